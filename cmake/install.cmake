@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+set(_config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/chainrule)
+
+install(
+  TARGETS chainrule
+  EXPORT chainruleTargets
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT devel
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+          COMPONENT runtime
+          NAMELINK_COMPONENT devel
+  RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
+install(
+  DIRECTORY cpp/include/chainrule
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+  COMPONENT devel)
+install(
+  EXPORT chainruleTargets
+  NAMESPACE chainrule::
+  DESTINATION ${_config_dir}
+  COMPONENT devel)
+
+configure_package_config_file(cmake/chainruleConfig.cmake.in ${PROJECT_BINARY_DIR}/chainruleConfig.cmake
+                              INSTALL_DESTINATION ${_config_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/chainruleConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(
+  FILES ${PROJECT_BINARY_DIR}/chainruleConfig.cmake ${PROJECT_BINARY_DIR}/chainruleConfigVersion.cmake
+  DESTINATION ${_config_dir}
+  COMPONENT devel)
+
+# pkg-config knows no C++ standard library or OpenMP: what the archive needs is spelled out.
+set(_private_libs "-lstdc++ -lm -lpthread")
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang" AND APPLE)
+  set(_private_libs "-lc++")
+endif()
+if(CHAINRULE_THREADS_BACKEND STREQUAL "OPENMP")
+  string(PREPEND _private_libs "${OpenMP_CXX_FLAGS} ")
+endif()
+file(RELATIVE_PATH _prefix_from_pc "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+string(REGEX REPLACE "/$" "" _prefix_from_pc "${_prefix_from_pc}")
+configure_file(cmake/chainrule.pc.in ${PROJECT_BINARY_DIR}/chainrule.pc @ONLY)
+install(
+  FILES ${PROJECT_BINARY_DIR}/chainrule.pc
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
+  COMPONENT devel)

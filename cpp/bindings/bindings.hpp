@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace py = pybind11;
+
+namespace chainrule::bindings {
+
+void init_errors(py::module_& module);
+void init_descriptions(py::module_& module);
+void init_functions(py::module_& module);
+void init_network(py::module_& module);
+
+}  // namespace chainrule::bindings

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pybind11/stl.h>
+
+#include "bindings/bindings.hpp"
+#include "bindings/config.hpp"
+#include "chainrule/activation.hpp"
+#include "chainrule/initializer.hpp"
+#include "chainrule/layer.hpp"
+#include "chainrule/loss.hpp"
+#include "chainrule/names.hpp"
+#include "chainrule/optimizer.hpp"
+#include "chainrule/schedule.hpp"
+
+namespace chainrule::bindings {
+namespace {
+
+/// Every description is made from its config and gives the full one back.
+template <class D, class... Options>
+py::class_<D, Options...> bind_description(py::module_& module, const char* name, const char* doc) {
+  return py::class_<D, Options...>(module, name, doc)
+      .def(py::init([](const py::object& config) { return D::from_config(to_config(config)); }), py::arg("config"))
+      .def_property_readonly("config", [](const D& self) { return from_config(self.config()); })
+      .def_static("kinds", &D::kinds);
+}
+
+/// Layers are shared with the networks that use them, and immutable.
+struct LayerHandle {
+  std::shared_ptr<const Layer> layer;
+
+  static LayerHandle from_config(const Config& config) { return {Layer::from_config(config)}; }
+  Config config() const { return layer->config(); }
+  static std::vector<std::string> kinds() { return Layer::kinds(); }
+};
+
+}  // namespace
+
+void init_descriptions(py::module_& module) {
+  bind_description<Activation>(module, "Activation", "A checked activation.");
+  bind_description<Initializer>(module, "Initializer", "A checked initializer.");
+  bind_description<LayerHandle>(module, "Layer", "A checked layer.")
+      .def("outputs", [](const LayerHandle& self, std::int64_t inputs) { return self.layer->outputs(inputs); },
+           py::arg("inputs"));
+  bind_description<Loss>(module, "Loss", "A checked loss.")
+      .def_property_readonly("takes_labels", &Loss::takes_labels)
+      .def_property_readonly("link",
+                             [](const Loss& self) {
+                               switch (self.link()) {
+                                 case Loss::Link::softmax: return "softmax";
+                                 case Loss::Link::sigmoid: return "sigmoid";
+                                 case Loss::Link::exponential: return "exponential";
+                                 case Loss::Link::identity: break;
+                               }
+                               return "identity";
+                             })
+      .def("target_columns", &Loss::target_columns, py::arg("outputs"));
+  bind_description<Optimizer>(module, "Optimizer", "A checked optimizer.").def("slots", &Optimizer::slots);
+  bind_description<Schedule>(module, "Schedule", "A checked learning-rate schedule.")
+      .def("rate", &Schedule::rate, py::arg("step"), py::arg("steps_per_epoch"));
+
+  py::class_<Plateau>(module, "Plateau", "The memory of a reduce_on_plateau schedule.")
+      .def(py::init<const Schedule&>(), py::arg("schedule"))
+      .def("observe", &Plateau::observe, py::arg("schedule"), py::arg("value"))
+      .def_readwrite("rate", &Plateau::rate)
+      .def_readwrite("best", &Plateau::best)
+      .def_readwrite("bad_epochs", &Plateau::bad_epochs)
+      .def_readwrite("cooldown_left", &Plateau::cooldown_left);
+}
+
+}  // namespace chainrule::bindings

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chainrule/error.hpp"
+
+#include "bindings/bindings.hpp"
+
+namespace chainrule::bindings {
+
+void init_errors(py::module_& module) {
+  (void)module;
+  py::register_exception_translator([](std::exception_ptr pointer) {
+    try {
+      std::rethrow_exception(pointer);
+    } catch (const DivergenceError& e) {
+      const py::object type = py::module_::import("chainrule.errors").attr("DivergenceError");
+      const py::object error = type(e.what(), py::arg("epoch") = e.epoch, py::arg("batch") = e.batch,
+                                    py::arg("layer") = e.layer, py::arg("loss") = e.loss);
+      PyErr_SetObject(type.ptr(), error.ptr());
+    } catch (const StateError& e) {
+      PyErr_SetString(PyExc_RuntimeError, e.what());
+    } catch (const Error& e) {
+      PyErr_SetString(PyExc_ValueError, e.what());
+    }
+  });
+}
+
+}  // namespace chainrule::bindings

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pybind11/stl.h>
+
+#include "bindings/arrays.hpp"
+#include "bindings/bindings.hpp"
+#include "chainrule/network.hpp"
+
+namespace chainrule::bindings {
+namespace {
+
+template <class T>
+using Matrix = py::array_t<T, py::array::c_style>;
+
+template <class T>
+void check_matrix(const Matrix<T>& outputs) {
+  if (outputs.ndim() != 2) {
+    throw py::type_error("outputs must have 2 dimensions, got " + std::to_string(outputs.ndim()));
+  }
+}
+
+template <class T>
+void init_precision(py::module_& module) {
+  module.def(
+      "loss_and_gradient",
+      [](const Loss& loss, const Matrix<T>& outputs, const py::array& y, const std::optional<Weights>& sample_weight,
+         const std::optional<Weights>& class_weight) {
+        check_matrix(outputs);
+        const TargetsView targets = targets_view(y, sample_weight, class_weight);
+        Matrix<T> gradient({outputs.shape(0), outputs.shape(1)});
+        const double value = loss_and_gradient(loss, outputs.data(), outputs.shape(0), outputs.shape(1), targets,
+                                               gradient.mutable_data());
+        return py::make_tuple(value, gradient);
+      },
+      py::arg("loss"), py::arg("outputs").noconvert(), py::arg("y"), py::arg("sample_weight") = py::none(),
+      py::arg("class_weight") = py::none());
+  module.def(
+      "apply_link",
+      [](const Loss& loss, Matrix<T>& outputs) {
+        check_matrix(outputs);
+        apply_link(loss, outputs.mutable_data(), outputs.shape(0), outputs.shape(1));
+      },
+      py::arg("loss"), py::arg("outputs").noconvert());
+}
+
+}  // namespace
+
+void init_functions(py::module_& module) {
+  init_precision<float>(module);
+  init_precision<double>(module);
+  module.def(
+      "check_finite",
+      [](const py::array& x, const std::string& name, bool single) {
+        const RowsView view = rows_view(x, name.c_str());
+        const py::gil_scoped_release release;
+        single ? check_finite<float>(view, name.c_str()) : check_finite<double>(view, name.c_str());
+      },
+      py::arg("x"), py::arg("name"), py::arg("single"));
+  module.def("default_num_threads", &default_num_threads);
+  module.def("instruction_set", &instruction_set);
+  module.def("instruction_sets", &instruction_sets);
+  module.def("thread_backend", &thread_backend);
+}
+
+}  // namespace chainrule::bindings

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chainrule/network.hpp"
+
+#include <pybind11/stl.h>
+
+#include <exception>
+
+#include "bindings/arrays.hpp"
+#include "bindings/bindings.hpp"
+#include "bindings/config.hpp"
+
+namespace chainrule::bindings {
+namespace {
+
+template <class T>
+using Values = py::array_t<T, py::array::c_style>;
+
+template <class T>
+const ParameterInfo& info_of(const Network<T>& network, const std::string& name) {
+  for (const ParameterInfo& info : network.parameters()) {
+    if (info.name == name) return info;
+  }
+  // The network words the error for an unknown name.
+  network.get_parameter(name, nullptr);
+  throw py::key_error(name);
+}
+
+/// A fresh array of the parameter's shape, filled by `read`.
+template <class T, class Read>
+Values<T> parameter_array(const Network<T>& network, const std::string& name, Read read) {
+  const ParameterInfo& info = info_of(network, name);
+  Values<T> values = info.vector ? Values<T>(info.columns) : Values<T>({info.rows, info.columns});
+  read(values.mutable_data());
+  return values;
+}
+
+template <class T>
+const T* checked(const Network<T>& network, const std::string& name, const Values<T>& values) {
+  const ParameterInfo& info = info_of(network, name);
+  const bool fits = info.vector ? values.ndim() == 1 && values.shape(0) == info.columns
+                                : values.ndim() == 2 && values.shape(0) == info.rows && values.shape(1) == info.columns;
+  if (!fits) {
+    const std::string wanted = info.vector
+                                   ? "(" + std::to_string(info.columns) + ",)"
+                                   : "(" + std::to_string(info.rows) + ", " + std::to_string(info.columns) + ")";
+    throw py::value_error(name + " has shape " + wanted + ", got " +
+                          py::str(values.attr("shape")).template cast<std::string>());
+  }
+  return values.data();
+}
+
+template <class T>
+void check_outputs(const std::optional<Values<T>>& outputs, std::int64_t rows, std::int64_t columns) {
+  if (outputs && (outputs->ndim() != 2 || outputs->shape(0) != rows || outputs->shape(1) != columns)) {
+    throw py::value_error("outputs must have shape (" + std::to_string(rows) + ", " + std::to_string(columns) + ")");
+  }
+}
+
+/// Runs pending signal handlers and the caller's function between batches, and carries what they raise out of the core.
+class Poll {
+ public:
+  explicit Poll(py::object function) : function_(std::move(function)) {}
+
+  bool operator()(std::int64_t batches, double loss) {
+    const py::gil_scoped_acquire acquire;
+    try {
+      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+      if (!function_.is_none()) function_(batches, loss);
+      return false;
+    } catch (...) {
+      raised_ = std::current_exception();
+      return true;
+    }
+  }
+
+  void rethrow() const {
+    if (raised_) std::rethrow_exception(raised_);
+  }
+
+ private:
+  py::object function_;
+  std::exception_ptr raised_;
+};
+
+template <class T>
+EpochResult run_epoch(Network<T>& self, const py::array& x, const py::array& y, const Loss& loss,
+                      const Optimizer& optimizer, std::int64_t batch_size, bool shuffle, int num_threads,
+                      const std::optional<Weights>& learning_rates, const std::optional<Weights>& sample_weight,
+                      const std::optional<Weights>& class_weight, std::int64_t first_batch, std::int64_t batches,
+                      std::optional<Values<T>> outputs, const py::object& poll) {
+  const RowsView rows = rows_view(x, "x");
+  const TargetsView targets = targets_view(y, sample_weight, class_weight);
+  check_outputs<T>(outputs, rows.rows, self.outputs());
+  EpochOptions options;
+  options.batch_size = batch_size;
+  options.num_threads = num_threads;
+  options.shuffle = shuffle;
+  options.first_batch = first_batch;
+  options.batches = batches;
+  if (learning_rates) {
+    const std::int64_t needed = batch_size < 1 ? 0 : (rows.rows + batch_size - 1) / batch_size;
+    if (learning_rates->size() < needed) throw py::value_error("learning_rates needs one rate for each batch");
+    options.learning_rates = learning_rates->data();
+  }
+  options.outputs = outputs ? outputs->mutable_data() : nullptr;
+  Poll between_batches(poll);
+  options.poll = [&](std::int64_t done, double mean) { return between_batches(done, mean); };
+  EpochResult result;
+  {
+    const py::gil_scoped_release release;
+    result = self.run_epoch(rows, targets, loss, optimizer, options);
+  }
+  between_batches.rethrow();
+  return result;
+}
+
+template <class T>
+double evaluate(Network<T>& self, const py::array& x, const py::array& y, const Loss& loss, std::int64_t batch_size,
+                int num_threads, const std::optional<Weights>& sample_weight,
+                const std::optional<Weights>& class_weight, std::optional<Values<T>> outputs) {
+  const RowsView rows = rows_view(x, "x");
+  const TargetsView targets = targets_view(y, sample_weight, class_weight);
+  check_outputs<T>(outputs, rows.rows, self.outputs());
+  T* destination = outputs ? outputs->mutable_data() : nullptr;
+  const py::gil_scoped_release release;
+  return self.evaluate(rows, targets, loss, batch_size, num_threads, destination);
+}
+
+template <class T>
+Values<T> predict(Network<T>& self, const py::array& x, std::int64_t batch_size, int num_threads,
+                  std::optional<Values<T>> out) {
+  const RowsView rows = rows_view(x, "x");
+  if (out) {
+    check_outputs<T>(out, rows.rows, self.outputs());
+  } else {
+    out = Values<T>({rows.rows, self.outputs()});
+  }
+  T* destination = out->mutable_data();
+  {
+    const py::gil_scoped_release release;
+    self.predict(rows, batch_size, num_threads, destination);
+  }
+  return *out;
+}
+
+template <class T>
+Values<T> forward(Network<T>& self, const py::array& x, bool training, int num_threads) {
+  const RowsView rows = rows_view(x, "x");
+  Values<T> outputs({rows.rows, self.outputs()});
+  T* destination = outputs.mutable_data();
+  const py::gil_scoped_release release;
+  self.forward(rows, training, num_threads, destination);
+  return outputs;
+}
+
+template <class T>
+Values<T> backward(Network<T>& self, const py::array& dy, int num_threads) {
+  const RowsView rows = rows_view(dy, "dy");
+  Values<T> dx({rows.rows, self.inputs()});
+  T* destination = dx.mutable_data();
+  const py::gil_scoped_release release;
+  self.backward(rows, num_threads, destination);
+  return dx;
+}
+
+template <class T>
+py::tuple compute_gradients(Network<T>& self, const py::array& x, const py::array& y, const Loss& loss, bool training,
+                            int num_threads, const std::optional<Weights>& sample_weight,
+                            const std::optional<Weights>& class_weight) {
+  const RowsView rows = rows_view(x, "x");
+  const TargetsView targets = targets_view(y, sample_weight, class_weight);
+  Values<T> dx({rows.rows, self.inputs()});
+  T* destination = dx.mutable_data();
+  double value = 0.0;
+  {
+    const py::gil_scoped_release release;
+    value = self.compute_gradients(rows, targets, loss, training, num_threads, destination);
+  }
+  return py::make_tuple(value, dx);
+}
+
+template <class T>
+void bind_network(py::module_& module, const char* name) {
+  using N = Network<T>;
+  py::class_<N>(module, name)
+      .def(py::init([](const std::vector<py::dict>& layers, std::int64_t inputs, std::uint64_t seed) {
+             std::vector<std::shared_ptr<const Layer>> described;
+             for (const py::dict& layer : layers) described.push_back(Layer::from_config(to_config(layer)));
+             return std::make_unique<N>(std::move(described), inputs, seed);
+           }),
+           py::arg("layers"), py::arg("inputs"), py::arg("seed"))
+      .def("copy", [](const N& self) { return std::make_unique<N>(self); })
+      .def_property_readonly("inputs", &N::inputs)
+      .def_property_readonly("outputs", &N::outputs)
+      .def_property_readonly("seed", &N::seed)
+      .def_property_readonly("parameters", &N::parameters)
+      .def("get_parameter",
+           [](const N& self, const std::string& p) {
+             return parameter_array<T>(self, p, [&](T* to) { self.get_parameter(p, to); });
+           },
+           py::arg("name"))
+      .def("set_parameter",
+           [](N& self, const std::string& p, const Values<T>& values) {
+             self.set_parameter(p, checked<T>(self, p, values));
+           },
+           py::arg("name"), py::arg("values"))
+      .def_property_readonly("optimizer_kind", &N::optimizer_kind)
+      .def_property_readonly("optimizer_slots", &N::optimizer_slots)
+      .def("get_slot",
+           [](const N& self, const std::string& slot, const std::string& p) {
+             return parameter_array<T>(self, p, [&](T* to) { self.get_slot(slot, p, to); });
+           },
+           py::arg("slot"), py::arg("name"))
+      .def("set_slot",
+           [](N& self, const std::string& slot, const std::string& p, const Values<T>& values) {
+             self.set_slot(slot, p, checked<T>(self, p, values));
+           },
+           py::arg("slot"), py::arg("name"), py::arg("values"))
+      .def_property_readonly("steps", &N::steps)
+      .def_property_readonly("total_steps", &N::total_steps)
+      .def_property_readonly("epochs", &N::epochs)
+      .def("restore_training", &N::restore_training, py::arg("optimizer"), py::arg("steps"), py::arg("total_steps"),
+           py::arg("epochs"))
+      .def("reset_optimizer", &N::reset_optimizer)
+      .def("run_epoch", &run_epoch<T>, py::arg("x"), py::arg("y"), py::arg("loss"), py::arg("optimizer"), py::kw_only(),
+           py::arg("batch_size"), py::arg("shuffle") = true, py::arg("num_threads") = 0,
+           py::arg("learning_rates") = py::none(), py::arg("sample_weight") = py::none(),
+           py::arg("class_weight") = py::none(), py::arg("first_batch") = 0, py::arg("batches") = -1,
+           py::arg("outputs").noconvert() = py::none(), py::arg("poll") = py::none())
+      .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("loss"), py::kw_only(), py::arg("batch_size"),
+           py::arg("num_threads") = 0, py::arg("sample_weight") = py::none(), py::arg("class_weight") = py::none(),
+           py::arg("outputs").noconvert() = py::none())
+      .def("predict", &predict<T>, py::arg("x"), py::kw_only(), py::arg("batch_size"), py::arg("num_threads") = 0,
+           py::arg("out").noconvert() = py::none())
+      .def("forward", &forward<T>, py::arg("x"), py::kw_only(), py::arg("training"), py::arg("num_threads") = 0)
+      .def("backward", &backward<T>, py::arg("dy"), py::kw_only(), py::arg("num_threads") = 0)
+      .def("compute_gradients", &compute_gradients<T>, py::arg("x"), py::arg("y"), py::arg("loss"), py::kw_only(),
+           py::arg("training"), py::arg("num_threads") = 0, py::arg("sample_weight") = py::none(),
+           py::arg("class_weight") = py::none())
+      .def_property_readonly("has_gradients", &N::has_gradients)
+      .def("get_gradient",
+           [](const N& self, const std::string& p) {
+             return parameter_array<T>(self, p, [&](T* to) { self.get_gradient(p, to); });
+           },
+           py::arg("name"))
+      .def("step", &N::step, py::arg("optimizer"), py::arg("learning_rate") = 0.0)
+      .def("adapt",
+           [](N& self, std::int64_t layer, const py::array& x) {
+             const RowsView rows = rows_view(x, "x");
+             const py::gil_scoped_release release;
+             self.adapt(layer, rows);
+           },
+           py::arg("layer"), py::arg("x"))
+      .def("plan", &N::plan, py::arg("batch_size"), py::arg("num_threads") = 0);
+}
+
+}  // namespace
+
+void init_network(py::module_& module) {
+  py::class_<ParameterInfo>(module, "ParameterInfo")
+      .def_readonly("name", &ParameterInfo::name)
+      .def_readonly("layer", &ParameterInfo::layer)
+      .def_readonly("trainable", &ParameterInfo::trainable)
+      .def_property_readonly("shape", [](const ParameterInfo& self) {
+        return self.vector ? py::tuple(py::make_tuple(self.columns)) : py::tuple(py::make_tuple(self.rows, self.columns));
+      });
+  py::class_<EpochResult>(module, "EpochResult")
+      .def_readonly("loss", &EpochResult::loss)
+      .def_readonly("weight", &EpochResult::weight)
+      .def_readonly("batches", &EpochResult::batches)
+      .def_readonly("stopped", &EpochResult::stopped);
+  bind_network<float>(module, "Network32");
+  bind_network<double>(module, "Network64");
+}
+
+}  // namespace chainrule::bindings

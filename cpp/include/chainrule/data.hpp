@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+namespace chainrule {
+
+enum class DataType { uint8, float32, float64 };
+
+/// A table of numbers somewhere in memory, read in place: any strides (in bytes), never copied as a whole.
+struct RowsView {
+  const void* data = nullptr;
+  DataType type = DataType::float32;
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+  std::int64_t row_stride = 0;
+  std::int64_t column_stride = 0;
+};
+
+inline RowsView view(const float* data, std::int64_t rows, std::int64_t columns) {
+  return {data, DataType::float32, rows, columns, columns * 4, 4};
+}
+inline RowsView view(const double* data, std::int64_t rows, std::int64_t columns) {
+  return {data, DataType::float64, rows, columns, columns * 8, 8};
+}
+inline RowsView view(const std::uint8_t* data, std::int64_t rows, std::int64_t columns) {
+  return {data, DataType::uint8, rows, columns, columns, 1};
+}
+
+/// What each row should give, and how much it counts.
+struct TargetsView {
+  const std::int64_t* labels = nullptr;    // class indices (cross_entropy), or
+  RowsView values;                         // one row of numbers per row of x
+  const double* sample_weights = nullptr;  // one per row; null: all 1
+  const double* class_weights = nullptr;   // one per class; null: all 1
+  std::int64_t rows = 0;
+};
+
+}  // namespace chainrule

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace chainrule {
+
+/// Every failure a caller can cause or meet; the text names the argument, what was given and what
+/// was expected.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A call that is well formed but comes at the wrong moment, such as `backward` before `forward`.
+class StateError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A training loss or a parameter that became NaN or infinite. Epochs and batches count from 1.
+class DivergenceError : public Error {
+ public:
+  DivergenceError(const std::string& text, std::int64_t epoch_, std::int64_t batch_,
+                  std::string layer_, double loss_)
+      : Error(text), epoch(epoch_), batch(batch_), layer(std::move(layer_)), loss(loss_) {}
+
+  std::int64_t epoch;
+  std::int64_t batch;
+  std::string layer;
+  double loss;
+};
+
+}  // namespace chainrule

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "chainrule/activation.hpp"
+#include "chainrule/config.hpp"
+
+namespace chainrule {
+
+/// How a parameter of shape (rows, columns) = (fan_in, fan_out) gets its first values.
+///
+/// The scaled kinds have mean 0 and the variance in the third column; the uniform ones fill
+/// [-sqrt(3 variance), sqrt(3 variance)), the normal ones are not truncated.
+///
+///     glorot_uniform, glorot_normal   2 / (fan_in + fan_out)   Glorot & Bengio, AISTATS 2010
+///     he_uniform, he_normal           2 / fan_in               He et al., ICCV 2015
+///     lecun_uniform, lecun_normal     1 / fan_in               LeCun et al., "Efficient BackProp",
+///                                                              1998
+///     orthogonal                      gain times a matrix with orthonormal rows or columns,
+///                                     whichever are fewer, drawn uniformly; Saxe et al., ICLR 2014
+struct Initializer {
+  enum class Kind {
+    zeros,
+    constant,
+    normal,
+    uniform,
+    glorot_uniform,
+    glorot_normal,
+    he_uniform,
+    he_normal,
+    lecun_uniform,
+    lecun_normal,
+    orthogonal,
+  };
+
+  Kind kind = Kind::zeros;
+  double a = 0.0;  // constant: value; normal: mean (0); uniform: low (-0.05); orthogonal: gain (1)
+  double b = 0.0;  // normal: standard_deviation (0.05); uniform: high (0.05)
+
+  /// `kind` with its default options.
+  static Initializer defaults(Kind kind);
+
+  static Initializer from_config(const Config& config);
+  Config config() const;
+  static std::vector<std::string> kinds();
+
+  /// The usual choice for weights that feed `activation`: he_uniform for those that pass positive
+  /// values on and stop or shrink negative ones (relu, leaky_relu, elu, gelu, gelu_tanh, silu,
+  /// softplus), glorot_uniform for linear, sigmoid, tanh and softmax.
+  static Initializer for_activation(const Activation& activation);
+
+  /// Throws Error when an option is out of its range.
+  void check() const;
+
+  /// Fills `values` (rows x columns, row-major) from the random stream (seed, stream): the same
+  /// values for any thread count, instruction set and precision (float is the rounded double).
+  void fill(double* values, std::int64_t rows, std::int64_t columns, std::uint64_t seed,
+            std::uint64_t stream) const;
+
+  bool operator==(const Initializer&) const = default;
+};
+
+}  // namespace chainrule

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "chainrule/config.hpp"
+#include "chainrule/initializer.hpp"
+
+namespace chainrule {
+
+/// One array that a layer owns: what it is called, its shape and how it starts.
+struct ParameterSpec {
+  std::string name;       // "weight", "bias", "gamma", "running_mean", ...
+  std::int64_t rows = 1;  // 1 for vectors
+  std::int64_t columns = 0;
+  bool matrix = false;  // two-dimensional to callers, whatever its number of rows
+  Initializer initializer = {};
+  bool trainable = true;  // false: state that the layer itself keeps, such as running statistics
+  double l1 = 0.0;        // penalty l1 * sum |w| + l2 * sum w^2, added to the gradient
+  double l2 = 0.0;
+};
+
+/// The plain description of one layer. It holds options, not numbers; the engine turns it into a
+/// stage. A new layer is one class derived from this and one stage registered with the engine.
+class Layer {
+ public:
+  using Factory = std::function<std::shared_ptr<const Layer>(const Config&)>;
+
+  virtual ~Layer() = default;
+
+  virtual std::string_view kind() const = 0;
+  virtual Config config() const = 0;
+
+  /// Columns it gives for `inputs` columns; throws Error when it cannot take them or when one of
+  /// its own options is out of range.
+  virtual std::int64_t outputs(std::int64_t inputs) const = 0;
+  virtual std::vector<ParameterSpec> parameters(std::int64_t inputs) const = 0;
+
+  static std::shared_ptr<const Layer> from_config(const Config& config);
+  static std::vector<std::string> kinds();
+
+  /// Makes `from_config` know one more kind of layer; throws Error when it knows that kind already.
+  static void register_kind(const std::string& kind, Factory factory);
+};
+
+}  // namespace chainrule

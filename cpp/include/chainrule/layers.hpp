@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "chainrule/activation.hpp"
+#include "chainrule/initializer.hpp"
+#include "chainrule/layer.hpp"
+
+namespace chainrule {
+
+/// y = activation(x W + b), W of shape (inputs, units), b of shape (units).
+/// Parameters: weight, bias (if use_bias); the penalties l1 and l2 are on the weight alone.
+class Dense final : public Layer {
+ public:
+  std::int64_t units = 0;
+  Activation activation;
+  bool use_bias = true;
+  std::optional<Initializer> weight_initializer;  // default: Initializer::for_activation
+  Initializer bias_initializer;                   // default: zeros
+  double l1 = 0.0;
+  double l2 = 0.0;
+
+  Dense() = default;
+  explicit Dense(std::int64_t units_, Activation activation_ = {})
+      : units(units_), activation(activation_) {}
+  static Dense from_config(const Config& config);
+
+  std::string_view kind() const override { return "dense"; }
+  Config config() const override;
+  std::int64_t outputs(std::int64_t inputs) const override;
+  std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+};
+
+/// An activation on its own, for use after a normalisation.
+class ActivationLayer final : public Layer {
+ public:
+  Activation activation;
+
+  ActivationLayer() = default;
+  explicit ActivationLayer(Activation activation_) : activation(activation_) {}
+  static ActivationLayer from_config(const Config& config);
+
+  std::string_view kind() const override { return "activation"; }
+  Config config() const override;
+  std::int64_t outputs(std::int64_t inputs) const override;
+  std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+};
+
+/// In training zeroes each value with probability `rate` and scales the rest by 1 / (1 - rate);
+/// identity in inference.
+///
+/// Reference: Srivastava et al., "Dropout: a simple way to prevent neural networks from
+/// overfitting", JMLR 2014.
+class Dropout final : public Layer {
+ public:
+  double rate = 0.5;  // in [0, 1)
+
+  Dropout() = default;
+  explicit Dropout(double rate_) : rate(rate_) {}
+  static Dropout from_config(const Config& config);
+
+  std::string_view kind() const override { return "dropout"; }
+  Config config() const override;
+  std::int64_t outputs(std::int64_t inputs) const override;
+  std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+};
+
+/// Per feature over the batch: gamma * (x - mean) / sqrt(variance + epsilon) + beta; inference uses
+/// running statistics, running = momentum * running + (1 - momentum) * batch (the batch's variance
+/// with n - 1, as PyTorch's, whose momentum is 1 minus this one).
+/// Parameters: gamma (if scale), beta (if center), running_mean, running_variance (not trainable).
+///
+/// Reference: Ioffe & Szegedy, "Batch normalization: accelerating deep network training by reducing
+/// internal covariate shift", ICML 2015.
+class BatchNormalization final : public Layer {
+ public:
+  double momentum = 0.9;  // in [0, 1]
+  double epsilon = 1e-5;
+  bool center = true;
+  bool scale = true;
+
+  static BatchNormalization from_config(const Config& config);
+
+  std::string_view kind() const override { return "batch_normalization"; }
+  Config config() const override;
+  std::int64_t outputs(std::int64_t inputs) const override;
+  std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+};
+
+/// Per row over the features: gamma * (x - mean) / sqrt(variance + epsilon) + beta.
+/// Parameters: gamma (if scale), beta (if center).
+///
+/// Reference: Ba, Kiros & Hinton, "Layer normalization", arXiv:1607.06450.
+class LayerNormalization final : public Layer {
+ public:
+  double epsilon = 1e-5;
+  bool center = true;
+  bool scale = true;
+
+  static LayerNormalization from_config(const Config& config);
+
+  std::string_view kind() const override { return "layer_normalization"; }
+  Config config() const override;
+  std::int64_t outputs(std::int64_t inputs) const override;
+  std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+};
+
+/// y = x * scale + offset, the same two numbers for every feature.
+class Rescaling final : public Layer {
+ public:
+  double scale = 1.0;
+  double offset = 0.0;
+
+  Rescaling() = default;
+  explicit Rescaling(double scale_, double offset_ = 0.0) : scale(scale_), offset(offset_) {}
+  static Rescaling from_config(const Config& config);
+
+  std::string_view kind() const override { return "rescaling"; }
+  Config config() const override;
+  std::int64_t outputs(std::int64_t inputs) const override;
+  std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+};
+
+/// y = (x - mean) / sqrt(variance) per feature; mean and variance are parameters that are adapted
+/// to data, not trained.
+class Normalization final : public Layer {
+ public:
+  static Normalization from_config(const Config& config);
+
+  std::string_view kind() const override { return "normalization"; }
+  Config config() const override;
+  std::int64_t outputs(std::int64_t inputs) const override;
+  std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+};
+
+}  // namespace chainrule

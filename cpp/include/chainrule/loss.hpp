@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "chainrule/config.hpp"
+
+namespace chainrule {
+
+/// What training minimises, of raw outputs o and targets t. A row's loss is the mean over its
+/// outputs, or for cross_entropy the cross-entropy of the row; the batch's loss is the weighted
+/// mean over rows, sum(w_i loss_i) / sum(w_i), which with all weights 1 is PyTorch's
+/// reduction="mean".
+struct Loss {
+  enum class Kind {
+    mse,                   // (o - t)^2
+    mae,                   // |o - t|
+    huber,                 // d = |o - t|: d^2 / 2 for d <= delta, else delta (d - delta / 2)
+    log_cosh,              // log(cosh(o - t))
+    cross_entropy,         // -sum_j q_j log softmax(o)_j, q = (1 - smoothing) t + smoothing / n
+    binary_cross_entropy,  // -t log sigmoid(o) - (1 - t) log(1 - sigmoid(o))
+    hinge,                 // max(0, 1 - s o), s = 1 for t > 0, else -1
+    quantile,              // q max(0, t - o) + (1 - q) max(0, o - t)
+    poisson,               // exp(o) - t o
+  };
+
+  Kind kind = Kind::mse;
+  double delta = 1.0;            // huber
+  double label_smoothing = 0.0;  // cross_entropy: in [0, 1)
+  /// quantile: strictly increasing, default {0.5}. The outputs are one group per quantile, in this
+  /// order, each of `target_columns` columns.
+  std::vector<double> quantiles;
+
+  /// `kind` with its default options.
+  static Loss defaults(Kind kind);
+
+  static Loss from_config(const Config& config);
+  Config config() const;
+  static std::vector<std::string> kinds();
+
+  /// Throws Error when an option is out of its range.
+  void check() const;
+
+  /// What turns raw outputs into predictions: softmax and sigmoid give the probabilities that the
+  /// cross-entropies compare, exponential the mean of poisson.
+  enum class Link { identity, softmax, sigmoid, exponential };
+  Link link() const;
+
+  /// Whether targets may be integer labels, one a row, in the place of target rows.
+  bool takes_labels() const { return kind == Kind::cross_entropy; }
+
+  /// Columns a target row has for a network of `outputs` outputs; throws Error when they do not fit
+  /// (quantile: not a multiple of the quantiles; cross_entropy: fewer than two classes).
+  std::int64_t target_columns(std::int64_t outputs) const;
+
+  bool operator==(const Loss&) const = default;
+};
+
+}  // namespace chainrule

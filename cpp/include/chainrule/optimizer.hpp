@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "chainrule/config.hpp"
+
+namespace chainrule {
+
+/// A rule that turns gradients into parameter updates, with PyTorch's formulas (torch.optim) to the
+/// letter. Each kind has the options named beside them; learning_rate, weight_decay, clip_value and
+/// clip_norm belong to all.
+///
+/// Where torch.optim takes one number for two things or another name: beta1 and beta2 are `betas`,
+/// rho is RMSprop's `alpha`, initial_accumulator is `initial_accumulator_value`, epsilon is `eps`.
+/// Reference for lion, which torch.optim lacks: Chen et al., "Symbolic discovery of optimization
+/// algorithms", NeurIPS 2023.
+struct Optimizer {
+  enum class Kind { sgd, adagrad, rmsprop, adam, adamw, adadelta, lion };
+
+  Kind kind = Kind::sgd;
+  double learning_rate = 1e-2;       // adam, adamw 1e-3; adadelta 1; lion 1e-4; else 1e-2
+  double momentum = 0.0;             // sgd, rmsprop: in [0, 1)
+  double dampening = 0.0;            // sgd: in [0, 1]
+  bool nesterov = false;             // sgd: needs momentum > 0 and dampening 0
+  bool centered = false;             // rmsprop
+  bool amsgrad = false;              // adam, adamw
+  double beta1 = 0.9;                // adam, adamw, lion: in [0, 1)
+  double beta2 = 0.999;              // adam, adamw; lion: 0.99
+  double rho = 0.9;                  // adadelta 0.9, rmsprop 0.99: in [0, 1)
+  double epsilon = 1e-8;             // rmsprop, adam, adamw; adagrad: 1e-10; adadelta: 1e-6
+  double lr_decay = 0.0;             // adagrad
+  double initial_accumulator = 0.0;  // adagrad
+  /// Coupled (added to the gradient) but for adamw (default 0.01) and lion, where it is decoupled.
+  double weight_decay = 0.0;
+  double clip_value = 0.0;  // each gradient entry into [-clip_value, clip_value]; 0: off
+  double clip_norm = 0.0;   // all gradients scaled to this global 2-norm at most; 0: off
+
+  /// `kind` with its default options.
+  static Optimizer defaults(Kind kind);
+
+  static Optimizer from_config(const Config& config);
+  Config config() const;
+  static std::vector<std::string> kinds();
+
+  /// Throws Error when an option is out of its range.
+  void check() const;
+
+  /// Names of the arrays it keeps per parameter, PyTorch's state names: "momentum_buffer",
+  /// "exp_avg", "exp_avg_sq", ...
+  std::vector<std::string> slots() const;
+
+  bool operator==(const Optimizer&) const = default;
+};
+
+}  // namespace chainrule

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <new>
+
+#include "kernels/table.hpp"
+
+namespace chainrule::engine {
+
+/// `columns` rounded up to whole granules: the stride of every row-major buffer.
+template <class T>
+constexpr std::int64_t padded(std::int64_t columns) {
+  return (columns + kernels::kGranule<T> - 1) / kernels::kGranule<T> * kernels::kGranule<T>;
+}
+
+/// A zeroed array aligned to a cache line.
+template <class T>
+class Buffer {
+ public:
+  Buffer() = default;
+  explicit Buffer(std::int64_t size) : size_(size) {
+    if (size > 0) {
+      data_ = static_cast<T*>(::operator new(bytes(), std::align_val_t{kernels::kGranuleBytes}));
+      clear();
+    }
+  }
+  Buffer(const Buffer& other) : Buffer(other.size_) {
+    if (size_ > 0) std::memcpy(data_, other.data_, bytes());
+  }
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(Buffer other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~Buffer() {
+    if (data_) ::operator delete(data_, std::align_val_t{kernels::kGranuleBytes});
+  }
+
+  void clear() {
+    if (size_ > 0) std::memset(static_cast<void*>(data_), 0, bytes());
+  }
+  void copy_from(const Buffer& other) { std::copy_n(other.data_, size_, data_); }
+
+  T* data() { return data_; }
+  const T* data() const { return data_; }
+  std::int64_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+
+ private:
+  std::size_t bytes() const { return static_cast<std::size_t>(size_) * sizeof(T); }
+  void swap(Buffer& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+  }
+
+  T* data_ = nullptr;
+  std::int64_t size_ = 0;
+};
+
+}  // namespace chainrule::engine

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// The chain rule step by step: the same stages as in training, with the gradients kept instead of used up.
+#include "engine/gather.hpp"
+#include "engine/network_state.hpp"
+#include "engine/threads.hpp"
+
+namespace chainrule {
+
+using engine::Flow;
+using engine::Split;
+using engine::Step;
+
+template <class T>
+void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* outputs) {
+  State& s = *state_;
+  const InUse guard(s.busy);
+  s.check_input(x);
+  const int threads = s.threads_for(x.rows, num_threads);
+  if (!s.by_hand || s.by_hand->batch_size() != x.rows || s.by_hand->threads() != threads) {
+    engine::PlanOptions options;
+    options.batch_size = x.rows;
+    options.threads = threads;
+    options.backward = true;
+    options.input_gradient = true;
+    s.forward_step.reset();
+    s.by_hand = std::make_unique<engine::Plan<T>>(s.kernels, s.layers, s.parameters, s.inputs, options);
+  }
+  engine::Plan<T>& plan = *s.by_hand;
+  plan.refresh();
+  Step<T> step;
+  step.rows = x.rows;
+  step.training = training;
+  step.seed = s.seed;
+  step.number = static_cast<std::uint64_t>(s.total_steps);
+  engine::run_team(threads, [&](engine::Team team) {
+    Flow flow(team);
+    plan.load(flow, step, x, nullptr, 0);
+    plan.forward(flow, step);
+    if (outputs) copy_rows<T>(plan.result(), step.rows_of(flow.share()), nullptr, 0, outputs);
+  });
+  s.forward_step = step;
+  s.gradients_valid = false;
+}
+
+template <class T>
+void Network<T>::backward(const RowsView& dy, int num_threads, T* dx) {
+  State& s = *state_;
+  const InUse guard(s.busy);
+  if (!s.forward_step) throw StateError("backward needs the forward pass of the present weights: call forward first");
+  Step<T> step = *s.forward_step;
+  if (dy.rows != step.rows || dy.columns != s.outputs) {
+    throw Error("dy has shape (" + std::to_string(dy.rows) + ", " + std::to_string(dy.columns) +
+                "); the last forward pass gave (" + std::to_string(step.rows) + ", " + std::to_string(s.outputs) +
+                ")");
+  }
+  (void)num_threads;  // the plan of the forward pass is laid out for its number of threads
+  s.need_gradients();
+  engine::Plan<T>& plan = *s.by_hand;
+  step.gradients = s.gradients.data();
+  engine::run_team(plan.threads(), [&](engine::Team team) {
+    Flow flow(team);
+    const engine::Range rows = step.rows_of(flow.share());
+    const engine::Tensor<T>& last = plan.result_gradient();
+    engine::gather_rows<T>(s.kernels, dy, nullptr, 0, rows, nullptr, nullptr, last.data, last.stride);
+    plan.backward(flow, step);
+    if (dx) {
+      flow.enter(Split::rows);
+      copy_rows<T>(plan.input_gradient(), rows, nullptr, 0, dx);
+    }
+    flow.enter(Split::columns);
+    plan.gradients(flow, step);
+  });
+  s.gradients_valid = true;
+}
+
+template <class T>
+double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, const Loss& loss, bool training,
+                                     int num_threads, T* dx) {
+  State& s = *state_;
+  const InUse guard(s.busy);
+  s.check_targets(x, y, loss);
+  engine::PlanOptions options;
+  options.batch_size = x.rows;
+  options.threads = s.threads_for(x.rows, num_threads);
+  options.backward = true;
+  options.input_gradient = true;
+  options.loss = &loss;
+  CompiledLoss<T>& compiled = s.compile(s.checking, loss, options);
+  compiled.stage.prepare(y);
+  s.need_gradients();
+  Step<T> step;
+  step.rows = x.rows;
+  step.training = training;
+  step.seed = s.seed;
+  step.number = static_cast<std::uint64_t>(s.total_steps);
+  step.gradients = s.gradients.data();
+  engine::run_team(options.threads, [&](engine::Team team) {
+    Flow flow(team);
+    compiled.plan.load(flow, step, x, nullptr, 0);
+    compiled.plan.forward(flow, step);
+    compiled.stage.run(step, flow.share(), y, nullptr, 0, compiled.plan.result(), compiled.plan.result_gradient());
+    compiled.plan.backward(flow, step);
+    if (dx) {
+      flow.enter(Split::rows);
+      copy_rows<T>(compiled.plan.input_gradient(), step.rows_of(flow.share()), nullptr, 0, dx);
+    }
+    flow.enter(Split::columns);
+    compiled.plan.gradients(flow, step);
+  });
+  s.gradients_valid = true;
+  const double weight = compiled.stage.weight(y, nullptr, 0, x.rows);
+  return weight > 0.0 ? compiled.stage.sum(x.rows) / weight : 0.0;
+}
+
+template <class T>
+bool Network<T>::has_gradients() const {
+  return state_->gradients_valid;
+}
+
+template <class T>
+void Network<T>::get_gradient(const std::string& name, T* values) const {
+  const InUse guard(state_->busy);
+  if (!state_->gradients_valid) throw StateError("there are no gradients yet: call backward first");
+  const engine::Parameter& p = state_->parameters.named(name);
+  if (!p.spec.trainable) throw Error(name + " is not trained and has no gradient");
+  state_->parameters.unpack(p, state_->gradients.data(), values);
+}
+
+#define CHAINRULE_INSTANTIATE(T)                                                                       \
+  template void Network<T>::forward(const RowsView&, bool, int, T*);                                   \
+  template void Network<T>::backward(const RowsView&, int, T*);                                        \
+  template double Network<T>::compute_gradients(const RowsView&, const TargetsView&, const Loss&, bool, \
+                                                int, T*);                                              \
+  template bool Network<T>::has_gradients() const;                                                     \
+  template void Network<T>::get_gradient(const std::string&, T*) const;
+
+CHAINRULE_INSTANTIATE(float)
+CHAINRULE_INSTANTIATE(double)
+
+}  // namespace chainrule

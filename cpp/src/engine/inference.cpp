@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/network_state.hpp"
+#include "engine/threads.hpp"
+
+namespace chainrule {
+
+using engine::Flow;
+using engine::Split;
+using engine::Step;
+
+template <class T>
+void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_threads, T* outputs) {
+  State& s = *state_;
+  const InUse guard(s.busy);
+  s.check_input(x);
+  if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
+  const std::int64_t chunk = std::min(batch_size, x.rows);
+  const int threads = s.threads_for(chunk, num_threads);
+  // Any plan that is large enough serves: a row's bits do not depend on the plan.
+  if (!s.inference || s.inference->batch_size() < chunk || s.inference->threads() < threads) {
+    engine::PlanOptions options;
+    options.batch_size = chunk;
+    options.threads = threads;
+    s.inference = std::make_unique<engine::Plan<T>>(s.kernels, s.layers, s.parameters, s.inputs, options);
+  }
+  engine::Plan<T>& plan = *s.inference;
+  plan.refresh();
+  engine::run_team(threads, [&](engine::Team team) {
+    Flow flow(team);
+    for (std::int64_t first = 0; first < x.rows; first += chunk) {
+      Step<T> step;
+      step.rows = std::min(chunk, x.rows - first);
+      if (step.rows < chunk) flow.meet();
+      plan.load(flow, step, x, nullptr, first);
+      plan.forward(flow, step);
+      copy_rows<T>(plan.result(), step.rows_of(flow.share()), nullptr, first, outputs);
+    }
+  });
+}
+
+template <class T>
+double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss& loss, std::int64_t batch_size,
+                            int num_threads, T* outputs) {
+  State& s = *state_;
+  const InUse guard(s.busy);
+  s.check_targets(x, y, loss);
+  if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
+  engine::PlanOptions options;
+  options.batch_size = std::min(batch_size, x.rows);
+  options.threads = s.threads_for(options.batch_size, num_threads);
+  options.loss = &loss;
+  CompiledLoss<T>& compiled = s.compile(s.evaluation, loss, options);
+  compiled.stage.prepare(y);
+  double loss_sum = 0.0;
+  double weight = 0.0;
+  engine::run_team(options.threads, [&](engine::Team team) {
+    Flow flow(team);
+    for (std::int64_t first = 0; first < x.rows; first += options.batch_size) {
+      Step<T> step;
+      step.rows = std::min(options.batch_size, x.rows - first);
+      compiled.plan.load(flow, step, x, nullptr, first);
+      compiled.plan.forward(flow, step);
+      compiled.stage.run(step, flow.share(), y, nullptr, first, compiled.plan.result(), {});
+      if (outputs) copy_rows<T>(compiled.plan.result(), step.rows_of(flow.share()), nullptr, first, outputs);
+      flow.enter(Split::columns);
+      if (flow.first_thread()) {
+        loss_sum += compiled.stage.sum(step.rows);
+        weight += compiled.stage.weight(y, nullptr, first, step.rows);
+      }
+    }
+  });
+  return weight > 0.0 ? loss_sum / weight : 0.0;
+}
+
+#define CHAINRULE_INSTANTIATE(T)                                                                  \
+  template void Network<T>::predict(const RowsView&, std::int64_t, int, T*);                      \
+  template double Network<T>::evaluate(const RowsView&, const TargetsView&, const Loss&,          \
+                                       std::int64_t, int, T*);
+
+CHAINRULE_INSTANTIATE(float)
+CHAINRULE_INSTANTIATE(double)
+
+}  // namespace chainrule

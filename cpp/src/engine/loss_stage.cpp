@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/loss_stage.hpp"
+
+#include <cmath>
+#include <string>
+
+#include "chainrule/error.hpp"
+#include "engine/gather.hpp"
+
+namespace chainrule::engine {
+
+static_assert(static_cast<int>(Loss::Kind::poisson) == static_cast<int>(kernels::LossKind::poisson));
+
+template <class T>
+LossStage<T>::LossStage(const kernels::KernelTable<T>& kernels, const Loss& loss, std::int64_t outputs,
+                        std::int64_t batch_size)
+    : kernels_(kernels),
+      loss_(loss),
+      outputs_(outputs),
+      target_columns_(loss.target_columns(outputs)),
+      labels_(loss.takes_labels() ? batch_size : 0),
+      narrow_(target_columns_ == outputs ? 0 : batch_size * padded<T>(target_columns_)),
+      values_(batch_size * padded<T>(outputs)),
+      row_weights_(batch_size),
+      class_weights_(padded<T>(outputs)),
+      quantiles_(padded<T>(outputs)),
+      row_losses_(batch_size) {
+  const auto count = static_cast<std::int64_t>(loss.quantiles.size());
+  for (std::int64_t j = 0; j < outputs && count > 0; ++j) {
+    quantiles_.data()[j] = static_cast<T>(loss.quantiles[static_cast<std::size_t>(j % count)]);
+  }
+}
+
+template <class T>
+void LossStage<T>::check(const Loss& loss, const TargetsView& y, std::int64_t outputs) {
+  const std::string kind = loss.config().kind;
+  if (y.labels) {
+    if (!loss.takes_labels()) throw Error(kind + " compares numbers, not class labels: give y as rows of numbers");
+    for (std::int64_t i = 0; i < y.rows; ++i) {
+      if (y.labels[i] < 0 || y.labels[i] >= outputs) {
+        throw Error("y[" + std::to_string(i) + "] is label " + std::to_string(y.labels[i]) + "; the network has " +
+                    std::to_string(outputs) + " outputs, so labels are 0.." + std::to_string(outputs - 1));
+      }
+    }
+    return;
+  }
+  const std::int64_t expected = loss.target_columns(outputs);
+  if (y.values.columns != expected) {
+    throw Error("y has " + std::to_string(y.values.columns) + " columns; " + kind + " on a network of " +
+                std::to_string(outputs) + " outputs expects " + std::to_string(expected));
+  }
+  if (y.class_weights && kind != "cross_entropy" && outputs != 1) {
+    throw Error("class_weight with " + kind + " needs a network of one output, got " + std::to_string(outputs));
+  }
+}
+
+template <class T>
+double LossStage<T>::label_weight(const TargetsView& y, std::int64_t row) const {
+  if (!y.class_weights) return 1.0;
+  if (y.labels) return y.class_weights[y.labels[row]];
+  if (loss_.takes_labels()) return 1.0;  // probability rows: the kernel weighs each class, the mean is over rows
+  return y.class_weights[value_at(y.values, row, 0) > 0.0 ? 1 : 0];
+}
+
+template <class T>
+double LossStage<T>::row_weight(const TargetsView& y, std::int64_t row) const {
+  return y.sample_weights ? y.sample_weights[row] : 1.0;
+}
+
+template <class T>
+double LossStage<T>::weight(const TargetsView& y, const std::int64_t* order, std::int64_t first,
+                            std::int64_t rows) const {
+  if (!y.sample_weights && !y.class_weights) return static_cast<double>(rows);
+  double sum = 0.0;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const std::int64_t row = order ? order[first + i] : first + i;
+    sum += row_weight(y, row) * label_weight(y, row);
+  }
+  return sum;
+}
+
+template <class T>
+bool LossStage<T>::finite(Range rows) const {
+  for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+    if (!std::isfinite(row_losses_.data()[i])) return false;
+  }
+  return true;
+}
+
+template <class T>
+void LossStage<T>::gather_values(const TargetsView& y, const std::int64_t* order, std::int64_t first, Range rows) {
+  const std::int64_t stride = padded<T>(outputs_);
+  if (target_columns_ == outputs_) {
+    gather_rows<T>(kernels_, y.values, order, first, rows, nullptr, nullptr, values_.data(), stride);
+    return;
+  }
+  const std::int64_t narrow = padded<T>(target_columns_);
+  const std::int64_t repeat = outputs_ / target_columns_;
+  gather_rows<T>(kernels_, y.values, order, first, rows, nullptr, nullptr, narrow_.data(), narrow);
+  for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+    for (std::int64_t j = 0; j < outputs_; ++j) {
+      values_.data()[i * stride + j] = narrow_.data()[i * narrow + j / repeat];
+    }
+  }
+}
+
+template <class T>
+void LossStage<T>::run(const Step<T>& step, Share share, const TargetsView& y, const std::int64_t* order,
+                       std::int64_t first, const Tensor<T>& z, const Tensor<T>& dz) {
+  const Range rows = step.rows_of(share);
+  if (rows.size() == 0) return;
+  const bool class_in_kernel = loss_.takes_labels() && y.class_weights;
+  const bool weighted = y.sample_weights || (y.class_weights && !class_in_kernel);
+  for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+    const std::int64_t row = order ? order[first + i] : first + i;
+    if (y.labels) labels_.data()[i] = static_cast<std::int32_t>(y.labels[row]);
+    if (weighted) {
+      const double w = row_weight(y, row) * (class_in_kernel ? 1.0 : label_weight(y, row));
+      row_weights_.data()[i] = static_cast<T>(w);
+    }
+  }
+  if (!y.labels) gather_values(y, order, first, rows);
+
+  const double total = weight(y, order, first, step.rows);
+  const std::int64_t stride = padded<T>(outputs_);
+  kernels::LossArgs<T> f{};
+  f.kind = static_cast<kernels::LossKind>(loss_.kind);
+  f.delta = static_cast<T>(loss_.delta);
+  f.label_smoothing = static_cast<T>(loss_.label_smoothing);
+  f.rows = rows.size();
+  f.columns = outputs_;
+  f.z = z.row(rows.begin);
+  f.z_stride = z.stride;
+  f.labels = y.labels ? labels_.data() + rows.begin : nullptr;
+  f.targets = values_.data() + rows.begin * stride;
+  f.target_stride = stride;
+  f.row_weights = weighted ? row_weights_.data() + rows.begin : nullptr;
+  f.class_weights = class_in_kernel ? class_weights_.data() : nullptr;
+  f.quantiles = quantiles_.data();
+  f.gradient_scale = total > 0.0 ? static_cast<T>(1.0 / total) : T(0);
+  f.dz = dz.data ? dz.row(rows.begin) : nullptr;
+  f.dz_stride = dz.stride;
+  f.row_losses = row_losses_.data() + rows.begin;
+  kernels_.loss(f);
+}
+
+template <class T>
+void LossStage<T>::prepare(const TargetsView& y) {
+  if (!y.class_weights || !loss_.takes_labels()) return;
+  for (std::int64_t j = 0; j < outputs_; ++j) class_weights_.data()[j] = static_cast<T>(y.class_weights[j]);
+}
+
+template class LossStage<float>;
+template class LossStage<double>;
+
+}  // namespace chainrule::engine

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a Network holds, shared by the files that implement its members.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "chainrule/error.hpp"
+#include "chainrule/network.hpp"
+#include "engine/loss_stage.hpp"
+#include "engine/optimizer_state.hpp"
+#include "engine/parameters.hpp"
+#include "engine/plan.hpp"
+#include "engine/stored_update.hpp"
+#include "kernels/dispatch.hpp"
+
+namespace chainrule {
+
+/// A plan with the loss that it ends in, kept for the next call of the same kind.
+template <class T>
+struct CompiledLoss {
+  Loss loss;
+  engine::Plan<T> plan;
+  engine::LossStage<T> stage;
+};
+
+template <class T>
+struct Network<T>::State {
+  State(std::vector<std::shared_ptr<const Layer>> layers_, std::int64_t inputs_, std::uint64_t seed_);
+  State(const State& other);
+
+  std::vector<std::shared_ptr<const Layer>> layers;
+  std::int64_t inputs;
+  std::int64_t outputs;
+  std::uint64_t seed;
+  const kernels::KernelTable<T>& kernels;
+  engine::Parameters<T> parameters;
+  std::vector<ParameterInfo> infos;
+  engine::OptimizerState<T> optimizer;
+  std::int64_t total_steps = 0;
+  std::int64_t epochs = 0;
+
+  // Everything below is rebuilt when needed and not part of a copy.
+  std::unique_ptr<CompiledLoss<T>> training;
+  std::unique_ptr<CompiledLoss<T>> evaluation;
+  std::unique_ptr<CompiledLoss<T>> checking;  // compute_gradients
+  std::unique_ptr<engine::Plan<T>> inference;
+  std::unique_ptr<engine::Plan<T>> by_hand;
+  std::unique_ptr<engine::StoredUpdate<T>> stored_update;
+  engine::Buffer<T> gradients;
+  bool gradients_valid = false;
+  std::optional<engine::Step<T>> forward_step;  // of the last forward by hand
+  std::vector<std::int64_t> order;
+  engine::Buffer<T> values_before;              // as the epoch began
+  engine::OptimizerState<T> optimizer_before;
+  std::int64_t total_steps_before = 0;
+  std::atomic_flag busy = ATOMIC_FLAG_INIT;
+
+  int threads_for(std::int64_t rows, int wanted) const;
+  void need_gradients();
+  /// Reuses `slot` when it was compiled for the same, else compiles anew.
+  CompiledLoss<T>& compile(std::unique_ptr<CompiledLoss<T>>& slot, const Loss& loss,
+                           const engine::PlanOptions& options);
+  void check_input(const RowsView& x) const;
+  void check_targets(const RowsView& x, const TargetsView& y, const Loss& loss) const;
+  void keep_for_divergence();
+  void restore_after_divergence();
+  [[noreturn]] void report_divergence(const engine::Plan<T>& plan, std::int64_t rows, std::int64_t epoch,
+                                      std::int64_t batch, double loss);
+};
+
+/// Holds a network for one call; a second thread gets an error instead of a race.
+class InUse {
+ public:
+  explicit InUse(std::atomic_flag& flag) : flag_(flag) {
+    if (flag_.test_and_set(std::memory_order_acquire)) {
+      throw StateError("the network is in use by another thread or callback; give each thread its own copy");
+    }
+  }
+  ~InUse() { flag_.clear(std::memory_order_release); }
+  InUse(const InUse&) = delete;
+  InUse& operator=(const InUse&) = delete;
+
+ private:
+  std::atomic_flag& flag_;
+};
+
+/// Copies one thread's rows of a tensor into the caller's row-major array, row i to row order[first + i].
+template <class T>
+void copy_rows(const engine::Tensor<T>& from, engine::Range rows, const std::int64_t* order, std::int64_t first,
+               T* to) {
+  for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+    const std::int64_t row = order ? order[first + i] : first + i;
+    std::copy_n(from.row(i), from.columns, to + row * from.columns);
+  }
+}
+
+}  // namespace chainrule

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/parameters.hpp"
+
+#include <cmath>
+
+#include "chainrule/error.hpp"
+#include "chainrule/names.hpp"
+
+namespace chainrule::engine {
+namespace {
+
+/// Calls visit(arena index, row-major index) for every element.
+template <class Visit>
+void for_each_element(const Parameter& p, Visit visit) {
+  const kernels::PanelShape& s = p.shape;
+  for (std::int64_t column = 0; column < s.columns; ++column) {
+    const std::int64_t first = column / s.panel * s.panel;
+    const std::int64_t left = (s.columns - first + s.granule - 1) / s.granule * s.granule;
+    const std::int64_t width = left < s.panel ? left : s.panel;
+    for (std::int64_t row = 0; row < s.rows; ++row) {
+      visit(p.offset + first * s.rows + row * width + (column - first), row * s.columns + column);
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+Parameters<T>::Parameters(const std::vector<std::shared_ptr<const Layer>>& layers, std::int64_t inputs,
+                          std::int64_t panel) {
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    for (const ParameterSpec& spec : layers[i]->parameters(inputs)) {
+      Parameter p;
+      p.name = std::to_string(i) + "." + spec.name;
+      p.layer = static_cast<std::int64_t>(i);
+      p.spec = spec;
+      p.shape = {spec.rows, spec.columns, panel, kernels::kGranule<T>};
+      p.offset = arena_size_;
+      p.size = spec.rows * padded<T>(spec.columns);
+      arena_size_ += p.size;
+      list_.push_back(std::move(p));
+    }
+    inputs = layers[i]->outputs(inputs);
+  }
+  values = Buffer<T>(arena_size_);
+}
+
+template <class T>
+const Parameter* Parameters<T>::find(std::int64_t layer, const std::string& array) const {
+  for (const Parameter& p : list_) {
+    if (p.layer == layer && p.spec.name == array) return &p;
+  }
+  return nullptr;
+}
+
+template <class T>
+const Parameter& Parameters<T>::named(const std::string& name) const {
+  std::vector<std::string> valid;
+  for (const Parameter& p : list_) {
+    if (p.name == name) return p;
+    valid.push_back(p.name);
+  }
+  throw Error(unknown_name("parameter", name, valid));
+}
+
+template <class T>
+void Parameters<T>::pack(const Parameter& p, const T* rows, T* arena) {
+  for_each_element(p, [&](std::int64_t to, std::int64_t from) { arena[to] = rows[from]; });
+}
+
+template <class T>
+void Parameters<T>::unpack(const Parameter& p, const T* arena, T* rows) {
+  for_each_element(p, [&](std::int64_t from, std::int64_t to) { rows[to] = arena[from]; });
+}
+
+template <class T>
+void Parameters<T>::initialize(std::uint64_t seed) {
+  std::vector<double> wide;
+  std::vector<T> rows;
+  for (std::size_t i = 0; i < list_.size(); ++i) {
+    const Parameter& p = list_[i];
+    const auto size = static_cast<std::size_t>(p.spec.rows * p.spec.columns);
+    wide.assign(size, 0.0);
+    p.spec.initializer.fill(wide.data(), p.spec.rows, p.spec.columns, seed, i);
+    rows.assign(wide.begin(), wide.end());
+    pack(p, rows.data(), values.data());
+  }
+}
+
+template <class T>
+bool Parameters<T>::all_finite() const {
+  // x - x is 0 for every finite x and NaN otherwise, and sums of zeros stay exact.
+  T sum = 0;
+  for (std::int64_t i = 0; i < arena_size_; ++i) sum += values.data()[i] - values.data()[i];
+  return sum == T(0);
+}
+
+template class Parameters<float>;
+template class Parameters<double>;
+
+}  // namespace chainrule::engine

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "chainrule/layer.hpp"
+#include "engine/buffer.hpp"
+#include "kernels/table.hpp"
+
+namespace chainrule::engine {
+
+/// One array of a network: what it is and where it lies in the arena.
+struct Parameter {
+  std::string name;  // "<layer index>.<array>", such as "0.weight"
+  std::int64_t layer = 0;
+  ParameterSpec spec;
+  kernels::PanelShape shape{};
+  std::int64_t offset = 0;  // in the arena
+  std::int64_t size = 0;    // with padding
+};
+
+/// All arrays of a network in one arena of column panels. Optimizer state and gradients are arenas of the same layout.
+template <class T>
+class Parameters {
+ public:
+  Parameters(const std::vector<std::shared_ptr<const Layer>>& layers, std::int64_t inputs, std::int64_t panel);
+
+  const std::vector<Parameter>& list() const { return list_; }
+  /// The arrays of one layer, in the order in which its description lists them; null where it has none of that name.
+  const Parameter* find(std::int64_t layer, const std::string& array) const;
+  const Parameter& named(const std::string& name) const;  // throws Error
+  std::int64_t arena_size() const { return arena_size_; }
+
+  T* at(const Parameter* p) { return p ? values.data() + p->offset : nullptr; }
+
+  /// Between an arena and a row-major array.
+  static void pack(const Parameter& p, const T* rows, T* arena);
+  static void unpack(const Parameter& p, const T* arena, T* rows);
+
+  void initialize(std::uint64_t seed);
+  bool all_finite() const;
+
+  Buffer<T> values;
+
+ private:
+  std::vector<Parameter> list_;
+  std::int64_t arena_size_ = 0;
+};
+
+}  // namespace chainrule::engine

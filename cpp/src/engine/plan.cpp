@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/plan.hpp"
+
+#include <cmath>
+
+#include "engine/gather.hpp"
+#include "engine/stages/activation.hpp"
+
+namespace chainrule::engine {
+namespace {
+
+bool loss_contains(const Loss& loss, const Activation& activation) {
+  return (loss.link() == Loss::Link::softmax && activation.kind == Activation::Kind::softmax) ||
+         (loss.link() == Loss::Link::sigmoid && activation.kind == Activation::Kind::sigmoid);
+}
+
+}  // namespace
+
+template <class T>
+Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const std::vector<std::shared_ptr<const Layer>>& layers,
+              Parameters<T>& parameters, std::int64_t inputs, const PlanOptions& options)
+    : kernels_(kernels), options_(options) {
+  std::int64_t columns = inputs;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const StageContext<T> context{kernels,           parameters,     static_cast<std::int64_t>(i), columns,
+                                  options.batch_size, options.threads};
+    add_stages(*layers[i], context, stages_);
+    columns = layers[i]->outputs(columns);
+  }
+  if (options.loss && !stages_.empty()) {
+    const auto* last = dynamic_cast<const ActivationStage<T>*>(stages_.back().get());
+    if (last && loss_contains(*options.loss, last->activation())) stages_.pop_back();
+  }
+  if (!stages_.empty() && !options.input_gradient) fused_input_ = dynamic_cast<AffineStage<T>*>(stages_[0].get());
+
+  lowest_backward_ = stages_.size();
+  for (std::size_t i = stages_.size(); i-- > 0;) {
+    if (options.backward && (options.input_gradient || stages_[i]->has_parameters())) lowest_backward_ = i;
+  }
+  if (options.input_gradient) lowest_backward_ = 0;
+  connect(inputs);
+}
+
+template <class T>
+Tensor<T> Plan<T>::new_tensor(std::int64_t columns) {
+  const std::int64_t stride = padded<T>(columns);
+  buffers_.emplace_back(padded<T>(options_.batch_size) * stride);
+  return {buffers_.back().data(), columns, stride};
+}
+
+template <class T>
+void Plan<T>::connect(std::int64_t inputs) {
+  values_.push_back(new_tensor(inputs));
+  gradients_.push_back(options_.input_gradient ? new_tensor(inputs) : Tensor<T>{});
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    Stage<T>& stage = *stages_[i];
+    // A fused first stage has done its work when the rows have been gathered.
+    const bool in_place = i == 0 && fused_input_;
+    const bool wanted = options_.backward && (options_.input_gradient || lowest_backward_ <= i);
+    values_.push_back(in_place ? values_[0] : new_tensor(stage.outputs()));
+    gradients_.push_back(wanted ? new_tensor(stage.outputs()) : Tensor<T>{});
+    stage.x = values_[i];
+    stage.y = values_[i + 1];
+    stage.dx = lowest_backward_ < i || options_.input_gradient ? gradients_[i] : Tensor<T>{};
+    stage.dy = gradients_[i + 1];
+  }
+}
+
+template <class T>
+void Plan<T>::refresh() {
+  for (const auto& stage : stages_) {
+    if (auto* affine = dynamic_cast<AffineStage<T>*>(stage.get())) affine->refresh();
+  }
+}
+
+template <class T>
+void Plan<T>::load(Flow& flow, const Step<T>& step, const RowsView& x, const std::int64_t* order,
+                   std::int64_t first) {
+  flow.enter(Split::rows);
+  gather_rows(kernels_, x, order, first, step.rows_of(flow.share()), fused_input_ ? fused_input_->scale() : nullptr,
+              fused_input_ ? fused_input_->offset() : nullptr, values_[0].data, values_[0].stride);
+}
+
+template <class T>
+void Plan<T>::forward(Flow& flow, const Step<T>& step) {
+  for (std::size_t i = fused_input_ ? 1 : 0; i < stages_.size(); ++i) {
+    flow.enter(stages_[i]->split());
+    stages_[i]->forward(step, flow.share());
+  }
+  flow.enter(Split::rows);
+}
+
+template <class T>
+void Plan<T>::backward(Flow& flow, const Step<T>& step) {
+  for (std::size_t i = stages_.size(); i-- > lowest_backward_;) {
+    flow.enter(stages_[i]->backward_split());
+    stages_[i]->backward(step, flow.share());
+  }
+}
+
+template <class T>
+void Plan<T>::gradients(const Flow& flow, const Step<T>& step) {
+  for (std::size_t i = lowest_backward_; i < stages_.size(); ++i) stages_[i]->gradients(step, flow.share());
+}
+
+template <class T>
+std::int64_t Plan<T>::first_bad_layer(std::int64_t rows) const {
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t j = 0; j < values_[i + 1].columns; ++j) {
+        if (!std::isfinite(values_[i + 1].row(r)[j])) return stages_[i]->layer;
+      }
+    }
+  }
+  return -1;
+}
+
+template <class T>
+std::vector<std::string> Plan<T>::describe() const {
+  std::vector<std::string> lines;
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    std::string line = stages_[i]->describe();
+    if (i == 0 && fused_input_) {
+      line += "  (fused into the gathering of the input)";
+    } else {
+      line += stages_[i]->split() == Split::rows ? "  (threads own rows)" : "  (threads own columns)";
+    }
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+int worthwhile_threads(const std::vector<std::shared_ptr<const Layer>>& layers, std::int64_t inputs,
+                       std::int64_t rows, int available) {
+  constexpr double multiply_adds_per_thread = 2e5;  // a few microseconds of work, what a pair of barriers costs
+  double work = 0.0;
+  for (const auto& layer : layers) {
+    for (const ParameterSpec& p : layer->parameters(inputs)) {
+      if (p.rows > 1) work += static_cast<double>(p.rows) * static_cast<double>(p.columns);
+    }
+    inputs = layer->outputs(inputs);
+  }
+  const double wanted = work * static_cast<double>(rows) / multiply_adds_per_thread;
+  return wanted >= available ? available : std::max(1, static_cast<int>(wanted));
+}
+
+template class Plan<float>;
+template class Plan<double>;
+
+}  // namespace chainrule::engine

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "chainrule/data.hpp"
+#include "chainrule/layer.hpp"
+#include "chainrule/loss.hpp"
+#include "engine/stage.hpp"
+#include "engine/stages/affine.hpp"
+#include "engine/stages/stages.hpp"
+
+namespace chainrule::engine {
+
+/// What a plan is compiled for, besides the network.
+struct PlanOptions {
+  std::int64_t batch_size = 1;
+  int threads = 1;               // most that a team may have
+  bool backward = false;
+  bool input_gradient = false;
+  const Loss* loss = nullptr;    // lets the loss replace a last activation that it contains
+};
+
+/// A network turned into stages over buffers that are all allocated here; any batch up to its size runs through it.
+/// The members that take a Flow are called by every thread of a team.
+template <class T>
+class Plan {
+ public:
+  Plan(const kernels::KernelTable<T>& kernels, const std::vector<std::shared_ptr<const Layer>>& layers,
+       Parameters<T>& parameters, std::int64_t inputs, const PlanOptions& options);
+
+  /// Takes over what may have changed since the last run; before the team starts.
+  void refresh();
+
+  /// Gathers rows [first, first + step.rows) of `order` into the input.
+  void load(Flow& flow, const Step<T>& step, const RowsView& x, const std::int64_t* order, std::int64_t first);
+  void forward(Flow& flow, const Step<T>& step);
+  void backward(Flow& flow, const Step<T>& step);
+  /// Only after flow.enter(Split::columns): it reads what all threads left behind.
+  void gradients(const Flow& flow, const Step<T>& step);
+
+  /// What the loss reads, and where its gradient goes: the output, or the input of an activation that the loss contains.
+  const Tensor<T>& result() const { return values_.back(); }
+  const Tensor<T>& result_gradient() const { return gradients_.back(); }
+  const Tensor<T>& input_gradient() const { return gradients_.front(); }
+
+  std::int64_t batch_size() const { return options_.batch_size; }
+  int threads() const { return options_.threads; }
+
+  /// The first layer whose output in rows below `rows` holds a value that is not finite; -1 if none does.
+  std::int64_t first_bad_layer(std::int64_t rows) const;
+  std::vector<std::string> describe() const;
+
+ private:
+  Tensor<T> new_tensor(std::int64_t columns);
+  void connect(std::int64_t inputs);
+
+  const kernels::KernelTable<T>& kernels_;
+  PlanOptions options_;
+  Stages<T> stages_;
+  AffineStage<T>* fused_input_ = nullptr;  // applied while gathering
+  std::size_t lowest_backward_ = 0;        // below it nobody needs gradients
+  std::vector<Tensor<T>> values_;          // input, then each stage's output
+  std::vector<Tensor<T>> gradients_;
+  std::vector<Buffer<T>> buffers_;
+};
+
+/// How many of at most `available` threads one step over `rows` rows deserves.
+int worthwhile_threads(const std::vector<std::shared_ptr<const Layer>>& layers, std::int64_t inputs,
+                       std::int64_t rows, int available);
+
+}  // namespace chainrule::engine

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a plan is made of: stages that read and write tensors, each thread its own share.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+
+#include "engine/buffer.hpp"
+#include "engine/optimizer_state.hpp"
+#include "engine/parameters.hpp"
+#include "engine/threads.hpp"
+#include "kernels/table.hpp"
+
+namespace chainrule::engine {
+
+/// A row-major buffer between two stages; rows are padded to whole granules.
+template <class T>
+struct Tensor {
+  T* data = nullptr;
+  std::int64_t columns = 0;
+  std::int64_t stride = 0;
+
+  T* row(std::int64_t i) const { return data + i * stride; }
+};
+
+/// A half-open range of the outputs that one thread owns.
+struct Range {
+  std::int64_t begin;
+  std::int64_t end;
+
+  std::int64_t size() const { return end - begin; }
+};
+
+/// Which thread of how many; cuts any number of items into contiguous shares.
+struct Share {
+  int index;
+  int count;
+
+  Range of(std::int64_t items) const {
+    return {items * index / count, items * (index + 1) / count};
+  }
+
+  /// In units of `unit`, so that no two threads write to one cache line or vector.
+  Range of(std::int64_t items, std::int64_t unit) const {
+    const Range r = of((items + unit - 1) / unit);
+    return {std::min(items, r.begin * unit), std::min(items, r.end * unit)};
+  }
+};
+
+/// What outputs a stage's threads own: rows of the batch, or columns over the whole batch.
+/// Stages that own rows follow each other without a barrier.
+enum class Split { rows, columns };
+
+/// One thread's way through a step: waits for the others where what comes next may read what they own.
+class Flow {
+ public:
+  explicit Flow(Team team) : team_(team) {}
+
+  Share share() const { return {team_.index, team_.size}; }
+  bool first_thread() const { return team_.index == 0; }
+
+  void enter(Split next) {
+    if (next == Split::columns || last_ == Split::columns) team_.barrier.wait();
+    last_ = next;
+  }
+
+  /// Before a batch of another size, whose rows are shared out differently.
+  void meet() {
+    team_.barrier.wait();
+    last_ = Split::rows;
+  }
+
+ private:
+  Team team_;
+  Split last_ = Split::rows;
+};
+
+/// What is the same for all stages during one step.
+template <class T>
+struct Step {
+  std::int64_t rows = 0;  // of this batch
+  bool training = false;
+  std::uint64_t seed = 0;
+  std::uint64_t number = 0;           // optimizer steps so far: dropout's counter
+  T* gradients = nullptr;             // arena to leave the gradients in, or
+  const Update<T>* update = nullptr;  // the optimizer that takes them at once
+
+  Range rows_of(Share share) const { return share.of(rows, kernels::kGranule<T>); }
+};
+
+/// One fused piece of the plan. `x` is what it reads, `y` what it writes, `dx` and `dy` the loss's gradients with respect
+/// to them; `dx.data` is null where nobody needs it.
+template <class T>
+class Stage {
+ public:
+  virtual ~Stage() = default;
+
+  virtual std::string describe() const = 0;
+  virtual Split split() const { return Split::rows; }
+  virtual Split backward_split() const { return split(); }
+  virtual std::int64_t outputs() const = 0;
+  virtual bool has_parameters() const { return false; }
+
+  virtual void forward(const Step<T>& step, Share share) = 0;
+  virtual void backward(const Step<T>& step, Share share) = 0;
+
+  /// The parameters' gradients, after the whole backward pass: every thread for the parameters it owns.
+  virtual void gradients(const Step<T>& step, Share share) {
+    (void)step;
+    (void)share;
+  }
+
+  Tensor<T> x, y, dx, dy;
+  std::int64_t layer = 0;  // the description it comes from
+};
+
+/// Hands a parameter's gradient entries [first, first + size) to whoever wants them; `g` must not be the arena's.
+template <class T>
+inline void deliver(const Step<T>& step, const Parameter& p, std::int64_t first, const T* g, std::int64_t size) {
+  if (step.gradients) std::copy_n(g, size, step.gradients + p.offset + first);
+  if (step.update) step.update->apply(p, first, g, size);
+}
+
+}  // namespace chainrule::engine

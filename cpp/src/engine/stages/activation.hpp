@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "chainrule/activation.hpp"
+#include "engine/stage.hpp"
+
+namespace chainrule::engine {
+
+kernels::ActivationKind kernel_kind(Activation::Kind kind);
+
+/// Public within the engine so that a plan can see what its last stage is: a loss that contains that activation
+/// (softmax in cross-entropy, the sigmoid in its binary form) replaces it and works from the stage's input.
+template <class T>
+class ActivationStage final : public Stage<T> {
+ public:
+  ActivationStage(const kernels::KernelTable<T>& kernels, const Activation& activation, std::int64_t columns)
+      : kernels_(kernels), activation_(activation), columns_(columns) {}
+
+  std::string describe() const override { return activation_.config().kind; }
+  std::int64_t outputs() const override { return columns_; }
+  const Activation& activation() const { return activation_; }
+
+  void forward(const Step<T>& step, Share share) override;
+  void backward(const Step<T>& step, Share share) override;
+
+ private:
+  kernels::ActivationArgs<T> arguments(std::int64_t rows) const;
+
+  const kernels::KernelTable<T>& kernels_;
+  Activation activation_;
+  std::int64_t columns_;
+};
+
+}  // namespace chainrule::engine

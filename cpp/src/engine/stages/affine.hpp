@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "engine/stage.hpp"
+
+namespace chainrule::engine {
+
+/// y = x * scale + offset with fixed numbers per column: Rescaling and Normalization. Public within the engine
+/// because a plan fuses the first of them into the gathering of the input, with the same multiply-add.
+template <class T>
+class AffineStage final : public Stage<T> {
+ public:
+  /// `fill` writes the present scale and offset; they may change between runs, never during one.
+  using Fill = std::function<void(T* scale, T* offset)>;
+
+  AffineStage(const kernels::KernelTable<T>& kernels, std::string name, std::int64_t columns, Fill fill)
+      : kernels_(kernels),
+        name_(std::move(name)),
+        columns_(columns),
+        fill_(std::move(fill)),
+        scale_(padded<T>(columns)),
+        offset_(padded<T>(columns)) {}
+
+  std::string describe() const override { return name_; }
+  std::int64_t outputs() const override { return columns_; }
+
+  void refresh() { fill_(scale_.data(), offset_.data()); }
+  const T* scale() const { return scale_.data(); }
+  const T* offset() const { return offset_.data(); }
+
+  void forward(const Step<T>& step, Share share) override {
+    const Range rows = step.rows_of(share);
+    kernels_.affine(this->x.row(rows.begin), scale_.data(), offset_.data(), this->y.row(rows.begin), rows.size(),
+                    columns_, this->x.stride);
+  }
+
+  void backward(const Step<T>& step, Share share) override {
+    if (!this->dx.data) return;
+    const Range rows = step.rows_of(share);
+    kernels_.affine(this->dy.row(rows.begin), scale_.data(), nullptr, this->dx.row(rows.begin), rows.size(),
+                    columns_, this->x.stride);
+  }
+
+ private:
+  const kernels::KernelTable<T>& kernels_;
+  std::string name_;
+  std::int64_t columns_;
+  Fill fill_;
+  Buffer<T> scale_;
+  Buffer<T> offset_;
+};
+
+}  // namespace chainrule::engine

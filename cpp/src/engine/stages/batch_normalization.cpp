@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chainrule/layers.hpp"
+#include "engine/stages/stages.hpp"
+
+namespace chainrule::engine {
+namespace {
+
+/// Its sums run over the rows, so its threads own columns.
+template <class T>
+class BatchNormalizationStage final : public Stage<T> {
+ public:
+  BatchNormalizationStage(const StageContext<T>& c, const BatchNormalization& description)
+      : kernels_(c.kernels),
+        parameters_(c.parameters),
+        epsilon_(static_cast<T>(description.epsilon)),
+        momentum_(static_cast<T>(description.momentum)),
+        gamma_(c.parameters.find(c.layer, "gamma")),
+        beta_(c.parameters.find(c.layer, "beta")),
+        running_mean_(c.parameters.find(c.layer, "running_mean")),
+        running_variance_(c.parameters.find(c.layer, "running_variance")),
+        columns_(c.inputs),
+        mean_(padded<T>(c.inputs)),
+        inverse_(padded<T>(c.inputs)),
+        dgamma_(padded<T>(c.inputs)),
+        dbeta_(padded<T>(c.inputs)) {}
+
+  std::string describe() const override { return "batch_normalization"; }
+  Split split() const override { return Split::columns; }
+  std::int64_t outputs() const override { return columns_; }
+  bool has_parameters() const override { return gamma_ || beta_; }
+
+  void forward(const Step<T>& step, Share share) override {
+    const auto kernel = step.training ? kernels_.batch_norm_forward : kernels_.batch_norm_inference;
+    kernel(arguments(step, share));
+  }
+
+  void backward(const Step<T>& step, Share share) override {
+    kernels::BatchNormArgs<T> f = arguments(step, share);
+    f.dy = this->dy.data;
+    f.dx = this->dx.data;
+    f.dgamma = gamma_ ? dgamma_.data() : nullptr;
+    f.dbeta = beta_ ? dbeta_.data() : nullptr;
+    kernels_.batch_norm_backward(f);
+  }
+
+  void gradients(const Step<T>& step, Share share) override {
+    const Range columns = columns_of(share);
+    if (columns.size() == 0) return;
+    if (gamma_) deliver(step, *gamma_, columns.begin, dgamma_.data() + columns.begin, columns.size());
+    if (beta_) deliver(step, *beta_, columns.begin, dbeta_.data() + columns.begin, columns.size());
+  }
+
+ private:
+  Range columns_of(Share share) const { return share.of(padded<T>(columns_), kernels::kGranule<T>); }
+
+  kernels::BatchNormArgs<T> arguments(const Step<T>& step, Share share) {
+    const Range columns = columns_of(share);
+    kernels::BatchNormArgs<T> f{};
+    f.rows = step.rows;
+    f.column_begin = columns.begin;
+    f.column_end = columns.end;
+    f.fixed = !step.training;
+    f.epsilon = epsilon_;
+    f.momentum = momentum_;
+    f.gamma = parameters_.at(gamma_);
+    f.beta = parameters_.at(beta_);
+    f.x = this->x.data;
+    f.y = this->y.data;
+    f.stride = this->x.stride;
+    f.mean = mean_.data();
+    f.inverse = inverse_.data();
+    f.running_mean = parameters_.at(running_mean_);
+    f.running_variance = parameters_.at(running_variance_);
+    return f;
+  }
+
+  const kernels::KernelTable<T>& kernels_;
+  Parameters<T>& parameters_;
+  T epsilon_;
+  T momentum_;
+  const Parameter* gamma_;
+  const Parameter* beta_;
+  const Parameter* running_mean_;
+  const Parameter* running_variance_;
+  std::int64_t columns_;
+  Buffer<T> mean_;
+  Buffer<T> inverse_;
+  Buffer<T> dgamma_;
+  Buffer<T> dbeta_;
+};
+
+}  // namespace
+
+template <class T>
+void add_batch_normalization(const Layer& layer, const StageContext<T>& context, Stages<T>& stages) {
+  stages.push_back(
+      std::make_unique<BatchNormalizationStage<T>>(context, dynamic_cast<const BatchNormalization&>(layer)));
+}
+
+template void add_batch_normalization(const Layer&, const StageContext<float>&, Stages<float>&);
+template void add_batch_normalization(const Layer&, const StageContext<double>&, Stages<double>&);
+
+}  // namespace chainrule::engine

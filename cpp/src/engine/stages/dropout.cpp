@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+
+#include "chainrule/layers.hpp"
+#include "chainrule/random.hpp"
+#include "engine/stages/stages.hpp"
+
+namespace chainrule::engine {
+namespace {
+
+/// Reference: Srivastava et al., "Dropout", JMLR 15, 2014 (inverted: the scaling happens in training).
+template <class T>
+class DropoutStage final : public Stage<T> {
+ public:
+  DropoutStage(const StageContext<T>& c, double rate)
+      : kernels_(c.kernels),
+        layer_(static_cast<std::uint32_t>(c.layer)),
+        columns_(c.inputs),
+        rate_(rate),
+        factors_(c.batch_size * padded<T>(c.inputs)) {}
+
+  std::string describe() const override { return "dropout"; }
+  std::int64_t outputs() const override { return columns_; }
+
+  void forward(const Step<T>& step, Share share) override {
+    const Range rows = step.rows_of(share);
+    const std::int64_t size = rows.size() * this->x.stride;
+    if (!active(step)) {
+      std::copy_n(this->x.row(rows.begin), size, this->y.row(rows.begin));
+      return;
+    }
+    const auto threshold = static_cast<std::uint32_t>(std::ldexp(rate_, 32));
+    kernels_.dropout_factors({step.seed, static_cast<std::uint32_t>(RandomUse::dropout), layer_, step.number,
+                              threshold, rows.begin, rows.end, columns_},
+                             static_cast<T>(1.0 / (1.0 - rate_)), factors_.data(), this->x.stride);
+    kernels_.multiply(this->x.row(rows.begin), factors(rows), this->y.row(rows.begin), size);
+  }
+
+  void backward(const Step<T>& step, Share share) override {
+    if (!this->dx.data) return;
+    const Range rows = step.rows_of(share);
+    const std::int64_t size = rows.size() * this->x.stride;
+    if (active(step)) {
+      kernels_.multiply(this->dy.row(rows.begin), factors(rows), this->dx.row(rows.begin), size);
+    } else {
+      std::copy_n(this->dy.row(rows.begin), size, this->dx.row(rows.begin));
+    }
+  }
+
+ private:
+  bool active(const Step<T>& step) const { return step.training && rate_ > 0.0; }
+  T* factors(Range rows) { return factors_.data() + rows.begin * this->x.stride; }
+
+  const kernels::KernelTable<T>& kernels_;
+  std::uint32_t layer_;
+  std::int64_t columns_;
+  double rate_;
+  Buffer<T> factors_;
+};
+
+}  // namespace
+
+template <class T>
+void add_dropout(const Layer& layer, const StageContext<T>& context, Stages<T>& stages) {
+  const double rate = dynamic_cast<const Dropout&>(layer).rate;
+  stages.push_back(std::make_unique<DropoutStage<T>>(context, rate));
+}
+
+template void add_dropout(const Layer&, const StageContext<float>&, Stages<float>&);
+template void add_dropout(const Layer&, const StageContext<double>&, Stages<double>&);
+
+}  // namespace chainrule::engine

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chainrule/layers.hpp"
+#include "engine/stages/stages.hpp"
+
+namespace chainrule::engine {
+namespace {
+
+template <class T>
+class LayerNormalizationStage final : public Stage<T> {
+ public:
+  LayerNormalizationStage(const StageContext<T>& c, const LayerNormalization& description)
+      : kernels_(c.kernels),
+        parameters_(c.parameters),
+        epsilon_(static_cast<T>(description.epsilon)),
+        gamma_(c.parameters.find(c.layer, "gamma")),
+        beta_(c.parameters.find(c.layer, "beta")),
+        columns_(c.inputs),
+        mean_(padded<T>(c.batch_size)),
+        inverse_(padded<T>(c.batch_size)),
+        dgamma_(padded<T>(c.inputs)),
+        dbeta_(padded<T>(c.inputs)) {}
+
+  std::string describe() const override { return "layer_normalization"; }
+  std::int64_t outputs() const override { return columns_; }
+  bool has_parameters() const override { return gamma_ || beta_; }
+
+  void forward(const Step<T>& step, Share share) override {
+    kernels_.layer_norm_forward(arguments(step.rows_of(share)));
+  }
+
+  void backward(const Step<T>& step, Share share) override {
+    if (!this->dx.data) return;
+    kernels_.layer_norm_backward(arguments(step.rows_of(share)));
+  }
+
+  void gradients(const Step<T>& step, Share share) override {
+    const Range columns = share.of(padded<T>(columns_), kernels::kGranule<T>);
+    if (columns.size() == 0 || !has_parameters()) return;
+    kernels_.affine_gradient({step.rows, columns.begin, columns.end, this->x.stride, this->x.data, mean_.data(),
+                              inverse_.data(), this->dy.data, gamma_ ? dgamma_.data() : nullptr,
+                              beta_ ? dbeta_.data() : nullptr});
+    if (gamma_) deliver(step, *gamma_, columns.begin, dgamma_.data() + columns.begin, columns.size());
+    if (beta_) deliver(step, *beta_, columns.begin, dbeta_.data() + columns.begin, columns.size());
+  }
+
+ private:
+  kernels::LayerNormArgs<T> arguments(Range rows) {
+    kernels::LayerNormArgs<T> f{};
+    f.rows = rows.size();
+    f.columns = columns_;
+    f.stride = this->x.stride;
+    f.epsilon = epsilon_;
+    f.gamma = parameters_.at(gamma_);
+    f.beta = parameters_.at(beta_);
+    f.x = this->x.row(rows.begin);
+    f.y = this->y.row(rows.begin);
+    f.mean = mean_.data() + rows.begin;
+    f.inverse = inverse_.data() + rows.begin;
+    if (this->dy.data) f.dy = this->dy.row(rows.begin);
+    if (this->dx.data) f.dx = this->dx.row(rows.begin);
+    return f;
+  }
+
+  const kernels::KernelTable<T>& kernels_;
+  Parameters<T>& parameters_;
+  T epsilon_;
+  const Parameter* gamma_;
+  const Parameter* beta_;
+  std::int64_t columns_;
+  Buffer<T> mean_;
+  Buffer<T> inverse_;
+  Buffer<T> dgamma_;
+  Buffer<T> dbeta_;
+};
+
+}  // namespace
+
+template <class T>
+void add_layer_normalization(const Layer& layer, const StageContext<T>& context, Stages<T>& stages) {
+  stages.push_back(
+      std::make_unique<LayerNormalizationStage<T>>(context, dynamic_cast<const LayerNormalization&>(layer)));
+}
+
+template void add_layer_normalization(const Layer&, const StageContext<float>&, Stages<float>&);
+template void add_layer_normalization(const Layer&, const StageContext<double>&, Stages<double>&);
+
+}  // namespace chainrule::engine

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// From descriptions to stages: one factory per kind of layer, listed in registry.cpp.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "chainrule/activation.hpp"
+#include "chainrule/layer.hpp"
+#include "engine/stage.hpp"
+
+namespace chainrule::engine {
+
+template <class T>
+using Stages = std::vector<std::unique_ptr<Stage<T>>>;
+
+/// What a factory needs to know besides the description.
+template <class T>
+struct StageContext {
+  const kernels::KernelTable<T>& kernels;
+  Parameters<T>& parameters;
+  std::int64_t layer;       // index of the description
+  std::int64_t inputs;      // columns
+  std::int64_t batch_size;  // most rows of a step
+  int threads;              // most threads of a team
+};
+
+/// Appends the stages of one layer.
+template <class T>
+using StageFactory = void (*)(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+
+/// Finds the factory of the layer's kind; throws Error for a kind without one.
+template <class T>
+void add_stages(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+
+/// For layers that are not built in. Must be called before a network with such a layer runs, once per precision.
+template <class T>
+void register_stage(std::string_view kind, StageFactory<T> factory);
+
+template <class T>
+void add_dense(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_activation(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_dropout(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_batch_normalization(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_layer_normalization(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_rescaling(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_normalization(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+
+/// The activation stage itself, for layers that end in one; none for linear.
+template <class T>
+void append_activation(const Activation& activation, const StageContext<T>& context, std::int64_t columns,
+                       Stages<T>& stages);
+
+}  // namespace chainrule::engine

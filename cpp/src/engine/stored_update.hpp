@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/optimizer_state.hpp"
+#include "engine/parameters.hpp"
+#include "engine/stage.hpp"
+
+namespace chainrule::engine {
+
+/// Updates from gradients that lie in an arena: where their global norm must be known first, and for steps by hand.
+template <class T>
+class StoredUpdate {
+ public:
+  StoredUpdate(const kernels::KernelTable<T>& kernels, const Parameters<T>& parameters);
+
+  /// For every thread of a team, once per step.
+  void run(Flow& flow, const Update<T>& update, const T* gradients, double clip_norm);
+
+ private:
+  /// One panel of one trainable parameter.
+  struct Piece {
+    const Parameter* parameter;
+    std::int64_t panel;
+    std::int64_t first, size;  // entries
+    std::int64_t sums;         // where its column sums go
+    std::int64_t columns;      // without padding
+  };
+
+  /// The 2-norm of all gradients, summed down each column and then over the columns in order.
+  double norm() const;
+
+  const kernels::KernelTable<T>& kernels_;
+  std::vector<Piece> pieces_;
+  Buffer<T> sums_;
+};
+
+}  // namespace chainrule::engine

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "chainrule/random.hpp"
+#include "engine/network_state.hpp"
+#include "engine/threads.hpp"
+
+namespace chainrule {
+namespace {
+
+using engine::Flow;
+using engine::Split;
+using engine::Step;
+
+void check_learning_rate(double rate) {
+  if (!std::isfinite(rate) || rate < 0.0) {
+    throw Error("the learning rate must be finite and >= 0, got " + std::to_string(rate));
+  }
+}
+
+/// Lets the caller's poll run every so often: often enough for Ctrl-C and a progress bar, too seldom to cost anything.
+class Poller {
+ public:
+  explicit Poller(const EpochOptions& options) : options_(options), last_(Clock::now()) {}
+
+  bool stop(std::int64_t batches, double loss, double weight) {
+    if (!options_.poll) return false;
+    const Clock::time_point now = Clock::now();
+    if (now - last_ < std::chrono::milliseconds(50)) return false;
+    const bool answer = options_.poll(batches, weight > 0.0 ? loss / weight : 0.0);
+    last_ = Clock::now();
+    return answer;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  const EpochOptions& options_;
+  Clock::time_point last_;
+};
+
+}  // namespace
+
+template <class T>
+void Network<T>::State::keep_for_divergence() {
+  if (values_before.empty()) values_before = engine::Buffer<T>(parameters.arena_size());
+  values_before.copy_from(parameters.values);
+  optimizer_before = optimizer;
+  total_steps_before = total_steps;
+}
+
+template <class T>
+void Network<T>::State::restore_after_divergence() {
+  parameters.values.copy_from(values_before);
+  optimizer = optimizer_before;
+  total_steps = total_steps_before;
+}
+
+template <class T>
+void Network<T>::State::report_divergence(const engine::Plan<T>& plan, std::int64_t rows, std::int64_t epoch,
+                                          std::int64_t batch, double loss) {
+  std::int64_t layer = plan.first_bad_layer(rows);
+  if (layer < 0) layer = static_cast<std::int64_t>(layers.size()) - 1;
+  restore_after_divergence();
+  const std::string name =
+      std::to_string(layer) + " (" + std::string(layers[static_cast<std::size_t>(layer)]->kind()) + ")";
+  throw DivergenceError("training diverged: the loss became " + std::string(std::isnan(loss) ? "NaN" : "infinite") +
+                            " in epoch " + std::to_string(epoch) + ", batch " + std::to_string(batch) +
+                            ", first seen in layer " + name +
+                            "; the weights are those the epoch began with. Try a smaller learning rate, clip_norm, "
+                            "or inputs of unit scale",
+                        epoch, batch, name, loss);
+}
+
+template <class T>
+EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const Loss& loss,
+                                  const Optimizer& optimizer, const EpochOptions& options) {
+  State& s = *state_;
+  const InUse guard(s.busy);
+  s.check_targets(x, y, loss);
+  if (options.batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(options.batch_size));
+  const std::int64_t batch_size = std::min(options.batch_size, x.rows);
+  const std::int64_t all = (x.rows + batch_size - 1) / batch_size;
+  const std::int64_t first_batch = options.first_batch;
+  const std::int64_t last_batch = options.batches < 0 ? all : std::min(all, first_batch + options.batches);
+  if (first_batch < 0 || first_batch >= all) {
+    throw Error("first_batch must lie in 0.." + std::to_string(all - 1) + ", got " + std::to_string(first_batch));
+  }
+  const double fixed_rate = options.learning_rate > 0.0 ? options.learning_rate : optimizer.learning_rate;
+  check_learning_rate(fixed_rate);
+  for (std::int64_t b = 0; options.learning_rates && b < all; ++b) check_learning_rate(options.learning_rates[b]);
+
+  engine::PlanOptions plan_options;
+  plan_options.batch_size = batch_size;
+  plan_options.threads = s.threads_for(batch_size, options.num_threads);
+  plan_options.backward = true;
+  plan_options.loss = &loss;
+  CompiledLoss<T>& compiled = s.compile(s.training, loss, plan_options);
+  compiled.stage.prepare(y);
+  s.forward_step.reset();
+
+  const bool stored = optimizer.clip_norm > 0.0;
+  if (stored) s.need_gradients();
+  s.gradients_valid = false;
+  if (first_batch == 0) s.keep_for_divergence();
+  s.optimizer.prepare(optimizer, s.parameters.arena_size());
+  if (options.shuffle && (first_batch == 0 || static_cast<std::int64_t>(s.order.size()) != x.rows)) {
+    s.order.resize(static_cast<std::size_t>(x.rows));
+    shuffled_order(s.order.data(), x.rows, s.seed, static_cast<std::uint64_t>(s.epochs));
+  }
+  const std::int64_t* order = options.shuffle ? s.order.data() : nullptr;
+  T* outputs = static_cast<T*>(options.outputs);
+
+  EpochResult result;
+  std::atomic<bool> diverged{false};
+  std::atomic<bool> stop{false};
+  double loss_sum = 0.0;
+  double bad_loss = 0.0;
+  std::int64_t bad_rows = 0;
+  Poller poller(options);
+
+  engine::run_team(plan_options.threads, [&](engine::Team team) {
+    Flow flow(team);
+    for (std::int64_t b = first_batch; b < last_batch; ++b) {
+      flow.enter(Split::rows);
+      if (stop.load(std::memory_order_relaxed)) break;
+      const std::int64_t first = b * batch_size;
+      const std::int64_t done = b - first_batch;
+      Step<T> step;
+      step.rows = std::min(batch_size, x.rows - first);
+      step.training = true;
+      step.seed = s.seed;
+      step.number = static_cast<std::uint64_t>(s.total_steps + done);
+      engine::Update<T> update = engine::make_update(
+          s.kernels, optimizer, options.learning_rates ? options.learning_rates[b] : fixed_rate, s.parameters,
+          s.optimizer, s.optimizer.steps + done + 1);
+
+      compiled.plan.load(flow, step, x, order, first);
+      compiled.plan.forward(flow, step);
+      const engine::Range rows = step.rows_of(flow.share());
+      compiled.stage.run(step, flow.share(), y, order, first, compiled.plan.result(),
+                         compiled.plan.result_gradient());
+      if (!compiled.stage.finite(rows)) diverged.store(true, std::memory_order_relaxed);
+      if (outputs) copy_rows(compiled.plan.result(), rows, order, first, outputs);
+      compiled.plan.backward(flow, step);
+
+      flow.enter(Split::columns);
+      if (flow.first_thread()) {
+        const double batch_loss = compiled.stage.sum(step.rows);
+        if (diverged.load(std::memory_order_relaxed)) {
+          bad_loss = batch_loss;
+          bad_rows = step.rows;
+        } else {
+          loss_sum += batch_loss;
+          result.weight += compiled.stage.weight(y, order, first, step.rows);
+          ++result.batches;
+          if (poller.stop(b + 1, loss_sum, result.weight)) stop.store(true, std::memory_order_relaxed);
+        }
+      }
+      if (diverged.load(std::memory_order_relaxed)) break;
+      if (stored) {
+        step.gradients = s.gradients.data();
+        compiled.plan.gradients(flow, step);
+        s.stored_update->run(flow, update, s.gradients.data(), optimizer.clip_norm);
+      } else {
+        step.update = &update;
+        compiled.plan.gradients(flow, step);
+      }
+    }
+  });
+
+  if (diverged.load()) {
+    s.report_divergence(compiled.plan, bad_rows, s.epochs + 1, first_batch + result.batches + 1, bad_loss);
+  }
+  s.optimizer.steps += result.batches;
+  s.total_steps += result.batches;
+  result.stopped = stop.load();
+  result.loss = result.weight > 0.0 ? loss_sum / result.weight : 0.0;
+  if (first_batch + result.batches == all) {
+    // An update may have overflowed after the last loss that could have shown it.
+    if (!s.parameters.all_finite()) {
+      s.report_divergence(compiled.plan, 0, s.epochs + 1, all, std::numeric_limits<double>::infinity());
+    }
+    ++s.epochs;
+  }
+  return result;
+}
+
+template <class T>
+void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
+  State& s = *state_;
+  const InUse guard(s.busy);
+  if (!s.gradients_valid) throw StateError("there are no gradients to step with: call backward first");
+  const double rate = learning_rate > 0.0 ? learning_rate : optimizer.learning_rate;
+  check_learning_rate(rate);
+  s.optimizer.prepare(optimizer, s.parameters.arena_size());
+  const engine::Update<T> update =
+      engine::make_update(s.kernels, optimizer, rate, s.parameters, s.optimizer, s.optimizer.steps + 1);
+  engine::run_team(1, [&](engine::Team team) {
+    Flow flow(team);
+    s.stored_update->run(flow, update, s.gradients.data(), optimizer.clip_norm);
+  });
+  ++s.optimizer.steps;
+  ++s.total_steps;
+  s.forward_step.reset();
+}
+
+template <class T>
+std::string Network<T>::optimizer_kind() const {
+  return state_->optimizer.kind;
+}
+
+template <class T>
+std::vector<std::string> Network<T>::optimizer_slots() const {
+  return state_->optimizer.names;
+}
+
+template <class T>
+engine::Buffer<T>& slot_named(engine::OptimizerState<T>& state, const std::string& name) {
+  for (std::size_t i = 0; i < state.names.size(); ++i) {
+    if (state.names[i] == name) return state.slots[i];
+  }
+  throw Error("the optimizer keeps no array '" + name + "'");
+}
+
+template <class T>
+void Network<T>::get_slot(const std::string& slot, const std::string& parameter, T* values) const {
+  const InUse guard(state_->busy);
+  state_->parameters.unpack(state_->parameters.named(parameter), slot_named(state_->optimizer, slot).data(), values);
+}
+
+template <class T>
+void Network<T>::set_slot(const std::string& slot, const std::string& parameter, const T* values) {
+  const InUse guard(state_->busy);
+  state_->parameters.pack(state_->parameters.named(parameter), values, slot_named(state_->optimizer, slot).data());
+}
+
+template <class T>
+std::int64_t Network<T>::steps() const {
+  return state_->optimizer.steps;
+}
+
+template <class T>
+std::int64_t Network<T>::epochs() const {
+  return state_->epochs;
+}
+
+template <class T>
+std::int64_t Network<T>::total_steps() const {
+  return state_->total_steps;
+}
+
+template <class T>
+void Network<T>::restore_training(const Optimizer& optimizer, std::int64_t steps, std::int64_t total_steps,
+                                  std::int64_t epochs) {
+  const InUse guard(state_->busy);
+  if (steps < 0 || total_steps < steps || epochs < 0) throw Error("training counters must not be negative");
+  state_->optimizer = {};
+  state_->optimizer.prepare(optimizer, state_->parameters.arena_size());
+  state_->optimizer.steps = steps;
+  state_->total_steps = total_steps;
+  state_->epochs = epochs;
+}
+
+template <class T>
+void Network<T>::reset_optimizer() {
+  const InUse guard(state_->busy);
+  state_->optimizer = {};
+}
+
+#define CHAINRULE_INSTANTIATE(T)                                                                                   \
+  template void Network<T>::State::keep_for_divergence();                                                          \
+  template void Network<T>::State::restore_after_divergence();                                                     \
+  template EpochResult Network<T>::run_epoch(const RowsView&, const TargetsView&, const Loss&, const Optimizer&,   \
+                                             const EpochOptions&);                                                 \
+  template void Network<T>::step(const Optimizer&, double);                                                        \
+  template std::string Network<T>::optimizer_kind() const;                                                         \
+  template std::vector<std::string> Network<T>::optimizer_slots() const;                                           \
+  template void Network<T>::get_slot(const std::string&, const std::string&, T*) const;                            \
+  template void Network<T>::set_slot(const std::string&, const std::string&, const T*);                            \
+  template std::int64_t Network<T>::steps() const;                                                                 \
+  template std::int64_t Network<T>::epochs() const;                                                                \
+  template std::int64_t Network<T>::total_steps() const;                                                           \
+  template void Network<T>::restore_training(const Optimizer&, std::int64_t, std::int64_t, std::int64_t);          \
+  template void Network<T>::reset_optimizer();
+
+CHAINRULE_INSTANTIATE(float)
+CHAINRULE_INSTANTIATE(double)
+
+}  // namespace chainrule

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// The input stage: rows of the user's array, in any of three types and any strides, into a padded buffer.
+#pragma once
+
+#include "kernels/simd.hpp"
+#include "kernels/table.hpp"
+
+namespace {
+
+using namespace chainrule::kernels;
+
+/// x * scale + offset as one fused multiply-add, here and in the affine stage, so that fusing changes no bit.
+template <class T>
+CHAINRULE_INLINE void scale_row(T* y, int64_t columns, const T* scale, const T* offset) {
+  for (int64_t j = 0; j < columns; j += kLanes<T>) {
+    store(y + j, fma(load(y + j), load(scale + j), load(offset + j)));
+  }
+}
+
+template <class T, class S>
+void gather_rows(const GatherArgs<T>& f) {
+  const char* base = static_cast<const char*>(f.source);
+  for (int64_t i = 0; i < f.rows; ++i) {
+    const int64_t row = f.order ? f.order[f.first + i] : f.first + i;
+    const char* source = base + row * f.row_stride;
+    T* y = f.y + i * f.y_stride;
+    if (f.column_stride == int64_t(sizeof(S))) {
+      for (int64_t j = 0; j < f.columns; ++j) {
+        S value;
+        __builtin_memcpy(&value, source + j * int64_t(sizeof(S)), sizeof(S));
+        y[j] = T(value);
+      }
+    } else {
+      for (int64_t j = 0; j < f.columns; ++j) {
+        S value;
+        __builtin_memcpy(&value, source + j * f.column_stride, sizeof(S));
+        y[j] = T(value);
+      }
+    }
+    if (f.scale) scale_row(y, f.columns, f.scale, f.offset);
+  }
+}
+
+template <class T>
+void gather(const GatherArgs<T>& f) {
+  switch (f.type) {
+    case SourceType::uint8: return gather_rows<T, uint8_t>(f);
+    case SourceType::float32: return gather_rows<T, float>(f);
+    case SourceType::float64: return gather_rows<T, double>(f);
+  }
+}
+
+template <class T>
+void affine(const T* x, const T* scale, const T* offset, T* y, int64_t rows, int64_t columns, int64_t stride) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < columns; j += kLanes<T>) {
+      const int64_t at = i * stride + j;
+      const Vec<T> shift = offset ? load(offset + j) : Vec<T>{};
+      store(y + at, fma(load(x + at), load(scale + j), shift));
+    }
+  }
+}
+
+template <class T>
+void multiply(const T* a, const T* b, T* y, int64_t size) {
+  for (int64_t i = 0; i < size; i += kLanes<T>) store(y + i, load(a + i) * load(b + i));
+}
+
+}  // namespace

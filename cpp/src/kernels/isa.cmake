@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+# One translation unit per instruction set; only these files get its flags, so the rest of the library runs anywhere.
+set(_kernel_options
+    $<IF:$<CONFIG:Debug>,-O1,-O3>
+    -fno-math-errno
+    -fno-trapping-math
+    -Wno-psabi)
+
+function(chainrule_add_isa name)
+  set(_file kernels/isa_${name}.cpp)
+  target_sources(chainrule PRIVATE ${_file})
+  # The kernels' headers would be analysed once more for each instruction set.
+  set_source_files_properties(${_file} PROPERTIES COMPILE_OPTIONS "${_kernel_options};${ARGN}" SKIP_LINTING ON)
+  string(TOUPPER ${name} _upper)
+  set_property(
+    SOURCE kernels/dispatch.cpp
+    APPEND
+    PROPERTY COMPILE_DEFINITIONS CHAINRULE_HAVE_${_upper})
+endfunction()
+
+# The compiler knows its target better than CMAKE_SYSTEM_PROCESSOR does in a cross or universal build.
+check_cxx_source_compiles("#ifndef __x86_64__\n#error\n#endif\nint main() {}" CHAINRULE_TARGET_X86_64)
+check_cxx_source_compiles("#ifndef __aarch64__\n#error\n#endif\nint main() {}" CHAINRULE_TARGET_AARCH64)
+
+if(CHAINRULE_NATIVE)
+  target_compile_options(chainrule PRIVATE $<IF:$<BOOL:${CHAINRULE_TARGET_AARCH64}>,-mcpu=native,-march=native>)
+  list(APPEND _kernel_options -mtune=native)
+endif()
+
+if(CHAINRULE_TARGET_X86_64)
+  # An explicit base keeps each unit to its name, whatever -march the surrounding build uses.
+  list(APPEND _kernel_options -march=x86-64)
+  # No flag here without its check in dispatch.cpp.
+  chainrule_add_isa(portable)
+  chainrule_add_isa(avx2 -mavx2 -mfma)
+  chainrule_add_isa(
+    avx512
+    -mavx2
+    -mfma
+    -mbmi2
+    -mavx512f
+    -mavx512bw
+    -mavx512cd
+    -mavx512dq
+    -mavx512vl
+    -mprefer-vector-width=512
+    # GCC's own AVX-512 header trips it (GCC bug 105593).
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+else()
+  chainrule_add_isa(portable)
+  if(CHAINRULE_TARGET_AARCH64)
+    chainrule_add_isa(neon)
+  endif()
+endif()

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// Losses and their gradients with respect to the raw outputs z, one struct each, value and slope side by side.
+#pragma once
+
+#include "kernels/math.hpp"
+#include "kernels/reduce.hpp"
+#include "kernels/simd.hpp"
+#include "kernels/table.hpp"
+
+namespace {
+
+using namespace chainrule::kernels;
+
+/// Elementwise losses: value(z, t) and slope(z, t) = d value / dz; `j` is the column.
+template <class T>
+struct SquaredError {
+  CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t) const { return (z - t) * (z - t); }
+  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> t, int64_t) const { return T(2) * (z - t); }
+};
+
+template <class T>
+CHAINRULE_INLINE Vec<T> sign(Vec<T> x) {
+  const Vec<T> negative = select<T>(x < T(0), broadcast(T(-1)), Vec<T>{});
+  return select<T>(x > T(0), broadcast(T(1)), negative);
+}
+
+template <class T>
+struct AbsoluteError {
+  CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t) const { return abs<T>(z - t); }
+  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> t, int64_t) const { return sign<T>(z - t); }
+};
+
+template <class T>
+struct Huber {
+  T delta;
+  CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t) const {
+    const Vec<T> d = abs<T>(z - t);
+    return select<T>(d <= delta, T(0.5) * d * d, delta * (d - T(0.5) * delta));
+  }
+  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> t, int64_t) const {
+    const Vec<T> d = z - t;
+    return select<T>(abs<T>(d) <= delta, d, delta * sign<T>(d));
+  }
+};
+
+/// log(cosh(d)) = |d| + log1p(exp(-2 |d|)) - log(2), which cannot overflow.
+template <class T>
+struct LogCosh {
+  CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t) const {
+    const Vec<T> d = abs<T>(z - t);
+    return d + (math::log1p<T>(math::exp<T>(T(-2) * d)) - T(0.69314718055994530942));
+  }
+  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> t, int64_t) const { return math::tanh<T>(z - t); }
+};
+
+/// From logits: max(z, 0) - z t + log1p(exp(-|z|)), exact at both ends.
+template <class T>
+struct BinaryCrossEntropy {
+  CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t) const {
+    return (max<T>(z, Vec<T>{}) - z * t) + math::log1p<T>(math::exp<T>(-abs<T>(z)));
+  }
+  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> t, int64_t) const { return math::sigmoid<T>(z) - t; }
+};
+
+/// max(0, 1 - s z) with s = +1 for a positive target and -1 otherwise.
+template <class T>
+struct Hinge {
+  CHAINRULE_INLINE Vec<T> side(Vec<T> t) const {
+    return select<T>(t > T(0), broadcast(T(1)), broadcast(T(-1)));
+  }
+  CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t) const {
+    const Vec<T> margin = T(1) - side(t) * z;
+    return margin < T(0) ? Vec<T>{} : margin;
+  }
+  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> t, int64_t) const {
+    const Vec<T> s = side(t);
+    return select<T>(T(1) - s * z > T(0), -s, Vec<T>{});
+  }
+};
+
+/// Pinball loss. Reference: Koenker and Bassett, "Regression quantiles", Econometrica 46, 1978.
+template <class T>
+struct Quantile {
+  const T* quantiles;
+  CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t j) const {
+    const Vec<T> q = load(quantiles + j);
+    const Vec<T> d = t - z;
+    return max<T>(q * d, (q - T(1)) * d);
+  }
+  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> t, int64_t j) const {
+    const Vec<T> q = load(quantiles + j);
+    const Vec<T> d = t - z;
+    return select<T>(d > T(0), -q, select<T>(d < T(0), T(1) - q, Vec<T>{}));
+  }
+};
+
+/// exp(z) - t z: the Poisson likelihood with a log link, without the term that depends on t alone.
+template <class T>
+struct Poisson {
+  CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t) const { return math::exp<T>(z) - t * z; }
+  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> t, int64_t) const { return math::exp<T>(z) - t; }
+};
+
+template <class T, class L>
+void elementwise_loss(const LossArgs<T>& f, L loss) {
+  const T inverse_columns = T(1) / T(f.columns);
+  for (int64_t i = 0; i < f.rows; ++i) {
+    const T* z = f.z + i * f.z_stride;
+    const T* t = f.targets + i * f.target_stride;
+    const T weight = f.row_weights ? f.row_weights[i] : T(1);
+    const T sum = tree_sum_of<T>(
+        f.columns, [&](int64_t j) CHAINRULE_LAMBDA { return loss.value(load(z + j), load(t + j), j); });
+    f.row_losses[i] = weight * (sum * inverse_columns);
+    if (!f.dz) continue;
+    const T scale = weight * f.gradient_scale * inverse_columns;
+    for (int64_t j = 0; j < f.columns; j += kLanes<T>) {
+      const Vec<T> dz = scale * loss.slope(load(z + j), load(t + j), j);
+      store(f.dz + i * f.dz_stride + j, select<T>(columns_below<T>(j, f.columns), dz, Vec<T>{}));
+    }
+  }
+}
+
+/// The target distribution of one row, times the class weights: a label's one-hot row or the row given, smoothed
+/// towards uniform. With a = target(j), the loss is sum a_j (log sum exp z - z_j), its gradient p_j sum(a) - a_j.
+template <class T>
+struct ClassTarget {
+  const T* row;  // null: label
+  Lane<T> label;
+  T keep, spread;  // 1 - smoothing, smoothing / classes
+  const T* class_weights;
+
+  CHAINRULE_INLINE Vec<T> operator()(int64_t j) const {
+    const Vec<T> t = row ? load(row + j)
+                         : select<T>((lane_index<T>() + Lane<T>(j)) == label, broadcast(T(1)), Vec<T>{});
+    const Vec<T> smoothed = keep * t + spread;
+    return class_weights ? smoothed * load(class_weights + j) : smoothed;
+  }
+};
+
+template <class T>
+void cross_entropy(const LossArgs<T>& f) {
+  for (int64_t i = 0; i < f.rows; ++i) {
+    const T* z = f.z + i * f.z_stride;
+    const ClassTarget<T> target{f.labels ? nullptr : f.targets + i * f.target_stride,
+                                f.labels ? f.labels[i] : 0,
+                                T(1) - f.label_smoothing,
+                                f.label_smoothing / T(f.columns),
+                                f.class_weights};
+    const T top = max_of<T>(f.columns, [&](int64_t j) CHAINRULE_LAMBDA { return load(z + j); });
+    const T total = tree_sum_of<T>(
+        f.columns, [&](int64_t j) CHAINRULE_LAMBDA { return math::exp<T>(load(z + j) - top); });
+    const T log_total = math::log<T>(broadcast(total))[0];
+    const T mass = tree_sum_of<T>(f.columns, target);
+    const T sum = tree_sum_of<T>(f.columns, [&](int64_t j) CHAINRULE_LAMBDA {
+      const Vec<T> a = target(j);
+      return select<T>(a != T(0), a * (log_total - (load(z + j) - top)), Vec<T>{});
+    });
+    const T weight = f.row_weights ? f.row_weights[i] : T(1);
+    f.row_losses[i] = weight * sum;
+    if (!f.dz) continue;
+    const T scale = weight * f.gradient_scale;
+    for (int64_t j = 0; j < f.columns; j += kLanes<T>) {
+      const Vec<T> p = math::exp<T>(load(z + j) - top) / broadcast(total);
+      const Vec<T> dz = scale * (p * mass - target(j));
+      store(f.dz + i * f.dz_stride + j, select<T>(columns_below<T>(j, f.columns), dz, Vec<T>{}));
+    }
+  }
+}
+
+template <class T>
+void loss(const LossArgs<T>& f) {
+  switch (f.kind) {
+    case LossKind::mse: return elementwise_loss(f, SquaredError<T>{});
+    case LossKind::mae: return elementwise_loss(f, AbsoluteError<T>{});
+    case LossKind::huber: return elementwise_loss(f, Huber<T>{f.delta});
+    case LossKind::log_cosh: return elementwise_loss(f, LogCosh<T>{});
+    case LossKind::cross_entropy: return cross_entropy(f);
+    case LossKind::binary_cross_entropy: return elementwise_loss(f, BinaryCrossEntropy<T>{});
+    case LossKind::hinge: return elementwise_loss(f, Hinge<T>{});
+    case LossKind::quantile: return elementwise_loss(f, Quantile<T>{f.quantiles});
+    case LossKind::poisson: return elementwise_loss(f, Poisson<T>{});
+  }
+}
+
+}  // namespace

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// The few true reductions: kTreeLanes interleaved sums, term j in lane j % kTreeLanes, then halves added to halves.
+#pragma once
+
+#include "kernels/simd.hpp"
+#include "kernels/table.hpp"
+
+namespace {
+
+/// kTreeLanes values, in as many vectors as this instruction set needs.
+template <class T>
+struct Lanes {
+  static constexpr int kVectors = chainrule::kernels::kTreeLanes / kLanes<T>;
+  Vec<T> v[kVectors];
+};
+
+template <class T>
+CHAINRULE_INLINE T combine_sum(const Lanes<T>& l) {
+  T s[chainrule::kernels::kTreeLanes];
+  for (int v = 0; v < Lanes<T>::kVectors; ++v) store(s + v * kLanes<T>, l.v[v]);
+  for (int half = chainrule::kernels::kTreeLanes / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) s[i] += s[i + half];
+  }
+  return s[0];
+}
+
+/// All bits set in the lanes of columns below n, for the vector that starts at column j.
+template <class T>
+CHAINRULE_INLINE IVec<T> columns_below(int64_t j, int64_t n) {
+  return (lane_index<T>() + Lane<T>(j)) < Lane<T>(n);
+}
+
+/// Sum over j < n of term(j), where term gives the vector of columns j, j + 1, ... (read up to the next granule).
+template <class T, class Term>
+CHAINRULE_INLINE T tree_sum_of(int64_t n, Term term) {
+  constexpr int step = chainrule::kernels::kTreeLanes;
+  Lanes<T> sum{};
+  int64_t j = 0;
+  for (; j + step <= n; j += step) {
+    for (int v = 0; v < Lanes<T>::kVectors; ++v) sum.v[v] += term(j + v * kLanes<T>);
+  }
+  for (int v = 0; j + v * kLanes<T> < n; ++v) {
+    const int64_t column = j + v * kLanes<T>;
+    sum.v[v] += select<T>(columns_below<T>(column, n), term(column), Vec<T>{});
+  }
+  return combine_sum<T>(sum);
+}
+
+template <class T, class Term>
+CHAINRULE_INLINE T max_of(int64_t n, Term term) {
+  Vec<T> m = broadcast(-T(__builtin_inf()));
+  for (int64_t j = 0; j < n; j += kLanes<T>) {
+    m = max<T>(select<T>(columns_below<T>(j, n), term(j), m), m);
+  }
+  T best = m[0];
+  for (int i = 1; i < kLanes<T>; ++i) best = m[i] > best ? m[i] : best;
+  return best;
+}
+
+template <class T>
+T tree_sum(const T* x, int64_t n) {
+  constexpr int step = chainrule::kernels::kTreeLanes;
+  T s[step] = {};
+  int64_t j = 0;
+  for (; j + step <= n; j += step) {
+    for (int i = 0; i < step; ++i) s[i] += x[j + i];
+  }
+  for (int i = 0; j + i < n; ++i) s[i] += x[j + i];
+  for (int half = step / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) s[i] += s[i + half];
+  }
+  return s[0];
+}
+
+}  // namespace

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chainrule/layers.hpp"
+#include "model/check_layer.hpp"
+#include "model/fields.hpp"
+
+namespace chainrule {
+
+template <class Visit, class Self>
+requires model::described_as<Self, BatchNormalization>
+static void visit_fields(Visit& visit, Self& self) {
+  visit("momentum", self.momentum, model::fraction);
+  visit("epsilon", self.epsilon, model::positive);
+  visit("center", self.center);
+  visit("scale", self.scale);
+}
+
+BatchNormalization BatchNormalization::from_config(const Config& config) {
+  BatchNormalization layer;
+  model::read_fields(config, layer);
+  return layer;
+}
+
+Config BatchNormalization::config() const { return model::write_fields(kind(), *this); }
+
+std::int64_t BatchNormalization::outputs(std::int64_t inputs) const {
+  model::check_layer(*this, inputs);
+  return inputs;
+}
+
+std::vector<ParameterSpec> BatchNormalization::parameters(std::int64_t inputs) const {
+  const std::int64_t columns = outputs(inputs);
+  const Initializer zeros;
+  const Initializer ones{Initializer::Kind::constant, 1.0, 0.0};
+  std::vector<ParameterSpec> specs;
+  if (scale) specs.push_back({.name = "gamma", .columns = columns, .initializer = ones});
+  if (center) specs.push_back({.name = "beta", .columns = columns, .initializer = zeros});
+  specs.push_back(
+      {.name = "running_mean", .columns = columns, .initializer = zeros, .trainable = false});
+  specs.push_back(
+      {.name = "running_variance", .columns = columns, .initializer = ones, .trainable = false});
+  return specs;
+}
+
+}  // namespace chainrule

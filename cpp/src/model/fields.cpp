@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/fields.hpp"
+
+#include <cmath>
+#include <ios>
+#include <locale>
+#include <sstream>
+#include <type_traits>
+#include <variant>
+
+namespace chainrule::model {
+namespace {
+
+std::string to_text(const ConfigValue& value) {
+  return std::visit(
+      [](const auto& held) -> std::string {
+        using T = std::decay_t<decltype(held)>;
+        if constexpr (std::is_same_v<T, bool>) {
+          return held ? "true" : "false";
+        } else if constexpr (std::is_same_v<T, std::int64_t>) {
+          return std::to_string(held);
+        } else if constexpr (std::is_same_v<T, double>) {
+          return model::to_text(held);
+        } else if constexpr (std::is_same_v<T, std::string>) {
+          return "'" + held + "'";
+        } else if constexpr (std::is_same_v<T, Config>) {
+          return "the description '" + held.kind + "'";
+        } else {
+          return "a list of " + std::to_string(held.size()) + " numbers";
+        }
+      },
+      value);
+}
+
+[[noreturn]] void refuse_type(std::string_view kind, const ConfigEntry& option,
+                              const char* expected) {
+  refuse(kind, option.name + " must be " + expected + ", got " + to_text(option.value));
+}
+
+template <class T>
+void assign_exactly(std::string_view kind, const ConfigEntry& option, const char* expected,
+                    T& field) {
+  const T* value = std::get_if<T>(&option.value);
+  if (value == nullptr) refuse_type(kind, option, expected);
+  field = *value;
+}
+
+}  // namespace
+
+bool Range::holds(double value) const {
+  return std::isfinite(value) && (with_low ? value >= low : value > low) &&
+         (with_high ? value <= high : value < high);
+}
+
+std::string to_text(double value) {
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  std::string text;
+  for (const int digits : {6, 15, 16, 17}) {
+    std::ostringstream out;
+    out.imbue(std::locale::classic());
+    out.precision(digits);
+    out << value;
+    text = out.str();
+    std::istringstream in(text);
+    in.imbue(std::locale::classic());
+    double again = 0.0;
+    if (in >> again && again == value) break;
+  }
+  return text;
+}
+
+void refuse(std::string_view kind, const std::string& text) {
+  throw Error(std::string(kind) + ": " + text);
+}
+
+void check_value(std::string_view kind, std::string_view name, double value, const Range& range) {
+  if (range.holds(value)) return;
+  const bool says_finite = std::isfinite(value) || range.text == std::string_view(finite.text);
+  refuse(kind, std::string(name) + " must be " + (says_finite ? "" : "finite and ") + range.text +
+                   ", got " + to_text(value));
+}
+
+void check_value(std::string_view kind, std::string_view name, std::int64_t value,
+                 const Range& range) {
+  if (range.holds(static_cast<double>(value))) return;
+  refuse(kind, std::string(name) + " must be " + range.text + ", got " + std::to_string(value));
+}
+
+void check_value(std::string_view kind, std::string_view name, const std::vector<double>& values,
+                 const Range& range) {
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (!range.holds(values[i]))
+      check_value(kind, std::string(name) + "[" + std::to_string(i) + "]", values[i], range);
+}
+
+void assign(std::string_view kind, const ConfigEntry& option, bool& field) {
+  assign_exactly(kind, option, "true or false", field);
+}
+
+void assign(std::string_view kind, const ConfigEntry& option, std::int64_t& field) {
+  assign_exactly(kind, option, "an integer", field);
+}
+
+void assign(std::string_view kind, const ConfigEntry& option, double& field) {
+  if (const auto* integer = std::get_if<std::int64_t>(&option.value)) {
+    field = static_cast<double>(*integer);
+  } else {
+    assign_exactly(kind, option, "a number", field);
+  }
+}
+
+void assign(std::string_view kind, const ConfigEntry& option, std::string& field) {
+  assign_exactly(kind, option, "a name", field);
+}
+
+void assign(std::string_view kind, const ConfigEntry& option, std::vector<double>& field) {
+  assign_exactly(kind, option, "a list of numbers", field);
+}
+
+Config nested_config(std::string_view kind, const ConfigEntry& option) {
+  if (const auto* name = std::get_if<std::string>(&option.value)) return Config{*name, {}};
+  if (const auto* config = std::get_if<Config>(&option.value)) return *config;
+  refuse_type(kind, option, "a name or a description");
+}
+
+void check_options(const Config& config, const std::vector<std::string>& names) {
+  for (auto option = config.options.begin(); option != config.options.end(); ++option) {
+    const auto is_option = [&](const auto& name) { return name == option->name; };
+    if (std::none_of(names.begin(), names.end(), is_option))
+      throw Error(unknown_name(config.kind + " option", option->name, names));
+    if (std::any_of(config.options.begin(), option,
+                    [&](const ConfigEntry& earlier) { return is_option(earlier.name); }))
+      refuse(config.kind, option->name + " is given twice");
+  }
+}
+
+}  // namespace chainrule::model

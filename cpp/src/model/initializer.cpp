@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chainrule/initializer.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+#include "chainrule/random.hpp"
+#include "model/fields.hpp"
+#include "model/kinds.hpp"
+#include "model/orthogonal.hpp"
+
+namespace chainrule {
+namespace {
+
+using Kind = Initializer::Kind;
+
+constexpr auto kind_names = model::kinds_of<Kind, Kind::orthogonal>(
+    "initializer", "zeros", "constant", "normal", "uniform", "glorot_uniform", "glorot_normal",
+    "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "orthogonal");
+
+/// The variance that keeps signals (and with glorot, gradients) of one size from layer to layer.
+double scaled_variance(Kind kind, double fan_in, double fan_out) {
+  switch (kind) {
+    case Kind::glorot_uniform:
+    case Kind::glorot_normal:
+      return 2.0 / (fan_in + fan_out);
+    case Kind::he_uniform:
+    case Kind::he_normal:
+      return 2.0 / fan_in;
+    default:
+      return 1.0 / fan_in;
+  }
+}
+
+void fill_uniform(double* values, std::int64_t count, double low, double high,
+                  RandomStream& random) {
+  for (std::int64_t i = 0; i < count; ++i) values[i] = low + (high - low) * random.next_uniform();
+}
+
+void fill_normal(double* values, std::int64_t count, double mean, double standard_deviation,
+                 RandomStream& random) {
+  for (std::int64_t i = 0; i < count; ++i)
+    values[i] = mean + standard_deviation * random.next_normal();
+}
+
+}  // namespace
+
+template <class Visit, class Self>
+requires model::described_as<Self, Initializer>
+static void visit_fields(Visit& visit, Self& self) {
+  switch (self.kind) {
+    case Kind::constant:
+      visit("value", self.a);
+      break;
+    case Kind::normal:
+      visit("mean", self.a);
+      visit("standard_deviation", self.b, model::non_negative);
+      break;
+    case Kind::uniform:
+      visit("low", self.a);
+      visit("high", self.b);
+      break;
+    case Kind::orthogonal:
+      visit("gain", self.a);
+      break;
+    default:
+      break;
+  }
+}
+
+Initializer Initializer::defaults(Kind kind) {
+  switch (kind) {
+    case Kind::normal:
+      return {kind, 0.0, 0.05};
+    case Kind::uniform:
+      return {kind, -0.05, 0.05};
+    case Kind::orthogonal:
+      return {kind, 1.0, 0.0};
+    default:
+      return {kind, 0.0, 0.0};
+  }
+}
+
+Initializer Initializer::from_config(const Config& config) {
+  Initializer initializer = defaults(kind_names.find(config.kind));
+  model::read_fields(config, initializer);
+  initializer.check();
+  return initializer;
+}
+
+Config Initializer::config() const { return model::write_fields(kind_names.name(kind), *this); }
+
+std::vector<std::string> Initializer::kinds() { return kind_names.all(); }
+
+Initializer Initializer::for_activation(const Activation& activation) {
+  switch (activation.kind) {
+    case Activation::Kind::relu:
+    case Activation::Kind::leaky_relu:
+    case Activation::Kind::elu:
+    case Activation::Kind::gelu:
+    case Activation::Kind::gelu_tanh:
+    case Activation::Kind::silu:
+    case Activation::Kind::softplus:
+      return defaults(Kind::he_uniform);
+    default:
+      return defaults(Kind::glorot_uniform);
+  }
+}
+
+void Initializer::check() const {
+  const std::string_view name = kind_names.name(kind);
+  model::check_fields(name, *this);
+  if (kind == Kind::uniform && a > b)
+    model::refuse(name, "low must be <= high, got low " + model::to_text(a) + " and high " +
+                            model::to_text(b));
+}
+
+void Initializer::fill(double* values, std::int64_t rows, std::int64_t columns, std::uint64_t seed,
+                       std::uint64_t stream) const {
+  check();
+  const std::string_view name = kind_names.name(kind);
+  model::check_value(name, "rows", rows, model::at_least_one);
+  model::check_value(name, "columns", columns, model::at_least_one);
+  const std::int64_t count = rows * columns;
+  const double variance =
+      scaled_variance(kind, static_cast<double>(rows), static_cast<double>(columns));
+  RandomStream random(seed, RandomUse::initialization, stream);
+  switch (kind) {
+    case Kind::zeros:
+    case Kind::constant:
+      std::fill_n(values, count, a);
+      break;
+    case Kind::uniform:
+      fill_uniform(values, count, a, b, random);
+      break;
+    case Kind::normal:
+      fill_normal(values, count, a, b, random);
+      break;
+    case Kind::glorot_uniform:
+    case Kind::he_uniform:
+    case Kind::lecun_uniform: {
+      const double bound = std::sqrt(3.0 * variance);
+      fill_uniform(values, count, -bound, bound, random);
+      break;
+    }
+    case Kind::glorot_normal:
+    case Kind::he_normal:
+    case Kind::lecun_normal:
+      fill_normal(values, count, 0.0, std::sqrt(variance), random);
+      break;
+    case Kind::orthogonal:
+      model::fill_orthogonal(values, rows, columns, a, random);
+      break;
+  }
+}
+
+}  // namespace chainrule

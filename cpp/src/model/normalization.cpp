@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chainrule/layers.hpp"
+#include "model/check_layer.hpp"
+#include "model/fields.hpp"
+
+namespace chainrule {
+
+template <class Visit, class Self>
+requires model::described_as<Self, Normalization>
+static void visit_fields(Visit&, Self&) {}
+
+Normalization Normalization::from_config(const Config& config) {
+  Normalization normalization;
+  model::read_fields(config, normalization);
+  return normalization;
+}
+
+Config Normalization::config() const { return model::write_fields(kind(), *this); }
+
+std::int64_t Normalization::outputs(std::int64_t inputs) const {
+  model::check_layer(*this, inputs);
+  return inputs;
+}
+
+std::vector<ParameterSpec> Normalization::parameters(std::int64_t inputs) const {
+  const std::int64_t columns = outputs(inputs);
+  const Initializer ones{Initializer::Kind::constant, 1.0, 0.0};
+  return {{.name = "mean", .columns = columns, .trainable = false},
+          {.name = "variance", .columns = columns, .initializer = ones, .trainable = false}};
+}
+
+}  // namespace chainrule

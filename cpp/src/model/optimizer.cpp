@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chainrule/optimizer.hpp"
+
+#include "model/fields.hpp"
+#include "model/kinds.hpp"
+
+namespace chainrule {
+namespace {
+
+using Kind = Optimizer::Kind;
+
+constexpr auto kind_names = model::kinds_of<Kind, Kind::lion>(
+    "optimizer", "sgd", "adagrad", "rmsprop", "adam", "adamw", "adadelta", "lion");
+
+}  // namespace
+
+template <class Visit, class Self>
+requires model::described_as<Self, Optimizer>
+static void visit_fields(Visit& visit, Self& self) {
+  visit("learning_rate", self.learning_rate, model::positive);
+  switch (self.kind) {
+    case Kind::sgd:
+      visit("momentum", self.momentum, model::half_open_fraction);
+      visit("dampening", self.dampening, model::fraction);
+      visit("nesterov", self.nesterov);
+      break;
+    case Kind::adagrad:
+      visit("lr_decay", self.lr_decay, model::non_negative);
+      visit("initial_accumulator", self.initial_accumulator, model::non_negative);
+      visit("epsilon", self.epsilon, model::positive);
+      break;
+    case Kind::rmsprop:
+      visit("rho", self.rho, model::half_open_fraction);
+      visit("epsilon", self.epsilon, model::positive);
+      visit("momentum", self.momentum, model::half_open_fraction);
+      visit("centered", self.centered);
+      break;
+    case Kind::adam:
+    case Kind::adamw:
+      visit("beta1", self.beta1, model::half_open_fraction);
+      visit("beta2", self.beta2, model::half_open_fraction);
+      visit("epsilon", self.epsilon, model::positive);
+      visit("amsgrad", self.amsgrad);
+      break;
+    case Kind::adadelta:
+      visit("rho", self.rho, model::half_open_fraction);
+      visit("epsilon", self.epsilon, model::positive);
+      break;
+    case Kind::lion:
+      visit("beta1", self.beta1, model::half_open_fraction);
+      visit("beta2", self.beta2, model::half_open_fraction);
+      break;
+  }
+  visit("weight_decay", self.weight_decay, model::non_negative);
+  visit("clip_value", self.clip_value, model::non_negative);
+  visit("clip_norm", self.clip_norm, model::non_negative);
+}
+
+Optimizer Optimizer::defaults(Kind kind) {
+  Optimizer optimizer;
+  optimizer.kind = kind;
+  switch (kind) {
+    case Kind::sgd:
+      break;
+    case Kind::adagrad:
+      optimizer.epsilon = 1e-10;
+      break;
+    case Kind::rmsprop:
+      optimizer.rho = 0.99;
+      break;
+    case Kind::adam:
+      optimizer.learning_rate = 1e-3;
+      break;
+    case Kind::adamw:
+      optimizer.learning_rate = 1e-3;
+      optimizer.weight_decay = 1e-2;
+      break;
+    case Kind::adadelta:
+      optimizer.learning_rate = 1.0;
+      optimizer.epsilon = 1e-6;
+      break;
+    case Kind::lion:
+      optimizer.learning_rate = 1e-4;
+      optimizer.beta2 = 0.99;
+      break;
+  }
+  return optimizer;
+}
+
+Optimizer Optimizer::from_config(const Config& config) {
+  Optimizer optimizer = defaults(kind_names.find(config.kind));
+  model::read_fields(config, optimizer);
+  optimizer.check();
+  return optimizer;
+}
+
+Config Optimizer::config() const { return model::write_fields(kind_names.name(kind), *this); }
+
+std::vector<std::string> Optimizer::kinds() { return kind_names.all(); }
+
+void Optimizer::check() const {
+  const std::string_view name = kind_names.name(kind);
+  model::check_fields(name, *this);
+  if (kind == Kind::sgd && nesterov && (momentum == 0.0 || dampening != 0.0))
+    model::refuse(name, "nesterov needs momentum > 0 and dampening 0, got momentum " +
+                            model::to_text(momentum) + " and dampening " +
+                            model::to_text(dampening));
+}
+
+std::vector<std::string> Optimizer::slots() const {
+  std::vector<std::string> names;
+  switch (kind) {
+    case Kind::sgd:
+      if (momentum > 0.0) names = {"momentum_buffer"};
+      break;
+    case Kind::adagrad:
+      names = {"sum"};
+      break;
+    case Kind::rmsprop:
+      names = {"square_avg"};
+      if (momentum > 0.0) names.emplace_back("momentum_buffer");
+      if (centered) names.emplace_back("grad_avg");
+      break;
+    case Kind::adam:
+    case Kind::adamw:
+      names = {"exp_avg", "exp_avg_sq"};
+      if (amsgrad) names.emplace_back("max_exp_avg_sq");
+      break;
+    case Kind::adadelta:
+      names = {"square_avg", "acc_delta"};
+      break;
+    case Kind::lion:
+      names = {"exp_avg"};
+      break;
+  }
+  return names;
+}
+
+}  // namespace chainrule

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chainrule/layers.hpp"
+#include "model/check_layer.hpp"
+#include "model/fields.hpp"
+
+namespace chainrule {
+
+template <class Visit, class Self>
+requires model::described_as<Self, Rescaling>
+static void visit_fields(Visit& visit, Self& self) {
+  visit("scale", self.scale);
+  visit("offset", self.offset);
+}
+
+Rescaling Rescaling::from_config(const Config& config) {
+  Rescaling rescaling;
+  model::read_fields(config, rescaling);
+  return rescaling;
+}
+
+Config Rescaling::config() const { return model::write_fields(kind(), *this); }
+
+std::int64_t Rescaling::outputs(std::int64_t inputs) const {
+  model::check_layer(*this, inputs);
+  return inputs;
+}
+
+std::vector<ParameterSpec> Rescaling::parameters(std::int64_t inputs) const {
+  outputs(inputs);
+  return {};
+}
+
+}  // namespace chainrule

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chainrule/schedule.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "model/fields.hpp"
+#include "model/kinds.hpp"
+
+namespace chainrule {
+namespace {
+
+using Kind = Schedule::Kind;
+
+constexpr auto kind_names = model::kinds_of<Kind, Kind::reduce_on_plateau>(
+    "schedule", "constant", "step", "exponential", "cosine", "one_cycle", "inverse_time",
+    "piecewise", "reduce_on_plateau");
+
+/// A length in epochs as steps, so that 0.7 epochs of 10 steps are 7 and not 7.000000000000001.
+double in_steps(double epochs, std::int64_t steps_per_epoch) {
+  const double steps = epochs * static_cast<double>(steps_per_epoch);
+  const double whole = std::round(steps);
+  return std::abs(steps - whole) <= 1e-9 * std::max(1.0, whole) ? whole : steps;
+}
+
+/// The length of a period or a cycle, at least one step.
+double cycle_in_steps(double epochs, std::int64_t steps_per_epoch) {
+  return std::max(1.0, in_steps(epochs, steps_per_epoch));
+}
+
+/// Half a cosine from `from` (progress 0) to `to` (progress 1).
+double half_cosine(double from, double to, double progress) {
+  return to + (from - to) * (1.0 + std::cos(std::numbers::pi * progress)) / 2.0;
+}
+
+double cosine_rate(const Schedule& schedule, double step, std::int64_t steps_per_epoch) {
+  const double warmup = in_steps(schedule.warmup, steps_per_epoch);
+  if (step < warmup) return schedule.learning_rate * (step + 1.0) / (warmup + 1.0);
+  double place = step - warmup;
+  double length = cycle_in_steps(schedule.epochs, steps_per_epoch);
+  if (schedule.restart_factor == 0.0) {
+    if (place >= length) return schedule.minimum;
+  } else if (schedule.restart_factor == 1.0) {
+    place = std::fmod(place, length);
+  } else {
+    while (place >= length) {
+      place -= length;
+      length *= schedule.restart_factor;
+    }
+  }
+  return half_cosine(schedule.learning_rate, schedule.minimum, place / length);
+}
+
+double one_cycle_rate(const Schedule& schedule, double step, std::int64_t steps_per_epoch) {
+  const double steps = cycle_in_steps(schedule.epochs, steps_per_epoch);
+  const double top = schedule.warmup * steps - 1.0;
+  const double last = steps - 1.0;
+  const double start = schedule.learning_rate / schedule.div_factor;
+  const double end = start / schedule.final_div_factor;
+  if (step <= top && top > 0.0) return half_cosine(start, schedule.learning_rate, step / top);
+  if (step >= last) return end;
+  return half_cosine(schedule.learning_rate, end, (step - top) / (last - top));
+}
+
+double piecewise_rate(const Schedule& schedule, double step, std::int64_t steps_per_epoch) {
+  std::size_t piece = 0;
+  while (piece < schedule.boundaries.size() &&
+         step >= in_steps(schedule.boundaries[piece], steps_per_epoch))
+    ++piece;
+  return schedule.values[piece];
+}
+
+}  // namespace
+
+template <class Visit, class Self>
+requires model::described_as<Self, Schedule>
+static void visit_fields(Visit& visit, Self& self) {
+  if (self.kind != Kind::piecewise) visit("learning_rate", self.learning_rate, model::positive);
+  switch (self.kind) {
+    case Kind::constant:
+      break;
+    case Kind::step:
+    case Kind::exponential:
+      visit("gamma", self.gamma, model::positive);
+      visit("period", self.period, model::positive);
+      break;
+    case Kind::inverse_time:
+      visit("gamma", self.gamma, model::non_negative);
+      visit("period", self.period, model::positive);
+      break;
+    case Kind::cosine:
+      visit("epochs", self.epochs, model::positive);
+      visit("warmup", self.warmup, model::non_negative);
+      visit("minimum", self.minimum, model::non_negative);
+      visit("restart_factor", self.restart_factor, model::non_negative);
+      break;
+    case Kind::one_cycle:
+      visit("epochs", self.epochs, model::positive);
+      visit("warmup", self.warmup, model::fraction);
+      visit("div_factor", self.div_factor, model::at_least_one);
+      visit("final_div_factor", self.final_div_factor, model::at_least_one);
+      break;
+    case Kind::piecewise:
+      visit("boundaries", self.boundaries, model::positive);
+      visit("values", self.values, model::positive);
+      break;
+    case Kind::reduce_on_plateau:
+      visit("gamma", self.gamma, model::open_fraction);
+      visit("patience", self.patience, model::non_negative);
+      visit("threshold", self.threshold, model::half_open_fraction);
+      visit("cooldown", self.cooldown, model::non_negative);
+      visit("minimum", self.minimum, model::non_negative);
+      break;
+  }
+}
+
+Schedule Schedule::defaults(Kind kind) {
+  Schedule schedule;
+  schedule.kind = kind;
+  if (kind == Kind::inverse_time) schedule.gamma = 1.0;
+  if (kind == Kind::one_cycle) schedule.warmup = 0.3;
+  return schedule;
+}
+
+Schedule Schedule::from_config(const Config& config) {
+  Schedule schedule = defaults(kind_names.find(config.kind));
+  model::read_fields(config, schedule);
+  schedule.check();
+  return schedule;
+}
+
+Config Schedule::config() const { return model::write_fields(kind_names.name(kind), *this); }
+
+std::vector<std::string> Schedule::kinds() { return kind_names.all(); }
+
+void Schedule::check() const {
+  const std::string_view name = kind_names.name(kind);
+  model::check_fields(name, *this);
+  if (kind == Kind::cosine && restart_factor > 0.0 && restart_factor < 1.0)
+    model::refuse(name, "restart_factor must be 0 or >= 1, got " + model::to_text(restart_factor));
+  if ((kind == Kind::cosine || kind == Kind::reduce_on_plateau) && minimum > learning_rate)
+    model::refuse(name, "minimum must be <= learning_rate, got minimum " + model::to_text(minimum) +
+                            " and learning_rate " + model::to_text(learning_rate));
+  if (kind != Kind::piecewise) return;
+  if (values.size() != boundaries.size() + 1)
+    model::refuse(name, "values must be one more than boundaries, got " +
+                            std::to_string(values.size()) + " values and " +
+                            std::to_string(boundaries.size()) + " boundaries");
+  for (std::size_t i = 1; i < boundaries.size(); ++i)
+    if (boundaries[i] <= boundaries[i - 1])
+      model::refuse(name, "boundaries must be strictly increasing, got " +
+                              model::to_text(boundaries[i - 1]) + " before " +
+                              model::to_text(boundaries[i]));
+}
+
+double Schedule::rate(std::int64_t step, std::int64_t steps_per_epoch) const {
+  check();
+  const std::string_view name = kind_names.name(kind);
+  model::check_value(name, "step", step, model::non_negative);
+  model::check_value(name, "steps_per_epoch", steps_per_epoch, model::at_least_one);
+  const auto done = static_cast<double>(step);
+  const double periods = done / cycle_in_steps(period, steps_per_epoch);
+  switch (kind) {
+    case Kind::step:
+      return learning_rate * std::pow(gamma, std::floor(periods));
+    case Kind::exponential:
+      return learning_rate * std::pow(gamma, periods);
+    case Kind::inverse_time:
+      return learning_rate / (1.0 + gamma * periods);
+    case Kind::cosine:
+      return cosine_rate(*this, done, steps_per_epoch);
+    case Kind::one_cycle:
+      return one_cycle_rate(*this, done, steps_per_epoch);
+    case Kind::piecewise:
+      return piecewise_rate(*this, done, steps_per_epoch);
+    case Kind::constant:
+    case Kind::reduce_on_plateau:
+      break;
+  }
+  return learning_rate;
+}
+
+double Plateau::observe(const Schedule& schedule, double value) {
+  if (value < best * (1.0 - schedule.threshold)) {
+    best = value;
+    bad_epochs = 0;
+  } else {
+    ++bad_epochs;
+  }
+  if (cooldown_left > 0) {
+    --cooldown_left;
+    bad_epochs = 0;
+  }
+  if (bad_epochs > schedule.patience) {
+    // PyTorch's `eps`: a smaller change than this is not made.
+    constexpr double least_change = 1e-8;
+    const double reduced = std::max(rate * schedule.gamma, schedule.minimum);
+    if (rate - reduced > least_change) rate = reduced;
+    cooldown_left = schedule.cooldown;
+    bad_epochs = 0;
+  }
+  return rate;
+}
+
+}  // namespace chainrule

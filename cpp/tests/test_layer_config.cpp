@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "chainrule/error.hpp"
+#include "chainrule/layers.hpp"
+
+using namespace chainrule;
+
+namespace {
+
+std::shared_ptr<const Layer> layer(const std::string& kind, std::vector<ConfigEntry> options = {}) {
+  return Layer::from_config({kind, std::move(options)});
+}
+
+const Initializer zeros;
+const Initializer ones{Initializer::Kind::constant, 1.0, 0.0};
+
+void check_vector(const ParameterSpec& spec, const char* name, std::int64_t columns,
+                  const Initializer& initializer, bool trainable) {
+  CAPTURE(name);
+  CHECK(spec.name == name);
+  CHECK(spec.rows == 1);
+  CHECK(spec.columns == columns);
+  CHECK(spec.initializer == initializer);
+  CHECK(spec.trainable == trainable);
+  CHECK(spec.l1 == 0.0);
+  CHECK(spec.l2 == 0.0);
+}
+
+}  // namespace
+
+TEST_CASE("a dense layer has a weight matrix and a bias") {
+  Dense dense(3, Activation::defaults(Activation::Kind::relu));
+  dense.l1 = 0.1;
+  dense.l2 = 0.2;
+  CHECK(dense.outputs(5) == 3);
+  const auto specs = dense.parameters(5);
+  REQUIRE(specs.size() == 2);
+  CHECK(specs[0].name == "weight");
+  CHECK(specs[0].rows == 5);
+  CHECK(specs[0].columns == 3);
+  CHECK(specs[0].initializer.kind == Initializer::Kind::he_uniform);
+  CHECK(specs[0].trainable);
+  CHECK(specs[0].l1 == 0.1);
+  CHECK(specs[0].l2 == 0.2);
+  check_vector(specs[1], "bias", 3, zeros, true);
+
+  SUBCASE("without bias") {
+    dense.use_bias = false;
+    CHECK(dense.parameters(5).size() == 1);
+  }
+  SUBCASE("with initializers of its own") {
+    dense.weight_initializer = Initializer::defaults(Initializer::Kind::orthogonal);
+    dense.bias_initializer = ones;
+    CHECK(dense.parameters(5)[0].initializer.kind == Initializer::Kind::orthogonal);
+    CHECK(dense.parameters(5)[1].initializer == ones);
+  }
+}
+
+TEST_CASE("a dense layer survives the way to a config and back") {
+  const Config plain = Dense(7).config();
+  CHECK(plain == Config{"dense",
+                        {{"units", std::int64_t{7}},
+                         {"activation", Config{"linear", {}}},
+                         {"use_bias", true},
+                         {"bias_initializer", Config{"zeros", {}}},
+                         {"l1", 0.0},
+                         {"l2", 0.0}}});
+  CHECK(Layer::from_config(plain)->config() == plain);
+
+  const Config full{"dense",
+                    {{"units", std::int64_t{4}},
+                     {"activation", Config{"leaky_relu", {{"negative_slope", 0.2}}}},
+                     {"use_bias", false},
+                     {"weight_initializer", Config{"orthogonal", {{"gain", 2.0}}}},
+                     {"bias_initializer", Config{"constant", {{"value", 0.5}}}},
+                     {"l1", 0.25},
+                     {"l2", 0.5}}};
+  CHECK(Layer::from_config(full)->config() == full);
+}
+
+TEST_CASE("a name stands for a nested description with its defaults") {
+  const Dense dense = Dense::from_config({"dense",
+                                          {{"units", std::int64_t{4}},
+                                           {"activation", std::string("elu")},
+                                           {"weight_initializer", std::string("lecun_normal")}}});
+  CHECK(dense.activation == Activation{Activation::Kind::elu, 1.0});
+  REQUIRE(dense.weight_initializer.has_value());
+  CHECK(dense.weight_initializer->kind == Initializer::Kind::lecun_normal);
+}
+
+TEST_CASE("normalisations list their arrays") {
+  BatchNormalization batch;
+  auto specs = batch.parameters(6);
+  REQUIRE(specs.size() == 4);
+  check_vector(specs[0], "gamma", 6, ones, true);
+  check_vector(specs[1], "beta", 6, zeros, true);
+  check_vector(specs[2], "running_mean", 6, zeros, false);
+  check_vector(specs[3], "running_variance", 6, ones, false);
+  batch.center = batch.scale = false;
+  CHECK(batch.parameters(6).size() == 2);
+
+  LayerNormalization rows;
+  specs = rows.parameters(6);
+  REQUIRE(specs.size() == 2);
+  check_vector(specs[0], "gamma", 6, ones, true);
+  check_vector(specs[1], "beta", 6, zeros, true);
+  rows.scale = false;
+  CHECK(rows.parameters(6).size() == 1);
+
+  specs = Normalization().parameters(6);
+  REQUIRE(specs.size() == 2);
+  check_vector(specs[0], "mean", 6, zeros, false);
+  check_vector(specs[1], "variance", 6, ones, false);
+}
+
+TEST_CASE("every other layer keeps its inputs' shape, owns nothing and survives a config") {
+  for (const char* kind : {"activation", "dropout", "rescaling"}) {
+    CAPTURE(kind);
+    CHECK(layer(kind)->parameters(5).empty());
+  }
+  for (const char* kind : {"activation", "dropout", "batch_normalization", "layer_normalization",
+                           "rescaling", "normalization"}) {
+    CAPTURE(kind);
+    const auto made = layer(kind);
+    CHECK(made->kind() == kind);
+    CHECK(made->outputs(5) == 5);
+    CHECK(Layer::from_config(made->config())->config() == made->config());
+    CHECK_THROWS_WITH_AS(made->outputs(0),
+                         (std::string(kind) + ": inputs must be >= 1, got 0").c_str(), Error);
+    CHECK_THROWS_AS(made->parameters(-1), Error);
+  }
+  const Config batch{"batch_normalization",
+                     {{"momentum", 0.5}, {"epsilon", 0.125}, {"center", false}, {"scale", false}}};
+  CHECK(Layer::from_config(batch)->config() == batch);
+  const Config rows{"layer_normalization",
+                    {{"epsilon", 0.125}, {"center", false}, {"scale", false}}};
+  CHECK(Layer::from_config(rows)->config() == rows);
+  const Config rescaling{"rescaling", {{"scale", 0.5}, {"offset", -1.0}}};
+  CHECK(Layer::from_config(rescaling)->config() == rescaling);
+  const Config activation{"activation", {{"activation", Config{"elu", {{"alpha", 0.5}}}}}};
+  CHECK(Layer::from_config(activation)->config() == activation);
+}
+
+TEST_CASE("bad layers are refused by name and value") {
+  const std::int64_t zero = 0, one = 1;
+  CHECK_THROWS_WITH_AS(layer("dense", {{"units", zero}}), "dense: units must be >= 1, got 0",
+                       Error);
+  CHECK_THROWS_WITH_AS(layer("dense"), "dense: units is missing; it must be >= 1", Error);
+  CHECK_THROWS_WITH_AS(layer("dense", {{"unit", one}}),
+                       "unknown dense option 'unit'; did you mean 'units'? valid: activation, "
+                       "bias_initializer, l1, l2, units, use_bias, weight_initializer",
+                       Error);
+  CHECK_THROWS_WITH_AS(layer("dense", {{"units", 2.5}}), "dense: units must be an integer, got 2.5",
+                       Error);
+  CHECK_THROWS_WITH_AS(layer("dense", {{"units", one}, {"use_bias", one}}),
+                       "dense: use_bias must be true or false, got 1", Error);
+  CHECK_THROWS_WITH_AS(layer("dense", {{"units", one}, {"l2", -1e-4}}),
+                       "dense: l2 must be >= 0, got -0.0001", Error);
+  CHECK_THROWS_WITH_AS(layer("dense", {{"units", one}, {"activation", 3.0}}),
+                       "dense: activation must be a name or a description, got 3", Error);
+  CHECK_THROWS_WITH_AS(
+      layer("dense", {{"units", one}, {"activation", std::string("rellu")}}),
+      "dense: activation: unknown activation 'rellu'; did you mean 'relu'? valid: elu, gelu, "
+      "gelu_tanh, leaky_relu, linear, relu, sigmoid, silu, softmax, softplus, tanh",
+      Error);
+  CHECK_THROWS_WITH_AS(
+      layer("dense", {{"units", one},
+                      {"weight_initializer", Config{"normal", {{"standard_deviation", -1.0}}}}}),
+      "dense: weight_initializer: normal: standard_deviation must be >= 0, got -1", Error);
+  CHECK_THROWS_WITH_AS(layer("dropout", {{"rate", 1.0}}), "dropout: rate must be in [0, 1), got 1",
+                       Error);
+  CHECK_THROWS_WITH_AS(layer("dropout", {{"rate", std::numeric_limits<double>::quiet_NaN()}}),
+                       "dropout: rate must be finite and in [0, 1), got nan", Error);
+  CHECK_THROWS_WITH_AS(layer("batch_normalization", {{"momentum", 1.5}}),
+                       "batch_normalization: momentum must be in [0, 1], got 1.5", Error);
+  CHECK_THROWS_WITH_AS(layer("layer_normalization", {{"epsilon", 0.0}}),
+                       "layer_normalization: epsilon must be > 0, got 0", Error);
+  CHECK_THROWS_WITH_AS(layer("rescaling", {{"scale", -std::numeric_limits<double>::infinity()}}),
+                       "rescaling: scale must be finite, got -inf", Error);
+  CHECK_THROWS_WITH_AS(layer("normalization", {{"epsilon", 1.0}}),
+                       "unknown normalization option 'epsilon'; valid: none", Error);
+  CHECK_THROWS_WITH_AS(layer("conv", {}),
+                       doctest::Contains("unknown layer 'conv'; valid: activation, "), Error);
+}
+
+TEST_CASE("a layer made in C++ is checked when it meets its inputs") {
+  CHECK_THROWS_WITH_AS(Dense(0).outputs(3), "dense: units must be >= 1, got 0", Error);
+  CHECK_THROWS_WITH_AS(Dense(2).outputs(0), "dense: inputs must be >= 1, got 0", Error);
+  CHECK_THROWS_WITH_AS(Dropout(-0.5).outputs(3), "dropout: rate must be in [0, 1), got -0.5",
+                       Error);
+  Dense dense(2, Activation{Activation::Kind::leaky_relu, -1.0});
+  CHECK_THROWS_WITH_AS(dense.parameters(3),
+                       "dense: activation: leaky_relu: negative_slope must be >= 0, got -1", Error);
+}
+
+TEST_CASE("a weight matrix beyond 2^48 entries is refused") {
+  constexpr std::int64_t side = std::int64_t{1} << 24;
+  CHECK(Dense(side).outputs(side) == side);
+  CHECK_THROWS_WITH_AS(Dense(side + 1).outputs(side),
+                       "dense: inputs * units must be at most 2^48, got 16777216 * 16777217",
+                       Error);
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  CHECK_THROWS_AS(Dense(most).outputs(most), Error);
+}
+
+namespace {
+
+class Doubling final : public Layer {
+ public:
+  std::string_view kind() const override { return "doubling"; }
+  Config config() const override { return {"doubling", {}}; }
+  std::int64_t outputs(std::int64_t inputs) const override { return 2 * inputs; }
+  std::vector<ParameterSpec> parameters(std::int64_t) const override { return {}; }
+};
+
+}  // namespace
+
+TEST_CASE("an embedder's layer joins the table") {
+  const auto factory = [](const Config&) { return std::make_shared<const Doubling>(); };
+  Layer::register_kind("doubling", factory);
+  CHECK(layer("doubling")->outputs(4) == 8);
+  CHECK(Layer::kinds().back() == "doubling");
+  CHECK(Layer::kinds().front() == "dense");
+  CHECK_THROWS_WITH_AS(Layer::register_kind("doubling", factory),
+                       "layer kind 'doubling' is registered already", Error);
+  CHECK_THROWS_AS(Layer::register_kind("dense", factory), Error);
+  CHECK_THROWS_AS(Layer::register_kind("", factory), Error);
+  CHECK_THROWS_AS(Layer::register_kind("nothing", nullptr), Error);
+}

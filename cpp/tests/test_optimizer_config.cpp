@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "chainrule/error.hpp"
+#include "chainrule/optimizer.hpp"
+
+using chainrule::Config;
+using chainrule::ConfigEntry;
+using chainrule::Error;
+using chainrule::Optimizer;
+using Names = std::vector<std::string>;
+
+namespace {
+
+Optimizer make(const std::string& kind, std::vector<ConfigEntry> options = {}) {
+  return Optimizer::from_config({kind, std::move(options)});
+}
+
+}  // namespace
+
+TEST_CASE("optimizers survive the way to a config and back") {
+  CHECK(Optimizer::kinds() ==
+        Names{"sgd", "adagrad", "rmsprop", "adam", "adamw", "adadelta", "lion"});
+  for (const std::string& kind : Optimizer::kinds()) {
+    CAPTURE(kind);
+    const Optimizer optimizer = make(kind, {{"learning_rate", 0.125}, {"clip_norm", 2.0}});
+    CHECK(optimizer.learning_rate == 0.125);
+    CHECK(optimizer.clip_norm == 2.0);
+    CHECK(optimizer.config().kind == kind);
+    CHECK(Optimizer::from_config(optimizer.config()) == optimizer);
+    CHECK(Optimizer::defaults(optimizer.kind) == make(kind));
+  }
+}
+
+TEST_CASE("defaults are those of torch.optim") {
+  const auto learning_rate = [](const char* kind) { return make(kind).learning_rate; };
+  CHECK(learning_rate("sgd") == 0.01);
+  CHECK(learning_rate("adagrad") == 0.01);
+  CHECK(learning_rate("rmsprop") == 0.01);
+  CHECK(learning_rate("adam") == 0.001);
+  CHECK(learning_rate("adamw") == 0.001);
+  CHECK(learning_rate("adadelta") == 1.0);
+  CHECK(learning_rate("lion") == 1e-4);
+
+  for (const std::string& kind : Optimizer::kinds()) {
+    CAPTURE(kind);
+    CHECK(make(kind).weight_decay == (kind == "adamw" ? 0.01 : 0.0));
+    CHECK(make(kind).clip_value == 0.0);
+    CHECK(make(kind).clip_norm == 0.0);
+    CHECK(make(kind).momentum == 0.0);
+  }
+  CHECK(make("adagrad").epsilon == 1e-10);
+  CHECK(make("rmsprop").epsilon == 1e-8);
+  CHECK(make("adam").epsilon == 1e-8);
+  CHECK(make("adamw").epsilon == 1e-8);
+  CHECK(make("adadelta").epsilon == 1e-6);
+  CHECK(make("rmsprop").rho == 0.99);
+  CHECK(make("adadelta").rho == 0.9);
+  CHECK(make("adam").beta1 == 0.9);
+  CHECK(make("adam").beta2 == 0.999);
+  CHECK(make("lion").beta1 == 0.9);
+  CHECK(make("lion").beta2 == 0.99);
+  CHECK(!make("adam").amsgrad);
+}
+
+TEST_CASE("slots have the names of torch.optim's state") {
+  CHECK(make("sgd").slots().empty());
+  CHECK(make("sgd", {{"momentum", 0.9}}).slots() == Names{"momentum_buffer"});
+  CHECK(make("adagrad").slots() == Names{"sum"});
+  CHECK(make("rmsprop").slots() == Names{"square_avg"});
+  CHECK(make("rmsprop", {{"momentum", 0.9}, {"centered", true}}).slots() ==
+        Names{"square_avg", "momentum_buffer", "grad_avg"});
+  CHECK(make("adam").slots() == Names{"exp_avg", "exp_avg_sq"});
+  CHECK(make("adamw", {{"amsgrad", true}}).slots() ==
+        Names{"exp_avg", "exp_avg_sq", "max_exp_avg_sq"});
+  CHECK(make("adadelta").slots() == Names{"square_avg", "acc_delta"});
+  CHECK(make("lion").slots() == Names{"exp_avg"});
+}
+
+TEST_CASE("a kind's config holds its own options and no others") {
+  const auto options = [](const char* kind) {
+    Names names;
+    for (const ConfigEntry& entry : make(kind).config().options) names.push_back(entry.name);
+    return names;
+  };
+  CHECK(options("sgd") == Names{"learning_rate", "momentum", "dampening", "nesterov",
+                                "weight_decay", "clip_value", "clip_norm"});
+  CHECK(options("adagrad") == Names{"learning_rate", "lr_decay", "initial_accumulator", "epsilon",
+                                    "weight_decay", "clip_value", "clip_norm"});
+  CHECK(options("rmsprop") == Names{"learning_rate", "rho", "epsilon", "momentum", "centered",
+                                    "weight_decay", "clip_value", "clip_norm"});
+  CHECK(options("adam") == Names{"learning_rate", "beta1", "beta2", "epsilon", "amsgrad",
+                                 "weight_decay", "clip_value", "clip_norm"});
+  CHECK(options("adamw") == options("adam"));
+  CHECK(options("adadelta") ==
+        Names{"learning_rate", "rho", "epsilon", "weight_decay", "clip_value", "clip_norm"});
+  CHECK(options("lion") ==
+        Names{"learning_rate", "beta1", "beta2", "weight_decay", "clip_value", "clip_norm"});
+}
+
+TEST_CASE("bad optimizers are refused by name and value") {
+  CHECK_THROWS_WITH_AS(make("Adam W"),
+                       "unknown optimizer 'Adam W'; did you mean 'adamw'? valid: adadelta, "
+                       "adagrad, adam, adamw, lion, rmsprop, sgd",
+                       Error);
+  CHECK_THROWS_WITH_AS(make("adam", {{"learning_rate", -0.1}}),
+                       "adam: learning_rate must be > 0, got -0.1", Error);
+  CHECK_THROWS_WITH_AS(make("sgd", {{"learning_rate", std::int64_t{0}}}),
+                       "sgd: learning_rate must be > 0, got 0", Error);
+  CHECK_THROWS_WITH_AS(make("adam", {{"beta2", 1.0}}), "adam: beta2 must be in [0, 1), got 1",
+                       Error);
+  CHECK_THROWS_WITH_AS(make("adam", {{"epsilon", 0.0}}), "adam: epsilon must be > 0, got 0", Error);
+  CHECK_THROWS_WITH_AS(make("adam", {{"beta", 0.9}}),
+                       "unknown adam option 'beta'; did you mean 'beta1'? valid: amsgrad, beta1, "
+                       "beta2, clip_norm, clip_value, epsilon, learning_rate, weight_decay",
+                       Error);
+  CHECK_THROWS_WITH_AS(make("adam", {{"momentum", 0.9}}),
+                       doctest::Contains("unknown adam option 'momentum'; valid: "), Error);
+  CHECK_THROWS_WITH_AS(make("sgd", {{"clip_norm", -1.0}}), "sgd: clip_norm must be >= 0, got -1",
+                       Error);
+  CHECK_THROWS_WITH_AS(
+      make("sgd", {{"nesterov", true}}),
+      "sgd: nesterov needs momentum > 0 and dampening 0, got momentum 0 and dampening 0", Error);
+  CHECK_THROWS_WITH_AS(
+      make("sgd", {{"nesterov", true}, {"momentum", 0.9}, {"dampening", 0.5}}),
+      "sgd: nesterov needs momentum > 0 and dampening 0, got momentum 0.9 and dampening 0.5",
+      Error);
+  CHECK(make("sgd", {{"nesterov", true}, {"momentum", 0.9}}).nesterov);
+  Optimizer optimizer;
+  optimizer.learning_rate = 0.1 + 0.2 - 1.0;
+  CHECK_THROWS_WITH_AS(optimizer.check(), "sgd: learning_rate must be > 0, got -0.7", Error);
+}

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Code that ``fit`` calls while it trains: early stopping, checkpoints, logs, plain functions."""
+
+from __future__ import annotations
+
+from chainrule.callbacks.callback import (
+    Callback,
+    CallbackList,
+    LambdaCallback,
+    StopTraining,
+    as_callback,
+)
+from chainrule.callbacks.csv_logger import CSVLogger
+from chainrule.callbacks.early_stopping import EarlyStopping
+from chainrule.callbacks.model_checkpoint import ModelCheckpoint
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "LambdaCallback",
+    "ModelCheckpoint",
+    "StopTraining",
+    "as_callback",
+]

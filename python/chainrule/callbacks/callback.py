@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a callback is, and how several of them or plain functions act as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+Logs = Mapping[str, Any]
+
+
+class Network(Protocol):
+    """What callbacks ask of a network."""
+
+    def get_weights(self) -> Any:
+        """Return copies of all weights."""
+
+    def set_weights(self, weights: Any) -> None:
+        """Take over what `get_weights` returned."""
+
+    def save(self, path: str) -> None:
+        """Write the network to a file."""
+
+
+class StopTraining(Exception):  # noqa: N818
+    """Raised by a callback to end ``fit`` in good order after the epoch or batch at hand."""
+
+
+class Callback:
+    """Base class of callbacks; each method does nothing unless overridden.
+
+    Each but `on_train_end` may raise `StopTraining`. Epochs and batches are counted from 1; `logs`
+    maps metric names to the values of the epoch, or of the batch.
+
+    Examples
+    --------
+    >>> from chainrule.callbacks import Callback, StopTraining
+    >>> class StopWhenGood(Callback):
+    ...     def on_epoch_end(self, net, epoch, logs):
+    ...         if logs["accuracy"] > 0.99:
+    ...             raise StopTraining
+    """
+
+    @property
+    def wants_batches(self) -> bool:
+        """Whether `on_batch_end` is to be called; without it an epoch runs uninterrupted."""
+        return type(self).on_batch_end is not Callback.on_batch_end
+
+    def on_train_begin(self, net: Network) -> None:
+        """Run before the first epoch of a ``fit``."""
+
+    def on_train_end(self, net: Network) -> None:
+        """Run after the last epoch of a ``fit``, also when it was stopped."""
+
+    def on_epoch_begin(self, net: Network, epoch: int) -> None:
+        """Run before each epoch."""
+
+    def on_epoch_end(self, net: Network, epoch: int, logs: Logs) -> None:
+        """Run after each epoch, validation included."""
+
+    def on_batch_end(self, net: Network, epoch: int, batch: int, logs: Logs) -> None:
+        """Run after each batch."""
+
+
+class CallbackList(Callback):
+    """Several callbacks as one, run in order.
+
+    When one of them stops the training, the others still get their turn, so that for example a log
+    has the last epoch too.
+
+    Parameters
+    ----------
+    callbacks : iterable
+        Whatever `as_callback` takes.
+    """
+
+    def __init__(self, callbacks: Iterable[Callback | Callable[[int, Logs], object]] = ()) -> None:
+        self.callbacks = [as_callback(callback) for callback in callbacks]
+
+    @property
+    def wants_batches(self) -> bool:
+        """Whether any of the callbacks wants batches."""
+        return any(callback.wants_batches for callback in self.callbacks)
+
+    def on_train_begin(self, net: Network) -> None:
+        """Run that of each callback."""
+        self._run(self.callbacks, lambda callback: callback.on_train_begin(net))
+
+    def on_train_end(self, net: Network) -> None:
+        """Run that of each callback."""
+        self._run(self.callbacks, lambda callback: callback.on_train_end(net))
+
+    def on_epoch_begin(self, net: Network, epoch: int) -> None:
+        """Run that of each callback."""
+        self._run(self.callbacks, lambda callback: callback.on_epoch_begin(net, epoch))
+
+    def on_epoch_end(self, net: Network, epoch: int, logs: Logs) -> None:
+        """Run that of each callback."""
+        self._run(self.callbacks, lambda callback: callback.on_epoch_end(net, epoch, logs))
+
+    def on_batch_end(self, net: Network, epoch: int, batch: int, logs: Logs) -> None:
+        """Run that of each callback that wants batches."""
+        wanting = [callback for callback in self.callbacks if callback.wants_batches]
+        self._run(wanting, lambda callback: callback.on_batch_end(net, epoch, batch, logs))
+
+    @staticmethod
+    def _run(callbacks: list[Callback], call: Callable[[Callback], None]) -> None:
+        stop: StopTraining | None = None
+        for callback in callbacks:
+            try:
+                call(callback)
+            except StopTraining as request:
+                stop = stop or request
+        if stop is not None:
+            raise stop
+
+
+class LambdaCallback(Callback):
+    """A callback made of functions.
+
+    Parameters
+    ----------
+    on_train_begin, on_train_end : callable, optional
+        Called as ``f()``.
+    on_epoch_begin : callable, optional
+        Called as ``f(epoch)``.
+    on_epoch_end : callable, optional
+        Called as ``f(epoch, logs)``.
+    on_batch_end : callable, optional
+        Called as ``f(epoch, batch, logs)``.
+
+    Examples
+    --------
+    >>> from chainrule.callbacks import LambdaCallback
+    >>> report = LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))
+    """
+
+    def __init__(
+        self,
+        *,
+        on_train_begin: Callable[[], object] | None = None,
+        on_train_end: Callable[[], object] | None = None,
+        on_epoch_begin: Callable[[int], object] | None = None,
+        on_epoch_end: Callable[[int, Logs], object] | None = None,
+        on_batch_end: Callable[[int, int, Logs], object] | None = None,
+    ) -> None:
+        self._train_begin = on_train_begin
+        self._train_end = on_train_end
+        self._epoch_begin = on_epoch_begin
+        self._epoch_end = on_epoch_end
+        self._batch_end = on_batch_end
+
+    @property
+    def wants_batches(self) -> bool:
+        """Whether `on_batch_end` was given."""
+        return self._batch_end is not None
+
+    def on_train_begin(self, net: Network) -> None:
+        """Call the function given for it, if any."""
+        if self._train_begin is not None:
+            self._train_begin()
+
+    def on_train_end(self, net: Network) -> None:
+        """Call the function given for it, if any."""
+        if self._train_end is not None:
+            self._train_end()
+
+    def on_epoch_begin(self, net: Network, epoch: int) -> None:
+        """Call the function given for it, if any."""
+        if self._epoch_begin is not None:
+            self._epoch_begin(epoch)
+
+    def on_epoch_end(self, net: Network, epoch: int, logs: Logs) -> None:
+        """Call the function given for it, if any."""
+        if self._epoch_end is not None:
+            self._epoch_end(epoch, logs)
+
+    def on_batch_end(self, net: Network, epoch: int, batch: int, logs: Logs) -> None:
+        """Call the function given for it, if any."""
+        if self._batch_end is not None:
+            self._batch_end(epoch, batch, logs)
+
+
+def as_callback(callback: Callback | Callable[[int, Logs], object]) -> Callback:
+    """Return a callback as it is, and a function ``f(epoch, logs)`` as one run after each epoch.
+
+    Parameters
+    ----------
+    callback : Callback or callable
+        An entry of the list given to ``fit``.
+
+    Returns
+    -------
+    Callback
+
+    Raises
+    ------
+    TypeError
+        If it is neither, or a class instead of an instance.
+    """
+    if isinstance(callback, Callback):
+        return callback
+    if isinstance(callback, type):
+        name = callback.__name__
+        raise TypeError(f"callbacks must be instances, got the class {name}; pass {name}(...)")
+    if callable(callback):
+        return LambdaCallback(on_epoch_end=callback)
+    raise TypeError(f"callbacks must be Callback objects or functions, got {callback!r}")

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stopping when a metric no longer improves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.callbacks.callback import Callback, Logs, Network, StopTraining
+from chainrule.callbacks.monitor import Monitor
+
+
+class EarlyStopping(Callback):
+    """Stop when a metric has not improved for some epochs.
+
+    Parameters
+    ----------
+    monitor : str, default "val_loss"
+        Name of the metric in the logs.
+    patience : int, default 5
+        Stop at this many epochs in a row without improvement; 0 acts as 1.
+    min_delta : float, default 0.0
+        A change has to be greater than this to count as improvement; ``nan`` never does.
+    mode : {"auto", "min", "max"}, default "auto"
+        Direction of improvement; ``"auto"`` knows the loss and the metrics of `chainrule.metrics`.
+    restore_best_weights : bool, default True
+        At the end of training, however it came, go back to the weights of the best epoch.
+
+    Attributes
+    ----------
+    best : float or None
+        Best value of the present or last ``fit``.
+    best_epoch : int or None
+        Epoch that reached it.
+    stopped_epoch : int or None
+        Epoch after which training was stopped, None if it was not.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or, after the first epoch, `monitor` is not in the logs.
+
+    Examples
+    --------
+    >>> from chainrule.callbacks import EarlyStopping
+    >>> stopping = EarlyStopping(monitor="val_accuracy", patience=3)
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        patience: int = 5,
+        min_delta: float = 0.0,
+        mode: str = "auto",
+        restore_best_weights: bool = True,
+    ) -> None:
+        if patience < 0:
+            raise ValueError(f"patience must not be negative, got {patience}")
+        self._monitor = Monitor(monitor, mode, min_delta)
+        self.patience = patience
+        self.restore_best_weights = restore_best_weights
+        self._reset()
+
+    def _reset(self) -> None:
+        self.best: float | None = None
+        self.best_epoch: int | None = None
+        self.stopped_epoch: int | None = None
+        self._waited = 0
+        self._best_weights: Any = None
+
+    def on_train_begin(self, net: Network) -> None:
+        """Forget the last ``fit``."""
+        self._reset()
+
+    def on_epoch_end(self, net: Network, epoch: int, logs: Logs) -> None:
+        """Compare with the best epoch so far."""
+        value = self._monitor.read(logs)
+        if self._monitor.improves(value, self.best):
+            self.best, self.best_epoch, self._waited = value, epoch, 0
+            if self.restore_best_weights:
+                self._best_weights = net.get_weights()
+            return
+        self._waited += 1
+        if self._waited >= self.patience:
+            self.stopped_epoch = epoch
+            raise StopTraining
+
+    def on_train_end(self, net: Network) -> None:
+        """Restore the best weights."""
+        if self._best_weights is not None:
+            net.set_weights(self._best_weights)
+            self._best_weights = None

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Watching one metric for improvement."""
+
+from __future__ import annotations
+
+import math
+
+from chainrule.callbacks.callback import Logs
+from chainrule.metrics import METRICS, get
+from chainrule.names import unknown_name
+
+MODES = ("auto", "min", "max")
+
+
+class Monitor:
+    """Reads one metric from the logs and tells whether it improved."""
+
+    def __init__(self, name: str, mode: str, min_delta: float = 0.0) -> None:
+        if mode not in MODES:
+            raise ValueError(unknown_name("mode", mode, MODES))
+        if not min_delta >= 0:
+            raise ValueError(f"min_delta must not be negative, got {min_delta}")
+        self.name = name
+        self.min_delta = min_delta
+        self.greater_is_better = _greater_is_better(name) if mode == "auto" else mode == "max"
+
+    def read(self, logs: Logs) -> float:
+        """Return the metric's value, or raise naming what the logs have."""
+        if self.name not in logs:
+            raise ValueError(unknown_name("monitor", self.name, logs))
+        value = logs[self.name]
+        try:
+            return float(value)
+        except TypeError:
+            raise ValueError(f"monitor {self.name!r} must be a number, got {value!r}") from None
+
+    def improves(self, value: float, best: float | None) -> bool:
+        """Return whether `value` is better than `best`, where None stands for no value yet."""
+        if best is None:
+            return not math.isnan(value)
+        gain = value - best if self.greater_is_better else best - value
+        return gain > self.min_delta
+
+
+def _greater_is_better(monitor: str) -> bool:
+    name = monitor.removeprefix("val_")
+    if name == "loss":
+        return False
+    try:
+        return get(name).greater_is_better
+    except ValueError:
+        raise ValueError(
+            f"mode='auto' cannot tell whether {monitor!r} is to fall or to rise; "
+            f"pass mode='min' or mode='max' (known: loss, {', '.join(METRICS)})"
+        ) from None

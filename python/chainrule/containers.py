@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The NumPy array behind the containers of other libraries, which need not be installed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Numbers of DLPack's DLDeviceType enumeration.
+_DEVICE_NAMES = {
+    2: "cuda",
+    4: "opencl",
+    7: "vulkan",
+    8: "metal",
+    9: "vpi",
+    10: "rocm",
+    14: "oneapi",
+}
+_HOST_MEMORY = (1, 3, 11)
+
+
+def as_array(value: object, *, name: str) -> NDArray[Any]:
+    """Return the NumPy array behind a container, of whatever dtype and shape, without a copy.
+
+    Parameters
+    ----------
+    value : object
+        As for `as_features`, but entries may also be text or objects.
+    name : str
+        What error messages call it.
+
+    Returns
+    -------
+    ndarray of at least one dimension
+        Shares memory with `value` where the container allows it.
+
+    Raises
+    ------
+    TypeError
+        If `value` is no array, is sparse or is on another device than the CPU.
+    ValueError
+        If `value` is ragged, or masked with entries missing.
+
+    Examples
+    --------
+    >>> as_array([[1, 2], [3]], name="x")
+    Traceback (most recent call last):
+        ...
+    ValueError: x is ragged: x[1] has 1 entry but x[0] has 2
+    """
+    array = _array_behind(value, name)
+    if array.ndim == 0:
+        raise TypeError(f"{name} must be an array, got {value!s:.40} ({type(value).__name__})")
+    return array
+
+
+def _array_behind(value: Any, name: str) -> NDArray[Any]:
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(f"{name} is a masked array with masked entries; fill or drop them first")
+    if isinstance(value, np.ndarray):
+        return np.asarray(value)
+    if hasattr(value, "__dlpack_device__"):
+        return _from_tensor(value, name)
+    if hasattr(value, "iloc") and hasattr(value, "dtypes"):
+        return _from_pandas(value, name)
+    if hasattr(value, "tocsr"):
+        raise TypeError(f"{name} is a sparse matrix; pass the dense array {name}.toarray()")
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        _reject_ragged(value, name)
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError) as error:
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"{name} cannot be converted to an array: {error}") from error
+
+
+def _from_tensor(value: Any, name: str) -> NDArray[Any]:
+    kind, index = value.__dlpack_device__()
+    if kind not in _HOST_MEMORY:
+        device = _DEVICE_NAMES.get(int(kind), f"of DLPack type {int(kind)}")
+        raise TypeError(f"{name} is on device {device}:{index}; move it to the CPU first")
+    if getattr(value, "requires_grad", False):
+        value = value.detach()
+    if str(getattr(value, "dtype", "")) == "torch.bfloat16":
+        value = value.float()  # NumPy has no such type to hand over.
+    try:
+        # DLPack comes second: NumPy before 2.1 cannot import read-only memory through it.
+        array = np.asarray(value) if hasattr(value, "__array__") else np.from_dlpack(value)
+    except (TypeError, ValueError, RuntimeError, BufferError) as error:
+        raise TypeError(f"{name} cannot be read as a NumPy array: {error}") from error
+    return array
+
+
+def _from_pandas(value: Any, name: str) -> NDArray[Any]:
+    if value.ndim == 1:
+        dtypes = [value.dtype]
+        if value.dtype.kind not in "biuf":
+            return np.asarray(value)
+    else:
+        dtypes = list(value.dtypes)
+        for label, dtype in zip(value.columns, dtypes, strict=True):
+            if dtype.kind not in "biuf":
+                raise TypeError(f"{name} has column {label!r} of dtype {dtype}, expected numbers")
+    if all(isinstance(dtype, np.dtype) for dtype in dtypes):
+        common = np.result_type(*set(dtypes)) if dtypes else np.dtype(np.float64)
+        return np.asarray(value.to_numpy(dtype=common))
+    # Columns of pandas' nullable types: what is missing becomes NaN.
+    return np.asarray(value.to_numpy(dtype=np.float64, na_value=math.nan))
+
+
+def _reject_ragged(rows: Sequence[Any], name: str) -> None:
+    lengths = [_length(row) for row in rows]
+    for i, length in enumerate(lengths):
+        if length != lengths[0]:
+            what = "is a single entry" if length is None else f"has {_entries(length)}"
+            first = "is one" if lengths[0] is None else f"has {lengths[0]}"
+            raise ValueError(f"{name} is ragged: {name}[{i}] {what} but {name}[0] {first}")
+
+
+def _length(row: Any) -> int | None:
+    try:
+        return None if isinstance(row, str | bytes) else len(row)
+    except TypeError:
+        return None
+
+
+def _entries(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count} entries"

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading, encoding, dividing and batching of data."""
+
+from chainrule.data.batches import batches as batches
+from chainrule.data.csv import Table as Table
+from chainrule.data.csv import load_csv as load_csv
+from chainrule.data.digits import load_digits as load_digits
+from chainrule.data.encoding import one_hot as one_hot
+from chainrule.data.idx import load_idx as load_idx
+from chainrule.data.idx import save_idx as save_idx
+from chainrule.data.mnist import load_fashion_mnist as load_fashion_mnist
+from chainrule.data.mnist import load_mnist as load_mnist
+from chainrule.data.npy import load_npy as load_npy
+from chainrule.data.npy import load_npz as load_npz
+from chainrule.data.split import train_test_split as train_test_split
+
+__all__ = [
+    "Table",
+    "batches",
+    "load_csv",
+    "load_digits",
+    "load_fashion_mnist",
+    "load_idx",
+    "load_mnist",
+    "load_npy",
+    "load_npz",
+    "one_hot",
+    "save_idx",
+    "train_test_split",
+]

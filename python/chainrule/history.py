@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The record of a training run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from chainrule.names import unknown_name
+
+
+class History(Mapping[str, list[Any]]):
+    """A list per metric with one value per epoch, as returned by ``fit``.
+
+    It is a mapping from names (``"loss"``, ``"val_accuracy"``, ...) to lists. Values are floats, or
+    nested lists for metrics such as the confusion matrix. Every list is as long as `epochs`: an
+    epoch that did not report a metric holds ``nan`` there.
+
+    Attributes
+    ----------
+    epochs : list of int
+        Epoch numbers, counted from 1 and increasing; a second ``fit`` goes on counting.
+    history : dict of str to list
+        The same lists as a plain dictionary.
+
+    Examples
+    --------
+    >>> from chainrule.history import History
+    >>> history = History()
+    >>> history.append(1, {"loss": 0.5})
+    >>> history.append(2, {"loss": 0.25, "val_loss": 0.3})
+    >>> history["loss"]
+    [0.5, 0.25]
+    >>> history
+    <History of 2 epochs: loss 0.25, val_loss 0.3>
+    """
+
+    def __init__(self) -> None:
+        self.epochs: list[int] = []
+        self.history: dict[str, list[Any]] = {}
+
+    def append(self, epoch: int, logs: Mapping[str, ArrayLike]) -> None:
+        """Add the values of one epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch, greater than the last one.
+        logs : mapping of str to float or array_like
+            The value of each metric.
+
+        Raises
+        ------
+        ValueError
+            If `epoch` does not come after the last one.
+        """
+        if self.epochs and epoch <= self.epochs[-1]:
+            raise ValueError(f"epoch must be greater than {self.epochs[-1]}, got {epoch}")
+        values = {
+            name: np.asarray(value, dtype=np.float64).tolist() for name, value in logs.items()
+        }
+        for name in values:
+            self.history.setdefault(name, [math.nan] * len(self.epochs))
+        for name, column in self.history.items():
+            column.append(values.get(name, math.nan))
+        self.epochs.append(int(epoch))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as plain lists and numbers, ready for JSON.
+
+        Returns
+        -------
+        dict
+            ``{"epochs": [...], "history": {name: [...]}}`` with ``nan`` as None, since JSON has
+            none.
+        """
+        columns = {name: _nan_to_none(column) for name, column in self.history.items()}
+        return {"epochs": list(self.epochs), "history": columns}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> History:
+        """Return the history that `to_dict` made a record of.
+
+        Parameters
+        ----------
+        record : mapping
+            With the keys ``"epochs"`` and ``"history"``.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        ValueError
+            If a key is missing or the lists differ in length.
+        """
+        if record.keys() != {"epochs", "history"}:
+            raise ValueError(f"record must have the keys epochs and history, got {sorted(record)}")
+        history = cls()
+        history.epochs = [int(epoch) for epoch in record["epochs"]]
+        for name, column in record["history"].items():
+            if len(column) != len(history.epochs):
+                raise ValueError(
+                    f"history of {name!r} has {len(column)} values for {len(history.epochs)} epochs"
+                )
+            history.history[name] = _none_to_nan(column)
+        return history
+
+    def __getitem__(self, name: str) -> list[Any]:
+        """Return the values of metric `name`, one per epoch."""
+        if name not in self.history:
+            raise KeyError(unknown_name("metric", name, self.history))
+        return self.history[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether metric `name` was ever reported."""
+        return name in self.history
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names, in the order of their first appearance."""
+        return iter(self.history)
+
+    def __len__(self) -> int:
+        """Return the number of metrics."""
+        return len(self.history)
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether epochs and values are equal, ``nan`` equalling ``nan``."""
+        if not isinstance(other, History):
+            return NotImplemented
+        return self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        """Return one line with the last value of each scalar metric."""
+        count = len(self.epochs)
+        last = [
+            f"{name} {column[-1]:.4g}"
+            for name, column in self.history.items()
+            if isinstance(column[-1], float)
+        ]
+        text = f"History of {count} epoch{'' if count == 1 else 's'}"
+        return f"<{text}: {', '.join(last)}>" if last else f"<{text}>"
+
+
+def _nan_to_none(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_nan_to_none(item) for item in value]
+    return None if math.isnan(value) else value
+
+
+def _none_to_nan(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_none_to_nan(item) for item in value]
+    return math.nan if value is None else float(value)

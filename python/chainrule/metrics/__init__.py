@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Metrics: functions ``f(y_true, y_pred, *, sample_weight=None)`` that score predictions.
+
+Predictions are taken as the network gives them after its link. Where classes are to be decided,
+class probabilities (n, C) are decided by the largest, probabilities of the positive class (n,) or
+(n, 1) by being at least 0.5, and integers (n,) are labels already.
+"""
+
+from __future__ import annotations
+
+from chainrule.metrics.classification import accuracy, confusion_matrix
+from chainrule.metrics.metric import METRICS, Metric, get
+from chainrule.metrics.precision_recall import f1, precision, recall
+from chainrule.metrics.ranking import auc, top_k
+from chainrule.metrics.regression import mae, mse, r2
+
+__all__ = [
+    "METRICS",
+    "Metric",
+    "accuracy",
+    "auc",
+    "confusion_matrix",
+    "f1",
+    "get",
+    "mae",
+    "mse",
+    "precision",
+    "r2",
+    "recall",
+    "top_k",
+]

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plots of a training run and of a confusion matrix; they need the extra ``chainrule[plot]``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from chainrule.history import History
+from chainrule.names import unknown_name
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PANEL_WIDTH = 4.8
+PANEL_HEIGHT = 3.6
+
+
+def plot_history(
+    history: History | Mapping[str, Sequence[Any]],
+    path: str | os.PathLike[str] | None = None,
+    *,
+    metrics: Sequence[str] | None = None,
+) -> Figure:
+    """Draw the loss and the other metrics over the epochs, a panel each.
+
+    Parameters
+    ----------
+    history : History or mapping of str to sequence of float
+        What ``fit`` returned; a metric and its ``val_`` twin share a panel.
+    path : str or path-like, optional
+        File to write; the suffix decides the format, such as ``.png`` or ``.svg``.
+    metrics : sequence of str, optional
+        Names to draw, without ``val_``; by default all that are single numbers.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A figure that pyplot does not know of.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or there is nothing to draw.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> from chainrule.plots import plot_history
+    >>> figure = plot_history({"loss": [0.5, 0.3], "val_loss": [0.6, 0.4], "accuracy": [0.7, 0.9]})
+    >>> [axes.get_ylabel() for axes in figure.axes]
+    ['loss', 'accuracy']
+    """
+    curves = {name: column for name, column in history.items() if _is_curve(column)}
+    panels = list(dict.fromkeys(name.removeprefix("val_") for name in curves))
+    for name in metrics or ():
+        if name not in panels:
+            raise ValueError(unknown_name("metric", name, panels))
+    panels = panels if metrics is None else list(metrics)
+    if not panels:
+        raise ValueError("history holds nothing to draw")
+    figure = _new_figure(PANEL_WIDTH * len(panels), PANEL_HEIGHT)
+    for index, name in enumerate(panels, start=1):
+        axes = figure.add_subplot(1, len(panels), index)
+        for key, label in ((name, "training"), (f"val_{name}", "validation")):
+            if key in curves:
+                column = curves[key]
+                epochs = (
+                    history.epochs if isinstance(history, History) else range(1, len(column) + 1)
+                )
+                axes.plot(epochs, column, label=label, marker="." if len(column) < 30 else "")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(name)
+        axes.locator_params(axis="x", integer=True)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return _saved(figure, path)
+
+
+def plot_confusion_matrix(
+    matrix: ArrayLike,
+    path: str | os.PathLike[str] | None = None,
+    classes: Sequence[object] | None = None,
+) -> Figure:
+    """Draw a confusion matrix: counts as numbers, shares of the true class as shades.
+
+    Parameters
+    ----------
+    matrix : array_like of shape (C, C)
+        Row: true class, column: predicted class, as `chainrule.metrics.confusion_matrix` gives it.
+    path : str or path-like, optional
+        File to write; the suffix decides the format, such as ``.png`` or ``.svg``.
+    classes : sequence of length C, optional
+        Names of the classes; by default their numbers.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A figure that pyplot does not know of.
+
+    Raises
+    ------
+    ValueError
+        If `matrix` is not square, or `classes` has another length.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> from chainrule.plots import plot_confusion_matrix
+    >>> figure = plot_confusion_matrix([[9, 1], [2, 8]], classes=["cat", "dog"])
+    """
+    counts = np.asarray(matrix)
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or counts.size == 0:
+        raise ValueError(f"matrix must have shape (C, C), got {counts.shape}")
+    size = len(counts)
+    names = [str(name) for name in (range(size) if classes is None else classes)]
+    if len(names) != size:
+        raise ValueError(f"classes must have one name for each of {size} classes, got {len(names)}")
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    side = 2.0 + 0.5 * size
+    figure = _new_figure(side + 0.8, side)
+    axes = figure.add_subplot()
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, label="share of the true class")
+    axes.set_xticks(range(size), names, rotation=45 if max(map(len, names)) > 3 else 0)
+    axes.set_yticks(range(size), names)
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class")
+    for (row, column), share in np.ndenumerate(shares):
+        color = "white" if share > 0.5 else "black"
+        text = f"{counts[row, column]:.6g}"
+        axes.text(column, row, text, ha="center", va="center", color=color)
+    return _saved(figure, path)
+
+
+def _is_curve(column: Sequence[Any]) -> bool:
+    return len(column) > 0 and all(np.ndim(value) == 0 for value in column)
+
+
+def _new_figure(width: float, height: float) -> Figure:
+    # The Agg canvas keeps clear of pyplot's global state and of any display.
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError('plots need matplotlib: pip install "chainrule[plot]"') from error
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _saved(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
+    if path is not None:
+        figure.savefig(path, dpi=150)
+    return figure

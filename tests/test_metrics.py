@@ -1,0 +1,415 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Metrics against scikit-learn and against their definitions written out."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from chainrule import metrics
+
+sklearn_metrics: Any = pytest.importorskip("sklearn.metrics")
+
+SIZES = [(2, 2), (37, 3), (200, 10)]
+
+
+def close(expected: float) -> Any:
+    return pytest.approx(expected, rel=0, abs=1e-12)
+
+
+def probabilities(generator: np.random.Generator, n: int, classes: int) -> NDArray[np.float64]:
+    # One decimal only, so that ties between samples and between classes abound.
+    return np.round(generator.dirichlet(np.ones(classes), n), 1)
+
+
+def classification_case(
+    n: int, classes: int, weighted: bool
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64] | None]:
+    generator = np.random.default_rng([n, classes])
+    y = generator.integers(0, classes, n)
+    y[:classes] = np.arange(classes)[:n]
+    weight = generator.uniform(0.1, 2, n) if weighted else None
+    return y, probabilities(generator, n, classes), weight
+
+
+weighted = pytest.mark.parametrize("weighted", [False, True])
+sizes = pytest.mark.parametrize(("n", "classes"), SIZES)
+
+
+@weighted
+@sizes
+def test_accuracy_agrees_with_sklearn(n: int, classes: int, weighted: bool) -> None:
+    y, p, weight = classification_case(n, classes, weighted)
+    expected = sklearn_metrics.accuracy_score(y, p.argmax(axis=1), sample_weight=weight)
+    assert metrics.accuracy(y, p, sample_weight=weight) == close(expected)
+    one_hot = np.eye(classes)[y]
+    assert metrics.accuracy(one_hot, p, sample_weight=weight) == close(expected)
+    labels = p.argmax(axis=1)
+    assert metrics.accuracy(y, labels, sample_weight=weight) == close(expected)
+
+
+@weighted
+@sizes
+def test_confusion_matrix_agrees_with_sklearn(n: int, classes: int, weighted: bool) -> None:
+    y, p, weight = classification_case(n, classes, weighted)
+    matrix = metrics.confusion_matrix(y, p, sample_weight=weight)
+    expected = sklearn_metrics.confusion_matrix(
+        y, p.argmax(axis=1), labels=np.arange(classes), sample_weight=weight
+    )
+    assert matrix.dtype == (np.float64 if weighted else np.int64)
+    np.testing.assert_allclose(matrix, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["precision", "recall", "f1"])
+@weighted
+@pytest.mark.parametrize(
+    ("n", "classes", "average"),
+    [(n, classes, average) for n, classes in SIZES for average in ("macro", "micro", "weighted")]
+    + [(2, 2, "binary"), (37, 2, "binary")],
+)
+def test_precision_recall_f1_agree_with_sklearn(
+    n: int, classes: int, weighted: bool, name: str, average: str
+) -> None:
+    y, p, weight = classification_case(n, classes, weighted)
+    ours: Callable[..., float] = getattr(metrics, name)
+    reference = getattr(sklearn_metrics, f"{name}_score")
+    for zero_division in (0, 1):
+        options = {"average": average, "zero_division": zero_division, "sample_weight": weight}
+        expected = reference(y, p.argmax(axis=1), **options)
+        assert ours(y, p, **options) == close(expected)
+
+
+@pytest.mark.parametrize("average", ["macro", "micro", "weighted"])
+@pytest.mark.parametrize("name", ["precision", "recall", "f1"])
+@weighted
+def test_multilabel_counts_agree_with_sklearn(name: str, average: str, weighted: bool) -> None:
+    generator = np.random.default_rng(3)
+    y = generator.integers(0, 2, (50, 4))
+    y[:, 2] = 0
+    p = generator.uniform(size=(50, 4))
+    p[:, 2] *= 0.4
+    weight = generator.uniform(0.1, 2, 50) if weighted else None
+    ours: Callable[..., float] = getattr(metrics, name)
+    reference = getattr(sklearn_metrics, f"{name}_score")
+    for targets in (y, np.zeros_like(y)):
+        options = {"average": average, "zero_division": 1, "sample_weight": weight}
+        expected = reference(targets, p >= 0.5, **options)
+        assert ours(targets, p, multilabel=True, **options) == close(expected)
+
+
+def test_average_defaults_to_binary_for_two_classes_and_macro_for_more() -> None:
+    y, p, _ = classification_case(200, 2, False)
+    assert (
+        metrics.f1(y, p) == metrics.f1(y, p, average="binary") != metrics.f1(y, p, average="macro")
+    )
+    y, p, _ = classification_case(200, 10, False)
+    assert (
+        metrics.f1(y, p) == metrics.f1(y, p, average="macro") != metrics.f1(y, p, average="micro")
+    )
+
+
+def test_probabilities_of_the_positive_class_are_positive_from_one_half_on() -> None:
+    y, p = [0, 1, 1, 0], np.array([0.49, 0.5, 0.51, 0.5])
+    assert metrics.accuracy(y, p) == 0.75
+    assert metrics.accuracy(y, p[:, np.newaxis]) == 0.75
+    assert metrics.confusion_matrix(y, p).tolist() == [[1, 1], [0, 2]]
+    assert metrics.accuracy(np.reshape(y, (4, 1)), p.astype(np.float32)) == 0.75
+
+
+def test_multilabel_accuracy_counts_elements() -> None:
+    y, p = [[0, 1, 1], [1, 1, 0]], [[0.1, 0.9, 0.2], [0.8, 0.7, 0.1]]
+    assert metrics.accuracy(y, p, multilabel=True) == close(5 / 6)
+    weighted = metrics.accuracy(y, p, multilabel=True, sample_weight=[3, 1])
+    assert weighted == close((3 * 2 / 3 + 1) / 4)
+
+
+def test_confusion_matrix_has_room_for_absent_classes() -> None:
+    matrix = metrics.confusion_matrix([0, 2], [0, 1], classes=5)
+    assert matrix.shape == (5, 5)
+    assert matrix.sum() == 2
+    assert matrix[2, 1] == 1
+    assert metrics.confusion_matrix([0, 0], [0, 0]).tolist() == [[2, 0], [0, 0]]
+
+
+@weighted
+@sizes
+def test_auc_agrees_with_sklearn(n: int, classes: int, weighted: bool) -> None:
+    y, p, weight = classification_case(n, classes, weighted)
+    if classes == 2:
+        expected = sklearn_metrics.roc_auc_score(y, p[:, 1], sample_weight=weight)
+        for scores in (p, p[:, 1], p[:, 1:]):
+            found = metrics.auc(y, scores, sample_weight=weight)
+            assert found == close(expected)
+        return
+    # scikit-learn insists on row sums of 1, which the rounded probabilities do not have.
+    expected = np.mean(
+        [
+            sklearn_metrics.roc_auc_score(y == c, p[:, c], sample_weight=weight)
+            for c in range(classes)
+        ]
+    )
+    assert metrics.auc(y, p, sample_weight=weight) == close(expected)
+
+
+def test_multiclass_auc_is_sklearns_one_versus_rest() -> None:
+    generator = np.random.default_rng(0)
+    y, p = generator.integers(0, 4, 100), generator.dirichlet(np.ones(4), 100)
+    expected = sklearn_metrics.roc_auc_score(y, p, multi_class="ovr", average="macro")
+    assert metrics.auc(y, p) == close(expected)
+
+
+def test_multilabel_auc_agrees_with_sklearn() -> None:
+    generator = np.random.default_rng(1)
+    y, p = generator.integers(0, 2, (60, 3)), np.round(generator.uniform(size=(60, 3)), 1)
+    expected = sklearn_metrics.roc_auc_score(y, p, average="macro")
+    assert metrics.auc(y, p, multilabel=True) == close(expected)
+
+
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.integers(-3, 3), st.integers(0, 4)), min_size=2, max_size=30
+    )
+)
+def test_auc_is_the_share_of_ordered_pairs(rows: list[tuple[bool, int, int]]) -> None:
+    positive = [(score, weight) for label, score, weight in rows if label]
+    negative = [(score, weight) for label, score, weight in rows if not label]
+    total = sum(v * w for _, v in positive for _, w in negative)
+    assume(total > 0)
+    won = sum(v * w * ((s > t) + 0.5 * (s == t)) for s, v in positive for t, w in negative)
+    y, scores, weights = (np.array(column) for column in zip(*rows, strict=True))
+    found = metrics.auc(y, scores / 4, sample_weight=weights)
+    assert found == close(won / total)
+
+
+@weighted
+@pytest.mark.parametrize("k", [1, 2, 5, 9])
+def test_top_k_agrees_with_sklearn(k: int, weighted: bool) -> None:
+    y, p, weight = classification_case(200, 10, weighted)
+    # scikit-learn breaks ties towards the higher class, so both arguments are mirrored.
+    expected = sklearn_metrics.top_k_accuracy_score(
+        9 - y, p[:, ::-1], k=k, sample_weight=weight, labels=np.arange(10)
+    )
+    assert metrics.top_k(y, p, k=k, sample_weight=weight) == close(expected)
+
+
+def test_top_1_is_accuracy_and_top_all_is_1() -> None:
+    y, p, weight = classification_case(200, 10, True)
+    top_1 = metrics.top_k(y, p, k=1, sample_weight=weight)
+    assert top_1 == metrics.accuracy(y, p, sample_weight=weight)
+    assert metrics.top_k(y, p, k=10) == 1
+
+
+REGRESSION = {
+    "mse": sklearn_metrics.mean_squared_error,
+    "mae": sklearn_metrics.mean_absolute_error,
+    "r2": sklearn_metrics.r2_score,
+}
+
+
+@pytest.mark.parametrize("name", REGRESSION)
+@pytest.mark.parametrize("shape", [(40,), (40, 1), (40, 3)])
+@weighted
+def test_regression_agrees_with_sklearn(name: str, shape: tuple[int, ...], weighted: bool) -> None:
+    generator = np.random.default_rng(len(shape))
+    y = generator.normal(size=shape)
+    p = y + generator.normal(size=shape)
+    weight = generator.uniform(0, 2, 40) if weighted else None
+    expected = REGRESSION[name](y, p, sample_weight=weight)
+    ours: Callable[..., float] = getattr(metrics, name)
+    assert ours(y, p, sample_weight=weight) == pytest.approx(expected, rel=1e-12)
+
+
+numbers = st.integers(-5, 5)
+
+
+@given(st.lists(st.tuples(numbers, numbers, numbers, numbers, st.integers(1, 5)), min_size=2))
+def test_r2_agrees_with_sklearn_on_constant_targets_too(rows: list[tuple[int, ...]]) -> None:
+    table = np.array(rows)
+    y, p, weight = table[:, :2], table[:, 2:4], table[:, 4]
+    expected = sklearn_metrics.r2_score(y, p, sample_weight=weight)
+    assert metrics.r2(y, p, sample_weight=weight) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=20))
+def test_label_metrics_agree_with_sklearn(rows: list[tuple[int, int]]) -> None:
+    y, p = np.array(rows).T
+    assert metrics.accuracy(y, p) == close(sklearn_metrics.accuracy_score(y, p))
+    assert metrics.confusion_matrix(y, p, classes=4).sum() == len(rows)
+    for average in ("macro", "micro", "weighted"):
+        expected = sklearn_metrics.f1_score(y, p, average=average, zero_division=0)
+        assert metrics.f1(y, p, average=average) == close(expected)
+
+
+def test_sums_are_taken_in_float64() -> None:
+    n = 3 * 10**4
+    y, p = np.zeros(n, np.float32), np.full(n, 0.1, np.float32)
+    assert metrics.mae(y, p) == pytest.approx(float(np.float32(0.1)), rel=1e-12)
+    assert metrics.mse(y, np.full(n, 255, np.uint8)) == 255.0**2
+
+
+@pytest.mark.parametrize("name", sorted(metrics.METRICS))
+def test_every_metric_takes_unit_weights_as_none(name: str) -> None:
+    metric = metrics.get(name)
+    y, p, _ = classification_case(200, 10, False)
+    targets = np.eye(10)[y] if name in REGRESSION else y
+    np.testing.assert_allclose(
+        metric(targets, p, np.ones(200)), metric(targets, p), rtol=0, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("name", sorted(metrics.METRICS))
+@pytest.mark.parametrize(
+    ("y", "p", "weight", "error", "text"),
+    [
+        ([0, 1], [0.5, 0.5, 0.5], None, ValueError, "y_true has 2 rows but y_pred has 3"),
+        ([], [], None, ValueError, "y_true is empty"),
+        ([0, 1], np.empty((2, 0)), None, ValueError, "y_pred is empty"),
+        ([0, 1], np.zeros((2, 2, 2)), None, ValueError, r"y_pred has shape \(2, 2, 2\), expected"),
+        ([0, 1], [0.5, np.nan], None, ValueError, "y_pred must be finite"),
+        ([0, 1], ["a", "b"], None, TypeError, "y_pred has dtype <U1"),
+        ([0, 1j], [0.5, 0.5], None, TypeError, "y_true is complex"),
+        ([0, None], [0.5, 0.5], None, TypeError, "y_true has dtype object"),
+        ([[0], [0, 1]], [0.5, 0.5], None, ValueError, "y_true is ragged"),
+    ],
+)
+def test_bad_arguments(
+    name: str, y: Any, p: Any, weight: Any, error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        metrics.get(name)(y, p, weight)
+
+
+@pytest.mark.parametrize("name", sorted(set(metrics.METRICS)))
+@pytest.mark.parametrize(
+    ("weight", "text"),
+    [
+        ([1.0], r"sample_weight has shape \(1,\), expected .*\(10,\)"),
+        ([-1.0] + [1.0] * 9, r"sample_weight\[0\] = -1.0 is not a weight"),
+        ([0.0] * 10, "sample_weight holds zeros only"),
+        ([np.inf] * 10, r"sample_weight\[0\] = inf is not a weight"),
+    ],
+)
+def test_bad_weights(name: str, weight: list[float], text: str) -> None:
+    y, p, _ = classification_case(10, 10, False)
+    targets = np.eye(10)[y] if name in REGRESSION else y
+    with pytest.raises(ValueError, match=text):
+        metrics.get(name)(targets, p, weight)
+
+
+THREE = np.full((2, 3), 1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: metrics.accuracy([0, 3], THREE), r"y_true\[1\] = 3 is out of range.* 0 to 2"),
+        (lambda: metrics.accuracy([0, -1], [0, 1]), r"y_true\[1\] = -1 is out"),
+        (lambda: metrics.accuracy([0, 1], [0, -1]), r"y_pred\[1\] = -1 is out"),
+        (lambda: metrics.accuracy([0, 1.5], THREE), r"y_true\[1\] = 1.5 is not a class"),
+        (lambda: metrics.accuracy([0, 1], [0.2, 1.7]), r"in \[0, 1\], got 1.7"),
+        (lambda: metrics.accuracy([0, 2], [0.2, 0.7]), r"y_true\[1\] = 2 is out"),
+        (lambda: metrics.accuracy(np.eye(4)[:2], THREE), "y_true has 4 classes but y_pred has 3"),
+        (lambda: metrics.accuracy([[1, 1, 0], [0, 0, 1]], THREE), "row 0 sums to 2; .*multilabel"),
+        (lambda: metrics.accuracy([[2, -1, 0], [0, 0, 1]], THREE), "not negative"),
+        (
+            lambda: metrics.accuracy([[1], [1]], THREE, multilabel=True),
+            r"shape \(2, 1\) but y_pred has \(2, 3\)",
+        ),
+        (lambda: metrics.accuracy([[0.5], [1.0]], [[1], [1]], multilabel=True), "0 and 1 only"),
+        (
+            lambda: metrics.confusion_matrix([0, 1], THREE, classes=4),
+            "classes is 4 but y_pred has 3",
+        ),
+        (lambda: metrics.confusion_matrix([0, 1], [0, 1], classes=1), "at least 2, got 1"),
+        (lambda: metrics.confusion_matrix([0, 5], [0, 1], classes=3), r"y_true\[1\] = 5 is out"),
+        (lambda: metrics.precision([0, 1], THREE, average="binary"), "two classes, got 3"),
+        (lambda: metrics.recall([0, 1], [0, 1], average="marco"), "did you mean 'macro'"),
+        (lambda: metrics.f1([0, 1], [0, 1], zero_division=0.5), "0 or 1, got 0.5"),
+        (
+            lambda: metrics.f1([[1]], [[1]], average="binary", multilabel=True),
+            "does not go with multilabel",
+        ),
+        (lambda: metrics.auc([1, 1], [0.1, 0.2]), "column 0 has no negative sample"),
+        (lambda: metrics.auc([0, 1], THREE), "column 2 has no positive sample"),
+        (
+            lambda: metrics.top_k([0, 1], THREE),
+            "k must be from 1 to the number of classes 3, got 5",
+        ),
+        (lambda: metrics.top_k([0, 1], THREE, k=0), "got 0"),
+        (lambda: metrics.top_k([0, 1], [0.5, 0.5], k=1), "a column for each class"),
+        (lambda: metrics.mse([0, 1], THREE), r"shape \(2, 1\) but y_pred has \(2, 3\)"),
+        (lambda: metrics.r2([1.0], [1.0]), "at least two samples"),
+    ],
+)
+def test_bad_values(call: Callable[[], object], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        call()
+
+
+def test_get_resolves_names_functions_and_metrics() -> None:
+    assert [metrics.get(name).name for name in metrics.METRICS] == list(metrics.METRICS)
+    assert metrics.get(metrics.mse) is metrics.get("mse")
+    metric = metrics.Metric("f1_micro", metrics.f1, options={"average": "micro"})
+    assert metrics.get(metric) is metric
+    assert metric([0, 1, 2], [0, 1, 1]) == close(2 / 3)
+
+
+def test_get_knows_the_direction_of_improvement() -> None:
+    worse_when_greater = {n for n, m in metrics.METRICS.items() if not m.greater_is_better}
+    assert worse_when_greater == {"mse", "mae"}
+
+
+def test_get_reads_k_from_the_name() -> None:
+    y, p, _ = classification_case(200, 10, False)
+    assert metrics.get("top_3").name == "top_3"
+    assert metrics.get("top_3")(y, p) == metrics.top_k(y, p, k=3) != metrics.top_k(y, p, k=5)
+    assert metrics.get("top_k")(y, p) == metrics.top_k(y, p, k=5)
+    with pytest.raises(ValueError, match="unknown metric 'top_0'; did you mean 'top_k'"):
+        metrics.get("top_0")
+
+
+def test_get_wraps_a_function() -> None:
+    def worst(y_true: NDArray[Any], y_pred: NDArray[Any]) -> Any:
+        return np.float32(np.max(np.abs(np.subtract(y_true, y_pred))))
+
+    metric = metrics.get(worst)
+    assert metric.name == "worst"
+    assert metric.greater_is_better
+    value = metric([1.0, 2.0], [1.0, 5.0])
+    assert value == 3.0
+    assert type(value) is float
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "text"),
+    [
+        ("accurracy", ValueError, "unknown metric 'accurracy'; did you mean 'accuracy'"),
+        (7, TypeError, "must be a name, a function or a Metric, got 7"),
+        (type("Nameless", (), {"__call__": lambda *_: 0.0})(), ValueError, "has no __name__"),
+    ],
+)
+def test_get_refuses_the_rest(given: Any, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        metrics.get(given)
+
+
+def test_as_multilabel_sets_the_keyword_where_there_is_one() -> None:
+    y, p = [[1, 1], [0, 1]], [[0.9, 0.9], [0.8, 0.8]]
+    assert metrics.get("accuracy").as_multilabel()(y, p) == 0.75
+    assert metrics.get("mse").as_multilabel() is metrics.get("mse")
+
+
+def test_metric_is_frozen_hashable_and_picklable() -> None:
+    metric = metrics.get("top_3")
+    assert pickle.loads(pickle.dumps(metric)) == metric
+    assert len({metric, metrics.get("top_3")}) == 1
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        metric.name = "other"  # type: ignore[misc]

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Error texts for unknown names."""
+
+from __future__ import annotations
+
+import pytest
+
+from chainrule.names import unknown_name
+
+VALID = ["mse", "mae", "cross_entropy", "binary_cross_entropy"]
+
+
+@pytest.mark.parametrize(
+    ("given", "nearest"),
+    [
+        ("crossentropy", "cross_entropy"),
+        ("Cross_Entropy", "cross_entropy"),
+        ("MSE", "mse"),
+        ("binary_crossentropy", "binary_cross_entropy"),
+    ],
+)
+def test_suggests_the_nearest_name(given: str, nearest: str) -> None:
+    assert unknown_name("loss", given, VALID) == (
+        f"unknown loss {given!r}; did you mean {nearest!r}? "
+        "valid: mse, mae, cross_entropy, binary_cross_entropy"
+    )
+
+
+@pytest.mark.parametrize("given", ["zzz", "", None, 3, ["mse"]])
+def test_suggests_nothing_when_nothing_is_near(given: object) -> None:
+    text = unknown_name("loss", given, iter(VALID))
+    assert text == f"unknown loss {given!r}; valid: mse, mae, cross_entropy, binary_cross_entropy"
+
+
+def test_keeps_the_spelling_of_the_valid_name() -> None:
+    assert "did you mean 'Adam'?" in unknown_name("optimizer", "adan", ["SGD", "Adam"])
