@@ -3,6 +3,7 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/bindings.hpp"
+#include "chainrule/names.hpp"
 #include "chainrule/network.hpp"
 
 namespace chainrule::bindings {
@@ -55,6 +56,8 @@ void init_functions(py::module_& module) {
         single ? check_finite<float>(view, name.c_str()) : check_finite<double>(view, name.c_str());
       },
       py::arg("x"), py::arg("name"), py::arg("single"));
+  module.def("unknown_name", &unknown_name, py::arg("what"), py::arg("given"), py::arg("valid"),
+             "The text of the error for a name that is not among the valid ones.");
   module.def("default_num_threads", &default_num_threads);
   module.def("instruction_set", &instruction_set);
   module.def("instruction_sets", &instruction_sets);

@@ -87,7 +87,7 @@ EpochResult run_epoch(Network<T>& self, const py::array& x, const py::array& y, 
                       const Optimizer& optimizer, std::int64_t batch_size, bool shuffle, int num_threads,
                       const std::optional<Weights>& learning_rates, const std::optional<Weights>& sample_weight,
                       const std::optional<Weights>& class_weight, std::int64_t first_batch, std::int64_t batches,
-                      std::optional<Values<T>> outputs, const py::object& poll) {
+                      bool whole_epoch, std::optional<Values<T>> outputs, const py::object& poll) {
   const RowsView rows = rows_view(x, "x");
   const TargetsView targets = targets_view(y, sample_weight, class_weight);
   check_outputs<T>(outputs, rows.rows, self.outputs());
@@ -97,6 +97,7 @@ EpochResult run_epoch(Network<T>& self, const py::array& x, const py::array& y, 
   options.shuffle = shuffle;
   options.first_batch = first_batch;
   options.batches = batches;
+  options.whole_epoch = whole_epoch;
   if (learning_rates) {
     const std::int64_t needed = batch_size < 1 ? 0 : (rows.rows + batch_size - 1) / batch_size;
     if (learning_rates->size() < needed) throw py::value_error("learning_rates needs one rate for each batch");
@@ -225,7 +226,7 @@ void bind_network(py::module_& module, const char* name) {
       .def("run_epoch", &run_epoch<T>, py::arg("x"), py::arg("y"), py::arg("loss"), py::arg("optimizer"), py::kw_only(),
            py::arg("batch_size"), py::arg("shuffle") = true, py::arg("num_threads") = 0,
            py::arg("learning_rates") = py::none(), py::arg("sample_weight") = py::none(),
-           py::arg("class_weight") = py::none(), py::arg("first_batch") = 0, py::arg("batches") = -1,
+           py::arg("class_weight") = py::none(), py::arg("first_batch") = 0, py::arg("batches") = -1, py::arg("whole_epoch") = true,
            py::arg("outputs").noconvert() = py::none(), py::arg("poll") = py::none())
       .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("loss"), py::kw_only(), py::arg("batch_size"),
            py::arg("num_threads") = 0, py::arg("sample_weight") = py::none(), py::arg("class_weight") = py::none(),

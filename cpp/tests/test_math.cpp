@@ -88,7 +88,7 @@ TEST_CASE_TEMPLATE("elementary functions are accurate on every instruction set",
   sample(x);
   REQUIRE(x.size() >= 200000);
   for (const MathFunction function : kMathFunctions) {
-    CAPTURE(kMathNames[int(function)]);
+    CAPTURE(name(function));
     std::vector<Wide<T>> exact(x.size());
     std::transform(x.begin(), x.end(), exact.begin(),
                    [&](T v) { return exact_value(function, v); });
@@ -108,7 +108,7 @@ TEST_CASE_TEMPLATE("elementary functions give the same bits on every instruction
   std::vector<T> x;
   sample(x);
   for (const MathFunction function : kMathFunctions) {
-    CAPTURE(kMathNames[int(function)]);
+    CAPTURE(name(function));
     const std::vector<T> portable = evaluate("portable", function, x);
     for (const std::string& isa : available()) {
       CAPTURE(isa);
@@ -121,7 +121,7 @@ TEST_CASE_TEMPLATE("elementary functions reach their limits exactly", T, float, 
   for (const std::string& isa : available()) {
     CAPTURE(isa);
     for (const Limit<T>& limit : limits<T>()) {
-      CAPTURE(kMathNames[int(limit.function)]);
+      CAPTURE(name(limit.function));
       CAPTURE(limit.argument);
       const T y = evaluate(isa, limit.function, std::vector<T>{limit.argument})[0];
       if (std::isnan(limit.expected)) {
@@ -132,7 +132,7 @@ TEST_CASE_TEMPLATE("elementary functions reach their limits exactly", T, float, 
       }
     }
     for (const MathFunction function : kMathFunctions) {
-      CAPTURE(kMathNames[int(function)]);
+      CAPTURE(name(function));
       const T nan = std::numeric_limits<T>::quiet_NaN();
       CHECK(std::isnan(evaluate(isa, function, std::vector<T>{nan})[0]));
     }
@@ -145,7 +145,7 @@ TEST_CASE_TEMPLATE("results underflow gradually", T, float, double) {
   for (const std::string& isa : available()) {
     CAPTURE(isa);
     for (const MathFunction function : {MathFunction::exp, MathFunction::sigmoid}) {
-      CAPTURE(kMathNames[int(function)]);
+      CAPTURE(name(function));
       const T y = evaluate(isa, function, x)[0];
       CHECK(y > T(0));
       CHECK(y < smallest);
@@ -159,7 +159,7 @@ TEST_CASE_TEMPLATE("a value's result does not depend on the array around it", T,
   for (const std::string& isa : available()) {
     CAPTURE(isa);
     for (const MathFunction function : kMathFunctions) {
-      CAPTURE(kMathNames[int(function)]);
+      CAPTURE(name(function));
       const std::vector<T> whole = evaluate(isa, function, x);
       for (size_t n = 0; n <= x.size(); ++n) {
         CAPTURE(n);

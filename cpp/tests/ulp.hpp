@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "kernels/table.hpp"
@@ -18,7 +19,10 @@ constexpr MathFunction kMathFunctions[] = {
     MathFunction::exp,  MathFunction::expm1,   MathFunction::log, MathFunction::log1p,
     MathFunction::tanh, MathFunction::sigmoid, MathFunction::erf};
 
-constexpr const char* kMathNames[] = {"exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf"};
+inline std::string name(MathFunction function) {
+  constexpr const char* names[] = {"exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf"};
+  return names[int(function)];
+}
 
 /// A format with bits to spare, so that its own library's errors do not count.
 template <class T>

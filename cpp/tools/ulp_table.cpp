@@ -114,7 +114,7 @@ void print_row(MathFunction function, const char* type, int64_t blocks) {
   bool identical = true;
   for (const uint64_t h : result.hashes) identical &= h == result.hashes[0];
   const Errors& e = result.errors;
-  std::printf("| %s | %s | %.3f | %.9g | %.3f | %s | %016llx |\n", kMathNames[int(function)], type,
+  std::printf("| %s | %s | %.3f | %.9g | %.3f | %s | %016llx |\n", name(function).c_str(), type,
               e.max, e.where, e.count ? e.sum / double(e.count) : 0.0, identical ? "yes" : "NO",
               static_cast<unsigned long long>(result.hashes[0]));
   std::fflush(stdout);
@@ -126,7 +126,7 @@ int main(int argc, char** argv) {
   std::vector<MathFunction> functions;
   for (const MathFunction f : kMathFunctions) {
     bool wanted = argc == 1;
-    for (int i = 1; i < argc; ++i) wanted |= std::string(argv[i]) == kMathNames[int(f)];
+    for (int i = 1; i < argc; ++i) wanted |= argv[i] == name(f);
     if (wanted) functions.push_back(f);
   }
   if (functions.empty()) {

@@ -1,4 +1,110 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Multilayer perceptrons on the CPU: training and inference."""
+"""Multilayer perceptrons on the CPU: training and inference.
 
-from chainrule._core import __version__ as __version__
+Examples
+--------
+>>> import chainrule as cr
+>>> x, y = cr.data.load_digits()
+>>> net = cr.Sequential([cr.Dense(32, activation="relu"), cr.Dense(10)], seed=0)
+>>> history = net.fit(x, y, loss="cross_entropy", epochs=3, verbose=0)
+>>> net.predict(x[:2]).shape
+(2, 10)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chainrule import (
+    activations,
+    callbacks,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    schedules,
+)
+from chainrule._core import (
+    __version__,
+    default_num_threads,
+    instruction_set,
+    instruction_sets,
+    thread_backend,
+)
+from chainrule.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from chainrule.errors import DataFileError, DivergenceError, ModelFileError
+from chainrule.gradient_check import GradientReport, gradient_check
+from chainrule.history import History
+from chainrule.layers import (
+    Activation,
+    BatchNormalization,
+    Dense,
+    Dropout,
+    Input,
+    LayerNormalization,
+    Normalization,
+    Rescaling,
+)
+from chainrule.optimizers import SGD, AdaGrad, Adadelta, Adam, AdamW, Lion, RMSprop
+from chainrule.sequential import Sequential, load
+
+if TYPE_CHECKING:
+    from chainrule import data, plots
+
+__all__ = [
+    "SGD",
+    "Activation",
+    "AdaGrad",
+    "Adadelta",
+    "Adam",
+    "AdamW",
+    "BatchNormalization",
+    "Callback",
+    "DataFileError",
+    "Dense",
+    "DivergenceError",
+    "Dropout",
+    "EarlyStopping",
+    "GradientReport",
+    "History",
+    "Input",
+    "LayerNormalization",
+    "Lion",
+    "ModelCheckpoint",
+    "ModelFileError",
+    "Normalization",
+    "RMSprop",
+    "Rescaling",
+    "Sequential",
+    "__version__",
+    "activations",
+    "callbacks",
+    "data",
+    "default_num_threads",
+    "gradient_check",
+    "initializers",
+    "instruction_set",
+    "instruction_sets",
+    "layers",
+    "load",
+    "losses",
+    "metrics",
+    "optimizers",
+    "plots",
+    "schedules",
+    "thread_backend",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Readers of data files and plots are needed by few programs, so only their first use pays for them.
+    if name in ("data", "plots"):
+        import importlib
+
+        return importlib.import_module(f"chainrule.{name}")
+    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -42,6 +42,7 @@ class History(Mapping[str, list[Any]]):
     def __init__(self) -> None:
         self.epochs: list[int] = []
         self.history: dict[str, list[Any]] = {}
+        self.interrupted = False
 
     def append(self, epoch: int, logs: Mapping[str, ArrayLike]) -> None:
         """Add the values of one epoch.

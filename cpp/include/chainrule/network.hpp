@@ -19,6 +19,9 @@ struct EpochOptions {
   std::int64_t batch_size = 32;
   int num_threads = 0;   // 0: default_num_threads()
   bool shuffle = true;   // in the order that (seed, epoch) gives
+  /// false: a single batch by itself (batches from first_batch on), which counts as steps but not as an epoch. Nothing is
+  /// kept to go back to: a batch whose loss is not finite changes no parameter, an overflow in its update is not looked for.
+  bool whole_epoch = true;
   double learning_rate = 0.0;            // 0: the optimizer's own
   const double* learning_rates = nullptr;  // one per batch of the epoch; takes precedence
   std::int64_t first_batch = 0;          // for epochs that are run in pieces

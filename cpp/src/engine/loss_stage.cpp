@@ -25,9 +25,9 @@ LossStage<T>::LossStage(const kernels::KernelTable<T>& kernels, const Loss& loss
       class_weights_(padded<T>(outputs)),
       quantiles_(padded<T>(outputs)),
       row_losses_(batch_size) {
-  const auto count = static_cast<std::int64_t>(loss.quantiles.size());
-  for (std::int64_t j = 0; j < outputs && count > 0; ++j) {
-    quantiles_.data()[j] = static_cast<T>(loss.quantiles[static_cast<std::size_t>(j % count)]);
+  for (std::int64_t j = 0; j < outputs && loss.kind == Loss::Kind::quantile; ++j) {
+    const auto group = static_cast<std::size_t>(j / target_columns_);
+    quantiles_.data()[j] = static_cast<T>(loss.quantiles[group]);
   }
 }
 
@@ -95,11 +95,10 @@ void LossStage<T>::gather_values(const TargetsView& y, const std::int64_t* order
     return;
   }
   const std::int64_t narrow = padded<T>(target_columns_);
-  const std::int64_t repeat = outputs_ / target_columns_;
   gather_rows<T>(kernels_, y.values, order, first, rows, nullptr, nullptr, narrow_.data(), narrow);
   for (std::int64_t i = rows.begin; i < rows.end; ++i) {
     for (std::int64_t j = 0; j < outputs_; ++j) {
-      values_.data()[i * stride + j] = narrow_.data()[i * narrow + j / repeat];
+      values_.data()[i * stride + j] = narrow_.data()[i * narrow + j % target_columns_];
     }
   }
 }

@@ -33,6 +33,7 @@ Network<T>::State::State(std::vector<std::shared_ptr<const Layer>> layers_, std:
   parameters.initialize(seed);
   for (const engine::Parameter& p : parameters.list()) {
     infos.push_back({p.name, p.layer, p.spec.rows, p.spec.columns, !p.spec.matrix, p.spec.trainable});
+    has_running_state |= !p.spec.trainable;
   }
 }
 
@@ -45,6 +46,7 @@ Network<T>::State::State(const State& other)
       kernels(other.kernels),
       parameters(other.parameters),
       infos(other.infos),
+      has_running_state(other.has_running_state),
       optimizer(other.optimizer),
       total_steps(other.total_steps),
       epochs(other.epochs) {}

@@ -38,6 +38,7 @@ struct Network<T>::State {
   const kernels::KernelTable<T>& kernels;
   engine::Parameters<T> parameters;
   std::vector<ParameterInfo> infos;
+  bool has_running_state = false;  // parameters that the forward pass itself changes
   engine::OptimizerState<T> optimizer;
   std::int64_t total_steps = 0;
   std::int64_t epochs = 0;
@@ -68,7 +69,7 @@ struct Network<T>::State {
   void keep_for_divergence();
   void restore_after_divergence();
   [[noreturn]] void report_divergence(const engine::Plan<T>& plan, std::int64_t rows, std::int64_t epoch,
-                                      std::int64_t batch, double loss);
+                                      std::int64_t batch, double loss, bool restore);
 };
 
 /// Holds a network for one call; a second thread gets an error instead of a race.

@@ -59,16 +59,16 @@ void Network<T>::State::restore_after_divergence() {
 
 template <class T>
 void Network<T>::State::report_divergence(const engine::Plan<T>& plan, std::int64_t rows, std::int64_t epoch,
-                                          std::int64_t batch, double loss) {
+                                          std::int64_t batch, double loss, bool restore) {
   std::int64_t layer = plan.first_bad_layer(rows);
   if (layer < 0) layer = static_cast<std::int64_t>(layers.size()) - 1;
-  restore_after_divergence();
+  if (restore) restore_after_divergence();
   const std::string name =
       std::to_string(layer) + " (" + std::string(layers[static_cast<std::size_t>(layer)]->kind()) + ")";
   throw DivergenceError("training diverged: the loss became " + std::string(std::isnan(loss) ? "NaN" : "infinite") +
                             " in epoch " + std::to_string(epoch) + ", batch " + std::to_string(batch) +
                             ", first seen in layer " + name +
-                            "; the weights are those the epoch began with. Try a smaller learning rate, clip_norm, "
+                            "; the weights are those of before. Try a smaller learning rate, clip_norm, "
                             "or inputs of unit scale",
                         epoch, batch, name, loss);
 }
@@ -103,7 +103,9 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   const bool stored = optimizer.clip_norm > 0.0;
   if (stored) s.need_gradients();
   s.gradients_valid = false;
-  if (first_batch == 0) s.keep_for_divergence();
+  // Running statistics change before the loss is known.
+  const bool keep = options.whole_epoch ? first_batch == 0 : s.has_running_state;
+  if (keep) s.keep_for_divergence();
   s.optimizer.prepare(optimizer, s.parameters.arena_size());
   if (options.shuffle && (first_batch == 0 || static_cast<std::int64_t>(s.order.size()) != x.rows)) {
     s.order.resize(static_cast<std::size_t>(x.rows));
@@ -171,16 +173,17 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   });
 
   if (diverged.load()) {
-    s.report_divergence(compiled.plan, bad_rows, s.epochs + 1, first_batch + result.batches + 1, bad_loss);
+    s.report_divergence(compiled.plan, bad_rows, s.epochs + 1, first_batch + result.batches + 1, bad_loss,
+                        options.whole_epoch || keep);
   }
   s.optimizer.steps += result.batches;
   s.total_steps += result.batches;
   result.stopped = stop.load();
   result.loss = result.weight > 0.0 ? loss_sum / result.weight : 0.0;
-  if (first_batch + result.batches == all) {
+  if (options.whole_epoch && first_batch + result.batches == all) {
     // An update may have overflowed after the last loss that could have shown it.
     if (!s.parameters.all_finite()) {
-      s.report_divergence(compiled.plan, 0, s.epochs + 1, all, std::numeric_limits<double>::infinity());
+      s.report_divergence(compiled.plan, 0, s.epochs + 1, all, std::numeric_limits<double>::infinity(), true);
     }
     ++s.epochs;
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dropout's random factors: Philox 4x32-10 over (row, column, step, layer), so threads and batches cannot matter.
+// Dropout's random factors: Philox 4x32-10 over (layer, step, row, column), so threads cannot matter.
 #pragma once
 
 #include "kernels/simd.hpp"
@@ -37,14 +37,16 @@ void dropout_factors(const DropoutArgs& f, T scale, T* factors, int64_t stride) 
     for (int i = 0; i < kWords; ++i) v[i] = uint64_t(i);
     return v;
   }();
+  const Words zero{};
+  const int64_t blocks_per_row = (f.columns + 3) / 4;
   for (int64_t row = f.row_begin; row < f.row_end; ++row) {
     T* out = factors + row * stride;
     for (int64_t first = 0; first < f.columns; first += 4 * kWords) {
-      const Words zero{};
-      const PhiloxBlock block = philox_blocks(
-          PhiloxBlock{{lane + uint64_t(first / 4), zero + uint64_t(uint32_t(row)), zero + uint64_t(uint32_t(f.step)),
-                       zero + (uint64_t(f.layer) << 8 | f.use)}},
-          uint32_t(f.seed), uint32_t(f.seed >> 32));
+      const Words index = lane + uint64_t(row * blocks_per_row + first / 4);
+      const PhiloxBlock block =
+          philox_blocks(PhiloxBlock{{index & uint64_t(0xffffffffu), (index >> 32) << 8 | uint64_t(f.use),
+                                     zero + (f.stream & 0xffffffffu), zero + (f.stream >> 32)}},
+                        uint32_t(f.seed), uint32_t(f.seed >> 32));
       for (int i = 0; i < kWords; ++i) {
         for (int w = 0; w < 4; ++w) {
           const int64_t column = first + 4 * i + w;

@@ -211,11 +211,11 @@ struct AffineGradientArgs {
   T* dbeta;
 };
 
+/// Random words are blocks of the library's counter layout, see random_block: block = row * blocks a row + column / 4.
 struct DropoutArgs {
   uint64_t seed;
-  uint32_t use;  // RandomUse::dropout
-  uint32_t layer;
-  uint64_t step;
+  uint32_t use;        // RandomUse::dropout
+  uint64_t stream;     // one per layer and step
   uint32_t threshold;  // a word below it drops the value
   int64_t row_begin, row_end, columns;
 };

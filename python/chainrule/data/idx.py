@@ -8,7 +8,6 @@ as a 32-bit integer and then the entries in C order, all of it big-endian.
 from __future__ import annotations
 
 import math
-import os
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.data.compressed import existing_file, is_gzip, open_binary
+from chainrule.atomic_file import write_atomically
 from chainrule.errors import DataFileError
 
 _DTYPES: dict[int, np.dtype[Any]] = {
@@ -116,12 +116,7 @@ def save_idx(path: str | PathLike[str], array: ArrayLike) -> None:
         import gzip
 
         contents = gzip.compress(contents, mtime=0)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(contents)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomically(target, contents)
 
 
 def idx_header(array: NDArray[Any]) -> bytes:

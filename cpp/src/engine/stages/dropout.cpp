@@ -14,7 +14,7 @@ class DropoutStage final : public Stage<T> {
  public:
   DropoutStage(const StageContext<T>& c, double rate)
       : kernels_(c.kernels),
-        layer_(static_cast<std::uint32_t>(c.layer)),
+        layer_(static_cast<std::uint64_t>(c.layer)),
         columns_(c.inputs),
         rate_(rate),
         factors_(c.batch_size * padded<T>(c.inputs)) {}
@@ -30,8 +30,8 @@ class DropoutStage final : public Stage<T> {
       return;
     }
     const auto threshold = static_cast<std::uint32_t>(std::ldexp(rate_, 32));
-    kernels_.dropout_factors({step.seed, static_cast<std::uint32_t>(RandomUse::dropout), layer_, step.number,
-                              threshold, rows.begin, rows.end, columns_},
+    kernels_.dropout_factors({step.seed, static_cast<std::uint32_t>(RandomUse::dropout),
+                              layer_ << 48 | step.number, threshold, rows.begin, rows.end, columns_},
                              static_cast<T>(1.0 / (1.0 - rate_)), factors_.data(), this->x.stride);
     kernels_.multiply(this->x.row(rows.begin), factors(rows), this->y.row(rows.begin), size);
   }
@@ -52,7 +52,7 @@ class DropoutStage final : public Stage<T> {
   T* factors(Range rows) { return factors_.data() + rows.begin * this->x.stride; }
 
   const kernels::KernelTable<T>& kernels_;
-  std::uint32_t layer_;
+  std::uint64_t layer_;
   std::int64_t columns_;
   double rate_;
   Buffer<T> factors_;

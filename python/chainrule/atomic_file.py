@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writing a file so that an interruption leaves the old one or the new one, never half of it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+__all__ = ["write_atomically"]
+
+
+def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write `content` to a temporary name beside `path`, then rename it.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to create or replace; a replaced file keeps its permissions.
+    content : bytes
+        The whole content.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, such as on a full disk; an existing file is untouched then.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    handle = os.open(temporary, flags, 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            temporary.chmod(target.stat().st_mode & 0o777)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

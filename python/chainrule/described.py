@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What layers, losses, optimizers, schedules, activations and initializers have in common."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Generic, NoReturn, TypeVar, overload
+
+__all__ = ["Described", "Option"]
+
+T = TypeVar("T")
+D = TypeVar("D", bound="Described")
+
+
+class Described:
+    """A description that the compiled core has checked: a kind and its options.
+
+    The core knows every option's default and range, so subclasses hold names, types and
+    documentation only. Descriptions do not change; equal options make equal descriptions.
+
+    Parameters
+    ----------
+    **options
+        Options by name, passed on to the core; None leaves an option at its default.
+
+    Attributes
+    ----------
+    kind : str
+        The name that stands for the class in configs and model files.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option has a wrong type or value; the text names it.
+
+    Notes
+    -----
+    Each direct subclass is a family, such as the losses, and names the core's class in
+    ``_core_type``. Its subclasses are found by their kind.
+    """
+
+    kind: ClassVar[str]
+    _core_type: ClassVar[Callable[[object], Any]]
+    _classes: ClassVar[dict[str, type[Described]]]
+
+    def __init_subclass__(cls) -> None:
+        """Make a family's subclasses known by their kind."""
+        super().__init_subclass__()
+        if Described in cls.__bases__:
+            cls._classes = {}
+        elif "kind" in vars(cls):
+            cls._classes[cls.kind] = cls
+
+    def __init__(self, **options: Any) -> None:
+        plain = {name: _plain(value) for name, value in options.items()}
+        self._core: Any = self._core_type({"kind": self.kind, **plain})
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The kind and all options as plain data, which `from_config` takes."""
+        config: dict[str, Any] = self._core.config
+        return config
+
+    @classmethod
+    def from_config(cls: type[D], config: str | Mapping[str, Any]) -> D:
+        """Return the description that a config stands for.
+
+        Parameters
+        ----------
+        config : str or mapping
+            A kind, for its default options, or ``{"kind": ..., option: value, ...}``.
+
+        Returns
+        -------
+        Described
+            An instance of the class of that kind.
+
+        Raises
+        ------
+        TypeError
+            If `config` is no config.
+        ValueError
+            If the kind or an option is unknown, an option is missing or out of range, or the kind
+            is not that of this class.
+        """
+        if isinstance(config, str):
+            config = {"kind": config}
+        if not isinstance(config, Mapping):
+            raise TypeError(
+                f"expected {cls._family()} by its name or config, got {config!r:.80}"
+            )
+        kind = config.get("kind")
+        owner = cls._classes.get(kind, cls) if isinstance(kind, str) else cls
+        described = owner._from_config(dict(config))
+        if not isinstance(described, cls):
+            raise ValueError(f"expected a config of kind {cls.kind!r}, got kind {kind!r}")
+        return described
+
+    @classmethod
+    def get(cls: type[D], value: str | Mapping[str, Any] | D) -> D:
+        """Return what a name, a config or a description stands for.
+
+        Parameters
+        ----------
+        value : str, mapping or Described
+            A description is returned as it is.
+
+        Returns
+        -------
+        Described
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `from_config`.
+        """
+        return value if isinstance(value, cls) else cls.from_config(value)  # type: ignore[arg-type]
+
+    @classmethod
+    def _from_config(cls, config: dict[str, Any]) -> Described:
+        described = cls.__new__(cls)
+        described._core = cls._core_type(config)
+        return described
+
+    @classmethod
+    def _family(cls) -> str:
+        name = next(c for c in cls.__mro__ if Described in c.__bases__).__name__.lower()
+        return f"{'an' if name[0] in 'aio' else 'a'} {name}"
+
+    def _argument(self, name: str) -> object:
+        """Return what the constructor's argument `name` was."""
+        return getattr(self, name)
+
+    def __repr__(self) -> str:
+        """Return the constructor call that makes this description, without default options."""
+        shown = []
+        for name, parameter in inspect.signature(type(self)).parameters.items():
+            text = _short(self._argument(name))
+            if parameter.default is parameter.empty:
+                shown.append(text)
+            elif text != repr(parameter.default):
+                shown.append(f"{name}={text}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __eq__(self, other: object) -> bool:
+        """Whether kind and options are equal."""
+        if not isinstance(other, Described):
+            return NotImplemented
+        return type(self) is type(other) and self.config == other.config
+
+    def __hash__(self) -> int:
+        """Hash of the kind and the options."""
+        return hash(repr(self.config))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Copy and pickle through the config."""
+        return type(self).from_config, (self.config,)
+
+
+class Option(Generic[T]):
+    """A read-only attribute: an option of a description, as the core holds it.
+
+    Parameters
+    ----------
+    convert : callable, optional
+        Makes the attribute's value of the config's; an option that the config lacks is None.
+    """
+
+    def __init__(self, convert: Callable[[Any], T] | None = None) -> None:
+        self._convert = convert
+
+    def __set_name__(self, owner: type[Described], name: str) -> None:
+        """Learn the option's name."""
+        self._name = name
+
+    @overload
+    def __get__(self, described: None, owner: type[Described]) -> Option[T]: ...
+    @overload
+    def __get__(self, described: Described, owner: type[Described]) -> T: ...
+    def __get__(self, described: Described | None, owner: type[Described]) -> Option[T] | T:
+        """Return the option's value, or of the class the option itself."""
+        if described is None:
+            return self
+        value: Any = described._core.config.get(self._name)
+        return value if self._convert is None or value is None else self._convert(value)
+
+    def __set__(self, described: Described, value: object) -> NoReturn:
+        """Refuse: descriptions do not change."""
+        name = type(described).__name__
+        raise AttributeError(f"{name}.{self._name} cannot be set; make a new {name}")
+
+
+def _plain(value: object) -> object:
+    return value.config if isinstance(value, Described) else value
+
+
+def _short(value: object) -> str:
+    """Return the text of an option; a description with default options only is just its kind."""
+    text = repr(value)
+    if isinstance(value, Described) and text == f"{type(value).__name__}()":
+        return repr(value.kind)
+    return text

@@ -1,0 +1,715 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network that users hold: a stack of layers with its parameters and the state of its training."""
+
+from __future__ import annotations
+
+import copy
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chainrule import _core, losses, metrics, model_file, optimizers, training
+from chainrule.arrays import as_features, as_weights, check_same_length
+from chainrule.history import History
+from chainrule.layers import Activation, Dense, Input, Layer, Normalization
+from chainrule.names import unknown_name
+from chainrule.summary import summary_table
+from chainrule.targets import class_weights_array, prepare_targets
+
+if TYPE_CHECKING:
+    from chainrule.callbacks import Callback
+    from chainrule.losses import Loss
+    from chainrule.optimizers import Optimizer
+
+__all__ = ["Sequential", "load"]
+
+CoreNetwork = _core.Network32 | _core.Network64
+_CORE_NETWORKS: dict[str, type[CoreNetwork]] = {
+    "float32": _core.Network32,
+    "float64": _core.Network64,
+}
+_PREDICT_ROWS = 256
+
+
+class Sequential:
+    """A stack of layers, each fed by the one before.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        May begin with `Input`, which fixes the number of inputs; without it they are learnt from
+        the first data.
+    seed : int, optional
+        Decides initial weights, the order of rows and dropout. The same seed and data give the
+        same bits for any number of threads and any instruction set. None: a random seed, which
+        `seed` tells.
+    dtype : {"float32", "float64"}, default "float32"
+        Precision of parameters and arithmetic.
+
+    Attributes
+    ----------
+    layers : list of Layer
+        The layers, without `Input`.
+    history : History
+        What every epoch of training so far gave.
+
+    Notes
+    -----
+    Parameters live in the layout that the kernels want, so the arrays that `parameters`,
+    `get_weights` and `gradients` give are copies of shape (inputs, units) and (units,).
+
+    One thread at a time may use a network; a second one gets a `RuntimeError`. `copy.deepcopy`
+    gives each thread its own.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> x, y = cr.data.load_digits()
+    >>> net = cr.Sequential(
+    ...     [cr.Rescaling(1 / 16), cr.Dense(32, activation="relu"), cr.Dense(10)], seed=0
+    ... )
+    >>> history = net.fit(x, y, loss="cross_entropy", optimizer=cr.Adam(1e-2), epochs=5, verbose=0)
+    >>> net.evaluate(x, y)["accuracy"] > 0.95
+    True
+    """
+
+    def __init__(
+        self, layers: Sequence[Layer | Input], seed: int | None = None, dtype: str = "float32"
+    ) -> None:
+        inputs, self.layers = _split_input(layers)
+        name = np.dtype(dtype).name if not isinstance(dtype, str) else dtype
+        if name not in _CORE_NETWORKS:
+            raise ValueError(unknown_name("dtype", dtype, _CORE_NETWORKS))
+        self.dtype = name
+        self.seed = _checked_seed(seed)
+        self.history = History()
+        self.loss: Loss | None = None
+        self.optimizer: Optimizer | None = None
+        self.metrics: list[metrics.Metric] | None = None
+        self._schedule_origin = 0
+        self._adapted = False
+        self._core: CoreNetwork | None = None
+        if inputs is not None:
+            self.build(inputs)
+
+    # Structure ----------------------------------------------------------------------------------
+
+    def build(self, inputs: int) -> None:
+        """Create the parameters for rows of `inputs` columns, where that has not happened yet.
+
+        Parameters
+        ----------
+        inputs : int
+            Columns of x.
+
+        Raises
+        ------
+        ValueError
+            If the network is already built for another number of inputs.
+        """
+        if self._core is not None:
+            if inputs != self._core.inputs:
+                raise ValueError(
+                    f"x has {inputs} columns; the network expects {self._core.inputs}"
+                )
+            return
+        kind = _CORE_NETWORKS[self.dtype]
+        self._core = kind([layer.config for layer in self.layers], inputs, self.seed)
+
+    @property
+    def built(self) -> bool:
+        """Whether the number of inputs is known and the parameters exist."""
+        return self._core is not None
+
+    @property
+    def inputs(self) -> int | None:
+        """Columns of x, or None while unknown."""
+        return None if self._core is None else self._core.inputs
+
+    @property
+    def outputs(self) -> int:
+        """Columns of the output."""
+        return self._need_core().outputs
+
+    def summary(self, file: TextIO | None = None) -> None:
+        """Print a table of the layers, their output widths and numbers of parameters.
+
+        Parameters
+        ----------
+        file : text stream, optional
+            Where to print; default: standard output.
+        """
+        print(summary_table(self), file=file or sys.stdout)
+
+    def count_params(self, *, trainable_only: bool = False) -> int:
+        """Return the number of parameters, with or without those that are not trained."""
+        return sum(
+            int(np.prod(p.shape))
+            for p in self._need_core().parameters
+            if p.trainable or not trainable_only
+        )
+
+    def plan(self, batch_size: int = 32, num_threads: int | None = None) -> list[str]:
+        """Return the stages that a training batch runs through, one line each."""
+        return self._need_core().plan(batch_size, training.thread_count(num_threads))
+
+    def __repr__(self) -> str:
+        layers: list[object] = [*([Input(self._core.inputs)] if self._core else []), *self.layers]
+        listed = ", ".join(repr(layer) for layer in layers)
+        return f"Sequential([{listed}], seed={self.seed}, dtype={self.dtype!r})"
+
+    # Parameters ---------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> dict[str, NDArray[Any]]:
+        """Copies of all parameters by name, "<layer>.<array>": ``{"0.weight": (in, out), ...}``."""
+        core = self._need_core()
+        return {p.name: core.get_parameter(p.name) for p in core.parameters}
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        """Return copies of all parameters in the order of `parameters`."""
+        return list(self.parameters.values())
+
+    def set_weights(self, weights: Sequence[ArrayLike] | Mapping[str, ArrayLike]) -> None:
+        """Set parameters, all in the order of `parameters` or some by name.
+
+        Parameters
+        ----------
+        weights : sequence of array_like or mapping of str to array_like
+            Arrays of the parameters' own shapes.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, a shape differs, the number of arrays is wrong or a value is not
+            finite; no parameter has changed then.
+        """
+        core = self._need_core()
+        names = [p.name for p in core.parameters]
+        if not isinstance(weights, Mapping):
+            if len(weights) != len(names):
+                raise ValueError(
+                    f"expected {len(names)} arrays ({', '.join(names)}), got {len(weights)}"
+                )
+            weights = dict(zip(names, weights, strict=True))
+        shapes = {p.name: p.shape for p in core.parameters}
+        checked = {}
+        for name, values in weights.items():
+            if name not in shapes:
+                raise ValueError(unknown_name("parameter", name, names))
+            array = np.ascontiguousarray(values, dtype=self.dtype)
+            if array.shape != shapes[name]:
+                raise ValueError(f"{name} has shape {shapes[name]}, got {array.shape}")
+            if not np.isfinite(array).all():
+                raise ValueError(f"the values for {name} contain NaN or infinity")
+            checked[name] = array
+        for name, array in checked.items():
+            core.set_parameter(name, array)
+
+    def adapt(self, x: object) -> None:
+        """Set the mean and variance of every `Normalization` layer from data.
+
+        The first `fit` does so with its x unless this has been called before.
+
+        Parameters
+        ----------
+        x : array_like of shape (rows, inputs)
+            The data as it enters the network.
+        """
+        features = self._features(x)
+        core = self._need_core()
+        for index, layer in enumerate(self.layers):
+            if isinstance(layer, Normalization):
+                core.adapt(index, features)
+        self._adapted = True
+
+    # Training -----------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        *,
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer | None = None,
+        metrics: Iterable[str | metrics.Metric | Callable[..., Any]] | None = None,
+    ) -> None:
+        """Give once what `fit`, `train_on_batch` and `evaluate` otherwise take each time.
+
+        Parameters
+        ----------
+        loss, optimizer, metrics
+            As in `fit`; what is None stays as it is.
+        """
+        if loss is not None:
+            self.loss = losses.get(loss)
+        if optimizer is not None:
+            self._use_optimizer(optimizers.get(optimizer))
+        if metrics is not None:
+            self.metrics = training.resolve_metrics(metrics)
+
+    def fit(
+        self,
+        x: object,
+        y: object,
+        *,
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer | None = None,
+        epochs: int = 1,
+        batch_size: int = 32,
+        validation_data: Sequence[object] | None = None,
+        validation_split: float = 0.0,
+        sample_weight: object = None,
+        class_weight: Mapping[int, float] | Sequence[float] | None = None,
+        shuffle: bool = True,
+        callbacks: Iterable[Callback | Callable[[int, dict[str, float]], object]] = (),
+        metrics: Iterable[str | metrics.Metric | Callable[..., Any]] | None = None,
+        verbose: int = 1,
+        num_threads: int | None = None,
+    ) -> History:
+        """Train; a second call goes on from the present weights and the optimizer's state.
+
+        Parameters
+        ----------
+        x : array_like of shape (rows, inputs)
+            uint8, float32 or float64 are read where they lie, whatever their strides; memory maps,
+            data frames and CPU tensors too. Images (rows, height, width) are flattened.
+        y : array_like
+            Integer labels (rows,) or probability rows (rows, outputs) for cross_entropy, else
+            numbers of shape (rows, outputs) or (rows,).
+        loss : str or Loss, optional
+            Default: the one last used.
+        optimizer : str or Optimizer, optional
+            Default: the one last used, at first ``Adam()``. Its state is kept as long as its kind
+            stays the same; another kind starts afresh.
+        epochs : int, default 1
+            Passes over the data in this call.
+        batch_size : int, default 32
+            Rows per step; the last batch may be shorter.
+        validation_data : (x, y) or (x, y, sample_weight), optional
+            Evaluated after each epoch under names with ``val_`` in front.
+        validation_split : float, default 0
+            Fraction of the rows, the last ones, to hold back for validation.
+        sample_weight : array_like of shape (rows,), optional
+            Weight of each row in the mean loss.
+        class_weight : mapping or sequence, optional
+            Weight of each label: of each class for cross_entropy, of 0 and 1 for a single output.
+        shuffle : bool, default True
+            Visit the rows of each epoch in a new random order.
+        callbacks : iterable of Callback or callable
+            A plain function is called as ``f(epoch, logs)`` at the end of each epoch.
+        metrics : iterable of str, Metric or callable, optional
+            Default: accuracy for the cross-entropy losses, else none. Those of training are taken
+            from the outputs as the epoch saw them, before each update.
+        verbose : {0, 1, 2}, default 1
+            Nothing; a progress bar where there is a terminal, else lines; lines.
+        num_threads : int, optional
+            Default: `default_num_threads()`. It never changes a result.
+
+        Returns
+        -------
+        History
+            A list per metric over all epochs so far; also kept as ``self.history``. After Ctrl-C
+            it ends with the last whole epoch and its ``interrupted`` is True.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument does not fit; the network has not changed.
+        DivergenceError
+            If the loss becomes NaN or infinite; the network is as the epoch found it.
+        """
+        if loss is not None or self.loss is None:
+            loss = _needed_loss(loss)
+        else:
+            loss = self.loss
+        optimizer = optimizers.get(optimizer if optimizer is not None else self.optimizer or "adam")
+        plan = training.FitPlan(
+            epochs=training.positive_integer("epochs", epochs),
+            batch_size=training.positive_integer("batch_size", batch_size),
+            shuffle=bool(shuffle),
+            verbose=verbose,
+            num_threads=training.thread_count(num_threads),
+        )
+        chosen = self.metrics if metrics is None else training.resolve_metrics(metrics)
+        was_built = self.built
+        try:
+            data = self._training_data(x, y, loss, sample_weight, class_weight)
+            data, validation = training.split_validation(data, validation_split)
+            if validation_data is not None:
+                if validation is not None:
+                    raise ValueError("give validation_data or validation_split, not both")
+                validation = self._validation_data(validation_data, loss, class_weight)
+        except Exception:
+            if not was_built:
+                self._core = None
+            raise
+        self.loss = loss
+        self.metrics = chosen
+        self._use_optimizer(optimizer)
+        if not self._adapted and any(isinstance(layer, Normalization) for layer in self.layers):
+            self.adapt(data.x)
+        return training.fit(self, data, validation, plan, callbacks)
+
+    def train_on_batch(
+        self,
+        x: object,
+        y: object,
+        *,
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer | None = None,
+        sample_weight: object = None,
+        class_weight: Mapping[int, float] | Sequence[float] | None = None,
+        num_threads: int | None = None,
+    ) -> dict[str, float]:
+        """Take one optimizer step on these rows.
+
+        Parameters
+        ----------
+        x, y, loss, optimizer, sample_weight, class_weight, num_threads
+            As in `fit`.
+
+        Returns
+        -------
+        dict of str to float
+            ``{"loss": mean loss before the step}``.
+        """
+        loss = _needed_loss(loss) if loss is not None or self.loss is None else self.loss
+        optimizer = optimizers.get(optimizer if optimizer is not None else self.optimizer or "adam")
+        data = self._training_data(x, y, loss, sample_weight, class_weight)
+        self.loss = loss
+        self._use_optimizer(optimizer)
+        result = self._need_core().run_epoch(
+            data.x,
+            data.y,
+            loss._core,
+            optimizer._core,
+            batch_size=len(data.x),
+            shuffle=False,
+            whole_epoch=False,
+            learning_rates=training.step_rates(self, optimizer, 1, 1),
+            sample_weight=data.sample_weight,
+            class_weight=data.class_weight,
+            num_threads=training.thread_count(num_threads),
+        )
+        return {"loss": result.loss}
+
+    # Inference ----------------------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        x: object,
+        y: object,
+        *,
+        loss: str | Loss | None = None,
+        metrics: Iterable[str | metrics.Metric | Callable[..., Any]] | None = None,
+        sample_weight: object = None,
+        class_weight: Mapping[int, float] | Sequence[float] | None = None,
+        batch_size: int = _PREDICT_ROWS,
+        num_threads: int | None = None,
+    ) -> dict[str, Any]:
+        """Return the mean loss and the metrics on data, in inference mode.
+
+        Parameters
+        ----------
+        x, y, loss, metrics, sample_weight, class_weight, num_threads
+            As in `fit`.
+        batch_size : int, default 256
+            Rows worked on at a time.
+
+        Returns
+        -------
+        dict
+            ``{"loss": ..., "accuracy": ...}``; a confusion matrix is an array.
+        """
+        loss = _needed_loss(loss) if loss is not None or self.loss is None else self.loss
+        chosen = self.metrics if metrics is None else training.resolve_metrics(metrics)
+        self._need_core()
+        data = self._training_data(x, y, loss, sample_weight, class_weight)
+        return training.evaluate(
+            self,
+            data,
+            loss,
+            training.metrics_for(loss, self.outputs, chosen),
+            training.positive_integer("batch_size", batch_size),
+            training.thread_count(num_threads),
+        )
+
+    def predict(
+        self,
+        x: object,
+        *,
+        batch_size: int = _PREDICT_ROWS,
+        num_threads: int | None = None,
+        out: NDArray[Any] | None = None,
+    ) -> NDArray[Any]:
+        """Return the last layer's outputs; each row's bits are independent of the other rows.
+
+        Parameters
+        ----------
+        x : array_like of shape (rows, inputs)
+            As in `fit`; one row may be given as (inputs,).
+        batch_size : int, default 256
+            Rows worked on at a time.
+        num_threads : int, optional
+            As in `fit`.
+        out : ndarray of shape (rows, outputs), optional
+            C-contiguous, of the network's dtype; filled and returned.
+
+        Returns
+        -------
+        ndarray of shape (rows, outputs)
+            Of the network's dtype.
+        """
+        features = self._features(x, allow_single=True)
+        return self._need_core().predict(
+            features,
+            batch_size=training.positive_integer("batch_size", batch_size),
+            num_threads=training.thread_count(num_threads),
+            out=out,
+        )
+
+    def predict_proba(
+        self, x: object, *, batch_size: int = _PREDICT_ROWS, num_threads: int | None = None
+    ) -> NDArray[Any]:
+        """Return probabilities: `predict` through the loss's link (softmax, sigmoid, exp).
+
+        A network whose last activation is already that link is not changed twice.
+
+        Raises
+        ------
+        ValueError
+            If the network has no loss yet or its loss has no link.
+        """
+        loss = _needed_loss(None) if self.loss is None else self.loss
+        link = loss._core.link
+        if link == "identity":
+            raise ValueError(f"{loss.kind} has no link to probabilities; use predict")
+        outputs = self.predict(x, batch_size=batch_size, num_threads=num_threads)
+        if _last_activation(self.layers) != link:
+            _core.apply_link(loss._core, outputs)
+        return outputs
+
+    # The chain rule by hand -----------------------------------------------------------------------
+
+    def forward(
+        self, x: object, *, training: bool = True, num_threads: int | None = None
+    ) -> NDArray[Any]:
+        """Run the layers and keep what `backward` needs.
+
+        Parameters
+        ----------
+        x : array_like of shape (rows, inputs)
+            One batch.
+        training : bool, default True
+            Whether dropout drops and batch normalisation uses (and tracks) the batch's statistics.
+        num_threads : int, optional
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (rows, outputs)
+        """
+        features = self._features(x)
+        return self._need_core().forward(
+            features, training=training, num_threads=_thread_count(num_threads)
+        )
+
+    def backward(self, dy: ArrayLike) -> NDArray[Any]:
+        """Carry the gradient of a loss from the outputs back to the inputs.
+
+        Parameters
+        ----------
+        dy : array_like of shape (rows, outputs)
+            d loss / d outputs of the last `forward`.
+
+        Returns
+        -------
+        ndarray of shape (rows, inputs)
+            d loss / d x. The parameters' gradients are in `gradients`.
+
+        Raises
+        ------
+        RuntimeError
+            If there was no `forward` since the weights last changed.
+        """
+        return self._need_core().backward(as_features(dy, name="dy"))
+
+    @property
+    def gradients(self) -> dict[str, NDArray[Any]]:
+        """Copies of the last `backward`'s gradients by parameter name."""
+        core = self._need_core()
+        return {p.name: core.get_gradient(p.name) for p in core.parameters if p.trainable}
+
+    def _step(self, optimizer: _core.Optimizer, learning_rate: float) -> None:
+        """One optimizer step from the last gradients; `Optimizer.step` calls it."""
+        self._need_core().step(optimizer, learning_rate)
+
+    # Files and copies -----------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network with its training state to a safetensors file.
+
+        The file is written under a temporary name and renamed, so an interruption leaves the old
+        file or the new one.
+
+        Parameters
+        ----------
+        path : path-like
+            Customarily ending in ``.safetensors``.
+        """
+        model_file.save(self, path)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Sequential:
+        """Copy the network with its parameters and the state of its training."""
+        new = Sequential.__new__(Sequential)
+        memo[id(self)] = new
+        for name, value in self.__dict__.items():
+            if name == "_core":
+                new._core = None if value is None else value.copy()
+            else:
+                setattr(new, name, copy.deepcopy(value, memo))
+        return new
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle through the bytes of a model file."""
+        if self._core is None:
+            return Sequential, (self.layers, self.seed, self.dtype)
+        return model_file.from_bytes, (model_file.to_bytes(self),)
+
+    # Inner ----------------------------------------------------------------------------------------
+
+    def _need_core(self) -> CoreNetwork:
+        if self._core is None:
+            raise RuntimeError(
+                "the number of inputs is not known yet: begin the layers with Input(n), "
+                "call build(n) or fit"
+            )
+        return self._core
+
+    def _features(self, x: object, *, allow_single: bool = False) -> NDArray[Any]:
+        features = as_features(x, allow_single=allow_single)
+        if self._core is not None and features.shape[1] != self._core.inputs:
+            raise ValueError(
+                f"x has {features.shape[1]} columns; the network expects {self._core.inputs}"
+            )
+        _core.check_finite(features, "x", self.dtype == "float32")
+        self.build(features.shape[1])
+        return features
+
+    def _training_data(
+        self,
+        x: object,
+        y: object,
+        loss: Loss,
+        sample_weight: object,
+        class_weight: Mapping[int, float] | Sequence[float] | None,
+    ) -> training.Data:
+        was_built = self.built
+        features = self._features(x)
+        try:
+            targets = prepare_targets(loss, y, self.outputs)
+            check_same_length(features, targets)
+            weights = None
+            if sample_weight is not None:
+                weights = as_weights(sample_weight, rows=len(features))
+            classes = None
+            if class_weight is not None:
+                count = self.outputs if loss._core.takes_labels else 2
+                classes = class_weights_array(class_weight, count)
+        except Exception:
+            if not was_built:
+                self._core = None
+            raise
+        return training.Data(features, targets, weights, classes)
+
+    def _validation_data(
+        self,
+        given: Sequence[object],
+        loss: Loss,
+        class_weight: Mapping[int, float] | Sequence[float] | None,
+    ) -> training.Data:
+        if not 2 <= len(given) <= 3:
+            raise ValueError(
+                f"validation_data must be (x, y) or (x, y, sample_weight), got {len(given)} items"
+            )
+        weight = given[2] if len(given) == 3 else None
+        try:
+            return self._training_data(given[0], given[1], loss, weight, class_weight)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"validation_data: {error}") from error
+
+    def _use_optimizer(self, optimizer: Optimizer) -> None:
+        # A new schedule counts its steps from here; the same one goes on.
+        before = None if self.optimizer is None else self.optimizer.schedule
+        if self._core is not None and optimizer.schedule != before:
+            self._schedule_origin = self._core.total_steps
+        self.optimizer = optimizer
+
+
+def load(path: str | os.PathLike[str]) -> Sequential:
+    """Read a network that `Sequential.save` has written.
+
+    Parameters
+    ----------
+    path : path-like
+        The model file.
+
+    Returns
+    -------
+    Sequential
+        With parameters, optimizer state and history; training goes on where it stopped, to the
+        same bits.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ModelFileError
+        If it is truncated, altered, of a newer version or not a model file.
+    """
+    return model_file.load(path)
+
+
+def _thread_count(num_threads: int | None) -> int:
+    # `forward` has an argument that hides the module of that name.
+    return training.thread_count(num_threads)
+
+
+def _split_input(layers: Sequence[Layer | Input]) -> tuple[int | None, list[Layer]]:
+    items = list(layers)
+    inputs = None
+    if items and isinstance(items[0], Input):
+        inputs = items.pop(0).units
+    for index, layer in enumerate(items):
+        if not isinstance(layer, Layer):
+            raise TypeError(f"layers[{index}] must be a Layer, got {layer!r}")
+    if not items:
+        raise ValueError("a network needs at least one layer")
+    return inputs, items
+
+
+def _checked_seed(seed: int | None) -> int:
+    if seed is None:
+        return secrets.randbits(63)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise TypeError(f"seed must be an integer or None, got {seed!r}")
+    if not 0 <= int(seed) < 2**64:
+        raise ValueError(f"seed must lie in 0..2^64-1, got {seed}")
+    return int(seed)
+
+
+def _needed_loss(loss: str | Loss | None) -> Loss:
+    if loss is None:
+        raise ValueError('the network has no loss yet: give one, such as loss="cross_entropy"')
+    return losses.get(loss)
+
+
+def _last_activation(layers: Sequence[Layer]) -> str:
+    last = layers[-1]
+    if isinstance(last, Dense | Activation):
+        return str(last.config["activation"]["kind"])
+    return "linear"

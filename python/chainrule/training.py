@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training loop around the core's epochs: data, validation, metrics, callbacks, progress."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import metrics as metrics_module
+from chainrule.callbacks import Callback, CallbackList, StopTraining
+from chainrule.metrics import Metric
+from chainrule.progress import Progress, make_progress
+from chainrule.schedules import ReduceOnPlateau
+
+if TYPE_CHECKING:
+    from chainrule.history import History
+    from chainrule.losses import Loss
+    from chainrule.optimizers import Optimizer
+    from chainrule.sequential import Sequential
+
+_DEFAULT_METRICS = {"cross_entropy": ["accuracy"], "binary_cross_entropy": ["accuracy"]}
+_EVALUATE_ROWS = 256
+
+
+@dataclass(frozen=True)
+class Data:
+    """Rows as the core reads them."""
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+    sample_weight: NDArray[np.float64] | None
+    class_weight: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """The checked numbers of one call of ``fit``."""
+
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    verbose: int
+    num_threads: int
+
+
+def positive_integer(name: str, value: int) -> int:
+    """Return `value` as an int; TypeError or ValueError unless it is an integer >= 1."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be >= 1, got {value}")
+    return int(value)
+
+
+def thread_count(num_threads: int | None) -> int:
+    """Return the number of threads for the core, where 0 means its default."""
+    return 0 if num_threads is None else positive_integer("num_threads", num_threads)
+
+
+def resolve_metrics(given: Iterable[str | Metric | Callable[..., Any]]) -> list[Metric]:
+    """Return the metrics; a single name is taken as a list of one."""
+    if isinstance(given, str):
+        given = [given]
+    return [metrics_module.get(metric) for metric in given]
+
+
+def metrics_for(loss: Loss, outputs: int, chosen: list[Metric] | None) -> list[Metric]:
+    """Return the metrics to report: the chosen ones, or those customary for the loss."""
+    if chosen is None:
+        chosen = resolve_metrics(_DEFAULT_METRICS.get(loss.kind, []))
+    if loss.kind == "binary_cross_entropy" and outputs > 1:
+        return [metric.as_multilabel() for metric in chosen]
+    return chosen
+
+
+def split_validation(data: Data, fraction: float) -> tuple[Data, Data | None]:
+    """Hold back the last `fraction` of the rows."""
+    if not 0.0 <= fraction < 1.0:
+        raise ValueError(f"validation_split must lie in [0, 1), got {fraction}")
+    if fraction == 0.0:
+        return data, None
+    rows = len(data.x)
+    kept = rows - round(rows * fraction)
+    if not 0 < kept < rows:
+        raise ValueError(
+            f"validation_split={fraction} of {rows} rows leaves nothing to train or validate on"
+        )
+
+    def rows_of(part: slice) -> Data:
+        weight = data.sample_weight
+        return replace(
+            data,
+            x=data.x[part],
+            y=data.y[part],
+            sample_weight=None if weight is None else weight[part],
+        )
+
+    return rows_of(slice(0, kept)), rows_of(slice(kept, None))
+
+
+def step_rates(
+    net: Sequential, optimizer: Optimizer, count: int, steps_per_epoch: int
+) -> NDArray[np.float64]:
+    """Return the learning rates of the next `count` steps."""
+    schedule = optimizer.schedule
+    if schedule is None:
+        return np.full(count, optimizer.learning_rate)
+    first = net._need_core().total_steps - net._schedule_origin
+    return schedule.rates(first, count, steps_per_epoch)
+
+
+def evaluate(
+    net: Sequential,
+    data: Data,
+    loss: Loss,
+    metrics: list[Metric],
+    batch_size: int,
+    num_threads: int,
+) -> dict[str, Any]:
+    """Return loss and metrics in inference mode."""
+    core = net._need_core()
+    outputs = np.empty((len(data.x), core.outputs), net.dtype) if metrics else None
+    value = core.evaluate(
+        data.x,
+        data.y,
+        loss._core,
+        batch_size=batch_size,
+        num_threads=num_threads,
+        sample_weight=data.sample_weight,
+        class_weight=data.class_weight,
+        outputs=outputs,
+    )
+    return {"loss": value, **_measure(metrics, loss, data, outputs)}
+
+
+def _measure(
+    metrics: list[Metric], loss: Loss, data: Data, outputs: NDArray[Any] | None
+) -> dict[str, Any]:
+    if outputs is None or not metrics:
+        return {}
+    predictions = loss.link(outputs)
+    return {m.name: m(data.y, predictions, data.sample_weight) for m in metrics}
+
+
+def fit(
+    net: Sequential,
+    data: Data,
+    validation: Data | None,
+    plan: FitPlan,
+    callbacks: Iterable[Callback | Callable[[int, dict[str, float]], object]],
+) -> History:
+    """Train for ``plan.epochs`` epochs; see `Sequential.fit`."""
+    core = net._need_core()
+    run = CallbackList(callbacks)
+    net.history.interrupted = False
+    first_epoch = core.epochs + 1
+    last_epoch = core.epochs + plan.epochs
+    batches = -(-len(data.x) // plan.batch_size)
+    try:
+        with make_progress(plan.verbose, last_epoch, batches) as progress:
+            run.on_train_begin(net)
+            for epoch in range(first_epoch, last_epoch + 1):
+                run.on_epoch_begin(net, epoch)
+                progress.epoch_begin(epoch)
+                started = time.perf_counter()
+                logs = _Epoch(net, data, plan, epoch, run, progress).run()
+                if validation is not None:
+                    logs.update(_validate(net, validation, plan))
+                _observe_plateau(net, logs)
+                net.history.append(epoch, logs)
+                progress.epoch_end(epoch, logs, time.perf_counter() - started)
+                run.on_epoch_end(net, epoch, logs)
+    except StopTraining:
+        pass
+    except KeyboardInterrupt:
+        net.history.interrupted = True
+        warnings.warn("training was interrupted; weights and history are kept", stacklevel=3)
+    finally:
+        run.on_train_end(net)
+    return net.history
+
+
+class _Epoch:
+    """One epoch, in one piece or, where a callback asks for them, batch by batch."""
+
+    def __init__(
+        self,
+        net: Sequential,
+        data: Data,
+        plan: FitPlan,
+        epoch: int,
+        callbacks: CallbackList,
+        progress: Progress,
+    ) -> None:
+        assert net.loss is not None
+        assert net.optimizer is not None
+        self._net = net
+        self._data = data
+        self._plan = plan
+        self._epoch = epoch
+        self._callbacks = callbacks
+        self._progress = progress
+        self._loss = net.loss
+        self._optimizer = net.optimizer
+        self._metrics = metrics_for(net.loss, net.outputs, net.metrics)
+        self._batches = -(-len(data.x) // plan.batch_size)
+        self._rates = step_rates(net, net.optimizer, self._batches, self._batches)
+        self._outputs = (
+            np.empty((len(data.x), net.outputs), net.dtype) if self._metrics else None
+        )
+
+    def run(self) -> dict[str, Any]:
+        loss = self._batch_by_batch() if self._callbacks.wants_batches else self._piece(0, -1).loss
+        logs: dict[str, Any] = {"loss": loss}
+        logs.update(_measure(self._metrics, self._loss, self._data, self._outputs))
+        if self._optimizer.schedule is not None:
+            logs["learning_rate"] = float(self._rates[-1])
+        return logs
+
+    def _batch_by_batch(self) -> float:
+        total = weight = 0.0
+        for batch in range(self._batches):
+            result = self._piece(batch, 1)
+            total += result.loss * result.weight
+            weight += result.weight
+            self._progress.batch(batch + 1, total / weight if weight else 0.0)
+            self._callbacks.on_batch_end(
+                self._net, self._epoch, batch + 1, {"loss": result.loss}
+            )
+        return total / weight if weight else 0.0
+
+    def _piece(self, first_batch: int, batches: int) -> Any:
+        return self._net._need_core().run_epoch(
+            self._data.x,
+            self._data.y,
+            self._loss._core,
+            self._optimizer._core,
+            batch_size=self._plan.batch_size,
+            shuffle=self._plan.shuffle,
+            num_threads=self._plan.num_threads,
+            learning_rates=self._rates,
+            sample_weight=self._data.sample_weight,
+            class_weight=self._data.class_weight,
+            first_batch=first_batch,
+            batches=batches,
+            outputs=self._outputs,
+            poll=self._progress.batch if batches < 0 else None,
+        )
+
+
+def _validate(net: Sequential, validation: Data, plan: FitPlan) -> dict[str, Any]:
+    assert net.loss is not None
+    metrics = metrics_for(net.loss, net.outputs, net.metrics)
+    result = evaluate(net, validation, net.loss, metrics, _EVALUATE_ROWS, plan.num_threads)
+    return {f"val_{name}": value for name, value in result.items()}
+
+
+def _observe_plateau(net: Sequential, logs: dict[str, Any]) -> None:
+    schedule = None if net.optimizer is None else net.optimizer.schedule
+    if isinstance(schedule, ReduceOnPlateau):
+        schedule.observe(logs)
