@@ -121,7 +121,8 @@ int64_t check_size(const KernelTable<T>& k, const Integers& n, int64_t batch, in
   const int64_t panels = (outputs + k.panel - 1) / k.panel;
   k.forward({shape, weight.data(), bias.data(), x.data(), x.stride, y.data(), y.stride, 0, batch, 0,
              panels});
-  wrong += mismatches<T>(n.forward[inputs], batch, outputs, [&](auto i, auto j) { return y(i, j); });
+  wrong +=
+      mismatches<T>(n.forward[inputs], batch, outputs, [&](auto i, auto j) { return y(i, j); });
   for (int64_t j = 0; j < y.stride; ++j) wrong += y(batch, j) != static_cast<T>(kGuard);
 
   const size_t size = weight.size();
@@ -140,8 +141,7 @@ int64_t check_size(const KernelTable<T>& k, const Integers& n, int64_t batch, in
   k.transpose(dy.data(), dy.stride, batch, outputs, dy_panels.data());
   Matrix<T> dx(batch + 1, inputs, static_cast<T>(kGuard));
   k.input_gradient({shape, weight.data(), dy_panels.data(), batch, dx.data(), dx.stride});
-  wrong +=
-      mismatches<T>(n.input[outputs], batch, inputs, [&](auto i, auto j) { return dx(i, j); });
+  wrong += mismatches<T>(n.input[outputs], batch, inputs, [&](auto i, auto j) { return dx(i, j); });
   // The padding belongs to the buffer's owner.
   for (int64_t i = 0; i <= batch; ++i)
     for (int64_t j = i < batch ? inputs : 0; j < dx.stride; ++j)
@@ -183,8 +183,8 @@ struct Operands {
 
   int64_t panels() const { return (outputs + shape.panel - 1) / shape.panel; }
   ForwardArgs<T> forward(Matrix<T>& y) const {
-    return {shape, weight.data(), bias.data(), x.data(), x.stride, y.data(),
-            y.stride, 0, batch, 0, panels()};
+    return {shape, weight.data(), bias.data(), x.data(), x.stride, y.data(), y.stride,
+            0,     batch,         0,           panels()};
   }
 
   int64_t batch, inputs, outputs;
@@ -291,8 +291,8 @@ void check_hard_sums(const std::string& isa) {
     Matrix<T> w = filled<T>(1, columns, T(0), wide), bias = filled<T>(1, columns, T(0), wide);
     for (int64_t j = 0; j < columns / 2; ++j) bias(0, j) = -x(0, 0) * w(0, j);
     const std::vector<T> weight = packed(w, shape);
-    k.forward({shape, weight.data(), bias.data(), x.data(), x.stride, y.data(), y.stride, 0, 1, 0,
-               1});
+    k.forward(
+        {shape, weight.data(), bias.data(), x.data(), x.stride, y.data(), y.stride, 0, 1, 0, 1});
     for (int64_t j = 0; j < columns; ++j) {
       const T product = x(0, 0) * w(0, j);
       wrong += y(0, j) != std::fma(x(0, 0), w(0, j), bias(0, j));

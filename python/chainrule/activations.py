@@ -8,7 +8,7 @@ the others, such as ``LeakyRelu(0.2)``. As a layer of its own an activation is
 
 from __future__ import annotations
 
-from chainrule._core import Activation as CoreActivation
+from chainrule import _core
 from chainrule.described import Described, Option
 
 __all__ = [
@@ -41,8 +41,7 @@ class Activation(Described):
     ValueError: unknown activation 'leakyrelu'; did you mean 'leaky_relu'? valid: elu, gelu, ...
     """
 
-    _core_type = CoreActivation
-    _core: CoreActivation
+    _core_type = _core.Activation
 
 
 get = Activation.get

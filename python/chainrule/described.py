@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
+import numpy as np
+
 __all__ = ["Described", "Option"]
 
 T = TypeVar("T")
@@ -22,7 +24,8 @@ class Described:
     Parameters
     ----------
     **options
-        Options by name, passed on to the core; None leaves an option at its default.
+        Options by name, passed on to the core. Those in ``_optional`` may be None, which leaves
+        them at the core's default.
 
     Attributes
     ----------
@@ -41,8 +44,9 @@ class Described:
     """
 
     kind: ClassVar[str]
-    _core_type: ClassVar[Callable[[object], Any]]
+    _core_type: ClassVar[type[Any]]
     _classes: ClassVar[dict[str, type[Described]]]
+    _optional: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
         """Make a family's subclasses known by their kind."""
@@ -53,8 +57,12 @@ class Described:
             cls._classes[cls.kind] = cls
 
     def __init__(self, **options: Any) -> None:
-        plain = {name: _plain(value) for name, value in options.items()}
-        self._core: Any = self._core_type({"kind": self.kind, **plain})
+        config: dict[str, object] = {"kind": self.kind}
+        for name, value in options.items():
+            if value is None and name not in self._optional:
+                raise TypeError(f"{self.kind}: {name} must not be None")
+            config[name] = _plain(value)
+        self._core: Any = self._core_type(config)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -87,10 +95,9 @@ class Described:
         if isinstance(config, str):
             config = {"kind": config}
         if not isinstance(config, Mapping):
-            raise TypeError(
-                f"expected {cls._family()} by its name or config, got {config!r:.80}"
-            )
+            raise TypeError(f"expected {cls._family()} by its name or config, got {config!r:.80}")
         kind = config.get("kind")
+        # Of an unknown kind the core makes an error with the nearest known one.
         owner = cls._classes.get(kind, cls) if isinstance(kind, str) else cls
         described = owner._from_config(dict(config))
         if not isinstance(described, cls):
@@ -192,7 +199,9 @@ class Option(Generic[T]):
 
 
 def _plain(value: object) -> object:
-    return value.config if isinstance(value, Described) else value
+    if isinstance(value, Described):
+        return value.config
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 def _short(value: object) -> str:

@@ -8,7 +8,7 @@ precision gives the same ones.
 
 from __future__ import annotations
 
-from chainrule._core import Initializer as CoreInitializer
+from chainrule import _core
 from chainrule.described import Described, Option
 
 __all__ = [
@@ -43,8 +43,7 @@ class Initializer(Described):
     Normal(standard_deviation=0.01)
     """
 
-    _core_type = CoreInitializer
-    _core: CoreInitializer
+    _core_type = _core.Initializer
 
 
 get = Initializer.get
@@ -114,7 +113,7 @@ class Uniform(Initializer):
 
 
 class GlorotUniform(_Plain):
-    """Uniform with variance 2 / (fan_in + fan_out); the default before most activations.
+    """Uniform with variance 2 / (fan_in + fan_out); the default before saturating activations.
 
     References
     ----------
@@ -132,7 +131,7 @@ class GlorotNormal(_Plain):
 
 
 class HeUniform(_Plain):
-    """Uniform with variance 2 / fan_in; the default before relu and its relatives.
+    """Uniform with variance 2 / fan_in; the default before relu and its kin.
 
     References
     ----------

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import activations, initializers
-from chainrule._core import Layer as CoreLayer
+from chainrule import _core, activations, initializers
 from chainrule.described import Described, Option
 
 __all__ = [
@@ -84,8 +83,7 @@ class Input:
 class Layer(Described):
     """Base class of layers."""
 
-    _core_type = CoreLayer
-    _core: CoreLayer
+    _core_type = _core.Layer
 
     def outputs(self, inputs: int) -> int:
         """Return the number of columns that the layer makes of `inputs` columns.
@@ -104,7 +102,7 @@ class Layer(Described):
         ValueError
             If it cannot take that many.
         """
-        return self._core.outputs(inputs)
+        return int(self._core.outputs(inputs))
 
 
 get = Layer.get
@@ -140,6 +138,7 @@ class Dense(Layer):
     """
 
     kind = "dense"
+    _optional = ("weight_initializer",)
     units = Option[int]()
     activation = Option(activations.Activation.from_config)
     use_bias = Option[bool]()

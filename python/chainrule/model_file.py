@@ -3,7 +3,8 @@
 
 A file is eight bytes of header length, a JSON header, and the tensors. The header's
 ``__metadata__`` holds ``chainrule``, a JSON text of the format version, the network and the state
-of its training, and ``crc32``, over that text and the tensor bytes. Nothing in a file is executed.
+of its training, and ``crc32``, over that text and the tensors in the order of their names, so that
+another program may write them in another order. Nothing in a file is executed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from chainrule import _core, metrics
 from chainrule.atomic_file import write_atomically
 from chainrule.errors import ModelFileError
+from chainrule.layers import Layer, LayerNormalization
 
 if TYPE_CHECKING:
     from chainrule.metrics import Metric
@@ -30,8 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT_VERSION", "from_bytes", "load", "save", "to_bytes"]
 
 FORMAT_VERSION = 1
-_DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+_DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _LARGEST_HEADER = 100_000_000
+# What reading a description that is valid JSON, but not ours, may raise.
+_UNFIT = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 def save(net: Sequential, path: str | os.PathLike[str]) -> None:
@@ -52,10 +56,11 @@ def to_bytes(net: Sequential) -> bytes:
     """Return the content of a model file."""
     core = net._need_core()
     tensors = {p.name: core.get_parameter(p.name) for p in core.parameters}
-    for slot in core.optimizer_slots:
-        for p in core.parameters:
-            if p.trainable:
-                tensors[f"optimizer.{slot}.{p.name}"] = core.get_slot(slot, p.name)
+    if _state_is_used(net):
+        for slot in core.optimizer_slots:
+            for p in core.parameters:
+                if p.trainable:
+                    tensors[f"optimizer.{slot}.{p.name}"] = core.get_slot(slot, p.name)
     description = json.dumps(_finite(_describe(net)), allow_nan=False)
     header: dict[str, Any] = {}
     chunks: list[bytes] = []
@@ -69,31 +74,36 @@ def to_bytes(net: Sequential) -> bytes:
         }
         chunks.append(data)
         offset += len(data)
-    body = b"".join(chunks)
-    crc = zlib.crc32(body, zlib.crc32(description.encode()))
-    header = {"__metadata__": {"chainrule": description, "crc32": f"{crc:08x}"}, **header}
+    crc = _checksum(description, tensors)
+    header = {"__metadata__": {"chainrule": description, "crc32": crc}, **header}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text + body
+    return b"".join([struct.pack("<Q", len(text)), text, *chunks])
 
 
 def from_bytes(content: bytes) -> Sequential:
     """Return the network that `to_bytes` has written; ModelFileError for anything else."""
     description, tensors = _parse(content)
-    version = description.get("format_version")
-    if not isinstance(version, int) or version < 1:
-        raise ModelFileError(f"the format version is {version!r}, expected {FORMAT_VERSION}")
-    if version > FORMAT_VERSION:
-        raise ModelFileError(
-            f"written by a newer chainrule ({description.get('chainrule_version')}) in format "
-            f"{version}; this one reads formats up to {FORMAT_VERSION}: upgrade chainrule"
-        )
     try:
         return _restore(description, tensors)
     except ModelFileError:
         raise
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise ModelFileError(f"the description does not fit: {error}") from error
+    except _UNFIT as error:
+        raise ModelFileError(f"the description does not fit: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+
+
+def _state_is_used(net: Sequential) -> bool:
+    """Whether the next step would go on from the optimizer state that there is."""
+    core, optimizer = net._need_core(), net.optimizer
+    return (
+        optimizer is not None
+        and optimizer.kind == core.optimizer_kind
+        and optimizer._core.slots() == core.optimizer_slots
+    )
 
 
 def _describe(net: Sequential) -> dict[str, Any]:
@@ -112,14 +122,14 @@ def _describe(net: Sequential) -> dict[str, Any]:
         "training": {
             "loss": None if net.loss is None else net.loss.config,
             "optimizer": None if optimizer is None else optimizer.config,
-            "optimizer_state": core.optimizer_kind,
+            "optimizer_state": _state_is_used(net),
             "schedule_state": getattr(schedule, "state", None),
             "schedule_origin": net._schedule_origin,
             "steps": core.steps,
             "total_steps": core.total_steps,
             "epochs": core.epochs,
             "adapted": net._adapted,
-            "metrics": None if net.metrics is None else [m.name for m in net.metrics],
+            "metrics": None if net.metrics is None else _named(net.metrics),
             "history": net.history.to_dict(),
         },
     }
@@ -134,6 +144,26 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _named(chosen: list[Metric]) -> list[str]:
+    """Return the names of the metrics that their names stand for: a file cannot hold functions."""
+    return [metric.name for metric in chosen if _metric(metric.name) == metric]
+
+
+def _metric(name: str) -> Metric | None:
+    try:
+        return metrics.get(name)
+    except ValueError:
+        return None
+
+
+def _checksum(description: str, tensors: dict[str, NDArray[Any]]) -> str:
+    crc = zlib.crc32(description.encode())
+    for name, array in sorted(tensors.items()):
+        crc = zlib.crc32(f"{name} {array.dtype.name} {array.shape}".encode(), crc)
+        crc = zlib.crc32(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes(), crc)
+    return f"{crc:08x}"
+
+
 def _parse(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     if len(content) < 8:
         raise ModelFileError("truncated: shorter than its length field")
@@ -141,35 +171,51 @@ def _parse(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     if length > _LARGEST_HEADER or length < 2:
         raise ModelFileError("not a model file: it does not begin with a safetensors header")
     if len(content) < 8 + length:
-        raise ModelFileError(f"truncated: the header has {length} bytes, {len(content) - 8} are left")
+        raise ModelFileError(
+            f"truncated: the header has {length} bytes, {len(content) - 8} are left"
+        )
+    body = memoryview(content)[8 + length :]
     try:
-        header = json.loads(content[8 : 8 + length])
+        header = json.loads(content[8 : 8 + length].decode())
         metadata = header.pop("__metadata__")
         text = metadata["chainrule"]
         description = json.loads(text)
-        crc = metadata["crc32"]
-        body = memoryview(content)[8 + length :]
+        _check_version(description)
+        _check_layout(header, len(body))
         tensors = {name: _tensor(name, entry, body) for name, entry in header.items()}
+        if _checksum(text, tensors) != metadata["crc32"]:
+            raise ModelFileError("altered: the checksum does not match the content")
     except ModelFileError:
         raise
-    except (
-        AttributeError,
-        KeyError,
-        RecursionError,
-        TypeError,
-        UnicodeDecodeError,
-        ValueError,
-    ) as error:
-        raise ModelFileError(f"not a chainrule model file: {error!r}") from error
-    expected = sum(array.nbytes for array in tensors.values())
-    if len(body) != expected:
-        kind = "truncated" if len(body) < expected else "altered"
-        raise ModelFileError(f"{kind}: the tensors have {expected} bytes, {len(body)} are there")
-    if f"{zlib.crc32(body, zlib.crc32(text.encode())):08x}" != crc:
-        raise ModelFileError("altered: the checksum does not match the content")
-    if not isinstance(description, dict):
-        raise ModelFileError("not a chainrule model file: no description")
+    except _UNFIT as error:
+        raise ModelFileError(f"not a chainrule model file: {_reason(error)}") from error
     return description, tensors
+
+
+def _check_version(description: dict[str, Any]) -> None:
+    version = description.get("format_version")
+    if not isinstance(version, int) or version < 1:
+        raise ModelFileError(f"the format version is {version!r:.40}, expected {FORMAT_VERSION}")
+    if version > FORMAT_VERSION:
+        writer = description.get("chainrule_version")
+        raise ModelFileError(
+            f"written by a newer chainrule ({writer!s:.40}) in format {version}; "
+            f"this one reads formats up to {FORMAT_VERSION}: upgrade chainrule"
+        )
+
+
+def _check_layout(header: dict[str, Any], size: int) -> None:
+    """Raise unless the tensors follow one another from the first byte to the last."""
+    place = 0
+    for name, (begin, end) in sorted(
+        ((name, entry["data_offsets"]) for name, entry in header.items()), key=lambda item: item[1]
+    ):
+        if begin != place:
+            raise ModelFileError(f"tensor {name!r} begins at byte {begin}, expected {place}")
+        place = end
+    if place != size:
+        kind = "truncated" if place > size else "altered"
+        raise ModelFileError(f"{kind}: the tensors have {place} bytes, {size} are there")
 
 
 def _tensor(name: str, entry: dict[str, Any], body: memoryview) -> NDArray[Any]:
@@ -178,22 +224,17 @@ def _tensor(name: str, entry: dict[str, Any], body: memoryview) -> NDArray[Any]:
         raise ModelFileError(f"tensor {name!r} has type {entry['dtype']!r}, expected F32 or F64")
     shape = tuple(entry["shape"])
     begin, end = entry["data_offsets"]
-    if not all(isinstance(n, int) and n >= 0 for n in (*shape, begin, end)):
+    if not all(type(n) is int and n >= 0 for n in (*shape, begin, end)):
         raise ModelFileError(f"tensor {name!r} has a negative or fractional size")
-    size = dtype.itemsize
-    for n in shape:
-        size *= n
-    if end - begin != size:
+    if end - begin != math.prod(shape) * dtype.itemsize:
         raise ModelFileError(f"tensor {name!r} of shape {shape} has {end - begin} bytes")
-    if end > len(body):
-        raise ModelFileError(f"truncated: tensor {name!r} ends at {end} of {len(body)} bytes")
     return np.frombuffer(body[begin:end], dtype).reshape(shape).astype(dtype.newbyteorder("="))
 
 
 def _restore(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Sequential:
     from chainrule import losses, optimizers
     from chainrule.history import History
-    from chainrule.layers import Layer
+    from chainrule.schedules import ReduceOnPlateau
     from chainrule.sequential import Sequential
 
     network = description["network"]
@@ -205,25 +246,22 @@ def _restore(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> S
         raise ModelFileError("the layers need more parameters than the file holds")
     net.build(network["inputs"])
     core = net._need_core()
-    parameters = {p.name: p for p in core.parameters}
-    expected = dict.fromkeys(parameters)
     if state["optimizer"] is not None:
         net.optimizer = optimizers.Optimizer.from_config(state["optimizer"])
-        if state["schedule_state"] is not None and net.optimizer.schedule is not None:
-            net.optimizer.schedule.state = state["schedule_state"]
-    if state["optimizer_state"]:
-        memory = net.optimizer
-        if memory is None or memory.kind != state["optimizer_state"]:
-            memory = optimizers.get(state["optimizer_state"])
-        core.restore_training(
-            memory._core, state["steps"], state["total_steps"], state["epochs"]
-        )
-        for slot in core.optimizer_slots:
-            expected.update(
-                {f"optimizer.{slot}.{p.name}": None for p in core.parameters if p.trainable}
-            )
-    if expected.keys() != tensors.keys():
-        odd = sorted(expected.keys() ^ tensors.keys())
+        schedule = net.optimizer.schedule
+        if state["schedule_state"] is not None and isinstance(schedule, ReduceOnPlateau):
+            known = {k: v for k, v in state["schedule_state"].items() if v is not None}
+            schedule.state = {**schedule.state, **known}
+    owner = net.optimizer or optimizers.get("adam")
+    core.restore_training(owner._core, state["steps"], state["total_steps"], state["epochs"])
+    if not state["optimizer_state"]:
+        core.reset_optimizer()
+    parameters = {p.name for p in core.parameters}
+    trained = [p.name for p in core.parameters if p.trainable]
+    slots = {f"optimizer.{slot}.{name}" for slot in core.optimizer_slots for name in trained}
+    expected = parameters | slots
+    if expected != tensors.keys():
+        odd = sorted(expected ^ tensors.keys())
         raise ModelFileError(f"tensors missing or not expected: {', '.join(odd[:5])}")
     for name, array in tensors.items():
         if array.dtype != np.dtype(net.dtype):
@@ -235,28 +273,24 @@ def _restore(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> S
             core.set_slot(slot, parameter, array)
     net.loss = None if state["loss"] is None else losses.get(state["loss"])
     if state["metrics"] is not None:
-        # A metric that is a caller's own function cannot be told by its name.
-        net.metrics = [found for found in map(_metric, state["metrics"]) if found is not None]
+        net.metrics = [metrics.get(name) for name in state["metrics"]]
     net.history = History.from_dict(state["history"])
     net._schedule_origin = int(state["schedule_origin"])
     net._adapted = bool(state["adapted"])
     return net
 
 
-def _metric(name: str) -> Metric | None:
-    try:
-        return metrics.get(name)
-    except ValueError:
-        return None
-
-
 def _described_bytes(net: Sequential, inputs: int) -> int:
-    """Return the size of the layers' weights, so that a lying file cannot make us allocate them."""
+    """Return the size of the layers' arrays, so that a lying file cannot make us allocate them."""
     size = 0
     for layer in net.layers:
-        outputs = layer._core.outputs(inputs)
+        outputs = layer.outputs(inputs)
         if layer.kind == "dense":
             size += inputs * outputs
+        elif layer.kind in ("normalization", "batch_normalization"):
+            size += 2 * inputs
+        elif isinstance(layer, LayerNormalization):
+            size += (layer.scale + layer.center) * inputs
         inputs = outputs
     return size * np.dtype(net.dtype).itemsize
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network that users hold: a stack of layers with its parameters and the state of its training."""
+"""The network that users hold: a stack of layers, its parameters and the state of its training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import copy
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
@@ -15,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule import _core, losses, metrics, model_file, optimizers, training
 from chainrule.arrays import as_features, as_weights, check_same_length
+from chainrule.containers import as_array
 from chainrule.history import History
 from chainrule.layers import Activation, Dense, Input, Layer, Normalization
 from chainrule.names import unknown_name
@@ -82,10 +85,7 @@ class Sequential:
         self, layers: Sequence[Layer | Input], seed: int | None = None, dtype: str = "float32"
     ) -> None:
         inputs, self.layers = _split_input(layers)
-        name = np.dtype(dtype).name if not isinstance(dtype, str) else dtype
-        if name not in _CORE_NETWORKS:
-            raise ValueError(unknown_name("dtype", dtype, _CORE_NETWORKS))
-        self.dtype = name
+        self.dtype = _dtype_name(dtype)
         self.seed = _checked_seed(seed)
         self.history = History()
         self.loss: Loss | None = None
@@ -93,6 +93,7 @@ class Sequential:
         self.metrics: list[metrics.Metric] | None = None
         self._schedule_origin = 0
         self._adapted = False
+        self._training = threading.Lock()
         self._core: CoreNetwork | None = None
         if inputs is not None:
             self.build(inputs)
@@ -112,6 +113,7 @@ class Sequential:
         ValueError
             If the network is already built for another number of inputs.
         """
+        inputs = training.positive_integer("inputs", inputs)
         if self._core is not None:
             if inputs != self._core.inputs:
                 raise ValueError(
@@ -156,9 +158,12 @@ class Sequential:
 
     def plan(self, batch_size: int = 32, num_threads: int | None = None) -> list[str]:
         """Return the stages that a training batch runs through, one line each."""
-        return self._need_core().plan(batch_size, training.thread_count(num_threads))
+        return self._need_core().plan(
+            training.positive_integer("batch_size", batch_size), training.thread_count(num_threads)
+        )
 
     def __repr__(self) -> str:
+        """Return the constructor call, with the number of inputs once it is known."""
         layers: list[object] = [*([Input(self._core.inputs)] if self._core else []), *self.layers]
         listed = ", ".join(repr(layer) for layer in layers)
         return f"Sequential([{listed}], seed={self.seed}, dtype={self.dtype!r})"
@@ -185,9 +190,9 @@ class Sequential:
 
         Raises
         ------
-        ValueError
-            If a name is unknown, a shape differs, the number of arrays is wrong or a value is not
-            finite; no parameter has changed then.
+        TypeError, ValueError
+            If a name is unknown, a shape differs, the number of arrays is wrong, or a value is not
+            a finite real number; no parameter has changed then.
         """
         core = self._need_core()
         names = [p.name for p in core.parameters]
@@ -202,12 +207,15 @@ class Sequential:
         for name, values in weights.items():
             if name not in shapes:
                 raise ValueError(unknown_name("parameter", name, names))
-            array = np.ascontiguousarray(values, dtype=self.dtype)
+            array = as_array(values, name=name)
+            if array.dtype.kind not in "biuf":
+                raise TypeError(f"{name} has dtype {array.dtype}, expected numbers")
             if array.shape != shapes[name]:
                 raise ValueError(f"{name} has shape {shapes[name]}, got {array.shape}")
-            if not np.isfinite(array).all():
+            with np.errstate(over="ignore"):
+                checked[name] = np.ascontiguousarray(array, dtype=self.dtype)
+            if not np.isfinite(checked[name]).all():
                 raise ValueError(f"the values for {name} contain NaN or infinity")
-            checked[name] = array
         for name, array in checked.items():
             core.set_parameter(name, array)
 
@@ -321,38 +329,36 @@ class Sequential:
             If an argument does not fit; the network has not changed.
         DivergenceError
             If the loss becomes NaN or infinite; the network is as the epoch found it.
+        RuntimeError
+            If the network is being trained already, by another thread or by the caller of a
+            callback.
         """
-        if loss is not None or self.loss is None:
-            loss = _needed_loss(loss)
-        else:
-            loss = self.loss
+        loss = self._chosen_loss(loss)
         optimizer = optimizers.get(optimizer if optimizer is not None else self.optimizer or "adam")
         plan = training.FitPlan(
             epochs=training.positive_integer("epochs", epochs),
             batch_size=training.positive_integer("batch_size", batch_size),
-            shuffle=bool(shuffle),
+            shuffle=training.boolean("shuffle", shuffle),
             verbose=verbose,
             num_threads=training.thread_count(num_threads),
+            callbacks=training.resolve_callbacks(callbacks),
         )
         chosen = self.metrics if metrics is None else training.resolve_metrics(metrics)
-        was_built = self.built
-        try:
-            data = self._training_data(x, y, loss, sample_weight, class_weight)
-            data, validation = training.split_validation(data, validation_split)
-            if validation_data is not None:
-                if validation is not None:
-                    raise ValueError("give validation_data or validation_split, not both")
-                validation = self._validation_data(validation_data, loss, class_weight)
-        except Exception:
-            if not was_built:
-                self._core = None
-            raise
-        self.loss = loss
-        self.metrics = chosen
-        self._use_optimizer(optimizer)
-        if not self._adapted and any(isinstance(layer, Normalization) for layer in self.layers):
-            self.adapt(data.x)
-        return training.fit(self, data, validation, plan, callbacks)
+        with self._sole_training():
+            with self._kept_unbuilt_on_error():
+                data = self._training_data(x, y, loss, sample_weight, class_weight)
+                data, validation = training.split_validation(data, validation_split)
+                if validation_data is not None:
+                    if validation is not None:
+                        raise ValueError("give validation_data or validation_split, not both")
+                    validation = self._validation_data(validation_data, loss, class_weight)
+                progress = training.progress(self, data, plan)
+            self.loss = loss
+            self.metrics = chosen
+            self._use_optimizer(optimizer)
+            if not self._adapted and any(isinstance(layer, Normalization) for layer in self.layers):
+                self.adapt(data.x)
+            return training.fit(self, data, validation, plan, progress)
 
     def train_on_batch(
         self,
@@ -377,24 +383,27 @@ class Sequential:
         dict of str to float
             ``{"loss": mean loss before the step}``.
         """
-        loss = _needed_loss(loss) if loss is not None or self.loss is None else self.loss
+        loss = self._chosen_loss(loss)
         optimizer = optimizers.get(optimizer if optimizer is not None else self.optimizer or "adam")
-        data = self._training_data(x, y, loss, sample_weight, class_weight)
-        self.loss = loss
-        self._use_optimizer(optimizer)
-        result = self._need_core().run_epoch(
-            data.x,
-            data.y,
-            loss._core,
-            optimizer._core,
-            batch_size=len(data.x),
-            shuffle=False,
-            whole_epoch=False,
-            learning_rates=training.step_rates(self, optimizer, 1, 1),
-            sample_weight=data.sample_weight,
-            class_weight=data.class_weight,
-            num_threads=training.thread_count(num_threads),
-        )
+        threads = training.thread_count(num_threads)
+        with self._sole_training():
+            with self._kept_unbuilt_on_error():
+                data = self._training_data(x, y, loss, sample_weight, class_weight)
+            self.loss = loss
+            self._use_optimizer(optimizer)
+            result = self._need_core().run_epoch(
+                data.x,
+                data.y,
+                loss._core,
+                optimizer._core,
+                batch_size=len(data.x),
+                shuffle=False,
+                whole_epoch=False,
+                learning_rates=training.step_rates(self, optimizer, 1, 1),
+                sample_weight=data.sample_weight,
+                class_weight=data.class_weight,
+                num_threads=threads,
+            )
         return {"loss": result.loss}
 
     # Inference ----------------------------------------------------------------------------------
@@ -425,18 +434,14 @@ class Sequential:
         dict
             ``{"loss": ..., "accuracy": ...}``; a confusion matrix is an array.
         """
-        loss = _needed_loss(loss) if loss is not None or self.loss is None else self.loss
+        loss = self._chosen_loss(loss)
         chosen = self.metrics if metrics is None else training.resolve_metrics(metrics)
-        self._need_core()
-        data = self._training_data(x, y, loss, sample_weight, class_weight)
-        return training.evaluate(
-            self,
-            data,
-            loss,
-            training.metrics_for(loss, self.outputs, chosen),
-            training.positive_integer("batch_size", batch_size),
-            training.thread_count(num_threads),
-        )
+        rows = training.positive_integer("batch_size", batch_size)
+        threads = training.thread_count(num_threads)
+        with self._kept_unbuilt_on_error():
+            data = self._training_data(x, y, loss, sample_weight, class_weight)
+        measured = training.metrics_for(loss, self.outputs, chosen)
+        return training.evaluate(self, data, loss, measured, rows, threads)
 
     def predict(
         self,
@@ -464,13 +469,13 @@ class Sequential:
         ndarray of shape (rows, outputs)
             Of the network's dtype.
         """
-        features = self._features(x, allow_single=True)
-        return self._need_core().predict(
-            features,
-            batch_size=training.positive_integer("batch_size", batch_size),
-            num_threads=training.thread_count(num_threads),
-            out=out,
-        )
+        rows = training.positive_integer("batch_size", batch_size)
+        threads = training.thread_count(num_threads)
+        with self._kept_unbuilt_on_error():
+            features = self._features(x, allow_single=True)
+            if out is not None:
+                _check_out(out, (len(features), self.outputs), self.dtype)
+        return self._need_core().predict(features, batch_size=rows, num_threads=threads, out=out)
 
     def predict_proba(
         self, x: object, *, batch_size: int = _PREDICT_ROWS, num_threads: int | None = None
@@ -484,7 +489,7 @@ class Sequential:
         ValueError
             If the network has no loss yet or its loss has no link.
         """
-        loss = _needed_loss(None) if self.loss is None else self.loss
+        loss = self._chosen_loss(None)
         link = loss._core.link
         if link == "identity":
             raise ValueError(f"{loss.kind} has no link to probabilities; use predict")
@@ -513,10 +518,9 @@ class Sequential:
         -------
         ndarray of shape (rows, outputs)
         """
+        threads = _thread_count(num_threads)
         features = self._features(x)
-        return self._need_core().forward(
-            features, training=training, num_threads=_thread_count(num_threads)
-        )
+        return self._need_core().forward(features, training=training, num_threads=threads)
 
     def backward(self, dy: ArrayLike) -> NDArray[Any]:
         """Carry the gradient of a loss from the outputs back to the inputs.
@@ -536,7 +540,10 @@ class Sequential:
         RuntimeError
             If there was no `forward` since the weights last changed.
         """
-        return self._need_core().backward(as_features(dy, name="dy"))
+        core = self._need_core()
+        gradient = as_features(dy, name="dy")
+        _core.check_finite(gradient, "dy", self.dtype == "float32")
+        return core.backward(gradient)
 
     @property
     def gradients(self) -> dict[str, NDArray[Any]]:
@@ -547,6 +554,9 @@ class Sequential:
     def _step(self, optimizer: _core.Optimizer, learning_rate: float) -> None:
         """One optimizer step from the last gradients; `Optimizer.step` calls it."""
         self._need_core().step(optimizer, learning_rate)
+        # The optimizer that owns the state has to be known, or a model file could not keep it.
+        if self.optimizer is None or not _same_state(self.optimizer._core, optimizer):
+            self._use_optimizer(optimizers.get(optimizer.config))
 
     # Files and copies -----------------------------------------------------------------------------
 
@@ -570,15 +580,18 @@ class Sequential:
         for name, value in self.__dict__.items():
             if name == "_core":
                 new._core = None if value is None else value.copy()
+            elif name == "_training":
+                new._training = threading.Lock()
             else:
                 setattr(new, name, copy.deepcopy(value, memo))
         return new
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle through the bytes of a model file."""
+        """Pickle through the bytes of a model file, which lack functions of the caller's."""
+        state = {"loss": self.loss, "optimizer": self.optimizer, "metrics": self.metrics}
         if self._core is None:
-            return Sequential, (self.layers, self.seed, self.dtype)
-        return model_file.from_bytes, (model_file.to_bytes(self),)
+            return Sequential, (self.layers, self.seed, self.dtype), state
+        return model_file.from_bytes, (model_file.to_bytes(self),), state
 
     # Inner ----------------------------------------------------------------------------------------
 
@@ -589,6 +602,34 @@ class Sequential:
                 "call build(n) or fit"
             )
         return self._core
+
+    def _chosen_loss(self, given: str | Loss | None) -> Loss:
+        if given is not None:
+            return losses.get(given)
+        if self.loss is None:
+            raise ValueError('the network has no loss yet: give one, such as loss="cross_entropy"')
+        return self.loss
+
+    @contextmanager
+    def _sole_training(self) -> Iterator[None]:
+        if not self._training.acquire(blocking=False):
+            raise RuntimeError(
+                "the network is being trained already; copy.deepcopy gives one to train beside it"
+            )
+        try:
+            yield
+        finally:
+            self._training.release()
+
+    @contextmanager
+    def _kept_unbuilt_on_error(self) -> Iterator[None]:
+        """Forget parameters that were created for data which turned out not to fit."""
+        before = self._core
+        try:
+            yield
+        except BaseException:
+            self._core = before
+            raise
 
     def _features(self, x: object, *, allow_single: bool = False) -> NDArray[Any]:
         features = as_features(x, allow_single=allow_single)
@@ -608,22 +649,20 @@ class Sequential:
         sample_weight: object,
         class_weight: Mapping[int, float] | Sequence[float] | None,
     ) -> training.Data:
-        was_built = self.built
         features = self._features(x)
-        try:
-            targets = prepare_targets(loss, y, self.outputs)
-            check_same_length(features, targets)
-            weights = None
-            if sample_weight is not None:
-                weights = as_weights(sample_weight, rows=len(features))
-            classes = None
-            if class_weight is not None:
-                count = self.outputs if loss._core.takes_labels else 2
-                classes = class_weights_array(class_weight, count)
-        except Exception:
-            if not was_built:
-                self._core = None
-            raise
+        targets = prepare_targets(loss, y, self.outputs, single=self.dtype == "float32")
+        check_same_length(features, targets)
+        weights = None
+        if sample_weight is not None:
+            weights = as_weights(sample_weight, rows=len(features))
+        classes = None
+        if class_weight is not None:
+            if not loss.takes_labels and self.outputs > 1:
+                raise ValueError(
+                    f"class_weight with {loss.kind} needs one output, got {self.outputs}"
+                )
+            count = self.outputs if loss.takes_labels else 2
+            classes = class_weights_array(class_weight, count)
         return training.Data(features, targets, weights, classes)
 
     def _validation_data(
@@ -632,10 +671,11 @@ class Sequential:
         loss: Loss,
         class_weight: Mapping[int, float] | Sequence[float] | None,
     ) -> training.Data:
+        expected = "validation_data must be (x, y) or (x, y, sample_weight)"
+        if not isinstance(given, tuple | list):
+            raise TypeError(f"{expected}, got {type(given).__name__}")
         if not 2 <= len(given) <= 3:
-            raise ValueError(
-                f"validation_data must be (x, y) or (x, y, sample_weight), got {len(given)} items"
-            )
+            raise ValueError(f"{expected}, got {len(given)} items")
         weight = given[2] if len(given) == 3 else None
         try:
             return self._training_data(given[0], given[1], loss, weight, class_weight)
@@ -680,16 +720,27 @@ def _thread_count(num_threads: int | None) -> int:
 
 
 def _split_input(layers: Sequence[Layer | Input]) -> tuple[int | None, list[Layer]]:
+    if not isinstance(layers, Iterable):
+        raise TypeError(f"layers must be a list of layers, got {layers!r}")
     items = list(layers)
     inputs = None
     if items and isinstance(items[0], Input):
         inputs = items.pop(0).units
     for index, layer in enumerate(items):
+        if isinstance(layer, Input):
+            raise ValueError(f"{layer!r} must be the first of the layers, and the only Input")
         if not isinstance(layer, Layer):
             raise TypeError(f"layers[{index}] must be a Layer, got {layer!r}")
     if not items:
         raise ValueError("a network needs at least one layer")
     return inputs, items
+
+
+def _dtype_name(dtype: object) -> str:
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", str(dtype))
+    if name not in _CORE_NETWORKS:
+        raise ValueError(unknown_name("dtype", dtype, _CORE_NETWORKS))
+    return name
 
 
 def _checked_seed(seed: int | None) -> int:
@@ -702,10 +753,20 @@ def _checked_seed(seed: int | None) -> int:
     return int(seed)
 
 
-def _needed_loss(loss: str | Loss | None) -> Loss:
-    if loss is None:
-        raise ValueError('the network has no loss yet: give one, such as loss="cross_entropy"')
-    return losses.get(loss)
+def _check_out(out: object, shape: tuple[int, int], dtype: str) -> None:
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be an ndarray, got {type(out).__name__}")
+    if out.shape != shape:
+        raise ValueError(f"out has shape {out.shape}, expected {shape}")
+    if out.dtype != dtype:
+        raise TypeError(f"out has dtype {out.dtype}, expected {dtype}")
+    if not (out.flags.c_contiguous and out.flags.writeable and out.flags.aligned):
+        raise ValueError("out must be C-contiguous, aligned and writeable")
+
+
+def _same_state(a: _core.Optimizer, b: _core.Optimizer) -> bool:
+    """Whether the core goes on from the state of the one with the other."""
+    return a.config["kind"] == b.config["kind"] and a.slots() == b.slots()
 
 
 def _last_activation(layers: Sequence[Layer]) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_METRICS = {"cross_entropy": ["accuracy"], "binary_cross_entropy": ["accuracy"]}
 _EVALUATE_ROWS = 256
+_LARGEST_INTEGER = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,34 @@ class FitPlan:
     shuffle: bool
     verbose: int
     num_threads: int
+    callbacks: CallbackList
 
 
 def positive_integer(name: str, value: int) -> int:
     """Return `value` as an int; TypeError or ValueError unless it is an integer >= 1."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
+        raise TypeError(f"{name} must be an integer, got {value!r:.80}")
     if value < 1:
         raise ValueError(f"{name} must be >= 1, got {value}")
+    if value > _LARGEST_INTEGER:
+        raise ValueError(f"{name} must be <= {_LARGEST_INTEGER}, got {value}")
     return int(value)
+
+
+def boolean(name: str, value: bool) -> bool:
+    """Return `value`; TypeError unless it is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r:.80}")
+    return bool(value)
+
+
+def resolve_callbacks(
+    given: Iterable[Callback | Callable[[int, dict[str, float]], object]],
+) -> CallbackList:
+    """Return the callbacks as one; TypeError unless they are a list of callbacks or functions."""
+    if isinstance(given, Callback) or not isinstance(given, Iterable):
+        raise TypeError(f"callbacks must be a list, got {given!r:.80}")
+    return CallbackList(given)
 
 
 def thread_count(num_threads: int | None) -> int:
@@ -81,6 +101,8 @@ def metrics_for(loss: Loss, outputs: int, chosen: list[Metric] | None) -> list[M
 
 def split_validation(data: Data, fraction: float) -> tuple[Data, Data | None]:
     """Hold back the last `fraction` of the rows."""
+    if isinstance(fraction, bool) or not isinstance(fraction, float | int | np.number):
+        raise TypeError(f"validation_split must be a number, got {fraction!r:.80}")
     if not 0.0 <= fraction < 1.0:
         raise ValueError(f"validation_split must lie in [0, 1), got {fraction}")
     if fraction == 0.0:
@@ -148,22 +170,27 @@ def _measure(
     return {m.name: m(data.y, predictions, data.sample_weight) for m in metrics}
 
 
+def progress(net: Sequential, data: Data, plan: FitPlan) -> Progress:
+    """Return what shows the progress of the epochs to come."""
+    batches = -(-len(data.x) // plan.batch_size)
+    return make_progress(plan.verbose, net._need_core().epochs + plan.epochs, batches)
+
+
 def fit(
     net: Sequential,
     data: Data,
     validation: Data | None,
     plan: FitPlan,
-    callbacks: Iterable[Callback | Callable[[int, dict[str, float]], object]],
+    progress: Progress,
 ) -> History:
     """Train for ``plan.epochs`` epochs; see `Sequential.fit`."""
     core = net._need_core()
-    run = CallbackList(callbacks)
+    run = plan.callbacks
     net.history.interrupted = False
     first_epoch = core.epochs + 1
     last_epoch = core.epochs + plan.epochs
-    batches = -(-len(data.x) // plan.batch_size)
     try:
-        with make_progress(plan.verbose, last_epoch, batches) as progress:
+        with progress:
             run.on_train_begin(net)
             for epoch in range(first_epoch, last_epoch + 1):
                 run.on_epoch_begin(net, epoch)

@@ -27,7 +27,8 @@ struct EpochOptions {
   std::int64_t first_batch = 0;          // for epochs that are run in pieces
   std::int64_t batches = -1;             // -1: to the end of the epoch
   void* outputs = nullptr;               // rows x outputs, network's type: raw outputs in the rows' own places
-  /// Called on the calling thread now and then (not after every batch); true stops after the current batch.
+  /// Called on the calling thread now and then (not after every batch); true stops after the current batch, and so
+  /// does an exception, which is then passed on.
   std::function<bool(std::int64_t batches_done, double mean_loss)> poll;
 };
 

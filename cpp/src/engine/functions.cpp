@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be asked of losses and data without a network.
 #include <cmath>
+#include <cstring>
 #include <string>
 
 #include "chainrule/error.hpp"
@@ -41,13 +42,18 @@ bool row_is_finite(const RowsView& x, std::int64_t row) {
 /// One pass that vectorises: v * 0 is 0 for every finite v and NaN otherwise.
 template <class T, class S>
 bool packed_row_is_finite(const RowsView& x, std::int64_t row) {
-  const auto* values = reinterpret_cast<const S*>(static_cast<const char*>(x.data) + row * x.row_stride);
+  const char* values = static_cast<const char*>(x.data) + row * x.row_stride;
+  const auto zero_if_finite = [&](std::int64_t column) {
+    S value;
+    std::memcpy(&value, values + column * static_cast<std::int64_t>(sizeof(S)), sizeof(S));
+    return static_cast<T>(value) * T(0);
+  };
   T sums[16] = {};
   std::int64_t j = 0;
   for (; j + 16 <= x.columns; j += 16) {
-    for (std::int64_t i = 0; i < 16; ++i) sums[i] += static_cast<T>(values[j + i]) * T(0);
+    for (std::int64_t i = 0; i < 16; ++i) sums[i] += zero_if_finite(j + i);
   }
-  for (; j < x.columns; ++j) sums[0] += static_cast<T>(values[j]) * T(0);
+  for (; j < x.columns; ++j) sums[0] += zero_if_finite(j);
   T sum = 0;
   for (const T s : sums) sum += s;
   return sum == T(0);
@@ -101,7 +107,7 @@ template <class T>
 void check_finite(const RowsView& x, const char* name) {
   if (x.type == DataType::uint8) return;
   const bool single = x.type == DataType::float32;
-  const bool packed = x.column_stride == (single ? 4 : 8) && x.row_stride % (single ? 4 : 8) == 0;
+  const bool packed = x.column_stride == (single ? 4 : 8);
   for (std::int64_t i = 0; i < x.rows; ++i) {
     const bool finite = !packed ? row_is_finite<T>(x, i)
                         : single ? packed_row_is_finite<T, float>(x, i)

@@ -189,6 +189,7 @@ void Network<T>::adapt(std::int64_t layer, const RowsView& x) {
     s.parameters.at(mean)[j] = static_cast<T>(means[j]);
     s.parameters.at(variance)[j] = static_cast<T>(squares[j] / static_cast<double>(x.rows));
   }
+  s.forward_step.reset();
 }
 
 template <class T>

@@ -54,7 +54,9 @@ struct Network<T>::State {
   bool gradients_valid = false;
   std::optional<engine::Step<T>> forward_step;  // of the last forward by hand
   std::vector<std::int64_t> order;
-  engine::Buffer<T> values_before;              // as the epoch began
+  std::int64_t order_epoch = -1;                // the epoch that `order` is for
+  std::int64_t kept_epoch = -1;                 // the epoch whose beginning the next three hold
+  engine::Buffer<T> values_before;
   engine::OptimizerState<T> optimizer_before;
   std::int64_t total_steps_before = 0;
   std::atomic_flag busy = ATOMIC_FLAG_INIT;

@@ -22,8 +22,13 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const std::vector<std::sha
     : kernels_(kernels), options_(options) {
   std::int64_t columns = inputs;
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    const StageContext<T> context{kernels,           parameters,     static_cast<std::int64_t>(i), columns,
-                                  options.batch_size, options.threads};
+    const StageContext<T> context{.kernels = kernels,
+                                  .parameters = parameters,
+                                  .layer = static_cast<std::int64_t>(i),
+                                  .inputs = columns,
+                                  .batch_size = options.batch_size,
+                                  .threads = options.threads,
+                                  .backward = options.backward};
     add_stages(*layers[i], context, stages_);
     columns = layers[i]->outputs(columns);
   }

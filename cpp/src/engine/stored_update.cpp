@@ -41,7 +41,7 @@ void StoredUpdate<T>::run(Flow& flow, const Update<T>& update, const T* gradient
       const Piece& piece = pieces_[static_cast<std::size_t>(i)];
       const Parameter& p = *piece.parameter;
       const std::int64_t at = p.offset + piece.first;
-      kernels_.squared_column_sums(p.shape, piece.panel, update.values + at, gradients + at,
+      kernels_.squared_column_sums(own.rule, p.shape, piece.panel, update.values + at, gradients + at,
                                    static_cast<T>(p.spec.l1), static_cast<T>(p.spec.l2),
                                    sums_.data() + piece.sums);
     }

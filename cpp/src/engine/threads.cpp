@@ -34,34 +34,35 @@ inline void relax() {
 #endif
 }
 
-/// Flushes denormal inputs and results to zero for its lifetime: they are worthless here and cost a hundred times more.
-class FlushDenormals {
+/// For its lifetime rounds to nearest, traps nothing, whatever the caller's mode, and flushes denormal inputs and results
+/// to zero: they are worthless here and cost a hundred times more.
+class ArithmeticMode {
  public:
 #if defined(__x86_64__)
-  FlushDenormals() : saved_(_mm_getcsr()) { _mm_setcsr(saved_ | 0x8040u); }
-  ~FlushDenormals() { _mm_setcsr(saved_); }
+  ArithmeticMode() : saved_(_mm_getcsr()) { _mm_setcsr(0x1f80u | 0x8040u); }
+  ~ArithmeticMode() { _mm_setcsr(saved_); }
 
  private:
   unsigned saved_;
 #elif defined(__aarch64__)
-  FlushDenormals() {
+  ArithmeticMode() {
     __asm__ __volatile__("mrs %0, fpcr" : "=r"(saved_));
-    __asm__ __volatile__("msr fpcr, %0" : : "r"(saved_ | (std::uint64_t{1} << 24)));
+    __asm__ __volatile__("msr fpcr, %0" : : "r"(std::uint64_t{1} << 24));
   }
-  ~FlushDenormals() { __asm__ __volatile__("msr fpcr, %0" : : "r"(saved_)); }
+  ~ArithmeticMode() { __asm__ __volatile__("msr fpcr, %0" : : "r"(saved_)); }
 
  private:
   std::uint64_t saved_;
 #else
-  FlushDenormals() {}
-  ~FlushDenormals() {}
+  ArithmeticMode() {}
+  ~ArithmeticMode() {}
 #endif
-  FlushDenormals(const FlushDenormals&) = delete;
-  FlushDenormals& operator=(const FlushDenormals&) = delete;
+  ArithmeticMode(const ArithmeticMode&) = delete;
+  ArithmeticMode& operator=(const ArithmeticMode&) = delete;
 };
 
 void run_member(const std::function<void(Team)>& body, int index, int size, Barrier& barrier) {
-  const FlushDenormals flush;
+  const ArithmeticMode mode;
   body(Team{index, size, barrier});
 }
 
@@ -80,13 +81,10 @@ void run_on_new_threads(int threads, const std::function<void(Team)>& body) {
 
 #if defined(CHAINRULE_THREADS_OPENMP)
 // libgomp's pool does not survive a fork: its next region would wait for threads that the child does not have.
+// Watched from the start, as other libraries in the process share the pool.
 std::atomic<bool> pool_lost_in_fork{false};
-
-void watch_for_forks() {
-  static const int registered =
-      pthread_atfork(nullptr, nullptr, [] { pool_lost_in_fork.store(true, std::memory_order_relaxed); });
-  (void)registered;
-}
+[[maybe_unused]] const int watching_for_forks =
+    pthread_atfork(nullptr, nullptr, [] { pool_lost_in_fork.store(true, std::memory_order_relaxed); });
 
 void run_on_openmp(int threads, const std::function<void(Team)>& body) {
   std::unique_ptr<Barrier> barrier;
@@ -146,7 +144,6 @@ void run_team(int threads, const std::function<void(Team)>& body) {
 #if !defined(CHAINRULE_THREADS_SERIAL)
   if (threads > 1) {
 #if defined(CHAINRULE_THREADS_OPENMP)
-    watch_for_forks();
     if (!pool_lost_in_fork.load(std::memory_order_relaxed)) return run_on_openmp(threads, body);
 #endif
     return run_on_new_threads(threads, body);

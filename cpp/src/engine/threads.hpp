@@ -28,7 +28,7 @@ struct Team {
 };
 
 /// Runs `body` on up to `threads` threads at once, the caller among them as index 0, with denormals flushed to zero
-/// inside and the caller's floating-point mode restored after. The team may be smaller than asked for.
+/// and rounding to nearest inside and the caller's floating-point mode restored after. The team may be smaller than asked for.
 /// The body must not throw.
 void run_team(int threads, const std::function<void(Team)>& body);
 

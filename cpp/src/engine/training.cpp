@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <chrono>
 #include <cmath>
-#include <numeric>
+#include <exception>
+#include <limits>
 
 #include "chainrule/random.hpp"
 #include "engine/network_state.hpp"
@@ -29,15 +30,25 @@ class Poller {
     if (!options_.poll) return false;
     const Clock::time_point now = Clock::now();
     if (now - last_ < std::chrono::milliseconds(50)) return false;
-    const bool answer = options_.poll(batches, weight > 0.0 ? loss / weight : 0.0);
+    bool answer = true;
+    try {
+      answer = options_.poll(batches, weight > 0.0 ? loss / weight : 0.0);
+    } catch (...) {
+      error_ = std::current_exception();  // it must not leave the team
+    }
     last_ = Clock::now();
     return answer;
+  }
+
+  void rethrow() const {
+    if (error_) std::rethrow_exception(error_);
   }
 
  private:
   using Clock = std::chrono::steady_clock;
   const EpochOptions& options_;
   Clock::time_point last_;
+  std::exception_ptr error_;
 };
 
 }  // namespace
@@ -83,11 +94,13 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   const std::int64_t batch_size = std::min(options.batch_size, x.rows);
   const std::int64_t all = (x.rows + batch_size - 1) / batch_size;
   const std::int64_t first_batch = options.first_batch;
-  const std::int64_t last_batch = options.batches < 0 ? all : std::min(all, first_batch + options.batches);
   if (first_batch < 0 || first_batch >= all) {
     throw Error("first_batch must lie in 0.." + std::to_string(all - 1) + ", got " + std::to_string(first_batch));
   }
-  const double fixed_rate = options.learning_rate > 0.0 ? options.learning_rate : optimizer.learning_rate;
+  const std::int64_t left = all - first_batch;
+  const std::int64_t last_batch = first_batch + (options.batches < 0 ? left : std::min(left, options.batches));
+  optimizer.check();
+  const double fixed_rate = options.learning_rate != 0.0 ? options.learning_rate : optimizer.learning_rate;
   check_learning_rate(fixed_rate);
   for (std::int64_t b = 0; options.learning_rates && b < all; ++b) check_learning_rate(options.learning_rates[b]);
 
@@ -104,11 +117,13 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   if (stored) s.need_gradients();
   s.gradients_valid = false;
   // Running statistics change before the loss is known.
-  const bool keep = options.whole_epoch ? first_batch == 0 : s.has_running_state;
+  const bool keep = options.whole_epoch ? first_batch == 0 || s.kept_epoch != s.epochs : s.has_running_state;
   if (keep) s.keep_for_divergence();
+  if (keep) s.kept_epoch = options.whole_epoch ? s.epochs : -1;
   s.optimizer.prepare(optimizer, s.parameters.arena_size());
-  if (options.shuffle && (first_batch == 0 || static_cast<std::int64_t>(s.order.size()) != x.rows)) {
+  if (options.shuffle && (s.order_epoch != s.epochs || static_cast<std::int64_t>(s.order.size()) != x.rows)) {
     s.order.resize(static_cast<std::size_t>(x.rows));
+    s.order_epoch = s.epochs;
     shuffled_order(s.order.data(), x.rows, s.seed, static_cast<std::uint64_t>(s.epochs));
   }
   const std::int64_t* order = options.shuffle ? s.order.data() : nullptr;
@@ -187,6 +202,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
     }
     ++s.epochs;
   }
+  poller.rethrow();
   return result;
 }
 
@@ -195,7 +211,8 @@ void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
   State& s = *state_;
   const InUse guard(s.busy);
   if (!s.gradients_valid) throw StateError("there are no gradients to step with: call backward first");
-  const double rate = learning_rate > 0.0 ? learning_rate : optimizer.learning_rate;
+  optimizer.check();
+  const double rate = learning_rate != 0.0 ? learning_rate : optimizer.learning_rate;
   check_learning_rate(rate);
   s.optimizer.prepare(optimizer, s.parameters.arena_size());
   const engine::Update<T> update =
@@ -264,6 +281,7 @@ void Network<T>::restore_training(const Optimizer& optimizer, std::int64_t steps
   state_->optimizer.steps = steps;
   state_->total_steps = total_steps;
   state_->epochs = epochs;
+  state_->kept_epoch = -1;
 }
 
 template <class T>

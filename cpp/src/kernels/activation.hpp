@@ -39,7 +39,7 @@ template <class T>
 struct Elu {
   T alpha;
   CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const {
-    return select<T>(z > T(0), z, alpha * math::expm1<T>(min<T>(z, Vec<T>{})));
+    return select<T>(z > T(0), z, alpha * math::expm1<T>(min<T>(Vec<T>{}, z)));  // a NaN stays one
   }
   CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> y) const {
     return select<T>(z > T(0), broadcast(T(1)), y + alpha);
@@ -137,7 +137,10 @@ void softmax_rows(const ActivationArgs<T>& f, const T* z, T* y) {
     const T* zi = z + i * f.stride;
     T* yi = y + i * f.stride;
     const Vec<T> top = broadcast(max_of<T>(f.columns, [&](int64_t j) CHAINRULE_LAMBDA { return load(zi + j); }));
-    for (int64_t j = 0; j < f.columns; j += kLanes<T>) store(yi + j, math::exp<T>(load(zi + j) - top));
+    for (int64_t j = 0; j < f.columns; j += kLanes<T>) {
+      // exp of what stands in the padding may be infinite, and stages that own columns work on the padding as well.
+      store(yi + j, select<T>(columns_below<T>(j, f.columns), math::exp<T>(load(zi + j) - top), Vec<T>{}));
+    }
     const Vec<T> total =
         broadcast(tree_sum_of<T>(f.columns, [&](int64_t j) CHAINRULE_LAMBDA { return load(yi + j); }));
     for (int64_t j = 0; j < f.columns; j += kLanes<T>) store(yi + j, load(yi + j) / total);

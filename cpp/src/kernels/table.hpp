@@ -240,7 +240,8 @@ struct KernelTable {
   void (*loss)(const LossArgs<T>&);
   void (*update)(const UpdateRule<T>&, const UpdateArgs<T>&);
   /// sums(j) = sum over rows k, in order, of (g(k, j) + penalty's gradient)^2, clipped as the rule says.
-  void (*squared_column_sums)(const PanelShape&, int64_t panel, const T* weight, const T* g, T l1, T l2, T* sums);
+  void (*squared_column_sums)(const UpdateRule<T>&, const PanelShape&, int64_t panel, const T* weight, const T* g,
+                              T l1, T l2, T* sums);
 
   void (*gather)(const GatherArgs<T>&);
   void (*affine)(const T* x, const T* scale, const T* offset, T* y, int64_t rows, int64_t columns, int64_t stride);

@@ -21,7 +21,8 @@ CHAINRULE_INLINE Vec<T> penalized(Vec<T> w, Vec<T> g, T l1, T l2) {
 
 template <class T>
 CHAINRULE_INLINE Vec<T> clipped(const UpdateRule<T>& rule, Vec<T> g) {
-  if (rule.clip_value != T(0)) g = max<T>(min<T>(g, broadcast(rule.clip_value)), broadcast(-rule.clip_value));
+  // In this order a NaN stays one.
+  if (rule.clip_value != T(0)) g = max<T>(broadcast(-rule.clip_value), min<T>(broadcast(rule.clip_value), g));
   return g * rule.gradient_factor;
 }
 
@@ -159,12 +160,13 @@ void update(const UpdateRule<T>& rule, const UpdateArgs<T>& f) {
 }
 
 template <class T>
-void squared_column_sums(const PanelShape& shape, int64_t panel, const T* weight, const T* g, T l1, T l2, T* sums) {
+void squared_column_sums(const UpdateRule<T>& rule, const PanelShape& shape, int64_t panel, const T* weight,
+                         const T* g, T l1, T l2, T* sums) {
   const int64_t width = panel_width(shape, panel);
   for (int64_t j = 0; j < width; j += kLanes<T>) {
     Vec<T> s{};
     for (int64_t k = 0; k < shape.rows; ++k) {
-      const Vec<T> v = penalized(load(weight + k * width + j), load(g + k * width + j), l1, l2);
+      const Vec<T> v = clipped(rule, penalized(load(weight + k * width + j), load(g + k * width + j), l1, l2));
       s = fma(v, v, s);
     }
     store(sums + j, s);

@@ -21,10 +21,10 @@ class DenseStage final : public Stage<T> {
         panels_((units_ + c.kernels.panel - 1) / c.kernels.panel),
         // Few rows and many columns: more threads find work when they share the columns.
         split_(c.batch_size < kernels::kGranule<T> * c.threads && panels_ >= c.threads ? Split::columns : Split::rows),
-        dy_panels_(padded<T>(c.batch_size) * units_ + kernels::kGranule<T> * units_ * c.threads),
+        dy_panels_(c.backward ? padded<T>(c.batch_size) * units_ : 0),
         scratch_stride_(kChunk * c.kernels.panel),
-        scratch_(scratch_stride_ * c.threads),
-        bias_gradient_(padded<T>(units_)) {}
+        scratch_(c.backward ? scratch_stride_ * c.threads : 0),
+        bias_gradient_(c.backward ? padded<T>(units_) : 0) {}
 
   std::string describe() const override {
     return "dense " + std::to_string(inputs_) + " -> " + std::to_string(units_);

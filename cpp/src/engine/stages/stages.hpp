@@ -24,6 +24,7 @@ struct StageContext {
   std::int64_t inputs;      // columns
   std::int64_t batch_size;  // most rows of a step
   int threads;              // most threads of a team
+  bool backward;            // false: inference only, no memory for gradients
 };
 
 /// Appends the stages of one layer.

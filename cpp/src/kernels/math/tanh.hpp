@@ -9,7 +9,7 @@
 namespace {
 namespace math {
 
-/// A minimax fit on a < kSplit with an error below 2^-27 (float) and 2^-60 (double) of tanh(a).
+/// A minimax fit on a < kSplit with an error below 2^-27 (float) and 2^-58 (double) of tanh(a).
 template <class T>
 struct TanhConstants;
 

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// Counts allocations by replacing operator new, and therefore is a program of its own.
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+#include <vector>
+
+#include "engine/plan.hpp"
+#include "networks.hpp"
+
+namespace {
+
+std::atomic<int64_t> allocations{0};
+
+void* allocate(std::size_t size, std::size_t alignment) {
+  ++allocations;
+  const std::size_t whole = (size + alignment - 1) / alignment * alignment;
+  if (void* p = std::aligned_alloc(alignment, whole > 0 ? whole : alignment)) return p;
+  throw std::bad_alloc();
+}
+
+constexpr std::size_t kDefault = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
+
+}  // namespace
+
+void* operator new(std::size_t size) { return allocate(size, kDefault); }
+void* operator new[](std::size_t size) { return allocate(size, kDefault); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return allocate(size, static_cast<std::size_t>(alignment));
+}
+void* operator new[](std::size_t size, std::align_val_t alignment) {
+  return allocate(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete[](void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+namespace {
+
+using namespace chainrule;
+using namespace chainrule::testing;
+
+constexpr int64_t kBatch = 32;
+constexpr int64_t kInputs = 37;
+
+Layers layers() {
+  return {layer<Rescaling>(0.5),
+          dense(101, Activation::Kind::relu),
+          layer<BatchNormalization>(),
+          layer<Dropout>(0.25),
+          dense(89),
+          layer<LayerNormalization>(),
+          dense(5)};
+}
+
+template <class Run>
+int64_t count(Run run) {
+  const int64_t before = allocations;
+  run();
+  return allocations - before;
+}
+
+}  // namespace
+
+TEST_CASE("the counter counts") {
+  CHECK(count([] { delete new int(3); }) >= 1);
+  CHECK(count([] {}) == 0);
+}
+
+TEST_CASE("an epoch allocates the same however many batches it has") {
+  const DataSet data(1000 * kBatch, kInputs, 5);
+  REQUIRE(engine::worthwhile_threads(layers(), kInputs, kBatch, 2) == 2);
+  for (const int threads : {1, 2})
+    for (const double clip_norm : {0.0, 1.0}) {
+      CAPTURE(threads);
+      CAPTURE(clip_norm);
+      Network<float> network(layers(), kInputs, 1);
+      Optimizer rule = optimizer(Optimizer::Kind::adam, 1e-3);
+      rule.clip_norm = clip_norm;
+      EpochOptions o;
+      o.batch_size = kBatch;
+      o.num_threads = threads;
+      TargetsView y = data.by_label();
+      y.sample_weights = data.weights.data();
+      y.class_weights = data.class_weights.data();
+      const Loss loss = Loss::defaults(Loss::Kind::cross_entropy);
+      const auto epoch = [&](int64_t batches) {
+        y.rows = batches * kBatch;
+        const RowsView x = view(data.x.data(), y.rows, kInputs);
+        return count([&] { network.run_epoch(x, y, loss, rule, o); });
+      };
+      // On busy cores threads wait long for each other.
+      const int64_t many = threads == 1 ? 1000 : 100;
+      epoch(many);
+      epoch(10);
+      const int64_t few = epoch(10);
+      CHECK(epoch(many) == few);
+    }
+}
+
+TEST_CASE("a prediction allocates the same however many batches it takes") {
+  const DataSet data(1000 * kBatch, kInputs, 5);
+  std::vector<float> outputs(static_cast<size_t>(data.rows * 5));
+  for (const int threads : {1, 2}) {
+    CAPTURE(threads);
+    Network<float> network(layers(), kInputs, 1);
+    const auto predict = [&](int64_t batches) {
+      const RowsView x = view(data.x.data(), batches * kBatch, kInputs);
+      return count([&] { network.predict(x, kBatch, threads, outputs.data()); });
+    };
+    const int64_t first = predict(10);
+    const int64_t second = predict(10);
+    CHECK(second < first);
+    CHECK(predict(10) == second);
+    CHECK(predict(threads == 1 ? 1000 : 100) == second);
+  }
+}

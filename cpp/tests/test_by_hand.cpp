@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "chainrule/error.hpp"
+#include "engine/plan.hpp"
+#include "networks.hpp"
+
+namespace {
+
+using namespace chainrule;
+using namespace chainrule::testing;
+
+using Act = Activation::Kind;
+
+/// A network and a loss whose gradients are compared with differences of the loss.
+struct Example {
+  std::string name;
+  Layers layers;
+  Loss loss;
+  bool training = false;
+};
+
+constexpr int64_t kRows = 6;
+constexpr int64_t kInputs = 5;
+constexpr int64_t kOutputs = 4;
+
+std::vector<Example> examples() {
+  std::vector<Example> all;
+  const Loss squares = Loss::defaults(Loss::Kind::mse);
+  for (const std::string& kind : Activation::kinds()) {
+    const Activation activation = Activation::from_config({kind, {}});
+    all.push_back(
+        {kind,
+         {layer<Dense>(7, activation), layer<ActivationLayer>(activation), dense(kOutputs)},
+         squares});
+  }
+  for (const std::string& kind : Loss::kinds())
+    all.push_back({kind, {dense(7, Act::tanh), dense(kOutputs)}, Loss::from_config({kind, {}})});
+  Loss smoothed = Loss::defaults(Loss::Kind::cross_entropy);
+  smoothed.label_smoothing = 0.125;
+  all.push_back({"contained softmax", {dense(kOutputs, Act::softmax)}, smoothed});
+  all.push_back({"contained sigmoid",
+                 {dense(7), dense(kOutputs, Act::sigmoid)},
+                 Loss::defaults(Loss::Kind::binary_cross_entropy)});
+  Loss quantiles = Loss::defaults(Loss::Kind::quantile);
+  quantiles.quantiles = {0.125, 0.5};
+  all.push_back({"two quantiles", {dense(7, Act::tanh), dense(2 * kOutputs)}, quantiles});
+
+  for (const bool training : {false, true}) {
+    const std::string mode = training ? " in training" : " in inference";
+    all.push_back({"batch normalisation" + mode,
+                   {layer<BatchNormalization>(), dense(7, Act::tanh), layer<BatchNormalization>(),
+                    dense(kOutputs)},
+                   squares,
+                   training});
+    all.push_back({"dropout" + mode,
+                   {dense(9, Act::gelu), layer<Dropout>(0.5), dense(kOutputs)},
+                   squares,
+                   training});
+  }
+  BatchNormalization bare;
+  bare.center = bare.scale = false;
+  all.push_back({"bare batch normalisation",
+                 {layer<BatchNormalization>(bare), dense(kOutputs)},
+                 squares,
+                 true});
+  all.push_back({"layer normalisation",
+                 {layer<LayerNormalization>(), dense(7, Act::tanh), layer<LayerNormalization>(),
+                  dense(kOutputs)},
+                 squares});
+  all.push_back({"rescaling",
+                 {layer<Rescaling>(0.5, 1.0), dense(7, Act::tanh), layer<Rescaling>(-2.0, 0.25),
+                  dense(kOutputs)},
+                 squares});
+  all.push_back({"normalization", {layer<Normalization>(), dense(kOutputs)}, squares});
+  return all;
+}
+
+double distance(const std::vector<double>& a, const std::vector<double>& b) {
+  double squares = 0.0, scale = 0.0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    squares += (a[i] - b[i]) * (a[i] - b[i]);
+    scale += a[i] * a[i] + b[i] * b[i];
+  }
+  return std::sqrt(squares / std::max(scale, 1e-300));
+}
+
+/// d loss / d values[i] by fourth-order central differences, for each i.
+template <class LossAt>
+std::vector<double> differences(std::vector<double> values, LossAt loss_at) {
+  constexpr double h = 1e-3;
+  std::vector<double> slopes;
+  for (double& value : values) {
+    const double middle = value;
+    const auto moved = [&](double by) {
+      value = middle + by;
+      return loss_at(values);
+    };
+    const double near_pair = moved(h) - moved(-h);
+    const double far_pair = moved(2 * h) - moved(-2 * h);
+    slopes.push_back((8 * near_pair - far_pair) / (12 * h));
+    value = middle;
+  }
+  loss_at(values);
+  return slopes;
+}
+
+std::vector<double> set_off(std::vector<double> values, uint64_t seed) {
+  Draws draws(seed);
+  for (double& v : values) v += draws.uniform(-0.25, 0.25);
+  return values;
+}
+
+void check_gradients(const Example& e) {
+  DataSet data(kRows, kInputs, kOutputs, 23);
+  const TargetsView y = data.by_row();
+  Network<double> network(e.layers, kInputs, 31);
+  uint64_t seed = 1;
+  for (const ParameterInfo& info : network.parameters())
+    network.set_parameter(info.name, set_off(parameter(network, info), seed++).data());
+
+  std::vector<double> dx(kRows * kInputs);
+  const auto loss = [&] {
+    return network.compute_gradients(data.inputs_view(), y, e.loss, e.training, 1, dx.data());
+  };
+  loss();
+  const std::vector<double> dx_now = dx;
+  std::vector<std::vector<double>> kept;
+  std::vector<ParameterInfo> trained;
+  for (const ParameterInfo& info : network.parameters()) {
+    if (!info.trainable) continue;
+    trained.push_back(info);
+    kept.push_back(gradient(network, info));
+  }
+  for (size_t p = 0; p < trained.size(); ++p) {
+    CAPTURE(trained[p].name);
+    const auto slopes = differences(parameter(network, trained[p]), [&](const auto& values) {
+      network.set_parameter(trained[p].name, values.data());
+      return loss();
+    });
+    // A bias before a normalisation has no effect and a gradient of roundings only.
+    double largest = 0.0;
+    for (const double g : slopes) largest = std::max(largest, std::abs(g));
+    if (largest > 1e-9) CHECK(distance(kept[p], slopes) <= 1e-7);
+    if (largest <= 1e-9)
+      for (const double g : kept[p]) CHECK(std::abs(g) < 1e-9);
+  }
+  const auto slopes = differences(data.x, [&](const auto& values) {
+    data.x = values;
+    return loss();
+  });
+  CHECK(distance(dx_now, slopes) <= 1e-7);
+}
+
+/// forward, the loss's own gradient and backward, step by step, in the place of compute_gradients.
+template <class T>
+void check_by_hand(int threads) {
+  const DataSet data(29, 37, 5);
+  const Layers layers{layer<Rescaling>(0.5),
+                      dense(353, Act::relu),
+                      layer<BatchNormalization>(),
+                      layer<Dropout>(0.25),
+                      dense(329, Act::tanh),
+                      layer<LayerNormalization>(),
+                      dense(5)};
+  REQUIRE(engine::worthwhile_threads(layers, 37, 29, 4) == 4);
+  const Loss loss = Loss::defaults(Loss::Kind::cross_entropy);
+  Network<T> at_once(layers, 37, 3), by_hand(layers, 37, 3);
+  const auto x = data.inputs_view();
+  const auto size = static_cast<size_t>(data.rows);
+  std::vector<T> dx(size * 37), dx_by_hand(dx.size()), z(size * 5), dz(z.size());
+  const double expected =
+      at_once.compute_gradients(x, data.by_label(), loss, true, threads, dx.data());
+  by_hand.forward(x, true, threads, z.data());
+  CHECK_FALSE(by_hand.has_gradients());
+  CHECK(loss_and_gradient(loss, z.data(), data.rows, 5, data.by_label(), dz.data()) == expected);
+  by_hand.backward(view(dz.data(), data.rows, 5), threads, dx_by_hand.data());
+  CHECK(by_hand.has_gradients());
+  CHECK(same_bits(dx_by_hand, dx));
+  for (const ParameterInfo& info : at_once.parameters())
+    if (info.trainable) CHECK(same_bits(gradient(by_hand, info), gradient(at_once, info)));
+  CHECK(Snapshot<T>(by_hand) == Snapshot<T>(at_once));
+
+  Optimizer rule = optimizer(Optimizer::Kind::adam, 0.01);
+  rule.clip_norm = 0.5;
+  by_hand.step(rule, 0.0);
+  at_once.step(rule, 0.01);
+  CHECK(Snapshot<T>(by_hand) == Snapshot<T>(at_once));
+  Network<T> trained(layers, 37, 3);
+  EpochOptions o;
+  o.batch_size = data.rows;
+  o.shuffle = false;
+  o.whole_epoch = false;
+  o.num_threads = threads;
+  trained.run_epoch(x, data.by_label(), loss, rule, o);
+  CHECK(Snapshot<T>(by_hand) == Snapshot<T>(trained));
+}
+
+}  // namespace
+
+TEST_CASE("gradients are the loss's differences") {
+  for (const Example& example : examples()) {
+    CAPTURE(example.name);
+    check_gradients(example);
+  }
+}
+
+TEST_CASE("the chain rule by hand gives the bits of compute_gradients and of training") {
+  for (const int threads : {1, 4}) {
+    check_by_hand<float>(threads);
+    check_by_hand<double>(threads);
+  }
+}
+
+TEST_CASE("backward may be repeated, and goes with the last forward") {
+  const DataSet data(6, 5, 4);
+  Network<double> network({dense(7, Act::tanh), layer<BatchNormalization>(), dense(4)}, 5, 1);
+  const auto dy = view(data.targets.data(), 6, 4);
+  std::vector<double> first(30), second(30);
+  network.forward(data.inputs_view(), true, 1, nullptr);
+  network.backward(dy, 1, first.data());
+  const auto g = gradient(network, network.parameters()[0]);
+  network.backward(dy, 1, second.data());
+  CHECK(same_bits(first, second));
+  CHECK(same_bits(gradient(network, network.parameters()[0]), g));
+  network.forward(view(data.x.data(), 3, 5), true, 1, nullptr);
+  CHECK_THROWS_WITH_AS(network.backward(dy, 1, nullptr), doctest::Contains("(6, 4)"), Error);
+  network.backward(view(data.targets.data(), 3, 4), 1, nullptr);
+}
+
+TEST_CASE("calls at the wrong moment are errors") {
+  const DataSet data(6, 5, 4);
+  Network<double> network({dense(4)}, 5, 1);
+  std::vector<double> values(20);
+  const auto dy = view(data.targets.data(), 6, 4);
+  const Optimizer sgd = optimizer(Optimizer::Kind::sgd, 0.1);
+  CHECK_THROWS_AS(network.backward(dy, 1, nullptr), StateError);
+  CHECK_THROWS_AS(network.get_gradient("0.weight", values.data()), StateError);
+  CHECK_THROWS_AS(network.step(sgd, 0.0), StateError);
+
+  network.forward(data.inputs_view(), true, 1, nullptr);
+  CHECK_THROWS_AS(network.step(sgd, 0.0), StateError);
+  network.backward(dy, 1, nullptr);
+  CHECK_THROWS_AS(network.step(sgd, -1.0), Error);
+  network.step(sgd, 0.0);
+  // The forward pass was one of other weights.
+  CHECK_THROWS_AS(network.backward(dy, 1, nullptr), StateError);
+
+  network.forward(data.inputs_view(), true, 1, nullptr);
+  network.set_parameter("0.weight", values.data());
+  CHECK_THROWS_AS(network.backward(dy, 1, nullptr), StateError);
+  network.forward(data.inputs_view(), true, 1, nullptr);
+  network.run_epoch(data.inputs_view(), data.by_row(), Loss::defaults(Loss::Kind::mse), sgd, {});
+  CHECK_THROWS_AS(network.backward(dy, 1, nullptr), StateError);
+  CHECK_FALSE(network.has_gradients());
+}

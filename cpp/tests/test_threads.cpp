@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cfenv>
+#include <cstdint>
+#include <cstdlib>
+#include <limits>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/threads.hpp"
+#include "networks.hpp"
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
+namespace {
+
+using namespace chainrule;
+using namespace chainrule::engine;
+using namespace chainrule::testing;
+
+int more_than_cores() { return 4 * static_cast<int>(std::thread::hardware_concurrency()) + 1; }
+
+/// Rounds in which every member writes its own number and, after the barrier, reads all others'.
+int64_t count_early(Barrier& barrier, std::vector<int>& round_of, size_t index, int rounds) {
+  int64_t early = 0;
+  for (int round = 1; round <= rounds; ++round) {
+    round_of[index] = round;
+    barrier.wait();
+    for (const int other : round_of) early += other != round;
+    barrier.wait();
+  }
+  return early;
+}
+
+/// An environment variable for the length of a scope.
+class Environment {
+ public:
+  Environment(const char* name, const char* value) : name_(name) {
+    if (const char* old = std::getenv(name)) old_ = old;
+    ::setenv(name, value, 1);
+  }
+  ~Environment() {
+    if (old_) {
+      ::setenv(name_, old_->c_str(), 1);
+    } else {
+      ::unsetenv(name_);
+    }
+  }
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+ private:
+  const char* name_;
+  std::optional<std::string> old_;
+};
+
+bool denormals_are_kept() {
+  volatile float tiny = std::numeric_limits<float>::min();
+  tiny = tiny / 4;
+  return tiny > 0.0f;
+}
+
+/// The mode that kernels compute in; std::fegetround may speak of another unit's.
+bool rounds_up() {
+  volatile float sum = 1.0f;
+  sum = sum + 0x1p-30f;
+  return sum > 1.0f;
+}
+
+Snapshot<float> trained(int threads) {
+  const DataSet data(64, 37, 5);
+  Network<float> network({dense(203, Activation::Kind::relu), dense(211), dense(5)}, 37, 3);
+  EpochOptions o;
+  o.num_threads = threads;
+  network.run_epoch(data.inputs_view(), data.by_label(), Loss::defaults(Loss::Kind::cross_entropy),
+                    optimizer(Optimizer::Kind::adam, 0.01), o);
+  return Snapshot<float>(network);
+}
+
+}  // namespace
+
+TEST_CASE("nobody passes a barrier before all have come, with more threads than cores") {
+  const auto members = static_cast<size_t>(more_than_cores());
+  Barrier barrier(static_cast<int>(members));
+  std::vector<int> round_of(members);
+  std::atomic<int64_t> early{0};
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < members; ++i)
+    threads.emplace_back([&, i] { early += count_early(barrier, round_of, i, 200); });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(early == 0);
+}
+
+TEST_CASE("a team has one member per index, the caller first, and one barrier") {
+  for (const int wanted : {1, 2, 3, more_than_cores()}) {
+    CAPTURE(wanted);
+    std::vector<int> round_of(static_cast<size_t>(wanted));
+    std::vector<std::atomic<int>> calls(round_of.size());
+    std::atomic<int64_t> early{0};
+    std::atomic<int> size{0};
+    std::thread::id first;
+    run_team(wanted, [&](Team team) {
+      ++calls[static_cast<size_t>(team.index)];
+      size = team.size;
+      if (team.index == 0) {
+        round_of.resize(static_cast<size_t>(team.size));
+        first = std::this_thread::get_id();
+      }
+      team.barrier.wait();
+      early += count_early(team.barrier, round_of, static_cast<size_t>(team.index), 100);
+    });
+    CHECK(early == 0);
+    CHECK(size >= 1);
+    CHECK(size <= wanted);
+    CHECK(first == std::this_thread::get_id());
+    for (int i = 0; i < wanted; ++i) CHECK(calls[static_cast<size_t>(i)] == (i < size ? 1 : 0));
+    if (wanted > 1 && chainrule::thread_backend() != "serial") CHECK(size > 1);
+  }
+}
+
+TEST_CASE("a team flushes denormals and rounds to nearest, its caller goes on as before") {
+  REQUIRE(denormals_are_kept());
+  const Snapshot<float> expected = trained(1);
+  for (const int rounding : {FE_TONEAREST, FE_UPWARD}) {
+    std::fesetround(rounding);
+    std::atomic<int> kept{0}, upwards{0};
+    run_team(3, [&](Team) {
+      kept += denormals_are_kept();
+      upwards += rounds_up();
+    });
+    const bool up_after = rounds_up();
+    std::fesetround(FE_TONEAREST);
+    CHECK(up_after == (rounding == FE_UPWARD));
+    CHECK(kept == 0);
+    CHECK(upwards == 0);
+    CHECK(denormals_are_kept());
+  }
+  CHECK(trained(3) == expected);
+}
+
+TEST_CASE("the environment sets the number of threads") {
+  {
+    const Environment five("CHAINRULE_NUM_THREADS", "5");
+    CHECK(default_threads() == 5);
+    CHECK(default_num_threads() == 5);
+  }
+  for (const char* nonsense : {"", "0", "-3", "many"}) {
+    CAPTURE(nonsense);
+    const Environment wish("CHAINRULE_NUM_THREADS", nonsense);
+    CHECK(default_threads() >= 1);
+    CHECK(default_threads() <= static_cast<int>(std::thread::hardware_concurrency()));
+  }
+}
+
+TEST_CASE("two threads train two networks at once") {
+  const Snapshot<float> expected = trained(1);
+  std::atomic<int> same{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 2; ++i)
+    threads.emplace_back([&] {
+      for (int repeat = 0; repeat < 5; ++repeat) same += trained(2) == expected;
+    });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(same == 10);
+}
+
+// The thread sanitizer does not let a fork of a threaded process start threads.
+#if (defined(__unix__) || defined(__APPLE__)) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("a child that was forked after use trains on threads too") {
+  const Snapshot<float> expected = trained(2);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    ::alarm(20);  // a child that hangs dies of it
+    ::_exit(trained(2) == expected ? 0 : 1);
+  }
+  int status = -1;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+  CHECK(trained(2) == expected);
+}
+#endif

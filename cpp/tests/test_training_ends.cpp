@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "chainrule/error.hpp"
+#include "chainrule/random.hpp"
+#include "networks.hpp"
+
+namespace {
+
+using namespace chainrule;
+using namespace chainrule::testing;
+
+using Act = Activation::Kind;
+using Opt = Optimizer::Kind;
+
+/// A mean of squares to be trained for as long as `poll` likes, on rows that take no memory.
+template <class Poll>
+EpochResult endless_epoch(Network<float>& network, Poll poll) {
+  static const float zeros[16] = {};
+  const RowsView x{zeros, DataType::float32, int64_t{1} << 40, network.inputs(), 0, 4};
+  TargetsView y;
+  y.values = {zeros, DataType::float32, x.rows, network.outputs(), 0, 4};
+  y.rows = x.rows;
+  EpochOptions o = options(16);
+  o.shuffle = false;
+  o.poll = poll;
+  return network.run_epoch(x, y, mse(), optimizer(Opt::sgd, 0.01), o);
+}
+
+}  // namespace
+
+TEST_CASE("divergence is reported with its place, and everything is as the epoch began") {
+  DataSet data(40, 37, 5);
+  const Optimizer rule = optimizers()[0];
+  Network<float> network(odd_layers(), 37, 4);
+  after_epochs(network, data, cross_entropy(), rule, 1, options(8));
+  const Snapshot<float> before(network);
+  std::vector<int64_t> order(40);
+  shuffled_order(order.data(), 40, 4, 1);
+  data.x[static_cast<size_t>(order[25] * 37)] = std::numeric_limits<double>::quiet_NaN();
+  for (const int threads : {1, 3}) {
+    CAPTURE(threads);
+    try {
+      network.run_epoch(data.inputs_view(), data.by_label(), cross_entropy(), rule,
+                        options(8, threads));
+      FAIL("the loss is NaN");
+    } catch (const DivergenceError& error) {
+      CHECK(error.epoch == 2);
+      CHECK(error.batch == 4);
+      CHECK(error.layer == "0 (rescaling)");
+      CHECK(std::isnan(error.loss));
+      CHECK(std::string(error.what()).find("epoch 2, batch 4") != std::string::npos);
+    }
+    CHECK(Snapshot<float>(network) == before);
+  }
+  data.x[static_cast<size_t>(order[25] * 37)] = 0.0;
+  Network<float> fresh(odd_layers(), 37, 4);
+  after_epochs(fresh, data, cross_entropy(), rule, 1, options(8));
+  // It goes on as if nothing had happened.
+  network.run_epoch(data.inputs_view(), data.by_label(), cross_entropy(), rule, options(8));
+  CHECK(network.epochs() == 2);
+}
+
+TEST_CASE("divergence in a later piece goes back to the epoch's beginning") {
+  DataSet data(40, 37, 5);
+  const Optimizer rule = optimizers()[0];
+  std::vector<int64_t> order(40);
+  shuffled_order(order.data(), 40, 4, 0);
+  data.x[static_cast<size_t>(order[25] * 37)] = std::numeric_limits<double>::infinity();
+  Network<float> network(odd_layers(), 37, 4);
+  const Snapshot<float> before(network);
+  EpochOptions o = options(8);
+  o.batches = 2;
+  network.run_epoch(data.inputs_view(), data.by_label(), cross_entropy(), rule, o);
+  const auto resumed = rebuilt(network, rule);
+  const Snapshot<float> middle(*resumed);
+  o.first_batch = 2;
+  CHECK_THROWS_AS(network.run_epoch(data.inputs_view(), data.by_label(), cross_entropy(), rule, o),
+                  DivergenceError);
+  CHECK(Snapshot<float>(network) == before);
+  // A network that knows no beginning of this epoch goes back to where it came in.
+  CHECK_THROWS_AS(resumed->run_epoch(data.inputs_view(), data.by_label(), cross_entropy(), rule, o),
+                  DivergenceError);
+  CHECK(Snapshot<float>(*resumed) == middle);
+}
+
+TEST_CASE("weights that overflow in the last update count as divergence") {
+  const DataSet data(4, 3, 2);
+  Network<float> network({dense(2)}, 3, 1);
+  const Snapshot<float> before(network);
+  EpochOptions o = options(4);
+  o.learning_rate = 3e38;
+  Optimizer rule = optimizer(Opt::sgd, 1.0);
+  rule.weight_decay = 1e3;
+  CHECK_THROWS_AS(network.run_epoch(data.inputs_view(), data.by_row(), mse(), rule, o),
+                  DivergenceError);
+  CHECK(Snapshot<float>(network) == before);
+}
+
+TEST_CASE("a softmax within the network does not diverge in the padding of what follows it") {
+  const DataSet data(6, 3, 2);
+  Network<float> network({dense(5, Act::softmax), layer<BatchNormalization>(), dense(2)}, 3, 1);
+  const std::vector<float> low(5, -1e4f);
+  network.set_parameter("0.bias", low.data());
+  network.run_epoch(data.inputs_view(), data.by_row(), mse(), optimizer(Opt::sgd, 0.1), options(6));
+  CHECK(network.epochs() == 1);
+}
+
+TEST_CASE("errors of the caller leave the network as it was") {
+  const DataSet data(20, 4, 3);
+  Network<double> network({dense(3)}, 4, 2);
+  network.run_epoch(data.inputs_view(), data.by_label(), cross_entropy(), optimizer(Opt::adam, 0.1),
+                    options(5));
+  const Snapshot<double> before(network);
+  const Optimizer adam = optimizer(Opt::adam, 0.1);
+  const Optimizer sgd = optimizer(Opt::sgd, 0.1);
+  const auto refuses = [&](const char* text, const RowsView& x, const TargetsView& y,
+                           const Loss& loss, const Optimizer& rule, const EpochOptions& o) {
+    CAPTURE(text);
+    CHECK_THROWS_WITH_AS(network.run_epoch(x, y, loss, rule, o), doctest::Contains(text), Error);
+    CHECK(Snapshot<double>(network) == before);
+  };
+  const auto x = data.inputs_view();
+  refuses("5 columns", view(data.x.data(), 4, 5), data.by_label(), cross_entropy(), sgd,
+          options(5));
+  refuses("x is empty", view(data.x.data(), 0, 4), data.by_label(), cross_entropy(), sgd,
+          options(5));
+  refuses("x has 19 rows but y has 20", view(data.x.data(), 19, 4), data.by_label(),
+          cross_entropy(), sgd, options(5));
+  refuses("labels", x, data.by_label(), mse(), sgd, options(5));
+  refuses("batch_size", x, data.by_label(), cross_entropy(), sgd, options(0));
+
+  std::vector<int64_t> labels = data.labels;
+  labels[7] = 3;
+  TargetsView y = data.by_label();
+  y.labels = labels.data();
+  refuses("y[7] is label 3", x, y, cross_entropy(), sgd, options(5));
+  labels[7] = -1;
+  refuses("y[7] is label -1", x, y, cross_entropy(), sgd, options(5));
+
+  TargetsView narrow = data.by_row();
+  narrow.values.columns = 2;
+  refuses("y has 2 columns", x, narrow, mse(), sgd, options(5));
+  TargetsView classes = data.by_row();
+  classes.class_weights = data.class_weights.data();
+  refuses("class_weight", x, classes, mse(), sgd, options(5));
+
+  EpochOptions o = options(5);
+  o.first_batch = 4;
+  refuses("first_batch must lie in 0..3, got 4", x, data.by_label(), cross_entropy(), sgd, o);
+  o = options(5);
+  o.learning_rate = -0.1;
+  refuses("learning rate", x, data.by_label(), cross_entropy(), sgd, o);
+  o.learning_rate = std::numeric_limits<double>::quiet_NaN();
+  refuses("learning rate", x, data.by_label(), cross_entropy(), sgd, o);
+  const double rates[] = {0.1, 0.1, std::numeric_limits<double>::infinity(), 0.1};
+  o.learning_rates = rates;
+  refuses("learning rate", x, data.by_label(), cross_entropy(), sgd, o);
+
+  Optimizer broken = adam;
+  broken.beta1 = 2.0;
+  refuses("beta1", x, data.by_label(), cross_entropy(), broken, options(5));
+  Loss smoothed = cross_entropy();
+  smoothed.label_smoothing = 1.5;
+  refuses("label_smoothing", x, data.by_label(), smoothed, sgd, options(5));
+}
+
+TEST_CASE("poll stops after the current batch") {
+  Network<float> network({dense(2)}, 3, 1);
+  int64_t seen = 0;
+  const EpochResult result = endless_epoch(network, [&](int64_t done, double loss) {
+    seen = done;
+    return std::isfinite(loss);
+  });
+  CHECK(result.stopped);
+  CHECK(seen > 0);
+  CHECK(result.batches == seen);
+  CHECK(network.steps() == seen);
+  CHECK(network.epochs() == 0);
+}
+
+TEST_CASE("an exception from poll stops as well, and arrives") {
+  Network<float> network({dense(2)}, 3, 1);
+  CHECK_THROWS_WITH_AS(
+      endless_epoch(network, [](int64_t, double) -> bool { throw std::range_error("enough"); }),
+      "enough", std::range_error);
+  CHECK(network.steps() > 0);
+  const DataSet data(4, 3, 2);
+  network.run_epoch(data.inputs_view(), data.by_row(), mse(), optimizer(Opt::sgd, 0.1), options(4));
+}
+
+TEST_CASE("a network in use is an error to other threads and to the callback itself") {
+  Network<float> network({dense(2)}, 3, 1);
+  const std::vector<float> x(3);
+  std::vector<float> y(2);
+  int refused = 0;
+  const auto predict = [&] {
+    try {
+      network.predict(view(x.data(), 1, 3), 1, 1, y.data());
+    } catch (const StateError&) {
+      ++refused;
+    }
+  };
+  endless_epoch(network, [&](int64_t, double) {
+    predict();
+    std::thread(predict).join();
+    return true;
+  });
+  CHECK(refused == 2);
+  predict();
+  CHECK(refused == 2);
+}

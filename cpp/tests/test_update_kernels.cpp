@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "chainrule/optimizer.hpp"
+#include "engine/optimizer_state.hpp"
+#include "matrices.hpp"
+
+namespace {
+
+using chainrule::Optimizer;
+using chainrule::engine::make_rule;
+using namespace chainrule::kernels;
+using namespace chainrule::testing;
+
+using Kind = Optimizer::Kind;
+using Slots = std::array<double, 3>;
+
+double sign(double x) { return x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : 0.0; }
+
+/// One weight's step `t` (counted from 1) as torch.optim's documentation writes it, lion as in its
+/// paper; the slots are in the order of Optimizer::slots().
+double plain_step(const Optimizer& o, double rate, int t, double w, double g, Slots& s) {
+  const bool decoupled = o.kind == Kind::adamw || o.kind == Kind::lion;
+  if (decoupled) w -= rate * o.weight_decay * w;
+  if (!decoupled) g += o.weight_decay * w;
+  switch (o.kind) {
+    case Kind::sgd: {
+      if (o.momentum == 0.0) return w - rate * g;
+      s[0] = t == 1 ? g : o.momentum * s[0] + (1.0 - o.dampening) * g;
+      return w - rate * (o.nesterov ? g + o.momentum * s[0] : s[0]);
+    }
+    case Kind::adagrad:
+      s[0] += g * g;
+      return w - rate / (1.0 + (t - 1) * o.lr_decay) * g / (std::sqrt(s[0]) + o.epsilon);
+    case Kind::rmsprop: {
+      s[0] = o.rho * s[0] + (1.0 - o.rho) * g * g;
+      double v = s[0];
+      double& average = o.momentum > 0.0 ? s[2] : s[1];
+      if (o.centered) {
+        average = o.rho * average + (1.0 - o.rho) * g;
+        v -= average * average;
+      }
+      const double d = g / (std::sqrt(v) + o.epsilon);
+      if (o.momentum == 0.0) return w - rate * d;
+      s[1] = o.momentum * s[1] + d;
+      return w - rate * s[1];
+    }
+    case Kind::adam:
+    case Kind::adamw: {
+      s[0] = o.beta1 * s[0] + (1.0 - o.beta1) * g;
+      s[1] = o.beta2 * s[1] + (1.0 - o.beta2) * g * g;
+      double v = s[1];
+      if (o.amsgrad) v = s[2] = std::max(s[2], v);
+      const double m_hat = s[0] / (1.0 - std::pow(o.beta1, t));
+      const double v_hat = v / (1.0 - std::pow(o.beta2, t));
+      return w - rate * m_hat / (std::sqrt(v_hat) + o.epsilon);
+    }
+    case Kind::adadelta: {
+      s[0] = o.rho * s[0] + (1.0 - o.rho) * g * g;
+      const double d = std::sqrt(s[1] + o.epsilon) / std::sqrt(s[0] + o.epsilon) * g;
+      s[1] = o.rho * s[1] + (1.0 - o.rho) * d * d;
+      return w - rate * d;
+    }
+    case Kind::lion:
+      w -= rate * sign(o.beta1 * s[0] + (1.0 - o.beta1) * g);
+      s[0] = o.beta2 * s[0] + (1.0 - o.beta2) * g;
+      return w;
+  }
+  return w;
+}
+
+Optimizer with(Kind kind, void (*change)(Optimizer&) = nullptr) {
+  Optimizer o = Optimizer::defaults(kind);
+  if (change) change(o);
+  o.check();
+  return o;
+}
+
+std::vector<Optimizer> variants() {
+  return {
+      with(Kind::sgd),
+      with(Kind::sgd, [](Optimizer& o) { o.momentum = 0.9; }),
+      with(Kind::sgd,
+           [](Optimizer& o) {
+             o.momentum = 0.75;
+             o.dampening = 0.25;
+             o.weight_decay = 0.01;
+           }),
+      with(Kind::sgd,
+           [](Optimizer& o) {
+             o.momentum = 0.9;
+             o.nesterov = true;
+           }),
+      with(Kind::adagrad),
+      with(Kind::adagrad,
+           [](Optimizer& o) {
+             o.lr_decay = 0.1;
+             o.weight_decay = 0.02;
+           }),
+      with(Kind::rmsprop),
+      with(Kind::rmsprop, [](Optimizer& o) { o.centered = true; }),
+      with(Kind::rmsprop,
+           [](Optimizer& o) {
+             o.momentum = 0.8;
+             o.weight_decay = 0.02;
+           }),
+      with(Kind::rmsprop,
+           [](Optimizer& o) {
+             o.momentum = 0.8;
+             o.centered = true;
+           }),
+      with(Kind::adam),
+      with(Kind::adam,
+           [](Optimizer& o) {
+             o.amsgrad = true;
+             o.weight_decay = 0.05;
+           }),
+      with(Kind::adamw),
+      with(Kind::adamw,
+           [](Optimizer& o) {
+             o.amsgrad = true;
+             o.weight_decay = 0.1;
+           }),
+      with(Kind::adadelta),
+      with(Kind::adadelta, [](Optimizer& o) { o.weight_decay = 0.05; }),
+      with(Kind::lion),
+      with(Kind::lion, [](Optimizer& o) { o.weight_decay = 0.5; }),
+  };
+}
+
+constexpr int64_t kSize = 80;
+constexpr int kSteps = 6;
+
+template <class T>
+struct Trained {
+  std::vector<T> weight, slots[3];
+};
+
+template <class T>
+std::vector<T> gradient_of(int step) {
+  Draws draws(40 + static_cast<uint64_t>(step));
+  std::vector<T> g(kSize);
+  for (T& value : g) value = static_cast<T>(draws.uniform(-1, 1));
+  return g;
+}
+
+template <class T>
+Trained<T> start(const Optimizer& o) {
+  Draws draws(1);
+  Trained<T> t;
+  t.weight.resize(kSize);
+  for (T& w : t.weight) w = static_cast<T>(draws.uniform(-1, 1));
+  for (size_t s = 0; s < o.slots().size(); ++s) t.slots[s].assign(kSize, T(0));
+  return t;
+}
+
+/// Weights and slots after some steps with penalties, clipping by value and a clipping factor.
+template <class T>
+Trained<T> train(const std::string& isa, const Optimizer& o, double l1, double l2, double factor) {
+  Trained<T> t = start<T>(o);
+  for (int step = 1; step <= kSteps; ++step) {
+    UpdateRule<T> rule = make_rule<T>(o, o.learning_rate, step);
+    rule.gradient_factor = static_cast<T>(factor);
+    const std::vector<T> g = gradient_of<T>(step);
+    const auto slot = [&](int i) { return t.slots[i].empty() ? nullptr : t.slots[i].data(); };
+    kernels_of<T>(isa).update(rule, {t.weight.data(), g.data(), slot(0), slot(1), slot(2), kSize,
+                                     static_cast<T>(l1), static_cast<T>(l2)});
+  }
+  return t;
+}
+
+template <class T>
+void check_against_plain(const Optimizer& o, double l1, double l2, double factor,
+                         double tolerance) {
+  const Trained<T> got = train<T>("portable", o, l1, l2, factor);
+  const Trained<T> first = start<T>(o);
+  double moved = 0.0;
+  for (size_t i = 0; i < kSize; ++i) {
+    double w = static_cast<double>(first.weight[i]);
+    Slots slots{};
+    for (int step = 1; step <= kSteps; ++step) {
+      double g = static_cast<double>(gradient_of<T>(step)[i]);
+      g += l1 * sign(w) + 2.0 * l2 * w;
+      if (o.clip_value > 0.0) g = std::clamp(g, -o.clip_value, o.clip_value);
+      w = plain_step(o, o.learning_rate, step, w, factor * g, slots);
+    }
+    CHECK(std::abs(static_cast<double>(got.weight[i]) - w) <= tolerance);
+    for (size_t s = 0; s < o.slots().size(); ++s)
+      CHECK(std::abs(static_cast<double>(got.slots[s][i]) - slots[s]) <= 4 * tolerance);
+    moved = std::max(moved, std::abs(w - static_cast<double>(first.weight[i])));
+  }
+  CHECK(moved > o.learning_rate / 1000);
+
+  for (const std::string& isa : vector_isas()) {
+    CAPTURE(isa);
+    const Trained<T> other = train<T>(isa, o, l1, l2, factor);
+    CHECK(same_bits(other.weight, got.weight));
+    for (int s = 0; s < 3; ++s) CHECK(same_bits(other.slots[s], got.slots[s]));
+  }
+}
+
+/// Sums of squares of one panel after penalties and clipping, in plain double.
+template <class T>
+void check_squared_sums(const std::string& isa) {
+  const KernelTable<T>& k = kernels_of<T>(isa);
+  const int64_t rows = 9, columns = k.panel + 5;
+  const PanelShape shape{rows, columns, k.panel, kGranule<T>};
+  const int64_t width = whole_granules<T>(5);
+  Draws draws(8);
+  Optimizer o = Optimizer::defaults(Kind::sgd);
+  o.clip_value = 0.5;
+  const UpdateRule<T> rule = make_rule<T>(o, 0.1, 1);
+  const Matrix<T> w = filled<T>(rows, width, T(0), [&] { return draws.uniform(-1, 1); });
+  const Matrix<T> g = filled<T>(rows, width, T(0), [&] { return draws.uniform(-1, 1); });
+  std::vector<T> sums(static_cast<size_t>(width));
+  k.squared_column_sums(rule, shape, 1, w.data(), g.data(), T(0.125), T(0.25), sums.data());
+  for (int64_t j = 0; j < width; ++j) {
+    T sum = 0;
+    for (int64_t i = 0; i < rows; ++i) {
+      T v = g(i, j) + T(0.125) * static_cast<T>(sign(static_cast<double>(w(i, j))));
+      v += T(2) * T(0.25) * w(i, j);
+      v = std::clamp(v, T(-0.5), T(0.5));
+      sum = std::fma(v, v, sum);
+    }
+    CHECK(sums[static_cast<size_t>(j)] == sum);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every optimizer follows its plain formulas, with the same bits everywhere") {
+  for (Optimizer o : variants()) {
+    const std::string kind = o.config().kind;
+    CAPTURE(kind);
+    CAPTURE(o.momentum);
+    CAPTURE(o.centered);
+    CAPTURE(o.amsgrad);
+    CAPTURE(o.weight_decay);
+    check_against_plain<double>(o, 0.0, 0.0, 1.0, 1e-12);
+    // Lion's sign turns a rounding into a whole step where the momentum all but cancels.
+    const double single = o.kind == Kind::lion ? 1.1 * 2 * o.learning_rate : 2e-5;
+    check_against_plain<float>(o, 0.0, 0.0, 1.0, single);
+    o.clip_value = 0.5;
+    check_against_plain<double>(o, 0.01, 0.02, 0.75, 1e-12);
+    check_against_plain<float>(o, 0.01, 0.02, 0.75, single);
+  }
+}
+
+TEST_CASE("clipping by value passes NaN on") {
+  for (const std::string& isa : available()) {
+    CAPTURE(isa);
+    Optimizer o = Optimizer::defaults(Kind::sgd);
+    o.clip_value = 1.0;
+    std::vector<float> w(16, 0.5f), g(16, 10.0f);
+    g[3] = std::numeric_limits<float>::quiet_NaN();
+    const UpdateRule<float> rule = make_rule<float>(o, 0.25, 1);
+    kernels_of<float>(isa).update(rule,
+                                  {w.data(), g.data(), nullptr, nullptr, nullptr, 16, 0.0f, 0.0f});
+    CHECK(std::isnan(w[3]));
+    CHECK(w[2] == 0.25f);
+  }
+}
+
+TEST_CASE("sums for the global norm see the clipped gradient with its penalties") {
+  for (const std::string& isa : available()) {
+    CAPTURE(isa);
+    check_squared_sums<float>(isa);
+    check_squared_sums<double>(isa);
+  }
+}

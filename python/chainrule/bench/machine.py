@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The machine that figures belong to."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+from chainrule import _core
+
+__all__ = ["describe"]
+
+
+def describe() -> dict[str, str]:
+    """Return processor, cores, system, Python and chainrule's kernels.
+
+    Returns
+    -------
+    dict of str to str
+
+    Examples
+    --------
+    >>> sorted(describe())
+    ['cores', 'kernels', 'processor', 'python', 'system', 'threads']
+    """
+    return {
+        "processor": _processor(),
+        "cores": str(_cores()),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "kernels": _core.instruction_set(),
+        "threads": _core.thread_backend(),
+    }
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown processor"

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line, ``chainrule``: train, evaluate, predict, inspect and bench."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from chainrule.cli.parser import parse
+from chainrule.errors import DivergenceError
+
+__all__ = ["main"]
+
+_DIVERGED = 1
+_WRONG_INPUT = 2
+# The shell's customs: 128 plus the number of the signal.
+_INTERRUPTED = 130
+_BROKEN_PIPE = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; default: those of the process.
+
+    Returns
+    -------
+    int
+        The exit status: 0, or 1 if training diverged or a benchmark's check failed, 2 for a wrong
+        argument, file or value, 130 after Ctrl-C, 141 if the reader of the output is gone. Every
+        failure leaves one line on standard error.
+    """
+    try:
+        options = parse(sys.argv[1:] if argv is None else argv)
+        status: int = options.run(options)
+        sys.stdout.flush()
+    except SystemExit as stop:  # argparse, after --help and --version
+        return int(stop.code or 0)
+    except KeyboardInterrupt:
+        return _failed("interrupted", _INTERRUPTED)
+    except BrokenPipeError:
+        # Python flushes standard output once more at its exit, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except DivergenceError as error:
+        return _failed(str(error), _DIVERGED)
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        return _failed(_text(error), _WRONG_INPUT)
+    return status
+
+
+def _failed(text: str, status: int) -> int:
+    print(f"chainrule: error: {' '.join(text.split())}", file=sys.stderr)
+    return status
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``chainrule inspect``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from chainrule import model_file
+from chainrule.sequential import Sequential, load
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what a model file holds."""
+    net = load(options.model)
+    content = Path(options.model).read_bytes()
+    description, _ = model_file._parse(content)
+    facts = {
+        "file": f"{options.model}, {len(content):,} bytes",
+        "format": f"{description['format_version']}, by chainrule "
+        f"{description['chainrule_version']}",
+        "seed": str(net.seed),
+        "loss": "none" if net.loss is None else repr(net.loss),
+        "optimizer": "none" if net.optimizer is None else repr(net.optimizer),
+        "trained": _training(net),
+    }
+    for name, text in facts.items():
+        print(f"{name:<10} {text}")
+    print()
+    net.summary()
+    print()
+    for name, array in net.parameters.items():
+        print(f"{name:<24} {array.shape!s:<14} {array.nbytes:>12,} bytes")
+    return 0
+
+
+def _training(net: Sequential) -> str:
+    core = net._need_core()
+    text = f"{core.epochs} epochs, {core.total_steps} steps"
+    for name, column in net.history.items():
+        if isinstance(column[-1], float):
+            text += f", {name} {column[-1]:.4g}"
+    return text

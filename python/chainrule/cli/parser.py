@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands and their options.
+
+Names of losses, optimizers and activations are checked where they are used, so that one place knows
+them; commands are imported when they run, so that ``--help`` stays quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from chainrule.cli import values
+from chainrule.names import unknown_name
+
+_DATA_HELP = """\
+digits, mnist or fashion-mnist; or a FILE: .csv or .csv.gz with a label column, or .npz with the
+arrays x and y. One fifth of digits and of a FILE, always the same rows, is kept for testing."""
+
+_TRAIN_HELP = """\
+Train a multilayer perceptron, show its accuracy on rows it has not seen, and write a model file.
+Without arguments it learns the handwritten digits that come with chainrule.
+
+Labels that are text or whole numbers from 0 to 999 are classes; other numbers are targets of a
+regression, as all numbers are with --loss mse. Pixels (uint8) are scaled to 0..1; the columns of
+tables are standardised. Ctrl-C stops the training and still writes the model."""
+
+_TRAIN_EXAMPLES = """\
+examples:
+  chainrule train
+  chainrule train --data mnist --layers 512,256 --epochs 10 --batch-size 128
+  chainrule train --data houses.csv --label price --loss huber --plot houses.png"""
+
+_EVALUATE_HELP = """\
+Print a model's loss on data with known labels, and its accuracy and confusion matrix, or for a
+regression the mean squared error, the mean absolute error and R2."""
+
+_EVALUATE_EXAMPLES = """\
+examples:
+  chainrule evaluate digits.safetensors --data digits
+  chainrule evaluate houses.safetensors --data houses.csv --label price --part test"""
+
+_PREDICT_HELP = """\
+Predict every row of a CSV or NPY file without a label column. The answer is CSV: for a classifier
+the label with the largest probability and the probability of each class, otherwise the outputs."""
+
+_PREDICT_EXAMPLES = """\
+examples:
+  chainrule predict digits.safetensors new.npy
+  chainrule predict houses.safetensors new.csv -o prices.csv"""
+
+_INSPECT_HELP = "Print what a model file holds: layers, shapes, sizes and the state of its training."
+
+_BENCH_HELP = """\
+Measure training speed against the libraries installed beside chainrule (NumPy by hand,
+scikit-learn, PyTorch, JAX) on the same work, and print a Markdown table. Each library first has to
+reach the same loss from the same initial weights; then rounds of all of them alternate, and the
+table gives medians."""
+
+_BENCH_EXAMPLES = """\
+examples:
+  chainrule bench --quick
+  chainrule bench --threads 1 --json results.json"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Return the options; the command to run is in ``run``.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        The arguments after the program's name.
+
+    Returns
+    -------
+    argparse.Namespace
+
+    Raises
+    ------
+    ValueError
+        If an argument is wrong; the text is one line.
+    """
+    parser, commands = _parsers()
+    if not argv:
+        raise ValueError(f"no command; expected one of {', '.join(commands)}, or --help")
+    if not argv[0].startswith("-") and argv[0] not in commands:
+        raise ValueError(unknown_name("command", argv[0], commands))
+    options, extra = parser.parse_known_args(argv)
+    if extra:
+        if not extra[0].startswith("-"):
+            raise ValueError(f"unexpected argument {extra[0]!r}")
+        command = commands.get(getattr(options, "command", ""), parser)
+        valid = re.findall(r"--[a-z][a-z-]*", command.format_usage())
+        raise ValueError(unknown_name("option", extra[0].partition("=")[0], valid))
+    return options
+
+
+def _parsers() -> tuple[_Parser, dict[str, argparse.ArgumentParser]]:
+    parser = _Parser(
+        prog="chainrule",
+        description="Train and run multilayer perceptrons on the CPU.",
+        epilog="Each command explains itself: chainrule train --help. The exit status is 0, or 1 "
+        "if training diverged, 2 for a wrong argument, file or value, 130 after Ctrl-C.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="Print the version and the kernels in use."
+    )
+    group = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    adders: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+        "train": _add_train,
+        "evaluate": _add_evaluate,
+        "predict": _add_predict,
+        "inspect": _add_inspect,
+        "bench": _add_bench,
+    }
+    texts = {
+        "train": ("Train a network and write a model file.", _TRAIN_HELP, _TRAIN_EXAMPLES),
+        "evaluate": ("Measure a model on data.", _EVALUATE_HELP, _EVALUATE_EXAMPLES),
+        "predict": ("Predict the rows of a file.", _PREDICT_HELP, _PREDICT_EXAMPLES),
+        "inspect": ("Print what a model file holds.", _INSPECT_HELP, ""),
+        "bench": ("Measure speed against other libraries.", _BENCH_HELP, _BENCH_EXAMPLES),
+    }
+    commands = {}
+    for name, add in adders.items():
+        short, description, examples = texts[name]
+        command = group.add_parser(
+            name,
+            help=short,
+            description=description,
+            epilog=examples,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        add(command)
+        command.set_defaults(run=_runner(name))
+        commands[name] = command
+    return parser, commands
+
+
+def _runner(command: str) -> Callable[[argparse.Namespace], int]:
+    def run(options: argparse.Namespace) -> int:
+        status: int = importlib.import_module(f"chainrule.cli.{command}").run(options)
+        return status
+
+    return run
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    _add_data(parser, default="digits")
+    network = parser.add_argument_group("network")
+    network.add_argument(
+        "--layers",
+        type=values.layer_sizes,
+        default=(128,),
+        metavar="UNITS",
+        help="Units of the hidden layers, such as 512,256; none for no hidden layer. Default: 128.",
+    )
+    network.add_argument(
+        "--activation",
+        default="relu",
+        metavar="NAME",
+        help="Activation of the hidden layers, such as gelu or tanh. Default: relu.",
+    )
+    network.add_argument(
+        "--dropout",
+        type=values.fraction,
+        default=0.0,
+        metavar="RATE",
+        help="Share of each hidden layer's outputs to drop while training. Default: 0.",
+    )
+    training = parser.add_argument_group("training")
+    training.add_argument(
+        "--loss",
+        metavar="NAME",
+        help="Default: cross_entropy for classes, mse for numbers.",
+    )
+    training.add_argument(
+        "--optimizer",
+        default="adam",
+        metavar="NAME",
+        help="Such as sgd, adamw or rmsprop. Default: adam.",
+    )
+    training.add_argument(
+        "--learning-rate",
+        type=values.positive_number,
+        metavar="RATE",
+        help="Default: the optimizer's own, 0.001 for adam.",
+    )
+    training.add_argument(
+        "--schedule",
+        choices=("cosine", "constant"),
+        default="cosine",
+        help="Whether the learning rate falls to 0 along half a cosine or stays. Default: cosine.",
+    )
+    training.add_argument(
+        "--epochs",
+        type=values.positive_integer,
+        default=20,
+        metavar="N",
+        help="Passes over the training rows. Default: 20.",
+    )
+    training.add_argument(
+        "--batch-size",
+        type=values.positive_integer,
+        default=32,
+        metavar="ROWS",
+        help="Rows of one step. Default: 32.",
+    )
+    training.add_argument(
+        "--validation-split",
+        type=values.fraction,
+        default=0.0,
+        metavar="SHARE",
+        help="Share of the training rows to measure after each epoch instead. Default: 0.",
+    )
+    training.add_argument(
+        "--seed",
+        type=values.seed,
+        default=0,
+        metavar="N",
+        help="Decides initial weights, order of rows and dropout. Default: 0.",
+    )
+    _add_threads(training)
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--output",
+        "-o",
+        metavar="MODEL",
+        help="Model file to write or replace. Default: the data's name and .safetensors, here.",
+    )
+    output.add_argument(
+        "--plot",
+        metavar="FILE",
+        help="Draw the loss and the metrics over the epochs, such as to curves.png.",
+    )
+    loudness = output.add_mutually_exclusive_group()
+    loudness.add_argument(
+        "--verbose", "-v", action="store_true", help="Print the layers too."
+    )
+    loudness.add_argument(
+        "--quiet", "-q", action="store_true", help="Print the test result and the files alone."
+    )
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    _add_data(parser, default=None)
+    parser.add_argument(
+        "--part",
+        choices=("train", "test", "all"),
+        help="Rows to take: those that train learns from, those it tests on, or all. Default: test "
+        "for digits, mnist and fashion-mnist, all for a FILE.",
+    )
+    _add_threads(parser)
+
+
+def _add_predict(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument("input", metavar="INPUT", help="File of rows: .csv, .csv.gz or .npy.")
+    parser.add_argument(
+        "--output", "-o", metavar="FILE", help="CSV file to write. Default: standard output."
+    )
+    _add_header(parser)
+    _add_threads(parser)
+
+
+def _add_inspect(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--quick", action="store_true", help="Fewer rows and rounds, for a first impression."
+    )
+    parser.add_argument("--json", metavar="FILE", help="Write every measurement to this file too.")
+    _add_threads(parser)
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="Model file that train has written.")
+
+
+def _add_data(parser: argparse.ArgumentParser, default: str | None) -> None:
+    data = parser.add_argument_group("data")
+    data.add_argument(
+        "--data",
+        default=default,
+        required=default is None,
+        metavar="DATA",
+        help=_DATA_HELP + (f" Default: {default}." if default else ""),
+    )
+    data.add_argument(
+        "--label",
+        type=values.label_column,
+        metavar="COLUMN",
+        help="Label column of a CSV file: its name, its index from 0, first or last. Default: last.",
+    )
+    _add_header(data)
+
+
+def _add_header(parser: Any) -> None:
+    parser.add_argument(
+        "--header",
+        choices=("auto", "yes", "no"),
+        default="auto",
+        help="Whether a CSV file's first line holds names. Default: auto, which looks.",
+    )
+
+
+def _add_threads(parser: Any) -> None:
+    parser.add_argument(
+        "--threads",
+        type=values.positive_integer,
+        metavar="N",
+        help="Threads to use; results do not depend on it. Default: one per core.",
+    )
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from chainrule import _core
+
+        print(
+            f"chainrule {_core.__version__} ({_core.instruction_set()} kernels, "
+            f"{_core.thread_backend()} threads: {_core.default_num_threads()})"
+        )
+        parser.exit()

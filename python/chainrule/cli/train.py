@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``chainrule train``."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from chainrule import losses, optimizers
+from chainrule.arrays import as_labels
+from chainrule.cli import dataset, report
+from chainrule.cli.dataset import Rows
+from chainrule.layers import Dense, Dropout, Layer, Normalization, Rescaling
+from chainrule.losses import Loss
+from chainrule.sequential import Sequential
+
+_INTERRUPTED = 130
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train a network, show what it has learnt and write it to a file."""
+    loss, optimizer = _chosen_loss(options), _optimizer(options)
+    output = _output(options)
+    if options.plot:
+        _check_plot(options.plot)
+    train, test = dataset.read_both(options.data, label=options.label, header=options.header)
+    loss = loss or losses.get("cross_entropy" if train.has_classes else "mse")
+    net = _network(options, loss, train, test)
+    if not options.quiet:
+        print(_data_line(options.data, train, test))
+    if options.verbose:
+        net.summary()
+        print(f"loss {loss!r}, optimizer {optimizer!r}, seed {net.seed}")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "training was interrupted")
+        history = net.fit(
+            train.x,
+            train.y,
+            loss=loss,
+            optimizer=optimizer,
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            validation_split=options.validation_split,
+            verbose=0 if options.quiet else 1,
+            num_threads=options.threads,
+        )
+    net.save(output)
+    if history.interrupted:
+        epoch = len(history.epochs) + 1
+        print(f"chainrule: interrupted in epoch {epoch}; wrote {output}", file=sys.stderr)
+        return _INTERRUPTED
+    results = report.measure(net, test.x, test.y, options.threads)
+    print(report.result_line("test", results))
+    if "confusion_matrix" in results and not options.quiet:
+        print(report.confusion_text(results["confusion_matrix"], train.class_names))
+    if options.plot:
+        from chainrule.plots import plot_history
+
+        plot_history(history, options.plot)
+        print(f"curves drawn to {options.plot}")
+    print(f"model written to {output}")
+    if not options.quiet:
+        print(f"next: {_next_command(options, output)}")
+    return 0
+
+
+def _chosen_loss(options: argparse.Namespace) -> Loss | None:
+    return None if options.loss is None else losses.get(options.loss)
+
+
+def _optimizer(options: argparse.Namespace) -> optimizers.Optimizer:
+    rate = options.learning_rate or optimizers.get(options.optimizer).learning_rate
+    if options.schedule == "cosine":
+        rate = {"kind": "cosine", "learning_rate": rate, "epochs": options.epochs}
+    return optimizers.get({"kind": options.optimizer, "learning_rate": rate})
+
+
+def _output(options: argparse.Namespace) -> Path:
+    output = Path(options.output or f"{dataset.stem(options.data)}.safetensors")
+    for path in (output, *([Path(options.plot)] if options.plot else [])):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "no such folder", str(path.parent))
+    return output
+
+
+def _check_plot(path: str) -> None:
+    """Find out before the training what would fail after it."""
+    from chainrule.plots import plot_history
+
+    canvas = plot_history({"loss": [0.0]}).canvas
+    known = sorted(canvas.get_supported_filetypes())
+    if Path(path).suffix.lower().lstrip(".") not in known:
+        raise ValueError(f"--plot {path}: expected a name that ends in one of .{', .'.join(known)}")
+
+
+def _network(options: argparse.Namespace, loss: Loss, train: Rows, test: Rows) -> Sequential:
+    layers: list[Layer] = [
+        Normalization() if train.largest is None else Rescaling(1.0 / train.largest)
+    ]
+    for units in options.layers:
+        layers.append(Dense(units, activation=options.activation))
+        if options.dropout:
+            layers.append(Dropout(options.dropout))
+    layers.append(Dense(_outputs(loss, train, test)))
+    if loss._core.link == "identity" and loss.kind != "hinge":
+        targets = np.asarray(train.y, dtype=np.float64)
+        scale = float(targets.std())
+        if scale > 0 and np.isfinite(scale):
+            # With targets of unit scale one learning rate suits all data.
+            layers.append(Rescaling(scale, float(targets.mean())))
+    return Sequential(layers, seed=options.seed)
+
+
+def _outputs(loss: Loss, train: Rows, test: Rows) -> int:
+    if not loss._core.takes_labels:
+        if train.class_names is not None and not _decides_two(loss, train.class_names):
+            raise ValueError(
+                f"--loss {loss.kind} does not suit the {len(train.class_names)} classes "
+                f"{', '.join(train.class_names[:3])}...; use cross_entropy"
+            )
+        return 1 if train.y.ndim == 1 else int(train.y.shape[1])
+    if train.class_names is not None:
+        return len(train.class_names)
+    if train.y.ndim == 2:
+        return int(train.y.shape[1])
+    return max(2, *(int(as_labels(rows.y, classes=None).max()) + 1 for rows in (train, test)))
+
+
+def _decides_two(loss: Loss, class_names: tuple[str, ...]) -> bool:
+    return loss.kind in ("binary_cross_entropy", "hinge") and len(class_names) == 2
+
+
+def _data_line(name: str, train: Rows, test: Rows) -> str:
+    features = int(np.prod(train.x.shape[1:]))
+    line = f"{name}: {len(train.x)} rows to train on, {len(test.x)} to test on, {features} features"
+    if train.class_names is not None:
+        shown = ", ".join(train.class_names[:10])
+        more = ", ..." if len(train.class_names) > 10 else ""
+        return f"{line}, {len(train.class_names)} classes: {shown}{more}"
+    return line
+
+def _next_command(options: argparse.Namespace, output: Path) -> str:
+    import shlex
+
+    words = ["chainrule", "evaluate", str(output), "--data", options.data]
+    if options.label is not None:
+        words += ["--label", str(options.label)]
+    if options.header != "auto":
+        words += ["--header", options.header]
+    if options.data not in dataset.PUBLISHED:
+        words += ["--part", "test"]
+    return shlex.join(words)

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the values of options may be, as types for argparse."""
+
+from __future__ import annotations
+
+import math
+from argparse import ArgumentTypeError
+
+
+def positive_integer(text: str) -> int:
+    """Return an integer of at least 1.
+
+    Examples
+    --------
+    >>> positive_integer("20")
+    20
+    """
+    return _integer(text, 1)
+
+
+def seed(text: str) -> int:
+    """Return an integer of at least 0."""
+    return _integer(text, 0)
+
+
+def positive_number(text: str) -> float:
+    """Return a finite number above 0."""
+    value = _number(text)
+    if not 0.0 < value < math.inf:
+        raise ArgumentTypeError(f"expected a number > 0, got {text!r}")
+    return value
+
+
+def fraction(text: str) -> float:
+    """Return a number of at least 0 and below 1."""
+    value = _number(text)
+    if not 0.0 <= value < 1.0:
+        raise ArgumentTypeError(f"expected a number in [0, 1), got {text!r}")
+    return value
+
+
+def layer_sizes(text: str) -> tuple[int, ...]:
+    """Return the units of the hidden layers; ``none`` means no hidden layer.
+
+    Examples
+    --------
+    >>> layer_sizes("512,256"), layer_sizes("none")
+    ((512, 256), ())
+    """
+    if text == "none":
+        return ()
+    try:
+        sizes = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        sizes = (0,)
+    if min(sizes) < 1:
+        raise ArgumentTypeError(
+            f"expected integers >= 1 between commas, such as 512,256, or none, got {text!r}"
+        )
+    return sizes
+
+
+def label_column(text: str) -> str | int:
+    """Return a column's index if the text is an integer, else its name."""
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def _integer(text: str, least: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if value < least:
+        raise ArgumentTypeError(f"expected an integer >= {least}, got {text!r}")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

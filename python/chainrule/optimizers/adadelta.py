@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Adadelta."""
+
+from __future__ import annotations
+
+from chainrule.described import Option
+from chainrule.optimizers.optimizer import LearningRate, Optimizer
+
+
+class Adadelta(Optimizer):
+    """Steps whose size follows from the sizes of past steps and gradients.
+
+    With parameter w and gradient g (weight decay added)::
+
+        v = rho * v + (1 - rho) * g**2
+        d = sqrt(u + epsilon) / sqrt(v + epsilon) * g
+        u = rho * u + (1 - rho) * d**2
+        w = w - learning_rate * d
+
+    Parameters
+    ----------
+    learning_rate : float, Schedule, dict or callable, default 1.0
+        See `Optimizer`.
+    rho : float, default 0.9
+        Weight of the past in the averages, in [0, 1).
+    epsilon : float, default 1e-6
+        Above 0.
+    weight_decay, clip_value, clip_norm
+        See `Optimizer`.
+
+    References
+    ----------
+    Zeiler, "ADADELTA: an adaptive learning rate method", arXiv:1212.5701.
+    """
+
+    kind = "adadelta"
+    rho = Option[float]()
+    epsilon = Option[float]()
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 1.0,
+        *,
+        rho: float = 0.9,
+        epsilon: float = 1e-6,
+        weight_decay: float = 0.0,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(
+            learning_rate,
+            rho=rho,
+            epsilon=epsilon,
+            weight_decay=weight_decay,
+            clip_value=clip_value,
+            clip_norm=clip_norm,
+        )

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AdaGrad."""
+
+from __future__ import annotations
+
+from chainrule.described import Option
+from chainrule.optimizers.optimizer import LearningRate, Optimizer
+
+
+class AdaGrad(Optimizer):
+    """Steps that shrink with the sum of all squared gradients so far.
+
+    With parameter w and gradient g (weight decay added), in step t counted from 1::
+
+        s = s + g**2
+        w = w - learning_rate / (1 + (t - 1) * lr_decay) * g / (sqrt(s) + epsilon)
+
+    Parameters
+    ----------
+    learning_rate : float, Schedule, dict or callable, default 0.01
+        See `Optimizer`.
+    lr_decay : float, default 0.0
+        At least 0.
+    initial_accumulator : float, default 0.0
+        First value of s, at least 0.
+    epsilon : float, default 1e-10
+        Above 0.
+    weight_decay, clip_value, clip_norm
+        See `Optimizer`.
+
+    References
+    ----------
+    Duchi, Hazan & Singer, "Adaptive subgradient methods for online learning and stochastic
+    optimization", JMLR 12, 2011.
+    """
+
+    kind = "adagrad"
+    lr_decay = Option[float]()
+    initial_accumulator = Option[float]()
+    epsilon = Option[float]()
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.01,
+        *,
+        lr_decay: float = 0.0,
+        initial_accumulator: float = 0.0,
+        epsilon: float = 1e-10,
+        weight_decay: float = 0.0,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(
+            learning_rate,
+            lr_decay=lr_decay,
+            initial_accumulator=initial_accumulator,
+            epsilon=epsilon,
+            weight_decay=weight_decay,
+            clip_value=clip_value,
+            clip_norm=clip_norm,
+        )

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Adam and AdamW."""
+
+from __future__ import annotations
+
+from chainrule.described import Option
+from chainrule.optimizers.optimizer import LearningRate, Optimizer
+
+
+class Adam(Optimizer):
+    """Moving averages of the gradient, divided by the root of those of its square.
+
+    With parameter w and gradient g (weight decay added), in step t counted from 1::
+
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2                  (amsgrad: the greatest v so far)
+        w = w - learning_rate * m / (1 - beta1**t) / (sqrt(v / (1 - beta2**t)) + epsilon)
+
+    Parameters
+    ----------
+    learning_rate : float, Schedule, dict or callable, default 0.001
+        See `Optimizer`.
+    beta1, beta2 : float, default 0.9 and 0.999
+        Weights of the past in the averages, in [0, 1).
+    epsilon : float, default 1e-8
+        Above 0.
+    amsgrad : bool, default False
+        Divide by the greatest average so far.
+    weight_decay, clip_value, clip_norm
+        See `Optimizer`.
+
+    References
+    ----------
+    Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015; amsgrad: Reddi, Kale &
+    Kumar, "On the convergence of Adam and beyond", ICLR 2018.
+    """
+
+    kind = "adam"
+    beta1 = Option[float]()
+    beta2 = Option[float]()
+    epsilon = Option[float]()
+    amsgrad = Option[bool]()
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        amsgrad: bool = False,
+        weight_decay: float = 0.0,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(
+            learning_rate,
+            beta1=beta1,
+            beta2=beta2,
+            epsilon=epsilon,
+            amsgrad=amsgrad,
+            weight_decay=weight_decay,
+            clip_value=clip_value,
+            clip_norm=clip_norm,
+        )
+
+
+class AdamW(Adam):
+    """`Adam` with decoupled weight decay: first w = w - learning_rate * weight_decay * w.
+
+    Parameters
+    ----------
+    learning_rate, beta1, beta2, epsilon, amsgrad
+        See `Adam`.
+    weight_decay : float, default 0.01
+        Taken from the parameter itself, not added to its gradient.
+    clip_value, clip_norm
+        See `Optimizer`.
+
+    References
+    ----------
+    Loshchilov & Hutter, "Decoupled weight decay regularization", ICLR 2019.
+    """
+
+    kind = "adamw"
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        amsgrad: bool = False,
+        weight_decay: float = 0.01,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(
+            learning_rate,
+            beta1=beta1,
+            beta2=beta2,
+            epsilon=epsilon,
+            amsgrad=amsgrad,
+            weight_decay=weight_decay,
+            clip_value=clip_value,
+            clip_norm=clip_norm,
+        )

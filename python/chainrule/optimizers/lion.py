@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lion."""
+
+from __future__ import annotations
+
+from chainrule.described import Option
+from chainrule.optimizers.optimizer import LearningRate, Optimizer
+
+
+class Lion(Optimizer):
+    """Steps of equal size in the direction of a moving average's signs.
+
+    With parameter w and gradient g::
+
+        w = w - learning_rate * weight_decay * w
+        w = w - learning_rate * sign(beta1 * m + (1 - beta1) * g)
+        m = beta2 * m + (1 - beta2) * g
+
+    Parameters
+    ----------
+    learning_rate : float, Schedule, dict or callable, default 0.0001
+        See `Optimizer`.
+    beta1, beta2 : float, default 0.9 and 0.99
+        Weights of the past in the step and in the average, in [0, 1).
+    weight_decay : float, default 0.0
+        Taken from the parameter itself, not added to its gradient.
+    clip_value, clip_norm
+        See `Optimizer`.
+
+    References
+    ----------
+    Chen et al., "Symbolic discovery of optimization algorithms", NeurIPS 2023.
+    """
+
+    kind = "lion"
+    beta1 = Option[float]()
+    beta2 = Option[float]()
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.0001,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.99,
+        weight_decay: float = 0.0,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(
+            learning_rate,
+            beta1=beta1,
+            beta2=beta2,
+            weight_decay=weight_decay,
+            clip_value=clip_value,
+            clip_norm=clip_norm,
+        )

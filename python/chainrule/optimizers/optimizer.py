@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What optimizers have in common."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from chainrule import _core
+from chainrule.described import Described, Option
+from chainrule.schedules import FunctionSchedule, PerEpoch, Schedule
+
+LearningRate: TypeAlias = float | Schedule | Mapping[str, Any] | Callable[[int], float]
+
+O = TypeVar("O", bound="Optimizer")  # noqa: E741
+
+
+class Steppable(Protocol):
+    """What an optimizer asks of a network."""
+
+    def _step(self, optimizer: _core.Optimizer, learning_rate: float) -> None: ...
+
+
+class Optimizer(Described):
+    """Base class of optimizers.
+
+    The arrays that an optimizer keeps per parameter belong to the network, so one optimizer may
+    train several.
+
+    Parameters
+    ----------
+    learning_rate : float, Schedule, dict or callable
+        A number above 0, a schedule or its config, or a function of the epoch, counted from 0.
+    weight_decay : float, default 0.0
+        Added to the gradient, times the parameter; decoupled from it for `AdamW` and `Lion`.
+    clip_value : float, optional
+        Largest magnitude of a gradient's entries; greater ones are cut to it.
+    clip_norm : float, optional
+        Largest 2-norm of all gradients together, after `clip_value`; greater ones are scaled to it.
+    **options
+        Options of the subclass.
+
+    Examples
+    --------
+    >>> from chainrule import optimizers, schedules
+    >>> optimizers.get("adam").learning_rate
+    0.001
+    >>> optimizers.SGD(schedules.Cosine(0.1, epochs=10), momentum=0.9)
+    SGD(learning_rate=Cosine(0.1, 10.0), momentum=0.9)
+    """
+
+    _core_type = _core.Optimizer
+    _optional = ("learning_rate", "clip_value", "clip_norm")
+    _schedule: Schedule | None = None
+
+    weight_decay = Option[float]()
+    clip_value = Option[float | None](lambda value: value or None)
+    clip_norm = Option[float | None](lambda value: value or None)
+
+    def __init__(self, learning_rate: LearningRate, **options: Any) -> None:
+        if learning_rate is None:
+            raise TypeError(f"{self.kind}: learning_rate must not be None")
+        schedule = _as_schedule(learning_rate)
+        if schedule is not None:
+            self._schedule = schedule
+            learning_rate = _core_rate(schedule)
+        super().__init__(learning_rate=learning_rate, **options)
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """The learning rate's schedule, None if the rate is a number."""
+        return self._schedule
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate; with a schedule, its rate of step 0 at one step per epoch."""
+        if self._schedule is not None:
+            return self._schedule.rate(0, 1)
+        return float(self._core.config["learning_rate"])
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The kind and all options as plain data.
+
+        A schedule is there by its config; in the place of a function, which a config cannot hold,
+        is the first number that it gives.
+        """
+        config = super().config
+        if self._schedule is not None and not isinstance(self._schedule, FunctionSchedule):
+            config["learning_rate"] = self._schedule.config
+        return config
+
+    def step(self, net: Steppable, learning_rate: float | None = None) -> None:
+        """Update a network's parameters once, from the gradients of its last ``backward``.
+
+        Parameters
+        ----------
+        net : Sequential
+            The network.
+        learning_rate : float, optional
+            The rate of this step. With a schedule it must be given, as a single step has no place
+            in the schedule.
+
+        Raises
+        ------
+        RuntimeError
+            If the network has no gradients.
+        ValueError
+            If the rate is missing, not finite or not above 0.
+        """
+        if learning_rate is None:
+            if self._schedule is not None:
+                raise ValueError(
+                    f"{self.kind} has a schedule: step needs learning_rate, such as "
+                    "optimizer.schedule.rate(step, steps_per_epoch)"
+                )
+            learning_rate = self.learning_rate
+        if not (math.isfinite(learning_rate) and learning_rate > 0.0):
+            raise ValueError(f"learning_rate must be finite and > 0, got {learning_rate}")
+        net._step(self._core, float(learning_rate))
+
+    @classmethod
+    def _from_config(cls, config: dict[str, Any]) -> Optimizer:
+        rate = config.get("learning_rate")
+        if not isinstance(rate, Mapping):
+            return cls._from_parts(config, None)
+        schedule = Schedule.from_config(rate)
+        return cls._from_parts({**config, "learning_rate": _core_rate(schedule)}, schedule)
+
+    @classmethod
+    def _from_parts(cls: type[O], core_config: dict[str, Any], schedule: Schedule | None) -> O:
+        optimizer = cls.__new__(cls)
+        optimizer._core = cls._core_type(core_config)
+        optimizer._schedule = schedule
+        return optimizer
+
+    def _argument(self, name: str) -> object:
+        if name == "learning_rate" and self._schedule is not None:
+            return self._schedule
+        return super()._argument(name)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether kind, options and schedule are equal."""
+        if not isinstance(other, Optimizer):
+            return NotImplemented
+        return super().__eq__(other) and self._schedule == other._schedule
+
+    __hash__ = Described.__hash__
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Copy and pickle with the schedule and what it remembers."""
+        return type(self)._from_parts, (self._core.config, self._schedule)
+
+
+def _as_schedule(learning_rate: LearningRate) -> Schedule | None:
+    if isinstance(learning_rate, Schedule):
+        return learning_rate
+    if isinstance(learning_rate, Mapping):
+        return Schedule.from_config(learning_rate)
+    return PerEpoch(learning_rate) if callable(learning_rate) else None
+
+
+def _core_rate(schedule: Schedule) -> Any:
+    # A schedule may begin at 0, which the core's own rate must not be; it is used by no step then.
+    return schedule.rate(0, 1) or None

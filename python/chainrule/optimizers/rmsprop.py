@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""RMSprop."""
+
+from __future__ import annotations
+
+from chainrule.described import Option
+from chainrule.optimizers.optimizer import LearningRate, Optimizer
+
+
+class RMSprop(Optimizer):
+    """Gradients divided by the root of a moving average of their squares.
+
+    With parameter w and gradient g (weight decay added)::
+
+        v = rho * v + (1 - rho) * g**2
+        a = rho * a + (1 - rho) * g                         (centered; else a = 0)
+        m = momentum * m + g / (sqrt(v - a**2) + epsilon)
+        w = w - learning_rate * m
+
+    Parameters
+    ----------
+    learning_rate : float, Schedule, dict or callable, default 0.01
+        See `Optimizer`.
+    rho : float, default 0.99
+        Weight of the past in the averages, in [0, 1).
+    epsilon : float, default 1e-8
+        Above 0.
+    momentum : float, default 0.0
+        In [0, 1).
+    centered : bool, default False
+        Divide by the standard deviation rather than the root mean square.
+    weight_decay, clip_value, clip_norm
+        See `Optimizer`.
+
+    References
+    ----------
+    Tieleman & Hinton, "Lecture 6.5: RMSProp", COURSERA, 2012; centred: Graves, "Generating
+    sequences with recurrent neural networks", arXiv:1308.0850.
+    """
+
+    kind = "rmsprop"
+    rho = Option[float]()
+    epsilon = Option[float]()
+    momentum = Option[float]()
+    centered = Option[bool]()
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.01,
+        *,
+        rho: float = 0.99,
+        epsilon: float = 1e-8,
+        momentum: float = 0.0,
+        centered: bool = False,
+        weight_decay: float = 0.0,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
+    ) -> None:
+        super().__init__(
+            learning_rate,
+            rho=rho,
+            epsilon=epsilon,
+            momentum=momentum,
+            centered=centered,
+            weight_decay=weight_decay,
+            clip_value=clip_value,
+            clip_norm=clip_norm,
+        )

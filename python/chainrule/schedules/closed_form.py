@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Schedules whose rate is a formula of the step alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainrule.described import Option
+from chainrule.schedules.schedule import Schedule
+
+
+class Constant(Schedule):
+    """Always the same rate.
+
+    Parameters
+    ----------
+    learning_rate : float
+        Above 0.
+    """
+
+    kind = "constant"
+    learning_rate = Option[float]()
+
+    def __init__(self, learning_rate: float) -> None:
+        super().__init__(learning_rate=learning_rate)
+
+
+class Step(Schedule):
+    """learning_rate * gamma**floor(t / period).
+
+    Parameters
+    ----------
+    learning_rate : float
+        The first rate, above 0.
+    gamma : float, default 0.1
+        Factor per period, above 0.
+    period : float, default 1.0
+        Epochs from one change to the next, above 0.
+    """
+
+    kind = "step"
+    learning_rate = Option[float]()
+    gamma = Option[float]()
+    period = Option[float]()
+
+    def __init__(self, learning_rate: float, *, gamma: float = 0.1, period: float = 1.0) -> None:
+        super().__init__(learning_rate=learning_rate, gamma=gamma, period=period)
+
+
+class Exponential(Schedule):
+    """learning_rate * gamma**(t / period), changing with every step.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The first rate, above 0.
+    gamma : float, default 0.1
+        Factor per period, above 0.
+    period : float, default 1.0
+        Epochs in which the rate changes by the factor `gamma`, above 0.
+    """
+
+    kind = "exponential"
+    learning_rate = Option[float]()
+    gamma = Option[float]()
+    period = Option[float]()
+
+    def __init__(self, learning_rate: float, *, gamma: float = 0.1, period: float = 1.0) -> None:
+        super().__init__(learning_rate=learning_rate, gamma=gamma, period=period)
+
+
+class InverseTime(Schedule):
+    """learning_rate / (1 + gamma * t / period).
+
+    Parameters
+    ----------
+    learning_rate : float
+        The first rate, above 0.
+    gamma : float, default 1.0
+        Decay per period, at least 0.
+    period : float, default 1.0
+        Epochs, above 0.
+    """
+
+    kind = "inverse_time"
+    learning_rate = Option[float]()
+    gamma = Option[float]()
+    period = Option[float]()
+
+    def __init__(self, learning_rate: float, *, gamma: float = 1.0, period: float = 1.0) -> None:
+        super().__init__(learning_rate=learning_rate, gamma=gamma, period=period)
+
+
+class Piecewise(Schedule):
+    """values[i], where i is the number of boundaries that t has reached.
+
+    Parameters
+    ----------
+    boundaries : sequence of float
+        Epochs at which the next value begins: above 0, increasing.
+    values : sequence of float
+        Rates above 0, one more than boundaries.
+
+    Examples
+    --------
+    >>> Piecewise([2, 3], [0.1, 0.01, 0.001]).rates(0, 4, steps_per_epoch=1)
+    array([0.1  , 0.1  , 0.01 , 0.001])
+    """
+
+    kind = "piecewise"
+    boundaries = Option[tuple[float, ...]](tuple)
+    values = Option[tuple[float, ...]](tuple)
+
+    def __init__(self, boundaries: Sequence[float], values: Sequence[float]) -> None:
+        super().__init__(boundaries=boundaries, values=values)
+
+
+class Cosine(Schedule):
+    """minimum + (learning_rate - minimum) * (1 + cos(pi * u / U)) / 2, at u of U steps of a cycle.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The highest rate, above 0.
+    epochs : float
+        Length of the first cycle, warm-up not counted; above 0.
+    warmup : float, default 0.0
+        Epochs before the first cycle, in which the rate rises evenly: learning_rate * (s + 1) /
+        (S + 1) in step s of S.
+    minimum : float, default 0.0
+        Rate at a cycle's end, not above `learning_rate`.
+    restart_factor : float, default 0.0
+        0: the rate stays at `minimum` after the cycle. At least 1: cycles follow, each that many
+        times as long as the one before.
+
+    References
+    ----------
+    Loshchilov & Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
+    """
+
+    kind = "cosine"
+    learning_rate = Option[float]()
+    epochs = Option[float]()
+    warmup = Option[float]()
+    minimum = Option[float]()
+    restart_factor = Option[float]()
+
+    def __init__(
+        self,
+        learning_rate: float,
+        epochs: float,
+        *,
+        warmup: float = 0.0,
+        minimum: float = 0.0,
+        restart_factor: float = 0.0,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            epochs=epochs,
+            warmup=warmup,
+            minimum=minimum,
+            restart_factor=restart_factor,
+        )
+
+
+class OneCycle(Schedule):
+    """One rise to `learning_rate` and a fall to nearly 0, each of half a cosine.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The highest rate, above 0.
+    epochs : float
+        Length of the whole, above 0.
+    warmup : float, default 0.3
+        Fraction of the steps that rise, in [0, 1].
+    div_factor : float, default 25.0
+        The first rate is learning_rate / div_factor.
+    final_div_factor : float, default 10000.0
+        The last rate is the first one / final_div_factor.
+
+    References
+    ----------
+    Smith & Topin, "Super-convergence: very fast training of neural networks using large learning
+    rates", 2019.
+    """
+
+    kind = "one_cycle"
+    learning_rate = Option[float]()
+    epochs = Option[float]()
+    warmup = Option[float]()
+    div_factor = Option[float]()
+    final_div_factor = Option[float]()
+
+    def __init__(
+        self,
+        learning_rate: float,
+        epochs: float,
+        *,
+        warmup: float = 0.3,
+        div_factor: float = 25.0,
+        final_div_factor: float = 10000.0,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            epochs=epochs,
+            warmup=warmup,
+            div_factor=div_factor,
+            final_div_factor=final_div_factor,
+        )

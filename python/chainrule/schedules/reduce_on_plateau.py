@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The schedule that lowers the rate when training no longer improves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from chainrule import _core
+from chainrule.described import Option
+from chainrule.names import unknown_name
+from chainrule.schedules.schedule import Schedule
+
+_STATE = ("rate", "best", "bad_epochs", "cooldown_left")
+
+
+class ReduceOnPlateau(Schedule):
+    """Multiply the rate by `gamma` when a value has not improved for more than `patience` epochs.
+
+    It is PyTorch's ReduceLROnPlateau with ``threshold_mode="rel"``. The schedule remembers what it
+    has observed, so give each training a schedule of its own.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The first rate, above 0.
+    monitor : str, default "val_loss"
+        Name of the value in the epoch's logs.
+    mode : {"min", "max"}, default "min"
+        Whether smaller or greater values are better.
+    gamma : float, default 0.1
+        Factor, in (0, 1).
+    patience : int, default 10
+        Epochs without improvement that are borne.
+    threshold : float, default 1e-4
+        Relative improvement that counts as one, in [0, 1).
+    cooldown : int, default 0
+        Epochs after a reduction in which bad epochs are not counted.
+    minimum : float, default 0.0
+        Rate below which it does not go, not above `learning_rate`.
+
+    Examples
+    --------
+    >>> from chainrule.schedules import ReduceOnPlateau
+    >>> schedule = ReduceOnPlateau(0.1, gamma=0.5, patience=1)
+    >>> [schedule.observe({"val_loss": value}) for value in (1.0, 0.8, 0.9, 0.8, 0.7)]
+    [0.1, 0.1, 0.1, 0.05, 0.05]
+    """
+
+    kind = "reduce_on_plateau"
+    learning_rate = Option[float]()
+    gamma = Option[float]()
+    patience = Option[int]()
+    threshold = Option[float]()
+    cooldown = Option[int]()
+    minimum = Option[float]()
+
+    def __init__(
+        self,
+        learning_rate: float,
+        *,
+        monitor: str = "val_loss",
+        mode: str = "min",
+        gamma: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        cooldown: int = 0,
+        minimum: float = 0.0,
+    ) -> None:
+        super().__init__(
+            learning_rate=learning_rate,
+            gamma=gamma,
+            patience=patience,
+            threshold=threshold,
+            cooldown=cooldown,
+            minimum=minimum,
+        )
+        self._watch(monitor, mode)
+
+    def _watch(self, monitor: str, mode: str) -> None:
+        if not isinstance(monitor, str):
+            raise TypeError(f"{self.kind}: monitor must be the name of a value, got {monitor!r}")
+        if mode not in ("min", "max"):
+            raise ValueError(unknown_name(f"{self.kind} mode", mode, ["min", "max"]))
+        self._monitor = monitor
+        self._mode = mode
+        self._plateau = _core.Plateau(self._core)
+        self._plateau.best = math.inf if mode == "min" else -math.inf
+
+    @property
+    def monitor(self) -> str:
+        """Name of the value in the epoch's logs."""
+        return self._monitor
+
+    @property
+    def mode(self) -> str:
+        """Whether smaller or greater values are better: "min" or "max"."""
+        return self._mode
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The kind and all options as plain data, without what was observed."""
+        return {**super().config, "monitor": self._monitor, "mode": self._mode}
+
+    @classmethod
+    def _from_config(cls, config: dict[str, Any]) -> ReduceOnPlateau:
+        monitor = config.pop("monitor", "val_loss")
+        mode = config.pop("mode", "min")
+        schedule = cls.__new__(cls)
+        schedule._core = cls._core_type(config)
+        schedule._watch(monitor, mode)
+        return schedule
+
+    def rate(self, step: int, steps_per_epoch: int) -> float:
+        """Return the present rate, whatever the step; see `Schedule.rate`."""
+        super().rate(step, steps_per_epoch)
+        return float(self._plateau.rate)
+
+    def observe(self, logs: Mapping[str, Any]) -> float:
+        """Take an epoch's values and return the rate of the next epoch.
+
+        Parameters
+        ----------
+        logs : mapping of str to float
+            The epoch's values by name. NaN counts as no improvement.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            If `logs` lacks the monitored value.
+        """
+        if self._monitor not in logs:
+            raise ValueError(
+                f"reduce_on_plateau monitors {self._monitor!r}, which this training does not "
+                f"report; it reports: {', '.join(logs) or 'nothing'}"
+            )
+        value = float(logs[self._monitor])
+        plateau = self._plateau
+        if self._mode == "min":
+            return float(plateau.observe(self._core, value))
+        best = plateau.best
+        improved = value > best * (1.0 + self.threshold)
+        # The core counts epochs for falling values: it is told of a fall or of none.
+        plateau.best = math.inf
+        plateau.observe(self._core, 0.0 if improved else math.inf)
+        plateau.best = value if improved else best
+        return float(plateau.rate)
+
+    @property
+    def state(self) -> dict[str, float]:
+        """What it remembers of the epochs observed; set it to resume a training."""
+        return {name: getattr(self._plateau, name) for name in _STATE}
+
+    @state.setter
+    def state(self, state: Mapping[str, float]) -> None:
+        if set(state) != set(_STATE):
+            raise ValueError(
+                f"the state of reduce_on_plateau has {', '.join(_STATE)}; got {', '.join(state)}"
+            )
+        plateau = _core.Plateau(self._core)
+        for name in _STATE:
+            setattr(plateau, name, state[name])
+        self._plateau = plateau
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Copy and pickle with what was observed."""
+        return type(self).from_config, (self.config,), self.state
+
+    def __setstate__(self, state: Mapping[str, float]) -> None:
+        """Take over what was observed."""
+        self.state = dict(state)

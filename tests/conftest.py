@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data and seeds that several tests share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# pytest's importlib mode leaves sys.path alone; the tests share reference.py and its like.
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "mnist: needs the MNIST files, found through CHAINRULE_DATA")
+
+
+@pytest.fixture
+def rng():
+    """Return a generator of the same numbers for every test."""
+    return np.random.default_rng(20240607)
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """Return ((x, y), (x, y)) of MNIST, or skip where its files are not at hand."""
+    import chainrule as cr
+
+    folder = os.environ.get("CHAINRULE_DATA")
+    if not folder:
+        pytest.skip("MNIST: set CHAINRULE_DATA to the folder that holds mnist/")
+    try:
+        return cr.data.load_mnist(directory=folder)
+    except FileNotFoundError as error:
+        pytest.skip(f"MNIST: {error}")

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The library's networks, losses and optimizers in PyTorch's own words."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+
+# Tensors this small are only slowed down by threads.
+torch.set_num_threads(1)
+
+ACTIVATIONS = {
+    "linear": lambda c: torch.nn.Identity(),
+    "relu": lambda c: torch.nn.ReLU(),
+    "leaky_relu": lambda c: torch.nn.LeakyReLU(c["negative_slope"]),
+    "elu": lambda c: torch.nn.ELU(c["alpha"]),
+    "gelu": lambda c: torch.nn.GELU(),
+    "gelu_tanh": lambda c: torch.nn.GELU(approximate="tanh"),
+    "silu": lambda c: torch.nn.SiLU(),
+    "sigmoid": lambda c: torch.nn.Sigmoid(),
+    "tanh": lambda c: torch.nn.Tanh(),
+    # By default PyTorch rounds softplus(x) to x above 20, which is off by 1e-10.
+    "softplus": lambda c: torch.nn.Softplus(threshold=60),
+    "softmax": lambda c: torch.nn.Softmax(dim=1),
+}
+
+_NAMES = {
+    "gamma": "weight",
+    "beta": "bias",
+    "running_mean": "running_mean",
+    "running_variance": "running_var",
+    "weight": "weight",
+    "bias": "bias",
+}
+
+
+class TorchNetwork:
+    """A `torch.nn.Sequential` with the layers and parameters of a `chainrule.Sequential`."""
+
+    def __init__(self, net):
+        self.dtype = getattr(torch, net.dtype)
+        self._arrays = {}
+        self._penalties = []
+        modules = []
+        columns = net.inputs
+        for index, layer in enumerate(net.layers):
+            module, *rest = self._modules(layer.config, columns)
+            columns = layer.outputs(columns)
+            modules += [module.to(self.dtype), *rest]
+            for name, values in net.parameters.items():
+                owner, array = name.split(".")
+                if int(owner) == index:
+                    self._arrays[name] = getattr(module, _NAMES[array])
+                    self._set(name, values)
+            if "l1" in layer.config:
+                self._penalties.append((module.weight, layer.config["l1"], layer.config["l2"]))
+        self.module = torch.nn.Sequential(*modules)
+
+    @staticmethod
+    def _modules(c, columns):
+        if c["kind"] == "dense":
+            linear = torch.nn.Linear(columns, c["units"], bias=c["use_bias"])
+            return linear, ACTIVATIONS[c["activation"]["kind"]](c["activation"])
+        if c["kind"] == "activation":
+            return (ACTIVATIONS[c["activation"]["kind"]](c["activation"]),)
+        affine = c["center"] or c["scale"]
+        if c["kind"] == "batch_normalization":
+            norm = torch.nn.BatchNorm1d(columns, c["epsilon"], 1 - c["momentum"], affine=affine)
+        else:
+            norm = torch.nn.LayerNorm(columns, c["epsilon"], elementwise_affine=affine)
+        return (norm,)
+
+    def _set(self, name, values):
+        with torch.no_grad():
+            self._arrays[name].copy_(torch.from_numpy(np.ascontiguousarray(values.T)))
+
+    @staticmethod
+    def _numpy(tensor):
+        return tensor.detach().numpy().T.copy()
+
+    @property
+    def parameters(self):
+        return {name: self._numpy(tensor) for name, tensor in self._arrays.items()}
+
+    @property
+    def gradients(self):
+        return {n: self._numpy(t.grad) for n, t in self._arrays.items() if t.grad is not None}
+
+    def tensor(self, x):
+        return torch.tensor(np.asarray(x), dtype=self.dtype)
+
+    def penalty(self):
+        terms = [l1 * w.abs().sum() + l2 * w.square().sum() for w, l1, l2 in self._penalties]
+        return sum(terms, torch.zeros((), dtype=self.dtype))
+
+    def train_on_batch(self, x, y, loss, optimizer, *, clipping, **weights):
+        """Take a step of a `torch.optim` optimizer; return the loss without the penalties."""
+        optimizer.zero_grad()
+        value = torch_loss(loss, self.module(self.tensor(x)), y, **weights)
+        (value + self.penalty()).backward()
+        if clipping["clip_value"]:
+            torch.nn.utils.clip_grad_value_(self.module.parameters(), clipping["clip_value"])
+        if clipping["clip_norm"]:
+            torch.nn.utils.clip_grad_norm_(self.module.parameters(), clipping["clip_norm"])
+        optimizer.step()
+        return value.item()
+
+
+def _log_cosh(z, t, reduction):
+    d = z - t
+    values = d + F.softplus(-2 * d) - math.log(2)
+    return values.mean() if reduction == "mean" else values
+
+
+def _hinge(z, t, reduction):
+    values = torch.relu(1 - torch.where(t > 0, 1.0, -1.0) * z)
+    return values.mean() if reduction == "mean" else values
+
+
+def _quantile(c):
+    def loss(z, t, reduction):
+        q = torch.tensor(c["quantiles"], dtype=z.dtype).repeat_interleave(t.shape[1])
+        d = t.repeat(1, len(c["quantiles"])) - z
+        values = torch.maximum(q * d, (q - 1) * d)
+        return values.mean() if reduction == "mean" else values
+
+    return loss
+
+
+def _poisson(z, t, reduction):
+    return F.poisson_nll_loss(z, t, log_input=True, full=False, reduction=reduction)
+
+
+def _huber(c):
+    return lambda z, t, reduction: F.huber_loss(z, t, delta=c["delta"], reduction=reduction)
+
+
+# Those that PyTorch lacks are written with its operations and differentiated by it.
+_LOSSES = {
+    "mse": lambda c: lambda z, t, reduction: F.mse_loss(z, t, reduction=reduction),
+    "mae": lambda c: lambda z, t, reduction: F.l1_loss(z, t, reduction=reduction),
+    "huber": _huber,
+    "log_cosh": lambda c: _log_cosh,
+    "binary_cross_entropy": lambda c: lambda z, t, reduction: F.binary_cross_entropy_with_logits(
+        z, t, reduction=reduction
+    ),
+    "hinge": lambda c: _hinge,
+    "quantile": _quantile,
+    "poisson": lambda c: _poisson,
+}
+
+
+def torch_loss(config, z, y, sample_weight=None, class_weight=None):
+    """Return the mean loss by PyTorch's function, by rows only where they have weights."""
+    w = None if sample_weight is None else torch.tensor(sample_weight, dtype=z.dtype)
+    y = torch.tensor(np.asarray(y))
+    if config["kind"] == "cross_entropy":
+        c = None if class_weight is None else torch.tensor(class_weight, dtype=z.dtype)
+        labels = y.ndim == 1
+        options = {"weight": c, "label_smoothing": config["label_smoothing"]}
+        y = y if labels else y.to(z.dtype)
+        if w is None:
+            return F.cross_entropy(z, y, **options)
+        rows = F.cross_entropy(z, y, reduction="none", **options)
+        total = w if c is None or not labels else w * c[y]
+        return (w * rows).sum() / total.sum()
+    y = y.reshape(len(y), -1).to(z.dtype)
+    loss = _LOSSES[config["kind"]](config)
+    if w is None:
+        return loss(z, y, reduction="mean")
+    return (w * loss(z, y, reduction="none").mean(dim=1)).sum() / w.sum()
+
+
+class Lion(torch.optim.Optimizer):
+    """Algorithm 2 of Chen et al. (2023), which torch.optim lacks."""
+
+    def __init__(self, params, lr, betas, weight_decay):
+        super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            beta1, beta2 = group["betas"]
+            for p in group["params"]:
+                m = self.state[p].setdefault("m", torch.zeros_like(p))
+                update = torch.sign(beta1 * m + (1 - beta1) * p.grad) + group["weight_decay"] * p
+                p -= group["lr"] * update
+                m.copy_(beta2 * m + (1 - beta2) * p.grad)
+
+
+_OPTIMIZERS = {
+    "sgd": torch.optim.SGD,
+    "adagrad": torch.optim.Adagrad,
+    "rmsprop": torch.optim.RMSprop,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "adadelta": torch.optim.Adadelta,
+    "lion": Lion,
+}
+
+
+def torch_optimizer(config, parameters):
+    """Return torch.optim's optimizer for the config of a `chainrule.optimizers.Optimizer`."""
+    c = {n: v for n, v in config.items() if n not in ("kind", "clip_value", "clip_norm")}
+    c["lr"] = c.pop("learning_rate")
+    if "beta1" in c:
+        c["betas"] = (c.pop("beta1"), c.pop("beta2"))
+    if "epsilon" in c:
+        c["eps"] = c.pop("epsilon")
+    if config["kind"] == "rmsprop":
+        c["alpha"] = c.pop("rho")
+    if "initial_accumulator" in c:
+        c["initial_accumulator_value"] = c.pop("initial_accumulator")
+    return _OPTIMIZERS[config["kind"]](parameters, **c)
