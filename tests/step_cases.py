@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The losses, targets and optimizers whose every pair must take the same steps as the references."""
+"""The losses, targets and optimizers whose every pair is compared with the references."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class LossCase:
     targets: Callable[[np.random.Generator, int], Any]
 
 
-# Real-valued targets meet no kink (output = target, margin = 1), and an odd number of equal slopes of
-# either sign does not cancel to a gradient whose sign is that of its rounding error.
+# Real-valued targets meet no kink (output = target, margin = 1), and an odd number of equal slopes
+# of either sign does not cancel to a gradient whose sign is that of its rounding error.
 LOSSES = {
     "mse": LossCase(losses.MSE(), 3, _normal),
     "mae": LossCase(losses.MAE(), 3, _normal),
@@ -81,8 +81,8 @@ OPTIMIZERS = {
     "adagrad-all": cr.AdaGrad(0.1, lr_decay=0.1, initial_accumulator=0.2, weight_decay=0.03),
     "rmsprop": cr.RMSprop(0.01),
     "rmsprop-centered": cr.RMSprop(0.01, rho=0.9, centered=True, epsilon=1e-3),
-    "rmsprop-momentum": cr.RMSprop(0.01, momentum=0.7, weight_decay=0.02),
-    "rmsprop-all": cr.RMSprop(0.01, momentum=0.7, centered=True, weight_decay=0.02),
+    "rmsprop-momentum": cr.RMSprop(0.01, momentum=0.7, weight_decay=0.01),
+    "rmsprop-all": cr.RMSprop(0.01, momentum=0.7, centered=True, weight_decay=0.01),
     "adam": cr.Adam(0.01),
     "adam-decay": cr.Adam(0.01, beta1=0.8, beta2=0.95, epsilon=1e-4, weight_decay=0.05),
     "adam-amsgrad": cr.Adam(0.01, beta2=0.5, amsgrad=True),

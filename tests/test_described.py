@@ -191,6 +191,13 @@ def test_get_resolves_names_configs_and_instances(family: type[Described]) -> No
     assert family.get(described) is described
 
 
+def test_configs_may_hold_descriptions() -> None:
+    config = {"kind": "dense", "units": 2, "activation": activations.Elu(0.5)}
+    assert layers.get(config) == layers.Dense(2, activations.Elu(0.5))
+    schedule = schedules.Cosine(0.1, 3)
+    assert optimizers.get({"kind": "sgd", "learning_rate": schedule}) == optimizers.SGD(schedule)
+
+
 def test_modules_have_get() -> None:
     assert losses.get("mse") == losses.MSE()
     assert layers.get({"kind": "dropout", "rate": 0.1}) == layers.Dropout(0.1)

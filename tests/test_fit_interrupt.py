@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training that is cut short: Ctrl-C, exceptions of the caller's, several threads, forks."""
+"""Training that is cut short: Ctrl-C, exceptions of the caller's, several threads."""
 
 from __future__ import annotations
 
 import copy
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -93,7 +92,9 @@ INTERRUPTED = """
     print(json.dumps(dict(
         seconds=seconds, steps=steps, interrupted=interrupted, finite=finite, moved=moved,
         ended=watch.ended, epochs=history.epochs, again=history.interrupted,
-        warnings=[[w.category.__name__, str(w.message), os.path.basename(w.filename)] for w in caught],
+        warnings=[
+            [w.category.__name__, str(w.message), os.path.basename(w.filename)] for w in caught
+        ],
     )))
 """
 
@@ -101,7 +102,9 @@ INTERRUPTED = """
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 @pytest.mark.parametrize(("watch", "verbose"), [("Watch", 0), ("WatchBatches", 1)])
 def test_ctrl_c_stops_at_the_next_batch(watch: str, verbose: int) -> None:
-    found = run_python(INTERRUPTED.replace("WATCH()", f"{watch}()").replace("VERBOSE", str(verbose)))
+    found = run_python(
+        INTERRUPTED.replace("WATCH()", f"{watch}()").replace("VERBOSE", str(verbose))
+    )
     assert found["interrupted"]
     assert found["seconds"] < 5
     assert 64 < found["steps"] < 64 + 1_000_000
@@ -133,7 +136,7 @@ def test_ctrl_c_in_a_callback_keeps_whole_epochs() -> None:
     np.testing.assert_array_equal(net.parameters["0.weight"], plain.parameters["0.weight"])
 
 
-class Boom(Exception):
+class CallersError(Exception):
     pass
 
 
@@ -142,12 +145,12 @@ class Boom(Exception):
 )
 def test_exceptions_of_callbacks_reach_the_caller(method: str) -> None:
     def boom(*args: Any) -> None:
-        raise Boom(method)
+        raise CallersError(method)
 
     x, y = data()
     net = network()
     failing = type("Failing", (Callback,), {method: boom})()
-    with pytest.raises(Boom, match=method):
+    with pytest.raises(CallersError, match=method):
         net.fit(x, y, loss="cross_entropy", epochs=3, callbacks=[failing], verbose=0)
     epochs = {"on_epoch_end": [1], "on_train_end": [1, 2, 3]}.get(method, [])
     assert net.history.epochs == epochs
@@ -160,25 +163,25 @@ def test_on_train_end_runs_after_an_exception() -> None:
     ended: list[str] = []
 
     def boom(epoch: int, logs: Mapping[str, Any]) -> None:
-        raise Boom
+        raise CallersError
 
     x, y = data()
     watch = LambdaCallback(on_train_end=lambda: ended.append("yes"))
-    with pytest.raises(Boom):
+    with pytest.raises(CallersError):
         network().fit(x, y, loss="cross_entropy", callbacks=[boom, watch], verbose=0)
     assert ended == ["yes"]
 
 
 def test_exceptions_of_metrics_and_schedules_reach_the_caller() -> None:
     def boom(*args: Any) -> float:
-        raise Boom
+        raise CallersError
 
     x, y = data()
     net = network()
-    with pytest.raises(Boom):
+    with pytest.raises(CallersError):
         net.fit(x, y, loss="cross_entropy", metrics=[boom], verbose=0)
     late = cr.SGD(lambda epoch: boom() if epoch else 0.1)
-    with pytest.raises(Boom):
+    with pytest.raises(CallersError):
         net.fit(x, y, metrics=[], optimizer=late, epochs=2, verbose=0)
     net.fit(x, y, optimizer="adam", verbose=0)
     assert net.history.epochs == [2, 3]
@@ -307,45 +310,6 @@ def test_copies_train_beside_each_other() -> None:
     copies[0].fit(x, y, verbose=0)
     assert copies[0].history.epochs == [1, 2]
     assert net.history.epochs == [1]
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
-def test_fit_inside_a_fork_after_use() -> None:
-    found = run_python(
-        """
-        import json, os, signal, sys, warnings
-        import numpy as np
-        import chainrule as cr
-
-        warnings.simplefilter("ignore", DeprecationWarning)  # fork with threads about
-        rng = np.random.default_rng(0)
-        x = rng.normal(size=(2000, 300)).astype(np.float32)
-        y = (x[:, 0] > 0).astype(np.int64)
-        def make():
-            return cr.Sequential([cr.Dense(200, activation="relu"), cr.Dense(2)], seed=0)
-        def train(net):
-            net.fit(x, y, loss="cross_entropy", batch_size=500, num_threads=2, verbose=0)
-            return float(net.history["loss"][-1]), float(net.parameters["0.weight"].sum())
-        net = make()
-        first = train(net)
-        again = train(net)
-        reader, writer = os.pipe()
-        child = os.fork()
-        if child == 0:
-            signal.alarm(30)
-            fresh = make()
-            os.write(writer, json.dumps([train(fresh), train(fresh)]).encode())
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        os.close(writer)
-        text = b""
-        while piece := os.read(reader, 4096):
-            text += piece
-        print(json.dumps(dict(status=status, parent=[first, again], child=json.loads(text or "null"))))
-        """
-    )
-    assert found["status"] == 0
-    assert found["child"] == found["parent"]
 
 
 def test_signal_handlers_run_between_batches() -> None:

@@ -159,9 +159,7 @@ def test_layers_by_hand(layer, training, rng):
     net = cr.Sequential([cr.Input(6), layer, cr.Dense(3)], seed=11, dtype="float64")
     named = {n: rng.uniform(0.5, 2, a.shape) for n, a in net.parameters.items() if n[0] == "0"}
     net.set_weights(named)
-    agrees_with_reference(
-        net, rng.normal(size=(7, 6)), rng.normal(size=(7, 3)), training=training
-    )
+    agrees_with_reference(net, rng.normal(size=(7, 6)), rng.normal(size=(7, 3)), training=training)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)

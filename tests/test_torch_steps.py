@@ -29,21 +29,23 @@ def steps_agree(net, x, y, loss, optimizer, **weights):
             x[rows], y[rows], loss.config, rule, clipping=optimizer.config, **own
         )
 
-    def agree():
+    def agree(steps):
+        # The rounding errors of each step, of both sides, are carried on by the next.
         for name, values in net.parameters.items():
-            assert relative_error(values, other.parameters[name]) <= tolerance, name
+            error = relative_error(values, other.parameters[name])
+            assert error <= steps * tolerance, name
 
     start = net.get_weights()
     got = net.train_on_batch(x, y, loss=loss, optimizer=optimizer, **weights)["loss"]
     assert got == pytest.approx(step(slice(None)), rel=tolerance)
-    agree()
+    agree(steps=1)
     assert all((a != b).any() for a, b in zip(start, net.get_weights(), strict=True))
 
     once = {"batch_size": 5, "shuffle": False, "metrics": [], "verbose": 0}
     net.fit(x, y, loss=loss, optimizer=optimizer, **once, **weights)
     for rows in (slice(0, 5), slice(5, 10), slice(10, 13)):
         step(rows)
-    agree()
+    agree(steps=4)
 
 
 @DTYPES
@@ -105,13 +107,11 @@ def test_schedules_change_the_rate_as_in_torch(optimizer, dtype, rng):
     x, y = rng.normal(size=(ROWS, 6)), rng.normal(size=(ROWS, 3))
     plain = OPTIMIZERS[optimizer]
     schedule = cr.schedules.Exponential(0.05, gamma=0.5)
-    scheduled = type(plain).from_config({**plain.config, "learning_rate": schedule})
+    scheduled = type(plain).from_config({**plain.config, "learning_rate": schedule.config})
     net = small_network(3, dtype)
     other = TorchNetwork(net)
     rule = torch_optimizer({**plain.config, "learning_rate": 0.05}, other.module.parameters())
-    net.fit(
-        x, y, loss="mse", optimizer=scheduled, epochs=3, batch_size=7, shuffle=False, verbose=0
-    )
+    net.fit(x, y, loss="mse", optimizer=scheduled, epochs=3, batch_size=7, shuffle=False, verbose=0)
     for step in range(6):
         rule.param_groups[0]["lr"] = 0.05 * 0.5 ** (step / 2)
         rows = slice(0, 7) if step % 2 == 0 else slice(7, 13)

@@ -146,8 +146,8 @@ _LOSSES = {
     "mae": lambda c: lambda z, t, reduction: F.l1_loss(z, t, reduction=reduction),
     "huber": _huber,
     "log_cosh": lambda c: _log_cosh,
-    "binary_cross_entropy": lambda c: lambda z, t, reduction: F.binary_cross_entropy_with_logits(
-        z, t, reduction=reduction
+    "binary_cross_entropy": lambda c: (
+        lambda z, t, reduction: F.binary_cross_entropy_with_logits(z, t, reduction=reduction)
     ),
     "hinge": lambda c: _hinge,
     "quantile": _quantile,

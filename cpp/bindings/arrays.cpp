@@ -37,7 +37,10 @@ TargetsView targets_view(const py::array& y, const std::optional<Weights>& sampl
     }
     view.sample_weights = sample_weight->data();
   }
-  if (class_weight) view.class_weights = class_weight->data();
+  if (class_weight) {
+    view.class_weights = class_weight->data();
+    view.classes = class_weight->size();
+  }
   return view;
 }
 

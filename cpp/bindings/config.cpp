@@ -3,26 +3,56 @@
 
 #include <pybind11/stl.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace chainrule::bindings {
 namespace {
 
-bool is_integer(const py::handle& value) { return PyIndex_Check(value.ptr()) != 0; }
-bool is_number(const py::handle& value) { return PyFloat_Check(value.ptr()) || py::hasattr(value, "__float__"); }
+bool is_numpy_bool(const py::handle& value) {
+  return py::str(py::type::handle_of(value).attr("__name__")).cast<std::string>().starts_with("bool");
+}
+
+/// The integer that an object stands for exactly (int, NumPy integers), none for floats and arrays of them.
+std::optional<std::int64_t> as_integer(const std::string& name, const py::handle& value) {
+  const auto index = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
+  if (!index) {
+    PyErr_Clear();
+    return std::nullopt;
+  }
+  int overflow = 0;
+  const long long number = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
+  if (overflow != 0) {
+    throw py::value_error(name + " is too large: " + py::repr(value).cast<std::string>());
+  }
+  return number;
+}
+
+std::optional<double> as_number(const py::handle& value) {
+  const double number = PyFloat_AsDouble(value.ptr());
+  if (number == -1.0 && PyErr_Occurred()) {
+    PyErr_Clear();
+    return std::nullopt;
+  }
+  return number;
+}
 
 ConfigValue to_value(const std::string& name, const py::handle& value) {
-  if (py::isinstance<py::bool_>(value)) return value.cast<bool>();
+  if (py::isinstance<py::bool_>(value) || is_numpy_bool(value)) return PyObject_IsTrue(value.ptr()) == 1;
   if (py::isinstance<py::str>(value)) return value.cast<std::string>();
   if (py::isinstance<py::dict>(value)) return to_config(value);
-  if (is_integer(value)) return py::int_(py::reinterpret_borrow<py::object>(value)).cast<std::int64_t>();
-  if (py::isinstance<py::sequence>(value)) {
+  if (py::isinstance<py::list>(value) || py::isinstance<py::tuple>(value)) {
     std::vector<double> numbers;
-    for (const py::handle item : value) numbers.push_back(py::float_(py::reinterpret_borrow<py::object>(item)));
+    for (const py::handle item : value) {
+      const std::optional<double> number = as_number(item);
+      if (!number) throw py::type_error(name + " must hold numbers, got " + py::repr(item).cast<std::string>());
+      numbers.push_back(*number);
+    }
     return numbers;
   }
-  if (is_number(value)) return static_cast<double>(py::float_(py::reinterpret_borrow<py::object>(value)));
+  if (const auto integer = as_integer(name, value)) return *integer;
+  if (const auto number = as_number(value)) return *number;
   throw py::type_error(name + " must be a number, a name or a description, got " +
                        py::repr(value).cast<std::string>());
 }
@@ -48,6 +78,9 @@ Config to_config(const py::handle& value) {
   }
   Config config{dict["kind"].cast<std::string>(), {}};
   for (const auto& [key, option] : dict) {
+    if (!py::isinstance<py::str>(key)) {
+      throw py::type_error("option names must be text, got " + py::repr(key).cast<std::string>());
+    }
     const auto name = key.cast<std::string>();
     if (name != "kind" && !option.is_none()) config.options.push_back({name, to_value(name, option)});
   }

@@ -16,7 +16,8 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     Parameters
     ----------
     path : path-like
-        The file to create or replace; a replaced file keeps its permissions.
+        The file to create or replace; a replaced file keeps its permissions, and a symbolic link
+        stays one. What is no regular file, such as a pipe, is written in place.
     content : bytes
         The whole content.
 
@@ -25,7 +26,10 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     OSError
         If it cannot be written, such as on a full disk; an existing file is untouched then.
     """
-    target = Path(path)
+    target = Path(path).resolve()
+    if target.exists() and not target.is_file():
+        target.write_bytes(content)
+        return
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     handle = os.open(temporary, flags, 0o666)

@@ -77,7 +77,8 @@ class Described:
         Parameters
         ----------
         config : str or mapping
-            A kind, for its default options, or ``{"kind": ..., option: value, ...}``.
+            A kind, for its default options, or ``{"kind": ..., option: value, ...}``, where values
+            may be descriptions.
 
         Returns
         -------
@@ -127,7 +128,7 @@ class Described:
     @classmethod
     def _from_config(cls, config: dict[str, Any]) -> Described:
         described = cls.__new__(cls)
-        described._core = cls._core_type(config)
+        described._core = cls._core_type({name: _plain(value) for name, value in config.items()})
         return described
 
     @classmethod

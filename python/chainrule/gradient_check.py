@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import losses
-from chainrule.arrays import as_features
+from chainrule import _core, losses
+from chainrule.arrays import as_features, check_same_length
 from chainrule.sequential import Sequential
 from chainrule.targets import prepare_targets
+from chainrule.training import positive_integer
 
 if TYPE_CHECKING:
     from chainrule.losses import Loss
@@ -59,6 +61,7 @@ class GradientReport:
     checked: int
 
     def __str__(self) -> str:
+        """Return a table of the arrays and the entries that differ most."""
         width = max(len(name) for name in self.relative_errors)
         lines = [
             f"{self.checked} derivatives, largest relative error {self.max_relative_error:.2e}"
@@ -112,6 +115,11 @@ def gradient_check(
     -------
     GradientReport
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit.
+
     Examples
     --------
     >>> import numpy as np, chainrule as cr
@@ -124,18 +132,25 @@ def gradient_check(
     chosen = losses.get(loss) if loss is not None else net.loss
     if chosen is None:
         raise ValueError('give the loss to differentiate, such as loss="mse"')
+    if not (math.isfinite(step) and step > 0.0):
+        raise ValueError(f"step must be finite and > 0, got {step}")
+    if max_entries is not None:
+        max_entries = positive_integer("max_entries", max_entries)
     features = np.array(as_features(x), dtype=np.float64)
+    _core.check_finite(features, "x", False)
     wide = _float64_copy(net, features.shape[1])
-    core = wide._need_core()
+    core: Any = wide._need_core()
     targets = prepare_targets(chosen, y, wide.outputs)
+    check_same_length(features, targets)
 
-    def run() -> tuple[float, NDArray[np.float64]]:
-        return core.compute_gradients(features, targets, chosen._core, training=training)
+    def run() -> tuple[float, NDArray[Any]]:
+        value, dx = core.compute_gradients(features, targets, chosen._core, training=training)
+        return value, dx
 
     _, dx = run()
     gradients = {**wide.gradients, "x": dx}
     start = {name: core.get_parameter(name) for name in wide.gradients}
-    # Running statistics drift with every forward pass, but no derivative depends on them in training.
+    # Running statistics drift with every forward pass; no derivative depends on them in training.
     rng = np.random.default_rng(seed)
     relative: dict[str, float] = {}
     entries: list[Entry] = []
@@ -157,11 +172,12 @@ def gradient_check(
                 core.set_parameter(name, array)
             difference = (sides[0] - sides[1]) / ((value + h) - (value - h))
             position = tuple(int(i) for i in index)
-            found.append(Entry(name, position, float(gradient[index]), difference))
+            found.append(Entry(name, position, float(gradient[index]), float(difference)))
         relative[name] = _relative_error(found)
         entries += found
-    worst = sorted(entries, key=lambda entry: entry.error, reverse=True)[:5]
-    return GradientReport(max(relative.values()), relative, worst, len(entries))
+    worst = sorted(entries, key=_badness, reverse=True)[:5]
+    largest = float(np.max(list(relative.values())))
+    return GradientReport(largest, relative, worst, len(entries))
 
 
 def _float64_copy(net: Sequential, inputs: int) -> Sequential:
@@ -181,7 +197,12 @@ def _chosen(size: int, limit: int | None, rng: np.random.Generator) -> NDArray[n
 
 
 def _relative_error(entries: list[Entry]) -> float:
-    largest = max(max(abs(e.backpropagation), abs(e.difference)) for e in entries)
-    error = max(e.error for e in entries)
+    # NumPy's max gives NaN if there is one, Python's may pass it over.
+    largest = np.max(np.abs([(e.backpropagation, e.difference) for e in entries]))
+    error = np.max([e.error for e in entries])
     # Derivatives that are all tiny, such as behind saturated units, are compared absolutely.
-    return error / max(largest, 1e-3)
+    return float(error / max(largest, 1e-3))
+
+
+def _badness(entry: Entry) -> float:
+    return math.inf if math.isnan(entry.error) else entry.error

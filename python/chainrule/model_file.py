@@ -168,7 +168,7 @@ def _parse(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     if len(content) < 8:
         raise ModelFileError("truncated: shorter than its length field")
     (length,) = struct.unpack("<Q", content[:8])
-    if length > _LARGEST_HEADER or length < 2:
+    if not 2 <= length <= _LARGEST_HEADER or content[8:9] not in (b"{", b""):
         raise ModelFileError("not a model file: it does not begin with a safetensors header")
     if len(content) < 8 + length:
         raise ModelFileError(
@@ -254,7 +254,7 @@ def _restore(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> S
             schedule.state = {**schedule.state, **known}
     owner = net.optimizer or optimizers.get("adam")
     core.restore_training(owner._core, state["steps"], state["total_steps"], state["epochs"])
-    if not state["optimizer_state"]:
+    if net.optimizer is None or not state["optimizer_state"]:
         core.reset_optimizer()
     parameters = {p.name for p in core.parameters}
     trained = [p.name for p in core.parameters if p.trainable]

@@ -32,7 +32,8 @@ struct TargetsView {
   const std::int64_t* labels = nullptr;    // class indices (cross_entropy), or
   RowsView values;                         // one row of numbers per row of x
   const double* sample_weights = nullptr;  // one per row; null: all 1
-  const double* class_weights = nullptr;   // one per class; null: all 1
+  const double* class_weights = nullptr;   // null: all 1; else `classes` of them: one per output, or two for a single output
+  std::int64_t classes = 0;
   std::int64_t rows = 0;
 };
 

@@ -34,6 +34,11 @@ LossStage<T>::LossStage(const kernels::KernelTable<T>& kernels, const Loss& loss
 template <class T>
 void LossStage<T>::check(const Loss& loss, const TargetsView& y, std::int64_t outputs) {
   const std::string kind = loss.config().kind;
+  const std::int64_t classes = loss.takes_labels() ? outputs : 2;
+  if (y.class_weights && y.classes != classes) {
+    throw Error("class_weight has " + std::to_string(y.classes) + " entries; " + kind + " on a network of " +
+                std::to_string(outputs) + " outputs expects " + std::to_string(classes));
+  }
   if (y.labels) {
     if (!loss.takes_labels()) throw Error(kind + " compares numbers, not class labels: give y as rows of numbers");
     for (std::int64_t i = 0; i < y.rows; ++i) {

@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include "model/elementary.hpp"
+
 namespace chainrule::engine {
 
 static_assert(static_cast<int>(Optimizer::Kind::lion) == static_cast<int>(kernels::OptimizerKind::lion));
@@ -47,9 +49,9 @@ kernels::UpdateRule<T> make_rule(const Optimizer& o, double learning_rate, std::
   if (o.kind == Optimizer::Kind::adagrad) {
     r.step_size = static_cast<T>(learning_rate / (1.0 + (t - 1.0) * o.lr_decay));
   } else {
-    r.step_size = static_cast<T>(learning_rate / (1.0 - std::pow(o.beta1, t)));
+    r.step_size = static_cast<T>(learning_rate / (1.0 - model::power(o.beta1, t)));
   }
-  r.root_correction = static_cast<T>(std::sqrt(1.0 - std::pow(o.beta2, t)));
+  r.root_correction = static_cast<T>(std::sqrt(1.0 - model::power(o.beta2, t)));
   r.clip_value = static_cast<T>(o.clip_value);
   r.gradient_factor = T(1);
   return r;

@@ -74,17 +74,23 @@ std::vector<std::string> available() {
   return names;
 }
 
-const KernelSet& named(const std::string& name) {
+namespace {
+
+const KernelSet& find(const std::string& name, const char* what) {
   for (const Candidate& c : kCandidates) {
     if (c.name == name && c.set && c.supported()) return *c.set;
   }
-  throw Error(unknown_name("instruction set", name, available()));
+  throw Error(unknown_name(what, name, available()));
 }
+
+}  // namespace
+
+const KernelSet& named(const std::string& name) { return find(name, "instruction set"); }
 
 const KernelSet& active() {
   static const KernelSet& chosen = [&]() -> const KernelSet& {
     const char* wish = std::getenv("CHAINRULE_ISA");
-    return named(wish && *wish ? wish : available().front());
+    return find(wish && *wish ? wish : available().front(), "instruction set in CHAINRULE_ISA");
   }();
   return chosen;
 }

@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
+
+#include "model/elementary.hpp"
 
 namespace chainrule::model {
 namespace {
@@ -49,23 +50,6 @@ double polynomial(const double (&coefficients)[8], double x) {
   return value;
 }
 
-/// log(x) of a normal positive number, by the series of 2 artanh((m - 1) / (m + 1)) for the
-/// mantissa m in [sqrt(1/2), sqrt(2)).
-double portable_log(double x) {
-  int exponent = 0;
-  double mantissa = std::frexp(x, &exponent);
-  if (mantissa < std::numbers::sqrt2 / 2.0) {
-    mantissa *= 2.0;
-    --exponent;
-  }
-  const double ratio = (mantissa - 1.0) / (mantissa + 1.0);
-  const double square = ratio * ratio;
-  double series = 0.0;
-  // |ratio| < 0.172, so the next term, ratio^21 / 21, is below 2^-55 of the sum.
-  for (int power = 19; power >= 1; power -= 2) series = series * square + 1.0 / power;
-  return exponent * std::numbers::ln2 + 2.0 * ratio * series;
-}
-
 }  // namespace
 
 double normal_quantile(double probability) {
@@ -75,7 +59,7 @@ double normal_quantile(double probability) {
     return centred * polynomial(central_numerator, r) / polynomial(central_denominator, r);
   }
   const double tail = std::min(probability, 1.0 - probability);
-  const double r = std::sqrt(-portable_log(tail));
+  const double r = std::sqrt(-model::log(tail));
   const double size =
       r <= 5.0 ? polynomial(middle_numerator, r - 1.6) / polynomial(middle_denominator, r - 1.6)
                : polynomial(far_numerator, r - 5.0) / polynomial(far_denominator, r - 5.0);

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
+#include "model/elementary.hpp"
 #include "model/fields.hpp"
 #include "model/kinds.hpp"
 
@@ -31,7 +31,7 @@ double cycle_in_steps(double epochs, std::int64_t steps_per_epoch) {
 
 /// Half a cosine from `from` (progress 0) to `to` (progress 1).
 double half_cosine(double from, double to, double progress) {
-  return to + (from - to) * (1.0 + std::cos(std::numbers::pi * progress)) / 2.0;
+  return to + (from - to) * (1.0 + model::cos_pi(progress)) / 2.0;
 }
 
 double cosine_rate(const Schedule& schedule, double step, std::int64_t steps_per_epoch) {
@@ -163,9 +163,9 @@ double Schedule::rate(std::int64_t step, std::int64_t steps_per_epoch) const {
   const double periods = done / cycle_in_steps(period, steps_per_epoch);
   switch (kind) {
     case Kind::step:
-      return learning_rate * std::pow(gamma, std::floor(periods));
+      return learning_rate * model::power(gamma, std::floor(periods));
     case Kind::exponential:
-      return learning_rate * std::pow(gamma, periods);
+      return learning_rate * model::power(gamma, periods);
     case Kind::inverse_time:
       return learning_rate / (1.0 + gamma * periods);
     case Kind::cosine:

@@ -50,7 +50,7 @@ class Rows:
         if self.class_names is not None:
             return True
         whole = self.y.ndim == 1 and self.y.dtype.kind in "biu"
-        return bool(whole and self.y.min() >= 0 and self.y.max() < _MOST_CLASSES)
+        return bool(whole and self.y.size and self.y.min() >= 0 and self.y.max() < _MOST_CLASSES)
 
 
 def stem(name: str) -> str:
@@ -93,9 +93,7 @@ def read_both(name: str, *, label: str | int | None, header: str) -> tuple[Rows,
     return _split(_whole(name, label, header))
 
 
-def read_part(
-    name: str, part: str | None, *, label: str | int | None, header: str
-) -> Rows:
+def read_part(name: str, part: str | None, *, label: str | int | None, header: str) -> Rows:
     """Return the rows to train on, those to test on, or all.
 
     Parameters

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from chainrule.cli import values
@@ -52,7 +52,7 @@ examples:
   chainrule predict digits.safetensors new.npy
   chainrule predict houses.safetensors new.csv -o prices.csv"""
 
-_INSPECT_HELP = "Print what a model file holds: layers, shapes, sizes and the state of its training."
+_INSPECT_HELP = "Print a model file's layers, shapes, sizes and the state of its training."
 
 _BENCH_HELP = """\
 Measure training speed against the libraries installed beside chainrule (NumPy by hand,
@@ -89,21 +89,21 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         If an argument is wrong; the text is one line.
     """
     parser, commands = _parsers()
-    if not argv:
-        raise ValueError(f"no command; expected one of {', '.join(commands)}, or --help")
-    if not argv[0].startswith("-") and argv[0] not in commands:
+    if argv and not argv[0].startswith("-") and argv[0] not in commands:
         raise ValueError(unknown_name("command", argv[0], commands))
     options, extra = parser.parse_known_args(argv)
     if extra:
         if not extra[0].startswith("-"):
             raise ValueError(f"unexpected argument {extra[0]!r}")
-        command = commands.get(getattr(options, "command", ""), parser)
+        command = parser if options.command is None else commands[options.command]
         valid = re.findall(r"--[a-z][a-z-]*", command.format_usage())
         raise ValueError(unknown_name("option", extra[0].partition("=")[0], valid))
+    if options.command is None:
+        raise ValueError(f"no command; expected one of {', '.join(commands)}, or --help")
     return options
 
 
-def _parsers() -> tuple[_Parser, dict[str, argparse.ArgumentParser]]:
+def _parsers() -> tuple[_Parser, Mapping[str, _Parser]]:
     parser = _Parser(
         prog="chainrule",
         description="Train and run multilayer perceptrons on the CPU.",
@@ -114,24 +114,9 @@ def _parsers() -> tuple[_Parser, dict[str, argparse.ArgumentParser]]:
     parser.add_argument(
         "--version", action=_Version, nargs=0, help="Print the version and the kernels in use."
     )
-    group = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    adders: dict[str, Callable[[argparse.ArgumentParser], None]] = {
-        "train": _add_train,
-        "evaluate": _add_evaluate,
-        "predict": _add_predict,
-        "inspect": _add_inspect,
-        "bench": _add_bench,
-    }
-    texts = {
-        "train": ("Train a network and write a model file.", _TRAIN_HELP, _TRAIN_EXAMPLES),
-        "evaluate": ("Measure a model on data.", _EVALUATE_HELP, _EVALUATE_EXAMPLES),
-        "predict": ("Predict the rows of a file.", _PREDICT_HELP, _PREDICT_EXAMPLES),
-        "inspect": ("Print what a model file holds.", _INSPECT_HELP, ""),
-        "bench": ("Measure speed against other libraries.", _BENCH_HELP, _BENCH_EXAMPLES),
-    }
-    commands = {}
-    for name, add in adders.items():
-        short, description, examples = texts[name]
+    group = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    def add(name: str, short: str, description: str, examples: str = "") -> _Parser:
         command = group.add_parser(
             name,
             help=short,
@@ -140,10 +125,20 @@ def _parsers() -> tuple[_Parser, dict[str, argparse.ArgumentParser]]:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        add(command)
         command.set_defaults(run=_runner(name))
-        commands[name] = command
-    return parser, commands
+        return command
+
+    train = add("train", "Train a network and write a model file.", _TRAIN_HELP, _TRAIN_EXAMPLES)
+    _add_train(train)
+    evaluate = add("evaluate", "Measure a model on data.", _EVALUATE_HELP, _EVALUATE_EXAMPLES)
+    _add_evaluate(evaluate)
+    predict = add("predict", "Predict the rows of a file.", _PREDICT_HELP, _PREDICT_EXAMPLES)
+    _add_predict(predict)
+    inspect = add("inspect", "Print what a model file holds.", _INSPECT_HELP)
+    _add_model(inspect)
+    bench = add("bench", "Measure speed beside other libraries.", _BENCH_HELP, _BENCH_EXAMPLES)
+    _add_bench(bench)
+    return parser, group.choices
 
 
 def _runner(command: str) -> Callable[[argparse.Namespace], int]:
@@ -160,9 +155,9 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     network.add_argument(
         "--layers",
         type=values.layer_sizes,
-        default=(128,),
+        default=(256, 128),
         metavar="UNITS",
-        help="Units of the hidden layers, such as 512,256; none for no hidden layer. Default: 128.",
+        help="Units of the hidden layers, such as 512,256, or none. Default: 256,128.",
     )
     network.add_argument(
         "--activation",
@@ -204,9 +199,8 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     training.add_argument(
         "--epochs",
         type=values.positive_integer,
-        default=20,
         metavar="N",
-        help="Passes over the training rows. Default: 20.",
+        help="Passes over the training rows. Default: 10, rising to 50 for few rows.",
     )
     training.add_argument(
         "--batch-size",
@@ -243,9 +237,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         help="Draw the loss and the metrics over the epochs, such as to curves.png.",
     )
     loudness = output.add_mutually_exclusive_group()
-    loudness.add_argument(
-        "--verbose", "-v", action="store_true", help="Print the layers too."
-    )
+    loudness.add_argument("--verbose", "-v", action="store_true", help="Print the layers too.")
     loudness.add_argument(
         "--quiet", "-q", action="store_true", help="Print the test result and the files alone."
     )
@@ -273,10 +265,6 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     _add_threads(parser)
 
 
-def _add_inspect(parser: argparse.ArgumentParser) -> None:
-    _add_model(parser)
-
-
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick", action="store_true", help="Fewer rows and rounds, for a first impression."
@@ -302,7 +290,7 @@ def _add_data(parser: argparse.ArgumentParser, default: str | None) -> None:
         "--label",
         type=values.label_column,
         metavar="COLUMN",
-        help="Label column of a CSV file: its name, its index from 0, first or last. Default: last.",
+        help="Label column of a CSV file: a name, an index from 0, first or last. Default: last.",
     )
     _add_header(data)
 

@@ -58,7 +58,7 @@ def result_line(what: str, results: dict[str, Any]) -> str:
 
 
 def confusion_text(matrix: NDArray[Any], class_names: Sequence[str] | None = None) -> str:
-    """Return a confusion matrix as a table, or of many classes the most frequent confusions.
+    r"""Return a confusion matrix as a table, or of many classes the most frequent confusions.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def confusion_text(matrix: NDArray[Any], class_names: Sequence[str] | None = Non
     Examples
     --------
     >>> print(confusion_text(np.array([[9, 1], [0, 8]]), ["cat", "dog"]))
-    true \\ predicted  cat  dog
+    true \ predicted  cat  dog
                  cat    9    1
                  dog    .    8
     """
@@ -85,9 +85,7 @@ def confusion_text(matrix: NDArray[Any], class_names: Sequence[str] | None = Non
     cells = [[str(count) if count else "." for count in row] for row in matrix]
     first = "true \\ predicted"
     margin = max(len(first), *map(len, short))
-    widths = [
-        max(len(short[j]), *(len(row[j]) for row in cells)) for j in range(len(short))
-    ]
+    widths = [max(len(short[j]), *(len(row[j]) for row in cells)) for j in range(len(short))]
     lines = [_row(first, margin, short, widths)]
     lines += [_row(name, margin, row, widths) for name, row in zip(short, cells, strict=True)]
     return "\n".join(lines)
@@ -117,7 +115,5 @@ def _confusions(matrix: NDArray[Any], names: Sequence[str]) -> str:
     for index in order:
         true, predicted = np.unravel_index(index, wrong.shape)
         if wrong[true, predicted]:
-            lines.append(
-                f"  {wrong[true, predicted]} x {names[true]} taken for {names[predicted]}"
-            )
+            lines.append(f"  {wrong[true, predicted]} x {names[true]} taken for {names[predicted]}")
     return "\n".join(lines) if len(lines) > 1 else f"no confusions of {len(names)} classes"

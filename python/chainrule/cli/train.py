@@ -8,9 +8,12 @@ import errno
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule import losses, optimizers
 from chainrule.arrays import as_labels
@@ -21,17 +24,23 @@ from chainrule.losses import Loss
 from chainrule.sequential import Sequential
 
 _INTERRUPTED = 130
+_NAMES_SHOWN = 10
+# With few rows an epoch has few steps.
+_LEAST_EPOCHS, _MOST_EPOCHS, _ROWS_TO_SEE = 10, 50, 30_000
 
 
 def run(options: argparse.Namespace) -> int:
     """Train a network, show what it has learnt and write it to a file."""
-    loss, optimizer = _chosen_loss(options), _optimizer(options)
+    loss = None if options.loss is None else losses.get(options.loss)
+    optimizers.get(options.optimizer)
     output = _output(options)
     if options.plot:
         _check_plot(options.plot)
     train, test = dataset.read_both(options.data, label=options.label, header=options.header)
     loss = loss or losses.get("cross_entropy" if train.has_classes else "mse")
     net = _network(options, loss, train, test)
+    epochs = options.epochs or _default_epochs(len(train.x))
+    optimizer = _optimizer(options, epochs)
     if not options.quiet:
         print(_data_line(options.data, train, test))
     if options.verbose:
@@ -44,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
             train.y,
             loss=loss,
             optimizer=optimizer,
-            epochs=options.epochs,
+            epochs=epochs,
             batch_size=options.batch_size,
             validation_split=options.validation_split,
             verbose=0 if options.quiet else 1,
@@ -70,14 +79,14 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _chosen_loss(options: argparse.Namespace) -> Loss | None:
-    return None if options.loss is None else losses.get(options.loss)
+def _default_epochs(rows: int) -> int:
+    return min(_MOST_EPOCHS, max(_LEAST_EPOCHS, _ROWS_TO_SEE // rows))
 
 
-def _optimizer(options: argparse.Namespace) -> optimizers.Optimizer:
+def _optimizer(options: argparse.Namespace, epochs: int) -> optimizers.Optimizer:
     rate = options.learning_rate or optimizers.get(options.optimizer).learning_rate
     if options.schedule == "cosine":
-        rate = {"kind": "cosine", "learning_rate": rate, "epochs": options.epochs}
+        rate = {"kind": "cosine", "learning_rate": rate, "epochs": epochs}
     return optimizers.get({"kind": options.optimizer, "learning_rate": rate})
 
 
@@ -111,20 +120,27 @@ def _network(options: argparse.Namespace, loss: Loss, train: Rows, test: Rows) -
             layers.append(Dropout(options.dropout))
     layers.append(Dense(_outputs(loss, train, test)))
     if loss._core.link == "identity" and loss.kind != "hinge":
-        targets = np.asarray(train.y, dtype=np.float64)
-        scale = float(targets.std())
-        if scale > 0 and np.isfinite(scale):
-            # With targets of unit scale one learning rate suits all data.
-            layers.append(Rescaling(scale, float(targets.mean())))
+        layers += _output_scale(train.y)
     return Sequential(layers, seed=options.seed)
 
 
+def _output_scale(y: NDArray[Any]) -> list[Layer]:
+    """Return the layer that spares the network from learning the targets' unit."""
+    if y.dtype.kind not in "biuf":
+        return []
+    scale = float(y.std(dtype=np.float64))
+    # Also false for NaN, which fit reports with its row.
+    if not 0.0 < scale < np.inf:
+        return []
+    return [Rescaling(scale, float(y.mean(dtype=np.float64)))]
+
+
 def _outputs(loss: Loss, train: Rows, test: Rows) -> int:
-    if not loss._core.takes_labels:
+    if not loss.takes_labels:
         if train.class_names is not None and not _decides_two(loss, train.class_names):
             raise ValueError(
-                f"--loss {loss.kind} does not suit the {len(train.class_names)} classes "
-                f"{', '.join(train.class_names[:3])}...; use cross_entropy"
+                f"--loss {loss.kind} does not suit {len(train.class_names)} classes "
+                f"({_listed(train.class_names)}); use cross_entropy"
             )
         return 1 if train.y.ndim == 1 else int(train.y.shape[1])
     if train.class_names is not None:
@@ -142,10 +158,13 @@ def _data_line(name: str, train: Rows, test: Rows) -> str:
     features = int(np.prod(train.x.shape[1:]))
     line = f"{name}: {len(train.x)} rows to train on, {len(test.x)} to test on, {features} features"
     if train.class_names is not None:
-        shown = ", ".join(train.class_names[:10])
-        more = ", ..." if len(train.class_names) > 10 else ""
-        return f"{line}, {len(train.class_names)} classes: {shown}{more}"
+        line += f", {len(train.class_names)} classes: {_listed(train.class_names)}"
     return line
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join([*names[:_NAMES_SHOWN], *(["..."] if len(names) > _NAMES_SHOWN else [])])
+
 
 def _next_command(options: argparse.Namespace, output: Path) -> str:
     import shlex

@@ -122,11 +122,10 @@ class Optimizer(Described):
 
     @classmethod
     def _from_config(cls, config: dict[str, Any]) -> Optimizer:
-        rate = config.get("learning_rate")
-        if not isinstance(rate, Mapping):
-            return cls._from_parts(config, None)
-        schedule = Schedule.from_config(rate)
-        return cls._from_parts({**config, "learning_rate": _core_rate(schedule)}, schedule)
+        schedule = _as_schedule(config.get("learning_rate"))
+        if schedule is not None:
+            config = {**config, "learning_rate": _core_rate(schedule)}
+        return cls._from_parts(config, schedule)
 
     @classmethod
     def _from_parts(cls: type[O], core_config: dict[str, Any], schedule: Schedule | None) -> O:
@@ -153,7 +152,7 @@ class Optimizer(Described):
         return type(self)._from_parts, (self._core.config, self._schedule)
 
 
-def _as_schedule(learning_rate: LearningRate) -> Schedule | None:
+def _as_schedule(learning_rate: LearningRate | None) -> Schedule | None:
     if isinstance(learning_rate, Schedule):
         return learning_rate
     if isinstance(learning_rate, Mapping):

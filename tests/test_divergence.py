@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A loss that diverges ends the training and leaves the last good network."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+from refusals import (
+    COLUMNS,
+    ROWS,
+    X,
+    snapshot,
+)
+
+import chainrule as cr
+
+
+def regressor(optimizer: cr.optimizers.Optimizer, dtype: str = "float32") -> cr.Sequential:
+    net = cr.Sequential(
+        [
+            cr.Dense(8, activation="relu"),
+            cr.BatchNormalization(),
+            cr.Dropout(0.1),
+            cr.Dense(8, activation="relu"),
+            cr.Dense(1),
+        ],
+        seed=0,
+        dtype=dtype,
+    )
+    net.fit(X, X[:, :1], loss="mse", optimizer=optimizer, epochs=2, batch_size=7, verbose=0)
+    return net
+
+
+@pytest.mark.parametrize("watched", [False, True])
+@pytest.mark.parametrize("kind", ["sgd", "adagrad", "rmsprop", "adam", "adamw", "adadelta", "lion"])
+def test_divergence_restores_the_network(kind: str, watched: bool) -> None:
+    optimizer = cr.optimizers.get(kind)
+    config = optimizer.config
+    net = regressor(optimizer)
+    twin = copy.deepcopy(net)
+    before = snapshot(net)
+    wild = cr.optimizers.get({**config, "learning_rate": 1e30})
+    watch = [cr.callbacks.LambdaCallback(on_batch_end=lambda *args: None)] if watched else []
+    with pytest.raises(cr.DivergenceError) as caught:
+        net.fit(X, X[:, :1], optimizer=wild, epochs=5, batch_size=7, callbacks=watch, verbose=0)
+    error = caught.value
+    assert error.epoch == 3
+    assert 2 <= error.batch <= 4  # the loss of the first batch is that of the good weights
+    assert not np.isfinite(error.loss)
+    index, layer = error.layer.split(" ", 1)
+    assert layer == f"({net.layers[int(index)].kind})"
+    text = str(error)
+    assert text.startswith("training diverged: the loss became ")
+    for part in (
+        f"in epoch 3, batch {error.batch}",
+        f"layer {error.layer}",
+        "smaller learning rate",
+    ):
+        assert part in text
+    after = snapshot(net)
+    assert after.pop("optimizer") == wild
+    before.pop("optimizer")
+    assert after == before
+    for n in (net, twin):
+        n.fit(X, X[:, :1], optimizer=config, epochs=1, batch_size=7, verbose=0)
+    assert snapshot(net) == snapshot(twin)
+
+
+def test_divergence_in_a_later_epoch_keeps_the_earlier_ones() -> None:
+    net = regressor(cr.SGD(0.01))
+    plain = copy.deepcopy(net)
+    plain.fit(X, X[:, :1], epochs=1, batch_size=7, verbose=0)
+    kept = net.history
+    bad = cr.SGD(lambda epoch: 1e30 if epoch else 0.01)
+    with pytest.raises(cr.DivergenceError) as caught:
+        net.fit(X, X[:, :1], optimizer=bad, epochs=4, batch_size=7, verbose=0)
+    assert caught.value.epoch == 4
+    assert net.history is kept
+    assert net.history.epochs == [1, 2, 3]
+    for name, array in plain.parameters.items():
+        np.testing.assert_array_equal(net.parameters[name], array, err_msg=name)
+
+
+def test_an_overflow_in_the_last_update_is_a_divergence() -> None:
+    net = cr.Sequential([cr.Dense(1)], seed=0)
+    net.build(COLUMNS)
+    before = snapshot(net)
+    with pytest.raises(cr.DivergenceError, match="epoch 1, batch 1"):
+        net.fit(
+            X,
+            np.full(ROWS, 1e6),
+            loss="mse",
+            optimizer=cr.SGD(1e38),
+            batch_size=ROWS,
+            verbose=0,
+        )
+    after = snapshot(net)
+    assert {k: v for k, v in after.items() if k not in ("loss", "optimizer", "metrics")} == {
+        k: v for k, v in before.items() if k not in ("loss", "optimizer", "metrics")
+    }
+
+
+@pytest.mark.xfail(reason="the core keeps no weights to go back to for a single step", strict=True)
+def test_train_on_batch_never_leaves_weights_that_are_not_finite() -> None:
+    net = regressor(cr.SGD(0.01))
+    y = np.full((ROWS, 1), 1e6)
+    for _ in range(4):
+        try:
+            net.train_on_batch(X, y, optimizer=cr.SGD(1e38))
+        except cr.DivergenceError as error:
+            assert error.epoch == 3  # noqa: PT017
+            break
+    else:
+        pytest.fail("it did not diverge")
+    assert all(np.isfinite(w).all() for w in net.get_weights())
+
+
+def test_divergence_of_float64() -> None:
+    net = regressor(cr.SGD(0.01), dtype="float64")
+    before = snapshot(net)
+    with pytest.raises(cr.DivergenceError):
+        net.fit(X, X[:, :1], optimizer=cr.SGD(1e200), epochs=5, batch_size=7, verbose=0)
+    before["optimizer"] = cr.SGD(1e200)
+    assert snapshot(net) == before

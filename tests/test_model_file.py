@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Model files: everything comes back, and other programs can read and write them."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from model_bytes import FIT, X, Y, sealed, split, state, trained
+from numpy.typing import NDArray
+
+import chainrule as cr
+from chainrule import schedules
+from chainrule.metrics import Metric
+from chainrule.model_file import FORMAT_VERSION, from_bytes, to_bytes
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+OPTIMIZERS = [
+    cr.SGD(0.05),
+    cr.SGD(0.05, momentum=0.9, nesterov=True),
+    cr.AdaGrad(0.05, weight_decay=1e-3),
+    cr.RMSprop(0.01),
+    cr.RMSprop(0.01, momentum=0.5, centered=True),
+    cr.Adam(0.01),
+    cr.Adam(0.01, amsgrad=True, clip_norm=1.0),
+    cr.AdamW(0.01),
+    cr.Adadelta(),
+    cr.Lion(1e-3),
+    cr.Adam(schedules.Cosine(0.01, epochs=5, warmup=0.5)),
+    cr.SGD(schedules.ReduceOnPlateau(0.1, gamma=0.5, patience=0, threshold=0.9)),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_training_goes_on_after_loading(optimizer: Any, dtype: str, tmp_path: Path) -> None:
+    net = trained(optimizer, dtype)
+    path = tmp_path / "net.safetensors"
+    net.save(path)
+    loaded = cr.load(path)
+    assert state(loaded) == state(net)
+    np.testing.assert_array_equal(loaded.predict(X), net.predict(X))
+    for n in (net, loaded):
+        n.fit(X, Y, epochs=2, validation_split=0.25, batch_size=16, verbose=0)
+    assert state(loaded) == state(net)
+    assert net.history.epochs == [1, 2, 3, 4]
+
+
+def test_paths_may_be_strings(tmp_path: Path) -> None:
+    net = trained()
+    net.save(str(tmp_path / "net"))
+    assert state(cr.load(str(tmp_path / "net"))) == state(net)
+
+
+def test_every_layer_activation_initializer_and_loss_comes_back() -> None:
+    stack = [
+        cr.Input(5),
+        cr.Rescaling(0.5, offset=1.0),
+        cr.Dense(3, activation=cr.activations.LeakyRelu(0.3), use_bias=False),
+        cr.LayerNormalization(center=False),
+        cr.LayerNormalization(scale=False, center=False),
+        cr.Activation(cr.activations.Elu(alpha=0.7)),
+        cr.Dense(
+            4, weight_initializer="orthogonal", bias_initializer=cr.initializers.Constant(0.25)
+        ),
+        cr.BatchNormalization(momentum=0.8, center=False, scale=False),
+        cr.Dense(2, l1=0.5),
+    ]
+    net = cr.Sequential(stack, seed=3)
+    for loss in (
+        cr.losses.Huber(0.5),
+        cr.losses.Quantile((0.1, 0.9)),
+        cr.losses.CrossEntropy(label_smoothing=0.1),
+    ):
+        net.compile(loss=loss)
+        loaded = from_bytes(to_bytes(net))
+        assert state(loaded) == state(net)
+        assert loaded.loss == loss
+        assert [layer.config for layer in loaded.layers] == [layer.config for layer in net.layers]
+
+
+def test_an_untrained_network_comes_back() -> None:
+    net = cr.Sequential([cr.Input(5), cr.Dense(3)], seed=0)
+    loaded = from_bytes(to_bytes(net))
+    assert state(loaded) == state(net)
+    for n in (net, loaded):
+        n.fit(X, Y, **FIT)
+    assert state(loaded) == state(net)
+
+
+def test_a_schedule_that_has_seen_nothing_comes_back() -> None:
+    net = cr.Sequential([cr.Input(5), cr.Dense(3)], seed=0)
+    net.compile(optimizer=cr.SGD(schedules.ReduceOnPlateau(0.1, mode="max", monitor="accuracy")))
+    schedule = from_bytes(to_bytes(net)).optimizer.schedule  # type: ignore[union-attr]
+    assert isinstance(schedule, schedules.ReduceOnPlateau)
+    assert schedule.state["best"] == -math.inf
+
+
+def test_state_of_steps_by_hand_comes_back() -> None:
+    net = cr.Sequential([cr.Input(5), cr.Dense(3)], seed=0)
+    optimizer = cr.SGD(0.1, momentum=0.9)
+
+    def step(n: cr.Sequential) -> None:
+        n.forward(X)
+        n.backward(np.ones((40, 3)))
+        optimizer.step(n)
+
+    step(net)
+    loaded = from_bytes(to_bytes(net))
+    step(net)
+    step(loaded)
+    assert state(loaded) == state(net)
+
+
+def test_state_that_the_optimizer_cannot_use_is_left_out() -> None:
+    net = trained(cr.SGD(0.1, momentum=0.9))
+    assert any("momentum_buffer" in name for name in split(to_bytes(net))[0])
+    for other in (cr.Adam(), cr.SGD(0.1)):
+        net.compile(optimizer=other)
+        assert not any("momentum_buffer" in name for name in split(to_bytes(net))[0])
+        loaded = from_bytes(to_bytes(net))
+        for n in (net, loaded):
+            n.fit(X, Y, **FIT)
+        assert state(loaded) == state(net)
+        net = trained(cr.SGD(0.1, momentum=0.9))
+
+
+def test_nan_in_the_history_comes_back() -> None:
+    net = trained()
+    net.history.append(3, {"loss": math.nan, "confusion_matrix": [[1.0, math.nan], [0.0, 2.0]]})
+    assert from_bytes(to_bytes(net)).history == net.history
+
+
+def test_metrics_come_back_by_name_and_functions_do_not() -> None:
+    def accuracy(y_true: NDArray[Any], y_pred: NDArray[Any]) -> float:
+        return 0.0
+
+    net = trained()
+    net.compile(metrics=["top_2", "f1", accuracy, Metric("mine", accuracy)])
+    loaded = from_bytes(to_bytes(net))
+    assert loaded.metrics is not None
+    assert [metric.name for metric in loaded.metrics] == ["top_2", "f1"]
+
+
+def test_a_function_in_place_of_a_rate_becomes_its_first_rate() -> None:
+    net = cr.Sequential([cr.Input(5), cr.Dense(3)], seed=0)
+    net.fit(X, Y, optimizer=cr.SGD(lambda epoch: 0.1 / (1 + epoch)), epochs=2, **FIT)
+    assert from_bytes(to_bytes(net)).optimizer == cr.SGD(0.1)
+
+
+def test_the_safetensors_package_reads_it(tmp_path: Path) -> None:
+    net = trained(cr.SGD(0.1, momentum=0.9))
+    path = tmp_path / "net.safetensors"
+    net.save(path)
+    tensors = safetensors.numpy.load_file(path)
+    parameters = net.parameters
+    for name, array in parameters.items():
+        assert tensors[name].dtype == np.float32
+        np.testing.assert_array_equal(tensors[name], array, err_msg=name)
+    momentum = {name for name in tensors if name.startswith("optimizer.momentum_buffer.")}
+    assert tensors.keys() == parameters.keys() | momentum
+    assert tensors["1.weight"].shape == (5, 4)
+    assert tensors["optimizer.momentum_buffer.1.weight"].shape == (5, 4)
+    assert "optimizer.momentum_buffer.2.running_mean" not in tensors
+    with safetensors.safe_open(path, "np") as file:
+        description = json.loads(file.metadata()["chainrule"])
+    assert description["format_version"] == FORMAT_VERSION == 1
+    assert description["network"]["inputs"] == 5
+    assert description["network"]["layers"][1]["kind"] == "dense"
+
+
+def test_a_file_of_the_safetensors_package_is_read(tmp_path: Path) -> None:
+    net = trained()
+    path = tmp_path / "net.safetensors"
+    net.save(path)
+    with safetensors.safe_open(path, "np") as file:
+        metadata = file.metadata()
+    content = safetensors.numpy.save(safetensors.numpy.load_file(path), metadata)
+    ours = path.read_bytes()
+    assert content != ours  # another order of tensors
+    assert list(split(content)[0]) != list(split(ours)[0])
+    assert state(from_bytes(content)) == state(net)
+
+
+def test_the_checksum_is_what_the_format_says() -> None:
+    content = to_bytes(trained())
+    assert sealed(*split(content)) == content
+
+
+def test_the_header_is_aligned() -> None:
+    content = to_bytes(trained())
+    (length,) = struct.unpack("<Q", content[:8])
+    assert length % 8 == 0
+
+
+def test_a_golden_file_of_format_1_gives_the_same_bits() -> None:
+    net = cr.load(GOLDEN / "format_1.safetensors")
+    x = np.load(GOLDEN / "format_1_x.npy")
+    np.testing.assert_array_equal(net.predict(x), np.load(GOLDEN / "format_1_predictions.npy"))
+    assert net.history.epochs == [1]
+    assert net.optimizer == cr.Adam(0.01)
+    assert net._core is not None
+    assert (net._core.optimizer_kind, net._core.steps, net._core.epochs) == ("adam", 2, 1)
+    assert to_bytes(net) == to_bytes(from_bytes(to_bytes(net)))
