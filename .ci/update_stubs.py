@@ -25,6 +25,8 @@ REPLACEMENTS = (
         r"-> tuple\[float, numpy\.typing\.NDArray\[numpy\.float\d+\]\]",
         "-> tuple[float, numpy.typing.NDArray[typing.Any]]",
     ),
+    (r'"""\n +(.*)\n +"""', r'"""\1"""'),
+    (r'"""\n(.*)\n"""', r'"""\1"""'),
     (r"-> tuple:", "-> tuple[int, ...]:"),
 )
 
@@ -38,6 +40,7 @@ def main() -> None:
     for pattern, replacement in REPLACEMENTS:
         text = re.sub(pattern, replacement, text, flags=re.MULTILINE)
     STUB.write_text("# SPDX-License-Identifier: Apache-2.0\n" + text)
+    subprocess.run(["ruff", "check", "-q", "--fix", str(STUB)], check=True)
     subprocess.run(["ruff", "format", "-q", str(STUB)], check=True)
 
 

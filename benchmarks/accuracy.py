@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -124,18 +125,16 @@ def main() -> int:
         protocol = replace(
             given, seeds=arguments.seeds or given.seeds, epochs=arguments.epochs or given.epochs
         )
-        runs: dict[str, Callable[[int], float]] = {
-            "chainrule": lambda seed, p=protocol: with_chainrule(p, seed, train, test)
+        runs: dict[str, Callable[[int, Part, Part], float]] = {
+            "chainrule": partial(with_chainrule, protocol)
         }
         if protocol.with_torch and not arguments.no_torch:
-            for name, same in (("PyTorch", False), (_SAME_START, True)):
-                runs[name] = lambda seed, p=protocol, s=same: with_torch(
-                    p, seed, train, test, same_start=s
-                )
+            runs["PyTorch"] = partial(with_torch, protocol, same_start=False)
+            runs[_SAME_START] = partial(with_torch, protocol, same_start=True)
         means: dict[str, float] = {}
         for name, run in runs.items():
             started = time.perf_counter()
-            found = [run(seed) for seed in range(protocol.seeds)]
+            found = [run(seed, train, test) for seed in range(protocol.seeds)]
             seconds = (time.perf_counter() - started) / protocol.seeds
             median, means[name] = statistics.median(found), statistics.mean(found)
             listed = " ".join(f"{accuracy:.2f}" for accuracy in found)

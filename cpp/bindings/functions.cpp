@@ -57,7 +57,7 @@ void init_functions(py::module_& module) {
       },
       py::arg("x"), py::arg("name"), py::arg("single"));
   module.def("unknown_name", &unknown_name, py::arg("what"), py::arg("given"), py::arg("valid"),
-             "The text of the error for a name that is not among the valid ones.");
+             "Return the text of the error for a name that is not among the valid ones.");
   module.def("default_num_threads", &default_num_threads);
   module.def("instruction_set", &instruction_set);
   module.def("instruction_sets", &instruction_sets);

@@ -46,7 +46,7 @@ from chainrule.layers import (
     Normalization,
     Rescaling,
 )
-from chainrule.optimizers import SGD, AdaGrad, Adadelta, Adam, AdamW, Lion, RMSprop
+from chainrule.optimizers import SGD, Adadelta, AdaGrad, Adam, AdamW, Lion, RMSprop
 from chainrule.sequential import Sequential, load
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Readers of data files and plots are needed by few programs, so only their first use pays for them.
+    # Few programs read data files or plot, so only the first use pays for the import.
     if name in ("data", "plots"):
         import importlib
 

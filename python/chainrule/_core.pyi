@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-Compiled core of chainrule.
-"""
+"""Compiled core of chainrule."""
 
 from __future__ import annotations
+
 import collections.abc
-import numpy
-import numpy.typing
 import typing
 
+import numpy
+import numpy.typing
+
 class Activation:
-    """
-    A checked activation.
-    """
+    """A checked activation."""
+
     @staticmethod
     def kinds() -> list[str]: ...
     def __init__(self, config: typing.Any) -> None: ...
@@ -20,9 +19,8 @@ class Activation:
     def config(self) -> dict[str, typing.Any]: ...
 
 class Initializer:
-    """
-    A checked initializer.
-    """
+    """A checked initializer."""
+
     @staticmethod
     def kinds() -> list[str]: ...
     def __init__(self, config: typing.Any) -> None: ...
@@ -30,9 +28,8 @@ class Initializer:
     def config(self) -> dict[str, typing.Any]: ...
 
 class Layer:
-    """
-    A checked layer.
-    """
+    """A checked layer."""
+
     @staticmethod
     def kinds() -> list[str]: ...
     def __init__(self, config: typing.Any) -> None: ...
@@ -41,9 +38,8 @@ class Layer:
     def config(self) -> dict[str, typing.Any]: ...
 
 class Loss:
-    """
-    A checked loss.
-    """
+    """A checked loss."""
+
     @staticmethod
     def kinds() -> list[str]: ...
     def __init__(self, config: typing.Any) -> None: ...
@@ -56,9 +52,8 @@ class Loss:
     def takes_labels(self) -> bool: ...
 
 class Optimizer:
-    """
-    A checked optimizer.
-    """
+    """A checked optimizer."""
+
     @staticmethod
     def kinds() -> list[str]: ...
     def __init__(self, config: typing.Any) -> None: ...
@@ -67,9 +62,8 @@ class Optimizer:
     def config(self) -> dict[str, typing.Any]: ...
 
 class Schedule:
-    """
-    A checked learning-rate schedule.
-    """
+    """A checked learning-rate schedule."""
+
     @staticmethod
     def kinds() -> list[str]: ...
     def __init__(self, config: typing.Any) -> None: ...
@@ -78,9 +72,8 @@ class Schedule:
     def config(self) -> dict[str, typing.Any]: ...
 
 class Plateau:
-    """
-    The memory of a reduce_on_plateau schedule.
-    """
+    """The memory of a reduce_on_plateau schedule."""
+
     def __init__(self, schedule: Schedule) -> None: ...
     def observe(self, schedule: Schedule, value: float) -> float: ...
     @property
@@ -338,8 +331,6 @@ def loss_and_gradient(
 ) -> tuple[float, numpy.typing.NDArray[typing.Any]]: ...
 def thread_backend() -> str: ...
 def unknown_name(what: str, given: str, valid: collections.abc.Sequence[str]) -> str:
-    """
-    The text of the error for a name that is not among the valid ones.
-    """
+    """Return the text of the error for a name that is not among the valid ones."""
 
 __version__: str = "0.1.0"

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import _core, losses
+from chainrule.arguments import positive_integer
 from chainrule.arrays import as_features, check_same_length
 from chainrule.sequential import Sequential
 from chainrule.targets import prepare_targets
-from chainrule.training import positive_integer
 
 if TYPE_CHECKING:
     from chainrule.losses import Loss
@@ -201,7 +201,8 @@ def _relative_error(entries: list[Entry]) -> float:
     largest = np.max(np.abs([(e.backpropagation, e.difference) for e in entries]))
     error = np.max([e.error for e in entries])
     # Derivatives that are all tiny, such as behind saturated units, are compared absolutely.
-    return float(error / max(largest, 1e-3))
+    with np.errstate(invalid="ignore"):
+        return float(error / max(largest, 1e-3))
 
 
 def _badness(entry: Entry) -> float:

@@ -56,7 +56,7 @@ def to_bytes(net: Sequential) -> bytes:
     """Return the content of a model file."""
     core = net._need_core()
     tensors = {p.name: core.get_parameter(p.name) for p in core.parameters}
-    if _state_is_used(net):
+    if net._goes_on_from_state():
         for slot in core.optimizer_slots:
             for p in core.parameters:
                 if p.trainable:
@@ -96,16 +96,6 @@ def _reason(error: BaseException) -> str:
     return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
 
 
-def _state_is_used(net: Sequential) -> bool:
-    """Whether the next step would go on from the optimizer state that there is."""
-    core, optimizer = net._need_core(), net.optimizer
-    return (
-        optimizer is not None
-        and optimizer.kind == core.optimizer_kind
-        and optimizer._core.slots() == core.optimizer_slots
-    )
-
-
 def _describe(net: Sequential) -> dict[str, Any]:
     core = net._need_core()
     optimizer = net.optimizer
@@ -122,7 +112,7 @@ def _describe(net: Sequential) -> dict[str, Any]:
         "training": {
             "loss": None if net.loss is None else net.loss.config,
             "optimizer": None if optimizer is None else optimizer.config,
-            "optimizer_state": _state_is_used(net),
+            "optimizer_state": net._goes_on_from_state(),
             "schedule_state": getattr(schedule, "state", None),
             "schedule_origin": net._schedule_origin,
             "steps": core.steps,
@@ -293,4 +283,3 @@ def _described_bytes(net: Sequential, inputs: int) -> int:
             size += (layer.scale + layer.center) * inputs
         inputs = outputs
     return size * np.dtype(net.dtype).itemsize
-

@@ -5,23 +5,20 @@ from __future__ import annotations
 
 import copy
 import os
-import secrets
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from chainrule import _core, losses, metrics, model_file, optimizers, training
-from chainrule.arrays import as_features, as_weights, check_same_length
-from chainrule.containers import as_array
+from chainrule.arguments import positive_integer, thread_count
+from chainrule.arrays import as_weights, check_same_length
 from chainrule.history import History
 from chainrule.layers import Activation, Dense, Input, Layer, Normalization
-from chainrule.names import unknown_name
-from chainrule.summary import summary_table
+from chainrule.stack import Stack
 from chainrule.targets import class_weights_array, prepare_targets
 
 if TYPE_CHECKING:
@@ -31,15 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Sequential", "load"]
 
-CoreNetwork = _core.Network32 | _core.Network64
-_CORE_NETWORKS: dict[str, type[CoreNetwork]] = {
-    "float32": _core.Network32,
-    "float64": _core.Network64,
-}
 _PREDICT_ROWS = 256
 
 
-class Sequential:
+class Sequential(Stack):
     """A stack of layers, each fed by the one before.
 
     Parameters
@@ -84,159 +76,13 @@ class Sequential:
     def __init__(
         self, layers: Sequence[Layer | Input], seed: int | None = None, dtype: str = "float32"
     ) -> None:
-        inputs, self.layers = _split_input(layers)
-        self.dtype = _dtype_name(dtype)
-        self.seed = _checked_seed(seed)
+        super().__init__(layers, seed, dtype)
         self.history = History()
         self.loss: Loss | None = None
         self.optimizer: Optimizer | None = None
         self.metrics: list[metrics.Metric] | None = None
         self._schedule_origin = 0
-        self._adapted = False
         self._training = threading.Lock()
-        self._core: CoreNetwork | None = None
-        if inputs is not None:
-            self.build(inputs)
-
-    # Structure ----------------------------------------------------------------------------------
-
-    def build(self, inputs: int) -> None:
-        """Create the parameters for rows of `inputs` columns, where that has not happened yet.
-
-        Parameters
-        ----------
-        inputs : int
-            Columns of x.
-
-        Raises
-        ------
-        ValueError
-            If the network is already built for another number of inputs.
-        """
-        inputs = training.positive_integer("inputs", inputs)
-        if self._core is not None:
-            if inputs != self._core.inputs:
-                raise ValueError(
-                    f"x has {inputs} columns; the network expects {self._core.inputs}"
-                )
-            return
-        kind = _CORE_NETWORKS[self.dtype]
-        self._core = kind([layer.config for layer in self.layers], inputs, self.seed)
-
-    @property
-    def built(self) -> bool:
-        """Whether the number of inputs is known and the parameters exist."""
-        return self._core is not None
-
-    @property
-    def inputs(self) -> int | None:
-        """Columns of x, or None while unknown."""
-        return None if self._core is None else self._core.inputs
-
-    @property
-    def outputs(self) -> int:
-        """Columns of the output."""
-        return self._need_core().outputs
-
-    def summary(self, file: TextIO | None = None) -> None:
-        """Print a table of the layers, their output widths and numbers of parameters.
-
-        Parameters
-        ----------
-        file : text stream, optional
-            Where to print; default: standard output.
-        """
-        print(summary_table(self), file=file or sys.stdout)
-
-    def count_params(self, *, trainable_only: bool = False) -> int:
-        """Return the number of parameters, with or without those that are not trained."""
-        return sum(
-            int(np.prod(p.shape))
-            for p in self._need_core().parameters
-            if p.trainable or not trainable_only
-        )
-
-    def plan(self, batch_size: int = 32, num_threads: int | None = None) -> list[str]:
-        """Return the stages that a training batch runs through, one line each."""
-        return self._need_core().plan(
-            training.positive_integer("batch_size", batch_size), training.thread_count(num_threads)
-        )
-
-    def __repr__(self) -> str:
-        """Return the constructor call, with the number of inputs once it is known."""
-        layers: list[object] = [*([Input(self._core.inputs)] if self._core else []), *self.layers]
-        listed = ", ".join(repr(layer) for layer in layers)
-        return f"Sequential([{listed}], seed={self.seed}, dtype={self.dtype!r})"
-
-    # Parameters ---------------------------------------------------------------------------------
-
-    @property
-    def parameters(self) -> dict[str, NDArray[Any]]:
-        """Copies of all parameters by name, "<layer>.<array>": ``{"0.weight": (in, out), ...}``."""
-        core = self._need_core()
-        return {p.name: core.get_parameter(p.name) for p in core.parameters}
-
-    def get_weights(self) -> list[NDArray[Any]]:
-        """Return copies of all parameters in the order of `parameters`."""
-        return list(self.parameters.values())
-
-    def set_weights(self, weights: Sequence[ArrayLike] | Mapping[str, ArrayLike]) -> None:
-        """Set parameters, all in the order of `parameters` or some by name.
-
-        Parameters
-        ----------
-        weights : sequence of array_like or mapping of str to array_like
-            Arrays of the parameters' own shapes.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If a name is unknown, a shape differs, the number of arrays is wrong, or a value is not
-            a finite real number; no parameter has changed then.
-        """
-        core = self._need_core()
-        names = [p.name for p in core.parameters]
-        if not isinstance(weights, Mapping):
-            if len(weights) != len(names):
-                raise ValueError(
-                    f"expected {len(names)} arrays ({', '.join(names)}), got {len(weights)}"
-                )
-            weights = dict(zip(names, weights, strict=True))
-        shapes = {p.name: p.shape for p in core.parameters}
-        checked = {}
-        for name, values in weights.items():
-            if name not in shapes:
-                raise ValueError(unknown_name("parameter", name, names))
-            array = as_array(values, name=name)
-            if array.dtype.kind not in "biuf":
-                raise TypeError(f"{name} has dtype {array.dtype}, expected numbers")
-            if array.shape != shapes[name]:
-                raise ValueError(f"{name} has shape {shapes[name]}, got {array.shape}")
-            with np.errstate(over="ignore"):
-                checked[name] = np.ascontiguousarray(array, dtype=self.dtype)
-            if not np.isfinite(checked[name]).all():
-                raise ValueError(f"the values for {name} contain NaN or infinity")
-        for name, array in checked.items():
-            core.set_parameter(name, array)
-
-    def adapt(self, x: object) -> None:
-        """Set the mean and variance of every `Normalization` layer from data.
-
-        The first `fit` does so with its x unless this has been called before.
-
-        Parameters
-        ----------
-        x : array_like of shape (rows, inputs)
-            The data as it enters the network.
-        """
-        features = self._features(x)
-        core = self._need_core()
-        for index, layer in enumerate(self.layers):
-            if isinstance(layer, Normalization):
-                core.adapt(index, features)
-        self._adapted = True
-
-    # Training -----------------------------------------------------------------------------------
 
     def compile(
         self,
@@ -273,7 +119,7 @@ class Sequential:
         sample_weight: object = None,
         class_weight: Mapping[int, float] | Sequence[float] | None = None,
         shuffle: bool = True,
-        callbacks: Iterable[Callback | Callable[[int, dict[str, float]], object]] = (),
+        callbacks: Iterable[Callback | Callable[[int, Mapping[str, Any]], object]] = (),
         metrics: Iterable[str | metrics.Metric | Callable[..., Any]] | None = None,
         verbose: int = 1,
         num_threads: int | None = None,
@@ -336,11 +182,11 @@ class Sequential:
         loss = self._chosen_loss(loss)
         optimizer = optimizers.get(optimizer if optimizer is not None else self.optimizer or "adam")
         plan = training.FitPlan(
-            epochs=training.positive_integer("epochs", epochs),
-            batch_size=training.positive_integer("batch_size", batch_size),
+            epochs=positive_integer("epochs", epochs),
+            batch_size=positive_integer("batch_size", batch_size),
             shuffle=training.boolean("shuffle", shuffle),
             verbose=verbose,
-            num_threads=training.thread_count(num_threads),
+            num_threads=thread_count(num_threads),
             callbacks=training.resolve_callbacks(callbacks),
         )
         chosen = self.metrics if metrics is None else training.resolve_metrics(metrics)
@@ -385,7 +231,7 @@ class Sequential:
         """
         loss = self._chosen_loss(loss)
         optimizer = optimizers.get(optimizer if optimizer is not None else self.optimizer or "adam")
-        threads = training.thread_count(num_threads)
+        threads = thread_count(num_threads)
         with self._sole_training():
             with self._kept_unbuilt_on_error():
                 data = self._training_data(x, y, loss, sample_weight, class_weight)
@@ -405,8 +251,6 @@ class Sequential:
                 num_threads=threads,
             )
         return {"loss": result.loss}
-
-    # Inference ----------------------------------------------------------------------------------
 
     def evaluate(
         self,
@@ -436,8 +280,8 @@ class Sequential:
         """
         loss = self._chosen_loss(loss)
         chosen = self.metrics if metrics is None else training.resolve_metrics(metrics)
-        rows = training.positive_integer("batch_size", batch_size)
-        threads = training.thread_count(num_threads)
+        rows = positive_integer("batch_size", batch_size)
+        threads = thread_count(num_threads)
         with self._kept_unbuilt_on_error():
             data = self._training_data(x, y, loss, sample_weight, class_weight)
         measured = training.metrics_for(loss, self.outputs, chosen)
@@ -469,8 +313,8 @@ class Sequential:
         ndarray of shape (rows, outputs)
             Of the network's dtype.
         """
-        rows = training.positive_integer("batch_size", batch_size)
-        threads = training.thread_count(num_threads)
+        rows = positive_integer("batch_size", batch_size)
+        threads = thread_count(num_threads)
         with self._kept_unbuilt_on_error():
             features = self._features(x, allow_single=True)
             if out is not None:
@@ -498,67 +342,12 @@ class Sequential:
             _core.apply_link(loss._core, outputs)
         return outputs
 
-    # The chain rule by hand -----------------------------------------------------------------------
-
-    def forward(
-        self, x: object, *, training: bool = True, num_threads: int | None = None
-    ) -> NDArray[Any]:
-        """Run the layers and keep what `backward` needs.
-
-        Parameters
-        ----------
-        x : array_like of shape (rows, inputs)
-            One batch.
-        training : bool, default True
-            Whether dropout drops and batch normalisation uses (and tracks) the batch's statistics.
-        num_threads : int, optional
-            As in `fit`.
-
-        Returns
-        -------
-        ndarray of shape (rows, outputs)
-        """
-        threads = _thread_count(num_threads)
-        features = self._features(x)
-        return self._need_core().forward(features, training=training, num_threads=threads)
-
-    def backward(self, dy: ArrayLike) -> NDArray[Any]:
-        """Carry the gradient of a loss from the outputs back to the inputs.
-
-        Parameters
-        ----------
-        dy : array_like of shape (rows, outputs)
-            d loss / d outputs of the last `forward`.
-
-        Returns
-        -------
-        ndarray of shape (rows, inputs)
-            d loss / d x. The parameters' gradients are in `gradients`.
-
-        Raises
-        ------
-        RuntimeError
-            If there was no `forward` since the weights last changed.
-        """
-        core = self._need_core()
-        gradient = as_features(dy, name="dy")
-        _core.check_finite(gradient, "dy", self.dtype == "float32")
-        return core.backward(gradient)
-
-    @property
-    def gradients(self) -> dict[str, NDArray[Any]]:
-        """Copies of the last `backward`'s gradients by parameter name."""
-        core = self._need_core()
-        return {p.name: core.get_gradient(p.name) for p in core.parameters if p.trainable}
-
     def _step(self, optimizer: _core.Optimizer, learning_rate: float) -> None:
         """One optimizer step from the last gradients; `Optimizer.step` calls it."""
         self._need_core().step(optimizer, learning_rate)
         # The optimizer that owns the state has to be known, or a model file could not keep it.
-        if self.optimizer is None or not _same_state(self.optimizer._core, optimizer):
+        if not self._goes_on_from_state():
             self._use_optimizer(optimizers.get(optimizer.config))
-
-    # Files and copies -----------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network with its training state to a safetensors file.
@@ -593,16 +382,6 @@ class Sequential:
             return Sequential, (self.layers, self.seed, self.dtype), state
         return model_file.from_bytes, (model_file.to_bytes(self),), state
 
-    # Inner ----------------------------------------------------------------------------------------
-
-    def _need_core(self) -> CoreNetwork:
-        if self._core is None:
-            raise RuntimeError(
-                "the number of inputs is not known yet: begin the layers with Input(n), "
-                "call build(n) or fit"
-            )
-        return self._core
-
     def _chosen_loss(self, given: str | Loss | None) -> Loss:
         if given is not None:
             return losses.get(given)
@@ -620,26 +399,6 @@ class Sequential:
             yield
         finally:
             self._training.release()
-
-    @contextmanager
-    def _kept_unbuilt_on_error(self) -> Iterator[None]:
-        """Forget parameters that were created for data which turned out not to fit."""
-        before = self._core
-        try:
-            yield
-        except BaseException:
-            self._core = before
-            raise
-
-    def _features(self, x: object, *, allow_single: bool = False) -> NDArray[Any]:
-        features = as_features(x, allow_single=allow_single)
-        if self._core is not None and features.shape[1] != self._core.inputs:
-            raise ValueError(
-                f"x has {features.shape[1]} columns; the network expects {self._core.inputs}"
-            )
-        _core.check_finite(features, "x", self.dtype == "float32")
-        self.build(features.shape[1])
-        return features
 
     def _training_data(
         self,
@@ -682,6 +441,15 @@ class Sequential:
         except (TypeError, ValueError) as error:
             raise type(error)(f"validation_data: {error}") from error
 
+    def _goes_on_from_state(self) -> bool:
+        """Whether the optimizer at hand would go on from the optimizer state that there is."""
+        core, optimizer = self._need_core(), self.optimizer
+        return (
+            optimizer is not None
+            and optimizer.kind == core.optimizer_kind
+            and optimizer._core.slots() == core.optimizer_slots
+        )
+
     def _use_optimizer(self, optimizer: Optimizer) -> None:
         # A new schedule counts its steps from here; the same one goes on.
         before = None if self.optimizer is None else self.optimizer.schedule
@@ -714,45 +482,6 @@ def load(path: str | os.PathLike[str]) -> Sequential:
     return model_file.load(path)
 
 
-def _thread_count(num_threads: int | None) -> int:
-    # `forward` has an argument that hides the module of that name.
-    return training.thread_count(num_threads)
-
-
-def _split_input(layers: Sequence[Layer | Input]) -> tuple[int | None, list[Layer]]:
-    if not isinstance(layers, Iterable):
-        raise TypeError(f"layers must be a list of layers, got {layers!r}")
-    items = list(layers)
-    inputs = None
-    if items and isinstance(items[0], Input):
-        inputs = items.pop(0).units
-    for index, layer in enumerate(items):
-        if isinstance(layer, Input):
-            raise ValueError(f"{layer!r} must be the first of the layers, and the only Input")
-        if not isinstance(layer, Layer):
-            raise TypeError(f"layers[{index}] must be a Layer, got {layer!r}")
-    if not items:
-        raise ValueError("a network needs at least one layer")
-    return inputs, items
-
-
-def _dtype_name(dtype: object) -> str:
-    name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", str(dtype))
-    if name not in _CORE_NETWORKS:
-        raise ValueError(unknown_name("dtype", dtype, _CORE_NETWORKS))
-    return name
-
-
-def _checked_seed(seed: int | None) -> int:
-    if seed is None:
-        return secrets.randbits(63)
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise TypeError(f"seed must be an integer or None, got {seed!r}")
-    if not 0 <= int(seed) < 2**64:
-        raise ValueError(f"seed must lie in 0..2^64-1, got {seed}")
-    return int(seed)
-
-
 def _check_out(out: object, shape: tuple[int, int], dtype: str) -> None:
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be an ndarray, got {type(out).__name__}")
@@ -762,11 +491,6 @@ def _check_out(out: object, shape: tuple[int, int], dtype: str) -> None:
         raise TypeError(f"out has dtype {out.dtype}, expected {dtype}")
     if not (out.flags.c_contiguous and out.flags.writeable and out.flags.aligned):
         raise ValueError("out must be C-contiguous, aligned and writeable")
-
-
-def _same_state(a: _core.Optimizer, b: _core.Optimizer) -> bool:
-    """Whether the core goes on from the state of the one with the other."""
-    return a.config["kind"] == b.config["kind"] and a.slots() == b.slots()
 
 
 def _last_activation(layers: Sequence[Layer]) -> str:

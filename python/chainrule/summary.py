@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from chainrule.sequential import Sequential
+    from chainrule.stack import Stack
 
 __all__ = ["summary_table"]
 
 
-def summary_table(net: Sequential) -> str:
+def summary_table(net: Stack) -> str:
     """Return a line per layer with its output width and parameters, and the totals.
 
     Parameters
     ----------
-    net : Sequential
+    net : Stack
         A built network.
 
     Returns

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _DEFAULT_METRICS = {"cross_entropy": ["accuracy"], "binary_cross_entropy": ["accuracy"]}
 _EVALUATE_ROWS = 256
-_LARGEST_INTEGER = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -51,17 +50,6 @@ class FitPlan:
     callbacks: CallbackList
 
 
-def positive_integer(name: str, value: int) -> int:
-    """Return `value` as an int; TypeError or ValueError unless it is an integer >= 1."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an integer, got {value!r:.80}")
-    if value < 1:
-        raise ValueError(f"{name} must be >= 1, got {value}")
-    if value > _LARGEST_INTEGER:
-        raise ValueError(f"{name} must be <= {_LARGEST_INTEGER}, got {value}")
-    return int(value)
-
-
 def boolean(name: str, value: bool) -> bool:
     """Return `value`; TypeError unless it is True or False."""
     if not isinstance(value, bool | np.bool_):
@@ -70,17 +58,12 @@ def boolean(name: str, value: bool) -> bool:
 
 
 def resolve_callbacks(
-    given: Iterable[Callback | Callable[[int, dict[str, float]], object]],
+    given: Iterable[Callback | Callable[[int, Mapping[str, Any]], object]],
 ) -> CallbackList:
     """Return the callbacks as one; TypeError unless they are a list of callbacks or functions."""
     if isinstance(given, Callback) or not isinstance(given, Iterable):
         raise TypeError(f"callbacks must be a list, got {given!r:.80}")
     return CallbackList(given)
-
-
-def thread_count(num_threads: int | None) -> int:
-    """Return the number of threads for the core, where 0 means its default."""
-    return 0 if num_threads is None else positive_integer("num_threads", num_threads)
 
 
 def resolve_metrics(given: Iterable[str | Metric | Callable[..., Any]]) -> list[Metric]:
@@ -238,9 +221,7 @@ class _Epoch:
         self._metrics = metrics_for(net.loss, net.outputs, net.metrics)
         self._batches = -(-len(data.x) // plan.batch_size)
         self._rates = step_rates(net, net.optimizer, self._batches, self._batches)
-        self._outputs = (
-            np.empty((len(data.x), net.outputs), net.dtype) if self._metrics else None
-        )
+        self._outputs = np.empty((len(data.x), net.outputs), net.dtype) if self._metrics else None
 
     def run(self) -> dict[str, Any]:
         loss = self._batch_by_batch() if self._callbacks.wants_batches else self._piece(0, -1).loss
@@ -257,9 +238,7 @@ class _Epoch:
             total += result.loss * result.weight
             weight += result.weight
             self._progress.batch(batch + 1, total / weight if weight else 0.0)
-            self._callbacks.on_batch_end(
-                self._net, self._epoch, batch + 1, {"loss": result.loss}
-            )
+            self._callbacks.on_batch_end(self._net, self._epoch, batch + 1, {"loss": result.loss})
         return total / weight if weight else 0.0
 
     def _piece(self, first_batch: int, batches: int) -> Any:

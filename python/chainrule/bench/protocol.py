@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +22,8 @@ __all__ = ["Measurement", "Report", "measure"]
 
 # float32 beside float64 over a few steps; an epsilon elsewhere in Adam is the largest part of it.
 _TOLERANCE = 1e-3
+# Idle threads of the library before spin for a while until they sleep.
+_PAUSE = 0.05
 
 
 @dataclass(frozen=True)
@@ -175,6 +178,7 @@ def _timed(
     rates: list[list[float]] = [[] for _ in workers]
     for _ in range(rounds):
         for worker, count, column in zip(workers, epochs, rates, strict=True):
+            time.sleep(_PAUSE)
             column.append(count * workload.rows / worker.seconds(count))
     return [
         Measurement(workload, worker.peer, tuple(column))

@@ -107,6 +107,6 @@ class Workload:
 
 WORKLOADS = (
     Workload((784, 128, 10), 64, "sgd", 0.1, rows=12_800, quick_rows=2_560),
-    Workload((32, 64, 64, 1), 32, "adam", 1e-3, rows=51_200, quick_rows=12_800, loss="mse"),
+    Workload((32, 64, 64, 1), 32, "adam", 1e-3, rows=51_200, quick_rows=6_400, loss="mse"),
     Workload((784, 512, 512, 10), 128, "adam", 1e-3, rows=12_800, quick_rows=1_280),
 )

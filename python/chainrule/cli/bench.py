@@ -5,18 +5,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from chainrule import _core, bench
 from chainrule.atomic_file import write_atomically
+from chainrule.cli.output import output_path
 
 _CHECK_FAILED = 1
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure the libraries installed, and print a table."""
-    if options.json is not None and not Path(options.json).parent.is_dir():
-        raise FileNotFoundError(f"--json {options.json}: no such folder")
+    path = None if options.json is None else output_path(options.json)
     workloads = [w.quick() if options.quick else w for w in bench.WORKLOADS]
     report = bench.measure(
         workloads,
@@ -26,8 +25,8 @@ def run(options: argparse.Namespace) -> int:
         say=_say,
     )
     print(bench.markdown(report))
-    if options.json is not None:
-        write_atomically(options.json, bench.as_json(report).encode())
+    if path is not None:
+        write_atomically(path, bench.as_json(report).encode())
     return _CHECK_FAILED if report.left_out else 0
 
 

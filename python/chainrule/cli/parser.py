@@ -270,7 +270,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         "--quick", action="store_true", help="Fewer rows and rounds, for a first impression."
     )
     parser.add_argument("--json", metavar="FILE", help="Write every measurement to this file too.")
-    _add_threads(parser)
+    _add_threads(parser, "Threads that each library may use. Default: one per core.")
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -304,13 +304,10 @@ def _add_header(parser: Any) -> None:
     )
 
 
-def _add_threads(parser: Any) -> None:
-    parser.add_argument(
-        "--threads",
-        type=values.positive_integer,
-        metavar="N",
-        help="Threads to use; results do not depend on it. Default: one per core.",
-    )
+def _add_threads(
+    parser: Any, text: str = "Threads to use, which changes no result. Default: one per core."
+) -> None:
+    parser.add_argument("--threads", type=values.positive_integer, metavar="N", help=text)
 
 
 class _Version(argparse.Action):

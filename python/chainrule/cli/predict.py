@@ -14,21 +14,24 @@ from numpy.typing import NDArray
 from chainrule import data
 from chainrule.atomic_file import write_atomically
 from chainrule.cli import dataset
+from chainrule.cli.output import output_path
 from chainrule.data.compressed import existing_file
 from chainrule.sequential import Sequential, load
 
+# NumPy's text of a number takes 128 bytes.
 _ROWS_AT_A_TIME = 4096
 
 
 def run(options: argparse.Namespace) -> int:
     """Write a line of CSV for every row of a file."""
+    path = None if options.output is None else output_path(options.output)
     net = load(options.model)
     x = _features(options, net)
     lines = _lines(net, x, options.threads)
-    if options.output is None:
+    if path is None:
         sys.stdout.writelines(lines)
     else:
-        write_atomically(options.output, "".join(lines).encode())
+        write_atomically(path, "".join(lines).encode())
     return 0
 
 
@@ -56,16 +59,14 @@ def _lines(net: Sequential, x: NDArray[Any], threads: int | None) -> Iterator[st
     classifies = link == "softmax" or (link == "sigmoid" and net.outputs == 1)
     name = "probability" if link in ("softmax", "sigmoid") else "output"
     header = [name] if net.outputs == 1 else [f"{name}_{j}" for j in range(net.outputs)]
+    predict = net.predict if link == "identity" else net.predict_proba
+    outputs = predict(x, num_threads=threads)
     yield ",".join(["label", *header] if classifies else header) + "\n"
-    for start in range(0, len(x), _ROWS_AT_A_TIME):
-        part = x[start : start + _ROWS_AT_A_TIME]
-        if link == "identity":
-            outputs = net.predict(part, num_threads=threads)
-        else:
-            outputs = net.predict_proba(part, num_threads=threads)
-        columns = outputs.astype(str)
+    for start in range(0, len(outputs), _ROWS_AT_A_TIME):
+        part = outputs[start : start + _ROWS_AT_A_TIME]
+        columns = part.astype(str)
         if classifies:
-            labels = outputs.argmax(axis=1) if net.outputs > 1 else (outputs[:, 0] >= 0.5) * 1
+            labels = part.argmax(axis=1) if net.outputs > 1 else (part[:, 0] >= 0.5) * 1
             columns = np.column_stack([labels.astype(str), columns])
         for row in columns:
             yield ",".join(row) + "\n"

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -16,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import losses, optimizers
-from chainrule.arrays import as_labels
+from chainrule.arrays import as_labels, as_targets
 from chainrule.cli import dataset, report
 from chainrule.cli.dataset import Rows
+from chainrule.cli.output import output_path
 from chainrule.layers import Dense, Dropout, Layer, Normalization, Rescaling
 from chainrule.losses import Loss
 from chainrule.sequential import Sequential
@@ -33,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     """Train a network, show what it has learnt and write it to a file."""
     loss = None if options.loss is None else losses.get(options.loss)
     optimizers.get(options.optimizer)
-    output = _output(options)
+    output = output_path(options.output or f"{dataset.stem(options.data)}.safetensors")
     if options.plot:
         _check_plot(options.plot)
     train, test = dataset.read_both(options.data, label=options.label, header=options.header)
@@ -44,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.quiet:
         print(_data_line(options.data, train, test))
     if options.verbose:
+        net.build(_features(train))
         net.summary()
         print(f"loss {loss!r}, optimizer {optimizer!r}, seed {net.seed}")
     with warnings.catch_warnings():
@@ -61,8 +61,8 @@ def run(options: argparse.Namespace) -> int:
         )
     net.save(output)
     if history.interrupted:
-        epoch = len(history.epochs) + 1
-        print(f"chainrule: interrupted in epoch {epoch}; wrote {output}", file=sys.stderr)
+        done = f"after {len(history.epochs)} of {epochs} epochs"
+        print(f"chainrule: interrupted {done}; wrote {output}", file=sys.stderr)
         return _INTERRUPTED
     results = report.measure(net, test.x, test.y, options.threads)
     print(report.result_line("test", results))
@@ -90,20 +90,11 @@ def _optimizer(options: argparse.Namespace, epochs: int) -> optimizers.Optimizer
     return optimizers.get({"kind": options.optimizer, "learning_rate": rate})
 
 
-def _output(options: argparse.Namespace) -> Path:
-    output = Path(options.output or f"{dataset.stem(options.data)}.safetensors")
-    for path in (output, *([Path(options.plot)] if options.plot else [])):
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if not path.parent.is_dir():
-            raise FileNotFoundError(errno.ENOENT, "no such folder", str(path.parent))
-    return output
-
-
 def _check_plot(path: str) -> None:
     """Find out before the training what would fail after it."""
     from chainrule.plots import plot_history
 
+    output_path(path)
     canvas = plot_history({"loss": [0.0]}).canvas
     known = sorted(canvas.get_supported_filetypes())
     if Path(path).suffix.lower().lstrip(".") not in known:
@@ -142,7 +133,7 @@ def _outputs(loss: Loss, train: Rows, test: Rows) -> int:
                 f"--loss {loss.kind} does not suit {len(train.class_names)} classes "
                 f"({_listed(train.class_names)}); use cross_entropy"
             )
-        return 1 if train.y.ndim == 1 else int(train.y.shape[1])
+        return int(as_targets(train.y, outputs=None).shape[1])
     if train.class_names is not None:
         return len(train.class_names)
     if train.y.ndim == 2:
@@ -155,11 +146,15 @@ def _decides_two(loss: Loss, class_names: tuple[str, ...]) -> bool:
 
 
 def _data_line(name: str, train: Rows, test: Rows) -> str:
-    features = int(np.prod(train.x.shape[1:]))
-    line = f"{name}: {len(train.x)} rows to train on, {len(test.x)} to test on, {features} features"
+    rows = f"{len(train.x)} rows to train on, {len(test.x)} to test on"
+    line = f"{name}: {rows}, {_features(train)} features"
     if train.class_names is not None:
         line += f", {len(train.class_names)} classes: {_listed(train.class_names)}"
     return line
+
+
+def _features(rows: Rows) -> int:
+    return int(np.prod(rows.x.shape[1:]))
 
 
 def _listed(names: Sequence[str]) -> str:

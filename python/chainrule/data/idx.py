@@ -15,8 +15,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chainrule.data.compressed import existing_file, is_gzip, open_binary
 from chainrule.atomic_file import write_atomically
+from chainrule.data.compressed import existing_file, is_gzip, open_binary
 from chainrule.errors import DataFileError
 
 _DTYPES: dict[int, np.dtype[Any]] = {

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of arguments that many entries share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["positive_integer", "thread_count"]
+
+_LARGEST_INTEGER = 2**31 - 1
+
+
+def positive_integer(name: str, value: int) -> int:
+    """Return `value` as an int; TypeError or ValueError unless it is an integer >= 1."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be an integer, got {value!r:.80}")
+    if value < 1:
+        raise ValueError(f"{name} must be >= 1, got {value}")
+    if value > _LARGEST_INTEGER:
+        raise ValueError(f"{name} must be <= {_LARGEST_INTEGER}, got {value}")
+    return int(value)
+
+
+def thread_count(num_threads: int | None) -> int:
+    """Return the number of threads for the core, where 0 means its default."""
+    return 0 if num_threads is None else positive_integer("num_threads", num_threads)

@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stack of layers: its structure, its parameters, and the chain rule by hand."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chainrule import _core
+from chainrule.arguments import positive_integer, thread_count
+from chainrule.arrays import as_features
+from chainrule.containers import as_array
+from chainrule.layers import Input, Layer, Normalization
+from chainrule.names import unknown_name
+from chainrule.summary import summary_table
+
+__all__ = ["CoreNetwork", "Stack"]
+
+CoreNetwork = _core.Network32 | _core.Network64
+_CORE_NETWORKS: dict[str, type[CoreNetwork]] = {
+    "float32": _core.Network32,
+    "float64": _core.Network64,
+}
+
+
+class Stack:
+    """The part of `Sequential` that knows nothing of losses and optimizers.
+
+    Parameters
+    ----------
+    layers, seed, dtype
+        As for `Sequential`.
+    """
+
+    def __init__(
+        self, layers: Sequence[Layer | Input], seed: int | None = None, dtype: str = "float32"
+    ) -> None:
+        inputs, self.layers = _split_input(layers)
+        self.dtype = _dtype_name(dtype)
+        self.seed = _checked_seed(seed)
+        self._adapted = False
+        self._core: CoreNetwork | None = None
+        if inputs is not None:
+            self.build(inputs)
+
+    def build(self, inputs: int) -> None:
+        """Create the parameters for rows of `inputs` columns, where that has not happened yet.
+
+        Parameters
+        ----------
+        inputs : int
+            Columns of x.
+
+        Raises
+        ------
+        ValueError
+            If the network is already built for another number of inputs.
+        """
+        inputs = positive_integer("inputs", inputs)
+        if self._core is not None:
+            if inputs != self._core.inputs:
+                raise ValueError(f"x has {inputs} columns; the network expects {self._core.inputs}")
+            return
+        kind = _CORE_NETWORKS[self.dtype]
+        self._core = kind([layer.config for layer in self.layers], inputs, self.seed)
+
+    @property
+    def built(self) -> bool:
+        """Whether the number of inputs is known and the parameters exist."""
+        return self._core is not None
+
+    @property
+    def inputs(self) -> int | None:
+        """Columns of x, or None while unknown."""
+        return None if self._core is None else self._core.inputs
+
+    @property
+    def outputs(self) -> int:
+        """Columns of the output."""
+        return self._need_core().outputs
+
+    @property
+    def parameters(self) -> dict[str, NDArray[Any]]:
+        """Copies of all parameters by name, "<layer>.<array>": ``{"0.weight": (in, out), ...}``."""
+        core = self._need_core()
+        return {p.name: core.get_parameter(p.name) for p in core.parameters}
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        """Return copies of all parameters in the order of `parameters`."""
+        return list(self.parameters.values())
+
+    def set_weights(self, weights: Sequence[ArrayLike] | Mapping[str, ArrayLike]) -> None:
+        """Set parameters, all in the order of `parameters` or some by name.
+
+        Parameters
+        ----------
+        weights : sequence of array_like or mapping of str to array_like
+            Arrays of the parameters' own shapes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a name is unknown, a shape differs, the number of arrays is wrong, or a value is not
+            a finite real number; no parameter has changed then.
+        """
+        core = self._need_core()
+        names = [p.name for p in core.parameters]
+        if not isinstance(weights, Mapping):
+            if len(weights) != len(names):
+                raise ValueError(
+                    f"expected {len(names)} arrays ({', '.join(names)}), got {len(weights)}"
+                )
+            weights = dict(zip(names, weights, strict=True))
+        shapes = {p.name: p.shape for p in core.parameters}
+        checked = {}
+        for name, values in weights.items():
+            if name not in shapes:
+                raise ValueError(unknown_name("parameter", name, names))
+            array = as_array(values, name=name)
+            if array.dtype.kind not in "biuf":
+                raise TypeError(f"{name} has dtype {array.dtype}, expected numbers")
+            if array.shape != shapes[name]:
+                raise ValueError(f"{name} has shape {shapes[name]}, got {array.shape}")
+            with np.errstate(over="ignore"):
+                checked[name] = np.ascontiguousarray(array, dtype=self.dtype)
+            if not np.isfinite(checked[name]).all():
+                raise ValueError(f"the values for {name} contain NaN or infinity")
+        for name, array in checked.items():
+            core.set_parameter(name, array)
+
+    def count_params(self, *, trainable_only: bool = False) -> int:
+        """Return the number of parameters, with or without those that are not trained."""
+        return sum(
+            int(np.prod(p.shape))
+            for p in self._need_core().parameters
+            if p.trainable or not trainable_only
+        )
+
+    def summary(self, file: TextIO | None = None) -> None:
+        """Print a table of the layers, their output widths and numbers of parameters.
+
+        Parameters
+        ----------
+        file : text stream, optional
+            Where to print; default: standard output.
+        """
+        print(summary_table(self), file=file or sys.stdout)
+
+    def plan(self, batch_size: int = 32, num_threads: int | None = None) -> list[str]:
+        """Return the stages that a training batch runs through, one line each."""
+        return self._need_core().plan(
+            positive_integer("batch_size", batch_size), thread_count(num_threads)
+        )
+
+    def adapt(self, x: object) -> None:
+        """Set the mean and variance of every `Normalization` layer from data.
+
+        The first `fit` does so with its x unless this has been called before.
+
+        Parameters
+        ----------
+        x : array_like of shape (rows, inputs)
+            The data as it enters the network.
+        """
+        features = self._features(x)
+        core = self._need_core()
+        for index, layer in enumerate(self.layers):
+            if isinstance(layer, Normalization):
+                core.adapt(index, features)
+        self._adapted = True
+
+    def forward(
+        self, x: object, *, training: bool = True, num_threads: int | None = None
+    ) -> NDArray[Any]:
+        """Run the layers and keep what `backward` needs.
+
+        Parameters
+        ----------
+        x : array_like of shape (rows, inputs)
+            One batch.
+        training : bool, default True
+            Whether dropout drops and batch normalisation uses (and tracks) the batch's statistics.
+        num_threads : int, optional
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (rows, outputs)
+        """
+        threads = thread_count(num_threads)
+        features = self._features(x)
+        return self._need_core().forward(features, training=training, num_threads=threads)
+
+    def backward(self, dy: ArrayLike) -> NDArray[Any]:
+        """Carry the gradient of a loss from the outputs back to the inputs.
+
+        Parameters
+        ----------
+        dy : array_like of shape (rows, outputs)
+            d loss / d outputs of the last `forward`.
+
+        Returns
+        -------
+        ndarray of shape (rows, inputs)
+            d loss / d x. The parameters' gradients are in `gradients`.
+
+        Raises
+        ------
+        RuntimeError
+            If there was no `forward` since the weights last changed.
+        """
+        core = self._need_core()
+        gradient = as_features(dy, name="dy")
+        _core.check_finite(gradient, "dy", self.dtype == "float32")
+        return core.backward(gradient)
+
+    @property
+    def gradients(self) -> dict[str, NDArray[Any]]:
+        """Copies of the last `backward`'s gradients by parameter name."""
+        core = self._need_core()
+        return {p.name: core.get_gradient(p.name) for p in core.parameters if p.trainable}
+
+    def __repr__(self) -> str:
+        """Return the constructor call, with the number of inputs once it is known."""
+        layers: list[object] = [*([Input(self._core.inputs)] if self._core else []), *self.layers]
+        listed = ", ".join(repr(layer) for layer in layers)
+        return f"Sequential([{listed}], seed={self.seed}, dtype={self.dtype!r})"
+
+    def _need_core(self) -> CoreNetwork:
+        if self._core is None:
+            raise RuntimeError(
+                "the number of inputs is not known yet: begin the layers with Input(n), "
+                "call build(n) or fit"
+            )
+        return self._core
+
+    def _features(self, x: object, *, allow_single: bool = False) -> NDArray[Any]:
+        features = as_features(x, allow_single=allow_single)
+        if self._core is not None and features.shape[1] != self._core.inputs:
+            raise ValueError(
+                f"x has {features.shape[1]} columns; the network expects {self._core.inputs}"
+            )
+        _core.check_finite(features, "x", self.dtype == "float32")
+        self.build(features.shape[1])
+        return features
+
+    @contextmanager
+    def _kept_unbuilt_on_error(self) -> Iterator[None]:
+        """Forget parameters that were created for data which turned out not to fit."""
+        before = self._core
+        try:
+            yield
+        except BaseException:
+            self._core = before
+            raise
+
+
+def _split_input(layers: Sequence[Layer | Input]) -> tuple[int | None, list[Layer]]:
+    if not isinstance(layers, Iterable):
+        raise TypeError(f"layers must be a list of layers, got {layers!r}")
+    items = list(layers)
+    first = items[0] if items else None
+    inputs = first.units if isinstance(first, Input) else None
+    stack: list[Layer] = []
+    start = int(inputs is not None)
+    for index, layer in enumerate(items[start:], start):
+        if isinstance(layer, Input):
+            raise ValueError(f"{layer!r} must be the first of the layers, and the only Input")
+        if not isinstance(layer, Layer):
+            raise TypeError(f"layers[{index}] must be a Layer, got {layer!r}")
+        stack.append(layer)
+    if not stack:
+        raise ValueError("a network needs at least one layer")
+    return inputs, stack
+
+
+def _dtype_name(dtype: object) -> str:
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", str(dtype))
+    if name not in _CORE_NETWORKS:
+        raise ValueError(unknown_name("dtype", dtype, _CORE_NETWORKS))
+    return name
+
+
+def _checked_seed(seed: int | None) -> int:
+    if seed is None:
+        return secrets.randbits(63)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise TypeError(f"seed must be an integer or None, got {seed!r}")
+    if not 0 <= int(seed) < 2**64:
+        raise ValueError(f"seed must lie in 0..2^64-1, got {seed}")
+    return int(seed)
