@@ -4,18 +4,9 @@
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-# pytest's importlib mode leaves sys.path alone; the tests share reference.py and its like.
-sys.path.insert(0, str(Path(__file__).parent))
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "mnist: needs the MNIST files, found through CHAINRULE_DATA")
 
 
 @pytest.fixture

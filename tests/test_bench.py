@@ -159,8 +159,15 @@ def test_command(capsys, monkeypatch, tmp_path):
     captured = capsys.readouterr()
     assert "| 784-128-10, batch 64, sgd | chainrule | 100 | 20% |  |" in captured.out
     assert "| 784-128-10, batch 64, sgd | PyTorch | 50 | 0% | 2.00 x |" in captured.out
+    assert "busy" not in captured.out
     assert captured.err == "timing ...\n"
     assert json.loads(path.read_text())["threads"] == 2
+
+
+def test_busy_machine_is_told():
+    report = bench.Report({"processor": "", "cores": "", "system": "", "python": ""}, 1)
+    report.measurements = [bench.Measurement(TINY[0], "chainrule", (80.0, 100.0, 130.0))]
+    assert bench.markdown(report).splitlines()[-1].startswith("The machine was busy: ")
 
 
 def test_command_reports_failure(monkeypatch):

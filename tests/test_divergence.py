@@ -102,7 +102,6 @@ def test_an_overflow_in_the_last_update_is_a_divergence() -> None:
     }
 
 
-@pytest.mark.xfail(reason="the core keeps no weights to go back to for a single step", strict=True)
 def test_train_on_batch_never_leaves_weights_that_are_not_finite() -> None:
     net = regressor(cr.SGD(0.01))
     y = np.full((ROWS, 1), 1e6)

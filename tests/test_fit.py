@@ -337,3 +337,29 @@ def test_progress_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("epoch 3/3  ")
     net.fit(x, y, epochs=1, verbose=0)
     assert capsys.readouterr() == ("", "")
+
+
+def test_fractions_as_binary_targets_have_no_accuracy() -> None:
+    rng = np.random.default_rng(0)
+    net = cr.Sequential([cr.Dense(3)], seed=0)
+    x, y = rng.normal(size=(50, 4)), rng.random((50, 3))
+    history = net.fit(x, y, loss="binary_cross_entropy", epochs=2, verbose=0)
+    assert list(history) == ["loss"]
+    assert "accuracy" in net.evaluate(x, (y > 0.5).astype(int))
+
+
+def test_a_plateau_schedule_that_nothing_feeds_is_refused_at_once() -> None:
+    rng = np.random.default_rng(0)
+    net = cr.Sequential([cr.Input(4), cr.Dense(1)], seed=0)
+    before = net.get_weights()
+    schedule = cr.schedules.ReduceOnPlateau(0.1)
+    with pytest.raises(ValueError, match="unknown monitor of ReduceOnPlateau 'val_loss'.*'loss'"):
+        net.fit(
+            rng.normal(size=(8, 4)),
+            rng.normal(size=8),
+            loss="mse",
+            optimizer=cr.SGD(schedule),
+            verbose=0,
+        )
+    assert all(map(np.array_equal, before, net.get_weights()))
+    assert net._need_core().total_steps == 0

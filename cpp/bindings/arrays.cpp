@@ -5,9 +5,11 @@ namespace chainrule::bindings {
 
 RowsView rows_view(const py::array& array, const char* name) {
   if (array.ndim() != 2) {
-    throw py::type_error(std::string(name) + " must have 2 dimensions, got " + std::to_string(array.ndim()));
+    throw py::type_error(std::string(name) + " must have 2 dimensions, got " +
+                         std::to_string(array.ndim()));
   }
-  RowsView view{array.data(), DataType::float32, array.shape(0), array.shape(1), array.strides(0), array.strides(1)};
+  RowsView view{array.data(),   DataType::float32, array.shape(0),
+                array.shape(1), array.strides(0),  array.strides(1)};
   if (py::isinstance<py::array_t<std::uint8_t>>(array)) {
     view.type = DataType::uint8;
   } else if (py::isinstance<py::array_t<double>>(array)) {
@@ -32,8 +34,8 @@ TargetsView targets_view(const py::array& y, const std::optional<Weights>& sampl
   }
   if (sample_weight) {
     if (sample_weight->size() != view.rows) {
-      throw py::value_error("sample_weight has " + std::to_string(sample_weight->size()) + " entries for " +
-                            std::to_string(view.rows) + " rows");
+      throw py::value_error("sample_weight has " + std::to_string(sample_weight->size()) +
+                            " entries for " + std::to_string(view.rows) + " rows");
     }
     view.sample_weights = sample_weight->data();
   }

@@ -11,10 +11,13 @@ namespace chainrule::bindings {
 namespace {
 
 bool is_numpy_bool(const py::handle& value) {
-  return py::str(py::type::handle_of(value).attr("__name__")).cast<std::string>().starts_with("bool");
+  return py::str(py::type::handle_of(value).attr("__name__"))
+      .cast<std::string>()
+      .starts_with("bool");
 }
 
-/// The integer that an object stands for exactly (int, NumPy integers), none for floats and arrays of them.
+/// The integer that an object stands for exactly (int, NumPy integers), none for floats and arrays
+/// of them.
 std::optional<std::int64_t> as_integer(const std::string& name, const py::handle& value) {
   const auto index = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
   if (!index) {
@@ -39,14 +42,17 @@ std::optional<double> as_number(const py::handle& value) {
 }
 
 ConfigValue to_value(const std::string& name, const py::handle& value) {
-  if (py::isinstance<py::bool_>(value) || is_numpy_bool(value)) return PyObject_IsTrue(value.ptr()) == 1;
+  if (py::isinstance<py::bool_>(value) || is_numpy_bool(value))
+    return PyObject_IsTrue(value.ptr()) == 1;
   if (py::isinstance<py::str>(value)) return value.cast<std::string>();
   if (py::isinstance<py::dict>(value)) return to_config(value);
   if (py::isinstance<py::list>(value) || py::isinstance<py::tuple>(value)) {
     std::vector<double> numbers;
     for (const py::handle item : value) {
       const std::optional<double> number = as_number(item);
-      if (!number) throw py::type_error(name + " must hold numbers, got " + py::repr(item).cast<std::string>());
+      if (!number)
+        throw py::type_error(name + " must hold numbers, got " +
+                             py::repr(item).cast<std::string>());
       numbers.push_back(*number);
     }
     return numbers;
@@ -70,11 +76,13 @@ struct ToPython {
 Config to_config(const py::handle& value) {
   if (py::isinstance<py::str>(value)) return Config{value.cast<std::string>(), {}};
   if (!py::isinstance<py::dict>(value)) {
-    throw py::type_error("expected a name or a dict with a 'kind', got " + py::repr(value).cast<std::string>());
+    throw py::type_error("expected a name or a dict with a 'kind', got " +
+                         py::repr(value).cast<std::string>());
   }
   const auto dict = py::reinterpret_borrow<py::dict>(value);
   if (!dict.contains("kind") || !py::isinstance<py::str>(dict["kind"])) {
-    throw py::value_error("a description needs a 'kind', got " + py::repr(value).cast<std::string>());
+    throw py::value_error("a description needs a 'kind', got " +
+                          py::repr(value).cast<std::string>());
   }
   Config config{dict["kind"].cast<std::string>(), {}};
   for (const auto& [key, option] : dict) {
@@ -82,7 +90,8 @@ Config to_config(const py::handle& value) {
       throw py::type_error("option names must be text, got " + py::repr(key).cast<std::string>());
     }
     const auto name = key.cast<std::string>();
-    if (name != "kind" && !option.is_none()) config.options.push_back({name, to_value(name, option)});
+    if (name != "kind" && !option.is_none())
+      config.options.push_back({name, to_value(name, option)});
   }
   return config;
 }

@@ -18,7 +18,8 @@ namespace {
 template <class D, class... Options>
 py::class_<D, Options...> bind_description(py::module_& module, const char* name, const char* doc) {
   return py::class_<D, Options...>(module, name, doc)
-      .def(py::init([](const py::object& config) { return D::from_config(to_config(config)); }), py::arg("config"))
+      .def(py::init([](const py::object& config) { return D::from_config(to_config(config)); }),
+           py::arg("config"))
       .def_property_readonly("config", [](const D& self) { return from_config(self.config()); })
       .def_static("kinds", &D::kinds);
 }
@@ -38,22 +39,29 @@ void init_descriptions(py::module_& module) {
   bind_description<Activation>(module, "Activation", "A checked activation.");
   bind_description<Initializer>(module, "Initializer", "A checked initializer.");
   bind_description<LayerHandle>(module, "Layer", "A checked layer.")
-      .def("outputs", [](const LayerHandle& self, std::int64_t inputs) { return self.layer->outputs(inputs); },
-           py::arg("inputs"));
+      .def(
+          "outputs",
+          [](const LayerHandle& self, std::int64_t inputs) { return self.layer->outputs(inputs); },
+          py::arg("inputs"));
   bind_description<Loss>(module, "Loss", "A checked loss.")
       .def_property_readonly("takes_labels", &Loss::takes_labels)
       .def_property_readonly("link",
                              [](const Loss& self) {
                                switch (self.link()) {
-                                 case Loss::Link::softmax: return "softmax";
-                                 case Loss::Link::sigmoid: return "sigmoid";
-                                 case Loss::Link::exponential: return "exponential";
-                                 case Loss::Link::identity: break;
+                                 case Loss::Link::softmax:
+                                   return "softmax";
+                                 case Loss::Link::sigmoid:
+                                   return "sigmoid";
+                                 case Loss::Link::exponential:
+                                   return "exponential";
+                                 case Loss::Link::identity:
+                                   break;
                                }
                                return "identity";
                              })
       .def("target_columns", &Loss::target_columns, py::arg("outputs"));
-  bind_description<Optimizer>(module, "Optimizer", "A checked optimizer.").def("slots", &Optimizer::slots);
+  bind_description<Optimizer>(module, "Optimizer", "A checked optimizer.")
+      .def("slots", &Optimizer::slots);
   bind_description<Schedule>(module, "Schedule", "A checked learning-rate schedule.")
       .def("rate", &Schedule::rate, py::arg("step"), py::arg("steps_per_epoch"));
 

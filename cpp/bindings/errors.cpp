@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "chainrule/error.hpp"
-
 #include "bindings/bindings.hpp"
+#include "chainrule/error.hpp"
 
 namespace chainrule::bindings {
 
@@ -12,8 +11,9 @@ void init_errors(py::module_& module) {
       std::rethrow_exception(pointer);
     } catch (const DivergenceError& e) {
       const py::object type = py::module_::import("chainrule.errors").attr("DivergenceError");
-      const py::object error = type(e.what(), py::arg("epoch") = e.epoch, py::arg("batch") = e.batch,
-                                    py::arg("layer") = e.layer, py::arg("loss") = e.loss);
+      const py::object error =
+          type(e.what(), py::arg("epoch") = e.epoch, py::arg("batch") = e.batch,
+               py::arg("layer") = e.layer, py::arg("loss") = e.loss);
       PyErr_SetObject(type.ptr(), error.ptr());
     } catch (const StateError& e) {
       PyErr_SetString(PyExc_RuntimeError, e.what());

@@ -23,17 +23,17 @@ template <class T>
 void init_precision(py::module_& module) {
   module.def(
       "loss_and_gradient",
-      [](const Loss& loss, const Matrix<T>& outputs, const py::array& y, const std::optional<Weights>& sample_weight,
-         const std::optional<Weights>& class_weight) {
+      [](const Loss& loss, const Matrix<T>& outputs, const py::array& y,
+         const std::optional<Weights>& sample_weight, const std::optional<Weights>& class_weight) {
         check_matrix(outputs);
         const TargetsView targets = targets_view(y, sample_weight, class_weight);
         Matrix<T> gradient({outputs.shape(0), outputs.shape(1)});
-        const double value = loss_and_gradient(loss, outputs.data(), outputs.shape(0), outputs.shape(1), targets,
-                                               gradient.mutable_data());
+        const double value = loss_and_gradient(loss, outputs.data(), outputs.shape(0),
+                                               outputs.shape(1), targets, gradient.mutable_data());
         return py::make_tuple(value, gradient);
       },
-      py::arg("loss"), py::arg("outputs").noconvert(), py::arg("y"), py::arg("sample_weight") = py::none(),
-      py::arg("class_weight") = py::none());
+      py::arg("loss"), py::arg("outputs").noconvert(), py::arg("y"),
+      py::arg("sample_weight") = py::none(), py::arg("class_weight") = py::none());
   module.def(
       "apply_link",
       [](const Loss& loss, Matrix<T>& outputs) {

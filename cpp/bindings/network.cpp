@@ -38,11 +38,12 @@ template <class T>
 const T* checked(const Network<T>& network, const std::string& name, const Values<T>& values) {
   const ParameterInfo& info = info_of(network, name);
   const bool fits = info.vector ? values.ndim() == 1 && values.shape(0) == info.columns
-                                : values.ndim() == 2 && values.shape(0) == info.rows && values.shape(1) == info.columns;
+                                : values.ndim() == 2 && values.shape(0) == info.rows &&
+                                      values.shape(1) == info.columns;
   if (!fits) {
-    const std::string wanted = info.vector
-                                   ? "(" + std::to_string(info.columns) + ",)"
-                                   : "(" + std::to_string(info.rows) + ", " + std::to_string(info.columns) + ")";
+    const std::string wanted =
+        info.vector ? "(" + std::to_string(info.columns) + ",)"
+                    : "(" + std::to_string(info.rows) + ", " + std::to_string(info.columns) + ")";
     throw py::value_error(name + " has shape " + wanted + ", got " +
                           py::str(values.attr("shape")).template cast<std::string>());
   }
@@ -50,13 +51,17 @@ const T* checked(const Network<T>& network, const std::string& name, const Value
 }
 
 template <class T>
-void check_outputs(const std::optional<Values<T>>& outputs, std::int64_t rows, std::int64_t columns) {
-  if (outputs && (outputs->ndim() != 2 || outputs->shape(0) != rows || outputs->shape(1) != columns)) {
-    throw py::value_error("outputs must have shape (" + std::to_string(rows) + ", " + std::to_string(columns) + ")");
+void check_outputs(const std::optional<Values<T>>& outputs, std::int64_t rows,
+                   std::int64_t columns) {
+  if (outputs &&
+      (outputs->ndim() != 2 || outputs->shape(0) != rows || outputs->shape(1) != columns)) {
+    throw py::value_error("outputs must have shape (" + std::to_string(rows) + ", " +
+                          std::to_string(columns) + ")");
   }
 }
 
-/// Runs pending signal handlers and the caller's function between batches, and carries what they raise out of the core.
+/// Runs pending signal handlers and the caller's function between batches, and carries what they
+/// raise out of the core.
 class Poll {
  public:
   explicit Poll(py::object function) : function_(std::move(function)) {}
@@ -84,10 +89,12 @@ class Poll {
 
 template <class T>
 EpochResult run_epoch(Network<T>& self, const py::array& x, const py::array& y, const Loss& loss,
-                      const Optimizer& optimizer, std::int64_t batch_size, bool shuffle, int num_threads,
-                      const std::optional<Weights>& learning_rates, const std::optional<Weights>& sample_weight,
-                      const std::optional<Weights>& class_weight, std::int64_t first_batch, std::int64_t batches,
-                      bool whole_epoch, std::optional<Values<T>> outputs, const py::object& poll) {
+                      const Optimizer& optimizer, std::int64_t batch_size, bool shuffle,
+                      int num_threads, const std::optional<Weights>& learning_rates,
+                      const std::optional<Weights>& sample_weight,
+                      const std::optional<Weights>& class_weight, std::int64_t first_batch,
+                      std::int64_t batches, bool whole_epoch, std::optional<Values<T>> outputs,
+                      const py::object& poll) {
   const RowsView rows = rows_view(x, "x");
   const TargetsView targets = targets_view(y, sample_weight, class_weight);
   check_outputs<T>(outputs, rows.rows, self.outputs());
@@ -100,7 +107,8 @@ EpochResult run_epoch(Network<T>& self, const py::array& x, const py::array& y, 
   options.whole_epoch = whole_epoch;
   if (learning_rates) {
     const std::int64_t needed = batch_size < 1 ? 0 : (rows.rows + batch_size - 1) / batch_size;
-    if (learning_rates->size() < needed) throw py::value_error("learning_rates needs one rate for each batch");
+    if (learning_rates->size() < needed)
+      throw py::value_error("learning_rates needs one rate for each batch");
     options.learning_rates = learning_rates->data();
   }
   options.outputs = outputs ? outputs->mutable_data() : nullptr;
@@ -116,8 +124,9 @@ EpochResult run_epoch(Network<T>& self, const py::array& x, const py::array& y, 
 }
 
 template <class T>
-double evaluate(Network<T>& self, const py::array& x, const py::array& y, const Loss& loss, std::int64_t batch_size,
-                int num_threads, const std::optional<Weights>& sample_weight,
+double evaluate(Network<T>& self, const py::array& x, const py::array& y, const Loss& loss,
+                std::int64_t batch_size, int num_threads,
+                const std::optional<Weights>& sample_weight,
                 const std::optional<Weights>& class_weight, std::optional<Values<T>> outputs) {
   const RowsView rows = rows_view(x, "x");
   const TargetsView targets = targets_view(y, sample_weight, class_weight);
@@ -155,18 +164,19 @@ Values<T> forward(Network<T>& self, const py::array& x, bool training, int num_t
 }
 
 template <class T>
-Values<T> backward(Network<T>& self, const py::array& dy, int num_threads) {
+Values<T> backward(Network<T>& self, const py::array& dy) {
   const RowsView rows = rows_view(dy, "dy");
   Values<T> dx({rows.rows, self.inputs()});
   T* destination = dx.mutable_data();
   const py::gil_scoped_release release;
-  self.backward(rows, num_threads, destination);
+  self.backward(rows, destination);
   return dx;
 }
 
 template <class T>
-py::tuple compute_gradients(Network<T>& self, const py::array& x, const py::array& y, const Loss& loss, bool training,
-                            int num_threads, const std::optional<Weights>& sample_weight,
+py::tuple compute_gradients(Network<T>& self, const py::array& x, const py::array& y,
+                            const Loss& loss, bool training, int num_threads,
+                            const std::optional<Weights>& sample_weight,
                             const std::optional<Weights>& class_weight) {
   const RowsView rows = rows_view(x, "x");
   const TargetsView targets = targets_view(y, sample_weight, class_weight);
@@ -184,74 +194,84 @@ template <class T>
 void bind_network(py::module_& module, const char* name) {
   using N = Network<T>;
   py::class_<N>(module, name)
-      .def(py::init([](const std::vector<py::dict>& layers, std::int64_t inputs, std::uint64_t seed) {
-             std::vector<std::shared_ptr<const Layer>> described;
-             for (const py::dict& layer : layers) described.push_back(Layer::from_config(to_config(layer)));
-             return std::make_unique<N>(std::move(described), inputs, seed);
-           }),
+      .def(py::init(
+               [](const std::vector<py::dict>& layers, std::int64_t inputs, std::uint64_t seed) {
+                 std::vector<std::shared_ptr<const Layer>> described;
+                 for (const py::dict& layer : layers)
+                   described.push_back(Layer::from_config(to_config(layer)));
+                 return std::make_unique<N>(std::move(described), inputs, seed);
+               }),
            py::arg("layers"), py::arg("inputs"), py::arg("seed"))
       .def("copy", [](const N& self) { return std::make_unique<N>(self); })
       .def_property_readonly("inputs", &N::inputs)
       .def_property_readonly("outputs", &N::outputs)
       .def_property_readonly("seed", &N::seed)
       .def_property_readonly("parameters", &N::parameters)
-      .def("get_parameter",
-           [](const N& self, const std::string& p) {
-             return parameter_array<T>(self, p, [&](T* to) { self.get_parameter(p, to); });
-           },
-           py::arg("name"))
-      .def("set_parameter",
-           [](N& self, const std::string& p, const Values<T>& values) {
-             self.set_parameter(p, checked<T>(self, p, values));
-           },
-           py::arg("name"), py::arg("values"))
+      .def(
+          "get_parameter",
+          [](const N& self, const std::string& p) {
+            return parameter_array<T>(self, p, [&](T* to) { self.get_parameter(p, to); });
+          },
+          py::arg("name"))
+      .def(
+          "set_parameter",
+          [](N& self, const std::string& p, const Values<T>& values) {
+            self.set_parameter(p, checked<T>(self, p, values));
+          },
+          py::arg("name"), py::arg("values"))
       .def_property_readonly("optimizer_kind", &N::optimizer_kind)
       .def_property_readonly("optimizer_slots", &N::optimizer_slots)
-      .def("get_slot",
-           [](const N& self, const std::string& slot, const std::string& p) {
-             return parameter_array<T>(self, p, [&](T* to) { self.get_slot(slot, p, to); });
-           },
-           py::arg("slot"), py::arg("name"))
-      .def("set_slot",
-           [](N& self, const std::string& slot, const std::string& p, const Values<T>& values) {
-             self.set_slot(slot, p, checked<T>(self, p, values));
-           },
-           py::arg("slot"), py::arg("name"), py::arg("values"))
+      .def(
+          "get_slot",
+          [](const N& self, const std::string& slot, const std::string& p) {
+            return parameter_array<T>(self, p, [&](T* to) { self.get_slot(slot, p, to); });
+          },
+          py::arg("slot"), py::arg("name"))
+      .def(
+          "set_slot",
+          [](N& self, const std::string& slot, const std::string& p, const Values<T>& values) {
+            self.set_slot(slot, p, checked<T>(self, p, values));
+          },
+          py::arg("slot"), py::arg("name"), py::arg("values"))
       .def_property_readonly("steps", &N::steps)
       .def_property_readonly("total_steps", &N::total_steps)
       .def_property_readonly("epochs", &N::epochs)
-      .def("restore_training", &N::restore_training, py::arg("optimizer"), py::arg("steps"), py::arg("total_steps"),
-           py::arg("epochs"))
+      .def("restore_training", &N::restore_training, py::arg("optimizer"), py::arg("steps"),
+           py::arg("total_steps"), py::arg("epochs"))
       .def("reset_optimizer", &N::reset_optimizer)
-      .def("run_epoch", &run_epoch<T>, py::arg("x"), py::arg("y"), py::arg("loss"), py::arg("optimizer"), py::kw_only(),
-           py::arg("batch_size"), py::arg("shuffle") = true, py::arg("num_threads") = 0,
-           py::arg("learning_rates") = py::none(), py::arg("sample_weight") = py::none(),
-           py::arg("class_weight") = py::none(), py::arg("first_batch") = 0, py::arg("batches") = -1, py::arg("whole_epoch") = true,
+      .def("run_epoch", &run_epoch<T>, py::arg("x"), py::arg("y"), py::arg("loss"),
+           py::arg("optimizer"), py::kw_only(), py::arg("batch_size"), py::arg("shuffle") = true,
+           py::arg("num_threads") = 0, py::arg("learning_rates") = py::none(),
+           py::arg("sample_weight") = py::none(), py::arg("class_weight") = py::none(),
+           py::arg("first_batch") = 0, py::arg("batches") = -1, py::arg("whole_epoch") = true,
            py::arg("outputs").noconvert() = py::none(), py::arg("poll") = py::none())
-      .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("loss"), py::kw_only(), py::arg("batch_size"),
-           py::arg("num_threads") = 0, py::arg("sample_weight") = py::none(), py::arg("class_weight") = py::none(),
-           py::arg("outputs").noconvert() = py::none())
-      .def("predict", &predict<T>, py::arg("x"), py::kw_only(), py::arg("batch_size"), py::arg("num_threads") = 0,
-           py::arg("out").noconvert() = py::none())
-      .def("forward", &forward<T>, py::arg("x"), py::kw_only(), py::arg("training"), py::arg("num_threads") = 0)
-      .def("backward", &backward<T>, py::arg("dy"), py::kw_only(), py::arg("num_threads") = 0)
-      .def("compute_gradients", &compute_gradients<T>, py::arg("x"), py::arg("y"), py::arg("loss"), py::kw_only(),
-           py::arg("training"), py::arg("num_threads") = 0, py::arg("sample_weight") = py::none(),
-           py::arg("class_weight") = py::none())
+      .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("loss"), py::kw_only(),
+           py::arg("batch_size"), py::arg("num_threads") = 0, py::arg("sample_weight") = py::none(),
+           py::arg("class_weight") = py::none(), py::arg("outputs").noconvert() = py::none())
+      .def("predict", &predict<T>, py::arg("x"), py::kw_only(), py::arg("batch_size"),
+           py::arg("num_threads") = 0, py::arg("out").noconvert() = py::none())
+      .def("forward", &forward<T>, py::arg("x"), py::kw_only(), py::arg("training"),
+           py::arg("num_threads") = 0)
+      .def("backward", &backward<T>, py::arg("dy"))
+      .def("compute_gradients", &compute_gradients<T>, py::arg("x"), py::arg("y"), py::arg("loss"),
+           py::kw_only(), py::arg("training"), py::arg("num_threads") = 0,
+           py::arg("sample_weight") = py::none(), py::arg("class_weight") = py::none())
       .def_property_readonly("has_gradients", &N::has_gradients)
-      .def("get_gradient",
-           [](const N& self, const std::string& p) {
-             return parameter_array<T>(self, p, [&](T* to) { self.get_gradient(p, to); });
-           },
-           py::arg("name"))
+      .def(
+          "get_gradient",
+          [](const N& self, const std::string& p) {
+            return parameter_array<T>(self, p, [&](T* to) { self.get_gradient(p, to); });
+          },
+          py::arg("name"))
       .def("step", &N::step, py::arg("optimizer"), py::arg("learning_rate") = 0.0)
-      .def("adapt",
-           [](N& self, std::int64_t layer, const py::array& x) {
-             const RowsView rows = rows_view(x, "x");
-             const py::gil_scoped_release release;
-             self.adapt(layer, rows);
-           },
-           py::arg("layer"), py::arg("x"))
+      .def(
+          "adapt",
+          [](N& self, std::int64_t layer, const py::array& x) {
+            const RowsView rows = rows_view(x, "x");
+            const py::gil_scoped_release release;
+            self.adapt(layer, rows);
+          },
+          py::arg("layer"), py::arg("x"))
       .def("plan", &N::plan, py::arg("batch_size"), py::arg("num_threads") = 0);
 }
 
@@ -263,7 +283,8 @@ void init_network(py::module_& module) {
       .def_readonly("layer", &ParameterInfo::layer)
       .def_readonly("trainable", &ParameterInfo::trainable)
       .def_property_readonly("shape", [](const ParameterInfo& self) {
-        return self.vector ? py::tuple(py::make_tuple(self.columns)) : py::tuple(py::make_tuple(self.rows, self.columns));
+        return self.vector ? py::tuple(py::make_tuple(self.columns))
+                           : py::tuple(py::make_tuple(self.rows, self.columns));
       });
   py::class_<EpochResult>(module, "EpochResult")
       .def_readonly("loss", &EpochResult::loss)

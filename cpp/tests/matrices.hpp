@@ -81,7 +81,8 @@ bool same_bits(const Matrix<T>& a, const Matrix<T>& b) {
 
 template <class T>
 bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+  if (a.size() != b.size()) return false;
+  return a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 
 /// Whether |got - exact| is within `epsilons` roundings of T at max(1, |exact|).

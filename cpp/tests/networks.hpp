@@ -56,6 +56,11 @@ struct DataSet {
     return y;
   }
 
+  void weigh_classes(TargetsView& y) const {
+    y.class_weights = class_weights.data();
+    y.classes = outputs;
+  }
+
   int64_t rows, inputs, outputs;
   std::vector<double> x, targets, weights, class_weights;
   std::vector<int64_t> labels;

@@ -91,7 +91,7 @@ TEST_CASE("an epoch allocates the same however many batches it has") {
       o.num_threads = threads;
       TargetsView y = data.by_label();
       y.sample_weights = data.weights.data();
-      y.class_weights = data.class_weights.data();
+      data.weigh_classes(y);
       const Loss loss = Loss::defaults(Loss::Kind::cross_entropy);
       const auto epoch = [&](int64_t batches) {
         y.rows = batches * kBatch;

@@ -180,7 +180,7 @@ void check_by_hand(int threads) {
   by_hand.forward(x, true, threads, z.data());
   CHECK_FALSE(by_hand.has_gradients());
   CHECK(loss_and_gradient(loss, z.data(), data.rows, 5, data.by_label(), dz.data()) == expected);
-  by_hand.backward(view(dz.data(), data.rows, 5), threads, dx_by_hand.data());
+  by_hand.backward(view(dz.data(), data.rows, 5), dx_by_hand.data());
   CHECK(by_hand.has_gradients());
   CHECK(same_bits(dx_by_hand, dx));
   for (const ParameterInfo& info : at_once.parameters())
@@ -224,14 +224,14 @@ TEST_CASE("backward may be repeated, and goes with the last forward") {
   const auto dy = view(data.targets.data(), 6, 4);
   std::vector<double> first(30), second(30);
   network.forward(data.inputs_view(), true, 1, nullptr);
-  network.backward(dy, 1, first.data());
+  network.backward(dy, first.data());
   const auto g = gradient(network, network.parameters()[0]);
-  network.backward(dy, 1, second.data());
+  network.backward(dy, second.data());
   CHECK(same_bits(first, second));
   CHECK(same_bits(gradient(network, network.parameters()[0]), g));
   network.forward(view(data.x.data(), 3, 5), true, 1, nullptr);
-  CHECK_THROWS_WITH_AS(network.backward(dy, 1, nullptr), doctest::Contains("(6, 4)"), Error);
-  network.backward(view(data.targets.data(), 3, 4), 1, nullptr);
+  CHECK_THROWS_WITH_AS(network.backward(dy, nullptr), doctest::Contains("(6, 4)"), Error);
+  network.backward(view(data.targets.data(), 3, 4), nullptr);
 }
 
 TEST_CASE("calls at the wrong moment are errors") {
@@ -240,23 +240,23 @@ TEST_CASE("calls at the wrong moment are errors") {
   std::vector<double> values(20);
   const auto dy = view(data.targets.data(), 6, 4);
   const Optimizer sgd = optimizer(Optimizer::Kind::sgd, 0.1);
-  CHECK_THROWS_AS(network.backward(dy, 1, nullptr), StateError);
+  CHECK_THROWS_AS(network.backward(dy, nullptr), StateError);
   CHECK_THROWS_AS(network.get_gradient("0.weight", values.data()), StateError);
   CHECK_THROWS_AS(network.step(sgd, 0.0), StateError);
 
   network.forward(data.inputs_view(), true, 1, nullptr);
   CHECK_THROWS_AS(network.step(sgd, 0.0), StateError);
-  network.backward(dy, 1, nullptr);
+  network.backward(dy, nullptr);
   CHECK_THROWS_AS(network.step(sgd, -1.0), Error);
   network.step(sgd, 0.0);
   // The forward pass was one of other weights.
-  CHECK_THROWS_AS(network.backward(dy, 1, nullptr), StateError);
+  CHECK_THROWS_AS(network.backward(dy, nullptr), StateError);
 
   network.forward(data.inputs_view(), true, 1, nullptr);
   network.set_parameter("0.weight", values.data());
-  CHECK_THROWS_AS(network.backward(dy, 1, nullptr), StateError);
+  CHECK_THROWS_AS(network.backward(dy, nullptr), StateError);
   network.forward(data.inputs_view(), true, 1, nullptr);
   network.run_epoch(data.inputs_view(), data.by_row(), Loss::defaults(Loss::Kind::mse), sgd, {});
-  CHECK_THROWS_AS(network.backward(dy, 1, nullptr), StateError);
+  CHECK_THROWS_AS(network.backward(dy, nullptr), StateError);
   CHECK_FALSE(network.has_gradients());
 }

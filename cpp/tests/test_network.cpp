@@ -139,7 +139,7 @@ TEST_CASE("evaluate is the weighted mean loss, in batches of any size, on any th
   const std::vector<double> z = predicted(*network, data.inputs_view(), 50);
   TargetsView y = data.by_label();
   y.sample_weights = data.weights.data();
-  y.class_weights = data.class_weights.data();
+  data.weigh_classes(y);
   double sum = 0.0, total = 0.0;
   for (int64_t i = 0; i < 50; ++i) {
     const double weight = data.weights[i] * data.class_weights[data.labels[i]];

@@ -131,7 +131,7 @@ TEST_CASE("training equals plain loops, with and without weights") {
         PlainNetwork plain(network, hidden);
         TargetsView y = data.by_label();
         if (weighted) y.sample_weights = data.weights.data();
-        if (by_class) y.class_weights = data.class_weights.data();
+        if (by_class) data.weigh_classes(y);
         double weights = 0.0;
         for (int64_t i = 0; i < data.rows; ++i)
           weights += (weighted ? data.weights[i] : 1.0) *
@@ -156,6 +156,29 @@ TEST_CASE("training equals plain loops, with and without weights") {
         check_close(parameter(network, "1.weight"), plain.w2);
         check_close(parameter(network, "1.bias"), plain.b2);
       }
+}
+
+TEST_CASE("class weights of a single output weigh rows by the sign of their target") {
+  DataSet data(20, 4, 1);
+  std::vector<double> by_row;
+  for (double& target : data.targets) {
+    target = target < 0.5 ? 0.0 : 1.0;
+    by_row.push_back(target > 0.0 ? 3.0 : 0.5);
+  }
+  const double by_class[] = {0.5, 3.0};
+  TargetsView rows = data.by_row(), classes = data.by_row();
+  rows.sample_weights = by_row.data();
+  classes.class_weights = by_class;
+  classes.classes = 2;
+  Network<double> a({dense(1)}, 4, 1), b({dense(1)}, 4, 1), unweighted({dense(1)}, 4, 1);
+  const Loss loss = Loss::defaults(Loss::Kind::binary_cross_entropy);
+  const auto train = [&](Network<double>& network, const TargetsView& y) {
+    network.run_epoch(data.inputs_view(), y, loss, optimizer(Opt::sgd, 0.5), options(7));
+    return Snapshot<double>(network);
+  };
+  const Snapshot<double> expected = train(a, rows);
+  CHECK(train(b, classes) == expected);
+  CHECK_FALSE(train(unweighted, data.by_row()) == expected);
 }
 
 TEST_CASE("penalties on weights move them, biases not") {

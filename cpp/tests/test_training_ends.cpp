@@ -150,8 +150,11 @@ TEST_CASE("errors of the caller leave the network as it was") {
   narrow.values.columns = 2;
   refuses("y has 2 columns", x, narrow, mse(), sgd, options(5));
   TargetsView classes = data.by_row();
-  classes.class_weights = data.class_weights.data();
+  data.weigh_classes(classes);
   refuses("class_weight", x, classes, mse(), sgd, options(5));
+  classes.classes = 2;
+  refuses("class_weight", x, classes, mse(), sgd, options(5));
+  refuses("class_weight has 2 entries", x, classes, cross_entropy(), sgd, options(5));
 
   EpochOptions o = options(5);
   o.first_batch = 4;

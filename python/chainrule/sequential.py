@@ -198,6 +198,8 @@ class Sequential(Stack):
                     if validation is not None:
                         raise ValueError("give validation_data or validation_split, not both")
                     validation = self._validation_data(validation_data, loss, class_weight)
+                measured = training.metrics_for(loss, self.outputs, chosen, data.y)
+                training.check_monitor(optimizer, measured, validated=validation is not None)
                 progress = training.progress(self, data, plan)
             self.loss = loss
             self.metrics = chosen
@@ -284,7 +286,7 @@ class Sequential(Stack):
         threads = thread_count(num_threads)
         with self._kept_unbuilt_on_error():
             data = self._training_data(x, y, loss, sample_weight, class_weight)
-        measured = training.metrics_for(loss, self.outputs, chosen)
+        measured = training.metrics_for(loss, self.outputs, chosen, data.y)
         return training.evaluate(self, data, loss, measured, rows, threads)
 
     def predict(
@@ -353,7 +355,8 @@ class Sequential(Stack):
         """Write the network with its training state to a safetensors file.
 
         The file is written under a temporary name and renamed, so an interruption leaves the old
-        file or the new one.
+        file or the new one. What is a function of the caller's, such as a learning rate or a
+        metric, cannot be kept; of a learning rate its first value is.
 
         Parameters
         ----------

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from chainrule import metrics as metrics_module
 from chainrule.callbacks import Callback, CallbackList, StopTraining
 from chainrule.metrics import Metric
+from chainrule.names import unknown_name
 from chainrule.progress import Progress, make_progress
 from chainrule.schedules import ReduceOnPlateau
 
@@ -73,13 +74,30 @@ def resolve_metrics(given: Iterable[str | Metric | Callable[..., Any]]) -> list[
     return [metrics_module.get(metric) for metric in given]
 
 
-def metrics_for(loss: Loss, outputs: int, chosen: list[Metric] | None) -> list[Metric]:
-    """Return the metrics to report: the chosen ones, or those customary for the loss."""
+def metrics_for(
+    loss: Loss, outputs: int, chosen: list[Metric] | None, targets: NDArray[Any]
+) -> list[Metric]:
+    """Return the metrics to report: the chosen ones, or those customary for loss and targets."""
     if chosen is None:
         chosen = resolve_metrics(_DEFAULT_METRICS.get(loss.kind, []))
+        # Of a probability between 0 and 1 no prediction is right or wrong.
+        if loss.kind == "binary_cross_entropy" and not np.isin(targets, (0, 1)).all():
+            chosen = []
     if loss.kind == "binary_cross_entropy" and outputs > 1:
         return [metric.as_multilabel() for metric in chosen]
     return chosen
+
+
+def check_monitor(optimizer: Optimizer, measured: list[Metric], *, validated: bool) -> None:
+    """Raise ValueError when the schedule watches a value that no epoch will report."""
+    schedule = optimizer.schedule
+    if not isinstance(schedule, ReduceOnPlateau):
+        return
+    names = ["loss", *(metric.name for metric in measured)]
+    if validated:
+        names += [f"val_{name}" for name in names]
+    if schedule.monitor not in names:
+        raise ValueError(unknown_name("monitor of ReduceOnPlateau", schedule.monitor, names))
 
 
 def split_validation(data: Data, fraction: float) -> tuple[Data, Data | None]:
@@ -218,7 +236,7 @@ class _Epoch:
         self._progress = progress
         self._loss = net.loss
         self._optimizer = net.optimizer
-        self._metrics = metrics_for(net.loss, net.outputs, net.metrics)
+        self._metrics = metrics_for(net.loss, net.outputs, net.metrics, data.y)
         self._batches = -(-len(data.x) // plan.batch_size)
         self._rates = step_rates(net, net.optimizer, self._batches, self._batches)
         self._outputs = np.empty((len(data.x), net.outputs), net.dtype) if self._metrics else None
@@ -262,7 +280,7 @@ class _Epoch:
 
 def _validate(net: Sequential, validation: Data, plan: FitPlan) -> dict[str, Any]:
     assert net.loss is not None
-    metrics = metrics_for(net.loss, net.outputs, net.metrics)
+    metrics = metrics_for(net.loss, net.outputs, net.metrics, validation.y)
     result = evaluate(net, validation, net.loss, metrics, _EVALUATE_ROWS, plan.num_threads)
     return {f"val_{name}": value for name, value in result.items()}
 

@@ -7,7 +7,8 @@ namespace chainrule {
 
 enum class DataType { uint8, float32, float64 };
 
-/// A table of numbers somewhere in memory, read in place: any strides (in bytes), never copied as a whole.
+/// A table of numbers somewhere in memory, read in place: any strides (in bytes), never copied as a
+/// whole.
 struct RowsView {
   const void* data = nullptr;
   DataType type = DataType::float32;
@@ -32,7 +33,8 @@ struct TargetsView {
   const std::int64_t* labels = nullptr;    // class indices (cross_entropy), or
   RowsView values;                         // one row of numbers per row of x
   const double* sample_weights = nullptr;  // one per row; null: all 1
-  const double* class_weights = nullptr;   // null: all 1; else `classes` of them: one per output, or two for a single output
+  const double* class_weights =
+      nullptr;  // null: all 1; else `classes` of them: one per output, or two for a single output
   std::int64_t classes = 0;
   std::int64_t rows = 0;
 };

@@ -17,18 +17,18 @@ namespace chainrule {
 /// How one pass over the training data runs.
 struct EpochOptions {
   std::int64_t batch_size = 32;
-  int num_threads = 0;   // 0: default_num_threads()
-  bool shuffle = true;   // in the order that (seed, epoch) gives
-  /// false: a single batch by itself (batches from first_batch on), which counts as steps but not as an epoch. Nothing is
-  /// kept to go back to: a batch whose loss is not finite changes no parameter, an overflow in its update is not looked for.
+  int num_threads = 0;  // 0: default_num_threads()
+  bool shuffle = true;  // in the order that (seed, epoch) gives
+  /// false: batches by themselves, which count as steps but not as an epoch; on divergence this
+  /// call is undone.
   bool whole_epoch = true;
-  double learning_rate = 0.0;            // 0: the optimizer's own
+  double learning_rate = 0.0;              // 0: the optimizer's own
   const double* learning_rates = nullptr;  // one per batch of the epoch; takes precedence
-  std::int64_t first_batch = 0;          // for epochs that are run in pieces
-  std::int64_t batches = -1;             // -1: to the end of the epoch
-  void* outputs = nullptr;               // rows x outputs, network's type: raw outputs in the rows' own places
-  /// Called on the calling thread now and then (not after every batch); true stops after the current batch, and so
-  /// does an exception, which is then passed on.
+  std::int64_t first_batch = 0;            // for epochs that are run in pieces
+  std::int64_t batches = -1;               // -1: to the end of the epoch
+  void* outputs = nullptr;  // rows x outputs, network's type: raw outputs in the rows' own places
+  /// Called on the calling thread now and then (not after every batch); true stops after the
+  /// current batch, and so does an exception, which is then passed on.
   std::function<bool(std::int64_t batches_done, double mean_loss)> poll;
 };
 
@@ -43,22 +43,23 @@ struct EpochResult {
 struct ParameterInfo {
   std::string name;  // "<layer index>.<array>"
   std::int64_t layer;
-  std::int64_t rows;     // 1 for vectors
+  std::int64_t rows;  // 1 for vectors
   std::int64_t columns;
-  bool vector;           // described as one-dimensional
+  bool vector;  // described as one-dimensional
   bool trainable;
 };
 
 /// A network of layers with its parameters, and the state of its training. T is float or double.
 ///
-/// One thread at a time may use a network: a second one gets a StateError. Different networks are independent.
-/// The bits of every result depend on the description, the seed and the data alone, never on threads, instruction set
-/// or, for predictions, on the other rows of the batch.
+/// One thread at a time may use a network: a second one gets a StateError. Different networks are
+/// independent. The bits of every result depend on the description, the seed and the data alone,
+/// never on threads, instruction set or, for predictions, on the other rows of the batch.
 template <class T>
 class Network {
  public:
   /// Throws Error when the layers do not fit each other or there are none.
-  Network(std::vector<std::shared_ptr<const Layer>> layers, std::int64_t inputs, std::uint64_t seed);
+  Network(std::vector<std::shared_ptr<const Layer>> layers, std::int64_t inputs,
+          std::uint64_t seed);
   Network(const Network& other);
   Network& operator=(const Network&) = delete;
   ~Network();
@@ -73,36 +74,42 @@ class Network {
   void get_parameter(const std::string& name, T* values) const;
   void set_parameter(const std::string& name, const T* values);
 
-  /// The optimizer's memory: its kind (empty before the first step), arrays per parameter, and counters.
+  /// The optimizer's memory: its kind (empty before the first step), arrays per parameter, and
+  /// counters.
   std::string optimizer_kind() const;
   std::vector<std::string> optimizer_slots() const;
   void get_slot(const std::string& slot, const std::string& parameter, T* values) const;
   void set_slot(const std::string& slot, const std::string& parameter, const T* values);
   std::int64_t steps() const;   // optimizer steps of the present state
   std::int64_t epochs() const;  // epochs begun and finished, over all calls
-  /// Starts the optimizer's memory afresh as `optimizer` would, with these counters (for resuming a saved run).
-  void restore_training(const Optimizer& optimizer, std::int64_t steps, std::int64_t total_steps, std::int64_t epochs);
+  /// Starts the optimizer's memory afresh as `optimizer` would, with these counters (for resuming a
+  /// saved run).
+  void restore_training(const Optimizer& optimizer, std::int64_t steps, std::int64_t total_steps,
+                        std::int64_t epochs);
   void reset_optimizer();
   std::int64_t total_steps() const;  // over all optimizers: what dropout's random numbers depend on
 
-  /// Trains for one epoch or a part of it. On divergence throws DivergenceError with everything as it was when the epoch began.
-  EpochResult run_epoch(const RowsView& x, const TargetsView& y, const Loss& loss, const Optimizer& optimizer,
-                        const EpochOptions& options);
+  /// Trains for one epoch or a part of it. On divergence throws DivergenceError with everything as
+  /// it was when the epoch began.
+  EpochResult run_epoch(const RowsView& x, const TargetsView& y, const Loss& loss,
+                        const Optimizer& optimizer, const EpochOptions& options);
 
   /// Mean loss over the rows; raw outputs too when `outputs` is given (rows x outputs()).
-  double evaluate(const RowsView& x, const TargetsView& y, const Loss& loss, std::int64_t batch_size, int num_threads,
-                  T* outputs);
+  double evaluate(const RowsView& x, const TargetsView& y, const Loss& loss,
+                  std::int64_t batch_size, int num_threads, T* outputs);
 
   /// The last layer's outputs, rows x outputs(), each row's bits independent of the others.
   void predict(const RowsView& x, std::int64_t batch_size, int num_threads, T* outputs);
 
-  /// The chain rule by hand. forward keeps what backward needs; backward gives d loss / d x and keeps the gradients.
+  /// The chain rule by hand. forward keeps what backward needs; backward gives d loss / d x and
+  /// keeps the gradients.
   void forward(const RowsView& x, bool training, int num_threads, T* outputs);
-  void backward(const RowsView& dy, int num_threads, T* dx);
-  /// Forward, loss and backward in one go: the mean loss of these rows, the gradients kept, and d loss / d x if `dx` is given.
-  /// A loss that contains the last activation works from that activation's input, as in run_epoch.
-  double compute_gradients(const RowsView& x, const TargetsView& y, const Loss& loss, bool training, int num_threads,
-                           T* dx);
+  void backward(const RowsView& dy, T* dx);
+  /// Forward, loss and backward in one go: the mean loss of these rows, the gradients kept, and d
+  /// loss / d x if `dx` is given. A loss that contains the last activation works from that
+  /// activation's input, as in run_epoch.
+  double compute_gradients(const RowsView& x, const TargetsView& y, const Loss& loss, bool training,
+                           int num_threads, T* dx);
   bool has_gradients() const;
   void get_gradient(const std::string& name, T* values) const;
   /// One optimizer step from the kept gradients.
@@ -122,20 +129,23 @@ class Network {
 extern template class Network<float>;
 extern template class Network<double>;
 
-/// The loss of raw outputs z (rows x columns, row-major) and, if `dz` is given, its gradient with respect to them.
+/// The loss of raw outputs z (rows x columns, row-major) and, if `dz` is given, its gradient with
+/// respect to them.
 template <class T>
-double loss_and_gradient(const Loss& loss, const T* z, std::int64_t rows, std::int64_t columns, const TargetsView& y,
-                         T* dz);
+double loss_and_gradient(const Loss& loss, const T* z, std::int64_t rows, std::int64_t columns,
+                         const TargetsView& y, T* dz);
 
 /// Applies the loss's link (softmax, sigmoid, exp) to rows of raw outputs in place.
 template <class T>
 void apply_link(const Loss& loss, T* outputs, std::int64_t rows, std::int64_t columns);
 
-/// Throws Error naming the first row and column of x that is NaN, infinite, or too large for the precision.
+/// Throws Error naming the first row and column of x that is NaN, infinite, or too large for the
+/// precision.
 template <class T>
 void check_finite(const RowsView& x, const char* name);
 
-/// How many threads a call uses unless told: CHAINRULE_NUM_THREADS, else OpenMP's limit, affinity and cgroup quota.
+/// How many threads a call uses unless told: CHAINRULE_NUM_THREADS, else OpenMP's limit, affinity
+/// and cgroup quota.
 int default_num_threads();
 
 /// Name of the instruction set in use, and of all usable ones, best first.

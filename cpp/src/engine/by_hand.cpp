@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The chain rule step by step: the same stages as in training, with the gradients kept instead of used up.
+// The chain rule step by step: the same stages as in training, with the gradients kept instead of
+// used up.
 #include "engine/gather.hpp"
 #include "engine/network_state.hpp"
 #include "engine/threads.hpp"
@@ -23,7 +24,8 @@ void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* o
     options.backward = true;
     options.input_gradient = true;
     s.forward_step.reset();
-    s.by_hand = std::make_unique<engine::Plan<T>>(s.kernels, s.layers, s.parameters, s.inputs, options);
+    s.by_hand =
+        std::make_unique<engine::Plan<T>>(s.kernels, s.layers, s.parameters, s.inputs, options);
   }
   engine::Plan<T>& plan = *s.by_hand;
   plan.refresh();
@@ -43,17 +45,17 @@ void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* o
 }
 
 template <class T>
-void Network<T>::backward(const RowsView& dy, int num_threads, T* dx) {
+void Network<T>::backward(const RowsView& dy, T* dx) {
   State& s = *state_;
   const InUse guard(s.busy);
-  if (!s.forward_step) throw StateError("backward needs the forward pass of the present weights: call forward first");
+  if (!s.forward_step)
+    throw StateError("backward needs the forward pass of the present weights: call forward first");
   Step<T> step = *s.forward_step;
   if (dy.rows != step.rows || dy.columns != s.outputs) {
     throw Error("dy has shape (" + std::to_string(dy.rows) + ", " + std::to_string(dy.columns) +
-                "); the last forward pass gave (" + std::to_string(step.rows) + ", " + std::to_string(s.outputs) +
-                ")");
+                "); the last forward pass gave (" + std::to_string(step.rows) + ", " +
+                std::to_string(s.outputs) + ")");
   }
-  (void)num_threads;  // the plan of the forward pass is laid out for its number of threads
   s.need_gradients();
   engine::Plan<T>& plan = *s.by_hand;
   step.gradients = s.gradients.data();
@@ -61,7 +63,8 @@ void Network<T>::backward(const RowsView& dy, int num_threads, T* dx) {
     Flow flow(team);
     const engine::Range rows = step.rows_of(flow.share());
     const engine::Tensor<T>& last = plan.result_gradient();
-    engine::gather_rows<T>(s.kernels, dy, nullptr, 0, rows, nullptr, nullptr, last.data, last.stride);
+    engine::gather_rows<T>(s.kernels, dy, nullptr, 0, rows, nullptr, nullptr, last.data,
+                           last.stride);
     plan.backward(flow, step);
     if (dx) {
       flow.enter(Split::rows);
@@ -74,8 +77,8 @@ void Network<T>::backward(const RowsView& dy, int num_threads, T* dx) {
 }
 
 template <class T>
-double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, const Loss& loss, bool training,
-                                     int num_threads, T* dx) {
+double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, const Loss& loss,
+                                     bool training, int num_threads, T* dx) {
   State& s = *state_;
   const InUse guard(s.busy);
   s.check_targets(x, y, loss);
@@ -98,7 +101,8 @@ double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, co
     Flow flow(team);
     compiled.plan.load(flow, step, x, nullptr, 0);
     compiled.plan.forward(flow, step);
-    compiled.stage.run(step, flow.share(), y, nullptr, 0, compiled.plan.result(), compiled.plan.result_gradient());
+    compiled.stage.run(step, flow.share(), y, nullptr, 0, compiled.plan.result(),
+                       compiled.plan.result_gradient());
     compiled.plan.backward(flow, step);
     if (dx) {
       flow.enter(Split::rows);
@@ -126,12 +130,12 @@ void Network<T>::get_gradient(const std::string& name, T* values) const {
   state_->parameters.unpack(p, state_->gradients.data(), values);
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                                       \
-  template void Network<T>::forward(const RowsView&, bool, int, T*);                                   \
-  template void Network<T>::backward(const RowsView&, int, T*);                                        \
-  template double Network<T>::compute_gradients(const RowsView&, const TargetsView&, const Loss&, bool, \
-                                                int, T*);                                              \
-  template bool Network<T>::has_gradients() const;                                                     \
+#define CHAINRULE_INSTANTIATE(T)                                                                  \
+  template void Network<T>::forward(const RowsView&, bool, int, T*);                              \
+  template void Network<T>::backward(const RowsView&, T*);                                        \
+  template double Network<T>::compute_gradients(const RowsView&, const TargetsView&, const Loss&, \
+                                                bool, int, T*);                                   \
+  template bool Network<T>::has_gradients() const;                                                \
   template void Network<T>::get_gradient(const std::string&, T*) const;
 
 CHAINRULE_INSTANTIATE(float)

@@ -18,12 +18,15 @@ namespace {
 template <class T>
 struct PaddedCopy {
   PaddedCopy(const T* rows, std::int64_t count, std::int64_t columns)
-      : buffer(count * engine::padded<T>(columns)), tensor{buffer.data(), columns, engine::padded<T>(columns)} {
-    for (std::int64_t i = 0; i < count && rows; ++i) std::copy_n(rows + i * columns, columns, tensor.row(i));
+      : buffer(count * engine::padded<T>(columns)),
+        tensor{buffer.data(), columns, engine::padded<T>(columns)} {
+    for (std::int64_t i = 0; i < count && rows; ++i)
+      std::copy_n(rows + i * columns, columns, tensor.row(i));
   }
 
   void copy_to(T* rows, std::int64_t count) const {
-    for (std::int64_t i = 0; i < count; ++i) std::copy_n(tensor.row(i), tensor.columns, rows + i * tensor.columns);
+    for (std::int64_t i = 0; i < count; ++i)
+      std::copy_n(tensor.row(i), tensor.columns, rows + i * tensor.columns);
   }
 
   engine::Buffer<T> buffer;
@@ -62,11 +65,12 @@ bool packed_row_is_finite(const RowsView& x, std::int64_t row) {
 }  // namespace
 
 template <class T>
-double loss_and_gradient(const Loss& loss, const T* z, std::int64_t rows, std::int64_t columns, const TargetsView& y,
-                         T* dz) {
+double loss_and_gradient(const Loss& loss, const T* z, std::int64_t rows, std::int64_t columns,
+                         const TargetsView& y, T* dz) {
   if (rows < 1 || columns < 1) throw Error("outputs is empty");
   if (y.rows != rows) {
-    throw Error("outputs has " + std::to_string(rows) + " rows but y has " + std::to_string(y.rows));
+    throw Error("outputs has " + std::to_string(rows) + " rows but y has " +
+                std::to_string(y.rows));
   }
   engine::LossStage<T>::check(loss, y, columns);
   engine::LossStage<T> stage(kernels::table<T>(kernels::active()), loss, columns, rows);
@@ -76,7 +80,8 @@ double loss_and_gradient(const Loss& loss, const T* z, std::int64_t rows, std::i
   engine::Step<T> step;
   step.rows = rows;
   engine::run_team(1, [&](engine::Team team) {
-    stage.run(step, {team.index, team.size}, y, nullptr, 0, outputs.tensor, dz ? gradient.tensor : engine::Tensor<T>{});
+    stage.run(step, {team.index, team.size}, y, nullptr, 0, outputs.tensor,
+              dz ? gradient.tensor : engine::Tensor<T>{});
   });
   if (dz) gradient.copy_to(dz, rows);
   const double weight = stage.weight(y, nullptr, 0, rows);
@@ -87,10 +92,17 @@ template <class T>
 void apply_link(const Loss& loss, T* outputs, std::int64_t rows, std::int64_t columns) {
   kernels::ActivationArgs<T> f{};
   switch (loss.link()) {
-    case Loss::Link::identity: return;
-    case Loss::Link::softmax: f.kind = kernels::ActivationKind::softmax; break;
-    case Loss::Link::sigmoid: f.kind = kernels::ActivationKind::sigmoid; break;
-    case Loss::Link::exponential: f.kind = kernels::ActivationKind::exponential; break;
+    case Loss::Link::identity:
+      return;
+    case Loss::Link::softmax:
+      f.kind = kernels::ActivationKind::softmax;
+      break;
+    case Loss::Link::sigmoid:
+      f.kind = kernels::ActivationKind::sigmoid;
+      break;
+    case Loss::Link::exponential:
+      f.kind = kernels::ActivationKind::exponential;
+      break;
   }
   if (rows < 1 || columns < 1) return;
   const PaddedCopy<T> padded(outputs, rows, columns);
@@ -98,7 +110,8 @@ void apply_link(const Loss& loss, T* outputs, std::int64_t rows, std::int64_t co
   f.columns = columns;
   f.stride = padded.tensor.stride;
   engine::run_team(1, [&](engine::Team) {
-    kernels::table<T>(kernels::active()).activation_forward(f, padded.tensor.data, padded.tensor.data);
+    kernels::table<T>(kernels::active())
+        .activation_forward(f, padded.tensor.data, padded.tensor.data);
   });
   padded.copy_to(outputs, rows);
 }
@@ -109,7 +122,7 @@ void check_finite(const RowsView& x, const char* name) {
   const bool single = x.type == DataType::float32;
   const bool packed = x.column_stride == (single ? 4 : 8);
   for (std::int64_t i = 0; i < x.rows; ++i) {
-    const bool finite = !packed ? row_is_finite<T>(x, i)
+    const bool finite = !packed  ? row_is_finite<T>(x, i)
                         : single ? packed_row_is_finite<T, float>(x, i)
                                  : packed_row_is_finite<T, double>(x, i);
     if (finite) continue;
@@ -119,15 +132,16 @@ void check_finite(const RowsView& x, const char* name) {
       const std::string what = std::isnan(v)   ? "NaN"
                                : std::isinf(v) ? "infinite"
                                                : std::to_string(v) + ", too large for float32";
-      throw Error(std::string(name) + " must be finite; row " + std::to_string(i) + ", column " + std::to_string(j) +
-                  " is " + what);
+      throw Error(std::string(name) + " must be finite; row " + std::to_string(i) + ", column " +
+                  std::to_string(j) + " is " + what);
     }
   }
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                                               \
-  template double loss_and_gradient(const Loss&, const T*, std::int64_t, std::int64_t, const TargetsView&, T*); \
-  template void apply_link(const Loss&, T*, std::int64_t, std::int64_t);                                       \
+#define CHAINRULE_INSTANTIATE(T)                                                       \
+  template double loss_and_gradient(const Loss&, const T*, std::int64_t, std::int64_t, \
+                                    const TargetsView&, T*);                           \
+  template void apply_link(const Loss&, T*, std::int64_t, std::int64_t);               \
   template void check_finite<T>(const RowsView&, const char*);
 
 CHAINRULE_INSTANTIATE(float)

@@ -10,21 +10,23 @@
 
 namespace chainrule::engine {
 
-static_assert(static_cast<int>(DataType::float64) == static_cast<int>(kernels::SourceType::float64));
+static_assert(static_cast<int>(DataType::float64) ==
+              static_cast<int>(kernels::SourceType::float64));
 
-/// Rows [rows.begin, rows.end) of a batch whose row i is row order[first + i] of `source` (null: first + i), converted
-/// to T and, when `scale` is given, times scale plus offset by column.
+/// Rows [rows.begin, rows.end) of a batch whose row i is row order[first + i] of `source` (null:
+/// first + i), converted to T and, when `scale` is given, times scale plus offset by column.
 template <class T>
-void gather_rows(const kernels::KernelTable<T>& kernels, const RowsView& source, const std::int64_t* order,
-                 std::int64_t first, Range rows, const T* scale, const T* offset, T* y, std::int64_t stride) {
+void gather_rows(const kernels::KernelTable<T>& kernels, const RowsView& source,
+                 const std::int64_t* order, std::int64_t first, Range rows, const T* scale,
+                 const T* offset, T* y, std::int64_t stride) {
   kernels.gather({static_cast<kernels::SourceType>(source.type), source.data, source.row_stride,
-                  source.column_stride, order, first + rows.begin, rows.size(), source.columns, scale, offset,
-                  y + rows.begin * stride, stride});
+                  source.column_stride, order, first + rows.begin, rows.size(), source.columns,
+                  scale, offset, y + rows.begin * stride, stride});
 }
 
 inline double value_at(const RowsView& source, std::int64_t row, std::int64_t column) {
-  const char* p =
-      static_cast<const char*>(source.data) + row * source.row_stride + column * source.column_stride;
+  const char* p = static_cast<const char*>(source.data) + row * source.row_stride +
+                  column * source.column_stride;
   if (source.type == DataType::uint8) return *reinterpret_cast<const std::uint8_t*>(p);
   if (source.type == DataType::float32) {
     float value;

@@ -21,7 +21,8 @@ void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_thr
     engine::PlanOptions options;
     options.batch_size = chunk;
     options.threads = threads;
-    s.inference = std::make_unique<engine::Plan<T>>(s.kernels, s.layers, s.parameters, s.inputs, options);
+    s.inference =
+        std::make_unique<engine::Plan<T>>(s.kernels, s.layers, s.parameters, s.inputs, options);
   }
   engine::Plan<T>& plan = *s.inference;
   plan.refresh();
@@ -39,8 +40,8 @@ void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_thr
 }
 
 template <class T>
-double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss& loss, std::int64_t batch_size,
-                            int num_threads, T* outputs) {
+double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss& loss,
+                            std::int64_t batch_size, int num_threads, T* outputs) {
   State& s = *state_;
   const InUse guard(s.busy);
   s.check_targets(x, y, loss);
@@ -61,7 +62,8 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
       compiled.plan.load(flow, step, x, nullptr, first);
       compiled.plan.forward(flow, step);
       compiled.stage.run(step, flow.share(), y, nullptr, first, compiled.plan.result(), {});
-      if (outputs) copy_rows<T>(compiled.plan.result(), step.rows_of(flow.share()), nullptr, first, outputs);
+      if (outputs)
+        copy_rows<T>(compiled.plan.result(), step.rows_of(flow.share()), nullptr, first, outputs);
       flow.enter(Split::columns);
       if (flow.first_thread()) {
         loss_sum += compiled.stage.sum(step.rows);
@@ -72,9 +74,9 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
   return weight > 0.0 ? loss_sum / weight : 0.0;
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                                  \
-  template void Network<T>::predict(const RowsView&, std::int64_t, int, T*);                      \
-  template double Network<T>::evaluate(const RowsView&, const TargetsView&, const Loss&,          \
+#define CHAINRULE_INSTANTIATE(T)                                                         \
+  template void Network<T>::predict(const RowsView&, std::int64_t, int, T*);             \
+  template double Network<T>::evaluate(const RowsView&, const TargetsView&, const Loss&, \
                                        std::int64_t, int, T*);
 
 CHAINRULE_INSTANTIATE(float)

@@ -9,11 +9,12 @@
 
 namespace chainrule::engine {
 
-static_assert(static_cast<int>(Loss::Kind::poisson) == static_cast<int>(kernels::LossKind::poisson));
+static_assert(static_cast<int>(Loss::Kind::poisson) ==
+              static_cast<int>(kernels::LossKind::poisson));
 
 template <class T>
-LossStage<T>::LossStage(const kernels::KernelTable<T>& kernels, const Loss& loss, std::int64_t outputs,
-                        std::int64_t batch_size)
+LossStage<T>::LossStage(const kernels::KernelTable<T>& kernels, const Loss& loss,
+                        std::int64_t outputs, std::int64_t batch_size)
     : kernels_(kernels),
       loss_(loss),
       outputs_(outputs),
@@ -36,26 +37,31 @@ void LossStage<T>::check(const Loss& loss, const TargetsView& y, std::int64_t ou
   const std::string kind = loss.config().kind;
   const std::int64_t classes = loss.takes_labels() ? outputs : 2;
   if (y.class_weights && y.classes != classes) {
-    throw Error("class_weight has " + std::to_string(y.classes) + " entries; " + kind + " on a network of " +
-                std::to_string(outputs) + " outputs expects " + std::to_string(classes));
+    throw Error("class_weight has " + std::to_string(y.classes) + " entries; " + kind +
+                " on a network of " + std::to_string(outputs) + " outputs expects " +
+                std::to_string(classes));
   }
   if (y.labels) {
-    if (!loss.takes_labels()) throw Error(kind + " compares numbers, not class labels: give y as rows of numbers");
+    if (!loss.takes_labels())
+      throw Error(kind + " compares numbers, not class labels: give y as rows of numbers");
     for (std::int64_t i = 0; i < y.rows; ++i) {
       if (y.labels[i] < 0 || y.labels[i] >= outputs) {
-        throw Error("y[" + std::to_string(i) + "] is label " + std::to_string(y.labels[i]) + "; the network has " +
-                    std::to_string(outputs) + " outputs, so labels are 0.." + std::to_string(outputs - 1));
+        throw Error("y[" + std::to_string(i) + "] is label " + std::to_string(y.labels[i]) +
+                    "; the network has " + std::to_string(outputs) + " outputs, so labels are 0.." +
+                    std::to_string(outputs - 1));
       }
     }
     return;
   }
   const std::int64_t expected = loss.target_columns(outputs);
   if (y.values.columns != expected) {
-    throw Error("y has " + std::to_string(y.values.columns) + " columns; " + kind + " on a network of " +
-                std::to_string(outputs) + " outputs expects " + std::to_string(expected));
+    throw Error("y has " + std::to_string(y.values.columns) + " columns; " + kind +
+                " on a network of " + std::to_string(outputs) + " outputs expects " +
+                std::to_string(expected));
   }
   if (y.class_weights && kind != "cross_entropy" && outputs != 1) {
-    throw Error("class_weight with " + kind + " needs a network of one output, got " + std::to_string(outputs));
+    throw Error("class_weight with " + kind + " needs a network of one output, got " +
+                std::to_string(outputs));
   }
 }
 
@@ -63,7 +69,8 @@ template <class T>
 double LossStage<T>::label_weight(const TargetsView& y, std::int64_t row) const {
   if (!y.class_weights) return 1.0;
   if (y.labels) return y.class_weights[y.labels[row]];
-  if (loss_.takes_labels()) return 1.0;  // probability rows: the kernel weighs each class, the mean is over rows
+  if (loss_.takes_labels())
+    return 1.0;  // probability rows: the kernel weighs each class, the mean is over rows
   return y.class_weights[value_at(y.values, row, 0) > 0.0 ? 1 : 0];
 }
 
@@ -93,10 +100,12 @@ bool LossStage<T>::finite(Range rows) const {
 }
 
 template <class T>
-void LossStage<T>::gather_values(const TargetsView& y, const std::int64_t* order, std::int64_t first, Range rows) {
+void LossStage<T>::gather_values(const TargetsView& y, const std::int64_t* order,
+                                 std::int64_t first, Range rows) {
   const std::int64_t stride = padded<T>(outputs_);
   if (target_columns_ == outputs_) {
-    gather_rows<T>(kernels_, y.values, order, first, rows, nullptr, nullptr, values_.data(), stride);
+    gather_rows<T>(kernels_, y.values, order, first, rows, nullptr, nullptr, values_.data(),
+                   stride);
     return;
   }
   const std::int64_t narrow = padded<T>(target_columns_);
@@ -109,8 +118,9 @@ void LossStage<T>::gather_values(const TargetsView& y, const std::int64_t* order
 }
 
 template <class T>
-void LossStage<T>::run(const Step<T>& step, Share share, const TargetsView& y, const std::int64_t* order,
-                       std::int64_t first, const Tensor<T>& z, const Tensor<T>& dz) {
+void LossStage<T>::run(const Step<T>& step, Share share, const TargetsView& y,
+                       const std::int64_t* order, std::int64_t first, const Tensor<T>& z,
+                       const Tensor<T>& dz) {
   const Range rows = step.rows_of(share);
   if (rows.size() == 0) return;
   const bool class_in_kernel = loss_.takes_labels() && y.class_weights;
@@ -151,7 +161,8 @@ void LossStage<T>::run(const Step<T>& step, Share share, const TargetsView& y, c
 template <class T>
 void LossStage<T>::prepare(const TargetsView& y) {
   if (!y.class_weights || !loss_.takes_labels()) return;
-  for (std::int64_t j = 0; j < outputs_; ++j) class_weights_.data()[j] = static_cast<T>(y.class_weights[j]);
+  for (std::int64_t j = 0; j < outputs_; ++j)
+    class_weights_.data()[j] = static_cast<T>(y.class_weights[j]);
 }
 
 template class LossStage<float>;

@@ -9,7 +9,8 @@
 namespace chainrule {
 namespace {
 
-std::int64_t outputs_of(const std::vector<std::shared_ptr<const Layer>>& layers, std::int64_t inputs) {
+std::int64_t outputs_of(const std::vector<std::shared_ptr<const Layer>>& layers,
+                        std::int64_t inputs) {
   if (layers.empty()) throw Error("a network needs at least one layer");
   if (inputs < 1) throw Error("a network needs at least one input, got " + std::to_string(inputs));
   for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -32,8 +33,8 @@ Network<T>::State::State(std::vector<std::shared_ptr<const Layer>> layers_, std:
       parameters(layers, inputs, kernels.panel) {
   parameters.initialize(seed);
   for (const engine::Parameter& p : parameters.list()) {
-    infos.push_back({p.name, p.layer, p.spec.rows, p.spec.columns, !p.spec.matrix, p.spec.trainable});
-    has_running_state |= !p.spec.trainable;
+    infos.push_back(
+        {p.name, p.layer, p.spec.rows, p.spec.columns, !p.spec.matrix, p.spec.trainable});
   }
 }
 
@@ -46,31 +47,32 @@ Network<T>::State::State(const State& other)
       kernels(other.kernels),
       parameters(other.parameters),
       infos(other.infos),
-      has_running_state(other.has_running_state),
       optimizer(other.optimizer),
       total_steps(other.total_steps),
       epochs(other.epochs) {}
 
 template <class T>
 int Network<T>::State::threads_for(std::int64_t rows, int wanted) const {
-  return engine::worthwhile_threads(layers, inputs, rows, wanted > 0 ? wanted : engine::default_threads());
+  return engine::worthwhile_threads(layers, inputs, rows,
+                                    wanted > 0 ? wanted : engine::default_threads());
 }
 
 template <class T>
 void Network<T>::State::need_gradients() {
   if (gradients.empty()) gradients = engine::Buffer<T>(parameters.arena_size());
-  if (!stored_update) stored_update = std::make_unique<engine::StoredUpdate<T>>(kernels, parameters);
+  if (!stored_update)
+    stored_update = std::make_unique<engine::StoredUpdate<T>>(kernels, parameters);
 }
 
 template <class T>
-CompiledLoss<T>& Network<T>::State::compile(std::unique_ptr<CompiledLoss<T>>& slot, const Loss& loss,
-                                            const engine::PlanOptions& options) {
+CompiledLoss<T>& Network<T>::State::compile(std::unique_ptr<CompiledLoss<T>>& slot,
+                                            const Loss& loss, const engine::PlanOptions& options) {
   if (!slot || !(slot->loss == loss) || slot->plan.batch_size() != options.batch_size ||
       slot->plan.threads() != options.threads) {
     slot.reset();
-    slot.reset(new CompiledLoss<T>{loss,
-                                   engine::Plan<T>(kernels, layers, parameters, inputs, options),
-                                   engine::LossStage<T>(kernels, loss, outputs, options.batch_size)});
+    slot.reset(
+        new CompiledLoss<T>{loss, engine::Plan<T>(kernels, layers, parameters, inputs, options),
+                            engine::LossStage<T>(kernels, loss, outputs, options.batch_size)});
   }
   slot->plan.refresh();
   return *slot;
@@ -80,12 +82,14 @@ template <class T>
 void Network<T>::State::check_input(const RowsView& x) const {
   if (x.rows < 1) throw Error("x is empty: it has " + std::to_string(x.rows) + " rows");
   if (x.columns != inputs) {
-    throw Error("x has " + std::to_string(x.columns) + " columns; the network expects " + std::to_string(inputs));
+    throw Error("x has " + std::to_string(x.columns) + " columns; the network expects " +
+                std::to_string(inputs));
   }
 }
 
 template <class T>
-void Network<T>::State::check_targets(const RowsView& x, const TargetsView& y, const Loss& loss) const {
+void Network<T>::State::check_targets(const RowsView& x, const TargetsView& y,
+                                      const Loss& loss) const {
   check_input(x);
   if (y.rows != x.rows) {
     throw Error("x has " + std::to_string(x.rows) + " rows but y has " + std::to_string(y.rows));
@@ -94,7 +98,8 @@ void Network<T>::State::check_targets(const RowsView& x, const TargetsView& y, c
 }
 
 template <class T>
-Network<T>::Network(std::vector<std::shared_ptr<const Layer>> layers, std::int64_t inputs, std::uint64_t seed)
+Network<T>::Network(std::vector<std::shared_ptr<const Layer>> layers, std::int64_t inputs,
+                    std::uint64_t seed)
     : state_(std::make_unique<State>(std::move(layers), inputs, seed)) {}
 
 template <class T>
@@ -134,7 +139,8 @@ const std::vector<ParameterInfo>& Network<T>::parameters() const {
 template <class T>
 void Network<T>::get_parameter(const std::string& name, T* values) const {
   const InUse guard(state_->busy);
-  state_->parameters.unpack(state_->parameters.named(name), state_->parameters.values.data(), values);
+  state_->parameters.unpack(state_->parameters.named(name), state_->parameters.values.data(),
+                            values);
 }
 
 template <class T>
@@ -142,7 +148,8 @@ void Network<T>::set_parameter(const std::string& name, const T* values) {
   const InUse guard(state_->busy);
   const engine::Parameter& p = state_->parameters.named(name);
   for (std::int64_t i = 0; i < p.spec.rows * p.spec.columns; ++i) {
-    if (!std::isfinite(values[i])) throw Error("the values for " + name + " contain NaN or infinity");
+    if (!std::isfinite(values[i]))
+      throw Error("the values for " + name + " contain NaN or infinity");
   }
   state_->parameters.pack(p, values, state_->parameters.values.data());
   state_->forward_step.reset();
@@ -155,7 +162,8 @@ void Network<T>::adapt(std::int64_t layer, const RowsView& x) {
   s.check_input(x);
   const engine::Parameter* mean = s.parameters.find(layer, "mean");
   const engine::Parameter* variance = s.parameters.find(layer, "variance");
-  if (!mean || !variance) throw Error("layer " + std::to_string(layer) + " has no mean and variance to adapt");
+  if (!mean || !variance)
+    throw Error("layer " + std::to_string(layer) + " has no mean and variance to adapt");
   const std::vector<std::shared_ptr<const Layer>> below(s.layers.begin(), s.layers.begin() + layer);
   const std::int64_t chunk = std::min<std::int64_t>(x.rows, 256);
   engine::Plan<T> plan(s.kernels, below, s.parameters, s.inputs, {.batch_size = chunk});
@@ -186,8 +194,15 @@ void Network<T>::adapt(std::int64_t layer, const RowsView& x) {
     }
   });
   for (std::size_t j = 0; j < columns; ++j) {
+    squares[j] /= static_cast<double>(x.rows);
+    if (!std::isfinite(static_cast<T>(squares[j]))) {
+      throw Error("the variance of column " + std::to_string(j) + " of x, " +
+                  std::to_string(squares[j]) + ", is too large for the network's precision");
+    }
+  }
+  for (std::size_t j = 0; j < columns; ++j) {
     s.parameters.at(mean)[j] = static_cast<T>(means[j]);
-    s.parameters.at(variance)[j] = static_cast<T>(squares[j] / static_cast<double>(x.rows));
+    s.parameters.at(variance)[j] = static_cast<T>(squares[j]);
   }
   s.forward_step.reset();
 }

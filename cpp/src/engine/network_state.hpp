@@ -28,7 +28,8 @@ struct CompiledLoss {
 
 template <class T>
 struct Network<T>::State {
-  State(std::vector<std::shared_ptr<const Layer>> layers_, std::int64_t inputs_, std::uint64_t seed_);
+  State(std::vector<std::shared_ptr<const Layer>> layers_, std::int64_t inputs_,
+        std::uint64_t seed_);
   State(const State& other);
 
   std::vector<std::shared_ptr<const Layer>> layers;
@@ -38,7 +39,6 @@ struct Network<T>::State {
   const kernels::KernelTable<T>& kernels;
   engine::Parameters<T> parameters;
   std::vector<ParameterInfo> infos;
-  bool has_running_state = false;  // parameters that the forward pass itself changes
   engine::OptimizerState<T> optimizer;
   std::int64_t total_steps = 0;
   std::int64_t epochs = 0;
@@ -54,8 +54,8 @@ struct Network<T>::State {
   bool gradients_valid = false;
   std::optional<engine::Step<T>> forward_step;  // of the last forward by hand
   std::vector<std::int64_t> order;
-  std::int64_t order_epoch = -1;                // the epoch that `order` is for
-  std::int64_t kept_epoch = -1;                 // the epoch whose beginning the next three hold
+  std::int64_t order_epoch = -1;  // the epoch that `order` is for
+  std::int64_t kept_epoch = -1;   // the epoch whose beginning the next three hold
   engine::Buffer<T> values_before;
   engine::OptimizerState<T> optimizer_before;
   std::int64_t total_steps_before = 0;
@@ -70,8 +70,8 @@ struct Network<T>::State {
   void check_targets(const RowsView& x, const TargetsView& y, const Loss& loss) const;
   void keep_for_divergence();
   void restore_after_divergence();
-  [[noreturn]] void report_divergence(const engine::Plan<T>& plan, std::int64_t rows, std::int64_t epoch,
-                                      std::int64_t batch, double loss, bool restore);
+  [[noreturn]] void report_divergence(const engine::Plan<T>& plan, std::int64_t rows,
+                                      std::int64_t epoch, std::int64_t batch, double loss);
 };
 
 /// Holds a network for one call; a second thread gets an error instead of a race.
@@ -79,7 +79,8 @@ class InUse {
  public:
   explicit InUse(std::atomic_flag& flag) : flag_(flag) {
     if (flag_.test_and_set(std::memory_order_acquire)) {
-      throw StateError("the network is in use by another thread or callback; give each thread its own copy");
+      throw StateError(
+          "the network is in use by another thread or callback; give each thread its own copy");
     }
   }
   ~InUse() { flag_.clear(std::memory_order_release); }
@@ -90,10 +91,11 @@ class InUse {
   std::atomic_flag& flag_;
 };
 
-/// Copies one thread's rows of a tensor into the caller's row-major array, row i to row order[first + i].
+/// Copies one thread's rows of a tensor into the caller's row-major array, row i to row order[first
+/// + i].
 template <class T>
-void copy_rows(const engine::Tensor<T>& from, engine::Range rows, const std::int64_t* order, std::int64_t first,
-               T* to) {
+void copy_rows(const engine::Tensor<T>& from, engine::Range rows, const std::int64_t* order,
+               std::int64_t first, T* to) {
   for (std::int64_t i = rows.begin; i < rows.end; ++i) {
     const std::int64_t row = order ? order[first + i] : first + i;
     std::copy_n(from.row(i), from.columns, to + row * from.columns);

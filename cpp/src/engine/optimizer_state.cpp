@@ -7,7 +7,8 @@
 
 namespace chainrule::engine {
 
-static_assert(static_cast<int>(Optimizer::Kind::lion) == static_cast<int>(kernels::OptimizerKind::lion));
+static_assert(static_cast<int>(Optimizer::Kind::lion) ==
+              static_cast<int>(kernels::OptimizerKind::lion));
 
 template <class T>
 void OptimizerState<T>::prepare(const Optimizer& optimizer, std::int64_t arena_size) {
@@ -22,6 +23,16 @@ void OptimizerState<T>::prepare(const Optimizer& optimizer, std::int64_t arena_s
   if (optimizer.kind == Optimizer::Kind::adagrad) {
     std::fill_n(slots[0].data(), arena_size, static_cast<T>(optimizer.initial_accumulator));
   }
+}
+
+template <class T>
+void OptimizerState<T>::copy_from(const OptimizerState& other) {
+  if (kind != other.kind || names != other.names) {
+    *this = other;
+    return;
+  }
+  for (std::size_t i = 0; i < slots.size(); ++i) slots[i].copy_from(other.slots[i]);
+  steps = other.steps;
 }
 
 template <class T>
@@ -58,8 +69,9 @@ kernels::UpdateRule<T> make_rule(const Optimizer& o, double learning_rate, std::
 }
 
 template <class T>
-Update<T> make_update(const kernels::KernelTable<T>& kernels, const Optimizer& optimizer, double learning_rate,
-                      Parameters<T>& parameters, OptimizerState<T>& state, std::int64_t step) {
+Update<T> make_update(const kernels::KernelTable<T>& kernels, const Optimizer& optimizer,
+                      double learning_rate, Parameters<T>& parameters, OptimizerState<T>& state,
+                      std::int64_t step) {
   Update<T> u;
   u.kernels = &kernels;
   u.rule = make_rule<T>(optimizer, learning_rate, step);
@@ -72,9 +84,9 @@ template struct OptimizerState<float>;
 template struct OptimizerState<double>;
 template kernels::UpdateRule<float> make_rule(const Optimizer&, double, std::int64_t);
 template kernels::UpdateRule<double> make_rule(const Optimizer&, double, std::int64_t);
-template Update<float> make_update(const kernels::KernelTable<float>&, const Optimizer&, double, Parameters<float>&,
-                                   OptimizerState<float>&, std::int64_t);
-template Update<double> make_update(const kernels::KernelTable<double>&, const Optimizer&, double, Parameters<double>&,
-                                    OptimizerState<double>&, std::int64_t);
+template Update<float> make_update(const kernels::KernelTable<float>&, const Optimizer&, double,
+                                   Parameters<float>&, OptimizerState<float>&, std::int64_t);
+template Update<double> make_update(const kernels::KernelTable<double>&, const Optimizer&, double,
+                                    Parameters<double>&, OptimizerState<double>&, std::int64_t);
 
 }  // namespace chainrule::engine

@@ -12,7 +12,8 @@
 
 namespace chainrule::engine {
 
-/// What an optimizer remembers between steps: arenas in the parameters' layout, and the number of steps.
+/// What an optimizer remembers between steps: arenas in the parameters' layout, and the number of
+/// steps.
 template <class T>
 struct OptimizerState {
   std::string kind;  // empty: none yet
@@ -22,12 +23,15 @@ struct OptimizerState {
 
   /// Keeps the state when it is one that `optimizer` can go on from, else starts afresh.
   void prepare(const Optimizer& optimizer, std::int64_t arena_size);
+  /// Like assignment, but into the memory that is there already where it fits.
+  void copy_from(const OptimizerState& other);
   T* slot(std::size_t i) { return i < slots.size() ? slots[i].data() : nullptr; }
 };
 
 /// The numbers of step `step` (counted from 1), worked out in double.
 template <class T>
-kernels::UpdateRule<T> make_rule(const Optimizer& optimizer, double learning_rate, std::int64_t step);
+kernels::UpdateRule<T> make_rule(const Optimizer& optimizer, double learning_rate,
+                                 std::int64_t step);
 
 /// One optimizer step under way: applies its rule to any piece of the arena.
 template <class T>
@@ -40,14 +44,15 @@ struct Update {
   /// Updates entries [first, first + size) of parameter p by their gradients g.
   void apply(const Parameter& p, std::int64_t first, const T* g, std::int64_t size) const {
     const std::int64_t at = p.offset + first;
-    kernels->update(rule, {values + at, g, slots[0] ? slots[0] + at : nullptr, slots[1] ? slots[1] + at : nullptr,
-                           slots[2] ? slots[2] + at : nullptr, size, static_cast<T>(p.spec.l1),
-                           static_cast<T>(p.spec.l2)});
+    kernels->update(rule, {values + at, g, slots[0] ? slots[0] + at : nullptr,
+                           slots[1] ? slots[1] + at : nullptr, slots[2] ? slots[2] + at : nullptr,
+                           size, static_cast<T>(p.spec.l1), static_cast<T>(p.spec.l2)});
   }
 };
 
 template <class T>
-Update<T> make_update(const kernels::KernelTable<T>& kernels, const Optimizer& optimizer, double learning_rate,
-                      Parameters<T>& parameters, OptimizerState<T>& state, std::int64_t step);
+Update<T> make_update(const kernels::KernelTable<T>& kernels, const Optimizer& optimizer,
+                      double learning_rate, Parameters<T>& parameters, OptimizerState<T>& state,
+                      std::int64_t step);
 
 }  // namespace chainrule::engine

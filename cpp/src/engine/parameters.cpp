@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/parameters.hpp"
 
-#include <cmath>
+#include <algorithm>
 
 #include "chainrule/error.hpp"
 #include "chainrule/names.hpp"
@@ -26,8 +26,8 @@ void for_each_element(const Parameter& p, Visit visit) {
 }  // namespace
 
 template <class T>
-Parameters<T>::Parameters(const std::vector<std::shared_ptr<const Layer>>& layers, std::int64_t inputs,
-                          std::int64_t panel) {
+Parameters<T>::Parameters(const std::vector<std::shared_ptr<const Layer>>& layers,
+                          std::int64_t inputs, std::int64_t panel) {
   for (std::size_t i = 0; i < layers.size(); ++i) {
     for (const ParameterSpec& spec : layers[i]->parameters(inputs)) {
       Parameter p;
@@ -89,10 +89,13 @@ void Parameters<T>::initialize(std::uint64_t seed) {
 
 template <class T>
 bool Parameters<T>::all_finite() const {
-  // x - x is 0 for every finite x and NaN otherwise, and sums of zeros stay exact.
-  T sum = 0;
-  for (std::int64_t i = 0; i < arena_size_; ++i) sum += values.data()[i] - values.data()[i];
-  return sum == T(0);
+  // x - x is 0 for every finite x and NaN otherwise; the arena is a whole number of granules.
+  constexpr std::int64_t lanes = kernels::kGranule<T>;
+  T sums[lanes] = {};
+  for (std::int64_t i = 0; i < arena_size_; i += lanes) {
+    for (std::int64_t j = 0; j < lanes; ++j) sums[j] += values.data()[i + j] - values.data()[i + j];
+  }
+  return std::all_of(sums, sums + lanes, [](T sum) { return sum == T(0); });
 }
 
 template class Parameters<float>;

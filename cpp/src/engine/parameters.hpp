@@ -22,14 +22,17 @@ struct Parameter {
   std::int64_t size = 0;    // with padding
 };
 
-/// All arrays of a network in one arena of column panels. Optimizer state and gradients are arenas of the same layout.
+/// All arrays of a network in one arena of column panels. Optimizer state and gradients are arenas
+/// of the same layout.
 template <class T>
 class Parameters {
  public:
-  Parameters(const std::vector<std::shared_ptr<const Layer>>& layers, std::int64_t inputs, std::int64_t panel);
+  Parameters(const std::vector<std::shared_ptr<const Layer>>& layers, std::int64_t inputs,
+             std::int64_t panel);
 
   const std::vector<Parameter>& list() const { return list_; }
-  /// The arrays of one layer, in the order in which its description lists them; null where it has none of that name.
+  /// The arrays of one layer, in the order in which its description lists them; null where it has
+  /// none of that name.
   const Parameter* find(std::int64_t layer, const std::string& array) const;
   const Parameter& named(const std::string& name) const;  // throws Error
   std::int64_t arena_size() const { return arena_size_; }

@@ -17,8 +17,9 @@ bool loss_contains(const Loss& loss, const Activation& activation) {
 }  // namespace
 
 template <class T>
-Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const std::vector<std::shared_ptr<const Layer>>& layers,
-              Parameters<T>& parameters, std::int64_t inputs, const PlanOptions& options)
+Plan<T>::Plan(const kernels::KernelTable<T>& kernels,
+              const std::vector<std::shared_ptr<const Layer>>& layers, Parameters<T>& parameters,
+              std::int64_t inputs, const PlanOptions& options)
     : kernels_(kernels), options_(options) {
   std::int64_t columns = inputs;
   for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -36,11 +37,13 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const std::vector<std::sha
     const auto* last = dynamic_cast<const ActivationStage<T>*>(stages_.back().get());
     if (last && loss_contains(*options.loss, last->activation())) stages_.pop_back();
   }
-  if (!stages_.empty() && !options.input_gradient) fused_input_ = dynamic_cast<AffineStage<T>*>(stages_[0].get());
+  if (!stages_.empty() && !options.input_gradient)
+    fused_input_ = dynamic_cast<AffineStage<T>*>(stages_[0].get());
 
   lowest_backward_ = stages_.size();
   for (std::size_t i = stages_.size(); i-- > 0;) {
-    if (options.backward && (options.input_gradient || stages_[i]->has_parameters())) lowest_backward_ = i;
+    if (options.backward && (options.input_gradient || stages_[i]->has_parameters()))
+      lowest_backward_ = i;
   }
   if (options.input_gradient) lowest_backward_ = 0;
   connect(inputs);
@@ -82,7 +85,8 @@ template <class T>
 void Plan<T>::load(Flow& flow, const Step<T>& step, const RowsView& x, const std::int64_t* order,
                    std::int64_t first) {
   flow.enter(Split::rows);
-  gather_rows(kernels_, x, order, first, step.rows_of(flow.share()), fused_input_ ? fused_input_->scale() : nullptr,
+  gather_rows(kernels_, x, order, first, step.rows_of(flow.share()),
+              fused_input_ ? fused_input_->scale() : nullptr,
               fused_input_ ? fused_input_->offset() : nullptr, values_[0].data, values_[0].stride);
 }
 
@@ -105,7 +109,8 @@ void Plan<T>::backward(Flow& flow, const Step<T>& step) {
 
 template <class T>
 void Plan<T>::gradients(const Flow& flow, const Step<T>& step) {
-  for (std::size_t i = lowest_backward_; i < stages_.size(); ++i) stages_[i]->gradients(step, flow.share());
+  for (std::size_t i = lowest_backward_; i < stages_.size(); ++i)
+    stages_[i]->gradients(step, flow.share());
 }
 
 template <class T>
@@ -128,7 +133,8 @@ std::vector<std::string> Plan<T>::describe() const {
     if (i == 0 && fused_input_) {
       line += "  (fused into the gathering of the input)";
     } else {
-      line += stages_[i]->split() == Split::rows ? "  (threads own rows)" : "  (threads own columns)";
+      line +=
+          stages_[i]->split() == Split::rows ? "  (threads own rows)" : "  (threads own columns)";
     }
     lines.push_back(std::move(line));
   }
@@ -137,7 +143,8 @@ std::vector<std::string> Plan<T>::describe() const {
 
 int worthwhile_threads(const std::vector<std::shared_ptr<const Layer>>& layers, std::int64_t inputs,
                        std::int64_t rows, int available) {
-  constexpr double multiply_adds_per_thread = 2e5;  // a few microseconds of work, what a pair of barriers costs
+  constexpr double multiply_adds_per_thread =
+      2e5;  // a few microseconds of work, what a pair of barriers costs
   double work = 0.0;
   for (const auto& layer : layers) {
     for (const ParameterSpec& p : layer->parameters(inputs)) {

@@ -18,31 +18,34 @@ namespace chainrule::engine {
 /// What a plan is compiled for, besides the network.
 struct PlanOptions {
   std::int64_t batch_size = 1;
-  int threads = 1;               // most that a team may have
+  int threads = 1;  // most that a team may have
   bool backward = false;
   bool input_gradient = false;
-  const Loss* loss = nullptr;    // lets the loss replace a last activation that it contains
+  const Loss* loss = nullptr;  // lets the loss replace a last activation that it contains
 };
 
-/// A network turned into stages over buffers that are all allocated here; any batch up to its size runs through it.
-/// The members that take a Flow are called by every thread of a team.
+/// A network turned into stages over buffers that are all allocated here; any batch up to its size
+/// runs through it. The members that take a Flow are called by every thread of a team.
 template <class T>
 class Plan {
  public:
-  Plan(const kernels::KernelTable<T>& kernels, const std::vector<std::shared_ptr<const Layer>>& layers,
-       Parameters<T>& parameters, std::int64_t inputs, const PlanOptions& options);
+  Plan(const kernels::KernelTable<T>& kernels,
+       const std::vector<std::shared_ptr<const Layer>>& layers, Parameters<T>& parameters,
+       std::int64_t inputs, const PlanOptions& options);
 
   /// Takes over what may have changed since the last run; before the team starts.
   void refresh();
 
   /// Gathers rows [first, first + step.rows) of `order` into the input.
-  void load(Flow& flow, const Step<T>& step, const RowsView& x, const std::int64_t* order, std::int64_t first);
+  void load(Flow& flow, const Step<T>& step, const RowsView& x, const std::int64_t* order,
+            std::int64_t first);
   void forward(Flow& flow, const Step<T>& step);
   void backward(Flow& flow, const Step<T>& step);
   /// Only after flow.enter(Split::columns): it reads what all threads left behind.
   void gradients(const Flow& flow, const Step<T>& step);
 
-  /// What the loss reads, and where its gradient goes: the output, or the input of an activation that the loss contains.
+  /// What the loss reads, and where its gradient goes: the output, or the input of an activation
+  /// that the loss contains.
   const Tensor<T>& result() const { return values_.back(); }
   const Tensor<T>& result_gradient() const { return gradients_.back(); }
   const Tensor<T>& input_gradient() const { return gradients_.front(); }
@@ -50,7 +53,8 @@ class Plan {
   std::int64_t batch_size() const { return options_.batch_size; }
   int threads() const { return options_.threads; }
 
-  /// The first layer whose output in rows below `rows` holds a value that is not finite; -1 if none does.
+  /// The first layer whose output in rows below `rows` holds a value that is not finite; -1 if none
+  /// does.
   std::int64_t first_bad_layer(std::int64_t rows) const;
   std::vector<std::string> describe() const;
 

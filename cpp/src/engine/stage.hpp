@@ -52,7 +52,8 @@ struct Share {
 /// Stages that own rows follow each other without a barrier.
 enum class Split { rows, columns };
 
-/// One thread's way through a step: waits for the others where what comes next may read what they own.
+/// One thread's way through a step: waits for the others where what comes next may read what they
+/// own.
 class Flow {
  public:
   explicit Flow(Team team) : team_(team) {}
@@ -89,8 +90,8 @@ struct Step {
   Range rows_of(Share share) const { return share.of(rows, kernels::kGranule<T>); }
 };
 
-/// One fused piece of the plan. `x` is what it reads, `y` what it writes, `dx` and `dy` the loss's gradients with respect
-/// to them; `dx.data` is null where nobody needs it.
+/// One fused piece of the plan. `x` is what it reads, `y` what it writes, `dx` and `dy` the loss's
+/// gradients with respect to them; `dx.data` is null where nobody needs it.
 template <class T>
 class Stage {
  public:
@@ -105,7 +106,8 @@ class Stage {
   virtual void forward(const Step<T>& step, Share share) = 0;
   virtual void backward(const Step<T>& step, Share share) = 0;
 
-  /// The parameters' gradients, after the whole backward pass: every thread for the parameters it owns.
+  /// The parameters' gradients, after the whole backward pass: every thread for the parameters it
+  /// owns.
   virtual void gradients(const Step<T>& step, Share share) {
     (void)step;
     (void)share;
@@ -115,9 +117,11 @@ class Stage {
   std::int64_t layer = 0;  // the description it comes from
 };
 
-/// Hands a parameter's gradient entries [first, first + size) to whoever wants them; `g` must not be the arena's.
+/// Hands a parameter's gradient entries [first, first + size) to whoever wants them; `g` must not
+/// be the arena's.
 template <class T>
-inline void deliver(const Step<T>& step, const Parameter& p, std::int64_t first, const T* g, std::int64_t size) {
+inline void deliver(const Step<T>& step, const Parameter& p, std::int64_t first, const T* g,
+                    std::int64_t size) {
   if (step.gradients) std::copy_n(g, size, step.gradients + p.offset + first);
   if (step.update) step.update->apply(p, first, g, size);
 }

@@ -7,7 +7,8 @@
 namespace chainrule::engine {
 
 template <class T>
-StoredUpdate<T>::StoredUpdate(const kernels::KernelTable<T>& kernels, const Parameters<T>& parameters)
+StoredUpdate<T>::StoredUpdate(const kernels::KernelTable<T>& kernels,
+                              const Parameters<T>& parameters)
     : kernels_(kernels) {
   std::int64_t sums = 0;
   for (const Parameter& p : parameters.list()) {
@@ -15,7 +16,8 @@ StoredUpdate<T>::StoredUpdate(const kernels::KernelTable<T>& kernels, const Para
     const kernels::PanelShape& s = p.shape;
     for (std::int64_t first = 0; first < s.columns; first += s.panel) {
       const std::int64_t width = std::min(s.panel, padded<T>(s.columns - first));
-      pieces_.push_back({&p, first / s.panel, first * s.rows, width * s.rows, sums, std::min(width, s.columns - first)});
+      pieces_.push_back({&p, first / s.panel, first * s.rows, width * s.rows, sums,
+                         std::min(width, s.columns - first)});
       sums += width;
     }
   }
@@ -26,13 +28,15 @@ template <class T>
 double StoredUpdate<T>::norm() const {
   double total = 0.0;
   for (const Piece& piece : pieces_) {
-    for (std::int64_t j = 0; j < piece.columns; ++j) total += static_cast<double>(sums_.data()[piece.sums + j]);
+    for (std::int64_t j = 0; j < piece.columns; ++j)
+      total += static_cast<double>(sums_.data()[piece.sums + j]);
   }
   return std::sqrt(total);
 }
 
 template <class T>
-void StoredUpdate<T>::run(Flow& flow, const Update<T>& update, const T* gradients, double clip_norm) {
+void StoredUpdate<T>::run(Flow& flow, const Update<T>& update, const T* gradients,
+                          double clip_norm) {
   const Range mine = flow.share().of(static_cast<std::int64_t>(pieces_.size()));
   Update<T> own = update;
   flow.enter(Split::columns);
@@ -41,9 +45,9 @@ void StoredUpdate<T>::run(Flow& flow, const Update<T>& update, const T* gradient
       const Piece& piece = pieces_[static_cast<std::size_t>(i)];
       const Parameter& p = *piece.parameter;
       const std::int64_t at = p.offset + piece.first;
-      kernels_.squared_column_sums(own.rule, p.shape, piece.panel, update.values + at, gradients + at,
-                                   static_cast<T>(p.spec.l1), static_cast<T>(p.spec.l2),
-                                   sums_.data() + piece.sums);
+      kernels_.squared_column_sums(own.rule, p.shape, piece.panel, update.values + at,
+                                   gradients + at, static_cast<T>(p.spec.l1),
+                                   static_cast<T>(p.spec.l2), sums_.data() + piece.sums);
     }
     flow.enter(Split::columns);
     // torch.nn.utils.clip_grad_norm_ adds the same small number.
@@ -51,7 +55,8 @@ void StoredUpdate<T>::run(Flow& flow, const Update<T>& update, const T* gradient
   }
   for (std::int64_t i = mine.begin; i < mine.end; ++i) {
     const Piece& piece = pieces_[static_cast<std::size_t>(i)];
-    own.apply(*piece.parameter, piece.first, gradients + piece.parameter->offset + piece.first, piece.size);
+    own.apply(*piece.parameter, piece.first, gradients + piece.parameter->offset + piece.first,
+              piece.size);
   }
 }
 

@@ -10,7 +10,8 @@
 
 namespace chainrule::engine {
 
-/// Updates from gradients that lie in an arena: where their global norm must be known first, and for steps by hand.
+/// Updates from gradients that lie in an arena: where their global norm must be known first, and
+/// for steps by hand.
 template <class T>
 class StoredUpdate {
  public:

@@ -34,8 +34,8 @@ inline void relax() {
 #endif
 }
 
-/// For its lifetime rounds to nearest, traps nothing, whatever the caller's mode, and flushes denormal inputs and results
-/// to zero: they are worthless here and cost a hundred times more.
+/// For its lifetime rounds to nearest, traps nothing, whatever the caller's mode, and flushes
+/// denormal inputs and results to zero: they are worthless here and cost a hundred times more.
 class ArithmeticMode {
  public:
 #if defined(__x86_64__)
@@ -80,11 +80,11 @@ void run_on_new_threads(int threads, const std::function<void(Team)>& body) {
 #endif
 
 #if defined(CHAINRULE_THREADS_OPENMP)
-// libgomp's pool does not survive a fork: its next region would wait for threads that the child does not have.
-// Watched from the start, as other libraries in the process share the pool.
+// libgomp's pool does not survive a fork: its next region would wait for threads that the child
+// does not have. Watched from the start, as other libraries in the process share the pool.
 std::atomic<bool> pool_lost_in_fork{false};
-[[maybe_unused]] const int watching_for_forks =
-    pthread_atfork(nullptr, nullptr, [] { pool_lost_in_fork.store(true, std::memory_order_relaxed); });
+[[maybe_unused]] const int watching_for_forks = pthread_atfork(
+    nullptr, nullptr, [] { pool_lost_in_fork.store(true, std::memory_order_relaxed); });
 
 void run_on_openmp(int threads, const std::function<void(Team)>& body) {
   std::unique_ptr<Barrier> barrier;
@@ -123,7 +123,7 @@ int cgroup_quota() {
 }  // namespace
 
 void Barrier::wait() {
-  constexpr int spins = 4000;  // a few microseconds: longer than a balanced phase's spread
+  constexpr int spins = 400;  // 5 to 20 microseconds, as long as this processor's pause makes them
   const int generation = generation_.load(std::memory_order_acquire);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == members_) {
     arrived_.store(0, std::memory_order_relaxed);

@@ -27,12 +27,13 @@ struct Team {
   Barrier& barrier;
 };
 
-/// Runs `body` on up to `threads` threads at once, the caller among them as index 0, with denormals flushed to zero
-/// and rounding to nearest inside and the caller's floating-point mode restored after. The team may be smaller than asked for.
-/// The body must not throw.
+/// Runs `body` on up to `threads` threads at once, the caller among them as index 0, with denormals
+/// flushed to zero and rounding to nearest inside and the caller's floating-point mode restored
+/// after. The team may be smaller than asked for. The body must not throw.
 void run_team(int threads, const std::function<void(Team)>& body);
 
-/// CHAINRULE_NUM_THREADS, else the least of OpenMP's limit, the processors this process may use and its cgroup's quota.
+/// CHAINRULE_NUM_THREADS, else the least of OpenMP's limit, the processors this process may use and
+/// its cgroup's quota.
 int default_threads();
 
 /// "openmp", "stdthread" or "serial".

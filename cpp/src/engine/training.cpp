@@ -21,7 +21,8 @@ void check_learning_rate(double rate) {
   }
 }
 
-/// Lets the caller's poll run every so often: often enough for Ctrl-C and a progress bar, too seldom to cost anything.
+/// Lets the caller's poll run every so often: often enough for Ctrl-C and a progress bar, too
+/// seldom to cost anything.
 class Poller {
  public:
   explicit Poller(const EpochOptions& options) : options_(options), last_(Clock::now()) {}
@@ -57,7 +58,7 @@ template <class T>
 void Network<T>::State::keep_for_divergence() {
   if (values_before.empty()) values_before = engine::Buffer<T>(parameters.arena_size());
   values_before.copy_from(parameters.values);
-  optimizer_before = optimizer;
+  optimizer_before.copy_from(optimizer);
   total_steps_before = total_steps;
 }
 
@@ -69,19 +70,20 @@ void Network<T>::State::restore_after_divergence() {
 }
 
 template <class T>
-void Network<T>::State::report_divergence(const engine::Plan<T>& plan, std::int64_t rows, std::int64_t epoch,
-                                          std::int64_t batch, double loss, bool restore) {
+void Network<T>::State::report_divergence(const engine::Plan<T>& plan, std::int64_t rows,
+                                          std::int64_t epoch, std::int64_t batch, double loss) {
   std::int64_t layer = plan.first_bad_layer(rows);
   if (layer < 0) layer = static_cast<std::int64_t>(layers.size()) - 1;
-  if (restore) restore_after_divergence();
-  const std::string name =
-      std::to_string(layer) + " (" + std::string(layers[static_cast<std::size_t>(layer)]->kind()) + ")";
-  throw DivergenceError("training diverged: the loss became " + std::string(std::isnan(loss) ? "NaN" : "infinite") +
-                            " in epoch " + std::to_string(epoch) + ", batch " + std::to_string(batch) +
-                            ", first seen in layer " + name +
-                            "; the weights are those of before. Try a smaller learning rate, clip_norm, "
-                            "or inputs of unit scale",
-                        epoch, batch, name, loss);
+  restore_after_divergence();
+  const std::string name = std::to_string(layer) + " (" +
+                           std::string(layers[static_cast<std::size_t>(layer)]->kind()) + ")";
+  throw DivergenceError(
+      "training diverged: the loss became " + std::string(std::isnan(loss) ? "NaN" : "infinite") +
+          " in epoch " + std::to_string(epoch) + ", batch " + std::to_string(batch) +
+          ", first seen in layer " + name +
+          "; the weights are those of before. Try a smaller learning rate, clip_norm, "
+          "or inputs of unit scale",
+      epoch, batch, name, loss);
 }
 
 template <class T>
@@ -90,19 +92,24 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   State& s = *state_;
   const InUse guard(s.busy);
   s.check_targets(x, y, loss);
-  if (options.batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(options.batch_size));
+  if (options.batch_size < 1)
+    throw Error("batch_size must be >= 1, got " + std::to_string(options.batch_size));
   const std::int64_t batch_size = std::min(options.batch_size, x.rows);
   const std::int64_t all = (x.rows + batch_size - 1) / batch_size;
   const std::int64_t first_batch = options.first_batch;
   if (first_batch < 0 || first_batch >= all) {
-    throw Error("first_batch must lie in 0.." + std::to_string(all - 1) + ", got " + std::to_string(first_batch));
+    throw Error("first_batch must lie in 0.." + std::to_string(all - 1) + ", got " +
+                std::to_string(first_batch));
   }
   const std::int64_t left = all - first_batch;
-  const std::int64_t last_batch = first_batch + (options.batches < 0 ? left : std::min(left, options.batches));
+  const std::int64_t last_batch =
+      first_batch + (options.batches < 0 ? left : std::min(left, options.batches));
   optimizer.check();
-  const double fixed_rate = options.learning_rate != 0.0 ? options.learning_rate : optimizer.learning_rate;
+  const double fixed_rate =
+      options.learning_rate != 0.0 ? options.learning_rate : optimizer.learning_rate;
   check_learning_rate(fixed_rate);
-  for (std::int64_t b = 0; options.learning_rates && b < all; ++b) check_learning_rate(options.learning_rates[b]);
+  for (std::int64_t b = 0; options.learning_rates && b < all; ++b)
+    check_learning_rate(options.learning_rates[b]);
 
   engine::PlanOptions plan_options;
   plan_options.batch_size = batch_size;
@@ -116,12 +123,13 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   const bool stored = optimizer.clip_norm > 0.0;
   if (stored) s.need_gradients();
   s.gradients_valid = false;
-  // Running statistics change before the loss is known.
-  const bool keep = options.whole_epoch ? first_batch == 0 || s.kept_epoch != s.epochs : s.has_running_state;
-  if (keep) s.keep_for_divergence();
-  if (keep) s.kept_epoch = options.whole_epoch ? s.epochs : -1;
+  if (!options.whole_epoch || first_batch == 0 || s.kept_epoch != s.epochs) {
+    s.keep_for_divergence();
+    s.kept_epoch = options.whole_epoch ? s.epochs : -1;
+  }
   s.optimizer.prepare(optimizer, s.parameters.arena_size());
-  if (options.shuffle && (s.order_epoch != s.epochs || static_cast<std::int64_t>(s.order.size()) != x.rows)) {
+  if (options.shuffle &&
+      (s.order_epoch != s.epochs || static_cast<std::int64_t>(s.order.size()) != x.rows)) {
     s.order.resize(static_cast<std::size_t>(x.rows));
     s.order_epoch = s.epochs;
     shuffled_order(s.order.data(), x.rows, s.seed, static_cast<std::uint64_t>(s.epochs));
@@ -150,8 +158,8 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
       step.seed = s.seed;
       step.number = static_cast<std::uint64_t>(s.total_steps + done);
       engine::Update<T> update = engine::make_update(
-          s.kernels, optimizer, options.learning_rates ? options.learning_rates[b] : fixed_rate, s.parameters,
-          s.optimizer, s.optimizer.steps + done + 1);
+          s.kernels, optimizer, options.learning_rates ? options.learning_rates[b] : fixed_rate,
+          s.parameters, s.optimizer, s.optimizer.steps + done + 1);
 
       compiled.plan.load(flow, step, x, order, first);
       compiled.plan.forward(flow, step);
@@ -172,7 +180,8 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
           loss_sum += batch_loss;
           result.weight += compiled.stage.weight(y, order, first, step.rows);
           ++result.batches;
-          if (poller.stop(b + 1, loss_sum, result.weight)) stop.store(true, std::memory_order_relaxed);
+          if (poller.stop(b + 1, loss_sum, result.weight))
+            stop.store(true, std::memory_order_relaxed);
         }
       }
       if (diverged.load(std::memory_order_relaxed)) break;
@@ -188,20 +197,20 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   });
 
   if (diverged.load()) {
-    s.report_divergence(compiled.plan, bad_rows, s.epochs + 1, first_batch + result.batches + 1, bad_loss,
-                        options.whole_epoch || keep);
+    s.report_divergence(compiled.plan, bad_rows, s.epochs + 1, first_batch + result.batches + 1,
+                        bad_loss);
   }
   s.optimizer.steps += result.batches;
   s.total_steps += result.batches;
   result.stopped = stop.load();
   result.loss = result.weight > 0.0 ? loss_sum / result.weight : 0.0;
-  if (options.whole_epoch && first_batch + result.batches == all) {
-    // An update may have overflowed after the last loss that could have shown it.
-    if (!s.parameters.all_finite()) {
-      s.report_divergence(compiled.plan, 0, s.epochs + 1, all, std::numeric_limits<double>::infinity(), true);
-    }
-    ++s.epochs;
+  const bool epoch_done = options.whole_epoch && first_batch + result.batches == all;
+  // An update may have overflowed after the last loss that could have shown it.
+  if ((epoch_done || !options.whole_epoch) && !s.parameters.all_finite()) {
+    s.report_divergence(compiled.plan, 0, s.epochs + 1, first_batch + result.batches,
+                        std::numeric_limits<double>::infinity());
   }
+  if (epoch_done) ++s.epochs;
   poller.rethrow();
   return result;
 }
@@ -210,13 +219,14 @@ template <class T>
 void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
   State& s = *state_;
   const InUse guard(s.busy);
-  if (!s.gradients_valid) throw StateError("there are no gradients to step with: call backward first");
+  if (!s.gradients_valid)
+    throw StateError("there are no gradients to step with: call backward first");
   optimizer.check();
   const double rate = learning_rate != 0.0 ? learning_rate : optimizer.learning_rate;
   check_learning_rate(rate);
   s.optimizer.prepare(optimizer, s.parameters.arena_size());
-  const engine::Update<T> update =
-      engine::make_update(s.kernels, optimizer, rate, s.parameters, s.optimizer, s.optimizer.steps + 1);
+  const engine::Update<T> update = engine::make_update(s.kernels, optimizer, rate, s.parameters,
+                                                       s.optimizer, s.optimizer.steps + 1);
   engine::run_team(1, [&](engine::Team team) {
     Flow flow(team);
     s.stored_update->run(flow, update, s.gradients.data(), optimizer.clip_norm);
@@ -247,13 +257,15 @@ engine::Buffer<T>& slot_named(engine::OptimizerState<T>& state, const std::strin
 template <class T>
 void Network<T>::get_slot(const std::string& slot, const std::string& parameter, T* values) const {
   const InUse guard(state_->busy);
-  state_->parameters.unpack(state_->parameters.named(parameter), slot_named(state_->optimizer, slot).data(), values);
+  state_->parameters.unpack(state_->parameters.named(parameter),
+                            slot_named(state_->optimizer, slot).data(), values);
 }
 
 template <class T>
 void Network<T>::set_slot(const std::string& slot, const std::string& parameter, const T* values) {
   const InUse guard(state_->busy);
-  state_->parameters.pack(state_->parameters.named(parameter), values, slot_named(state_->optimizer, slot).data());
+  state_->parameters.pack(state_->parameters.named(parameter), values,
+                          slot_named(state_->optimizer, slot).data());
 }
 
 template <class T>
@@ -272,10 +284,11 @@ std::int64_t Network<T>::total_steps() const {
 }
 
 template <class T>
-void Network<T>::restore_training(const Optimizer& optimizer, std::int64_t steps, std::int64_t total_steps,
-                                  std::int64_t epochs) {
+void Network<T>::restore_training(const Optimizer& optimizer, std::int64_t steps,
+                                  std::int64_t total_steps, std::int64_t epochs) {
   const InUse guard(state_->busy);
-  if (steps < 0 || total_steps < steps || epochs < 0) throw Error("training counters must not be negative");
+  if (steps < 0 || total_steps < steps || epochs < 0)
+    throw Error("training counters must not be negative");
   state_->optimizer = {};
   state_->optimizer.prepare(optimizer, state_->parameters.arena_size());
   state_->optimizer.steps = steps;
@@ -290,20 +303,21 @@ void Network<T>::reset_optimizer() {
   state_->optimizer = {};
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                                                   \
-  template void Network<T>::State::keep_for_divergence();                                                          \
-  template void Network<T>::State::restore_after_divergence();                                                     \
-  template EpochResult Network<T>::run_epoch(const RowsView&, const TargetsView&, const Loss&, const Optimizer&,   \
-                                             const EpochOptions&);                                                 \
-  template void Network<T>::step(const Optimizer&, double);                                                        \
-  template std::string Network<T>::optimizer_kind() const;                                                         \
-  template std::vector<std::string> Network<T>::optimizer_slots() const;                                           \
-  template void Network<T>::get_slot(const std::string&, const std::string&, T*) const;                            \
-  template void Network<T>::set_slot(const std::string&, const std::string&, const T*);                            \
-  template std::int64_t Network<T>::steps() const;                                                                 \
-  template std::int64_t Network<T>::epochs() const;                                                                \
-  template std::int64_t Network<T>::total_steps() const;                                                           \
-  template void Network<T>::restore_training(const Optimizer&, std::int64_t, std::int64_t, std::int64_t);          \
+#define CHAINRULE_INSTANTIATE(T)                                                               \
+  template void Network<T>::State::keep_for_divergence();                                      \
+  template void Network<T>::State::restore_after_divergence();                                 \
+  template EpochResult Network<T>::run_epoch(const RowsView&, const TargetsView&, const Loss&, \
+                                             const Optimizer&, const EpochOptions&);           \
+  template void Network<T>::step(const Optimizer&, double);                                    \
+  template std::string Network<T>::optimizer_kind() const;                                     \
+  template std::vector<std::string> Network<T>::optimizer_slots() const;                       \
+  template void Network<T>::get_slot(const std::string&, const std::string&, T*) const;        \
+  template void Network<T>::set_slot(const std::string&, const std::string&, const T*);        \
+  template std::int64_t Network<T>::steps() const;                                             \
+  template std::int64_t Network<T>::epochs() const;                                            \
+  template std::int64_t Network<T>::total_steps() const;                                       \
+  template void Network<T>::restore_training(const Optimizer&, std::int64_t, std::int64_t,     \
+                                             std::int64_t);                                    \
   template void Network<T>::reset_optimizer();
 
 CHAINRULE_INSTANTIATE(float)

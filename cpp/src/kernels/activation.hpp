@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Activations, forward and backward side by side. Buffers are padded to whole granules, so loops have no tails.
+// Activations, forward and backward side by side. Buffers are padded to whole granules, so loops
+// have no tails.
 #pragma once
 
 #include "kernels/math.hpp"
@@ -11,7 +12,8 @@ namespace {
 
 using namespace chainrule::kernels;
 
-/// Each struct: y = apply(z), and slope(z, y) = dy/dz from whichever of the two is exact and cheaper.
+/// Each struct: y = apply(z), and slope(z, y) = dy/dz from whichever of the two is exact and
+/// cheaper.
 template <class T>
 struct Linear {
   CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const { return z; }
@@ -20,7 +22,9 @@ struct Linear {
 
 template <class T>
 struct Relu {
-  CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const { return z < T(0) ? Vec<T>{} : z; }  // a NaN stays one
+  CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const {
+    return z < T(0) ? Vec<T>{} : z;
+  }  // a NaN stays one
   CHAINRULE_INLINE Vec<T> slope(Vec<T>, Vec<T> y) const {
     return select<T>(y > T(0), broadcast(T(1)), Vec<T>{});
   }
@@ -29,7 +33,9 @@ struct Relu {
 template <class T>
 struct LeakyRelu {
   T negative_slope;
-  CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const { return select<T>(z > T(0), z, z * negative_slope); }
+  CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const {
+    return select<T>(z > T(0), z, z * negative_slope);
+  }
   CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T>) const {
     return select<T>(z > T(0), broadcast(T(1)), broadcast(negative_slope));
   }
@@ -122,7 +128,8 @@ void apply_rows(const ActivationArgs<T>& f, A activation, const T* z, T* y) {
 }
 
 template <class T, class A>
-void slope_rows(const ActivationArgs<T>& f, A activation, const T* z, const T* y, const T* dy, T* dz) {
+void slope_rows(const ActivationArgs<T>& f, A activation, const T* z, const T* y, const T* dy,
+                T* dz) {
   for (int64_t i = 0; i < f.rows; ++i) {
     for (int64_t j = 0; j < f.columns; j += kLanes<T>) {
       const int64_t at = i * f.stride + j;
@@ -136,13 +143,16 @@ void softmax_rows(const ActivationArgs<T>& f, const T* z, T* y) {
   for (int64_t i = 0; i < f.rows; ++i) {
     const T* zi = z + i * f.stride;
     T* yi = y + i * f.stride;
-    const Vec<T> top = broadcast(max_of<T>(f.columns, [&](int64_t j) CHAINRULE_LAMBDA { return load(zi + j); }));
+    const Vec<T> top =
+        broadcast(max_of<T>(f.columns, [&](int64_t j) CHAINRULE_LAMBDA { return load(zi + j); }));
     for (int64_t j = 0; j < f.columns; j += kLanes<T>) {
-      // exp of what stands in the padding may be infinite, and stages that own columns work on the padding as well.
-      store(yi + j, select<T>(columns_below<T>(j, f.columns), math::exp<T>(load(zi + j) - top), Vec<T>{}));
+      // exp of what stands in the padding may be infinite, and stages that own columns work on the
+      // padding as well.
+      store(yi + j,
+            select<T>(columns_below<T>(j, f.columns), math::exp<T>(load(zi + j) - top), Vec<T>{}));
     }
-    const Vec<T> total =
-        broadcast(tree_sum_of<T>(f.columns, [&](int64_t j) CHAINRULE_LAMBDA { return load(yi + j); }));
+    const Vec<T> total = broadcast(
+        tree_sum_of<T>(f.columns, [&](int64_t j) CHAINRULE_LAMBDA { return load(yi + j); }));
     for (int64_t j = 0; j < f.columns; j += kLanes<T>) store(yi + j, load(yi + j) / total);
   }
 }
@@ -161,22 +171,34 @@ void softmax_slope_rows(const ActivationArgs<T>& f, const T* y, const T* dy, T* 
   }
 }
 
-/// Calls use(activation) with the struct of the kind; softmax has no elementwise form and is left to the caller.
+/// Calls use(activation) with the struct of the kind; softmax has no elementwise form and is left
+/// to the caller.
 template <class T, class Use>
 CHAINRULE_INLINE void with_activation(const ActivationArgs<T>& f, Use use) {
   switch (f.kind) {
-    case ActivationKind::relu: return use(Relu<T>{});
-    case ActivationKind::leaky_relu: return use(LeakyRelu<T>{f.parameter});
-    case ActivationKind::elu: return use(Elu<T>{f.parameter});
-    case ActivationKind::gelu: return use(Gelu<T>{});
-    case ActivationKind::gelu_tanh: return use(GeluTanh<T>{});
-    case ActivationKind::silu: return use(Silu<T>{});
-    case ActivationKind::sigmoid: return use(Sigmoid<T>{});
-    case ActivationKind::tanh: return use(Tanh<T>{});
-    case ActivationKind::softplus: return use(Softplus<T>{});
-    case ActivationKind::exponential: return use(Exponential<T>{});
+    case ActivationKind::relu:
+      return use(Relu<T>{});
+    case ActivationKind::leaky_relu:
+      return use(LeakyRelu<T>{f.parameter});
+    case ActivationKind::elu:
+      return use(Elu<T>{f.parameter});
+    case ActivationKind::gelu:
+      return use(Gelu<T>{});
+    case ActivationKind::gelu_tanh:
+      return use(GeluTanh<T>{});
+    case ActivationKind::silu:
+      return use(Silu<T>{});
+    case ActivationKind::sigmoid:
+      return use(Sigmoid<T>{});
+    case ActivationKind::tanh:
+      return use(Tanh<T>{});
+    case ActivationKind::softplus:
+      return use(Softplus<T>{});
+    case ActivationKind::exponential:
+      return use(Exponential<T>{});
     case ActivationKind::linear:
-    case ActivationKind::softmax: return use(Linear<T>{});
+    case ActivationKind::softmax:
+      return use(Linear<T>{});
   }
 }
 
@@ -189,7 +211,8 @@ void activation_forward(const ActivationArgs<T>& f, const T* z, T* y) {
 template <class T>
 void activation_backward(const ActivationArgs<T>& f, const T* z, const T* y, const T* dy, T* dz) {
   if (f.kind == ActivationKind::softmax) return softmax_slope_rows(f, y, dy, dz);
-  with_activation(f, [&](auto activation) CHAINRULE_LAMBDA { slope_rows(f, activation, z, y, dy, dz); });
+  with_activation(
+      f, [&](auto activation) CHAINRULE_LAMBDA { slope_rows(f, activation, z, y, dy, dz); });
 }
 
 }  // namespace

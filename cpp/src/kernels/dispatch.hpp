@@ -8,7 +8,8 @@
 
 namespace chainrule::kernels {
 
-/// Instruction sets that are both built in and supported by this processor, best first; "portable" is always last.
+/// Instruction sets that are both built in and supported by this processor, best first; "portable"
+/// is always last.
 std::vector<std::string> available();
 
 /// The kernels in use: the best available, or what the environment variable CHAINRULE_ISA names.

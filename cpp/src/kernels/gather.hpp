@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The input stage: rows of the user's array, in any of three types and any strides, into a padded buffer.
+// The input stage: rows of the user's array, in any of three types and any strides, into a padded
+// buffer.
 #pragma once
 
 #include "kernels/simd.hpp"
@@ -9,7 +10,8 @@ namespace {
 
 using namespace chainrule::kernels;
 
-/// x * scale + offset as one fused multiply-add, here and in the affine stage, so that fusing changes no bit.
+/// x * scale + offset as one fused multiply-add, here and in the affine stage, so that fusing
+/// changes no bit.
 template <class T>
 CHAINRULE_INLINE void scale_row(T* y, int64_t columns, const T* scale, const T* offset) {
   for (int64_t j = 0; j < columns; j += kLanes<T>) {
@@ -44,14 +46,18 @@ void gather_rows(const GatherArgs<T>& f) {
 template <class T>
 void gather(const GatherArgs<T>& f) {
   switch (f.type) {
-    case SourceType::uint8: return gather_rows<T, uint8_t>(f);
-    case SourceType::float32: return gather_rows<T, float>(f);
-    case SourceType::float64: return gather_rows<T, double>(f);
+    case SourceType::uint8:
+      return gather_rows<T, uint8_t>(f);
+    case SourceType::float32:
+      return gather_rows<T, float>(f);
+    case SourceType::float64:
+      return gather_rows<T, double>(f);
   }
 }
 
 template <class T>
-void affine(const T* x, const T* scale, const T* offset, T* y, int64_t rows, int64_t columns, int64_t stride) {
+void affine(const T* x, const T* scale, const T* offset, T* y, int64_t rows, int64_t columns,
+            int64_t stride) {
   for (int64_t i = 0; i < rows; ++i) {
     for (int64_t j = 0; j < columns; j += kLanes<T>) {
       const int64_t at = i * stride + j;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Losses and their gradients with respect to the raw outputs z, one struct each, value and slope side by side.
+// Losses and their gradients with respect to the raw outputs z, one struct each, value and slope
+// side by side.
 #pragma once
 
 #include "kernels/math.hpp"
@@ -43,8 +44,8 @@ struct Huber {
   }
 };
 
-/// log(cosh(d)) = |d| + log1p(exp(-2 |d|)) - log(2), which cannot overflow; where that cancels, cosh(d) - 1 is
-/// u^2 / (2 + 2 u) with u = expm1(|d|).
+/// log(cosh(d)) = |d| + log1p(exp(-2 |d|)) - log(2), which cannot overflow; where that cancels,
+/// cosh(d) - 1 is u^2 / (2 + 2 u) with u = expm1(|d|).
 template <class T>
 struct LogCosh {
   CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t) const {
@@ -63,7 +64,9 @@ struct BinaryCrossEntropy {
   CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t) const {
     return (max<T>(z, Vec<T>{}) - z * t) + math::log1p<T>(math::exp<T>(-abs<T>(z)));
   }
-  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> t, int64_t) const { return math::sigmoid<T>(z) - t; }
+  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> t, int64_t) const {
+    return math::sigmoid<T>(z) - t;
+  }
 };
 
 /// max(0, 1 - s z) with s = +1 for a positive target and -1 otherwise.
@@ -101,7 +104,9 @@ struct Quantile {
 /// exp(z) - t z: the Poisson likelihood with a log link, without the term that depends on t alone.
 template <class T>
 struct Poisson {
-  CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t) const { return math::exp<T>(z) - t * z; }
+  CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t) const {
+    return math::exp<T>(z) - t * z;
+  }
   CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> t, int64_t) const { return math::exp<T>(z) - t; }
 };
 
@@ -112,8 +117,9 @@ void elementwise_loss(const LossArgs<T>& f, L loss) {
     const T* z = f.z + i * f.z_stride;
     const T* t = f.targets + i * f.target_stride;
     const T weight = f.row_weights ? f.row_weights[i] : T(1);
-    const T sum = tree_sum_of<T>(
-        f.columns, [&](int64_t j) CHAINRULE_LAMBDA { return loss.value(load(z + j), load(t + j), j); });
+    const T sum = tree_sum_of<T>(f.columns, [&](int64_t j) CHAINRULE_LAMBDA {
+      return loss.value(load(z + j), load(t + j), j);
+    });
     f.row_losses[i] = weight * (sum * inverse_columns);
     if (!f.dz) continue;
     const T scale = weight * f.gradient_scale * inverse_columns;
@@ -124,8 +130,9 @@ void elementwise_loss(const LossArgs<T>& f, L loss) {
   }
 }
 
-/// The target distribution of one row, times the class weights: a label's one-hot row or the row given, smoothed
-/// towards uniform. With a = target(j), the loss is sum a_j (log sum exp z - z_j), its gradient p_j sum(a) - a_j.
+/// The target distribution of one row, times the class weights: a label's one-hot row or the row
+/// given, smoothed towards uniform. With a = target(j), the loss is sum a_j (log sum exp z - z_j),
+/// its gradient p_j sum(a) - a_j.
 template <class T>
 struct ClassTarget {
   const T* row;  // null: label
@@ -134,8 +141,9 @@ struct ClassTarget {
   const T* class_weights;
 
   CHAINRULE_INLINE Vec<T> operator()(int64_t j) const {
-    const Vec<T> t = row ? load(row + j)
-                         : select<T>((lane_index<T>() + Lane<T>(j)) == label, broadcast(T(1)), Vec<T>{});
+    const Vec<T> t =
+        row ? load(row + j)
+            : select<T>((lane_index<T>() + Lane<T>(j)) == label, broadcast(T(1)), Vec<T>{});
     const Vec<T> smoothed = keep * t + spread;
     return class_weights ? smoothed * load(class_weights + j) : smoothed;
   }
@@ -146,10 +154,8 @@ void cross_entropy(const LossArgs<T>& f) {
   for (int64_t i = 0; i < f.rows; ++i) {
     const T* z = f.z + i * f.z_stride;
     const ClassTarget<T> target{f.labels ? nullptr : f.targets + i * f.target_stride,
-                                f.labels ? f.labels[i] : 0,
-                                T(1) - f.label_smoothing,
-                                f.label_smoothing / T(f.columns),
-                                f.class_weights};
+                                f.labels ? f.labels[i] : 0, T(1) - f.label_smoothing,
+                                f.label_smoothing / T(f.columns), f.class_weights};
     const T top = max_of<T>(f.columns, [&](int64_t j) CHAINRULE_LAMBDA { return load(z + j); });
     const T total = tree_sum_of<T>(
         f.columns, [&](int64_t j) CHAINRULE_LAMBDA { return math::exp<T>(load(z + j) - top); });
@@ -174,15 +180,24 @@ void cross_entropy(const LossArgs<T>& f) {
 template <class T>
 void loss(const LossArgs<T>& f) {
   switch (f.kind) {
-    case LossKind::mse: return elementwise_loss(f, SquaredError<T>{});
-    case LossKind::mae: return elementwise_loss(f, AbsoluteError<T>{});
-    case LossKind::huber: return elementwise_loss(f, Huber<T>{f.delta});
-    case LossKind::log_cosh: return elementwise_loss(f, LogCosh<T>{});
-    case LossKind::cross_entropy: return cross_entropy(f);
-    case LossKind::binary_cross_entropy: return elementwise_loss(f, BinaryCrossEntropy<T>{});
-    case LossKind::hinge: return elementwise_loss(f, Hinge<T>{});
-    case LossKind::quantile: return elementwise_loss(f, Quantile<T>{f.quantiles});
-    case LossKind::poisson: return elementwise_loss(f, Poisson<T>{});
+    case LossKind::mse:
+      return elementwise_loss(f, SquaredError<T>{});
+    case LossKind::mae:
+      return elementwise_loss(f, AbsoluteError<T>{});
+    case LossKind::huber:
+      return elementwise_loss(f, Huber<T>{f.delta});
+    case LossKind::log_cosh:
+      return elementwise_loss(f, LogCosh<T>{});
+    case LossKind::cross_entropy:
+      return cross_entropy(f);
+    case LossKind::binary_cross_entropy:
+      return elementwise_loss(f, BinaryCrossEntropy<T>{});
+    case LossKind::hinge:
+      return elementwise_loss(f, Hinge<T>{});
+    case LossKind::quantile:
+      return elementwise_loss(f, Quantile<T>{f.quantiles});
+    case LossKind::poisson:
+      return elementwise_loss(f, Poisson<T>{});
   }
 }
 

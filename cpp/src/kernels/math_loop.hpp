@@ -24,13 +24,20 @@ void map_array(const T* x, T* y, int64_t n, F f) {
 template <class T>
 void math_array(MathFunction function, const T* x, T* y, int64_t n) {
   switch (function) {
-    case MathFunction::exp: return map_array(x, y, n, [](Vec<T> v) CHAINRULE_LAMBDA { return math::exp<T>(v); });
-    case MathFunction::expm1: return map_array(x, y, n, [](Vec<T> v) CHAINRULE_LAMBDA { return math::expm1<T>(v); });
-    case MathFunction::log: return map_array(x, y, n, [](Vec<T> v) CHAINRULE_LAMBDA { return math::log<T>(v); });
-    case MathFunction::log1p: return map_array(x, y, n, [](Vec<T> v) CHAINRULE_LAMBDA { return math::log1p<T>(v); });
-    case MathFunction::tanh: return map_array(x, y, n, [](Vec<T> v) CHAINRULE_LAMBDA { return math::tanh<T>(v); });
-    case MathFunction::sigmoid: return map_array(x, y, n, [](Vec<T> v) CHAINRULE_LAMBDA { return math::sigmoid<T>(v); });
-    case MathFunction::erf: return map_array(x, y, n, [](Vec<T> v) CHAINRULE_LAMBDA { return math::erf<T>(v); });
+    case MathFunction::exp:
+      return map_array(x, y, n, [](Vec<T> v) CHAINRULE_LAMBDA { return math::exp<T>(v); });
+    case MathFunction::expm1:
+      return map_array(x, y, n, [](Vec<T> v) CHAINRULE_LAMBDA { return math::expm1<T>(v); });
+    case MathFunction::log:
+      return map_array(x, y, n, [](Vec<T> v) CHAINRULE_LAMBDA { return math::log<T>(v); });
+    case MathFunction::log1p:
+      return map_array(x, y, n, [](Vec<T> v) CHAINRULE_LAMBDA { return math::log1p<T>(v); });
+    case MathFunction::tanh:
+      return map_array(x, y, n, [](Vec<T> v) CHAINRULE_LAMBDA { return math::tanh<T>(v); });
+    case MathFunction::sigmoid:
+      return map_array(x, y, n, [](Vec<T> v) CHAINRULE_LAMBDA { return math::sigmoid<T>(v); });
+    case MathFunction::erf:
+      return map_array(x, y, n, [](Vec<T> v) CHAINRULE_LAMBDA { return math::erf<T>(v); });
   }
 }
 

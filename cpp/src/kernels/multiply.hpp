@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one microkernel, C(m, n) = init + sum over k of a(m, k) * b(k, n), and its three orientations.
-// Every sum runs in the order of k, one fused multiply-add a term, in one lane: blocking and threads cannot change a bit.
+// The one microkernel, C(m, n) = init + sum over k of a(m, k) * b(k, n), and its three
+// orientations. Every sum runs in the order of k, one fused multiply-add a term, in one lane:
+// blocking and threads cannot change a bit.
 #pragma once
 
 #include "kernels/simd.hpp"
@@ -35,8 +36,8 @@ CHAINRULE_INLINE int64_t panel_width(const PanelShape& s, int64_t panel) {
 
 /// sum(r, :) += sum over k of a[r * a_row + k * a_term] * b[k * b_term + :], in the order of k.
 template <class T, int MR, int NV>
-CHAINRULE_INLINE void accumulate(Vec<T> (&sum)[MR][NV], const T* a, int64_t a_row, int64_t a_term, const T* b,
-                                 int64_t b_term, int64_t terms) {
+CHAINRULE_INLINE void accumulate(Vec<T> (&sum)[MR][NV], const T* a, int64_t a_row, int64_t a_term,
+                                 const T* b, int64_t b_term, int64_t terms) {
   for (int64_t k = 0; k < terms; ++k) {
     Vec<T> bv[NV];
     for (int v = 0; v < NV; ++v) bv[v] = load(b + v * kLanes<T>);
@@ -85,8 +86,8 @@ struct OverPanels {
     for (int64_t column = 0; column < shape.columns; column += shape.panel) {
       const int64_t width = panel_width(shape, column / shape.panel);
       const int64_t left = shape.columns - column;
-      accumulate<T, MR, NV>(s, weight + column * shape.rows + row * width, width, 1, b + column * b_term, b_term,
-                            left < width ? left : width);
+      accumulate<T, MR, NV>(s, weight + column * shape.rows + row * width, width, 1,
+                            b + column * b_term, b_term, left < width ? left : width);
     }
   }
 };
@@ -153,7 +154,8 @@ void strip(int64_t rows, Source source, Store out) {
 
 /// All rows of `width` columns: whole vectors, kPanelVectors of them at most.
 template <class T, int NV = kPanelVectors, class Source, class Store>
-CHAINRULE_INLINE void strip_of_width(int64_t width, int64_t rows, const Source& source, const Store& out) {
+CHAINRULE_INLINE void strip_of_width(int64_t width, int64_t rows, const Source& source,
+                                     const Store& out) {
   if constexpr (NV > 1) {
     if (width < NV * kLanes<T>) {
       strip_of_width<T, NV - 1>(width, rows, source, out);
@@ -168,12 +170,8 @@ void forward(const ForwardArgs<T>& f) {
   for (int64_t p = f.panel_begin; p < f.panel_end; ++p) {
     const int64_t width = panel_width(f.shape, p);
     const int64_t column = p * f.shape.panel;
-    const OnePiece<T> source{f.x + f.row_begin * f.x_stride,
-                             f.x_stride,
-                             1,
-                             f.weight + column * f.shape.rows,
-                             width,
-                             f.shape.rows,
+    const OnePiece<T> source{f.x + f.row_begin * f.x_stride,    f.x_stride, 1,
+                             f.weight + column * f.shape.rows,  width,      f.shape.rows,
                              f.bias ? f.bias + column : nullptr};
     const StoreRows<T> out{f.y + f.row_begin * f.y_stride + column, f.y_stride};
     strip_of_width<T>(width, f.row_end - f.row_begin, source, out);
@@ -183,13 +181,8 @@ void forward(const ForwardArgs<T>& f) {
 template <class T>
 void weight_gradient(const WeightGradientArgs<T>& f) {
   const int64_t width = panel_width(f.shape, f.panel);
-  const OnePiece<T> source{f.x + f.input_begin,
-                           1,
-                           f.x_stride,
-                           f.dy + f.panel * f.shape.panel,
-                           f.dy_stride,
-                           f.batch,
-                           nullptr};
+  const OnePiece<T> source{f.x + f.input_begin, 1,       f.x_stride, f.dy + f.panel * f.shape.panel,
+                           f.dy_stride,         f.batch, nullptr};
   strip_of_width<T>(width, f.input_end - f.input_begin, source, StoreRows<T>{f.g, width});
 }
 
@@ -222,7 +215,8 @@ void transpose(const T* x, int64_t stride, int64_t rows, int64_t columns, T* pan
 }
 
 template <class T>
-void column_sums(const T* x, int64_t stride, int64_t rows, int64_t column_begin, int64_t column_end, T* sums) {
+void column_sums(const T* x, int64_t stride, int64_t rows, int64_t column_begin, int64_t column_end,
+                 T* sums) {
   for (int64_t j = column_begin; j < column_end; j += kLanes<T>) {
     Vec<T> s{};
     for (int64_t i = 0; i < rows; ++i) s += load(x + i * stride + j);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Batch and layer normalisation, forward and backward.
 // With xhat = (x - mean) * inverse and y = gamma xhat + beta, and means over the normalised axis:
-// dx = gamma inverse (dy - mean(dy) - xhat mean(dy xhat)) (batch), the same with gamma inside the means (layer).
-// References: Ioffe and Szegedy, ICML 2015; Ba, Kiros and Hinton, 2016.
+// dx = gamma inverse (dy - mean(dy) - xhat mean(dy xhat)) (batch), the same with gamma inside the
+// means (layer). References: Ioffe and Szegedy, ICML 2015; Ba, Kiros and Hinton, 2016.
 #pragma once
 
 #include "kernels/reduce.hpp"
@@ -38,7 +38,8 @@ void batch_norm_forward(const BatchNormArgs<T>& f) {
     const T keep = f.momentum;
     const T take = T(1) - keep;
     store(f.running_mean + j, keep * load(f.running_mean + j) + take * mean);
-    store(f.running_variance + j, keep * load(f.running_variance + j) + take * (variance * unbiased));
+    store(f.running_variance + j,
+          keep * load(f.running_variance + j) + take * (variance * unbiased));
     const Vec<T> gamma = load_or(f.gamma, j, T(1));
     const Vec<T> beta = load_or(f.beta, j, T(0));
     for (int64_t i = 0; i < f.rows; ++i) {
@@ -97,12 +98,14 @@ void layer_norm_forward(const LayerNormArgs<T>& f) {
     const T* x = f.x + i * f.stride;
     T* y = f.y + i * f.stride;
     const T n = T(f.columns);
-    const Vec<T> mean =
-        broadcast(tree_sum_of<T>(f.columns, [&](int64_t j) CHAINRULE_LAMBDA { return load(x + j); }) / n);
-    const T variance = tree_sum_of<T>(f.columns, [&](int64_t j) CHAINRULE_LAMBDA {
-                         const Vec<T> d = load(x + j) - mean;
-                         return d * d;
-                       }) / n;
+    const Vec<T> mean = broadcast(
+        tree_sum_of<T>(f.columns, [&](int64_t j) CHAINRULE_LAMBDA { return load(x + j); }) / n);
+    const T variance = tree_sum_of<T>(f.columns,
+                                      [&](int64_t j) CHAINRULE_LAMBDA {
+                                        const Vec<T> d = load(x + j) - mean;
+                                        return d * d;
+                                      }) /
+                       n;
     const Vec<T> inverse = T(1) / sqrt(broadcast(variance + f.epsilon));
     f.mean[i] = mean[0];
     f.inverse[i] = inverse[0];
@@ -122,10 +125,12 @@ void layer_norm_backward(const LayerNormArgs<T>& f) {
     const Vec<T> mean = broadcast(f.mean[i]);
     const Vec<T> inverse = broadcast(f.inverse[i]);
     const auto xhat = [&](int64_t j) CHAINRULE_LAMBDA { return (load(x + j) - mean) * inverse; };
-    const auto dxhat = [&](int64_t j) CHAINRULE_LAMBDA { return load(dy + j) * load_or(f.gamma, j, T(1)); };
+    const auto dxhat = [&](int64_t j)
+                           CHAINRULE_LAMBDA { return load(dy + j) * load_or(f.gamma, j, T(1)); };
     const Vec<T> mean_d = broadcast(tree_sum_of<T>(f.columns, dxhat) / n);
     const Vec<T> mean_d_xhat = broadcast(
-        tree_sum_of<T>(f.columns, [&](int64_t j) CHAINRULE_LAMBDA { return dxhat(j) * xhat(j); }) / n);
+        tree_sum_of<T>(f.columns, [&](int64_t j) CHAINRULE_LAMBDA { return dxhat(j) * xhat(j); }) /
+        n);
     for (int64_t j = 0; j < f.columns; j += kLanes<T>) {
       const Vec<T> dx = inverse * ((dxhat(j) - mean_d) - xhat(j) * mean_d_xhat);
       store(f.dx + i * f.stride + j, select<T>(columns_below<T>(j, f.columns), dx, Vec<T>{}));

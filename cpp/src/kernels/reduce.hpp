@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The few true reductions: kTreeLanes interleaved sums, term j in lane j % kTreeLanes, then halves added to halves.
+// The few true reductions: kTreeLanes interleaved sums, term j in lane j % kTreeLanes, then halves
+// added to halves.
 #pragma once
 
 #include "kernels/simd.hpp"
@@ -30,7 +31,8 @@ CHAINRULE_INLINE IVec<T> columns_below(int64_t j, int64_t n) {
   return (lane_index<T>() + Lane<T>(j)) < Lane<T>(n);
 }
 
-/// Sum over j < n of term(j), where term gives the vector of columns j, j + 1, ... (read up to the next granule).
+/// Sum over j < n of term(j), where term gives the vector of columns j, j + 1, ... (read up to the
+/// next granule).
 template <class T, class Term>
 CHAINRULE_INLINE T tree_sum_of(int64_t n, Term term) {
   constexpr int step = chainrule::kernels::kTreeLanes;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// All kernels of one instruction set as one table; each isa_*.cpp defines its instruction set, includes this and exports it.
+// All kernels of one instruction set as one table; each isa_*.cpp defines its instruction set,
+// includes this and exports it.
 #pragma once
 
 #include "kernels/activation.hpp"

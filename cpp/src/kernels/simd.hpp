@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The vector vocabulary of one instruction set. Included by the isa_*.cpp units only, each of which defines one
-// CHAINRULE_ISA_<NAME>; everything lives in an anonymous namespace, so that no two units can share a symbol.
+// The vector vocabulary of one instruction set. Included by the isa_*.cpp units only, each of which
+// defines one CHAINRULE_ISA_<NAME>; everything lives in an anonymous namespace, so that no two
+// units can share a symbol.
 #pragma once
 
 #include <stddef.h>
@@ -44,11 +45,13 @@ struct Simd<double> {
   using Lane = int64_t;
 };
 
-/// kLanes<T> values of T; arithmetic operators and comparisons are the compiler's vector extensions.
+/// kLanes<T> values of T; arithmetic operators and comparisons are the compiler's vector
+/// extensions.
 template <class T>
 using Vec = typename Simd<T>::Vector;
 
-/// Integers of T's width: bit patterns, and comparison results with all bits of a lane set or clear.
+/// Integers of T's width: bit patterns, and comparison results with all bits of a lane set or
+/// clear.
 template <class T>
 using IVec = typename Simd<T>::Integer;
 
@@ -134,7 +137,8 @@ CHAINRULE_INLINE Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
 CHAINRULE_INLINE Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
   return _mm512_fmadd_pd(a, b, c);
 }
-// The masked forms, since the plain ones' headers start from an undefined value that GCC 12 warns of.
+// The masked forms, since the plain ones' headers start from an undefined value that GCC 12 warns
+// of.
 CHAINRULE_INLINE Vec<float> sqrt(Vec<float> a) { return _mm512_maskz_sqrt_ps(0xffff, a); }
 CHAINRULE_INLINE Vec<double> sqrt(Vec<double> a) { return _mm512_maskz_sqrt_pd(0xff, a); }
 
@@ -174,17 +178,20 @@ CHAINRULE_INLINE Vec<double> sqrt(Vec<double> a) {
 typedef float HalfFloat __attribute__((vector_size(8)));
 typedef int32_t HalfInt __attribute__((vector_size(8)));
 
-// A fused float multiply-add without the instruction: the product is exact in double, and rounding the double sum
-// to odd (its last bit set when anything was lost) makes the second rounding, to float, the only one that counts.
-// Reference: Boldo and Melquiond, "Emulation of a FMA and correctly rounded sums", IEEE Trans. Computers 57, 2008.
+// A fused float multiply-add without the instruction: the product is exact in double, and rounding
+// the double sum to odd (its last bit set when anything was lost) makes the second rounding, to
+// float, the only one that counts. Reference: Boldo and Melquiond, "Emulation of a FMA and
+// correctly rounded sums", IEEE Trans. Computers 57, 2008.
 CHAINRULE_INLINE HalfFloat fma_half(HalfFloat a, HalfFloat b, HalfFloat c) {
-  const Vec<double> p = __builtin_convertvector(a, Vec<double>) * __builtin_convertvector(b, Vec<double>);
+  const Vec<double> p =
+      __builtin_convertvector(a, Vec<double>) * __builtin_convertvector(b, Vec<double>);
   const Vec<double> d = __builtin_convertvector(c, Vec<double>);
   const Vec<double> s = p + d;
   const Vec<double> t = s - p;
   const Vec<double> lost = (p - (s - t)) + (d - t);
   const IVec<double> i = bits<double>(s);
-  // Inexact and even: step to the neighbour on the lost part's side; infinities and NaN have nothing to mend.
+  // Inexact and even: step to the neighbour on the lost part's side; infinities and NaN have
+  // nothing to mend.
   const IVec<double> inexact = (lost != 0.0) & (abs<double>(s) < __builtin_inf());
   const IVec<double> even = (i & 1) == 0;
   const IVec<double> away = ~((bits<double>(lost) ^ i) >> 63);
@@ -193,8 +200,10 @@ CHAINRULE_INLINE HalfFloat fma_half(HalfFloat a, HalfFloat b, HalfFloat c) {
 }
 
 CHAINRULE_INLINE Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
-  const HalfFloat low = fma_half(HalfFloat{a[0], a[1]}, HalfFloat{b[0], b[1]}, HalfFloat{c[0], c[1]});
-  const HalfFloat high = fma_half(HalfFloat{a[2], a[3]}, HalfFloat{b[2], b[3]}, HalfFloat{c[2], c[3]});
+  const HalfFloat low =
+      fma_half(HalfFloat{a[0], a[1]}, HalfFloat{b[0], b[1]}, HalfFloat{c[0], c[1]});
+  const HalfFloat high =
+      fma_half(HalfFloat{a[2], a[3]}, HalfFloat{b[2], b[3]}, HalfFloat{c[2], c[3]});
   return Vec<float>{low[0], low[1], high[0], high[1]};
 }
 #else

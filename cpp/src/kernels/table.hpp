@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the engine may ask of the kernels: plain data in, one table of function pointers per instruction set out.
-// Only PODs here, no function: this header is part of every instruction set's unit.
+// What the engine may ask of the kernels: plain data in, one table of function pointers per
+// instruction set out. Only PODs here, no function: this header is part of every instruction set's
+// unit.
 #pragma once
 
 #include <stddef.h>
@@ -17,8 +18,8 @@ constexpr int64_t kGranule = kGranuleBytes / int64_t(sizeof(T));
 /// Reductions run in this many interleaved sums, combined as a fixed tree.
 constexpr int kTreeLanes = 16;
 
-/// A (rows x columns) matrix in column panels [columns / panel][rows][panel]: zero-padded, the last panel only as wide
-/// as whole granules need. A vector is a matrix of one row.
+/// A (rows x columns) matrix in column panels [columns / panel][rows][panel]: zero-padded, the last
+/// panel only as wide as whole granules need. A vector is a matrix of one row.
 struct PanelShape {
   int64_t rows;
   int64_t columns;
@@ -73,7 +74,8 @@ struct ForwardArgs {
   int64_t panel_begin, panel_end;
 };
 
-/// g = x^T dy over all `batch` rows, for one panel of W and its rows [input_begin, input_end); g points at row input_begin.
+/// g = x^T dy over all `batch` rows, for one panel of W and its rows [input_begin, input_end); g
+/// points at row input_begin.
 template <class T>
 struct WeightGradientArgs {
   PanelShape shape;
@@ -116,13 +118,13 @@ struct LossArgs {
   const int32_t* labels;  // cross_entropy over labels; else null
   const T* targets;       // one row per row of z; else null
   int64_t target_stride;
-  const T* row_weights;   // null: all 1
-  const T* class_weights; // null, or `columns` values padded to a granule (cross_entropy)
-  const T* quantiles;     // quantile: `columns` values, the quantile of each output, padded
-  T gradient_scale;       // 1 / sum of the batch's weights
-  T* dz;                  // null: no gradient wanted
+  const T* row_weights;    // null: all 1
+  const T* class_weights;  // null, or `columns` values padded to a granule (cross_entropy)
+  const T* quantiles;      // quantile: `columns` values, the quantile of each output, padded
+  T gradient_scale;        // 1 / sum of the batch's weights
+  T* dz;                   // null: no gradient wanted
   int64_t dz_stride;
-  T* row_losses;          // weighted
+  T* row_losses;  // weighted
 };
 
 /// The numbers of one optimizer step, with everything that depends on the step already worked out.
@@ -149,7 +151,8 @@ struct UpdateArgs {
   T l1, l2;
 };
 
-/// Rows of the user's array into a padded buffer, y = x * scale + offset with one scale and offset a column.
+/// Rows of the user's array into a padded buffer, y = x * scale + offset with one scale and offset
+/// a column.
 template <class T>
 struct GatherArgs {
   SourceType type;
@@ -180,7 +183,7 @@ struct BatchNormArgs {
   T* running_mean;
   T* running_variance;
   const T* dy;
-  T* dx;      // null: not wanted, as the next two
+  T* dx;  // null: not wanted, as the next two
   T* dgamma;
   T* dbeta;
 };
@@ -211,7 +214,8 @@ struct AffineGradientArgs {
   T* dbeta;
 };
 
-/// Random words are blocks of the library's counter layout, see random_block: block = row * blocks a row + column / 4.
+/// Random words are blocks of the library's counter layout, see random_block: block = row * blocks
+/// a row + column / 4.
 struct DropoutArgs {
   uint64_t seed;
   uint32_t use;        // RandomUse::dropout
@@ -228,23 +232,28 @@ struct KernelTable {
   void (*forward)(const ForwardArgs<T>&);
   void (*weight_gradient)(const WeightGradientArgs<T>&);
   void (*input_gradient)(const InputGradientArgs<T>&);
-  /// (rows x columns) row-major into batch panels [rows / panel][columns][panel], missing rows zero.
+  /// (rows x columns) row-major into batch panels [rows / panel][columns][panel], missing rows
+  /// zero.
   void (*transpose)(const T* x, int64_t stride, int64_t rows, int64_t columns, T* panels);
   /// sum over rows, in row order, of columns [column_begin, column_end), whole granules.
-  void (*column_sums)(const T* x, int64_t stride, int64_t rows, int64_t column_begin, int64_t column_end, T* sums);
+  void (*column_sums)(const T* x, int64_t stride, int64_t rows, int64_t column_begin,
+                      int64_t column_end, T* sums);
 
   void (*activation_forward)(const ActivationArgs<T>&, const T* z, T* y);
-  /// dz = dy * activation'(z); dz may be dy. y is the activation's output, z its input (used where y does not tell).
+  /// dz = dy * activation'(z); dz may be dy. y is the activation's output, z its input (used where
+  /// y does not tell).
   void (*activation_backward)(const ActivationArgs<T>&, const T* z, const T* y, const T* dy, T* dz);
 
   void (*loss)(const LossArgs<T>&);
   void (*update)(const UpdateRule<T>&, const UpdateArgs<T>&);
-  /// sums(j) = sum over rows k, in order, of (g(k, j) + penalty's gradient)^2, clipped as the rule says.
-  void (*squared_column_sums)(const UpdateRule<T>&, const PanelShape&, int64_t panel, const T* weight, const T* g,
-                              T l1, T l2, T* sums);
+  /// sums(j) = sum over rows k, in order, of (g(k, j) + penalty's gradient)^2, clipped as the rule
+  /// says.
+  void (*squared_column_sums)(const UpdateRule<T>&, const PanelShape&, int64_t panel,
+                              const T* weight, const T* g, T l1, T l2, T* sums);
 
   void (*gather)(const GatherArgs<T>&);
-  void (*affine)(const T* x, const T* scale, const T* offset, T* y, int64_t rows, int64_t columns, int64_t stride);
+  void (*affine)(const T* x, const T* scale, const T* offset, T* y, int64_t rows, int64_t columns,
+                 int64_t stride);
   void (*multiply)(const T* a, const T* b, T* y, int64_t size);
 
   void (*batch_norm_forward)(const BatchNormArgs<T>&);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Optimizer updates: one struct per rule, PyTorch's torch.optim formulas in its order of operations.
+// Optimizer updates: one struct per rule, PyTorch's torch.optim formulas in its order of
+// operations.
 #pragma once
 
 #include "kernels/loss.hpp"
@@ -22,7 +23,8 @@ CHAINRULE_INLINE Vec<T> penalized(Vec<T> w, Vec<T> g, T l1, T l2) {
 template <class T>
 CHAINRULE_INLINE Vec<T> clipped(const UpdateRule<T>& rule, Vec<T> g) {
   // In this order a NaN stays one.
-  if (rule.clip_value != T(0)) g = max<T>(broadcast(-rule.clip_value), min<T>(broadcast(rule.clip_value), g));
+  if (rule.clip_value != T(0))
+    g = max<T>(broadcast(-rule.clip_value), min<T>(broadcast(rule.clip_value), g));
   return g * rule.gradient_factor;
 }
 
@@ -83,11 +85,13 @@ struct RmsProp {
   }
 };
 
-/// Adam: Kingma and Ba, ICLR 2015; amsgrad: Reddi et al., ICLR 2018; AdamW: Loshchilov and Hutter, ICLR 2019.
+/// Adam: Kingma and Ba, ICLR 2015; amsgrad: Reddi et al., ICLR 2018; AdamW: Loshchilov and Hutter,
+/// ICLR 2019.
 template <class T>
 struct Adam {
   const UpdateRule<T>& r;
-  CHAINRULE_INLINE Vec<T> step(Vec<T> w, Vec<T> g, T* exp_avg, T* exp_avg_sq, T* max_exp_avg_sq) const {
+  CHAINRULE_INLINE Vec<T> step(Vec<T> w, Vec<T> g, T* exp_avg, T* exp_avg_sq,
+                               T* max_exp_avg_sq) const {
     if (r.kind == OptimizerKind::adamw) {
       w = w * r.decay_factor;
     } else {
@@ -149,24 +153,31 @@ void update_all(const UpdateRule<T>& rule, const UpdateArgs<T>& f, Rule optimize
 template <class T>
 void update(const UpdateRule<T>& rule, const UpdateArgs<T>& f) {
   switch (rule.kind) {
-    case OptimizerKind::sgd: return update_all(rule, f, Sgd<T>{rule});
-    case OptimizerKind::adagrad: return update_all(rule, f, AdaGrad<T>{rule});
-    case OptimizerKind::rmsprop: return update_all(rule, f, RmsProp<T>{rule});
+    case OptimizerKind::sgd:
+      return update_all(rule, f, Sgd<T>{rule});
+    case OptimizerKind::adagrad:
+      return update_all(rule, f, AdaGrad<T>{rule});
+    case OptimizerKind::rmsprop:
+      return update_all(rule, f, RmsProp<T>{rule});
     case OptimizerKind::adam:
-    case OptimizerKind::adamw: return update_all(rule, f, Adam<T>{rule});
-    case OptimizerKind::adadelta: return update_all(rule, f, Adadelta<T>{rule});
-    case OptimizerKind::lion: return update_all(rule, f, Lion<T>{rule});
+    case OptimizerKind::adamw:
+      return update_all(rule, f, Adam<T>{rule});
+    case OptimizerKind::adadelta:
+      return update_all(rule, f, Adadelta<T>{rule});
+    case OptimizerKind::lion:
+      return update_all(rule, f, Lion<T>{rule});
   }
 }
 
 template <class T>
-void squared_column_sums(const UpdateRule<T>& rule, const PanelShape& shape, int64_t panel, const T* weight,
-                         const T* g, T l1, T l2, T* sums) {
+void squared_column_sums(const UpdateRule<T>& rule, const PanelShape& shape, int64_t panel,
+                         const T* weight, const T* g, T l1, T l2, T* sums) {
   const int64_t width = panel_width(shape, panel);
   for (int64_t j = 0; j < width; j += kLanes<T>) {
     Vec<T> s{};
     for (int64_t k = 0; k < shape.rows; ++k) {
-      const Vec<T> v = clipped(rule, penalized(load(weight + k * width + j), load(g + k * width + j), l1, l2));
+      const Vec<T> v =
+          clipped(rule, penalized(load(weight + k * width + j), load(g + k * width + j), l1, l2));
       s = fma(v, v, s);
     }
     store(sums + j, s);

@@ -19,8 +19,10 @@ struct GeluOptions {
 };
 
 template <class Visit, class Self>
-requires model::described_as<Self, GeluOptions>
-void visit_fields(Visit& visit, Self& self) { visit("approximate", self.approximate); }
+  requires model::described_as<Self, GeluOptions>
+void visit_fields(Visit& visit, Self& self) {
+  visit("approximate", self.approximate);
+}
 
 Kind gelu_kind(const GeluOptions& options) {
   if (options.approximate == "none") return Kind::gelu;
@@ -31,7 +33,7 @@ Kind gelu_kind(const GeluOptions& options) {
 }  // namespace
 
 template <class Visit, class Self>
-requires model::described_as<Self, Activation>
+  requires model::described_as<Self, Activation>
 static void visit_fields(Visit& visit, Self& self) {
   if (self.kind == Kind::leaky_relu) visit("negative_slope", self.parameter, model::non_negative);
   if (self.kind == Kind::elu) visit("alpha", self.parameter, model::non_negative);

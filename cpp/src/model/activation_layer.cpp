@@ -6,8 +6,10 @@
 namespace chainrule {
 
 template <class Visit, class Self>
-requires model::described_as<Self, ActivationLayer>
-static void visit_fields(Visit& visit, Self& self) { visit("activation", self.activation); }
+  requires model::described_as<Self, ActivationLayer>
+static void visit_fields(Visit& visit, Self& self) {
+  visit("activation", self.activation);
+}
 
 ActivationLayer ActivationLayer::from_config(const Config& config) {
   ActivationLayer layer;

@@ -6,7 +6,7 @@
 namespace chainrule {
 
 template <class Visit, class Self>
-requires model::described_as<Self, BatchNormalization>
+  requires model::described_as<Self, BatchNormalization>
 static void visit_fields(Visit& visit, Self& self) {
   visit("momentum", self.momentum, model::fraction);
   visit("epsilon", self.epsilon, model::positive);

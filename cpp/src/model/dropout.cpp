@@ -6,7 +6,7 @@
 namespace chainrule {
 
 template <class Visit, class Self>
-requires model::described_as<Self, Dropout>
+  requires model::described_as<Self, Dropout>
 static void visit_fields(Visit& visit, Self& self) {
   visit("rate", self.rate, model::half_open_fraction);
 }

@@ -7,7 +7,8 @@
 namespace chainrule::model {
 namespace {
 
-/// first + sum of the following terms of a Taylor series, term(i) = term(i - 1) * x / (i's divisor).
+/// first + sum of the following terms of a Taylor series, term(i) = term(i - 1) * x / (i's
+/// divisor).
 template <class Divisor>
 double taylor(double x, double first, int terms, Divisor divisor) {
   // From the smallest term up, as 1 + x/d1 (1 + x/d2 (1 + ...)).
@@ -56,7 +57,8 @@ double exp(double x) {
   // ln 2 as a part whose multiples are exact, and the rest.
   const double rest = (x - halvings * 0x1.62e42fee00000p-1) - halvings * 0x1.a39ef35793c76p-33;
   // |rest| < 0.35, so the next term, rest^15 / 15!, is below 2^-60.
-  return std::ldexp(taylor(rest, 1.0, 14, [](int i) { return double(i); }), static_cast<int>(halvings));
+  return std::ldexp(taylor(rest, 1.0, 14, [](int i) { return double(i); }),
+                    static_cast<int>(halvings));
 }
 
 double cos_pi(double x) {

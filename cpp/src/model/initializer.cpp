@@ -47,7 +47,7 @@ void fill_normal(double* values, std::int64_t count, double mean, double standar
 }  // namespace
 
 template <class Visit, class Self>
-requires model::described_as<Self, Initializer>
+  requires model::described_as<Self, Initializer>
 static void visit_fields(Visit& visit, Self& self) {
   switch (self.kind) {
     case Kind::constant:

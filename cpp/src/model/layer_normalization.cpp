@@ -6,7 +6,7 @@
 namespace chainrule {
 
 template <class Visit, class Self>
-requires model::described_as<Self, LayerNormalization>
+  requires model::described_as<Self, LayerNormalization>
 static void visit_fields(Visit& visit, Self& self) {
   visit("epsilon", self.epsilon, model::positive);
   visit("center", self.center);

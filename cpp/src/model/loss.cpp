@@ -16,7 +16,7 @@ constexpr auto kind_names =
 }  // namespace
 
 template <class Visit, class Self>
-requires model::described_as<Self, Loss>
+  requires model::described_as<Self, Loss>
 static void visit_fields(Visit& visit, Self& self) {
   if (self.kind == Kind::huber) visit("delta", self.delta, model::positive);
   if (self.kind == Kind::cross_entropy)

@@ -6,7 +6,7 @@
 namespace chainrule {
 
 template <class Visit, class Self>
-requires model::described_as<Self, Normalization>
+  requires model::described_as<Self, Normalization>
 static void visit_fields(Visit&, Self&) {}
 
 Normalization Normalization::from_config(const Config& config) {

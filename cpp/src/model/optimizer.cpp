@@ -15,7 +15,7 @@ constexpr auto kind_names = model::kinds_of<Kind, Kind::lion>(
 }  // namespace
 
 template <class Visit, class Self>
-requires model::described_as<Self, Optimizer>
+  requires model::described_as<Self, Optimizer>
 static void visit_fields(Visit& visit, Self& self) {
   visit("learning_rate", self.learning_rate, model::positive);
   switch (self.kind) {

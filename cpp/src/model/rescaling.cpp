@@ -6,7 +6,7 @@
 namespace chainrule {
 
 template <class Visit, class Self>
-requires model::described_as<Self, Rescaling>
+  requires model::described_as<Self, Rescaling>
 static void visit_fields(Visit& visit, Self& self) {
   visit("scale", self.scale);
   visit("offset", self.offset);

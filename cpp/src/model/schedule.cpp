@@ -74,7 +74,7 @@ double piecewise_rate(const Schedule& schedule, double step, std::int64_t steps_
 }  // namespace
 
 template <class Visit, class Self>
-requires model::described_as<Self, Schedule>
+  requires model::described_as<Self, Schedule>
 static void visit_fields(Visit& visit, Self& self) {
   if (self.kind != Kind::piecewise) visit("learning_rate", self.learning_rate, model::positive);
   switch (self.kind) {

@@ -11,6 +11,7 @@ from chainrule.bench.protocol import Report
 __all__ = ["as_json", "markdown"]
 
 _OWN = "chainrule"
+_QUIET_SPREAD = 0.2
 
 
 def markdown(report: Report) -> str:
@@ -43,6 +44,11 @@ def markdown(report: Report) -> str:
             f"| {m.workload.name} | {m.peer} | {m.median:,.0f} | {m.spread:.0%} | "
             f"{'' if m.peer == _OWN else ratio} |"
         )
+    if any(m.spread > _QUIET_SPREAD for m in report.measurements):
+        lines += [
+            "",
+            "The machine was busy: the spread is too wide for these figures to mean much.",
+        ]
     if report.left_out:
         lines += ["", *(f"Left out: {sentence}" for sentence in report.left_out)]
     return "\n".join(lines)

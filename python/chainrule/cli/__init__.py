@@ -50,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(str(error), _DIVERGED)
     except (OSError, ValueError, TypeError, ImportError) as error:
         return _failed(_text(error), _WRONG_INPUT)
+    except MemoryError:
+        return _failed("not enough memory", _WRONG_INPUT)
     return status
 
 

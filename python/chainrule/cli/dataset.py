@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,7 @@ _TEST_SHARE = 0.2
 # Evaluating has to find the rows again that training has kept back.
 _SPLIT_SEED = 0
 _MOST_CLASSES = 1000
+_NAMES_SHOWN = 10
 _HEADERS: dict[str, bool | Literal["auto"]] = {"auto": "auto", "yes": True, "no": False}
 
 
@@ -45,12 +47,28 @@ class Rows:
     largest: float | None = None
 
     @property
+    def features(self) -> int:
+        """Number of features, of which images have one per pixel."""
+        return int(np.prod(self.x.shape[1:]))
+
+    @property
     def has_classes(self) -> bool:
         """Whether the labels are classes."""
         if self.class_names is not None:
             return True
         whole = self.y.ndim == 1 and self.y.dtype.kind in "biu"
         return bool(whole and self.y.size and self.y.min() >= 0 and self.y.max() < _MOST_CLASSES)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names between commas, the first ones if there are many.
+
+    Examples
+    --------
+    >>> listed(("cat", "dog"))
+    'cat, dog'
+    """
+    return ", ".join([*names[:_NAMES_SHOWN], *(["..."] if len(names) > _NAMES_SHOWN else [])])
 
 
 def stem(name: str) -> str:

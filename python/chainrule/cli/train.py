@@ -6,24 +6,15 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from chainrule import losses, optimizers
-from chainrule.arrays import as_labels, as_targets
 from chainrule.cli import dataset, report
-from chainrule.cli.dataset import Rows
+from chainrule.cli.dataset import Rows, listed
+from chainrule.cli.network import network
 from chainrule.cli.output import output_path
-from chainrule.layers import Dense, Dropout, Layer, Normalization, Rescaling
-from chainrule.losses import Loss
-from chainrule.sequential import Sequential
 
 _INTERRUPTED = 130
-_NAMES_SHOWN = 10
 # With few rows an epoch has few steps.
 _LEAST_EPOCHS, _MOST_EPOCHS, _ROWS_TO_SEE = 10, 50, 30_000
 
@@ -37,13 +28,13 @@ def run(options: argparse.Namespace) -> int:
         _check_plot(options.plot)
     train, test = dataset.read_both(options.data, label=options.label, header=options.header)
     loss = loss or losses.get("cross_entropy" if train.has_classes else "mse")
-    net = _network(options, loss, train, test)
+    net = network(options, loss, train, test)
     epochs = options.epochs or _default_epochs(len(train.x))
     optimizer = _optimizer(options, epochs)
     if not options.quiet:
         print(_data_line(options.data, train, test))
     if options.verbose:
-        net.build(_features(train))
+        net.build(train.features)
         net.summary()
         print(f"loss {loss!r}, optimizer {optimizer!r}, seed {net.seed}")
     with warnings.catch_warnings():
@@ -101,64 +92,12 @@ def _check_plot(path: str) -> None:
         raise ValueError(f"--plot {path}: expected a name that ends in one of .{', .'.join(known)}")
 
 
-def _network(options: argparse.Namespace, loss: Loss, train: Rows, test: Rows) -> Sequential:
-    layers: list[Layer] = [
-        Normalization() if train.largest is None else Rescaling(1.0 / train.largest)
-    ]
-    for units in options.layers:
-        layers.append(Dense(units, activation=options.activation))
-        if options.dropout:
-            layers.append(Dropout(options.dropout))
-    layers.append(Dense(_outputs(loss, train, test)))
-    if loss._core.link == "identity" and loss.kind != "hinge":
-        layers += _output_scale(train.y)
-    return Sequential(layers, seed=options.seed)
-
-
-def _output_scale(y: NDArray[Any]) -> list[Layer]:
-    """Return the layer that spares the network from learning the targets' unit."""
-    if y.dtype.kind not in "biuf":
-        return []
-    scale = float(y.std(dtype=np.float64))
-    # Also false for NaN, which fit reports with its row.
-    if not 0.0 < scale < np.inf:
-        return []
-    return [Rescaling(scale, float(y.mean(dtype=np.float64)))]
-
-
-def _outputs(loss: Loss, train: Rows, test: Rows) -> int:
-    if not loss.takes_labels:
-        if train.class_names is not None and not _decides_two(loss, train.class_names):
-            raise ValueError(
-                f"--loss {loss.kind} does not suit {len(train.class_names)} classes "
-                f"({_listed(train.class_names)}); use cross_entropy"
-            )
-        return int(as_targets(train.y, outputs=None).shape[1])
-    if train.class_names is not None:
-        return len(train.class_names)
-    if train.y.ndim == 2:
-        return int(train.y.shape[1])
-    return max(2, *(int(as_labels(rows.y, classes=None).max()) + 1 for rows in (train, test)))
-
-
-def _decides_two(loss: Loss, class_names: tuple[str, ...]) -> bool:
-    return loss.kind in ("binary_cross_entropy", "hinge") and len(class_names) == 2
-
-
 def _data_line(name: str, train: Rows, test: Rows) -> str:
     rows = f"{len(train.x)} rows to train on, {len(test.x)} to test on"
-    line = f"{name}: {rows}, {_features(train)} features"
+    line = f"{name}: {rows}, {train.features} features"
     if train.class_names is not None:
-        line += f", {len(train.class_names)} classes: {_listed(train.class_names)}"
+        line += f", {len(train.class_names)} classes: {listed(train.class_names)}"
     return line
-
-
-def _features(rows: Rows) -> int:
-    return int(np.prod(rows.x.shape[1:]))
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join([*names[:_NAMES_SHOWN], *(["..."] if len(names) > _NAMES_SHOWN else [])])
 
 
 def _next_command(options: argparse.Namespace, output: Path) -> str:

@@ -10,12 +10,14 @@ namespace chainrule::engine {
 
 kernels::ActivationKind kernel_kind(Activation::Kind kind);
 
-/// Public within the engine so that a plan can see what its last stage is: a loss that contains that activation
-/// (softmax in cross-entropy, the sigmoid in its binary form) replaces it and works from the stage's input.
+/// Public within the engine so that a plan can see what its last stage is: a loss that contains
+/// that activation (softmax in cross-entropy, the sigmoid in its binary form) replaces it and works
+/// from the stage's input.
 template <class T>
 class ActivationStage final : public Stage<T> {
  public:
-  ActivationStage(const kernels::KernelTable<T>& kernels, const Activation& activation, std::int64_t columns)
+  ActivationStage(const kernels::KernelTable<T>& kernels, const Activation& activation,
+                  std::int64_t columns)
       : kernels_(kernels), activation_(activation), columns_(columns) {}
 
   std::string describe() const override { return activation_.config().kind; }

@@ -8,15 +8,17 @@
 
 namespace chainrule::engine {
 
-/// y = x * scale + offset with fixed numbers per column: Rescaling and Normalization. Public within the engine
-/// because a plan fuses the first of them into the gathering of the input, with the same multiply-add.
+/// y = x * scale + offset with fixed numbers per column: Rescaling and Normalization. Public within
+/// the engine because a plan fuses the first of them into the gathering of the input, with the same
+/// multiply-add.
 template <class T>
 class AffineStage final : public Stage<T> {
  public:
   /// `fill` writes the present scale and offset; they may change between runs, never during one.
   using Fill = std::function<void(T* scale, T* offset)>;
 
-  AffineStage(const kernels::KernelTable<T>& kernels, std::string name, std::int64_t columns, Fill fill)
+  AffineStage(const kernels::KernelTable<T>& kernels, std::string name, std::int64_t columns,
+              Fill fill)
       : kernels_(kernels),
         name_(std::move(name)),
         columns_(columns),
@@ -33,15 +35,15 @@ class AffineStage final : public Stage<T> {
 
   void forward(const Step<T>& step, Share share) override {
     const Range rows = step.rows_of(share);
-    kernels_.affine(this->x.row(rows.begin), scale_.data(), offset_.data(), this->y.row(rows.begin), rows.size(),
-                    columns_, this->x.stride);
+    kernels_.affine(this->x.row(rows.begin), scale_.data(), offset_.data(), this->y.row(rows.begin),
+                    rows.size(), columns_, this->x.stride);
   }
 
   void backward(const Step<T>& step, Share share) override {
     if (!this->dx.data) return;
     const Range rows = step.rows_of(share);
-    kernels_.affine(this->dy.row(rows.begin), scale_.data(), nullptr, this->dx.row(rows.begin), rows.size(),
-                    columns_, this->x.stride);
+    kernels_.affine(this->dy.row(rows.begin), scale_.data(), nullptr, this->dx.row(rows.begin),
+                    rows.size(), columns_, this->x.stride);
   }
 
  private:

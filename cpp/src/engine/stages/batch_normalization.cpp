@@ -46,12 +46,15 @@ class BatchNormalizationStage final : public Stage<T> {
   void gradients(const Step<T>& step, Share share) override {
     const Range columns = columns_of(share);
     if (columns.size() == 0) return;
-    if (gamma_) deliver(step, *gamma_, columns.begin, dgamma_.data() + columns.begin, columns.size());
+    if (gamma_)
+      deliver(step, *gamma_, columns.begin, dgamma_.data() + columns.begin, columns.size());
     if (beta_) deliver(step, *beta_, columns.begin, dbeta_.data() + columns.begin, columns.size());
   }
 
  private:
-  Range columns_of(Share share) const { return share.of(padded<T>(columns_), kernels::kGranule<T>); }
+  Range columns_of(Share share) const {
+    return share.of(padded<T>(columns_), kernels::kGranule<T>);
+  }
 
   kernels::BatchNormArgs<T> arguments(const Step<T>& step, Share share) {
     const Range columns = columns_of(share);
@@ -92,9 +95,10 @@ class BatchNormalizationStage final : public Stage<T> {
 }  // namespace
 
 template <class T>
-void add_batch_normalization(const Layer& layer, const StageContext<T>& context, Stages<T>& stages) {
-  stages.push_back(
-      std::make_unique<BatchNormalizationStage<T>>(context, dynamic_cast<const BatchNormalization&>(layer)));
+void add_batch_normalization(const Layer& layer, const StageContext<T>& context,
+                             Stages<T>& stages) {
+  stages.push_back(std::make_unique<BatchNormalizationStage<T>>(
+      context, dynamic_cast<const BatchNormalization&>(layer)));
 }
 
 template void add_batch_normalization(const Layer&, const StageContext<float>&, Stages<float>&);

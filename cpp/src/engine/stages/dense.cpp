@@ -5,7 +5,8 @@
 namespace chainrule::engine {
 namespace {
 
-/// Rows of W whose gradient is worked out at a time: a piece that stays in the first-level cache until it is used.
+/// Rows of W whose gradient is worked out at a time: a piece that stays in the first-level cache
+/// until it is used.
 constexpr std::int64_t kChunk = 48;
 
 template <class T>
@@ -20,7 +21,9 @@ class DenseStage final : public Stage<T> {
         units_(weight_->spec.columns),
         panels_((units_ + c.kernels.panel - 1) / c.kernels.panel),
         // Few rows and many columns: more threads find work when they share the columns.
-        split_(c.batch_size < kernels::kGranule<T> * c.threads && panels_ >= c.threads ? Split::columns : Split::rows),
+        split_(c.batch_size < kernels::kGranule<T> * c.threads && panels_ >= c.threads
+                   ? Split::columns
+                   : Split::rows),
         dy_panels_(c.backward ? padded<T>(c.batch_size) * units_ : 0),
         scratch_stride_(kChunk * c.kernels.panel),
         scratch_(c.backward ? scratch_stride_ * c.threads : 0),
@@ -37,8 +40,9 @@ class DenseStage final : public Stage<T> {
   void forward(const Step<T>& step, Share share) override {
     const Range rows = split_ == Split::rows ? step.rows_of(share) : Range{0, step.rows};
     const Range panels = split_ == Split::rows ? Range{0, panels_} : share.of(panels_);
-    kernels_.forward({weight_->shape, parameters_.at(weight_), parameters_.at(bias_), this->x.data, this->x.stride,
-                      this->y.data, this->y.stride, rows.begin, rows.end, panels.begin, panels.end});
+    kernels_.forward({weight_->shape, parameters_.at(weight_), parameters_.at(bias_), this->x.data,
+                      this->x.stride, this->y.data, this->y.stride, rows.begin, rows.end,
+                      panels.begin, panels.end});
   }
 
   void backward(const Step<T>& step, Share share) override {
@@ -48,8 +52,8 @@ class DenseStage final : public Stage<T> {
     // Each thread turns its own rows, padded to whole granules, into its own part of the scratch.
     T* panels = dy_panels_.data() + padded<T>(rows.begin) * units_;
     kernels_.transpose(this->dy.row(rows.begin), this->dy.stride, rows.size(), units_, panels);
-    kernels_.input_gradient({weight_->shape, parameters_.at(weight_), panels, rows.size(), this->dx.row(rows.begin),
-                             this->dx.stride});
+    kernels_.input_gradient({weight_->shape, parameters_.at(weight_), panels, rows.size(),
+                             this->dx.row(rows.begin), this->dx.stride});
   }
 
   void gradients(const Step<T>& step, Share share) override {
@@ -67,13 +71,16 @@ class DenseStage final : public Stage<T> {
   }
 
  private:
-  void weight_gradient(const Step<T>& step, Share share, std::int64_t panel, std::int64_t first_input) {
+  void weight_gradient(const Step<T>& step, Share share, std::int64_t panel,
+                       std::int64_t first_input) {
     const std::int64_t end = std::min(inputs_, first_input + kChunk);
-    const std::int64_t width = std::min(weight_->shape.panel, padded<T>(units_ - panel * weight_->shape.panel));
+    const std::int64_t width =
+        std::min(weight_->shape.panel, padded<T>(units_ - panel * weight_->shape.panel));
     const std::int64_t at = panel * weight_->shape.panel * inputs_ + first_input * width;
-    T* g = step.gradients ? step.gradients + weight_->offset + at : scratch_.data() + scratch_stride_ * share.index;
-    kernels_.weight_gradient({weight_->shape, panel, first_input, end, step.rows, this->x.data, this->x.stride,
-                              this->dy.data, this->dy.stride, g});
+    T* g = step.gradients ? step.gradients + weight_->offset + at
+                          : scratch_.data() + scratch_stride_ * share.index;
+    kernels_.weight_gradient({weight_->shape, panel, first_input, end, step.rows, this->x.data,
+                              this->x.stride, this->dy.data, this->dy.stride, g});
     if (step.update) step.update->apply(*weight_, at, g, (end - first_input) * width);
   }
 

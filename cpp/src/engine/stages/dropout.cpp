@@ -8,7 +8,8 @@
 namespace chainrule::engine {
 namespace {
 
-/// Reference: Srivastava et al., "Dropout", JMLR 15, 2014 (inverted: the scaling happens in training).
+/// Reference: Srivastava et al., "Dropout", JMLR 15, 2014 (inverted: the scaling happens in
+/// training).
 template <class T>
 class DropoutStage final : public Stage<T> {
  public:
@@ -30,9 +31,10 @@ class DropoutStage final : public Stage<T> {
       return;
     }
     const auto threshold = static_cast<std::uint32_t>(std::ldexp(rate_, 32));
-    kernels_.dropout_factors({step.seed, static_cast<std::uint32_t>(RandomUse::dropout),
-                              layer_ << 48 | step.number, threshold, rows.begin, rows.end, columns_},
-                             static_cast<T>(1.0 / (1.0 - rate_)), factors_.data(), this->x.stride);
+    kernels_.dropout_factors(
+        {step.seed, static_cast<std::uint32_t>(RandomUse::dropout), layer_ << 48 | step.number,
+         threshold, rows.begin, rows.end, columns_},
+        static_cast<T>(1.0 / (1.0 - rate_)), factors_.data(), this->x.stride);
     kernels_.multiply(this->x.row(rows.begin), factors(rows), this->y.row(rows.begin), size);
   }
 

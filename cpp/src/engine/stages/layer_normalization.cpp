@@ -36,10 +36,11 @@ class LayerNormalizationStage final : public Stage<T> {
   void gradients(const Step<T>& step, Share share) override {
     const Range columns = share.of(padded<T>(columns_), kernels::kGranule<T>);
     if (columns.size() == 0 || !has_parameters()) return;
-    kernels_.affine_gradient({step.rows, columns.begin, columns.end, this->x.stride, this->x.data, mean_.data(),
-                              inverse_.data(), this->dy.data, gamma_ ? dgamma_.data() : nullptr,
-                              beta_ ? dbeta_.data() : nullptr});
-    if (gamma_) deliver(step, *gamma_, columns.begin, dgamma_.data() + columns.begin, columns.size());
+    kernels_.affine_gradient({step.rows, columns.begin, columns.end, this->x.stride, this->x.data,
+                              mean_.data(), inverse_.data(), this->dy.data,
+                              gamma_ ? dgamma_.data() : nullptr, beta_ ? dbeta_.data() : nullptr});
+    if (gamma_)
+      deliver(step, *gamma_, columns.begin, dgamma_.data() + columns.begin, columns.size());
     if (beta_) deliver(step, *beta_, columns.begin, dbeta_.data() + columns.begin, columns.size());
   }
 
@@ -76,9 +77,10 @@ class LayerNormalizationStage final : public Stage<T> {
 }  // namespace
 
 template <class T>
-void add_layer_normalization(const Layer& layer, const StageContext<T>& context, Stages<T>& stages) {
-  stages.push_back(
-      std::make_unique<LayerNormalizationStage<T>>(context, dynamic_cast<const LayerNormalization&>(layer)));
+void add_layer_normalization(const Layer& layer, const StageContext<T>& context,
+                             Stages<T>& stages) {
+  stages.push_back(std::make_unique<LayerNormalizationStage<T>>(
+      context, dynamic_cast<const LayerNormalization&>(layer)));
 }
 
 template void add_layer_normalization(const Layer&, const StageContext<float>&, Stages<float>&);

@@ -47,7 +47,8 @@ void add_stages(const Layer& layer, const StageContext<T>& context, Stages<T>& s
     const auto found = r.factories.find(layer.kind());
     if (found != r.factories.end()) factory = found->second;
   }
-  if (!factory) throw Error("no stage is registered for layers of kind '" + std::string(layer.kind()) + "'");
+  if (!factory)
+    throw Error("no stage is registered for layers of kind '" + std::string(layer.kind()) + "'");
   const std::size_t first = stages.size();
   factory(layer, context, stages);
   for (std::size_t i = first; i < stages.size(); ++i) stages[i]->layer = context.layer;

@@ -11,10 +11,11 @@ void add_rescaling(const Layer& layer, const StageContext<T>& context, Stages<T>
   const auto scale = static_cast<T>(rescaling.scale);
   const auto offset = static_cast<T>(rescaling.offset);
   const std::int64_t columns = context.inputs;
-  stages.push_back(std::make_unique<AffineStage<T>>(context.kernels, "rescaling", columns, [=](T* s, T* o) {
-    std::fill_n(s, columns, scale);
-    std::fill_n(o, columns, offset);
-  }));
+  stages.push_back(
+      std::make_unique<AffineStage<T>>(context.kernels, "rescaling", columns, [=](T* s, T* o) {
+        std::fill_n(s, columns, scale);
+        std::fill_n(o, columns, offset);
+      }));
 }
 
 template void add_rescaling(const Layer&, const StageContext<float>&, Stages<float>&);

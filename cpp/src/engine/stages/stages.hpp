@@ -29,13 +29,15 @@ struct StageContext {
 
 /// Appends the stages of one layer.
 template <class T>
-using StageFactory = void (*)(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+using StageFactory = void (*)(const Layer& layer, const StageContext<T>& context,
+                              Stages<T>& stages);
 
 /// Finds the factory of the layer's kind; throws Error for a kind without one.
 template <class T>
 void add_stages(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 
-/// For layers that are not built in. Must be called before a network with such a layer runs, once per precision.
+/// For layers that are not built in. Must be called before a network with such a layer runs, once
+/// per precision.
 template <class T>
 void register_stage(std::string_view kind, StageFactory<T> factory);
 
@@ -56,7 +58,7 @@ void add_normalization(const Layer& layer, const StageContext<T>& context, Stage
 
 /// The activation stage itself, for layers that end in one; none for linear.
 template <class T>
-void append_activation(const Activation& activation, const StageContext<T>& context, std::int64_t columns,
-                       Stages<T>& stages);
+void append_activation(const Activation& activation, const StageContext<T>& context,
+                       std::int64_t columns, Stages<T>& stages);
 
 }  // namespace chainrule::engine

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rows that ``--data`` stands for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from chainrule import data
+from chainrule.cli import dataset
+
+READ = {"label": None, "header": "auto"}
+
+
+@pytest.fixture(params=["mnist", "fashion-mnist"])
+def published(request, monkeypatch):
+    """Stand-ins for the published files; their pixels tell which part they are."""
+    parts = {
+        "train": (np.full((6, 784), 1, np.uint8), np.arange(6)),
+        "test": (np.full((3, 784), 2, np.uint8), np.arange(3)),
+    }
+    monkeypatch.setattr(data, f"load_{request.param.replace('-', '_')}", parts.__getitem__)
+    return request.param
+
+
+def test_published(published):
+    train, test = dataset.read_both(published, **READ)
+    assert (len(train.x), len(test.x)) == (6, 3)
+    assert (train.x == 1).all()
+    assert (test.x == 2).all()
+    assert train.largest == 255.0
+    assert train.features == 784
+    assert train.has_classes
+    for part, rows in {"train": 6, "test": 3, "all": 9, None: 3}.items():
+        assert len(dataset.read_part(published, part, **READ).y) == rows
+
+
+def test_parts_divide_a_file(tmp_path):
+    x = np.arange(50.0)
+    np.savez(tmp_path / "data.npz", x=x[:, None], y=np.arange(50) % 5)
+    name = str(tmp_path / "data.npz")
+    train, test = dataset.read_both(name, **READ)
+    for part, rows in {"train": train, "test": test}.items():
+        np.testing.assert_array_equal(dataset.read_part(name, part, **READ).x, rows.x)
+    assert len(dataset.read_part(name, None, **READ).x) == 50
+    np.testing.assert_array_equal(np.sort(np.concatenate([train.x, test.x])[:, 0]), x)
+    # Every class gives the same share.
+    assert np.bincount(test.y).tolist() == [2, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("y", "has_classes"),
+    [
+        (np.array([0, 1]), True),
+        (np.array([True, False]), True),
+        (np.array([0, 999], np.uint16), True),
+        (np.array([0, 1000]), False),
+        (np.array([-1, 1]), False),
+        (np.array([0.0, 1.0]), False),
+        (np.array([[0, 1], [1, 0]]), False),
+        (np.array([], int), False),
+    ],
+)
+def test_has_classes(y, has_classes):
+    assert dataset.Rows(np.zeros((len(y), 1)), y).has_classes == has_classes
+
+
+def test_many_names():
+    assert dataset.listed([*"abcdefghijkl"]) == "a, b, c, d, e, f, g, h, i, j, ..."
