@@ -353,7 +353,7 @@ def test_a_plateau_schedule_that_nothing_feeds_is_refused_at_once() -> None:
     net = cr.Sequential([cr.Input(4), cr.Dense(1)], seed=0)
     before = net.get_weights()
     schedule = cr.schedules.ReduceOnPlateau(0.1)
-    with pytest.raises(ValueError, match="unknown monitor of ReduceOnPlateau 'val_loss'.*'loss'"):
+    with pytest.raises(ValueError, match=r"unknown monitor of ReduceOnPlateau 'val_loss'.*'loss'"):
         net.fit(
             rng.normal(size=(8, 4)),
             rng.normal(size=8),
