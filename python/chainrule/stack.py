@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -289,7 +289,7 @@ def _dtype_name(dtype: object) -> str:
 
 def _checked_seed(seed: int | None) -> int:
     if seed is None:
-        return secrets.randbits(63)
+        return int.from_bytes(os.urandom(8), "little") >> 1
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
         raise TypeError(f"seed must be an integer or None, got {seed!r}")
     if not 0 <= int(seed) < 2**64:
