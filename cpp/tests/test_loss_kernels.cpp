@@ -274,6 +274,24 @@ TEST_CASE("a NaN among the outputs shows in its row's loss alone") {
   }
 }
 
+TEST_CASE("a row's sum is the fixed tree of sixteen lanes") {
+  for (const std::string& isa : available()) {
+    CAPTURE(isa);
+    for (int64_t columns = 1; columns <= 70; ++columns) {
+      CAPTURE(columns);
+      const Case<float> c(1, columns, 4.0, static_cast<uint64_t>(columns));
+      const Matrix<float> zeros(1, columns);
+      LossArgs<float> f = c.arguments(LossKind::mae);
+      f.targets = zeros.data();
+      float lanes[16] = {};
+      for (int64_t j = 0; j < columns; ++j) lanes[j % 16] += std::abs(c.z(0, j));
+      for (int half = 8; half > 0; half /= 2)
+        for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+      CHECK(run(isa, f).row_losses[0] == lanes[0] * (1.0f / static_cast<float>(columns)));
+    }
+  }
+}
+
 TEST_CASE("binary cross-entropy stays exact at both ends") {
   for (const std::string& isa : available()) {
     CAPTURE(isa);

@@ -306,6 +306,34 @@ TEST_CASE("learning rates come from the options before the optimizer") {
   CHECK_FALSE(trained(0.5, o) == expected);
 }
 
+TEST_CASE("dropout draws anew in every step, and goes on where a resumed run left off") {
+  constexpr int64_t rows = 10, columns = 20, batch = 4;
+  const std::vector<float> ones(rows * columns, 1.0f);
+  TargetsView y;
+  y.values = view(ones.data(), rows, columns);
+  y.rows = rows;
+  const Optimizer rule = optimizer(Opt::sgd, 0.1);
+  Network<float> network({layer<Rescaling>(2.0), layer<Dropout>(0.5)}, columns, 77);
+  network.restore_training(rule, 5, 1000, 1);
+  EpochOptions o = options(batch);
+  o.shuffle = false;
+  std::vector<float> outputs(ones.size()), expected(ones.size());
+  o.outputs = outputs.data();
+  for (const uint64_t steps : {1000, 1003}) {
+    network.run_epoch(view(ones.data(), rows, columns), y, mse(), rule, o);
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < columns; ++j) {
+        const uint64_t stream = uint64_t{1} << 48 | (steps + static_cast<uint64_t>(i / batch));
+        const auto block = static_cast<uint64_t>(i % batch * (columns / 4) + j / 4);
+        const auto words = random_block(77, RandomUse::dropout, stream, block);
+        expected[i * columns + j] = words[j % 4] < 0x80000000 ? 0.0f : 4.0f;
+      }
+    CHECK(same_bits(outputs, expected));
+  }
+  network.predict(view(ones.data(), rows, columns), batch, 1, outputs.data());
+  CHECK(same_bits(outputs, std::vector<float>(ones.size(), 2.0f)));
+}
+
 TEST_CASE("an epoch leaves each row's outputs in the row's own place") {
   const DataSet data(23, 4, 3);
   Network<double> network({dense(3)}, 4, 2);
