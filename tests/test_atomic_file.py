@@ -63,11 +63,14 @@ import resource, signal, sys
 import chainrule as cr
 net = cr.Sequential([cr.Input(100), cr.Dense(100)], seed=0)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
 try:
     net.save(sys.argv[1])
 except OSError as error:
     print(type(error).__name__, error.errno)
+# What measures coverage writes files as the program ends.
+resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 """
     result = subprocess.run(
         [sys.executable, "-c", code, str(path)],

@@ -177,6 +177,14 @@ def test_interrupt(capsys, folder, monkeypatch):
     assert capsys.readouterr().err == "chainrule: error: interrupted\n"
 
 
+def test_no_memory(capsys, folder, monkeypatch):
+    def exhausted(options):
+        raise MemoryError
+
+    monkeypatch.setattr("chainrule.cli.inspect.run", exhausted)
+    assert error_of(capsys, "inspect", "model.safetensors") == "not enough memory"
+
+
 def test_as_module(folder):
     command = [sys.executable, "-m", "chainrule", "predict", "model.safetensors", "x.npy"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -74,6 +74,21 @@ def test_classes(capsys):
     assert [[int(c.replace(".", "0")) for c in row] for row in cells] == matrix.tolist()
 
 
+def test_several_labels_at_once(capsys):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(60, 3)).astype(np.float32)
+    y = (x[:, :2] > 0.3).astype(np.float32)
+    net = cr.Sequential([cr.Dense(2)], seed=0)
+    net.fit(x, y, loss="binary_cross_entropy", verbose=0)
+    net.save("labels.safetensors")
+    np.savez("labels.npz", x=x, y=y)
+    text = printed(capsys, "labels.safetensors", "--data", "labels.npz", "--part", "all")
+    right = (net.predict(x) > 0) == (y > 0)
+    assert 0.1 < right.mean() < 0.9
+    assert len(text.splitlines()) == 1
+    assert number(text, "accuracy") == pytest.approx(right.mean(), abs=1e-4)
+
+
 def test_default_part_of_named_data_is_test(capsys):
     text = printed(capsys, "digits.safetensors", "--data", "digits")
     assert text.startswith("360 rows")

@@ -110,6 +110,14 @@ def test_found_in_the_data_folder(small, monkeypatch, tmp_path, suffix, subfolde
     assert_small(load_mnist())
 
 
+def test_fashion_mnist_has_a_folder_of_its_own(small, monkeypatch, tmp_path):
+    published = replace(small, folder=mnist_module._FASHION_MNIST.folder)
+    monkeypatch.setattr(mnist_module, "_FASHION_MNIST", published)
+    monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path / "data"))
+    write_files(tmp_path / "data" / "fashion-mnist")
+    assert_small(load_fashion_mnist())
+
+
 @pytest.mark.usefixtures("small")
 def test_found_in_the_cache(tmp_path):
     write_files(tmp_path / "cache" / "chainrule" / "mnist")

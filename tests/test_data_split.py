@@ -72,6 +72,16 @@ def test_stratified_rows_are_shuffled():
     assert (np.diff(y_test) != 0).sum() > 3
 
 
+def test_labels_may_be_a_column():
+    y = np.repeat([0, 1, 2], [30, 20, 10])
+    parts = train_test_split(y, y, test_size=0.2, stratify=True, seed=3)
+    for part, expected in zip(
+        train_test_split(y, y[:, None], test_size=0.2, stratify=True, seed=3), parts, strict=True
+    ):
+        np.testing.assert_array_equal(part.ravel(), expected)
+    assert np.bincount(parts[3]).tolist() == [6, 4, 2]
+
+
 def test_labels_may_be_text():
     y = np.array(["cat", "dog"] * 10)
     _, _, _, y_test = train_test_split(np.arange(20), y, test_size=0.5, stratify=True)

@@ -70,6 +70,24 @@ def test_predict_proba_of_classes(activation: str) -> None:
     np.testing.assert_allclose(net.predict_proba(x), e / e.sum(axis=1, keepdims=True), rtol=1e-5)
 
 
+def test_predict_proba_behind_a_layer_without_activation() -> None:
+    x, y = blobs()
+    net = cr.Sequential([cr.Dense(3), cr.LayerNormalization()], seed=0)
+    net.fit(x, y, epochs=3, **FIT)
+    e = np.exp(net.predict(x).astype(np.float64))
+    np.testing.assert_allclose(net.predict_proba(x), e / e.sum(axis=1, keepdims=True), rtol=1e-5)
+
+
+def test_a_single_metric_needs_no_list() -> None:
+    x, y = blobs()
+    net = cr.Sequential([cr.Dense(3)], seed=0)
+    net.fit(x, y, metrics="top_2", **FIT)
+    assert set(net.history) == {"loss", "top_2"}
+    in_order = np.argsort(net.predict(x), axis=1)
+    expected = np.mean((in_order[:, 1:] == y[:, None]).any(axis=1))
+    assert net.evaluate(x, y, metrics="top_2")["top_2"] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("activation", ["linear", "sigmoid"])
 def test_predict_proba_and_accuracy_of_one_output(activation: str) -> None:
     x, y = blobs(classes=2)

@@ -53,6 +53,8 @@ INTERRUPTED = """
     import numpy as np
     import chainrule as cr
 
+    # A shell's background jobs inherit that it is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     rng = np.random.default_rng(0)
     x = rng.normal(size=(1_000_000, 16)).astype(np.float32)
     y = np.zeros(len(x), dtype=np.int64)

@@ -173,6 +173,11 @@ void check_softmax(double scale) {
   }
 }
 
+bool smooth(ActivationKind kind) {
+  return kind != ActivationKind::linear && kind != ActivationKind::relu &&
+         kind != ActivationKind::leaky_relu;
+}
+
 template <class T>
 void check_nan(const std::string& isa) {
   std::vector<Formula> all = formulas();
@@ -182,8 +187,95 @@ void check_nan(const std::string& isa) {
     Matrix<T> z(1, 3, T(0));
     z(0, 1) = std::numeric_limits<T>::quiet_NaN();
     const ActivationArgs<T> f{formula.kind, static_cast<T>(formula.parameter), 1, 3, z.stride};
-    CHECK(std::isnan(forward(isa, f, z)(0, 1)));
+    const Matrix<T> y = forward(isa, f, z);
+    CHECK(std::isnan(y(0, 1)));
+    const Matrix<T> ones = filled<T>(1, 3, T(0), [] { return 1.0; });
+    const T dz = backward(isa, f, z, y, ones)(0, 1);
+    // Slopes of pieces that are straight have no z in them.
+    if (smooth(formula.kind)) CHECK(std::isnan(dz));
   }
+}
+
+/// What an activation and its slope are where z is so large, or infinite, that they are at their
+/// limits.
+struct Tail {
+  const char* name;
+  ActivationKind kind;
+  double parameter;
+  double slope_below, slope_above;  // as z goes to -infinity and to infinity
+  std::function<double(double)> value;
+};
+
+std::vector<Tail> tails() {
+  using K = ActivationKind;
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  const auto ramp = [](double z) { return std::max(z, 0.0); };
+  return {
+      {"linear", K::linear, 0.0, 1.0, 1.0, [](double z) { return z; }},
+      {"relu", K::relu, 0.0, 0.0, 1.0, ramp},
+      {"leaky_relu", K::leaky_relu, 0.25, 0.25, 1.0,
+       [](double z) { return z > 0.0 ? z : 0.25 * z; }},
+      {"leaky_relu of slope 0", K::leaky_relu, 0.0, 0.0, 1.0, ramp},
+      {"elu", K::elu, 1.5, 0.0, 1.0, [](double z) { return z > 0.0 ? z : -1.5; }},
+      {"gelu", K::gelu, 0.0, 0.0, 1.0, ramp},
+      {"gelu_tanh", K::gelu_tanh, 0.0, 0.0, 1.0, ramp},
+      {"silu", K::silu, 0.0, 0.0, 1.0, ramp},
+      {"sigmoid", K::sigmoid, 0.0, 0.0, 0.0, [](double z) { return z > 0.0 ? 1.0 : 0.0; }},
+      {"tanh", K::tanh, 0.0, 0.0, 0.0, [](double z) { return z > 0.0 ? 1.0 : -1.0; }},
+      {"softplus", K::softplus, 0.0, 0.0, 1.0, ramp},
+      {"exponential", K::exponential, 0.0, 0.0, infinity,
+       [](double z) { return z > 0.0 ? infinity : 0.0; }},
+  };
+}
+
+template <class T>
+void check_tails(const std::string& isa) {
+  using Limits = std::numeric_limits<T>;
+  // The squares and cubes of the larger ones overflow.
+  const std::vector<T> sizes = {T(1000),   T(1024), T(1e6),        T(1e13),
+                                T(1.9e19), T(1e38), Limits::max(), Limits::infinity()};
+  const auto count = static_cast<int64_t>(sizes.size());
+  for (const Tail& tail : tails()) {
+    CAPTURE(tail.name);
+    Matrix<T> z(2, count);
+    const Matrix<T> ones = filled<T>(2, count, T(0), [] { return 1.0; });
+    for (int64_t j = 0; j < count; ++j) {
+      z(0, j) = sizes[static_cast<size_t>(j)];
+      z(1, j) = -z(0, j);
+    }
+    const ActivationArgs<T> f{tail.kind, static_cast<T>(tail.parameter), 2, count, z.stride};
+    const Matrix<T> y = forward(isa, f, z);
+    const Matrix<T> dz = backward(isa, f, z, y, ones);
+    CHECK(same_bits(y, forward("portable", f, z)));
+    CHECK(same_bits(dz, backward("portable", f, z, y, ones)));
+    for (int64_t j = 0; j < count; ++j) {
+      CAPTURE(z(0, j));
+      for (int64_t i = 0; i < 2; ++i)
+        CHECK(y(i, j) == static_cast<T>(tail.value(static_cast<double>(z(i, j)))));
+      CHECK(dz(0, j) == static_cast<T>(tail.slope_above));
+      CHECK(dz(1, j) == static_cast<T>(tail.slope_below));
+    }
+  }
+}
+
+template <class T>
+void check_softmax_tails(const std::string& isa) {
+  using Limits = std::numeric_limits<T>;
+  Matrix<T> z(2, 3);
+  z(0, 0) = z(0, 1) = Limits::max();
+  z(0, 2) = Limits::lowest();
+  z(1, 0) = T(0);
+  z(1, 1) = -Limits::infinity();
+  z(1, 2) = Limits::lowest();
+  const Matrix<T> dy = filled<T>(2, 3, T(0), [] { return 1.0; });
+  const ActivationArgs<T> f{ActivationKind::softmax, T(0), 2, 3, z.stride};
+  const Matrix<T> y = forward(isa, f, z);
+  const double expected[2][3] = {{0.5, 0.5, 0.0}, {1.0, 0.0, 0.0}};
+  for (int64_t i = 0; i < 2; ++i)
+    for (int64_t j = 0; j < 3; ++j) CHECK(y(i, j) == static_cast<T>(expected[i][j]));
+  const Matrix<T> dz = backward(isa, f, z, y, dy);
+  for (int64_t i = 0; i < 2; ++i)
+    for (int64_t j = 0; j < 3; ++j) CHECK(dz(i, j) == T(0));
 }
 
 template <class T>
@@ -215,6 +307,16 @@ TEST_CASE("activations pass NaN on") {
     CAPTURE(isa);
     check_nan<float>(isa);
     check_nan<double>(isa);
+  }
+}
+
+TEST_CASE("activations and their slopes reach their limits, however large or infinite z is") {
+  for (const std::string& isa : available()) {
+    CAPTURE(isa);
+    check_tails<float>(isa);
+    check_tails<double>(isa);
+    check_softmax_tails<float>(isa);
+    check_softmax_tails<double>(isa);
   }
 }
 

@@ -231,6 +231,25 @@ void check_nan(const std::string& isa, LossKind kind) {
   CHECK(std::isnan(losses[1]));
 }
 
+/// Losses may overflow to infinity where outputs are this large, but no term may become a NaN.
+template <class T>
+void check_huge(const std::string& isa, LossKind kind) {
+  using Limits = std::numeric_limits<T>;
+  Case<T> c(4, 3, 1.0, 1);
+  const T rows[4][3] = {{Limits::max(), T(0), T(0)},
+                        {Limits::lowest(), T(0), T(0)},
+                        {Limits::max(), Limits::max(), Limits::lowest()},
+                        {T(1e38), T(-1e38), T(1e19)}};
+  for (int64_t i = 0; i < 4; ++i)
+    for (int64_t j = 0; j < 3; ++j) c.z(i, j) = rows[i][j];
+  const Result<T> r = run(isa, c.arguments(kind));
+  for (int64_t i = 0; i < 4; ++i) {
+    CAPTURE(i);
+    CHECK_FALSE(std::isnan(r.row_losses[static_cast<size_t>(i)]));
+    for (int64_t j = 0; j < 3; ++j) CHECK_FALSE(std::isnan(r.dz(i, j)));
+  }
+}
+
 }  // namespace
 
 TEST_CASE("elementwise losses follow their formulas, with the same bits everywhere") {
@@ -271,6 +290,19 @@ TEST_CASE("a NaN among the outputs shows in its row's loss alone") {
     }
     check_nan<float>(isa, LossKind::cross_entropy);
     check_nan<double>(isa, LossKind::cross_entropy);
+  }
+}
+
+TEST_CASE("finite outputs, however large, give no NaN") {
+  for (const std::string& isa : available()) {
+    CAPTURE(isa);
+    for (const Named& loss : kElementwise) {
+      CAPTURE(loss.name);
+      check_huge<float>(isa, loss.kind);
+      check_huge<double>(isa, loss.kind);
+    }
+    check_huge<float>(isa, LossKind::cross_entropy);
+    check_huge<double>(isa, LossKind::cross_entropy);
   }
 }
 

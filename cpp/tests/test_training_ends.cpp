@@ -105,6 +105,29 @@ TEST_CASE("weights that overflow in the last update count as divergence") {
   CHECK(Snapshot<float>(network) == before);
 }
 
+TEST_CASE("a gradient that is NaN is divergence for every optimizer, though no loss shows it") {
+  // The gradient of the first row overflows to -infinity, that of the second to infinity.
+  const std::vector<float> x = {3e38f, -3e38f}, t = {10.0f, 10.0f};
+  TargetsView y;
+  y.values = view(t.data(), 2, 1);
+  y.rows = 2;
+  EpochOptions one_by_one = options(1);
+  one_by_one.shuffle = false;
+  for (const Opt kind :
+       {Opt::sgd, Opt::adagrad, Opt::rmsprop, Opt::adam, Opt::adamw, Opt::adadelta, Opt::lion}) {
+    const std::string name = Optimizer::defaults(kind).config().kind;
+    CAPTURE(name);
+    Network<float> network({dense(1)}, 1, 1);
+    const float zero = 0.0f;
+    network.set_parameter("0.weight", &zero);
+    const Snapshot<float> before(network);
+    CHECK_THROWS_AS(
+        network.run_epoch(view(x.data(), 2, 1), y, mse(), optimizer(kind, 1e-30), one_by_one),
+        DivergenceError);
+    CHECK(Snapshot<float>(network) == before);
+  }
+}
+
 TEST_CASE("a softmax within the network does not diverge in the padding of what follows it") {
   const DataSet data(6, 3, 2);
   Network<float> network({dense(5, Act::softmax), layer<BatchNormalization>(), dense(2)}, 3, 1);
@@ -149,6 +172,30 @@ TEST_CASE("errors of the caller leave the network as it was") {
   TargetsView narrow = data.by_row();
   narrow.values.columns = 2;
   refuses("y has 2 columns", x, narrow, mse(), sgd, options(5));
+  TargetsView few = data.by_row();
+  few.values.rows = 19;
+  refuses("y has 20 rows but its values have 19", x, few, mse(), sgd, options(5));
+  TargetsView neither;
+  neither.rows = 20;
+  refuses("its values have 0", x, neither, cross_entropy(), sgd, options(5));
+
+  for (const double bad :
+       {-1.0, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    CAPTURE(bad);
+    std::vector<double> weights = data.weights;
+    weights[19] = bad;
+    TargetsView weighted = data.by_label();
+    weighted.sample_weights = weights.data();
+    refuses("sample_weight must be finite and >= 0; entry 19 is", x, weighted, cross_entropy(), sgd,
+            options(5));
+    std::vector<double> by_class = data.class_weights;
+    by_class[2] = bad;
+    weighted = data.by_label();
+    weighted.class_weights = by_class.data();
+    weighted.classes = 3;
+    refuses("class_weight must be finite and >= 0; entry 2 is", x, weighted, cross_entropy(), sgd,
+            options(5));
+  }
   TargetsView classes = data.by_row();
   data.weigh_classes(classes);
   refuses("class_weight", x, classes, mse(), sgd, options(5));
@@ -220,4 +267,23 @@ TEST_CASE("a network in use is an error to other threads and to the callback its
   CHECK(refused == 2);
   predict();
   CHECK(refused == 2);
+}
+
+TEST_CASE("while a network trains, only what never changes can be asked of it") {
+  Network<float> network({dense(2)}, 3, 1);
+  endless_epoch(network, [&](int64_t, double) {
+    CHECK_THROWS_AS(network.optimizer_kind(), StateError);
+    CHECK_THROWS_AS(network.optimizer_slots(), StateError);
+    CHECK_THROWS_AS(network.steps(), StateError);
+    CHECK_THROWS_AS(network.total_steps(), StateError);
+    CHECK_THROWS_AS(network.epochs(), StateError);
+    CHECK_THROWS_AS(network.has_gradients(), StateError);
+    CHECK(network.layers().size() == 1);
+    CHECK(network.inputs() == 3);
+    CHECK(network.outputs() == 2);
+    CHECK(network.seed() == 1);
+    CHECK(network.parameters().size() == 2);
+    return true;
+  });
+  CHECK(network.steps() > 0);
 }

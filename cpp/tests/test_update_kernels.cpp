@@ -207,6 +207,18 @@ void check_against_plain(const Optimizer& o, double l1, double l2, double factor
   }
 }
 
+template <class T>
+void check_nan(const std::string& isa, const Optimizer& o) {
+  Trained<T> t = start<T>(o);
+  std::vector<T> g = gradient_of<T>(1);
+  g[3] = std::numeric_limits<T>::quiet_NaN();
+  const auto slot = [&](int i) { return t.slots[i].empty() ? nullptr : t.slots[i].data(); };
+  kernels_of<T>(isa).update(
+      make_rule<T>(o, o.learning_rate, 1),
+      {t.weight.data(), g.data(), slot(0), slot(1), slot(2), kSize, T(0), T(0)});
+  for (size_t i = 0; i < kSize; ++i) CHECK(std::isnan(t.weight[i]) == (i == 3));
+}
+
 /// Sums of squares of one panel after penalties and clipping, in plain double.
 template <class T>
 void check_squared_sums(const std::string& isa) {
@@ -254,18 +266,33 @@ TEST_CASE("every optimizer follows its plain formulas, with the same bits everyw
   }
 }
 
-TEST_CASE("clipping by value passes NaN on") {
+TEST_CASE("a NaN in the gradient reaches its weight, clipped or not, and no other") {
   for (const std::string& isa : available()) {
     CAPTURE(isa);
-    Optimizer o = Optimizer::defaults(Kind::sgd);
-    o.clip_value = 1.0;
-    std::vector<float> w(16, 0.5f), g(16, 10.0f);
-    g[3] = std::numeric_limits<float>::quiet_NaN();
-    const UpdateRule<float> rule = make_rule<float>(o, 0.25, 1);
-    kernels_of<float>(isa).update(rule,
-                                  {w.data(), g.data(), nullptr, nullptr, nullptr, 16, 0.0f, 0.0f});
-    CHECK(std::isnan(w[3]));
-    CHECK(w[2] == 0.25f);
+    for (Optimizer o : variants()) {
+      const std::string kind = o.config().kind;
+      CAPTURE(kind);
+      for (const double clip_value : {0.0, 1.0}) {
+        CAPTURE(clip_value);
+        o.clip_value = clip_value;
+        check_nan<float>(isa, o);
+        check_nan<double>(isa, o);
+      }
+    }
+  }
+}
+
+TEST_CASE("the lasso penalty of a weight that is NaN is one") {
+  for (const std::string& isa : available()) {
+    CAPTURE(isa);
+    const PanelShape shape{1, 16, 16, 16};
+    const UpdateRule<float> rule = make_rule<float>(Optimizer::defaults(Kind::sgd), 0.1, 1);
+    std::vector<float> w(16, -2.0f), g(16, 0.0f), sums(16);
+    w[3] = std::numeric_limits<float>::quiet_NaN();
+    kernels_of<float>(isa).squared_column_sums(rule, shape, 0, w.data(), g.data(), 0.5f, 0.0f,
+                                               sums.data());
+    CHECK(std::isnan(sums[3]));
+    CHECK(sums[2] == 0.25f);
   }
 }
 

@@ -46,8 +46,9 @@ from chainrule.layers import (
     Normalization,
     Rescaling,
 )
+from chainrule.model_file import load
 from chainrule.optimizers import SGD, Adadelta, AdaGrad, Adam, AdamW, Lion, RMSprop
-from chainrule.sequential import Sequential, load
+from chainrule.sequential import Sequential
 
 if TYPE_CHECKING:
     from chainrule import data, plots

@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from chainrule.containers import as_array
 
-__all__ = ["as_features", "as_labels", "as_targets", "as_weights", "check_same_length"]
+__all__ = [
+    "as_features",
+    "as_labels",
+    "as_targets",
+    "as_weights",
+    "check_output",
+    "check_same_length",
+]
 
 _READ_IN_PLACE = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
 
@@ -248,6 +255,44 @@ def check_same_length(
     """
     if len(x) != len(y):
         raise ValueError(f"{names[0]} has {len(x)} rows but {names[1]} has {len(y)}")
+
+
+def check_output(out: object, shape: tuple[int, ...], dtype: str, name: str = "out") -> None:
+    """Raise unless the core can write its results to `out`.
+
+    Parameters
+    ----------
+    out : ndarray
+        What the caller wants filled.
+    shape : tuple of int
+        The shape that it needs.
+    dtype : {"float32", "float64"}
+        The type that it needs.
+    name : str, default "out"
+        What error messages call it.
+
+    Raises
+    ------
+    TypeError
+        If it is no array or has another type.
+    ValueError
+        If it has another shape, or is not C-contiguous, aligned and writeable.
+
+    Examples
+    --------
+    >>> check_output(np.empty((2, 3)), (2, 4), "float64")
+    Traceback (most recent call last):
+        ...
+    ValueError: out has shape (2, 3), expected (2, 4)
+    """
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"{name} must be an ndarray, got {type(out).__name__}")
+    if out.shape != shape:
+        raise ValueError(f"{name} has shape {out.shape}, expected {shape}")
+    if out.dtype != dtype:
+        raise TypeError(f"{name} has dtype {out.dtype}, expected {dtype}")
+    if not (out.flags.c_contiguous and out.flags.writeable and out.flags.aligned):
+        raise ValueError(f"{name} must be C-contiguous, aligned and writeable")
 
 
 def _numeric(array: NDArray[Any], name: str) -> NDArray[Any]:

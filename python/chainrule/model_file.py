@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from chainrule.metrics import Metric
     from chainrule.sequential import Sequential
 
-__all__ = ["FORMAT_VERSION", "from_bytes", "load", "save", "to_bytes"]
+__all__ = ["FORMAT_VERSION", "from_bytes", "load", "parse", "save", "to_bytes"]
 
 FORMAT_VERSION = 1
 _DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
@@ -44,7 +44,26 @@ def save(net: Sequential, path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> Sequential:
-    """Read a network; see `chainrule.load`."""
+    """Read a network that `Sequential.save` has written.
+
+    Parameters
+    ----------
+    path : path-like
+        The model file.
+
+    Returns
+    -------
+    Sequential
+        With parameters, optimizer state and history; training goes on where it stopped, to the
+        same bits.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ModelFileError
+        If it is truncated, altered, of a newer version or not a model file.
+    """
     content = Path(path).read_bytes()
     try:
         return from_bytes(content)
@@ -83,7 +102,7 @@ def to_bytes(net: Sequential) -> bytes:
 
 def from_bytes(content: bytes) -> Sequential:
     """Return the network that `to_bytes` has written; ModelFileError for anything else."""
-    description, tensors = _parse(content)
+    description, tensors = parse(content)
     try:
         return _restore(description, tensors)
     except ModelFileError:
@@ -154,7 +173,26 @@ def _checksum(description: str, tensors: dict[str, NDArray[Any]]) -> str:
     return f"{crc:08x}"
 
 
-def _parse(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def parse(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return a file's description and tensors, without making a network of them.
+
+    Parameters
+    ----------
+    content : bytes
+        A whole model file.
+
+    Returns
+    -------
+    description : dict
+        Format version, network and state of the training, as in the file.
+    tensors : dict of str to ndarray
+        The arrays by name.
+
+    Raises
+    ------
+    ModelFileError
+        If the content is truncated, altered, of a newer version or not a model file.
+    """
     if len(content) < 8:
         raise ModelFileError("truncated: shorter than its length field")
     (length,) = struct.unpack("<Q", content[:8])

@@ -10,23 +10,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import _core, losses, metrics, model_file, optimizers, training
 from chainrule.arguments import positive_integer, thread_count
-from chainrule.arrays import as_weights, check_same_length
+from chainrule.arrays import check_output
+from chainrule.examples import prepare, prepare_validation, split_validation
 from chainrule.history import History
 from chainrule.layers import Activation, Dense, Input, Layer, Normalization
 from chainrule.stack import Stack
-from chainrule.targets import class_weights_array, prepare_targets
 
 if TYPE_CHECKING:
     from chainrule.callbacks import Callback
     from chainrule.losses import Loss
     from chainrule.optimizers import Optimizer
 
-__all__ = ["Sequential", "load"]
+__all__ = ["Sequential"]
 
 _PREDICT_ROWS = 256
 
@@ -192,12 +191,12 @@ class Sequential(Stack):
         chosen = self.metrics if metrics is None else training.resolve_metrics(metrics)
         with self._sole_training():
             with self._kept_unbuilt_on_error():
-                data = self._training_data(x, y, loss, sample_weight, class_weight)
-                data, validation = training.split_validation(data, validation_split)
+                data = prepare(self, x, y, loss, sample_weight, class_weight)
+                data, validation = split_validation(data, validation_split)
                 if validation_data is not None:
                     if validation is not None:
                         raise ValueError("give validation_data or validation_split, not both")
-                    validation = self._validation_data(validation_data, loss, class_weight)
+                    validation = prepare_validation(self, validation_data, loss, class_weight)
                 measured = training.metrics_for(loss, self.outputs, chosen, data.y)
                 training.check_monitor(optimizer, measured, validated=validation is not None)
                 progress = training.progress(self, data, plan)
@@ -236,7 +235,7 @@ class Sequential(Stack):
         threads = thread_count(num_threads)
         with self._sole_training():
             with self._kept_unbuilt_on_error():
-                data = self._training_data(x, y, loss, sample_weight, class_weight)
+                data = prepare(self, x, y, loss, sample_weight, class_weight)
             self.loss = loss
             self._use_optimizer(optimizer)
             result = self._need_core().run_epoch(
@@ -285,7 +284,7 @@ class Sequential(Stack):
         rows = positive_integer("batch_size", batch_size)
         threads = thread_count(num_threads)
         with self._kept_unbuilt_on_error():
-            data = self._training_data(x, y, loss, sample_weight, class_weight)
+            data = prepare(self, x, y, loss, sample_weight, class_weight)
         measured = training.metrics_for(loss, self.outputs, chosen, data.y)
         return training.evaluate(self, data, loss, measured, rows, threads)
 
@@ -320,7 +319,7 @@ class Sequential(Stack):
         with self._kept_unbuilt_on_error():
             features = self._features(x, allow_single=True)
             if out is not None:
-                _check_out(out, (len(features), self.outputs), self.dtype)
+                check_output(out, (len(features), self.outputs), self.dtype)
         return self._need_core().predict(features, batch_size=rows, num_threads=threads, out=out)
 
     def predict_proba(
@@ -403,47 +402,6 @@ class Sequential(Stack):
         finally:
             self._training.release()
 
-    def _training_data(
-        self,
-        x: object,
-        y: object,
-        loss: Loss,
-        sample_weight: object,
-        class_weight: Mapping[int, float] | Sequence[float] | None,
-    ) -> training.Data:
-        features = self._features(x)
-        targets = prepare_targets(loss, y, self.outputs, single=self.dtype == "float32")
-        check_same_length(features, targets)
-        weights = None
-        if sample_weight is not None:
-            weights = as_weights(sample_weight, rows=len(features))
-        classes = None
-        if class_weight is not None:
-            if not loss.takes_labels and self.outputs > 1:
-                raise ValueError(
-                    f"class_weight with {loss.kind} needs one output, got {self.outputs}"
-                )
-            count = self.outputs if loss.takes_labels else 2
-            classes = class_weights_array(class_weight, count)
-        return training.Data(features, targets, weights, classes)
-
-    def _validation_data(
-        self,
-        given: Sequence[object],
-        loss: Loss,
-        class_weight: Mapping[int, float] | Sequence[float] | None,
-    ) -> training.Data:
-        expected = "validation_data must be (x, y) or (x, y, sample_weight)"
-        if not isinstance(given, tuple | list):
-            raise TypeError(f"{expected}, got {type(given).__name__}")
-        if not 2 <= len(given) <= 3:
-            raise ValueError(f"{expected}, got {len(given)} items")
-        weight = given[2] if len(given) == 3 else None
-        try:
-            return self._training_data(given[0], given[1], loss, weight, class_weight)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"validation_data: {error}") from error
-
     def _goes_on_from_state(self) -> bool:
         """Whether the optimizer at hand would go on from the optimizer state that there is."""
         core, optimizer = self._need_core(), self.optimizer
@@ -459,41 +417,6 @@ class Sequential(Stack):
         if self._core is not None and optimizer.schedule != before:
             self._schedule_origin = self._core.total_steps
         self.optimizer = optimizer
-
-
-def load(path: str | os.PathLike[str]) -> Sequential:
-    """Read a network that `Sequential.save` has written.
-
-    Parameters
-    ----------
-    path : path-like
-        The model file.
-
-    Returns
-    -------
-    Sequential
-        With parameters, optimizer state and history; training goes on where it stopped, to the
-        same bits.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ModelFileError
-        If it is truncated, altered, of a newer version or not a model file.
-    """
-    return model_file.load(path)
-
-
-def _check_out(out: object, shape: tuple[int, int], dtype: str) -> None:
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out must be an ndarray, got {type(out).__name__}")
-    if out.shape != shape:
-        raise ValueError(f"out has shape {out.shape}, expected {shape}")
-    if out.dtype != dtype:
-        raise TypeError(f"out has dtype {out.dtype}, expected {dtype}")
-    if not (out.flags.c_contiguous and out.flags.writeable and out.flags.aligned):
-        raise ValueError("out must be C-contiguous, aligned and writeable")
 
 
 def _last_activation(layers: Sequence[Layer]) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from chainrule.progress import Progress, make_progress
 from chainrule.schedules import ReduceOnPlateau
 
 if TYPE_CHECKING:
+    from chainrule.examples import Examples
     from chainrule.history import History
     from chainrule.losses import Loss
     from chainrule.optimizers import Optimizer
@@ -27,16 +28,6 @@ if TYPE_CHECKING:
 
 _DEFAULT_METRICS = {"cross_entropy": ["accuracy"], "binary_cross_entropy": ["accuracy"]}
 _EVALUATE_ROWS = 256
-
-
-@dataclass(frozen=True)
-class Data:
-    """Rows as the core reads them."""
-
-    x: NDArray[Any]
-    y: NDArray[Any]
-    sample_weight: NDArray[np.float64] | None
-    class_weight: NDArray[np.float64] | None
 
 
 @dataclass(frozen=True)
@@ -100,33 +91,6 @@ def check_monitor(optimizer: Optimizer, measured: list[Metric], *, validated: bo
         raise ValueError(unknown_name("monitor of ReduceOnPlateau", schedule.monitor, names))
 
 
-def split_validation(data: Data, fraction: float) -> tuple[Data, Data | None]:
-    """Hold back the last `fraction` of the rows."""
-    if isinstance(fraction, bool) or not isinstance(fraction, float | int | np.number):
-        raise TypeError(f"validation_split must be a number, got {fraction!r:.80}")
-    if not 0.0 <= fraction < 1.0:
-        raise ValueError(f"validation_split must lie in [0, 1), got {fraction}")
-    if fraction == 0.0:
-        return data, None
-    rows = len(data.x)
-    kept = rows - round(rows * fraction)
-    if not 0 < kept < rows:
-        raise ValueError(
-            f"validation_split={fraction} of {rows} rows leaves nothing to train or validate on"
-        )
-
-    def rows_of(part: slice) -> Data:
-        weight = data.sample_weight
-        return replace(
-            data,
-            x=data.x[part],
-            y=data.y[part],
-            sample_weight=None if weight is None else weight[part],
-        )
-
-    return rows_of(slice(0, kept)), rows_of(slice(kept, None))
-
-
 def step_rates(
     net: Sequential, optimizer: Optimizer, count: int, steps_per_epoch: int
 ) -> NDArray[np.float64]:
@@ -140,7 +104,7 @@ def step_rates(
 
 def evaluate(
     net: Sequential,
-    data: Data,
+    data: Examples,
     loss: Loss,
     metrics: list[Metric],
     batch_size: int,
@@ -163,7 +127,7 @@ def evaluate(
 
 
 def _measure(
-    metrics: list[Metric], loss: Loss, data: Data, outputs: NDArray[Any] | None
+    metrics: list[Metric], loss: Loss, data: Examples, outputs: NDArray[Any] | None
 ) -> dict[str, Any]:
     if outputs is None or not metrics:
         return {}
@@ -171,7 +135,7 @@ def _measure(
     return {m.name: m(data.y, predictions, data.sample_weight) for m in metrics}
 
 
-def progress(net: Sequential, data: Data, plan: FitPlan) -> Progress:
+def progress(net: Sequential, data: Examples, plan: FitPlan) -> Progress:
     """Return what shows the progress of the epochs to come."""
     batches = -(-len(data.x) // plan.batch_size)
     return make_progress(plan.verbose, net._need_core().epochs + plan.epochs, batches)
@@ -179,8 +143,8 @@ def progress(net: Sequential, data: Data, plan: FitPlan) -> Progress:
 
 def fit(
     net: Sequential,
-    data: Data,
-    validation: Data | None,
+    data: Examples,
+    validation: Examples | None,
     plan: FitPlan,
     progress: Progress,
 ) -> History:
@@ -220,7 +184,7 @@ class _Epoch:
     def __init__(
         self,
         net: Sequential,
-        data: Data,
+        data: Examples,
         plan: FitPlan,
         epoch: int,
         callbacks: CallbackList,
@@ -278,7 +242,7 @@ class _Epoch:
         )
 
 
-def _validate(net: Sequential, validation: Data, plan: FitPlan) -> dict[str, Any]:
+def _validate(net: Sequential, validation: Examples, plan: FitPlan) -> dict[str, Any]:
     assert net.loss is not None
     metrics = metrics_for(net.loss, net.outputs, net.metrics, validation.y)
     result = evaluate(net, validation, net.loss, metrics, _EVALUATE_ROWS, plan.num_threads)

@@ -32,11 +32,11 @@ inline RowsView view(const std::uint8_t* data, std::int64_t rows, std::int64_t c
 struct TargetsView {
   const std::int64_t* labels = nullptr;    // class indices (cross_entropy), or
   RowsView values;                         // one row of numbers per row of x
-  const double* sample_weights = nullptr;  // one per row; null: all 1
-  const double* class_weights =
-      nullptr;  // null: all 1; else `classes` of them: one per output, or two for a single output
+  const double* sample_weights = nullptr;  // one per row, finite and >= 0; null: all 1
+  /// `classes` of them, finite and >= 0: one per output, or two for a single output; null: all 1.
+  const double* class_weights = nullptr;
   std::int64_t classes = 0;
-  std::int64_t rows = 0;
+  std::int64_t rows = 0;  // of x, and of `labels` or `values`
 };
 
 }  // namespace chainrule

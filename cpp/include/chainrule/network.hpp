@@ -51,9 +51,11 @@ struct ParameterInfo {
 
 /// A network of layers with its parameters, and the state of its training. T is float or double.
 ///
-/// One thread at a time may use a network: a second one gets a StateError. Different networks are
-/// independent. The bits of every result depend on the description, the seed and the data alone,
-/// never on threads, instruction set or, for predictions, on the other rows of the batch.
+/// One thread at a time may use a network: a second one gets a StateError, and so does a call from
+/// within `poll`. Only what never changes (layers, inputs, outputs, seed, parameters) can be asked
+/// at any time. Different networks are independent. The bits of every result depend on the
+/// description, the seed and the data alone, never on threads, instruction set or, for predictions,
+/// on the other rows of the batch.
 template <class T>
 class Network {
  public:

@@ -118,6 +118,7 @@ double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, co
 
 template <class T>
 bool Network<T>::has_gradients() const {
+  const InUse guard(state_->busy);
   return state_->gradients_valid;
 }
 

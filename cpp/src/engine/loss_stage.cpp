@@ -32,6 +32,18 @@ LossStage<T>::LossStage(const kernels::KernelTable<T>& kernels, const Loss& loss
   }
 }
 
+namespace {
+
+void check_weights(const char* name, const double* weights, std::int64_t count) {
+  for (std::int64_t i = 0; weights && i < count; ++i) {
+    if (std::isfinite(weights[i]) && weights[i] >= 0.0) continue;
+    throw Error(std::string(name) + " must be finite and >= 0; entry " + std::to_string(i) +
+                " is " + std::to_string(weights[i]));
+  }
+}
+
+}  // namespace
+
 template <class T>
 void LossStage<T>::check(const Loss& loss, const TargetsView& y, std::int64_t outputs) {
   const std::string kind = loss.config().kind;
@@ -41,6 +53,8 @@ void LossStage<T>::check(const Loss& loss, const TargetsView& y, std::int64_t ou
                 " on a network of " + std::to_string(outputs) + " outputs expects " +
                 std::to_string(classes));
   }
+  check_weights("sample_weight", y.sample_weights, y.rows);
+  check_weights("class_weight", y.class_weights, y.classes);
   if (y.labels) {
     if (!loss.takes_labels())
       throw Error(kind + " compares numbers, not class labels: give y as rows of numbers");
@@ -52,6 +66,10 @@ void LossStage<T>::check(const Loss& loss, const TargetsView& y, std::int64_t ou
       }
     }
     return;
+  }
+  if (y.values.rows != y.rows) {
+    throw Error("y has " + std::to_string(y.rows) + " rows but its values have " +
+                std::to_string(y.values.rows));
   }
   const std::int64_t expected = loss.target_columns(outputs);
   if (y.values.columns != expected) {

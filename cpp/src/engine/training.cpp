@@ -238,11 +238,13 @@ void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
 
 template <class T>
 std::string Network<T>::optimizer_kind() const {
+  const InUse guard(state_->busy);
   return state_->optimizer.kind;
 }
 
 template <class T>
 std::vector<std::string> Network<T>::optimizer_slots() const {
+  const InUse guard(state_->busy);
   return state_->optimizer.names;
 }
 
@@ -270,16 +272,19 @@ void Network<T>::set_slot(const std::string& slot, const std::string& parameter,
 
 template <class T>
 std::int64_t Network<T>::steps() const {
+  const InUse guard(state_->busy);
   return state_->optimizer.steps;
 }
 
 template <class T>
 std::int64_t Network<T>::epochs() const {
+  const InUse guard(state_->busy);
   return state_->epochs;
 }
 
 template <class T>
 std::int64_t Network<T>::total_steps() const {
+  const InUse guard(state_->busy);
   return state_->total_steps;
 }
 

@@ -52,6 +52,23 @@ struct Elu {
   }
 };
 
+/// From here on gelu, gelu_tanh and silu have the values and slopes of their limits, to the bit;
+/// further out their formulas multiply zero by infinity.
+template <class T>
+constexpr T kTail = T(1024);
+
+/// z, not below -kTail. In this order a NaN stays one.
+template <class T>
+CHAINRULE_INLINE Vec<T> bounded_below(Vec<T> z) {
+  return max<T>(broadcast(-kTail<T>), z);
+}
+
+/// z within -kTail .. kTail. In this order a NaN stays one.
+template <class T>
+CHAINRULE_INLINE Vec<T> bounded(Vec<T> z) {
+  return bounded_below<T>(min<T>(broadcast(kTail<T>), z));
+}
+
 /// x * Phi(x). Reference: Hendrycks and Gimpel, "Gaussian error linear units", 2016.
 template <class T>
 struct Gelu {
@@ -60,8 +77,9 @@ struct Gelu {
   CHAINRULE_INLINE Vec<T> phi(Vec<T> z) const {
     return T(0.5) * (T(1) + math::erf<T>(z * kInverseSqrt2));
   }
-  CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const { return z * phi(z); }
+  CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const { return bounded_below<T>(z) * phi(z); }
   CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T>) const {
+    z = bounded<T>(z);
     return fma(z, kInverseSqrt2Pi * math::exp<T>(T(-0.5) * z * z), phi(z));
   }
 };
@@ -73,8 +91,11 @@ struct GeluTanh {
   CHAINRULE_INLINE Vec<T> tanh_term(Vec<T> z) const {
     return math::tanh<T>(kScale * fma(kCube * z * z, z, z));
   }
-  CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const { return T(0.5) * z * (T(1) + tanh_term(z)); }
+  CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const {
+    return T(0.5) * bounded_below<T>(z) * (T(1) + tanh_term(z));
+  }
   CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T>) const {
+    z = bounded<T>(z);
     const Vec<T> t = tanh_term(z);
     const Vec<T> inner = kScale * (T(1) + T(3) * kCube * z * z);
     return T(0.5) * (T(1) + t) + T(0.5) * z * (T(1) - t * t) * inner;
@@ -84,8 +105,11 @@ struct GeluTanh {
 /// x * sigmoid(x). Reference: Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units", 2018.
 template <class T>
 struct Silu {
-  CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const { return z * math::sigmoid<T>(z); }
+  CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const {
+    return bounded_below<T>(z) * math::sigmoid<T>(z);
+  }
   CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T>) const {
+    z = bounded<T>(z);
     const Vec<T> s = math::sigmoid<T>(z);
     return s * fma(z, T(1) - s, broadcast(T(1)));
   }
@@ -179,6 +203,7 @@ CHAINRULE_INLINE void with_activation(const ActivationArgs<T>& f, Use use) {
     case ActivationKind::relu:
       return use(Relu<T>{});
     case ActivationKind::leaky_relu:
+      if (f.parameter == T(0)) return use(Relu<T>{});  // it has no 0 * infinity
       return use(LeakyRelu<T>{f.parameter});
     case ActivationKind::elu:
       return use(Elu<T>{f.parameter});

@@ -19,10 +19,11 @@ struct SquaredError {
   CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> t, int64_t) const { return T(2) * (z - t); }
 };
 
+/// -1, 0 or 1; a NaN stays one, so that what comes of it is noticed.
 template <class T>
 CHAINRULE_INLINE Vec<T> sign(Vec<T> x) {
   const Vec<T> negative = select<T>(x < T(0), broadcast(T(-1)), Vec<T>{});
-  return select<T>(x > T(0), broadcast(T(1)), negative);
+  return math::keep_nan<T>(x, select<T>(x > T(0), broadcast(T(1)), negative));
 }
 
 template <class T>

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from pathlib import Path
@@ -48,6 +47,8 @@ class CSVLogger(Callback):
 
     def on_epoch_end(self, net: Network, epoch: int, logs: Logs) -> None:
         """Write one row."""
+        import csv
+
         names = ["epoch", *logs]
         with self.path.open("r+", encoding="utf-8", newline="") as file:
             columns = next(csv.reader(file), None)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows with their targets and weights, checked, as the core reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.arrays import as_weights, check_same_length
+from chainrule.targets import class_weights_array, prepare_targets
+
+if TYPE_CHECKING:
+    from chainrule.losses import Loss
+    from chainrule.stack import Stack
+
+__all__ = ["Examples", "prepare", "prepare_validation", "split_validation"]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a network trains on or is measured by."""
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+    sample_weight: NDArray[np.float64] | None
+    class_weight: NDArray[np.float64] | None
+
+
+def prepare(
+    net: Stack,
+    x: object,
+    y: object,
+    loss: Loss,
+    sample_weight: object = None,
+    class_weight: Mapping[int, float] | Sequence[float] | None = None,
+) -> Examples:
+    """Return what the caller gave as the core reads it; see `Sequential.fit`.
+
+    A network that is not built yet is built for the columns of `x`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If something does not fit the network, the loss or the rest.
+    """
+    features = net._features(x)
+    targets = prepare_targets(loss, y, net.outputs, single=net.dtype == "float32")
+    check_same_length(features, targets)
+    weights = None
+    if sample_weight is not None:
+        weights = as_weights(sample_weight, rows=len(features))
+    classes = None
+    if class_weight is not None:
+        if not loss.takes_labels and net.outputs > 1:
+            raise ValueError(f"class_weight with {loss.kind} needs one output, got {net.outputs}")
+        classes = class_weights_array(class_weight, net.outputs if loss.takes_labels else 2)
+    return Examples(features, targets, weights, classes)
+
+
+def prepare_validation(
+    net: Stack,
+    given: Sequence[object],
+    loss: Loss,
+    class_weight: Mapping[int, float] | Sequence[float] | None = None,
+) -> Examples:
+    """Return ``validation_data``, (x, y) or (x, y, sample_weight), as `prepare` does."""
+    expected = "validation_data must be (x, y) or (x, y, sample_weight)"
+    if not isinstance(given, tuple | list):
+        raise TypeError(f"{expected}, got {type(given).__name__}")
+    if not 2 <= len(given) <= 3:
+        raise ValueError(f"{expected}, got {len(given)} items")
+    weight = given[2] if len(given) == 3 else None
+    try:
+        return prepare(net, given[0], given[1], loss, weight, class_weight)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"validation_data: {error}") from error
+
+
+def split_validation(examples: Examples, fraction: float) -> tuple[Examples, Examples | None]:
+    """Hold back the last `fraction` of the rows."""
+    if isinstance(fraction, bool) or not isinstance(fraction, float | int | np.number):
+        raise TypeError(f"validation_split must be a number, got {fraction!r:.80}")
+    if not 0.0 <= fraction < 1.0:
+        raise ValueError(f"validation_split must lie in [0, 1), got {fraction}")
+    if fraction == 0.0:
+        return examples, None
+    rows = len(examples.x)
+    kept = rows - round(rows * fraction)
+    if not 0 < kept < rows:
+        raise ValueError(
+            f"validation_split={fraction} of {rows} rows leaves nothing to train or validate on"
+        )
+
+    def rows_of(part: slice) -> Examples:
+        weight = examples.sample_weight
+        return replace(
+            examples,
+            x=examples.x[part],
+            y=examples.y[part],
+            sample_weight=None if weight is None else weight[part],
+        )
+
+    return rows_of(slice(0, kept)), rows_of(slice(kept, None))
