@@ -120,7 +120,7 @@ int64_t check_size(const KernelTable<T>& k, const Integers& n, int64_t batch, in
   Matrix<T> y(batch + 1, outputs, static_cast<T>(kGuard));
   const int64_t panels = (outputs + k.panel - 1) / k.panel;
   k.forward({shape, weight.data(), bias.data(), x.data(), x.stride, y.data(), y.stride, 0, batch, 0,
-             panels});
+             panels, 1 + inputs / 2});
   wrong +=
       mismatches<T>(n.forward[inputs], batch, outputs, [&](auto i, auto j) { return y(i, j); });
   for (int64_t j = 0; j < y.stride; ++j) wrong += y(batch, j) != static_cast<T>(kGuard);
@@ -129,7 +129,7 @@ int64_t check_size(const KernelTable<T>& k, const Integers& n, int64_t batch, in
   std::vector<T> g(size + 64, static_cast<T>(kGuard));
   for (int64_t p = 0; p < panels; ++p) {
     k.weight_gradient({shape, p, 0, inputs, batch, x.data(), x.stride, dy.data(), dy.stride,
-                       g.data() + p * k.panel * inputs});
+                       g.data() + p * k.panel * inputs, 1 + batch / 2, nullptr});
   }
   wrong += mismatches<T>(n.weight[batch], inputs, outputs, [&](auto i, auto j) {
     return g[static_cast<size_t>(index_in_panels(shape, i, j))];
@@ -140,7 +140,9 @@ int64_t check_size(const KernelTable<T>& k, const Integers& n, int64_t batch, in
   std::vector<T> dy_panels(static_cast<size_t>(whole_granules<T>(batch) * outputs), kGarbage<T>);
   k.transpose(dy.data(), dy.stride, batch, outputs, dy_panels.data());
   Matrix<T> dx(batch + 1, inputs, static_cast<T>(kGuard));
-  k.input_gradient({shape, weight.data(), dy_panels.data(), batch, dx.data(), dx.stride});
+  std::vector<T> scratch(static_cast<size_t>(inputs * k.panel), kGarbage<T>);
+  k.input_gradient({shape, weight.data(), dy_panels.data(), batch, dx.data(), dx.stride,
+                    scratch.data(), 1 + inputs / 2, k.panel});
   wrong += mismatches<T>(n.input[outputs], batch, inputs, [&](auto i, auto j) { return dx(i, j); });
   // The padding belongs to the buffer's owner.
   for (int64_t i = 0; i <= batch; ++i)
@@ -184,7 +186,7 @@ struct Operands {
   int64_t panels() const { return (outputs + shape.panel - 1) / shape.panel; }
   ForwardArgs<T> forward(Matrix<T>& y) const {
     return {shape, weight.data(), bias.data(), x.data(), x.stride, y.data(), y.stride,
-            0,     batch,         0,           panels()};
+            0,     batch,         0,           panels(), inputs};
   }
 
   int64_t batch, inputs, outputs;
@@ -194,13 +196,16 @@ struct Operands {
   std::vector<T> weight;
 };
 
+/// With sums cut into parts of `block` terms, which must not show.
 template <class T>
-void check_plain_fma(const std::string& isa) {
+void check_plain_fma(const std::string& isa, int64_t block) {
   const KernelTable<T>& k = kernels_of<T>(isa);
   const Operands<T> o(k.panel);
 
   Matrix<T> y(o.batch, o.outputs), plain_y(o.batch, o.outputs);
-  k.forward(o.forward(y));
+  ForwardArgs<T> forward = o.forward(y);
+  forward.block = block;
+  k.forward(forward);
   for (int64_t i = 0; i < o.batch; ++i) {
     for (int64_t j = 0; j < o.outputs; ++j) {
       T sum = o.bias(0, j);
@@ -213,12 +218,19 @@ void check_plain_fma(const std::string& isa) {
   Matrix<T> g(o.inputs, o.outputs), plain_g(o.inputs, o.outputs);
   std::vector<T> panels(o.weight.size());
   constexpr int64_t chunk = 48;
+  UpcomingRows upcoming{reinterpret_cast<const char*>(o.x.data()),
+                        o.x.stride * int64_t(sizeof(T)),
+                        o.inputs * int64_t(sizeof(T)),
+                        nullptr,
+                        0,
+                        3,
+                        0};
   for (int64_t p = 0; p < o.panels(); ++p) {
     const int64_t width = width_of(o.shape, p * k.panel);
     for (int64_t first = 0; first < o.inputs; first += chunk) {
       k.weight_gradient({o.shape, p, first, std::min(o.inputs, first + chunk), o.batch, o.x.data(),
                          o.x.stride, o.dy.data(), o.dy.stride,
-                         panels.data() + p * k.panel * o.inputs + first * width});
+                         panels.data() + p * k.panel * o.inputs + first * width, block, &upcoming});
     }
   }
   for (int64_t t = 0; t < o.inputs; ++t) {
@@ -230,11 +242,15 @@ void check_plain_fma(const std::string& isa) {
     }
   }
   CHECK(same_bits(g, plain_g));
+  CHECK(upcoming.next == upcoming.end);
 
   Matrix<T> dx(o.batch, o.inputs), plain_dx(o.batch, o.inputs);
   std::vector<T> dy_panels(static_cast<size_t>(whole_granules<T>(o.batch) * o.outputs));
   k.transpose(o.dy.data(), o.dy.stride, o.batch, o.outputs, dy_panels.data());
-  k.input_gradient({o.shape, o.weight.data(), dy_panels.data(), o.batch, dx.data(), dx.stride});
+  std::vector<T> scratch(static_cast<size_t>(chunk * k.panel), kGarbage<T>);
+  const int64_t columns = (block + k.panel - 1) / k.panel * k.panel;
+  k.input_gradient({o.shape, o.weight.data(), dy_panels.data(), o.batch, dx.data(), dx.stride,
+                    scratch.data(), chunk, columns});
   for (int64_t i = 0; i < o.batch; ++i) {
     for (int64_t t = 0; t < o.inputs; ++t) {
       T sum = 0;
@@ -292,7 +308,7 @@ void check_hard_sums(const std::string& isa) {
     for (int64_t j = 0; j < columns / 2; ++j) bias(0, j) = -x(0, 0) * w(0, j);
     const std::vector<T> weight = packed(w, shape);
     k.forward(
-        {shape, weight.data(), bias.data(), x.data(), x.stride, y.data(), y.stride, 0, 1, 0, 1});
+        {shape, weight.data(), bias.data(), x.data(), x.stride, y.data(), y.stride, 0, 1, 0, 1, 1});
     for (int64_t j = 0; j < columns; ++j) {
       const T product = x(0, 0) * w(0, j);
       wrong += y(0, j) != std::fma(x(0, 0), w(0, j), bias(0, j));
@@ -316,8 +332,11 @@ TEST_CASE("products of small integers are exact in all three orientations") {
 TEST_CASE("every sum is one std::fma a term, in order, started from the bias") {
   for (const std::string& isa : available()) {
     CAPTURE(isa);
-    check_plain_fma<float>(isa);
-    check_plain_fma<double>(isa);
+    for (const int64_t block : {int64_t{1} << 30, int64_t{40}}) {
+      CAPTURE(block);
+      check_plain_fma<float>(isa, block);
+      check_plain_fma<double>(isa, block);
+    }
   }
 }
 

@@ -24,6 +24,23 @@ void gather_rows(const kernels::KernelTable<T>& kernels, const RowsView& source,
                   scale, offset, y + rows.begin * stride, stride});
 }
 
+/// Those of the same rows, for stages to fetch ahead; none where the columns are not adjacent.
+inline kernels::UpcomingRows upcoming_rows(const RowsView& source, const std::int64_t* order,
+                                           std::int64_t first, Range rows) {
+  const std::int64_t size = source.type == DataType::uint8     ? 1
+                            : source.type == DataType::float32 ? 4
+                                                               : 8;
+  const std::int64_t count = source.column_stride == size ? rows.size() : 0;
+  const std::int64_t begin = first + rows.begin;
+  return {static_cast<const char*>(source.data),
+          source.row_stride,
+          source.columns * size,
+          order,
+          begin,
+          begin + count,
+          0};
+}
+
 inline double value_at(const RowsView& source, std::int64_t row, std::int64_t column) {
   const char* p = static_cast<const char*>(source.data) + row * source.row_stride +
                   column * source.column_stride;

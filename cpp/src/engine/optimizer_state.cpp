@@ -62,7 +62,7 @@ kernels::UpdateRule<T> make_rule(const Optimizer& o, double learning_rate, std::
   } else {
     r.step_size = static_cast<T>(learning_rate / (1.0 - model::power(o.beta1, t)));
   }
-  r.root_correction = static_cast<T>(std::sqrt(1.0 - model::power(o.beta2, t)));
+  r.inverse_root_correction = static_cast<T>(1.0 / std::sqrt(1.0 - model::power(o.beta2, t)));
   r.clip_value = static_cast<T>(o.clip_value);
   r.gradient_factor = T(1);
   return r;

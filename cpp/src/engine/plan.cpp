@@ -51,7 +51,7 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels,
 
 template <class T>
 Tensor<T> Plan<T>::new_tensor(std::int64_t columns) {
-  const std::int64_t stride = padded<T>(columns);
+  const std::int64_t stride = row_stride<T>(columns);
   buffers_.emplace_back(padded<T>(options_.batch_size) * stride);
   return {buffers_.back().data(), columns, stride};
 }

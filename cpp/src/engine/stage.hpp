@@ -83,9 +83,10 @@ struct Step {
   std::int64_t rows = 0;  // of this batch
   bool training = false;
   std::uint64_t seed = 0;
-  std::uint64_t number = 0;           // optimizer steps so far: dropout's counter
-  T* gradients = nullptr;             // arena to leave the gradients in, or
-  const Update<T>* update = nullptr;  // the optimizer that takes them at once
+  std::uint64_t number = 0;                   // optimizer steps so far: dropout's counter
+  T* gradients = nullptr;                     // arena to leave the gradients in, or
+  const Update<T>* update = nullptr;          // the optimizer that takes them at once
+  kernels::UpcomingRows* upcoming = nullptr;  // of the next batch, this thread's
 
   Range rows_of(Share share) const { return share.of(rows, kernels::kGranule<T>); }
 };

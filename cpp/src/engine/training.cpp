@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "chainrule/random.hpp"
+#include "engine/gather.hpp"
 #include "engine/network_state.hpp"
 #include "engine/threads.hpp"
 
@@ -185,6 +186,11 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
         }
       }
       if (diverged.load(std::memory_order_relaxed)) break;
+      Step<T> next;
+      next.rows = std::min(batch_size, x.rows - first - step.rows);
+      kernels::UpcomingRows upcoming =
+          engine::upcoming_rows(x, order, first + step.rows, next.rows_of(flow.share()));
+      step.upcoming = &upcoming;
       if (stored) {
         step.gradients = s.gradients.data();
         compiled.plan.gradients(flow, step);

@@ -25,6 +25,8 @@ constexpr int kPanelVectors = 4;
 constexpr int kPanelVectors = int(kGranuleBytes / kVectorBytes);
 #endif
 
+constexpr int64_t kLineBytes = 64;
+
 template <class T>
 constexpr int64_t kPanelColumns = kPanelVectors * kLanes<T>;
 
@@ -34,11 +36,41 @@ CHAINRULE_INLINE int64_t panel_width(const PanelShape& s, int64_t panel) {
   return padded < s.panel ? padded : s.panel;
 }
 
+/// Memory that is needed later: with each term of a tile one line is fetched, since processors
+/// foresee neither long strides nor changes of panel.
+struct Ahead {
+  const char* line;
+  int64_t step;  // bytes
+};
+
+/// Nothing that the processor would not fetch in time by itself.
+struct NothingAhead {};
+
+CHAINRULE_INLINE void fetch(NothingAhead) {}
+CHAINRULE_INLINE void fetch(Ahead& ahead) {
+  __builtin_prefetch(ahead.line);
+  ahead.line += ahead.step;
+}
+/// Fetches a little of the upcoming rows, not so much that a tile's own loads had to queue.
+CHAINRULE_INLINE void fetch(UpcomingRows* rows, int64_t terms) {
+  if (!rows || rows->next >= rows->end) return;
+  const int64_t row = rows->order ? rows->order[rows->next] : rows->next;
+  const char* line = rows->data + row * rows->row_stride + rows->offset;
+  const int64_t lines = terms / 4 < 16 ? terms / 4 + 1 : 16;
+  for (int64_t i = 0; i < lines; ++i) __builtin_prefetch(line + i * kLineBytes, 0, 2);
+  rows->offset += lines * kLineBytes;
+  if (rows->offset >= rows->row_bytes) {
+    rows->offset = 0;
+    ++rows->next;
+  }
+}
+
 /// sum(r, :) += sum over k of a[r * a_row + k * a_term] * b[k * b_term + :], in the order of k.
-template <class T, int MR, int NV>
+template <class T, int MR, int NV, class A>
 CHAINRULE_INLINE void accumulate(Vec<T> (&sum)[MR][NV], const T* a, int64_t a_row, int64_t a_term,
-                                 const T* b, int64_t b_term, int64_t terms) {
+                                 const T* b, int64_t b_term, int64_t terms, A ahead) {
   for (int64_t k = 0; k < terms; ++k) {
+    fetch(ahead);
     Vec<T> bv[NV];
     for (int v = 0; v < NV; ++v) bv[v] = load(b + v * kLanes<T>);
     for (int r = 0; r < MR; ++r) {
@@ -50,119 +82,140 @@ CHAINRULE_INLINE void accumulate(Vec<T> (&sum)[MR][NV], const T* a, int64_t a_ro
   }
 }
 
-/// Operands that lie in one piece: forward pass and weight gradient.
+/// What the sums of row r start from: from[r * stride + :], or zero where `from` is null. A bias
+/// has stride 0; sums that were begun with earlier terms lie where they were stored.
 template <class T>
-struct OnePiece {
-  const T* a;
-  int64_t a_row, a_term;
-  const T* b;
-  int64_t b_term;
-  int64_t terms;
-  const T* init;  // null: zero
+struct Start {
+  const T* from;
+  int64_t stride;
 
   template <int MR, int NV>
-  CHAINRULE_INLINE void sum(int64_t row, Vec<T> (&s)[MR][NV]) const {
-    for (int v = 0; v < NV; ++v) {
-      const Vec<T> start = init ? load(init + v * kLanes<T>) : Vec<T>{};
-      for (int r = 0; r < MR; ++r) s[r][v] = start;
+  CHAINRULE_INLINE void get(int64_t row, Vec<T> (&s)[MR][NV]) const {
+    for (int r = 0; r < MR; ++r) {
+      for (int v = 0; v < NV; ++v) {
+        s[r][v] = from ? load(from + (row + r) * stride + v * kLanes<T>) : Vec<T>{};
+      }
     }
-    accumulate<T, MR, NV>(s, a + row * a_row, a_row, a_term, b, b_term, terms);
   }
 };
 
-/// Operands where a = W lies in column panels and the sum runs over its columns: input gradient.
+/// a = x as it lies: forward pass.
+template <class T>
+struct AlongRows {
+  const T* a;
+  int64_t a_row;
+  const T* b;
+  int64_t b_term;
+  int64_t terms;
+
+  template <int MR, int NV>
+  CHAINRULE_INLINE void add(int64_t row, Vec<T> (&s)[MR][NV]) const {
+    accumulate<T, MR, NV>(s, a + row * a_row, a_row, 1, b, b_term, terms, NothingAhead{});
+  }
+};
+
+/// a = x turned, by strides alone: weight gradient. A cache line serves several tiles.
+template <class T>
+struct DownColumns {
+  const T* a;
+  int64_t a_term;
+  const T* b;
+  int64_t b_term;
+  int64_t terms;
+  UpcomingRows* upcoming;
+
+  template <int MR, int NV>
+  CHAINRULE_INLINE void add(int64_t row, Vec<T> (&s)[MR][NV]) const {
+    fetch(upcoming, terms);
+    accumulate<T, MR, NV>(
+        s, a + row, 1, a_term, b, b_term, terms,
+        Ahead{reinterpret_cast<const char*>(a + row) + kLineBytes, a_term * int64_t(sizeof(T))});
+  }
+};
+
+/// Operands where a = W lies in column panels and the sum runs over its columns
+/// [column_begin, column_end), which start with a panel: input gradient.
 template <class T>
 struct OverPanels {
   PanelShape shape;
   const T* weight;
+  int64_t first_row;
+  int64_t column_begin, column_end;
   const T* b;
   int64_t b_term;
 
   template <int MR, int NV>
-  CHAINRULE_INLINE void sum(int64_t row, Vec<T> (&s)[MR][NV]) const {
-    for (int r = 0; r < MR; ++r) {
-      for (int v = 0; v < NV; ++v) s[r][v] = Vec<T>{};
-    }
-    for (int64_t column = 0; column < shape.columns; column += shape.panel) {
+  CHAINRULE_INLINE void add(int64_t row, Vec<T> (&s)[MR][NV]) const {
+    row += first_row;
+    for (int64_t column = column_begin; column < column_end; column += shape.panel) {
       const int64_t width = panel_width(shape, column / shape.panel);
-      const int64_t left = shape.columns - column;
-      accumulate<T, MR, NV>(s, weight + column * shape.rows + row * width, width, 1,
-                            b + column * b_term, b_term, left < width ? left : width);
+      const int64_t left = column_end - column;
+      accumulate<T, MR, NV>(
+          s, weight + column * shape.rows + row * width, width, 1, b + column * b_term, b_term,
+          left < width ? left : width,
+          Ahead{reinterpret_cast<const char*>(weight + column * shape.rows + (row + MR) * width),
+                MR * int64_t(sizeof(T))});
     }
   }
 };
 
-/// The tile as rows of a row-major C.
-template <class T>
-struct StoreRows {
-  T* c;
-  int64_t stride;
-
-  template <int MR, int NV>
-  CHAINRULE_INLINE void put(int64_t row, const Vec<T> (&s)[MR][NV]) const {
-    for (int r = 0; r < MR; ++r) {
-      for (int v = 0; v < NV; ++v) store(c + (row + r) * stride + v * kLanes<T>, s[r][v]);
-    }
-  }
-};
-
-/// The tile turned: its lanes become rows of C, of which only the first `lanes` exist.
-template <class T>
-struct StoreTurned {
-  T* c;
-  int64_t stride;
-  int64_t lanes;
-
-  template <int MR, int NV>
-  CHAINRULE_INLINE void put(int64_t row, const Vec<T> (&s)[MR][NV]) const {
-    T turned[MR][NV * kLanes<T>];
-    for (int r = 0; r < MR; ++r) {
-      for (int v = 0; v < NV; ++v) store(&turned[r][v * kLanes<T>], s[r][v]);
-    }
-    for (int64_t i = 0; i < lanes; ++i) {
-      for (int r = 0; r < MR; ++r) c[i * stride + row + r] = turned[r][i];
-    }
-  }
-};
-
-template <class T, int MR, int NV, class Source, class Store>
-CHAINRULE_INLINE void tile(int64_t row, const Source& source, const Store& out) {
+template <class T, int MR, int NV, class Source>
+CHAINRULE_INLINE void tile(int64_t row, const Source& source, const Start<T>& start, T* c,
+                           int64_t c_stride) {
   Vec<T> s[MR][NV];
-  source.template sum<MR, NV>(row, s);
-  out.template put<MR, NV>(row, s);
+  start.get(row, s);
+  source.add(row, s);
+  for (int r = 0; r < MR; ++r) {
+    for (int v = 0; v < NV; ++v) store(c + (row + r) * c_stride + v * kLanes<T>, s[r][v]);
+  }
 }
 
 /// The rows left over after the full tiles, by a tile of just their number.
-template <class T, int MR, int NV, class Source, class Store>
-CHAINRULE_INLINE void last_tile(int64_t row, int64_t rows, const Source& source, const Store& out) {
+template <class T, int MR, int NV, class Source>
+CHAINRULE_INLINE void last_tile(int64_t row, int64_t rows, const Source& source,
+                                const Start<T>& start, T* c, int64_t c_stride) {
   if constexpr (MR > 0) {
     if (rows == MR) {
-      tile<T, MR, NV>(row, source, out);
+      tile<T, MR, NV>(row, source, start, c, c_stride);
     } else {
-      last_tile<T, MR - 1, NV>(row, rows, source, out);
+      last_tile<T, MR - 1, NV>(row, rows, source, start, c, c_stride);
     }
   }
 }
 
 /// All rows of NV vectors of columns.
-template <class T, int NV, class Source, class Store>
-void strip(int64_t rows, Source source, Store out) {
+template <class T, int NV, class Source>
+void strip(int64_t rows, Source source, Start<T> start, T* c, int64_t c_stride) {
   int64_t row = 0;
-  for (; row + kTileRows <= rows; row += kTileRows) tile<T, kTileRows, NV>(row, source, out);
-  last_tile<T, kTileRows - 1, NV>(row, rows - row, source, out);
+  for (; row + kTileRows <= rows; row += kTileRows) {
+    tile<T, kTileRows, NV>(row, source, start, c, c_stride);
+  }
+  last_tile<T, kTileRows - 1, NV>(row, rows - row, source, start, c, c_stride);
 }
 
 /// All rows of `width` columns: whole vectors, kPanelVectors of them at most.
-template <class T, int NV = kPanelVectors, class Source, class Store>
+template <class T, int NV = kPanelVectors, class Source>
 CHAINRULE_INLINE void strip_of_width(int64_t width, int64_t rows, const Source& source,
-                                     const Store& out) {
+                                     const Start<T>& start, T* c, int64_t c_stride) {
   if constexpr (NV > 1) {
     if (width < NV * kLanes<T>) {
-      strip_of_width<T, NV - 1>(width, rows, source, out);
+      strip_of_width<T, NV - 1>(width, rows, source, start, c, c_stride);
       return;
     }
   }
-  strip<T, NV>(rows, source, out);
+  strip<T, NV>(rows, source, start, c, c_stride);
+}
+
+/// Calls part(begin, end) for consecutive parts of `terms`, none longer than `block`; once for
+/// none.
+template <class Part>
+CHAINRULE_INLINE void in_blocks(int64_t terms, int64_t block, Part part) {
+  int64_t begin = 0;
+  do {
+    const int64_t end = terms - begin < block ? terms : begin + block;
+    part(begin, end);
+    begin = end;
+  } while (begin < terms);
 }
 
 template <class T>
@@ -170,20 +223,68 @@ void forward(const ForwardArgs<T>& f) {
   for (int64_t p = f.panel_begin; p < f.panel_end; ++p) {
     const int64_t width = panel_width(f.shape, p);
     const int64_t column = p * f.shape.panel;
-    const OnePiece<T> source{f.x + f.row_begin * f.x_stride,    f.x_stride, 1,
-                             f.weight + column * f.shape.rows,  width,      f.shape.rows,
-                             f.bias ? f.bias + column : nullptr};
-    const StoreRows<T> out{f.y + f.row_begin * f.y_stride + column, f.y_stride};
-    strip_of_width<T>(width, f.row_end - f.row_begin, source, out);
+    const T* weight = f.weight + column * f.shape.rows;
+    const T* x = f.x + f.row_begin * f.x_stride;
+    T* y = f.y + f.row_begin * f.y_stride + column;
+    in_blocks(f.shape.rows, f.block, [&](int64_t begin, int64_t end) {
+      const AlongRows<T> source{x + begin, f.x_stride, weight + begin * width, width, end - begin};
+      const Start<T> start =
+          begin > 0 ? Start<T>{y, f.y_stride} : Start<T>{f.bias ? f.bias + column : nullptr, 0};
+      strip_of_width<T>(width, f.row_end - f.row_begin, source, start, y, f.y_stride);
+    });
   }
 }
 
 template <class T>
 void weight_gradient(const WeightGradientArgs<T>& f) {
   const int64_t width = panel_width(f.shape, f.panel);
-  const OnePiece<T> source{f.x + f.input_begin, 1,       f.x_stride, f.dy + f.panel * f.shape.panel,
-                           f.dy_stride,         f.batch, nullptr};
-  strip_of_width<T>(width, f.input_end - f.input_begin, source, StoreRows<T>{f.g, width});
+  const T* x = f.x + f.input_begin;
+  const T* dy = f.dy + f.panel * f.shape.panel;
+  in_blocks(f.batch, f.block, [&](int64_t begin, int64_t end) {
+    const DownColumns<T> source{x + begin * f.x_stride,
+                                f.x_stride,
+                                dy + begin * f.dy_stride,
+                                f.dy_stride,
+                                end - begin,
+                                f.upcoming};
+    const Start<T> start{begin > 0 ? f.g : nullptr, width};
+    strip_of_width<T>(width, f.input_end - f.input_begin, source, start, f.g, width);
+  });
+}
+
+/// y(j, i) = x(i, j) for a square of one vector a side: each round zips row i with the row half the
+/// square further down.
+template <class T>
+CHAINRULE_INLINE void turn_square(const T* x, int64_t x_stride, T* y, int64_t y_stride) {
+  constexpr int n = kLanes<T>;
+  Vec<T> a[n];
+  for (int i = 0; i < n; ++i) a[i] = load(x + i * x_stride);
+  for (int round = 1; round < n; round *= 2) {
+    Vec<T> b[n];
+    for (int i = 0; i < n / 2; ++i) {
+      b[2 * i] = zip_low<T>(a[i], a[i + n / 2]);
+      b[2 * i + 1] = zip_high<T>(a[i], a[i + n / 2]);
+    }
+    for (int i = 0; i < n; ++i) a[i] = b[i];
+  }
+  for (int i = 0; i < n; ++i) store(y + i * y_stride, a[i]);
+}
+
+/// y(j, i) = x(i, j) for i < rows and j < columns.
+template <class T>
+void turn(const T* x, int64_t x_stride, int64_t rows, int64_t columns, T* y, int64_t y_stride) {
+  const int64_t square_rows = rows / kLanes<T> * kLanes<T>;
+  const int64_t square_columns = columns / kLanes<T> * kLanes<T>;
+  for (int64_t i = 0; i < square_rows; i += kLanes<T>) {
+    for (int64_t j = 0; j < square_columns; j += kLanes<T>) {
+      turn_square(x + i * x_stride + j, x_stride, y + j * y_stride + i, y_stride);
+    }
+  }
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = i < square_rows ? square_columns : 0; j < columns; ++j) {
+      y[j * y_stride + i] = x[i * x_stride + j];
+    }
+  }
 }
 
 template <class T>
@@ -192,9 +293,17 @@ void input_gradient(const InputGradientArgs<T>& f) {
   for (int64_t first = 0; first < f.rows; first += batch.panel) {
     const int64_t width = panel_width(batch, first / batch.panel);
     const int64_t left = f.rows - first;
-    const OverPanels<T> source{f.shape, f.weight, f.dy_panels + first * batch.rows, width};
-    const StoreTurned<T> out{f.dx + first * f.dx_stride, f.dx_stride, left < width ? left : width};
-    strip_of_width<T>(width, f.shape.rows, source, out);
+    T* dx = f.dx + first * f.dx_stride;
+    in_blocks(f.shape.rows, f.chunk, [&](int64_t input, int64_t input_end) {
+      const int64_t inputs = input_end - input;
+      in_blocks(f.shape.columns, f.block, [&](int64_t begin, int64_t end) {
+        const OverPanels<T> source{
+            f.shape, f.weight, input, begin, end, f.dy_panels + first * batch.rows, width};
+        const Start<T> start{begin > 0 ? f.scratch : nullptr, width};
+        strip_of_width<T>(width, inputs, source, start, f.scratch, width);
+      });
+      turn(f.scratch, width, inputs, left < width ? left : width, dx + input, f.dx_stride);
+    });
   }
 }
 
@@ -205,9 +314,7 @@ void transpose(const T* x, int64_t stride, int64_t rows, int64_t columns, T* pan
     const int64_t width = panel_width(batch, first / batch.panel);
     const int64_t present = rows - first < width ? rows - first : width;
     T* panel = panels + first * columns;
-    for (int64_t i = 0; i < present; ++i) {
-      for (int64_t j = 0; j < columns; ++j) panel[j * width + i] = x[(first + i) * stride + j];
-    }
+    turn(x + first * stride, stride, present, columns, panel, width);
     for (int64_t j = 0; j < columns; ++j) {
       for (int64_t i = present; i < width; ++i) panel[j * width + i] = T(0);
     }

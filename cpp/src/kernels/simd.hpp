@@ -16,6 +16,13 @@
 #define CHAINRULE_INLINE inline __attribute__((always_inline))
 #define CHAINRULE_LAMBDA __attribute__((always_inline))
 
+// GCC 11 has only the first form, Clang only the second.
+#if defined(__GNUC__) && !defined(__clang__)
+#define CHAINRULE_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, IVec<T>{__VA_ARGS__})
+#else
+#define CHAINRULE_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#endif
+
 namespace {
 
 #if defined(CHAINRULE_ISA_AVX512)
@@ -127,6 +134,27 @@ CHAINRULE_INLINE Vec<T> copysign(Vec<T> v, Vec<T> sign) {
   constexpr Lane<T> magnitude = sizeof(T) == 4 ? Lane<T>(0x7fffffff) : Lane<T>(0x7fffffffffffffff);
   const IVec<T> m = ibroadcast<T>(magnitude);
   return from_bits<T>((bits<T>(v) & m) | (bits<T>(sign) & ~m));
+}
+
+/// The first halves of a and b in turns: a0 b0 a1 b1 ...
+template <class T>
+CHAINRULE_INLINE Vec<T> zip_low(Vec<T> a, Vec<T> b) {
+  static_assert(kLanes<T> == 2 || kLanes<T> == 4 || kLanes<T> == 8 || kLanes<T> == 16);
+  if constexpr (kLanes<T> == 2) return CHAINRULE_SHUFFLE(a, b, 0, 2);
+  if constexpr (kLanes<T> == 4) return CHAINRULE_SHUFFLE(a, b, 0, 4, 1, 5);
+  if constexpr (kLanes<T> == 8) return CHAINRULE_SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+  if constexpr (kLanes<T> == 16)
+    return CHAINRULE_SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+
+/// The second halves of a and b in turns.
+template <class T>
+CHAINRULE_INLINE Vec<T> zip_high(Vec<T> a, Vec<T> b) {
+  if constexpr (kLanes<T> == 2) return CHAINRULE_SHUFFLE(a, b, 1, 3);
+  if constexpr (kLanes<T> == 4) return CHAINRULE_SHUFFLE(a, b, 2, 6, 3, 7);
+  if constexpr (kLanes<T> == 8) return CHAINRULE_SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+  if constexpr (kLanes<T> == 16)
+    return CHAINRULE_SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 
 #if defined(CHAINRULE_ISA_AVX512)

@@ -72,6 +72,17 @@ struct ForwardArgs {
   int64_t y_stride;
   int64_t row_begin, row_end;
   int64_t panel_begin, panel_end;
+  int64_t block;  // inputs summed at a time
+};
+
+/// Rows of the caller's array that will be gathered next. Kernels that have loads to spare fetch
+/// them into the second cache, piece by piece.
+struct UpcomingRows {
+  const char* data;
+  int64_t row_stride, row_bytes;
+  const int64_t* order;  // null: in sequence
+  int64_t next, end;     // the next row, and behind the last one
+  int64_t offset;        // bytes of the next row that were fetched already
 };
 
 /// g = x^T dy over all `batch` rows, for one panel of W and its rows [input_begin, input_end); g
@@ -87,6 +98,8 @@ struct WeightGradientArgs {
   const T* dy;
   int64_t dy_stride;
   T* g;
+  int64_t block;           // rows of the batch summed at a time
+  UpcomingRows* upcoming;  // null: none
 };
 
 /// dx(r, :) = dy(r, :) W^T for `rows` rows, from dy turned into batch panels (see transpose).
@@ -98,6 +111,9 @@ struct InputGradientArgs {
   int64_t rows;
   T* dx;
   int64_t dx_stride;
+  T* scratch;     // chunk x panel
+  int64_t chunk;  // inputs worked out at a time
+  int64_t block;  // columns summed at a time, whole panels
 };
 
 template <class T>
@@ -135,9 +151,9 @@ struct UpdateRule {
   T learning_rate, momentum, one_minus_dampening;
   T beta1, one_minus_beta1, beta2, one_minus_beta2;
   T rho, one_minus_rho, epsilon, weight_decay, decay_factor;
-  T step_size, root_correction;  // Adam: lr / (1 - beta1^t) and sqrt(1 - beta2^t)
-  T clip_value;                  // 0: off
-  T gradient_factor;             // clipping by global norm; 1: off
+  T step_size, inverse_root_correction;  // Adam: lr / (1 - beta1^t) and 1 / sqrt(1 - beta2^t)
+  T clip_value;                          // 0: off
+  T gradient_factor;                     // clipping by global norm; 1: off
 };
 
 template <class T>

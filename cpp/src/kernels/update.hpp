@@ -106,7 +106,7 @@ struct Adam {
       v = max<T>(load(max_exp_avg_sq), v);
       store(max_exp_avg_sq, v);
     }
-    return w - r.step_size * (m / (sqrt(v) / r.root_correction + r.epsilon));
+    return w - r.step_size * (m / (sqrt(v) * r.inverse_root_correction + r.epsilon));
   }
 };
 

@@ -18,7 +18,7 @@ class DropoutStage final : public Stage<T> {
         layer_(static_cast<std::uint64_t>(c.layer)),
         columns_(c.inputs),
         rate_(rate),
-        factors_(c.backward ? c.batch_size * padded<T>(c.inputs) : 0) {}
+        factors_(c.backward ? c.batch_size * row_stride<T>(c.inputs) : 0) {}
 
   std::string describe() const override { return "dropout"; }
   std::int64_t outputs() const override { return columns_; }

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/cache.hpp"
+
+#if defined(__linux__)
+#include <unistd.h>
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
+
+namespace chainrule::engine {
+namespace {
+
+void set_if_known(std::int64_t& size, std::int64_t told) {
+  if (told > 0) size = told;
+}
+
+#if defined(__APPLE__)
+std::int64_t system_value(const char* name) {
+  std::int64_t value = 0;
+  std::size_t size = sizeof(value);
+  return sysctlbyname(name, &value, &size, nullptr, 0) == 0 ? value : 0;
+}
+#endif
+
+CacheSizes ask_system() {
+  CacheSizes sizes;
+#if defined(_SC_LEVEL1_DCACHE_SIZE)
+  set_if_known(sizes.first, sysconf(_SC_LEVEL1_DCACHE_SIZE));
+  set_if_known(sizes.second, sysconf(_SC_LEVEL2_CACHE_SIZE));
+#elif defined(__APPLE__)
+  set_if_known(sizes.first, system_value("hw.l1dcachesize"));
+  set_if_known(sizes.second, system_value("hw.l2cachesize"));
+#endif
+  return sizes;
+}
+
+}  // namespace
+
+const CacheSizes& cache_sizes() {
+  static const CacheSizes sizes = ask_system();
+  return sizes;
+}
+
+}  // namespace chainrule::engine
