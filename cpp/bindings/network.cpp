@@ -153,6 +153,53 @@ Values<T> predict(Network<T>& self, const py::array& x, std::int64_t batch_size,
   return *out;
 }
 
+/// Exactly NumPy's own array, in two dimensions and the machine's byte order.
+bool is_plain_table(py::handle object) {
+  if (Py_TYPE(object.ptr()) != py::detail::npy_api::get().PyArray_Type_) return false;
+  const auto array = py::reinterpret_borrow<py::array>(object);
+  const char order = array.dtype().byteorder();
+  return array.ndim() == 2 && (order == '=' || order == '|');
+}
+
+/// predict for arguments that can be used as they are; None for all others, which take longer to
+/// convert or to refuse than a small network takes to run.
+template <class T>
+py::object predict_in_place(Network<T>& self, py::handle x, std::int64_t batch_size,
+                            py::handle out) {
+  if (!is_plain_table(x)) return py::none();
+  const auto source = py::reinterpret_borrow<py::array>(x);
+  RowsView rows{source.data(),   DataType::float32, source.shape(0),
+                source.shape(1), source.strides(0), source.strides(1)};
+  const int type = source.dtype().num();
+  if (type == py::dtype::num_of<std::uint8_t>()) {
+    rows.type = DataType::uint8;
+  } else if (type == py::dtype::num_of<double>()) {
+    rows.type = DataType::float64;
+  } else if (type != py::dtype::num_of<float>()) {
+    return py::none();
+  }
+  if (rows.rows < 1 || rows.columns != self.inputs() || batch_size < 1) return py::none();
+  py::object result;
+  if (out.is_none()) {
+    result = Values<T>({rows.rows, self.outputs()});
+  } else {
+    constexpr int needed = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_ |
+                           py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+    if (!is_plain_table(out)) return py::none();
+    const auto given = py::reinterpret_borrow<py::array>(out);
+    if (given.dtype().num() != py::dtype::num_of<T>() || (given.flags() & needed) != needed ||
+        given.shape(0) != rows.rows || given.shape(1) != self.outputs())
+      return py::none();
+    result = given;
+  }
+  T* destination = static_cast<T*>(py::reinterpret_borrow<py::array>(result).mutable_data());
+  {
+    const py::gil_scoped_release release;
+    self.predict(rows, batch_size, 0, destination);
+  }
+  return result;
+}
+
 template <class T>
 Values<T> forward(Network<T>& self, const py::array& x, bool training, int num_threads) {
   const RowsView rows = rows_view(x, "x");
@@ -250,6 +297,8 @@ void bind_network(py::module_& module, const char* name) {
            py::arg("class_weight") = py::none(), py::arg("outputs").noconvert() = py::none())
       .def("predict", &predict<T>, py::arg("x"), py::kw_only(), py::arg("batch_size"),
            py::arg("num_threads") = 0, py::arg("out").noconvert() = py::none())
+      .def("predict_in_place", &predict_in_place<T>, py::arg("x"), py::arg("batch_size"),
+           py::arg("out"))
       .def("forward", &forward<T>, py::arg("x"), py::kw_only(), py::arg("training"),
            py::arg("num_threads") = 0)
       .def("backward", &backward<T>, py::arg("dy"))

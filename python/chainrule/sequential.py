@@ -314,6 +314,10 @@ class Sequential(Stack):
         ndarray of shape (rows, outputs)
             Of the network's dtype.
         """
+        if self._core is not None and num_threads is None and type(batch_size) is int:
+            outputs = self._core.predict_in_place(x, batch_size, out)
+            if outputs is not None:
+                return outputs
         rows = positive_integer("batch_size", batch_size)
         threads = thread_count(num_threads)
         with self._kept_unbuilt_on_error():

@@ -29,6 +29,7 @@ Network<T>::State::State(std::vector<std::shared_ptr<const Layer>> layers_, std:
       inputs(inputs_),
       outputs(outputs_of(layers, inputs)),
       seed(seed_),
+      multiply_adds(engine::multiply_adds(layers, inputs)),
       kernels(kernels::table<T>(kernels::active())),
       parameters(layers, inputs, kernels.panel) {
   parameters.initialize(seed);
@@ -44,6 +45,7 @@ Network<T>::State::State(const State& other)
       inputs(other.inputs),
       outputs(other.outputs),
       seed(other.seed),
+      multiply_adds(other.multiply_adds),
       kernels(other.kernels),
       parameters(other.parameters),
       infos(other.infos),
@@ -53,8 +55,9 @@ Network<T>::State::State(const State& other)
 
 template <class T>
 int Network<T>::State::threads_for(std::int64_t rows, int wanted) const {
-  return engine::worthwhile_threads(layers, inputs, rows,
-                                    wanted > 0 ? wanted : engine::default_threads());
+  const int worthwhile = engine::worthwhile_threads(multiply_adds, rows);
+  if (worthwhile == 1) return 1;
+  return std::min(worthwhile, wanted > 0 ? wanted : engine::default_threads());
 }
 
 template <class T>

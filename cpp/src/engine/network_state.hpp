@@ -36,6 +36,7 @@ struct Network<T>::State {
   std::int64_t inputs;
   std::int64_t outputs;
   std::uint64_t seed;
+  double multiply_adds;  // of one row forward
   const kernels::KernelTable<T>& kernels;
   engine::Parameters<T> parameters;
   std::vector<ParameterInfo> infos;

@@ -141,19 +141,22 @@ std::vector<std::string> Plan<T>::describe() const {
   return lines;
 }
 
-int worthwhile_threads(const std::vector<std::shared_ptr<const Layer>>& layers, std::int64_t inputs,
-                       std::int64_t rows, int available) {
-  constexpr double multiply_adds_per_thread =
-      2e5;  // a few microseconds of work, what a pair of barriers costs
-  double work = 0.0;
+double multiply_adds(const std::vector<std::shared_ptr<const Layer>>& layers, std::int64_t inputs) {
+  double count = 0.0;
   for (const auto& layer : layers) {
     for (const ParameterSpec& p : layer->parameters(inputs)) {
-      if (p.rows > 1) work += static_cast<double>(p.rows) * static_cast<double>(p.columns);
+      if (p.rows > 1) count += static_cast<double>(p.rows) * static_cast<double>(p.columns);
     }
     inputs = layer->outputs(inputs);
   }
-  const double wanted = work * static_cast<double>(rows) / multiply_adds_per_thread;
-  return wanted >= available ? available : std::max(1, static_cast<int>(wanted));
+  return count;
+}
+
+int worthwhile_threads(double multiply_adds, std::int64_t rows) {
+  constexpr double per_thread = 2e5;  // a few microseconds of work, what a pair of barriers costs
+  constexpr double most = 1 << 20;
+  return static_cast<int>(
+      std::clamp(multiply_adds * static_cast<double>(rows) / per_thread, 1.0, most));
 }
 
 template class Plan<float>;

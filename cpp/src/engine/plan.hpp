@@ -72,8 +72,10 @@ class Plan {
   std::vector<Buffer<T>> buffers_;
 };
 
-/// How many of at most `available` threads one step over `rows` rows deserves.
-int worthwhile_threads(const std::vector<std::shared_ptr<const Layer>>& layers, std::int64_t inputs,
-                       std::int64_t rows, int available);
+/// Of the products with weights, for one row forward.
+double multiply_adds(const std::vector<std::shared_ptr<const Layer>>& layers, std::int64_t inputs);
+
+/// How many threads one step over so many rows deserves.
+int worthwhile_threads(double multiply_adds, std::int64_t rows);
 
 }  // namespace chainrule::engine
