@@ -112,9 +112,19 @@ def test_seed_none_is_random_and_told() -> None:
 
 def test_plan_lists_stages() -> None:
     net = cr.Sequential([cr.Input(4), cr.Dense(5, activation="relu"), cr.Dense(2)])
-    lines = net.plan(8, num_threads=1)
-    assert lines
-    assert all(isinstance(line, str) for line in lines)
+    plan = net.plan(8, num_threads=1)
+    assert [(stage.name, stage.threads_own) for stage in plan.stages] == [
+        ("dense 4 -> 5", "rows"),
+        ("relu", "rows"),
+        ("dense 5 -> 2", "rows"),
+    ]
+    # Below the first layer no input gradient is wanted.
+    assert plan.operations == 2 * 8 * (2 * 4 * 5 + 3 * 5 * 2)
+    assert plan.bytes == sum(stage.bytes for stage in plan.stages) > 4 * (4 * 5 + 5 * 2)
+    assert 0 < plan.seconds < 1
+    lines = str(plan).splitlines()
+    assert "8 rows on 1 thread" in lines[0]
+    assert [line.split("  ")[0] for line in lines[3:-2]] == [s.name for s in plan.stages]
 
 
 def test_parameters_are_named_copies() -> None:

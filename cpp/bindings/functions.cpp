@@ -58,6 +58,25 @@ void init_functions(py::module_& module) {
       py::arg("x"), py::arg("name"), py::arg("single"));
   module.def("unknown_name", &unknown_name, py::arg("what"), py::arg("given"), py::arg("valid"),
              "Return the text of the error for a name that is not among the valid ones.");
+  module.def(
+      "fma_peak",
+      [](const std::string& dtype, double seconds, int num_threads) {
+        if (dtype != "float32" && dtype != "float64")
+          throw py::value_error("dtype must be 'float32' or 'float64', got '" + dtype + "'");
+        const py::gil_scoped_release release;
+        return 1e-9 * (dtype == "float32" ? fma_peak<float>(seconds, num_threads)
+                                          : fma_peak<double>(seconds, num_threads));
+      },
+      py::arg("dtype"), py::kw_only(), py::arg("seconds"), py::arg("num_threads") = 0,
+      "Return the most Gflop/s that the threads can do with the instruction set in use.");
+  module.def(
+      "copy_rate",
+      [](std::int64_t nbytes, double seconds, int num_threads) {
+        const py::gil_scoped_release release;
+        return 1e-9 * copy_rate(nbytes, seconds, num_threads);
+      },
+      py::arg("nbytes"), py::kw_only(), py::arg("seconds"), py::arg("num_threads") = 0,
+      "Return the GB/s read and written by copies within so many bytes.");
   module.def("default_num_threads", &default_num_threads);
   module.def("instruction_set", &instruction_set);
   module.def("instruction_sets", &instruction_sets);

@@ -195,6 +195,7 @@ py::object predict_in_place(Network<T>& self, py::handle x, std::int64_t batch_s
   T* destination = static_cast<T*>(py::reinterpret_borrow<py::array>(result).mutable_data());
   {
     const py::gil_scoped_release release;
+    check_finite<T>(rows, "x");
     self.predict(rows, batch_size, 0, destination);
   }
   return result;
@@ -321,7 +322,16 @@ void bind_network(py::module_& module, const char* name) {
             self.adapt(layer, rows);
           },
           py::arg("layer"), py::arg("x"))
-      .def("plan", &N::plan, py::arg("batch_size"), py::arg("num_threads") = 0);
+      .def(
+          "plan",
+          [](const N& self, std::int64_t batch_size, int num_threads) {
+            const PlanInfo info = self.plan(batch_size, num_threads);
+            std::vector<std::tuple<std::string, std::string, double, double>> stages;
+            for (const StageInfo& s : info.stages)
+              stages.emplace_back(s.name, s.threads_own, s.operations, s.bytes);
+            return std::make_tuple(info.threads, stages);
+          },
+          py::arg("batch_size"), py::arg("num_threads") = 0);
 }
 
 }  // namespace

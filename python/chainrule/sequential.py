@@ -315,7 +315,7 @@ class Sequential(Stack):
             Of the network's dtype.
         """
         if self._core is not None and num_threads is None and type(batch_size) is int:
-            outputs = self._core.predict_in_place(x, batch_size, out)
+            outputs: NDArray[Any] | None = self._core.predict_in_place(x, batch_size, out)
             if outputs is not None:
                 return outputs
         rows = positive_integer("batch_size", batch_size)

@@ -18,6 +18,7 @@ from chainrule.arrays import as_features
 from chainrule.containers import as_array
 from chainrule.layers import Input, Layer, Normalization
 from chainrule.names import unknown_name
+from chainrule.plan import Plan
 from chainrule.summary import summary_table
 
 __all__ = ["CoreNetwork", "Stack"]
@@ -152,11 +153,24 @@ class Stack:
         """
         print(summary_table(self), file=file or sys.stdout)
 
-    def plan(self, batch_size: int = 32, num_threads: int | None = None) -> list[str]:
-        """Return the stages that a training batch runs through, one line each."""
-        return self._need_core().plan(
-            positive_integer("batch_size", batch_size), thread_count(num_threads)
-        )
+    def plan(self, batch_size: int = 32, num_threads: int | None = None) -> Plan:
+        """Return the stages that a training step runs through, with what they cost.
+
+        Parameters
+        ----------
+        batch_size : int, default 32
+            Rows of the step.
+        num_threads : int, optional
+            As in `fit`; the plan may use fewer.
+
+        Returns
+        -------
+        Plan
+            Prints as a table. Its times are the least that this machine could need, from a short
+            measurement of its multiply-adds and copies.
+        """
+        rows = positive_integer("batch_size", batch_size)
+        return Plan.of(self._need_core(), rows, thread_count(num_threads))
 
     def adapt(self, x: object) -> None:
         """Set the mean and variance of every `Normalization` layer from data.

@@ -39,6 +39,19 @@ struct EpochResult {
   bool stopped = false;      // by poll
 };
 
+/// One stage of a plan: what it does, and what a training step costs in it.
+struct StageInfo {
+  std::string name;
+  std::string threads_own;  // "rows", "columns" or "fused" (into the gathering of the input)
+  double operations;        // of its products, two a multiply-add
+  double bytes;             // read and written
+};
+
+struct PlanInfo {
+  int threads;
+  std::vector<StageInfo> stages;
+};
+
 /// What an array of a network is, for listing.
 struct ParameterInfo {
   std::string name;  // "<layer index>.<array>"
@@ -120,8 +133,8 @@ class Network {
   /// Sets a Normalization layer's mean and variance from the data as it arrives at that layer.
   void adapt(std::int64_t layer, const RowsView& x);
 
-  /// The stages that a batch of `batch_size` rows goes through, one line each.
-  std::vector<std::string> plan(std::int64_t batch_size, int num_threads) const;
+  /// The stages that a training batch of `batch_size` rows goes through.
+  PlanInfo plan(std::int64_t batch_size, int num_threads) const;
 
  private:
   struct State;
@@ -149,6 +162,14 @@ void check_finite(const RowsView& x, const char* name);
 /// How many threads a call uses unless told: CHAINRULE_NUM_THREADS, else OpenMP's limit, affinity
 /// and cgroup quota.
 int default_num_threads();
+
+/// Floating-point operations per second, two a multiply-add, that `num_threads` threads (0:
+/// default) can do at most with the instruction set in use; T is float or double.
+template <class T>
+double fma_peak(double seconds, int num_threads);
+
+/// Bytes per second read and written by copies within a working set of so many bytes.
+double copy_rate(std::int64_t bytes, double seconds, int num_threads);
 
 /// Name of the instruction set in use, and of all usable ones, best first.
 std::string instruction_set();

@@ -211,7 +211,7 @@ void Network<T>::adapt(std::int64_t layer, const RowsView& x) {
 }
 
 template <class T>
-std::vector<std::string> Network<T>::plan(std::int64_t batch_size, int num_threads) const {
+PlanInfo Network<T>::plan(std::int64_t batch_size, int num_threads) const {
   State& s = *state_;
   const InUse guard(s.busy);
   if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));

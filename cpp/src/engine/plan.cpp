@@ -126,19 +126,19 @@ std::int64_t Plan<T>::first_bad_layer(std::int64_t rows) const {
 }
 
 template <class T>
-std::vector<std::string> Plan<T>::describe() const {
-  std::vector<std::string> lines;
+PlanInfo Plan<T>::describe() const {
+  PlanInfo info{options_.threads, {}};
   for (std::size_t i = 0; i < stages_.size(); ++i) {
-    std::string line = stages_[i]->describe();
-    if (i == 0 && fused_input_) {
-      line += "  (fused into the gathering of the input)";
-    } else {
-      line +=
-          stages_[i]->split() == Split::rows ? "  (threads own rows)" : "  (threads own columns)";
-    }
-    lines.push_back(std::move(line));
+    const Stage<T>& stage = *stages_[i];
+    const Cost cost = stage.cost(options_.batch_size);
+    const bool fused = i == 0 && fused_input_;
+    info.stages.push_back({stage.describe(),
+                           fused                             ? "fused"
+                           : stage.split() == Split::columns ? "columns"
+                                                             : "rows",
+                           cost.operations, fused ? 0.0 : cost.bytes});
   }
-  return lines;
+  return info;
 }
 
 double multiply_adds(const std::vector<std::shared_ptr<const Layer>>& layers, std::int64_t inputs) {

@@ -9,6 +9,7 @@
 #include "chainrule/data.hpp"
 #include "chainrule/layer.hpp"
 #include "chainrule/loss.hpp"
+#include "chainrule/network.hpp"
 #include "engine/stage.hpp"
 #include "engine/stages/affine.hpp"
 #include "engine/stages/stages.hpp"
@@ -56,7 +57,7 @@ class Plan {
   /// The first layer whose output in rows below `rows` holds a value that is not finite; -1 if none
   /// does.
   std::int64_t first_bad_layer(std::int64_t rows) const;
-  std::vector<std::string> describe() const;
+  PlanInfo describe() const;
 
  private:
   Tensor<T> new_tensor(std::int64_t columns);

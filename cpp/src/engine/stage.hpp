@@ -91,6 +91,12 @@ struct Step {
   Range rows_of(Share share) const { return share.of(rows, kernels::kGranule<T>); }
 };
 
+/// What a stage costs in one step.
+struct Cost {
+  double operations;  // of its products, two a multiply-add
+  double bytes;       // read and written
+};
+
 /// One fused piece of the plan. `x` is what it reads, `y` what it writes, `dx` and `dy` the loss's
 /// gradients with respect to them; `dx.data` is null where nobody needs it.
 template <class T>
@@ -103,6 +109,13 @@ class Stage {
   virtual Split backward_split() const { return split(); }
   virtual std::int64_t outputs() const = 0;
   virtual bool has_parameters() const { return false; }
+
+  /// Of a step over so many rows; by default that of an elementwise stage.
+  virtual Cost cost(std::int64_t rows) const {
+    const std::int64_t forward = x.columns + y.columns;
+    const std::int64_t backward = dx.data ? x.columns + dx.columns + dy.columns : 0;
+    return {0.0, static_cast<double>(rows * (forward + backward)) * sizeof(T)};
+  }
 
   virtual void forward(const Step<T>& step, Share share) = 0;
   virtual void backward(const Step<T>& step, Share share) = 0;

@@ -10,6 +10,7 @@
 #include "kernels/math_loop.hpp"
 #include "kernels/multiply.hpp"
 #include "kernels/normalization.hpp"
+#include "kernels/peak.hpp"
 #include "kernels/reduce.hpp"
 #include "kernels/update.hpp"
 
@@ -42,6 +43,7 @@ constexpr KernelTable<T> make_table(const char* name) {
   t.dropout_factors = dropout_factors<T>;
   t.math = math_array<T>;
   t.tree_sum = tree_sum<T>;
+  t.fma_chains = fma_chains<T>;
   return t;
 }
 

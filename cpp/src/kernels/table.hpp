@@ -283,6 +283,8 @@ struct KernelTable {
   void (*math)(MathFunction function, const T* x, T* y, int64_t n);
   /// The fixed tree of kTreeLanes sums.
   T (*tree_sum)(const T* x, int64_t n);
+  /// Operations done in `steps` steps at the processor's limit.
+  int64_t (*fma_chains)(int64_t steps, T* value);
 };
 
 /// One instruction set's kernels, for both precisions.

@@ -49,7 +49,8 @@ class DenseStage final : public Stage<T> {
         units_(weight_->spec.columns),
         panels_((units_ + c.kernels.panel - 1) / c.kernels.panel),
         // Few rows and many columns: more threads find work when they share the columns.
-        split_(c.batch_size < kernels::kGranule<T> * c.threads && panels_ >= c.threads
+        split_(c.threads > 1 && c.batch_size < kernels::kGranule<T> * c.threads &&
+                       panels_ >= c.threads
                    ? Split::columns
                    : Split::rows),
         blocking_(Blocking::of<T>(inputs_, units_, c.batch_size, c.kernels.panel,
@@ -66,6 +67,16 @@ class DenseStage final : public Stage<T> {
   Split backward_split() const override { return Split::rows; }
   std::int64_t outputs() const override { return units_; }
   bool has_parameters() const override { return true; }
+
+  Cost cost(std::int64_t rows) const override {
+    const bool gradient = this->dy.data;
+    const double passes = 1.0 + (gradient ? 1.0 : 0.0) + (this->dx.data ? 1.0 : 0.0);
+    const double weights = static_cast<double>(inputs_) * static_cast<double>(units_);
+    const double rows_read = passes * static_cast<double>(rows * (inputs_ + units_));
+    const double weights_moved = passes + (gradient ? 1.0 : 0.0);  // the update reads and writes
+    return {2.0 * passes * weights * static_cast<double>(rows),
+            (rows_read + weights_moved * weights) * sizeof(T)};
+  }
 
   void forward(const Step<T>& step, Share share) override {
     const Range rows = split_ == Split::rows ? step.rows_of(share) : Range{0, step.rows};

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a training step consists of, and what it costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from chainrule import _core
+
+__all__ = ["Plan", "PlanStage"]
+
+_SECONDS_TO_MEASURE = 0.005
+
+
+@dataclass(frozen=True)
+class PlanStage:
+    """A piece of the step that runs through without meeting other stages.
+
+    Attributes
+    ----------
+    name : str
+        What it does.
+    threads_own : {"rows", "columns", "fused"}
+        What each thread works out; "fused" if the gathering of the input does it on the way.
+    operations : float
+        Floating-point operations of its matrix products, two a multiply-add.
+    bytes : float
+        Read and written, forward, backward and in the update.
+    seconds : float
+        What the machine needs for that at least: the larger of operations by its rate of
+        multiply-adds and bytes by its rate of copies.
+    """
+
+    name: str
+    threads_own: str
+    operations: float
+    bytes: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The stages of a training step; prints as a table.
+
+    Attributes
+    ----------
+    batch_size : int
+        Rows of the step.
+    threads : int
+        Threads that it deserves, of those it may use.
+    stages : tuple of PlanStage
+        In the order of the forward pass.
+
+    References
+    ----------
+    Williams, Waterman and Patterson, "Roofline: an insightful visual performance model for
+    multicore architectures", Communications of the ACM 52, 2009.
+    """
+
+    batch_size: int
+    threads: int
+    stages: tuple[PlanStage, ...]
+
+    @classmethod
+    def of(cls, core: _core.Network32 | _core.Network64, batch_size: int, threads: int) -> Plan:
+        """Return the plan of a network of the core."""
+        dtype = "float32" if isinstance(core, _core.Network32) else "float64"
+        used, rows = core.plan(batch_size, threads)
+        moved = sum(row[3] for row in rows)
+        peak = _fma_peak(dtype, used)
+        # To the next power of two, so that few sizes are measured.
+        speed = _copy_rate(1 << max(12, int(moved).bit_length()), used)
+        stages = tuple(
+            PlanStage(name, own, operations, nbytes, max(operations / peak, nbytes / speed))
+            for name, own, operations, nbytes in rows
+        )
+        return cls(batch_size, used, stages)
+
+    @property
+    def operations(self) -> float:
+        """Of all stages."""
+        return sum(stage.operations for stage in self.stages)
+
+    @property
+    def bytes(self) -> float:
+        """Of all stages."""
+        return sum(stage.bytes for stage in self.stages)
+
+    @property
+    def seconds(self) -> float:
+        """Least time of a step, without waiting, loss and gathering."""
+        return sum(stage.seconds for stage in self.stages)
+
+    def __str__(self) -> str:
+        """Return the table."""
+        head = ("stage", "threads own", "Mflop", "kB", "least us")
+        rows: list[tuple[str, ...]] = [head]
+        for stage in (*self.stages, PlanStage("a step", "", *self._totals())):
+            numbers = (stage.operations * 1e-6, stage.bytes * 1e-3, stage.seconds * 1e6)
+            rows.append((stage.name, stage.threads_own, *(f"{n:,.2f}" for n in numbers)))
+        widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+        lines = [
+            "  ".join(
+                cell.ljust(width) if i < 2 else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in rows
+        ]
+        rule = "-" * max(map(len, lines))
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        lines = [f"batches of {self.batch_size} rows on {threads}", *lines]
+        return "\n".join([*lines[:2], rule, *lines[2:-1], rule, lines[-1]])
+
+    def _totals(self) -> tuple[float, float, float]:
+        return self.operations, self.bytes, self.seconds
+
+
+@cache
+def _fma_peak(dtype: str, threads: int) -> float:
+    return 1e9 * _core.fma_peak(dtype, seconds=_SECONDS_TO_MEASURE, num_threads=threads)
+
+
+@cache
+def _copy_rate(nbytes: int, threads: int) -> float:
+    return 1e9 * _core.copy_rate(nbytes, seconds=_SECONDS_TO_MEASURE, num_threads=threads)
