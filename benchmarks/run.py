@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Print the table of training speeds, with one thread and with all; see README.md.
+"""Measure all the work beside the other libraries, and print the table; see README.md.
 
     python benchmarks/run.py --write
 
@@ -9,7 +9,6 @@ The protocol and the libraries are those of ``chainrule bench``, in ``chainrule.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,60 +17,75 @@ from chainrule import bench, default_num_threads
 from chainrule.bench.peers import PEERS
 
 FOLDER = Path(__file__).parent
-BEGIN, END = "<!-- table begins -->", "<!-- table ends -->"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print and write; 1 if a library failed or computed something else."""
     options = _options(argv)
-    workloads = [w.quick() if options.quick else w for w in bench.WORKLOADS]
-    reports = [
-        bench.measure(
-            workloads,
-            names=options.peers,
-            threads=threads,
-            rounds=options.rounds,
-            seconds=options.seconds,
-            say=lambda text: print(f"{text} ...", file=sys.stderr),
-        )
-        for threads in options.threads
-    ]
-    tables = "\n\n".join(bench.markdown(report) for report in reports)
-    print(tables)
+    report = bench.measure(
+        [work.quick() if options.quick else work for work in options.works],
+        names=options.peers,
+        threads=options.threads,
+        rounds=options.rounds,
+        seconds=options.seconds,
+        isa=options.isa,
+        say=lambda text: print(f"{text} ...", file=sys.stderr, flush=True),
+    )
+    table = bench.markdown(report)
+    print(table)
     if options.json is not None:
-        text = json.dumps([json.loads(bench.as_json(report)) for report in reports], indent=1)
-        options.json.write_text(text + "\n")
+        options.json.write_text(bench.as_json(report))
+    if options.plot is not None:
+        bench.plot_ratios(report, options.plot)
     if options.write:
         readme = FOLDER / "README.md"
-        readme.write_text(with_table(readme.read_text(), tables))
-    return 1 if any(report.left_out for report in reports) else 0
+        readme.write_text(with_table(readme.read_text(), table, mark=options.isa or "table"))
+    return 1 if report.left_out else 0
 
 
-def with_table(text: str, table: str) -> str:
+def with_table(text: str, table: str, mark: str = "table") -> str:
     """Return a text with the table in the place that is marked for it."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the text has no lines {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+    begin, end = f"<!-- {mark} begins -->", f"<!-- {mark} ends -->"
+    before, found_begin, rest = text.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found_begin or not found_end:
+        raise ValueError(f"the text has no lines {begin} and {end}")
+    return f"{before}{begin}\n{table}\n{end}{after}"
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure training speed beside other libraries.")
+    parser = argparse.ArgumentParser(description="Measure speed beside other libraries.")
     parser.add_argument(
         "--threads",
         type=int,
         nargs="+",
         default=sorted({1, default_num_threads()}),
-        help="A table for each. Default: 1 and one per core.",
+        help="Each library is given each of these. Default: 1 and one per core.",
     )
     parser.add_argument("--peers", nargs="+", choices=PEERS, help="Default: those installed.")
+    parser.add_argument(
+        "--work", default="", metavar="TEXT", help="Only work with this in its name."
+    )
     parser.add_argument("--rounds", type=int, default=7, help="Default: 7.")
     parser.add_argument("--seconds", type=float, default=0.5, help="Of a timing. Default: 0.5.")
     parser.add_argument("--quick", action="store_true", help="Fewer rows.")
+    parser.add_argument(
+        "--isa",
+        choices=sorted({isa for library in PEERS.values() for isa in library.held_to}),
+        help="Hold the libraries to this instruction set; those that cannot be are left out.",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="Write every timing here too.")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="Draw the ratios here.")
     parser.add_argument("--write", action="store_true", help="Put the table into README.md.")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    options.works = [work for work in bench.WORKLOADS if options.work in work.name]
+    if not options.works:
+        names = ", ".join(repr(work.name) for work in bench.WORKLOADS)
+        parser.error(f"no work has {options.work!r} in its name; valid: {names}")
+    for name in options.peers or ():
+        if options.isa is not None and options.isa not in PEERS[name].held_to:
+            parser.error(f"{name} cannot be held to {options.isa}")
+    return options
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def plot_history(
     panels = panels if metrics is None else list(metrics)
     if not panels:
         raise ValueError("history holds nothing to draw")
-    figure = _new_figure(PANEL_WIDTH * len(panels), PANEL_HEIGHT)
+    figure = new_figure(PANEL_WIDTH * len(panels), PANEL_HEIGHT)
     for index, name in enumerate(panels, start=1):
         axes = figure.add_subplot(1, len(panels), index)
         for key, label in ((name, "training"), (f"val_{name}", "validation")):
@@ -79,7 +79,7 @@ def plot_history(
         axes.locator_params(axis="x", integer=True)
         axes.grid(alpha=0.3)
         axes.legend()
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def plot_confusion_matrix(
@@ -124,7 +124,7 @@ def plot_confusion_matrix(
         raise ValueError(f"classes must have one name for each of {size} classes, got {len(names)}")
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     side = 2.0 + 0.5 * size
-    figure = _new_figure(side + 0.8, side)
+    figure = new_figure(side + 0.8, side)
     axes = figure.add_subplot()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, label="share of the true class")
@@ -136,14 +136,15 @@ def plot_confusion_matrix(
         color = "white" if share > 0.5 else "black"
         text = f"{counts[row, column]:.6g}"
         axes.text(column, row, text, ha="center", va="center", color=color)
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def _is_curve(column: Sequence[Any]) -> bool:
     return len(column) > 0 and all(np.ndim(value) == 0 for value in column)
 
 
-def _new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of so many inches; ImportError without matplotlib."""
     # The Agg canvas keeps clear of pyplot's global state and of any display.
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -155,7 +156,8 @@ def _new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def _saved(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
+def saved(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
+    """Return a figure after writing it where there is a path."""
     if path is not None:
         figure.savefig(path, dpi=150)
     return figure

@@ -1,12 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training speed beside that of other libraries, on the same work by one protocol."""
+"""Speed beside that of other libraries, on the same work by one protocol."""
 
-from chainrule.bench.protocol import Measurement as Measurement
-from chainrule.bench.protocol import Report as Report
+from chainrule.bench.figure import plot_ratios as plot_ratios
+from chainrule.bench.json import as_json as as_json
 from chainrule.bench.protocol import measure as measure
-from chainrule.bench.table import as_json as as_json
+from chainrule.bench.report import Ceiling as Ceiling
+from chainrule.bench.report import Measurement as Measurement
+from chainrule.bench.report import Report as Report
 from chainrule.bench.table import markdown as markdown
-from chainrule.bench.workload import WORKLOADS as WORKLOADS
-from chainrule.bench.workload import Workload as Workload
+from chainrule.bench.workloads import QUICK as QUICK
+from chainrule.bench.workloads import SMALL as SMALL
+from chainrule.bench.workloads import WORKLOADS as WORKLOADS
 
-__all__ = ["WORKLOADS", "Measurement", "Report", "Workload", "as_json", "markdown", "measure"]
+__all__ = [
+    "QUICK",
+    "SMALL",
+    "WORKLOADS",
+    "Ceiling",
+    "Measurement",
+    "Report",
+    "as_json",
+    "markdown",
+    "measure",
+    "plot_ratios",
+]

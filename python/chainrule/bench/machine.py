@@ -13,7 +13,7 @@ __all__ = ["describe"]
 
 
 def describe() -> dict[str, str]:
-    """Return processor, cores, system, Python and chainrule's kernels.
+    """Return processor, cores, system, Python and how chainrule makes its threads.
 
     Returns
     -------
@@ -22,15 +22,14 @@ def describe() -> dict[str, str]:
     Examples
     --------
     >>> sorted(describe())
-    ['cores', 'kernels', 'processor', 'python', 'system', 'threads']
+    ['cores', 'processor', 'python', 'system', 'thread_backend']
     """
     return {
         "processor": _processor(),
         "cores": str(_cores()),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "kernels": _core.instruction_set(),
-        "threads": _core.thread_backend(),
+        "thread_backend": _core.thread_backend(),
     }
 
 

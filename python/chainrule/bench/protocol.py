@@ -1,99 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
 """How it is measured: first that all libraries compute the same, then how fast, in turns.
 
-Machines get slower and faster while one measures. So a round lets every library train for about the
+Machines get slower and faster while one measures. So a round lets every library work for about the
 same time, one after the other, and the medians of several rounds are compared.
 """
 
 from __future__ import annotations
 
 import math
-import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from chainrule.bench import machine, peers
-from chainrule.bench.peers.numpy import NumpyPeer, loss_of
-from chainrule.bench.worker import Worker, WorkerError
-from chainrule.bench.workload import Workload
+from chainrule.bench.ceilings import CEILINGS, CeilingWorker
+from chainrule.bench.contestant import Contestant
+from chainrule.bench.report import OWN, Ceiling, Measurement, Report
+from chainrule.bench.truth import truth_of
+from chainrule.bench.worker import WorkerError
+from chainrule.bench.workloads import Workload
+from chainrule.names import unknown_name
 
-__all__ = ["Measurement", "Report", "measure"]
+__all__ = ["measure"]
 
-# float32 beside float64 over a few steps; an epsilon elsewhere in Adam is the largest part of it.
-_TOLERANCE = 1e-3
 # Idle threads of the library before spin for a while until they sleep.
 _PAUSE = 0.05
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """The speed of a library at a workload.
-
-    Attributes
-    ----------
-    workload : Workload
-        What was trained.
-    peer : str
-        Name of the library.
-    rates : tuple of float
-        Samples per second in each round.
-    """
-
-    workload: Workload
-    peer: str
-    rates: tuple[float, ...]
-
-    @property
-    def median(self) -> float:
-        """Median of the rounds, in samples per second."""
-        return statistics.median(self.rates)
-
-    @property
-    def spread(self) -> float:
-        """Difference of the best and the worst round, as a share of the median.
-
-        Examples
-        --------
-        >>> from chainrule.bench import WORKLOADS
-        >>> Measurement(WORKLOADS[0], "chainrule", (90.0, 100.0, 110.0)).spread
-        0.2
-        """
-        return (max(self.rates) - min(self.rates)) / self.median
-
-
-@dataclass
-class Report:
-    """All measurements of a run.
-
-    Attributes
-    ----------
-    machine : dict of str to str
-        As `machine.describe`.
-    threads : int
-        Threads that each library had.
-    versions : dict of str to str
-        Version of each library that took part.
-    measurements : list of Measurement
-        One for each workload and library.
-    left_out : list of str
-        A sentence for every library that failed or computed something else.
-    """
-
-    machine: dict[str, str]
-    threads: int
-    versions: dict[str, str] = field(default_factory=dict)
-    measurements: list[Measurement] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
+_LONGEST_CEILING = 0.05
 
 
 def measure(
     workloads: Sequence[Workload],
     *,
     names: Sequence[str] | None = None,
-    threads: int,
+    threads: Sequence[int],
     rounds: int = 7,
     seconds: float = 0.5,
+    isa: str | None = None,
     say: Callable[[str], object] = lambda text: None,
 ) -> Report:
     """Check and time libraries.
@@ -101,86 +44,164 @@ def measure(
     Parameters
     ----------
     workloads : sequence of Workload
-        What to train.
+        What to do.
     names : sequence of str, optional
-        Libraries, of `peers.PEERS`; default: those installed.
-    threads : int
-        Threads that each may use.
+        Libraries, of `peers.PEERS`; default: those installed that can be held to `isa`.
+    threads : sequence of int
+        Numbers of threads; each library has a process for each.
     rounds : int, default 7
-        Timings of each library, in turns.
+        Timings of each process, in turns.
     seconds : float, default 0.5
-        Least length of a timing, which is one epoch at least.
+        Least length of a timing, which is one pass over the work at least.
+    isa : str, optional
+        Instruction set to hold all libraries to, such as avx2.
     say : callable, optional
         Is told what happens next.
 
     Returns
     -------
     Report
+
+    Raises
+    ------
+    ValueError
+        If a library is unknown or cannot be held to `isa`.
     """
-    report = Report(machine.describe(), threads)
-    workers: list[Worker] = []
+    names = _libraries(names, isa)
+    report = Report(machine.describe(), tuple(threads), isa)
+    run = _Run(report, rounds, seconds)
     try:
-        for name in peers.installed() if names is None else names:
-            workers.append(Worker(name, threads))
-        say(f"starting {', '.join(worker.peer for worker in workers)}")
-        for worker in workers.copy():
-            try:
-                report.versions[worker.peer] = worker.version()
-            except WorkerError as error:
-                report.left_out.append(f"{worker.peer} does not start: {error}.")
-                workers.remove(worker)
-                worker.close()
+        say(f"starting {', '.join(names)}")
+        run.start(names)
         for workload in workloads:
             say(f"checking {workload.name}")
-            expected = _expected_loss(workload.for_check())
-            ready = [w for w in workers if _is_right(w, workload, expected, report)]
-            say(f"timing {workload.name}")
-            report.measurements += _timed(ready, workload, rounds, seconds)
+            passes = run.check(workload)
+            if passes:
+                say(f"timing {workload.name}")
+                run.time(workload, passes)
     finally:
-        for worker in workers:
-            worker.close()
+        run.close()
     return report
 
 
-def _expected_loss(check: Workload) -> float:
-    truth = NumpyPeer(check, "float64")
-    before = truth.loss()
-    truth.train(1, shuffle=False)
-    expected = truth.loss()
-    # Without such a change a library that does nothing would pass.
-    assert abs(before - expected) > 10 * _TOLERANCE * expected
-    return expected
+def _libraries(names: Sequence[str] | None, isa: str | None) -> list[str]:
+    for name in names or ():
+        if name not in peers.PEERS:
+            raise ValueError(unknown_name("library", name, list(peers.PEERS)))
+        if isa is not None and isa not in peers.PEERS[name].held_to:
+            raise ValueError(f"{name} cannot be held to {isa}")
+    if names is not None:
+        return list(names)
+    return [name for name in peers.installed() if isa is None or isa in peers.PEERS[name].held_to]
 
 
-def _is_right(worker: Worker, workload: Workload, expected: float, report: Report) -> bool:
-    """Check a library's loss after a few steps, and make it ready to be timed."""
-    check = workload.for_check()
-    try:
-        loss = loss_of(check, worker.trained_weights(check))
-        if not math.isclose(loss, expected, rel_tol=_TOLERANCE):
-            steps = check.rows // check.batch_size
-            report.left_out.append(
-                f"{worker.peer} at {workload.name}: the loss after {steps} steps is {loss:.6g}, "
-                f"expected {expected:.6g}."
-            )
-            return False
-        worker.prepare(workload)
-    except WorkerError as error:
-        report.left_out.append(f"{worker.peer} at {workload.name}: {error}.")
-        return False
-    return True
+@dataclass
+class _Turn:
+    """What is measured once in every round."""
+
+    worker: Contestant | CeilingWorker
+    rate: Callable[[], float]
+    record: Callable[[tuple[float, ...]], None]
+    rates: list[float] = field(default_factory=list)
 
 
-def _timed(
-    workers: Sequence[Worker], workload: Workload, rounds: int, seconds: float
-) -> list[Measurement]:
-    epochs = [max(1, math.ceil(seconds / worker.seconds(1))) for worker in workers]
-    rates: list[list[float]] = [[] for _ in workers]
-    for _ in range(rounds):
-        for worker, count, column in zip(workers, epochs, rates, strict=True):
-            time.sleep(_PAUSE)
-            column.append(count * workload.rows / worker.seconds(count))
-    return [
-        Measurement(workload, worker.peer, tuple(column))
-        for worker, column in zip(workers, rates, strict=True)
-    ]
+class _Run:
+    """The processes of a run, and the report that they fill."""
+
+    def __init__(self, report: Report, rounds: int, seconds: float) -> None:
+        self._report = report
+        self._rounds = rounds
+        self._seconds = seconds
+        self._contestants: list[Contestant] = []
+        self._ceilings: list[CeilingWorker] = []
+
+    def start(self, names: Sequence[str]) -> None:
+        for threads in self._report.threads:
+            for name in names:
+                self._contestants.append(Contestant(name, threads, self._environment(name)))
+            self._ceilings.append(CeilingWorker(threads, self._environment(OWN)))
+        for contestant in self._contestants.copy():
+            try:
+                self._report.versions[contestant.library.name] = contestant.version()
+            except WorkerError as error:
+                self._leave_out(f"{contestant} does not start: {error}")
+                self._contestants.remove(contestant)
+                contestant.close()
+
+    def check(self, workload: Workload) -> dict[Contestant, int]:
+        """Make those ready that compute what they should; return how many passes to time."""
+        takers = [c for c in self._contestants if c.alive and c.library.takes(workload)]
+        if not takers:
+            return {}
+        truth = truth_of(workload)
+        passes: dict[Contestant, int] = {}
+        for contestant in takers:
+            try:
+                wrong = truth.error(contestant.result(truth.work))
+                if wrong is None:
+                    contestant.prepare(workload)
+                    passes[contestant] = math.ceil(self._seconds / contestant.seconds(1))
+            except WorkerError as error:
+                wrong = str(error)
+            if wrong is not None:
+                self._leave_out(f"{contestant} at {workload.name}: {wrong}")
+        return passes
+
+    def time(self, workload: Workload, passes: Mapping[Contestant, int]) -> None:
+        """Time those that are ready, and the ceilings beside them, in turns."""
+        turns = [self._speed(workload, contestant, count) for contestant, count in passes.items()]
+        turns += [
+            self._ceiling(workload, worker, name)
+            for worker in self._ceilings
+            for name in CEILINGS
+            if worker.alive
+        ]
+        for _ in range(self._rounds):
+            for turn in turns.copy():
+                time.sleep(_PAUSE)
+                try:
+                    turn.rates.append(turn.rate())
+                except WorkerError as error:
+                    self._leave_out(f"{turn.worker} at {workload.name}: {error}")
+                    turns.remove(turn)
+        for turn in turns:
+            turn.record(tuple(turn.rates))
+        for contestant in passes:
+            # One that has died is named when it is next asked for something that is needed.
+            with suppress(WorkerError):
+                contestant.release()
+
+    def close(self) -> None:
+        workers = (*self._contestants, *self._ceilings)
+        for worker in workers:
+            worker.stop()
+        for worker in workers:
+            worker.close()
+
+    def _environment(self, name: str) -> Mapping[str, str]:
+        isa = self._report.isa
+        return {} if isa is None else peers.PEERS[name].held_to[isa]
+
+    def _speed(self, workload: Workload, contestant: Contestant, passes: int) -> _Turn:
+        def rate() -> float:
+            return passes * workload.samples / contestant.seconds(passes)
+
+        def record(rates: tuple[float, ...]) -> None:
+            name, threads = contestant.library.name, contestant.threads
+            self._report.measurements.append(Measurement(rates, workload, name, threads))
+
+        return _Turn(contestant, rate, record)
+
+    def _ceiling(self, workload: Workload, worker: CeilingWorker, name: str) -> _Turn:
+        seconds = min(self._seconds, _LONGEST_CEILING)
+
+        def rate() -> float:
+            return worker.gflops(name, workload.network, seconds)
+
+        def record(rates: tuple[float, ...]) -> None:
+            self._report.ceilings.append(Ceiling(rates, workload, name, worker.threads))
+
+        return _Turn(worker, rate, record)
+
+    def _leave_out(self, sentence: str) -> None:
+        self._report.left_out.append(f"{sentence}.")

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measurements as a Markdown table and as JSON."""
+"""A report as Markdown: one table, a row for each workload."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+from collections.abc import Callable
+from functools import partial
 
-from chainrule.bench.protocol import Report
+from chainrule.bench.ceilings import GEMM_SIZE
+from chainrule.bench.report import OWN, Report
+from chainrule.bench.workloads import Workload
 
-__all__ = ["as_json", "markdown"]
+__all__ = ["markdown"]
 
-_OWN = "chainrule"
 _QUIET_SPREAD = 0.2
+_NONE = "-"
 
 
 def markdown(report: Report) -> str:
-    """Return a line on the machine, a table row per measurement, and what was left out.
+    """Return a line on the machine, a table row per workload, and what was left out.
 
     Parameters
     ----------
@@ -25,26 +27,24 @@ def markdown(report: Report) -> str:
     Returns
     -------
     str
-        The ratio tells how many times as fast chainrule is.
+        A library's column tells how many times as fast chainrule is, each with its better number
+        of threads.
     """
-    machine = report.machine
-    threads = f"{report.threads} thread{'' if report.threads == 1 else 's'}"
-    versions = ", ".join(f"{peer} {version}" for peer, version in report.versions.items())
-    lines = [
-        f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, {threads} each; "
-        f"Python {machine['python']}, {versions}.",
-        "",
-        "| work | library | samples/s | spread | chainrule is |",
-        "|---|---|--:|--:|--:|",
-    ]
-    own = {m.workload: m.median for m in report.measurements if m.peer == _OWN}
-    for m in report.measurements:
-        ratio = f"{own[m.workload] / m.median:.2f} x" if m.workload in own else ""
-        lines.append(
-            f"| {m.workload.name} | {m.peer} | {m.median:,.0f} | {m.spread:.0%} | "
-            f"{'' if m.peer == _OWN else ratio} |"
-        )
-    if any(m.spread > _QUIET_SPREAD for m in report.measurements):
+    columns: dict[str, Callable[[Workload], str]] = {OWN: partial(_speed, report)}
+    columns |= {peer: partial(_ratio, report, peer) for peer in report.peers}
+    columns |= {
+        "of FMA peak": lambda work: _percent(report.share_of("fma", work)),
+        "of gemm": lambda work: _percent(report.share_of("gemm", work)),
+        "scaling": lambda work: _times(report.scaling(work)),
+        "spread": lambda work: _percent(report.spread(work)),
+    }
+    lines = [_head(report), ""]
+    lines += [f"| work | {' | '.join(columns)} |", f"|---|{'--:|' * len(columns)}"]
+    for work in report.workloads:
+        cells = [work.name, *(cell(work) for cell in columns.values())]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += _ceilings(report)
+    if any(report.spread(work) > _QUIET_SPREAD for work in report.workloads):
         lines += [
             "",
             "The machine was busy: the spread is too wide for these figures to mean much.",
@@ -54,17 +54,52 @@ def markdown(report: Report) -> str:
     return "\n".join(lines)
 
 
-def as_json(report: Report) -> str:
-    """Return everything that a report holds.
+def _head(report: Report) -> str:
+    machine = report.machine
+    counts = " or ".join(map(str, report.threads))
+    threads = f"{counts} thread{'' if report.threads == (1,) else 's'}"
+    held = "" if report.isa is None else f", held to {report.isa}"
+    versions = ", ".join(f"{peer} {version}" for peer, version in report.versions.items())
+    return (
+        f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, "
+        f"{threads} each{held}; Python {machine['python']}, {versions}."
+    )
 
-    Parameters
-    ----------
-    report : Report
-        What `measure` found.
 
-    Returns
-    -------
-    str
-        JSON: an object with the attributes of `Report`.
-    """
-    return json.dumps(asdict(report), indent=1) + "\n"
+def _speed(report: Report, work: Workload) -> str:
+    own = report.best(work)
+    if own is None:
+        return _NONE
+    if work.batch_size == 1:
+        return f"{1e6 / own.median:.2f} µs ({own.threads})"
+    return f"{own.median:,.0f}/s ({own.threads})"
+
+
+def _ratio(report: Report, peer: str, work: Workload) -> str:
+    return _times(report.ratio(work, peer))
+
+
+def _ceilings(report: Report) -> list[str]:
+    """Return a sentence on each ceiling, dtype and number of threads."""
+    names = {"fma": "FMA peak", "gemm": f"gemm {GEMM_SIZE}^3"}
+    found: dict[tuple[str, str], dict[int, list[float]]] = {}
+    for ceiling in report.ceilings:
+        by_threads = found.setdefault((names[ceiling.name], ceiling.workload.network.dtype), {})
+        by_threads.setdefault(ceiling.threads, []).append(ceiling.median)
+    parts = [
+        f"{name} {dtype} "
+        + " and ".join(
+            f"{sum(medians) / len(medians):,.0f} ({threads})"
+            for threads, medians in by_threads.items()
+        )
+        for (name, dtype), by_threads in found.items()
+    ]
+    return ["", f"In GFLOP/s (threads): {'; '.join(parts)}."] if parts else []
+
+
+def _times(ratio: float | None) -> str:
+    return _NONE if ratio is None else f"{ratio:.2f} x"
+
+
+def _percent(share: float | None) -> str:
+    return _NONE if share is None else f"{share:.0%}"

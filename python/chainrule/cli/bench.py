@@ -8,6 +8,7 @@ import sys
 
 from chainrule import _core, bench
 from chainrule.atomic_file import write_atomically
+from chainrule.bench.peers import PEERS, installed
 from chainrule.cli.output import output_path
 
 _CHECK_FAILED = 1
@@ -16,10 +17,15 @@ _CHECK_FAILED = 1
 def run(options: argparse.Namespace) -> int:
     """Measure the libraries installed, and print a table."""
     path = None if options.json is None else output_path(options.json)
-    workloads = [w.quick() if options.quick else w for w in bench.WORKLOADS]
+    cores = _core.default_num_threads()
+    if options.threads is not None:
+        threads = [options.threads]
+    else:
+        threads = [cores] if options.quick else sorted({1, cores})
     report = bench.measure(
-        workloads,
-        threads=options.threads or _core.default_num_threads(),
+        bench.QUICK if options.quick else bench.SMALL,
+        names=[name for name in installed() if not (options.quick and PEERS[name].starts_slowly)],
+        threads=threads,
         rounds=3 if options.quick else 7,
         seconds=0.1 if options.quick else 0.5,
         say=_say,

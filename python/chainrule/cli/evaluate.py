@@ -7,7 +7,7 @@ import argparse
 
 from chainrule.cli import dataset, report
 from chainrule.losses import Loss
-from chainrule.sequential import load
+from chainrule.model_file import load
 
 
 def run(options: argparse.Namespace) -> int:

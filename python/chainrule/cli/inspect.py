@@ -7,14 +7,15 @@ import argparse
 from pathlib import Path
 
 from chainrule import model_file
-from chainrule.sequential import Sequential, load
+from chainrule.model_file import load
+from chainrule.sequential import Sequential
 
 
 def run(options: argparse.Namespace) -> int:
     """Print what a model file holds."""
     net = load(options.model)
     content = Path(options.model).read_bytes()
-    description, _ = model_file._parse(content)
+    description, _ = model_file.parse(content)
     facts = {
         "file": f"{options.model}, {len(content):,} bytes",
         "format": f"{description['format_version']}, by chainrule "

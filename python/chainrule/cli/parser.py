@@ -270,7 +270,11 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         "--quick", action="store_true", help="Fewer rows and rounds, for a first impression."
     )
     parser.add_argument("--json", metavar="FILE", help="Write every measurement to this file too.")
-    _add_threads(parser, "Threads that each library may use. Default: one per core.")
+    _add_threads(
+        parser,
+        "Threads that each library may use. Default: 1 and one per core, of which the better "
+        "counts; one per core with --quick.",
+    )
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,8 @@ from chainrule.atomic_file import write_atomically
 from chainrule.cli import dataset
 from chainrule.cli.output import output_path
 from chainrule.data.compressed import existing_file
-from chainrule.sequential import Sequential, load
+from chainrule.model_file import load
+from chainrule.sequential import Sequential
 
 # NumPy's text of a number takes 128 bytes.
 _ROWS_AT_A_TIME = 4096

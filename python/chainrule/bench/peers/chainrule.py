@@ -1,41 +1,73 @@
 # SPDX-License-Identifier: Apache-2.0
-"""chainrule itself, by `Sequential.fit`."""
+"""chainrule itself, by `Sequential.fit` and `Sequential.predict`."""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import _core
-from chainrule.bench.workload import Workload
+from chainrule.bench.peers.library import Data, HeldTo, Library, Predictor, Weights
+from chainrule.bench.workloads import Inference, Network, Training
 from chainrule.layers import Dense, Input, Layer
 from chainrule.optimizers import Optimizer
 from chainrule.sequential import Sequential
 
 
-class _ChainrulePeer:
-    def __init__(self, workload: Workload, threads: int) -> None:
-        layers: list[Layer | Input] = [Input(workload.sizes[0])]
-        layers += [Dense(units, activation="relu") for units in workload.sizes[1:-1]]
-        layers.append(Dense(workload.sizes[-1]))
-        self._net = Sequential(layers, seed=0)
-        self._net.set_weights(workload.weights())
+class Chainrule(Library):
+    """chainrule."""
+
+    name = "chainrule"
+    packages = ("chainrule",)
+    held_to: ClassVar[HeldTo] = {"avx2": {"CHAINRULE_ISA": "avx2"}}
+
+    def version(self) -> str:
+        """Return the version and the kernels."""
+        return f"{_core.__version__} ({_core.instruction_set()})"
+
+    def trainer(
+        self, work: Training, data: Data, weights: Weights, threads: int
+    ) -> _ChainruleTrainer:
+        """Return a network that starts from some weights."""
+        return _ChainruleTrainer(work, data, weights, threads)
+
+    def predictor(self, work: Inference, weights: Weights, threads: int) -> Predictor:
+        """Return a network of some weights; the process decides on the number of threads."""
+        out = np.empty((work.batch_size, work.network.sizes[-1]), work.network.dtype)
+        return Predictor(work.batches(), partial(network(work.network, weights).predict, out=out))
+
+
+def network(shape: Network, weights: Weights) -> Sequential:
+    """Return a network of some weights."""
+    *hidden, last = shape.sizes[1:]
+    layers: list[Layer | Input] = [Input(shape.sizes[0])]
+    layers += [Dense(units, activation="relu") for units in hidden]
+    layers.append(Dense(last))
+    net = Sequential(layers, seed=0, dtype=shape.dtype)
+    net.set_weights(weights)
+    return net
+
+
+class _ChainruleTrainer:
+    def __init__(self, work: Training, data: Data, weights: Weights, threads: int) -> None:
+        self._net = network(work.network, weights)
         self._net.compile(
-            loss=workload.loss,
+            loss=work.loss,
             optimizer=Optimizer.from_config(
-                {"kind": workload.optimizer, "learning_rate": workload.learning_rate}
+                {"kind": work.optimizer, "learning_rate": work.learning_rate}
             ),
             metrics=[],
         )
-        self._x, self._y = workload.data()
-        self._batch_size = workload.batch_size
+        self._data = data
+        self._batch_size = work.batch_size
         self._threads = threads
 
     def train(self, epochs: int, *, shuffle: bool) -> None:
         self._net.fit(
-            self._x,
-            self._y,
+            *self._data,
             epochs=epochs,
             batch_size=self._batch_size,
             shuffle=shuffle,
@@ -45,11 +77,3 @@ class _ChainrulePeer:
 
     def weights(self) -> list[NDArray[Any]]:
         return self._net.get_weights()
-
-
-make = _ChainrulePeer
-
-
-def version() -> str:
-    """Return the version and the kernels."""
-    return f"{_core.__version__} ({_core.instruction_set()})"

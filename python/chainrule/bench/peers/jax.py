@@ -4,85 +4,123 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from functools import cache
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.bench.workload import Workload
+from chainrule.bench.peers.library import Data, HeldTo, Library, Predictor, Weights
+from chainrule.bench.workloads import Inference, Training
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 
 
-class _JaxPeer:
-    def __init__(self, workload: Workload, threads: int) -> None:
-        self._jax: Any = importlib.import_module("jax")
-        self._jax.config.update("jax_platforms", "cpu")
-        jnp = self._jax.numpy
-        x, y = workload.data()
-        self._x, self._y = jnp.asarray(x), jnp.asarray(y)
-        weights = [jnp.asarray(weight) for weight in workload.weights()]
-        zeros = [jnp.zeros_like(weight) for weight in weights]
-        self._state: Any = (weights, zeros, [jnp.zeros_like(z) for z in zeros], jnp.float32(0.0))
-        self._key = self._jax.random.key(0)
-        self._batch_size = workload.batch_size
-        self._epoch = self._compiled_epoch(workload)
+class Jax(Library):
+    """JAX; the threads are as many as the processors that its process is bound to."""
+
+    name = "JAX"
+    packages = ("jax",)
+    held_to: ClassVar[HeldTo] = {"avx2": {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}}
+
+    def trainer(self, work: Training, data: Data, weights: Weights, threads: int) -> _JaxTrainer:
+        """Return a network that starts from some weights."""
+        return _JaxTrainer(_jax(work.network.dtype), work, data, weights)
+
+    def predictor(self, work: Inference, weights: Weights, threads: int) -> Predictor:
+        """Return a compiled network of some weights."""
+        jax = _jax(work.network.dtype)
+        jnp = jax.numpy
+        constants = [jnp.asarray(weight) for weight in weights]
+        compiled = jax.jit(lambda x: _forward(jnp, constants, x))
+        batches = [jnp.asarray(batch) for batch in work.batches()]
+        return Predictor(batches, lambda x: compiled(x).block_until_ready())
+
+    def forget_compiled(self) -> None:
+        """Let the next network be compiled again."""
+        _compiled_epoch.cache_clear()
+        importlib.import_module("jax").clear_caches()
+
+
+class _JaxTrainer:
+    def __init__(self, jax: Any, work: Training, data: Data, weights: Weights) -> None:
+        self._jax = jax
+        jnp = jax.numpy
+        self._x, self._y = map(jnp.asarray, data)
+        parameters = [jnp.asarray(weight) for weight in weights]
+        moments = [[jnp.zeros_like(weight) for weight in parameters] for _ in range(2)]
+        steps = jnp.zeros((), work.network.dtype)
+        self._state: Any = (parameters, *moments, steps, jax.random.key(0))
+        self._epoch = _compiled_epoch(
+            work.loss, work.optimizer, work.learning_rate, work.batch_size
+        )
 
     def train(self, epochs: int, *, shuffle: bool) -> None:
-        rows = len(self._x)
         for _ in range(epochs):
-            if shuffle:
-                self._key, key = self._jax.random.split(self._key)
-                order = self._jax.random.permutation(key, rows)
-            else:
-                order = self._jax.numpy.arange(rows)
-            self._state = self._epoch(self._state, self._x, self._y, order)
+            self._state = self._epoch(self._state, self._x, self._y, shuffle)
         self._jax.block_until_ready(self._state)
 
     def weights(self) -> list[NDArray[Any]]:
         return [np.asarray(weight) for weight in self._state[0]]
 
-    def _compiled_epoch(self, workload: Workload) -> Any:
-        jax, jnp = self._jax, self._jax.numpy
 
-        def loss(weights: list[Any], x: Any, y: Any) -> Any:
-            for layer in range(0, len(weights), 2):
-                x = x @ weights[layer] + weights[layer + 1]
-                if layer < len(weights) - 2:
-                    x = jnp.maximum(x, 0.0)
-            if workload.loss == "mse":
-                return jnp.mean((x - y) ** 2)
-            return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(x), y[:, None], axis=1))
+@cache
+def _compiled_epoch(loss: str, optimizer: str, learning_rate: float, batch_size: int) -> Any:
+    """Return a function of state, x, y and whether to shuffle; networks alike share it."""
+    jax: Any = importlib.import_module("jax")
+    jnp = jax.numpy
 
-        def sgd(weight: Any, gradient: Any, m: Any, v: Any, steps: Any) -> Any:
-            return weight - workload.learning_rate * gradient, m, v
+    def mean_loss(weights: list[Any], x: Any, y: Any) -> Any:
+        outputs = _forward(jnp, weights, x)
+        if loss == "mse":
+            return jnp.mean((outputs - y) ** 2)
+        return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(outputs), y[:, None], axis=1))
 
-        def adam(weight: Any, gradient: Any, m: Any, v: Any, steps: Any) -> Any:
-            m = _BETA1 * m + (1.0 - _BETA1) * gradient
-            v = _BETA2 * v + (1.0 - _BETA2) * gradient**2
-            root = jnp.sqrt(v / (1.0 - _BETA2**steps)) + _EPSILON
-            return weight - workload.learning_rate / (1.0 - _BETA1**steps) * m / root, m, v
+    def sgd(weight: Any, gradient: Any, m: Any, v: Any, steps: Any) -> Any:
+        return weight - learning_rate * gradient, m, v
 
-        update = sgd if workload.optimizer == "sgd" else adam
+    def adam(weight: Any, gradient: Any, m: Any, v: Any, steps: Any) -> Any:
+        m = _BETA1 * m + (1.0 - _BETA1) * gradient
+        v = _BETA2 * v + (1.0 - _BETA2) * gradient**2
+        root = jnp.sqrt(v / (1.0 - _BETA2**steps)) + _EPSILON
+        return weight - learning_rate / (1.0 - _BETA1**steps) * m / root, m, v
 
-        def epoch(state: Any, x: Any, y: Any, order: Any) -> Any:
-            def step(state: Any, batch: Any) -> Any:
-                weights, ms, vs, steps = state
-                steps = steps + 1.0
-                gradients = jax.grad(loss)(weights, x[batch], y[batch])
-                parts = zip(weights, gradients, ms, vs, strict=True)
-                new = [update(*part, steps) for part in parts]
-                columns = ([entry[i] for entry in new] for i in range(3))
-                return (*columns, steps), None
+    update = sgd if optimizer == "sgd" else adam
 
-            return jax.lax.scan(step, state, order.reshape(-1, self._batch_size))[0]
+    def epoch(state: Any, x: Any, y: Any, shuffle: bool) -> Any:
+        *state, key = state
+        key, order_key = jax.random.split(key)
+        rows = len(x)
+        order = jax.random.permutation(order_key, rows) if shuffle else jnp.arange(rows)
 
-        return jax.jit(epoch, donate_argnums=0)
+        def step(state: Any, batch: Any) -> Any:
+            weights, ms, vs, steps = state
+            steps = steps + 1.0
+            gradients = jax.grad(mean_loss)(weights, x[batch], y[batch])
+            parts = zip(weights, gradients, ms, vs, strict=True)
+            new = [update(*part, steps) for part in parts]
+            columns = ([entry[i] for entry in new] for i in range(3))
+            return (*columns, steps), None
+
+        whole = rows - rows % batch_size
+        state, _ = jax.lax.scan(step, tuple(state), order[:whole].reshape(-1, batch_size))
+        if whole < rows:
+            state, _ = step(state, order[whole:])
+        return (*state, key)
+
+    return jax.jit(epoch, donate_argnums=0, static_argnums=3)
 
 
-make = _JaxPeer
+def _jax(dtype: str) -> Any:
+    jax: Any = importlib.import_module("jax")
+    jax.config.update("jax_platforms", "cpu")
+    jax.config.update("jax_enable_x64", dtype == "float64")
+    return jax
 
 
-def version() -> str:
-    """Return the version."""
-    return str(importlib.import_module("jax").__version__)
+def _forward(jnp: Any, weights: Weights, x: Any) -> Any:
+    for layer in range(0, len(weights), 2):
+        x = x @ weights[layer] + weights[layer + 1]
+        if layer < len(weights) - 2:
+            x = jnp.maximum(x, 0.0)
+    return x

@@ -1,74 +1,89 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Backpropagation by hand in NumPy; in float64 also the truth that the others are checked by."""
+"""NumPy by hand; its training in float64 is also the truth that the others are checked by."""
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.bench.workload import Workload
+from chainrule.bench.peers.library import Data, HeldTo, Library, Predictor, Weights
+from chainrule.bench.workloads import Inference, Training
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 
 
-class NumpyPeer:
-    """A multilayer perceptron in plain NumPy.
+class NumpyByHand(Library):
+    """A multilayer perceptron in plain NumPy; the threads are those of its BLAS."""
+
+    name = "NumPy by hand"
+    packages = ("numpy",)
+    held_to: ClassVar[HeldTo] = {"avx2": {"OPENBLAS_CORETYPE": "Haswell"}}
+
+    def trainer(self, work: Training, data: Data, weights: Weights, threads: int) -> NumpyTrainer:
+        """Return a network that starts from some weights."""
+        return NumpyTrainer(work, data, weights, work.network.dtype)
+
+    def predictor(self, work: Inference, weights: Weights, threads: int) -> Predictor:
+        """Return a network of some weights."""
+        *hidden, (weight, bias) = zip(weights[::2], weights[1::2], strict=True)
+
+        def call(x: NDArray[Any]) -> NDArray[Any]:
+            for hidden_weight, hidden_bias in hidden:
+                x = x @ hidden_weight
+                x += hidden_bias
+                np.maximum(x, 0.0, out=x)
+            y: NDArray[Any] = x @ weight
+            y += bias
+            return y
+
+        return Predictor(work.batches(), call)
+
+
+class NumpyTrainer:
+    """Backpropagation by hand.
 
     Parameters
     ----------
-    workload : Workload
+    work : Training
         What to train.
-    dtype : str, default "float32"
+    data : tuple of ndarray
+        As of `Training.data`.
+    weights : sequence of ndarray
+        As of `Network.weights`.
+    dtype : str
         Precision of parameters and arithmetic.
     """
 
-    def __init__(self, workload: Workload, dtype: str = "float32") -> None:
-        x, y = workload.data()
-        self._x = x.astype(dtype)
-        self._y = y if workload.loss == "cross_entropy" else y.astype(dtype)
-        self._workload = workload
-        self._weights: list[NDArray[Any]] = [w.astype(dtype) for w in workload.weights()]
+    def __init__(self, work: Training, data: Data, weights: Weights, dtype: str) -> None:
+        x, y = data
+        self._x = x.astype(dtype, copy=False)
+        self._y = y if work.loss == "cross_entropy" else y.astype(dtype, copy=False)
+        self._work = work
+        self._weights: list[NDArray[Any]] = [w.astype(dtype) for w in weights]
         self._moments = [(np.zeros_like(w), np.zeros_like(w)) for w in self._weights]
         self._steps = 0
         self._rng = np.random.default_rng(0)
 
     def train(self, epochs: int, *, shuffle: bool) -> None:
         """Train for some epochs."""
-        rows, batch_size = len(self._x), self._workload.batch_size
+        rows, batch_size = len(self._x), self._work.batch_size
         for _ in range(epochs):
             order = self._rng.permutation(rows) if shuffle else np.arange(rows)
             for start in range(0, rows, batch_size):
                 batch = order[start : start + batch_size]
-                self._update(self._gradients(self._x[batch], self._y[batch]))
+                self.update(self.gradients(self._x[batch], self._y[batch]))
 
     def weights(self) -> list[NDArray[Any]]:
         """Return weight and bias of each layer in turn."""
         return self._weights
 
-    def loss(self) -> float:
-        """Return the mean loss over all rows."""
-        outputs = self._forward(self._x)[-1]
-        if self._workload.loss == "mse":
-            return float(np.mean((outputs - self._y) ** 2))
-        shifted = outputs - outputs.max(axis=1, keepdims=True)
-        log_sum = np.log(np.exp(shifted).sum(axis=1))
-        return float(np.mean(log_sum - shifted[np.arange(len(shifted)), self._y]))
-
-    def _forward(self, x: NDArray[Any]) -> list[NDArray[Any]]:
-        activations = [x]
-        last = len(self._weights) - 2
-        for layer in range(0, len(self._weights), 2):
-            z = activations[-1] @ self._weights[layer] + self._weights[layer + 1]
-            activations.append(z if layer == last else np.maximum(z, 0.0))
-        return activations
-
-    def _gradients(self, x: NDArray[Any], y: NDArray[Any]) -> list[NDArray[Any]]:
-        activations = self._forward(x)
+    def gradients(self, x: NDArray[Any], y: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return the gradient of the mean loss by each parameter."""
+        activations = forward(self._weights, x)
         outputs = activations[-1]
-        if self._workload.loss == "mse":
+        if self._work.loss == "mse":
             delta = (outputs - y) * (2.0 / outputs.size)
         else:
             delta = np.exp(outputs - outputs.max(axis=1, keepdims=True))
@@ -83,10 +98,11 @@ class NumpyPeer:
                 delta = (delta @ self._weights[layer].T) * (below > 0.0)
         return gradients
 
-    def _update(self, gradients: list[NDArray[Any]]) -> None:
-        rate = self._workload.learning_rate
+    def update(self, gradients: list[NDArray[Any]]) -> None:
+        """Take a step of the optimizer."""
+        rate = self._work.learning_rate
         self._steps += 1
-        if self._workload.optimizer == "sgd":
+        if self._work.optimizer == "sgd":
             for weight, gradient in zip(self._weights, gradients, strict=True):
                 weight -= rate * gradient
             return
@@ -98,40 +114,34 @@ class NumpyPeer:
             weight -= (rate / first) * m / (np.sqrt(v / second) + _EPSILON)
 
 
-def make(workload: Workload, threads: int) -> NumpyPeer:
-    """Return the network; threads are those that NumPy's BLAS was started with."""
-    return NumpyPeer(workload)
-
-
-def version() -> str:
-    """Return the version."""
-    return np.__version__
-
-
-def loss_of(workload: Workload, weights: list[NDArray[Any]]) -> float:
-    """Return the mean loss that parameters give, computed in float64.
-
-    Parameters
-    ----------
-    workload : Workload
-        Data and loss.
-    weights : list of ndarray
-        As `Workload.weights`.
-
-    Returns
-    -------
-    float
+def forward(weights: Weights, x: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return the input and the output of each layer.
 
     Examples
     --------
-    >>> from chainrule.bench import WORKLOADS
-    >>> check = WORKLOADS[0].for_check()
-    >>> 2.0 < loss_of(check, check.weights()) < 4.0
-    True
+    >>> ones = np.ones((2, 2))
+    >>> [h.tolist() for h in forward([-ones, np.zeros(2), ones, np.ones(2)], np.ones((1, 2)))]
+    [[[1.0, 1.0]], [[0.0, 0.0]], [[1.0, 1.0]]]
     """
-    for weight, (inputs, units) in zip(weights[::2], pairwise(workload.sizes), strict=True):
-        if weight.shape != (inputs, units):
-            raise ValueError(f"weight has shape {weight.shape}, expected {(inputs, units)}")
-    network = NumpyPeer(workload, "float64")
-    network._weights = [np.asarray(weight, dtype=np.float64) for weight in weights]
-    return network.loss()
+    activations = [x]
+    last = len(weights) - 2
+    for layer in range(0, len(weights), 2):
+        z = activations[-1] @ weights[layer] + weights[layer + 1]
+        activations.append(z if layer == last else np.maximum(z, 0.0))
+    return activations
+
+
+def mean_loss(loss: str, outputs: NDArray[Any], y: NDArray[Any]) -> float:
+    """Return the mean loss over all rows.
+
+    Examples
+    --------
+    >>> import math
+    >>> mean_loss("cross_entropy", np.zeros((3, 4)), np.array([0, 1, 2])) / math.log(4)
+    1.0
+    """
+    if loss == "mse":
+        return float(np.mean((outputs - y) ** 2))
+    shifted = outputs - outputs.max(axis=1, keepdims=True)
+    log_sum = np.log(np.exp(shifted).sum(axis=1))
+    return float(np.mean(log_sum - shifted[np.arange(len(shifted)), y]))

@@ -4,39 +4,60 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.bench.workload import Workload
+from chainrule.bench.peers.library import Data, HeldTo, Library, Predictor, Weights
+from chainrule.bench.workloads import Inference, Training
 
 
-class _SklearnPeer:
-    def __init__(self, workload: Workload, threads: int) -> None:
-        networks = importlib.import_module("sklearn.neural_network")
-        self._x, self._y = workload.data()
-        self._classes = np.arange(workload.sizes[-1])
-        self._classifies = workload.loss == "cross_entropy"
-        if not self._classifies and workload.sizes[-1] == 1:
+class ScikitLearn(Library):
+    """scikit-learn; the threads are those of NumPy's and SciPy's BLAS."""
+
+    name = "scikit-learn"
+    packages = ("sklearn",)
+    held_to: ClassVar[HeldTo] = {"avx2": {"OPENBLAS_CORETYPE": "Haswell"}}
+
+    def trainer(
+        self, work: Training, data: Data, weights: Weights, threads: int
+    ) -> _SklearnTrainer:
+        """Return a network that starts from some weights."""
+        return _SklearnTrainer(work, data, weights)
+
+    def predictor(self, work: Inference, weights: Weights, threads: int) -> Predictor:
+        """Return a regressor of some weights, since a classifier's outputs are probabilities."""
+        net = _networks().MLPRegressor(hidden_layer_sizes=work.network.sizes[1:-1])
+        x = work.batches()[0]
+        net.partial_fit(x, np.zeros((len(x), work.network.sizes[-1]), work.network.dtype))
+        _set_weights(net, weights)
+        return Predictor(work.batches(), net.predict)
+
+
+class _SklearnTrainer:
+    def __init__(self, work: Training, data: Data, weights: Weights) -> None:
+        sizes = work.network.sizes
+        self._x, self._y = data
+        self._classes = np.arange(sizes[-1])
+        self._classifies = work.loss == "cross_entropy"
+        if not self._classifies and sizes[-1] == 1:
             self._y = self._y[:, 0]
+        networks = _networks()
         kind = networks.MLPClassifier if self._classifies else networks.MLPRegressor
         self._net: Any = kind(
-            hidden_layer_sizes=workload.sizes[1:-1],
-            solver=workload.optimizer,
+            hidden_layer_sizes=sizes[1:-1],
+            solver=work.optimizer,
             alpha=0.0,
-            batch_size=workload.batch_size,
-            learning_rate_init=workload.learning_rate,
+            batch_size=work.batch_size,
+            learning_rate_init=work.learning_rate,
             momentum=0.0,
             nesterovs_momentum=False,
             random_state=0,
         )
         # Parameters come into being with the first step; after it they and the optimizer restart.
-        self._fit(self._x[: workload.batch_size], self._y[: workload.batch_size])
-        weights = workload.weights()
-        for layer in range(len(self._net.coefs_)):
-            self._net.coefs_[layer][...] = weights[2 * layer]
-            self._net.intercepts_[layer][...] = weights[2 * layer + 1]
+        self._fit(self._x[: work.batch_size], self._y[: work.batch_size])
+        _set_weights(self._net, weights)
         del self._net._optimizer
 
     def train(self, epochs: int, *, shuffle: bool) -> None:
@@ -55,9 +76,11 @@ class _SklearnPeer:
             self._net.partial_fit(x, y)
 
 
-make = _SklearnPeer
+def _networks() -> Any:
+    return importlib.import_module("sklearn.neural_network")
 
 
-def version() -> str:
-    """Return the version."""
-    return str(importlib.import_module("sklearn").__version__)
+def _set_weights(net: Any, weights: Weights) -> None:
+    for layer in range(len(net.coefs_)):
+        net.coefs_[layer][...] = weights[2 * layer]
+        net.intercepts_[layer][...] = weights[2 * layer + 1]

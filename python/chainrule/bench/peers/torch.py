@@ -1,38 +1,82 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PyTorch in eager mode, with its fused optimizers and without the overhead of a DataLoader."""
+"""PyTorch, eager and compiled, with its fused optimizers and without a DataLoader's overhead."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from chainrule.bench.workload import Workload
+from chainrule.bench.peers.library import Data, HeldTo, Library, Predictor, Weights
+from chainrule.bench.workloads import Inference, Network, Training
 
 
-class _TorchPeer:
-    def __init__(self, workload: Workload, threads: int) -> None:
-        self._torch: Any = importlib.import_module("torch")
-        torch = self._torch
-        torch.set_num_threads(threads)
+class Torch(Library):
+    """PyTorch in eager mode."""
+
+    name = "PyTorch"
+    packages = ("torch",)
+    held_to: ClassVar[HeldTo] = {
+        "avx2": {
+            "ATEN_CPU_CAPABILITY": "avx2",
+            "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+            "ONEDNN_MAX_CPU_ISA": "AVX2",
+        }
+    }
+    compiles: ClassVar[bool] = False
+
+    def trainer(self, work: Training, data: Data, weights: Weights, threads: int) -> _TorchTrainer:
+        """Return a network that starts from some weights."""
+        torch = _torch(threads)
+        compiled = torch.compile if self.compiles else _as_it_is
+        return _TorchTrainer(torch, work, data, weights, compiled)
+
+    def predictor(self, work: Inference, weights: Weights, threads: int) -> Predictor:
+        """Return a network of some weights, called with tensors in inference mode."""
+        torch = _torch(threads)
+        net = _network(torch, work.network, weights)
+        batches = [torch.from_numpy(batch) for batch in work.batches()]
+        call = torch.compile(net) if self.compiles else net
+        return Predictor(batches, call, torch.inference_mode)
+
+
+class CompiledTorch(Torch):
+    """PyTorch with forward pass, loss and backward pass compiled."""
+
+    name = "torch.compile"
+    # Each network is compiled for many seconds, which is not how one trains many small ones.
+    workloads = (Training, Inference)
+    starts_slowly = True
+    held_to: ClassVar[HeldTo] = {}
+    compiles = True
+
+    def forget_compiled(self) -> None:
+        """Let the next network be compiled for its own shapes; past a few it would run eagerly."""
+        importlib.import_module("torch").compiler.reset()
+
+
+class _TorchTrainer:
+    def __init__(
+        self,
+        torch: Any,
+        work: Training,
+        data: Data,
+        weights: Weights,
+        compiled: Callable[[Callable[[Any, Any], Any]], Callable[[Any, Any], Any]],
+    ) -> None:
+        self._torch = torch
         torch.manual_seed(0)
-        x, y = workload.data()
-        self._x, self._y = torch.from_numpy(x), torch.from_numpy(y)
-        self._batch_size = workload.batch_size
-        layers: list[Any] = []
-        for inputs, units in pairwise(workload.sizes):
-            layers += [torch.nn.Linear(inputs, units), torch.nn.ReLU()]
-        self._net = torch.nn.Sequential(*layers[:-1])
-        with torch.no_grad():
-            for p, weight in zip(self._net.parameters(), workload.weights(), strict=True):
-                p.copy_(torch.from_numpy(weight.T))
-        kind = torch.optim.SGD if workload.optimizer == "sgd" else torch.optim.Adam
-        self._optimizer = kind(self._net.parameters(), lr=workload.learning_rate, fused=True)
+        self._x, self._y = map(torch.from_numpy, data)
+        self._batch_size = work.batch_size
+        self._net = net = _network(torch, work.network, weights)
+        kind = torch.optim.SGD if work.optimizer == "sgd" else torch.optim.Adam
+        self._optimizer = kind(net.parameters(), lr=work.learning_rate, fused=True)
         functional = torch.nn.functional
-        classes = workload.loss == "cross_entropy"
-        self._loss = functional.cross_entropy if classes else functional.mse_loss
+        loss = functional.cross_entropy if work.loss == "cross_entropy" else functional.mse_loss
+        self._loss = compiled(lambda x, y: loss(net(x), y))
 
     def train(self, epochs: int, *, shuffle: bool) -> None:
         torch = self._torch
@@ -41,16 +85,30 @@ class _TorchPeer:
             order = torch.randperm(rows) if shuffle else torch.arange(rows)
             for batch in order.split(self._batch_size):
                 self._optimizer.zero_grad()
-                self._loss(self._net(self._x[batch]), self._y[batch]).backward()
+                self._loss(self._x[batch], self._y[batch]).backward()
                 self._optimizer.step()
 
     def weights(self) -> list[NDArray[Any]]:
         return [p.detach().numpy().T for p in self._net.parameters()]
 
 
-make = _TorchPeer
+def _torch(threads: int) -> Any:
+    torch: Any = importlib.import_module("torch")
+    torch.set_num_threads(threads)
+    return torch
 
 
-def version() -> str:
-    """Return the version."""
-    return str(importlib.import_module("torch").__version__)
+def _as_it_is(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return function
+
+
+def _network(torch: Any, network: Network, weights: Weights) -> Any:
+    layers: list[Any] = []
+    for inputs, units in pairwise(network.sizes):
+        linear = torch.nn.Linear(inputs, units, dtype=getattr(torch, network.dtype))
+        layers += [linear, torch.nn.ReLU()]
+    net = torch.nn.Sequential(*layers[:-1])
+    with torch.no_grad():
+        for parameter, weight in zip(net.parameters(), weights, strict=True):
+            parameter.copy_(torch.from_numpy(weight.T))
+    return net

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The work that is measured: training, the training of many small networks, and inference."""
+
+from __future__ import annotations
+
+from chainrule.bench.workloads.inference import Inference
+from chainrule.bench.workloads.many_networks import ManyNetworks
+from chainrule.bench.workloads.network import DIGITS_DENSITY, Network
+from chainrule.bench.workloads.training import Training
+
+__all__ = [
+    "QUICK",
+    "SMALL",
+    "WORKLOADS",
+    "Inference",
+    "ManyNetworks",
+    "Network",
+    "Training",
+    "Workload",
+]
+
+Workload = Training | ManyNetworks | Inference
+
+_DIGITS = Training(Network((784, 128, 10)), 64, "sgd", 0.1, rows=12_800, density=DIGITS_DENSITY)
+_WIDE_DIGITS = Training(
+    Network((784, 512, 512, 10)), 128, "adam", 1e-3, rows=12_800, density=DIGITS_DENSITY
+)
+_DEEP = Network((784, 1024, 1024, 1024, 10))
+_TABLE = Training(Network((32, 64, 64, 1)), 32, "adam", 1e-3, rows=100_000, loss="mse")
+_ONE_DIGIT = Inference(Network((784, 128, 10)), 1, calls=1000)
+
+WORKLOADS: tuple[Workload, ...] = (
+    _DIGITS,
+    _WIDE_DIGITS,
+    Training(
+        Network((784, 512, 512, 10), "float64"),
+        128,
+        "adam",
+        1e-3,
+        rows=12_800,
+        density=DIGITS_DENSITY,
+    ),
+    Training(_DEEP, 256, "adam", 1e-3, rows=12_800, density=DIGITS_DENSITY),
+    # One step of this takes about a second.
+    Training(
+        Network((4096, 4096, 4096, 4096)),
+        1024,
+        "adam",
+        1e-4,
+        rows=3 * 1024,
+        loss="mse",
+        check_batches=2,
+    ),
+    _TABLE,
+    ManyNetworks(
+        Training(Network((16, 32, 32, 4)), 32, "adam", 1e-3, rows=1000), count=64, epochs=5
+    ),
+    _ONE_DIGIT,
+    Inference(Network((8, 64, 64, 4)), 1, calls=1000),
+    Inference(Network((376, 256, 256, 17)), 1, calls=1000),
+    Inference(_DEEP, 1024, calls=4),
+)
+
+SMALL: tuple[Workload, ...] = (_DIGITS, _WIDE_DIGITS, _TABLE, _ONE_DIGIT)
+QUICK: tuple[Workload, ...] = tuple(work.quick() for work in (_DIGITS, _TABLE, _ONE_DIGIT))

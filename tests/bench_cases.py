@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small work for the tests of the benchmark, and the scripts in benchmarks/ as modules."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from chainrule import bench
+from chainrule.bench.workloads import Inference, ManyNetworks, Network, Training
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+SPARSE = Training(Network((20, 8, 3)), 16, "sgd", 0.1, rows=64, density=0.19)
+TABLE = Training(Network((6, 8, 2)), 16, "adam", 0.01, rows=64, loss="mse")
+DOUBLE = Training(Network((6, 8, 3), "float64"), 16, "adam", 0.01, rows=64)
+PREDICT = Inference(Network((6, 8, 2)), 4, calls=3)
+MANY = ManyNetworks(TABLE, count=2, epochs=3)
+
+
+def report(*measurements: bench.Measurement, threads: tuple[int, ...] = (1, 2)) -> bench.Report:
+    machine = {"processor": "P", "cores": "2", "system": "S", "python": "3"}
+    return bench.Report(machine, threads, measurements=list(measurements))
+
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", BENCHMARKS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

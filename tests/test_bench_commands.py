@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``chainrule bench`` and the scripts in benchmarks/."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from bench_cases import BENCHMARKS, TABLE, report, script
+
+from chainrule import bench
+from chainrule.bench import peers
+from chainrule.cli import main
+
+
+def test_command(capsys, monkeypatch, tmp_path):
+    def measure(works, *, names, threads, rounds, seconds, say):
+        assert works == bench.QUICK
+        assert "torch.compile" not in names
+        assert set(names) <= set(peers.installed())
+        assert (threads, rounds) == ([2], 3)
+        say("timing")
+        return report(
+            bench.Measurement((100.0,), works[0], "chainrule", 2),
+            bench.Measurement((50.0,), works[0], "PyTorch", 2),
+        )
+
+    monkeypatch.setattr(bench, "measure", measure)
+    path = tmp_path / "results.json"
+    assert main(["bench", "--quick", "--threads", "2", "--json", str(path)]) == 0
+    captured = capsys.readouterr()
+    assert "| 784-128-10, batch 64, sgd | 100/s (2) | 2.00 x |" in captured.out
+    assert captured.err == "timing ...\n"
+    assert json.loads(path.read_text())["workloads"][0]["ratios"] == {"PyTorch": 2.0}
+
+
+def test_command_takes_the_better_thread_count(monkeypatch):
+    asked = []
+    monkeypatch.setattr("chainrule._core.default_num_threads", lambda: 4)
+    monkeypatch.setattr(bench, "measure", lambda *_, **kw: asked.append(kw["threads"]) or report())
+    assert main(["bench"]) == 0
+    assert main(["bench", "--quick"]) == 0
+    assert asked == [[1, 4], [4]]
+
+
+def test_command_reports_failure(monkeypatch):
+    failed = report()
+    failed.left_out = ["JAX (1) does not start: why."]
+    monkeypatch.setattr(bench, "measure", lambda *_, **__: failed)
+    assert main(["bench"]) == 1
+
+
+def test_table_in_readme():
+    run = script("run")
+    readme = (BENCHMARKS / "README.md").read_text()
+    for mark in ("table", "avx2"):
+        once = run.with_table(readme, "| first |", mark)
+        twice = run.with_table(once, "| second |", mark)
+        assert "| first |" in once
+        assert "| first |" not in twice
+        assert twice.count("| second |") == 1
+        begin = f"<!-- {mark} begins -->"
+        assert twice.partition(begin)[0] == readme.partition(begin)[0]
+    with pytest.raises(ValueError, match="has no lines"):
+        run.with_table("nothing marked", "")
+
+
+def test_run(monkeypatch, capsys, tmp_path):
+    run = script("run")
+    monkeypatch.setattr(bench, "WORKLOADS", (TABLE,))
+    argv = ["--peers", "chainrule", "--threads", "1", "--rounds", "1", "--seconds", "0.001"]
+    path = tmp_path / "run.json"
+    assert run.main([*argv, "--json", str(path), "--isa", "avx2"]) == 0
+    assert f"| {TABLE.name} |" in capsys.readouterr().out
+    assert json.loads(path.read_text())["isa"] == "avx2"
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (["--work", "nothing"], "no work has 'nothing' in its name; valid: '784-128-10, batch"),
+        (["--isa", "avx2", "--peers", "ONNX Runtime"], "ONNX Runtime cannot be held to avx2"),
+    ],
+)
+def test_bad_arguments_of_run(argv, text, capsys):
+    with pytest.raises(SystemExit):
+        script("run").main(argv)
+    assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_memory(dtype):
+    command = [sys.executable, str(BENCHMARKS / "memory.py"), "--only", "chainrule", dtype]
+    output = subprocess.run(
+        [*command, "--rows", "512", "--threads", "1"], capture_output=True, check=True
+    ).stdout
+    found = json.loads(output)
+    # Weights, their two moments and the interpreter.
+    assert 30e6 < found["bytes"] < 400e6
+    assert 1.0 < found["loss"] < 10.0
+
+
+def test_counts(capsys):
+    counts = script("counts")
+    works = counts.small_work()
+    assert works
+    assert all(sum(work.network.layer_weights) < 200_000 for work in works)
+    assert any("8-64-64-4" in work.name for work in works)
+    number = next(i for i, work in enumerate(works) if "8-64-64-4" in work.name)
+    assert counts.main(["--only", str(number), "1"]) == 0
+    assert capsys.readouterr().out == ""
+    assert counts.bytes_per_step(works[number]) is None
+    (digits,) = (w for w in works if w.name == "784-128-10, batch 64, sgd")
+    # Each weight is read and written, each input read.
+    assert counts.bytes_per_step(digits) >= 4 * (2 * 784 * 128 + 64 * 784)
+
+
+def test_counts_without_valgrind(monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "")
+    assert script("counts").main([]) == 2
+    assert "valgrind is not installed" in capsys.readouterr().err

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark's protocol: processes of their own, checks before timing, and failures named."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+from bench_cases import MANY, PREDICT, SPARSE
+
+from chainrule import bench
+from chainrule.bench import protocol
+from chainrule.bench.contestant import Contestant
+from chainrule.bench.truth import TrainedLoss
+from chainrule.bench.worker import Worker, WorkerError
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch):
+    monkeypatch.setattr(protocol, "_PAUSE", 0.0)
+
+
+def test_measure():
+    said = []
+    names = ["chainrule", "NumPy by hand"]
+    works = [SPARSE, MANY, PREDICT]
+    report = bench.measure(
+        works, names=names, threads=[1, 2], rounds=2, seconds=0.001, say=said.append
+    )
+    assert report.left_out == []
+    found = {(m.workload, m.peer, m.threads) for m in report.measurements}
+    assert found == {(w, name, t) for w in works for name in names for t in (1, 2)}
+    assert all(len(m.rates) == 2 and min(m.rates) > 0 for m in report.measurements)
+    found = {(c.workload, c.name, c.threads) for c in report.ceilings}
+    assert found == {(w, name, t) for w in works for name in ("fma", "gemm") for t in (1, 2)}
+    assert all(min(c.rates) > 0 for c in report.ceilings)
+    assert said[:2] == ["starting chainrule, NumPy by hand", f"checking {SPARSE.name}"]
+
+
+def test_wrong_result_is_left_out(monkeypatch):
+    monkeypatch.setattr(TrainedLoss, "error", lambda *_: "the loss is wrong")
+    report = bench.measure([SPARSE], names=["NumPy by hand"], threads=[1], rounds=1, seconds=0.001)
+    assert report.measurements == []
+    assert report.left_out == [f"NumPy by hand (1) at {SPARSE.name}: the loss is wrong."]
+
+
+def test_dying_process_is_named(monkeypatch):
+    started = []
+
+    class Watched(Contestant):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            started.append(self)
+
+    def say(text):
+        if text.startswith("timing"):
+            started[0]._process.kill()
+
+    monkeypatch.setattr(protocol, "Contestant", Watched)
+    report = bench.measure(
+        [SPARSE, PREDICT],
+        names=["NumPy by hand", "chainrule"],
+        threads=[1],
+        rounds=2,
+        seconds=0.001,
+        say=say,
+    )
+    killed = "" if os.name == "nt" else " by SIGKILL"
+    assert report.left_out == [
+        f"NumPy by hand (1) at {SPARSE.name}: its process has ended{killed}."
+    ]
+    assert [(m.workload, m.peer) for m in report.measurements] == [
+        (SPARSE, "chainrule"),
+        (PREDICT, "chainrule"),
+    ]
+
+
+def test_failing_library():
+    contestant = Contestant("NumPy by hand", 1)
+    try:
+        with pytest.raises(WorkerError, match="AssertionError"):
+            contestant.seconds(1)
+        assert contestant.alive
+        assert contestant.version() == np.__version__
+    finally:
+        contestant.close()
+
+
+def test_environment_of_a_worker():
+    before = dict(os.environ)
+    worker = Worker(dict, threads=1, environment={"CHAINRULE_ISA": "avx2"})
+    try:
+        assert worker.ask("update", {}) is None
+        assert os.environ == before
+    finally:
+        worker.close()
+
+
+def test_held_to_an_instruction_set():
+    contestant = Contestant("chainrule", 1, {"CHAINRULE_ISA": "portable"})
+    try:
+        assert contestant.version().endswith("(portable)")
+    finally:
+        contestant.close()
+
+
+@pytest.mark.parametrize(
+    ("names", "isa", "text"),
+    [
+        (["PyTorhc"], None, "unknown library 'PyTorhc'; did you mean 'PyTorch'"),
+        (["ONNX Runtime"], "avx2", "ONNX Runtime cannot be held to avx2"),
+    ],
+)
+def test_bad_names(names, isa, text):
+    with pytest.raises(ValueError, match=text):
+        bench.measure([SPARSE], names=names, threads=[1], isa=isa)
