@@ -120,7 +120,7 @@ TEST_CASE("an epoch allocates the same however many batches it has") {
     }
 }
 
-TEST_CASE("a prediction allocates the same however many batches it takes") {
+TEST_CASE("a prediction allocates nothing once the plan is there, however many batches it takes") {
   const DataSet data(1000 * kBatch, kInputs, 5);
   std::vector<float> outputs(static_cast<size_t>(data.rows * 5));
   for (const int threads : {1, 2}) {
@@ -130,10 +130,8 @@ TEST_CASE("a prediction allocates the same however many batches it takes") {
       const RowsView x = view(data.x.data(), batches * kBatch, kInputs);
       return count([&] { network.predict(x, kBatch, threads, outputs.data()); });
     };
-    const int64_t first = predict(10);
-    const int64_t second = predict(10);
-    CHECK(second < first);
-    CHECK(predict(10) == second);
-    CHECK(predict(many_batches(threads)) == second);
+    CHECK(predict(10) > 0);
+    CHECK(predict(10) == 0);
+    CHECK(predict(many_batches(threads)) == 0);
   }
 }

@@ -3,8 +3,10 @@
 
 #include <atomic>
 #include <cfenv>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <ctime>
 #include <limits>
 #include <optional>
 #include <string>
@@ -15,6 +17,7 @@
 #include "networks.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #endif
@@ -145,13 +148,55 @@ TEST_CASE("a team flushes denormals and rounds to nearest, its caller goes on as
   CHECK(trained(3) == expected);
 }
 
+TEST_CASE("long work keeps its bits while the team changes its size") {
+#if defined(CHAINRULE_TEST_QUICK)
+  const DataSet data(2000, 37, 5);
+#else
+  const DataSet data(20'000, 37, 5);
+#endif
+  const auto train = [&](int threads) {
+    Network<float> network({dense(203, Activation::Kind::relu), dense(211), dense(5)}, 37, 3);
+    EpochOptions o;
+    o.num_threads = threads;
+    return after_epochs(network, data, cross_entropy(), optimizer(Optimizer::Kind::adam, 1e-3), 2,
+                        o);
+  };
+  const Snapshot<float> expected = train(1);
+  for (const int threads : {2, more_than_cores()}) CHECK(train(threads) == expected);
+}
+
+TEST_CASE("pieces run every member of their team once, long or short, one or many threads") {
+  for (const int wanted : {1, 2, more_than_cores()}) {
+    for (int repeat = 0; repeat < 4; ++repeat) {
+      std::atomic<int> calls{0}, size{0};
+      run_piece(wanted, [&](Team team) {
+        ++calls;
+        size = team.size;
+        team.barrier.wait();
+        std::this_thread::sleep_for(std::chrono::milliseconds(3));
+      });
+      CHECK(calls == size);
+      CHECK(size >= 1);
+      CHECK(size <= wanted);
+    }
+  }
+}
+
+TEST_CASE("idle threads burn nothing") {
+  run_team(3, [](Team team) { team.barrier.wait(); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const std::clock_t before = std::clock();
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  CHECK(static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC < 0.02);
+}
+
 TEST_CASE("the environment sets the number of threads") {
   {
     const Environment five("CHAINRULE_NUM_THREADS", "5");
     CHECK(default_threads() == 5);
     CHECK(default_num_threads() == 5);
   }
-  for (const char* nonsense : {"", "0", "-3", "many"}) {
+  for (const char* nonsense : {"", "0", "-3", "many", "5 threads"}) {
     CAPTURE(nonsense);
     const Environment wish("CHAINRULE_NUM_THREADS", nonsense);
     CHECK(default_threads() >= 1);
@@ -174,18 +219,59 @@ TEST_CASE("two threads train two networks at once") {
 // The thread sanitizer does not let a fork of a threaded process start threads, and qemu cannot.
 #if (defined(__unix__) || defined(__APPLE__)) && !defined(__SANITIZE_THREAD__) && \
     !defined(CHAINRULE_TEST_EMULATED)
-TEST_CASE("a child that was forked after use trains on threads too") {
-  const Snapshot<float> expected = trained(2);
+namespace {
+
+/// Whether `work` returns true in a forked child.
+template <class Work>
+bool in_child(Work work) {
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
     ::alarm(20);  // a child that hangs dies of it
-    ::_exit(trained(2) == expected ? 0 : 1);
+    ::_exit(work() ? 0 : 1);
   }
   int status = -1;
   REQUIRE(::waitpid(child, &status, 0) == child);
-  REQUIRE(WIFEXITED(status));
-  CHECK(WEXITSTATUS(status) == 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("a child that was forked after use trains on threads too") {
+  const Snapshot<float> expected = trained(2);
+  CHECK(in_child([&] { return trained(2) == expected; }));
   CHECK(trained(2) == expected);
 }
+
+TEST_CASE("children that are forked while another thread trains do not hang") {
+  const Snapshot<float> expected = trained(2);
+  std::atomic<bool> done{false};
+  std::thread other([&] {
+    while (!done) trained(2);
+  });
+  int good = 0;
+  for (int i = 0; i < 5; ++i) good += in_child([&] { return trained(2) == expected; });
+  done = true;
+  other.join();
+  CHECK(good == 5);
+}
+
+// The address sanitizer needs more address space than that.
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
+TEST_CASE("a system that gives no more threads makes the team smaller") {
+  const Snapshot<float> expected = trained(1);
+  CHECK(in_child([&] {
+    const rlimit none{1 << 16, 1 << 16};
+    if (::setrlimit(RLIMIT_AS, &none) != 0) return false;
+    std::atomic<int> calls{0}, size{0};
+    run_team(100, [&](Team team) {
+      ++calls;
+      size = team.size;
+      team.barrier.wait();
+    });
+    return calls == size && size < 100;
+  }));
+  CHECK(trained(3) == expected);
+}
+#endif
 #endif

@@ -26,7 +26,7 @@ void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_thr
   }
   engine::Plan<T>& plan = *s.inference;
   plan.refresh();
-  engine::run_team(threads, [&](engine::Team team) {
+  engine::run_piece(threads, [&](engine::Team team) {
     Flow flow(team);
     for (std::int64_t first = 0; first < x.rows; first += chunk) {
       Step<T> step;
@@ -54,7 +54,7 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
   compiled.stage.prepare(y);
   double loss_sum = 0.0;
   double weight = 0.0;
-  engine::run_team(options.threads, [&](engine::Team team) {
+  engine::run_piece(options.threads, [&](engine::Team team) {
     Flow flow(team);
     for (std::int64_t first = 0; first < x.rows; first += options.batch_size) {
       Step<T> step;

@@ -2,170 +2,123 @@
 #include "engine/threads.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
-#include <fstream>
-#include <memory>
-#include <string>
-#include <thread>
-#include <vector>
+
+#include "engine/arithmetic_mode.hpp"
+#include "engine/processors.hpp"
+#include "engine/waiting.hpp"
 
 #if defined(CHAINRULE_THREADS_OPENMP)
 #include <omp.h>
 #endif
-#if defined(__linux__)
-#include <sched.h>
-#endif
-#if defined(__unix__) || defined(__APPLE__)
-#include <pthread.h>
-#endif
-#if defined(__x86_64__)
-#include <xmmintrin.h>
+#if !defined(CHAINRULE_THREADS_SERIAL)
+#include "engine/thread_pool.hpp"
 #endif
 
 namespace chainrule::engine {
 namespace {
 
-inline void relax() {
-#if defined(__x86_64__)
-  _mm_pause();
-#elif defined(__aarch64__)
-  __asm__ __volatile__("yield");
-#endif
-}
-
-/// For its lifetime rounds to nearest, traps nothing, whatever the caller's mode, and flushes
-/// denormal inputs and results to zero: they are worthless here and cost a hundred times more.
-class ArithmeticMode {
- public:
-#if defined(__x86_64__)
-  ArithmeticMode() : saved_(_mm_getcsr()) { _mm_setcsr(0x1f80u | 0x8040u); }
-  ~ArithmeticMode() { _mm_setcsr(saved_); }
-
- private:
-  unsigned saved_;
-#elif defined(__aarch64__)
-  ArithmeticMode() {
-    __asm__ __volatile__("mrs %0, fpcr" : "=r"(saved_));
-    __asm__ __volatile__("msr fpcr, %0" : : "r"(std::uint64_t{1} << 24));
-  }
-  ~ArithmeticMode() { __asm__ __volatile__("msr fpcr, %0" : : "r"(saved_)); }
-
- private:
-  std::uint64_t saved_;
-#else
-  ArithmeticMode() {}
-  ~ArithmeticMode() {}
-#endif
-  ArithmeticMode(const ArithmeticMode&) = delete;
-  ArithmeticMode& operator=(const ArithmeticMode&) = delete;
-};
-
-void run_member(const std::function<void(Team)>& body, int index, int size, Barrier& barrier) {
+void run_alone(FunctionRef<void(Team)> body) {
+  Barrier barrier(1);
   const ArithmeticMode mode;
-  body(Team{index, size, barrier});
+  body(Team{0, 1, barrier});
 }
 
 #if !defined(CHAINRULE_THREADS_SERIAL)
-void run_on_new_threads(int threads, const std::function<void(Team)>& body) {
-  Barrier barrier(threads);
-  std::vector<std::thread> others;
-  others.reserve(static_cast<std::size_t>(threads - 1));
-  for (int i = 1; i < threads; ++i) {
-    others.emplace_back([&, i] { run_member(body, i, threads, barrier); });
+/// What the members of one team share.
+struct Job {
+  FunctionRef<void(Team)> body;
+  int size;
+  bool measured;
+  Barrier barrier{size};
+  std::atomic<std::int64_t> waited{0};  // for cores, in nanoseconds, of all members
+
+  void run_member(int index) {
+    const ArithmeticMode mode;
+    if (!measured) return body(Team{index, size, barrier});
+    const std::chrono::nanoseconds before = time_without_processor();
+    body(Team{index, size, barrier});
+    waited.fetch_add((time_without_processor() - before).count(), std::memory_order_relaxed);
   }
-  run_member(body, 0, threads, barrier);
-  for (std::thread& t : others) t.join();
+};
+
+struct TeamReport {
+  int size;
+  std::chrono::nanoseconds waited;
+};
+
+TeamReport run_on_pool(int threads, FunctionRef<void(Team)> body, bool measured) {
+  std::unique_ptr<ThreadPool> pool = ThreadPool::borrow();
+  Job job{.body = body, .size = 1 + pool->grow(threads - 1), .measured = measured};
+  pool->run(job.size, [&job](int index) { job.run_member(index); });
+  ThreadPool::give_back(std::move(pool));
+  return {job.size, std::chrono::nanoseconds(job.waited.load(std::memory_order_relaxed))};
 }
+
+CoreShortage core_shortage;
+std::atomic<bool> pieces_are_long{false};
 #endif
-
-#if defined(CHAINRULE_THREADS_OPENMP)
-// libgomp's pool does not survive a fork: its next region would wait for threads that the child
-// does not have. Watched from the start, as other libraries in the process share the pool.
-std::atomic<bool> pool_lost_in_fork{false};
-[[maybe_unused]] const int watching_for_forks = pthread_atfork(
-    nullptr, nullptr, [] { pool_lost_in_fork.store(true, std::memory_order_relaxed); });
-
-void run_on_openmp(int threads, const std::function<void(Team)>& body) {
-  std::unique_ptr<Barrier> barrier;
-#pragma omp parallel num_threads(threads)
-  {
-#pragma omp single
-    barrier = std::make_unique<Barrier>(omp_get_num_threads());
-    run_member(body, omp_get_thread_num(), omp_get_num_threads(), *barrier);
-  }
-}
-#endif
-
-int allowed_processors() {
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) return CPU_COUNT(&set);
-#endif
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
-/// The processors' worth of time that the container may use, rounded up; 0 where there is no quota.
-int cgroup_quota() {
-  double quota = -1.0;
-  double period = -1.0;
-  if (std::ifstream v2("/sys/fs/cgroup/cpu.max"); v2) {
-    std::string text;
-    v2 >> text >> period;
-    if (text != "max") quota = std::strtod(text.c_str(), nullptr);
-  } else {
-    std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") >> quota;
-    std::ifstream("/sys/fs/cgroup/cpu/cpu.cfs_period_us") >> period;
-  }
-  return quota > 0.0 && period > 0.0 ? static_cast<int>(std::ceil(quota / period)) : 0;
-}
 
 }  // namespace
 
 void Barrier::wait() {
-  constexpr int spins = 400;  // 5 to 20 microseconds, as long as this processor's pause makes them
-  const int generation = generation_.load(std::memory_order_acquire);
+  const std::uint32_t generation = generation_.load(std::memory_order_acquire);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == members_) {
     arrived_.store(0, std::memory_order_relaxed);
     generation_.store(generation + 1, std::memory_order_release);
     generation_.notify_all();
     return;
   }
-  for (int i = 0; i < spins; ++i) {
-    if (generation_.load(std::memory_order_acquire) != generation) return;
-    relax();
-  }
-  while (generation_.load(std::memory_order_acquire) == generation) {
-    generation_.wait(generation, std::memory_order_acquire);
-  }
+  wait_while(generation_, generation);
 }
 
-void run_team(int threads, const std::function<void(Team)>& body) {
+void run_team(int threads, FunctionRef<void(Team)> body) {
 #if !defined(CHAINRULE_THREADS_SERIAL)
   if (threads > 1) {
-#if defined(CHAINRULE_THREADS_OPENMP)
-    if (!pool_lost_in_fork.load(std::memory_order_relaxed)) return run_on_openmp(threads, body);
-#endif
-    return run_on_new_threads(threads, body);
+    run_on_pool(threads, body, false);
+    return;
   }
 #endif
   (void)threads;
-  Barrier barrier(1);
-  run_member(body, 0, 1, barrier);
+  run_alone(body);
+}
+
+void run_piece(int threads, FunctionRef<void(Team)> body) {
+#if !defined(CHAINRULE_THREADS_SERIAL)
+  const auto start = CoreShortage::Clock::now();
+  if (threads > 1) threads = core_shortage.limit(threads, start);
+  if (threads > 1) {
+    // Measuring takes ten microseconds, which a short piece is not worth.
+    const bool measured = pieces_are_long.load(std::memory_order_relaxed);
+    const TeamReport report = run_on_pool(threads, body, measured);
+    const auto end = CoreShortage::Clock::now();
+    pieces_are_long.store(end - start > std::chrono::milliseconds(2), std::memory_order_relaxed);
+    if (measured) core_shortage.learn(report.size, end - start, report.waited, end);
+    return;
+  }
+#endif
+  (void)threads;
+  run_alone(body);
 }
 
 int default_threads() {
-  if (const char* wish = std::getenv("CHAINRULE_NUM_THREADS")) {
-    if (const int n = std::atoi(wish); n >= 1) return n;
-  }
+  if (const int wish = first_thread_count(std::getenv("CHAINRULE_NUM_THREADS")); wish > 0)
+    return wish;
+#if defined(CHAINRULE_THREADS_SERIAL)
+  return 1;
+#else
+  // The affinity may change while the program runs; files are not read in every call.
+  static const int quota = cgroup_quota();
   int n = allowed_processors();
-  if (const int quota = cgroup_quota(); quota > 0) n = std::min(n, quota);
+  if (quota > 0) n = std::min(n, quota);
 #if defined(CHAINRULE_THREADS_OPENMP)
-  n = omp_in_parallel() ? 1 : std::min(n, omp_get_max_threads());
-#elif defined(CHAINRULE_THREADS_SERIAL)
-  n = 1;
+  // OpenMP knows OMP_NUM_THREADS, and what omp_set_num_threads or threadpoolctl have set since.
+  return omp_in_parallel() ? 1 : std::clamp(omp_get_max_threads(), 1, n);
+#else
+  const int wish = first_thread_count(std::getenv("OMP_NUM_THREADS"));
+  return wish > 0 ? std::min(n, wish) : n;
 #endif
-  return std::max(1, n);
+#endif
 }
 
 const char* thread_backend() {

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// All threading of the library: teams, their barrier, and how many threads there should be.
+// Teams of threads, their barrier, and how many threads there should be.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
+
+#include "engine/core_shortage.hpp"
+#include "engine/function_ref.hpp"
 
 namespace chainrule::engine {
 
-/// Spins briefly, then blocks, so that a team on busy cores slows down gently.
+/// Where the members of a team meet. Who waits long lets others have the core.
 class Barrier {
  public:
   explicit Barrier(int members) : members_(members) {}
@@ -17,7 +19,7 @@ class Barrier {
  private:
   const int members_;
   alignas(64) std::atomic<int> arrived_{0};
-  alignas(64) std::atomic<int> generation_{0};
+  alignas(64) std::atomic<std::uint32_t> generation_{0};
 };
 
 /// One thread's place in a team.
@@ -29,11 +31,16 @@ struct Team {
 
 /// Runs `body` on up to `threads` threads at once, the caller among them as index 0, with denormals
 /// flushed to zero and rounding to nearest inside and the caller's floating-point mode restored
-/// after. The team may be smaller than asked for. The body must not throw.
-void run_team(int threads, const std::function<void(Team)>& body);
+/// after. The team may be smaller than asked for. The body must not throw. Teams of different
+/// callers run side by side, each on threads of its own.
+void run_team(int threads, FunctionRef<void(Team)> body);
 
-/// CHAINRULE_NUM_THREADS, else the least of OpenMP's limit, the processors this process may use and
-/// its cgroup's quota.
+/// As run_team, for a piece of a call that takes long, best of about CoreShortage::piece_length: if
+/// its threads have to wait for cores that others use, the next pieces run on fewer.
+void run_piece(int threads, FunctionRef<void(Team)> body);
+
+/// CHAINRULE_NUM_THREADS, else the least of OpenMP's limit, the processors this thread may use and
+/// its cgroups' quota.
 int default_threads();
 
 /// "openmp", "stdthread" or "serial".

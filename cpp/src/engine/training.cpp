@@ -146,11 +146,15 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   std::int64_t bad_rows = 0;
   Poller poller(options);
 
-  engine::run_team(plan_options.threads, [&](engine::Team team) {
+  using Clock = engine::CoreShortage::Clock;
+  std::int64_t next_batch = first_batch;
+  std::atomic<bool> pause{false};
+  const auto piece = [&](engine::Team team) {
     Flow flow(team);
-    for (std::int64_t b = first_batch; b < last_batch; ++b) {
+    const Clock::time_point end = Clock::now() + engine::CoreShortage::piece_length;
+    for (std::int64_t b = next_batch; b < last_batch; ++b) {
       flow.enter(Split::rows);
-      if (stop.load(std::memory_order_relaxed)) break;
+      if (stop.load(std::memory_order_relaxed) || pause.load(std::memory_order_relaxed)) break;
       const std::int64_t first = b * batch_size;
       const std::int64_t done = b - first_batch;
       Step<T> step;
@@ -183,6 +187,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
           ++result.batches;
           if (poller.stop(b + 1, loss_sum, result.weight))
             stop.store(true, std::memory_order_relaxed);
+          if (Clock::now() >= end) pause.store(true, std::memory_order_relaxed);
         }
       }
       if (diverged.load(std::memory_order_relaxed)) break;
@@ -200,7 +205,14 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
         compiled.plan.gradients(flow, step);
       }
     }
-  });
+  };
+
+  // Between pieces the team may change its size, which no result depends on.
+  while (next_batch < last_batch && !stop.load() && !diverged.load()) {
+    pause.store(false, std::memory_order_relaxed);
+    engine::run_piece(plan_options.threads, piece);
+    next_batch = first_batch + result.batches;
+  }
 
   if (diverged.load()) {
     s.report_divergence(compiled.plan, bad_rows, s.epochs + 1, first_batch + result.batches + 1,
