@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import training_hashes
+import workload_hashes
 
 import chainrule as cr
+from chainrule.bench.workloads import WORKLOADS
 
 
 def run_with(instruction_set, *arguments):
@@ -57,6 +59,22 @@ def test_hashes_tell_networks_apart(hashes):
     (first, *_) = hashes.values()
     digests = {digest for by_thread in first.values() for digest in by_thread.values()}
     assert len(digests) == len(training_hashes.CASES)
+
+
+@pytest.mark.parametrize("index", range(len(WORKLOADS)), ids=[w.name for w in WORKLOADS])
+def test_work_of_the_benchmark(index):
+    seen = {}
+    for name in cr.instruction_sets():
+        # Without vectors the larger networks take minutes.
+        if name == "portable" and workload_hashes.flops(WORKLOADS[index]) > 1e9:
+            continue
+        run = run_with(name, str(Path(workload_hashes.__file__)), str(index))
+        assert run.returncode == 0, run.stderr
+        result = json.loads(run.stdout)
+        assert result["instruction_set"] == name
+        seen.update({(name, threads): digest for threads, digest in result["hashes"].items()})
+    assert len(seen) >= len(workload_hashes.THREADS)
+    assert len(set(seen.values())) == 1, seen
 
 
 def test_an_unknown_instruction_set_is_refused():

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hashes of a network of the benchmark for some numbers of threads, as JSON on standard output.
+
+A program of its own, because the instruction set is chosen once per process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import replace
+
+import chainrule as cr
+from chainrule.bench.workloads import WORKLOADS, Inference, ManyNetworks, Training
+
+THREADS = (1, 3)
+# The largest network would train for half a minute on two whole batches.
+MOST_FLOPS = 20e9
+
+
+def training(work):
+    """Return the training of a few batches, the last one short, of one network."""
+    work = work.training if isinstance(work, ManyNetworks) else work
+    wanted = 2 * work.batch_size + 5
+    return replace(work, rows=min(wanted, int(MOST_FLOPS / work.flops_per_sample)))
+
+
+def flops(work):
+    """Return the operations that one hash takes."""
+    if isinstance(work, Inference):
+        return (2 * work.batch_size + 5) * work.flops_per_sample
+    work = training(work)
+    return work.rows * work.flops_per_sample
+
+
+def network(sizes, dtype):
+    hidden = [cr.Dense(units, activation="relu") for units in sizes[1:-1]]
+    return cr.Sequential([cr.Input(sizes[0]), *hidden, cr.Dense(sizes[-1])], seed=5, dtype=dtype)
+
+
+def train(work, num_threads):
+    work = training(work)
+    net = network(work.network.sizes, work.network.dtype)
+    x, y = work.data()
+    rule = cr.SGD if work.optimizer == "sgd" else cr.Adam
+    net.fit(
+        x,
+        y,
+        loss=work.loss,
+        optimizer=rule(work.learning_rate),
+        batch_size=work.batch_size,
+        metrics=[],
+        verbose=0,
+        num_threads=num_threads,
+    )
+    return b"".join(values.tobytes() for values in net.parameters.values())
+
+
+def predict(work, num_threads):
+    net = network(work.network.sizes, work.network.dtype)
+    x = work.network.inputs(2 * work.batch_size + 5)
+    return net.predict(x, batch_size=work.batch_size, num_threads=num_threads).tobytes()
+
+
+def main():
+    work = WORKLOADS[int(sys.argv[1])]
+    run = train if isinstance(work, Training | ManyNetworks) else predict
+    digests = {n: hashlib.sha256(run(work, n)).hexdigest() for n in THREADS}
+    print(json.dumps({"instruction_set": cr.instruction_set(), "hashes": digests}))
+
+
+if __name__ == "__main__":
+    main()
