@@ -179,8 +179,9 @@ struct CrossEntropyOptions {
 };
 
 template <class T>
-void check_cross_entropy(const CrossEntropyOptions& o, int64_t columns, double scale) {
-  const Case<T> c(3, columns, scale, static_cast<uint64_t>(columns));
+void check_cross_entropy(const CrossEntropyOptions& o, int64_t rows, int64_t columns,
+                         double scale) {
+  const Case<T> c(rows, columns, scale, static_cast<uint64_t>(columns));
   LossArgs<T> f = c.arguments(LossKind::cross_entropy);
   f.label_smoothing = static_cast<T>(o.smoothing);
   if (o.labels) {
@@ -272,11 +273,13 @@ TEST_CASE("cross-entropy follows its formula, with the same bits everywhere") {
           const CrossEntropyOptions options{labels, row_weights, class_weights, smoothing};
           for (int64_t columns = 1; columns <= 35; ++columns) {
             CAPTURE(columns);
-            check_cross_entropy<float>(options, columns, 5.0);
-            check_cross_entropy<double>(options, columns, 5.0);
+            for (const int64_t rows : {3, 35}) {
+              check_cross_entropy<float>(options, rows, columns, 5.0);
+              check_cross_entropy<double>(options, rows, columns, 5.0);
+            }
           }
-          check_cross_entropy<float>(options, 7, 1e4);
-          check_cross_entropy<double>(options, 7, 1e4);
+          check_cross_entropy<float>(options, 19, 7, 1e4);
+          check_cross_entropy<double>(options, 19, 7, 1e4);
         }
 }
 

@@ -15,14 +15,20 @@ struct Lanes {
   Vec<T> v[kVectors];
 };
 
+/// Halves added to halves; the terms are scalars or vectors.
+template <class V, int n>
+CHAINRULE_INLINE V fold(V (&terms)[n]) {
+  for (int half = n / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) terms[i] += terms[i + half];
+  }
+  return terms[0];
+}
+
 template <class T>
 CHAINRULE_INLINE T combine_sum(const Lanes<T>& l) {
   T s[chainrule::kernels::kTreeLanes];
   for (int v = 0; v < Lanes<T>::kVectors; ++v) store(s + v * kLanes<T>, l.v[v]);
-  for (int half = chainrule::kernels::kTreeLanes / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) s[i] += s[i + half];
-  }
-  return s[0];
+  return fold(s);
 }
 
 /// All bits set in the lanes of columns below n, for the vector that starts at column j.
@@ -54,9 +60,12 @@ CHAINRULE_INLINE T max_of(int64_t n, Term term) {
   for (int64_t j = 0; j < n; j += kLanes<T>) {
     m = max<T>(select<T>(columns_below<T>(j, n), term(j), m), m);
   }
-  T best = m[0];
-  for (int i = 1; i < kLanes<T>; ++i) best = m[i] > best ? m[i] : best;
-  return best;
+  T best[kLanes<T>];
+  store(best, m);
+  for (int half = kLanes<T> / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) best[i] = best[i + half] > best[i] ? best[i + half] : best[i];
+  }
+  return best[0];
 }
 
 template <class T>
@@ -68,10 +77,7 @@ T tree_sum(const T* x, int64_t n) {
     for (int i = 0; i < step; ++i) s[i] += x[j + i];
   }
   for (int i = 0; j + i < n; ++i) s[i] += x[j + i];
-  for (int half = step / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) s[i] += s[i + half];
-  }
-  return s[0];
+  return fold(s);
 }
 
 }  // namespace

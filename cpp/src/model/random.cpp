@@ -69,12 +69,20 @@ double RandomStream::next_normal() {
 
 std::uint64_t RandomStream::next_below(std::uint64_t bound) {
   if (bound == 0) throw Error("bound must be >= 1, got 0");
-  // Rejection within the next power of two: Lemire's method rejects less but needs 128 bits.
+  constexpr std::uint64_t words = std::uint64_t{1} << 32;
+  if (bound <= words) {
+    // Reference: Lemire, "Fast random integer generation in an interval", ACM Transactions on
+    // Modeling and Computer Simulation 29, 2019.
+    std::uint64_t product = bound * next_word();
+    if (product % words < bound) {
+      const std::uint64_t uneven = words % bound;
+      while (product % words < uneven) product = bound * next_word();
+    }
+    return product / words;
+  }
   const int bits = std::bit_width(bound - 1);
-  if (bits == 0) return 0;
   for (;;) {
-    const std::uint64_t value =
-        bits <= 32 ? next_word() >> (32 - bits) : next_bits() >> (64 - bits);
+    const std::uint64_t value = next_bits() >> (64 - bits);
     if (value < bound) return value;
   }
 }
