@@ -90,7 +90,8 @@ class Poll {
 template <class T>
 EpochResult run_epoch(Network<T>& self, const py::array& x, const py::array& y, const Loss& loss,
                       const Optimizer& optimizer, std::int64_t batch_size, bool shuffle,
-                      int num_threads, const std::optional<Weights>& learning_rates,
+                      int num_threads, const std::string& sparsity,
+                      const std::optional<Weights>& learning_rates,
                       const std::optional<Weights>& sample_weight,
                       const std::optional<Weights>& class_weight, std::int64_t first_batch,
                       std::int64_t batches, bool whole_epoch, std::optional<Values<T>> outputs,
@@ -101,6 +102,7 @@ EpochResult run_epoch(Network<T>& self, const py::array& x, const py::array& y, 
   EpochOptions options;
   options.batch_size = batch_size;
   options.num_threads = num_threads;
+  options.input_sparsity = input_sparsity(sparsity);
   options.shuffle = shuffle;
   options.first_batch = first_batch;
   options.batches = batches;
@@ -125,20 +127,21 @@ EpochResult run_epoch(Network<T>& self, const py::array& x, const py::array& y, 
 
 template <class T>
 double evaluate(Network<T>& self, const py::array& x, const py::array& y, const Loss& loss,
-                std::int64_t batch_size, int num_threads,
+                std::int64_t batch_size, int num_threads, const std::string& sparsity,
                 const std::optional<Weights>& sample_weight,
                 const std::optional<Weights>& class_weight, std::optional<Values<T>> outputs) {
   const RowsView rows = rows_view(x, "x");
   const TargetsView targets = targets_view(y, sample_weight, class_weight);
   check_outputs<T>(outputs, rows.rows, self.outputs());
   T* destination = outputs ? outputs->mutable_data() : nullptr;
+  const InputSparsity path = input_sparsity(sparsity);
   const py::gil_scoped_release release;
-  return self.evaluate(rows, targets, loss, batch_size, num_threads, destination);
+  return self.evaluate(rows, targets, loss, batch_size, num_threads, destination, path);
 }
 
 template <class T>
 Values<T> predict(Network<T>& self, const py::array& x, std::int64_t batch_size, int num_threads,
-                  std::optional<Values<T>> out) {
+                  const std::string& sparsity, std::optional<Values<T>> out) {
   const RowsView rows = rows_view(x, "x");
   if (out) {
     check_outputs<T>(out, rows.rows, self.outputs());
@@ -146,9 +149,10 @@ Values<T> predict(Network<T>& self, const py::array& x, std::int64_t batch_size,
     out = Values<T>({rows.rows, self.outputs()});
   }
   T* destination = out->mutable_data();
+  const InputSparsity path = input_sparsity(sparsity);
   {
     const py::gil_scoped_release release;
-    self.predict(rows, batch_size, num_threads, destination);
+    self.predict(rows, batch_size, num_threads, destination, path);
   }
   return *out;
 }
@@ -289,15 +293,18 @@ void bind_network(py::module_& module, const char* name) {
       .def("reset_optimizer", &N::reset_optimizer)
       .def("run_epoch", &run_epoch<T>, py::arg("x"), py::arg("y"), py::arg("loss"),
            py::arg("optimizer"), py::kw_only(), py::arg("batch_size"), py::arg("shuffle") = true,
-           py::arg("num_threads") = 0, py::arg("learning_rates") = py::none(),
-           py::arg("sample_weight") = py::none(), py::arg("class_weight") = py::none(),
-           py::arg("first_batch") = 0, py::arg("batches") = -1, py::arg("whole_epoch") = true,
+           py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto",
+           py::arg("learning_rates") = py::none(), py::arg("sample_weight") = py::none(),
+           py::arg("class_weight") = py::none(), py::arg("first_batch") = 0,
+           py::arg("batches") = -1, py::arg("whole_epoch") = true,
            py::arg("outputs").noconvert() = py::none(), py::arg("poll") = py::none())
       .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("loss"), py::kw_only(),
-           py::arg("batch_size"), py::arg("num_threads") = 0, py::arg("sample_weight") = py::none(),
-           py::arg("class_weight") = py::none(), py::arg("outputs").noconvert() = py::none())
+           py::arg("batch_size"), py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto",
+           py::arg("sample_weight") = py::none(), py::arg("class_weight") = py::none(),
+           py::arg("outputs").noconvert() = py::none())
       .def("predict", &predict<T>, py::arg("x"), py::kw_only(), py::arg("batch_size"),
-           py::arg("num_threads") = 0, py::arg("out").noconvert() = py::none())
+           py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto",
+           py::arg("out").noconvert() = py::none())
       .def("predict_in_place", &predict_in_place<T>, py::arg("x"), py::arg("batch_size"),
            py::arg("out"))
       .def("forward", &forward<T>, py::arg("x"), py::kw_only(), py::arg("training"),
@@ -337,6 +344,9 @@ void bind_network(py::module_& module, const char* name) {
 }  // namespace
 
 void init_network(py::module_& module) {
+  module.def(
+      "check_input_sparsity", [](const std::string& name) { input_sparsity(name); },
+      py::arg("name"), "Raise ValueError unless the name is one of the paths for input.");
   py::class_<ParameterInfo>(module, "ParameterInfo")
       .def_readonly("name", &ParameterInfo::name)
       .def_readonly("layer", &ParameterInfo::layer)

@@ -141,6 +141,7 @@ class Network32:
         *,
         batch_size: int,
         num_threads: int = 0,
+        input_sparsity: str = "auto",
         sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
         class_weight: numpy.typing.NDArray[numpy.float64] | None = None,
         outputs: numpy.typing.NDArray[numpy.float32] | None = None,
@@ -160,6 +161,7 @@ class Network32:
         *,
         batch_size: int,
         num_threads: int = 0,
+        input_sparsity: str = "auto",
         out: numpy.typing.NDArray[numpy.float32] | None = None,
     ) -> numpy.typing.NDArray[numpy.float32]: ...
     def predict_in_place(self, x: typing.Any, batch_size: int, out: typing.Any) -> typing.Any: ...
@@ -177,6 +179,7 @@ class Network32:
         batch_size: int,
         shuffle: bool = True,
         num_threads: int = 0,
+        input_sparsity: str = "auto",
         learning_rates: numpy.typing.NDArray[numpy.float64] | None = None,
         sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
         class_weight: numpy.typing.NDArray[numpy.float64] | None = None,
@@ -240,6 +243,7 @@ class Network64:
         *,
         batch_size: int,
         num_threads: int = 0,
+        input_sparsity: str = "auto",
         sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
         class_weight: numpy.typing.NDArray[numpy.float64] | None = None,
         outputs: numpy.typing.NDArray[numpy.float64] | None = None,
@@ -259,6 +263,7 @@ class Network64:
         *,
         batch_size: int,
         num_threads: int = 0,
+        input_sparsity: str = "auto",
         out: numpy.typing.NDArray[numpy.float64] | None = None,
     ) -> numpy.typing.NDArray[numpy.float64]: ...
     def predict_in_place(self, x: typing.Any, batch_size: int, out: typing.Any) -> typing.Any: ...
@@ -276,6 +281,7 @@ class Network64:
         batch_size: int,
         shuffle: bool = True,
         num_threads: int = 0,
+        input_sparsity: str = "auto",
         learning_rates: numpy.typing.NDArray[numpy.float64] | None = None,
         sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
         class_weight: numpy.typing.NDArray[numpy.float64] | None = None,
@@ -316,6 +322,9 @@ def apply_link(loss: Loss, outputs: numpy.typing.NDArray[numpy.float32]) -> None
 @typing.overload
 def apply_link(loss: Loss, outputs: numpy.typing.NDArray[numpy.float64]) -> None: ...
 def check_finite(x: numpy.typing.NDArray[typing.Any], name: str, single: bool) -> None: ...
+def check_input_sparsity(name: str) -> None:
+    """Raise ValueError unless the name is one of the paths for input."""
+
 def copy_rate(nbytes: int, *, seconds: float, num_threads: int = 0) -> float:
     """Return the GB/s read and written by copies within so many bytes."""
 

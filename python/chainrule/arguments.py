@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["positive_integer", "thread_count"]
+from chainrule import _core
+
+__all__ = ["positive_integer", "sparsity_name", "thread_count"]
 
 _LARGEST_INTEGER = 2**31 - 1
 
@@ -24,3 +26,11 @@ def positive_integer(name: str, value: int) -> int:
 def thread_count(num_threads: int | None) -> int:
     """Return the number of threads for the core, where 0 means its default."""
     return 0 if num_threads is None else positive_integer("num_threads", num_threads)
+
+
+def sparsity_name(input_sparsity: object) -> str:
+    """Return `input_sparsity`; TypeError or ValueError unless it names a path of the core."""
+    if not isinstance(input_sparsity, str):
+        raise TypeError(f"input_sparsity must be a string, got {input_sparsity!r:.80}")
+    _core.check_input_sparsity(input_sparsity)
+    return input_sparsity

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from chainrule import _core, losses, metrics, model_file, optimizers, training
-from chainrule.arguments import positive_integer, thread_count
+from chainrule.arguments import positive_integer, sparsity_name, thread_count
 from chainrule.arrays import check_output
 from chainrule.examples import prepare, prepare_validation, split_validation
 from chainrule.history import History
@@ -122,6 +122,7 @@ class Sequential(Stack):
         metrics: Iterable[str | metrics.Metric | Callable[..., Any]] | None = None,
         verbose: int = 1,
         num_threads: int | None = None,
+        input_sparsity: str = "auto",
     ) -> History:
         """Train; a second call goes on from the present weights and the optimizer's state.
 
@@ -161,6 +162,9 @@ class Sequential(Stack):
             Nothing; a progress bar where there is a terminal, else lines; lines.
         num_threads : int, optional
             Default: `default_num_threads()`. It never changes a result.
+        input_sparsity : {"auto", "dense", "sparse"}, default "auto"
+            Whether a first dense layer leaves out zeros of `x`. It never changes a result; "auto"
+            looks at a sample of the rows and takes what should be faster.
 
         Returns
         -------
@@ -186,6 +190,7 @@ class Sequential(Stack):
             shuffle=training.boolean("shuffle", shuffle),
             verbose=verbose,
             num_threads=thread_count(num_threads),
+            input_sparsity=sparsity_name(input_sparsity),
             callbacks=training.resolve_callbacks(callbacks),
         )
         chosen = self.metrics if metrics is None else training.resolve_metrics(metrics)
@@ -217,12 +222,13 @@ class Sequential(Stack):
         sample_weight: object = None,
         class_weight: Mapping[int, float] | Sequence[float] | None = None,
         num_threads: int | None = None,
+        input_sparsity: str = "auto",
     ) -> dict[str, float]:
         """Take one optimizer step on these rows.
 
         Parameters
         ----------
-        x, y, loss, optimizer, sample_weight, class_weight, num_threads
+        x, y, loss, optimizer, sample_weight, class_weight, num_threads, input_sparsity
             As in `fit`.
 
         Returns
@@ -233,6 +239,7 @@ class Sequential(Stack):
         loss = self._chosen_loss(loss)
         optimizer = optimizers.get(optimizer if optimizer is not None else self.optimizer or "adam")
         threads = thread_count(num_threads)
+        path = sparsity_name(input_sparsity)
         with self._sole_training():
             with self._kept_unbuilt_on_error():
                 data = prepare(self, x, y, loss, sample_weight, class_weight)
@@ -250,6 +257,7 @@ class Sequential(Stack):
                 sample_weight=data.sample_weight,
                 class_weight=data.class_weight,
                 num_threads=threads,
+                input_sparsity=path,
             )
         return {"loss": result.loss}
 
@@ -264,12 +272,13 @@ class Sequential(Stack):
         class_weight: Mapping[int, float] | Sequence[float] | None = None,
         batch_size: int = _PREDICT_ROWS,
         num_threads: int | None = None,
+        input_sparsity: str = "auto",
     ) -> dict[str, Any]:
         """Return the mean loss and the metrics on data, in inference mode.
 
         Parameters
         ----------
-        x, y, loss, metrics, sample_weight, class_weight, num_threads
+        x, y, loss, metrics, sample_weight, class_weight, num_threads, input_sparsity
             As in `fit`.
         batch_size : int, default 256
             Rows worked on at a time.
@@ -283,10 +292,11 @@ class Sequential(Stack):
         chosen = self.metrics if metrics is None else training.resolve_metrics(metrics)
         rows = positive_integer("batch_size", batch_size)
         threads = thread_count(num_threads)
+        path = sparsity_name(input_sparsity)
         with self._kept_unbuilt_on_error():
             data = prepare(self, x, y, loss, sample_weight, class_weight)
         measured = training.metrics_for(loss, self.outputs, chosen, data.y)
-        return training.evaluate(self, data, loss, measured, rows, threads)
+        return training.evaluate(self, data, loss, measured, rows, threads, path)
 
     def predict(
         self,
@@ -294,6 +304,7 @@ class Sequential(Stack):
         *,
         batch_size: int = _PREDICT_ROWS,
         num_threads: int | None = None,
+        input_sparsity: str = "auto",
         out: NDArray[Any] | None = None,
     ) -> NDArray[Any]:
         """Return the last layer's outputs; each row's bits are independent of the other rows.
@@ -306,6 +317,8 @@ class Sequential(Stack):
             Rows worked on at a time.
         num_threads : int, optional
             As in `fit`.
+        input_sparsity : {"auto", "dense", "sparse"}, default "auto"
+            As in `fit`.
         out : ndarray of shape (rows, outputs), optional
             C-contiguous, of the network's dtype; filled and returned.
 
@@ -314,17 +327,21 @@ class Sequential(Stack):
         ndarray of shape (rows, outputs)
             Of the network's dtype.
         """
-        if self._core is not None and num_threads is None and type(batch_size) is int:
+        usual = num_threads is None and input_sparsity == "auto" and type(batch_size) is int
+        if self._core is not None and usual:
             outputs: NDArray[Any] | None = self._core.predict_in_place(x, batch_size, out)
             if outputs is not None:
                 return outputs
         rows = positive_integer("batch_size", batch_size)
         threads = thread_count(num_threads)
+        path = sparsity_name(input_sparsity)
         with self._kept_unbuilt_on_error():
             features = self._features(x, allow_single=True)
             if out is not None:
                 check_output(out, (len(features), self.outputs), self.dtype)
-        return self._need_core().predict(features, batch_size=rows, num_threads=threads, out=out)
+        return self._need_core().predict(
+            features, batch_size=rows, num_threads=threads, input_sparsity=path, out=out
+        )
 
     def predict_proba(
         self, x: object, *, batch_size: int = _PREDICT_ROWS, num_threads: int | None = None

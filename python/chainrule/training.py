@@ -39,6 +39,7 @@ class FitPlan:
     shuffle: bool
     verbose: int
     num_threads: int
+    input_sparsity: str
     callbacks: CallbackList
 
 
@@ -109,6 +110,7 @@ def evaluate(
     metrics: list[Metric],
     batch_size: int,
     num_threads: int,
+    input_sparsity: str,
 ) -> dict[str, Any]:
     """Return loss and metrics in inference mode."""
     core = net._need_core()
@@ -119,6 +121,7 @@ def evaluate(
         loss._core,
         batch_size=batch_size,
         num_threads=num_threads,
+        input_sparsity=input_sparsity,
         sample_weight=data.sample_weight,
         class_weight=data.class_weight,
         outputs=outputs,
@@ -232,6 +235,7 @@ class _Epoch:
             batch_size=self._plan.batch_size,
             shuffle=self._plan.shuffle,
             num_threads=self._plan.num_threads,
+            input_sparsity=self._plan.input_sparsity,
             learning_rates=self._rates,
             sample_weight=self._data.sample_weight,
             class_weight=self._data.class_weight,
@@ -245,7 +249,9 @@ class _Epoch:
 def _validate(net: Sequential, validation: Examples, plan: FitPlan) -> dict[str, Any]:
     assert net.loss is not None
     metrics = metrics_for(net.loss, net.outputs, net.metrics, validation.y)
-    result = evaluate(net, validation, net.loss, metrics, _EVALUATE_ROWS, plan.num_threads)
+    result = evaluate(
+        net, validation, net.loss, metrics, _EVALUATE_ROWS, plan.num_threads, plan.input_sparsity
+    )
     return {f"val_{name}": value for name, value in result.items()}
 
 

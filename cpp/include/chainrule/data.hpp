@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace chainrule {
 
@@ -27,6 +28,13 @@ inline RowsView view(const double* data, std::int64_t rows, std::int64_t columns
 inline RowsView view(const std::uint8_t* data, std::int64_t rows, std::int64_t columns) {
   return {data, DataType::uint8, rows, columns, columns, 1};
 }
+
+/// Whether a first dense layer leaves out zeros of its input. The results' bits are the same;
+/// `automatic` looks at a sample of the rows and takes what should be faster.
+enum class InputSparsity { automatic, dense, sparse };
+
+/// Of "auto", "dense" or "sparse"; throws Error for another name.
+InputSparsity input_sparsity(std::string_view name);
 
 /// What each row should give, and how much it counts.
 struct TargetsView {

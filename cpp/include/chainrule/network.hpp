@@ -18,6 +18,7 @@ namespace chainrule {
 struct EpochOptions {
   std::int64_t batch_size = 32;
   int num_threads = 0;  // 0: default_num_threads()
+  InputSparsity input_sparsity = InputSparsity::automatic;
   bool shuffle = true;  // in the order that (seed, epoch) gives
   /// false: batches by themselves, which count as steps but not as an epoch; on divergence this
   /// call is undone.
@@ -111,10 +112,12 @@ class Network {
 
   /// Mean loss over the rows; raw outputs too when `outputs` is given (rows x outputs()).
   double evaluate(const RowsView& x, const TargetsView& y, const Loss& loss,
-                  std::int64_t batch_size, int num_threads, T* outputs);
+                  std::int64_t batch_size, int num_threads, T* outputs,
+                  InputSparsity input_sparsity = InputSparsity::automatic);
 
   /// The last layer's outputs, rows x outputs(), each row's bits independent of the others.
-  void predict(const RowsView& x, std::int64_t batch_size, int num_threads, T* outputs);
+  void predict(const RowsView& x, std::int64_t batch_size, int num_threads, T* outputs,
+               InputSparsity input_sparsity = InputSparsity::automatic);
 
   /// The chain rule by hand. forward keeps what backward needs; backward gives d loss / d x and
   /// keeps the gradients.

@@ -9,7 +9,8 @@ using engine::Split;
 using engine::Step;
 
 template <class T>
-void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_threads, T* outputs) {
+void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_threads, T* outputs,
+                         InputSparsity input_sparsity) {
   State& s = *state_;
   const InUse guard(s.busy);
   s.check_input(x);
@@ -26,6 +27,7 @@ void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_thr
   }
   engine::Plan<T>& plan = *s.inference;
   plan.refresh();
+  plan.choose_path(x, input_sparsity);
   engine::run_piece(threads, [&](engine::Team team) {
     Flow flow(team);
     for (std::int64_t first = 0; first < x.rows; first += chunk) {
@@ -41,7 +43,8 @@ void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_thr
 
 template <class T>
 double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss& loss,
-                            std::int64_t batch_size, int num_threads, T* outputs) {
+                            std::int64_t batch_size, int num_threads, T* outputs,
+                            InputSparsity input_sparsity) {
   State& s = *state_;
   const InUse guard(s.busy);
   s.check_targets(x, y, loss);
@@ -52,6 +55,7 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
   options.loss = &loss;
   CompiledLoss<T>& compiled = s.compile(s.evaluation, loss, options);
   compiled.stage.prepare(y);
+  compiled.plan.choose_path(x, input_sparsity);
   double loss_sum = 0.0;
   double weight = 0.0;
   engine::run_piece(options.threads, [&](engine::Team team) {
@@ -74,10 +78,10 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
   return weight > 0.0 ? loss_sum / weight : 0.0;
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                         \
-  template void Network<T>::predict(const RowsView&, std::int64_t, int, T*);             \
-  template double Network<T>::evaluate(const RowsView&, const TargetsView&, const Loss&, \
-                                       std::int64_t, int, T*);
+#define CHAINRULE_INSTANTIATE(T)                                                            \
+  template void Network<T>::predict(const RowsView&, std::int64_t, int, T*, InputSparsity); \
+  template double Network<T>::evaluate(const RowsView&, const TargetsView&, const Loss&,    \
+                                       std::int64_t, int, T*, InputSparsity);
 
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)

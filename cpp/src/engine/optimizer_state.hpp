@@ -41,6 +41,14 @@ struct Update {
   T* values = nullptr;
   T* slots[3] = {nullptr, nullptr, nullptr};
 
+  /// Whether a step changes entries of parameter p, or what is remembered of them, whose gradient
+  /// is zero.
+  bool moves_without_gradient(const Parameter& p) const {
+    if (p.spec.l1 != 0.0 || p.spec.l2 != 0.0 || rule.weight_decay != T(0)) return true;
+    if (rule.kind == kernels::OptimizerKind::sgd) return rule.has_momentum;
+    return rule.kind != kernels::OptimizerKind::adagrad || rule.epsilon == T(0);
+  }
+
   /// Updates entries [first, first + size) of parameter p by their gradients g.
   void apply(const Parameter& p, std::int64_t first, const T* g, std::int64_t size) const {
     const std::int64_t at = p.offset + first;

@@ -47,6 +47,8 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels,
   }
   if (options.input_gradient) lowest_backward_ = 0;
   connect(inputs);
+  const std::size_t first = fused_input_ ? 1 : 0;
+  if (first < stages_.size() && stages_[first]->takes_lists()) listed_ = stages_[first].get();
 }
 
 template <class T>
@@ -82,12 +84,44 @@ void Plan<T>::refresh() {
 }
 
 template <class T>
+void Plan<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
+  if (!listed_) return;
+  listed_->nonzeros = nullptr;
+  // For few rows the stage itself leaves out what it can.
+  const bool few = !options_.backward && x.rows <= kernels_.listed_rows;
+  if (sparsity == InputSparsity::dense || (few && sparsity == InputSparsity::automatic)) return;
+  if (!nonzeros_)
+    nonzeros_ = std::make_unique<Nonzeros<T>>(kernels_, options_.batch_size, values_[0].columns,
+                                              options_.backward);
+  if (sparsity == InputSparsity::sparse || lists_pay(x)) listed_->nonzeros = nonzeros_.get();
+}
+
+template <class T>
+bool Plan<T>::lists_pay(const RowsView& x) {
+  constexpr std::int64_t sample = 64;
+  const std::int64_t rows = std::min({sample, options_.batch_size, x.rows});
+  std::int64_t order[sample];
+  for (std::int64_t i = 0; i < rows; ++i) order[i] = i * x.rows / rows;
+  gather(x, order, 0, {0, rows});
+  nonzeros_->mark(values_[0], {0, rows});
+  if (options_.backward) nonzeros_->list_rows(rows, {0, values_[0].columns});
+  return listed_->prefers_lists(nonzeros_->forward_share(rows),
+                                options_.backward ? nonzeros_->gradient_share(rows) : 0.0);
+}
+
+template <class T>
+void Plan<T>::gather(const RowsView& x, const std::int64_t* order, std::int64_t first, Range rows) {
+  gather_rows(kernels_, x, order, first, rows, fused_input_ ? fused_input_->scale() : nullptr,
+              fused_input_ ? fused_input_->offset() : nullptr, values_[0].data, values_[0].stride);
+}
+
+template <class T>
 void Plan<T>::load(Flow& flow, const Step<T>& step, const RowsView& x, const std::int64_t* order,
                    std::int64_t first) {
   flow.enter(Split::rows);
-  gather_rows(kernels_, x, order, first, step.rows_of(flow.share()),
-              fused_input_ ? fused_input_->scale() : nullptr,
-              fused_input_ ? fused_input_->offset() : nullptr, values_[0].data, values_[0].stride);
+  const Range rows = step.rows_of(flow.share());
+  gather(x, order, first, rows);
+  if (listed_ && listed_->nonzeros) nonzeros_->mark(values_[0], rows);
 }
 
 template <class T>

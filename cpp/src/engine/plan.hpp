@@ -10,6 +10,7 @@
 #include "chainrule/layer.hpp"
 #include "chainrule/loss.hpp"
 #include "chainrule/network.hpp"
+#include "engine/nonzeros.hpp"
 #include "engine/stage.hpp"
 #include "engine/stages/affine.hpp"
 #include "engine/stages/stages.hpp"
@@ -37,6 +38,9 @@ class Plan {
   /// Takes over what may have changed since the last run; before the team starts.
   void refresh();
 
+  /// Decides whether the first layer leaves out zeros of the input; before the team starts.
+  void choose_path(const RowsView& x, InputSparsity sparsity);
+
   /// Gathers rows [first, first + step.rows) of `order` into the input.
   void load(Flow& flow, const Step<T>& step, const RowsView& x, const std::int64_t* order,
             std::int64_t first);
@@ -62,11 +66,15 @@ class Plan {
  private:
   Tensor<T> new_tensor(std::int64_t columns);
   void connect(std::int64_t inputs);
+  void gather(const RowsView& x, const std::int64_t* order, std::int64_t first, Range rows);
+  bool lists_pay(const RowsView& x);
 
   const kernels::KernelTable<T>& kernels_;
   PlanOptions options_;
   Stages<T> stages_;
   AffineStage<T>* fused_input_ = nullptr;  // applied while gathering
+  Stage<T>* listed_ = nullptr;             // the first that does work, if it takes lists
+  std::unique_ptr<Nonzeros<T>> nonzeros_;  // once they have been wanted
   std::size_t lowest_backward_ = 0;        // below it nobody needs gradients
   std::vector<Tensor<T>> values_;          // input, then each stage's output
   std::vector<Tensor<T>> gradients_;

@@ -97,6 +97,9 @@ struct Cost {
   double bytes;       // read and written
 };
 
+template <class T>
+class Nonzeros;
+
 /// One fused piece of the plan. `x` is what it reads, `y` what it writes, `dx` and `dy` the loss's
 /// gradients with respect to them; `dx.data` is null where nobody needs it.
 template <class T>
@@ -117,6 +120,16 @@ class Stage {
     return {0.0, static_cast<double>(rows * (forward + backward)) * sizeof(T)};
   }
 
+  /// Whether the stage can make use of lists of what is not zero in `x`.
+  virtual bool takes_lists() const { return false; }
+  /// Whether that should be faster where lists hold these shares of the terms of the forward pass
+  /// and of the parameters' gradients.
+  virtual bool prefers_lists(double forward_share, double gradient_share) const {
+    (void)forward_share;
+    (void)gradient_share;
+    return false;
+  }
+
   virtual void forward(const Step<T>& step, Share share) = 0;
   virtual void backward(const Step<T>& step, Share share) = 0;
 
@@ -128,7 +141,8 @@ class Stage {
   }
 
   Tensor<T> x, y, dx, dy;
-  std::int64_t layer = 0;  // the description it comes from
+  Nonzeros<T>* nonzeros = nullptr;  // of x, where lists are in use
+  std::int64_t layer = 0;           // the description it comes from
 };
 
 /// Hands a parameter's gradient entries [first, first + size) to whoever wants them; `g` must not

@@ -119,6 +119,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   plan_options.loss = &loss;
   CompiledLoss<T>& compiled = s.compile(s.training, loss, plan_options);
   compiled.stage.prepare(y);
+  compiled.plan.choose_path(x, options.input_sparsity);
   s.forward_step.reset();
 
   const bool stored = optimizer.clip_norm > 0.0;

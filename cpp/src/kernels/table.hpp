@@ -60,6 +60,14 @@ enum class OptimizerKind : int { sgd, adagrad, rmsprop, adam, adamw, adadelta, l
 
 enum class SourceType : int { uint8, float32, float64 };
 
+/// For each tile of a product the terms to sum, in rising order, where those left out are zero.
+/// Those of tile t are terms[t * capacity] and the counts[t] - 1 that follow.
+struct TermLists {
+  const int32_t* terms;
+  const int32_t* counts;
+  int64_t capacity;
+};
+
 /// y(r, :) = x(r, :) W + b for rows [row_begin, row_end) and W's panels [panel_begin, panel_end).
 template <class T>
 struct ForwardArgs {
@@ -72,7 +80,8 @@ struct ForwardArgs {
   int64_t y_stride;
   int64_t row_begin, row_end;
   int64_t panel_begin, panel_end;
-  int64_t block;  // inputs summed at a time
+  int64_t block;           // inputs summed at a time
+  const TermLists* lists;  // inputs of each tile of `listed_rows` rows; null: all
 };
 
 /// Rows of the caller's array that will be gathered next. Kernels that have loads to spare fetch
@@ -100,6 +109,7 @@ struct WeightGradientArgs {
   T* g;
   int64_t block;           // rows of the batch summed at a time
   UpcomingRows* upcoming;  // null: none
+  const TermLists* lists;  // rows of the batch of each tile of `listed_inputs` inputs; null: all
 };
 
 /// dx(r, :) = dy(r, :) W^T for `rows` rows, from dy turned into batch panels (see transpose).
@@ -243,7 +253,9 @@ struct DropoutArgs {
 template <class T>
 struct KernelTable {
   const char* name;
-  int64_t panel;  // columns of a weight panel, and rows of a batch panel
+  int64_t panel;          // columns of a weight panel, and rows of a batch panel
+  int64_t listed_rows;    // of a tile of the forward pass over listed inputs
+  int64_t listed_inputs;  // of a tile of a weight gradient over listed rows
 
   void (*forward)(const ForwardArgs<T>&);
   void (*weight_gradient)(const WeightGradientArgs<T>&);
@@ -268,6 +280,15 @@ struct KernelTable {
                               const T* weight, const T* g, T l1, T l2, T* sums);
 
   void (*gather)(const GatherArgs<T>&);
+  /// A bit for each entry that is not zero, `words` words of 64 a row.
+  void (*nonzero_bits)(const T* x, int64_t stride, int64_t rows, int64_t columns, uint64_t* bits,
+                       int64_t words);
+  /// Lists for the forward pass over `rows` rows; `capacity` exceeds the columns by 16 at least.
+  void (*list_columns)(const uint64_t* bits, int64_t words, int64_t rows, int32_t* terms,
+                       int32_t* counts, int64_t capacity);
+  /// Lists for the gradient of inputs [begin, end).
+  void (*list_rows)(const uint64_t* bits, int64_t words, int64_t rows, int64_t begin, int64_t end,
+                    int32_t* terms, int32_t* counts, int64_t capacity);
   void (*affine)(const T* x, const T* scale, const T* offset, T* y, int64_t rows, int64_t columns,
                  int64_t stride);
   void (*multiply)(const T* a, const T* b, T* y, int64_t size);

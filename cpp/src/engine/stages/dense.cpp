@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chainrule/layers.hpp"
 #include "engine/cache.hpp"
+#include "engine/nonzeros.hpp"
 #include "engine/stages/stages.hpp"
 
 namespace chainrule::engine {
@@ -31,10 +32,9 @@ struct Blocking {
             equal_parts(units, rows_of_second / 8, panel)};
   }
 
-  std::int64_t scratch_rows() const { return std::max(gradient_inputs, backward_inputs); }
-
- private:
   static constexpr std::int64_t kShortChunk = 48;  // whole tiles on every instruction set
+
+  std::int64_t scratch_rows() const { return std::max(gradient_inputs, backward_inputs); }
 };
 
 template <class T>
@@ -48,17 +48,18 @@ class DenseStage final : public Stage<T> {
         inputs_(c.inputs),
         units_(weight_->spec.columns),
         panels_((units_ + c.kernels.panel - 1) / c.kernels.panel),
-        // Few rows and many columns: more threads find work when they share the columns.
-        split_(c.threads > 1 && c.batch_size < kernels::kGranule<T> * c.threads &&
-                       panels_ >= c.threads
-                   ? Split::columns
-                   : Split::rows),
+        split_(split_of(c, panels_)),
         blocking_(Blocking::of<T>(inputs_, units_, c.batch_size, c.kernels.panel,
                                   std::max<std::int64_t>(1, panels_ / c.threads))),
         dy_panels_(c.backward ? padded<T>(c.batch_size) * units_ : 0),
         scratch_stride_(blocking_.scratch_rows() * c.kernels.panel),
         scratch_(c.backward ? scratch_stride_ * c.threads : 0),
-        bias_gradient_(c.backward ? padded<T>(units_) : 0) {}
+        bias_gradient_(c.backward ? padded<T>(units_) : 0) {
+    const bool large = inputs_ * units_ * std::int64_t{sizeof(T)} > cache_sizes().first;
+    if (!c.backward && large)
+      own_nonzeros_ =
+          std::make_unique<Nonzeros<T>>(c.kernels, c.kernels.listed_rows, inputs_, false);
+  }
 
   std::string describe() const override {
     return "dense " + std::to_string(inputs_) + " -> " + std::to_string(units_);
@@ -67,6 +68,17 @@ class DenseStage final : public Stage<T> {
   Split backward_split() const override { return Split::rows; }
   std::int64_t outputs() const override { return units_; }
   bool has_parameters() const override { return true; }
+  bool takes_lists() const override { return true; }
+
+  bool prefers_lists(double forward_share, double gradient_share) const override {
+    // In units of a dense product's time for one column of x. A listed term costs more than one of
+    // a loop that needs no list, and to list it about as much as a product with 30 units.
+    constexpr double term = 1.25;
+    constexpr double listing = 30.0;
+    const auto units = static_cast<double>(units_);
+    const double products = this->dy.data ? 2.0 : 1.0;
+    return term * (forward_share + gradient_share) * units + listing < products * units;
+  }
 
   Cost cost(std::int64_t rows) const override {
     const bool gradient = this->dy.data;
@@ -83,7 +95,8 @@ class DenseStage final : public Stage<T> {
     const Range panels = split_ == Split::rows ? Range{0, panels_} : share.of(panels_);
     kernels_.forward({weight_->shape, parameters_.at(weight_), parameters_.at(bias_), this->x.data,
                       this->x.stride, this->y.data, this->y.stride, rows.begin, rows.end,
-                      panels.begin, panels.end, blocking_.forward_inputs});
+                      panels.begin, panels.end, blocking_.forward_inputs,
+                      forward_lists(step, share)});
   }
 
   void backward(const Step<T>& step, Share share) override {
@@ -99,12 +112,7 @@ class DenseStage final : public Stage<T> {
   }
 
   void gradients(const Step<T>& step, Share share) override {
-    const std::int64_t chunk = blocking_.gradient_inputs;
-    const std::int64_t chunks = (inputs_ + chunk - 1) / chunk;
-    const Range items = share.of(panels_ * chunks);
-    for (std::int64_t item = items.begin; item < items.end; ++item) {
-      weight_gradient(step, share, item / chunks, item % chunks * chunk);
-    }
+    this->nonzeros ? listed_weight_gradients(step, share) : weight_gradients(step, share);
     if (!bias_) return;
     const Range columns = share.of(padded<T>(units_), kernels::kGranule<T>);
     if (columns.size() == 0) return;
@@ -114,19 +122,79 @@ class DenseStage final : public Stage<T> {
   }
 
  private:
+  /// Of the forward pass. A thread that owns the same columns there as in the update has their
+  /// weights in its own cache; and where rows are few, more threads find work among the columns.
+  static Split split_of(const StageContext<T>& c, std::int64_t panels) {
+    const bool few_rows = c.batch_size < kernels::kGranule<T> * c.threads;
+    const bool own_weights = c.backward && panels % c.threads == 0;
+    return c.threads > 1 && panels >= c.threads && (few_rows || own_weights) ? Split::columns
+                                                                             : Split::rows;
+  }
+
+  /// Lists of the input's zeros are the plan's to decide on. For the few rows of a prediction most
+  /// of the time goes into reading weights, and many inputs of a layer behind a relu are zero as
+  /// well.
+  const kernels::TermLists* forward_lists(const Step<T>& step, Share share) {
+    if (this->nonzeros) return &this->nonzeros->by_rows();
+    if (!own_nonzeros_ || step.rows > kernels_.listed_rows || share.count > 1) return nullptr;
+    own_nonzeros_->mark(this->x, {0, step.rows});
+    return &own_nonzeros_->by_rows();
+  }
+
   T* scratch_of(Share share) { return scratch_.data() + scratch_stride_ * share.index; }
 
-  void weight_gradient(const Step<T>& step, Share share, std::int64_t panel,
-                       std::int64_t first_input) {
-    const std::int64_t end = std::min(inputs_, first_input + blocking_.gradient_inputs);
+  void weight_gradients(const Step<T>& step, Share share) {
+    const std::int64_t chunk = blocking_.gradient_inputs;
+    const std::int64_t chunks = (inputs_ + chunk - 1) / chunk;
+    const Range items = share.of(panels_ * chunks);
+    for (std::int64_t item = items.begin; item < items.end; ++item) {
+      const std::int64_t first = item % chunks * chunk;
+      weight_gradient(step, share, item / chunks, {first, std::min(inputs_, first + chunk)});
+    }
+  }
+
+  /// The same where lists are in use. The threads take the inputs in turns, since those that are
+  /// seldom zero often lie together.
+  void listed_weight_gradients(const Step<T>& step, Share share) {
+    constexpr std::int64_t chunk = Blocking::kShortChunk;
+    const bool all = !step.update || step.update->moves_without_gradient(*weight_);
+    for (std::int64_t first = chunk * share.index; first < inputs_; first += chunk * share.count) {
+      const Range inputs{first, std::min(inputs_, first + chunk)};
+      this->nonzeros->list_rows(step.rows, inputs);
+      if (all) {
+        for (std::int64_t panel = 0; panel < panels_; ++panel)
+          weight_gradient(step, share, panel, inputs);
+      } else {
+        gradients_that_are_not_zero(step, share, inputs);
+      }
+    }
+  }
+
+  void gradients_that_are_not_zero(const Step<T>& step, Share share, Range inputs) {
+    const std::int64_t tile = kernels_.listed_inputs;
+    const std::int32_t* counts = this->nonzeros->by_inputs().counts;
+    Range run{inputs.begin, inputs.begin};
+    while (run.end < inputs.end) {
+      run.begin = run.end;
+      const bool empty = counts[run.begin / tile] == 0;
+      while (run.end < inputs.end && (counts[run.end / tile] == 0) == empty) run.end += tile;
+      run.end = std::min(run.end, inputs.end);
+      if (empty) continue;
+      for (std::int64_t panel = 0; panel < panels_; ++panel)
+        weight_gradient(step, share, panel, run);
+    }
+  }
+
+  void weight_gradient(const Step<T>& step, Share share, std::int64_t panel, Range inputs) {
     const std::int64_t width =
         std::min(weight_->shape.panel, padded<T>(units_ - panel * weight_->shape.panel));
-    const std::int64_t at = panel * weight_->shape.panel * inputs_ + first_input * width;
+    const std::int64_t at = panel * weight_->shape.panel * inputs_ + inputs.begin * width;
     T* g = step.gradients ? step.gradients + weight_->offset + at : scratch_of(share);
-    kernels_.weight_gradient({weight_->shape, panel, first_input, end, step.rows, this->x.data,
-                              this->x.stride, this->dy.data, this->dy.stride, g,
-                              blocking_.gradient_batch, step.upcoming});
-    if (step.update) step.update->apply(*weight_, at, g, (end - first_input) * width);
+    kernels_.weight_gradient({weight_->shape, panel, inputs.begin, inputs.end, step.rows,
+                              this->x.data, this->x.stride, this->dy.data, this->dy.stride, g,
+                              blocking_.gradient_batch, step.upcoming,
+                              this->nonzeros ? &this->nonzeros->by_inputs() : nullptr});
+    if (step.update) step.update->apply(*weight_, at, g, inputs.size() * width);
   }
 
   const kernels::KernelTable<T>& kernels_;
@@ -142,6 +210,7 @@ class DenseStage final : public Stage<T> {
   std::int64_t scratch_stride_;
   Buffer<T> scratch_;
   Buffer<T> bias_gradient_;
+  std::unique_ptr<Nonzeros<T>> own_nonzeros_;
 };
 
 }  // namespace

@@ -52,6 +52,8 @@ def network(shape: Network, weights: Weights) -> Sequential:
 
 
 class _ChainruleTrainer:
+    """Multiplies zeros too, so that the products are those of the other libraries."""
+
     def __init__(self, work: Training, data: Data, weights: Weights, threads: int) -> None:
         self._net = network(work.network, weights)
         self._net.compile(
@@ -73,6 +75,7 @@ class _ChainruleTrainer:
             shuffle=shuffle,
             verbose=0,
             num_threads=self._threads,
+            input_sparsity="dense",
         )
 
     def weights(self) -> list[NDArray[Any]]:

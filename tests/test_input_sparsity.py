@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Leaving out zeros of the input changes no bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from training_hashes import OPTIMIZERS
+
+import chainrule as cr
+
+INPUTS, ROWS, BATCH_SIZE = 150, 203, 67
+
+
+def table(density, dtype="float32"):
+    """Return rows of which some columns and some rows are zero altogether."""
+    rng = np.random.default_rng(3)
+    x = rng.integers(1, 256, size=(ROWS, INPUTS)).astype(dtype)
+    x[rng.random(x.shape) >= density] = 0
+    x[:, 40:60] = 0
+    x[17] = 0
+    return x
+
+
+def network(*first, dtype="float32"):
+    layers = [cr.Dense(130, activation="relu"), cr.Dense(70, activation="tanh"), cr.Dense(5)]
+    return cr.Sequential([*first, *layers], seed=4, dtype=dtype)
+
+
+def trained(x, optimizer, input_sparsity, num_threads, **options):
+    net = network(cr.Rescaling(1 / 255), dtype=options.pop("dtype", "float32"))
+    y = np.random.default_rng(1).integers(0, 5, size=len(x))
+    net.fit(
+        x,
+        y,
+        loss="cross_entropy",
+        optimizer=optimizer,
+        epochs=3,
+        batch_size=BATCH_SIZE,
+        verbose=0,
+        num_threads=num_threads,
+        input_sparsity=input_sparsity,
+        **options,
+    )
+    return net
+
+
+def same(net, other):
+    arrays, others = net.parameters, other.parameters
+    return all(np.array_equal(arrays[name], others[name]) for name in arrays)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", [*OPTIMIZERS, "sgd-plain", "adagrad-plain"])
+def test_weights(name, dtype):
+    plain = {"sgd-plain": cr.SGD(0.1), "adagrad-plain": cr.AdaGrad(0.1)}
+    optimizer = {**OPTIMIZERS, **plain}[name]
+    x = table(0.1, "uint8")
+    dense = trained(x, optimizer, "dense", 1, dtype=dtype)
+    for threads in (1, 3):
+        sparse = trained(x, optimizer, "sparse", threads, dtype=dtype)
+        assert same(dense, sparse)
+        assert dense.history["loss"] == sparse.history["loss"]
+
+
+@pytest.mark.parametrize("density", [0.0, 0.01, 0.05, 0.3, 0.8, 1.0])
+def test_densities(density):
+    x = table(density)
+    dense = trained(x, cr.Adam(1e-3), "dense", 2)
+    for path in ("sparse", "auto"):
+        assert same(dense, trained(x, cr.Adam(1e-3), path, 2))
+
+
+def test_penalties_move_weights_of_inputs_that_are_always_zero():
+    x = table(0.1) / 255
+    y = np.zeros((ROWS, 1))
+    nets = {}
+    for path in ("dense", "sparse"):
+        net = cr.Sequential([cr.Dense(70, l2=0.1, activation="relu"), cr.Dense(1)], seed=1)
+        net.fit(x, y, loss="mse", optimizer=cr.SGD(1e-3), verbose=0, input_sparsity=path)
+        nets[path] = net
+    assert same(nets["dense"], nets["sparse"])
+
+
+@pytest.mark.parametrize("rows", [1, 3, 16, ROWS])
+def test_predict_and_evaluate(rows):
+    net = network(cr.Input(INPUTS))
+    x = table(0.1)[:rows]
+    y = np.arange(rows) % 5
+    expected = net.predict(x, input_sparsity="dense")
+    loss = net.evaluate(x, y, loss="cross_entropy", metrics=[], input_sparsity="dense")
+    for path in ("sparse", "auto"):
+        assert np.array_equal(net.predict(x, input_sparsity=path), expected)
+        assert net.evaluate(x, y, loss="cross_entropy", metrics=[], input_sparsity=path) == loss
+    single = np.concatenate([net.predict(row[None]) for row in x])
+    assert np.array_equal(single, expected)
+
+
+def test_train_on_batch():
+    x, y = table(0.1), np.arange(ROWS) % 5
+    nets = [network(cr.Normalization()) for _ in range(2)]
+    for net, path in zip(nets, ("dense", "sparse"), strict=True):
+        net.adapt(x)
+        for _ in range(3):
+            net.train_on_batch(x, y, loss="cross_entropy", input_sparsity=path)
+    assert same(*nets)
+
+
+def test_data_that_turn_dense():
+    x = table(0.02)
+    x[:BATCH_SIZE] = 7
+    dense = trained(x, cr.SGD(0.1), "dense", 2, shuffle=False)
+    assert same(dense, trained(x, cr.SGD(0.1), "sparse", 2, shuffle=False))
+
+
+def test_layers_that_take_no_lists():
+    x, y = table(0.1), np.arange(ROWS) % 5
+    nets = []
+    for path in ("dense", "sparse"):
+        net = cr.Sequential([cr.Dropout(0.2), cr.BatchNormalization(), cr.Dense(5)], seed=1)
+        net.fit(x, y, loss="cross_entropy", verbose=0, input_sparsity=path)
+        nets.append(net)
+    assert same(*nets)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("spars", "unknown input_sparsity 'spars'; did you mean 'sparse'"),
+        ("", "valid: auto, dense, sparse"),
+        (None, "must be a string, got None"),
+        (["auto"], "must be a string"),
+    ],
+)
+def test_unknown_names(wrong, message):
+    net = network(cr.Input(INPUTS))
+    x, y = table(0.1), np.arange(ROWS) % 5
+    for call in (
+        lambda: net.fit(x, y, loss="cross_entropy", input_sparsity=wrong),
+        lambda: net.train_on_batch(x, y, loss="cross_entropy", input_sparsity=wrong),
+        lambda: net.evaluate(x, y, loss="cross_entropy", input_sparsity=wrong),
+        lambda: net.predict(x, input_sparsity=wrong),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            call()
