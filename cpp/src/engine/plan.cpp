@@ -98,7 +98,7 @@ void Plan<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
 
 template <class T>
 bool Plan<T>::lists_pay(const RowsView& x) {
-  constexpr std::int64_t sample = 64;
+  constexpr std::int64_t sample = 16;  // takes a tenth of a small step
   const std::int64_t rows = std::min({sample, options_.batch_size, x.rows});
   std::int64_t order[sample];
   for (std::int64_t i = 0; i < rows; ++i) order[i] = i * x.rows / rows;
