@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -58,40 +59,41 @@ struct Marked {
   Nonzeros<T> nonzeros;
 };
 
+/// The terms that any item of each tile needs, by plain loops; returns how many there are.
+template <class Needs>
+int64_t check_tiles(const TermLists& lists, int64_t items, int64_t tile, int64_t terms,
+                    Needs needs) {
+  int64_t listed = 0;
+  for (int64_t first = 0; first < items; first += tile) {
+    std::vector<int32_t> expected;
+    for (int64_t term = 0; term < terms; ++term) {
+      bool any = false;
+      for (int64_t i = first; i < std::min(items, first + tile); ++i) any |= needs(i, term);
+      if (any) expected.push_back(static_cast<int32_t>(term));
+    }
+    CHECK(list(lists, first / tile) == expected);
+    listed += static_cast<int64_t>(expected.size());
+  }
+  return listed;
+}
+
+double share(int64_t listed, int64_t items, int64_t tile, int64_t terms) {
+  return static_cast<double>(listed) / static_cast<double>((items + tile - 1) / tile * terms);
+}
+
 template <class T>
 void check_lists(const std::string& isa, int64_t rows, double density) {
   const KernelTable<T>& k = kernels_of<T>(isa);
   Matrix<T> x = batch_of<T>(rows, density);
   const Marked<T> marked(k, x, rows);
-  int64_t listed = 0;
-  for (int64_t first = 0; first < rows; first += k.listed_rows) {
-    std::vector<int32_t> expected;
-    for (int64_t j = 0; j < kInputs; ++j) {
-      bool any = false;
-      for (int64_t i = first; i < std::min(rows, first + k.listed_rows); ++i) any |= x(i, j) != 0;
-      if (any) expected.push_back(static_cast<int32_t>(j));
-    }
-    CHECK(list(marked.nonzeros.by_rows(), first / k.listed_rows) == expected);
-    listed += static_cast<int64_t>(expected.size());
-  }
-  const int64_t row_tiles = (rows + k.listed_rows - 1) / k.listed_rows;
+  const int64_t by_rows = check_tiles(marked.nonzeros.by_rows(), rows, k.listed_rows, kInputs,
+                                      [&](int64_t i, int64_t j) { return x(i, j) != 0; });
   CHECK(marked.nonzeros.forward_share(rows) ==
-        doctest::Approx(static_cast<double>(listed) / static_cast<double>(row_tiles * kInputs)));
-  listed = 0;
-  for (int64_t first = 0; first < kInputs; first += k.listed_inputs) {
-    std::vector<int32_t> expected;
-    for (int64_t i = 0; i < rows; ++i) {
-      bool any = false;
-      for (int64_t j = first; j < std::min(kInputs, first + k.listed_inputs); ++j)
-        any |= x(i, j) != 0;
-      if (any) expected.push_back(static_cast<int32_t>(i));
-    }
-    CHECK(list(marked.nonzeros.by_inputs(), first / k.listed_inputs) == expected);
-    listed += static_cast<int64_t>(expected.size());
-  }
-  const int64_t input_tiles = (kInputs + k.listed_inputs - 1) / k.listed_inputs;
+        doctest::Approx(share(by_rows, rows, k.listed_rows, kInputs)));
+  const int64_t by_inputs = check_tiles(marked.nonzeros.by_inputs(), kInputs, k.listed_inputs, rows,
+                                        [&](int64_t j, int64_t i) { return x(i, j) != 0; });
   CHECK(marked.nonzeros.gradient_share(rows) ==
-        doctest::Approx(static_cast<double>(listed) / static_cast<double>(input_tiles * rows)));
+        doctest::Approx(share(by_inputs, kInputs, k.listed_inputs, rows)));
 }
 
 /// One panel's products with lists and without.

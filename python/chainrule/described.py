@@ -123,6 +123,7 @@ class Described:
         TypeError, ValueError
             As `from_config`.
         """
+        # from_config itself refuses what is no configuration.
         return value if isinstance(value, cls) else cls.from_config(value)  # type: ignore[arg-type]
 
     @classmethod

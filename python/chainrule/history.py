@@ -136,6 +136,7 @@ class History(Mapping[str, list[Any]]):
             return NotImplemented
         return self.to_dict() == other.to_dict()
 
+    # What says so to Python is an error to the type checker.
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:

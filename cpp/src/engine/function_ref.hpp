@@ -14,6 +14,7 @@ class FunctionRef;
 template <class... Arguments>
 class FunctionRef<void(Arguments...)> {
  public:
+  // The constraint leaves copying to the copy constructor, which the check does not see.
   template <std::invocable<Arguments...> F>
     requires(!std::same_as<std::remove_cvref_t<F>, FunctionRef>)
   FunctionRef(F&& f)  // NOLINT(bugprone-forwarding-reference-overload)

@@ -22,7 +22,7 @@ class Network(Protocol):
         """Write the network to a file."""
 
 
-class StopTraining(Exception):  # noqa: N818
+class StopTraining(Exception):  # noqa: N818 - like StopIteration
     """Raised by a callback to end ``fit`` in good order after the epoch or batch at hand."""
 
 

@@ -150,6 +150,7 @@ def _read_into(stream: IO[bytes], array: NDArray[Any]) -> int:
     buffer = array.reshape(-1).view(np.uint8).data
     filled = 0
     while filled < len(buffer):
+        # Both kinds of stream that are opened here have it; the type IO does not say so.
         count = stream.readinto(buffer[filled:])  # type: ignore[attr-defined]
         if not count:
             break

@@ -13,7 +13,7 @@ from chainrule.schedules import FunctionSchedule, PerEpoch, Schedule
 
 LearningRate: TypeAlias = float | Schedule | Mapping[str, Any] | Callable[[int], float]
 
-O = TypeVar("O", bound="Optimizer")  # noqa: E741
+O = TypeVar("O", bound="Optimizer")  # noqa: E741 - as T, for optimizers
 
 
 class Steppable(Protocol):

@@ -107,5 +107,5 @@ class Library(ABC):
     def predictor(self, work: Inference, weights: Weights, threads: int) -> Predictor:
         """Return a network of some weights, ready to predict ``work.batches()``."""
 
-    def forget_compiled(self) -> None:  # noqa: B027
+    def forget_compiled(self) -> None:  # noqa: B027 - most libraries keep nothing
         """Drop what earlier networks have left compiled, where the library keeps such."""
