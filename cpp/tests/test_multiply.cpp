@@ -140,9 +140,10 @@ int64_t check_size(const KernelTable<T>& k, const Integers& n, int64_t batch, in
   std::vector<T> dy_panels(static_cast<size_t>(whole_granules<T>(batch) * outputs), kGarbage<T>);
   k.transpose(dy.data(), dy.stride, batch, outputs, dy_panels.data());
   Matrix<T> dx(batch + 1, inputs, static_cast<T>(kGuard));
-  std::vector<T> scratch(static_cast<size_t>(inputs * k.panel), kGarbage<T>);
+  const int64_t group = 2;
+  std::vector<T> scratch(static_cast<size_t>(group * inputs * k.panel), kGarbage<T>);
   k.input_gradient({shape, weight.data(), dy_panels.data(), batch, dx.data(), dx.stride,
-                    scratch.data(), 1 + inputs / 2, k.panel});
+                    scratch.data(), group, 1 + inputs / 2, k.panel});
   wrong += mismatches<T>(n.input[outputs], batch, inputs, [&](auto i, auto j) { return dx(i, j); });
   // The padding belongs to the buffer's owner.
   for (int64_t i = 0; i <= batch; ++i)
@@ -248,10 +249,11 @@ void check_plain_fma(const std::string& isa, int64_t block) {
   Matrix<T> dx(o.batch, o.inputs), plain_dx(o.batch, o.inputs);
   std::vector<T> dy_panels(static_cast<size_t>(whole_granules<T>(o.batch) * o.outputs));
   k.transpose(o.dy.data(), o.dy.stride, o.batch, o.outputs, dy_panels.data());
-  std::vector<T> scratch(static_cast<size_t>(chunk * k.panel), kGarbage<T>);
+  const int64_t group = block % 2 == 0 ? 1 : 3;
+  std::vector<T> scratch(static_cast<size_t>(group * chunk * k.panel), kGarbage<T>);
   const int64_t columns = (block + k.panel - 1) / k.panel * k.panel;
   k.input_gradient({o.shape, o.weight.data(), dy_panels.data(), o.batch, dx.data(), dx.stride,
-                    scratch.data(), chunk, columns});
+                    scratch.data(), group, chunk, columns});
   for (int64_t i = 0; i < o.batch; ++i) {
     for (int64_t t = 0; t < o.inputs; ++t) {
       T sum = 0;

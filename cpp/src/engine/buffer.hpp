@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <new>
 
+#include "engine/memory.hpp"
 #include "kernels/table.hpp"
 
 namespace chainrule::engine {
@@ -31,7 +31,7 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(std::int64_t size) : size_(size) {
     if (size > 0) {
-      data_ = static_cast<T*>(::operator new(bytes(), std::align_val_t{kernels::kGranuleBytes}));
+      data_ = static_cast<T*>(allocate(bytes()));
       clear();
     }
   }
@@ -44,7 +44,7 @@ class Buffer {
     return *this;
   }
   ~Buffer() {
-    if (data_) ::operator delete(data_, std::align_val_t{kernels::kGranuleBytes});
+    if (data_) release(data_, bytes());
   }
 
   void clear() {

@@ -316,21 +316,26 @@ void weight_gradient(const WeightGradientArgs<T>& f) {
 template <class T>
 void input_gradient(const InputGradientArgs<T>& f) {
   const PanelShape batch{f.shape.columns, f.rows, kPanelColumns<T>, kGranule<T>};
-  for (int64_t first = 0; first < f.rows; first += batch.panel) {
-    const int64_t width = panel_width(batch, first / batch.panel);
-    const int64_t left = f.rows - first;
-    T* dx = f.dx + first * f.dx_stride;
+  in_blocks(f.rows, f.group * batch.panel, [&](int64_t first, int64_t last) {
     in_blocks(f.shape.rows, f.chunk, [&](int64_t input, int64_t input_end) {
       const int64_t inputs = input_end - input;
+      const auto scratch = [&](int64_t row) { return f.scratch + (row - first) * inputs; };
       in_blocks(f.shape.columns, f.block, [&](int64_t begin, int64_t end) {
-        const OverPanels<T> source{
-            f.shape, f.weight, input, begin, end, f.dy_panels + first * batch.rows, width};
-        const Start<T> start{begin > 0 ? f.scratch : nullptr, width};
-        strip_of_width<T>(width, inputs, source, start, f.scratch, width);
+        for (int64_t row = first; row < last; row += batch.panel) {
+          const int64_t width = panel_width(batch, row / batch.panel);
+          const OverPanels<T> source{
+              f.shape, f.weight, input, begin, end, f.dy_panels + row * batch.rows, width};
+          const Start<T> start{begin > 0 ? scratch(row) : nullptr, width};
+          strip_of_width<T>(width, inputs, source, start, scratch(row), width);
+        }
       });
-      turn(f.scratch, width, inputs, left < width ? left : width, dx + input, f.dx_stride);
+      for (int64_t row = first; row < last; row += batch.panel) {
+        const int64_t width = panel_width(batch, row / batch.panel);
+        turn(scratch(row), width, inputs, last - row < width ? last - row : width,
+             f.dx + row * f.dx_stride + input, f.dx_stride);
+      }
     });
-  }
+  });
 }
 
 template <class T>

@@ -121,7 +121,8 @@ struct InputGradientArgs {
   int64_t rows;
   T* dx;
   int64_t dx_stride;
-  T* scratch;     // chunk x panel
+  T* scratch;     // group x chunk x panel
+  int64_t group;  // batch panels that use a part of the weights one after the other
   int64_t chunk;  // inputs worked out at a time
   int64_t block;  // columns summed at a time, whole panels
 };

@@ -12,29 +12,35 @@ namespace {
 struct Blocking {
   std::int64_t forward_inputs;    // half of the second cache holds so many rows of a panel of W
   std::int64_t gradient_inputs;   // of dW, at once used by the optimizer
-  std::int64_t gradient_batch;    // the first cache holds so many rows of a panel of dy
+  std::int64_t gradient_batch;    // the first cache holds so many rows of a group of panels of dy
   std::int64_t backward_inputs;   // of dx, before they are turned
-  std::int64_t backward_columns;  // an eighth of the second cache holds so many rows of turned dy
+  std::int64_t backward_columns;  // of W, whose panels often lie a power of two apart
+  std::int64_t group;             // panels of dy that use the same other operand in turns
 
   template <class T>
   static Blocking of(std::int64_t inputs, std::int64_t units, std::int64_t batch,
                      std::int64_t panel, std::int64_t panels_a_thread) {
     const std::int64_t bytes = panel * std::int64_t{sizeof(T)};
-    const std::int64_t rows_of_first = cache_sizes().first / bytes;
-    const std::int64_t rows_of_second = cache_sizes().second / bytes;
+    const std::int64_t group = std::max<std::int64_t>(1, kGroupBytes / bytes);
+    const std::int64_t groups_of_second = cache_sizes().second / kGroupBytes;
     const std::int64_t chunk =
-        std::max(kShortChunk, rows_of_second / 16 / kShortChunk * kShortChunk);
+        std::max(kShortChunk, groups_of_second / 16 / kShortChunk * kShortChunk);
     // Where a thread owns few panels, shorter chunks share the work out more evenly.
     const std::int64_t even = std::max(kShortChunk, inputs * panels_a_thread / 4);
-    return {equal_parts(inputs, rows_of_second / 2, 1),
+    return {equal_parts(inputs, cache_sizes().second / bytes / 2, 1),
             equal_parts(inputs, std::min(chunk, even), kShortChunk),
-            equal_parts(batch, rows_of_first, 1), equal_parts(inputs, chunk, kShortChunk),
-            equal_parts(units, rows_of_second / 8, panel)};
+            equal_parts(batch, cache_sizes().first / kGroupBytes, 1),
+            equal_parts(inputs, chunk, kShortChunk),
+            equal_parts(units, kCacheWays * panel, panel),
+            group};
   }
 
   static constexpr std::int64_t kShortChunk = 48;  // whole tiles on every instruction set
+  static constexpr std::int64_t kGroupBytes = 256;
+  static constexpr std::int64_t kCacheWays = 8;
 
-  std::int64_t scratch_rows() const { return std::max(gradient_inputs, backward_inputs); }
+  /// Of one panel's width.
+  std::int64_t scratch_rows() const { return std::max(gradient_inputs, group * backward_inputs); }
 };
 
 template <class T>
@@ -108,7 +114,8 @@ class DenseStage final : public Stage<T> {
     kernels_.transpose(this->dy.row(rows.begin), this->dy.stride, rows.size(), units_, panels);
     kernels_.input_gradient({weight_->shape, parameters_.at(weight_), panels, rows.size(),
                              this->dx.row(rows.begin), this->dx.stride, scratch_of(share),
-                             blocking_.backward_inputs, blocking_.backward_columns});
+                             blocking_.group, blocking_.backward_inputs,
+                             blocking_.backward_columns});
   }
 
   void gradients(const Step<T>& step, Share share) override {
@@ -148,8 +155,12 @@ class DenseStage final : public Stage<T> {
     const std::int64_t chunks = (inputs_ + chunk - 1) / chunk;
     const Range items = share.of(panels_ * chunks);
     for (std::int64_t item = items.begin; item < items.end; ++item) {
-      const std::int64_t first = item % chunks * chunk;
-      weight_gradient(step, share, item / chunks, {first, std::min(inputs_, first + chunk)});
+      const std::int64_t first_panel = item / (chunks * blocking_.group) * blocking_.group;
+      const std::int64_t panels = std::min(blocking_.group, panels_ - first_panel);
+      const std::int64_t in_group = item - first_panel * chunks;
+      const std::int64_t first = in_group / panels * chunk;
+      weight_gradient(step, share, first_panel + in_group % panels,
+                      {first, std::min(inputs_, first + chunk)});
     }
   }
 
