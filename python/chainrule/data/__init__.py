@@ -13,6 +13,8 @@ from chainrule.data.mnist import load_mnist as load_mnist
 from chainrule.data.npy import load_npy as load_npy
 from chainrule.data.npy import load_npz as load_npz
 from chainrule.data.split import train_test_split as train_test_split
+from chainrule.data.svmlight import load_svmlight as load_svmlight
+from chainrule.data.svmlight import save_svmlight as save_svmlight
 
 __all__ = [
     "Table",
@@ -24,7 +26,9 @@ __all__ = [
     "load_mnist",
     "load_npy",
     "load_npz",
+    "load_svmlight",
     "one_hot",
     "save_idx",
+    "save_svmlight",
     "train_test_split",
 ]

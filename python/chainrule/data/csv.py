@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from chainrule.data.compressed import existing_file, is_gzip
 from chainrule.data.csv_layout import Layout, find_layout, number, open_rows
+from chainrule.data.encoding import label_numbers
 from chainrule.errors import DataFileError
 from chainrule.names import unknown_name
 
@@ -26,8 +27,6 @@ FeatureType: TypeAlias = Literal["float32", "float64", "uint8"]
 
 _FEATURE_TYPES = ("float32", "float64", "uint8")
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
-# Above this, a float64 no longer tells neighbouring whole numbers apart.
-_LARGEST_WHOLE = 2.0**53
 
 
 @dataclass(frozen=True)
@@ -246,6 +245,4 @@ def _labels(
         classes, codes = np.unique(np.array(labels), return_inverse=True)
         return codes.astype(np.int64), tuple(str(name) for name in classes)
     y = np.array([float(text) for text in labels])
-    if (np.abs(y) <= _LARGEST_WHOLE).all() and (y == np.floor(y)).all():
-        return y.astype(np.int64), None
-    return y.astype("float64" if dtype == "float64" else "float32"), None
+    return label_numbers(y, "float64" if dtype == "float64" else "float32"), None

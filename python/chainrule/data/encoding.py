@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from chainrule.arrays import as_labels
 
+# Above this, a float64 no longer tells neighbouring whole numbers apart.
+LARGEST_WHOLE = 2.0**53
+
 
 def one_hot(
     labels: ArrayLike, classes: int | None = None, dtype: DTypeLike = "float32"
@@ -49,3 +52,16 @@ def one_hot(
     encoded = np.zeros((len(indices), classes or int(indices.max()) + 1), dtype)
     encoded[np.arange(len(indices)), indices] = 1
     return encoded
+
+
+def label_numbers(labels: NDArray[np.float64], dtype: DTypeLike) -> NDArray[Any]:
+    """Return labels read from a file as int64 if all are whole numbers, else in `dtype`.
+
+    Examples
+    --------
+    >>> label_numbers(np.array([-1.0, 1.0]), "float32")
+    array([-1,  1])
+    """
+    if (np.abs(labels) <= LARGEST_WHOLE).all() and (labels == np.floor(labels)).all():
+        return labels.astype(np.int64)
+    return labels.astype(dtype)
