@@ -4,16 +4,35 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 from chainrule import bench
-from chainrule.bench.workloads import Inference, ManyNetworks, Network, Training
+from chainrule.bench.workloads import (
+    CategoricalTraining,
+    Inference,
+    ManyNetworks,
+    Network,
+    SparseTraining,
+    Training,
+)
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 SPARSE = Training(Network((20, 8, 3)), 16, "sgd", 0.1, rows=64, density=0.19)
 TABLE = Training(Network((6, 8, 2)), 16, "adam", 0.01, rows=64, loss="mse")
 DOUBLE = Training(Network((6, 8, 3), "float64"), 16, "adam", 0.01, rows=64)
+WORDS = SparseTraining(Network((300, 8, 2)), 16, "adam", 0.01, rows=64, nonzeros=20)
+CLICKS = CategoricalTraining(
+    Network((200, 8, 1)),
+    16,
+    "lazy_adam",
+    0.01,
+    rows=64,
+    loss="binary_cross_entropy",
+    columns=5,
+)
+CLICKS_ADAGRAD = replace(CLICKS, network=Network((200, 8, 4, 1)), optimizer="adagrad")
 PREDICT = Inference(Network((6, 8, 2)), 4, calls=3)
 MANY = ManyNetworks(TABLE, count=2, epochs=3)
 

@@ -7,7 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bench_cases import DOUBLE, MANY, PREDICT, SPARSE, TABLE
+from bench_cases import (
+    CLICKS,
+    CLICKS_ADAGRAD,
+    DOUBLE,
+    MANY,
+    PREDICT,
+    SPARSE,
+    TABLE,
+    WORDS,
+)
 
 from chainrule import bench
 from chainrule.bench import peers
@@ -16,17 +25,18 @@ from chainrule.bench.peers.numpy import NumpyTrainer, mean_loss
 from chainrule.bench.truth import Outputs, TrainedLoss, truth_of
 from chainrule.bench.workloads import Inference, ManyNetworks, Network, Training
 
-TRAININGS = (SPARSE, TABLE, DOUBLE)
+ONE_HIDDEN_LAYER = (SPARSE, TABLE, DOUBLE, WORDS, CLICKS)
+TRAININGS = (*ONE_HIDDEN_LAYER, CLICKS_ADAGRAD)
 
 
 def exact_trainer(work):
-    return NumpyTrainer(work, work.data(), work.network.weights(), "float64")
+    return NumpyTrainer(work, work.matrix(), work.network.weights(), "float64")
 
 
-@pytest.mark.parametrize("work", TRAININGS, ids=lambda w: w.name)
+@pytest.mark.parametrize("work", ONE_HIDDEN_LAYER, ids=lambda w: w.name)
 def test_gradients_of_the_truth(work):
     truth = exact_trainer(work)
-    x, y = work.data()
+    x, y = work.matrix()
 
     def loss():
         weights = truth.weights()
@@ -38,7 +48,8 @@ def test_gradients_of_the_truth(work):
         weight += 0.1
     gradients = truth.gradients(x.astype(np.float64), y)
     for weight, gradient in zip(truth.weights(), gradients, strict=True):
-        index = tuple(np.array(weight.shape) // 2)
+        # Of sparse inputs, one that is there.
+        index = np.unravel_index(np.abs(gradient).argmax(), weight.shape)
         step = 1e-6
         weight[index] += step
         above = loss()
@@ -58,6 +69,41 @@ def test_adam_of_the_truth():
         truth.update(gradients)
     for old, new in zip(before, truth.weights(), strict=True):
         np.testing.assert_allclose(old - new, 0.03, rtol=1e-6)
+
+
+def test_lazy_adam_of_the_truth():
+    truth = exact_trainer(CLICKS)
+    before = [weight.copy() for weight in truth.weights()]
+    gradients = [np.full(weight.shape, 0.5) for weight in before]
+    used = np.array([3, 7])
+    for _ in range(3):
+        truth.update(gradients, used)
+    moved = [old - new for old, new in zip(before, truth.weights(), strict=True)]
+    np.testing.assert_allclose(moved[0][used], 0.03, rtol=1e-6)
+    assert not np.delete(moved[0], used, axis=0).any()
+    for others in moved[1:]:
+        np.testing.assert_allclose(others, 0.03, rtol=1e-6)
+
+
+def test_adagrad_of_the_truth():
+    # With constant gradients of any size, step k is the learning rate / sqrt(k).
+    truth = exact_trainer(CLICKS_ADAGRAD)
+    before = truth.weights()[0].copy()
+    for _ in range(3):
+        truth.update([np.full(weight.shape, -0.5) for weight in truth.weights()])
+    expected = 0.01 * (1 + 2**-0.5 + 3**-0.5)
+    np.testing.assert_allclose(truth.weights()[0] - before, expected, rtol=1e-6)
+
+
+def test_who_takes_sparse_data():
+    takers = {
+        work.name: {name for name, library in peers.PEERS.items() if library.takes(work)}
+        for work in (WORDS, CLICKS)
+    }
+    assert {"PyTorch", "scikit-learn"} <= takers[WORDS.name]
+    assert "PyTorch" in takers[CLICKS.name]
+    dense_only = {"torch.compile", "JAX", "NumPy by hand", "ONNX Runtime"}
+    assert not dense_only & (takers[WORDS.name] | takers[CLICKS.name])
 
 
 QUICK_PEERS = [name for name in peers.installed() if not peers.PEERS[name].starts_slowly]
@@ -155,10 +201,10 @@ def test_counts_of_samples_and_operations():
 
 
 def test_names_and_sizes_of_the_work():
-    names = [work.name for work in bench.WORKLOADS]
+    names = [work.name for work in (*bench.WORKLOADS, *bench.SPARSE)]
     assert len(set(names)) == len(names)
     assert set(bench.SMALL) <= set(bench.WORKLOADS)
-    for work in bench.WORKLOADS:
+    for work in (*bench.WORKLOADS, *bench.SPARSE):
         assert 0 < work.quick().samples <= work.samples
 
 

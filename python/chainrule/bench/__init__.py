@@ -10,11 +10,13 @@ from chainrule.bench.report import Report as Report
 from chainrule.bench.table import markdown as markdown
 from chainrule.bench.workloads import QUICK as QUICK
 from chainrule.bench.workloads import SMALL as SMALL
+from chainrule.bench.workloads import SPARSE as SPARSE
 from chainrule.bench.workloads import WORKLOADS as WORKLOADS
 
 __all__ = [
     "QUICK",
     "SMALL",
+    "SPARSE",
     "WORKLOADS",
     "Ceiling",
     "Measurement",

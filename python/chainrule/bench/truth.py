@@ -38,7 +38,7 @@ class TrainedLoss:
         self.work = training.for_check()
         weights = self.work.network.weights()
         before = self.loss(weights)
-        trainer = NumpyTrainer(self.work, self.work.data(), weights, "float64")
+        trainer = NumpyTrainer(self.work, self.work.matrix(), weights, "float64")
         trainer.train(1, shuffle=False)
         self.expected = self.loss(trainer.weights())
         # Without such a change a library that does nothing would pass.
@@ -67,7 +67,7 @@ class TrainedLoss:
         for weight, shape in zip(weights[::2], pairwise(self.work.network.sizes), strict=True):
             if weight.shape != shape:
                 raise ValueError(f"weight has shape {weight.shape}, expected {shape}")
-        x, y = self.work.data()
+        x, y = self.work.matrix()
         exact = [np.asarray(weight, np.float64) for weight in weights]
         return mean_loss(self.work.loss, forward(exact, x.astype(np.float64))[-1], y)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from chainrule.atomic_file import write_atomically
 from chainrule.data.compressed import existing_file, open_binary
 from chainrule.data.encoding import label_numbers
+from chainrule.data.growing_array import GrowingArray
 from chainrule.data.svmlight_rows import Format, Rows, parse, parse_lines, without_comments
 from chainrule.errors import DataFileError
 from chainrule.names import unknown_name
@@ -28,8 +29,6 @@ Csr: TypeAlias = Any
 _VALUE_TYPES = ("float32", "float64")
 # The arrays that a piece of this size becomes fit into a cache.
 _PIECE = 1 << 18
-# A growing array has this share of itself to spare.
-_SPARE = 16
 _LARGEST_INT32 = 2**31 - 1
 
 
@@ -235,38 +234,17 @@ def _line_parts(offsets: NDArray[Any], entries: list[str], separator: str) -> li
     return [separator.join(entries[a:b]) for a, b in pairwise(places)]
 
 
-class _Column:
-    """An array that grows where it lies, as far as the allocator can move pages."""
-
-    def __init__(self, dtype: Any) -> None:
-        self._array = np.empty(0, dtype)
-        self._count = 0
-
-    def extend(self, values: NDArray[Any]) -> None:
-        end = self._count + len(values)
-        if values.dtype.itemsize > self._array.dtype.itemsize:
-            self._array = self._array[: self._count].astype(values.dtype)
-        if end > len(self._array):
-            self._array.resize(end + end // _SPARE, refcheck=False)
-        self._array[self._count : end] = values
-        self._count = end
-
-    def array(self) -> NDArray[Any]:
-        self._array.resize(self._count, refcheck=False)
-        return self._array
-
-
 class _Table:
     """The rows so far."""
 
     def __init__(self, sparse: Any, dtype: np.dtype[Any]) -> None:
         self._sparse = sparse
-        self._lengths = _Column(np.int32)
-        self._indices = _Column(np.int32)
-        self._values = _Column(dtype)
-        self._label_counts = _Column(np.int32)
-        self._labels = _Column(np.float64)
-        self._query_ids = _Column(np.int64)
+        self._lengths = GrowingArray(np.int32)
+        self._indices = GrowingArray(np.int32)
+        self._values = GrowingArray(dtype)
+        self._label_counts = GrowingArray(np.int32)
+        self._labels = GrowingArray(np.float64)
+        self._query_ids = GrowingArray(np.int64)
         self.empty = True
         self.smallest = np.iinfo(np.int64).max
         self.largest = -1

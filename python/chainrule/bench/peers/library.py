@@ -93,7 +93,7 @@ class Library(ABC):
 
     def takes(self, workload: Workload) -> bool:
         """Tell whether it is fit for some work."""
-        return isinstance(workload, self.workloads)
+        return type(workload) in self.workloads
 
     def version(self) -> str:
         """Return the version."""

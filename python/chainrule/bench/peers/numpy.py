@@ -12,6 +12,7 @@ from chainrule.bench.peers.library import Data, HeldTo, Library, Predictor, Weig
 from chainrule.bench.workloads import Inference, Training
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
+_ADAGRAD_EPSILON = 1e-10
 
 
 class NumpyByHand(Library):
@@ -49,7 +50,7 @@ class NumpyTrainer:
     work : Training
         What to train.
     data : tuple of ndarray
-        As of `Training.data`.
+        As of `Training.matrix`.
     weights : sequence of ndarray
         As of `Network.weights`.
     dtype : str
@@ -68,12 +69,14 @@ class NumpyTrainer:
 
     def train(self, epochs: int, *, shuffle: bool) -> None:
         """Train for some epochs."""
-        rows, batch_size = len(self._x), self._work.batch_size
+        rows, batch_size = len(self._y), self._work.batch_size
         for _ in range(epochs):
             order = self._rng.permutation(rows) if shuffle else np.arange(rows)
             for start in range(0, rows, batch_size):
                 batch = order[start : start + batch_size]
-                self.update(self.gradients(self._x[batch], self._y[batch]))
+                x = self._x[batch]
+                used = np.unique(x.nonzero()[1]) if self._work.optimizer == "lazy_adam" else None
+                self.update(self.gradients(x, self._y[batch]), used)
 
     def weights(self) -> list[NDArray[Any]]:
         """Return weight and bias of each layer in turn."""
@@ -83,8 +86,11 @@ class NumpyTrainer:
         """Return the gradient of the mean loss by each parameter."""
         activations = forward(self._weights, x)
         outputs = activations[-1]
-        if self._work.loss == "mse":
+        work = self._work
+        if work.loss == "mse":
             delta = (outputs - y) * (2.0 / outputs.size)
+        elif work.loss == "binary_cross_entropy":
+            delta = (1.0 / (1.0 + np.exp(-outputs)) - y) / outputs.size
         else:
             delta = np.exp(outputs - outputs.max(axis=1, keepdims=True))
             delta /= delta.sum(axis=1, keepdims=True)
@@ -98,20 +104,32 @@ class NumpyTrainer:
                 delta = (delta @ self._weights[layer].T) * (below > 0.0)
         return gradients
 
-    def update(self, gradients: list[NDArray[Any]]) -> None:
-        """Take a step of the optimizer."""
+    def update(self, gradients: list[NDArray[Any]], used: NDArray[np.intp] | None = None) -> None:
+        """Take a step of the optimizer.
+
+        Parameters
+        ----------
+        gradients : list of ndarray
+            By each parameter.
+        used : ndarray of intp, optional
+            Inputs whose weights the first layer may change; default: all.
+        """
         rate = self._work.learning_rate
         self._steps += 1
-        if self._work.optimizer == "sgd":
-            for weight, gradient in zip(self._weights, gradients, strict=True):
-                weight -= rate * gradient
-            return
         first, second = 1.0 - _BETA1**self._steps, 1.0 - _BETA2**self._steps
+        rows: Any = slice(None) if used is None else used
         for weight, gradient, (m, v) in zip(self._weights, gradients, self._moments, strict=True):
-            m += (1.0 - _BETA1) * (gradient - m)
-            v *= _BETA2
-            v += (1.0 - _BETA2) * np.square(gradient)
-            weight -= (rate / first) * m / (np.sqrt(v / second) + _EPSILON)
+            g = gradient[rows]
+            if self._work.optimizer == "sgd":
+                weight -= rate * g
+            elif self._work.optimizer == "adagrad":
+                v += np.square(g)
+                weight -= rate * g / (np.sqrt(v) + _ADAGRAD_EPSILON)
+            else:
+                m[rows] += (1.0 - _BETA1) * (g - m[rows])
+                v[rows] += (1.0 - _BETA2) * (np.square(g) - v[rows])
+                weight[rows] -= (rate / first) * m[rows] / (np.sqrt(v[rows] / second) + _EPSILON)
+            rows = slice(None)
 
 
 def forward(weights: Weights, x: NDArray[Any]) -> list[NDArray[Any]]:
@@ -142,6 +160,8 @@ def mean_loss(loss: str, outputs: NDArray[Any], y: NDArray[Any]) -> float:
     """
     if loss == "mse":
         return float(np.mean((outputs - y) ** 2))
+    if loss == "binary_cross_entropy":
+        return float(np.mean(np.logaddexp(0.0, outputs) - y * outputs))
     shifted = outputs - outputs.max(axis=1, keepdims=True)
     log_sum = np.log(np.exp(shifted).sum(axis=1))
     return float(np.mean(log_sum - shifted[np.arange(len(shifted)), y]))

@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.bench.peers.library import Data, HeldTo, Library, Predictor, Weights
-from chainrule.bench.workloads import Inference, Training
+from chainrule.bench.workloads import Inference, ManyNetworks, SparseTraining, Training
+
+_LEAST_SOFTMAX = 3
+_IMPOSSIBLE = -1e9
 
 
 class ScikitLearn(Library):
@@ -18,6 +21,7 @@ class ScikitLearn(Library):
 
     name = "scikit-learn"
     packages = ("sklearn",)
+    workloads = (Training, ManyNetworks, Inference, SparseTraining)
     held_to: ClassVar[HeldTo] = {"avx2": {"OPENBLAS_CORETYPE": "Haswell"}}
 
     def trainer(
@@ -39,7 +43,10 @@ class _SklearnTrainer:
     def __init__(self, work: Training, data: Data, weights: Weights) -> None:
         sizes = work.network.sizes
         self._x, self._y = data
-        self._classes = np.arange(sizes[-1])
+        # Of two classes it makes one output, which learns otherwise under Adam; a third class that
+        # never comes, and is taken for impossible, makes it keep the two.
+        self._classes = np.arange(max(sizes[-1], _LEAST_SOFTMAX))
+        self._outputs = sizes[-1]
         self._classifies = work.loss == "cross_entropy"
         if not self._classifies and sizes[-1] == 1:
             self._y = self._y[:, 0]
@@ -57,6 +64,12 @@ class _SklearnTrainer:
         )
         # Parameters come into being with the first step; after it they and the optimizer restart.
         self._fit(self._x[: work.batch_size], self._y[: work.batch_size])
+        if self._classifies:
+            *hidden, weight, bias = weights
+            missing = len(self._classes) - sizes[-1]
+            weight = np.pad(weight, ((0, 0), (0, missing)))
+            bias = np.pad(bias, (0, missing), constant_values=_IMPOSSIBLE)
+            weights = [*hidden, weight, bias]
         _set_weights(self._net, weights)
         del self._net._optimizer
 
@@ -67,7 +80,8 @@ class _SklearnTrainer:
 
     def weights(self) -> list[NDArray[Any]]:
         pairs = zip(self._net.coefs_, self._net.intercepts_, strict=True)
-        return [array for pair in pairs for array in pair]
+        *hidden, weight, bias = [array for pair in pairs for array in pair]
+        return [*hidden, weight[:, : self._outputs], bias[: self._outputs]]
 
     def _fit(self, x: NDArray[Any], y: NDArray[Any]) -> None:
         if self._classifies:

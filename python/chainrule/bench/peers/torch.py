@@ -8,10 +8,19 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.bench.peers.library import Data, HeldTo, Library, Predictor, Weights
-from chainrule.bench.workloads import Inference, Network, Training
+from chainrule.bench.peers.library import Data, HeldTo, Library, Predictor, Trainer, Weights
+from chainrule.bench.peers.torch_bag import BagTrainer
+from chainrule.bench.workloads import (
+    CategoricalTraining,
+    Inference,
+    ManyNetworks,
+    Network,
+    SparseTraining,
+    Training,
+)
 
 
 class Torch(Library):
@@ -26,11 +35,22 @@ class Torch(Library):
             "ONEDNN_MAX_CPU_ISA": "AVX2",
         }
     }
+    workloads: ClassVar[tuple[type, ...]] = (
+        Training,
+        ManyNetworks,
+        Inference,
+        SparseTraining,
+        CategoricalTraining,
+    )
     compiles: ClassVar[bool] = False
 
-    def trainer(self, work: Training, data: Data, weights: Weights, threads: int) -> _TorchTrainer:
+    def trainer(self, work: Training, data: Data, weights: Weights, threads: int) -> Trainer:
         """Return a network that starts from some weights."""
         torch = _torch(threads)
+        if isinstance(work, CategoricalTraining):
+            return BagTrainer(torch, work, data, weights)
+        if isinstance(work, SparseTraining):
+            return _DensifyingTrainer(torch, work, data, weights)
         compiled = torch.compile if self.compiles else _as_it_is
         return _TorchTrainer(torch, work, data, weights, compiled)
 
@@ -58,6 +78,10 @@ class CompiledTorch(Torch):
         importlib.import_module("torch").compiler.reset()
 
 
+def _as_it_is(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return function
+
+
 class _TorchTrainer:
     def __init__(
         self,
@@ -65,12 +89,14 @@ class _TorchTrainer:
         work: Training,
         data: Data,
         weights: Weights,
-        compiled: Callable[[Callable[[Any, Any], Any]], Callable[[Any, Any], Any]],
+        compiled: Callable[[Callable[[Any, Any], Any]], Callable[[Any, Any], Any]] = _as_it_is,
     ) -> None:
         self._torch = torch
         torch.manual_seed(0)
-        self._x, self._y = map(torch.from_numpy, data)
         self._batch_size = work.batch_size
+        x, y = data
+        self._x = self._inputs(x)
+        self._y = torch.from_numpy(y)
         self._net = net = _network(torch, work.network, weights)
         kind = torch.optim.SGD if work.optimizer == "sgd" else torch.optim.Adam
         self._optimizer = kind(net.parameters(), lr=work.learning_rate, fused=True)
@@ -80,26 +106,40 @@ class _TorchTrainer:
 
     def train(self, epochs: int, *, shuffle: bool) -> None:
         torch = self._torch
-        rows = len(self._x)
+        rows = len(self._y)
         for _ in range(epochs):
             order = torch.randperm(rows) if shuffle else torch.arange(rows)
             for batch in order.split(self._batch_size):
                 self._optimizer.zero_grad()
-                self._loss(self._x[batch], self._y[batch]).backward()
+                self._loss(self._rows(batch), self._y[batch]).backward()
                 self._optimizer.step()
 
     def weights(self) -> list[NDArray[Any]]:
         return [p.detach().numpy().T for p in self._net.parameters()]
+
+    def _inputs(self, x: Any) -> Any:
+        return self._torch.from_numpy(x)
+
+    def _rows(self, batch: Any) -> Any:
+        return self._x[batch]
+
+
+class _DensifyingTrainer(_TorchTrainer):
+    """Fills the same dense batch from a CSR table again and again."""
+
+    def _inputs(self, x: Any) -> Any:
+        self._dense = np.empty((self._batch_size, x.shape[1]), x.dtype)
+        return x
+
+    def _rows(self, batch: Any) -> Any:
+        rows = self._x[batch.numpy()]
+        return self._torch.from_numpy(rows.toarray(out=self._dense[: rows.shape[0]]))
 
 
 def _torch(threads: int) -> Any:
     torch: Any = importlib.import_module("torch")
     torch.set_num_threads(threads)
     return torch
-
-
-def _as_it_is(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    return function
 
 
 def _network(torch: Any, network: Network, weights: Weights) -> Any:

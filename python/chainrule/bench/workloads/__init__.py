@@ -1,20 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The work that is measured: training, the training of many small networks, and inference."""
+"""The work that is measured: training, on sparse data too, of many small networks, inference."""
 
 from __future__ import annotations
 
+from chainrule.bench.workloads.categorical_training import CategoricalTraining
 from chainrule.bench.workloads.inference import Inference
 from chainrule.bench.workloads.many_networks import ManyNetworks
 from chainrule.bench.workloads.network import DIGITS_DENSITY, Network
+from chainrule.bench.workloads.sparse_training import SparseTraining
 from chainrule.bench.workloads.training import Training
 
 __all__ = [
     "QUICK",
     "SMALL",
+    "SPARSE",
     "WORKLOADS",
+    "CategoricalTraining",
     "Inference",
     "ManyNetworks",
     "Network",
+    "SparseTraining",
     "Training",
     "Workload",
 ]
@@ -59,6 +64,17 @@ WORKLOADS: tuple[Workload, ...] = (
     Inference(Network((8, 64, 64, 4)), 1, calls=1000),
     Inference(Network((376, 256, 256, 17)), 1, calls=1000),
     Inference(_DEEP, 1024, calls=4),
+)
+
+_CLICKS = Network((100_000, 256, 128, 1))
+SPARSE: tuple[Workload, ...] = (
+    SparseTraining(Network((20_000, 128, 2)), 128, "adam", 1e-3, rows=100_000),
+    CategoricalTraining(
+        _CLICKS, 1024, "lazy_adam", 1e-3, rows=1_000_000, loss="binary_cross_entropy"
+    ),
+    CategoricalTraining(
+        _CLICKS, 1024, "adagrad", 1e-2, rows=1_000_000, loss="binary_cross_entropy"
+    ),
 )
 
 SMALL: tuple[Workload, ...] = (_DIGITS, _WIDE_DIGITS, _TABLE, _ONE_DIGIT)

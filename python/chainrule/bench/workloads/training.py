@@ -24,13 +24,14 @@ class Training:
         What is trained.
     batch_size : int
         Rows per step.
-    optimizer : {"sgd", "adam"}
-        Without momentum; with PyTorch's defaults.
+    optimizer : {"sgd", "adam", "lazy_adam", "adagrad"}
+        Without momentum; with PyTorch's defaults. Lazy: weights of an input that is zero in the
+        whole batch, and their moments, stay as they are.
     learning_rate : float
         Constant.
     rows : int
         Rows of an epoch.
-    loss : {"cross_entropy", "mse"}
+    loss : {"cross_entropy", "mse", "binary_cross_entropy"}
         What is minimised.
     density : float
         Share of the inputs that is not zero.
@@ -40,10 +41,10 @@ class Training:
 
     network: Network
     batch_size: int
-    optimizer: Literal["sgd", "adam"]
+    optimizer: Literal["sgd", "adam", "lazy_adam", "adagrad"]
     learning_rate: float
     rows: int
-    loss: Literal["cross_entropy", "mse"] = "cross_entropy"
+    loss: Literal["cross_entropy", "mse", "binary_cross_entropy"] = "cross_entropy"
     density: float = 1.0
     check_batches: int = 8
 
@@ -104,3 +105,7 @@ class Training:
         # Some noise, so that repeated training does not end at a loss of zero.
         scores += 0.5 * rng.standard_normal(scores.shape, np.float32)
         return x, scores.argmax(axis=1)
+
+    def matrix(self) -> tuple[Any, NDArray[Any]]:
+        """Return the same with inputs as numbers that weights multiply."""
+        return self.data()
