@@ -289,6 +289,8 @@ def test_indices_beyond_32_bits(write):
         (b"1,2 1:2\n", ", line 1: the label is '1,2', expected a number", {}),
         (b"1 1:2 x\n", ", line 1: 'x' is no feature, expected index:value", {}),
         (b"1 1:2:3\n", ", line 1: the value of index 1 is '2:3', expected a number", {}),
+        (b"1 1:1-2\n", ", line 1: the value of index 1 is '1-2', expected a number", {}),
+        (b"1+2 1:1\n", ", line 1: the label is '1+2', expected a number", {}),
         (b"1 1:\n", ", line 1: the value of index 1 is '', expected a number", {}),
         (b"1 1:1_0\n", ", line 1: the value of index 1 is '1_0', expected a number", {}),
         (b"1 1: 2\n", ", line 1: the value of index 1 is '', expected a number", {}),
