@@ -22,6 +22,7 @@ from chainrule.stack import Stack
 
 if TYPE_CHECKING:
     from chainrule.callbacks import Callback
+    from chainrule.export_c import CExport
     from chainrule.losses import Loss
     from chainrule.optimizers import Optimizer
 
@@ -360,7 +361,7 @@ class Sequential(Stack):
         if link == "identity":
             raise ValueError(f"{loss.kind} has no link to probabilities; use predict")
         outputs = self.predict(x, batch_size=batch_size, num_threads=num_threads)
-        if _last_activation(self.layers) != link:
+        if not self._ends_with(link):
             _core.apply_link(loss._core, outputs)
         return outputs
 
@@ -385,6 +386,61 @@ class Sequential(Stack):
         """
         model_file.save(self, path)
 
+    def export_c(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        name: str = "model",
+        dtype: str = "float32",
+        calibration: object = None,
+        validation_data: Sequence[object] | None = None,
+        test_rows: object = None,
+    ) -> CExport:
+        """Write C99 that predicts without a heap: NAME.h, NAME.c and the self-test NAME_test.c.
+
+        Parameters
+        ----------
+        directory : path-like
+            Where to write; created if missing. Existing files are replaced.
+        name : str, default "model"
+            First part of the names of files, functions and macros.
+        dtype : {"float32", "int8"}, default "float32"
+            Of the dense layers' weights and arithmetic. What lies between them and is no relu, and
+            outputs, are floats in either case.
+        calibration : array_like of shape (rows, inputs), optional
+            Rows whose largest and smallest values, layer by layer, int8 is scaled to; needed for
+            int8.
+        validation_data : (x, y) or (x, y, sample_weight), optional
+            Where to compare loss and metrics before and after.
+        test_rows : array_like of shape (rows, inputs), optional
+            The first 8 become the self-test's vectors. Default: those of `calibration`, else random
+            numbers.
+
+        Returns
+        -------
+        CExport
+            Files, sizes, the largest difference, metrics before and after; prints as a report.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument does not fit or the network has no form in C; the text lists all reasons,
+            and nothing is written.
+        RuntimeError
+            If the number of inputs is not known yet.
+        """
+        from chainrule.export_c import export
+
+        return export(
+            self,
+            directory,
+            name=name,
+            dtype=dtype,
+            calibration=calibration,
+            validation_data=validation_data,
+            test_rows=test_rows,
+        )
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Sequential:
         """Copy the network with its parameters and the state of its training."""
         new = Sequential.__new__(Sequential)
@@ -404,6 +460,11 @@ class Sequential(Stack):
         if self._core is None:
             return Sequential, (self.layers, self.seed, self.dtype), state
         return model_file.from_bytes, (model_file.to_bytes(self),), state
+
+    def _ends_with(self, link: str | None) -> bool:
+        """Whether the last activation is already the loss's link."""
+        last = self.layers[-1]
+        return isinstance(last, Dense | Activation) and last.activation.config["kind"] == link
 
     def _chosen_loss(self, given: str | Loss | None) -> Loss:
         if given is not None:
@@ -438,10 +499,3 @@ class Sequential(Stack):
         if self._core is not None and optimizer.schedule != before:
             self._schedule_origin = self._core.total_steps
         self.optimizer = optimizer
-
-
-def _last_activation(layers: Sequence[Layer]) -> str:
-    last = layers[-1]
-    if isinstance(last, Dense | Activation):
-        return str(last.config["activation"]["kind"])
-    return "linear"

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a network to its C files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule import training
+from chainrule.atomic_file import write_atomically
+from chainrule.examples import prepare_validation
+from chainrule.export_c import self_test
+from chainrule.export_c.literals import check_name
+from chainrule.export_c.program import Array, Operation, lower, run
+from chainrule.export_c.quantization import quantized
+from chainrule.export_c.source import Model, header, source
+from chainrule.names import unknown_name
+from chainrule.progress import format_value
+
+if TYPE_CHECKING:
+    from chainrule.sequential import Sequential
+
+__all__ = ["CExport", "export"]
+
+_DTYPES = ("float32", "int8")
+_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class CExport:
+    """What an export has written; prints as a short report.
+
+    Attributes
+    ----------
+    files : tuple of Path
+        Header, source and self-test.
+    weight_bytes : int
+        Size of the constants.
+    scratch_bytes : int
+        Size of the memory that a call needs beside its stack frame.
+    largest_difference : float
+        From `Sequential.predict`, over the test vectors, relative to a row's largest output where
+        that exceeds 1. It is that of the same arithmetic in NumPy, and the self-test's is that of
+        the compiled code.
+    in_float : tuple of str
+        Of an int8 export the operations that are not int8.
+    before, after : dict
+        Loss and metrics of the network and of the C code on `validation_data`; empty without.
+    """
+
+    files: tuple[Path, ...]
+    weight_bytes: int
+    scratch_bytes: int
+    largest_difference: float
+    in_float: tuple[str, ...] = ()
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Return the report."""
+        lines = [
+            ("files", ", ".join(map(str, self.files))),
+            ("constants", f"{self.weight_bytes:,} bytes"),
+            ("scratch", f"{self.scratch_bytes:,} bytes"),
+            ("difference", f"{self.largest_difference:.1e} from predict"),
+        ]
+        for name, value in self.before.items():
+            after = self.after[name]
+            lines.append((name, f"{format_value(value)} before, {format_value(after)} after"))
+        if self.in_float:
+            lines.append(("in float", ", ".join(self.in_float)))
+        return "\n".join(f"{name:<10} {text}" for name, text in lines)
+
+
+def export(
+    net: Sequential,
+    directory: str | os.PathLike[str],
+    *,
+    name: str = "model",
+    dtype: str = "float32",
+    calibration: object = None,
+    validation_data: Sequence[object] | None = None,
+    test_rows: object = None,
+) -> CExport:
+    """Write a network as C; see `Sequential.export_c`."""
+    check_name(name)
+    if dtype not in _DTYPES:
+        raise ValueError(unknown_name("dtype", dtype, _DTYPES))
+    if dtype == "int8" and calibration is None:
+        raise ValueError("calibration: int8 needs rows of data to choose its scales from")
+    net._need_core()
+    data = None if calibration is None else net._features(calibration)
+    given = data if test_rows is None else net._features(test_rows)
+    plain = lower(net, into_weights=False)
+    in_float: list[str] = []
+    if dtype == "int8":
+        assert data is not None
+        operations, in_float = quantized(plain, data)
+    else:
+        operations = lower(net, into_weights=True)
+    model = _model(net, name, operations)
+    vectors, largest = _vectors(net, model, self_test.inputs_for(plain, given), dtype)
+    before, after = _compared(net, model, validation_data)
+
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {
+        f"{name}.h": header(model),
+        f"{name}.c": source(model),
+        f"{name}_test.c": self_test.self_test(model, vectors),
+    }
+    for file, text in texts.items():
+        write_atomically(folder / file, text.encode())
+    return CExport(
+        tuple(folder / file for file in texts),
+        model.weight_bytes,
+        model.scratch_bytes,
+        largest,
+        tuple(in_float),
+        before,
+        after,
+    )
+
+
+def _model(net: Sequential, name: str, operations: list[Operation]) -> Model:
+    link = None if net.loss is None else str(net.loss._core.link)
+    layers = tuple(repr(layer) for layer in net.layers)
+    if link == "identity":
+        link = None
+    return Model(name, layers, tuple(operations), link, net._ends_with(link))
+
+
+def _vectors(
+    net: Sequential, model: Model, x: Array, dtype: str
+) -> tuple[self_test.Vectors, float]:
+    outputs = net.predict(x).astype(np.float32)
+    largest = self_test.difference(run(model.operations, x), outputs)
+    if dtype == "int8":
+        # One rounding of an input the other way, by another compiler, is far below a quarter.
+        tolerance = 1.25 * largest + _TOLERANCE
+    else:
+        # The order of the sums may differ once more between NumPy and C.
+        tolerance = max(_TOLERANCE, 2 * largest)
+    probabilities = None if model.link is None else net.predict_proba(x).astype(np.float32)
+    return self_test.Vectors(x, outputs, probabilities, tolerance), largest
+
+
+def _compared(
+    net: Sequential, model: Model, validation_data: Sequence[object] | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return loss and metrics of the network and of the C code."""
+    if validation_data is None:
+        return {}, {}
+    loss = net._chosen_loss(None)
+    data = prepare_validation(net, validation_data, loss)
+    metrics = training.metrics_for(loss, net.outputs, None, data.y)
+    # The loss works from what enters its link.
+    operations = model.operations[:-1] if model.linked else model.operations
+    outputs = run(operations, data.x) if operations else data.x.astype(np.float32)
+    predictions = loss.link(outputs)
+    after = {"loss": loss(outputs, data.y, data.sample_weight)}
+    after |= {m.name: m(data.y, predictions, data.sample_weight) for m in metrics}
+    return net.evaluate(*validation_data, loss=loss, metrics=metrics), after

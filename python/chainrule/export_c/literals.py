@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names, numbers and arrays as C text."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["COLUMNS", "array", "check_name", "number"]
+
+COLUMNS = 100
+_TYPES = {
+    "float32": "float",
+    "int8": "int8_t",
+    "int32": "int32_t",
+    "uint8": "uint8_t",
+}
+# A model's header of one of these names would be found in place of the C library's.
+_HEADERS = (
+    "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal "
+    "stdarg stdbool stddef stdint stdio stdlib string tgmath time wchar wctype"
+).split()
+
+
+def check_name(name: object) -> str:
+    """Return `name` if it can begin the names of C functions and files.
+
+    Parameters
+    ----------
+    name : str
+        Letters, digits and underscores.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no C identifier, is reserved, or is the name of a header of the C library.
+
+    Examples
+    --------
+    >>> check_name("digits_2")
+    'digits_2'
+    >>> check_name("2-digits")
+    Traceback (most recent call last):
+        ...
+    ValueError: name must be letters, digits and underscores, beginning with a letter, got '2-digits'
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a string, got {name!r:.80}")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+        raise ValueError(
+            "name must be letters, digits and underscores, beginning with a letter, "
+            f"got {name!r:.80}"
+        )
+    if name.lower() in _HEADERS:
+        raise ValueError(f"name {name!r} is that of a header of the C library, {name.lower()}.h")
+    return name
+
+
+def number(value: Any) -> str:
+    """Return a float32 or an integer; the compiler reads back the same bits.
+
+    Examples
+    --------
+    >>> number(np.float32(0.1)), number(np.float32(1)), number(np.float32(-3e-20)), number(-7)
+    ('0.1f', '1.0f', '-3e-20f', '-7')
+    """
+    return f"{np.float32(value)!s}f" if isinstance(value, float | np.floating) else str(value)
+
+
+def array(name: str, values: NDArray[Any], *, flat: bool = False) -> str:
+    """Return the definition of a constant.
+
+    Parameters
+    ----------
+    name : str
+    values : ndarray of float32, int8, int32 or uint8
+        Of one or two axes. Each row of two axes begins a line.
+    flat : bool, default False
+        Whether two axes become one axis in C.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(array("bias_1", np.array([0.5, -1], np.float32)))
+    static const float bias_1[2] = {
+        0.5f, -1.0f,
+    };
+    >>> print(array("weight_1", np.array([[1, 2, 3], [4, 5, 6]], np.int8), flat=True))
+    static const int8_t weight_1[2 * 3] = {
+        1, 2, 3,
+        4, 5, 6,
+    };
+    """
+    sizes = (" * " if flat else "][").join(map(str, values.shape))
+    if values.ndim == 1:
+        lines = _row(values)
+    elif flat:
+        lines = [line for row in values for line in _row(row)]
+    else:
+        lines = [line for row in values for line in ("    {", *_row(row, 8), "    },")]
+    return "\n".join(
+        [f"static const {_TYPES[values.dtype.name]} {name}[{sizes}] = {{", *lines, "};"]
+    )
+
+
+def _row(values: NDArray[Any], indent: int = 4) -> list[str]:
+    suffix = "f" if values.dtype.kind == "f" else ""
+    text = " ".join(f"{number}{suffix}," for number in values.astype(str).tolist())
+    margin = " " * indent
+    return textwrap.wrap(text, COLUMNS, initial_indent=margin, subsequent_indent=margin)

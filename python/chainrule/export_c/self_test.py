@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program that checks the C code where it will run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chainrule.export_c.literals import array, number
+from chainrule.export_c.program import Affine, Array, Operation
+from chainrule.export_c.source import Model
+
+__all__ = ["Vectors", "difference", "inputs_for", "self_test"]
+
+_ROWS = 8
+
+_TEMPLATE = """\
+/* Compares {name} with what chainrule computed. Exit status: 0 if all rows agree, else 1. */
+#include "{name}.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+enum {{ ROWS = {rows} }};
+
+{arrays}
+
+/* The largest difference, relative to the largest expected value where that exceeds 1. */
+static float difference(const float* y, const float* expected, size_t n) {{
+  float scale = 1.0f;
+  float largest = 0.0f;
+  for (size_t i = 0; i < n; ++i) {{
+    const float size = expected[i] < 0.0f ? -expected[i] : expected[i];
+    const float distance = y[i] < expected[i] ? expected[i] - y[i] : y[i] - expected[i];
+    if (size > scale) scale = size;
+    if (!(distance <= largest)) largest = distance;
+    if (largest != largest) break; /* NaN */
+  }}
+  return largest / scale;
+}}
+
+static int report(const char* what, float largest, float tolerance) {{
+  const int agrees = largest <= tolerance;
+  printf("%s: largest difference %.2e, tolerance %.2e: %s\\n", what, (double)largest,
+         (double)tolerance, agrees ? "ok" : "FAILED");
+  return agrees;
+}}
+
+int main(void) {{
+  static {name}_scratch scratch;
+  static float y[{upper}_OUTPUTS];
+  int agree = 1;
+{checks}  return agree ? 0 : 1;
+}}
+"""
+
+_CHECK = """\
+  {{
+    float largest = 0.0f;
+    for (size_t row = 0; row < ROWS; ++row) {{
+      {name}_{function}(inputs[row], y, &scratch);
+      const float d = difference(y, {expected}[row], {upper}_OUTPUTS);
+      if (!(d <= largest)) largest = d;
+      if (d != d) break; /* NaN */
+    }}
+    agree &= report("{name}_{function}", largest, {tolerance});
+  }}
+"""
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Rows and what the library makes of them.
+
+    Attributes
+    ----------
+    x : ndarray of float32, shape (rows, inputs)
+    outputs : ndarray of float32, shape (rows, outputs)
+    probabilities : ndarray of float32, shape (rows, outputs), or None
+        Outputs behind the link, where there is one.
+    tolerance : float
+        How far the C code may be from them.
+    """
+
+    x: Array
+    outputs: Array
+    probabilities: Array | None
+    tolerance: float
+
+
+def self_test(model: Model, vectors: Vectors) -> str:
+    """Return the text of the program.
+
+    Parameters
+    ----------
+    model : Model
+    vectors : Vectors
+
+    Returns
+    -------
+    str
+    """
+    names = {"name": model.name, "upper": model.name.upper()}
+    tolerance = number(np.float32(vectors.tolerance))
+    arrays = [array("inputs", vectors.x), array("outputs", vectors.outputs)]
+    checks = [_CHECK.format(function="predict", expected="outputs", tolerance=tolerance, **names)]
+    if vectors.probabilities is not None:
+        arrays.append(array("probabilities", vectors.probabilities))
+        checks.append(
+            _CHECK.format(
+                function="predict_proba", expected="probabilities", tolerance=tolerance, **names
+            )
+        )
+    return _TEMPLATE.format(
+        rows=len(vectors.x), arrays="\n\n".join(arrays), checks="".join(checks), **names
+    )
+
+
+def difference(y: Array, expected: Array) -> float:
+    """Return the largest difference, as the program computes it.
+
+    Parameters
+    ----------
+    y, expected : ndarray of shape (rows, outputs)
+
+    Returns
+    -------
+    float
+    """
+    y, expected = y.astype(np.float64), expected.astype(np.float64)
+    scale = np.maximum(1.0, np.abs(expected).max(axis=1))
+    return float((np.abs(y - expected).max(axis=1) / scale).max())
+
+
+def inputs_for(operations: list[Operation], given: Array | None) -> Array:
+    """Return rows for the test vectors.
+
+    Parameters
+    ----------
+    operations : list of Operation
+        In float.
+    given : ndarray or None
+        Data, of which the first rows are taken. Without, rows are drawn so that the first layer
+        behind the scaling of the features sees normal variates.
+
+    Returns
+    -------
+    ndarray of float32, shape (rows, inputs)
+    """
+    if given is not None:
+        return given[:_ROWS].astype(np.float32)
+    x = np.random.default_rng(0).normal(size=(_ROWS, operations[0].inputs))
+    first = operations[0]
+    if isinstance(first, Affine):
+        x = (x - first.shift) / np.where(first.scale == 0, 1.0, first.scale)
+    return x.astype(np.float32)

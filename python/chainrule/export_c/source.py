@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The header and the C file of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import singledispatch
+
+from chainrule._core import __version__
+from chainrule.export_c.functions import definitions, needs_math
+from chainrule.export_c.literals import COLUMNS, array, number
+from chainrule.export_c.program import (
+    Activation,
+    Affine,
+    Array,
+    Copy,
+    Dense,
+    LayerNormalization,
+    Operation,
+)
+from chainrule.export_c.quantization import Dense8, Dense8Float, Quantize
+
+__all__ = ["Model", "header", "source"]
+
+_LINKS = {"softmax": "softmax", "sigmoid": "sigmoid", "exp": "exponentials"}
+_MEANINGS = {
+    "softmax": "the probabilities of the classes",
+    "sigmoid": "the probability of each output",
+    "exp": "the expected counts",
+}
+_BUFFERS = {"float": ("a", "b"), "int8": ("p", "q")}
+_C_TYPES = {"float": "float", "int8": "int8_t"}
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the C text is made from.
+
+    Attributes
+    ----------
+    name : str
+        First part of all names.
+    layers : tuple of str
+        The network's layers as text.
+    operations : tuple of Operation
+        What they have become.
+    link : str or None
+        The function between outputs and probabilities; None if there are no probabilities.
+    linked : bool
+        Whether the last operation is that link already.
+    """
+
+    name: str
+    layers: tuple[str, ...]
+    operations: tuple[Operation, ...]
+    link: str | None
+    linked: bool
+
+    @property
+    def inputs(self) -> int:
+        """Columns read."""
+        return self.operations[0].inputs
+
+    @property
+    def outputs(self) -> int:
+        """Columns written."""
+        return self.operations[-1].outputs
+
+    @property
+    def weight_bytes(self) -> int:
+        """Size of all constants."""
+        return sum(array.nbytes for operation in self.operations for array in operation.constants)
+
+    @property
+    def scratch(self) -> dict[str, tuple[str, int]]:
+        """C type and length of the buffers between operations, by name."""
+        sizes: dict[str, tuple[str, int]] = {}
+        for operation, (_, target) in zip(self.operations, self.places, strict=True):
+            if target != "y":
+                length = max(operation.outputs, sizes.get(target, ("", 0))[1])
+                sizes[target] = (_C_TYPES[operation.writes], length)
+        return dict(sorted(sizes.items()))
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Size of the scratch memory as C lays it out."""
+        floats = sum(length for kind, length in self.scratch.values() if kind == "float")
+        bytes_ = sum(length for kind, length in self.scratch.values() if kind != "float")
+        return 4 * (floats + -(-bytes_ // 4)) if floats else max(bytes_, 1)
+
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """Where each operation reads and writes: x, y, or a buffer."""
+        places = []
+        current = "x"
+        for index, operation in enumerate(self.operations):
+            free = [buffer for buffer in _BUFFERS[operation.writes] if buffer != current]
+            target = free[0]
+            if operation.in_place and current != "x":
+                target = current
+            elif all(later.in_place for later in self.operations[index + 1 :]):
+                target = "y"
+            places.append((current, target))
+            current = target
+        return places
+
+
+def header(model: Model) -> str:
+    """Return the text of the header.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    str
+    """
+    name, upper = model.name, model.name.upper()
+    fields = [f"  {kind} {buffer}[{n}];" for buffer, (kind, n) in model.scratch.items()]
+    kinds = {kind for kind, _ in model.scratch.values()}
+    lines = [
+        f"/* {name}: a neural network, {_widths(model)}. Written by chainrule {__version__}.",
+        "",
+        "   Nothing is allocated and nothing is kept between calls: calls at the same time need a",
+        "   scratch each, and nothing else. */",
+        f"#ifndef {upper}_H",
+        f"#define {upper}_H",
+        "",
+        *(["#include <stdint.h>", ""] if "int8_t" in kinds else []),
+        "#ifdef __cplusplus",
+        'extern "C" {',
+        "#endif",
+        "",
+        f"#define {upper}_INPUTS {model.inputs}",
+        f"#define {upper}_OUTPUTS {model.outputs}",
+        f"#define {upper}_SCRATCH_BYTES {model.scratch_bytes} /* sizeof({name}_scratch) */",
+        "",
+        "/* Memory for one call, static or on the stack. It needs no first value. */",
+        f"typedef struct {name}_scratch {{",
+        *(fields or ["  char unused[1];"]),
+        f"}} {name}_scratch;",
+        "",
+        "/* Computes the outputs of the last layer.",
+        "",
+        f"   x        {upper}_INPUTS values as the network was trained on; its scaling is done here.",
+        f"   y        {upper}_OUTPUTS values, written; may not overlap x.",
+        "   scratch  any content. */",
+        f"{_signature(model, 'predict')};",
+    ]
+    if model.link is not None:
+        lines += [
+            "",
+            f"/* Computes {_MEANINGS[model.link]}; arguments as above. */",
+            f"{_signature(model, 'predict_proba')};",
+        ]
+    lines += ["", "#ifdef __cplusplus", "}", "#endif", "", "#endif"]
+    return "\n".join(lines) + "\n"
+
+
+def source(model: Model) -> str:
+    """Return the text of the C file.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    str
+    """
+    calls = [_call(operation) for operation in model.operations]
+    functions = [call.function for call in calls]
+    body = []
+    for operation, call, (read, written) in zip(
+        model.operations, calls, model.places, strict=True
+    ):
+        arguments = ", ".join([_place(read), _place(written), *call.arguments])
+        body += _statement(f"{call.function}({arguments});", _origin(operation))
+    if not model.scratch:
+        body.insert(0, "  (void)scratch;")
+    proba = []
+    if model.link is not None:
+        proba = [f"{_signature(model, 'predict_proba')} {{"]
+        proba += [f"  {model.name}_predict(x, y, scratch);"]
+        if not model.linked:
+            functions.append(_LINKS[model.link])
+            proba += [f"  {functions[-1]}(y, y, {model.outputs});"]
+        proba += ["}"]
+    texts = definitions(functions)
+    listed = [f"   {index}  {layer}" for index, layer in enumerate(model.layers)]
+    parts = [
+        "\n".join(
+            [f"/* {model.name}: {_widths(model)}. Layers of the network:", "", *listed, "*/"]
+        ),
+        "\n".join(
+            [
+                f'#include "{model.name}.h"',
+                "",
+                *(["#include <math.h>"] if needs_math("\n".join(texts)) else []),
+                "#include <stddef.h>",
+                "#include <stdint.h>",
+            ]
+        ),
+        *(array(name, values, flat=True) for call in calls for name, values in call.arrays),
+        *texts,
+        "\n".join([f"{_signature(model, 'predict')} {{", *body, "}"]),
+        *(["\n".join(proba)] if proba else []),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A call without its first two arguments, with the arrays that it needs."""
+
+    function: str
+    arguments: tuple[str, ...]
+    arrays: tuple[tuple[str, Array], ...] = ()
+
+
+@singledispatch
+def _call(operation: Operation) -> _Call:
+    raise NotImplementedError(type(operation).__name__)
+
+
+@_call.register
+def _(operation: Copy) -> _Call:
+    return _Call("copy", (str(operation.inputs),))
+
+
+@_call.register
+def _(operation: Affine) -> _Call:
+    return _scaling(operation, "rescale", "affine", "")
+
+
+@_call.register
+def _(operation: Quantize) -> _Call:
+    return _scaling(operation, "quantize", "quantize_features", "input_")
+
+
+def _scaling(operation: Affine, uniform: str, by_feature: str, prefix: str) -> _Call:
+    columns = str(operation.inputs)
+    if operation.uniform:
+        scale, shift = number(operation.scale[0]), number(operation.shift[0])
+        return _Call(uniform, (columns, scale, shift))
+    names = (f"{prefix}scale_{operation.layer}", f"{prefix}shift_{operation.layer}")
+    arrays = tuple(zip(names, operation.constants, strict=True))
+    return _Call(by_feature, (columns, *names), arrays)
+
+
+@_call.register
+def _(operation: Dense) -> _Call:
+    return _dense(operation, "dense", ("weight", "bias"))
+
+
+@_call.register
+def _(operation: Dense8) -> _Call:
+    names = ("weight", "bias", "multiplier", "shift")
+    return _dense(operation, "dense_int8", names, str(operation.zero_point))
+
+
+@_call.register
+def _(operation: Dense8Float) -> _Call:
+    return _dense(operation, "dense_int8_float", ("weight", "bias", "scale"))
+
+
+def _dense(operation: Operation, function: str, kinds: Sequence[str], *more: str) -> _Call:
+    names = [f"{kind}_{operation.layer}" for kind in kinds]
+    weight, *others = operation.constants
+    # A row for each output, so that the sums read one value after the other.
+    arrays = tuple(zip(names, [weight.T, *others], strict=True))
+    return _Call(function, (str(operation.inputs), str(operation.outputs), *names, *more), arrays)
+
+
+@_call.register
+def _(operation: Activation) -> _Call:
+    config = operation.activation.config
+    kind = config.pop("kind")
+    # The C library has a function of this name.
+    function = "hyperbolic_tangent" if kind == "tanh" else kind
+    return _Call(function, (str(operation.inputs), *(number(v) for v in config.values())))
+
+
+@_call.register
+def _(operation: LayerNormalization) -> _Call:
+    names = (f"gamma_{operation.layer}", f"beta_{operation.layer}")
+    arrays = tuple(zip(names, operation.constants, strict=True))
+    arguments = (str(operation.inputs), *names, number(operation.epsilon))
+    return _Call("layer_normalization", arguments, arrays)
+
+
+def _place(name: str) -> str:
+    return name if name in ("x", "y") else f"scratch->{name}"
+
+
+def _origin(operation: Operation) -> str:
+    layers = sorted((operation.layer, *operation.merged))
+    return f"layer{'s' * (len(layers) > 1)} {', '.join(map(str, layers))}"
+
+
+def _widths(model: Model) -> str:
+    dense = [o.outputs for o in model.operations if o.inputs != o.outputs or o.constants]
+    return " -> ".join(map(str, [model.inputs, *(dense or [model.outputs])]))
+
+
+def _statement(text: str, comment: str) -> list[str]:
+    line = f"  {text}  /* {comment} */"
+    return [line] if len(line) <= COLUMNS else [f"  /* {comment} */", f"  {text}"]
+
+
+def _signature(model: Model, function: str) -> str:
+    name, upper = model.name, model.name.upper()
+    start = f"void {name}_{function}("
+    parameters = [f"const float x[{upper}_INPUTS]", f"float y[{upper}_OUTPUTS]"]
+    parameters += [f"{name}_scratch* scratch"]
+    line = f"{start}{', '.join(parameters)})"
+    if len(line) < COLUMNS - 1:
+        return line
+    return start + f",\n{' ' * len(start)}".join(parameters) + ")"
