@@ -14,7 +14,7 @@ import pytest
 import chainrule as cr
 from chainrule.cli import main
 
-COMMANDS = ("train", "evaluate", "predict", "inspect", "bench")
+COMMANDS = ("train", "evaluate", "predict", "inspect", "export-c", "bench")
 
 
 def error_of(capsys, *argv):
@@ -51,7 +51,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("argv", "text"),
     [
-        ([], "no command; expected one of train, evaluate, predict, inspect, bench, or --help"),
+        ([], "no command; expected one of train, evaluate, predict, inspect, export-c, bench, or"),
         (["trian"], "unknown command 'trian'; did you mean 'train'? valid: train, evaluate, "),
         (["--verison"], "unknown option '--verison'; did you mean '--version'?"),
         (["train", "--epoch", "3"], "unknown option '--epoch'; did you mean '--epochs'?"),
@@ -118,6 +118,18 @@ def folder(tmp_path, monkeypatch):
         (["inspect"], "the following arguments are required: MODEL"),
         (["inspect", "none.safetensors"], "none.safetensors: No such file or directory"),
         (["inspect", "data.npz"], "data.npz: not a model file"),
+        (["export-c", "model.safetensors"], "the following arguments are required: --out"),
+        (["export-c", "none", "--out", "c"], "none: No such file or directory"),
+        (["export-c", "model.safetensors", "--out", "c", "--dtype", "int4"], "invalid choice: 'i"),
+        (["export-c", "model.safetensors", "--out", "c", "--name", "a b"], "name must be letters"),
+        (["export-c", "math.safetensors", "--out", "c"], "--name is needed: name 'math' is that"),
+        (["export-c", "model.safetensors", "--out", "c", "--dtype", "int8"], "int8 needs --data"),
+        (["export-c", "model.safetensors", "--out", "c", "--label", "0"], "for the CSV file of --"),
+        (
+            ["export-c", "model.safetensors", "--out", "c", "--data", "digits"],
+            "64 columns; the network expects 3",
+        ),
+        (["export-c", "model.safetensors", "--out", "text.txt"], "text.txt: Not a directory"),
         (["bench", "--json", "nowhere/x.json"], "nowhere: no such folder"),
         (["bench", "--threads", "two"], "argument --threads: expected an integer >= 1, got 'two'"),
     ],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line, ``chainrule``: train, evaluate, predict, inspect and bench."""
+"""The command line, ``chainrule``: train, evaluate, predict, inspect, export-c and bench."""
 
 from __future__ import annotations
 

@@ -54,6 +54,17 @@ examples:
 
 _INSPECT_HELP = "Print a model file's layers, shapes, sizes and the state of its training."
 
+_EXPORT_C_HELP = """\
+Write a model as C99: NAME.h and NAME.c, which need no heap and no library (math.h for some
+activations), and NAME_test.c, a program that checks them against chainrule. Prints sizes, the
+largest difference, and with labelled data the accuracy before and after."""
+
+_EXPORT_C_EXAMPLES = """\
+examples:
+  chainrule export-c digits.safetensors --out firmware
+  chainrule export-c digits.safetensors --out firmware --dtype int8 --data digits
+  cc -std=c99 firmware/digits.c firmware/digits_test.c -o digits_test && ./digits_test"""
+
 _BENCH_HELP = """\
 Measure training speed against the libraries installed beside chainrule (NumPy by hand,
 scikit-learn, PyTorch, JAX) on the same work, and print a Markdown table. Each library first has to
@@ -136,6 +147,8 @@ def _parsers() -> tuple[_Parser, Mapping[str, _Parser]]:
     _add_predict(predict)
     inspect = add("inspect", "Print what a model file holds.", _INSPECT_HELP)
     _add_model(inspect)
+    export_c = add("export-c", "Write a model as C.", _EXPORT_C_HELP, _EXPORT_C_EXAMPLES)
+    _add_export_c(export_c)
     bench = add("bench", "Measure speed beside other libraries.", _BENCH_HELP, _BENCH_EXAMPLES)
     _add_bench(bench)
     return parser, group.choices
@@ -143,7 +156,8 @@ def _parsers() -> tuple[_Parser, Mapping[str, _Parser]]:
 
 def _runner(command: str) -> Callable[[argparse.Namespace], int]:
     def run(options: argparse.Namespace) -> int:
-        status: int = importlib.import_module(f"chainrule.cli.{command}").run(options)
+        module = importlib.import_module(f"chainrule.cli.{command.replace('-', '_')}")
+        status: int = module.run(options)
         return status
 
     return run
@@ -265,6 +279,29 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     _add_threads(parser)
 
 
+def _add_export_c(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="Folder to write to; created if missing."
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=("float", "int8"),
+        default="float",
+        help="Of weights and arithmetic; int8 needs --data. Default: float.",
+    )
+    parser.add_argument(
+        "--name", metavar="NAME", help="C identifier. Default: the model file's name."
+    )
+    _add_data(
+        parser,
+        default=None,
+        required=False,
+        more=" The training rows set int8's scales and the test rows measure its accuracy; a .npy "
+        "file of rows sets the scales alone.",
+    )
+
+
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick", action="store_true", help="Fewer rows and rounds, for a first impression."
@@ -281,14 +318,16 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="Model file that train has written.")
 
 
-def _add_data(parser: argparse.ArgumentParser, default: str | None) -> None:
+def _add_data(
+    parser: argparse.ArgumentParser, default: str | None, *, required: bool = True, more: str = ""
+) -> None:
     data = parser.add_argument_group("data")
     data.add_argument(
         "--data",
         default=default,
-        required=default is None,
+        required=required and default is None,
         metavar="DATA",
-        help=_DATA_HELP + (f" Default: {default}." if default else ""),
+        help=_DATA_HELP + more + (f" Default: {default}." if default else ""),
     )
     data.add_argument(
         "--label",

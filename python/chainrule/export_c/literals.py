@@ -21,9 +21,9 @@ _TYPES = {
 }
 # A model's header of one of these names would be found in place of the C library's.
 _HEADERS = (
-    "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal "
-    "stdarg stdbool stddef stdint stdio stdlib string tgmath time wchar wctype"
-).split()
+    "assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdarg|"
+    "stdbool|stddef|stdint|stdio|stdlib|string|tgmath|time|wchar|wctype"
+)
 
 
 def check_name(name: object) -> str:
@@ -50,7 +50,7 @@ def check_name(name: object) -> str:
     >>> check_name("2-digits")
     Traceback (most recent call last):
         ...
-    ValueError: name must be letters, digits and underscores, beginning with a letter, got '2-digits'
+    ValueError: name must be letters, digits and underscores, beginning with a letter, got ...
     """
     if not isinstance(name, str):
         raise TypeError(f"name must be a string, got {name!r:.80}")
@@ -59,7 +59,7 @@ def check_name(name: object) -> str:
             "name must be letters, digits and underscores, beginning with a letter, "
             f"got {name!r:.80}"
         )
-    if name.lower() in _HEADERS:
+    if re.fullmatch(_HEADERS, name, re.IGNORECASE):
         raise ValueError(f"name {name!r} is that of a header of the C library, {name.lower()}.h")
     return name
 

@@ -18,7 +18,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.export_c.program import Activation, Affine, Array, Dense, Operation, pieces, refuse
+from chainrule.export_c.lowering import refuse
+from chainrule.export_c.operations import (
+    Activation,
+    Affine,
+    Array,
+    Dense,
+    Operation,
+    apply,
+    pieces,
+)
 
 __all__ = ["Dense8", "Dense8Float", "Quantize", "quantized"]
 
@@ -102,7 +111,8 @@ class Dense8(Operation):
         sums = _sums(x, self.weight, self.bias)
         shift = self.shift.astype(np.int64)
         magnitude = (np.abs(sums) * self.multiplier + (1 << (shift - 1))) >> shift
-        return np.clip(np.sign(sums) * magnitude + self.zero_point, -128, 127).astype(np.int8)
+        rounded: Array = np.sign(sums) * magnitude + self.zero_point
+        return rounded.clip(-128, 127).astype(np.int8)
 
 
 def quantized(operations: Sequence[Operation], x: Array) -> tuple[list[Operation], list[str]]:
@@ -143,9 +153,11 @@ def quantized(operations: Sequence[Operation], x: Array) -> tuple[list[Operation
             continue
         assert isinstance(operation, Dense)
         scale, zero = entering[operation.layer]
-        if not result or result[-1].writes != "int8":
-            before = result.pop() if result and isinstance(result[-1], Affine) else None
+        last = result[-1] if result else None
+        if last is None or last.writes != "int8":
+            before = last if isinstance(last, Affine) else None
             if before is not None:
+                result.pop()
                 in_float.pop()
             result.append(_quantize(operation, before, scale, zero))
         weight, bias, steps = _integers(operation, scale, zero)
@@ -160,7 +172,7 @@ def quantized(operations: Sequence[Operation], x: Array) -> tuple[list[Operation
             multiplier, shift = _fixed_point(steps / next_scale)
             result.append(Dense8(*shared, weight, bias, multiplier, shift, next_zero))
         else:
-            result.append(Dense8Float(*shared, weight, bias, np.float32(steps)))
+            result.append(Dense8Float(*shared, weight, bias, steps.astype(np.float32)))
     return result, in_float
 
 
@@ -194,7 +206,7 @@ def _entering_ranges(operations: Sequence[Operation], x: Array) -> dict[int, tup
                         f"calibration: what enters layer {operation.layer} is not finite for a row"
                     )
                 ranges[operation.layer] = low, high
-            rows = operation.run(rows)
+            rows = apply(operation, rows)
     return {layer: _scale_and_zero(*limits) for layer, limits in ranges.items()}
 
 
@@ -208,8 +220,8 @@ def _quantize(dense: Dense, before: Affine | None, scale: float, zero: int) -> Q
     factor = np.ones(n) if before is None else before.scale.astype(np.float64)
     offset = np.zeros(n) if before is None else before.shift.astype(np.float64)
     merged = () if before is None else (before.layer, *before.merged)
-    factor, offset = np.float32(factor / scale), np.float32(offset / scale + zero)
-    return Quantize(dense.layer, merged, n, n, factor, offset)
+    factor, offset = factor / scale, offset / scale + zero
+    return Quantize(dense.layer, merged, n, n, factor.astype(np.float32), offset.astype(np.float32))
 
 
 def _integers(dense: Dense, scale: float, zero: int) -> tuple[Array, Array, Array]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainrule.export_c.literals import array, number
-from chainrule.export_c.program import Affine, Array, Operation
-from chainrule.export_c.source import Model
+from chainrule.export_c.model import Model
+from chainrule.export_c.operations import Affine, Array, Operation
 
 __all__ = ["Vectors", "difference", "inputs_for", "self_test"]
 

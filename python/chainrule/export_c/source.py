@@ -10,7 +10,8 @@ from functools import singledispatch
 from chainrule._core import __version__
 from chainrule.export_c.functions import definitions, needs_math
 from chainrule.export_c.literals import COLUMNS, array, number
-from chainrule.export_c.program import (
+from chainrule.export_c.model import Model
+from chainrule.export_c.operations import (
     Activation,
     Affine,
     Array,
@@ -21,89 +22,14 @@ from chainrule.export_c.program import (
 )
 from chainrule.export_c.quantization import Dense8, Dense8Float, Quantize
 
-__all__ = ["Model", "header", "source"]
+__all__ = ["header", "source"]
 
-_LINKS = {"softmax": "softmax", "sigmoid": "sigmoid", "exp": "exponentials"}
+_LINKS = {"softmax": "softmax", "sigmoid": "sigmoid", "exponential": "exponentials"}
 _MEANINGS = {
     "softmax": "the probabilities of the classes",
     "sigmoid": "the probability of each output",
-    "exp": "the expected counts",
+    "exponential": "the expected counts",
 }
-_BUFFERS = {"float": ("a", "b"), "int8": ("p", "q")}
-_C_TYPES = {"float": "float", "int8": "int8_t"}
-
-
-@dataclass(frozen=True)
-class Model:
-    """What the C text is made from.
-
-    Attributes
-    ----------
-    name : str
-        First part of all names.
-    layers : tuple of str
-        The network's layers as text.
-    operations : tuple of Operation
-        What they have become.
-    link : str or None
-        The function between outputs and probabilities; None if there are no probabilities.
-    linked : bool
-        Whether the last operation is that link already.
-    """
-
-    name: str
-    layers: tuple[str, ...]
-    operations: tuple[Operation, ...]
-    link: str | None
-    linked: bool
-
-    @property
-    def inputs(self) -> int:
-        """Columns read."""
-        return self.operations[0].inputs
-
-    @property
-    def outputs(self) -> int:
-        """Columns written."""
-        return self.operations[-1].outputs
-
-    @property
-    def weight_bytes(self) -> int:
-        """Size of all constants."""
-        return sum(array.nbytes for operation in self.operations for array in operation.constants)
-
-    @property
-    def scratch(self) -> dict[str, tuple[str, int]]:
-        """C type and length of the buffers between operations, by name."""
-        sizes: dict[str, tuple[str, int]] = {}
-        for operation, (_, target) in zip(self.operations, self.places, strict=True):
-            if target != "y":
-                length = max(operation.outputs, sizes.get(target, ("", 0))[1])
-                sizes[target] = (_C_TYPES[operation.writes], length)
-        return dict(sorted(sizes.items()))
-
-    @property
-    def scratch_bytes(self) -> int:
-        """Size of the scratch memory as C lays it out."""
-        floats = sum(length for kind, length in self.scratch.values() if kind == "float")
-        bytes_ = sum(length for kind, length in self.scratch.values() if kind != "float")
-        return 4 * (floats + -(-bytes_ // 4)) if floats else max(bytes_, 1)
-
-    @property
-    def places(self) -> list[tuple[str, str]]:
-        """Where each operation reads and writes: x, y, or a buffer."""
-        places = []
-        current = "x"
-        for index, operation in enumerate(self.operations):
-            free = [buffer for buffer in _BUFFERS[operation.writes] if buffer != current]
-            target = free[0]
-            if operation.in_place and current != "x":
-                target = current
-            elif all(later.in_place for later in self.operations[index + 1 :]):
-                target = "y"
-            places.append((current, target))
-            current = target
-        return places
 
 
 def header(model: Model) -> str:
@@ -144,7 +70,7 @@ def header(model: Model) -> str:
         "",
         "/* Computes the outputs of the last layer.",
         "",
-        f"   x        {upper}_INPUTS values as the network was trained on; its scaling is done here.",
+        f"   x        {upper}_INPUTS values as in the training data; the network scales them.",
         f"   y        {upper}_OUTPUTS values, written; may not overlap x.",
         "   scratch  any content. */",
         f"{_signature(model, 'predict')};",
@@ -173,9 +99,7 @@ def source(model: Model) -> str:
     calls = [_call(operation) for operation in model.operations]
     functions = [call.function for call in calls]
     body = []
-    for operation, call, (read, written) in zip(
-        model.operations, calls, model.places, strict=True
-    ):
+    for operation, call, (read, written) in zip(model.operations, calls, model.places, strict=True):
         arguments = ", ".join([_place(read), _place(written), *call.arguments])
         body += _statement(f"{call.function}({arguments});", _origin(operation))
     if not model.scratch:

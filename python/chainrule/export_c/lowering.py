@@ -1,173 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a network becomes in C: a list of operations, each a call of one C function."""
+"""From layers to operations."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import activations, layers
+from chainrule import activations
+from chainrule.export_c.operations import (
+    Activation,
+    Affine,
+    Array,
+    Copy,
+    Dense,
+    LayerNormalization,
+    Operation,
+)
 
 if TYPE_CHECKING:
     from chainrule.sequential import Sequential
 
-__all__ = [
-    "Activation",
-    "Affine",
-    "Copy",
-    "Dense",
-    "LayerNormalization",
-    "Operation",
-    "lower",
-    "pieces",
-    "refuse",
-    "run",
-]
+__all__ = ["lower", "refuse"]
 
-Array = NDArray[Any]
 _LARGEST = float(np.finfo(np.float32).max)
 # Weights times a factor beyond these could leave the range in which floats have all their digits.
 _MODERATE = (1e-6, 1e6)
-_ROWS_AT_A_TIME = 4096
-
-
-@dataclass(frozen=True, eq=False)
-class Operation(ABC):
-    """One step from a row of numbers to the next.
-
-    Attributes
-    ----------
-    layer : int
-        The layer of the network that it is, or the first of several.
-    merged : tuple of int
-        Further layers that have become part of it.
-    inputs, outputs : int
-        Columns read and written.
-    name : str
-        What to call it.
-    in_place : bool
-        Whether it can write over what it reads.
-    reads, writes : {"float", "int8"}
-        Types of its values.
-    """
-
-    layer: int
-    merged: tuple[int, ...]
-    inputs: int
-    outputs: int
-    name: ClassVar[str]
-    in_place: ClassVar[bool] = True
-    reads: ClassVar[str] = "float"
-    writes: ClassVar[str] = "float"
-
-    @abstractmethod
-    def run(self, x: Array) -> Array:
-        """Return what the C function gives for each row of `x`, to rounding."""
-
-    @property
-    def constants(self) -> tuple[Array, ...]:
-        """The arrays that become constants of the C file."""
-        return ()
-
-
-@dataclass(frozen=True, eq=False)
-class Copy(Operation):
-    """y = x, of a network that does nothing in inference."""
-
-    name = "copy"
-
-    def run(self, x: Array) -> Array:
-        """Return `x`."""
-        return x
-
-
-@dataclass(frozen=True, eq=False)
-class Affine(Operation):
-    """y = scale * x + shift, of arrays of shape (inputs,)."""
-
-    scale: Array
-    shift: Array
-    name = "scaling"
-
-    @property
-    def uniform(self) -> bool:
-        """Whether all features have the same scale and shift."""
-        return bool((self.scale == self.scale[0]).all() and (self.shift == self.shift[0]).all())
-
-    @property
-    def constants(self) -> tuple[Array, ...]:
-        """None where two numbers are enough."""
-        return () if self.uniform else (self.scale, self.shift)
-
-    def run(self, x: Array) -> Array:
-        """Return the scaled rows."""
-        return x * self.scale + self.shift
-
-
-@dataclass(frozen=True, eq=False)
-class Dense(Operation):
-    """y = x weight + bias, of shapes (inputs, outputs) and (outputs,)."""
-
-    weight: Array
-    bias: Array
-    name = "dense"
-    in_place = False
-
-    @property
-    def constants(self) -> tuple[Array, ...]:
-        """Weight and bias."""
-        return self.weight, self.bias
-
-    def run(self, x: Array) -> Array:
-        """Return the sums."""
-        return x @ self.weight + self.bias
-
-
-@dataclass(frozen=True, eq=False)
-class Activation(Operation):
-    """A non-linearity."""
-
-    activation: activations.Activation
-    name = "activation"
-
-    def run(self, x: Array) -> Array:
-        """Return what the library makes of `x`."""
-        return self._network.predict(x)
-
-    @cached_property
-    def _network(self) -> Sequential:
-        return _one_layer(self.inputs, layers.Activation(self.activation))
-
-
-@dataclass(frozen=True, eq=False)
-class LayerNormalization(Operation):
-    """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta over the row."""
-
-    gamma: Array
-    beta: Array
-    epsilon: float
-    name = "layer normalization"
-
-    @property
-    def constants(self) -> tuple[Array, ...]:
-        """Factors and offsets."""
-        return self.gamma, self.beta
-
-    def run(self, x: Array) -> Array:
-        """Return what the library makes of `x`."""
-        return self._network.predict(x)
-
-    @cached_property
-    def _network(self) -> Sequential:
-        net = _one_layer(self.inputs, layers.LayerNormalization(epsilon=self.epsilon))
-        net.set_weights({"0.gamma": self.gamma, "0.beta": self.beta})
-        return net
 
 
 def lower(net: Sequential, *, into_weights: bool) -> list[Operation]:
@@ -196,8 +57,8 @@ def lower(net: Sequential, *, into_weights: bool) -> list[Operation]:
     """
     parameters: dict[int, dict[str, Array]] = {}
     for name, values in net.parameters.items():
-        layer, array = name.split(".")
-        parameters.setdefault(int(layer), {})[array] = values.astype(np.float64)
+        owner, array = name.split(".")
+        parameters.setdefault(int(owner), {})[array] = values.astype(np.float64)
     operations: list[Operation] = []
     reasons = []
     columns = inputs = net._need_core().inputs
@@ -226,22 +87,6 @@ def lower(net: Sequential, *, into_weights: bool) -> list[Operation]:
     return operations or [Copy(0, (), inputs, inputs)]
 
 
-def run(operations: Sequence[Operation], x: Array) -> Array:
-    """Return the outputs of all operations for the rows of `x`, as the C code computes them."""
-    outputs = []
-    for rows in pieces(x):
-        for operation in operations:
-            rows = operation.run(rows)
-        outputs.append(rows)
-    return np.concatenate(outputs)
-
-
-def pieces(x: Array) -> Iterator[Array]:
-    """Yield the rows of `x` as float32, not too many at a time."""
-    for start in range(0, len(x), _ROWS_AT_A_TIME):
-        yield x[start : start + _ROWS_AT_A_TIME].astype(np.float32)
-
-
 def refuse(reasons: Iterable[str]) -> None:
     """Raise ValueError with all reasons why a network cannot be exported, if there are any."""
     listed = list(reasons)
@@ -251,12 +96,6 @@ def refuse(reasons: Iterable[str]) -> None:
 
 def _fits(values: Array) -> bool:
     return bool(np.isfinite(values).all() and (np.abs(values) <= _LARGEST).all())
-
-
-def _one_layer(inputs: int, layer: layers.Layer) -> Sequential:
-    from chainrule.sequential import Sequential
-
-    return Sequential([layers.Input(inputs), layer], seed=0)
 
 
 def _activation(activation: activations.Activation, index: int, columns: int) -> list[Operation]:
@@ -369,14 +208,18 @@ def _is_factor(affine: Affine) -> bool:
 
 
 def _in_float32(operation: Operation) -> Operation:
-    with np.errstate(over="ignore"):
-        if isinstance(operation, Affine):
-            scale, shift = operation.scale, operation.shift
-            return replace(operation, scale=np.float32(scale), shift=np.float32(shift))
-        if isinstance(operation, Dense):
-            weight, bias = operation.weight, operation.bias
-            return replace(operation, weight=np.float32(weight), bias=np.float32(bias))
-        if isinstance(operation, LayerNormalization):
-            gamma, beta = operation.gamma, operation.beta
-            return replace(operation, gamma=np.float32(gamma), beta=np.float32(beta))
+    if isinstance(operation, Affine):
+        scale, shift = _floats(operation.scale), _floats(operation.shift)
+        return replace(operation, scale=scale, shift=shift)
+    if isinstance(operation, Dense):
+        weight, bias = _floats(operation.weight), _floats(operation.bias)
+        return replace(operation, weight=weight, bias=bias)
+    if isinstance(operation, LayerNormalization):
+        gamma, beta = _floats(operation.gamma), _floats(operation.beta)
+        return replace(operation, gamma=gamma, beta=beta)
     return operation
+
+
+def _floats(values: Array) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)

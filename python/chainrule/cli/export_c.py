@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``chainrule export-c``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from chainrule import data
+from chainrule.cli import dataset
+from chainrule.export_c.literals import check_name
+from chainrule.model_file import load
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write a model as C and print what was written."""
+    name = _name(options)
+    if options.dtype == "int8" and options.data is None:
+        raise ValueError("--dtype int8 needs --data, rows to choose its scales from")
+    net = load(options.model)
+    print(
+        net.export_c(
+            options.out,
+            name=name,
+            dtype={"float": "float32"}.get(options.dtype, options.dtype),
+            **_data(options, has_loss=net.loss is not None),
+        )
+    )
+    return 0
+
+
+def _name(options: argparse.Namespace) -> str:
+    if options.name is not None:
+        return check_name(options.name)
+    stem = dataset.stem(options.model)
+    try:
+        return check_name(stem)
+    except ValueError as error:
+        raise ValueError(f"--name is needed: {error}") from None
+
+
+def _data(options: argparse.Namespace, *, has_loss: bool) -> dict[str, Any]:
+    if options.data is None:
+        if options.label is not None or options.header != "auto":
+            raise ValueError("--label and --header are for the CSV file of --data")
+        return {}
+    if Path(options.data).suffix.lower() == ".npy":
+        return {"calibration": data.load_npy(options.data)}
+    train, test = dataset.read_both(options.data, label=options.label, header=options.header)
+    return {
+        "calibration": train.x,
+        "validation_data": (test.x, test.y) if has_loss else None,
+    }

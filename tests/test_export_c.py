@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks as C: what compilers make of them agrees with the library and with plain NumPy."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import reference
+from compiled_c import (
+    build,
+    difference,
+    each_compiler,
+    load,
+    needs_compiler,
+    outputs,
+    self_test,
+    undefined_symbols,
+)
+
+import chainrule as cr
+from chainrule import activations
+from chainrule.export_c.functions import definitions
+
+ACTIVATIONS = [
+    "linear",
+    "relu",
+    cr.activations.LeakyRelu(0.2),
+    cr.activations.LeakyRelu(0.0),
+    cr.activations.Elu(0.7),
+    "gelu",
+    "gelu_tanh",
+    "silu",
+    "sigmoid",
+    "tanh",
+    "softplus",
+    "softmax",
+]
+
+
+def shaken(net, seed=0):
+    """Give every parameter a value that would show."""
+    rng = np.random.default_rng(seed)
+    values = {}
+    for name, array in net.parameters.items():
+        values[name] = rng.normal(size=array.shape) / np.sqrt(max(1, array.shape[0]))
+        if "variance" in name:
+            values[name] = rng.uniform(0.5, 2.0, size=array.shape)
+    net.set_weights(values)
+    return net
+
+
+def random_network(seed):
+    rng = np.random.default_rng(seed)
+    layers = [cr.Input(int(rng.integers(1, 20)))]
+    if rng.random() < 0.5:
+        layers.append(cr.Normalization() if rng.random() < 0.5 else cr.Rescaling(0.3, offset=-1.0))
+    for _ in range(rng.integers(1, 5)):
+        activation = ACTIVATIONS[rng.integers(len(ACTIVATIONS))]
+        choices = [
+            cr.Dense(int(rng.integers(1, 24)), activation=activation, use_bias=rng.random() < 0.8),
+            cr.Activation(activation),
+            cr.BatchNormalization(scale=bool(rng.random() < 0.5)),
+            cr.LayerNormalization(center=bool(rng.random() < 0.5)),
+            cr.Dropout(0.3),
+            cr.Rescaling(1.5, offset=float(rng.integers(2))),
+        ]
+        layers += [choices[0], choices[rng.integers(len(choices))]]
+    return shaken(cr.Sequential(layers, seed=seed), seed)
+
+
+def check(compiler, net, folder, x, name="model", tolerance=1e-5):
+    net.export_c(folder, name=name, test_rows=x)
+    done = self_test(compiler, folder, name)
+    assert done.returncode == 0, done.stdout + done.stderr
+    y = outputs(load(compiler, folder, name), name, net, x)
+    assert difference(y, net.predict(x)) <= tolerance
+    if "Dropout" not in repr(net):
+        assert difference(y, reference.Network(net).forward(x, training=False)) <= tolerance
+
+
+@needs_compiler
+@each_compiler
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)
+def test_activations(tmp_path, compiler, activation, rng):
+    layers = [cr.Input(4), cr.Dense(9, activation=activation), cr.Dense(3), cr.Activation("tanh")]
+    net = shaken(cr.Sequential([*layers, cr.Activation(activation)], seed=0))
+    check(compiler, net, tmp_path, 5 * rng.normal(size=(200, 4)).astype(np.float32))
+
+
+def test_every_activation_is_among_them():
+    kinds = {cr.activations.get(activation).config["kind"] for activation in ACTIVATIONS}
+    assert kinds == set(activations._core.Activation.kinds())
+
+
+@needs_compiler
+@each_compiler
+@pytest.mark.parametrize("seed", range(10))
+def test_random_architectures(tmp_path, compiler, seed, rng):
+    net = random_network(seed)
+    check(compiler, net, tmp_path, rng.normal(size=(50, net.inputs)).astype(np.float32))
+
+
+@needs_compiler
+@each_compiler
+def test_digits(tmp_path, compiler):
+    x, y = cr.data.load_digits()
+    net = cr.Sequential(
+        [cr.Rescaling(1 / 16), cr.Dense(32, activation="relu"), cr.Dense(10)], seed=0
+    )
+    net.fit(x, y, loss="cross_entropy", epochs=3, verbose=0)
+    result = net.export_c(tmp_path, name="digits", validation_data=(x, y))
+    assert self_test(compiler, tmp_path, "digits").returncode == 0
+    library = load(compiler, tmp_path, "digits")
+    assert difference(outputs(library, "digits", net, x), net.predict(x)) <= 1e-5
+    probabilities = outputs(library, "digits", net, x, "predict_proba")
+    assert difference(probabilities, net.predict_proba(x)) <= 1e-6
+    assert undefined_symbols(compiler, tmp_path, "digits") == set()
+    assert result.weight_bytes == 4 * (64 * 32 + 32 + 32 * 10 + 10)
+    assert result.scratch_bytes == 4 * 32
+    assert result.before == pytest.approx(net.evaluate(x, y))
+    assert result.after == pytest.approx(result.before, rel=1e-5)
+    assert str(result).splitlines()[1] == "constants  9,640 bytes"
+
+
+@needs_compiler
+@each_compiler
+@pytest.mark.parametrize(("activation", "symbol"), [("tanh", "tanhf"), ("sigmoid", None)])
+def test_other_networks_need_only_the_mathematics(tmp_path, compiler, activation, symbol):
+    layers = [cr.Input(3), cr.Dense(4, activation=activation), cr.LayerNormalization()]
+    cr.Sequential(layers, seed=0).export_c(tmp_path)
+    assert undefined_symbols(compiler, tmp_path, "model") == {"sqrtf", symbol} - {None}
+
+
+@needs_compiler
+@each_compiler
+@pytest.mark.parametrize(
+    ("loss", "last", "y"),
+    [
+        ("cross_entropy", "linear", "labels"),
+        ("cross_entropy", "softmax", "labels"),
+        ("binary_cross_entropy", "linear", "zeros and ones"),
+        ("binary_cross_entropy", "sigmoid", "zeros and ones"),
+        ("poisson", "linear", "zeros and ones"),
+    ],
+)
+def test_links(tmp_path, compiler, loss, last, y, rng):
+    x = rng.normal(size=(60, 5)).astype(np.float32)
+    targets = (x[:, :3] > 0).astype(np.float32) if y == "zeros and ones" else x[:, :3].argmax(1)
+    net = cr.Sequential([cr.Dense(3, activation=last)], seed=0)
+    net.fit(x, targets, loss=loss, epochs=3, verbose=0)
+    result = net.export_c(tmp_path, validation_data=(x, targets))
+    assert self_test(compiler, tmp_path, "model").returncode == 0
+    y = outputs(load(compiler, tmp_path, "model"), "model", net, x, "predict_proba")
+    assert difference(y, net.predict_proba(x)) <= 1e-6
+    assert result.after == pytest.approx(result.before, rel=1e-5)
+    assert len(result.before) == (1 if loss == "poisson" else 2)
+
+
+@pytest.mark.parametrize("loss", ["mse", None])
+def test_no_link_no_probabilities(tmp_path, rng, loss):
+    net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
+    if loss:
+        net.compile(loss=loss)
+    net.export_c(tmp_path)
+    assert not any("proba" in path.read_text() for path in tmp_path.iterdir())
+
+
+@needs_compiler
+@each_compiler
+def test_a_network_that_does_nothing(tmp_path, compiler, rng):
+    net = cr.Sequential([cr.Input(3), cr.Dropout(0.5), cr.Activation("linear")], seed=0)
+    x = rng.normal(size=(5, 3)).astype(np.float32)
+    net.export_c(tmp_path)
+    assert self_test(compiler, tmp_path, "model").returncode == 0
+    np.testing.assert_array_equal(outputs(load(compiler, tmp_path, "model"), "model", net, x), x)
+
+
+def calls(folder, name="model"):
+    """Return the functions that NAME_predict calls."""
+    text = (folder / f"{name}.c").read_text()
+    body = re.search(rf"void {name}_predict\(.*?\{{\n(.*?)^}}", text, re.DOTALL | re.MULTILINE)[1]
+    return re.findall(r"^  (\w+)\(", body, re.MULTILINE)
+
+
+def test_scalings_vanish_in_the_weights(tmp_path):
+    layers = [cr.Input(3), cr.Rescaling(1 / 255), cr.Dense(4), cr.BatchNormalization()]
+    layers += [cr.Dropout(0.1), cr.Activation("relu"), cr.Dense(2), cr.Rescaling(3.0, offset=1.0)]
+    shaken(cr.Sequential(layers, seed=0)).export_c(tmp_path)
+    assert calls(tmp_path) == ["dense", "relu", "dense"]
+
+
+def test_shifts_before_a_layer_do_not(tmp_path):
+    layers = [cr.Input(3), cr.Rescaling(2.0), cr.Normalization(), cr.Dense(4)]
+    shaken(cr.Sequential(layers, seed=0)).export_c(tmp_path)
+    assert calls(tmp_path) == ["affine", "dense"]
+
+
+def test_constants_read_back_to_the_same_bits(tmp_path):
+    net = shaken(cr.Sequential([cr.Input(31), cr.Dense(17)], seed=0))
+    net.set_weights({"0.bias": np.geomspace(1e-37, 3e38, 17)})
+    net.export_c(tmp_path)
+    text = (tmp_path / "model.c").read_text()
+    arrays = dict(re.findall(r"static const float (\w+)\[[\d *]+\] = \{(.*?)\};", text, re.DOTALL))
+    for name, expected in (("weight_0", net.parameters["0.weight"].T), ("bias_0", None)):
+        words = [word.strip() for word in arrays[name].split(",")][:-1]
+        assert all(word.endswith("f") for word in words)
+        values = np.array([word[:-1] for word in words]).astype(np.float32)
+        expected = net.parameters["0.bias"] if expected is None else expected.ravel()
+        np.testing.assert_array_equal(values, expected)
+
+
+@needs_compiler
+@each_compiler
+def test_the_self_test_fails_where_it_should(tmp_path, compiler):
+    net = shaken(cr.Sequential([cr.Input(3), cr.Dense(2)], seed=0))
+    net.compile(loss="cross_entropy")
+    net.export_c(tmp_path)
+    text = (tmp_path / "model.c").read_text()
+    assert self_test(compiler, tmp_path, "model").returncode == 0
+    for wrong in ("y[j] = sum + 0.001f;", "y[j] = sum * (0.0f / 0.0f);"):
+        (tmp_path / "model.c").write_text(text.replace("y[j] = sum;", wrong))
+        done = self_test(compiler, tmp_path, "model")
+        assert done.returncode == 1
+        assert "FAILED" in done.stdout
+
+
+@needs_compiler
+@each_compiler
+@pytest.mark.parametrize("units", [(), (7, 5, 6)])
+def test_scratch_has_the_size_that_the_header_names(tmp_path, compiler, units):
+    layers = [cr.Input(3), *(cr.Dense(n, activation="relu") for n in units), cr.Dense(2)]
+    result = cr.Sequential(layers, seed=0).export_c(tmp_path)
+    assert result.scratch_bytes == (4 * (7 + 5) if units else 1)
+    (tmp_path / "size.c").write_text(
+        '#include "model.h"\n'
+        "typedef char equal[sizeof(model_scratch) == MODEL_SCRATCH_BYTES ? 1 : -1];\n"
+        f"typedef char reported[MODEL_SCRATCH_BYTES == {result.scratch_bytes} ? 1 : -1];\n"
+    )
+    build(compiler, tmp_path / "size.o", "-c", tmp_path / "size.c")
+
+
+def test_the_header_from_cpp(tmp_path):
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if not compiler or not shutil.which("gcc"):
+        pytest.skip("needs gcc and a C++ compiler")
+    cr.Sequential([cr.Input(3), cr.Dense(2)], seed=0).export_c(tmp_path)
+    build("gcc", tmp_path / "model.o", "-c", tmp_path / "model.c")
+    (tmp_path / "main.cpp").write_text(
+        '#include "model.h"\n#include "model.h"\n'
+        "int main() {\n  const float x[MODEL_INPUTS] = {1, 2, 3};\n  float y[MODEL_OUTPUTS];\n"
+        "  model_scratch scratch;\n  model_predict(x, y, &scratch);\n  return 0;\n}\n"
+    )
+    flags = ["-std=c++98", "-Wall", "-Wextra", "-pedantic", "-Werror"]
+    command = [compiler, *flags, "main.cpp", "model.o", "-o", "main"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    subprocess.run(["./main"], cwd=tmp_path, check=True)
+
+
+@needs_compiler
+@each_compiler
+def test_exponential(tmp_path, compiler):
+    text = "\n".join(["#include <stdint.h>", *definitions(["exponential"])])
+    text += "\nfloat call(float x);\nfloat call(float x) { return exponential(x); }\n"
+    (tmp_path / "e.c").write_text(text)
+    call = load(compiler, tmp_path, "e").call
+    call.restype, call.argtypes = ctypes.c_float, [ctypes.c_float]
+    x = np.linspace(-87, 88.7, 20001, dtype=np.float32)
+    y = np.array([call(value) for value in x])
+    exact = np.exp(x.astype(np.float64))
+    assert (abs(y - exact) / exact).max() < 2.5e-7
+    assert call(0.0) == 1.0
+    assert call(100.0) == call(np.inf) == np.inf
+    assert call(-np.inf) == call(-200.0) == 0.0
+    assert abs(call(-95.0) - np.exp(-95.0)) < 1e-44
+    assert np.isnan(call(np.nan))
+
+
+def test_float64_networks_are_rounded(tmp_path):
+    net = shaken(cr.Sequential([cr.Input(3), cr.Dense(2)], seed=0, dtype="float64"))
+    assert net.export_c(tmp_path).largest_difference < 1e-6
+
+
+def test_existing_files_are_replaced(tmp_path):
+    for units in (2, 5):
+        net = cr.Sequential([cr.Input(3), cr.Dense(units)], seed=0)
+        result = net.export_c(tmp_path / "deep" / "er", name="net")
+        assert f"NET_OUTPUTS {units}\n" in result.files[0].read_text()
+    names = sorted(path.name for path in (tmp_path / "deep" / "er").iterdir())
+    assert names == ["net.c", "net.h", "net_test.c"]
+
+
+@pytest.mark.parametrize("name", ["", "2d", "a-b", "a b", "_x", "ä", "x.c", "../x"])
+def test_bad_names(tmp_path, name):
+    net = cr.Sequential([cr.Input(3), cr.Dense(2)], seed=0)
+    with pytest.raises(ValueError, match="name must be letters, digits and underscores"):
+        net.export_c(tmp_path / "out", name=name)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ({"name": 3}, TypeError, "name must be a string, got 3"),
+        ({"name": "Math"}, ValueError, "'Math' is that of a header of the C library, math.h"),
+        ({"dtype": "int4"}, ValueError, "unknown dtype 'int4'; did you mean 'int8'?"),
+        ({"dtype": "int8"}, ValueError, "calibration: int8 needs rows of data"),
+        ({"test_rows": np.zeros((4, 2))}, ValueError, "2 columns; the network expects 3"),
+        ({"test_rows": np.full((4, 3), np.nan)}, ValueError, "row 0, column 0"),
+        ({"validation_data": np.zeros((4, 3))}, TypeError, r"must be \(x, y\)"),
+    ],
+)
+def test_bad_arguments(tmp_path, arguments, error, text):
+    net = cr.Sequential([cr.Input(3), cr.Dense(2)], seed=0)
+    net.compile(loss="mse")
+    with pytest.raises(error, match=text):
+        net.export_c(tmp_path / "out", **arguments)
+    assert not (tmp_path / "out").exists()
+
+
+def test_all_reasons_are_listed(tmp_path):
+    net = cr.Sequential([cr.Input(3), cr.Dense(2), cr.Dense(2)], seed=0, dtype="float64")
+    net.set_weights({"0.weight": np.full((3, 2), 1e300), "1.bias": np.full(2, 1e39)})
+    text = (
+        r"cannot be exported to C: layer 0 \(dense\): weight beyond the range of float; "
+        r"layer 1 \(dense\): bias beyond the range of float$"
+    )
+    with pytest.raises(ValueError, match=text):
+        net.export_c(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_scaling_can_exceed_the_range(tmp_path):
+    net = cr.Sequential([cr.Input(1), cr.Dense(1), cr.Rescaling(1e30)], seed=0)
+    net.set_weights([np.full((1, 1), 1e30), np.zeros(1)])
+    with pytest.raises(ValueError, match=r"layer 0 \(dense\) together with its neighbouring"):
+        net.export_c(tmp_path / "out")
+
+
+def test_outputs_have_to_be_finite(tmp_path):
+    net = cr.Sequential([cr.Input(1), cr.Dense(1)], seed=0)
+    net.set_weights([np.full((1, 1), 1e30), np.zeros(1)])
+    with pytest.raises(ValueError, match="test_rows: the network's outputs for row 1 are not f"):
+        net.export_c(tmp_path / "out", test_rows=[[0.0], [1e30]])
+
+
+def test_columns_have_to_be_known(tmp_path):
+    with pytest.raises(RuntimeError, match="number of inputs is not known"):
+        cr.Sequential([cr.Dense(1)]).export_c(tmp_path / "out")
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(NotADirectoryError, match="out"):
+        cr.Sequential([cr.Input(3), cr.Dense(2)]).export_c(tmp_path / "out")

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""8-bit exports: C and NumPy agree to the bit, and what quantization may cost."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from compiled_c import (
+    SANITIZED,
+    difference,
+    each_compiler,
+    load,
+    needs_compiler,
+    outputs,
+    self_test,
+    undefined_symbols,
+)
+
+import chainrule as cr
+from chainrule.export_c.functions import definitions
+from chainrule.export_c.lowering import lower
+from chainrule.export_c.operations import run
+from chainrule.export_c.quantization import Dense8, Dense8Float, Quantize, quantized
+
+NETWORKS = {
+    "relu": [cr.Dense(16, activation="relu"), cr.Dense(3)],
+    "linear": [cr.Dense(16), cr.Dense(4, use_bias=False), cr.Dense(3)],
+    "deep": [cr.Normalization(), *[cr.Dense(12, activation="relu")] * 4, cr.Dense(2)],
+    "scaled": [cr.Rescaling(0.1, offset=2.0), cr.Dense(5), cr.BatchNormalization(), cr.Dense(3)],
+    "tanh": [cr.Dense(16, activation="tanh"), cr.Dense(8, activation="gelu"), cr.Dense(3)],
+    "normalized": [
+        cr.LayerNormalization(),
+        cr.Dense(9, activation="relu"),
+        cr.BatchNormalization(),
+        cr.Dropout(0.2),
+        cr.Dense(4, activation="softmax"),
+    ],
+    "shallow": [cr.Dense(2, activation="relu")],
+}
+
+
+def network(name, rng):
+    net = cr.Sequential([cr.Input(8), *NETWORKS[name]], seed=3)
+    values = {n: a + 0.3 * rng.random(a.shape) for n, a in net.parameters.items()}
+    net.set_weights(values)
+    return net
+
+
+def object_bytes(compiler, folder, name):
+    """Return the bytes of constants in NAME.o."""
+    undefined_symbols(compiler, folder, name)
+    listed = subprocess.run(
+        ["size", "-A", folder / f"{name}.o"], capture_output=True, text=True, check=True
+    ).stdout
+    sections = (line.split() for line in listed.splitlines() if line.startswith("."))
+    return sum(int(row[1]) for row in sections if row[0].startswith((".rodata", ".data")))
+
+
+@needs_compiler
+@each_compiler
+@pytest.mark.parametrize("name", NETWORKS)
+def test_c_agrees_to_the_bit_with_numpy(tmp_path, compiler, name, rng):
+    net = network(name, rng)
+    x = rng.normal(size=(300, 8)).astype(np.float32)
+    net.export_c(tmp_path, dtype="int8", calibration=x)
+    done = self_test(compiler, tmp_path, "model", *SANITIZED)
+    assert done.returncode == 0, done.stdout + done.stderr
+    operations, in_float = quantized(lower(net, into_weights=False), x)
+    # Values beyond those of the calibration saturate.
+    wide = np.concatenate([x, 5 * x])
+    y = outputs(load(compiler, tmp_path, "model"), "model", net, wide)
+    if any("layer normalization" in text or "gelu" in text for text in in_float):
+        # Here the C library rounds differently, and int8 magnifies it.
+        assert difference(y, run(operations, wide)) < 0.05
+    else:
+        assert difference(y, run(operations, wide)) <= (2e-7 if in_float else 0.0)
+    assert difference(y[:300], net.predict(x)) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "in_float"),
+    [
+        ("relu", []),
+        ("deep", []),
+        ("linear", []),
+        ("scaled", []),
+        ("tanh", ["layer 0 (tanh)", "layer 1 (gelu)"]),
+        (
+            "normalized",
+            [
+                "layer 0 (layer normalization)",
+                "layer 1 (relu)",
+                "layer 4 (softmax)",
+            ],
+        ),
+        ("shallow", ["layer 0 (relu)"]),
+    ],
+)
+def test_what_stays_in_float_is_listed(tmp_path, name, in_float, rng):
+    x = rng.normal(size=(50, 8)).astype(np.float32)
+    result = network(name, rng).export_c(tmp_path, dtype="int8", calibration=x)
+    assert list(result.in_float) == in_float
+    assert all(text in str(result) for text in in_float)
+
+
+def test_scales_by_hand():
+    net = cr.Sequential([cr.Input(2), cr.Dense(2)], seed=0)
+    net.set_weights([np.array([[1.27, 0.0], [-0.5, 0.0]]), np.array([0.1, 2.0])])
+    x = np.array([[0.0, 10.0], [-2.8, 22.7]], np.float32)
+    (entry, dense), _ = quantized(lower(net, into_weights=False), x)
+    # -2.8..22.7 in steps of 0.1.
+    assert isinstance(entry, Quantize)
+    np.testing.assert_allclose(entry.scale, 10, rtol=1e-6)
+    np.testing.assert_array_equal(entry.shift, -100)
+    np.testing.assert_array_equal(entry.run(x), [[-100, 0], [-128, 127]])
+    assert isinstance(dense, Dense8Float)
+    np.testing.assert_array_equal(dense.weight, [[127, 0], [-50, 0]])
+    # 0.1 is 100 steps of 0.1 * 0.01, and the zero point adds 100 * (127 - 50).
+    assert dense.bias[0] == 100 + 100 * (127 - 50)
+    np.testing.assert_allclose(dense.run(entry.run(x))[0], [0.1 - 5.0, 2.0], rtol=1e-6)
+
+
+@needs_compiler
+@each_compiler
+def test_fixed_point_is_exact(tmp_path, compiler, rng):
+    text = "\n".join(["#include <stdint.h>", *definitions(["scaled"])])
+    text += "\nint64_t call(int32_t s, int32_t m, uint8_t n);\n"
+    text += "int64_t call(int32_t s, int32_t m, uint8_t n) { return scaled(s, m, n); }\n"
+    (tmp_path / "s.c").write_text(text)
+    call = load(compiler, tmp_path, "s").call
+    call.restype = ctypes.c_int64
+    call.argtypes = [ctypes.c_int32, ctypes.c_int32, ctypes.c_uint8]
+    extreme = [0, 1, -1, 3, -3, 2**31 - 1, -(2**31)]
+    sums = [*extreme, *map(int, rng.integers(-(2**31), 2**31, 200))]
+    for multiplier in (2**30, 2**31 - 1, 1234567891):
+        for shift in (30, 31, 40, 62):
+            for value in sums:
+                exact = abs(Fraction(value) * multiplier / 2**shift)
+                nearest = int(exact + Fraction(1, 2))
+                assert call(value, multiplier, shift) == (nearest if value >= 0 else -nearest)
+
+
+def test_multipliers_are_as_exact_as_31_bits(rng):
+    net = network("relu", rng)
+    x = rng.normal(size=(50, 8)).astype(np.float32)
+    operations, _ = quantized(lower(net, into_weights=False), x)
+    hidden = operations[1]
+    assert isinstance(hidden, Dense8)
+    assert ((hidden.multiplier >= 2**30) & (hidden.multiplier < 2**31)).all()
+    w = net.parameters["0.weight"].astype(np.float64)
+    enters = max(x.max(), 0) - min(x.min(), 0)
+    leaves = np.maximum(0, x @ w + net.parameters["0.bias"]).max()
+    expected = float(enters) / 255 * abs(w).max(axis=0) / 127 / (leaves / 255)
+    np.testing.assert_allclose(hidden.multiplier / 2.0**hidden.shift, expected, rtol=1e-5)
+    assert hidden.zero_point == -128
+
+
+@needs_compiler
+@each_compiler
+def test_sums_do_not_overflow(tmp_path, compiler):
+    columns = 32768
+    layers = [cr.Input(columns), cr.Dense(4, activation="relu"), cr.Dense(2)]
+    net = cr.Sequential(layers, seed=0)
+    weight = np.full((columns, 4), 1e-3)
+    weight[:, 1] *= -1
+    weight[:, 2] = 0
+    weight[:, 3] = 1e-30
+    bias = np.array([1e3, -1e3, 0.0, 1.0])
+    net.set_weights([weight, bias, np.array([[1.0, -1], [1, 1], [1, 1], [1, 1]]), np.zeros(2)])
+    x = np.stack([np.full(columns, v, np.float32) for v in (1.0, -1.0, 0.0)])
+    net.export_c(tmp_path, dtype="int8", calibration=x)
+    done = self_test(compiler, tmp_path, "model", *SANITIZED)
+    assert done.returncode == 0, done.stdout + done.stderr
+    y = outputs(load(compiler, tmp_path, "model"), "model", net, x)
+    assert difference(y, net.predict(x)) < 0.01
+
+
+def test_too_many_inputs_stay_in_float(tmp_path):
+    net = cr.Sequential([cr.Input(32769), cr.Dense(4, activation="relu"), cr.Dense(2)], seed=0)
+    result = net.export_c(tmp_path, dtype="int8", calibration=np.ones((2, 32769)))
+    assert result.in_float == ("layer 0 (dense): more than 32,768 inputs", "layer 0 (relu)")
+
+
+@pytest.mark.parametrize(
+    ("layers", "x", "text"),
+    [
+        ([cr.Activation("relu")], np.ones((2, 3)), "it has no dense layer to quantize"),
+        ([cr.Dense(2)], np.ones((2, 4)), "4 columns; the network expects 3"),
+        (
+            [cr.Rescaling(1e30), cr.Dense(2)],
+            np.full((2, 3), 1e30),
+            "calibration: what enters layer 1 is not finite",
+        ),
+    ],
+)
+def test_bad_calibration(tmp_path, layers, x, text):
+    net = cr.Sequential([cr.Input(3), *layers], seed=0)
+    with pytest.raises(ValueError, match=text):
+        net.export_c(tmp_path / "out", dtype="int8", calibration=x)
+    assert not (tmp_path / "out").exists()
+
+
+def accuracy(outputs, y):
+    return 100 * float((outputs.argmax(axis=1) == y).mean())
+
+
+@needs_compiler
+@each_compiler
+def test_digits(tmp_path, compiler):
+    x, y = cr.data.load_digits()
+    x, x_test, y, y_test = cr.data.train_test_split(x, y, test_size=0.3, stratify=True)
+    layers = [cr.Rescaling(1 / 16), cr.Dense(48, activation="relu"), cr.Dense(10)]
+    net = cr.Sequential(layers, seed=0)
+    net.fit(x, y, loss="cross_entropy", optimizer=cr.Adam(3e-3), epochs=20, verbose=0)
+    result = net.export_c(tmp_path, dtype="int8", calibration=x, validation_data=(x_test, y_test))
+    compiled = outputs(load(compiler, tmp_path, "model"), "model", net, x_test)
+    assert accuracy(compiled, y_test) == pytest.approx(100 * result.after["accuracy"])
+    assert accuracy(net.predict(x_test), y_test) == pytest.approx(100 * result.before["accuracy"])
+    assert accuracy(net.predict(x_test), y_test) > 95
+    assert accuracy(compiled, y_test) >= accuracy(net.predict(x_test), y_test) - 0.4
+    assert undefined_symbols(compiler, tmp_path, "model") == set()
+    assert result.weight_bytes <= object_bytes(compiler, tmp_path, "model") < 5000
+
+
+@pytest.mark.mnist
+@needs_compiler
+@each_compiler
+def test_mnist(tmp_path, compiler, mnist):
+    (x, y), (x_test, y_test) = mnist
+    layers = [cr.Rescaling(1 / 255), cr.Dense(128, activation="relu"), cr.Dense(10)]
+    net = cr.Sequential(layers, seed=0)
+    net.fit(x, y, loss="cross_entropy", epochs=2, batch_size=128, verbose=0)
+    expected = net.predict(x_test)
+    assert accuracy(expected, y_test) > 95
+
+    net.export_c(tmp_path, name="floats", test_rows=x_test)
+    assert self_test(compiler, tmp_path, "floats").returncode == 0
+    compiled = outputs(load(compiler, tmp_path, "floats"), "floats", net, x_test)
+    assert difference(compiled, expected) <= 1e-5
+
+    net.export_c(tmp_path, name="bytes", dtype="int8", calibration=x)
+    assert self_test(compiler, tmp_path, "bytes").returncode == 0
+    compiled = outputs(load(compiler, tmp_path, "bytes"), "bytes", net, x_test)
+    assert accuracy(compiled, y_test) >= accuracy(expected, y_test) - 0.3
+    assert object_bytes(compiler, tmp_path, "bytes") <= 110_000
+    assert undefined_symbols(compiler, tmp_path, "bytes") == set()
