@@ -10,7 +10,8 @@ import subprocess
 import numpy as np
 import pytest
 
-STRICT = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Wconversion", "-Wshadow", "-Werror"]
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-Wconversion", "-Wshadow"]
+STRICT += ["-Wdouble-promotion", "-Wmissing-prototypes", "-Wstrict-prototypes"]
 # Undefined behaviour stops the program, without a library.
 SANITIZED = ["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"]
 COMPILERS = [name for name in ("gcc", "clang") if shutil.which(name)]

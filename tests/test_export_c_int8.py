@@ -159,6 +159,17 @@ def test_multipliers_are_as_exact_as_31_bits(rng):
     assert hidden.zero_point == -128
 
 
+def test_multipliers_of_extreme_outputs():
+    net = cr.Sequential([cr.Input(2), cr.Dense(2, activation="relu"), cr.Dense(1)], seed=0)
+    # The first output is all but cancelled, the second has tiny weights beside the first's.
+    net.set_weights({"0.weight": [[1.0, 1e-14], [-1.0, 1e-14]], "0.bias": [1e-9, 0.0]})
+    (_, hidden, _), _ = quantized(lower(net, into_weights=False), np.ones((1, 2)))
+    assert isinstance(hidden, Dense8)
+    factors = hidden.multiplier / 2.0**hidden.shift
+    np.testing.assert_allclose(factors, [1.0, 1e-14], atol=1e-9)
+    assert hidden.multiplier[1] == 0
+
+
 @needs_compiler
 @each_compiler
 def test_sums_do_not_overflow(tmp_path, compiler):
