@@ -111,7 +111,8 @@ def test_scales_by_hand():
     net = cr.Sequential([cr.Input(2), cr.Dense(2)], seed=0)
     net.set_weights([np.array([[1.27, 0.0], [-0.5, 0.0]]), np.array([0.1, 2.0])])
     x = np.array([[0.0, 10.0], [-2.8, 22.7]], np.float32)
-    (entry, dense), _ = quantized(lower(net, into_weights=False), x)
+    # Given twice, the extremes are no outliers.
+    (entry, dense), _ = quantized(lower(net, into_weights=False), np.repeat(x, 2, axis=0))
     # -2.8..22.7 in steps of 0.1.
     assert isinstance(entry, Quantize)
     np.testing.assert_allclose(entry.scale, 10, rtol=1e-6)
@@ -146,7 +147,7 @@ def test_fixed_point_is_exact(tmp_path, compiler, rng):
 
 def test_multipliers_are_as_exact_as_31_bits(rng):
     net = network("relu", rng)
-    x = rng.normal(size=(50, 8)).astype(np.float32)
+    x = np.repeat(rng.normal(size=(50, 8)), 2, axis=0).astype(np.float32)
     operations, _ = quantized(lower(net, into_weights=False), x)
     hidden = operations[1]
     assert isinstance(hidden, Dense8)
@@ -157,6 +158,25 @@ def test_multipliers_are_as_exact_as_31_bits(rng):
     expected = float(enters) / 255 * abs(w).max(axis=0) / 127 / (leaves / 255)
     np.testing.assert_allclose(hidden.multiplier / 2.0**hidden.shift, expected, rtol=1e-5)
     assert hidden.zero_point == -128
+
+
+def test_outliers_are_left_out(rng):
+    x = rng.uniform(-1, 1, size=(10_000, 4))
+    x[5000, 2] = 1e6
+    net = cr.Sequential([cr.Input(4), cr.Dense(2)], seed=0)
+    (entry, _), _ = quantized(lower(net, into_weights=False), x)
+    assert isinstance(entry, Quantize)
+    np.testing.assert_allclose(entry.scale, 255 / 2, rtol=1e-3)
+    assert entry.run(x.astype(np.float32))[5000, 2] == 127
+
+
+def test_calibration_sees_all_parts_of_many_rows():
+    x = np.zeros((2**20, 8), np.float32)
+    x[-(2**17) :] = 3.0
+    net = cr.Sequential([cr.Input(8), cr.Dense(2)], seed=0)
+    (entry, _), _ = quantized(lower(net, into_weights=False), x)
+    assert isinstance(entry, Quantize)
+    np.testing.assert_allclose(entry.scale, 255 / 3)
 
 
 def test_multipliers_of_extreme_outputs():

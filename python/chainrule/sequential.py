@@ -408,8 +408,8 @@ class Sequential(Stack):
             Of the dense layers' weights and arithmetic. What lies between them and is no relu, and
             outputs, are floats in either case.
         calibration : array_like of shape (rows, inputs), optional
-            Rows whose largest and smallest values, layer by layer, int8 is scaled to; needed for
-            int8.
+            Rows from which int8 takes its scales, layer by layer, without the largest and smallest
+            0.01 % of the values; needed for int8.
         validation_data : (x, y) or (x, y, sample_weight), optional
             Where to compare loss and metrics before and after.
         test_rows : array_like of shape (rows, inputs), optional

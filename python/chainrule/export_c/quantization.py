@@ -26,7 +26,6 @@ from chainrule.export_c.operations import (
     Dense,
     Operation,
     apply,
-    pieces,
 )
 
 __all__ = ["Dense8", "Dense8Float", "Quantize", "quantized"]
@@ -35,6 +34,10 @@ __all__ = ["Dense8", "Dense8Float", "Quantize", "quantized"]
 _LARGEST_BIAS = 2**30
 _MOST_INPUTS = 32768
 _LARGEST_SHIFT = 62
+_MOST_VALUES = 2**22
+# On MNIST with standardised pixels, which reach hundreds, the largest values themselves as limits
+# cost 0.7 points of accuracy, and limits that leave out these shares of the values cost nothing.
+_LEFT_OUT = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +129,8 @@ def quantized(operations: Sequence[Operation], x: Array) -> tuple[list[Operation
     operations : sequence of Operation
         In float.
     x : ndarray, shape (rows, inputs)
-        Rows whose smallest and largest values, before each dense layer, become -128 and 127.
+        Rows whose smallest and largest values before each dense layer become -128 and 127, but for
+        one value of 10,000 at either end, which is limited to them.
 
     Returns
     -------
@@ -195,23 +199,24 @@ def _reason(operation: Operation) -> str:
 
 def _entering_ranges(operations: Sequence[Operation], x: Array) -> dict[int, tuple[float, int]]:
     """Return scale and zero point of what enters each dense layer, by the layer's index."""
-    ranges: dict[int, tuple[float, float]] = {}
-    for rows in pieces(x):
-        for operation in operations:
-            if isinstance(operation, Dense):
-                low, high = ranges.get(operation.layer, (0.0, 0.0))
-                low, high = min(low, float(rows.min())), max(high, float(rows.max()))
-                if not np.isfinite(high - low):
-                    raise ValueError(
-                        f"calibration: what enters layer {operation.layer} is not finite for a row"
-                    )
-                ranges[operation.layer] = low, high
-            rows = apply(operation, rows)
-    return {layer: _scale_and_zero(*limits) for layer, limits in ranges.items()}
+    widest = max(max(operation.inputs, operation.outputs) for operation in operations)
+    # Rows from all of the data, which may be sorted.
+    rows = x[:: -(-len(x) * widest // _MOST_VALUES)].astype(np.float32)
+    ranges = {}
+    for operation in operations:
+        if isinstance(operation, Dense):
+            if not np.isfinite(rows).all():
+                raise ValueError(
+                    f"calibration: what enters layer {operation.layer} is not finite for a row"
+                )
+            low, high = np.quantile(rows, [_LEFT_OUT, 1 - _LEFT_OUT])
+            ranges[operation.layer] = _scale_and_zero(min(low, 0.0), max(high, 0.0))
+        rows = apply(operation, rows)
+    return ranges
 
 
 def _scale_and_zero(low: float, high: float) -> tuple[float, int]:
-    scale = (high - low) / 255 or 1.0
+    scale = float(high - low) / 255 or 1.0
     return scale, round(-128 - low / scale)
 
 
