@@ -134,6 +134,7 @@ def test_digits(tmp_path, compiler):
     assert result.scratch_bytes == 4 * 32
     assert result.before == pytest.approx(net.evaluate(x, y))
     assert result.after == pytest.approx(result.before, rel=1e-5)
+    assert "digits: a neural network, 64 -> 32 -> 10." in result.files[0].read_text()
     assert str(result).splitlines()[1] == "constants  9,640 bytes"
 
 

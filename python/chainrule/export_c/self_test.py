@@ -24,6 +24,8 @@ _TEMPLATE = """\
 
 enum {{ ROWS = {rows} }};
 
+static const float tolerance = {tolerance};
+
 {arrays}
 
 /* The largest difference, relative to the largest expected value where that exceeds 1. */
@@ -40,32 +42,29 @@ static float difference(const float* y, const float* expected, size_t n) {{
   return largest / scale;
 }}
 
-static int report(const char* what, float largest, float tolerance) {{
+static int check(const char* name,
+                 void (*predict)(const float* x, float* y, {name}_scratch* scratch),
+                 const float (*expected)[{upper}_OUTPUTS]) {{
+  static {name}_scratch scratch;
+  static float y[{upper}_OUTPUTS];
+  float largest = 0.0f;
+  for (size_t row = 0; row < ROWS; ++row) {{
+    predict(inputs[row], y, &scratch);
+    const float distance = difference(y, expected[row], {upper}_OUTPUTS);
+    if (!(distance <= largest)) largest = distance;
+    if (largest != largest) break; /* NaN */
+  }}
   const int agrees = largest <= tolerance;
-  printf("%s: largest difference %.2e, tolerance %.2e: %s\\n", what, (double)largest,
+  printf("%s: largest difference %.2e, tolerance %.2e: %s\\n", name, (double)largest,
          (double)tolerance, agrees ? "ok" : "FAILED");
   return agrees;
 }}
 
 int main(void) {{
-  static {name}_scratch scratch;
-  static float y[{upper}_OUTPUTS];
   int agree = 1;
-{checks}  return agree ? 0 : 1;
+{checks}
+  return agree ? 0 : 1;
 }}
-"""
-
-_CHECK = """\
-  {{
-    float largest = 0.0f;
-    for (size_t row = 0; row < ROWS; ++row) {{
-      {name}_{function}(inputs[row], y, &scratch);
-      const float d = difference(y, {expected}[row], {upper}_OUTPUTS);
-      if (!(d <= largest)) largest = d;
-      if (d != d) break; /* NaN */
-    }}
-    agree &= report("{name}_{function}", largest, {tolerance});
-  }}
 """
 
 
@@ -101,19 +100,22 @@ def self_test(model: Model, vectors: Vectors) -> str:
     -------
     str
     """
-    names = {"name": model.name, "upper": model.name.upper()}
-    tolerance = number(np.float32(vectors.tolerance))
-    arrays = [array("inputs", vectors.x), array("outputs", vectors.outputs)]
-    checks = [_CHECK.format(function="predict", expected="outputs", tolerance=tolerance, **names)]
+    expected = {"predict": ("outputs", vectors.outputs)}
     if vectors.probabilities is not None:
-        arrays.append(array("probabilities", vectors.probabilities))
-        checks.append(
-            _CHECK.format(
-                function="predict_proba", expected="probabilities", tolerance=tolerance, **names
-            )
-        )
+        expected["predict_proba"] = "probabilities", vectors.probabilities
+    arrays = [array("inputs", vectors.x)]
+    checks = []
+    for function, (values, rows) in expected.items():
+        function = f"{model.name}_{function}"
+        arrays.append(array(values, rows))
+        checks.append(f'  agree &= check("{function}", {function}, {values});')
     return _TEMPLATE.format(
-        rows=len(vectors.x), arrays="\n\n".join(arrays), checks="".join(checks), **names
+        name=model.name,
+        upper=model.name.upper(),
+        rows=len(vectors.x),
+        tolerance=number(np.float32(vectors.tolerance)),
+        arrays="\n\n".join(arrays),
+        checks="\n".join(checks),
     )
 
 

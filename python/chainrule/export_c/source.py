@@ -225,7 +225,7 @@ def _origin(operation: Operation) -> str:
 
 
 def _widths(model: Model) -> str:
-    dense = [o.outputs for o in model.operations if o.inputs != o.outputs or o.constants]
+    dense = [operation.outputs for operation in model.operations if operation.name == "dense"]
     return " -> ".join(map(str, [model.inputs, *(dense or [model.outputs])]))
 
 
