@@ -1,24 +1,100 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bindings/arrays.hpp"
 
+#include <algorithm>
+
+#include "bindings/bindings.hpp"
+
 namespace chainrule::bindings {
+namespace {
+
+DataType type_of(const py::array& array, const char* name) {
+  if (py::isinstance<py::array_t<std::uint8_t>>(array)) return DataType::uint8;
+  if (py::isinstance<py::array_t<float>>(array)) return DataType::float32;
+  if (py::isinstance<py::array_t<double>>(array)) return DataType::float64;
+  throw py::type_error(std::string(name) + " must be uint8, float32 or float64, got " +
+                       py::str(array.dtype()).cast<std::string>());
+}
+
+/// Whether it holds int64; TypeError unless it holds that or int32.
+bool is_wide(const py::array& array, const std::string& name) {
+  if (py::isinstance<py::array_t<std::int64_t>>(array)) return true;
+  if (py::isinstance<py::array_t<std::int32_t>>(array)) return false;
+  throw py::type_error(name + " must be int32 or int64, got " +
+                       py::str(array.dtype()).cast<std::string>());
+}
+
+void check_vector(const py::array& array, const std::string& name) {
+  if (array.ndim() == 1 && (array.flags() & py::array::c_style) != 0) return;
+  throw py::type_error(name + " must have 1 dimension and lie in one piece");
+}
+
+}  // namespace
+
+CompressedRows::CompressedRows(const py::array& data_array, const py::array& index_array,
+                               const py::array& offset_array, std::int64_t columns,
+                               const std::string& name)
+    : data(data_array), indices(index_array), offsets(offset_array) {
+  check_vector(data, name + ".data");
+  check_vector(indices, name + ".indices");
+  check_vector(offsets, name + ".indptr");
+  if (offsets.size() < 2) throw py::value_error(name + " has no rows");
+  view.data = data.data();
+  view.type = type_of(data, (name + ".data").c_str());
+  view.rows = offsets.size() - 1;
+  view.columns = columns;
+  view.offsets = offsets.data();
+  view.indices = indices.data();
+  view.stored = std::min(data.size(), indices.size());
+  view.wide_offsets = is_wide(offsets, name + ".indptr");
+  view.wide_indices = is_wide(indices, name + ".indices");
+  const py::gil_scoped_release release;
+  check_compressed(view, name.c_str());
+}
+
+RowsView rows_view(const Rows& rows, const char* name) {
+  if (const auto* array = std::get_if<py::array>(&rows)) return rows_view(*array, name);
+  return std::get<CompressedRows>(rows).view;
+}
+
+void init_arrays(py::module_& module) {
+  py::class_<CompressedRows>(module, "CompressedRows",
+                             "Compressed sparse rows over arrays that are read in place.")
+      .def(py::init<const py::array&, const py::array&, const py::array&, std::int64_t,
+                    const std::string&>(),
+           py::arg("data"), py::arg("indices"), py::arg("offsets"), py::arg("columns"),
+           py::arg("name"))
+      .def("__len__", [](const CompressedRows& self) { return self.view.rows; })
+      .def_property_readonly("shape",
+                             [](const CompressedRows& self) {
+                               return py::make_tuple(self.view.rows, self.view.columns);
+                             })
+      .def_property_readonly(
+          "rises", [](const CompressedRows& self) { return has_rising_indices(self.view); },
+          "Whether no row has a column twice or out of order.")
+      .def(
+          "__getitem__",
+          [](const CompressedRows& self, const py::slice& rows) {
+            py::ssize_t start = 0, stop = 0, step = 0, length = 0;
+            if (!rows.compute(self.view.rows, &start, &stop, &step, &length))
+              throw py::error_already_set();
+            if (step != 1 || length < 1) throw py::index_error("only whole runs of rows");
+            CompressedRows part(self);
+            part.view.rows = length;
+            part.view.offsets = static_cast<const char*>(self.view.offsets) +
+                                start * (self.view.wide_offsets ? 8 : 4);
+            return part;
+          },
+          py::arg("rows"), "Return the rows of a slice, which share this one's memory.");
+}
 
 RowsView rows_view(const py::array& array, const char* name) {
   if (array.ndim() != 2) {
     throw py::type_error(std::string(name) + " must have 2 dimensions, got " +
                          std::to_string(array.ndim()));
   }
-  RowsView view{array.data(),   DataType::float32, array.shape(0),
-                array.shape(1), array.strides(0),  array.strides(1)};
-  if (py::isinstance<py::array_t<std::uint8_t>>(array)) {
-    view.type = DataType::uint8;
-  } else if (py::isinstance<py::array_t<double>>(array)) {
-    view.type = DataType::float64;
-  } else if (!py::isinstance<py::array_t<float>>(array)) {
-    throw py::type_error(std::string(name) + " must be uint8, float32 or float64, got " +
-                         py::str(array.dtype()).cast<std::string>());
-  }
-  return view;
+  return {array.data(),   type_of(array, name), array.shape(0),
+          array.shape(1), array.strides(0),     array.strides(1)};
 }
 
 TargetsView targets_view(const py::array& y, const std::optional<Weights>& sample_weight,

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "chainrule/data.hpp"
 
@@ -18,6 +19,20 @@ using Weights = py::array_t<double, py::array::c_style>;
 /// Reads the array where it lies; TypeError for other than two dimensions of uint8, float32 or
 /// float64.
 RowsView rows_view(const py::array& array, const char* name);
+
+/// Compressed sparse rows over arrays of the caller's, which it keeps alive.
+struct CompressedRows {
+  py::array data, indices, offsets;
+  RowsView view;
+
+  /// ValueError for offsets or indices out of range, TypeError for other types of numbers.
+  CompressedRows(const py::array& data, const py::array& indices, const py::array& offsets,
+                 std::int64_t columns, const std::string& name);
+};
+
+/// What functions that read rows take.
+using Rows = std::variant<py::array, CompressedRows>;
+RowsView rows_view(const Rows& rows, const char* name);
 
 /// One-dimensional int64 labels or two-dimensional values, with optional weights.
 TargetsView targets_view(const py::array& y, const std::optional<Weights>& sample_weight,

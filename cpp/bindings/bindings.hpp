@@ -7,6 +7,7 @@ namespace py = pybind11;
 
 namespace chainrule::bindings {
 
+void init_arrays(py::module_& module);
 void init_errors(py::module_& module);
 void init_descriptions(py::module_& module);
 void init_functions(py::module_& module);

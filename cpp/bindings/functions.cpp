@@ -50,7 +50,7 @@ void init_functions(py::module_& module) {
   init_precision<double>(module);
   module.def(
       "check_finite",
-      [](const py::array& x, const std::string& name, bool single) {
+      [](const Rows& x, const std::string& name, bool single) {
         const RowsView view = rows_view(x, name.c_str());
         const py::gil_scoped_release release;
         single ? check_finite<float>(view, name.c_str()) : check_finite<double>(view, name.c_str());

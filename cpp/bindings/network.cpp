@@ -88,7 +88,7 @@ class Poll {
 };
 
 template <class T>
-EpochResult run_epoch(Network<T>& self, const py::array& x, const py::array& y, const Loss& loss,
+EpochResult run_epoch(Network<T>& self, const Rows& x, const py::array& y, const Loss& loss,
                       const Optimizer& optimizer, std::int64_t batch_size, bool shuffle,
                       int num_threads, const std::string& sparsity,
                       const std::optional<Weights>& learning_rates,
@@ -126,7 +126,7 @@ EpochResult run_epoch(Network<T>& self, const py::array& x, const py::array& y, 
 }
 
 template <class T>
-double evaluate(Network<T>& self, const py::array& x, const py::array& y, const Loss& loss,
+double evaluate(Network<T>& self, const Rows& x, const py::array& y, const Loss& loss,
                 std::int64_t batch_size, int num_threads, const std::string& sparsity,
                 const std::optional<Weights>& sample_weight,
                 const std::optional<Weights>& class_weight, std::optional<Values<T>> outputs) {
@@ -140,7 +140,7 @@ double evaluate(Network<T>& self, const py::array& x, const py::array& y, const 
 }
 
 template <class T>
-Values<T> predict(Network<T>& self, const py::array& x, std::int64_t batch_size, int num_threads,
+Values<T> predict(Network<T>& self, const Rows& x, std::int64_t batch_size, int num_threads,
                   const std::string& sparsity, std::optional<Values<T>> out) {
   const RowsView rows = rows_view(x, "x");
   if (out) {
@@ -302,6 +302,9 @@ void bind_network(py::module_& module, const char* name) {
            py::arg("batch_size"), py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto",
            py::arg("sample_weight") = py::none(), py::arg("class_weight") = py::none(),
            py::arg("outputs").noconvert() = py::none())
+      .def(
+          "check_takes", [](N& self, const Rows& x) { self.check_takes(rows_view(x, "x")); },
+          py::arg("x"))
       .def("predict", &predict<T>, py::arg("x"), py::kw_only(), py::arg("batch_size"),
            py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto",
            py::arg("out").noconvert() = py::none())

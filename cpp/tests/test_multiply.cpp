@@ -120,7 +120,7 @@ int64_t check_size(const KernelTable<T>& k, const Integers& n, int64_t batch, in
   Matrix<T> y(batch + 1, outputs, static_cast<T>(kGuard));
   const int64_t panels = (outputs + k.panel - 1) / k.panel;
   k.forward({shape, weight.data(), bias.data(), x.data(), x.stride, y.data(), y.stride, 0, batch, 0,
-             panels, 1 + inputs / 2, nullptr});
+             panels, 1 + inputs / 2});
   wrong +=
       mismatches<T>(n.forward[inputs], batch, outputs, [&](auto i, auto j) { return y(i, j); });
   for (int64_t j = 0; j < y.stride; ++j) wrong += y(batch, j) != static_cast<T>(kGuard);
@@ -129,7 +129,7 @@ int64_t check_size(const KernelTable<T>& k, const Integers& n, int64_t batch, in
   std::vector<T> g(size + 64, static_cast<T>(kGuard));
   for (int64_t p = 0; p < panels; ++p) {
     k.weight_gradient({shape, p, 0, inputs, batch, x.data(), x.stride, dy.data(), dy.stride,
-                       g.data() + p * k.panel * inputs, 1 + batch / 2, nullptr, nullptr});
+                       g.data() + p * k.panel * inputs, 1 + batch / 2, nullptr});
   }
   wrong += mismatches<T>(n.weight[batch], inputs, outputs, [&](auto i, auto j) {
     return g[static_cast<size_t>(index_in_panels(shape, i, j))];
@@ -187,7 +187,7 @@ struct Operands {
   int64_t panels() const { return (outputs + shape.panel - 1) / shape.panel; }
   ForwardArgs<T> forward(Matrix<T>& y) const {
     return {shape, weight.data(), bias.data(), x.data(), x.stride, y.data(), y.stride,
-            0,     batch,         0,           panels(), inputs,   nullptr};
+            0,     batch,         0,           panels(), inputs};
   }
 
   int64_t batch, inputs, outputs;
@@ -231,8 +231,7 @@ void check_plain_fma(const std::string& isa, int64_t block) {
     for (int64_t first = 0; first < o.inputs; first += chunk) {
       k.weight_gradient({o.shape, p, first, std::min(o.inputs, first + chunk), o.batch, o.x.data(),
                          o.x.stride, o.dy.data(), o.dy.stride,
-                         panels.data() + p * k.panel * o.inputs + first * width, block, &upcoming,
-                         nullptr});
+                         panels.data() + p * k.panel * o.inputs + first * width, block, &upcoming});
     }
   }
   for (int64_t t = 0; t < o.inputs; ++t) {
@@ -310,8 +309,8 @@ void check_hard_sums(const std::string& isa) {
     Matrix<T> w = filled<T>(1, columns, T(0), wide), bias = filled<T>(1, columns, T(0), wide);
     for (int64_t j = 0; j < columns / 2; ++j) bias(0, j) = -x(0, 0) * w(0, j);
     const std::vector<T> weight = packed(w, shape);
-    k.forward({shape, weight.data(), bias.data(), x.data(), x.stride, y.data(), y.stride, 0, 1, 0,
-               1, 1, nullptr});
+    k.forward(
+        {shape, weight.data(), bias.data(), x.data(), x.stride, y.data(), y.stride, 0, 1, 0, 1, 1});
     for (int64_t j = 0; j < columns; ++j) {
       const T product = x(0, 0) * w(0, j);
       wrong += y(0, j) != std::fma(x(0, 0), w(0, j), bias(0, j));

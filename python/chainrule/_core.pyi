@@ -9,6 +9,26 @@ import typing
 import numpy
 import numpy.typing
 
+class CompressedRows:
+    """Compressed sparse rows over arrays that are read in place."""
+
+    def __getitem__(self, rows: slice) -> CompressedRows:
+        """Return the rows of a slice, which share this one's memory."""
+    def __init__(
+        self,
+        data: numpy.typing.NDArray[typing.Any],
+        indices: numpy.typing.NDArray[typing.Any],
+        offsets: numpy.typing.NDArray[typing.Any],
+        columns: int,
+        name: str,
+    ) -> None: ...
+    def __len__(self) -> int: ...
+    @property
+    def rises(self) -> bool:
+        """Whether no row has a column twice or out of order."""
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
 class Activation:
     """A checked activation."""
 
@@ -121,6 +141,7 @@ class Network32:
     def backward(
         self, dy: numpy.typing.NDArray[typing.Any]
     ) -> numpy.typing.NDArray[numpy.float32]: ...
+    def check_takes(self, x: numpy.typing.NDArray[typing.Any] | CompressedRows) -> None: ...
     def compute_gradients(
         self,
         x: numpy.typing.NDArray[typing.Any],
@@ -135,7 +156,7 @@ class Network32:
     def copy(self) -> Network32: ...
     def evaluate(
         self,
-        x: numpy.typing.NDArray[typing.Any],
+        x: numpy.typing.NDArray[typing.Any] | CompressedRows,
         y: numpy.typing.NDArray[typing.Any],
         loss: Loss,
         *,
@@ -157,7 +178,7 @@ class Network32:
     ) -> tuple[int, list[tuple[str, str, float, float]]]: ...
     def predict(
         self,
-        x: numpy.typing.NDArray[typing.Any],
+        x: numpy.typing.NDArray[typing.Any] | CompressedRows,
         *,
         batch_size: int,
         num_threads: int = 0,
@@ -171,7 +192,7 @@ class Network32:
     ) -> None: ...
     def run_epoch(
         self,
-        x: numpy.typing.NDArray[typing.Any],
+        x: numpy.typing.NDArray[typing.Any] | CompressedRows,
         y: numpy.typing.NDArray[typing.Any],
         loss: Loss,
         optimizer: Optimizer,
@@ -223,6 +244,7 @@ class Network64:
     def backward(
         self, dy: numpy.typing.NDArray[typing.Any]
     ) -> numpy.typing.NDArray[numpy.float64]: ...
+    def check_takes(self, x: numpy.typing.NDArray[typing.Any] | CompressedRows) -> None: ...
     def compute_gradients(
         self,
         x: numpy.typing.NDArray[typing.Any],
@@ -237,7 +259,7 @@ class Network64:
     def copy(self) -> Network64: ...
     def evaluate(
         self,
-        x: numpy.typing.NDArray[typing.Any],
+        x: numpy.typing.NDArray[typing.Any] | CompressedRows,
         y: numpy.typing.NDArray[typing.Any],
         loss: Loss,
         *,
@@ -259,7 +281,7 @@ class Network64:
     ) -> tuple[int, list[tuple[str, str, float, float]]]: ...
     def predict(
         self,
-        x: numpy.typing.NDArray[typing.Any],
+        x: numpy.typing.NDArray[typing.Any] | CompressedRows,
         *,
         batch_size: int,
         num_threads: int = 0,
@@ -273,7 +295,7 @@ class Network64:
     ) -> None: ...
     def run_epoch(
         self,
-        x: numpy.typing.NDArray[typing.Any],
+        x: numpy.typing.NDArray[typing.Any] | CompressedRows,
         y: numpy.typing.NDArray[typing.Any],
         loss: Loss,
         optimizer: Optimizer,
@@ -321,7 +343,9 @@ class Network64:
 def apply_link(loss: Loss, outputs: numpy.typing.NDArray[numpy.float32]) -> None: ...
 @typing.overload
 def apply_link(loss: Loss, outputs: numpy.typing.NDArray[numpy.float64]) -> None: ...
-def check_finite(x: numpy.typing.NDArray[typing.Any], name: str, single: bool) -> None: ...
+def check_finite(
+    x: numpy.typing.NDArray[typing.Any] | CompressedRows, name: str, single: bool
+) -> None: ...
 def check_input_sparsity(name: str) -> None:
     """Raise ValueError unless the name is one of the paths for input."""
 

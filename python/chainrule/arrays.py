@@ -14,16 +14,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.containers import as_array
+from chainrule import _core
+from chainrule.containers import as_array, as_csr, is_sparse
 
 __all__ = [
+    "Rows",
     "as_features",
     "as_labels",
+    "as_rows",
     "as_targets",
     "as_weights",
     "check_output",
     "check_same_length",
 ]
+
+Rows = NDArray[Any] | _core.CompressedRows
+"""What the core reads rows of features from."""
 
 _READ_IN_PLACE = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
 
@@ -85,6 +91,54 @@ one feature or x.reshape(1, -1) if it is one row
             f"(rows, features) without a copy; pass np.ascontiguousarray({name})"
         )
     return array.reshape(len(array), -1)
+
+
+def as_rows(x: object, *, name: str = "x", allow_single: bool = False) -> Rows:
+    """Return features as the core reads them: `as_features` of tables, or compressed sparse rows.
+
+    Parameters
+    ----------
+    x : array-like or SciPy sparse matrix or array, shape (rows, features)
+        Compressed sparse rows are read in place, memory-mapped ones too, if their values have one
+        of the types that tables may have. Other formats are converted, with a warning; rows that
+        hold a column twice, which SciPy takes as a sum, or out of order are put right in a copy.
+    name : str, default "x"
+        What error messages call it.
+    allow_single : bool, default False
+        Take a 1-D `x` as one row.
+
+    Returns
+    -------
+    ndarray or CompressedRows, shape (rows, features)
+
+    Raises
+    ------
+    TypeError
+        If entries are not real numbers.
+    ValueError
+        If `x` has another shape, is empty, or its indices are out of range.
+
+    Warns
+    -----
+    UserWarning
+        If `x` is sparse in another format than CSR.
+
+    Examples
+    --------
+    >>> import scipy.sparse
+    >>> as_rows(scipy.sparse.eye_array(3, 4, format="csr")).shape
+    (3, 4)
+    """
+    if not is_sparse(x):
+        return as_features(x, name=name, allow_single=allow_single)
+    csr = as_csr(x, name=name)
+    rows = _compressed(csr, name)
+    if not rows.rises:
+        # Sums of small integers may not fit their type.
+        csr = csr.astype(np.result_type(csr.dtype, np.float32), copy=True)
+        csr.sum_duplicates()
+        rows = _compressed(csr, name)
+    return rows
 
 
 def as_labels(y: object, *, classes: int | None, name: str = "y") -> NDArray[np.int64]:
@@ -229,15 +283,13 @@ def as_weights(w: object, *, rows: int, name: str = "sample_weight") -> NDArray[
     return weights
 
 
-def check_same_length(
-    x: NDArray[Any], y: NDArray[Any], *, names: tuple[str, str] = ("x", "y")
-) -> None:
+def check_same_length(x: Rows, y: NDArray[Any], *, names: tuple[str, str] = ("x", "y")) -> None:
     """Raise unless two arrays have the same number of rows.
 
     Parameters
     ----------
-    x, y : ndarray
-        Arrays of at least one dimension.
+    x, y : ndarray or CompressedRows
+        Of at least one dimension.
     names : tuple of str, default ("x", "y")
         What the error message calls them.
 
@@ -293,6 +345,15 @@ def check_output(out: object, shape: tuple[int, ...], dtype: str, name: str = "o
         raise TypeError(f"{name} has dtype {out.dtype}, expected {dtype}")
     if not (out.flags.c_contiguous and out.flags.writeable and out.flags.aligned):
         raise ValueError(f"{name} must be C-contiguous, aligned and writeable")
+
+
+def _compressed(csr: Any, name: str) -> _core.CompressedRows:
+    data = np.ascontiguousarray(_readable(_numeric(np.asarray(csr.data), name)))
+    indices, offsets = (
+        np.ascontiguousarray(array, dtype=np.int32 if array.dtype == np.int32 else np.int64)
+        for array in (np.asarray(csr.indices), np.asarray(csr.indptr))
+    )
+    return _core.CompressedRows(data, indices, offsets, csr.shape[1], name)
 
 
 def _numeric(array: NDArray[Any], name: str) -> NDArray[Any]:

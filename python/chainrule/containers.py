@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,6 +59,58 @@ def as_array(value: object, *, name: str) -> NDArray[Any]:
     return array
 
 
+def is_sparse(value: object) -> bool:
+    """Whether `value` is a sparse matrix or array of SciPy, or behaves like one."""
+    return hasattr(value, "tocsr")
+
+
+def as_csr(value: Any, *, name: str) -> Any:
+    """Return a sparse matrix in compressed sparse rows, converted with a warning if it has others.
+
+    Parameters
+    ----------
+    value : SciPy sparse matrix or array
+        In any format.
+    name : str
+        What messages call it.
+
+    Returns
+    -------
+    csr_matrix or csr_array
+        `value` itself if it is one.
+
+    Raises
+    ------
+    ValueError
+        If it has no rows, no columns, or not two dimensions.
+
+    Warns
+    -----
+    UserWarning
+        If it is converted.
+
+    Examples
+    --------
+    >>> import scipy.sparse
+    >>> as_csr(scipy.sparse.csr_array((0, 4)), name="x")
+    Traceback (most recent call last):
+        ...
+    ValueError: x is empty: shape (0, 4)
+    """
+    if len(value.shape) != 2:
+        raise ValueError(f"{name} has shape {value.shape}, expected (rows, features)")
+    if 0 in value.shape:
+        raise ValueError(f"{name} is empty: shape {value.shape}")
+    if value.format == "csr":
+        return value
+    warnings.warn(
+        f"{name} is sparse in {value.format.upper()} format and is converted to CSR, which takes "
+        f"time and memory at every call; pass {name}.tocsr()",
+        stacklevel=2,
+    )
+    return value.tocsr()
+
+
 def _array_behind(value: Any, name: str) -> NDArray[Any]:
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(f"{name} is a masked array with masked entries; fill or drop them first")
@@ -67,7 +120,7 @@ def _array_behind(value: Any, name: str) -> NDArray[Any]:
         return _from_tensor(value, name)
     if hasattr(value, "iloc") and hasattr(value, "dtypes"):
         return _from_pandas(value, name)
-    if hasattr(value, "tocsr"):
+    if is_sparse(value):
         raise TypeError(f"{name} is a sparse matrix; pass the dense array {name}.toarray()")
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         _reject_ragged(value, name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.arrays import as_weights, check_same_length
+from chainrule.arrays import Rows, as_weights, check_same_length
 from chainrule.targets import class_weights_array, prepare_targets
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ __all__ = ["Examples", "prepare", "prepare_validation", "split_validation"]
 class Examples:
     """What a network trains on or is measured by."""
 
-    x: NDArray[Any]
+    x: Rows
     y: NDArray[Any]
     sample_weight: NDArray[np.float64] | None
     class_weight: NDArray[np.float64] | None
@@ -47,7 +47,7 @@ def prepare(
     ValueError, TypeError
         If something does not fit the network, the loss or the rest.
     """
-    features = net._features(x)
+    features = net._rows(x)
     targets = prepare_targets(loss, y, net.outputs, single=net.dtype == "float32")
     check_same_length(features, targets)
     weights = None

@@ -337,7 +337,7 @@ class Sequential(Stack):
         threads = thread_count(num_threads)
         path = sparsity_name(input_sparsity)
         with self._kept_unbuilt_on_error():
-            features = self._features(x, allow_single=True)
+            features = self._rows(x, allow_single=True)
             if out is not None:
                 check_output(out, (len(features), self.outputs), self.dtype)
         return self._need_core().predict(

@@ -7,14 +7,14 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule import _core
 from chainrule.arguments import positive_integer, thread_count
-from chainrule.arrays import as_features
+from chainrule.arrays import Rows, as_features, as_rows
 from chainrule.containers import as_array
 from chainrule.layers import Input, Layer, Normalization
 from chainrule.names import unknown_name
@@ -23,6 +23,7 @@ from chainrule.summary import summary_table
 
 __all__ = ["CoreNetwork", "Stack"]
 
+AnyRows = TypeVar("AnyRows", NDArray[Any], Rows)
 CoreNetwork = _core.Network32 | _core.Network64
 _CORE_NETWORKS: dict[str, type[CoreNetwork]] = {
     "float32": _core.Network32,
@@ -254,8 +255,18 @@ class Stack:
             )
         return self._core
 
-    def _features(self, x: object, *, allow_single: bool = False) -> NDArray[Any]:
-        features = as_features(x, allow_single=allow_single)
+    def _features(self, x: object) -> NDArray[Any]:
+        """Return a table that fits the network, which is built for it if it is not yet."""
+        return self._fitting(as_features(x))
+
+    def _rows(self, x: object, *, allow_single: bool = False) -> Rows:
+        """Return the same, or compressed sparse rows."""
+        with self._kept_unbuilt_on_error():
+            rows = self._fitting(as_rows(x, allow_single=allow_single))
+            self._need_core().check_takes(rows)
+        return rows
+
+    def _fitting(self, features: AnyRows) -> AnyRows:
         if self._core is not None and features.shape[1] != self._core.inputs:
             raise ValueError(
                 f"x has {features.shape[1]} columns; the network expects {self._core.inputs}"

@@ -9,7 +9,10 @@ namespace chainrule {
 enum class DataType { uint8, float32, float64 };
 
 /// A table of numbers somewhere in memory, read in place: any strides (in bytes), never copied as a
-/// whole.
+/// whole. Or compressed sparse rows, where `offsets` is given: `data` then holds the stored values
+/// one behind the other, those of row i from offsets[i] to before offsets[i + 1], and `indices`
+/// their columns, which must rise within a row. Nothing is checked on the way; see
+/// check_compressed.
 struct RowsView {
   const void* data = nullptr;
   DataType type = DataType::float32;
@@ -17,6 +20,13 @@ struct RowsView {
   std::int64_t columns = 0;
   std::int64_t row_stride = 0;
   std::int64_t column_stride = 0;
+  const void* offsets = nullptr;  // rows + 1 of them
+  const void* indices = nullptr;
+  std::int64_t stored = 0;    // values, and indices
+  bool wide_offsets = false;  // int64, else int32
+  bool wide_indices = false;
+
+  bool compressed() const { return offsets != nullptr; }
 };
 
 inline RowsView view(const float* data, std::int64_t rows, std::int64_t columns) {
@@ -28,6 +38,18 @@ inline RowsView view(const double* data, std::int64_t rows, std::int64_t columns
 inline RowsView view(const std::uint8_t* data, std::int64_t rows, std::int64_t columns) {
   return {data, DataType::uint8, rows, columns, columns, 1};
 }
+
+/// Where the stored values of row i of compressed rows begin; i may be the number of rows.
+inline std::int64_t offset_at(const RowsView& x, std::int64_t i) {
+  return x.wide_offsets ? static_cast<const std::int64_t*>(x.offsets)[i]
+                        : static_cast<const std::int32_t*>(x.offsets)[i];
+}
+
+/// Throws Error naming the first row of compressed rows with offsets or indices out of range.
+void check_compressed(const RowsView& x, const char* name);
+
+/// Whether the indices of each of the checked rows rise: none twice, none out of order.
+bool has_rising_indices(const RowsView& x);
 
 /// Whether a first dense layer leaves out zeros of its input. The results' bits are the same;
 /// `automatic` looks at a sample of the rows and takes what should be faster.

@@ -136,6 +136,10 @@ class Network {
   /// Sets a Normalization layer's mean and variance from the data as it arrives at that layer.
   void adapt(std::int64_t layer, const RowsView& x);
 
+  /// Throws Error unless the layers take x: its columns, and where it is sparse also that nothing
+  /// comes before the first dense layer that would fill the zeros.
+  void check_takes(const RowsView& x);
+
   /// The stages that a training batch of `batch_size` rows goes through.
   PlanInfo plan(std::int64_t batch_size, int num_threads) const;
 

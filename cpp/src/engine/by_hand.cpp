@@ -15,7 +15,7 @@ template <class T>
 void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* outputs) {
   State& s = *state_;
   const InUse guard(s.busy);
-  s.check_input(x);
+  s.check_table(x);
   const int threads = s.threads_for(x.rows, num_threads);
   if (!s.by_hand || s.by_hand->batch_size() != x.rows || s.by_hand->threads() != threads) {
     engine::PlanOptions options;
@@ -29,6 +29,7 @@ void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* o
   }
   engine::Plan<T>& plan = *s.by_hand;
   plan.refresh();
+  plan.choose_path(x, InputSparsity::dense);
   Step<T> step;
   step.rows = x.rows;
   step.training = training;
@@ -63,8 +64,8 @@ void Network<T>::backward(const RowsView& dy, T* dx) {
     Flow flow(team);
     const engine::Range rows = step.rows_of(flow.share());
     const engine::Tensor<T>& last = plan.result_gradient();
-    engine::gather_rows<T>(s.kernels, dy, nullptr, 0, rows, nullptr, nullptr, last.data,
-                           last.stride);
+    engine::gather_rows<T>(s.kernels, dy, nullptr, rows.begin, rows.size(), nullptr, nullptr,
+                           last.row(rows.begin), last.stride);
     plan.backward(flow, step);
     if (dx) {
       flow.enter(Split::rows);
@@ -81,6 +82,7 @@ double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, co
                                      bool training, int num_threads, T* dx) {
   State& s = *state_;
   const InUse guard(s.busy);
+  s.check_table(x);
   s.check_targets(x, y, loss);
   engine::PlanOptions options;
   options.batch_size = x.rows;
@@ -90,6 +92,7 @@ double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, co
   options.loss = &loss;
   CompiledLoss<T>& compiled = s.compile(s.checking, loss, options);
   compiled.stage.prepare(y);
+  compiled.plan.choose_path(x, InputSparsity::dense);
   s.need_gradients();
   Step<T> step;
   step.rows = x.rows;

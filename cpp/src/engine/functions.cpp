@@ -62,6 +62,31 @@ bool packed_row_is_finite(const RowsView& x, std::int64_t row) {
   return sum == T(0);
 }
 
+[[noreturn]] void throw_not_finite(const char* name, std::int64_t row, std::int64_t column,
+                                   double value) {
+  const std::string what = std::isnan(value)   ? "NaN"
+                           : std::isinf(value) ? "infinite"
+                                               : std::to_string(value) + ", too large for float32";
+  throw Error(std::string(name) + " must be finite; row " + std::to_string(row) + ", column " +
+              std::to_string(column) + " is " + what);
+}
+
+/// The stored values of compressed rows, as one row of a table.
+template <class T>
+void check_stored_values(const RowsView& x, const char* name) {
+  const std::int64_t size = x.type == DataType::float32 ? 4 : 8;
+  const RowsView values{x.data, x.type, 1, x.stored, x.stored * size, size};
+  for (std::int64_t i = 0; i < x.rows; ++i) {
+    for (std::int64_t at = offset_at(x, i); at < offset_at(x, i + 1); ++at) {
+      const double v = engine::value_at(values, 0, at);
+      if (std::isfinite(static_cast<T>(v))) continue;
+      const std::int64_t column = x.wide_indices ? static_cast<const std::int64_t*>(x.indices)[at]
+                                                 : static_cast<const std::int32_t*>(x.indices)[at];
+      throw_not_finite(name, i, column, v);
+    }
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -119,6 +144,10 @@ void apply_link(const Loss& loss, T* outputs, std::int64_t rows, std::int64_t co
 template <class T>
 void check_finite(const RowsView& x, const char* name) {
   if (x.type == DataType::uint8) return;
+  if (x.compressed()) {
+    check_stored_values<T>(x, name);
+    return;
+  }
   const bool single = x.type == DataType::float32;
   const bool packed = x.column_stride == (single ? 4 : 8);
   for (std::int64_t i = 0; i < x.rows; ++i) {
@@ -129,11 +158,7 @@ void check_finite(const RowsView& x, const char* name) {
     for (std::int64_t j = 0; j < x.columns; ++j) {
       const double v = engine::value_at(x, i, j);
       if (std::isfinite(static_cast<T>(v))) continue;
-      const std::string what = std::isnan(v)   ? "NaN"
-                               : std::isinf(v) ? "infinite"
-                                               : std::to_string(v) + ", too large for float32";
-      throw Error(std::string(name) + " must be finite; row " + std::to_string(i) + ", column " +
-                  std::to_string(j) + " is " + what);
+      throw_not_finite(name, i, j, v);
     }
   }
 }

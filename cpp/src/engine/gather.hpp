@@ -13,18 +13,19 @@ namespace chainrule::engine {
 static_assert(static_cast<int>(DataType::float64) ==
               static_cast<int>(kernels::SourceType::float64));
 
-/// Rows [rows.begin, rows.end) of a batch whose row i is row order[first + i] of `source` (null:
-/// first + i), converted to T and, when `scale` is given, times scale plus offset by column.
+/// Rows [first, first + rows) of `order` (null: of `source` itself), converted to T and, when
+/// `scale` is given, times scale plus offset by column.
 template <class T>
 void gather_rows(const kernels::KernelTable<T>& kernels, const RowsView& source,
-                 const std::int64_t* order, std::int64_t first, Range rows, const T* scale,
+                 const std::int64_t* order, std::int64_t first, std::int64_t rows, const T* scale,
                  const T* offset, T* y, std::int64_t stride) {
   kernels.gather({static_cast<kernels::SourceType>(source.type), source.data, source.row_stride,
-                  source.column_stride, order, first + rows.begin, rows.size(), source.columns,
-                  scale, offset, y + rows.begin * stride, stride});
+                  source.column_stride, order, first, rows, source.columns, scale, offset, y,
+                  stride});
 }
 
-/// Those of the same rows, for stages to fetch ahead; none where the columns are not adjacent.
+/// Rows [first + rows.begin, first + rows.end) of `order`, for stages to fetch ahead; none where
+/// the columns are not adjacent.
 inline kernels::UpcomingRows upcoming_rows(const RowsView& source, const std::int64_t* order,
                                            std::int64_t first, Range rows) {
   const std::int64_t size = source.type == DataType::uint8     ? 1

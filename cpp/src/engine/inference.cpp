@@ -42,6 +42,17 @@ void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_thr
 }
 
 template <class T>
+void Network<T>::check_takes(const RowsView& x) {
+  State& s = *state_;
+  const InUse guard(s.busy);
+  s.check_input(x);
+  if (!x.compressed()) return;
+  engine::Plan<T> plan(s.kernels, s.layers, s.parameters, s.inputs, {.batch_size = 1});
+  plan.refresh();
+  plan.choose_path(x, InputSparsity::automatic);
+}
+
+template <class T>
 double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss& loss,
                             std::int64_t batch_size, int num_threads, T* outputs,
                             InputSparsity input_sparsity) {
@@ -80,6 +91,7 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
 
 #define CHAINRULE_INSTANTIATE(T)                                                            \
   template void Network<T>::predict(const RowsView&, std::int64_t, int, T*, InputSparsity); \
+  template void Network<T>::check_takes(const RowsView&);                                   \
   template double Network<T>::evaluate(const RowsView&, const TargetsView&, const Loss&,    \
                                        std::int64_t, int, T*, InputSparsity);
 

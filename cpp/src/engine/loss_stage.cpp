@@ -121,13 +121,16 @@ template <class T>
 void LossStage<T>::gather_values(const TargetsView& y, const std::int64_t* order,
                                  std::int64_t first, Range rows) {
   const std::int64_t stride = padded<T>(outputs_);
+  const auto gather = [&](Buffer<T>& to, std::int64_t width) {
+    gather_rows<T>(kernels_, y.values, order, first + rows.begin, rows.size(), nullptr, nullptr,
+                   to.data() + rows.begin * width, width);
+  };
   if (target_columns_ == outputs_) {
-    gather_rows<T>(kernels_, y.values, order, first, rows, nullptr, nullptr, values_.data(),
-                   stride);
+    gather(values_, stride);
     return;
   }
   const std::int64_t narrow = padded<T>(target_columns_);
-  gather_rows<T>(kernels_, y.values, order, first, rows, nullptr, nullptr, narrow_.data(), narrow);
+  gather(narrow_, narrow);
   for (std::int64_t i = rows.begin; i < rows.end; ++i) {
     for (std::int64_t j = 0; j < outputs_; ++j) {
       values_.data()[i * stride + j] = narrow_.data()[i * narrow + j % target_columns_];

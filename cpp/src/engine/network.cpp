@@ -91,6 +91,13 @@ void Network<T>::State::check_input(const RowsView& x) const {
 }
 
 template <class T>
+void Network<T>::State::check_table(const RowsView& x) const {
+  check_input(x);
+  if (x.compressed())
+    throw Error("x is sparse, which this does not take: training, evaluation and prediction do");
+}
+
+template <class T>
 void Network<T>::State::check_targets(const RowsView& x, const TargetsView& y,
                                       const Loss& loss) const {
   check_input(x);
@@ -162,7 +169,7 @@ template <class T>
 void Network<T>::adapt(std::int64_t layer, const RowsView& x) {
   State& s = *state_;
   const InUse guard(s.busy);
-  s.check_input(x);
+  s.check_table(x);
   const engine::Parameter* mean = s.parameters.find(layer, "mean");
   const engine::Parameter* variance = s.parameters.find(layer, "variance");
   if (!mean || !variance)
@@ -171,6 +178,7 @@ void Network<T>::adapt(std::int64_t layer, const RowsView& x) {
   const std::int64_t chunk = std::min<std::int64_t>(x.rows, 256);
   engine::Plan<T> plan(s.kernels, below, s.parameters, s.inputs, {.batch_size = chunk});
   plan.refresh();
+  plan.choose_path(x, InputSparsity::dense);
   const auto columns = static_cast<std::size_t>(mean->spec.columns);
   std::vector<double> means(columns, 0.0);
   std::vector<double> squares(columns, 0.0);

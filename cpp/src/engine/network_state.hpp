@@ -68,6 +68,7 @@ struct Network<T>::State {
   CompiledLoss<T>& compile(std::unique_ptr<CompiledLoss<T>>& slot, const Loss& loss,
                            const engine::PlanOptions& options);
   void check_input(const RowsView& x) const;
+  void check_table(const RowsView& x) const;
   void check_targets(const RowsView& x, const TargetsView& y, const Loss& loss) const;
   void keep_for_divergence();
   void restore_after_divergence();

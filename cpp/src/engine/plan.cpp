@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/plan.hpp"
 
+#include <algorithm>
 #include <cmath>
 
+#include "chainrule/error.hpp"
 #include "engine/gather.hpp"
 #include "engine/stages/activation.hpp"
 
@@ -48,7 +50,7 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels,
   if (options.input_gradient) lowest_backward_ = 0;
   connect(inputs);
   const std::size_t first = fused_input_ ? 1 : 0;
-  if (first < stages_.size() && stages_[first]->takes_lists()) listed_ = stages_[first].get();
+  if (first < stages_.size() && stages_[first]->takes_sparse()) first_ = stages_[first].get();
 }
 
 template <class T>
@@ -60,7 +62,7 @@ Tensor<T> Plan<T>::new_tensor(std::int64_t columns) {
 
 template <class T>
 void Plan<T>::connect(std::int64_t inputs) {
-  values_.push_back(new_tensor(inputs));
+  values_.push_back({nullptr, inputs, row_stride<T>(inputs)});
   gradients_.push_back(options_.input_gradient ? new_tensor(inputs) : Tensor<T>{});
   for (std::size_t i = 0; i < stages_.size(); ++i) {
     Stage<T>& stage = *stages_[i];
@@ -85,34 +87,80 @@ void Plan<T>::refresh() {
 
 template <class T>
 void Plan<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
-  if (!listed_) return;
-  listed_->nonzeros = nullptr;
+  if (first_) first_->sparse = nullptr;
+  if (x.compressed()) {
+    check_takes_compressed();
+    const auto cells = static_cast<double>(x.rows) * static_cast<double>(x.columns);
+    use_sparse(SparseInput<T>::entries_of_compressed(x, options_.batch_size),
+               static_cast<double>(offset_at(x, x.rows) - offset_at(x, 0)) / cells);
+    return;
+  }
+  make_room_for_tables();
+  if (!first_ || sparsity == InputSparsity::dense) return;
   // For few rows the stage itself leaves out what it can.
-  const bool few = !options_.backward && x.rows <= kernels_.listed_rows;
-  if (sparsity == InputSparsity::dense || (few && sparsity == InputSparsity::automatic)) return;
-  if (!nonzeros_)
-    nonzeros_ = std::make_unique<Nonzeros<T>>(kernels_, options_.batch_size, values_[0].columns,
-                                              options_.backward);
-  if (sparsity == InputSparsity::sparse || lists_pay(x)) listed_->nonzeros = nonzeros_.get();
+  constexpr std::int64_t few = 4;
+  if (!options_.backward && x.rows <= few && sparsity == InputSparsity::automatic) return;
+  const double density = density_of_sample(x);
+  if (sparsity == InputSparsity::automatic && !first_->prefers_sparse(density)) return;
+  use_sparse(SparseInput<T>::entries_of_table(options_.batch_size, values_[0].columns), density);
 }
 
 template <class T>
-bool Plan<T>::lists_pay(const RowsView& x) {
+void Plan<T>::make_room_for_tables() {
+  if (values_[0].data) return;
+  values_[0] = new_tensor(values_[0].columns);
+  if (stages_.empty()) return;
+  stages_[0]->x = values_[0];
+  if (!fused_input_) return;
+  values_[1] = values_[0];
+  stages_[0]->y = values_[0];
+  if (stages_.size() > 1) stages_[1]->x = values_[0];
+}
+
+template <class T>
+void Plan<T>::check_takes_compressed() const {
+  const std::size_t first = fused_input_ ? 1 : 0;
+  if (!first_) {
+    const std::string what = first < stages_.size() ? stages_[first]->describe() : "no layer";
+    throw Error("sparse x needs a dense layer first, or one behind a rescaling; here " + what +
+                " would fill it with numbers");
+  }
+  if (!fused_input_) return;
+  for (std::int64_t j = 0; j < values_[0].columns; ++j) {
+    if (fused_input_->offset()[j] == T(0)) continue;
+    throw Error("sparse x cannot be shifted, which would fill it with numbers: the " +
+                fused_input_->describe() + " layer adds to column " + std::to_string(j));
+  }
+}
+
+template <class T>
+void Plan<T>::use_sparse(std::int64_t entries, double density) {
+  if (!sparse_ || !sparse_->has_room(entries))
+    sparse_ = std::make_unique<SparseInput<T>>(kernels_, options_.batch_size, values_[0].columns,
+                                               entries, options_.threads, options_.backward);
+  sparse_->expect(density);
+  first_->sparse = sparse_.get();
+}
+
+template <class T>
+double Plan<T>::density_of_sample(const RowsView& x) {
   constexpr std::int64_t sample = 16;  // takes a tenth of a small step
   const std::int64_t rows = std::min({sample, options_.batch_size, x.rows});
+  const Tensor<T>& input = values_[0];
   std::int64_t order[sample];
   for (std::int64_t i = 0; i < rows; ++i) order[i] = i * x.rows / rows;
-  gather(x, order, 0, {0, rows});
-  nonzeros_->mark(values_[0], {0, rows});
-  if (options_.backward) nonzeros_->list_rows(rows, {0, values_[0].columns});
-  return listed_->prefers_lists(nonzeros_->forward_share(rows),
-                                options_.backward ? nonzeros_->gradient_share(rows) : 0.0);
+  gather(x, order, 0, rows, input.data);
+  std::int64_t zeros = 0;
+  for (std::int64_t i = 0; i < rows; ++i)
+    zeros += std::count(input.row(i), input.row(i) + input.columns, T(0));
+  return 1.0 - static_cast<double>(zeros) / static_cast<double>(rows * input.columns);
 }
 
 template <class T>
-void Plan<T>::gather(const RowsView& x, const std::int64_t* order, std::int64_t first, Range rows) {
+void Plan<T>::gather(const RowsView& x, const std::int64_t* order, std::int64_t first,
+                     std::int64_t rows, T* to) {
   gather_rows(kernels_, x, order, first, rows, fused_input_ ? fused_input_->scale() : nullptr,
-              fused_input_ ? fused_input_->offset() : nullptr, values_[0].data, values_[0].stride);
+              fused_input_ ? fused_input_->offset() : nullptr, to, values_[0].stride);
 }
 
 template <class T>
@@ -120,15 +168,28 @@ void Plan<T>::load(Flow& flow, const Step<T>& step, const RowsView& x, const std
                    std::int64_t first) {
   flow.enter(Split::rows);
   const Range rows = step.rows_of(flow.share());
-  gather(x, order, first, rows);
-  if (listed_ && listed_->nonzeros) nonzeros_->mark(values_[0], rows);
+  if (!first_ || !first_->sparse) {
+    gather(x, order, first + rows.begin, rows.size(), values_[0].row(rows.begin));
+    return;
+  }
+  if (x.compressed())
+    sparse_->take(x, order, first, rows, fused_input_ ? fused_input_->scale() : nullptr);
+  // The first row of each thread's share serves for all of them, and stays in the first cache.
+  for (std::int64_t i = rows.begin; i < rows.end && !x.compressed(); ++i) {
+    gather(x, order, first + i, 1, values_[0].row(rows.begin));
+    sparse_->take(i, values_[0].row(rows.begin));
+  }
+  if (options_.backward) sparse_->count(rows, flow.share());
 }
 
 template <class T>
 void Plan<T>::forward(Flow& flow, const Step<T>& step) {
   for (std::size_t i = fused_input_ ? 1 : 0; i < stages_.size(); ++i) {
-    flow.enter(stages_[i]->split());
-    stages_[i]->forward(step, flow.share());
+    Stage<T>& stage = *stages_[i];
+    const bool turns = stage.sparse && options_.backward;
+    flow.enter(turns ? Split::columns : stage.split());
+    stage.forward(step, flow.share());
+    if (turns) sparse_->turn(step.rows_of(flow.share()), flow.share());
   }
   flow.enter(Split::rows);
 }
@@ -150,7 +211,7 @@ void Plan<T>::gradients(const Flow& flow, const Step<T>& step) {
 template <class T>
 std::int64_t Plan<T>::first_bad_layer(std::int64_t rows) const {
   for (std::size_t i = 0; i < stages_.size(); ++i) {
-    for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t r = 0; r < rows && values_[i + 1].data; ++r) {
       for (std::int64_t j = 0; j < values_[i + 1].columns; ++j) {
         if (!std::isfinite(values_[i + 1].row(r)[j])) return stages_[i]->layer;
       }

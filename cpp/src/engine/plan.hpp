@@ -10,7 +10,7 @@
 #include "chainrule/layer.hpp"
 #include "chainrule/loss.hpp"
 #include "chainrule/network.hpp"
-#include "engine/nonzeros.hpp"
+#include "engine/sparse_input.hpp"
 #include "engine/stage.hpp"
 #include "engine/stages/affine.hpp"
 #include "engine/stages/stages.hpp"
@@ -38,7 +38,8 @@ class Plan {
   /// Takes over what may have changed since the last run; before the team starts.
   void refresh();
 
-  /// Decides whether the first layer leaves out zeros of the input; before the team starts.
+  /// Decides whether the first layer leaves out zeros of the input, and makes room for it; before
+  /// the team starts.
   void choose_path(const RowsView& x, InputSparsity sparsity);
 
   /// Gathers rows [first, first + step.rows) of `order` into the input.
@@ -66,17 +67,22 @@ class Plan {
  private:
   Tensor<T> new_tensor(std::int64_t columns);
   void connect(std::int64_t inputs);
-  void gather(const RowsView& x, const std::int64_t* order, std::int64_t first, Range rows);
-  bool lists_pay(const RowsView& x);
+  /// Rows [first, first + rows) of `order` as the first stage wants them.
+  void gather(const RowsView& x, const std::int64_t* order, std::int64_t first, std::int64_t rows,
+              T* to);
+  double density_of_sample(const RowsView& x);
+  void make_room_for_tables();
+  void check_takes_compressed() const;
+  void use_sparse(std::int64_t entries, double density);
 
   const kernels::KernelTable<T>& kernels_;
   PlanOptions options_;
   Stages<T> stages_;
-  AffineStage<T>* fused_input_ = nullptr;  // applied while gathering
-  Stage<T>* listed_ = nullptr;             // the first that does work, if it takes lists
-  std::unique_ptr<Nonzeros<T>> nonzeros_;  // once they have been wanted
-  std::size_t lowest_backward_ = 0;        // below it nobody needs gradients
-  std::vector<Tensor<T>> values_;          // input, then each stage's output
+  AffineStage<T>* fused_input_ = nullptr;   // applied while gathering
+  Stage<T>* first_ = nullptr;               // the first that does work, if it takes sparse input
+  std::unique_ptr<SparseInput<T>> sparse_;  // once it has been wanted
+  std::size_t lowest_backward_ = 0;         // below it nobody needs gradients
+  std::vector<Tensor<T>> values_;           // input, then each stage's output
   std::vector<Tensor<T>> gradients_;
   std::vector<Buffer<T>> buffers_;
 };

@@ -98,7 +98,7 @@ struct Cost {
 };
 
 template <class T>
-class Nonzeros;
+class SparseInput;
 
 /// One fused piece of the plan. `x` is what it reads, `y` what it writes, `dx` and `dy` the loss's
 /// gradients with respect to them; `dx.data` is null where nobody needs it.
@@ -120,13 +120,11 @@ class Stage {
     return {0.0, static_cast<double>(rows * (forward + backward)) * sizeof(T)};
   }
 
-  /// Whether the stage can make use of lists of what is not zero in `x`.
-  virtual bool takes_lists() const { return false; }
-  /// Whether that should be faster where lists hold these shares of the terms of the forward pass
-  /// and of the parameters' gradients.
-  virtual bool prefers_lists(double forward_share, double gradient_share) const {
-    (void)forward_share;
-    (void)gradient_share;
+  /// Whether the stage can work from a sparse `x`.
+  virtual bool takes_sparse() const { return false; }
+  /// Whether that should be faster where this share of the entries is not zero.
+  virtual bool prefers_sparse(double density) const {
+    (void)density;
     return false;
   }
 
@@ -141,8 +139,8 @@ class Stage {
   }
 
   Tensor<T> x, y, dx, dy;
-  Nonzeros<T>* nonzeros = nullptr;  // of x, where lists are in use
-  std::int64_t layer = 0;           // the description it comes from
+  SparseInput<T>* sparse = nullptr;  // of x, which is then not filled
+  std::int64_t layer = 0;            // the description it comes from
 };
 
 /// Hands a parameter's gradient entries [first, first + size) to whoever wants them; `g` must not

@@ -26,14 +26,10 @@ constexpr int kPanelVectors = 4;
 constexpr int kPanelVectors = int(kGranuleBytes / kVectorBytes);
 #endif
 
-/// Rows of a tile whose terms are listed: the more rows share a list, the fewer terms it leaves
-/// out.
-constexpr int kListedRows = kTileRows < 4 ? kTileRows : 4;
-
 constexpr int64_t kLineBytes = 64;
 
 template <class T>
-constexpr int64_t kPanelColumns = kPanelVectors * kLanes<T>;
+constexpr int64_t kPanelColumns = kPanelVectors* kLanes<T>;
 
 CHAINRULE_INLINE int64_t panel_width(const PanelShape& s, int64_t panel) {
   const int64_t left = s.columns - panel * s.panel;
@@ -118,7 +114,6 @@ struct AlongRows {
   const T* b;
   int64_t b_term;
   int64_t terms;
-  static constexpr int kRows = kTileRows;
 
   template <int MR, int NV>
   CHAINRULE_INLINE void add(int64_t row, Vec<T> (&s)[MR][NV]) const {
@@ -135,7 +130,6 @@ struct DownColumns {
   int64_t b_term;
   int64_t terms;
   UpcomingRows* upcoming;
-  static constexpr int kRows = kTileRows;
 
   template <int MR, int NV>
   CHAINRULE_INLINE void add(int64_t row, Vec<T> (&s)[MR][NV]) const {
@@ -156,7 +150,6 @@ struct OverPanels {
   int64_t column_begin, column_end;
   const T* b;
   int64_t b_term;
-  static constexpr int kRows = kTileRows;
 
   template <int MR, int NV>
   CHAINRULE_INLINE void add(int64_t row, Vec<T> (&s)[MR][NV]) const {
@@ -169,38 +162,6 @@ struct OverPanels {
           left < width ? left : width,
           Ahead{reinterpret_cast<const char*>(weight + column * shape.rows + (row + MR) * width),
                 MR * int64_t(sizeof(T))});
-    }
-  }
-};
-
-/// a = x as it lies (a_term 1) or turned (a_row 1), where the terms of each tile of `Rows` rows are
-/// listed: those left out are zero in all of its rows, and adding them would change no bit.
-template <class T, int Rows>
-struct ListedTerms {
-  const T* a;
-  int64_t a_row, a_term;
-  const T* b;
-  int64_t b_term;
-  int64_t terms;  // of a list that leaves none out
-  TermLists lists;
-  int64_t first_tile;
-  UpcomingRows* upcoming;
-  static constexpr int kRows = Rows;
-
-  template <int MR, int NV>
-  CHAINRULE_INLINE void add(int64_t row, Vec<T> (&s)[MR][NV]) const {
-    const int64_t tile = first_tile + row / Rows;
-    const int64_t count = lists.counts[tile];
-    const T* first = a + row * a_row;
-    fetch(upcoming, count);
-    if (count == terms) {
-      accumulate<T, MR, NV>(s, first, a_row, a_term, b, b_term, terms, NothingAhead{});
-      return;
-    }
-    const int32_t* list = lists.terms + tile * lists.capacity;
-    for (int64_t i = 0; i < count; ++i) {
-      const int64_t k = list[i];
-      add_term(s, first + k * a_term, a_row, b + k * b_term);
     }
   }
 };
@@ -233,10 +194,10 @@ CHAINRULE_INLINE void last_tile(int64_t row, int64_t rows, const Source& source,
 template <class T, int NV, class Source>
 void strip(int64_t rows, Source source, Start<T> start, T* c, int64_t c_stride) {
   int64_t row = 0;
-  for (; row + Source::kRows <= rows; row += Source::kRows) {
-    tile<T, Source::kRows, NV>(row, source, start, c, c_stride);
+  for (; row + kTileRows <= rows; row += kTileRows) {
+    tile<T, kTileRows, NV>(row, source, start, c, c_stride);
   }
-  last_tile<T, Source::kRows - 1, NV>(row, rows - row, source, start, c, c_stride);
+  last_tile<T, kTileRows - 1, NV>(row, rows - row, source, start, c, c_stride);
 }
 
 /// All rows of `width` columns: whole vectors, kPanelVectors of them at most.
@@ -272,14 +233,6 @@ void forward(const ForwardArgs<T>& f) {
     const T* weight = f.weight + column * f.shape.rows;
     const T* x = f.x + f.row_begin * f.x_stride;
     T* y = f.y + f.row_begin * f.y_stride + column;
-    if (f.lists) {
-      const ListedTerms<T, kListedRows> source{
-          x,      f.x_stride, 1, weight, width, f.shape.rows, *f.lists, f.row_begin / kListedRows,
-          nullptr};
-      const Start<T> bias{f.bias ? f.bias + column : nullptr, 0};
-      strip_of_width<T>(width, f.row_end - f.row_begin, source, bias, y, f.y_stride);
-      continue;
-    }
     in_blocks(f.shape.rows, f.block, [&](int64_t begin, int64_t end) {
       const AlongRows<T> source{x + begin, f.x_stride, weight + begin * width, width, end - begin};
       const Start<T> start =
@@ -294,13 +247,6 @@ void weight_gradient(const WeightGradientArgs<T>& f) {
   const int64_t width = panel_width(f.shape, f.panel);
   const T* x = f.x + f.input_begin;
   const T* dy = f.dy + f.panel * f.shape.panel;
-  if (f.lists) {
-    const ListedTerms<T, kTileRows> source{
-        x,         1, f.x_stride, dy, f.dy_stride, f.batch, *f.lists, f.input_begin / kTileRows,
-        f.upcoming};
-    strip_of_width<T>(width, f.input_end - f.input_begin, source, Start<T>{nullptr, 0}, f.g, width);
-    return;
-  }
   in_blocks(f.batch, f.block, [&](int64_t begin, int64_t end) {
     const DownColumns<T> source{x + begin * f.x_stride,
                                 f.x_stride,

@@ -9,10 +9,10 @@
 #include "kernels/loss.hpp"
 #include "kernels/math_loop.hpp"
 #include "kernels/multiply.hpp"
-#include "kernels/nonzero.hpp"
 #include "kernels/normalization.hpp"
 #include "kernels/peak.hpp"
 #include "kernels/reduce.hpp"
+#include "kernels/sparse.hpp"
 #include "kernels/update.hpp"
 
 namespace {
@@ -22,8 +22,7 @@ constexpr KernelTable<T> make_table(const char* name) {
   KernelTable<T> t{};
   t.name = name;
   t.panel = kPanelColumns<T>;
-  t.listed_rows = kListedRows;
-  t.listed_inputs = kTileRows;
+  t.sparse_panels = kSparsePanels;
   t.forward = forward<T>;
   t.weight_gradient = weight_gradient<T>;
   t.input_gradient = input_gradient<T>;
@@ -35,9 +34,9 @@ constexpr KernelTable<T> make_table(const char* name) {
   t.update = update<T>;
   t.squared_column_sums = squared_column_sums<T>;
   t.gather = gather<T>;
-  t.nonzero_bits = nonzero_bits<T>;
-  t.list_columns = list_columns;
-  t.list_rows = list_rows;
+  t.compress = compress<T>;
+  t.sparse_forward = sparse_forward<T>;
+  t.sparse_gradient = sparse_gradient<T>;
   t.affine = affine<T>;
   t.multiply = multiply<T>;
   t.batch_norm_forward = batch_norm_forward<T>;

@@ -60,12 +60,24 @@ enum class OptimizerKind : int { sgd, adagrad, rmsprop, adam, adamw, adadelta, l
 
 enum class SourceType : int { uint8, float32, float64 };
 
-/// For each tile of a product the terms to sum, in rising order, where those left out are zero.
-/// Those of tile t are terms[t * capacity] and the counts[t] - 1 that follow.
-struct TermLists {
-  const int32_t* terms;
-  const int32_t* counts;
-  int64_t capacity;
+/// Ends the entries of a row.
+constexpr int32_t kNoColumn = 0x7fffffff;
+
+/// The entries of a batch that are not zero, by row: those of row i begin at begin[i], with rising
+/// columns, and end before a kNoColumn. A few more may be read behind it.
+template <class T>
+struct SparseRows {
+  const int32_t* columns;
+  const T* values;
+  const int64_t* begin;
+};
+
+/// The same by column, with rising rows: those of column j are [begin[j], begin[j + 1]).
+template <class T>
+struct SparseColumns {
+  const int32_t* rows;
+  const T* values;
+  const int32_t* begin;
 };
 
 /// y(r, :) = x(r, :) W + b for rows [row_begin, row_end) and W's panels [panel_begin, panel_end).
@@ -80,8 +92,23 @@ struct ForwardArgs {
   int64_t y_stride;
   int64_t row_begin, row_end;
   int64_t panel_begin, panel_end;
-  int64_t block;           // inputs summed at a time
-  const TermLists* lists;  // inputs of each tile of `listed_rows` rows; null: all
+  int64_t block;  // inputs summed at a time
+};
+
+/// The same from the entries that are not zero.
+template <class T>
+struct SparseForwardArgs {
+  PanelShape shape;
+  const T* weight;
+  const T* bias;
+  SparseRows<T> x;
+  T* y;
+  int64_t y_stride;
+  int64_t row_begin, row_end;
+  int64_t panel_begin, panel_end;
+  int64_t block;    // inputs summed at a time
+  int64_t* places;  // where each row goes on with the next block
+  bool far;         // the weights lie in no cache that is near
 };
 
 /// Rows of the caller's array that will be gathered next. Kernels that have loads to spare fetch
@@ -109,7 +136,21 @@ struct WeightGradientArgs {
   T* g;
   int64_t block;           // rows of the batch summed at a time
   UpcomingRows* upcoming;  // null: none
-  const TermLists* lists;  // rows of the batch of each tile of `listed_inputs` inputs; null: all
+};
+
+/// The same from the entries that are not zero, for panels [panel_begin, panel_end), whose
+/// gradients lie g_stride apart.
+template <class T>
+struct SparseGradientArgs {
+  PanelShape shape;
+  int64_t panel_begin, panel_end;
+  int64_t input_begin, input_end;
+  SparseColumns<T> x;
+  const T* dy;
+  int64_t dy_stride;
+  T* g;
+  int64_t g_stride;
+  UpcomingRows* upcoming;  // null: none
 };
 
 /// dx(r, :) = dy(r, :) W^T for `rows` rows, from dy turned into batch panels (see transpose).
@@ -255,8 +296,7 @@ template <class T>
 struct KernelTable {
   const char* name;
   int64_t panel;          // columns of a weight panel, and rows of a batch panel
-  int64_t listed_rows;    // of a tile of the forward pass over listed inputs
-  int64_t listed_inputs;  // of a tile of a weight gradient over listed rows
+  int64_t sparse_panels;  // that products with sparse input work on together
 
   void (*forward)(const ForwardArgs<T>&);
   void (*weight_gradient)(const WeightGradientArgs<T>&);
@@ -281,15 +321,11 @@ struct KernelTable {
                               const T* weight, const T* g, T l1, T l2, T* sums);
 
   void (*gather)(const GatherArgs<T>&);
-  /// A bit for each entry that is not zero, `words` words of 64 a row.
-  void (*nonzero_bits)(const T* x, int64_t stride, int64_t rows, int64_t columns, uint64_t* bits,
-                       int64_t words);
-  /// Lists for the forward pass over `rows` rows; `capacity` exceeds the columns by 16 at least.
-  void (*list_columns)(const uint64_t* bits, int64_t words, int64_t rows, int32_t* terms,
-                       int32_t* counts, int64_t capacity);
-  /// Lists for the gradient of inputs [begin, end).
-  void (*list_rows)(const uint64_t* bits, int64_t words, int64_t rows, int64_t begin, int64_t end,
-                    int32_t* terms, int32_t* counts, int64_t capacity);
+  /// The entries of one padded row that are not zero, ended by kNoColumn; returns how many. A
+  /// vector behind them may be overwritten.
+  int64_t (*compress)(const T* x, int64_t width, int32_t* columns, T* values);
+  void (*sparse_forward)(const SparseForwardArgs<T>&);
+  void (*sparse_gradient)(const SparseGradientArgs<T>&);
   void (*affine)(const T* x, const T* scale, const T* offset, T* y, int64_t rows, int64_t columns,
                  int64_t stride);
   void (*multiply)(const T* a, const T* b, T* y, int64_t size);

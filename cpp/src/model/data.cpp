@@ -1,10 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chainrule/data.hpp"
 
+#include <string>
+
 #include "chainrule/error.hpp"
 #include "chainrule/names.hpp"
 
 namespace chainrule {
+namespace {
+
+/// Calls visit(index) for the type of the indices, beginning with the first of a row.
+template <class Visit>
+auto with_indices(const RowsView& x, Visit visit) {
+  return x.wide_indices ? visit(static_cast<const std::int64_t*>(x.indices))
+                        : visit(static_cast<const std::int32_t*>(x.indices));
+}
+
+}  // namespace
+
+void check_compressed(const RowsView& x, const char* name) {
+  if (offset_at(x, 0) < 0) {
+    throw Error(std::string(name) + ": the offsets of compressed rows begin with " +
+                std::to_string(offset_at(x, 0)) + ", expected 0 or more");
+  }
+  with_indices(x, [&](const auto* indices) {
+    for (std::int64_t i = 0; i < x.rows; ++i) {
+      const std::int64_t begin = offset_at(x, i);
+      const std::int64_t end = offset_at(x, i + 1);
+      if (end < begin || end > x.stored) {
+        throw Error(std::string(name) + ": row " + std::to_string(i) + " ends at offset " +
+                    std::to_string(end) + ", expected " + std::to_string(begin) + " to " +
+                    std::to_string(x.stored));
+      }
+      for (std::int64_t at = begin; at < end; ++at) {
+        const std::int64_t column = indices[at];
+        if (column >= 0 && column < x.columns) continue;
+        throw Error(std::string(name) + ": row " + std::to_string(i) + " has column index " +
+                    std::to_string(column) + ", expected 0 to " + std::to_string(x.columns - 1));
+      }
+    }
+  });
+}
+
+bool has_rising_indices(const RowsView& x) {
+  return with_indices(x, [&](const auto* indices) {
+    for (std::int64_t i = 0; i < x.rows; ++i) {
+      const std::int64_t end = offset_at(x, i + 1);
+      for (std::int64_t at = offset_at(x, i) + 1; at < end; ++at) {
+        if (indices[at] <= indices[at - 1]) return false;
+      }
+    }
+    return true;
+  });
+}
 
 InputSparsity input_sparsity(std::string_view name) {
   if (name == "auto") return InputSparsity::automatic;

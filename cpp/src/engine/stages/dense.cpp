@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chainrule/layers.hpp"
 #include "engine/cache.hpp"
-#include "engine/nonzeros.hpp"
+#include "engine/sparse_input.hpp"
 #include "engine/stages/stages.hpp"
 
 namespace chainrule::engine {
@@ -40,7 +40,9 @@ struct Blocking {
   static constexpr std::int64_t kCacheWays = 8;
 
   /// Of one panel's width.
-  std::int64_t scratch_rows() const { return std::max(gradient_inputs, group * backward_inputs); }
+  std::int64_t scratch_rows(std::int64_t sparse_panels) const {
+    return std::max({gradient_inputs, group * backward_inputs, sparse_panels * kShortChunk});
+  }
 };
 
 template <class T>
@@ -58,13 +60,14 @@ class DenseStage final : public Stage<T> {
         blocking_(Blocking::of<T>(inputs_, units_, c.batch_size, c.kernels.panel,
                                   std::max<std::int64_t>(1, panels_ / c.threads))),
         dy_panels_(c.backward ? padded<T>(c.batch_size) * units_ : 0),
-        scratch_stride_(blocking_.scratch_rows() * c.kernels.panel),
+        scratch_stride_(blocking_.scratch_rows(c.kernels.sparse_panels) * c.kernels.panel),
         scratch_(c.backward ? scratch_stride_ * c.threads : 0),
         bias_gradient_(c.backward ? padded<T>(units_) : 0) {
     const bool large = inputs_ * units_ * std::int64_t{sizeof(T)} > cache_sizes().first;
     if (!c.backward && large)
-      own_nonzeros_ =
-          std::make_unique<Nonzeros<T>>(c.kernels, c.kernels.listed_rows, inputs_, false);
+      few_rows_ = std::make_unique<SparseInput<T>>(
+          c.kernels, kFewRows, inputs_, SparseInput<T>::entries_of_table(kFewRows, inputs_), 1,
+          false);
   }
 
   std::string describe() const override {
@@ -74,16 +77,17 @@ class DenseStage final : public Stage<T> {
   Split backward_split() const override { return Split::rows; }
   std::int64_t outputs() const override { return units_; }
   bool has_parameters() const override { return true; }
-  bool takes_lists() const override { return true; }
+  bool takes_sparse() const override { return true; }
 
-  bool prefers_lists(double forward_share, double gradient_share) const override {
-    // In units of a dense product's time for one column of x. A listed term costs more than one of
-    // a loop that needs no list, and to list it about as much as a product with 30 units.
-    constexpr double term = 1.25;
+  bool prefers_sparse(double density) const override {
+    // In units of a dense product's time for one column of x. An entry costs more than a term of a
+    // loop without lists, and to list it by row and by column about as much as many terms.
+    constexpr double term = 1.4;
     constexpr double listing = 30.0;
+    constexpr double looking = 6.0;
     const auto units = static_cast<double>(units_);
     const double products = this->dy.data ? 2.0 : 1.0;
-    return term * (forward_share + gradient_share) * units + listing < products * units;
+    return density * (term * products * units + listing) + looking < products * units;
   }
 
   Cost cost(std::int64_t rows) const override {
@@ -99,10 +103,13 @@ class DenseStage final : public Stage<T> {
   void forward(const Step<T>& step, Share share) override {
     const Range rows = split_ == Split::rows ? step.rows_of(share) : Range{0, step.rows};
     const Range panels = split_ == Split::rows ? Range{0, panels_} : share.of(panels_);
-    kernels_.forward({weight_->shape, parameters_.at(weight_), parameters_.at(bias_), this->x.data,
-                      this->x.stride, this->y.data, this->y.stride, rows.begin, rows.end,
-                      panels.begin, panels.end, blocking_.forward_inputs,
-                      forward_lists(step, share)});
+    if (SparseInput<T>* entries = sparse_input(step, share)) {
+      sparse_forward(*entries, rows, panels, share);
+    } else {
+      kernels_.forward({weight_->shape, parameters_.at(weight_), parameters_.at(bias_),
+                        this->x.data, this->x.stride, this->y.data, this->y.stride, rows.begin,
+                        rows.end, panels.begin, panels.end, blocking_.forward_inputs});
+    }
   }
 
   void backward(const Step<T>& step, Share share) override {
@@ -119,7 +126,7 @@ class DenseStage final : public Stage<T> {
   }
 
   void gradients(const Step<T>& step, Share share) override {
-    this->nonzeros ? listed_weight_gradients(step, share) : weight_gradients(step, share);
+    this->sparse ? sparse_weight_gradients(step, share) : weight_gradients(step, share);
     if (!bias_) return;
     const Range columns = share.of(padded<T>(units_), kernels::kGranule<T>);
     if (columns.size() == 0) return;
@@ -129,6 +136,8 @@ class DenseStage final : public Stage<T> {
   }
 
  private:
+  static constexpr std::int64_t kFewRows = 4;
+
   /// Of the forward pass. A thread that owns the same columns there as in the update has their
   /// weights in its own cache; and where rows are few, more threads find work among the columns.
   static Split split_of(const StageContext<T>& c, std::int64_t panels) {
@@ -138,14 +147,29 @@ class DenseStage final : public Stage<T> {
                                                                              : Split::rows;
   }
 
-  /// Lists of the input's zeros are the plan's to decide on. For the few rows of a prediction most
-  /// of the time goes into reading weights, and many inputs of a layer behind a relu are zero as
-  /// well.
-  const kernels::TermLists* forward_lists(const Step<T>& step, Share share) {
-    if (this->nonzeros) return &this->nonzeros->by_rows();
-    if (!own_nonzeros_ || step.rows > kernels_.listed_rows || share.count > 1) return nullptr;
-    own_nonzeros_->mark(this->x, {0, step.rows});
-    return &own_nonzeros_->by_rows();
+  /// Whether the input's zeros are left out is the plan's to decide. For the few rows of a
+  /// prediction most of the time goes into reading weights, and many inputs of a layer behind a
+  /// relu are zero as well.
+  SparseInput<T>* sparse_input(const Step<T>& step, Share share) {
+    if (this->sparse) return this->sparse;
+    if (!few_rows_ || step.rows > kFewRows || share.count > 1) return nullptr;
+    for (std::int64_t i = 0; i < step.rows; ++i) few_rows_->take(i, this->x.row(i));
+    return few_rows_.get();
+  }
+
+  void sparse_forward(SparseInput<T>& entries, Range rows, Range panels, Share share) {
+    const std::int64_t bytes = kernels_.sparse_panels * kernels_.panel * std::int64_t{sizeof(T)};
+    const std::int64_t near = std::max<std::int64_t>(1, 2 * cache_sizes().first / bytes);
+    // A row's turn at a block costs as much as some entries.
+    constexpr double entries_of_a_turn = 4.0;
+    const bool small = inputs_ <= near;
+    const bool blocks = !small && rows.size() > 1 &&
+                        entries.density() * static_cast<double>(near) > entries_of_a_turn;
+    kernels_.sparse_forward({weight_->shape, parameters_.at(weight_), parameters_.at(bias_),
+                             entries.rows(), this->y.data, this->y.stride, rows.begin, rows.end,
+                             panels.begin, panels.end,
+                             blocks ? equal_parts(inputs_, near, 1) : inputs_,
+                             entries.places(share), !small && !blocks});
   }
 
   T* scratch_of(Share share) { return scratch_.data() + scratch_stride_ * share.index; }
@@ -164,47 +188,85 @@ class DenseStage final : public Stage<T> {
     }
   }
 
-  /// The same where lists are in use. The threads take the inputs in turns, since those that are
-  /// seldom zero often lie together.
-  void listed_weight_gradients(const Step<T>& step, Share share) {
-    constexpr std::int64_t chunk = Blocking::kShortChunk;
-    const bool all = !step.update || step.update->moves_without_gradient(*weight_);
-    for (std::int64_t first = chunk * share.index; first < inputs_; first += chunk * share.count) {
-      const Range inputs{first, std::min(inputs_, first + chunk)};
-      this->nonzeros->list_rows(step.rows, inputs);
-      if (all) {
-        for (std::int64_t panel = 0; panel < panels_; ++panel)
-          weight_gradient(step, share, panel, inputs);
-      } else {
-        gradients_that_are_not_zero(step, share, inputs);
+  /// The same from the entries that are not zero. Threads share the groups of panels; where a group
+  /// is left over they share its inputs, each as many entries as the others.
+  void sparse_weight_gradients(const Step<T>& step, Share share) {
+    const std::int64_t group = kernels_.sparse_panels;
+    const std::int64_t groups = (panels_ + group - 1) / group;
+    const kernels::SparseColumns<T> entries = this->sparse->columns();
+    // An input costs as much as an entry or two even if it has none.
+    const auto cost = [&](std::int64_t input) { return entries.begin[input] + input; };
+    const std::int64_t total = cost(inputs_);
+    const auto input_at = [&](std::int64_t wanted) {
+      Range range{0, inputs_};
+      while (range.size() > 0) {
+        const std::int64_t middle = range.begin + range.size() / 2;
+        (cost(middle) < wanted ? range.begin : range.end) =
+            cost(middle) < wanted ? middle + 1 : middle;
       }
+      return range.begin;
+    };
+    const Range mine = share.of(groups * total);
+    for (std::int64_t g = mine.begin / total; g * total < mine.end; ++g) {
+      const Range inputs{input_at(mine.begin - g * total), input_at(mine.end - g * total)};
+      sparse_weight_gradients(step, share, {g * group, std::min(panels_, (g + 1) * group)}, inputs);
     }
   }
 
-  void gradients_that_are_not_zero(const Step<T>& step, Share share, Range inputs) {
-    const std::int64_t tile = kernels_.listed_inputs;
-    const std::int32_t* counts = this->nonzeros->by_inputs().counts;
+  void sparse_weight_gradients(const Step<T>& step, Share share, Range panels, Range inputs) {
+    const bool all = !step.update || step.update->moves_without_gradient(*weight_);
+    const kernels::SparseColumns<T> entries = this->sparse->columns();
+    const auto empty = [&](std::int64_t input) {
+      return entries.begin[input] == entries.begin[input + 1];
+    };
     Range run{inputs.begin, inputs.begin};
     while (run.end < inputs.end) {
       run.begin = run.end;
-      const bool empty = counts[run.begin / tile] == 0;
-      while (run.end < inputs.end && (counts[run.end / tile] == 0) == empty) run.end += tile;
-      run.end = std::min(run.end, inputs.end);
-      if (empty) continue;
-      for (std::int64_t panel = 0; panel < panels_; ++panel)
-        weight_gradient(step, share, panel, run);
+      const std::int64_t most = std::min(inputs.end, run.begin + Blocking::kShortChunk);
+      if (all) {
+        run.end = most;
+      } else {
+        while (run.begin < inputs.end && empty(run.begin)) ++run.begin;
+        run.end = run.begin;
+        while (run.end < most && !empty(run.end)) ++run.end;
+      }
+      if (run.size() == 0) continue;
+      // Panels of one call are of one width, so that they lie equally far apart in an arena.
+      const bool narrow_end = panel_width(panels.end - 1) < panel_width(panels.begin);
+      const std::int64_t middle = panels.end - (narrow_end ? 1 : 0);
+      sparse_weight_gradient(step, share, {panels.begin, middle}, run);
+      if (narrow_end) sparse_weight_gradient(step, share, {middle, panels.end}, run);
     }
   }
 
+  void sparse_weight_gradient(const Step<T>& step, Share share, Range panels, Range inputs) {
+    const std::int64_t panel = weight_->shape.panel;
+    const auto place = [&](std::int64_t p) {
+      return p * panel * inputs_ + inputs.begin * panel_width(p);
+    };
+    T* g =
+        step.gradients ? step.gradients + weight_->offset + place(panels.begin) : scratch_of(share);
+    const std::int64_t g_stride = step.gradients ? panel * inputs_ : panel * Blocking::kShortChunk;
+    kernels_.sparse_gradient({weight_->shape, panels.begin, panels.end, inputs.begin, inputs.end,
+                              this->sparse->columns(), this->dy.data, this->dy.stride, g, g_stride,
+                              step.upcoming});
+    if (!step.update) return;
+    for (std::int64_t p = panels.begin; p < panels.end; ++p)
+      step.update->apply(*weight_, place(p), g + (p - panels.begin) * g_stride,
+                         inputs.size() * panel_width(p));
+  }
+
+  std::int64_t panel_width(std::int64_t panel) const {
+    return std::min(weight_->shape.panel, padded<T>(units_ - panel * weight_->shape.panel));
+  }
+
   void weight_gradient(const Step<T>& step, Share share, std::int64_t panel, Range inputs) {
-    const std::int64_t width =
-        std::min(weight_->shape.panel, padded<T>(units_ - panel * weight_->shape.panel));
+    const std::int64_t width = panel_width(panel);
     const std::int64_t at = panel * weight_->shape.panel * inputs_ + inputs.begin * width;
     T* g = step.gradients ? step.gradients + weight_->offset + at : scratch_of(share);
     kernels_.weight_gradient({weight_->shape, panel, inputs.begin, inputs.end, step.rows,
                               this->x.data, this->x.stride, this->dy.data, this->dy.stride, g,
-                              blocking_.gradient_batch, step.upcoming,
-                              this->nonzeros ? &this->nonzeros->by_inputs() : nullptr});
+                              blocking_.gradient_batch, step.upcoming});
     if (step.update) step.update->apply(*weight_, at, g, inputs.size() * width);
   }
 
@@ -221,7 +283,7 @@ class DenseStage final : public Stage<T> {
   std::int64_t scratch_stride_;
   Buffer<T> scratch_;
   Buffer<T> bias_gradient_;
-  std::unique_ptr<Nonzeros<T>> own_nonzeros_;
+  std::unique_ptr<SparseInput<T>> few_rows_;
 };
 
 }  // namespace

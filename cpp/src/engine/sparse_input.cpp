@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/sparse_input.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "chainrule/error.hpp"
+
+namespace chainrule::engine {
+
+using kernels::kNoColumn;
+
+namespace {
+
+template <class V, class Visit>
+void with_indices(const RowsView& x, Visit visit) {
+  const auto* values = static_cast<const V*>(x.data);
+  x.wide_indices ? visit(values, static_cast<const std::int64_t*>(x.indices))
+                 : visit(values, static_cast<const std::int32_t*>(x.indices));
+}
+
+/// Calls visit(values, indices) with pointers of their types.
+template <class Visit>
+void with_types(const RowsView& x, Visit visit) {
+  if (x.type == DataType::uint8) return with_indices<std::uint8_t>(x, visit);
+  if (x.type == DataType::float32) return with_indices<float>(x, visit);
+  with_indices<double>(x, visit);
+}
+
+}  // namespace
+
+template <class T>
+SparseInput<T>::SparseInput(const kernels::KernelTable<T>& kernels, std::int64_t batch_size,
+                            std::int64_t columns, std::int64_t entries, int threads, bool by_column)
+    : kernels_(kernels),
+      batch_size_(batch_size),
+      width_(columns),
+      entries_(entries),
+      columns_(entries + kSpare),
+      values_(entries + kSpare),
+      begin_(batch_size),
+      places_(batch_size * threads) {
+  if (entries > std::numeric_limits<std::int32_t>::max() - kSpare || columns >= kNoColumn) {
+    throw Error("a batch of " + std::to_string(batch_size) + " rows has room for " +
+                std::to_string(entries) + " entries in " + std::to_string(columns) +
+                " columns, which is more than 2^31: use a smaller batch_size");
+  }
+  if (!by_column) return;
+  counts_ = Buffer<std::int32_t>(columns * threads);
+  next_ = Buffer<std::int32_t>(columns * threads);
+  turned_rows_ = Buffer<std::int32_t>(entries);
+  turned_values_ = Buffer<T>(entries);
+  turned_begin_ = Buffer<std::int32_t>(columns + 1);
+}
+
+template <class T>
+void SparseInput<T>::take(std::int64_t row, const T* x) {
+  const std::int64_t at = row * (width_ + kSpare);
+  begin_.data()[row] = at;
+  kernels_.compress(x, width_, columns_.data() + at, values_.data() + at);
+}
+
+template <class T>
+std::int64_t SparseInput<T>::entries_of_compressed(const RowsView& x, std::int64_t batch_size) {
+  std::vector<std::int64_t> lengths(static_cast<std::size_t>(x.rows));
+  for (std::int64_t i = 0; i < x.rows; ++i)
+    lengths[static_cast<std::size_t>(i)] = offset_at(x, i + 1) - offset_at(x, i);
+  const auto largest = lengths.begin() + std::min(batch_size, x.rows);
+  std::nth_element(lengths.begin(), largest, lengths.end(), std::greater<>());
+  return std::accumulate(lengths.begin(), largest, batch_size);  // and the ends of the rows
+}
+
+template <class T>
+void SparseInput<T>::take(const RowsView& x, const std::int64_t* order, std::int64_t first,
+                          Range rows, const T* scale) {
+  const auto source = [&](std::int64_t i) { return order ? order[first + i] : first + i; };
+  std::int64_t at = 0;
+  for (std::int64_t i = 0; i < rows.begin; ++i)
+    at += offset_at(x, source(i) + 1) - offset_at(x, source(i)) + 1;
+  with_types(x, [&](const auto* values, const auto* indices) {
+    for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+      begin_.data()[i] = at;
+      const std::int64_t end = offset_at(x, source(i) + 1);
+      for (std::int64_t stored = offset_at(x, source(i)); stored < end; ++stored, ++at) {
+        const auto column = static_cast<std::int32_t>(indices[stored]);
+        const auto value = static_cast<T>(values[stored]);
+        columns_.data()[at] = column;
+        values_.data()[at] = scale ? value * scale[column] : value;
+      }
+      columns_.data()[at++] = kNoColumn;
+    }
+  });
+}
+
+template <class T>
+void SparseInput<T>::count(Range rows, Share share) {
+  std::int32_t* counts = counts_.data() + width_ * share.index;
+  std::fill_n(counts, width_, 0);
+  for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+    for (std::int64_t at = begin_.data()[i]; columns_.data()[at] != kNoColumn; ++at)
+      ++counts[columns_.data()[at]];
+  }
+}
+
+template <class T>
+void SparseInput<T>::turn(Range rows, Share share) {
+  std::int32_t* next = next_.data() + width_ * share.index;
+  std::int32_t* begin = share.index == 0 ? turned_begin_.data() : nullptr;
+  std::int32_t sum = 0;
+  for (std::int64_t j = 0; j < width_; ++j) {
+    if (begin) begin[j] = sum;
+    for (int t = 0; t < share.count; ++t) {
+      if (t == share.index) next[j] = sum;
+      sum += counts_.data()[width_ * t + j];
+    }
+  }
+  if (begin) begin[width_] = sum;
+  for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+    for (std::int64_t at = begin_.data()[i]; columns_.data()[at] != kNoColumn; ++at) {
+      const std::int32_t place = next[columns_.data()[at]]++;
+      turned_rows_.data()[place] = static_cast<std::int32_t>(i);
+      turned_values_.data()[place] = values_.data()[at];
+    }
+  }
+}
+
+template class SparseInput<float>;
+template class SparseInput<double>;
+
+}  // namespace chainrule::engine

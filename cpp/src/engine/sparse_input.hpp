@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "chainrule/data.hpp"
+#include "engine/buffer.hpp"
+#include "engine/stage.hpp"
+#include "kernels/table.hpp"
+
+namespace chainrule::engine {
+
+/// The entries of a batch that are not zero, by row for the forward pass and by column for the
+/// gradient of a first layer's weights.
+template <class T>
+class SparseInput {
+ public:
+  /// Room for so many entries in all; `by_column` unless nobody will ask for columns.
+  SparseInput(const kernels::KernelTable<T>& kernels, std::int64_t batch_size, std::int64_t columns,
+              std::int64_t entries, int threads, bool by_column);
+
+  /// The room that a batch of compressed rows may need in whatever order they come.
+  static std::int64_t entries_of_compressed(const RowsView& x, std::int64_t batch_size);
+  /// The room that a batch of a table may need.
+  static std::int64_t entries_of_table(std::int64_t batch_size, std::int64_t columns) {
+    return batch_size * (columns + kSpare);
+  }
+
+  /// The share of the entries that is not zero, as far as is known before.
+  double density() const { return density_; }
+  void expect(double density) { density_ = density; }
+
+  bool has_room(std::int64_t entries) const { return entries <= entries_; }
+
+  /// Takes a row of a table, by the thread that owns it.
+  void take(std::int64_t row, const T* x);
+  /// Takes rows of a batch whose row i is row order[first + i] of compressed rows (null: first +
+  /// i), times `scale` by column if given; by the thread that owns them.
+  void take(const RowsView& x, const std::int64_t* order, std::int64_t first, Range rows,
+            const T* scale);
+  /// Counts what a thread took, as preparation of `turn`.
+  void count(Range rows, Share share);
+  /// Lists a thread's share of the rows by column; when all threads have counted.
+  void turn(Range rows, Share share);
+
+  kernels::SparseRows<T> rows() const { return {columns_.data(), values_.data(), begin_.data()}; }
+  /// When all threads have turned.
+  kernels::SparseColumns<T> columns() const {
+    return {turned_rows_.data(), turned_values_.data(), turned_begin_.data()};
+  }
+  std::int64_t width() const { return width_; }
+  /// Scratch of a thread for the products: one place a row.
+  std::int64_t* places(Share share) { return places_.data() + share.index * batch_size_; }
+
+ private:
+  static constexpr std::int64_t kSpare = 17;  // a vector, and the end of a row
+
+  const kernels::KernelTable<T>& kernels_;
+  std::int64_t batch_size_;
+  std::int64_t width_;
+  std::int64_t entries_;
+  double density_ = 0.0;
+  Buffer<std::int32_t> columns_;
+  Buffer<T> values_;
+  Buffer<std::int64_t> begin_;
+  Buffer<std::int64_t> places_;
+  Buffer<std::int32_t> counts_;  // of each thread's rows, by column
+  Buffer<std::int32_t> next_;    // where each thread puts its next entry of a column
+  Buffer<std::int32_t> turned_rows_;
+  Buffer<T> turned_values_;
+  Buffer<std::int32_t> turned_begin_;
+};
+
+}  // namespace chainrule::engine

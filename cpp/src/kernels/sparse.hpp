@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products with a batch of which only the entries that are not zero are at hand, by row or by
+// column. What is left out would change no bit: see "Zeros are left out" in docs/architecture.md.
+#pragma once
+
+#include "kernels/multiply.hpp"
+#include "kernels/simd.hpp"
+#include "kernels/table.hpp"
+
+namespace {
+
+using namespace chainrule::kernels;
+
+/// Panels that share the reading of an entry, so that there are enough sums to hide the latency of
+/// a multiply-add.
+#if defined(CHAINRULE_ISA_AVX512) || defined(CHAINRULE_ISA_NEON)
+constexpr int kSparsePanels = 2;
+#elif defined(CHAINRULE_ISA_AVX2)
+constexpr int kSparsePanels = 4;
+#else
+constexpr int kSparsePanels = 1;
+#endif
+
+constexpr int kEntriesAhead = 8;
+
+/// Appends the entries that are not zero of one vector, whose first lane is column j; returns how
+/// many. A whole vector may be written.
+template <class T>
+CHAINRULE_INLINE int64_t append_entries(Vec<T> x, int64_t j, int32_t* columns, T* values) {
+#if defined(CHAINRULE_ISA_AVX512)
+  if constexpr (sizeof(T) == 4) {
+    const __mmask16 set = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i column = _mm512_add_epi32(lane, _mm512_set1_epi32(int32_t(j)));
+    _mm512_storeu_si512(columns, _mm512_maskz_compress_epi32(set, column));
+    _mm512_storeu_ps(values, _mm512_maskz_compress_ps(set, x));
+    return __builtin_popcount(set);
+  } else {
+    const __mmask8 set = _mm512_cmp_pd_mask(x, _mm512_setzero_pd(), _CMP_NEQ_UQ);
+    const __m512i lane = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i column = _mm512_add_epi64(lane, _mm512_set1_epi64(j));
+    const __m512i kept = _mm512_maskz_compress_epi64(set, column);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(columns), _mm512_cvtepi64_epi32(kept));
+    _mm512_storeu_pd(values, _mm512_maskz_compress_pd(set, x));
+    return __builtin_popcount(set);
+  }
+#else
+  int64_t count = 0;
+  const IVec<T> set = x != T(0);
+  for (int i = 0; i < kLanes<T>; ++i) {
+    columns[count] = int32_t(j + i);
+    values[count] = x[i];
+    count += set[i] != 0;
+  }
+  return count;
+#endif
+}
+
+/// The entries of a padded row that are not zero, ended by kNoColumn; returns how many. A vector
+/// behind them may be overwritten.
+template <class T>
+int64_t compress(const T* x, int64_t width, int32_t* columns, T* values) {
+  int64_t count = 0;
+  int64_t j = 0;
+  for (; j + kLanes<T> <= width; j += kLanes<T>)
+    count += append_entries<T>(load(x + j), j, columns + count, values + count);
+  for (; j < width; ++j) {
+    columns[count] = int32_t(j);
+    values[count] = x[j];
+    count += x[j] != T(0);
+  }
+  columns[count] = kNoColumn;
+  return count;
+}
+
+/// Rows `first` and on of one or more panels of the same width, one panel's memory behind the
+/// other's.
+template <class T>
+struct PanelRows {
+  const T* first;
+  int64_t panel_stride;
+  int64_t width;
+
+  CHAINRULE_INLINE const T* at(int64_t row, int panel) const {
+    return first + panel * panel_stride + row * width;
+  }
+};
+
+/// Sums of P panels of NV vectors each.
+template <class T, int P, int NV>
+CHAINRULE_INLINE void add_entry(Vec<T> (&s)[P][NV], T value, int64_t column,
+                                const PanelRows<T>& weight) {
+  const Vec<T> x = broadcast(value);
+  for (int p = 0; p < P; ++p) {
+    const T* row = weight.at(column, p);
+    for (int v = 0; v < NV; ++v) s[p][v] = fma(x, load(row + v * kLanes<T>), s[p][v]);
+  }
+}
+
+/// The entries of one row from `at` on whose columns come before `end`; returns where they end.
+template <class T, bool Far, int P, int NV>
+CHAINRULE_INLINE int64_t add_entries(Vec<T> (&s)[P][NV], const SparseRows<T>& x, int64_t at,
+                                     int64_t end, const PanelRows<T>& weight) {
+  for (; x.columns[at] < end; ++at) {
+    if constexpr (Far) {
+      // The place may lie beyond the weights, which a fetch does not mind but a pointer would.
+      const auto row = uint64_t(uint32_t(x.columns[at + kEntriesAhead]));
+      for (int p = 0; p < P; ++p) {
+        const uint64_t place = uint64_t(weight.at(0, p)) + row * uint64_t(weight.width) * sizeof(T);
+        for (uint64_t b = 0; b < NV * kVectorBytes; b += kLineBytes)
+          __builtin_prefetch(reinterpret_cast<const char*>(place + b));
+      }
+    }
+    add_entry(s, x.values[at], x.columns[at], weight);
+  }
+  return at;
+}
+
+/// y of P panels for all rows: a block of inputs at a time, so that all rows but the first find the
+/// block's weights in the first cache.
+template <class T, bool Far, int P, int NV>
+void sparse_forward_panels(const SparseForwardArgs<T>& f, int64_t panel) {
+  const int64_t column = panel * f.shape.panel;
+  const PanelRows<T> weight{f.weight + column * f.shape.rows, f.shape.panel * f.shape.rows,
+                            NV * kLanes<T>};
+  in_blocks(f.shape.rows, f.block, [&](int64_t begin, int64_t end) {
+    for (int64_t i = f.row_begin; i < f.row_end; ++i) {
+      T* y = f.y + i * f.y_stride + column;
+      const T* start = begin > 0 ? y : f.bias ? f.bias + column : nullptr;
+      Vec<T> s[P][NV];
+      for (int p = 0; p < P; ++p) {
+        for (int v = 0; v < NV; ++v)
+          s[p][v] = start ? load(start + p * f.shape.panel + v * kLanes<T>) : Vec<T>{};
+      }
+      const int64_t at = begin > 0 ? f.places[i] : f.x.begin[i];
+      const int64_t next = add_entries<T, Far>(s, f.x, at, end, weight);
+      if (end < f.shape.rows) f.places[i] = next;
+      for (int p = 0; p < P; ++p) {
+        for (int v = 0; v < NV; ++v) store(y + p * f.shape.panel + v * kLanes<T>, s[p][v]);
+      }
+    }
+  });
+}
+
+/// g of P panels for the inputs of `f`.
+template <class T, int P, int NV>
+void sparse_gradient_panels(const SparseGradientArgs<T>& f, int64_t panel) {
+  const int64_t width = NV * kLanes<T>;
+  const T* dy = f.dy + panel * f.shape.panel;
+  T* g = f.g + (panel - f.panel_begin) * f.g_stride;
+  for (int64_t j = f.input_begin; j < f.input_end; ++j) {
+    fetch(f.upcoming, f.x.begin[j + 1] - f.x.begin[j]);
+    Vec<T> s[P][NV] = {};
+    const PanelRows<T> rows{dy, f.shape.panel, f.dy_stride};
+    for (int32_t at = f.x.begin[j]; at < f.x.begin[j + 1]; ++at)
+      add_entry(s, f.x.values[at], f.x.rows[at], rows);
+    for (int p = 0; p < P; ++p) {
+      for (int v = 0; v < NV; ++v)
+        store(g + p * f.g_stride + (j - f.input_begin) * width + v * kLanes<T>, s[p][v]);
+    }
+  }
+}
+
+/// Calls run.template operator()<1, vectors>(panel) for a panel that may be narrow.
+template <int NV = kPanelVectors, class Run>
+CHAINRULE_INLINE void by_width(int64_t vectors, int64_t panel, Run run) {
+  if constexpr (NV > 1) {
+    if (vectors < NV) {
+      by_width<NV - 1>(vectors, panel, run);
+      return;
+    }
+  }
+  run.template operator()<1, NV>(panel);
+}
+
+/// Calls run.template operator()<P, NV>(panel) for the panels [begin, end), P at a time.
+template <class T, class Run>
+CHAINRULE_INLINE void by_panels(const PanelShape& shape, int64_t begin, int64_t end, Run run) {
+  int64_t panel = begin;
+  for (;
+       panel + kSparsePanels <= end && panel_width(shape, panel + kSparsePanels - 1) == shape.panel;
+       panel += kSparsePanels)
+    run.template operator()<kSparsePanels, kPanelVectors>(panel);
+  for (; panel < end; ++panel) by_width(panel_width(shape, panel) / kLanes<T>, panel, run);
+}
+
+template <class T>
+void sparse_forward(const SparseForwardArgs<T>& f) {
+  by_panels<T>(f.shape, f.panel_begin, f.panel_end, [&]<int P, int NV>(int64_t panel) {
+    if (f.far) {
+      sparse_forward_panels<T, true, P, NV>(f, panel);
+    } else {
+      sparse_forward_panels<T, false, P, NV>(f, panel);
+    }
+  });
+}
+
+template <class T>
+void sparse_gradient(const SparseGradientArgs<T>& f) {
+  by_panels<T>(f.shape, f.panel_begin, f.panel_end,
+               [&]<int P, int NV>(int64_t panel) { sparse_gradient_panels<T, P, NV>(f, panel); });
+}
+
+}  // namespace

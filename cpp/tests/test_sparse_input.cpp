@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "chainrule/data.hpp"
+#include "chainrule/error.hpp"
+#include "engine/sparse_input.hpp"
+#include "matrices.hpp"
+
+namespace {
+
+using namespace chainrule::engine;
+using namespace chainrule::kernels;
+using namespace chainrule::testing;
+using chainrule::DataType;
+using chainrule::RowsView;
+
+constexpr int64_t kInputs = 139;
+
+/// A batch with zeros of both signs, some NaN and subnormals, and rows and columns of nothing else
+/// than zeros.
+template <class T>
+Matrix<T> batch_of(int64_t rows, double density) {
+  Draws draws(11);
+  Matrix<T> x(rows, kInputs, kGarbage<T>);
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < kInputs; ++j) {
+      x(i, j) = T(0);
+      const bool empty = i % 7 == 3 || (j >= 40 && j < 60);
+      if (!empty && draws.uniform(0, 1) < density) x(i, j) = static_cast<T>(draws.uniform(-1, 1));
+      if (x(i, j) == T(0) && j % 2 == 1) x(i, j) = -T(0);
+    }
+  }
+  if (rows > 5 && density > 0) {
+    x(5, 1) = std::numeric_limits<T>::quiet_NaN();
+    x(5, 64) = std::numeric_limits<T>::min();
+  }
+  return x;
+}
+
+/// The same as compressed rows, which own their arrays; stored backwards, to be read by `order`.
+template <class T, class Index>
+struct Compressed {
+  explicit Compressed(const Matrix<T>& x) {
+    for (int64_t i = x.rows - 1; i >= 0; --i) {
+      for (int64_t j = 0; j < x.columns; ++j) {
+        if (x(i, j) == T(0)) continue;
+        values.push_back(x(i, j));
+        indices.push_back(static_cast<Index>(j));
+      }
+      offsets.push_back(static_cast<Index>(values.size()));
+      order.push_back(i);
+    }
+    view.data = values.data();
+    view.type = sizeof(T) == 4 ? DataType::float32 : DataType::float64;
+    view.rows = x.rows;
+    view.columns = x.columns;
+    view.offsets = offsets.data();
+    view.indices = indices.data();
+    view.stored = static_cast<int64_t>(values.size());
+    view.wide_offsets = view.wide_indices = sizeof(Index) == 8;
+  }
+
+  std::vector<T> values;
+  std::vector<Index> indices;
+  std::vector<Index> offsets{0};
+  std::vector<int64_t> order;
+  RowsView view;
+};
+
+/// What threads do, one after another.
+template <class T>
+void turn(SparseInput<T>& input, int64_t rows, int threads) {
+  const auto each = [&](auto run) {
+    for (int t = 0; t < threads; ++t)
+      run(Share{t, threads}.of(rows, kGranule<T>), Share{t, threads});
+  };
+  each([&](Range mine, Share share) { input.count(mine, share); });
+  each([&](Range mine, Share share) { input.turn(mine, share); });
+}
+
+template <class T>
+SparseInput<T> from_table(const KernelTable<T>& k, Matrix<T>& x, int threads) {
+  const int64_t room = SparseInput<T>::entries_of_table(x.rows + 3, kInputs);
+  SparseInput<T> input(k, x.rows + 3, kInputs, room, threads, true);
+  for (int64_t i = x.rows - 1; i >= 0; --i) input.take(i, &x(i, 0));
+  turn(input, x.rows, threads);
+  return input;
+}
+
+template <class T, class Index>
+SparseInput<T> from_compressed(const KernelTable<T>& k, const Matrix<T>& x, int threads) {
+  const Compressed<T, Index> source(x);
+  const int64_t room = SparseInput<T>::entries_of_compressed(source.view, x.rows);
+  SparseInput<T> input(k, x.rows, kInputs, room, threads, true);
+  for (int t = 0; t < threads; ++t)
+    input.take(source.view, source.order.data(), 0, Share{t, threads}.of(x.rows, kGranule<T>),
+               nullptr);
+  turn(input, x.rows, threads);
+  return input;
+}
+
+template <class T>
+bool same_value(T a, T b) {
+  return a == b || (a != a && b != b);
+}
+
+template <class T>
+void check_entries(const SparseInput<T>& input, const Matrix<T>& x) {
+  int64_t wrong = 0;
+  const SparseRows<T> rows = input.rows();
+  for (int64_t i = 0; i < x.rows; ++i) {
+    int64_t at = rows.begin[i];
+    for (int64_t j = 0; j < kInputs; ++j) {
+      if (x(i, j) == T(0)) continue;
+      wrong += rows.columns[at] != j || !same_value(rows.values[at], x(i, j));
+      ++at;
+    }
+    wrong += rows.columns[at] != kNoColumn;
+  }
+  const SparseColumns<T> columns = input.columns();
+  int32_t at = 0;
+  for (int64_t j = 0; j < kInputs; ++j) {
+    wrong += columns.begin[j] != at;
+    for (int64_t i = 0; i < x.rows; ++i) {
+      if (x(i, j) == T(0)) continue;
+      wrong += columns.rows[at] != i || !same_value(columns.values[at], x(i, j));
+      ++at;
+    }
+  }
+  wrong += columns.begin[kInputs] != at;
+  CHECK(wrong == 0);
+}
+
+/// Products from the entries against those over all terms.
+template <class T>
+void check_products(const KernelTable<T>& k, Matrix<T>& x, int64_t units, int64_t block) {
+  SparseInput<T> input = from_table(k, x, 1);
+  Draws draws(5);
+  const auto uniform = [&] { return draws.uniform(-1, 1); };
+  const PanelShape shape{kInputs, units, k.panel, kGranule<T>};
+  const Matrix<T> dy = filled<T>(x.rows, units, T(0), uniform);
+  const Matrix<T> bias = filled<T>(1, units, T(0), uniform);
+  std::vector<T> weight(static_cast<size_t>(kInputs * whole_granules<T>(units)));
+  for (T& w : weight) w = static_cast<T>(uniform());
+  const int64_t panels = (units + k.panel - 1) / k.panel;
+
+  Matrix<T> y(x.rows, units), sparse_y(x.rows, units);
+  k.forward({shape, weight.data(), bias.data(), x.data(), x.stride, y.data(), y.stride, 0, x.rows,
+             0, panels, kInputs});
+  k.sparse_forward({shape, weight.data(), bias.data(), input.rows(), sparse_y.data(),
+                    sparse_y.stride, 0, x.rows, 0, panels, block, input.places({0, 1}),
+                    block >= kInputs});
+  CHECK(same_bits(y, sparse_y));
+
+  std::vector<T> g(weight.size(), T(7)), sparse_g(weight.size(), T(7));
+  const auto at = [&](int64_t panel, int64_t row) {
+    const int64_t width = std::min(k.panel, whole_granules<T>(units - panel * k.panel));
+    return static_cast<std::ptrdiff_t>(panel * k.panel * kInputs + row * width);
+  };
+  for (int64_t panel = 0; panel < panels; ++panel)
+    k.weight_gradient({shape, panel, 0, kInputs, x.rows, x.data(), x.stride, dy.data(), dy.stride,
+                       g.data() + at(panel, 0), x.rows, nullptr});
+  for (const auto& [begin, end] : {std::pair<int64_t, int64_t>{50, kInputs}, {0, 50}}) {
+    // Groups of panels start where they start in the engine, and their panels at the first row.
+    for (int64_t panel = 0; panel < panels; ++panel)
+      k.sparse_gradient({shape, panel, panel + 1, begin, end, input.columns(), dy.data(), dy.stride,
+                         sparse_g.data() + at(panel, begin), k.panel * kInputs, nullptr});
+  }
+  CHECK(same_bits(g, sparse_g));
+  std::fill(sparse_g.begin(), sparse_g.end(), T(7));
+  if (units % k.panel == 0) {
+    k.sparse_gradient({shape, 0, panels, 0, kInputs, input.columns(), dy.data(), dy.stride,
+                       sparse_g.data(), k.panel * kInputs, nullptr});
+    CHECK(same_bits(g, sparse_g));
+  }
+}
+
+template <class Check>
+void everywhere(Check check) {
+  for (const std::string& isa : chainrule::kernels::available()) {
+    CAPTURE(isa);
+    for (const int64_t rows : {1, 3, 19, 64, 67}) {
+      CAPTURE(rows);
+      for (const double density : {0.0, 0.02, 0.3, 1.0}) {
+        CAPTURE(density);
+        check(kernels_of<float>(isa), rows, density);
+        check(kernels_of<double>(isa), rows, density);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("entries of tables and of compressed rows, by row and by column, for any threads") {
+  everywhere([]<class T>(const KernelTable<T>& k, int64_t rows, double density) {
+    Matrix<T> x = batch_of<T>(rows, density);
+    for (const int threads : {1, 3}) {
+      check_entries(from_table(k, x, threads), x);
+      check_entries(from_compressed<T, int32_t>(k, x, threads), x);
+      check_entries(from_compressed<T, int64_t>(k, x, threads), x);
+    }
+  });
+}
+
+TEST_CASE("products from the entries have the bits of products over all terms") {
+  everywhere([]<class T>(const KernelTable<T>& k, int64_t rows, double density) {
+    Matrix<T> x = batch_of<T>(rows, density);
+    for (const int64_t units : {int64_t{1}, int64_t{75}, 2 * k.panel, 4 * k.panel, 5 * k.panel}) {
+      CAPTURE(units);
+      for (const int64_t block : {int64_t{1}, int64_t{32}, kInputs})
+        check_products(k, x, units, block);
+    }
+  });
+}
+
+TEST_CASE("the values of compressed rows are scaled by column, whatever their type") {
+  const std::vector<std::uint8_t> values{3, 5};
+  const std::vector<int32_t> indices{1, 3};
+  const std::vector<int64_t> offsets{0, 1, 2};
+  RowsView x;
+  x.data = values.data();
+  x.type = DataType::uint8;
+  x.rows = 2;
+  x.columns = 4;
+  x.offsets = offsets.data();
+  x.indices = indices.data();
+  x.stored = 2;
+  x.wide_offsets = true;
+  const std::vector<float> scale{1, 10, 1, 100};
+  SparseInput<float> input(kernels_of<float>("portable"), 2, 4,
+                           SparseInput<float>::entries_of_compressed(x, 2), 1, false);
+  input.take(x, nullptr, 0, {0, 2}, scale.data());
+  CHECK(input.rows().values[input.rows().begin[0]] == 30.0F);
+  CHECK(input.rows().values[input.rows().begin[1]] == 500.0F);
+}
+
+TEST_CASE("compressed rows that are not whole are refused by their first bad row") {
+  std::vector<int32_t> indices{0, 2, 1, 1};
+  std::vector<int32_t> offsets{0, 2, 4};
+  RowsView x;
+  x.rows = 2;
+  x.columns = 3;
+  x.offsets = offsets.data();
+  x.indices = indices.data();
+  x.stored = 4;
+  chainrule::check_compressed(x, "x");
+  CHECK_FALSE(chainrule::has_rising_indices(x));  // row 1 has column 1 twice
+  indices[3] = 2;
+  CHECK(chainrule::has_rising_indices(x));
+  const auto refused = [&](const char* text) {
+    CHECK_THROWS_WITH_AS(chainrule::check_compressed(x, "x"), text, chainrule::Error);
+  };
+  indices[3] = 3;
+  refused("x: row 1 has column index 3, expected 0 to 2");
+  indices[3] = -1;
+  refused("x: row 1 has column index -1, expected 0 to 2");
+  indices[3] = 2;
+  offsets[2] = 5;
+  refused("x: row 1 ends at offset 5, expected 2 to 4");
+  offsets[2] = 1;
+  refused("x: row 1 ends at offset 1, expected 2 to 4");
+  offsets[0] = -1;
+  refused("x: the offsets of compressed rows begin with -1, expected 0 or more");
+}
+
+TEST_CASE("a batch with more entries than can be counted is refused") {
+  CHECK_THROWS_AS(
+      SparseInput<float>(kernels_of<float>("portable"), 1, 10, int64_t{1} << 31, 1, false),
+      chainrule::Error);
+}
