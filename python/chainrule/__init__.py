@@ -33,7 +33,7 @@ from chainrule._core import (
     thread_backend,
 )
 from chainrule.callbacks import Callback, EarlyStopping, ModelCheckpoint
-from chainrule.errors import DataFileError, DivergenceError, ModelFileError
+from chainrule.errors import DataFileError, DivergenceError, ExportError, ModelFileError
 from chainrule.gradient_check import GradientReport, gradient_check
 from chainrule.history import History
 from chainrule.layers import (
@@ -52,6 +52,9 @@ from chainrule.sequential import Sequential
 
 if TYPE_CHECKING:
     from chainrule import data, plots
+    from chainrule.interop.onnx_import import from_onnx
+    from chainrule.interop.sklearn import from_sklearn
+    from chainrule.interop.torch import from_torch
 
 __all__ = [
     "SGD",
@@ -67,6 +70,7 @@ __all__ = [
     "DivergenceError",
     "Dropout",
     "EarlyStopping",
+    "ExportError",
     "GradientReport",
     "History",
     "Input",
@@ -83,6 +87,9 @@ __all__ = [
     "callbacks",
     "data",
     "default_num_threads",
+    "from_onnx",
+    "from_sklearn",
+    "from_torch",
     "gradient_check",
     "initializers",
     "instruction_set",
@@ -98,12 +105,21 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # Few programs read data files or plot, so only the first use pays for the import.
-    if name in ("data", "plots"):
-        import importlib
+_IMPORTERS = {
+    "from_onnx": "chainrule.interop.onnx_import",
+    "from_sklearn": "chainrule.interop.sklearn",
+    "from_torch": "chainrule.interop.torch",
+}
 
+
+def __getattr__(name: str) -> Any:
+    # Few programs read data files, plot or import models, so only the first use pays for it.
+    import importlib
+
+    if name in ("data", "plots"):
         return importlib.import_module(f"chainrule.{name}")
+    if name in _IMPORTERS:
+        return getattr(importlib.import_module(_IMPORTERS[name]), name)
     raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
 
 

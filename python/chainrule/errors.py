@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-__all__ = ["DataFileError", "DivergenceError", "ModelFileError"]
+__all__ = ["DataFileError", "DivergenceError", "ExportError", "ModelFileError"]
 
 
 class ModelFileError(ValueError):
@@ -20,6 +20,10 @@ class DataFileError(ValueError):
     names the file and, where the format has them, the line and column. A file that does not exist
     raises `FileNotFoundError` instead.
     """
+
+
+class ExportError(RuntimeError):
+    """What a network was exported to does not predict what the network predicts."""
 
 
 class DivergenceError(ArithmeticError):

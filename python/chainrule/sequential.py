@@ -17,6 +17,7 @@ from chainrule.arguments import positive_integer, sparsity_name, thread_count
 from chainrule.arrays import check_output
 from chainrule.examples import prepare, prepare_validation, split_validation
 from chainrule.history import History
+from chainrule.interop.exports import Exports
 from chainrule.layers import Activation, Dense, Input, Layer, Normalization
 from chainrule.stack import Stack
 
@@ -31,7 +32,7 @@ __all__ = ["Sequential"]
 _PREDICT_ROWS = 256
 
 
-class Sequential(Stack):
+class Sequential(Exports, Stack):
     """A stack of layers, each fed by the one before.
 
     Parameters
@@ -357,13 +358,19 @@ class Sequential(Stack):
             If the network has no loss yet or its loss has no link.
         """
         loss = self._chosen_loss(None)
-        link = loss._core.link
-        if link == "identity":
-            raise ValueError(f"{loss.kind} has no link to probabilities; use predict")
+        link = self._link_to_apply()
         outputs = self.predict(x, batch_size=batch_size, num_threads=num_threads)
-        if not self._ends_with(link):
+        if link != "linear":
             _core.apply_link(loss._core, outputs)
         return outputs
+
+    def _link_to_apply(self) -> str:
+        """Return what makes probabilities of the outputs: "linear" if they are such already."""
+        loss = self._chosen_loss(None)
+        link = str(loss._core.link)
+        if link == "identity":
+            raise ValueError(f"{loss.kind} has no link to probabilities; use predict")
+        return "linear" if self._ends_with(link) else link
 
     def _step(self, optimizer: _core.Optimizer, learning_rate: float) -> None:
         """One optimizer step from the last gradients; `Optimizer.step` calls it."""

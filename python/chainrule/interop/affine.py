@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layers that scale and shift, as the two arrays of x * scale + offset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.layers import BatchNormalization, Layer, Normalization, Rescaling
+
+__all__ = ["affine_of", "moments_of"]
+
+
+def affine_of(
+    layer: Layer, arrays: Mapping[str, NDArray[Any]], dtype: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Return the scale and the offset of a layer that does no more in inference.
+
+    Parameters
+    ----------
+    layer : Layer
+        Any layer.
+    arrays : mapping of str to ndarray
+        Its parameters.
+    dtype : {"float32", "float64"}
+        Precision of the network: the arrays hold what its core multiplies and adds.
+
+    Returns
+    -------
+    tuple of ndarray, or None
+        Of shape () or (columns,); None for other layers.
+    """
+    if isinstance(layer, Rescaling):
+        scale, offset = np.float64(layer.scale), np.float64(layer.offset)
+    elif isinstance(layer, Normalization):
+        mean, variance = (arrays[name].astype(np.float64) for name in ("mean", "variance"))
+        # A feature that never varies is only centred.
+        scale = 1.0 / np.sqrt(np.where(variance > 0, variance, 1.0))
+        offset = -mean * scale
+    elif isinstance(layer, BatchNormalization):
+        mean, variance = (arrays[f"running_{name}"] for name in ("mean", "variance"))
+        scale = 1.0 / np.sqrt(variance.astype(np.float64) + layer.epsilon)
+        scale = scale * arrays.get("gamma", 1.0)
+        offset = arrays.get("beta", 0.0) - mean * scale
+    else:
+        return None
+    return _rounded(scale, dtype), _rounded(offset, dtype)
+
+
+def moments_of(
+    scale: NDArray[np.float64], offset: NDArray[np.float64], dtype: str
+) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    """Return the mean and the variance with which `Normalization` scales and shifts like this.
+
+    Parameters
+    ----------
+    scale, offset : ndarray of shape (columns,)
+        What the layer should multiply by and add.
+    dtype : {"float32", "float64"}
+        Precision of the network.
+
+    Returns
+    -------
+    mean, variance : ndarray of shape (columns,), or None
+        Of `dtype`; of the neighbouring numbers those that give scale and offset to the bit, where
+        there are such. None if no finite variance does.
+    """
+    with np.errstate(all="ignore"):
+        variance = (1.0 / np.square(scale)).astype(dtype)
+        mean = (-offset / scale).astype(dtype)
+    if not ((scale > 0) & np.isfinite(variance) & (variance > 0) & np.isfinite(mean)).all():
+        return None
+    best_mean, best_variance = mean.copy(), variance.copy()
+    found = np.zeros(len(scale), dtype=bool)
+    for near_variance in _neighbours(variance):
+        layer_scale = 1.0 / np.sqrt(near_variance.astype(np.float64))
+        for near_mean in _neighbours((-offset / layer_scale).astype(dtype)):
+            layer_offset = -near_mean.astype(np.float64) * layer_scale
+            fits = _rounded(layer_scale, dtype) == _rounded(scale, dtype)
+            fits &= _rounded(layer_offset, dtype) == _rounded(offset, dtype)
+            fits &= ~found
+            best_variance[fits], best_mean[fits] = near_variance[fits], near_mean[fits]
+            found |= fits
+    return best_mean, best_variance
+
+
+def _rounded(values: Any, dtype: str) -> NDArray[np.float64]:
+    with np.errstate(over="ignore"):
+        return np.asarray(values).astype(dtype).astype(np.float64)
+
+
+def _neighbours(values: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return arrays of the same numbers, of the next ones and of those after."""
+    above, below = np.nextafter(values, np.inf), np.nextafter(values, 0)
+    return [values, above, below, np.nextafter(above, np.inf), np.nextafter(below, 0)]

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An exported ONNX file against its network: the same rows through both."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chainrule.errors import ExportError
+from chainrule.interop.affine import affine_of
+from chainrule.interop.parameters import layer_arrays
+
+if TYPE_CHECKING:
+    from chainrule.sequential import Sequential
+
+__all__ = ["ExportReport", "largest_relative_difference", "onnxruntime_outputs", "self_check"]
+
+_ROWS = 64
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What `Sequential.to_onnx` wrote.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file.
+    size : int
+        Its bytes.
+    max_relative_difference : float or None
+        Between the network's predictions and those of onnxruntime, as
+        `largest_relative_difference`; None where they were not compared.
+    """
+
+    path: Path
+    size: int
+    max_relative_difference: float | None
+
+
+def largest_relative_difference(outputs: ArrayLike, expected: ArrayLike) -> float:
+    """Return the largest difference of any column over the largest number of that column.
+
+    Parameters
+    ----------
+    outputs, expected : array_like of shape (rows, columns)
+
+    Returns
+    -------
+    float
+        NaN if there is one in `outputs`; infinite where the shapes differ.
+
+    Examples
+    --------
+    >>> largest_relative_difference([[1.0, 101.0], [2.0, 200.0]], [[1.0, 100.0], [2.0, 200.0]])
+    0.005
+    """
+    x, y = np.asarray(outputs, np.float64), np.asarray(expected, np.float64)
+    if x.shape != y.shape:
+        return float("inf")
+    differences = np.abs(x - y).max(axis=0)
+    sizes = np.abs(y).max(axis=0)
+    return float(np.max(np.where(differences == 0, 0.0, differences / np.where(sizes, sizes, 1.0))))
+
+
+def self_check(
+    net: Sequential, content: bytes, output: str, input_dtype: str, tolerance: float
+) -> float | None:
+    """Compare a network's predictions with those of onnxruntime on random rows.
+
+    Parameters
+    ----------
+    net : Sequential
+        The network.
+    content : bytes
+        Its ONNX file.
+    output, input_dtype, tolerance
+        As in `Sequential.to_onnx`.
+
+    Returns
+    -------
+    float or None
+        The largest relative difference, or None without onnxruntime.
+
+    Raises
+    ------
+    ExportError
+        If it is above the tolerance.
+    """
+    if importlib.util.find_spec("onnxruntime") is None:
+        return None
+    rows = _random_rows(net, input_dtype)
+    expected = net.predict(rows) if output == "raw" else net.predict_proba(rows)
+    difference = largest_relative_difference(onnxruntime_outputs(content, rows), expected)
+    if not difference <= tolerance:
+        raise ExportError(
+            f"onnxruntime's predictions differ by {difference:.2g} of the largest output, the "
+            f"tolerance is {tolerance:.2g}; no file was written"
+        )
+    return difference
+
+
+def onnxruntime_outputs(content: bytes, rows: NDArray[Any]) -> NDArray[Any]:
+    """Return the first output of an ONNX model for rows of its one input.
+
+    Raises
+    ------
+    ImportError
+        If onnxruntime is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ImportError(
+            'running ONNX files needs onnxruntime: pip install "chainrule[onnx]"'
+        ) from error
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    outputs: NDArray[Any] = session.run(None, {session.get_inputs()[0].name: rows})[0]
+    return outputs
+
+
+def _random_rows(net: Sequential, input_dtype: str) -> NDArray[Any]:
+    """Return rows that a scaling at the front makes standard normal, and pixels for uint8."""
+    columns = net._need_core().inputs
+    rng = np.random.default_rng(0)
+    if input_dtype == "uint8":
+        return rng.integers(0, 256, size=(_ROWS, columns), dtype=np.uint8)
+    rows = rng.normal(size=(_ROWS, columns))
+    affine = affine_of(net.layers[0], layer_arrays(net, 0), net.dtype)
+    if affine is not None:
+        scale, offset = affine
+        rows = (rows - offset) / np.where(scale, scale, 1.0)
+    return rows.astype(input_dtype)

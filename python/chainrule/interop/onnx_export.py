@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks to ONNX files: the graph of a network's predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import _core
+from chainrule.arguments import positive_integer
+from chainrule.interop.affine import affine_of
+from chainrule.interop.onnx_activations import add_activation
+from chainrule.interop.onnx_model import write_model
+from chainrule.interop.onnx_writer import GraphWriter
+from chainrule.interop.parameters import layer_arrays
+from chainrule.names import unknown_name
+
+if TYPE_CHECKING:
+    from chainrule.sequential import Sequential
+
+__all__ = ["onnx_bytes"]
+
+# The oldest whose operators have the form that is written here, and the newest that is known.
+_OPSETS = range(13, 24)
+_LAYER_NORMALIZATION_OPSET = 17
+_INPUT_DTYPES = ("float32", "float64", "uint8")
+_OUTPUTS = ("raw", "probabilities")
+# Above this, rounding a float32 product before the offset is added loses digits that the core's
+# fused multiply-add keeps.
+_LARGEST_SINGLE_OFFSET = 4.0
+
+
+def onnx_bytes(
+    net: Sequential, *, opset: int = 17, output: str = "raw", input_dtype: str | None = None
+) -> bytes:
+    """Return the content of the file that `Sequential.to_onnx` writes.
+
+    Parameters
+    ----------
+    net : Sequential
+        A built network.
+    opset, output, input_dtype
+        As in `Sequential.to_onnx`.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not valid, or probabilities are asked of a network whose loss has none.
+    RuntimeError
+        If the number of inputs is not known yet.
+    """
+    if positive_integer("opset", opset) not in _OPSETS:
+        raise ValueError(f"opset must lie in {_OPSETS[0]}..{_OPSETS[-1]}, got {opset}")
+    if output not in _OUTPUTS:
+        raise ValueError(unknown_name("output", output, _OUTPUTS))
+    input_dtype = net.dtype if input_dtype is None else input_dtype
+    if input_dtype not in _INPUT_DTYPES:
+        raise ValueError(unknown_name("input_dtype", input_dtype, _INPUT_DTYPES))
+    core = net._need_core()
+    graph = GraphWriter(opset, input_dtype, net.dtype, core.inputs)
+    for index, layer in enumerate(net.layers):
+        graph.begin(f"{index}.{layer.kind}")
+        _LAYERS[layer.kind](graph, layer, layer_arrays(net, index))
+        graph.columns = layer.outputs(graph.columns)
+    if output == "probabilities":
+        graph.begin("link")
+        add_activation(graph, {"kind": net._link_to_apply()})
+    return write_model(graph.finish(), graph.constants, ("chainrule", _core.__version__))
+
+
+def _add_dense(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]) -> None:
+    weight = graph.constant("weight", arrays["weight"])
+    if layer.use_bias:
+        graph.add("Gemm", graph.current, weight, graph.constant("bias", arrays["bias"]))
+    else:
+        graph.add("MatMul", graph.current, weight)
+    add_activation(graph, layer.config["activation"])
+
+
+def _add_activation(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]) -> None:
+    add_activation(graph, layer.config["activation"])
+
+
+def _add_dropout(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]) -> None:
+    pass  # in inference it does nothing
+
+
+def _add_affine(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]) -> None:
+    affine = affine_of(layer, arrays, graph.dtype)
+    assert affine is not None
+    scale, offset = affine
+    fused = graph.dtype == "float32" and bool(np.any(np.abs(offset) > _LARGEST_SINGLE_OFFSET))
+    dtype = "float64" if fused else graph.dtype
+    if fused:
+        graph.cast("float64")
+    graph.add("Mul", graph.current, graph.constant("scale", scale, dtype))
+    if np.any(offset):
+        graph.add("Add", graph.current, graph.constant("offset", offset, dtype))
+    if fused:
+        graph.cast(graph.dtype)
+
+
+def _add_batch_normalization(
+    graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]
+) -> None:
+    ones, zeros = np.ones(graph.columns), np.zeros(graph.columns)
+    operands = {
+        "gamma": arrays.get("gamma", ones),
+        "beta": arrays.get("beta", zeros),
+        "running_mean": arrays["running_mean"],
+        "running_variance": arrays["running_variance"],
+    }
+    names = [graph.constant(name, values) for name, values in operands.items()]
+    options = {"epsilon": float(layer.epsilon), "momentum": float(layer.momentum)}
+    graph.add("BatchNormalization", graph.current, *names, **options)
+
+
+def _add_layer_normalization(
+    graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]
+) -> None:
+    # The operator may take its means in float whatever the type of the rows.
+    if graph.opset >= _LAYER_NORMALIZATION_OPSET and graph.dtype == "float32":
+        operands = {"gamma": arrays.get("gamma", np.ones(graph.columns)), **arrays}
+        names = [graph.constant(name, values) for name, values in operands.items()]
+        graph.add(
+            "LayerNormalization", graph.current, *names, axis=-1, epsilon=float(layer.epsilon)
+        )
+        return
+    rows = graph.current
+    centred = graph.add("Sub", rows, graph.mean_of_rows(rows))
+    variance = graph.mean_of_rows(graph.add("Mul", centred, centred))
+    deviation = graph.add("Sqrt", graph.add("Add", variance, graph.scalar(layer.epsilon)))
+    graph.add("Div", centred, deviation)
+    if "gamma" in arrays:
+        graph.add("Mul", graph.current, graph.constant("gamma", arrays["gamma"]))
+    if "beta" in arrays:
+        graph.add("Add", graph.current, graph.constant("beta", arrays["beta"]))
+
+
+_LAYERS: dict[str, Callable[[GraphWriter, Any, dict[str, NDArray[Any]]], None]] = {
+    "activation": _add_activation,
+    "batch_normalization": _add_batch_normalization,
+    "dense": _add_dense,
+    "dropout": _add_dropout,
+    "layer_normalization": _add_layer_normalization,
+    "normalization": _add_affine,
+    "rescaling": _add_affine,
+}

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Activations and layer normalisation that a file writes as several operators.
+
+Exporters spell the same function in many ways, so it is known by its values: the operators are run
+on sample rows, and what comes out is compared with what the core makes of the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import activations
+from chainrule.activations import Activation
+from chainrule.interop.onnx_constants import ConstantFolder
+from chainrule.interop.onnx_graph import Region
+from chainrule.interop.onnx_operators import REDUCTIONS, activation_values, evaluate, shortest
+from chainrule.layers import Layer, LayerNormalization
+
+__all__ = ["Recognised", "recognise", "reduces"]
+
+Array = NDArray[Any]
+
+# Exporters round constants to 32 bits.
+_TOLERANCE = 2e-6
+_LARGEST_INNER = 10.0
+_INNER = np.linspace(-_LARGEST_INNER, _LARGEST_INNER, 41)
+_OUTER = np.array([1e-4, 1e-2, 15.0, 25.0, 60.0, 300.0, 1e4, 1e8, 1e20])
+# Formulas of float may overflow far out, but a good part of the samples has to count.
+_LEAST_FINITE = 30
+# What holds for rows of one width only, such as that softmax has the mean 1 / columns, is no match.
+_WIDTHS = (5, 7)
+
+
+@dataclass
+class Recognised:
+    """What nodes compute: f(x) * scale + offset.
+
+    Attributes
+    ----------
+    function : Activation or Layer
+        f: an activation, or a `LayerNormalization` without gamma and beta.
+    scale, offset : ndarray of shape () or (columns,)
+    """
+
+    function: Activation | Layer
+    scale: Array
+    offset: Array
+
+
+class _Program:
+    """The nodes of neighbouring regions as a function of rows."""
+
+    def __init__(self, regions: Sequence[Region], constants: ConstantFolder, opset: int) -> None:
+        self._regions = regions
+        self._opset = opset
+        self.nodes = [node for region in regions for node in region.nodes]
+        self._constants: dict[str, Array] = {}
+        for node in self.nodes:
+            for name in filter(None, node.inputs):
+                if name in constants:
+                    self._constants[name] = constants[name]
+        self.columns = max((a.shape[-1] for a in self._constants.values() if a.size > 1), default=0)
+
+    @property
+    def scalars(self) -> list[float]:
+        """The constants that are single numbers."""
+        return [float(a.reshape(())) for a in self._constants.values() if a.size == 1]
+
+    def __call__(self, rows: Array) -> Array:
+        """Return what comes out for rows."""
+        known = {self._regions[0].input: rows}
+        for name, array in self._constants.items():
+            wide = array.astype(np.float64) if array.dtype.kind == "f" else array
+            known[name] = wide
+        for node in self.nodes:
+            inputs = [known[name] if name else None for name in node.inputs]
+            known[node.made] = evaluate(node, inputs, self._opset)
+        return np.broadcast_to(known[self._regions[-1].output], rows.shape)
+
+
+def reduces(regions: Sequence[Region]) -> bool:
+    """Whether nodes make columns depend on each other."""
+    return any(node.op in REDUCTIONS for region in regions for node in region.nodes)
+
+
+def recognise(
+    regions: Sequence[Region], constants: ConstantFolder, opset: int, columns: int | None
+) -> Recognised | None:
+    """Return the function that nodes compute, or None if it is not known.
+
+    Parameters
+    ----------
+    regions : sequence of Region
+        Neighbours, of nodes that all can be evaluated.
+    constants : ConstantFolder
+        What the nodes read besides.
+    opset : int
+        Version of the operators.
+    columns : int or None
+        Columns that enter, where they are known.
+
+    Returns
+    -------
+    Recognised or None
+    """
+    try:
+        program = _Program(regions, constants, opset)
+        if program.columns and columns not in (None, program.columns):
+            return None
+        if reduces(regions):
+            return _recognise_rows(program)
+        return _recognise_elements(program)
+    # Whatever does not fit is not a function of rows.
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return None
+
+
+def _recognise_elements(program: _Program) -> Recognised | None:
+    if program.columns:
+        return None
+    turns = np.array(program.scalars)
+    turns = turns[np.abs(turns) < 1e30]
+    outer = np.concatenate([_OUTER, -_OUTER, turns, -turns, 0.5 * turns, 2.0 * turns])
+    samples = np.concatenate([_INNER, outer])[:, None]
+    values = program(samples)
+    inner = slice(0, len(_INNER))
+    for candidate in _elementwise_candidates(samples, values):
+        found = _fitted(candidate, activation_values(candidate, samples), values, inner)
+        if found is not None:
+            return Recognised(candidate, found.scale[0], found.offset[0])
+    return None
+
+
+def _elementwise_candidates(samples: Array, values: Array) -> Iterator[Activation]:
+    for kind in ("linear", "relu", "gelu", "gelu_tanh", "silu", "sigmoid", "tanh", "softplus"):
+        yield Activation.get(kind)
+    # Both are x where it is positive, times the same number as everything else.
+    at = {x: float(values[np.argmin(np.abs(samples - x)), 0]) for x in (-10.0, -1.0, 0.0, 1.0)}
+    size = at[1.0] - at[0.0]
+    if size:
+        slope, depth = (at[0.0] - at[-1.0]) / size, (at[0.0] - at[-10.0]) / size
+        if slope >= 0 and depth >= 0:
+            yield activations.LeakyRelu(shortest(slope))
+            yield activations.Elu(shortest(depth / -np.expm1(-10.0)))
+
+
+def _fitted(
+    function: Activation | Layer, basis: Array, values: Array, inner: slice
+) -> Recognised | None:
+    """Return the scale and offset of each column with which basis is values, if there are such."""
+    low, high = basis[inner].argmin(axis=0), basis[inner].argmax(axis=0)
+    columns = np.arange(values.shape[1])
+    with np.errstate(all="ignore"):
+        run = basis[inner][high, columns] - basis[inner][low, columns]
+        scale = (values[inner][high, columns] - values[inner][low, columns]) / run
+        offset = values[inner][low, columns] - scale * basis[inner][low, columns]
+        error = np.abs(basis * scale + offset - values)
+        limit = _TOLERANCE * (np.abs(scale) + np.abs(values) + np.abs(offset))
+        counts = np.isfinite(values) & np.isfinite(basis)
+        fits = (error <= limit) | ~counts
+    enough = counts[inner].sum() >= min(_LEAST_FINITE, counts[inner].size)
+    if not (enough and fits.all() and np.isfinite(scale).all() and np.any(scale)):
+        return None
+    scale = np.where(np.abs(scale - 1.0) <= _TOLERANCE, 1.0, scale)
+    offset = np.where(np.abs(offset) <= _TOLERANCE * np.abs(scale), 0.0, offset)
+    return Recognised(function, scale, offset)
+
+
+def _recognise_rows(program: _Program) -> Recognised | None:
+    """Recognise softmax and layer normalisation."""
+    if program.columns:
+        return _recognise_width(program, program.columns)
+    narrow, wide = (_recognise_width(program, width) for width in _WIDTHS)
+    if narrow is None or wide is None or narrow.function != wide.function:
+        return None
+    scales = np.concatenate([narrow.scale, wide.scale])
+    offsets = np.concatenate([narrow.offset, wide.offset])
+    if np.ptp(scales) > _TOLERANCE or np.ptp(offsets) > _TOLERANCE:
+        return None
+    return Recognised(wide.function, scales[0], offsets[0])
+
+
+def _recognise_width(program: _Program, width: int) -> Recognised | None:
+    if width < 2:
+        return None
+    rng = np.random.default_rng(0)
+    sizes = np.array([1.0, 3.0, 1e-2, 1e-3, 0.3, 5.0])[:, None]
+    samples = (rng.normal(size=(len(sizes), width)) + 0.1) * sizes
+    values = program(samples)
+    softmax = activations.Softmax()
+    candidates: list[tuple[Activation | Layer, Array]] = [
+        (softmax, activation_values(softmax, samples))
+    ]
+    centred = samples - samples.mean(axis=1, keepdims=True)
+    variance = np.square(centred).mean(axis=1, keepdims=True)
+    for epsilon in {value for value in program.scalars if 0 < value < 1}:
+        layer = LayerNormalization(epsilon=shortest(epsilon), center=False, scale=False)
+        candidates.append((layer, centred / np.sqrt(variance + epsilon)))
+    for function, basis in candidates:
+        found = _fitted(function, basis, values, slice(None))
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks from and to the multilayer perceptrons of scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import losses
+from chainrule.activations import Activation
+from chainrule.interop.affine import affine_of
+from chainrule.interop.parameters import layer_arrays
+from chainrule.interop.assembly import Assembly
+from chainrule.layers import Activation as ActivationLayer
+from chainrule.layers import Dense, Dropout
+
+if TYPE_CHECKING:
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+    from chainrule.sequential import Sequential
+
+__all__ = ["from_sklearn", "to_sklearn"]
+
+_ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid", "relu": "relu", "tanh": "tanh"}
+_SKLEARN_NAMES = {name: theirs for theirs, name in _ACTIVATIONS.items()}
+_OUTPUTS = {"exponential": "exp", "sigmoid": "logistic", "softmax": "softmax"}
+_LOSSES = {
+    "exp": "poisson",
+    "identity": "mse",
+    "logistic": "binary_cross_entropy",
+    "softmax": "cross_entropy",
+}
+
+
+def from_sklearn(estimator: MLPClassifier | MLPRegressor) -> Sequential:
+    """Return a network with copies of a fitted estimator's weights.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Of scikit-learn, fitted.
+
+    Returns
+    -------
+    Sequential
+        Of the weights' dtype. Its last layer is linear and its loss that of the estimator, so
+        `predict_proba` gives the classifier's probabilities (of the second class alone where there
+        are two), and `predict` a regressor's predictions. A network has no names of classes: its
+        labels are indices into ``estimator.classes_``.
+
+    Raises
+    ------
+    ImportError
+        If scikit-learn is not installed.
+    TypeError
+        If `estimator` is something else.
+    ValueError
+        If it is not fitted.
+    """
+    neural_network = _neural_network()
+    kinds = (neural_network.MLPClassifier, neural_network.MLPRegressor)
+    if not isinstance(estimator, kinds):
+        raise TypeError(
+            f"estimator must be an MLPClassifier or MLPRegressor, got {type(estimator).__name__}"
+        )
+    if not hasattr(estimator, "coefs_"):
+        raise ValueError(f"this {type(estimator).__name__} is not fitted yet")
+    weights = estimator.coefs_
+    hidden = Activation.get(_ACTIVATIONS[estimator.activation])
+    assembly = Assembly(weights[0].shape[0], str(weights[0].dtype))
+    for index, (weight, bias) in enumerate(zip(weights, estimator.intercepts_, strict=True)):
+        if index:
+            assembly.activation(hidden)
+        assembly.dense(weight, bias)
+    net = assembly.network()
+    net.loss = losses.get(_LOSSES[estimator.out_activation_])
+    return net
+
+
+def to_sklearn(net: Sequential, classes: Sequence[Any] | None) -> MLPClassifier | MLPRegressor:
+    """Return the estimator of `Sequential.to_sklearn`, which documents it."""
+    neural_network = _neural_network()
+    merged = _merged(net)
+    dense = [layer for layer in merged.layers if isinstance(layer, Dense)]
+    kinds = [str(layer.activation.config["kind"]) for layer in dense]
+    link = "identity" if net.loss is None else str(net.loss._core.link)
+    _refuse(merged, kinds, link)
+    output = _OUTPUTS.get(kinds[-1], _OUTPUTS.get(link, "identity"))
+    arrays = [layer_arrays(merged, index) for index in range(len(dense))]
+    weights = [each["weight"] for each in arrays]
+    biases = [each.get("bias", np.zeros(each["weight"].shape[1], merged.dtype)) for each in arrays]
+    if output == "softmax" and merged.outputs == 2:
+        # Of two classes, scikit-learn's networks give the second one's logit alone.
+        output = "logistic"
+        weights[-1] = weights[-1][:, 1:] - weights[-1][:, :1]
+        biases[-1] = biases[-1][1:] - biases[-1][:1]
+    options: dict[str, Any] = {
+        "hidden_layer_sizes": tuple(layer.units for layer in dense[:-1]),
+        "activation": _SKLEARN_NAMES[kinds[0]] if len(kinds) > 1 else "relu",
+    }
+    if output == "exp":
+        options["loss"] = "poisson"
+    if output in ("softmax", "logistic"):
+        estimator = neural_network.MLPClassifier(**options)
+        _give_classes(estimator, len(biases[-1]), output, classes)
+    elif classes is not None:
+        raise ValueError("classes are for classifiers, which by its loss the network is not")
+    else:
+        estimator = neural_network.MLPRegressor(**options)
+    estimator.coefs_, estimator.intercepts_ = weights, biases
+    estimator.n_features_in_ = merged.inputs
+    estimator.n_layers_ = len(dense) + 1
+    estimator.n_outputs_ = len(biases[-1])
+    estimator.out_activation_ = output
+    # What training leaves, of a training that took no step.
+    estimator.n_iter_ = estimator.t_ = 0
+    estimator.loss_curve_ = []
+    estimator.best_loss_ = estimator.loss_ = np.inf
+    estimator.validation_scores_ = estimator.best_validation_score_ = None
+    return estimator
+
+
+def _neural_network() -> Any:
+    try:
+        from sklearn import neural_network
+    except ImportError as error:
+        raise ImportError("scikit-learn is not installed: pip install scikit-learn") from error
+    return neural_network
+
+
+def _merged(net: Sequential) -> Sequential:
+    """Return the network without dropout, with scaling folded into the weights beside it."""
+    assembly = Assembly(net._need_core().inputs, net.dtype, fold=True)
+    for index, layer in enumerate(net.layers):
+        arrays = layer_arrays(net, index)
+        affine = affine_of(layer, arrays, "float64")
+        if affine is not None:
+            assembly.affine(*affine)
+        elif isinstance(layer, Dense):
+            assembly.dense(arrays["weight"], arrays.get("bias"))
+            assembly.activation(layer.activation)
+        elif isinstance(layer, ActivationLayer):
+            assembly.activation(layer.activation)
+        elif not isinstance(layer, Dropout):
+            assembly.layer(layer, arrays)
+    return assembly.network()
+
+
+def _refuse(merged: Sequential, kinds: list[str], link: str) -> None:
+    """Raise ValueError with every reason why scikit-learn cannot hold a network."""
+    reasons = [
+        f"{layer!r} is none of its layers" for layer in merged.layers if not isinstance(layer, Dense)
+    ]
+    reasons += [
+        f"activation {kind!r} is none of {', '.join(_SKLEARN_NAMES)}"
+        for kind in sorted(set(kinds[:-1]) - set(_SKLEARN_NAMES))
+    ]
+    if len(set(kinds[:-1])) > 1:
+        reasons.append(f"its hidden layers share one activation; here are {', '.join(kinds[:-1])}")
+    if not kinds:
+        reasons.append("it has no Dense layer")
+    elif kinds[-1] not in ("linear", link, *(("softmax", "sigmoid") if link == "identity" else ())):
+        reasons.append(f"the last activation is {kinds[-1]!r}")
+    if reasons:
+        raise ValueError(f"scikit-learn cannot hold this network: {'; '.join(reasons)}")
+
+
+def _give_classes(
+    estimator: Any, outputs: int, output: str, classes: Sequence[Any] | None
+) -> None:
+    """Set the labels, and what turns outputs into them."""
+    from sklearn.preprocessing import LabelBinarizer
+
+    several = output == "logistic" and outputs > 1
+    count = max(outputs, 2)
+    labels: NDArray[Any] = np.arange(count) if classes is None else np.asarray(classes)
+    if labels.shape != (count,) or len(np.unique(labels)) != count:
+        raise ValueError(f"classes must be {count} different labels, got {classes!r:.80}")
+    if np.any(labels[:-1] > labels[1:]):
+        raise ValueError("classes must be sorted, as scikit-learn keeps them")
+    # Outputs that are classes of their own have rows of indicators for labels.
+    binarizer = LabelBinarizer().fit(np.ones((2, count), dtype=int) if several else labels)
+    estimator.classes_ = labels
+    estimator._label_binarizer = binarizer

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks from and to PyTorch modules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import activations
+from chainrule.interop.affine import affine_of
+from chainrule.interop.assembly import Assembly
+from chainrule.interop.onnx_check import largest_relative_difference
+from chainrule.interop.parameters import layer_arrays
+from chainrule.layers import BatchNormalization, Dropout, LayerNormalization
+
+if TYPE_CHECKING:
+    import torch
+
+    from chainrule.sequential import Sequential
+
+__all__ = ["from_torch", "to_torch"]
+
+# Modules of which only the order of their children is known are tried on some rows.
+_ROWS = 16
+_TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
+
+
+def from_torch(module: torch.nn.Module) -> Sequential:
+    """Return a network with copies of a PyTorch module's weights.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        A `torch.nn.Sequential`, or a module whose children, applied in the order in which they
+        were made, are what it computes, which is checked on random rows. Known are Linear,
+        BatchNorm1d, LayerNorm, Dropout, Flatten, Identity, the activations that the library has,
+        and `chainrule.interop.torch_modules.Scaling`.
+
+    Returns
+    -------
+    Sequential
+        Of the weights' dtype. Its `predict` gives what the module in evaluation mode does, up to
+        rounding. It has no loss yet.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch is not installed.
+    TypeError
+        If `module` is no module.
+    ValueError
+        If it has modules that are not supported, all of which the text lists with the reasons; if
+        shapes do not fit together; or if it computes something else than its children in order.
+    """
+    torch = _torch()
+    if not isinstance(module, torch.nn.Module):
+        raise TypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")
+    leaves = list(_leaves(module, ""))
+    unsupported = [
+        f"{name or 'the module'} ({type(leaf).__name__}): {reason}"
+        for name, leaf in leaves
+        if (reason := _objection(leaf))
+    ]
+    if unsupported:
+        listed = "".join(f"\n  {text}" for text in unsupported)
+        raise ValueError(f"these modules are not supported:{listed}")
+    assembly = Assembly(_inputs(leaves), _dtype(module))
+    for name, leaf in leaves:
+        try:
+            _MODULES[type(leaf).__name__](assembly, leaf)
+        except ValueError as error:
+            raise ValueError(f"{name} ({type(leaf).__name__}): {error}") from error
+    net = assembly.network()
+    if not isinstance(module, torch.nn.Sequential):
+        _check_order(net, module)
+    return net
+
+
+def to_torch(net: Sequential) -> torch.nn.Sequential:
+    """Return the module of `Sequential.to_torch`, which documents it."""
+    torch = _torch()
+    dtype = getattr(torch, net.dtype)
+    columns = net._need_core().inputs
+    modules: list[Any] = []
+    for index, layer in enumerate(net.layers):
+        arrays = layer_arrays(net, index)
+        modules += _torch_modules(layer, arrays, columns, net.dtype)
+        columns = layer.outputs(columns)
+    return torch.nn.Sequential(*modules).to(dtype).eval()
+
+
+def _torch() -> Any:
+    try:
+        import torch
+    except ImportError as error:
+        raise ImportError("PyTorch is not installed: pip install torch") from error
+    return torch
+
+
+def _leaves(module: Any, name: str) -> Iterator[tuple[str, Any]]:
+    children = list(module.named_children())
+    if not children or type(module).__name__ in _MODULES:
+        yield name, module
+    for child, part in children:
+        yield from _leaves(part, f"{name}.{child}" if name else child)
+
+
+def _objection(leaf: Any) -> str | None:
+    """Return why a module is not supported, or None."""
+    kind = type(leaf).__name__
+    if kind not in _MODULES:
+        return "there is no such layer"
+    if kind == "BatchNorm1d" and leaf.running_mean is None:
+        return "it has no running statistics"
+    if kind == "LayerNorm" and len(leaf.normalized_shape) != 1:
+        return "it normalises more than one axis"
+    if kind == "Softmax" and leaf.dim not in (1, -1):
+        return "it is not over the last axis"
+    if kind == "Flatten" and (leaf.start_dim, leaf.end_dim) != (1, -1):
+        return "it keeps axes other than that of the rows"
+    if kind == "Softplus" and leaf.beta != 1:
+        return "its beta is not 1"
+    return None
+
+
+def _inputs(leaves: list[tuple[str, Any]]) -> int:
+    for _, leaf in leaves:
+        for name in ("in_features", "num_features"):
+            if hasattr(leaf, name):
+                return int(getattr(leaf, name))
+        if hasattr(leaf, "normalized_shape"):
+            return int(leaf.normalized_shape[0])
+        if type(leaf).__name__ == "Scaling" and leaf.scale.ndim:
+            return len(leaf.scale)
+    raise ValueError("no module tells the number of inputs")
+
+
+def _dtype(module: Any) -> str:
+    double = any(str(tensor.dtype) == "torch.float64" for tensor in module.state_dict().values())
+    return "float64" if double else "float32"
+
+
+def _array(tensor: Any) -> NDArray[Any]:
+    values = tensor.detach().cpu()
+    # bfloat16, which NumPy lacks, and float16 become float32.
+    values = values if str(values.dtype) in ("torch.float32", "torch.float64") else values.float()
+    array: NDArray[Any] = values.numpy()
+    return array
+
+
+def _add_linear(assembly: Assembly, leaf: Any) -> None:
+    if leaf.in_features != assembly.columns:
+        raise ValueError(f"takes {leaf.in_features} columns, {assembly.columns} come in")
+    assembly.dense(_array(leaf.weight).T, None if leaf.bias is None else _array(leaf.bias))
+
+
+def _gamma_and_beta(leaf: Any) -> dict[str, NDArray[Any]]:
+    tensors = {"gamma": leaf.weight, "beta": getattr(leaf, "bias", None)}
+    return {name: _array(tensor) for name, tensor in tensors.items() if tensor is not None}
+
+
+def _add_batch_norm(assembly: Assembly, leaf: Any) -> None:
+    arrays = _gamma_and_beta(leaf)
+    arrays["running_mean"] = _array(leaf.running_mean)
+    arrays["running_variance"] = _array(leaf.running_var)
+    # Without one PyTorch averages over all batches.
+    momentum = 0.9 if leaf.momentum is None else 1.0 - leaf.momentum
+    layer = BatchNormalization(
+        momentum=round(momentum, 12),
+        epsilon=leaf.eps,
+        center="beta" in arrays,
+        scale="gamma" in arrays,
+    )
+    assembly.layer(layer, arrays)
+
+
+def _add_layer_norm(assembly: Assembly, leaf: Any) -> None:
+    arrays = _gamma_and_beta(leaf)
+    layer = LayerNormalization(epsilon=leaf.eps, center="beta" in arrays, scale="gamma" in arrays)
+    assembly.layer(layer, arrays)
+
+
+def _add_scaling(assembly: Assembly, leaf: Any) -> None:
+    assembly.affine(_array(leaf.scale).astype(float), _array(leaf.offset).astype(float))
+
+
+def _activation(make: Callable[[Any], activations.Activation]) -> Callable[[Assembly, Any], None]:
+    return lambda assembly, leaf: assembly.activation(make(leaf))
+
+
+def _selu(assembly: Assembly, leaf: Any) -> None:
+    assembly.activation(activations.Elu(_SELU_ALPHA))
+    assembly.affine(np.array(_SELU_SCALE), np.array(0.0))
+
+
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
+
+_MODULES: dict[str, Callable[[Assembly, Any], None]] = {
+    "BatchNorm1d": _add_batch_norm,
+    "Dropout": lambda assembly, leaf: assembly.layer(Dropout(leaf.p), {}),
+    "ELU": _activation(lambda leaf: activations.Elu(leaf.alpha)),
+    "Flatten": lambda assembly, leaf: None,
+    "GELU": _activation(lambda leaf: activations.Gelu(leaf.approximate)),
+    "Identity": lambda assembly, leaf: None,
+    "LayerNorm": _add_layer_norm,
+    "LeakyReLU": _activation(lambda leaf: activations.LeakyRelu(leaf.negative_slope)),
+    "Linear": _add_linear,
+    "ReLU": _activation(lambda leaf: activations.Relu()),
+    "SELU": _selu,
+    "Scaling": _add_scaling,
+    "SiLU": _activation(lambda leaf: activations.Silu()),
+    "Sigmoid": _activation(lambda leaf: activations.Sigmoid()),
+    "Softmax": _activation(lambda leaf: activations.Softmax()),
+    "Softplus": _activation(lambda leaf: activations.Softplus()),
+    "Tanh": _activation(lambda leaf: activations.Tanh()),
+}
+
+
+def _check_order(net: Sequential, module: Any) -> None:
+    """Raise ValueError unless the module computes what the network of its children does."""
+    torch = _torch()
+    rows = np.random.default_rng(0).normal(size=(_ROWS, net._need_core().inputs)).astype(net.dtype)
+    modes = [(part, part.training) for part in module.modules()]
+    try:
+        module.eval()
+        with torch.no_grad():
+            outputs = module(torch.from_numpy(rows)).numpy()
+    except Exception as error:
+        raise ValueError(f"the module fails on rows of {rows.shape[1]} columns: {error}") from error
+    finally:
+        for part, training in modes:
+            part.training = training
+    difference = largest_relative_difference(outputs, net.predict(rows))
+    if not difference <= _TOLERANCE[net.dtype]:
+        raise ValueError(
+            "the module computes something else than its children in the order in which they were "
+            f"made: outputs differ by {difference:.2g}; pass a torch.nn.Sequential of its parts"
+        )
+
+
+def _torch_modules(
+    layer: Any, arrays: dict[str, NDArray[Any]], columns: int, dtype: str
+) -> list[Any]:
+    nn = _torch().nn
+    if layer.kind == "dense":
+        linear = nn.Linear(columns, layer.units, bias=layer.use_bias)
+        _fill(linear, weight=arrays["weight"].T, bias=arrays.get("bias"))
+        return [linear, *_torch_activation(layer.activation)]
+    if layer.kind == "activation":
+        return _torch_activation(layer.activation)
+    if layer.kind == "dropout":
+        return [nn.Dropout(layer.rate)]
+    affine = "gamma" in arrays or "beta" in arrays
+    if layer.kind == "batch_normalization":
+        norm = nn.BatchNorm1d(columns, layer.epsilon, 1.0 - layer.momentum, affine=affine)
+        _fill(norm, running_mean=arrays["running_mean"], running_var=arrays["running_variance"])
+    elif layer.kind == "layer_normalization":
+        norm = nn.LayerNorm(columns, layer.epsilon, elementwise_affine=affine)
+    else:
+        return [_torch_scaling(layer, arrays, dtype)]
+    _fill(norm, weight=arrays.get("gamma"), bias=arrays.get("beta"))
+    return [norm]
+
+
+def _torch_scaling(layer: Any, arrays: dict[str, NDArray[Any]], dtype: str) -> Any:
+    from chainrule.interop.torch_modules import Scaling
+
+    affine = affine_of(layer, arrays, dtype)
+    assert affine is not None
+    torch = _torch()
+    scale, offset = (torch.tensor(a, dtype=getattr(torch, dtype)) for a in affine)
+    return Scaling(scale, offset)
+
+
+def _fill(module: Any, **arrays: NDArray[Any] | None) -> None:
+    """Give tensors of a module new values, in double where the values are."""
+    torch = _torch()
+    for name, values in arrays.items():
+        if values is not None:
+            tensor = getattr(module, name)
+            tensor.data = torch.from_numpy(np.array(values, order="C"))
+
+
+def _torch_activation(activation: Any) -> list[Any]:
+    nn = _torch().nn
+    modules: dict[str, Callable[[], Any]] = {
+        "elu": lambda: nn.ELU(activation.alpha),
+        "gelu": lambda: nn.GELU(activation.approximate),
+        "gelu_tanh": lambda: nn.GELU("tanh"),
+        "leaky_relu": lambda: nn.LeakyReLU(activation.negative_slope),
+        "relu": nn.ReLU,
+        "sigmoid": nn.Sigmoid,
+        "silu": nn.SiLU,
+        "softmax": lambda: nn.Softmax(dim=-1),
+        # By default PyTorch takes x itself above 20, which in double is not exact.
+        "softplus": lambda: nn.Softplus(threshold=60.0),
+        "tanh": nn.Tanh,
+    }
+    kind = activation.config["kind"]
+    return [] if kind == "linear" else [modules[kind]()]
