@@ -78,13 +78,19 @@ def changed_fields(content: bytes, rng: random.Random) -> bytes:
     elif change == 3:
         fields[place], fields[fields.index(other)] = other, fields[place]
     elif change == 4:
-        fields[place] = (key, varint(rng.choice((0, 1, 2, 3, 7, 11, 2**31, 2**63 - 1, 2**64 - 1)))
-                         if key & 7 == 0 else payload[: rng.randrange(len(payload) + 1)])
+        fields[place] = (
+            key,
+            varint(rng.choice((0, 1, 2, 3, 7, 11, 2**31, 2**63 - 1, 2**64 - 1)))
+            if key & 7 == 0
+            else payload[: rng.randrange(len(payload) + 1)],
+        )
     elif key & 7 == 2 and payload:
         # Most bytes of a file are weights, of which one is like another.
         deeper = len(payload) > 3 and rng.random() < 0.85
-        fields[place] = (key, changed_fields(payload, rng) if deeper
-                         else changed_bytes(payload, [payload], rng, 1))
+        fields[place] = (
+            key,
+            changed_fields(payload, rng) if deeper else changed_bytes(payload, [payload], rng, 1),
+        )
     return b"".join(
         varint(key) + (varint(len(payload)) if key & 7 == 2 else b"") + payload
         for key, payload in fields
@@ -132,9 +138,7 @@ def varint(value: int) -> bytes:
     return encoded + bytes([value])
 
 
-def changed_bytes(
-    original: bytes, files: list[bytes], rng: random.Random, changes: int
-) -> bytes:
+def changed_bytes(original: bytes, files: list[bytes], rng: random.Random, changes: int) -> bytes:
     """Return bytes of which some are changed, whatever they stand for."""
     content = bytearray(original)
     for _ in range(changes):
@@ -212,13 +216,17 @@ def main() -> int:
     options = parser.parse_args()
     start = time.perf_counter()
     result = run(options.executions, options.seed)
-    print(f"executions       {result['executions']:,.0f}, of which "
-          f"{result['networks']:,.0f} became networks")
+    print(
+        f"executions       {result['executions']:,.0f}, of which "
+        f"{result['networks']:,.0f} became networks"
+    )
     print(f"failures         {result['failures']:,.0f}")
     print(f"longest          {result['seconds'] * 1e3:.0f} ms")
     over = int(result["bytes_over"])
-    print(f"largest memory   {abs(over):,} bytes {'over' if over > 0 else 'under'} "
-          "2 x the file + 1 MiB")
+    print(
+        f"largest memory   {abs(over):,} bytes {'over' if over > 0 else 'under'} "
+        "2 x the file + 1 MiB"
+    )
     print(f"in all           {time.perf_counter() - start:.0f} s")
     return int(result["failures"] > 0 or over > 0)
 

@@ -33,8 +33,10 @@ def affine_of(
     tuple of ndarray, or None
         Of shape () or (columns,); None for other layers.
     """
+    scale: NDArray[np.float64]
+    offset: NDArray[np.float64]
     if isinstance(layer, Rescaling):
-        scale, offset = np.float64(layer.scale), np.float64(layer.offset)
+        scale, offset = np.array(layer.scale), np.array(layer.offset)
     elif isinstance(layer, Normalization):
         mean, variance = (arrays[name].astype(np.float64) for name in ("mean", "variance"))
         # A feature that never varies is only centred.

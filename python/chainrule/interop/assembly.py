@@ -63,8 +63,8 @@ class Assembly:
         self._dtype = dtype
         self._fold = fold
         self._steps: list[_Step] = []
-        self._scale: NDArray[Any] = np.float64(1.0)
-        self._offset: NDArray[Any] = np.float64(0.0)
+        self._scale: NDArray[Any] = np.array(1.0)
+        self._offset: NDArray[Any] = np.array(0.0)
 
     def affine(self, scale: NDArray[Any], offset: NDArray[Any]) -> None:
         """Add x * scale + offset.
@@ -74,8 +74,8 @@ class Assembly:
         scale, offset : ndarray of shape () or (columns,)
         """
         with np.errstate(all="ignore"):
-            self._offset = np.float64(1.0) * self._offset * scale + offset
-            self._scale = np.float64(1.0) * self._scale * scale
+            self._offset = np.asarray(self._offset * scale + offset)
+            self._scale = np.asarray(self._scale * scale)
 
     def dense(self, weight: NDArray[Any], bias: NDArray[Any] | None = None) -> None:
         """Add x W + b, with a weight of shape (columns, units) and a bias of (units,) or none."""
@@ -159,7 +159,7 @@ class Assembly:
         return isinstance(last, Dense) and last.activation.kind == "linear"
 
     def _forget_affine(self) -> None:
-        self._scale, self._offset = np.float64(1.0), np.float64(0.0)
+        self._scale, self._offset = np.array(1.0), np.array(0.0)
 
     def _columns(self) -> tuple[NDArray[Any], NDArray[Any]]:
         shape = (self.columns,)

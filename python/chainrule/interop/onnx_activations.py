@@ -59,7 +59,9 @@ def _elu(graph: GraphWriter, config: Mapping[str, Any]) -> None:
         return
     z = graph.current
     power = graph.add("Exp", graph.add("Min", z, graph.scalar(0.0)))
-    below = graph.add("Mul", graph.add("Sub", power, graph.scalar(1.0)), graph.scalar(config["alpha"]))
+    below = graph.add(
+        "Mul", graph.add("Sub", power, graph.scalar(1.0)), graph.scalar(config["alpha"])
+    )
     graph.add("Add", graph.add("Relu", z), below)
 
 

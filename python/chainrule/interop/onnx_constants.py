@@ -154,7 +154,9 @@ def _integer(node: Node, name: str, default: int | None = None) -> int:
     return value
 
 
-def _integers(node: Node, inputs: Sequence[Array | None], index: int, name: str) -> list[int] | None:
+def _integers(
+    node: Node, inputs: Sequence[Array | None], index: int, name: str
+) -> list[int] | None:
     """Return what newer opsets have as an input and older ones as an attribute."""
     values = inputs[index] if index < len(inputs) else node.attributes.get(name)
     return [int(n) for n in values.reshape(-1)] if isinstance(values, np.ndarray) else None

@@ -3,13 +3,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from chainrule.errors import ModelFileError
 from chainrule.interop.onnx_constants import ConstantFolder

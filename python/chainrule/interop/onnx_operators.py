@@ -15,10 +15,17 @@ from chainrule import activations
 from chainrule.activations import Activation
 from chainrule.interop.onnx_model import Node
 from chainrule.layers import Activation as ActivationLayer
-from chainrule.layers import Input
+from chainrule.layers import Input, Layer
 from chainrule.sequential import Sequential
 
-__all__ = ["REDUCTIONS", "activation_values", "evaluate", "is_evaluable", "named_activation", "shortest"]
+__all__ = [
+    "REDUCTIONS",
+    "activation_values",
+    "evaluate",
+    "is_evaluable",
+    "named_activation",
+    "shortest",
+]
 
 Array = NDArray[Any]
 
@@ -73,11 +80,11 @@ def activation_values(activation: Activation, rows: Array) -> Array:
     ndarray of float64 of the same shape
     """
     rows = np.array(rows, dtype=np.float64, ndmin=2)
-    finite = np.isfinite(rows).all(axis=1)
-    layers = [Input(rows.shape[1]), ActivationLayer(activation)]
+    finite = np.isfinite(rows).all(axis=1, keepdims=True)
+    layers: list[Layer | Input] = [Input(rows.shape[1]), ActivationLayer(activation)]
     net = Sequential(layers, seed=0, dtype="float64")
-    values = net.predict(np.where(finite[:, None], rows, 0.0), num_threads=1)
-    return np.where(finite[:, None], values, np.nan)
+    values = net.predict(np.where(finite, rows, 0.0), num_threads=1)
+    return np.where(finite, values, np.nan)
 
 
 def is_evaluable(node: Node) -> bool:

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+import array as packed
 import math
 import struct
-from array import array
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ _TYPE_NAMES: dict[int, str] = {
 }
 FLOAT_TYPES = frozenset({1, 10, 11, 16})
 
-_DTYPES = {
+_DTYPES: dict[int, np.dtype[Any]] = {
     1: np.dtype("<f4"),
     2: np.dtype("u1"),
     3: np.dtype("i1"),
@@ -96,7 +96,9 @@ class TensorReader:
             if number == _NAME and isinstance(value, memoryview):
                 self.name = bytes(value).decode("utf-8", "replace")
             elif number == _DIMS:
-                dims += [value] if isinstance(value, int) else MessageReader(value, "dims").varints()
+                dims += (
+                    [value] if isinstance(value, int) else MessageReader(value, "dims").varints()
+                )
             elif number == _DATA_TYPE and isinstance(value, int):
                 self._type = value
             elif number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value == 1):
@@ -136,7 +138,7 @@ class TensorReader:
         field = _FIELD_OF_TYPE.get(self._type)
         # Numbers of a list need not be packed: they may come one by one, or in pieces.
         pieces = bytearray()
-        integers = array("q" if field == _INT64_DATA else "i")
+        integers = packed.array("q" if field == _INT64_DATA else "i")
         raw: memoryview | None = None
         for number, value in MessageReader(self._content, f"tensor {self.name!r}"):
             if number == _RAW_DATA and isinstance(value, memoryview):
@@ -146,7 +148,8 @@ class TensorReader:
                     if raw is None and not pieces:
                         raw = value
                         continue
-                    pieces += (raw or b"") + bytes(value)
+                    pieces += raw or b""
+                    pieces += value
                     raw = None
                 else:
                     self._append(integers, MessageReader(value, "a list of integers").varints())
@@ -165,7 +168,7 @@ class TensorReader:
             )
         return np.frombuffer(content, dtype)
 
-    def _append(self, integers: array[int], values: Any) -> None:
+    def _append(self, integers: packed.array[int], values: Any) -> None:
         bits = integers.itemsize * 8
         try:
             for value in values:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from chainrule import losses
 from chainrule.activations import Activation
 from chainrule.interop.affine import affine_of
-from chainrule.interop.parameters import layer_arrays
 from chainrule.interop.assembly import Assembly
+from chainrule.interop.parameters import layer_arrays
 from chainrule.layers import Activation as ActivationLayer
 from chainrule.layers import Dense, Dropout
 
@@ -152,7 +152,9 @@ def _merged(net: Sequential) -> Sequential:
 def _refuse(merged: Sequential, kinds: list[str], link: str) -> None:
     """Raise ValueError with every reason why scikit-learn cannot hold a network."""
     reasons = [
-        f"{layer!r} is none of its layers" for layer in merged.layers if not isinstance(layer, Dense)
+        f"{layer!r} is none of its layers"
+        for layer in merged.layers
+        if not isinstance(layer, Dense)
     ]
     reasons += [
         f"activation {kind!r} is none of {', '.join(_SKLEARN_NAMES)}"
@@ -168,9 +170,7 @@ def _refuse(merged: Sequential, kinds: list[str], link: str) -> None:
         raise ValueError(f"scikit-learn cannot hold this network: {'; '.join(reasons)}")
 
 
-def _give_classes(
-    estimator: Any, outputs: int, output: str, classes: Sequence[Any] | None
-) -> None:
+def _give_classes(estimator: Any, outputs: int, output: str, classes: Sequence[Any] | None) -> None:
     """Set the labels, and what turns outputs into them."""
     from sklearn.preprocessing import LabelBinarizer
 

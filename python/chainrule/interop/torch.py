@@ -81,15 +81,16 @@ def from_torch(module: torch.nn.Module) -> Sequential:
 
 def to_torch(net: Sequential) -> torch.nn.Sequential:
     """Return the module of `Sequential.to_torch`, which documents it."""
-    torch = _torch()
-    dtype = getattr(torch, net.dtype)
+    library = _torch()
+    dtype = getattr(library, net.dtype)
     columns = net._need_core().inputs
     modules: list[Any] = []
     for index, layer in enumerate(net.layers):
         arrays = layer_arrays(net, index)
         modules += _torch_modules(layer, arrays, columns, net.dtype)
         columns = layer.outputs(columns)
-    return torch.nn.Sequential(*modules).to(dtype).eval()
+    module: torch.nn.Sequential = library.nn.Sequential(*modules).to(dtype).eval()
+    return module
 
 
 def _torch() -> Any:
