@@ -137,7 +137,9 @@ class Assembly:
     def _place_affine(self) -> None:
         """Make a layer, or a part of the one before, of the scaling that was kept back."""
         if np.all(self._scale == 1.0) and np.all(self._offset == 0.0):
-            self._forget_affine()
+            # A bias of zeros is a bias to be trained.
+            if not (np.ndim(self._offset) and self._lacks_bias() and self._fold_backward()):
+                self._forget_affine()
         elif self._is_plain():
             layer = Rescaling(float(self._scale), float(self._offset))
             self._steps.append(_Step(layer, {}))

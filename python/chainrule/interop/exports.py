@@ -53,7 +53,7 @@ class Exports:
             Compare onnxruntime's predictions with the network's on random rows, where onnxruntime
             is installed.
         tolerance : float, default 1e-5
-            Largest difference that the check takes, as a part of each column's largest output.
+            Largest difference that the check takes, as a part of the largest output.
 
         Returns
         -------

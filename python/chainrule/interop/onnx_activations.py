@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Activations as ONNX operators: formulas where one operator does not do, or not everywhere.
 
-onnxruntime has Elu, Softplus and Erf for float only, so graphs of double spell the first two out,
-and take Erf in float.
+onnxruntime has Elu, Softplus and Erf for float only, so graphs of double spell these out.
 """
 
 from __future__ import annotations
@@ -16,6 +15,19 @@ from chainrule.interop.onnx_writer import GraphWriter
 __all__ = ["add_activation"]
 
 _GELU_OPSET = 20
+# erfc(x) = t exp(-x**2 + a polynomial of t) with t = 1 / (1 + x / 2); highest power first.
+_ERFC = (
+    0.17087277,
+    -0.82215223,
+    1.48851587,
+    -1.13520398,
+    0.27886807,
+    -0.18628806,
+    0.09678418,
+    0.37409196,
+    1.00002368,
+    -1.26551223,
+)
 
 
 def add_activation(graph: GraphWriter, config: Mapping[str, Any]) -> None:
@@ -66,16 +78,37 @@ def _elu(graph: GraphWriter, config: Mapping[str, Any]) -> None:
 
 
 def _gelu(graph: GraphWriter, config: Mapping[str, Any]) -> None:
-    single = graph.dtype == "float32"
-    if single and graph.opset >= _GELU_OPSET:
+    if graph.dtype != "float32":
+        _gelu_by_erfc(graph)
+        return
+    if graph.opset >= _GELU_OPSET:
         graph.add("Gelu", approximate="none")
         return
     z = graph.current
-    scaled = graph.add("Mul", z, graph.scalar(math.sqrt(0.5)))
-    erf = graph.add("Erf", scaled if single else graph.cast("float32"))
-    erf = erf if single else graph.cast(graph.dtype)
+    erf = graph.add("Erf", graph.add("Mul", z, graph.scalar(math.sqrt(0.5))))
     twice = graph.add("Mul", z, graph.add("Add", erf, graph.scalar(1.0)))
     graph.add("Mul", twice, graph.scalar(0.5))
+
+
+def _gelu_by_erfc(graph: GraphWriter) -> None:
+    """Add max(0, z) - a erfc(a / sqrt(2)) / 2 with a = abs(z), to 1.2e-7 of the second term.
+
+    References
+    ----------
+    Press et al., "Numerical recipes", 2nd edition, 6.2, for erfc.
+    """
+    z = graph.current
+    size = graph.add("Abs", z)
+    x = graph.add("Mul", size, graph.scalar(math.sqrt(0.5)))
+    half = graph.add("Mul", x, graph.scalar(0.5))
+    t = graph.add("Reciprocal", graph.add("Add", half, graph.scalar(1.0)))
+    total = graph.scalar(_ERFC[0])
+    for coefficient in _ERFC[1:]:
+        total = graph.add("Add", graph.add("Mul", total, t), graph.scalar(coefficient))
+    exponent = graph.add("Sub", total, graph.add("Mul", x, x))
+    erfc = graph.add("Mul", t, graph.add("Exp", exponent))
+    below = graph.add("Mul", graph.add("Mul", size, graph.scalar(0.5)), erfc)
+    graph.add("Sub", graph.add("Relu", z), below)
 
 
 def _gelu_tanh(graph: GraphWriter, config: Mapping[str, Any]) -> None:

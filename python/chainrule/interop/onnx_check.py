@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +43,10 @@ class ExportReport:
 
 
 def largest_relative_difference(outputs: ArrayLike, expected: ArrayLike) -> float:
-    """Return the largest difference of any column over the largest number of that column.
+    """Return the largest difference of two arrays over the largest number of the second.
+
+    A single output may be near zero because larger numbers cancelled in it, as in the tail of
+    gelu, so outputs are not divided by themselves.
 
     Parameters
     ----------
@@ -57,15 +59,13 @@ def largest_relative_difference(outputs: ArrayLike, expected: ArrayLike) -> floa
 
     Examples
     --------
-    >>> largest_relative_difference([[1.0, 101.0], [2.0, 200.0]], [[1.0, 100.0], [2.0, 200.0]])
+    >>> largest_relative_difference([[1.0, 201.0], [2.0, 100.0]], [[1.0, 200.0], [2.0, 100.0]])
     0.005
     """
     x, y = np.asarray(outputs, np.float64), np.asarray(expected, np.float64)
     if x.shape != y.shape:
         return float("inf")
-    differences = np.abs(x - y).max(axis=0)
-    sizes = np.abs(y).max(axis=0)
-    return float(np.max(np.where(differences == 0, 0.0, differences / np.where(sizes, sizes, 1.0))))
+    return float(np.abs(x - y).max() / (np.abs(y).max() or 1.0))
 
 
 def self_check(
@@ -92,7 +92,11 @@ def self_check(
     ExportError
         If it is above the tolerance.
     """
-    if importlib.util.find_spec("onnxruntime") is None:
+    if not tolerance >= 0:
+        raise ValueError(f"tolerance must be a number >= 0, got {tolerance!r:.80}")
+    try:
+        import onnxruntime  # noqa: F401  # only whether it is there
+    except ImportError:
         return None
     rows = _random_rows(net, input_dtype)
     expected = net.predict(rows) if output == "raw" else net.predict_proba(rows)
@@ -119,7 +123,10 @@ def onnxruntime_outputs(content: bytes, rows: NDArray[Any]) -> NDArray[Any]:
         raise ImportError(
             'running ONNX files needs onnxruntime: pip install "chainrule[onnx]"'
         ) from error
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    providers = ["CPUExecutionProvider"]
+    session = onnxruntime.InferenceSession(content, options, providers=providers)
     outputs: NDArray[Any] = session.run(None, {session.get_inputs()[0].name: rows})[0]
     return outputs
 

@@ -40,8 +40,8 @@ class Slice:
 
     Attributes
     ----------
-    input : Value
-        The one input.
+    input, output : Value
+        The one input, and the output.
     regions : list of Region
         One after the other, from that input to the output.
     constants : ConstantFolder
@@ -49,6 +49,7 @@ class Slice:
     """
 
     input: Value
+    output: Value
     regions: list[Region]
     constants: ConstantFolder
 
@@ -80,7 +81,8 @@ def slice_graph(graph: Graph, output: str | None, size: int) -> Slice:
             if name in makers or name in graph.initializers:
                 raise ModelFileError(f"two nodes make the tensor {name!r}")
             makers[name] = index
-    nodes = _needed_nodes(graph, makers, _output_name(graph, output))
+    end = _output(graph, output)
+    nodes = _needed_nodes(graph, makers, end.name)
     (entry,) = _inputs(graph, nodes)
     constants = ConstantFolder(graph, entry, size)
     made = {entry.name, *graph.initializers}
@@ -95,23 +97,24 @@ def slice_graph(graph: Graph, output: str | None, size: int) -> Slice:
         made.update(node.outputs)
         if not constants.fold(node):
             varying.append(node)
-    return Slice(entry, _regions(varying, entry.name, constants), constants)
+    return Slice(entry, end, _regions(varying, entry.name, constants), constants)
 
 
-def _output_name(graph: Graph, wanted: str | None) -> str:
-    names = [value.name for value in graph.outputs]
-    if not names:
+def _output(graph: Graph, wanted: str | None) -> Value:
+    by_name = {value.name: value for value in graph.outputs}
+    if not by_name:
         raise ModelFileError("the graph has no output")
     if wanted is not None:
-        if wanted not in names:
-            raise ModelFileError(unknown_name("output", wanted, names))
-        return wanted
+        if wanted not in by_name:
+            raise ModelFileError(unknown_name("output", wanted, by_name))
+        return by_name[wanted]
     # A classifier's labels and its maps from labels to probabilities stand beside its numbers.
-    floats = [value.name for value in graph.outputs if value.element_type in FLOAT_TYPES]
-    maps = [value.name for value in graph.outputs if value.element_type == 0]
-    chosen = floats or maps or names
+    floats = [value for value in graph.outputs if value.element_type in FLOAT_TYPES]
+    maps = [value for value in graph.outputs if value.element_type == 0]
+    chosen = floats or maps or graph.outputs
     if len(chosen) > 1:
-        raise ModelFileError(f"the graph has several outputs, {', '.join(chosen)}: choose one")
+        names = ", ".join(repr(value.name) for value in chosen)
+        raise ModelFileError(f"the graph has several outputs, {names}: choose one")
     return chosen[0]
 
 

@@ -15,7 +15,7 @@ from chainrule.interop.assembly import Assembly
 from chainrule.interop.onnx_graph import Region, Slice
 from chainrule.interop.onnx_model import Node
 from chainrule.interop.onnx_operators import is_evaluable, named_activation, shortest
-from chainrule.interop.onnx_tensor import FLOAT_TYPES
+from chainrule.interop.onnx_tensor import DOUBLE, FLOAT_TYPES
 from chainrule.layers import BatchNormalization, LayerNormalization
 
 __all__ = ["LayerReader"]
@@ -46,11 +46,7 @@ class LayerReader:
         self._row = None if shape is None else shape[1:]
         self._largest_input = _LARGEST_INPUT + size
         self._assembly: Assembly | None = None
-        self._dtype = "float32"
-        for name in {n for region in part.regions for node in region.nodes for n in node.inputs}:
-            if name in self._constants and self._constants[name].dtype == np.float64:
-                wide = self._constants[name].size > 1
-                self._dtype = "float64" if wide else self._dtype
+        self._dtype = "float64" if _is_double(part) else "float32"
 
     @property
     def columns(self) -> int | None:
@@ -304,6 +300,15 @@ class LayerReader:
             return False
         self._row = (2,)
         return True
+
+
+def _is_double(part: Slice) -> bool:
+    """Whether the output is of double, or if it is a map, any constant weight."""
+    if part.output.element_type:
+        return part.output.element_type == DOUBLE
+    names = {name for region in part.regions for node in region.nodes for name in node.inputs}
+    constants = [part.constants[name] for name in names if name in part.constants]
+    return any(array.dtype == np.float64 and array.ndim == 2 for array in constants)
 
 
 _OPERATORS: dict[str, Callable[[LayerReader, Node], None]] = {

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from chainrule.errors import ModelFileError
 from chainrule.interop.protobuf import MessageReader, MessageWriter
 
-__all__ = ["FLOAT_TYPES", "MOST_DIMS", "TensorReader", "float_bytes", "type_name", "write_tensor"]
+__all__ = [
+    "DOUBLE",
+    "FLOAT_TYPES",
+    "MOST_DIMS",
+    "TensorReader",
+    "float_bytes",
+    "type_name",
+    "write_tensor",
+]
 
 _TYPE_NAMES: dict[int, str] = {
     1: "float",
@@ -32,7 +40,8 @@ _TYPE_NAMES: dict[int, str] = {
     13: "uint64",
     16: "bfloat16",
 }
-FLOAT_TYPES = frozenset({1, 10, 11, 16})
+DOUBLE = 11
+FLOAT_TYPES = frozenset({1, 10, DOUBLE, 16})
 
 _DTYPES: dict[int, np.dtype[Any]] = {
     1: np.dtype("<f4"),
