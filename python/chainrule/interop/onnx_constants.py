@@ -22,6 +22,7 @@ Array = NDArray[Any]
 # In the shape of what depends on the input, the number of rows is unknown.
 _ROWS = -1
 _SLACK = 65536
+_SHAPE_KEEPING = ("BatchNormalization", "LayerNormalization")
 _LARGEST_SHAPE = 64
 
 
@@ -113,10 +114,19 @@ class ConstantFolder:
             raise ModelFileError(f"{node} does not fit its inputs: {error}") from error
 
     def _follow_shape(self, node: Node) -> None:
-        """Note the shape of what a node makes, if it is that of what it reads."""
+        """Note the shape of what a node makes, if it is known from that of what it reads."""
         varying = [name for name in node.inputs if name and name not in self]
-        if len(varying) == 1 and varying[0] in self.shapes and is_evaluable(node):
-            self.shapes[node.made] = self.shapes[varying[0]]
+        if len(varying) != 1 or varying[0] not in self.shapes:
+            return
+        shape = self.shapes[varying[0]]
+        if node.op == "Flatten":
+            shape = (_ROWS, math.prod(shape[1:]))
+        elif node.op in ("Gemm", "MatMul"):
+            weight = self[node.inputs[1]]
+            shape = (*shape[:-1], weight.shape[0 if node.attributes.get("transB") else -1])
+        elif not is_evaluable(node) and node.op not in _SHAPE_KEEPING:
+            return
+        self.shapes[node.made] = shape
 
 
 def _finite(tensor: TensorReader) -> Array:

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX files that are damaged or meant to do harm: `ModelFileError`, and no memory for lies."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.interop.onnx_export import onnx_bytes
+from chainrule.interop.protobuf import MessageWriter
+from fuzz import fuzz_onnx
+from onnx_graphs import model, node, onnx
+
+WEIGHT = np.ones((4, 3), dtype=np.float32)
+MATMUL = node("MatMul", "x w", "y")
+
+
+def edited(edit, nodes=(MATMUL,), **constants):
+    """Return a valid model after a change."""
+    proto = onnx.load_from_string(model(list(nodes), {"w": WEIGHT, **constants}))
+    edit(proto)
+    return proto.SerializeToString()
+
+
+def refused(content, text):
+    with pytest.raises(cr.ModelFileError, match=text):
+        cr.from_onnx(content)
+
+
+def weight(proto):
+    return proto.graph.initializer[0]
+
+
+def set_dims(*dims):
+    def edit(proto):
+        del weight(proto).dims[:]
+        weight(proto).dims.extend(dims)
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("dims", "text"),
+    [
+        ((4, 4), r"tensor 'w' has 12 elements, its shape \[4, 4\] needs 16"),
+        ((2**40, 2**40), "tensor 'w' has 12 elements"),
+        ((2**62, 4), "tensor 'w' has 12 elements"),
+        ((-4, -3), "tensor 'w' has a negative dimension"),
+        ((0, 3), "tensor 'w' has 12 elements"),
+        ((12,), "the weight is no matrix"),
+        ((3, 4), r"the weight has shape \(3, 4\), 4 columns enter"),
+        ((1,) * 9, "has more than 8 dimensions"),
+    ],
+)
+def test_wrong_shapes(dims, text):
+    refused(edited(set_dims(*dims)), text)
+
+
+def test_short_raw_data():
+    def shorten(proto):
+        weight(proto).raw_data = weight(proto).raw_data[:-1]
+
+    refused(edited(shorten), "47 bytes, which is no multiple of 4")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers(value):
+    bad = WEIGHT.copy()
+    bad[1, 2] = value
+    refused(model([MATMUL], {"w": bad}), "tensor 'w' has NaN or infinity")
+
+
+def test_external_data():
+    def elsewhere(proto):
+        weight(proto).data_location = onnx.TensorProto.EXTERNAL
+        entry = weight(proto).external_data.add()
+        entry.key, entry.value = "location", "/etc/passwd"
+
+    refused(edited(elsewhere), "tensor 'w' is in another file, which is not read")
+
+
+def test_types_that_are_not_read():
+    def strings(proto):
+        weight(proto).data_type = onnx.TensorProto.STRING
+
+    refused(edited(strings), "tensor 'w' has elements of type string")
+    refused(edited(lambda proto: setattr(weight(proto), "data_type", 77)), "type number 77")
+
+
+@pytest.mark.parametrize("version", [0, 6, 29, 2**40])
+def test_unknown_opsets(version):
+    def change(proto):
+        proto.opset_import[0].version = version
+
+    refused(edited(change), rf"version \(opset\) {version}, expected 7 to 28")
+
+
+def test_missing_parts():
+    refused(b"", "not an ONNX model: there is no graph")
+    refused(edited(lambda proto: proto.ClearField("opset_import")), "the version of its operators")
+    refused(edited(lambda proto: proto.graph.ClearField("output")), "the graph has no output")
+    refused(edited(lambda proto: proto.graph.ClearField("input")), "depends on 0 inputs")
+    refused(edited(lambda proto: proto.graph.ClearField("node")), "depends on 0 inputs")
+    refused(
+        edited(lambda proto: proto.graph.ClearField("initializer")),
+        "reads the tensor 'w', but nothing makes it",
+    )
+
+
+def test_cycles_and_wrong_order():
+    cycle = [node("Add", "x b", "a"), node("Relu", "a", "b"), node("MatMul", "b w", "y")]
+    refused(edited(lambda proto: None, cycle), "reads the tensor 'b', but it is made later, or in")
+    itself = [node("Add", "x a", "a"), node("MatMul", "a w", "y")]
+    refused(edited(lambda proto: None, itself), "reads the tensor 'a', but it is made later, or in")
+    late = [node("MatMul", "a w", "y"), node("Relu", "x", "a")]
+    refused(edited(lambda proto: None, late), "reads the tensor 'a', but it is made later, or in")
+
+
+def test_two_makers():
+    refused(edited(lambda proto: None, [MATMUL, MATMUL]), "two nodes make the tensor 'y'")
+    double = [node("Relu", "x", "w"), MATMUL]
+    refused(edited(lambda proto: None, double), "two nodes make the tensor 'w'")
+    refused(edited(lambda proto: proto.graph.initializer.append(weight(proto))), "two initializers")
+
+
+def test_inputs_that_no_network_has():
+    refused(model([node("Relu", "x", "y")], shape=["rows", 2**50]), "the input has .* columns")
+    refused(model([node("Relu", "x", "y")], shape=[4]), "the input has one dimension")
+    refused(model([node("Relu", "x", "y")], shape=["rows", "columns"]), "inputs cannot be told")
+    refused(model([node("Relu", "x", "y")], element=8), "elements of type string")
+
+
+def test_options_out_of_range():
+    refused(model([node("LeakyRelu", "x", "y", alpha=-1.0)]), "negative_slope must be")
+    batch = node("BatchNormalization", "x g g g v", "y")
+    constants = {"g": np.ones(4, np.float32), "v": -np.ones(4, np.float32)}
+    refused(model([batch], constants), "a variance is negative")
+
+
+def peak_memory(content):
+    """Return the bytes that reading takes, whatever its outcome."""
+    tracemalloc.start()
+    try:
+        cr.from_onnx(content)
+    except cr.ModelFileError:
+        pass
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    return peak
+
+
+def test_shared_weights_take_no_more_memory_than_the_file():
+    square = np.ones((200, 200), dtype=np.float32)
+    names = ["x", *(str(i) for i in range(300)), "y"]
+    nodes = [node("MatMul", f"{a} w", b) for a, b in zip(names, names[1:], strict=False)]
+    content = model(nodes, {"w": square}, columns=200)
+    refused(content, "layers share weights, and need more of them than the file holds")
+    assert peak_memory(content) < 2 * len(content) + 2**20
+
+
+def test_constants_of_constants_take_no_more_memory_than_the_file():
+    names = ["w", *(str(i) for i in range(300))]
+    nodes = [node("Add", f"{a} w", b) for a, b in zip(names, names[1:], strict=False)]
+    content = model([*nodes, node("MatMul", "x 299", "y")], {"w": np.ones((200, 200), np.float32)})
+    refused(content, "the constants that nodes make are larger than the file")
+    assert peak_memory(content) < 4 * len(content) + 2**20
+    outer = [node("Mul", "a b", "w"), MATMUL]
+    constants = {"a": np.ones((4000, 1), np.float32), "b": np.ones((1, 4000), np.float32)}
+    refused(model(outer, constants), "the result has more elements than any input")
+
+
+@pytest.mark.parametrize("part", [b"\x0a\x00", b"\x2a\x00", b"\x5a\x00", b"\x0a\x04\x0a\x00\x12\x00"])
+def test_many_small_parts(part):
+    # A field of two bytes makes an object of some hundred.
+    graph = part * 200_000
+    content = MessageWriter().bytes(7, graph).content + b"\x42\x02\x10\x11"
+    refused(content, "too many small parts|two initializers")
+    assert peak_memory(content) < 2 * len(content) + 2**20
+
+
+def test_wire_format():
+    refused(b"\x00\x00", "a field numbered 0")
+    refused(b"\x0b", "unknown type 3")
+    refused(b"\x3a\xff\xff\xff\xff\x0f", "truncated: a field has 4294967295 bytes, 0 are left")
+    refused(b"\x08\xff", "ends within an integer")
+    refused(b"\x08" + b"\xff" * 12, "an integer of more than 64 bits")
+
+
+def test_every_truncation():
+    layers = [cr.Input(3), cr.Dense(2, activation="gelu"), cr.LayerNormalization(), cr.Dense(1)]
+    content = onnx_bytes(cr.Sequential(layers, seed=0))
+    # The version of the operators stands at the end.
+    for size in range(len(content)):
+        with pytest.raises(cr.ModelFileError):
+            cr.from_onnx(content[:size])
+
+
+def test_random_bytes():
+    rng = random.Random(0)
+    for size in range(300):
+        with pytest.raises(cr.ModelFileError):
+            cr.from_onnx(rng.randbytes(size))
+
+
+def test_mutated_files():
+    result = fuzz_onnx.run(1500, seed=0)
+    assert result["executions"] == 1500
+    assert 300 < result["networks"] < 1200
+    assert result["failures"] == 0
+    assert result["bytes_over"] <= 0
+
+
+def test_the_fuzzer_notices_other_errors(monkeypatch, capsys):
+    genuine = cr.from_onnx
+
+    def broken(content):
+        if len(content) % 7 == 0:
+            raise KeyError("planted")
+        return genuine(content)
+
+    monkeypatch.setattr(fuzz_onnx, "corpus", lambda: [b"\x08\x08"])
+    monkeypatch.setattr(cr, "from_onnx", broken, raising=False)
+    result = fuzz_onnx.run(200, seed=0)
+    assert 0 < result["failures"] < 200
+    assert "KeyError: 'planted'" in capsys.readouterr().err
+
+
+def test_the_fuzzers_command():
+    script = Path(fuzz_onnx.__file__)
+    command = [sys.executable, str(script), "--executions", "65", "--seed", "1"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert text.startswith("executions       65, of which ")
+    assert "\nfailures         0\n" in text

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks from and to PyTorch modules, and from the ONNX files that PyTorch writes."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from architectures import random_architecture
+from chainrule.interop.onnx_check import largest_relative_difference
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+
+torch.set_num_threads(1)
+
+
+def outputs(module, x):
+    with torch.no_grad():
+        return module.eval()(torch.from_numpy(np.asarray(x))).numpy()
+
+
+def randomised(module, seed=0):
+    """Give a module's buffers and parameters values unlike those they begin with."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, tensor in module.state_dict().items():
+            if tensor.dtype.is_floating_point:
+                values = torch.rand(tensor.shape, generator=generator, dtype=tensor.dtype)
+                tensor.copy_(values + 0.5 if "running_var" in name else values * 1.2 - 0.6)
+    return module.eval()
+
+
+def everything():
+    return randomised(
+        nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(6, 8),
+            nn.GELU(),
+            nn.LayerNorm(8, eps=1e-3),
+            nn.Linear(8, 8, bias=False),
+            nn.BatchNorm1d(8, momentum=0.2),
+            nn.SiLU(),
+            nn.Sequential(nn.Dropout(0.3), nn.Linear(8, 5), nn.ELU(0.5)),
+            nn.BatchNorm1d(5, affine=False),
+            nn.GELU(approximate="tanh"),
+            nn.Linear(5, 5),
+            nn.LeakyReLU(0.2),
+            nn.LayerNorm(5, elementwise_affine=False),
+            nn.Linear(5, 4),
+            nn.SELU(),
+            nn.Linear(4, 4),
+            nn.Softplus(),
+            nn.Identity(),
+            nn.Linear(4, 3),
+            nn.Tanh(),
+            nn.Linear(3, 3),
+            nn.Softmax(dim=1),
+        )
+    )
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-14)])
+def test_from_torch(dtype, tolerance, rng):
+    module = everything().to(getattr(torch, dtype))
+    net = cr.from_torch(module)
+    assert net.dtype == dtype
+    assert [layer.kind for layer in net.layers] == [
+        "dense", "layer_normalization", "dense", "batch_normalization", "activation", "dropout",
+        "dense", "batch_normalization", "activation", "dense", "layer_normalization", "dense",
+        "rescaling", "dense", "dense", "dense",
+    ]  # fmt: skip
+    assert net.layers[3] == cr.BatchNormalization(momentum=0.8)
+    assert net.layers[6] == cr.Dense(5, activation=cr.activations.Elu(0.5))
+    x = rng.normal(size=(30, 2, 3)).astype(dtype)
+    np.testing.assert_allclose(net.predict(x), outputs(module, x), rtol=tolerance, atol=tolerance)
+    np.testing.assert_array_equal(
+        net.parameters["0.weight"], module.state_dict()["1.weight"].numpy().T
+    )
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_random_architectures_there_and_back(seed):
+    net, x = random_architecture(seed)
+    module = net.to_torch()
+    expected = net.predict(x)
+    limit = 1e-5 if net.dtype == "float32" else 1e-11
+    assert not module.training
+    assert largest_relative_difference(outputs(module, x), expected) <= limit
+    again = cr.from_torch(module)
+    assert again.dtype == net.dtype
+    assert largest_relative_difference(again.predict(x), expected) <= 1e-6
+
+
+def test_to_torch_copies(rng):
+    net = cr.Sequential([cr.Input(3), cr.Dense(2)], seed=0)
+    module = net.to_torch()
+    before = net.parameters["0.weight"]
+    with torch.no_grad():
+        module[0].weight.zero_()
+    np.testing.assert_array_equal(net.parameters["0.weight"], before)
+    module = net.to_torch()
+    loss = module(torch.ones(1, 3)).sum()
+    loss.backward()
+    assert module[0].weight.grad is not None
+
+
+class Branches(nn.Module):
+    """Parts that are applied in order, or not."""
+
+    def __init__(self, ordered):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+        self.head = nn.Sequential(nn.Linear(4, 4))
+        self.ordered = ordered
+
+    def forward(self, x):
+        return self.head(self.body(x)) if self.ordered else self.body(self.head(x))
+
+
+def test_modules_made_of_sequentials(rng):
+    module = randomised(Branches(ordered=True)).train()
+    net = cr.from_torch(module)
+    assert module.training
+    assert net.layers == [cr.Dense(4, activation="relu"), cr.Dense(4)]
+    with pytest.raises(ValueError, match="computes something else than its children in the order"):
+        cr.from_torch(randomised(Branches(ordered=False)))
+
+
+def test_every_unsupported_module_is_listed():
+    module = nn.Sequential(
+        nn.Conv1d(1, 2, 3),
+        nn.Linear(4, 3),
+        nn.Sequential(nn.Hardtanh(), nn.Softmax(dim=0)),
+        nn.LayerNorm((3, 2)),
+        nn.BatchNorm1d(3, track_running_stats=False),
+        nn.Softplus(beta=2),
+        nn.Flatten(0),
+    )
+    with pytest.raises(ValueError, match="not supported") as caught:
+        cr.from_torch(module)
+    assert str(caught.value).splitlines()[1:] == [
+        "  0 (Conv1d): there is no such layer",
+        "  2.0 (Hardtanh): there is no such layer",
+        "  2.1 (Softmax): it is not over the last axis",
+        "  3 (LayerNorm): it normalises more than one axis",
+        "  4 (BatchNorm1d): it has no running statistics",
+        "  5 (Softplus): its beta is not 1",
+        "  6 (Flatten): it keeps axes other than that of the rows",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("module", "error", "text"),
+    [
+        ("net", TypeError, "module must be a torch.nn.Module, got str"),
+        (nn.Sequential(nn.ReLU()), ValueError, "no module tells the number of inputs"),
+        (
+            nn.Sequential(nn.Linear(4, 3), nn.Linear(4, 3)),
+            ValueError,
+            r"1 \(Linear\): takes 4 columns, 3 come in",
+        ),
+    ],
+)
+def test_modules_that_do_not_fit(module, error, text):
+    with pytest.raises(error, match=text):
+        cr.from_torch(module)
+
+
+def test_weights_that_are_no_numbers():
+    module = nn.Sequential(nn.Linear(2, 2))
+    with torch.no_grad():
+        module[0].weight[0, 0] = float("nan")
+    with pytest.raises(ValueError, match=r"0\.weight contain NaN or infinity"):
+        cr.from_torch(module)
+
+
+@pytest.mark.parametrize("opset", [13, 17, 20])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_files_of_the_older_exporter(opset, dtype):
+    pytest.importorskip("onnx")
+    module = everything().to(dtype)
+    x = torch.randn(9, 2, 3, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        # It tells that it is the older one.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module, (x[:2],), file, dynamo=False, opset_version=opset,
+            input_names=["x"], dynamic_axes={"x": {0: "rows"}},
+        )  # fmt: skip
+    net = cr.from_onnx(file.getvalue())
+    assert net.dtype == str(dtype).removeprefix("torch.")
+    assert [layer.kind for layer in net.layers].count("layer_normalization") == 2
+    assert largest_relative_difference(net.predict(x.numpy()), outputs(module, x)) <= 2e-6
+
+
+def test_files_of_the_newer_exporter(tmp_path):
+    pytest.importorskip("onnxscript")
+    module = everything()
+    x = torch.randn(9, 2, 3, generator=torch.Generator().manual_seed(0))
+    path = tmp_path / "net.onnx"
+    with warnings.catch_warnings():
+        # Of its own dependencies.
+        warnings.simplefilter("ignore")
+        rows = {0: torch.export.Dim("rows")}
+        program = torch.onnx.export(
+            module, (x[:2],), dynamo=True, dynamic_shapes=(rows,), verbose=False
+        )
+        program.save(path, external_data=False)
+    net = cr.from_onnx(path)
+    assert largest_relative_difference(net.predict(x.numpy()), outputs(module, x)) <= 2e-6
