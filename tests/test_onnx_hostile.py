@@ -7,16 +7,17 @@ import random
 import subprocess
 import sys
 import tracemalloc
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fuzz import fuzz_onnx
+from onnx_graphs import model, node, onnx
 
 import chainrule as cr
 from chainrule.interop.onnx_export import onnx_bytes
 from chainrule.interop.protobuf import MessageWriter
-from fuzz import fuzz_onnx
-from onnx_graphs import model, node, onnx
 
 WEIGHT = np.ones((4, 3), dtype=np.float32)
 MATMUL = node("MatMul", "x w", "y")
@@ -160,7 +161,7 @@ def peak_memory(content):
 def test_shared_weights_take_no_more_memory_than_the_file():
     square = np.ones((200, 200), dtype=np.float32)
     names = ["x", *(str(i) for i in range(300)), "y"]
-    nodes = [node("MatMul", f"{a} w", b) for a, b in zip(names, names[1:], strict=False)]
+    nodes = [node("MatMul", f"{a} w", b) for a, b in pairwise(names)]
     content = model(nodes, {"w": square}, columns=200)
     refused(content, "layers share weights, and need more of them than the file holds")
     assert peak_memory(content) < 2 * len(content) + 2**20
@@ -168,7 +169,7 @@ def test_shared_weights_take_no_more_memory_than_the_file():
 
 def test_constants_of_constants_take_no_more_memory_than_the_file():
     names = ["w", *(str(i) for i in range(300))]
-    nodes = [node("Add", f"{a} w", b) for a, b in zip(names, names[1:], strict=False)]
+    nodes = [node("Add", f"{a} w", b) for a, b in pairwise(names)]
     content = model([*nodes, node("MatMul", "x 299", "y")], {"w": np.ones((200, 200), np.float32)})
     refused(content, "the constants that nodes make are larger than the file")
     assert peak_memory(content) < 4 * len(content) + 2**20
@@ -177,7 +178,9 @@ def test_constants_of_constants_take_no_more_memory_than_the_file():
     refused(model(outer, constants), "the result has more elements than any input")
 
 
-@pytest.mark.parametrize("part", [b"\x0a\x00", b"\x2a\x00", b"\x5a\x00", b"\x0a\x04\x0a\x00\x12\x00"])
+@pytest.mark.parametrize(
+    "part", [b"\x0a\x00", b"\x2a\x00", b"\x5a\x00", b"\x0a\x04\x0a\x00\x12\x00"]
+)
 def test_many_small_parts(part):
     # A field of two bytes makes an object of some hundred.
     graph = part * 200_000

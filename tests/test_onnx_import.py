@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx_graphs import model, node, onnx
 
 import chainrule as cr
 from chainrule.interop.onnx_check import largest_relative_difference, onnxruntime_outputs
-from onnx_graphs import model, node, onnx
 
 pytest.importorskip("onnxruntime")
 
@@ -104,31 +104,43 @@ FORMULAS = {
     "leaky relu by max": ("Mul x fifth a;Max x a y", cr.activations.LeakyRelu(0.2)),
     "prelu": ("PRelu x fifth y", cr.activations.LeakyRelu(0.2)),
     "gelu, half first": (
-        "Mul x half a;Mul x sqrt_half b;Erf b c;Add c one d;Mul a d y", cr.activations.Gelu()),
+        "Mul x half a;Mul x sqrt_half b;Erf b c;Add c one d;Mul a d y",
+        cr.activations.Gelu(),
+    ),
     "gelu, half last": (
-        "Div x sqrt2 b;Erf b c;Add one c d;Mul d x e;Mul e half y", cr.activations.Gelu()),
+        "Div x sqrt2 b;Erf b c;Add one c d;Mul d x e;Mul e half y",
+        cr.activations.Gelu(),
+    ),
     "gelu by a cube": (
         "Pow x three a;Mul a cubic b;Add x b c;Mul c sqrt_2_pi d;Tanh d e;Add e one f;"
         "Mul f half g;Mul x g y",
-        cr.activations.Gelu(approximate="tanh")),
+        cr.activations.Gelu(approximate="tanh"),
+    ),
     "silu": ("Sigmoid x a;Mul a x y", cr.activations.Silu()),
-    "silu by division": (
-        "Neg x a;Exp a b;Add b one c;Div x c y", cr.activations.Silu()),
+    "silu by division": ("Neg x a;Exp a b;Add b one c;Div x c y", cr.activations.Silu()),
     "sigmoid": ("Neg x a;Exp a b;Add b one c;Reciprocal c y", cr.activations.Sigmoid()),
     "softplus": ("Exp x a;Add a one b;Log b y", cr.activations.Softplus()),
     "softplus with a threshold": (
-        "Softplus x a;Greater x twenty m;Where m x a y", cr.activations.Softplus()),
-    "tanh": (
-        "Exp x a;Neg x n;Exp n b;Sub a b c;Add a b d;Div c d y", cr.activations.Tanh()),
-    "elu": (
-        "Min x zero a;Exp a b;Sub b one c;Max x zero d;Add c d y", cr.activations.Elu()),
+        "Softplus x a;Greater x twenty m;Where m x a y",
+        cr.activations.Softplus(),
+    ),
+    "tanh": ("Exp x a;Neg x n;Exp n b;Sub a b c;Add a b d;Div c d y", cr.activations.Tanh()),
+    "elu": ("Min x zero a;Exp a b;Sub b one c;Max x zero d;Add c d y", cr.activations.Elu()),
     "softmax": (
         "ReduceMax x a;Sub x a b;Exp b c;ReduceSum:axes c last d;Div c d y",
-        cr.activations.Softmax()),
+        cr.activations.Softmax(),
+    ),
 }
 NUMBERS = {
-    "zero": 0.0, "half": 0.5, "one": 1.0, "three": 3.0, "fifth": 0.2, "twenty": 20.0,
-    "sqrt2": math.sqrt(2), "sqrt_half": math.sqrt(0.5), "cubic": 0.044715,
+    "zero": 0.0,
+    "half": 0.5,
+    "one": 1.0,
+    "three": 3.0,
+    "fifth": 0.2,
+    "twenty": 20.0,
+    "sqrt2": math.sqrt(2),
+    "sqrt_half": math.sqrt(0.5),
+    "cubic": 0.044715,
     "sqrt_2_pi": math.sqrt(2 / math.pi),
 }
 

@@ -8,9 +8,9 @@ import warnings
 
 import numpy as np
 import pytest
+from architectures import random_architecture
 
 import chainrule as cr
-from architectures import random_architecture
 from chainrule.interop.onnx_check import largest_relative_difference
 
 torch = pytest.importorskip("torch")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line, ``chainrule``: train, evaluate, predict, inspect, export-c and bench."""
+"""The command line, ``chainrule``, whose commands are in `chainrule.cli.parser`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 
 from chainrule.cli.parser import parse
-from chainrule.errors import DivergenceError
+from chainrule.errors import DivergenceError, ExportError
 
 __all__ = ["main"]
 
-_DIVERGED = 1
+_FAILED = 1
 _WRONG_INPUT = 2
 # The shell's customs: 128 plus the number of the signal.
 _INTERRUPTED = 130
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0, or 1 if training diverged or a benchmark's check failed, 2 for a wrong
+        The exit status: 0, or 1 if training diverged or a check failed, 2 for a wrong
         argument, file or value, 130 after Ctrl-C, 141 if the reader of the output is gone. Every
         failure leaves one line on standard error.
     """
@@ -46,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Python flushes standard output once more at its exit, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
-    except DivergenceError as error:
-        return _failed(str(error), _DIVERGED)
+    except (DivergenceError, ExportError) as error:
+        return _failed(str(error), _FAILED)
     except (OSError, ValueError, TypeError, ImportError) as error:
         return _failed(_text(error), _WRONG_INPUT)
     except MemoryError:

@@ -65,6 +65,19 @@ examples:
   chainrule export-c digits.safetensors --out firmware --dtype int8 --data digits
   cc -std=c99 firmware/digits.c firmware/digits_test.c -o digits_test && ./digits_test"""
 
+_EXPORT_ONNX_HELP = """\
+Write a model's predictions as an ONNX file for onnxruntime and others, scaling of the features
+included. Where onnxruntime is installed, its predictions are compared with the model's."""
+
+_EXPORT_ONNX_EXAMPLES = """\
+examples:
+  chainrule export-onnx digits.safetensors digits.onnx
+  chainrule export-onnx mnist.safetensors mnist.onnx --output probabilities --input-dtype uint8"""
+
+_IMPORT_ONNX_HELP = """\
+Make a model file of an ONNX file that holds a multilayer perceptron, such as PyTorch, skl2onnx and
+tf2onnx write. If it holds more, all operators that are not supported are listed."""
+
 _BENCH_HELP = """\
 Measure training speed against the libraries installed beside chainrule (NumPy by hand,
 scikit-learn, PyTorch, JAX) on the same work, and print a Markdown table. Each library first has to
@@ -149,6 +162,13 @@ def _parsers() -> tuple[_Parser, Mapping[str, _Parser]]:
     _add_model(inspect)
     export_c = add("export-c", "Write a model as C.", _EXPORT_C_HELP, _EXPORT_C_EXAMPLES)
     _add_export_c(export_c)
+
+    export_onnx = add(
+        "export-onnx", "Write a model as an ONNX file.", _EXPORT_ONNX_HELP, _EXPORT_ONNX_EXAMPLES
+    )
+    _add_export_onnx(export_onnx)
+    import_onnx = add("import-onnx", "Make a model of an ONNX file.", _IMPORT_ONNX_HELP)
+    _add_import_onnx(import_onnx)
     bench = add("bench", "Measure speed beside other libraries.", _BENCH_HELP, _BENCH_EXAMPLES)
     _add_bench(bench)
     return parser, group.choices
@@ -299,6 +319,43 @@ def _add_export_c(parser: argparse.ArgumentParser) -> None:
         required=False,
         more=" The training rows set int8's scales and the test rows measure its accuracy; a .npy "
         "file of rows sets the scales alone.",
+    )
+
+
+def _add_export_onnx(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument("onnx", metavar="ONNX", help="File to write or replace.")
+    parser.add_argument(
+        "--opset",
+        type=values.positive_integer,
+        default=17,
+        metavar="N",
+        help="Version of the operators, 13 to 23. Default: 17.",
+    )
+    parser.add_argument(
+        "--output",
+        choices=("raw", "probabilities"),
+        default="raw",
+        help="What the file computes: raw outputs, or probabilities by the loss's link. "
+        "Default: raw.",
+    )
+    parser.add_argument(
+        "--input-dtype",
+        choices=("float32", "float64", "uint8"),
+        help="Type of the input. Default: the model's.",
+    )
+    parser.add_argument(
+        "--no-check", action="store_true", help="Do not compare onnxruntime's predictions."
+    )
+
+
+def _add_import_onnx(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("onnx", metavar="ONNX", help="File to read.")
+    parser.add_argument("model", metavar="MODEL", help="Model file to write or replace.")
+    parser.add_argument(
+        "--output",
+        metavar="NAME",
+        help="Output of the graph to take. Default: the only one of floating-point numbers.",
     )
 
 

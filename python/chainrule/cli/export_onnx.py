@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``chainrule export-onnx``."""
+
+from __future__ import annotations
+
+import argparse
+
+from chainrule.cli.output import output_path
+from chainrule.model_file import load
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write an ONNX file of a model."""
+    path = output_path(options.onnx)
+    report = load(options.model).to_onnx(
+        path,
+        opset=options.opset,
+        output=options.output,
+        input_dtype=options.input_dtype,
+        check=not options.no_check,
+    )
+    difference = report.max_relative_difference
+    checked = (
+        "not compared with onnxruntime"
+        if difference is None
+        else f"onnxruntime differs by at most {difference:.1e} of the largest output"
+    )
+    print(f"{options.onnx}: {report.size:,} bytes; {checked}")
+    return 0
