@@ -283,19 +283,20 @@ def test_kinds_of_tensors(kind, rng):
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.onnx")), ids=lambda path: path.stem)
-def test_files_of_keras(path):
-    # Keras 3.15 and tf2onnx 1.17 wrote these; the .npz files hold Keras' own predictions.
+def test_files_of_other_programs(path):
+    # By Keras 3.15 with tf2onnx 1.17, and by PyTorch 2.13's newer exporter, which needs much more
+    # than PyTorch; the .npz files hold the programs' own predictions.
     net = cr.from_onnx(path)
     with np.load(path.with_suffix(".npz")) as arrays:
         x, expected = arrays["x"], arrays["y"]
-    assert largest_relative_difference(net.predict(x), expected) <= 1e-6
+    assert largest_relative_difference(net.predict(x), expected) <= 2e-6
     kinds = [layer.kind for layer in net.layers]
     front = {"keras_normalized": "normalization", "keras_pixels": "rescaling"}
     assert kinds[0] == front.get(path.stem.rpartition("_")[0], "dense")
 
 
-def test_there_are_files_of_keras():
-    assert len(list(GOLDEN.glob("*.onnx"))) == 4
+def test_there_are_files_of_other_programs():
+    assert len(list(GOLDEN.glob("*.onnx"))) == 5
 
 
 def test_every_unsupported_operator_is_listed():

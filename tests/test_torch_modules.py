@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import warnings
 
 import numpy as np
@@ -109,6 +110,19 @@ def test_to_torch_copies(rng):
     assert module[0].weight.grad is not None
 
 
+def test_scaling_in_torch(rng):
+    net = cr.Sequential([cr.Input(3), cr.Normalization(), cr.Dense(2), cr.Rescaling(2.0)], seed=0)
+    net.adapt(rng.normal(size=(50, 3)) + 3)
+    module = net.to_torch()
+    assert [type(part).__name__ for part in module] == ["Scaling", "Linear", "Scaling"]
+    # What is not trained is no parameter.
+    assert [name for name, _ in module.named_parameters()] == ["1.weight", "1.bias"]
+    copied = pickle.loads(pickle.dumps(module))
+    x = rng.normal(size=(9, 3)).astype(np.float32)
+    np.testing.assert_array_equal(outputs(copied, x), outputs(module, x))
+    assert cr.from_torch(copied).layers == net.layers
+
+
 class Branches(nn.Module):
     """Parts that are applied in order, or not."""
 
@@ -196,21 +210,4 @@ def test_files_of_the_older_exporter(opset, dtype):
     net = cr.from_onnx(file.getvalue())
     assert net.dtype == str(dtype).removeprefix("torch.")
     assert [layer.kind for layer in net.layers].count("layer_normalization") == 2
-    assert largest_relative_difference(net.predict(x.numpy()), outputs(module, x)) <= 2e-6
-
-
-def test_files_of_the_newer_exporter(tmp_path):
-    pytest.importorskip("onnxscript")
-    module = everything()
-    x = torch.randn(9, 2, 3, generator=torch.Generator().manual_seed(0))
-    path = tmp_path / "net.onnx"
-    with warnings.catch_warnings():
-        # Of its own dependencies.
-        warnings.simplefilter("ignore")
-        rows = {0: torch.export.Dim("rows")}
-        program = torch.onnx.export(
-            module, (x[:2],), dynamo=True, dynamic_shapes=(rows,), verbose=False
-        )
-        program.save(path, external_data=False)
-    net = cr.from_onnx(path)
     assert largest_relative_difference(net.predict(x.numpy()), outputs(module, x)) <= 2e-6

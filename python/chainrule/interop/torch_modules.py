@@ -1,30 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A PyTorch module that PyTorch itself lacks."""
+"""`Scaling`, a PyTorch module that PyTorch itself lacks; made on first use, when PyTorch is needed.
+
+Its class is an attribute of this file, so that modules that contain it can be pickled.
+"""
 
 from __future__ import annotations
 
-import torch
-
-__all__ = ["Scaling"]
+from typing import Any
 
 
-class Scaling(torch.nn.Module):
-    """x * scale + offset, which are not trained: `Rescaling` and `Normalization` in PyTorch.
+def __getattr__(name: str) -> Any:
+    if name != "Scaling":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    made = globals()[name] = _scaling()
+    return made
 
-    Parameters
-    ----------
-    scale, offset : torch.Tensor of shape () or (columns,)
-        Kept as buffers.
-    """
 
-    scale: torch.Tensor
-    offset: torch.Tensor
+def _scaling() -> type:
+    import torch
 
-    def __init__(self, scale: torch.Tensor, offset: torch.Tensor) -> None:
-        super().__init__()
-        self.register_buffer("scale", scale)
-        self.register_buffer("offset", offset)
+    class Scaling(torch.nn.Module):
+        """x * scale + offset, which are not trained: `Rescaling` and `Normalization` in PyTorch.
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return x * scale + offset."""
-        return x * self.scale + self.offset
+        Parameters
+        ----------
+        scale, offset : torch.Tensor of shape () or (columns,)
+            Kept as buffers.
+        """
+
+        scale: torch.Tensor
+        offset: torch.Tensor
+
+        def __init__(self, scale: torch.Tensor, offset: torch.Tensor) -> None:
+            super().__init__()
+            self.register_buffer("scale", scale)
+            self.register_buffer("offset", offset)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            """Return x * scale + offset."""
+            return x * self.scale + self.offset
+
+    Scaling.__qualname__ = "Scaling"
+    return Scaling
