@@ -97,6 +97,12 @@ def test_random_architectures_there_and_back(seed):
     assert largest_relative_difference(again.predict(x), expected) <= 1e-6
 
 
+def test_softplus_is_exact_far_out():
+    net = cr.Sequential([cr.Input(1), cr.Activation("softplus")], seed=0, dtype="float64")
+    x = np.linspace(15, 40, 51)[:, None]
+    np.testing.assert_allclose(outputs(net.to_torch(), x), net.predict(x), rtol=1e-15)
+
+
 def test_to_torch_copies(rng):
     net = cr.Sequential([cr.Input(3), cr.Dense(2)], seed=0)
     module = net.to_torch()

@@ -176,7 +176,7 @@ def _recognise_rows(program: _Program) -> Recognised | None:
     if program.columns:
         return _recognise_width(program, program.columns)
     narrow, wide = (_recognise_width(program, width) for width in _WIDTHS)
-    if narrow is None or wide is None or narrow.function != wide.function:
+    if narrow is None or wide is None:
         return None
     scales = np.concatenate([narrow.scale, wide.scale])
     offsets = np.concatenate([narrow.offset, wide.offset])
