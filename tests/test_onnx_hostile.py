@@ -135,6 +135,8 @@ def test_inputs_that_no_network_has():
     refused(model([node("Relu", "x", "y")], shape=["rows", 2**50]), "the input has .* columns")
     refused(model([node("Relu", "x", "y")], shape=[4]), "the input has one dimension")
     refused(model([node("Relu", "x", "y")], shape=["rows", "columns"]), "inputs cannot be told")
+    scaled = model([node("Mul", "x c", "y")], {"c": np.float32(2)}, shape=["rows", "columns"])
+    refused(scaled, "inputs cannot be told")
     refused(model([node("Relu", "x", "y")], element=8), "elements of type string")
 
 

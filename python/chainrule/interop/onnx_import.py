@@ -48,7 +48,7 @@ def from_onnx(
     Returns
     -------
     Sequential
-        In float64 if a weight is, else in float32. Scaling at the front becomes a `Rescaling` or a
+        In float64 if the output is of double, else in float32. Scaling at the front becomes a `Rescaling` or a
         `Normalization`. It has no loss yet.
 
     Raises

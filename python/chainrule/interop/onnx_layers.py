@@ -181,7 +181,9 @@ class LayerReader:
         self._affine(np.ones(()), offset)
 
     def _affine(self, scale: Array, offset: Array) -> None:
-        assembly = self.started(max(np.size(scale), np.size(offset)))
+        columns = max(scale.size, offset.size)
+        # One number may be meant for any number of columns.
+        assembly = self.started(columns if columns > 1 else None)
         assembly.affine(self._spread(scale), self._spread(offset))
 
     def _spread(self, operand: Array) -> Array:
