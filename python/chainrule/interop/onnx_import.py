@@ -48,8 +48,8 @@ def from_onnx(
     Returns
     -------
     Sequential
-        In float64 if the output is of double, else in float32. Scaling at the front becomes a `Rescaling` or a
-        `Normalization`. It has no loss yet.
+        In float64 if the output is of double, else in float32. Scaling at the front becomes a
+        `Rescaling` or a `Normalization`. It has no loss yet.
 
     Raises
     ------
