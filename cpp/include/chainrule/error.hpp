@@ -21,6 +21,22 @@ class StateError : public Error {
   using Error::Error;
 };
 
+/// A model file that is truncated, altered, of a newer version or no model file at all.
+class ModelFileError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A file that cannot be opened, read or written: the operating system's error number (errno) and
+/// its text.
+class FileError : public Error {
+ public:
+  FileError(const std::string& path_, int code_);
+
+  std::string path;
+  int code;
+};
+
 /// A training loss or a parameter that became NaN or infinite. Epochs and batches count from 1.
 class DivergenceError : public Error {
  public:

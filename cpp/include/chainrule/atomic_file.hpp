@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace chainrule {
+
+/// Writes `content` to a temporary name beside `path`, flushes it to the disk and renames it, so
+/// that an interruption at any instant leaves the old file or the new one. A replaced file keeps
+/// its permissions, and a symbolic link stays one. What is no regular file, such as a pipe, is
+/// written in place. `path` is UTF-8 on Windows. Throws FileError when that fails; an existing file
+/// is untouched then.
+void write_atomically(const std::string& path, std::string_view content);
+
+}  // namespace chainrule
