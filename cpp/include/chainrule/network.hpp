@@ -53,6 +53,10 @@ struct PlanInfo {
   std::vector<StageInfo> stages;
 };
 
+/// What the parameters of a new network hold: what their initializers give, or zeros for a caller
+/// that sets them all.
+enum class InitialValues { drawn, zeros };
+
 /// What an array of a network is, for listing.
 struct ParameterInfo {
   std::string name;  // "<layer index>.<array>"
@@ -74,8 +78,8 @@ template <class T>
 class Network {
  public:
   /// Throws Error when the layers do not fit each other or there are none.
-  Network(std::vector<std::shared_ptr<const Layer>> layers, std::int64_t inputs,
-          std::uint64_t seed);
+  Network(std::vector<std::shared_ptr<const Layer>> layers, std::int64_t inputs, std::uint64_t seed,
+          InitialValues values = InitialValues::drawn);
   Network(const Network& other);
   Network& operator=(const Network&) = delete;
   ~Network();

@@ -24,7 +24,7 @@ std::int64_t outputs_of(const std::vector<std::shared_ptr<const Layer>>& layers,
 
 template <class T>
 Network<T>::State::State(std::vector<std::shared_ptr<const Layer>> layers_, std::int64_t inputs_,
-                         std::uint64_t seed_)
+                         std::uint64_t seed_, InitialValues values)
     : layers(std::move(layers_)),
       inputs(inputs_),
       outputs(outputs_of(layers, inputs)),
@@ -32,7 +32,7 @@ Network<T>::State::State(std::vector<std::shared_ptr<const Layer>> layers_, std:
       multiply_adds(engine::multiply_adds(layers, inputs)),
       kernels(kernels::table<T>(kernels::active())),
       parameters(layers, inputs, kernels.panel) {
-  parameters.initialize(seed);
+  if (values == InitialValues::drawn) parameters.initialize(seed);
   for (const engine::Parameter& p : parameters.list()) {
     infos.push_back(
         {p.name, p.layer, p.spec.rows, p.spec.columns, !p.spec.matrix, p.spec.trainable});
@@ -109,8 +109,8 @@ void Network<T>::State::check_targets(const RowsView& x, const TargetsView& y,
 
 template <class T>
 Network<T>::Network(std::vector<std::shared_ptr<const Layer>> layers, std::int64_t inputs,
-                    std::uint64_t seed)
-    : state_(std::make_unique<State>(std::move(layers), inputs, seed)) {}
+                    std::uint64_t seed, InitialValues values)
+    : state_(std::make_unique<State>(std::move(layers), inputs, seed, values)) {}
 
 template <class T>
 Network<T>::Network(const Network& other) {

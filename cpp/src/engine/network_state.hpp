@@ -29,7 +29,7 @@ struct CompiledLoss {
 template <class T>
 struct Network<T>::State {
   State(std::vector<std::shared_ptr<const Layer>> layers_, std::int64_t inputs_,
-        std::uint64_t seed_);
+        std::uint64_t seed_, InitialValues values);
   State(const State& other);
 
   std::vector<std::shared_ptr<const Layer>> layers;

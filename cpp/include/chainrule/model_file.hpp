@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "chainrule/loss.hpp"
+#include "chainrule/network.hpp"
+#include "chainrule/optimizer.hpp"
+#include "chainrule/schedule.hpp"
+
+/// Model files: a network with its parameters and the state of its training, in a safetensors file
+/// that chainrule for Python writes and reads too. docs/model-format.md specifies every byte.
+///
+/// Nothing in a file is executed, and nothing in it is trusted: reading takes at most twice the
+/// file's size of memory and 1 MB, or throws ModelFileError. Paths are UTF-8 on Windows.
+namespace chainrule {
+
+/// The format version that is written, and the newest that is read.
+inline constexpr std::int64_t model_format_version = 1;
+
+/// What training needs to go on, beside what the network itself holds: its parameters, counters and
+/// the optimizer's memory.
+struct TrainingState {
+  std::optional<Loss> loss;
+  std::optional<Optimizer> optimizer;
+  /// Of the learning rate, in the place of the optimizer's own number.
+  std::optional<Schedule> schedule;
+  /// What a reduce_on_plateau schedule remembers, and the value it watches: its name in Python's
+  /// logs, and "min" or "max" for which of two is better.
+  std::optional<Plateau> plateau;
+  std::string monitor = "val_loss";
+  std::string mode = "min";
+  /// The network's total_steps() when the schedule began: its step 0.
+  std::int64_t schedule_origin = 0;
+  /// Whether the network's Normalization layers have been adapted to data.
+  bool adapted = false;
+  /// A JSON object of what else the file's record of the training holds, kept as it is: Python's
+  /// metrics and history, and keys that this version does not know.
+  std::string rest = "{}";
+};
+
+/// What a file holds.
+template <class T>
+struct Model {
+  std::unique_ptr<Network<T>> network;  // never null
+  TrainingState training;
+};
+
+using AnyModel = std::variant<Model<float>, Model<double>>;
+
+/// Throws FileError when the file cannot be read, and ModelFileError when it is truncated, altered,
+/// of a newer version, no model file, or of the other precision than T.
+template <class T = float>
+Model<T> load_model(const std::string& path);
+/// The same of whichever precision the network is.
+AnyModel load_any_model(const std::string& path);
+
+/// The same from a file's content in memory.
+template <class T = float>
+Model<T> read_model(std::string_view content);
+AnyModel read_any_model(std::string_view content);
+
+/// Writes the old file or the new one at any instant; see write_atomically. Throws FileError when
+/// it cannot be written, StateError when the network is in use by another thread, and Error when
+/// something in `training` does not fit. The optimizer's memory is written when
+/// `training.optimizer` would go on from it.
+template <class T>
+void save_model(const std::string& path, const Network<T>& network,
+                const TrainingState& training = {});
+/// The content of that file.
+template <class T>
+std::string model_bytes(const Network<T>& network, const TrainingState& training = {});
+
+/// The JSON text that describes the network and its training, after all checks that need no network
+/// made; for programs that show what a file holds. Throws ModelFileError.
+std::string read_model_description(std::string_view content);
+
+}  // namespace chainrule

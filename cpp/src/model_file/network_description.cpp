@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model_file/network_description.hpp"
+
+#include <charconv>
+#include <cstddef>
+#include <string>
+#include <system_error>
+
+#include "chainrule/error.hpp"
+#include "chainrule/names.hpp"
+#include "model_file/config_json.hpp"
+
+namespace chainrule::model_file {
+namespace {
+
+/// Seeds are text, since many JSON readers keep integers as doubles.
+std::uint64_t read_seed(const Json& json) {
+  const std::string text = json.is_string() ? json.excerpt() : "";
+  std::uint64_t seed = 0;
+  const char* end = text.data() + text.size();
+  if (text.size() > 2) {
+    const auto read = std::from_chars(text.data() + 1, end - 1, seed);
+    if (read.ec == std::errc() && read.ptr == end - 1) return seed;
+  }
+  throw Error("seed must lie in 0..2^64-1, got " + json.excerpt());
+}
+
+DataType read_type(const Json& json) {
+  const std::string name = json.is_string() ? json.string("dtype") : json.excerpt();
+  if (name == "float32") return DataType::float32;
+  if (name == "float64") return DataType::float64;
+  throw Error(unknown_name("dtype", name.substr(0, 40), {"float32", "float64"}));
+}
+
+}  // namespace
+
+NetworkDescription read_network(const Json& json) {
+  NetworkDescription network;
+  const Json layers = json.at("layers");
+  std::size_t count = 0;
+  layers.for_each_element("layers", [&](const Json&) { ++count; });
+  network.layers.reserve(count);
+  layers.for_each_element("layers", [&](const Json& layer) {
+    network.layers.push_back(Layer::from_config(read_config(layer, "a layer")));
+  });
+  network.inputs = json.at("inputs").integer("inputs");
+  network.seed = read_seed(json.at("seed"));
+  network.type = read_type(json.at("dtype"));
+  return network;
+}
+
+void write_network(JsonWriter& json, const NetworkDescription& network) {
+  json.begin_object();
+  json.name("layers");
+  json.begin_array();
+  for (const std::shared_ptr<const Layer>& layer : network.layers)
+    write_config(json, layer->config());
+  json.end_array();
+  json.name("inputs");
+  json.value(network.inputs);
+  json.name("seed");
+  json.value(std::to_string(network.seed));
+  json.name("dtype");
+  json.value(network.type == DataType::float32 ? "float32" : "float64");
+  json.end_object();
+}
+
+}  // namespace chainrule::model_file

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "chainrule/data.hpp"
+#include "chainrule/layer.hpp"
+#include "model_file/json.hpp"
+#include "model_file/json_writer.hpp"
+
+namespace chainrule::model_file {
+
+/// What makes a network, but for its parameters.
+struct NetworkDescription {
+  std::vector<std::shared_ptr<const Layer>> layers;
+  std::int64_t inputs = 0;
+  std::uint64_t seed = 0;
+  DataType type = DataType::float32;
+};
+
+/// Throws Error for what does not fit.
+NetworkDescription read_network(const Json& json);
+void write_network(JsonWriter& json, const NetworkDescription& network);
+
+}  // namespace chainrule::model_file

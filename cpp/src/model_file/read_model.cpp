@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include "chainrule/error.hpp"
+#include "chainrule/model_file.hpp"
+#include "model_file/byte_source.hpp"
+#include "model_file/checksum.hpp"
+#include "model_file/json.hpp"
+#include "model_file/network_description.hpp"
+#include "model_file/network_tensors.hpp"
+#include "model_file/safetensors.hpp"
+#include "model_file/training_description.hpp"
+
+namespace chainrule {
+namespace model_file {
+namespace {
+
+/// Runs `work`; what it finds amiss becomes a ModelFileError whose text begins with `prefix`.
+template <class Work>
+auto refused_as(const char* prefix, const Work& work) {
+  try {
+    return work();
+  } catch (const ModelFileError&) {
+    throw;
+  } catch (const FileError&) {
+    throw;
+  } catch (const Error& error) {
+    throw ModelFileError(std::string(prefix) + error.what());
+  }
+}
+
+void check_version(const Json& description) {
+  const std::optional<Json> given = description.find("format_version");
+  std::int64_t version = 0;
+  if (given && given->is_integer()) version = given->integer("the format version");
+  if (version < 1)
+    throw ModelFileError("the format version is " + (given ? given->excerpt() : "missing") +
+                         ", expected " + std::to_string(model_format_version));
+  if (version <= model_format_version) return;
+  const std::optional<Json> given_writer = description.find("chainrule_version");
+  std::string writer = given_writer ? given_writer->excerpt() : "unknown";
+  std::erase(writer, '"');
+  throw ModelFileError("written by a newer chainrule (" + writer + ") in format " +
+                       std::to_string(version) + "; this one reads formats up to " +
+                       std::to_string(model_format_version) + ": upgrade chainrule");
+}
+
+/// A file whose sizes, version and checksum are right.
+struct CheckedFile {
+  explicit CheckedFile(ByteSource& source) : header(source), text(header.metadata("chainrule")) {
+    check_version(Json::parse(text));
+#ifndef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+    if (checksum(text, header.tensors(), source) != header.metadata("crc32"))
+      throw ModelFileError("altered: the checksum does not match the content");
+#endif
+  }
+
+  SafetensorsHeader header;
+  std::string text;
+};
+
+std::unique_ptr<CheckedFile> check_file(ByteSource& source) {
+  return refused_as("not a chainrule model file: ",
+                    [&] { return std::make_unique<CheckedFile>(source); });
+}
+
+/// Throws unless the file holds as many numbers and arrays as the layers need, so that a lying file
+/// cannot make us allocate them.
+void check_size(const NetworkDescription& network, const std::vector<Tensor>& tensors) {
+  std::uint64_t numbers = 0;
+  for (const Tensor& tensor : tensors) numbers += tensor.size() / tensor.item_size();
+  std::size_t arrays = tensors.size();
+  std::int64_t inputs = network.inputs;
+  for (const std::shared_ptr<const Layer>& layer : network.layers) {
+    const std::int64_t outputs = layer->outputs(inputs);
+    for (const ParameterSpec& spec : layer->parameters(inputs)) {
+      std::uint64_t needed = 0;
+      if (arrays == 0 || __builtin_mul_overflow(spec.rows, spec.columns, &needed) ||
+          needed > numbers)
+        throw ModelFileError("the layers need more parameters than the file holds");
+      numbers -= needed;
+      --arrays;
+    }
+    inputs = outputs;
+  }
+}
+
+/// The first names, in their order, of those that are missing or not expected.
+class OddNames {
+ public:
+  void add(std::string_view name) {
+    constexpr std::size_t most = 5;
+    names_.insert(std::upper_bound(names_.begin(), names_.end(), name), std::string(name));
+    if (names_.size() > most) names_.pop_back();
+  }
+
+  void check() const {
+    if (names_.empty()) return;
+    std::string list;
+    for (const std::string& name : names_) list += (list.empty() ? "" : ", ") + name;
+    throw ModelFileError("tensors missing or not expected: " + list);
+  }
+
+ private:
+  std::vector<std::string> names_;
+};
+
+/// Throws unless the file holds exactly the network's tensors, of its precision and shapes.
+void check_tensors(const std::vector<ParameterInfo>& infos, const std::vector<std::string>& slots,
+                   DataType type, SafetensorsHeader& header) {
+  OddNames odd;
+  for_each_tensor(infos, slots,
+                  [&](const std::string& name, const ParameterInfo&, const std::string*) {
+                    Tensor* tensor = header.find(name);
+                    tensor == nullptr ? odd.add(name) : void(tensor->expected = true);
+                  });
+  for (const Tensor& tensor : header.tensors())
+    if (!tensor.expected) odd.add(tensor.name);
+  odd.check();
+  for_each_tensor(infos, slots,
+                  [&](const std::string& name, const ParameterInfo& info, const std::string*) {
+                    const Tensor& tensor = *header.find(name);
+                    const Tensor wanted = described_by(info, type);
+                    if (tensor.type != type)
+                      throw ModelFileError("tensor '" + name + "' is " + tensor.type_name() +
+                                           ", the network " + wanted.type_name());
+                    if (tensor.axes != wanted.axes || tensor.shape != wanted.shape)
+                      throw ModelFileError(name + " has shape " + wanted.shape_text() + ", got " +
+                                           tensor.shape_text());
+                  });
+}
+
+template <class T>
+std::vector<T> read_values(const Tensor& tensor, ByteSource& source) {
+  std::vector<T> values(static_cast<std::size_t>(tensor.shape[0] * tensor.shape[1]));
+  source.read(tensor.offset, values.data(), values.size() * sizeof(T));
+  swap_where_big_endian(values);
+  return values;
+}
+
+template <class T>
+Model<T> restore(NetworkDescription description, const Json& record, SafetensorsHeader& header,
+                 ByteSource& source) {
+  Model<T> model;
+  model.training = read_training(record);
+  const Counters counters = read_counters(record);
+  model.network = std::make_unique<Network<T>>(std::move(description.layers), description.inputs,
+                                               description.seed, InitialValues::zeros);
+  Network<T>& network = *model.network;
+  const bool with_memory = model.training.optimizer && counters.optimizer_state;
+  const Optimizer optimizer =
+      with_memory ? *model.training.optimizer : Optimizer::defaults(Optimizer::Kind::sgd);
+  check_tensors(network.parameters(), optimizer.slots(), data_type<T>, header);
+  network.restore_training(optimizer, counters.steps, counters.total_steps, counters.epochs);
+  for_each_tensor(network.parameters(), optimizer.slots(),
+                  [&](const std::string& name, const ParameterInfo& info, const std::string* slot) {
+                    const std::vector<T> values = read_values<T>(*header.find(name), source);
+                    if (slot == nullptr) {
+                      network.set_parameter(name, values.data());
+                    } else {
+                      network.set_slot(*slot, info.name, values.data());
+                    }
+                  });
+  if (!with_memory) network.reset_optimizer();
+  return model;
+}
+
+AnyModel restore(CheckedFile& file, ByteSource& source) {
+  const Json description = Json::parse(file.text);
+  NetworkDescription network = read_network(description.at("network"));
+  check_size(network, file.header.tensors());
+  const Json record = description.at("training");
+  if (network.type == DataType::float32)
+    return restore<float>(std::move(network), record, file.header, source);
+  return restore<double>(std::move(network), record, file.header, source);
+}
+
+AnyModel read_source(ByteSource& source) {
+  std::unique_ptr<CheckedFile> file = check_file(source);
+  return refused_as("the description does not fit: ", [&] {
+    AnyModel model = restore(*file, source);
+    // A long history is then in memory no more than twice.
+    const std::string text = std::move(file->text);
+    file.reset();
+    std::string rest = read_rest(Json::parse(text).at("training"));
+    std::visit([&](auto& read) { read.training.rest = std::move(rest); }, model);
+    return model;
+  });
+}
+
+template <class T>
+T of_precision(AnyModel model) {
+  if (T* fitting = std::get_if<T>(&model)) return std::move(*fitting);
+  const bool single = std::holds_alternative<Model<float>>(model);
+  throw ModelFileError(std::string("the network is ") + (single ? "float32" : "float64") +
+                       ", expected " + (single ? "float64" : "float32"));
+}
+
+/// Runs `work`, which reads `path`, and names it in a ModelFileError.
+template <class Work>
+auto naming(const std::string& path, const Work& work) {
+  try {
+    return work();
+  } catch (const ModelFileError& error) {
+    throw ModelFileError(path + ": " + error.what());
+  }
+}
+
+}  // namespace
+}  // namespace model_file
+
+AnyModel load_any_model(const std::string& path) {
+  return model_file::naming(
+      path, [&] { return model_file::read_source(*model_file::open_source(path)); });
+}
+
+AnyModel read_any_model(std::string_view content) {
+  return model_file::read_source(*model_file::source_of(content));
+}
+
+template <class T>
+Model<T> load_model(const std::string& path) {
+  return model_file::naming(path, [&] {
+    return model_file::of_precision<Model<T>>(
+        model_file::read_source(*model_file::open_source(path)));
+  });
+}
+
+template <class T>
+Model<T> read_model(std::string_view content) {
+  return model_file::of_precision<Model<T>>(read_any_model(content));
+}
+
+std::string read_model_description(std::string_view content) {
+  return std::move(model_file::check_file(*model_file::source_of(content))->text);
+}
+
+template Model<float> load_model(const std::string&);
+template Model<double> load_model(const std::string&);
+template Model<float> read_model(std::string_view);
+template Model<double> read_model(std::string_view);
+
+}  // namespace chainrule

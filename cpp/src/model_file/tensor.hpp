@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "chainrule/data.hpp"
+
+namespace chainrule::model_file {
+
+/// An array in a file. As a hostile header may list one in every 50 bytes, it is kept small.
+struct Tensor {
+  std::string_view name;                // in the header's text
+  std::uint64_t offset = 0;             // from the beginning of the file
+  std::array<std::int64_t, 2> shape{};  // the second is 1 for vectors
+  std::uint8_t axes = 2;                // 1 or 2
+  bool expected = false;                // found to be one of the network's
+  DataType type = DataType::float32;    // float32 or float64
+
+  std::uint64_t item_size() const { return type == DataType::float32 ? 4 : 8; }
+  /// Bytes that it takes; the sizes have been checked to fit the file.
+  std::uint64_t size() const {
+    return static_cast<std::uint64_t>(shape[0]) * static_cast<std::uint64_t>(shape[1]) *
+           item_size();
+  }
+  /// "float32" or "float64".
+  const char* type_name() const { return type == DataType::float32 ? "float32" : "float64"; }
+  /// "(4, 3)", or "(3,)" for a vector.
+  std::string shape_text() const {
+    std::string text(1, '(');
+    text.append(std::to_string(shape[0])).append(",");
+    if (axes == 2) text.append(" ").append(std::to_string(shape[1]));
+    text += ')';
+    return text;
+  }
+};
+
+}  // namespace chainrule::model_file

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "chainrule/atomic_file.hpp"
+#include "chainrule/model_file.hpp"
+#include "chainrule/version.h"
+#include "model_file/byte_source.hpp"
+#include "model_file/checksum.hpp"
+#include "model_file/json.hpp"
+#include "model_file/json_writer.hpp"
+#include "model_file/network_description.hpp"
+#include "model_file/network_tensors.hpp"
+#include "model_file/safetensors.hpp"
+#include "model_file/training_description.hpp"
+
+namespace chainrule {
+namespace model_file {
+namespace {
+
+/// Whether the optimizer would go on from the memory that there is.
+template <class T>
+bool goes_on(const TrainingState& training, const Network<T>& network) {
+  return training.optimizer && training.optimizer->config().kind == network.optimizer_kind() &&
+         training.optimizer->slots() == network.optimizer_slots();
+}
+
+template <class T>
+std::string describe(const Network<T>& network, const TrainingState& training,
+                     const Counters& counters) {
+  JsonWriter json;
+  json.begin_object();
+  json.name("format_version");
+  json.value(model_format_version);
+  json.name("chainrule_version");
+  json.value(version());
+  json.name("network");
+  write_network(json, {network.layers(), network.inputs(), network.seed(), data_type<T>});
+  json.name("training");
+  write_training(json, training, counters);
+  json.end_object();
+  std::string text = json.take();
+  // What could not be read must not be written.
+  const Json written = Json::parse(text);
+  read_network(written.at("network"));
+  read_training(written.at("training"));
+  return text;
+}
+
+template <class T>
+void write_values(const Network<T>& network, const std::vector<std::string>& slots,
+                  std::string& content) {
+  for_each_tensor(network.parameters(), slots,
+                  [&](const std::string&, const ParameterInfo& info, const std::string* slot) {
+                    std::vector<T> values(static_cast<std::size_t>(info.rows * info.columns));
+                    if (slot == nullptr) {
+                      network.get_parameter(info.name, values.data());
+                    } else {
+                      network.get_slot(*slot, info.name, values.data());
+                    }
+                    swap_where_big_endian(values);
+                    content.append(reinterpret_cast<const char*>(values.data()),
+                                   values.size() * sizeof(T));
+                  });
+}
+
+}  // namespace
+}  // namespace model_file
+
+template <class T>
+std::string model_bytes(const Network<T>& network, const TrainingState& training) {
+  // Another thread must not train between the reading of two arrays.
+  const Network<T> copy(network);
+  const model_file::Counters counters{model_file::goes_on(training, copy), copy.steps(),
+                                      copy.total_steps(), copy.epochs()};
+  const std::string description = model_file::describe(copy, training, counters);
+  const std::vector<std::string> slots =
+      counters.optimizer_state ? copy.optimizer_slots() : std::vector<std::string>{};
+  std::vector<std::string> names;
+  std::vector<model_file::Tensor> tensors;
+  model_file::for_each_tensor(
+      copy.parameters(), slots,
+      [&](const std::string& name, const ParameterInfo& info, const std::string*) {
+        names.push_back(name);
+        tensors.push_back(model_file::described_by(info, model_file::data_type<T>));
+      });
+  for (std::size_t i = 0; i < names.size(); ++i) tensors[i].name = names[i];
+
+  std::vector<std::pair<std::string, std::string>> metadata{{"chainrule", description},
+                                                            {"crc32", "00000000"}};
+  std::string content = model_file::safetensors_header(metadata, tensors);
+  std::size_t size = content.size();
+  for (const model_file::Tensor& tensor : tensors) size += tensor.size();
+  content.reserve(size);
+  model_file::write_values(copy, slots, content);
+  auto sorted = tensors;
+  std::sort(sorted.begin(), sorted.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
+  metadata[1].second = model_file::checksum(description, sorted, *model_file::source_of(content));
+  const std::string header = model_file::safetensors_header(metadata, tensors);
+  std::memcpy(content.data(), header.data(), header.size());
+  return content;
+}
+
+template <class T>
+void save_model(const std::string& path, const Network<T>& network, const TrainingState& training) {
+  write_atomically(path, model_bytes(network, training));
+}
+
+template std::string model_bytes(const Network<float>&, const TrainingState&);
+template std::string model_bytes(const Network<double>&, const TrainingState&);
+template void save_model(const std::string&, const Network<float>&, const TrainingState&);
+template void save_model(const std::string&, const Network<double>&, const TrainingState&);
+
+}  // namespace chainrule

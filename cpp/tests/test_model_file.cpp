@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "chainrule/error.hpp"
+#include "chainrule/model_file.hpp"
+#include "networks.hpp"
+
+namespace {
+
+using namespace chainrule;
+using namespace chainrule::testing;
+
+std::string content_of(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+std::string golden(const std::string& name) {
+  return content_of(std::string(CHAINRULE_GOLDEN) + "/" + name);
+}
+
+/// The numbers of a NumPy file, which follow its header.
+template <class T>
+std::vector<T> numpy_values(const std::string& name) {
+  const std::string content = golden(name);
+  const std::size_t begin = 10 + static_cast<unsigned char>(content.at(8)) +
+                            256 * static_cast<std::size_t>(static_cast<unsigned char>(content[9]));
+  std::vector<T> values((content.size() - begin) / sizeof(T));
+  std::memcpy(values.data(), content.data() + begin, values.size() * sizeof(T));
+  return values;
+}
+
+/// The data that the golden files were trained on, simple enough for any language.
+struct GoldenData {
+  static constexpr int64_t rows = 30, inputs = 6;
+
+  GoldenData() {
+    for (int64_t i = 0; i < rows; ++i) {
+      labels.push_back(i % 3);
+      for (int64_t j = 0; j < inputs; ++j)
+        x.push_back(static_cast<double>((7 * i + 3 * j) % 11 - 5) / 8);
+    }
+  }
+
+  std::vector<double> x;
+  std::vector<int64_t> labels;
+};
+
+/// One epoch as Sequential.fit runs it, in batches of 8.
+void go_on(Model<float>& model) {
+  const GoldenData data;
+  TargetsView y;
+  y.labels = data.labels.data();
+  y.rows = data.rows;
+  EpochOptions o = options(8);
+  const TrainingState& training = model.training;
+  std::vector<double> rates;
+  for (int64_t batch = 0; batch < 4; ++batch)
+    rates.push_back(training.schedule->rate(
+        model.network->total_steps() - training.schedule_origin + batch, 4));
+  o.learning_rates = rates.data();
+  model.network->run_epoch(view(data.x.data(), data.rows, data.inputs), y, *training.loss,
+                           *training.optimizer, o);
+}
+
+/// The description without the version of the library that wrote it, and the tensors.
+std::string without_version(const std::string& content) {
+  const std::string description = read_model_description(content);
+  const std::size_t begin = description.find("\"network\"");
+  uint64_t length = 0;
+  std::memcpy(&length, content.data(), sizeof length);
+  return description.substr(begin) + content.substr(8 + length);
+}
+
+struct TemporaryFile {
+  TemporaryFile()
+      : path((std::filesystem::temp_directory_path() /
+              ("chainrule-model-" + std::to_string(std::random_device{}())))
+                 .string()) {}
+  ~TemporaryFile() { std::filesystem::remove(path); }
+  std::string path;
+};
+
+template <class T>
+Network<T> small(uint64_t seed = 3) {
+  return {{dense(3, Activation::Kind::relu), dense(2)}, 4, seed};
+}
+
+template <class Work>
+std::string refusal(const Work& work) {
+  try {
+    work();
+  } catch (const ModelFileError& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+}  // namespace
+
+TEST_CASE("a golden file of format 1 predicts the same bits") {
+  const Model<float> model = load_model(std::string(CHAINRULE_GOLDEN) + "/format_1.safetensors");
+  const std::vector<float> x = numpy_values<float>("format_1_x.npy");
+  const std::vector<float> expected = numpy_values<float>("format_1_predictions.npy");
+  const auto rows = static_cast<int64_t>(x.size()) / model.network->inputs();
+  REQUIRE(rows * model.network->outputs() == static_cast<int64_t>(expected.size()));
+  REQUIRE(rows > 1);
+  std::vector<float> outputs(expected.size());
+  model.network->predict(view(x.data(), rows, model.network->inputs()), 4, 1, outputs.data());
+  CHECK(same_bits(outputs, expected));
+  CHECK(model.network->seed() == 7);
+  CHECK(model.training.adapted);
+  CHECK(*model.training.loss == cross_entropy());
+  CHECK(*model.training.optimizer == optimizer(Optimizer::Kind::adam, 0.01));
+  CHECK_FALSE(model.training.schedule);
+}
+
+TEST_CASE("every golden file is written as it was") {
+  for (const std::string name : {"format_1.safetensors", "format_1_paused.safetensors",
+                                 "format_1_resumed.safetensors", "format_1_cpp.safetensors"}) {
+    CAPTURE(name);
+    const std::string content = golden(name);
+    const Model<float> model = read_model(content);
+    CHECK(without_version(model_bytes(*model.network, model.training)) == without_version(content));
+  }
+}
+
+// paused and resumed are by chainrule for Python: two epochs of four, and all of them. See
+// test_model_file.py.
+TEST_CASE("a training that Python began goes on to the same bits") {
+  Model<float> model = read_model(golden("format_1_paused.safetensors"));
+  const Model<float> expected = read_model(golden("format_1_resumed.safetensors"));
+  REQUIRE(model.network->epochs() == 2);
+  go_on(model);
+  // What Python goes on from in its turn.
+  CHECK(without_version(model_bytes(*model.network, model.training)) ==
+        without_version(golden("format_1_cpp.safetensors")));
+  CHECK_FALSE(Snapshot<float>(*model.network) == Snapshot<float>(*expected.network));
+  go_on(model);
+  CHECK(Snapshot<float>(*model.network) == Snapshot<float>(*expected.network));
+}
+
+TEST_CASE_TEMPLATE("a network comes back with its optimizer's memory", T, float, double) {
+  const DataSet data(40, 37, 5);
+  std::vector<Optimizer> rules = optimizers();
+  rules.push_back(optimizer(Optimizer::Kind::sgd, 0.1));
+  for (const Optimizer& rule : rules) {
+    CAPTURE(rule.config().kind);
+    Network<T> network({layer<Normalization>(), dense(7, Activation::Kind::gelu),
+                        layer<BatchNormalization>(), layer<Dropout>(0.25), dense(5)},
+                       37, std::numeric_limits<uint64_t>::max());
+    after_epochs(network, data, cross_entropy(), rule, 1, options(8));
+    TrainingState training;
+    training.loss = cross_entropy();
+    training.optimizer = rule;
+    Model<T> model = read_model<T>(model_bytes(network, training));
+    CHECK(model.network->seed() == network.seed());
+    CHECK(Snapshot<T>(*model.network) == Snapshot<T>(network));
+    CHECK(after_epochs(*model.network, data, cross_entropy(), rule, 1, options(8)) ==
+          after_epochs(network, data, cross_entropy(), rule, 1, options(8)));
+  }
+}
+
+TEST_CASE("memory that the optimizer would not go on from is left out") {
+  const DataSet data(40, 4, 2);
+  Network<float> network = small<float>();
+  after_epochs(network, data, cross_entropy(), optimizers()[1], 1, options(8));
+  TrainingState training;
+  const std::size_t without = model_bytes(network, training).size();
+  training.optimizer = optimizer(Optimizer::Kind::lion, 0.1);
+  Model<float> model = read_model(model_bytes(network, training));
+  CHECK(model.network->optimizer_kind().empty());
+  CHECK(model.network->total_steps() == 5);
+  training.optimizer = optimizers()[1];
+  CHECK(model_bytes(network, training).size() > without + 2 * 4 * (4 * 3 + 3 + 3 * 2 + 2));
+}
+
+TEST_CASE("the state of the training comes back") {
+  TrainingState training;
+  training.loss = Loss::defaults(Loss::Kind::quantile);
+  training.loss->quantiles = {0.1, 0.9};
+  training.optimizer = optimizer(Optimizer::Kind::sgd, 0.25);
+  training.schedule = Schedule::defaults(Schedule::Kind::reduce_on_plateau);
+  training.schedule->learning_rate = 0.25;
+  training.plateau = Plateau(*training.schedule);
+  training.plateau->best = 0.125;
+  training.plateau->rate = 0.0625;
+  training.plateau->bad_epochs = 3;
+  training.plateau->cooldown_left = 2;
+  training.monitor = "val_f1 \xc3\xa9";
+  training.mode = "max";
+  training.schedule_origin = 17;
+  training.adapted = true;
+  training.rest = R"({"metrics": ["f1"], "history": {"loss": [1e-3, null]}, "mine": {"a": 1}})";
+  const Network<float> network = small<float>();
+  const TrainingState read = read_model(model_bytes(network, training)).training;
+  CHECK(read.loss == training.loss);
+  CHECK(read.optimizer == training.optimizer);
+  CHECK(read.schedule == training.schedule);
+  REQUIRE(read.plateau);
+  CHECK(read.plateau->best == 0.125);
+  CHECK(read.plateau->rate == 0.0625);
+  CHECK(read.plateau->bad_epochs == 3);
+  CHECK(read.plateau->cooldown_left == 2);
+  CHECK(read.monitor == training.monitor);
+  CHECK(read.mode == "max");
+  CHECK(read.schedule_origin == 17);
+  CHECK(read.adapted);
+  CHECK(read.rest == training.rest);
+
+  training.plateau.reset();
+  CHECK(read_model(model_bytes(network, training)).training.plateau->best ==
+        -std::numeric_limits<double>::infinity());
+}
+
+TEST_CASE("what could not be read back is not written") {
+  const Network<float> network = small<float>();
+  const auto refused = [&](const TrainingState& training) {
+    CHECK_THROWS_AS(model_bytes(network, training), Error);
+  };
+  TrainingState training;
+  for (const char* rest : {"", "[]", "{", "{\"steps\": 1}"}) {
+    training.rest = rest;
+    refused(training);
+  }
+  training.rest = "{\"a\": " + std::string(63, '[') + std::string(63, ']') + "}";
+  refused(training);
+  training = {};
+  training.optimizer = optimizer(Optimizer::Kind::adam, 0.1);
+  training.schedule = Schedule::defaults(Schedule::Kind::reduce_on_plateau);
+  CHECK_NOTHROW(model_bytes(network, training));
+  training.monitor = std::string(300, 'm');
+  refused(training);
+  training.monitor = "loss";
+  training.mode = "least";
+  refused(training);
+  training = {};
+  training.optimizer = optimizer(Optimizer::Kind::sgd, -1.0);
+  refused(training);
+  training = {};
+  training.loss = Loss::defaults(Loss::Kind::quantile);
+  training.loss->quantiles.clear();
+  refused(training);
+}
+
+TEST_CASE("files are saved and loaded, and errors name them") {
+  const TemporaryFile file;
+  const Network<double> network = small<double>();
+  save_model(file.path, network);
+  CHECK(content_of(file.path) == model_bytes(network));
+  CHECK(Snapshot<double>(*load_model<double>(file.path).network) == Snapshot<double>(network));
+  CHECK(std::holds_alternative<Model<double>>(load_any_model(file.path)));
+  CHECK(refusal([&] { load_model(file.path); }) ==
+        file.path + ": the network is float64, expected float32");
+  std::filesystem::resize_file(file.path, 7);
+  CHECK(refusal([&] { load_any_model(file.path); }) ==
+        file.path + ": truncated: shorter than its length field");
+  try {
+    load_model("nowhere/model.safetensors");
+    FAIL("there is no such file");
+  } catch (const FileError& error) {
+    CHECK(error.path == "nowhere/model.safetensors");
+    CHECK(error.code == ENOENT);
+    CHECK(std::string(error.what()) == "nowhere/model.safetensors: No such file or directory");
+  }
+  CHECK_THROWS_AS(load_model(CHAINRULE_GOLDEN), FileError);
+  CHECK_THROWS_AS(save_model("nowhere/model.safetensors", network), FileError);
+}
+
+TEST_CASE("any cut and any flipped bit is noticed") {
+  const std::string content = model_bytes(small<float>());
+  const std::string description = read_model_description(content);
+  for (std::size_t size = 0; size < content.size(); ++size)
+    CHECK(refusal([&] { read_model(content.substr(0, size)); }).starts_with("truncated"));
+  for (std::size_t place = 0; place < content.size(); ++place) {
+    std::string changed = content;
+    changed[place] = static_cast<char>(changed[place] ^ 4);
+    CAPTURE(place);
+    // Blanks between the parts of the header mean nothing, and few bits make one of another.
+    if (refusal([&] { read_model(changed); }) == "none")
+      CHECK(read_model_description(changed) == description);
+  }
+}
+
+TEST_CASE("hostile headers are refused before anything is made of them") {
+  const auto with_header = [](const std::string& header, uint64_t length) {
+    std::string content(sizeof length, '\0');
+    std::memcpy(content.data(), &length, sizeof length);
+    return content + header;
+  };
+  const auto reading = [&](const std::string& header) {
+    return refusal([&] { read_any_model(with_header(header, header.size())); });
+  };
+  CHECK(refusal([&] { read_any_model(with_header("{}", uint64_t{1} << 63)); }) ==
+        "not a model file: it does not begin with a safetensors header");
+  CHECK(refusal([&] { read_any_model(with_header("{", 100'000'000)); }) ==
+        "truncated: the header has 100000000 bytes, 1 are left");
+  CHECK(refusal([&] {
+          read_any_model(with_header("{" + std::string(100'000'001, ' '), 100'000'001));
+        }) == "not a model file: it does not begin with a safetensors header");
+  CHECK(reading("{}") == "not a chainrule model file: it lacks '__metadata__'");
+  CHECK(reading("{\"a\":" + std::string(1000, '[')) ==
+        "not a chainrule model file: JSON is nested more than 64 levels deep");
+  const std::string metadata = R"("__metadata__": {"chainrule": "{}", "crc32": ""})";
+  const auto with_tensors = [&](const std::string& tensors) {
+    return reading("{" + metadata + ", " + tensors + "}");
+  };
+  CHECK(with_tensors(R"("a": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]},
+                        "a": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]})") ==
+        "tensor 'a' is given twice");
+  CHECK(with_tensors(R"("a": {"dtype": "F64", "shape": [4611686018427387904, 4],
+                              "data_offsets": [0, 0]})") ==
+        "tensor 'a' of shape (4611686018427387904, 4) has 0 bytes");
+  CHECK(with_tensors(R"("a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]})") ==
+        "truncated: the tensors have 4 bytes, 0 are there");
+  CHECK(with_tensors(R"("a": {"dtype": "F32", "shape": [0],
+                              "data_offsets": [9223372036854775807, 9223372036854775807]})") ==
+        "tensor 'a' begins at byte 9223372036854775807, expected 0");
+  CHECK(with_tensors(R"("\u0061": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]})")
+            .find("printable ASCII") != std::string::npos);
+}
+
+TEST_CASE("a network in use is not saved") {
+  Network<float> network = small<float>();
+  const DataSet data(40, 4, 2);
+  EpochOptions o = options(1);
+  bool tried = false;
+  o.poll = [&](int64_t, double) {
+    CHECK_THROWS_AS(model_bytes(network), StateError);
+    tried = true;
+    return true;
+  };
+  while (!tried)
+    network.run_epoch(data.inputs_view(), data.by_label(), cross_entropy(), optimizers()[0], o);
+}
