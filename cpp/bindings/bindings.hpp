@@ -11,6 +11,7 @@ void init_arrays(py::module_& module);
 void init_errors(py::module_& module);
 void init_descriptions(py::module_& module);
 void init_functions(py::module_& module);
+void init_model_file(py::module_& module);
 void init_network(py::module_& module);
 
 }  // namespace chainrule::bindings

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cerrno>
+
 #include "bindings/bindings.hpp"
 #include "chainrule/error.hpp"
 
@@ -15,6 +17,15 @@ void init_errors(py::module_& module) {
           type(e.what(), py::arg("epoch") = e.epoch, py::arg("batch") = e.batch,
                py::arg("layer") = e.layer, py::arg("loss") = e.loss);
       PyErr_SetObject(type.ptr(), error.ptr());
+    } catch (const ModelFileError& e) {
+      const py::object type = py::module_::import("chainrule.errors").attr("ModelFileError");
+      PyErr_SetString(type.ptr(), e.what());
+    } catch (const FileError& e) {
+      // Python makes a FileNotFoundError and the like of it.
+      errno = e.code;
+      const auto path =
+          py::reinterpret_steal<py::object>(PyUnicode_DecodeFSDefault(e.path.c_str()));
+      PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, path.ptr());
     } catch (const StateError& e) {
       PyErr_SetString(PyExc_RuntimeError, e.what());
     } catch (const Error& e) {

@@ -10,4 +10,5 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   chainrule::bindings::init_descriptions(module);
   chainrule::bindings::init_functions(module);
   chainrule::bindings::init_network(module);
+  chainrule::bindings::init_model_file(module);
 }

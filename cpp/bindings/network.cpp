@@ -255,6 +255,13 @@ void bind_network(py::module_& module, const char* name) {
                }),
            py::arg("layers"), py::arg("inputs"), py::arg("seed"))
       .def("copy", [](const N& self) { return std::make_unique<N>(self); })
+      .def_property_readonly("layers",
+                             [](const N& self) {
+                               std::vector<py::dict> configs;
+                               for (const auto& layer : self.layers())
+                                 configs.push_back(from_config(layer->config()));
+                               return configs;
+                             })
       .def_property_readonly("inputs", &N::inputs)
       .def_property_readonly("outputs", &N::outputs)
       .def_property_readonly("seed", &N::seed)

@@ -15,7 +15,7 @@ def run(options: argparse.Namespace) -> int:
     """Print what a model file holds."""
     net = load(options.model)
     content = Path(options.model).read_bytes()
-    description, _ = model_file.parse(content)
+    description = model_file.description(content)
     facts = {
         "file": f"{options.model}, {len(content):,} bytes",
         "format": f"{description['format_version']}, by chainrule "

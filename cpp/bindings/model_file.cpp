@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chainrule/model_file.hpp"
+
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include "bindings/bindings.hpp"
+#include "chainrule/atomic_file.hpp"
+
+namespace chainrule::bindings {
+namespace {
+
+using AnyNetwork = std::variant<std::unique_ptr<Network<float>>, std::unique_ptr<Network<double>>>;
+
+std::pair<AnyNetwork, TrainingState> parts_of(AnyModel model) {
+  return std::visit(
+      [](auto& read) {
+        return std::pair(AnyNetwork(std::move(read.network)), std::move(read.training));
+      },
+      model);
+}
+
+template <class T>
+void bind_writing(py::module_& module) {
+  module.def(
+      "model_bytes",
+      [](const Network<T>& network, const TrainingState& training) {
+        std::string content;
+        {
+          const py::gil_scoped_release release;
+          content = model_bytes(network, training);
+        }
+        return py::bytes(content);
+      },
+      py::arg("network"), py::arg("training"));
+  module.def(
+      "save_model",
+      [](const py::bytes& path, const Network<T>& network, const TrainingState& training) {
+        const std::string name = path;
+        const py::gil_scoped_release release;
+        save_model(name, network, training);
+      },
+      py::arg("path"), py::arg("network"), py::arg("training"));
+}
+
+}  // namespace
+
+// Paths are bytes, as os.fsencode makes them of any path.
+void init_model_file(py::module_& module) {
+  py::class_<TrainingState>(module, "TrainingState",
+                            "What training needs to go on, beside what the network holds.")
+      .def(py::init<>())
+      .def_readwrite("loss", &TrainingState::loss)
+      .def_readwrite("optimizer", &TrainingState::optimizer)
+      .def_readwrite("schedule", &TrainingState::schedule)
+      .def_readwrite("plateau", &TrainingState::plateau)
+      .def_readwrite("monitor", &TrainingState::monitor)
+      .def_readwrite("mode", &TrainingState::mode)
+      .def_readwrite("schedule_origin", &TrainingState::schedule_origin)
+      .def_readwrite("adapted", &TrainingState::adapted)
+      .def_readwrite("rest", &TrainingState::rest);
+  module.attr("MODEL_FORMAT_VERSION") = model_format_version;
+  bind_writing<float>(module);
+  bind_writing<double>(module);
+  module.def(
+      "load_model",
+      [](const py::bytes& path) {
+        const std::string name = path;
+        const py::gil_scoped_release release;
+        return parts_of(load_any_model(name));
+      },
+      py::arg("path"));
+  module.def(
+      "read_model",
+      [](const py::bytes& content) {
+        const std::string_view view = content;
+        const py::gil_scoped_release release;
+        return parts_of(read_any_model(view));
+      },
+      py::arg("content"));
+  module.def(
+      "read_model_description",
+      [](const py::bytes& content) { return read_model_description(content); }, py::arg("content"));
+  module.def(
+      "write_atomically",
+      [](const py::bytes& path, const py::bytes& content) {
+        const std::string name = path;
+        const std::string_view view = content;
+        const py::gil_scoped_release release;
+        write_atomically(name, view);
+      },
+      py::arg("path"), py::arg("content"));
+}
+
+}  // namespace chainrule::bindings
