@@ -42,7 +42,7 @@ std::vector<double> read_list(const Json& json, const std::string& name) {
   return numbers;
 }
 
-// NOLINTNEXTLINE(misc-no-recursion): as deep as Json::max_depth
+/// Recursion is as deep as Json::max_depth lets it be.
 ConfigValue read_value(const Json& json, const std::string& name) {
   if (json.is_boolean()) return json.boolean(name);
   if (json.is_string()) return short_string(json, name);
@@ -54,7 +54,7 @@ ConfigValue read_value(const Json& json, const std::string& name) {
 
 }  // namespace
 
-// NOLINTNEXTLINE(misc-no-recursion): as deep as Json::max_depth
+/// Recursion is as deep as Json::max_depth lets it be.
 Config read_config(const Json& json, std::string_view what) {
   if (json.is_string()) return Config{short_string(json, what), {}};
   if (!json.is_object())
@@ -70,7 +70,7 @@ Config read_config(const Json& json, std::string_view what) {
   return config;
 }
 
-// NOLINTNEXTLINE(misc-no-recursion): as deep as the description in memory
+/// Recursion is as deep as the description in memory.
 void write_config(JsonWriter& json, const Config& config) {
   json.begin_object();
   json.name("kind");
@@ -78,7 +78,6 @@ void write_config(JsonWriter& json, const Config& config) {
   for (const ConfigEntry& option : config.options) {
     json.name(option.name);
     std::visit(
-        // NOLINTNEXTLINE(misc-no-recursion): as above
         [&](const auto& value) {
           using V = std::decay_t<decltype(value)>;
           if constexpr (std::is_same_v<V, Config>) {

@@ -23,7 +23,7 @@ class SyntaxCheck {
   }
 
  private:
-  // NOLINTNEXTLINE(misc-no-recursion): as deep as max_depth_
+  /// Recursion is as deep as max_depth_ lets it be.
   void value(int depth) {
     space();
     const char c = peek();

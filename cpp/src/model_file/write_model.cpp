@@ -74,6 +74,7 @@ void write_values(const Network<T>& network, const std::vector<std::string>& slo
 template <class T>
 std::string model_bytes(const Network<T>& network, const TrainingState& training) {
   // Another thread must not train between the reading of two arrays.
+  // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): the copy is what is wanted
   const Network<T> copy(network);
   const model_file::Counters counters{model_file::goes_on(training, copy), copy.steps(),
                                       copy.total_steps(), copy.epochs()};
