@@ -106,9 +106,11 @@ Tensor read_tensor(const Json& name, const Json& entry) {
 }  // namespace
 
 SafetensorsHeader::SafetensorsHeader(ByteSource& source)
-    : text_(read_text(source)), json_(Json::parse(text_)) {
-  read_tensors();
-  check_layout(source.size());
+    : file_size_(source.size()), text_(read_text(source)), json_(Json::parse(text_)) {}
+
+void SafetensorsHeader::read_tensors() {
+  list_tensors();
+  check_layout();
   std::sort(tensors_.begin(), tensors_.end(),
             [](const Tensor& a, const Tensor& b) { return a.name < b.name; });
   const auto twice =
@@ -117,13 +119,12 @@ SafetensorsHeader::SafetensorsHeader(ByteSource& source)
   if (twice != tensors_.end()) throw ModelFileError(quoted(*twice) + " is given twice");
 }
 
-void SafetensorsHeader::read_tensors() {
+void SafetensorsHeader::list_tensors() {
   const auto for_each_tensor = [&](const auto& visit) {
     json_.for_each_member("the header", [&](const Json& name, const Json& entry) {
       if (name.text() != "\"__metadata__\"") visit(name, entry);
     });
   };
-  json_.at("__metadata__");
   std::size_t count = 0;
   for_each_tensor([&](const Json&, const Json&) { ++count; });
   tensors_.reserve(count);
@@ -136,7 +137,7 @@ void SafetensorsHeader::read_tensors() {
 }
 
 /// Throws unless the tensors follow one another from the first byte to the last.
-void SafetensorsHeader::check_layout(std::uint64_t file_size) {
+void SafetensorsHeader::check_layout() {
   std::sort(tensors_.begin(), tensors_.end(), [](const Tensor& a, const Tensor& b) {
     return std::tuple(a.offset, a.size()) < std::tuple(b.offset, b.size());
   });
@@ -149,10 +150,10 @@ void SafetensorsHeader::check_layout(std::uint64_t file_size) {
                            std::to_string(place - body));
     place += tensor.size();
   }
-  if (place != file_size)
-    throw ModelFileError(std::string(place > file_size ? "truncated" : "altered") +
+  if (place != file_size_)
+    throw ModelFileError(std::string(place > file_size_ ? "truncated" : "altered") +
                          ": the tensors have " + std::to_string(place - body) + " bytes, " +
-                         std::to_string(file_size - body) + " are there");
+                         std::to_string(file_size_ - body) + " are there");
 }
 
 std::string SafetensorsHeader::metadata(std::string_view name) const {

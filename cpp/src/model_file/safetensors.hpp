@@ -13,10 +13,10 @@
 
 namespace chainrule::model_file {
 
-/// The header of a safetensors file, every size in it checked against the file's.
+/// The header of a safetensors file.
 class SafetensorsHeader {
  public:
-  /// Throws ModelFileError, FileError, or Error for JSON that is not a header's.
+  /// Throws ModelFileError, FileError, or Error for what is not JSON.
   explicit SafetensorsHeader(ByteSource& source);
   SafetensorsHeader(const SafetensorsHeader&) = delete;
   SafetensorsHeader& operator=(const SafetensorsHeader&) = delete;
@@ -24,15 +24,19 @@ class SafetensorsHeader {
   /// The text under `name` in `__metadata__`.
   std::string metadata(std::string_view name) const;
 
+  /// Reads what the header says of the tensors, every size checked against the file's; apart from
+  /// the constructor, because a newer version may have other tensors. Throws as that does.
+  void read_tensors();
   /// Sorted by their names.
   const std::vector<Tensor>& tensors() const { return tensors_; }
   /// Null when there is none of that name.
   Tensor* find(std::string_view name);
 
  private:
-  void read_tensors();
-  void check_layout(std::uint64_t file_size);
+  void list_tensors();
+  void check_layout();
 
+  std::uint64_t file_size_;
   std::string text_;
   Json json_;
   std::vector<Tensor> tensors_;
