@@ -15,6 +15,7 @@ REQUIRED = [
     "chainrule/_core.pyi",
     "chainrule/cli*",
     "chainrule/data/digits/*.npz",
+    "chainrule/export_c/c/*.c",
     "chainrule/include/chainrule/*.hpp",
     "chainrule/include/chainrule/version.h",
     "chainrule/lib/cmake/chainrule/chainruleConfig.cmake",

@@ -78,9 +78,10 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="Draw the ratios here.")
     parser.add_argument("--write", action="store_true", help="Put the table into README.md.")
     options = parser.parse_args(argv)
-    options.works = [work for work in bench.WORKLOADS if options.work in work.name]
+    offered = (*bench.WORKLOADS, *bench.SPARSE)
+    options.works = [work for work in offered if options.work in work.name]
     if not options.works:
-        names = ", ".join(repr(work.name) for work in bench.WORKLOADS)
+        names = ", ".join(repr(work.name) for work in offered)
         parser.error(f"no work has {options.work!r} in its name; valid: {names}")
     for name in options.peers or ():
         if options.isa is not None and options.isa not in PEERS[name].held_to:

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from chainrule import _core
 from chainrule.bench.peers.library import Data, HeldTo, Library, Predictor, Weights
-from chainrule.bench.workloads import Inference, Network, Training
+from chainrule.bench.workloads import (
+    CategoricalTraining,
+    Inference,
+    ManyNetworks,
+    Network,
+    SparseTraining,
+    Training,
+    Workload,
+)
 from chainrule.layers import Dense, Input, Layer
 from chainrule.optimizers import Optimizer
 from chainrule.sequential import Sequential
@@ -22,7 +30,13 @@ class Chainrule(Library):
 
     name = "chainrule"
     packages = ("chainrule",)
+    workloads = (Training, ManyNetworks, Inference, SparseTraining, CategoricalTraining)
     held_to: ClassVar[HeldTo] = {"avx2": {"CHAINRULE_ISA": "avx2"}}
+
+    def takes(self, workload: Workload) -> bool:
+        """Tell whether it has the optimizer too."""
+        lazy = isinstance(workload, Training) and workload.optimizer == "lazy_adam"
+        return super().takes(workload) and not lazy
 
     def version(self) -> str:
         """Return the version and the kernels."""
@@ -52,7 +66,7 @@ def network(shape: Network, weights: Weights) -> Sequential:
 
 
 class _ChainruleTrainer:
-    """Multiplies zeros too, so that the products are those of the other libraries."""
+    """Multiplies the zeros of a table too, as the other libraries do."""
 
     def __init__(self, work: Training, data: Data, weights: Weights, threads: int) -> None:
         self._net = network(work.network, weights)
@@ -63,7 +77,8 @@ class _ChainruleTrainer:
             ),
             metrics=[],
         )
-        self._data = data
+        x, y = data
+        self._data = (work.one_hot(x) if isinstance(work, CategoricalTraining) else x), y
         self._batch_size = work.batch_size
         self._threads = threads
 

@@ -98,9 +98,13 @@ class CategoricalTraining(Training):
         return x, (scores > threshold).astype(np.float32)[:, np.newaxis]
 
     def matrix(self) -> tuple[Any, NDArray[Any]]:
-        """Return the table one-hot encoded, as a CSR array, and the targets."""
-        sparse: Any = importlib.import_module("scipy.sparse")
+        """Return the table one-hot encoded, and the targets."""
         x, y = self.data()
+        return self.one_hot(x), y
+
+    def one_hot(self, x: NDArray[Any]) -> Any:
+        """Return a table of categories as a CSR array with an input for each value."""
+        sparse: Any = importlib.import_module("scipy.sparse")
         ends = np.arange(0, x.size + 1, self.columns, dtype=np.int32)
         entries = np.ones(x.size, np.float32), (x + self.offsets).ravel(), ends
-        return sparse.csr_array(entries, (self.rows, self.network.sizes[0])), y
+        return sparse.csr_array(entries, (len(x), self.network.sizes[0]))
