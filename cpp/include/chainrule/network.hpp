@@ -67,6 +67,9 @@ struct ParameterInfo {
   bool trainable;
 };
 
+template <class T>
+class Predictor;
+
 /// A network of layers with its parameters, and the state of its training. T is float or double.
 ///
 /// One thread at a time may use a network: a second one gets a StateError, and so does a call from
@@ -148,6 +151,8 @@ class Network {
   PlanInfo plan(std::int64_t batch_size, int num_threads) const;
 
  private:
+  template <class>
+  friend class Predictor;
   struct State;
   std::unique_ptr<State> state_;
 };

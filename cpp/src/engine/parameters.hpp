@@ -38,6 +38,7 @@ class Parameters {
   std::int64_t arena_size() const { return arena_size_; }
 
   T* at(const Parameter* p) { return p ? values.data() + p->offset : nullptr; }
+  const T* at(const Parameter* p) const { return p ? values.data() + p->offset : nullptr; }
 
   /// Between an arena and a row-major array.
   static void pack(const Parameter& p, const T* rows, T* arena);

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 
+#include "chainrule/activation.hpp"
 #include "engine/buffer.hpp"
 #include "engine/optimizer_state.hpp"
 #include "engine/parameters.hpp"
@@ -97,6 +99,17 @@ struct Cost {
   double bytes;       // read and written
 };
 
+/// Rows on their way through the stages of a Predictor, in memory that is one caller's alone.
+template <class T>
+struct Passage {
+  std::int64_t rows;
+  const T* x;
+  std::int64_t x_stride;
+  T* y;  // x itself, with its stride, for stages that work in place
+  std::int64_t y_stride;
+  void* scratch;  // as many bytes as the stage asked for
+};
+
 template <class T>
 class SparseInput;
 
@@ -137,6 +150,23 @@ class Stage {
     (void)step;
     (void)share;
   }
+
+  /// The forward pass of a Predictor: any number of threads at once, each with a passage of its
+  /// own, while `x`, `y`, `dx` and `dy` have no meaning.
+  virtual void infer(const Passage<T>& passage) const noexcept = 0;
+  /// Whether `infer` writes its rows over those that it reads.
+  virtual bool infers_in_place() const { return true; }
+  virtual std::int64_t infer_scratch_bytes(std::int64_t rows) const {
+    (void)rows;
+    return 0;
+  }
+  /// Whether `infer` from now on does the activation behind the stage as well.
+  virtual bool absorb(const Activation& next) {
+    (void)next;
+    return false;
+  }
+  /// What the stage is for a single row, where that is a product; valid as long as the parameters.
+  virtual std::optional<kernels::RowArgs<T>> row_product() const { return std::nullopt; }
 
   Tensor<T> x, y, dx, dy;
   SparseInput<T>* sparse = nullptr;  // of x, which is then not filled

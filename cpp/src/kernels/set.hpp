@@ -12,6 +12,7 @@
 #include "kernels/normalization.hpp"
 #include "kernels/peak.hpp"
 #include "kernels/reduce.hpp"
+#include "kernels/row.hpp"
 #include "kernels/sparse.hpp"
 #include "kernels/update.hpp"
 
@@ -24,6 +25,7 @@ constexpr KernelTable<T> make_table(const char* name) {
   t.panel = kPanelColumns<T>;
   t.sparse_panels = kSparsePanels;
   t.forward = forward<T>;
+  t.forward_row = forward_row<T>;
   t.weight_gradient = weight_gradient<T>;
   t.input_gradient = input_gradient<T>;
   t.transpose = transpose<T>;

@@ -111,6 +111,16 @@ struct SparseForwardArgs {
   bool far;         // the weights lie in no cache that is near
 };
 
+/// y = activation(x W + b) of a single row, all of W's panels.
+template <class T>
+struct RowArgs {
+  PanelShape shape;  // of W: (inputs x outputs)
+  const T* weight;
+  const T* bias;  // padded vector, or null for zero
+  ActivationKind activation;
+  T parameter;
+};
+
 /// Rows of the caller's array that will be gathered next. Kernels that have loads to spare fetch
 /// them into the second cache, piece by piece.
 struct UpcomingRows {
@@ -299,6 +309,9 @@ struct KernelTable {
   int64_t sparse_panels;  // that products with sparse input work on together
 
   void (*forward)(const ForwardArgs<T>&);
+  /// x and y are padded, x only where `terms` is given: room for a list of the inputs that are not
+  /// zero, 16 more than all; null: all terms are summed.
+  void (*forward_row)(const RowArgs<T>&, const T* x, T* y, int32_t* terms);
   void (*weight_gradient)(const WeightGradientArgs<T>&);
   void (*input_gradient)(const InputGradientArgs<T>&);
   /// (rows x columns) row-major into batch panels [rows / panel][columns][panel], missing rows

@@ -38,7 +38,7 @@ kernels::ActivationKind kernel_kind(Activation::Kind kind) {
 template <class T>
 void ActivationStage<T>::forward(const Step<T>& step, Share share) {
   const Range rows = step.rows_of(share);
-  kernels_.activation_forward(arguments(rows.size()), this->x.row(rows.begin),
+  kernels_.activation_forward(arguments(rows.size(), this->x.stride), this->x.row(rows.begin),
                               this->y.row(rows.begin));
 }
 
@@ -46,15 +46,21 @@ template <class T>
 void ActivationStage<T>::backward(const Step<T>& step, Share share) {
   if (!this->dx.data) return;
   const Range rows = step.rows_of(share);
-  kernels_.activation_backward(arguments(rows.size()), this->x.row(rows.begin),
+  kernels_.activation_backward(arguments(rows.size(), this->x.stride), this->x.row(rows.begin),
                                this->y.row(rows.begin), this->dy.row(rows.begin),
                                this->dx.row(rows.begin));
 }
 
 template <class T>
-kernels::ActivationArgs<T> ActivationStage<T>::arguments(std::int64_t rows) const {
+void ActivationStage<T>::infer(const Passage<T>& p) const noexcept {
+  kernels_.activation_forward(arguments(p.rows, p.x_stride), p.x, p.y);
+}
+
+template <class T>
+kernels::ActivationArgs<T> ActivationStage<T>::arguments(std::int64_t rows,
+                                                         std::int64_t stride) const {
   return {kernel_kind(activation_.kind), static_cast<T>(activation_.parameter), rows, columns_,
-          this->x.stride};
+          stride};
 }
 
 template <class T>

@@ -26,9 +26,10 @@ class ActivationStage final : public Stage<T> {
 
   void forward(const Step<T>& step, Share share) override;
   void backward(const Step<T>& step, Share share) override;
+  void infer(const Passage<T>& p) const noexcept override;
 
  private:
-  kernels::ActivationArgs<T> arguments(std::int64_t rows) const;
+  kernels::ActivationArgs<T> arguments(std::int64_t rows, std::int64_t stride) const;
 
   const kernels::KernelTable<T>& kernels_;
   Activation activation_;

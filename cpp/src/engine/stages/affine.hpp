@@ -46,6 +46,10 @@ class AffineStage final : public Stage<T> {
                     rows.size(), columns_, this->x.stride);
   }
 
+  void infer(const Passage<T>& p) const noexcept override {
+    kernels_.affine(p.x, scale_.data(), offset_.data(), p.y, p.rows, columns_, p.x_stride);
+  }
+
  private:
   const kernels::KernelTable<T>& kernels_;
   std::string name_;

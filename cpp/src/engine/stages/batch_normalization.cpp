@@ -34,6 +34,22 @@ class BatchNormalizationStage final : public Stage<T> {
     kernel(arguments(step, share));
   }
 
+  void infer(const Passage<T>& p) const noexcept override {
+    T* scratch = static_cast<T*>(p.scratch);
+    kernels::BatchNormArgs<T> f = parameters();
+    f.rows = p.rows;
+    f.column_end = padded<T>(columns_);
+    f.x = p.x;
+    f.y = p.y;
+    f.stride = p.x_stride;
+    f.mean = scratch;
+    f.inverse = scratch + padded<T>(columns_);
+    kernels_.batch_norm_inference(f);
+  }
+  std::int64_t infer_scratch_bytes(std::int64_t) const override {
+    return 2 * padded<T>(columns_) * static_cast<std::int64_t>(sizeof(T));
+  }
+
   void backward(const Step<T>& step, Share share) override {
     kernels::BatchNormArgs<T> f = arguments(step, share);
     f.dy = this->dy.data;
@@ -56,24 +72,29 @@ class BatchNormalizationStage final : public Stage<T> {
     return share.of(padded<T>(columns_), kernels::kGranule<T>);
   }
 
-  kernels::BatchNormArgs<T> arguments(const Step<T>& step, Share share) {
-    const Range columns = columns_of(share);
+  kernels::BatchNormArgs<T> parameters() const {
     kernels::BatchNormArgs<T> f{};
-    f.rows = step.rows;
-    f.column_begin = columns.begin;
-    f.column_end = columns.end;
-    f.fixed = !step.training;
     f.epsilon = epsilon_;
     f.momentum = momentum_;
     f.gamma = parameters_.at(gamma_);
     f.beta = parameters_.at(beta_);
+    f.running_mean = parameters_.at(running_mean_);
+    f.running_variance = parameters_.at(running_variance_);
+    return f;
+  }
+
+  kernels::BatchNormArgs<T> arguments(const Step<T>& step, Share share) {
+    const Range columns = columns_of(share);
+    kernels::BatchNormArgs<T> f = parameters();
+    f.rows = step.rows;
+    f.column_begin = columns.begin;
+    f.column_end = columns.end;
+    f.fixed = !step.training;
     f.x = this->x.data;
     f.y = this->y.data;
     f.stride = this->x.stride;
     f.mean = mean_.data();
     f.inverse = inverse_.data();
-    f.running_mean = parameters_.at(running_mean_);
-    f.running_variance = parameters_.at(running_variance_);
     return f;
   }
 

@@ -2,6 +2,7 @@
 #include "chainrule/layers.hpp"
 #include "engine/cache.hpp"
 #include "engine/sparse_input.hpp"
+#include "engine/stages/activation.hpp"
 #include "engine/stages/stages.hpp"
 
 namespace chainrule::engine {
@@ -133,6 +134,25 @@ class DenseStage final : public Stage<T> {
     kernels_.column_sums(this->dy.data, this->dy.stride, step.rows, columns.begin, columns.end,
                          bias_gradient_.data());
     deliver(step, *bias_, columns.begin, bias_gradient_.data() + columns.begin, columns.size());
+  }
+
+  void infer(const Passage<T>& p) const noexcept override {
+    const kernels::RowArgs<T> f = *row_product();
+    kernels_.forward({f.shape, f.weight, f.bias, p.x, p.x_stride, p.y, p.y_stride, 0, p.rows, 0,
+                      panels_, blocking_.forward_inputs});
+    if (f.activation != kernels::ActivationKind::linear)
+      kernels_.activation_forward({f.activation, f.parameter, p.rows, units_, p.y_stride}, p.y,
+                                  p.y);
+  }
+  std::optional<kernels::RowArgs<T>> row_product() const override {
+    return kernels::RowArgs<T>{weight_->shape, parameters_.at(weight_), parameters_.at(bias_),
+                               kernel_kind(infer_activation_.kind),
+                               static_cast<T>(infer_activation_.parameter)};
+  }
+  bool infers_in_place() const override { return false; }
+  bool absorb(const Activation& next) override {
+    infer_activation_ = next;
+    return true;
   }
 
  private:
@@ -284,6 +304,7 @@ class DenseStage final : public Stage<T> {
   Buffer<T> scratch_;
   Buffer<T> bias_gradient_;
   std::unique_ptr<SparseInput<T>> few_rows_;
+  Activation infer_activation_;  // absorbed
 };
 
 }  // namespace

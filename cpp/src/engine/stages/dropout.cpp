@@ -49,6 +49,8 @@ class DropoutStage final : public Stage<T> {
     }
   }
 
+  void infer(const Passage<T>&) const noexcept override {}
+
  private:
   bool active(const Step<T>& step) const { return step.training && rate_ > 0.0; }
   T* factors(Range rows) { return factors_.data() + rows.begin * this->x.stride; }
@@ -64,6 +66,7 @@ class DropoutStage final : public Stage<T> {
 
 template <class T>
 void add_dropout(const Layer& layer, const StageContext<T>& context, Stages<T>& stages) {
+  if (!context.backward) return;  // rows pass as they are
   const double rate = dynamic_cast<const Dropout&>(layer).rate;
   stages.push_back(std::make_unique<DropoutStage<T>>(context, rate));
 }

@@ -28,6 +28,21 @@ class LayerNormalizationStage final : public Stage<T> {
     kernels_.layer_norm_forward(arguments(step.rows_of(share)));
   }
 
+  void infer(const Passage<T>& p) const noexcept override {
+    T* scratch = static_cast<T*>(p.scratch);
+    kernels::LayerNormArgs<T> f = parameters();
+    f.rows = p.rows;
+    f.stride = p.x_stride;
+    f.x = p.x;
+    f.y = p.y;
+    f.mean = scratch;
+    f.inverse = scratch + p.rows;
+    kernels_.layer_norm_forward(f);
+  }
+  std::int64_t infer_scratch_bytes(std::int64_t rows) const override {
+    return 2 * rows * static_cast<std::int64_t>(sizeof(T));
+  }
+
   void backward(const Step<T>& step, Share share) override {
     if (!this->dx.data) return;
     kernels_.layer_norm_backward(arguments(step.rows_of(share)));
@@ -45,14 +60,19 @@ class LayerNormalizationStage final : public Stage<T> {
   }
 
  private:
-  kernels::LayerNormArgs<T> arguments(Range rows) {
+  kernels::LayerNormArgs<T> parameters() const {
     kernels::LayerNormArgs<T> f{};
-    f.rows = rows.size();
     f.columns = columns_;
-    f.stride = this->x.stride;
     f.epsilon = epsilon_;
     f.gamma = parameters_.at(gamma_);
     f.beta = parameters_.at(beta_);
+    return f;
+  }
+
+  kernels::LayerNormArgs<T> arguments(Range rows) {
+    kernels::LayerNormArgs<T> f = parameters();
+    f.rows = rows.size();
+    f.stride = this->x.stride;
     f.x = this->x.row(rows.begin);
     f.y = this->y.row(rows.begin);
     f.mean = mean_.data() + rows.begin;

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// One row through a dense layer and its activation: the product of the forward pass, with the same
+// sums in the same order, but shaped for a matrix that is used once and not again.
+#pragma once
+
+#include "kernels/activation.hpp"
+#include "kernels/multiply.hpp"
+#include "kernels/nonzero.hpp"
+#include "kernels/simd.hpp"
+#include "kernels/table.hpp"
+
+namespace {
+
+using namespace chainrule::kernels;
+
+/// Panels worked on at once, since a single row has so few sums that each would wait for itself.
+constexpr int kRowPanels = kPanelVectors < 8 ? 8 / kPanelVectors : 1;
+
+/// The terms of a row's sums, in rising order: all, those of a list, or those whose bits are set.
+struct AllTerms {
+  int64_t count;
+  template <class Add>
+  CHAINRULE_INLINE void each(Add add) const {
+    for (int64_t k = 0; k < count; ++k) add(k);
+  }
+};
+struct TermList {
+  const int32_t* terms;
+  int64_t count;
+  template <class Add>
+  CHAINRULE_INLINE void each(Add add) const {
+    for (int64_t i = 0; i < count; ++i) add(terms[i]);
+  }
+};
+struct TermBits {
+  uint64_t word;
+  template <class Add>
+  CHAINRULE_INLINE void each(Add add) const {
+    for (uint64_t w = word; w; w &= w - 1) add(__builtin_ctzll(w));
+  }
+};
+
+/// NP panels of NV vectors each, the first of which begins at `column`.
+template <class T, int NP, int NV, class Terms>
+void row_strip(const RowArgs<T>& f, const T* x, T* y, int64_t column, Terms terms) {
+  constexpr int64_t width = NV * kLanes<T>;
+  const int64_t panel = width * f.shape.rows;
+  const T* weight = f.weight + column * f.shape.rows;
+  Vec<T> s[NP][NV];
+  for (int p = 0; p < NP; ++p) {
+    for (int v = 0; v < NV; ++v) {
+      s[p][v] = f.bias ? load(f.bias + column + p * width + v * kLanes<T>) : Vec<T>{};
+    }
+  }
+  terms.each([&](int64_t k) CHAINRULE_LAMBDA {
+    const Vec<T> xk = broadcast(x[k]);
+    for (int p = 0; p < NP; ++p) {
+      for (int v = 0; v < NV; ++v) {
+        s[p][v] = fma(xk, load(weight + p * panel + k * width + v * kLanes<T>), s[p][v]);
+      }
+    }
+  });
+  for (int p = 0; p < NP; ++p) {
+    for (int v = 0; v < NV; ++v) store(y + column + p * width + v * kLanes<T>, s[p][v]);
+  }
+}
+
+/// The whole panels left over, fewer than kRowPanels.
+template <class T, int NP = kRowPanels - 1, class Terms>
+CHAINRULE_INLINE void last_row_panels(const RowArgs<T>& f, const T* x, T* y, int64_t column,
+                                      int64_t panels, Terms terms) {
+  if constexpr (NP > 0) {
+    if (panels == NP) {
+      row_strip<T, NP, kPanelVectors>(f, x, y, column, terms);
+    } else {
+      last_row_panels<T, NP - 1>(f, x, y, column, panels, terms);
+    }
+  }
+}
+
+/// The last panel, where it is narrower than the others.
+template <class T, int NV = kPanelVectors - 1, class Terms>
+CHAINRULE_INLINE void narrow_row_panel(const RowArgs<T>& f, const T* x, T* y, int64_t column,
+                                       int64_t vectors, Terms terms) {
+  if constexpr (NV > 0) {
+    if (vectors == NV) {
+      row_strip<T, 1, NV>(f, x, y, column, terms);
+    } else {
+      narrow_row_panel<T, NV - 1>(f, x, y, column, vectors, terms);
+    }
+  }
+}
+
+template <class T, class Terms>
+CHAINRULE_INLINE void all_row_panels(const RowArgs<T>& f, const T* x, T* y, Terms terms) {
+  const int64_t columns =
+      (f.shape.columns + f.shape.granule - 1) / f.shape.granule * f.shape.granule;
+  const int64_t panels = columns / kPanelColumns<T>;
+  int64_t panel = 0;
+  for (; panel + kRowPanels <= panels; panel += kRowPanels)
+    row_strip<T, kRowPanels, kPanelVectors>(f, x, y, panel * kPanelColumns<T>, terms);
+  last_row_panels<T>(f, x, y, panel * kPanelColumns<T>, panels - panel, terms);
+  const int64_t done = panels * kPanelColumns<T>;
+  narrow_row_panel<T>(f, x, y, done, (columns - done) / kLanes<T>, terms);
+}
+
+/// As all_row_panels, without the terms that are zero.
+template <class T>
+CHAINRULE_INLINE void nonzero_row_panels(const RowArgs<T>& f, const T* x, T* y, int32_t* terms) {
+  const int64_t inputs = f.shape.rows;
+  if (inputs <= kWordBits) return all_row_panels(f, x, y, TermBits{nonzero_word(x, inputs)});
+  int64_t count = 0;
+  for (int64_t k = 0; k < inputs; k += kWordBits)
+    count += append_bits(nonzero_word(x + k, inputs - k), k, terms + count);
+  if (count < inputs) return all_row_panels(f, x, y, TermList{terms, count});
+  all_row_panels(f, x, y, AllTerms{inputs});
+}
+
+template <class T>
+void forward_row(const RowArgs<T>& f, const T* x, T* y, int32_t* terms) {
+  if (terms) {
+    nonzero_row_panels(f, x, y, terms);
+  } else {
+    all_row_panels(f, x, y, AllTerms{f.shape.rows});
+  }
+  if (f.activation == ActivationKind::linear) return;
+  activation_forward<T>({f.activation, f.parameter, 1, f.shape.columns, 0}, y, y);
+}
+
+}  // namespace

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "chainrule/layers.hpp"
+#include "engine/buffer.hpp"
+#include "engine/parameters.hpp"
+#include "matrices.hpp"
+
+namespace {
+
+using namespace chainrule;
+using namespace chainrule::testing;
+using kernels::ActivationKind;
+
+/// x W + b in the order of the inputs, by plain loops.
+template <class T>
+std::vector<T> plain(const std::vector<T>& x, const std::vector<T>& weight,
+                     const std::vector<T>& bias) {
+  std::vector<T> y = bias;
+  for (size_t k = 0; k < x.size(); ++k) {
+    for (size_t j = 0; j < y.size(); ++j) y[j] = std::fma(x[k], weight[k * y.size() + j], y[j]);
+  }
+  return y;
+}
+
+template <class T>
+void check_row(const std::string& isa, int64_t inputs, int64_t units, double density) {
+  CAPTURE(isa);
+  CAPTURE(inputs);
+  CAPTURE(units);
+  CAPTURE(density);
+  const kernels::KernelTable<T>& k = kernels_of<T>(isa);
+  Draws draws(static_cast<uint64_t>(inputs * 1000 + units));
+  std::vector<T> weight, bias, x;
+  for (int64_t i = 0; i < inputs * units; ++i)
+    weight.push_back(static_cast<T>(draws.uniform(-1, 1)));
+  for (int64_t j = 0; j < units; ++j) bias.push_back(static_cast<T>(draws.uniform(-1, 1)));
+  for (int64_t i = 0; i < inputs; ++i)
+    x.push_back(draws.uniform(0, 1) < density ? static_cast<T>(draws.uniform(-1, 1)) : T(0));
+
+  engine::Parameters<T> parameters({std::make_shared<Dense>(units)}, inputs, k.panel);
+  const engine::Parameter* w = parameters.find(0, "weight");
+  const engine::Parameter* b = parameters.find(0, "bias");
+  parameters.pack(*w, weight.data(), parameters.values.data());
+  parameters.pack(*b, bias.data(), parameters.values.data());
+  std::vector<T> padded_x = x;
+  padded_x.resize(static_cast<size_t>(whole_granules<T>(inputs)), kGarbage<T>);
+  std::vector<int32_t> terms(static_cast<size_t>(inputs + 16));
+  engine::Buffer<T> y(whole_granules<T>(units));
+
+  const std::vector<T> expected = plain(x, weight, bias);
+  for (const bool use_bias : {true, false})
+    for (const bool lists : {true, false}) {
+      CAPTURE(use_bias);
+      CAPTURE(lists);
+      const kernels::RowArgs<T> f{w->shape, parameters.at(w), use_bias ? parameters.at(b) : nullptr,
+                                  ActivationKind::linear, T(0)};
+      // Without lists the row's padding must not be read: it may be a caller's memory.
+      k.forward_row(f, lists ? padded_x.data() : x.data(), y.data(),
+                    lists ? terms.data() : nullptr);
+      const std::vector<T> want =
+          use_bias ? expected : plain(x, weight, std::vector<T>(static_cast<size_t>(units)));
+      CHECK(std::vector<T>(y.data(), y.data() + units) == want);
+    }
+  const kernels::RowArgs<T> relu{w->shape, parameters.at(w), parameters.at(b), ActivationKind::relu,
+                                 T(0)};
+  k.forward_row(relu, padded_x.data(), y.data(), terms.data());
+  for (int64_t j = 0; j < units; ++j)
+    CHECK(y.data()[j] == std::max(expected[static_cast<size_t>(j)], T(0)));
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("a row times a matrix has the bits of plain loops", T, float, double) {
+  for (const std::string& isa : kernels::available()) {
+    // Widths around every panel and every group of panels, inputs around a word of bits.
+    for (const int64_t units : {1, 7, 8, 16, 17, 31, 32, 48, 63, 64, 65, 100, 127, 128, 150, 200})
+      check_row<T>(isa, 37, units, 0.5);
+    for (const int64_t inputs : {1, 2, 15, 63, 64, 65, 128, 200})
+      for (const double density : {0.0, 0.3, 1.0}) check_row<T>(isa, inputs, 40, density);
+  }
+}
+
+TEST_CASE_TEMPLATE("a row's NaN is not taken for zero", T, float, double) {
+  for (const std::string& isa : kernels::available()) {
+    CAPTURE(isa);
+    const kernels::KernelTable<T>& k = kernels_of<T>(isa);
+    engine::Parameters<T> parameters({std::make_shared<Dense>(3)}, 70, k.panel);
+    const engine::Parameter* w = parameters.find(0, "weight");
+    engine::Buffer<T> x(whole_granules<T>(70));
+    engine::Buffer<T> y(whole_granules<T>(3));
+    std::vector<int32_t> terms(86);
+    x.data()[69] = kGarbage<T>;
+    k.forward_row({w->shape, parameters.at(w), nullptr, ActivationKind::linear, T(0)}, x.data(),
+                  y.data(), terms.data());
+    for (int64_t j = 0; j < 3; ++j) CHECK(std::isnan(y.data()[j]));
+  }
+}
