@@ -9,6 +9,7 @@
 #include <new>
 #include <vector>
 
+#include "chainrule/trainer.hpp"
 #include "engine/plan.hpp"
 #include "networks.hpp"
 
@@ -133,5 +134,26 @@ TEST_CASE("a prediction allocates nothing once the plan is there, however many b
     CHECK(predict(10) > 0);
     CHECK(predict(10) == 0);
     CHECK(predict(many_batches(threads)) == 0);
+  }
+}
+
+TEST_CASE("an online step allocates nothing after the first two with so many rows") {
+  const DataSet data(4 * kBatch, kInputs, 5);
+  for (const std::int64_t rows : {std::int64_t{1}, std::int64_t{7}}) {
+    CAPTURE(rows);
+    Network<float> network(layers(), kInputs, 1);
+    Schedule schedule = Schedule::defaults(Schedule::Kind::exponential);
+    schedule.period = 100;
+    Trainer<float> trainer(network, Loss::defaults(Loss::Kind::cross_entropy),
+                           optimizer(Optimizer::Kind::adam, 1e-3), schedule);
+    const auto step = [&](std::int64_t i) {
+      TargetsView y;
+      y.labels = data.labels.data() + i;
+      y.rows = rows;
+      return count([&] { trainer.step(view(data.x.data() + i * kInputs, rows, kInputs), y); });
+    };
+    CHECK(step(0) > 0);
+    step(1);  // only now is there a state of the optimizer to keep
+    for (std::int64_t i = 2; i < 100; ++i) CHECK(step(i) == 0);
   }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace chainrule {
@@ -51,6 +52,11 @@ void check_compressed(const RowsView& x, const char* name);
 /// Whether the indices of each of the checked rows rise: none twice, none out of order.
 bool has_rising_indices(const RowsView& x);
 
+/// Adjacent rows of `columns` values; throws Error when `values` is not a whole number of them.
+RowsView view(std::span<const float> values, std::int64_t columns);
+RowsView view(std::span<const double> values, std::int64_t columns);
+RowsView view(std::span<const std::uint8_t> values, std::int64_t columns);
+
 /// Whether a first dense layer leaves out zeros of its input. The results' bits are the same;
 /// `automatic` looks at a sample of the rows and takes what should be faster.
 enum class InputSparsity { automatic, dense, sparse };
@@ -68,5 +74,10 @@ struct TargetsView {
   std::int64_t classes = 0;
   std::int64_t rows = 0;  // of x, and of `labels` or `values`
 };
+
+/// One class index a row.
+TargetsView labels(std::span<const std::int64_t> classes);
+/// One row of numbers a row.
+TargetsView targets(const RowsView& values);
 
 }  // namespace chainrule

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "chainrule/config.hpp"
@@ -46,6 +48,22 @@ class Layer {
 
   /// Makes `from_config` know one more kind of layer; throws Error when it knows that kind already.
   static void register_kind(const std::string& kind, Factory factory);
+};
+
+/// A layer in a list of different kinds: a copy of the one given, or a share of the one pointed to.
+class AnyLayer {
+ public:
+  template <class L>
+  requires std::derived_from<L, Layer> AnyLayer(const L& layer)
+      : layer_(std::make_shared<const L>(layer)) {}
+  template <class L>
+  requires std::derived_from<L, const Layer> AnyLayer(std::shared_ptr<L> layer)
+      : layer_(std::move(layer)) {}
+
+  operator std::shared_ptr<const Layer>() const { return layer_; }
+
+ private:
+  std::shared_ptr<const Layer> layer_;
 };
 
 }  // namespace chainrule

@@ -27,6 +27,8 @@ class Dense final : public Layer {
   Dense() = default;
   explicit Dense(std::int64_t units_, Activation activation_ = {})
       : units(units_), activation(activation_) {}
+  /// With an activation by its name and default options; throws Error for an unknown one.
+  Dense(std::int64_t units_, std::string_view activation_);
   static Dense from_config(const Config& config);
 
   std::string_view kind() const override { return "dense"; }
@@ -42,6 +44,8 @@ class ActivationLayer final : public Layer {
 
   ActivationLayer() = default;
   explicit ActivationLayer(Activation activation_) : activation(activation_) {}
+  /// By its name, with default options; throws Error for an unknown one.
+  explicit ActivationLayer(std::string_view activation_);
   static ActivationLayer from_config(const Config& config);
 
   std::string_view kind() const override { return "activation"; }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -81,8 +82,10 @@ template <class T>
 class Network {
  public:
   /// Throws Error when the layers do not fit each other or there are none.
-  Network(std::vector<std::shared_ptr<const Layer>> layers, std::int64_t inputs, std::uint64_t seed,
-          InitialValues values = InitialValues::drawn);
+  Network(std::vector<std::shared_ptr<const Layer>> layers, std::int64_t inputs,
+          std::uint64_t seed = 0, InitialValues values = InitialValues::drawn);
+  /// The same from a list such as {Rescaling(1 / 255.0), Dense(64, "relu"), Dense(10)}.
+  Network(std::initializer_list<AnyLayer> layers, std::int64_t inputs, std::uint64_t seed = 0);
   Network(const Network& other);
   Network& operator=(const Network&) = delete;
   ~Network();
@@ -117,6 +120,9 @@ class Network {
   EpochResult run_epoch(const RowsView& x, const TargetsView& y, const Loss& loss,
                         const Optimizer& optimizer, const EpochOptions& options);
 
+  /// Throws Error when rows and targets do not fit each other, the network or the loss.
+  void check(const RowsView& x, const TargetsView& y, const Loss& loss) const;
+
   /// Mean loss over the rows; raw outputs too when `outputs` is given (rows x outputs()).
   double evaluate(const RowsView& x, const TargetsView& y, const Loss& loss,
                   std::int64_t batch_size, int num_threads, T* outputs,
@@ -125,6 +131,8 @@ class Network {
   /// The last layer's outputs, rows x outputs(), each row's bits independent of the others.
   void predict(const RowsView& x, std::int64_t batch_size, int num_threads, T* outputs,
                InputSparsity input_sparsity = InputSparsity::automatic);
+  /// The same as a new array.
+  std::vector<T> predict(const RowsView& x, std::int64_t batch_size = 256, int num_threads = 0);
 
   /// The chain rule by hand. forward keeps what backward needs; backward gives d loss / d x and
   /// keeps the gradients.

@@ -53,6 +53,14 @@ void Network<T>::check_takes(const RowsView& x) {
 }
 
 template <class T>
+std::vector<T> Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_threads) {
+  state_->check_input(x);
+  std::vector<T> outputs(static_cast<std::size_t>(x.rows * state_->outputs));
+  predict(x, batch_size, num_threads, outputs.data());
+  return outputs;
+}
+
+template <class T>
 double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss& loss,
                             std::int64_t batch_size, int num_threads, T* outputs,
                             InputSparsity input_sparsity) {
@@ -92,6 +100,7 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
 #define CHAINRULE_INSTANTIATE(T)                                                            \
   template void Network<T>::predict(const RowsView&, std::int64_t, int, T*, InputSparsity); \
   template void Network<T>::check_takes(const RowsView&);                                   \
+  template std::vector<T> Network<T>::predict(const RowsView&, std::int64_t, int);          \
   template double Network<T>::evaluate(const RowsView&, const TargetsView&, const Loss&,    \
                                        std::int64_t, int, T*, InputSparsity);
 

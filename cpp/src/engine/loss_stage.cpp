@@ -46,10 +46,10 @@ void check_weights(const char* name, const double* weights, std::int64_t count) 
 
 template <class T>
 void LossStage<T>::check(const Loss& loss, const TargetsView& y, std::int64_t outputs) {
-  const std::string kind = loss.config().kind;
+  const auto kind = [&] { return loss.config().kind; };
   const std::int64_t classes = loss.takes_labels() ? outputs : 2;
   if (y.class_weights && y.classes != classes) {
-    throw Error("class_weight has " + std::to_string(y.classes) + " entries; " + kind +
+    throw Error("class_weight has " + std::to_string(y.classes) + " entries; " + kind() +
                 " on a network of " + std::to_string(outputs) + " outputs expects " +
                 std::to_string(classes));
   }
@@ -57,7 +57,7 @@ void LossStage<T>::check(const Loss& loss, const TargetsView& y, std::int64_t ou
   check_weights("class_weight", y.class_weights, y.classes);
   if (y.labels) {
     if (!loss.takes_labels())
-      throw Error(kind + " compares numbers, not class labels: give y as rows of numbers");
+      throw Error(kind() + " compares numbers, not class labels: give y as rows of numbers");
     for (std::int64_t i = 0; i < y.rows; ++i) {
       if (y.labels[i] < 0 || y.labels[i] >= outputs) {
         throw Error("y[" + std::to_string(i) + "] is label " + std::to_string(y.labels[i]) +
@@ -73,12 +73,12 @@ void LossStage<T>::check(const Loss& loss, const TargetsView& y, std::int64_t ou
   }
   const std::int64_t expected = loss.target_columns(outputs);
   if (y.values.columns != expected) {
-    throw Error("y has " + std::to_string(y.values.columns) + " columns; " + kind +
+    throw Error("y has " + std::to_string(y.values.columns) + " columns; " + kind() +
                 " on a network of " + std::to_string(outputs) + " outputs expects " +
                 std::to_string(expected));
   }
-  if (y.class_weights && kind != "cross_entropy" && outputs != 1) {
-    throw Error("class_weight with " + kind + " needs a network of one output, got " +
+  if (y.class_weights && !loss.takes_labels() && outputs != 1) {
+    throw Error("class_weight with " + kind() + " needs a network of one output, got " +
                 std::to_string(outputs));
   }
 }

@@ -113,6 +113,11 @@ Network<T>::Network(std::vector<std::shared_ptr<const Layer>> layers, std::int64
     : state_(std::make_unique<State>(std::move(layers), inputs, seed, values)) {}
 
 template <class T>
+Network<T>::Network(std::initializer_list<AnyLayer> layers, std::int64_t inputs, std::uint64_t seed)
+    : Network(std::vector<std::shared_ptr<const Layer>>(layers.begin(), layers.end()), inputs,
+              seed) {}
+
+template <class T>
 Network<T>::Network(const Network& other) {
   const InUse guard(other.state_->busy);
   state_ = std::make_unique<State>(*other.state_);
@@ -163,6 +168,11 @@ void Network<T>::set_parameter(const std::string& name, const T* values) {
   }
   state_->parameters.pack(p, values, state_->parameters.values.data());
   state_->forward_step.reset();
+}
+
+template <class T>
+void Network<T>::check(const RowsView& x, const TargetsView& y, const Loss& loss) const {
+  state_->check_targets(x, y, loss);
 }
 
 template <class T>

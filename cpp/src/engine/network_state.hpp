@@ -9,6 +9,7 @@
 
 #include "chainrule/error.hpp"
 #include "chainrule/network.hpp"
+#include "engine/in_use.hpp"
 #include "engine/loss_stage.hpp"
 #include "engine/optimizer_state.hpp"
 #include "engine/parameters.hpp"
@@ -74,23 +75,6 @@ struct Network<T>::State {
   void restore_after_divergence();
   [[noreturn]] void report_divergence(const engine::Plan<T>& plan, std::int64_t rows,
                                       std::int64_t epoch, std::int64_t batch, double loss);
-};
-
-/// Holds a network for one call; a second thread gets an error instead of a race.
-class InUse {
- public:
-  explicit InUse(std::atomic_flag& flag) : flag_(flag) {
-    if (flag_.test_and_set(std::memory_order_acquire)) {
-      throw StateError(
-          "the network is in use by another thread or callback; give each thread its own copy");
-    }
-  }
-  ~InUse() { flag_.clear(std::memory_order_release); }
-  InUse(const InUse&) = delete;
-  InUse& operator=(const InUse&) = delete;
-
- private:
-  std::atomic_flag& flag_;
 };
 
 /// Copies one thread's rows of a tensor into the caller's row-major array, row i to row order[first

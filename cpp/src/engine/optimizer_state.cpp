@@ -12,6 +12,8 @@ static_assert(static_cast<int>(Optimizer::Kind::lion) ==
 
 template <class T>
 void OptimizerState<T>::prepare(const Optimizer& optimizer, std::int64_t arena_size) {
+  if (prepared_for == optimizer) return;
+  prepared_for = optimizer;
   const std::string wanted = optimizer.config().kind;
   const std::vector<std::string> wanted_names = optimizer.slots();
   if (kind == wanted && names == wanted_names) return;
@@ -33,6 +35,7 @@ void OptimizerState<T>::copy_from(const OptimizerState& other) {
   }
   for (std::size_t i = 0; i < slots.size(); ++i) slots[i].copy_from(other.slots[i]);
   steps = other.steps;
+  prepared_for = other.prepared_for;
 }
 
 template <class T>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct OptimizerState {
   std::vector<std::string> names;
   std::vector<Buffer<T>> slots;
   std::int64_t steps = 0;
+  std::optional<Optimizer> prepared_for;  // the last one
 
   /// Keeps the state when it is one that `optimizer` can go on from, else starts afresh.
   void prepare(const Optimizer& optimizer, std::int64_t arena_size);

@@ -16,6 +16,16 @@ auto with_indices(const RowsView& x, Visit visit) {
                         : visit(static_cast<const std::int32_t*>(x.indices));
 }
 
+template <class S>
+RowsView whole_rows(std::span<const S> values, std::int64_t columns) {
+  const auto size = static_cast<std::int64_t>(values.size());
+  if (columns < 1 || size % columns != 0) {
+    throw Error("values has " + std::to_string(size) + " entries, which are no whole number of " +
+                "rows of " + std::to_string(columns));
+  }
+  return view(values.data(), size / columns, columns);
+}
+
 }  // namespace
 
 void check_compressed(const RowsView& x, const char* name) {
@@ -52,6 +62,30 @@ bool has_rising_indices(const RowsView& x) {
     }
     return true;
   });
+}
+
+RowsView view(std::span<const float> values, std::int64_t columns) {
+  return whole_rows(values, columns);
+}
+RowsView view(std::span<const double> values, std::int64_t columns) {
+  return whole_rows(values, columns);
+}
+RowsView view(std::span<const std::uint8_t> values, std::int64_t columns) {
+  return whole_rows(values, columns);
+}
+
+TargetsView labels(std::span<const std::int64_t> classes) {
+  TargetsView y;
+  y.labels = classes.data();
+  y.rows = static_cast<std::int64_t>(classes.size());
+  return y;
+}
+
+TargetsView targets(const RowsView& values) {
+  TargetsView y;
+  y.values = values;
+  y.rows = values.rows;
+  return y;
 }
 
 InputSparsity input_sparsity(std::string_view name) {

@@ -6,7 +6,7 @@
 namespace chainrule {
 
 template <class Visit, class Self>
-  requires model::described_as<Self, Dense>
+requires model::described_as<Self, Dense>
 static void visit_fields(Visit& visit, Self& self) {
   visit("units", self.units, model::at_least_one);
   visit("activation", self.activation);
@@ -16,6 +16,9 @@ static void visit_fields(Visit& visit, Self& self) {
   visit("l1", self.l1, model::non_negative);
   visit("l2", self.l2, model::non_negative);
 }
+
+Dense::Dense(std::int64_t units_, std::string_view activation_)
+    : Dense(units_, Activation::from_config({std::string(activation_), {}})) {}
 
 Dense Dense::from_config(const Config& config) {
   Dense dense;

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "chainrule/network.hpp"
+#include "chainrule/schedule.hpp"
+
+namespace chainrule {
+
+/// What an epoch gave.
+struct EpochReport {
+  std::int64_t epoch = 0;  // of the network, counted from 1
+  double loss = 0.0;       // weighted mean over its rows, each from before its batch's update
+  double validation_loss = std::numeric_limits<double>::quiet_NaN();  // NaN: no validation data
+  double learning_rate = 0.0;                                         // of its last step
+};
+
+/// How Trainer::fit runs. The data that it refers to must outlive the call.
+struct FitOptions {
+  std::int64_t epochs = 1;
+  std::int64_t batch_size = 32;
+  int num_threads = 0;  // 0: default_num_threads()
+  bool shuffle = true;
+  InputSparsity input_sparsity = InputSparsity::automatic;
+  RowsView validation_x;  // no rows: none
+  TargetsView validation_y;
+  /// Called on the calling thread after each epoch; the network may be used from within, the
+  /// trainer may not. True ends the training, and so does an exception, which is passed on.
+  std::function<bool(const EpochReport&)> on_epoch;
+  /// As EpochOptions::poll.
+  std::function<bool(std::int64_t batches_done, double mean_loss)> poll;
+};
+
+/// Trains a network for a loss by an optimizer, whose learning rate may follow a schedule. T is
+/// float or double.
+///
+///     Network<float> network({Dense(64, "relu"), Dense(10)}, 784, seed);
+///     Trainer<float> trainer(network, Loss::defaults(Loss::Kind::cross_entropy),
+///                            Optimizer::defaults(Optimizer::Kind::adam));
+///     for (const EpochReport& report : trainer.fit(view(x, 784), labels(y), {.epochs = 5})) ...
+///
+/// One thread at a time may use a trainer: a second one gets a StateError and changes nothing.
+/// Different trainers are independent, but for one network's.
+template <class T>
+class Trainer {
+ public:
+  /// For a network that outlives the trainer. Throws Error when an option of the loss, the
+  /// optimizer or the schedule is out of its range, or the network has no such outputs as the loss
+  /// needs. A schedule takes the place of the optimizer's learning_rate and begins with the next
+  /// step.
+  Trainer(Network<T>& network, const Loss& loss, const Optimizer& optimizer,
+          const std::optional<Schedule>& schedule = std::nullopt);
+  /// The same, owning the network together with others.
+  Trainer(std::shared_ptr<Network<T>> network, const Loss& loss, const Optimizer& optimizer,
+          const std::optional<Schedule>& schedule = std::nullopt);
+  Trainer(Trainer&&) noexcept;
+  Trainer& operator=(Trainer&&) noexcept;
+  ~Trainer();
+
+  Network<T>& network() const;
+  const Loss& loss() const;
+  const Optimizer& optimizer() const;
+
+  /// Trains for options.epochs epochs, going on from the present weights and the optimizer's state,
+  /// and reports each. x: (rows, inputs()); y: labels (rows) or values (rows, outputs()). The
+  /// results depend on the data, the network's seed and the options alone, not on threads.
+  ///
+  /// All arguments are checked before anything changes: throws Error for those that do not fit.
+  /// Throws DivergenceError when the loss or a parameter is no longer finite, with everything as it
+  /// was when that epoch began.
+  std::vector<EpochReport> fit(const RowsView& x, const TargetsView& y,
+                               const FitOptions& options = {});
+
+  /// One optimizer step on these rows as a batch; returns their mean loss from before it. For
+  /// online learning: after two calls with a number of rows it allocates nothing as long as that
+  /// stays the same. A schedule counts each such step as an epoch. Throws Error for rows
+  /// that do not fit and DivergenceError without having changed anything.
+  double step(const RowsView& x, const TargetsView& y);
+
+  /// Mean loss over the rows in inference mode. Throws Error for rows that do not fit.
+  double evaluate(const RowsView& x, const TargetsView& y, int num_threads = 0);
+
+  /// The network's step at which the schedule began, for a run that goes on from a file.
+  std::int64_t schedule_origin() const;
+  void set_schedule_origin(std::int64_t step);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+extern template class Trainer<float>;
+extern template class Trainer<double>;
+
+}  // namespace chainrule

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chainrule/trainer.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "chainrule/error.hpp"
+#include "engine/in_use.hpp"
+
+namespace chainrule {
+namespace {
+
+constexpr std::int64_t kEvaluateRows = 256;
+constexpr const char* kBusy = "the trainer is in use by another thread or callback";
+
+}  // namespace
+
+template <class T>
+struct Trainer<T>::State {
+  State(std::shared_ptr<Network<T>> network_, const Loss& loss_, const Optimizer& optimizer_,
+        const std::optional<Schedule>& schedule_)
+      : network(std::move(network_)), loss(loss_), optimizer(optimizer_), schedule(schedule_) {
+    if (!network) throw Error("network is null");
+    loss.check();
+    optimizer.check();
+    (void)loss.target_columns(network->outputs());
+    if (!schedule) return;
+    schedule->check();
+    plateau.emplace(*schedule);
+    origin = network->total_steps();
+  }
+
+  double rate(std::int64_t step, std::int64_t steps_per_epoch) const {
+    if (!schedule) return optimizer.learning_rate;
+    if (schedule->kind == Schedule::Kind::reduce_on_plateau) return plateau->rate;
+    return schedule->rate(step - origin, steps_per_epoch);
+  }
+
+  void check(const RowsView& x, const TargetsView& y, const FitOptions& o) const {
+    if (o.epochs < 0) throw Error("epochs must be >= 0, got " + std::to_string(o.epochs));
+    if (o.batch_size < 1)
+      throw Error("batch_size must be >= 1, got " + std::to_string(o.batch_size));
+    network->check(x, y, loss);
+    if (o.validation_x.rows > 0 || o.validation_y.rows > 0)
+      network->check(o.validation_x, o.validation_y, loss);
+  }
+
+  EpochReport epoch(const RowsView& x, const TargetsView& y, const FitOptions& o,
+                    EpochOptions& options) {
+    const std::int64_t first = network->total_steps();
+    const auto batches = static_cast<std::int64_t>(rates.size());
+    for (std::int64_t b = 0; b < batches; ++b)
+      rates[static_cast<std::size_t>(b)] = rate(first + b, batches);
+    const EpochResult result = network->run_epoch(x, y, loss, optimizer, options);
+    stopped = result.stopped;
+    EpochReport report;
+    report.epoch = network->epochs();
+    report.loss = result.loss;
+    report.learning_rate = rates.back();
+    if (stopped) return report;
+    if (o.validation_x.rows > 0) {
+      report.validation_loss =
+          network->evaluate(o.validation_x, o.validation_y, loss, kEvaluateRows, o.num_threads,
+                            nullptr, o.input_sparsity);
+    }
+    if (plateau && schedule->kind == Schedule::Kind::reduce_on_plateau) {
+      const bool validated = !std::isnan(report.validation_loss);
+      plateau->observe(*schedule, validated ? report.validation_loss : report.loss);
+    }
+    return report;
+  }
+
+  const std::shared_ptr<Network<T>> network;
+  const Loss loss;
+  const Optimizer optimizer;
+  const std::optional<Schedule> schedule;
+  std::optional<Plateau> plateau;
+  std::int64_t origin = 0;
+  std::vector<double> rates;  // of the steps of an epoch
+  bool stopped = false;       // by poll, within an epoch
+  std::atomic_flag busy = ATOMIC_FLAG_INIT;
+};
+
+template <class T>
+Trainer<T>::Trainer(Network<T>& network, const Loss& loss, const Optimizer& optimizer,
+                    const std::optional<Schedule>& schedule)
+    : Trainer(std::shared_ptr<Network<T>>(std::shared_ptr<void>(), &network), loss, optimizer,
+              schedule) {}
+
+template <class T>
+Trainer<T>::Trainer(std::shared_ptr<Network<T>> network, const Loss& loss,
+                    const Optimizer& optimizer, const std::optional<Schedule>& schedule)
+    : state_(std::make_unique<State>(std::move(network), loss, optimizer, schedule)) {}
+
+template <class T>
+Trainer<T>::Trainer(Trainer&&) noexcept = default;
+template <class T>
+Trainer<T>& Trainer<T>::operator=(Trainer&&) noexcept = default;
+template <class T>
+Trainer<T>::~Trainer() = default;
+
+template <class T>
+Network<T>& Trainer<T>::network() const {
+  return *state_->network;
+}
+
+template <class T>
+const Loss& Trainer<T>::loss() const {
+  return state_->loss;
+}
+
+template <class T>
+const Optimizer& Trainer<T>::optimizer() const {
+  return state_->optimizer;
+}
+
+template <class T>
+std::vector<EpochReport> Trainer<T>::fit(const RowsView& x, const TargetsView& y,
+                                         const FitOptions& options) {
+  State& s = *state_;
+  const InUse guard(s.busy, kBusy);
+  s.check(x, y, options);
+  const std::int64_t batch_size = std::min(options.batch_size, x.rows);
+  s.rates.resize(static_cast<std::size_t>((x.rows + batch_size - 1) / batch_size));
+  EpochOptions o;
+  o.batch_size = batch_size;
+  o.num_threads = options.num_threads;
+  o.shuffle = options.shuffle;
+  o.input_sparsity = options.input_sparsity;
+  o.learning_rates = s.rates.data();
+  o.poll = options.poll;
+  std::vector<EpochReport> reports;
+  for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
+    const EpochReport report = s.epoch(x, y, options, o);
+    if (s.stopped) break;
+    reports.push_back(report);
+    if (options.on_epoch && options.on_epoch(report)) break;
+  }
+  return reports;
+}
+
+template <class T>
+double Trainer<T>::step(const RowsView& x, const TargetsView& y) {
+  State& s = *state_;
+  const InUse guard(s.busy, kBusy);
+  const double rate = s.rate(s.network->total_steps(), 1);
+  EpochOptions o;
+  o.batch_size = std::max<std::int64_t>(1, x.rows);
+  o.shuffle = false;
+  o.whole_epoch = false;
+  o.learning_rates = &rate;
+  return s.network->run_epoch(x, y, s.loss, s.optimizer, o).loss;
+}
+
+template <class T>
+double Trainer<T>::evaluate(const RowsView& x, const TargetsView& y, int num_threads) {
+  const InUse guard(state_->busy, kBusy);
+  return state_->network->evaluate(x, y, state_->loss, kEvaluateRows, num_threads, nullptr);
+}
+
+template <class T>
+std::int64_t Trainer<T>::schedule_origin() const {
+  return state_->origin;
+}
+
+template <class T>
+void Trainer<T>::set_schedule_origin(std::int64_t step) {
+  const InUse guard(state_->busy, kBusy);
+  if (step < 0 || step > state_->network->total_steps())
+    throw Error("the schedule's origin must lie in 0.." +
+                std::to_string(state_->network->total_steps()) + ", got " + std::to_string(step));
+  state_->origin = step;
+}
+
+template class Trainer<float>;
+template class Trainer<double>;
+
+}  // namespace chainrule
