@@ -54,11 +54,11 @@ class Layer {
 class AnyLayer {
  public:
   template <class L>
-  requires std::derived_from<L, Layer> AnyLayer(const L& layer)
-      : layer_(std::make_shared<const L>(layer)) {}
+    requires std::derived_from<L, Layer>
+  AnyLayer(const L& layer) : layer_(std::make_shared<const L>(layer)) {}
   template <class L>
-  requires std::derived_from<L, const Layer> AnyLayer(std::shared_ptr<L> layer)
-      : layer_(std::move(layer)) {}
+    requires std::derived_from<L, const Layer>
+  AnyLayer(std::shared_ptr<L> layer) : layer_(std::move(layer)) {}
 
   operator std::shared_ptr<const Layer>() const { return layer_; }
 

@@ -6,8 +6,10 @@
 namespace chainrule {
 
 template <class Visit, class Self>
-requires model::described_as<Self, ActivationLayer>
-static void visit_fields(Visit& visit, Self& self) { visit("activation", self.activation); }
+  requires model::described_as<Self, ActivationLayer>
+static void visit_fields(Visit& visit, Self& self) {
+  visit("activation", self.activation);
+}
 
 ActivationLayer::ActivationLayer(std::string_view activation_)
     : ActivationLayer(Activation::from_config({std::string(activation_), {}})) {}

@@ -6,7 +6,7 @@
 namespace chainrule {
 
 template <class Visit, class Self>
-requires model::described_as<Self, Dense>
+  requires model::described_as<Self, Dense>
 static void visit_fields(Visit& visit, Self& self) {
   visit("units", self.units, model::at_least_one);
   visit("activation", self.activation);
