@@ -81,6 +81,13 @@ TEST_CASE("a failure while an item is filled reaches no reader") {
   };
   CHECK_THROWS_AS(series.latest.publish([&] { return series.make(); }, fail), std::runtime_error);
   CHECK(mailbox.take() == 1);
+  Latest<int>::Mailbox late(series.latest);
+  CHECK(late.take() == 1);
   series.publish(2);
   CHECK(mailbox.take() == 2);
+
+  Series unread(1);
+  CHECK_THROWS_AS(unread.latest.publish([&] { return unread.make(); }, fail), std::runtime_error);
+  Latest<int>::Mailbox first(unread.latest);
+  CHECK(first.take() == 1);
 }
