@@ -72,7 +72,9 @@ void train(Network<T>& network, uint64_t seed = 3) {
 }  // namespace
 
 TEST_CASE_TEMPLATE("a predictor has the bits of Network::predict", T, float, double) {
-  for (const auto& [layers, inputs] : networks()) {
+  for (const auto& listed : networks()) {
+    const auto& layers = listed.first;
+    const auto inputs = listed.second;
     CAPTURE(layers.size());
     CAPTURE(inputs);
     Network<T> network(layers, inputs, 7);

@@ -16,8 +16,8 @@ class FunctionRef<void(Arguments...)> {
  public:
   // The constraint leaves copying to the copy constructor, which the check does not see.
   template <std::invocable<Arguments...> F>
-  requires(!std::same_as<std::remove_cvref_t<F>, FunctionRef>)
-      FunctionRef(F&& f)  // NOLINT(bugprone-forwarding-reference-overload)
+    requires(!std::same_as<std::remove_cvref_t<F>, FunctionRef>)
+  FunctionRef(F&& f)  // NOLINT(bugprone-forwarding-reference-overload)
       : object_(const_cast<void*>(static_cast<const void*>(std::addressof(f)))),
         call_([](void* object, Arguments... arguments) {
           (*static_cast<std::remove_reference_t<F>*>(object))(arguments...);

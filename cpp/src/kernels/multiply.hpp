@@ -29,7 +29,7 @@ constexpr int kPanelVectors = int(kGranuleBytes / kVectorBytes);
 constexpr int64_t kLineBytes = 64;
 
 template <class T>
-constexpr int64_t kPanelColumns = kPanelVectors* kLanes<T>;
+constexpr int64_t kPanelColumns = kPanelVectors * kLanes<T>;
 
 CHAINRULE_INLINE int64_t panel_width(const PanelShape& s, int64_t panel) {
   const int64_t left = s.columns - panel * s.panel;
