@@ -18,46 +18,45 @@ from typing import NoReturn
 
 import chainrule as cr
 
-FOLDER = Path(sys.argv[1])
-PATH = FOLDER / "net.safetensors"
 NETS = [cr.Sequential([cr.Input(200), cr.Dense(200)], seed=seed) for seed in (1, 2)]
 
 
-def save_for_ever(first: int) -> NoReturn:
+def save_for_ever(path: Path, first: int) -> NoReturn:
     """Save the networks in turn."""
     while True:
-        NETS[first].save(PATH)
+        NETS[first].save(path)
         first = 1 - first
 
 
-def seconds_to_save() -> float:
+def seconds_to_save(path: Path) -> float:
     """Return the time that one save takes here."""
     start = time.perf_counter()
     for net in NETS * 3:
-        net.save(PATH)
+        net.save(path)
     return (time.perf_counter() - start) / 6
 
 
-def main() -> None:
+def main(folder: Path) -> None:
     """Kill at random instants of about two saves."""
+    path = folder / "net.safetensors"
     seen = {"first": 0, "second": 0, "unfinished": 0}
-    longest = 2 * seconds_to_save()
+    longest = 2 * seconds_to_save(path)
     draw = random.Random(0)
     current = 1
     for _ in range(int(sys.stdin.read())):
         child = os.fork()
         if child == 0:
-            save_for_ever(1 - current)
+            save_for_ever(path, 1 - current)
         time.sleep(draw.uniform(0, longest))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        current = cr.load(PATH).seed - 1
+        current = cr.load(path).seed - 1
         seen["second" if current else "first"] += 1
-        for left in FOLDER.glob(".*.tmp"):
+        for left in folder.glob(".*.tmp"):
             seen["unfinished"] += 1
             left.unlink()
     print(json.dumps(seen))
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]))

@@ -178,7 +178,8 @@ class DenseStage final : public Stage<T> {
   }
 
   void sparse_forward(SparseInput<T>& entries, Range rows, Range panels, Share share) {
-    const std::int64_t bytes = kernels_.sparse_panels * kernels_.panel * std::int64_t{sizeof(T)};
+    const std::int64_t together = std::min(kernels_.sparse_panels, panels.size());
+    const std::int64_t bytes = together * kernels_.panel * std::int64_t{sizeof(T)};
     const std::int64_t near = std::max<std::int64_t>(1, 2 * cache_sizes().first / bytes);
     // A row's turn at a block costs as much as some entries.
     constexpr double entries_of_a_turn = 4.0;
@@ -208,10 +209,12 @@ class DenseStage final : public Stage<T> {
     }
   }
 
-  /// The same from the entries that are not zero. Threads share the groups of panels; where a group
-  /// is left over they share its inputs, each as many entries as the others.
+  /// The same from the entries that are not zero. Threads share the groups of panels, so that each
+  /// has those of its forward pass; where a group is left over they share its inputs, each as many
+  /// entries as the others.
   void sparse_weight_gradients(const Step<T>& step, Share share) {
-    const std::int64_t group = kernels_.sparse_panels;
+    const std::int64_t group =
+        std::clamp<std::int64_t>(panels_ / share.count, 1, kernels_.sparse_panels);
     const std::int64_t groups = (panels_ + group - 1) / group;
     const kernels::SparseColumns<T> entries = this->sparse->columns();
     // An input costs as much as an entry or two even if it has none.
