@@ -18,12 +18,11 @@
 
 #include "chainrule/error.hpp"
 
+// GCC's sanitizers come without the header for it.
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define CHAINRULE_COUNT_MEMORY
 #endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define CHAINRULE_COUNT_MEMORY
 #endif
 #ifdef CHAINRULE_COUNT_MEMORY
 #include <sanitizer/allocator_interface.h>
