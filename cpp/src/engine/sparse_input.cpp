@@ -33,22 +33,29 @@ void with_types(const RowsView& x, Visit visit) {
 
 }  // namespace
 
+/// Before anything is allocated: throws Error for more entries than 32 bits can count.
+template <class T>
+std::int64_t SparseInput<T>::checked_entries(std::int64_t batch_size, std::int64_t columns,
+                                             std::int64_t entries) {
+  if (entries > std::numeric_limits<std::int32_t>::max() - kSpare || columns >= kNoColumn) {
+    throw Error("a batch of " + std::to_string(batch_size) + " rows has room for " +
+                std::to_string(entries) + " entries in " + std::to_string(columns) +
+                " columns, which is more than 2^31: use a smaller batch_size");
+  }
+  return entries;
+}
+
 template <class T>
 SparseInput<T>::SparseInput(const kernels::KernelTable<T>& kernels, std::int64_t batch_size,
                             std::int64_t columns, std::int64_t entries, int threads, bool by_column)
     : kernels_(kernels),
       batch_size_(batch_size),
       width_(columns),
-      entries_(entries),
+      entries_(checked_entries(batch_size, columns, entries)),
       columns_(entries + kSpare),
       values_(entries + kSpare),
       begin_(batch_size),
       places_(batch_size * threads) {
-  if (entries > std::numeric_limits<std::int32_t>::max() - kSpare || columns >= kNoColumn) {
-    throw Error("a batch of " + std::to_string(batch_size) + " rows has room for " +
-                std::to_string(entries) + " entries in " + std::to_string(columns) +
-                " columns, which is more than 2^31: use a smaller batch_size");
-  }
   if (!by_column) return;
   counts_ = Buffer<std::int32_t>(columns * threads);
   next_ = Buffer<std::int32_t>(columns * threads);

@@ -55,6 +55,9 @@ class SparseInput {
  private:
   static constexpr std::int64_t kSpare = 17;  // a vector, and the end of a row
 
+  static std::int64_t checked_entries(std::int64_t batch_size, std::int64_t columns,
+                                      std::int64_t entries);
+
   const kernels::KernelTable<T>& kernels_;
   std::int64_t batch_size_;
   std::int64_t width_;
