@@ -123,7 +123,11 @@ using namespace chainrule;
 using namespace chainrule::testing;
 
 constexpr int kThreads = 4;
+#if defined(CHAINRULE_TEST_EMULATED)
+constexpr int64_t kCalls = 2'500;
+#else
 constexpr int64_t kCalls = 250'000;  // a thread, 10^6 in all
+#endif
 
 Network<float> policy() {
   return {{layer<Rescaling>(0.5), dense(64, Activation::Kind::relu), layer<LayerNormalization>(),

@@ -186,7 +186,11 @@ template <class Check>
 void everywhere(Check check) {
   for (const std::string& isa : chainrule::kernels::available()) {
     CAPTURE(isa);
+#if defined(CHAINRULE_TEST_QUICK)
+    for (const int64_t rows : {3, 67}) {
+#else
     for (const int64_t rows : {1, 3, 19, 64, 67}) {
+#endif
       CAPTURE(rows);
       for (const double density : {0.0, 0.02, 0.3, 1.0}) {
         CAPTURE(density);
