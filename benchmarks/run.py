@@ -39,18 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         bench.plot_ratios(report, options.plot)
     if options.write:
         readme = FOLDER / "README.md"
-        readme.write_text(with_table(readme.read_text(), table, mark=options.isa or "table"))
+        readme.write_text(bench.with_table(readme.read_text(), table, mark=options.mark))
     return 1 if report.left_out else 0
-
-
-def with_table(text: str, table: str, mark: str = "table") -> str:
-    """Return a text with the table in the place that is marked for it."""
-    begin, end = f"<!-- {mark} begins -->", f"<!-- {mark} ends -->"
-    before, found_begin, rest = text.partition(begin)
-    _, found_end, after = rest.partition(end)
-    if not found_begin or not found_end:
-        raise ValueError(f"the text has no lines {begin} and {end}")
-    return f"{before}{begin}\n{table}\n{end}{after}"
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -77,8 +67,12 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="Write every timing here too.")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="Draw the ratios here.")
     parser.add_argument("--write", action="store_true", help="Put the table into README.md.")
+    parser.add_argument("--sparse", action="store_true", help="Measure work on tables of zeros.")
     options = parser.parse_args(argv)
-    offered = (*bench.WORKLOADS, *bench.SPARSE)
+    offered = bench.SPARSE if options.sparse else bench.WORKLOADS
+    options.mark = "sparse" if options.sparse else options.isa or "table"
+    if options.write and options.sparse and options.isa:
+        parser.error("README.md has no place for --sparse with --isa")
     options.works = [work for work in offered if options.work in work.name]
     if not options.works:
         names = ", ".join(repr(work.name) for work in offered)

@@ -53,18 +53,17 @@ def test_command_reports_failure(monkeypatch):
 
 
 def test_table_in_readme():
-    run = script("run")
     readme = (BENCHMARKS / "README.md").read_text()
-    for mark in ("table", "avx2"):
-        once = run.with_table(readme, "| first |", mark)
-        twice = run.with_table(once, "| second |", mark)
+    for mark in ("table", "avx2", "sparse", "density"):
+        once = bench.with_table(readme, "| first |", mark)
+        twice = bench.with_table(once, "| second |", mark)
         assert "| first |" in once
         assert "| first |" not in twice
         assert twice.count("| second |") == 1
         begin = f"<!-- {mark} begins -->"
         assert twice.partition(begin)[0] == readme.partition(begin)[0]
     with pytest.raises(ValueError, match="has no lines"):
-        run.with_table("nothing marked", "")
+        bench.with_table("nothing marked", "")
 
 
 def test_run(monkeypatch, capsys, tmp_path):
@@ -81,6 +80,8 @@ def test_run(monkeypatch, capsys, tmp_path):
     ("argv", "text"),
     [
         (["--work", "nothing"], "no work has 'nothing' in its name; valid: '784-128-10, batch"),
+        (["--sparse", "--work", "nothing"], "valid: 'MNIST 784-128-10, batch"),
+        (["--sparse", "--isa", "avx2", "--write"], "no place for --sparse with --isa"),
         (["--isa", "avx2", "--peers", "ONNX Runtime"], "ONNX Runtime cannot be held to avx2"),
     ],
 )
@@ -121,3 +122,27 @@ def test_counts_without_valgrind(monkeypatch, capsys):
     monkeypatch.setenv("PATH", "")
     assert script("counts").main([]) == 2
     assert "valgrind is not installed" in capsys.readouterr().err
+
+
+def test_density(monkeypatch, capsys):
+    density = script("density")
+    monkeypatch.setattr(density, "WORKS", (TABLE,))
+    assert density.main(["--rows", "64", "--rounds", "2", "--densities", "0.1", "1.0"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[1] for line in lines[2:]] == ["10%", "100%"]
+
+
+def test_mnist_to_98(monkeypatch, capsys):
+    to_98 = script("mnist_to_98")
+    monkeypatch.setattr(to_98, "find_spec", lambda name: name == "chainrule" or None)
+    lines = iter(["98.10\n", "97.90\n", "98.00\n"])
+    monkeypatch.setattr(to_98, "timed", lambda *_: (1.5, next(lines)))
+    assert to_98.main(["--seeds", "3"]) == 0
+    assert "| chainrule | 1.50 | 1.50 - 1.50 | 98.00 | 97.90 - 98.10 |" in capsys.readouterr().out
+    monkeypatch.setattr(to_98, "timed", lambda *_: (1.5, "97.99\n"))
+    assert to_98.main(["--seeds", "3"]) == 1
+
+
+def test_one_process_of_mnist_to_98(mnist, capsys):
+    assert script("mnist_to_98").main(["--one", "chainrule", "0"]) == 0
+    assert float(capsys.readouterr().out) > 97.5

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,7 +10,7 @@
 #include "chainrule/data.hpp"
 #include "chainrule/error.hpp"
 #include "engine/sparse_input.hpp"
-#include "matrices.hpp"
+#include "zeros.hpp"
 
 namespace {
 
@@ -20,29 +19,6 @@ using namespace chainrule::kernels;
 using namespace chainrule::testing;
 using chainrule::DataType;
 using chainrule::RowsView;
-
-constexpr int64_t kInputs = 139;
-
-/// A batch with zeros of both signs, some NaN and subnormals, and rows and columns of nothing else
-/// than zeros.
-template <class T>
-Matrix<T> batch_of(int64_t rows, double density) {
-  Draws draws(11);
-  Matrix<T> x(rows, kInputs, kGarbage<T>);
-  for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = 0; j < kInputs; ++j) {
-      x(i, j) = T(0);
-      const bool empty = i % 7 == 3 || (j >= 40 && j < 60);
-      if (!empty && draws.uniform(0, 1) < density) x(i, j) = static_cast<T>(draws.uniform(-1, 1));
-      if (x(i, j) == T(0) && j % 2 == 1) x(i, j) = -T(0);
-    }
-  }
-  if (rows > 5 && density > 0) {
-    x(5, 1) = std::numeric_limits<T>::quiet_NaN();
-    x(5, 64) = std::numeric_limits<T>::min();
-  }
-  return x;
-}
 
 /// The same as compressed rows, which own their arrays; stored backwards, to be read by `order`.
 template <class T, class Index>
@@ -107,11 +83,6 @@ SparseInput<T> from_compressed(const KernelTable<T>& k, const Matrix<T>& x, int 
 }
 
 template <class T>
-bool same_value(T a, T b) {
-  return a == b || (a != a && b != b);
-}
-
-template <class T>
 void check_entries(const SparseInput<T>& input, const Matrix<T>& x) {
   int64_t wrong = 0;
   const SparseRows<T> rows = input.rows();
@@ -142,63 +113,26 @@ void check_entries(const SparseInput<T>& input, const Matrix<T>& x) {
 template <class T>
 void check_products(const KernelTable<T>& k, Matrix<T>& x, int64_t units, int64_t block) {
   SparseInput<T> input = from_table(k, x, 1);
-  Draws draws(5);
-  const auto uniform = [&] { return draws.uniform(-1, 1); };
-  const PanelShape shape{kInputs, units, k.panel, kGranule<T>};
-  const Matrix<T> dy = filled<T>(x.rows, units, T(0), uniform);
-  const Matrix<T> bias = filled<T>(1, units, T(0), uniform);
-  std::vector<T> weight(static_cast<size_t>(kInputs * whole_granules<T>(units)));
-  for (T& w : weight) w = static_cast<T>(uniform());
-  const int64_t panels = (units + k.panel - 1) / k.panel;
+  const AllTerms<T> all(k, x, units);
+  Matrix<T> y(x.rows, units);
+  k.sparse_forward({all.shape, all.weight.data(), all.bias.data(), input.rows(), y.data(), y.stride,
+                    0, x.rows, 0, all.panels, block, input.places({0, 1}), block >= kInputs});
+  CHECK(same_bits(y, all.y));
 
-  Matrix<T> y(x.rows, units), sparse_y(x.rows, units);
-  k.forward({shape, weight.data(), bias.data(), x.data(), x.stride, y.data(), y.stride, 0, x.rows,
-             0, panels, kInputs});
-  k.sparse_forward({shape, weight.data(), bias.data(), input.rows(), sparse_y.data(),
-                    sparse_y.stride, 0, x.rows, 0, panels, block, input.places({0, 1}),
-                    block >= kInputs});
-  CHECK(same_bits(y, sparse_y));
-
-  std::vector<T> g(weight.size(), T(7)), sparse_g(weight.size(), T(7));
-  const auto at = [&](int64_t panel, int64_t row) {
-    const int64_t width = std::min(k.panel, whole_granules<T>(units - panel * k.panel));
-    return static_cast<std::ptrdiff_t>(panel * k.panel * kInputs + row * width);
-  };
-  for (int64_t panel = 0; panel < panels; ++panel)
-    k.weight_gradient({shape, panel, 0, kInputs, x.rows, x.data(), x.stride, dy.data(), dy.stride,
-                       g.data() + at(panel, 0), x.rows, nullptr});
+  std::vector<T> g(all.g.size(), T(7));
   for (const auto& [begin, end] : {std::pair<int64_t, int64_t>{50, kInputs}, {0, 50}}) {
     // Groups of panels start where they start in the engine, and their panels at the first row.
-    for (int64_t panel = 0; panel < panels; ++panel)
-      k.sparse_gradient({shape, panel, panel + 1, begin, end, input.columns(), dy.data(), dy.stride,
-                         sparse_g.data() + at(panel, begin), k.panel * kInputs, nullptr});
+    for (int64_t panel = 0; panel < all.panels; ++panel)
+      k.sparse_gradient({all.shape, panel, panel + 1, begin, end, input.columns(), all.dy.data(),
+                         all.dy.stride, g.data() + all.at(panel, begin), k.panel * kInputs,
+                         nullptr});
   }
-  CHECK(same_bits(g, sparse_g));
-  std::fill(sparse_g.begin(), sparse_g.end(), T(7));
-  if (units % k.panel == 0) {
-    k.sparse_gradient({shape, 0, panels, 0, kInputs, input.columns(), dy.data(), dy.stride,
-                       sparse_g.data(), k.panel * kInputs, nullptr});
-    CHECK(same_bits(g, sparse_g));
-  }
-}
-
-template <class Check>
-void everywhere(Check check) {
-  for (const std::string& isa : chainrule::kernels::available()) {
-    CAPTURE(isa);
-#if defined(CHAINRULE_TEST_QUICK)
-    for (const int64_t rows : {3, 67}) {
-#else
-    for (const int64_t rows : {1, 3, 19, 64, 67}) {
-#endif
-      CAPTURE(rows);
-      for (const double density : {0.0, 0.02, 0.3, 1.0}) {
-        CAPTURE(density);
-        check(kernels_of<float>(isa), rows, density);
-        check(kernels_of<double>(isa), rows, density);
-      }
-    }
-  }
+  CHECK(same_bits(g, all.g));
+  if (units % k.panel != 0) return;
+  std::fill(g.begin(), g.end(), T(7));
+  k.sparse_gradient({all.shape, 0, all.panels, 0, kInputs, input.columns(), all.dy.data(),
+                     all.dy.stride, g.data(), k.panel * kInputs, nullptr});
+  CHECK(same_bits(g, all.g));
 }
 
 }  // namespace

@@ -87,12 +87,13 @@ void Plan<T>::refresh() {
 
 template <class T>
 void Plan<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
-  if (first_) first_->sparse = nullptr;
+  if (first_) {
+    first_->sparse = nullptr;
+    first_->marks = nullptr;
+  }
   if (x.compressed()) {
     check_takes_compressed();
-    const auto cells = static_cast<double>(x.rows) * static_cast<double>(x.columns);
-    use_sparse(SparseInput<T>::entries_of_compressed(x, options_.batch_size),
-               static_cast<double>(offset_at(x, x.rows) - offset_at(x, 0)) / cells);
+    use_entries(x);
     return;
   }
   make_room_for_tables();
@@ -100,9 +101,8 @@ void Plan<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
   // For few rows the stage itself leaves out what it can.
   constexpr std::int64_t few = 4;
   if (!options_.backward && x.rows <= few && sparsity == InputSparsity::automatic) return;
-  const double density = density_of_sample(x);
-  if (sparsity == InputSparsity::automatic && !first_->prefers_sparse(density)) return;
-  use_sparse(SparseInput<T>::entries_of_table(options_.batch_size, values_[0].columns), density);
+  if (sparsity == InputSparsity::automatic && !first_->prefers_sparse(density_of_sample(x))) return;
+  use_marks();
 }
 
 template <class T>
@@ -134,12 +134,22 @@ void Plan<T>::check_takes_compressed() const {
 }
 
 template <class T>
-void Plan<T>::use_sparse(std::int64_t entries, double density) {
+void Plan<T>::use_entries(const RowsView& x) {
+  const std::int64_t entries = SparseInput<T>::entries_of_compressed(x, options_.batch_size);
   if (!sparse_ || !sparse_->has_room(entries))
     sparse_ = std::make_unique<SparseInput<T>>(kernels_, options_.batch_size, values_[0].columns,
                                                entries, options_.threads, options_.backward);
-  sparse_->expect(density);
+  const auto cells = static_cast<double>(x.rows) * static_cast<double>(x.columns);
+  sparse_->expect(static_cast<double>(offset_at(x, x.rows) - offset_at(x, 0)) / cells);
   first_->sparse = sparse_.get();
+}
+
+template <class T>
+void Plan<T>::use_marks() {
+  if (!marks_)
+    marks_ = std::make_unique<NonzeroMarks<T>>(kernels_, options_.batch_size, values_[0].columns,
+                                               options_.backward);
+  first_->marks = marks_.get();
 }
 
 template <class T>
@@ -168,28 +178,29 @@ void Plan<T>::load(Flow& flow, const Step<T>& step, const RowsView& x, const std
                    std::int64_t first) {
   flow.enter(Split::rows);
   const Range rows = step.rows_of(flow.share());
-  if (!first_ || !first_->sparse) {
-    gather(x, order, first + rows.begin, rows.size(), values_[0].row(rows.begin));
-    return;
-  }
-  if (x.compressed())
+  if (x.compressed()) {
     sparse_->take(x, order, first, rows, fused_input_ ? fused_input_->scale() : nullptr);
-  // The first row of each thread's share serves for all of them, and stays in the first cache.
-  for (std::int64_t i = rows.begin; i < rows.end && !x.compressed(); ++i) {
-    gather(x, order, first + i, 1, values_[0].row(rows.begin));
-    sparse_->take(i, values_[0].row(rows.begin));
+    if (options_.backward) sparse_->count(rows, flow.share());
+  } else if (first_ && first_->marks) {
+    // Each row is marked while it is in the first cache.
+    for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+      gather(x, order, first + i, 1, values_[0].row(i));
+      marks_->take(i, values_[0].row(i));
+    }
+  } else {
+    gather(x, order, first + rows.begin, rows.size(), values_[0].row(rows.begin));
   }
-  if (options_.backward) sparse_->count(rows, flow.share());
 }
 
 template <class T>
 void Plan<T>::forward(Flow& flow, const Step<T>& step) {
   for (std::size_t i = fused_input_ ? 1 : 0; i < stages_.size(); ++i) {
     Stage<T>& stage = *stages_[i];
-    const bool turns = stage.sparse && options_.backward;
+    const bool turns = (stage.sparse || stage.marks) && options_.backward;
     flow.enter(turns ? Split::columns : stage.split());
     stage.forward(step, flow.share());
-    if (turns) sparse_->turn(step.rows_of(flow.share()), flow.share());
+    if (turns && stage.sparse) sparse_->turn(step.rows_of(flow.share()), flow.share());
+    if (turns && stage.marks) marks_->turn(step.rows, flow.share());
   }
   flow.enter(Split::rows);
 }

@@ -10,6 +10,7 @@
 #include "chainrule/layer.hpp"
 #include "chainrule/loss.hpp"
 #include "chainrule/network.hpp"
+#include "engine/nonzero_marks.hpp"
 #include "engine/sparse_input.hpp"
 #include "engine/stage.hpp"
 #include "engine/stages/affine.hpp"
@@ -73,14 +74,16 @@ class Plan {
   double density_of_sample(const RowsView& x);
   void make_room_for_tables();
   void check_takes_compressed() const;
-  void use_sparse(std::int64_t entries, double density);
+  void use_entries(const RowsView& x);
+  void use_marks();
 
   const kernels::KernelTable<T>& kernels_;
   PlanOptions options_;
   Stages<T> stages_;
   AffineStage<T>* fused_input_ = nullptr;   // applied while gathering
   Stage<T>* first_ = nullptr;               // the first that does work, if it takes sparse input
-  std::unique_ptr<SparseInput<T>> sparse_;  // once it has been wanted
+  std::unique_ptr<SparseInput<T>> sparse_;  // once compressed rows have come
+  std::unique_ptr<NonzeroMarks<T>> marks_;  // once a table's zeros have been left out
   std::size_t lowest_backward_ = 0;         // below it nobody needs gradients
   std::vector<Tensor<T>> values_;           // input, then each stage's output
   std::vector<Tensor<T>> gradients_;

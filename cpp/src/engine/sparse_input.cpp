@@ -135,6 +135,17 @@ void SparseInput<T>::turn(Range rows, Share share) {
   }
 }
 
+template <class T>
+std::int64_t SparseInput<T>::column_at(std::int64_t cost) const {
+  Range range{0, width_};
+  while (range.size() > 0) {
+    const std::int64_t middle = range.begin + range.size() / 2;
+    (cost_before(middle) < cost ? range.begin : range.end) =
+        cost_before(middle) < cost ? middle + 1 : middle;
+  }
+  return range.begin;
+}
+
 template class SparseInput<float>;
 template class SparseInput<double>;
 

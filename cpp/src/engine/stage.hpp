@@ -112,6 +112,8 @@ struct Passage {
 
 template <class T>
 class SparseInput;
+template <class T>
+class NonzeroMarks;
 
 /// One fused piece of the plan. `x` is what it reads, `y` what it writes, `dx` and `dy` the loss's
 /// gradients with respect to them; `dx.data` is null where nobody needs it.
@@ -170,6 +172,7 @@ class Stage {
 
   Tensor<T> x, y, dx, dy;
   SparseInput<T>* sparse = nullptr;  // of x, which is then not filled
+  NonzeroMarks<T>* marks = nullptr;  // of x, where its zeros are to be left out
   std::int64_t layer = 0;            // the description it comes from
 };
 

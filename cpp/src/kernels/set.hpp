@@ -7,6 +7,7 @@
 #include "kernels/dropout.hpp"
 #include "kernels/gather.hpp"
 #include "kernels/loss.hpp"
+#include "kernels/marked.hpp"
 #include "kernels/math_loop.hpp"
 #include "kernels/multiply.hpp"
 #include "kernels/normalization.hpp"
@@ -39,6 +40,10 @@ constexpr KernelTable<T> make_table(const char* name) {
   t.compress = compress<T>;
   t.sparse_forward = sparse_forward<T>;
   t.sparse_gradient = sparse_gradient<T>;
+  t.mark = mark<T>;
+  t.turn_marks = turn_marks;
+  t.marked_forward = marked_forward<T>;
+  t.marked_gradient = marked_gradient<T>;
   t.affine = affine<T>;
   t.multiply = multiply<T>;
   t.batch_norm_forward = batch_norm_forward<T>;

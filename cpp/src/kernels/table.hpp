@@ -80,6 +80,24 @@ struct SparseColumns {
   const int32_t* begin;
 };
 
+/// Bits that tell which entries of a row or column are not zero, the first entry's lowest.
+constexpr int kMarksOfWord = 64;
+
+constexpr int64_t words_of_marks(int64_t entries) {
+  return (entries + kMarksOfWord - 1) / kMarksOfWord;
+}
+
+/// A block of marks, of at most 64 rows and columns, by row and by column.
+struct TurnMarksArgs {
+  const uint64_t* by_row;
+  int64_t row_stride;
+  int64_t rows;
+  uint64_t* by_column;
+  int64_t column_stride;
+  int64_t columns;
+  int64_t* counts;  // of marks, by column; added to
+};
+
 /// y(r, :) = x(r, :) W + b for rows [row_begin, row_end) and W's panels [panel_begin, panel_end).
 template <class T>
 struct ForwardArgs {
@@ -109,6 +127,22 @@ struct SparseForwardArgs {
   int64_t block;    // inputs summed at a time
   int64_t* places;  // where each row goes on with the next block
   bool far;         // the weights lie in no cache that is near
+};
+
+/// The same from the marked entries of x; row i's marks begin at marks[i * words_of_marks(inputs)].
+template <class T>
+struct MarkedForwardArgs {
+  PanelShape shape;
+  const T* weight;
+  const T* bias;
+  const T* x;
+  int64_t x_stride;
+  const uint64_t* marks;
+  T* y;
+  int64_t y_stride;
+  int64_t row_begin, row_end;
+  int64_t panel_begin, panel_end;
+  int64_t block;  // words of marks summed at a time
 };
 
 /// y = activation(x W + b) of a single row, all of W's panels.
@@ -156,6 +190,24 @@ struct SparseGradientArgs {
   int64_t panel_begin, panel_end;
   int64_t input_begin, input_end;
   SparseColumns<T> x;
+  const T* dy;
+  int64_t dy_stride;
+  T* g;
+  int64_t g_stride;
+  UpcomingRows* upcoming;  // null: none
+};
+
+/// The same from the marked entries of x; column j's marks begin at marks[j *
+/// words_of_marks(batch)].
+template <class T>
+struct MarkedGradientArgs {
+  PanelShape shape;
+  int64_t panel_begin, panel_end;
+  int64_t input_begin, input_end;
+  int64_t batch;
+  const T* x;
+  int64_t x_stride;
+  const uint64_t* marks;
   const T* dy;
   int64_t dy_stride;
   T* g;
@@ -339,6 +391,10 @@ struct KernelTable {
   int64_t (*compress)(const T* x, int64_t width, int32_t* columns, T* values);
   void (*sparse_forward)(const SparseForwardArgs<T>&);
   void (*sparse_gradient)(const SparseGradientArgs<T>&);
+  void (*mark)(const T* x, int64_t width, uint64_t* marks);
+  void (*turn_marks)(const TurnMarksArgs&);
+  void (*marked_forward)(const MarkedForwardArgs<T>&);
+  void (*marked_gradient)(const MarkedGradientArgs<T>&);
   void (*affine)(const T* x, const T* scale, const T* offset, T* y, int64_t rows, int64_t columns,
                  int64_t stride);
   void (*multiply)(const T* a, const T* b, T* y, int64_t size);

@@ -133,7 +133,11 @@ class _Run:
         takers = [c for c in self._contestants if c.alive and c.library.takes(workload)]
         if not takers:
             return {}
-        truth = truth_of(workload)
+        try:
+            truth = truth_of(workload)
+        except FileNotFoundError as error:
+            self._leave_out(f"{workload.name}: {error}")
+            return {}
         passes: dict[Contestant, int] = {}
         for contestant in takers:
             try:

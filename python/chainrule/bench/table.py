@@ -10,7 +10,7 @@ from chainrule.bench.ceilings import GEMM_SIZE
 from chainrule.bench.report import OWN, Report
 from chainrule.bench.workloads import Workload
 
-__all__ = ["markdown"]
+__all__ = ["markdown", "with_table"]
 
 _QUIET_SPREAD = 0.2
 _NONE = "-"
@@ -52,6 +52,35 @@ def markdown(report: Report) -> str:
     if report.left_out:
         lines += ["", *(f"Left out: {sentence}" for sentence in report.left_out)]
     return "\n".join(lines)
+
+
+def with_table(text: str, table: str, mark: str = "table") -> str:
+    """Return a text with a table in the place that is marked for it.
+
+    Parameters
+    ----------
+    text : str
+        With the lines ``<!-- mark begins -->`` and ``<!-- mark ends -->``.
+    table : str
+        Replaces what is between them.
+    mark : str, default "table"
+        Which place.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If the text has no such lines.
+    """
+    begin, end = f"<!-- {mark} begins -->", f"<!-- {mark} ends -->"
+    before, found_begin, rest = text.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found_begin or not found_end:
+        raise ValueError(f"the text has no lines {begin} and {end}")
+    return f"{before}{begin}\n{table}\n{end}{after}"
 
 
 def _head(report: Report) -> str:

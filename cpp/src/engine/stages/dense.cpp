@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chainrule/layers.hpp"
 #include "engine/cache.hpp"
+#include "engine/nonzero_marks.hpp"
 #include "engine/sparse_input.hpp"
 #include "engine/stages/activation.hpp"
 #include "engine/stages/stages.hpp"
@@ -104,7 +105,9 @@ class DenseStage final : public Stage<T> {
   void forward(const Step<T>& step, Share share) override {
     const Range rows = split_ == Split::rows ? step.rows_of(share) : Range{0, step.rows};
     const Range panels = split_ == Split::rows ? Range{0, panels_} : share.of(panels_);
-    if (SparseInput<T>* entries = sparse_input(step, share)) {
+    if (this->marks) {
+      marked_forward(rows, panels);
+    } else if (SparseInput<T>* entries = sparse_input(step, share)) {
       sparse_forward(*entries, rows, panels, share);
     } else {
       kernels_.forward({weight_->shape, parameters_.at(weight_), parameters_.at(bias_),
@@ -127,7 +130,13 @@ class DenseStage final : public Stage<T> {
   }
 
   void gradients(const Step<T>& step, Share share) override {
-    this->sparse ? sparse_weight_gradients(step, share) : weight_gradients(step, share);
+    if (this->marks) {
+      sparse_weight_gradients(step, share, *this->marks);
+    } else if (this->sparse) {
+      sparse_weight_gradients(step, share, *this->sparse);
+    } else {
+      weight_gradients(step, share);
+    }
     if (!bias_) return;
     const Range columns = share.of(padded<T>(units_), kernels::kGranule<T>);
     if (columns.size() == 0) return;
@@ -177,10 +186,25 @@ class DenseStage final : public Stage<T> {
     return few_rows_.get();
   }
 
-  void sparse_forward(SparseInput<T>& entries, Range rows, Range panels, Share share) {
-    const std::int64_t together = std::min(kernels_.sparse_panels, panels.size());
+  /// How many inputs' weights, of the panels that a kernel takes together, are near enough.
+  std::int64_t near_inputs(std::int64_t panels) const {
+    const std::int64_t together = std::min(kernels_.sparse_panels, panels);
     const std::int64_t bytes = together * kernels_.panel * std::int64_t{sizeof(T)};
-    const std::int64_t near = std::max<std::int64_t>(1, 2 * cache_sizes().first / bytes);
+    return std::max<std::int64_t>(1, 2 * cache_sizes().first / bytes);
+  }
+
+  void marked_forward(Range rows, Range panels) {
+    const std::int64_t words = kernels::words_of_marks(inputs_);
+    const std::int64_t near = near_inputs(panels.size()) / kernels::kMarksOfWord;
+    const bool blocks = rows.size() > 1 && near < words;
+    kernels_.marked_forward({weight_->shape, parameters_.at(weight_), parameters_.at(bias_),
+                             this->x.data, this->x.stride, this->marks->rows(), this->y.data,
+                             this->y.stride, rows.begin, rows.end, panels.begin, panels.end,
+                             blocks ? std::max<std::int64_t>(1, near) : words});
+  }
+
+  void sparse_forward(SparseInput<T>& entries, Range rows, Range panels, Share share) {
+    const std::int64_t near = near_inputs(panels.size());
     // A row's turn at a block costs as much as some entries.
     constexpr double entries_of_a_turn = 4.0;
     const bool small = inputs_ <= near;
@@ -212,36 +236,26 @@ class DenseStage final : public Stage<T> {
   /// The same from the entries that are not zero. Threads share the groups of panels, so that each
   /// has those of its forward pass; where a group is left over they share its inputs, each as many
   /// entries as the others.
-  void sparse_weight_gradients(const Step<T>& step, Share share) {
+  template <class Entries>
+  void sparse_weight_gradients(const Step<T>& step, Share share, const Entries& entries) {
     const std::int64_t group =
         std::clamp<std::int64_t>(panels_ / share.count, 1, kernels_.sparse_panels);
     const std::int64_t groups = (panels_ + group - 1) / group;
-    const kernels::SparseColumns<T> entries = this->sparse->columns();
-    // An input costs as much as an entry or two even if it has none.
-    const auto cost = [&](std::int64_t input) { return entries.begin[input] + input; };
-    const std::int64_t total = cost(inputs_);
-    const auto input_at = [&](std::int64_t wanted) {
-      Range range{0, inputs_};
-      while (range.size() > 0) {
-        const std::int64_t middle = range.begin + range.size() / 2;
-        (cost(middle) < wanted ? range.begin : range.end) =
-            cost(middle) < wanted ? middle + 1 : middle;
-      }
-      return range.begin;
-    };
+    const std::int64_t total = entries.cost();
     const Range mine = share.of(groups * total);
     for (std::int64_t g = mine.begin / total; g * total < mine.end; ++g) {
-      const Range inputs{input_at(mine.begin - g * total), input_at(mine.end - g * total)};
-      sparse_weight_gradients(step, share, {g * group, std::min(panels_, (g + 1) * group)}, inputs);
+      const Range inputs{entries.column_at(mine.begin - g * total),
+                         entries.column_at(mine.end - g * total)};
+      sparse_weight_gradients(step, share, entries, {g * group, std::min(panels_, (g + 1) * group)},
+                              inputs);
     }
   }
 
-  void sparse_weight_gradients(const Step<T>& step, Share share, Range panels, Range inputs) {
+  template <class Entries>
+  void sparse_weight_gradients(const Step<T>& step, Share share, const Entries& entries,
+                               Range panels, Range inputs) {
     const bool all = !step.update || step.update->moves_without_gradient(*weight_);
-    const kernels::SparseColumns<T> entries = this->sparse->columns();
-    const auto empty = [&](std::int64_t input) {
-      return entries.begin[input] == entries.begin[input + 1];
-    };
+    const auto empty = [&](std::int64_t input) { return entries.count(input) == 0; };
     Range run{inputs.begin, inputs.begin};
     while (run.end < inputs.end) {
       run.begin = run.end;
@@ -270,9 +284,15 @@ class DenseStage final : public Stage<T> {
     T* g =
         step.gradients ? step.gradients + weight_->offset + place(panels.begin) : scratch_of(share);
     const std::int64_t g_stride = step.gradients ? panel * inputs_ : panel * Blocking::kShortChunk;
-    kernels_.sparse_gradient({weight_->shape, panels.begin, panels.end, inputs.begin, inputs.end,
-                              this->sparse->columns(), this->dy.data, this->dy.stride, g, g_stride,
-                              step.upcoming});
+    if (this->marks) {
+      kernels_.marked_gradient({weight_->shape, panels.begin, panels.end, inputs.begin, inputs.end,
+                                step.rows, this->x.data, this->x.stride, this->marks->columns(),
+                                this->dy.data, this->dy.stride, g, g_stride, step.upcoming});
+    } else {
+      kernels_.sparse_gradient({weight_->shape, panels.begin, panels.end, inputs.begin, inputs.end,
+                                this->sparse->columns(), this->dy.data, this->dy.stride, g,
+                                g_stride, step.upcoming});
+    }
     if (!step.update) return;
     for (std::int64_t p = panels.begin; p < panels.end; ++p)
       step.update->apply(*weight_, place(p), g + (p - panels.begin) * g_stride,

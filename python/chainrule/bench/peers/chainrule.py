@@ -15,12 +15,13 @@ from chainrule.bench.workloads import (
     CategoricalTraining,
     Inference,
     ManyNetworks,
+    MnistTraining,
     Network,
     SparseTraining,
     Training,
     Workload,
 )
-from chainrule.layers import Dense, Input, Layer
+from chainrule.layers import Dense, Input, Layer, Rescaling
 from chainrule.optimizers import Optimizer
 from chainrule.sequential import Sequential
 
@@ -30,7 +31,14 @@ class Chainrule(Library):
 
     name = "chainrule"
     packages = ("chainrule",)
-    workloads = (Training, ManyNetworks, Inference, SparseTraining, CategoricalTraining)
+    workloads = (
+        Training,
+        MnistTraining,
+        ManyNetworks,
+        Inference,
+        SparseTraining,
+        CategoricalTraining,
+    )
     held_to: ClassVar[HeldTo] = {"avx2": {"CHAINRULE_ISA": "avx2"}}
 
     def takes(self, workload: Workload) -> bool:
@@ -54,10 +62,10 @@ class Chainrule(Library):
         return Predictor(work.batches(), partial(network(work.network, weights).predict, out=out))
 
 
-def network(shape: Network, weights: Weights) -> Sequential:
-    """Return a network of some weights."""
+def network(shape: Network, weights: Weights, *front: Layer) -> Sequential:
+    """Return a network of some weights, behind some layers without any."""
     *hidden, last = shape.sizes[1:]
-    layers: list[Layer | Input] = [Input(shape.sizes[0])]
+    layers: list[Layer | Input] = [Input(shape.sizes[0]), *front]
     layers += [Dense(units, activation="relu") for units in hidden]
     layers.append(Dense(last))
     net = Sequential(layers, seed=0, dtype=shape.dtype)
@@ -66,10 +74,16 @@ def network(shape: Network, weights: Weights) -> Sequential:
 
 
 class _ChainruleTrainer:
-    """Multiplies the zeros of a table too, as the other libraries do."""
+    """Leaves out zeros only where the work is about them: other libraries multiply them."""
 
     def __init__(self, work: Training, data: Data, weights: Weights, threads: int) -> None:
-        self._net = network(work.network, weights)
+        x, y = data
+        front = []
+        if isinstance(work, MnistTraining):
+            x, front = work.pixels(), [Rescaling(1 / 255)]
+        elif isinstance(work, CategoricalTraining):
+            x = work.one_hot(x)
+        self._net = network(work.network, weights, *front)
         self._net.compile(
             loss=work.loss,
             optimizer=Optimizer.from_config(
@@ -77,10 +91,10 @@ class _ChainruleTrainer:
             ),
             metrics=[],
         )
-        x, y = data
-        self._data = (work.one_hot(x) if isinstance(work, CategoricalTraining) else x), y
+        self._data = x, y
         self._batch_size = work.batch_size
         self._threads = threads
+        self._input_sparsity = "dense" if type(work) is Training else "auto"
 
     def train(self, epochs: int, *, shuffle: bool) -> None:
         self._net.fit(
@@ -90,7 +104,7 @@ class _ChainruleTrainer:
             shuffle=shuffle,
             verbose=0,
             num_threads=self._threads,
-            input_sparsity="dense",
+            input_sparsity=self._input_sparsity,
         )
 
     def weights(self) -> list[NDArray[Any]]:

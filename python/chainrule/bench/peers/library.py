@@ -14,7 +14,13 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.bench.workloads import Inference, ManyNetworks, Training, Workload
+from chainrule.bench.workloads import (
+    Inference,
+    ManyNetworks,
+    MnistTraining,
+    Training,
+    Workload,
+)
 
 Weights = Sequence[NDArray[Any]]
 Data = tuple[NDArray[Any], NDArray[Any]]
@@ -83,7 +89,7 @@ class Library(ABC):
 
     name: ClassVar[str]
     packages: ClassVar[tuple[str, ...]]
-    workloads: ClassVar[tuple[type, ...]] = (Training, ManyNetworks, Inference)
+    workloads: ClassVar[tuple[type, ...]] = (Training, MnistTraining, ManyNetworks, Inference)
     starts_slowly: ClassVar[bool] = False
     held_to: ClassVar[HeldTo] = {}
 

@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.bench.peers.library import Data, HeldTo, Library, Predictor, Weights
-from chainrule.bench.workloads import Inference, ManyNetworks, SparseTraining, Training
+from chainrule.bench.workloads import (
+    Inference,
+    ManyNetworks,
+    MnistTraining,
+    SparseTraining,
+    Training,
+)
 
 _LEAST_SOFTMAX = 3
 _IMPOSSIBLE = -1e9
@@ -21,7 +27,7 @@ class ScikitLearn(Library):
 
     name = "scikit-learn"
     packages = ("sklearn",)
-    workloads = (Training, ManyNetworks, Inference, SparseTraining)
+    workloads = (Training, MnistTraining, ManyNetworks, Inference, SparseTraining)
     held_to: ClassVar[HeldTo] = {"avx2": {"OPENBLAS_CORETYPE": "Haswell"}}
 
     def trainer(

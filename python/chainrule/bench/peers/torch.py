@@ -17,6 +17,7 @@ from chainrule.bench.workloads import (
     CategoricalTraining,
     Inference,
     ManyNetworks,
+    MnistTraining,
     Network,
     SparseTraining,
     Training,
@@ -37,6 +38,7 @@ class Torch(Library):
     }
     workloads: ClassVar[tuple[type, ...]] = (
         Training,
+        MnistTraining,
         ManyNetworks,
         Inference,
         SparseTraining,
@@ -68,7 +70,7 @@ class CompiledTorch(Torch):
 
     name = "torch.compile"
     # Each network is compiled for many seconds, which is not how one trains many small ones.
-    workloads = (Training, Inference)
+    workloads = (Training, MnistTraining, Inference)
     starts_slowly = True
     held_to: ClassVar[HeldTo] = {}
     compiles = True

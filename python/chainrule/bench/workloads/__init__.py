@@ -6,6 +6,7 @@ from __future__ import annotations
 from chainrule.bench.workloads.categorical_training import CategoricalTraining
 from chainrule.bench.workloads.inference import Inference
 from chainrule.bench.workloads.many_networks import ManyNetworks
+from chainrule.bench.workloads.mnist_training import MnistTraining
 from chainrule.bench.workloads.network import DIGITS_DENSITY, Network
 from chainrule.bench.workloads.sparse_training import SparseTraining
 from chainrule.bench.workloads.training import Training
@@ -18,6 +19,7 @@ __all__ = [
     "CategoricalTraining",
     "Inference",
     "ManyNetworks",
+    "MnistTraining",
     "Network",
     "SparseTraining",
     "Training",
@@ -68,6 +70,9 @@ WORKLOADS: tuple[Workload, ...] = (
 
 _CLICKS = Network((100_000, 256, 128, 1))
 SPARSE: tuple[Workload, ...] = (
+    MnistTraining(Network((784, 128, 10)), 64, "sgd", 0.1, rows=60_000),
+    MnistTraining(Network((784, 512, 512, 10)), 128, "adam", 1e-3, rows=12_800),
+    MnistTraining(_DEEP, 256, "adam", 1e-3, rows=12_800),
     SparseTraining(Network((20_000, 128, 2)), 128, "adam", 1e-3, rows=100_000),
     CategoricalTraining(
         _CLICKS, 1024, "lazy_adam", 1e-3, rows=1_000_000, loss="binary_cross_entropy"

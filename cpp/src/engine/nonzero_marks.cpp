@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/nonzero_marks.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace chainrule::engine {
+
+using kernels::kMarksOfWord;
+using kernels::words_of_marks;
+
+template <class T>
+NonzeroMarks<T>::NonzeroMarks(const kernels::KernelTable<T>& kernels, std::int64_t batch_size,
+                              std::int64_t columns, bool by_column)
+    : kernels_(kernels),
+      columns_(columns),
+      words_(words_of_marks(columns)),
+      by_row_(batch_size * words_),
+      by_column_(by_column ? words_of_marks(batch_size) * columns : 0),
+      counts_(by_column ? columns : 0) {}
+
+template <class T>
+void NonzeroMarks<T>::take(std::int64_t row, const T* x) {
+  kernels_.mark(x, columns_, by_row_.data() + row * words_);
+}
+
+template <class T>
+void NonzeroMarks<T>::turn(std::int64_t rows, Share share) {
+  const std::int64_t row_words = words_of_marks(rows);
+  const Range mine = share.of(words_);
+  for (std::int64_t word = mine.begin; word < mine.end; ++word) {
+    const std::int64_t first = word * kMarksOfWord;
+    const std::int64_t size = std::min<std::int64_t>(kMarksOfWord, columns_ - first);
+    std::fill_n(counts_.data() + first, size, 0);
+    for (std::int64_t row_word = 0; row_word < row_words; ++row_word) {
+      const std::int64_t row = row_word * kMarksOfWord;
+      kernels_.turn_marks({by_row_.data() + row * words_ + word, words_,
+                           std::min<std::int64_t>(kMarksOfWord, rows - row),
+                           by_column_.data() + first * row_words + row_word, row_words, size,
+                           counts_.data() + first});
+    }
+  }
+}
+
+template <class T>
+std::int64_t NonzeroMarks<T>::cost() const {
+  return std::accumulate(counts_.data(), counts_.data() + columns_, columns_);
+}
+
+template <class T>
+std::int64_t NonzeroMarks<T>::column_at(std::int64_t cost) const {
+  std::int64_t column = 0;
+  for (std::int64_t before = 0; before < cost && column < columns_; ++column)
+    before += count(column) + 1;
+  return column;
+}
+
+template class NonzeroMarks<float>;
+template class NonzeroMarks<double>;
+
+}  // namespace chainrule::engine

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "engine/buffer.hpp"
+#include "engine/stage.hpp"
+#include "kernels/table.hpp"
+
+namespace chainrule::engine {
+
+/// Which entries of a table's batch are not zero, a bit each: by row for the forward pass and by
+/// column for the gradient of a first layer's weights. The values stay in the table.
+template <class T>
+class NonzeroMarks {
+ public:
+  /// `by_column` unless nobody will ask for columns.
+  NonzeroMarks(const kernels::KernelTable<T>& kernels, std::int64_t batch_size,
+               std::int64_t columns, bool by_column);
+
+  /// Marks a row, by the thread that owns it.
+  void take(std::int64_t row, const T* x);
+  /// Turns a thread's share of the columns, when all rows of the batch have been taken.
+  void turn(std::int64_t rows, Share share);
+
+  const std::uint64_t* rows() const { return by_row_.data(); }
+  /// When all threads have turned.
+  const std::uint64_t* columns() const { return by_column_.data(); }
+  /// How many marks column j has; when all threads have turned.
+  std::int64_t count(std::int64_t j) const { return counts_.data()[j]; }
+  /// Of all columns: an empty one costs as much as an entry.
+  std::int64_t cost() const;
+  /// The first column before which others cost so much.
+  std::int64_t column_at(std::int64_t cost) const;
+
+ private:
+  const kernels::KernelTable<T>& kernels_;
+  std::int64_t columns_;
+  std::int64_t words_;  // of a row
+  Buffer<std::uint64_t> by_row_;
+  Buffer<std::uint64_t> by_column_;
+  Buffer<std::int64_t> counts_;  // by column
+};
+
+}  // namespace chainrule::engine
