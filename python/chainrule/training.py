@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from chainrule.losses import Loss
     from chainrule.optimizers import Optimizer
     from chainrule.sequential import Sequential
+    from chainrule.trainable import Trainable
 
 _DEFAULT_METRICS = {"cross_entropy": ["accuracy"], "binary_cross_entropy": ["accuracy"]}
-_EVALUATE_ROWS = 256
+INFERENCE_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def check_monitor(optimizer: Optimizer, measured: list[Metric], *, validated: bo
 
 
 def step_rates(
-    net: Sequential, optimizer: Optimizer, count: int, steps_per_epoch: int
+    net: Trainable, optimizer: Optimizer, count: int, steps_per_epoch: int
 ) -> NDArray[np.float64]:
     """Return the learning rates of the next `count` steps."""
     schedule = optimizer.schedule
@@ -104,7 +105,7 @@ def step_rates(
 
 
 def evaluate(
-    net: Sequential,
+    net: Trainable,
     data: Examples,
     loss: Loss,
     metrics: list[Metric],
@@ -138,7 +139,7 @@ def _measure(
     return {m.name: m(data.y, predictions, data.sample_weight) for m in metrics}
 
 
-def progress(net: Sequential, data: Examples, plan: FitPlan) -> Progress:
+def progress(net: Trainable, data: Examples, plan: FitPlan) -> Progress:
     """Return what shows the progress of the epochs to come."""
     batches = -(-len(data.x) // plan.batch_size)
     return make_progress(plan.verbose, net._need_core().epochs + plan.epochs, batches)
@@ -246,16 +247,16 @@ class _Epoch:
         )
 
 
-def _validate(net: Sequential, validation: Examples, plan: FitPlan) -> dict[str, Any]:
+def _validate(net: Trainable, validation: Examples, plan: FitPlan) -> dict[str, Any]:
     assert net.loss is not None
     metrics = metrics_for(net.loss, net.outputs, net.metrics, validation.y)
     result = evaluate(
-        net, validation, net.loss, metrics, _EVALUATE_ROWS, plan.num_threads, plan.input_sparsity
+        net, validation, net.loss, metrics, INFERENCE_ROWS, plan.num_threads, plan.input_sparsity
     )
     return {f"val_{name}": value for name, value in result.items()}
 
 
-def _observe_plateau(net: Sequential, logs: dict[str, Any]) -> None:
+def _observe_plateau(net: Trainable, logs: dict[str, Any]) -> None:
     schedule = None if net.optimizer is None else net.optimizer.schedule
     if isinstance(schedule, ReduceOnPlateau):
         schedule.observe(logs)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import sklearn.neural_network
     import torch
 
+    from chainrule.export_c import CExport
     from chainrule.interop.onnx_check import ExportReport
     from chainrule.sequential import Sequential
 
@@ -91,6 +92,61 @@ class Exports:
             difference = self_check(net, content, output, input_dtype or net.dtype, tolerance)
         write_atomically(path, content)
         return ExportReport(Path(path), len(content), difference)
+
+    def export_c(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        name: str = "model",
+        dtype: str = "float32",
+        calibration: object = None,
+        validation_data: Sequence[object] | None = None,
+        test_rows: object = None,
+    ) -> CExport:
+        """Write C99 that predicts without a heap: NAME.h, NAME.c and the self-test NAME_test.c.
+
+        Parameters
+        ----------
+        directory : path-like
+            Where to write; created if missing. Existing files are replaced.
+        name : str, default "model"
+            First part of the names of files, functions and macros.
+        dtype : {"float32", "int8"}, default "float32"
+            Of the dense layers' weights and arithmetic. What lies between them and is no relu, and
+            outputs, are floats in either case.
+        calibration : array_like of shape (rows, inputs), optional
+            Rows from which int8 takes its scales, layer by layer, without the largest and smallest
+            0.01 % of the values; needed for int8.
+        validation_data : (x, y) or (x, y, sample_weight), optional
+            Where to compare loss and metrics before and after.
+        test_rows : array_like of shape (rows, inputs), optional
+            The first 8 become the self-test's vectors. Default: those of `calibration`, else random
+            numbers.
+
+        Returns
+        -------
+        CExport
+            Files, sizes, the largest difference, metrics before and after; prints as a report.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument does not fit or the network has no form in C; the text lists all reasons,
+            and nothing is written.
+        RuntimeError
+            If the number of inputs is not known yet.
+        """
+        from chainrule.export_c import export
+
+        return export(
+            cast("Sequential", self),
+            directory,
+            name=name,
+            dtype=dtype,
+            calibration=calibration,
+            validation_data=validation_data,
+            test_rows=test_rows,
+        )
 
     def to_torch(self) -> torch.nn.Sequential:
         """Return a `torch.nn.Sequential` with copies of the weights, in evaluation mode.

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stack of layers that is trained and measured: loss, optimizer, metrics and history."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from chainrule import _core, losses, metrics, optimizers, training
+from chainrule.arguments import positive_integer, sparsity_name, thread_count
+from chainrule.examples import prepare, prepare_validation, split_validation
+from chainrule.history import History
+from chainrule.layers import Input, Layer, Normalization
+from chainrule.stack import Stack
+
+if TYPE_CHECKING:
+    from chainrule.callbacks import Callback
+    from chainrule.losses import Loss
+    from chainrule.optimizers import Optimizer
+    from chainrule.sequential import Sequential
+
+__all__ = ["Trainable"]
+
+
+class Trainable(Stack):
+    """The part of `Sequential` that knows losses, optimizers and metrics.
+
+    Parameters
+    ----------
+    layers, seed, dtype
+        As for `Sequential`.
+    """
+
+    def __init__(
+        self, layers: Sequence[Layer | Input], seed: int | None = None, dtype: str = "float32"
+    ) -> None:
+        super().__init__(layers, seed, dtype)
+        self.history = History()
+        self.loss: Loss | None = None
+        self.optimizer: Optimizer | None = None
+        self.metrics: list[metrics.Metric] | None = None
+        self._schedule_origin = 0
+        self._training = threading.Lock()
+
+    def compile(
+        self,
+        *,
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer | None = None,
+        metrics: Iterable[str | metrics.Metric | Callable[..., Any]] | None = None,
+    ) -> None:
+        """Give once what `fit`, `train_on_batch` and `evaluate` otherwise take each time.
+
+        Parameters
+        ----------
+        loss, optimizer, metrics
+            As in `fit`; what is None stays as it is.
+        """
+        if loss is not None:
+            self.loss = losses.get(loss)
+        if optimizer is not None:
+            self._use_optimizer(optimizers.get(optimizer))
+        if metrics is not None:
+            self.metrics = training.resolve_metrics(metrics)
+
+    def fit(
+        self,
+        x: object,
+        y: object,
+        *,
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer | None = None,
+        epochs: int = 1,
+        batch_size: int = 32,
+        validation_data: Sequence[object] | None = None,
+        validation_split: float = 0.0,
+        sample_weight: object = None,
+        class_weight: Mapping[int, float] | Sequence[float] | None = None,
+        shuffle: bool = True,
+        callbacks: Iterable[Callback | Callable[[int, Mapping[str, Any]], object]] = (),
+        metrics: Iterable[str | metrics.Metric | Callable[..., Any]] | None = None,
+        verbose: int = 1,
+        num_threads: int | None = None,
+        input_sparsity: str = "auto",
+    ) -> History:
+        """Train; a second call goes on from the present weights and the optimizer's state.
+
+        Parameters
+        ----------
+        x : array_like of shape (rows, inputs)
+            uint8, float32 or float64 are read where they lie, whatever their strides; memory maps,
+            data frames and CPU tensors too. Images (rows, height, width) are flattened. SciPy's
+            sparse matrices are taken too, CSR without a copy; the first layer must then be Dense,
+            or Dense behind a Rescaling without offset.
+        y : array_like
+            Integer labels (rows,) or probability rows (rows, outputs) for cross_entropy, else
+            numbers of shape (rows, outputs) or (rows,).
+        loss : str or Loss, optional
+            Default: the one last used.
+        optimizer : str or Optimizer, optional
+            Default: the one last used, at first ``Adam()``. Its state is kept as long as its kind
+            stays the same; another kind starts afresh.
+        epochs : int, default 1
+            Passes over the data in this call.
+        batch_size : int, default 32
+            Rows per step; the last batch may be shorter.
+        validation_data : (x, y) or (x, y, sample_weight), optional
+            Evaluated after each epoch under names with ``val_`` in front.
+        validation_split : float, default 0
+            Fraction of the rows, the last ones, to hold back for validation.
+        sample_weight : array_like of shape (rows,), optional
+            Weight of each row in the mean loss.
+        class_weight : mapping or sequence, optional
+            Weight of each label: of each class for cross_entropy, of 0 and 1 for a single output.
+        shuffle : bool, default True
+            Visit the rows of each epoch in a new random order.
+        callbacks : iterable of Callback or callable
+            A plain function is called as ``f(epoch, logs)`` at the end of each epoch.
+        metrics : iterable of str, Metric or callable, optional
+            Default: accuracy for the cross-entropy losses, else none. Those of training are taken
+            from the outputs as the epoch saw them, before each update.
+        verbose : {0, 1, 2}, default 1
+            Nothing; a progress bar where there is a terminal, else lines; lines.
+        num_threads : int, optional
+            Default: `default_num_threads()`. It never changes a result.
+        input_sparsity : {"auto", "dense", "sparse"}, default "auto"
+            Whether a first dense layer leaves out zeros of `x`. It never changes a result; "auto"
+            looks at a sample of the rows and takes what should be faster.
+
+        Returns
+        -------
+        History
+            A list per metric over all epochs so far; also kept as ``self.history``. After Ctrl-C
+            it ends with the last whole epoch and its ``interrupted`` is True.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument does not fit; the network has not changed.
+        DivergenceError
+            If the loss becomes NaN or infinite; the network is as the epoch found it.
+        RuntimeError
+            If the network is being trained already, by another thread or by the caller of a
+            callback.
+        """
+        loss = self._chosen_loss(loss)
+        optimizer = optimizers.get(optimizer if optimizer is not None else self.optimizer or "adam")
+        plan = training.FitPlan(
+            epochs=positive_integer("epochs", epochs),
+            batch_size=positive_integer("batch_size", batch_size),
+            shuffle=training.boolean("shuffle", shuffle),
+            verbose=verbose,
+            num_threads=thread_count(num_threads),
+            input_sparsity=sparsity_name(input_sparsity),
+            callbacks=training.resolve_callbacks(callbacks),
+        )
+        chosen = self.metrics if metrics is None else training.resolve_metrics(metrics)
+        with self._sole_training():
+            with self._kept_unbuilt_on_error():
+                data = prepare(self, x, y, loss, sample_weight, class_weight)
+                data, validation = split_validation(data, validation_split)
+                if validation_data is not None:
+                    if validation is not None:
+                        raise ValueError("give validation_data or validation_split, not both")
+                    validation = prepare_validation(self, validation_data, loss, class_weight)
+                measured = training.metrics_for(loss, self.outputs, chosen, data.y)
+                training.check_monitor(optimizer, measured, validated=validation is not None)
+                progress = training.progress(self, data, plan)
+            self.loss = loss
+            self.metrics = chosen
+            self._use_optimizer(optimizer)
+            if not self._adapted and any(isinstance(layer, Normalization) for layer in self.layers):
+                self.adapt(data.x)
+            # What callbacks get.
+            whole = cast("Sequential", self)
+            return training.fit(whole, data, validation, plan, progress)
+
+    def train_on_batch(
+        self,
+        x: object,
+        y: object,
+        *,
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer | None = None,
+        sample_weight: object = None,
+        class_weight: Mapping[int, float] | Sequence[float] | None = None,
+        num_threads: int | None = None,
+        input_sparsity: str = "auto",
+    ) -> dict[str, float]:
+        """Take one optimizer step on these rows.
+
+        Parameters
+        ----------
+        x, y, loss, optimizer, sample_weight, class_weight, num_threads, input_sparsity
+            As in `fit`.
+
+        Returns
+        -------
+        dict of str to float
+            ``{"loss": mean loss before the step}``.
+        """
+        loss = self._chosen_loss(loss)
+        optimizer = optimizers.get(optimizer if optimizer is not None else self.optimizer or "adam")
+        threads = thread_count(num_threads)
+        path = sparsity_name(input_sparsity)
+        with self._sole_training():
+            with self._kept_unbuilt_on_error():
+                data = prepare(self, x, y, loss, sample_weight, class_weight)
+            self.loss = loss
+            self._use_optimizer(optimizer)
+            result = self._need_core().run_epoch(
+                data.x,
+                data.y,
+                loss._core,
+                optimizer._core,
+                batch_size=len(data.x),
+                shuffle=False,
+                whole_epoch=False,
+                learning_rates=training.step_rates(self, optimizer, 1, 1),
+                sample_weight=data.sample_weight,
+                class_weight=data.class_weight,
+                num_threads=threads,
+                input_sparsity=path,
+            )
+        return {"loss": result.loss}
+
+    def evaluate(
+        self,
+        x: object,
+        y: object,
+        *,
+        loss: str | Loss | None = None,
+        metrics: Iterable[str | metrics.Metric | Callable[..., Any]] | None = None,
+        sample_weight: object = None,
+        class_weight: Mapping[int, float] | Sequence[float] | None = None,
+        batch_size: int = training.INFERENCE_ROWS,
+        num_threads: int | None = None,
+        input_sparsity: str = "auto",
+    ) -> dict[str, Any]:
+        """Return the mean loss and the metrics on data, in inference mode.
+
+        Parameters
+        ----------
+        x, y, loss, metrics, sample_weight, class_weight, num_threads, input_sparsity
+            As in `fit`.
+        batch_size : int, default 256
+            Rows worked on at a time.
+
+        Returns
+        -------
+        dict
+            ``{"loss": ..., "accuracy": ...}``; a confusion matrix is an array.
+        """
+        loss = self._chosen_loss(loss)
+        chosen = self.metrics if metrics is None else training.resolve_metrics(metrics)
+        rows = positive_integer("batch_size", batch_size)
+        threads = thread_count(num_threads)
+        path = sparsity_name(input_sparsity)
+        with self._kept_unbuilt_on_error():
+            data = prepare(self, x, y, loss, sample_weight, class_weight)
+        measured = training.metrics_for(loss, self.outputs, chosen, data.y)
+        return training.evaluate(self, data, loss, measured, rows, threads, path)
+
+    def _step(self, optimizer: _core.Optimizer, learning_rate: float) -> None:
+        """One optimizer step from the last gradients; `Optimizer.step` calls it."""
+        self._need_core().step(optimizer, learning_rate)
+        # The optimizer that owns the state has to be known, or a model file could not keep it.
+        if not self._goes_on_from_state():
+            self._use_optimizer(optimizers.get(optimizer.config))
+
+    def _chosen_loss(self, given: str | Loss | None) -> Loss:
+        if given is not None:
+            return losses.get(given)
+        if self.loss is None:
+            raise ValueError('the network has no loss yet: give one, such as loss="cross_entropy"')
+        return self.loss
+
+    @contextmanager
+    def _sole_training(self) -> Iterator[None]:
+        if not self._training.acquire(blocking=False):
+            raise RuntimeError(
+                "the network is being trained already; copy.deepcopy gives one to train beside it"
+            )
+        try:
+            yield
+        finally:
+            self._training.release()
+
+    def _goes_on_from_state(self) -> bool:
+        """Whether the optimizer at hand would go on from the optimizer state that there is."""
+        core, optimizer = self._need_core(), self.optimizer
+        return (
+            optimizer is not None
+            and optimizer.kind == core.optimizer_kind
+            and optimizer._core.slots() == core.optimizer_slots
+        )
+
+    def _use_optimizer(self, optimizer: Optimizer) -> None:
+        # A new schedule counts its steps from here; the same one goes on.
+        before = None if self.optimizer is None else self.optimizer.schedule
+        if self._core is not None and optimizer.schedule != before:
+            self._schedule_origin = self._core.total_steps
+        self.optimizer = optimizer
