@@ -189,22 +189,22 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     network.add_argument(
         "--layers",
         type=values.layer_sizes,
-        default=(256, 128),
+        default="256,128",
         metavar="UNITS",
-        help="Units of the hidden layers, such as 512,256, or none. Default: 256,128.",
+        help="Units of the hidden layers, such as 512,256, or none. Default: %(default)s.",
     )
     network.add_argument(
         "--activation",
         default="relu",
         metavar="NAME",
-        help="Activation of the hidden layers, such as gelu or tanh. Default: relu.",
+        help="Activation of the hidden layers, such as gelu or tanh. Default: %(default)s.",
     )
     network.add_argument(
         "--dropout",
         type=values.fraction,
         default=0.0,
         metavar="RATE",
-        help="Share of each hidden layer's outputs to drop while training. Default: 0.",
+        help="Share of each hidden layer's outputs to drop while training. Default: %(default)s.",
     )
     training = parser.add_argument_group("training")
     training.add_argument(
@@ -216,7 +216,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "--optimizer",
         default="adam",
         metavar="NAME",
-        help="Such as sgd, adamw or rmsprop. Default: adam.",
+        help="Such as sgd, adamw or rmsprop. Default: %(default)s.",
     )
     training.add_argument(
         "--learning-rate",
@@ -228,7 +228,8 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "--schedule",
         choices=("cosine", "constant"),
         default="cosine",
-        help="Whether the learning rate falls to 0 along half a cosine or stays. Default: cosine.",
+        help="Whether the learning rate falls to 0 along half a cosine or stays. "
+        "Default: %(default)s.",
     )
     training.add_argument(
         "--epochs",
@@ -241,21 +242,22 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         type=values.positive_integer,
         default=32,
         metavar="ROWS",
-        help="Rows of one step. Default: 32.",
+        help="Rows of one step. Default: %(default)s.",
     )
     training.add_argument(
         "--validation-split",
         type=values.fraction,
         default=0.0,
         metavar="SHARE",
-        help="Share of the training rows to measure after each epoch instead. Default: 0.",
+        help="Share of the training rows to measure after each epoch instead. "
+        "Default: %(default)s.",
     )
     training.add_argument(
         "--seed",
         type=values.seed,
         default=0,
         metavar="N",
-        help="Decides initial weights, order of rows and dropout. Default: 0.",
+        help="Decides initial weights, order of rows and dropout. Default: %(default)s.",
     )
     _add_threads(training)
     output = parser.add_argument_group("output")
@@ -308,7 +310,7 @@ def _add_export_c(parser: argparse.ArgumentParser) -> None:
         "--dtype",
         choices=("float", "int8"),
         default="float",
-        help="Of weights and arithmetic; int8 needs --data. Default: float.",
+        help="Of weights and arithmetic; int8 needs --data. Default: %(default)s.",
     )
     parser.add_argument(
         "--name", metavar="NAME", help="C identifier. Default: the model file's name."
@@ -330,14 +332,14 @@ def _add_export_onnx(parser: argparse.ArgumentParser) -> None:
         type=values.positive_integer,
         default=17,
         metavar="N",
-        help="Version of the operators, 13 to 23. Default: 17.",
+        help="Version of the operators, 13 to 23. Default: %(default)s.",
     )
     parser.add_argument(
         "--output",
         choices=("raw", "probabilities"),
         default="raw",
         help="What the file computes: raw outputs, or probabilities by the loss's link. "
-        "Default: raw.",
+        "Default: %(default)s.",
     )
     parser.add_argument(
         "--input-dtype",
@@ -384,7 +386,7 @@ def _add_data(
         default=default,
         required=required and default is None,
         metavar="DATA",
-        help=_DATA_HELP + more + (f" Default: {default}." if default else ""),
+        help=_DATA_HELP + more + (" Default: %(default)s." if default else ""),
     )
     data.add_argument(
         "--label",
@@ -400,7 +402,7 @@ def _add_header(parser: Any) -> None:
         "--header",
         choices=("auto", "yes", "no"),
         default="auto",
-        help="Whether a CSV file's first line holds names. Default: auto, which looks.",
+        help="Whether a CSV file's first line holds names. Default: %(default)s, which looks.",
     )
 
 

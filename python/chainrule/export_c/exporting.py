@@ -84,11 +84,11 @@ def export(
     net: Sequential,
     directory: str | os.PathLike[str],
     *,
-    name: str = "model",
-    dtype: str = "float32",
-    calibration: object = None,
-    validation_data: Sequence[object] | None = None,
-    test_rows: object = None,
+    name: str,
+    dtype: str,
+    calibration: object,
+    validation_data: Sequence[object] | None,
+    test_rows: object,
 ) -> CExport:
     """Write a network as C; see `Sequential.export_c`."""
     check_name(name)
