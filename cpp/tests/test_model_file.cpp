@@ -5,57 +5,22 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <limits>
-#include <random>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "chainrule/error.hpp"
 #include "chainrule/model_file.hpp"
+#include "chainrule/trainer.hpp"
+#include "golden.hpp"
 #include "networks.hpp"
 
 namespace {
 
 using namespace chainrule;
 using namespace chainrule::testing;
-
-std::string content_of(const std::string& path) {
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
-
-std::string golden(const std::string& name) {
-  return content_of(std::string(CHAINRULE_GOLDEN) + "/" + name);
-}
-
-/// The numbers of a NumPy file, which follow its header.
-template <class T>
-std::vector<T> numpy_values(const std::string& name) {
-  const std::string content = golden(name);
-  const std::size_t begin = 10 + static_cast<unsigned char>(content.at(8)) +
-                            256 * static_cast<std::size_t>(static_cast<unsigned char>(content[9]));
-  std::vector<T> values((content.size() - begin) / sizeof(T));
-  std::memcpy(values.data(), content.data() + begin, values.size() * sizeof(T));
-  return values;
-}
-
-/// The data that the golden files were trained on, simple enough for any language.
-struct GoldenData {
-  static constexpr int64_t rows = 30, inputs = 6;
-
-  GoldenData() {
-    for (int64_t i = 0; i < rows; ++i) {
-      labels.push_back(i % 3);
-      for (int64_t j = 0; j < inputs; ++j)
-        x.push_back(static_cast<double>((7 * i + 3 * j) % 11 - 5) / 8);
-    }
-  }
-
-  std::vector<double> x;
-  std::vector<int64_t> labels;
-};
 
 /// One epoch as Sequential.fit runs it, in batches of 8.
 void go_on(Model<float>& model) {
@@ -73,24 +38,6 @@ void go_on(Model<float>& model) {
   model.network->run_epoch(view(data.x.data(), data.rows, data.inputs), y, *training.loss,
                            *training.optimizer, o);
 }
-
-/// The description without the version of the library that wrote it, and the tensors.
-std::string without_version(const std::string& content) {
-  const std::string description = read_model_description(content);
-  const std::size_t begin = description.find("\"network\"");
-  uint64_t length = 0;
-  std::memcpy(&length, content.data(), sizeof length);
-  return description.substr(begin) + content.substr(8 + length);
-}
-
-struct TemporaryFile {
-  TemporaryFile()
-      : path((std::filesystem::temp_directory_path() /
-              ("chainrule-model-" + std::to_string(std::random_device{}())))
-                 .string()) {}
-  ~TemporaryFile() { std::filesystem::remove(path); }
-  std::string path;
-};
 
 template <class T>
 Network<T> small(uint64_t seed = 3) {
@@ -149,6 +96,45 @@ TEST_CASE("a training that Python began goes on to the same bits") {
   CHECK_FALSE(Snapshot<float>(*model.network) == Snapshot<float>(*expected.network));
   go_on(model);
   CHECK(Snapshot<float>(*model.network) == Snapshot<float>(*expected.network));
+}
+
+TEST_CASE("a trainer goes on from a file, and its training is saved, to the same bits") {
+  Model<float> model = read_model(golden("format_1_paused.safetensors"));
+  const std::shared_ptr<Network<float>> network = std::move(model.network);
+  Trainer<float> trainer = resume_training(network, model.training);
+  const GoldenData data;
+  FitOptions o;
+  o.batch_size = 8;
+  trainer.fit(view(data.x, GoldenData::inputs), labels(data.labels), o);
+  CHECK(without_version(model_bytes(*network, training_state(trainer, model.training))) ==
+        without_version(golden("format_1_cpp.safetensors")));
+}
+
+TEST_CASE("a trainer goes on with the memory of a plateau, and only with what it can watch") {
+  const auto network = std::make_shared<Network<float>>(small<float>());
+  TrainingState training;
+  CHECK_THROWS_WITH_AS(resume_training(network, training), doctest::Contains("no loss"), Error);
+  training.loss = mse();
+  CHECK_THROWS_WITH_AS(resume_training(network, training), doctest::Contains("no optimizer"),
+                       Error);
+  training.optimizer = optimizer(Optimizer::Kind::sgd, 0.5);
+  training.schedule = Schedule::defaults(Schedule::Kind::reduce_on_plateau);
+  training.plateau = Plateau(*training.schedule);
+  training.plateau->rate = 0.125;
+  training.plateau->bad_epochs = 2;
+  Trainer<float> trainer = resume_training(network, training);
+  const std::vector<double> x(8), y(4);
+  const auto reports = trainer.fit(view(x, 4), targets(view(y, 2)));
+  CHECK(reports.at(0).learning_rate == 0.125);
+  const TrainingState after = training_state(trainer, training);
+  REQUIRE(after.plateau);
+  CHECK(after.plateau->best == reports[0].loss);
+  CHECK(after.plateau->bad_epochs == 0);
+  training.mode = "max";
+  CHECK_THROWS_WITH_AS(resume_training(network, training), doctest::Contains("max of val_loss"),
+                       Error);
+  Trainer<float> plain(network, mse(), *training.optimizer);
+  CHECK_THROWS_AS(plain.set_plateau(*training.plateau), Error);
 }
 
 TEST_CASE_TEMPLATE("a network comes back with its optimizer's memory", T, float, double) {

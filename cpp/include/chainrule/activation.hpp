@@ -5,11 +5,12 @@
 #include <vector>
 
 #include "chainrule/config.hpp"
+#include "chainrule/export.h"
 
 namespace chainrule {
 
 /// An elementwise (or, for softmax, row-wise) non-linearity.
-struct Activation {
+struct CHAINRULE_API Activation {
   enum class Kind {
     linear,
     relu,

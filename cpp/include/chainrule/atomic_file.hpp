@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "chainrule/export.h"
+
 namespace chainrule {
 
 /// Writes `content` to a temporary name beside `path`, flushes it to the disk and renames it, so
@@ -11,6 +13,6 @@ namespace chainrule {
 /// its permissions, and a symbolic link stays one. What is no regular file, such as a pipe, is
 /// written in place. `path` is UTF-8 on Windows. Throws FileError when that fails; an existing file
 /// is untouched then.
-void write_atomically(const std::string& path, std::string_view content);
+CHAINRULE_API void write_atomically(const std::string& path, std::string_view content);
 
 }  // namespace chainrule

@@ -3,9 +3,12 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
+
+#include "chainrule/export.h"
 
 namespace chainrule {
 
@@ -37,5 +40,15 @@ struct ConfigEntry {
 inline bool operator==(const Config& left, const Config& right) {
   return left.kind == right.kind && left.options == right.options;
 }
+
+/// A description in the JSON form that model files have, {"kind": "adam", "learning_rate": 0.001},
+/// or the kind's name alone, adam. Throws Error when it is neither.
+CHAINRULE_API Config config_from_json(std::string_view text);
+/// A JSON list of descriptions.
+CHAINRULE_API std::vector<Config> configs_from_json(std::string_view text);
+
+/// The JSON text of a description, or of a list of them.
+CHAINRULE_API std::string to_json(const Config& config);
+CHAINRULE_API std::string to_json(const std::vector<Config>& configs);
 
 }  // namespace chainrule

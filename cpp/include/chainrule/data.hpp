@@ -5,6 +5,8 @@
 #include <span>
 #include <string_view>
 
+#include "chainrule/export.h"
+
 namespace chainrule {
 
 enum class DataType { uint8, float32, float64 };
@@ -47,22 +49,22 @@ inline std::int64_t offset_at(const RowsView& x, std::int64_t i) {
 }
 
 /// Throws Error naming the first row of compressed rows with offsets or indices out of range.
-void check_compressed(const RowsView& x, const char* name);
+CHAINRULE_API void check_compressed(const RowsView& x, const char* name);
 
 /// Whether the indices of each of the checked rows rise: none twice, none out of order.
-bool has_rising_indices(const RowsView& x);
+CHAINRULE_API bool has_rising_indices(const RowsView& x);
 
 /// Adjacent rows of `columns` values; throws Error when `values` is not a whole number of them.
-RowsView view(std::span<const float> values, std::int64_t columns);
-RowsView view(std::span<const double> values, std::int64_t columns);
-RowsView view(std::span<const std::uint8_t> values, std::int64_t columns);
+CHAINRULE_API RowsView view(std::span<const float> values, std::int64_t columns);
+CHAINRULE_API RowsView view(std::span<const double> values, std::int64_t columns);
+CHAINRULE_API RowsView view(std::span<const std::uint8_t> values, std::int64_t columns);
 
 /// Whether a first dense layer leaves out zeros of its input. The results' bits are the same;
 /// `automatic` looks at a sample of the rows and takes what should be faster.
 enum class InputSparsity { automatic, dense, sparse };
 
 /// Of "auto", "dense" or "sparse"; throws Error for another name.
-InputSparsity input_sparsity(std::string_view name);
+CHAINRULE_API InputSparsity input_sparsity(std::string_view name);
 
 /// What each row should give, and how much it counts.
 struct TargetsView {
@@ -76,8 +78,8 @@ struct TargetsView {
 };
 
 /// One class index a row.
-TargetsView labels(std::span<const std::int64_t> classes);
+CHAINRULE_API TargetsView labels(std::span<const std::int64_t> classes);
 /// One row of numbers a row.
-TargetsView targets(const RowsView& values);
+CHAINRULE_API TargetsView targets(const RowsView& values);
 
 }  // namespace chainrule

@@ -6,30 +6,32 @@
 #include <string>
 #include <utility>
 
+#include "chainrule/export.h"
+
 namespace chainrule {
 
 /// Every failure a caller can cause or meet; the text names the argument, what was given and what
 /// was expected.
-class Error : public std::runtime_error {
+class CHAINRULE_API Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
 /// A call that is well formed but comes at the wrong moment, such as `backward` before `forward`.
-class StateError : public Error {
+class CHAINRULE_API StateError : public Error {
  public:
   using Error::Error;
 };
 
 /// A model file that is truncated, altered, of a newer version or no model file at all.
-class ModelFileError : public Error {
+class CHAINRULE_API ModelFileError : public Error {
  public:
   using Error::Error;
 };
 
 /// A file that cannot be opened, read or written: the operating system's error number (errno) and
 /// its text.
-class FileError : public Error {
+class CHAINRULE_API FileError : public Error {
  public:
   FileError(const std::string& path_, int code_);
 
@@ -38,7 +40,7 @@ class FileError : public Error {
 };
 
 /// A training loss or a parameter that became NaN or infinite. Epochs and batches count from 1.
-class DivergenceError : public Error {
+class CHAINRULE_API DivergenceError : public Error {
  public:
   DivergenceError(const std::string& text, std::int64_t epoch_, std::int64_t batch_,
                   std::string layer_, double loss_)

@@ -7,6 +7,7 @@
 
 #include "chainrule/activation.hpp"
 #include "chainrule/config.hpp"
+#include "chainrule/export.h"
 
 namespace chainrule {
 
@@ -21,7 +22,7 @@ namespace chainrule {
 ///                                                              1998
 ///     orthogonal                      gain times a matrix with orthonormal rows or columns,
 ///                                     whichever are fewer, drawn uniformly; Saxe et al., ICLR 2014
-struct Initializer {
+struct CHAINRULE_API Initializer {
   enum class Kind {
     zeros,
     constant,

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "chainrule/config.hpp"
+#include "chainrule/export.h"
 #include "chainrule/initializer.hpp"
 
 namespace chainrule {
@@ -29,7 +30,7 @@ struct ParameterSpec {
 
 /// The plain description of one layer. It holds options, not numbers; the engine turns it into a
 /// stage. A new layer is one class derived from this and one stage registered with the engine.
-class Layer {
+class CHAINRULE_API Layer {
  public:
   using Factory = std::function<std::shared_ptr<const Layer>(const Config&)>;
 

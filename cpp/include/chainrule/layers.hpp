@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "chainrule/activation.hpp"
+#include "chainrule/export.h"
 #include "chainrule/initializer.hpp"
 #include "chainrule/layer.hpp"
 
@@ -14,7 +15,7 @@ namespace chainrule {
 
 /// y = activation(x W + b), W of shape (inputs, units), b of shape (units).
 /// Parameters: weight, bias (if use_bias); the penalties l1 and l2 are on the weight alone.
-class Dense final : public Layer {
+class CHAINRULE_API Dense final : public Layer {
  public:
   std::int64_t units = 0;
   Activation activation;
@@ -38,7 +39,7 @@ class Dense final : public Layer {
 };
 
 /// An activation on its own, for use after a normalisation.
-class ActivationLayer final : public Layer {
+class CHAINRULE_API ActivationLayer final : public Layer {
  public:
   Activation activation;
 
@@ -59,7 +60,7 @@ class ActivationLayer final : public Layer {
 ///
 /// Reference: Srivastava et al., "Dropout: a simple way to prevent neural networks from
 /// overfitting", JMLR 2014.
-class Dropout final : public Layer {
+class CHAINRULE_API Dropout final : public Layer {
  public:
   double rate = 0.5;  // in [0, 1)
 
@@ -80,7 +81,7 @@ class Dropout final : public Layer {
 ///
 /// Reference: Ioffe & Szegedy, "Batch normalization: accelerating deep network training by reducing
 /// internal covariate shift", ICML 2015.
-class BatchNormalization final : public Layer {
+class CHAINRULE_API BatchNormalization final : public Layer {
  public:
   double momentum = 0.9;  // in [0, 1]
   double epsilon = 1e-5;
@@ -99,7 +100,7 @@ class BatchNormalization final : public Layer {
 /// Parameters: gamma (if scale), beta (if center).
 ///
 /// Reference: Ba, Kiros & Hinton, "Layer normalization", arXiv:1607.06450.
-class LayerNormalization final : public Layer {
+class CHAINRULE_API LayerNormalization final : public Layer {
  public:
   double epsilon = 1e-5;
   bool center = true;
@@ -114,7 +115,7 @@ class LayerNormalization final : public Layer {
 };
 
 /// y = x * scale + offset, the same two numbers for every feature.
-class Rescaling final : public Layer {
+class CHAINRULE_API Rescaling final : public Layer {
  public:
   double scale = 1.0;
   double offset = 0.0;
@@ -131,7 +132,7 @@ class Rescaling final : public Layer {
 
 /// y = (x - mean) / sqrt(variance) per feature; mean and variance are parameters that are adapted
 /// to data, not trained.
-class Normalization final : public Layer {
+class CHAINRULE_API Normalization final : public Layer {
  public:
   static Normalization from_config(const Config& config);
 

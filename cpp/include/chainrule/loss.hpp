@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "chainrule/config.hpp"
+#include "chainrule/export.h"
 
 namespace chainrule {
 
@@ -13,7 +14,7 @@ namespace chainrule {
 /// outputs, or for cross_entropy the cross-entropy of the row; the batch's loss is the weighted
 /// mean over rows, sum(w_i loss_i) / sum(w_i), which with all weights 1 is PyTorch's
 /// reduction="mean".
-struct Loss {
+struct CHAINRULE_API Loss {
   enum class Kind {
     mse,                   // (o - t)^2
     mae,                   // |o - t|

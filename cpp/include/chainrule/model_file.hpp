@@ -8,6 +8,7 @@
 #include <string_view>
 #include <variant>
 
+#include "chainrule/export.h"
 #include "chainrule/loss.hpp"
 #include "chainrule/network.hpp"
 #include "chainrule/optimizer.hpp"
@@ -19,6 +20,9 @@
 /// Nothing in a file is executed, and nothing in it is trusted: reading takes at most twice the
 /// file's size of memory and 1 MB, or throws ModelFileError. Paths are UTF-8 on Windows.
 namespace chainrule {
+
+template <class T>
+class Trainer;
 
 /// The format version that is written, and the newest that is read.
 inline constexpr std::int64_t model_format_version = 1;
@@ -56,28 +60,39 @@ using AnyModel = std::variant<Model<float>, Model<double>>;
 /// Throws FileError when the file cannot be read, and ModelFileError when it is truncated, altered,
 /// of a newer version, no model file, or of the other precision than T.
 template <class T = float>
-Model<T> load_model(const std::string& path);
+CHAINRULE_API Model<T> load_model(const std::string& path);
 /// The same of whichever precision the network is.
-AnyModel load_any_model(const std::string& path);
+CHAINRULE_API AnyModel load_any_model(const std::string& path);
 
 /// The same from a file's content in memory.
 template <class T = float>
-Model<T> read_model(std::string_view content);
-AnyModel read_any_model(std::string_view content);
+CHAINRULE_API Model<T> read_model(std::string_view content);
+CHAINRULE_API AnyModel read_any_model(std::string_view content);
 
 /// Writes the old file or the new one at any instant; see write_atomically. Throws FileError when
 /// it cannot be written, StateError when the network is in use by another thread, and Error when
 /// something in `training` does not fit. The optimizer's memory is written when
 /// `training.optimizer` would go on from it.
 template <class T>
-void save_model(const std::string& path, const Network<T>& network,
-                const TrainingState& training = {});
+CHAINRULE_API void save_model(const std::string& path, const Network<T>& network,
+                              const TrainingState& training = {});
 /// The content of that file.
 template <class T>
-std::string model_bytes(const Network<T>& network, const TrainingState& training = {});
+CHAINRULE_API std::string model_bytes(const Network<T>& network,
+                                      const TrainingState& training = {});
+
+/// A trainer that goes on where `training` says that another stopped, in Python or C++. Throws
+/// Error when it names no loss or optimizer, or has a schedule that a Trainer cannot follow.
+template <class T>
+CHAINRULE_API Trainer<T> resume_training(std::shared_ptr<Network<T>> network,
+                                         const TrainingState& training);
+/// What `trainer` needs to go on, for save_model; what only files know is taken from `previous`.
+/// No thread may be training meanwhile.
+template <class T>
+CHAINRULE_API TrainingState training_state(const Trainer<T>& trainer, TrainingState previous = {});
 
 /// The JSON text that describes the network and its training, after all checks that need no network
 /// made; for programs that show what a file holds. Throws ModelFileError.
-std::string read_model_description(std::string_view content);
+CHAINRULE_API std::string read_model_description(std::string_view content);
 
 }  // namespace chainrule

@@ -5,15 +5,18 @@
 #include <string_view>
 #include <vector>
 
+#include "chainrule/export.h"
+
 namespace chainrule {
 
 /// The valid name nearest to `given` by edit distance, ignoring case and the difference between
 /// '-', ' ' and '_'; empty when none is near enough to be meant.
-std::string nearest_name(std::string_view given, const std::vector<std::string>& valid);
+CHAINRULE_API std::string nearest_name(std::string_view given,
+                                       const std::vector<std::string>& valid);
 
 /// The text of the error for a name that is not among `valid`, such as
 /// "unknown activation 'rellu'; did you mean 'relu'? valid: elu, gelu, ...".
-std::string unknown_name(std::string_view what, std::string_view given,
-                         std::vector<std::string> valid);
+CHAINRULE_API std::string unknown_name(std::string_view what, std::string_view given,
+                                       std::vector<std::string> valid);
 
 }  // namespace chainrule

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "chainrule/data.hpp"
+#include "chainrule/export.h"
 #include "chainrule/layer.hpp"
 #include "chainrule/loss.hpp"
 #include "chainrule/optimizer.hpp"
@@ -79,7 +80,7 @@ class Predictor;
 /// description, the seed and the data alone, never on threads, instruction set or, for predictions,
 /// on the other rows of the batch.
 template <class T>
-class Network {
+class CHAINRULE_API Network {
  public:
   /// Throws Error when the layers do not fit each other or there are none.
   Network(std::vector<std::shared_ptr<const Layer>> layers, std::int64_t inputs,
@@ -161,7 +162,7 @@ class Network {
  private:
   template <class>
   friend class Predictor;
-  struct State;
+  struct CHAINRULE_HIDDEN State;
   std::unique_ptr<State> state_;
 };
 
@@ -171,35 +172,36 @@ extern template class Network<double>;
 /// The loss of raw outputs z (rows x columns, row-major) and, if `dz` is given, its gradient with
 /// respect to them.
 template <class T>
-double loss_and_gradient(const Loss& loss, const T* z, std::int64_t rows, std::int64_t columns,
-                         const TargetsView& y, T* dz);
+CHAINRULE_API double loss_and_gradient(const Loss& loss, const T* z, std::int64_t rows,
+                                       std::int64_t columns, const TargetsView& y, T* dz);
 
 /// Applies the loss's link (softmax, sigmoid, exp) to rows of raw outputs in place.
 template <class T>
-void apply_link(const Loss& loss, T* outputs, std::int64_t rows, std::int64_t columns);
+CHAINRULE_API void apply_link(const Loss& loss, T* outputs, std::int64_t rows,
+                              std::int64_t columns);
 
 /// Throws Error naming the first row and column of x that is NaN, infinite, or too large for the
 /// precision.
 template <class T>
-void check_finite(const RowsView& x, const char* name);
+CHAINRULE_API void check_finite(const RowsView& x, const char* name);
 
 /// How many threads a call uses unless told: CHAINRULE_NUM_THREADS, else OpenMP's limit, affinity
 /// and cgroup quota.
-int default_num_threads();
+CHAINRULE_API int default_num_threads();
 
 /// Floating-point operations per second, two a multiply-add, that `num_threads` threads (0:
 /// default) can do at most with the instruction set in use; T is float or double.
 template <class T>
-double fma_peak(double seconds, int num_threads);
+CHAINRULE_API double fma_peak(double seconds, int num_threads);
 
 /// Bytes per second read and written by copies within a working set of so many bytes.
-double copy_rate(std::int64_t bytes, double seconds, int num_threads);
+CHAINRULE_API double copy_rate(std::int64_t bytes, double seconds, int num_threads);
 
 /// Name of the instruction set in use, and of all usable ones, best first.
-std::string instruction_set();
-std::vector<std::string> instruction_sets();
+CHAINRULE_API std::string instruction_set();
+CHAINRULE_API std::vector<std::string> instruction_sets();
 
 /// Where threads come from in this build: "openmp", "stdthread" or "serial".
-std::string thread_backend();
+CHAINRULE_API std::string thread_backend();
 
 }  // namespace chainrule

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "chainrule/config.hpp"
+#include "chainrule/export.h"
 
 namespace chainrule {
 
@@ -17,7 +18,7 @@ namespace chainrule {
 /// rho is RMSprop's `alpha`, initial_accumulator is `initial_accumulator_value`, epsilon is `eps`.
 /// Reference for lion, which torch.optim lacks: Chen et al., "Symbolic discovery of optimization
 /// algorithms", NeurIPS 2023.
-struct Optimizer {
+struct CHAINRULE_API Optimizer {
   enum class Kind { sgd, adagrad, rmsprop, adam, adamw, adadelta, lion };
 
   Kind kind = Kind::sgd;

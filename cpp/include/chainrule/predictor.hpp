@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 
+#include "chainrule/export.h"
 #include "chainrule/loss.hpp"
 
 namespace chainrule {
@@ -30,8 +31,8 @@ class Network;
 /// predictions that use it, and a prediction that begins after `update` has returned uses those
 /// weights or newer ones.
 template <class T>
-class Predictor {
-  struct State;
+class CHAINRULE_API Predictor {
+  struct CHAINRULE_HIDDEN State;
 
  public:
   /// What one thread needs to predict: buffers, and which weights it uses. It keeps what it uses of
@@ -47,7 +48,7 @@ class Predictor {
 
    private:
     friend class Predictor;
-    struct State;
+    struct CHAINRULE_HIDDEN State;
     std::unique_ptr<State> state_;
   };
 

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdint>
 
+#include "chainrule/export.h"
+
 namespace chainrule {
 
 /// What a random stream is for; part of the counter, so that no two uses ever share numbers.
@@ -11,17 +13,17 @@ enum class RandomUse : std::uint32_t { initialization = 1, shuffle = 2, dropout 
 
 /// Philox 4x32-10: four random words as a pure function of a counter and a key.
 /// Reference: Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
-std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
-                                    std::array<std::uint32_t, 2> key);
+CHAINRULE_API std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
+                                                  std::array<std::uint32_t, 2> key);
 
 /// Words 4 * block to 4 * block + 3 of the stream (seed, use, stream), for block < 2^56. The key is
 /// the seed, low word first; the counter is the low word of block, its high word and use (24 and 8
 /// bits), the low and the high word of stream, so that no two streams of a seed share a counter.
-std::array<std::uint32_t, 4> random_block(std::uint64_t seed, RandomUse use, std::uint64_t stream,
-                                          std::uint64_t block);
+CHAINRULE_API std::array<std::uint32_t, 4> random_block(std::uint64_t seed, RandomUse use,
+                                                        std::uint64_t stream, std::uint64_t block);
 
 /// A stream of random numbers whose n-th word depends on (seed, use, stream, n) alone.
-class RandomStream {
+class CHAINRULE_API RandomStream {
  public:
   RandomStream(std::uint64_t seed, RandomUse use, std::uint64_t stream);
 
@@ -49,6 +51,7 @@ class RandomStream {
 };
 
 /// The permutation of 0..n-1 that epoch `epoch` visits the rows in (Fisher-Yates).
-void shuffled_order(std::int64_t* order, std::int64_t n, std::uint64_t seed, std::uint64_t epoch);
+CHAINRULE_API void shuffled_order(std::int64_t* order, std::int64_t n, std::uint64_t seed,
+                                  std::uint64_t epoch);
 
 }  // namespace chainrule

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "chainrule/config.hpp"
+#include "chainrule/export.h"
 
 namespace chainrule {
 
@@ -30,7 +31,7 @@ namespace chainrule {
 ///
 /// They agree with torch.optim.lr_scheduler's StepLR, ExponentialLR, CosineAnnealingLR,
 /// CosineAnnealingWarmRestarts and OneCycleLR wherever those are defined.
-struct Schedule {
+struct CHAINRULE_API Schedule {
   enum class Kind {
     constant,
     step,
@@ -78,7 +79,7 @@ struct Schedule {
 
 /// The memory of a reduce_on_plateau schedule, PyTorch's ReduceLROnPlateau with mode="min" and
 /// threshold_mode="rel".
-struct Plateau {
+struct CHAINRULE_API Plateau {
   double rate = 0.0;
   double best = std::numeric_limits<double>::infinity();
   std::int64_t bad_epochs = 0;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "chainrule/export.h"
 #include "chainrule/network.hpp"
 #include "chainrule/schedule.hpp"
 
@@ -48,7 +49,7 @@ struct FitOptions {
 /// One thread at a time may use a trainer: a second one gets a StateError and changes nothing.
 /// Different trainers are independent, but for one network's.
 template <class T>
-class Trainer {
+class CHAINRULE_API Trainer {
  public:
   /// For a network that outlives the trainer. Throws Error when an option of the loss, the
   /// optimizer or the schedule is out of its range, or the network has no such outputs as the loss
@@ -86,12 +87,19 @@ class Trainer {
   /// Mean loss over the rows in inference mode. Throws Error for rows that do not fit.
   double evaluate(const RowsView& x, const TargetsView& y, int num_threads = 0);
 
+  /// The schedule of the learning rate, and what it remembers if it is reduce_on_plateau.
+  const std::optional<Schedule>& schedule() const;
+  const std::optional<Plateau>& plateau() const;
+  /// Takes the place of what a reduce_on_plateau schedule remembers, for a run that goes on from a
+  /// file; throws Error when there is no such schedule.
+  void set_plateau(const Plateau& plateau);
+
   /// The network's step at which the schedule began, for a run that goes on from a file.
   std::int64_t schedule_origin() const;
   void set_schedule_origin(std::int64_t step);
 
  private:
-  struct State;
+  struct CHAINRULE_HIDDEN State;
   std::unique_ptr<State> state_;
 };
 

@@ -14,12 +14,14 @@
   CHAINRULE_STRINGIZE(CHAINRULE_VERSION_MAJOR) \
   "." CHAINRULE_STRINGIZE(CHAINRULE_VERSION_MINOR) "." CHAINRULE_STRINGIZE(CHAINRULE_VERSION_PATCH)
 
+#include "chainrule/export.h"
+
 #ifdef __cplusplus
 namespace chainrule {
 
 /// Version of the linked library; differs from CHAINRULE_VERSION when header and archive do not
 /// belong together.
-[[nodiscard]] const char* version() noexcept;
+[[nodiscard]] CHAINRULE_API const char* version() noexcept;
 
 }  // namespace chainrule
 #endif

@@ -29,13 +29,13 @@ struct Trainer<T>::State {
     (void)loss.target_columns(network->outputs());
     if (!schedule) return;
     schedule->check();
-    plateau.emplace(*schedule);
+    if (schedule->kind == Schedule::Kind::reduce_on_plateau) plateau.emplace(*schedule);
     origin = network->total_steps();
   }
 
   double rate(std::int64_t step, std::int64_t steps_per_epoch) const {
     if (!schedule) return optimizer.learning_rate;
-    if (schedule->kind == Schedule::Kind::reduce_on_plateau) return plateau->rate;
+    if (plateau) return plateau->rate;
     return schedule->rate(step - origin, steps_per_epoch);
   }
 
@@ -66,7 +66,7 @@ struct Trainer<T>::State {
           network->evaluate(o.validation_x, o.validation_y, loss, kEvaluateRows, o.num_threads,
                             nullptr, o.input_sparsity);
     }
-    if (plateau && schedule->kind == Schedule::Kind::reduce_on_plateau) {
+    if (plateau) {
       const bool validated = !std::isnan(report.validation_loss);
       plateau->observe(*schedule, validated ? report.validation_loss : report.loss);
     }
@@ -159,6 +159,23 @@ template <class T>
 double Trainer<T>::evaluate(const RowsView& x, const TargetsView& y, int num_threads) {
   const InUse guard(state_->busy, kBusy);
   return state_->network->evaluate(x, y, state_->loss, kEvaluateRows, num_threads, nullptr);
+}
+
+template <class T>
+const std::optional<Schedule>& Trainer<T>::schedule() const {
+  return state_->schedule;
+}
+
+template <class T>
+const std::optional<Plateau>& Trainer<T>::plateau() const {
+  return state_->plateau;
+}
+
+template <class T>
+void Trainer<T>::set_plateau(const Plateau& plateau) {
+  const InUse guard(state_->busy, kBusy);
+  if (!state_->plateau) throw Error("the trainer has no reduce_on_plateau schedule");
+  state_->plateau = plateau;
 }
 
 template <class T>

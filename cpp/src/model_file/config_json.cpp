@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model_file/config_json.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -97,3 +98,43 @@ void write_config(JsonWriter& json, const Config& config) {
 }
 
 }  // namespace chainrule::model_file
+
+namespace chainrule {
+namespace {
+
+bool is_name(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  });
+}
+
+}  // namespace
+
+Config config_from_json(std::string_view text) {
+  if (is_name(text)) return Config{std::string(text), {}};
+  return model_file::read_config(model_file::Json::parse(text), "a description");
+}
+
+std::vector<Config> configs_from_json(std::string_view text) {
+  std::vector<Config> configs;
+  model_file::Json::parse(text).for_each_element("the list", [&](const model_file::Json& item) {
+    configs.push_back(model_file::read_config(item, "a description"));
+  });
+  return configs;
+}
+
+std::string to_json(const Config& config) {
+  model_file::JsonWriter json;
+  model_file::write_config(json, config);
+  return json.take();
+}
+
+std::string to_json(const std::vector<Config>& configs) {
+  model_file::JsonWriter json;
+  json.begin_array();
+  for (const Config& config : configs) model_file::write_config(json, config);
+  json.end_array();
+  return json.take();
+}
+
+}  // namespace chainrule

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <memory>
+#include <utility>
+
+#include "chainrule/error.hpp"
+#include "chainrule/model_file.hpp"
+#include "chainrule/trainer.hpp"
+
+namespace chainrule {
+namespace {
+
+/// Throws unless the schedule watches what a Trainer knows.
+void check_watched(const TrainingState& training) {
+  const bool known = training.monitor == "val_loss" || training.monitor == "loss";
+  if (known && training.mode == "min") return;
+  throw Error("the schedule reduce_on_plateau watches the " + training.mode + " of " +
+              training.monitor + "; a trainer watches the min of the loss");
+}
+
+}  // namespace
+
+template <class T>
+Trainer<T> resume_training(std::shared_ptr<Network<T>> network, const TrainingState& training) {
+  if (!training.loss) throw Error("the model names no loss to train for");
+  if (!training.optimizer) throw Error("the model names no optimizer to train by");
+  if (training.plateau) check_watched(training);
+  Trainer<T> trainer(std::move(network), *training.loss, *training.optimizer, training.schedule);
+  if (training.schedule) trainer.set_schedule_origin(training.schedule_origin);
+  if (training.plateau) trainer.set_plateau(*training.plateau);
+  return trainer;
+}
+
+template <class T>
+TrainingState training_state(const Trainer<T>& trainer, TrainingState previous) {
+  previous.loss = trainer.loss();
+  previous.optimizer = trainer.optimizer();
+  previous.schedule = trainer.schedule();
+  previous.plateau = trainer.plateau();
+  previous.schedule_origin = trainer.schedule_origin();
+  return previous;
+}
+
+template Trainer<float> resume_training(std::shared_ptr<Network<float>>, const TrainingState&);
+template Trainer<double> resume_training(std::shared_ptr<Network<double>>, const TrainingState&);
+template TrainingState training_state(const Trainer<float>&, TrainingState);
+template TrainingState training_state(const Trainer<double>&, TrainingState);
+
+}  // namespace chainrule
