@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "c_handles.hpp"
 #include "chainrule/predictor.hpp"
 #include "networks.hpp"
 
@@ -213,6 +214,28 @@ TEST_CASE("a million predictions from four threads neither allocate nor lock") {
   counting = true;
   team.run();
   counting = false;
+  CHECK(allocations.load() == 0);
+  CHECK(locks.load() == 0);
+}
+
+TEST_CASE("predictions through the C interface neither allocate nor lock") {
+  const CNetwork network = c_network();
+  const CPredictor predictor = c_predictor(network);
+  const CScratch scratch = c_scratch(predictor);
+  std::vector<float> in(8, 0.25f), out(4);
+  const auto predict = [&](std::size_t rows) {
+    return chainrule_predictor_predict(predictor.get(), scratch.get(), in.data(), 16 * rows,
+                                       out.data(), 8 * rows);
+  };
+  bool all = predict(1) == CHAINRULE_OK;
+  allocations = locks = 0;
+  counting = true;
+  for (int64_t call = 0; call < kCalls; ++call) all &= predict(1) == CHAINRULE_OK;
+  all &= predict(2) == CHAINRULE_OK;
+  all &= chainrule_predictor_predict_strided(predictor.get(), scratch.get(), in.data(), 1,
+                                             out.data(), 2, 2) == CHAINRULE_OK;
+  counting = false;
+  CHECK(all);
   CHECK(allocations.load() == 0);
   CHECK(locks.load() == 0);
 }

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CHAINRULE_CHAINRULE_H
+#define CHAINRULE_CHAINRULE_H
+
+/* The core for C11 and for every language that can call C.
+ *
+ * Objects are handles: made by the _create functions and by _load, _read and _copy, freed by
+ * _destroy, which takes NULL too. A handle keeps alive what it uses of others, so the order of
+ * destruction is free. NULL, a handle of another kind and, as a rule, a destroyed handle are
+ * errors; destroying a handle that another thread is using is not noticed.
+ *
+ * Every function that can fail returns a chainrule_status. After anything but CHAINRULE_OK nothing
+ * has changed but chainrule_last_error() of the calling thread, and no result has been written. No
+ * exception leaves the library, and none may enter it from a callback.
+ *
+ * Threads: each handle may be used by one thread at a time, but for predictors, which any number
+ * may use at once. A network or trainer that two threads use at once gives one of them
+ * CHAINRULE_ERROR_STATE; a trainer counts as using its network.
+ *
+ * Structures begin with struct_size, which the caller sets to the sizeof of its own header. Later
+ * versions append members only, and a member that is 0 means its default, so a program and a
+ * library of different versions understand each other. What else is unused must be 0:
+ *
+ *     chainrule_fit_options options = {.struct_size = sizeof options, .epochs = 5};
+ *
+ * Text is UTF-8 and ends with a 0 byte. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "chainrule/export.h"
+#include "chainrule/version.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Grows when a program that was compiled with an older header would no longer work. */
+#define CHAINRULE_ABI_VERSION 1
+
+/* CHAINRULE_ABI_VERSION of the library in use. */
+CHAINRULE_API uint32_t chainrule_abi_version(void);
+
+/* Version of the library in use, such as "0.1.0"; static. */
+CHAINRULE_API const char* chainrule_version(void);
+
+typedef int32_t chainrule_status;
+enum {
+  CHAINRULE_OK = 0,
+  CHAINRULE_ERROR_ARGUMENT = 1,   /* an argument does not fit */
+  CHAINRULE_ERROR_STATE = 2,      /* a call at the wrong moment, or from two threads at once */
+  CHAINRULE_ERROR_DIVERGENCE = 3, /* a loss or a parameter became NaN or infinite */
+  CHAINRULE_ERROR_MODEL_FILE = 4, /* no model file, or one that is damaged or of a newer version */
+  CHAINRULE_ERROR_FILE = 5,       /* a file cannot be opened, read or written */
+  CHAINRULE_ERROR_MEMORY = 6,     /* not enough memory */
+  CHAINRULE_ERROR_INTERNAL = 7    /* anything else */
+};
+
+/* What went wrong in this thread's last call that did not return CHAINRULE_OK: which argument, what
+ * was given and what was expected. Never NULL; valid until this thread's next such call. At most
+ * 1023 bytes. */
+CHAINRULE_API const char* chainrule_last_error(void);
+
+/* "CHAINRULE_ERROR_STATE" and so on; static, "unknown status" for any other number. */
+CHAINRULE_API const char* chainrule_status_name(chainrule_status status);
+
+typedef int64_t chainrule_type;
+enum {
+  CHAINRULE_FLOAT32 = 1,
+  CHAINRULE_FLOAT64 = 2,
+  CHAINRULE_UINT8 = 3,
+  CHAINRULE_INT32 = 4, /* of offsets and indices alone */
+  CHAINRULE_INT64 = 5  /* likewise */
+};
+
+/* A table in the caller's memory, read in place during the call and never copied as a whole.
+ *
+ * Compressed sparse rows where `offsets` is given: `data` then holds the `stored` values one behind
+ * the other, those of row i from offsets[i] to before offsets[i + 1], and `indices` their columns,
+ * which rise within a row. */
+typedef struct chainrule_rows {
+  size_t struct_size;
+  const void* data;
+  chainrule_type type; /* FLOAT32, FLOAT64 or UINT8 */
+  int64_t rows;
+  int64_t columns;
+  int64_t row_stride;          /* bytes; 0: rows are adjacent */
+  int64_t column_stride;       /* bytes; 0: values of a row are adjacent */
+  const void* offsets;         /* rows + 1 of them; NULL: not compressed */
+  const void* indices;         /* `stored` of them */
+  chainrule_type offsets_type; /* INT32 or INT64; 0: INT32 */
+  chainrule_type indices_type; /* INT32 or INT64; 0: INT32 */
+  int64_t stored;
+} chainrule_rows;
+
+/* What each row should give: `labels`, or `values` with a row for each, but not both. */
+typedef struct chainrule_targets {
+  size_t struct_size;
+  const int64_t* labels;        /* `rows` class indices, for cross_entropy */
+  const chainrule_rows* values; /* (rows, outputs) */
+  const double* sample_weights; /* `rows` of them, finite and >= 0; NULL: all 1 */
+  const double* class_weights;  /* `classes` of them, finite and >= 0; NULL: all 1 */
+  int64_t classes;
+  int64_t rows;
+} chainrule_targets;
+
+typedef int64_t chainrule_sparsity;
+/* Whether a first dense layer leaves out zeros of its input, which changes no result. */
+enum { CHAINRULE_SPARSITY_AUTO = 0, CHAINRULE_SPARSITY_DENSE = 1, CHAINRULE_SPARSITY_SPARSE = 2 };
+
+/* Layers with their parameters, and the state of their training. */
+typedef struct chainrule_network chainrule_network;
+
+typedef struct chainrule_network_options {
+  size_t struct_size;
+  chainrule_type type; /* of parameters and arithmetic: FLOAT32 or FLOAT64; 0: FLOAT32 */
+  uint64_t seed;       /* decides initial parameters, the order of rows and dropout */
+} chainrule_network_options;
+
+/* JSON as C source: CHAINRULE_JSON([{"kind": "dense", "units": 3}]) is its text. Names that are
+ * macros elsewhere stay as they are. */
+#define CHAINRULE_JSON(...) #__VA_ARGS__
+
+/* Makes a network for rows of `inputs` values. `layers` is a JSON list; each layer is
+ * {"kind": ..., options ...} as in model files (docs/model-format.md lists kinds and options), or
+ * its kind's name where no option is needed:
+ *
+ *     CHAINRULE_JSON([{"kind": "rescaling", "scale": 0.00392156862745098},
+ *                     {"kind": "dense", "units": 64, "activation": "relu"},
+ *                     {"kind": "dropout", "rate": 0.2},
+ *                     {"kind": "dense", "units": 10}])
+ *
+ * `options` may be NULL. ERROR_ARGUMENT for an unknown or missing option, one out of range, and
+ * layers that do not fit each other. */
+CHAINRULE_API chainrule_status chainrule_network_create(const char* layers, int64_t inputs,
+                                                        const chainrule_network_options* options,
+                                                        chainrule_network** network);
+
+/* Reads a model file, from Python or C++ or C, with all that is needed to train on. Nothing in it
+ * is trusted. ERROR_FILE, ERROR_MODEL_FILE. */
+CHAINRULE_API chainrule_status chainrule_network_load(const char* path,
+                                                      chainrule_network** network);
+/* The same from a file's content in memory, which may be freed afterwards. */
+CHAINRULE_API chainrule_status chainrule_network_read(const void* content, size_t size,
+                                                      chainrule_network** network);
+
+/* Writes a model file; at any instant there is the old file or the new one. Of its training the
+ * file says what the one said that the network came from; see chainrule_trainer_save. ERROR_FILE.
+ */
+CHAINRULE_API chainrule_status chainrule_network_save(const chainrule_network* network,
+                                                      const char* path);
+
+/* An independent network with the same parameters and state of training. */
+CHAINRULE_API chainrule_status chainrule_network_copy(const chainrule_network* network,
+                                                      chainrule_network** copy);
+
+CHAINRULE_API chainrule_status chainrule_network_destroy(chainrule_network* network);
+
+typedef struct chainrule_network_info {
+  size_t struct_size; /* the only member to set */
+  chainrule_type type;
+  int64_t inputs;
+  int64_t outputs;
+  int64_t layers;
+  int64_t parameters; /* arrays, not numbers */
+  uint64_t seed;
+} chainrule_network_info;
+
+/* What never changes about a network; may be asked at any time, as may the next two. */
+CHAINRULE_API chainrule_status chainrule_network_get_info(const chainrule_network* network,
+                                                          chainrule_network_info* info);
+
+/* Its layers in the form that chainrule_network_create takes, with every option; the text is the
+ * network's and lives as long. */
+CHAINRULE_API chainrule_status chainrule_network_get_layers(const chainrule_network* network,
+                                                            const char** layers);
+
+typedef struct chainrule_parameter_info {
+  size_t struct_size; /* the only member to set */
+  const char* name;   /* "<layer>.<array>", such as "1.weight"; lives as long as the network */
+  int64_t layer;      /* counted from 0 */
+  int64_t dimensions; /* 1 or 2 */
+  int64_t rows;       /* of a dense layer's weight: its inputs; 1 for one dimension */
+  int64_t columns;    /* of a dense layer's weight: its units */
+  int64_t trainable;  /* 0 for running statistics and the like, else 1 */
+} chainrule_parameter_info;
+
+/* The parameter array number `index`, counted from 0, in the order of the layers. */
+CHAINRULE_API chainrule_status chainrule_network_get_parameter_info(
+    const chainrule_network* network, int64_t index, chainrule_parameter_info* info);
+
+/* Copies a parameter array out or in, (rows, columns) row-major, of the network's type. `size` is
+ * that of `values` in bytes and must be the array's. NaN and infinities are refused. */
+CHAINRULE_API chainrule_status chainrule_network_get_parameter(const chainrule_network* network,
+                                                               const char* name, void* values,
+                                                               size_t size);
+CHAINRULE_API chainrule_status chainrule_network_set_parameter(chainrule_network* network,
+                                                               const char* name, const void* values,
+                                                               size_t size);
+
+/* Sets the mean and variance of every normalization layer from x, (rows, inputs), in their order,
+ * each from the data as it arrives there. Do it before training; without such a layer it does
+ * nothing. */
+CHAINRULE_API chainrule_status chainrule_network_adapt(chainrule_network* network,
+                                                       const chainrule_rows* x);
+
+typedef struct chainrule_predict_options {
+  size_t struct_size;
+  int64_t batch_size;  /* rows worked on at a time; 0: 256 */
+  int64_t num_threads; /* at most; 0: as many as the process may use */
+  chainrule_sparsity input_sparsity;
+} chainrule_predict_options;
+
+/* Outputs of the last layer for all rows of x: `outputs` becomes (rows, outputs) row-major, of the
+ * network's type, and `size` is that of the array in bytes. `options` may be NULL. For single rows
+ * in little time see chainrule_predictor. */
+CHAINRULE_API chainrule_status chainrule_network_predict(chainrule_network* network,
+                                                         const chainrule_rows* x,
+                                                         const chainrule_predict_options* options,
+                                                         void* outputs, size_t size);
+
+/* Trains one network for a loss by an optimizer. */
+typedef struct chainrule_trainer chainrule_trainer;
+
+/* Descriptions as JSON objects, or a kind's name for its defaults: "adam", or
+ * CHAINRULE_JSON({"kind": "adam", "learning_rate": 0.01}). docs/model-format.md lists them. */
+typedef struct chainrule_trainer_options {
+  size_t struct_size;
+  const char* loss;      /* NULL: that of the file which the network came from */
+  const char* optimizer; /* NULL: that of the file */
+  const char* schedule;  /* of the learning rate, in the place of the optimizer's; NULL: that of the
+                            file if `optimizer` is NULL, else none */
+} chainrule_trainer_options;
+
+/* Makes a trainer, which goes on from the network's present parameters and its optimizer's memory.
+ * With `options` NULL, training goes on where the file says it stopped, to the same bits.
+ * ERROR_ARGUMENT for descriptions that are wrong or missing. */
+CHAINRULE_API chainrule_status chainrule_trainer_create(chainrule_network* network,
+                                                        const chainrule_trainer_options* options,
+                                                        chainrule_trainer** trainer);
+CHAINRULE_API chainrule_status chainrule_trainer_destroy(chainrule_trainer* trainer);
+
+/* What an epoch gave. */
+typedef struct chainrule_epoch_report {
+  size_t struct_size;     /* the only member to set */
+  int64_t epoch;          /* of the network, counted from 1; 0: none was finished */
+  double loss;            /* mean over its rows, each from before its batch's update */
+  double validation_loss; /* NaN without validation data */
+  double learning_rate;   /* of its last step */
+} chainrule_epoch_report;
+
+typedef struct chainrule_fit_options {
+  size_t struct_size;
+  int64_t epochs;      /* 0: 1 */
+  int64_t batch_size;  /* 0: 32 */
+  int64_t num_threads; /* at most; 0: as many as the process may use. No result depends on it */
+  int64_t keep_order;  /* 0: rows are shuffled in every epoch, in an order given by the seed */
+  const chainrule_rows* validation_x; /* NULL: none */
+  const chainrule_targets* validation_y;
+  /* Called by the calling thread after each epoch, when the network may be used but the trainer may
+   * not; other than 0 ends the training. NULL: not called. */
+  int (*on_epoch)(void* context, const chainrule_epoch_report* report);
+  /* Called by the calling thread every 50 ms or less often; other than 0 stops the training after
+   * the present batch. Nothing may be used from within. NULL: not called. */
+  int (*poll)(void* context, int64_t batches_done, double mean_loss);
+  void* context;
+  chainrule_sparsity input_sparsity;
+} chainrule_fit_options;
+
+/* Trains for some epochs. x: (rows, inputs). `options` may be NULL, and so may `last`, which gets
+ * the last finished epoch's report. ERROR_DIVERGENCE leaves everything as it was when that epoch
+ * began. */
+CHAINRULE_API chainrule_status chainrule_trainer_fit(chainrule_trainer* trainer,
+                                                     const chainrule_rows* x,
+                                                     const chainrule_targets* y,
+                                                     const chainrule_fit_options* options,
+                                                     chainrule_epoch_report* last);
+
+/* One optimizer step with these rows as its batch, for online learning; `loss`, which may be NULL,
+ * gets their mean loss from before it. */
+CHAINRULE_API chainrule_status chainrule_trainer_step(chainrule_trainer* trainer,
+                                                      const chainrule_rows* x,
+                                                      const chainrule_targets* y, double* loss);
+
+/* The mean loss of the rows, without training. */
+CHAINRULE_API chainrule_status chainrule_trainer_evaluate(chainrule_trainer* trainer,
+                                                          const chainrule_rows* x,
+                                                          const chainrule_targets* y,
+                                                          int64_t num_threads, double* loss);
+
+/* Writes the network's model file with what this training needs to go on, in C, C++ or Python. */
+CHAINRULE_API chainrule_status chainrule_trainer_save(const chainrule_trainer* trainer,
+                                                      const char* path);
+
+/* A copy of a network's weights, for predictions that must not wait: any number of threads, each
+ * with a scratch of its own, while another thread trains the network and hands over new weights. */
+typedef struct chainrule_predictor chainrule_predictor;
+/* What one thread needs to predict. It must be used by one thread at a time. */
+typedef struct chainrule_scratch chainrule_scratch;
+
+typedef int64_t chainrule_link;
+/* What is applied to raw outputs: softmax for cross_entropy, sigmoid for binary_cross_entropy and
+ * exponential for poisson give probabilities and means. A network that ends with it already is left
+ * as it is. */
+enum {
+  CHAINRULE_LINK_IDENTITY = 0,
+  CHAINRULE_LINK_SOFTMAX = 1,
+  CHAINRULE_LINK_SIGMOID = 2,
+  CHAINRULE_LINK_EXPONENTIAL = 3
+};
+
+typedef struct chainrule_predictor_options {
+  size_t struct_size;
+  chainrule_link link;
+} chainrule_predictor_options;
+
+/* Copies the weights; `options` may be NULL. */
+CHAINRULE_API chainrule_status chainrule_predictor_create(
+    const chainrule_network* network, const chainrule_predictor_options* options,
+    chainrule_predictor** predictor);
+CHAINRULE_API chainrule_status chainrule_predictor_destroy(chainrule_predictor* predictor);
+
+/* Takes over the present weights of a network with the same layers. Any thread; predictions go on
+ * meanwhile and never wait, and those that begin afterwards use these weights or newer ones. */
+CHAINRULE_API chainrule_status chainrule_predictor_update(chainrule_predictor* predictor,
+                                                          const chainrule_network* network);
+
+/* For up to `rows` rows at a time, at least 1; more are predicted in pieces. */
+CHAINRULE_API chainrule_status chainrule_scratch_create(const chainrule_predictor* predictor,
+                                                        int64_t rows, chainrule_scratch** scratch);
+CHAINRULE_API chainrule_status chainrule_scratch_destroy(chainrule_scratch* scratch);
+
+/* Predicts adjacent rows: `in` is (rows, inputs) and `out` becomes (rows, outputs), both of the
+ * network's type, row-major, their sizes in bytes; they may overlap if they hold one row. Without
+ * an error it calls no allocator, takes no lock and makes no system call. */
+CHAINRULE_API chainrule_status chainrule_predictor_predict(const chainrule_predictor* predictor,
+                                                           chainrule_scratch* scratch,
+                                                           const void* in, size_t in_size,
+                                                           void* out, size_t out_size);
+
+/* The same of rows anywhere: row i is read from in + i * in_stride and written to
+ * out + i * out_stride, strides in values. Rows of `in` may overlap with each other; rows of `out`
+ * must not overlap with later rows of `in`. */
+CHAINRULE_API chainrule_status chainrule_predictor_predict_strided(
+    const chainrule_predictor* predictor, chainrule_scratch* scratch, const void* in,
+    int64_t in_stride, void* out, int64_t out_stride, int64_t rows);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* CHAINRULE_CHAINRULE_H */

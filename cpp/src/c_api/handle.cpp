@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "c_api/handle.hpp"
+
+#include <atomic>
+#include <mutex>
+#include <string>
+
+#include "chainrule/error.hpp"
+
+namespace chainrule::c_api {
+namespace {
+
+// "chain" and a number; destroyed handles have the greatest.
+constexpr std::uint64_t mark_base = 0x636861696e000000;
+constexpr std::uint64_t destroyed_mark = mark_base + 0xff;
+
+constexpr std::uint64_t mark_of(Kind kind) { return mark_base + static_cast<std::uint64_t>(kind); }
+
+std::string name_of(Kind kind) {
+  switch (kind) {
+    case Kind::network:
+      return "network";
+    case Kind::trainer:
+      return "trainer";
+    case Kind::predictor:
+      return "predictor";
+    case Kind::scratch:
+      break;
+  }
+  return "scratch";
+}
+
+struct Handle {
+  std::atomic<std::uint64_t> mark;
+  std::unique_ptr<Object> object;
+  Handle* next = nullptr;  // destroyed after this one
+};
+
+/// Destroyed handles, oldest first: the latest keep their memory, so that looking at their mark is
+/// no reading of freed memory.
+class DestroyedHandles {
+ public:
+  void add(Handle* handle) {
+    const std::lock_guard lock(mutex_);
+    (last_ == nullptr ? first_ : last_->next) = handle;
+    last_ = handle;
+    if (count_ < most) {
+      ++count_;
+      return;
+    }
+    const std::unique_ptr<Handle> oldest(first_);
+    first_ = oldest->next;
+  }
+
+ private:
+  static constexpr int most = 1024;
+  std::mutex mutex_;
+  Handle* first_ = nullptr;
+  Handle* last_ = nullptr;
+  int count_ = 0;
+};
+
+DestroyedHandles& destroyed_handles() {
+  // Never destroyed itself: programs destroy handles in their own static destructors.
+  static auto* const handles = new DestroyedHandles;
+  return *handles;
+}
+
+[[noreturn]] void refuse(std::uint64_t mark, Kind kind) {
+  const std::string name = name_of(kind);
+  if (mark == destroyed_mark) throw Error("the " + name + " has been destroyed");
+  for (const Kind other : {Kind::network, Kind::trainer, Kind::predictor, Kind::scratch})
+    if (mark == mark_of(other))
+      throw Error("expected a chainrule_" + name + ", got a chainrule_" + name_of(other));
+  throw Error("the pointer given for a chainrule_" + name + " is no handle");
+}
+
+const Handle& checked(const void* pointer, Kind kind) {
+  if (pointer == nullptr) throw Error(name_of(kind) + " is NULL");
+  const auto& handle = *static_cast<const Handle*>(pointer);
+  const std::uint64_t mark = handle.mark.load(std::memory_order_acquire);
+  if (mark != mark_of(kind)) refuse(mark, kind);
+  return handle;
+}
+
+}  // namespace
+
+void* make_handle(std::unique_ptr<Object> object, Kind kind) {
+  return new Handle{mark_of(kind), std::move(object)};
+}
+
+Object& object_of(const void* handle, Kind kind) { return *checked(handle, kind).object; }
+
+void destroy_handle(void* handle, Kind kind) {
+  if (handle == nullptr) return;
+  (void)checked(handle, kind);
+  auto* destroyed = static_cast<Handle*>(handle);
+  std::uint64_t mark = mark_of(kind);
+  // Of two threads that destroy it at once, one is refused.
+  if (!destroyed->mark.compare_exchange_strong(mark, destroyed_mark)) refuse(mark, kind);
+  destroyed->object.reset();
+  destroyed_handles().add(destroyed);
+}
+
+}  // namespace chainrule::c_api

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "c_api/network.hpp"
+
+#include <cstdint>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "c_api/options.hpp"
+#include "c_api/status.hpp"
+#include "c_api/views.hpp"
+#include "chainrule/config.hpp"
+#include "chainrule/layer.hpp"
+#include "chainrule/names.hpp"
+
+namespace chainrule::c_api {
+namespace {
+
+std::string layers_of(const AnyNetwork& network) {
+  std::vector<Config> configs;
+  std::visit(
+      [&](const auto& typed) {
+        for (const std::shared_ptr<const Layer>& layer : typed->layers())
+          configs.push_back(layer->config());
+      },
+      network);
+  return to_json(configs);
+}
+
+AnyNetwork make_network(std::string_view layers, std::int64_t inputs,
+                        const chainrule_network_options& options) {
+  std::vector<std::shared_ptr<const Layer>> list;
+  for (const Config& config : configs_from_json(layers)) list.push_back(Layer::from_config(config));
+  switch (options.type) {
+    case 0:
+    case CHAINRULE_FLOAT32:
+      return std::make_shared<Network<float>>(std::move(list), inputs, options.seed);
+    case CHAINRULE_FLOAT64:
+      return std::make_shared<Network<double>>(std::move(list), inputs, options.seed);
+    default:
+      throw Error("options.type is " + std::to_string(options.type) +
+                  ", expected CHAINRULE_FLOAT32 or CHAINRULE_FLOAT64");
+  }
+}
+
+std::unique_ptr<NetworkObject> object_for(AnyModel model) {
+  return std::visit(
+      []<class T>(Model<T>& typed) {
+        return std::make_unique<NetworkObject>(
+            std::shared_ptr<Network<T>>(std::move(typed.network)), std::move(typed.training));
+      },
+      model);
+}
+
+template <class T>
+const ParameterInfo& parameter(const Network<T>& network, std::string_view name) {
+  std::vector<std::string> valid;
+  for (const ParameterInfo& info : network.parameters()) {
+    if (info.name == name) return info;
+    valid.push_back(info.name);
+  }
+  throw Error(unknown_name("parameter", name, std::move(valid)));
+}
+
+/// Parameter `name`, for an array of `size` bytes at `values`.
+template <class T>
+const ParameterInfo& parameter(const Network<T>& network, const char* name, const void* values,
+                               std::size_t size) {
+  const ParameterInfo& info = parameter(network, text(name, "name"));
+  need(values, "values");
+  check_bytes<T>(size, info.rows * info.columns, info.name);
+  return info;
+}
+
+template <class T>
+void adapt(Network<T>& network, const RowsView& x) {
+  const std::vector<std::shared_ptr<const Layer>>& layers = network.layers();
+  for (std::size_t i = 0; i < layers.size(); ++i)
+    if (layers[i]->kind() == "normalization") network.adapt(static_cast<std::int64_t>(i), x);
+}
+
+template <class T>
+constexpr chainrule_type type_of(const Network<T>&) {
+  return sizeof(T) == 4 ? CHAINRULE_FLOAT32 : CHAINRULE_FLOAT64;
+}
+
+}  // namespace
+
+TrainingState TrainingRecord::present() const {
+  TrainingState result = state;
+  result.adapted = adapted.load();
+  return result;
+}
+
+NetworkObject::NetworkObject(AnyNetwork network_, TrainingState training)
+    : network(std::move(network_)),
+      record(std::make_shared<TrainingRecord>()),
+      layers(layers_of(network)) {
+  record->adapted = training.adapted;
+  record->state = std::move(training);
+}
+
+}  // namespace chainrule::c_api
+
+using namespace chainrule;
+using namespace chainrule::c_api;
+
+chainrule_status chainrule_network_create(const char* layers, int64_t inputs,
+                                          const chainrule_network_options* options,
+                                          chainrule_network** network) {
+  return guarded([&] {
+    need(network, "the result's pointer");
+    hand_out(
+        std::make_unique<NetworkObject>(
+            make_network(text(layers, "layers"), inputs, read_options(options)), TrainingState{}),
+        network);
+  });
+}
+
+chainrule_status chainrule_network_load(const char* path, chainrule_network** network) {
+  return guarded([&] {
+    need(network, "the result's pointer");
+    hand_out(object_for(load_any_model(std::string(text(path, "path")))), network);
+  });
+}
+
+chainrule_status chainrule_network_read(const void* content, size_t size,
+                                        chainrule_network** network) {
+  return guarded([&] {
+    need(content, "content");
+    need(network, "the result's pointer");
+    const std::string_view bytes(static_cast<const char*>(content), size);
+    hand_out(object_for(read_any_model(bytes)), network);
+  });
+}
+
+chainrule_status chainrule_network_save(const chainrule_network* network, const char* path) {
+  return guarded([&] {
+    const auto& object = object_of<NetworkObject>(network);
+    const std::string to(text(path, "path"));
+    with_network(object, [&](const auto& n) { save_model(to, n, object.record->present()); });
+  });
+}
+
+chainrule_status chainrule_network_copy(const chainrule_network* network,
+                                        chainrule_network** copy) {
+  return guarded([&] {
+    const auto& object = object_of<NetworkObject>(network);
+    need(copy, "the result's pointer");
+    with_network(object, [&]<class T>(const Network<T>& n) {
+      hand_out(std::make_unique<NetworkObject>(std::make_shared<Network<T>>(n),
+                                               object.record->present()),
+               copy);
+    });
+  });
+}
+
+chainrule_status chainrule_network_destroy(chainrule_network* network) {
+  return guarded([&] { destroy_handle(network, Kind::network); });
+}
+
+chainrule_status chainrule_network_get_info(const chainrule_network* network,
+                                            chainrule_network_info* info) {
+  return guarded([&] {
+    const auto& object = object_of<NetworkObject>(network);
+    check_structure(info, "info");
+    chainrule_network_info values{};
+    with_network(object, [&](const auto& n) {
+      values.type = type_of(n);
+      values.inputs = n.inputs();
+      values.outputs = n.outputs();
+      values.layers = static_cast<std::int64_t>(n.layers().size());
+      values.parameters = static_cast<std::int64_t>(n.parameters().size());
+      values.seed = n.seed();
+    });
+    write_structure(values, info);
+  });
+}
+
+chainrule_status chainrule_network_get_layers(const chainrule_network* network,
+                                              const char** layers) {
+  return guarded([&] {
+    const auto& object = object_of<NetworkObject>(network);
+    need(layers, "the result's pointer");
+    *layers = object.layers.c_str();
+  });
+}
+
+chainrule_status chainrule_network_get_parameter_info(const chainrule_network* network,
+                                                      int64_t index,
+                                                      chainrule_parameter_info* info) {
+  return guarded([&] {
+    const auto& object = object_of<NetworkObject>(network);
+    check_structure(info, "info");
+    with_network(object, [&](const auto& n) {
+      const std::vector<ParameterInfo>& all = n.parameters();
+      const auto count = static_cast<std::int64_t>(all.size());
+      if (index < 0 || index >= count)
+        throw Error("index is " + std::to_string(index) + "; the network has " +
+                    std::to_string(count) + " parameters");
+      const ParameterInfo& found = all[static_cast<std::size_t>(index)];
+      chainrule_parameter_info values{};
+      values.name = found.name.c_str();
+      values.layer = found.layer;
+      values.dimensions = found.vector ? 1 : 2;
+      values.rows = found.rows;
+      values.columns = found.columns;
+      values.trainable = found.trainable ? 1 : 0;
+      write_structure(values, info);
+    });
+  });
+}
+
+chainrule_status chainrule_network_get_parameter(const chainrule_network* network, const char* name,
+                                                 void* values, size_t size) {
+  return guarded([&] {
+    with_network(object_of<NetworkObject>(network), [&]<class T>(const Network<T>& n) {
+      n.get_parameter(parameter(n, name, values, size).name, static_cast<T*>(values));
+    });
+  });
+}
+
+chainrule_status chainrule_network_set_parameter(chainrule_network* network, const char* name,
+                                                 const void* values, size_t size) {
+  return guarded([&] {
+    with_network(object_of<NetworkObject>(network), [&]<class T>(Network<T>& n) {
+      n.set_parameter(parameter(n, name, values, size).name, static_cast<const T*>(values));
+    });
+  });
+}
+
+chainrule_status chainrule_network_adapt(chainrule_network* network, const chainrule_rows* x) {
+  return guarded([&] {
+    auto& object = object_of<NetworkObject>(network);
+    const RowsView rows = rows_view(x, "x");
+    with_network(object, [&](auto& n) { adapt(n, rows); });
+    object.record->adapted = true;
+  });
+}
+
+chainrule_status chainrule_network_predict(chainrule_network* network, const chainrule_rows* x,
+                                           const chainrule_predict_options* options, void* outputs,
+                                           size_t size) {
+  return guarded([&] {
+    const auto& object = object_of<NetworkObject>(network);
+    const RowsView rows = rows_view(x, "x");
+    const chainrule_predict_options o = read_options(options);
+    const int threads = thread_count(o.num_threads);
+    const InputSparsity sparsity = c_api::input_sparsity(o.input_sparsity);
+    need(outputs, "outputs");
+    with_network(object, [&]<class T>(Network<T>& n) {
+      check_bytes<T>(size, rows.rows * n.outputs(), "outputs");
+      n.predict(rows, o.batch_size == 0 ? 256 : o.batch_size, threads, static_cast<T*>(outputs),
+                sparsity);
+    });
+  });
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chainrule/trainer.hpp"
+
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "c_api/network.hpp"
+#include "c_api/options.hpp"
+#include "c_api/status.hpp"
+#include "c_api/views.hpp"
+#include "chainrule/config.hpp"
+
+namespace chainrule::c_api {
+namespace {
+
+struct TrainerObject final : Object {
+  using Opaque = chainrule_trainer;
+  static constexpr Kind kind = Kind::trainer;
+
+  template <class T>
+  TrainerObject(Trainer<T> trainer_, std::shared_ptr<TrainingRecord> record_)
+      : trainer(std::move(trainer_)), record(std::move(record_)) {}
+
+  std::variant<Trainer<float>, Trainer<double>> trainer;
+  const std::shared_ptr<TrainingRecord> record;
+};
+
+/// The training to go on with: the record's, but for what the options say.
+TrainingState chosen(TrainingState training, const chainrule_trainer_options& options) {
+  if (options.loss != nullptr) training.loss = Loss::from_config(config_from_json(options.loss));
+  if (options.optimizer != nullptr) {
+    training.optimizer = Optimizer::from_config(config_from_json(options.optimizer));
+    training.schedule.reset();
+    training.plateau.reset();
+  }
+  if (!training.loss) throw Error("options.loss is NULL, and the network is from no file with one");
+  if (!training.optimizer)
+    throw Error("options.optimizer is NULL, and the network is from no file with one");
+  return training;
+}
+
+template <class T>
+Trainer<T> make_trainer(std::shared_ptr<Network<T>> network, const TrainingState& training,
+                        const char* schedule) {
+  if (schedule == nullptr) return resume_training(std::move(network), training);
+  return {std::move(network), *training.loss, *training.optimizer,
+          Schedule::from_config(config_from_json(schedule))};
+}
+
+chainrule_epoch_report report_of(const EpochReport& from) {
+  chainrule_epoch_report report{};
+  report.struct_size = sizeof report;
+  report.epoch = from.epoch;
+  report.loss = from.loss;
+  report.validation_loss = from.validation_loss;
+  report.learning_rate = from.learning_rate;
+  return report;
+}
+
+chainrule_epoch_report no_epoch() {
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  return report_of({.epoch = 0, .loss = nan, .validation_loss = nan, .learning_rate = nan});
+}
+
+FitOptions fit_options(const chainrule_fit_options& given) {
+  FitOptions o;
+  if (given.epochs != 0) o.epochs = given.epochs;
+  if (given.batch_size != 0) o.batch_size = given.batch_size;
+  o.num_threads = thread_count(given.num_threads);
+  o.shuffle = given.keep_order == 0;
+  o.input_sparsity = c_api::input_sparsity(given.input_sparsity);
+  if (given.validation_x != nullptr || given.validation_y != nullptr) {
+    o.validation_x = rows_view(given.validation_x, "validation_x");
+    o.validation_y = targets_view(given.validation_y, "validation_y");
+  }
+  if (given.on_epoch != nullptr) {
+    o.on_epoch = [given](const EpochReport& report) {
+      const chainrule_epoch_report seen = report_of(report);
+      return given.on_epoch(given.context, &seen) != 0;
+    };
+  }
+  if (given.poll != nullptr) {
+    o.poll = [given](std::int64_t batches, double loss) {
+      return given.poll(given.context, batches, loss) != 0;
+    };
+  }
+  return o;
+}
+
+}  // namespace
+}  // namespace chainrule::c_api
+
+using namespace chainrule;
+using namespace chainrule::c_api;
+
+chainrule_status chainrule_trainer_create(chainrule_network* network,
+                                          const chainrule_trainer_options* options,
+                                          chainrule_trainer** trainer) {
+  return guarded([&] {
+    const auto& object = object_of<NetworkObject>(network);
+    need(trainer, "the result's pointer");
+    const chainrule_trainer_options o = read_options(options);
+    const TrainingState training = chosen(object.record->present(), o);
+    std::visit(
+        [&](const auto& n) {
+          hand_out(
+              std::make_unique<TrainerObject>(make_trainer(n, training, o.schedule), object.record),
+              trainer);
+        },
+        object.network);
+  });
+}
+
+chainrule_status chainrule_trainer_destroy(chainrule_trainer* trainer) {
+  return guarded([&] { destroy_handle(trainer, Kind::trainer); });
+}
+
+chainrule_status chainrule_trainer_fit(chainrule_trainer* trainer, const chainrule_rows* x,
+                                       const chainrule_targets* y,
+                                       const chainrule_fit_options* options,
+                                       chainrule_epoch_report* last) {
+  return guarded([&] {
+    auto& object = object_of<TrainerObject>(trainer);
+    const RowsView rows = rows_view(x, "x");
+    const TargetsView targets = targets_view(y, "y");
+    const FitOptions o = fit_options(read_options(options));
+    if (last != nullptr) check_structure(last, "last");
+    const std::vector<EpochReport> reports =
+        std::visit([&](auto& t) { return t.fit(rows, targets, o); }, object.trainer);
+    if (last != nullptr)
+      write_structure(reports.empty() ? no_epoch() : report_of(reports.back()), last);
+  });
+}
+
+chainrule_status chainrule_trainer_step(chainrule_trainer* trainer, const chainrule_rows* x,
+                                        const chainrule_targets* y, double* loss) {
+  return guarded([&] {
+    auto& object = object_of<TrainerObject>(trainer);
+    const RowsView rows = rows_view(x, "x");
+    const TargetsView targets = targets_view(y, "y");
+    const double value = std::visit([&](auto& t) { return t.step(rows, targets); }, object.trainer);
+    if (loss != nullptr) *loss = value;
+  });
+}
+
+chainrule_status chainrule_trainer_evaluate(chainrule_trainer* trainer, const chainrule_rows* x,
+                                            const chainrule_targets* y, int64_t num_threads,
+                                            double* loss) {
+  return guarded([&] {
+    auto& object = object_of<TrainerObject>(trainer);
+    const RowsView rows = rows_view(x, "x");
+    const TargetsView targets = targets_view(y, "y");
+    need(loss, "loss");
+    const int threads = thread_count(num_threads);
+    *loss = std::visit([&](auto& t) { return t.evaluate(rows, targets, threads); }, object.trainer);
+  });
+}
+
+chainrule_status chainrule_trainer_save(const chainrule_trainer* trainer, const char* path) {
+  return guarded([&] {
+    const auto& object = object_of<TrainerObject>(trainer);
+    const std::string to(text(path, "path"));
+    std::visit(
+        [&](const auto& t) {
+          save_model(to, t.network(), training_state(t, object.record->present()));
+        },
+        object.trainer);
+  });
+}

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chainrule/chainrule.h"
+
+uint32_t chainrule_abi_version(void) { return CHAINRULE_ABI_VERSION; }
+
+const char* chainrule_version(void) { return chainrule::version(); }

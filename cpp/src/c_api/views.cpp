@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "c_api/views.hpp"
+
+#include <string>
+
+#include "c_api/options.hpp"
+#include "chainrule/error.hpp"
+
+namespace chainrule::c_api {
+namespace {
+
+DataType data_type(chainrule_type given, const std::string& name) {
+  switch (given) {
+    case CHAINRULE_FLOAT32:
+      return DataType::float32;
+    case CHAINRULE_FLOAT64:
+      return DataType::float64;
+    case CHAINRULE_UINT8:
+      return DataType::uint8;
+    default:
+      throw Error(name + ".type is " + std::to_string(given) +
+                  ", expected CHAINRULE_FLOAT32, CHAINRULE_FLOAT64 or CHAINRULE_UINT8");
+  }
+}
+
+std::int64_t size_of(DataType type) {
+  switch (type) {
+    case DataType::uint8:
+      return 1;
+    case DataType::float32:
+      return 4;
+    case DataType::float64:
+      break;
+  }
+  return 8;
+}
+
+bool is_wide(chainrule_type given, const std::string& name) {
+  if (given != 0 && given != CHAINRULE_INT32 && given != CHAINRULE_INT64)
+    throw Error(name + " is " + std::to_string(given) +
+                ", expected CHAINRULE_INT32 or CHAINRULE_INT64");
+  return given == CHAINRULE_INT64;
+}
+
+void read_compressed(const chainrule_rows& given, const std::string& name, RowsView& view) {
+  view.offsets = given.offsets;
+  view.indices = given.indices;
+  view.stored = given.stored;
+  view.wide_offsets = is_wide(given.offsets_type, name + ".offsets_type");
+  view.wide_indices = is_wide(given.indices_type, name + ".indices_type");
+  if (given.stored > 0) {
+    need(given.data, (name + ".data").c_str());
+    need(given.indices, (name + ".indices").c_str());
+  }
+  check_compressed(view, name.c_str());
+  if (!has_rising_indices(view))
+    throw Error(name + ": the column indices of each compressed row must rise");
+}
+
+}  // namespace
+
+RowsView rows_view(const chainrule_rows* rows, const char* name_) {
+  const chainrule_rows given = read_structure(rows, name_);
+  const std::string name = name_;
+  RowsView view;
+  view.data = given.data;
+  view.type = data_type(given.type, name);
+  view.rows = given.rows;
+  view.columns = given.columns;
+  if (given.rows < 0 || given.columns < 1)
+    throw Error(name + " has " + std::to_string(given.rows) + " rows of " +
+                std::to_string(given.columns) + " columns");
+  if (given.offsets != nullptr) {
+    read_compressed(given, name, view);
+    return view;
+  }
+  if (given.rows > 0) need(given.data, (name + ".data").c_str());
+  view.column_stride = given.column_stride != 0 ? given.column_stride : size_of(view.type);
+  view.row_stride = given.row_stride;
+  if (view.row_stride == 0 &&
+      __builtin_mul_overflow(given.columns, view.column_stride, &view.row_stride))
+    throw Error(name + " has " + std::to_string(given.columns) + " columns, too many");
+  return view;
+}
+
+TargetsView targets_view(const chainrule_targets* targets, const char* name_) {
+  const chainrule_targets given = read_structure(targets, name_);
+  const std::string name = name_;
+  if ((given.labels == nullptr) == (given.values == nullptr))
+    throw Error(name + (given.labels == nullptr ? " has neither labels nor values"
+                                                : " has both labels and values"));
+  TargetsView view;
+  view.labels = given.labels;
+  view.sample_weights = given.sample_weights;
+  view.class_weights = given.class_weights;
+  view.classes = given.classes;
+  view.rows = given.rows;
+  if (given.values == nullptr) return view;
+  const std::string values = name + ".values";
+  view.values = rows_view(given.values, values.c_str());
+  if (view.values.compressed()) throw Error(values + " is compressed, expected a table");
+  if (view.rows == 0) view.rows = view.values.rows;
+  return view;
+}
+
+InputSparsity input_sparsity(chainrule_sparsity given) {
+  switch (given) {
+    case CHAINRULE_SPARSITY_AUTO:
+      return InputSparsity::automatic;
+    case CHAINRULE_SPARSITY_DENSE:
+      return InputSparsity::dense;
+    case CHAINRULE_SPARSITY_SPARSE:
+      return InputSparsity::sparse;
+    default:
+      throw Error("input_sparsity is " + std::to_string(given) +
+                  ", expected CHAINRULE_SPARSITY_AUTO, CHAINRULE_SPARSITY_DENSE or "
+                  "CHAINRULE_SPARSITY_SPARSE");
+  }
+}
+
+}  // namespace chainrule::c_api

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "chainrule/chainrule.h"
+#include "chainrule/data.hpp"
+
+namespace chainrule::c_api {
+
+/// The caller's table; throws Error, with `name` in its text, for one that cannot be read. What
+/// compressed rows hold is checked, the numbers of other tables are not.
+RowsView rows_view(const chainrule_rows* rows, const char* name);
+
+TargetsView targets_view(const chainrule_targets* targets, const char* name);
+
+InputSparsity input_sparsity(chainrule_sparsity given);
+
+}  // namespace chainrule::c_api

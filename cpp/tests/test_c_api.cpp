@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// The C interface does what the C++ one does; c_api.c is a program that uses all of it.
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cstdint>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "c_handles.hpp"
+#include "chainrule/model_file.hpp"
+#include "golden.hpp"
+
+using namespace chainrule;
+using namespace chainrule::testing;
+
+TEST_CASE("C: a training that Python began goes on to the same bits") {
+  const std::string content = golden("format_1_paused.safetensors");
+  chainrule_network* read = nullptr;
+  REQUIRE(chainrule_network_read(content.data(), content.size(), &read) == CHAINRULE_OK);
+  const CNetwork network(read);
+  chainrule_trainer* made = nullptr;
+  REQUIRE(chainrule_trainer_create(network.get(), nullptr, &made) == CHAINRULE_OK);
+  const CTrainer trainer(made);
+  const GoldenData data;
+  const chainrule_rows x = c_rows(data.x, GoldenData::inputs);
+  const chainrule_targets y = c_labels(data.labels);
+  chainrule_fit_options options{};
+  options.struct_size = sizeof options;
+  options.batch_size = 8;
+  REQUIRE(chainrule_trainer_fit(trainer.get(), &x, &y, &options, nullptr) == CHAINRULE_OK);
+  const TemporaryFile file;
+  REQUIRE(chainrule_trainer_save(trainer.get(), file.path.c_str()) == CHAINRULE_OK);
+  CHECK(without_version(content_of(file.path)) ==
+        without_version(golden("format_1_cpp.safetensors")));
+}
+
+TEST_CASE("C: a file that was read is written as it was") {
+  const std::string content = golden("format_1_cpp.safetensors");
+  chainrule_network* read = nullptr;
+  REQUIRE(chainrule_network_read(content.data(), content.size(), &read) == CHAINRULE_OK);
+  const CNetwork network(read);
+  chainrule_network* copied = nullptr;
+  REQUIRE(chainrule_network_copy(network.get(), &copied) == CHAINRULE_OK);
+  const CNetwork copy(copied);
+  for (const chainrule_network* each : {network.get(), copy.get()}) {
+    const TemporaryFile file;
+    REQUIRE(chainrule_network_save(each, file.path.c_str()) == CHAINRULE_OK);
+    CHECK(without_version(content_of(file.path)) == without_version(content));
+  }
+}
+
+TEST_CASE("C: every exception becomes a status, and its text stays in its thread") {
+  const CNetwork network = c_network();
+  const CTrainer trainer = c_trainer(network);
+  const std::vector<float> x(8), y(4);
+  const chainrule_rows rows = c_rows(x, 4);
+  const chainrule_rows values = c_rows(y, 2);
+  const chainrule_targets wanted = c_targets(&values);
+  const auto status_when = [&](int (*on_epoch)(void*, const chainrule_epoch_report*)) {
+    chainrule_fit_options options{};
+    options.struct_size = sizeof options;
+    options.on_epoch = on_epoch;
+    return chainrule_trainer_fit(trainer.get(), &rows, &wanted, &options, nullptr);
+  };
+  using Report = const chainrule_epoch_report*;
+  CHECK(status_when([](void*, Report) -> int { throw std::bad_alloc(); }) ==
+        CHAINRULE_ERROR_MEMORY);
+  CHECK(std::string(chainrule_last_error()) == "not enough memory");
+  CHECK(status_when([](void*, Report) -> int { throw std::length_error("long"); }) ==
+        CHAINRULE_ERROR_MEMORY);
+  CHECK(status_when([](void*, Report) -> int { throw 3; }) == CHAINRULE_ERROR_INTERNAL);
+  CHECK(std::string(chainrule_last_error()) == "an unknown exception");
+  CHECK(status_when([](void*, Report) -> int {
+          throw std::runtime_error(std::string(1022, 'a') + "\xc3\xa9");
+        }) == CHAINRULE_ERROR_INTERNAL);
+  CHECK(std::string(chainrule_last_error()) == std::string(1022, 'a'));
+  std::string other = "none";
+  std::thread([&] { other = chainrule_last_error(); }).join();
+  CHECK(other.empty());
+  CHECK(status_when([](void*, Report) -> int { return 0; }) == CHAINRULE_OK);
+  CHECK(std::string(chainrule_last_error()).size() == 1022);
+}
+
+TEST_CASE("C: a second thread on a trainer is an error") {
+  const CNetwork network = c_network();
+  struct Shared {
+    const CNetwork& network;
+    CTrainer trainer;
+    std::vector<float> x = std::vector<float>(8), y = std::vector<float>(4);
+    chainrule_rows rows = c_rows(x, 4);
+    chainrule_rows values = c_rows(y, 2);
+    chainrule_targets wanted = c_targets(&values);
+    std::atomic<int> as_told{0};
+  };
+  Shared shared{network, c_trainer(network)};
+  chainrule_fit_options options{};
+  options.struct_size = sizeof options;
+  options.context = &shared;
+  options.on_epoch = [](void* context, const chainrule_epoch_report*) {
+    auto& s = *static_cast<Shared*>(context);
+    std::thread([&s] {
+      double loss = -1.0;
+      if (chainrule_trainer_step(s.trainer.get(), &s.rows, &s.wanted, &loss) ==
+              CHAINRULE_ERROR_STATE &&
+          std::string(chainrule_last_error()).find("in use by another thread") !=
+              std::string::npos &&
+          loss == -1.0)
+        ++s.as_told;
+      float outputs[4];
+      // Between epochs the network is free.
+      if (chainrule_network_predict(const_cast<chainrule_network*>(s.network.get()), &s.rows,
+                                    nullptr, outputs, sizeof outputs) == CHAINRULE_OK)
+        ++s.as_told;
+    }).join();
+    return 0;
+  };
+  CHECK(chainrule_trainer_fit(shared.trainer.get(), &shared.rows, &shared.wanted, &options,
+                              nullptr) == CHAINRULE_OK);
+  CHECK(shared.as_told == 2);
+}
+
+TEST_CASE("C: a loss that diverges is a status, and nothing has changed") {
+  const CNetwork network = c_network();
+  const CTrainer trainer = c_trainer(network, R"({"kind": "sgd", "learning_rate": 1e30})");
+  const std::vector<float> before = c_parameter(network, "0.weight");
+  const std::vector<float> x(8, 1.0f), y(4, 1.0f);
+  const chainrule_rows rows = c_rows(x, 4);
+  const chainrule_rows values = c_rows(y, 2);
+  const chainrule_targets wanted = c_targets(&values);
+  chainrule_fit_options options{};
+  options.struct_size = sizeof options;
+  options.batch_size = 1;
+  options.epochs = 3;
+  chainrule_epoch_report last{};
+  last.struct_size = sizeof last;
+  last.epoch = -5;
+  CHECK(chainrule_trainer_fit(trainer.get(), &rows, &wanted, &options, &last) ==
+        CHAINRULE_ERROR_DIVERGENCE);
+  CHECK(std::string(chainrule_last_error()).find("epoch") != std::string::npos);
+  CHECK(last.epoch == -5);
+  CHECK(c_parameter(network, "0.weight") == before);
+}
