@@ -17,6 +17,7 @@ REQUIRED = [
     "chainrule/data/digits/*.npz",
     "chainrule/export_c/c/*.c",
     "chainrule/include/chainrule/*.hpp",
+    "chainrule/include/chainrule/chainrule.h",
     "chainrule/include/chainrule/version.h",
     "chainrule/lib/cmake/chainrule/chainruleConfig.cmake",
     "chainrule/lib/libchainrule.a",

@@ -21,6 +21,15 @@ install(
   DESTINATION ${_config_dir}
   COMPONENT devel)
 
+# A shared library brings what it needs.
+get_target_property(_type chainrule TYPE)
+if(_type STREQUAL "STATIC_LIBRARY")
+  set(_static ON)
+  set(_pc_definitions "")
+else()
+  set(_static OFF)
+  set(_pc_definitions " -DCHAINRULE_SHARED")
+endif()
 configure_package_config_file(cmake/chainruleConfig.cmake.in ${PROJECT_BINARY_DIR}/chainruleConfig.cmake
                               INSTALL_DESTINATION ${_config_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/chainruleConfigVersion.cmake COMPATIBILITY SameMinorVersion)

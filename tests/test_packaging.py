@@ -56,6 +56,21 @@ def test_import_loads_no_optional_package() -> None:
     assert optional.isdisjoint(loaded)
 
 
+@pytest.mark.parametrize(
+    ("option", "file"),
+    [
+        ("--cmakedir", "chainruleConfig.cmake"),
+        ("--cmakedir", "../../libchainrule.a"),
+        ("--includedir", "chainrule/chainrule.h"),
+        ("--includedir", "chainrule/trainer.hpp"),
+    ],
+)
+def test_cpp_programs_find_the_library(option: str, file: str) -> None:
+    command = [sys.executable, "-m", "chainrule", option]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert (Path(output.rstrip("\n")) / file).is_file()
+
+
 def test_command_line_entry_point() -> None:
     (entry,) = importlib.metadata.entry_points(group="console_scripts", name="chainrule")
     assert entry.value == "chainrule.cli:main"

@@ -8,9 +8,11 @@ them; commands are imported when they run, so that ``--help`` stays quick.
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from chainrule.cli import values
@@ -137,6 +139,20 @@ def _parsers() -> tuple[_Parser, Mapping[str, _Parser]]:
     )
     parser.add_argument(
         "--version", action=_Version, nargs=0, help="Print the version and the kernels in use."
+    )
+    parser.add_argument(
+        "--cmakedir",
+        action=_Folder,
+        nargs=0,
+        const="lib/cmake/chainrule",
+        help="Print the folder of the CMake package: cmake -Dchainrule_DIR=$(chainrule --cmakedir).",
+    )
+    parser.add_argument(
+        "--includedir",
+        action=_Folder,
+        nargs=0,
+        const="include",
+        help="Print the folder of the C and C++ headers.",
     )
     group = parser.add_subparsers(dest="command", metavar="COMMAND")
 
@@ -420,4 +436,17 @@ class _Version(argparse.Action):
             f"chainrule {_core.__version__} ({_core.instruction_set()} kernels, "
             f"{_core.thread_backend()} threads: {_core.default_num_threads()})"
         )
+        parser.exit()
+
+
+class _Folder(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from chainrule import _core
+
+        # In an editable installation the other files of the build lie beside the module, while the
+        # package itself is in the source tree.
+        folder = Path(_core.__file__).parent / str(self.const)
+        if not folder.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "not installed with this chainrule", str(folder))
+        print(folder)
         parser.exit()
