@@ -65,7 +65,7 @@ chainrule_status keep_error() noexcept {
 
 }  // namespace chainrule::c_api
 
-const char* chainrule_last_error(void) { return chainrule::c_api::last_error; }
+const char* chainrule_last_error() { return chainrule::c_api::last_error; }
 
 const char* chainrule_status_name(chainrule_status status) {
   switch (status) {

@@ -145,7 +145,7 @@ def _parsers() -> tuple[_Parser, Mapping[str, _Parser]]:
         action=_Folder,
         nargs=0,
         const="lib/cmake/chainrule",
-        help="Print the folder of the CMake package: cmake -Dchainrule_DIR=$(chainrule --cmakedir).",
+        help="Print the CMake package's folder: cmake -Dchainrule_DIR=$(chainrule --cmakedir).",
     )
     parser.add_argument(
         "--includedir",
