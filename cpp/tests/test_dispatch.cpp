@@ -31,6 +31,20 @@ TEST_CASE("the environment chooses, else the best") {
   CHECK(chainrule::instruction_set() == active().f32.name);
 }
 
+TEST_CASE("predictions get the same kernels, and none of training") {
+  CHECK(active_inference().f32.name == active().f32.name);
+  const bool same_forward = active_inference().f32.forward_row == active().f32.forward_row &&
+                            active_inference().f64.forward_row == active().f64.forward_row;
+  CHECK(same_forward);
+  const bool trains_by_inference =
+      active_inference().f32.weight_gradient || active_inference().f64.weight_gradient;
+  CHECK_FALSE(trains_by_inference);
+  for (const std::string& name : available()) {
+    const bool trains = named(name).f32.weight_gradient && named(name).f64.weight_gradient;
+    CHECK(trains);
+  }
+}
+
 TEST_CASE("an unknown instruction set is refused by name") {
   CHECK_THROWS_WITH_AS(named("avx513"), doctest::Contains("instruction set 'avx513'"),
                        chainrule::Error);

@@ -24,8 +24,8 @@ void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* o
     options.backward = true;
     options.input_gradient = true;
     s.forward_step.reset();
-    s.by_hand =
-        std::make_unique<engine::Plan<T>>(s.kernels, s.layers, s.parameters, s.inputs, options);
+    s.by_hand = std::make_unique<engine::Plan<T>>(kernels::table<T>(kernels::active()), s.layers,
+                                                  s.parameters, s.inputs, options);
   }
   engine::Plan<T>& plan = *s.by_hand;
   plan.refresh();

@@ -5,7 +5,6 @@
 namespace chainrule {
 
 using engine::Flow;
-using engine::Split;
 using engine::Step;
 
 template <class T>
@@ -60,49 +59,10 @@ std::vector<T> Network<T>::predict(const RowsView& x, std::int64_t batch_size, i
   return outputs;
 }
 
-template <class T>
-double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss& loss,
-                            std::int64_t batch_size, int num_threads, T* outputs,
-                            InputSparsity input_sparsity) {
-  State& s = *state_;
-  const InUse guard(s.busy);
-  s.check_targets(x, y, loss);
-  if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
-  engine::PlanOptions options;
-  options.batch_size = std::min(batch_size, x.rows);
-  options.threads = s.threads_for(options.batch_size, num_threads);
-  options.loss = &loss;
-  CompiledLoss<T>& compiled = s.compile(s.evaluation, loss, options);
-  compiled.stage.prepare(y);
-  compiled.plan.choose_path(x, input_sparsity);
-  double loss_sum = 0.0;
-  double weight = 0.0;
-  engine::run_piece(options.threads, [&](engine::Team team) {
-    Flow flow(team);
-    for (std::int64_t first = 0; first < x.rows; first += options.batch_size) {
-      Step<T> step;
-      step.rows = std::min(options.batch_size, x.rows - first);
-      compiled.plan.load(flow, step, x, nullptr, first);
-      compiled.plan.forward(flow, step);
-      compiled.stage.run(step, flow.share(), y, nullptr, first, compiled.plan.result(), {});
-      if (outputs)
-        copy_rows<T>(compiled.plan.result(), step.rows_of(flow.share()), nullptr, first, outputs);
-      flow.enter(Split::columns);
-      if (flow.first_thread()) {
-        loss_sum += compiled.stage.sum(step.rows);
-        weight += compiled.stage.weight(y, nullptr, first, step.rows);
-      }
-    }
-  });
-  return weight > 0.0 ? loss_sum / weight : 0.0;
-}
-
 #define CHAINRULE_INSTANTIATE(T)                                                            \
   template void Network<T>::predict(const RowsView&, std::int64_t, int, T*, InputSparsity); \
   template void Network<T>::check_takes(const RowsView&);                                   \
-  template std::vector<T> Network<T>::predict(const RowsView&, std::int64_t, int);          \
-  template double Network<T>::evaluate(const RowsView&, const TargetsView&, const Loss&,    \
-                                       std::int64_t, int, T*, InputSparsity);
+  template std::vector<T> Network<T>::predict(const RowsView&, std::int64_t, int);
 
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)

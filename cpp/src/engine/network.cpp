@@ -30,7 +30,7 @@ Network<T>::State::State(std::vector<std::shared_ptr<const Layer>> layers_, std:
       outputs(outputs_of(layers, inputs)),
       seed(seed_),
       multiply_adds(engine::multiply_adds(layers, inputs)),
-      kernels(kernels::table<T>(kernels::active())),
+      kernels(kernels::table<T>(kernels::active_inference())),
       parameters(layers, inputs, kernels.panel) {
   if (values == InitialValues::drawn) parameters.initialize(seed);
   for (const engine::Parameter& p : parameters.list()) {
@@ -61,27 +61,6 @@ int Network<T>::State::threads_for(std::int64_t rows, int wanted) const {
 }
 
 template <class T>
-void Network<T>::State::need_gradients() {
-  if (gradients.empty()) gradients = engine::Buffer<T>(parameters.arena_size());
-  if (!stored_update)
-    stored_update = std::make_unique<engine::StoredUpdate<T>>(kernels, parameters);
-}
-
-template <class T>
-CompiledLoss<T>& Network<T>::State::compile(std::unique_ptr<CompiledLoss<T>>& slot,
-                                            const Loss& loss, const engine::PlanOptions& options) {
-  if (!slot || !(slot->loss == loss) || slot->plan.batch_size() != options.batch_size ||
-      slot->plan.threads() != options.threads) {
-    slot.reset();
-    slot.reset(
-        new CompiledLoss<T>{loss, engine::Plan<T>(kernels, layers, parameters, inputs, options),
-                            engine::LossStage<T>(kernels, loss, outputs, options.batch_size)});
-  }
-  slot->plan.refresh();
-  return *slot;
-}
-
-template <class T>
 void Network<T>::State::check_input(const RowsView& x) const {
   if (x.rows < 1) throw Error("x is empty: it has " + std::to_string(x.rows) + " rows");
   if (x.columns != inputs) {
@@ -95,16 +74,6 @@ void Network<T>::State::check_table(const RowsView& x) const {
   check_input(x);
   if (x.compressed())
     throw Error("x is sparse, which this does not take: training, evaluation and prediction do");
-}
-
-template <class T>
-void Network<T>::State::check_targets(const RowsView& x, const TargetsView& y,
-                                      const Loss& loss) const {
-  check_input(x);
-  if (y.rows != x.rows) {
-    throw Error("x has " + std::to_string(x.rows) + " rows but y has " + std::to_string(y.rows));
-  }
-  engine::LossStage<T>::check(loss, y, outputs);
 }
 
 template <class T>
@@ -170,82 +139,12 @@ void Network<T>::set_parameter(const std::string& name, const T* values) {
   state_->forward_step.reset();
 }
 
-template <class T>
-void Network<T>::check(const RowsView& x, const TargetsView& y, const Loss& loss) const {
-  state_->check_targets(x, y, loss);
-}
-
-template <class T>
-void Network<T>::adapt(std::int64_t layer, const RowsView& x) {
-  State& s = *state_;
-  const InUse guard(s.busy);
-  s.check_table(x);
-  const engine::Parameter* mean = s.parameters.find(layer, "mean");
-  const engine::Parameter* variance = s.parameters.find(layer, "variance");
-  if (!mean || !variance)
-    throw Error("layer " + std::to_string(layer) + " has no mean and variance to adapt");
-  const std::vector<std::shared_ptr<const Layer>> below(s.layers.begin(), s.layers.begin() + layer);
-  const std::int64_t chunk = std::min<std::int64_t>(x.rows, 256);
-  engine::Plan<T> plan(s.kernels, below, s.parameters, s.inputs, {.batch_size = chunk});
-  plan.refresh();
-  plan.choose_path(x, InputSparsity::dense);
-  const auto columns = static_cast<std::size_t>(mean->spec.columns);
-  std::vector<double> means(columns, 0.0);
-  std::vector<double> squares(columns, 0.0);
-  const auto each_row = [&](const auto& visit) {
-    engine::run_team(1, [&](engine::Team team) {
-      engine::Flow flow(team);
-      for (std::int64_t first = 0; first < x.rows; first += chunk) {
-        engine::Step<T> step;
-        step.rows = std::min(chunk, x.rows - first);
-        plan.load(flow, step, x, nullptr, first);
-        plan.forward(flow, step);
-        for (std::int64_t i = 0; i < step.rows; ++i) visit(plan.result().row(i));
-      }
-    });
-  };
-  each_row([&](const T* row) {
-    for (std::size_t j = 0; j < columns; ++j) means[j] += static_cast<double>(row[j]);
-  });
-  for (double& m : means) m /= static_cast<double>(x.rows);
-  each_row([&](const T* row) {
-    for (std::size_t j = 0; j < columns; ++j) {
-      const double d = static_cast<double>(row[j]) - means[j];
-      squares[j] += d * d;
-    }
-  });
-  for (std::size_t j = 0; j < columns; ++j) {
-    squares[j] /= static_cast<double>(x.rows);
-    if (!std::isfinite(static_cast<T>(squares[j]))) {
-      throw Error("the variance of column " + std::to_string(j) + " of x, " +
-                  std::to_string(squares[j]) + ", is too large for the network's precision");
-    }
-  }
-  for (std::size_t j = 0; j < columns; ++j) {
-    s.parameters.at(mean)[j] = static_cast<T>(means[j]);
-    s.parameters.at(variance)[j] = static_cast<T>(squares[j]);
-  }
-  s.forward_step.reset();
-}
-
-template <class T>
-PlanInfo Network<T>::plan(std::int64_t batch_size, int num_threads) const {
-  State& s = *state_;
-  const InUse guard(s.busy);
-  if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
-  engine::PlanOptions options;
-  options.batch_size = batch_size;
-  options.threads = s.threads_for(batch_size, num_threads);
-  options.backward = true;
-  return engine::Plan<T>(s.kernels, s.layers, s.parameters, s.inputs, options).describe();
-}
-
 template class Network<float>;
 template class Network<double>;
 
 int default_num_threads() { return engine::default_threads(); }
 
-std::string instruction_set() { return kernels::active().f32.name; }
+std::string instruction_set() { return kernels::active_inference().f32.name; }
 
 std::string thread_backend() { return engine::thread_backend(); }
 

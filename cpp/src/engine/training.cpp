@@ -88,6 +88,14 @@ void Network<T>::State::report_divergence(const engine::Plan<T>& plan, std::int6
 }
 
 template <class T>
+void Network<T>::State::need_gradients() {
+  if (gradients.empty()) gradients = engine::Buffer<T>(parameters.arena_size());
+  if (!stored_update)
+    stored_update =
+        std::make_unique<engine::StoredUpdate<T>>(kernels::table<T>(kernels::active()), parameters);
+}
+
+template <class T>
 EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const Loss& loss,
                                   const Optimizer& optimizer, const EpochOptions& options) {
   State& s = *state_;
@@ -147,6 +155,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   std::int64_t bad_rows = 0;
   Poller poller(options);
 
+  const kernels::KernelTable<T>& kernels = kernels::table<T>(kernels::active());
   using Clock = engine::CoreShortage::Clock;
   std::int64_t next_batch = first_batch;
   std::atomic<bool> pause{false};
@@ -164,7 +173,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
       step.seed = s.seed;
       step.number = static_cast<std::uint64_t>(s.total_steps + done);
       engine::Update<T> update = engine::make_update(
-          s.kernels, optimizer, options.learning_rates ? options.learning_rates[b] : fixed_rate,
+          kernels, optimizer, options.learning_rates ? options.learning_rates[b] : fixed_rate,
           s.parameters, s.optimizer, s.optimizer.steps + done + 1);
 
       compiled.plan.load(flow, step, x, order, first);
@@ -244,8 +253,9 @@ void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
   const double rate = learning_rate != 0.0 ? learning_rate : optimizer.learning_rate;
   check_learning_rate(rate);
   s.optimizer.prepare(optimizer, s.parameters.arena_size());
-  const engine::Update<T> update = engine::make_update(s.kernels, optimizer, rate, s.parameters,
-                                                       s.optimizer, s.optimizer.steps + 1);
+  const engine::Update<T> update =
+      engine::make_update(kernels::table<T>(kernels::active()), optimizer, rate, s.parameters,
+                          s.optimizer, s.optimizer.steps + 1);
   engine::run_team(1, [&](engine::Team team) {
     Flow flow(team);
     s.stored_update->run(flow, update, s.gradients.data(), optimizer.clip_norm);
@@ -256,93 +266,25 @@ void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
 }
 
 template <class T>
-std::string Network<T>::optimizer_kind() const {
-  const InUse guard(state_->busy);
-  return state_->optimizer.kind;
-}
-
-template <class T>
-std::vector<std::string> Network<T>::optimizer_slots() const {
-  const InUse guard(state_->busy);
-  return state_->optimizer.names;
-}
-
-template <class T>
-engine::Buffer<T>& slot_named(engine::OptimizerState<T>& state, const std::string& name) {
-  for (std::size_t i = 0; i < state.names.size(); ++i) {
-    if (state.names[i] == name) return state.slots[i];
-  }
-  throw Error("the optimizer keeps no array '" + name + "'");
-}
-
-template <class T>
-void Network<T>::get_slot(const std::string& slot, const std::string& parameter, T* values) const {
-  const InUse guard(state_->busy);
-  state_->parameters.unpack(state_->parameters.named(parameter),
-                            slot_named(state_->optimizer, slot).data(), values);
-}
-
-template <class T>
-void Network<T>::set_slot(const std::string& slot, const std::string& parameter, const T* values) {
-  const InUse guard(state_->busy);
-  state_->parameters.pack(state_->parameters.named(parameter), values,
-                          slot_named(state_->optimizer, slot).data());
-}
-
-template <class T>
-std::int64_t Network<T>::steps() const {
-  const InUse guard(state_->busy);
-  return state_->optimizer.steps;
-}
-
-template <class T>
-std::int64_t Network<T>::epochs() const {
-  const InUse guard(state_->busy);
-  return state_->epochs;
-}
-
-template <class T>
-std::int64_t Network<T>::total_steps() const {
-  const InUse guard(state_->busy);
-  return state_->total_steps;
-}
-
-template <class T>
-void Network<T>::restore_training(const Optimizer& optimizer, std::int64_t steps,
-                                  std::int64_t total_steps, std::int64_t epochs) {
-  const InUse guard(state_->busy);
-  if (steps < 0 || total_steps < steps || epochs < 0)
-    throw Error("training counters must not be negative");
-  state_->optimizer = {};
-  state_->optimizer.prepare(optimizer, state_->parameters.arena_size());
-  state_->optimizer.steps = steps;
-  state_->total_steps = total_steps;
-  state_->epochs = epochs;
-  state_->kept_epoch = -1;
-}
-
-template <class T>
-void Network<T>::reset_optimizer() {
-  const InUse guard(state_->busy);
-  state_->optimizer = {};
+PlanInfo Network<T>::plan(std::int64_t batch_size, int num_threads) const {
+  State& s = *state_;
+  const InUse guard(s.busy);
+  if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
+  engine::PlanOptions options;
+  options.batch_size = batch_size;
+  options.threads = s.threads_for(batch_size, num_threads);
+  options.backward = true;
+  return engine::Plan<T>(s.kernels, s.layers, s.parameters, s.inputs, options).describe();
 }
 
 #define CHAINRULE_INSTANTIATE(T)                                                               \
   template void Network<T>::State::keep_for_divergence();                                      \
   template void Network<T>::State::restore_after_divergence();                                 \
+  template void Network<T>::State::need_gradients();                                           \
   template EpochResult Network<T>::run_epoch(const RowsView&, const TargetsView&, const Loss&, \
                                              const Optimizer&, const EpochOptions&);           \
   template void Network<T>::step(const Optimizer&, double);                                    \
-  template std::string Network<T>::optimizer_kind() const;                                     \
-  template std::vector<std::string> Network<T>::optimizer_slots() const;                       \
-  template void Network<T>::get_slot(const std::string&, const std::string&, T*) const;        \
-  template void Network<T>::set_slot(const std::string&, const std::string&, const T*);        \
-  template std::int64_t Network<T>::steps() const;                                             \
-  template std::int64_t Network<T>::epochs() const;                                            \
-  template std::int64_t Network<T>::total_steps() const;                                       \
-  template void Network<T>::restore_training(const Optimizer&, std::int64_t, std::int64_t,     \
-                                             std::int64_t);                                    \
-  template void Network<T>::reset_optimizer();
+  template PlanInfo Network<T>::plan(std::int64_t, int) const;
 
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)

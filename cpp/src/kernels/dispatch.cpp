@@ -8,28 +8,31 @@
 
 namespace chainrule::kernels {
 
-extern const KernelSet kernels_portable;
+extern const InferenceSet inference_portable;
 #ifdef CHAINRULE_HAVE_AVX2
-extern const KernelSet kernels_avx2;
+extern const InferenceSet inference_avx2;
 #endif
 #ifdef CHAINRULE_HAVE_AVX512
-extern const KernelSet kernels_avx512;
+extern const InferenceSet inference_avx512;
 #endif
 #ifdef CHAINRULE_HAVE_NEON
-extern const KernelSet kernels_neon;
+extern const InferenceSet inference_neon;
 #endif
 
 namespace {
 
 struct Candidate {
   const char* name;
-  const KernelSet* set;  // null: not built into this library
+  const InferenceSet* kernels;  // null: not built into this library
   bool (*supported)();
 };
 
 #if defined(__x86_64__)
 // The compiler's run-time check covers the operating system's part (saved registers) as well.
-bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("bmi") && __builtin_cpu_supports("popcnt");
+}
 bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
@@ -47,50 +50,58 @@ bool has_neon() { return false; }
 
 constexpr Candidate kCandidates[] = {
 #ifdef CHAINRULE_HAVE_AVX512
-    {"avx512", &kernels_avx512, has_avx512},
+    {"avx512", &inference_avx512, has_avx512},
 #else
     {"avx512", nullptr, has_avx512},
 #endif
 #ifdef CHAINRULE_HAVE_AVX2
-    {"avx2", &kernels_avx2, has_avx2},
+    {"avx2", &inference_avx2, has_avx2},
 #else
     {"avx2", nullptr, has_avx2},
 #endif
 #ifdef CHAINRULE_HAVE_NEON
-    {"neon", &kernels_neon, has_neon},
+    {"neon", &inference_neon, has_neon},
 #else
     {"neon", nullptr, has_neon},
 #endif
-    {"portable", &kernels_portable, [] { return true; }},
+    {"portable", &inference_portable, [] { return true; }},
 };
+
+std::vector<KernelSet> usable_sets() {
+  std::vector<KernelSet> sets;
+  for (const Candidate& c : kCandidates) {
+    if (c.kernels && c.supported()) sets.push_back({{c.kernels->f32, {}}, {c.kernels->f64, {}}});
+  }
+  return sets;
+}
 
 }  // namespace
 
+const std::vector<KernelSet>& inference_sets() {
+  // Never destroyed: other threads may still predict while the program ends.
+  static const auto* const sets = new std::vector<KernelSet>(usable_sets());
+  return *sets;
+}
+
 std::vector<std::string> available() {
   std::vector<std::string> names;
-  for (const Candidate& c : kCandidates) {
-    if (c.set && c.supported()) names.emplace_back(c.name);
-  }
+  for (const KernelSet& set : inference_sets()) names.emplace_back(set.f32.name);
   return names;
 }
 
-namespace {
-
-const KernelSet& find(const std::string& name, const char* what) {
-  for (const Candidate& c : kCandidates) {
-    if (c.name == name && c.set && c.supported()) return *c.set;
+const KernelSet& find(const std::vector<KernelSet>& sets, const std::string& name,
+                      const char* what) {
+  for (const KernelSet& set : sets) {
+    if (set.f32.name == name) return set;
   }
   throw Error(unknown_name(what, name, available()));
 }
 
-}  // namespace
-
-const KernelSet& named(const std::string& name) { return find(name, "instruction set"); }
-
-const KernelSet& active() {
-  static const KernelSet& chosen = [&]() -> const KernelSet& {
+const KernelSet& active_inference() {
+  static const KernelSet& chosen = []() -> const KernelSet& {
+    const std::vector<KernelSet>& sets = inference_sets();
     const char* wish = std::getenv("CHAINRULE_ISA");
-    return find(wish && *wish ? wish : available().front(), "instruction set in CHAINRULE_ISA");
+    return wish && *wish ? find(sets, wish, "instruction set in CHAINRULE_ISA") : sets.front();
   }();
   return chosen;
 }

@@ -16,8 +16,19 @@ std::vector<std::string> available();
 /// Throws Error when it names one that is unknown, not built in or not supported here.
 const KernelSet& active();
 
+/// The same with null for those of training. A program that asks for nothing else does not link
+/// them.
+const KernelSet& active_inference();
+
 /// The kernels of one instruction set; throws Error like active().
 const KernelSet& named(const std::string& name);
+
+/// Those of the available instruction sets, in their order, as active_inference() has them.
+const std::vector<KernelSet>& inference_sets();
+
+/// The one of that name among `sets`; throws Error, which calls it `what`, when there is none.
+const KernelSet& find(const std::vector<KernelSet>& sets, const std::string& name,
+                      const char* what);
 
 template <class T>
 const KernelTable<T>& table(const KernelSet& set);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# One translation unit per instruction set; only these files get its flags, so the rest of the library runs anywhere.
+# Two translation units per instruction set, for predictions and for training; only these files get its flags, so the
+# rest of the library runs anywhere.
 set(_kernel_options
     $<IF:$<CONFIG:Debug>,-O1,-O3>
     -fno-math-errno
@@ -7,13 +8,13 @@ set(_kernel_options
     -Wno-psabi)
 
 function(chainrule_add_isa name)
-  set(_file kernels/isa_${name}.cpp)
-  target_sources(chainrule PRIVATE ${_file})
+  set(_files kernels/isa_${name}_inference.cpp kernels/isa_${name}_training.cpp)
+  target_sources(chainrule PRIVATE ${_files})
   # The kernels' headers would be analysed once more for each instruction set.
-  set_source_files_properties(${_file} PROPERTIES COMPILE_OPTIONS "${_kernel_options};${ARGN}" SKIP_LINTING ON)
+  set_source_files_properties(${_files} PROPERTIES COMPILE_OPTIONS "${_kernel_options};${ARGN}" SKIP_LINTING ON)
   string(TOUPPER ${name} _upper)
   set_property(
-    SOURCE kernels/dispatch.cpp
+    SOURCE kernels/dispatch.cpp kernels/training_dispatch.cpp
     APPEND
     PROPERTY COMPILE_DEFINITIONS CHAINRULE_HAVE_${_upper})
 endfunction()
@@ -32,12 +33,14 @@ if(CHAINRULE_TARGET_X86_64)
   list(APPEND _kernel_options -march=x86-64)
   # No flag here without its check in dispatch.cpp.
   chainrule_add_isa(portable)
-  chainrule_add_isa(avx2 -mavx2 -mfma)
+  chainrule_add_isa(avx2 -mavx2 -mfma -mbmi -mpopcnt)
   chainrule_add_isa(
     avx512
     -mavx2
     -mfma
+    -mbmi
     -mbmi2
+    -mpopcnt
     -mavx512f
     -mavx512bw
     -mavx512cd

@@ -51,7 +51,7 @@ void mark(const T* x, int64_t width, uint64_t* marks) {
 /// Marks by column of up to 64 rows, from marks by row; adds to the counts of the columns.
 /// Reference: Warren, "Hacker's Delight", 2nd edition, section 7-3: exchanges the quarters off the
 /// diagonal, and then goes on within each.
-inline void turn_marks(const TurnMarksArgs& f) {
+[[maybe_unused]] void turn_marks(const TurnMarksArgs& f) {
   uint64_t m[kMarksOfWord] = {};
   for (int64_t i = 0; i < f.rows; ++i) m[i] = f.by_row[i * f.row_stride];
   uint64_t low = 0x00000000ffffffff;

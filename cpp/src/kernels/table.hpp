@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the engine may ask of the kernels: plain data in, one table of function pointers per
+// What the engine may ask of the kernels: plain data in, two tables of function pointers per
 // instruction set out. Only PODs here, no function: this header is part of every instruction set's
-// unit.
+// units.
 #pragma once
 
 #include <stddef.h>
@@ -354,17 +354,40 @@ struct DropoutArgs {
   int64_t row_begin, row_end, columns;
 };
 
+/// What predictions need.
 template <class T>
-struct KernelTable {
+struct InferenceKernels {
   const char* name;
   int64_t panel;          // columns of a weight panel, and rows of a batch panel
   int64_t sparse_panels;  // that products with sparse input work on together
+
+  void (*gather)(const GatherArgs<T>&);
+  void (*affine)(const T* x, const T* scale, const T* offset, T* y, int64_t rows, int64_t columns,
+                 int64_t stride);
 
   void (*forward)(const ForwardArgs<T>&);
   /// x and y are padded, x only where `terms` is given: room for a list of the inputs that are not
   /// zero, 16 more than all; null: all terms are summed.
   void (*forward_row)(const RowArgs<T>&, const T* x, T* y, int32_t* terms);
+  /// The entries of one padded row that are not zero, ended by kNoColumn; returns how many. A
+  /// vector behind them may be overwritten.
+  int64_t (*compress)(const T* x, int64_t width, int32_t* columns, T* values);
+  void (*sparse_forward)(const SparseForwardArgs<T>&);
+  void (*mark)(const T* x, int64_t width, uint64_t* marks);
+  void (*marked_forward)(const MarkedForwardArgs<T>&);
+
+  void (*activation_forward)(const ActivationArgs<T>&, const T* z, T* y);
+  void (*batch_norm_inference)(const BatchNormArgs<T>&);
+  void (*layer_norm_forward)(const LayerNormArgs<T>&);
+};
+
+/// What training, losses, tests and measurements need besides.
+template <class T>
+struct TrainingKernels {
   void (*weight_gradient)(const WeightGradientArgs<T>&);
+  void (*sparse_gradient)(const SparseGradientArgs<T>&);
+  void (*turn_marks)(const TurnMarksArgs&);
+  void (*marked_gradient)(const MarkedGradientArgs<T>&);
   void (*input_gradient)(const InputGradientArgs<T>&);
   /// (rows x columns) row-major into batch panels [rows / panel][columns][panel], missing rows
   /// zero.
@@ -373,7 +396,6 @@ struct KernelTable {
   void (*column_sums)(const T* x, int64_t stride, int64_t rows, int64_t column_begin,
                       int64_t column_end, T* sums);
 
-  void (*activation_forward)(const ActivationArgs<T>&, const T* z, T* y);
   /// dz = dy * activation'(z); dz may be dy. y is the activation's output, z its input (used where
   /// y does not tell).
   void (*activation_backward)(const ActivationArgs<T>&, const T* z, const T* y, const T* dy, T* dz);
@@ -385,24 +407,10 @@ struct KernelTable {
   void (*squared_column_sums)(const UpdateRule<T>&, const PanelShape&, int64_t panel,
                               const T* weight, const T* g, T l1, T l2, T* sums);
 
-  void (*gather)(const GatherArgs<T>&);
-  /// The entries of one padded row that are not zero, ended by kNoColumn; returns how many. A
-  /// vector behind them may be overwritten.
-  int64_t (*compress)(const T* x, int64_t width, int32_t* columns, T* values);
-  void (*sparse_forward)(const SparseForwardArgs<T>&);
-  void (*sparse_gradient)(const SparseGradientArgs<T>&);
-  void (*mark)(const T* x, int64_t width, uint64_t* marks);
-  void (*turn_marks)(const TurnMarksArgs&);
-  void (*marked_forward)(const MarkedForwardArgs<T>&);
-  void (*marked_gradient)(const MarkedGradientArgs<T>&);
-  void (*affine)(const T* x, const T* scale, const T* offset, T* y, int64_t rows, int64_t columns,
-                 int64_t stride);
   void (*multiply)(const T* a, const T* b, T* y, int64_t size);
 
   void (*batch_norm_forward)(const BatchNormArgs<T>&);
-  void (*batch_norm_inference)(const BatchNormArgs<T>&);
   void (*batch_norm_backward)(const BatchNormArgs<T>&);
-  void (*layer_norm_forward)(const LayerNormArgs<T>&);
   void (*layer_norm_backward)(const LayerNormArgs<T>&);
   void (*affine_gradient)(const AffineGradientArgs<T>&);
   void (*dropout_factors)(const DropoutArgs&, T scale, T* factors, int64_t stride);
@@ -414,10 +422,18 @@ struct KernelTable {
   int64_t (*fma_chains)(int64_t steps, T* value);
 };
 
-/// One instruction set's kernels, for both precisions.
-struct KernelSet {
-  KernelTable<float> f32;
-  KernelTable<double> f64;
+/// One instruction set's kernels for one precision.
+template <class T>
+struct KernelTable : InferenceKernels<T>, TrainingKernels<T> {};
+
+template <template <class> class Kernels>
+struct BothPrecisions {
+  Kernels<float> f32;
+  Kernels<double> f64;
 };
+
+using InferenceSet = BothPrecisions<InferenceKernels>;
+using TrainingSet = BothPrecisions<TrainingKernels>;
+using KernelSet = BothPrecisions<KernelTable>;
 
 }  // namespace chainrule::kernels

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Networks together with a loss.
+#include "engine/network_state.hpp"
+#include "engine/threads.hpp"
+
+namespace chainrule {
+
+using engine::Flow;
+using engine::Split;
+using engine::Step;
+
+template <class T>
+CompiledLoss<T>& Network<T>::State::compile(std::unique_ptr<CompiledLoss<T>>& slot,
+                                            const Loss& loss, const engine::PlanOptions& options) {
+  if (!slot || !(slot->loss == loss) || slot->plan.batch_size() != options.batch_size ||
+      slot->plan.threads() != options.threads) {
+    slot.reset();
+    const kernels::KernelTable<T>& all = kernels::table<T>(kernels::active());
+    slot.reset(new CompiledLoss<T>{loss, engine::Plan<T>(all, layers, parameters, inputs, options),
+                                   engine::LossStage<T>(all, loss, outputs, options.batch_size)});
+  }
+  slot->plan.refresh();
+  return *slot;
+}
+
+template <class T>
+void Network<T>::State::check_targets(const RowsView& x, const TargetsView& y,
+                                      const Loss& loss) const {
+  check_input(x);
+  if (y.rows != x.rows) {
+    throw Error("x has " + std::to_string(x.rows) + " rows but y has " + std::to_string(y.rows));
+  }
+  engine::LossStage<T>::check(loss, y, outputs);
+}
+
+template <class T>
+void Network<T>::check(const RowsView& x, const TargetsView& y, const Loss& loss) const {
+  state_->check_targets(x, y, loss);
+}
+
+template <class T>
+double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss& loss,
+                            std::int64_t batch_size, int num_threads, T* outputs,
+                            InputSparsity input_sparsity) {
+  State& s = *state_;
+  const InUse guard(s.busy);
+  s.check_targets(x, y, loss);
+  if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
+  engine::PlanOptions options;
+  options.batch_size = std::min(batch_size, x.rows);
+  options.threads = s.threads_for(options.batch_size, num_threads);
+  options.loss = &loss;
+  CompiledLoss<T>& compiled = s.compile(s.evaluation, loss, options);
+  compiled.stage.prepare(y);
+  compiled.plan.choose_path(x, input_sparsity);
+  double loss_sum = 0.0;
+  double weight = 0.0;
+  engine::run_piece(options.threads, [&](engine::Team team) {
+    Flow flow(team);
+    for (std::int64_t first = 0; first < x.rows; first += options.batch_size) {
+      Step<T> step;
+      step.rows = std::min(options.batch_size, x.rows - first);
+      compiled.plan.load(flow, step, x, nullptr, first);
+      compiled.plan.forward(flow, step);
+      compiled.stage.run(step, flow.share(), y, nullptr, first, compiled.plan.result(), {});
+      if (outputs)
+        copy_rows<T>(compiled.plan.result(), step.rows_of(flow.share()), nullptr, first, outputs);
+      flow.enter(Split::columns);
+      if (flow.first_thread()) {
+        loss_sum += compiled.stage.sum(step.rows);
+        weight += compiled.stage.weight(y, nullptr, first, step.rows);
+      }
+    }
+  });
+  return weight > 0.0 ? loss_sum / weight : 0.0;
+}
+
+#define CHAINRULE_INSTANTIATE(T)                                                                   \
+  template CompiledLoss<T>& Network<T>::State::compile(std::unique_ptr<CompiledLoss<T>>&,          \
+                                                       const Loss&, const engine::PlanOptions&);   \
+  template void Network<T>::State::check_targets(const RowsView&, const TargetsView&, const Loss&) \
+      const;                                                                                       \
+  template void Network<T>::check(const RowsView&, const TargetsView&, const Loss&) const;         \
+  template double Network<T>::evaluate(const RowsView&, const TargetsView&, const Loss&,           \
+                                       std::int64_t, int, T*, InputSparsity);
+
+CHAINRULE_INSTANTIATE(float)
+CHAINRULE_INSTANTIATE(double)
+
+}  // namespace chainrule

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// What training leaves behind for files: the optimizer's memory, and counters.
+#include "engine/network_state.hpp"
+
+namespace chainrule {
+
+template <class T>
+std::string Network<T>::optimizer_kind() const {
+  const InUse guard(state_->busy);
+  return state_->optimizer.kind;
+}
+
+template <class T>
+std::vector<std::string> Network<T>::optimizer_slots() const {
+  const InUse guard(state_->busy);
+  return state_->optimizer.names;
+}
+
+namespace {
+
+template <class T>
+engine::Buffer<T>& slot_named(engine::OptimizerState<T>& state, const std::string& name) {
+  for (std::size_t i = 0; i < state.names.size(); ++i) {
+    if (state.names[i] == name) return state.slots[i];
+  }
+  throw Error("the optimizer keeps no array '" + name + "'");
+}
+
+}  // namespace
+
+template <class T>
+void Network<T>::get_slot(const std::string& slot, const std::string& parameter, T* values) const {
+  const InUse guard(state_->busy);
+  state_->parameters.unpack(state_->parameters.named(parameter),
+                            slot_named(state_->optimizer, slot).data(), values);
+}
+
+template <class T>
+void Network<T>::set_slot(const std::string& slot, const std::string& parameter, const T* values) {
+  const InUse guard(state_->busy);
+  state_->parameters.pack(state_->parameters.named(parameter), values,
+                          slot_named(state_->optimizer, slot).data());
+}
+
+template <class T>
+std::int64_t Network<T>::steps() const {
+  const InUse guard(state_->busy);
+  return state_->optimizer.steps;
+}
+
+template <class T>
+std::int64_t Network<T>::epochs() const {
+  const InUse guard(state_->busy);
+  return state_->epochs;
+}
+
+template <class T>
+std::int64_t Network<T>::total_steps() const {
+  const InUse guard(state_->busy);
+  return state_->total_steps;
+}
+
+template <class T>
+void Network<T>::restore_training(const Optimizer& optimizer, std::int64_t steps,
+                                  std::int64_t total_steps, std::int64_t epochs) {
+  const InUse guard(state_->busy);
+  if (steps < 0 || total_steps < steps || epochs < 0)
+    throw Error("training counters must not be negative");
+  state_->optimizer = {};
+  state_->optimizer.prepare(optimizer, state_->parameters.arena_size());
+  state_->optimizer.steps = steps;
+  state_->total_steps = total_steps;
+  state_->epochs = epochs;
+  state_->kept_epoch = -1;
+}
+
+template <class T>
+void Network<T>::reset_optimizer() {
+  const InUse guard(state_->busy);
+  state_->optimizer = {};
+}
+
+#define CHAINRULE_INSTANTIATE(T)                                                           \
+  template std::string Network<T>::optimizer_kind() const;                                 \
+  template std::vector<std::string> Network<T>::optimizer_slots() const;                   \
+  template void Network<T>::get_slot(const std::string&, const std::string&, T*) const;    \
+  template void Network<T>::set_slot(const std::string&, const std::string&, const T*);    \
+  template std::int64_t Network<T>::steps() const;                                         \
+  template std::int64_t Network<T>::epochs() const;                                        \
+  template std::int64_t Network<T>::total_steps() const;                                   \
+  template void Network<T>::restore_training(const Optimizer&, std::int64_t, std::int64_t, \
+                                             std::int64_t);                                \
+  template void Network<T>::reset_optimizer();
+
+CHAINRULE_INSTANTIATE(float)
+CHAINRULE_INSTANTIATE(double)
+
+}  // namespace chainrule

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one instruction set does for predictions, as one table; each isa_*_inference.cpp defines its
+// instruction set, includes this and exports it.
+#pragma once
+
+#include "kernels/activation.hpp"
+#include "kernels/gather.hpp"
+#include "kernels/marked.hpp"
+#include "kernels/multiply.hpp"
+#include "kernels/normalization.hpp"
+#include "kernels/row.hpp"
+#include "kernels/sparse.hpp"
+
+namespace {
+
+template <class T>
+constexpr InferenceKernels<T> inference_kernels(const char* name) {
+  InferenceKernels<T> k{};
+  k.name = name;
+  k.panel = kPanelColumns<T>;
+  k.sparse_panels = kSparsePanels;
+  k.gather = gather<T>;
+  k.affine = affine<T>;
+  k.forward = forward<T>;
+  k.forward_row = forward_row<T>;
+  k.compress = compress<T>;
+  k.sparse_forward = sparse_forward<T>;
+  k.mark = mark<T>;
+  k.marked_forward = marked_forward<T>;
+  k.activation_forward = activation_forward<T>;
+  k.batch_norm_inference = batch_norm_inference<T>;
+  k.layer_norm_forward = layer_norm_forward<T>;
+  return k;
+}
+
+constexpr InferenceSet inference_set(const char* name) {
+  return {inference_kernels<float>(name), inference_kernels<double>(name)};
+}
+
+}  // namespace

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one instruction set does in training beyond predictions, as one table; each
+// isa_*_training.cpp defines its instruction set, includes this and exports it.
+#pragma once
+
+#include "kernels/activation.hpp"
+#include "kernels/dropout.hpp"
+#include "kernels/gather.hpp"
+#include "kernels/loss.hpp"
+#include "kernels/marked.hpp"
+#include "kernels/math_loop.hpp"
+#include "kernels/multiply.hpp"
+#include "kernels/normalization.hpp"
+#include "kernels/peak.hpp"
+#include "kernels/reduce.hpp"
+#include "kernels/sparse.hpp"
+#include "kernels/update.hpp"
+
+namespace {
+
+template <class T>
+constexpr TrainingKernels<T> training_kernels() {
+  TrainingKernels<T> k{};
+  k.weight_gradient = weight_gradient<T>;
+  k.sparse_gradient = sparse_gradient<T>;
+  k.turn_marks = turn_marks;
+  k.marked_gradient = marked_gradient<T>;
+  k.input_gradient = input_gradient<T>;
+  k.transpose = transpose<T>;
+  k.column_sums = column_sums<T>;
+  k.activation_backward = activation_backward<T>;
+  k.loss = loss<T>;
+  k.update = update<T>;
+  k.squared_column_sums = squared_column_sums<T>;
+  k.multiply = multiply<T>;
+  k.batch_norm_forward = batch_norm_forward<T>;
+  k.batch_norm_backward = batch_norm_backward<T>;
+  k.layer_norm_backward = layer_norm_backward<T>;
+  k.affine_gradient = affine_gradient<T>;
+  k.dropout_factors = dropout_factors<T>;
+  k.math = math_array<T>;
+  k.tree_sum = tree_sum<T>;
+  k.fma_chains = fma_chains<T>;
+  return k;
+}
+
+constexpr TrainingSet training_set() {
+  return {training_kernels<float>(), training_kernels<double>()};
+}
+
+}  // namespace
