@@ -2,7 +2,6 @@
 #include <chainrule/layers.hpp>
 #include <chainrule/network.hpp>
 #include <chainrule/predictor.hpp>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,11 +12,11 @@ namespace {
 chainrule::Network<float> build(const NetworkDescription& d) {
   const auto kind = d.hidden == Hidden::relu ? chainrule::Activation::Kind::relu
                                              : chainrule::Activation::Kind::tanh;
-  std::vector<std::shared_ptr<const chainrule::Layer>> layers;
+  std::vector<chainrule::AnyLayer> layers;
   for (std::int64_t l = 0; l < d.depth; ++l) {
     const auto activation =
         l + 1 < d.depth ? chainrule::Activation::defaults(kind) : chainrule::Activation{};
-    layers.push_back(std::make_shared<chainrule::Dense>(d.layers[l].outputs, activation));
+    layers.push_back(chainrule::Dense(d.layers[l].outputs, activation));
   }
   chainrule::Network<float> network(layers, d.layers[0].inputs, 0);
   for (std::int64_t l = 0; l < d.depth; ++l) {

@@ -24,9 +24,8 @@ py::class_<D, Options...> bind_description(py::module_& module, const char* name
       .def_static("kinds", &D::kinds);
 }
 
-/// Layers are shared with the networks that use them, and immutable.
 struct LayerHandle {
-  std::shared_ptr<const Layer> layer;
+  AnyLayer layer;
 
   static LayerHandle from_config(const Config& config) { return {Layer::from_config(config)}; }
   Config config() const { return layer->config(); }

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "chainrule/model_file.hpp"
-
 #include <pybind11/stl.h>
 
 #include <memory>
@@ -10,6 +8,7 @@
 #include <variant>
 
 #include "bindings/bindings.hpp"
+#include "chainrule/any_model.hpp"
 #include "chainrule/atomic_file.hpp"
 
 namespace chainrule::bindings {
@@ -19,8 +18,9 @@ using AnyNetwork = std::variant<std::unique_ptr<Network<float>>, std::unique_ptr
 
 std::pair<AnyNetwork, TrainingState> parts_of(AnyModel model) {
   return std::visit(
-      [](auto& read) {
-        return std::pair(AnyNetwork(std::move(read.network)), std::move(read.training));
+      []<class T>(Model<T>& read) {
+        return std::pair(AnyNetwork(std::make_unique<Network<T>>(std::move(read.network))),
+                         std::move(read.training));
       },
       model);
 }

@@ -248,7 +248,7 @@ void bind_network(py::module_& module, const char* name) {
   py::class_<N>(module, name)
       .def(py::init(
                [](const std::vector<py::dict>& layers, std::int64_t inputs, std::uint64_t seed) {
-                 std::vector<std::shared_ptr<const Layer>> described;
+                 std::vector<AnyLayer> described;
                  for (const py::dict& layer : layers)
                    described.push_back(Layer::from_config(to_config(layer)));
                  return std::make_unique<N>(std::move(described), inputs, seed);

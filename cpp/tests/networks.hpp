@@ -16,16 +16,10 @@
 
 namespace chainrule::testing {
 
-using Layers = std::vector<std::shared_ptr<const Layer>>;
+using Layers = std::vector<AnyLayer>;
 
-template <class L, class... Arguments>
-std::shared_ptr<const Layer> layer(Arguments&&... arguments) {
-  return std::make_shared<const L>(std::forward<Arguments>(arguments)...);
-}
-
-inline std::shared_ptr<const Layer> dense(int64_t units,
-                                          Activation::Kind activation = Activation::Kind::linear) {
-  return layer<Dense>(units, Activation::defaults(activation));
+inline AnyLayer dense(int64_t units, Activation::Kind activation = Activation::Kind::linear) {
+  return Dense(units, Activation::defaults(activation));
 }
 
 /// Rows of numbers with a label, a target row and a weight each.
@@ -148,14 +142,14 @@ inline Loss mse() { return Loss::defaults(Loss::Kind::mse); }
 
 /// Every kind of layer at sizes that are no multiple of anything, large enough for seven threads.
 inline Layers odd_layers() {
-  return {layer<Rescaling>(0.5, 0.125),
+  return {Rescaling(0.5, 0.125),
           dense(203, Activation::Kind::relu),
-          layer<BatchNormalization>(),
-          layer<Dropout>(0.25),
+          BatchNormalization(),
+          Dropout(0.25),
           dense(211, Activation::Kind::tanh),
-          layer<LayerNormalization>(),
+          LayerNormalization(),
           dense(67, Activation::Kind::gelu),
-          layer<ActivationLayer>(Activation::defaults(Activation::Kind::softplus)),
+          ActivationLayer(Activation::defaults(Activation::Kind::softplus)),
           dense(5)};
 }
 

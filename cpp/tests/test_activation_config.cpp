@@ -6,6 +6,7 @@
 #include <string>
 
 #include "chainrule/activation.hpp"
+#include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/names.hpp"
 

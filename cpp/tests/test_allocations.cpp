@@ -54,12 +54,12 @@ constexpr int64_t kBatch = 32;
 constexpr int64_t kInputs = 37;
 
 Layers layers() {
-  return {layer<Rescaling>(0.5),
+  return {Rescaling(0.5),
           dense(101, Activation::Kind::relu),
-          layer<BatchNormalization>(),
-          layer<Dropout>(0.25),
+          BatchNormalization(),
+          Dropout(0.25),
           dense(89),
-          layer<LayerNormalization>(),
+          LayerNormalization(),
           dense(5)};
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "engine/plan.hpp"
 #include "networks.hpp"
@@ -36,9 +37,7 @@ std::vector<Example> examples() {
   for (const std::string& kind : Activation::kinds()) {
     const Activation activation = Activation::from_config({kind, {}});
     all.push_back(
-        {kind,
-         {layer<Dense>(7, activation), layer<ActivationLayer>(activation), dense(kOutputs)},
-         squares});
+        {kind, {Dense(7, activation), ActivationLayer(activation), dense(kOutputs)}, squares});
   }
   for (const std::string& kind : Loss::kinds())
     all.push_back({kind, {dense(7, Act::tanh), dense(kOutputs)}, Loss::from_config({kind, {}})});
@@ -54,31 +53,27 @@ std::vector<Example> examples() {
 
   for (const bool training : {false, true}) {
     const std::string mode = training ? " in training" : " in inference";
-    all.push_back({"batch normalisation" + mode,
-                   {layer<BatchNormalization>(), dense(7, Act::tanh), layer<BatchNormalization>(),
-                    dense(kOutputs)},
-                   squares,
-                   training});
+    all.push_back(
+        {"batch normalisation" + mode,
+         {BatchNormalization(), dense(7, Act::tanh), BatchNormalization(), dense(kOutputs)},
+         squares,
+         training});
     all.push_back({"dropout" + mode,
-                   {dense(9, Act::gelu), layer<Dropout>(0.5), dense(kOutputs)},
+                   {dense(9, Act::gelu), Dropout(0.5), dense(kOutputs)},
                    squares,
                    training});
   }
   BatchNormalization bare;
   bare.center = bare.scale = false;
-  all.push_back({"bare batch normalisation",
-                 {layer<BatchNormalization>(bare), dense(kOutputs)},
-                 squares,
-                 true});
+  all.push_back(
+      {"bare batch normalisation", {BatchNormalization(bare), dense(kOutputs)}, squares, true});
   all.push_back({"layer normalisation",
-                 {layer<LayerNormalization>(), dense(7, Act::tanh), layer<LayerNormalization>(),
-                  dense(kOutputs)},
+                 {LayerNormalization(), dense(7, Act::tanh), LayerNormalization(), dense(kOutputs)},
                  squares});
   all.push_back({"rescaling",
-                 {layer<Rescaling>(0.5, 1.0), dense(7, Act::tanh), layer<Rescaling>(-2.0, 0.25),
-                  dense(kOutputs)},
+                 {Rescaling(0.5, 1.0), dense(7, Act::tanh), Rescaling(-2.0, 0.25), dense(kOutputs)},
                  squares});
-  all.push_back({"normalization", {layer<Normalization>(), dense(kOutputs)}, squares});
+  all.push_back({"normalization", {Normalization(), dense(kOutputs)}, squares});
   return all;
 }
 
@@ -162,12 +157,8 @@ void check_gradients(const Example& e) {
 template <class T>
 void check_by_hand(int threads) {
   const DataSet data(29, 37, 5);
-  const Layers layers{layer<Rescaling>(0.5),
-                      dense(353, Act::relu),
-                      layer<BatchNormalization>(),
-                      layer<Dropout>(0.25),
-                      dense(329, Act::tanh),
-                      layer<LayerNormalization>(),
+  const Layers layers{Rescaling(0.5), dense(353, Act::relu), BatchNormalization(),
+                      Dropout(0.25),  dense(329, Act::tanh), LayerNormalization(),
                       dense(5)};
   REQUIRE(engine::worthwhile_threads(engine::multiply_adds(layers, 37), 29) >= 4);
   const Loss loss = Loss::defaults(Loss::Kind::cross_entropy);
@@ -220,7 +211,7 @@ TEST_CASE("the chain rule by hand gives the bits of compute_gradients and of tra
 
 TEST_CASE("backward may be repeated, and goes with the last forward") {
   const DataSet data(6, 5, 4);
-  Network<double> network({dense(7, Act::tanh), layer<BatchNormalization>(), dense(4)}, 5, 1);
+  Network<double> network({dense(7, Act::tanh), BatchNormalization(), dense(4)}, 5, 1);
   const auto dy = view(data.targets.data(), 6, 4);
   std::vector<double> first(30), second(30);
   network.forward(data.inputs_view(), true, 1, nullptr);

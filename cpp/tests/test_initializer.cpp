@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/initializer.hpp"
 #include "chainrule/random.hpp"

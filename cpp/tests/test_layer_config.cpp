@@ -3,10 +3,11 @@
 
 #include <cstdint>
 #include <limits>
-#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/layers.hpp"
 
@@ -14,7 +15,7 @@ using namespace chainrule;
 
 namespace {
 
-std::shared_ptr<const Layer> layer(const std::string& kind, std::vector<ConfigEntry> options = {}) {
+AnyLayer layer(const std::string& kind, std::vector<ConfigEntry> options = {}) {
   return Layer::from_config({kind, std::move(options)});
 }
 
@@ -223,7 +224,7 @@ class Doubling final : public Layer {
 }  // namespace
 
 TEST_CASE("an embedder's layer joins the table") {
-  const auto factory = [](const Config&) { return std::make_shared<const Doubling>(); };
+  const auto factory = [](const Config&) -> AnyLayer { return Doubling(); };
   Layer::register_kind("doubling", factory);
   CHECK(layer("doubling")->outputs(4) == 8);
   CHECK(Layer::kinds().back() == "doubling");
@@ -233,4 +234,21 @@ TEST_CASE("an embedder's layer joins the table") {
   CHECK_THROWS_AS(Layer::register_kind("dense", factory), Error);
   CHECK_THROWS_AS(Layer::register_kind("", factory), Error);
   CHECK_THROWS_AS(Layer::register_kind("nothing", nullptr), Error);
+}
+
+TEST_CASE("a layer of any kind is a value") {
+  Dense dense(3, "tanh");
+  AnyLayer first = dense;
+  dense.units = 4;
+  const AnyLayer second = first;
+  CHECK(first->outputs(2) == 3);
+  CHECK(&*first != &*second);
+  CHECK(first->config() == second->config());
+  first = dense;
+  CHECK(first->outputs(2) == 4);
+  CHECK(second->outputs(2) == 3);
+  const AnyLayer third = std::move(first);
+  CHECK(third->outputs(2) == 4);
+  first = second;
+  CHECK(first->outputs(2) == 3);
 }

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "chainrule/any_model.hpp"
+#include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/model_file.hpp"
 #include "chainrule/trainer.hpp"
@@ -32,11 +34,11 @@ void go_on(Model<float>& model) {
   const TrainingState& training = model.training;
   std::vector<double> rates;
   for (int64_t batch = 0; batch < 4; ++batch)
-    rates.push_back(training.schedule->rate(
-        model.network->total_steps() - training.schedule_origin + batch, 4));
+    rates.push_back(
+        training.schedule->rate(model.network.total_steps() - training.schedule_origin + batch, 4));
   o.learning_rates = rates.data();
-  model.network->run_epoch(view(data.x.data(), data.rows, data.inputs), y, *training.loss,
-                           *training.optimizer, o);
+  model.network.run_epoch(view(data.x.data(), data.rows, data.inputs), y, *training.loss,
+                          *training.optimizer, o);
 }
 
 template <class T>
@@ -57,16 +59,16 @@ std::string refusal(const Work& work) {
 }  // namespace
 
 TEST_CASE("a golden file of format 1 predicts the same bits") {
-  const Model<float> model = load_model(std::string(CHAINRULE_GOLDEN) + "/format_1.safetensors");
+  Model<float> model = load_model(std::string(CHAINRULE_GOLDEN) + "/format_1.safetensors");
   const std::vector<float> x = numpy_values<float>("format_1_x.npy");
   const std::vector<float> expected = numpy_values<float>("format_1_predictions.npy");
-  const auto rows = static_cast<int64_t>(x.size()) / model.network->inputs();
-  REQUIRE(rows * model.network->outputs() == static_cast<int64_t>(expected.size()));
+  const auto rows = static_cast<int64_t>(x.size()) / model.network.inputs();
+  REQUIRE(rows * model.network.outputs() == static_cast<int64_t>(expected.size()));
   REQUIRE(rows > 1);
   std::vector<float> outputs(expected.size());
-  model.network->predict(view(x.data(), rows, model.network->inputs()), 4, 1, outputs.data());
+  model.network.predict(view(x.data(), rows, model.network.inputs()), 4, 1, outputs.data());
   CHECK(same_bits(outputs, expected));
-  CHECK(model.network->seed() == 7);
+  CHECK(model.network.seed() == 7);
   CHECK(model.training.adapted);
   CHECK(*model.training.loss == cross_entropy());
   CHECK(*model.training.optimizer == optimizer(Optimizer::Kind::adam, 0.01));
@@ -79,7 +81,7 @@ TEST_CASE("every golden file is written as it was") {
     CAPTURE(name);
     const std::string content = golden(name);
     const Model<float> model = read_model(content);
-    CHECK(without_version(model_bytes(*model.network, model.training)) == without_version(content));
+    CHECK(without_version(model_bytes(model.network, model.training)) == without_version(content));
   }
 }
 
@@ -88,14 +90,14 @@ TEST_CASE("every golden file is written as it was") {
 TEST_CASE("a training that Python began goes on to the same bits") {
   Model<float> model = read_model(golden("format_1_paused.safetensors"));
   const Model<float> expected = read_model(golden("format_1_resumed.safetensors"));
-  REQUIRE(model.network->epochs() == 2);
+  REQUIRE(model.network.epochs() == 2);
   go_on(model);
   // What Python goes on from in its turn.
-  CHECK(without_version(model_bytes(*model.network, model.training)) ==
+  CHECK(without_version(model_bytes(model.network, model.training)) ==
         without_version(golden("format_1_cpp.safetensors")));
-  CHECK_FALSE(Snapshot<float>(*model.network) == Snapshot<float>(*expected.network));
+  CHECK_FALSE(Snapshot<float>(model.network) == Snapshot<float>(expected.network));
   go_on(model);
-  CHECK(Snapshot<float>(*model.network) == Snapshot<float>(*expected.network));
+  CHECK(Snapshot<float>(model.network) == Snapshot<float>(expected.network));
 }
 
 TEST_CASE("a trainer goes on from a file, and its training is saved, to the same bits") {
@@ -143,17 +145,17 @@ TEST_CASE_TEMPLATE("a network comes back with its optimizer's memory", T, float,
   rules.push_back(optimizer(Optimizer::Kind::sgd, 0.1));
   for (const Optimizer& rule : rules) {
     CAPTURE(rule.config().kind);
-    Network<T> network({layer<Normalization>(), dense(7, Activation::Kind::gelu),
-                        layer<BatchNormalization>(), layer<Dropout>(0.25), dense(5)},
+    Network<T> network({Normalization(), dense(7, Activation::Kind::gelu), BatchNormalization(),
+                        Dropout(0.25), dense(5)},
                        37, std::numeric_limits<uint64_t>::max());
     after_epochs(network, data, cross_entropy(), rule, 1, options(8));
     TrainingState training;
     training.loss = cross_entropy();
     training.optimizer = rule;
     Model<T> model = read_model<T>(model_bytes(network, training));
-    CHECK(model.network->seed() == network.seed());
-    CHECK(Snapshot<T>(*model.network) == Snapshot<T>(network));
-    CHECK(after_epochs(*model.network, data, cross_entropy(), rule, 1, options(8)) ==
+    CHECK(model.network.seed() == network.seed());
+    CHECK(Snapshot<T>(model.network) == Snapshot<T>(network));
+    CHECK(after_epochs(model.network, data, cross_entropy(), rule, 1, options(8)) ==
           after_epochs(network, data, cross_entropy(), rule, 1, options(8)));
   }
 }
@@ -166,8 +168,8 @@ TEST_CASE("memory that the optimizer would not go on from is left out") {
   const std::size_t without = model_bytes(network, training).size();
   training.optimizer = optimizer(Optimizer::Kind::lion, 0.1);
   Model<float> model = read_model(model_bytes(network, training));
-  CHECK(model.network->optimizer_kind().empty());
-  CHECK(model.network->total_steps() == 5);
+  CHECK(model.network.optimizer_kind().empty());
+  CHECK(model.network.total_steps() == 5);
   training.optimizer = optimizers()[1];
   CHECK(model_bytes(network, training).size() > without + 2 * 4 * (4 * 3 + 3 + 3 * 2 + 2));
 }
@@ -245,7 +247,7 @@ TEST_CASE("files are saved and loaded, and errors name them") {
   const Network<double> network = small<double>();
   save_model(file.path, network);
   CHECK(content_of(file.path) == model_bytes(network));
-  CHECK(Snapshot<double>(*load_model<double>(file.path).network) == Snapshot<double>(network));
+  CHECK(Snapshot<double>(load_model<double>(file.path).network) == Snapshot<double>(network));
   CHECK(std::holds_alternative<Model<double>>(load_any_model(file.path)));
   CHECK(refusal([&] { load_model(file.path); }) ==
         file.path + ": the network is float64, expected float32");

@@ -23,9 +23,8 @@ using Act = Activation::Kind;
 template <class T>
 std::unique_ptr<Network<T>> trained_network(const DataSet& data) {
   auto network = std::make_unique<Network<T>>(
-      Layers{layer<Rescaling>(0.5, 0.125), dense(337, Act::relu), layer<BatchNormalization>(),
-             layer<Dropout>(0.25), dense(353, Act::tanh), layer<LayerNormalization>(),
-             dense(data.outputs, Act::silu)},
+      Layers{Rescaling(0.5, 0.125), dense(337, Act::relu), BatchNormalization(), Dropout(0.25),
+             dense(353, Act::tanh), LayerNormalization(), dense(data.outputs, Act::silu)},
       data.inputs, 5);
   EpochOptions o;
   o.num_threads = 1;
@@ -114,7 +113,7 @@ TEST_CASE("a network reads any type and layout in place") {
 
 TEST_CASE("what a network computes is what its layers say") {
   const DataSet data(4, 3, 2);
-  Network<double> network({layer<Rescaling>(2.0, 1.0), dense(2, Act::tanh), dense(2)}, 3, 1);
+  Network<double> network({Rescaling(2.0, 1.0), dense(2, Act::tanh), dense(2)}, 3, 1);
   const auto w1 = parameter(network, "1.weight"), w2 = parameter(network, "2.weight");
   const std::vector<double> b1{0.5, -0.25}, b2{0.125, 2.0};
   network.set_parameter("1.bias", b1.data());
@@ -195,7 +194,7 @@ TEST_CASE("quantile outputs are one group per quantile") {
 }
 
 TEST_CASE("parameters go in and out by name") {
-  Network<float> network({dense(20), layer<BatchNormalization>()}, 3, 1);
+  Network<float> network({dense(20), BatchNormalization()}, 3, 1);
   std::vector<std::string> names;
   for (const ParameterInfo& info : network.parameters()) names.push_back(info.name);
   CHECK(names == std::vector<std::string>{"0.weight", "0.bias", "1.gamma", "1.beta",
@@ -233,7 +232,7 @@ TEST_CASE("initial weights depend on the seed alone, not on the precision") {
 
 TEST_CASE("adapt gives Normalization the moments of what reaches it") {
   const DataSet data(300, 3, 2);
-  Network<double> network({layer<Rescaling>(10.0, 1.0), layer<Normalization>(), dense(2)}, 3, 1);
+  Network<double> network({Rescaling(10.0, 1.0), Normalization(), dense(2)}, 3, 1);
   network.adapt(1, data.inputs_view());
   const auto mean = parameter(network, "1.mean"), variance = parameter(network, "1.variance");
   for (int64_t j = 0; j < 3; ++j) {
@@ -248,11 +247,24 @@ TEST_CASE("adapt gives Normalization the moments of what reaches it") {
   CHECK_THROWS_AS(network.adapt(-1, data.inputs_view()), Error);
 }
 
+TEST_CASE("a network moves with its weights and its training") {
+  const DataSet data(20, 3, 2);
+  Network<float> from({dense(4, Act::relu), dense(2)}, 3, 1);
+  from.run_epoch(data.inputs_view(), data.by_row(), mse(), optimizer(Optimizer::Kind::adam, 0.01),
+                 {});
+  const Snapshot<float> before(from);
+  Network<float> to(std::move(from));
+  CHECK(Snapshot<float>(to) == before);
+  Network<float> other({dense(1)}, 1, 0);
+  other = std::move(to);
+  CHECK(Snapshot<float>(other) == before);
+  CHECK(other.inputs() == 3);
+}
+
 TEST_CASE("networks that cannot be are refused") {
   CHECK_THROWS_WITH_AS(Network<float>({}, 3, 1), doctest::Contains("at least one layer"), Error);
   CHECK_THROWS_AS(Network<float>({dense(3)}, 0, 1), Error);
   CHECK_THROWS_AS(Network<float>({dense(0)}, 3, 1), Error);
-  CHECK_THROWS_AS(Network<float>({nullptr}, 3, 1), Error);
 }
 
 TEST_CASE("check_finite names the first bad value") {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/optimizer.hpp"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cfenv>
 #include <cmath>
@@ -50,12 +51,11 @@ std::vector<std::pair<Layers, int64_t>> networks() {
       {odd_layers(), 41},
       {{dense(64, Activation::Kind::relu), dense(64, Activation::Kind::relu), dense(4)}, 8},
       {{dense(70, Activation::Kind::tanh), dense(3, Activation::Kind::softmax)}, 100},
-      {{layer<Normalization>(), dense(17, Activation::Kind::relu), layer<Dropout>(0.5), dense(9)},
-       300},
-      {{layer<BatchNormalization>(), layer<LayerNormalization>()}, 23},
-      {{layer<ActivationLayer>(Activation::defaults(Activation::Kind::relu)), dense(5)}, 77},
-      {{layer<Dropout>(0.5)}, 7},
-      {{layer<Rescaling>(0.25, 1.0)}, 7},
+      {{Normalization(), dense(17, Activation::Kind::relu), Dropout(0.5), dense(9)}, 300},
+      {{BatchNormalization(), LayerNormalization()}, 23},
+      {{ActivationLayer(Activation::defaults(Activation::Kind::relu)), dense(5)}, 77},
+      {{Dropout(0.5)}, 7},
+      {{Rescaling(0.25, 1.0)}, 7},
       {{dense(300, Activation::Kind::relu), dense(200), dense(1)}, 200},
   };
 }

@@ -131,9 +131,8 @@ constexpr int64_t kCalls = 250'000;  // a thread, 10^6 in all
 #endif
 
 Network<float> policy() {
-  return {{layer<Rescaling>(0.5), dense(64, Activation::Kind::relu), layer<LayerNormalization>(),
-           dense(64, Activation::Kind::tanh), layer<BatchNormalization>(), layer<Dropout>(0.1),
-           dense(4)},
+  return {{Rescaling(0.5), dense(64, Activation::Kind::relu), LayerNormalization(),
+           dense(64, Activation::Kind::tanh), BatchNormalization(), Dropout(0.1), dense(4)},
           8,
           1};
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/random.hpp"
 #include "engine/plan.hpp"
@@ -186,7 +187,7 @@ TEST_CASE("penalties on weights move them, biases not") {
   Dense penalised(2);
   penalised.l1 = 0.25;
   penalised.l2 = 0.5;
-  Network<double> plain({dense(2)}, 3, 1), network({layer<Dense>(penalised)}, 3, 1);
+  Network<double> plain({dense(2)}, 3, 1), network({Dense(penalised)}, 3, 1);
   const std::vector<double> before = parameter(plain, "0.weight");
   for (Network<double>* n : {&plain, &network})
     n->run_epoch(data.inputs_view(), data.by_row(), mse(), optimizer(Opt::sgd, 0.1), options(8));
@@ -313,7 +314,7 @@ TEST_CASE("dropout draws anew in every step, and goes on where a resumed run lef
   y.values = view(ones.data(), rows, columns);
   y.rows = rows;
   const Optimizer rule = optimizer(Opt::sgd, 0.1);
-  Network<float> network({layer<Rescaling>(2.0), layer<Dropout>(0.5)}, columns, 77);
+  Network<float> network({Rescaling(2.0), Dropout(0.5)}, columns, 77);
   network.restore_training(rule, 5, 1000, 1);
   EpochOptions o = options(batch);
   o.shuffle = false;
@@ -371,7 +372,7 @@ TEST_CASE("another optimizer starts with a memory of its own") {
 
 TEST_CASE("a single batch by itself counts as a step, not as an epoch") {
   DataSet data(8, 4, 3);
-  Network<double> network({dense(3, Act::tanh), layer<BatchNormalization>(), dense(3)}, 4, 2);
+  Network<double> network({dense(3, Act::tanh), BatchNormalization(), dense(3)}, 4, 2);
   EpochOptions o = options(8);
   o.whole_epoch = false;
   const EpochResult result = network.run_epoch(data.inputs_view(), data.by_label(), cross_entropy(),

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/random.hpp"
 #include "networks.hpp"
@@ -130,7 +131,7 @@ TEST_CASE("a gradient that is NaN is divergence for every optimizer, though no l
 
 TEST_CASE("a softmax within the network does not diverge in the padding of what follows it") {
   const DataSet data(6, 3, 2);
-  Network<float> network({dense(5, Act::softmax), layer<BatchNormalization>(), dense(2)}, 3, 1);
+  Network<float> network({dense(5, Act::softmax), BatchNormalization(), dense(2)}, 3, 1);
   const std::vector<float> low(5, -1e4f);
   network.set_parameter("0.bias", low.data());
   network.run_epoch(data.inputs_view(), data.by_row(), mse(), optimizer(Opt::sgd, 0.1), options(6));

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "chainrule/config.hpp"
 #include "chainrule/optimizer.hpp"
 #include "engine/optimizer_state.hpp"
 #include "matrices.hpp"

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string>
 
+#include "chainrule/config.hpp"
 #include "networks.hpp"
 
 namespace {
@@ -32,10 +33,10 @@ uint64_t train(int threads) {
   const DataSet data(75, 37, 5);
   uint64_t hash = 0xcbf29ce484222325;
   for (const std::string& kind : Optimizer::kinds()) {
-    Network<T> network({layer<Rescaling>(0.5, 0.125), dense(203, Act::gelu),
-                        layer<BatchNormalization>(), layer<Dropout>(0.25), dense(211, Act::tanh),
-                        layer<LayerNormalization>(), dense(67, Act::elu), dense(5)},
-                       37, 3);
+    Network<T> network(
+        {Rescaling(0.5, 0.125), dense(203, Act::gelu), BatchNormalization(), Dropout(0.25),
+         dense(211, Act::tanh), LayerNormalization(), dense(67, Act::elu), dense(5)},
+        37, 3);
     Optimizer rule = Optimizer::from_config({kind, {}});
     rule.clip_norm = kind == "adam" ? 0.5 : 0.0;
     EpochOptions o;

@@ -12,7 +12,7 @@
 int main(int argc, char** argv) {
   if (argc < 2) return 2;
   const chainrule::Model<float> model = chainrule::load_model(argv[1]);
-  const chainrule::Predictor<float> predictor(*model.network);
+  const chainrule::Predictor<float> predictor(model.network);
   chainrule::Predictor<float>::Scratch scratch(predictor);
   std::vector<float> in(static_cast<std::size_t>(predictor.inputs()));
   std::vector<float> out(static_cast<std::size_t>(predictor.outputs()));

@@ -2,7 +2,6 @@
 // A stranger's program: trains a network on the exclusive or and checks what it predicts.
 #include <cmath>
 #include <cstdio>
-#include <memory>
 #include <vector>
 
 #include "chainrule/layers.hpp"
@@ -15,7 +14,7 @@ int main() {
   const std::vector<float> y{0, 1, 1, 0};
 
   const Activation tanh{.kind = Activation::Kind::tanh};
-  Network<float> network({std::make_shared<Dense>(8, tanh), std::make_shared<Dense>(1)}, 2, 0);
+  Network<float> network({Dense(8, tanh), Dense(1)}, 2, 0);
   Optimizer adam = Optimizer::defaults(Optimizer::Kind::adam);
   adam.learning_rate = 0.05;
   const Loss loss = Loss::defaults(Loss::Kind::mse);

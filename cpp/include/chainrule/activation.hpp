@@ -4,10 +4,11 @@
 #include <string>
 #include <vector>
 
-#include "chainrule/config.hpp"
 #include "chainrule/export.h"
 
 namespace chainrule {
+
+struct Config;
 
 /// An elementwise (or, for softmax, row-wise) non-linearity.
 struct CHAINRULE_API Activation {

@@ -6,10 +6,11 @@
 #include <vector>
 
 #include "chainrule/activation.hpp"
-#include "chainrule/config.hpp"
 #include "chainrule/export.h"
 
 namespace chainrule {
+
+struct Config;
 
 /// How a parameter of shape (rows, columns) = (fan_in, fan_out) gets its first values.
 ///

@@ -3,18 +3,18 @@
 
 #include <concepts>
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "chainrule/config.hpp"
 #include "chainrule/export.h"
 #include "chainrule/initializer.hpp"
 
 namespace chainrule {
+
+class AnyLayer;
+struct Config;
 
 /// One array that a layer owns: what it is called, its shape and how it starts.
 struct ParameterSpec {
@@ -32,7 +32,7 @@ struct ParameterSpec {
 /// stage. A new layer is one class derived from this and one stage registered with the engine.
 class CHAINRULE_API Layer {
  public:
-  using Factory = std::function<std::shared_ptr<const Layer>(const Config&)>;
+  using Factory = AnyLayer (*)(const Config&);
 
   virtual ~Layer() = default;
 
@@ -44,27 +44,41 @@ class CHAINRULE_API Layer {
   virtual std::int64_t outputs(std::int64_t inputs) const = 0;
   virtual std::vector<ParameterSpec> parameters(std::int64_t inputs) const = 0;
 
-  static std::shared_ptr<const Layer> from_config(const Config& config);
+  static AnyLayer from_config(const Config& config);
   static std::vector<std::string> kinds();
 
   /// Makes `from_config` know one more kind of layer; throws Error when it knows that kind already.
   static void register_kind(const std::string& kind, Factory factory);
 };
 
-/// A layer in a list of different kinds: a copy of the one given, or a share of the one pointed to.
+/// A layer of any kind, held by value: a copy of the one given. One that was moved from may only be
+/// assigned to or destroyed.
 class AnyLayer {
  public:
   template <class L>
     requires std::derived_from<L, Layer>
-  AnyLayer(const L& layer) : layer_(std::make_shared<const L>(layer)) {}
-  template <class L>
-    requires std::derived_from<L, const Layer>
-  AnyLayer(std::shared_ptr<L> layer) : layer_(std::move(layer)) {}
+  AnyLayer(const L& layer) : layer_(new L(layer)), copy_(&copy_of<L>) {}
+  AnyLayer(const AnyLayer& other) : layer_(other.copy_(*other.layer_)), copy_(other.copy_) {}
+  AnyLayer(AnyLayer&& other) noexcept
+      : layer_(std::exchange(other.layer_, nullptr)), copy_(other.copy_) {}
+  AnyLayer& operator=(AnyLayer other) noexcept {
+    std::swap(layer_, other.layer_);
+    std::swap(copy_, other.copy_);
+    return *this;
+  }
+  ~AnyLayer() { delete layer_; }
 
-  operator std::shared_ptr<const Layer>() const { return layer_; }
+  const Layer& operator*() const noexcept { return *layer_; }
+  const Layer* operator->() const noexcept { return layer_; }
 
  private:
-  std::shared_ptr<const Layer> layer_;
+  template <class L>
+  static const Layer* copy_of(const Layer& layer) {
+    return new L(static_cast<const L&>(layer));
+  }
+
+  const Layer* layer_;
+  const Layer* (*copy_)(const Layer&);
 };
 
 }  // namespace chainrule

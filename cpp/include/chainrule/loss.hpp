@@ -5,10 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "chainrule/config.hpp"
 #include "chainrule/export.h"
 
 namespace chainrule {
+
+struct Config;
 
 /// What training minimises, of raw outputs o and targets t. A row's loss is the mean over its
 /// outputs, or for cross_entropy the cross-entropy of the row; the batch's loss is the weighted

@@ -2,11 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 
 #include "chainrule/export.h"
 #include "chainrule/loss.hpp"
@@ -51,23 +49,18 @@ struct TrainingState {
 /// What a file holds.
 template <class T>
 struct Model {
-  std::unique_ptr<Network<T>> network;  // never null
+  Network<T> network;
   TrainingState training;
 };
 
-using AnyModel = std::variant<Model<float>, Model<double>>;
-
 /// Throws FileError when the file cannot be read, and ModelFileError when it is truncated, altered,
-/// of a newer version, no model file, or of the other precision than T.
+/// of a newer version, no model file, or of the other precision than T; any_model.hpp reads either.
 template <class T = float>
 CHAINRULE_API Model<T> load_model(const std::string& path);
-/// The same of whichever precision the network is.
-CHAINRULE_API AnyModel load_any_model(const std::string& path);
 
 /// The same from a file's content in memory.
 template <class T = float>
 CHAINRULE_API Model<T> read_model(std::string_view content);
-CHAINRULE_API AnyModel read_any_model(std::string_view content);
 
 /// Writes the old file or the new one at any instant; see write_atomically. Throws FileError when
 /// it cannot be written, StateError when the network is in use by another thread, and Error when

@@ -2,17 +2,16 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <initializer_list>
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "chainrule/callback.hpp"
 #include "chainrule/data.hpp"
 #include "chainrule/export.h"
 #include "chainrule/layer.hpp"
 #include "chainrule/loss.hpp"
 #include "chainrule/optimizer.hpp"
+#include "chainrule/owned.hpp"
 
 namespace chainrule {
 
@@ -32,7 +31,7 @@ struct EpochOptions {
   void* outputs = nullptr;  // rows x outputs, network's type: raw outputs in the rows' own places
   /// Called on the calling thread now and then (not after every batch); true stops after the
   /// current batch, and so does an exception, which is then passed on.
-  std::function<bool(std::int64_t batches_done, double mean_loss)> poll;
+  Callback<bool(std::int64_t batches_done, double mean_loss)> poll = {};
 };
 
 struct EpochResult {
@@ -82,16 +81,18 @@ class Predictor;
 template <class T>
 class CHAINRULE_API Network {
  public:
-  /// Throws Error when the layers do not fit each other or there are none.
-  Network(std::vector<std::shared_ptr<const Layer>> layers, std::int64_t inputs,
-          std::uint64_t seed = 0, InitialValues values = InitialValues::drawn);
-  /// The same from a list such as {Rescaling(1 / 255.0), Dense(64, "relu"), Dense(10)}.
-  Network(std::initializer_list<AnyLayer> layers, std::int64_t inputs, std::uint64_t seed = 0);
+  /// From layers such as {Rescaling(1 / 255.0), Dense(64, "relu"), Dense(10)}; throws Error when
+  /// they do not fit each other or there are none.
+  Network(std::vector<AnyLayer> layers, std::int64_t inputs, std::uint64_t seed = 0,
+          InitialValues values = InitialValues::drawn);
   Network(const Network& other);
   Network& operator=(const Network&) = delete;
+  /// A network that was moved from may only be assigned to or destroyed.
+  Network(Network&& other) noexcept;
+  Network& operator=(Network&& other) noexcept;
   ~Network();
 
-  const std::vector<std::shared_ptr<const Layer>>& layers() const;
+  const std::vector<AnyLayer>& layers() const;
   std::int64_t inputs() const;
   std::int64_t outputs() const;
   std::uint64_t seed() const;
@@ -163,7 +164,7 @@ class CHAINRULE_API Network {
   template <class>
   friend class Predictor;
   struct CHAINRULE_HIDDEN State;
-  std::unique_ptr<State> state_;
+  Owned<State> state_;
 };
 
 extern template class Network<float>;

@@ -5,10 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "chainrule/config.hpp"
 #include "chainrule/export.h"
 
 namespace chainrule {
+
+struct Config;
 
 /// A rule that turns gradients into parameter updates, with PyTorch's formulas (torch.optim) to the
 /// letter. Each kind has the options named beside them; learning_rate, weight_decay, clip_value and

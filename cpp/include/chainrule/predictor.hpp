@@ -3,11 +3,11 @@
 
 #include <cassert>
 #include <cstdint>
-#include <memory>
 #include <span>
 
 #include "chainrule/export.h"
 #include "chainrule/loss.hpp"
+#include "chainrule/owned.hpp"
 
 namespace chainrule {
 
@@ -49,7 +49,7 @@ class CHAINRULE_API Predictor {
    private:
     friend class Predictor;
     struct CHAINRULE_HIDDEN State;
-    std::unique_ptr<State> state_;
+    Owned<State> state_;
   };
 
   /// Copies the network's weights. `link` is applied to its outputs: Loss::link() turns the raw
@@ -93,7 +93,9 @@ class CHAINRULE_API Predictor {
   void update(const Network<T>& network);
 
  private:
-  std::shared_ptr<State> state_;
+  struct State;   // which its scratches keep alive
+  struct Shared;  // a share of it
+  Owned<Shared> shared_;
 };
 
 extern template class Predictor<float>;

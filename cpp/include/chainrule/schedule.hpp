@@ -6,10 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "chainrule/config.hpp"
 #include "chainrule/export.h"
 
 namespace chainrule {
+
+struct Config;
 
 /// The learning rate as a function of the step. Lengths are in epochs and may be fractional.
 ///

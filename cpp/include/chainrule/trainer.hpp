@@ -2,14 +2,14 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <vector>
 
+#include "chainrule/callback.hpp"
 #include "chainrule/export.h"
 #include "chainrule/network.hpp"
+#include "chainrule/owned.hpp"
 #include "chainrule/schedule.hpp"
 
 namespace chainrule {
@@ -29,13 +29,13 @@ struct FitOptions {
   int num_threads = 0;  // 0: default_num_threads()
   bool shuffle = true;
   InputSparsity input_sparsity = InputSparsity::automatic;
-  RowsView validation_x;  // no rows: none
-  TargetsView validation_y;
+  RowsView validation_x = {};  // no rows: none
+  TargetsView validation_y = {};
   /// Called on the calling thread after each epoch; the network may be used from within, the
   /// trainer may not. True ends the training, and so does an exception, which is passed on.
-  std::function<bool(const EpochReport&)> on_epoch;
+  Callback<bool(const EpochReport&)> on_epoch = {};
   /// As EpochOptions::poll.
-  std::function<bool(std::int64_t batches_done, double mean_loss)> poll;
+  Callback<bool(std::int64_t batches_done, double mean_loss)> poll = {};
 };
 
 /// Trains a network for a loss by an optimizer, whose learning rate may follow a schedule. T is
@@ -51,14 +51,11 @@ struct FitOptions {
 template <class T>
 class CHAINRULE_API Trainer {
  public:
-  /// For a network that outlives the trainer. Throws Error when an option of the loss, the
-  /// optimizer or the schedule is out of its range, or the network has no such outputs as the loss
-  /// needs. A schedule takes the place of the optimizer's learning_rate and begins with the next
-  /// step.
+  /// For a network that outlives the trainer and stays in its place. Throws Error when an option of
+  /// the loss, the optimizer or the schedule is out of its range, or the network has no such
+  /// outputs as the loss needs. A schedule takes the place of the optimizer's learning_rate and
+  /// begins with the next step.
   Trainer(Network<T>& network, const Loss& loss, const Optimizer& optimizer,
-          const std::optional<Schedule>& schedule = std::nullopt);
-  /// The same, owning the network together with others.
-  Trainer(std::shared_ptr<Network<T>> network, const Loss& loss, const Optimizer& optimizer,
           const std::optional<Schedule>& schedule = std::nullopt);
   Trainer(Trainer&&) noexcept;
   Trainer& operator=(Trainer&&) noexcept;
@@ -100,7 +97,7 @@ class CHAINRULE_API Trainer {
 
  private:
   struct CHAINRULE_HIDDEN State;
-  std::unique_ptr<State> state_;
+  Owned<State> state_;
 };
 
 extern template class Trainer<float>;

@@ -16,7 +16,7 @@ void Network<T>::adapt(std::int64_t layer, const RowsView& x) {
   const engine::Parameter* variance = s.parameters.find(layer, "variance");
   if (!mean || !variance)
     throw Error("layer " + std::to_string(layer) + " has no mean and variance to adapt");
-  const std::vector<std::shared_ptr<const Layer>> below(s.layers.begin(), s.layers.begin() + layer);
+  const std::vector<AnyLayer> below(s.layers.begin(), s.layers.begin() + layer);
   const std::int64_t chunk = std::min<std::int64_t>(x.rows, 256);
   engine::Plan<T> plan(s.kernels, below, s.parameters, s.inputs, {.batch_size = chunk});
   plan.refresh();

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "engine/gather.hpp"
 

@@ -9,22 +9,18 @@
 namespace chainrule {
 namespace {
 
-std::int64_t outputs_of(const std::vector<std::shared_ptr<const Layer>>& layers,
-                        std::int64_t inputs) {
+std::int64_t outputs_of(const std::vector<AnyLayer>& layers, std::int64_t inputs) {
   if (layers.empty()) throw Error("a network needs at least one layer");
   if (inputs < 1) throw Error("a network needs at least one input, got " + std::to_string(inputs));
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    if (!layers[i]) throw Error("layer " + std::to_string(i) + " is null");
-    inputs = layers[i]->outputs(inputs);
-  }
+  for (const AnyLayer& layer : layers) inputs = layer->outputs(inputs);
   return inputs;
 }
 
 }  // namespace
 
 template <class T>
-Network<T>::State::State(std::vector<std::shared_ptr<const Layer>> layers_, std::int64_t inputs_,
-                         std::uint64_t seed_, InitialValues values)
+Network<T>::State::State(std::vector<AnyLayer> layers_, std::int64_t inputs_, std::uint64_t seed_,
+                         InitialValues values)
     : layers(std::move(layers_)),
       inputs(inputs_),
       outputs(outputs_of(layers, inputs)),
@@ -77,26 +73,25 @@ void Network<T>::State::check_table(const RowsView& x) const {
 }
 
 template <class T>
-Network<T>::Network(std::vector<std::shared_ptr<const Layer>> layers, std::int64_t inputs,
-                    std::uint64_t seed, InitialValues values)
-    : state_(std::make_unique<State>(std::move(layers), inputs, seed, values)) {}
-
-template <class T>
-Network<T>::Network(std::initializer_list<AnyLayer> layers, std::int64_t inputs, std::uint64_t seed)
-    : Network(std::vector<std::shared_ptr<const Layer>>(layers.begin(), layers.end()), inputs,
-              seed) {}
+Network<T>::Network(std::vector<AnyLayer> layers, std::int64_t inputs, std::uint64_t seed,
+                    InitialValues values)
+    : state_(new State(std::move(layers), inputs, seed, values)) {}
 
 template <class T>
 Network<T>::Network(const Network& other) {
   const InUse guard(other.state_->busy);
-  state_ = std::make_unique<State>(*other.state_);
+  state_ = Owned(new State(*other.state_));
 }
 
+template <class T>
+Network<T>::Network(Network&&) noexcept = default;
+template <class T>
+Network<T>& Network<T>::operator=(Network&&) noexcept = default;
 template <class T>
 Network<T>::~Network() = default;
 
 template <class T>
-const std::vector<std::shared_ptr<const Layer>>& Network<T>::layers() const {
+const std::vector<AnyLayer>& Network<T>::layers() const {
   return state_->layers;
 }
 

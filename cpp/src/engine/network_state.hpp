@@ -29,11 +29,11 @@ struct CompiledLoss {
 
 template <class T>
 struct Network<T>::State {
-  State(std::vector<std::shared_ptr<const Layer>> layers_, std::int64_t inputs_,
-        std::uint64_t seed_, InitialValues values);
+  State(std::vector<AnyLayer> layers_, std::int64_t inputs_, std::uint64_t seed_,
+        InitialValues values);
   State(const State& other);
 
-  std::vector<std::shared_ptr<const Layer>> layers;
+  std::vector<AnyLayer> layers;
   std::int64_t inputs;
   std::int64_t outputs;
   std::uint64_t seed;

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "chainrule/config.hpp"
 #include "model/elementary.hpp"
 
 namespace chainrule::engine {

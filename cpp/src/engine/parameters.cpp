@@ -26,8 +26,8 @@ void for_each_element(const Parameter& p, Visit visit) {
 }  // namespace
 
 template <class T>
-Parameters<T>::Parameters(const std::vector<std::shared_ptr<const Layer>>& layers,
-                          std::int64_t inputs, std::int64_t panel) {
+Parameters<T>::Parameters(const std::vector<AnyLayer>& layers, std::int64_t inputs,
+                          std::int64_t panel) {
   for (std::size_t i = 0; i < layers.size(); ++i) {
     for (const ParameterSpec& spec : layers[i]->parameters(inputs)) {
       Parameter p;

@@ -27,8 +27,7 @@ struct Parameter {
 template <class T>
 class Parameters {
  public:
-  Parameters(const std::vector<std::shared_ptr<const Layer>>& layers, std::int64_t inputs,
-             std::int64_t panel);
+  Parameters(const std::vector<AnyLayer>& layers, std::int64_t inputs, std::int64_t panel);
 
   const std::vector<Parameter>& list() const { return list_; }
   /// The arrays of one layer, in the order in which its description lists them; null where it has

@@ -19,9 +19,8 @@ bool loss_contains(const Loss& loss, const Activation& activation) {
 }  // namespace
 
 template <class T>
-Plan<T>::Plan(const kernels::KernelTable<T>& kernels,
-              const std::vector<std::shared_ptr<const Layer>>& layers, Parameters<T>& parameters,
-              std::int64_t inputs, const PlanOptions& options)
+Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const std::vector<AnyLayer>& layers,
+              Parameters<T>& parameters, std::int64_t inputs, const PlanOptions& options)
     : kernels_(kernels), options_(options) {
   std::int64_t columns = inputs;
   for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -247,7 +246,7 @@ PlanInfo Plan<T>::describe() const {
   return info;
 }
 
-double multiply_adds(const std::vector<std::shared_ptr<const Layer>>& layers, std::int64_t inputs) {
+double multiply_adds(const std::vector<AnyLayer>& layers, std::int64_t inputs) {
   double count = 0.0;
   for (const auto& layer : layers) {
     for (const ParameterSpec& p : layer->parameters(inputs)) {

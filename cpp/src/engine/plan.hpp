@@ -32,9 +32,8 @@ struct PlanOptions {
 template <class T>
 class Plan {
  public:
-  Plan(const kernels::KernelTable<T>& kernels,
-       const std::vector<std::shared_ptr<const Layer>>& layers, Parameters<T>& parameters,
-       std::int64_t inputs, const PlanOptions& options);
+  Plan(const kernels::KernelTable<T>& kernels, const std::vector<AnyLayer>& layers,
+       Parameters<T>& parameters, std::int64_t inputs, const PlanOptions& options);
 
   /// Takes over what may have changed since the last run; before the team starts.
   void refresh();
@@ -91,7 +90,7 @@ class Plan {
 };
 
 /// Of the products with weights, for one row forward.
-double multiply_adds(const std::vector<std::shared_ptr<const Layer>>& layers, std::int64_t inputs);
+double multiply_adds(const std::vector<AnyLayer>& layers, std::int64_t inputs);
 
 /// How many threads one step over so many rows deserves.
 int worthwhile_threads(double multiply_adds, std::int64_t rows);

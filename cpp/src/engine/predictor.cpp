@@ -2,10 +2,12 @@
 #include "chainrule/predictor.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "chainrule/config.hpp"
 #include "engine/arithmetic_mode.hpp"
 #include "engine/latest.hpp"
 #include "engine/network_state.hpp"
@@ -15,12 +17,11 @@ namespace chainrule {
 namespace {
 
 using engine::WeightSet;
-using Layers = std::vector<std::shared_ptr<const Layer>>;
+using Layers = std::vector<AnyLayer>;
 
 bool same_layers(const Layers& a, const Layers& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
-    return x == y || x->config() == y->config();
-  });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const auto& x, const auto& y) { return x->config() == y->config(); });
 }
 
 /// What is left to do behind a network whose last activation is `last`.
@@ -72,6 +73,11 @@ struct Predictor<T>::State {
 };
 
 template <class T>
+struct Predictor<T>::Shared {
+  const std::shared_ptr<State> state;
+};
+
+template <class T>
 struct Predictor<T>::Scratch::State {
   State(std::shared_ptr<typename Predictor<T>::State> predictor_, std::int64_t rows)
       : predictor(std::move(predictor_)),
@@ -89,7 +95,7 @@ struct Predictor<T>::Scratch::State {
 template <class T>
 Predictor<T>::Scratch::Scratch(const Predictor& predictor, std::int64_t rows) {
   if (rows < 1) throw Error("rows must be >= 1, got " + std::to_string(rows));
-  state_ = std::make_unique<State>(predictor.state_, rows);
+  state_ = Owned(new State(predictor.shared_->state, rows));
 }
 
 template <class T>
@@ -102,7 +108,7 @@ Predictor<T>::Scratch::~Scratch() = default;
 template <class T>
 Predictor<T>::Predictor(const Network<T>& network, Loss::Link link) {
   const InUse guard(network.state_->busy);
-  state_ = std::make_shared<State>(*network.state_, link);
+  shared_ = Owned(new Shared{std::make_shared<State>(*network.state_, link)});
 }
 
 template <class T>
@@ -114,12 +120,12 @@ Predictor<T>::~Predictor() = default;
 
 template <class T>
 std::int64_t Predictor<T>::inputs() const noexcept {
-  return state_->inputs;
+  return shared_->state->inputs;
 }
 
 template <class T>
 std::int64_t Predictor<T>::outputs() const noexcept {
-  return state_->outputs;
+  return shared_->state->outputs;
 }
 
 template <class T>
@@ -131,7 +137,7 @@ template <class T>
 void Predictor<T>::predict(const T* in, std::int64_t in_stride, T* out, std::int64_t out_stride,
                            std::int64_t rows, Scratch& scratch) const noexcept {
   typename Scratch::State& s = *scratch.state_;
-  assert(s.predictor == state_);
+  assert(s.predictor == shared_->state);
   const engine::ArithmeticMode mode;
   const WeightSet<T>& weights = s.mailbox.take();
   while (rows > 0) {
@@ -162,7 +168,7 @@ void Predictor<T>::predict_checked(std::span<const T> in, std::span<T> out,
     throw Error("out has " + std::to_string(out.size()) + " values; " + std::to_string(rows) +
                 " rows give " + std::to_string(rows * outputs()));
   }
-  if (!scratch.state_ || scratch.state_->predictor != state_)
+  if (!scratch.state_ || scratch.state_->predictor != shared_->state)
     throw Error("scratch belongs to another predictor");
   predict(in.data(), inputs(), out.data(), outputs(), rows, scratch);
 }
@@ -170,11 +176,12 @@ void Predictor<T>::predict_checked(std::span<const T> in, std::span<T> out,
 template <class T>
 void Predictor<T>::update(const Network<T>& network) {
   const typename Network<T>::State& n = *network.state_;
-  if (n.inputs != state_->inputs || !same_layers(n.layers, state_->layers))
+  State& s = *shared_->state;
+  if (n.inputs != s.inputs || !same_layers(n.layers, s.layers))
     throw Error("the network has other layers than the one that the predictor was made with");
   const InUse guard(network.state_->busy);
-  state_->weights.publish([&] { return state_->make_set(); },
-                          [&](WeightSet<T>& set) { set.copy_from(n.parameters.values); });
+  s.weights.publish([&] { return s.make_set(); },
+                    [&](WeightSet<T>& set) { set.copy_from(n.parameters.values); });
 }
 
 template class Predictor<float>;

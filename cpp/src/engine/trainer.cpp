@@ -5,7 +5,6 @@
 #include <atomic>
 #include <cmath>
 #include <string>
-#include <utility>
 
 #include "chainrule/error.hpp"
 #include "engine/in_use.hpp"
@@ -20,10 +19,9 @@ constexpr const char* kBusy = "the trainer is in use by another thread or callba
 
 template <class T>
 struct Trainer<T>::State {
-  State(std::shared_ptr<Network<T>> network_, const Loss& loss_, const Optimizer& optimizer_,
+  State(Network<T>* network_, const Loss& loss_, const Optimizer& optimizer_,
         const std::optional<Schedule>& schedule_)
-      : network(std::move(network_)), loss(loss_), optimizer(optimizer_), schedule(schedule_) {
-    if (!network) throw Error("network is null");
+      : network(network_), loss(loss_), optimizer(optimizer_), schedule(schedule_) {
     loss.check();
     optimizer.check();
     (void)loss.target_columns(network->outputs());
@@ -73,7 +71,7 @@ struct Trainer<T>::State {
     return report;
   }
 
-  const std::shared_ptr<Network<T>> network;
+  Network<T>* const network;
   const Loss loss;
   const Optimizer optimizer;
   const std::optional<Schedule> schedule;
@@ -87,13 +85,7 @@ struct Trainer<T>::State {
 template <class T>
 Trainer<T>::Trainer(Network<T>& network, const Loss& loss, const Optimizer& optimizer,
                     const std::optional<Schedule>& schedule)
-    : Trainer(std::shared_ptr<Network<T>>(std::shared_ptr<void>(), &network), loss, optimizer,
-              schedule) {}
-
-template <class T>
-Trainer<T>::Trainer(std::shared_ptr<Network<T>> network, const Loss& loss,
-                    const Optimizer& optimizer, const std::optional<Schedule>& schedule)
-    : state_(std::make_unique<State>(std::move(network), loss, optimizer, schedule)) {}
+    : state_(new State(&network, loss, optimizer, schedule)) {}
 
 template <class T>
 Trainer<T>::Trainer(Trainer&&) noexcept = default;

@@ -9,8 +9,7 @@
 namespace chainrule::engine {
 
 template <class T>
-WeightSet<T>::WeightSet(const kernels::KernelTable<T>& kernels,
-                        const std::vector<std::shared_ptr<const Layer>>& layers,
+WeightSet<T>::WeightSet(const kernels::KernelTable<T>& kernels, const std::vector<AnyLayer>& layers,
                         std::int64_t inputs)
     : kernels_(kernels),
       parameters_(layers, inputs, kernels.panel),

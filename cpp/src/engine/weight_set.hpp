@@ -38,8 +38,8 @@ struct PassageBuffers {
 template <class T>
 class WeightSet {
  public:
-  WeightSet(const kernels::KernelTable<T>& kernels,
-            const std::vector<std::shared_ptr<const Layer>>& layers, std::int64_t inputs);
+  WeightSet(const kernels::KernelTable<T>& kernels, const std::vector<AnyLayer>& layers,
+            std::int64_t inputs);
 
   void copy_from(const Buffer<T>& values);
 

@@ -2,8 +2,8 @@
 #include "chainrule/layer.hpp"
 
 #include <mutex>
-#include <utility>
 
+#include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/layers.hpp"
 #include "chainrule/names.hpp"
@@ -17,8 +17,8 @@ struct KnownLayer {
 };
 
 template <class T>
-std::shared_ptr<const Layer> make(const Config& config) {
-  return std::make_shared<const T>(T::from_config(config));
+AnyLayer make(const Config& config) {
+  return T::from_config(config);
 }
 
 /// The kinds of layer in the order in which they were made known.
@@ -29,10 +29,10 @@ class LayerTable {
     return table;
   }
 
-  void add(const std::string& kind, Layer::Factory factory) {
+  void add(const std::string& kind, Layer::Factory made_by) {
     const std::lock_guard lock(mutex_);
     if (find(kind) != nullptr) throw Error("layer kind '" + kind + "' is registered already");
-    layers_.push_back({kind, std::move(factory)});
+    layers_.push_back({kind, made_by});
   }
 
   Layer::Factory factory(const std::string& kind) const {
@@ -74,7 +74,7 @@ class LayerTable {
 
 }  // namespace
 
-std::shared_ptr<const Layer> Layer::from_config(const Config& config) {
+AnyLayer Layer::from_config(const Config& config) {
   return LayerTable::instance().factory(config.kind)(config);
 }
 
@@ -83,7 +83,7 @@ std::vector<std::string> Layer::kinds() { return LayerTable::instance().kinds();
 void Layer::register_kind(const std::string& kind, Factory factory) {
   if (kind.empty()) throw Error("a layer's kind must not be empty");
   if (!factory) throw Error("layer kind '" + kind + "' needs a factory, got none");
-  LayerTable::instance().add(kind, std::move(factory));
+  LayerTable::instance().add(kind, factory);
 }
 
 }  // namespace chainrule

@@ -53,8 +53,7 @@ void write_network(JsonWriter& json, const NetworkDescription& network) {
   json.begin_object();
   json.name("layers");
   json.begin_array();
-  for (const std::shared_ptr<const Layer>& layer : network.layers)
-    write_config(json, layer->config());
+  for (const AnyLayer& layer : network.layers) write_config(json, layer->config());
   json.end_array();
   json.name("inputs");
   json.value(network.inputs);

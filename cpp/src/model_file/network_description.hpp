@@ -14,7 +14,7 @@ namespace chainrule::model_file {
 
 /// What makes a network, but for its parameters.
 struct NetworkDescription {
-  std::vector<std::shared_ptr<const Layer>> layers;
+  std::vector<AnyLayer> layers;
   std::int64_t inputs = 0;
   std::uint64_t seed = 0;
   DataType type = DataType::float32;

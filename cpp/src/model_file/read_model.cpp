@@ -4,8 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "chainrule/any_model.hpp"
 #include "chainrule/error.hpp"
-#include "chainrule/model_file.hpp"
 #include "model_file/byte_source.hpp"
 #include "model_file/checksum.hpp"
 #include "model_file/json.hpp"
@@ -75,7 +75,7 @@ void check_size(const NetworkDescription& network, const std::vector<Tensor>& te
   for (const Tensor& tensor : tensors) numbers += tensor.size() / tensor.item_size();
   std::size_t arrays = tensors.size();
   std::int64_t inputs = network.inputs;
-  for (const std::shared_ptr<const Layer>& layer : network.layers) {
+  for (const AnyLayer& layer : network.layers) {
     const std::int64_t outputs = layer->outputs(inputs);
     for (const ParameterSpec& spec : layer->parameters(inputs)) {
       std::uint64_t needed = 0;
@@ -145,12 +145,12 @@ std::vector<T> read_values(const Tensor& tensor, ByteSource& source) {
 template <class T>
 Model<T> restore(NetworkDescription description, const Json& record, SafetensorsHeader& header,
                  ByteSource& source) {
-  Model<T> model;
-  model.training = read_training(record);
+  TrainingState training = read_training(record);
   const Counters counters = read_counters(record);
-  model.network = std::make_unique<Network<T>>(std::move(description.layers), description.inputs,
-                                               description.seed, InitialValues::zeros);
-  Network<T>& network = *model.network;
+  Model<T> model{Network<T>(std::move(description.layers), description.inputs, description.seed,
+                            InitialValues::zeros),
+                 std::move(training)};
+  Network<T>& network = model.network;
   const bool with_memory = model.training.optimizer && counters.optimizer_state;
   const Optimizer optimizer =
       with_memory ? *model.training.optimizer : Optimizer::defaults(Optimizer::Kind::sgd);

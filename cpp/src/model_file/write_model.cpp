@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "chainrule/atomic_file.hpp"
+#include "chainrule/config.hpp"
 #include "chainrule/model_file.hpp"
 #include "chainrule/version.h"
 #include "model_file/byte_source.hpp"

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "chainrule/activation.hpp"
+#include "chainrule/config.hpp"
 #include "engine/stage.hpp"
 
 namespace chainrule::engine {

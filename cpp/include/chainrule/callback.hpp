@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <concepts>
+#include <utility>
+
+namespace chainrule {
+
+template <class Signature>
+class Callback;
+
+/// A function to call, or none: what std::function is, without <functional>, which takes longer to
+/// compile than all other headers of this library. Made from anything that can be copied and
+/// called with these arguments, such as a lambda.
+template <class Result, class... Arguments>
+class Callback<Result(Arguments...)> {
+ public:
+  Callback() = default;
+  template <class Function>
+    requires(!std::same_as<Function, Callback>) && requires(Function& f, Arguments... a) {
+      { f(a...) } -> std::convertible_to<Result>;
+    }
+  Callback(Function function) : target_(new TargetOf<Function>(std::move(function))) {}
+  Callback(const Callback& other) : target_(other.target_ ? other.target_->copy() : nullptr) {}
+  Callback(Callback&& other) noexcept : target_(std::exchange(other.target_, nullptr)) {}
+  Callback& operator=(Callback other) noexcept {
+    std::swap(target_, other.target_);
+    return *this;
+  }
+  ~Callback() { delete target_; }
+
+  explicit operator bool() const noexcept { return target_ != nullptr; }
+  Result operator()(Arguments... arguments) const { return target_->call(arguments...); }
+
+ private:
+  struct Target {
+    virtual ~Target() = default;
+    virtual Target* copy() const = 0;
+    virtual Result call(Arguments... arguments) = 0;
+  };
+
+  template <class Function>
+  struct TargetOf final : Target {
+    explicit TargetOf(Function f) : function(std::move(f)) {}
+    Target* copy() const override { return new TargetOf(*this); }
+    Result call(Arguments... arguments) override { return function(arguments...); }
+
+    Function function;
+  };
+
+  Target* target_ = nullptr;
+};
+
+}  // namespace chainrule
