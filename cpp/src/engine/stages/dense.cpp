@@ -64,13 +64,9 @@ class DenseStage final : public Stage<T> {
         dy_panels_(c.backward ? padded<T>(c.batch_size) * units_ : 0),
         scratch_stride_(blocking_.scratch_rows(c.kernels.sparse_panels) * c.kernels.panel),
         scratch_(c.backward ? scratch_stride_ * c.threads : 0),
-        bias_gradient_(c.backward ? padded<T>(units_) : 0) {
-    const bool large = inputs_ * units_ * std::int64_t{sizeof(T)} > cache_sizes().first;
-    if (!c.backward && large)
-      few_rows_ = std::make_unique<SparseInput<T>>(
-          c.kernels, kFewRows, inputs_, SparseInput<T>::entries_of_table(kFewRows, inputs_), 1,
-          false);
-  }
+        bias_gradient_(c.backward ? padded<T>(units_) : 0),
+        most_single_rows_(c.backward ? 0 : most_single_rows(inputs_, units_)),
+        terms_(c.backward ? 0 : inputs_ + kernels::kGranule<std::int32_t>) {}
 
   std::string describe() const override {
     return "dense " + std::to_string(inputs_) + " -> " + std::to_string(units_);
@@ -107,8 +103,11 @@ class DenseStage final : public Stage<T> {
     const Range panels = split_ == Split::rows ? Range{0, panels_} : share.of(panels_);
     if (this->marks) {
       marked_forward(rows, panels);
-    } else if (SparseInput<T>* entries = sparse_input(step, share)) {
-      sparse_forward(*entries, rows, panels, share);
+    } else if (this->sparse) {
+      sparse_forward(*this->sparse, rows, panels, share);
+    } else if (step.rows <= most_single_rows_ && share.count == 1) {
+      for (std::int64_t i = 0; i < step.rows; ++i)
+        kernels_.forward_row(product(), this->x.row(i), this->y.row(i), terms_.data());
     } else {
       kernels_.forward({weight_->shape, parameters_.at(weight_), parameters_.at(bias_),
                         this->x.data, this->x.stride, this->y.data, this->y.stride, rows.begin,
@@ -146,18 +145,14 @@ class DenseStage final : public Stage<T> {
   }
 
   void infer(const Passage<T>& p) const noexcept override {
-    const kernels::RowArgs<T> f = *row_product();
+    const kernels::RowArgs<T> f = product();
     kernels_.forward({f.shape, f.weight, f.bias, p.x, p.x_stride, p.y, p.y_stride, 0, p.rows, 0,
                       panels_, blocking_.forward_inputs});
     if (f.activation != kernels::ActivationKind::linear)
       kernels_.activation_forward({f.activation, f.parameter, p.rows, units_, p.y_stride}, p.y,
                                   p.y);
   }
-  std::optional<kernels::RowArgs<T>> row_product() const override {
-    return kernels::RowArgs<T>{weight_->shape, parameters_.at(weight_), parameters_.at(bias_),
-                               kernel_kind(infer_activation_.kind),
-                               static_cast<T>(infer_activation_.parameter)};
-  }
+  std::optional<kernels::RowArgs<T>> row_product() const override { return product(); }
   bool infers_in_place() const override { return false; }
   bool absorb(const Activation& next) override {
     infer_activation_ = next;
@@ -165,7 +160,12 @@ class DenseStage final : public Stage<T> {
   }
 
  private:
-  static constexpr std::int64_t kFewRows = 4;
+  /// Up to how many rows of a prediction are multiplied one by one. Most of their time goes into
+  /// reading weights, and many inputs of a layer behind a relu are zero, whose weights are left
+  /// out.
+  static std::int64_t most_single_rows(std::int64_t inputs, std::int64_t units) {
+    return inputs * units * std::int64_t{sizeof(T)} > cache_sizes().first ? 4 : 1;
+  }
 
   /// Of the forward pass. A thread that owns the same columns there as in the update has their
   /// weights in its own cache; and where rows are few, more threads find work among the columns.
@@ -176,14 +176,9 @@ class DenseStage final : public Stage<T> {
                                                                              : Split::rows;
   }
 
-  /// Whether the input's zeros are left out is the plan's to decide. For the few rows of a
-  /// prediction most of the time goes into reading weights, and many inputs of a layer behind a
-  /// relu are zero as well.
-  SparseInput<T>* sparse_input(const Step<T>& step, Share share) {
-    if (this->sparse) return this->sparse;
-    if (!few_rows_ || step.rows > kFewRows || share.count > 1) return nullptr;
-    for (std::int64_t i = 0; i < step.rows; ++i) few_rows_->take(i, this->x.row(i));
-    return few_rows_.get();
+  kernels::RowArgs<T> product() const {
+    return {weight_->shape, parameters_.at(weight_), parameters_.at(bias_),
+            kernel_kind(infer_activation_.kind), static_cast<T>(infer_activation_.parameter)};
   }
 
   /// How many inputs' weights, of the panels that a kernel takes together, are near enough.
@@ -326,7 +321,8 @@ class DenseStage final : public Stage<T> {
   std::int64_t scratch_stride_;
   Buffer<T> scratch_;
   Buffer<T> bias_gradient_;
-  std::unique_ptr<SparseInput<T>> few_rows_;
+  std::int64_t most_single_rows_;
+  Buffer<std::int32_t> terms_;   // of the row at hand
   Activation infer_activation_;  // absorbed
 };
 
