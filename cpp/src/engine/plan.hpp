@@ -42,6 +42,11 @@ class Plan {
   /// the team starts.
   void choose_path(const RowsView& x, InputSparsity sparsity);
 
+  /// The matrix whose gradients come from lists of entries, null if all come from tables.
+  const Parameter* sparse_weight() const {
+    return first_ && first_->sparse ? first_->sparse_weight() : nullptr;
+  }
+
   /// Gathers rows [first, first + step.rows) of `order` into the input.
   void load(Flow& flow, const Step<T>& step, const RowsView& x, const std::int64_t* order,
             std::int64_t first);

@@ -135,6 +135,8 @@ class Stage {
 
   /// Whether the stage can work from a sparse `x`.
   virtual bool takes_sparse() const { return false; }
+  /// The matrix whose gradients it then gives for the inputs that have entries alone.
+  virtual const Parameter* sparse_weight() const { return nullptr; }
   /// Whether that should be faster where this share of the entries is not zero.
   virtual bool prefers_sparse(double density) const {
     (void)density;

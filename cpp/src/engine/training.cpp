@@ -130,6 +130,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
     s.kept_epoch = options.whole_epoch ? s.epochs : -1;
   }
   s.optimizer.prepare(optimizer, s.parameters.arena_size());
+  s.optimizer.track(stored ? nullptr : compiled.plan.sparse_weight());
   if (options.shuffle &&
       (s.order_epoch != s.epochs || static_cast<std::int64_t>(s.order.size()) != x.rows)) {
     s.order.resize(static_cast<std::size_t>(x.rows));
@@ -244,6 +245,7 @@ void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
   const double rate = learning_rate != 0.0 ? learning_rate : optimizer.learning_rate;
   check_learning_rate(rate);
   s.optimizer.prepare(optimizer, s.parameters.arena_size());
+  s.optimizer.track(nullptr);
   const engine::Update<T> update = engine::make_update(s.kernels, optimizer, rate, s.parameters,
                                                        s.optimizer, s.optimizer.steps + 1);
   engine::run_team(1, [&](engine::Team team) {
@@ -287,6 +289,7 @@ void Network<T>::set_slot(const std::string& slot, const std::string& parameter,
   const InUse guard(state_->busy);
   state_->parameters.pack(state_->parameters.named(parameter), values,
                           slot_named(state_->optimizer, slot).data());
+  state_->optimizer.touched.forget();
 }
 
 template <class T>

@@ -4,6 +4,7 @@
 #include "engine/sparse_input.hpp"
 #include "engine/stages/activation.hpp"
 #include "engine/stages/stages.hpp"
+#include "engine/wanted_inputs.hpp"
 
 namespace chainrule::engine {
 namespace {
@@ -79,6 +80,7 @@ class DenseStage final : public Stage<T> {
   std::int64_t outputs() const override { return units_; }
   bool has_parameters() const override { return true; }
   bool takes_sparse() const override { return true; }
+  const Parameter* sparse_weight() const override { return weight_; }
 
   bool prefers_sparse(double density) const override {
     // In units of a dense product's time for one column of x. An entry costs more than a term of a
@@ -217,6 +219,8 @@ class DenseStage final : public Stage<T> {
         std::clamp<std::int64_t>(panels_ / share.count, 1, kernels_.sparse_panels);
     const std::int64_t groups = (panels_ + group - 1) / group;
     const kernels::SparseColumns<T> entries = this->sparse->columns();
+    if (step.update)
+      WantedInputs::touch(*step.update, *weight_, entries.begin, share.of(inputs_));
     // An input costs as much as an entry or two even if it has none.
     const auto cost = [&](std::int64_t input) { return entries.begin[input] + input; };
     const std::int64_t total = cost(inputs_);
@@ -237,23 +241,11 @@ class DenseStage final : public Stage<T> {
   }
 
   void sparse_weight_gradients(const Step<T>& step, Share share, Range panels, Range inputs) {
-    const bool all = !step.update || step.update->moves_without_gradient(*weight_);
-    const kernels::SparseColumns<T> entries = this->sparse->columns();
-    const auto empty = [&](std::int64_t input) {
-      return entries.begin[input] == entries.begin[input + 1];
+    const WantedInputs wanted(step.update, *weight_, this->sparse->columns().begin);
+    const auto next = [&](std::int64_t from) {
+      return wanted.first_run({from, inputs.end}, Blocking::kShortChunk);
     };
-    Range run{inputs.begin, inputs.begin};
-    while (run.end < inputs.end) {
-      run.begin = run.end;
-      const std::int64_t most = std::min(inputs.end, run.begin + Blocking::kShortChunk);
-      if (all) {
-        run.end = most;
-      } else {
-        while (run.begin < inputs.end && empty(run.begin)) ++run.begin;
-        run.end = run.begin;
-        while (run.end < most && !empty(run.end)) ++run.end;
-      }
-      if (run.size() == 0) continue;
+    for (Range run = next(inputs.begin); run.size() > 0; run = next(run.end)) {
       // Panels of one call are of one width, so that they lie equally far apart in an arena.
       const bool narrow_end = panel_width(panels.end - 1) < panel_width(panels.begin);
       const std::int64_t middle = panels.end - (narrow_end ? 1 : 0);
