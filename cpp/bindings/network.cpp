@@ -312,6 +312,12 @@ void bind_network(py::module_& module, const char* name) {
       .def(
           "check_takes", [](N& self, const Rows& x) { self.check_takes(rows_view(x, "x")); },
           py::arg("x"))
+      .def(
+          "check_trains",
+          [](const N& self, const Optimizer& optimizer, const std::string& sparsity) {
+            self.check_trains(optimizer, input_sparsity(sparsity));
+          },
+          py::arg("optimizer"), py::arg("input_sparsity"))
       .def("predict", &predict<T>, py::arg("x"), py::kw_only(), py::arg("batch_size"),
            py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto",
            py::arg("out").noconvert() = py::none())

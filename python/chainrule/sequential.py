@@ -168,7 +168,8 @@ class Sequential(Exports, Stack):
             Default: `default_num_threads()`. It never changes a result.
         input_sparsity : {"auto", "dense", "sparse"}, default "auto"
             Whether a first dense layer leaves out zeros of `x`. It never changes a result; "auto"
-            looks at a sample of the rows and takes what should be faster.
+            looks at a sample of the rows and takes what should be faster. A lazy optimizer leaves
+            them out always.
 
         Returns
         -------
@@ -201,6 +202,7 @@ class Sequential(Exports, Stack):
         with self._sole_training():
             with self._kept_unbuilt_on_error():
                 data = prepare(self, x, y, loss, sample_weight, class_weight)
+                self._need_core().check_trains(optimizer._core, plan.input_sparsity)
                 data, validation = split_validation(data, validation_split)
                 if validation_data is not None:
                     if validation is not None:
@@ -247,6 +249,7 @@ class Sequential(Exports, Stack):
         with self._sole_training():
             with self._kept_unbuilt_on_error():
                 data = prepare(self, x, y, loss, sample_weight, class_weight)
+                self._need_core().check_trains(optimizer._core, path)
             self.loss = loss
             self._use_optimizer(optimizer)
             result = self._need_core().run_epoch(

@@ -20,8 +20,8 @@
 /// file's size of memory and 1 MB, or throws ModelFileError. Paths are UTF-8 on Windows.
 namespace chainrule {
 
-/// The format version that is written, and the newest that is read.
-inline constexpr std::int64_t model_format_version = 1;
+/// The newest format version that is read; files are written in the oldest that can hold them.
+inline constexpr std::int64_t model_format_version = 2;
 
 /// What training needs to go on, beside what the network itself holds: its parameters, counters and
 /// the optimizer's memory.

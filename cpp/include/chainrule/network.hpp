@@ -145,7 +145,8 @@ class Network {
                            int num_threads, T* dx);
   bool has_gradients() const;
   void get_gradient(const std::string& name, T* values) const;
-  /// One optimizer step from the kept gradients.
+  /// One optimizer step from the kept gradients; not by a lazy optimizer, as these do not tell
+  /// which inputs were zero.
   void step(const Optimizer& optimizer, double learning_rate);
 
   /// Sets a Normalization layer's mean and variance from the data as it arrives at that layer.
@@ -154,6 +155,10 @@ class Network {
   /// Throws Error unless the layers take x: its columns, and where it is sparse also that nothing
   /// comes before the first dense layer that would fill the zeros.
   void check_takes(const RowsView& x);
+
+  /// Throws Error when a lazy optimizer cannot be that of this network, whose first layer must take
+  /// lists of the entries that are not zero, or is not to leave out zeros.
+  void check_trains(const Optimizer& optimizer, InputSparsity input_sparsity) const;
 
   /// The stages that a training batch of `batch_size` rows goes through.
   PlanInfo plan(std::int64_t batch_size, int num_threads) const;

@@ -53,6 +53,7 @@ void OptimizerState<T>::copy_from(const OptimizerState& other) {
 template <class T>
 WithoutGradient without_gradient(const Optimizer& o, const ParameterSpec& spec) {
   using Kind = Optimizer::Kind;
+  if (o.lazy) return WithoutGradient::rests;
   if (spec.l1 != 0.0 || spec.l2 != 0.0 || o.weight_decay != 0.0) return WithoutGradient::moves;
   // The others divide by it; what is less is flushed to zero, and zero by zero is NaN.
   const bool divides = o.kind != Kind::sgd && o.kind != Kind::lion;

@@ -118,13 +118,16 @@ void Plan<T>::make_room_for_tables() {
 }
 
 template <class T>
-void Plan<T>::check_takes_compressed() const {
+void Plan<T>::check_takes_sparse(const std::string& what) const {
+  if (first_) return;
   const std::size_t first = fused_input_ ? 1 : 0;
-  if (!first_) {
-    const std::string what = first < stages_.size() ? stages_[first]->describe() : "no layer";
-    throw Error("sparse x needs a dense layer first, or one behind a rescaling; here " + what +
-                " would fill it with numbers");
-  }
+  throw Error(what + " needs a dense layer first, or one behind a rescaling; here " +
+              (first < stages_.size() ? stages_[first]->describe() : "none") + " comes first");
+}
+
+template <class T>
+void Plan<T>::check_takes_compressed() const {
+  check_takes_sparse("sparse x");
   if (!fused_input_) return;
   for (std::int64_t j = 0; j < values_[0].columns; ++j) {
     if (fused_input_->offset()[j] == T(0)) continue;

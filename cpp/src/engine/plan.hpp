@@ -38,6 +38,10 @@ class Plan {
   /// Takes over what may have changed since the last run; before the team starts.
   void refresh();
 
+  /// Throws Error, which says that `what` does, unless the first layer can work from lists of the
+  /// entries that are not zero.
+  void check_takes_sparse(const std::string& what) const;
+
   /// Decides whether the first layer leaves out zeros of the input, and makes room for it; before
   /// the team starts.
   void choose_path(const RowsView& x, InputSparsity sparsity);

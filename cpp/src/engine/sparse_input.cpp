@@ -92,11 +92,12 @@ void SparseInput<T>::take(const RowsView& x, const std::int64_t* order, std::int
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
       begin_.data()[i] = at;
       const std::int64_t end = offset_at(x, source(i) + 1);
-      for (std::int64_t stored = offset_at(x, source(i)); stored < end; ++stored, ++at) {
+      for (std::int64_t stored = offset_at(x, source(i)); stored < end; ++stored) {
         const auto column = static_cast<std::int32_t>(indices[stored]);
         const auto value = static_cast<T>(values[stored]);
         columns_.data()[at] = column;
         values_.data()[at] = scale ? value * scale[column] : value;
+        at += values_.data()[at] != T(0);  // so that a zero that is stored is one
       }
       columns_.data()[at++] = kNoColumn;
     }

@@ -22,6 +22,17 @@ void check_learning_rate(double rate) {
   }
 }
 
+constexpr const char* kLazy = "an optimizer with lazy=True";
+
+/// The path that the input takes; throws Error where that of a lazy optimizer is not allowed.
+InputSparsity path_of(const Optimizer& optimizer, InputSparsity given) {
+  if (!optimizer.lazy) return given;
+  if (given == InputSparsity::dense)
+    throw Error("input_sparsity=\"dense\" does not go with " + std::string(kLazy) +
+                ", which must know the zeros of x: use \"auto\" or \"sparse\"");
+  return InputSparsity::sparse;
+}
+
 /// Lets the caller's poll run every so often: often enough for Ctrl-C and a progress bar, too
 /// seldom to cost anything.
 class Poller {
@@ -108,6 +119,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   optimizer.check();
   const double fixed_rate =
       options.learning_rate != 0.0 ? options.learning_rate : optimizer.learning_rate;
+  const InputSparsity path = path_of(optimizer, options.input_sparsity);
   check_learning_rate(fixed_rate);
   for (std::int64_t b = 0; options.learning_rates && b < all; ++b)
     check_learning_rate(options.learning_rates[b]);
@@ -119,7 +131,8 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   plan_options.loss = &loss;
   CompiledLoss<T>& compiled = s.compile(s.training, loss, plan_options);
   compiled.stage.prepare(y);
-  compiled.plan.choose_path(x, options.input_sparsity);
+  if (optimizer.lazy) compiled.plan.check_takes_sparse(kLazy);
+  compiled.plan.choose_path(x, path);
   s.forward_step.reset();
 
   const bool stored = optimizer.clip_norm > 0.0;
@@ -242,6 +255,10 @@ void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
   if (!s.gradients_valid)
     throw StateError("there are no gradients to step with: call backward first");
   optimizer.check();
+  if (optimizer.lazy) {
+    throw Error(std::string(kLazy) +
+                " cannot step by hand, which does not tell the zeros of x: train in batches");
+  }
   const double rate = learning_rate != 0.0 ? learning_rate : optimizer.learning_rate;
   check_learning_rate(rate);
   s.optimizer.prepare(optimizer, s.parameters.arena_size());
@@ -255,6 +272,16 @@ void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
   ++s.optimizer.steps;
   ++s.total_steps;
   s.forward_step.reset();
+}
+
+template <class T>
+void Network<T>::check_trains(const Optimizer& optimizer, InputSparsity input_sparsity) const {
+  path_of(optimizer, input_sparsity);
+  if (!optimizer.lazy) return;
+  State& s = *state_;
+  const InUse guard(s.busy);
+  const engine::PlanOptions options{.batch_size = 1, .backward = true};
+  engine::Plan<T>(s.kernels, s.layers, s.parameters, s.inputs, options).check_takes_sparse(kLazy);
 }
 
 template <class T>
@@ -336,6 +363,7 @@ void Network<T>::reset_optimizer() {
   template EpochResult Network<T>::run_epoch(const RowsView&, const TargetsView&, const Loss&, \
                                              const Optimizer&, const EpochOptions&);           \
   template void Network<T>::step(const Optimizer&, double);                                    \
+  template void Network<T>::check_trains(const Optimizer&, InputSparsity) const;               \
   template std::string Network<T>::optimizer_kind() const;                                     \
   template std::vector<std::string> Network<T>::optimizer_slots() const;                       \
   template void Network<T>::get_slot(const std::string&, const std::string&, T*) const;        \
