@@ -5,6 +5,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,9 +50,24 @@ struct StageInfo {
   double bytes;             // read and written
 };
 
+/// How the first dense layer gets its input, and why.
+struct InputPath {
+  enum class Reason { cheaper, asked, compressed };
+
+  bool sparse;  // as lists of the entries that are not zero
+  Reason reason;
+  /// Share of them in a sample of the rows; of compressed rows in all; NaN where nobody looked.
+  double density;
+  /// What a step's products are estimated to cost by lists and by a table, as operations of
+  /// products of tables.
+  double sparse_operations;
+  double dense_operations;
+};
+
 struct PlanInfo {
   int threads;
   std::vector<StageInfo> stages;
+  std::optional<InputPath> input;  // empty where no rows were seen, or no layer leaves out zeros
 };
 
 /// What the parameters of a new network hold: what their initializers give, or zeros for a caller
@@ -160,8 +176,11 @@ class Network {
   /// lists of the entries that are not zero, or is not to leave out zeros.
   void check_trains(const Optimizer& optimizer, InputSparsity input_sparsity) const;
 
-  /// The stages that a training batch of `batch_size` rows goes through.
-  PlanInfo plan(std::int64_t batch_size, int num_threads) const;
+  /// The stages that a training batch of `batch_size` rows goes through, and the path that the
+  /// input would take if it were `x`; without rows the one that it took in the last training, if
+  /// that had the same batch size and number of threads.
+  PlanInfo plan(std::int64_t batch_size, int num_threads, const RowsView& x = {},
+                InputSparsity input_sparsity = InputSparsity::automatic) const;
 
  private:
   template <class>

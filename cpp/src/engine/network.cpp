@@ -229,7 +229,8 @@ void Network<T>::adapt(std::int64_t layer, const RowsView& x) {
 }
 
 template <class T>
-PlanInfo Network<T>::plan(std::int64_t batch_size, int num_threads) const {
+PlanInfo Network<T>::plan(std::int64_t batch_size, int num_threads, const RowsView& x,
+                          InputSparsity input_sparsity) const {
   State& s = *state_;
   const InUse guard(s.busy);
   if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
@@ -237,7 +238,18 @@ PlanInfo Network<T>::plan(std::int64_t batch_size, int num_threads) const {
   options.batch_size = batch_size;
   options.threads = s.threads_for(batch_size, num_threads);
   options.backward = true;
-  return engine::Plan<T>(s.kernels, s.layers, s.parameters, s.inputs, options).describe();
+  engine::Plan<T> plan(s.kernels, s.layers, s.parameters, s.inputs, options);
+  if (x.rows > 0) {
+    s.check_input(x);
+    plan.refresh();
+    plan.choose_path(x, input_sparsity);
+    return plan.describe();
+  }
+  PlanInfo info = plan.describe();
+  const bool in_use = s.training && s.training->plan.batch_size() == batch_size &&
+                      s.training->plan.threads() == options.threads;
+  if (in_use) info.input = s.training->plan.describe().input;
+  return info;
 }
 
 template class Network<float>;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "chainrule/error.hpp"
 #include "engine/gather.hpp"
@@ -87,22 +88,36 @@ void Plan<T>::refresh() {
 
 template <class T>
 void Plan<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
+  using Reason = InputPath::Reason;
   if (first_) first_->sparse = nullptr;
+  path_.reset();
   if (x.compressed()) {
     check_takes_compressed();
     const auto cells = static_cast<double>(x.rows) * static_cast<double>(x.columns);
-    use_sparse(SparseInput<T>::entries_of_compressed(x, options_.batch_size),
-               static_cast<double>(offset_at(x, x.rows) - offset_at(x, 0)) / cells);
+    const double density = static_cast<double>(offset_at(x, x.rows) - offset_at(x, 0)) / cells;
+    use_sparse(SparseInput<T>::entries_of_compressed(x, options_.batch_size), density);
+    path_ = path(Reason::compressed, density);
     return;
   }
   make_room_for_tables();
-  if (!first_ || sparsity == InputSparsity::dense) return;
+  if (!first_) return;
+  const bool automatic = sparsity == InputSparsity::automatic;
   // For few rows the stage itself leaves out what it can.
   constexpr std::int64_t few = 4;
-  if (!options_.backward && x.rows <= few && sparsity == InputSparsity::automatic) return;
-  const double density = density_of_sample(x);
-  if (sparsity == InputSparsity::automatic && !first_->prefers_sparse(density)) return;
+  if (!options_.backward && x.rows <= few && automatic) return;
+  const bool dense = sparsity == InputSparsity::dense;
+  const double density = dense ? std::numeric_limits<double>::quiet_NaN() : density_of_sample(x);
+  path_ = path(automatic ? Reason::cheaper : Reason::asked, density);
+  const bool cheaper = path_->sparse_operations < path_->dense_operations;
+  path_->sparse = automatic ? cheaper : !dense;
+  if (!path_->sparse) return;
   use_sparse(SparseInput<T>::entries_of_table(options_.batch_size, values_[0].columns), density);
+}
+
+template <class T>
+InputPath Plan<T>::path(InputPath::Reason reason, double density) const {
+  const PathCosts costs = first_->path_costs(options_.batch_size, density);
+  return {true, reason, density, costs.sparse, costs.dense};
 }
 
 template <class T>
@@ -225,7 +240,7 @@ std::int64_t Plan<T>::first_bad_layer(std::int64_t rows) const {
 
 template <class T>
 PlanInfo Plan<T>::describe() const {
-  PlanInfo info{options_.threads, {}};
+  PlanInfo info{options_.threads, {}, path_};
   for (std::size_t i = 0; i < stages_.size(); ++i) {
     const Stage<T>& stage = *stages_[i];
     const Cost cost = stage.cost(options_.batch_size);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -83,6 +84,7 @@ class Plan {
   void make_room_for_tables();
   void check_takes_compressed() const;
   void use_sparse(std::int64_t entries, double density);
+  InputPath path(InputPath::Reason reason, double density) const;
 
   const kernels::KernelTable<T>& kernels_;
   PlanOptions options_;
@@ -90,6 +92,7 @@ class Plan {
   AffineStage<T>* fused_input_ = nullptr;   // applied while gathering
   Stage<T>* first_ = nullptr;               // the first that does work, if it takes sparse input
   std::unique_ptr<SparseInput<T>> sparse_;  // once it has been wanted
+  std::optional<InputPath> path_;           // as chosen last
   std::size_t lowest_backward_ = 0;         // below it nobody needs gradients
   std::vector<Tensor<T>> values_;           // input, then each stage's output
   std::vector<Tensor<T>> gradients_;

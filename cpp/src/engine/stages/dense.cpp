@@ -82,24 +82,28 @@ class DenseStage final : public Stage<T> {
   bool takes_sparse() const override { return true; }
   const Parameter* sparse_weight() const override { return weight_; }
 
-  bool prefers_sparse(double density) const override {
-    // In units of a dense product's time for one column of x. An entry costs more than a term of a
-    // loop without lists, and to list it by row and by column about as much as many terms.
+  PathCosts path_costs(std::int64_t rows, double density) const override {
+    // In terms of a dense product. An entry costs more than a term of a loop without lists, and to
+    // list it by row and by column about as much as many terms.
     constexpr double term = 1.4;
     constexpr double listing = 30.0;
     constexpr double looking = 6.0;
     const auto units = static_cast<double>(units_);
     const double products = this->dy.data ? 2.0 : 1.0;
-    return density * (term * products * units + listing) + looking < products * units;
+    const double operations = 2.0 * static_cast<double>(rows) * static_cast<double>(inputs_);
+    return {operations * (density * (term * products * units + listing) + looking),
+            operations * products * units};
   }
 
   Cost cost(std::int64_t rows) const override {
     const bool gradient = this->dy.data;
     const double passes = 1.0 + (gradient ? 1.0 : 0.0) + (this->dx.data ? 1.0 : 0.0);
     const double weights = static_cast<double>(inputs_) * static_cast<double>(units_);
-    const double rows_read = passes * static_cast<double>(rows * (inputs_ + units_));
+    const double share = this->sparse ? this->sparse->density() : 1.0;  // of x, not left out
+    const double read = share * static_cast<double>(inputs_) + static_cast<double>(units_);
+    const double rows_read = passes * static_cast<double>(rows) * read;
     const double weights_moved = passes + (gradient ? 1.0 : 0.0);  // the update reads and writes
-    return {2.0 * passes * weights * static_cast<double>(rows),
+    return {2.0 * passes * share * weights * static_cast<double>(rows),
             (rows_read + weights_moved * weights) * sizeof(T)};
   }
 
@@ -219,8 +223,7 @@ class DenseStage final : public Stage<T> {
         std::clamp<std::int64_t>(panels_ / share.count, 1, kernels_.sparse_panels);
     const std::int64_t groups = (panels_ + group - 1) / group;
     const kernels::SparseColumns<T> entries = this->sparse->columns();
-    if (step.update)
-      WantedInputs::touch(*step.update, *weight_, entries.begin, share.of(inputs_));
+    if (step.update) WantedInputs::touch(*step.update, *weight_, entries.begin, share.of(inputs_));
     // An input costs as much as an entry or two even if it has none.
     const auto cost = [&](std::int64_t input) { return entries.begin[input] + input; };
     const std::int64_t total = cost(inputs_);
