@@ -163,7 +163,7 @@ def test_the_plan_tells_the_path_and_the_estimates(density):
     rate = plan.input.dense_seconds / (2 * 2 * BATCH_SIZE * INPUTS * 130)
     assert rate == pytest.approx(net.plan(2, 1, x=x).input.dense_seconds / (4 * 2 * INPUTS * 130))
     assert str(plan).splitlines()[-1] == (
-        f"input             {plan.input.path}: {100 * plan.input.density:.3g} % of the entries are "
+        f"{'input':<16}  {plan.input.path}: {100 * plan.input.density:.3g} % of the entries are "
         f"not zero; least us {1e6 * plan.input.sparse_seconds:,.2f} sparse, "
         f"{1e6 * plan.input.dense_seconds:,.2f} dense"
     )
@@ -177,8 +177,8 @@ def test_the_plan_tells_the_path_and_the_estimates(density):
 
 def test_more_zeros_cost_less_by_lists_only():
     net = network(cr.Input(INPUTS))
-    paths = [net.plan(BATCH_SIZE, 1, x=table(d)).input for d in (0.02, 0.2, 0.5, 1.0)]
-    assert [p.path for p in paths] == ["sparse", "sparse", "sparse", "dense"]
+    paths = [net.plan(BATCH_SIZE, 1, x=table(d)).input for d in (0.02, 0.2, 1.0)]
+    assert [p.path for p in paths] == ["sparse", "sparse", "dense"]
     costs = [p.sparse_seconds for p in paths]
     assert costs == sorted(set(costs))
     assert len({p.dense_seconds for p in paths}) == 1

@@ -88,7 +88,7 @@ class Poll {
 };
 
 template <class T>
-EpochResult run_epoch(Network<T>& self, const Rows& x, const py::array& y, const Loss& loss,
+EpochResult run_epoch(Network<T>& self, const Rows& x, const Rows& y, const Loss& loss,
                       const Optimizer& optimizer, std::int64_t batch_size, bool shuffle,
                       int num_threads, const std::string& sparsity,
                       const std::optional<Weights>& learning_rates,
@@ -126,7 +126,7 @@ EpochResult run_epoch(Network<T>& self, const Rows& x, const py::array& y, const
 }
 
 template <class T>
-double evaluate(Network<T>& self, const Rows& x, const py::array& y, const Loss& loss,
+double evaluate(Network<T>& self, const Rows& x, const Rows& y, const Loss& loss,
                 std::int64_t batch_size, int num_threads, const std::string& sparsity,
                 const std::optional<Weights>& sample_weight,
                 const std::optional<Weights>& class_weight, std::optional<Values<T>> outputs) {

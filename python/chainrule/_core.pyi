@@ -24,6 +24,12 @@ class CompressedRows:
     ) -> None: ...
     def __len__(self) -> int: ...
     @property
+    def data(self) -> numpy.typing.NDArray[typing.Any]: ...
+    @property
+    def indices(self) -> numpy.typing.NDArray[typing.Any]: ...
+    @property
+    def offsets(self) -> numpy.typing.NDArray[typing.Any]: ...
+    @property
     def rises(self) -> bool:
         """Whether no row has a column twice or out of order."""
     @property
@@ -188,7 +194,7 @@ class Network32:
     def evaluate(
         self,
         x: numpy.typing.NDArray[typing.Any] | CompressedRows,
-        y: numpy.typing.NDArray[typing.Any],
+        y: numpy.typing.NDArray[typing.Any] | CompressedRows,
         loss: Loss,
         *,
         batch_size: int,
@@ -228,7 +234,7 @@ class Network32:
     def run_epoch(
         self,
         x: numpy.typing.NDArray[typing.Any] | CompressedRows,
-        y: numpy.typing.NDArray[typing.Any],
+        y: numpy.typing.NDArray[typing.Any] | CompressedRows,
         loss: Loss,
         optimizer: Optimizer,
         *,
@@ -298,7 +304,7 @@ class Network64:
     def evaluate(
         self,
         x: numpy.typing.NDArray[typing.Any] | CompressedRows,
-        y: numpy.typing.NDArray[typing.Any],
+        y: numpy.typing.NDArray[typing.Any] | CompressedRows,
         loss: Loss,
         *,
         batch_size: int,
@@ -338,7 +344,7 @@ class Network64:
     def run_epoch(
         self,
         x: numpy.typing.NDArray[typing.Any] | CompressedRows,
-        y: numpy.typing.NDArray[typing.Any],
+        y: numpy.typing.NDArray[typing.Any] | CompressedRows,
         loss: Loss,
         optimizer: Optimizer,
         *,

@@ -137,7 +137,9 @@ class Sequential(Exports, Stack):
             or Dense behind a Rescaling without offset.
         y : array_like
             Integer labels (rows,) or probability rows (rows, outputs) for cross_entropy, else
-            numbers of shape (rows, outputs) or (rows,).
+            numbers of shape (rows, outputs) or (rows,). SciPy's sparse matrices (rows, outputs) are
+            taken too, CSR without a copy; only metrics, which need all outputs at once, make a
+            table of them.
         loss : str or Loss, optional
             Default: the one last used.
         optimizer : str or Optimizer, optional

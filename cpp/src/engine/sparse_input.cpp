@@ -9,29 +9,11 @@
 #include <vector>
 
 #include "chainrule/error.hpp"
+#include "engine/compressed_rows.hpp"
 
 namespace chainrule::engine {
 
 using kernels::kNoColumn;
-
-namespace {
-
-template <class V, class Visit>
-void with_indices(const RowsView& x, Visit visit) {
-  const auto* values = static_cast<const V*>(x.data);
-  x.wide_indices ? visit(values, static_cast<const std::int64_t*>(x.indices))
-                 : visit(values, static_cast<const std::int32_t*>(x.indices));
-}
-
-/// Calls visit(values, indices) with pointers of their types.
-template <class Visit>
-void with_types(const RowsView& x, Visit visit) {
-  if (x.type == DataType::uint8) return with_indices<std::uint8_t>(x, visit);
-  if (x.type == DataType::float32) return with_indices<float>(x, visit);
-  with_indices<double>(x, visit);
-}
-
-}  // namespace
 
 /// Before anything is allocated: throws Error for more entries than 32 bits can count.
 template <class T>
