@@ -18,7 +18,6 @@ from chainrule.bench.workloads import (
     Network,
     SparseTraining,
     Training,
-    Workload,
 )
 from chainrule.layers import Dense, Input, Layer
 from chainrule.optimizers import Optimizer
@@ -32,11 +31,6 @@ class Chainrule(Library):
     packages = ("chainrule",)
     workloads = (Training, ManyNetworks, Inference, SparseTraining, CategoricalTraining)
     held_to: ClassVar[HeldTo] = {"avx2": {"CHAINRULE_ISA": "avx2"}}
-
-    def takes(self, workload: Workload) -> bool:
-        """Tell whether it has the optimizer too."""
-        lazy = isinstance(workload, Training) and workload.optimizer == "lazy_adam"
-        return super().takes(workload) and not lazy
 
     def version(self) -> str:
         """Return the version and the kernels."""
@@ -65,18 +59,21 @@ def network(shape: Network, weights: Weights) -> Sequential:
     return net
 
 
+def optimizer(work: Training) -> Optimizer:
+    """Return the optimizer of a training."""
+    rate = {"learning_rate": work.learning_rate}
+    if work.optimizer == "lazy_adam":
+        return Optimizer.from_config({"kind": "adam", "lazy": True, **rate})
+    return Optimizer.from_config({"kind": work.optimizer, **rate})
+
+
 class _ChainruleTrainer:
     """Multiplies the zeros of a table too, as the other libraries do."""
 
     def __init__(self, work: Training, data: Data, weights: Weights, threads: int) -> None:
         self._net = network(work.network, weights)
-        self._net.compile(
-            loss=work.loss,
-            optimizer=Optimizer.from_config(
-                {"kind": work.optimizer, "learning_rate": work.learning_rate}
-            ),
-            metrics=[],
-        )
+        self._net.compile(loss=work.loss, optimizer=optimizer(work), metrics=[])
+        self._path = "auto" if work.optimizer == "lazy_adam" else "dense"
         x, y = data
         self._data = (work.one_hot(x) if isinstance(work, CategoricalTraining) else x), y
         self._batch_size = work.batch_size
@@ -90,7 +87,7 @@ class _ChainruleTrainer:
             shuffle=shuffle,
             verbose=0,
             num_threads=self._threads,
-            input_sparsity="dense",
+            input_sparsity=self._path,
         )
 
     def weights(self) -> list[NDArray[Any]]:
