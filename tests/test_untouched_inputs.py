@@ -24,7 +24,6 @@ OPTIMIZERS = [
     cr.SGD(0.1, momentum=0.9, clip_value=0.01),
     cr.AdaGrad(0.1, lr_decay=0.1),
     cr.AdaGrad(0.1, initial_accumulator=0.5),
-    cr.AdaGrad(0.1, epsilon=1e-42),
     cr.RMSprop(1e-2),
     cr.RMSprop(1e-2, centered=True),
     cr.RMSprop(1e-2, momentum=0.5, centered=True),
@@ -96,10 +95,7 @@ def both(run: Callable[[cr.Sequential, str], Any], **options: Any) -> None:
 def test_every_optimizer(optimizer: cr.Optimizer, dtype: str, threads: int) -> None:
     def run(net: cr.Sequential, path: str) -> None:
         options = {"num_threads": threads, "input_sparsity": path, **FIT}
-        try:
-            net.fit(X, Y, optimizer=optimizer, epochs=2, **options)
-        except cr.DivergenceError:  # an epsilon that is zero in float32
-            net.fit(X, Y, optimizer="sgd", **options)
+        net.fit(X, Y, optimizer=optimizer, epochs=2, **options)
 
     both(run, dtype=dtype)
 
