@@ -223,6 +223,15 @@ def test_what_takes_tables_only_says_so() -> None:
         cr.gradient_check(net, csr, labels(), loss="cross_entropy")
 
 
+def test_the_plan_tells_that_they_come_without_zeros() -> None:
+    x = sparse.csr_array(table())
+    path = built().plan(32, x=x).input
+    assert path is not None
+    assert (path.path, path.reason) == ("sparse", "compressed")
+    assert path.density == pytest.approx(x.nnz / (ROWS * COLUMNS))
+    assert str(path).startswith(f"sparse, as it comes: {100 * path.density:.3g} % of the entries")
+
+
 def test_memory_mapped_rows_are_read_in_place(tmp_path: Any) -> None:
     csr = sparse.csr_array(table())
     for name in ("data", "indices", "indptr"):

@@ -143,3 +143,63 @@ def test_unknown_names(wrong, message):
     ):
         with pytest.raises((TypeError, ValueError), match=message):
             call()
+
+
+def sampled_density(x, batch_size):
+    rows = min(16, batch_size)
+    return np.mean(x[np.arange(rows) * len(x) // rows] != 0)
+
+
+@pytest.mark.parametrize("density", [0.0, 0.02, 0.2, 0.4, 0.6, 0.8, 1.0])
+def test_the_plan_tells_the_path_and_the_estimates(density):
+    x = table(density)
+    net = network(cr.Input(INPUTS))
+    plan = net.plan(BATCH_SIZE, num_threads=1, x=x)
+    assert plan.input.reason == "cheaper"
+    assert plan.input.density == pytest.approx(sampled_density(x, BATCH_SIZE))
+    sparse = plan.input.sparse_seconds < plan.input.dense_seconds
+    assert plan.input.path == ("sparse" if sparse else "dense")
+    # Forward and weight gradient, at the machine's rate of multiply-adds.
+    rate = plan.input.dense_seconds / (2 * 2 * BATCH_SIZE * INPUTS * 130)
+    assert rate == pytest.approx(net.plan(2, 1, x=x).input.dense_seconds / (4 * 2 * INPUTS * 130))
+    assert str(plan).splitlines()[-1] == (
+        f"{'input':<16}  {plan.input.path}: {100 * plan.input.density:.3g} % of the entries are "
+        f"not zero; least us {1e6 * plan.input.sparse_seconds:,.2f} sparse, "
+        f"{1e6 * plan.input.dense_seconds:,.2f} dense"
+    )
+    share = plan.input.density if sparse else 1.0
+    assert plan.stages[0].operations == pytest.approx(4 * share * BATCH_SIZE * INPUTS * 130)
+    net.fit(x, np.arange(ROWS) % 5, loss="cross_entropy", batch_size=BATCH_SIZE, num_threads=1,
+            verbose=0)  # fmt: skip
+    assert net.plan(BATCH_SIZE, num_threads=1).input == plan.input
+    assert net.plan(BATCH_SIZE - 1, num_threads=1).input is None
+
+
+def test_more_zeros_cost_less_by_lists_only():
+    net = network(cr.Input(INPUTS))
+    paths = [net.plan(BATCH_SIZE, 1, x=table(d)).input for d in (0.02, 0.2, 1.0)]
+    assert [p.path for p in paths] == ["sparse", "sparse", "dense"]
+    costs = [p.sparse_seconds for p in paths]
+    assert costs == sorted(set(costs))
+    assert len({p.dense_seconds for p in paths}) == 1
+
+
+def test_the_plan_tells_who_asked():
+    x, y = table(0.1), np.arange(ROWS) % 5
+    net = network(cr.Input(INPUTS))
+    assert net.plan(BATCH_SIZE).input is None
+    dense = net.plan(BATCH_SIZE, x=x, input_sparsity="dense")
+    assert (dense.input.path, dense.input.reason) == ("dense", "asked")
+    assert str(dense).splitlines()[-1].split("  ")[-1].strip() == "dense, as asked for"
+    sparse = net.plan(BATCH_SIZE, x=table(1.0), input_sparsity="sparse").input
+    assert (sparse.path, sparse.reason) == ("sparse", "asked")
+    assert sparse.sparse_seconds > sparse.dense_seconds
+    lazy = cr.Adam(lazy=True)
+    net.fit(x, y, loss="cross_entropy", optimizer=lazy, batch_size=BATCH_SIZE, verbose=0)
+    assert net.plan(BATCH_SIZE).input.path == "sparse"
+    first = cr.Sequential([cr.Input(INPUTS), cr.BatchNormalization(), cr.Dense(5)], seed=0)
+    assert first.plan(BATCH_SIZE, x=x).input is None
+    with pytest.raises(ValueError, match="x has 150 columns; the network expects 3"):
+        cr.Sequential([cr.Input(3), cr.Dense(2)]).plan(x=x)
+    with pytest.raises(ValueError, match="unknown input_sparsity 'spars'"):
+        net.plan(x=x, input_sparsity="spars")

@@ -172,7 +172,7 @@ def test_the_safetensors_package_reads_it(tmp_path: Path) -> None:
     assert "optimizer.momentum_buffer.2.running_mean" not in tensors
     with safetensors.safe_open(path, "np") as file:
         description = json.loads(file.metadata()["chainrule"])
-    assert description["format_version"] == FORMAT_VERSION == 1
+    assert description["format_version"] == 1 < FORMAT_VERSION
     assert description["network"]["inputs"] == 5
     assert description["network"]["layers"][1]["kind"] == "dense"
 
@@ -219,11 +219,11 @@ def content(file: bytes) -> tuple[dict[str, Any], dict[str, Any], bytes]:
     metadata = header.pop("__metadata__")
     assert metadata.keys() == {"chainrule", "crc32"}
     description = json.loads(metadata["chainrule"])
-    assert description.pop("format_version") == FORMAT_VERSION
     assert description.pop("chainrule_version").count(".") == 2
     return header, description, body
 
 
+# format_2_lazy is by Python, after an epoch of AdamW(0.01, lazy=True).
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.safetensors")), ids=lambda path: path.stem)
 def test_every_golden_file_is_written_as_it_was(path: Path) -> None:
     assert content(to_bytes(cr.load(path))) == content(path.read_bytes())

@@ -273,7 +273,7 @@ def test_step_needs_gradients() -> None:
         (
             lambda: optimizers.get({"kind": "sgd", "lr": 0.1}),
             ValueError,
-            "unknown sgd option 'lr'; valid: clip_norm, clip_value, dampening, learning_rate, ",
+            "unknown sgd option 'lr'; valid: clip_norm, clip_value, dampening, lazy, learning_rate",
         ),
     ],
 )

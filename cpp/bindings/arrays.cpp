@@ -64,6 +64,9 @@ void init_arrays(py::module_& module) {
                     const std::string&>(),
            py::arg("data"), py::arg("indices"), py::arg("offsets"), py::arg("columns"),
            py::arg("name"))
+      .def_readonly("data", &CompressedRows::data)
+      .def_readonly("indices", &CompressedRows::indices)
+      .def_readonly("offsets", &CompressedRows::offsets)
       .def("__len__", [](const CompressedRows& self) { return self.view.rows; })
       .def_property_readonly("shape",
                              [](const CompressedRows& self) {
@@ -80,9 +83,9 @@ void init_arrays(py::module_& module) {
               throw py::error_already_set();
             if (step != 1 || length < 1) throw py::index_error("only whole runs of rows");
             CompressedRows part(self);
+            part.offsets = self.offsets[py::slice(start, start + length + 1, 1)].cast<py::array>();
             part.view.rows = length;
-            part.view.offsets = static_cast<const char*>(self.view.offsets) +
-                                start * (self.view.wide_offsets ? 8 : 4);
+            part.view.offsets = part.offsets.data();
             return part;
           },
           py::arg("rows"), "Return the rows of a slice, which share this one's memory.");
@@ -97,13 +100,14 @@ RowsView rows_view(const py::array& array, const char* name) {
           array.shape(1), array.strides(0),     array.strides(1)};
 }
 
-TargetsView targets_view(const py::array& y, const std::optional<Weights>& sample_weight,
+TargetsView targets_view(const Rows& y, const std::optional<Weights>& sample_weight,
                          const std::optional<Weights>& class_weight) {
   TargetsView view;
-  if (y.ndim() == 1) {
-    if (!py::isinstance<Labels>(y)) throw py::type_error("labels must be contiguous int64");
-    view.labels = static_cast<const std::int64_t*>(y.data());
-    view.rows = y.shape(0);
+  const auto* array = std::get_if<py::array>(&y);
+  if (array && array->ndim() == 1) {
+    if (!py::isinstance<Labels>(*array)) throw py::type_error("labels must be contiguous int64");
+    view.labels = static_cast<const std::int64_t*>(array->data());
+    view.rows = array->shape(0);
   } else {
     view.values = rows_view(y, "y");
     view.rows = view.values.rows;

@@ -34,8 +34,8 @@ struct CompressedRows {
 using Rows = std::variant<py::array, CompressedRows>;
 RowsView rows_view(const Rows& rows, const char* name);
 
-/// One-dimensional int64 labels or two-dimensional values, with optional weights.
-TargetsView targets_view(const py::array& y, const std::optional<Weights>& sample_weight,
+/// One-dimensional int64 labels or rows of values, with optional weights.
+TargetsView targets_view(const Rows& y, const std::optional<Weights>& sample_weight,
                          const std::optional<Weights>& class_weight);
 
 }  // namespace chainrule::bindings

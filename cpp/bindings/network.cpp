@@ -88,7 +88,7 @@ class Poll {
 };
 
 template <class T>
-EpochResult run_epoch(Network<T>& self, const Rows& x, const py::array& y, const Loss& loss,
+EpochResult run_epoch(Network<T>& self, const Rows& x, const Rows& y, const Loss& loss,
                       const Optimizer& optimizer, std::int64_t batch_size, bool shuffle,
                       int num_threads, const std::string& sparsity,
                       const std::optional<Weights>& learning_rates,
@@ -126,7 +126,7 @@ EpochResult run_epoch(Network<T>& self, const Rows& x, const py::array& y, const
 }
 
 template <class T>
-double evaluate(Network<T>& self, const Rows& x, const py::array& y, const Loss& loss,
+double evaluate(Network<T>& self, const Rows& x, const Rows& y, const Loss& loss,
                 std::int64_t batch_size, int num_threads, const std::string& sparsity,
                 const std::optional<Weights>& sample_weight,
                 const std::optional<Weights>& class_weight, std::optional<Values<T>> outputs) {
@@ -312,6 +312,12 @@ void bind_network(py::module_& module, const char* name) {
       .def(
           "check_takes", [](N& self, const Rows& x) { self.check_takes(rows_view(x, "x")); },
           py::arg("x"))
+      .def(
+          "check_trains",
+          [](const N& self, const Optimizer& optimizer, const std::string& sparsity) {
+            self.check_trains(optimizer, input_sparsity(sparsity));
+          },
+          py::arg("optimizer"), py::arg("input_sparsity"))
       .def("predict", &predict<T>, py::arg("x"), py::kw_only(), py::arg("batch_size"),
            py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto",
            py::arg("out").noconvert() = py::none())
@@ -341,14 +347,13 @@ void bind_network(py::module_& module, const char* name) {
           py::arg("layer"), py::arg("x"))
       .def(
           "plan",
-          [](const N& self, std::int64_t batch_size, int num_threads) {
-            const PlanInfo info = self.plan(batch_size, num_threads);
-            std::vector<std::tuple<std::string, std::string, double, double>> stages;
-            for (const StageInfo& s : info.stages)
-              stages.emplace_back(s.name, s.threads_own, s.operations, s.bytes);
-            return std::make_tuple(info.threads, stages);
+          [](const N& self, std::int64_t batch_size, int num_threads, const std::optional<Rows>& x,
+             const std::string& sparsity) {
+            return self.plan(batch_size, num_threads, x ? rows_view(*x, "x") : RowsView{},
+                             input_sparsity(sparsity));
           },
-          py::arg("batch_size"), py::arg("num_threads") = 0);
+          py::arg("batch_size"), py::arg("num_threads") = 0, py::arg("x") = py::none(),
+          py::arg("input_sparsity") = "auto");
 }
 
 }  // namespace
@@ -365,6 +370,26 @@ void init_network(py::module_& module) {
         return self.vector ? py::tuple(py::make_tuple(self.columns))
                            : py::tuple(py::make_tuple(self.rows, self.columns));
       });
+  py::class_<StageInfo>(module, "StageInfo")
+      .def_readonly("name", &StageInfo::name)
+      .def_readonly("threads_own", &StageInfo::threads_own)
+      .def_readonly("operations", &StageInfo::operations)
+      .def_readonly("bytes", &StageInfo::bytes);
+  py::class_<InputPath>(module, "InputPath")
+      .def_readonly("sparse", &InputPath::sparse)
+      .def_property_readonly("reason",
+                             [](const InputPath& self) {
+                               if (self.reason == InputPath::Reason::asked) return "asked";
+                               return self.reason == InputPath::Reason::compressed ? "compressed"
+                                                                                   : "cheaper";
+                             })
+      .def_readonly("density", &InputPath::density)
+      .def_readonly("sparse_operations", &InputPath::sparse_operations)
+      .def_readonly("dense_operations", &InputPath::dense_operations);
+  py::class_<PlanInfo>(module, "PlanInfo")
+      .def_readonly("threads", &PlanInfo::threads)
+      .def_readonly("stages", &PlanInfo::stages)
+      .def_readonly("input", &PlanInfo::input);
   py::class_<EpochResult>(module, "EpochResult")
       .def_readonly("loss", &EpochResult::loss)
       .def_readonly("weight", &EpochResult::weight)

@@ -18,6 +18,7 @@ OPTIMIZERS = {
     "rmsprop": cr.RMSprop(0.01, momentum=0.5, centered=True),
     "adam": cr.Adam(schedules.ReduceOnPlateau(0.1, monitor="loss"), amsgrad=True),
     "adadelta": cr.Adadelta(),
+    "lazy": cr.AdamW(0.01, lazy=True),
     "lion": cr.Lion(schedules.Piecewise([1, 2], [0.1, 0.01, 0.001])),
 }
 LOSSES = [cr.losses.Quantile((0.1, 0.9)), cr.losses.Huber(0.5), "mse"]

@@ -76,8 +76,9 @@ TEST_CASE("a golden file of format 1 predicts the same bits") {
 }
 
 TEST_CASE("every golden file is written as it was") {
-  for (const std::string name : {"format_1.safetensors", "format_1_paused.safetensors",
-                                 "format_1_resumed.safetensors", "format_1_cpp.safetensors"}) {
+  for (const std::string name :
+       {"format_1.safetensors", "format_1_paused.safetensors", "format_1_resumed.safetensors",
+        "format_1_cpp.safetensors", "format_2_lazy.safetensors"}) {
     CAPTURE(name);
     const std::string content = golden(name);
     const Model<float> model = read_model(content);

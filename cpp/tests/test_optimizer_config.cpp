@@ -103,6 +103,14 @@ TEST_CASE("a kind's config holds its own options and no others") {
         Names{"learning_rate", "beta1", "beta2", "weight_decay", "clip_value", "clip_norm"});
 }
 
+TEST_CASE("a config holds lazy only where it is true") {
+  const Optimizer optimizer = make("adam", {{"lazy", true}});
+  CHECK(optimizer.lazy);
+  CHECK(optimizer.config().options.back().name == "lazy");
+  CHECK(Optimizer::from_config(optimizer.config()) == optimizer);
+  CHECK(!make("adam", {{"lazy", false}}).lazy);
+}
+
 TEST_CASE("bad optimizers are refused by name and value") {
   CHECK_THROWS_WITH_AS(make("Adam W"),
                        "unknown optimizer 'Adam W'; did you mean 'adamw'? valid: adadelta, "
@@ -117,7 +125,8 @@ TEST_CASE("bad optimizers are refused by name and value") {
   CHECK_THROWS_WITH_AS(make("adam", {{"epsilon", 0.0}}), "adam: epsilon must be > 0, got 0", Error);
   CHECK_THROWS_WITH_AS(make("adam", {{"beta", 0.9}}),
                        "unknown adam option 'beta'; did you mean 'beta1'? valid: amsgrad, beta1, "
-                       "beta2, clip_norm, clip_value, epsilon, learning_rate, weight_decay",
+                       "beta2, clip_norm, clip_value, epsilon, lazy, learning_rate, "
+                       "weight_decay",
                        Error);
   CHECK_THROWS_WITH_AS(make("adam", {{"momentum", 0.9}}),
                        doctest::Contains("unknown adam option 'momentum'; valid: "), Error);
@@ -131,6 +140,9 @@ TEST_CASE("bad optimizers are refused by name and value") {
       "sgd: nesterov needs momentum > 0 and dampening 0, got momentum 0.9 and dampening 0.5",
       Error);
   CHECK(make("sgd", {{"nesterov", true}, {"momentum", 0.9}}).nesterov);
+  CHECK_THROWS_WITH_AS(make("adam", {{"lazy", true}, {"clip_norm", 0.5}}),
+                       "adam: lazy needs clip_norm 0, which is the norm of all gradients; got 0.5",
+                       Error);
   Optimizer optimizer;
   optimizer.learning_rate = 0.1 + 0.2 - 1.0;
   CHECK_THROWS_WITH_AS(optimizer.check(), "sgd: learning_rate must be > 0, got -0.7", Error);

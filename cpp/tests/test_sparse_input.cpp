@@ -9,6 +9,7 @@
 
 #include "chainrule/data.hpp"
 #include "chainrule/error.hpp"
+#include "engine/compressed_rows.hpp"
 #include "engine/sparse_input.hpp"
 #include "zeros.hpp"
 
@@ -178,6 +179,22 @@ TEST_CASE("the values of compressed rows are scaled by column, whatever their ty
   input.take(x, nullptr, 0, {0, 2}, scale.data());
   CHECK(input.rows().values[input.rows().begin[0]] == 30.0F);
   CHECK(input.rows().values[input.rows().begin[1]] == 500.0F);
+}
+
+TEST_CASE("compressed rows are written out in any order, zeros and all") {
+  Matrix<float> x = batch_of<float>(19, 0.3);
+  x(5, 1) = 0.5F;
+  const Compressed<float, int64_t> source(x);
+  Matrix<float> y(x.rows, kInputs, 7.0F);
+  expand_rows<float>(source.view, source.order.data() + 2, 1, x.rows - 3, y.data(), y.stride);
+  int64_t wrong = 0;
+  for (int64_t i = 0; i < x.rows - 3; ++i) {
+    for (int64_t j = 0; j < kInputs; ++j) {
+      wrong += y(i, j) != x(i + 3, j);
+      wrong += stored_at(source.view, x.rows - 1 - i, j) != static_cast<double>(x(i, j));
+    }
+  }
+  CHECK(wrong == 0);
 }
 
 TEST_CASE("compressed rows that are not whole are refused by their first bad row") {

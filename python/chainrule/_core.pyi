@@ -24,6 +24,12 @@ class CompressedRows:
     ) -> None: ...
     def __len__(self) -> int: ...
     @property
+    def data(self) -> numpy.typing.NDArray[typing.Any]: ...
+    @property
+    def indices(self) -> numpy.typing.NDArray[typing.Any]: ...
+    @property
+    def offsets(self) -> numpy.typing.NDArray[typing.Any]: ...
+    @property
     def rises(self) -> bool:
         """Whether no row has a column twice or out of order."""
     @property
@@ -123,6 +129,36 @@ class ParameterInfo:
     @property
     def trainable(self) -> bool: ...
 
+class StageInfo:
+    @property
+    def bytes(self) -> float: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def operations(self) -> float: ...
+    @property
+    def threads_own(self) -> str: ...
+
+class InputPath:
+    @property
+    def dense_operations(self) -> float: ...
+    @property
+    def density(self) -> float: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def sparse(self) -> bool: ...
+    @property
+    def sparse_operations(self) -> float: ...
+
+class PlanInfo:
+    @property
+    def input(self) -> InputPath | None: ...
+    @property
+    def stages(self) -> list[StageInfo]: ...
+    @property
+    def threads(self) -> int: ...
+
 class EpochResult:
     @property
     def batches(self) -> int: ...
@@ -142,6 +178,7 @@ class Network32:
         self, dy: numpy.typing.NDArray[typing.Any]
     ) -> numpy.typing.NDArray[numpy.float32]: ...
     def check_takes(self, x: numpy.typing.NDArray[typing.Any] | CompressedRows) -> None: ...
+    def check_trains(self, optimizer: Optimizer, input_sparsity: str) -> None: ...
     def compute_gradients(
         self,
         x: numpy.typing.NDArray[typing.Any],
@@ -157,7 +194,7 @@ class Network32:
     def evaluate(
         self,
         x: numpy.typing.NDArray[typing.Any] | CompressedRows,
-        y: numpy.typing.NDArray[typing.Any],
+        y: numpy.typing.NDArray[typing.Any] | CompressedRows,
         loss: Loss,
         *,
         batch_size: int,
@@ -174,8 +211,12 @@ class Network32:
     def get_parameter(self, name: str) -> numpy.typing.NDArray[numpy.float32]: ...
     def get_slot(self, slot: str, name: str) -> numpy.typing.NDArray[numpy.float32]: ...
     def plan(
-        self, batch_size: int, num_threads: int = 0
-    ) -> tuple[int, list[tuple[str, str, float, float]]]: ...
+        self,
+        batch_size: int,
+        num_threads: int = 0,
+        x: numpy.typing.NDArray[typing.Any] | CompressedRows | None = None,
+        input_sparsity: str = "auto",
+    ) -> PlanInfo: ...
     def predict(
         self,
         x: numpy.typing.NDArray[typing.Any] | CompressedRows,
@@ -193,7 +234,7 @@ class Network32:
     def run_epoch(
         self,
         x: numpy.typing.NDArray[typing.Any] | CompressedRows,
-        y: numpy.typing.NDArray[typing.Any],
+        y: numpy.typing.NDArray[typing.Any] | CompressedRows,
         loss: Loss,
         optimizer: Optimizer,
         *,
@@ -247,6 +288,7 @@ class Network64:
         self, dy: numpy.typing.NDArray[typing.Any]
     ) -> numpy.typing.NDArray[numpy.float64]: ...
     def check_takes(self, x: numpy.typing.NDArray[typing.Any] | CompressedRows) -> None: ...
+    def check_trains(self, optimizer: Optimizer, input_sparsity: str) -> None: ...
     def compute_gradients(
         self,
         x: numpy.typing.NDArray[typing.Any],
@@ -262,7 +304,7 @@ class Network64:
     def evaluate(
         self,
         x: numpy.typing.NDArray[typing.Any] | CompressedRows,
-        y: numpy.typing.NDArray[typing.Any],
+        y: numpy.typing.NDArray[typing.Any] | CompressedRows,
         loss: Loss,
         *,
         batch_size: int,
@@ -279,8 +321,12 @@ class Network64:
     def get_parameter(self, name: str) -> numpy.typing.NDArray[numpy.float64]: ...
     def get_slot(self, slot: str, name: str) -> numpy.typing.NDArray[numpy.float64]: ...
     def plan(
-        self, batch_size: int, num_threads: int = 0
-    ) -> tuple[int, list[tuple[str, str, float, float]]]: ...
+        self,
+        batch_size: int,
+        num_threads: int = 0,
+        x: numpy.typing.NDArray[typing.Any] | CompressedRows | None = None,
+        input_sparsity: str = "auto",
+    ) -> PlanInfo: ...
     def predict(
         self,
         x: numpy.typing.NDArray[typing.Any] | CompressedRows,
@@ -298,7 +344,7 @@ class Network64:
     def run_epoch(
         self,
         x: numpy.typing.NDArray[typing.Any] | CompressedRows,
-        y: numpy.typing.NDArray[typing.Any],
+        y: numpy.typing.NDArray[typing.Any] | CompressedRows,
         loss: Loss,
         optimizer: Optimizer,
         *,

@@ -22,14 +22,16 @@ __all__ = [
     "as_features",
     "as_labels",
     "as_rows",
+    "as_table",
     "as_targets",
     "as_weights",
     "check_output",
     "check_same_length",
+    "stored",
 ]
 
 Rows = NDArray[Any] | _core.CompressedRows
-"""What the core reads rows of features from."""
+"""What the core reads rows of features, and of targets, from."""
 
 _READ_IN_PLACE = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
 
@@ -283,13 +285,48 @@ def as_weights(w: object, *, rows: int, name: str = "sample_weight") -> NDArray[
     return weights
 
 
-def check_same_length(x: Rows, y: NDArray[Any], *, names: tuple[str, str] = ("x", "y")) -> None:
+def as_table(rows: Rows) -> NDArray[Any]:
+    """Return rows as a table: tables as they are, compressed ones written out, zeros and all.
+
+    Parameters
+    ----------
+    rows : ndarray or CompressedRows, shape (rows, columns)
+        As `as_rows` returns them.
+
+    Returns
+    -------
+    ndarray, shape (rows, columns)
+        Of compressed rows that hold nothing but 0 and 1 uint8, else of their values' dtype.
+
+    Examples
+    --------
+    >>> import scipy.sparse
+    >>> as_table(as_rows(scipy.sparse.eye_array(2, 3, format="csr")))
+    array([[1, 0, 0],
+           [0, 1, 0]], dtype=uint8)
+    """
+    if isinstance(rows, np.ndarray):
+        return rows
+    values, columns = stored(rows)
+    small = np.isin(values, (0, 1)).all()
+    table = np.zeros(rows.shape, np.uint8 if small else values.dtype)
+    table[np.repeat(np.arange(len(rows)), np.diff(rows.offsets)), columns] = values
+    return table
+
+
+def stored(rows: _core.CompressedRows) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the values and the columns that compressed rows hold, one row's behind the other's."""
+    part = slice(rows.offsets[0], rows.offsets[-1])
+    return rows.data[part], rows.indices[part]
+
+
+def check_same_length(x: Rows, y: Rows, *, names: tuple[str, str] = ("x", "y")) -> None:
     """Raise unless two arrays have the same number of rows.
 
     Parameters
     ----------
     x, y : ndarray or CompressedRows
-        Of at least one dimension.
+        Of at least one dimension, rows first.
     names : tuple of str, default ("x", "y")
         What the error message calls them.
 

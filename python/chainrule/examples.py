@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.arrays import Rows, as_weights, check_same_length
-from chainrule.targets import class_weights_array, prepare_targets
+from chainrule.containers import is_sparse
+from chainrule.targets import class_weights_array, prepare_sparse_targets, prepare_targets
 
 if TYPE_CHECKING:
     from chainrule.losses import Loss
@@ -25,7 +26,7 @@ class Examples:
     """What a network trains on or is measured by."""
 
     x: Rows
-    y: NDArray[Any]
+    y: Rows
     sample_weight: NDArray[np.float64] | None
     class_weight: NDArray[np.float64] | None
 
@@ -48,7 +49,12 @@ def prepare(
         If something does not fit the network, the loss or the rest.
     """
     features = net._rows(x)
-    targets = prepare_targets(loss, y, net.outputs, single=net.dtype == "float32")
+    single = net.dtype == "float32"
+    targets: Rows
+    if is_sparse(y):
+        targets = prepare_sparse_targets(loss, y, net.outputs, single=single)
+    else:
+        targets = prepare_targets(loss, y, net.outputs, single=single)
     check_same_length(features, targets)
     weights = None
     if sample_weight is not None:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
 from chainrule import _core
+from chainrule.arrays import Rows
 
-__all__ = ["Plan", "PlanStage"]
+__all__ = ["Plan", "PlanInput", "PlanStage"]
 
 _SECONDS_TO_MEASURE = 0.005
 
@@ -40,6 +42,43 @@ class PlanStage:
 
 
 @dataclass(frozen=True)
+class PlanInput:
+    """How the first dense layer gets its input, and why.
+
+    Attributes
+    ----------
+    path : {"sparse", "dense"}
+        As lists of the entries that are not zero, or as a table.
+    reason : {"cheaper", "asked", "compressed"}
+        Its time is the lesser; the caller asks for it; the rows come without their zeros.
+    density : float
+        Share of the entries that is not zero, in a sample of the rows; of compressed rows in all.
+        NaN where nobody looked.
+    sparse_seconds, dense_seconds : float
+        What the products of a step with the input take at least by either path: their estimated
+        operations by the machine's rate of multiply-adds. "auto" takes the lesser.
+    """
+
+    path: str
+    reason: str
+    density: float
+    sparse_seconds: float
+    dense_seconds: float
+
+    def __str__(self) -> str:
+        """Return path, reason and estimates."""
+        reasons = {"cheaper": "", "asked": ", as asked for", "compressed": ", as it comes"}
+        text = self.path + reasons[self.reason]
+        if math.isnan(self.density):
+            return text
+        sparse, dense = 1e6 * self.sparse_seconds, 1e6 * self.dense_seconds
+        return (
+            f"{text}: {100 * self.density:.3g} % of the entries are not zero; "
+            f"least us {sparse:,.2f} sparse, {dense:,.2f} dense"
+        )
+
+
+@dataclass(frozen=True)
 class Plan:
     """The stages of a training step; prints as a table.
 
@@ -51,6 +90,8 @@ class Plan:
         Threads that it deserves, of those it may use.
     stages : tuple of PlanStage
         In the order of the forward pass.
+    input : PlanInput or None
+        None where no rows have been seen, or the first layer needs every number.
 
     References
     ----------
@@ -61,21 +102,45 @@ class Plan:
     batch_size: int
     threads: int
     stages: tuple[PlanStage, ...]
+    input: PlanInput | None
 
     @classmethod
-    def of(cls, core: _core.Network32 | _core.Network64, batch_size: int, threads: int) -> Plan:
+    def of(
+        cls,
+        core: _core.Network32 | _core.Network64,
+        batch_size: int,
+        threads: int,
+        x: Rows | None,
+        input_sparsity: str,
+    ) -> Plan:
         """Return the plan of a network of the core."""
         dtype = "float32" if isinstance(core, _core.Network32) else "float64"
-        used, rows = core.plan(batch_size, threads)
-        moved = sum(row[3] for row in rows)
-        peak = _fma_peak(dtype, used)
+        info = core.plan(batch_size, threads, x, input_sparsity)
+        moved = sum(stage.bytes for stage in info.stages)
+        peak = _fma_peak(dtype, info.threads)
         # To the next power of two, so that few sizes are measured.
-        speed = _copy_rate(1 << max(12, int(moved).bit_length()), used)
+        speed = _copy_rate(1 << max(12, int(moved).bit_length()), info.threads)
         stages = tuple(
-            PlanStage(name, own, operations, nbytes, max(operations / peak, nbytes / speed))
-            for name, own, operations, nbytes in rows
+            PlanStage(
+                stage.name,
+                stage.threads_own,
+                stage.operations,
+                stage.bytes,
+                max(stage.operations / peak, stage.bytes / speed),
+            )
+            for stage in info.stages
         )
-        return cls(batch_size, used, stages)
+        given = info.input
+        path = None
+        if given is not None:
+            path = PlanInput(
+                "sparse" if given.sparse else "dense",
+                given.reason,
+                given.density,
+                given.sparse_operations / peak,
+                given.dense_operations / peak,
+            )
+        return cls(batch_size, info.threads, stages, path)
 
     @property
     def operations(self) -> float:
@@ -110,7 +175,10 @@ class Plan:
         rule = "-" * max(map(len, lines))
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
         lines = [f"batches of {self.batch_size} rows on {threads}", *lines]
-        return "\n".join([*lines[:2], rule, *lines[2:-1], rule, lines[-1]])
+        lines = [*lines[:2], rule, *lines[2:-1], rule, lines[-1]]
+        if self.input is not None:
+            lines.append(f"{'input'.ljust(widths[0])}  {self.input}")
+        return "\n".join(lines)
 
     def _totals(self) -> tuple[float, float, float]:
         return self.operations, self.bytes, self.seconds

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule import _core
-from chainrule.arguments import positive_integer, thread_count
+from chainrule.arguments import positive_integer, sparsity_name, thread_count
 from chainrule.arrays import Rows, as_features, as_rows
 from chainrule.containers import as_array
 from chainrule.layers import Input, Layer, Normalization
@@ -154,7 +154,14 @@ class Stack:
         """
         print(summary_table(self), file=file or sys.stdout)
 
-    def plan(self, batch_size: int = 32, num_threads: int | None = None) -> Plan:
+    def plan(
+        self,
+        batch_size: int = 32,
+        num_threads: int | None = None,
+        *,
+        x: object = None,
+        input_sparsity: str = "auto",
+    ) -> Plan:
         """Return the stages that a training step runs through, with what they cost.
 
         Parameters
@@ -163,15 +170,33 @@ class Stack:
             Rows of the step.
         num_threads : int, optional
             As in `fit`; the plan may use fewer.
+        x : array_like of shape (rows, inputs), optional
+            The rows to train on, or some of them, which decide whether the first layer leaves out
+            zeros. Without them the plan tells what the last training decided, if that had the same
+            batch size and number of threads.
+        input_sparsity : {"auto", "dense", "sparse"}, default "auto"
+            As in `fit`, for `x`.
 
         Returns
         -------
         Plan
             Prints as a table. Its times are the least that this machine could need, from a short
             measurement of its multiply-adds and copies.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> x, y = cr.data.load_digits()
+        >>> net = cr.Sequential([cr.Input(64), cr.Dense(256), cr.Dense(10)], seed=0)
+        >>> plan = net.plan(64, x=x * (x > 14))
+        >>> plan.input.path, round(plan.input.density, 1)
+        ('sparse', 0.1)
         """
+        core = self._need_core()
         rows = positive_integer("batch_size", batch_size)
-        return Plan.of(self._need_core(), rows, thread_count(num_threads))
+        path = sparsity_name(input_sparsity)
+        features = None if x is None else self._rows(x)
+        return Plan.of(core, rows, thread_count(num_threads), features, path)
 
     def adapt(self, x: object) -> None:
         """Set the mean and variance of every `Normalization` layer from data.

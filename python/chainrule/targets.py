@@ -14,15 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import _core
-from chainrule.arrays import as_labels, as_targets
+from chainrule.arrays import Rows, as_labels, as_rows, as_targets, stored
 from chainrule.containers import as_array
 
 if TYPE_CHECKING:
     from chainrule.losses import Loss
 
-__all__ = ["class_weights_array", "prepare_targets"]
+__all__ = ["class_weights_array", "prepare_sparse_targets", "prepare_targets"]
 
 _SUM_TOLERANCE = 1e-3
+_ROWS_TO_SUM = 65536
+_PROBABILITIES = "probabilities of the classes"
 
 
 def prepare_targets(
@@ -75,9 +77,53 @@ def prepare_targets(
         return as_labels(array, classes=outputs, name=name)
     targets = as_targets(array, outputs=None, name=name)
     if targets.shape[1] != columns:
-        raise ValueError(_wrong_columns(loss, array, outputs, columns, name))
-    _core.check_finite(targets, name, single)
-    _CHECKS.get(loss.kind, _accept)(targets, name)
+        flat_labels = array.ndim == 1 and array.dtype.kind in "biu"
+        raise ValueError(_wrong_columns(loss, array.shape, outputs, name, flat_labels))
+    _check_values(loss, targets, name, single)
+    return targets
+
+
+def prepare_sparse_targets(
+    loss: Loss, y: object, outputs: int, name: str = "y", *, single: bool = False
+) -> _core.CompressedRows:
+    """Return sparse targets as the core takes them, checked for what the loss can compare.
+
+    Parameters
+    ----------
+    loss, outputs, name, single
+        As of `prepare_targets`.
+    y : SciPy sparse matrix or array, shape (rows, columns)
+        As of `as_rows`: numbers, one column per output; for a loss that takes labels rows of
+        probabilities.
+
+    Returns
+    -------
+    CompressedRows
+        It shares memory with `y` where that allows it.
+
+    Raises
+    ------
+    TypeError
+        If entries are not real numbers.
+    ValueError
+        If the shape does not fit the loss and the outputs, or a value is not finite or none that
+        the loss can compare; the text names its row and column.
+
+    Examples
+    --------
+    >>> import scipy.sparse
+    >>> from chainrule import losses
+    >>> y = scipy.sparse.csr_array([[0, 0, 2.0], [1.0, 0, 0]])
+    >>> prepare_sparse_targets(losses.BinaryCrossEntropy(), y, outputs=3)
+    Traceback (most recent call last):
+        ...
+    ValueError: y[0, 2] = 2.0 is not a target of binary_cross_entropy: expected numbers in [0, 1]
+    """
+    targets = as_rows(y, name=name)
+    assert isinstance(targets, _core.CompressedRows)
+    if targets.shape[1] != loss._core.target_columns(outputs):
+        raise ValueError(_wrong_columns(loss, targets.shape, outputs, name))
+    _check_values(loss, targets, name, single)
     return targets
 
 
@@ -142,68 +188,98 @@ def class_weights_array(
     return result
 
 
-def _wrong_columns(loss: Loss, array: NDArray[Any], outputs: int, columns: int, name: str) -> str:
+def _wrong_columns(
+    loss: Loss, shape: tuple[int, ...], outputs: int, name: str, flat_labels: bool = False
+) -> str:
+    columns = loss._core.target_columns(outputs)
     text = (
-        f"{name} has shape {array.shape}; {loss.kind} on {outputs} output"
+        f"{name} has shape {shape}; {loss.kind} on {outputs} output"
         f"{'s' if outputs != 1 else ''} expects {columns} column{'s' if columns != 1 else ''}"
     )
     if loss._core.takes_labels:
         return f"{text} of probabilities, or class labels of shape (rows,)"
-    if array.ndim == 1 and array.dtype.kind in "biu" and outputs > 1:
-        return f"{text}; for class labels use cross_entropy"
-    return text
+    return f"{text}; for class labels use cross_entropy" if flat_labels and outputs > 1 else text
 
 
-def _accept(targets: NDArray[Any], name: str) -> None:
-    """Take any finite numbers."""
+def _check_values(loss: Loss, targets: Rows, name: str, single: bool) -> None:
+    _core.check_finite(targets, name, single)
+    if isinstance(targets, _core.CompressedRows):
+        values, compressed = stored(targets)[0], True
+    else:
+        values, compressed = targets, False
+    if values.size and loss.kind in _FAULTS:
+        fault = _FAULTS[loss.kind](values, compressed)
+        if fault is not None:
+            bad, text = fault
+            place = ", ".join(map(str, _place(targets, bad)))
+            raise ValueError(f"{name}[{place}] = {values[bad][0]} {text}")
+    if loss.kind == "cross_entropy":
+        _check_sums(targets, name)
 
 
-def _check_probability_rows(targets: NDArray[Any], name: str) -> None:
-    expected = "probabilities of the classes"
-    if targets.min() < 0:
-        _reject_first(targets, targets < 0, name, f"is negative: expected {expected}")
+# What is wrong with which of the values, if anything is. Compressed rows have zeros besides.
+_Fault = tuple[NDArray[np.bool_], str] | None
+
+
+def _not_probabilities(values: NDArray[Any], compressed: bool) -> _Fault:
+    if values.min() >= 0:
+        return None
+    return values < 0, f"is negative: expected {_PROBABILITIES}"
+
+
+def _not_in_unit_interval(values: NDArray[Any], compressed: bool) -> _Fault:
+    if values.min() >= 0 and values.max() <= 1:
+        return None
+    text = "is not a target of binary_cross_entropy: expected numbers in [0, 1]"
+    return (values < 0) | (values > 1), text
+
+
+def _not_two_sides(values: NDArray[Any], compressed: bool) -> _Fault:
+    low = -1 if values.min() < 0 and not compressed else 0
+    bad = (values != low) & (values != 1)
+    text = "is not a target of hinge: expected only -1 and 1, or only 0 and 1"
+    return (bad, text) if bad.any() else None
+
+
+def _not_counts(values: NDArray[Any], compressed: bool) -> _Fault:
+    if values.min() >= 0:
+        return None
+    return values < 0, "is not a target of poisson: expected numbers, 0 or more"
+
+
+_FAULTS: Mapping[str, Callable[[NDArray[Any], bool], _Fault]] = {
+    "cross_entropy": _not_probabilities,
+    "binary_cross_entropy": _not_in_unit_interval,
+    "hinge": _not_two_sides,
+    "poisson": _not_counts,
+}
+
+
+def _place(targets: Rows, bad: NDArray[np.bool_]) -> tuple[int, ...]:
+    """Return row and column of the first bad value; the row alone where there is one column."""
+    first = int(bad.argmax())
+    if isinstance(targets, _core.CompressedRows):
+        offsets = targets.offsets
+        row = int(np.searchsorted(offsets, offsets[0] + first, side="right")) - 1
+        column = int(stored(targets)[1][first])
+    else:
+        row, column = divmod(first, targets.shape[1])
+    return (row,) if targets.shape[1] == 1 else (row, column)
+
+
+def _check_sums(targets: Rows, name: str) -> None:
     # In pieces: the sums of all rows at once would be a float64 column as long as the data.
-    for first in range(0, len(targets), 65536):
-        sums = targets[first : first + 65536].sum(axis=1, dtype=np.float64)
+    for first in range(0, len(targets), _ROWS_TO_SUM):
+        part = targets[first : first + _ROWS_TO_SUM]
+        if isinstance(part, _core.CompressedRows):
+            rows = np.repeat(np.arange(len(part)), np.diff(part.offsets))
+            sums = np.bincount(rows, stored(part)[0], minlength=len(part))
+        else:
+            sums = part.sum(axis=1, dtype=np.float64)
         bad = np.abs(sums - 1.0) > _SUM_TOLERANCE
         if bad.any():
             row = int(bad.argmax())
             raise ValueError(
-                f"{name}[{first + row}] sums to {sums[row]:g}: expected {expected}, which sum to 1"
+                f"{name}[{first + row}] sums to {sums[row]:g}: expected {_PROBABILITIES}, "
+                "which sum to 1"
             )
-
-
-def _check_unit_interval(targets: NDArray[Any], name: str) -> None:
-    if targets.min() < 0 or targets.max() > 1:
-        bad = (targets < 0) | (targets > 1)
-        text = "is not a target of binary_cross_entropy: expected numbers in [0, 1]"
-        _reject_first(targets, bad, name, text)
-
-
-def _check_two_sides(targets: NDArray[Any], name: str) -> None:
-    low = -1 if targets.min() < 0 else 0
-    bad = (targets != low) & (targets != 1)
-    if bad.any():
-        text = "is not a target of hinge: expected only -1 and 1, or only 0 and 1"
-        _reject_first(targets, bad, name, text)
-
-
-def _check_counts(targets: NDArray[Any], name: str) -> None:
-    if targets.min() < 0:
-        _reject_first(
-            targets, targets < 0, name, "is not a target of poisson: expected numbers, 0 or more"
-        )
-
-
-_CHECKS: Mapping[str, Callable[[NDArray[Any], str], None]] = {
-    "cross_entropy": _check_probability_rows,
-    "binary_cross_entropy": _check_unit_interval,
-    "hinge": _check_two_sides,
-    "poisson": _check_counts,
-}
-
-
-def _reject_first(targets: NDArray[Any], bad: NDArray[np.bool_], name: str, text: str) -> None:
-    row, column = (int(index) for index in np.unravel_index(bad.argmax(), bad.shape))
-    place = f"{row}" if targets.shape[1] == 1 else f"{row}, {column}"
-    raise ValueError(f"{name}[{place}] = {targets[row, column]} {text}")

@@ -96,7 +96,9 @@ class Trainable(Stack):
             or Dense behind a Rescaling without offset.
         y : array_like
             Integer labels (rows,) or probability rows (rows, outputs) for cross_entropy, else
-            numbers of shape (rows, outputs) or (rows,).
+            numbers of shape (rows, outputs) or (rows,). SciPy's sparse matrices (rows, outputs) are
+            taken too, CSR without a copy; only metrics, which need all outputs at once, make a
+            table of them.
         loss : str or Loss, optional
             Default: the one last used.
         optimizer : str or Optimizer, optional
@@ -127,7 +129,8 @@ class Trainable(Stack):
             Default: `default_num_threads()`. It never changes a result.
         input_sparsity : {"auto", "dense", "sparse"}, default "auto"
             Whether a first dense layer leaves out zeros of `x`. It never changes a result; "auto"
-            looks at a sample of the rows and takes what should be faster.
+            looks at a sample of the rows and takes what should be faster. A lazy optimizer leaves
+            them out always.
 
         Returns
         -------
@@ -160,6 +163,7 @@ class Trainable(Stack):
         with self._sole_training():
             with self._kept_unbuilt_on_error():
                 data = prepare(self, x, y, loss, sample_weight, class_weight)
+                self._need_core().check_trains(optimizer._core, plan.input_sparsity)
                 data, validation = split_validation(data, validation_split)
                 if validation_data is not None:
                     if validation is not None:
@@ -208,6 +212,7 @@ class Trainable(Stack):
         with self._sole_training():
             with self._kept_unbuilt_on_error():
                 data = prepare(self, x, y, loss, sample_weight, class_weight)
+                self._need_core().check_trains(optimizer._core, path)
             self.loss = loss
             self._use_optimizer(optimizer)
             result = self._need_core().run_epoch(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import metrics as metrics_module
+from chainrule.arrays import Rows, as_table, stored
 from chainrule.callbacks import Callback, CallbackList, StopTraining
 from chainrule.metrics import Metric
 from chainrule.names import unknown_name
@@ -68,13 +69,14 @@ def resolve_metrics(given: Iterable[str | Metric | Callable[..., Any]]) -> list[
 
 
 def metrics_for(
-    loss: Loss, outputs: int, chosen: list[Metric] | None, targets: NDArray[Any]
+    loss: Loss, outputs: int, chosen: list[Metric] | None, targets: Rows
 ) -> list[Metric]:
     """Return the metrics to report: the chosen ones, or those customary for loss and targets."""
     if chosen is None:
         chosen = resolve_metrics(_DEFAULT_METRICS.get(loss.kind, []))
         # Of a probability between 0 and 1 no prediction is right or wrong.
-        if loss.kind == "binary_cross_entropy" and not np.isin(targets, (0, 1)).all():
+        values = targets if isinstance(targets, np.ndarray) else stored(targets)[0]
+        if loss.kind == "binary_cross_entropy" and not np.isin(values, (0, 1)).all():
             chosen = []
     if loss.kind == "binary_cross_entropy" and outputs > 1:
         return [metric.as_multilabel() for metric in chosen]
@@ -135,8 +137,8 @@ def _measure(
 ) -> dict[str, Any]:
     if outputs is None or not metrics:
         return {}
-    predictions = loss.link(outputs)
-    return {m.name: m(data.y, predictions, data.sample_weight) for m in metrics}
+    predictions, targets = loss.link(outputs), as_table(data.y)
+    return {m.name: m(targets, predictions, data.sample_weight) for m in metrics}
 
 
 def progress(net: Trainable, data: Examples, plan: FitPlan) -> Progress:

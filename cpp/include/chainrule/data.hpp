@@ -69,7 +69,7 @@ CHAINRULE_API InputSparsity input_sparsity(std::string_view name);
 /// What each row should give, and how much it counts.
 struct TargetsView {
   const std::int64_t* labels = nullptr;    // class indices (cross_entropy), or
-  RowsView values;                         // one row of numbers per row of x
+  RowsView values;                         // one row of numbers per row of x, compressed or not
   const double* sample_weights = nullptr;  // one per row, finite and >= 0; null: all 1
   /// `classes` of them, finite and >= 0: one per output, or two for a single output; null: all 1.
   const double* class_weights = nullptr;

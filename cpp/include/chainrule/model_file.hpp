@@ -22,8 +22,8 @@ namespace chainrule {
 template <class T>
 class Trainer;
 
-/// The format version that is written, and the newest that is read.
-inline constexpr std::int64_t model_format_version = 1;
+/// The newest format version that is read; files are written in the oldest that can hold them.
+inline constexpr std::int64_t model_format_version = 2;
 
 /// What training needs to go on, beside what the network itself holds: its parameters, counters and
 /// the optimizer's memory.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,9 +50,24 @@ struct StageInfo {
   double bytes;             // read and written
 };
 
+/// How the first dense layer gets its input, and why.
+struct InputPath {
+  enum class Reason { cheaper, asked, compressed };
+
+  bool sparse;  // as lists of the entries that are not zero
+  Reason reason;
+  /// Share of them in a sample of the rows; of compressed rows in all; NaN where nobody looked.
+  double density;
+  /// What a step's products are estimated to cost by lists and by a table, as operations of
+  /// products of tables.
+  double sparse_operations;
+  double dense_operations;
+};
+
 struct PlanInfo {
   int threads;
   std::vector<StageInfo> stages;
+  std::optional<InputPath> input;  // empty where no rows were seen, or no layer leaves out zeros
 };
 
 /// What the parameters of a new network hold: what their initializers give, or zeros for a caller
@@ -147,7 +163,8 @@ class CHAINRULE_API Network {
                            int num_threads, T* dx);
   bool has_gradients() const;
   void get_gradient(const std::string& name, T* values) const;
-  /// One optimizer step from the kept gradients.
+  /// One optimizer step from the kept gradients; not by a lazy optimizer, as these do not tell
+  /// which inputs were zero.
   void step(const Optimizer& optimizer, double learning_rate);
 
   /// Sets a Normalization layer's mean and variance from the data as it arrives at that layer.
@@ -157,8 +174,15 @@ class CHAINRULE_API Network {
   /// comes before the first dense layer that would fill the zeros.
   void check_takes(const RowsView& x);
 
-  /// The stages that a training batch of `batch_size` rows goes through.
-  PlanInfo plan(std::int64_t batch_size, int num_threads) const;
+  /// Throws Error when a lazy optimizer cannot be that of this network, whose first layer must take
+  /// lists of the entries that are not zero, or is not to leave out zeros.
+  void check_trains(const Optimizer& optimizer, InputSparsity input_sparsity) const;
+
+  /// The stages that a training batch of `batch_size` rows goes through, and the path that the
+  /// input would take if it were `x`; without rows the one that it took in the last training, if
+  /// that had the same batch size and number of threads.
+  PlanInfo plan(std::int64_t batch_size, int num_threads, const RowsView& x = {},
+                InputSparsity input_sparsity = InputSparsity::automatic) const;
 
  private:
   template <class>

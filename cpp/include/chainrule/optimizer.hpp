@@ -12,8 +12,8 @@ namespace chainrule {
 struct Config;
 
 /// A rule that turns gradients into parameter updates, with PyTorch's formulas (torch.optim) to the
-/// letter. Each kind has the options named beside them; learning_rate, weight_decay, clip_value and
-/// clip_norm belong to all.
+/// letter. Each kind has the options named beside them; learning_rate, weight_decay, clip_value,
+/// clip_norm and lazy belong to all.
 ///
 /// Where torch.optim takes one number for two things or another name: beta1 and beta2 are `betas`,
 /// rho is RMSprop's `alpha`, initial_accumulator is `initial_accumulator_value`, epsilon is `eps`.
@@ -39,11 +39,17 @@ struct CHAINRULE_API Optimizer {
   double weight_decay = 0.0;
   double clip_value = 0.0;  // each gradient entry into [-clip_value, clip_value]; 0: off
   double clip_norm = 0.0;   // all gradients scaled to this global 2-norm at most; 0: off
+  /// Leaves the first layer's weights of inputs that are zero in the whole batch alone, with what
+  /// is remembered of them, where the formulas would move them by momentum, averages, decay or
+  /// penalties: PyTorch's SparseAdam for any kind. Needs a dense layer first, or one behind a
+  /// rescaling, and clip_norm 0.
+  bool lazy = false;
 
   /// `kind` with its default options.
   static Optimizer defaults(Kind kind);
 
   static Optimizer from_config(const Config& config);
+  /// `lazy` is there only when it is true.
   Config config() const;
   static std::vector<std::string> kinds();
 

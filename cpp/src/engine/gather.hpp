@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "chainrule/data.hpp"
+#include "engine/compressed_rows.hpp"
 #include "engine/stage.hpp"
 #include "kernels/table.hpp"
 
@@ -43,6 +44,7 @@ inline kernels::UpcomingRows upcoming_rows(const RowsView& source, const std::in
 }
 
 inline double value_at(const RowsView& source, std::int64_t row, std::int64_t column) {
+  if (source.compressed()) return stored_at(source, row, column);
   const char* p = static_cast<const char*>(source.data) + row * source.row_stride +
                   column * source.column_stride;
   if (source.type == DataType::uint8) return *reinterpret_cast<const std::uint8_t*>(p);

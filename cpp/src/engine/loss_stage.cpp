@@ -6,6 +6,7 @@
 
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
+#include "engine/compressed_rows.hpp"
 #include "engine/gather.hpp"
 
 namespace chainrule::engine {
@@ -123,8 +124,13 @@ void LossStage<T>::gather_values(const TargetsView& y, const std::int64_t* order
                                  std::int64_t first, Range rows) {
   const std::int64_t stride = padded<T>(outputs_);
   const auto gather = [&](Buffer<T>& to, std::int64_t width) {
-    gather_rows<T>(kernels_, y.values, order, first + rows.begin, rows.size(), nullptr, nullptr,
-                   to.data() + rows.begin * width, width);
+    T* targets = to.data() + rows.begin * width;
+    if (y.values.compressed()) {
+      expand_rows<T>(y.values, order, first + rows.begin, rows.size(), targets, width);
+    } else {
+      gather_rows<T>(kernels_, y.values, order, first + rows.begin, rows.size(), nullptr, nullptr,
+                     targets, width);
+    }
   };
   if (target_columns_ == outputs_) {
     gather(values_, stride);

@@ -11,13 +11,14 @@ using kernels::words_of_marks;
 
 template <class T>
 NonzeroMarks<T>::NonzeroMarks(const kernels::KernelTable<T>& kernels, std::int64_t batch_size,
-                              std::int64_t columns, bool by_column)
+                              std::int64_t columns, int threads, bool by_column)
     : kernels_(kernels),
       columns_(columns),
       words_(words_of_marks(columns)),
       by_row_(batch_size * words_),
       by_column_(by_column ? words_of_marks(batch_size) * columns : 0),
-      counts_(by_column ? columns : 0) {}
+      counts_(by_column ? columns : 0),
+      begin_(by_column ? (columns + 1) * threads : 0) {}
 
 template <class T>
 void NonzeroMarks<T>::take(std::int64_t row, const T* x) {
@@ -43,16 +44,10 @@ void NonzeroMarks<T>::turn(std::int64_t rows, Share share) {
 }
 
 template <class T>
-std::int64_t NonzeroMarks<T>::cost() const {
-  return std::accumulate(counts_.data(), counts_.data() + columns_, columns_);
-}
-
-template <class T>
-std::int64_t NonzeroMarks<T>::column_at(std::int64_t cost) const {
-  std::int64_t column = 0;
-  for (std::int64_t before = 0; before < cost && column < columns_; ++column)
-    before += count(column) + 1;
-  return column;
+const std::int32_t* NonzeroMarks<T>::begin(Share share) {
+  std::int32_t* begin = begin_.data() + (columns_ + 1) * share.index;
+  std::partial_sum(counts_.data(), counts_.data() + columns_, begin + 1);
+  return begin;
 }
 
 template class NonzeroMarks<float>;

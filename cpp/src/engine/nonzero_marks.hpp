@@ -16,7 +16,7 @@ class NonzeroMarks {
  public:
   /// `by_column` unless nobody will ask for columns.
   NonzeroMarks(const kernels::KernelTable<T>& kernels, std::int64_t batch_size,
-               std::int64_t columns, bool by_column);
+               std::int64_t columns, int threads, bool by_column);
 
   /// Marks a row, by the thread that owns it.
   void take(std::int64_t row, const T* x);
@@ -26,12 +26,9 @@ class NonzeroMarks {
   const std::uint64_t* rows() const { return by_row_.data(); }
   /// When all threads have turned.
   const std::uint64_t* columns() const { return by_column_.data(); }
-  /// How many marks column j has; when all threads have turned.
-  std::int64_t count(std::int64_t j) const { return counts_.data()[j]; }
-  /// Of all columns: an empty one costs as much as an entry.
-  std::int64_t cost() const;
-  /// The first column before which others cost so much.
-  std::int64_t column_at(std::int64_t cost) const;
+  /// How many marks the columns before each have, and all. Every thread adds up for itself, when
+  /// all have turned.
+  const std::int32_t* begin(Share share);
 
  private:
   const kernels::KernelTable<T>& kernels_;
@@ -39,7 +36,8 @@ class NonzeroMarks {
   std::int64_t words_;  // of a row
   Buffer<std::uint64_t> by_row_;
   Buffer<std::uint64_t> by_column_;
-  Buffer<std::int64_t> counts_;  // by column
+  Buffer<std::int32_t> counts_;  // by column
+  Buffer<std::int32_t> begin_;   // of each thread
 };
 
 }  // namespace chainrule::engine

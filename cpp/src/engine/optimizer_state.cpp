@@ -2,6 +2,7 @@
 #include "engine/optimizer_state.hpp"
 
 #include <cmath>
+#include <limits>
 
 #include "chainrule/config.hpp"
 #include "model/elementary.hpp"
@@ -21,10 +22,20 @@ void OptimizerState<T>::prepare(const Optimizer& optimizer, std::int64_t arena_s
   kind = wanted;
   names = wanted_names;
   slots.clear();
+  touched.forget();
   steps = 0;
   for (std::size_t i = 0; i < names.size(); ++i) slots.emplace_back(arena_size);
   if (optimizer.kind == Optimizer::Kind::adagrad) {
     std::fill_n(slots[0].data(), arena_size, static_cast<T>(optimizer.initial_accumulator));
+  }
+}
+
+template <class T>
+void OptimizerState<T>::track(const Parameter* p) {
+  if (p && without_gradient<T>(*prepared_for, p->spec) == WithoutGradient::rests_untouched) {
+    touched.find(*p, slots);
+  } else {
+    touched.forget();
   }
 }
 
@@ -37,6 +48,20 @@ void OptimizerState<T>::copy_from(const OptimizerState& other) {
   for (std::size_t i = 0; i < slots.size(); ++i) slots[i].copy_from(other.slots[i]);
   steps = other.steps;
   prepared_for = other.prepared_for;
+  touched.copy_from(other.touched);
+}
+
+template <class T>
+WithoutGradient without_gradient(const Optimizer& o, const ParameterSpec& spec) {
+  using Kind = Optimizer::Kind;
+  if (o.lazy) return WithoutGradient::rests;
+  if (spec.l1 != 0.0 || spec.l2 != 0.0 || o.weight_decay != 0.0) return WithoutGradient::moves;
+  // The others divide by it; what is less is flushed to zero, and zero by zero is NaN.
+  const bool divides = o.kind != Kind::sgd && o.kind != Kind::lion;
+  if (divides && o.epsilon < double{std::numeric_limits<T>::min()}) return WithoutGradient::moves;
+  if (o.kind == Kind::adagrad || (o.kind == Kind::sgd && o.momentum == 0.0))
+    return WithoutGradient::rests;
+  return WithoutGradient::rests_untouched;
 }
 
 template <class T>
@@ -78,14 +103,18 @@ Update<T> make_update(const kernels::KernelTable<T>& kernels, const Optimizer& o
                       std::int64_t step) {
   Update<T> u;
   u.kernels = &kernels;
+  u.optimizer = &optimizer;
   u.rule = make_rule<T>(optimizer, learning_rate, step);
   u.values = parameters.values.data();
   for (std::size_t i = 0; i < 3; ++i) u.slots[i] = state.slot(i);
+  u.touched = &state.touched;
   return u;
 }
 
 template struct OptimizerState<float>;
 template struct OptimizerState<double>;
+template WithoutGradient without_gradient<float>(const Optimizer&, const ParameterSpec&);
+template WithoutGradient without_gradient<double>(const Optimizer&, const ParameterSpec&);
 template kernels::UpdateRule<float> make_rule(const Optimizer&, double, std::int64_t);
 template kernels::UpdateRule<double> make_rule(const Optimizer&, double, std::int64_t);
 template Update<float> make_update(const kernels::KernelTable<float>&, const Optimizer&, double,

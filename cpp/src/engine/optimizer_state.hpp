@@ -9,6 +9,7 @@
 #include "chainrule/optimizer.hpp"
 #include "engine/buffer.hpp"
 #include "engine/parameters.hpp"
+#include "engine/touched_rows.hpp"
 #include "kernels/table.hpp"
 
 namespace chainrule::engine {
@@ -22,13 +23,27 @@ struct OptimizerState {
   std::vector<Buffer<T>> slots;
   std::int64_t steps = 0;
   std::optional<Optimizer> prepared_for;  // the last one
+  TouchedRows touched;
 
   /// Keeps the state when it is one that `optimizer` can go on from, else starts afresh.
   void prepare(const Optimizer& optimizer, std::int64_t arena_size);
+  /// When prepared: keeps a record of p's touched rows, where the optimizer has a use for it, while
+  /// only sparse gradients of p arrive; null: gradients of all rows may.
+  void track(const Parameter* p);
   /// Like assignment, but into the memory that is there already where it fits.
   void copy_from(const OptimizerState& other);
   T* slot(std::size_t i) { return i < slots.size() ? slots[i].data() : nullptr; }
 };
+
+/// What a step does to entries whose gradient is zero, and to what is remembered of them.
+enum class WithoutGradient {
+  moves,
+  rests_untouched,  // nothing, where all that is remembered of them is zero
+  rests,            // nothing
+};
+
+template <class T>
+WithoutGradient without_gradient(const Optimizer& optimizer, const ParameterSpec& spec);
 
 /// The numbers of step `step` (counted from 1), worked out in double.
 template <class T>
@@ -39,17 +54,11 @@ kernels::UpdateRule<T> make_rule(const Optimizer& optimizer, double learning_rat
 template <class T>
 struct Update {
   const kernels::KernelTable<T>* kernels = nullptr;
+  const Optimizer* optimizer = nullptr;
   kernels::UpdateRule<T> rule{};
   T* values = nullptr;
   T* slots[3] = {nullptr, nullptr, nullptr};
-
-  /// Whether a step changes entries of parameter p, or what is remembered of them, whose gradient
-  /// is zero.
-  bool moves_without_gradient(const Parameter& p) const {
-    if (p.spec.l1 != 0.0 || p.spec.l2 != 0.0 || rule.weight_decay != T(0)) return true;
-    if (rule.kind == kernels::OptimizerKind::sgd) return rule.has_momentum;
-    return rule.kind != kernels::OptimizerKind::adagrad || rule.epsilon == T(0);
-  }
+  TouchedRows* touched = nullptr;
 
   /// Updates entries [first, first + size) of parameter p by their gradients g.
   void apply(const Parameter& p, std::int64_t first, const T* g, std::int64_t size) const {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "chainrule/error.hpp"
 #include "engine/gather.hpp"
@@ -86,22 +87,39 @@ void Plan<T>::refresh() {
 
 template <class T>
 void Plan<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
+  using Reason = InputPath::Reason;
   if (first_) {
     first_->sparse = nullptr;
     first_->marks = nullptr;
   }
+  path_.reset();
   if (x.compressed()) {
     check_takes_compressed();
-    use_entries(x);
+    const auto cells = static_cast<double>(x.rows) * static_cast<double>(x.columns);
+    const double density = static_cast<double>(offset_at(x, x.rows) - offset_at(x, 0)) / cells;
+    use_entries(x, density);
+    path_ = path(Reason::compressed, density);
     return;
   }
   make_room_for_tables();
-  if (!first_ || sparsity == InputSparsity::dense) return;
+  if (!first_) return;
+  const bool automatic = sparsity == InputSparsity::automatic;
   // For few rows the stage itself leaves out what it can.
   constexpr std::int64_t few = 4;
-  if (!options_.backward && x.rows <= few && sparsity == InputSparsity::automatic) return;
-  if (sparsity == InputSparsity::automatic && !first_->prefers_sparse(density_of_sample(x))) return;
+  if (!options_.backward && x.rows <= few && automatic) return;
+  const bool dense = sparsity == InputSparsity::dense;
+  const double density = dense ? std::numeric_limits<double>::quiet_NaN() : density_of_sample(x);
+  path_ = path(automatic ? Reason::cheaper : Reason::asked, density);
+  const bool cheaper = path_->sparse_operations < path_->dense_operations;
+  path_->sparse = automatic ? cheaper : !dense;
+  if (!path_->sparse) return;
   use_marks();
+}
+
+template <class T>
+InputPath Plan<T>::path(InputPath::Reason reason, double density) const {
+  const PathCosts costs = first_->path_costs(options_.batch_size, density);
+  return {true, reason, density, costs.sparse, costs.dense};
 }
 
 template <class T>
@@ -117,13 +135,16 @@ void Plan<T>::make_room_for_tables() {
 }
 
 template <class T>
-void Plan<T>::check_takes_compressed() const {
+void Plan<T>::check_takes_sparse(const std::string& what) const {
+  if (first_) return;
   const std::size_t first = fused_input_ ? 1 : 0;
-  if (!first_) {
-    const std::string what = first < stages_.size() ? stages_[first]->describe() : "no layer";
-    throw Error("sparse x needs a dense layer first, or one behind a rescaling; here " + what +
-                " would fill it with numbers");
-  }
+  throw Error(what + " needs a dense layer first, or one behind a rescaling; here " +
+              (first < stages_.size() ? stages_[first]->describe() : "none") + " comes first");
+}
+
+template <class T>
+void Plan<T>::check_takes_compressed() const {
+  check_takes_sparse("sparse x");
   if (!fused_input_) return;
   for (std::int64_t j = 0; j < values_[0].columns; ++j) {
     if (fused_input_->offset()[j] == T(0)) continue;
@@ -133,13 +154,12 @@ void Plan<T>::check_takes_compressed() const {
 }
 
 template <class T>
-void Plan<T>::use_entries(const RowsView& x) {
+void Plan<T>::use_entries(const RowsView& x, double density) {
   const std::int64_t entries = SparseInput<T>::entries_of_compressed(x, options_.batch_size);
   if (!sparse_ || !sparse_->has_room(entries))
     sparse_ = std::make_unique<SparseInput<T>>(kernels_, options_.batch_size, values_[0].columns,
                                                entries, options_.threads, options_.backward);
-  const auto cells = static_cast<double>(x.rows) * static_cast<double>(x.columns);
-  sparse_->expect(static_cast<double>(offset_at(x, x.rows) - offset_at(x, 0)) / cells);
+  sparse_->expect(density);
   first_->sparse = sparse_.get();
 }
 
@@ -147,7 +167,7 @@ template <class T>
 void Plan<T>::use_marks() {
   if (!marks_)
     marks_ = std::make_unique<NonzeroMarks<T>>(kernels_, options_.batch_size, values_[0].columns,
-                                               options_.backward);
+                                               options_.threads, options_.backward);
   first_->marks = marks_.get();
 }
 
@@ -232,7 +252,7 @@ std::int64_t Plan<T>::first_bad_layer(std::int64_t rows) const {
 
 template <class T>
 PlanInfo Plan<T>::describe() const {
-  PlanInfo info{options_.threads, {}};
+  PlanInfo info{options_.threads, {}, path_};
   for (std::size_t i = 0; i < stages_.size(); ++i) {
     const Stage<T>& stage = *stages_[i];
     const Cost cost = stage.cost(options_.batch_size);

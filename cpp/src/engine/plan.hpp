@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,9 +39,18 @@ class Plan {
   /// Takes over what may have changed since the last run; before the team starts.
   void refresh();
 
+  /// Throws Error, which says that `what` does, unless the first layer can work from lists of the
+  /// entries that are not zero.
+  void check_takes_sparse(const std::string& what) const;
+
   /// Decides whether the first layer leaves out zeros of the input, and makes room for it; before
   /// the team starts.
   void choose_path(const RowsView& x, InputSparsity sparsity);
+
+  /// The matrix whose gradients come from lists of entries, null if all come from tables.
+  const Parameter* sparse_weight() const {
+    return first_ && first_->sparse ? first_->sparse_weight() : nullptr;
+  }
 
   /// Gathers rows [first, first + step.rows) of `order` into the input.
   void load(Flow& flow, const Step<T>& step, const RowsView& x, const std::int64_t* order,
@@ -73,8 +83,9 @@ class Plan {
   double density_of_sample(const RowsView& x);
   void make_room_for_tables();
   void check_takes_compressed() const;
-  void use_entries(const RowsView& x);
+  void use_entries(const RowsView& x, double density);
   void use_marks();
+  InputPath path(InputPath::Reason reason, double density) const;
 
   const kernels::KernelTable<T>& kernels_;
   PlanOptions options_;
@@ -83,6 +94,7 @@ class Plan {
   Stage<T>* first_ = nullptr;               // the first that does work, if it takes sparse input
   std::unique_ptr<SparseInput<T>> sparse_;  // once compressed rows have come
   std::unique_ptr<NonzeroMarks<T>> marks_;  // once a table's zeros have been left out
+  std::optional<InputPath> path_;           // as chosen last
   std::size_t lowest_backward_ = 0;         // below it nobody needs gradients
   std::vector<Tensor<T>> values_;           // input, then each stage's output
   std::vector<Tensor<T>> gradients_;

@@ -9,29 +9,11 @@
 #include <vector>
 
 #include "chainrule/error.hpp"
+#include "engine/compressed_rows.hpp"
 
 namespace chainrule::engine {
 
 using kernels::kNoColumn;
-
-namespace {
-
-template <class V, class Visit>
-void with_indices(const RowsView& x, Visit visit) {
-  const auto* values = static_cast<const V*>(x.data);
-  x.wide_indices ? visit(values, static_cast<const std::int64_t*>(x.indices))
-                 : visit(values, static_cast<const std::int32_t*>(x.indices));
-}
-
-/// Calls visit(values, indices) with pointers of their types.
-template <class Visit>
-void with_types(const RowsView& x, Visit visit) {
-  if (x.type == DataType::uint8) return with_indices<std::uint8_t>(x, visit);
-  if (x.type == DataType::float32) return with_indices<float>(x, visit);
-  with_indices<double>(x, visit);
-}
-
-}  // namespace
 
 /// Before anything is allocated: throws Error for more entries than 32 bits can count.
 template <class T>
@@ -92,11 +74,12 @@ void SparseInput<T>::take(const RowsView& x, const std::int64_t* order, std::int
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
       begin_.data()[i] = at;
       const std::int64_t end = offset_at(x, source(i) + 1);
-      for (std::int64_t stored = offset_at(x, source(i)); stored < end; ++stored, ++at) {
+      for (std::int64_t stored = offset_at(x, source(i)); stored < end; ++stored) {
         const auto column = static_cast<std::int32_t>(indices[stored]);
         const auto value = static_cast<T>(values[stored]);
         columns_.data()[at] = column;
         values_.data()[at] = scale ? value * scale[column] : value;
+        at += values_.data()[at] != T(0);  // so that a zero that is stored is one
       }
       columns_.data()[at++] = kNoColumn;
     }
@@ -133,17 +116,6 @@ void SparseInput<T>::turn(Range rows, Share share) {
       turned_values_.data()[place] = values_.data()[at];
     }
   }
-}
-
-template <class T>
-std::int64_t SparseInput<T>::column_at(std::int64_t cost) const {
-  Range range{0, width_};
-  while (range.size() > 0) {
-    const std::int64_t middle = range.begin + range.size() / 2;
-    (cost_before(middle) < cost ? range.begin : range.end) =
-        cost_before(middle) < cost ? middle + 1 : middle;
-  }
-  return range.begin;
 }
 
 template class SparseInput<float>;

@@ -49,21 +49,12 @@ class SparseInput {
     return {turned_rows_.data(), turned_values_.data(), turned_begin_.data()};
   }
   std::int64_t width() const { return width_; }
-  /// How many entries column j has; when all threads have turned.
-  std::int64_t count(std::int64_t j) const {
-    return turned_begin_.data()[j + 1] - turned_begin_.data()[j];
-  }
-  /// Of all columns: an empty one costs as much as an entry.
-  std::int64_t cost() const { return cost_before(width_); }
-  /// The first column before which others cost so much.
-  std::int64_t column_at(std::int64_t cost) const;
   /// Scratch of a thread for the products: one place a row.
   std::int64_t* places(Share share) { return places_.data() + share.index * batch_size_; }
 
  private:
   static constexpr std::int64_t kSpare = 17;  // a vector, and the end of a row
 
-  std::int64_t cost_before(std::int64_t j) const { return turned_begin_.data()[j] + j; }
   static std::int64_t checked_entries(std::int64_t batch_size, std::int64_t columns,
                                       std::int64_t entries);
 

@@ -99,6 +99,12 @@ struct Cost {
   double bytes;       // read and written
 };
 
+/// What the products of a step with `x` cost by either path of the input, in units of `Cost`.
+struct PathCosts {
+  double sparse;
+  double dense;
+};
+
 /// Rows on their way through the stages of a Predictor, in memory that is one caller's alone.
 template <class T>
 struct Passage {
@@ -137,10 +143,13 @@ class Stage {
 
   /// Whether the stage can work from a sparse `x`.
   virtual bool takes_sparse() const { return false; }
-  /// Whether that should be faster where this share of the entries is not zero.
-  virtual bool prefers_sparse(double density) const {
+  /// The matrix whose gradients it then gives for the inputs that have entries alone.
+  virtual const Parameter* sparse_weight() const { return nullptr; }
+  /// Of a step over so many rows, where this share of their entries is not zero.
+  virtual PathCosts path_costs(std::int64_t rows, double density) const {
+    (void)rows;
     (void)density;
-    return false;
+    return {};
   }
 
   virtual void forward(const Step<T>& step, Share share) = 0;

@@ -22,6 +22,17 @@ void check_learning_rate(double rate) {
   }
 }
 
+constexpr const char* kLazy = "an optimizer with lazy=True";
+
+/// The path that the input takes; throws Error where that of a lazy optimizer is not allowed.
+InputSparsity path_of(const Optimizer& optimizer, InputSparsity given) {
+  if (!optimizer.lazy) return given;
+  if (given == InputSparsity::dense)
+    throw Error("input_sparsity=\"dense\" does not go with " + std::string(kLazy) +
+                ", which must know the zeros of x: use \"auto\" or \"sparse\"");
+  return InputSparsity::sparse;
+}
+
 /// Lets the caller's poll run every so often: often enough for Ctrl-C and a progress bar, too
 /// seldom to cost anything.
 class Poller {
@@ -116,6 +127,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   optimizer.check();
   const double fixed_rate =
       options.learning_rate != 0.0 ? options.learning_rate : optimizer.learning_rate;
+  const InputSparsity path = path_of(optimizer, options.input_sparsity);
   check_learning_rate(fixed_rate);
   for (std::int64_t b = 0; options.learning_rates && b < all; ++b)
     check_learning_rate(options.learning_rates[b]);
@@ -127,7 +139,8 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   plan_options.loss = &loss;
   CompiledLoss<T>& compiled = s.compile(s.training, loss, plan_options);
   compiled.stage.prepare(y);
-  compiled.plan.choose_path(x, options.input_sparsity);
+  if (optimizer.lazy) compiled.plan.check_takes_sparse(kLazy);
+  compiled.plan.choose_path(x, path);
   s.forward_step.reset();
 
   const bool stored = optimizer.clip_norm > 0.0;
@@ -138,6 +151,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
     s.kept_epoch = options.whole_epoch ? s.epochs : -1;
   }
   s.optimizer.prepare(optimizer, s.parameters.arena_size());
+  s.optimizer.track(stored ? nullptr : compiled.plan.sparse_weight());
   if (options.shuffle &&
       (s.order_epoch != s.epochs || static_cast<std::int64_t>(s.order.size()) != x.rows)) {
     s.order.resize(static_cast<std::size_t>(x.rows));
@@ -250,9 +264,14 @@ void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
   if (!s.gradients_valid)
     throw StateError("there are no gradients to step with: call backward first");
   optimizer.check();
+  if (optimizer.lazy) {
+    throw Error(std::string(kLazy) +
+                " cannot step by hand, which does not tell the zeros of x: train in batches");
+  }
   const double rate = learning_rate != 0.0 ? learning_rate : optimizer.learning_rate;
   check_learning_rate(rate);
   s.optimizer.prepare(optimizer, s.parameters.arena_size());
+  s.optimizer.track(nullptr);
   const engine::Update<T> update =
       engine::make_update(kernels::table<T>(kernels::active()), optimizer, rate, s.parameters,
                           s.optimizer, s.optimizer.steps + 1);
@@ -266,7 +285,8 @@ void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
 }
 
 template <class T>
-PlanInfo Network<T>::plan(std::int64_t batch_size, int num_threads) const {
+PlanInfo Network<T>::plan(std::int64_t batch_size, int num_threads, const RowsView& x,
+                          InputSparsity input_sparsity) const {
   State& s = *state_;
   const InUse guard(s.busy);
   if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
@@ -274,7 +294,28 @@ PlanInfo Network<T>::plan(std::int64_t batch_size, int num_threads) const {
   options.batch_size = batch_size;
   options.threads = s.threads_for(batch_size, num_threads);
   options.backward = true;
-  return engine::Plan<T>(s.kernels, s.layers, s.parameters, s.inputs, options).describe();
+  engine::Plan<T> plan(s.kernels, s.layers, s.parameters, s.inputs, options);
+  if (x.rows > 0) {
+    s.check_input(x);
+    plan.refresh();
+    plan.choose_path(x, input_sparsity);
+    return plan.describe();
+  }
+  PlanInfo info = plan.describe();
+  const bool in_use = s.training && s.training->plan.batch_size() == batch_size &&
+                      s.training->plan.threads() == options.threads;
+  if (in_use) info.input = s.training->plan.describe().input;
+  return info;
+}
+
+template <class T>
+void Network<T>::check_trains(const Optimizer& optimizer, InputSparsity input_sparsity) const {
+  path_of(optimizer, input_sparsity);
+  if (!optimizer.lazy) return;
+  State& s = *state_;
+  const InUse guard(s.busy);
+  const engine::PlanOptions options{.batch_size = 1, .backward = true};
+  engine::Plan<T>(s.kernels, s.layers, s.parameters, s.inputs, options).check_takes_sparse(kLazy);
 }
 
 #define CHAINRULE_INSTANTIATE(T)                                                               \
@@ -284,7 +325,8 @@ PlanInfo Network<T>::plan(std::int64_t batch_size, int num_threads) const {
   template EpochResult Network<T>::run_epoch(const RowsView&, const TargetsView&, const Loss&, \
                                              const Optimizer&, const EpochOptions&);           \
   template void Network<T>::step(const Optimizer&, double);                                    \
-  template PlanInfo Network<T>::plan(std::int64_t, int) const;
+  template PlanInfo Network<T>::plan(std::int64_t, int, const RowsView&, InputSparsity) const; \
+  template void Network<T>::check_trains(const Optimizer&, InputSparsity) const;
 
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)

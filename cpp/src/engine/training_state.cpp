@@ -40,6 +40,7 @@ void Network<T>::set_slot(const std::string& slot, const std::string& parameter,
   const InUse guard(state_->busy);
   state_->parameters.pack(state_->parameters.named(parameter), values,
                           slot_named(state_->optimizer, slot).data());
+  state_->optimizer.touched.forget();
 }
 
 template <class T>

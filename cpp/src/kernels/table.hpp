@@ -95,7 +95,7 @@ struct TurnMarksArgs {
   uint64_t* by_column;
   int64_t column_stride;
   int64_t columns;
-  int64_t* counts;  // of marks, by column; added to
+  int32_t* counts;  // of marks, by column; added to
 };
 
 /// y(r, :) = x(r, :) W + b for rows [row_begin, row_end) and W's panels [panel_begin, panel_end).

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chainrule/optimizer.hpp"
 
+#include <vector>
+
 #include "model/fields.hpp"
 #include "model/kinds.hpp"
 
@@ -54,6 +56,7 @@ static void visit_fields(Visit& visit, Self& self) {
   visit("weight_decay", self.weight_decay, model::non_negative);
   visit("clip_value", self.clip_value, model::non_negative);
   visit("clip_norm", self.clip_norm, model::non_negative);
+  visit("lazy", self.lazy);
 }
 
 Optimizer Optimizer::defaults(Kind kind) {
@@ -94,7 +97,13 @@ Optimizer Optimizer::from_config(const Config& config) {
   return optimizer;
 }
 
-Config Optimizer::config() const { return model::write_fields(kind_names.name(kind), *this); }
+Config Optimizer::config() const {
+  Config config = model::write_fields(kind_names.name(kind), *this);
+  // Model files of format 1, which do not know it, stay what they were.
+  if (!lazy)
+    std::erase_if(config.options, [](const ConfigEntry& option) { return option.name == "lazy"; });
+  return config;
+}
 
 std::vector<std::string> Optimizer::kinds() { return kind_names.all(); }
 
@@ -105,6 +114,9 @@ void Optimizer::check() const {
     model::refuse(name, "nesterov needs momentum > 0 and dampening 0, got momentum " +
                             model::to_text(momentum) + " and dampening " +
                             model::to_text(dampening));
+  if (lazy && clip_norm > 0.0)
+    model::refuse(name, "lazy needs clip_norm 0, which is the norm of all gradients; got " +
+                            model::to_text(clip_norm));
 }
 
 std::vector<std::string> Optimizer::slots() const {

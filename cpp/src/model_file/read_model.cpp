@@ -38,7 +38,7 @@ void check_version(const Json& description) {
   if (given && given->is_integer()) version = given->integer("the format version");
   if (version < 1)
     throw ModelFileError("the format version is " + (given ? given->excerpt() : "missing") +
-                         ", expected " + std::to_string(model_format_version));
+                         ", expected 1 to " + std::to_string(model_format_version));
   if (version <= model_format_version) return;
   const std::optional<Json> given_writer = description.find("chainrule_version");
   std::string writer = given_writer ? given_writer->excerpt() : "unknown";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -30,13 +31,18 @@ bool goes_on(const TrainingState& training, const Network<T>& network) {
          training.optimizer->slots() == network.optimizer_slots();
 }
 
+/// The least format whose readers know everything that is in the file.
+std::int64_t format_of(const TrainingState& training) {
+  return training.optimizer && training.optimizer->lazy ? 2 : 1;
+}
+
 template <class T>
 std::string describe(const Network<T>& network, const TrainingState& training,
                      const Counters& counters) {
   JsonWriter json;
   json.begin_object();
   json.name("format_version");
-  json.value(model_format_version);
+  json.value(format_of(training));
   json.name("chainrule_version");
   json.value(version());
   json.name("network");

@@ -165,6 +165,8 @@ def _compared(
     data = prepare_validation(net, validation_data, loss)
     if not isinstance(data.x, np.ndarray):
         raise TypeError("validation_data: x is sparse; pass the dense array")
+    if not isinstance(data.y, np.ndarray):
+        raise TypeError("validation_data: y is sparse; pass the dense array")
     metrics = training.metrics_for(loss, net.outputs, None, data.y)
     # The loss works from what enters its link.
     operations = model.operations[:-1] if model.linked else model.operations

@@ -25,7 +25,7 @@ class Adadelta(Optimizer):
         Weight of the past in the averages, in [0, 1).
     epsilon : float, default 1e-6
         Above 0.
-    weight_decay, clip_value, clip_norm
+    weight_decay, clip_value, clip_norm, lazy
         See `Optimizer`.
 
     References
@@ -46,6 +46,7 @@ class Adadelta(Optimizer):
         weight_decay: float = 0.0,
         clip_value: float | None = None,
         clip_norm: float | None = None,
+        lazy: bool = False,
     ) -> None:
         super().__init__(
             learning_rate,
@@ -54,4 +55,5 @@ class Adadelta(Optimizer):
             weight_decay=weight_decay,
             clip_value=clip_value,
             clip_norm=clip_norm,
+            lazy=lazy,
         )

@@ -25,7 +25,7 @@ class AdaGrad(Optimizer):
         First value of s, at least 0.
     epsilon : float, default 1e-10
         Above 0.
-    weight_decay, clip_value, clip_norm
+    weight_decay, clip_value, clip_norm, lazy
         See `Optimizer`.
 
     References
@@ -49,6 +49,7 @@ class AdaGrad(Optimizer):
         weight_decay: float = 0.0,
         clip_value: float | None = None,
         clip_norm: float | None = None,
+        lazy: bool = False,
     ) -> None:
         super().__init__(
             learning_rate,
@@ -58,4 +59,5 @@ class AdaGrad(Optimizer):
             weight_decay=weight_decay,
             clip_value=clip_value,
             clip_norm=clip_norm,
+            lazy=lazy,
         )

@@ -26,7 +26,7 @@ class Adam(Optimizer):
         Above 0.
     amsgrad : bool, default False
         Divide by the greatest average so far.
-    weight_decay, clip_value, clip_norm
+    weight_decay, clip_value, clip_norm, lazy
         See `Optimizer`.
 
     References
@@ -52,6 +52,7 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
         clip_value: float | None = None,
         clip_norm: float | None = None,
+        lazy: bool = False,
     ) -> None:
         super().__init__(
             learning_rate,
@@ -62,6 +63,7 @@ class Adam(Optimizer):
             weight_decay=weight_decay,
             clip_value=clip_value,
             clip_norm=clip_norm,
+            lazy=lazy,
         )
 
 
@@ -74,7 +76,7 @@ class AdamW(Adam):
         See `Adam`.
     weight_decay : float, default 0.01
         Taken from the parameter itself, not added to its gradient.
-    clip_value, clip_norm
+    clip_value, clip_norm, lazy
         See `Optimizer`.
 
     References
@@ -95,6 +97,7 @@ class AdamW(Adam):
         weight_decay: float = 0.01,
         clip_value: float | None = None,
         clip_norm: float | None = None,
+        lazy: bool = False,
     ) -> None:
         super().__init__(
             learning_rate,
@@ -105,4 +108,5 @@ class AdamW(Adam):
             weight_decay=weight_decay,
             clip_value=clip_value,
             clip_norm=clip_norm,
+            lazy=lazy,
         )

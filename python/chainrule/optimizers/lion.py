@@ -24,7 +24,7 @@ class Lion(Optimizer):
         Weights of the past in the step and in the average, in [0, 1).
     weight_decay : float, default 0.0
         Taken from the parameter itself, not added to its gradient.
-    clip_value, clip_norm
+    clip_value, clip_norm, lazy
         See `Optimizer`.
 
     References
@@ -45,6 +45,7 @@ class Lion(Optimizer):
         weight_decay: float = 0.0,
         clip_value: float | None = None,
         clip_norm: float | None = None,
+        lazy: bool = False,
     ) -> None:
         super().__init__(
             learning_rate,
@@ -53,4 +54,5 @@ class Lion(Optimizer):
             weight_decay=weight_decay,
             clip_value=clip_value,
             clip_norm=clip_norm,
+            lazy=lazy,
         )

@@ -38,8 +38,19 @@ class Optimizer(Described):
         Largest magnitude of a gradient's entries; greater ones are cut to it.
     clip_norm : float, optional
         Largest 2-norm of all gradients together, after `clip_value`; greater ones are scaled to it.
+    lazy : bool, default False
+        Leave the first layer's weights of inputs that are zero in the whole batch alone, and what
+        is remembered of them, where the formulas would move them by momentum, averages, decay or
+        penalties. Which rows share a batch then matters, but a step takes no more time than its
+        entries are worth. The first layer must be Dense, or Dense behind a Rescaling or a
+        Normalization; `clip_norm` and `step` do not go with it.
     **options
         Options of the subclass.
+
+    References
+    ----------
+    For `lazy`: torch.optim.SparseAdam, which leaves alone rows of an embedding without a gradient,
+    and LazyAdam of TensorFlow Addons.
 
     Examples
     --------
@@ -71,6 +82,11 @@ class Optimizer(Described):
     def schedule(self) -> Schedule | None:
         """The learning rate's schedule, None if the rate is a number."""
         return self._schedule
+
+    @property
+    def lazy(self) -> bool:
+        """Whether inputs that are zero in a whole batch are left alone."""
+        return bool(self._core.config.get("lazy", False))
 
     @property
     def learning_rate(self) -> float:
@@ -107,7 +123,8 @@ class Optimizer(Described):
         RuntimeError
             If the network has no gradients.
         ValueError
-            If the rate is missing, not finite or not above 0.
+            If the rate is missing, not finite or not above 0, or the optimizer is lazy: gradients
+            do not tell which inputs were zero.
         """
         if learning_rate is None:
             if self._schedule is not None:

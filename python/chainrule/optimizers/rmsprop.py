@@ -29,7 +29,7 @@ class RMSprop(Optimizer):
         In [0, 1).
     centered : bool, default False
         Divide by the standard deviation rather than the root mean square.
-    weight_decay, clip_value, clip_norm
+    weight_decay, clip_value, clip_norm, lazy
         See `Optimizer`.
 
     References
@@ -55,6 +55,7 @@ class RMSprop(Optimizer):
         weight_decay: float = 0.0,
         clip_value: float | None = None,
         clip_norm: float | None = None,
+        lazy: bool = False,
     ) -> None:
         super().__init__(
             learning_rate,
@@ -65,4 +66,5 @@ class RMSprop(Optimizer):
             weight_decay=weight_decay,
             clip_value=clip_value,
             clip_norm=clip_norm,
+            lazy=lazy,
         )

@@ -25,7 +25,7 @@ class SGD(Optimizer):
         In [0, 1].
     nesterov : bool, default False
         Look ahead; needs momentum above 0 and no dampening.
-    weight_decay, clip_value, clip_norm
+    weight_decay, clip_value, clip_norm, lazy
         See `Optimizer`.
 
     References
@@ -49,6 +49,7 @@ class SGD(Optimizer):
         weight_decay: float = 0.0,
         clip_value: float | None = None,
         clip_norm: float | None = None,
+        lazy: bool = False,
     ) -> None:
         super().__init__(
             learning_rate,
@@ -58,4 +59,5 @@ class SGD(Optimizer):
             weight_decay=weight_decay,
             clip_value=clip_value,
             clip_norm=clip_norm,
+            lazy=lazy,
         )

@@ -5,6 +5,7 @@
 #include "engine/sparse_input.hpp"
 #include "engine/stages/activation.hpp"
 #include "engine/stages/stages.hpp"
+#include "engine/wanted_inputs.hpp"
 
 namespace chainrule::engine {
 namespace {
@@ -76,25 +77,30 @@ class DenseStage final : public Stage<T> {
   std::int64_t outputs() const override { return units_; }
   bool has_parameters() const override { return true; }
   bool takes_sparse() const override { return true; }
+  const Parameter* sparse_weight() const override { return weight_; }
 
-  bool prefers_sparse(double density) const override {
-    // In units of a dense product's time for one column of x. An entry costs more than a term of a
-    // loop without lists, and to list it by row and by column about as much as many terms.
+  PathCosts path_costs(std::int64_t rows, double density) const override {
+    // In terms of a dense product. An entry costs more than a term of a loop without lists, and to
+    // list it by row and by column about as much as many terms.
     constexpr double term = 1.4;
     constexpr double listing = 30.0;
     constexpr double looking = 6.0;
     const auto units = static_cast<double>(units_);
     const double products = this->dy.data ? 2.0 : 1.0;
-    return density * (term * products * units + listing) + looking < products * units;
+    const double operations = 2.0 * static_cast<double>(rows) * static_cast<double>(inputs_);
+    return {operations * (density * (term * products * units + listing) + looking),
+            operations * products * units};
   }
 
   Cost cost(std::int64_t rows) const override {
     const bool gradient = this->dy.data;
     const double passes = 1.0 + (gradient ? 1.0 : 0.0) + (this->dx.data ? 1.0 : 0.0);
     const double weights = static_cast<double>(inputs_) * static_cast<double>(units_);
-    const double rows_read = passes * static_cast<double>(rows * (inputs_ + units_));
+    const double share = this->sparse ? this->sparse->density() : 1.0;  // of x, not left out
+    const double read = share * static_cast<double>(inputs_) + static_cast<double>(units_);
+    const double rows_read = passes * static_cast<double>(rows) * read;
     const double weights_moved = passes + (gradient ? 1.0 : 0.0);  // the update reads and writes
-    return {2.0 * passes * weights * static_cast<double>(rows),
+    return {2.0 * passes * share * weights * static_cast<double>(rows),
             (rows_read + weights_moved * weights) * sizeof(T)};
   }
 
@@ -130,9 +136,9 @@ class DenseStage final : public Stage<T> {
 
   void gradients(const Step<T>& step, Share share) override {
     if (this->marks) {
-      sparse_weight_gradients(step, share, *this->marks);
+      sparse_weight_gradients(step, share, this->marks->begin(share));
     } else if (this->sparse) {
-      sparse_weight_gradients(step, share, *this->sparse);
+      sparse_weight_gradients(step, share, this->sparse->columns().begin);
     } else {
       weight_gradients(step, share);
     }
@@ -231,38 +237,38 @@ class DenseStage final : public Stage<T> {
   /// The same from the entries that are not zero. Threads share the groups of panels, so that each
   /// has those of its forward pass; where a group is left over they share its inputs, each as many
   /// entries as the others.
-  template <class Entries>
-  void sparse_weight_gradients(const Step<T>& step, Share share, const Entries& entries) {
+  void sparse_weight_gradients(const Step<T>& step, Share share, const std::int32_t* begin) {
     const std::int64_t group =
         std::clamp<std::int64_t>(panels_ / share.count, 1, kernels_.sparse_panels);
     const std::int64_t groups = (panels_ + group - 1) / group;
-    const std::int64_t total = entries.cost();
+    if (step.update) WantedInputs::touch(*step.update, *weight_, begin, share.of(inputs_));
+    // An input costs as much as an entry or two even if it has none.
+    const auto cost = [&](std::int64_t input) { return begin[input] + input; };
+    const std::int64_t total = cost(inputs_);
+    const auto input_at = [&](std::int64_t wanted) {
+      Range range{0, inputs_};
+      while (range.size() > 0) {
+        const std::int64_t middle = range.begin + range.size() / 2;
+        (cost(middle) < wanted ? range.begin : range.end) =
+            cost(middle) < wanted ? middle + 1 : middle;
+      }
+      return range.begin;
+    };
     const Range mine = share.of(groups * total);
     for (std::int64_t g = mine.begin / total; g * total < mine.end; ++g) {
-      const Range inputs{entries.column_at(mine.begin - g * total),
-                         entries.column_at(mine.end - g * total)};
-      sparse_weight_gradients(step, share, entries, {g * group, std::min(panels_, (g + 1) * group)},
+      const Range inputs{input_at(mine.begin - g * total), input_at(mine.end - g * total)};
+      sparse_weight_gradients(step, share, begin, {g * group, std::min(panels_, (g + 1) * group)},
                               inputs);
     }
   }
 
-  template <class Entries>
-  void sparse_weight_gradients(const Step<T>& step, Share share, const Entries& entries,
+  void sparse_weight_gradients(const Step<T>& step, Share share, const std::int32_t* begin,
                                Range panels, Range inputs) {
-    const bool all = !step.update || step.update->moves_without_gradient(*weight_);
-    const auto empty = [&](std::int64_t input) { return entries.count(input) == 0; };
-    Range run{inputs.begin, inputs.begin};
-    while (run.end < inputs.end) {
-      run.begin = run.end;
-      const std::int64_t most = std::min(inputs.end, run.begin + Blocking::kShortChunk);
-      if (all) {
-        run.end = most;
-      } else {
-        while (run.begin < inputs.end && empty(run.begin)) ++run.begin;
-        run.end = run.begin;
-        while (run.end < most && !empty(run.end)) ++run.end;
-      }
-      if (run.size() == 0) continue;
+    const WantedInputs wanted(step.update, *weight_, begin);
+    const auto next = [&](std::int64_t from) {
+      return wanted.first_run({from, inputs.end}, Blocking::kShortChunk);
+    };
+    for (Range run = next(inputs.begin); run.size() > 0; run = next(run.end)) {
       // Panels of one call are of one width, so that they lie equally far apart in an arena.
       const bool narrow_end = panel_width(panels.end - 1) < panel_width(panels.begin);
       const std::int64_t middle = panels.end - (narrow_end ? 1 : 0);

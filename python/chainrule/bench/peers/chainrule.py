@@ -19,7 +19,6 @@ from chainrule.bench.workloads import (
     Network,
     SparseTraining,
     Training,
-    Workload,
 )
 from chainrule.layers import Dense, Input, Layer, Rescaling
 from chainrule.optimizers import Optimizer
@@ -40,11 +39,6 @@ class Chainrule(Library):
         CategoricalTraining,
     )
     held_to: ClassVar[HeldTo] = {"avx2": {"CHAINRULE_ISA": "avx2"}}
-
-    def takes(self, workload: Workload) -> bool:
-        """Tell whether it has the optimizer too."""
-        lazy = isinstance(workload, Training) and workload.optimizer == "lazy_adam"
-        return super().takes(workload) and not lazy
 
     def version(self) -> str:
         """Return the version and the kernels."""
@@ -73,6 +67,14 @@ def network(shape: Network, weights: Weights, *front: Layer) -> Sequential:
     return net
 
 
+def optimizer(work: Training) -> Optimizer:
+    """Return the optimizer of a training."""
+    rate = {"learning_rate": work.learning_rate}
+    if work.optimizer == "lazy_adam":
+        return Optimizer.from_config({"kind": "adam", "lazy": True, **rate})
+    return Optimizer.from_config({"kind": work.optimizer, **rate})
+
+
 class _ChainruleTrainer:
     """Leaves out zeros only where the work is about them: other libraries multiply them."""
 
@@ -84,13 +86,7 @@ class _ChainruleTrainer:
         elif isinstance(work, CategoricalTraining):
             x = work.one_hot(x)
         self._net = network(work.network, weights, *front)
-        self._net.compile(
-            loss=work.loss,
-            optimizer=Optimizer.from_config(
-                {"kind": work.optimizer, "learning_rate": work.learning_rate}
-            ),
-            metrics=[],
-        )
+        self._net.compile(loss=work.loss, optimizer=optimizer(work), metrics=[])
         self._data = x, y
         self._batch_size = work.batch_size
         self._threads = threads

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "engine/stage.hpp"
+
+namespace chainrule::engine {
+
+/// Which inputs of a sparse batch the update of their weights has to come to: those with entries,
+/// and others where the optimizer demands it.
+class WantedInputs {
+ public:
+  /// `begin` is that of the batch's entries by column; without an update all gradients are wanted.
+  template <class T>
+  WantedInputs(const Update<T>* update, const Parameter& weight, const std::int32_t* begin)
+      : begin_(begin) {
+    if (!update) return;
+    const WithoutGradient rule = without_gradient<T>(*update->optimizer, weight.spec);
+    touched_ = rule == WithoutGradient::rests_untouched ? update->touched->of(weight) : nullptr;
+    all_ = rule != WithoutGradient::rests && !touched_;
+  }
+
+  /// The first run of them in `inputs`, at most so long; empty if there are none.
+  Range first_run(Range inputs, std::int64_t longest) const {
+    // Most inputs of wide tables have no entries.
+    constexpr std::int64_t together = 8;
+    std::int64_t begin = inputs.begin;
+    while (begin + together <= inputs.end && rests(begin, together)) begin += together;
+    while (begin < inputs.end && rests(begin, 1)) ++begin;
+    Range run{begin, begin};
+    const std::int64_t most = std::min(inputs.end, begin + longest);
+    while (run.end < most && !rests(run.end, 1)) ++run.end;
+    return run;
+  }
+
+  /// Records that inputs have entries. In this step nobody looks at the record of these, so threads
+  /// that share out all inputs need not wait for each other.
+  template <class T>
+  static void touch(const Update<T>& update, const Parameter& weight, const std::int32_t* begin,
+                    Range inputs) {
+    std::uint8_t* touched = update.touched->of(weight);
+    if (!touched) return;
+    for (std::int64_t j = inputs.begin; j < inputs.end; ++j) {
+      if (begin[j] != begin[j + 1]) touched[j] = 1;
+    }
+  }
+
+ private:
+  bool rests(std::int64_t input, std::int64_t count) const {
+    if (all_ || begin_[input] != begin_[input + count]) return false;
+    return !touched_ || std::all_of(touched_ + input, touched_ + input + count,
+                                    [](std::uint8_t row) { return row == 0; });
+  }
+
+  const std::int32_t* begin_;
+  const std::uint8_t* touched_ = nullptr;
+  bool all_ = true;
+};
+
+}  // namespace chainrule::engine
