@@ -103,18 +103,17 @@ TEST_CASE("a training that Python began goes on to the same bits") {
 
 TEST_CASE("a trainer goes on from a file, and its training is saved, to the same bits") {
   Model<float> model = read_model(golden("format_1_paused.safetensors"));
-  const std::shared_ptr<Network<float>> network = std::move(model.network);
-  Trainer<float> trainer = resume_training(network, model.training);
+  Trainer<float> trainer = resume_training(model.network, model.training);
   const GoldenData data;
   FitOptions o;
   o.batch_size = 8;
   trainer.fit(view(data.x, GoldenData::inputs), labels(data.labels), o);
-  CHECK(without_version(model_bytes(*network, training_state(trainer, model.training))) ==
+  CHECK(without_version(model_bytes(model.network, training_state(trainer, model.training))) ==
         without_version(golden("format_1_cpp.safetensors")));
 }
 
 TEST_CASE("a trainer goes on with the memory of a plateau, and only with what it can watch") {
-  const auto network = std::make_shared<Network<float>>(small<float>());
+  Network<float> network = small<float>();
   TrainingState training;
   CHECK_THROWS_WITH_AS(resume_training(network, training), doctest::Contains("no loss"), Error);
   training.loss = mse();

@@ -3,7 +3,7 @@
 // separated by commas, gives a line with the most likely class and its probability, at once.
 // usage: serve model.safetensors < rows.csv
 #include <algorithm>
-#include <chainrule/model_file.hpp>
+#include <chainrule/any_model.hpp>
 #include <chainrule/predictor.hpp>
 #include <cstddef>
 #include <cstdio>
@@ -39,7 +39,7 @@ void serve(const Model<T>& model) {
   // The file says which loss the network was trained for, and so what makes its outputs
   // probabilities.
   const Loss::Link link = model.training.loss ? model.training.loss->link() : Loss::Link::identity;
-  const Predictor<T> predictor(*model.network, link);
+  const Predictor<T> predictor(model.network, link);
   typename Predictor<T>::Scratch scratch(predictor);
   std::vector<T> in(static_cast<std::size_t>(predictor.inputs()));
   std::vector<T> out(static_cast<std::size_t>(predictor.outputs()));

@@ -97,7 +97,7 @@ typedef struct chainrule_rows {
 typedef struct chainrule_targets {
   size_t struct_size;
   const int64_t* labels;        /* `rows` class indices, for cross_entropy */
-  const chainrule_rows* values; /* (rows, outputs) */
+  const chainrule_rows* values; /* (rows, outputs), compressed or not */
   const double* sample_weights; /* `rows` of them, finite and >= 0; NULL: all 1 */
   const double* class_weights;  /* `classes` of them, finite and >= 0; NULL: all 1 */
   int64_t classes;

@@ -74,11 +74,11 @@ template <class T>
 CHAINRULE_API std::string model_bytes(const Network<T>& network,
                                       const TrainingState& training = {});
 
-/// A trainer that goes on where `training` says that another stopped, in Python or C++. Throws
-/// Error when it names no loss or optimizer, or has a schedule that a Trainer cannot follow.
+/// A trainer of `network` that goes on where `training` says that another stopped, in Python or
+/// C++. Throws Error when it names no loss or optimizer, or has a schedule that a Trainer cannot
+/// follow.
 template <class T>
-CHAINRULE_API Trainer<T> resume_training(std::shared_ptr<Network<T>> network,
-                                         const TrainingState& training);
+CHAINRULE_API Trainer<T> resume_training(Network<T>& network, const TrainingState& training);
 /// What `trainer` needs to go on, for save_model; what only files know is taken from `previous`.
 /// No thread may be training meanwhile.
 template <class T>

@@ -32,8 +32,6 @@ class Network;
 /// weights or newer ones.
 template <class T>
 class CHAINRULE_API Predictor {
-  struct CHAINRULE_HIDDEN State;
-
  public:
   /// What one thread needs to predict: buffers, and which weights it uses. It keeps what it uses of
   /// its predictor alive, and must be used by one thread at a time. Making and destroying one
@@ -93,8 +91,8 @@ class CHAINRULE_API Predictor {
   void update(const Network<T>& network);
 
  private:
-  struct State;   // which its scratches keep alive
-  struct Shared;  // a share of it
+  struct CHAINRULE_HIDDEN State;   // which its scratches keep alive
+  struct CHAINRULE_HIDDEN Shared;  // a share of it
   Owned<Shared> shared_;
 };
 

@@ -9,6 +9,7 @@
 #include "c_api/options.hpp"
 #include "c_api/status.hpp"
 #include "c_api/views.hpp"
+#include "chainrule/any_model.hpp"
 #include "chainrule/config.hpp"
 #include "chainrule/layer.hpp"
 #include "chainrule/names.hpp"
@@ -20,8 +21,7 @@ std::string layers_of(const AnyNetwork& network) {
   std::vector<Config> configs;
   std::visit(
       [&](const auto& typed) {
-        for (const std::shared_ptr<const Layer>& layer : typed->layers())
-          configs.push_back(layer->config());
+        for (const AnyLayer& layer : typed->layers()) configs.push_back(layer->config());
       },
       network);
   return to_json(configs);
@@ -29,7 +29,7 @@ std::string layers_of(const AnyNetwork& network) {
 
 AnyNetwork make_network(std::string_view layers, std::int64_t inputs,
                         const chainrule_network_options& options) {
-  std::vector<std::shared_ptr<const Layer>> list;
+  std::vector<AnyLayer> list;
   for (const Config& config : configs_from_json(layers)) list.push_back(Layer::from_config(config));
   switch (options.type) {
     case 0:
@@ -47,7 +47,7 @@ std::unique_ptr<NetworkObject> object_for(AnyModel model) {
   return std::visit(
       []<class T>(Model<T>& typed) {
         return std::make_unique<NetworkObject>(
-            std::shared_ptr<Network<T>>(std::move(typed.network)), std::move(typed.training));
+            std::make_shared<Network<T>>(std::move(typed.network)), std::move(typed.training));
       },
       model);
 }
@@ -74,7 +74,7 @@ const ParameterInfo& parameter(const Network<T>& network, const char* name, cons
 
 template <class T>
 void adapt(Network<T>& network, const RowsView& x) {
-  const std::vector<std::shared_ptr<const Layer>>& layers = network.layers();
+  const std::vector<AnyLayer>& layers = network.layers();
   for (std::size_t i = 0; i < layers.size(); ++i)
     if (layers[i]->kind() == "normalization") network.adapt(static_cast<std::int64_t>(i), x);
 }

@@ -23,9 +23,10 @@ struct TrainerObject final : Object {
   static constexpr Kind kind = Kind::trainer;
 
   template <class T>
-  TrainerObject(Trainer<T> trainer_, std::shared_ptr<TrainingRecord> record_)
-      : trainer(std::move(trainer_)), record(std::move(record_)) {}
+  TrainerObject(const NetworkObject& of, Trainer<T> trainer_)
+      : network(of.network), trainer(std::move(trainer_)), record(of.record) {}
 
+  const AnyNetwork network;  // which the trainer refers to
   std::variant<Trainer<float>, Trainer<double>> trainer;
   const std::shared_ptr<TrainingRecord> record;
 };
@@ -45,10 +46,9 @@ TrainingState chosen(TrainingState training, const chainrule_trainer_options& op
 }
 
 template <class T>
-Trainer<T> make_trainer(std::shared_ptr<Network<T>> network, const TrainingState& training,
-                        const char* schedule) {
-  if (schedule == nullptr) return resume_training(std::move(network), training);
-  return {std::move(network), *training.loss, *training.optimizer,
+Trainer<T> make_trainer(Network<T>& network, const TrainingState& training, const char* schedule) {
+  if (schedule == nullptr) return resume_training(network, training);
+  return {network, *training.loss, *training.optimizer,
           Schedule::from_config(config_from_json(schedule))};
 }
 
@@ -106,13 +106,10 @@ chainrule_status chainrule_trainer_create(chainrule_network* network,
     need(trainer, "the result's pointer");
     const chainrule_trainer_options o = read_options(options);
     const TrainingState training = chosen(object.record->present(), o);
-    std::visit(
-        [&](const auto& n) {
-          hand_out(
-              std::make_unique<TrainerObject>(make_trainer(n, training, o.schedule), object.record),
-              trainer);
-        },
-        object.network);
+    with_network(object, [&](auto& n) {
+      hand_out(std::make_unique<TrainerObject>(object, make_trainer(n, training, o.schedule)),
+               trainer);
+    });
   });
 }
 

@@ -98,7 +98,6 @@ TargetsView targets_view(const chainrule_targets* targets, const char* name_) {
   if (given.values == nullptr) return view;
   const std::string values = name + ".values";
   view.values = rows_view(given.values, values.c_str());
-  if (view.values.compressed()) throw Error(values + " is compressed, expected a table");
   if (view.rows == 0) view.rows = view.values.rows;
   return view;
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <memory>
-#include <utility>
+#include <optional>
 
 #include "chainrule/error.hpp"
 #include "chainrule/model_file.hpp"
@@ -20,11 +19,11 @@ void check_watched(const TrainingState& training) {
 }  // namespace
 
 template <class T>
-Trainer<T> resume_training(std::shared_ptr<Network<T>> network, const TrainingState& training) {
+Trainer<T> resume_training(Network<T>& network, const TrainingState& training) {
   if (!training.loss) throw Error("the model names no loss to train for");
   if (!training.optimizer) throw Error("the model names no optimizer to train by");
   if (training.plateau) check_watched(training);
-  Trainer<T> trainer(std::move(network), *training.loss, *training.optimizer, training.schedule);
+  Trainer<T> trainer(network, *training.loss, *training.optimizer, training.schedule);
   if (training.schedule) trainer.set_schedule_origin(training.schedule_origin);
   if (training.plateau) trainer.set_plateau(*training.plateau);
   return trainer;
@@ -36,12 +35,12 @@ TrainingState training_state(const Trainer<T>& trainer, TrainingState previous) 
   previous.optimizer = trainer.optimizer();
   previous.schedule = trainer.schedule();
   previous.plateau = trainer.plateau();
-  previous.schedule_origin = trainer.schedule_origin();
+  if (trainer.schedule()) previous.schedule_origin = trainer.schedule_origin();
   return previous;
 }
 
-template Trainer<float> resume_training(std::shared_ptr<Network<float>>, const TrainingState&);
-template Trainer<double> resume_training(std::shared_ptr<Network<double>>, const TrainingState&);
+template Trainer<float> resume_training(Network<float>&, const TrainingState&);
+template Trainer<double> resume_training(Network<double>&, const TrainingState&);
 template TrainingState training_state(const Trainer<float>&, TrainingState);
 template TrainingState training_state(const Trainer<double>&, TrainingState);
 
