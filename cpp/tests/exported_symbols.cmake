@@ -80,7 +80,7 @@ foreach(_line IN LISTS _lines)
   set(_public OFF)
   if(_rest MATCHES "^[EI]")
     if(_text MATCHES "[ *&]${_name}\\(" AND NOT _text MATCHES "inline [^(]*${_name}\\("
-       AND NOT _text MATCHES "(class|struct) (CHAINRULE_[A-Z]+ )?${_name} ")
+       AND NOT _text MATCHES "(class|struct) (CHAINRULE_[A-Z]+ )?${_name}[ ;<]")
       set(_public ON)
     endif()
   elseif(_text MATCHES "(class|struct) ${_name} (final )?(: [a-z]+ [A-Za-z]+ )?{" AND _rest MATCHES "^([1-9][0-9]?)(.+)")
