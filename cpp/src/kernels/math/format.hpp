@@ -60,6 +60,27 @@ CHAINRULE_INLINE Vec<T> polynomial(Vec<T> x, const T (&c)[N]) {
   }
 }
 
+/// The same with about half the steps that wait for each other: pairs of terms first, then by
+/// Horner's rule in x^2.
+template <class T, int N, int I = 0>
+CHAINRULE_INLINE Vec<T> polynomial_in_pairs(Vec<T> x, Vec<T> square, const T (&c)[N]) {
+  if constexpr (I == N - 1) {
+    return broadcast(c[I]);
+  } else {
+    const Vec<T> pair = fma(x, broadcast(c[I + 1]), broadcast(c[I]));
+    if constexpr (I + 2 == N)
+      return pair;
+    else
+      return fma(square, polynomial_in_pairs<T, N, I + 2>(x, square, c), pair);
+  }
+}
+
+/// v, which is not negative, with the sign bit of x.
+template <class T>
+CHAINRULE_INLINE Vec<T> with_sign_of(Vec<T> x, Vec<T> v) {
+  return from_bits<T>(bits<T>(v) | (bits<T>(x) ^ bits<T>(abs<T>(x))));
+}
+
 /// y, or x where x is a NaN: which NaN an operation on two of them returns is up to the machine.
 template <class T>
 CHAINRULE_INLINE Vec<T> keep_nan(Vec<T> x, Vec<T> y) {
