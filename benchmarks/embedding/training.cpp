@@ -7,23 +7,37 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <span>
 #include <sstream>
 #include <string>
 #include <vector>
+
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 namespace {
 
 using namespace chainrule;
 
+/// A file's numbers, on large pages where the system has them: NumPy asks for them too, and a batch
+/// gathered from small ones costs a tenth of a step.
 template <class Value>
-std::vector<Value> contents(const char* path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  const auto* first = reinterpret_cast<const Value*>(bytes.data());
-  return {first, first + bytes.size() / sizeof(Value)};
+std::span<const Value> contents(const char* path) {
+  const std::size_t size = std::filesystem::file_size(path);
+  constexpr std::size_t page = std::size_t{2} << 20;
+  const std::size_t room = (size / page + 1) * page;
+  void* memory = std::aligned_alloc(page, room);  // until the program ends
+#ifdef MADV_HUGEPAGE
+  madvise(memory, room, MADV_HUGEPAGE);
+#endif
+  std::ifstream(path, std::ios::binary)
+      .read(static_cast<char*>(memory), static_cast<std::streamsize>(size));
+  return {static_cast<const Value*>(memory), size / sizeof(Value)};
 }
 
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
@@ -32,8 +46,8 @@ double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC
 
 int main(int argc, char** argv) {
   if (argc != 10) return 2;
-  const std::vector<std::uint8_t> pixels = contents<std::uint8_t>(argv[1]);
-  const std::vector<std::int64_t> classes = contents<std::int64_t>(argv[2]);
+  const std::span<const std::uint8_t> pixels = contents<std::uint8_t>(argv[1]);
+  const std::span<const std::int64_t> classes = contents<std::int64_t>(argv[2]);
   const std::int64_t inputs = std::stoll(argv[3]);
 
   std::vector<AnyLayer> layers{Rescaling(1.0 / 255.0)};
