@@ -159,6 +159,7 @@ TEST_CASE("objects and lists are written with commas between their parts") {
   json.end_object();
   json.name("c");
   json.raw("[2]");
+  json.member("d", "text");
   json.end_object();
-  CHECK(json.take() == R"({"a": [1, [], null], "b": {}, "c": [2]})");
+  CHECK(json.take() == R"({"a": [1, [], null], "b": {}, "c": [2], "d": "text"})");
 }

@@ -74,8 +74,7 @@ Config read_config(const Json& json, std::string_view what) {
 /// Recursion is as deep as the description in memory.
 void write_config(JsonWriter& json, const Config& config) {
   json.begin_object();
-  json.name("kind");
-  json.value(config.kind);
+  json.member("kind", config.kind);
   for (const ConfigEntry& option : config.options) {
     json.name(option.name);
     std::visit(

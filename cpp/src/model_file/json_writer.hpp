@@ -28,6 +28,13 @@ class JsonWriter {
   /// A value that is JSON already.
   void raw(std::string_view json);
 
+  /// A member of an object: its name and its value.
+  template <class V>
+  void member(std::string_view name, const V& value) {
+    this->name(name);
+    this->value(value);
+  }
+
   std::string take() { return std::move(text_); }
 
  private:

@@ -55,12 +55,9 @@ void write_network(JsonWriter& json, const NetworkDescription& network) {
   json.begin_array();
   for (const AnyLayer& layer : network.layers) write_config(json, layer->config());
   json.end_array();
-  json.name("inputs");
-  json.value(network.inputs);
-  json.name("seed");
-  json.value(std::to_string(network.seed));
-  json.name("dtype");
-  json.value(network.type == DataType::float32 ? "float32" : "float64");
+  json.member("inputs", network.inputs);
+  json.member("seed", std::to_string(network.seed));
+  json.member("dtype", network.type == DataType::float32 ? "float32" : "float64");
   json.end_object();
 }
 

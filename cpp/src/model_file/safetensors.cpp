@@ -173,10 +173,7 @@ std::string safetensors_header(const std::vector<std::pair<std::string, std::str
   json.begin_object();
   json.name("__metadata__");
   json.begin_object();
-  for (const auto& [name, text] : metadata) {
-    json.name(name);
-    json.value(text);
-  }
+  for (const auto& [name, text] : metadata) json.member(name, text);
   json.end_object();
   std::uint64_t end = 0;
   for (Tensor& tensor : tensors) {
@@ -184,8 +181,7 @@ std::string safetensors_header(const std::vector<std::pair<std::string, std::str
     end += tensor.size();
     json.name(checked_name(tensor.name));
     json.begin_object();
-    json.name("dtype");
-    json.value(tensor.type == DataType::float32 ? "F32" : "F64");
+    json.member("dtype", tensor.type == DataType::float32 ? "F32" : "F64");
     json.name("shape");
     json.begin_array();
     json.value(tensor.shape[0]);

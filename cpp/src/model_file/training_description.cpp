@@ -96,14 +96,10 @@ Plateau read_plateau(const Json& json, const TrainingState& training) {
 
 void write_plateau(JsonWriter& json, const Plateau& plateau) {
   json.begin_object();
-  json.name("rate");
-  json.value(plateau.rate);
-  json.name("best");
-  json.value(plateau.best);
-  json.name("bad_epochs");
-  json.value(plateau.bad_epochs);
-  json.name("cooldown_left");
-  json.value(plateau.cooldown_left);
+  json.member("rate", plateau.rate);
+  json.member("best", plateau.best);
+  json.member("bad_epochs", plateau.bad_epochs);
+  json.member("cooldown_left", plateau.cooldown_left);
   json.end_object();
 }
 
@@ -182,24 +178,18 @@ void write_training(JsonWriter& json, const TrainingState& training, const Count
   } else {
     json.null();
   }
-  json.name("optimizer_state");
-  json.value(counters.optimizer_state);
+  json.member("optimizer_state", counters.optimizer_state);
   json.name("schedule_state");
   if (watches(training)) {
     write_plateau(json, training.plateau ? *training.plateau : fresh_plateau(training));
   } else {
     json.null();
   }
-  json.name("schedule_origin");
-  json.value(training.schedule_origin);
-  json.name("steps");
-  json.value(counters.steps);
-  json.name("total_steps");
-  json.value(counters.total_steps);
-  json.name("epochs");
-  json.value(counters.epochs);
-  json.name("adapted");
-  json.value(training.adapted);
+  json.member("schedule_origin", training.schedule_origin);
+  json.member("steps", counters.steps);
+  json.member("total_steps", counters.total_steps);
+  json.member("epochs", counters.epochs);
+  json.member("adapted", training.adapted);
   Json::parse(training.rest).for_each_member("rest", [&](const Json& key, const Json& value) {
     const std::string name = key.string("a key");
     if (is_known(name)) throw Error("rest must not hold '" + name + "', which has a field");

@@ -41,10 +41,8 @@ std::string describe(const Network<T>& network, const TrainingState& training,
                      const Counters& counters) {
   JsonWriter json;
   json.begin_object();
-  json.name("format_version");
-  json.value(format_of(training));
-  json.name("chainrule_version");
-  json.value(version());
+  json.member("format_version", format_of(training));
+  json.member("chainrule_version", version());
   json.name("network");
   write_network(json, {network.layers(), network.inputs(), network.seed(), data_type<T>});
   json.name("training");
