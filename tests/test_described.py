@@ -25,6 +25,7 @@ FAMILIES: list[type[Described]] = [
 REQUIRED: dict[str, dict[str, Any]] = {
     "dense": {"units": 3},
     "activation": {"activation": "relu"},
+    "category_encoding": {"num_tokens": 3},
     "cosine": {"epochs": 4},
     "one_cycle": {"epochs": 4},
     "piecewise": {"boundaries": [1], "values": [0.1, 0.2]},
@@ -60,6 +61,8 @@ CHANGED: list[tuple[Described, str]] = [
     (activations.Gelu(), "Gelu()"),
     (initializers.Uniform(-1, 1), "Uniform(low=-1.0, high=1.0)"),
     (initializers.Orthogonal(2), "Orthogonal(gain=2.0)"),
+    (layers.CategoryEncoding((3, 8)), "CategoryEncoding((3, 8))"),
+    (layers.CategoryEncoding(7, "count"), "CategoryEncoding(7, output_mode='count')"),
     (losses.Huber(0.5), "Huber(delta=0.5)"),
     (losses.CrossEntropy(0.1), "CrossEntropy(label_smoothing=0.1)"),
     (losses.Quantile(0.5), "Quantile()"),

@@ -12,7 +12,10 @@ DataType type_of(const py::array& array, const char* name) {
   if (py::isinstance<py::array_t<std::uint8_t>>(array)) return DataType::uint8;
   if (py::isinstance<py::array_t<float>>(array)) return DataType::float32;
   if (py::isinstance<py::array_t<double>>(array)) return DataType::float64;
-  throw py::type_error(std::string(name) + " must be uint8, float32 or float64, got " +
+  if (py::isinstance<py::array_t<std::int32_t>>(array)) return DataType::int32;
+  if (py::isinstance<py::array_t<std::int64_t>>(array)) return DataType::int64;
+  throw py::type_error(std::string(name) +
+                       " must be uint8, int32, int64, float32 or float64, got " +
                        py::str(array.dtype()).cast<std::string>());
 }
 
@@ -40,7 +43,7 @@ CompressedRows::CompressedRows(const py::array& data_array, const py::array& ind
   check_vector(offsets, name + ".indptr");
   if (offsets.size() < 2) throw py::value_error(name + " has no rows");
   view.data = data.data();
-  view.type = type_of(data, (name + ".data").c_str());
+  view.type = type_of(data, (name + ".data").c_str());  // check_compressed refuses some
   view.rows = offsets.size() - 1;
   view.columns = columns;
   view.offsets = offsets.data();

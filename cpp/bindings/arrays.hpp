@@ -16,8 +16,8 @@ namespace py = pybind11;
 using Labels = py::array_t<std::int64_t, py::array::c_style>;
 using Weights = py::array_t<double, py::array::c_style>;
 
-/// Reads the array where it lies; TypeError for other than two dimensions of uint8, float32 or
-/// float64.
+/// Reads the array where it lies; TypeError for other than two dimensions of uint8, int32, int64,
+/// float32 or float64.
 RowsView rows_view(const py::array& array, const char* name);
 
 /// Compressed sparse rows over arrays of the caller's, which it keeps alive.

@@ -41,6 +41,13 @@ void init_descriptions(py::module_& module) {
       .def(
           "outputs",
           [](const LayerHandle& self, std::int64_t inputs) { return self.layer->outputs(inputs); },
+          py::arg("inputs"))
+      .def(
+          "categories",
+          [](const LayerHandle& self, std::int64_t inputs) {
+            return self.layer->reads_categories() ? self.layer->categories(inputs)
+                                                  : std::vector<std::int64_t>{};
+          },
           py::arg("inputs"));
   bind_description<Loss>(module, "Loss", "A checked loss.")
       .def_property_readonly("takes_labels", &Loss::takes_labels)

@@ -179,6 +179,10 @@ py::object predict_in_place(Network<T>& self, py::handle x, std::int64_t batch_s
     rows.type = DataType::uint8;
   } else if (type == py::dtype::num_of<double>()) {
     rows.type = DataType::float64;
+  } else if (type == py::dtype::num_of<std::int32_t>()) {
+    rows.type = DataType::int32;
+  } else if (type == py::dtype::num_of<std::int64_t>()) {
+    rows.type = DataType::int64;
   } else if (type != py::dtype::num_of<float>()) {
     return py::none();
   }
@@ -199,6 +203,7 @@ py::object predict_in_place(Network<T>& self, py::handle x, std::int64_t batch_s
   T* destination = static_cast<T*>(py::reinterpret_borrow<py::array>(result).mutable_data());
   {
     const py::gil_scoped_release release;
+    self.check_takes(rows);
     check_finite<T>(rows, "x");
     self.predict(rows, batch_size, 0, destination);
   }

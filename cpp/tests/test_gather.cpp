@@ -20,6 +20,10 @@ template <>
 constexpr SourceType kSourceType<float> = SourceType::float32;
 template <>
 constexpr SourceType kSourceType<double> = SourceType::float64;
+template <>
+constexpr SourceType kSourceType<int32_t> = SourceType::int32;
+template <>
+constexpr SourceType kSourceType<int64_t> = SourceType::int64;
 
 struct Layout {
   const char* name;
@@ -122,9 +126,13 @@ TEST_CASE("gather converts rows of any type, layout and order") {
     check_all<float, uint8_t>(isa);
     check_all<float, float>(isa);
     check_all<float, double>(isa);
+    check_all<float, int32_t>(isa);
+    check_all<float, int64_t>(isa);
     check_all<double, uint8_t>(isa);
     check_all<double, float>(isa);
     check_all<double, double>(isa);
+    check_all<double, int32_t>(isa);
+    check_all<double, int64_t>(isa);
   }
 }
 

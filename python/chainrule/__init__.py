@@ -39,6 +39,7 @@ from chainrule.history import History
 from chainrule.layers import (
     Activation,
     BatchNormalization,
+    CategoryEncoding,
     Dense,
     Dropout,
     Input,
@@ -65,6 +66,7 @@ __all__ = [
     "AdamW",
     "BatchNormalization",
     "Callback",
+    "CategoryEncoding",
     "DataFileError",
     "Dense",
     "DivergenceError",

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Conversion of whatever callers pass to arrays that the compiled core reads in place.
 
-The core gathers rows from uint8, float32 and float64 arrays of any strides, so arrays of these
-types (memory maps, slices and transposes among them) go through without a copy. NaN and infinities
+The core gathers rows from arrays of uint8, int32, int64, float32 and float64 of any strides, so
+these (memory maps, slices and transposes among them) go through without a copy. NaN and infinities
 in features are the core's to find, while it reads them anyway.
 """
 
@@ -52,7 +52,7 @@ def as_features(x: object, *, name: str = "x", allow_single: bool = False) -> ND
 
     Returns
     -------
-    ndarray, shape (rows, features), dtype uint8, float32 or float64
+    ndarray, shape (rows, features), dtype uint8, int32, int64, float32 or float64
         Shares memory with `x` if that has one of these types (bool becomes uint8). Of the other
         types, those whose every value float32 holds become float32 and the rest float64. It may be
         read-only.
@@ -77,7 +77,11 @@ def as_features(x: object, *, name: str = "x", allow_single: bool = False) -> ND
     ValueError: x is 1-D with shape (2,), expected (rows, features); use x.reshape(-1, 1) if it is \
 one feature or x.reshape(1, -1) if it is one row
     """
-    array = _readable(_numeric(as_array(x, name=name), name))
+    array = _numeric(as_array(x, name=name), name)
+    if array.dtype.kind != "i" or array.dtype.itemsize < 4:
+        array = _readable(array)
+    elif not (array.dtype.isnative and array.flags.aligned):
+        array = array.astype(array.dtype.newbyteorder("="))
     if array.size == 0:
         raise ValueError(f"{name} is empty: shape {array.shape}")
     if array.ndim == 1:
@@ -101,8 +105,8 @@ def as_rows(x: object, *, name: str = "x", allow_single: bool = False) -> Rows:
     Parameters
     ----------
     x : array-like or SciPy sparse matrix or array, shape (rows, features)
-        Compressed sparse rows are read in place, memory-mapped ones too, if their values have one
-        of the types that tables may have. Other formats are converted, with a warning; rows that
+        Compressed sparse rows are read in place, memory-mapped ones too, if their values are uint8,
+        float32 or float64. Other formats are converted, with a warning; rows that
         hold a column twice, which SciPy takes as a sum, or out of order are put right in a copy.
     name : str, default "x"
         What error messages call it.
@@ -219,7 +223,7 @@ def as_targets(y: object, *, outputs: int | None, name: str = "y") -> NDArray[An
     Returns
     -------
     ndarray, shape (rows, outputs), dtype uint8, float32 or float64
-        Shares memory with `y` on the terms of `as_features`.
+        Shares memory with `y` if that has one of these types; others become floats.
 
     Raises
     ------

@@ -97,7 +97,8 @@ def gradient_check(
     net : Sequential
         Any network, built or not.
     x : array_like of shape (rows, inputs)
-        A few rows are enough; every parameter costs two forward passes.
+        A few rows are enough; every parameter costs two forward passes. Columns of categories have
+        no derivative.
     y : array_like
         As in `Sequential.fit`.
     loss : str or Loss, optional
@@ -136,10 +137,12 @@ def gradient_check(
         raise ValueError(f"step must be finite and > 0, got {step}")
     if max_entries is not None:
         max_entries = positive_integer("max_entries", max_entries)
-    features = np.array(as_features(x), dtype=np.float64)
-    _core.check_finite(features, "x", False)
-    wide = _float64_copy(net, features.shape[1])
+    rows = as_features(x)
+    wide = _float64_copy(net, rows.shape[1])
     core: Any = wide._need_core()
+    core.check_takes(rows)
+    features = np.array(rows, dtype=np.float64)
+    _core.check_finite(features, "x", False)
     targets = prepare_targets(chosen, y, wide.outputs)
     check_same_length(features, targets)
 
@@ -149,6 +152,10 @@ def gradient_check(
 
     _, dx = run()
     gradients = {**wide.gradients, "x": dx}
+    held = np.array(wide.layers[0].categories(core.inputs) or np.zeros(core.inputs)) > 0
+    movable = {"x": np.flatnonzero(np.broadcast_to(~held, dx.shape))}
+    if not movable["x"].size:
+        del gradients["x"]
     start = {name: core.get_parameter(name) for name in wide.gradients}
     # Running statistics drift with every forward pass; no derivative depends on them in training.
     rng = np.random.default_rng(seed)
@@ -157,7 +164,7 @@ def gradient_check(
     for name, gradient in gradients.items():
         array = features if name == "x" else start[name]
         found = []
-        for flat in _chosen(gradient.size, max_entries, rng):
+        for flat in _chosen(movable.get(name, np.arange(gradient.size)), max_entries, rng):
             index = np.unravel_index(flat, gradient.shape)
             value = array[index]
             h = step * max(1.0, abs(value))
@@ -190,10 +197,12 @@ def _float64_copy(net: Sequential, inputs: int) -> Sequential:
     return wide
 
 
-def _chosen(size: int, limit: int | None, rng: np.random.Generator) -> NDArray[np.int64]:
-    if limit is None or size <= limit:
-        return np.arange(size)
-    return np.sort(rng.choice(size, limit, replace=False))
+def _chosen(
+    entries: NDArray[np.int64], limit: int | None, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    if limit is None or entries.size <= limit:
+        return entries
+    return np.sort(rng.choice(entries, limit, replace=False))
 
 
 def _relative_error(entries: list[Entry]) -> float:

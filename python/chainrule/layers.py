@@ -7,7 +7,7 @@ Layers are plain descriptions: parameters belong to the network, so a layer may 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from chainrule.described import Described, Option
 __all__ = [
     "Activation",
     "BatchNormalization",
+    "CategoryEncoding",
     "Dense",
     "Dropout",
     "Input",
@@ -27,6 +28,11 @@ __all__ = [
     "Rescaling",
     "get",
 ]
+
+
+def _whole_numbers(value: int | list[float]) -> int | tuple[int, ...]:
+    """Return what a config holds of one or more integers; its lists are of floats."""
+    return tuple(int(number) for number in value) if isinstance(value, list) else value
 
 
 class Input:
@@ -103,6 +109,32 @@ class Layer(Described):
             If it cannot take that many.
         """
         return int(self._core.outputs(inputs))
+
+    def categories(self, inputs: int) -> list[int]:
+        """Return how many categories each column of x may have, for a layer that reads some.
+
+        Parameters
+        ----------
+        inputs : int
+            Columns of x.
+
+        Returns
+        -------
+        list of int
+            0 for a column of any numbers; empty for a layer that reads no categories.
+
+        Raises
+        ------
+        ValueError
+            If it cannot take that many columns.
+
+        Examples
+        --------
+        >>> CategoryEncoding((2, 3)).categories(2), Dense(4).categories(2)
+        ([2, 3], [])
+        """
+        categories: list[int] = self._core.categories(inputs)
+        return categories
 
 
 get = Layer.get
@@ -276,6 +308,50 @@ class LayerNormalization(Layer):
 
     def __init__(self, *, epsilon: float = 1e-5, center: bool = True, scale: bool = True) -> None:
         super().__init__(epsilon=epsilon, center=center, scale=scale)
+
+
+class CategoryEncoding(Layer):
+    """Columns of categories, whole numbers from 0, as columns with a 1 in a category's place.
+
+    It must be the first layer. A `Dense` layer right behind it works from the ones alone, in
+    training and inference, so that the zeros are never made; the results have the bits of those
+    from the whole table, which any other layer behind it gets. Memory and time are in proportion to
+    the columns of `x`, not to their categories.
+
+    Parameters
+    ----------
+    num_tokens : int or sequence of int
+        How many categories every column of `x` has, or each of them.
+    output_mode : {"one_hot", "multi_hot", "count"}, default "one_hot"
+        "one_hot": each column has output columns of its own, one for each category, behind those of
+        the column before. "multi_hot" and "count": all columns share `num_tokens` output columns,
+        which hold 1 for the categories that the row has at least once, or how often it has them.
+
+    Notes
+    -----
+    `x` may be integers of any type, or floats that are whole numbers. One that is none of its
+    column's categories is a ValueError that names its row and column. No gradient flows to `x`:
+    `Sequential.backward` gives zeros.
+
+    In Keras' layer of this name the default is "multi_hot".
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> x = np.array([[0, 2], [1, 0]])
+    >>> cr.Sequential([CategoryEncoding((2, 3))]).predict(x)
+    array([[1., 0., 0., 0., 1.],
+           [0., 1., 1., 0., 0.]], dtype=float32)
+    >>> cr.Sequential([CategoryEncoding(3, "count")]).predict([[0, 2, 2]])
+    array([[1., 0., 2.]], dtype=float32)
+    """
+
+    kind = "category_encoding"
+    num_tokens = Option[int | tuple[int, ...]](_whole_numbers)
+    output_mode = Option[str]()
+
+    def __init__(self, num_tokens: int | Sequence[int], output_mode: str = "one_hot") -> None:
+        super().__init__(num_tokens=num_tokens, output_mode=output_mode)
 
 
 class Rescaling(Layer):

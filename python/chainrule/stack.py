@@ -282,22 +282,22 @@ class Stack:
 
     def _features(self, x: object) -> NDArray[Any]:
         """Return a table that fits the network, which is built for it if it is not yet."""
-        return self._fitting(as_features(x))
+        with self._kept_unbuilt_on_error():
+            return self._fitting(as_features(x))
 
     def _rows(self, x: object, *, allow_single: bool = False) -> Rows:
         """Return the same, or compressed sparse rows."""
         with self._kept_unbuilt_on_error():
-            rows = self._fitting(as_rows(x, allow_single=allow_single))
-            self._need_core().check_takes(rows)
-        return rows
+            return self._fitting(as_rows(x, allow_single=allow_single))
 
     def _fitting(self, features: AnyRows) -> AnyRows:
         if self._core is not None and features.shape[1] != self._core.inputs:
             raise ValueError(
                 f"x has {features.shape[1]} columns; the network expects {self._core.inputs}"
             )
-        _core.check_finite(features, "x", self.dtype == "float32")
         self.build(features.shape[1])
+        self._need_core().check_takes(features)
+        _core.check_finite(features, "x", self.dtype == "float32")
         return features
 
     @contextmanager

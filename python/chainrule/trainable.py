@@ -90,10 +90,10 @@ class Trainable(Stack):
         Parameters
         ----------
         x : array_like of shape (rows, inputs)
-            uint8, float32 or float64 are read where they lie, whatever their strides; memory maps,
-            data frames and CPU tensors too. Images (rows, height, width) are flattened. SciPy's
-            sparse matrices are taken too, CSR without a copy; the first layer must then be Dense,
-            or Dense behind a Rescaling without offset.
+            uint8, int32, int64, float32 and float64 are read where they lie, whatever their
+            strides; memory maps, data frames and CPU tensors too. Images (rows, height, width) are
+            flattened. SciPy's sparse matrices are taken too, CSR without a copy; the first layer
+            must then be Dense, or Dense behind a Rescaling without offset.
         y : array_like
             Integer labels (rows,) or probability rows (rows, outputs) for cross_entropy, else
             numbers of shape (rows, outputs) or (rows,). SciPy's sparse matrices (rows, outputs) are

@@ -9,13 +9,13 @@
 
 namespace chainrule {
 
-enum class DataType { uint8, float32, float64 };
+enum class DataType { uint8, float32, float64, int32, int64 };
 
 /// A table of numbers somewhere in memory, read in place: any strides (in bytes), never copied as a
 /// whole. Or compressed sparse rows, where `offsets` is given: `data` then holds the stored values
 /// one behind the other, those of row i from offsets[i] to before offsets[i + 1], and `indices`
-/// their columns, which must rise within a row. Nothing is checked on the way; see
-/// check_compressed.
+/// their columns, which must rise within a row; these have no integers but uint8. Nothing is
+/// checked on the way; see check_compressed.
 struct RowsView {
   const void* data = nullptr;
   DataType type = DataType::float32;
@@ -41,6 +41,12 @@ inline RowsView view(const double* data, std::int64_t rows, std::int64_t columns
 inline RowsView view(const std::uint8_t* data, std::int64_t rows, std::int64_t columns) {
   return {data, DataType::uint8, rows, columns, columns, 1};
 }
+inline RowsView view(const std::int32_t* data, std::int64_t rows, std::int64_t columns) {
+  return {data, DataType::int32, rows, columns, columns * 4, 4};
+}
+inline RowsView view(const std::int64_t* data, std::int64_t rows, std::int64_t columns) {
+  return {data, DataType::int64, rows, columns, columns * 8, 8};
+}
 
 /// Where the stored values of row i of compressed rows begin; i may be the number of rows.
 inline std::int64_t offset_at(const RowsView& x, std::int64_t i) {
@@ -58,6 +64,8 @@ CHAINRULE_API bool has_rising_indices(const RowsView& x);
 CHAINRULE_API RowsView view(std::span<const float> values, std::int64_t columns);
 CHAINRULE_API RowsView view(std::span<const double> values, std::int64_t columns);
 CHAINRULE_API RowsView view(std::span<const std::uint8_t> values, std::int64_t columns);
+CHAINRULE_API RowsView view(std::span<const std::int32_t> values, std::int64_t columns);
+CHAINRULE_API RowsView view(std::span<const std::int64_t> values, std::int64_t columns);
 
 /// Whether a first dense layer leaves out zeros of its input. The results' bits are the same;
 /// `automatic` looks at a sample of the rows and takes what should be faster.

@@ -44,6 +44,16 @@ class CHAINRULE_API Layer {
   virtual std::int64_t outputs(std::int64_t inputs) const = 0;
   virtual std::vector<ParameterSpec> parameters(std::int64_t inputs) const = 0;
 
+  /// Whether it reads categories, whole numbers from 0, in columns of x. Only the first layer of a
+  /// network may.
+  virtual bool reads_categories() const { return false; }
+  /// How many there may be in each of `inputs` columns, 0 for a column of any numbers; of a layer
+  /// that reads some.
+  virtual std::vector<std::int64_t> categories(std::int64_t inputs) const {
+    (void)inputs;
+    return {};
+  }
+
   static AnyLayer from_config(const Config& config);
   static std::vector<std::string> kinds();
 

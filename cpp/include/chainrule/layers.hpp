@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "chainrule/activation.hpp"
@@ -112,6 +113,36 @@ class CHAINRULE_API LayerNormalization final : public Layer {
   Config config() const override;
   std::int64_t outputs(std::int64_t inputs) const override;
   std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+};
+
+/// Categories, whole numbers from 0, as columns with a 1 in a category's place; the first layer of
+/// a network. one_hot gives every column of x columns of its own, one behind the other; multi_hot
+/// gives all columns of x the same ones, in which a category counts once however often a row has
+/// it; count gives how often. A dense layer behind it works from the ones alone: no table of zeros
+/// is made.
+class CHAINRULE_API CategoryEncoding final : public Layer {
+ public:
+  enum class OutputMode { one_hot, multi_hot, count };
+
+  std::vector<std::int64_t> num_tokens;  // categories of each column; a single number: of all
+  OutputMode output_mode = OutputMode::one_hot;
+
+  CategoryEncoding() = default;
+  explicit CategoryEncoding(std::int64_t num_tokens_, OutputMode mode = OutputMode::one_hot)
+      : num_tokens{num_tokens_}, output_mode(mode) {}
+  explicit CategoryEncoding(std::vector<std::int64_t> num_tokens_)
+      : num_tokens(std::move(num_tokens_)) {}
+  static CategoryEncoding from_config(const Config& config);
+
+  /// Throws Error when an option is out of its range.
+  void check() const;
+
+  std::string_view kind() const override { return "category_encoding"; }
+  Config config() const override;
+  std::int64_t outputs(std::int64_t inputs) const override;
+  std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+  bool reads_categories() const override { return true; }
+  std::vector<std::int64_t> categories(std::int64_t inputs) const override;
 };
 
 /// y = x * scale + offset, the same two numbers for every feature.

@@ -170,8 +170,9 @@ class CHAINRULE_API Network {
   /// Sets a Normalization layer's mean and variance from the data as it arrives at that layer.
   void adapt(std::int64_t layer, const RowsView& x);
 
-  /// Throws Error unless the layers take x: its columns, and where it is sparse also that nothing
-  /// comes before the first dense layer that would fill the zeros.
+  /// Throws Error unless the layers take x: its columns, the categories in those that hold some,
+  /// and where it is sparse also that nothing comes before the first dense layer that would fill
+  /// the zeros.
   void check_takes(const RowsView& x);
 
   /// Throws Error when a lazy optimizer cannot be that of this network, whose first layer must take

@@ -80,8 +80,9 @@ class CHAINRULE_API Predictor {
     predict(in.data(), inputs(), out.data(), outputs(), rows, scratch);
   }
 
-  /// The same with every argument checked: throws Error for sizes that do not fit and for a
-  /// `scratch` of another predictor, and writes nothing then.
+  /// The same with every argument checked: throws Error for sizes that do not fit, for a `scratch`
+  /// of another predictor and for numbers that are none of a column's categories, which `predict`
+  /// leaves out; and writes nothing then.
   void predict_checked(std::span<const T> in, std::span<T> out, Scratch& scratch) const;
 
   /// Takes over the weights of `network`, which must have the layers that this was made with. May

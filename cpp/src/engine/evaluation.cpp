@@ -45,6 +45,7 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
   State& s = *state_;
   const InUse guard(s.busy);
   s.check_targets(x, y, loss);
+  s.check_categories(x);
   if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
   engine::PlanOptions options;
   options.batch_size = std::min(batch_size, x.rows);

@@ -143,7 +143,7 @@ void apply_link(const Loss& loss, T* outputs, std::int64_t rows, std::int64_t co
 
 template <class T>
 void check_finite(const RowsView& x, const char* name) {
-  if (x.type == DataType::uint8) return;
+  if (x.type != DataType::float32 && x.type != DataType::float64) return;
   if (x.compressed()) {
     check_stored_values<T>(x, name);
     return;

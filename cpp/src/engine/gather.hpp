@@ -11,8 +11,42 @@
 
 namespace chainrule::engine {
 
-static_assert(static_cast<int>(DataType::float64) ==
-              static_cast<int>(kernels::SourceType::float64));
+static_assert(static_cast<int>(DataType::int64) == static_cast<int>(kernels::SourceType::int64));
+
+/// Bytes of a number.
+constexpr std::int64_t size_of(DataType type) {
+  if (type == DataType::uint8) return 1;
+  return type == DataType::float32 || type == DataType::int32 ? 4 : 8;
+}
+
+/// Calls visit(S()) for the type S of the numbers.
+template <class Visit>
+auto with_type(DataType type, Visit visit) {
+  switch (type) {
+    case DataType::uint8:
+      return visit(std::uint8_t());
+    case DataType::float32:
+      return visit(float());
+    case DataType::int32:
+      return visit(std::int32_t());
+    case DataType::int64:
+      return visit(std::int64_t());
+    case DataType::float64:
+      break;
+  }
+  return visit(double());
+}
+
+/// The number in a row and column, whose type S is that of `source`.
+template <class S>
+S number_at(const RowsView& source, std::int64_t row, std::int64_t column) {
+  S value;
+  std::memcpy(&value,
+              static_cast<const char*>(source.data) + row * source.row_stride +
+                  column * source.column_stride,
+              sizeof(value));
+  return value;
+}
 
 /// Rows [first, first + rows) of `order` (null: of `source` itself), converted to T and, when
 /// `scale` is given, times scale plus offset by column.
@@ -29,9 +63,7 @@ void gather_rows(const kernels::KernelTable<T>& kernels, const RowsView& source,
 /// the columns are not adjacent.
 inline kernels::UpcomingRows upcoming_rows(const RowsView& source, const std::int64_t* order,
                                            std::int64_t first, Range rows) {
-  const std::int64_t size = source.type == DataType::uint8     ? 1
-                            : source.type == DataType::float32 ? 4
-                                                               : 8;
+  const std::int64_t size = size_of(source.type);
   const std::int64_t count = source.column_stride == size ? rows.size() : 0;
   const std::int64_t begin = first + rows.begin;
   return {static_cast<const char*>(source.data),
@@ -45,17 +77,9 @@ inline kernels::UpcomingRows upcoming_rows(const RowsView& source, const std::in
 
 inline double value_at(const RowsView& source, std::int64_t row, std::int64_t column) {
   if (source.compressed()) return stored_at(source, row, column);
-  const char* p = static_cast<const char*>(source.data) + row * source.row_stride +
-                  column * source.column_stride;
-  if (source.type == DataType::uint8) return *reinterpret_cast<const std::uint8_t*>(p);
-  if (source.type == DataType::float32) {
-    float value;
-    std::memcpy(&value, p, sizeof(value));
-    return static_cast<double>(value);
-  }
-  double value;
-  std::memcpy(&value, p, sizeof(value));
-  return value;
+  return with_type(source.type, [&]<class S>(S) {
+    return static_cast<double>(number_at<S>(source, row, column));
+  });
 }
 
 }  // namespace chainrule::engine

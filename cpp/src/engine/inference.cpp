@@ -13,6 +13,7 @@ void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_thr
   State& s = *state_;
   const InUse guard(s.busy);
   s.check_input(x);
+  s.check_categories(x);
   if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
   const std::int64_t chunk = std::min(batch_size, x.rows);
   const int threads = s.threads_for(chunk, num_threads);
@@ -45,6 +46,7 @@ void Network<T>::check_takes(const RowsView& x) {
   State& s = *state_;
   const InUse guard(s.busy);
   s.check_input(x);
+  s.check_categories(x);
   if (!x.compressed()) return;
   engine::Plan<T> plan(s.kernels, s.layers, s.parameters, s.inputs, {.batch_size = 1});
   plan.refresh();

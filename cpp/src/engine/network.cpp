@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "engine/categories.hpp"
 #include "engine/network_state.hpp"
 #include "engine/threads.hpp"
 
@@ -12,7 +13,13 @@ namespace {
 std::int64_t outputs_of(const std::vector<AnyLayer>& layers, std::int64_t inputs) {
   if (layers.empty()) throw Error("a network needs at least one layer");
   if (inputs < 1) throw Error("a network needs at least one input, got " + std::to_string(inputs));
-  for (const AnyLayer& layer : layers) inputs = layer->outputs(inputs);
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    if (i > 0 && layers[i]->reads_categories()) {
+      throw Error("layer " + std::to_string(i) + " (" + std::string(layers[i]->kind()) +
+                  ") reads categories from x and must be the first layer");
+    }
+    inputs = layers[i]->outputs(inputs);
+  }
   return inputs;
 }
 
@@ -66,10 +73,18 @@ void Network<T>::State::check_input(const RowsView& x) const {
 }
 
 template <class T>
-void Network<T>::State::check_table(const RowsView& x) const {
+void Network<T>::State::check_table(const RowsView& x) {
   check_input(x);
   if (x.compressed())
     throw Error("x is sparse, which this does not take: training, evaluation and prediction do");
+  check_categories(x);
+}
+
+template <class T>
+void Network<T>::State::check_categories(const RowsView& x) {
+  if (!layers.front()->reads_categories() || x.compressed()) return;
+  if (categories.empty()) categories = layers.front()->categories(inputs);
+  engine::check_categories(x, categories, "x");
 }
 
 template <class T>

@@ -46,6 +46,7 @@ struct Network<T>::State {
   std::int64_t epochs = 0;
 
   // Everything below is rebuilt when needed and not part of a copy.
+  std::vector<std::int64_t> categories;  // of each column of x; empty before the first check
   std::unique_ptr<CompiledLoss<T>> training;
   std::unique_ptr<CompiledLoss<T>> evaluation;
   std::unique_ptr<CompiledLoss<T>> checking;  // compute_gradients
@@ -69,7 +70,9 @@ struct Network<T>::State {
   CompiledLoss<T>& compile(std::unique_ptr<CompiledLoss<T>>& slot, const Loss& loss,
                            const engine::PlanOptions& options);
   void check_input(const RowsView& x) const;
-  void check_table(const RowsView& x) const;
+  void check_table(const RowsView& x);
+  /// Throws Error unless the columns that hold categories hold no other numbers.
+  void check_categories(const RowsView& x);
   void check_targets(const RowsView& x, const TargetsView& y, const Loss& loss) const;
   void keep_for_divergence();
   void restore_after_divergence();

@@ -41,14 +41,25 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const std::vector<AnyLayer
   }
   if (!stages_.empty() && !options.input_gradient)
     fused_input_ = dynamic_cast<AffineStage<T>*>(stages_[0].get());
+  if (!stages_.empty() && stages_[0]->reads_rows()) {
+    reader_ = stages_[0].get();
+    if (!reader_->passes_gradient()) options_.input_gradient = false;
+    if (stages_.size() > 1 && stages_[1]->takes_sparse())
+      stages_[1]->sparse = reader_->list_entries();
+    lists_entries_ = stages_.size() > 1 && stages_[1]->sparse;
+  }
 
   lowest_backward_ = stages_.size();
   for (std::size_t i = stages_.size(); i-- > 0;) {
-    if (options.backward && (options.input_gradient || stages_[i]->has_parameters()))
+    if (options.backward && (options_.input_gradient || stages_[i]->has_parameters()))
       lowest_backward_ = i;
   }
-  if (options.input_gradient) lowest_backward_ = 0;
-  connect(inputs);
+  if (options_.input_gradient) lowest_backward_ = 0;
+  connect(inputs, options.input_gradient);
+  if (reader_) {
+    first_ = lists_entries_ ? stages_[1].get() : reader_->sparse_weight() ? reader_ : nullptr;
+    return;
+  }
   const std::size_t first = fused_input_ ? 1 : 0;
   if (first < stages_.size() && stages_[first]->takes_sparse()) first_ = stages_[first].get();
 }
@@ -61,15 +72,20 @@ Tensor<T> Plan<T>::new_tensor(std::int64_t columns) {
 }
 
 template <class T>
-void Plan<T>::connect(std::int64_t inputs) {
+void Plan<T>::connect(std::int64_t inputs, bool input_gradient) {
   values_.push_back({nullptr, inputs, row_stride<T>(inputs)});
-  gradients_.push_back(options_.input_gradient ? new_tensor(inputs) : Tensor<T>{});
+  // Where no stage writes to it, it stays zero.
+  gradients_.push_back(input_gradient ? new_tensor(inputs) : Tensor<T>{});
   for (std::size_t i = 0; i < stages_.size(); ++i) {
     Stage<T>& stage = *stages_[i];
     // A fused first stage has done its work when the rows have been gathered.
     const bool in_place = i == 0 && fused_input_;
-    const bool wanted = options_.backward && (options_.input_gradient || lowest_backward_ <= i);
-    values_.push_back(in_place ? values_[0] : new_tensor(stage.outputs()));
+    const bool listed = i == 0 && lists_entries_;
+    const bool last = i + 1 == stages_.size();
+    const bool wanted = options_.backward && (last || lowest_backward_ <= i);
+    values_.push_back(in_place ? values_[0]
+                      : listed ? Tensor<T>{nullptr, stage.outputs(), row_stride<T>(stage.outputs())}
+                               : new_tensor(stage.outputs()));
     gradients_.push_back(wanted ? new_tensor(stage.outputs()) : Tensor<T>{});
     stage.x = values_[i];
     stage.y = values_[i + 1];
@@ -88,11 +104,17 @@ void Plan<T>::refresh() {
 template <class T>
 void Plan<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
   using Reason = InputPath::Reason;
+  path_.reset();
+  if (reader_) {
+    if (x.compressed())
+      throw Error("sparse x holds no categories, which the " + reader_->describe() +
+                  " layer reads");
+    return;
+  }
   if (first_) {
     first_->sparse = nullptr;
     first_->marks = nullptr;
   }
-  path_.reset();
   if (x.compressed()) {
     check_takes_compressed();
     const auto cells = static_cast<double>(x.rows) * static_cast<double>(x.columns);
@@ -197,7 +219,9 @@ void Plan<T>::load(Flow& flow, const Step<T>& step, const RowsView& x, const std
                    std::int64_t first) {
   flow.enter(Split::rows);
   const Range rows = step.rows_of(flow.share());
-  if (x.compressed()) {
+  if (reader_) {
+    reader_->read(x, order, first, rows, flow.share());
+  } else if (x.compressed()) {
     sparse_->take(x, order, first, rows, fused_input_ ? fused_input_->scale() : nullptr);
     if (options_.backward) sparse_->count(rows, flow.share());
   } else if (first_ && first_->marks) {
@@ -218,7 +242,7 @@ void Plan<T>::forward(Flow& flow, const Step<T>& step) {
     const bool turns = (stage.sparse || stage.marks) && options_.backward;
     flow.enter(turns ? Split::columns : stage.split());
     stage.forward(step, flow.share());
-    if (turns && stage.sparse) sparse_->turn(step.rows_of(flow.share()), flow.share());
+    if (turns && stage.sparse) stage.sparse->turn(step.rows_of(flow.share()), flow.share());
     if (turns && stage.marks) marks_->turn(step.rows, flow.share());
   }
   flow.enter(Split::rows);
@@ -256,7 +280,7 @@ PlanInfo Plan<T>::describe() const {
   for (std::size_t i = 0; i < stages_.size(); ++i) {
     const Stage<T>& stage = *stages_[i];
     const Cost cost = stage.cost(options_.batch_size);
-    const bool fused = i == 0 && fused_input_;
+    const bool fused = i == 0 && (fused_input_ || lists_entries_);
     info.stages.push_back({stage.describe(),
                            fused                             ? "fused"
                            : stage.split() == Split::columns ? "columns"
@@ -268,11 +292,17 @@ PlanInfo Plan<T>::describe() const {
 
 double multiply_adds(const std::vector<AnyLayer>& layers, std::int64_t inputs) {
   double count = 0.0;
+  std::int64_t terms = inputs;  // of a row that can be other than zero
   for (const auto& layer : layers) {
-    for (const ParameterSpec& p : layer->parameters(inputs)) {
-      if (p.rows > 1) count += static_cast<double>(p.rows) * static_cast<double>(p.columns);
+    const std::int64_t outputs = layer->outputs(inputs);
+    const std::vector<ParameterSpec> parameters = layer->parameters(inputs);
+    for (const ParameterSpec& p : parameters) {
+      if (p.rows > 1)
+        count += static_cast<double>(std::min(p.rows, terms)) * static_cast<double>(p.columns);
     }
-    inputs = layer->outputs(inputs);
+    const bool encodes = layer->reads_categories() && parameters.empty();
+    terms = encodes ? std::min(inputs, outputs) : outputs;
+    inputs = outputs;
   }
   return count;
 }

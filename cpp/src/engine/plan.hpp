@@ -49,7 +49,7 @@ class Plan {
 
   /// The matrix whose gradients come from lists of entries, null if all come from tables.
   const Parameter* sparse_weight() const {
-    return first_ && first_->sparse ? first_->sparse_weight() : nullptr;
+    return first_ && (reader_ || first_->sparse) ? first_->sparse_weight() : nullptr;
   }
 
   /// Gathers rows [first, first + step.rows) of `order` into the input.
@@ -76,7 +76,7 @@ class Plan {
 
  private:
   Tensor<T> new_tensor(std::int64_t columns);
-  void connect(std::int64_t inputs);
+  void connect(std::int64_t inputs, bool input_gradient);
   /// Rows [first, first + rows) of `order` as the first stage wants them.
   void gather(const RowsView& x, const std::int64_t* order, std::int64_t first, std::int64_t rows,
               T* to);
@@ -92,6 +92,8 @@ class Plan {
   Stages<T> stages_;
   AffineStage<T>* fused_input_ = nullptr;   // applied while gathering
   Stage<T>* first_ = nullptr;               // the first that does work, if it takes sparse input
+  Stage<T>* reader_ = nullptr;              // reads the caller's rows by itself
+  bool lists_entries_ = false;              // and the next stage works from their entries
   std::unique_ptr<SparseInput<T>> sparse_;  // once compressed rows have come
   std::unique_ptr<NonzeroMarks<T>> marks_;  // once a table's zeros have been left out
   std::optional<InputPath> path_;           // as chosen last

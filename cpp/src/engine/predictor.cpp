@@ -9,6 +9,7 @@
 
 #include "chainrule/config.hpp"
 #include "engine/arithmetic_mode.hpp"
+#include "engine/categories.hpp"
 #include "engine/latest.hpp"
 #include "engine/network_state.hpp"
 #include "engine/weight_set.hpp"
@@ -58,7 +59,9 @@ struct Predictor<T>::State {
         outputs(network.outputs),
         kernels(network.kernels),
         weights(copied(make_set(), network.parameters.values)),
-        link(link_) {}
+        link(link_),
+        categories(layers.front()->reads_categories() ? layers.front()->categories(inputs)
+                                                      : std::vector<std::int64_t>{}) {}
 
   std::unique_ptr<WeightSet<T>> make_set() const {
     return std::make_unique<WeightSet<T>>(kernels, layers, inputs);
@@ -70,6 +73,7 @@ struct Predictor<T>::State {
   const kernels::KernelTable<T>& kernels;
   engine::Latest<WeightSet<T>> weights;
   const Loss::Link link;
+  const std::vector<std::int64_t> categories;  // of each column of x; empty where it holds none
 };
 
 template <class T>
@@ -170,6 +174,8 @@ void Predictor<T>::predict_checked(std::span<const T> in, std::span<T> out,
   }
   if (!scratch.state_ || scratch.state_->predictor != shared_->state)
     throw Error("scratch belongs to another predictor");
+  if (!state_->categories.empty())
+    engine::check_categories(view(in, inputs()), state_->categories, "in");
   predict(in.data(), inputs(), out.data(), outputs(), rows, scratch);
 }
 

@@ -10,6 +10,13 @@
 
 namespace chainrule::engine {
 
+/// Where the entries of one row lie.
+template <class T>
+struct EntriesOfRow {
+  std::int32_t* columns;
+  T* values;
+};
+
 /// The entries of a batch that are not zero, by row for the forward pass and by column for the
 /// gradient of a first layer's weights.
 template <class T>
@@ -38,6 +45,12 @@ class SparseInput {
   /// i), times `scale` by column if given; by the thread that owns them.
   void take(const RowsView& x, const std::int64_t* order, std::int64_t first, Range rows,
             const T* scale);
+  /// Begins a row at the place `at`, for its owner to fill: columns and values, and kNoColumn
+  /// behind the last.
+  EntriesOfRow<T> begin_row(std::int64_t row, std::int64_t at) {
+    begin_.data()[row] = at;
+    return {columns_.data() + at, values_.data() + at};
+  }
   /// Counts what a thread took, as preparation of `turn`.
   void count(Range rows, Share share);
   /// Lists a thread's share of the rows by column; when all threads have counted.

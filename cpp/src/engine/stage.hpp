@@ -14,6 +14,10 @@
 #include "engine/threads.hpp"
 #include "kernels/table.hpp"
 
+namespace chainrule {
+struct RowsView;
+}
+
 namespace chainrule::engine {
 
 /// A row-major buffer between two stages; rows are padded to whole granules.
@@ -152,6 +156,24 @@ class Stage {
     return {};
   }
 
+  /// Whether the stage, which must be the first, reads rows where the caller has them; its `x` then
+  /// has no memory.
+  virtual bool reads_rows() const { return false; }
+  /// Reads a thread's rows of a batch, of which row i is row order[first + i] of `source` (null:
+  /// first + i).
+  virtual void read(const RowsView& source, const std::int64_t* order, std::int64_t first,
+                    Range rows, Share share) {
+    (void)source;
+    (void)order;
+    (void)first;
+    (void)rows;
+    (void)share;
+  }
+  /// Has `read` list the entries of `y` that are not zero, and not fill it; null where it cannot.
+  virtual SparseInput<T>* list_entries() { return nullptr; }
+  /// Whether d loss / d x may be something else than zero.
+  virtual bool passes_gradient() const { return true; }
+
   virtual void forward(const Step<T>& step, Share share) = 0;
   virtual void backward(const Step<T>& step, Share share) = 0;
 
@@ -165,6 +187,8 @@ class Stage {
   /// The forward pass of a Predictor: any number of threads at once, each with a passage of its
   /// own, while `x`, `y`, `dx` and `dy` have no meaning.
   virtual void infer(const Passage<T>& passage) const noexcept = 0;
+  /// Whether most of what `infer` writes is zero.
+  virtual bool infers_zeros() const { return false; }
   /// Whether `infer` writes its rows over those that it reads.
   virtual bool infers_in_place() const { return true; }
   virtual std::int64_t infer_scratch_bytes(std::int64_t rows) const {

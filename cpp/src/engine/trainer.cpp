@@ -42,8 +42,10 @@ struct Trainer<T>::State {
     if (o.batch_size < 1)
       throw Error("batch_size must be >= 1, got " + std::to_string(o.batch_size));
     network->check(x, y, loss);
-    if (o.validation_x.rows > 0 || o.validation_y.rows > 0)
+    if (o.validation_x.rows > 0 || o.validation_y.rows > 0) {
       network->check(o.validation_x, o.validation_y, loss);
+      network->check_takes(o.validation_x);
+    }
   }
 
   EpochReport epoch(const RowsView& x, const TargetsView& y, const FitOptions& o,

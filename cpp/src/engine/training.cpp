@@ -124,6 +124,8 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   const std::int64_t left = all - first_batch;
   const std::int64_t last_batch =
       first_batch + (options.batches < 0 ? left : std::min(left, options.batches));
+  // Pieces of an epoch that has begun have been checked with its first one.
+  if (!options.whole_epoch || first_batch == 0) s.check_categories(x);
   optimizer.check();
   const double fixed_rate =
       options.learning_rate != 0.0 ? options.learning_rate : optimizer.learning_rate;

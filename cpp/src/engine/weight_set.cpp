@@ -44,7 +44,8 @@ WeightSet<T>::WeightSet(const kernels::KernelTable<T>& kernels, const std::vecto
     hops_.push_back({&stage, stage.infers_in_place(), zeros, stage.row_product()});
     const Activation* activation = activation_at(i);
     last_activation_ = activation ? activation->kind : Activation::Kind::linear;
-    zeros = last_activation_ == Activation::Kind::relu && stage.outputs() > few;
+    const bool many_zeros = last_activation_ == Activation::Kind::relu || stage.infers_zeros();
+    zeros = many_zeros && stage.outputs() > few;
   }
 }
 

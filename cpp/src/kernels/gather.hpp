@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The input stage: rows of the user's array, in any of three types and any strides, into a padded
+// The input stage: rows of the user's array, of any type and any strides, into a padded
 // buffer.
 #pragma once
 
@@ -52,6 +52,10 @@ void gather(const GatherArgs<T>& f) {
       return gather_rows<T, float>(f);
     case SourceType::float64:
       return gather_rows<T, double>(f);
+    case SourceType::int32:
+      return gather_rows<T, int32_t>(f);
+    case SourceType::int64:
+      return gather_rows<T, int64_t>(f);
   }
 }
 

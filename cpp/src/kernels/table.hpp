@@ -58,7 +58,7 @@ enum class LossKind : int {
 
 enum class OptimizerKind : int { sgd, adagrad, rmsprop, adam, adamw, adadelta, lion };
 
-enum class SourceType : int { uint8, float32, float64 };
+enum class SourceType : int { uint8, float32, float64, int32, int64 };
 
 /// Ends the entries of a row.
 constexpr int32_t kNoColumn = 0x7fffffff;

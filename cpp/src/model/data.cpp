@@ -29,6 +29,9 @@ RowsView whole_rows(std::span<const S> values, std::int64_t columns) {
 }  // namespace
 
 void check_compressed(const RowsView& x, const char* name) {
+  if (x.type == DataType::int32 || x.type == DataType::int64)
+    throw Error(std::string(name) +
+                ": values of compressed rows must be uint8, float32 or float64");
   if (offset_at(x, 0) < 0) {
     throw Error(std::string(name) + ": the offsets of compressed rows begin with " +
                 std::to_string(offset_at(x, 0)) + ", expected 0 or more");
@@ -71,6 +74,12 @@ RowsView view(std::span<const double> values, std::int64_t columns) {
   return whole_rows(values, columns);
 }
 RowsView view(std::span<const std::uint8_t> values, std::int64_t columns) {
+  return whole_rows(values, columns);
+}
+RowsView view(std::span<const std::int32_t> values, std::int64_t columns) {
+  return whole_rows(values, columns);
+}
+RowsView view(std::span<const std::int64_t> values, std::int64_t columns) {
   return whole_rows(values, columns);
 }
 

@@ -6,6 +6,7 @@
 #include <locale>
 #include <sstream>
 #include <type_traits>
+#include <utility>
 #include <variant>
 
 namespace chainrule::model {
@@ -94,6 +95,15 @@ void check_value(std::string_view kind, std::string_view name, const std::vector
       check_value(kind, std::string(name) + "[" + std::to_string(i) + "]", values[i], range);
 }
 
+void check_value(std::string_view kind, std::string_view name,
+                 const std::vector<std::int64_t>& values, const Range& range) {
+  const bool single = values.size() == 1;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    check_value(kind,
+                single ? std::string(name) : std::string(name) + "[" + std::to_string(i) + "]",
+                values[i], range);
+}
+
 void assign(std::string_view kind, const ConfigEntry& option, bool& field) {
   assign_exactly(kind, option, "true or false", field);
 }
@@ -116,6 +126,29 @@ void assign(std::string_view kind, const ConfigEntry& option, std::string& field
 
 void assign(std::string_view kind, const ConfigEntry& option, std::vector<double>& field) {
   assign_exactly(kind, option, "a list of numbers", field);
+}
+
+void assign(std::string_view kind, const ConfigEntry& option, std::vector<std::int64_t>& field) {
+  if (const auto* integer = std::get_if<std::int64_t>(&option.value)) {
+    field = {*integer};
+    return;
+  }
+  const auto* numbers = std::get_if<std::vector<double>>(&option.value);
+  if (numbers == nullptr) refuse_type(kind, option, "an integer or a list of integers");
+  constexpr double exact = 9007199254740992.0;  // 2^53
+  std::vector<std::int64_t> integers;
+  for (const double number : *numbers) {
+    if (!(std::abs(number) <= exact) || number != std::floor(number))
+      refuse(kind, option.name + "[" + std::to_string(integers.size()) +
+                       "] must be an integer, got " + to_text(number));
+    integers.push_back(static_cast<std::int64_t>(number));
+  }
+  field = std::move(integers);
+}
+
+ConfigValue list_value(const std::vector<std::int64_t>& integers) {
+  if (integers.size() == 1) return integers[0];
+  return std::vector<double>(integers.begin(), integers.end());
 }
 
 Config nested_config(std::string_view kind, const ConfigEntry& option) {

@@ -67,6 +67,8 @@ void check_value(std::string_view kind, std::string_view name, std::int64_t valu
                  const Range& range);
 void check_value(std::string_view kind, std::string_view name, const std::vector<double>& values,
                  const Range& range);
+void check_value(std::string_view kind, std::string_view name,
+                 const std::vector<std::int64_t>& values, const Range& range);
 inline void check_value(std::string_view, std::string_view, bool, const Range&) {}
 
 /// Throws the Error of `check_value` for a condition that ties several options together.
@@ -81,7 +83,11 @@ void assign(std::string_view kind, const ConfigEntry& option, std::int64_t& fiel
 void assign(std::string_view kind, const ConfigEntry& option, double& field);
 void assign(std::string_view kind, const ConfigEntry& option, std::string& field);
 void assign(std::string_view kind, const ConfigEntry& option, std::vector<double>& field);
+/// One integer stands for a list of it.
+void assign(std::string_view kind, const ConfigEntry& option, std::vector<std::int64_t>& field);
 Config nested_config(std::string_view kind, const ConfigEntry& option);
+/// What `assign` reads back; of at least one integer.
+ConfigValue list_value(const std::vector<std::int64_t>& integers);
 
 /// Throws Error for an option that is not among `names` or is given twice.
 void check_options(const Config& config, const std::vector<std::string>& names);
@@ -181,6 +187,8 @@ class FieldWriter {
   void operator()(const char* name, const T& field, const Range& = finite) {
     if constexpr (Nested<T>) {
       config.options.push_back({name, field.config()});
+    } else if constexpr (std::same_as<T, std::vector<std::int64_t>>) {
+      if (!field.empty()) config.options.push_back({name, list_value(field)});
     } else {
       config.options.push_back({name, field});
     }

@@ -69,6 +69,7 @@ class LayerTable {
       {"layer_normalization", make<LayerNormalization>},
       {"rescaling", make<Rescaling>},
       {"normalization", make<Normalization>},
+      {"category_encoding", make<CategoryEncoding>},
   };
 };
 

@@ -64,8 +64,8 @@ class Exports:
         Raises
         ------
         ValueError, TypeError
-            If an argument is not valid, or probabilities are asked of a network whose loss has
-            none.
+            If an argument is not valid, probabilities are asked of a network whose loss has none,
+            or a layer has no form in ONNX files.
         RuntimeError
             If the number of inputs is not known yet.
         chainrule.ExportError
@@ -164,6 +164,8 @@ class Exports:
         ------
         ImportError
             If PyTorch is not installed.
+        ValueError
+            If a layer has no form in PyTorch.
         RuntimeError
             If the number of inputs is not known yet.
         """

@@ -15,7 +15,7 @@ from chainrule.interop.affine import affine_of
 from chainrule.interop.onnx_activations import add_activation
 from chainrule.interop.onnx_model import write_model
 from chainrule.interop.onnx_writer import GraphWriter
-from chainrule.interop.parameters import layer_arrays
+from chainrule.interop.parameters import layer_arrays, refuse_missing
 from chainrule.names import unknown_name
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def onnx_bytes(
     Raises
     ------
     ValueError, TypeError
-        If an argument is not valid, or probabilities are asked of a network whose loss has none.
+        If an argument is not valid, probabilities are asked of a network whose loss has none, or a
+        layer has no form in ONNX files.
     RuntimeError
         If the number of inputs is not known yet.
     """
@@ -64,6 +65,7 @@ def onnx_bytes(
     if input_dtype not in _INPUT_DTYPES:
         raise ValueError(unknown_name("input_dtype", input_dtype, _INPUT_DTYPES))
     core = net._need_core()
+    refuse_missing(net, _LAYERS, "ONNX files")
     graph = GraphWriter(opset, input_dtype, net.dtype, core.inputs)
     for index, layer in enumerate(net.layers):
         graph.begin(f"{index}.{layer.kind}")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The arrays of single layers."""
+"""The layers of networks one by one, and their arrays."""
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from chainrule.sequential import Sequential
 
-__all__ = ["layer_arrays"]
+__all__ = ["layer_arrays", "refuse_missing"]
 
 
 def layer_arrays(net: Sequential, index: int) -> dict[str, NDArray[Any]]:
@@ -21,3 +22,14 @@ def layer_arrays(net: Sequential, index: int) -> dict[str, NDArray[Any]]:
         for p in core.parameters
         if p.layer == index
     }
+
+
+def refuse_missing(net: Sequential, kinds: Container[str], form: str) -> None:
+    """Raise ValueError with all layers whose kind is none of those that `form` can hold."""
+    missing = [
+        f"layer {index} ({layer.kind})"
+        for index, layer in enumerate(net.layers)
+        if layer.kind not in kinds
+    ]
+    if missing:
+        raise ValueError(f"{form} cannot hold the network: {', '.join(missing)} has no form there")

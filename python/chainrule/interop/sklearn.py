@@ -83,6 +83,10 @@ def from_sklearn(estimator: MLPClassifier | MLPRegressor) -> Sequential:
 def to_sklearn(net: Sequential, classes: Sequence[Any] | None) -> MLPClassifier | MLPRegressor:
     """Return the estimator of `Sequential.to_sklearn`, which documents it."""
     neural_network = _neural_network()
+    if net.layers[0].categories(net._need_core().inputs):
+        raise ValueError(
+            f"scikit-learn cannot hold this network: {net.layers[0]!r} is none of its layers"
+        )
     merged = _merged(net)
     dense = [layer for layer in merged.layers if isinstance(layer, Dense)]
     kinds = [str(layer.activation.config["kind"]) for layer in dense]

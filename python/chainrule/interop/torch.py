@@ -13,7 +13,7 @@ from chainrule import activations
 from chainrule.interop.affine import affine_of
 from chainrule.interop.assembly import Assembly
 from chainrule.interop.onnx_check import largest_relative_difference
-from chainrule.interop.parameters import layer_arrays
+from chainrule.interop.parameters import layer_arrays, refuse_missing
 from chainrule.layers import BatchNormalization, Dropout, LayerNormalization
 
 if TYPE_CHECKING:
@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 
 __all__ = ["from_torch", "to_torch"]
 
+# Layers that `to_torch` knows.
+_KINDS = (
+    "activation",
+    "batch_normalization",
+    "dense",
+    "dropout",
+    "layer_normalization",
+    "normalization",
+    "rescaling",
+)
 # Modules of which only the order of their children is known are tried on some rows.
 _ROWS = 16
 _TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
@@ -84,6 +94,7 @@ def to_torch(net: Sequential) -> torch.nn.Sequential:
     library = _torch()
     dtype = getattr(library, net.dtype)
     columns = net._need_core().inputs
+    refuse_missing(net, _KINDS, "PyTorch")
     modules: list[Any] = []
     for index, layer in enumerate(net.layers):
         arrays = layer_arrays(net, index)

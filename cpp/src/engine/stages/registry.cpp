@@ -15,6 +15,7 @@ struct Registry {
   std::map<std::string, StageFactory<T>, std::less<>> factories{
       {"activation", add_activation<T>},
       {"batch_normalization", add_batch_normalization<T>},
+      {"category_encoding", add_category_encoding<T>},
       {"dense", add_dense<T>},
       {"dropout", add_dropout<T>},
       {"layer_normalization", add_layer_normalization<T>},

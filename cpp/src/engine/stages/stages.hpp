@@ -50,6 +50,8 @@ void add_dropout(const Layer& layer, const StageContext<T>& context, Stages<T>& 
 template <class T>
 void add_batch_normalization(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
+void add_category_encoding(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
 void add_layer_normalization(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
 void add_rescaling(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);

@@ -20,7 +20,7 @@ from chainrule.bench.workloads import (
     SparseTraining,
     Training,
 )
-from chainrule.layers import Dense, Input, Layer, Rescaling
+from chainrule.layers import CategoryEncoding, Dense, Input, Layer, Rescaling
 from chainrule.optimizers import Optimizer
 from chainrule.sequential import Sequential
 
@@ -56,10 +56,10 @@ class Chainrule(Library):
         return Predictor(work.batches(), partial(network(work.network, weights).predict, out=out))
 
 
-def network(shape: Network, weights: Weights, *front: Layer) -> Sequential:
-    """Return a network of some weights, behind some layers without any."""
+def network(shape: Network, weights: Weights, *front: Layer | Input) -> Sequential:
+    """Return a network of some weights, behind layers that give it its inputs from x."""
     *hidden, last = shape.sizes[1:]
-    layers: list[Layer | Input] = [Input(shape.sizes[0]), *front]
+    layers: list[Layer | Input] = [*(front or [Input(shape.sizes[0])])]
     layers += [Dense(units, activation="relu") for units in hidden]
     layers.append(Dense(last))
     net = Sequential(layers, seed=0, dtype=shape.dtype)
@@ -80,11 +80,12 @@ class _ChainruleTrainer:
 
     def __init__(self, work: Training, data: Data, weights: Weights, threads: int) -> None:
         x, y = data
-        front = []
+        front: list[Layer | Input] = [Input(work.network.sizes[0])]
         if isinstance(work, MnistTraining):
-            x, front = work.pixels(), [Rescaling(1 / 255)]
+            x = work.pixels()
+            front.append(Rescaling(1 / 255))
         elif isinstance(work, CategoricalTraining):
-            x = work.one_hot(x)
+            front = [Input(work.columns), CategoryEncoding(work.column_sizes)]
         self._net = network(work.network, weights, *front)
         self._net.compile(loss=work.loss, optimizer=optimizer(work), metrics=[])
         self._data = x, y
