@@ -26,6 +26,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "dense": {"units": 3},
     "activation": {"activation": "relu"},
     "category_encoding": {"num_tokens": 3},
+    "embedding": {"num_embeddings": 3, "units": 2},
     "cosine": {"epochs": 4},
     "one_cycle": {"epochs": 4},
     "piecewise": {"boundaries": [1], "values": [0.1, 0.2]},
@@ -63,6 +64,7 @@ CHANGED: list[tuple[Described, str]] = [
     (initializers.Orthogonal(2), "Orthogonal(gain=2.0)"),
     (layers.CategoryEncoding((3, 8)), "CategoryEncoding((3, 8))"),
     (layers.CategoryEncoding(7, "count"), "CategoryEncoding(7, output_mode='count')"),
+    (layers.Embedding((9, 4), 2, columns=(3, 0)), "Embedding((9, 4), 2, columns=(3, 0))"),
     (losses.Huber(0.5), "Huber(delta=0.5)"),
     (losses.CrossEntropy(0.1), "CrossEntropy(label_smoothing=0.1)"),
     (losses.Quantile(0.5), "Quantile()"),
@@ -126,8 +128,7 @@ def test_constructors_take_exactly_the_cores_options(family: type[Described], ki
     options = set(described.config) - {"kind"}
     if kind in ("gelu", "gelu_tanh"):
         options = {"approximate"}
-    if kind == "dense":
-        options.add("weight_initializer")
+    options |= {"dense": {"weight_initializer"}, "embedding": {"columns"}}.get(kind, set())
     if family is optimizers.Optimizer:
         options.add("lazy")  # which a config holds only where it is true
     assert set(inspect.signature(type(described)).parameters) == options

@@ -145,6 +145,42 @@ class CHAINRULE_API CategoryEncoding final : public Layer {
   std::vector<std::int64_t> categories(std::int64_t inputs) const override;
 };
 
+/// Rows of tables, each for a category in a column of x, whole numbers from 0; the first layer of a
+/// network. The outputs are those of the columns that hold categories, in the order of `columns`,
+/// and behind them the other columns of x as they are.
+///
+/// Parameters: weight, of shape (all rows of all tables, units), one table behind the other.
+class CHAINRULE_API Embedding final : public Layer {
+ public:
+  std::vector<std::int64_t> num_embeddings;  // rows of each column's table; single: all share one
+  std::int64_t units = 0;
+  std::vector<std::int64_t> columns;  // of x that hold categories; empty: all
+  Initializer weight_initializer = Initializer::defaults(Initializer::Kind::uniform);
+
+  Embedding() = default;
+  Embedding(std::vector<std::int64_t> num_embeddings_, std::int64_t units_,
+            std::vector<std::int64_t> columns_ = {})
+      : num_embeddings(std::move(num_embeddings_)), units(units_), columns(std::move(columns_)) {}
+  Embedding(std::int64_t num_embeddings_, std::int64_t units_,
+            std::vector<std::int64_t> columns_ = {})
+      : Embedding(std::vector<std::int64_t>{num_embeddings_}, units_, std::move(columns_)) {}
+  static Embedding from_config(const Config& config);
+
+  /// The columns of x that hold categories, in the order of the outputs.
+  std::vector<std::int64_t> category_columns(std::int64_t inputs) const;
+
+  std::string_view kind() const override { return "embedding"; }
+  Config config() const override;
+  std::int64_t outputs(std::int64_t inputs) const override;
+  std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+  bool reads_categories() const override { return true; }
+  std::vector<std::int64_t> categories(std::int64_t inputs) const override;
+
+ private:
+  /// How many columns of x hold categories; throws Error unless all options fit each other and x.
+  std::int64_t checked_columns(std::int64_t inputs) const;
+};
+
 /// y = x * scale + offset, the same two numbers for every feature.
 class CHAINRULE_API Rescaling final : public Layer {
  public:

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/activation.hpp"
+#include "kernels/embedding.hpp"
 #include "kernels/gather.hpp"
 #include "kernels/marked.hpp"
 #include "kernels/multiply.hpp"
@@ -25,6 +26,7 @@ constexpr InferenceKernels<T> inference_kernels(const char* name) {
   k.forward_row = forward_row<T>;
   k.compress = compress<T>;
   k.sparse_forward = sparse_forward<T>;
+  k.embedding_forward = embedding_forward<T>;
   k.mark = mark<T>;
   k.marked_forward = marked_forward<T>;
   k.activation_forward = activation_forward<T>;

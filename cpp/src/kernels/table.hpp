@@ -230,6 +230,32 @@ struct InputGradientArgs {
   int64_t block;  // columns summed at a time, whole panels
 };
 
+/// The rows of a table that `count` categories a row stand for, side by side in y; zeros for
+/// kNoColumn.
+template <class T>
+struct EmbeddingForwardArgs {
+  PanelShape shape;  // of the table: (categories x units)
+  const T* weight;
+  const int32_t* categories;  // (rows x count)
+  int64_t rows, count;
+  T* y;
+  int64_t y_stride;
+};
+
+/// For one panel of a table and its rows [category_begin, category_end): the sums of the parts of
+/// dy that belong to a category, each `units` wide, in the order of its entries; g points at row
+/// category_begin.
+template <class T>
+struct EmbeddingGradientArgs {
+  PanelShape shape;
+  int64_t panel;
+  int64_t category_begin, category_end;
+  SparseColumns<T> x;  // by category: a row of dy, and as the value which of the row's parts
+  const T* dy;
+  int64_t dy_stride;
+  T* g;
+};
+
 template <class T>
 struct ActivationArgs {
   ActivationKind kind;
@@ -373,6 +399,7 @@ struct InferenceKernels {
   /// vector behind them may be overwritten.
   int64_t (*compress)(const T* x, int64_t width, int32_t* columns, T* values);
   void (*sparse_forward)(const SparseForwardArgs<T>&);
+  void (*embedding_forward)(const EmbeddingForwardArgs<T>&);
   void (*mark)(const T* x, int64_t width, uint64_t* marks);
   void (*marked_forward)(const MarkedForwardArgs<T>&);
 
@@ -386,6 +413,7 @@ template <class T>
 struct TrainingKernels {
   void (*weight_gradient)(const WeightGradientArgs<T>&);
   void (*sparse_gradient)(const SparseGradientArgs<T>&);
+  void (*embedding_gradient)(const EmbeddingGradientArgs<T>&);
   void (*turn_marks)(const TurnMarksArgs&);
   void (*marked_gradient)(const MarkedGradientArgs<T>&);
   void (*input_gradient)(const InputGradientArgs<T>&);

@@ -5,6 +5,7 @@
 
 #include "kernels/activation.hpp"
 #include "kernels/dropout.hpp"
+#include "kernels/embedding.hpp"
 #include "kernels/gather.hpp"
 #include "kernels/loss.hpp"
 #include "kernels/marked.hpp"
@@ -23,6 +24,7 @@ constexpr TrainingKernels<T> training_kernels() {
   TrainingKernels<T> k{};
   k.weight_gradient = weight_gradient<T>;
   k.sparse_gradient = sparse_gradient<T>;
+  k.embedding_gradient = embedding_gradient<T>;
   k.turn_marks = turn_marks;
   k.marked_gradient = marked_gradient<T>;
   k.input_gradient = input_gradient<T>;

@@ -70,6 +70,7 @@ class LayerTable {
       {"rescaling", make<Rescaling>},
       {"normalization", make<Normalization>},
       {"category_encoding", make<CategoryEncoding>},
+      {"embedding", make<Embedding>},
   };
 };
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["ExportReport", "largest_relative_difference", "onnxruntime_outputs", "self_check"]
 
 _ROWS = 64
+# Whole numbers from 0 that a type has all of.
+_CATEGORIES = {"uint8": 2**8, "float32": 2**24, "float64": 2**53}
 
 
 @dataclass(frozen=True)
@@ -132,12 +134,18 @@ def onnxruntime_outputs(content: bytes, rows: NDArray[Any]) -> NDArray[Any]:
 
 
 def _random_rows(net: Sequential, input_dtype: str) -> NDArray[Any]:
-    """Return rows that a scaling at the front makes standard normal, and pixels for uint8."""
+    """Return rows that a scaling at the front makes standard normal, or pixels, or categories."""
     columns = net._need_core().inputs
     rng = np.random.default_rng(0)
-    if input_dtype == "uint8":
-        return rng.integers(0, 256, size=(_ROWS, columns), dtype=np.uint8)
     rows = rng.normal(size=(_ROWS, columns))
+    if input_dtype == "uint8":
+        rows = rng.integers(0, 256, size=(_ROWS, columns)).astype(np.float64)
+    for column, count in enumerate(net.layers[0].categories(columns)):
+        if count:
+            most = min(count, _CATEGORIES[input_dtype])
+            rows[:, column] = rng.integers(0, most, size=_ROWS)
+    if input_dtype == "uint8":
+        return rows.astype(np.uint8)
     affine = affine_of(net.layers[0], layer_arrays(net, 0), net.dtype)
     if affine is not None:
         scale, offset = affine

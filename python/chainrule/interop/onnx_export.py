@@ -109,6 +109,22 @@ def _add_affine(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]])
         graph.cast(graph.dtype)
 
 
+def _add_embedding(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]) -> None:
+    x, counts = graph.current, layer.categories(graph.columns)
+    held = layer.columns or range(graph.columns)
+    others = [column for column, count in enumerate(counts) if not count]
+    graph.add("Gather", x, graph.constant("columns", held, "int64"), axis=1)
+    indices = graph.cast("int64")
+    if not isinstance(layer.num_embeddings, int):
+        firsts = np.cumsum([0, *layer.num_embeddings[:-1]])
+        indices = graph.add("Add", indices, graph.constant("first_rows", firsts, "int64"))
+    graph.add("Gather", graph.constant("weight", arrays["weight"]), indices, axis=0)
+    embedded = graph.add("Flatten", axis=1)
+    if others:
+        rest = graph.add("Gather", x, graph.constant("other_columns", others, "int64"), axis=1)
+        graph.add("Concat", embedded, rest, axis=1)
+
+
 def _add_batch_normalization(
     graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]
 ) -> None:
@@ -151,6 +167,7 @@ _LAYERS: dict[str, Callable[[GraphWriter, Any, dict[str, NDArray[Any]]], None]] 
     "batch_normalization": _add_batch_normalization,
     "dense": _add_dense,
     "dropout": _add_dropout,
+    "embedding": _add_embedding,
     "layer_normalization": _add_layer_normalization,
     "normalization": _add_affine,
     "rescaling": _add_affine,

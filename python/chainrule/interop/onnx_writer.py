@@ -12,7 +12,7 @@ from chainrule.interop.onnx_model import Attribute, Graph, Node, Value
 
 __all__ = ["GraphWriter"]
 
-_ELEMENT_TYPES = {"float32": 1, "uint8": 2, "float64": 11}
+_ELEMENT_TYPES = {"float32": 1, "uint8": 2, "int64": 7, "float64": 11}
 _CAST_INPUT = "input"
 
 

@@ -18,6 +18,7 @@ struct Registry {
       {"category_encoding", add_category_encoding<T>},
       {"dense", add_dense<T>},
       {"dropout", add_dropout<T>},
+      {"embedding", add_embedding<T>},
       {"layer_normalization", add_layer_normalization<T>},
       {"normalization", add_normalization<T>},
       {"rescaling", add_rescaling<T>},

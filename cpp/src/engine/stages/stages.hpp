@@ -52,6 +52,8 @@ void add_batch_normalization(const Layer& layer, const StageContext<T>& context,
 template <class T>
 void add_category_encoding(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
+void add_embedding(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
 void add_layer_normalization(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
 void add_rescaling(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);

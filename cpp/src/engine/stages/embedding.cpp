@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "chainrule/layers.hpp"
+#include "engine/categories.hpp"
+#include "engine/gather.hpp"
+#include "engine/sparse_input.hpp"
+#include "engine/stages/stages.hpp"
+#include "engine/wanted_inputs.hpp"
+
+namespace chainrule::engine {
+namespace {
+
+/// The columns of categories in the order of the outputs, each with the first row of its table.
+std::vector<CategoryColumn> columns_of(const Embedding& embedding, std::int64_t inputs) {
+  const std::vector<std::int64_t> counts = embedding.categories(inputs);
+  const bool shared = embedding.num_embeddings.size() == 1;
+  std::vector<CategoryColumn> columns;
+  std::int64_t first = 0;
+  for (const std::int64_t column : embedding.category_columns(inputs)) {
+    const std::int64_t count = counts[static_cast<std::size_t>(column)];
+    columns.push_back({column, count, first});
+    if (!shared) first += count;
+  }
+  return columns;
+}
+
+/// Neighbouring columns of x that pass as they are.
+struct Run {
+  std::int64_t column;
+  std::int64_t size;
+  std::int64_t output;  // where they begin
+};
+
+std::vector<Run> passing(const Embedding& embedding, std::int64_t inputs) {
+  const std::vector<std::int64_t> counts = embedding.categories(inputs);
+  std::vector<Run> runs;
+  std::int64_t output = embedding.outputs(inputs) - std::count(counts.begin(), counts.end(), 0);
+  for (std::int64_t column = 0; column < inputs; ++column) {
+    if (counts[static_cast<std::size_t>(column)] > 0) continue;
+    if (!runs.empty() && runs.back().column + runs.back().size == column) {
+      ++runs.back().size;
+    } else {
+      runs.push_back({column, 1, output});
+    }
+    ++output;
+  }
+  return runs;
+}
+
+template <class T>
+class EmbeddingStage final : public Stage<T> {
+ public:
+  EmbeddingStage(const StageContext<T>& c, const Embedding& embedding)
+      : kernels_(c.kernels),
+        parameters_(c.parameters),
+        weight_(c.parameters.find(c.layer, "weight")),
+        columns_(columns_of(embedding, c.inputs)),
+        passing_(passing(embedding, c.inputs)),
+        inputs_(c.inputs),
+        outputs_(embedding.outputs(c.inputs)),
+        categories_(c.batch_size * embedded()) {
+    if (!c.backward) return;
+    entries_ = std::make_unique<SparseInput<T>>(c.kernels, c.batch_size, weight_->spec.rows,
+                                                c.batch_size * room_of_row(), c.threads, true);
+    scratch_ = Buffer<T>(scratch_size() * c.threads);
+  }
+
+  std::string describe() const override {
+    return "embedding " + std::to_string(inputs_) + " -> " + std::to_string(outputs_);
+  }
+  std::int64_t outputs() const override { return outputs_; }
+  bool has_parameters() const override { return true; }
+  const Parameter* sparse_weight() const override { return weight_; }
+  bool reads_rows() const override { return true; }
+  /// Listing the entries by category needs those of all rows.
+  Split backward_split() const override { return Split::columns; }
+
+  Cost cost(std::int64_t rows) const override {
+    const double parts = static_cast<double>(rows * embedded());
+    const auto units = static_cast<double>(weight_->spec.columns);
+    const auto numbers = static_cast<double>(rows * outputs_);
+    const double touched = std::min(static_cast<double>(weight_->spec.rows), parts) * units;
+    const double update = this->dy.data ? numbers + 2.0 * touched : 0.0;
+    return {0.0, (parts * units + numbers + update) * sizeof(T)};
+  }
+
+  void read(const RowsView& source, const std::int64_t* order, std::int64_t first, Range rows,
+            Share share) override {
+    for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+      std::int32_t* categories = categories_.data() + i * embedded();
+      read_categories(source, order ? order[first + i] : first + i, columns_, categories);
+      if (entries_) list(categories, entries_->begin_row(i, i * room_of_row()));
+    }
+    for (const Run& run : passing_) {
+      RowsView part = source;
+      part.data = static_cast<const char*>(source.data) + run.column * source.column_stride;
+      part.columns = run.size;
+      gather_rows<T>(kernels_, part, order, first + rows.begin, rows.size(), nullptr, nullptr,
+                     this->y.row(rows.begin) + run.output, this->y.stride);
+    }
+    if (entries_) entries_->count(rows, share);
+  }
+
+  void forward(const Step<T>& step, Share share) override {
+    const Range rows = step.rows_of(share);
+    look_up(categories_.data() + rows.begin * embedded(), rows.size(), this->y.row(rows.begin),
+            this->y.stride);
+  }
+
+  void backward(const Step<T>& step, Share share) override {
+    const Range rows = step.rows_of(share);
+    entries_->turn(rows, share);
+    if (!this->dx.data) return;
+    for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+      for (const Run& run : passing_)
+        std::copy_n(this->dy.row(i) + run.output, run.size, this->dx.row(i) + run.column);
+    }
+  }
+
+  void gradients(const Step<T>& step, Share share) override {
+    const std::int32_t* begin = entries_->columns().begin;
+    if (step.update)
+      WantedInputs::touch(*step.update, *weight_, begin, share.of(weight_->shape.rows));
+    const WantedInputs wanted(step.update, *weight_, begin);
+    const Range mine = share_of_rows(begin, share);
+    const auto next = [&](std::int64_t from) {
+      return wanted.first_run({from, mine.end}, kLongestRun);
+    };
+    for (Range run = next(mine.begin); run.size() > 0; run = next(run.end))
+      gradient(step, share, run);
+  }
+
+  void infer(const Passage<T>& p) const noexcept override {
+    constexpr auto size = static_cast<std::int64_t>(sizeof(T));
+    RowsView source = view(p.x, p.rows, inputs_);
+    source.row_stride = p.x_stride * size;
+    auto* categories = static_cast<std::int32_t*>(p.scratch);
+    for (std::int64_t i = 0; i < p.rows; ++i) {
+      read_categories(source, i, columns_, categories + i * embedded());
+      for (const Run& run : passing_)
+        std::copy_n(p.x + i * p.x_stride + run.column, run.size, p.y + i * p.y_stride + run.output);
+    }
+    look_up(categories, p.rows, p.y, p.y_stride);
+  }
+  bool infers_in_place() const override { return false; }
+  std::int64_t infer_scratch_bytes(std::int64_t rows) const override {
+    return rows * embedded() * static_cast<std::int64_t>(sizeof(std::int32_t));
+  }
+
+ private:
+  static constexpr std::int64_t kLongestRun = 48;
+
+  std::int64_t embedded() const { return static_cast<std::int64_t>(columns_.size()); }
+  std::int64_t room_of_row() const { return embedded() + 1; }
+  std::int64_t scratch_size() const { return kLongestRun * weight_->shape.panel; }
+
+  /// Rows of the tables with as many entries as other threads': few often have most of them.
+  Range share_of_rows(const std::int32_t* begin, Share share) const {
+    const std::int64_t rows = weight_->shape.rows;
+    // A row costs as much as an entry or two even if it has none.
+    const auto cost = [&](std::int64_t row) { return begin[row] + row; };
+    const auto row_at = [&](std::int64_t wanted) {
+      Range range{0, rows};
+      while (range.size() > 0) {
+        const std::int64_t middle = range.begin + range.size() / 2;
+        (cost(middle) < wanted ? range.begin : range.end) =
+            cost(middle) < wanted ? middle + 1 : middle;
+      }
+      return range.begin;
+    };
+    const Range mine = share.of(cost(rows));
+    return {row_at(mine.begin), row_at(mine.end)};
+  }
+
+  void gradient(const Step<T>& step, Share share, Range rows) {
+    const kernels::PanelShape& shape = weight_->shape;
+    for (std::int64_t panel = 0; panel * shape.panel < shape.columns; ++panel) {
+      const std::int64_t width =
+          std::min(shape.panel, padded<T>(shape.columns - panel * shape.panel));
+      const std::int64_t at = panel * shape.panel * shape.rows + rows.begin * width;
+      T* g = step.gradients ? step.gradients + weight_->offset + at
+                            : scratch_.data() + scratch_size() * share.index;
+      kernels_.embedding_gradient({shape, panel, rows.begin, rows.end, entries_->columns(),
+                                   this->dy.data, this->dy.stride, g});
+      if (step.update) step.update->apply(*weight_, at, g, rows.size() * width);
+    }
+  }
+
+  /// The value of an entry is the place of its column among those of categories.
+  void list(const std::int32_t* categories, EntriesOfRow<T> to) const {
+    for (std::int64_t c = 0; c < embedded(); ++c) {
+      if (categories[c] == kernels::kNoColumn) continue;
+      *to.columns++ = categories[c];
+      *to.values++ = static_cast<T>(c);
+    }
+    *to.columns = kernels::kNoColumn;
+  }
+
+  void look_up(const std::int32_t* categories, std::int64_t rows, T* to,
+               std::int64_t stride) const {
+    kernels_.embedding_forward(
+        {weight_->shape, parameters_.at(weight_), categories, rows, embedded(), to, stride});
+  }
+
+  const kernels::KernelTable<T>& kernels_;
+  Parameters<T>& parameters_;
+  const Parameter* weight_;
+  std::vector<CategoryColumn> columns_;
+  std::vector<Run> passing_;
+  std::int64_t inputs_;
+  std::int64_t outputs_;
+  Buffer<std::int32_t> categories_;  // (rows x columns of categories)
+  std::unique_ptr<SparseInput<T>> entries_;
+  Buffer<T> scratch_;
+};
+
+}  // namespace
+
+template <class T>
+void add_embedding(const Layer& layer, const StageContext<T>& context, Stages<T>& stages) {
+  stages.push_back(
+      std::make_unique<EmbeddingStage<T>>(context, dynamic_cast<const Embedding&>(layer)));
+}
+
+template void add_embedding(const Layer&, const StageContext<float>&, Stages<float>&);
+template void add_embedding(const Layer&, const StageContext<double>&, Stages<double>&);
+
+}  // namespace chainrule::engine

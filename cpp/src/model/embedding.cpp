@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <numeric>
+#include <string>
+
+#include "chainrule/layers.hpp"
+#include "model/categories.hpp"
+#include "model/check_layer.hpp"
+#include "model/fields.hpp"
+
+namespace chainrule {
+
+template <class Visit, class Self>
+  requires model::described_as<Self, Embedding>
+static void visit_fields(Visit& visit, Self& self) {
+  visit("num_embeddings", self.num_embeddings, model::at_least_one);
+  visit("units", self.units, model::at_least_one);
+  visit("columns", self.columns, model::non_negative);
+  visit("weight_initializer", self.weight_initializer);
+}
+
+Embedding Embedding::from_config(const Config& config) {
+  Embedding embedding;
+  model::read_fields(config, embedding);
+  if (embedding.num_embeddings.empty())
+    model::refuse(embedding.kind(), "num_embeddings is missing; it must be >= 1");
+  return embedding;
+}
+
+Config Embedding::config() const { return model::write_fields(kind(), *this); }
+
+std::int64_t Embedding::checked_columns(std::int64_t inputs) const {
+  model::check_layer(*this, inputs);
+  if (num_embeddings.empty()) model::refuse(kind(), "num_embeddings is missing; it must be >= 1");
+  for (auto column = columns.begin(); column != columns.end(); ++column) {
+    if (*column >= inputs)
+      model::refuse(kind(), "columns must be below the " + std::to_string(inputs) +
+                                " columns of x, got " + std::to_string(*column));
+    if (std::find(columns.begin(), column, *column) != column)
+      model::refuse(kind(), "columns has " + std::to_string(*column) + " twice");
+  }
+  return columns.empty() ? inputs : static_cast<std::int64_t>(columns.size());
+}
+
+std::int64_t Embedding::outputs(std::int64_t inputs) const {
+  const std::int64_t embedded = checked_columns(inputs);
+  constexpr std::int64_t most = std::int64_t{1} << 48;
+  const std::int64_t rows = model::total_categories(kind(), "num_embeddings", num_embeddings,
+                                                    num_embeddings.size() == 1 ? 1 : embedded);
+  if (units > most / std::max(rows, inputs))
+    model::refuse(kind(), "units times rows of the tables, or columns of x, must be at most 2^48");
+  return embedded * units + inputs - embedded;
+}
+
+std::vector<ParameterSpec> Embedding::parameters(std::int64_t inputs) const {
+  outputs(inputs);
+  return {{.name = "weight",
+           .rows = std::accumulate(num_embeddings.begin(), num_embeddings.end(), std::int64_t{0}),
+           .columns = units,
+           .matrix = true,
+           .initializer = weight_initializer}};
+}
+
+std::vector<std::int64_t> Embedding::category_columns(std::int64_t inputs) const {
+  outputs(inputs);
+  if (!columns.empty()) return columns;
+  std::vector<std::int64_t> all(static_cast<std::size_t>(inputs));
+  std::iota(all.begin(), all.end(), std::int64_t{0});
+  return all;
+}
+
+std::vector<std::int64_t> Embedding::categories(std::int64_t inputs) const {
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(inputs), 0);
+  const std::vector<std::int64_t> embedded = category_columns(inputs);
+  const std::vector<std::int64_t> each =
+      model::for_each_column(num_embeddings, static_cast<std::int64_t>(embedded.size()));
+  for (std::size_t c = 0; c < embedded.size(); ++c)
+    counts[static_cast<std::size_t>(embedded[c])] = each[c];
+  return counts;
+}
+
+}  // namespace chainrule
