@@ -321,9 +321,8 @@ class CategoryEncoding(Layer):
     """Columns of categories, whole numbers from 0, as columns with a 1 in a category's place.
 
     It must be the first layer. A `Dense` layer right behind it works from the ones alone, in
-    training and inference, so that the zeros are never made; the results have the bits of those
-    from the whole table, which any other layer behind it gets. Memory and time are in proportion to
-    the columns of `x`, not to their categories.
+    training and inference: zeros are neither made nor multiplied, and the results have the bits of
+    those from the whole table, which any other layer behind it gets.
 
     Parameters
     ----------

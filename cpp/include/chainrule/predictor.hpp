@@ -63,7 +63,7 @@ class CHAINRULE_API Predictor {
   std::int64_t outputs() const noexcept;
 
   /// One row: reads inputs() values, writes outputs() values, which may overlap. `scratch` must be
-  /// of this predictor.
+  /// of this predictor. Categories are numbers of type T too; float has all of them up to 2^24.
   void predict(const T* in, T* out, Scratch& scratch) const noexcept;
 
   /// `rows` rows, row i at in + i * in_stride and out + i * out_stride; the strides count values.
