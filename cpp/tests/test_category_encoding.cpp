@@ -236,6 +236,18 @@ TEST_CASE("what is no category is refused before anything changes") {
   CHECK(Snapshot<float>(network) == before);
 }
 
+TEST_CASE("an encoding survives the way to a config and back") {
+  const Config several{
+      "category_encoding",
+      {{"num_tokens", std::vector<double>{2, 7}}, {"output_mode", std::string("one_hot")}}};
+  CHECK(CategoryEncoding({2, 7}).config() == several);
+  const Config single{"category_encoding",
+                      {{"num_tokens", std::int64_t{5}}, {"output_mode", std::string("count")}}};
+  CHECK(CategoryEncoding(5, Mode::count).config() == single);
+  for (const Config& config : {several, single})
+    CHECK(Layer::from_config(config)->config() == config);
+}
+
 TEST_CASE("an encoding is the first layer, and has sizes for all columns") {
   CHECK_THROWS_WITH_AS(Network<float>({Dense(3), CategoryEncoding(3)}, 4),
                        "layer 1 (category_encoding) reads categories from x and must be the first "

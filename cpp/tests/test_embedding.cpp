@@ -59,7 +59,7 @@ int64_t weight_row(const Rows& rows, bool shared, int64_t row, size_t k) {
 }
 
 Layers trained_layers(bool shared) {
-  return {layer<Embedding>(embedding(shared, 19)), dense(353, Activation::Kind::relu), dense(5)};
+  return {layer<Embedding>(embedding(shared, 19)), dense(449, Activation::Kind::relu), dense(5)};
 }
 
 std::vector<Optimizer> rules() {
@@ -210,6 +210,20 @@ TEST_CASE("columns of any numbers are not asked for categories") {
                        "x must hold categories in column 4, whole numbers from 0 to 8; row 7, "
                        "column 4 is 9",
                        Error);
+}
+
+TEST_CASE("an embedding survives the way to a config and back") {
+  const Config config = Embedding({10, 3}, 4, {2, 0}).config();
+  CHECK(config ==
+        Config{"embedding",
+               {{"num_embeddings", std::vector<double>{10, 3}},
+                {"units", std::int64_t{4}},
+                {"columns", std::vector<double>{2, 0}},
+                {"weight_initializer", Config{"uniform", {{"low", -0.05}, {"high", 0.05}}}}}});
+  CHECK(Layer::from_config(config)->config() == config);
+  const Config plain = Embedding(10, 4).config();
+  CHECK(plain.options.size() == 3);  // no columns
+  CHECK(Layer::from_config(plain)->config() == plain);
 }
 
 TEST_CASE("an embedding's options fit each other and x") {
