@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/predictor.hpp"
 #include "networks.hpp"
@@ -61,7 +62,7 @@ std::vector<Optimizer> rules() {
 Layers hidden() { return {dense(70, Activation::Kind::relu), dense(5)}; }
 
 Layers behind(const CategoryEncoding& front, const Layers& rest) {
-  Layers all{layer<CategoryEncoding>(front)};
+  Layers all{front};
   all.insert(all.end(), rest.begin(), rest.end());
   return all;
 }
@@ -135,7 +136,7 @@ TEST_CASE("layers that read all numbers get the whole table") {
     Network<double> alone({encoding(mode)}, 4);
     CHECK(alone.predict(view(x.data(), kRows, 4), 7, 2) == encoded);
 
-    const Layers rest{layer<BatchNormalization>(), dense(5)};
+    const Layers rest{BatchNormalization(), dense(5)};
     Network<double> fused(behind(encoding(mode), rest), 4, 7), plain(rest, outputs, 7);
     const Optimizer rule = optimizer(Optimizer::Kind::adam, 0.01);
     fused.run_epoch(view(x.data(), kRows, 4), data.by_label(), cross_entropy(), rule, options(32));

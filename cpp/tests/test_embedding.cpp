@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/predictor.hpp"
 #include "engine/plan.hpp"
@@ -59,7 +60,7 @@ int64_t weight_row(const Rows& rows, bool shared, int64_t row, size_t k) {
 }
 
 Layers trained_layers(bool shared) {
-  return {layer<Embedding>(embedding(shared, 19)), dense(449, Activation::Kind::relu), dense(5)};
+  return {embedding(shared, 19), dense(449, Activation::Kind::relu), dense(5)};
 }
 
 std::vector<Optimizer> rules() {

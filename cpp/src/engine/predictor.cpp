@@ -174,8 +174,8 @@ void Predictor<T>::predict_checked(std::span<const T> in, std::span<T> out,
   }
   if (!scratch.state_ || scratch.state_->predictor != shared_->state)
     throw Error("scratch belongs to another predictor");
-  if (!state_->categories.empty())
-    engine::check_categories(view(in, inputs()), state_->categories, "in");
+  const std::vector<std::int64_t>& categories = shared_->state->categories;
+  if (!categories.empty()) engine::check_categories(view(in, inputs()), categories, "in");
   predict(in.data(), inputs(), out.data(), outputs(), rows, scratch);
 }
 
