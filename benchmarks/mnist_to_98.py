@@ -24,8 +24,7 @@ BAR = 98.0
 UNITS = 128
 EPOCHS = 5
 BATCH_SIZE = 64
-LEARNING_RATE = 0.3
-MOMENTUM = 0.9
+LEARNING_RATE = 1.0
 WARMUP = 0.2
 
 
@@ -40,9 +39,7 @@ def with_chainrule(seed: int) -> float:
     net.fit(
         *train,
         loss="cross_entropy",
-        optimizer=cr.SGD(
-            cr.schedules.OneCycle(LEARNING_RATE, EPOCHS, warmup=WARMUP), momentum=MOMENTUM
-        ),
+        optimizer=cr.SGD(cr.schedules.OneCycle(LEARNING_RATE, EPOCHS, warmup=WARMUP)),
         epochs=EPOCHS,
         batch_size=BATCH_SIZE,
         metrics=[],
@@ -65,7 +62,7 @@ def with_torch(seed: int) -> float:
     net = torch.nn.Sequential(
         torch.nn.Linear(784, UNITS), torch.nn.ReLU(), torch.nn.Linear(UNITS, 10)
     )
-    optimizer = torch.optim.SGD(net.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM, fused=True)
+    optimizer = torch.optim.SGD(net.parameters(), lr=LEARNING_RATE, fused=True)
     steps = -(-len(x) // BATCH_SIZE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
@@ -73,7 +70,7 @@ def with_torch(seed: int) -> float:
         epochs=EPOCHS,
         steps_per_epoch=steps,
         pct_start=WARMUP,
-        cycle_momentum=False,
+        cycle_momentum=False,  # there is none
     )
     for _ in range(EPOCHS):
         for rows in torch.randperm(len(x)).split(BATCH_SIZE):

@@ -18,6 +18,10 @@ class NonzeroMarks {
   NonzeroMarks(const kernels::KernelTable<T>& kernels, std::int64_t batch_size,
                std::int64_t columns, int threads, bool by_column);
 
+  /// The share of the entries that is not zero, as far as is known before.
+  double density() const { return density_; }
+  void expect(double density) { density_ = density; }
+
   /// Marks a row, by the thread that owns it.
   void take(std::int64_t row, const T* x);
   /// Turns a thread's share of the columns, when all rows of the batch have been taken.
@@ -34,6 +38,7 @@ class NonzeroMarks {
   const kernels::KernelTable<T>& kernels_;
   std::int64_t columns_;
   std::int64_t words_;  // of a row
+  double density_ = 1.0;
   Buffer<std::uint64_t> by_row_;
   Buffer<std::uint64_t> by_column_;
   Buffer<std::int32_t> counts_;  // by column

@@ -135,7 +135,7 @@ void Plan<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
   const bool cheaper = path_->sparse_operations < path_->dense_operations;
   path_->sparse = automatic ? cheaper : !dense;
   if (!path_->sparse) return;
-  use_marks();
+  use_marks(density);
 }
 
 template <class T>
@@ -186,10 +186,11 @@ void Plan<T>::use_entries(const RowsView& x, double density) {
 }
 
 template <class T>
-void Plan<T>::use_marks() {
+void Plan<T>::use_marks(double density) {
   if (!marks_)
     marks_ = std::make_unique<NonzeroMarks<T>>(kernels_, options_.batch_size, values_[0].columns,
                                                options_.threads, options_.backward);
+  marks_->expect(density);
   first_->marks = marks_.get();
 }
 

@@ -84,7 +84,7 @@ class Plan {
   void make_room_for_tables();
   void check_takes_compressed() const;
   void use_entries(const RowsView& x, double density);
-  void use_marks();
+  void use_marks(double density);
   InputPath path(InputPath::Reason reason, double density) const;
 
   const kernels::KernelTable<T>& kernels_;

@@ -96,7 +96,9 @@ class DenseStage final : public Stage<T> {
     const bool gradient = this->dy.data;
     const double passes = 1.0 + (gradient ? 1.0 : 0.0) + (this->dx.data ? 1.0 : 0.0);
     const double weights = static_cast<double>(inputs_) * static_cast<double>(units_);
-    const double share = this->sparse ? this->sparse->density() : 1.0;  // of x, not left out
+    const double share = this->sparse  ? this->sparse->density()  // of x, not left out
+                         : this->marks ? this->marks->density()
+                                       : 1.0;
     const double read = share * static_cast<double>(inputs_) + static_cast<double>(units_);
     const double rows_read = passes * static_cast<double>(rows) * read;
     const double weights_moved = passes + (gradient ? 1.0 : 0.0);  // the update reads and writes
