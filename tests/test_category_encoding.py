@@ -84,6 +84,12 @@ def test_training_gives_the_bits_of_the_table(optimizer: Any) -> None:
     assert same(trained(network(encoding()), categories(), optimizer, num_threads=3), expected)
 
 
+@pytest.mark.parametrize("optimizer", [cr.Adam(1e-3, lazy=True), cr.SGD(0.1, lazy=True)], ids=repr)
+def test_lazy_optimizers_leave_the_same_weights_alone(optimizer: Any) -> None:
+    expected = trained(network(), table(), optimizer)
+    assert same(trained(network(encoding()), categories(), optimizer, num_threads=3), expected)
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_every_mode_and_precision(mode: str, dtype: str) -> None:
@@ -299,6 +305,8 @@ def test_files_and_tables_of_the_network(tmp_path: Any, capsys: pytest.CaptureFi
     net = network(encoding())
     before = trained(net, categories())
     net.save(tmp_path / "net.safetensors")
+    content = (tmp_path / "net.safetensors").read_bytes()
+    assert cr.model_file.description(content)["format_version"] == 2
     again = cr.load(tmp_path / "net.safetensors")
     assert again.layers == net.layers
     assert same(again.get_weights(), before[:4])

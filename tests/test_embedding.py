@@ -131,6 +131,28 @@ def test_pytorch_trains_the_same(name: str) -> None:
         np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=1e-8, atol=1e-11)
 
 
+def test_a_lazy_adam_is_sparse_adam() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is the reference")
+    net = network()
+    table, *rest = (torch.from_numpy(array).requires_grad_() for array in net.get_weights())
+    optimizers = [torch.optim.SparseAdam([table], lr=0.01), torch.optim.Adam(rest, lr=0.01)]
+    x = torch.from_numpy(rows())
+    categories = (x[:, COLUMNS] + torch.from_numpy(offsets(False))).long()
+    for _ in range(3):
+        for part in torch.arange(ROWS).split(32):
+            for optimizer in optimizers:
+                optimizer.zero_grad()
+            looked_up = torch.nn.functional.embedding(categories[part], table, sparse=True)
+            first = torch.cat([looked_up.flatten(1), x[part][:, OTHERS]], dim=1)
+            outputs = torch.tanh(first @ rest[0] + rest[1]) @ rest[2] + rest[3]
+            torch.nn.functional.cross_entropy(outputs, torch.from_numpy(labels())[part]).backward()
+            for optimizer in optimizers:
+                optimizer.step()
+    fit(net, rows(), cr.Adam(0.01, lazy=True), shuffle=False)
+    for ours, theirs in zip(net.get_weights(), [table, *rest], strict=True):
+        np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=1e-8, atol=1e-11)
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_gradients_are_differences(shared: bool) -> None:
     net = network(shared=shared)

@@ -9,6 +9,7 @@
 
 #include "chainrule/atomic_file.hpp"
 #include "chainrule/config.hpp"
+#include "chainrule/layer.hpp"
 #include "chainrule/model_file.hpp"
 #include "chainrule/version.h"
 #include "model_file/byte_source.hpp"
@@ -32,8 +33,9 @@ bool goes_on(const TrainingState& training, const Network<T>& network) {
 }
 
 /// The least format whose readers know everything that is in the file.
-std::int64_t format_of(const TrainingState& training) {
-  return training.optimizer && training.optimizer->lazy ? 2 : 1;
+std::int64_t format_of(const TrainingState& training, const AnyLayer& first) {
+  const bool lazy = training.optimizer && training.optimizer->lazy;
+  return lazy || first->reads_categories() ? 2 : 1;
 }
 
 template <class T>
@@ -41,7 +43,7 @@ std::string describe(const Network<T>& network, const TrainingState& training,
                      const Counters& counters) {
   JsonWriter json;
   json.begin_object();
-  json.member("format_version", format_of(training));
+  json.member("format_version", format_of(training, network.layers().front()));
   json.member("chainrule_version", version());
   json.name("network");
   write_network(json, {network.layers(), network.inputs(), network.seed(), data_type<T>});
