@@ -191,8 +191,8 @@ py::object predict_in_place(Network<T>& self, py::handle x, std::int64_t batch_s
   if (out.is_none()) {
     result = Values<T>({rows.rows, self.outputs()});
   } else {
-    constexpr int needed = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_ |
-                           py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+    constexpr int needed = int{py::array::c_style} | int{py::detail::npy_api::NPY_ARRAY_ALIGNED_} |
+                           int{py::detail::npy_api::NPY_ARRAY_WRITEABLE_};
     if (!is_plain_table(out)) return py::none();
     const auto given = py::reinterpret_borrow<py::array>(out);
     if (given.dtype().num() != py::dtype::num_of<T>() || (given.flags() & needed) != needed ||
