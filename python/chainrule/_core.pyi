@@ -459,5 +459,5 @@ def unknown_name(what: str, given: str, valid: collections.abc.Sequence[str]) ->
 
 def write_atomically(path: bytes, content: bytes) -> None: ...
 
-MODEL_FORMAT_VERSION: int = 1
+MODEL_FORMAT_VERSION: int = 2
 __version__: str = "0.1.0"
