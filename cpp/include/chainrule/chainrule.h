@@ -69,7 +69,7 @@ enum {
   CHAINRULE_FLOAT32 = 1,
   CHAINRULE_FLOAT64 = 2,
   CHAINRULE_UINT8 = 3,
-  CHAINRULE_INT32 = 4, /* of offsets and indices alone */
+  CHAINRULE_INT32 = 4, /* of categories, offsets and indices */
   CHAINRULE_INT64 = 5  /* likewise */
 };
 
@@ -81,7 +81,7 @@ enum {
 typedef struct chainrule_rows {
   size_t struct_size;
   const void* data;
-  chainrule_type type; /* FLOAT32, FLOAT64 or UINT8 */
+  chainrule_type type; /* FLOAT32, FLOAT64 or UINT8; if not compressed, INT32 or INT64 too */
   int64_t rows;
   int64_t columns;
   int64_t row_stride;          /* bytes; 0: rows are adjacent */

@@ -17,9 +17,14 @@ DataType data_type(chainrule_type given, const std::string& name) {
       return DataType::float64;
     case CHAINRULE_UINT8:
       return DataType::uint8;
+    case CHAINRULE_INT32:
+      return DataType::int32;
+    case CHAINRULE_INT64:
+      return DataType::int64;
     default:
       throw Error(name + ".type is " + std::to_string(given) +
-                  ", expected CHAINRULE_FLOAT32, CHAINRULE_FLOAT64 or CHAINRULE_UINT8");
+                  ", expected CHAINRULE_FLOAT32, CHAINRULE_FLOAT64, CHAINRULE_UINT8, "
+                  "CHAINRULE_INT32 or CHAINRULE_INT64");
   }
 }
 
@@ -28,8 +33,10 @@ std::int64_t size_of(DataType type) {
     case DataType::uint8:
       return 1;
     case DataType::float32:
+    case DataType::int32:
       return 4;
     case DataType::float64:
+    case DataType::int64:
       break;
   }
   return 8;
