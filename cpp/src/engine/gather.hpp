@@ -22,18 +22,10 @@ constexpr std::int64_t size_of(DataType type) {
 /// Calls visit(S()) for the type S of the numbers.
 template <class Visit>
 auto with_type(DataType type, Visit visit) {
-  switch (type) {
-    case DataType::uint8:
-      return visit(std::uint8_t());
-    case DataType::float32:
-      return visit(float());
-    case DataType::int32:
-      return visit(std::int32_t());
-    case DataType::int64:
-      return visit(std::int64_t());
-    case DataType::float64:
-      break;
-  }
+  if (type == DataType::uint8) return visit(std::uint8_t());
+  if (type == DataType::float32) return visit(float());
+  if (type == DataType::int32) return visit(std::int32_t());
+  if (type == DataType::int64) return visit(std::int64_t());
   return visit(double());
 }
 
