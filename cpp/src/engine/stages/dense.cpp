@@ -80,9 +80,10 @@ class DenseStage final : public Stage<T> {
   const Parameter* sparse_weight() const override { return weight_; }
 
   PathCosts path_costs(std::int64_t rows, double density) const override {
-    // In terms of a dense product. An entry costs more than a term of a loop without lists, and to
-    // list it by row and by column about as much as many terms.
-    constexpr double term = 1.4;
+    // In terms of a dense product, measured by benchmarks/density.py. An entry costs more than a
+    // term, which shares what it loads with other rows, and to find it by row and by column about
+    // as much as many terms.
+    constexpr double term = 1.8;
     constexpr double listing = 30.0;
     constexpr double looking = 6.0;
     const auto units = static_cast<double>(units_);
