@@ -62,15 +62,6 @@ void turn(SparseInput<T>& input, int64_t rows, int threads) {
   each([&](Range mine, Share share) { input.turn(mine, share); });
 }
 
-template <class T>
-SparseInput<T> from_table(const KernelTable<T>& k, Matrix<T>& x, int threads) {
-  const int64_t room = SparseInput<T>::entries_of_table(x.rows + 3, kInputs);
-  SparseInput<T> input(k, x.rows + 3, kInputs, room, threads, true);
-  for (int64_t i = x.rows - 1; i >= 0; --i) input.take(i, &x(i, 0));
-  turn(input, x.rows, threads);
-  return input;
-}
-
 template <class T, class Index>
 SparseInput<T> from_compressed(const KernelTable<T>& k, const Matrix<T>& x, int threads) {
   const Compressed<T, Index> source(x);
@@ -113,7 +104,7 @@ void check_entries(const SparseInput<T>& input, const Matrix<T>& x) {
 /// Products from the entries against those over all terms.
 template <class T>
 void check_products(const KernelTable<T>& k, Matrix<T>& x, int64_t units, int64_t block) {
-  SparseInput<T> input = from_table(k, x, 1);
+  SparseInput<T> input = from_compressed<T, int32_t>(k, x, 1);
   const AllTerms<T> all(k, x, units);
   Matrix<T> y(x.rows, units);
   k.sparse_forward({all.shape, all.weight.data(), all.bias.data(), input.rows(), y.data(), y.stride,
@@ -138,11 +129,10 @@ void check_products(const KernelTable<T>& k, Matrix<T>& x, int64_t units, int64_
 
 }  // namespace
 
-TEST_CASE("entries of tables and of compressed rows, by row and by column, for any threads") {
+TEST_CASE("entries of compressed rows, by row and by column, for any threads") {
   everywhere([]<class T>(const KernelTable<T>& k, int64_t rows, double density) {
     Matrix<T> x = batch_of<T>(rows, density);
     for (const int threads : {1, 3}) {
-      check_entries(from_table(k, x, threads), x);
       check_entries(from_compressed<T, int32_t>(k, x, threads), x);
       check_entries(from_compressed<T, int64_t>(k, x, threads), x);
     }

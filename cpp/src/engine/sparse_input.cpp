@@ -47,13 +47,6 @@ SparseInput<T>::SparseInput(const kernels::KernelTable<T>& kernels, std::int64_t
 }
 
 template <class T>
-void SparseInput<T>::take(std::int64_t row, const T* x) {
-  const std::int64_t at = row * (width_ + kSpare);
-  begin_.data()[row] = at;
-  kernels_.compress(x, width_, columns_.data() + at, values_.data() + at);
-}
-
-template <class T>
 std::int64_t SparseInput<T>::entries_of_compressed(const RowsView& x, std::int64_t batch_size) {
   std::vector<std::int64_t> lengths(static_cast<std::size_t>(x.rows));
   for (std::int64_t i = 0; i < x.rows; ++i)

@@ -28,10 +28,6 @@ class SparseInput {
 
   /// The room that a batch of compressed rows may need in whatever order they come.
   static std::int64_t entries_of_compressed(const RowsView& x, std::int64_t batch_size);
-  /// The room that a batch of a table may need.
-  static std::int64_t entries_of_table(std::int64_t batch_size, std::int64_t columns) {
-    return batch_size * (columns + kSpare);
-  }
 
   /// The share of the entries that is not zero, as far as is known before.
   double density() const { return density_; }
@@ -39,8 +35,6 @@ class SparseInput {
 
   bool has_room(std::int64_t entries) const { return entries <= entries_; }
 
-  /// Takes a row of a table, by the thread that owns it.
-  void take(std::int64_t row, const T* x);
   /// Takes rows of a batch whose row i is row order[first + i] of compressed rows (null: first +
   /// i), times `scale` by column if given; by the thread that owns them.
   void take(const RowsView& x, const std::int64_t* order, std::int64_t first, Range rows,
@@ -66,7 +60,7 @@ class SparseInput {
   std::int64_t* places(Share share) { return places_.data() + share.index * batch_size_; }
 
  private:
-  static constexpr std::int64_t kSpare = 17;  // a vector, and the end of a row
+  static constexpr std::int64_t kSpare = 8;  // a kernel looks so far ahead
 
   static std::int64_t checked_entries(std::int64_t batch_size, std::int64_t columns,
                                       std::int64_t entries);

@@ -24,7 +24,6 @@ constexpr InferenceKernels<T> inference_kernels(const char* name) {
   k.affine = affine<T>;
   k.forward = forward<T>;
   k.forward_row = forward_row<T>;
-  k.compress = compress<T>;
   k.sparse_forward = sparse_forward<T>;
   k.embedding_forward = embedding_forward<T>;
   k.mark = mark<T>;

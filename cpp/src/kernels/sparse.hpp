@@ -23,56 +23,6 @@ constexpr int kSparsePanels = 1;
 
 constexpr int kEntriesAhead = 8;
 
-/// Appends the entries that are not zero of one vector, whose first lane is column j; returns how
-/// many. A whole vector may be written.
-template <class T>
-CHAINRULE_INLINE int64_t append_entries(Vec<T> x, int64_t j, int32_t* columns, T* values) {
-#if defined(CHAINRULE_ISA_AVX512)
-  if constexpr (sizeof(T) == 4) {
-    const __mmask16 set = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
-    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-    const __m512i column = _mm512_add_epi32(lane, _mm512_set1_epi32(int32_t(j)));
-    _mm512_storeu_si512(columns, _mm512_maskz_compress_epi32(set, column));
-    _mm512_storeu_ps(values, _mm512_maskz_compress_ps(set, x));
-    return __builtin_popcount(set);
-  } else {
-    const __mmask8 set = _mm512_cmp_pd_mask(x, _mm512_setzero_pd(), _CMP_NEQ_UQ);
-    const __m512i lane = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
-    const __m512i column = _mm512_add_epi64(lane, _mm512_set1_epi64(j));
-    const __m512i kept = _mm512_maskz_compress_epi64(set, column);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(columns), _mm512_cvtepi64_epi32(kept));
-    _mm512_storeu_pd(values, _mm512_maskz_compress_pd(set, x));
-    return __builtin_popcount(set);
-  }
-#else
-  int64_t count = 0;
-  const IVec<T> set = x != T(0);
-  for (int i = 0; i < kLanes<T>; ++i) {
-    columns[count] = int32_t(j + i);
-    values[count] = x[i];
-    count += set[i] != 0;
-  }
-  return count;
-#endif
-}
-
-/// The entries of a padded row that are not zero, ended by kNoColumn; returns how many. A vector
-/// behind them may be overwritten.
-template <class T>
-int64_t compress(const T* x, int64_t width, int32_t* columns, T* values) {
-  int64_t count = 0;
-  int64_t j = 0;
-  for (; j + kLanes<T> <= width; j += kLanes<T>)
-    count += append_entries<T>(load(x + j), j, columns + count, values + count);
-  for (; j < width; ++j) {
-    columns[count] = int32_t(j);
-    values[count] = x[j];
-    count += x[j] != T(0);
-  }
-  columns[count] = kNoColumn;
-  return count;
-}
-
 /// Rows `first` and on of one or more panels of the same width, one panel's memory behind the
 /// other's.
 template <class T>
@@ -187,11 +137,11 @@ CHAINRULE_INLINE void by_panels(const PanelShape& shape, int64_t begin, int64_t 
 template <class T>
 void sparse_forward(const SparseForwardArgs<T>& f) {
   by_panels<T>(f.shape, f.panel_begin, f.panel_end, [&]<int P, int NV>(int64_t panel) {
-    if (f.far) {
-      sparse_forward_panels<T, true, P, NV>(f, panel);
-    } else {
-      sparse_forward_panels<T, false, P, NV>(f, panel);
+    // The weights of a narrow panel are few, and rarely far.
+    if constexpr (NV == kPanelVectors) {
+      if (f.far) return sparse_forward_panels<T, true, P, NV>(f, panel);
     }
+    sparse_forward_panels<T, false, P, NV>(f, panel);
   });
 }
 

@@ -395,9 +395,6 @@ struct InferenceKernels {
   /// x and y are padded, x only where `terms` is given: room for a list of the inputs that are not
   /// zero, 16 more than all; null: all terms are summed.
   void (*forward_row)(const RowArgs<T>&, const T* x, T* y, int32_t* terms);
-  /// The entries of one padded row that are not zero, ended by kNoColumn; returns how many. A
-  /// vector behind them may be overwritten.
-  int64_t (*compress)(const T* x, int64_t width, int32_t* columns, T* values);
   void (*sparse_forward)(const SparseForwardArgs<T>&);
   void (*embedding_forward)(const EmbeddingForwardArgs<T>&);
   void (*mark)(const T* x, int64_t width, uint64_t* marks);
