@@ -37,7 +37,7 @@ def seconds_to_save(path: Path) -> float:
 
 
 def main(folder: Path) -> None:
-    """Kill at random instants of about two saves."""
+    """Kill at random instants of about two saves, however long these take at the time."""
     path = folder / "net.safetensors"
     seen = {"first": 0, "second": 0, "unfinished": 0}
     longest = 2 * seconds_to_save(path)
@@ -50,7 +50,9 @@ def main(folder: Path) -> None:
         time.sleep(draw.uniform(0, longest))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        current = cr.load(path).seed - 1
+        before, current = current, cr.load(path).seed - 1
+        # About as many kills come before the first save has ended as after it.
+        longest *= 1.1 if current == before else 1 / 1.1
         seen["second" if current else "first"] += 1
         for left in folder.glob(".*.tmp"):
             seen["unfinished"] += 1
