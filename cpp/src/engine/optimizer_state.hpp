@@ -50,6 +50,12 @@ template <class T>
 kernels::UpdateRule<T> make_rule(const Optimizer& optimizer, double learning_rate,
                                  std::int64_t step);
 
+/// Neighbouring entries of a parameter.
+struct Entries {
+  std::int64_t first = 0;
+  std::int64_t size = 0;
+};
+
 /// One optimizer step under way: applies its rule to any piece of the arena.
 template <class T>
 struct Update {
@@ -60,12 +66,15 @@ struct Update {
   T* slots[3] = {nullptr, nullptr, nullptr};
   TouchedRows* touched = nullptr;
 
-  /// Updates entries [first, first + size) of parameter p by their gradients g.
-  void apply(const Parameter& p, std::int64_t first, const T* g, std::int64_t size) const {
+  /// Updates entries [first, first + size) of parameter p by their gradients g, and fetches those
+  /// of a later call from memory.
+  void apply(const Parameter& p, std::int64_t first, const T* g, std::int64_t size,
+             Entries soon = {}) const {
     const std::int64_t at = p.offset + first;
     kernels->update(rule, {values + at, g, slots[0] ? slots[0] + at : nullptr,
                            slots[1] ? slots[1] + at : nullptr, slots[2] ? slots[2] + at : nullptr,
-                           size, static_cast<T>(p.spec.l1), static_cast<T>(p.spec.l2)});
+                           size, static_cast<T>(p.spec.l1), static_cast<T>(p.spec.l2),
+                           soon.first - first, soon.size});
   }
 };
 

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <ranges>
 
 #include "engine/stage.hpp"
 
@@ -57,6 +59,47 @@ class WantedInputs {
   const std::int32_t* begin_;
   const std::uint8_t* touched_ = nullptr;
   bool all_ = true;
+};
+
+/// The runs of wanted inputs among some, each together with one that comes soon.
+class WantedRuns {
+ public:
+  WantedRuns(const WantedInputs& wanted, Range inputs, std::int64_t longest)
+      : wanted_(wanted), end_(inputs.end), longest_(longest) {
+    runs_.back().end = inputs.begin;
+    for (std::size_t i = 0; i < runs_.size(); ++i) advance();
+  }
+
+  bool done() const { return run().size() == 0; }
+  Range run() const { return runs_.front(); }
+  /// Far enough behind for its weights to arrive from memory in the meantime; empty near the end.
+  Range soon() const { return runs_.back(); }
+  void advance() {
+    const std::int64_t from = runs_.back().end;
+    std::move(runs_.begin() + 1, runs_.end(), runs_.begin());
+    runs_.back() = wanted_.first_run({from, end_}, longest_);
+  }
+
+ private:
+  WantedInputs wanted_;
+  std::int64_t end_;
+  std::int64_t longest_;
+  std::array<Range, 5> runs_{};
+};
+
+/// What the gradients of inputs cost, for threads to share them out evenly: few of them often have
+/// most entries. An input costs as much as an entry even if it has none.
+struct InputCosts {
+  const std::int32_t* begin;  // of the batch's entries by column
+  std::int64_t inputs;
+
+  std::int64_t total() const { return begin[inputs] + inputs; }
+  /// The first input before which all cost so much.
+  std::int64_t input_at(std::int64_t cost) const {
+    const auto all = std::views::iota(std::int64_t{0}, inputs);
+    const auto before = [this](std::int64_t input) { return begin[input] + input; };
+    return std::ranges::lower_bound(all, cost, {}, before) - all.begin();
+  }
 };
 
 }  // namespace chainrule::engine

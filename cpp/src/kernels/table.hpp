@@ -305,6 +305,7 @@ struct UpdateArgs {
   T* slot2;
   int64_t size;
   T l1, l2;
+  int64_t soon, soon_size;  // entries of a later call, counted from these: fetched meanwhile
 };
 
 /// Rows of the user's array into a padded buffer, y = x * scale + offset with one scale and offset

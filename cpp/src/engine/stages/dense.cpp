@@ -66,6 +66,7 @@ class DenseStage final : public Stage<T> {
         scratch_stride_(blocking_.scratch_rows(c.kernels.sparse_panels) * c.kernels.panel),
         scratch_(c.backward ? scratch_stride_ * c.threads : 0),
         bias_gradient_(c.backward ? padded<T>(units_) : 0),
+        far_(inputs_ * units_ * std::int64_t{sizeof(T)} > cache_sizes().second),
         most_single_rows_(c.backward ? 0 : most_single_rows(inputs_, units_)),
         terms_(c.backward ? 0 : inputs_ + kernels::kGranule<std::int32_t>) {}
 
@@ -245,21 +246,12 @@ class DenseStage final : public Stage<T> {
         std::clamp<std::int64_t>(panels_ / share.count, 1, kernels_.sparse_panels);
     const std::int64_t groups = (panels_ + group - 1) / group;
     if (step.update) WantedInputs::touch(*step.update, *weight_, begin, share.of(inputs_));
-    // An input costs as much as an entry or two even if it has none.
-    const auto cost = [&](std::int64_t input) { return begin[input] + input; };
-    const std::int64_t total = cost(inputs_);
-    const auto input_at = [&](std::int64_t wanted) {
-      Range range{0, inputs_};
-      while (range.size() > 0) {
-        const std::int64_t middle = range.begin + range.size() / 2;
-        (cost(middle) < wanted ? range.begin : range.end) =
-            cost(middle) < wanted ? middle + 1 : middle;
-      }
-      return range.begin;
-    };
+    const InputCosts costs{begin, inputs_};
+    const std::int64_t total = costs.total();
     const Range mine = share.of(groups * total);
     for (std::int64_t g = mine.begin / total; g * total < mine.end; ++g) {
-      const Range inputs{input_at(mine.begin - g * total), input_at(mine.end - g * total)};
+      const Range inputs{costs.input_at(mine.begin - g * total),
+                         costs.input_at(mine.end - g * total)};
       sparse_weight_gradients(step, share, begin, {g * group, std::min(panels_, (g + 1) * group)},
                               inputs);
     }
@@ -268,25 +260,25 @@ class DenseStage final : public Stage<T> {
   void sparse_weight_gradients(const Step<T>& step, Share share, const std::int32_t* begin,
                                Range panels, Range inputs) {
     const WantedInputs wanted(step.update, *weight_, begin);
-    const auto next = [&](std::int64_t from) {
-      return wanted.first_run({from, inputs.end}, Blocking::kShortChunk);
-    };
-    for (Range run = next(inputs.begin); run.size() > 0; run = next(run.end)) {
+    for (WantedRuns runs(wanted, inputs, Blocking::kShortChunk); !runs.done(); runs.advance()) {
       // Panels of one call are of one width, so that they lie equally far apart in an arena.
       const bool narrow_end = panel_width(panels.end - 1) < panel_width(panels.begin);
       const std::int64_t middle = panels.end - (narrow_end ? 1 : 0);
-      sparse_weight_gradient(step, share, {panels.begin, middle}, run);
-      if (narrow_end) sparse_weight_gradient(step, share, {middle, panels.end}, run);
+      sparse_weight_gradient(step, share, {panels.begin, middle}, runs);
+      if (narrow_end) sparse_weight_gradient(step, share, {middle, panels.end}, runs);
     }
   }
 
-  void sparse_weight_gradient(const Step<T>& step, Share share, Range panels, Range inputs) {
+  void sparse_weight_gradient(const Step<T>& step, Share share, Range panels,
+                              const WantedRuns& runs) {
     const std::int64_t panel = weight_->shape.panel;
-    const auto place = [&](std::int64_t p) {
-      return p * panel * inputs_ + inputs.begin * panel_width(p);
+    const Range inputs = runs.run();
+    const auto piece = [&](std::int64_t p, Range of) {
+      const std::int64_t width = panel_width(p);
+      return Entries{p * panel * inputs_ + of.begin * width, of.size() * width};
     };
-    T* g =
-        step.gradients ? step.gradients + weight_->offset + place(panels.begin) : scratch_of(share);
+    T* g = step.gradients ? step.gradients + weight_->offset + piece(panels.begin, inputs).first
+                          : scratch_of(share);
     const std::int64_t g_stride = step.gradients ? panel * inputs_ : panel * Blocking::kShortChunk;
     if (this->marks) {
       kernels_.marked_gradient({weight_->shape, panels.begin, panels.end, inputs.begin, inputs.end,
@@ -298,9 +290,11 @@ class DenseStage final : public Stage<T> {
                                 g_stride, step.upcoming});
     }
     if (!step.update) return;
-    for (std::int64_t p = panels.begin; p < panels.end; ++p)
-      step.update->apply(*weight_, place(p), g + (p - panels.begin) * g_stride,
-                         inputs.size() * panel_width(p));
+    for (std::int64_t p = panels.begin; p < panels.end; ++p) {
+      const auto [first, size] = piece(p, inputs);
+      step.update->apply(*weight_, first, g + (p - panels.begin) * g_stride, size,
+                         far_ ? piece(p, runs.soon()) : Entries{});
+    }
   }
 
   std::int64_t panel_width(std::int64_t panel) const {
@@ -330,6 +324,7 @@ class DenseStage final : public Stage<T> {
   std::int64_t scratch_stride_;
   Buffer<T> scratch_;
   Buffer<T> bias_gradient_;
+  bool far_;  // the weights, and what the optimizer remembers of them
   std::int64_t most_single_rows_;
   Buffer<std::int32_t> terms_;   // of the row at hand
   Activation infer_activation_;  // absorbed

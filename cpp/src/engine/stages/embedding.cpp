@@ -124,11 +124,8 @@ class EmbeddingStage final : public Stage<T> {
       WantedInputs::touch(*step.update, *weight_, begin, share.of(weight_->shape.rows));
     const WantedInputs wanted(step.update, *weight_, begin);
     const Range mine = share_of_rows(begin, share);
-    const auto next = [&](std::int64_t from) {
-      return wanted.first_run({from, mine.end}, kLongestRun);
-    };
-    for (Range run = next(mine.begin); run.size() > 0; run = next(run.end))
-      gradient(step, share, run);
+    for (WantedRuns runs(wanted, mine, kLongestRun); !runs.done(); runs.advance())
+      gradient(step, share, runs);
   }
 
   void infer(const Passage<T>& p) const noexcept override {
@@ -157,33 +154,28 @@ class EmbeddingStage final : public Stage<T> {
 
   /// Rows of the tables with as many entries as other threads': few often have most of them.
   Range share_of_rows(const std::int32_t* begin, Share share) const {
-    const std::int64_t rows = weight_->shape.rows;
-    // A row costs as much as an entry or two even if it has none.
-    const auto cost = [&](std::int64_t row) { return begin[row] + row; };
-    const auto row_at = [&](std::int64_t wanted) {
-      Range range{0, rows};
-      while (range.size() > 0) {
-        const std::int64_t middle = range.begin + range.size() / 2;
-        (cost(middle) < wanted ? range.begin : range.end) =
-            cost(middle) < wanted ? middle + 1 : middle;
-      }
-      return range.begin;
-    };
-    const Range mine = share.of(cost(rows));
-    return {row_at(mine.begin), row_at(mine.end)};
+    const InputCosts costs{begin, weight_->shape.rows};
+    const Range mine = share.of(costs.total());
+    return {costs.input_at(mine.begin), costs.input_at(mine.end)};
   }
 
-  void gradient(const Step<T>& step, Share share, Range rows) {
+  void gradient(const Step<T>& step, Share share, const WantedRuns& runs) {
     const kernels::PanelShape& shape = weight_->shape;
+    const Range rows = runs.run();
+    const Range soon = runs.soon();
     for (std::int64_t panel = 0; panel * shape.panel < shape.columns; ++panel) {
       const std::int64_t width =
           std::min(shape.panel, padded<T>(shape.columns - panel * shape.panel));
-      const std::int64_t at = panel * shape.panel * shape.rows + rows.begin * width;
+      const std::int64_t first = panel * shape.panel * shape.rows;
+      const std::int64_t at = first + rows.begin * width;
       T* g = step.gradients ? step.gradients + weight_->offset + at
                             : scratch_.data() + scratch_size() * share.index;
       kernels_.embedding_gradient({shape, panel, rows.begin, rows.end, entries_->columns(),
                                    this->dy.data, this->dy.stride, g});
-      if (step.update) step.update->apply(*weight_, at, g, rows.size() * width);
+      if (step.update) {
+        step.update->apply(*weight_, at, g, rows.size() * width,
+                           {first + soon.begin * width, soon.size() * width});
+      }
     }
   }
 
