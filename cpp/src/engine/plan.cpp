@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "chainrule/error.hpp"
+#include "engine/cache.hpp"
 #include "engine/gather.hpp"
 #include "engine/stages/activation.hpp"
 
@@ -62,12 +63,22 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const std::vector<AnyLayer
   }
   const std::size_t first = fused_input_ ? 1 : 0;
   if (first < stages_.size() && stages_[first]->takes_sparse()) first_ = stages_[first].get();
+  copies_ = copies_pay();
 }
 
 template <class T>
-Tensor<T> Plan<T>::new_tensor(std::int64_t columns) {
+bool Plan<T>::copies_pay() const {
+  constexpr int few = 4;
+  const std::int64_t bytes =
+      options_.batch_size * values_[0].stride * static_cast<std::int64_t>(sizeof(T));
+  return options_.whole_steps && options_.threads > 1 && options_.threads <= few && first_ &&
+         first_->split() == Split::columns && bytes <= cache_sizes().second / 2;
+}
+
+template <class T>
+Tensor<T> Plan<T>::new_tensor(std::int64_t columns, int copies) {
   const std::int64_t stride = row_stride<T>(columns);
-  buffers_.emplace_back(padded<T>(options_.batch_size) * stride);
+  buffers_.emplace_back(copies * padded<T>(options_.batch_size) * stride);
   return {buffers_.back().data(), columns, stride};
 }
 
@@ -147,8 +158,9 @@ InputPath Plan<T>::path(InputPath::Reason reason, double density) const {
 template <class T>
 void Plan<T>::make_room_for_tables() {
   if (values_[0].data) return;
-  values_[0] = new_tensor(values_[0].columns);
+  values_[0] = new_tensor(values_[0].columns, copies_ ? options_.threads : 1);
   if (stages_.empty()) return;
+  if (copies_) first_->x_apart = padded<T>(options_.batch_size) * values_[0].stride;
   stages_[0]->x = values_[0];
   if (!fused_input_) return;
   values_[1] = values_[0];
@@ -187,11 +199,13 @@ void Plan<T>::use_entries(const RowsView& x, double density) {
 
 template <class T>
 void Plan<T>::use_marks(double density) {
-  if (!marks_)
-    marks_ = std::make_unique<NonzeroMarks<T>>(kernels_, options_.batch_size, values_[0].columns,
-                                               options_.threads, options_.backward);
-  marks_->expect(density);
-  first_->marks = marks_.get();
+  const int copies = copies_ ? options_.threads : 1;
+  const int readers = copies_ ? 1 : options_.threads;
+  while (static_cast<int>(marks_.size()) < copies)
+    marks_.emplace_back(kernels_, options_.batch_size, values_[0].columns, readers,
+                        options_.backward);
+  marks_[0].expect(density);
+  first_->marks = marks_.data();
 }
 
 template <class T>
@@ -216,23 +230,37 @@ void Plan<T>::gather(const RowsView& x, const std::int64_t* order, std::int64_t 
 }
 
 template <class T>
+Range Plan<T>::loaded_rows(const RowsView& x, std::int64_t rows, Share share) const {
+  const bool copy = copies_ && !x.compressed();
+  return copy ? Range{0, rows} : share.of(rows, kernels::kGranule<T>);
+}
+
+template <class T>
 void Plan<T>::load(Flow& flow, const Step<T>& step, const RowsView& x, const std::int64_t* order,
                    std::int64_t first) {
-  flow.enter(Split::rows);
-  const Range rows = step.rows_of(flow.share());
+  const Share share = flow.share();
+  const Range rows = loaded_rows(x, step.rows, share);
+  // Nobody else reads a thread's own copy.
+  if (!copies_ || x.compressed()) flow.enter(Split::rows);
   if (reader_) {
-    reader_->read(x, order, first, rows, flow.share());
-  } else if (x.compressed()) {
+    reader_->read(x, order, first, rows, share);
+    return;
+  }
+  if (x.compressed()) {
     sparse_->take(x, order, first, rows, fused_input_ ? fused_input_->scale() : nullptr);
-    if (options_.backward) sparse_->count(rows, flow.share());
-  } else if (first_ && first_->marks) {
+    if (options_.backward) sparse_->count(rows, share);
+    return;
+  }
+  T* const to = values_[0].data + (copies_ ? first_->x_apart * share.index : 0);
+  const std::int64_t stride = values_[0].stride;
+  if (first_ && first_->marks) {
     // Each row is marked while it is in the first cache.
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
-      gather(x, order, first + i, 1, values_[0].row(i));
-      marks_->take(i, values_[0].row(i));
+      gather(x, order, first + i, 1, to + i * stride);
+      first_->marks_of(share).take(i, to + i * stride);
     }
   } else {
-    gather(x, order, first + rows.begin, rows.size(), values_[0].row(rows.begin));
+    gather(x, order, first + rows.begin, rows.size(), to + rows.begin * stride);
   }
 }
 
@@ -244,7 +272,8 @@ void Plan<T>::forward(Flow& flow, const Step<T>& step) {
     flow.enter(turns ? Split::columns : stage.split());
     stage.forward(step, flow.share());
     if (turns && stage.sparse) stage.sparse->turn(step.rows_of(flow.share()), flow.share());
-    if (turns && stage.marks) marks_->turn(step.rows, flow.share());
+    if (turns && stage.marks)
+      stage.marks_of(flow.share()).turn(step.rows, stage.among_readers(flow.share()));
   }
   flow.enter(Split::rows);
 }

@@ -25,6 +25,7 @@ struct PlanOptions {
   int threads = 1;  // most that a team may have
   bool backward = false;
   bool input_gradient = false;
+  bool whole_steps = false;    // one team goes all the way from load to gradients
   const Loss* loss = nullptr;  // lets the loss replace a last activation that it contains
 };
 
@@ -52,6 +53,8 @@ class Plan {
     return first_ && (reader_ || first_->sparse) ? first_->sparse_weight() : nullptr;
   }
 
+  /// The rows of a batch that a thread will gather.
+  Range loaded_rows(const RowsView& x, std::int64_t rows, Share share) const;
   /// Gathers rows [first, first + step.rows) of `order` into the input.
   void load(Flow& flow, const Step<T>& step, const RowsView& x, const std::int64_t* order,
             std::int64_t first);
@@ -75,12 +78,15 @@ class Plan {
   PlanInfo describe() const;
 
  private:
-  Tensor<T> new_tensor(std::int64_t columns);
+  Tensor<T> new_tensor(std::int64_t columns, int copies = 1);
   void connect(std::int64_t inputs, bool input_gradient);
   /// Rows [first, first + rows) of `order` as the first stage wants them.
   void gather(const RowsView& x, const std::int64_t* order, std::int64_t first, std::int64_t rows,
               T* to);
   double density_of_sample(const RowsView& x);
+  /// Whether every thread gathers tables for itself. Where all threads read all rows, that costs
+  /// less than to write what another processor's cache holds, and to wait for it.
+  bool copies_pay() const;
   void make_room_for_tables();
   void check_takes_compressed() const;
   void use_entries(const RowsView& x, double density);
@@ -95,8 +101,9 @@ class Plan {
   Stage<T>* reader_ = nullptr;              // reads the caller's rows by itself
   bool lists_entries_ = false;              // and the next stage works from their entries
   std::unique_ptr<SparseInput<T>> sparse_;  // once compressed rows have come
-  std::unique_ptr<NonzeroMarks<T>> marks_;  // once a table's zeros have been left out
+  std::vector<NonzeroMarks<T>> marks_;      // once a table's zeros have been left out
   std::optional<InputPath> path_;           // as chosen last
+  bool copies_ = false;                     // of tables, one for each thread
   std::size_t lowest_backward_ = 0;         // below it nobody needs gradients
   std::vector<Tensor<T>> values_;           // input, then each stage's output
   std::vector<Tensor<T>> gradients_;

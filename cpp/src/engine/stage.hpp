@@ -203,9 +203,15 @@ class Stage {
   /// What the stage is for a single row, where that is a product; valid as long as the parameters.
   virtual std::optional<kernels::RowArgs<T>> row_product() const { return std::nullopt; }
 
+  /// x as one thread reads it, and its marks as that thread must count itself.
+  const T* x_of(Share share) const { return x.data + x_apart * share.index; }
+  NonzeroMarks<T>& marks_of(Share share) const { return marks[x_apart > 0 ? share.index : 0]; }
+  Share among_readers(Share share) const { return x_apart > 0 ? Share{0, 1} : share; }
+
   Tensor<T> x, y, dx, dy;
   SparseInput<T>* sparse = nullptr;  // of x, which is then not filled
   NonzeroMarks<T>* marks = nullptr;  // of x, where its zeros are to be left out
+  std::int64_t x_apart = 0;          // of threads' own copies of x, each with its marks; 0: none
   std::int64_t layer = 0;            // the description it comes from
 };
 

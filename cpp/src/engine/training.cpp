@@ -37,12 +37,15 @@ InputSparsity path_of(const Optimizer& optimizer, InputSparsity given) {
 /// seldom to cost anything.
 class Poller {
  public:
+  using Clock = std::chrono::steady_clock;
+
   explicit Poller(const EpochOptions& options) : options_(options), last_(Clock::now()) {}
 
+  bool due(Clock::time_point now) const {
+    return options_.poll && now - last_ >= std::chrono::milliseconds(50);
+  }
+
   bool stop(std::int64_t batches, double loss, double weight) {
-    if (!options_.poll) return false;
-    const Clock::time_point now = Clock::now();
-    if (now - last_ < std::chrono::milliseconds(50)) return false;
     bool answer = true;
     try {
       answer = options_.poll(batches, weight > 0.0 ? loss / weight : 0.0);
@@ -58,7 +61,6 @@ class Poller {
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
   const EpochOptions& options_;
   Clock::time_point last_;
   std::exception_ptr error_;
@@ -138,6 +140,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   plan_options.batch_size = batch_size;
   plan_options.threads = s.threads_for(batch_size, options.num_threads);
   plan_options.backward = true;
+  plan_options.whole_steps = true;
   plan_options.loss = &loss;
   CompiledLoss<T>& compiled = s.compile(s.training, loss, plan_options);
   compiled.stage.prepare(y);
@@ -174,13 +177,13 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   const kernels::KernelTable<T>& kernels = kernels::table<T>(kernels::active());
   using Clock = engine::CoreShortage::Clock;
   std::int64_t next_batch = first_batch;
+  // Decided before all threads meet, for what they do behind that.
   std::atomic<bool> pause{false};
+  std::atomic<bool> poll{false};
   const auto piece = [&](engine::Team team) {
     Flow flow(team);
     const Clock::time_point end = Clock::now() + engine::CoreShortage::piece_length;
     for (std::int64_t b = next_batch; b < last_batch; ++b) {
-      flow.enter(Split::rows);
-      if (stop.load(std::memory_order_relaxed) || pause.load(std::memory_order_relaxed)) break;
       const std::int64_t first = b * batch_size;
       const std::int64_t done = b - first_batch;
       Step<T> step;
@@ -201,7 +204,14 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
       if (outputs) copy_rows(compiled.plan.result(), rows, order, first, outputs);
       compiled.plan.backward(flow, step);
 
+      if (flow.first_thread()) {
+        const Clock::time_point now = Clock::now();
+        pause.store(now >= end, std::memory_order_relaxed);
+        poll.store(poller.due(now), std::memory_order_relaxed);
+      }
       flow.enter(Split::columns);
+      const bool pauses = pause.load(std::memory_order_relaxed);
+      const bool polls = poll.load(std::memory_order_relaxed);
       if (flow.first_thread()) {
         const double batch_loss = compiled.stage.sum(step.rows);
         if (diverged.load(std::memory_order_relaxed)) {
@@ -211,16 +221,14 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
           loss_sum += batch_loss;
           result.weight += compiled.stage.weight(y, order, first, step.rows);
           ++result.batches;
-          if (poller.stop(b + 1, loss_sum, result.weight))
+          if (polls && poller.stop(b + 1, loss_sum, result.weight))
             stop.store(true, std::memory_order_relaxed);
-          if (Clock::now() >= end) pause.store(true, std::memory_order_relaxed);
         }
       }
       if (diverged.load(std::memory_order_relaxed)) break;
-      Step<T> next;
-      next.rows = std::min(batch_size, x.rows - first - step.rows);
-      kernels::UpcomingRows upcoming =
-          engine::upcoming_rows(x, order, first + step.rows, next.rows_of(flow.share()));
+      const std::int64_t next_rows = std::min(batch_size, x.rows - first - step.rows);
+      kernels::UpcomingRows upcoming = engine::upcoming_rows(
+          x, order, first + step.rows, compiled.plan.loaded_rows(x, next_rows, flow.share()));
       step.upcoming = &upcoming;
       if (stored) {
         step.gradients = s.gradients.data();
@@ -230,12 +238,13 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
         step.update = &update;
         compiled.plan.gradients(flow, step);
       }
+      if (polls) flow.enter(Split::columns);
+      if (pauses || (polls && stop.load(std::memory_order_relaxed))) break;
     }
   };
 
   // Between pieces the team may change its size, which no result depends on.
   while (next_batch < last_batch && !stop.load() && !diverged.load()) {
-    pause.store(false, std::memory_order_relaxed);
     engine::run_piece(plan_options.threads, piece);
     next_batch = first_batch + result.batches;
   }

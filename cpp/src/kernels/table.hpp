@@ -305,7 +305,8 @@ struct UpdateArgs {
   T* slot2;
   int64_t size;
   T l1, l2;
-  int64_t soon, soon_size;  // entries of a later call, counted from these: fetched meanwhile
+  // Entries of a later call, counted from the first of these: fetched meanwhile.
+  int64_t soon = 0, soon_size = 0;
 };
 
 /// Rows of the user's array into a padded buffer, y = x * scale + offset with one scale and offset

@@ -112,7 +112,7 @@ class DenseStage final : public Stage<T> {
     const Range rows = split_ == Split::rows ? step.rows_of(share) : Range{0, step.rows};
     const Range panels = split_ == Split::rows ? Range{0, panels_} : share.of(panels_);
     if (this->marks) {
-      marked_forward(rows, panels);
+      marked_forward(rows, panels, share);
     } else if (this->sparse) {
       sparse_forward(*this->sparse, rows, panels, share);
     } else if (step.rows <= most_single_rows_ && share.count == 1) {
@@ -120,7 +120,7 @@ class DenseStage final : public Stage<T> {
         kernels_.forward_row(product(), this->x.row(i), this->y.row(i), terms_.data());
     } else {
       kernels_.forward({weight_->shape, parameters_.at(weight_), parameters_.at(bias_),
-                        this->x.data, this->x.stride, this->y.data, this->y.stride, rows.begin,
+                        this->x_of(share), this->x.stride, this->y.data, this->y.stride, rows.begin,
                         rows.end, panels.begin, panels.end, blocking_.forward_inputs});
     }
   }
@@ -140,7 +140,7 @@ class DenseStage final : public Stage<T> {
 
   void gradients(const Step<T>& step, Share share) override {
     if (this->marks) {
-      sparse_weight_gradients(step, share, this->marks->begin(share));
+      sparse_weight_gradients(step, share, this->marks_of(share).begin(this->among_readers(share)));
     } else if (this->sparse) {
       sparse_weight_gradients(step, share, this->sparse->columns().begin);
     } else {
@@ -198,14 +198,14 @@ class DenseStage final : public Stage<T> {
     return std::max<std::int64_t>(1, 2 * cache_sizes().first / bytes);
   }
 
-  void marked_forward(Range rows, Range panels) {
+  void marked_forward(Range rows, Range panels, Share share) {
     const std::int64_t words = kernels::words_of_marks(inputs_);
     const std::int64_t near = near_inputs(panels.size()) / kernels::kMarksOfWord;
     const bool blocks = rows.size() > 1 && near < words;
     kernels_.marked_forward({weight_->shape, parameters_.at(weight_), parameters_.at(bias_),
-                             this->x.data, this->x.stride, this->marks->rows(), this->y.data,
-                             this->y.stride, rows.begin, rows.end, panels.begin, panels.end,
-                             blocks ? std::max<std::int64_t>(1, near) : words});
+                             this->x_of(share), this->x.stride, this->marks_of(share).rows(),
+                             this->y.data, this->y.stride, rows.begin, rows.end, panels.begin,
+                             panels.end, blocks ? std::max<std::int64_t>(1, near) : words});
   }
 
   void sparse_forward(SparseInput<T>& entries, Range rows, Range panels, Share share) {
@@ -282,8 +282,9 @@ class DenseStage final : public Stage<T> {
     const std::int64_t g_stride = step.gradients ? panel * inputs_ : panel * Blocking::kShortChunk;
     if (this->marks) {
       kernels_.marked_gradient({weight_->shape, panels.begin, panels.end, inputs.begin, inputs.end,
-                                step.rows, this->x.data, this->x.stride, this->marks->columns(),
-                                this->dy.data, this->dy.stride, g, g_stride, step.upcoming});
+                                step.rows, this->x_of(share), this->x.stride,
+                                this->marks_of(share).columns(), this->dy.data, this->dy.stride, g,
+                                g_stride, step.upcoming});
     } else {
       kernels_.sparse_gradient({weight_->shape, panels.begin, panels.end, inputs.begin, inputs.end,
                                 this->sparse->columns(), this->dy.data, this->dy.stride, g,
@@ -306,7 +307,7 @@ class DenseStage final : public Stage<T> {
     const std::int64_t at = panel * weight_->shape.panel * inputs_ + inputs.begin * width;
     T* g = step.gradients ? step.gradients + weight_->offset + at : scratch_of(share);
     kernels_.weight_gradient({weight_->shape, panel, inputs.begin, inputs.end, step.rows,
-                              this->x.data, this->x.stride, this->dy.data, this->dy.stride, g,
+                              this->x_of(share), this->x.stride, this->dy.data, this->dy.stride, g,
                               blocking_.gradient_batch, step.upcoming});
     if (step.update) step.update->apply(*weight_, at, g, inputs.size() * width);
   }
