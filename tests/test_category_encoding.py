@@ -317,6 +317,10 @@ def test_files_and_tables_of_the_network(tmp_path: Any, capsys: pytest.CaptureFi
     encoded, dense = net.plan(batch_size=64, num_threads=1).stages[:2]
     assert (encoded.name, encoded.threads_own) == ("category_encoding 4 -> 566", "fused")
     assert dense.operations == pytest.approx(4 * 64 * 4 * 70)
+    path = net.plan(batch_size=64, num_threads=1, x=categories()).input
+    assert path is not None
+    assert (path.path, path.reason, path.density) == ("sparse", "categories", 4 / 566)
+    assert str(path).startswith("sparse, encoded: 0.707 % of the entries")
 
 
 def test_what_other_software_cannot_hold() -> None:

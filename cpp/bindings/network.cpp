@@ -384,9 +384,16 @@ void init_network(py::module_& module) {
       .def_readonly("sparse", &InputPath::sparse)
       .def_property_readonly("reason",
                              [](const InputPath& self) {
-                               if (self.reason == InputPath::Reason::asked) return "asked";
-                               return self.reason == InputPath::Reason::compressed ? "compressed"
-                                                                                   : "cheaper";
+                               switch (self.reason) {
+                                 case InputPath::Reason::asked:
+                                   return "asked";
+                                 case InputPath::Reason::compressed:
+                                   return "compressed";
+                                 case InputPath::Reason::categories:
+                                   return "categories";
+                                 default:
+                                   return "cheaper";
+                               }
                              })
       .def_readonly("density", &InputPath::density)
       .def_readonly("sparse_operations", &InputPath::sparse_operations)

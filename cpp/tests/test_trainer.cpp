@@ -7,6 +7,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "chainrule/config.hpp"
@@ -147,6 +148,32 @@ TEST_CASE("each step has its schedule's rate") {
   CHECK(trainer.schedule_origin() == 0);
   CHECK_THROWS_AS(trainer.set_schedule_origin(-1), Error);
   CHECK_THROWS_AS(trainer.set_schedule_origin(17), Error);
+}
+
+TEST_CASE("a schedule tells what it remembers to callbacks, not to other threads meanwhile") {
+  Network<float> network = classifier();
+  Schedule schedule = Schedule::defaults(Schedule::Kind::reduce_on_plateau);
+  schedule.learning_rate = 0.1;
+  Trainer<float> trainer(network, cross_entropy(), optimizer(Optimizer::Kind::sgd, 0.1), schedule);
+  bool own_read = false;
+  bool other_refused = false;
+  FitOptions options = fit_options(1, 10);
+  options.on_epoch = [&](const EpochReport&) {
+    own_read = trainer.plateau().has_value();
+    std::thread([&] {
+      try {
+        (void)trainer.plateau();
+      } catch (const StateError&) {
+        other_refused = true;
+      }
+    }).join();
+    return false;
+  };
+  trainer.fit(data().inputs_view(), data().by_label(), options);
+  CHECK(own_read);
+  CHECK(other_refused);
+  CHECK(trainer.plateau().has_value());
+  std::thread([&] { CHECK(trainer.plateau().has_value()); }).join();
 }
 
 TEST_CASE("a plateau schedule watches the validation loss") {

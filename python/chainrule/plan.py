@@ -49,11 +49,12 @@ class PlanInput:
     ----------
     path : {"sparse", "dense"}
         As lists of the entries that are not zero, or as a table.
-    reason : {"cheaper", "asked", "compressed"}
-        Its time is the lesser; the caller asks for it; the rows come without their zeros.
+    reason : {"cheaper", "asked", "compressed", "categories"}
+        Its time is the lesser; the caller asks for it; the rows come without their zeros; they come
+        as categories.
     density : float
-        Share of the entries that is not zero, in a sample of the rows; of compressed rows in all.
-        NaN where nobody looked.
+        Share of the entries that is not zero, in a sample of the rows; of compressed rows in all;
+        of categories at most. NaN where nobody looked.
     sparse_seconds, dense_seconds : float
         What the products of a step with the input take at least by either path: their estimated
         operations by the machine's rate of multiply-adds. "auto" takes the lesser.
@@ -67,8 +68,12 @@ class PlanInput:
 
     def __str__(self) -> str:
         """Return path, reason and estimates."""
-        reasons = {"cheaper": "", "asked": ", as asked for", "compressed": ", as it comes"}
-        text = self.path + reasons[self.reason]
+        reasons = {
+            "asked": ", as asked for",
+            "compressed": ", as it comes",
+            "categories": ", encoded",
+        }
+        text = self.path + reasons.get(self.reason, "")
         if math.isnan(self.density):
             return text
         sparse, dense = 1e6 * self.sparse_seconds, 1e6 * self.dense_seconds

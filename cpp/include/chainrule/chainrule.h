@@ -288,7 +288,8 @@ CHAINRULE_API chainrule_status chainrule_trainer_evaluate(chainrule_trainer* tra
                                                           const chainrule_targets* y,
                                                           int64_t num_threads, double* loss);
 
-/* Writes the network's model file with what this training needs to go on, in C, C++ or Python. */
+/* Writes the network's model file with what this training needs to go on, in C, C++ or Python.
+ * ERROR_FILE. */
 CHAINRULE_API chainrule_status chainrule_trainer_save(const chainrule_trainer* trainer,
                                                       const char* path);
 

@@ -52,11 +52,12 @@ struct StageInfo {
 
 /// How the first dense layer gets its input, and why.
 struct InputPath {
-  enum class Reason { cheaper, asked, compressed };
+  enum class Reason { cheaper, asked, compressed, categories };
 
   bool sparse;  // as lists of the entries that are not zero
   Reason reason;
-  /// Share of them in a sample of the rows; of compressed rows in all; NaN where nobody looked.
+  /// Share of them in a sample of the rows; of compressed rows in all; of encoded categories as the
+  /// encoding says; NaN where nobody looked.
   double density;
   /// What a step's products are estimated to cost by lists and by a table, as operations of
   /// products of tables.

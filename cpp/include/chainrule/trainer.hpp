@@ -84,9 +84,10 @@ class CHAINRULE_API Trainer {
   /// Mean loss over the rows in inference mode. Throws Error for rows that do not fit.
   double evaluate(const RowsView& x, const TargetsView& y, int num_threads = 0);
 
-  /// The schedule of the learning rate, and what it remembers if it is reduce_on_plateau.
+  /// The schedule of the learning rate, and what it remembers if it is reduce_on_plateau; throws
+  /// StateError while another thread uses the trainer.
   const std::optional<Schedule>& schedule() const;
-  const std::optional<Plateau>& plateau() const;
+  std::optional<Plateau> plateau() const;
   /// Takes the place of what a reduce_on_plateau schedule remembers, for a run that goes on from a
   /// file; throws Error when there is no such schedule.
   void set_plateau(const Plateau& plateau);

@@ -120,6 +120,7 @@ void Plan<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
     if (x.compressed())
       throw Error("sparse x holds no categories, which the " + reader_->describe() +
                   " layer reads");
+    if (lists_entries_) path_ = path(Reason::categories, first_->sparse->density());
     return;
   }
   if (first_) {

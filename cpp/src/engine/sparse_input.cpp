@@ -94,13 +94,29 @@ void SparseInput<T>::turn(Range rows, Share share) {
   std::int32_t* next = next_.data() + width_ * share.index;
   std::int32_t* begin = share.index == 0 ? turned_begin_.data() : nullptr;
   std::int32_t sum = 0;
-  for (std::int64_t j = 0; j < width_; ++j) {
-    if (begin) begin[j] = sum;
+  const auto add_up = [&](std::int64_t column) {
+    if (begin) begin[column] = sum;
     for (int t = 0; t < share.count; ++t) {
-      if (t == share.index) next[j] = sum;
-      sum += counts_.data()[width_ * t + j];
+      if (t == share.index) next[column] = sum;
+      sum += counts_.data()[width_ * t + column];
+    }
+  };
+  // Most columns of wide tables have no entries.
+  constexpr std::int64_t together = 8;
+  std::int64_t j = 0;
+  for (; j + together <= width_; j += together) {
+    std::int32_t counted = 0;
+    for (int t = 0; t < share.count; ++t) {
+      const std::int32_t* counts = counts_.data() + width_ * t + j;
+      for (std::int64_t i = 0; i < together; ++i) counted |= counts[i];
+    }
+    if (counted != 0) {
+      for (std::int64_t i = 0; i < together; ++i) add_up(j + i);
+    } else if (begin) {
+      std::fill_n(begin + j, together, sum);
     }
   }
+  for (; j < width_; ++j) add_up(j);
   if (begin) begin[width_] = sum;
   for (std::int64_t i = rows.begin; i < rows.end; ++i) {
     for (std::int64_t at = begin_.data()[i]; columns_.data()[at] != kNoColumn; ++at) {

@@ -4,10 +4,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <optional>
 #include <string>
+#include <thread>
 
 #include "chainrule/error.hpp"
-#include "engine/in_use.hpp"
 
 namespace chainrule {
 namespace {
@@ -82,7 +83,37 @@ struct Trainer<T>::State {
   std::vector<double> rates;  // of the steps of an epoch
   bool stopped = false;       // by poll, within an epoch
   std::atomic_flag busy = ATOMIC_FLAG_INIT;
+  std::atomic<std::thread::id> user{};  // while busy
 };
+
+namespace {
+
+enum class Access { change, read };
+
+/// Holds a trainer for one call. Callbacks may read what their own thread changes.
+template <class State>
+class Using {
+ public:
+  explicit Using(State& state, Access access = Access::change) {
+    const std::thread::id me = std::this_thread::get_id();
+    if (access == Access::read && state.user.load(std::memory_order_relaxed) == me) return;
+    if (state.busy.test_and_set(std::memory_order_acquire)) throw StateError(kBusy);
+    state.user.store(me, std::memory_order_relaxed);
+    held_ = &state;
+  }
+  ~Using() {
+    if (!held_) return;
+    held_->user.store(std::thread::id(), std::memory_order_relaxed);
+    held_->busy.clear(std::memory_order_release);
+  }
+  Using(const Using&) = delete;
+  Using& operator=(const Using&) = delete;
+
+ private:
+  State* held_ = nullptr;
+};
+
+}  // namespace
 
 template <class T>
 Trainer<T>::Trainer(Network<T>& network, const Loss& loss, const Optimizer& optimizer,
@@ -115,7 +146,7 @@ template <class T>
 std::vector<EpochReport> Trainer<T>::fit(const RowsView& x, const TargetsView& y,
                                          const FitOptions& options) {
   State& s = *state_;
-  const InUse guard(s.busy, kBusy);
+  const Using guard(s);
   s.check(x, y, options);
   const std::int64_t batch_size = std::min(options.batch_size, x.rows);
   s.rates.resize(static_cast<std::size_t>((x.rows + batch_size - 1) / batch_size));
@@ -139,7 +170,7 @@ std::vector<EpochReport> Trainer<T>::fit(const RowsView& x, const TargetsView& y
 template <class T>
 double Trainer<T>::step(const RowsView& x, const TargetsView& y) {
   State& s = *state_;
-  const InUse guard(s.busy, kBusy);
+  const Using guard(s);
   const double rate = s.rate(s.network->total_steps(), 1);
   EpochOptions o;
   o.batch_size = std::max<std::int64_t>(1, x.rows);
@@ -151,7 +182,7 @@ double Trainer<T>::step(const RowsView& x, const TargetsView& y) {
 
 template <class T>
 double Trainer<T>::evaluate(const RowsView& x, const TargetsView& y, int num_threads) {
-  const InUse guard(state_->busy, kBusy);
+  const Using guard(*state_);
   return state_->network->evaluate(x, y, state_->loss, kEvaluateRows, num_threads, nullptr);
 }
 
@@ -161,25 +192,27 @@ const std::optional<Schedule>& Trainer<T>::schedule() const {
 }
 
 template <class T>
-const std::optional<Plateau>& Trainer<T>::plateau() const {
+std::optional<Plateau> Trainer<T>::plateau() const {
+  const Using guard(*state_, Access::read);
   return state_->plateau;
 }
 
 template <class T>
 void Trainer<T>::set_plateau(const Plateau& plateau) {
-  const InUse guard(state_->busy, kBusy);
+  const Using guard(*state_);
   if (!state_->plateau) throw Error("the trainer has no reduce_on_plateau schedule");
   state_->plateau = plateau;
 }
 
 template <class T>
 std::int64_t Trainer<T>::schedule_origin() const {
+  const Using guard(*state_, Access::read);
   return state_->origin;
 }
 
 template <class T>
 void Trainer<T>::set_schedule_origin(std::int64_t step) {
-  const InUse guard(state_->busy, kBusy);
+  const Using guard(*state_);
   if (step < 0 || step > state_->network->total_steps())
     throw Error("the schedule's origin must lie in 0.." +
                 std::to_string(state_->network->total_steps()) + ", got " + std::to_string(step));

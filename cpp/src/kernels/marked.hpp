@@ -94,10 +94,7 @@ void marked_forward_panels(const MarkedForwardArgs<T>& f, int64_t panel) {
       T* y = f.y + i * f.y_stride + column;
       const T* start = begin > 0 ? y : f.bias ? f.bias + column : nullptr;
       Vec<T> s[P][NV];
-      for (int p = 0; p < P; ++p) {
-        for (int v = 0; v < NV; ++v)
-          s[p][v] = start ? load(start + p * f.shape.panel + v * kLanes<T>) : Vec<T>{};
-      }
+      load_sums(s, start, f.shape.panel);
       const T* x = f.x + i * f.x_stride;
       const uint64_t* marks = f.marks + i * words;
       for (int64_t w = begin; w < end; ++w) {
@@ -105,9 +102,7 @@ void marked_forward_panels(const MarkedForwardArgs<T>& f, int64_t panel) {
         add_marked(s, marks[w], x + first, 1,
                    PanelRows<T>{weight + first * width, f.shape.panel * f.shape.rows, width});
       }
-      for (int p = 0; p < P; ++p) {
-        for (int v = 0; v < NV; ++v) store(y + p * f.shape.panel + v * kLanes<T>, s[p][v]);
-      }
+      store_sums(s, y, f.shape.panel);
     }
   });
 }
@@ -132,10 +127,7 @@ void marked_gradient_panels(const MarkedGradientArgs<T>& f, int64_t panel) {
       add_marked(s, marks[w], f.x + first * f.x_stride + j, f.x_stride,
                  PanelRows<T>{dy + first * f.dy_stride, f.shape.panel, f.dy_stride});
     }
-    for (int p = 0; p < P; ++p) {
-      for (int v = 0; v < NV; ++v)
-        store(g + p * f.g_stride + (j - f.input_begin) * width + v * kLanes<T>, s[p][v]);
-    }
+    store_sums(s, g + (j - f.input_begin) * width, f.g_stride);
   }
 }
 

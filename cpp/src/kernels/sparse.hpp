@@ -36,7 +36,21 @@ struct PanelRows {
   }
 };
 
-/// Sums of P panels of NV vectors each.
+/// Sums of P panels of NV vectors each begin with rows that lie `apart`; null: with zeros.
+template <class T, int P, int NV>
+CHAINRULE_INLINE void load_sums(Vec<T> (&s)[P][NV], const T* rows, int64_t apart) {
+  for (int p = 0; p < P; ++p) {
+    for (int v = 0; v < NV; ++v) s[p][v] = rows ? load(rows + p * apart + v * kLanes<T>) : Vec<T>{};
+  }
+}
+
+template <class T, int P, int NV>
+CHAINRULE_INLINE void store_sums(const Vec<T> (&s)[P][NV], T* rows, int64_t apart) {
+  for (int p = 0; p < P; ++p) {
+    for (int v = 0; v < NV; ++v) store(rows + p * apart + v * kLanes<T>, s[p][v]);
+  }
+}
+
 template <class T, int P, int NV>
 CHAINRULE_INLINE void add_entry(Vec<T> (&s)[P][NV], T value, int64_t column,
                                 const PanelRows<T>& weight) {
@@ -78,16 +92,11 @@ void sparse_forward_panels(const SparseForwardArgs<T>& f, int64_t panel) {
       T* y = f.y + i * f.y_stride + column;
       const T* start = begin > 0 ? y : f.bias ? f.bias + column : nullptr;
       Vec<T> s[P][NV];
-      for (int p = 0; p < P; ++p) {
-        for (int v = 0; v < NV; ++v)
-          s[p][v] = start ? load(start + p * f.shape.panel + v * kLanes<T>) : Vec<T>{};
-      }
+      load_sums(s, start, f.shape.panel);
       const int64_t at = begin > 0 ? f.places[i] : f.x.begin[i];
       const int64_t next = add_entries<T, Far>(s, f.x, at, end, weight);
       if (end < f.shape.rows) f.places[i] = next;
-      for (int p = 0; p < P; ++p) {
-        for (int v = 0; v < NV; ++v) store(y + p * f.shape.panel + v * kLanes<T>, s[p][v]);
-      }
+      store_sums(s, y, f.shape.panel);
     }
   });
 }
@@ -104,10 +113,7 @@ void sparse_gradient_panels(const SparseGradientArgs<T>& f, int64_t panel) {
     const PanelRows<T> rows{dy, f.shape.panel, f.dy_stride};
     for (int32_t at = f.x.begin[j]; at < f.x.begin[j + 1]; ++at)
       add_entry(s, f.x.values[at], f.x.rows[at], rows);
-    for (int p = 0; p < P; ++p) {
-      for (int v = 0; v < NV; ++v)
-        store(g + p * f.g_stride + (j - f.input_begin) * width + v * kLanes<T>, s[p][v]);
-    }
+    store_sums(s, g + (j - f.input_begin) * width, f.g_stride);
   }
 }
 

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the other parts of layers read and write.
+#pragma once
+
+#include <stdint.h>
+
+#include "kernels/kinds.hpp"
+
+namespace chainrule::kernels {
+
+template <class T>
+struct ActivationArgs {
+  ActivationKind kind;
+  T parameter;
+  int64_t rows, columns, stride;
+};
+
+/// Rows of the user's array into a padded buffer, y = x * scale + offset with one scale and offset
+/// a column.
+template <class T>
+struct GatherArgs {
+  SourceType type;
+  const void* source;
+  int64_t row_stride, column_stride;  // bytes
+  const int64_t* order;               // null: rows first, first + 1, ...
+  int64_t first;
+  int64_t rows, columns;
+  const T* scale;  // null: no scaling; else padded vectors
+  const T* offset;
+  T* y;
+  int64_t y_stride;
+};
+
+/// Normalisation over the batch of the columns [column_begin, column_end), whole granules.
+template <class T>
+struct BatchNormArgs {
+  int64_t rows, column_begin, column_end;
+  bool fixed;  // the statistics are the running ones, constants to the backward pass
+  T epsilon, momentum;
+  const T* gamma;  // null: 1
+  const T* beta;   // null: 0
+  const T* x;
+  T* y;
+  int64_t stride;
+  T* mean;     // what was subtracted, kept for the backward pass
+  T* inverse;  // 1 / sqrt(variance + epsilon)
+  T* running_mean;
+  T* running_variance;
+  const T* dy;
+  T* dx;  // null: not wanted, as the next two
+  T* dgamma;
+  T* dbeta;
+};
+
+template <class T>
+struct LayerNormArgs {
+  int64_t rows, columns, stride;
+  T epsilon;
+  const T* gamma;
+  const T* beta;
+  const T* x;
+  T* y;
+  T* mean;     // per row
+  T* inverse;  // per row
+  const T* dy;
+  T* dx;
+};
+
+/// Sums over the batch that give gamma's and beta's gradients, columns [column_begin, column_end).
+template <class T>
+struct AffineGradientArgs {
+  int64_t rows, column_begin, column_end, stride;
+  const T* x;
+  const T* mean;     // per row
+  const T* inverse;  // per row
+  const T* dy;
+  T* dgamma;  // null: not wanted
+  T* dbeta;
+};
+
+/// Random words are blocks of the library's counter layout, see random_block: block = row * blocks
+/// a row + column / 4.
+struct DropoutArgs {
+  uint64_t seed;
+  uint32_t use;        // RandomUse::dropout
+  uint64_t stream;     // one per layer and step
+  uint32_t threshold;  // a word below it drops the value
+  int64_t row_begin, row_end, columns;
+};
+
+}  // namespace chainrule::kernels

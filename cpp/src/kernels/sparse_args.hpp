@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// What products with batches that are mostly zero read and write.
+#pragma once
+
+#include <stdint.h>
+
+#include "kernels/layout.hpp"
+#include "kernels/product_args.hpp"
+
+namespace chainrule::kernels {
+
+/// Ends the entries of a row.
+constexpr int32_t kNoColumn = 0x7fffffff;
+
+/// The entries of a batch that are not zero, by row: those of row i begin at begin[i], with rising
+/// columns, and end before a kNoColumn. A few more may be read behind it.
+template <class T>
+struct SparseRows {
+  const int32_t* columns;
+  const T* values;
+  const int64_t* begin;
+};
+
+/// The same by column, with rising rows: those of column j are [begin[j], begin[j + 1]).
+template <class T>
+struct SparseColumns {
+  const int32_t* rows;
+  const T* values;
+  const int32_t* begin;
+};
+
+/// Bits that tell which entries of a row or column are not zero, the first entry's lowest.
+constexpr int kMarksOfWord = 64;
+
+constexpr int64_t words_of_marks(int64_t entries) {
+  return (entries + kMarksOfWord - 1) / kMarksOfWord;
+}
+
+/// A block of marks, of at most 64 rows and columns, by row and by column.
+struct TurnMarksArgs {
+  const uint64_t* by_row;
+  int64_t row_stride;
+  int64_t rows;
+  uint64_t* by_column;
+  int64_t column_stride;
+  int64_t columns;
+  int32_t* counts;  // of marks, by column; added to
+};
+
+/// What ForwardArgs asks for, from the entries that are not zero.
+template <class T>
+struct SparseForwardArgs {
+  PanelShape shape;
+  const T* weight;
+  const T* bias;
+  SparseRows<T> x;
+  T* y;
+  int64_t y_stride;
+  int64_t row_begin, row_end;
+  int64_t panel_begin, panel_end;
+  int64_t block;    // inputs summed at a time
+  int64_t* places;  // where each row goes on with the next block
+  bool far;         // the weights lie in no cache that is near
+};
+
+/// The same from the marked entries of x; row i's marks begin at marks[i * words_of_marks(inputs)].
+template <class T>
+struct MarkedForwardArgs {
+  PanelShape shape;
+  const T* weight;
+  const T* bias;
+  const T* x;
+  int64_t x_stride;
+  const uint64_t* marks;
+  T* y;
+  int64_t y_stride;
+  int64_t row_begin, row_end;
+  int64_t panel_begin, panel_end;
+  int64_t block;  // words of marks summed at a time
+};
+
+/// What WeightGradientArgs asks for, from the entries that are not zero, for panels [panel_begin,
+/// panel_end), whose gradients lie g_stride apart.
+template <class T>
+struct SparseGradientArgs {
+  PanelShape shape;
+  int64_t panel_begin, panel_end;
+  int64_t input_begin, input_end;
+  SparseColumns<T> x;
+  const T* dy;
+  int64_t dy_stride;
+  T* g;
+  int64_t g_stride;
+  UpcomingRows* upcoming;  // null: none
+};
+
+/// The same from the marked entries of x; column j's marks begin at marks[j *
+/// words_of_marks(batch)].
+template <class T>
+struct MarkedGradientArgs {
+  PanelShape shape;
+  int64_t panel_begin, panel_end;
+  int64_t input_begin, input_end;
+  int64_t batch;
+  const T* x;
+  int64_t x_stride;
+  const uint64_t* marks;
+  const T* dy;
+  int64_t dy_stride;
+  T* g;
+  int64_t g_stride;
+  UpcomingRows* upcoming;  // null: none
+};
+
+/// The rows of a table that `count` categories a row stand for, side by side in y; zeros for
+/// kNoColumn.
+template <class T>
+struct EmbeddingForwardArgs {
+  PanelShape shape;  // of the table: (categories x units)
+  const T* weight;
+  const int32_t* categories;  // (rows x count)
+  int64_t rows, count;
+  T* y;
+  int64_t y_stride;
+};
+
+/// For one panel of a table and its rows [category_begin, category_end): the sums of the parts of
+/// dy that belong to a category, each `units` wide, in the order of its entries; g points at row
+/// category_begin.
+template <class T>
+struct EmbeddingGradientArgs {
+  PanelShape shape;
+  int64_t panel;
+  int64_t category_begin, category_end;
+  SparseColumns<T> x;  // by category: a row of dy, and as the value which of the row's parts
+  const T* dy;
+  int64_t dy_stride;
+  T* g;
+};
+
+}  // namespace chainrule::kernels

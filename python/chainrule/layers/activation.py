@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An activation as a layer of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chainrule import activations
+from chainrule.described import Option
+from chainrule.layers.layer import Layer
+
+__all__ = ["Activation"]
+
+
+class Activation(Layer):
+    """An activation as a layer of its own, for use after a normalisation.
+
+    Parameters
+    ----------
+    activation : str, dict or chainrule.activations.Activation
+        The activation.
+
+    Examples
+    --------
+    >>> Activation("relu")
+    Activation('relu')
+    """
+
+    kind = "activation"
+    activation = Option(activations.Activation.from_config)
+
+    def __init__(self, activation: str | Mapping[str, Any] | activations.Activation) -> None:
+        super().__init__(activation=activation)

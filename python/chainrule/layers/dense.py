@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Products with weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chainrule import activations, initializers
+from chainrule.described import Option
+from chainrule.layers.layer import Layer
+
+__all__ = ["Dense"]
+
+
+class Dense(Layer):
+    """activation(x W + b), with a weight W of shape (inputs, units) and a bias b of (units,).
+
+    Parameters
+    ----------
+    units : int
+        Number of outputs.
+    activation : str, dict or chainrule.activations.Activation, default "linear"
+        What follows the sums.
+    use_bias : bool, default True
+        Whether there is a b.
+    weight_initializer : str, dict or chainrule.initializers.Initializer, optional
+        Default: he_uniform before relu, leaky_relu, elu, gelu, silu and softplus, glorot_uniform
+        before the others.
+    bias_initializer : str, dict or chainrule.initializers.Initializer, default "zeros"
+        First values of b.
+    l1, l2 : float, default 0.0
+        The penalty l1 * sum(abs(W)) + l2 * sum(W**2) is added to the gradient's loss, not to the
+        loss that is reported.
+
+    Examples
+    --------
+    >>> layer = Dense(128, activation="relu")
+    >>> layer
+    Dense(128, activation='relu')
+    >>> layer.units, layer.activation
+    (128, Relu())
+    """
+
+    kind = "dense"
+    _optional = ("weight_initializer",)
+    units = Option[int]()
+    activation = Option(activations.Activation.from_config)
+    use_bias = Option[bool]()
+    weight_initializer = Option[initializers.Initializer | None](
+        initializers.Initializer.from_config
+    )
+    bias_initializer = Option(initializers.Initializer.from_config)
+    l1 = Option[float]()
+    l2 = Option[float]()
+
+    def __init__(
+        self,
+        units: int,
+        activation: str | Mapping[str, Any] | activations.Activation = "linear",
+        *,
+        use_bias: bool = True,
+        weight_initializer: str | Mapping[str, Any] | initializers.Initializer | None = None,
+        bias_initializer: str | Mapping[str, Any] | initializers.Initializer = "zeros",
+        l1: float = 0.0,
+        l2: float = 0.0,
+    ) -> None:
+        super().__init__(
+            units=units,
+            activation=activation,
+            use_bias=use_bias,
+            weight_initializer=weight_initializer,
+            bias_initializer=bias_initializer,
+            l1=l1,
+            l2=l2,
+        )

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dropout."""
+
+from __future__ import annotations
+
+from chainrule.described import Option
+from chainrule.layers.layer import Layer
+
+__all__ = ["Dropout"]
+
+
+class Dropout(Layer):
+    """In training, zero each value with probability `rate` and scale the rest by 1 / (1 - rate).
+
+    In inference it does nothing.
+
+    Parameters
+    ----------
+    rate : float
+        In [0, 1).
+
+    References
+    ----------
+    Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR
+    15, 2014.
+    """
+
+    kind = "dropout"
+    rate = Option[float]()
+
+    def __init__(self, rate: float) -> None:
+        super().__init__(rate=rate)

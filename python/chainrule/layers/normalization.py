@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layers that normalise what flows through the network."""
+
+from __future__ import annotations
+
+from chainrule.described import Option
+from chainrule.layers.layer import Layer
+
+__all__ = ["BatchNormalization", "LayerNormalization"]
+
+
+class BatchNormalization(Layer):
+    """gamma * (x - mean) / sqrt(variance + epsilon) + beta, per feature over the batch.
+
+    In inference mean and variance are the running ones, which training updates by
+    ``running = momentum * running + (1 - momentum) * batch``, with the batch's variance over
+    n - 1 as in PyTorch (whose momentum is 1 minus this one).
+
+    Parameters
+    ----------
+    momentum : float, default 0.9
+        In [0, 1].
+    epsilon : float, default 1e-5
+        Above 0.
+    center, scale : bool, default True
+        Whether there is a beta, a gamma.
+
+    References
+    ----------
+    Ioffe & Szegedy, "Batch normalization: accelerating deep network training by reducing internal
+    covariate shift", ICML 2015.
+    """
+
+    kind = "batch_normalization"
+    momentum = Option[float]()
+    epsilon = Option[float]()
+    center = Option[bool]()
+    scale = Option[bool]()
+
+    def __init__(
+        self,
+        *,
+        momentum: float = 0.9,
+        epsilon: float = 1e-5,
+        center: bool = True,
+        scale: bool = True,
+    ) -> None:
+        super().__init__(momentum=momentum, epsilon=epsilon, center=center, scale=scale)
+
+
+class LayerNormalization(Layer):
+    """gamma * (x - mean) / sqrt(variance + epsilon) + beta, per row over its features.
+
+    Parameters
+    ----------
+    epsilon : float, default 1e-5
+        Above 0.
+    center, scale : bool, default True
+        Whether there is a beta, a gamma.
+
+    References
+    ----------
+    Ba, Kiros & Hinton, "Layer normalization", arXiv:1607.06450.
+    """
+
+    kind = "layer_normalization"
+    epsilon = Option[float]()
+    center = Option[bool]()
+    scale = Option[bool]()
+
+    def __init__(self, *, epsilon: float = 1e-5, center: bool = True, scale: bool = True) -> None:
+        super().__init__(epsilon=epsilon, center=center, scale=scale)
