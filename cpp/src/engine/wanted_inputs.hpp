@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <ranges>
 
 #include "engine/stage.hpp"
 
@@ -96,9 +95,16 @@ struct InputCosts {
   std::int64_t total() const { return begin[inputs] + inputs; }
   /// The first input before which all cost so much.
   std::int64_t input_at(std::int64_t cost) const {
-    const auto all = std::views::iota(std::int64_t{0}, inputs);
-    const auto before = [this](std::int64_t input) { return begin[input] + input; };
-    return std::ranges::lower_bound(all, cost, {}, before) - all.begin();
+    Range range{0, inputs};
+    while (range.size() > 0) {
+      const std::int64_t middle = range.begin + range.size() / 2;
+      if (begin[middle] + middle < cost) {
+        range.begin = middle + 1;
+      } else {
+        range.end = middle;
+      }
+    }
+    return range.begin;
   }
 };
 
