@@ -387,3 +387,22 @@ TEST_CASE("a single batch by itself counts as a step, not as an epoch") {
                   DivergenceError);
   CHECK(Snapshot<double>(network) == before);
 }
+
+TEST_CASE(
+    "threads that gather copies of their own give the bits of one thread, with zeros or without") {
+  DataSet data(150, 100, 4);
+  for (size_t i = 0; i < data.x.size(); ++i) data.x[i] *= i % 7 == 0 || i % 5 == 0;
+  for (const InputSparsity path : {InputSparsity::dense, InputSparsity::sparse}) {
+    const auto trained = [&](int threads) {
+      Network<float> network({Rescaling(0.5), dense(256, Activation::Kind::relu), dense(4)}, 100,
+                             3);
+      EpochOptions o = options(64, threads);
+      o.input_sparsity = path;
+      return after_epochs(network, data, cross_entropy(), optimizer(Optimizer::Kind::adam, 1e-2), 3,
+                          o);
+    };
+    const auto one = trained(1);
+    CHECK(trained(2) == one);
+    CHECK(trained(4) == one);
+  }
+}

@@ -24,13 +24,13 @@ using Opt = Optimizer::Kind;
 
 /// A mean of squares to be trained for as long as `poll` likes, on rows that take no memory.
 template <class Poll>
-EpochResult endless_epoch(Network<float>& network, Poll poll) {
-  static const float zeros[16] = {};
+EpochResult endless_epoch(Network<float>& network, Poll poll, int threads = 1) {
+  static const float zeros[256] = {};
   const RowsView x{zeros, DataType::float32, int64_t{1} << 40, network.inputs(), 0, 4};
   TargetsView y;
   y.values = {zeros, DataType::float32, x.rows, network.outputs(), 0, 4};
   y.rows = x.rows;
-  EpochOptions o = options(16);
+  EpochOptions o = options(16, threads);
   o.shuffle = false;
   o.poll = poll;
   return network.run_epoch(x, y, mse(), optimizer(Opt::sgd, 0.01), o);
@@ -225,17 +225,22 @@ TEST_CASE("errors of the caller leave the network as it was") {
 }
 
 TEST_CASE("poll stops after the current batch") {
-  Network<float> network({dense(2)}, 3, 1);
-  int64_t seen = 0;
-  const EpochResult result = endless_epoch(network, [&](int64_t done, double loss) {
-    seen = done;
-    return std::isfinite(loss);
-  });
-  CHECK(result.stopped);
-  CHECK(seen > 0);
-  CHECK(result.batches == seen);
-  CHECK(network.steps() == seen);
-  CHECK(network.epochs() == 0);
+  for (const int threads : {1, 2, 3}) {
+    Network<float> network({dense(256), dense(2)}, 200, 1);
+    int64_t seen = 0;
+    const EpochResult result = endless_epoch(
+        network,
+        [&](int64_t done, double loss) {
+          seen = done;
+          return std::isfinite(loss);
+        },
+        threads);
+    CHECK(result.stopped);
+    CHECK(seen > 0);
+    CHECK(result.batches == seen);
+    CHECK(network.steps() == seen);
+    CHECK(network.epochs() == 0);
+  }
 }
 
 TEST_CASE("an exception from poll stops as well, and arrives") {
