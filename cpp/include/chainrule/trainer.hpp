@@ -84,15 +84,17 @@ class CHAINRULE_API Trainer {
   /// Mean loss over the rows in inference mode. Throws Error for rows that do not fit.
   double evaluate(const RowsView& x, const TargetsView& y, int num_threads = 0);
 
-  /// The schedule of the learning rate, and what it remembers if it is reduce_on_plateau; throws
-  /// StateError while another thread uses the trainer.
+  /// The schedule of the learning rate.
   const std::optional<Schedule>& schedule() const;
+  /// What it remembers if it is reduce_on_plateau; throws StateError while another thread uses the
+  /// trainer.
   std::optional<Plateau> plateau() const;
   /// Takes the place of what a reduce_on_plateau schedule remembers, for a run that goes on from a
   /// file; throws Error when there is no such schedule.
   void set_plateau(const Plateau& plateau);
 
-  /// The network's step at which the schedule began, for a run that goes on from a file.
+  /// The network's step at which the schedule began, for a run that goes on from a file; throws
+  /// StateError while another thread uses the trainer.
   std::int64_t schedule_origin() const;
   void set_schedule_origin(std::int64_t step);
 

@@ -68,7 +68,7 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const std::vector<AnyLayer
 
 template <class T>
 bool Plan<T>::copies_pay() const {
-  constexpr int few = 4;
+  constexpr int few = 4;  // to gather into shared memory takes so many times as long
   const std::int64_t bytes =
       options_.batch_size * values_[0].stride * static_cast<std::int64_t>(sizeof(T));
   return options_.whole_steps && options_.threads > 1 && options_.threads <= few && first_ &&
