@@ -82,6 +82,62 @@ def test_penalties_move_weights_of_inputs_that_are_always_zero():
     assert same(nets["dense"], nets["sparse"])
 
 
+def adapt_to_scale(net, scale):
+    """Have a normalization divide by scale, and add nothing."""
+    net.adapt(np.stack([scale, -scale]))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        lambda x: x,
+        lambda x: x[::-1],
+        lambda x: np.repeat(x, 2, axis=0)[::2],
+        np.asfortranarray,
+        lambda x: np.hstack([x, x])[:, :INPUTS],
+    ],
+    ids=["plain", "reversed", "every other", "by column", "of a wider table"],
+)
+@pytest.mark.parametrize(
+    "front",
+    [
+        (),
+        (cr.Rescaling(1 / 255),),
+        (cr.Rescaling(-0.25),),
+        (cr.Rescaling(0.01, 0.5),),
+        (cr.Normalization(),),
+    ],
+    ids=["none", "scale", "negative", "offset", "by column"],
+)
+def test_bytes(front, rows):
+    x, y = rows(table(0.15, "uint8")), np.arange(ROWS) % 5
+    nets = []
+    for data, path, threads in (
+        (x.astype("float32"), "dense", 1),
+        (x, "sparse", 1),
+        (x, "sparse", 2),
+        (x, "sparse", 5),
+        (x.astype("float64"), "sparse", 2),
+    ):
+        net = network(cr.Input(INPUTS), *front)
+        adapt_to_scale(net, np.linspace(1, 99, INPUTS))
+        net.compile(loss="cross_entropy", optimizer=cr.SGD(1e-4))
+        options = {"batch_size": BATCH_SIZE, "input_sparsity": path, "num_threads": threads}
+        net.fit(data, y, epochs=2, verbose=0, **options)
+        nets.append(net)
+    assert all(same(nets[0], other) for other in nets[1:])
+
+
+def test_bytes_then_numbers_then_bytes_by_another_scale():
+    x, y = table(0.1, "uint8"), np.arange(ROWS) % 5
+    nets = [network(cr.Normalization()) for _ in range(2)]
+    for net, path in zip(nets, ("dense", "sparse"), strict=True):
+        for number, data in enumerate((x, x / np.float32(3), x)):
+            adapt_to_scale(net, np.full(INPUTS, 50.0 + number))
+            net.fit(data, y, loss="cross_entropy", verbose=0, input_sparsity=path)
+    assert same(*nets)
+
+
 @pytest.mark.parametrize("rows", [1, 3, 16, ROWS])
 def test_predict_and_evaluate(rows):
     net = network(cr.Input(INPUTS))

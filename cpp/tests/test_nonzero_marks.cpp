@@ -52,23 +52,57 @@ void check_products(const KernelTable<T>& k, const Matrix<T>& x, int64_t units, 
   const NonzeroMarks<T> marks = marks_of(k, x, 1);
   const AllTerms<T> all(k, x, units);
   Matrix<T> y(x.rows, units);
-  k.marked_forward({all.shape, all.weight.data(), all.bias.data(), x.data(), x.stride, marks.rows(),
-                    y.data(), y.stride, 0, x.rows, 0, all.panels, block});
+  const NumberTable<T> numbers{x.data(), x.stride};
+  k.marked_forward({all.shape, all.weight.data(), all.bias.data(), numbers, marks.rows(), y.data(),
+                    y.stride, 0, x.rows, 0, all.panels, block});
   CHECK(same_bits(y, all.y));
 
   std::vector<T> g(all.g.size(), T(7));
   for (const auto& [begin, end] : {std::pair<int64_t, int64_t>{50, kInputs}, {0, 50}}) {
     for (int64_t panel = 0; panel < all.panels; ++panel)
-      k.marked_gradient({all.shape, panel, panel + 1, begin, end, x.rows, x.data(), x.stride,
-                         marks.columns(), all.dy.data(), all.dy.stride,
-                         g.data() + all.at(panel, begin), k.panel * kInputs, nullptr});
+      k.marked_gradient({all.shape, panel, panel + 1, begin, end, x.rows, numbers, marks.columns(),
+                         all.dy.data(), all.dy.stride, g.data() + all.at(panel, begin),
+                         k.panel * kInputs, nullptr});
   }
   CHECK(same_bits(g, all.g));
   if (units % k.panel != 0) return;
   std::fill(g.begin(), g.end(), T(7));
-  k.marked_gradient({all.shape, 0, all.panels, 0, kInputs, x.rows, x.data(), x.stride,
-                     marks.columns(), all.dy.data(), all.dy.stride, g.data(), k.panel * kInputs,
-                     nullptr});
+  k.marked_gradient({all.shape, 0, all.panels, 0, kInputs, x.rows, numbers, marks.columns(),
+                     all.dy.data(), all.dy.stride, g.data(), k.panel * kInputs, nullptr});
+  CHECK(same_bits(g, all.g));
+}
+
+/// Marks of bytes against those of the numbers that they stand for.
+template <class T>
+void check_bytes(const KernelTable<T>& k, int64_t rows, double density, int64_t units) {
+  const Matrix<T> pattern = batch_of<T>(rows, density);
+  std::vector<T> number_of(256);
+  for (int64_t byte = 0; byte < 256; ++byte) number_of[byte] = T(byte) / T(37);
+  NonzeroMarks<T> marks(k, rows, kInputs, 1, true);
+  marks.expect_bytes(number_of.data());
+  Matrix<T> x(rows, kInputs);
+  for (int64_t i = 0; i < rows; ++i) {
+    // Whole vectors are not read behind the last byte of a row.
+    std::vector<uint8_t> row(kInputs);
+    for (int64_t j = 0; j < kInputs; ++j) {
+      if (pattern(i, j) != T(0)) row[j] = uint8_t(1 + (i * 31 + j * 7) % 255);
+      x(i, j) = number_of[row[j]];
+    }
+    marks.take(i, row.data());
+  }
+  marks.turn(rows, {0, 1});
+  check_marks(marks, x, {0, 1});
+
+  const AllTerms<T> all(k, x, units);
+  Matrix<T> y(rows, units);
+  k.marked_byte_forward({all.shape, all.weight.data(), all.bias.data(), marks.bytes(), marks.rows(),
+                         y.data(), y.stride, 0, rows, 0, all.panels, 2});
+  CHECK(same_bits(y, all.y));
+  std::vector<T> g(all.g.size(), T(7));
+  for (int64_t panel = 0; panel < all.panels; ++panel)
+    k.marked_byte_gradient({all.shape, panel, panel + 1, 0, kInputs, rows, marks.bytes(),
+                            marks.columns(), all.dy.data(), all.dy.stride,
+                            g.data() + all.at(panel, 0), k.panel * kInputs, nullptr});
   CHECK(same_bits(g, all.g));
 }
 
@@ -90,5 +124,12 @@ TEST_CASE("products from marked entries have the bits of products over all terms
       for (const int64_t block : {int64_t{1}, int64_t{2}, int64_t{3}})
         check_products(k, x, units, block);
     }
+  });
+}
+
+TEST_CASE("a batch of bytes is marked and multiplied as the numbers that they stand for") {
+  everywhere([]<class T>(const KernelTable<T>& k, int64_t rows, double density) {
+    for (const int64_t units : {int64_t{1}, int64_t{75}, 4 * k.panel})
+      check_bytes(k, rows, density, units);
   });
 }

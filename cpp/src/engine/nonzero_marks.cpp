@@ -13,6 +13,7 @@ template <class T>
 NonzeroMarks<T>::NonzeroMarks(const kernels::KernelTable<T>& kernels, std::int64_t batch_size,
                               std::int64_t columns, int threads, bool by_column)
     : kernels_(kernels),
+      batch_size_(batch_size),
       columns_(columns),
       words_(words_of_marks(columns)),
       by_row_(batch_size * words_),
@@ -23,6 +24,18 @@ NonzeroMarks<T>::NonzeroMarks(const kernels::KernelTable<T>& kernels, std::int64
 template <class T>
 void NonzeroMarks<T>::take(std::int64_t row, const T* x) {
   kernels_.mark(x, columns_, by_row_.data() + row * words_);
+}
+
+template <class T>
+void NonzeroMarks<T>::expect_bytes(const T* number_of) {
+  number_of_ = number_of;
+  if (number_of && bytes_.empty()) bytes_ = Buffer<std::uint8_t>(batch_size_ * byte_stride());
+}
+
+template <class T>
+void NonzeroMarks<T>::take(std::int64_t row, const std::uint8_t* x) {
+  kernels_.mark_bytes(x, columns_, bytes_.data() + row * byte_stride(),
+                      by_row_.data() + row * words_);
 }
 
 template <class T>

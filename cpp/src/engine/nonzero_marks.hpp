@@ -10,7 +10,8 @@
 namespace chainrule::engine {
 
 /// Which entries of a table's batch are not zero, a bit each: by row for the forward pass and by
-/// column for the gradient of a first layer's weights. The values stay in the table.
+/// column for the gradient of a first layer's weights. The values stay in the table; those of bytes
+/// are kept here, as bytes.
 template <class T>
 class NonzeroMarks {
  public:
@@ -22,11 +23,17 @@ class NonzeroMarks {
   double density() const { return density_; }
   void expect(double density) { density_ = density; }
 
+  /// What each byte stands for, in rows of bytes from now on; null: rows of numbers.
+  void expect_bytes(const T* number_of);
+  bool of_bytes() const { return number_of_ != nullptr; }
+
   /// Marks a row, by the thread that owns it.
   void take(std::int64_t row, const T* x);
+  void take(std::int64_t row, const std::uint8_t* x);
   /// Turns a thread's share of the columns, when all rows of the batch have been taken.
   void turn(std::int64_t rows, Share share);
 
+  kernels::ByteTable<T> bytes() const { return {bytes_.data(), byte_stride(), number_of_}; }
   const std::uint64_t* rows() const { return by_row_.data(); }
   /// When all threads have turned.
   const std::uint64_t* columns() const { return by_column_.data(); }
@@ -35,10 +42,16 @@ class NonzeroMarks {
   const std::int32_t* begin(Share share);
 
  private:
+  // An odd number of cache lines, so that a column's bytes do not lie in a few sets.
+  std::int64_t byte_stride() const { return kernels::kMarksOfWord * (words_ | 1); }
+
   const kernels::KernelTable<T>& kernels_;
+  std::int64_t batch_size_;
   std::int64_t columns_;
   std::int64_t words_;  // of a row
   double density_ = 1.0;
+  const T* number_of_ = nullptr;
+  Buffer<std::uint8_t> bytes_;
   Buffer<std::uint64_t> by_row_;
   Buffer<std::uint64_t> by_column_;
   Buffer<std::int32_t> counts_;  // by column

@@ -146,8 +146,7 @@ void Plan<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
   path_ = path(automatic ? Reason::cheaper : Reason::asked, density);
   const bool cheaper = path_->sparse_operations < path_->dense_operations;
   path_->sparse = automatic ? cheaper : !dense;
-  if (!path_->sparse) return;
-  use_marks(density);
+  if (path_->sparse) use_marks(x, density);
 }
 
 template <class T>
@@ -199,14 +198,36 @@ void Plan<T>::use_entries(const RowsView& x, double density) {
 }
 
 template <class T>
-void Plan<T>::use_marks(double density) {
+void Plan<T>::use_marks(const RowsView& x, double density) {
   const int copies = copies_ ? options_.threads : 1;
   const int readers = copies_ ? 1 : options_.threads;
   while (static_cast<int>(marks_.size()) < copies)
     marks_.emplace_back(kernels_, options_.batch_size, values_[0].columns, readers,
                         options_.backward);
   marks_[0].expect(density);
+  const T* number_of = keeps_bytes(x) ? numbers_of_bytes() : nullptr;
+  for (NonzeroMarks<T>& marks : marks_) marks.expect_bytes(number_of);
   first_->marks = marks_.data();
+}
+
+template <class T>
+bool Plan<T>::keeps_bytes(const RowsView& x) const {
+  if (!options_.backward || x.type != DataType::uint8 || x.column_stride != 1) return false;
+  if (!fused_input_) return true;
+  const T* scale = fused_input_->scale();
+  const T* offset = fused_input_->offset();
+  const std::int64_t columns = values_[0].columns;
+  return std::all_of(scale, scale + columns, [&](T s) { return s == scale[0]; }) &&
+         std::all_of(offset, offset + columns, [](T o) { return o == T(0); });
+}
+
+template <class T>
+const T* Plan<T>::numbers_of_bytes() {
+  const T scale = fused_input_ ? fused_input_->scale()[0] : T(1);
+  if (number_of_byte_.empty()) number_of_byte_ = Buffer<T>(256);
+  for (int byte = 0; byte < 256; ++byte)
+    number_of_byte_.data()[byte] = std::fma(static_cast<T>(byte), scale, T(0));
+  return number_of_byte_.data();
 }
 
 template <class T>
@@ -254,7 +275,13 @@ void Plan<T>::load(Flow& flow, const Step<T>& step, const RowsView& x, const std
   }
   T* const to = values_[0].data + (copies_ ? first_->x_apart * share.index : 0);
   const std::int64_t stride = values_[0].stride;
-  if (first_ && first_->marks) {
+  if (first_ && first_->marks && first_->marks->of_bytes()) {
+    for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+      const std::int64_t row = order ? order[first + i] : first + i;
+      first_->marks_of(share).take(i,
+                                   static_cast<const std::uint8_t*>(x.data) + row * x.row_stride);
+    }
+  } else if (first_ && first_->marks) {
     // Each row is marked while it is in the first cache.
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
       gather(x, order, first + i, 1, to + i * stride);
@@ -270,7 +297,11 @@ void Plan<T>::forward(Flow& flow, const Step<T>& step) {
   for (std::size_t i = fused_input_ ? 1 : 0; i < stages_.size(); ++i) {
     Stage<T>& stage = *stages_[i];
     const bool turns = (stage.sparse || stage.marks) && options_.backward;
-    flow.enter(turns ? Split::columns : stage.split());
+    if (&stage == first_ && copies_) {
+      flow.enter_columns_apart();
+    } else {
+      flow.enter(turns ? Split::columns : stage.split());
+    }
     stage.forward(step, flow.share());
     if (turns && stage.sparse) stage.sparse->turn(step.rows_of(flow.share()), flow.share());
     if (turns && stage.marks)
@@ -288,14 +319,24 @@ void Plan<T>::backward(Flow& flow, const Step<T>& step) {
 }
 
 template <class T>
-void Plan<T>::gradients(const Flow& flow, const Step<T>& step) {
+void Plan<T>::gradients(Flow& flow, const Step<T>& step) {
   for (std::size_t i = lowest_backward_; i < stages_.size(); ++i)
     stages_[i]->gradients(step, flow.share());
+  if (step.update && copies_ && keeps_first_apart(flow.share().count)) flow.leave_apart();
+}
+
+template <class T>
+bool Plan<T>::keeps_first_apart(int threads) const {
+  const std::size_t next = fused_input_ ? 2 : 1;
+  const bool read = next < stages_.size() && stages_[next]->has_parameters();  // its gradients read
+  return !read && first_->keeps_parameters_apart(threads);
 }
 
 template <class T>
 std::int64_t Plan<T>::first_bad_layer(std::int64_t rows) const {
-  for (std::size_t i = 0; i < stages_.size(); ++i) {
+  // Bytes are finite, and nobody has written the numbers that they stand for.
+  const bool bytes = first_ && first_->marks && first_->marks->of_bytes();
+  for (std::size_t i = fused_input_ && bytes ? 1 : 0; i < stages_.size(); ++i) {
     for (std::int64_t r = 0; r < rows && values_[i + 1].data; ++r) {
       for (std::int64_t j = 0; j < values_[i + 1].columns; ++j) {
         if (!std::isfinite(values_[i + 1].row(r)[j])) return stages_[i]->layer;

@@ -61,7 +61,7 @@ class Plan {
   void forward(Flow& flow, const Step<T>& step);
   void backward(Flow& flow, const Step<T>& step);
   /// Only after flow.enter(Split::columns): it reads what all threads left behind.
-  void gradients(const Flow& flow, const Step<T>& step);
+  void gradients(Flow& flow, const Step<T>& step);
 
   /// What the loss reads, and where its gradient goes: the output, or the input of an activation
   /// that the loss contains.
@@ -87,10 +87,14 @@ class Plan {
   /// Whether every thread gathers tables for itself. Where all threads read all rows, that costs
   /// less than to write what another processor's cache holds, and to wait for it.
   bool copies_pay() const;
+  bool keeps_first_apart(int threads) const;
   void make_room_for_tables();
   void check_takes_compressed() const;
   void use_entries(const RowsView& x, double density);
-  void use_marks(double density);
+  void use_marks(const RowsView& x, double density);
+  /// Whether each entry of x is a byte that stands for one number, wherever it is.
+  bool keeps_bytes(const RowsView& x) const;
+  const T* numbers_of_bytes();
   InputPath path(InputPath::Reason reason, double density) const;
 
   const kernels::KernelTable<T>& kernels_;
@@ -102,10 +106,11 @@ class Plan {
   bool lists_entries_ = false;              // and the next stage works from their entries
   std::unique_ptr<SparseInput<T>> sparse_;  // once compressed rows have come
   std::vector<NonzeroMarks<T>> marks_;      // once a table's zeros have been left out
-  std::optional<InputPath> path_;           // as chosen last
-  bool copies_ = false;                     // of tables, one for each thread
-  std::size_t lowest_backward_ = 0;         // below it nobody needs gradients
-  std::vector<Tensor<T>> values_;           // input, then each stage's output
+  Buffer<T> number_of_byte_;
+  std::optional<InputPath> path_;    // as chosen last
+  bool copies_ = false;              // of tables, one for each thread
+  std::size_t lowest_backward_ = 0;  // below it nobody needs gradients
+  std::vector<Tensor<T>> values_;    // input, then each stage's output
   std::vector<Tensor<T>> gradients_;
   std::vector<Buffer<T>> buffers_;
 };

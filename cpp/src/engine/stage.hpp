@@ -70,6 +70,16 @@ class Flow {
   void enter(Split next) {
     if (next == Split::columns || last_ == Split::columns) team_.barrier.wait();
     last_ = next;
+    apart_ = false;
+  }
+
+  /// Says that a thread may go on to enter_columns_apart(), since what it reads there it has
+  /// written itself, and what it writes there nobody reads any more.
+  void leave_apart() { apart_ = true; }
+  void enter_columns_apart() {
+    if (!apart_) team_.barrier.wait();
+    last_ = Split::columns;
+    apart_ = false;
   }
 
   /// Before a batch of another size, whose rows are shared out differently.
@@ -81,6 +91,7 @@ class Flow {
  private:
   Team team_;
   Split last_ = Split::rows;
+  bool apart_ = false;
 };
 
 /// What is the same for all stages during one step.
@@ -135,6 +146,11 @@ class Stage {
   virtual std::string describe() const = 0;
   virtual Split split() const { return Split::rows; }
   virtual Split backward_split() const { return split(); }
+  /// Whether each of so many threads updates just the parameters that it reads in the forward pass.
+  virtual bool keeps_parameters_apart(int threads) const {
+    (void)threads;
+    return false;
+  }
   virtual std::int64_t outputs() const = 0;
   virtual bool has_parameters() const { return false; }
 

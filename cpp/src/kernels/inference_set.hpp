@@ -27,7 +27,7 @@ constexpr InferenceKernels<T> inference_kernels(const char* name) {
   k.sparse_forward = sparse_forward<T>;
   k.embedding_forward = embedding_forward<T>;
   k.mark = mark<T>;
-  k.marked_forward = marked_forward<T>;
+  k.marked_forward = marked_forward<T, NumberTable<T>>;
   k.activation_forward = activation_forward<T>;
   k.batch_norm_inference = batch_norm_inference<T>;
   k.layer_norm_forward = layer_norm_forward<T>;

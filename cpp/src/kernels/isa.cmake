@@ -49,8 +49,9 @@ if(CHAINRULE_TARGET_X86_64)
     -mavx512dq
     -mavx512vl
     -mprefer-vector-width=512
-    # GCC's own AVX-512 header trips it (GCC bug 105593).
-    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+    # GCC's own AVX-512 header trips both (GCC bug 105593).
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized>)
 else()
   chainrule_add_isa(portable)
   if(CHAINRULE_TARGET_AARCH64)

@@ -48,12 +48,83 @@ void mark(const T* x, int64_t width, uint64_t* marks) {
   for (int64_t i = j; i < width; ++i) *marks |= uint64_t(x[i] != T(0)) << (i - j);
 }
 
-/// Marks by column of up to 64 rows, from marks by row; adds to the counts of the columns.
-/// Reference: Warren, "Hacker's Delight", 2nd edition, section 7-3: exchanges the quarters off the
-/// diagonal, and then goes on within each.
-[[maybe_unused]] void turn_marks(const TurnMarksArgs& f) {
-  uint64_t m[kMarksOfWord] = {};
-  for (int64_t i = 0; i < f.rows; ++i) m[i] = f.by_row[i * f.row_stride];
+/// A bit for each of 64 bytes that is not zero.
+CHAINRULE_INLINE uint64_t marks_of_bytes(const uint8_t* x) {
+#if defined(CHAINRULE_ISA_AVX512)
+  const __m512i bytes = _mm512_loadu_si512(x);
+  return _mm512_test_epi8_mask(bytes, bytes);
+#elif defined(CHAINRULE_ISA_AVX2)
+  const auto zeros = [&](int half) {
+    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x) + half);
+    return uint64_t(uint32_t(_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, __m256i{}))));
+  };
+  return ~(zeros(0) | zeros(1) << 32);
+#else
+  uint64_t marks = 0;
+  for (int i = 0; i < kMarksOfWord; ++i) marks |= uint64_t(x[i] != 0) << i;
+  return marks;
+#endif
+}
+
+/// Copies a row of bytes and marks it.
+[[maybe_unused]] void mark_bytes(const uint8_t* x, int64_t width, uint8_t* copy, uint64_t* marks) {
+  int64_t j = 0;
+  for (; j + kMarksOfWord <= width; j += kMarksOfWord) {
+    __builtin_memcpy(copy + j, x + j, kMarksOfWord);
+    *marks++ = marks_of_bytes(x + j);
+  }
+  if (j == width) return;
+  uint8_t rest[kMarksOfWord] = {};
+  for (int64_t i = j; i < width; ++i) copy[i] = rest[i - j] = x[i];
+  *marks = marks_of_bytes(rest);
+}
+
+#if defined(CHAINRULE_ISA_AVX512)
+
+/// Byte i of word k becomes byte k of word i.
+CHAINRULE_INLINE __m512i turn_bytes(__m512i words) {
+  alignas(64) static constexpr uint8_t kPairs[16] = {0, 8,  1, 9,  2, 10, 3, 11,
+                                                     4, 12, 5, 13, 6, 14, 7, 15};
+  alignas(64) static constexpr uint16_t kFours[32] = {0,  8,  16, 24, 1,  9,  17, 25, 2,  10, 18,
+                                                      26, 3,  11, 19, 27, 4,  12, 20, 28, 5,  13,
+                                                      21, 29, 6,  14, 22, 30, 7,  15, 23, 31};
+  const __m128i pairs = _mm_load_si128(reinterpret_cast<const __m128i*>(kPairs));
+  return _mm512_permutexvar_epi16(_mm512_load_si512(kFours),
+                                  _mm512_shuffle_epi8(words, _mm512_broadcast_i32x4(pairs)));
+}
+
+/// Turns a block of 64 x 64 bits: of each eighth of the columns the rows' bytes come together, of
+/// which a column takes one bit each.
+CHAINRULE_INLINE void turn_block(uint64_t (&m)[kMarksOfWord]) {
+  __m512i z[8];
+  for (int i = 0; i < 8; ++i) z[i] = turn_bytes(_mm512_loadu_si512(m + 8 * i));
+  __m512i pairs[2][4];
+  for (int i = 0; i < 4; ++i) {
+    pairs[0][i] = _mm512_unpacklo_epi64(z[2 * i], z[2 * i + 1]);
+    pairs[1][i] = _mm512_unpackhi_epi64(z[2 * i], z[2 * i + 1]);
+  }
+  for (int odd = 0; odd < 2; ++odd) {
+    const __m512i(&p)[4] = pairs[odd];
+    const __m512i first = _mm512_shuffle_i64x2(p[0], p[1], 0x44);
+    const __m512i second = _mm512_shuffle_i64x2(p[0], p[1], 0xee);
+    const __m512i third = _mm512_shuffle_i64x2(p[2], p[3], 0x44);
+    const __m512i fourth = _mm512_shuffle_i64x2(p[2], p[3], 0xee);
+    z[odd] = _mm512_shuffle_i64x2(first, third, 0x88);
+    z[2 + odd] = _mm512_shuffle_i64x2(first, third, 0xdd);
+    z[4 + odd] = _mm512_shuffle_i64x2(second, fourth, 0x88);
+    z[6 + odd] = _mm512_shuffle_i64x2(second, fourth, 0xdd);
+  }
+  for (int i = 0; i < 8; ++i) {
+    for (int bit = 0; bit < 8; ++bit)
+      m[8 * i + bit] = _mm512_test_epi8_mask(z[i], _mm512_set1_epi8(char(1 << bit)));
+  }
+}
+
+#else
+
+/// Turns a block of 64 x 64 bits. Reference: Warren, "Hacker's Delight", 2nd edition, section 7-3:
+/// exchanges the quarters off the diagonal, and then goes on within each.
+CHAINRULE_INLINE void turn_block(uint64_t (&m)[kMarksOfWord]) {
   uint64_t low = 0x00000000ffffffff;
   for (int half = kMarksOfWord / 2; half > 0; half /= 2, low ^= low << half) {
     for (int block = 0; block < kMarksOfWord; block += 2 * half) {
@@ -64,27 +135,46 @@ void mark(const T* x, int64_t width, uint64_t* marks) {
       }
     }
   }
+}
+
+#endif
+
+/// Marks by column of up to 64 rows, from marks by row; adds to the counts of the columns.
+[[maybe_unused]] void turn_marks(const TurnMarksArgs& f) {
+  uint64_t m[kMarksOfWord] = {};
+  for (int64_t i = 0; i < f.rows; ++i) m[i] = f.by_row[i * f.row_stride];
+  turn_block(m);
   for (int64_t j = 0; j < f.columns; ++j) {
     f.by_column[j * f.column_stride] = m[j];
     f.counts[j] += __builtin_popcountll(m[j]);
   }
 }
 
-/// Sums of P panels of NV vectors each over the marked entries of a word, x_step apart, whose rows
-/// of the other operand begin at `rows`.
-template <class T, int P, int NV>
-CHAINRULE_INLINE void add_marked(Vec<T> (&s)[P][NV], uint64_t marks, const T* x, int64_t x_step,
-                                 const PanelRows<T>& rows) {
+template <class T>
+CHAINRULE_INLINE T entry_of(const NumberTable<T>& x, int64_t at) {
+  return x.numbers[at];
+}
+
+template <class T>
+CHAINRULE_INLINE T entry_of(const ByteTable<T>& x, int64_t at) {
+  return x.number_of[x.bytes[at]];
+}
+
+/// Sums of P panels of NV vectors each over the marked entries of a word, which lie in x from `at`
+/// on, `step` apart, and whose rows of the other operand begin at `rows`.
+template <class T, class X, int P, int NV>
+CHAINRULE_INLINE void add_marked(Vec<T> (&s)[P][NV], uint64_t marks, const X& x, int64_t at,
+                                 int64_t step, const PanelRows<T>& rows) {
   for (; marks; marks &= marks - 1) {
     const int i = __builtin_ctzll(marks);
-    add_entry(s, x[i * x_step], i, rows);
+    add_entry(s, entry_of(x, at + i * step), i, rows);
   }
 }
 
 /// y of P panels for all rows: a block of inputs at a time, so that all rows but the first find the
 /// block's weights in the first cache.
-template <class T, int P, int NV>
-void marked_forward_panels(const MarkedForwardArgs<T>& f, int64_t panel) {
+template <class T, class X, int P, int NV>
+void marked_forward_panels(const MarkedForwardArgs<T, X>& f, int64_t panel) {
   constexpr int64_t width = NV * kLanes<T>;
   const int64_t column = panel * f.shape.panel;
   const T* weight = f.weight + column * f.shape.rows;
@@ -95,11 +185,10 @@ void marked_forward_panels(const MarkedForwardArgs<T>& f, int64_t panel) {
       const T* start = begin > 0 ? y : f.bias ? f.bias + column : nullptr;
       Vec<T> s[P][NV];
       load_sums(s, start, f.shape.panel);
-      const T* x = f.x + i * f.x_stride;
       const uint64_t* marks = f.marks + i * words;
       for (int64_t w = begin; w < end; ++w) {
         const int64_t first = w * kMarksOfWord;
-        add_marked(s, marks[w], x + first, 1,
+        add_marked(s, marks[w], f.x, i * f.x.stride + first, 1,
                    PanelRows<T>{weight + first * width, f.shape.panel * f.shape.rows, width});
       }
       store_sums(s, y, f.shape.panel);
@@ -112,8 +201,8 @@ void marked_forward_panels(const MarkedForwardArgs<T>& f, int64_t panel) {
 constexpr int64_t kTermsOfWord = 8;
 
 /// g of P panels for the inputs of `f`.
-template <class T, int P, int NV>
-void marked_gradient_panels(const MarkedGradientArgs<T>& f, int64_t panel) {
+template <class T, class X, int P, int NV>
+void marked_gradient_panels(const MarkedGradientArgs<T, X>& f, int64_t panel) {
   constexpr int64_t width = NV * kLanes<T>;
   const T* dy = f.dy + panel * f.shape.panel;
   T* g = f.g + (panel - f.panel_begin) * f.g_stride;
@@ -124,23 +213,24 @@ void marked_gradient_panels(const MarkedGradientArgs<T>& f, int64_t panel) {
     for (int64_t w = 0; w < words; ++w) {
       const int64_t first = w * kMarksOfWord;
       fetch(f.upcoming, kTermsOfWord);
-      add_marked(s, marks[w], f.x + first * f.x_stride + j, f.x_stride,
+      add_marked(s, marks[w], f.x, first * f.x.stride + j, f.x.stride,
                  PanelRows<T>{dy + first * f.dy_stride, f.shape.panel, f.dy_stride});
     }
     store_sums(s, g + (j - f.input_begin) * width, f.g_stride);
   }
 }
 
-template <class T>
-void marked_forward(const MarkedForwardArgs<T>& f) {
+template <class T, class X>
+void marked_forward(const MarkedForwardArgs<T, X>& f) {
   by_panels<T>(f.shape, f.panel_begin, f.panel_end,
-               [&]<int P, int NV>(int64_t panel) { marked_forward_panels<T, P, NV>(f, panel); });
+               [&]<int P, int NV>(int64_t panel) { marked_forward_panels<T, X, P, NV>(f, panel); });
 }
 
-template <class T>
-void marked_gradient(const MarkedGradientArgs<T>& f) {
-  by_panels<T>(f.shape, f.panel_begin, f.panel_end,
-               [&]<int P, int NV>(int64_t panel) { marked_gradient_panels<T, P, NV>(f, panel); });
+template <class T, class X>
+void marked_gradient(const MarkedGradientArgs<T, X>& f) {
+  by_panels<T>(f.shape, f.panel_begin, f.panel_end, [&]<int P, int NV>(int64_t panel) {
+    marked_gradient_panels<T, X, P, NV>(f, panel);
+  });
 }
 
 }  // namespace

@@ -36,6 +36,21 @@ constexpr int64_t words_of_marks(int64_t entries) {
   return (entries + kMarksOfWord - 1) / kMarksOfWord;
 }
 
+/// A batch, row-major.
+template <class T>
+struct NumberTable {
+  const T* numbers;
+  int64_t stride;
+};
+
+/// A batch of bytes, row-major, and the number that each of the 256 stands for.
+template <class T>
+struct ByteTable {
+  const uint8_t* bytes;
+  int64_t stride;
+  const T* number_of;
+};
+
 /// A block of marks, of at most 64 rows and columns, by row and by column.
 struct TurnMarksArgs {
   const uint64_t* by_row;
@@ -63,14 +78,14 @@ struct SparseForwardArgs {
   bool far;         // the weights lie in no cache that is near
 };
 
-/// The same from the marked entries of x; row i's marks begin at marks[i * words_of_marks(inputs)].
-template <class T>
+/// The same from the marked entries of a table X, of numbers or of bytes; row i's marks begin at
+/// marks[i * words_of_marks(inputs)].
+template <class T, class X>
 struct MarkedForwardArgs {
   PanelShape shape;
   const T* weight;
   const T* bias;
-  const T* x;
-  int64_t x_stride;
+  X x;
   const uint64_t* marks;
   T* y;
   int64_t y_stride;
@@ -94,16 +109,15 @@ struct SparseGradientArgs {
   UpcomingRows* upcoming;  // null: none
 };
 
-/// The same from the marked entries of x; column j's marks begin at marks[j *
+/// The same from the marked entries of a table X; column j's marks begin at marks[j *
 /// words_of_marks(batch)].
-template <class T>
+template <class T, class X>
 struct MarkedGradientArgs {
   PanelShape shape;
   int64_t panel_begin, panel_end;
   int64_t input_begin, input_end;
   int64_t batch;
-  const T* x;
-  int64_t x_stride;
+  X x;
   const uint64_t* marks;
   const T* dy;
   int64_t dy_stride;

@@ -33,7 +33,7 @@ struct InferenceKernels {
   void (*sparse_forward)(const SparseForwardArgs<T>&);
   void (*embedding_forward)(const EmbeddingForwardArgs<T>&);
   void (*mark)(const T* x, int64_t width, uint64_t* marks);
-  void (*marked_forward)(const MarkedForwardArgs<T>&);
+  void (*marked_forward)(const MarkedForwardArgs<T, NumberTable<T>>&);
 
   void (*activation_forward)(const ActivationArgs<T>&, const T* z, T* y);
   void (*batch_norm_inference)(const BatchNormArgs<T>&);
@@ -47,7 +47,11 @@ struct TrainingKernels {
   void (*sparse_gradient)(const SparseGradientArgs<T>&);
   void (*embedding_gradient)(const EmbeddingGradientArgs<T>&);
   void (*turn_marks)(const TurnMarksArgs&);
-  void (*marked_gradient)(const MarkedGradientArgs<T>&);
+  void (*marked_gradient)(const MarkedGradientArgs<T, NumberTable<T>>&);
+  /// Copies the row besides.
+  void (*mark_bytes)(const uint8_t* x, int64_t width, uint8_t* copy, uint64_t* marks);
+  void (*marked_byte_forward)(const MarkedForwardArgs<T, ByteTable<T>>&);
+  void (*marked_byte_gradient)(const MarkedGradientArgs<T, ByteTable<T>>&);
   void (*input_gradient)(const InputGradientArgs<T>&);
   /// (rows x columns) row-major into batch panels [rows / panel][columns][panel], missing rows
   /// zero.

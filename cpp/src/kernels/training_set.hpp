@@ -26,7 +26,10 @@ constexpr TrainingKernels<T> training_kernels() {
   k.sparse_gradient = sparse_gradient<T>;
   k.embedding_gradient = embedding_gradient<T>;
   k.turn_marks = turn_marks;
-  k.marked_gradient = marked_gradient<T>;
+  k.marked_gradient = marked_gradient<T, NumberTable<T>>;
+  k.mark_bytes = mark_bytes;
+  k.marked_byte_forward = marked_forward<T, ByteTable<T>>;
+  k.marked_byte_gradient = marked_gradient<T, ByteTable<T>>;
   k.input_gradient = input_gradient<T>;
   k.transpose = transpose<T>;
   k.column_sums = column_sums<T>;

@@ -75,6 +75,12 @@ class DenseStage final : public Stage<T> {
   }
   Split split() const override { return split_; }
   Split backward_split() const override { return Split::rows; }
+  bool keeps_parameters_apart(int threads) const override {
+    if (split_ == Split::rows || panels_ % threads != 0) return false;
+    const std::int64_t group =
+        this->marks || this->sparse ? sparse_group(threads) : blocking_.group;
+    return panels_ / threads % group == 0;
+  }
   std::int64_t outputs() const override { return units_; }
   bool has_parameters() const override { return true; }
   bool takes_sparse() const override { return true; }
@@ -147,7 +153,7 @@ class DenseStage final : public Stage<T> {
       weight_gradients(step, share);
     }
     if (!bias_) return;
-    const Range columns = share.of(padded<T>(units_), kernels::kGranule<T>);
+    const Range columns = columns_of(share);
     if (columns.size() == 0) return;
     kernels_.column_sums(this->dy.data, this->dy.stride, step.rows, columns.begin, columns.end,
                          bias_gradient_.data());
@@ -202,10 +208,26 @@ class DenseStage final : public Stage<T> {
     const std::int64_t words = kernels::words_of_marks(inputs_);
     const std::int64_t near = near_inputs(panels.size()) / kernels::kMarksOfWord;
     const bool blocks = rows.size() > 1 && near < words;
-    kernels_.marked_forward({weight_->shape, parameters_.at(weight_), parameters_.at(bias_),
-                             this->x_of(share), this->x.stride, this->marks_of(share).rows(),
-                             this->y.data, this->y.stride, rows.begin, rows.end, panels.begin,
-                             panels.end, blocks ? std::max<std::int64_t>(1, near) : words});
+    const NonzeroMarks<T>& marked = this->marks_of(share);
+    const auto from = [&]<class X>(const X& table) {
+      return kernels::MarkedForwardArgs<T, X>{weight_->shape,
+                                              parameters_.at(weight_),
+                                              parameters_.at(bias_),
+                                              table,
+                                              marked.rows(),
+                                              this->y.data,
+                                              this->y.stride,
+                                              rows.begin,
+                                              rows.end,
+                                              panels.begin,
+                                              panels.end,
+                                              blocks ? std::max<std::int64_t>(1, near) : words};
+    };
+    if (marked.of_bytes()) {
+      kernels_.marked_byte_forward(from(marked.bytes()));
+    } else {
+      kernels_.marked_forward(from(numbers_of(share)));
+    }
   }
 
   void sparse_forward(SparseInput<T>& entries, Range rows, Range panels, Share share) {
@@ -220,6 +242,23 @@ class DenseStage final : public Stage<T> {
                              panels.begin, panels.end,
                              blocks ? equal_parts(inputs_, near, 1) : inputs_,
                              entries.places(share), !small && !blocks});
+  }
+
+  kernels::NumberTable<T> numbers_of(Share share) const {
+    return {this->x_of(share), this->x.stride};
+  }
+
+  /// Whose bias a thread updates: those of its forward pass, if it has any of its own there.
+  Range columns_of(Share share) const {
+    if (split_ == Split::rows) return share.of(padded<T>(units_), kernels::kGranule<T>);
+    const Range panels = share.of(panels_);
+    return {std::min(padded<T>(units_), panels.begin * kernels_.panel),
+            std::min(padded<T>(units_), panels.end * kernels_.panel)};
+  }
+
+  /// Panels that a thread works on together where zeros are left out.
+  std::int64_t sparse_group(int threads) const {
+    return std::clamp<std::int64_t>(panels_ / threads, 1, kernels_.sparse_panels);
   }
 
   T* scratch_of(Share share) { return scratch_.data() + scratch_stride_ * share.index; }
@@ -242,8 +281,7 @@ class DenseStage final : public Stage<T> {
   /// has those of its forward pass; where a group is left over they share its inputs, each as many
   /// entries as the others.
   void sparse_weight_gradients(const Step<T>& step, Share share, const std::int32_t* begin) {
-    const std::int64_t group =
-        std::clamp<std::int64_t>(panels_ / share.count, 1, kernels_.sparse_panels);
+    const std::int64_t group = sparse_group(share.count);
     const std::int64_t groups = (panels_ + group - 1) / group;
     if (step.update) WantedInputs::touch(*step.update, *weight_, begin, share.of(inputs_));
     const InputCosts costs{begin, inputs_};
@@ -281,10 +319,18 @@ class DenseStage final : public Stage<T> {
                           : scratch_of(share);
     const std::int64_t g_stride = step.gradients ? panel * inputs_ : panel * Blocking::kShortChunk;
     if (this->marks) {
-      kernels_.marked_gradient({weight_->shape, panels.begin, panels.end, inputs.begin, inputs.end,
-                                step.rows, this->x_of(share), this->x.stride,
-                                this->marks_of(share).columns(), this->dy.data, this->dy.stride, g,
-                                g_stride, step.upcoming});
+      const NonzeroMarks<T>& marked = this->marks_of(share);
+      const auto from = [&]<class X>(const X& table) {
+        return kernels::MarkedGradientArgs<T, X>{
+            weight_->shape, panels.begin,     panels.end,    inputs.begin,    inputs.end, step.rows,
+            table,          marked.columns(), this->dy.data, this->dy.stride, g,          g_stride,
+            step.upcoming};
+      };
+      if (marked.of_bytes()) {
+        kernels_.marked_byte_gradient(from(marked.bytes()));
+      } else {
+        kernels_.marked_gradient(from(numbers_of(share)));
+      }
     } else {
       kernels_.sparse_gradient({weight_->shape, panels.begin, panels.end, inputs.begin, inputs.end,
                                 this->sparse->columns(), this->dy.data, this->dy.stride, g,
