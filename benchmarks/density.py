@@ -3,10 +3,10 @@
 
     python benchmarks/density.py --write
 
-Each network trains on made-up tables whose zeros lie anywhere, with zeros multiplied
-(`input_sparsity="dense"`), left out ("sparse") and as the library chooses ("auto"), in turns. The
-table tells microseconds per sample, medians of the rounds, and what "auto" costs beside the quicker
-of the two.
+Each network trains on made-up tables whose zeros lie anywhere, and on MNIST's bytes, with zeros
+multiplied (`input_sparsity="dense"`), left out ("sparse") and as the library chooses ("auto"), in
+turns. The table tells microseconds per sample, medians of the rounds, and how many times as fast
+"auto" is as the others, the median of the ratios within each round.
 """
 
 from __future__ import annotations
@@ -18,43 +18,67 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule import bench
 from chainrule.bench.peers.chainrule import network
 from chainrule.bench.workloads import Network, Training
+from chainrule.data.mnist import load_mnist
+from chainrule.layers import Input, Rescaling
 from chainrule.optimizers import Optimizer
 from chainrule.plots import new_figure, saved
 
 FOLDER = Path(__file__).parent
 DENSITIES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)
 PATHS = ("dense", "sparse", "auto")
+DEEP = Network((784, 1024, 1024, 1024, 10))
 WORKS = (
     Training(Network((784, 128, 10)), 64, "sgd", 0.1, rows=12_800),
     Training(Network((784, 512, 512, 10)), 128, "adam", 1e-3, rows=5_120),
+    Training(DEEP, 256, "adam", 1e-3, rows=5_120),
 )
 
 
 @dataclass
 class Point:
-    """Microseconds per sample at one density, by path, one for each round."""
+    """Microseconds per sample on one table, by path, one for each round."""
 
     work: Training
-    density: float
+    density: float | None  # None: MNIST itself
     times: dict[str, list[float]] = field(default_factory=lambda: {path: [] for path in PATHS})
+
+    @property
+    def data_name(self) -> str:
+        """What the table holds."""
+        return "MNIST" if self.density is None else f"{self.density:.0%}"
 
     def median(self, path: str) -> float:
         """Return the median of the rounds."""
         return statistics.median(self.times[path])
 
+    def auto_beside(self, path: str) -> float:
+        """Return how many times as fast "auto" is."""
+        pairs = zip(self.times[path], self.times["auto"], strict=True)
+        return statistics.median(other / auto for other, auto in pairs)
 
-def measure(work: Training, density: float, rounds: int, threads: int | None) -> Point:
+
+def table_of(work: Training, density: float | None) -> tuple[NDArray[Any], NDArray[Any], list[Any]]:
+    """Return a table, its labels and the layers that a network has before its own."""
+    if density is not None:
+        return *replace(work, density=density).data(), [Input(work.network.sizes[0])]
+    x, y = load_mnist("train")
+    return x[: work.rows], y[: work.rows], [Input(x.shape[1]), Rescaling(1 / 255)]
+
+
+def measure(work: Training, density: float | None, rounds: int, threads: int | None) -> Point:
     """Train by all paths in turns."""
-    x, y = replace(work, density=density).data()
+    x, y, front = table_of(work, density)
     nets = {}
     for path in PATHS:
-        net = network(work.network, work.network.weights())
+        net = network(work.network, work.network.weights(), *front)
         rule = {"kind": work.optimizer, "learning_rate": work.learning_rate}
         net.compile(loss=work.loss, optimizer=Optimizer.from_config(rule), metrics=[])
         nets[path] = net
@@ -79,26 +103,28 @@ def measure(work: Training, density: float, rounds: int, threads: int | None) ->
 def markdown(points: Sequence[Point]) -> str:
     """Return the table."""
     lines = [
-        "| network | not zero | dense | sparse | auto | auto beside the quicker |",
-        "|---|--:|--:|--:|--:|--:|",
+        "| network | not zero | dense | sparse | auto | auto beside dense | beside the quicker |",
+        "|---|--:|--:|--:|--:|--:|--:|",
     ]
     for point in points:
         dense, sparse, auto = (point.median(path) for path in PATHS)
+        quicker = "dense" if dense <= sparse else "sparse"
         lines.append(
-            f"| {point.work.name} | {point.density:.0%} | {dense:.2f} | {sparse:.2f} "
-            f"| {auto:.2f} | {auto / min(dense, sparse):.2f} x |"
+            f"| {point.work.name} | {point.data_name} | {dense:.2f} | {sparse:.2f} | {auto:.2f} "
+            f"| {point.auto_beside('dense'):.2f} x | {point.auto_beside(quicker):.2f} x |"
         )
     return "\n".join(lines)
 
 
 def plot(points: Sequence[Point], path: Path) -> None:
     """Draw a panel for each network."""
+    points = [point for point in points if point.density is not None]
     works = list(dict.fromkeys(point.work for point in points))
     figure = new_figure(4.5 * len(works), 3.6)
     for number, work in enumerate(works):
         axes = figure.add_subplot(1, len(works), number + 1)
         own = [point for point in points if point.work == work]
-        shares = np.array([100 * point.density for point in own])
+        shares = np.array([100 * (point.density or 0) for point in own])
         for name, style in zip(PATHS, ("o-", "s-", "x:"), strict=True):
             axes.plot(shares, [point.median(name) for point in own], style, label=name)
         axes.set_title(work.name, fontsize=9)
@@ -112,7 +138,7 @@ def plot(points: Sequence[Point], path: Path) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, help="default: all that the process may use")
     parser.add_argument("--densities", type=float, nargs="+", default=DENSITIES)
     parser.add_argument("--rows", type=int, help="fewer or more rows than usual")
@@ -121,7 +147,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     points = []
     for given in WORKS:
         work = given if options.rows is None else replace(given, rows=options.rows)
-        for density in options.densities:
+        densities = [] if work.network == DEEP else options.densities
+        for density in (*densities, None):
             points.append(measure(work, density, options.rounds, options.threads))
     table = markdown(points)
     print(table)

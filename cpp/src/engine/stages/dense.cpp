@@ -90,7 +90,7 @@ class DenseStage final : public Stage<T> {
     // In terms of a dense product, measured by benchmarks/density.py. An entry costs more than a
     // term, which shares what it loads with other rows, and to find it by row and by column about
     // as much as many terms.
-    constexpr double term = 1.8;
+    const double term = far_ ? 2.2 : 1.8;
     constexpr double listing = 30.0;
     constexpr double looking = 6.0;
     const auto units = static_cast<double>(units_);
