@@ -138,6 +138,22 @@ def test_bytes_then_numbers_then_bytes_by_another_scale():
     assert same(*nets)
 
 
+@pytest.mark.parametrize("units", [100, 128, 192, 256, 384])
+def test_threads_that_go_on_without_waiting(units):
+    """A thread may begin the next batch once it has updated all weights that it reads there."""
+    x, y = table(0.2, "uint8").repeat(5, axis=0), np.arange(5 * ROWS) % 5
+    weights = {}
+    for path in ("dense", "sparse"):
+        for threads in (1, 2, 4):
+            layers = [cr.Rescaling(1 / 255), cr.Dense(units, activation="relu"), cr.Dense(5)]
+            net = cr.Sequential(layers, seed=2)
+            net.compile(loss="cross_entropy", optimizer=cr.SGD(0.1, momentum=0.9))
+            options = {"batch_size": 16, "input_sparsity": path, "num_threads": threads}
+            net.fit(x, y, epochs=2, verbose=0, **options)
+            weights[path, threads] = net
+    assert all(same(weights["dense", 1], net) for net in weights.values())
+
+
 @pytest.mark.parametrize("rows", [1, 3, 16, ROWS])
 def test_predict_and_evaluate(rows):
     net = network(cr.Input(INPUTS))

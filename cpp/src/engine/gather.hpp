@@ -67,6 +67,17 @@ inline kernels::UpcomingRows upcoming_rows(const RowsView& source, const std::in
           0};
 }
 
+/// Fetches a row some turns ahead of row i, for loops whose rows lie scattered in memory.
+inline void fetch_ahead(const RowsView& source, const std::int64_t* order, std::int64_t first,
+                        std::int64_t i, Range rows) {
+  constexpr std::int64_t turns = 8;
+  if (i + turns >= rows.end || source.column_stride != size_of(source.type)) return;
+  const std::int64_t row = order ? order[first + i + turns] : first + i + turns;
+  const char* const begin = static_cast<const char*>(source.data) + row * source.row_stride;
+  const char* const end = begin + source.columns * source.column_stride;
+  for (const char* line = begin; line < end; line += 64) __builtin_prefetch(line);
+}
+
 inline double value_at(const RowsView& source, std::int64_t row, std::int64_t column) {
   if (source.compressed()) return stored_at(source, row, column);
   return with_type(source.type, [&]<class S>(S) {

@@ -19,7 +19,8 @@ using kernels::kNoColumn;
 template <class T>
 std::int64_t SparseInput<T>::checked_entries(std::int64_t batch_size, std::int64_t columns,
                                              std::int64_t entries) {
-  if (entries > std::numeric_limits<std::int32_t>::max() - kSpare || columns >= kNoColumn) {
+  if (entries > std::numeric_limits<std::int32_t>::max() - kernels::kEntriesAhead ||
+      columns >= kNoColumn) {
     throw Error("a batch of " + std::to_string(batch_size) + " rows has room for " +
                 std::to_string(entries) + " entries in " + std::to_string(columns) +
                 " columns, which is more than 2^31: use a smaller batch_size");
@@ -34,8 +35,8 @@ SparseInput<T>::SparseInput(const kernels::KernelTable<T>& kernels, std::int64_t
       batch_size_(batch_size),
       width_(columns),
       entries_(checked_entries(batch_size, columns, entries)),
-      columns_(entries + kSpare),
-      values_(entries + kSpare),
+      columns_(entries + kernels::kEntriesAhead),
+      values_(entries + kernels::kEntriesAhead),
       begin_(batch_size),
       places_(batch_size * threads) {
   if (!by_column) return;

@@ -60,8 +60,6 @@ class SparseInput {
   std::int64_t* places(Share share) { return places_.data() + share.index * batch_size_; }
 
  private:
-  static constexpr std::int64_t kSpare = 8;  // a kernel looks so far ahead
-
   static std::int64_t checked_entries(std::int64_t batch_size, std::int64_t columns,
                                       std::int64_t entries);
 

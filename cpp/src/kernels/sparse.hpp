@@ -21,8 +21,6 @@ constexpr int kSparsePanels = 4;
 constexpr int kSparsePanels = 1;
 #endif
 
-constexpr int kEntriesAhead = 8;
-
 /// Rows `first` and on of one or more panels of the same width, one panel's memory behind the
 /// other's.
 template <class T>
@@ -72,7 +70,7 @@ CHAINRULE_INLINE int64_t add_entries(Vec<T> (&s)[P][NV], const SparseRows<T>& x,
       for (int p = 0; p < P; ++p) {
         const uint64_t place = uint64_t(weight.at(0, p)) + row * uint64_t(weight.width) * sizeof(T);
         for (uint64_t b = 0; b < NV * kVectorBytes; b += kLineBytes)
-          __builtin_prefetch(reinterpret_cast<const char*>(place + b));
+          __builtin_prefetch(reinterpret_cast<const char*>(place + b), 0, 2);
       }
     }
     add_entry(s, x.values[at], x.columns[at], weight);

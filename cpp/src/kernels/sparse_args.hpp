@@ -12,8 +12,12 @@ namespace chainrule::kernels {
 /// Ends the entries of a row.
 constexpr int32_t kNoColumn = 0x7fffffff;
 
+/// How many entries ahead the forward pass fetches weights that lie in no near cache: as many lines
+/// as are on their way at a time.
+constexpr int kEntriesAhead = 16;
+
 /// The entries of a batch that are not zero, by row: those of row i begin at begin[i], with rising
-/// columns, and end before a kNoColumn. A few more may be read behind it.
+/// columns, and end before a kNoColumn. kEntriesAhead more may be read behind it.
 template <class T>
 struct SparseRows {
   const int32_t* columns;

@@ -53,6 +53,7 @@ class CategoryEncodingStage final : public Stage<T> {
   void read(const RowsView& source, const std::int64_t* order, std::int64_t first, Range rows,
             Share share) override {
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+      fetch_ahead(source, order, first, i, rows);
       const std::int64_t row = order ? order[first + i] : first + i;
       if (entries_) {
         list(source, row, entries_->begin_row(i, i * room_of_row()));

@@ -89,6 +89,7 @@ class EmbeddingStage final : public Stage<T> {
             Share share) override {
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
       std::int32_t* categories = categories_.data() + i * embedded();
+      fetch_ahead(source, order, first, i, rows);
       read_categories(source, order ? order[first + i] : first + i, columns_, categories);
       if (entries_) list(categories, entries_->begin_row(i, i * room_of_row()));
     }
