@@ -154,6 +154,18 @@ def test_threads_that_go_on_without_waiting(units):
     assert all(same(weights["dense", 1], net) for net in weights.values())
 
 
+def test_the_layer_where_bytes_diverged():
+    x, y = table(0.1, "uint8"), np.arange(ROWS) % 5
+    net = network(cr.Rescaling(10.0))
+    options = {"loss": "cross_entropy", "batch_size": BATCH_SIZE, "input_sparsity": "sparse"}
+    with pytest.raises(cr.DivergenceError) as of_numbers:
+        net.fit(np.where(x > 200, np.float32(3e38), x), y, verbose=0, **options)
+    assert of_numbers.value.layer.startswith("0 ")
+    with pytest.raises(cr.DivergenceError) as of_bytes:
+        net.fit(x, y, optimizer=cr.SGD(1e38), verbose=0, **options)
+    assert not of_bytes.value.layer.startswith("0 ")
+
+
 @pytest.mark.parametrize("rows", [1, 3, 16, ROWS])
 def test_predict_and_evaluate(rows):
     net = network(cr.Input(INPUTS))
