@@ -34,6 +34,7 @@ from chainrule.plots import new_figure, saved
 FOLDER = Path(__file__).parent
 DENSITIES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)
 PATHS = ("dense", "sparse", "auto")
+MNIST_PIXELS = 784
 DEEP = Network((784, 1024, 1024, 1024, 10))
 WORKS = (
     Training(Network((784, 128, 10)), 64, "sgd", 0.1, rows=12_800),
@@ -148,8 +149,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     for given in WORKS:
         work = given if options.rows is None else replace(given, rows=options.rows)
         densities = [] if work.network == DEEP else options.densities
-        for density in (*densities, None):
-            points.append(measure(work, density, options.rounds, options.threads))
+        mnist = [None] if work.network.sizes[0] == MNIST_PIXELS else []
+        for density in (*densities, *mnist):
+            try:
+                points.append(measure(work, density, options.rounds, options.threads))
+            except FileNotFoundError as error:
+                print(f"MNIST is left out: {error}", file=sys.stderr)
     table = markdown(points)
     print(table)
     if options.write:

@@ -6,12 +6,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from bench_cases import BENCHMARKS, TABLE, report, script
 
 from chainrule import bench
 from chainrule.bench import peers
+from chainrule.bench.workloads import Network
 from chainrule.cli import main
 
 
@@ -124,12 +126,36 @@ def test_counts_without_valgrind(monkeypatch, capsys):
     assert "valgrind is not installed" in capsys.readouterr().err
 
 
+DIGITS = replace(TABLE, network=Network((784, 8, 10)), loss="cross_entropy")
+
+
 def test_density(monkeypatch, capsys):
     density = script("density")
     monkeypatch.setattr(density, "WORKS", (TABLE,))
     assert density.main(["--rows", "64", "--rounds", "2", "--densities", "0.1", "1.0"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" | ")[1] for line in lines[2:]] == ["10%", "100%"]
+
+
+def test_density_of_mnist(mnist, monkeypatch, capsys):
+    density = script("density")
+    monkeypatch.setattr(density, "WORKS", (DIGITS,))
+    assert density.main(["--rows", "64", "--rounds", "2", "--densities", "0.5"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[1] for line in lines[2:]] == ["50%", "MNIST"]
+
+
+def test_density_without_mnist(monkeypatch, capsys):
+    def missing(part):
+        raise FileNotFoundError("no such file")
+
+    density = script("density")
+    monkeypatch.setattr(density, "load_mnist", missing)
+    monkeypatch.setattr(density, "WORKS", (DIGITS,))
+    assert density.main(["--rows", "64", "--rounds", "2", "--densities", "0.5"]) == 0
+    captured = capsys.readouterr()
+    assert "MNIST is left out: no such file" in captured.err
+    assert len(captured.out.splitlines()) == 3
 
 
 def test_mnist_to_98(monkeypatch, capsys):
