@@ -106,11 +106,11 @@ class Plan {
   bool lists_entries_ = false;              // and the next stage works from their entries
   std::unique_ptr<SparseInput<T>> sparse_;  // once compressed rows have come
   std::vector<NonzeroMarks<T>> marks_;      // once a table's zeros have been left out
-  Buffer<T> number_of_byte_;
-  std::optional<InputPath> path_;    // as chosen last
-  bool copies_ = false;              // of tables, one for each thread
-  std::size_t lowest_backward_ = 0;  // below it nobody needs gradients
-  std::vector<Tensor<T>> values_;    // input, then each stage's output
+  Buffer<T> number_of_byte_;                // what each byte of such a table stands for
+  std::optional<InputPath> path_;           // as chosen last
+  bool copies_ = false;                     // of tables, one for each thread
+  std::size_t lowest_backward_ = 0;         // below it nobody needs gradients
+  std::vector<Tensor<T>> values_;           // input, then each stage's output
   std::vector<Tensor<T>> gradients_;
   std::vector<Buffer<T>> buffers_;
 };

@@ -12,8 +12,8 @@ namespace chainrule::kernels {
 /// Ends the entries of a row.
 constexpr int32_t kNoColumn = 0x7fffffff;
 
-/// How many entries ahead the forward pass fetches weights that lie in no near cache: as many lines
-/// as are on their way at a time.
+/// How many entries ahead the forward pass fetches weights that lie in no near cache. Measured: 8
+/// are too few by some percent, 32 no better.
 constexpr int kEntriesAhead = 16;
 
 /// The entries of a batch that are not zero, by row: those of row i begin at begin[i], with rising
