@@ -9,6 +9,7 @@ import sys
 from chainrule import _core, bench
 from chainrule.atomic_file import write_atomically
 from chainrule.bench.peers import PEERS, installed
+from chainrule.cli.file_kinds import BENCHMARK
 from chainrule.cli.output import output_path
 
 _CHECK_FAILED = 1
@@ -16,7 +17,9 @@ _CHECK_FAILED = 1
 
 def run(options: argparse.Namespace) -> int:
     """Measure the libraries installed, and print a table."""
-    path = None if options.json is None else output_path(options.json)
+    path = None
+    if options.json is not None:
+        path = output_path(options.json, BENCHMARK, inputs=[], overwrite=options.overwrite)
     cores = _core.default_num_threads()
     if options.threads is not None:
         threads = [options.threads]

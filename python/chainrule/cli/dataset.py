@@ -82,6 +82,11 @@ def stem(name: str) -> str:
     return name if name in PUBLISHED else Path(name).name.split(".")[0]
 
 
+def source(name: str | None) -> str | None:
+    """Return the file that ``--data`` names, or None if it names none."""
+    return None if name in PUBLISHED else name
+
+
 def read_both(name: str, *, label: str | int | None, header: str) -> tuple[Rows, Rows]:
     """Return the rows to train on and the rows to test on.
 

@@ -9,6 +9,9 @@ from typing import Any
 
 from chainrule import data
 from chainrule.cli import dataset
+from chainrule.cli.file_kinds import C_SOURCE
+from chainrule.cli.output import output_path
+from chainrule.export_c.exporting import exported_files
 from chainrule.export_c.literals import check_name
 from chainrule.model_file import load
 
@@ -18,6 +21,7 @@ def run(options: argparse.Namespace) -> int:
     name = _name(options)
     if options.dtype == "int8" and options.data is None:
         raise ValueError("--dtype int8 needs --data, rows to choose its scales from")
+    _check_files(options, name)
     net = load(options.model)
     print(
         net.export_c(
@@ -28,6 +32,20 @@ def run(options: argparse.Namespace) -> int:
         )
     )
     return 0
+
+
+def _check_files(options: argparse.Namespace, name: str) -> None:
+    """Find out before the work whether the files that will be written may be."""
+    folder = Path(options.out)
+    if not folder.is_dir():  # it will be made, or is a file, which the export refuses
+        return
+    for file in exported_files(name):
+        output_path(
+            str(folder / file),
+            C_SOURCE,
+            inputs=[options.model, dataset.source(options.data)],
+            overwrite=options.overwrite,
+        )
 
 
 def _name(options: argparse.Namespace) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import argparse
 
+from chainrule.cli.file_kinds import ONNX
 from chainrule.cli.output import output_path
 from chainrule.model_file import load
 
 
 def run(options: argparse.Namespace) -> int:
     """Write an ONNX file of a model."""
-    path = output_path(options.onnx)
+    path = output_path(options.onnx, ONNX, inputs=[options.model], overwrite=options.overwrite)
     report = load(options.model).to_onnx(
         path,
         opset=options.opset,

@@ -102,6 +102,7 @@ def add_train(parser: ArgumentParser) -> None:
         metavar="MODEL",
         help="Model file to write or replace. Default: the data's name and .safetensors, here.",
     )
+    _add_overwrite(output)
     output.add_argument(
         "--plot",
         metavar="FILE",
@@ -134,6 +135,7 @@ def add_predict(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--output", "-o", metavar="FILE", help="CSV file to write. Default: standard output."
     )
+    _add_overwrite(parser)
     _add_header(parser)
     _add_threads(parser)
 
@@ -153,6 +155,7 @@ def add_export_c(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--name", metavar="NAME", help="C identifier. Default: the model file's name."
     )
+    _add_overwrite(parser)
     _add_data(
         parser,
         default=None,
@@ -188,6 +191,7 @@ def add_export_onnx(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--no-check", action="store_true", help="Do not compare onnxruntime's predictions."
     )
+    _add_overwrite(parser)
 
 
 def add_import_onnx(parser: ArgumentParser) -> None:
@@ -199,6 +203,7 @@ def add_import_onnx(parser: ArgumentParser) -> None:
         metavar="NAME",
         help="Output of the graph to take. Default: the only one of floating-point numbers.",
     )
+    _add_overwrite(parser)
 
 
 def add_bench(parser: ArgumentParser) -> None:
@@ -207,6 +212,7 @@ def add_bench(parser: ArgumentParser) -> None:
         "--quick", action="store_true", help="Fewer rows and rounds, for a first impression."
     )
     parser.add_argument("--json", metavar="FILE", help="Write every measurement to this file too.")
+    _add_overwrite(parser)
     _add_threads(
         parser,
         "Threads that each library may use. Default: 1 and one per core, of which the better "
@@ -245,6 +251,14 @@ def _add_header(parser: Any) -> None:
         choices=("auto", "yes", "no"),
         default="auto",
         help="Whether a CSV file's first line holds names. Default: %(default)s, which looks.",
+    )
+
+
+def _add_overwrite(parser: Any) -> None:
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="Replace the file to write even if it is of another kind than what is written.",
     )
 
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from chainrule import data
 from chainrule.atomic_file import write_atomically
 from chainrule.cli import dataset
-from chainrule.cli.output import output_path
+from chainrule.cli.file_kinds import PREDICTIONS
+from chainrule.cli.output import check_standard_output, output_path
 from chainrule.data.compressed import existing_file
 from chainrule.model_file import load
 from chainrule.sequential import Sequential
@@ -25,7 +26,12 @@ _ROWS_AT_A_TIME = 4096
 
 def run(options: argparse.Namespace) -> int:
     """Write a line of CSV for every row of a file."""
-    path = None if options.output is None else output_path(options.output)
+    inputs = [options.model, options.input]
+    path = None
+    if options.output is None:
+        check_standard_output(inputs)
+    else:
+        path = output_path(options.output, PREDICTIONS, inputs=inputs, overwrite=options.overwrite)
     net = load(options.model)
     x = _features(options, net)
     lines = _lines(net, x, options.threads)

@@ -11,6 +11,7 @@ from pathlib import Path
 from chainrule import losses, optimizers
 from chainrule.cli import dataset, report
 from chainrule.cli.dataset import Rows, listed
+from chainrule.cli.file_kinds import FIGURE, MODEL
 from chainrule.cli.network import network
 from chainrule.cli.output import output_path
 
@@ -23,8 +24,13 @@ def run(options: argparse.Namespace) -> int:
     """Train a network, show what it has learnt and write it to a file."""
     loss = None if options.loss is None else losses.get(options.loss)
     optimizers.get(options.optimizer)
-    output = output_path(options.output or f"{dataset.stem(options.data)}.safetensors")
+    name = options.output or f"{dataset.stem(options.data)}.safetensors"
+    inputs = [dataset.source(options.data)]
+    output = output_path(name, MODEL, inputs=inputs, overwrite=options.overwrite)
     if options.plot:
+        output_path(
+            options.plot, FIGURE, inputs=inputs, outputs=[name], overwrite=options.overwrite
+        )
         _check_plot(options.plot)
     train, test = dataset.read_both(options.data, label=options.label, header=options.header)
     loss = loss or losses.get("cross_entropy" if train.has_classes else "mse")
@@ -85,7 +91,6 @@ def _check_plot(path: str) -> None:
     """Find out before the training what would fail after it."""
     from chainrule.plots import plot_history
 
-    output_path(path)
     canvas = plot_history({"loss": [0.0]}).canvas
     known = sorted(canvas.get_supported_filetypes())
     if Path(path).suffix.lower().lstrip(".") not in known:

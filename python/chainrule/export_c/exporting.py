@@ -114,15 +114,12 @@ def export(
     before, after = _compared(net, model, validation_data)
 
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {
-        f"{name}.h": header(model),
-        f"{name}.c": source(model),
-        f"{name}_test.c": self_test.self_test(model, vectors),
-    }
-    for file, text in texts.items():
-        write_atomically(folder / file, text.encode())
+    files = tuple(folder / file for file in exported_files(name))
+    texts = (header(model), source(model), self_test.self_test(model, vectors))
+    for file, text in zip(files, texts, strict=True):
+        write_atomically(file, text.encode())
     return CExport(
-        tuple(folder / file for file in texts),
+        files,
         model.weight_bytes,
         model.scratch_bytes,
         largest,
@@ -130,6 +127,17 @@ def export(
         before,
         after,
     )
+
+
+def exported_files(name: str) -> tuple[str, str, str]:
+    """Return the names of the header, the source and the self-test.
+
+    Examples
+    --------
+    >>> exported_files("gear")
+    ('gear.h', 'gear.c', 'gear_test.c')
+    """
+    return f"{name}.h", f"{name}.c", f"{name}_test.c"
 
 
 def _model(net: Sequential, name: str, operations: list[Operation]) -> Model:
