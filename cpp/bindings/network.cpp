@@ -270,6 +270,9 @@ void bind_network(py::module_& module, const char* name) {
       .def_property_readonly("inputs", &N::inputs)
       .def_property_readonly("outputs", &N::outputs)
       .def_property_readonly("seed", &N::seed)
+      .def_property("feature_names", &N::feature_names, &N::set_feature_names)
+      .def_property_readonly("classes", &N::classes)
+      .def_property("class_names", &N::class_names, &N::set_class_names)
       .def_property_readonly("parameters", &N::parameters)
       .def(
           "get_parameter",

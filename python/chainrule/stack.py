@@ -16,6 +16,7 @@ from chainrule import _core
 from chainrule.arguments import positive_integer, sparsity_name, thread_count
 from chainrule.arrays import Rows, as_features, as_rows
 from chainrule.containers import as_array
+from chainrule.data_names import Named
 from chainrule.layers import Input, Layer, Normalization
 from chainrule.names import unknown_name
 from chainrule.plan import Plan
@@ -31,7 +32,7 @@ _CORE_NETWORKS: dict[str, type[CoreNetwork]] = {
 }
 
 
-class Stack:
+class Stack(Named):
     """The part of `Sequential` that knows nothing of losses and optimizers.
 
     Parameters

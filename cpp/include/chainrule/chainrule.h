@@ -198,6 +198,23 @@ CHAINRULE_API chainrule_status chainrule_network_set_parameter(chainrule_network
                                                                const char* name, const void* values,
                                                                size_t size);
 
+/* What column number `index` of x is called, counted from 0, and class number `index`; of these
+ * there are 2 for a single output, else as many as outputs. `name` becomes NULL where the network
+ * has no names; else the text is the network's and lives until names are set again. */
+CHAINRULE_API chainrule_status chainrule_network_get_feature_name(const chainrule_network* network,
+                                                                  int64_t index, const char** name);
+CHAINRULE_API chainrule_status chainrule_network_get_class_name(const chainrule_network* network,
+                                                                int64_t index, const char** name);
+
+/* Sets all of them, which model files keep: `count` different names, copied; or NULL and 0, for no
+ * names. */
+CHAINRULE_API chainrule_status chainrule_network_set_feature_names(chainrule_network* network,
+                                                                   const char* const* names,
+                                                                   int64_t count);
+CHAINRULE_API chainrule_status chainrule_network_set_class_names(chainrule_network* network,
+                                                                 const char* const* names,
+                                                                 int64_t count);
+
 /* Sets the mean and variance of every normalization layer from x, (rows, inputs), in their order,
  * each from the data as it arrives there. Do it before training; without such a layer it does
  * nothing. */

@@ -114,6 +114,17 @@ class CHAINRULE_API Network {
   std::int64_t outputs() const;
   std::uint64_t seed() const;
 
+  /// What the columns of x are called, for callers and model files; no number depends on it. Empty
+  /// where they have no names. Throws Error unless there are inputs() different names or none, each
+  /// UTF-8 without a 0 byte.
+  const std::vector<std::string>& feature_names() const;
+  void set_feature_names(std::vector<std::string> names);
+  /// Classes that the outputs tell apart: 2 for a single output, else outputs().
+  std::int64_t classes() const;
+  /// What these are called, as above.
+  const std::vector<std::string>& class_names() const;
+  void set_class_names(std::vector<std::string> names);
+
   const std::vector<ParameterInfo>& parameters() const;
   /// Row-major copies in and out; throws Error for an unknown name.
   void get_parameter(const std::string& name, T* values) const;

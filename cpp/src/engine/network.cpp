@@ -54,7 +54,9 @@ Network<T>::State::State(const State& other)
       infos(other.infos),
       optimizer(other.optimizer),
       total_steps(other.total_steps),
-      epochs(other.epochs) {}
+      epochs(other.epochs),
+      feature_names(other.feature_names),
+      class_names(other.class_names) {}
 
 template <class T>
 int Network<T>::State::threads_for(std::int64_t rows, int wanted) const {

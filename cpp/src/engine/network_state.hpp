@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "chainrule/error.hpp"
@@ -44,6 +45,8 @@ struct Network<T>::State {
   engine::OptimizerState<T> optimizer;
   std::int64_t total_steps = 0;
   std::int64_t epochs = 0;
+  std::vector<std::string> feature_names;  // empty: none, as of the next
+  std::vector<std::string> class_names;
 
   // Everything below is rebuilt when needed and not part of a copy.
   std::vector<std::int64_t> categories;  // of each column of x; empty before the first check

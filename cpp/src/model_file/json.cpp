@@ -8,8 +8,8 @@
 #include <system_error>
 
 #include "chainrule/error.hpp"
+#include "model/utf8.hpp"
 #include "model_file/json_syntax.hpp"
-#include "model_file/utf8.hpp"
 
 namespace chainrule::model_file {
 namespace {
@@ -65,7 +65,7 @@ std::string unescaped(std::string_view text) {
         code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
         at += 6;
       }
-      append_utf8(result, code);
+      model::append_utf8(result, code);
     } else {
       constexpr std::string_view letters = "bfnrt";
       const std::size_t letter = letters.find(c);

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "chainrule/error.hpp"
-#include "model_file/utf8.hpp"
+#include "model/utf8.hpp"
 
 namespace chainrule::model_file {
 namespace {
@@ -68,7 +68,7 @@ class SyntaxCheck {
         escape();
       } else if (static_cast<unsigned char>(c) < 0x20) {
         fail("a character or '\"'");
-      } else if (!next_code_point(text_, at_)) {
+      } else if (!model::next_code_point(text_, at_)) {
         fail("UTF-8");
       }
     }

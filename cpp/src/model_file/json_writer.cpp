@@ -9,7 +9,7 @@
 
 #include "chainrule/error.hpp"
 #include "model/fields.hpp"
-#include "model_file/utf8.hpp"
+#include "model/utf8.hpp"
 
 namespace chainrule::model_file {
 namespace {
@@ -91,7 +91,7 @@ void JsonWriter::separate() {
 void JsonWriter::string(std::string_view text) {
   text_ += '"';
   for (std::size_t at = 0; at < text.size();) {
-    const std::optional<std::uint32_t> code = next_code_point(text, at);
+    const std::optional<std::uint32_t> code = model::next_code_point(text, at);
     if (!code) throw Error("a name in the model is not UTF-8, at its byte " + std::to_string(at));
     constexpr std::string_view special = "\"\\\b\f\n\r\t";
     const std::size_t found =

@@ -3,8 +3,10 @@
 
 #include <charconv>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "chainrule/error.hpp"
 #include "chainrule/names.hpp"
@@ -32,6 +34,27 @@ DataType read_type(const Json& json) {
   throw Error(unknown_name("dtype", name.substr(0, 40), {"float32", "float64"}));
 }
 
+std::vector<std::string> read_names(const Json& network, const char* key) {
+  std::vector<std::string> names;
+  const std::optional<Json> list = network.find(key);
+  if (!list || list->is_null()) return names;
+  std::size_t count = 0;
+  list->for_each_element(key, [&](const Json&) { ++count; });
+  names.reserve(count);
+  list->for_each_element(
+      key, [&](const Json& name) { names.push_back(name.string(std::string("one of ") + key)); });
+  return names;
+}
+
+/// Files without names are as they were before there were any.
+void write_names(JsonWriter& json, const char* key, const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  json.name(key);
+  json.begin_array();
+  for (const std::string& name : names) json.value(name);
+  json.end_array();
+}
+
 }  // namespace
 
 NetworkDescription read_network(const Json& json) {
@@ -46,6 +69,8 @@ NetworkDescription read_network(const Json& json) {
   network.inputs = json.at("inputs").integer("inputs");
   network.seed = read_seed(json.at("seed"));
   network.type = read_type(json.at("dtype"));
+  network.feature_names = read_names(json, "feature_names");
+  network.class_names = read_names(json, "class_names");
   return network;
 }
 
@@ -58,6 +83,8 @@ void write_network(JsonWriter& json, const NetworkDescription& network) {
   json.member("inputs", network.inputs);
   json.member("seed", std::to_string(network.seed));
   json.member("dtype", network.type == DataType::float32 ? "float32" : "float64");
+  write_names(json, "feature_names", network.feature_names);
+  write_names(json, "class_names", network.class_names);
   json.end_object();
 }
 

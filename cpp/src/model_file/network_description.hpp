@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "chainrule/data.hpp"
@@ -18,6 +19,8 @@ struct NetworkDescription {
   std::int64_t inputs = 0;
   std::uint64_t seed = 0;
   DataType type = DataType::float32;
+  std::vector<std::string> feature_names;  // empty: none, as of the next
+  std::vector<std::string> class_names;
 };
 
 /// Throws Error for what does not fit.

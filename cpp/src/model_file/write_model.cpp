@@ -46,7 +46,8 @@ std::string describe(const Network<T>& network, const TrainingState& training,
   json.member("format_version", format_of(training, network.layers().front()));
   json.member("chainrule_version", version());
   json.name("network");
-  write_network(json, {network.layers(), network.inputs(), network.seed(), data_type<T>});
+  write_network(json, {network.layers(), network.inputs(), network.seed(), data_type<T>,
+                       network.feature_names(), network.class_names()});
   json.name("training");
   write_training(json, training, counters);
   json.end_object();

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace chainrule::model_file {
+namespace chainrule::model {
 
 /// The code point that begins at `at`, which moves behind it; none where the text is not UTF-8.
 inline std::optional<std::uint32_t> next_code_point(std::string_view text, std::size_t& at) {
@@ -52,4 +52,4 @@ inline void append_utf8(std::string& text, std::uint32_t code) {
   append(0x80 | (code & 0x3f));
 }
 
-}  // namespace chainrule::model_file
+}  // namespace chainrule::model

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// What features and classes are called.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "c_api/network.hpp"
+#include "c_api/options.hpp"
+#include "c_api/status.hpp"
+
+namespace chainrule::c_api {
+namespace {
+
+/// Name number `index` of `count`; null where there are none.
+const char* name_at(const std::vector<std::string>& names, std::int64_t index, std::int64_t count,
+                    const char* what) {
+  if (index < 0 || index >= count)
+    throw Error("index is " + std::to_string(index) + "; the network has " + std::to_string(count) +
+                " " + what);
+  return names.empty() ? nullptr : names[static_cast<std::size_t>(index)].c_str();
+}
+
+std::vector<std::string> names_of(const char* const* names, std::int64_t count) {
+  if (count < 0) throw Error("count is " + std::to_string(count) + ", expected 0 or more");
+  std::vector<std::string> copied;
+  if (count > 0) need(names, "names");
+  for (std::int64_t i = 0; i < count; ++i)
+    copied.emplace_back(text(names[i], ("names[" + std::to_string(i) + "]").c_str()));
+  return copied;
+}
+
+}  // namespace
+}  // namespace chainrule::c_api
+
+using namespace chainrule;
+using namespace chainrule::c_api;
+
+chainrule_status chainrule_network_get_feature_name(const chainrule_network* network, int64_t index,
+                                                    const char** name) {
+  return guarded([&] {
+    const auto& object = object_of<NetworkObject>(network);
+    need(name, "the result's pointer");
+    with_network(object, [&](const auto& n) {
+      *name = name_at(n.feature_names(), index, n.inputs(), "features");
+    });
+  });
+}
+
+chainrule_status chainrule_network_get_class_name(const chainrule_network* network, int64_t index,
+                                                  const char** name) {
+  return guarded([&] {
+    const auto& object = object_of<NetworkObject>(network);
+    need(name, "the result's pointer");
+    with_network(object, [&](const auto& n) {
+      *name = name_at(n.class_names(), index, n.classes(), "classes");
+    });
+  });
+}
+
+chainrule_status chainrule_network_set_feature_names(chainrule_network* network,
+                                                     const char* const* names, int64_t count) {
+  return guarded([&] {
+    const auto& object = object_of<NetworkObject>(network);
+    std::vector<std::string> copied = names_of(names, count);
+    with_network(object, [&](auto& n) { n.set_feature_names(std::move(copied)); });
+  });
+}
+
+chainrule_status chainrule_network_set_class_names(chainrule_network* network,
+                                                   const char* const* names, int64_t count) {
+  return guarded([&] {
+    const auto& object = object_of<NetworkObject>(network);
+    std::vector<std::string> copied = names_of(names, count);
+    with_network(object, [&](auto& n) { n.set_class_names(std::move(copied)); });
+  });
+}
