@@ -35,6 +35,11 @@ def test_command(capsys, monkeypatch, tmp_path):
     captured = capsys.readouterr()
     assert "| 784-128-10, batch 64, sgd | 100/s (2) | 2.00 x |" in captured.out
     assert captured.err == "timing ...\n"
+    # Which one is faster, and how fast the others are by themselves.
+    assert "how many times as fast as it chainrule is: more than 1 means that chainrule" in (
+        captured.out
+    )
+    assert "| 784-128-10, batch 64, sgd | 100/s (2) | 50/s (2) |" in captured.out
     assert json.loads(path.read_text())["workloads"][0]["ratios"] == {"PyTorch": 2.0}
 
 

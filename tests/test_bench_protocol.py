@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import numpy as np
 import pytest
@@ -36,6 +37,25 @@ def test_measure():
     assert found == {(w, name, t) for w in works for name in ("fma", "gemm") for t in (1, 2)}
     assert all(min(c.rates) > 0 for c in report.ceilings)
     assert said[:2] == ["starting chainrule, NumPy by hand", f"checking {SPARSE.name}"]
+    timing = [text for text in said if text.startswith("timing")]
+    for number, (work, text) in enumerate(zip(works, timing, strict=True), start=1):
+        pattern = rf"timing {re.escape(work.name)}, work {number} of 3, about \d+ (s|min) left"
+        assert re.fullmatch(pattern, text)
+
+
+def test_remaining_time(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(protocol.time, "perf_counter", lambda: now[0])
+    clock = protocol._Remaining(4)
+    now[0] = 102.0  # two seconds of checks, eight of timing to come: ten for each of four works
+    assert clock.text(8.0) == "about 38 s left"
+    now[0] = 130.0  # it took thirty
+    clock.done()
+    now[0] = 132.0
+    assert clock.text(8.0) == "about 48 s left"  # 8 and twice the mean of 30 and 10
+    now[0] = 330.0
+    clock.done()
+    assert clock.text(20.0) == "about 2 min left"  # 20 and the mean of 30, 200 and 20
 
 
 def test_wrong_result_is_left_out(monkeypatch):

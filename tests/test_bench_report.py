@@ -69,6 +69,16 @@ def test_markdown():
     assert len(lines) == 8
 
 
+def test_rates_of_every_library():
+    text = bench.rates(filled())
+    lines = text.splitlines()
+    assert "more than 1 means that chainrule is faster" in lines[0]
+    assert lines[3] == "| work | chainrule | PyTorch | ONNX Runtime |"
+    assert lines[5] == f"| {SPARSE.name} | 180/s (2) | 60/s (1) | - |"
+    assert lines[6] == f"| {ONE_ROW.name} | 4.00 µs (1) | - | 10.00 µs (1) |"
+    assert len(lines) == 7
+
+
 def test_markdown_of_one_thread_and_an_instruction_set():
     found = report(measurement(SPARSE, "chainrule", 1, 1.0), threads=(1,))
     found.isa = "avx2"

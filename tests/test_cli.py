@@ -7,12 +7,14 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import chainrule as cr
 from chainrule.cli import main
+from chainrule.cli.parser import STATUSES
 
 COMMANDS = (
     "train", "evaluate", "predict", "inspect", "export-c", "export-onnx", "import-onnx", "bench"
@@ -53,7 +55,28 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("argv", "text"),
     [
-        ([], "no command; expected one of train, evaluate, predict, inspect, export-c, "),
+        (["--data", "x.csv"], "unknown option '--data'; it is an option of train, evaluate, "),
+        (["fit"], "unknown command 'fit'; did you mean 'train'?"),
+        (["eval"], "unknown command 'eval'; did you mean 'evaluate'?"),
+        (["onnx"], "unknown command 'onnx'; did you mean 'export-onnx'?"),
+        (["trainn"], "unknown command 'trainn'; did you mean 'train'?"),
+        (["wxyz"], "unknown command 'wxyz'; valid: train, evaluate"),
+        (["train", "--lr", "1"], "unknown option '--lr'; did you mean '--learning-rate'?"),
+        (["train", "-lr=1"], "unknown option '-lr'; did you mean '--learning-rate'?"),
+        (["train", "--learning_rate=1"], "'--learning_rate'; did you mean '--learning-rate'?"),
+        (["train", "--learning"], "unknown option '--learning'; did you mean '--learning-rate'?"),
+        (["train", "--Batch-Size"], "'--Batch-Size'; did you mean '--batch-size'?"),
+        (["train", "--hidden", "9"], "unknown option '--hidden'; did you mean '--layers'?"),
+        (["train", "--hidden-layer-sizes"], "'--hidden-layer-sizes'; did you mean '--layers'?"),
+        (["train", "--target", "y"], "unknown option '--target'; did you mean '--label'?"),
+        (["train", "--optimiser", "y"], "unknown option '--optimiser'; did you mean '--optimize"),
+        (["train", "--random_state=1"], "'--random_state'; did you mean '--seed'?"),
+        (["train", "--num-workers=1"], "'--num-workers'; did you mean '--threads'?"),
+        (["train", "--val-split=1"], "'--val-split'; did you mean '--validation-split'?"),
+        (["train", "--force"], "unknown option '--force'; did you mean '--overwrite'?"),
+        (["train", "--weight-decay=1"], "unknown option '--weight-decay'; valid: --data, "),
+        (["train", "--momentum=1"], "unknown option '--momentum'; valid: --data, "),
+        (["train", "--part", "all"], "unknown option '--part'; it is an option of evaluate;"),
         (["trian"], "unknown command 'trian'; did you mean 'train'? valid: train, evaluate, "),
         (["--verison"], "unknown option '--verison'; did you mean '--version'?"),
         (["train", "--epoch", "3"], "unknown option '--epoch'; did you mean '--epochs'?"),
@@ -171,6 +194,50 @@ def test_help_describes_every_option(capsys):
             described = re.search(rf"^  {option}\b.*(\n {{10,}}.*)*", descriptions, re.MULTILINE)
             assert described, (command, option)
             assert described[0].rstrip().endswith("."), (command, option)
+
+
+def test_alone(capsys):
+    assert main([]) == 0
+    alone = capsys.readouterr()
+    assert main(["--help"]) == 0
+    assert alone == capsys.readouterr()
+    assert "train" in alone.out
+
+
+def test_guide_and_help_agree_on_statuses(capsys):
+    main(["--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    guide = Path(__file__).parent.parent / "docs/guide.md"
+    assert STATUSES in shown
+    assert STATUSES in " ".join(guide.read_text(encoding="utf-8").split())
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_encoding_of_the_console(folder, encoding):
+    lines = [f"{i % 7},{i % 2},{'猫犬'[i % 2]}" for i in range(60)]
+    Path("animals.csv").write_text("größe,b,art\n" + "\n".join(lines), encoding="utf-8")
+
+    def run(*argv):
+        command = [sys.executable, "-m", "chainrule", *argv]
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        done = subprocess.run(command, capture_output=True, env=environment, check=False)
+        return done.returncode, done.stdout.decode(encoding), done.stderr.decode(encoding)
+
+    cat, umlauts = ("猫", "größe") if encoding == "utf-8" else ("\\u732b", "gr\\xf6\\xdfe")
+    umlauts = "größe" if encoding == "cp1252" else umlauts
+    status, out, err = run("train", "--data", "animals.csv", "--epochs", "2")
+    assert (status, err) == (0, "")
+    assert f"2 classes: {'犬' if encoding == 'utf-8' else chr(92) + 'u72ac'}, {cat}" in out
+    assert "model written to animals.safetensors" in out
+    status, out, err = run("train", "--data", "animals.csv", "--label", "grosse")
+    assert (status, out) == (2, "")
+    assert umlauts in err
+
+
+def test_streams_are_as_before(capsys):
+    before = sys.stdout.errors, sys.stderr.errors
+    main(["train", "--epochs", "0"])
+    assert (sys.stdout.errors, sys.stderr.errors) == before
 
 
 def test_version(capsys):

@@ -8,6 +8,7 @@ from chainrule.bench.report import Ceiling as Ceiling
 from chainrule.bench.report import Measurement as Measurement
 from chainrule.bench.report import Report as Report
 from chainrule.bench.table import markdown as markdown
+from chainrule.bench.table import rates as rates
 from chainrule.bench.table import with_table as with_table
 from chainrule.bench.workloads import QUICK as QUICK
 from chainrule.bench.workloads import SMALL as SMALL
@@ -26,5 +27,6 @@ __all__ = [
     "markdown",
     "measure",
     "plot_ratios",
+    "rates",
     "with_table",
 ]

@@ -73,12 +73,15 @@ def measure(
     try:
         say(f"starting {', '.join(names)}")
         run.start(names)
-        for workload in workloads:
+        clock = _Remaining(len(workloads))
+        for number, workload in enumerate(workloads, start=1):
             say(f"checking {workload.name}")
             passes = run.check(workload)
             if passes:
-                say(f"timing {workload.name}")
+                left = clock.text(run.seconds_to_time(passes))
+                say(f"timing {workload.name}, work {number} of {len(workloads)}, {left}")
                 run.time(workload, passes)
+            clock.done()
     finally:
         run.close()
     return report
@@ -93,6 +96,37 @@ def _libraries(names: Sequence[str] | None, isa: str | None) -> list[str]:
     if names is not None:
         return list(names)
     return [name for name in peers.installed() if isa is None or isa in peers.PEERS[name].held_to]
+
+
+class _Remaining:
+    """Says how long a run will still take, by what its works have taken so far.
+
+    Parameters
+    ----------
+    count : int
+        Number of works.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._ahead = count
+        self._finished: list[float] = []
+        self._began = time.perf_counter()
+
+    def text(self, timing: float) -> str:
+        """Return the time left where the present work has still `timing` seconds to go."""
+        present = time.perf_counter() - self._began + timing
+        mean = (sum(self._finished) + present) / (len(self._finished) + 1)
+        seconds = timing + mean * (self._ahead - 1)
+        if seconds < 90:
+            return f"about {math.ceil(seconds)} s left"
+        return f"about {round(seconds / 60)} min left"
+
+    def done(self) -> None:
+        """Note that the present work is finished."""
+        now = time.perf_counter()
+        self._finished.append(now - self._began)
+        self._began = now
+        self._ahead -= 1
 
 
 @dataclass
@@ -114,6 +148,7 @@ class _Run:
         self._seconds = seconds
         self._contestants: list[Contestant] = []
         self._ceilings: list[CeilingWorker] = []
+        self._pass_seconds: dict[Contestant, float] = {}
 
     def start(self, names: Sequence[str]) -> None:
         for threads in self._report.threads:
@@ -144,12 +179,23 @@ class _Run:
                 wrong = truth.error(contestant.result(truth.work))
                 if wrong is None:
                     contestant.prepare(workload)
-                    passes[contestant] = math.ceil(self._seconds / contestant.seconds(1))
+                    one = contestant.seconds(1)
+                    passes[contestant] = math.ceil(self._seconds / one)
+                    self._pass_seconds[contestant] = one
             except WorkerError as error:
                 wrong = str(error)
             if wrong is not None:
                 self._leave_out(f"{contestant} at {workload.name}: {wrong}")
         return passes
+
+    def seconds_to_time(self, passes: Mapping[Contestant, int]) -> float:
+        """Return about how long `time` will take."""
+        round_seconds = sum(
+            _PAUSE + count * self._pass_seconds[contestant] for contestant, count in passes.items()
+        )
+        ceilings = len(self._ceilings) * len(CEILINGS)
+        round_seconds += ceilings * (_PAUSE + min(self._seconds, _LONGEST_CEILING))
+        return self._rounds * round_seconds
 
     def time(self, workload: Workload, passes: Mapping[Contestant, int]) -> None:
         """Time those that are ready, and the ceilings beside them, in turns."""

@@ -10,7 +10,7 @@ from chainrule.bench.ceilings import GEMM_SIZE
 from chainrule.bench.report import OWN, Report
 from chainrule.bench.workloads import Workload
 
-__all__ = ["markdown", "with_table"]
+__all__ = ["markdown", "rates", "with_table"]
 
 _QUIET_SPREAD = 0.2
 _NONE = "-"
@@ -51,6 +51,36 @@ def markdown(report: Report) -> str:
         ]
     if report.left_out:
         lines += ["", *(f"Left out: {sentence}" for sentence in report.left_out)]
+    return "\n".join(lines)
+
+
+def rates(report: Report) -> str:
+    """Return how to read `markdown`, and a table of what every library did by itself.
+
+    Parameters
+    ----------
+    report : Report
+        What `measure` found.
+
+    Returns
+    -------
+    str
+        Samples per second, or microseconds a call for single rows, of each library with its better
+        number of threads, which stands behind it.
+    """
+    libraries = [OWN, *report.peers]
+    lines = [
+        f"Above, a library's column says how many times as fast as it {OWN} is: more than 1 means "
+        f"that {OWN} is faster, less than 1 that the library is. Below, what each library did:",
+        "samples per second, or microseconds a call for single rows, with its better number of "
+        "threads in brackets.",
+        "",
+        f"| work | {' | '.join(libraries)} |",
+        f"|---|{'--:|' * len(libraries)}",
+    ]
+    for work in report.workloads:
+        cells = [work.name, *(_speed(report, work, library) for library in libraries)]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -95,13 +125,13 @@ def _head(report: Report) -> str:
     )
 
 
-def _speed(report: Report, work: Workload) -> str:
-    own = report.best(work)
-    if own is None:
+def _speed(report: Report, work: Workload, library: str = OWN) -> str:
+    best = report.best(work, library)
+    if best is None:
         return _NONE
     if work.batch_size == 1:
-        return f"{1e6 / own.median:.2f} µs ({own.threads})"
-    return f"{own.median:,.0f}/s ({own.threads})"
+        return f"{1e6 / best.median:.2f} µs ({best.threads})"
+    return f"{best.median:,.0f}/s ({best.threads})"
 
 
 def _ratio(report: Report, peer: str, work: Workload) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from chainrule.cli.parser import parse
+from chainrule.cli.signals import Terminated
 from chainrule.errors import DivergenceError, ExportError
 
 __all__ = ["main"]
@@ -15,6 +17,7 @@ __all__ = ["main"]
 _FAILED = 1
 _WRONG_INPUT = 2
 # The shell's customs: 128 plus the number of the signal.
+_SIGNALLED = 128
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 
@@ -30,16 +33,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0, or 1 if training diverged or a check failed, 2 for a wrong
-        argument, file or value, 130 after Ctrl-C, 141 if the reader of the output is gone. Every
-        failure leaves one line on standard error.
+        The exit status, as `parser.STATUSES` says. Every failure leaves one line on standard
+        error.
     """
+    with _everything_printable():
+        return _run(sys.argv[1:] if argv is None else argv)
+
+
+def _run(argv: Sequence[str]) -> int:
     try:
-        options = parse(sys.argv[1:] if argv is None else argv)
+        options = parse(argv)
         status: int = options.run(options)
         sys.stdout.flush()
     except SystemExit as stop:  # argparse, after --help and --version
         return int(stop.code or 0)
+    except Terminated as signal:
+        return _failed("terminated", _SIGNALLED + signal.number)
     except KeyboardInterrupt:
         return _failed("interrupted", _INTERRUPTED)
     except BrokenPipeError:
@@ -53,6 +62,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _failed("not enough memory", _WRONG_INPUT)
     return status
+
+
+@contextmanager
+def _everything_printable() -> Iterator[None]:
+    """Let the standard streams escape what their encoding lacks, instead of failing.
+
+    A class may be called 猫 where the console's encoding is cp1252.
+    """
+    before = []
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            before.append((reconfigure, stream.errors))
+            reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        for reconfigure, errors in before:
+            reconfigure(errors=errors)
 
 
 def _failed(text: str, status: int) -> int:

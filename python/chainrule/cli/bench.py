@@ -34,6 +34,8 @@ def run(options: argparse.Namespace) -> int:
         say=_say,
     )
     print(bench.markdown(report))
+    if report.peers:
+        print(f"\n{bench.rates(report)}")
     if path is not None:
         write_atomically(path, bench.as_json(report).encode())
     return _CHECK_FAILED if report.left_out else 0

@@ -24,7 +24,13 @@ from chainrule.cli.options import (
     add_predict,
     add_train,
 )
-from chainrule.names import unknown_name
+from chainrule.cli.synonyms import unknown_command, unknown_option
+
+STATUSES = (
+    "The exit status is 0, or 1 if training diverged, a check of export-c or export-onnx failed or "
+    "bench left something out, 2 for a wrong argument, file or value, 130 after Ctrl-C, 143 after "
+    "SIGTERM, 141 if nobody reads the output."
+)
 
 _TRAIN_HELP = """\
 Train a multilayer perceptron, show its accuracy on rows it has not seen, and write a model file.
@@ -32,7 +38,7 @@ Without arguments it learns the handwritten digits that come with chainrule.
 
 Labels that are text or whole numbers from 0 to 999 are classes; other numbers are targets of a
 regression, as all numbers are with --loss mse. Pixels (uint8) are scaled to 0..1; the columns of
-tables are standardised. Ctrl-C stops the training and still writes the model."""
+tables are standardised. Ctrl-C or SIGTERM stops the training and still writes the model."""
 
 _TRAIN_EXAMPLES = """\
 examples:
@@ -119,26 +125,39 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         If an argument is wrong; the text is one line.
     """
     parser, commands = _parsers()
-    if argv and not argv[0].startswith("-") and argv[0] not in commands:
-        raise ValueError(unknown_name("command", argv[0], commands))
+    if not argv:
+        parser.print_help()
+        parser.exit()
+    first = argv[0].partition("=")[0]
+    own = ["--help", *_options(parser)]
+    if first.startswith("--") and first not in own:
+        others = {name: _options(command) for name, command in commands.items()}
+        raise ValueError(unknown_option(first, own, elsewhere=others))
+    if not first.startswith("-") and argv[0] not in commands:
+        raise ValueError(unknown_command(argv[0], list(commands)))
     options, extra = parser.parse_known_args(argv)
     if extra:
         if not extra[0].startswith("-"):
             raise ValueError(f"unexpected argument {extra[0]!r}")
         command = parser if options.command is None else commands[options.command]
-        valid = re.findall(r"--[a-z][a-z-]*", command.format_usage())
-        raise ValueError(unknown_name("option", extra[0].partition("=")[0], valid))
+        others = {name: _options(other) for name, other in commands.items() if other != command}
+        raise ValueError(
+            unknown_option(extra[0].partition("=")[0], _options(command), elsewhere=others)
+        )
     if options.command is None:
         raise ValueError(f"no command; expected one of {', '.join(commands)}, or --help")
     return options
+
+
+def _options(parser: argparse.ArgumentParser) -> list[str]:
+    return re.findall(r"--[a-z][a-z-]*", parser.format_usage())
 
 
 def _parsers() -> tuple[_Parser, Mapping[str, _Parser]]:
     parser = _Parser(
         prog="chainrule",
         description="Train and run multilayer perceptrons on the CPU.",
-        epilog="Each command explains itself: chainrule train --help. The exit status is 0, or 1 "
-        "if training diverged, 2 for a wrong argument, file or value, 130 after Ctrl-C.",
+        epilog=f"Each command explains itself: chainrule train --help. {STATUSES}",
         allow_abbrev=False,
     )
     parser.add_argument(

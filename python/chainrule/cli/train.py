@@ -14,8 +14,10 @@ from chainrule.cli.dataset import Rows, listed
 from chainrule.cli.file_kinds import FIGURE, MODEL
 from chainrule.cli.network import network
 from chainrule.cli.output import output_path
+from chainrule.cli.signals import terminable
 
 _INTERRUPTED = 130
+_SIGNALLED = 128
 # With few rows an epoch has few steps.
 _LEAST_EPOCHS, _MOST_EPOCHS, _ROWS_TO_SEE = 10, 50, 30_000
 
@@ -43,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         net.build(train.features)
         net.summary()
         print(f"loss {loss!r}, optimizer {optimizer!r}, seed {net.seed}")
-    with warnings.catch_warnings():
+    with terminable() as came, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "training was interrupted")
         history = net.fit(
             train.x,
@@ -56,11 +58,12 @@ def run(options: argparse.Namespace) -> int:
             verbose=0 if options.quiet else 1,
             num_threads=options.threads,
         )
-    net.save(output)
+        net.save(output)
     if history.interrupted:
         done = f"after {len(history.epochs)} of {epochs} epochs"
-        print(f"chainrule: interrupted {done}; wrote {output}", file=sys.stderr)
-        return _INTERRUPTED
+        how = "terminated" if came else "interrupted"
+        print(f"chainrule: {how} {done}; wrote {output}", file=sys.stderr)
+        return _SIGNALLED + came[0] if came else _INTERRUPTED
     results = report.measure(net, test.x, test.y, options.threads)
     print(report.result_line("test", results))
     if "confusion_matrix" in results and not options.quiet:
