@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import chainrule.data.csv as csv_module
+import chainrule.data.csv_rows as csv_module
 from chainrule.data import load_csv
 from chainrule.errors import DataFileError
 

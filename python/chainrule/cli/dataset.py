@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import data
-from chainrule.data.compressed import existing_file
+from chainrule.data.source import existing_file
 from chainrule.names import unknown_name
 
 PUBLISHED = ("digits", "mnist", "fashion-mnist")

@@ -16,7 +16,7 @@ from chainrule.atomic_file import write_atomically
 from chainrule.cli import dataset
 from chainrule.cli.file_kinds import PREDICTIONS
 from chainrule.cli.output import check_standard_output, output_path
-from chainrule.data.compressed import existing_file
+from chainrule.data.source import existing_file
 from chainrule.model_file import load
 from chainrule.sequential import Sequential
 

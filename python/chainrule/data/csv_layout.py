@@ -1,89 +1,159 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where things are in a CSV file: its header, its number of columns and its label column."""
+"""Where things are in a CSV file: its header, its delimiter, its label and its feature columns."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from itertools import islice
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from chainrule.data.compressed import open_binary
+from chainrule.data.csv_delimiter import find_delimiter
+from chainrule.data.csv_numbers import Spelling
+from chainrule.data.source import Source
 from chainrule.errors import DataFileError
 from chainrule.names import unknown_name
 
+__all__ = ["Layout", "Records", "find_layout", "open_records"]
+
+# Lines within which the second record begins, however many are blank or within quotes.
+_LINES_TO_SEE = 100
+
 
 class Layout(NamedTuple):
-    """A file and where things are in it, found from its first two lines."""
+    """A file and where things are in it, found from its first two records."""
 
-    file: Path
+    source: Source
     delimiter: str
+    spelling: Spelling
     header: tuple[str, ...] | None
     header_line: int
     columns: int
     label: int | None
+    features: tuple[int, ...]
 
     def at(self, line: int, column: int) -> str:
         """Name a place in the file for an error message."""
         name = "" if self.header is None else f" ({self.header[column]!r})"
-        return f"{self.file}, line {line}, column {column + 1}{name}"
+        return f"{self.source.path}, line {line}, column {column + 1}{name}"
 
-    def file_column(self, feature: int) -> int:
-        """Return the column of the file that holds a feature."""
-        return feature + (self.label is not None and feature >= self.label)
+
+class Records:
+    """The records of an open CSV file that are not blank, one at a time.
+
+    Attributes
+    ----------
+    line : int
+        Line of the file that the last record begins on, counted from 1.
+    end : int
+        Line that it ends on; another one if there are line breaks within quotes.
+    """
+
+    def __init__(self, text: io.TextIOWrapper, delimiter: str) -> None:
+        self._reader = csv.reader(text, delimiter=delimiter)
+        self.line = self.end = 0
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """Yield the fields of each record."""
+        for record in self._reader:
+            self.line, self.end = self.end + 1, self._reader.line_num
+            if record:
+                yield record
 
 
 @contextmanager
-def open_rows(file: Path, delimiter: str) -> Iterator[Any]:
-    """Open a file as a CSV reader whose errors name the file and line."""
-    with open_binary(file) as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-        reader = csv.reader(text, delimiter=delimiter)
+def open_records(source: Source, delimiter: str) -> Iterator[Records]:
+    """Open a file as CSV, with errors that name the file and line."""
+    with _open_text(source) as text:
+        records = Records(text, delimiter)
         try:
-            yield reader
+            yield records
         except UnicodeDecodeError as error:
-            raise DataFileError(
-                f"{file}, after line {reader.line_num}: not UTF-8 text: {error}"
-            ) from error
+            raise _not_utf8(source, records.end, error) from error
         except csv.Error as error:
-            raise DataFileError(f"{file}, line {reader.line_num}: {error}") from error
+            raise DataFileError(f"{source.path}, line {records.end + 1}: {error}") from error
 
 
 def find_layout(
-    file: Path, label: str | int | None, header: bool | Literal["auto"], delimiter: str
+    source: Source,
+    label: str | int | None,
+    header: bool | Literal["auto"],
+    delimiter: str | None,
+    spelling: Spelling,
+    drop: Sequence[str | int],
 ) -> Layout:
     """Read the first lines of a file as `load_csv` documents its arguments."""
-    with open_rows(file, delimiter) as reader:
-        first = next((row for row in reader if row), None)
-        header_line = reader.line_num
-        second = next((row for row in reader if row), None)
-    if first is None:
+    file = str(source.path)
+    if delimiter is None:
+        delimiter = find_delimiter(file, _first_lines(source), spelling)
+    with open_records(source, delimiter) as rows:
+        records = list(islice(((record, rows.line, rows.end) for record in rows), 2))
+    if not records:
         raise DataFileError(f"{file} is empty")
+    first, first_line, header_line = records[0]
+    second = records[1][0] if len(records) > 1 else None
     if header == "auto":
-        header = _is_header(f"{file}, line {header_line}", first, second)
+        header = _is_header(f"{file}, line {first_line}", first, second, spelling)
     if header and second is None:
         raise DataFileError(f"{file} has a header but no rows")
     names = tuple(name.strip() for name in first) if header else None
-    column = _label_column(file, label, names, len(first))
-    if column is not None and len(first) == 1:
+    dropped = {_column(file, "drop", column, names, len(first)) for column in drop}
+    kept = [i for i in range(len(first)) if i not in dropped]
+    column = _label_column(file, label, names, len(first), kept)
+    if column is not None and column in dropped:
+        raise ValueError(f"label = {label!r} is a column that drop leaves out")
+    features = tuple(i for i in kept if i != column)
+    if not features:
+        count = "one column" if len(first) == 1 else f"{len(first)} columns"
         raise DataFileError(
-            f"{file} has one column (by delimiter {delimiter!r}), so label = {label!r} leaves no "
-            f"features"
+            f"{file} has {count} (by delimiter {delimiter!r}), so label = {label!r}"
+            f"{' and drop' * bool(drop)} leaves no features"
         )
-    return Layout(file, delimiter, names, header_line if header else 0, len(first), column)
+    return Layout(
+        source, delimiter, spelling, names, header_line * bool(header), len(first), column, features
+    )
 
 
-def _is_header(where: str, first: list[str], second: list[str] | None) -> bool:
-    names = [i for i, field in enumerate(first) if field.strip() and number(field) is None]
-    numbers = [field for field in first if number(field) is not None]
+@contextmanager
+def _open_text(source: Source) -> Iterator[io.TextIOWrapper]:
+    with source.open(text=True) as stream:
+        yield io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+
+
+def _not_utf8(source: Source, line: int, error: UnicodeDecodeError) -> DataFileError:
+    return DataFileError(f"{source.path}, after line {line}: not UTF-8 text: {error}")
+
+
+def _first_lines(source: Source) -> list[str]:
+    """Return the lines that the first two records lie on."""
+    lines: list[str] = []
+    records = quotes = 0
+    with _open_text(source) as text:
+        try:
+            for line in islice(text, _LINES_TO_SEE):
+                if not line.strip("\r\n") and quotes % 2 == 0:
+                    continue
+                lines.append(line)
+                quotes += line.count('"')
+                records += quotes % 2 == 0
+                if records == 2:
+                    break
+        except UnicodeDecodeError as error:
+            raise _not_utf8(source, len(lines), error) from error
+    return lines
+
+
+def _is_header(where: str, first: list[str], second: list[str] | None, spelling: Spelling) -> bool:
+    names = [i for i, field in enumerate(first) if field.strip() and not spelling.likely(field)]
+    numbers = [field for field in first if spelling.likely(field)]
     if not names:
         return False
     above_numbers = [
-        i for i in names if second is None or (i < len(second) and number(second[i]) is not None)
+        i for i in names if second is None or (i < len(second) and spelling.likely(second[i]))
     ]
     if not numbers:
         return True
@@ -96,32 +166,34 @@ def _is_header(where: str, first: list[str], second: list[str] | None) -> bool:
 
 
 def _label_column(
-    file: Path, label: str | int | None, names: tuple[str, ...] | None, columns: int
+    file: str,
+    label: str | int | None,
+    names: tuple[str, ...] | None,
+    columns: int,
+    kept: Sequence[int],
 ) -> int | None:
-    if label is None:
+    if label is None or not kept:
         return None
     if label in ("first", "last"):
-        return 0 if label == "first" else columns - 1
-    if isinstance(label, str):
+        return kept[0] if label == "first" else kept[-1]
+    return _column(file, "label", label, names, columns)
+
+
+def _column(
+    file: str, argument: str, given: object, names: tuple[str, ...] | None, columns: int
+) -> int:
+    """Return the column that a name from the header, or an index, stands for."""
+    if isinstance(given, str):
         if names is None:
-            raise ValueError(f"label = {label!r} names a column, but {file} has no header")
-        if names.count(label) > 1:
-            raise ValueError(f"label = {label!r} names {names.count(label)} columns of {file}")
-        if label not in names:
-            raise ValueError(f"{file}: {unknown_name('label column', label, names)}")
-        return names.index(label)
-    if isinstance(label, bool) or not isinstance(label, int | np.integer):
-        raise TypeError(
-            f"label must be a column's name or index, 'first', 'last' or None, got {label!r}"
-        )
-    if not -columns <= label < columns:
-        raise ValueError(f"label = {label} is out of range: {file} has {columns} columns")
-    return int(label) % columns
-
-
-def number(field: str) -> float | None:
-    """Return the number that a field spells, or None if it spells none."""
-    try:
-        return None if "_" in field else float(field)
-    except ValueError:
-        return None
+            raise ValueError(f"{argument} = {given!r} names a column, but {file} has no header")
+        if names.count(given) > 1:
+            raise ValueError(f"{argument} = {given!r} names {names.count(given)} columns of {file}")
+        if given not in names:
+            raise ValueError(f"{file}: {unknown_name(f'{argument} column', given, names)}")
+        return names.index(given)
+    if isinstance(given, bool | np.bool_) or not isinstance(given, int | np.integer):
+        others = ", 'first', 'last' or None" if argument == "label" else ""
+        raise TypeError(f"{argument} must be a column's name or index{others}, got {given!r}")
+    if not -columns <= given < columns:
+        raise ValueError(f"{argument} = {given} is out of range: {file} has {columns} columns")
+    return int(given) % columns

@@ -64,4 +64,5 @@ def label_numbers(labels: NDArray[np.float64], dtype: DTypeLike) -> NDArray[Any]
     """
     if (np.abs(labels) <= LARGEST_WHOLE).all() and (labels == np.floor(labels)).all():
         return labels.astype(np.int64)
-    return labels.astype(dtype)
+    with np.errstate(over="ignore"):
+        return labels.astype(dtype)

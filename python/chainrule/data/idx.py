@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.atomic_file import write_atomically
-from chainrule.data.compressed import existing_file, is_gzip, open_binary
+from chainrule.data.source import MAX_DEFLATION, open_source
 from chainrule.errors import DataFileError
 
 _DTYPES: dict[int, np.dtype[Any]] = {
@@ -29,8 +29,8 @@ _DTYPES: dict[int, np.dtype[Any]] = {
 }
 _CODES = {dtype.newbyteorder("="): code for code, dtype in _DTYPES.items()}
 _NAMES = ", ".join(str(dtype) for dtype in _CODES)
-# Deflate cannot shrink data more than this, so a larger claim needs no memory to be refused.
-_MAX_COMPRESSION = 1032
+# Bytes beyond the promised ones that are counted; there may be no end of them.
+_MOST_TRAILING = 1 << 16
 
 
 def load_idx(path: str | PathLike[str], *, mmap: bool = False) -> NDArray[Any]:
@@ -64,25 +64,24 @@ def load_idx(path: str | PathLike[str], *, mmap: bool = False) -> NDArray[Any]:
     >>> load_idx(path)
     array([7, 2, 1], dtype=uint8)
     """
-    file = existing_file(path)
-    size = file.stat().st_size
-    compressed = is_gzip(file)
-    with open_binary(file) as stream:
+    source = open_source(path, announced=True)
+    file, size, compressed = source.path, source.size, source.compressed
+    with source.open(text=False) as stream:
         dtype, shape = _read_header(stream, file)
         promised = math.prod(shape) * dtype.itemsize
         offset = 4 + 4 * len(shape)
         if not compressed and size != offset + promised:
             raise _wrong_length(file, dtype, shape, size - offset)
-        if compressed and promised > size * _MAX_COMPRESSION:
+        if compressed and promised > size * MAX_DEFLATION:
             raise DataFileError(
                 f"{file}: truncated: the header promises {_describe(dtype, shape)}, more than "
                 f"{size} compressed bytes can hold"
             )
-        if mmap and not compressed and promised:
+        if mmap and not compressed and promised and source.content is None:
             return np.memmap(file, dtype, mode="r", offset=offset, shape=shape)
         array = np.empty(shape, dtype)
         got = _read_into(stream, array)
-        got += len(stream.read())
+        got += len(stream.read(_MOST_TRAILING))
         if got != promised:
             raise _wrong_length(file, dtype, shape, got)
     return array.astype(dtype.newbyteorder("="), copy=False)
@@ -165,7 +164,7 @@ def _wrong_length(
     problem = "truncated" if got < promised else "trailing bytes"
     return DataFileError(
         f"{file}: {problem}: the header promises {_describe(dtype, shape)}, {promised} bytes, "
-        f"but {got} follow it"
+        f"but {got}{' or more' if got - promised == _MOST_TRAILING else ''} follow it"
     )
 
 

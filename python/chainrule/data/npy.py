@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.compressed import existing_file
+from chainrule.data.source import existing_file
 from chainrule.errors import DataFileError
 from chainrule.names import unknown_name
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.atomic_file import write_atomically
-from chainrule.data.compressed import existing_file, open_binary
 from chainrule.data.encoding import label_numbers
 from chainrule.data.growing_array import GrowingArray
+from chainrule.data.source import open_source
 from chainrule.data.svmlight_rows import Format, Rows, parse, parse_lines, without_comments
 from chainrule.errors import DataFileError
 from chainrule.names import unknown_name
@@ -41,6 +41,7 @@ def load_svmlight(
     multilabel: bool = False,
     query_id: Literal[False] = False,
     dtype: ValueType = "float32",
+    max_bytes: int | None = None,
 ) -> tuple[Csr, Any]: ...
 
 
@@ -53,6 +54,7 @@ def load_svmlight(
     multilabel: bool = False,
     query_id: Literal[True],
     dtype: ValueType = "float32",
+    max_bytes: int | None = None,
 ) -> tuple[Csr, Any, NDArray[np.int64]]: ...
 
 
@@ -64,6 +66,7 @@ def load_svmlight(
     multilabel: bool = False,
     query_id: bool = False,
     dtype: ValueType = "float32",
+    max_bytes: int | None = None,
 ) -> tuple[Any, ...]:
     r"""Read sparse features and labels from a text file of SVMlight or LIBSVM.
 
@@ -72,7 +75,8 @@ def load_svmlight(
     Parameters
     ----------
     path : path-like
-        The file, plain or compressed by gzip (told by its contents).
+        The file, plain or compressed by gzip (told by its contents), or a pipe such as
+        ``/dev/stdin``.
     n_features : int, optional
         Number of columns; by default one more than the largest index.
     zero_based : bool or "auto", default "auto"
@@ -84,6 +88,10 @@ def load_svmlight(
         Whether to return the number behind ``qid:``, which every row must have then.
     dtype : {"float32", "float64"}, default "float32"
         Type of the values.
+    max_bytes : int, optional
+        Bytes to read at most, once decompressed. By default 64 MiB or a hundred times the
+        compressed size, whichever is more, come out of a gzip file, 1 GiB through a pipe, and any
+        number from a plain file.
 
     Returns
     -------
@@ -103,7 +111,7 @@ def load_svmlight(
         If there is no such file.
     DataFileError
         If a line is no row of the format, or a value does not fit `dtype`; the text names the line.
-        Also if no line holds a row, or the file is corrupt gzip.
+        Also if no line holds a row, or the file is corrupt gzip, a device or too long.
     ValueError
         If an argument is wrong.
     ImportError
@@ -134,10 +142,11 @@ def load_svmlight(
     if n_features is not None and n_features < 1:
         raise ValueError(f"n_features = {n_features}, expected 1 or more")
     sparse = _scipy_sparse()
-    file = existing_file(path)
+    source = open_source(path, max_bytes)
+    file = source.path
     form = Format(np.dtype(dtype), multilabel, query_id, lowest_index=int(zero_based is False))
     table = _Table(sparse, form.dtype)
-    with open_binary(file) as stream:
+    with source.open(text=True) as stream:
         line = 1
         for piece in _pieces(stream):
             content = without_comments(piece)
