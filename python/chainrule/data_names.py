@@ -5,8 +5,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from chainrule import _core
+from chainrule.class_labels import class_names_in, labels_by_name, text_in
+from chainrule.column_names import column_names, order_by_name, refuse_twice
 
 __all__ = ["Named"]
 
@@ -30,8 +36,10 @@ class Named(ABC):
     def feature_names(self) -> tuple[str, ...] | None:
         """Names of the columns of x in their order, or None.
 
-        `fit` takes them from a data frame unless the network has some. From then on frames are
-        brought into this order by name; arrays, which have no names, are taken as they are.
+        `fit`, `train_on_batch`, `adapt` and `forward` in training take them from a data frame
+        unless the network has some. From then on every frame is brought into this order by name,
+        where missing and unknown columns are errors; arrays, which have no names, are taken as
+        they are.
 
         Raises
         ------
@@ -59,18 +67,66 @@ class Named(ABC):
     def class_names(self) -> tuple[str, ...] | None:
         """Names of the classes in the order of their labels, or None.
 
-        There is one for each output, or two, of the labels 0 and 1, for a single output.
+        There is one for each output, or two, of the labels 0 and 1, for a single output. `fit` and
+        `train_on_batch` take them from class names in the place of labels unless the network has
+        some, in sorted order, or in that of a pandas categorical.
 
         Raises
         ------
         TypeError, ValueError, RuntimeError
             As of `feature_names`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import chainrule as cr
+        >>> net = cr.Sequential([cr.Dense(2)], seed=0)
+        >>> x = np.array([[-1.0], [1.0], [1.0]])
+        >>> _ = net.fit(x, ["no", "yes", "yes"], loss="cross_entropy", epochs=50, verbose=0)
+        >>> net.class_names
+        ('no', 'yes')
+        >>> np.array(net.class_names)[net.predict(x).argmax(axis=1)]
+        array(['no', 'yes', 'yes'], dtype='<U3')
         """
         return self._names("class_names")
 
     @class_names.setter
     def class_names(self, names: Iterable[str] | None) -> None:
         self._set_names("class_names", names)
+
+    def _column_order(self, x: object, *, allow_single: bool = False) -> NDArray[np.intp] | None:
+        """Return where the features are among the columns of a frame; None if in their places."""
+        given = column_names(x, allow_single=allow_single)
+        known = None if given is None else self.feature_names
+        return None if given is None or known is None else order_by_name(known, given)
+
+    def _unnamed(self, data: Iterable[object]) -> tuple[str, ...]:
+        """Return which names the network lacks, and could learn from `data`."""
+        if all(type(each) is np.ndarray and each.dtype.kind in "biuf" for each in data):
+            return ()
+        return tuple(k for k in ("feature_names", "class_names") if self._names(k) is None)
+
+    def _learn_feature_names(self, x: object) -> None:
+        """Take over the names of a frame's columns where the network has none."""
+        given = column_names(x)
+        if given is not None and self.feature_names is None:
+            refuse_twice(given, "x")
+            self.feature_names = tuple(given)
+
+    def _labels(self, y: Any, *, learn: bool) -> Any:
+        """Return the labels that class names stand for; targets of other kinds as they are."""
+        text = text_in(y)
+        if text is None:
+            return y
+        if self.class_names is None:
+            if not learn:
+                raise ValueError(
+                    "y holds class names, but the network has no class_names; fit sets them, or "
+                    "set them in the order of the labels"
+                )
+            self.class_names = tuple(class_names_in(y, text, self._need_core().classes))
+        assert self.class_names is not None
+        return labels_by_name(text, self.class_names)
 
     def _names(self, kind: str) -> tuple[str, ...] | None:
         return None if self._core is None else tuple(getattr(self._core, kind)) or None

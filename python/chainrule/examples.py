@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.arrays import Rows, as_weights, check_same_length
+from chainrule.column_names import listed
 from chainrule.containers import is_sparse
 from chainrule.targets import class_weights_array, prepare_sparse_targets, prepare_targets
 
@@ -37,11 +38,14 @@ def prepare(
     y: object,
     loss: Loss,
     sample_weight: object = None,
-    class_weight: Mapping[int, float] | Sequence[float] | None = None,
+    class_weight: Mapping[int, float] | Mapping[str, float] | Sequence[float] | None = None,
+    *,
+    learn_names: bool = False,
 ) -> Examples:
     """Return what the caller gave as the core reads it; see `Sequential.fit`.
 
-    A network that is not built yet is built for the columns of `x`.
+    A network that is not built yet is built for the columns of `x`; with `learn_names` it takes
+    over the names of columns and classes where it has none.
 
     Raises
     ------
@@ -49,8 +53,12 @@ def prepare(
         If something does not fit the network, the loss or the rest.
     """
     features = net._rows(x)
+    if learn_names:
+        net._learn_feature_names(x)
     single = net.dtype == "float32"
     targets: Rows
+    if _compares_classes(loss, net.outputs):
+        y = net._labels(y, learn=learn_names)
     if is_sparse(y):
         targets = prepare_sparse_targets(loss, y, net.outputs, single=single)
     else:
@@ -63,15 +71,35 @@ def prepare(
     if class_weight is not None:
         if not loss.takes_labels and net.outputs > 1:
             raise ValueError(f"class_weight with {loss.kind} needs one output, got {net.outputs}")
-        classes = class_weights_array(class_weight, net.outputs if loss.takes_labels else 2)
+        weights_by_label = _by_label(class_weight, net.class_names)
+        classes = class_weights_array(weights_by_label, net.outputs if loss.takes_labels else 2)
     return Examples(features, targets, weights, classes)
+
+
+def _compares_classes(loss: Loss, outputs: int) -> bool:
+    """Whether there is a label for each row."""
+    return loss.takes_labels or (outputs == 1 and loss.kind in ("binary_cross_entropy", "hinge"))
+
+
+def _by_label(weights: Any, class_names: tuple[str, ...] | None) -> Any:
+    """Return class weights by label, of those by the names of classes."""
+    named = isinstance(weights, Mapping) and any(isinstance(key, str) for key in weights)
+    if not named or class_names is None:
+        return weights
+    unknown = [key for key in weights if key not in class_names]
+    if unknown:
+        raise ValueError(
+            f"class_weight has the unknown class{'es' * (len(unknown) > 1)} {listed(unknown)}; the "
+            f"network's class_names are {listed(class_names)}"
+        )
+    return {class_names.index(key): weight for key, weight in weights.items()}
 
 
 def prepare_validation(
     net: Stack,
     given: Sequence[object],
     loss: Loss,
-    class_weight: Mapping[int, float] | Sequence[float] | None = None,
+    class_weight: Mapping[int, float] | Mapping[str, float] | Sequence[float] | None = None,
 ) -> Examples:
     """Return ``validation_data``, (x, y) or (x, y, sample_weight), as `prepare` does."""
     expected = "validation_data must be (x, y) or (x, y, sample_weight)"

@@ -137,7 +137,7 @@ def gradient_check(
         raise ValueError(f"step must be finite and > 0, got {step}")
     if max_entries is not None:
         max_entries = positive_integer("max_entries", max_entries)
-    rows = as_features(x)
+    rows = net._in_order(x, as_features)
     wide = _float64_copy(net, rows.shape[1])
     core: Any = wide._need_core()
     core.check_takes(rows)

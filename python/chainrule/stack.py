@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO, TypeVar
 
@@ -209,11 +209,13 @@ class Stack(Named):
         x : array_like of shape (rows, inputs)
             The data as it enters the network.
         """
-        features = self._features(x)
-        core = self._need_core()
-        for index, layer in enumerate(self.layers):
-            if isinstance(layer, Normalization):
-                core.adapt(index, features)
+        with self._kept_unbuilt_on_error(x):
+            features = self._features(x)
+            core = self._need_core()
+            self._learn_feature_names(x)
+            for index, layer in enumerate(self.layers):
+                if isinstance(layer, Normalization):
+                    core.adapt(index, features)
         self._adapted = True
 
     def forward(
@@ -235,8 +237,11 @@ class Stack(Named):
         ndarray of shape (rows, outputs)
         """
         threads = thread_count(num_threads)
-        features = self._features(x)
-        return self._need_core().forward(features, training=training, num_threads=threads)
+        with self._kept_unbuilt_on_error(x):
+            features = self._features(x)
+            if training:
+                self._learn_feature_names(x)
+            return self._need_core().forward(features, training=training, num_threads=threads)
 
     def backward(self, dy: ArrayLike) -> NDArray[Any]:
         """Carry the gradient of a loss from the outputs back to the inputs.
@@ -284,12 +289,18 @@ class Stack(Named):
     def _features(self, x: object) -> NDArray[Any]:
         """Return a table that fits the network, which is built for it if it is not yet."""
         with self._kept_unbuilt_on_error():
-            return self._fitting(as_features(x))
+            return self._fitting(self._in_order(x, as_features))
 
     def _rows(self, x: object, *, allow_single: bool = False) -> Rows:
         """Return the same, or compressed sparse rows."""
         with self._kept_unbuilt_on_error():
-            return self._fitting(as_rows(x, allow_single=allow_single))
+            return self._fitting(self._in_order(x, as_rows, allow_single=allow_single))
+
+    def _in_order(self, x: object, convert: Callable[..., AnyRows], **options: bool) -> AnyRows:
+        """Return `x` by `convert`, a frame's columns in the order of the features' names."""
+        order = self._column_order(x, **options)
+        rows = convert(x, **options)
+        return rows if order is None else np.asarray(rows)[:, order]
 
     def _fitting(self, features: AnyRows) -> AnyRows:
         if self._core is not None and features.shape[1] != self._core.inputs:
@@ -302,13 +313,19 @@ class Stack(Named):
         return features
 
     @contextmanager
-    def _kept_unbuilt_on_error(self) -> Iterator[None]:
-        """Forget parameters that were created for data which turned out not to fit."""
+    def _kept_unbuilt_on_error(self, *data: object) -> Iterator[None]:
+        """Forget parameters that were created for data which turned out not to fit.
+
+        And the names that were learnt from `data`.
+        """
         before = self._core
+        unnamed = None if before is None else self._unnamed(data)
         try:
             yield
         except BaseException:
             self._core = before
+            for kind in unnamed or ():
+                setattr(self, kind, None)
             raise
 
 

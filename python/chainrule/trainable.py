@@ -77,7 +77,7 @@ class Trainable(Stack):
         validation_data: Sequence[object] | None = None,
         validation_split: float = 0.0,
         sample_weight: object = None,
-        class_weight: Mapping[int, float] | Sequence[float] | None = None,
+        class_weight: Mapping[int, float] | Mapping[str, float] | Sequence[float] | None = None,
         shuffle: bool = True,
         callbacks: Iterable[Callback | Callable[[int, Mapping[str, Any]], object]] = (),
         metrics: Iterable[str | metrics.Metric | Callable[..., Any]] | None = None,
@@ -92,13 +92,15 @@ class Trainable(Stack):
         x : array_like of shape (rows, inputs)
             uint8, int32, int64, float32 and float64 are read where they lie, whatever their
             strides; memory maps, data frames and CPU tensors too. Images (rows, height, width) are
-            flattened. SciPy's sparse matrices are taken too, CSR without a copy; the first layer
-            must then be Dense, or Dense behind a Rescaling without offset.
+            flattened. A data frame's columns are told by their names, see `feature_names`. SciPy's
+            sparse matrices are taken too, CSR without a copy; the first layer must then be Dense,
+            or Dense behind a Rescaling without offset.
         y : array_like
             Integer labels (rows,) or probability rows (rows, outputs) for cross_entropy, else
-            numbers of shape (rows, outputs) or (rows,). SciPy's sparse matrices (rows, outputs) are
-            taken too, CSR without a copy; only metrics, which need all outputs at once, make a
-            table of them.
+            numbers of shape (rows, outputs) or (rows,). In the place of labels, those of a single
+            output included, the names of classes are taken, see `class_names`. SciPy's sparse
+            matrices (rows, outputs) are taken too, CSR without a copy; only metrics, which need all
+            outputs at once, make a table of them.
         loss : str or Loss, optional
             Default: the one last used.
         optimizer : str or Optimizer, optional
@@ -115,7 +117,8 @@ class Trainable(Stack):
         sample_weight : array_like of shape (rows,), optional
             Weight of each row in the mean loss.
         class_weight : mapping or sequence, optional
-            Weight of each label: of each class for cross_entropy, of 0 and 1 for a single output.
+            Weight of each label: of each class for cross_entropy, of 0 and 1 for a single output. A
+            mapping may be by the classes' names.
         shuffle : bool, default True
             Visit the rows of each epoch in a new random order.
         callbacks : iterable of Callback or callable
@@ -161,8 +164,8 @@ class Trainable(Stack):
         )
         chosen = self.metrics if metrics is None else training.resolve_metrics(metrics)
         with self._sole_training():
-            with self._kept_unbuilt_on_error():
-                data = prepare(self, x, y, loss, sample_weight, class_weight)
+            with self._kept_unbuilt_on_error(x, y):
+                data = prepare(self, x, y, loss, sample_weight, class_weight, learn_names=True)
                 self._need_core().check_trains(optimizer._core, plan.input_sparsity)
                 data, validation = split_validation(data, validation_split)
                 if validation_data is not None:
@@ -189,7 +192,7 @@ class Trainable(Stack):
         loss: str | Loss | None = None,
         optimizer: str | Optimizer | None = None,
         sample_weight: object = None,
-        class_weight: Mapping[int, float] | Sequence[float] | None = None,
+        class_weight: Mapping[int, float] | Mapping[str, float] | Sequence[float] | None = None,
         num_threads: int | None = None,
         input_sparsity: str = "auto",
     ) -> dict[str, float]:
@@ -210,8 +213,8 @@ class Trainable(Stack):
         threads = thread_count(num_threads)
         path = sparsity_name(input_sparsity)
         with self._sole_training():
-            with self._kept_unbuilt_on_error():
-                data = prepare(self, x, y, loss, sample_weight, class_weight)
+            with self._kept_unbuilt_on_error(x, y):
+                data = prepare(self, x, y, loss, sample_weight, class_weight, learn_names=True)
                 self._need_core().check_trains(optimizer._core, path)
             self.loss = loss
             self._use_optimizer(optimizer)
@@ -239,7 +242,7 @@ class Trainable(Stack):
         loss: str | Loss | None = None,
         metrics: Iterable[str | metrics.Metric | Callable[..., Any]] | None = None,
         sample_weight: object = None,
-        class_weight: Mapping[int, float] | Sequence[float] | None = None,
+        class_weight: Mapping[int, float] | Mapping[str, float] | Sequence[float] | None = None,
         batch_size: int = training.INFERENCE_ROWS,
         num_threads: int | None = None,
         input_sparsity: str = "auto",

@@ -186,7 +186,8 @@ class Exports:
         ----------
         classes : sequence, optional
             Labels of the classes, in the order of the outputs (of the classes 0 and 1 for a single
-            output). Default: 0, 1, ...
+            output). Default: the network's `class_names` where they are sorted, as scikit-learn
+            keeps labels, else 0, 1, ...
 
         Returns
         -------

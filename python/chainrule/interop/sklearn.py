@@ -48,8 +48,9 @@ def from_sklearn(estimator: MLPClassifier | MLPRegressor) -> Sequential:
     Sequential
         Of the weights' dtype. Its last layer is linear and its loss that of the estimator, so
         `predict_proba` gives the classifier's probabilities (of the second class alone where there
-        are two), and `predict` a regressor's predictions. A network has no names of classes: its
-        labels are indices into ``estimator.classes_``.
+        are two), and `predict` a regressor's predictions. Labels are indices into
+        ``estimator.classes_``, which become `class_names` where they are text;
+        ``feature_names_in_`` become `feature_names`.
 
     Raises
     ------
@@ -77,6 +78,10 @@ def from_sklearn(estimator: MLPClassifier | MLPRegressor) -> Sequential:
         assembly.dense(weight, bias)
     net = assembly.network()
     net.loss = losses.get(_LOSSES[estimator.out_activation_])
+    net.feature_names = getattr(estimator, "feature_names_in_", None)
+    labels = getattr(estimator, "classes_", ())
+    if len(labels) and all(isinstance(label, str) for label in labels):
+        net.class_names = labels
     return net
 
 
@@ -109,6 +114,9 @@ def to_sklearn(net: Sequential, classes: Sequence[Any] | None) -> MLPClassifier 
         options["loss"] = "poisson"
     if output in ("softmax", "logistic"):
         estimator = neural_network.MLPClassifier(**options)
+        names = net.class_names
+        if classes is None and names is not None and list(names) == sorted(names):
+            classes = names
         _give_classes(estimator, len(biases[-1]), output, classes)
     elif classes is not None:
         raise ValueError("classes are for classifiers, which by its loss the network is not")
@@ -116,6 +124,8 @@ def to_sklearn(net: Sequential, classes: Sequence[Any] | None) -> MLPClassifier 
         estimator = neural_network.MLPRegressor(**options)
     estimator.coefs_, estimator.intercepts_ = weights, biases
     estimator.n_features_in_ = merged.inputs
+    if net.feature_names is not None:
+        estimator.feature_names_in_ = np.array(net.feature_names, dtype=object)
     estimator.n_layers_ = len(dense) + 1
     estimator.n_outputs_ = len(biases[-1])
     estimator.out_activation_ = output

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The names of a data frame's columns, and the order in which a network wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["column_names", "listed", "order_by_name"]
+
+_MOST_LISTED = 10
+
+
+def column_names(x: Any, *, name: str = "x", allow_single: bool = False) -> list[str] | None:
+    """Return the names of the columns, or None of what has none.
+
+    Parameters
+    ----------
+    x : object
+        A frame of pandas, Polars, PyArrow or whatever else has ``columns`` or ``column_names``; any
+        other container has no names, nor has a frame whose columns are called by something else
+        than text, such as 0, 1, 2.
+    name : str, default "x"
+        What error messages call it.
+    allow_single : bool, default False
+        Whether a pandas Series is one row, whose index holds the names.
+
+    Returns
+    -------
+    list of str or None
+
+    Raises
+    ------
+    TypeError
+        If some names are text and others are not.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> column_names(pd.DataFrame({"a": [1.0], "b": [2.0]}))
+    ['a', 'b']
+    >>> column_names(pd.DataFrame(np.zeros((1, 2)))), column_names(np.zeros((1, 2)))
+    (None, None)
+    """
+    if type(x) is np.ndarray:
+        return None
+    if allow_single and getattr(x, "ndim", None) == 1 and hasattr(x, "iloc"):
+        labels = x.index
+    else:
+        # Of a PyArrow table, `columns` are the data.
+        labels = getattr(x, "column_names", getattr(x, "columns", None))
+    if not isinstance(labels, Iterable):
+        return None
+    names = list(labels)
+    others = sorted({type(label).__name__ for label in names if not isinstance(label, str)})
+    if others and len(others) < len({type(label).__name__ for label in names}):
+        raise TypeError(
+            f"{name} has column names of types str and {', '.join(others)}; make all of them text, "
+            f"as by {name}.columns = {name}.columns.astype(str), or pass {name}.to_numpy()"
+        )
+    return names if names and not others else None
+
+
+def order_by_name(
+    known: Sequence[str], given: Sequence[str], *, name: str = "x"
+) -> NDArray[np.intp] | None:
+    """Return where each of the known columns is among the given ones; None if that is its place.
+
+    Parameters
+    ----------
+    known : sequence of str
+        The features' names in the network's order.
+    given : sequence of str
+        The names that the columns at hand have.
+    name : str, default "x"
+        What error messages call the frame.
+
+    Returns
+    -------
+    ndarray of shape (features,) or None
+
+    Raises
+    ------
+    ValueError
+        Unless both hold the same names, each once.
+
+    Examples
+    --------
+    >>> order_by_name(["a", "b", "c"], ["c", "a", "b"])
+    array([1, 2, 0])
+    >>> order_by_name(["a", "b"], ["a", "z"])
+    Traceback (most recent call last):
+        ...
+    ValueError: x lacks the feature 'b' and has the unknown column 'z'; the network's \
+feature_names are 'a', 'b'
+    """
+    if list(known) == list(given):
+        return None
+    place = {label: index for index, label in enumerate(given)}
+    missing = [label for label in known if label not in place]
+    unknown = [label for label in place if label not in set(known)]
+    faults = []
+    if missing:
+        faults.append(f"lacks the feature{'s' * (len(missing) > 1)} {listed(missing)}")
+    if unknown:
+        faults.append(f"has the unknown column{'s' * (len(unknown) > 1)} {listed(unknown)}")
+    if not faults:
+        refuse_twice(given, name)
+        return np.array([place[label] for label in known], dtype=np.intp)
+    raise ValueError(
+        f"{name} {' and '.join(faults)}; the network's feature_names are {listed(known)}"
+    )
+
+
+def refuse_twice(names: Sequence[str], name: str) -> None:
+    """Raise ValueError when two columns have one name."""
+    seen: set[str] = set()
+    for label in names:
+        if label in seen:
+            raise ValueError(
+                f"{name} has two columns called {label!r}; rename one, or pass {name}.to_numpy() "
+                "to go by their places"
+            )
+        seen.add(label)
+
+
+def listed(names: Collection[str]) -> str:
+    """Return the names for an error's text, of many the first ones."""
+    shown = ", ".join(repr(label) for label in list(names)[:_MOST_LISTED])
+    more = len(names) - _MOST_LISTED
+    return f"{shown} and {more} more" if more > 0 else shown
