@@ -62,7 +62,6 @@ void init_model_file(py::module_& module) {
       .def_readwrite("monitor", &TrainingState::monitor)
       .def_readwrite("mode", &TrainingState::mode)
       .def_readwrite("schedule_origin", &TrainingState::schedule_origin)
-      .def_readwrite("adapted", &TrainingState::adapted)
       .def_readwrite("rest", &TrainingState::rest);
   module.attr("MODEL_FORMAT_VERSION") = model_format_version;
   bind_writing<float>(module);

@@ -347,12 +347,21 @@ void bind_network(py::module_& module, const char* name) {
       .def("step", &N::step, py::arg("optimizer"), py::arg("learning_rate") = 0.0)
       .def(
           "adapt",
-          [](N& self, std::int64_t layer, const py::array& x) {
+          [](N& self, const Rows& x) {
             const RowsView rows = rows_view(x, "x");
             const py::gil_scoped_release release;
-            self.adapt(layer, rows);
+            self.adapt(rows);
           },
-          py::arg("layer"), py::arg("x"))
+          py::arg("x"))
+      .def(
+          "adapt_remaining",
+          [](N& self, const Rows& x) {
+            const RowsView rows = rows_view(x, "x");
+            const py::gil_scoped_release release;
+            self.adapt_remaining(rows);
+          },
+          py::arg("x"))
+      .def_property("adapted", &N::adapted, &N::set_adapted)
       .def(
           "plan",
           [](const N& self, std::int64_t batch_size, int num_threads, const std::optional<Rows>& x,

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -121,6 +122,21 @@ TEST_CASE("C: a second thread on a trainer is an error") {
   CHECK(chainrule_trainer_fit(shared.trainer.get(), &shared.rows, &shared.wanted, &options,
                               nullptr) == CHAINRULE_OK);
   CHECK(shared.as_told == 2);
+}
+
+TEST_CASE("C: numbers that are not finite are named by row and column") {
+  Rig r;
+  r.x[6] = std::numeric_limits<float>::quiet_NaN();
+  constexpr const char* in_x = "ARGUMENT: x must be finite; row 1, column 2 is NaN";
+  CHECK(r.fit() == in_x);
+  double loss = -1.0;
+  CHECK(refusal(chainrule_trainer_step(r.trainer.get(), &r.rows, &r.targets, &loss)) == in_x);
+  CHECK(refusal(chainrule_trainer_evaluate(r.trainer.get(), &r.rows, &r.targets, 0, &loss)) ==
+        in_x);
+  CHECK(loss == -1.0);
+  r.x[6] = 0.5f;
+  r.y[3] = std::numeric_limits<float>::infinity();
+  CHECK(r.fit() == "ARGUMENT: y must be finite; row 1, column 1 is infinite");
 }
 
 TEST_CASE("C: a loss that diverges is a status, and nothing has changed") {

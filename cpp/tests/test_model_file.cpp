@@ -69,7 +69,7 @@ TEST_CASE("a golden file of format 1 predicts the same bits") {
   model.network.predict(view(x.data(), rows, model.network.inputs()), 4, 1, outputs.data());
   CHECK(same_bits(outputs, expected));
   CHECK(model.network.seed() == 7);
-  CHECK(model.training.adapted);
+  CHECK(model.network.adapted());
   CHECK(*model.training.loss == cross_entropy());
   CHECK(*model.training.optimizer == optimizer(Optimizer::Kind::adam, 0.01));
   CHECK_FALSE(model.training.schedule);
@@ -189,7 +189,6 @@ TEST_CASE("the state of the training comes back") {
   training.monitor = "val_f1 \xc3\xa9";
   training.mode = "max";
   training.schedule_origin = 17;
-  training.adapted = true;
   training.rest = R"({"metrics": ["f1"], "history": {"loss": [1e-3, null]}, "mine": {"a": 1}})";
   const Network<float> network = small<float>();
   const TrainingState read = read_model(model_bytes(network, training)).training;
@@ -204,7 +203,6 @@ TEST_CASE("the state of the training comes back") {
   CHECK(read.monitor == training.monitor);
   CHECK(read.mode == "max");
   CHECK(read.schedule_origin == 17);
-  CHECK(read.adapted);
   CHECK(read.rest == training.rest);
 
   training.plateau.reset();

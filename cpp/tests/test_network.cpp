@@ -247,6 +247,55 @@ TEST_CASE("adapt gives Normalization the moments of what reaches it") {
   CHECK_THROWS_AS(network.adapt(-1, data.inputs_view()), Error);
 }
 
+TEST_CASE("a network knows which of its Normalization layers have been adapted") {
+  const DataSet data(40, 3, 2), other(40, 3, 2, 5);
+  const auto make = [] {
+    return Network<double>({Normalization(), dense(3), Normalization(), dense(2)}, 3, 1);
+  };
+  Network<double> network = make();
+  CHECK_FALSE(network.adapted());
+  network.adapt(0, data.inputs_view());
+  CHECK_FALSE(network.adapted());
+  // What is left is adapted as it would be in order.
+  Network<double> whole = make();
+  whole.adapt(data.inputs_view());
+  CHECK(whole.adapted());
+  network.adapt_remaining(data.inputs_view());
+  CHECK(network.adapted());
+  CHECK(Snapshot<double>(network) == Snapshot<double>(whole));
+  network.adapt_remaining(other.inputs_view());
+  CHECK(Snapshot<double>(network) == Snapshot<double>(whole));
+  network.adapt(other.inputs_view());
+  CHECK_FALSE(Snapshot<double>(network) == Snapshot<double>(whole));
+
+  CHECK(Network<double>(network).adapted());
+  Network<double> set = make();
+  set.set_adapted(true);
+  set.adapt_remaining(data.inputs_view());
+  CHECK(Snapshot<double>(set) == Snapshot<double>(make()));
+  set.set_adapted(false);
+  CHECK_FALSE(set.adapted());
+
+  Network<double> without({dense(2)}, 3, 1);
+  without.adapt(data.inputs_view());
+  without.set_adapted(true);
+  CHECK_FALSE(without.adapted());
+}
+
+TEST_CASE("adapting is done for all layers or none") {
+  const DataSet data(40, 3, 2);
+  Network<float> network({Normalization(), Rescaling(1e30), Normalization(), dense(2)}, 3, 1);
+  const Snapshot<float> before(network);
+  CHECK_THROWS_WITH_AS(network.adapt(data.inputs_view()), doctest::Contains("too large"), Error);
+  CHECK(Snapshot<float>(network) == before);
+  CHECK_FALSE(network.adapted());
+  std::vector<double> x = data.x;
+  x[5] = std::numeric_limits<double>::quiet_NaN();
+  CHECK_THROWS_WITH_AS(network.adapt(0, view(x.data(), 40, 3)),
+                       "x must be finite; row 1, column 2 is NaN", Error);
+  CHECK(Snapshot<float>(network) == before);
+}
+
 TEST_CASE("a network moves with its weights and its training") {
   const DataSet data(20, 3, 2);
   Network<float> from({dense(4, Act::relu), dense(2)}, 3, 1);

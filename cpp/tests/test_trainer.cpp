@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -243,6 +244,78 @@ TEST_CASE("a bad argument is named and changes nothing") {
   CHECK_THROWS_AS((Trainer<float>(network, cross_entropy(), bad)), Error);
   Network<float> single({Dense(1)}, 3);
   CHECK_THROWS_AS((Trainer<float>(single, cross_entropy(), rule)), Error);
+}
+
+TEST_CASE("the first fit adapts Normalization layers that nobody has adapted") {
+  const DataSet far(50, 6, 4, 3);
+  const Optimizer rule = optimizer(Optimizer::Kind::adam, 1e-2);
+  const auto make = [] {
+    return Network<float>({Normalization(), Dense(20, "relu"), Dense(4)}, 6);
+  };
+  Network<float> fitted = make();
+  Network<float> by_hand = make();
+  by_hand.adapt(0, data().inputs_view());
+  Trainer<float> trainer(fitted, cross_entropy(), rule);
+  CHECK(trainer.fit(data().inputs_view(), data().by_label(), fit_options(0, 16)).empty());
+  CHECK_FALSE(fitted.adapted());
+  trainer.fit(data().inputs_view(), data().by_label(), fit_options(1, 16));
+  CHECK(fitted.adapted());
+  after_epochs(by_hand, data(), cross_entropy(), rule, 1, options(16));
+  CHECK(Snapshot<float>(fitted) == Snapshot<float>(by_hand));
+  // Once.
+  trainer.fit(far.inputs_view(), far.by_label(), fit_options(1, 16));
+  after_epochs(by_hand, far, cross_entropy(), rule, 1, options(16));
+  CHECK(Snapshot<float>(fitted) == Snapshot<float>(by_hand));
+
+  Network<float> own = make();
+  own.adapt(0, far.inputs_view());
+  const auto mean = parameter(own, "0.mean");
+  Trainer<float>(own, cross_entropy(), rule).fit(data().inputs_view(), data().by_label());
+  CHECK(parameter(own, "0.mean") == mean);
+}
+
+TEST_CASE("what fit refuses leaves Normalization layers alone") {
+  Network<float> network({Normalization(), LayerNormalization(), Dense(4)}, 6);
+  Optimizer lazy = optimizer(Optimizer::Kind::sgd, 0.1);
+  lazy.lazy = true;
+  const Snapshot<float> before(network);
+  CHECK_THROWS_AS(
+      Trainer<float>(network, cross_entropy(), lazy).fit(data().inputs_view(), data().by_label()),
+      Error);
+  CHECK(Snapshot<float>(network) == before);
+  CHECK_FALSE(network.adapted());
+}
+
+TEST_CASE("numbers that are not finite are named by row and column") {
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  Network<float> network({Dense(20, "relu"), Dense(4)}, 6, 11);
+  Trainer<float> trainer(network, mse(), optimizer(Optimizer::Kind::sgd, 0.1));
+  const Snapshot<float> before(network);
+  std::vector<double> bad_x = data().x, bad_y = data().targets;
+  bad_x[27] = nan;
+  bad_y[9] = -std::numeric_limits<double>::infinity();
+  const RowsView x = data().inputs_view(), holed = view(bad_x.data(), 50, 6);
+  const TargetsView y = data().by_row(), infinite = targets(view(bad_y.data(), 50, 4));
+  constexpr const char* in_x = "x must be finite; row 4, column 3 is NaN";
+  constexpr const char* in_y = "y must be finite; row 2, column 1 is infinite";
+  CHECK_THROWS_WITH_AS(trainer.fit(holed, y), in_x, Error);
+  CHECK_THROWS_WITH_AS(trainer.fit(x, infinite), in_y, Error);
+  CHECK_THROWS_WITH_AS(trainer.step(holed, y), in_x, Error);
+  CHECK_THROWS_WITH_AS(trainer.step(x, infinite), in_y, Error);
+  CHECK_THROWS_WITH_AS(trainer.evaluate(holed, y), in_x, Error);
+  CHECK_THROWS_WITH_AS(trainer.evaluate(x, infinite), in_y, Error);
+  CHECK_THROWS_WITH_AS(network.evaluate(x, infinite, mse(), 16, 1, nullptr), in_y, Error);
+  FitOptions o;
+  o.validation_x = holed;
+  o.validation_y = y;
+  CHECK_THROWS_WITH_AS(trainer.fit(x, y, o), "validation_x must be finite; row 4, column 3 is NaN",
+                       Error);
+  o.validation_x = x;
+  o.validation_y = infinite;
+  CHECK_THROWS_WITH_AS(trainer.fit(x, y, o),
+                       "validation_y must be finite; row 2, column 1 is infinite", Error);
+  CHECK(Snapshot<float>(network) == before);
+  CHECK_NOTHROW(trainer.fit(x, y));
 }
 
 TEST_CASE("a divergence leaves the weights of before") {

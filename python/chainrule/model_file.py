@@ -98,7 +98,6 @@ def _training_state(net: Sequential) -> _core.TrainingState:
     state = _core.TrainingState()
     state.loss = None if net.loss is None else net.loss._core
     state.schedule_origin = net._schedule_origin
-    state.adapted = net._adapted
     if net.optimizer is not None:
         state.optimizer = net.optimizer._core
         schedule = net.optimizer.schedule
@@ -149,7 +148,6 @@ def _restored(core: CoreNetwork, state: _core.TrainingState) -> Sequential:
     net.loss = None if state.loss is None else losses.get(state.loss.config)
     net.optimizer = _optimizer(state)
     net._schedule_origin = state.schedule_origin
-    net._adapted = state.adapted
     record = json.loads(state.rest)
     try:
         if record.get("metrics") is not None:

@@ -17,7 +17,7 @@ from chainrule.arguments import positive_integer, sparsity_name, thread_count
 from chainrule.arrays import Rows, as_features, as_rows
 from chainrule.containers import as_array
 from chainrule.data_names import Named
-from chainrule.layers import Input, Layer, Normalization
+from chainrule.layers import Input, Layer
 from chainrule.names import unknown_name
 from chainrule.plan import Plan
 from chainrule.summary import summary_table
@@ -47,7 +47,6 @@ class Stack(Named):
         inputs, self.layers = _split_input(layers)
         self.dtype = _dtype_name(dtype)
         self.seed = _checked_seed(seed)
-        self._adapted = False
         self._core: CoreNetwork | None = None
         if inputs is not None:
             self.build(inputs)
@@ -211,12 +210,8 @@ class Stack(Named):
         """
         with self._kept_unbuilt_on_error(x):
             features = self._features(x)
-            core = self._need_core()
+            self._need_core().adapt(features)
             self._learn_feature_names(x)
-            for index, layer in enumerate(self.layers):
-                if isinstance(layer, Normalization):
-                    core.adapt(index, features)
-        self._adapted = True
 
     def forward(
         self, x: object, *, training: bool = True, num_threads: int | None = None
@@ -277,6 +272,11 @@ class Stack(Named):
         layers: list[object] = [*([Input(self._core.inputs)] if self._core else []), *self.layers]
         listed = ", ".join(repr(layer) for layer in layers)
         return f"Sequential([{listed}], seed={self.seed}, dtype={self.dtype!r})"
+
+    @property
+    def _adapted(self) -> bool:
+        """Whether all `Normalization` layers have their statistics from data."""
+        return self._core is not None and self._core.adapted
 
     def _need_core(self) -> CoreNetwork:
         if self._core is None:

@@ -12,7 +12,7 @@ from chainrule import _core, losses, metrics, optimizers, training
 from chainrule.arguments import positive_integer, sparsity_name, thread_count
 from chainrule.examples import prepare, prepare_validation, split_validation
 from chainrule.history import History
-from chainrule.layers import Input, Layer, Normalization
+from chainrule.layers import Input, Layer
 from chainrule.stack import Stack
 
 if TYPE_CHECKING:
@@ -178,8 +178,7 @@ class Trainable(Stack):
             self.loss = loss
             self.metrics = chosen
             self._use_optimizer(optimizer)
-            if not self._adapted and any(isinstance(layer, Normalization) for layer in self.layers):
-                self.adapt(data.x)
+            self._need_core().adapt_remaining(data.x)
             # What callbacks get.
             whole = cast("Sequential", self)
             return training.fit(whole, data, validation, plan, progress)

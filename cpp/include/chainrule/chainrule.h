@@ -216,8 +216,8 @@ CHAINRULE_API chainrule_status chainrule_network_set_class_names(chainrule_netwo
                                                                  int64_t count);
 
 /* Sets the mean and variance of every normalization layer from x, (rows, inputs), in their order,
- * each from the data as it arrives there. Do it before training; without such a layer it does
- * nothing. */
+ * each from the data as it arrives there. The first chainrule_trainer_fit does so with its x unless
+ * this was called before; without such a layer it does nothing. */
 CHAINRULE_API chainrule_status chainrule_network_adapt(chainrule_network* network,
                                                        const chainrule_rows* x);
 
@@ -284,9 +284,10 @@ typedef struct chainrule_fit_options {
   chainrule_sparsity input_sparsity;
 } chainrule_fit_options;
 
-/* Trains for some epochs. x: (rows, inputs). `options` may be NULL, and so may `last`, which gets
- * the last finished epoch's report. ERROR_DIVERGENCE leaves everything as it was when that epoch
- * began. */
+/* Trains for some epochs. x: (rows, inputs). Normalization layers that have not been adapted are
+ * adapted to x first, as by chainrule_network_adapt. `options` may be NULL, and so may `last`,
+ * which gets the last finished epoch's report. ERROR_DIVERGENCE leaves everything as it was when
+ * that epoch began. */
 CHAINRULE_API chainrule_status chainrule_trainer_fit(chainrule_trainer* trainer,
                                                      const chainrule_rows* x,
                                                      const chainrule_targets* y,

@@ -25,8 +25,8 @@ class Trainer;
 /// The newest format version that is read; files are written in the oldest that can hold them.
 inline constexpr std::int64_t model_format_version = 2;
 
-/// What training needs to go on, beside what the network itself holds: its parameters, counters and
-/// the optimizer's memory.
+/// What training needs to go on, beside what the network itself holds: its parameters, counters,
+/// the optimizer's memory, and whether its Normalization layers are adapted.
 struct TrainingState {
   std::optional<Loss> loss;
   std::optional<Optimizer> optimizer;
@@ -39,8 +39,6 @@ struct TrainingState {
   std::string mode = "min";
   /// The network's total_steps() when the schedule began: its step 0.
   std::int64_t schedule_origin = 0;
-  /// Whether the network's Normalization layers have been adapted to data.
-  bool adapted = false;
   /// A JSON object of what else the file's record of the training holds, kept as it is: Python's
   /// metrics and history, and keys that this version does not know.
   std::string rest = "{}";

@@ -146,14 +146,15 @@ class CHAINRULE_API Network {
   std::int64_t total_steps() const;  // over all optimizers: what dropout's random numbers depend on
 
   /// Trains for one epoch or a part of it. On divergence throws DivergenceError with everything as
-  /// it was when the epoch began.
+  /// it was when the epoch began. What is not finite in x or y may cause one: see check_finite.
   EpochResult run_epoch(const RowsView& x, const TargetsView& y, const Loss& loss,
                         const Optimizer& optimizer, const EpochOptions& options);
 
   /// Throws Error when rows and targets do not fit each other, the network or the loss.
   void check(const RowsView& x, const TargetsView& y, const Loss& loss) const;
 
-  /// Mean loss over the rows; raw outputs too when `outputs` is given (rows x outputs()).
+  /// Mean loss over the rows; raw outputs too when `outputs` is given (rows x outputs()). Throws
+  /// Error where NaN or infinity in x or y makes it such.
   double evaluate(const RowsView& x, const TargetsView& y, const Loss& loss,
                   std::int64_t batch_size, int num_threads, T* outputs,
                   InputSparsity input_sparsity = InputSparsity::automatic);
@@ -181,6 +182,16 @@ class CHAINRULE_API Network {
 
   /// Sets a Normalization layer's mean and variance from the data as it arrives at that layer.
   void adapt(std::int64_t layer, const RowsView& x);
+  /// The same for every Normalization layer, in their order; without one it does nothing.
+  void adapt(const RowsView& x);
+  /// The same for those that have not been adapted yet, as a training of whole epochs begins.
+  void adapt_remaining(const RowsView& x);
+  /// Whether there are Normalization layers and all of them have been adapted. Copies and model
+  /// files keep it.
+  bool adapted() const;
+  /// Says so of all Normalization layers, for means and variances that set_parameter has set, or
+  /// of none, so that the next Trainer::fit adapts them.
+  void set_adapted(bool adapted);
 
   /// Throws Error unless the layers take x: its columns, the categories in those that hold some,
   /// and where it is sparse also that nothing comes before the first dense layer that would fill
@@ -222,6 +233,9 @@ CHAINRULE_API void apply_link(const Loss& loss, T* outputs, std::int64_t rows,
 /// precision.
 template <class T>
 CHAINRULE_API void check_finite(const RowsView& x, const char* name);
+/// The same for targets that are numbers.
+template <class T>
+CHAINRULE_API void check_finite(const TargetsView& y, const char* name);
 
 /// How many threads a call uses unless told: CHAINRULE_NUM_THREADS, else OpenMP's limit, affinity
 /// and cgroup quota.

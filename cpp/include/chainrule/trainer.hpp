@@ -66,8 +66,10 @@ class CHAINRULE_API Trainer {
   const Optimizer& optimizer() const;
 
   /// Trains for options.epochs epochs, going on from the present weights and the optimizer's state,
-  /// and reports each. x: (rows, inputs()); y: labels (rows) or values (rows, outputs()). The
-  /// results depend on the data, the network's seed and the options alone, not on threads.
+  /// and reports each. Normalization layers that have not been adapted are adapted to x first, as
+  /// by Network::adapt_remaining. x: (rows, inputs()); y: labels (rows) or values (rows,
+  /// outputs()). The results depend on the data, the network's seed and the options alone, not on
+  /// threads.
   ///
   /// All arguments are checked before anything changes: throws Error for those that do not fit.
   /// Throws DivergenceError when the loss or a parameter is no longer finite, with everything as it

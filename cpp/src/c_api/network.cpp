@@ -73,32 +73,16 @@ const ParameterInfo& parameter(const Network<T>& network, const char* name, cons
 }
 
 template <class T>
-void adapt(Network<T>& network, const RowsView& x) {
-  const std::vector<AnyLayer>& layers = network.layers();
-  for (std::size_t i = 0; i < layers.size(); ++i)
-    if (layers[i]->kind() == "normalization") network.adapt(static_cast<std::int64_t>(i), x);
-}
-
-template <class T>
 constexpr chainrule_type type_of(const Network<T>&) {
   return sizeof(T) == 4 ? CHAINRULE_FLOAT32 : CHAINRULE_FLOAT64;
 }
 
 }  // namespace
 
-TrainingState TrainingRecord::present() const {
-  TrainingState result = state;
-  result.adapted = adapted.load();
-  return result;
-}
-
-NetworkObject::NetworkObject(AnyNetwork network_, TrainingState training)
+NetworkObject::NetworkObject(AnyNetwork network_, TrainingState training_)
     : network(std::move(network_)),
-      record(std::make_shared<TrainingRecord>()),
-      layers(layers_of(network)) {
-  record->adapted = training.adapted;
-  record->state = std::move(training);
-}
+      training(std::make_shared<const TrainingState>(std::move(training_))),
+      layers(layers_of(network)) {}
 
 }  // namespace chainrule::c_api
 
@@ -138,7 +122,7 @@ chainrule_status chainrule_network_save(const chainrule_network* network, const 
   return guarded([&] {
     const auto& object = object_of<NetworkObject>(network);
     const std::string to(text(path, "path"));
-    with_network(object, [&](const auto& n) { save_model(to, n, object.record->present()); });
+    with_network(object, [&](const auto& n) { save_model(to, n, *object.training); });
   });
 }
 
@@ -148,8 +132,7 @@ chainrule_status chainrule_network_copy(const chainrule_network* network,
     const auto& object = object_of<NetworkObject>(network);
     need(copy, "the result's pointer");
     with_network(object, [&]<class T>(const Network<T>& n) {
-      hand_out(std::make_unique<NetworkObject>(std::make_shared<Network<T>>(n),
-                                               object.record->present()),
+      hand_out(std::make_unique<NetworkObject>(std::make_shared<Network<T>>(n), *object.training),
                copy);
     });
   });
@@ -231,10 +214,9 @@ chainrule_status chainrule_network_set_parameter(chainrule_network* network, con
 
 chainrule_status chainrule_network_adapt(chainrule_network* network, const chainrule_rows* x) {
   return guarded([&] {
-    auto& object = object_of<NetworkObject>(network);
+    const auto& object = object_of<NetworkObject>(network);
     const RowsView rows = rows_view(x, "x");
-    with_network(object, [&](auto& n) { adapt(n, rows); });
-    object.record->adapted = true;
+    with_network(object, [&](auto& n) { n.adapt(rows); });
   });
 }
 

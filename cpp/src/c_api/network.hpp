@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -18,22 +17,15 @@ namespace chainrule::c_api {
 
 using AnyNetwork = std::variant<std::shared_ptr<Network<float>>, std::shared_ptr<Network<double>>>;
 
-/// What the file that a network came from says about its training. Its trainers share it.
-struct TrainingRecord {
-  TrainingState state;
-  std::atomic<bool> adapted{false};  // in the place of the state's
-
-  TrainingState present() const;
-};
-
 struct NetworkObject final : Object {
   using Opaque = chainrule_network;
   static constexpr Kind kind = Kind::network;
 
-  NetworkObject(AnyNetwork network_, TrainingState training);
+  NetworkObject(AnyNetwork network_, TrainingState training_);
 
   const AnyNetwork network;
-  const std::shared_ptr<TrainingRecord> record;
+  /// What the file that the network came from says of its training; its trainers share it.
+  const std::shared_ptr<const TrainingState> training;
   const std::string layers;  // as JSON
 };
 

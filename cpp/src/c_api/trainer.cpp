@@ -24,11 +24,11 @@ struct TrainerObject final : Object {
 
   template <class T>
   TrainerObject(const NetworkObject& of, Trainer<T> trainer_)
-      : network(of.network), trainer(std::move(trainer_)), record(of.record) {}
+      : network(of.network), trainer(std::move(trainer_)), from_file(of.training) {}
 
   const AnyNetwork network;  // which the trainer refers to
   std::variant<Trainer<float>, Trainer<double>> trainer;
-  const std::shared_ptr<TrainingRecord> record;
+  const std::shared_ptr<const TrainingState> from_file;
 };
 
 /// The training to go on with: the record's, but for what the options say.
@@ -105,7 +105,7 @@ chainrule_status chainrule_trainer_create(chainrule_network* network,
     const auto& object = object_of<NetworkObject>(network);
     need(trainer, "the result's pointer");
     const chainrule_trainer_options o = read_options(options);
-    const TrainingState training = chosen(object.record->present(), o);
+    const TrainingState training = chosen(*object.training, o);
     with_network(object, [&](auto& n) {
       hand_out(std::make_unique<TrainerObject>(object, make_trainer(n, training, o.schedule)),
                trainer);
@@ -163,9 +163,7 @@ chainrule_status chainrule_trainer_save(const chainrule_trainer* trainer, const 
     const auto& object = object_of<TrainerObject>(trainer);
     const std::string to(text(path, "path"));
     std::visit(
-        [&](const auto& t) {
-          save_model(to, t.network(), training_state(t, object.record->present()));
-        },
+        [&](const auto& t) { save_model(to, t.network(), training_state(t, *object.from_file)); },
         object.trainer);
   });
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Normalization layers take their statistics from data.
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "engine/network_state.hpp"
 #include "engine/threads.hpp"
@@ -8,10 +10,16 @@
 namespace chainrule {
 
 template <class T>
-void Network<T>::adapt(std::int64_t layer, const RowsView& x) {
-  State& s = *state_;
-  const InUse guard(s.busy);
-  s.check_table(x);
+std::vector<std::int64_t> Network<T>::State::normalizations() const {
+  std::vector<std::int64_t> found;
+  for (std::size_t i = 0; i < layers.size(); ++i)
+    if (layers[i]->kind() == "normalization") found.push_back(static_cast<std::int64_t>(i));
+  return found;
+}
+
+template <class T>
+void Network<T>::State::adapt(std::int64_t layer, const RowsView& x) {
+  State& s = *this;
   const engine::Parameter* mean = s.parameters.find(layer, "mean");
   const engine::Parameter* variance = s.parameters.find(layer, "variance");
   if (!mean || !variance)
@@ -57,10 +65,70 @@ void Network<T>::adapt(std::int64_t layer, const RowsView& x) {
     s.parameters.at(mean)[j] = static_cast<T>(means[j]);
     s.parameters.at(variance)[j] = static_cast<T>(squares[j]);
   }
+  std::erase(s.unadapted, layer);
   s.forward_step.reset();
 }
 
-template void Network<float>::adapt(std::int64_t, const RowsView&);
-template void Network<double>::adapt(std::int64_t, const RowsView&);
+template <class T>
+void Network<T>::State::adapt(const std::vector<std::int64_t>& chosen, const RowsView& x) {
+  if (chosen.empty()) return;
+  check_table(x);
+  check_finite<T>(x, "x");
+  if (chosen.size() == 1) return adapt(chosen.front(), x);
+  // Each takes its statistics from what the ones before it make of x.
+  engine::Buffer<T> values(parameters.arena_size());
+  values.copy_from(parameters.values);
+  std::vector<std::int64_t> unadapted_before = unadapted;
+  try {
+    for (const std::int64_t layer : chosen) adapt(layer, x);
+  } catch (...) {
+    parameters.values.copy_from(values);
+    unadapted.swap(unadapted_before);
+    throw;
+  }
+}
+
+template <class T>
+void Network<T>::adapt(std::int64_t layer, const RowsView& x) {
+  const InUse guard(state_->busy);
+  state_->adapt(std::vector{layer}, x);
+}
+
+template <class T>
+void Network<T>::adapt(const RowsView& x) {
+  const InUse guard(state_->busy);
+  state_->adapt(state_->normalizations(), x);
+}
+
+template <class T>
+void Network<T>::adapt_remaining(const RowsView& x) {
+  const InUse guard(state_->busy);
+  state_->adapt(std::vector<std::int64_t>(state_->unadapted), x);
+}
+
+template <class T>
+bool Network<T>::adapted() const {
+  const InUse guard(state_->busy);
+  return state_->unadapted.empty() && !state_->normalizations().empty();
+}
+
+template <class T>
+void Network<T>::set_adapted(bool adapted) {
+  const InUse guard(state_->busy);
+  state_->unadapted = adapted ? std::vector<std::int64_t>{} : state_->normalizations();
+}
+
+#define CHAINRULE_INSTANTIATE(T)                                                             \
+  template std::vector<std::int64_t> Network<T>::State::normalizations() const;              \
+  template void Network<T>::State::adapt(std::int64_t, const RowsView&);                     \
+  template void Network<T>::State::adapt(const std::vector<std::int64_t>&, const RowsView&); \
+  template void Network<T>::adapt(std::int64_t, const RowsView&);                            \
+  template void Network<T>::adapt(const RowsView&);                                          \
+  template void Network<T>::adapt_remaining(const RowsView&);                                \
+  template bool Network<T>::adapted() const;                                                 \
+  template void Network<T>::set_adapted(bool);
+
+CHAINRULE_INSTANTIATE(float)
+CHAINRULE_INSTANTIATE(double)
 
 }  // namespace chainrule

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Networks together with a loss.
+#include <cmath>
+
 #include "engine/network_state.hpp"
 #include "engine/threads.hpp"
 
@@ -73,6 +75,10 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
       }
     }
   });
+  if (!std::isfinite(loss_sum)) {
+    check_finite<T>(x, "x");
+    check_finite<T>(y, "y");
+  }
   return weight > 0.0 ? loss_sum / weight : 0.0;
 }
 

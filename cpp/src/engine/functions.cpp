@@ -163,11 +163,17 @@ void check_finite(const RowsView& x, const char* name) {
   }
 }
 
+template <class T>
+void check_finite(const TargetsView& y, const char* name) {
+  if (!y.labels) check_finite<T>(y.values, name);
+}
+
 #define CHAINRULE_INSTANTIATE(T)                                                       \
   template double loss_and_gradient(const Loss&, const T*, std::int64_t, std::int64_t, \
                                     const TargetsView&, T*);                           \
   template void apply_link(const Loss&, T*, std::int64_t, std::int64_t);               \
-  template void check_finite<T>(const RowsView&, const char*);
+  template void check_finite<T>(const RowsView&, const char*);                         \
+  template void check_finite<T>(const TargetsView&, const char*);
 
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)

@@ -36,6 +36,7 @@ Network<T>::State::State(std::vector<AnyLayer> layers_, std::int64_t inputs_, st
       kernels(kernels::table<T>(kernels::active_inference())),
       parameters(layers, inputs, kernels.panel) {
   if (values == InitialValues::drawn) parameters.initialize(seed);
+  unadapted = normalizations();
   for (const engine::Parameter& p : parameters.list()) {
     infos.push_back(
         {p.name, p.layer, p.spec.rows, p.spec.columns, !p.spec.matrix, p.spec.trainable});
@@ -55,6 +56,7 @@ Network<T>::State::State(const State& other)
       optimizer(other.optimizer),
       total_steps(other.total_steps),
       epochs(other.epochs),
+      unadapted(other.unadapted),
       feature_names(other.feature_names),
       class_names(other.class_names) {}
 

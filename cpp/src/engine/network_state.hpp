@@ -45,6 +45,7 @@ struct Network<T>::State {
   engine::OptimizerState<T> optimizer;
   std::int64_t total_steps = 0;
   std::int64_t epochs = 0;
+  std::vector<std::int64_t> unadapted;     // Normalization layers whose statistics no data gave yet
   std::vector<std::string> feature_names;  // empty: none, as of the next
   std::vector<std::string> class_names;
 
@@ -69,6 +70,10 @@ struct Network<T>::State {
 
   int threads_for(std::int64_t rows, int wanted) const;
   void need_gradients();
+  std::vector<std::int64_t> normalizations() const;  // the layers of that kind
+  void adapt(std::int64_t layer, const RowsView& x);
+  /// All or, where one fails, none of them.
+  void adapt(const std::vector<std::int64_t>& chosen, const RowsView& x);
   /// Reuses `slot` when it was compiled for the same, else compiles anew.
   CompiledLoss<T>& compile(std::unique_ptr<CompiledLoss<T>>& slot, const Loss& loss,
                            const engine::PlanOptions& options);

@@ -42,11 +42,18 @@ struct Trainer<T>::State {
     if (o.epochs < 0) throw Error("epochs must be >= 0, got " + std::to_string(o.epochs));
     if (o.batch_size < 1)
       throw Error("batch_size must be >= 1, got " + std::to_string(o.batch_size));
+    check_data(x, y, "x", "y");
+    if (o.validation_x.rows > 0 || o.validation_y.rows > 0)
+      check_data(o.validation_x, o.validation_y, "validation_x", "validation_y");
+    network->check_trains(optimizer, o.input_sparsity);
+  }
+
+  void check_data(const RowsView& x, const TargetsView& y, const char* x_name,
+                  const char* y_name) const {
     network->check(x, y, loss);
-    if (o.validation_x.rows > 0 || o.validation_y.rows > 0) {
-      network->check(o.validation_x, o.validation_y, loss);
-      network->check_takes(o.validation_x);
-    }
+    network->check_takes(x);
+    check_finite<T>(x, x_name);
+    check_finite<T>(y, y_name);
   }
 
   EpochReport epoch(const RowsView& x, const TargetsView& y, const FitOptions& o,
@@ -157,6 +164,7 @@ std::vector<EpochReport> Trainer<T>::fit(const RowsView& x, const TargetsView& y
   o.input_sparsity = options.input_sparsity;
   o.learning_rates = s.rates.data();
   o.poll = options.poll;
+  if (options.epochs > 0) s.network->adapt_remaining(x);
   std::vector<EpochReport> reports;
   for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
     const EpochReport report = s.epoch(x, y, options, o);
@@ -177,12 +185,20 @@ double Trainer<T>::step(const RowsView& x, const TargetsView& y) {
   o.shuffle = false;
   o.whole_epoch = false;
   o.learning_rates = &rate;
-  return s.network->run_epoch(x, y, s.loss, s.optimizer, o).loss;
+  try {
+    return s.network->run_epoch(x, y, s.loss, s.optimizer, o).loss;
+  } catch (const DivergenceError&) {
+    // Looking for the cause only now spares every other step a pass over its rows.
+    check_finite<T>(x, "x");
+    check_finite<T>(y, "y");
+    throw;
+  }
 }
 
 template <class T>
 double Trainer<T>::evaluate(const RowsView& x, const TargetsView& y, int num_threads) {
   const Using guard(*state_);
+  state_->check_data(x, y, "x", "y");
   return state_->network->evaluate(x, y, state_->loss, kEvaluateRows, num_threads, nullptr);
 }
 

@@ -168,6 +168,7 @@ Model<T> restore(NetworkDescription description, const Json& record, Safetensors
                     }
                   });
   if (!with_memory) network.reset_optimizer();
+  network.set_adapted(counters.adapted);
   return model;
 }
 

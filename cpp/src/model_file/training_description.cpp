@@ -132,6 +132,7 @@ Counters read_counters(const Json& json) {
   counters.steps = json.at("steps").integer("steps");
   counters.total_steps = json.at("total_steps").integer("total_steps");
   counters.epochs = json.at("epochs").integer("epochs");
+  counters.adapted = json.at("adapted").boolean("adapted");
   return counters;
 }
 
@@ -146,7 +147,6 @@ TrainingState read_training(const Json& json) {
     training.plateau =
         plateau.is_null() ? fresh_plateau(training) : read_plateau(plateau, training);
   training.schedule_origin = json.at("schedule_origin").integer("schedule_origin");
-  training.adapted = json.at("adapted").boolean("adapted");
   return training;
 }
 
@@ -189,7 +189,7 @@ void write_training(JsonWriter& json, const TrainingState& training, const Count
   json.member("steps", counters.steps);
   json.member("total_steps", counters.total_steps);
   json.member("epochs", counters.epochs);
-  json.member("adapted", training.adapted);
+  json.member("adapted", counters.adapted);
   Json::parse(training.rest).for_each_member("rest", [&](const Json& key, const Json& value) {
     const std::string name = key.string("a key");
     if (is_known(name)) throw Error("rest must not hold '" + name + "', which has a field");

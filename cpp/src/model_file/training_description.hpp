@@ -16,6 +16,7 @@ struct Counters {
   std::int64_t steps = 0;
   std::int64_t total_steps = 0;
   std::int64_t epochs = 0;
+  bool adapted = false;  // its Normalization layers have been
 };
 
 Counters read_counters(const Json& json);

@@ -85,7 +85,7 @@ std::string model_bytes(const Network<T>& network, const TrainingState& training
   // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): the copy is what is wanted
   const Network<T> copy(network);
   const model_file::Counters counters{model_file::goes_on(training, copy), copy.steps(),
-                                      copy.total_steps(), copy.epochs()};
+                                      copy.total_steps(), copy.epochs(), copy.adapted()};
   const std::string description = model_file::describe(copy, training, counters);
   const std::vector<std::string> slots =
       counters.optimizer_state ? copy.optimizer_slots() : std::vector<std::string>{};

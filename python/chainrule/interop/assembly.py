@@ -131,7 +131,7 @@ class Assembly:
             for name, values in step.arrays.items():
                 # One at a time, so that of all weights only one is there a third time.
                 net.set_weights({f"{index}.{name}": values})
-        net._adapted = any(isinstance(layer, Normalization) for layer in layers)
+        net._need_core().adapted = True
         return net
 
     def _place_affine(self) -> None:
