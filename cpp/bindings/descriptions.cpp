@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <pybind11/stl.h>
 
+#include <cstdint>
+#include <tuple>
+
 #include "bindings/bindings.hpp"
 #include "bindings/config.hpp"
 #include "chainrule/activation.hpp"
@@ -14,14 +17,29 @@
 namespace chainrule::bindings {
 namespace {
 
-/// Every description is made from its config and gives the full one back.
+/// Every description is made from its config and gives the full one back; it is copied and pickled
+/// by it.
 template <class D, class... Options>
 py::class_<D, Options...> bind_description(py::module_& module, const char* name, const char* doc) {
   return py::class_<D, Options...>(module, name, doc)
       .def(py::init([](const py::object& config) { return D::from_config(to_config(config)); }),
            py::arg("config"))
       .def_property_readonly("config", [](const D& self) { return from_config(self.config()); })
-      .def_static("kinds", &D::kinds);
+      .def_static("kinds", &D::kinds)
+      .def(py::pickle([](const D& self) { return from_config(self.config()); },
+                      [](const py::dict& config) { return D::from_config(to_config(config)); }));
+}
+
+using PlateauMemory = std::tuple<double, double, std::int64_t, std::int64_t>;
+
+PlateauMemory memory_of(const Plateau& plateau) {
+  return {plateau.rate, plateau.best, plateau.bad_epochs, plateau.cooldown_left};
+}
+
+Plateau plateau_of(const PlateauMemory& memory) {
+  Plateau plateau(Schedule::defaults(Schedule::Kind::reduce_on_plateau));
+  std::tie(plateau.rate, plateau.best, plateau.bad_epochs, plateau.cooldown_left) = memory;
+  return plateau;
 }
 
 struct LayerHandle {
@@ -73,6 +91,7 @@ void init_descriptions(py::module_& module) {
 
   py::class_<Plateau>(module, "Plateau", "The memory of a reduce_on_plateau schedule.")
       .def(py::init<const Schedule&>(), py::arg("schedule"))
+      .def(py::pickle(&memory_of, &plateau_of))
       .def("observe", &Plateau::observe, py::arg("schedule"), py::arg("value"))
       .def_readwrite("rate", &Plateau::rate)
       .def_readwrite("best", &Plateau::best)

@@ -144,7 +144,11 @@ class Described:
     def __repr__(self) -> str:
         """Return the constructor call that makes this description, without default options."""
         shown = []
-        for name, parameter in inspect.signature(type(self)).parameters.items():
+        parameters = inspect.signature(type(self)).parameters
+        if not all(hasattr(self, name) for name in parameters):
+            # A subclass of the caller's, which does not keep its arguments.
+            return f"<{type(self).__name__}: {self.config}>"
+        for name, parameter in parameters.items():
             text = _short(self._argument(name))
             if parameter.default is parameter.empty:
                 shown.append(text)
@@ -161,10 +165,6 @@ class Described:
     def __hash__(self) -> int:
         """Hash of the kind and the options."""
         return hash(repr(self.config))
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Copy and pickle through the config."""
-        return type(self).from_config, (self.config,)
 
 
 class Option(Generic[T]):

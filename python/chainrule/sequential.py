@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import copy
 import os
-import threading
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 from chainrule import _core, model_file
 from chainrule.arguments import positive_integer, sparsity_name, thread_count
 from chainrule.arrays import check_output
+from chainrule.copied import Copied
 from chainrule.interop.exports import Exports
 from chainrule.layers import Activation, Dense
 from chainrule.trainable import Trainable
@@ -21,7 +20,7 @@ from chainrule.training import INFERENCE_ROWS
 __all__ = ["Sequential"]
 
 
-class Sequential(Exports, Trainable):
+class Sequential(Exports, Trainable, Copied):
     """A stack of layers, each fed by the one before.
 
     Parameters
@@ -49,7 +48,8 @@ class Sequential(Exports, Trainable):
     `get_weights` and `gradients` give are copies of shape (inputs, units) and (units,).
 
     One thread at a time may use a network; a second one gets a `RuntimeError`. `copy.deepcopy`
-    gives each thread its own.
+    gives each thread its own. Copies and pickles are of the network's own class and keep the
+    attributes that a subclass adds; `copy.copy` shares these with the copy, and nothing else.
 
     Examples
     --------
@@ -148,26 +148,6 @@ class Sequential(Exports, Trainable):
             Customarily ending in ``.safetensors``.
         """
         model_file.save(self, path)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Sequential:
-        """Copy the network with its parameters and the state of its training."""
-        new = Sequential.__new__(Sequential)
-        memo[id(self)] = new
-        for name, value in self.__dict__.items():
-            if name == "_core":
-                new._core = None if value is None else value.copy()
-            elif name == "_training":
-                new._training = threading.Lock()
-            else:
-                setattr(new, name, copy.deepcopy(value, memo))
-        return new
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle through the bytes of a model file, which lack functions of the caller's."""
-        state = {"loss": self.loss, "optimizer": self.optimizer, "metrics": self.metrics}
-        if self._core is None:
-            return Sequential, (self.layers, self.seed, self.dtype), state
-        return model_file.from_bytes, (model_file.to_bytes(self),), state
 
     def _ends_with(self, link: str | None) -> bool:
         """Whether the last activation is already the loss's link."""

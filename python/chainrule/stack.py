@@ -271,7 +271,7 @@ class Stack(Named):
         """Return the constructor call, with the number of inputs once it is known."""
         layers: list[object] = [*([Input(self._core.inputs)] if self._core else []), *self.layers]
         listed = ", ".join(repr(layer) for layer in layers)
-        return f"Sequential([{listed}], seed={self.seed}, dtype={self.dtype!r})"
+        return f"{type(self).__name__}([{listed}], seed={self.seed}, dtype={self.dtype!r})"
 
     @property
     def _adapted(self) -> bool:

@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias
 
 from chainrule import _core
 from chainrule.described import Described, Option
 from chainrule.schedules import FunctionSchedule, PerEpoch, Schedule
 
 LearningRate: TypeAlias = float | Schedule | Mapping[str, Any] | Callable[[int], float]
-
-O = TypeVar("O", bound="Optimizer")  # noqa: E741 - as T, for optimizers
 
 
 class Steppable(Protocol):
@@ -142,12 +140,8 @@ class Optimizer(Described):
         schedule = _as_schedule(config.get("learning_rate"))
         if schedule is not None:
             config = {**config, "learning_rate": _core_rate(schedule)}
-        return cls._from_parts(config, schedule)
-
-    @classmethod
-    def _from_parts(cls: type[O], core_config: dict[str, Any], schedule: Schedule | None) -> O:
         optimizer = cls.__new__(cls)
-        optimizer._core = cls._core_type(core_config)
+        optimizer._core = cls._core_type(config)
         optimizer._schedule = schedule
         return optimizer
 
@@ -163,10 +157,6 @@ class Optimizer(Described):
         return super().__eq__(other) and self._schedule == other._schedule
 
     __hash__ = Described.__hash__
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Copy and pickle with the schedule and what it remembers."""
-        return type(self)._from_parts, (self._core.config, self._schedule)
 
 
 def _as_schedule(learning_rate: LearningRate | None) -> Schedule | None:

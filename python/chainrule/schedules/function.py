@@ -71,10 +71,6 @@ class FunctionSchedule(Schedule):
         """Hash of the function."""
         return hash((type(self), self.function))
 
-    def __reduce__(self) -> tuple[object, ...]:
-        """Copy and pickle with the function."""
-        return type(self), (self.function,)
-
 
 class PerEpoch(FunctionSchedule):
     """function(epoch), the same for all steps of an epoch.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -167,10 +168,6 @@ class ReduceOnPlateau(Schedule):
             setattr(plateau, name, state[name])
         self._plateau = plateau
 
-    def __reduce__(self) -> tuple[object, ...]:
-        """Copy and pickle with what was observed."""
-        return type(self).from_config, (self.config,), self.state
-
-    def __setstate__(self, state: Mapping[str, float]) -> None:
-        """Take over what was observed."""
-        self.state = dict(state)
+    def __copy__(self) -> ReduceOnPlateau:
+        """Return one whose memory is its own."""
+        return copy.deepcopy(self)
