@@ -21,6 +21,7 @@ __all__ = [
     "Rows",
     "as_features",
     "as_labels",
+    "as_numbers",
     "as_rows",
     "as_table",
     "as_targets",
@@ -34,6 +35,38 @@ Rows = NDArray[Any] | _core.CompressedRows
 """What the core reads rows of features, and of targets, from."""
 
 _READ_IN_PLACE = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
+
+
+def as_numbers(value: object, *, name: str) -> NDArray[Any]:
+    """Return an array of real numbers, of whatever type and shape.
+
+    Parameters
+    ----------
+    value : array-like
+        As for `as_features`.
+    name : str
+        What error messages call it.
+
+    Returns
+    -------
+    ndarray
+        Shares memory with `value` where the container allows it.
+
+    Raises
+    ------
+    TypeError
+        If entries are not real numbers.
+    ValueError
+        If `value` is ragged or masked.
+
+    Examples
+    --------
+    >>> as_numbers(["1", "2"], name="y")
+    Traceback (most recent call last):
+        ...
+    TypeError: y has dtype <U1: y[0] is 1 (str_), expected numbers
+    """
+    return _numeric(as_array(value, name=name), name)
 
 
 def as_features(x: object, *, name: str = "x", allow_single: bool = False) -> NDArray[Any]:

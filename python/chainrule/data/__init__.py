@@ -14,7 +14,7 @@ from chainrule.data.npy import load_npy as load_npy
 from chainrule.data.npy import load_npz as load_npz
 from chainrule.data.split import train_test_split as train_test_split
 from chainrule.data.svmlight import load_svmlight as load_svmlight
-from chainrule.data.svmlight import save_svmlight as save_svmlight
+from chainrule.data.svmlight_writer import save_svmlight as save_svmlight
 
 __all__ = [
     "Table",

@@ -20,7 +20,7 @@ from chainrule.names import unknown_name
 
 __all__ = ["Layout", "Records", "find_layout", "open_records"]
 
-# Lines within which the second record begins, however many are blank or within quotes.
+# Lines that two records may lie on, if they have line breaks within quotes.
 _LINES_TO_SEE = 100
 
 
@@ -134,13 +134,13 @@ def _first_lines(source: Source) -> list[str]:
     records = quotes = 0
     with _open_text(source) as text:
         try:
-            for line in islice(text, _LINES_TO_SEE):
+            for line in text:
                 if not line.strip("\r\n") and quotes % 2 == 0:
                     continue
                 lines.append(line)
                 quotes += line.count('"')
                 records += quotes % 2 == 0
-                if records == 2:
+                if records == 2 or len(lines) == _LINES_TO_SEE:
                     break
         except UnicodeDecodeError as error:
             raise _not_utf8(source, len(lines), error) from error

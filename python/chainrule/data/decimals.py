@@ -12,7 +12,8 @@ Clinger, "How to read floating point numbers accurately", PLDI 1990.
 
 from __future__ import annotations
 
-from typing import Any
+import math
+import re
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ SPACES = b" \t\n\r\v\f"
 
 # Loads of 16 bytes up to a number's end stay within the text.
 _MARGIN = b"\n" * 16
+_DIGIT = re.compile(rb"[0-9]")
 _ZEROS = np.uint64(0x3030303030303030)
 _WORD = 8
 _LONGEST = 2 * _WORD
@@ -95,7 +97,7 @@ class Text:
         Raises
         ------
         ValueError
-            If one is no number as `float` reads it.
+            If one is no number as `float` reads it, or too large for float64.
         """
         sign = self.kinds[before + 1]
         signed = (sign == ord("-")) | (sign == ord("+"))
@@ -143,9 +145,16 @@ class Text:
         word = (word * np.uint64(100) + (word >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
         return (word * np.uint64(10_000) + (word >> np.uint64(32))) & np.uint64(0xFFFFFFFF)
 
-    def _by_float(self, before: Positions, ends: NDArray[np.bool_]) -> list[Any]:
+    def _by_float(self, before: Positions, ends: NDArray[np.bool_]) -> list[float]:
         stops = np.flatnonzero(ends)
         after = stops[np.searchsorted(stops, before, side="right")]
         start, end = self.marks[before] + 1, self.marks[after]
         text = self._text
-        return [float(text[a:b]) for a, b in zip(start.tolist(), end.tolist(), strict=True)]
+        words = [text[a:b] for a, b in zip(start.tolist(), end.tolist(), strict=True)]
+        values = list(map(float, words))
+        if math.inf in values or -math.inf in values:
+            for word, value in zip(words, values, strict=True):
+                # What spells infinity has no digits.
+                if math.isinf(value) and _DIGIT.search(word):
+                    raise ValueError("a number is too large for float64")
+        return values

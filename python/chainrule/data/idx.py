@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.atomic_file import write_atomically
+from chainrule.containers import as_array
 from chainrule.data.source import MAX_DEFLATION, open_source
 from chainrule.errors import DataFileError
 
@@ -39,10 +40,11 @@ def load_idx(path: str | PathLike[str], *, mmap: bool = False) -> NDArray[Any]:
     Parameters
     ----------
     path : path-like
-        The file, plain or compressed by gzip (told by its contents).
+        The file, plain or compressed by gzip (told by its contents), or a pipe such as
+        ``/dev/stdin``.
     mmap : bool, default False
         Map a plain file to memory, read-only and in its own big-endian byte order, instead of
-        reading it. Compressed files are read all the same.
+        reading it. Compressed files and pipes are read all the same.
 
     Returns
     -------
@@ -77,9 +79,15 @@ def load_idx(path: str | PathLike[str], *, mmap: bool = False) -> NDArray[Any]:
                 f"{file}: truncated: the header promises {_describe(dtype, shape)}, more than "
                 f"{size} compressed bytes can hold"
             )
-        if mmap and not compressed and promised and source.content is None:
-            return np.memmap(file, dtype, mode="r", offset=offset, shape=shape)
-        array = np.empty(shape, dtype)
+        try:
+            if mmap and not compressed and promised and source.content is None:
+                return np.memmap(file, dtype, mode="r", offset=offset, shape=shape)
+            array = np.empty(shape, dtype)
+        except ValueError as error:
+            # More dimensions, or larger ones beside a zero, than NumPy's arrays may have.
+            raise DataFileError(
+                f"{file}: no array has {_describe(dtype, shape)}: {error}"
+            ) from None
         got = _read_into(stream, array)
         got += len(stream.read(_MOST_TRAILING))
         if got != promised:
@@ -102,11 +110,11 @@ def save_idx(path: str | PathLike[str], array: ArrayLike) -> None:
     Raises
     ------
     TypeError
-        If IDX has no such dtype.
+        If IDX has no such dtype, or `array` is none.
     ValueError
-        If the array has no dimension or more than 255.
+        If the array has no dimension, more than 255 or one of 2^32 or more, or entries are masked.
     """
-    values = np.asarray(array)
+    values = as_array(array, name="array") if np.ndim(array) else np.asarray(array)
     header = idx_header(values)
     big_endian = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder(">"))
     contents = header + big_endian.tobytes()
@@ -125,6 +133,8 @@ def idx_header(array: NDArray[Any]) -> bytes:
         raise TypeError(f"array has dtype {array.dtype}, but IDX has only {_NAMES}")
     if not 1 <= array.ndim <= 255:
         raise ValueError(f"array has shape {array.shape}, but IDX needs 1 to 255 dimensions")
+    if max(array.shape) >= 2**32:
+        raise ValueError(f"array has shape {array.shape}, but IDX has dimensions below 2^32")
     return bytes([0, 0, code, array.ndim]) + np.array(array.shape, dtype=">u4").tobytes()
 
 

@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The text format of SVMlight and LIBSVM: a line a row, ``label index:value index:value``."""
+"""Reading the text format of SVMlight and LIBSVM: a line a row, ``label index:value``..."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from os import PathLike
-from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.atomic_file import write_atomically
 from chainrule.data.encoding import label_numbers
 from chainrule.data.growing_array import GrowingArray
 from chainrule.data.source import open_source
@@ -20,7 +17,7 @@ from chainrule.data.svmlight_rows import Format, Rows, parse, parse_lines, witho
 from chainrule.errors import DataFileError
 from chainrule.names import unknown_name
 
-__all__ = ["load_svmlight", "save_svmlight"]
+__all__ = ["load_svmlight", "scipy_sparse"]
 
 ValueType: TypeAlias = Literal["float32", "float64"]
 # A scipy.sparse.csr_array, which has no types.
@@ -141,7 +138,7 @@ def load_svmlight(
         raise ValueError(f"zero_based must be True, False or 'auto', got {zero_based!r}")
     if n_features is not None and n_features < 1:
         raise ValueError(f"n_features = {n_features}, expected 1 or more")
-    sparse = _scipy_sparse()
+    sparse = scipy_sparse()
     source = open_source(path, max_bytes)
     file = source.path
     form = Format(np.dtype(dtype), multilabel, query_id, lowest_index=int(zero_based is False))
@@ -165,82 +162,6 @@ def load_svmlight(
     x = table.features(n_features or columns, one_based)
     y = table.indicator(dtype) if multilabel else table.labels(dtype)
     return (x, y, table.query_ids()) if query_id else (x, y)
-
-
-def save_svmlight(path: str | PathLike[str], x: Any, y: Any) -> None:
-    r"""Write sparse features and labels as text, compressed by gzip if the name ends in ``.gz``.
-
-    Indices count from 1, so that `load_svmlight` and LIBSVM read what was meant. The file appears
-    under its name only when it is complete; its text is held in memory until then.
-
-    Parameters
-    ----------
-    path : path-like
-        Where to write; an existing file is replaced.
-    x : sparse or dense matrix, shape (rows, features)
-        The features; zeros that are not stored are not written.
-    y : array-like, shape (rows,), or sparse or dense matrix, shape (rows, classes)
-        A label a row, or where rows have the label of each column. float32 and float64 read back as
-        they were.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit, or a row would be a blank line, having neither label nor feature.
-    ImportError
-        If SciPy is not installed.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "rows.svm"
-    >>> save_svmlight(path, np.array([[0, 0.5], [2, 0]]), [3, 7])
-    >>> path.read_text()
-    '3 2:0.5\n7 1:2.0\n'
-    """
-    sparse = _scipy_sparse()
-    features = sparse.csr_array(x)
-    if features.ndim != 2:
-        raise ValueError(f"x has shape {features.shape}, expected (rows, features)")
-    if not features.has_canonical_format:
-        features = features.copy()
-        features.sum_duplicates()
-    if sparse.issparse(y) or np.ndim(y) == 2:
-        indicator = sparse.csr_array(y, copy=True)
-        indicator.eliminate_zeros()
-        labels = _line_parts(indicator.indptr, list(map(str, indicator.indices.tolist())), ",")
-    else:
-        labels = _numbers(np.asarray(y))
-    rows = features.shape[0]
-    if np.ndim(labels) != 1 or len(labels) != rows:
-        raise ValueError(f"x has {rows} rows but y has shape {np.shape(y)}")
-    indices = (features.indices.astype(np.int64) + 1).tolist()
-    entries = list(map("{}:{}".format, indices, _numbers(features.data)))
-    lines = [
-        f"{label} {entry}".strip()
-        for label, entry in zip(labels, _line_parts(features.indptr, entries, " "), strict=True)
-    ]
-    if "" in lines:
-        raise ValueError(f"row {lines.index('')} has neither label nor feature")
-    contents = "".join(f"{line}\n" for line in lines).encode()
-    target = Path(path)
-    if target.suffix == ".gz":
-        import gzip
-
-        contents = gzip.compress(contents, mtime=0)
-    write_atomically(target, contents)
-
-
-def _numbers(values: NDArray[Any]) -> list[str]:
-    """Return the texts of numbers, with as many digits as their type needs."""
-    if values.dtype == np.float32:
-        return list(map("{:.9g}".format, values.tolist()))
-    return list(map(repr, values.tolist()))
-
-
-def _line_parts(offsets: NDArray[Any], entries: list[str], separator: str) -> list[str]:
-    places = offsets.tolist()
-    return [separator.join(entries[a:b]) for a, b in pairwise(places)]
 
 
 class _Table:
@@ -340,7 +261,8 @@ def _narrow(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(np.int32, copy=False) if fits else values
 
 
-def _scipy_sparse() -> Any:
+def scipy_sparse() -> Any:
+    """Return `scipy.sparse`, or raise `ImportError` that says how to get it."""
     try:
         import scipy.sparse
     except ImportError as error:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from chainrule.data.encoding import LARGEST_WHOLE
 from chainrule.errors import DataFileError
 
 _COMMENT = re.compile(rb"#[^\n]*")
+_DIGIT = re.compile(rb"[0-9]")
 _IS_SPACE = np.isin(np.arange(256), np.frombuffer(SPACES, np.uint8))
 _LARGEST_INDEX = 2**63 - 2
 _LONGEST_NUMBER = 40
@@ -142,10 +144,13 @@ def parse(content: bytes, form: Format) -> Rows | None:
         before = heads[labelled]
     try:
         labels = text.numbers(before, ends)
-        values = as_dtype(text.numbers(colons, spaces), form.dtype)
+        numbers = text.numbers(colons, spaces)
     except ValueError:
         return None
-    if values is None or (form.multilabel and not are_classes(labels)):
+    values = as_dtype(numbers, form.dtype)
+    if values is None or as_dtype(labels, form.dtype) is None:
+        return None
+    if form.multilabel and not are_classes(labels):
         return None
     return Rows(lengths, indices, values, label_counts, labels, query_ids, lines)
 
@@ -209,9 +214,11 @@ class _Row(NamedTuple):
 def _row(words: list[bytes], form: Format, line: int) -> _Row:
     labels: list[float] = []
     if not form.multilabel:
-        labels = [_number(words.pop(0), "the label")]
+        labels = [_number(words.pop(0), "the label", form.dtype)]
     elif b":" not in words[0]:
-        labels = [_number(word, "a label") for word in words.pop(0).split(b",")]
+        labels = [
+            _number(word, "a label", np.dtype(np.float64)) for word in words.pop(0).split(b",")
+        ]
         if not are_classes(np.array(labels)):
             raise ValueError(f"the labels are {labels}, expected whole numbers, 0 or more")
     query_id = None
@@ -229,20 +236,22 @@ def _feature(word: bytes, form: Format) -> tuple[int, float]:
     index = _whole_number(name, "the index", _LARGEST_INDEX)
     if index < form.lowest_index:
         raise ValueError(f"the index is {index}, expected {form.lowest_index} or more")
-    value = _number(text, f"the value of index {index}")
-    if as_dtype(np.array([value]), form.dtype) is None:
-        raise ValueError(f"the value of index {index} is {value:g}, too large for {form.dtype}")
-    return index, value
+    return index, _number(text, f"the value of index {index}", form.dtype)
 
 
-def _number(word: bytes, what: str) -> float:
+def _number(word: bytes, what: str, dtype: np.dtype[Any]) -> float:
     try:
         # Python takes 1_000 for a number, which no data file means.
-        if b"_" not in word:
-            return float(word)
+        value = float(word) if b"_" not in word else None
     except ValueError:
-        pass
-    raise ValueError(f"{what} is {_shown(word)}, expected a number")
+        value = None
+    if value is None:
+        raise ValueError(f"{what} is {_shown(word)}, expected a number")
+    if math.isinf(value) and _DIGIT.search(word):
+        raise ValueError(f"{what} is {_shown(word)}, too large for float64")
+    if as_dtype(np.array([value]), dtype) is None:
+        raise ValueError(f"{what} is {value:g}, too large for {dtype}")
+    return value
 
 
 def _whole_number(word: bytes, what: str, largest: int) -> int:
