@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -330,3 +332,42 @@ def test_csv_logger_sees_the_epoch_that_stops(tmp_path: Path) -> None:
     stopping = EarlyStopping("loss", patience=1)
     train(FakeNet(), [stopping, CSVLogger(path)], [{"loss": 1.0}, {"loss": 2.0}, {"loss": 3.0}])
     assert [row[0] for row in rows(path)] == ["epoch", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    "value", [0.1, np.float32(0.1), True, 3, np.nan, np.inf, -1e-310, [[1, 2], [3, 4]], np.eye(2)]
+)
+def test_logged_values_read_back(tmp_path, value):
+    logger = CSVLogger(tmp_path / "log.csv")
+    logger.on_train_begin(None)
+    logger.on_epoch_end(None, 1, {'a, "b"\nc': value, "loss": 0.5})
+    with (tmp_path / "log.csv").open(newline="") as file:
+        names, row = csv.reader(file)
+    assert names == ["epoch", 'a, "b"\nc', "loss"]
+    found = json.loads(row[1]) if row[1].startswith("[") else row[1]
+    np.testing.assert_array_equal(np.array(found, np.float64), np.asarray(value, np.float64))
+
+
+@pytest.mark.parametrize(
+    ("logs", "kind", "text"),
+    [
+        ({"mine": "cat"}, TypeError, "metric 'mine' is 'cat', expected a number"),
+        ({"mine": 1j}, TypeError, "metric 'mine' is 1j, expected a number"),
+        ({"mine": None}, TypeError, "metric 'mine' is None, expected a number"),
+        ({"epoch": 3}, ValueError, "a metric is called 'epoch', as is the first column"),
+    ],
+)
+def test_values_that_no_table_holds_are_not_logged(tmp_path, logs, kind, text):
+    logger = CSVLogger(tmp_path / "log.csv")
+    logger.on_train_begin(None)
+    with pytest.raises(kind, match=re.escape(text)):
+        logger.on_epoch_end(None, 1, logs)
+    assert (tmp_path / "log.csv").read_text() == ""
+
+
+def test_log_that_lacks_its_last_newline_is_continued_on_a_new_line(tmp_path):
+    (tmp_path / "log.csv").write_text("epoch,loss\n1,0.5")
+    logger = CSVLogger(tmp_path / "log.csv", append=True)
+    logger.on_train_begin(None)
+    logger.on_epoch_end(None, 2, {"loss": 0.25})
+    assert (tmp_path / "log.csv").read_text() == "epoch,loss\n1,0.5\n2,0.25\n"

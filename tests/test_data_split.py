@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -99,7 +100,6 @@ def test_labels_may_be_text():
         ([0], {}, "test_size = 0.25 of 1 rows leaves one part empty"),
         ([0, 0, 0, 7], {"stratify": True}, "two rows or more of each class, but 7 has one"),
         ([0, 0, 1, 1], {"stratify": True}, "a row for each of the 2 classes in both parts"),
-        ([[0, 1]] * 4, {"stratify": True}, r"stratify needs y of shape \(rows,\), got \(4, 2\)"),
     ],
 )
 def test_impossible_divisions_are_refused(rows, options, text):
@@ -114,3 +114,73 @@ def test_wrong_types_and_lengths():
         train_test_split(np.zeros(4), np.zeros(4), test_size=True)
     with pytest.raises(ValueError, match="x has 4 rows but y has 3"):
         train_test_split(np.zeros(4), np.zeros(3))
+
+
+@pytest.mark.parametrize("convert", [list, tuple, np.array, lambda c: np.array(c)[:, None]])
+@pytest.mark.parametrize("names", [(0, 1, 2), ("cat", "dog", "owl"), (-1.5, 0.0, np.nan)])
+def test_stratified_by_other_labels(convert, names):
+    classes = [names[0]] * 12 + [names[1]] * 8 + [names[2]] * 4
+    order = np.random.default_rng(0).permutation(24)
+    x, groups = np.arange(24)[order], convert([classes[i] for i in order])
+    parts = train_test_split(x, x * 10.0, test_size=6, stratify=groups, seed=3)
+    assert [len(part) for part in parts] == [18, 6, 18, 6]
+    np.testing.assert_array_equal(parts[1] * 10, parts[3])
+    # 12, 8 and 4 of 24 rows are 3, 2 and 1 of 6.
+    assert np.histogram(parts[1], [0, 12, 20, 24])[0].tolist() == [3, 2, 1]
+
+
+def test_stratified_by_y_is_stratified_by_its_labels():
+    y = np.random.default_rng(0).integers(4, size=50)
+    x = np.arange(50)
+    for other in (y, y.tolist(), y.astype(str), memoryview(y)):
+        for a, b in zip(
+            train_test_split(x, y, stratify=True, seed=1),
+            train_test_split(x, y, stratify=other, seed=1),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_shares_are_those_of_scikit_learn():
+    model_selection = pytest.importorskip("sklearn.model_selection")
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        rows = int(rng.integers(20, 60))
+        y = np.concatenate([[0, 0, 1, 1, 2, 2], rng.integers(3, size=rows)])
+        size = int(rng.integers(4, rows))
+        ours = train_test_split(y, y, test_size=size, stratify=y)[3]
+        theirs = model_selection.train_test_split(y, y, test_size=size, stratify=y)[3]
+        # Ties between remainders are drawn at random there.
+        difference = np.bincount(ours, minlength=3) - np.bincount(theirs, minlength=3)
+        assert np.abs(difference).max() <= 1
+
+
+def test_stratified_by_several_columns():
+    groups = np.array([[0, 1], [0, 1], [1, 1], [1, 1], [0, 0], [0, 0], [1, 0], [1, 0]])
+    x = np.arange(8)
+    _, _, train, test = train_test_split(x, groups, test_size=0.5, stratify=groups)
+    for part in (train, test):
+        assert sorted(map(tuple, part)) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("stratify", "kind", "text"),
+    [
+        ([0, 1], ValueError, "x has 8 rows but stratify has 2"),
+        ("y", TypeError, "stratify must be an array, got y"),
+        (1, TypeError, "stratify must be an array, got 1"),
+        ([0, "a", None, 1] * 2, TypeError, "stratify: the labels are of types without an order"),
+        ([0] * 7 + [9], ValueError, "two rows or more of each class, but 9 has one"),
+    ],
+)
+def test_what_cannot_be_stratified_by(stratify, kind, text):
+    if kind is TypeError and isinstance(stratify, list):
+        stratify = np.array(stratify, object)
+    with pytest.raises(kind, match=re.escape(text)):
+        train_test_split(np.arange(8), np.arange(8) % 2, stratify=stratify)
+
+
+def test_no_stratification():
+    x = np.arange(8)
+    for a, b in zip(train_test_split(x, x), train_test_split(x, x, stratify=None), strict=True):
+        np.testing.assert_array_equal(a, b)

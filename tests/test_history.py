@@ -7,6 +7,7 @@ import copy
 import json
 import math
 import pickle
+import re
 from typing import Any
 
 import numpy as np
@@ -100,3 +101,21 @@ def test_repr_shows_the_last_values() -> None:
     assert repr(History()) == "<History of 0 epochs>"
     assert repr(two_runs()) == "<History of 3 epochs: loss 0.125, accuracy nan, val_loss 0.3>"
     assert History() != {}
+
+
+@pytest.mark.parametrize("value", ["0.5", None, 1j, [1, "a"], [[1], [1, 2]], object(), b"1"])
+def test_values_that_are_no_numbers_are_refused(value):
+    history = History()
+    history.append(1, {"loss": 1.0})
+    with pytest.raises(TypeError, match=re.escape("metric 'mine' is ")):
+        history.append(2, {"loss": 0.5, "mine": value})
+    assert history.epochs == [1]
+    assert dict(history) == {"loss": [1.0]}
+
+
+@pytest.mark.parametrize("value", [True, np.float16(0.5), np.int64(3), [[1, 2], [3, 4]], np.nan])
+def test_values_that_are_numbers(value):
+    history = History()
+    history.append(1, {"mine": value})
+    np.testing.assert_array_equal(history["mine"][0], np.float64(value))
+    assert History.from_dict(history.to_dict()) == history

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ _DEVICE_NAMES = {
     14: "oneapi",
 }
 _HOST_MEMORY = (1, 3, 11)
+# What Polars and PyArrow call the types of numbers.
+_NUMBERS = r"u?int\d+|float\d*|halffloat|double|bool(ean)?"
 
 
 def as_array(value: object, *, name: str) -> NDArray[Any]:
@@ -122,6 +125,12 @@ def _array_behind(value: Any, name: str) -> NDArray[Any]:
         return _from_pandas(value, name)
     if is_sparse(value):
         raise TypeError(f"{name} is a sparse matrix; pass the dense array {name}.toarray()")
+    if isinstance(value, bytes | bytearray):
+        raise TypeError(f"{name} is raw {type(value).__name__}; pass np.frombuffer({name}, dtype)")
+    _reject_columns_of_no_numbers(value, name)
+    if isinstance(value, memoryview):
+        # A sequence in name, but one of several dimensions has no items.
+        return _from_buffer(value, name)
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         _reject_ragged(value, name)
     try:
@@ -163,6 +172,33 @@ def _from_pandas(value: Any, name: str) -> NDArray[Any]:
         return np.asarray(value.to_numpy(dtype=common))
     # Columns of pandas' nullable types: what is missing becomes NaN.
     return np.asarray(value.to_numpy(dtype=np.float64, na_value=math.nan))
+
+
+def _from_buffer(value: memoryview, name: str) -> NDArray[Any]:
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise TypeError(f"{name} is a memoryview that holds no array: {error}") from error
+
+
+def _reject_columns_of_no_numbers(value: Any, name: str) -> None:
+    """Raise TypeError naming the first column of a table that holds dates, text or the like.
+
+    Tables of Polars and PyArrow become arrays of one type, in which dates beside numbers are
+    numbers too.
+    """
+    if hasattr(value, "collect_schema") and not hasattr(value, "shape"):
+        raise TypeError(f"{name} is a lazy frame; pass {name}.collect()")
+    schema = getattr(value, "schema", None)
+    labels = getattr(schema, "names", None)
+    types = getattr(schema, "types", None)
+    if isinstance(schema, Mapping):
+        labels, types = list(schema), list(schema.values())
+    elif callable(labels) or callable(types) or labels is None or types is None:
+        return
+    for label, kind in zip(labels, types, strict=True):
+        if not re.fullmatch(_NUMBERS, str(kind), re.IGNORECASE):
+            raise TypeError(f"{name} has column {label!r} of dtype {kind}, expected numbers")
 
 
 def _reject_ragged(rows: Sequence[Any], name: str) -> None:

@@ -58,12 +58,12 @@ class History(Mapping[str, list[Any]]):
         ------
         ValueError
             If `epoch` does not come after the last one.
+        TypeError
+            If a value is neither a number nor an array of numbers; nothing is added then.
         """
         if self.epochs and epoch <= self.epochs[-1]:
             raise ValueError(f"epoch must be greater than {self.epochs[-1]}, got {epoch}")
-        values = {
-            name: np.asarray(value, dtype=np.float64).tolist() for name, value in logs.items()
-        }
+        values = {name: _numbers(name, value) for name, value in logs.items()}
         for name in values:
             self.history.setdefault(name, [math.nan] * len(self.epochs))
         for name, column in self.history.items():
@@ -149,6 +149,16 @@ class History(Mapping[str, list[Any]]):
         ]
         text = f"History of {count} epoch{'' if count == 1 else 's'}"
         return f"<{text}: {', '.join(last)}>" if last else f"<{text}>"
+
+
+def _numbers(name: str, value: ArrayLike) -> Any:
+    try:
+        array = np.asarray(value)
+    except ValueError:  # A ragged list.
+        array = np.empty(0, object)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"metric {name!r} is {value!r:.80}, expected a number or an array of them")
+    return array.astype(np.float64).tolist()
 
 
 def _nan_to_none(value: Any) -> Any:

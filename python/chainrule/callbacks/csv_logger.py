@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from chainrule.callbacks.callback import Callback, Logs, Network
 
 
@@ -28,7 +30,9 @@ class CSVLogger(Callback):
     Raises
     ------
     ValueError
-        If the metrics of an epoch are not the columns of the file.
+        If the metrics of an epoch are not the columns of the file, or one is called epoch.
+    TypeError
+        If a value is neither a number nor an array of numbers, which could not be read back.
 
     Examples
     --------
@@ -49,21 +53,33 @@ class CSVLogger(Callback):
         """Write one row."""
         import csv
 
+        if "epoch" in logs:
+            raise ValueError("a metric is called 'epoch', as is the first column")
         names = ["epoch", *logs]
+        cells = {"epoch": epoch, **{name: _cell(name, value) for name, value in logs.items()}}
         with self.path.open("r+", encoding="utf-8", newline="") as file:
             columns = next(csv.reader(file), None)
-            file.seek(0, os.SEEK_END)
+            if file.seek(0, os.SEEK_END) and not _ends_in_newline(self.path):
+                file.write("\n")
             writer = csv.writer(file, lineterminator="\n")
             if columns is None:
                 columns = names
                 writer.writerow(columns)
             if sorted(columns) != sorted(names):
                 raise ValueError(f"{self.path} has the columns {columns}, the epoch gave {names}")
-            row = {"epoch": epoch, **logs}
-            writer.writerow([_cell(row[column]) for column in columns])
+            writer.writerow([cells[column] for column in columns])
 
 
-def _cell(value: Any) -> Any:
-    if hasattr(value, "tolist"):
-        value = value.tolist()
+def _ends_in_newline(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() == b"\n"
+
+
+def _cell(name: str, value: Any) -> Any:
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"metric {name!r} is {value!r:.80}, expected a number or an array of them")
+    # Readers of tables know 1, not True.
+    value = (array.astype(np.uint8) if array.dtype.kind == "b" else array).tolist()
     return json.dumps(value) if isinstance(value, list) else value

@@ -18,7 +18,7 @@ def train_test_split(
     y: ArrayLike,
     *,
     test_size: float | int = 0.25,
-    stratify: bool = False,
+    stratify: bool | ArrayLike | None = False,
     seed: int | np.random.Generator | None = 0,
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Divide rows at random into a training part and a test part.
@@ -31,9 +31,10 @@ def train_test_split(
         Labels or targets; labels may be text.
     test_size : float or int, default 0.25
         Share of the rows to test on, between 0 and 1 and rounded up to whole rows, or their number.
-    stratify : bool, default False
-        Keep the proportions of the classes in `y`: each class gives the test part its share,
-        rounded by the method of largest remainders.
+    stratify : bool or array-like of shape (rows,), default False
+        Keep the proportions of the classes in `y`, or of those in this array: each class gives the
+        test part its share, rounded by the method of largest remainders. Rows of an array of shape
+        (rows, columns) are of one class if they are equal. None is False.
     seed : int, Generator or None, default 0
         What `numpy.random.default_rng` starts from; None differs from call to call.
 
@@ -45,7 +46,7 @@ def train_test_split(
     Raises
     ------
     TypeError
-        If `test_size` is no number.
+        If `test_size` is no number, or `stratify` neither a bool nor an array.
     ValueError
         If lengths differ, a part would be empty or, with `stratify`, a class has a single row or a
         part has fewer rows than there are classes.
@@ -63,8 +64,10 @@ def train_test_split(
     rows = len(features)
     test_rows = _test_rows(rows, test_size)
     order = np.random.default_rng(seed).permutation(rows)
-    if stratify:
-        in_test = _stratified(targets[order], test_rows)
+    labels = _labels(stratify, targets)
+    if labels is not None:
+        check_same_length(features, labels, names=("x", "stratify"))
+        in_test = _stratified(labels[order], test_rows)
         test, train = order[in_test], order[~in_test]
     else:
         test, train = order[:test_rows], order[test_rows:]
@@ -94,13 +97,28 @@ def _test_rows(rows: int, test_size: float | int) -> int:
     return test_rows
 
 
+def _labels(stratify: object, targets: NDArray[Any]) -> NDArray[Any] | None:
+    """Return the classes whose proportions are kept, or None."""
+    if stratify is None:
+        return None
+    if isinstance(stratify, bool | np.bool_):
+        return targets if stratify else None
+    return as_array(stratify, name="stratify")
+
+
 def _stratified(labels: NDArray[Any], test_rows: int) -> NDArray[np.bool_]:
     """Mark the first rows of each class, as many as its share of the test part."""
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.ndim != 1:
-        raise ValueError(f"stratify needs y of shape (rows,), got {labels.shape}")
-    classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    columns = labels.reshape(len(labels), -1).T
+    try:
+        codes = np.zeros(len(labels), np.int64)
+        for column in columns:
+            found, inverse = np.unique(column, return_inverse=True)
+            # Numbered anew after each column, they stay below the number of rows.
+            codes = np.unique(codes * len(found) + inverse, return_inverse=True)[1]
+    except TypeError as error:
+        raise TypeError(f"stratify: the labels are of types without an order: {error}") from None
+    _, first, counts = np.unique(codes, return_index=True, return_counts=True)
+    classes = labels[first]
     if counts.min() < 2:
         lonely = classes[counts.argmin()]
         raise ValueError(f"stratify needs two rows or more of each class, but {lonely!s} has one")
