@@ -146,9 +146,10 @@ class _BatchNormalization(_Normalizing):
             return self._scale_and_shift(x, p["running_mean"], p["running_variance"])
         mean, variance = x.mean(0, keepdims=True), x.var(0, keepdims=True)
         keep, n = self.config["momentum"], len(x)
-        unbiased = variance[0] * n / max(n - 1, 1)
-        p["running_mean"] = keep * p["running_mean"] + (1 - keep) * mean[0]
-        p["running_variance"] = keep * p["running_variance"] + (1 - keep) * unbiased
+        if n > 1:
+            unbiased = variance[0] * n / (n - 1)
+            p["running_mean"] = keep * p["running_mean"] + (1 - keep) * mean[0]
+            p["running_variance"] = keep * p["running_variance"] + (1 - keep) * unbiased
         return self._scale_and_shift(x, mean, variance)
 
     def backward(self, dy):

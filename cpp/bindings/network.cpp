@@ -322,10 +322,11 @@ void bind_network(py::module_& module, const char* name) {
           py::arg("x"))
       .def(
           "check_trains",
-          [](const N& self, const Optimizer& optimizer, const std::string& sparsity) {
-            self.check_trains(optimizer, input_sparsity(sparsity));
+          [](const N& self, const Optimizer& optimizer, const std::string& sparsity,
+             std::int64_t batch_rows) {
+            self.check_trains(optimizer, input_sparsity(sparsity), batch_rows);
           },
-          py::arg("optimizer"), py::arg("input_sparsity"))
+          py::arg("optimizer"), py::arg("input_sparsity"), py::arg("batch_rows"))
       .def("predict", &predict<T>, py::arg("x"), py::kw_only(), py::arg("batch_size"),
            py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto",
            py::arg("out").noconvert() = py::none())

@@ -230,6 +230,11 @@ class Stack(Named):
         Returns
         -------
         ndarray of shape (rows, outputs)
+
+        Raises
+        ------
+        ValueError
+            If `x` does not fit, or has one row in training where there is a `BatchNormalization`.
         """
         threads = thread_count(num_threads)
         with self._kept_unbuilt_on_error(x):

@@ -166,8 +166,10 @@ class Trainable(Stack):
         with self._sole_training():
             with self._kept_unbuilt_on_error(x, y):
                 data = prepare(self, x, y, loss, sample_weight, class_weight, learn_names=True)
-                self._need_core().check_trains(optimizer._core, plan.input_sparsity)
                 data, validation = split_validation(data, validation_split)
+                self._need_core().check_trains(
+                    optimizer._core, plan.input_sparsity, min(plan.batch_size, len(data.x))
+                )
                 if validation_data is not None:
                     if validation is not None:
                         raise ValueError("give validation_data or validation_split, not both")
@@ -214,7 +216,7 @@ class Trainable(Stack):
         with self._sole_training():
             with self._kept_unbuilt_on_error(x, y):
                 data = prepare(self, x, y, loss, sample_weight, class_weight, learn_names=True)
-                self._need_core().check_trains(optimizer._core, path)
+                self._need_core().check_trains(optimizer._core, path, len(data.x))
             self.loss = loss
             self._use_optimizer(optimizer)
             result = self._need_core().run_epoch(

@@ -54,6 +54,10 @@ class CHAINRULE_API Layer {
     return {};
   }
 
+  /// The fewest rows that a batch may have in training. An epoch whose batches all have fewer is an
+  /// error; where only a last, shorter batch has, the layer has to cope.
+  virtual std::int64_t least_training_rows() const { return 1; }
+
   static AnyLayer from_config(const Config& config);
   static std::vector<std::string> kinds();
 

@@ -95,6 +95,8 @@ class CHAINRULE_API BatchNormalization final : public Layer {
   Config config() const override;
   std::int64_t outputs(std::int64_t inputs) const override;
   std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+  /// One row has no variance.
+  std::int64_t least_training_rows() const override { return 2; }
 };
 
 /// Per row over the features: gamma * (x - mean) / sqrt(variance + epsilon) + beta.

@@ -198,9 +198,11 @@ class CHAINRULE_API Network {
   /// the zeros.
   void check_takes(const RowsView& x);
 
-  /// Throws Error when a lazy optimizer cannot be that of this network, whose first layer must take
-  /// lists of the entries that are not zero, or is not to leave out zeros.
-  void check_trains(const Optimizer& optimizer, InputSparsity input_sparsity) const;
+  /// Throws Error when batches of so many rows are too small for a layer to train on, or a lazy
+  /// optimizer cannot be that of this network, whose first layer must take lists of the entries
+  /// that are not zero, or is not to leave out zeros.
+  void check_trains(const Optimizer& optimizer, InputSparsity input_sparsity,
+                    std::int64_t batch_rows) const;
 
   /// The stages that a training batch of `batch_size` rows goes through, and the path that the
   /// input would take if it were `x`; without rows the one that it took in the last training, if

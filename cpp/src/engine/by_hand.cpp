@@ -16,6 +16,7 @@ void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* o
   State& s = *state_;
   const InUse guard(s.busy);
   s.check_table(x);
+  if (training) s.check_batch(x.rows);
   const int threads = s.threads_for(x.rows, num_threads);
   if (!s.by_hand || s.by_hand->batch_size() != x.rows || s.by_hand->threads() != threads) {
     engine::PlanOptions options;
@@ -84,6 +85,7 @@ double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, co
   const InUse guard(s.busy);
   s.check_table(x);
   s.check_targets(x, y, loss);
+  if (training) s.check_batch(x.rows);
   engine::PlanOptions options;
   options.batch_size = x.rows;
   options.threads = s.threads_for(x.rows, num_threads);

@@ -85,6 +85,19 @@ void Network<T>::State::check_table(const RowsView& x) {
 }
 
 template <class T>
+void Network<T>::State::check_batch(std::int64_t rows) const {
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const std::int64_t least = layers[i]->least_training_rows();
+    if (rows >= least) continue;
+    throw Error("layer " + std::to_string(i) + " (" + std::string(layers[i]->kind()) +
+                ") cannot train on batches of " + std::to_string(rows) +
+                (rows == 1 ? " row" : " rows") + ", whose statistics say nothing: use a " +
+                "batch_size of " + std::to_string(least) + " or more and as many rows, or a " +
+                "LayerNormalization in its place");
+  }
+}
+
+template <class T>
 void Network<T>::State::check_categories(const RowsView& x) {
   if (!layers.front()->reads_categories() || x.compressed()) return;
   if (categories.empty()) categories = layers.front()->categories(inputs);

@@ -65,16 +65,18 @@ struct Update {
   T* values = nullptr;
   T* slots[3] = {nullptr, nullptr, nullptr};
   TouchedRows* touched = nullptr;
+  double gradient_scale = 1.0;  // what gradients are given times, a power of two
 
   /// Updates entries [first, first + size) of parameter p by their gradients g, and fetches those
   /// of a later call from memory.
   void apply(const Parameter& p, std::int64_t first, const T* g, std::int64_t size,
              Entries soon = {}) const {
     const std::int64_t at = p.offset + first;
-    kernels->update(rule, {values + at, g, slots[0] ? slots[0] + at : nullptr,
-                           slots[1] ? slots[1] + at : nullptr, slots[2] ? slots[2] + at : nullptr,
-                           size, static_cast<T>(p.spec.l1), static_cast<T>(p.spec.l2),
-                           soon.first - first, soon.size});
+    kernels->update(
+        rule,
+        {values + at, g, slots[0] ? slots[0] + at : nullptr, slots[1] ? slots[1] + at : nullptr,
+         slots[2] ? slots[2] + at : nullptr, size, static_cast<T>(p.spec.l1 * gradient_scale),
+         static_cast<T>(p.spec.l2 * gradient_scale), soon.first - first, soon.size});
   }
 };
 

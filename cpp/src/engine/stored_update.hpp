@@ -30,12 +30,22 @@ class StoredUpdate {
     std::int64_t columns;      // without padding
   };
 
-  /// The 2-norm of all gradients, summed down each column and then over the columns in order.
-  double norm() const;
+  /// The 2-norm of all gradients as the optimizer sees them, for every thread of the team.
+  double norm(Flow& flow, Range mine, const Update<T>& update, const T* gradients,
+              double clip_norm);
+  /// Adds up what the pieces' sums hold, in order.
+  template <class S>
+  double total(const Buffer<S>& sums) const;
+  /// The squares of a piece's gradients times `scale`, summed down each column in double.
+  void sum_wide_squares(const Piece& piece, const Update<T>& update, const T* gradients,
+                        double scale);
+  /// Updates a piece by its gradients and penalties times `scale`, a power of two.
+  void apply_scaled(const Piece& piece, const Update<T>& update, const T* gradients, T scale) const;
 
   const kernels::KernelTable<T>& kernels_;
   std::vector<Piece> pieces_;
   Buffer<T> sums_;
+  Buffer<double> wide_sums_;
 };
 
 }  // namespace chainrule::engine

@@ -45,7 +45,7 @@ struct Trainer<T>::State {
     check_data(x, y, "x", "y");
     if (o.validation_x.rows > 0 || o.validation_y.rows > 0)
       check_data(o.validation_x, o.validation_y, "validation_x", "validation_y");
-    network->check_trains(optimizer, o.input_sparsity);
+    network->check_trains(optimizer, o.input_sparsity, std::min(o.batch_size, x.rows));
   }
 
   void check_data(const RowsView& x, const TargetsView& y, const char* x_name,

@@ -117,6 +117,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   if (options.batch_size < 1)
     throw Error("batch_size must be >= 1, got " + std::to_string(options.batch_size));
   const std::int64_t batch_size = std::min(options.batch_size, x.rows);
+  s.check_batch(batch_size);
   const std::int64_t all = (x.rows + batch_size - 1) / batch_size;
   const std::int64_t first_batch = options.first_batch;
   if (first_batch < 0 || first_batch >= all) {
@@ -320,10 +321,12 @@ PlanInfo Network<T>::plan(std::int64_t batch_size, int num_threads, const RowsVi
 }
 
 template <class T>
-void Network<T>::check_trains(const Optimizer& optimizer, InputSparsity input_sparsity) const {
-  path_of(optimizer, input_sparsity);
-  if (!optimizer.lazy) return;
+void Network<T>::check_trains(const Optimizer& optimizer, InputSparsity input_sparsity,
+                              std::int64_t batch_rows) const {
   State& s = *state_;
+  path_of(optimizer, input_sparsity);
+  s.check_batch(batch_rows);
+  if (!optimizer.lazy) return;
   const InUse guard(s.busy);
   const engine::PlanOptions options{.batch_size = 1, .backward = true};
   engine::Plan<T>(s.kernels, s.layers, s.parameters, s.inputs, options).check_takes_sparse(kLazy);
@@ -337,7 +340,7 @@ void Network<T>::check_trains(const Optimizer& optimizer, InputSparsity input_sp
                                              const Optimizer&, const EpochOptions&);           \
   template void Network<T>::step(const Optimizer&, double);                                    \
   template PlanInfo Network<T>::plan(std::int64_t, int, const RowsView&, InputSparsity) const; \
-  template void Network<T>::check_trains(const Optimizer&, InputSparsity) const;
+  template void Network<T>::check_trains(const Optimizer&, InputSparsity, std::int64_t) const;
 
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)

@@ -16,6 +16,10 @@ class BatchNormalization(Layer):
     ``running = momentum * running + (1 - momentum) * batch``, with the batch's variance over
     n - 1 as in PyTorch (whose momentum is 1 minus this one).
 
+    A batch of one row has no variance. Where the last, shorter batch of an epoch has one row, it
+    leaves the running mean and variance alone, and the layer gives beta for it. Training on batches
+    that all have one row is a ValueError.
+
     Parameters
     ----------
     momentum : float, default 0.9
