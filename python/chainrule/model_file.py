@@ -106,10 +106,12 @@ def _training_state(net: Sequential) -> _core.TrainingState:
         if isinstance(schedule, ReduceOnPlateau):
             state.plateau = schedule._plateau
             state.monitor, state.mode = schedule.monitor, schedule.mode
-    record = {
+    record: dict[str, Any] = {
         "metrics": None if net.metrics is None else _named(net.metrics),
         "history": net.history.to_dict(),
     }
+    if net.target_name is not None:
+        record["target_name"] = _text_or_none(net.target_name)
     state.rest = json.dumps(_finite(record), allow_nan=False)
     return state
 
@@ -154,9 +156,16 @@ def _restored(core: CoreNetwork, state: _core.TrainingState) -> Sequential:
             net.metrics = [metrics.get(name) for name in record["metrics"]]
         if "history" in record:
             net.history = History.from_dict(record["history"])
+        net.target_name = _text_or_none(record.get("target_name"))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ModelFileError(f"the description does not fit: {error}") from error
     return net
+
+
+def _text_or_none(value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"target_name is {value!r:.40}, expected text")
+    return value
 
 
 def _optimizer(state: _core.TrainingState) -> Optimizer | None:

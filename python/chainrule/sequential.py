@@ -41,6 +41,8 @@ class Sequential(Exports, Trainable, Copied):
         The layers, without `Input`.
     history : History
         What every epoch of training so far gave.
+    target_name : str or None
+        What the targets are called, such as their column in a file; kept in model files.
 
     Notes
     -----

@@ -41,6 +41,7 @@ class Trainable(Stack):
         self.loss: Loss | None = None
         self.optimizer: Optimizer | None = None
         self.metrics: list[metrics.Metric] | None = None
+        self.target_name: str | None = None
         self._schedule_origin = 0
         self._training = threading.Lock()
 

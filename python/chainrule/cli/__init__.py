@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 from chainrule.cli.parser import parse
 from chainrule.cli.signals import Terminated
+from chainrule.cli.standard_input import files_for
+from chainrule.cli.words import in_options
 from chainrule.errors import DivergenceError, ExportError
 
 __all__ = ["main"]
@@ -41,9 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
+    shown: dict[str, str] = {}
     try:
         options = parse(argv)
-        status: int = options.run(options)
+        with files_for(options, shown):
+            status: int = options.run(options)
         sys.stdout.flush()
     except SystemExit as stop:  # argparse, after --help and --version
         return int(stop.code or 0)
@@ -58,7 +62,10 @@ def _run(argv: Sequence[str]) -> int:
     except (DivergenceError, ExportError) as error:
         return _failed(str(error), _FAILED)
     except (OSError, ValueError, TypeError, ImportError) as error:
-        return _failed(_text(error), _WRONG_INPUT)
+        text = in_options(_text(error))
+        for file, name in shown.items():
+            text = text.replace(file, name)
+        return _failed(text, _WRONG_INPUT)
     except MemoryError:
         return _failed("not enough memory", _WRONG_INPUT)
     return status

@@ -3,26 +3,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import data
+from chainrule.cli.known import Known
+from chainrule.cli.known import listed as listed
+from chainrule.cli.labels import in_terms_of
+from chainrule.cli.tables import TableOptions, is_table, read_table
 from chainrule.data.source import existing_file
 from chainrule.names import unknown_name
 
 PUBLISHED = ("digits", "mnist", "fashion-mnist")
-_TABLES = (".csv", ".csv.gz")
 _TEST_SHARE = 0.2
 # Evaluating has to find the rows again that training has kept back.
 _SPLIT_SEED = 0
-_MOST_CLASSES = 1000
-_NAMES_SHOWN = 10
-_HEADERS: dict[str, bool | Literal["auto"]] = {"auto": "auto", "yes": True, "no": False}
+_MOST_STRATIFIED = 1000
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,24 @@ class Rows:
         What the labels count, where they were text.
     largest : float or None
         The value of a white pixel where features are pixels.
+    feature_names : tuple of str or None
+        Names of the columns of `x`.
+    target_name : str or None
+        Name of the labels.
+    numbers : ndarray of int64, shape (rows,), or None
+        Which rows of the source these are; None if all in order.
+    place : callable or None
+        Says where in the source a row's feature stands, or its label for None.
     """
 
     x: NDArray[Any]
     y: NDArray[Any]
     class_names: tuple[str, ...] | None = None
     largest: float | None = None
+    feature_names: tuple[str, ...] | None = None
+    target_name: str | None = None
+    numbers: NDArray[np.int64] | None = None
+    place: Callable[[int, int | None], str] | None = None
 
     @property
     def features(self) -> int:
@@ -53,22 +66,28 @@ class Rows:
 
     @property
     def has_classes(self) -> bool:
-        """Whether the labels are classes."""
+        """Whether the labels may be classes, each of which then gives its share to every part."""
         if self.class_names is not None:
             return True
         whole = self.y.ndim == 1 and self.y.dtype.kind in "biu"
-        return bool(whole and self.y.size and self.y.min() >= 0 and self.y.max() < _MOST_CLASSES)
+        return bool(whole and self.y.size and self.y.min() >= 0 and self.y.max() < _MOST_STRATIFIED)
 
+    @property
+    def has_names(self) -> bool:
+        """Whether the columns can be told by names, of which each has its own."""
+        names = self.feature_names
+        return names is not None and all(names) and len(set(names)) == len(names)
 
-def listed(names: Sequence[str]) -> str:
-    """Return names between commas, the first ones if there are many.
+    def where(self, row: int, feature: int | None) -> str:
+        """Return where in the source a row's feature stands, or its label for None."""
+        number = row if self.numbers is None else int(self.numbers[row])
+        if self.place is not None:
+            return self.place(number, feature)
+        return f"row {number}" if feature is None else f"row {number}, column {feature}"
 
-    Examples
-    --------
-    >>> listed(("cat", "dog"))
-    'cat, dog'
-    """
-    return ", ".join([*names[:_NAMES_SHOWN], *(["..."] if len(names) > _NAMES_SHOWN else [])])
+    def part(self, rows: NDArray[np.int64]) -> Rows:
+        """Return some rows, in this order."""
+        return replace(self, x=self.x[rows], y=self.y[rows], numbers=rows)
 
 
 def stem(name: str) -> str:
@@ -87,17 +106,17 @@ def source(name: str | None) -> str | None:
     return None if name in PUBLISHED else name
 
 
-def read_both(name: str, *, label: str | int | None, header: str) -> tuple[Rows, Rows]:
+def read_both(name: str, *, known: Known | None = None, **table: Any) -> tuple[Rows, Rows]:
     """Return the rows to train on and the rows to test on.
 
     Parameters
     ----------
     name : str
         One of `PUBLISHED`, or a file.
-    label : str, int or None
-        Label column of a CSV file; None is the last one.
-    header : {"auto", "yes", "no"}
-        Whether the first line of a CSV file holds names.
+    known : Known, optional
+        What a model knows that the rows have to agree with.
+    **table
+        The attributes of `TableOptions`, for a CSV file.
 
     Returns
     -------
@@ -108,20 +127,20 @@ def read_both(name: str, *, label: str | int | None, header: str) -> tuple[Rows,
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file cannot be read, its kind is unknown, or `label` or `header` does not fit it.
+        If the file cannot be read, its kind is unknown, or an option does not fit it.
     """
     if name in ("mnist", "fashion-mnist"):
-        _check_options(name, label, header)
+        _check_options(name, TableOptions(**table))
         return _published(name, "train"), _published(name, "test")
-    return _split(_whole(name, label, header))
+    return split(read_all(name, known=known, **table))
 
 
-def read_part(name: str, part: str | None, *, label: str | int | None, header: str) -> Rows:
+def read_part(name: str, part: str | None, *, known: Known | None = None, **table: Any) -> Rows:
     """Return the rows to train on, those to test on, or all.
 
     Parameters
     ----------
-    name, label, header
+    name, known, **table
         As in `read_both`.
     part : {"train", "test", "all"} or None
         None is all rows of a file, and the test rows of the others.
@@ -133,7 +152,7 @@ def read_part(name: str, part: str | None, *, label: str | int | None, header: s
     if part is None:
         part = "test" if name in PUBLISHED else "all"
     if name in ("mnist", "fashion-mnist"):
-        _check_options(name, label, header)
+        _check_options(name, TableOptions(**table))
         if part != "all":
             return _published(name, part)
         both = (_published(name, "train"), _published(name, "test"))
@@ -142,18 +161,29 @@ def read_part(name: str, part: str | None, *, label: str | int | None, header: s
             x=np.concatenate([rows.x for rows in both]),
             y=np.concatenate([rows.y for rows in both]),
         )
-    rows = _whole(name, label, header)
-    return rows if part == "all" else _split(rows)[part == "test"]
+    rows = read_all(name, known=known, **table)
+    return rows if part == "all" else split(rows)[part == "test"]
 
 
-def read_table(path: str, *, label: str | int | None, header: str, dtype: Any) -> data.Table:
-    """Return what `load_csv` makes of the options."""
-    return data.load_csv(path, label=label, header=_HEADERS[header], dtype=dtype)
+def read_all(name: str, *, known: Known | None = None, **table: Any) -> Rows:
+    """Return all rows of the shipped digits or of a file; otherwise as `read_both`."""
+    rows = _whole(name, TableOptions(**table), known)
+    if known is None:
+        return rows
+    y = in_terms_of(known, rows.y, rows.class_names, name)
+    return replace(rows, y=y, class_names=known.class_names or rows.class_names)
 
 
-def is_table(path: str) -> bool:
-    """Return whether the name is that of a CSV file."""
-    return path.lower().endswith(_TABLES)
+def split(rows: Rows) -> tuple[Rows, Rows]:
+    """Return the rows to train on and those to test on, always the same."""
+    numbers = np.arange(len(rows.x))
+    stratify = _can_stratify(rows)
+    if len(rows.x) != len(rows.y):
+        raise ValueError(f"x has {len(rows.x)} rows but y has {len(rows.y)}")
+    train, test, _, _ = data.train_test_split(
+        numbers, rows.y, test_size=_TEST_SHARE, stratify=stratify, seed=_SPLIT_SEED
+    )
+    return rows.part(train), rows.part(test)
 
 
 def _published(name: str, part: str) -> Rows:
@@ -162,22 +192,28 @@ def _published(name: str, part: str) -> Rows:
     return Rows(x, y, largest=255.0)
 
 
-def _whole(name: str, label: str | int | None, header: str) -> Rows:
+def _whole(name: str, options: TableOptions, known: Known | None) -> Rows:
     if name == "digits":
-        _check_options(name, label, header)
+        _check_options(name, options)
         return Rows(*data.load_digits(), largest=16.0)
     if is_table(name):
-        label = "last" if label is None else label
-        table = read_table(name, label=label, header=header, dtype="float32")
+        table = read_table(name, options, labelled=True, known=known, dtype="float32")
         assert table.y is not None
-        return Rows(table.x, table.y, table.classes)
+        return Rows(
+            table.x,
+            table.y,
+            table.classes,
+            feature_names=table.feature_names,
+            target_name=table.label_name,
+            place=table.place,
+        )
     if name.lower().endswith(".npz"):
-        _check_options(name, label, header)
+        _check_options(name, options)
         return _archive(name)
     if not Path(name).suffix and not Path(name).exists():
         raise ValueError(f"{unknown_name('data', name, PUBLISHED)}, or a file")
     path = existing_file(name)
-    raise ValueError(f"{path}: data to learn from must be .csv, .csv.gz or .npz")
+    raise ValueError(f"{path}: data to learn from must be .csv, .csv.gz or .npz; .tsv is CSV too")
 
 
 def _archive(name: str) -> Rows:
@@ -192,17 +228,9 @@ def _archive(name: str) -> Rows:
     return Rows(x, y, class_names, 255.0 if x.dtype == np.uint8 else None)
 
 
-def _check_options(name: str, label: str | int | None, header: str) -> None:
-    for option, given in (("--label", label is not None), ("--header", header != "auto")):
-        if given:
-            raise ValueError(f"{option} is for CSV files; --data is {name}")
-
-
-def _split(rows: Rows) -> tuple[Rows, Rows]:
-    x_train, x_test, y_train, y_test = data.train_test_split(
-        rows.x, rows.y, test_size=_TEST_SHARE, stratify=_can_stratify(rows), seed=_SPLIT_SEED
-    )
-    return replace(rows, x=x_train, y=y_train), replace(rows, x=x_test, y=y_test)
+def _check_options(name: str, options: TableOptions) -> None:
+    for option in options.given():
+        raise ValueError(f"{option} is for CSV files; --data is {name}")
 
 
 def _can_stratify(rows: Rows) -> bool:

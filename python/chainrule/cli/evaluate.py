@@ -6,7 +6,9 @@ from __future__ import annotations
 import argparse
 
 from chainrule.cli import dataset, report
-from chainrule.losses import Loss
+from chainrule.cli.checks import check_rows
+from chainrule.cli.known import Known
+from chainrule.cli.tables import table_options
 from chainrule.model_file import load
 
 
@@ -15,23 +17,12 @@ def run(options: argparse.Namespace) -> int:
     net = load(options.model)
     if net.loss is None:
         raise ValueError(f"{options.model}: the network has no loss; it was never trained")
-    rows = dataset.read_part(options.data, options.part, label=options.label, header=options.header)
-    names = rows.class_names
-    known = _classes(net.loss, net.outputs)
-    # Names are numbered in their order in the file, so a missing one shifts the others.
-    if names is not None and len(names) != known:
-        raise ValueError(
-            f"{options.data} has {len(names)} classes, but {options.model} "
-            f"{f'knows {known}' if known else 'predicts numbers'}"
-        )
-    results = report.measure(net, rows.x, rows.y, options.threads)
+    known = Known.of(net, options.model)
+    rows = dataset.read_part(options.data, options.part, known=known, **table_options(options))
+    if rows.features == net.inputs:  # otherwise evaluate says what is wrong
+        check_rows(rows, net, net.loss, options.data)
+    results = report.measure(net, rows.x, rows.y, options.threads, options.metrics)
     print(report.result_line(f"{len(rows.x)} rows", results))
     if "confusion_matrix" in results:
-        print(report.confusion_text(results["confusion_matrix"], names))
+        print(report.confusion_text(results["confusion_matrix"], rows.class_names))
     return 0
-
-
-def _classes(loss: Loss, outputs: int) -> int:
-    if loss.takes_labels:
-        return outputs
-    return 2 if outputs == 1 and loss.kind in ("binary_cross_entropy", "hinge") else 0

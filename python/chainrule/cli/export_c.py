@@ -10,10 +10,13 @@ from typing import Any
 from chainrule import data
 from chainrule.cli import dataset
 from chainrule.cli.file_kinds import C_SOURCE
+from chainrule.cli.known import Known
 from chainrule.cli.output import output_path
+from chainrule.cli.tables import TableOptions, table_options
 from chainrule.export_c.exporting import exported_files
 from chainrule.export_c.literals import check_name
 from chainrule.model_file import load
+from chainrule.sequential import Sequential
 
 
 def run(options: argparse.Namespace) -> int:
@@ -28,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
             options.out,
             name=name,
             dtype={"float": "float32"}.get(options.dtype, options.dtype),
-            **_data(options, has_loss=net.loss is not None),
+            **_data(options, net),
         )
     )
     return 0
@@ -58,15 +61,16 @@ def _name(options: argparse.Namespace) -> str:
         raise ValueError(f"--name is needed: {error}") from None
 
 
-def _data(options: argparse.Namespace, *, has_loss: bool) -> dict[str, Any]:
+def _data(options: argparse.Namespace, net: Sequential) -> dict[str, Any]:
+    table = table_options(options)
     if options.data is None:
-        if options.label is not None or options.header != "auto":
-            raise ValueError("--label and --header are for the CSV file of --data")
+        if given := TableOptions(**table).given():
+            raise ValueError(f"{' and '.join(given)}: for the CSV file of --data")
         return {}
     if Path(options.data).suffix.lower() == ".npy":
         return {"calibration": data.load_npy(options.data)}
-    train, test = dataset.read_both(options.data, label=options.label, header=options.header)
+    train, test = dataset.read_both(options.data, known=Known.of(net, options.model), **table)
     return {
         "calibration": train.x,
-        "validation_data": (test.x, test.y) if has_loss else None,
+        "validation_data": None if net.loss is None else (test.x, test.y),
     }

@@ -24,6 +24,9 @@ def run(options: argparse.Namespace) -> int:
         "loss": "none" if net.loss is None else repr(net.loss),
         "optimizer": "none" if net.optimizer is None else repr(net.optimizer),
         "trained": _training(net),
+        "features": "no names" if net.feature_names is None else ", ".join(net.feature_names),
+        "classes": "no names" if net.class_names is None else ", ".join(net.class_names),
+        "target": "no name" if net.target_name is None else net.target_name,
     }
     for name, text in facts.items():
         print(f"{name:<10} {text}")

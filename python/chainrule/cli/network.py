@@ -10,10 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.arrays import as_labels, as_targets
-from chainrule.cli.dataset import Rows, listed
+from chainrule.cli.dataset import Rows
+from chainrule.cli.known import listed
 from chainrule.layers import Dense, Dropout, Layer, Normalization, Rescaling
 from chainrule.losses import Loss
 from chainrule.sequential import Sequential
+
+_LAYERS = (256, 128)
+_ACTIVATION = "relu"
 
 
 def network(options: argparse.Namespace, loss: Loss, train: Rows, test: Rows) -> Sequential:
@@ -22,7 +26,7 @@ def network(options: argparse.Namespace, loss: Loss, train: Rows, test: Rows) ->
     Parameters
     ----------
     options : argparse.Namespace
-        With ``layers``, ``activation``, ``dropout`` and ``seed``.
+        With ``layers``, ``activation``, ``dropout`` and ``seed``; None for the default.
     loss : Loss
         What it will be trained for.
     train, test : Rows
@@ -42,14 +46,14 @@ def network(options: argparse.Namespace, loss: Loss, train: Rows, test: Rows) ->
     layers: list[Layer] = [
         Normalization() if train.largest is None else Rescaling(1.0 / train.largest)
     ]
-    for units in options.layers:
-        layers.append(Dense(units, activation=options.activation))
+    for units in _LAYERS if options.layers is None else options.layers:
+        layers.append(Dense(units, activation=options.activation or _ACTIVATION))
         if options.dropout:
             layers.append(Dropout(options.dropout))
     layers.append(Dense(_outputs(loss, train, test)))
     if loss._core.link == "identity" and loss.kind != "hinge":
         layers += _output_scale(train.y)
-    return Sequential(layers, seed=options.seed)
+    return Sequential(layers, seed=options.seed or 0)
 
 
 def _output_scale(y: NDArray[Any]) -> list[Layer]:

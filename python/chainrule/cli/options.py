@@ -13,45 +13,60 @@ from typing import Any
 from chainrule.cli import values
 
 _DATA_HELP = """\
-digits, mnist or fashion-mnist; or a FILE: .csv or .csv.gz with a label column, or .npz with the
-arrays x and y. One fifth of digits and of a FILE, always the same rows, is kept for testing."""
+digits, mnist or fashion-mnist; or a FILE: .csv or .tsv, which may be .gz, with a label column, or
+.npz with the arrays x and y; - is CSV or .npz from the standard input."""
+_KEPT_BACK_HELP = " One fifth of digits and of a FILE, always the same rows, is kept to test on."
 
 
 def add_train(parser: ArgumentParser) -> None:
     """Add the options of ``chainrule train``."""
-    _add_data(parser, default="digits")
+    data = _add_data(parser, default="digits", more=_KEPT_BACK_HELP)
+    data.add_argument(
+        "--test-data",
+        metavar="FILE",
+        help="File of rows to test on, with the columns and classes of --data, all of whose rows "
+        "are then trained on.",
+    )
+    data.add_argument(
+        "--task",
+        choices=("classification", "regression"),
+        help="What whole numbers in the label column are. Default: classes if they are few and "
+        "without gaps from 0 or 1, otherwise the numbers of a regression.",
+    )
+    data.add_argument(
+        "--keep-case",
+        action="store_true",
+        help="Take labels that differ in case only for different classes.",
+    )
     network = parser.add_argument_group("network")
     network.add_argument(
         "--layers",
         type=values.layer_sizes,
-        default="256,128",
         metavar="UNITS",
-        help="Units of the hidden layers, such as 512,256, or none. Default: %(default)s.",
+        help="Units of the hidden layers, such as 512,256, or none. Default: 256,128.",
     )
     network.add_argument(
         "--activation",
-        default="relu",
         metavar="NAME",
-        help="Activation of the hidden layers, such as gelu or tanh. Default: %(default)s.",
+        help="Activation of the hidden layers, such as gelu or tanh. Default: relu.",
     )
     network.add_argument(
         "--dropout",
         type=values.fraction,
-        default=0.0,
         metavar="RATE",
-        help="Share of each hidden layer's outputs to drop while training. Default: %(default)s.",
+        help="Share of each hidden layer's outputs to drop while training. Default: 0.0.",
     )
     training = parser.add_argument_group("training")
     training.add_argument(
         "--loss",
         metavar="NAME",
-        help="Default: cross_entropy for classes, mse for numbers.",
+        help="Such as mae, huber or binary_cross_entropy; it also decides whether whole numbers "
+        "are classes. Default: cross_entropy for classes, mse for numbers.",
     )
     training.add_argument(
         "--optimizer",
-        default="adam",
         metavar="NAME",
-        help="Such as sgd, adamw or rmsprop. Default: %(default)s.",
+        help="Such as sgd, adamw or rmsprop. Default: adam.",
     )
     training.add_argument(
         "--learning-rate",
@@ -62,9 +77,7 @@ def add_train(parser: ArgumentParser) -> None:
     training.add_argument(
         "--schedule",
         choices=("cosine", "constant"),
-        default="cosine",
-        help="Whether the learning rate falls to 0 along half a cosine or stays. "
-        "Default: %(default)s.",
+        help="Whether the learning rate falls to 0 along half a cosine or stays. Default: cosine.",
     )
     training.add_argument(
         "--epochs",
@@ -82,17 +95,38 @@ def add_train(parser: ArgumentParser) -> None:
     training.add_argument(
         "--validation-split",
         type=values.fraction,
-        default=0.0,
         metavar="SHARE",
-        help="Share of the training rows to measure after each epoch instead. "
-        "Default: %(default)s.",
+        help="Share of the training rows to measure after each epoch instead. Default: 0.0, or "
+        "0.1 with --early-stopping.",
+    )
+    training.add_argument(
+        "--early-stopping",
+        type=values.positive_integer,
+        nargs="?",
+        const=5,
+        metavar="EPOCHS",
+        help="Stop when the validation loss has not improved for this many epochs, 5 if it is not "
+        "said, and keep the best weights.",
+    )
+    training.add_argument(
+        "--class-weight",
+        type=values.class_weights,
+        metavar="WEIGHTS",
+        help="What a row of each class counts: balanced, by which all classes count the same, or "
+        "such as cat=2,dog=0.5.",
+    )
+    _add_metrics(training)
+    training.add_argument(
+        "--resume",
+        metavar="MODEL",
+        help="Go on with this model's layers, weights and state instead of a new network; what "
+        "interrupted it may have left of its epochs is the default of --epochs.",
     )
     training.add_argument(
         "--seed",
         type=values.seed,
-        default=0,
         metavar="N",
-        help="Decides initial weights, order of rows and dropout. Default: %(default)s.",
+        help="Decides initial weights, order of rows and dropout. Default: 0.",
     )
     _add_threads(training)
     output = parser.add_argument_group("output")
@@ -100,7 +134,8 @@ def add_train(parser: ArgumentParser) -> None:
         "--output",
         "-o",
         metavar="MODEL",
-        help="Model file to write or replace. Default: the data's name and .safetensors, here.",
+        help="Model file to write or replace. Default: the data's name and .safetensors, here; "
+        "with --resume that model.",
     )
     _add_overwrite(output)
     output.add_argument(
@@ -125,18 +160,37 @@ def add_evaluate(parser: ArgumentParser) -> None:
         help="Rows to take: those that train learns from, those it tests on, or all. Default: test "
         "for digits, mnist and fashion-mnist, all for a FILE.",
     )
+    _add_metrics(parser)
     _add_threads(parser)
 
 
 def add_predict(parser: ArgumentParser) -> None:
     """Add the options of ``chainrule predict``."""
     add_model(parser)
-    parser.add_argument("input", metavar="INPUT", help="File of rows: .csv, .csv.gz or .npy.")
+    parser.add_argument(
+        "input",
+        metavar="INPUT",
+        help="File of rows: .csv or .tsv, which may be .gz, or .npy; - is the standard input.",
+    )
     parser.add_argument(
         "--output", "-o", metavar="FILE", help="CSV file to write. Default: standard output."
     )
     _add_overwrite(parser)
-    _add_header(parser)
+    parser.add_argument(
+        "--numbers",
+        action="store_true",
+        help="Write the classes' numbers, from 0, instead of their names.",
+    )
+    parser.add_argument(
+        "--labels-only",
+        action="store_true",
+        help="Write a classifier's labels without probabilities.",
+    )
+    _add_table(
+        parser,
+        "Label column of a CSV file, which is left out: a name, an index, first or last. Default: "
+        "the one that the model was trained on, if the file has it.",
+    )
     _add_threads(parser)
 
 
@@ -227,7 +281,7 @@ def add_model(parser: ArgumentParser) -> None:
 
 def _add_data(
     parser: ArgumentParser, default: str | None, *, required: bool = True, more: str = ""
-) -> None:
+) -> Any:
     data = parser.add_argument_group("data")
     data.add_argument(
         "--data",
@@ -236,21 +290,60 @@ def _add_data(
         metavar="DATA",
         help=_DATA_HELP + more + (" Default: %(default)s." if default else ""),
     )
-    data.add_argument(
-        "--label",
-        type=values.label_column,
-        metavar="COLUMN",
-        help="Label column of a CSV file: a name, an index from 0, first or last. Default: last.",
+    _add_table(
+        data,
+        "Label column of a CSV file: a name, an index from 0, first or last. Default: the one that "
+        "the model was trained on, otherwise last.",
     )
-    _add_header(data)
+    return data
 
 
-def _add_header(parser: Any) -> None:
+def _add_table(parser: Any, label_help: str) -> None:
+    parser.add_argument("--label", type=values.column, metavar="COLUMN", help=label_help)
     parser.add_argument(
         "--header",
         choices=("auto", "yes", "no"),
         default="auto",
         help="Whether a CSV file's first line holds names. Default: %(default)s, which looks.",
+    )
+    parser.add_argument(
+        "--delimiter",
+        type=values.delimiter,
+        metavar="CHARACTER",
+        help="What separates the fields of a CSV file, also tab, comma, semicolon, space or pipe. "
+        "Default: what its first lines speak for.",
+    )
+    parser.add_argument(
+        "--decimal",
+        type=values.separator,
+        default=".",
+        metavar="CHARACTER",
+        help="Decimal point of numbers, such as , in 1,5. Default: %(default)s.",
+    )
+    parser.add_argument(
+        "--thousands",
+        type=values.separator,
+        metavar="CHARACTER",
+        help="What groups the digits of numbers, such as , in 97,234.00. Default: nothing.",
+    )
+    parser.add_argument(
+        "--drop",
+        type=values.columns,
+        action="extend",
+        default=[],
+        metavar="COLUMNS",
+        help="Columns to leave out, by name or index and separated by commas; may be given more "
+        "than once.",
+    )
+
+
+def _add_metrics(parser: Any) -> None:
+    parser.add_argument(
+        "--metrics",
+        type=values.names,
+        metavar="NAMES",
+        help="What to measure, separated by commas, such as accuracy,f1 or mae. Default: what is "
+        "customary for the loss.",
     )
 
 

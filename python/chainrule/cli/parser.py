@@ -36,19 +36,23 @@ _TRAIN_HELP = """\
 Train a multilayer perceptron, show its accuracy on rows it has not seen, and write a model file.
 Without arguments it learns the handwritten digits that come with chainrule.
 
-Labels that are text or whole numbers from 0 to 999 are classes; other numbers are targets of a
-regression, as all numbers are with --loss mse. Pixels (uint8) are scaled to 0..1; the columns of
-tables are standardised. Ctrl-C or SIGTERM stops the training and still writes the model."""
+Labels that are text, or few whole numbers without gaps from 0 or 1, are classes; other numbers are
+targets of a regression. It says what it took them for, and --task or --loss decides otherwise.
+Pixels (uint8) are scaled to 0..1; the columns of tables are standardised. The model keeps the names
+of columns and classes. Ctrl-C or SIGTERM stops the training and still writes the model."""
 
 _TRAIN_EXAMPLES = """\
 examples:
   chainrule train
   chainrule train --data mnist --layers 512,256 --epochs 10 --batch-size 128
-  chainrule train --data houses.csv --label price --loss huber --plot houses.png"""
+  chainrule train --data houses.csv --label price --loss huber --plot houses.png
+  chainrule train --data kunden.csv --delimiter ';' --decimal , --drop id --class-weight balanced
+  zcat big.csv.gz | chainrule train --data - --early-stopping -o big.safetensors"""
 
 _EVALUATE_HELP = """\
 Print a model's loss on data with known labels, and its accuracy and confusion matrix, or for a
-regression the mean squared error, the mean absolute error and R2."""
+regression the mean squared error, the mean absolute error and R2. Columns are found by the names
+that the model was trained on, classes by theirs."""
 
 _EVALUATE_EXAMPLES = """\
 examples:
@@ -56,13 +60,16 @@ examples:
   chainrule evaluate houses.safetensors --data houses.csv --label price --part test"""
 
 _PREDICT_HELP = """\
-Predict every row of a CSV or NPY file without a label column. The answer is CSV: for a classifier
-the label with the largest probability and the probability of each class, otherwise the outputs."""
+Predict every row of a CSV or NPY file. Columns are found by the names that the model was trained
+on, in any order, and the label column is left out; files without names go by place. The answer is
+CSV: for a classifier the class with the largest probability and the probability of each class,
+otherwise the outputs."""
 
 _PREDICT_EXAMPLES = """\
 examples:
   chainrule predict digits.safetensors new.npy
-  chainrule predict houses.safetensors new.csv -o prices.csv"""
+  chainrule predict houses.safetensors new.csv -o prices.csv
+  head -n 5 new.csv | chainrule predict houses.safetensors -"""
 
 _INSPECT_HELP = "Print a model file's layers, shapes, sizes and the state of its training."
 

@@ -4,18 +4,21 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule import data
 from chainrule.atomic_file import write_atomically
-from chainrule.cli import dataset
+from chainrule.cli.checks import check_features
+from chainrule.cli.dataset import Rows
 from chainrule.cli.file_kinds import PREDICTIONS
+from chainrule.cli.known import Known
 from chainrule.cli.output import check_standard_output, output_path
+from chainrule.cli.tables import TableOptions, is_table, read_table, table_options
 from chainrule.data.source import existing_file
 from chainrule.model_file import load
 from chainrule.sequential import Sequential
@@ -33,8 +36,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         path = output_path(options.output, PREDICTIONS, inputs=inputs, overwrite=options.overwrite)
     net = load(options.model)
-    x = _features(options, net)
-    lines = _lines(net, x, options.threads)
+    rows = _features(options, net)
+    lines = _lines(net, rows, options)
     if path is None:
         sys.stdout.writelines(lines)
     else:
@@ -42,38 +45,66 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _features(options: argparse.Namespace, net: Sequential) -> NDArray[Any]:
-    path = options.input
-    if dataset.is_table(path):
-        x: NDArray[Any] = dataset.read_table(
-            path, label=None, header=options.header, dtype=net.dtype
-        ).x
-    elif path.lower().endswith(".npy"):
-        if options.header != "auto":
-            raise ValueError(f"--header is for CSV files; the input is {path}")
-        x = data.load_npy(path)
-    else:
-        raise ValueError(f"{existing_file(path)}: rows to predict must be .csv, .csv.gz or .npy")
+def _features(options: argparse.Namespace, net: Sequential) -> Rows:
+    path, given = options.input, TableOptions(**table_options(options))
+    known = Known.of(net, options.model)
+    if is_table(path):
+        table = read_table(path, given, labelled=False, known=known, dtype=net.dtype)
+        rows = Rows(table.x, table.x[:, 0], place=table.place)
+        check_features(rows, net.dtype, path)
+        return rows
+    if not path.lower().endswith(".npy"):
+        raise ValueError(
+            f"{existing_file(path)}: rows to predict must be .csv, .csv.gz or .npy; .tsv is CSV too"
+        )
+    for option in given.given():
+        raise ValueError(f"{option} is for CSV files; the input is {path}")
+    x = data.load_npy(path)
     columns = int(np.prod(x.shape[1:]))
     if x.ndim > 1 and columns != net.inputs:
         hint = "; rows to predict have no label column" if columns - 1 == net.inputs else ""
         raise ValueError(f"{path} has {columns} columns, {options.model} takes {net.inputs}{hint}")
-    return x
+    return Rows(x, np.empty(0))
 
 
-def _lines(net: Sequential, x: NDArray[Any], threads: int | None) -> Iterator[str]:
+def _lines(net: Sequential, rows: Rows, options: argparse.Namespace) -> Iterator[str]:
     link = "identity" if net.loss is None else net.loss._core.link
-    classifies = link == "softmax" or (link == "sigmoid" and net.outputs == 1)
-    name = "probability" if link in ("softmax", "sigmoid") else "output"
-    header = [name] if net.outputs == 1 else [f"{name}_{j}" for j in range(net.outputs)]
+    hinge = net.loss is not None and net.loss.kind == "hinge" and net.outputs == 1
+    classifies = link == "softmax" or (net.outputs == 1 and (link == "sigmoid" or hinge))
+    names = net.class_names if classifies and not options.numbers else None
+    header = _header(net, str(link), names)
     predict = net.predict if link == "identity" else net.predict_proba
-    outputs = predict(x, num_threads=threads)
-    yield ",".join(["label", *header] if classifies else header) + "\n"
+    outputs = predict(rows.x, num_threads=options.threads)
+    labels = np.array(names if names is not None else range(max(2, net.outputs))).astype(str)
+    # Names may hold commas and quotes.
+    texts = [_csv_line([label])[:-1] for label in labels.tolist()]
+    threshold = 0.0 if hinge else 0.5
+    if options.labels_only and not classifies:
+        raise ValueError(f"--labels-only is for classifiers; {options.model} predicts numbers")
+    if classifies:
+        header = ["label"] if options.labels_only else ["label", *header]
+    yield _csv_line(header)
     for start in range(0, len(outputs), _ROWS_AT_A_TIME):
         part = outputs[start : start + _ROWS_AT_A_TIME]
-        columns = part.astype(str)
-        if classifies:
-            labels = part.argmax(axis=1) if net.outputs > 1 else (part[:, 0] >= 0.5) * 1
-            columns = np.column_stack([labels.astype(str), columns])
-        for row in columns:
-            yield ",".join(row) + "\n"
+        numbers = [] if options.labels_only else part.astype(str).tolist()
+        if not classifies:
+            for row in numbers:
+                yield ",".join(row) + "\n"
+            continue
+        chosen = part.argmax(axis=1) if net.outputs > 1 else (part[:, 0] >= threshold) * 1
+        for i, label in enumerate(chosen.tolist()):
+            yield ",".join([texts[label], *(numbers[i] if numbers else ())]) + "\n"
+
+
+def _header(net: Sequential, link: str, names: Sequence[str] | None) -> list[str]:
+    name = "probability" if link in ("softmax", "sigmoid") else "output"
+    if net.outputs == 1:
+        # The second class is the one whose probability the single output is.
+        return [name] if names is None or name == "output" else [f"{name}_{names[1]}"]
+    return [f"{name}_{label}" for label in (names or range(net.outputs))]
+
+
+def _csv_line(fields: Sequence[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(fields)
+    return text.getvalue()

@@ -20,8 +20,14 @@ _LARGEST_TABLE = 20
 _MOST_CONFUSIONS = 10
 
 
-def measure(net: Sequential, x: object, y: object, threads: int | None) -> dict[str, Any]:
-    """Return the loss and the metrics that suit the network's loss.
+def measure(
+    net: Sequential,
+    x: object,
+    y: object,
+    threads: int | None,
+    metrics: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Return the loss and metrics.
 
     Parameters
     ----------
@@ -31,6 +37,8 @@ def measure(net: Sequential, x: object, y: object, threads: int | None) -> dict[
         Features and labels.
     threads : int or None
         Threads to use.
+    metrics : sequence of str, optional
+        Default: those that suit the network's loss.
 
     Returns
     -------
@@ -38,7 +46,7 @@ def measure(net: Sequential, x: object, y: object, threads: int | None) -> dict[
         As `Sequential.evaluate`.
     """
     assert net.loss is not None
-    names = _metrics(net.loss, net.outputs)
+    names = _metrics(net.loss, net.outputs) if metrics is None else list(metrics)
     return net.evaluate(x, y, metrics=names, num_threads=threads)
 
 

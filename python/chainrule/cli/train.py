@@ -4,47 +4,58 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 from chainrule import losses, optimizers
+from chainrule.callbacks import EarlyStopping
 from chainrule.cli import dataset, report
-from chainrule.cli.dataset import Rows, listed
+from chainrule.cli.checks import check_rows
+from chainrule.cli.dataset import Rows
 from chainrule.cli.file_kinds import FIGURE, MODEL
+from chainrule.cli.known import Known
 from chainrule.cli.network import network
 from chainrule.cli.output import output_path
+from chainrule.cli.resuming import check_resumable, optimizer_and_epochs
 from chainrule.cli.signals import terminable
+from chainrule.cli.tables import TableOptions
+from chainrule.cli.training_data import read_training_data
+from chainrule.sequential import Sequential
 
 _INTERRUPTED = 130
 _SIGNALLED = 128
-# With few rows an epoch has few steps.
-_LEAST_EPOCHS, _MOST_EPOCHS, _ROWS_TO_SEE = 10, 50, 30_000
+_SHARE_TO_STOP_BY = 0.1
 
 
 def run(options: argparse.Namespace) -> int:
     """Train a network, show what it has learnt and write it to a file."""
     loss = None if options.loss is None else losses.get(options.loss)
-    optimizers.get(options.optimizer)
-    name = options.output or f"{dataset.stem(options.data)}.safetensors"
-    inputs = [dataset.source(options.data)]
-    output = output_path(name, MODEL, inputs=inputs, overwrite=options.overwrite)
-    if options.plot:
-        output_path(
-            options.plot, FIGURE, inputs=inputs, outputs=[name], overwrite=options.overwrite
-        )
-        _check_plot(options.plot)
-    train, test = dataset.read_both(options.data, label=options.label, header=options.header)
-    loss = loss or losses.get("cross_entropy" if train.has_classes else "mse")
-    net = network(options, loss, train, test)
-    epochs = options.epochs or _default_epochs(len(train.x))
-    optimizer = _optimizer(options, epochs)
+    if options.optimizer is not None:
+        optimizers.get(options.optimizer)
+    validation = _validation(options)
+    output = _outputs(options)
+    net = None if options.resume is None else check_resumable(options)
+    known = None if net is None else Known.of(net, options.resume)
+    if net is not None:
+        loss = loss or net.loss
+    data = read_training_data(options, loss, known)
+    train, test = data.train, data.test
+    loss = loss or losses.get("cross_entropy" if data.are_classes else "mse")
+    if net is None:
+        net = _named(network(options, loss, train, test), train)
+    if train.features == net.inputs:  # otherwise fit says what is wrong
+        check_rows(train, net, loss, options.data)
+        check_rows(test, net, loss, options.test_data or options.data)
+    optimizer, epochs = optimizer_and_epochs(options, net, len(train.x))
     if not options.quiet:
-        print(_data_line(options.data, train, test))
+        print("\n".join(data.lines))
     if options.verbose:
-        net.build(train.features)
         net.summary()
         print(f"loss {loss!r}, optimizer {optimizer!r}, seed {net.seed}")
+    before = len(net.history.epochs)
     with terminable() as came, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "training was interrupted")
         history = net.fit(
@@ -54,17 +65,19 @@ def run(options: argparse.Namespace) -> int:
             optimizer=optimizer,
             epochs=epochs,
             batch_size=options.batch_size,
-            validation_split=options.validation_split,
+            metrics=options.metrics,
             verbose=0 if options.quiet else 1,
             num_threads=options.threads,
+            class_weight=_class_weight(options, net),
+            **validation,
         )
         net.save(output)
     if history.interrupted:
-        done = f"after {len(history.epochs)} of {epochs} epochs"
+        done = f"after {len(history.epochs) - before} of {epochs} epochs"
         how = "terminated" if came else "interrupted"
         print(f"chainrule: {how} {done}; wrote {output}", file=sys.stderr)
         return _SIGNALLED + came[0] if came else _INTERRUPTED
-    results = report.measure(net, test.x, test.y, options.threads)
+    results = report.measure(net, test.x, test.y, options.threads, options.metrics)
     print(report.result_line("test", results))
     if "confusion_matrix" in results and not options.quiet:
         print(report.confusion_text(results["confusion_matrix"], train.class_names))
@@ -74,20 +87,26 @@ def run(options: argparse.Namespace) -> int:
         plot_history(history, options.plot)
         print(f"curves drawn to {options.plot}")
     print(f"model written to {output}")
-    if not options.quiet:
+    if not options.quiet and not options.piped:
         print(f"next: {_next_command(options, output)}")
     return 0
 
 
-def _default_epochs(rows: int) -> int:
-    return min(_MOST_EPOCHS, max(_LEAST_EPOCHS, _ROWS_TO_SEE // rows))
-
-
-def _optimizer(options: argparse.Namespace, epochs: int) -> optimizers.Optimizer:
-    rate = options.learning_rate or optimizers.get(options.optimizer).learning_rate
-    if options.schedule == "cosine":
-        rate = {"kind": "cosine", "learning_rate": rate, "epochs": epochs}
-    return optimizers.get({"kind": options.optimizer, "learning_rate": rate})
+def _outputs(options: argparse.Namespace) -> Path:
+    """Return the model file to write, having found out that it and the plot can be written."""
+    inputs = [dataset.source(options.data), options.test_data]
+    name = options.output or options.resume or f"{dataset.stem(options.data)}.safetensors"
+    output = output_path(name, MODEL, inputs=inputs, overwrite=options.overwrite)
+    if options.plot:
+        output_path(
+            options.plot,
+            FIGURE,
+            inputs=[*inputs, options.resume],
+            outputs=[name],
+            overwrite=options.overwrite,
+        )
+        _check_plot(options.plot)
+    return output
 
 
 def _check_plot(path: str) -> None:
@@ -100,22 +119,47 @@ def _check_plot(path: str) -> None:
         raise ValueError(f"--plot {path}: expected a name that ends in one of .{', .'.join(known)}")
 
 
-def _data_line(name: str, train: Rows, test: Rows) -> str:
-    rows = f"{len(train.x)} rows to train on, {len(test.x)} to test on"
-    line = f"{name}: {rows}, {train.features} features"
-    if train.class_names is not None:
-        line += f", {len(train.class_names)} classes: {listed(train.class_names)}"
-    return line
+def _named(net: Sequential, rows: Rows) -> Sequential:
+    """Return the network, built, with the names of the data."""
+    net.build(rows.features)
+    if rows.has_names:
+        net.feature_names = rows.feature_names
+    net.class_names = rows.class_names
+    net.target_name = rows.target_name
+    return net
+
+
+def _class_weight(options: argparse.Namespace, net: Sequential) -> Any:
+    given = options.class_weight
+    if not isinstance(given, dict) or net.class_names is not None:
+        return given
+    try:
+        return {int(name): weight for name, weight in given.items()}
+    except ValueError:
+        raise ValueError(f"--class-weight names classes, which are numbers here: {given}") from None
+
+
+def _validation(options: argparse.Namespace) -> dict[str, Any]:
+    share, patience = options.validation_split, options.early_stopping
+    if patience is None:
+        return {"validation_split": share or 0.0}
+    if share == 0.0:
+        raise ValueError("--early-stopping needs rows to measure: a --validation-split above 0")
+    return {
+        "validation_split": _SHARE_TO_STOP_BY if share is None else share,
+        "callbacks": [EarlyStopping(patience=patience)],
+    }
 
 
 def _next_command(options: argparse.Namespace, output: Path) -> str:
-    import shlex
-
-    words = ["chainrule", "evaluate", str(output), "--data", options.data]
-    if options.label is not None:
-        words += ["--label", str(options.label)]
-    if options.header != "auto":
-        words += ["--header", options.header]
-    if options.data not in dataset.PUBLISHED:
+    words = ["chainrule", "evaluate", str(output), "--data", options.test_data or options.data]
+    default = TableOptions()
+    for name in ("label", "header", "delimiter", "decimal", "thousands"):
+        value = getattr(options, name)
+        if value != getattr(default, name):
+            words += [f"--{name}", str(value)]
+    if options.drop:
+        words += ["--drop", ",".join(map(str, options.drop))]
+    if options.data not in dataset.PUBLISHED and options.test_data is None:
         words += ["--part", "test"]
     return shlex.join(words)

@@ -6,6 +6,10 @@ from __future__ import annotations
 import math
 from argparse import ArgumentTypeError
 
+_DELIMITERS = {
+    "tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|"
+}  # fmt: skip
+
 
 def positive_integer(text: str) -> int:
     """Return an integer of at least 1.
@@ -60,12 +64,71 @@ def layer_sizes(text: str) -> tuple[int, ...]:
     return sizes
 
 
-def label_column(text: str) -> str | int:
+def column(text: str) -> str | int:
     """Return a column's index if the text is an integer, else its name."""
     try:
         return int(text)
     except ValueError:
         return text
+
+
+def columns(text: str) -> list[str | int]:
+    """Return names and indices that stand between commas.
+
+    Examples
+    --------
+    >>> columns("id,name,-1")
+    ['id', 'name', -1]
+    """
+    return [column(part) for part in names(text)]
+
+
+def names(text: str) -> list[str]:
+    """Return names that stand between commas."""
+    found = [part.strip() for part in text.split(",")]
+    if not all(found):
+        raise ArgumentTypeError(f"expected names between commas, got {text!r}")
+    return found
+
+
+def delimiter(text: str) -> str:
+    r"""Return one character, which may be given by its name.
+
+    Examples
+    --------
+    >>> delimiter("tab"), delimiter(r"\t"), delimiter(";")
+    ('\t', '\t', ';')
+    """
+    return separator(_DELIMITERS.get(text.lower(), text))
+
+
+def separator(text: str) -> str:
+    """Return one character."""
+    if len(text) != 1:
+        raise ArgumentTypeError(f"expected one character, got {text!r}")
+    return text
+
+
+def class_weights(text: str) -> str | dict[str, float]:
+    """Return ``balanced``, or weights by the names of classes.
+
+    Examples
+    --------
+    >>> class_weights("cat=2,dog=0.5")
+    {'cat': 2.0, 'dog': 0.5}
+    """
+    if text == "balanced":
+        return text
+    weights: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, weight = part.rpartition("=")
+        value = _number(weight)
+        if not name or not 0.0 <= value < math.inf:
+            raise ArgumentTypeError(
+                f"expected balanced, or numbers >= 0 such as cat=2,dog=0.5, got {text!r}"
+            )
+        weights[name.strip()] = value
+    return weights
 
 
 def _integer(text: str, least: int) -> int:

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values that a network cannot take, named by their place in the file they come from.
+
+`fit` would name the row among those at hand, which are shuffled, and not that of the file.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from chainrule.cli.dataset import Rows
+from chainrule.losses import Loss
+from chainrule.sequential import Sequential
+from chainrule.targets import prepare_targets
+
+__all__ = ["check_features", "check_rows"]
+
+_ROW = re.compile(r"y\[(\d+)(?:, \d+)?\](?: =)?|y must be finite; row (\d+), column \d+")
+
+
+def check_rows(rows: Rows, net: Sequential, loss: Loss, source: str) -> None:
+    """Raise ValueError for the first feature or label that a network cannot take.
+
+    Parameters
+    ----------
+    rows : Rows
+        Features and labels.
+    net : Sequential
+        A built network.
+    loss : Loss
+        What the labels have to suit.
+    source : str
+        What error texts call the data.
+    """
+    check_features(rows, net.dtype, source)
+    try:
+        prepare_targets(loss, rows.y, net.outputs, single=net.dtype == "float32")
+    except ValueError as error:
+        found = _ROW.match(str(error))
+        if found is None:
+            raise
+        place = rows.where(int(found[1] or found[2]), None)
+        raise ValueError(f"{source}, {place}: {str(error)[found.end() :].strip()}") from None
+
+
+def check_features(rows: Rows, dtype: DTypeLike, source: str) -> None:
+    """Raise ValueError for the first feature that is NaN, infinite or too large.
+
+    Parameters
+    ----------
+    rows : Rows
+        Of whose labels nothing is asked.
+    dtype : dtype-like
+        Of the network.
+    source : str
+        What error texts call the data.
+    """
+    if rows.x.dtype.kind != "f":
+        return
+    table = rows.x.reshape(len(rows.x), -1)
+    with np.errstate(over="ignore"):
+        bad = ~np.isfinite(table.astype(dtype, copy=False))
+    if bad.any():
+        row, column = (int(k) for k in np.argwhere(bad)[0])
+        value = float(table[row, column])
+        fault = "NaN" if np.isnan(value) else f"{value:g}"
+        fault += f" is too large for {dtype}" if np.isfinite(value) else " is no finite number"
+        raise ValueError(f"{source}, {rows.where(row, column)}: {fault}")

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a model knows of the data it has learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chainrule.sequential import Sequential
+
+__all__ = ["Known", "listed"]
+
+_NAMES_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Known:
+    """What new data have to agree with.
+
+    Attributes
+    ----------
+    model : str
+        What error texts call the model.
+    inputs : int
+        Number of features.
+    feature_names, class_names : tuple of str or None
+        As of `Sequential`; class names also where they are only the numbers of the labels.
+    target_name : str or None
+        Name of the label column.
+    classes : int or None
+        Number of classes, 0 if it predicts numbers; None if it was never trained.
+    """
+
+    model: str
+    inputs: int
+    feature_names: tuple[str, ...] | None = None
+    class_names: tuple[str, ...] | None = None
+    target_name: str | None = None
+    classes: int | None = None
+
+    @classmethod
+    def of(cls, net: Sequential, model: str) -> Known:
+        """Return what a network knows.
+
+        Parameters
+        ----------
+        net : Sequential
+            A built network.
+        model : str
+            What error texts call it.
+
+        Returns
+        -------
+        Known
+        """
+        return cls(
+            model,
+            net._need_core().inputs,
+            net.feature_names,
+            net.class_names,
+            net.target_name,
+            _classes(net),
+        )
+
+
+def _classes(net: Sequential) -> int | None:
+    loss = net.loss
+    if loss is None:
+        return None
+    if loss.takes_labels:
+        return net.outputs
+    return 2 if net.outputs == 1 and loss.kind in ("binary_cross_entropy", "hinge") else 0
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names between commas, the first ones if there are many.
+
+    Examples
+    --------
+    >>> listed(("cat", "dog"))
+    'cat, dog'
+    """
+    return ", ".join([*names[:_NAMES_SHOWN], *(["..."] if len(names) > _NAMES_SHOWN else [])])

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Going on with a model's training, and the optimizer that does it."""
+
+from __future__ import annotations
+
+import argparse
+
+from chainrule import optimizers
+from chainrule.model_file import load
+from chainrule.optimizers import Optimizer
+from chainrule.schedules import Cosine
+from chainrule.sequential import Sequential
+
+__all__ = ["check_resumable", "optimizer_and_epochs"]
+
+# With few rows an epoch has few steps.
+_LEAST_EPOCHS, _MOST_EPOCHS, _ROWS_TO_SEE = 10, 50, 30_000
+_OF_A_NEW_NETWORK = ("layers", "activation", "dropout", "seed")
+_DEFAULT = "adam"
+
+
+def check_resumable(options: argparse.Namespace) -> Sequential:
+    """Return the network of ``--resume``.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        Those of ``chainrule train``.
+
+    Returns
+    -------
+    Sequential
+
+    Raises
+    ------
+    ValueError
+        If an option would need a new network.
+    """
+    for name in (*_OF_A_NEW_NETWORK, "task"):
+        if getattr(options, name) is not None:
+            raise ValueError(f"--{name} is for a new network; --resume goes on with a trained one")
+    return load(options.resume)
+
+
+def optimizer_and_epochs(
+    options: argparse.Namespace, net: Sequential, rows: int
+) -> tuple[Optimizer, int]:
+    """Return the optimizer, and for how many epochs it will train.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        Those of ``chainrule train``.
+    net : Sequential
+        New, or with an optimizer whose training goes on.
+    rows : int
+        Number of rows to train on.
+
+    Returns
+    -------
+    optimizer : Optimizer
+    epochs : int
+    """
+    before = net.optimizer
+    chosen = (options.optimizer, options.learning_rate, options.schedule)
+    if before is not None and chosen == (None, None, None):
+        steps = -(-rows // options.batch_size)
+        left = _epochs_left(net, before, steps)
+        if left is None:
+            return before, options.epochs or _default_epochs(rows)
+        if left > 0:
+            return before, options.epochs or left
+    epochs: int = options.epochs or _default_epochs(rows)
+    if before is not None and options.optimizer in (None, before.kind):
+        config = dict(before.config)
+        rate = options.learning_rate or _first_rate(before)
+    else:
+        config = {"kind": options.optimizer or _DEFAULT}
+        rate = options.learning_rate or optimizers.get(config["kind"]).learning_rate
+    if options.schedule != "constant":
+        rate = {"kind": "cosine", "learning_rate": rate, "epochs": epochs}
+    return optimizers.get({**config, "learning_rate": rate}), epochs
+
+
+def _epochs_left(net: Sequential, optimizer: Optimizer, steps: int) -> int | None:
+    """Return how many epochs a cosine schedule has left; None for schedules without an end."""
+    schedule = optimizer.schedule
+    if not isinstance(schedule, Cosine):
+        return None
+    done = (net._need_core().total_steps - net._schedule_origin) / steps
+    return max(0, round(schedule.epochs - done))
+
+
+def _first_rate(optimizer: Optimizer) -> float:
+    schedule = optimizer.schedule
+    rate = optimizer.learning_rate if schedule is None else schedule.config.get("learning_rate")
+    return float(rate) if rate else float(optimizers.get(optimizer.kind).learning_rate)
+
+
+def _default_epochs(rows: int) -> int:
+    return min(_MOST_EPOCHS, max(_LEAST_EPOCHS, _ROWS_TO_SEE // rows))

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors of the package in the command line's words: options instead of arguments."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["in_options"]
+
+_PHRASES = (
+    (r"pass header=True or header=False", "pass --header yes or --header no"),
+    (r"pass delimiter= to say which", "pass --delimiter to say which"),
+    (r"; pass max_bytes= if that is right", "; unpack it first"),
+    (r"; pass dtype='float64'", ""),
+    (r", (decimal|thousands)=('.')", r" --\1 \2"),
+    (r"\b(decimal|thousands|delimiter)=('.')", r"--\1 \2"),
+    (r"\b(decimal|thousands|delimiter) must be one character", r"--\1 must be one character"),
+    (r"^drop = ", "--drop "),
+    (r"\bclass_weight\b", "--class-weight"),
+    (r"\bvalidation_split ?= ?", "--validation-split "),
+    (r"\bnum_threads\b", "--threads"),
+)
+
+
+def in_options(text: str) -> str:
+    """Return an error's text with options instead of the arguments of Python functions.
+
+    Parameters
+    ----------
+    text : str
+        What an exception of the package says.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> in_options("a.csv, line 2: '1,5' is not a number; pass decimal=',' if that is meant")
+    "a.csv, line 2: '1,5' is not a number; pass --decimal ',' if that is meant"
+    """
+    for pattern, words in _PHRASES:
+        text = re.sub(pattern, words, text)
+    return text
