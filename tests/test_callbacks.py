@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import chainrule
 from chainrule.callbacks import (
     Callback,
     CallbackList,
@@ -371,3 +372,20 @@ def test_log_that_lacks_its_last_newline_is_continued_on_a_new_line(tmp_path):
     logger.on_train_begin(None)
     logger.on_epoch_end(None, 2, {"loss": 0.25})
     assert (tmp_path / "log.csv").read_text() == "epoch,loss\n1,0.5\n2,0.25\n"
+
+
+@pytest.mark.parametrize("append", [False, True])
+@pytest.mark.parametrize("content", ["a,b,label\n1,2,0\n", "epochs,b\n1,2\n", "text", "epoch"])
+def test_csv_logger_leaves_files_alone_that_are_no_logs(tmp_path, append, content):
+    path = tmp_path / "data.csv"
+    path.write_text(content)
+    net = chainrule.Sequential([chainrule.Dense(1)], seed=0)
+    x = np.ones((4, 2))
+    logger = CSVLogger(path, append=append)
+    with pytest.raises(FileExistsError, match=r"is no log of epochs: .*data\.csv"):
+        net.fit(x, x[:, 0], loss="mse", callbacks=[logger], verbose=0)
+    assert path.read_text() == content
+    path.write_text("")
+    for _ in range(2):
+        net.fit(x, x[:, 0], loss="mse", callbacks=[logger], verbose=0)
+    assert path.read_text().count("\n") == (3 if append else 2)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -112,6 +113,8 @@ def test_links_to_nothing(capsys, folder):
     Path("away").symlink_to("nowhere/net.safetensors")
     refused(capsys, folder, f"{folder / 'nowhere'}: no such folder", "train", "-o", "away")
     refused(capsys, folder, "nowhere: no such folder", "train", "-o", "nowhere/")
+    Path("loop").symlink_to("loop")
+    refused(capsys, folder, f"loop: {os.strerror(errno.ELOOP)}", "train", "-o", "loop")
 
 
 def test_two_outputs_are_one_file(capsys, folder):
@@ -197,6 +200,14 @@ def test_measurements_may_be_replaced(monkeypatch):
 def test_devices():
     assert main(["predict", "net.safetensors", "new.csv", "-o", "/dev/null"]) == 0
     assert main(["train", "--quiet", "--epochs", "1", "-o", "/dev/null"]) == 0
+
+
+def test_standard_output_by_name(capsys):
+    assert main(["predict", "net.safetensors", "new.csv"]) == 0
+    usual = capsys.readouterr().out
+    assert main(["predict", "net.safetensors", "new.csv", "-o", "-"]) == 0
+    assert capsys.readouterr().out == usual
+    assert not Path("-").exists()
 
 
 def test_name_of_data_is_no_file():

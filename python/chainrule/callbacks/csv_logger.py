@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.callbacks.callback import Callback, Logs, Network
+
+_FIRST_COLUMN = b"epoch"
 
 
 class CSVLogger(Callback):
@@ -25,10 +28,13 @@ class CSVLogger(Callback):
     path : str or path-like
         File to write.
     append : bool, default False
-        Go on with an existing file instead of replacing it at the start of each ``fit``.
+        Go on with an existing log instead of replacing it at the start of each ``fit``. A file that
+        is no log is never touched.
 
     Raises
     ------
+    FileExistsError
+        When training begins, if the file is there and no log.
     ValueError
         If the metrics of an epoch are not the columns of the file, or one is called epoch.
     TypeError
@@ -45,7 +51,17 @@ class CSVLogger(Callback):
         self.append = append
 
     def on_train_begin(self, net: Network) -> None:
-        """Create the file, so that an unwritable path is noticed before training."""
+        """Create the file, so that an unwritable path is noticed before training.
+
+        Raises
+        ------
+        FileExistsError
+            If it holds something other than a log, such as the data.
+        """
+        if self.path.is_file() and not _is_log(self.path):
+            raise FileExistsError(
+                errno.EEXIST, "this file exists and is no log of epochs", str(self.path)
+            )
         with self.path.open("a" if self.append else "w", encoding="utf-8"):
             pass
 
@@ -68,6 +84,13 @@ class CSVLogger(Callback):
             if sorted(columns) != sorted(names):
                 raise ValueError(f"{self.path} has the columns {columns}, the epoch gave {names}")
             writer.writerow([cells[column] for column in columns])
+
+
+def _is_log(path: Path) -> bool:
+    """Whether a file is empty or begins with the column of epochs."""
+    with path.open("rb") as file:
+        beginning = file.read(len(_FIRST_COLUMN) + 1)
+    return (beginning[:-1] == _FIRST_COLUMN and beginning[-1:] in (b",", b"\n")) or not beginning
 
 
 def _ends_in_newline(path: Path) -> bool:

@@ -173,7 +173,7 @@ def add_predict(parser: ArgumentParser) -> None:
         help="File of rows: .csv or .tsv, which may be .gz, or .npy; - is the standard input.",
     )
     parser.add_argument(
-        "--output", "-o", metavar="FILE", help="CSV file to write. Default: standard output."
+        "--output", "-o", metavar="FILE", help="CSV file to write. Default: -, standard output."
     )
     _add_overwrite(parser)
     parser.add_argument(
@@ -318,7 +318,7 @@ def _add_table(parser: Any, label_help: str) -> None:
         type=values.separator,
         default=".",
         metavar="CHARACTER",
-        help="Decimal point of numbers, such as , in 1,5. Default: %(default)s.",
+        help="Decimal point of numbers, such as , in 1,5. Default: a full stop.",
     )
     parser.add_argument(
         "--thousands",

@@ -41,6 +41,8 @@ def output_path(
 
     Raises
     ------
+    OSError
+        If it is a link that leads to itself.
     FileNotFoundError
         If its folder does not exist.
     PermissionError
@@ -58,6 +60,8 @@ def output_path(
     folder = Path(name) if name.endswith("/") else path.parent
     # A link is followed to where it leads, whose folder is the one that is written to.
     real = Path(os.path.realpath(path))
+    if real.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name)
     if not folder.is_dir():
         raise FileNotFoundError(errno.ENOENT, "no such folder", str(folder))
     if not real.parent.is_dir():

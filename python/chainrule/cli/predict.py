@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     """Write a line of CSV for every row of a file."""
     inputs = [options.model, options.input]
     path = None
-    if options.output is None:
+    if options.output in (None, "-"):
         check_standard_output(inputs)
     else:
         path = output_path(options.output, PREDICTIONS, inputs=inputs, overwrite=options.overwrite)

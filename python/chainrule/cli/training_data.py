@@ -66,9 +66,9 @@ def read_training_data(
     """
     table = table_options(options)
     if options.data in ("mnist", "fashion-mnist"):
-        train, test = dataset.read_both(options.data, known=known, **table)
         if options.test_data is not None:
             raise ValueError(f"--test-data is for a FILE; {options.data} has rows to test on")
+        train, test = dataset.read_both(options.data, known=known, **table)
         are_classes, sentence = True, None
     else:
         rows = dataset.read_all(options.data, known=known, **table)
