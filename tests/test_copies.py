@@ -161,12 +161,6 @@ def test_a_shallow_copy_shares_what_the_subclass_added() -> None:
     assert deep.where is not net.where
 
 
-def test_the_networks_own_attributes_are_known() -> None:
-    from chainrule.copied import _OWN
-
-    assert sorted(vars(cr.Sequential([cr.Dense(1)]))) == sorted(_OWN)
-
-
 def test_copies_train_at_the_same_time() -> None:
     net = cr.Sequential([cr.Input(4), cr.Dense(3)], seed=0)
     x, y = blobs()
