@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -126,3 +128,21 @@ def test_metrics(capsys):
     assert "unknown metric 'nonsense'" in capsys.readouterr().err
     assert main(["train", "--metrics", "f1,"]) == 2
     assert "expected names between commas" in capsys.readouterr().err
+
+
+def test_model_of_python_learns_the_names(capsys):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(100, 2))
+    kind = np.array(["cat", "dog"])[(x[:, 0] > 0) * 1]
+    rows = "".join(f"{a},{b},{k}\n" for (a, b), k in zip(x, kind, strict=True))
+    Path("pets.csv").write_text("a,b,kind\n" + rows)
+    net = cr.Sequential([cr.Input(2), cr.Dense(2)], seed=0)
+    net.save("net")
+    assert main(["train", "--resume", "net", "--data", "pets.csv"]) == 2
+    assert "net was never trained; --loss says for what to train" in capsys.readouterr().err
+    resume("net", "--data", "pets.csv", "--loss", "cross_entropy", "--epochs", "30")
+    net = cr.load("net")
+    assert net.feature_names == ("a", "b")
+    assert net.class_names == ("cat", "dog")
+    assert net.target_name == "kind"
+    assert net.history["loss"][-1] < net.history["loss"][0]

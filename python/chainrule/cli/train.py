@@ -41,14 +41,18 @@ def run(options: argparse.Namespace) -> int:
     known = None if net is None else Known.of(net, options.resume)
     if net is not None:
         loss = loss or net.loss
+        if loss is None:
+            raise ValueError(f"{options.resume} was never trained; --loss says for what to train")
     data = read_training_data(options, loss, known)
     train, test = data.train, data.test
     loss = loss or losses.get("cross_entropy" if data.are_classes else "mse")
     if net is None:
-        net = _named(network(options, loss, train, test), train)
+        net = network(options, loss, train, test)
+        net.build(train.features)
     if train.features == net.inputs:  # otherwise fit says what is wrong
         check_rows(train, net, loss, options.data)
         check_rows(test, net, loss, options.test_data or options.data)
+        _name(net, train)
     optimizer, epochs = optimizer_and_epochs(options, net, len(train.x))
     if not options.quiet:
         print("\n".join(data.lines))
@@ -119,14 +123,12 @@ def _check_plot(path: str) -> None:
         raise ValueError(f"--plot {path}: expected a name that ends in one of .{', .'.join(known)}")
 
 
-def _named(net: Sequential, rows: Rows) -> Sequential:
-    """Return the network, built, with the names of the data."""
-    net.build(rows.features)
-    if rows.has_names:
+def _name(net: Sequential, rows: Rows) -> None:
+    """Give a built network the names of the data unless it has some."""
+    if rows.has_names and net.feature_names is None:
         net.feature_names = rows.feature_names
-    net.class_names = rows.class_names
-    net.target_name = rows.target_name
-    return net
+    net.class_names = net.class_names or rows.class_names
+    net.target_name = net.target_name or rows.target_name
 
 
 def _class_weight(options: argparse.Namespace, net: Sequential) -> Any:
