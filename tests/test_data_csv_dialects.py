@@ -225,6 +225,7 @@ def test_wrong_arguments(reader, write, options, kind, text):
         ('"a\nb",y\n1,cat\n2,"big\ndog"\n3,cat\n', [3, 4, 6]),
         ("a,y\r\n1,2\r\n\r\n3,4\r\n", [2, 4]),
         ("a,y\r1,2\r3,4\r", [2, 3]),
+        ("a,y\n\n1,2\r3,4\n", [3, 4]),  # as many newlines as rows, by chance
     ],
 )
 @pytest.mark.parametrize("name", ["train.csv", "train.csv.gz"])

@@ -5,6 +5,7 @@
 #include "bindings/bindings.hpp"
 #include "chainrule/names.hpp"
 #include "chainrule/network.hpp"
+#include "chainrule/random.hpp"
 
 namespace chainrule::bindings {
 namespace {
@@ -56,6 +57,15 @@ void init_functions(py::module_& module) {
         single ? check_finite<float>(view, name.c_str()) : check_finite<double>(view, name.c_str());
       },
       py::arg("x"), py::arg("name"), py::arg("single"));
+  module.def(
+      "shuffled_order",
+      [](std::int64_t rows, std::uint64_t seed, std::uint64_t epoch) {
+        py::array_t<std::int64_t> order(rows);
+        shuffled_order(order.mutable_data(), rows, seed, epoch);
+        return order;
+      },
+      py::arg("rows"), py::arg("seed"), py::arg("epoch"),
+      "Return the order in which the epoch, counted from 0, visits the rows.");
   module.def("unknown_name", &unknown_name, py::arg("what"), py::arg("given"), py::arg("valid"),
              "Return the text of the error for a name that is not among the valid ones.");
   module.def(

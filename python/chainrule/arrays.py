@@ -8,6 +8,7 @@ in features are the core's to find, while it reads them anyway.
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from itertools import pairwise
 from typing import Any
 
@@ -357,7 +358,7 @@ def stored(rows: _core.CompressedRows) -> tuple[NDArray[Any], NDArray[Any]]:
     return rows.data[part], rows.indices[part]
 
 
-def check_same_length(x: Rows, y: Rows, *, names: tuple[str, str] = ("x", "y")) -> None:
+def check_same_length(x: Sized, y: Sized, *, names: tuple[str, str] = ("x", "y")) -> None:
     """Raise unless two arrays have the same number of rows.
 
     Parameters

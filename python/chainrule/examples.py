@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from chainrule.arrays import Rows, as_weights, check_same_length
 from chainrule.column_names import listed
 from chainrule.containers import is_sparse
+from chainrule.lazy_rows import LazyRows
 from chainrule.targets import class_weights_array, prepare_sparse_targets, prepare_targets
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ __all__ = ["Examples", "prepare", "prepare_validation", "split_validation"]
 class Examples:
     """What a network trains on or is measured by."""
 
-    x: Rows
+    x: Rows | LazyRows
     y: Rows
     sample_weight: NDArray[np.float64] | None
     class_weight: NDArray[np.float64] | None
@@ -52,7 +53,9 @@ def prepare(
     ValueError, TypeError
         If something does not fit the network, the loss or the rest.
     """
-    features = net._rows(x)
+    features = net._rows_wherever(x)
+    if isinstance(features, LazyRows) and is_sparse(y):
+        raise TypeError("y is sparse, which needs x in memory; pass the dense array y.toarray()")
     if learn_names:
         net._learn_feature_names(x)
     single = net.dtype == "float32"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import _core, model_file
@@ -14,6 +15,8 @@ from chainrule.arrays import check_output
 from chainrule.copied import Copied
 from chainrule.interop.exports import Exports
 from chainrule.layers import Activation, Dense
+from chainrule.lazy_rows import LazyRows
+from chainrule.lazy_training import predict_lazily
 from chainrule.trainable import Trainable
 from chainrule.training import INFERENCE_ROWS
 
@@ -79,7 +82,8 @@ class Sequential(Exports, Trainable, Copied):
         Parameters
         ----------
         x : array_like of shape (rows, inputs)
-            As in `fit`; one row may be given as (inputs,).
+            As in `fit`; one row may be given as (inputs,). What is not in memory is read a batch
+            at a time.
         batch_size : int, default 256
             Rows worked on at a time.
         num_threads : int, optional
@@ -103,9 +107,14 @@ class Sequential(Exports, Trainable, Copied):
         threads = thread_count(num_threads)
         path = sparsity_name(input_sparsity)
         with self._kept_unbuilt_on_error():
-            features = self._rows(x, allow_single=True)
+            features = self._rows_wherever(x, allow_single=True)
             if out is not None:
                 check_output(out, (len(features), self.outputs), self.dtype)
+            if isinstance(features, LazyRows):
+                if out is None:
+                    out = np.empty((len(features), self.outputs), self.dtype)
+                core = self._need_core()
+                return predict_lazily(core, features, out, rows, threads, path)
         return self._need_core().predict(
             features, batch_size=rows, num_threads=threads, input_sparsity=path, out=out
         )

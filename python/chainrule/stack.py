@@ -18,6 +18,7 @@ from chainrule.arrays import Rows, as_features, as_rows
 from chainrule.containers import as_array
 from chainrule.data_names import Named
 from chainrule.layers import Input, Layer
+from chainrule.lazy_rows import LazyRows, is_lazy
 from chainrule.names import unknown_name
 from chainrule.plan import Plan
 from chainrule.summary import summary_table
@@ -301,6 +302,14 @@ class Stack(Named):
         with self._kept_unbuilt_on_error():
             return self._fitting(self._in_order(x, as_rows, allow_single=allow_single))
 
+    def _rows_wherever(self, x: object, *, allow_single: bool = False) -> Rows | LazyRows:
+        """Return the same, or rows that are read when they are needed."""
+        if not is_lazy(x):
+            return self._rows(x, allow_single=allow_single)
+        rows = LazyRows(x)
+        self._check_columns(rows.shape[1])
+        return rows
+
     def _in_order(self, x: object, convert: Callable[..., AnyRows], **options: bool) -> AnyRows:
         """Return `x` by `convert`, a frame's columns in the order of the features' names."""
         order = self._column_order(x, **options)
@@ -308,14 +317,16 @@ class Stack(Named):
         return rows if order is None else np.asarray(rows)[:, order]
 
     def _fitting(self, features: AnyRows) -> AnyRows:
-        if self._core is not None and features.shape[1] != self._core.inputs:
-            raise ValueError(
-                f"x has {features.shape[1]} columns; the network expects {self._core.inputs}"
-            )
-        self.build(features.shape[1])
+        self._check_columns(features.shape[1])
         self._need_core().check_takes(features)
         _core.check_finite(features, "x", self.dtype == "float32")
         return features
+
+    def _check_columns(self, columns: int) -> None:
+        """Build the network for so many columns, or raise ValueError if it is for others."""
+        if self._core is not None and columns != self._core.inputs:
+            raise ValueError(f"x has {columns} columns; the network expects {self._core.inputs}")
+        self.build(columns)
 
     @contextmanager
     def _kept_unbuilt_on_error(self, *data: object) -> Iterator[None]:

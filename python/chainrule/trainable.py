@@ -8,11 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from chainrule import _core, losses, metrics, optimizers, training
 from chainrule.arguments import positive_integer, sparsity_name, thread_count
 from chainrule.examples import prepare, prepare_validation, split_validation
 from chainrule.history import History
 from chainrule.layers import Input, Layer
+from chainrule.lazy_rows import LazyRows, is_lazy
+from chainrule.lazy_training import check_rows
 from chainrule.stack import Stack
 
 if TYPE_CHECKING:
@@ -177,11 +181,15 @@ class Trainable(Stack):
                     validation = prepare_validation(self, validation_data, loss, class_weight)
                 measured = training.metrics_for(loss, self.outputs, chosen, data.y)
                 training.check_monitor(optimizer, measured, validated=validation is not None)
+                if isinstance(data.x, LazyRows):
+                    check_rows(self._need_core(), self.layers, data.x, self.dtype == "float32")
                 progress = training.progress(self, data, plan)
             self.loss = loss
             self.metrics = chosen
             self._use_optimizer(optimizer)
-            self._need_core().adapt_remaining(data.x)
+            # Rows that are not in memory have been checked to leave nothing to adapt.
+            if not isinstance(data.x, LazyRows):
+                self._need_core().adapt_remaining(data.x)
             # What callbacks get.
             whole = cast("Sequential", self)
             return training.fit(whole, data, validation, plan, progress)
@@ -210,6 +218,8 @@ class Trainable(Stack):
         dict of str to float
             ``{"loss": mean loss before the step}``.
         """
+        if is_lazy(x):
+            x = np.asarray(x[:])  # type: ignore[index]
         loss = self._chosen_loss(loss)
         optimizer = optimizers.get(optimizer if optimizer is not None else self.optimizer or "adam")
         threads = thread_count(num_threads)
@@ -220,6 +230,7 @@ class Trainable(Stack):
                 self._need_core().check_trains(optimizer._core, path, len(data.x))
             self.loss = loss
             self._use_optimizer(optimizer)
+            assert not isinstance(data.x, LazyRows)
             result = self._need_core().run_epoch(
                 data.x,
                 data.y,

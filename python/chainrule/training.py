@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from chainrule import metrics as metrics_module
 from chainrule.arrays import Rows, as_table, stored
 from chainrule.callbacks import Callback, CallbackList, StopTraining
+from chainrule.errors import DivergenceError
+from chainrule.lazy_rows import LazyRows
+from chainrule.lazy_training import Chunks, evaluate_lazily
 from chainrule.metrics import Metric
 from chainrule.names import unknown_name
 from chainrule.progress import Progress, make_progress
@@ -118,6 +121,12 @@ def evaluate(
     """Return loss and metrics in inference mode."""
     core = net._need_core()
     outputs = np.empty((len(data.x), core.outputs), net.dtype) if metrics else None
+    if isinstance(data.x, LazyRows):
+        single = net.dtype == "float32"
+        value = evaluate_lazily(
+            core, data, loss, outputs, single, batch_size, num_threads, input_sparsity
+        )
+        return {"loss": value, **_measure(metrics, loss, data, outputs)}
     value = core.evaluate(
         data.x,
         data.y,
@@ -212,7 +221,12 @@ class _Epoch:
         self._outputs = np.empty((len(data.x), net.outputs), net.dtype) if self._metrics else None
 
     def run(self) -> dict[str, Any]:
-        loss = self._batch_by_batch() if self._callbacks.wants_batches else self._piece(0, -1).loss
+        if isinstance(self._data.x, LazyRows):
+            loss = self._chunk_by_chunk()
+        elif self._callbacks.wants_batches:
+            loss = self._batch_by_batch()
+        else:
+            loss = self._piece(0, -1).loss
         logs: dict[str, Any] = {"loss": loss}
         logs.update(_measure(self._metrics, self._loss, self._data, self._outputs))
         if self._optimizer.schedule is not None:
@@ -229,7 +243,33 @@ class _Epoch:
             self._callbacks.on_batch_end(self._net, self._epoch, batch + 1, {"loss": result.loss})
         return total / weight if weight else 0.0
 
+    def _chunk_by_chunk(self) -> float:
+        """Train on rows that are not in memory."""
+        core = self._net._need_core()
+        before = core.copy()
+
+        def report(done: int, mean: float, loss: float) -> None:
+            self._progress.batch(done, mean)
+            if self._callbacks.wants_batches:
+                self._callbacks.on_batch_end(self._net, self._epoch, done, {"loss": loss})
+
+        chunks = Chunks(core, self._data, self._plan.batch_size, self._plan.shuffle, self._outputs)
+        options = {
+            "loss": self._loss._core,
+            "optimizer": self._optimizer._core,
+            "num_threads": self._plan.num_threads,
+            "input_sparsity": self._plan.input_sparsity,
+            "class_weight": self._data.class_weight,
+        }
+        try:
+            return chunks.run(self._callbacks.wants_batches, options, self._rates, report)
+        except DivergenceError:
+            # The core takes back one chunk, which it knows nothing beyond.
+            self._net._core = before
+            raise
+
     def _piece(self, first_batch: int, batches: int) -> Any:
+        assert not isinstance(self._data.x, LazyRows)
         return self._net._need_core().run_epoch(
             self._data.x,
             self._data.y,

@@ -75,6 +75,7 @@ def _read_by_pyarrow(layout: Layout, dtype: FeatureType) -> Rows | None:
             contents = stream.raw
             assert isinstance(contents, Bounded)
             ends = contents.newlines + (contents.last_byte != b"\n")
+            plain = contents.lone_returns == 0
     except (pyarrow.ArrowException, OSError):
         return None
     if table.num_rows == 0:
@@ -87,8 +88,8 @@ def _read_by_pyarrow(layout: Layout, dtype: FeatureType) -> Rows | None:
         if bad.any() or np.isinf(column).any():
             return None
     labels = [] if layout.label is None else table.column(names[layout.label]).to_pylist()
-    # With as many rows as lines, every row is one line; otherwise the other reader counts them.
-    if ends - layout.header_line == table.num_rows:
+    # With as many rows as lines, every row is one; otherwise the other reader counts them.
+    if plain and ends - layout.header_line == table.num_rows:
         lines = np.arange(layout.header_line, ends) + 1
     else:
         lines = _lines(layout)

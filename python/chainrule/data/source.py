@@ -65,6 +65,8 @@ class Bounded(io.RawIOBase):
     ----------
     newlines : int
         Newline characters so far.
+    lone_returns : int
+        Carriage returns that no newline follows, which end lines on some machines.
     last_byte : bytes
         The byte read last.
     """
@@ -78,7 +80,7 @@ class Bounded(io.RawIOBase):
         self._longest_line = longest_line
         self._count = 0
         self._line = 0
-        self.newlines = 0
+        self.newlines = self.lone_returns = 0
         self.last_byte = b""
 
     def readable(self) -> bool:
@@ -102,6 +104,8 @@ class Bounded(io.RawIOBase):
         found = chunk.count(b"\n")
         self._line = len(chunk) - chunk.rfind(b"\n") - 1 if found else self._line + len(chunk)
         self.newlines += found
+        self.lone_returns += chunk.count(b"\r") - chunk.count(b"\r\n")
+        self.lone_returns -= self.last_byte == b"\r" and chunk.startswith(b"\n")
         self.last_byte = chunk[-1:]
         if self._line > longest:
             raise DataFileError(
