@@ -417,6 +417,7 @@ void init_network(py::module_& module) {
       .def_readonly("input", &PlanInfo::input);
   py::class_<EpochResult>(module, "EpochResult")
       .def_readonly("loss", &EpochResult::loss)
+      .def_readonly("epoch_loss", &EpochResult::epoch_loss)
       .def_readonly("weight", &EpochResult::weight)
       .def_readonly("batches", &EpochResult::batches)
       .def_readonly("stopped", &EpochResult::stopped);

@@ -12,6 +12,7 @@
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/random.hpp"
+#include "chainrule/trainer.hpp"
 #include "networks.hpp"
 
 namespace {
@@ -241,6 +242,75 @@ TEST_CASE("poll stops after the current batch") {
     CHECK(network.steps() == seen);
     CHECK(network.epochs() == 0);
   }
+}
+
+TEST_CASE("poll is called however short the epochs are, and never leaves half of one") {
+  const DataSet data(4, 3, 2);
+  Network<float> network({dense(2)}, 3, 1);
+  EpochOptions o = options(4);
+  int64_t epochs = 0;
+  double last = 0.0;
+  o.poll = [&](int64_t done, double loss) {
+    CHECK(done == 0);  // a single batch is the whole epoch
+    CHECK(loss == last);
+    return true;
+  };
+  for (bool stopped = false; !stopped; epochs += !stopped) {
+    const EpochResult result =
+        network.run_epoch(data.inputs_view(), data.by_row(), mse(), optimizer(Opt::sgd, 0.01), o);
+    stopped = result.stopped;
+    CHECK(result.batches == !stopped);
+    if (!stopped) last = result.loss;
+    REQUIRE(epochs < 100'000'000);
+  }
+  CHECK(epochs > 0);
+  CHECK(network.epochs() == epochs);
+  CHECK(network.steps() == epochs);
+}
+
+TEST_CASE("an epoch's loss is the same in pieces, to the bit") {
+  const DataSet data(23, 5, 3);
+  for (const bool weighted : {false, true}) {
+    TargetsView y = data.by_label();
+    if (weighted) {
+      y.sample_weights = data.weights.data();
+      data.weigh_classes(y);
+    }
+    Network<double> whole({dense(3)}, 5, 1);
+    Network<double> pieces(whole);
+    EpochOptions o = options(4);
+    const double expected =
+        whole.run_epoch(data.inputs_view(), y, cross_entropy(), optimizer(Opt::adam, 0.1), o).loss;
+    o.batches = 1;
+    double loss = 0.0;
+    for (o.first_batch = 0; o.first_batch < 6; ++o.first_batch)
+      loss = pieces.run_epoch(data.inputs_view(), y, cross_entropy(), optimizer(Opt::adam, 0.1), o)
+                 .epoch_loss;
+    CHECK(loss == expected);
+  }
+}
+
+TEST_CASE("batches of one row alone cannot train a batch normalisation") {
+  const DataSet data(9, 3, 2);
+  Network<float> network({BatchNormalization(), dense(2)}, 3, 1);
+  const Snapshot<float> before(network);
+  Trainer<float> trainer(network, mse(), optimizer(Opt::adam, 0.1));
+  const RowsView x = data.inputs_view();
+  RowsView one = x;
+  one.rows = 1;
+  TargetsView y = data.by_row();
+  y.rows = y.values.rows = 1;
+  std::vector<float> outputs(2);
+  CHECK_THROWS_AS(trainer.fit(x, data.by_row(), {.epochs = 2, .batch_size = 1}), Error);
+  CHECK_THROWS_AS(trainer.fit(one, y), Error);
+  CHECK_THROWS_AS(trainer.step(one, y), Error);
+  CHECK_THROWS_AS(network.run_epoch(x, data.by_row(), mse(), optimizer(Opt::sgd, 0.1), options(1)),
+                  Error);
+  CHECK_THROWS_AS(network.forward(one, true, 1, outputs.data()), Error);
+  CHECK_THROWS_AS(network.compute_gradients(one, y, mse(), true, 1, nullptr), Error);
+  CHECK(Snapshot<float>(network) == before);
+  network.forward(one, false, 1, outputs.data());
+  CHECK(trainer.fit(x, data.by_row(), {.epochs = 2, .batch_size = 4}).size() == 2);
 }
 
 TEST_CASE("an exception from poll stops as well, and arrives") {

@@ -234,14 +234,13 @@ class _Epoch:
         return logs
 
     def _batch_by_batch(self) -> float:
-        total = weight = 0.0
+        loss = 0.0
         for batch in range(self._batches):
             result = self._piece(batch, 1)
-            total += result.loss * result.weight
-            weight += result.weight
-            self._progress.batch(batch + 1, total / weight if weight else 0.0)
+            loss = result.epoch_loss
+            self._progress.batch(batch + 1, loss)
             self._callbacks.on_batch_end(self._net, self._epoch, batch + 1, {"loss": result.loss})
-        return total / weight if weight else 0.0
+        return loss
 
     def _chunk_by_chunk(self) -> float:
         """Train on rows that are not in memory."""

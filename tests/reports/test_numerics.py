@@ -58,3 +58,12 @@ def test_clip_norm_does_not_turn_large_gradients_into_nothing():
     net.backward(np.full((1, 1), 1e19))
     cr.SGD(1.0, clip_norm=2.0).step(net)
     assert np.linalg.norm(net.get_weights()[0] - before) == pytest.approx(2.0, rel=1e-5)
+
+
+@pytest.mark.parametrize("weight", [1e-39, 1e-30, 1e37])
+def test_importance_weights_of_any_size(weight, rng):
+    """VowpalWabbit/vowpal_wabbit#2241: extremely small importance weights led to NaN."""
+    x, y = rng.normal(size=(20, 2)), rng.normal(size=(20, 1))
+    net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
+    net.fit(x, y, loss="mse", sample_weight=np.full(20, weight), epochs=20, verbose=0)
+    assert 0 < net.history["loss"][-1] < net.history["loss"][0]

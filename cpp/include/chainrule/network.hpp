@@ -30,13 +30,16 @@ struct EpochOptions {
   std::int64_t first_batch = 0;            // for epochs that are run in pieces
   std::int64_t batches = -1;               // -1: to the end of the epoch
   void* outputs = nullptr;  // rows x outputs, network's type: raw outputs in the rows' own places
-  /// Called on the calling thread now and then (not after every batch); true stops after the
-  /// current batch, and so does an exception, which is then passed on.
+  /// Called on the calling thread between batches, at most every 50 ms however many calls those
+  /// take; true stops before the next batch, and so does an exception, which is then passed on.
+  /// `batches_done` are those of the epoch, and their mean loss, of which there is none before the
+  /// first, is then the epoch's before.
   Callback<bool(std::int64_t batches_done, double mean_loss)> poll = {};
 };
 
 struct EpochResult {
   double loss = 0.0;         // weighted mean over the rows seen
+  double epoch_loss = 0.0;   // the same over all pieces of the epoch so far, whatever those were
   double weight = 0.0;       // sum of their weights
   std::int64_t batches = 0;  // done in this call
   bool stopped = false;      // by poll

@@ -117,8 +117,7 @@ double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, co
     compiled.plan.gradients(flow, step);
   });
   s.gradients_valid = true;
-  const double weight = compiled.stage.weight(y, nullptr, 0, x.rows);
-  return weight > 0.0 ? compiled.stage.sum(x.rows) / weight : 0.0;
+  return compiled.stage.mean(x.rows).value();
 }
 
 template <class T>

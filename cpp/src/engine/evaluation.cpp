@@ -56,8 +56,7 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
   CompiledLoss<T>& compiled = s.compile(s.evaluation, loss, options);
   compiled.stage.prepare(y);
   compiled.plan.choose_path(x, input_sparsity);
-  double loss_sum = 0.0;
-  double weight = 0.0;
+  engine::MeanLoss mean;
   engine::run_piece(options.threads, [&](engine::Team team) {
     Flow flow(team);
     for (std::int64_t first = 0; first < x.rows; first += options.batch_size) {
@@ -69,17 +68,14 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
       if (outputs)
         copy_rows<T>(compiled.plan.result(), step.rows_of(flow.share()), nullptr, first, outputs);
       flow.enter(Split::columns);
-      if (flow.first_thread()) {
-        loss_sum += compiled.stage.sum(step.rows);
-        weight += compiled.stage.weight(y, nullptr, first, step.rows);
-      }
+      if (flow.first_thread()) mean.add(compiled.stage.mean(step.rows));
     }
   });
-  if (!std::isfinite(loss_sum)) {
+  if (!std::isfinite(mean.sum)) {
     check_finite<T>(x, "x");
     check_finite<T>(y, "y");
   }
-  return weight > 0.0 ? loss_sum / weight : 0.0;
+  return mean.value();
 }
 
 #define CHAINRULE_INSTANTIATE(T)                                                                   \

@@ -109,8 +109,7 @@ double loss_and_gradient(const Loss& loss, const T* z, std::int64_t rows, std::i
               dz ? gradient.tensor : engine::Tensor<T>{});
   });
   if (dz) gradient.copy_to(dz, rows);
-  const double weight = stage.weight(y, nullptr, 0, rows);
-  return weight > 0.0 ? stage.sum(rows) / weight : 0.0;
+  return stage.mean(rows).value();
 }
 
 template <class T>

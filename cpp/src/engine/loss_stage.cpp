@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/loss_stage.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 
 #include "chainrule/config.hpp"
@@ -35,6 +37,17 @@ LossStage<T>::LossStage(const kernels::KernelTable<T>& kernels, const Loss& loss
 }
 
 namespace {
+
+/// A power of two that brings `largest`, 0 or more, near 1; within the range of normal numbers.
+double scale_to_one(double largest) {
+  int exponent = 0;
+  std::frexp(largest, &exponent);
+  return std::ldexp(1.0, std::clamp(-exponent, -1000, 1000));
+}
+
+double largest_of(const double* weights, std::int64_t count) {
+  return weights && count > 0 ? *std::max_element(weights, weights + count) : 0.0;
+}
 
 void check_weights(const char* name, const double* weights, std::int64_t count) {
   for (std::int64_t i = 0; weights && i < count; ++i) {
@@ -88,27 +101,48 @@ void LossStage<T>::check(const Loss& loss, const TargetsView& y, std::int64_t ou
 template <class T>
 double LossStage<T>::label_weight(const TargetsView& y, std::int64_t row) const {
   if (!y.class_weights) return 1.0;
-  if (y.labels) return y.class_weights[y.labels[row]];
+  if (y.labels) {
+    // A caller's other threads may have changed it since it was checked.
+    const std::int64_t label = y.labels[row];
+    return label >= 0 && label < y.classes ? y.class_weights[label] * class_scale_ : 0.0;
+  }
   if (loss_.takes_labels())
     return 1.0;  // probability rows: the kernel weighs each class, the mean is over rows
-  return y.class_weights[value_at(y.values, row, 0) > 0.0 ? 1 : 0];
+  return y.class_weights[value_at(y.values, row, 0) > 0.0 ? 1 : 0] * class_scale_;
 }
 
 template <class T>
 double LossStage<T>::row_weight(const TargetsView& y, std::int64_t row) const {
-  return y.sample_weights ? y.sample_weights[row] : 1.0;
+  return y.sample_weights ? y.sample_weights[row] * sample_scale_ : 1.0;
 }
 
 template <class T>
-double LossStage<T>::weight(const TargetsView& y, const std::int64_t* order, std::int64_t first,
-                            std::int64_t rows) const {
-  if (!y.sample_weights && !y.class_weights) return static_cast<double>(rows);
+typename LossStage<T>::BatchWeights LossStage<T>::weigh(const TargetsView& y,
+                                                        const std::int64_t* order,
+                                                        std::int64_t first,
+                                                        std::int64_t rows) const {
+  if (!y.sample_weights && !y.class_weights) return {static_cast<double>(rows), 1.0};
   double sum = 0.0;
+  double largest = 0.0;
   for (std::int64_t i = 0; i < rows; ++i) {
     const std::int64_t row = order ? order[first + i] : first + i;
-    sum += row_weight(y, row) * label_weight(y, row);
+    const double w = row_weight(y, row) * label_weight(y, row);
+    sum += w;
+    largest = std::max(largest, w);
   }
-  return sum;
+  // Where weights of classes are the kernel's, T must hold them, and the rows' beside them.
+  const double most = y.class_weights && loss_.takes_labels() ? 0x1p60 : 0x1p1000;
+  return {sum, std::min(scale_to_one(largest), most)};
+}
+
+template <class T>
+MeanLoss LossStage<T>::mean(std::int64_t rows) const {
+  auto sum = static_cast<double>(kernels_.tree_sum(row_losses_.data(), rows));
+  if (!std::isfinite(sum)) {
+    sum = 0.0;
+    for (std::int64_t i = 0; i < rows; ++i) sum += static_cast<double>(row_losses_.data()[i]);
+  }
+  return {sum / last_.scale, last_.sum};
 }
 
 template <class T>
@@ -150,20 +184,23 @@ void LossStage<T>::run(const Step<T>& step, Share share, const TargetsView& y,
                        const std::int64_t* order, std::int64_t first, const Tensor<T>& z,
                        const Tensor<T>& dz) {
   const Range rows = step.rows_of(share);
+  const BatchWeights all = weigh(y, order, first, step.rows);
+  if (share.index == 0) last_ = all;
   if (rows.size() == 0) return;
   const bool class_in_kernel = loss_.takes_labels() && y.class_weights;
-  const bool weighted = y.sample_weights || (y.class_weights && !class_in_kernel);
+  const bool weighted =
+      y.sample_weights || (y.class_weights && !class_in_kernel) || all.scale != 1.0;
   for (std::int64_t i = rows.begin; i < rows.end; ++i) {
     const std::int64_t row = order ? order[first + i] : first + i;
     if (y.labels) labels_.data()[i] = static_cast<std::int32_t>(y.labels[row]);
     if (weighted) {
       const double w = row_weight(y, row) * (class_in_kernel ? 1.0 : label_weight(y, row));
-      row_weights_.data()[i] = static_cast<T>(w);
+      row_weights_.data()[i] = static_cast<T>(w * all.scale);
     }
   }
   if (!y.labels) gather_values(y, order, first, rows);
 
-  const double total = weight(y, order, first, step.rows);
+  const double total = all.sum * all.scale;
   const std::int64_t stride = padded<T>(outputs_);
   kernels::LossArgs<T> f{};
   f.kind = static_cast<kernels::LossKind>(loss_.kind);
@@ -179,7 +216,8 @@ void LossStage<T>::run(const Step<T>& step, Share share, const TargetsView& y,
   f.row_weights = weighted ? row_weights_.data() + rows.begin : nullptr;
   f.class_weights = class_in_kernel ? class_weights_.data() : nullptr;
   f.quantiles = quantiles_.data();
-  f.gradient_scale = total > 0.0 ? static_cast<T>(1.0 / total) : T(0);
+  constexpr double most = std::numeric_limits<T>::max();
+  f.gradient_scale = total > 0.0 ? static_cast<T>(std::min(1.0 / total, most)) : T(0);
   f.dz = dz.data ? dz.row(rows.begin) : nullptr;
   f.dz_stride = dz.stride;
   f.row_losses = row_losses_.data() + rows.begin;
@@ -188,9 +226,13 @@ void LossStage<T>::run(const Step<T>& step, Share share, const TargetsView& y,
 
 template <class T>
 void LossStage<T>::prepare(const TargetsView& y) {
+  sample_scale_ = y.sample_weights ? scale_to_one(largest_of(y.sample_weights, y.rows)) : 1.0;
+  // The mean over rows of probabilities does not divide by them.
+  const bool divided = y.class_weights && (y.labels || !loss_.takes_labels());
+  class_scale_ = divided ? scale_to_one(largest_of(y.class_weights, y.classes)) : 1.0;
   if (!y.class_weights || !loss_.takes_labels()) return;
   for (std::int64_t j = 0; j < outputs_; ++j)
-    class_weights_.data()[j] = static_cast<T>(y.class_weights[j]);
+    class_weights_.data()[j] = static_cast<T>(y.class_weights[j] * class_scale_);
 }
 
 template class LossStage<float>;

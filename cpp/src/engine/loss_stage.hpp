@@ -11,6 +11,19 @@
 
 namespace chainrule::engine {
 
+/// A mean of losses by weights, under way. Both sums are relative to a power of two near the
+/// largest weight of the targets.
+struct MeanLoss {
+  double sum = 0.0;
+  double weight = 0.0;
+
+  void add(const MeanLoss& more) {
+    sum += more.sum;
+    weight += more.weight;
+  }
+  double value() const { return weight > 0.0 ? sum / weight : 0.0; }
+};
+
 /// A loss made ready for a batch size: gathers the targets of a batch and runs the loss kernel over
 /// a thread's rows.
 template <class T>
@@ -30,15 +43,22 @@ class LossStage {
   void run(const Step<T>& step, Share share, const TargetsView& y, const std::int64_t* order,
            std::int64_t first, const Tensor<T>& z, const Tensor<T>& dz);
 
-  /// After all threads have run: the batch's summed weighted loss, and the sum of its weights.
-  double sum(std::int64_t rows) const {
-    return static_cast<double>(kernels_.tree_sum(row_losses_.data(), rows));
-  }
-  double weight(const TargetsView& y, const std::int64_t* order, std::int64_t first,
-                std::int64_t rows) const;
+  /// What the batch of the last run, of so many rows, adds to the mean: for the first thread, after
+  /// all have run.
+  MeanLoss mean(std::int64_t rows) const;
+  /// By what weights are divided in the sums: since `prepare`.
+  double weight_unit() const { return 1.0 / (sample_scale_ * class_scale_); }
   bool finite(Range rows) const;
 
  private:
+  /// The weights of a batch: their sum, and a power of two that brings the largest near 1.
+  struct BatchWeights {
+    double sum = 0.0;
+    double scale = 1.0;
+  };
+
+  BatchWeights weigh(const TargetsView& y, const std::int64_t* order, std::int64_t first,
+                     std::int64_t rows) const;
   double row_weight(const TargetsView& y, std::int64_t row) const;
   double label_weight(const TargetsView& y, std::int64_t row) const;
   void gather_values(const TargetsView& y, const std::int64_t* order, std::int64_t first,
@@ -55,6 +75,11 @@ class LossStage {
   Buffer<T> class_weights_;
   Buffer<T> quantiles_;
   Buffer<T> row_losses_;
+  // Powers of two that bring the largest weights near 1: the bits are the same, but no product or
+  // sum of weights leaves the range of a double, nor of T.
+  double sample_scale_ = 1.0;
+  double class_scale_ = 1.0;
+  BatchWeights last_;  // of the batch that ran last; the first thread's
 };
 
 }  // namespace chainrule::engine

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -62,7 +63,10 @@ struct Network<T>::State {
   std::optional<engine::Step<T>> forward_step;  // of the last forward by hand
   std::vector<std::int64_t> order;
   std::int64_t order_epoch = -1;  // the epoch that `order` is for
-  std::int64_t kept_epoch = -1;   // the epoch whose beginning the next three hold
+  engine::MeanLoss epoch_mean;    // of the epoch under way, or the last one
+  double epoch_unit = 1.0;        // of its weights
+  std::chrono::steady_clock::time_point last_poll{};
+  std::int64_t kept_epoch = -1;  // the epoch whose beginning the next three hold
   engine::Buffer<T> values_before;
   engine::OptimizerState<T> optimizer_before;
   std::int64_t total_steps_before = 0;

@@ -34,21 +34,23 @@ InputSparsity path_of(const Optimizer& optimizer, InputSparsity given) {
 }
 
 /// Lets the caller's poll run every so often: often enough for Ctrl-C and a progress bar, too
-/// seldom to cost anything.
+/// seldom to cost anything. Epochs may be shorter than that, so `last` is kept between them.
 class Poller {
  public:
   using Clock = std::chrono::steady_clock;
 
-  explicit Poller(const EpochOptions& options) : options_(options), last_(Clock::now()) {}
+  Poller(const EpochOptions& options, Clock::time_point& last) : options_(options), last_(last) {
+    if (last_ == Clock::time_point()) last_ = Clock::now();
+  }
 
   bool due(Clock::time_point now) const {
     return options_.poll && now - last_ >= std::chrono::milliseconds(50);
   }
 
-  bool stop(std::int64_t batches, double loss, double weight) {
+  bool stop(std::int64_t batches, double loss) {
     bool answer = true;
     try {
-      answer = options_.poll(batches, weight > 0.0 ? loss / weight : 0.0);
+      answer = options_.poll(batches, loss);
     } catch (...) {
       error_ = std::current_exception();  // it must not leave the team
     }
@@ -62,7 +64,7 @@ class Poller {
 
  private:
   const EpochOptions& options_;
-  Clock::time_point last_;
+  Clock::time_point& last_;
   std::exception_ptr error_;
 };
 
@@ -137,6 +139,15 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   for (std::int64_t b = 0; options.learning_rates && b < all; ++b)
     check_learning_rate(options.learning_rates[b]);
 
+  // Here and not after the last batch, so that what is stopped is never a whole epoch.
+  Poller poller(options, s.last_poll);
+  if (poller.due(Poller::Clock::now()) && poller.stop(first_batch, s.epoch_mean.value())) {
+    poller.rethrow();
+    EpochResult none;
+    none.stopped = true;
+    return none;
+  }
+
   engine::PlanOptions plan_options;
   plan_options.batch_size = batch_size;
   plan_options.threads = s.threads_for(batch_size, options.num_threads);
@@ -170,10 +181,15 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   EpochResult result;
   std::atomic<bool> diverged{false};
   std::atomic<bool> stop{false};
-  double loss_sum = 0.0;
+  engine::MeanLoss mean;
+  engine::MeanLoss epoch_mean;
+  const double unit = compiled.stage.weight_unit();
+  if (options.whole_epoch && first_batch > 0) {
+    const double ratio = s.epoch_unit / unit;
+    epoch_mean = {s.epoch_mean.sum * ratio, s.epoch_mean.weight * ratio};
+  }
   double bad_loss = 0.0;
   std::int64_t bad_rows = 0;
-  Poller poller(options);
 
   const kernels::KernelTable<T>& kernels = kernels::table<T>(kernels::active());
   using Clock = engine::CoreShortage::Clock;
@@ -208,21 +224,21 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
       if (flow.first_thread()) {
         const Clock::time_point now = Clock::now();
         pause.store(now >= end, std::memory_order_relaxed);
-        poll.store(poller.due(now), std::memory_order_relaxed);
+        poll.store(b + 1 < last_batch && poller.due(now), std::memory_order_relaxed);
       }
       flow.enter(Split::columns);
       const bool pauses = pause.load(std::memory_order_relaxed);
       const bool polls = poll.load(std::memory_order_relaxed);
       if (flow.first_thread()) {
-        const double batch_loss = compiled.stage.sum(step.rows);
+        const engine::MeanLoss batch = compiled.stage.mean(step.rows);
         if (diverged.load(std::memory_order_relaxed)) {
-          bad_loss = batch_loss;
+          bad_loss = batch.sum;
           bad_rows = step.rows;
         } else {
-          loss_sum += batch_loss;
-          result.weight += compiled.stage.weight(y, order, first, step.rows);
+          mean.add(batch);
+          epoch_mean.add(batch);
           ++result.batches;
-          if (polls && poller.stop(b + 1, loss_sum, result.weight))
+          if (polls && poller.stop(b + 1, epoch_mean.value()))
             stop.store(true, std::memory_order_relaxed);
         }
       }
@@ -257,7 +273,17 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   s.optimizer.steps += result.batches;
   s.total_steps += result.batches;
   result.stopped = stop.load();
-  result.loss = result.weight > 0.0 ? loss_sum / result.weight : 0.0;
+  result.weight = mean.weight * unit;
+  result.loss = mean.value();
+  result.epoch_loss = options.whole_epoch ? epoch_mean.value() : result.loss;
+  if (options.whole_epoch) {
+    s.epoch_mean = epoch_mean;
+    s.epoch_unit = unit;
+  }
+  // Of losses that are each finite the mean is, but for float64 at the end of its range.
+  if (!std::isfinite(result.loss)) {
+    s.report_divergence(compiled.plan, 0, s.epochs + 1, first_batch + result.batches, result.loss);
+  }
   const bool epoch_done = options.whole_epoch && first_batch + result.batches == all;
   // An update may have overflowed after the last loss that could have shown it.
   if ((epoch_done || !options.whole_epoch) && !s.parameters.all_finite()) {
