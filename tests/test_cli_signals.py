@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -86,3 +87,47 @@ def test_other_threads_have_no_signals():
     thread.start()
     thread.join()
     assert found == [[]]
+
+
+def started(**streams):
+    argv = [sys.executable, "-m", "chainrule", "train", "--epochs", "400", "--layers", "8"]
+    return subprocess.Popen(argv, stderr=subprocess.PIPE, **streams)
+
+
+def test_nobody_reads_the_lines_any_more():
+    with started(stdout=subprocess.PIPE) as process:
+        for line in process.stdout:
+            if line.startswith(b"epoch 2/"):
+                break
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+    assert len(cr.load("digits.safetensors").history.epochs) >= 2
+
+
+def test_lines_have_no_space_left(capsys, monkeypatch):
+    def epoch_end(self, epoch, logs, seconds):
+        if epoch == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(EpochLines, "epoch_end", epoch_end)
+    assert main(["train"]) == 2
+    assert capsys.readouterr().err == "chainrule: error: [Errno 28] No space left on device\n"
+    assert cr.load("digits.safetensors").history.epochs == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("stream", "argv", "text"),
+    [
+        ("<", ["predict", "digits.safetensors", "-"], "there is no standard input"),
+        (">", ["predict", "digits.safetensors", "x.npy"], "there is no standard output; --output"),
+        (">", ["inspect", "digits.safetensors"], None),
+    ],
+)
+def test_closed_streams(stream, argv, text):
+    cr.Sequential([cr.Input(64), cr.Dense(1)], seed=0).save("digits.safetensors")
+    command = f"{sys.executable} -m chainrule {' '.join(argv)} {stream}&-"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    expected = (0, "") if text is None else (2, f"chainrule: error: {text}")
+    assert (done.returncode, done.stderr[: len(expected[1])]) == expected
+    assert done.stderr.count("\n") == (text is not None)

@@ -48,7 +48,8 @@ def _run(argv: Sequence[str]) -> int:
         options = parse(argv)
         with files_for(options, shown):
             status: int = options.run(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is when closed, which print puts up with
+            sys.stdout.flush()
     except SystemExit as stop:  # argparse, after --help and --version
         return int(stop.code or 0)
     except Terminated as signal:

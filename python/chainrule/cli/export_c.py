@@ -68,6 +68,8 @@ def _data(options: argparse.Namespace, net: Sequential) -> dict[str, Any]:
             raise ValueError(f"{' and '.join(given)}: for the CSV file of --data")
         return {}
     if Path(options.data).suffix.lower() == ".npy":
+        for option in TableOptions(**table).given():
+            raise ValueError(f"{option} is for CSV files; --data is {options.data}")
         return {"calibration": data.load_npy(options.data)}
     train, test = dataset.read_both(options.data, known=Known.of(net, options.model), **table)
     return {

@@ -88,13 +88,15 @@ def output_path(
 
 
 def check_standard_output(inputs: Sequence[str | None]) -> None:
-    """Raise ValueError if the standard output goes to a file that is read.
+    """Raise ValueError if the standard output is closed or goes to a file that is read.
 
     Parameters
     ----------
     inputs : sequence of str or None
         Files that the command reads.
     """
+    if sys.stdout is None:
+        raise ValueError("there is no standard output; --output names a file")
     try:
         status = os.fstat(sys.stdout.fileno())
     except (AttributeError, OSError, ValueError):  # a stream without a file

@@ -46,7 +46,7 @@ def files_for(options: argparse.Namespace, shown: dict[str, str]) -> Iterator[No
     Raises
     ------
     ValueError
-        If two options stand for the standard input.
+        If two options stand for the standard input, or it is closed.
     """
     piped = [name for name in _OPTIONS if is_piped(getattr(options, name, None))]
     if [getattr(options, name) for name in piped].count(STANDARD_INPUT) > 1:
@@ -69,6 +69,8 @@ def _copied(name: str, folder: Path) -> Path:
     first = folder / "stdin"
     with first.open("wb") as target:
         if name == STANDARD_INPUT:
+            if sys.stdin is None:
+                raise ValueError("there is no standard input")
             shutil.copyfileobj(sys.stdin.buffer, target)
         else:
             target.write(open_source(name).content or b"")

@@ -62,19 +62,25 @@ def run(options: argparse.Namespace) -> int:
     before = len(net.history.epochs)
     with terminable() as came, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "training was interrupted")
-        history = net.fit(
-            train.x,
-            train.y,
-            loss=loss,
-            optimizer=optimizer,
-            epochs=epochs,
-            batch_size=options.batch_size,
-            metrics=options.metrics,
-            verbose=0 if options.quiet else 1,
-            num_threads=options.threads,
-            class_weight=_class_weight(options, net),
-            **validation,
-        )
+        try:
+            history = net.fit(
+                train.x,
+                train.y,
+                loss=loss,
+                optimizer=optimizer,
+                epochs=epochs,
+                batch_size=options.batch_size,
+                metrics=options.metrics,
+                verbose=0 if options.quiet else 1,
+                num_threads=options.threads,
+                class_weight=_class_weight(options, net),
+                **validation,
+            )
+        except OSError:
+            # Nobody reads the lines any more, or their disk is full; what was learnt is kept.
+            if len(net.history.epochs) > before:
+                net.save(output)
+            raise
         net.save(output)
     if history.interrupted:
         done = f"after {len(history.epochs) - before} of {epochs} epochs"
