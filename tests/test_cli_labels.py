@@ -11,6 +11,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.cli import main
+from chainrule.cli.dataset import read_both
 from chainrule.cli.labels import are_classes
 
 RNG = np.random.default_rng(0)
@@ -193,6 +194,24 @@ def test_class_weights(capsys):
     assert "names classes" in refused(
         capsys, "train", "--data", "some.csv", "--class-weight", "b=1"
     )
+    write(X[:, 0])
+    error = refused(capsys, "train", "--data", "some.csv", "--class-weight", "balanced")
+    assert "--class-weight is for classes; the labels are numbers" in error
     for text in ("equal", "a", "a=-1", "a=x", "=1"):
         error = refused(capsys, "train", "--class-weight", text)
         assert "argument --class-weight: expected balanced, or numbers >= 0" in error
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "binary_cross_entropy"])
+def test_balanced_class_weights(capsys, loss):
+    utils = pytest.importorskip("sklearn.utils.class_weight")
+    rare = np.where(X[:, 0] > 1.0, "rare", "usual")
+    write(rare)
+    balanced = trained(capsys, "--loss", loss, "--class-weight", "balanced")[1]
+    kept = read_both("some.csv", label=None, header="auto")[0].y
+    weights = utils.compute_class_weight("balanced", classes=np.unique(kept), y=kept)
+    assert weights[0] > 2 * weights[1]
+    given = f"rare={weights[0]!r},usual={weights[1]!r}".replace("np.float64(", "").replace(")", "")
+    explicit = trained(capsys, "--loss", loss, "--class-weight", given)[1]
+    for left, right in zip(balanced.get_weights(), explicit.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)

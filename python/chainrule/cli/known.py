@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chainrule.losses import Loss
 from chainrule.sequential import Sequential
 
 __all__ = ["Known", "listed"]
@@ -39,7 +40,7 @@ class Known:
     classes: int | None = None
 
     @classmethod
-    def of(cls, net: Sequential, model: str) -> Known:
+    def of(cls, net: Sequential, model: str, loss: Loss | None = None) -> Known:
         """Return what a network knows.
 
         Parameters
@@ -48,6 +49,8 @@ class Known:
             A built network.
         model : str
             What error texts call it.
+        loss : Loss, optional
+            What it will be trained for; default: what it was trained for.
 
         Returns
         -------
@@ -59,12 +62,11 @@ class Known:
             net.feature_names,
             net.class_names,
             net.target_name,
-            _classes(net),
+            _classes(net, loss or net.loss),
         )
 
 
-def _classes(net: Sequential) -> int | None:
-    loss = net.loss
+def _classes(net: Sequential, loss: Loss | None) -> int | None:
     if loss is None:
         return None
     if loss.takes_labels:

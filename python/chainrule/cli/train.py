@@ -17,6 +17,7 @@ from chainrule.cli.checks import check_rows
 from chainrule.cli.dataset import Rows
 from chainrule.cli.file_kinds import FIGURE, MODEL
 from chainrule.cli.known import Known
+from chainrule.cli.labels import balanced_weights
 from chainrule.cli.network import network
 from chainrule.cli.output import output_path
 from chainrule.cli.resuming import check_resumable, optimizer_and_epochs
@@ -53,6 +54,7 @@ def run(options: argparse.Namespace) -> int:
         check_rows(train, net, loss, options.data)
         check_rows(test, net, loss, options.test_data or options.data)
         _name(net, train)
+    weights = _class_weight(options, train, Known.of(net, output.name, loss).classes)
     optimizer, epochs = optimizer_and_epochs(options, net, len(train.x))
     if not options.quiet:
         print("\n".join(data.lines))
@@ -73,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
                 metrics=options.metrics,
                 verbose=0 if options.quiet else 1,
                 num_threads=options.threads,
-                class_weight=_class_weight(options, net),
+                class_weight=weights,
                 **validation,
             )
         except OSError:
@@ -137,9 +139,15 @@ def _name(net: Sequential, rows: Rows) -> None:
     net.target_name = net.target_name or rows.target_name
 
 
-def _class_weight(options: argparse.Namespace, net: Sequential) -> Any:
+def _class_weight(options: argparse.Namespace, rows: Rows, classes: int | None) -> Any:
     given = options.class_weight
-    if not isinstance(given, dict) or net.class_names is not None:
+    if given is None:
+        return None
+    if not classes:
+        raise ValueError("--class-weight is for classes; the labels are numbers")
+    if given == "balanced":
+        return balanced_weights(rows.y, classes)
+    if rows.class_names is not None:
         return given
     try:
         return {int(name): weight for name, weight in given.items()}
