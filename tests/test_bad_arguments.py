@@ -251,9 +251,9 @@ def test_arguments_of_predict(arguments: dict[str, Any], error: type[Exception],
             "seed must be an integer or None",
         ),  # type: ignore[arg-type]
         (
-            lambda: cr.metrics.get("acc"),
+            lambda: cr.metrics.get("score"),
             ValueError,
-            "unknown metric 'acc'",
+            "unknown metric 'score'",
         ),
         (
             lambda: cr.no_such_name,

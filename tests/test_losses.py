@@ -256,7 +256,7 @@ def test_options() -> None:
         (lambda: Quantile([]), "quantile: quantiles must hold at least one number, got none"),
         (lambda: Quantile([0.5, 0.1]), "must be strictly increasing, got 0.5 before 0.1"),
         (lambda: Quantile("median"), "quantile: quantiles must be a list of numbers, got 'median'"),
-        (lambda: losses.get("bce"), "unknown loss 'bce'; "),
+        (lambda: losses.get("entropy"), "unknown loss 'entropy'; "),
     ],
 )
 def test_bad_options(make: Any, text: str) -> None:

@@ -49,6 +49,7 @@ from chainrule.layers import (
     Rescaling,
 )
 from chainrule.model_file import load
+from chainrule.names import module_attributes
 from chainrule.optimizers import SGD, Adadelta, AdaGrad, Adam, AdamW, Lion, RMSprop
 from chainrule.sequential import Sequential
 
@@ -116,16 +117,14 @@ _IMPORTERS = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def _load(name: str) -> Any:
     # Few programs read data files, plot or import models, so only the first use pays for it.
     import importlib
 
     if name in ("data", "plots"):
         return importlib.import_module(f"chainrule.{name}")
-    if name in _IMPORTERS:
-        return getattr(importlib.import_module(_IMPORTERS[name]), name)
-    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    return getattr(importlib.import_module(_IMPORTERS[name]), name)
 
 
-def __dir__() -> list[str]:
-    return sorted(__all__)
+if not TYPE_CHECKING:  # which would take every attribute for defined
+    __getattr__, __dir__ = module_attributes(__name__, __all__, _load)

@@ -8,8 +8,11 @@ the others, such as ``LeakyRelu(0.2)``. As a layer of its own an activation is
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule import _core
 from chainrule.described import Described, Option
+from chainrule.names import module_attributes
 
 __all__ = [
     "Activation",
@@ -25,6 +28,9 @@ __all__ = [
     "Tanh",
     "get",
 ]
+
+if not TYPE_CHECKING:  # which would take every attribute for defined
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 
 class Activation(Described):

@@ -9,7 +9,12 @@ from typing import Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
 import numpy as np
 
+from chainrule import _core
+from chainrule.names import known_name, names_arguments
+
 __all__ = ["Described", "Option"]
+
+_FAMILIES_OF_OPTIONS = ("activation", "initializer")
 
 T = TypeVar("T")
 D = TypeVar("D", bound="Described")
@@ -51,6 +56,8 @@ class Described:
     def __init_subclass__(cls) -> None:
         """Make a family's subclasses known by their kind."""
         super().__init_subclass__()
+        if "__init__" in vars(cls):
+            cls.__init__ = names_arguments(cls.__init__)  # type: ignore[method-assign]
         if Described in cls.__bases__:
             cls._classes = {}
         elif "kind" in vars(cls):
@@ -61,7 +68,7 @@ class Described:
         for name, value in options.items():
             if value is None and name not in self._optional:
                 raise TypeError(f"{self.kind}: {name} must not be None")
-            config[name] = _plain(value)
+            config[name] = _plain(_known_option(name, value))
         self._core: Any = self._core_type(config)
 
     @property
@@ -98,6 +105,9 @@ class Described:
         if not isinstance(config, Mapping):
             raise TypeError(f"expected {cls._family()} by its name or config, got {config!r:.80}")
         kind = config.get("kind")
+        if isinstance(kind, str):
+            kind = known_name(cls._family_name(), kind, cls._classes)
+            config = {**config, "kind": kind}
         # Of an unknown kind the core makes an error with the nearest known one.
         owner = cls._classes.get(kind, cls) if isinstance(kind, str) else cls
         described = owner._from_config(dict(config))
@@ -133,8 +143,12 @@ class Described:
         return described
 
     @classmethod
+    def _family_name(cls) -> str:
+        return next(c for c in cls.__mro__ if Described in c.__bases__).__name__.lower()
+
+    @classmethod
     def _family(cls) -> str:
-        name = next(c for c in cls.__mro__ if Described in c.__bases__).__name__.lower()
+        name = cls._family_name()
         return f"{'an' if name[0] in 'aio' else 'a'} {name}"
 
     def _argument(self, name: str) -> object:
@@ -198,6 +212,16 @@ class Option(Generic[T]):
         """Refuse: descriptions do not change."""
         name = type(described).__name__
         raise AttributeError(f"{name}.{self._name} cannot be set; make a new {name}")
+
+
+def _known_option(name: str, value: object) -> object:
+    """Return an option that names an activation or initializer by the name that it has here."""
+    if not isinstance(value, str):
+        return value
+    family = name.rpartition("_")[2]
+    if family not in _FAMILIES_OF_OPTIONS:
+        return value
+    return known_name(family, value, getattr(_core, family.capitalize()).kinds())
 
 
 def _plain(value: object) -> object:

@@ -8,8 +8,11 @@ precision gives the same ones.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule import _core
 from chainrule.described import Described, Option
+from chainrule.names import module_attributes
 
 __all__ = [
     "Constant",
@@ -26,6 +29,9 @@ __all__ = [
     "Zeros",
     "get",
 ]
+
+if not TYPE_CHECKING:  # which would take every attribute for defined
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 
 class Initializer(Described):

@@ -11,7 +11,7 @@ batch's is it times w_i / sum(w_i), and but for `CrossEntropy` divided by the nu
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from chainrule import _core
 from chainrule.arrays import as_targets, as_weights, check_same_length
 from chainrule.described import Described, Option
+from chainrule.names import module_attributes
 from chainrule.targets import class_weights_array, prepare_targets
 
 __all__ = [
@@ -34,6 +35,9 @@ __all__ = [
     "Quantile",
     "get",
 ]
+
+if not TYPE_CHECKING:  # which would take every attribute for defined
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 
 class Loss(Described):

@@ -1,10 +1,66 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The error text for a name that is not known."""
+"""Names that callers give: other libraries' names for the same, and the error texts for others."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, NoReturn, TypeVar
+
+from chainrule.synonyms import ADVICE, ALIASES, ARGUMENT_ADVICE, ARGUMENTS, ATTRIBUTES
+
+__all__ = ["known_name", "module_attributes", "names_arguments", "unknown_name"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Below this share of common letters two words are different words: acc and auc have 0.67.
+_CUTOFF = 0.75
+
+
+def known_name(family: str, given: str, valid: Collection[str]) -> str:
+    """Return the name here of what another library may call otherwise; unknown names as they are.
+
+    Parameters
+    ----------
+    family : str
+        Such as ``"loss"``.
+    given : str
+        The name that the caller gave.
+    valid : collection of str
+        The family's own names.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If it means something that has no name here; the text says what to do instead.
+
+    Examples
+    --------
+    >>> from chainrule.names import known_name
+    >>> known_name("metric", "acc", ["accuracy", "auc"]), known_name("metric", "F1", ["f1"])
+    ('accuracy', 'f1')
+    >>> known_name("optimizer", "nadam", ["adam"])
+    Traceback (most recent call last):
+        ...
+    ValueError: unknown optimizer 'nadam': there is no such optimizer; adam is nearest
+    """
+    if given in valid:
+        return given
+    lower = given.lower()
+    if lower in valid:
+        return lower
+    if lower in ALIASES.get(family, {}):
+        return ALIASES[family][lower]
+    if lower in ADVICE.get(family, {}):
+        raise ValueError(f"unknown {family} {given!r}: {ADVICE[family][lower]}")
+    return given
 
 
 def unknown_name(what: str, given: object, valid: Iterable[str]) -> str:
@@ -33,9 +89,98 @@ def unknown_name(what: str, given: object, valid: Iterable[str]) -> str:
     'unknown loss 3; valid: mse, cross_entropy'
     """
     names = list(valid)
-    by_lower_case = {name.lower(): name for name in names}
-    close: list[str] = []
-    if isinstance(given, str):
-        close = difflib.get_close_matches(given.lower(), by_lower_case, n=1, cutoff=0.5)
-    suggestion = f" did you mean {by_lower_case[close[0]]!r}?" if close else ""
+    near = nearest(given, names) if isinstance(given, str) else None
+    suggestion = f" did you mean {near!r}?" if near is not None else ""
     return f"unknown {what} {given!r};{suggestion} valid: {', '.join(names)}"
+
+
+def nearest(given: str, valid: Iterable[str]) -> str | None:
+    """Return the valid name that was probably meant, if one is near enough."""
+    by_lower_case = {name.lower(): name for name in valid}
+    lower = given.lower()
+    close = difflib.get_close_matches(lower, by_lower_case, n=1, cutoff=_CUTOFF)
+    if not close and len(lower) >= 3:  # a part of the other, such as loss of val_loss
+        close = [n for n in by_lower_case if len(n) >= 3 and (n in lower or lower in n)]
+    return by_lower_case[max(close, key=len)] if close else None
+
+
+def names_arguments(function: F) -> F:
+    """Decorate a function so that a wrong keyword's TypeError names the right one.
+
+    Examples
+    --------
+    >>> from chainrule.names import names_arguments
+    >>> @names_arguments
+    ... def fit(*, epochs):
+    ...     pass
+    >>> fit(nb_epoch=3)
+    Traceback (most recent call last):
+        ...
+    TypeError: fit() has no argument 'nb_epoch': it is epochs
+    """
+    parameters = inspect.signature(function).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return function
+
+    @functools.wraps(function)
+    def checked(*args: Any, **options: Any) -> Any:
+        if not options.keys() <= parameters.keys():
+            wrong = next(name for name in options if name not in parameters)
+            init = function.__name__ == "__init__"
+            called = type(args[0]).__name__ if init else function.__name__
+            raise TypeError(f"{called}() has no argument {wrong!r}{_right(wrong, parameters)}")
+        return function(*args, **options)
+
+    return checked  # type: ignore[return-value]
+
+
+def _right(wrong: str, parameters: Iterable[str]) -> str:
+    valid = [name for name in parameters if name != "self"]
+    for name in ARGUMENTS.get(wrong, ()):
+        if name in valid:
+            return f": it is {name}"
+    if wrong in ARGUMENT_ADVICE:
+        return f": {ARGUMENT_ADVICE[wrong]}"
+    near = nearest(wrong, valid)
+    if near is not None:
+        return f"; did you mean {near!r}?"
+    return f"; it has {', '.join(valid) or 'none'}"
+
+
+def module_attributes(
+    module: str, public: Collection[str], load: Callable[[str], Any] | None = None
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return a module's ``__getattr__`` and ``__dir__``: its public names, and advice on others.
+
+    Parameters
+    ----------
+    module : str
+        The module's name.
+    public : collection of str
+        Its ``__all__``.
+    load : callable, optional
+        Returns an attribute that is not there yet; raises KeyError for one that never is.
+
+    Returns
+    -------
+    tuple of callable
+    """
+
+    def attribute(name: str) -> Any:
+        if load is not None:
+            try:
+                return load(name)
+            except KeyError:
+                pass
+        refuse(name)
+
+    def refuse(name: str) -> NoReturn:
+        text = f"module {module!r} has no attribute {name!r}"
+        if name in ATTRIBUTES:
+            text += f": {ATTRIBUTES[name]}"
+        elif not name.startswith("_"):
+            near = nearest(name, public)
+            text += "" if near is None else f"; did you mean {near!r}?"
+        raise AttributeError(text, name=name, obj=sys.modules.get(module))
+
+    return attribute, lambda: sorted(public)

@@ -11,10 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from chainrule.history import History
-from chainrule.names import unknown_name
+from chainrule.names import module_attributes, unknown_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+__all__ = ["plot_confusion_matrix", "plot_history"]
+
+if not TYPE_CHECKING:  # which would take every attribute for defined
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 PANEL_WIDTH = 4.8
 PANEL_HEIGHT = 3.6

@@ -17,6 +17,7 @@ from chainrule.history import History
 from chainrule.layers import Input, Layer
 from chainrule.lazy_rows import LazyRows, is_lazy
 from chainrule.lazy_training import check_rows
+from chainrule.names import names_arguments
 from chainrule.stack import Stack
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Trainable(Stack):
         As for `Sequential`.
     """
 
+    @names_arguments
     def __init__(
         self, layers: Sequence[Layer | Input], seed: int | None = None, dtype: str = "float32"
     ) -> None:
@@ -49,6 +51,7 @@ class Trainable(Stack):
         self._schedule_origin = 0
         self._training = threading.Lock()
 
+    @names_arguments
     def compile(
         self,
         *,
@@ -70,6 +73,7 @@ class Trainable(Stack):
         if metrics is not None:
             self.metrics = training.resolve_metrics(metrics)
 
+    @names_arguments
     def fit(
         self,
         x: object,
@@ -194,6 +198,7 @@ class Trainable(Stack):
             whole = cast("Sequential", self)
             return training.fit(whole, data, validation, plan, progress)
 
+    @names_arguments
     def train_on_batch(
         self,
         x: object,
@@ -247,6 +252,7 @@ class Trainable(Stack):
             )
         return {"loss": result.loss}
 
+    @names_arguments
     def evaluate(
         self,
         x: object,

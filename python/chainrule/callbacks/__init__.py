@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.callbacks.callback import (
     Callback,
     CallbackList,
@@ -13,6 +15,7 @@ from chainrule.callbacks.callback import (
 from chainrule.callbacks.csv_logger import CSVLogger
 from chainrule.callbacks.early_stopping import EarlyStopping
 from chainrule.callbacks.model_checkpoint import ModelCheckpoint
+from chainrule.names import module_attributes
 
 __all__ = [
     "CSVLogger",
@@ -24,3 +27,6 @@ __all__ = [
     "StopTraining",
     "as_callback",
 ]
+
+if not TYPE_CHECKING:  # which would take every attribute for defined
+    __getattr__, __dir__ = module_attributes(__name__, __all__)

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
+from chainrule.names import names_arguments
+
 Logs = Mapping[str, Any]
 
 
@@ -40,6 +42,12 @@ class Callback:
     ...         if logs["accuracy"] > 0.99:
     ...             raise StopTraining
     """
+
+    def __init_subclass__(cls) -> None:
+        """Make the TypeErrors for wrong keywords name the right ones."""
+        super().__init_subclass__()
+        if "__init__" in vars(cls):
+            cls.__init__ = names_arguments(cls.__init__)  # type: ignore[method-assign]
 
     @property
     def wants_batches(self) -> bool:

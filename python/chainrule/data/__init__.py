@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading, encoding, dividing and batching of data."""
 
+from typing import TYPE_CHECKING
+
 from chainrule.data.batches import batches as batches
 from chainrule.data.csv import Table as Table
 from chainrule.data.csv import load_csv as load_csv
@@ -15,6 +17,7 @@ from chainrule.data.npy import load_npz as load_npz
 from chainrule.data.split import train_test_split as train_test_split
 from chainrule.data.svmlight import load_svmlight as load_svmlight
 from chainrule.data.svmlight_writer import save_svmlight as save_svmlight
+from chainrule.names import module_attributes
 
 __all__ = [
     "Table",
@@ -32,3 +35,6 @@ __all__ = [
     "save_svmlight",
     "train_test_split",
 ]
+
+if not TYPE_CHECKING:  # which would take every attribute for defined
+    __getattr__, __dir__ = module_attributes(__name__, __all__)

@@ -6,6 +6,8 @@ Layers are plain descriptions: parameters belong to the network, so a layer may 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.layers.activation import Activation
 from chainrule.layers.categories import CategoryEncoding, Embedding
 from chainrule.layers.dense import Dense
@@ -14,6 +16,7 @@ from chainrule.layers.input import Input
 from chainrule.layers.layer import Layer
 from chainrule.layers.normalization import BatchNormalization, LayerNormalization
 from chainrule.layers.preprocessing import Normalization, Rescaling
+from chainrule.names import module_attributes
 
 __all__ = [
     "Activation",
@@ -29,5 +32,8 @@ __all__ = [
     "Rescaling",
     "get",
 ]
+
+if not TYPE_CHECKING:  # which would take every attribute for defined
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 get = Layer.get

@@ -8,11 +8,14 @@ class probabilities (n, C) are decided by the largest, probabilities of the posi
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.metrics.classification import accuracy, confusion_matrix
 from chainrule.metrics.metric import METRICS, Metric, get
 from chainrule.metrics.precision_recall import f1, precision, recall
 from chainrule.metrics.ranking import auc, top_k
 from chainrule.metrics.regression import mae, mse, r2
+from chainrule.names import module_attributes
 
 __all__ = [
     "METRICS",
@@ -29,3 +32,6 @@ __all__ = [
     "recall",
     "top_k",
 ]
+
+if not TYPE_CHECKING:  # which would take every attribute for defined
+    __getattr__, __dir__ = module_attributes(__name__, __all__)

@@ -16,7 +16,7 @@ from chainrule.metrics.classification import accuracy, confusion_matrix
 from chainrule.metrics.precision_recall import f1, precision, recall
 from chainrule.metrics.ranking import auc, top_k
 from chainrule.metrics.regression import mae, mse, r2
-from chainrule.names import unknown_name
+from chainrule.names import known_name, unknown_name
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,7 @@ def get(metric: str | Callable[..., Any] | Metric) -> Metric:
     if isinstance(metric, Metric):
         return metric
     if isinstance(metric, str):
+        metric = known_name("metric", metric, METRICS)
         if metric in METRICS:
             return METRICS[metric]
         if re.fullmatch(r"top_[1-9][0-9]*", metric):

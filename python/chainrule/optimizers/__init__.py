@@ -8,6 +8,9 @@ other names: beta1 and beta2 are its `betas`, rho is RMSprop's `alpha`, initial_
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from chainrule.names import module_attributes
 from chainrule.optimizers.adadelta import Adadelta
 from chainrule.optimizers.adagrad import AdaGrad
 from chainrule.optimizers.adam import Adam, AdamW
@@ -28,5 +31,8 @@ __all__ = [
     "RMSprop",
     "get",
 ]
+
+if not TYPE_CHECKING:  # which would take every attribute for defined
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 get = Optimizer.get

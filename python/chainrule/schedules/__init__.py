@@ -8,6 +8,9 @@ schedule, the rates are the same.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from chainrule.names import module_attributes
 from chainrule.schedules.closed_form import (
     Constant,
     Cosine,
@@ -36,5 +39,8 @@ __all__ = [
     "Step",
     "get",
 ]
+
+if not TYPE_CHECKING:  # which would take every attribute for defined
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 get = Schedule.get
