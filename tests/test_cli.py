@@ -81,7 +81,7 @@ def folder(tmp_path, monkeypatch):
         (["--verison"], "unknown option '--verison'; did you mean '--version'?"),
         (["train", "--epoch", "3"], "unknown option '--epoch'; did you mean '--epochs'?"),
         (["train", "--bach-size=3"], "unknown option '--bach-size'; did you mean '--batch-size'?"),
-        (["train", "digits"], "unexpected argument 'digits'"),
+        (["train", "digits"], "unexpected argument 'digits'; did you mean --data digits?"),
         (["train", "--epochs"], "argument --epochs: expected one argument"),
         (["train", "--epochs", "0"], "argument --epochs: expected an integer >= 1, got '0'"),
         (["train", "--epochs", "2.5"], "argument --epochs: expected an integer >= 1, got '2.5'"),

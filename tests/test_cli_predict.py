@@ -134,3 +134,16 @@ def test_bad_rows(capsys, folder, x, text):
     assert text in error
     assert error.count("\n") == 1
     assert not (folder / "out.csv").exists()
+
+
+def test_hinge(capsys):
+    net = trained("hinge", np.where(X[:, 0] > 0, 1, -1), 1)
+    # Without names nobody can tell whether the classes were 0 and 1 or -1 and 1.
+    header, rows = predicted(capsys, "x.npy")
+    assert header == ["output"]
+    np.testing.assert_array_equal(rows.astype(np.float32), net.predict(X))
+    net.class_names = ("left", "right")
+    net.save("model.safetensors")
+    header, rows = predicted(capsys, "x.npy")
+    assert header == ["label", "output"]
+    np.testing.assert_array_equal(rows[:, 0] == "right", net.predict(X)[:, 0] >= 0)

@@ -23,7 +23,17 @@ __all__ = [
 ]
 
 LONGEST_BEGINNING = 65536
-_FIGURES = (b"\x89PNG", b"%PDF", b"%!PS", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"GIF8", b"RIFF")
+_FIGURES = (
+    b"\x89PNG",
+    b"%% Creator: Matplotlib",
+    b"%PDF",
+    b"%!PS",
+    b"\xff\xd8\xff",
+    b"II*\0",
+    b"MM\0*",
+    b"GIF8",
+    b"RIFF",
+)
 _WRITTEN_AS_C = re.compile(
     rb"/\* \w+: .*(chainrule|Layers of the network)|/\* Compares \w+ with what chainrule"
 )

@@ -144,9 +144,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         raise ValueError(unknown_command(argv[0], list(commands)))
     options, extra = parser.parse_known_args(argv)
     if extra:
-        if not extra[0].startswith("-"):
-            raise ValueError(f"unexpected argument {extra[0]!r}")
         command = parser if options.command is None else commands[options.command]
+        if not extra[0].startswith("-"):
+            hint = f"; did you mean --data {extra[0]}?" if "--data" in _options(command) else ""
+            raise ValueError(f"unexpected argument {extra[0]!r}{hint}")
         others = {name: _options(other) for name, other in commands.items() if other != command}
         raise ValueError(
             unknown_option(extra[0].partition("=")[0], _options(command), elsewhere=others)

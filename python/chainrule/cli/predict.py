@@ -69,8 +69,9 @@ def _features(options: argparse.Namespace, net: Sequential) -> Rows:
 
 def _lines(net: Sequential, rows: Rows, options: argparse.Namespace) -> Iterator[str]:
     link = "identity" if net.loss is None else net.loss._core.link
-    hinge = net.loss is not None and net.loss.kind == "hinge" and net.outputs == 1
-    classifies = link == "softmax" or (net.outputs == 1 and (link == "sigmoid" or hinge))
+    # Scores of hinge tell classes apart, whose labels may be 0 and 1 or -1 and 1: the names tell.
+    hinge = net.loss is not None and net.loss.kind == "hinge" and net.class_names is not None
+    classifies = link == "softmax" or hinge or (net.outputs == 1 and link == "sigmoid")
     names = net.class_names if classifies and not options.numbers else None
     header = _header(net, str(link), names)
     predict = net.predict if link == "identity" else net.predict_proba
