@@ -104,8 +104,10 @@ class Bounded(io.RawIOBase):
         found = chunk.count(b"\n")
         self._line = len(chunk) - chunk.rfind(b"\n") - 1 if found else self._line + len(chunk)
         self.newlines += found
-        self.lone_returns += chunk.count(b"\r") - chunk.count(b"\r\n")
-        self.lone_returns -= self.last_byte == b"\r" and chunk.startswith(b"\n")
+        if returns := chunk.count(b"\r"):
+            self.lone_returns += returns - chunk.count(b"\r\n")
+        if self.last_byte == b"\r":
+            self.lone_returns -= chunk.startswith(b"\n")
         self.last_byte = chunk[-1:]
         if self._line > longest:
             raise DataFileError(
@@ -167,6 +169,11 @@ class Source:
                 yield io.BufferedReader(Bounded(stream, self.path, self.limit, longest), _CHUNK)
             except (gzip.BadGzipFile, EOFError, zlib.error) as error:
                 raise DataFileError(f"{self.path}: corrupt gzip file: {error}") from error
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a regular file that is not compressed."""
+        return self.content is None and not self.compressed
 
     def _raw(self) -> IO[bytes]:
         return self.path.open("rb") if self.content is None else io.BytesIO(self.content)
