@@ -76,6 +76,12 @@ def test_finished_training_begins_a_new_schedule():
     assert net.history["learning_rate"][2] > net.history["learning_rate"][1]
     resume("net", "--epochs", "1", "--learning-rate", "0.01", "--schedule", "constant")
     assert cr.load("net").optimizer == cr.Adam(0.01)
+    net = cr.load("net")
+    net.compile(optimizer=cr.Adam(0.01, beta1=0.8))
+    net.save("net")
+    # The same optimizer keeps its other options, by whatever name it is called.
+    resume("net", "--epochs", "1", "--optimizer", "Adam", "--schedule", "constant")
+    assert cr.load("net").optimizer == cr.Adam(0.01, beta1=0.8)
     resume("net", "--epochs", "1", "--optimizer", "sgd", "--schedule", "constant")
     assert cr.load("net").optimizer == cr.SGD()
 

@@ -71,12 +71,13 @@ def optimizer_and_epochs(
         if left > 0:
             return before, options.epochs or left
     epochs: int = options.epochs or _default_epochs(rows)
-    if before is not None and options.optimizer in (None, before.kind):
+    kind = _DEFAULT if options.optimizer is None else optimizers.get(options.optimizer).kind
+    if before is not None and (options.optimizer is None or kind == before.kind):
         config = dict(before.config)
         rate = options.learning_rate or _first_rate(before)
     else:
-        config = {"kind": options.optimizer or _DEFAULT}
-        rate = options.learning_rate or optimizers.get(config["kind"]).learning_rate
+        config = {"kind": kind}
+        rate = options.learning_rate or optimizers.get(kind).learning_rate
     if options.schedule != "constant":
         rate = {"kind": "cosine", "learning_rate": rate, "epochs": epochs}
     return optimizers.get({**config, "learning_rate": rate}), epochs
