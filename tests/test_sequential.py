@@ -52,7 +52,6 @@ def test_first_data_builds(how: str) -> None:
         lambda net: net.get_weights(),
         lambda net: net.set_weights([]),
         lambda net: net.count_params(),
-        lambda net: net.summary(),
         lambda net: net.gradients,
         lambda net: net.backward(np.ones((1, 2))),
         lambda net: net.save("never-written"),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from chainrule import _core, losses
 from chainrule.arguments import positive_integer
 from chainrule.arrays import as_features, check_same_length
+from chainrule.html import html_text
 from chainrule.sequential import Sequential
 from chainrule.targets import prepare_targets
 
@@ -38,7 +39,7 @@ class Entry:
         return abs(self.backpropagation - self.difference)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GradientReport:
     """What `gradient_check` found.
 
@@ -73,6 +74,14 @@ class GradientReport:
             for e in self.worst
         ]
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        """Return the table too: whoever looks at a report wants to read it."""
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        """Return the table for notebooks."""
+        return html_text(str(self))
 
 
 def gradient_check(

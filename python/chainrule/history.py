@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from chainrule.html import html_table
 from chainrule.names import unknown_name
+
+_MOST_ROWS = 20
 
 
 class History(Mapping[str, list[Any]]):
@@ -150,6 +153,17 @@ class History(Mapping[str, list[Any]]):
         text = f"History of {count} epoch{'' if count == 1 else 's'}"
         return f"<{text}: {', '.join(last)}>" if last else f"<{text}>"
 
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks, a row per epoch; of many epochs the first and last ones."""
+        rows = [
+            [str(epoch), *(_cell(column[index]) for column in self.history.values())]
+            for index, epoch in enumerate(self.epochs)
+        ]
+        if len(rows) > _MOST_ROWS:
+            half = _MOST_ROWS // 2
+            rows = [*rows[:half], ["..."] * (1 + len(self.history)), *rows[-half:]]
+        return html_table(["epoch", *self.history], rows)
+
 
 def _numbers(name: str, value: ArrayLike) -> Any:
     try:
@@ -159,6 +173,10 @@ def _numbers(name: str, value: ArrayLike) -> Any:
     if array.dtype.kind not in "biuf":
         raise TypeError(f"metric {name!r} is {value!r:.80}, expected a number or an array of them")
     return array.astype(np.float64).tolist()
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else "..."
 
 
 def _nan_to_none(value: Any) -> Any:

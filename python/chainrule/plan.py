@@ -9,6 +9,7 @@ from functools import cache
 
 from chainrule import _core
 from chainrule.arrays import Rows
+from chainrule.html import html_text
 
 __all__ = ["Plan", "PlanInput", "PlanStage"]
 
@@ -83,7 +84,7 @@ class PlanInput:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """The stages of a training step; prints as a table.
 
@@ -184,6 +185,14 @@ class Plan:
         if self.input is not None:
             lines.append(f"{'input'.ljust(widths[0])}  {self.input}")
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        """Return the table too: whoever looks at a plan wants to read it."""
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        """Return the table for notebooks."""
+        return html_text(str(self))
 
     def _totals(self) -> tuple[float, float, float]:
         return self.operations, self.bytes, self.seconds

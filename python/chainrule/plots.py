@@ -153,10 +153,11 @@ def new_figure(width: float, height: float) -> Figure:
     # The Agg canvas keeps clear of pyplot's global state and of any display.
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError('plots need matplotlib: pip install "chainrule[plot]"') from error
-    figure = Figure(figsize=(width, height), layout="constrained")
+    from chainrule.notebook_figure import NotebookFigure
+
+    figure = NotebookFigure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 

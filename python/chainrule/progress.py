@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import sys
 import time
+import warnings
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, TextIO
@@ -196,6 +197,9 @@ def _in_notebook() -> bool:
 
 def _tqdm_class(module: str) -> Any:
     try:
-        return importlib.import_module(module).tqdm
+        # Without ipywidgets tqdm.auto warns, and is the bar of text that serves as well.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return importlib.import_module(module).tqdm
     except ImportError:
         return None

@@ -148,6 +148,8 @@ class Stack(Named):
     def summary(self, file: TextIO | None = None) -> None:
         """Print a table of the layers, their output widths and numbers of parameters.
 
+        Before the number of inputs is known, what depends on it is shown as "?".
+
         Parameters
         ----------
         file : text stream, optional

@@ -5,6 +5,7 @@
 
 #include "engine/categories.hpp"
 #include "engine/network_state.hpp"
+#include "engine/processors.hpp"
 #include "engine/threads.hpp"
 
 namespace chainrule {
@@ -35,6 +36,8 @@ Network<T>::State::State(std::vector<AnyLayer> layers_, std::int64_t inputs_, st
       multiply_adds(engine::multiply_adds(layers, inputs)),
       kernels(kernels::table<T>(kernels::active_inference())),
       parameters(layers, inputs, kernels.panel) {
+  // A small network would never ask how many threads there are.
+  engine::wished_threads();
   if (values == InitialValues::drawn) parameters.initialize(seed);
   unadapted = normalizations();
   for (const engine::Parameter& p : parameters.list()) {

@@ -102,8 +102,7 @@ void run_piece(int threads, FunctionRef<void(Team)> body) {
 }
 
 int default_threads() {
-  if (const int wish = first_thread_count(std::getenv("CHAINRULE_NUM_THREADS")); wish > 0)
-    return wish;
+  if (const int wish = wished_threads(); wish > 0) return wish;
 #if defined(CHAINRULE_THREADS_SERIAL)
   return 1;
 #else

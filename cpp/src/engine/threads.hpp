@@ -40,7 +40,7 @@ void run_team(int threads, FunctionRef<void(Team)> body);
 void run_piece(int threads, FunctionRef<void(Team)> body);
 
 /// CHAINRULE_NUM_THREADS, else the least of OpenMP's limit, the processors this thread may use and
-/// its cgroups' quota.
+/// its cgroups' quota. Throws Error where the variable holds no number of threads.
 int default_threads();
 
 /// "openmp", "stdthread" or "serial".
