@@ -151,12 +151,6 @@ BAD_Y: dict[str, tuple[Any, type[Exception], str]] = {
         ValueError,
         "y[7] = nan is not a class label: expected 0 to 2",
     ),
-    "names": (
-        np.array(["red"] * ROWS),
-        TypeError,
-        "y has dtype <U3: y[0] is red (str_), expected numbers; labels are whole numbers, which "
-        "class names become by np.unique(y, return_inverse=True)",
-    ),
     "too short": (Y[:-1], ValueError, "x has 24 rows but y has 23"),
     "too long": (np.append(Y, 0), ValueError, "x has 24 rows but y has 25"),
     "empty": (Y[:0], ValueError, "y is empty: shape (0,)"),
@@ -195,6 +189,24 @@ def test_y(case: str, method: str) -> None:
     for net in (trained(), cr.Sequential([cr.Dense(CLASSES)], seed=0)):
         call = getattr(net, method)
         assert_refused(net, lambda: call(X, y, loss="cross_entropy", **options), error, text)  # noqa: B023
+
+
+def test_names_that_are_not_those_of_the_classes() -> None:
+    y = np.array(["red"] * ROWS)
+    for net in (trained(), cr.Sequential([cr.Dense(CLASSES)], seed=0)):
+        net.compile(loss="cross_entropy")
+        for method in (net.train_on_batch, net.fit):
+            text = "y holds 1 classes, 'red', but the network tells 3 apart"
+            assert_refused(net, lambda: method(X, y), ValueError, text)  # noqa: B023
+        text = "y holds class names, but the network has no class_names"
+        assert_refused(net, lambda: net.evaluate(X, y), ValueError, text)  # noqa: B023
+    net = trained()
+    assert_refused(
+        net,
+        lambda: net.fit(X, Y, validation_data=(X, y), verbose=0),
+        ValueError,
+        f"validation_data: {text}",
+    )
 
 
 @pytest.mark.parametrize("case", BAD_Y)
