@@ -111,7 +111,7 @@ def find_layout(
         count = "one column" if len(first) == 1 else f"{len(first)} columns"
         raise DataFileError(
             f"{file} has {count} (by delimiter {delimiter!r}), so label = {label!r}"
-            f"{' and drop' * bool(drop)} leaves no features"
+            f"{' and drop' * bool(drop)} leaves no features; pass delimiter= for another delimiter"
         )
     return Layout(
         source, delimiter, spelling, names, header_line * bool(header), len(first), column, features
@@ -125,7 +125,9 @@ def _open_text(source: Source) -> Iterator[io.TextIOWrapper]:
 
 
 def _not_utf8(source: Source, line: int, error: UnicodeDecodeError) -> DataFileError:
-    return DataFileError(f"{source.path}, after line {line}: not UTF-8 text: {error}")
+    return DataFileError(
+        f"{source.path}, after line {line}: not UTF-8 text, as which it has to be saved: {error}"
+    )
 
 
 def _first_lines(source: Source) -> list[str]:
