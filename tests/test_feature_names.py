@@ -265,3 +265,16 @@ def test_categories_by_name() -> None:
     net = cr.Sequential([cr.CategoryEncoding([7, 24]), cr.Dense(1)], seed=0)
     net.fit(codes, np.arange(4.0), **FIT)
     np.testing.assert_array_equal(net.predict(codes[["hour", "day"]]), net.predict(codes))
+
+
+@pytest.mark.parametrize("make", FRAMES)
+def test_divided_frames_keep_their_names(make: Callable[..., Any]) -> None:
+    given = frame(NAMES, make)
+    expected = cr.data.train_test_split(X, Y, seed=3)
+    divided = cr.data.train_test_split(given, Y, seed=3)
+    for part, array in zip(divided, expected, strict=True):
+        np.testing.assert_array_equal(np.asarray(part), array)
+    assert type(divided[0]) is type(divided[1]) is type(given)
+    net = network()
+    net.fit(divided[0], divided[2], **FIT)
+    assert net.feature_names == ("a", "b", "c")

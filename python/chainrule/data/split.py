@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.arrays import check_same_length
+from chainrule.column_names import column_names
 from chainrule.containers import as_array
 
 
@@ -20,7 +21,7 @@ def train_test_split(
     test_size: float | int = 0.25,
     stratify: bool | ArrayLike | None = False,
     seed: int | np.random.Generator | None = 0,
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+) -> tuple[Any, Any, NDArray[Any], NDArray[Any]]:
     """Divide rows at random into a training part and a test part.
 
     Parameters
@@ -41,7 +42,7 @@ def train_test_split(
     Returns
     -------
     x_train, x_test, y_train, y_test : ndarray
-        Copies of the rows, shuffled.
+        Copies of the rows, shuffled. A frame whose columns have names gives frames for `x`.
 
     Raises
     ------
@@ -71,7 +72,16 @@ def train_test_split(
         test, train = order[in_test], order[~in_test]
     else:
         test, train = order[:test_rows], order[test_rows:]
+    if column_names(x) is not None:
+        return _rows_of(x, train), _rows_of(x, test), targets[train], targets[test]
     return features[train], features[test], targets[train], targets[test]
+
+
+def _rows_of(frame: Any, rows: NDArray[np.intp]) -> Any:
+    """Return rows of a frame as a frame, so that its columns keep their names."""
+    if hasattr(frame, "iloc"):
+        return frame.iloc[rows]
+    return frame.take(rows) if hasattr(frame, "take") else frame[rows]
 
 
 def _test_rows(rows: int, test_size: float | int) -> int:
