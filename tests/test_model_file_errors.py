@@ -386,3 +386,18 @@ PLACES = [path for path in places(DESCRIPTION) if path]
 def test_random_values_raise_nothing_else(path: tuple[Any, ...], value: Any) -> None:
     with contextlib.suppress(cr.ModelFileError):
         from_bytes(altered(set_in(*path, value)))
+
+
+@pytest.mark.parametrize(
+    "means", [[1.0], [1.0, 2.0], ["x"], 3, [1.5e300], [None], [1_700_000_200.0]], ids=str
+)
+def test_exact_means_that_are_not_those_of_the_network(means):
+    net = cr.Sequential([cr.Input(1), cr.Normalization(), cr.Dense(1)], seed=0)
+    net.adapt(1_700_000_000 + np.arange(40).reshape(-1, 1))
+    header, body = split(to_bytes(net))
+    description = json.loads(header["__metadata__"]["chainrule"])
+    assert description["network"]["exact_mean"] == [1_700_000_019.5]
+    description["network"]["exact_mean"] = means
+    header["__metadata__"]["chainrule"] = json.dumps(description)
+    with pytest.raises(cr.ModelFileError, match=r"exact.mean"):
+        from_bytes(sealed(header, body))

@@ -133,6 +133,12 @@ class CHAINRULE_API Network {
   void get_parameter(const std::string& name, T* values) const;
   void set_parameter(const std::string& name, const T* values);
 
+  /// The mean of a first Normalization layer with more digits than the network's precision has,
+  /// where numbers as large beside their spread as times in seconds need them; else empty. Setting
+  /// the parameter to another mean forgets it. Throws Error for one that does not round to it.
+  std::vector<double> exact_mean() const;
+  void set_exact_mean(std::vector<double> mean);
+
   /// The optimizer's memory: its kind (empty before the first step), arrays per parameter, and
   /// counters.
   std::string optimizer_kind() const;

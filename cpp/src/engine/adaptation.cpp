@@ -2,9 +2,13 @@
 // Normalization layers take their statistics from data.
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <utility>
 #include <vector>
 
+#include "engine/gather.hpp"
 #include "engine/network_state.hpp"
+#include "engine/stages/affine.hpp"
 #include "engine/threads.hpp"
 
 namespace chainrule {
@@ -16,6 +20,58 @@ std::vector<std::int64_t> Network<T>::State::normalizations() const {
     if (layers[i]->kind() == "normalization") found.push_back(static_cast<std::int64_t>(i));
   return found;
 }
+
+namespace {
+
+/// Means and variances of columns, by two passes over the rows.
+struct Moments {
+  explicit Moments(std::size_t columns)
+      : means(columns, 0.0), variances(columns, 0.0), first(columns), varies(columns, false) {}
+
+  template <class Value>
+  void add_to_mean(std::size_t j, Value value, bool first_row) {
+    const auto v = static_cast<double>(value);
+    if (first_row) first[j] = v;
+    varies[j] = varies[j] || v != first[j];
+    means[j] += v;
+  }
+  void divide(double rows) {
+    // A sum of equal numbers, divided by how many they are, need not be that number.
+    for (std::size_t j = 0; j < means.size(); ++j)
+      means[j] = varies[j] ? means[j] / rows : first[j];
+  }
+  template <class Value>
+  void add_to_variance(std::size_t j, Value value) {
+    const double d = static_cast<double>(value) - means[j];
+    variances[j] += d * d;
+  }
+
+  std::vector<double> means, variances, first;
+  std::vector<bool> varies;
+};
+
+/// Moments of the caller's numbers as they are, before they are rounded to float. Their sum is that
+/// of the differences from the first, which has digits to spare.
+Moments exact_moments(const RowsView& x) {
+  Moments moments(static_cast<std::size_t>(x.columns));
+  const auto columns = static_cast<std::size_t>(x.columns);
+  const auto rows = static_cast<double>(x.rows);
+  engine::with_type(x.type, [&]<class S>(S) {
+    const auto number = [&](std::int64_t i, std::size_t j) {
+      return static_cast<double>(engine::number_at<S>(x, i, static_cast<std::int64_t>(j)));
+    };
+    for (std::int64_t i = 0; i < x.rows; ++i)
+      for (std::size_t j = 0; j < columns; ++j) moments.means[j] += number(i, j) - number(0, j);
+    for (std::size_t j = 0; j < columns; ++j)
+      moments.means[j] = number(0, j) + moments.means[j] / rows;
+    for (std::int64_t i = 0; i < x.rows; ++i)
+      for (std::size_t j = 0; j < columns; ++j) moments.add_to_variance(j, number(i, j));
+  });
+  for (double& variance : moments.variances) variance /= rows;
+  return moments;
+}
+
+}  // namespace
 
 template <class T>
 void Network<T>::State::adapt(std::int64_t layer, const RowsView& x) {
@@ -30,8 +86,7 @@ void Network<T>::State::adapt(std::int64_t layer, const RowsView& x) {
   plan.refresh();
   plan.choose_path(x, InputSparsity::dense);
   const auto columns = static_cast<std::size_t>(mean->spec.columns);
-  std::vector<double> means(columns, 0.0);
-  std::vector<double> squares(columns, 0.0);
+  Moments moments(columns);
   const auto each_row = [&](const auto& visit) {
     engine::run_team(1, [&](engine::Team team) {
       engine::Flow flow(team);
@@ -40,31 +95,48 @@ void Network<T>::State::adapt(std::int64_t layer, const RowsView& x) {
         step.rows = std::min(chunk, x.rows - first);
         plan.load(flow, step, x, nullptr, first);
         plan.forward(flow, step);
-        for (std::int64_t i = 0; i < step.rows; ++i) visit(plan.result().row(i));
+        for (std::int64_t i = 0; i < step.rows; ++i) visit(plan.result().row(i), first + i == 0);
       }
     });
   };
-  each_row([&](const T* row) {
-    for (std::size_t j = 0; j < columns; ++j) means[j] += static_cast<double>(row[j]);
+  each_row([&](const T* row, bool first) {
+    for (std::size_t j = 0; j < columns; ++j) moments.add_to_mean(j, row[j], first);
   });
-  for (double& m : means) m /= static_cast<double>(x.rows);
-  each_row([&](const T* row) {
+  moments.divide(static_cast<double>(x.rows));
+  each_row([&](const T* row, bool) {
+    for (std::size_t j = 0; j < columns; ++j) moments.add_to_variance(j, row[j]);
+  });
+  for (double& v : moments.variances) v /= static_cast<double>(x.rows);
+  std::vector<double> exact_mean;
+  if (layer == 0 && sizeof(T) == 4 && engine::has_more_digits(x.type)) {
+    // Of ordinary columns these would be the same but for what rounding does to them.
+    const Moments exact = exact_moments(x);
     for (std::size_t j = 0; j < columns; ++j) {
-      const double d = static_cast<double>(row[j]) - means[j];
-      squares[j] += d * d;
-    }
-  });
-  for (std::size_t j = 0; j < columns; ++j) {
-    squares[j] /= static_cast<double>(x.rows);
-    if (!std::isfinite(static_cast<T>(squares[j]))) {
-      throw Error("the variance of column " + std::to_string(j) + " of x, " +
-                  std::to_string(squares[j]) + ", is too large for the network's precision");
+      const double spread = exact.variances[j] > 0.0 ? std::sqrt(exact.variances[j]) : 1.0;
+      if (!engine::AffineStage<T>::is_wide(exact.means[j] / spread)) continue;
+      if (exact_mean.empty()) {
+        for (const double m : moments.means) exact_mean.push_back(static_cast<T>(m));
+      }
+      moments.means[j] = exact_mean[j] = exact.means[j];
+      moments.variances[j] = exact.variances[j];
     }
   }
   for (std::size_t j = 0; j < columns; ++j) {
-    s.parameters.at(mean)[j] = static_cast<T>(means[j]);
-    s.parameters.at(variance)[j] = static_cast<T>(squares[j]);
+    const double v = moments.variances[j];
+    const bool large = !std::isfinite(static_cast<T>(v));
+    if (large || (v > 0.0 && static_cast<T>(v) == T(0))) {
+      char text[32];
+      std::snprintf(text, sizeof(text), "%g", v);
+      throw Error("the variance of column " + std::to_string(j) + " of x, " + text + ", is too " +
+                  (large ? "large" : "small") + " for the network's precision");
+    }
   }
+  if (layer == 0) s.parameters.set_exact_mean({});
+  for (std::size_t j = 0; j < columns; ++j) {
+    s.parameters.at(mean)[j] = static_cast<T>(moments.means[j]);
+    s.parameters.at(variance)[j] = static_cast<T>(moments.variances[j]);
+  }
+  if (layer == 0) s.parameters.set_exact_mean(std::move(exact_mean));
   std::erase(s.unadapted, layer);
   s.forward_step.reset();
 }
@@ -79,10 +151,12 @@ void Network<T>::State::adapt(const std::vector<std::int64_t>& chosen, const Row
   engine::Buffer<T> values(parameters.arena_size());
   values.copy_from(parameters.values);
   std::vector<std::int64_t> unadapted_before = unadapted;
+  std::vector<double> exact_before = parameters.exact_mean();
   try {
     for (const std::int64_t layer : chosen) adapt(layer, x);
   } catch (...) {
     parameters.values.copy_from(values);
+    parameters.set_exact_mean(std::move(exact_before));
     unadapted.swap(unadapted_before);
     throw;
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 #include "chainrule/data.hpp"
 #include "engine/compressed_rows.hpp"
@@ -17,6 +18,11 @@ static_assert(static_cast<int>(DataType::int64) == static_cast<int>(kernels::Sou
 constexpr std::int64_t size_of(DataType type) {
   if (type == DataType::uint8) return 1;
   return type == DataType::float32 || type == DataType::int32 ? 4 : 8;
+}
+
+/// Whether it holds numbers that float rounds.
+constexpr bool has_more_digits(DataType type) {
+  return type != DataType::uint8 && type != DataType::float32;
 }
 
 /// Calls visit(S()) for the type S of the numbers.
@@ -41,14 +47,15 @@ S number_at(const RowsView& source, std::int64_t row, std::int64_t column) {
 }
 
 /// Rows [first, first + rows) of `order` (null: of `source` itself), converted to T and, when
-/// `scale` is given, times scale plus offset by column.
+/// `scale` is given, times scale plus offset by column, some of them in double.
 template <class T>
 void gather_rows(const kernels::KernelTable<T>& kernels, const RowsView& source,
                  const std::int64_t* order, std::int64_t first, std::int64_t rows, const T* scale,
-                 const T* offset, T* y, std::int64_t stride) {
+                 const T* offset, T* y, std::int64_t stride,
+                 std::span<const kernels::WideColumn> wide = {}) {
   kernels.gather({static_cast<kernels::SourceType>(source.type), source.data, source.row_stride,
                   source.column_stride, order, first, rows, source.columns, scale, offset, y,
-                  stride});
+                  stride, wide.data(), static_cast<std::int64_t>(wide.size())});
 }
 
 /// Rows [first + rows.begin, first + rows.end) of `order`, for stages to fetch ahead; none where

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chainrule/network.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "engine/categories.hpp"
 #include "engine/network_state.hpp"
@@ -166,7 +168,24 @@ void Network<T>::set_parameter(const std::string& name, const T* values) {
       throw Error("the values for " + name + " contain NaN or infinity");
   }
   state_->parameters.pack(p, values, state_->parameters.values.data());
+  const std::vector<double>& exact = state_->parameters.exact_mean();
+  const auto rounds = [](double e, T m) { return static_cast<T>(e) == m; };
+  if (p.layer == 0 && p.spec.name == "mean" &&
+      !std::equal(exact.begin(), exact.end(), values, rounds))
+    state_->parameters.set_exact_mean({});
   state_->forward_step.reset();
+}
+
+template <class T>
+std::vector<double> Network<T>::exact_mean() const {
+  const InUse guard(state_->busy);
+  return state_->parameters.exact_mean();
+}
+
+template <class T>
+void Network<T>::set_exact_mean(std::vector<double> mean) {
+  const InUse guard(state_->busy);
+  state_->parameters.set_exact_mean(std::move(mean));
 }
 
 template class Network<float>;

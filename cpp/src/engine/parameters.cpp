@@ -74,6 +74,17 @@ void Parameters<T>::unpack(const Parameter& p, const T* arena, T* rows) {
 }
 
 template <class T>
+void Parameters<T>::set_exact_mean(std::vector<double> exact) {
+  const Parameter* mean = find(0, "mean");
+  const auto rounds = [&](double e, T m) { return static_cast<T>(e) == m; };
+  const auto size = static_cast<std::int64_t>(exact.size());
+  if (size > 0 && (!mean || size != mean->spec.columns ||
+                   !std::equal(exact.begin(), exact.end(), at(mean), rounds)))
+    throw Error("the exact mean is not that of a first normalization layer");
+  exact_mean_.swap(exact);
+}
+
+template <class T>
 void Parameters<T>::initialize(std::uint64_t seed) {
   std::vector<double> wide;
   std::vector<T> rows;

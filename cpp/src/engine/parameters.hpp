@@ -43,6 +43,12 @@ class Parameters {
   static void pack(const Parameter& p, const T* rows, T* arena);
   static void unpack(const Parameter& p, const T* arena, T* rows);
 
+  /// The mean of a first Normalization layer with the digits that T has not; empty where it has
+  /// no more.
+  const std::vector<double>& exact_mean() const { return exact_mean_; }
+  /// Throws Error unless the layer's mean is this, rounded.
+  void set_exact_mean(std::vector<double> exact);
+
   void initialize(std::uint64_t seed);
   bool all_finite() const;
 
@@ -51,6 +57,7 @@ class Parameters {
  private:
   std::vector<Parameter> list_;
   std::int64_t arena_size_ = 0;
+  std::vector<double> exact_mean_;
 };
 
 }  // namespace chainrule::engine

@@ -40,8 +40,7 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const std::vector<AnyLayer
     const auto* last = dynamic_cast<const ActivationStage<T>*>(stages_.back().get());
     if (last && loss_contains(*options.loss, last->activation())) stages_.pop_back();
   }
-  if (!stages_.empty() && !options.input_gradient)
-    fused_input_ = dynamic_cast<AffineStage<T>*>(stages_[0].get());
+  if (!stages_.empty()) fused_input_ = dynamic_cast<AffineStage<T>*>(stages_[0].get());
   if (!stages_.empty() && stages_[0]->reads_rows()) {
     reader_ = stages_[0].get();
     if (!reader_->passes_gradient()) options_.input_gradient = false;
@@ -247,8 +246,12 @@ double Plan<T>::density_of_sample(const RowsView& x) {
 template <class T>
 void Plan<T>::gather(const RowsView& x, const std::int64_t* order, std::int64_t first,
                      std::int64_t rows, T* to) {
-  gather_rows(kernels_, x, order, first, rows, fused_input_ ? fused_input_->scale() : nullptr,
-              fused_input_ ? fused_input_->offset() : nullptr, to, values_[0].stride);
+  if (fused_input_) {
+    gather_rows(kernels_, x, order, first, rows, fused_input_->scale(), fused_input_->offset(), to,
+                values_[0].stride, fused_input_->wide());
+  } else {
+    gather_rows<T>(kernels_, x, order, first, rows, nullptr, nullptr, to, values_[0].stride);
+  }
 }
 
 template <class T>

@@ -19,6 +19,14 @@ CHAINRULE_INLINE void scale_row(T* y, int64_t columns, const T* scale, const T* 
   }
 }
 
+/// Whether S holds numbers that float rounds.
+template <class S>
+constexpr bool kHasMoreDigits = true;
+template <>
+inline constexpr bool kHasMoreDigits<uint8_t> = false;
+template <>
+inline constexpr bool kHasMoreDigits<float> = false;
+
 template <class T, class S>
 void gather_rows(const GatherArgs<T>& f) {
   const char* base = static_cast<const char*>(f.source);
@@ -40,6 +48,14 @@ void gather_rows(const GatherArgs<T>& f) {
       }
     }
     if (f.scale) scale_row(y, f.columns, f.scale, f.offset);
+    if constexpr (sizeof(T) == 4 && kHasMoreDigits<S>) {
+      for (int64_t k = 0; k < f.wide_count; ++k) {
+        const WideColumn& wide = f.wide[k];
+        S value;
+        __builtin_memcpy(&value, source + wide.column * f.column_stride, sizeof(S));
+        y[wide.column] = T((double(value) - wide.centre) * wide.factor);
+      }
+    }
   }
 }
 

@@ -15,6 +15,13 @@ struct ActivationArgs {
   int64_t rows, columns, stride;
 };
 
+/// A column that is worked out in double, y = (x - centre) * factor, where T could not tell its
+/// numbers from each other.
+struct WideColumn {
+  int64_t column;
+  double centre, factor;
+};
+
 /// Rows of the user's array into a padded buffer, y = x * scale + offset with one scale and offset
 /// a column.
 template <class T>
@@ -29,6 +36,8 @@ struct GatherArgs {
   const T* offset;
   T* y;
   int64_t y_stride;
+  const WideColumn* wide = nullptr;  // of float32 networks, for numbers of more digits
+  int64_t wide_count = 0;
 };
 
 /// Normalisation over the batch of the columns [column_begin, column_end), whole granules.

@@ -71,6 +71,15 @@ NetworkDescription read_network(const Json& json) {
   network.type = read_type(json.at("dtype"));
   network.feature_names = read_names(json, "feature_names");
   network.class_names = read_names(json, "class_names");
+  const std::optional<Json> mean = json.find("exact_mean");
+  if (mean && !mean->is_null()) {
+    std::size_t columns = 0;
+    mean->for_each_element("exact_mean", [&](const Json&) { ++columns; });
+    network.exact_mean.reserve(columns);
+    mean->for_each_element("exact_mean", [&](const Json& entry) {
+      network.exact_mean.push_back(entry.number("one of exact_mean"));
+    });
+  }
   return network;
 }
 
@@ -85,6 +94,12 @@ void write_network(JsonWriter& json, const NetworkDescription& network) {
   json.member("dtype", network.type == DataType::float32 ? "float32" : "float64");
   write_names(json, "feature_names", network.feature_names);
   write_names(json, "class_names", network.class_names);
+  if (!network.exact_mean.empty()) {
+    json.name("exact_mean");
+    json.begin_array();
+    for (const double entry : network.exact_mean) json.value(entry);
+    json.end_array();
+  }
   json.end_object();
 }
 

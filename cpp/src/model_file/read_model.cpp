@@ -167,6 +167,7 @@ Model<T> restore(NetworkDescription description, const Json& record, Safetensors
                       network.set_slot(*slot, info.name, values.data());
                     }
                   });
+  network.set_exact_mean(std::move(description.exact_mean));
   if (!with_memory) network.reset_optimizer();
   network.set_adapted(counters.adapted);
   return model;

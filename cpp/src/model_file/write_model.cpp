@@ -47,7 +47,7 @@ std::string describe(const Network<T>& network, const TrainingState& training,
   json.member("chainrule_version", version());
   json.name("network");
   write_network(json, {network.layers(), network.inputs(), network.seed(), data_type<T>,
-                       network.feature_names(), network.class_names()});
+                       network.feature_names(), network.class_names(), network.exact_mean()});
   json.name("training");
   write_training(json, training, counters);
   json.end_object();

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cmath>
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/stage.hpp"
 
@@ -14,8 +17,10 @@ namespace chainrule::engine {
 template <class T>
 class AffineStage final : public Stage<T> {
  public:
-  /// `fill` writes the present scale and offset; they may change between runs, never during one.
-  using Fill = std::function<void(T* scale, T* offset)>;
+  using WideColumns = std::vector<kernels::WideColumn>;
+  /// `fill` writes the present scale and offset, and adds the columns that are to be worked out in
+  /// double; they may change between runs, never during one.
+  using Fill = std::function<void(T* scale, T* offset, WideColumns& wide)>;
 
   AffineStage(const kernels::KernelTable<T>& kernels, std::string name, std::int64_t columns,
               Fill fill)
@@ -29,9 +34,17 @@ class AffineStage final : public Stage<T> {
   std::string describe() const override { return name_; }
   std::int64_t outputs() const override { return columns_; }
 
-  void refresh() { fill_(scale_.data(), offset_.data()); }
+  void refresh() {
+    wide_.clear();
+    fill_(scale_.data(), offset_.data(), wide_);
+  }
   const T* scale() const { return scale_.data(); }
   const T* offset() const { return offset_.data(); }
+  const WideColumns& wide() const { return wide_; }
+
+  /// Whether so much is added that float's digits are spent on it. What is left to tell numbers
+  /// apart is then less than 1e-4.
+  static bool is_wide(double offset) { return sizeof(T) == 4 && std::abs(offset) >= 1024.0; }
 
   void forward(const Step<T>& step, Share share) override {
     const Range rows = step.rows_of(share);
@@ -57,6 +70,7 @@ class AffineStage final : public Stage<T> {
   Fill fill_;
   Buffer<T> scale_;
   Buffer<T> offset_;
+  WideColumns wide_;
 };
 
 }  // namespace chainrule::engine

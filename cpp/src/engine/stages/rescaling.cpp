@@ -8,13 +8,16 @@ namespace chainrule::engine {
 template <class T>
 void add_rescaling(const Layer& layer, const StageContext<T>& context, Stages<T>& stages) {
   const auto& rescaling = dynamic_cast<const Rescaling&>(layer);
-  const auto scale = static_cast<T>(rescaling.scale);
-  const auto offset = static_cast<T>(rescaling.offset);
+  const double scale = rescaling.scale;
+  const double offset = rescaling.offset;
   const std::int64_t columns = context.inputs;
-  stages.push_back(
-      std::make_unique<AffineStage<T>>(context.kernels, "rescaling", columns, [=](T* s, T* o) {
-        std::fill_n(s, columns, scale);
-        std::fill_n(o, columns, offset);
+  stages.push_back(std::make_unique<AffineStage<T>>(
+      context.kernels, "rescaling", columns, [=](T* s, T* o, auto& wide) {
+        std::fill_n(s, columns, static_cast<T>(scale));
+        std::fill_n(o, columns, static_cast<T>(offset));
+        for (std::int64_t j = 0; j < columns && scale != 0.0 && AffineStage<T>::is_wide(offset);
+             ++j)
+          wide.push_back({j, -offset / scale, scale});
       }));
 }
 
