@@ -87,6 +87,24 @@ def test_poisson_regressor(rng):
     np.testing.assert_array_equal(net.to_sklearn().predict(x), theirs.predict(x))
 
 
+class Clipped(MLPRegressor):
+    def predict(self, x):
+        return super().predict(x).clip(0, None)
+
+
+class Calibrated(MLPClassifier):
+    def predict_proba(self, x):
+        return super().predict_proba(x) ** 2
+
+
+def test_a_class_that_predicts_something_else_is_refused(rng):
+    x = data(rng)
+    with pytest.raises(ValueError, match="this Clipped predicts something else than its weights"):
+        cr.from_sklearn(fitted(Clipped(max_iter=5, random_state=0), x, x[:, 0] - 5))
+    with pytest.raises(ValueError, match="this Calibrated predicts something else"):
+        cr.from_sklearn(fitted(Calibrated(max_iter=5, random_state=0), x, targets("three")))
+
+
 def test_no_hidden_layer(rng):
     x = data(rng)
     theirs = fitted(MLPClassifier(hidden_layer_sizes=(), max_iter=5), x, targets("three"))

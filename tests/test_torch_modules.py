@@ -151,6 +151,186 @@ def test_modules_made_of_sequentials(rng):
         cr.from_torch(randomised(Branches(ordered=False)))
 
 
+class Own(nn.Module):
+    """Two linear layers and a function between or around them."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.function = function
+
+    def forward(self, x):
+        return self.function(self, x)
+
+
+def hooked(kind):
+    module = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
+    if kind == "before":
+        module[2].register_forward_pre_hook(lambda part, args: (args[0] + 1,))
+    elif kind == "after":
+        module[2].register_forward_hook(lambda part, args, y: 2 * y)
+    else:
+        module[2].forward = lambda x: -x
+    return module
+
+
+class Squared(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x) ** 2
+
+
+class NoRelu(nn.ReLU):
+    def forward(self, x):
+        return x
+
+
+def zero_headed():
+    """What is between shows in no output until the last layer is trained."""
+    module = Own(lambda m, x: m.second(torch.tanh(m.first(x))))
+    with torch.no_grad():
+        module.second.weight.zero_()
+    return module
+
+
+def shifted_neutral():
+    module = Own(lambda m, x: m.second(m.first(x)) * m.gain)
+    module.gain = nn.Parameter(torch.ones(4))
+    return module
+
+
+DIFFERENT = {
+    "functional": (Own(lambda m, x: m.second(m.first(x).relu())), r"the module \(Own\)"),
+    "residual": (
+        nn.Sequential(nn.Linear(4, 4), Own(lambda m, x: x + m.second(m.first(x)))),
+        r"1 \(Own\)",
+    ),
+    "other order": (Own(lambda m, x: m.first(m.second(x))), r"the module \(Own\)"),
+    "skipped": (Own(lambda m, x: m.second(x)), r"the module \(Own\)"),
+    "twice": (Own(lambda m, x: m.second(m.first(m.first(x)))), r"the module \(Own\)"),
+    "large alone": (Own(lambda m, x: m.second(m.first(x)).clamp(-50, 50)), r"the module \(Own\)"),
+    "over rows": (Own(lambda m, x: m.second(m.first(x)).softmax(0)), r"the module \(Own\)"),
+    "random": (Own(lambda m, x: m.second(nn.functional.dropout(m.first(x), 0.5))), "the module"),
+    "shape": (Own(lambda m, x: m.second(m.first(x)).reshape(-1)), r"outputs have shape"),
+    "container": (nn.Sequential(Squared(nn.Linear(4, 4)), nn.ReLU()), r"0 \(Squared\)"),
+    "zero head": (zero_headed(), r"the module \(Own\)"),
+    "neutral gain": (shifted_neutral(), r"the module \(Own\)"),
+    "hook before": (hooked("before"), r"2 \(Linear\)"),
+    "hook after": (hooked("after"), r"2 \(Linear\)"),
+    "forward": (hooked("forward"), r"2 \(Linear\)"),
+    "subclass": (nn.Sequential(nn.Linear(4, 4), NoRelu()), r"1 \(NoRelu\): there is no such layer"),
+    "threshold": (nn.Sequential(nn.Linear(4, 4), nn.Softplus(threshold=1)), r"1 \(Softplus\)"),
+    "list": (nn.ModuleList([nn.Linear(4, 4), nn.ReLU()]), "the module fails on rows of 4 columns"),
+    "tuple": (Own(lambda m, x: (m.second(m.first(x)),)), "the module gives a tuple"),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_what_computes_more_than_its_children_is_named(name):
+    module, text = DIFFERENT[name]
+    with pytest.raises(ValueError, match=text):
+        cr.from_torch(module)
+
+
+def test_one_module_in_several_places(rng):
+    a = nn.ReLU()
+    module = nn.Sequential(nn.Linear(6, 8), a, nn.Linear(8, 8), a, nn.Linear(8, 3))
+    net = cr.from_torch(module)
+    assert [layer.activation.kind for layer in net.layers] == ["relu", "relu", "linear"]
+    x = rng.normal(size=(40, 6)).astype(np.float32)
+    np.testing.assert_allclose(net.predict(x), outputs(module, x), rtol=1e-5, atol=1e-6)
+
+
+def linear_twice():
+    part = nn.Linear(4, 4)
+    return nn.Sequential(part, nn.Tanh(), part)
+
+
+def tied():
+    module = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4))
+    module[2].weight = module[0].weight
+    return module
+
+
+@pytest.mark.parametrize("make", [linear_twice, tied])
+def test_shared_parameters_become_copies_with_a_warning(make, rng):
+    module = make()
+    with pytest.warns(UserWarning, match=r"shares parameters \(0\.weight and 2\.weight") as caught:
+        net = cr.from_torch(module)
+    assert caught[0].filename == __file__
+    x = rng.normal(size=(40, 4)).astype(np.float32)
+    np.testing.assert_allclose(net.predict(x), outputs(module, x), rtol=1e-5, atol=1e-6)
+
+
+def test_what_makes_no_difference_is_taken(rng):
+    class Named(nn.Linear):
+        pass
+
+    seen = []
+    module = nn.Sequential(Named(4, 4), nn.Sequential(), nn.ReLU(inplace=True), nn.Dropout(0.5))
+    module[0].register_forward_hook(lambda part, args, y: seen.append(y.shape))
+    net = cr.from_torch(module)
+    assert seen
+    x = rng.normal(size=(40, 4)).astype(np.float32)
+    np.testing.assert_allclose(net.predict(x), outputs(module, x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_becomes_single(dtype, rng):
+    module = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2)).to(dtype)
+    net = cr.from_torch(module)
+    assert net.dtype == "float32"
+    x = rng.normal(size=(40, 4)).astype(np.float32)
+    np.testing.assert_allclose(net.predict(x), outputs(module.float(), x), rtol=1e-5, atol=1e-6)
+
+
+def parametrised(kind):
+    module = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 2))
+    with warnings.catch_warnings():
+        # Some are deprecated, and still in use.
+        warnings.simplefilter("ignore")
+        if kind == "old weight_norm":
+            nn.utils.weight_norm(module[0])
+        elif kind == "old spectral_norm":
+            nn.utils.spectral_norm(module[0])
+        else:
+            getattr(nn.utils.parametrizations, kind)(module[0])
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.mul_(1.5)
+    return module
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["weight_norm", "spectral_norm", "orthogonal", "old weight_norm", "old spectral_norm"],
+)
+def test_parametrised_weights_are_baked_in(kind, rng):
+    module = parametrised(kind)
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    net = cr.from_torch(module)
+    assert module.training
+    for name, tensor in module.state_dict().items():
+        assert torch.equal(tensor, before[name])
+    x = rng.normal(size=(40, 4)).astype(np.float32)
+    np.testing.assert_allclose(net.predict(x), outputs(module, x), rtol=1e-4, atol=1e-5)
+
+
+def test_a_module_stays_as_it_was():
+    module = everything().train()
+    module[4].eval()
+    module(torch.randn(5, 6)).sum().backward()
+    modes = [part.training for part in module.modules()]
+    state = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    gradients = [parameter.grad.clone() for parameter in module.parameters()]
+    random = torch.get_rng_state()
+    cr.from_torch(module)
+    assert [part.training for part in module.modules()] == modes
+    assert all(torch.equal(tensor, state[name]) for name, tensor in module.state_dict().items())
+    for parameter, gradient in zip(module.parameters(), gradients, strict=True):
+        assert torch.equal(parameter.grad, gradient)
+    assert torch.equal(torch.get_rng_state(), random)
+
+
 def test_every_unsupported_module_is_listed():
     module = nn.Sequential(
         nn.Conv1d(1, 2, 3),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from chainrule import losses
 from chainrule.activations import Activation
 from chainrule.interop.affine import affine_of
 from chainrule.interop.assembly import Assembly
+from chainrule.interop.onnx_check import largest_relative_difference
 from chainrule.interop.parameters import layer_arrays
 from chainrule.layers import Activation as ActivationLayer
 from chainrule.layers import Dense, Dropout
@@ -33,6 +35,9 @@ _LOSSES = {
     "logistic": "binary_cross_entropy",
     "softmax": "cross_entropy",
 }
+# What an estimator predicts for so many rows is compared, relative to the largest output.
+_ROWS = 24
+_TOLERANCES = {"float32": 1e-4, "float64": 1e-7}
 
 
 def from_sklearn(estimator: MLPClassifier | MLPRegressor) -> Sequential:
@@ -59,7 +64,8 @@ def from_sklearn(estimator: MLPClassifier | MLPRegressor) -> Sequential:
     TypeError
         If `estimator` is something else.
     ValueError
-        If it is not fitted.
+        If it is not fitted, or of a class derived from those that predicts something else than its
+        weights do.
     """
     neural_network = _neural_network()
     kinds = (neural_network.MLPClassifier, neural_network.MLPRegressor)
@@ -78,6 +84,7 @@ def from_sklearn(estimator: MLPClassifier | MLPRegressor) -> Sequential:
         assembly.dense(weight, bias)
     net = assembly.network()
     net.loss = losses.get(_LOSSES[estimator.out_activation_])
+    _check_predictions(net, estimator)
     net.feature_names = getattr(estimator, "feature_names_in_", None)
     labels = getattr(estimator, "classes_", ())
     if len(labels) and all(isinstance(label, str) for label in labels):
@@ -135,6 +142,31 @@ def to_sklearn(net: Sequential, classes: Sequence[Any] | None) -> MLPClassifier 
     estimator.best_loss_ = estimator.loss_ = np.inf
     estimator.validation_scores_ = estimator.best_validation_score_ = None
     return estimator
+
+
+def _check_predictions(net: Sequential, estimator: Any) -> None:
+    """Raise ValueError unless random rows give what the estimator's own methods do."""
+    # Of large rows the float32 sums differ by their rounding alone.
+    scales = (1.0, 1e3, 0.0) if net.dtype == "float64" else (1.0, 0.0)
+    rng = np.random.default_rng(0)
+    for scale in scales:
+        rows = (scale * rng.normal(size=(_ROWS, net._need_core().inputs))).astype(net.dtype)
+        with warnings.catch_warnings():
+            # Rows without names, where it was fitted on a frame.
+            warnings.simplefilter("ignore")
+            if hasattr(estimator, "classes_"):
+                theirs = np.asarray(estimator.predict_proba(rows))
+                theirs = theirs[:, -net.outputs :] if net.outputs == 1 else theirs
+            else:
+                theirs = np.asarray(estimator.predict(rows)).reshape(_ROWS, -1)
+        linked = net.loss is not None and net.loss._core.link != "identity"
+        outputs = net.predict_proba(rows) if linked else net.predict(rows)
+        difference = largest_relative_difference(outputs, theirs)
+        if not difference <= _TOLERANCES[net.dtype]:
+            raise ValueError(
+                f"this {type(estimator).__name__} predicts something else than its weights do: "
+                f"outputs differ by {difference:.2g}"
+            )
 
 
 def _neural_network() -> Any:

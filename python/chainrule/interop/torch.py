@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+import warnings
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +14,8 @@ from numpy.typing import NDArray
 from chainrule import activations
 from chainrule.interop.affine import affine_of
 from chainrule.interop.assembly import Assembly
-from chainrule.interop.onnx_check import largest_relative_difference
 from chainrule.interop.parameters import layer_arrays, refuse_missing
+from chainrule.interop.torch_check import Leaf, check_outputs, evaluation_copy
 from chainrule.layers import BatchNormalization, Dropout, LayerNormalization
 
 if TYPE_CHECKING:
@@ -33,9 +35,8 @@ _KINDS = (
     "normalization",
     "rescaling",
 )
-# Modules of which only the order of their children is known are tried on some rows.
-_ROWS = 16
-_TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
+# From there on softplus(x) is x in single precision.
+_LEAST_THRESHOLD = 15.0
 
 
 def from_torch(module: torch.nn.Module) -> Sequential:
@@ -45,9 +46,14 @@ def from_torch(module: torch.nn.Module) -> Sequential:
     ----------
     module : torch.nn.Module
         A `torch.nn.Sequential`, or a module whose children, applied in the order in which they
-        were made, are what it computes, which is checked on random rows. Known are Linear,
-        BatchNorm1d, LayerNorm, Dropout, Flatten, Identity, the activations that the library has,
-        and `chainrule.interop.torch_modules.Scaling`.
+        were made, are what it computes. Known are Linear, BatchNorm1d, LayerNorm, Dropout, Flatten,
+        Identity, the activations that the library has, and
+        `chainrule.interop.torch_modules.Scaling`. Weights under a parametrisation, such as
+        `torch.nn.utils.parametrizations.weight_norm`, are taken as they are in evaluation mode.
+
+        Whether this is all that the module does is checked on random rows, for which a copy of it
+        runs in evaluation mode. The module itself stays as it is; but hooks on it, which the copy
+        has too, are called.
 
     Returns
     -------
@@ -63,29 +69,30 @@ def from_torch(module: torch.nn.Module) -> Sequential:
         If `module` is no module.
     ValueError
         If it has modules that are not supported, all of which the text lists with the reasons; if
-        shapes do not fit together; or if it computes something else than its children in order.
+        shapes do not fit together; or if it computes something else than its children in order:
+        the text names the innermost module that does.
+
+    Warns
+    -----
+    UserWarning
+        If modules share a parameter, of which each layer of the network gets a copy of its own.
     """
     torch = _torch()
     if not isinstance(module, torch.nn.Module):
         raise TypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")
-    leaves = list(_leaves(module, ""))
     unsupported = [
-        f"{name or 'the module'} ({type(leaf).__name__}): {reason}"
-        for name, leaf in leaves
-        if (reason := _objection(leaf))
+        f"{leaf}: {reason}" for leaf in walk(module) if (reason := _objection(leaf.module))
     ]
     if unsupported:
         listed = "".join(f"\n  {text}" for text in unsupported)
         raise ValueError(f"these modules are not supported:{listed}")
-    assembly = Assembly(_inputs(leaves), _dtype(module))
-    for name, leaf in leaves:
-        try:
-            _MODULES[type(leaf).__name__](assembly, leaf)
-        except ValueError as error:
-            raise ValueError(f"{name} ({type(leaf).__name__}): {error}") from error
-    net = assembly.network()
-    if not isinstance(module, torch.nn.Sequential):
-        _check_order(net, module)
+    copied = evaluation_copy(module)
+    leaves = walk(copied)
+    inputs = _inputs(leaves)
+    _refresh(copied, leaves, inputs)
+    net = _network(leaves, _dtype(copied), inputs)
+    check_outputs(copied, walk, net, _network)
+    _warn_of_ties(module)
     return net
 
 
@@ -112,18 +119,68 @@ def _torch() -> Any:
     return torch
 
 
-def _leaves(module: Any, name: str) -> Iterator[tuple[str, Any]]:
-    children = list(module.named_children())
-    if not children or type(module).__name__ in _MODULES:
-        yield name, module
-    for child, part in children:
-        yield from _leaves(part, f"{name}.{child}" if name else child)
+def walk(module: Any, name: str = "") -> list[Leaf]:
+    """Return the modules that are layers, in the order in which they were made.
+
+    A module that is there twice comes twice.
+    """
+    children = [(child, part) for child, part in module._modules.items() if part is not None]
+    if type(module) is _torch().nn.Sequential and not children:
+        return []
+    if not children or _kind(module) is not None:
+        return [Leaf(name, module)]
+    prefix = f"{name}." if name else ""
+    return [leaf for child, part in children for leaf in walk(part, prefix + child)]
+
+
+def _kind(module: Any) -> str | None:
+    """Return which of the known modules it is, if its class does what that does."""
+    bases: tuple[Any, ...] = type(module).__mro__
+    for base in bases:
+        if base.__name__ in _MODULES and base.__module__.startswith(("torch.nn.", "chainrule.")):
+            return base.__name__ if type(module).forward is base.forward else None
+    return None
+
+
+def _network(leaves: Sequence[Leaf], dtype: str, inputs: int) -> Sequential:
+    """Return the network of layers in order."""
+    assembly = Assembly(inputs, dtype)
+    for leaf in leaves:
+        try:
+            _MODULES[_kind(leaf.module) or ""](assembly, leaf.module)
+        except ValueError as error:
+            raise ValueError(f"{leaf}: {error}") from error
+    return assembly.network()
+
+
+def _refresh(module: Any, leaves: Sequence[Leaf], inputs: int) -> None:
+    """Bring weights up to date that older parametrisations work out as the module is called."""
+    torch = _torch()
+    if not any("weight" in vars(leaf.module) for leaf in leaves):
+        return
+    # Where that fails the check tells why.
+    with contextlib.suppress(Exception), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        module(torch.zeros(1, inputs, dtype=next(module.parameters()).dtype))
+
+
+def _warn_of_ties(module: Any) -> None:
+    sharing: dict[int, list[str]] = {}
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        if parameter.numel():
+            sharing.setdefault(parameter.data_ptr(), []).append(name)
+    ties = [" and ".join(names) for names in sharing.values() if len(names) > 1]
+    if ties:
+        warnings.warn(
+            f"the module shares parameters ({'; '.join(ties)}), of which the network has copies: "
+            "its training will change them apart",
+            stacklevel=3,
+        )
 
 
 def _objection(leaf: Any) -> str | None:
     """Return why a module is not supported, or None."""
-    kind = type(leaf).__name__
-    if kind not in _MODULES:
+    kind = _kind(leaf)
+    if kind is None:
         return "there is no such layer"
     if kind == "BatchNorm1d" and leaf.running_mean is None:
         return "it has no running statistics"
@@ -135,17 +192,19 @@ def _objection(leaf: Any) -> str | None:
         return "it keeps axes other than that of the rows"
     if kind == "Softplus" and leaf.beta != 1:
         return "its beta is not 1"
+    if kind == "Softplus" and leaf.threshold < _LEAST_THRESHOLD:
+        return f"it is x itself above its threshold of {leaf.threshold:g}"
     return None
 
 
-def _inputs(leaves: list[tuple[str, Any]]) -> int:
+def _inputs(leaves: Sequence[Leaf]) -> int:
     for _, leaf in leaves:
         for name in ("in_features", "num_features"):
             if hasattr(leaf, name):
                 return int(getattr(leaf, name))
         if hasattr(leaf, "normalized_shape"):
             return int(leaf.normalized_shape[0])
-        if type(leaf).__name__ == "Scaling" and leaf.scale.ndim:
+        if _kind(leaf) == "Scaling" and leaf.scale.ndim:
             return len(leaf.scale)
     raise ValueError("no module tells the number of inputs")
 
@@ -229,28 +288,6 @@ _MODULES: dict[str, Callable[[Assembly, Any], None]] = {
     "Softplus": _activation(lambda leaf: activations.Softplus()),
     "Tanh": _activation(lambda leaf: activations.Tanh()),
 }
-
-
-def _check_order(net: Sequential, module: Any) -> None:
-    """Raise ValueError unless the module computes what the network of its children does."""
-    torch = _torch()
-    rows = np.random.default_rng(0).normal(size=(_ROWS, net._need_core().inputs)).astype(net.dtype)
-    modes = [(part, part.training) for part in module.modules()]
-    try:
-        module.eval()
-        with torch.no_grad():
-            outputs = module(torch.from_numpy(rows)).numpy()
-    except Exception as error:
-        raise ValueError(f"the module fails on rows of {rows.shape[1]} columns: {error}") from error
-    finally:
-        for part, training in modes:
-            part.training = training
-    difference = largest_relative_difference(outputs, net.predict(rows))
-    if not difference <= _TOLERANCE[net.dtype]:
-        raise ValueError(
-            "the module computes something else than its children in the order in which they were "
-            f"made: outputs differ by {difference:.2g}; pass a torch.nn.Sequential of its parts"
-        )
 
 
 def _torch_modules(
