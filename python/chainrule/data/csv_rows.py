@@ -23,9 +23,6 @@ from chainrule.errors import DataFileError
 
 __all__ = ["FeatureType", "Rows", "read_rows"]
 
-# Bytes at a time.
-_COUNTED = 1 << 20
-
 FeatureType: TypeAlias = Literal["float32", "float64", "uint8"]
 
 
@@ -64,11 +61,11 @@ def _read_by_pyarrow(layout: Layout, dtype: FeatureType) -> Rows | None:
         types[names[layout.label]] = pyarrow.string()
     try:
         with layout.source.open(text=True) as stream:
-            # Threads of pyarrow may read on after an error, so a stream of Python's own would have
-            # to outlive them; of a plain file they read the file itself.
-            whole = None if layout.source.plain else pyarrow.BufferReader(stream.read())
+            # Threads of pyarrow may read on after an error, when a file or a stream of Python's would
+            # be closed already; memory stays theirs.
+            whole = pyarrow.BufferReader(stream.read())
             table = arrow.read_csv(
-                str(layout.source.path) if whole is None else whole,
+                whole,
                 arrow.ReadOptions(column_names=names, skip_rows=layout.header_line),
                 arrow.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
                 arrow.ConvertOptions(
@@ -80,9 +77,6 @@ def _read_by_pyarrow(layout: Layout, dtype: FeatureType) -> Rows | None:
             )
             contents = stream.raw
             assert isinstance(contents, Bounded)
-            # What pyarrow has read by itself is still to be counted.
-            while contents.read(_COUNTED):
-                pass
             ends = contents.newlines + (contents.last_byte != b"\n")
             plain = contents.lone_returns == 0
     except (pyarrow.ArrowException, OSError):

@@ -170,11 +170,6 @@ class Source:
             except (gzip.BadGzipFile, EOFError, zlib.error) as error:
                 raise DataFileError(f"{self.path}: corrupt gzip file: {error}") from error
 
-    @property
-    def plain(self) -> bool:
-        """Whether it is a regular file that is not compressed."""
-        return self.content is None and not self.compressed
-
     def _raw(self) -> IO[bytes]:
         return self.path.open("rb") if self.content is None else io.BytesIO(self.content)
 
