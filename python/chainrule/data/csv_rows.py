@@ -61,8 +61,8 @@ def _read_by_pyarrow(layout: Layout, dtype: FeatureType) -> Rows | None:
         types[names[layout.label]] = pyarrow.string()
     try:
         with layout.source.open(text=True) as stream:
-            # Threads of pyarrow may read on after an error, when a file or a stream of Python's would
-            # be closed already; memory stays theirs.
+            # Threads of pyarrow may read on after an error, when a file or a stream of Python's
+            # would be closed already; memory stays theirs.
             whole = pyarrow.BufferReader(stream.read())
             table = arrow.read_csv(
                 whole,

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from operator import index
 from os import PathLike
 from pathlib import Path
@@ -99,6 +100,10 @@ class Bounded(io.RawIOBase):
         if self._longest_line is not None:
             self._watch_lines(bytes(memoryview(buffer)[:count]), self._longest_line)
         return count
+
+    def readall(self) -> bytes:
+        """Return all that is left, read in larger pieces than the inherited method takes."""
+        return b"".join(iter(partial(self.read, _MIB), b""))
 
     def _watch_lines(self, chunk: bytes, longest: int) -> None:
         found = chunk.count(b"\n")
