@@ -65,8 +65,10 @@ void turn(SparseInput<T>& input, int64_t rows, int threads) {
 template <class T, class Index>
 SparseInput<T> from_compressed(const KernelTable<T>& k, const Matrix<T>& x, int threads) {
   const Compressed<T, Index> source(x);
-  const int64_t room = SparseInput<T>::entries_of_compressed(source.view, x.rows);
+  std::vector<int64_t> offsets = SparseInput<T>::offsets_of(source.view);
+  const int64_t room = SparseInput<T>::entries_of_compressed(offsets, x.rows);
   SparseInput<T> input(k, x.rows, kInputs, room, threads, true);
+  input.expect_rows(std::move(offsets));
   for (int t = 0; t < threads; ++t)
     input.take(source.view, source.order.data(), 0, Share{t, threads}.of(x.rows, kGranule<T>),
                nullptr);
@@ -164,11 +166,56 @@ TEST_CASE("the values of compressed rows are scaled by column, whatever their ty
   x.stored = 2;
   x.wide_offsets = true;
   const std::vector<float> scale{1, 10, 1, 100};
+  std::vector<int64_t> expected = SparseInput<float>::offsets_of(x);
   SparseInput<float> input(kernels_of<float>("portable"), 2, 4,
-                           SparseInput<float>::entries_of_compressed(x, 2), 1, false);
+                           SparseInput<float>::entries_of_compressed(expected, 2), 1, false);
+  input.expect_rows(std::move(expected));
   input.take(x, nullptr, 0, {0, 2}, scale.data());
   CHECK(input.rows().values[input.rows().begin[0]] == 30.0F);
   CHECK(input.rows().values[input.rows().begin[1]] == 500.0F);
+  CHECK_FALSE(input.changed());
+}
+
+TEST_CASE("rows that were changed after they had been checked write nowhere else") {
+  std::vector<float> values{3, 5, 7};
+  std::vector<int64_t> indices{1, 3, 2};
+  std::vector<int64_t> offsets{0, 2, 3};
+  RowsView x;
+  x.data = values.data();
+  x.rows = 2;
+  x.columns = 4;
+  x.offsets = offsets.data();
+  x.indices = indices.data();
+  x.stored = 3;
+  x.wide_offsets = x.wide_indices = true;
+  std::vector<int64_t> expected = SparseInput<float>::offsets_of(x);
+  SparseInput<float> input(kernels_of<float>("portable"), 2, 4,
+                           SparseInput<float>::entries_of_compressed(expected, 2), 1, true);
+  input.expect_rows(std::move(expected));
+  const auto take = [&] {
+    input.take(x, nullptr, 0, {0, 2}, nullptr);
+    input.count({0, 2}, {0, 1});
+    input.turn({0, 2}, {0, 1});
+    return input.columns().begin[4];
+  };
+  CHECK(take() == 3);
+  offsets = {-5, int64_t{1} << 40, 99};
+  CHECK(take() == 3);
+  CHECK_FALSE(input.changed());
+  for (const int64_t bad : {int64_t{4}, int64_t{-1}, int64_t{1} << 40, int64_t{1}}) {
+    indices = {1, bad, 2};
+    CHECK(take() == 2);
+    CHECK(input.changed());
+    input.expect_rows({0, 2, 3});
+  }
+  CHECK_THROWS_WITH_AS(SparseInput<float>::offsets_of(x),
+                       "the offsets of compressed rows were changed: that of row 0 is -5, expected "
+                       "0 to 3",
+                       Error);
+  float y[8];
+  indices = {int64_t{1} << 40, -1, 2};
+  expand_rows<float>(x, nullptr, 0, 2, y, 4);
+  CHECK(stored_at(x, 0, 2) == 7.0);  // what there is, wherever the row begins
 }
 
 TEST_CASE("compressed rows are written out in any order, zeros and all") {

@@ -23,16 +23,36 @@ void with_types(const RowsView& x, Visit visit) {
   with_indices_of<double>(x, visit);
 }
 
+/// An entry of arrays that a caller's other threads may change meanwhile: read once, so that what
+/// has been checked is what is used.
+template <class V>
+V read_once(const V* values, std::int64_t at) {
+  return __atomic_load_n(values + at, __ATOMIC_RELAXED);
+}
+
+/// Where a row's stored values begin and end, within what is there whatever the offsets say.
+struct StoredRange {
+  StoredRange(const RowsView& x, std::int64_t row)
+      : begin(std::clamp<std::int64_t>(offset_at(x, row), 0, x.stored)),
+        end(std::clamp<std::int64_t>(offset_at(x, row + 1), begin, x.stored)) {}
+
+  std::int64_t begin;
+  std::int64_t end;
+};
+
 /// Compressed rows [first, first + rows) of `order` (null: of `source` itself), zeros and all.
 template <class T>
 void expand_rows(const RowsView& source, const std::int64_t* order, std::int64_t first,
                  std::int64_t rows, T* y, std::int64_t stride) {
   with_types(source, [&](const auto* values, const auto* indices) {
     for (std::int64_t i = 0; i < rows; ++i) {
-      const std::int64_t row = order ? order[first + i] : first + i;
+      const StoredRange stored(source, order ? order[first + i] : first + i);
       std::fill_n(y + i * stride, source.columns, T(0));
-      for (std::int64_t at = offset_at(source, row); at < offset_at(source, row + 1); ++at)
-        y[i * stride + indices[at]] = static_cast<T>(values[at]);
+      for (std::int64_t at = stored.begin; at < stored.end; ++at) {
+        const std::int64_t column = read_once(indices, at);
+        if (column >= 0 && column < source.columns)
+          y[i * stride + column] = static_cast<T>(values[at]);
+      }
     }
   });
 }
@@ -40,8 +60,9 @@ void expand_rows(const RowsView& source, const std::int64_t* order, std::int64_t
 /// What compressed rows hold in one place, 0 where nothing is stored.
 inline double stored_at(const RowsView& source, std::int64_t row, std::int64_t column) {
   double found = 0.0;
+  const StoredRange stored(source, row);
   with_types(source, [&](const auto* values, const auto* indices) {
-    for (std::int64_t at = offset_at(source, row); at < offset_at(source, row + 1); ++at)
+    for (std::int64_t at = stored.begin; at < stored.end; ++at)
       if (indices[at] == column) found = static_cast<double>(values[at]);
   });
   return found;

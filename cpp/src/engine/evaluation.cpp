@@ -71,6 +71,7 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
       if (flow.first_thread()) mean.add(compiled.stage.mean(step.rows));
     }
   });
+  compiled.plan.check_unchanged();
   if (!std::isfinite(mean.sum)) {
     check_finite<T>(x, "x");
     check_finite<T>(y, "y");

@@ -6,6 +6,7 @@
 
 #include "chainrule/error.hpp"
 #include "chainrule/network.hpp"
+#include "engine/compressed_rows.hpp"
 #include "engine/gather.hpp"
 #include "engine/loss_stage.hpp"
 #include "engine/threads.hpp"
@@ -77,7 +78,8 @@ void check_stored_values(const RowsView& x, const char* name) {
   const std::int64_t size = x.type == DataType::float32 ? 4 : 8;
   const RowsView values{x.data, x.type, 1, x.stored, x.stored * size, size};
   for (std::int64_t i = 0; i < x.rows; ++i) {
-    for (std::int64_t at = offset_at(x, i); at < offset_at(x, i + 1); ++at) {
+    const engine::StoredRange stored(x, i);
+    for (std::int64_t at = stored.begin; at < stored.end; ++at) {
       const double v = engine::value_at(values, 0, at);
       if (std::isfinite(static_cast<T>(v))) continue;
       const std::int64_t column = x.wide_indices ? static_cast<const std::int64_t*>(x.indices)[at]

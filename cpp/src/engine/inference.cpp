@@ -39,6 +39,7 @@ void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_thr
       copy_rows<T>(plan.result(), step.rows_of(flow.share()), nullptr, first, outputs);
     }
   });
+  plan.check_unchanged();
 }
 
 template <class T>

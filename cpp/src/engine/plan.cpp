@@ -137,6 +137,10 @@ void Plan<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
   make_room_for_tables();
   if (!first_) return;
   const bool automatic = sparsity == InputSparsity::automatic;
+  // Lists of marks are counted in 32 bits.
+  const bool countable =
+      options_.batch_size <= std::numeric_limits<std::int32_t>::max() / values_[0].columns;
+  if (!countable && automatic) return;
   // For few rows the stage itself leaves out what it can.
   constexpr std::int64_t few = 4;
   if (!options_.backward && x.rows <= few && automatic) return;
@@ -145,6 +149,11 @@ void Plan<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
   path_ = path(automatic ? Reason::cheaper : Reason::asked, density);
   const bool cheaper = path_->sparse_operations < path_->dense_operations;
   path_->sparse = automatic ? cheaper : !dense;
+  if (path_->sparse && !countable)
+    throw Error("a batch of " + std::to_string(options_.batch_size) + " rows has " +
+                std::to_string(values_[0].columns) +
+                " columns, more than 2^31 entries to count: use a smaller batch_size, or "
+                "input_sparsity \"auto\" or \"dense\"");
   if (path_->sparse) use_marks(x, density);
 }
 
@@ -188,11 +197,13 @@ void Plan<T>::check_takes_compressed() const {
 
 template <class T>
 void Plan<T>::use_entries(const RowsView& x, double density) {
-  const std::int64_t entries = SparseInput<T>::entries_of_compressed(x, options_.batch_size);
+  std::vector<std::int64_t> offsets = SparseInput<T>::offsets_of(x);
+  const std::int64_t entries = SparseInput<T>::entries_of_compressed(offsets, options_.batch_size);
   if (!sparse_ || !sparse_->has_room(entries))
     sparse_ = std::make_unique<SparseInput<T>>(kernels_, options_.batch_size, values_[0].columns,
                                                entries, options_.threads, options_.backward);
   sparse_->expect(density);
+  sparse_->expect_rows(std::move(offsets));
   first_->sparse = sparse_.get();
 }
 

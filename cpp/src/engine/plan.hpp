@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "chainrule/data.hpp"
+#include "chainrule/error.hpp"
 #include "chainrule/layer.hpp"
 #include "chainrule/loss.hpp"
 #include "chainrule/network.hpp"
@@ -51,6 +52,14 @@ class Plan {
   /// The matrix whose gradients come from lists of entries, null if all come from tables.
   const Parameter* sparse_weight() const {
     return first_ && (reader_ || first_->sparse) ? first_->sparse_weight() : nullptr;
+  }
+
+  /// Throws Error when compressed rows have been changed while they were read.
+  void check_unchanged() const {
+    if (sparse_ && first_ && first_->sparse == sparse_.get() && sparse_->changed())
+      throw Error(
+          "sparse x was changed while it was read: it has column indices out of range, or "
+          "out of order");
   }
 
   /// The rows of a batch that a thread will gather.

@@ -48,11 +48,28 @@ SparseInput<T>::SparseInput(const kernels::KernelTable<T>& kernels, std::int64_t
 }
 
 template <class T>
-std::int64_t SparseInput<T>::entries_of_compressed(const RowsView& x, std::int64_t batch_size) {
-  std::vector<std::int64_t> lengths(static_cast<std::size_t>(x.rows));
-  for (std::int64_t i = 0; i < x.rows; ++i)
-    lengths[static_cast<std::size_t>(i)] = offset_at(x, i + 1) - offset_at(x, i);
-  const auto largest = lengths.begin() + std::min(batch_size, x.rows);
+std::vector<std::int64_t> SparseInput<T>::offsets_of(const RowsView& x) {
+  std::vector<std::int64_t> offsets(static_cast<std::size_t>(x.rows) + 1);
+  std::int64_t last = 0;
+  for (std::int64_t i = 0; i <= x.rows; ++i) {
+    const std::int64_t offset = offset_at(x, i);
+    if (offset < last || offset > x.stored)
+      throw Error("the offsets of compressed rows were changed: that of row " + std::to_string(i) +
+                  " is " + std::to_string(offset) + ", expected " + std::to_string(last) + " to " +
+                  std::to_string(x.stored));
+    offsets[static_cast<std::size_t>(i)] = last = offset;
+  }
+  return offsets;
+}
+
+template <class T>
+std::int64_t SparseInput<T>::entries_of_compressed(const std::vector<std::int64_t>& offsets,
+                                                   std::int64_t batch_size) {
+  std::vector<std::int64_t> lengths(offsets.size());
+  std::adjacent_difference(offsets.begin(), offsets.end(), lengths.begin());
+  lengths.front() = 0;  // was the first offset
+  const auto rows = static_cast<std::int64_t>(offsets.size()) - 1;
+  const auto largest = lengths.begin() + std::min(batch_size, rows);
   std::nth_element(lengths.begin(), largest, lengths.end(), std::greater<>());
   return std::accumulate(lengths.begin(), largest, batch_size);  // and the ends of the rows
 }
@@ -61,23 +78,32 @@ template <class T>
 void SparseInput<T>::take(const RowsView& x, const std::int64_t* order, std::int64_t first,
                           Range rows, const T* scale) {
   const auto source = [&](std::int64_t i) { return order ? order[first + i] : first + i; };
+  const std::int64_t* const offsets = offsets_.data();
   std::int64_t at = 0;
   for (std::int64_t i = 0; i < rows.begin; ++i)
-    at += offset_at(x, source(i) + 1) - offset_at(x, source(i)) + 1;
+    at += offsets[source(i) + 1] - offsets[source(i)] + 1;
+  bool changed = false;
   with_types(x, [&](const auto* values, const auto* indices) {
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
       begin_.data()[i] = at;
-      const std::int64_t end = offset_at(x, source(i) + 1);
-      for (std::int64_t stored = offset_at(x, source(i)); stored < end; ++stored) {
-        const auto column = static_cast<std::int32_t>(indices[stored]);
+      std::int64_t last = -1;
+      const std::int64_t end = offsets[source(i) + 1];
+      for (std::int64_t stored = offsets[source(i)]; stored < end; ++stored) {
+        const std::int64_t column = read_once(indices, stored);
+        if (column <= last || column >= width_) {
+          changed = true;
+          continue;
+        }
+        last = column;
         const auto value = static_cast<T>(values[stored]);
-        columns_.data()[at] = column;
+        columns_.data()[at] = static_cast<std::int32_t>(column);
         values_.data()[at] = scale ? value * scale[column] : value;
         at += values_.data()[at] != T(0);  // so that a zero that is stored is one
       }
       columns_.data()[at++] = kNoColumn;
     }
   });
+  if (changed) __atomic_store_n(&changed_, true, __ATOMIC_RELAXED);
 }
 
 template <class T>

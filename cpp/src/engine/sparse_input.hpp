@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "chainrule/data.hpp"
 #include "engine/buffer.hpp"
@@ -26,14 +27,26 @@ class SparseInput {
   SparseInput(const kernels::KernelTable<T>& kernels, std::int64_t batch_size, std::int64_t columns,
               std::int64_t entries, int threads, bool by_column);
 
-  /// The room that a batch of compressed rows may need in whatever order they come.
-  static std::int64_t entries_of_compressed(const RowsView& x, std::int64_t batch_size);
+  /// Where compressed rows begin, and end: a copy, which stays as it is checked here whatever
+  /// becomes of the caller's. Throws Error for what no longer fits.
+  static std::vector<std::int64_t> offsets_of(const RowsView& x);
+  /// The room that a batch of such rows may need in whatever order they come.
+  static std::int64_t entries_of_compressed(const std::vector<std::int64_t>& offsets,
+                                            std::int64_t batch_size);
 
   /// The share of the entries that is not zero, as far as is known before.
   double density() const { return density_; }
   void expect(double density) { density_ = density; }
 
   bool has_room(std::int64_t entries) const { return entries <= entries_; }
+  /// Before rows are taken that begin there.
+  void expect_rows(std::vector<std::int64_t> offsets) {
+    offsets_.swap(offsets);
+    changed_ = false;
+  }
+  /// Whether column indices that are out of range, or do not rise, have come since, which only rows
+  /// have that were changed after they had been checked. They were left out.
+  bool changed() const { return changed_; }
 
   /// Takes rows of a batch whose row i is row order[first + i] of compressed rows (null: first +
   /// i), times `scale` by column if given; by the thread that owns them.
@@ -68,6 +81,8 @@ class SparseInput {
   std::int64_t width_;
   std::int64_t entries_;
   double density_ = 0.0;
+  std::vector<std::int64_t> offsets_;
+  bool changed_ = false;  // by any of the threads that take
   Buffer<std::int32_t> columns_;
   Buffer<T> values_;
   Buffer<std::int64_t> begin_;

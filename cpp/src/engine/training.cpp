@@ -157,7 +157,14 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   CompiledLoss<T>& compiled = s.compile(s.training, loss, plan_options);
   compiled.stage.prepare(y);
   if (optimizer.lazy) compiled.plan.check_takes_sparse(kLazy);
-  compiled.plan.choose_path(x, path);
+  try {
+    compiled.plan.choose_path(x, path);
+  } catch (...) {
+    // Rows that were changed since the epoch's first piece.
+    if (options.whole_epoch && first_batch > 0 && s.kept_epoch == s.epochs)
+      s.restore_after_divergence();
+    throw;
+  }
   s.forward_step.reset();
 
   const bool stored = optimizer.clip_norm > 0.0;
@@ -266,6 +273,12 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
     next_batch = first_batch + result.batches;
   }
 
+  try {
+    compiled.plan.check_unchanged();
+  } catch (...) {
+    s.restore_after_divergence();
+    throw;
+  }
   if (diverged.load()) {
     s.report_divergence(compiled.plan, bad_rows, s.epochs + 1, first_batch + result.batches + 1,
                         bad_loss);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chainrule/data.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "chainrule/error.hpp"
@@ -37,14 +38,18 @@ void check_compressed(const RowsView& x, const char* name) {
                 std::to_string(offset_at(x, 0)) + ", expected 0 or more");
   }
   with_indices(x, [&](const auto* indices) {
+    // Each offset is read once, as a caller's other threads may change them.
+    std::int64_t next = offset_at(x, 0);
+    if (next < 0) next = x.stored;
     for (std::int64_t i = 0; i < x.rows; ++i) {
-      const std::int64_t begin = offset_at(x, i);
+      const std::int64_t begin = next;
       const std::int64_t end = offset_at(x, i + 1);
       if (end < begin || end > x.stored) {
         throw Error(std::string(name) + ": row " + std::to_string(i) + " ends at offset " +
                     std::to_string(end) + ", expected " + std::to_string(begin) + " to " +
                     std::to_string(x.stored));
       }
+      next = end;
       for (std::int64_t at = begin; at < end; ++at) {
         const std::int64_t column = indices[at];
         if (column >= 0 && column < x.columns) continue;
@@ -58,8 +63,8 @@ void check_compressed(const RowsView& x, const char* name) {
 bool has_rising_indices(const RowsView& x) {
   return with_indices(x, [&](const auto* indices) {
     for (std::int64_t i = 0; i < x.rows; ++i) {
-      const std::int64_t end = offset_at(x, i + 1);
-      for (std::int64_t at = offset_at(x, i) + 1; at < end; ++at) {
+      const std::int64_t end = std::min(offset_at(x, i + 1), x.stored);
+      for (std::int64_t at = std::max<std::int64_t>(offset_at(x, i), 0) + 1; at < end; ++at) {
         if (indices[at] <= indices[at - 1]) return false;
       }
     }
