@@ -2,13 +2,16 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <thread>
 
+#include "chainrule/error.hpp"
 #include "engine/core_shortage.hpp"
 #include "engine/processors.hpp"
+#include "engine/threads.hpp"
 
 #if defined(__linux__)
 #include <sched.h>
@@ -17,6 +20,7 @@
 namespace {
 
 using namespace chainrule::engine;
+using chainrule::Error;
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
@@ -127,6 +131,22 @@ TEST_CASE("OMP_NUM_THREADS is a number or a list of them") {
 }
 
 #if defined(__linux__)
+TEST_CASE("CHAINRULE_NUM_THREADS is a number of threads, nothing, or an error") {
+  const char* before = std::getenv("CHAINRULE_NUM_THREADS");
+  const std::string kept = before == nullptr ? "" : before;
+  for (const char* text : {"abc", "0", "-1", "1.5", "4,2", "99999999999999999999"}) {
+    CAPTURE(text);
+    setenv("CHAINRULE_NUM_THREADS", text, 1);
+    CHECK_THROWS_WITH_AS(wished_threads(), doctest::Contains("CHAINRULE_NUM_THREADS is '"), Error);
+    CHECK_THROWS_AS(default_threads(), Error);
+  }
+  setenv("CHAINRULE_NUM_THREADS", "", 1);
+  CHECK(wished_threads() == 0);
+  setenv("CHAINRULE_NUM_THREADS", "3", 1);
+  CHECK(default_threads() == 3);
+  setenv("CHAINRULE_NUM_THREADS", kept.c_str(), 1);
+}
+
 TEST_CASE("a thread may use the processors of its affinity mask, as it is now") {
   cpu_set_t before;
   REQUIRE(sched_getaffinity(0, sizeof(before), &before) == 0);
