@@ -195,7 +195,7 @@ def calls(folder, name="model"):
     """Return the functions that NAME_predict calls."""
     text = (folder / f"{name}.c").read_text()
     body = re.search(rf"void {name}_predict\(.*?\{{\n(.*?)^}}", text, re.DOTALL | re.MULTILINE)[1]
-    return re.findall(r"^  (\w+)\(", body, re.MULTILINE)
+    return re.findall(rf"^  {name}_local_(\w+)\(", body, re.MULTILINE)
 
 
 @needs_compiler
@@ -223,7 +223,7 @@ def test_constants_read_back_to_the_same_bits(tmp_path):
     net.set_weights({"0.bias": np.geomspace(1e-37, 3e38, 17)})
     net.export_c(tmp_path)
     text = (tmp_path / "model.c").read_text()
-    arrays = dict(re.findall(r"static const float (\w+)\[[\d *]+\] = \{(.*?)\};", text, re.DOTALL))
+    arrays = dict(re.findall(r"static const float model_local_(\w+)\[[\d *]+\] = \{(.*?)\};", text, re.DOTALL))
     for name, expected in (("weight_0", net.parameters["0.weight"].T), ("bias_0", None)):
         words = [word.strip() for word in arrays[name].split(",")][:-1]
         assert all(word.endswith("f") for word in words)

@@ -31,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
             options.out,
             name=name,
             dtype={"float": "float32"}.get(options.dtype, options.dtype),
+            overwrite=options.overwrite,
             **_data(options, net),
         )
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,13 @@ __all__ = ["CExport", "export"]
 
 _DTYPES = ("float32", "int8")
 _TOLERANCE = 1e-5
+# Of the header, the source and the self-test: by them an export knows what it may replace.
+_FIRST_LINES = (
+    r"/\* {name}: a neural network, .*chainrule",
+    r"/\* {name}: .*Layers of the network",
+    r"/\* Compares {name} with what chainrule",
+)
+_LONGEST_LINE = 65536
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,7 @@ def export(
     calibration: object,
     validation_data: Sequence[object] | None,
     test_rows: object,
+    overwrite: bool = False,
 ) -> CExport:
     """Write a network as C; see `Sequential.export_c`."""
     check_name(name)
@@ -109,13 +118,16 @@ def export(
         operations, in_float = quantized(plain, data)
     else:
         operations = lower(net, into_weights=True)
+    _check_constants(operations)
     model = _model(net, name, operations)
     vectors, largest = _vectors(net, model, self_test.inputs_for(plain, given), dtype)
     before, after = _compared(net, model, validation_data)
 
-    folder.mkdir(parents=True, exist_ok=True)
-    files = tuple(folder / file for file in exported_files(name))
     texts = (header(model), source(model), self_test.self_test(model, vectors))
+    files = tuple(folder / file for file in exported_files(name))
+    if not overwrite:
+        _check_earlier(files, name)
+    folder.mkdir(parents=True, exist_ok=True)
     for file, text in zip(files, texts, strict=True):
         write_atomically(file, text.encode())
     return CExport(
@@ -140,6 +152,32 @@ def exported_files(name: str) -> tuple[str, str, str]:
     return f"{name}.h", f"{name}.c", f"{name}_test.c"
 
 
+def _check_earlier(files: Sequence[Path], name: str) -> None:
+    """Raise FileExistsError unless those files that exist are an earlier export of this name."""
+    for file, first_line in zip(files, _FIRST_LINES, strict=True):
+        try:
+            with file.open("rb") as opened:
+                beginning = opened.read(_LONGEST_LINE)
+        except FileNotFoundError:
+            continue
+        # An empty file holds nothing to lose.
+        if beginning and not re.match(first_line.format(name=name).encode(), beginning):
+            raise FileExistsError(
+                errno.EEXIST, "exists and is no earlier export of this name", str(file)
+            )
+
+
+def _check_constants(operations: list[Operation]) -> None:
+    """Raise ValueError for what has left the range of float32 as layers became one."""
+    for operation in operations:
+        for values in operation.constants:
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                raise ValueError(
+                    f"layer {operation.layer}: its constants leave the range of float32, in which "
+                    "the C code computes"
+                )
+
+
 def _model(net: Sequential, name: str, operations: list[Operation]) -> Model:
     link = None if net.loss is None else str(net.loss._core.link)
     layers = tuple(repr(layer) for layer in net.layers)
@@ -151,16 +189,29 @@ def _model(net: Sequential, name: str, operations: list[Operation]) -> Model:
 def _vectors(
     net: Sequential, model: Model, x: Array, dtype: str
 ) -> tuple[self_test.Vectors, float]:
-    outputs = net.predict(x).astype(np.float32)
-    if not np.isfinite(outputs).all():
-        row = int(np.argmin(np.isfinite(outputs).all(axis=1)))
-        raise ValueError(f"test_rows: the network's outputs for row {row} are not finite")
-    largest = self_test.difference(run(model.operations, x), outputs)
+    _check_rows(x, "values of")
+    with np.errstate(over="ignore"):
+        outputs = net.predict(x).astype(np.float32)
+    _check_rows(outputs, "network's outputs for")
+    with np.errstate(over="ignore", invalid="ignore"):
+        exported = run(model.operations, x)
+    _check_rows(exported, "C code's outputs for")
+    largest = self_test.difference(exported, outputs)
     # Compilers may round an input to another integer than NumPy, or sum in another order.
     in_int8 = 1.25 * largest + _TOLERANCE
     tolerance = in_int8 if dtype == "int8" else max(_TOLERANCE, 2 * largest)
     probabilities = None if model.link is None else net.predict_proba(x).astype(np.float32)
+    if probabilities is not None:
+        _check_rows(probabilities, "network's probabilities for")
     return self_test.Vectors(x, outputs, probabilities, tolerance), largest
+
+
+def _check_rows(values: Array, what: str) -> None:
+    finite = np.isfinite(values).all(axis=1)
+    if not finite.all():
+        raise ValueError(
+            f"test_rows: the {what} row {int(np.argmin(finite))} are not finite numbers of float32"
+        )
 
 
 def _compared(

@@ -13,13 +13,15 @@ __all__ = ["definitions", "needs_math"]
 _OF_MATH = ("erfcf", "expm1f", "log1pf", "sqrtf", "tanhf")
 
 
-def definitions(names: Iterable[str]) -> list[str]:
+def definitions(names: Iterable[str], prefix: str = "") -> list[str]:
     """Return the texts of functions, each after those that it calls.
 
     Parameters
     ----------
     names : iterable of str
         Functions, which are the files of the folder ``c``.
+    prefix : str, default ""
+        What their names begin with in the text, so that several exports go into one file.
 
     Returns
     -------
@@ -42,12 +44,18 @@ def definitions(names: Iterable[str]) -> list[str]:
 
     for name in names:
         add(name)
-    return list(ordered.values())
+    return [_prefixed(text, prefix) for text in ordered.values()]
 
 
 def needs_math(text: str) -> bool:
     """Return whether a C text calls a function of math.h."""
     return not set(_OF_MATH).isdisjoint(re.findall(r"\b(\w+)\(", text))
+
+
+def _prefixed(text: str, prefix: str) -> str:
+    text = re.sub(r"\b(\w+)\(", lambda m: prefix * (m[1] in _texts()) + m[0], text)
+    # Parameters on a second line stay below those of the first.
+    return re.sub(r"^ +(?=[^;{}]*\) \{$)", lambda m: m[0] + " " * len(prefix), text, flags=re.M)
 
 
 def _called(text: str) -> list[str]:

@@ -21,9 +21,12 @@ _TYPES = {
 }
 # A model's header of one of these names would be found in place of the C library's.
 _HEADERS = (
-    "assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdarg|"
-    "stdbool|stddef|stdint|stdio|stdlib|string|tgmath|time|wchar|wctype"
+    "assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdalign|"
+    "stdarg|stdatomic|stdbit|stdbool|stdckdint|stddef|stdint|stdio|stdlib|stdnoreturn|string|tgmath|"
+    "threads|time|uchar|wchar|wctype"
 )
+# Windows opens a device in place of a file of one of these names, whatever its ending.
+_DEVICES = "aux|con|nul|prn|com[0-9]|lpt[0-9]"
 
 
 def check_name(name: object) -> str:
@@ -41,7 +44,8 @@ def check_name(name: object) -> str:
     Raises
     ------
     TypeError, ValueError
-        If it is no C identifier, is reserved, or is the name of a header of the C library.
+        If it is no C identifier, would make reserved ones, or cannot be the name of the files: that
+        of a header of the C library, of a device, or of another export's self-test.
 
     Examples
     --------
@@ -61,6 +65,16 @@ def check_name(name: object) -> str:
         )
     if re.fullmatch(_HEADERS, name, re.IGNORECASE):
         raise ValueError(f"name {name!r} is that of a header of the C library, {name.lower()}.h")
+    if "__" in name or name.endswith("_"):
+        raise ValueError(
+            f"name {name!r} would make identifiers with two underscores, which C++ reserves"
+        )
+    if re.fullmatch(_DEVICES, name, re.IGNORECASE):
+        raise ValueError(f"name {name!r} is that of a device on Windows")
+    if name.lower().endswith("_test"):
+        raise ValueError(
+            f"name {name!r} is that of the self-test of {name[:-5]!r}: it must not end in _test"
+        )
     return name
 
 
@@ -72,7 +86,13 @@ def number(value: Any) -> str:
     >>> number(np.float32(0.1)), number(np.float32(1)), number(np.float32(-3e-20)), number(-7)
     ('0.1f', '1.0f', '-3e-20f', '-7')
     """
-    return f"{np.float32(value)!s}f" if isinstance(value, float | np.floating) else str(value)
+    if not isinstance(value, float | np.floating):
+        return str(value)
+    with np.errstate(over="ignore"):
+        single = np.float32(value)
+    if not np.isfinite(single):
+        raise ValueError(f"{value} is no finite number of float32, in which the C code computes")
+    return f"{single!s}f"
 
 
 def array(name: str, values: NDArray[Any], *, flat: bool = False) -> str:

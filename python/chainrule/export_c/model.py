@@ -38,6 +38,17 @@ class Model:
     linked: bool
 
     @property
+    def macro(self) -> str:
+        """First part of the names of macros, another one for each name: of ``Net`` and ``net``."""
+        single_case = self.name in (self.name.lower(), self.name.upper())
+        return self.name.swapcase() if single_case else self.name
+
+    @property
+    def local(self) -> str:
+        """First part of the names that no other file sees."""
+        return f"{self.name}_local_"
+
+    @property
     def inputs(self) -> int:
         """Columns read."""
         return self.operations[0].inputs

@@ -111,7 +111,7 @@ def self_test(model: Model, vectors: Vectors) -> str:
         checks.append(f'  agree &= check("{function}", {function}, {values});')
     return _TEMPLATE.format(
         name=model.name,
-        upper=model.name.upper(),
+        upper=model.macro,
         rows=len(vectors.x),
         tolerance=number(np.float32(vectors.tolerance)),
         arrays="\n\n".join(arrays),
@@ -151,7 +151,8 @@ def inputs_for(operations: list[Operation], given: Array | None) -> Array:
     ndarray of float32, shape (rows, inputs)
     """
     if given is not None:
-        return given[:_ROWS].astype(np.float32)
+        with np.errstate(over="ignore"):
+            return given[:_ROWS].astype(np.float32)
     x = np.random.default_rng(0).normal(size=(_ROWS, operations[0].inputs))
     first = operations[0]
     if isinstance(first, Affine):

@@ -43,7 +43,7 @@ def header(model: Model) -> str:
     -------
     str
     """
-    name, upper = model.name, model.name.upper()
+    name, upper = model.name, model.macro
     fields = [f"  {kind} {buffer}[{n}];" for buffer, (kind, n) in model.scratch.items()]
     kinds = {kind for kind, _ in model.scratch.values()}
     lines = [
@@ -98,10 +98,13 @@ def source(model: Model) -> str:
     """
     calls = [_call(operation) for operation in model.operations]
     functions = [call.function for call in calls]
+    local = model.local
     body = []
     for operation, call, (read, written) in zip(model.operations, calls, model.places, strict=True):
-        arguments = ", ".join([_place(read), _place(written), *call.arguments])
-        body += _statement(f"{call.function}({arguments});", _origin(operation))
+        arrays = {name: local + name for name, _ in call.arrays}
+        given = [arrays.get(argument, argument) for argument in call.arguments]
+        arguments = ", ".join([_place(read), _place(written), *given])
+        body += _statement(f"{local}{call.function}({arguments});", _origin(operation))
     if not model.scratch:
         body.insert(0, "  (void)scratch;")
     proba = []
@@ -110,9 +113,9 @@ def source(model: Model) -> str:
         proba += [f"  {model.name}_predict(x, y, scratch);"]
         if not model.linked:
             functions.append(_LINKS[model.link])
-            proba += [f"  {functions[-1]}(y, y, {model.outputs});"]
+            proba += [f"  {local}{functions[-1]}(y, y, {model.outputs});"]
         proba += ["}"]
-    texts = definitions(functions)
+    texts = definitions(functions, local)
     listed = [f"   {index}  {layer}" for index, layer in enumerate(model.layers)]
     parts = [
         "\n".join(
@@ -127,7 +130,7 @@ def source(model: Model) -> str:
                 "#include <stdint.h>",
             ]
         ),
-        *(array(name, values, flat=True) for call in calls for name, values in call.arrays),
+        *(array(local + name, values, flat=True) for call in calls for name, values in call.arrays),
         *texts,
         "\n".join([f"{_signature(model, 'predict')} {{", *body, "}"]),
         *(["\n".join(proba)] if proba else []),
@@ -235,7 +238,7 @@ def _statement(text: str, comment: str) -> list[str]:
 
 
 def _signature(model: Model, function: str) -> str:
-    name, upper = model.name, model.name.upper()
+    name, upper = model.name, model.macro
     start = f"void {name}_{function}("
     parameters = [f"const float x[{upper}_INPUTS]", f"float y[{upper}_OUTPUTS]"]
     parameters += [f"{name}_scratch* scratch"]

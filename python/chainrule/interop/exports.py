@@ -102,15 +102,18 @@ class Exports:
         calibration: object = None,
         validation_data: Sequence[object] | None = None,
         test_rows: object = None,
+        overwrite: bool = False,
     ) -> CExport:
         """Write C99 that predicts without a heap: NAME.h, NAME.c and the self-test NAME_test.c.
 
         Parameters
         ----------
         directory : path-like
-            Where to write; created if missing. Existing files are replaced.
+            Where to write; created if missing. Files of an earlier export of the same name are
+            replaced.
         name : str, default "model"
-            First part of the names of files, functions and macros.
+            First part of the names of files, functions and macros. No two names share any of them,
+            so that several exports may be compiled together.
         dtype : {"float32", "int8"}, default "float32"
             Of the dense layers' weights and arithmetic. What lies between them and is no relu, and
             outputs, are floats in either case.
@@ -122,6 +125,8 @@ class Exports:
         test_rows : array_like of shape (rows, inputs), optional
             The first 8 become the self-test's vectors. Default: those of `calibration`, else random
             numbers.
+        overwrite : bool, default False
+            Whether files that are no earlier export of this name may be replaced too.
 
         Returns
         -------
@@ -133,6 +138,8 @@ class Exports:
         ValueError, TypeError
             If an argument does not fit or the network has no form in C; the text lists all reasons,
             and nothing is written.
+        FileExistsError
+            If one of the files exists and is something else; nothing is written.
         RuntimeError
             If the number of inputs is not known yet.
         """
@@ -146,6 +153,7 @@ class Exports:
             calibration=calibration,
             validation_data=validation_data,
             test_rows=test_rows,
+            overwrite=overwrite,
         )
 
     def to_torch(self) -> torch.nn.Sequential:
