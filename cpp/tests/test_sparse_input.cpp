@@ -211,7 +211,7 @@ TEST_CASE("rows that were changed after they had been checked write nowhere else
   CHECK_THROWS_WITH_AS(SparseInput<float>::offsets_of(x),
                        "the offsets of compressed rows were changed: that of row 0 is -5, expected "
                        "0 to 3",
-                       Error);
+                       chainrule::Error);
   float y[8];
   indices = {int64_t{1} << 40, -1, 2};
   expand_rows<float>(x, nullptr, 0, 2, y, 4);
