@@ -21,6 +21,11 @@ install(
   DESTINATION ${_config_dir}
   COMPONENT devel)
 
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang" AND APPLE)
+  set(_cxx_runtime c++)
+else()
+  set(_cxx_runtime stdc++)
+endif()
 # A shared library brings what it needs.
 get_target_property(_type chainrule TYPE)
 if(_type STREQUAL "STATIC_LIBRARY")
@@ -39,9 +44,9 @@ install(
   COMPONENT devel)
 
 # pkg-config knows no C++ standard library or OpenMP: what the archive needs is spelled out.
-set(_private_libs "-lstdc++ -lm -lpthread")
-if(CMAKE_CXX_COMPILER_ID MATCHES "Clang" AND APPLE)
-  set(_private_libs "-lc++")
+set(_private_libs "-l${_cxx_runtime}")
+if(NOT APPLE)
+  string(APPEND _private_libs " -lm -lpthread")
 endif()
 if(CHAINRULE_THREADS_BACKEND STREQUAL "OPENMP")
   string(PREPEND _private_libs "${OpenMP_CXX_FLAGS} ")

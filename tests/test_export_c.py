@@ -223,7 +223,9 @@ def test_constants_read_back_to_the_same_bits(tmp_path):
     net.set_weights({"0.bias": np.geomspace(1e-37, 3e38, 17)})
     net.export_c(tmp_path)
     text = (tmp_path / "model.c").read_text()
-    arrays = dict(re.findall(r"static const float model_local_(\w+)\[[\d *]+\] = \{(.*?)\};", text, re.DOTALL))
+    arrays = dict(
+        re.findall(r"static const float model_local_(\w+)\[[\d *]+\] = \{(.*?)\};", text, re.DOTALL)
+    )
     for name, expected in (("weight_0", net.parameters["0.weight"].T), ("bias_0", None)):
         words = [word.strip() for word in arrays[name].split(",")][:-1]
         assert all(word.endswith("f") for word in words)

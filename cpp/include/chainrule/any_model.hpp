@@ -5,6 +5,7 @@
 #include <string_view>
 #include <variant>
 
+#include "chainrule/cxx20.hpp"
 #include "chainrule/export.h"
 #include "chainrule/model_file.hpp"
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "chainrule/cxx20.hpp"
 #include "chainrule/export.h"
 
 namespace chainrule {

@@ -4,6 +4,8 @@
 #include <concepts>
 #include <utility>
 
+#include "chainrule/cxx20.hpp"
+
 namespace chainrule {
 
 template <class Signature>

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "chainrule/cxx20.hpp"
 #include "chainrule/export.h"
 
 namespace chainrule {

@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "chainrule/cxx20.hpp"
 #include "chainrule/export.h"
 
 namespace chainrule {

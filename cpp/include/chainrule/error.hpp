@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "chainrule/cxx20.hpp"
 #include "chainrule/export.h"
 
 namespace chainrule {

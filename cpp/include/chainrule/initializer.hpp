@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "chainrule/activation.hpp"
+#include "chainrule/cxx20.hpp"
 #include "chainrule/export.h"
 
 namespace chainrule {

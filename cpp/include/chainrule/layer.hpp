@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "chainrule/cxx20.hpp"
+#include "chainrule/error.hpp"
 #include "chainrule/export.h"
 #include "chainrule/initializer.hpp"
 

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "chainrule/activation.hpp"
+#include "chainrule/cxx20.hpp"
+#include "chainrule/error.hpp"
 #include "chainrule/export.h"
 #include "chainrule/initializer.hpp"
 #include "chainrule/layer.hpp"

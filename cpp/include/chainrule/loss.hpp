@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "chainrule/cxx20.hpp"
 #include "chainrule/export.h"
 
 namespace chainrule {

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "chainrule/cxx20.hpp"
+#include "chainrule/error.hpp"
 #include "chainrule/export.h"
 #include "chainrule/loss.hpp"
 #include "chainrule/network.hpp"

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "chainrule/callback.hpp"
+#include "chainrule/cxx20.hpp"
 #include "chainrule/data.hpp"
+#include "chainrule/error.hpp"
 #include "chainrule/export.h"
 #include "chainrule/layer.hpp"
 #include "chainrule/loss.hpp"

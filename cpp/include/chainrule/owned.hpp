@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "chainrule/cxx20.hpp"
+
 namespace chainrule {
 
 /// The hidden part of a class, which it owns alone: std::unique_ptr without <memory>, which takes

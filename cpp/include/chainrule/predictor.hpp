@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <span>
 
+#include "chainrule/cxx20.hpp"
+#include "chainrule/error.hpp"
 #include "chainrule/export.h"
 #include "chainrule/loss.hpp"
 #include "chainrule/owned.hpp"
@@ -66,8 +68,9 @@ class CHAINRULE_API Predictor {
   /// of this predictor. Categories are numbers of type T too; float has all of them up to 2^24.
   void predict(const T* in, T* out, Scratch& scratch) const noexcept;
 
-  /// `rows` rows of T, which numbers of more digits have been rounded to, row i at in + i * in_stride and out + i * out_stride; the strides count values.
-  /// Rows of `out` must not overlap with later rows of `in`.
+  /// `rows` rows of T, which numbers of more digits have been rounded to, row i at in + i *
+  /// in_stride and out + i * out_stride; the strides count values. Rows of `out` must not overlap
+  /// with later rows of `in`.
   void predict(const T* in, std::int64_t in_stride, T* out, std::int64_t out_stride,
                std::int64_t rows, Scratch& scratch) const noexcept;
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 
+#include "chainrule/cxx20.hpp"
 #include "chainrule/export.h"
 
 namespace chainrule {

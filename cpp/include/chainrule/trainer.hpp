@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "chainrule/callback.hpp"
+#include "chainrule/cxx20.hpp"
+#include "chainrule/error.hpp"
 #include "chainrule/export.h"
 #include "chainrule/network.hpp"
 #include "chainrule/owned.hpp"

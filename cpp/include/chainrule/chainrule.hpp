@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// All of the C++ headers. A program that is compiled often includes those that it needs.
+#pragma once
+
+#include "chainrule/activation.hpp"
+#include "chainrule/any_model.hpp"
+#include "chainrule/atomic_file.hpp"
+#include "chainrule/callback.hpp"
+#include "chainrule/config.hpp"
+#include "chainrule/cxx20.hpp"
+#include "chainrule/data.hpp"
+#include "chainrule/error.hpp"
+#include "chainrule/initializer.hpp"
+#include "chainrule/layer.hpp"
+#include "chainrule/layers.hpp"
+#include "chainrule/loss.hpp"
+#include "chainrule/model_file.hpp"
+#include "chainrule/names.hpp"
+#include "chainrule/network.hpp"
+#include "chainrule/optimizer.hpp"
+#include "chainrule/owned.hpp"
+#include "chainrule/predictor.hpp"
+#include "chainrule/random.hpp"
+#include "chainrule/schedule.hpp"
+#include "chainrule/trainer.hpp"

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Strangers' C++ and C programs against the library inside the installed package."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+ROOT = Path(__file__).resolve().parent.parent
+HEADERS = ROOT / "cpp/include/chainrule"
+CPP = sorted(path.name for path in HEADERS.glob("*.hpp"))
+
+needs_gcc = pytest.mark.skipif(
+    not (shutil.which("g++") and shutil.which("gcc")), reason="GCC is not installed"
+)
+needs_cmake = pytest.mark.skipif(not shutil.which("cmake"), reason="CMake is not installed")
+
+
+def compiled(source, *flags, compiler="g++", language="c++"):
+    """Check a source's syntax and return the finished compiler."""
+    command = [compiler, *flags, f"-I{HEADERS.parent}", "-fsyntax-only", "-x", language, "-"]
+    return subprocess.run(command, input=source, capture_output=True, text=True)
+
+
+def test_the_umbrella_header_has_all_others():
+    included = re.findall(
+        r'^#include "chainrule/(.*)"$', (HEADERS / "chainrule.hpp").read_text(), re.MULTILINE
+    )
+    assert included == [name for name in CPP if name != "chainrule.hpp"]
+
+
+@needs_gcc
+@pytest.mark.parametrize("name", CPP)
+def test_each_header_stands_alone(name):
+    done = compiled(
+        f"#include <chainrule/{name}>\n", "-std=c++20", "-Wall", "-Wextra", "-Wshadow", "-Werror"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@needs_gcc
+@pytest.mark.parametrize("standard", ["c++11", "c++17"])
+@pytest.mark.parametrize("name", CPP)
+def test_an_older_standard_is_one_error(name, standard):
+    done = compiled(f"#include <chainrule/{name}>\nint main() {{}}\n", f"-std={standard}")
+    errors = re.findall(r"\berror: (.*)", done.stderr)
+    assert len(errors) == 2
+    assert "chainrule needs C++20: compile with -std=c++20" in errors[0]
+    # Behind it the compiler is stopped.
+    assert "chainrule/needs-c++20" in errors[1]
+
+
+@needs_gcc
+@pytest.mark.parametrize(
+    ("compiler", "language", "standard"),
+    [("g++", "c++", "c++11"), ("g++", "c++", "c++20"), ("gcc", "c", "c11"), ("gcc", "c", "c17")],
+)
+def test_the_c_header_needs_no_more_than_c11(compiler, language, standard):
+    done = compiled(
+        "#include <chainrule/chainrule.h>\nint main(void) { return 0; }\n",
+        f"-std={standard}", "-Wall", "-Wextra", "-pedantic", "-Werror",
+        compiler=compiler, language=language,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@needs_gcc
+@pytest.mark.parametrize("header", ["layers", "trainer", "network", "model_file", "predictor"])
+def test_errors_can_be_caught_with_any_usual_header(header):
+    done = compiled(
+        f"""
+        #include <chainrule/{header}.hpp>
+        int main() {{
+          try {{
+          }} catch (const chainrule::DivergenceError& error) {{
+            return static_cast<int>(error.epoch);
+          }} catch (const chainrule::Error& error) {{
+            return error.what() == nullptr;
+          }}
+        }}
+        """,
+        "-std=c++20",
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@needs_gcc
+@needs_cmake
+def test_a_project_of_c_alone(tmp_path):
+    example = (ROOT / "cpp/examples/c/CMakeLists.txt").read_text()
+    assert "project(c LANGUAGES C)" in example
+    shutil.copy(ROOT / "cpp/examples/c/main.c", tmp_path)
+    (tmp_path / "CMakeLists.txt").write_text(example)
+    found = subprocess.run(
+        [sys.executable, "-m", "chainrule", "--cmakedir"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    configure = ["cmake", "-S", tmp_path, "-B", tmp_path / "build", "-DCMAKE_BUILD_TYPE=Release"]
+    configure.append(f"-Dchainrule_DIR={found.stdout.strip()}")
+    for command in (configure, ["cmake", "--build", tmp_path / "build"], [tmp_path / "build/c"]):
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "new points are right" in done.stdout
