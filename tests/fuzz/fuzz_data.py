@@ -129,8 +129,8 @@ def read_csv(path: Path, rng: random.Random) -> Any:
         names = (table.feature_names, table.classes, table.label_name)
         return table.x, table.y, table.lines, *map(repr, names)
 
-    # CPython may crash where tracing stops while a thread of another library takes the interpreter's
-    # lock, so pyarrow reads none of the files whose memory is traced.
+    # CPython may crash where tracing begins or ends while threads of pyarrow are about, which go on
+    # for a moment after an error. Files are traced before the others, and without pyarrow.
     quick = None if tracemalloc.is_tracing() else outcome(read)
     by_pyarrow, csv_rows._read_by_pyarrow = csv_rows._read_by_pyarrow, lambda *_: None
     try:
@@ -287,10 +287,12 @@ def run(name: str, executions: int, seed: int, folder: Path) -> dict[str, float]
     path = folder / f"mutated.{name}"
     result = dict.fromkeys(("executions", "read", "failures", "seconds"), 0.0)
     result["bytes_over"] = -float("inf")
+    tracemalloc.start()
     for content in reader.corpus:  # What is imported at first use is no memory of a file.
         path.write_bytes(content)
         outcome(lambda: reader.read(path, random.Random(0)))
-    for number in range(seed, seed + executions):
+    tracemalloc.stop()
+    for number in sorted(range(seed, seed + executions), key=lambda n: n % TRACED != 0):
         rng = random.Random(number)
         path.write_bytes(content := mutated(reader.corpus, words, rng))
         traced = number % TRACED == 0
