@@ -131,6 +131,8 @@ def test_constructors_take_exactly_the_cores_options(family: type[Described], ki
     options |= {"dense": {"weight_initializer"}, "embedding": {"columns"}}.get(kind, set())
     if family is optimizers.Optimizer:
         options.add("lazy")  # which a config holds only where it is true
+    if kind in ("cross_entropy", "binary_cross_entropy", "poisson"):
+        options.add("from_logits")  # likewise
     assert set(inspect.signature(type(described)).parameters) == options
 
 

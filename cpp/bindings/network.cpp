@@ -317,6 +317,7 @@ void bind_network(py::module_& module, const char* name) {
            py::arg("batch_size"), py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto",
            py::arg("sample_weight") = py::none(), py::arg("class_weight") = py::none(),
            py::arg("outputs").noconvert() = py::none())
+      .def("check_loss", &N::check_loss, py::arg("loss"))
       .def(
           "check_takes", [](N& self, const Rows& x) { self.check_takes(rows_view(x, "x")); },
           py::arg("x"))

@@ -58,6 +58,7 @@ def prepare(
         raise TypeError("y is sparse, which needs x in memory; pass the dense array y.toarray()")
     if learn_names:
         net._learn_feature_names(x)
+    net._need_core().check_loss(loss._core)
     single = net.dtype == "float32"
     targets: Rows
     if _compares_classes(loss, net.outputs):

@@ -65,6 +65,11 @@ class Loss(Described):
         """Whether targets may be class labels, one a row."""
         return bool(self._core.takes_labels)
 
+    @property
+    def from_logits(self) -> bool:
+        """Whether outputs are taken as logits whatever activation gave them."""
+        return bool(self._core.config.get("from_logits", False))
+
     def __call__(
         self,
         outputs: ArrayLike,
@@ -172,6 +177,15 @@ class _Plain(Loss):
         super().__init__()
 
 
+class _OfLogits(Loss):
+    """A loss whose link makes predictions of outputs that may be any number."""
+
+    _optional = ("from_logits",)
+
+    def __init__(self, from_logits: bool | None = False, **options: Any) -> None:
+        super().__init__(from_logits=from_logits, **options)
+
+
 class MSE(_Plain):
     """Squared error (o - t)**2, of gradient 2 (o - t).
 
@@ -219,7 +233,7 @@ class LogCosh(_Plain):
     kind = "log_cosh"
 
 
-class CrossEntropy(Loss):
+class CrossEntropy(_OfLogits):
     """Cross-entropy of softmax(o) with the target's classes; outputs are logits.
 
     -sum_j c_j q_j log softmax(o)_j, where q = (1 - label_smoothing) t + label_smoothing / classes,
@@ -231,6 +245,10 @@ class CrossEntropy(Loss):
     ----------
     label_smoothing : float, default 0.0
         In [0, 1).
+    from_logits : bool, default False
+        Take the network's outputs as logits whatever activation gave them. Without it a network
+        must end without activation, or in softmax, which the loss takes over; another last
+        activation is refused, because training through it does not succeed.
 
     References
     ----------
@@ -247,18 +265,26 @@ class CrossEntropy(Loss):
     kind = "cross_entropy"
     label_smoothing = Option[float]()
 
-    def __init__(self, label_smoothing: float = 0.0) -> None:
-        super().__init__(label_smoothing=label_smoothing)
+    def __init__(self, label_smoothing: float = 0.0, from_logits: bool | None = False) -> None:
+        super().__init__(from_logits, label_smoothing=label_smoothing)
 
 
-class BinaryCrossEntropy(_Plain):
+class BinaryCrossEntropy(_OfLogits):
     """Cross-entropy of sigmoid(o) with t in [0, 1], for each output by itself; outputs are logits.
 
     -t log sigmoid(o) - (1 - t) log(1 - sigmoid(o)), computed as max(o, 0) - o t +
     log(1 + exp(-abs(o))), of gradient sigmoid(o) - t.
+
+    Parameters
+    ----------
+    from_logits : bool, default False
+        As of `CrossEntropy`; the activation that the loss takes over is sigmoid.
     """
 
     kind = "binary_cross_entropy"
+
+    def __init__(self, from_logits: bool | None = False) -> None:
+        super().__init__(from_logits=from_logits)
 
 
 class Hinge(_Plain):
@@ -303,13 +329,22 @@ class Quantile(Loss):
         super().__init__(quantiles=quantiles if isinstance(quantiles, Iterable) else [quantiles])
 
 
-class Poisson(_Plain):
+class Poisson(_OfLogits):
     """exp(o) - t o, of gradient exp(o) - t; exp(o) is the mean of counts t >= 0.
 
     It is the negative log-likelihood without the term log(t!), which depends on t alone.
+
+    Parameters
+    ----------
+    from_logits : bool, default False
+        Take the network's outputs as logarithms of means whatever activation gave them. Without it
+        a network must end without activation, or in one that gives all real numbers.
     """
 
     kind = "poisson"
+
+    def __init__(self, from_logits: bool | None = False) -> None:
+        super().__init__(from_logits=from_logits)
 
 
 def _raw_outputs(outputs: ArrayLike, *, copy: bool = False) -> NDArray[Any]:

@@ -144,7 +144,8 @@ class Sequential(Exports, Trainable, Copied):
         link = str(loss._core.link)
         if link == "identity":
             raise ValueError(f"{loss.kind} has no link to probabilities; use predict")
-        return "linear" if self._ends_with(link) else link
+        own = self._ends_with(link) and not loss.from_logits
+        return "linear" if own else link
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network with its training state to a safetensors file.

@@ -32,6 +32,10 @@ struct CHAINRULE_API Loss {
   Kind kind = Kind::mse;
   double delta = 1.0;            // huber
   double label_smoothing = 0.0;  // cross_entropy: in [0, 1)
+  /// cross_entropy, binary_cross_entropy, poisson: the outputs are logits (for poisson, logarithms
+  /// of means), whatever activation gave them. Without it a network must end in outputs that may be
+  /// any number, or in the loss's own link, softmax or sigmoid, which the loss takes over.
+  bool from_logits = false;
   /// quantile: strictly increasing, default {0.5}. The outputs are one group per quantile, in this
   /// order, each of `target_columns` columns.
   std::vector<double> quantiles;

@@ -161,6 +161,12 @@ class CHAINRULE_API Network {
   EpochResult run_epoch(const RowsView& x, const TargetsView& y, const Loss& loss,
                         const Optimizer& optimizer, const EpochOptions& options);
 
+  /// Throws Error when an option of the loss is out of its range, the network has no such outputs
+  /// as it needs, or the last activation is none that it can train through: cross_entropy,
+  /// binary_cross_entropy and poisson take any numbers or their own link, hinge numbers of both
+  /// signs. Everything below that takes a loss checks this; Loss::from_logits turns it off.
+  void check_loss(const Loss& loss) const;
+
   /// Throws Error when rows and targets do not fit each other, the network or the loss.
   void check(const RowsView& x, const TargetsView& y, const Loss& loss) const;
 

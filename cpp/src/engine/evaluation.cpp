@@ -4,6 +4,7 @@
 
 #include "engine/network_state.hpp"
 #include "engine/threads.hpp"
+#include "model/last_activation.hpp"
 
 namespace chainrule {
 
@@ -26,18 +27,31 @@ CompiledLoss<T>& Network<T>::State::compile(std::unique_ptr<CompiledLoss<T>>& sl
 }
 
 template <class T>
+void Network<T>::State::check_loss(const Loss& loss) const {
+  loss.check();
+  (void)loss.target_columns(outputs);
+  model::check_last_activation(loss, layers, outputs);
+}
+
+template <class T>
 void Network<T>::State::check_targets(const RowsView& x, const TargetsView& y,
                                       const Loss& loss) const {
   check_input(x);
   if (y.rows != x.rows) {
     throw Error("x has " + std::to_string(x.rows) + " rows but y has " + std::to_string(y.rows));
   }
+  check_loss(loss);
   engine::LossStage<T>::check(loss, y, outputs);
 }
 
 template <class T>
 void Network<T>::check(const RowsView& x, const TargetsView& y, const Loss& loss) const {
   state_->check_targets(x, y, loss);
+}
+
+template <class T>
+void Network<T>::check_loss(const Loss& loss) const {
+  state_->check_loss(loss);
 }
 
 template <class T>
@@ -82,6 +96,8 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
 #define CHAINRULE_INSTANTIATE(T)                                                                   \
   template CompiledLoss<T>& Network<T>::State::compile(std::unique_ptr<CompiledLoss<T>>&,          \
                                                        const Loss&, const engine::PlanOptions&);   \
+  template void Network<T>::State::check_loss(const Loss&) const;                                  \
+  template void Network<T>::check_loss(const Loss&) const;                                         \
   template void Network<T>::State::check_targets(const RowsView&, const TargetsView&, const Loss&) \
       const;                                                                                       \
   template void Network<T>::check(const RowsView&, const TargetsView&, const Loss&) const;         \

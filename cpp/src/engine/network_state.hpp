@@ -87,6 +87,7 @@ struct Network<T>::State {
   void check_categories(const RowsView& x);
   /// Throws Error when batches of so many rows are too small to train a layer.
   void check_batch(std::int64_t rows) const;
+  void check_loss(const Loss& loss) const;
   void check_targets(const RowsView& x, const TargetsView& y, const Loss& loss) const;
   void keep_for_divergence();
   void restore_after_divergence();

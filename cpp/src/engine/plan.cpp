@@ -9,17 +9,9 @@
 #include "engine/cache.hpp"
 #include "engine/gather.hpp"
 #include "engine/stages/activation.hpp"
+#include "model/last_activation.hpp"
 
 namespace chainrule::engine {
-namespace {
-
-bool loss_contains(const Loss& loss, const Activation& activation) {
-  return (loss.link() == Loss::Link::softmax && activation.kind == Activation::Kind::softmax) ||
-         (loss.link() == Loss::Link::sigmoid && activation.kind == Activation::Kind::sigmoid);
-}
-
-}  // namespace
-
 template <class T>
 Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const std::vector<AnyLayer>& layers,
               Parameters<T>& parameters, std::int64_t inputs, const PlanOptions& options)
@@ -38,7 +30,7 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const std::vector<AnyLayer
   }
   if (options.loss && !stages_.empty()) {
     const auto* last = dynamic_cast<const ActivationStage<T>*>(stages_.back().get());
-    if (last && loss_contains(*options.loss, last->activation())) stages_.pop_back();
+    if (last && model::contains(*options.loss, last->activation())) stages_.pop_back();
   }
   if (!stages_.empty()) fused_input_ = dynamic_cast<AffineStage<T>*>(stages_[0].get());
   if (!stages_.empty() && stages_[0]->reads_rows()) {

@@ -23,9 +23,8 @@ struct Trainer<T>::State {
   State(Network<T>* network_, const Loss& loss_, const Optimizer& optimizer_,
         const std::optional<Schedule>& schedule_)
       : network(network_), loss(loss_), optimizer(optimizer_), schedule(schedule_) {
-    loss.check();
+    network->check_loss(loss);
     optimizer.check();
-    (void)loss.target_columns(network->outputs());
     if (!schedule) return;
     schedule->check();
     if (schedule->kind == Schedule::Kind::reduce_on_plateau) plateau.emplace(*schedule);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chainrule/loss.hpp"
 
+#include "chainrule/config.hpp"
 #include "model/fields.hpp"
 #include "model/kinds.hpp"
 
@@ -21,6 +22,9 @@ static void visit_fields(Visit& visit, Self& self) {
   if (self.kind == Kind::huber) visit("delta", self.delta, model::positive);
   if (self.kind == Kind::cross_entropy)
     visit("label_smoothing", self.label_smoothing, model::half_open_fraction);
+  if (self.kind == Kind::cross_entropy || self.kind == Kind::binary_cross_entropy ||
+      self.kind == Kind::poisson)
+    visit("from_logits", self.from_logits);
   if (self.kind == Kind::quantile) visit("quantiles", self.quantiles, model::open_fraction);
 }
 
@@ -38,7 +42,14 @@ Loss Loss::from_config(const Config& config) {
   return loss;
 }
 
-Config Loss::config() const { return model::write_fields(kind_names.name(kind), *this); }
+Config Loss::config() const {
+  Config config = model::write_fields(kind_names.name(kind), *this);
+  // Files without it stay readable for versions that do not know it.
+  if (!from_logits)
+    std::erase_if(config.options,
+                  [](const ConfigEntry& option) { return option.name == "from_logits"; });
+  return config;
+}
 
 std::vector<std::string> Loss::kinds() { return kind_names.all(); }
 

@@ -183,7 +183,8 @@ def _model(net: Sequential, name: str, operations: list[Operation]) -> Model:
     layers = tuple(repr(layer) for layer in net.layers)
     if link == "identity":
         link = None
-    return Model(name, layers, tuple(operations), link, net._ends_with(link))
+    own = net.loss is not None and not net.loss.from_logits and net._ends_with(link)
+    return Model(name, layers, tuple(operations), link, own)
 
 
 def _vectors(

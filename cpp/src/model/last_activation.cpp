@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/last_activation.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "chainrule/config.hpp"
+#include "chainrule/error.hpp"
+#include "chainrule/layers.hpp"
+#include "model/fields.hpp"
+
+namespace chainrule::model {
+namespace {
+
+/// The interval that numbers lie in; infinite ends are not reached.
+struct OutputRange {
+  double low;
+  double high;
+};
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// The least value of x Phi(x), of its tanh approximation (-0.17004) and of x sigmoid(x), rounded
+/// down.
+constexpr double kGeluMinimum = -0.17005;
+constexpr double kSiluMinimum = -0.27847;
+
+OutputRange range_of(const Activation& activation) {
+  switch (activation.kind) {
+    case Activation::Kind::linear:
+      break;
+    case Activation::Kind::relu:
+    case Activation::Kind::softplus:
+      return {0.0, kInfinity};
+    case Activation::Kind::leaky_relu:
+      return {activation.parameter > 0.0 ? -kInfinity : 0.0, kInfinity};
+    case Activation::Kind::elu:
+      return {-activation.parameter, kInfinity};
+    case Activation::Kind::gelu:
+    case Activation::Kind::gelu_tanh:
+      return {kGeluMinimum, kInfinity};
+    case Activation::Kind::silu:
+      return {kSiluMinimum, kInfinity};
+    case Activation::Kind::sigmoid:
+    case Activation::Kind::softmax:
+      return {0.0, 1.0};
+    case Activation::Kind::tanh:
+      return {-1.0, 1.0};
+  }
+  return {-kInfinity, kInfinity};
+}
+
+const Activation* activation_of(const Layer& layer) {
+  if (const auto* dense = dynamic_cast<const Dense*>(&layer)) return &dense->activation;
+  if (const auto* alone = dynamic_cast<const ActivationLayer*>(&layer)) return &alone->activation;
+  return nullptr;
+}
+
+/// The last activation, with what the layers behind it make of its values: scale * value + offset.
+struct LastActivation {
+  const Activation* activation = nullptr;  // none: outputs may be any numbers
+  double scale = 1.0;
+  double offset = 0.0;
+  std::int64_t behind = -1;  // the layer that comes next behind the activation, if one does
+};
+
+LastActivation find_last(const std::vector<AnyLayer>& layers) {
+  LastActivation found;
+  for (auto i = static_cast<std::int64_t>(layers.size()); i-- > 0;) {
+    const Layer& layer = *layers[static_cast<std::size_t>(i)];
+    const Activation* activation = activation_of(layer);
+    if (activation && activation->kind != Activation::Kind::linear) {
+      found.activation = activation;
+      return found;
+    }
+    if (const auto* rescaling = dynamic_cast<const Rescaling*>(&layer)) {
+      found.offset += found.scale * rescaling->offset;
+      found.scale *= rescaling->scale;
+    } else if (!activation && layer.kind() != "dropout") {
+      return found;  // a layer that gives any numbers, such as a normalisation
+    } else if (activation && dynamic_cast<const Dense*>(&layer)) {
+      return found;
+    } else if (activation) {
+      continue;  // an activation layer that is linear makes no stage
+    }
+    found.behind = i;
+  }
+  return found;
+}
+
+OutputRange range_of(const LastActivation& last) {
+  if (!last.activation) return {-kInfinity, kInfinity};
+  const OutputRange inner = range_of(*last.activation);
+  if (last.scale == 0.0) return {last.offset, last.offset};
+  const double a = last.scale * inner.low + last.offset;
+  const double b = last.scale * inner.high + last.offset;
+  return {std::min(a, b), std::max(a, b)};
+}
+
+std::string link_name(Loss::Link link) {
+  switch (link) {
+    case Loss::Link::softmax:
+      return "softmax";
+    case Loss::Link::sigmoid:
+      return "sigmoid";
+    default:
+      return "";
+  }
+}
+
+std::string text_of(const OutputRange& range) {
+  const std::string low = std::isinf(range.low) ? "(-inf" : "[" + to_text(range.low);
+  return low + ", " + (std::isinf(range.high) ? "inf)" : to_text(range.high) + "]");
+}
+
+}  // namespace
+
+bool contains(const Loss& loss, const Activation& activation) {
+  if (loss.from_logits) return false;
+  return (loss.link() == Loss::Link::softmax && activation.kind == Activation::Kind::softmax) ||
+         (loss.link() == Loss::Link::sigmoid && activation.kind == Activation::Kind::sigmoid);
+}
+
+void check_last_activation(const Loss& loss, const std::vector<AnyLayer>& layers,
+                           std::int64_t outputs) {
+  const LastActivation last = find_last(layers);
+  if (!last.activation || loss.from_logits) return;
+  if (last.activation->kind == Activation::Kind::softmax && outputs == 1)
+    throw Error(
+        "a softmax over one output is always 1 and cannot be trained: use Dense(2) for "
+        "cross_entropy, or Dense(1) or Dense(1, activation=\"sigmoid\") for "
+        "binary_cross_entropy");
+  const bool own = contains(loss, *last.activation);
+  if (own && last.behind < 0) return;
+  const OutputRange range = range_of(last);
+  const std::string name = loss.config().kind;
+  const std::string activation(last.activation->config().kind);
+  const std::string dense = "Dense(" + std::to_string(outputs);
+  if (loss.kind == Loss::Kind::hinge) {
+    if (range.low < 0.0 && range.high > 0.0) return;
+    throw Error("hinge needs outputs of both signs, but the last activation is " + activation +
+                ", whose values lie in " + text_of(range) + ": use " + dense +
+                ") without activation, or " + dense + ", activation=\"tanh\")");
+  }
+  if (loss.link() == Loss::Link::identity) return;
+  if (std::isinf(range.low) && std::isinf(range.high)) return;
+  const std::string link = link_name(loss.link());
+  std::string text =
+      name + " takes outputs that may be any number (" +
+      (loss.link() == Loss::Link::exponential ? "the logarithms of means" : "logits") +
+      "), but the last activation is " + activation;
+  if (last.behind >= 0) {
+    const Layer& behind = *layers[static_cast<std::size_t>(last.behind)];
+    text += " with layer " + std::to_string(last.behind) + " (" + std::string(behind.kind()) +
+            ") behind it";
+  }
+  text += ", which gives values in " + text_of(range) + ": use " + dense + ") without activation";
+  if (!link.empty()) text += ", or " + dense + ", activation=\"" + link + "\") as the last layer";
+  throw Error(text + ". from_logits=True in the loss takes the outputs as they are all the same");
+}
+
+}  // namespace chainrule::model
