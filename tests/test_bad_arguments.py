@@ -97,7 +97,7 @@ FIT_ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
         ValueError,
         "class_weight[1] = -1 is not a weight: expected finite numbers, 0 or more",
     ),
-    ({"class_weight": "balanced"}, TypeError, "class_weight must map labels to weights or list"),
+    ({"class_weight": "heavy"}, ValueError, 'class_weight must be weights or "balanced", got '),
     (
         {"class_weight": [1, 1], "loss": "binary_cross_entropy", "y": np.eye(3)[Y]},
         ValueError,

@@ -14,6 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import chainrule as cr
 from chainrule import metrics
 
 sklearn_metrics: Any = pytest.importorskip("sklearn.metrics")
@@ -211,7 +212,17 @@ REGRESSION = {
     "mse": sklearn_metrics.mean_squared_error,
     "mae": sklearn_metrics.mean_absolute_error,
     "r2": sklearn_metrics.r2_score,
+    "rmse": sklearn_metrics.root_mean_squared_error,
+    "mape": sklearn_metrics.mean_absolute_percentage_error,
+    "pinball": sklearn_metrics.mean_pinball_loss,
 }
+
+
+def targets_for(name: str, y: NDArray[Any], classes: int) -> NDArray[Any]:
+    """Return targets that fit predictions of so many columns."""
+    if name == "coverage":
+        return np.eye(classes)[y][:, : classes // 2]
+    return np.eye(classes)[y] if name in REGRESSION else y
 
 
 @pytest.mark.parametrize("name", REGRESSION)
@@ -259,7 +270,7 @@ def test_sums_are_taken_in_float64() -> None:
 def test_every_metric_takes_unit_weights_as_none(name: str) -> None:
     metric = metrics.get(name)
     y, p, _ = classification_case(200, 10, False)
-    targets = np.eye(10)[y] if name in REGRESSION else y
+    targets = targets_for(name, y, 10)
     np.testing.assert_allclose(
         metric(targets, p, np.ones(200)), metric(targets, p), rtol=0, atol=1e-12
     )
@@ -299,7 +310,7 @@ def test_bad_arguments(
 )
 def test_bad_weights(name: str, weight: list[float], text: str) -> None:
     y, p, _ = classification_case(10, 10, False)
-    targets = np.eye(10)[y] if name in REGRESSION else y
+    targets = targets_for(name, y, 10)
     with pytest.raises(ValueError, match=text):
         metrics.get(name)(targets, p, weight)
 
@@ -364,7 +375,7 @@ def test_get_resolves_names_functions_and_metrics() -> None:
 
 def test_get_knows_the_direction_of_improvement() -> None:
     worse_when_greater = {n for n, m in metrics.METRICS.items() if not m.greater_is_better}
-    assert worse_when_greater == {"mse", "mae"}
+    assert worse_when_greater == {"mse", "mae", "rmse", "mape", "pinball"}
 
 
 def test_get_reads_k_from_the_name() -> None:
@@ -413,3 +424,53 @@ def test_metric_is_frozen_hashable_and_picklable() -> None:
     assert len({metric, metrics.get("top_3")}) == 1
     with pytest.raises(dataclasses.FrozenInstanceError):
         metric.name = "other"  # type: ignore[misc]
+
+
+LEVELS = (0.1, 0.5, 0.9)
+
+
+@weighted
+@pytest.mark.parametrize("columns", [1, 3])
+def test_metrics_of_quantiles(columns: int, weighted: bool) -> None:
+    generator = np.random.default_rng(columns)
+    y = generator.normal(size=(60, columns))
+    p = np.sort(generator.normal(size=(60, 3, columns)), axis=1)
+    weight = generator.uniform(0, 2, 60) if weighted else None
+    flat = p.reshape(60, -1)
+    expected = np.mean(
+        [
+            sklearn_metrics.mean_pinball_loss(y, p[:, i], alpha=q, sample_weight=weight)
+            for i, q in enumerate(LEVELS)
+        ]
+    )
+    found = metrics.pinball(y, flat, quantiles=LEVELS, sample_weight=weight)
+    assert found == pytest.approx(expected, rel=1e-12)
+    inside = ((p[:, 0] <= y) & (y <= p[:, 2])).mean(axis=1)
+    found = metrics.coverage(y, flat, quantiles=LEVELS, sample_weight=weight)
+    assert found == pytest.approx(np.average(inside, weights=weight), rel=1e-12)
+    for name in ("mse", "mae", "r2", "rmse", "mape"):
+        ours = getattr(metrics, name)
+        median = REGRESSION[name](y, p[:, 1], sample_weight=weight)
+        assert ours(y, flat, quantiles=LEVELS, sample_weight=weight) == pytest.approx(median)
+        with pytest.raises(ValueError, match=r"none is the median 0\.5"):
+            ours(y, flat, quantiles=(0.1, 0.2, 0.9))
+    with pytest.raises(ValueError, match="for 3 quantiles"):
+        metrics.pinball(y, p[:, 0], quantiles=LEVELS)
+    with pytest.raises(ValueError, match="two quantiles at least"):
+        metrics.coverage(y, y, quantiles=(0.5,))
+    with pytest.raises(ValueError, match=r"quantiles must lie in \(0, 1\)"):
+        metrics.pinball(y, y, quantiles=(5,))
+
+
+def test_fit_tells_metrics_the_quantiles_of_the_loss() -> None:
+    generator = np.random.default_rng(1)
+    x = generator.normal(size=(200, 3))
+    y = x[:, 0] + generator.normal(size=200)
+    net = cr.Sequential([cr.Dense(3)], seed=0)
+    names = ["mae", "rmse", "r2", "pinball", "coverage"]
+    net.fit(x, y, loss=cr.losses.Quantile(LEVELS), metrics=names, epochs=20, verbose=0)
+    found, p = net.evaluate(x, y), net.predict(x)
+    assert found["mae"] == pytest.approx(sklearn_metrics.mean_absolute_error(y, p[:, 1]))
+    assert found["r2"] == pytest.approx(sklearn_metrics.r2_score(y, p[:, 1]))
+    assert found["pinball"] == pytest.approx(found["loss"], rel=1e-5)
+    assert found["coverage"] == np.mean((p[:, 0] <= y) & (y <= p[:, 2]))

@@ -317,6 +317,15 @@ void bind_network(py::module_& module, const char* name) {
            py::arg("batch_size"), py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto",
            py::arg("sample_weight") = py::none(), py::arg("class_weight") = py::none(),
            py::arg("outputs").noconvert() = py::none())
+      .def("restore_epoch", &N::restore_epoch)
+      .def(
+          "first_bad_layer",
+          [](N& self, const Rows& x) {
+            const RowsView rows = rows_view(x, "x");
+            const py::gil_scoped_release release;
+            return self.first_bad_layer(rows);
+          },
+          py::arg("x"))
       .def("check_loss", &N::check_loss, py::arg("loss"))
       .def(
           "check_takes", [](N& self, const Rows& x) { self.check_takes(rows_view(x, "x")); },

@@ -24,7 +24,7 @@ template <class T>
 std::unique_ptr<Network<T>> trained_network(const DataSet& data) {
   auto network = std::make_unique<Network<T>>(
       Layers{Rescaling(0.5, 0.125), dense(337, Act::relu), BatchNormalization(), Dropout(0.25),
-             dense(353, Act::tanh), LayerNormalization(), dense(data.outputs, Act::silu)},
+             dense(353, Act::tanh), LayerNormalization(), dense(data.outputs, Act::leaky_relu)},
       data.inputs, 5);
   EpochOptions o;
   o.num_threads = 1;

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,27 @@ from chainrule.arrays import Rows, as_weights, check_same_length
 from chainrule.column_names import listed
 from chainrule.containers import is_sparse
 from chainrule.lazy_rows import LazyRows
-from chainrule.targets import class_weights_array, prepare_sparse_targets, prepare_targets
+from chainrule.targets import (
+    balanced_weights,
+    check_balanced,
+    class_counts,
+    class_weights_array,
+    prepare_sparse_targets,
+    prepare_targets,
+)
 
 if TYPE_CHECKING:
     from chainrule.losses import Loss
     from chainrule.stack import Stack
+    from chainrule.targets import ClassWeight
 
-__all__ = ["Examples", "prepare", "prepare_validation", "split_validation"]
+__all__ = [
+    "Examples",
+    "prepare",
+    "prepare_validation",
+    "split_validation",
+    "warn_of_unseen_classes",
+]
 
 
 @dataclass(frozen=True)
@@ -31,6 +46,26 @@ class Examples:
     y: Rows
     sample_weight: NDArray[np.float64] | None
     class_weight: NDArray[np.float64] | None
+    balanced: tuple[Loss, int] | None = None
+    """Loss and number of classes for which `class_weight` is to be balanced, if it is."""
+
+    def balanced_again(self) -> Examples:
+        """Return the same with class weights of these rows alone, where they are to be balanced."""
+        if self.balanced is None:
+            return self
+        loss, classes = self.balanced
+        counts = class_counts(loss, self.y, self.sample_weight, classes)
+        return replace(self, class_weight=balanced_weights(counts))
+
+    def part(self, rows: slice) -> Examples:
+        """Return some of the rows, which share the memory of these."""
+        weight = self.sample_weight
+        return replace(
+            self,
+            x=self.x[rows],
+            y=self.y[rows],
+            sample_weight=None if weight is None else weight[rows],
+        )
 
 
 def prepare(
@@ -39,7 +74,7 @@ def prepare(
     y: object,
     loss: Loss,
     sample_weight: object = None,
-    class_weight: Mapping[int, float] | Mapping[str, float] | Sequence[float] | None = None,
+    class_weight: ClassWeight = None,
     *,
     learn_names: bool = False,
 ) -> Examples:
@@ -61,7 +96,7 @@ def prepare(
     net._need_core().check_loss(loss._core)
     single = net.dtype == "float32"
     targets: Rows
-    if _compares_classes(loss, net.outputs):
+    if _compares_classes(loss, net.outputs) and not is_sparse(y):
         y = net._labels(y, learn=learn_names)
     if is_sparse(y):
         targets = prepare_sparse_targets(loss, y, net.outputs, single=single)
@@ -75,14 +110,20 @@ def prepare(
     if class_weight is not None:
         if not loss.takes_labels and net.outputs > 1:
             raise ValueError(f"class_weight with {loss.kind} needs one output, got {net.outputs}")
+        if isinstance(class_weight, str):
+            check_balanced(class_weight)
+            return Examples(features, targets, weights, None, (loss, net.outputs)).balanced_again()
         weights_by_label = _by_label(class_weight, net.class_names)
         classes = class_weights_array(weights_by_label, net.outputs if loss.takes_labels else 2)
     return Examples(features, targets, weights, classes)
 
 
+_BINARY = ("binary_cross_entropy", "hinge")
+
+
 def _compares_classes(loss: Loss, outputs: int) -> bool:
     """Whether there is a label for each row."""
-    return loss.takes_labels or (outputs == 1 and loss.kind in ("binary_cross_entropy", "hinge"))
+    return loss.takes_labels or (outputs == 1 and loss.kind in _BINARY)
 
 
 def _by_label(weights: Any, class_names: tuple[str, ...] | None) -> Any:
@@ -103,7 +144,6 @@ def prepare_validation(
     net: Stack,
     given: Sequence[object],
     loss: Loss,
-    class_weight: Mapping[int, float] | Mapping[str, float] | Sequence[float] | None = None,
 ) -> Examples:
     """Return ``validation_data``, (x, y) or (x, y, sample_weight), as `prepare` does."""
     expected = "validation_data must be (x, y) or (x, y, sample_weight)"
@@ -113,7 +153,7 @@ def prepare_validation(
         raise ValueError(f"{expected}, got {len(given)} items")
     weight = given[2] if len(given) == 3 else None
     try:
-        return prepare(net, given[0], given[1], loss, weight, class_weight)
+        return prepare(net, given[0], given[1], loss, weight)
     except (TypeError, ValueError) as error:
         raise type(error)(f"validation_data: {error}") from error
 
@@ -132,14 +172,22 @@ def split_validation(examples: Examples, fraction: float) -> tuple[Examples, Exa
         raise ValueError(
             f"validation_split={fraction} of {rows} rows leaves nothing to train or validate on"
         )
+    # Weights of classes are to help the training, not to change what it is judged by.
+    held_back = replace(examples.part(slice(kept, None)), class_weight=None)
+    return examples.part(slice(0, kept)).balanced_again(), held_back
 
-    def rows_of(part: slice) -> Examples:
-        weight = examples.sample_weight
-        return replace(
-            examples,
-            x=examples.x[part],
-            y=examples.y[part],
-            sample_weight=None if weight is None else weight[part],
+
+def warn_of_unseen_classes(loss: Loss, data: Examples, validation: Examples) -> None:
+    """Warn of classes that the network is validated on and never sees in training."""
+    if not loss.takes_labels and not (loss.kind in _BINARY and data.y.shape[1:] == (1,)):
+        return
+    seen, judged = class_counts(loss, data.y), class_counts(loss, validation.y)
+    unseen = [
+        str(label) for label in np.flatnonzero(judged) if label >= len(seen) or seen[label] == 0
+    ]
+    if unseen:
+        warnings.warn(
+            f"the validation rows hold class{'es' * (len(unseen) > 1)} {', '.join(unseen)}, which "
+            "no training row has; rows that are sorted by class must be shuffled before the split",
+            stacklevel=3,
         )
-
-    return rows_of(slice(0, kept)), rows_of(slice(kept, None))

@@ -10,7 +10,7 @@ batch's is it times w_i / sum(w_i), and but for `CrossEntropy` divided by the nu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,14 @@ from chainrule import _core
 from chainrule.arrays import as_targets, as_weights, check_same_length
 from chainrule.described import Described, Option
 from chainrule.names import module_attributes
-from chainrule.targets import class_weights_array, prepare_targets
+from chainrule.targets import (
+    ClassWeight,
+    balanced_weights,
+    check_balanced,
+    class_counts,
+    class_weights_array,
+    prepare_targets,
+)
 
 __all__ = [
     "MAE",
@@ -75,7 +82,7 @@ class Loss(Described):
         outputs: ArrayLike,
         y: object,
         sample_weight: object = None,
-        class_weight: Mapping[int, float] | Sequence[float] | None = None,
+        class_weight: ClassWeight = None,
     ) -> float:
         """Return the mean loss.
 
@@ -110,7 +117,7 @@ class Loss(Described):
         outputs: ArrayLike,
         y: object,
         sample_weight: object = None,
-        class_weight: Mapping[int, float] | Sequence[float] | None = None,
+        class_weight: ClassWeight = None,
     ) -> NDArray[Any]:
         """Return the derivative of the mean loss with respect to the outputs.
 
@@ -155,7 +162,7 @@ class Loss(Described):
         outputs: ArrayLike,
         y: object,
         sample_weight: object,
-        class_weight: Mapping[int, float] | Sequence[float] | None,
+        class_weight: ClassWeight,
     ) -> tuple[float, NDArray[Any]]:
         raw = _raw_outputs(outputs)
         rows, columns = raw.shape
@@ -163,7 +170,10 @@ class Loss(Described):
         check_same_length(raw, targets, names=("outputs", "y"))
         weights = None if sample_weight is None else as_weights(sample_weight, rows=rows)
         by_class = None
-        if class_weight is not None:
+        if isinstance(class_weight, str):
+            check_balanced(class_weight)
+            by_class = balanced_weights(class_counts(self, targets, weights, columns))
+        elif class_weight is not None:
             by_class = class_weights_array(class_weight, columns if self.takes_labels else 2)
         value, gradient = _core.loss_and_gradient(self._core, raw, targets, weights, by_class)
         return value, gradient

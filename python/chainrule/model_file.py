@@ -112,6 +112,9 @@ def _training_state(net: Sequential) -> _core.TrainingState:
     }
     if net.target_name is not None:
         record["target_name"] = _text_or_none(net.target_name)
+    callbacks = net._callback_states.states()
+    if callbacks:
+        record["callbacks"] = callbacks
     state.rest = json.dumps(_finite(record), allow_nan=False)
     return state
 
@@ -140,6 +143,7 @@ def _metric(name: str) -> Metric | None:
 def _restored(core: CoreNetwork, state: _core.TrainingState) -> Sequential:
     """Return the network around a core that was read."""
     from chainrule import losses
+    from chainrule.callbacks import CallbackStates
     from chainrule.history import History
     from chainrule.sequential import Sequential
 
@@ -157,6 +161,8 @@ def _restored(core: CoreNetwork, state: _core.TrainingState) -> Sequential:
         if "history" in record:
             net.history = History.from_dict(record["history"])
         net.target_name = _text_or_none(record.get("target_name"))
+        if "callbacks" in record:
+            net._callback_states = CallbackStates(record["callbacks"])
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ModelFileError(f"the description does not fit: {error}") from error
     return net

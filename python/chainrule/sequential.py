@@ -14,7 +14,6 @@ from chainrule.arguments import positive_integer, sparsity_name, thread_count
 from chainrule.arrays import check_output
 from chainrule.copied import Copied
 from chainrule.interop.exports import Exports
-from chainrule.layers import Activation, Dense
 from chainrule.lazy_rows import LazyRows
 from chainrule.lazy_training import predict_lazily
 from chainrule.trainable import Trainable
@@ -160,8 +159,3 @@ class Sequential(Exports, Trainable, Copied):
             Customarily ending in ``.safetensors``.
         """
         model_file.save(self, path)
-
-    def _ends_with(self, link: str | None) -> bool:
-        """Whether the last activation is already the loss's link."""
-        last = self.layers[-1]
-        return isinstance(last, Dense | Activation) and last.activation.config["kind"] == link

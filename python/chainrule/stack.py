@@ -17,7 +17,7 @@ from chainrule.arguments import positive_integer, sparsity_name, thread_count
 from chainrule.arrays import Rows, as_features, as_rows
 from chainrule.containers import as_array
 from chainrule.data_names import Named
-from chainrule.layers import Input, Layer
+from chainrule.layers import Activation, Dense, Input, Layer
 from chainrule.lazy_rows import LazyRows, is_lazy
 from chainrule.names import unknown_name
 from chainrule.plan import Plan
@@ -285,6 +285,11 @@ class Stack(Named):
     def _adapted(self) -> bool:
         """Whether all `Normalization` layers have their statistics from data."""
         return self._core is not None and self._core.adapted
+
+    def _ends_with(self, link: str | None) -> bool:
+        """Whether the last activation is already the loss's link."""
+        last = self.layers[-1]
+        return isinstance(last, Dense | Activation) and last.activation.config["kind"] == link
 
     def _need_core(self) -> CoreNetwork:
         if self._core is None:

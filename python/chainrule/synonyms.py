@@ -56,6 +56,9 @@ ALIASES: Mapping[str, Mapping[str, str]] = {
         "squared_error": "mse",
     },
     "metric": {
+        "mean_absolute_percentage_error": "mape",
+        "root_mean_squared_error": "rmse",
+        "mean_pinball_loss": "pinball",
         "acc": "accuracy",
         "accuracy_score": "accuracy",
         "binary_accuracy": "accuracy",
@@ -87,7 +90,6 @@ ALIASES: Mapping[str, Mapping[str, str]] = {
 
 _SGD = "it is SGD(momentum=0.9)"
 _NO_LOSS = "there is no such loss"
-_NO_METRIC = "there is no such metric"
 _NO_OPTIMIZER = "there is no such optimizer"
 _NO_ACTIVATION = "there is no such activation"
 
@@ -142,10 +144,6 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
         "loss": "the loss is always reported",
         "bce": "it is a loss, which is always reported",
         "log_loss": "the loss is always reported",
-        "mape": f"{_NO_METRIC}; pass a function f(y_true, y_pred)",
-        "mean_absolute_percentage_error": f"{_NO_METRIC}; pass a function f(y_true, y_pred)",
-        "rmse": f"{_NO_METRIC}; it is the square root of mse",
-        "root_mean_squared_error": f"{_NO_METRIC}; it is the square root of mse",
         "balanced_accuracy": "it is recall with average='macro': "
         "metrics.Metric('recall', metrics.recall, options={'average': 'macro'})",
         "top_k_accuracy_score": "name k, as in 'top_2'",

@@ -20,7 +20,18 @@ from chainrule.containers import as_array
 if TYPE_CHECKING:
     from chainrule.losses import Loss
 
-__all__ = ["class_weights_array", "prepare_sparse_targets", "prepare_targets"]
+ClassWeight = Mapping[int, float] | Mapping[str, float] | Sequence[float] | str | None
+"""What callers weigh classes by."""
+
+__all__ = [
+    "ClassWeight",
+    "balanced_weights",
+    "check_balanced",
+    "class_counts",
+    "class_weights_array",
+    "prepare_sparse_targets",
+    "prepare_targets",
+]
 
 _SUM_TOLERANCE = 1e-3
 _ROWS_TO_SUM = 65536
@@ -128,7 +139,7 @@ def prepare_sparse_targets(
 
 
 def class_weights_array(
-    class_weight: Mapping[int, float] | Sequence[float] | NDArray[Any],
+    class_weight: Mapping[int, float] | Mapping[str, float] | Sequence[float] | NDArray[Any],
     classes: int,
     name: str = "class_weight",
 ) -> NDArray[np.float64]:
@@ -186,6 +197,61 @@ def class_weights_array(
             f"{name}[{label}] = {array[label]} is not a weight: expected finite numbers, 0 or more"
         )
     return result
+
+
+def check_balanced(class_weight: str, name: str = "class_weight") -> None:
+    """Raise ValueError for any text but "balanced"."""
+    if class_weight != "balanced":
+        raise ValueError(f'{name} must be weights or "balanced", got {class_weight!r:.80}')
+
+
+def class_counts(
+    loss: Loss,
+    targets: Rows,
+    sample_weight: NDArray[np.float64] | None = None,
+    classes: int = 2,
+) -> NDArray[np.float64]:
+    """Return how many rows each class has, in weights where there are some.
+
+    Examples
+    --------
+    >>> from chainrule import losses
+    >>> class_counts(losses.CrossEntropy(), np.eye(3)[[0, 2, 2]])
+    array([1., 0., 2.])
+    """
+    weights = np.ones(len(targets)) if sample_weight is None else sample_weight
+    labels: NDArray[Any]
+    if isinstance(targets, _core.CompressedRows):
+        values, columns = stored(targets)
+        rows = np.repeat(np.arange(len(targets)), np.diff(targets.offsets))
+        if loss.takes_labels:
+            weights, labels, classes = values * weights[rows], columns, targets.shape[1]
+        else:
+            labels = np.zeros(len(targets), np.int64)
+            labels[rows] = values > 0
+    elif targets.ndim == 1:
+        labels = targets
+    elif loss.takes_labels:
+        return np.asarray(weights @ targets.astype(np.float64))
+    else:
+        labels = targets[:, 0] > 0
+    return np.bincount(labels, weights, minlength=classes).astype(np.float64)
+
+
+def balanced_weights(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the weights by which all classes count the same, as scikit-learn has them.
+
+    A class without rows has nothing to weigh: its weight is 1.
+
+    Examples
+    --------
+    >>> balanced_weights(np.array([3.0, 0.0, 1.0]))
+    array([0.66666667, 1.        , 2.        ])
+    """
+    present = counts > 0
+    weights = np.ones(len(counts))
+    weights[present] = counts.sum() / (present.sum() * counts[present])
+    return weights
 
 
 def _wrong_columns(

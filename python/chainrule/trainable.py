@@ -12,19 +12,23 @@ import numpy as np
 
 from chainrule import _core, losses, metrics, optimizers, training
 from chainrule.arguments import positive_integer, sparsity_name, thread_count
-from chainrule.examples import prepare, prepare_validation, split_validation
+from chainrule.callbacks import CallbackStates
+from chainrule.examples import prepare, prepare_validation, split_validation, warn_of_unseen_classes
 from chainrule.history import History
 from chainrule.layers import Input, Layer
 from chainrule.lazy_rows import LazyRows, is_lazy
 from chainrule.lazy_training import check_rows
+from chainrule.measuring import Undefined, measure, metrics_for, resolve_metrics
 from chainrule.names import names_arguments
 from chainrule.stack import Stack
+from chainrule.trial import try_out
 
 if TYPE_CHECKING:
     from chainrule.callbacks import Callback
     from chainrule.losses import Loss
     from chainrule.optimizers import Optimizer
     from chainrule.sequential import Sequential
+    from chainrule.targets import ClassWeight
 
 __all__ = ["Trainable"]
 
@@ -49,6 +53,7 @@ class Trainable(Stack):
         self.metrics: list[metrics.Metric] | None = None
         self.target_name: str | None = None
         self._schedule_origin = 0
+        self._callback_states = CallbackStates()
         self._training = threading.Lock()
 
     @names_arguments
@@ -71,7 +76,7 @@ class Trainable(Stack):
         if optimizer is not None:
             self._use_optimizer(optimizers.get(optimizer))
         if metrics is not None:
-            self.metrics = training.resolve_metrics(metrics)
+            self.metrics = resolve_metrics(metrics)
 
     @names_arguments
     def fit(
@@ -86,7 +91,7 @@ class Trainable(Stack):
         validation_data: Sequence[object] | None = None,
         validation_split: float = 0.0,
         sample_weight: object = None,
-        class_weight: Mapping[int, float] | Mapping[str, float] | Sequence[float] | None = None,
+        class_weight: ClassWeight = None,
         shuffle: bool = True,
         callbacks: Iterable[Callback | Callable[[int, Mapping[str, Any]], object]] = (),
         metrics: Iterable[str | metrics.Metric | Callable[..., Any]] | None = None,
@@ -125,9 +130,11 @@ class Trainable(Stack):
             Fraction of the rows, the last ones, to hold back for validation.
         sample_weight : array_like of shape (rows,), optional
             Weight of each row in the mean loss.
-        class_weight : mapping or sequence, optional
+        class_weight : mapping, sequence or "balanced", optional
             Weight of each label: of each class for cross_entropy, of 0 and 1 for a single output. A
-            mapping may be by the classes' names.
+            mapping may be by the classes' names. "balanced": such weights that all classes of the
+            training rows count the same, n / (classes * rows of the class), where `sample_weight`
+            counts rows. It helps the training and leaves ``val_loss`` as it is.
         shuffle : bool, default True
             Visit the rows of each epoch in a new random order.
         callbacks : iterable of Callback or callable
@@ -171,7 +178,7 @@ class Trainable(Stack):
             input_sparsity=sparsity_name(input_sparsity),
             callbacks=training.resolve_callbacks(callbacks),
         )
-        chosen = self.metrics if metrics is None else training.resolve_metrics(metrics)
+        chosen = self.metrics if metrics is None else resolve_metrics(metrics)
         with self._sole_training():
             with self._kept_unbuilt_on_error(x, y):
                 data = prepare(self, x, y, loss, sample_weight, class_weight, learn_names=True)
@@ -182,21 +189,27 @@ class Trainable(Stack):
                 if validation_data is not None:
                     if validation is not None:
                         raise ValueError("give validation_data or validation_split, not both")
-                    validation = prepare_validation(self, validation_data, loss, class_weight)
-                measured = training.metrics_for(loss, self.outputs, chosen, data.y)
-                training.check_monitor(optimizer, measured, validated=validation is not None)
+                    validation = prepare_validation(self, validation_data, loss)
+                if validation is not None:
+                    warn_of_unseen_classes(loss, data, validation)
                 if isinstance(data.x, LazyRows):
                     check_rows(self._need_core(), self.layers, data.x, self.dtype == "float32")
+                try_out(self, loss, optimizer, chosen, data, validation, plan.callbacks)
                 progress = training.progress(self, data, plan)
+                self._callback_states.begin(plan.callbacks.callbacks)
             self.loss = loss
-            self.metrics = chosen
+            before, self.metrics = self.metrics, chosen
             self._use_optimizer(optimizer)
             # Rows that are not in memory have been checked to leave nothing to adapt.
             if not isinstance(data.x, LazyRows):
                 self._need_core().adapt_remaining(data.x)
             # What callbacks get.
             whole = cast("Sequential", self)
-            return training.fit(whole, data, validation, plan, progress)
+            try:
+                return training.fit(whole, data, validation, plan, progress)
+            except BaseException:
+                self.metrics = before
+                raise
 
     @names_arguments
     def train_on_batch(
@@ -207,7 +220,7 @@ class Trainable(Stack):
         loss: str | Loss | None = None,
         optimizer: str | Optimizer | None = None,
         sample_weight: object = None,
-        class_weight: Mapping[int, float] | Mapping[str, float] | Sequence[float] | None = None,
+        class_weight: ClassWeight = None,
         num_threads: int | None = None,
         input_sparsity: str = "auto",
     ) -> dict[str, float]:
@@ -225,6 +238,11 @@ class Trainable(Stack):
         """
         if is_lazy(x):
             x = np.asarray(x[:])  # type: ignore[index]
+        if isinstance(class_weight, str):
+            raise ValueError(
+                f"class_weight={class_weight!r} would weigh each batch in another way; give "
+                "the weights"
+            )
         loss = self._chosen_loss(loss)
         optimizer = optimizers.get(optimizer if optimizer is not None else self.optimizer or "adam")
         threads = thread_count(num_threads)
@@ -261,7 +279,7 @@ class Trainable(Stack):
         loss: str | Loss | None = None,
         metrics: Iterable[str | metrics.Metric | Callable[..., Any]] | None = None,
         sample_weight: object = None,
-        class_weight: Mapping[int, float] | Mapping[str, float] | Sequence[float] | None = None,
+        class_weight: ClassWeight = None,
         batch_size: int = training.INFERENCE_ROWS,
         num_threads: int | None = None,
         input_sparsity: str = "auto",
@@ -281,14 +299,17 @@ class Trainable(Stack):
             ``{"loss": ..., "accuracy": ...}``; a confusion matrix is an array.
         """
         loss = self._chosen_loss(loss)
-        chosen = self.metrics if metrics is None else training.resolve_metrics(metrics)
+        chosen = self.metrics if metrics is None else resolve_metrics(metrics)
         rows = positive_integer("batch_size", batch_size)
         threads = thread_count(num_threads)
         path = sparsity_name(input_sparsity)
         with self._kept_unbuilt_on_error():
             data = prepare(self, x, y, loss, sample_weight, class_weight)
-        measured = training.metrics_for(loss, self.outputs, chosen, data.y)
-        return training.evaluate(self, data, loss, measured, rows, threads, path)
+        measured = metrics_for(loss, self.outputs, chosen, data.y)
+        value, outputs = training.evaluate(self, data, loss, measured, rows, threads, path)
+        logs: dict[str, Any] = {}
+        measure(measured, loss, data, value, outputs, logs, Undefined())
+        return logs
 
     def _step(self, optimizer: _core.Optimizer, learning_rate: float) -> None:
         """One optimizer step from the last gradients; `Optimizer.step` calls it."""

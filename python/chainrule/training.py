@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -12,14 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import metrics as metrics_module
-from chainrule.arrays import Rows, as_table, stored
 from chainrule.callbacks import Callback, CallbackList, StopTraining
-from chainrule.errors import DivergenceError
+from chainrule.divergence import divergence
 from chainrule.lazy_rows import LazyRows
 from chainrule.lazy_training import Chunks, evaluate_lazily
-from chainrule.metrics import Metric
-from chainrule.names import unknown_name
+from chainrule.measuring import Undefined, measure, metrics_for
 from chainrule.progress import Progress, make_progress
 from chainrule.schedules import ReduceOnPlateau
 
@@ -27,11 +25,12 @@ if TYPE_CHECKING:
     from chainrule.examples import Examples
     from chainrule.history import History
     from chainrule.losses import Loss
+    from chainrule.metrics import Metric
     from chainrule.optimizers import Optimizer
     from chainrule.sequential import Sequential
+    from chainrule.stack import CoreNetwork
     from chainrule.trainable import Trainable
 
-_DEFAULT_METRICS = {"cross_entropy": ["accuracy"], "binary_cross_entropy": ["accuracy"]}
 INFERENCE_ROWS = 256
 
 
@@ -59,43 +58,9 @@ def resolve_callbacks(
     given: Iterable[Callback | Callable[[int, Mapping[str, Any]], object]],
 ) -> CallbackList:
     """Return the callbacks as one; TypeError unless they are a list of callbacks or functions."""
-    if isinstance(given, Callback) or not isinstance(given, Iterable):
+    if isinstance(given, Callback | str) or not isinstance(given, Iterable):
         raise TypeError(f"callbacks must be a list, got {given!r:.80}")
     return CallbackList(given)
-
-
-def resolve_metrics(given: Iterable[str | Metric | Callable[..., Any]]) -> list[Metric]:
-    """Return the metrics; a single name is taken as a list of one."""
-    if isinstance(given, str):
-        given = [given]
-    return [metrics_module.get(metric) for metric in given]
-
-
-def metrics_for(
-    loss: Loss, outputs: int, chosen: list[Metric] | None, targets: Rows
-) -> list[Metric]:
-    """Return the metrics to report: the chosen ones, or those customary for loss and targets."""
-    if chosen is None:
-        chosen = resolve_metrics(_DEFAULT_METRICS.get(loss.kind, []))
-        # Of a probability between 0 and 1 no prediction is right or wrong.
-        values = targets if isinstance(targets, np.ndarray) else stored(targets)[0]
-        if loss.kind == "binary_cross_entropy" and not np.isin(values, (0, 1)).all():
-            chosen = []
-    if loss.kind == "binary_cross_entropy" and outputs > 1:
-        return [metric.as_multilabel() for metric in chosen]
-    return chosen
-
-
-def check_monitor(optimizer: Optimizer, measured: list[Metric], *, validated: bool) -> None:
-    """Raise ValueError when the schedule watches a value that no epoch will report."""
-    schedule = optimizer.schedule
-    if not isinstance(schedule, ReduceOnPlateau):
-        return
-    names = ["loss", *(metric.name for metric in measured)]
-    if validated:
-        names += [f"val_{name}" for name in names]
-    if schedule.monitor not in names:
-        raise ValueError(unknown_name("monitor of ReduceOnPlateau", schedule.monitor, names))
 
 
 def step_rates(
@@ -117,8 +82,8 @@ def evaluate(
     batch_size: int,
     num_threads: int,
     input_sparsity: str,
-) -> dict[str, Any]:
-    """Return loss and metrics in inference mode."""
+) -> tuple[float, NDArray[Any] | None]:
+    """Return the mean loss in inference mode, and the outputs where metrics need them."""
     core = net._need_core()
     outputs = np.empty((len(data.x), core.outputs), net.dtype) if metrics else None
     if isinstance(data.x, LazyRows):
@@ -126,7 +91,7 @@ def evaluate(
         value = evaluate_lazily(
             core, data, loss, outputs, single, batch_size, num_threads, input_sparsity
         )
-        return {"loss": value, **_measure(metrics, loss, data, outputs)}
+        return value, outputs
     value = core.evaluate(
         data.x,
         data.y,
@@ -138,16 +103,7 @@ def evaluate(
         class_weight=data.class_weight,
         outputs=outputs,
     )
-    return {"loss": value, **_measure(metrics, loss, data, outputs)}
-
-
-def _measure(
-    metrics: list[Metric], loss: Loss, data: Examples, outputs: NDArray[Any] | None
-) -> dict[str, Any]:
-    if outputs is None or not metrics:
-        return {}
-    predictions, targets = loss.link(outputs), as_table(data.y)
-    return {m.name: m(targets, predictions, data.sample_weight) for m in metrics}
+    return value, outputs
 
 
 def progress(net: Trainable, data: Examples, plan: FitPlan) -> Progress:
@@ -164,11 +120,11 @@ def fit(
     progress: Progress,
 ) -> History:
     """Train for ``plan.epochs`` epochs; see `Sequential.fit`."""
-    core = net._need_core()
     run = plan.callbacks
+    undefined = Undefined()
     net.history.interrupted = False
-    first_epoch = core.epochs + 1
-    last_epoch = core.epochs + plan.epochs
+    first_epoch = net._need_core().epochs + 1
+    last_epoch = first_epoch + plan.epochs - 1
     try:
         with progress:
             run.on_train_begin(net)
@@ -176,20 +132,27 @@ def fit(
                 run.on_epoch_begin(net, epoch)
                 progress.epoch_begin(epoch)
                 started = time.perf_counter()
-                logs = _Epoch(net, data, plan, epoch, run, progress).run()
-                if validation is not None:
-                    logs.update(_validate(net, validation, plan))
-                _observe_plateau(net, logs)
-                net.history.append(epoch, logs)
+                logs: dict[str, Any] = {}
+                try:
+                    present = _Epoch(net, data, plan, epoch, progress, undefined)
+                    present.train(logs)
+                    if validation is not None:
+                        present.validate(validation, logs)
+                    _observe_plateau(net, logs)
+                finally:
+                    # Whatever is raised, an epoch that the core counts is in the history.
+                    if net._need_core().epochs == epoch:
+                        net.history.append(epoch, logs)
                 progress.epoch_end(epoch, logs, time.perf_counter() - started)
                 run.on_epoch_end(net, epoch, logs)
     except StopTraining:
         pass
     except KeyboardInterrupt:
         net.history.interrupted = True
-        warnings.warn("training was interrupted; weights and history are kept", stacklevel=3)
+        warnings.warn("training was interrupted; weights and history are kept", stacklevel=4)
     finally:
         run.on_train_end(net)
+        net._callback_states.end()
     return net.history
 
 
@@ -202,8 +165,8 @@ class _Epoch:
         data: Examples,
         plan: FitPlan,
         epoch: int,
-        callbacks: CallbackList,
         progress: Progress,
+        undefined: Undefined,
     ) -> None:
         assert net.loss is not None
         assert net.optimizer is not None
@@ -211,27 +174,69 @@ class _Epoch:
         self._data = data
         self._plan = plan
         self._epoch = epoch
-        self._callbacks = callbacks
+        self._callbacks = plan.callbacks
         self._progress = progress
+        self._undefined = undefined
         self._loss = net.loss
         self._optimizer = net.optimizer
         self._metrics = metrics_for(net.loss, net.outputs, net.metrics, data.y)
+        self._steps = net._need_core().total_steps
+        self._before: CoreNetwork | None = None
         self._batches = -(-len(data.x) // plan.batch_size)
         self._rates = step_rates(net, net.optimizer, self._batches, self._batches)
         self._outputs = np.empty((len(data.x), net.outputs), net.dtype) if self._metrics else None
 
-    def run(self) -> dict[str, Any]:
+    def train(self, logs: dict[str, Any]) -> None:
+        """Run the batches; what has been measured stands in `logs` after an exception too."""
+        try:
+            loss = self._run()
+        except Exception as error:
+            # A part of an epoch that nobody asked to end there would be in no history.
+            if not isinstance(error, StopTraining) and self._has_moved():
+                self._restore()
+            raise
+        self._check_finite(self._data, loss, self._outputs, "the loss of an output")
+        try:
+            measure(
+                self._metrics, self._loss, self._data, loss, self._outputs, logs, self._undefined
+            )
+        finally:
+            if self._optimizer.schedule is not None:
+                logs["learning_rate"] = float(self._rates[-1])
+
+    def validate(self, validation: Examples, logs: dict[str, Any]) -> None:
+        """Add loss and metrics of the validation data to `logs`."""
+        plan, net = self._plan, self._net
+        metrics = metrics_for(self._loss, net.outputs, net.metrics, validation.y)
+        value, outputs = evaluate(
+            net,
+            validation,
+            self._loss,
+            metrics,
+            INFERENCE_ROWS,
+            plan.num_threads,
+            plan.input_sparsity,
+        )
+        self._check_finite(validation, value, outputs, "the validation loss")
+        measure(metrics, self._loss, validation, value, outputs, logs, self._undefined, "val_")
+
+    def _run(self) -> float:
         if isinstance(self._data.x, LazyRows):
-            loss = self._chunk_by_chunk()
-        elif self._callbacks.wants_batches:
-            loss = self._batch_by_batch()
+            return self._chunk_by_chunk()
+        return self._batch_by_batch() if self._callbacks.wants_batches else self._piece(0, -1).loss
+
+    def _has_moved(self) -> bool:
+        """Whether steps have been taken of an epoch that did not end."""
+        core = self._net._need_core()
+        return core.epochs < self._epoch and core.total_steps != self._steps
+
+    def _restore(self) -> None:
+        """Put back what the network was when the epoch began."""
+        if self._before is None:
+            self._net._need_core().restore_epoch()
         else:
-            loss = self._piece(0, -1).loss
-        logs: dict[str, Any] = {"loss": loss}
-        logs.update(_measure(self._metrics, self._loss, self._data, self._outputs))
-        if self._optimizer.schedule is not None:
-            logs["learning_rate"] = float(self._rates[-1])
-        return logs
+            # Of an epoch in chunks the core knows only the last one.
+            self._net._core = self._before
 
     def _batch_by_batch(self) -> float:
         loss = 0.0
@@ -245,7 +250,7 @@ class _Epoch:
     def _chunk_by_chunk(self) -> float:
         """Train on rows that are not in memory."""
         core = self._net._need_core()
-        before = core.copy()
+        self._before = core.copy()
 
         def report(done: int, mean: float, loss: float) -> None:
             self._progress.batch(done, mean)
@@ -260,12 +265,7 @@ class _Epoch:
             "input_sparsity": self._plan.input_sparsity,
             "class_weight": self._data.class_weight,
         }
-        try:
-            return chunks.run(self._callbacks.wants_batches, options, self._rates, report)
-        except DivergenceError:
-            # The core takes back one chunk, which it knows nothing beyond.
-            self._net._core = before
-            raise
+        return chunks.run(self._callbacks.wants_batches, options, self._rates, report)
 
     def _piece(self, first_batch: int, batches: int) -> Any:
         assert not isinstance(self._data.x, LazyRows)
@@ -287,14 +287,16 @@ class _Epoch:
             poll=self._progress.batch if batches < 0 else None,
         )
 
-
-def _validate(net: Trainable, validation: Examples, plan: FitPlan) -> dict[str, Any]:
-    assert net.loss is not None
-    metrics = metrics_for(net.loss, net.outputs, net.metrics, validation.y)
-    result = evaluate(
-        net, validation, net.loss, metrics, INFERENCE_ROWS, plan.num_threads, plan.input_sparsity
-    )
-    return {f"val_{name}": value for name, value in result.items()}
+    def _check_finite(
+        self, data: Examples, value: float, outputs: NDArray[Any] | None, what: str
+    ) -> None:
+        finite = math.isfinite(value) and (outputs is None or np.isfinite(outputs).all())
+        if not finite:
+            error = divergence(
+                self._net, data, value, epoch=self._epoch, batch=self._batches, what=what
+            )
+            self._restore()
+            raise error
 
 
 def _observe_plateau(net: Trainable, logs: dict[str, Any]) -> None:

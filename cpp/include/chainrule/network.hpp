@@ -161,6 +161,15 @@ class CHAINRULE_API Network {
   EpochResult run_epoch(const RowsView& x, const TargetsView& y, const Loss& loss,
                         const Optimizer& optimizer, const EpochOptions& options);
 
+  /// Puts parameters, optimizer state and counters back to what they were when the epoch began that
+  /// was trained last, in part or as a whole: for a caller who finds afterwards that it went wrong.
+  /// Throws StateError where none is kept.
+  void restore_epoch();
+
+  /// The first layer whose outputs for these rows are not all finite, in inference mode; -1 if all
+  /// are. At most a few rows, since they are worked on at a time.
+  std::int64_t first_bad_layer(const RowsView& x);
+
   /// Throws Error when an option of the loss is out of its range, the network has no such outputs
   /// as it needs, or the last activation is none that it can train through: cross_entropy,
   /// binary_cross_entropy and poisson take any numbers or their own link, hinge numbers of both

@@ -93,11 +93,32 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
   return mean.value();
 }
 
+template <class T>
+std::int64_t Network<T>::first_bad_layer(const RowsView& x) {
+  State& s = *state_;
+  const InUse guard(s.busy);
+  s.check_input(x);
+  s.check_categories(x);
+  const engine::PlanOptions options{.batch_size = x.rows};
+  engine::Plan<T> plan(s.kernels, s.layers, s.parameters, s.inputs, options);
+  plan.refresh();
+  plan.choose_path(x, InputSparsity::automatic);
+  Step<T> step;
+  step.rows = x.rows;
+  engine::run_team(1, [&](engine::Team team) {
+    Flow flow(team);
+    plan.load(flow, step, x, nullptr, 0);
+    plan.forward(flow, step);
+  });
+  return plan.first_bad_layer(x.rows);
+}
+
 #define CHAINRULE_INSTANTIATE(T)                                                                   \
   template CompiledLoss<T>& Network<T>::State::compile(std::unique_ptr<CompiledLoss<T>>&,          \
                                                        const Loss&, const engine::PlanOptions&);   \
   template void Network<T>::State::check_loss(const Loss&) const;                                  \
   template void Network<T>::check_loss(const Loss&) const;                                         \
+  template std::int64_t Network<T>::first_bad_layer(const RowsView&);                              \
   template void Network<T>::State::check_targets(const RowsView&, const TargetsView&, const Loss&) \
       const;                                                                                       \
   template void Network<T>::check(const RowsView&, const TargetsView&, const Loss&) const;         \

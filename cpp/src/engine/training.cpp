@@ -86,6 +86,20 @@ void Network<T>::State::restore_after_divergence() {
 }
 
 template <class T>
+void Network<T>::restore_epoch() {
+  State& s = *state_;
+  const InUse guard(s.busy);
+  const bool begun = s.kept_epoch >= 0 && s.kept_epoch == s.epochs;
+  const bool done = s.kept_epoch >= 0 && s.kept_epoch == s.epochs - 1;
+  if (!begun && !done) throw StateError("there is no epoch to restore: none has been trained last");
+  s.restore_after_divergence();
+  s.epochs = s.kept_epoch;
+  s.kept_epoch = -1;
+  s.forward_step.reset();
+  s.gradients_valid = false;
+}
+
+template <class T>
 void Network<T>::State::report_divergence(const engine::Plan<T>& plan, std::int64_t rows,
                                           std::int64_t epoch, std::int64_t batch, double loss) {
   std::int64_t layer = plan.first_bad_layer(rows);
@@ -377,6 +391,7 @@ void Network<T>::check_trains(const Optimizer& optimizer, InputSparsity input_sp
   template void Network<T>::State::need_gradients();                                           \
   template EpochResult Network<T>::run_epoch(const RowsView&, const TargetsView&, const Loss&, \
                                              const Optimizer&, const EpochOptions&);           \
+  template void Network<T>::restore_epoch();                                                   \
   template void Network<T>::step(const Optimizer&, double);                                    \
   template PlanInfo Network<T>::plan(std::int64_t, int, const RowsView&, InputSparsity) const; \
   template void Network<T>::check_trains(const Optimizer&, InputSparsity, std::int64_t) const;

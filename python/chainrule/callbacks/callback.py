@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from chainrule.names import names_arguments
 
@@ -41,6 +41,17 @@ class Callback:
     ...     def on_epoch_end(self, net, epoch, logs):
     ...         if logs["accuracy"] > 0.99:
     ...             raise StopTraining
+
+    What a callback has to remember when a training goes on from a file, it gives and takes back:
+
+    >>> class Patience(Callback):
+    ...     waited = 0
+    ...
+    ...     def state_dict(self):
+    ...         return {"waited": self.waited}
+    ...
+    ...     def load_state_dict(self, state):
+    ...         self.waited = state["waited"]
     """
 
     def __init_subclass__(cls) -> None:
@@ -49,10 +60,45 @@ class Callback:
         if "__init__" in vars(cls):
             cls.__init__ = names_arguments(cls.__init__)  # type: ignore[method-assign]
 
+    saves_network: ClassVar[bool] = False
+    """Whether it writes the network to a file after an epoch, with the states of all callbacks."""
+
+    _used = False
+
+    @property
+    def remembers(self) -> bool:
+        """Whether `state_dict` may have something to tell."""
+        return type(self).state_dict is not Callback.state_dict
+
+    @property
+    def state_key(self) -> str:
+        """The name that `state_dict` has in a model file: that of the class, if not overridden."""
+        return type(self).__name__
+
     @property
     def wants_batches(self) -> bool:
         """Whether `on_batch_end` is to be called; without it an epoch runs uninterrupted."""
         return type(self).on_batch_end is not Callback.on_batch_end
+
+    def check(self, logs: Logs) -> None:
+        """Raise before anything is trained what an epoch with such logs would make it raise.
+
+        ``fit`` calls it before it changes anything. `logs` has the names of an epoch to come; the
+        values are those of a few rows and an untrained network, or NaN.
+        """
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the callback remembers from epoch to epoch, for the model file.
+
+        Returns
+        -------
+        dict
+            Plain data, as JSON has it; empty for a callback that remembers nothing.
+        """
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned, before `on_train_begin` of the next ``fit``."""
 
     def on_train_begin(self, net: Network) -> None:
         """Run before the first epoch of a ``fit``."""
@@ -74,7 +120,8 @@ class CallbackList(Callback):
     """Several callbacks as one, run in order.
 
     When one of them stops the training, the others still get their turn, so that for example a log
-    has the last epoch too.
+    has the last epoch too. After an epoch, those that remember something come before those that
+    save the network.
 
     Parameters
     ----------
@@ -84,11 +131,17 @@ class CallbackList(Callback):
 
     def __init__(self, callbacks: Iterable[Callback | Callable[[int, Logs], object]] = ()) -> None:
         self.callbacks = [as_callback(callback) for callback in callbacks]
+        self._after_epochs = _remembering_before_saving(self.callbacks)
 
     @property
     def wants_batches(self) -> bool:
         """Whether any of the callbacks wants batches."""
         return any(callback.wants_batches for callback in self.callbacks)
+
+    def check(self, logs: Logs) -> None:
+        """Run that of each callback."""
+        for callback in self.callbacks:
+            callback.check(logs)
 
     def on_train_begin(self, net: Network) -> None:
         """Run that of each callback."""
@@ -104,7 +157,7 @@ class CallbackList(Callback):
 
     def on_epoch_end(self, net: Network, epoch: int, logs: Logs) -> None:
         """Run that of each callback."""
-        self._run(self.callbacks, lambda callback: callback.on_epoch_end(net, epoch, logs))
+        self._run(self._after_epochs, lambda callback: callback.on_epoch_end(net, epoch, logs))
 
     def on_batch_end(self, net: Network, epoch: int, batch: int, logs: Logs) -> None:
         """Run that of each callback that wants batches."""
@@ -121,6 +174,20 @@ class CallbackList(Callback):
                 stop = stop or request
         if stop is not None:
             raise stop
+
+
+def _remembering_before_saving(callbacks: list[Callback]) -> list[Callback]:
+    """Return the callbacks in their order, but none that remembers behind one that saves.
+
+    A file that is written after an epoch then has what they all remember after that epoch.
+    """
+    saving = [place for place, callback in enumerate(callbacks) if callback.saves_network]
+    if not saving:
+        return callbacks
+    before, after = callbacks[: saving[0]], callbacks[saving[0] :]
+    remembering = [callback for callback in after if callback.remembers]
+    remembering.sort(key=lambda callback: callback.saves_network)
+    return [*before, *remembering, *(callback for callback in after if not callback.remembers)]
 
 
 class LambdaCallback(Callback):

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from chainrule.callbacks.callback import Callback, Logs, Network
+from chainrule.callbacks.paths import check_writable
+from chainrule.callbacks.state_values import number
 
 _FIRST_COLUMN = b"epoch"
 
@@ -29,7 +33,8 @@ class CSVLogger(Callback):
         File to write.
     append : bool, default False
         Go on with an existing log instead of replacing it at the start of each ``fit``. A file that
-        is no log is never touched.
+        is no log is never touched. A training that goes on from a model file goes on with its log
+        in any case; rows of epochs that the model has not seen are dropped from it.
 
     Raises
     ------
@@ -49,6 +54,36 @@ class CSVLogger(Callback):
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
         self.path = Path(path)
         self.append = append
+        self._epoch: int | None = None
+        self._resumed = False
+
+    @property
+    def state_key(self) -> str:
+        """Class and file."""
+        return f"CSVLogger({self.path})"
+
+    def check(self, logs: Logs) -> None:
+        """Raise OSError for a file that cannot be written, ValueError for one of other columns."""
+        if not self.path.exists():
+            check_writable(str(self.path))
+            return
+        if self.path.is_dir() or not os.access(self.path, os.W_OK):
+            self.path.open("r+b").close()  # raises, and would write nothing
+        self._check_log()
+        if self.append and self.path.is_file():
+            with self.path.open(encoding="utf-8", newline="") as file:
+                columns = next(csv.reader(file), None)
+            if columns is not None:
+                self._check_columns(columns, ["epoch", *logs])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the epoch of the last row."""
+        return {} if self._epoch is None else {"epoch": self._epoch}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on with the file behind the row of that epoch."""
+        self._epoch = int(number(state, "epoch"))
+        self._resumed = True
 
     def on_train_begin(self, net: Network) -> None:
         """Create the file, so that an unwritable path is noticed before training.
@@ -58,17 +93,35 @@ class CSVLogger(Callback):
         FileExistsError
             If it holds something other than a log, such as the data.
         """
+        self._check_log()
+        goes_on = self._resumed and self.path.is_file()
+        with self.path.open("a" if self.append or goes_on else "w", encoding="utf-8"):
+            pass
+        if goes_on:
+            self._drop_later_rows()
+        self._resumed = False
+
+    def _check_log(self) -> None:
         if self.path.is_file() and not _is_log(self.path):
             raise FileExistsError(
                 errno.EEXIST, "this file exists and is no log of epochs", str(self.path)
             )
-        with self.path.open("a" if self.append else "w", encoding="utf-8"):
-            pass
+
+    def _check_columns(self, columns: list[str], names: list[str]) -> None:
+        if sorted(columns) != sorted(names):
+            raise ValueError(f"{self.path} has the columns {columns}, the epoch gave {names}")
+
+    def _drop_later_rows(self) -> None:
+        with self.path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.reader(file))
+        seen = {str(epoch) for epoch in range(1, (self._epoch or 0) + 1)}
+        kept = rows[:1] + [row for row in rows[1:] if row and row[0] in seen]
+        if len(kept) < len(rows):
+            with self.path.open("w", encoding="utf-8", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerows(kept)
 
     def on_epoch_end(self, net: Network, epoch: int, logs: Logs) -> None:
         """Write one row."""
-        import csv
-
         if "epoch" in logs:
             raise ValueError("a metric is called 'epoch', as is the first column")
         names = ["epoch", *logs]
@@ -81,9 +134,9 @@ class CSVLogger(Callback):
             if columns is None:
                 columns = names
                 writer.writerow(columns)
-            if sorted(columns) != sorted(names):
-                raise ValueError(f"{self.path} has the columns {columns}, the epoch gave {names}")
+            self._check_columns(columns, names)
             writer.writerow([cells[column] for column in columns])
+        self._epoch = epoch
 
 
 def _is_log(path: Path) -> bool:

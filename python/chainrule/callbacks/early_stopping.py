@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from chainrule.callbacks.callback import Callback, Logs, Network, StopTraining
 from chainrule.callbacks.monitor import Monitor
+from chainrule.callbacks.state_values import decoded, encoded, number
 
 
 class EarlyStopping(Callback):
@@ -25,6 +27,12 @@ class EarlyStopping(Callback):
     restore_best_weights : bool, default True
         At the end of training, however it came, go back to the weights of the best epoch.
 
+    Notes
+    -----
+    Each ``fit`` begins anew, but one that goes on from a model file: there the first ``fit`` with a
+    new EarlyStopping of the same `monitor` goes on with the file's best value, its weights and the
+    epochs waited, unless the training had been stopped.
+
     Attributes
     ----------
     best : float or None
@@ -37,7 +45,8 @@ class EarlyStopping(Callback):
     Raises
     ------
     ValueError
-        If an argument is out of range, or, after the first epoch, `monitor` is not in the logs.
+        If an argument is out of range, or, before the first epoch of a ``fit``, `monitor` is not
+        among what its epochs report.
 
     Examples
     --------
@@ -66,16 +75,60 @@ class EarlyStopping(Callback):
         self.stopped_epoch: int | None = None
         self._waited = 0
         self._best_weights: Any = None
+        # The network's weights are the best: then a file need not hold them twice.
+        self._holds_best = False
+        self._resumed = False
+
+    @property
+    def state_key(self) -> str:
+        """Class and monitor."""
+        return f"EarlyStopping({self._monitor.name})"
+
+    def check(self, logs: Logs) -> None:
+        """Raise ValueError unless the monitor is in the logs and a number."""
+        self._monitor.read(logs)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return best value, epoch and weights and the epochs waited; nothing once it stopped."""
+        if self.best is None or self.stopped_epoch is not None:
+            return {}
+        weights = None if self._holds_best else self._best_weights
+        return {
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "waited": self._waited,
+            "best_weights": None if weights is None else encoded(weights),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on in the next ``fit`` from what `state_dict` returned."""
+        self._reset()
+        self.best = number(state, "best")
+        self.best_epoch = int(number(state, "best_epoch"))
+        self._waited = int(number(state, "waited"))
+        weights = state.get("best_weights")
+        self._best_weights = None if weights is None else decoded(weights)
+        self._holds_best = weights is None
+        self._resumed = True
 
     def on_train_begin(self, net: Network) -> None:
-        """Forget the last ``fit``."""
-        self._reset()
+        """Forget the last ``fit``, unless this one goes on from a file."""
+        if not self._resumed:
+            self._reset()
+        elif self._holds_best and self.restore_best_weights:
+            self._best_weights = net.get_weights()
+        self._resumed = False
+
+    def on_epoch_begin(self, net: Network, epoch: int) -> None:
+        """Expect other weights."""
+        self._holds_best = False
 
     def on_epoch_end(self, net: Network, epoch: int, logs: Logs) -> None:
         """Compare with the best epoch so far."""
         value = self._monitor.read(logs)
         if self._monitor.improves(value, self.best):
             self.best, self.best_epoch, self._waited = value, epoch, 0
+            self._holds_best = True
             if self.restore_best_weights:
                 self._best_weights = net.get_weights()
             return
@@ -89,3 +142,4 @@ class EarlyStopping(Callback):
         if self._best_weights is not None:
             net.set_weights(self._best_weights)
             self._best_weights = None
+            self._holds_best = True

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from chainrule.callbacks.callback import Logs
 from chainrule.metrics import METRICS, get
 from chainrule.names import unknown_name
@@ -29,10 +31,12 @@ class Monitor:
         if self.name not in logs:
             raise ValueError(unknown_name("monitor", self.name, logs))
         value = logs[self.name]
-        try:
-            return float(value)
-        except TypeError:
-            raise ValueError(f"monitor {self.name!r} must be a number, got {value!r}") from None
+        if np.ndim(value) != 0:
+            shape = np.shape(value)
+            raise ValueError(
+                f"monitor {self.name!r} must be a number, got an array of shape {shape}"
+            )
+        return float(value)
 
     def improves(self, value: float, best: float | None) -> bool:
         """Return whether `value` is better than `best`, where None stands for no value yet."""

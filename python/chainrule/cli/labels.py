@@ -17,7 +17,6 @@ __all__ = [
     "Labels",
     "Task",
     "are_classes",
-    "balanced_weights",
     "in_terms_of",
     "interpreted",
     "task_of",
@@ -192,21 +191,6 @@ def in_terms_of(
         )
     labels: NDArray[Any] = np.array([places[name] for name in class_names], np.int64)[y]
     return labels
-
-
-def balanced_weights(y: NDArray[Any], classes: int) -> list[float]:
-    """Return the weights by which all classes count the same; scikit-learn's formula.
-
-    Examples
-    --------
-    >>> balanced_weights(np.array([0, 0, 0, 2]), 3)
-    [0.4444444444444444, 1.0, 1.3333333333333333]
-    """
-    if y.ndim != 1:
-        raise ValueError("--class-weight balanced needs a label for each row")
-    counts = np.bincount(y.astype(np.int64), minlength=classes)
-    # A class without rows has nothing to weigh.
-    return [len(y) / (classes * int(count)) if count else 1.0 for count in counts]
 
 
 def _merged(

@@ -17,7 +17,6 @@ from chainrule.cli.checks import check_rows
 from chainrule.cli.dataset import Rows
 from chainrule.cli.file_kinds import FIGURE, MODEL
 from chainrule.cli.known import Known
-from chainrule.cli.labels import balanced_weights
 from chainrule.cli.network import network
 from chainrule.cli.output import output_path
 from chainrule.cli.resuming import check_resumable, optimizer_and_epochs
@@ -146,7 +145,7 @@ def _class_weight(options: argparse.Namespace, rows: Rows, classes: int | None) 
     if not classes:
         raise ValueError("--class-weight is for classes; the labels are numbers")
     if given == "balanced":
-        return balanced_weights(rows.y, classes)
+        return given
     if rows.class_names is not None:
         return given
     try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule import training
+from chainrule import measuring
 from chainrule.atomic_file import write_atomically
 from chainrule.examples import prepare_validation
 from chainrule.export_c import self_test
@@ -227,7 +227,7 @@ def _compared(
         raise TypeError("validation_data: x is sparse; pass the dense array")
     if not isinstance(data.y, np.ndarray):
         raise TypeError("validation_data: y is sparse; pass the dense array")
-    metrics = training.metrics_for(loss, net.outputs, None, data.y)
+    metrics = measuring.metrics_for(loss, net.outputs, None, data.y)
     # The loss works from what enters its link.
     operations = model.operations[:-1] if model.linked else model.operations
     outputs = run(operations, data.x) if operations else data.x.astype(np.float32)

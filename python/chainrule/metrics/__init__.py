@@ -11,25 +11,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chainrule.metrics.classification import accuracy, confusion_matrix
+from chainrule.metrics.inputs import UndefinedMetricError, UndefinedMetricWarning
 from chainrule.metrics.metric import METRICS, Metric, get
 from chainrule.metrics.precision_recall import f1, precision, recall
+from chainrule.metrics.quantiles import coverage, pinball
 from chainrule.metrics.ranking import auc, top_k
-from chainrule.metrics.regression import mae, mse, r2
+from chainrule.metrics.regression import mae, mape, mse, r2, rmse
 from chainrule.names import module_attributes
 
 __all__ = [
     "METRICS",
     "Metric",
+    "UndefinedMetricError",
+    "UndefinedMetricWarning",
     "accuracy",
     "auc",
     "confusion_matrix",
+    "coverage",
     "f1",
     "get",
     "mae",
+    "mape",
     "mse",
+    "pinball",
     "precision",
     "r2",
     "recall",
+    "rmse",
     "top_k",
 ]
 

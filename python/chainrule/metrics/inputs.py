@@ -6,6 +6,7 @@ Arrays are taken as columns: (n, k), where (n,) counts as (n, 1).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule.arrays import as_labels, as_targets, as_weights, check_same_length
 from chainrule.containers import as_array
+
+
+class UndefinedMetricError(ValueError):
+    """The metric is not defined on these data, whatever the predictions are."""
+
+
+class UndefinedMetricWarning(UserWarning):
+    """A metric is NaN because the data leave it undefined."""
+
 
 # Probabilities computed in half precision miss 0, 1 and unit row sums by up to about this much.
 ROUNDING = 1e-3
@@ -42,13 +52,34 @@ def matching_columns(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray[Any]
     return true, pred
 
 
+def point_columns(
+    y_true: ArrayLike, y_pred: ArrayLike, quantiles: Sequence[float] | None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return both arguments as columns of equal shape, of several quantiles the median's."""
+    if quantiles is None or len(quantiles) == 1:
+        return matching_columns(y_true, y_pred)
+    if 0.5 not in quantiles:
+        raise ValueError(
+            f"of the quantiles {tuple(quantiles)} none is the median 0.5, which is to be scored; "
+            "take pinball or coverage"
+        )
+    true, pred = column_pair(y_true, y_pred)
+    width, place = true.shape[1], list(quantiles).index(0.5)
+    if pred.shape[1] != width * len(quantiles):
+        raise ValueError(
+            f"y_pred has shape {pred.shape}; for {len(quantiles)} quantiles of {width} columns it "
+            f"needs {width * len(quantiles)} columns"
+        )
+    return true, pred[:, place * width : (place + 1) * width]
+
+
 def weights_or_none(sample_weight: ArrayLike | None, samples: int) -> NDArray[np.float64] | None:
     """Return `sample_weight` as float64 of shape (samples,), or None when it is None."""
     if sample_weight is None:
         return None
     weights = as_weights(sample_weight, rows=samples)
     if not weights.any():
-        raise ValueError("sample_weight holds zeros only, expected a positive sum")
+        raise UndefinedMetricError("sample_weight holds zeros only, expected a positive sum")
     return weights
 
 

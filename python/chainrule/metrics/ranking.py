@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.metrics.inputs import (
+    UndefinedMetricError,
     column_pair,
     matching_columns,
     mean_over_samples,
@@ -93,7 +94,9 @@ def _binary_auc(
     pairs = positives.sum() * negatives.sum()
     if pairs == 0:
         lacking = "positive" if positives.sum() == 0 else "negative"
-        raise ValueError(f"auc is undefined: score column {column} has no {lacking} sample")
+        raise UndefinedMetricError(
+            f"auc is undefined: score column {column} has no {lacking} sample"
+        )
     below = np.cumsum(negatives) - negatives
     return float((positives * (below + negatives / 2)).sum() / pairs)
 

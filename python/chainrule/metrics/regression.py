@@ -1,19 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics of regression: mean squared error, mean absolute error, coefficient of determination."""
+"""Metrics of regression: errors squared, absolute and relative, coefficient of determination."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from chainrule.metrics.inputs import (
-    matching_columns,
+    UndefinedMetricError,
     mean_over_samples,
+    point_columns,
     weights_or_none,
 )
 
 
-def mse(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
+def mse(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    quantiles: Sequence[float] | None = None,
+) -> float:
     """Return the mean squared error, averaged over samples and outputs.
 
     Parameters
@@ -22,6 +31,8 @@ def mse(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None
         Targets and predictions; (n,) and (n, 1) may be mixed.
     sample_weight : array_like of shape (n,), optional
         Weight of each sample, not negative.
+    quantiles : sequence of float, optional
+        Those whose predictions `y_pred` holds, a group of columns each; the median's are scored.
 
     Returns
     -------
@@ -38,12 +49,92 @@ def mse(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None
     >>> mse([1.0, 2.0], [1.0, 4.0])
     2.0
     """
-    true, pred = matching_columns(y_true, y_pred)
+    true, pred = point_columns(y_true, y_pred, quantiles)
     squares = np.square(np.subtract(true, pred, dtype=np.float64))
     return mean_over_samples(squares.mean(axis=1), weights_or_none(sample_weight, len(true)))
 
 
-def mae(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
+def rmse(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    quantiles: Sequence[float] | None = None,
+) -> float:
+    """Return the root of the mean squared error, in the unit of the targets.
+
+    Parameters
+    ----------
+    y_true, y_pred, sample_weight, quantiles
+        As for `mse`.
+
+    Returns
+    -------
+    float
+        With several outputs the mean of their roots, as in scikit-learn.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `mse`.
+
+    Examples
+    --------
+    >>> from chainrule.metrics import rmse
+    >>> rmse([1.0, 2.0], [1.0, 4.0]) == 2**0.5
+    True
+    """
+    true, pred = point_columns(y_true, y_pred, quantiles)
+    weights = weights_or_none(sample_weight, len(true))
+    squares = np.square(np.subtract(true, pred, dtype=np.float64))
+    return float(np.sqrt(np.average(squares, axis=0, weights=weights)).mean())
+
+
+def mape(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    quantiles: Sequence[float] | None = None,
+) -> float:
+    """Return the mean absolute error relative to the target, averaged over samples and outputs.
+
+    It is a share, 0.05 for errors of 5 %. Targets nearer to 0 than the smallest step of float64
+    from 1 count as that, as in scikit-learn.
+
+    Parameters
+    ----------
+    y_true, y_pred, sample_weight, quantiles
+        As for `mse`.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `mse`.
+
+    Examples
+    --------
+    >>> from chainrule.metrics import mape
+    >>> mape([1.0, 2.0], [1.0, 4.0])
+    0.5
+    """
+    true, pred = point_columns(y_true, y_pred, quantiles)
+    distances = np.abs(np.subtract(true, pred, dtype=np.float64))
+    shares = distances / np.maximum(np.abs(true.astype(np.float64)), np.finfo(np.float64).eps)
+    return mean_over_samples(shares.mean(axis=1), weights_or_none(sample_weight, len(true)))
+
+
+def mae(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    quantiles: Sequence[float] | None = None,
+) -> float:
     """Return the mean absolute error, averaged over samples and outputs.
 
     Parameters
@@ -52,6 +143,8 @@ def mae(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None
         Targets and predictions; (n,) and (n, 1) may be mixed.
     sample_weight : array_like of shape (n,), optional
         Weight of each sample, not negative.
+    quantiles : sequence of float, optional
+        Those whose predictions `y_pred` holds, a group of columns each; the median's are scored.
 
     Returns
     -------
@@ -68,12 +161,18 @@ def mae(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None
     >>> mae([1.0, 2.0], [1.0, 4.0], sample_weight=[1.0, 3.0])
     1.5
     """
-    true, pred = matching_columns(y_true, y_pred)
+    true, pred = point_columns(y_true, y_pred, quantiles)
     distances = np.abs(np.subtract(true, pred, dtype=np.float64))
     return mean_over_samples(distances.mean(axis=1), weights_or_none(sample_weight, len(true)))
 
 
-def r2(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
+def r2(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    quantiles: Sequence[float] | None = None,
+) -> float:
     r"""Return the coefficient of determination, the plain mean over outputs.
 
     For one output it is
@@ -89,6 +188,8 @@ def r2(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None 
         Targets and predictions; (n,) and (n, 1) may be mixed.
     sample_weight : array_like of shape (n,), optional
         Weight of each sample, not negative.
+    quantiles : sequence of float, optional
+        Those whose predictions `y_pred` holds, a group of columns each; the median's are scored.
 
     Returns
     -------
@@ -107,9 +208,9 @@ def r2(y_true: ArrayLike, y_pred: ArrayLike, *, sample_weight: ArrayLike | None 
     >>> r2([1.0, 2.0, 3.0], [1.0, 2.0, 4.0])
     0.5
     """
-    true, pred = matching_columns(y_true, y_pred)
+    true, pred = point_columns(y_true, y_pred, quantiles)
     if len(true) < 2:
-        raise ValueError("r2 needs at least two samples, got 1")
+        raise UndefinedMetricError("r2 needs at least two samples, got 1")
     weights = weights_or_none(sample_weight, len(true))
     true = true.astype(np.float64)
     residual = np.average(np.square(true - pred), axis=0, weights=weights)
