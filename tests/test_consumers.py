@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-
 ROOT = Path(__file__).resolve().parent.parent
 HEADERS = ROOT / "cpp/include/chainrule"
 CPP = sorted(path.name for path in HEADERS.glob("*.hpp"))

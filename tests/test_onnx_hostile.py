@@ -169,6 +169,52 @@ def test_shared_weights_take_no_more_memory_than_the_file():
     assert peak_memory(content) < 2 * len(content) + 2**20
 
 
+@pytest.mark.parametrize("op", ["Gather", "Cast", "Reshape"])
+def test_copies_of_constants_take_no_more_memory_than_the_file(op):
+    square = np.ones((200, 200), dtype=np.float32)
+    nodes, last = [], "w"
+    for i in range(300):
+        if op == "Gather":
+            nodes.append(node("Gather", f"{last} order", str(i)))
+        elif op == "Cast":
+            # Of weights, to the other type of their size and back.
+            nodes.append(node("Cast", last, str(i), to=1 if i % 2 else 6))
+        else:
+            nodes.append(node("Transpose", last, f"t{i}", perm=[1, 0]))
+            nodes.append(node("Reshape", f"t{i} shape", str(i)))
+        last = str(i)
+    constants = {"w": square, "order": np.arange(200), "shape": np.array([200, 200])}
+    content = model([*nodes, node("MatMul", f"x {last}", "y")], constants, columns=200)
+    refused(content, "the constants that nodes make are larger than the file")
+    assert peak_memory(content) < 4 * len(content) + 2**20
+
+
+def test_gathering_makes_no_axis_longer():
+    # 4,000 indices are no more than the rows, but they are of the columns.
+    column = np.ones((4000, 1), np.float32)
+    nodes = [node("Gather", "a zeros", "w", axis=1), MATMUL]
+    content = model(nodes, {"a": column, "zeros": np.zeros(4000, np.int64)}, columns=4000)
+    refused(content, "there are more indices than elements|larger than the file")
+    assert peak_memory(content) < 4 * len(content) + 2**20
+
+
+@pytest.mark.parametrize("op", ["Expand", "Tile", "ConstantOfShape"])
+def test_operators_that_make_more_of_less_are_refused(op):
+    constants = {"one": np.ones((1, 1), np.float32), "sizes": np.array([30_000, 30_000])}
+    made = node(op, "sizes" if op == "ConstantOfShape" else "one sizes", "w")
+    content = model([made, MATMUL], constants)
+    refused(content, op)
+    assert peak_memory(content) < 2**20
+
+
+def test_packed_dims_are_counted_as_they_are_read():
+    tensor = MessageWriter().bytes(1, b"\x01" * 500_000).integer(2, 1).text(8, "w")
+    content = MessageWriter().integer(1, 8).messages(7, [MessageWriter().messages(5, [tensor])])
+    packed = content.content
+    refused(packed, "has more than 8 dimensions")
+    assert peak_memory(packed) < len(packed) + 2**20
+
+
 def test_constants_of_constants_take_no_more_memory_than_the_file():
     names = ["w", *(str(i) for i in range(300))]
     nodes = [node("Add", f"{a} w", b) for a, b in pairwise(names)]

@@ -94,6 +94,7 @@ class ConstantFolder:
                 return False
             values = [self[name] if name else None for name in node.inputs]
             if node.op in _STRUCTURAL:
+                self._spend(_copied(node, values))
                 self._known[node.made] = _STRUCTURAL[node.op](node, values)
                 return True
             if not values or not is_evaluable(node):
@@ -103,15 +104,19 @@ class ConstantFolder:
                 a.size for a in arrays
             ):
                 raise ValueError("the result has more elements than any input")
-            self._left -= sum(a.nbytes for a in arrays)
-            if self._left < 0:
-                raise ValueError("the constants that nodes make are larger than the file")
+            self._spend(sum(a.nbytes for a in arrays))
             self._known[node.made] = evaluate(node, values, self._graph.opset)
             return True
         except ModelFileError:
             raise
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ModelFileError(f"{node} does not fit its inputs: {error}") from error
+
+    def _spend(self, size: int) -> None:
+        """Count bytes that a node is about to take; ValueError where they would be too many."""
+        self._left -= size
+        if self._left < 0:
+            raise ValueError("the constants that nodes make are larger than the file")
 
     def _follow_shape(self, node: Node) -> None:
         """Note the shape of what a node makes, if it is known from that of what it reads."""
@@ -127,6 +132,18 @@ class ConstantFolder:
         elif not is_evaluable(node) and node.op not in _SHAPE_KEEPING:
             return
         self.shapes[node.made] = shape
+
+
+def _copied(node: Node, inputs: Sequence[Array | None]) -> int:
+    """Return the bytes of what a node that only moves elements makes, 0 where that is a view."""
+    array = inputs[0] if inputs else None
+    if array is None:
+        return 0
+    if node.op == "Gather":
+        indices, axis = _array(inputs, 1), _integer(node, "axis", 0)
+        return array.nbytes // max(1, array.shape[axis]) * indices.size
+    copied = {"Cast": True, "Concat": True, "Reshape": not array.flags.c_contiguous}
+    return array.nbytes if copied.get(node.op, False) else 0
 
 
 def _finite(tensor: TensorReader) -> Array:
@@ -203,9 +220,10 @@ def _squeeze(node: Node, inputs: Sequence[Array | None]) -> Array:
 
 def _gather(node: Node, inputs: Sequence[Array | None]) -> Array:
     array, indices = _array(inputs), _array(inputs, 1)
-    if indices.size > array.shape[0]:
+    axis = _integer(node, "axis", 0)
+    if indices.size > array.shape[axis]:
         raise ValueError("there are more indices than elements")
-    return np.take(array, indices, axis=_integer(node, "axis", 0))
+    return np.take(array, indices, axis=axis)
 
 
 def _slice(node: Node, inputs: Sequence[Array | None]) -> Array:

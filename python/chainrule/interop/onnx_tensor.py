@@ -6,6 +6,7 @@ from __future__ import annotations
 import array as packed
 import math
 import struct
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -105,9 +106,11 @@ class TensorReader:
             if number == _NAME and isinstance(value, memoryview):
                 self.name = bytes(value).decode("utf-8", "replace")
             elif number == _DIMS:
-                dims += (
+                given = (
                     [value] if isinstance(value, int) else MessageReader(value, "dims").varints()
                 )
+                # One too many is enough to know.
+                dims += islice(given, MOST_DIMS + 1)
             elif number == _DATA_TYPE and isinstance(value, int):
                 self._type = value
             elif number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value == 1):
