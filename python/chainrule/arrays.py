@@ -176,6 +176,8 @@ def as_rows(x: object, *, name: str = "x", allow_single: bool = False) -> Rows:
     if not rows.rises:
         # Sums of small integers may not fit their type.
         csr = csr.astype(np.result_type(csr.dtype, np.float32), copy=True)
+        # SciPy trusts offsets, which another thread may have changed before they were copied.
+        _compressed(csr, name)
         csr.sum_duplicates()
         rows = _compressed(csr, name)
     return rows
