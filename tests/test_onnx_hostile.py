@@ -209,7 +209,9 @@ def test_operators_that_make_more_of_less_are_refused(op):
 
 def test_packed_dims_are_counted_as_they_are_read():
     tensor = MessageWriter().bytes(1, b"\x01" * 500_000).integer(2, 1).text(8, "w")
-    content = MessageWriter().integer(1, 8).messages(7, [MessageWriter().messages(5, [tensor])])
+    graph = MessageWriter().messages(5, [tensor])
+    content = MessageWriter().integer(1, 8).messages(7, [graph])
+    content.messages(8, [MessageWriter().integer(2, 17)])
     packed = content.content
     refused(packed, "has more than 8 dimensions")
     assert peak_memory(packed) < len(packed) + 2**20

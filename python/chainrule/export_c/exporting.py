@@ -118,7 +118,6 @@ def export(
         operations, in_float = quantized(plain, data)
     else:
         operations = lower(net, into_weights=True)
-    _check_constants(operations)
     model = _model(net, name, operations)
     vectors, largest = _vectors(net, model, self_test.inputs_for(plain, given), dtype)
     before, after = _compared(net, model, validation_data)
@@ -165,17 +164,6 @@ def _check_earlier(files: Sequence[Path], name: str) -> None:
             raise FileExistsError(
                 errno.EEXIST, "exists and is no earlier export of this name", str(file)
             )
-
-
-def _check_constants(operations: list[Operation]) -> None:
-    """Raise ValueError for what has left the range of float32 as layers became one."""
-    for operation in operations:
-        for values in operation.constants:
-            if values.dtype.kind == "f" and not np.isfinite(values).all():
-                raise ValueError(
-                    f"layer {operation.layer}: its constants leave the range of float32, in which "
-                    "the C code computes"
-                )
 
 
 def _model(net: Sequential, name: str, operations: list[Operation]) -> Model:

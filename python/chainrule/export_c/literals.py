@@ -122,6 +122,8 @@ def array(name: str, values: NDArray[Any], *, flat: bool = False) -> str:
         4, 5, 6,
     };
     """
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise ValueError(f"{name} leaves the range of float32, in which the C code computes")
     sizes = (" * " if flat else "][").join(map(str, values.shape))
     if values.ndim == 1:
         lines = _row(values)

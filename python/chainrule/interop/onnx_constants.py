@@ -141,7 +141,7 @@ def _copied(node: Node, inputs: Sequence[Array | None]) -> int:
         return 0
     if node.op == "Gather":
         indices, axis = _array(inputs, 1), _integer(node, "axis", 0)
-        return array.nbytes // max(1, array.shape[axis]) * indices.size
+        return int(array.nbytes // max(1, array.shape[axis]) * indices.size)
     copied = {"Cast": True, "Concat": True, "Reshape": not array.flags.c_contiguous}
     return array.nbytes if copied.get(node.op, False) else 0
 
