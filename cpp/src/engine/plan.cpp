@@ -237,7 +237,7 @@ double Plan<T>::density_of_sample(const RowsView& x) {
   constexpr std::int64_t sample = 16;  // takes a tenth of a small step
   const std::int64_t rows = std::min({sample, options_.batch_size, x.rows});
   const Tensor<T>& input = values_[0];
-  std::int64_t order[sample];
+  std::int64_t order[sample] = {};
   for (std::int64_t i = 0; i < rows; ++i) order[i] = i * x.rows / rows;
   gather(x, order, 0, rows, input.data);
   std::int64_t zeros = 0;
