@@ -363,3 +363,20 @@ def test_a_plateau_schedule_that_nothing_feeds_is_refused_at_once() -> None:
         )
     assert all(map(np.array_equal, before, net.get_weights()))
     assert net._need_core().total_steps == 0
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
+@pytest.mark.parametrize(("scale", "offset"), [(2e5, 0.0), (1.0, 3e5), (1e-6, 0.0)])
+def test_targets_far_from_unit_scale_are_told_once(loss: str, scale: float, offset: float) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 3))
+    y = offset + scale * x[:, 0]
+    net = cr.Sequential([cr.Dense(1)], seed=0)
+    with pytest.warns(UserWarning, match=r"Normalization of targets.*y\.std\(\)") as caught:
+        net.fit(x, y, loss=loss, epochs=3, verbose=0)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    net.fit(x, y, epochs=2, verbose=0)
+    # As the text says; and neither counts nor ages are far.
+    for near in ((y - y.mean()) / y.std(), rng.integers(0, 100, 200), np.zeros(200)):
+        cr.Sequential([cr.Dense(1)], seed=0).fit(x, near, loss=loss, verbose=0)

@@ -168,9 +168,12 @@ bool is_plain_table(py::handle object) {
 /// predict for arguments that can be used as they are; None for all others, which take longer to
 /// convert or to refuse than a small network takes to run.
 template <class T>
-py::object predict_in_place(Network<T>& self, py::handle x, std::int64_t batch_size,
+py::object predict_in_place(Network<T>& self, py::handle x, const py::int_& batch_rows,
                             py::handle out) {
   if (!is_plain_table(x)) return py::none();
+  int overflow = 0;
+  const std::int64_t batch_size = PyLong_AsLongLongAndOverflow(batch_rows.ptr(), &overflow);
+  if (overflow != 0) return py::none();
   const auto source = py::reinterpret_borrow<py::array>(x);
   RowsView rows{source.data(),   DataType::float32, source.shape(0),
                 source.shape(1), source.strides(0), source.strides(1)};

@@ -25,13 +25,7 @@ from chainrule import (
     optimizers,
     schedules,
 )
-from chainrule._core import (
-    __version__,
-    default_num_threads,
-    instruction_set,
-    instruction_sets,
-    thread_backend,
-)
+from chainrule._core import __version__
 from chainrule.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from chainrule.errors import DataFileError, DivergenceError, ExportError, ModelFileError
 from chainrule.gradient_check import GradientReport, gradient_check
@@ -51,6 +45,12 @@ from chainrule.layers import (
 from chainrule.model_file import load
 from chainrule.names import module_attributes
 from chainrule.optimizers import SGD, Adadelta, AdaGrad, Adam, AdamW, Lion, RMSprop
+from chainrule.runtime import (
+    default_num_threads,
+    instruction_set,
+    instruction_sets,
+    thread_backend,
+)
 from chainrule.sequential import Sequential
 
 if TYPE_CHECKING:

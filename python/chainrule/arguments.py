@@ -7,9 +7,16 @@ import numpy as np
 
 from chainrule import _core
 
-__all__ = ["positive_integer", "sparsity_name", "thread_count"]
+__all__ = ["boolean", "positive_integer", "sparsity_name", "thread_count"]
 
 _LARGEST_INTEGER = 2**31 - 1
+
+
+def boolean(name: str, value: bool) -> bool:
+    """Return `value`; TypeError unless it is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r:.80}")
+    return bool(value)
 
 
 def positive_integer(name: str, value: int) -> int:

@@ -68,6 +68,7 @@ class Described:
         for name, value in options.items():
             if value is None and name not in self._optional:
                 raise TypeError(f"{self.kind}: {name} must not be None")
+            check_no_class(value, f"{self.kind}: {name}: ")
             config[name] = _plain(_known_option(name, value))
         self._core: Any = self._core_type(config)
 
@@ -102,6 +103,7 @@ class Described:
         """
         if isinstance(config, str):
             config = {"kind": config}
+        check_no_class(config)
         if not isinstance(config, Mapping):
             raise TypeError(f"expected {cls._family()} by its name or config, got {config!r:.80}")
         kind = config.get("kind")
@@ -222,6 +224,13 @@ def _known_option(name: str, value: object) -> object:
     if family not in _FAMILIES_OF_OPTIONS:
         return value
     return known_name(family, value, getattr(_core, family.capitalize()).kinds())
+
+
+def check_no_class(value: object, what: str = "") -> None:
+    """Raise TypeError where a class stands for an instance of it."""
+    if isinstance(value, type) and issubclass(value, Described):
+        name = value.__name__
+        raise TypeError(f"{what}got the class {name}, expected an instance: pass {name}(...)")
 
 
 def _plain(value: object) -> object:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.arrays import Rows, as_weights, check_same_length
+from chainrule.arrays import Rows, as_weights, check_same_length, stored
 from chainrule.column_names import listed
 from chainrule.containers import is_sparse
+from chainrule.layers import Dense
 from chainrule.lazy_rows import LazyRows
 from chainrule.targets import (
     balanced_weights,
@@ -34,6 +35,7 @@ __all__ = [
     "prepare",
     "prepare_validation",
     "split_validation",
+    "warn_of_scale",
     "warn_of_unseen_classes",
 ]
 
@@ -118,6 +120,9 @@ def prepare(
     return Examples(features, targets, weights, classes)
 
 
+_REGRESSION = ("mse", "mae", "huber", "log_cosh", "quantile")
+_ROWS_TO_LOOK_AT = 10_000
+_FAR = 1e4
 _BINARY = ("binary_cross_entropy", "hinge")
 
 
@@ -175,6 +180,25 @@ def split_validation(examples: Examples, fraction: float) -> tuple[Examples, Exa
     # Weights of classes are to help the training, not to change what it is judged by.
     held_back = replace(examples.part(slice(kept, None)), class_weight=None)
     return examples.part(slice(0, kept)).balanced_again(), held_back
+
+
+def warn_of_scale(net: Stack, loss: Loss, data: Examples) -> None:
+    """Warn of targets that a new network, whose outputs are near 0, is far from."""
+    last = net.layers[-1]
+    plain = isinstance(last, Dense) and last.activation.kind == "linear"
+    if loss.kind not in _REGRESSION or not plain or net._need_core().total_steps > 0:
+        return
+    y = data.y if isinstance(data.y, np.ndarray) else stored(data.y)[0]
+    sample = np.asarray(y[:_ROWS_TO_LOOK_AT], dtype=np.float64)
+    mean, deviation = abs(float(sample.mean())), float(sample.std())
+    if max(mean, deviation) < _FAR and (deviation == 0 or max(mean, deviation) > 1 / _FAR):
+        return
+    warnings.warn(
+        f"y is far from unit scale (mean {sample.mean():.3g}, standard deviation {deviation:.3g}), "
+        "which training may not reach. Normalization of targets is yours: fit to "
+        "(y - y.mean()) / y.std(), and predict by net.predict(x) * y.std() + y.mean()",
+        stacklevel=4,
+    )
 
 
 def warn_of_unseen_classes(loss: Loss, data: Examples, validation: Examples) -> None:

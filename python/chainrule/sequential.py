@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import _core, model_file
-from chainrule.arguments import positive_integer, sparsity_name, thread_count
+from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
 from chainrule.arrays import check_output
 from chainrule.copied import Copied
 from chainrule.interop.exports import Exports
@@ -75,6 +75,7 @@ class Sequential(Exports, Trainable, Copied):
         num_threads: int | None = None,
         input_sparsity: str = "auto",
         out: NDArray[Any] | None = None,
+        squeeze: bool = False,
     ) -> NDArray[Any]:
         """Return the last layer's outputs; each row's bits are independent of the other rows.
 
@@ -91,12 +92,26 @@ class Sequential(Exports, Trainable, Copied):
             As in `fit`.
         out : ndarray of shape (rows, outputs), optional
             C-contiguous, of the network's dtype; filled and returned.
+        squeeze : bool, default False
+            Leave out the second axis where there is one output.
 
         Returns
         -------
         ndarray of shape (rows, outputs)
-            Of the network's dtype.
+            Of the network's dtype. A single output is a column, (rows, 1): ``y - net.predict(x)``
+            with y of shape (rows,) would be all pairs of rows, (rows, rows). ``squeeze=True`` gives
+            (rows,), which shares memory with `out`.
         """
+        if squeeze is not False:
+            alone = boolean("squeeze", squeeze)
+            whole = self.predict(
+                x,
+                batch_size=batch_size,
+                num_threads=num_threads,
+                input_sparsity=input_sparsity,
+                out=out,
+            )
+            return whole[:, 0] if alone and whole.shape[1] == 1 else whole
         usual = num_threads is None and input_sparsity == "auto" and type(batch_size) is int
         if self._core is not None and usual:
             outputs: NDArray[Any] | None = self._core.predict_in_place(x, batch_size, out)

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule import _core
-from chainrule.arguments import positive_integer, sparsity_name, thread_count
+from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
 from chainrule.arrays import Rows, as_features, as_rows
 from chainrule.containers import as_array
 from chainrule.data_names import Named
-from chainrule.layers import Activation, Dense, Input, Layer
+from chainrule.layers import Activation, Dense, Input, Layer, Normalization
 from chainrule.lazy_rows import LazyRows, is_lazy
 from chainrule.names import unknown_name
 from chainrule.plan import Plan
@@ -244,7 +244,9 @@ class Stack(Named):
             features = self._features(x)
             if training:
                 self._learn_feature_names(x)
-            return self._need_core().forward(features, training=training, num_threads=threads)
+            return self._need_core().forward(
+                features, training=boolean("training", training), num_threads=threads
+            )
 
     def backward(self, dy: ArrayLike) -> NDArray[Any]:
         """Carry the gradient of a loss from the outputs back to the inputs.
@@ -285,6 +287,10 @@ class Stack(Named):
     def _adapted(self) -> bool:
         """Whether all `Normalization` layers have their statistics from data."""
         return self._core is not None and self._core.adapted
+
+    def _unadapted(self) -> bool:
+        """Whether a `Normalization` layer waits for its statistics."""
+        return not self._adapted and any(isinstance(layer, Normalization) for layer in self.layers)
 
     def _ends_with(self, link: str | None) -> bool:
         """Whether the last activation is already the loss's link."""

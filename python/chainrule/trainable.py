@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from chainrule import _core, losses, metrics, optimizers, training
-from chainrule.arguments import positive_integer, sparsity_name, thread_count
+from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
 from chainrule.callbacks import CallbackStates
-from chainrule.examples import prepare, prepare_validation, split_validation, warn_of_unseen_classes
+from chainrule.examples import (
+    prepare,
+    prepare_validation,
+    split_validation,
+    warn_of_scale,
+    warn_of_unseen_classes,
+)
 from chainrule.history import History
 from chainrule.layers import Input, Layer
 from chainrule.lazy_rows import LazyRows, is_lazy
@@ -172,7 +178,7 @@ class Trainable(Stack):
         plan = training.FitPlan(
             epochs=positive_integer("epochs", epochs),
             batch_size=positive_integer("batch_size", batch_size),
-            shuffle=training.boolean("shuffle", shuffle),
+            shuffle=boolean("shuffle", shuffle),
             verbose=verbose,
             num_threads=thread_count(num_threads),
             input_sparsity=sparsity_name(input_sparsity),
@@ -196,6 +202,7 @@ class Trainable(Stack):
                     check_rows(self._need_core(), self.layers, data.x, self.dtype == "float32")
                 try_out(self, loss, optimizer, chosen, data, validation, plan.callbacks)
                 progress = training.progress(self, data, plan)
+                warn_of_scale(self, loss, data)
                 self._callback_states.begin(plan.callbacks.callbacks)
             self.loss = loss
             before, self.metrics = self.metrics, chosen

@@ -47,13 +47,6 @@ class FitPlan:
     callbacks: CallbackList
 
 
-def boolean(name: str, value: bool) -> bool:
-    """Return `value`; TypeError unless it is True or False."""
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False, got {value!r:.80}")
-    return bool(value)
-
-
 def resolve_callbacks(
     given: Iterable[Callback | Callable[[int, Mapping[str, Any]], object]],
 ) -> CallbackList:

@@ -66,6 +66,11 @@ def try_out(
     callbacks : CallbackList
         Those of the training.
     """
+    if not isinstance(data.x, np.ndarray | LazyRows) and net._unadapted():
+        raise ValueError(
+            "x is sparse and cannot be normalized: Normalization shifts every column by its mean, "
+            "which would fill x with numbers; use Rescaling, or pass x.toarray()"
+        )
     logs: dict[str, Any] = {"loss": 1.0}
     logs.update(try_metrics(net, loss, chosen, data))
     if optimizer.schedule is not None:

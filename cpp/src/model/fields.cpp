@@ -109,6 +109,10 @@ void assign(std::string_view kind, const ConfigEntry& option, bool& field) {
 }
 
 void assign(std::string_view kind, const ConfigEntry& option, std::int64_t& field) {
+  // 3.0 reads as a number that is no integer, 3 would not.
+  const auto* number = std::get_if<double>(&option.value);
+  if (number && std::floor(*number) == *number && std::abs(*number) < 1e6)
+    refuse(kind, option.name + " must be an integer, got " + model::to_text(*number) + ".0");
   assign_exactly(kind, option, "an integer", field);
 }
 

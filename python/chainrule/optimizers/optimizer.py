@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 from chainrule import _core
-from chainrule.described import Described, Option
+from chainrule.described import Described, Option, check_no_class
 from chainrule.schedules import FunctionSchedule, PerEpoch, Schedule
 
 LearningRate: TypeAlias = float | Schedule | Mapping[str, Any] | Callable[[int], float]
@@ -164,6 +164,7 @@ def _as_schedule(learning_rate: LearningRate | None) -> Schedule | None:
         return learning_rate
     if isinstance(learning_rate, Mapping):
         return Schedule.from_config(learning_rate)
+    check_no_class(learning_rate, "learning_rate: ")
     return PerEpoch(learning_rate) if callable(learning_rate) else None
 
 

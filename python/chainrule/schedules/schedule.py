@@ -39,10 +39,14 @@ class Schedule(Described):
 
         Raises
         ------
-        ValueError
-            If `step` is negative or `steps_per_epoch` below 1.
+        TypeError, ValueError
+            If `step` is negative or `steps_per_epoch` below 1, or they are no integers of 64 bits.
         """
-        return float(self._core.rate(step, steps_per_epoch))
+        try:
+            return float(self._core.rate(step, steps_per_epoch))
+        except TypeError:
+            given = f"step={step!r:.40} and steps_per_epoch={steps_per_epoch!r:.40}"
+            raise TypeError(f"a schedule needs integers of 64 bits, got {given}") from None
 
     def rates(self, first_step: int, count: int, steps_per_epoch: int) -> NDArray[np.float64]:
         """Return the learning rates of `count` steps from `first_step` on.
