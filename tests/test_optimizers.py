@@ -253,7 +253,11 @@ def test_step_needs_gradients() -> None:
         (lambda: Adam(math.nan), ValueError, "adam: learning_rate must be finite and > 0, got nan"),
         (lambda: Adam("fast"), ValueError, "adam: learning_rate must be a number, got 'fast'"),
         (lambda: Adam(None), TypeError, "adam: learning_rate must not be None"),
-        (lambda: Adam(Cosine), TypeError, "PerEpoch needs a function of the epoch, got <class"),
+        (
+            lambda: Adam(Cosine),
+            TypeError,
+            "got the class Cosine, expected an instance: pass Cosine(...)",
+        ),
         (lambda: Adam(lambda epoch: "x"), TypeError, "the learning rate of epoch 0 must be a num"),
         (lambda: Adam({"kind": "cosin"}), ValueError, "unknown schedule 'cosin'; did you mean"),
         (lambda: Adam(beta1=1.0), ValueError, "adam: beta1 must be in [0, 1), got 1"),
