@@ -123,3 +123,58 @@ def test_divergence_of_float64() -> None:
         net.fit(X, X[:, :1], optimizer=cr.SGD(1e200), epochs=5, batch_size=7, verbose=0)
     before["optimizer"] = cr.SGD(1e200)
     assert snapshot(net) == before
+
+
+def steep(dtype: str = "float32") -> tuple[cr.Sequential, np.ndarray, np.ndarray]:
+    """Return a network whose first update gives weights that are finite but too large."""
+    net = cr.Sequential(
+        [cr.Input(COLUMNS), cr.Dense(8), cr.Dense(8), cr.Dense(1)], seed=0, dtype=dtype
+    )
+    return net, X, np.full((ROWS, 1), 1e6)
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adam"])
+@pytest.mark.parametrize("watched", [False, True])
+def test_with_one_batch_an_epoch_what_is_restored_predicts(kind: str, watched: bool) -> None:
+    net, x, y = steep()
+    watch = [cr.callbacks.LambdaCallback(on_batch_end=lambda *args: None)] if watched else []
+    good = cr.optimizers.get({"kind": kind, "learning_rate": 1e-9})
+    options = {"batch_size": ROWS, "verbose": 0, "callbacks": watch}
+    net.fit(x, y, loss="mse", optimizer=good, epochs=3, **options)
+    before = snapshot(net)
+    wild = cr.optimizers.get({"kind": kind, "learning_rate": 1e22 if kind == "adam" else 1e12})
+    with pytest.raises(
+        cr.DivergenceError, match="the weights are those of before epoch 4"
+    ) as caught:
+        net.fit(x, y, optimizer=wild, epochs=5, **options)
+    assert caught.value.epoch == 5
+    assert np.isfinite(net.predict(x)).all()
+    after = snapshot(net)
+    for name in ("history", "optimizer"):
+        before.pop(name, None), after.pop(name, None)
+    assert after == before
+    assert net.history.epochs == [1, 2, 3]
+    net.fit(x, y, optimizer=good, epochs=1, **options)
+    assert net.history.epochs == [1, 2, 3, 4]
+
+
+def test_by_single_batches_what_is_restored_predicts() -> None:
+    net, x, y = steep()
+    net.train_on_batch(x, y, loss="mse", optimizer=cr.SGD(1e-9))
+    weights = net.get_weights()
+    with pytest.raises(cr.DivergenceError):  # noqa: PT012
+        for _ in range(3):
+            net.train_on_batch(x, y, optimizer=cr.SGD(1e12))
+    assert np.isfinite(net.predict(x)).all()
+    assert all((a == b).all() for a, b in zip(net.get_weights(), weights, strict=True))
+
+
+def test_weights_that_were_set_are_not_replaced_by_older_ones() -> None:
+    net, x, y = steep()
+    net.fit(x, y, loss="mse", optimizer=cr.SGD(1e-9), epochs=3, batch_size=ROWS, verbose=0)
+    large = [np.full(w.shape, 1e30) for w in net.get_weights()]
+    net.set_weights(large)
+    with pytest.raises(cr.DivergenceError, match=r"those of before\. Try"):
+        net.fit(x, y, batch_size=ROWS, verbose=0)
+    assert all((a == np.float32(1e30)).all() for a in net.get_weights())
+    assert net.history.epochs == [1, 2, 3]

@@ -29,7 +29,8 @@ class ExportError(RuntimeError):
 class DivergenceError(ArithmeticError):
     """Training stopped because the loss became NaN or infinite.
 
-    The network is as it was when the epoch began.
+    The network is as it was when the epoch began; or, where that gives numbers that are not finite,
+    as an epoch before began, whose entry `Sequential.history` then lacks.
 
     Parameters
     ----------

@@ -73,6 +73,28 @@ class History(Mapping[str, list[Any]]):
             column.append(values.get(name, math.nan))
         self.epochs.append(int(epoch))
 
+    def forget_after(self, epoch: int) -> None:
+        """Take the epochs after this one out, which a divergence has undone.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the last epoch to keep; 0 for none.
+
+        Examples
+        --------
+        >>> history = History()
+        >>> history.append(1, {"loss": 0.5})
+        >>> history.append(2, {"loss": 1e30})
+        >>> history.forget_after(1)
+        >>> history["loss"]
+        [0.5]
+        """
+        kept = sum(number <= epoch for number in self.epochs)
+        del self.epochs[kept:]
+        for column in self.history.values():
+            del column[kept:]
+
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain lists and numbers, ready for JSON.
 

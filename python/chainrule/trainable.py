@@ -168,7 +168,8 @@ class Trainable(Stack):
         ValueError, TypeError
             If an argument does not fit; the network has not changed.
         DivergenceError
-            If the loss becomes NaN or infinite; the network is as the epoch found it.
+            If the loss becomes NaN or infinite; the network is as the epoch found it, or the epoch
+            before where that one's update made weights that give no finite numbers.
         RuntimeError
             If the network is being trained already, by another thread or by the caller of a
             callback.

@@ -140,6 +140,9 @@ def fit(
                 run.on_epoch_end(net, epoch, logs)
     except StopTraining:
         pass
+    except DivergenceError:
+        net.history.forget_after(net._need_core().epochs)
+        raise
     except KeyboardInterrupt:
         net.history.interrupted = True
         warnings.warn("training was interrupted; weights and history are kept", stacklevel=4)
@@ -185,7 +188,9 @@ class _Epoch:
             loss = self._run()
         except Exception as error:
             # A part of an epoch that nobody asked to end there would be in no history.
-            if not isinstance(error, StopTraining) and self._has_moved():
+            # The core has gone back by itself after a divergence, maybe by more than the epoch.
+            restored = isinstance(error, DivergenceError) and self._before is None
+            if not (restored or isinstance(error, StopTraining)) and self._has_moved():
                 self._restore()
             raise
         self._check_finite(self._data, loss, self._outputs, "the loss of an output")

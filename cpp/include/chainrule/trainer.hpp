@@ -75,14 +75,14 @@ class CHAINRULE_API Trainer {
   ///
   /// All arguments are checked before anything changes: throws Error for those that do not fit.
   /// Throws DivergenceError when the loss or a parameter is no longer finite, with everything as it
-  /// was when that epoch began.
+  /// was when that epoch began; see Network::run_epoch.
   std::vector<EpochReport> fit(const RowsView& x, const TargetsView& y,
                                const FitOptions& options = {});
 
   /// One optimizer step on these rows as a batch; returns their mean loss from before it. For
   /// online learning: after two calls with a number of rows it allocates nothing as long as that
   /// stays the same. A schedule counts each such step as an epoch. Throws Error for rows
-  /// that do not fit and DivergenceError without having changed anything.
+  /// that do not fit, without having changed anything, and DivergenceError as Network::run_epoch.
   double step(const RowsView& x, const TargetsView& y);
 
   /// Mean loss over the rows in inference mode. Throws Error for rows that do not fit.

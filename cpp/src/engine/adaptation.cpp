@@ -138,6 +138,7 @@ void Network<T>::State::adapt(std::int64_t layer, const RowsView& x) {
   }
   if (layer == 0) s.parameters.set_exact_mean(std::move(exact_mean));
   std::erase(s.unadapted, layer);
+  s.forget_older();
   s.forward_step.reset();
 }
 

@@ -70,6 +70,18 @@ struct Network<T>::State {
   engine::Buffer<T> values_before;
   engine::OptimizerState<T> optimizer_before;
   std::int64_t total_steps_before = 0;
+  std::int64_t epochs_before = 0;
+  bool kept_trained = false;  // a batch of finite loss was trained on from what is kept
+  /// What was kept before that, if training led from there to here without a change from outside:
+  /// the way back where the weights that are kept give numbers that are not finite.
+  struct Older {
+    bool held = false;
+    engine::Buffer<T> values;
+    engine::OptimizerState<T> optimizer;
+    bool no_optimizer = false;  // there was none, whatever the member holds
+    std::int64_t total_steps = 0;
+    std::int64_t epochs = 0;
+  } older;
   std::atomic_flag busy = ATOMIC_FLAG_INIT;
 
   int threads_for(std::int64_t rows, int wanted) const;
@@ -91,7 +103,15 @@ struct Network<T>::State {
   void check_targets(const RowsView& x, const TargetsView& y, const Loss& loss) const;
   void keep_for_divergence();
   void restore_after_divergence();
-  [[noreturn]] void report_divergence(const engine::Plan<T>& plan, std::int64_t rows,
+  /// When the weights or what was trained have changed otherwise.
+  void forget_older() {
+    kept_trained = false;
+    older.held = false;
+  }
+  /// Whether the outputs for all rows are finite, through a plan that has run them.
+  bool predicts_finite(engine::Plan<T>& plan, const RowsView& x);
+  /// `rows` of the batch went through the plan last; x are the rows of the whole call.
+  [[noreturn]] void report_divergence(engine::Plan<T>& plan, const RowsView& x, std::int64_t rows,
                                       std::int64_t epoch, std::int64_t batch, double loss);
 };
 

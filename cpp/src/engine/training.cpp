@@ -3,6 +3,7 @@
 #include <cmath>
 #include <exception>
 #include <limits>
+#include <utility>
 
 #include "chainrule/random.hpp"
 #include "engine/gather.hpp"
@@ -72,10 +73,22 @@ class Poller {
 
 template <class T>
 void Network<T>::State::keep_for_divergence() {
+  if (kept_trained) {
+    std::swap(older.values, values_before);
+    std::swap(older.optimizer, optimizer_before);
+    older.total_steps = total_steps_before;
+    older.epochs = epochs_before;
+    older.held = true;
+    kept_trained = false;
+    older.no_optimizer = older.optimizer.kind.empty();
+    // Only to have the memory, so that no later epoch needs any.
+    if (older.no_optimizer) older.optimizer.copy_from(optimizer);
+  }
   if (values_before.empty()) values_before = engine::Buffer<T>(parameters.arena_size());
   values_before.copy_from(parameters.values);
   optimizer_before.copy_from(optimizer);
   total_steps_before = total_steps;
+  epochs_before = epochs;
 }
 
 template <class T>
@@ -95,25 +108,63 @@ void Network<T>::restore_epoch() {
   s.restore_after_divergence();
   s.epochs = s.kept_epoch;
   s.kept_epoch = -1;
+  s.kept_trained = false;
   s.forward_step.reset();
   s.gradients_valid = false;
 }
 
 template <class T>
-void Network<T>::State::report_divergence(const engine::Plan<T>& plan, std::int64_t rows,
-                                          std::int64_t epoch, std::int64_t batch, double loss) {
+bool Network<T>::State::predicts_finite(engine::Plan<T>& plan, const RowsView& x) {
+  bool finite = true;
+  engine::run_team(1, [&](engine::Team team) {
+    Flow flow(team);
+    Step<T> step;
+    for (std::int64_t first = 0; finite && first < x.rows; first += step.rows) {
+      step.rows = std::min(plan.batch_size(), x.rows - first);
+      plan.load(flow, step, x, nullptr, first);
+      plan.forward(flow, step);
+      const engine::Tensor<T>& outputs = plan.result();
+      for (std::int64_t i = 0; i < step.rows; ++i)
+        for (std::int64_t j = 0; j < outputs.columns; ++j)
+          finite = finite && std::isfinite(outputs.row(i)[j]);
+    }
+  });
+  return finite;
+}
+
+template <class T>
+void Network<T>::State::report_divergence(engine::Plan<T>& plan, const RowsView& x,
+                                          std::int64_t rows, std::int64_t epoch, std::int64_t batch,
+                                          double loss) {
   std::int64_t layer = plan.first_bad_layer(rows);
   if (layer < 0) layer = static_cast<std::int64_t>(layers.size()) - 1;
   restore_after_divergence();
+  kept_epoch = -1;
+  kept_trained = false;
+  // Finite weights may be so large that what they give is not. They came from smaller ones; where
+  // those give nothing better, it is the rows that are not finite.
+  if (older.held && !predicts_finite(plan, x)) {
+    parameters.values.copy_from(older.values);
+    if (predicts_finite(plan, x)) {
+      std::swap(optimizer, older.optimizer);
+      if (older.no_optimizer) optimizer = {};
+      total_steps = older.total_steps;
+      epochs = older.epochs;
+      older.held = false;
+    } else {
+      parameters.values.copy_from(values_before);
+    }
+  }
   const std::string name = std::to_string(layer) + " (" +
                            std::string(layers[static_cast<std::size_t>(layer)]->kind()) + ")";
-  throw DivergenceError(
-      "training diverged: the loss became " + std::string(std::isnan(loss) ? "NaN" : "infinite") +
-          " in epoch " + std::to_string(epoch) + ", batch " + std::to_string(batch) +
-          ", first seen in layer " + name +
-          "; the weights are those of before. Try a smaller learning rate, clip_norm, "
-          "or inputs of unit scale",
-      epoch, batch, name, loss);
+  throw DivergenceError("training diverged: the loss became " +
+                            std::string(std::isnan(loss) ? "NaN" : "infinite") + " in epoch " +
+                            std::to_string(epoch) + ", batch " + std::to_string(batch) +
+                            ", first seen in layer " + name + "; the weights are those of before" +
+                            (epochs + 1 < epoch ? " epoch " + std::to_string(epochs + 1) : "") +
+                            ". Try a smaller learning rate, clip_norm, "
+                            "or inputs of unit scale",
+                        epoch, batch, name, loss);
 }
 
 template <class T>
@@ -294,7 +345,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
     throw;
   }
   if (diverged.load()) {
-    s.report_divergence(compiled.plan, bad_rows, s.epochs + 1, first_batch + result.batches + 1,
+    s.report_divergence(compiled.plan, x, bad_rows, s.epochs + 1, first_batch + result.batches + 1,
                         bad_loss);
   }
   s.optimizer.steps += result.batches;
@@ -309,15 +360,17 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   }
   // Of losses that are each finite the mean is, but for float64 at the end of its range.
   if (!std::isfinite(result.loss)) {
-    s.report_divergence(compiled.plan, 0, s.epochs + 1, first_batch + result.batches, result.loss);
+    s.report_divergence(compiled.plan, x, 0, s.epochs + 1, first_batch + result.batches,
+                        result.loss);
   }
   const bool epoch_done = options.whole_epoch && first_batch + result.batches == all;
   // An update may have overflowed after the last loss that could have shown it.
   if ((epoch_done || !options.whole_epoch) && !s.parameters.all_finite()) {
-    s.report_divergence(compiled.plan, 0, s.epochs + 1, first_batch + result.batches,
+    s.report_divergence(compiled.plan, x, 0, s.epochs + 1, first_batch + result.batches,
                         std::numeric_limits<double>::infinity());
   }
   if (epoch_done) ++s.epochs;
+  s.kept_trained = s.kept_trained || result.batches > 0;
   poller.rethrow();
   return result;
 }
@@ -346,6 +399,7 @@ void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
   });
   ++s.optimizer.steps;
   ++s.total_steps;
+  s.forget_older();
   s.forward_step.reset();
 }
 
@@ -388,6 +442,7 @@ void Network<T>::check_trains(const Optimizer& optimizer, InputSparsity input_sp
 #define CHAINRULE_INSTANTIATE(T)                                                               \
   template void Network<T>::State::keep_for_divergence();                                      \
   template void Network<T>::State::restore_after_divergence();                                 \
+  template bool Network<T>::State::predicts_finite(engine::Plan<T>&, const RowsView&);         \
   template void Network<T>::State::need_gradients();                                           \
   template EpochResult Network<T>::run_epoch(const RowsView&, const TargetsView&, const Loss&, \
                                              const Optimizer&, const EpochOptions&);           \

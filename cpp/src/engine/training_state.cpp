@@ -73,6 +73,7 @@ void Network<T>::restore_training(const Optimizer& optimizer, std::int64_t steps
   state_->total_steps = total_steps;
   state_->epochs = epochs;
   state_->kept_epoch = -1;
+  state_->forget_older();
 }
 
 template <class T>
