@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from chainrule.callbacks import Callback, CallbackList, StopTraining
 from chainrule.divergence import divergence
+from chainrule.errors import DivergenceError
 from chainrule.lazy_rows import LazyRows
 from chainrule.lazy_training import Chunks, evaluate_lazily
 from chainrule.measuring import Undefined, measure, metrics_for

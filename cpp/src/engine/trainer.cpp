@@ -55,6 +55,36 @@ struct Trainer<T>::State {
     check_finite<T>(y, y_name);
   }
 
+  /// After an epoch whose validation shows what its own losses did not: undoes it.
+  [[noreturn]] void report_divergence(const RowsView& x, const EpochReport& report) {
+    std::int64_t layer = -1;
+    for (std::int64_t first = 0; layer < 0 && first < x.rows; first += kEvaluateRows) {
+      RowsView part = x;
+      part.rows = std::min(kEvaluateRows, x.rows - first);
+      if (x.compressed()) {
+        part.offsets = static_cast<const char*>(x.offsets) + first * (x.wide_offsets ? 8 : 4);
+      } else {
+        part.data = static_cast<const char*>(x.data) + first * x.row_stride;
+      }
+      layer = network->first_bad_layer(part);
+    }
+    if (layer < 0) layer = static_cast<std::int64_t>(network->layers().size()) - 1;
+    network->restore_epoch();
+    const std::string name =
+        std::to_string(layer) + " (" +
+        std::string(network->layers()[static_cast<std::size_t>(layer)]->kind()) + ")";
+    const double loss = report.validation_loss;
+    const auto batches = static_cast<std::int64_t>(rates.size());
+    throw DivergenceError(
+        "training diverged: the validation loss became " +
+            std::string(std::isnan(loss) ? "NaN" : "infinite") + " in epoch " +
+            std::to_string(report.epoch) + ", batch " + std::to_string(batches) +
+            ", first seen in layer " + name +
+            "; the weights are those of before. Try a smaller learning rate, clip_norm, or inputs "
+            "of unit scale",
+        report.epoch, batches, name, loss);
+  }
+
   EpochReport epoch(const RowsView& x, const TargetsView& y, const FitOptions& o,
                     EpochOptions& options) {
     const std::int64_t first = network->total_steps();
@@ -72,6 +102,7 @@ struct Trainer<T>::State {
       report.validation_loss =
           network->evaluate(o.validation_x, o.validation_y, loss, kEvaluateRows, o.num_threads,
                             nullptr, o.input_sparsity);
+      if (!std::isfinite(report.validation_loss)) report_divergence(o.validation_x, report);
     }
     if (plateau) {
       const bool validated = !std::isnan(report.validation_loss);

@@ -72,102 +72,6 @@ class Poller {
 }  // namespace
 
 template <class T>
-void Network<T>::State::keep_for_divergence() {
-  if (kept_trained) {
-    std::swap(older.values, values_before);
-    std::swap(older.optimizer, optimizer_before);
-    older.total_steps = total_steps_before;
-    older.epochs = epochs_before;
-    older.held = true;
-    kept_trained = false;
-    older.no_optimizer = older.optimizer.kind.empty();
-    // Only to have the memory, so that no later epoch needs any.
-    if (older.no_optimizer) older.optimizer.copy_from(optimizer);
-  }
-  if (values_before.empty()) values_before = engine::Buffer<T>(parameters.arena_size());
-  values_before.copy_from(parameters.values);
-  optimizer_before.copy_from(optimizer);
-  total_steps_before = total_steps;
-  epochs_before = epochs;
-}
-
-template <class T>
-void Network<T>::State::restore_after_divergence() {
-  parameters.values.copy_from(values_before);
-  optimizer = optimizer_before;
-  total_steps = total_steps_before;
-}
-
-template <class T>
-void Network<T>::restore_epoch() {
-  State& s = *state_;
-  const InUse guard(s.busy);
-  const bool begun = s.kept_epoch >= 0 && s.kept_epoch == s.epochs;
-  const bool done = s.kept_epoch >= 0 && s.kept_epoch == s.epochs - 1;
-  if (!begun && !done) throw StateError("there is no epoch to restore: none has been trained last");
-  s.restore_after_divergence();
-  s.epochs = s.kept_epoch;
-  s.kept_epoch = -1;
-  s.kept_trained = false;
-  s.forward_step.reset();
-  s.gradients_valid = false;
-}
-
-template <class T>
-bool Network<T>::State::predicts_finite(engine::Plan<T>& plan, const RowsView& x) {
-  bool finite = true;
-  engine::run_team(1, [&](engine::Team team) {
-    Flow flow(team);
-    Step<T> step;
-    for (std::int64_t first = 0; finite && first < x.rows; first += step.rows) {
-      step.rows = std::min(plan.batch_size(), x.rows - first);
-      plan.load(flow, step, x, nullptr, first);
-      plan.forward(flow, step);
-      const engine::Tensor<T>& outputs = plan.result();
-      for (std::int64_t i = 0; i < step.rows; ++i)
-        for (std::int64_t j = 0; j < outputs.columns; ++j)
-          finite = finite && std::isfinite(outputs.row(i)[j]);
-    }
-  });
-  return finite;
-}
-
-template <class T>
-void Network<T>::State::report_divergence(engine::Plan<T>& plan, const RowsView& x,
-                                          std::int64_t rows, std::int64_t epoch, std::int64_t batch,
-                                          double loss) {
-  std::int64_t layer = plan.first_bad_layer(rows);
-  if (layer < 0) layer = static_cast<std::int64_t>(layers.size()) - 1;
-  restore_after_divergence();
-  kept_epoch = -1;
-  kept_trained = false;
-  // Finite weights may be so large that what they give is not. They came from smaller ones; where
-  // those give nothing better, it is the rows that are not finite.
-  if (older.held && !predicts_finite(plan, x)) {
-    parameters.values.copy_from(older.values);
-    if (predicts_finite(plan, x)) {
-      std::swap(optimizer, older.optimizer);
-      if (older.no_optimizer) optimizer = {};
-      total_steps = older.total_steps;
-      epochs = older.epochs;
-      older.held = false;
-    } else {
-      parameters.values.copy_from(values_before);
-    }
-  }
-  const std::string name = std::to_string(layer) + " (" +
-                           std::string(layers[static_cast<std::size_t>(layer)]->kind()) + ")";
-  throw DivergenceError("training diverged: the loss became " +
-                            std::string(std::isnan(loss) ? "NaN" : "infinite") + " in epoch " +
-                            std::to_string(epoch) + ", batch " + std::to_string(batch) +
-                            ", first seen in layer " + name + "; the weights are those of before" +
-                            (epochs + 1 < epoch ? " epoch " + std::to_string(epochs + 1) : "") +
-                            ". Try a smaller learning rate, clip_norm, "
-                            "or inputs of unit scale",
-                        epoch, batch, name, loss);
-}
-
-template <class T>
 void Network<T>::State::need_gradients() {
   if (gradients.empty()) gradients = engine::Buffer<T>(parameters.arena_size());
   if (!stored_update)
@@ -440,13 +344,9 @@ void Network<T>::check_trains(const Optimizer& optimizer, InputSparsity input_sp
 }
 
 #define CHAINRULE_INSTANTIATE(T)                                                               \
-  template void Network<T>::State::keep_for_divergence();                                      \
-  template void Network<T>::State::restore_after_divergence();                                 \
-  template bool Network<T>::State::predicts_finite(engine::Plan<T>&, const RowsView&);         \
   template void Network<T>::State::need_gradients();                                           \
   template EpochResult Network<T>::run_epoch(const RowsView&, const TargetsView&, const Loss&, \
                                              const Optimizer&, const EpochOptions&);           \
-  template void Network<T>::restore_epoch();                                                   \
   template void Network<T>::step(const Optimizer&, double);                                    \
   template PlanInfo Network<T>::plan(std::int64_t, int, const RowsView&, InputSparsity) const; \
   template void Network<T>::check_trains(const Optimizer&, InputSparsity, std::int64_t) const;
