@@ -336,9 +336,9 @@ def test_bad_steps(schedule: Schedule) -> None:
         (lambda: ReduceOnPlateau(0.1, gamma=1), ValueError, "gamma must be in (0, 1), got 1"),
         (lambda: ReduceOnPlateau(0.1, patience=-1), ValueError, "patience must be >= 0, got -1"),
         (
-            lambda: ReduceOnPlateau(0.1, mode="mim"),
+            lambda: ReduceOnPlateau(0.1, mode="minn"),
             ValueError,
-            "unknown reduce_on_plateau mode 'mim'; did you mean 'min'? valid: min, max",
+            "unknown reduce_on_plateau mode 'minn'; did you mean 'min'? valid: min, max",
         ),
         (
             lambda: ReduceOnPlateau(0.1, monitor=3),  # type: ignore[arg-type]

@@ -196,11 +196,15 @@ TEST_CASE("the environment sets the number of threads") {
     CHECK(default_threads() == 5);
     CHECK(default_num_threads() == 5);
   }
-  for (const char* nonsense : {"", "0", "-3", "many", "5 threads"}) {
-    CAPTURE(nonsense);
-    const Environment wish("CHAINRULE_NUM_THREADS", nonsense);
+  {
+    const Environment nothing("CHAINRULE_NUM_THREADS", "");
     CHECK(default_threads() >= 1);
     CHECK(default_threads() <= static_cast<int>(std::thread::hardware_concurrency()));
+  }
+  for (const char* nonsense : {"0", "-3", "many", "5 threads"}) {
+    CAPTURE(nonsense);
+    const Environment wish("CHAINRULE_NUM_THREADS", nonsense);
+    CHECK_THROWS_AS(default_threads(), Error);
   }
 }
 

@@ -66,10 +66,9 @@ bool Network<T>::State::predicts_finite(engine::Plan<T>& plan, const RowsView& x
       step.rows = std::min(plan.batch_size(), x.rows - first);
       plan.load(flow, step, x, nullptr, first);
       plan.forward(flow, step);
-      const engine::Tensor<T>& outputs = plan.result();
+      const engine::Tensor<T>& y = plan.result();
       for (std::int64_t i = 0; i < step.rows; ++i)
-        for (std::int64_t j = 0; j < outputs.columns; ++j)
-          finite = finite && std::isfinite(outputs.row(i)[j]);
+        for (std::int64_t j = 0; j < y.columns; ++j) finite = finite && std::isfinite(y.row(i)[j]);
     }
   });
   return finite;
