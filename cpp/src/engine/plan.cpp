@@ -107,6 +107,7 @@ template <class T>
 void Plan<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
   using Reason = InputPath::Reason;
   path_.reset();
+  if (fused_input_ && has_more_digits(x.type)) fused_input_->refresh_wide();
   if (reader_) {
     if (x.compressed())
       throw Error("sparse x holds no categories, which the " + reader_->describe() +

@@ -17,26 +17,30 @@ namespace chainrule::engine {
 template <class T>
 class AffineStage final : public Stage<T> {
  public:
+  /// `fill` writes the present scale and offset, `fill_wide` adds the columns that are to be worked
+  /// out in double; both may change between runs, never during one.
+  using Fill = std::function<void(T* scale, T* offset)>;
   using WideColumns = std::vector<kernels::WideColumn>;
-  /// `fill` writes the present scale and offset, and adds the columns that are to be worked out in
-  /// double; they may change between runs, never during one.
-  using Fill = std::function<void(T* scale, T* offset, WideColumns& wide)>;
+  using FillWide = std::function<void(const T* offset, WideColumns& wide)>;
 
   AffineStage(const kernels::KernelTable<T>& kernels, std::string name, std::int64_t columns,
-              Fill fill)
+              Fill fill, FillWide fill_wide)
       : kernels_(kernels),
         name_(std::move(name)),
         columns_(columns),
         fill_(std::move(fill)),
+        fill_wide_(std::move(fill_wide)),
         scale_(padded<T>(columns)),
         offset_(padded<T>(columns)) {}
 
   std::string describe() const override { return name_; }
   std::int64_t outputs() const override { return columns_; }
 
-  void refresh() {
+  void refresh() { fill_(scale_.data(), offset_.data()); }
+  /// Before rows of numbers that float rounds are gathered, when the rest is fresh.
+  void refresh_wide() {
     wide_.clear();
-    fill_(scale_.data(), offset_.data(), wide_);
+    if (sizeof(T) == 4) fill_wide_(offset_.data(), wide_);
   }
   const T* scale() const { return scale_.data(); }
   const T* offset() const { return offset_.data(); }
@@ -44,7 +48,7 @@ class AffineStage final : public Stage<T> {
 
   /// Whether so much is added that float's digits are spent on it. What is left to tell numbers
   /// apart is then less than 1e-4.
-  static bool is_wide(double offset) { return sizeof(T) == 4 && std::abs(offset) >= 1024.0; }
+  static bool is_wide(double offset) { return std::abs(offset) >= 1024.0; }
 
   void forward(const Step<T>& step, Share share) override {
     const Range rows = step.rows_of(share);
@@ -68,6 +72,7 @@ class AffineStage final : public Stage<T> {
   std::string name_;
   std::int64_t columns_;
   Fill fill_;
+  FillWide fill_wide_;
   Buffer<T> scale_;
   Buffer<T> offset_;
   WideColumns wide_;

@@ -11,14 +11,16 @@ void add_rescaling(const Layer& layer, const StageContext<T>& context, Stages<T>
   const double scale = rescaling.scale;
   const double offset = rescaling.offset;
   const std::int64_t columns = context.inputs;
-  stages.push_back(std::make_unique<AffineStage<T>>(
-      context.kernels, "rescaling", columns, [=](T* s, T* o, auto& wide) {
-        std::fill_n(s, columns, static_cast<T>(scale));
-        std::fill_n(o, columns, static_cast<T>(offset));
-        for (std::int64_t j = 0; j < columns && scale != 0.0 && AffineStage<T>::is_wide(offset);
-             ++j)
-          wide.push_back({j, -offset / scale, scale});
-      }));
+  const auto fill = [=](T* s, T* o) {
+    std::fill_n(s, columns, static_cast<T>(scale));
+    std::fill_n(o, columns, static_cast<T>(offset));
+  };
+  const auto fill_wide = [=](const T*, auto& wide) {
+    if (scale == 0.0 || !AffineStage<T>::is_wide(offset)) return;
+    for (std::int64_t j = 0; j < columns; ++j) wide.push_back({j, -offset / scale, scale});
+  };
+  stages.push_back(
+      std::make_unique<AffineStage<T>>(context.kernels, "rescaling", columns, fill, fill_wide));
 }
 
 template void add_rescaling(const Layer&, const StageContext<float>&, Stages<float>&);
