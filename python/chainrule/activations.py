@@ -41,10 +41,10 @@ class Activation(Described):
     >>> from chainrule import activations
     >>> activations.get("leaky_relu").negative_slope
     0.01
-    >>> activations.get("leakyrelu")
+    >>> activations.get("leaky_rel")
     Traceback (most recent call last):
         ...
-    ValueError: unknown activation 'leakyrelu'; did you mean 'leaky_relu'? valid: elu, gelu, ...
+    ValueError: unknown activation 'leaky_rel'; did you mean 'leaky_relu'? valid: elu, gelu, ...
     """
 
     _core_type = _core.Activation

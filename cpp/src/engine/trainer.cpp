@@ -73,16 +73,16 @@ struct Trainer<T>::State {
     const std::string name =
         std::to_string(layer) + " (" +
         std::string(network->layers()[static_cast<std::size_t>(layer)]->kind()) + ")";
-    const double loss = report.validation_loss;
+    const double value = report.validation_loss;
     const auto batches = static_cast<std::int64_t>(rates.size());
     throw DivergenceError(
         "training diverged: the validation loss became " +
-            std::string(std::isnan(loss) ? "NaN" : "infinite") + " in epoch " +
+            std::string(std::isnan(value) ? "NaN" : "infinite") + " in epoch " +
             std::to_string(report.epoch) + ", batch " + std::to_string(batches) +
             ", first seen in layer " + name +
             "; the weights are those of before. Try a smaller learning rate, clip_norm, or inputs "
             "of unit scale",
-        report.epoch, batches, name, loss);
+        report.epoch, batches, name, value);
   }
 
   EpochReport epoch(const RowsView& x, const TargetsView& y, const FitOptions& o,
