@@ -65,7 +65,7 @@ def test_options() -> None:
         (lambda: LeakyRelu(-0.1), "leaky_relu: negative_slope must be >= 0, got -0.1"),
         (lambda: Elu(math.nan), "elu: alpha must be finite and >= 0, got nan"),
         (lambda: Gelu("tan"), "unknown gelu approximate 'tan'; did you mean 'tanh'? valid: none, "),
-        (lambda: activations.get("swish"), "unknown activation 'swish'; valid: "),
+        (lambda: activations.get("squash"), "unknown activation 'squash'; valid: "),
     ],
 )
 def test_bad_options(make: Any, text: str) -> None:

@@ -143,7 +143,7 @@ def _metric(name: str) -> Metric | None:
 def _restored(core: CoreNetwork, state: _core.TrainingState) -> Sequential:
     """Return the network around a core that was read."""
     from chainrule import losses
-    from chainrule.callbacks import CallbackStates
+    from chainrule.callbacks.states import CallbackStates
     from chainrule.history import History
     from chainrule.sequential import Sequential
 

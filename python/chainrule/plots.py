@@ -153,10 +153,10 @@ def new_figure(width: float, height: float) -> Figure:
     # The Agg canvas keeps clear of pyplot's global state and of any display.
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        from chainrule.notebook_figure import NotebookFigure
     except ImportError as error:
         raise ImportError('plots need matplotlib: pip install "chainrule[plot]"') from error
-    from chainrule.notebook_figure import NotebookFigure
-
     figure = NotebookFigure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure

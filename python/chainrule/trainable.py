@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule import _core, losses, metrics, optimizers, training
 from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
-from chainrule.callbacks import CallbackStates
+from chainrule.callbacks.states import CallbackStates
 from chainrule.examples import (
     prepare,
     prepare_validation,

@@ -15,14 +15,12 @@ from chainrule.callbacks.callback import (
 from chainrule.callbacks.csv_logger import CSVLogger
 from chainrule.callbacks.early_stopping import EarlyStopping
 from chainrule.callbacks.model_checkpoint import ModelCheckpoint
-from chainrule.callbacks.states import CallbackStates
 from chainrule.names import module_attributes
 
 __all__ = [
     "CSVLogger",
     "Callback",
     "CallbackList",
-    "CallbackStates",
     "EarlyStopping",
     "LambdaCallback",
     "ModelCheckpoint",
