@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "bindings/bindings.hpp"
+#include "bindings/gil.hpp"
 
 namespace chainrule::bindings {
 namespace {
@@ -51,7 +52,7 @@ CompressedRows::CompressedRows(const py::array& data_array, const py::array& ind
   view.stored = std::min(data.size(), indices.size());
   view.wide_offsets = is_wide(offsets, name + ".indptr");
   view.wide_indices = is_wide(indices, name + ".indices");
-  const py::gil_scoped_release release;
+  const ReleasedGil release;
   check_compressed(view, name.c_str());
 }
 

@@ -13,5 +13,6 @@ void init_descriptions(py::module_& module);
 void init_functions(py::module_& module);
 void init_model_file(py::module_& module);
 void init_network(py::module_& module);
+void init_training_lock(py::module_& module);
 
 }  // namespace chainrule::bindings

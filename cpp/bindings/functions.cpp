@@ -3,6 +3,7 @@
 
 #include "bindings/arrays.hpp"
 #include "bindings/bindings.hpp"
+#include "bindings/gil.hpp"
 #include "chainrule/names.hpp"
 #include "chainrule/network.hpp"
 #include "chainrule/random.hpp"
@@ -53,7 +54,7 @@ void init_functions(py::module_& module) {
       "check_finite",
       [](const Rows& x, const std::string& name, bool single) {
         const RowsView view = rows_view(x, name.c_str());
-        const py::gil_scoped_release release;
+        const ReleasedGil release;
         single ? check_finite<float>(view, name.c_str()) : check_finite<double>(view, name.c_str());
       },
       py::arg("x"), py::arg("name"), py::arg("single"));
@@ -73,7 +74,7 @@ void init_functions(py::module_& module) {
       [](const std::string& dtype, double seconds, int num_threads) {
         if (dtype != "float32" && dtype != "float64")
           throw py::value_error("dtype must be 'float32' or 'float64', got '" + dtype + "'");
-        const py::gil_scoped_release release;
+        const ReleasedGil release;
         return 1e-9 * (dtype == "float32" ? fma_peak<float>(seconds, num_threads)
                                           : fma_peak<double>(seconds, num_threads));
       },
@@ -82,7 +83,7 @@ void init_functions(py::module_& module) {
   module.def(
       "copy_rate",
       [](std::int64_t nbytes, double seconds, int num_threads) {
-        const py::gil_scoped_release release;
+        const ReleasedGil release;
         return 1e-9 * copy_rate(nbytes, seconds, num_threads);
       },
       py::arg("nbytes"), py::kw_only(), py::arg("seconds"), py::arg("num_threads") = 0,

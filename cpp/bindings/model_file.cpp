@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "bindings/bindings.hpp"
+#include "bindings/gil.hpp"
 #include "chainrule/any_model.hpp"
 #include "chainrule/atomic_file.hpp"
 
@@ -32,7 +33,7 @@ void bind_writing(py::module_& module) {
       [](const Network<T>& network, const TrainingState& training) {
         std::string content;
         {
-          const py::gil_scoped_release release;
+          const ReleasedGil release;
           content = model_bytes(network, training);
         }
         return py::bytes(content);
@@ -42,7 +43,7 @@ void bind_writing(py::module_& module) {
       "save_model",
       [](const py::bytes& path, const Network<T>& network, const TrainingState& training) {
         const std::string name = path;
-        const py::gil_scoped_release release;
+        const ReleasedGil release;
         save_model(name, network, training);
       },
       py::arg("path"), py::arg("network"), py::arg("training"));
@@ -70,7 +71,7 @@ void init_model_file(py::module_& module) {
       "load_model",
       [](const py::bytes& path) {
         const std::string name = path;
-        const py::gil_scoped_release release;
+        const ReleasedGil release;
         return parts_of(load_any_model(name));
       },
       py::arg("path"));
@@ -78,7 +79,7 @@ void init_model_file(py::module_& module) {
       "read_model",
       [](const py::bytes& content) {
         const std::string_view view = content;
-        const py::gil_scoped_release release;
+        const ReleasedGil release;
         return parts_of(read_any_model(view));
       },
       py::arg("content"));
@@ -90,7 +91,7 @@ void init_model_file(py::module_& module) {
       [](const py::bytes& path, const py::bytes& content) {
         const std::string name = path;
         const std::string_view view = content;
-        const py::gil_scoped_release release;
+        const ReleasedGil release;
         write_atomically(name, view);
       },
       py::arg("path"), py::arg("content"));

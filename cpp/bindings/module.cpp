@@ -2,7 +2,7 @@
 #include "bindings/bindings.hpp"
 #include "chainrule/version.h"
 
-PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
+PYBIND11_MODULE(_core_of_main_interpreter, module, py::mod_gil_not_used()) {
   module.doc() = "Compiled core of chainrule.";
   module.attr("__version__") = chainrule::version();
   chainrule::bindings::init_errors(module);
@@ -10,5 +10,16 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   chainrule::bindings::init_descriptions(module);
   chainrule::bindings::init_functions(module);
   chainrule::bindings::init_network(module);
+  chainrule::bindings::init_training_lock(module);
   chainrule::bindings::init_model_file(module);
+}
+
+/// What Python calls to import _core. In a subinterpreter pybind11 would wait for a lock for ever
+/// before it reaches its own check, and NumPy does not work either.
+extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
+  if (PyInterpreterState_Get() == PyInterpreterState_Main())
+    return PyInit__core_of_main_interpreter();
+  PyErr_SetString(PyExc_ImportError,
+                  "chainrule works in Python's main interpreter only, not in a subinterpreter");
+  return nullptr;
 }

@@ -3,11 +3,12 @@
 
 #include <pybind11/stl.h>
 
-#include <exception>
+#include <functional>
 
 #include "bindings/arrays.hpp"
 #include "bindings/bindings.hpp"
 #include "bindings/config.hpp"
+#include "bindings/gil.hpp"
 
 namespace chainrule::bindings {
 namespace {
@@ -60,33 +61,6 @@ void check_outputs(const std::optional<Values<T>>& outputs, std::int64_t rows,
   }
 }
 
-/// Runs pending signal handlers and the caller's function between batches, and carries what they
-/// raise out of the core.
-class Poll {
- public:
-  explicit Poll(py::object function) : function_(std::move(function)) {}
-
-  bool operator()(std::int64_t batches, double loss) {
-    const py::gil_scoped_acquire acquire;
-    try {
-      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-      if (!function_.is_none()) function_(batches, loss);
-      return false;
-    } catch (...) {
-      raised_ = std::current_exception();
-      return true;
-    }
-  }
-
-  void rethrow() const {
-    if (raised_) std::rethrow_exception(raised_);
-  }
-
- private:
-  py::object function_;
-  std::exception_ptr raised_;
-};
-
 template <class T>
 EpochResult run_epoch(Network<T>& self, const Rows& x, const Rows& y, const Loss& loss,
                       const Optimizer& optimizer, std::int64_t batch_size, bool shuffle,
@@ -116,17 +90,14 @@ EpochResult run_epoch(Network<T>& self, const Rows& x, const Rows& y, const Loss
   options.outputs = outputs ? outputs->mutable_data() : nullptr;
   Poll between_batches(poll);
   options.poll = [&](std::int64_t done, double mean) { return between_batches(done, mean); };
-  EpochResult result;
-  {
-    const py::gil_scoped_release release;
-    result = self.run_epoch(rows, targets, loss, optimizer, options);
-  }
+  const EpochResult result =
+      between_batches.run([&] { return self.run_epoch(rows, targets, loss, optimizer, options); });
   between_batches.rethrow();
   return result;
 }
 
 template <class T>
-double evaluate(Network<T>& self, const Rows& x, const Rows& y, const Loss& loss,
+double evaluate(const Network<T>& self, const Rows& x, const Rows& y, const Loss& loss,
                 std::int64_t batch_size, int num_threads, const std::string& sparsity,
                 const std::optional<Weights>& sample_weight,
                 const std::optional<Weights>& class_weight, std::optional<Values<T>> outputs) {
@@ -135,12 +106,15 @@ double evaluate(Network<T>& self, const Rows& x, const Rows& y, const Loss& loss
   check_outputs<T>(outputs, rows.rows, self.outputs());
   T* destination = outputs ? outputs->mutable_data() : nullptr;
   const InputSparsity path = input_sparsity(sparsity);
-  const py::gil_scoped_release release;
-  return self.evaluate(rows, targets, loss, batch_size, num_threads, destination, path);
+  Poll poll;
+  return poll.run([&] {
+    return self.evaluate(rows, targets, loss, batch_size, num_threads, destination, path,
+                         std::ref(poll));
+  });
 }
 
 template <class T>
-Values<T> predict(Network<T>& self, const Rows& x, std::int64_t batch_size, int num_threads,
+Values<T> predict(const Network<T>& self, const Rows& x, std::int64_t batch_size, int num_threads,
                   const std::string& sparsity, std::optional<Values<T>> out) {
   const RowsView rows = rows_view(x, "x");
   if (out) {
@@ -150,10 +124,8 @@ Values<T> predict(Network<T>& self, const Rows& x, std::int64_t batch_size, int 
   }
   T* destination = out->mutable_data();
   const InputSparsity path = input_sparsity(sparsity);
-  {
-    const py::gil_scoped_release release;
-    self.predict(rows, batch_size, num_threads, destination, path);
-  }
+  Poll poll;
+  poll.run([&] { self.predict(rows, batch_size, num_threads, destination, path, std::ref(poll)); });
   return *out;
 }
 
@@ -168,7 +140,7 @@ bool is_plain_table(py::handle object) {
 /// predict for arguments that can be used as they are; None for all others, which take longer to
 /// convert or to refuse than a small network takes to run.
 template <class T>
-py::object predict_in_place(Network<T>& self, py::handle x, const py::int_& batch_rows,
+py::object predict_in_place(const Network<T>& self, py::handle x, const py::int_& batch_rows,
                             py::handle out) {
   if (!is_plain_table(x)) return py::none();
   int overflow = 0;
@@ -204,12 +176,15 @@ py::object predict_in_place(Network<T>& self, py::handle x, const py::int_& batc
     result = given;
   }
   T* destination = static_cast<T*>(py::reinterpret_borrow<py::array>(result).mutable_data());
-  {
-    const py::gil_scoped_release release;
+  constexpr std::int64_t few = 64;  // are over before anybody could interrupt
+  Poll poll;
+  poll.run([&] {
     self.check_takes(rows);
     check_finite<T>(rows, "x");
-    self.predict(rows, batch_size, 0, destination);
-  }
+    const Callback<void()> interruption =
+        rows.rows > few ? Callback<void()>(std::ref(poll)) : Callback<void()>();
+    self.predict(rows, batch_size, 0, destination, InputSparsity::automatic, interruption);
+  });
   return result;
 }
 
@@ -218,7 +193,7 @@ Values<T> forward(Network<T>& self, const py::array& x, bool training, int num_t
   const RowsView rows = rows_view(x, "x");
   Values<T> outputs({rows.rows, self.outputs()});
   T* destination = outputs.mutable_data();
-  const py::gil_scoped_release release;
+  const ReleasedGil release;
   self.forward(rows, training, num_threads, destination);
   return outputs;
 }
@@ -228,7 +203,7 @@ Values<T> backward(Network<T>& self, const py::array& dy) {
   const RowsView rows = rows_view(dy, "dy");
   Values<T> dx({rows.rows, self.inputs()});
   T* destination = dx.mutable_data();
-  const py::gil_scoped_release release;
+  const ReleasedGil release;
   self.backward(rows, destination);
   return dx;
 }
@@ -244,7 +219,7 @@ py::tuple compute_gradients(Network<T>& self, const py::array& x, const py::arra
   T* destination = dx.mutable_data();
   double value = 0.0;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil release;
     value = self.compute_gradients(rows, targets, loss, training, num_threads, destination);
   }
   return py::make_tuple(value, dx);
@@ -253,6 +228,8 @@ py::tuple compute_gradients(Network<T>& self, const py::array& x, const py::arra
 template <class T>
 void bind_network(py::module_& module, const char* name) {
   using N = Network<T>;
+  // What changes a network may have to wait for predictions.
+  constexpr py::call_guard<ReleasedGil> without_gil;
   py::class_<N>(module, name)
       .def(py::init(
                [](const std::vector<py::dict>& layers, std::int64_t inputs, std::uint64_t seed) {
@@ -286,7 +263,9 @@ void bind_network(py::module_& module, const char* name) {
       .def(
           "set_parameter",
           [](N& self, const std::string& p, const Values<T>& values) {
-            self.set_parameter(p, checked<T>(self, p, values));
+            const T* from = checked<T>(self, p, values);
+            const ReleasedGil release;
+            self.set_parameter(p, from);
           },
           py::arg("name"), py::arg("values"))
       .def_property_readonly("optimizer_kind", &N::optimizer_kind)
@@ -300,15 +279,17 @@ void bind_network(py::module_& module, const char* name) {
       .def(
           "set_slot",
           [](N& self, const std::string& slot, const std::string& p, const Values<T>& values) {
-            self.set_slot(slot, p, checked<T>(self, p, values));
+            const T* from = checked<T>(self, p, values);
+            const ReleasedGil release;
+            self.set_slot(slot, p, from);
           },
           py::arg("slot"), py::arg("name"), py::arg("values"))
       .def_property_readonly("steps", &N::steps)
       .def_property_readonly("total_steps", &N::total_steps)
       .def_property_readonly("epochs", &N::epochs)
       .def("restore_training", &N::restore_training, py::arg("optimizer"), py::arg("steps"),
-           py::arg("total_steps"), py::arg("epochs"))
-      .def("reset_optimizer", &N::reset_optimizer)
+           py::arg("total_steps"), py::arg("epochs"), without_gil)
+      .def("reset_optimizer", &N::reset_optimizer, without_gil)
       .def("run_epoch", &run_epoch<T>, py::arg("x"), py::arg("y"), py::arg("loss"),
            py::arg("optimizer"), py::kw_only(), py::arg("batch_size"), py::arg("shuffle") = true,
            py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto",
@@ -320,18 +301,18 @@ void bind_network(py::module_& module, const char* name) {
            py::arg("batch_size"), py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto",
            py::arg("sample_weight") = py::none(), py::arg("class_weight") = py::none(),
            py::arg("outputs").noconvert() = py::none())
-      .def("restore_epoch", &N::restore_epoch)
+      .def("restore_epoch", &N::restore_epoch, without_gil)
       .def(
           "first_bad_layer",
-          [](N& self, const Rows& x) {
+          [](const N& self, const Rows& x) {
             const RowsView rows = rows_view(x, "x");
-            const py::gil_scoped_release release;
+            const ReleasedGil release;
             return self.first_bad_layer(rows);
           },
           py::arg("x"))
       .def("check_loss", &N::check_loss, py::arg("loss"))
       .def(
-          "check_takes", [](N& self, const Rows& x) { self.check_takes(rows_view(x, "x")); },
+          "check_takes", [](const N& self, const Rows& x) { self.check_takes(rows_view(x, "x")); },
           py::arg("x"))
       .def(
           "check_trains",
@@ -358,12 +339,12 @@ void bind_network(py::module_& module, const char* name) {
             return parameter_array<T>(self, p, [&](T* to) { self.get_gradient(p, to); });
           },
           py::arg("name"))
-      .def("step", &N::step, py::arg("optimizer"), py::arg("learning_rate") = 0.0)
+      .def("step", &N::step, py::arg("optimizer"), py::arg("learning_rate") = 0.0, without_gil)
       .def(
           "adapt",
           [](N& self, const Rows& x) {
             const RowsView rows = rows_view(x, "x");
-            const py::gil_scoped_release release;
+            const ReleasedGil release;
             self.adapt(rows);
           },
           py::arg("x"))
@@ -371,11 +352,15 @@ void bind_network(py::module_& module, const char* name) {
           "adapt_remaining",
           [](N& self, const Rows& x) {
             const RowsView rows = rows_view(x, "x");
-            const py::gil_scoped_release release;
+            const ReleasedGil release;
             self.adapt_remaining(rows);
           },
           py::arg("x"))
-      .def_property("adapted", &N::adapted, &N::set_adapted)
+      .def_property("adapted", &N::adapted,
+                    [](N& self, bool adapted) {
+                      const ReleasedGil release;
+                      self.set_adapted(adapted);
+                    })
       .def(
           "plan",
           [](const N& self, std::int64_t batch_size, int num_threads, const std::optional<Rows>& x,

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import copy
-import threading
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from chainrule import _core, model_file
@@ -82,7 +81,7 @@ def _unpickled(cls: type[N], content: bytes | None) -> N:
 def _bare(cls: type[N], core: CoreNetwork | None) -> N:
     network = cls.__new__(cls)
     network._core = core
-    vars(network)["_training"] = threading.Lock()
+    vars(network)["_training"] = _core.TrainingLock()
     return network
 
 

@@ -51,9 +51,12 @@ class Sequential(Exports, Trainable, Copied):
     Parameters live in the layout that the kernels want, so the arrays that `parameters`,
     `get_weights` and `gradients` give are copies of shape (inputs, units) and (units,).
 
-    One thread at a time may use a network; a second one gets a `RuntimeError`. `copy.deepcopy`
-    gives each thread its own. Copies and pickles are of the network's own class and keep the
-    attributes that a subclass adds; `copy.copy` shares these with the copy, and nothing else.
+    Any number of threads may predict, evaluate, copy and save a network at once. What changes it
+    (`fit`, `train_on_batch`, `forward`, `set_weights` and the like) needs it alone: meanwhile other
+    threads get a `RuntimeError`; between two epochs of a `fit` they may predict. `copy.deepcopy`
+    gives a thread a network of its own. Copies and pickles are of the network's own class
+    and keep the attributes that a subclass adds; `copy.copy` shares these with the copy, and
+    nothing else.
 
     Examples
     --------

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -60,7 +58,7 @@ class Trainable(Stack):
         self.target_name: str | None = None
         self._schedule_origin = 0
         self._callback_states = CallbackStates()
-        self._training = threading.Lock()
+        self._training = _core.TrainingLock()
 
     @names_arguments
     def compile(
@@ -186,7 +184,8 @@ class Trainable(Stack):
             callbacks=training.resolve_callbacks(callbacks),
         )
         chosen = self.metrics if metrics is None else resolve_metrics(metrics)
-        with self._sole_training():
+
+        def train() -> History:
             with self._kept_unbuilt_on_error(x, y):
                 data = prepare(self, x, y, loss, sample_weight, class_weight, learn_names=True)
                 data, validation = split_validation(data, validation_split)
@@ -218,6 +217,9 @@ class Trainable(Stack):
             except BaseException:
                 self.metrics = before
                 raise
+
+        history: History = self._training.run(train)
+        return history
 
     @names_arguments
     def train_on_batch(
@@ -255,14 +257,15 @@ class Trainable(Stack):
         optimizer = optimizers.get(optimizer if optimizer is not None else self.optimizer or "adam")
         threads = thread_count(num_threads)
         path = sparsity_name(input_sparsity)
-        with self._sole_training():
+
+        def step() -> _core.EpochResult:
             with self._kept_unbuilt_on_error(x, y):
                 data = prepare(self, x, y, loss, sample_weight, class_weight, learn_names=True)
                 self._need_core().check_trains(optimizer._core, path, len(data.x))
             self.loss = loss
             self._use_optimizer(optimizer)
             assert not isinstance(data.x, LazyRows)
-            result = self._need_core().run_epoch(
+            return self._need_core().run_epoch(
                 data.x,
                 data.y,
                 loss._core,
@@ -276,7 +279,8 @@ class Trainable(Stack):
                 num_threads=threads,
                 input_sparsity=path,
             )
-        return {"loss": result.loss}
+
+        return {"loss": self._training.run(step).loss}
 
     @names_arguments
     def evaluate(
@@ -332,17 +336,6 @@ class Trainable(Stack):
         if self.loss is None:
             raise ValueError('the network has no loss yet: give one, such as loss="cross_entropy"')
         return self.loss
-
-    @contextmanager
-    def _sole_training(self) -> Iterator[None]:
-        if not self._training.acquire(blocking=False):
-            raise RuntimeError(
-                "the network is being trained already; copy.deepcopy gives one to train beside it"
-            )
-        try:
-            yield
-        finally:
-            self._training.release()
 
     def _goes_on_from_state(self) -> bool:
         """Whether the optimizer at hand would go on from the optimizer state that there is."""

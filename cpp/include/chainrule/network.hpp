@@ -95,9 +95,12 @@ class Predictor;
 
 /// A network of layers with its parameters, and the state of its training. T is float or double.
 ///
-/// One thread at a time may use a network: a second one gets a StateError, and so does a call from
-/// within `poll`. Only what never changes (layers, inputs, outputs, seed, parameters) can be asked
-/// at any time. Different networks are independent. The bits of every result depend on the
+/// Any number of threads may call const members at once, such as predict, evaluate and copying. A
+/// member that changes the network needs it alone: it waits for the const ones that are under way,
+/// and until it has ended all others, and all calls from within its `poll`, get a StateError. What
+/// never changes (layers, inputs, outputs, seed, parameters) can be asked at any time. Different
+/// networks are independent. In a forked child a network that another thread was training is as it
+/// was when that epoch began. The bits of every result depend on the
 /// description, the seed and the data alone, never on threads, instruction set or, for predictions,
 /// on the other rows of the batch.
 template <class T>
@@ -169,7 +172,7 @@ class CHAINRULE_API Network {
 
   /// The first layer whose outputs for these rows are not all finite, in inference mode; -1 if all
   /// are. At most a few rows, since they are worked on at a time.
-  std::int64_t first_bad_layer(const RowsView& x);
+  std::int64_t first_bad_layer(const RowsView& x) const;
 
   /// Throws Error when an option of the loss is out of its range, the network has no such outputs
   /// as it needs, or the last activation is none that it can train through: cross_entropy,
@@ -180,17 +183,23 @@ class CHAINRULE_API Network {
   /// Throws Error when rows and targets do not fit each other, the network or the loss.
   void check(const RowsView& x, const TargetsView& y, const Loss& loss) const;
 
+  /// What reads a network. `poll` is called on the calling thread about every 50 ms of a call that
+  /// takes longer; an exception from it ends the call and is passed on.
+
   /// Mean loss over the rows; raw outputs too when `outputs` is given (rows x outputs()). Throws
   /// Error where NaN or infinity in x or y makes it such.
   double evaluate(const RowsView& x, const TargetsView& y, const Loss& loss,
                   std::int64_t batch_size, int num_threads, T* outputs,
-                  InputSparsity input_sparsity = InputSparsity::automatic);
+                  InputSparsity input_sparsity = InputSparsity::automatic,
+                  const Callback<void()>& poll = {}) const;
 
   /// The last layer's outputs, rows x outputs(), each row's bits independent of the others.
   void predict(const RowsView& x, std::int64_t batch_size, int num_threads, T* outputs,
-               InputSparsity input_sparsity = InputSparsity::automatic);
+               InputSparsity input_sparsity = InputSparsity::automatic,
+               const Callback<void()>& poll = {}) const;
   /// The same as a new array.
-  std::vector<T> predict(const RowsView& x, std::int64_t batch_size = 256, int num_threads = 0);
+  std::vector<T> predict(const RowsView& x, std::int64_t batch_size = 256,
+                         int num_threads = 0) const;
 
   /// The chain rule by hand. forward keeps what backward needs; backward gives d loss / d x and
   /// keeps the gradients.
@@ -223,7 +232,7 @@ class CHAINRULE_API Network {
   /// Throws Error unless the layers take x: its columns, the categories in those that hold some,
   /// and where it is sparse also that nothing comes before the first dense layer that would fill
   /// the zeros.
-  void check_takes(const RowsView& x);
+  void check_takes(const RowsView& x) const;
 
   /// Throws Error when batches of so many rows are too small for a layer to train on, or a lazy
   /// optimizer cannot be that of this network, whose first layer must take lists of the entries

@@ -220,7 +220,8 @@ chainrule_status chainrule_network_adapt(chainrule_network* network, const chain
   });
 }
 
-chainrule_status chainrule_network_predict(chainrule_network* network, const chainrule_rows* x,
+chainrule_status chainrule_network_predict(const chainrule_network* network,
+                                           const chainrule_rows* x,
                                            const chainrule_predict_options* options, void* outputs,
                                            size_t size) {
   return guarded([&] {
@@ -230,7 +231,7 @@ chainrule_status chainrule_network_predict(chainrule_network* network, const cha
     const int threads = thread_count(o.num_threads);
     const InputSparsity sparsity = c_api::input_sparsity(o.input_sparsity);
     need(outputs, "outputs");
-    with_network(object, [&]<class T>(Network<T>& n) {
+    with_network(object, [&]<class T>(const Network<T>& n) {
       check_bytes<T>(size, rows.rows * n.outputs(), "outputs");
       n.predict(rows, o.batch_size == 0 ? 256 : o.batch_size, threads, static_cast<T*>(outputs),
                 sparsity);

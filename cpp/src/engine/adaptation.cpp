@@ -165,31 +165,31 @@ void Network<T>::State::adapt(const std::vector<std::int64_t>& chosen, const Row
 
 template <class T>
 void Network<T>::adapt(std::int64_t layer, const RowsView& x) {
-  const InUse guard(state_->busy);
+  const engine::Changing guard(*state_);
   state_->adapt(std::vector{layer}, x);
 }
 
 template <class T>
 void Network<T>::adapt(const RowsView& x) {
-  const InUse guard(state_->busy);
+  const engine::Changing guard(*state_);
   state_->adapt(state_->normalizations(), x);
 }
 
 template <class T>
 void Network<T>::adapt_remaining(const RowsView& x) {
-  const InUse guard(state_->busy);
+  const engine::Changing guard(*state_);
   state_->adapt(std::vector<std::int64_t>(state_->unadapted), x);
 }
 
 template <class T>
 bool Network<T>::adapted() const {
-  const InUse guard(state_->busy);
+  const engine::Reading guard(*state_);
   return state_->unadapted.empty() && !state_->normalizations().empty();
 }
 
 template <class T>
 void Network<T>::set_adapted(bool adapted) {
-  const InUse guard(state_->busy);
+  const engine::Changing guard(*state_);
   state_->unadapted = adapted ? std::vector<std::int64_t>{} : state_->normalizations();
 }
 

@@ -14,7 +14,7 @@ using engine::Step;
 template <class T>
 void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* outputs) {
   State& s = *state_;
-  const InUse guard(s.busy);
+  const engine::Changing guard(s);
   s.check_table(x);
   if (training) s.check_batch(x.rows);
   const int threads = s.threads_for(x.rows, num_threads);
@@ -49,7 +49,7 @@ void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* o
 template <class T>
 void Network<T>::backward(const RowsView& dy, T* dx) {
   State& s = *state_;
-  const InUse guard(s.busy);
+  const engine::Changing guard(s);
   if (!s.forward_step)
     throw StateError("backward needs the forward pass of the present weights: call forward first");
   Step<T> step = *s.forward_step;
@@ -82,7 +82,7 @@ template <class T>
 double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, const Loss& loss,
                                      bool training, int num_threads, T* dx) {
   State& s = *state_;
-  const InUse guard(s.busy);
+  const engine::Changing guard(s);
   s.check_table(x);
   s.check_targets(x, y, loss);
   if (training) s.check_batch(x.rows);
@@ -122,13 +122,13 @@ double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, co
 
 template <class T>
 bool Network<T>::has_gradients() const {
-  const InUse guard(state_->busy);
+  const engine::Reading guard(*state_);
   return state_->gradients_valid;
 }
 
 template <class T>
 void Network<T>::get_gradient(const std::string& name, T* values) const {
-  const InUse guard(state_->busy);
+  const engine::Reading guard(*state_);
   if (!state_->gradients_valid) throw StateError("there are no gradients yet: call backward first");
   const engine::Parameter& p = state_->parameters.named(name);
   if (!p.spec.trainable) throw Error(name + " is not trained and has no gradient");

@@ -41,7 +41,7 @@ const std::vector<std::string>& Network<T>::feature_names() const {
 
 template <class T>
 void Network<T>::set_feature_names(std::vector<std::string> names) {
-  const InUse guard(state_->busy);
+  const engine::Changing guard(*state_);
   check_names("feature_names", names, state_->inputs);
   state_->feature_names = std::move(names);
 }
@@ -58,7 +58,7 @@ const std::vector<std::string>& Network<T>::class_names() const {
 
 template <class T>
 void Network<T>::set_class_names(std::vector<std::string> names) {
-  const InUse guard(state_->busy);
+  const engine::Changing guard(*state_);
   check_names("class_names", names, classes());
   state_->class_names = std::move(names);
 }

@@ -35,16 +35,9 @@ void Network<T>::State::keep_for_divergence() {
 }
 
 template <class T>
-void Network<T>::State::restore_after_divergence() {
-  parameters.values.copy_from(values_before);
-  optimizer = optimizer_before;
-  total_steps = total_steps_before;
-}
-
-template <class T>
 void Network<T>::restore_epoch() {
   State& s = *state_;
-  const InUse guard(s.busy);
+  const engine::Changing guard(s);
   const bool begun = s.kept_epoch >= 0 && s.kept_epoch == s.epochs;
   const bool done = s.kept_epoch >= 0 && s.kept_epoch == s.epochs - 1;
   if (!begun && !done) throw StateError("there is no epoch to restore: none has been trained last");
@@ -111,7 +104,6 @@ void Network<T>::State::report_divergence(engine::Plan<T>& plan, const RowsView&
 
 #define CHAINRULE_INSTANTIATE(T)                                                            \
   template void Network<T>::State::keep_for_divergence();                                   \
-  template void Network<T>::State::restore_after_divergence();                              \
   template bool Network<T>::State::predicts_finite(engine::Plan<T>&, const RowsView&);      \
   template void Network<T>::State::report_divergence(                                       \
       engine::Plan<T>&, const RowsView&, std::int64_t, std::int64_t, std::int64_t, double); \

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "engine/network_state.hpp"
-#include "engine/threads.hpp"
+#include "engine/pieces.hpp"
 #include "model/last_activation.hpp"
 
 namespace chainrule {
@@ -57,9 +57,9 @@ void Network<T>::check_loss(const Loss& loss) const {
 template <class T>
 double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss& loss,
                             std::int64_t batch_size, int num_threads, T* outputs,
-                            InputSparsity input_sparsity) {
+                            InputSparsity input_sparsity, const Callback<void()>& poll) const {
   State& s = *state_;
-  const InUse guard(s.busy);
+  const engine::Reading guard(s);
   s.check_targets(x, y, loss);
   s.check_categories(x);
   if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
@@ -67,15 +67,16 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
   options.batch_size = std::min(batch_size, x.rows);
   options.threads = s.threads_for(options.batch_size, num_threads);
   options.loss = &loss;
-  CompiledLoss<T>& compiled = s.compile(s.evaluation, loss, options);
+  typename engine::Spares<CompiledLoss<T>>::Loan loan(s.evaluation);
+  CompiledLoss<T>& compiled = s.compile(loan.item, loss, options);
   compiled.stage.prepare(y);
   compiled.plan.choose_path(x, input_sparsity);
   engine::MeanLoss mean;
-  engine::run_piece(options.threads, [&](engine::Team team) {
+  const auto piece = [&](engine::Team team, std::int64_t begin, std::int64_t end) {
     Flow flow(team);
-    for (std::int64_t first = 0; first < x.rows; first += options.batch_size) {
+    for (std::int64_t first = begin; first < end; first += options.batch_size) {
       Step<T> step;
-      step.rows = std::min(options.batch_size, x.rows - first);
+      step.rows = std::min(options.batch_size, end - first);
       compiled.plan.load(flow, step, x, nullptr, first);
       compiled.plan.forward(flow, step);
       compiled.stage.run(step, flow.share(), y, nullptr, first, compiled.plan.result(), {});
@@ -84,7 +85,9 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
       flow.enter(Split::columns);
       if (flow.first_thread()) mean.add(compiled.stage.mean(step.rows));
     }
-  });
+  };
+  engine::run_in_pieces(x.rows, options.batch_size, s.work_of_row(), options.threads, s.occupancy,
+                        poll, piece);
   compiled.plan.check_unchanged();
   if (!std::isfinite(mean.sum)) {
     check_finite<T>(x, "x");
@@ -94,9 +97,9 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
 }
 
 template <class T>
-std::int64_t Network<T>::first_bad_layer(const RowsView& x) {
+std::int64_t Network<T>::first_bad_layer(const RowsView& x) const {
   State& s = *state_;
-  const InUse guard(s.busy);
+  const engine::Reading guard(s);
   s.check_input(x);
   s.check_categories(x);
   const engine::PlanOptions options{.batch_size = x.rows};
@@ -118,12 +121,13 @@ std::int64_t Network<T>::first_bad_layer(const RowsView& x) {
                                                        const Loss&, const engine::PlanOptions&);   \
   template void Network<T>::State::check_loss(const Loss&) const;                                  \
   template void Network<T>::check_loss(const Loss&) const;                                         \
-  template std::int64_t Network<T>::first_bad_layer(const RowsView&);                              \
+  template std::int64_t Network<T>::first_bad_layer(const RowsView&) const;                        \
   template void Network<T>::State::check_targets(const RowsView&, const TargetsView&, const Loss&) \
       const;                                                                                       \
   template void Network<T>::check(const RowsView&, const TargetsView&, const Loss&) const;         \
   template double Network<T>::evaluate(const RowsView&, const TargetsView&, const Loss&,           \
-                                       std::int64_t, int, T*, InputSparsity);
+                                       std::int64_t, int, T*, InputSparsity,                       \
+                                       const Callback<void()>&) const;
 
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/network_state.hpp"
-#include "engine/threads.hpp"
+#include "engine/pieces.hpp"
 
 namespace chainrule {
 
@@ -9,43 +9,49 @@ using engine::Step;
 
 template <class T>
 void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_threads, T* outputs,
-                         InputSparsity input_sparsity) {
+                         InputSparsity input_sparsity, const Callback<void()>& poll) const {
   State& s = *state_;
-  const InUse guard(s.busy);
+  const engine::Reading guard(s);
   s.check_input(x);
   s.check_categories(x);
   if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
-  const std::int64_t chunk = std::min(batch_size, x.rows);
+  // Rows that take a fifth of a second even on a slow core are enough at a time.
+  constexpr double most_work = 2e8;
+  const double work = s.work_of_row();
+  const auto most = std::max<std::int64_t>(1024, static_cast<std::int64_t>(most_work / work));
+  const std::int64_t chunk = std::min({batch_size, x.rows, most});
   const int threads = s.threads_for(chunk, num_threads);
   // Any plan that is large enough serves: a row's bits do not depend on the plan.
-  if (!s.inference || s.inference->batch_size() < chunk || s.inference->threads() < threads) {
+  typename engine::Spares<engine::Plan<T>>::Loan loan(s.inference);
+  if (!loan.item || loan.item->batch_size() < chunk || loan.item->threads() < threads) {
     engine::PlanOptions options;
     options.batch_size = chunk;
     options.threads = threads;
-    s.inference =
+    loan.item =
         std::make_unique<engine::Plan<T>>(s.kernels, s.layers, s.parameters, s.inputs, options);
   }
-  engine::Plan<T>& plan = *s.inference;
+  engine::Plan<T>& plan = *loan.item;
   plan.refresh();
   plan.choose_path(x, input_sparsity);
-  engine::run_piece(threads, [&](engine::Team team) {
+  const auto piece = [&](engine::Team team, std::int64_t begin, std::int64_t end) {
     Flow flow(team);
-    for (std::int64_t first = 0; first < x.rows; first += chunk) {
+    for (std::int64_t first = begin; first < end; first += chunk) {
       Step<T> step;
-      step.rows = std::min(chunk, x.rows - first);
+      step.rows = std::min(chunk, end - first);
       if (step.rows < chunk) flow.meet();
       plan.load(flow, step, x, nullptr, first);
       plan.forward(flow, step);
       copy_rows<T>(plan.result(), step.rows_of(flow.share()), nullptr, first, outputs);
     }
-  });
+  };
+  engine::run_in_pieces(x.rows, chunk, work, threads, s.occupancy, poll, piece);
   plan.check_unchanged();
 }
 
 template <class T>
-void Network<T>::check_takes(const RowsView& x) {
+void Network<T>::check_takes(const RowsView& x) const {
   State& s = *state_;
-  const InUse guard(s.busy);
+  const engine::Reading guard(s);
   s.check_input(x);
   s.check_categories(x);
   if (!x.compressed()) return;
@@ -55,17 +61,19 @@ void Network<T>::check_takes(const RowsView& x) {
 }
 
 template <class T>
-std::vector<T> Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_threads) {
+std::vector<T> Network<T>::predict(const RowsView& x, std::int64_t batch_size,
+                                   int num_threads) const {
   state_->check_input(x);
   std::vector<T> outputs(static_cast<std::size_t>(x.rows * state_->outputs));
   predict(x, batch_size, num_threads, outputs.data());
   return outputs;
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                            \
-  template void Network<T>::predict(const RowsView&, std::int64_t, int, T*, InputSparsity); \
-  template void Network<T>::check_takes(const RowsView&);                                   \
-  template std::vector<T> Network<T>::predict(const RowsView&, std::int64_t, int);
+#define CHAINRULE_INSTANTIATE(T)                                                           \
+  template void Network<T>::predict(const RowsView&, std::int64_t, int, T*, InputSparsity, \
+                                    const Callback<void()>&) const;                        \
+  template void Network<T>::check_takes(const RowsView&) const;                            \
+  template std::vector<T> Network<T>::predict(const RowsView&, std::int64_t, int) const;
 
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)

@@ -37,7 +37,9 @@ Network<T>::State::State(std::vector<AnyLayer> layers_, std::int64_t inputs_, st
       seed(seed_),
       multiply_adds(engine::multiply_adds(layers, inputs)),
       kernels(kernels::table<T>(kernels::active_inference())),
-      parameters(layers, inputs, kernels.panel) {
+      parameters(layers, inputs, kernels.panel),
+      categories(layers.front()->reads_categories() ? layers.front()->categories(inputs)
+                                                    : std::vector<std::int64_t>{}) {
   // A small network would never ask how many threads there are.
   engine::wished_threads();
   if (values == InitialValues::drawn) parameters.initialize(seed);
@@ -63,7 +65,8 @@ Network<T>::State::State(const State& other)
       epochs(other.epochs),
       unadapted(other.unadapted),
       feature_names(other.feature_names),
-      class_names(other.class_names) {}
+      class_names(other.class_names),
+      categories(other.categories) {}
 
 template <class T>
 int Network<T>::State::threads_for(std::int64_t rows, int wanted) const {
@@ -82,7 +85,7 @@ void Network<T>::State::check_input(const RowsView& x) const {
 }
 
 template <class T>
-void Network<T>::State::check_table(const RowsView& x) {
+void Network<T>::State::check_table(const RowsView& x) const {
   check_input(x);
   if (x.compressed())
     throw Error("x is sparse, which this does not take: training, evaluation and prediction do");
@@ -103,10 +106,8 @@ void Network<T>::State::check_batch(std::int64_t rows) const {
 }
 
 template <class T>
-void Network<T>::State::check_categories(const RowsView& x) {
-  if (!layers.front()->reads_categories() || x.compressed()) return;
-  if (categories.empty()) categories = layers.front()->categories(inputs);
-  engine::check_categories(x, categories, "x");
+void Network<T>::State::check_categories(const RowsView& x) const {
+  if (!categories.empty() && !x.compressed()) engine::check_categories(x, categories, "x");
 }
 
 template <class T>
@@ -116,7 +117,7 @@ Network<T>::Network(std::vector<AnyLayer> layers, std::int64_t inputs, std::uint
 
 template <class T>
 Network<T>::Network(const Network& other) {
-  const InUse guard(other.state_->busy);
+  const engine::Reading guard(*other.state_);
   state_ = Owned(new State(*other.state_));
 }
 
@@ -154,14 +155,14 @@ const std::vector<ParameterInfo>& Network<T>::parameters() const {
 
 template <class T>
 void Network<T>::get_parameter(const std::string& name, T* values) const {
-  const InUse guard(state_->busy);
+  const engine::Reading guard(*state_);
   state_->parameters.unpack(state_->parameters.named(name), state_->parameters.values.data(),
                             values);
 }
 
 template <class T>
 void Network<T>::set_parameter(const std::string& name, const T* values) {
-  const InUse guard(state_->busy);
+  const engine::Changing guard(*state_);
   const engine::Parameter& p = state_->parameters.named(name);
   for (std::int64_t i = 0; i < p.spec.rows * p.spec.columns; ++i) {
     if (!std::isfinite(values[i]))
@@ -179,13 +180,13 @@ void Network<T>::set_parameter(const std::string& name, const T* values) {
 
 template <class T>
 std::vector<double> Network<T>::exact_mean() const {
-  const InUse guard(state_->busy);
+  const engine::Reading guard(*state_);
   return state_->parameters.exact_mean();
 }
 
 template <class T>
 void Network<T>::set_exact_mean(std::vector<double> mean) {
-  const InUse guard(state_->busy);
+  const engine::Changing guard(*state_);
   state_->parameters.set_exact_mean(std::move(mean));
 }
 

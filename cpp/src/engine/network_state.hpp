@@ -16,6 +16,7 @@
 #include "engine/optimizer_state.hpp"
 #include "engine/parameters.hpp"
 #include "engine/plan.hpp"
+#include "engine/spares.hpp"
 #include "engine/stored_update.hpp"
 #include "kernels/dispatch.hpp"
 
@@ -50,12 +51,13 @@ struct Network<T>::State {
   std::vector<std::string> feature_names;  // empty: none, as of the next
   std::vector<std::string> class_names;
 
+  const std::vector<std::int64_t> categories;  // of each column of x; empty where none has any
+
   // Everything below is rebuilt when needed and not part of a copy.
-  std::vector<std::int64_t> categories;  // of each column of x; empty before the first check
   std::unique_ptr<CompiledLoss<T>> training;
-  std::unique_ptr<CompiledLoss<T>> evaluation;
   std::unique_ptr<CompiledLoss<T>> checking;  // compute_gradients
-  std::unique_ptr<engine::Plan<T>> inference;
+  engine::Spares<engine::Plan<T>> inference;
+  engine::Spares<CompiledLoss<T>> evaluation;
   std::unique_ptr<engine::Plan<T>> by_hand;
   std::unique_ptr<engine::StoredUpdate<T>> stored_update;
   engine::Buffer<T> gradients;
@@ -82,9 +84,16 @@ struct Network<T>::State {
     std::int64_t total_steps = 0;
     std::int64_t epochs = 0;
   } older;
-  std::atomic_flag busy = ATOMIC_FLAG_INIT;
+  std::atomic<bool> epoch_under_way{false};  // what was kept at its start is not what there is
+  engine::Occupancy occupancy{
+      "the network is in use by another thread or callback; give each thread its own copy"};
 
   int threads_for(std::int64_t rows, int wanted) const;
+  /// Of inference, in multiply-adds.
+  double work_of_row() const {
+    constexpr double of_a_value = 16.0;  // to gather and copy it
+    return multiply_adds + of_a_value * static_cast<double>(inputs + outputs);
+  }
   void need_gradients();
   std::vector<std::int64_t> normalizations() const;  // the layers of that kind
   void adapt(std::int64_t layer, const RowsView& x);
@@ -94,13 +103,15 @@ struct Network<T>::State {
   CompiledLoss<T>& compile(std::unique_ptr<CompiledLoss<T>>& slot, const Loss& loss,
                            const engine::PlanOptions& options);
   void check_input(const RowsView& x) const;
-  void check_table(const RowsView& x);
+  void check_table(const RowsView& x) const;
   /// Throws Error unless the columns that hold categories hold no other numbers.
-  void check_categories(const RowsView& x);
+  void check_categories(const RowsView& x) const;
   /// Throws Error when batches of so many rows are too small to train a layer.
   void check_batch(std::int64_t rows) const;
   void check_loss(const Loss& loss) const;
   void check_targets(const RowsView& x, const TargetsView& y, const Loss& loss) const;
+  /// In a forked child, where the parent's thread that was changing the network is gone.
+  void recover();
   void keep_for_divergence();
   void restore_after_divergence();
   /// When the weights or what was trained have changed otherwise.

@@ -111,7 +111,7 @@ Predictor<T>::Scratch::~Scratch() = default;
 
 template <class T>
 Predictor<T>::Predictor(const Network<T>& network, Loss::Link link) {
-  const InUse guard(network.state_->busy);
+  const engine::Reading guard(*network.state_);
   shared_ = Owned(new Shared{std::make_shared<State>(*network.state_, link)});
 }
 
@@ -185,7 +185,7 @@ void Predictor<T>::update(const Network<T>& network) {
   State& s = *shared_->state;
   if (n.inputs != s.inputs || !same_layers(n.layers, s.layers))
     throw Error("the network has other layers than the one that the predictor was made with");
-  const InUse guard(network.state_->busy);
+  const engine::Reading guard(*network.state_);
   s.weights.publish([&] { return s.make_set(); },
                     [&](WeightSet<T>& set) { set.copy_from(n.parameters.values); });
 }

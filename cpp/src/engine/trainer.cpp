@@ -9,12 +9,12 @@
 #include <thread>
 
 #include "chainrule/error.hpp"
+#include "engine/in_use.hpp"
 
 namespace chainrule {
 namespace {
 
 constexpr std::int64_t kEvaluateRows = 256;
-constexpr const char* kBusy = "the trainer is in use by another thread or callback";
 
 }  // namespace
 
@@ -119,8 +119,10 @@ struct Trainer<T>::State {
   std::int64_t origin = 0;
   std::vector<double> rates;  // of the steps of an epoch
   bool stopped = false;       // by poll, within an epoch
-  std::atomic_flag busy = ATOMIC_FLAG_INIT;
-  std::atomic<std::thread::id> user{};  // while busy
+  engine::Occupancy occupancy{"the trainer is in use by another thread or callback"};
+  std::atomic<std::thread::id> user{};  // who changes it
+
+  void recover() { user.store(std::thread::id(), std::memory_order_relaxed); }
 };
 
 namespace {
@@ -134,20 +136,19 @@ class Using {
   explicit Using(State& state, Access access = Access::change) {
     const std::thread::id me = std::this_thread::get_id();
     if (access == Access::read && state.user.load(std::memory_order_relaxed) == me) return;
-    if (state.busy.test_and_set(std::memory_order_acquire)) throw StateError(kBusy);
+    held_.emplace(state);
     state.user.store(me, std::memory_order_relaxed);
-    held_ = &state;
+    user_ = &state.user;
   }
   ~Using() {
-    if (!held_) return;
-    held_->user.store(std::thread::id(), std::memory_order_relaxed);
-    held_->busy.clear(std::memory_order_release);
+    if (user_) user_->store(std::thread::id(), std::memory_order_relaxed);
   }
   Using(const Using&) = delete;
   Using& operator=(const Using&) = delete;
 
  private:
-  State* held_ = nullptr;
+  std::optional<engine::Changing<State>> held_;
+  std::atomic<std::thread::id>* user_ = nullptr;
 };
 
 }  // namespace
@@ -184,6 +185,7 @@ std::vector<EpochReport> Trainer<T>::fit(const RowsView& x, const TargetsView& y
                                          const FitOptions& options) {
   State& s = *state_;
   const Using guard(s);
+  const engine::Occupancy::CallingBack within(s.occupancy);
   s.check(x, y, options);
   const std::int64_t batch_size = std::min(options.batch_size, x.rows);
   s.rates.resize(static_cast<std::size_t>((x.rows + batch_size - 1) / batch_size));

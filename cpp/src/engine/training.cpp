@@ -40,7 +40,8 @@ class Poller {
  public:
   using Clock = std::chrono::steady_clock;
 
-  Poller(const EpochOptions& options, Clock::time_point& last) : options_(options), last_(last) {
+  Poller(const EpochOptions& options, const engine::Occupancy& occupancy, Clock::time_point& last)
+      : options_(options), occupancy_(occupancy), last_(last) {
     if (last_ == Clock::time_point()) last_ = Clock::now();
   }
 
@@ -50,6 +51,7 @@ class Poller {
 
   bool stop(std::int64_t batches, double loss) {
     bool answer = true;
+    const engine::Occupancy::CallingBack within(occupancy_);
     try {
       answer = options_.poll(batches, loss);
     } catch (...) {
@@ -65,6 +67,7 @@ class Poller {
 
  private:
   const EpochOptions& options_;
+  const engine::Occupancy& occupancy_;
   Clock::time_point& last_;
   std::exception_ptr error_;
 };
@@ -83,7 +86,7 @@ template <class T>
 EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const Loss& loss,
                                   const Optimizer& optimizer, const EpochOptions& options) {
   State& s = *state_;
-  const InUse guard(s.busy);
+  const engine::Changing guard(s);
   s.check_targets(x, y, loss);
   if (options.batch_size < 1)
     throw Error("batch_size must be >= 1, got " + std::to_string(options.batch_size));
@@ -109,7 +112,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
     check_learning_rate(options.learning_rates[b]);
 
   // Here and not after the last batch, so that what is stopped is never a whole epoch.
-  Poller poller(options, s.last_poll);
+  Poller poller(options, s.occupancy, s.last_poll);
   if (poller.due(Poller::Clock::now()) && poller.stop(first_batch, s.epoch_mean.value())) {
     poller.rethrow();
     EpochResult none;
@@ -236,6 +239,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
     }
   };
 
+  s.epoch_under_way.store(true);
   // Between pieces the team may change its size, which no result depends on.
   while (next_batch < last_batch && !stop.load() && !diverged.load()) {
     engine::run_piece(plan_options.threads, piece);
@@ -254,6 +258,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   }
   s.optimizer.steps += result.batches;
   s.total_steps += result.batches;
+  s.epoch_under_way.store(false, std::memory_order_release);
   result.stopped = stop.load();
   result.weight = mean.weight * unit;
   result.loss = mean.value();
@@ -282,7 +287,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
 template <class T>
 void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
   State& s = *state_;
-  const InUse guard(s.busy);
+  const engine::Changing guard(s);
   if (!s.gradients_valid)
     throw StateError("there are no gradients to step with: call backward first");
   optimizer.check();
@@ -311,7 +316,7 @@ template <class T>
 PlanInfo Network<T>::plan(std::int64_t batch_size, int num_threads, const RowsView& x,
                           InputSparsity input_sparsity) const {
   State& s = *state_;
-  const InUse guard(s.busy);
+  const engine::Reading guard(s);
   if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
   engine::PlanOptions options;
   options.batch_size = batch_size;
@@ -338,7 +343,7 @@ void Network<T>::check_trains(const Optimizer& optimizer, InputSparsity input_sp
   path_of(optimizer, input_sparsity);
   s.check_batch(batch_rows);
   if (!optimizer.lazy) return;
-  const InUse guard(s.busy);
+  const engine::Reading guard(s);
   const engine::PlanOptions options{.batch_size = 1, .backward = true};
   engine::Plan<T>(s.kernels, s.layers, s.parameters, s.inputs, options).check_takes_sparse(kLazy);
 }

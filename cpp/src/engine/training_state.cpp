@@ -5,14 +5,36 @@
 namespace chainrule {
 
 template <class T>
+void Network<T>::State::restore_after_divergence() {
+  parameters.values.copy_from(values_before);
+  optimizer = optimizer_before;
+  total_steps = total_steps_before;
+  epoch_under_way.store(false, std::memory_order_release);
+}
+
+template <class T>
+void Network<T>::State::recover() {
+  // What threads of the parent had lent or were about to fill stays as they left it.
+  training.reset();
+  checking.reset();
+  by_hand.reset();
+  forward_step.reset();
+  gradients_valid = false;
+  order_epoch = -1;
+  if (epoch_under_way) restore_after_divergence();
+  kept_epoch = -1;
+  forget_older();
+}
+
+template <class T>
 std::string Network<T>::optimizer_kind() const {
-  const InUse guard(state_->busy);
+  const engine::Reading guard(*state_);
   return state_->optimizer.kind;
 }
 
 template <class T>
 std::vector<std::string> Network<T>::optimizer_slots() const {
-  const InUse guard(state_->busy);
+  const engine::Reading guard(*state_);
   return state_->optimizer.names;
 }
 
@@ -30,14 +52,14 @@ engine::Buffer<T>& slot_named(engine::OptimizerState<T>& state, const std::strin
 
 template <class T>
 void Network<T>::get_slot(const std::string& slot, const std::string& parameter, T* values) const {
-  const InUse guard(state_->busy);
+  const engine::Reading guard(*state_);
   state_->parameters.unpack(state_->parameters.named(parameter),
                             slot_named(state_->optimizer, slot).data(), values);
 }
 
 template <class T>
 void Network<T>::set_slot(const std::string& slot, const std::string& parameter, const T* values) {
-  const InUse guard(state_->busy);
+  const engine::Changing guard(*state_);
   state_->parameters.pack(state_->parameters.named(parameter), values,
                           slot_named(state_->optimizer, slot).data());
   state_->optimizer.touched.forget();
@@ -45,26 +67,26 @@ void Network<T>::set_slot(const std::string& slot, const std::string& parameter,
 
 template <class T>
 std::int64_t Network<T>::steps() const {
-  const InUse guard(state_->busy);
+  const engine::Reading guard(*state_);
   return state_->optimizer.steps;
 }
 
 template <class T>
 std::int64_t Network<T>::epochs() const {
-  const InUse guard(state_->busy);
+  const engine::Reading guard(*state_);
   return state_->epochs;
 }
 
 template <class T>
 std::int64_t Network<T>::total_steps() const {
-  const InUse guard(state_->busy);
+  const engine::Reading guard(*state_);
   return state_->total_steps;
 }
 
 template <class T>
 void Network<T>::restore_training(const Optimizer& optimizer, std::int64_t steps,
                                   std::int64_t total_steps, std::int64_t epochs) {
-  const InUse guard(state_->busy);
+  const engine::Changing guard(*state_);
   if (steps < 0 || total_steps < steps || epochs < 0)
     throw Error("training counters must not be negative");
   state_->optimizer = {};
@@ -78,11 +100,13 @@ void Network<T>::restore_training(const Optimizer& optimizer, std::int64_t steps
 
 template <class T>
 void Network<T>::reset_optimizer() {
-  const InUse guard(state_->busy);
+  const engine::Changing guard(*state_);
   state_->optimizer = {};
 }
 
 #define CHAINRULE_INSTANTIATE(T)                                                           \
+  template void Network<T>::State::restore_after_divergence();                             \
+  template void Network<T>::State::recover();                                              \
   template std::string Network<T>::optimizer_kind() const;                                 \
   template std::vector<std::string> Network<T>::optimizer_slots() const;                   \
   template void Network<T>::get_slot(const std::string&, const std::string&, T*) const;    \

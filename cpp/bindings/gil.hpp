@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Python's global lock, given back while the core works.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <chrono>
+#include <exception>
+#include <thread>
+#include <utility>
+
+namespace chainrule::bindings {
+
+/// Calls a function of Python's C interface that may wait for the lock. When the interpreter ends,
+/// Python up to 3.13 ends a daemon thread that waits for the lock by unwinding its stack, which
+/// C++ cannot survive: destructors would need the lock, and those that must not throw, and whoever
+/// catches everything, abort the process. So the thread stops here, as it does by itself from
+/// Python 3.14 on, until the process is over.
+template <class Call>
+auto call_python(Call call) -> decltype(call()) {
+  try {
+    return call();
+  } catch (...) {
+    // The function is C: nothing but the unwinding can come out of it.
+    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+  }
+}
+
+/// Lets other threads of Python run for the length of a scope.
+class ReleasedGil {
+ public:
+  ReleasedGil() : state_(PyEval_SaveThread()) {}
+  ~ReleasedGil() { take_back(); }
+  ReleasedGil(const ReleasedGil&) = delete;
+  ReleasedGil& operator=(const ReleasedGil&) = delete;
+
+  void take_back() {
+    call_python([this] { PyEval_RestoreThread(state_); });
+  }
+  void give_again() { state_ = PyEval_SaveThread(); }
+
+ private:
+  PyThreadState* state_;
+};
+
+/// Runs the core without the lock, and, where the core asks now and then, pending signal handlers
+/// and the caller's function, and carries what these raise out of the core.
+class Poll {
+ public:
+  /// `function` is called with the core's arguments; none with None.
+  explicit Poll(pybind11::object function = pybind11::none()) : function_(std::move(function)) {}
+
+  /// Calls `core()` without the lock; what it returns, or what the poll has raised.
+  template <class Core>
+  auto run(Core core) -> decltype(core()) {
+    ReleasedGil released;
+    released_ = &released;
+    return core();
+  }
+
+  /// From within run(), on the same thread: whether something has been raised.
+  bool operator()(long long batches, double loss) {
+    return called([&]() -> PyObject* {
+      return function_.is_none() ? Py_NewRef(Py_None)
+                                 : PyObject_CallFunction(function_.ptr(), "Ld", batches, loss);
+    });
+  }
+
+  /// The same for a core that has nothing to tell; throws what has been raised.
+  void operator()() {
+    if (called([] { return Py_NewRef(Py_None); })) std::rethrow_exception(raised_);
+  }
+
+  /// After run().
+  void rethrow() const {
+    if (raised_) std::rethrow_exception(raised_);
+  }
+
+ private:
+  template <class Call>
+  bool called(Call call) {
+    released_->take_back();
+    PyObject* const result =
+        call_python([&]() -> PyObject* { return PyErr_CheckSignals() != 0 ? nullptr : call(); });
+    if (result) {
+      Py_DECREF(result);
+    } else {
+      raised_ = std::make_exception_ptr(pybind11::error_already_set());
+    }
+    released_->give_again();
+    return raised_ != nullptr;
+  }
+
+  pybind11::object function_;
+  ReleasedGil* released_ = nullptr;
+  std::exception_ptr raised_;
+};
+
+}  // namespace chainrule::bindings

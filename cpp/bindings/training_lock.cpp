@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <atomic>
+
+#include "bindings/bindings.hpp"
+#include "bindings/gil.hpp"
+#include "chainrule/error.hpp"
+
+#if !defined(_WIN32)
+#include <unistd.h>
+#endif
+
+namespace chainrule::bindings {
+namespace {
+
+/// Lets one call of a kind run at a time. It is held from C++ for exactly the time of a function's
+/// call, because a lock that Python code takes and gives back stays locked for ever when a
+/// KeyboardInterrupt comes between two instructions of that code.
+class TrainingLock {
+ public:
+  py::object run(const py::object& function) {
+    const long self = process();
+    long holder = holder_.load(std::memory_order_relaxed);
+    // A child that was forked while another thread of its parent held the lock finds it free.
+    if (holder == self || !holder_.compare_exchange_strong(holder, self)) {
+      throw StateError(
+          "the network is being trained already; copy.deepcopy gives one to train beside it");
+    }
+    PyObject* const result = call_python([&] { return PyObject_CallNoArgs(function.ptr()); });
+    holder_.store(nobody);
+    if (!result) throw py::error_already_set();
+    return py::reinterpret_steal<py::object>(result);
+  }
+
+ private:
+  static constexpr long nobody = 0;
+
+  static long process() {
+#if defined(_WIN32)
+    return 1;
+#else
+    return static_cast<long>(::getpid());
+#endif
+  }
+
+  std::atomic<long> holder_{nobody};
+};
+
+}  // namespace
+
+void init_training_lock(py::module_& module) {
+  py::class_<TrainingLock>(module, "TrainingLock", "Lets one training at a time run.")
+      .def(py::init<>())
+      .def("run", &TrainingLock::run, py::arg("function"),
+           "Return function(); RuntimeError while another call of this lock runs.");
+}
+
+}  // namespace chainrule::bindings
