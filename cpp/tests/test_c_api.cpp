@@ -113,8 +113,8 @@ TEST_CASE("C: a second thread on a trainer is an error") {
         ++s.as_told;
       float outputs[4];
       // Between epochs the network is free.
-      if (chainrule_network_predict(const_cast<chainrule_network*>(s.network.get()), &s.rows,
-                                    nullptr, outputs, sizeof outputs) == CHAINRULE_OK)
+      if (chainrule_network_predict(s.network.get(), &s.rows, nullptr, outputs, sizeof outputs) ==
+          CHAINRULE_OK)
         ++s.as_told;
     }).join();
     return 0;
@@ -137,6 +137,28 @@ TEST_CASE("C: numbers that are not finite are named by row and column") {
   r.x[6] = 0.5f;
   r.y[3] = std::numeric_limits<float>::infinity();
   CHECK(r.fit() == "ARGUMENT: y must be finite; row 1, column 1 is infinite");
+}
+
+TEST_CASE("C: any number of threads predict with one network") {
+  const CNetwork network = c_network();
+  const std::vector<float> x(400, 0.5f);
+  const chainrule_rows rows = c_rows(x, 4);
+  std::vector<float> expected(200);
+  REQUIRE(chainrule_network_predict(network.get(), &rows, nullptr, expected.data(),
+                                    expected.size() * sizeof(float)) == CHAINRULE_OK);
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      std::vector<float> outputs(200);
+      for (int repeat = 0; repeat < 100; ++repeat) {
+        wrong += chainrule_network_predict(network.get(), &rows, nullptr, outputs.data(),
+                                           outputs.size() * sizeof(float)) != CHAINRULE_OK;
+        wrong += outputs != expected;
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong == 0);
 }
 
 TEST_CASE("C: a loss that diverges is a status, and nothing has changed") {

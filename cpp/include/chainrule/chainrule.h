@@ -13,9 +13,10 @@
  * has changed but chainrule_last_error() of the calling thread, and no result has been written. No
  * exception leaves the library, and none may enter it from a callback.
  *
- * Threads: each handle may be used by one thread at a time, but for predictors, which any number
- * may use at once. A network or trainer that two threads use at once gives one of them
- * CHAINRULE_ERROR_STATE; a trainer counts as using its network.
+ * Threads: any number may use a predictor at once, and a network by the functions that take it as
+ * const, such as chainrule_network_predict. What changes a network, and every step of its trainer
+ * does, waits for those; until it has ended, other threads get CHAINRULE_ERROR_STATE. A trainer is
+ * for one thread at a time, and a second one gets CHAINRULE_ERROR_STATE.
  *
  * Structures begin with struct_size, which the caller sets to the sizeof of its own header. Later
  * versions append members only, and a member that is 0 means its default, so a program and a
@@ -228,10 +229,10 @@ typedef struct chainrule_predict_options {
   chainrule_sparsity input_sparsity;
 } chainrule_predict_options;
 
-/* Outputs of the last layer for all rows of x: `outputs` becomes (rows, outputs) row-major, of the
- * network's type, and `size` is that of the array in bytes. `options` may be NULL. For single rows
- * in little time see chainrule_predictor. */
-CHAINRULE_API chainrule_status chainrule_network_predict(chainrule_network* network,
+/* Outputs of the last layer for all rows of x, in any number of threads at once: `outputs` becomes
+ * (rows, outputs) row-major, of the network's type, and `size` is that of the array in bytes.
+ * `options` may be NULL. For single rows in little time see chainrule_predictor. */
+CHAINRULE_API chainrule_status chainrule_network_predict(const chainrule_network* network,
                                                          const chainrule_rows* x,
                                                          const chainrule_predict_options* options,
                                                          void* outputs, size_t size);
