@@ -41,7 +41,7 @@ def on_threads(count: int, work: Callable[[], object]) -> None:
     def run() -> None:
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 - raised again below
+        except BaseException as error:
             errors.append(error)
 
     threads = [threading.Thread(target=run) for _ in range(count)]
@@ -173,9 +173,7 @@ def test_the_network_of_a_deep_copy_trains_beside_its_original() -> None:
     assert net.history.epochs == [1]
 
 
-def run_python(
-    code: str, *arguments: str, timeout: float = 60
-) -> subprocess.CompletedProcess[str]:
+def run_python(code: str, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(code), *arguments],
         capture_output=True,

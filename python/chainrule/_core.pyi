@@ -436,6 +436,13 @@ class Network64:
     @property
     def total_steps(self) -> int: ...
 
+class TrainingLock:
+    """Lets one training at a time run."""
+
+    def __init__(self) -> None: ...
+    def run(self, function: typing.Any) -> typing.Any:
+        """Return function(); RuntimeError while another call of this lock runs."""
+
 class TrainingState:
     """What training needs to go on, beside what the network holds."""
 
