@@ -62,6 +62,9 @@ RowsView rows_view(const Rows& rows, const char* name) {
 }
 
 void init_arrays(py::module_& module) {
+  // pybind11 imports NumPy at the first use of an array, for which it gives the lock away in its
+  // own manner; that must not be in a thread that the interpreter ends (see gil.hpp).
+  (void)py::detail::npy_api::get();
   py::class_<CompressedRows>(module, "CompressedRows",
                              "Compressed sparse rows over arrays that are read in place.")
       .def(py::init<const py::array&, const py::array&, const py::array&, std::int64_t,

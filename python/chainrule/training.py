@@ -146,7 +146,7 @@ def fit(
         raise
     except KeyboardInterrupt:
         net.history.interrupted = True
-        warnings.warn("training was interrupted; weights and history are kept", stacklevel=4)
+        warnings.warn("training was interrupted; weights and history are kept", stacklevel=5)
     finally:
         run.on_train_end(net)
         net._callback_states.end()
