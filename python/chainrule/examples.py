@@ -197,7 +197,7 @@ def warn_of_scale(net: Stack, loss: Loss, data: Examples) -> None:
         f"y is far from unit scale (mean {sample.mean():.3g}, standard deviation {deviation:.3g}), "
         "which training may not reach. Normalization of targets is yours: fit to "
         "(y - y.mean()) / y.std(), and predict by net.predict(x) * y.std() + y.mean()",
-        stacklevel=4,
+        stacklevel=5,
     )
 
 
@@ -213,5 +213,5 @@ def warn_of_unseen_classes(loss: Loss, data: Examples, validation: Examples) -> 
         warnings.warn(
             f"the validation rows hold class{'es' * (len(unseen) > 1)} {', '.join(unseen)}, which "
             "no training row has; rows that are sorted by class must be shuffled before the split",
-            stacklevel=3,
+            stacklevel=5,
         )
