@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,6 +14,8 @@ from chainrule.html import html_table
 from chainrule.names import unknown_name
 
 _MOST_ROWS = 20
+
+_Table: TypeAlias = tuple[list[int], dict[str, list[Any]]]
 
 
 class History(Mapping[str, list[Any]]):
@@ -43,9 +45,21 @@ class History(Mapping[str, list[Any]]):
     """
 
     def __init__(self) -> None:
-        self.epochs: list[int] = []
-        self.history: dict[str, list[Any]] = {}
+        # An epoch is one entry of one list, so that an interrupt between any two instructions
+        # leaves whole epochs; the columns are made of them when somebody asks.
+        self._rows: list[tuple[int, dict[str, Any]]] = []
+        self._table: _Table = ([], {})
         self.interrupted = False
+
+    @property
+    def epochs(self) -> list[int]:
+        """The numbers of the epochs."""
+        return self._columns()[0]
+
+    @property
+    def history(self) -> dict[str, list[Any]]:
+        """The lists by their names."""
+        return self._columns()[1]
 
     def append(self, epoch: int, logs: Mapping[str, ArrayLike]) -> None:
         """Add the values of one epoch.
@@ -64,14 +78,10 @@ class History(Mapping[str, list[Any]]):
         TypeError
             If a value is neither a number nor an array of numbers; nothing is added then.
         """
-        if self.epochs and epoch <= self.epochs[-1]:
-            raise ValueError(f"epoch must be greater than {self.epochs[-1]}, got {epoch}")
+        if self._rows and epoch <= self._rows[-1][0]:
+            raise ValueError(f"epoch must be greater than {self._rows[-1][0]}, got {epoch}")
         values = {name: _numbers(name, value) for name, value in logs.items()}
-        for name in values:
-            self.history.setdefault(name, [math.nan] * len(self.epochs))
-        for name, column in self.history.items():
-            column.append(values.get(name, math.nan))
-        self.epochs.append(int(epoch))
+        self._rows.append((int(epoch), values))
 
     def forget_after(self, epoch: int) -> None:
         """Take the epochs after this one out, which a divergence has undone.
@@ -90,10 +100,9 @@ class History(Mapping[str, list[Any]]):
         >>> history["loss"]
         [0.5]
         """
-        kept = sum(number <= epoch for number in self.epochs)
-        del self.epochs[kept:]
-        for column in self.history.values():
-            del column[kept:]
+        kept = sum(number <= epoch for number, _ in self._rows)
+        self._table = ([], {})
+        del self._rows[kept:]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain lists and numbers, ready for JSON.
@@ -128,14 +137,34 @@ class History(Mapping[str, list[Any]]):
         if record.keys() != {"epochs", "history"}:
             raise ValueError(f"record must have the keys epochs and history, got {sorted(record)}")
         history = cls()
-        history.epochs = [int(epoch) for epoch in record["epochs"]]
+        epochs = [int(epoch) for epoch in record["epochs"]]
+        columns = {}
         for name, column in record["history"].items():
-            if len(column) != len(history.epochs):
+            if len(column) != len(epochs):
                 raise ValueError(
-                    f"history of {name!r} has {len(column)} values for {len(history.epochs)} epochs"
+                    f"history of {name!r} has {len(column)} values for {len(epochs)} epochs"
                 )
-            history.history[name] = _none_to_nan(column)
+            columns[name] = _none_to_nan(column)
+        history._rows = [
+            (epoch, {name: column[index] for name, column in columns.items()})
+            for index, epoch in enumerate(epochs)
+        ]
+        history._table = (epochs, columns)
         return history
+
+    def _columns(self) -> _Table:
+        """Return the epochs and the columns, brought up to date."""
+        done = len(self._table[0])
+        fresh = self._rows[done:]
+        if fresh:
+            epochs = self._table[0] + [epoch for epoch, _ in fresh]
+            columns = {name: list(column) for name, column in self._table[1].items()}
+            for name in dict.fromkeys(name for _, values in fresh for name in values):
+                columns.setdefault(name, [math.nan] * done)
+            for name, column in columns.items():
+                column.extend(values.get(name, math.nan) for _, values in fresh)
+            self._table = (epochs, columns)
+        return self._table
 
     def __getitem__(self, name: str) -> list[Any]:
         """Return the values of metric `name`, one per epoch."""
