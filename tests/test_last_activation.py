@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from refusals import assert_refused
 
 import chainrule as cr
@@ -99,22 +98,23 @@ def test_a_softmax_over_one_output_is_refused(loss: str) -> None:
 @pytest.mark.parametrize(
     ("loss", "activation", "reference"),
     [
-        (losses.CrossEntropy(from_logits=True), "tanh", torch.nn.CrossEntropyLoss()),
-        (losses.CrossEntropy(from_logits=True), "softmax", torch.nn.CrossEntropyLoss()),
-        (losses.BinaryCrossEntropy(from_logits=True), "relu", torch.nn.BCEWithLogitsLoss()),
-        (losses.BinaryCrossEntropy(from_logits=True), "sigmoid", torch.nn.BCEWithLogitsLoss()),
-        (losses.Poisson(from_logits=True), "softplus", torch.nn.PoissonNLLLoss()),
+        (losses.CrossEntropy(from_logits=True), "tanh", "CrossEntropyLoss"),
+        (losses.CrossEntropy(from_logits=True), "softmax", "CrossEntropyLoss"),
+        (losses.BinaryCrossEntropy(from_logits=True), "relu", "BCEWithLogitsLoss"),
+        (losses.BinaryCrossEntropy(from_logits=True), "sigmoid", "BCEWithLogitsLoss"),
+        (losses.Poisson(from_logits=True), "softplus", "PoissonNLLLoss"),
     ],
     ids=repr,
 )
 def test_from_logits_takes_the_activations_values_as_logits(
-    loss: losses.Loss, activation: str, reference: Any
+    loss: losses.Loss, activation: str, reference: str
 ) -> None:
+    torch = pytest.importorskip("torch")
     net = cr.Sequential([cr.Dense(OUTPUTS, activation=activation)], seed=0, dtype="float64")
     y = LABELS if loss.takes_labels else BITS
     outputs = net.predict(X)
     given = torch.tensor(y if loss.takes_labels else y.astype(float))
-    expected = float(reference(torch.tensor(outputs), given))
+    expected = float(getattr(torch.nn, reference)()(torch.tensor(outputs), given))
     assert net.evaluate(X, y, loss=loss)["loss"] == pytest.approx(expected, rel=1e-12)
     net.fit(X, y, loss=loss, verbose=0)
     # predict_proba applies the link to them, the loss's own activation or not.

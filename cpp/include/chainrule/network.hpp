@@ -161,7 +161,8 @@ class CHAINRULE_API Network {
 
   /// Trains for one epoch or a part of it. On divergence throws DivergenceError with everything as
   /// it was when the epoch began; or, where the outputs for x are then not finite and training led
-  /// there from weights before, as the epoch (or batch by itself) before began, its counters too. What is not finite in x or y may cause one: see check_finite.
+  /// there from weights before, as the epoch (or batch by itself) before began, its counters too.
+  /// What is not finite in x or y may cause one: see check_finite.
   EpochResult run_epoch(const RowsView& x, const TargetsView& y, const Loss& loss,
                         const Optimizer& optimizer, const EpochOptions& options);
 
