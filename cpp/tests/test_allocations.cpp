@@ -1,49 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts allocations by replacing operator new, and therefore is a program of its own.
 #include <doctest/doctest.h>
 
-#include <atomic>
-#include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 #include <vector>
 
 #include "chainrule/trainer.hpp"
 #include "engine/plan.hpp"
 #include "networks.hpp"
-
-namespace {
-
-std::atomic<int64_t> allocations{0};
-
-void* allocate(std::size_t size, std::size_t alignment) {
-  ++allocations;
-  const std::size_t whole = (size + alignment - 1) / alignment * alignment;
-  if (void* p = std::aligned_alloc(alignment, whole > 0 ? whole : alignment)) return p;
-  throw std::bad_alloc();
-}
-
-constexpr std::size_t kDefault = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
-
-}  // namespace
-
-void* operator new(std::size_t size) { return allocate(size, kDefault); }
-void* operator new[](std::size_t size) { return allocate(size, kDefault); }
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  return allocate(size, static_cast<std::size_t>(alignment));
-}
-void* operator new[](std::size_t size, std::align_val_t alignment) {
-  return allocate(size, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete[](void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
-void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+#include "replaced_new.hpp"
 
 namespace {
 
@@ -75,9 +39,9 @@ int64_t many_batches(int threads) {
 
 template <class Run>
 int64_t count(Run run) {
-  const int64_t before = allocations;
+  const int64_t before = allocations();
   run();
-  return allocations - before;
+  return allocations() - before;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@ Step failing = Step::none;
 int flushed = 0;
 std::size_t most_written = 0;  // at a time; 0: all
 int interruptions = 0;
+int seen_mode = -1;  // of the file that was written to last
 
 bool fails(Step step) {
   if (failing != step) return false;
@@ -48,6 +50,8 @@ ssize_t write(int file, const void* data, std::size_t size) {
     return -1;
   }
   if (most_written > 0 && size > most_written) size = most_written;
+  struct stat status{};
+  if (fstat(file, &status) == 0) seen_mode = static_cast<int>(status.st_mode & 07777U);
   return syscall(SYS_write, file, data, size);
 }
 
@@ -148,5 +152,62 @@ TEST_CASE("a folder is no file") {
   const Folder folder;
   CHECK_THROWS_AS(write_atomically(folder.path.string(), "content"), FileError);
   CHECK_THROWS_AS(write_atomically(folder.file("missing/model"), "content"), FileError);
+  CHECK(folder.count() == 0);
+}
+
+TEST_CASE("what replaces a private file is private from the beginning") {
+  const Folder folder;
+  const std::string path = folder.file("model");
+  write_atomically(path, "old");
+  for (const int mode : {0600, 0640, 0444}) {
+    fs::permissions(path, static_cast<fs::perms>(mode));
+    seen_mode = -1;
+    write_atomically(path, "new");
+    CHECK(seen_mode == 0600);
+    CHECK(static_cast<int>(fs::status(path).permissions()) == mode);
+  }
+}
+
+TEST_CASE("any name that a file can have can be written") {
+  const Folder folder;
+  for (const std::size_t length : {1, 237, 238, 250, 255}) {
+    CAPTURE(length);
+    const std::string path = folder.file(std::string(length, 'm').c_str());
+    write_atomically(path, "content");
+    CHECK(content_of(path) == "content");
+  }
+  try {
+    write_atomically(folder.file(std::string(256, 'm').c_str()), "content");
+    FAIL("names have at most 255 bytes");
+  } catch (const FileError& error) {
+    CHECK(error.code == ENAMETOOLONG);
+  }
+}
+
+TEST_CASE("links that lead nowhere are no files") {
+  const Folder folder;
+  const auto code = [&](const char* name) {
+    try {
+      write_atomically(folder.file(name), "content");
+    } catch (const FileError& error) {
+      CHECK(error.path == folder.file(name));
+      return error.code;
+    }
+    return 0;
+  };
+  fs::create_symlink("self", folder.path / "self");
+  fs::create_symlink("pong", folder.path / "ping");
+  fs::create_symlink("ping", folder.path / "pong");
+  fs::create_symlink("/", folder.path / "root");
+  CHECK(code("self") == ELOOP);
+  CHECK(code("ping") == ELOOP);
+  CHECK(code("root") == EISDIR);
+  CHECK(fs::is_symlink(folder.path / "self"));
+}
+
+TEST_CASE("a path ends where it ends") {
+  const Folder folder;
+  CHECK_THROWS_WITH_AS(write_atomically(folder.file("m") + std::string("\0x", 2), "content"),
+                       doctest::Contains("null character"), chainrule::Error);
   CHECK(folder.count() == 0);
 }

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <new>
 #include <string>
 
 #include "chainrule/error.hpp"
@@ -61,8 +62,10 @@ class DestroyedHandles {
 };
 
 DestroyedHandles& destroyed_handles() {
-  // Never destroyed itself: programs destroy handles in their own static destructors.
-  static auto* const handles = new DestroyedHandles;
+  // Never destroyed itself: programs destroy handles in their own static destructors. Nor
+  // allocated: destroying a handle must not fail.
+  alignas(DestroyedHandles) static unsigned char memory[sizeof(DestroyedHandles)];
+  static auto* const handles = new (memory) DestroyedHandles;
   return *handles;
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The chain rule step by step: the same stages as in training, with the gradients kept instead of
 // used up.
+#include <memory>
+#include <utility>
+
 #include "engine/gather.hpp"
 #include "engine/network_state.hpp"
 #include "engine/threads.hpp"
@@ -18,19 +21,24 @@ void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* o
   s.check_table(x);
   if (training) s.check_batch(x.rows);
   const int threads = s.threads_for(x.rows, num_threads);
+  std::unique_ptr<engine::Plan<T>> fresh;
   if (!s.by_hand || s.by_hand->batch_size() != x.rows || s.by_hand->threads() != threads) {
     engine::PlanOptions options;
     options.batch_size = x.rows;
     options.threads = threads;
     options.backward = true;
     options.input_gradient = true;
-    s.forward_step.reset();
-    s.by_hand = std::make_unique<engine::Plan<T>>(kernels::table<T>(kernels::active()), s.layers,
-                                                  s.parameters, s.inputs, options);
+    fresh = std::make_unique<engine::Plan<T>>(kernels::table<T>(kernels::active()), s.layers,
+                                              s.parameters, s.inputs, options);
   }
-  engine::Plan<T>& plan = *s.by_hand;
+  engine::Plan<T>& plan = fresh ? *fresh : *s.by_hand;
   plan.refresh();
   plan.choose_path(x, InputSparsity::dense);
+  if (fresh) {
+    // Until here, backward may still be asked for the pass before.
+    s.forward_step.reset();
+    s.by_hand = std::move(fresh);
+  }
   Step<T> step;
   step.rows = x.rows;
   step.training = training;

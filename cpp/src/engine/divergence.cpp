@@ -16,6 +16,7 @@ using engine::Step;
 
 template <class T>
 void Network<T>::State::keep_for_divergence() {
+  kept_epoch = -1;  // until all is there
   if (kept_trained) {
     std::swap(older.values, values_before);
     std::swap(older.optimizer, optimizer_before);
@@ -41,10 +42,9 @@ void Network<T>::restore_epoch() {
   const bool begun = s.kept_epoch >= 0 && s.kept_epoch == s.epochs;
   const bool done = s.kept_epoch >= 0 && s.kept_epoch == s.epochs - 1;
   if (!begun && !done) throw StateError("there is no epoch to restore: none has been trained last");
+  const std::int64_t kept = s.kept_epoch;
   s.restore_after_divergence();
-  s.epochs = s.kept_epoch;
-  s.kept_epoch = -1;
-  s.kept_trained = false;
+  s.epochs = kept;
   s.forward_step.reset();
   s.gradients_valid = false;
 }
@@ -74,8 +74,6 @@ void Network<T>::State::report_divergence(engine::Plan<T>& plan, const RowsView&
   std::int64_t layer = plan.first_bad_layer(rows);
   if (layer < 0) layer = static_cast<std::int64_t>(layers.size()) - 1;
   restore_after_divergence();
-  kept_epoch = -1;
-  kept_trained = false;
   // Finite weights may be so large that what they give is not. They came from smaller ones; where
   // those give nothing better, it is the rows that are not finite.
   if (older.held && !predicts_finite(plan, x)) {

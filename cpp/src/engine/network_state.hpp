@@ -113,7 +113,8 @@ struct Network<T>::State {
   /// In a forked child, where the parent's thread that was changing the network is gone.
   void recover();
   void keep_for_divergence();
-  void restore_after_divergence();
+  /// Goes back to what keep_for_divergence kept, which is used up then. Allocates nothing.
+  void restore_after_divergence() noexcept;
   /// When the weights or what was trained have changed otherwise.
   void forget_older() {
     kept_trained = false;

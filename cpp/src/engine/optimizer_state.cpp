@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "chainrule/config.hpp"
 #include "model/elementary.hpp"
@@ -13,26 +14,39 @@ static_assert(static_cast<int>(Optimizer::Kind::lion) ==
               static_cast<int>(kernels::OptimizerKind::lion));
 
 template <class T>
-void OptimizerState<T>::prepare(const Optimizer& optimizer, std::int64_t arena_size) {
-  if (prepared_for == optimizer) return;
-  prepared_for = optimizer;
-  const std::string wanted = optimizer.config().kind;
-  const std::vector<std::string> wanted_names = optimizer.slots();
-  if (kind == wanted && names == wanted_names) return;
-  kind = wanted;
-  names = wanted_names;
-  slots.clear();
-  touched.forget();
-  steps = 0;
-  for (std::size_t i = 0; i < names.size(); ++i) slots.emplace_back(arena_size);
-  if (optimizer.kind == Optimizer::Kind::adagrad) {
-    std::fill_n(slots[0].data(), arena_size, static_cast<T>(optimizer.initial_accumulator));
+void OptimizerState<T>::prepare(const Optimizer& optimizer, std::int64_t arena_size,
+                                const Parameter* tracked) {
+  if (prepared_for != optimizer && !goes_on(optimizer)) {
+    OptimizerState fresh = begun(optimizer, arena_size);
+    fresh.track(optimizer, tracked);
+    *this = std::move(fresh);
+    return;
   }
+  track(optimizer, tracked);
+  prepared_for = optimizer;
 }
 
 template <class T>
-void OptimizerState<T>::track(const Parameter* p) {
-  if (p && without_gradient<T>(*prepared_for, p->spec) == WithoutGradient::rests_untouched) {
+bool OptimizerState<T>::goes_on(const Optimizer& optimizer) const {
+  return kind == optimizer.config().kind && names == optimizer.slots();
+}
+
+template <class T>
+OptimizerState<T> OptimizerState<T>::begun(const Optimizer& optimizer, std::int64_t arena_size) {
+  OptimizerState fresh;
+  fresh.kind = optimizer.config().kind;
+  fresh.names = optimizer.slots();
+  for (std::size_t i = 0; i < fresh.names.size(); ++i) fresh.slots.emplace_back(arena_size);
+  if (optimizer.kind == Optimizer::Kind::adagrad) {
+    std::fill_n(fresh.slots[0].data(), arena_size, static_cast<T>(optimizer.initial_accumulator));
+  }
+  fresh.prepared_for = optimizer;
+  return fresh;
+}
+
+template <class T>
+void OptimizerState<T>::track(const Optimizer& optimizer, const Parameter* p) {
+  if (p && without_gradient<T>(optimizer, p->spec) == WithoutGradient::rests_untouched) {
     touched.find(*p, slots);
   } else {
     touched.forget();
@@ -42,7 +56,8 @@ void OptimizerState<T>::track(const Parameter* p) {
 template <class T>
 void OptimizerState<T>::copy_from(const OptimizerState& other) {
   if (kind != other.kind || names != other.names) {
-    *this = other;
+    OptimizerState copy(other);
+    *this = std::move(copy);
     return;
   }
   for (std::size_t i = 0; i < slots.size(); ++i) slots[i].copy_from(other.slots[i]);

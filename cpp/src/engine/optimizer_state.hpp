@@ -25,14 +25,20 @@ struct OptimizerState {
   std::optional<Optimizer> prepared_for;  // the last one
   TouchedRows touched;
 
-  /// Keeps the state when it is one that `optimizer` can go on from, else starts afresh.
-  void prepare(const Optimizer& optimizer, std::int64_t arena_size);
-  /// When prepared: keeps a record of p's touched rows, where the optimizer has a use for it, while
-  /// only sparse gradients of p arrive; null: gradients of all rows may.
-  void track(const Parameter* p);
+  /// Keeps the state when it is one that `optimizer` can go on from, else starts afresh. Of
+  /// `tracked` it keeps a record of the touched rows, where the optimizer has a use for it, while
+  /// only sparse gradients of it arrive; null: gradients of all rows may. Where memory is short,
+  /// everything stays as it was.
+  void prepare(const Optimizer& optimizer, std::int64_t arena_size,
+               const Parameter* tracked = nullptr);
   /// Like assignment, but into the memory that is there already where it fits.
   void copy_from(const OptimizerState& other);
   T* slot(std::size_t i) { return i < slots.size() ? slots[i].data() : nullptr; }
+
+ private:
+  bool goes_on(const Optimizer& optimizer) const;
+  static OptimizerState begun(const Optimizer& optimizer, std::int64_t arena_size);
+  void track(const Optimizer& optimizer, const Parameter* p);
 };
 
 /// What a step does to entries whose gradient is zero, and to what is remembered of them.

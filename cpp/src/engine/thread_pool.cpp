@@ -13,33 +13,36 @@
 #endif
 
 namespace chainrule::engine {
-namespace {
 
 /// The pools that no caller uses just now.
 class IdlePools {
  public:
   std::unique_ptr<ThreadPool> take() {
     const std::lock_guard lock(mutex_);
-    if (pools_.empty()) return std::make_unique<ThreadPool>();
-    std::unique_ptr<ThreadPool> pool = std::move(pools_.back());
-    pools_.pop_back();
+    if (!first_) return std::make_unique<ThreadPool>();
+    std::unique_ptr<ThreadPool> pool = std::move(first_);
+    first_ = std::move(pool->next_);
     return pool;
   }
 
+  /// Allocates nothing.
   void put(std::unique_ptr<ThreadPool> pool) {
     const std::lock_guard lock(mutex_);
-    pools_.push_back(std::move(pool));
+    pool->next_ = std::move(first_);
+    first_ = std::move(pool);
   }
 
   void end() {
     const std::lock_guard lock(mutex_);
-    pools_.clear();
+    while (first_) first_ = std::move(first_->next_);
   }
 
  private:
   std::mutex mutex_;
-  std::vector<std::unique_ptr<ThreadPool>> pools_;
+  std::unique_ptr<ThreadPool> first_;
 };
+
+namespace {
 
 /// Never freed, since threads may train while the process exits. In a forked child it is null
 /// again, where the mutex may have been locked by a thread that is gone.
@@ -71,10 +74,23 @@ struct EndOfIdlePools {
 
 }  // namespace
 
-std::unique_ptr<ThreadPool> ThreadPool::borrow() { return get_idle_pools().take(); }
+std::unique_ptr<ThreadPool> ThreadPool::borrow() noexcept {
+  try {
+    return get_idle_pools().take();
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
 
-void ThreadPool::give_back(std::unique_ptr<ThreadPool> pool) {
-  get_idle_pools().put(std::move(pool));
+void ThreadPool::give_back(std::unique_ptr<ThreadPool> pool) noexcept {
+  if (!pool) return;
+  IdlePools* pools = idle_pools.load(std::memory_order_acquire);
+  // Null in a child that was forked while the pool was in use: its threads are not there to end.
+  if (pools) {
+    pools->put(std::move(pool));
+  } else {
+    (void)pool.release();
+  }
 }
 
 ThreadPool::~ThreadPool() {

@@ -12,6 +12,8 @@
 
 namespace chainrule::engine {
 
+class IdlePools;
+
 /// The threads of one caller at a time. They sleep when there has been no call for a while.
 class ThreadPool {
  public:
@@ -20,10 +22,10 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  /// A pool that nobody else uses, and its return. A forked child, where the threads are gone,
-  /// starts with new pools.
-  static std::unique_ptr<ThreadPool> borrow();
-  static void give_back(std::unique_ptr<ThreadPool> pool);
+  /// A pool that nobody else uses, null where there is no memory for one, and its return. A forked
+  /// child, where the threads are gone, starts with new pools.
+  static std::unique_ptr<ThreadPool> borrow() noexcept;
+  static void give_back(std::unique_ptr<ThreadPool> pool) noexcept;
 
   /// Sees to it that there are `wanted` threads; returns how many of them the system gave.
   int grow(int wanted);
@@ -33,6 +35,8 @@ class ThreadPool {
   void run(int count, FunctionRef<void(int index)> task);
 
  private:
+  friend class IdlePools;
+
   struct alignas(64) Worker {
     std::atomic<std::uint32_t> calls{0};
     std::thread thread;
@@ -44,6 +48,7 @@ class ThreadPool {
 
   std::vector<std::unique_ptr<Worker>> workers_;
   const FunctionRef<void(int)>* task_ = nullptr;  // null: the threads end
+  std::unique_ptr<ThreadPool> next_;              // of the idle ones
   alignas(64) std::atomic<std::uint32_t> unfinished_{0};
 };
 

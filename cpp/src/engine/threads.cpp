@@ -49,8 +49,13 @@ struct TeamReport {
 
 TeamReport run_on_pool(int threads, FunctionRef<void(Team)> body, bool measured) {
   std::unique_ptr<ThreadPool> pool = ThreadPool::borrow();
-  Job job{.body = body, .size = 1 + pool->grow(threads - 1), .measured = measured};
-  pool->run(job.size, [&job](int index) { job.run_member(index); });
+  // A team that may be in the middle of an epoch does not fail for want of memory.
+  Job job{.body = body, .size = pool ? 1 + pool->grow(threads - 1) : 1, .measured = measured};
+  if (pool) {
+    pool->run(job.size, [&job](int index) { job.run_member(index); });
+  } else {
+    job.run_member(0);
+  }
   ThreadPool::give_back(std::move(pool));
   return {job.size, std::chrono::nanoseconds(job.waited.load(std::memory_order_relaxed))};
 }

@@ -99,9 +99,7 @@ struct Trainer<T>::State {
     report.learning_rate = rates.back();
     if (stopped) return report;
     if (o.validation_x.rows > 0) {
-      report.validation_loss =
-          network->evaluate(o.validation_x, o.validation_y, loss, kEvaluateRows, o.num_threads,
-                            nullptr, o.input_sparsity);
+      report.validation_loss = validate(o);
       if (!std::isfinite(report.validation_loss)) report_divergence(o.validation_x, report);
     }
     if (plateau) {
@@ -109,6 +107,17 @@ struct Trainer<T>::State {
       plateau->observe(*schedule, validated ? report.validation_loss : report.loss);
     }
     return report;
+  }
+
+  /// Without a report there is no epoch: what evaluation throws takes the epoch back.
+  double validate(const FitOptions& o) {
+    try {
+      return network->evaluate(o.validation_x, o.validation_y, loss, kEvaluateRows, o.num_threads,
+                               nullptr, o.input_sparsity);
+    } catch (...) {
+      network->restore_epoch();
+      throw;
+    }
   }
 
   Network<T>* const network;
@@ -199,6 +208,8 @@ std::vector<EpochReport> Trainer<T>::fit(const RowsView& x, const TargetsView& y
   if (options.epochs > 0) s.network->adapt_remaining(x);
   std::vector<EpochReport> reports;
   for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
+    // No memory may be wanting when the epoch is done.
+    if (reports.size() == reports.capacity()) reports.reserve(2 * reports.size() + 8);
     const EpochReport report = s.epoch(x, y, options, o);
     if (s.stopped) break;
     reports.push_back(report);

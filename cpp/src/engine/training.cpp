@@ -137,24 +137,26 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
       s.restore_after_divergence();
     throw;
   }
-  s.forward_step.reset();
 
+  // All memory is taken before anything changes.
   const bool stored = optimizer.clip_norm > 0.0;
   if (stored) s.need_gradients();
-  s.gradients_valid = false;
+  if (options.shuffle &&
+      (s.order_epoch != s.epochs || static_cast<std::int64_t>(s.order.size()) != x.rows)) {
+    s.order_epoch = -1;
+    s.order.resize(static_cast<std::size_t>(x.rows));
+    shuffled_order(s.order.data(), x.rows, s.seed, static_cast<std::uint64_t>(s.epochs));
+    s.order_epoch = s.epochs;
+  }
+  const std::int64_t* order = options.shuffle ? s.order.data() : nullptr;
   if (!options.whole_epoch || first_batch == 0 || s.kept_epoch != s.epochs) {
     s.keep_for_divergence();
     s.kept_epoch = options.whole_epoch ? s.epochs : -1;
   }
-  s.optimizer.prepare(optimizer, s.parameters.arena_size());
-  s.optimizer.track(stored ? nullptr : compiled.plan.sparse_weight());
-  if (options.shuffle &&
-      (s.order_epoch != s.epochs || static_cast<std::int64_t>(s.order.size()) != x.rows)) {
-    s.order.resize(static_cast<std::size_t>(x.rows));
-    s.order_epoch = s.epochs;
-    shuffled_order(s.order.data(), x.rows, s.seed, static_cast<std::uint64_t>(s.epochs));
-  }
-  const std::int64_t* order = options.shuffle ? s.order.data() : nullptr;
+  s.optimizer.prepare(optimizer, s.parameters.arena_size(),
+                      stored ? nullptr : compiled.plan.sparse_weight());
+  s.forward_step.reset();
+  s.gradients_valid = false;
   T* outputs = static_cast<T*>(options.outputs);
 
   EpochResult result;
@@ -298,7 +300,6 @@ void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
   const double rate = learning_rate != 0.0 ? learning_rate : optimizer.learning_rate;
   check_learning_rate(rate);
   s.optimizer.prepare(optimizer, s.parameters.arena_size());
-  s.optimizer.track(nullptr);
   const engine::Update<T> update =
       engine::make_update(kernels::table<T>(kernels::active()), optimizer, rate, s.parameters,
                           s.optimizer, s.optimizer.steps + 1);

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // What training leaves behind for files: the optimizer's memory, and counters.
+#include <utility>
+
 #include "engine/network_state.hpp"
 
 namespace chainrule {
 
 template <class T>
-void Network<T>::State::restore_after_divergence() {
+void Network<T>::State::restore_after_divergence() noexcept {
   parameters.values.copy_from(values_before);
-  optimizer = optimizer_before;
+  // Not a copy, for which there may be no memory.
+  std::swap(optimizer, optimizer_before);
   total_steps = total_steps_before;
-  epoch_under_way.store(false, std::memory_order_release);
+  kept_epoch = -1;
+  kept_trained = false;
 }
 
 template <class T>
@@ -89,9 +93,10 @@ void Network<T>::restore_training(const Optimizer& optimizer, std::int64_t steps
   const engine::Changing guard(*state_);
   if (steps < 0 || total_steps < steps || epochs < 0)
     throw Error("training counters must not be negative");
-  state_->optimizer = {};
-  state_->optimizer.prepare(optimizer, state_->parameters.arena_size());
-  state_->optimizer.steps = steps;
+  engine::OptimizerState<T> fresh;
+  fresh.prepare(optimizer, state_->parameters.arena_size());
+  fresh.steps = steps;
+  state_->optimizer = std::move(fresh);
   state_->total_steps = total_steps;
   state_->epochs = epochs;
   state_->kept_epoch = -1;
@@ -105,7 +110,7 @@ void Network<T>::reset_optimizer() {
 }
 
 #define CHAINRULE_INSTANTIATE(T)                                                           \
-  template void Network<T>::State::restore_after_divergence();                             \
+  template void Network<T>::State::restore_after_divergence() noexcept;                    \
   template void Network<T>::State::recover();                                              \
   template std::string Network<T>::optimizer_kind() const;                                 \
   template std::vector<std::string> Network<T>::optimizer_slots() const;                   \

@@ -26,9 +26,10 @@ namespace {
 namespace fs = std::filesystem;
 
 #ifdef _WIN32
-int open_file(const fs::path& path, int flags) {
+int open_file(const fs::path& path, int flags, int) {
   return _wopen(path.c_str(), flags | _O_WRONLY | _O_BINARY | _O_NOINHERIT, _S_IREAD | _S_IWRITE);
 }
+int set_mode(int, int) { return 0; }  // which is but one bit there
 std::ptrdiff_t write_some(int file, const char* data, std::size_t size) {
   return _write(file, data, static_cast<unsigned>(size));
 }
@@ -39,9 +40,10 @@ constexpr int truncating = _O_TRUNC;
 
 void flush_folder(const fs::path&) {}
 #else
-int open_file(const fs::path& path, int flags) {
-  return ::open(path.c_str(), flags | O_WRONLY | O_CLOEXEC, 0666);
+int open_file(const fs::path& path, int flags, int mode) {
+  return ::open(path.c_str(), flags | O_WRONLY | O_CLOEXEC, static_cast<mode_t>(mode));
 }
+int set_mode(int file, int mode) { return ::fchmod(file, static_cast<mode_t>(mode)); }
 std::ptrdiff_t write_some(int file, const char* data, std::size_t size) {
   return ::write(file, data, size);
 }
@@ -68,11 +70,14 @@ void check(const fs::path& path, const std::error_code& error) {
   if (error) fail(path, error.default_error_condition().value());
 }
 
+constexpr int ordinary_mode = 0666;  // less what the process's mask takes away
+constexpr int private_mode = 0600;   // until the mode of a file that is replaced is set
+
 /// An open file; errors name `path`, whatever the file's own name.
 class OpenFile {
  public:
-  OpenFile(const fs::path& name, int flags, fs::path path)
-      : path_(std::move(path)), file_(open_file(name, flags)) {
+  OpenFile(const fs::path& name, int flags, int mode, fs::path path)
+      : path_(std::move(path)), file_(open_file(name, flags, mode)) {
     if (file_ < 0) fail(path_, errno);
   }
   OpenFile(const OpenFile&) = delete;
@@ -88,6 +93,9 @@ class OpenFile {
       if (written < 0 && errno != EINTR) fail(path_, errno);
       if (written > 0) content.remove_prefix(static_cast<std::size_t>(written));
     }
+  }
+  void set_mode(int mode) {
+    if (chainrule::set_mode(file_, mode) != 0) fail(path_, errno);
   }
   void flush() {
     if (flush_to_disk(file_) != 0) fail(path_, errno);
@@ -105,33 +113,38 @@ class OpenFile {
 };
 
 /// What a chain of symbolic links ends in.
-fs::path link_target(fs::path path) {
+fs::path link_target(const fs::path& path) {
   constexpr int longest_chain = 40;
   std::error_code error;
-  for (int i = 0; i < longest_chain && fs::is_symlink(path, error); ++i) {
-    const fs::path next = fs::read_symlink(path, error);
+  fs::path target = path;
+  for (int i = 0; fs::is_symlink(target, error); ++i) {
+    if (i == longest_chain) fail(path, ELOOP);
+    const fs::path next = fs::read_symlink(target, error);
     check(path, error);
-    path = path.parent_path() / next;
+    target = target.parent_path() / next;
   }
-  return path;
+  return target;
 }
 
+/// Not made of the target's name, which may be as long as names can be.
 fs::path temporary_name(const fs::path& target) {
   constexpr std::string_view digits = "0123456789abcdef";
   std::random_device random;
-  std::string suffix = ".";
-  for (int i = 0; i < 12; ++i) suffix += digits[random() % digits.size()];
-  fs::path name = ".";
-  name += target.filename();
-  name += suffix + ".tmp";
-  return target.parent_path() / name;
+  std::string name = ".chainrule-";
+  for (int i = 0; i < 12; ++i) name += digits[random() % digits.size()];
+  return target.parent_path() / (name + ".tmp");
 }
 
 /// A new file beside `target`, which is removed unless it takes the target's place.
 class Temporary {
  public:
-  explicit Temporary(const fs::path& target)
-      : target_(target), name_(temporary_name(target)), file_(name_, exclusively, target) {}
+  /// Errors name `given`, which may be a link to the target.
+  Temporary(const fs::path& target, int mode, const fs::path& given)
+      : given_(given),
+        target_(target),
+        folder_(target.parent_path()),
+        name_(temporary_name(target)),
+        file_(name_, exclusively, mode, given) {}
   Temporary(const Temporary&) = delete;
   Temporary& operator=(const Temporary&) = delete;
   ~Temporary() {
@@ -143,24 +156,22 @@ class Temporary {
 
   void write(std::string_view content) { file_.write(content); }
 
-  void set_permissions(fs::perms permissions) {
-    std::error_code error;
-    fs::permissions(name_, permissions, error);
-    check(target_, error);
-  }
+  void set_mode(int mode) { file_.set_mode(mode); }
 
   void replace_target() {
     file_.flush();
     file_.close();
     std::error_code error;
     fs::rename(name_, target_, error);
-    check(target_, error);
+    check(given_, error);
     renamed_ = true;
-    flush_folder(target_.parent_path());
+    flush_folder(folder_);
   }
 
  private:
+  fs::path given_;
   fs::path target_;
+  fs::path folder_;
   fs::path name_;
   OpenFile file_;
   bool renamed_ = false;
@@ -169,18 +180,20 @@ class Temporary {
 }  // namespace
 
 void write_atomically(const std::string& path, std::string_view content) {
-  const fs::path target = link_target(model_file::native_path(path));
+  const fs::path given = model_file::native_path(path);
+  const fs::path target = link_target(given);
   std::error_code error;
   const fs::file_status status = fs::status(target, error);
   if (fs::exists(status) && !fs::is_regular_file(status)) {
-    OpenFile file(target, truncating, target);
+    OpenFile file(target, truncating, ordinary_mode, given);
     file.write(content);
     file.close();
     return;
   }
-  Temporary temporary(target);
+  const bool replaces = fs::exists(status);
+  Temporary temporary(target, replaces ? private_mode : ordinary_mode, given);
   temporary.write(content);
-  if (fs::exists(status)) temporary.set_permissions(status.permissions() & fs::perms::all);
+  if (replaces) temporary.set_mode(static_cast<int>(status.permissions() & fs::perms::all));
   temporary.replace_target();
 }
 

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs a piece of work once for every allocation in it, which fails: nothing may have changed then,
+// and the next try must give what an undisturbed one gives.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <new>
+#include <string>
+
+#include "replaced_new.hpp"
+
+namespace chainrule::testing {
+
+/// `make()` gives a fresh subject, `work(subject)` the bytes of its results, and `state(subject)`
+/// those of all that must not change when work throws; what the test itself allocates after the
+/// work must come behind FailingAllocations::stop(). Which allocations fail: each where there are
+/// few, and every so many-th of the others.
+template <class Make, class Work, class State>
+void fail_every_allocation(const Make& make, const Work& work, const State& state,
+                           bool allocates_nothing = false) {
+  auto undisturbed = make();
+  const std::string expected = work(undisturbed);
+  const std::string after = state(undisturbed);
+  for (const bool lasting : {false, true}) {
+    CAPTURE(lasting);
+    const std::int64_t each = lasting ? 20 : 120;
+    bool failed = true;
+    std::int64_t failures = 0;
+    for (std::int64_t n = 1; failed; n += 1 + n / each) {
+      CAPTURE(n);
+      auto subject = make();
+      const std::string before = state(subject);
+      bool threw = false;
+      std::string result;
+      {
+        const FailingAllocations failing(n, lasting);
+        try {
+          result = work(subject);
+        } catch (const std::bad_alloc&) {
+          threw = true;
+        }
+        failed = failing.happened();
+      }
+      failures += failed ? 1 : 0;
+      if (threw) {
+        REQUIRE(failed);
+        REQUIRE(state(subject) == before);
+        result = work(subject);
+      }
+      REQUIRE(result == expected);
+      REQUIRE(state(subject) == after);
+    }
+    CHECK((failures > 0 || allocates_nothing));
+  }
+}
+
+}  // namespace chainrule::testing
