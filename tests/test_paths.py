@@ -23,22 +23,30 @@ def network() -> cr.Sequential:
 
 
 def logged(path: str) -> None:
-    cr.callbacks.CSVLogger(path).on_fit_begin({})
+    network().fit(X, X[:, :1] * np.ones(3), loss="mse", callbacks=[cr.callbacks.CSVLogger(path)])
 
 
 X = np.zeros((4, 2), "f4")
 
 WRITERS: dict[str, Callable[[str], object]] = {
     "save": lambda path: network().save(path),
-    "export_onnx": lambda path: network().export_onnx(path),
-    "save_svmlight": lambda path: cr.save_svmlight(path, X, np.zeros(4)),
-    "save_idx": lambda path: cr.save_idx(path, X),
+    "to_onnx": lambda path: network().to_onnx(path),
+    "save_svmlight": lambda path: cr.data.save_svmlight(path, X, np.zeros(4)),
+    "export_c": lambda path: network().export_c(path),
+    "CSVLogger": logged,
+    "ModelCheckpoint": lambda path: network().fit(
+        X,
+        X[:, :1] * np.ones(3),
+        loss="mse",
+        callbacks=[cr.callbacks.ModelCheckpoint(path, monitor="loss")],
+    ),
+    "save_idx": lambda path: cr.data.save_idx(path, X.astype("u1")),
 }
 READERS: dict[str, Callable[[str], object]] = {
     "load": cr.load,
-    "load_csv": cr.load_csv,
-    "load_idx": cr.load_idx,
-    "load_svmlight": cr.load_svmlight,
+    "load_csv": cr.data.load_csv,
+    "load_idx": cr.data.load_idx,
+    "load_svmlight": cr.data.load_svmlight,
 }
 
 

@@ -222,7 +222,11 @@ class CHAINRULE_API Network {
   /// The same for every Normalization layer, in their order; without one it does nothing.
   void adapt(const RowsView& x);
   /// The same for those that have not been adapted yet, as a training of whole epochs begins.
-  void adapt_remaining(const RowsView& x);
+  /// Returns whether there were any.
+  bool adapt_remaining(const RowsView& x);
+  /// Takes the last adaptation back, for a training that then did not begin. Throws StateError
+  /// where there is none.
+  void undo_adaptation();
   /// Whether there are Normalization layers and all of them have been adapted. Copies and model
   /// files keep it.
   bool adapted() const;

@@ -74,6 +74,31 @@ Moments exact_moments(const RowsView& x) {
 }  // namespace
 
 template <class T>
+typename Network<T>::State::Statistics Network<T>::State::statistics() const {
+  Statistics now{unadapted, {}, parameters.exact_mean()};
+  for (const engine::Parameter& p : parameters.list()) {
+    if (layers[static_cast<std::size_t>(p.layer)]->kind() != "normalization") continue;
+    const T* values = parameters.at(&p);
+    now.values.insert(now.values.end(), values, values + p.size);
+  }
+  return now;
+}
+
+/// Allocates nothing.
+template <class T>
+void Network<T>::State::set_statistics(Statistics& statistics) noexcept {
+  const T* values = statistics.values.data();
+  for (const engine::Parameter& p : parameters.list()) {
+    if (layers[static_cast<std::size_t>(p.layer)]->kind() != "normalization") continue;
+    std::copy_n(values, p.size, parameters.at(&p));
+    values += p.size;
+  }
+  parameters.set_exact_mean(std::move(statistics.exact_mean));
+  unadapted.swap(statistics.unadapted);
+  forward_step.reset();
+}
+
+template <class T>
 void Network<T>::State::adapt(std::int64_t layer, const RowsView& x) {
   State& s = *this;
   const engine::Parameter* mean = s.parameters.find(layer, "mean");
@@ -147,20 +172,15 @@ void Network<T>::State::adapt(const std::vector<std::int64_t>& chosen, const Row
   if (chosen.empty()) return;
   check_table(x);
   check_finite<T>(x, "x");
-  if (chosen.size() == 1) return adapt(chosen.front(), x);
-  // Each takes its statistics from what the ones before it make of x.
-  engine::Buffer<T> values(parameters.arena_size());
-  values.copy_from(parameters.values);
-  std::vector<std::int64_t> unadapted_before = unadapted;
-  std::vector<double> exact_before = parameters.exact_mean();
+  Statistics before = statistics();
   try {
+    // Each takes its statistics from what the ones before it make of x.
     for (const std::int64_t layer : chosen) adapt(layer, x);
   } catch (...) {
-    parameters.values.copy_from(values);
-    parameters.set_exact_mean(std::move(exact_before));
-    unadapted.swap(unadapted_before);
+    set_statistics(before);
     throw;
   }
+  statistics_before = std::move(before);
 }
 
 template <class T>
@@ -176,9 +196,19 @@ void Network<T>::adapt(const RowsView& x) {
 }
 
 template <class T>
-void Network<T>::adapt_remaining(const RowsView& x) {
+bool Network<T>::adapt_remaining(const RowsView& x) {
   const engine::Changing guard(*state_);
-  state_->adapt(std::vector<std::int64_t>(state_->unadapted), x);
+  const std::vector<std::int64_t> chosen = state_->unadapted;
+  state_->adapt(chosen, x);
+  return !chosen.empty();
+}
+
+template <class T>
+void Network<T>::undo_adaptation() {
+  const engine::Changing guard(*state_);
+  if (!state_->statistics_before) throw StateError("there is no adaptation to undo");
+  state_->set_statistics(*state_->statistics_before);
+  state_->statistics_before.reset();
 }
 
 template <class T>
@@ -199,7 +229,10 @@ void Network<T>::set_adapted(bool adapted) {
   template void Network<T>::State::adapt(const std::vector<std::int64_t>&, const RowsView&); \
   template void Network<T>::adapt(std::int64_t, const RowsView&);                            \
   template void Network<T>::adapt(const RowsView&);                                          \
-  template void Network<T>::adapt_remaining(const RowsView&);                                \
+  template bool Network<T>::adapt_remaining(const RowsView&);                                \
+  template void Network<T>::undo_adaptation();                                               \
+  template typename Network<T>::State::Statistics Network<T>::State::statistics() const;     \
+  template void Network<T>::State::set_statistics(Statistics&) noexcept;                     \
   template bool Network<T>::adapted() const;                                                 \
   template void Network<T>::set_adapted(bool);
 

@@ -53,6 +53,13 @@ struct Network<T>::State {
 
   const std::vector<std::int64_t> categories;  // of each column of x; empty where none has any
 
+  /// What adaptation changes.
+  struct Statistics {
+    std::vector<std::int64_t> unadapted;
+    std::vector<T> values;           // means and variances
+    std::vector<double> exact_mean;  // see Parameters
+  };
+
   // Everything below is rebuilt when needed and not part of a copy.
   std::unique_ptr<CompiledLoss<T>> training;
   std::unique_ptr<CompiledLoss<T>> checking;  // compute_gradients
@@ -84,7 +91,8 @@ struct Network<T>::State {
     std::int64_t total_steps = 0;
     std::int64_t epochs = 0;
   } older;
-  std::atomic<bool> epoch_under_way{false};  // what was kept at its start is not what there is
+  std::optional<Statistics> statistics_before;  // the last adaptation
+  std::atomic<bool> epoch_under_way{false};     // what was kept at its start is not what there is
   engine::Occupancy occupancy{
       "the network is in use by another thread or callback; give each thread its own copy"};
 
@@ -96,6 +104,8 @@ struct Network<T>::State {
   }
   void need_gradients();
   std::vector<std::int64_t> normalizations() const;  // the layers of that kind
+  Statistics statistics() const;
+  void set_statistics(Statistics& statistics) noexcept;
   void adapt(std::int64_t layer, const RowsView& x);
   /// All or, where one fails, none of them.
   void adapt(const std::vector<std::int64_t>& chosen, const RowsView& x);

@@ -109,6 +109,19 @@ struct Trainer<T>::State {
     return report;
   }
 
+  /// Adapts Normalization layers; where nothing is trained then, that is taken back.
+  EpochReport first_epoch(const RowsView& x, const TargetsView& y, const FitOptions& o,
+                          EpochOptions& options) {
+    const std::int64_t before = network->total_steps();
+    const bool adapted = network->adapt_remaining(x);
+    try {
+      return epoch(x, y, o, options);
+    } catch (...) {
+      if (adapted && network->total_steps() == before) network->undo_adaptation();
+      throw;
+    }
+  }
+
   /// Without a report there is no epoch: what evaluation throws takes the epoch back.
   double validate(const FitOptions& o) {
     try {
@@ -205,12 +218,12 @@ std::vector<EpochReport> Trainer<T>::fit(const RowsView& x, const TargetsView& y
   o.input_sparsity = options.input_sparsity;
   o.learning_rates = s.rates.data();
   o.poll = options.poll;
-  if (options.epochs > 0) s.network->adapt_remaining(x);
   std::vector<EpochReport> reports;
   for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
     // No memory may be wanting when the epoch is done.
     if (reports.size() == reports.capacity()) reports.reserve(2 * reports.size() + 8);
-    const EpochReport report = s.epoch(x, y, options, o);
+    const EpochReport report =
+        epoch == 0 ? s.first_epoch(x, y, options, o) : s.epoch(x, y, options, o);
     if (s.stopped) break;
     reports.push_back(report);
     if (options.on_epoch && options.on_epoch(report)) break;

@@ -14,6 +14,7 @@ void Network<T>::State::restore_after_divergence() noexcept {
   total_steps = total_steps_before;
   kept_epoch = -1;
   kept_trained = false;
+  epoch_under_way.store(false, std::memory_order_release);
 }
 
 template <class T>

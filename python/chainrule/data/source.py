@@ -231,8 +231,10 @@ def open_source(
 
 
 def existing_file(path: str | PathLike[str]) -> Path:
-    """Return `path` as a `Path`, or raise `FileNotFoundError` naming it."""
+    """Return `path` as a `Path`, or raise `FileNotFoundError` (or `ValueError`) naming it."""
     found = Path(path)
+    if "\0" in str(found):
+        raise ValueError(f"the path {str(found)!r} holds a null character")
     if not found.exists():
         raise FileNotFoundError(errno.ENOENT, "no such data file", str(found))
     return found
