@@ -68,7 +68,7 @@ const ParameterInfo& parameter(const Network<T>& network, const char* name, cons
                                std::size_t size) {
   const ParameterInfo& info = parameter(network, text(name, "name"));
   need(values, "values");
-  check_bytes<T>(size, info.rows * info.columns, info.name);
+  check_bytes<T>(size, info.rows, info.columns, info.name);
   return info;
 }
 
@@ -232,7 +232,7 @@ chainrule_status chainrule_network_predict(const chainrule_network* network,
     const InputSparsity sparsity = c_api::input_sparsity(o.input_sparsity);
     need(outputs, "outputs");
     with_network(object, [&]<class T>(const Network<T>& n) {
-      check_bytes<T>(size, rows.rows * n.outputs(), "outputs");
+      check_bytes<T>(size, rows.rows, n.outputs(), "outputs");
       n.predict(rows, o.batch_size == 0 ? 256 : o.batch_size, threads, static_cast<T*>(outputs),
                 sparsity);
     });

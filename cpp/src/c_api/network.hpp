@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "c_api/handle.hpp"
@@ -36,14 +37,19 @@ decltype(auto) with_network(const NetworkObject& object, const Visit& visit) {
                     object.network);
 }
 
-/// Throws Error unless an array of `count` numbers of type T takes `size` bytes.
+/// Throws Error unless an array of rows of numbers of type T takes `size` bytes.
 template <class T>
-void check_bytes(std::size_t size, std::int64_t count, const std::string& what) {
+void check_bytes(std::size_t size, std::int64_t rows, std::int64_t columns, std::string_view what) {
   constexpr const char* type = sizeof(T) == 4 ? "float32" : "float64";
-  if (size == static_cast<std::size_t>(count) * sizeof(T)) return;
-  throw Error(what + " takes " + std::to_string(static_cast<std::size_t>(count) * sizeof(T)) +
-              " bytes, " + std::to_string(count) + " numbers of type " + type + ", got " +
-              std::to_string(size));
+  std::int64_t count = 0;
+  std::size_t bytes = 0;
+  if (__builtin_mul_overflow(rows, columns, &count) ||
+      __builtin_mul_overflow(count, sizeof(T), &bytes))
+    throw Error(std::string(what) + " has " + std::to_string(rows) + " rows of " +
+                std::to_string(columns) + " numbers, more than memory can hold");
+  if (size == bytes) return;
+  throw Error(std::string(what) + " takes " + std::to_string(bytes) + " bytes, " +
+              std::to_string(count) + " numbers of type " + type + ", got " + std::to_string(size));
 }
 
 }  // namespace chainrule::c_api

@@ -140,8 +140,7 @@ chainrule_status chainrule_predictor_predict(const chainrule_predictor* predicto
       if (in_size % row != 0 || rows == 0)
         throw Error("in has " + std::to_string(in_size) + " bytes, expected rows of " +
                     std::to_string(row) + ", " + std::to_string(p.inputs()) + " numbers each");
-      if (out_size != static_cast<std::size_t>(rows * p.outputs()) * sizeof(T))
-        check_bytes<T>(out_size, rows * p.outputs(), "out");
+      check_bytes<T>(out_size, rows, p.outputs(), "out");
       p.predict(static_cast<const T*>(in), p.inputs(), static_cast<T*>(out), p.outputs(), rows, s);
     });
   });

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "engine/memory.hpp"
+#include "engine/sizes.hpp"
 #include "kernels/table.hpp"
 
 namespace chainrule::engine {
@@ -31,7 +32,8 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(std::int64_t size) : size_(size) {
     if (size > 0) {
-      data_ = static_cast<T*>(allocate(bytes()));
+      data_ = static_cast<T*>(allocate(
+          static_cast<std::size_t>(checked_product(size, static_cast<std::int64_t>(sizeof(T))))));
       clear();
     }
   }

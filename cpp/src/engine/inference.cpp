@@ -64,7 +64,8 @@ template <class T>
 std::vector<T> Network<T>::predict(const RowsView& x, std::int64_t batch_size,
                                    int num_threads) const {
   state_->check_input(x);
-  std::vector<T> outputs(static_cast<std::size_t>(x.rows * state_->outputs));
+  std::vector<T> outputs(
+      static_cast<std::size_t>(engine::checked_product(x.rows, state_->outputs)));
   predict(x, batch_size, num_threads, outputs.data());
   return outputs;
 }

@@ -36,8 +36,9 @@ Parameters<T>::Parameters(const std::vector<AnyLayer>& layers, std::int64_t inpu
       p.spec = spec;
       p.shape = {spec.rows, spec.columns, panel, kernels::kGranule<T>};
       p.offset = arena_size_;
-      p.size = spec.rows * padded<T>(spec.columns);
+      p.size = checked_product(spec.rows, padded<T>(spec.columns));
       arena_size_ += p.size;
+      (void)checked_product(arena_size_, sizeof(T));
       list_.push_back(std::move(p));
     }
     inputs = layers[i]->outputs(inputs);

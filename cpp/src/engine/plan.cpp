@@ -17,7 +17,9 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const std::vector<AnyLayer
               Parameters<T>& parameters, std::int64_t inputs, const PlanOptions& options)
     : kernels_(kernels), options_(options) {
   std::int64_t columns = inputs;
+  check_table_size(options.batch_size, columns, options.threads);
   for (std::size_t i = 0; i < layers.size(); ++i) {
+    check_table_size(options.batch_size, layers[i]->outputs(columns), options.threads);
     const StageContext<T> context{.kernels = kernels,
                                   .parameters = parameters,
                                   .layer = static_cast<std::int64_t>(i),
@@ -388,7 +390,7 @@ double multiply_adds(const std::vector<AnyLayer>& layers, std::int64_t inputs) {
 
 int worthwhile_threads(double multiply_adds, std::int64_t rows) {
   constexpr double per_thread = 2e5;  // a few microseconds of work, what a pair of barriers costs
-  constexpr double most = 1 << 20;
+  constexpr double most = 1 << 10;
   return static_cast<int>(
       std::clamp(multiply_adds * static_cast<double>(rows) / per_thread, 1.0, most));
 }

@@ -59,6 +59,7 @@ void WeightSet<T>::copy_from(const Buffer<T>& values) {
 
 template <class T>
 PassageBuffers<T> WeightSet<T>::buffers(std::int64_t rows) const {
+  check_table_size(rows, widest_);
   std::int64_t scratch = 0;
   for (const Hop& hop : hops_) scratch = std::max(scratch, hop.stage->infer_scratch_bytes(rows));
   return {rows, widest_, scratch};
