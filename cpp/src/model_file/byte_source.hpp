@@ -22,8 +22,8 @@ class ByteSource {
 /// Bytes that must outlive it.
 std::unique_ptr<ByteSource> source_of(std::string_view content);
 
-/// A regular file's bytes, not before they are asked for. Throws FileError when it cannot be opened,
-/// ModelFileError for a device or a pipe, which may have no end.
+/// A regular file's bytes, not before they are asked for. Throws FileError when it cannot be
+/// opened, ModelFileError for a device or a pipe, which may have no end.
 std::unique_ptr<ByteSource> open_source(const std::string& path);
 
 }  // namespace chainrule::model_file
