@@ -8,6 +8,9 @@ import os
 import numpy as np
 import pytest
 
+# They need cosmic-ray, and change the source.
+collect_ignore = ["mutation"]
+
 
 @pytest.fixture
 def rng():

@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small breaks of the compiled core: (file under cpp/src, text that occurs there once, new text).
+
+`run_core.py` makes one after the other and expects the tests to notice. A change of the core
+that rewords a line changes its entry here.
+"""
+
+# Equivalent breaks are left out: other speeds, other sizes of blocks, and texts of errors.
+BREAKS: list[tuple[str, str, str]] = [
+    # Activations, value and derivative.
+    (
+        "kernels/activation.hpp",
+        "return z < T(0) ? Vec<T>{} : z;",
+        "return z <= T(1) ? Vec<T>{} : z;",
+    ),
+    (
+        "kernels/activation.hpp",
+        "select<T>(y > T(0), broadcast(T(1)), Vec<T>{});",
+        "select<T>(y >= T(0), broadcast(T(1)), Vec<T>{});",
+    ),
+    (
+        "kernels/activation.hpp",
+        "select<T>(z > T(0), broadcast(T(1)), broadcast(negative_slope));",
+        "select<T>(z > T(0), broadcast(T(1)), broadcast(-negative_slope));",
+    ),
+    (
+        "kernels/activation.hpp",
+        "select<T>(z > T(0), broadcast(T(1)), y + alpha);",
+        "select<T>(z > T(0), broadcast(T(1)), y);",
+    ),
+    (
+        "kernels/activation.hpp",
+        "T(0.5) * (T(1) + math::erf<T>(z * kInverseSqrt2));",
+        "T(0.5) * (T(1) + math::erf<T>(z));",
+    ),
+    (
+        "kernels/activation.hpp",
+        "math::exp<T>(T(-0.5) * z * z), phi(z));",
+        "math::exp<T>(T(-0.5) * z * z), apply(z));",
+    ),
+    (
+        "kernels/activation.hpp",
+        "kScale * (T(1) + T(3) * kCube * z * z);",
+        "kScale * (T(1) + kCube * z * z);",
+    ),
+    (
+        "kernels/activation.hpp",
+        "return s * fma(z, T(1) - s, broadcast(T(1)));",
+        "return s * fma(z, s, broadcast(T(1)));",
+    ),
+    ("kernels/activation.hpp", "return y * (T(1) - y); }", "return y * (T(1) + y); }"),
+    ("kernels/activation.hpp", "return T(1) - y * y; }", "return T(1) - y; }"),
+    (
+        "kernels/activation.hpp",
+        "slope(Vec<T> z, Vec<T>) const { return math::sigmoid<T>(z); }",
+        "slope(Vec<T> z, Vec<T>) const { return math::tanh<T>(z); }",
+    ),
+    (
+        "kernels/activation.hpp",
+        "load(yi + j) * (load(dyi + j) - inner);",
+        "load(yi + j) * load(dyi + j);",
+    ),
+    (
+        "kernels/activation.hpp",
+        "if (f.parameter == T(0)) return use(Relu<T>{});",
+        "return use(Relu<T>{});",
+    ),
+    ("kernels/activation.hpp", "constexpr T kTail = T(1024);", "constexpr T kTail = T(2);"),
+    # Losses.
+    ("kernels/loss.hpp", "return T(2) * (z - t); }", "return z - t; }"),
+    (
+        "kernels/loss.hpp",
+        "T(0.5) * d * d, delta * (d - T(0.5) * delta));",
+        "T(0.5) * d * d, delta * (d - delta));",
+    ),
+    ("kernels/loss.hpp", "d, delta * sign<T>(d));", "d, sign<T>(d));"),
+    ("kernels/loss.hpp", "return math::sigmoid<T>(z) - t;", "return math::sigmoid<T>(z) + t;"),
+    ("kernels/loss.hpp", "(max<T>(z, Vec<T>{}) - z * t)", "(max<T>(z, Vec<T>{}) + z * t)"),
+    (
+        "kernels/loss.hpp",
+        "select<T>(T(1) - s * z > T(0), -s, Vec<T>{});",
+        "select<T>(T(1) - s * z > T(0), s, Vec<T>{});",
+    ),
+    ("kernels/loss.hpp", "return max<T>(q * d, (q - T(1)) * d);", "return max<T>(q * d, q * d);"),
+    (
+        "kernels/loss.hpp",
+        "const { return math::exp<T>(z) - t; }",
+        "const { return math::exp<T>(z); }",
+    ),
+    (
+        "kernels/loss.hpp",
+        "const T scale = weight * f.gradient_scale * inverse_columns;",
+        "const T scale = weight * f.gradient_scale;",
+    ),
+    ("kernels/loss.hpp", "if (f.class_weights) target[j] *= f.class_weights[j];", ""),
+    (
+        "kernels/loss.hpp",
+        "scale * (power[j] / total * mass - target[j]));",
+        "scale * (power[j] / total - target[j]));",
+    ),
+    ("kernels/loss.hpp", "scale * (p * mass - target(j));", "scale * (p - target(j));"),
+    (
+        "kernels/loss.hpp",
+        "return class_weights ? smoothed * load(class_weights + j) : smoothed;",
+        "return smoothed;",
+    ),
+    # Optimizers.
+    ("kernels/update.hpp", "if (l2 != T(0)) g += T(2) * l2 * w;", "if (l2 != T(0)) g += l2 * w;"),
+    (
+        "kernels/update.hpp",
+        "if (l1 != T(0)) g += l1 * sign<T>(w);",
+        "if (l1 != T(0)) g -= l1 * sign<T>(w);",
+    ),
+    ("kernels/update.hpp", "return g * rule.gradient_factor;", "return g;"),
+    ("kernels/update.hpp", "r.first_step ? g : r.momentum", "r.momentum"),
+    ("kernels/update.hpp", "g = r.nesterov ? g + r.momentum * m : m;", "g = m;"),
+    ("kernels/update.hpp", "const Vec<T> s = load(sum) + g * g;", "const Vec<T> s = g * g;"),
+    (
+        "kernels/update.hpp",
+        "root = max<T>(s - a * a, Vec<T>{});",
+        "root = max<T>(s - a, Vec<T>{});",
+    ),
+    (
+        "kernels/update.hpp",
+        "const Vec<T> m = r.momentum * load(slot1) + d;",
+        "const Vec<T> m = load(slot1) + d;",
+    ),
+    ("kernels/update.hpp", "old + r.one_minus_beta1 * (g - old);", "old + r.one_minus_beta1 * g;"),
+    ("kernels/update.hpp", "v = max<T>(load(max_exp_avg_sq), v);", "v = load(max_exp_avg_sq);"),
+    (
+        "kernels/update.hpp",
+        "(sqrt(v) * r.inverse_root_correction + r.epsilon));",
+        "(sqrt(v) + r.epsilon));",
+    ),
+    (
+        "kernels/update.hpp",
+        "sqrt(a + r.epsilon) / sqrt(s + r.epsilon) * g;",
+        "sqrt(a + r.epsilon) / sqrt(s) * g;",
+    ),
+    ("kernels/update.hpp", "sign<T>(r.beta1 * m + r.one_minus_beta1 * g);", "sign<T>(m);"),
+    (
+        "kernels/update.hpp",
+        "store(exp_avg, r.beta2 * m + r.one_minus_beta2 * g);",
+        "store(exp_avg, r.beta1 * m + r.one_minus_beta1 * g);",
+    ),
+    (
+        "engine/optimizer_state.cpp",
+        "learning_rate / (1.0 - model::power(o.beta1, t))",
+        "learning_rate",
+    ),
+    (
+        "engine/optimizer_state.cpp",
+        "learning_rate / (1.0 + (t - 1.0) * o.lr_decay)",
+        "learning_rate / (1.0 + t * o.lr_decay)",
+    ),
+    ("engine/optimizer_state.cpp", "1.0 - learning_rate * o.weight_decay", "1.0 - o.weight_decay"),
+    ("engine/optimizer_state.cpp", "static_cast<T>(optimizer.initial_accumulator)", "T(0)"),
+    # Normalisation, dropout, reductions.
+    ("kernels/normalization.hpp", "take * (variance * unbiased)", "take * variance"),
+    (
+        "kernels/normalization.hpp",
+        "scale * ((dy - mean_dy) - xhat * mean_dy_xhat)",
+        "scale * (dy - mean_dy)",
+    ),
+    (
+        "kernels/normalization.hpp",
+        "const Vec<T> mean_dy = f.fixed ? Vec<T>{} : sum_dy / n;",
+        "const Vec<T> mean_dy = sum_dy / n;",
+    ),
+    (
+        "kernels/normalization.hpp",
+        "inverse * ((dxhat(j) - mean_d) - xhat(j) * mean_d_xhat);",
+        "inverse * (dxhat(j) - mean_d);",
+    ),
+    (
+        "kernels/normalization.hpp",
+        "T(1) / sqrt(load(f.running_variance + j) + f.epsilon);",
+        "T(1) / sqrt(load(f.running_variance + j));",
+    ),
+    ("kernels/dropout.hpp", "round < 10", "round < 9"),
+    (
+        "kernels/reduce.hpp",
+        "for (int i = 0; i < half; ++i) terms[i] += terms[i + half];",
+        "for (int i = 0; i < half; ++i) terms[i] += terms[i + 1];",
+    ),
+    # Products.
+    (
+        "kernels/multiply.hpp",
+        "last_tile<T, kTileRows - 1, NV>(row, rows - row, source, start, c, c_stride);",
+        "",
+    ),
+    (
+        "kernels/multiply.hpp",
+        "const Start<T> start{begin > 0 ? f.g : nullptr, width};",
+        "const Start<T> start{nullptr, width};",
+    ),
+    (
+        "kernels/multiply.hpp",
+        "left < width ? left : width,\n          Ahead",
+        "width,\n          Ahead",
+    ),
+    (
+        "kernels/multiply.hpp",
+        "for (int64_t i = present; i < width; ++i) panel[j * width + i] = T(0);",
+        "",
+    ),
+    (
+        "kernels/row.hpp",
+        "for (uint64_t w = word; w; w &= w - 1) add(__builtin_ctzll(w));",
+        "for (uint64_t w = word & (word - 1); w; w &= w - 1) add(__builtin_ctzll(w));",
+    ),
+    ("kernels/row.hpp", "if (f.activation == ActivationKind::linear) return;", "return;"),
+    (
+        "kernels/gather.hpp",
+        "const int64_t row = f.order ? f.order[f.first + i] : f.first + i;",
+        "const int64_t row = f.first + i;",
+    ),
+    (
+        "kernels/gather.hpp",
+        "__builtin_memcpy(&value, source + j * f.column_stride, sizeof(S));",
+        "__builtin_memcpy(&value, source + j * int64_t(sizeof(S)), sizeof(S));",
+    ),
+    # The step.
+    (
+        "engine/loss_stage.cpp",
+        "total > 0.0 ? static_cast<T>(std::min(1.0 / total, most)) : T(0)",
+        "static_cast<T>(1.0 / static_cast<double>(step.rows))",
+    ),
+    (
+        "engine/loss_stage.cpp",
+        "const double w = row_weight(y, row) * label_weight(y, row);",
+        "const double w = row_weight(y, row);",
+    ),
+    (
+        "engine/loss_stage.cpp",
+        "value_at(y.values, row, 0) > 0.0 ? 1 : 0",
+        "value_at(y.values, row, 0) >= 0.0 ? 1 : 0",
+    ),
+    (
+        "engine/loss_stage.cpp",
+        "narrow_.data()[i * narrow + j % target_columns_];",
+        "narrow_.data()[i * narrow];",
+    ),
+    ("engine/loss_stage.cpp", "if (!std::isfinite(row_losses_.data()[i])) return false;", ""),
+    ("engine/stored_update.cpp", "return std::sqrt(squares);", "return squares;"),
+    (
+        "engine/stages/dense.cpp",
+        "if (!bias_) return;\n    const Range columns",
+        "return;\n    const Range columns",
+    ),
+    (
+        "engine/stages/dense.cpp",
+        "if (step.update) WantedInputs::touch(*step.update, *weight_, begin, share.of(inputs_));",
+        "",
+    ),
+    (
+        "engine/stages/dense.cpp",
+        "const std::int64_t first_panel = item / (chunks * blocking_.group) * blocking_.group;",
+        "const std::int64_t first_panel = item / (chunks * blocking_.group);",
+    ),
+    (
+        "engine/training.cpp",
+        "step.number = static_cast<std::uint64_t>(s.total_steps + done);",
+        "step.number = static_cast<std::uint64_t>(done);",
+    ),
+    ("engine/training.cpp", "s.optimizer.steps + done + 1);", "s.optimizer.steps + 1);"),
+    (
+        "engine/training.cpp",
+        "shuffled_order(s.order.data(), x.rows, s.seed, static_cast<std::uint64_t>(s.epochs));",
+        "shuffled_order(s.order.data(), x.rows, s.seed, 0);",
+    ),
+    ("engine/training.cpp", "if (polls) flow.enter(Split::columns);", ""),
+    ("engine/training.cpp", "s.total_steps += result.batches;", ""),
+    ("engine/training.cpp", "if (diverged.load(std::memory_order_relaxed)) break;", ""),
+    (
+        "engine/training.cpp",
+        "options.learning_rates ? options.learning_rates[b] : fixed_rate",
+        "options.learning_rates ? options.learning_rates[0] : fixed_rate",
+    ),
+    (
+        "engine/stage.hpp",
+        "if (next == Split::columns || last_ == Split::columns) team_.barrier.wait();",
+        "if (next == Split::columns) team_.barrier.wait();",
+    ),
+    (
+        "engine/stage.hpp",
+        "return {items * index / count, items * (index + 1) / count};",
+        "return {items / count * index, items / count * (index + 1)};",
+    ),
+    (
+        "model/last_activation.cpp",
+        "loss.link() == Loss::Link::sigmoid && activation.kind == Activation::Kind::sigmoid",
+        "loss.link() == Loss::Link::sigmoid && activation.kind == Activation::Kind::tanh",
+    ),
+    (
+        "engine/evaluation.cpp",
+        "if (flow.first_thread()) mean.add(",
+        "if (flow.first_thread() && first == 0) mean.add(",
+    ),
+    ("engine/adaptation.cpp", "variances[j] += d * d;", "variances[j] += d;"),
+    (
+        "engine/thread_pool.cpp",
+        "[] { idle_pools.store(nullptr, std::memory_order_release); });",
+        "[] {});",
+    ),
+    # Zeros left out.
+    (
+        "engine/touched_rows.cpp",
+        "rows_.data()[row] = !all_zero(panel + row * width, width);",
+        "rows_.data()[row] = 0;",
+    ),
+    ("engine/wanted_inputs.hpp", "if (begin[j] != begin[j + 1]) touched[j] = 1;", ""),
+    (
+        "engine/optimizer_state.cpp",
+        "if (spec.l1 != 0.0 || spec.l2 != 0.0 || o.weight_decay != 0.0)",
+        "if (false)",
+    ),
+    ("engine/sparse_input.cpp", "at += values_.data()[at] != T(0);", "++at;"),
+    ("engine/sparse_input.cpp", "if (t == share.index) next[column] = sum;", "next[column] = sum;"),
+    (
+        "kernels/marked.hpp",
+        "f.counts[j] += __builtin_popcountll(m[j]);",
+        "f.counts[j] = __builtin_popcountll(m[j]);",
+    ),
+    # Prediction.
+    (
+        "engine/predictor.cpp",
+        "if (last != Activation::Kind::softmax) return kernels::ActivationKind::softmax;",
+        "return kernels::ActivationKind::softmax;",
+    ),
+    (
+        "engine/latest.hpp",
+        "used |= item.get() == reader.held || item.get() == reader.sent;",
+        "used |= item.get() == reader.sent;",
+    ),
+    ("engine/predictor.cpp", "rows -= piece;", "rows -= s.buffers.rows;"),
+    # Schedules, random numbers, initialisers.
+    (
+        "model/schedule.cpp",
+        "if (step < warmup) return schedule.learning_rate * (step + 1.0) / (warmup + 1.0);",
+        "if (step < warmup) return schedule.learning_rate * step / (warmup + 1.0);",
+    ),
+    ("model/schedule.cpp", "length *= schedule.restart_factor;", ""),
+    ("model/schedule.cpp", "bad_epochs > schedule.patience", "bad_epochs >= schedule.patience"),
+    (
+        "model/schedule.cpp",
+        "model::power(gamma, std::floor(periods))",
+        "model::power(gamma, periods)",
+    ),
+    ("model/random.cpp", "0x9E3779B9u", "0x9E3779B8u"),
+    ("model/random.cpp", "while (product % words < uneven) product = bound * next_word();", ""),
+    (
+        "model/initializer.cpp",
+        "const double bound = std::sqrt(3.0 * variance);",
+        "const double bound = std::sqrt(variance);",
+    ),
+    ("model/initializer.cpp", "case Activation::Kind::leaky_relu:\n", ""),
+    # Files.
+    ("model_file/safetensors.cpp", "needed != size || offsets[1] < 0", "offsets[1] < 0"),
+    ("model_file/safetensors.cpp", "if (twice != tensors_.end()) throw", "if (false) throw"),
+    (
+        "model_file/safetensors.cpp",
+        "text.append((length_size - text.size() % length_size) % length_size, ' ');",
+        "",
+    ),
+    (
+        "model_file/atomic_file.cpp",
+        "fs::rename(name_, target_, error);",
+        "fs::copy_file(name_, target_, fs::copy_options::overwrite_existing, error);",
+    ),
+    ("model_file/atomic_file.cpp", "if (!renamed_) fs::remove(name_, ignored);", ""),
+]
