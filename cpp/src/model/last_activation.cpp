@@ -78,10 +78,9 @@ LastActivation find_last(const std::vector<AnyLayer>& layers) {
     if (const auto* rescaling = dynamic_cast<const Rescaling*>(&layer)) {
       found.offset += found.scale * rescaling->offset;
       found.scale *= rescaling->scale;
-    } else if (!activation && layer.kind() != "dropout") {
+    } else if (activation ? dynamic_cast<const Dense*>(&layer) != nullptr
+                          : layer.kind() != "dropout") {
       return found;  // a layer that gives any numbers, such as a normalisation
-    } else if (activation && dynamic_cast<const Dense*>(&layer)) {
-      return found;
     } else if (activation) {
       continue;  // an activation layer that is linear makes no stage
     }
