@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from chainrule import _core, losses
 from chainrule.arguments import positive_integer
 from chainrule.arrays import as_features, check_same_length
-from chainrule.html import html_text
 from chainrule.sequential import Sequential
 from chainrule.targets import prepare_targets
 
@@ -81,6 +80,8 @@ class GradientReport:
 
     def _repr_html_(self) -> str:
         """Return the table for notebooks."""
+        from chainrule.html import html_text
+
         return html_text(str(self))
 
 

@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from chainrule.html import html_table
 from chainrule.names import unknown_name
 
 _MOST_ROWS = 20
@@ -206,6 +205,8 @@ class History(Mapping[str, list[Any]]):
 
     def _repr_html_(self) -> str:
         """Return a table for notebooks, a row per epoch; of many epochs the first and last ones."""
+        from chainrule.html import html_table
+
         rows = [
             [str(epoch), *(_cell(column[index]) for column in self.history.values())]
             for index, epoch in enumerate(self.epochs)

@@ -9,7 +9,6 @@ from functools import cache
 
 from chainrule import _core
 from chainrule.arrays import Rows
-from chainrule.html import html_text
 
 __all__ = ["Plan", "PlanInput", "PlanStage"]
 
@@ -192,6 +191,8 @@ class Plan:
 
     def _repr_html_(self) -> str:
         """Return the table for notebooks."""
+        from chainrule.html import html_text
+
         return html_text(str(self))
 
     def _totals(self) -> tuple[float, float, float]:

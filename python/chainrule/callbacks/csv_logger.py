@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import csv
 import errno
 import json
 import os
@@ -64,6 +63,8 @@ class CSVLogger(Callback):
 
     def check(self, logs: Logs) -> None:
         """Raise OSError for a file that cannot be written, ValueError for one of other columns."""
+        import csv
+
         if not self.path.exists():
             check_writable(str(self.path))
             return
@@ -112,6 +113,8 @@ class CSVLogger(Callback):
             raise ValueError(f"{self.path} has the columns {columns}, the epoch gave {names}")
 
     def _drop_later_rows(self) -> None:
+        import csv
+
         with self.path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))
         seen = {str(epoch) for epoch in range(1, (self._epoch or 0) + 1)}
@@ -122,6 +125,8 @@ class CSVLogger(Callback):
 
     def on_epoch_end(self, net: Network, epoch: int, logs: Logs) -> None:
         """Write one row."""
+        import csv
+
         if "epoch" in logs:
             raise ValueError("a metric is called 'epoch', as is the first column")
         names = ["epoch", *logs]

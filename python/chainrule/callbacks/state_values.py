@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import math
 from collections.abc import Mapping, Sequence
@@ -41,6 +40,8 @@ def encoded(arrays: Sequence[NDArray[Any]]) -> list[dict[str, Any]]:
     >>> encoded([np.zeros((1, 2), np.float32)])
     [{'shape': [1, 2], 'dtype': '<f4', 'bytes': 'AAAAAAAAAAA='}]
     """
+    import base64
+
     little = [np.ascontiguousarray(a, dtype=np.asarray(a).dtype.newbyteorder("<")) for a in arrays]
     return [
         {
@@ -54,6 +55,8 @@ def encoded(arrays: Sequence[NDArray[Any]]) -> list[dict[str, Any]]:
 
 def decoded(records: Any) -> list[NDArray[Any]]:
     """Return the arrays that `encoded` has written; ValueError for anything else."""
+    import base64
+
     try:
         return [
             np.frombuffer(
