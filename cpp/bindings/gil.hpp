@@ -13,8 +13,8 @@ namespace chainrule::bindings {
 
 /// Calls a function of Python's C interface that may wait for the lock. When the interpreter ends,
 /// Python up to 3.13 ends a daemon thread that waits for the lock by unwinding its stack, which
-/// C++ cannot survive: destructors would need the lock, and those that must not throw, and whoever
-/// catches everything, abort the process. So the thread stops here, as it does by itself from
+/// C++ cannot survive: destructors would need the lock, and noexcept functions and handlers that
+/// catch everything abort the process. So the thread stops here, as it does by itself from
 /// Python 3.14 on, until the process is over.
 template <class Call>
 auto call_python(Call call) -> decltype(call()) {

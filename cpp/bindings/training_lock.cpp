@@ -26,13 +26,13 @@ class TrainingLock {
           "the network is being trained already; copy.deepcopy gives one to train beside it");
     }
     PyObject* const result = call_python([&] { return PyObject_CallNoArgs(function.ptr()); });
-    holder_.store(nobody);
+    holder_.store(kUnheld);
     if (!result) throw py::error_already_set();
     return py::reinterpret_steal<py::object>(result);
   }
 
  private:
-  static constexpr long nobody = 0;
+  static constexpr long kUnheld = 0;
 
   static long process() {
 #if defined(_WIN32)
@@ -42,7 +42,7 @@ class TrainingLock {
 #endif
   }
 
-  std::atomic<long> holder_{nobody};
+  std::atomic<long> holder_{kUnheld};
 };
 
 }  // namespace

@@ -127,7 +127,7 @@ class CHAINRULE_API Network {
   /// UTF-8 without a 0 byte.
   const std::vector<std::string>& feature_names() const;
   void set_feature_names(std::vector<std::string> names);
-  /// Classes that the outputs tell apart: 2 for a single output, else outputs().
+  /// Number of classes: 2 for a single output, else outputs().
   std::int64_t classes() const;
   /// What these are called, as above.
   const std::vector<std::string>& class_names() const;

@@ -11,7 +11,7 @@ namespace chainrule::engine {
 
 /// Counts the calls that read an object, and knows the one that changes it. Calls that read go on
 /// side by side; one that changes waits for those that are under way, and until it has ended all
-/// others are refused with a StateError. In a forked child nobody uses the object: the threads
+/// others are refused with a StateError. In a forked child the object is free: the threads
 /// whose calls were under way are the parent's.
 class Occupancy {
  public:
