@@ -21,8 +21,19 @@ BASE = "#include <string>\n#include <vector>\n"
 HEAVY = ["algorithm", "atomic", "chrono", "filesystem", "functional", "iostream", "map", "memory"]
 HEAVY += ["mutex", "random", "ranges", "regex", "sstream", "thread", "unordered_map", "variant"]
 MOST_LINES = 1.25
-# What adapts a network, names its columns and checks data comes with loading one.
-MOST_BYTES = 1_200_000
+MOST_BYTES = 1_000_000
+# What a program that loads a network and predicts by it has no use for: text of its symbols, and
+# what they stand for.
+UNUSED = {
+    "chainrule::kernels::training_": "the kernels of training",
+    "chainrule::engine::Plan<float>::forward(": "plans",
+    "chainrule::engine::run_team(": "teams of threads",
+    "chainrule::engine::LossStage<float>::": "losses",
+    "chainrule::engine::make_update<float>(": "optimizer steps",
+    "chainrule::Network<float>::adapt(": "what takes statistics from data",
+    "chainrule::check_finite<float>(": "checks of data",
+    "chainrule::model_bytes<float>(": "the writer of model files",
+}
 
 
 def preprocessed(source: str, include: Path) -> str:
@@ -61,8 +72,9 @@ def program_problems(program: Path, model: Path) -> list[str]:
     found = []
     if "chainrule::kernels::inference_portable" not in symbols.stdout:
         found.append(f"{program.name} does not contain the static library")
-    if "chainrule::kernels::training_" in symbols.stdout:
-        found.append(f"{program.name} contains the kernels of training")
+    for text, what in UNUSED.items():
+        if text in symbols.stdout:
+            found.append(f"{program.name} contains {what}: {text}")
     if size > MOST_BYTES:
         found.append(f"{program.name}: {size} bytes, more than {MOST_BYTES}")
     return found

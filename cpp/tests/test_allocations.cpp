@@ -5,7 +5,8 @@
 #include <vector>
 
 #include "chainrule/trainer.hpp"
-#include "engine/plan.hpp"
+#include "engine/threads.hpp"
+#include "engine/work.hpp"
 #include "networks.hpp"
 #include "replaced_new.hpp"
 

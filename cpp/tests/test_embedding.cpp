@@ -9,7 +9,8 @@
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/predictor.hpp"
-#include "engine/plan.hpp"
+#include "engine/threads.hpp"
+#include "engine/work.hpp"
 #include "networks.hpp"
 
 namespace {

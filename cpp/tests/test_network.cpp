@@ -9,7 +9,8 @@
 #include <vector>
 
 #include "chainrule/error.hpp"
-#include "engine/plan.hpp"
+#include "engine/threads.hpp"
+#include "engine/work.hpp"
 #include "networks.hpp"
 
 namespace {

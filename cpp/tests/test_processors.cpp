@@ -12,6 +12,7 @@
 #include "engine/core_shortage.hpp"
 #include "engine/processors.hpp"
 #include "engine/threads.hpp"
+#include "engine/wished_threads.hpp"
 
 #if defined(__linux__)
 #include <sched.h>

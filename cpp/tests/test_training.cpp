@@ -10,7 +10,8 @@
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/random.hpp"
-#include "engine/plan.hpp"
+#include "engine/threads.hpp"
+#include "engine/work.hpp"
 #include "networks.hpp"
 
 namespace {

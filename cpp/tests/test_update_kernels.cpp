@@ -11,7 +11,7 @@
 
 #include "chainrule/config.hpp"
 #include "chainrule/optimizer.hpp"
-#include "engine/optimizer_state.hpp"
+#include "engine/update.hpp"
 #include "matrices.hpp"
 
 namespace {

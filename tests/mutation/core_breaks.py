@@ -144,16 +144,16 @@ BREAKS: list[tuple[str, str, str]] = [
         "store(exp_avg, r.beta1 * m + r.one_minus_beta1 * g);",
     ),
     (
-        "engine/optimizer_state.cpp",
+        "engine/update.cpp",
         "learning_rate / (1.0 - model::power(o.beta1, t))",
         "learning_rate",
     ),
     (
-        "engine/optimizer_state.cpp",
+        "engine/update.cpp",
         "learning_rate / (1.0 + (t - 1.0) * o.lr_decay)",
         "learning_rate / (1.0 + t * o.lr_decay)",
     ),
-    ("engine/optimizer_state.cpp", "1.0 - learning_rate * o.weight_decay", "1.0 - o.weight_decay"),
+    ("engine/update.cpp", "1.0 - learning_rate * o.weight_decay", "1.0 - o.weight_decay"),
     ("engine/optimizer_state.cpp", "static_cast<T>(optimizer.initial_accumulator)", "T(0)"),
     # Normalisation, dropout, reductions.
     ("kernels/normalization.hpp", "take * (variance * unbiased)", "take * variance"),

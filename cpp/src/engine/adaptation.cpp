@@ -13,14 +13,6 @@
 
 namespace chainrule {
 
-template <class T>
-std::vector<std::int64_t> Network<T>::State::normalizations() const {
-  std::vector<std::int64_t> found;
-  for (std::size_t i = 0; i < layers.size(); ++i)
-    if (layers[i]->kind() == "normalization") found.push_back(static_cast<std::int64_t>(i));
-  return found;
-}
-
 namespace {
 
 /// Means and variances of columns, by two passes over the rows.
@@ -211,20 +203,7 @@ void Network<T>::undo_adaptation() {
   state_->statistics_before.reset();
 }
 
-template <class T>
-bool Network<T>::adapted() const {
-  const engine::Reading guard(*state_);
-  return state_->unadapted.empty() && !state_->normalizations().empty();
-}
-
-template <class T>
-void Network<T>::set_adapted(bool adapted) {
-  const engine::Changing guard(*state_);
-  state_->unadapted = adapted ? std::vector<std::int64_t>{} : state_->normalizations();
-}
-
 #define CHAINRULE_INSTANTIATE(T)                                                             \
-  template std::vector<std::int64_t> Network<T>::State::normalizations() const;              \
   template void Network<T>::State::adapt(std::int64_t, const RowsView&);                     \
   template void Network<T>::State::adapt(const std::vector<std::int64_t>&, const RowsView&); \
   template void Network<T>::adapt(std::int64_t, const RowsView&);                            \
@@ -232,9 +211,7 @@ void Network<T>::set_adapted(bool adapted) {
   template bool Network<T>::adapt_remaining(const RowsView&);                                \
   template void Network<T>::undo_adaptation();                                               \
   template typename Network<T>::State::Statistics Network<T>::State::statistics() const;     \
-  template void Network<T>::State::set_statistics(Statistics&) noexcept;                     \
-  template bool Network<T>::adapted() const;                                                 \
-  template void Network<T>::set_adapted(bool);
+  template void Network<T>::State::set_statistics(Statistics&) noexcept;
 
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)

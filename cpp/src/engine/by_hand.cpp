@@ -20,7 +20,7 @@ void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* o
   const engine::Changing guard(s);
   s.check_table(x);
   if (training) s.check_batch(x.rows);
-  const int threads = s.threads_for(x.rows, num_threads);
+  const int threads = engine::threads_for(s.multiply_adds, x.rows, num_threads);
   std::unique_ptr<engine::Plan<T>> fresh;
   if (!s.by_hand || s.by_hand->batch_size() != x.rows || s.by_hand->threads() != threads) {
     engine::PlanOptions options;
@@ -96,7 +96,7 @@ double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, co
   if (training) s.check_batch(x.rows);
   engine::PlanOptions options;
   options.batch_size = x.rows;
-  options.threads = s.threads_for(x.rows, num_threads);
+  options.threads = engine::threads_for(s.multiply_adds, x.rows, num_threads);
   options.backward = true;
   options.input_gradient = true;
   options.loss = &loss;

@@ -4,6 +4,7 @@
 
 #include "engine/network_state.hpp"
 #include "engine/pieces.hpp"
+#include "engine/threads.hpp"
 #include "model/last_activation.hpp"
 
 namespace chainrule {
@@ -65,7 +66,7 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
   if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
   engine::PlanOptions options;
   options.batch_size = std::min(batch_size, x.rows);
-  options.threads = s.threads_for(options.batch_size, num_threads);
+  options.threads = engine::threads_for(s.multiply_adds, options.batch_size, num_threads);
   options.loss = &loss;
   typename engine::Spares<CompiledLoss<T>>::Loan loan(s.evaluation);
   CompiledLoss<T>& compiled = s.compile(loan.item, loss, options);

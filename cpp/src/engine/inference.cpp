@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/network_state.hpp"
 #include "engine/pieces.hpp"
+#include "engine/threads.hpp"
 
 namespace chainrule {
 
@@ -20,7 +21,7 @@ void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_thr
   const double work = s.work_of_row();
   const auto most = std::max<std::int64_t>(1024, static_cast<std::int64_t>(most_work / work));
   const std::int64_t chunk = std::min({batch_size, x.rows, most});
-  const int threads = s.threads_for(chunk, num_threads);
+  const int threads = engine::threads_for(s.multiply_adds, chunk, num_threads);
   // Any plan that is large enough serves: a row's bits do not depend on the plan.
   typename engine::Spares<engine::Plan<T>>::Loan loan(s.inference);
   if (!loan.item || loan.item->batch_size() < chunk || loan.item->threads() < threads) {

@@ -5,10 +5,9 @@
 #include <cmath>
 #include <utility>
 
-#include "engine/categories.hpp"
 #include "engine/network_state.hpp"
-#include "engine/processors.hpp"
-#include "engine/threads.hpp"
+#include "engine/wished_threads.hpp"
+#include "engine/work.hpp"
 
 namespace chainrule {
 namespace {
@@ -69,45 +68,11 @@ Network<T>::State::State(const State& other)
       categories(other.categories) {}
 
 template <class T>
-int Network<T>::State::threads_for(std::int64_t rows, int wanted) const {
-  const int worthwhile = engine::worthwhile_threads(multiply_adds, rows);
-  if (worthwhile == 1) return 1;
-  return std::min(worthwhile, wanted > 0 ? wanted : engine::default_threads());
-}
-
-template <class T>
-void Network<T>::State::check_input(const RowsView& x) const {
-  if (x.rows < 1) throw Error("x is empty: it has " + std::to_string(x.rows) + " rows");
-  if (x.columns != inputs) {
-    throw Error("x has " + std::to_string(x.columns) + " columns; the network expects " +
-                std::to_string(inputs));
-  }
-}
-
-template <class T>
-void Network<T>::State::check_table(const RowsView& x) const {
-  check_input(x);
-  if (x.compressed())
-    throw Error("x is sparse, which this does not take: training, evaluation and prediction do");
-  check_categories(x);
-}
-
-template <class T>
-void Network<T>::State::check_batch(std::int64_t rows) const {
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const std::int64_t least = layers[i]->least_training_rows();
-    if (rows >= least) continue;
-    throw Error("layer " + std::to_string(i) + " (" + std::string(layers[i]->kind()) +
-                ") cannot train on batches of " + std::to_string(rows) +
-                (rows == 1 ? " row" : " rows") + ", whose statistics say nothing: use a " +
-                "batch_size of " + std::to_string(least) + " or more and as many rows, or a " +
-                "LayerNormalization in its place");
-  }
-}
-
-template <class T>
-void Network<T>::State::check_categories(const RowsView& x) const {
-  if (!categories.empty() && !x.compressed()) engine::check_categories(x, categories, "x");
+std::vector<std::int64_t> Network<T>::State::normalizations() const {
+  std::vector<std::int64_t> found;
+  for (std::size_t i = 0; i < layers.size(); ++i)
+    if (layers[i]->kind() == "normalization") found.push_back(static_cast<std::int64_t>(i));
+  return found;
 }
 
 template <class T>
@@ -190,14 +155,22 @@ void Network<T>::set_exact_mean(std::vector<double> mean) {
   state_->parameters.set_exact_mean(std::move(mean));
 }
 
+template <class T>
+bool Network<T>::adapted() const {
+  const engine::Reading guard(*state_);
+  return state_->unadapted.empty() && !state_->normalizations().empty();
+}
+
+template <class T>
+void Network<T>::set_adapted(bool adapted) {
+  const engine::Changing guard(*state_);
+  state_->unadapted = adapted ? std::vector<std::int64_t>{} : state_->normalizations();
+}
+
 template class Network<float>;
 template class Network<double>;
 
-int default_num_threads() { return engine::default_threads(); }
-
 std::string instruction_set() { return kernels::active_inference().f32.name; }
-
-std::string thread_backend() { return engine::thread_backend(); }
 
 std::vector<std::string> instruction_sets() { return kernels::available(); }
 

@@ -96,7 +96,6 @@ struct Network<T>::State {
   engine::Occupancy occupancy{
       "the network is in use by another thread or callback; give each thread its own copy"};
 
-  int threads_for(std::int64_t rows, int wanted) const;
   /// Of inference, in multiply-adds.
   double work_of_row() const {
     constexpr double of_a_value = 16.0;  // to gather and copy it

@@ -371,30 +371,6 @@ PlanInfo Plan<T>::describe() const {
   return info;
 }
 
-double multiply_adds(const std::vector<AnyLayer>& layers, std::int64_t inputs) {
-  double count = 0.0;
-  std::int64_t terms = inputs;  // of a row that can be other than zero
-  for (const auto& layer : layers) {
-    const std::int64_t outputs = layer->outputs(inputs);
-    const std::vector<ParameterSpec> parameters = layer->parameters(inputs);
-    for (const ParameterSpec& p : parameters) {
-      if (p.rows > 1)
-        count += static_cast<double>(std::min(p.rows, terms)) * static_cast<double>(p.columns);
-    }
-    const bool encodes = layer->reads_categories() && parameters.empty();
-    terms = encodes ? std::min(inputs, outputs) : outputs;
-    inputs = outputs;
-  }
-  return count;
-}
-
-int worthwhile_threads(double multiply_adds, std::int64_t rows) {
-  constexpr double per_thread = 2e5;  // a few microseconds of work, what a pair of barriers costs
-  constexpr double most = 1 << 10;
-  return static_cast<int>(
-      std::clamp(multiply_adds * static_cast<double>(rows) / per_thread, 1.0, most));
-}
-
 template class Plan<float>;
 template class Plan<double>;
 

@@ -124,10 +124,4 @@ class Plan {
   std::vector<Buffer<T>> buffers_;
 };
 
-/// Of the products with weights, for one row forward.
-double multiply_adds(const std::vector<AnyLayer>& layers, std::int64_t inputs);
-
-/// How many threads one step over so many rows deserves.
-int worthwhile_threads(double multiply_adds, std::int64_t rows);
-
 }  // namespace chainrule::engine

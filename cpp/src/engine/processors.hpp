@@ -14,13 +14,6 @@ int allowed_processors();
 /// there is no quota or none can be read. `root` stands before every path that is read.
 int cgroup_quota(const std::string& root = {});
 
-/// The first number of OMP_NUM_THREADS, which may be a list as in "4,2"; 0 unless it is >= 1.
-int first_thread_count(const char* text);
-
-/// What CHAINRULE_NUM_THREADS says, 0 where it is empty or not set; throws Error for what is no
-/// number of threads.
-int wished_threads();
-
 /// How long the calling thread has been ready to run without a processor, in its whole life; always
 /// 0 where the system does not tell.
 std::chrono::nanoseconds time_without_processor();

@@ -9,9 +9,9 @@
 
 #include "chainrule/activation.hpp"
 #include "engine/buffer.hpp"
-#include "engine/optimizer_state.hpp"
 #include "engine/parameters.hpp"
 #include "engine/threads.hpp"
+#include "engine/update.hpp"
 #include "kernels/table.hpp"
 
 namespace chainrule {

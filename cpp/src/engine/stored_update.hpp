@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/optimizer_state.hpp"
 #include "engine/parameters.hpp"
 #include "engine/stage.hpp"
+#include "engine/update.hpp"
 
 namespace chainrule::engine {
 

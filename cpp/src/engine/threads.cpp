@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "chainrule/network.hpp"
 #include "engine/arithmetic_mode.hpp"
 #include "engine/processors.hpp"
 #include "engine/waiting.hpp"
+#include "engine/wished_threads.hpp"
 
 #if defined(CHAINRULE_THREADS_OPENMP)
 #include <omp.h>
@@ -125,6 +127,19 @@ int default_threads() {
 #endif
 }
 
+int worthwhile_threads(double multiply_adds, std::int64_t rows) {
+  constexpr double per_thread = 2e5;  // a few microseconds of work, what a pair of barriers costs
+  constexpr double most = 1 << 10;
+  return static_cast<int>(
+      std::clamp(multiply_adds * static_cast<double>(rows) / per_thread, 1.0, most));
+}
+
+int threads_for(double multiply_adds, std::int64_t rows, int wanted) {
+  const int worthwhile = worthwhile_threads(multiply_adds, rows);
+  if (worthwhile == 1) return 1;
+  return std::min(worthwhile, wanted > 0 ? wanted : default_threads());
+}
+
 const char* thread_backend() {
 #if defined(CHAINRULE_THREADS_OPENMP)
   return "openmp";
@@ -136,3 +151,11 @@ const char* thread_backend() {
 }
 
 }  // namespace chainrule::engine
+
+namespace chainrule {
+
+int default_num_threads() { return engine::default_threads(); }
+
+std::string thread_backend() { return engine::thread_backend(); }
+
+}  // namespace chainrule

@@ -43,6 +43,12 @@ void run_piece(int threads, FunctionRef<void(Team)> body);
 /// its cgroups' quota. Throws Error where the variable holds no number of threads.
 int default_threads();
 
+/// How many threads one step over so many rows deserves.
+int worthwhile_threads(double multiply_adds, std::int64_t rows);
+
+/// As many of them as the caller wants, or by default there are.
+int threads_for(double multiply_adds, std::int64_t rows, int wanted);
+
 /// "openmp", "stdthread" or "serial".
 const char* thread_backend();
 

@@ -122,7 +122,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
 
   engine::PlanOptions plan_options;
   plan_options.batch_size = batch_size;
-  plan_options.threads = s.threads_for(batch_size, options.num_threads);
+  plan_options.threads = engine::threads_for(s.multiply_adds, batch_size, options.num_threads);
   plan_options.backward = true;
   plan_options.whole_steps = true;
   plan_options.loss = &loss;
@@ -321,7 +321,7 @@ PlanInfo Network<T>::plan(std::int64_t batch_size, int num_threads, const RowsVi
   if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
   engine::PlanOptions options;
   options.batch_size = batch_size;
-  options.threads = s.threads_for(batch_size, num_threads);
+  options.threads = engine::threads_for(s.multiply_adds, batch_size, num_threads);
   options.backward = true;
   engine::Plan<T> plan(s.kernels, s.layers, s.parameters, s.inputs, options);
   if (x.rows > 0) {
