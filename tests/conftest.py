@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -16,6 +17,18 @@ collect_ignore = ["mutation"]
 def rng():
     """Return a generator of the same numbers for every test."""
     return np.random.default_rng(20240607)
+
+
+@pytest.fixture
+def default_signals():
+    """Let signals do what they do by default: a parent (nohup, a job control) may ignore them."""
+    ends = {"SIGHUP": signal.SIG_DFL, "SIGTERM": signal.SIG_DFL}
+    ends["SIGINT"] = signal.default_int_handler
+    numbers = {getattr(signal, name): end for name, end in ends.items() if hasattr(signal, name)}
+    before = {number: signal.signal(number, end) for number, end in numbers.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

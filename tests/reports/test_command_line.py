@@ -84,7 +84,7 @@ def test_console_that_cannot_show_a_name(encoding):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
-def test_model_is_kept_at_sigterm(monkeypatch):
+def test_model_is_kept_at_sigterm(monkeypatch, default_signals):
     """blue-oil/blueoil#315: what was learnt is lost when a scheduler ends the process."""
 
     def epoch_end(self, epoch, logs, seconds):
