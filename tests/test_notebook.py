@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import base64
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +35,27 @@ CELLS = [
 
 
 @pytest.fixture(scope="module")
-def outputs(tmp_path_factory: pytest.TempPathFactory) -> list[list[Any]]:
-    """Return the outputs of each cell."""
+def sockets() -> Iterator[Path]:
+    """Return a folder of a short name, as a socket's may have a hundred characters only."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory, sockets: Path) -> list[list[Any]]:
+    """Return the outputs of each cell; neither the user's settings nor a network take part."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in CELLS])
     folder: Path = tmp_path_factory.mktemp("notebook")
     client = nbclient.NotebookClient(
         notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     )
-    client.execute()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
+            patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
+        if sys.platform != "win32":
+            manager = client.create_kernel_manager()
+            manager.transport, manager.ip = "ipc", str(sockets / "kernel")
+        client.execute()
     return [cell["outputs"] for cell in notebook["cells"]]
 
 
