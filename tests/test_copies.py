@@ -173,6 +173,24 @@ def test_copies_train_at_the_same_time() -> None:
     net.fit(x, y, loss="cross_entropy", verbose=0, callbacks=[train_a_copy])
 
 
+@each_way
+def test_copies_let_one_training_at_a_time_run(way: Callable[[Any], Any]) -> None:
+    x, y = blobs()
+    twin = way(cr.Sequential([cr.Input(4), cr.Dense(3)], seed=0))
+    refused = []
+
+    def train(epoch: int, logs: Mapping[str, Any]) -> None:
+        with pytest.raises(RuntimeError, match="being trained already"):
+            twin.fit(x, y, verbose=0)
+        with pytest.raises(RuntimeError, match="being trained already"):
+            twin.train_on_batch(x, y)
+        refused.append(epoch)
+
+    twin.fit(x, y, loss="cross_entropy", epochs=2, verbose=0, callbacks=[train])
+    assert refused == [1, 2]
+    assert twin.history.epochs == [1, 2]
+
+
 def test_the_repr_names_the_subclass() -> None:
     assert repr(Tagged("plain", width=2)).startswith("Tagged([Input(4), Dense(2, ")
 

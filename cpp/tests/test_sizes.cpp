@@ -99,6 +99,28 @@ TEST_CASE("batches of more rows than there are have those that there are") {
   }
 }
 
+TEST_CASE("zeros are not looked for in batches with more numbers than are counted") {
+  // One row over and over, and nothing is allocated for the batch.
+  const std::int64_t columns = 1 << 17;
+  const std::int64_t rows = (std::int64_t{1} << 31) / columns;
+  const std::vector<float> row(static_cast<std::size_t>(columns)), y(1);
+  Network<float> network({dense(1)}, columns, 0);
+  const RowsView x{row.data(), DataType::float32, 2 * rows, columns, 0, 4};
+  const TargetsView t = targets({y.data(), DataType::float32, x.rows, 1, 0, 4});
+  EpochOptions options = testing::options(rows);
+  options.input_sparsity = InputSparsity::sparse;
+  const auto refuses = [](const auto& call) {
+    CHECK_THROWS_WITH_AS(
+        call(),
+        doctest::Contains("a batch of 16384 rows has 131072 columns, more than 2^31 entries"),
+        Error);
+  };
+  refuses([&] { network.run_epoch(x, t, mse(), optimizer(Optimizer::Kind::sgd, 0.1), options); });
+  refuses([&] { network.evaluate(x, t, mse(), rows, 1, nullptr, InputSparsity::sparse); });
+  refuses([&] { network.plan(rows, 1, x, InputSparsity::sparse); });
+  CHECK(network.steps() == 0);
+}
+
 TEST_CASE("the C interface refuses them") {
   Rig rig;
   for (const std::int64_t size : huge) {

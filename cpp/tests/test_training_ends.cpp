@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -241,6 +242,22 @@ TEST_CASE("poll stops after the current batch") {
     CHECK(result.batches == seen);
     CHECK(network.steps() == seen);
     CHECK(network.epochs() == 0);
+  }
+}
+
+TEST_CASE("threads wait for an answer of poll that takes its time") {
+  // Whoever went on before it would wait for the next batch, in which nobody comes.
+  for (const int threads : {2, 3, 4}) {
+    Network<float> network({dense(256), dense(2)}, 200, 1);
+    const EpochResult result = endless_epoch(
+        network,
+        [](int64_t, double) {
+          std::this_thread::sleep_for(std::chrono::milliseconds(50));
+          return true;
+        },
+        threads);
+    CHECK(result.stopped);
+    CHECK(network.steps() == result.batches);
   }
 }
 

@@ -129,12 +129,17 @@ void Plan<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
     path_ = path(Reason::compressed, density);
     return;
   }
-  make_room_for_tables();
-  if (!first_) return;
   const bool automatic = sparsity == InputSparsity::automatic;
   // Lists of marks are counted in 32 bits.
   const bool countable =
       options_.batch_size <= std::numeric_limits<std::int32_t>::max() / values_[0].columns;
+  if (first_ && sparsity == InputSparsity::sparse && !countable)
+    throw Error("a batch of " + std::to_string(options_.batch_size) + " rows has " +
+                std::to_string(values_[0].columns) +
+                " columns, more than 2^31 entries to count: use a smaller batch_size, or "
+                "input_sparsity \"auto\" or \"dense\"");
+  make_room_for_tables();
+  if (!first_) return;
   if (!countable && automatic) return;
   // For few rows the stage itself leaves out what it can.
   constexpr std::int64_t few = 4;
@@ -144,11 +149,6 @@ void Plan<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
   path_ = path(automatic ? Reason::cheaper : Reason::asked, density);
   const bool cheaper = path_->sparse_operations < path_->dense_operations;
   path_->sparse = automatic ? cheaper : !dense;
-  if (path_->sparse && !countable)
-    throw Error("a batch of " + std::to_string(options_.batch_size) + " rows has " +
-                std::to_string(values_[0].columns) +
-                " columns, more than 2^31 entries to count: use a smaller batch_size, or "
-                "input_sparsity \"auto\" or \"dense\"");
   if (path_->sparse) use_marks(x, density);
 }
 
