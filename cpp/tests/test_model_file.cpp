@@ -189,8 +189,11 @@ TEST_CASE("the state of the training comes back") {
   training.monitor = "val_f1 \xc3\xa9";
   training.mode = "max";
   training.schedule_origin = 17;
-  training.rest = R"({"metrics": ["f1"], "history": {"loss": [1e-3, null]}, "mine": {"a": 1}})";
-  const Network<float> network = small<float>();
+  training.rest =
+      R"({"metrics": ["f1"], "history": {"epochs": [1, 3], "history": {"loss": [1e-3, null]}}, )"
+      R"("mine": {"a": 1}})";
+  Network<float> network = small<float>();
+  network.restore_training(*training.optimizer, 0, 20, 3);
   const TrainingState read = read_model(model_bytes(network, training)).training;
   CHECK(read.loss == training.loss);
   CHECK(read.optimizer == training.optimizer);

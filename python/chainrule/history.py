@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
@@ -136,7 +137,11 @@ class History(Mapping[str, list[Any]]):
         if record.keys() != {"epochs", "history"}:
             raise ValueError(f"record must have the keys epochs and history, got {sorted(record)}")
         history = cls()
-        epochs = [int(epoch) for epoch in record["epochs"]]
+        epochs = list(record["epochs"])
+        if not all(isinstance(epoch, int) and not isinstance(epoch, bool) for epoch in epochs):
+            raise ValueError("epochs must be whole numbers")
+        if any(after <= before for before, after in itertools.pairwise([0, *epochs])):
+            raise ValueError("epochs must begin with 1 or more and increase")
         columns = {}
         for name, column in record["history"].items():
             if len(column) != len(epochs):
@@ -240,4 +245,8 @@ def _nan_to_none(value: Any) -> Any:
 def _none_to_nan(value: Any) -> Any:
     if isinstance(value, list):
         return [_none_to_nan(item) for item in value]
-    return math.nan if value is None else float(value)
+    if value is None:
+        return math.nan
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"history must hold numbers, got {value!r:.40}")
+    return float(value)

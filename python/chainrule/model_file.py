@@ -88,8 +88,16 @@ def description(content: bytes) -> dict[str, Any]:
     ModelFileError
         If the content is truncated, altered, of a newer version or not a model file.
     """
-    found: dict[str, Any] = json.loads(_core.read_model_description(content))
+    found: dict[str, Any] = _parsed(_core.read_model_description(content))
     return found
+
+
+def _parsed(text: str) -> Any:
+    """Return what a JSON text says; ModelFileError for what Python cannot read."""
+    try:
+        return json.loads(text)
+    except (RecursionError, ValueError) as error:
+        raise ModelFileError(f"the description does not fit: {error}") from error
 
 
 def _training_state(net: Sequential) -> _core.TrainingState:
@@ -143,25 +151,28 @@ def _metric(name: str) -> Metric | None:
 def _restored(core: CoreNetwork, state: _core.TrainingState) -> Sequential:
     """Return the network around a core that was read."""
     from chainrule import losses
+    from chainrule.callbacks.saved_states import check_saved
     from chainrule.callbacks.states import CallbackStates
     from chainrule.history import History
+    from chainrule.measuring import resolve_metrics
     from chainrule.sequential import Sequential
 
-    layers = [Layer.from_config(config) for config in core.layers]
-    dtype = "float32" if isinstance(core, _core.Network32) else "float64"
-    net = Sequential(layers, seed=core.seed, dtype=dtype)
-    net._core = core
-    net.loss = None if state.loss is None else losses.get(state.loss.config)
-    net.optimizer = _optimizer(state)
-    net._schedule_origin = state.schedule_origin
-    record = json.loads(state.rest)
+    record = _parsed(state.rest)
     try:
+        layers = [Layer.from_config(config) for config in core.layers]
+        dtype = "float32" if isinstance(core, _core.Network32) else "float64"
+        net = Sequential(layers, seed=core.seed, dtype=dtype)
+        net._core = core
+        net.loss = None if state.loss is None else losses.get(state.loss.config)
+        net.optimizer = _optimizer(state)
+        net._schedule_origin = state.schedule_origin
         if record.get("metrics") is not None:
-            net.metrics = [metrics.get(name) for name in record["metrics"]]
+            net.metrics = resolve_metrics(record["metrics"])
         if "history" in record:
             net.history = History.from_dict(record["history"])
         net.target_name = _text_or_none(record.get("target_name"))
         if "callbacks" in record:
+            check_saved(record["callbacks"], net)
             net._callback_states = CallbackStates(record["callbacks"])
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ModelFileError(f"the description does not fit: {error}") from error

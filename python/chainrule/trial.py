@@ -71,6 +71,12 @@ def try_out(
             "x is sparse and cannot be normalized: Normalization shifts every column by its mean, "
             "which would fill x with numbers; use Rescaling, or pass x.toarray()"
         )
+    done = net._need_core().epochs
+    if net.history.epochs and net.history.epochs[-1] > done:
+        raise ValueError(
+            f"history has epoch {net.history.epochs[-1]}, which is the next or later: the network "
+            f"has trained {done}; call history.forget_after({done}) or set a new History()"
+        )
     logs: dict[str, Any] = {"loss": 1.0}
     logs.update(try_metrics(net, loss, chosen, data))
     if optimizer.schedule is not None:

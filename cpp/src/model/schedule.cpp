@@ -31,7 +31,26 @@ double cycle_in_steps(double epochs, std::int64_t steps_per_epoch) {
 
 /// Half a cosine from `from` (progress 0) to `to` (progress 1).
 double half_cosine(double from, double to, double progress) {
-  return to + (from - to) * (1.0 + model::cos_pi(progress)) / 2.0;
+  return to + (from - to) * ((1.0 + model::cos_pi(progress)) / 2.0);
+}
+
+/// Moves from `place` steps behind the beginning of the first of growing cycles into its own cycle.
+void skip_cycles(double& place, double& length, double factor) {
+  constexpr int few = 10'000;
+  for (int i = 0; place >= length; ++i) {
+    if (i == few) {
+      // n cycles take length * (factor^n - 1) / (factor - 1) steps.
+      const double growth = factor - 1.0;
+      const double n = std::floor(std::log1p(place / length * growth) / std::log1p(growth));
+      const double grown = std::expm1(n * std::log1p(growth));
+      place = std::max(0.0, place - length * grown / growth);
+      length *= 1.0 + grown;
+      place = std::min(place, std::nextafter(length, 0.0));
+      return;
+    }
+    place -= length;
+    length *= factor;
+  }
 }
 
 double cosine_rate(const Schedule& schedule, double step, std::int64_t steps_per_epoch) {
@@ -44,10 +63,7 @@ double cosine_rate(const Schedule& schedule, double step, std::int64_t steps_per
   } else if (schedule.restart_factor == 1.0) {
     place = std::fmod(place, length);
   } else {
-    while (place >= length) {
-      place -= length;
-      length *= schedule.restart_factor;
-    }
+    skip_cycles(place, length, schedule.restart_factor);
   }
   return half_cosine(schedule.learning_rate, schedule.minimum, place / length);
 }

@@ -3,11 +3,15 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cmath>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
+#include "chainrule/error.hpp"
 #include "chainrule/network.hpp"
 #include "model_file/tensor.hpp"
 
@@ -34,6 +38,24 @@ inline Tensor described_by(const ParameterInfo& info, DataType type) {
   tensor.axes = info.vector ? 1 : 2;
   tensor.shape = {info.vector ? info.columns : info.rows, info.vector ? 1 : info.columns};
   return tensor;
+}
+
+/// Throws Error for values that no training gives: a network's that are not finite, an optimizer's
+/// that are NaN, and squares and variances below zero.
+template <class T>
+void check_values(const ParameterInfo& info, const std::string* slot,
+                  const std::vector<T>& values) {
+  constexpr std::array<std::string_view, 5> squares = {"sum", "square_avg", "exp_avg_sq",
+                                                       "max_exp_avg_sq", "acc_delta"};
+  const bool square = slot != nullptr
+                          ? std::find(squares.begin(), squares.end(), *slot) != squares.end()
+                          : info.name.ends_with("variance");
+  for (const T value : values) {
+    const bool valid = slot == nullptr ? std::isfinite(value) : !std::isnan(value);
+    if (valid && !(square && value < T(0))) continue;
+    throw Error("the values for " + (slot != nullptr ? "optimizer." + *slot + "." : std::string()) +
+                info.name + (valid ? " are negative" : " contain NaN or infinity"));
+  }
 }
 
 /// Turns values between the file's byte order, little-endian, and the machine's.

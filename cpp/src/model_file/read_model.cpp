@@ -11,6 +11,7 @@
 #include "model_file/json.hpp"
 #include "model_file/network_description.hpp"
 #include "model_file/network_tensors.hpp"
+#include "model_file/run_record.hpp"
 #include "model_file/safetensors.hpp"
 #include "model_file/training_description.hpp"
 
@@ -147,6 +148,8 @@ Model<T> restore(NetworkDescription description, const Json& record, Safetensors
                  ByteSource& source) {
   TrainingState training = read_training(record);
   const Counters counters = read_counters(record);
+  check_training(training, counters);
+  check_run_record(record);
   Model<T> model{Network<T>(std::move(description.layers), description.inputs, description.seed,
                             InitialValues::zeros),
                  std::move(training)};
@@ -161,6 +164,7 @@ Model<T> restore(NetworkDescription description, const Json& record, Safetensors
   for_each_tensor(network.parameters(), optimizer.slots(),
                   [&](const std::string& name, const ParameterInfo& info, const std::string* slot) {
                     const std::vector<T> values = read_values<T>(*header.find(name), source);
+                    check_values(info, slot, values);
                     if (slot == nullptr) {
                       network.set_parameter(name, values.data());
                     } else {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstdint>
 #include <limits>
 #include <string_view>
 #include <utility>
@@ -73,6 +75,19 @@ Plateau fresh_plateau(const TrainingState& training) {
   return plateau;
 }
 
+void check_count(const std::string& name, std::int64_t count, std::int64_t most = most_counted) {
+  if (count < 0 || count > most)
+    throw Error(name + " must lie in 0.." + std::to_string(most) + ", got " +
+                std::to_string(count));
+}
+
+void check_plateau(const Plateau& plateau) {
+  if (!std::isfinite(plateau.rate) || plateau.rate < 0.0)
+    throw Error("the rate of reduce_on_plateau must be finite and >= 0");
+  check_count("bad_epochs", plateau.bad_epochs);
+  check_count("cooldown_left", plateau.cooldown_left);
+}
+
 Plateau read_plateau(const Json& json, const TrainingState& training) {
   Plateau plateau = fresh_plateau(training);
   json.for_each_member("schedule_state", [&](const Json& key, const Json& value) {
@@ -125,6 +140,15 @@ bool watches(const TrainingState& training) {
 }
 
 }  // namespace
+
+void check_training(const TrainingState& training, const Counters& counters) {
+  const std::string rule = "training counters must not be negative or too large: ";
+  check_count(rule + "total_steps", counters.total_steps);
+  check_count(rule + "steps", counters.steps, counters.total_steps);
+  check_count(rule + "epochs", counters.epochs);
+  check_count("schedule_origin", training.schedule_origin, counters.total_steps);
+  if (training.plateau) check_plateau(*training.plateau);
+}
 
 Counters read_counters(const Json& json) {
   Counters counters;

@@ -10,6 +10,9 @@
 
 namespace chainrule::model_file {
 
+/// Steps and epochs up to here are exact in double, and can be counted on from.
+inline constexpr std::int64_t most_counted = std::int64_t{1} << 53;
+
 /// What the training record says about the network's own state.
 struct Counters {
   bool optimizer_state = false;  // the file holds the optimizer's memory
@@ -20,6 +23,8 @@ struct Counters {
 };
 
 Counters read_counters(const Json& json);
+/// Throws Error for numbers that no training leaves behind, and that none could go on from.
+void check_training(const TrainingState& training, const Counters& counters);
 /// All but `rest`; throws Error for what does not fit.
 TrainingState read_training(const Json& json);
 /// The members of the record that are not read by the other two, as a JSON object.

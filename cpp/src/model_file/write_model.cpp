@@ -18,6 +18,7 @@
 #include "model_file/json_writer.hpp"
 #include "model_file/network_description.hpp"
 #include "model_file/network_tensors.hpp"
+#include "model_file/run_record.hpp"
 #include "model_file/safetensors.hpp"
 #include "model_file/training_description.hpp"
 
@@ -50,13 +51,18 @@ std::string describe(const Network<T>& network, const TrainingState& training,
   write_network(json, {network.layers(), network.inputs(), network.seed(), data_type<T>,
                        network.feature_names(), network.class_names(), network.exact_mean()});
   json.name("training");
-  write_training(json, training, counters);
+  TrainingState state = training;
+  // A divergence may have led back to before the schedule began.
+  state.schedule_origin = std::min(state.schedule_origin, counters.total_steps);
+  write_training(json, state, counters);
   json.end_object();
   std::string text = json.take();
   // What could not be read must not be written.
   const Json written = Json::parse(text);
   read_network(written.at("network"));
-  read_training(written.at("training"));
+  const Json record = written.at("training");
+  check_training(read_training(record), counters);
+  check_run_record(record);
   return text;
 }
 
@@ -71,6 +77,7 @@ void write_values(const Network<T>& network, const std::vector<std::string>& slo
                     } else {
                       network.get_slot(*slot, info.name, values.data());
                     }
+                    check_values(info, slot, values);
                     swap_where_big_endian(values);
                     content.append(reinterpret_cast<const char*>(values.data()),
                                    values.size() * sizeof(T));

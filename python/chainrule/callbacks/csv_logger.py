@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.callbacks.callback import Callback, Logs, Network
 from chainrule.callbacks.paths import check_writable
-from chainrule.callbacks.state_values import number
+from chainrule.callbacks.state_values import whole_number
 
 _FIRST_COLUMN = b"epoch"
 
@@ -83,7 +83,7 @@ class CSVLogger(Callback):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with the file behind the row of that epoch."""
-        self._epoch = int(number(state, "epoch"))
+        self._epoch = whole_number(state, "epoch")
         self._resumed = True
 
     def on_train_begin(self, net: Network) -> None:

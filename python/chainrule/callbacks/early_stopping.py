@@ -8,7 +8,13 @@ from typing import Any
 
 from chainrule.callbacks.callback import Callback, Logs, Network, StopTraining
 from chainrule.callbacks.monitor import Monitor
-from chainrule.callbacks.state_values import decoded, encoded, number
+from chainrule.callbacks.state_values import (
+    decoded,
+    encoded,
+    encoded_number,
+    number,
+    whole_number,
+)
 
 
 class EarlyStopping(Callback):
@@ -94,7 +100,7 @@ class EarlyStopping(Callback):
             return {}
         weights = None if self._holds_best else self._best_weights
         return {
-            "best": self.best,
+            "best": encoded_number(self.best),
             "best_epoch": self.best_epoch,
             "waited": self._waited,
             "best_weights": None if weights is None else encoded(weights),
@@ -104,8 +110,8 @@ class EarlyStopping(Callback):
         """Go on in the next ``fit`` from what `state_dict` returned."""
         self._reset()
         self.best = number(state, "best")
-        self.best_epoch = int(number(state, "best_epoch"))
-        self._waited = int(number(state, "waited"))
+        self.best_epoch = whole_number(state, "best_epoch")
+        self._waited = whole_number(state, "waited")
         weights = state.get("best_weights")
         self._best_weights = None if weights is None else decoded(weights)
         self._holds_best = weights is None

@@ -11,7 +11,7 @@ from typing import Any
 from chainrule.callbacks.callback import Callback, Logs, Network
 from chainrule.callbacks.monitor import Monitor
 from chainrule.callbacks.paths import check_writable
-from chainrule.callbacks.state_values import number, text
+from chainrule.callbacks.state_values import encoded_number, number, text
 from chainrule.names import unknown_name
 
 
@@ -93,7 +93,7 @@ class ModelCheckpoint(Callback):
         """Return the best value so far and the path that it was saved under."""
         if self.best is None:
             return {}
-        return {"path": self.path, "best": self.best, "last_path": self.last_path}
+        return {"path": self.path, "best": encoded_number(self.best), "last_path": self.last_path}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned, unless other files are written now."""

@@ -12,16 +12,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 _TYPES: Mapping[str, np.dtype[Any]] = {name: np.dtype(name) for name in ("<f4", "<f8")}
+_INFINITIES = ("inf", "-inf")
 
-__all__ = ["decoded", "encoded", "number", "text"]
+__all__ = ["decoded", "encoded", "encoded_number", "number", "text", "whole_number"]
+
+
+def encoded_number(value: float) -> float | str:
+    """Return a number, or the text for an infinity, which JSON does not have.
+
+    Examples
+    --------
+    >>> encoded_number(0.5), encoded_number(-math.inf)
+    (0.5, '-inf')
+    """
+    return str(value) if math.isinf(value) else value
 
 
 def number(state: Mapping[str, Any], name: str) -> float:
-    """Return a number of the state; ValueError if it has none of that name."""
+    """Return a number that `encoded_number` wrote; ValueError if there is none of that name."""
     value = state.get(name)
+    if isinstance(value, str) and value in _INFINITIES:
+        return float(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"the state of a callback has no number {name}, got {value!r:.40}")
     return float(value)
+
+
+def whole_number(state: Mapping[str, Any], name: str) -> int:
+    """Return a whole number >= 0 of the state; ValueError if it has none of that name."""
+    value = state.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise ValueError(f"the state of a callback has no whole number {name}, got {value!r:.40}")
+    return value
 
 
 def text(state: Mapping[str, Any], name: str) -> str | None:
