@@ -52,12 +52,25 @@ void init_functions(py::module_& module) {
   init_precision<double>(module);
   module.def(
       "check_finite",
-      [](const Rows& x, const std::string& name, bool single) {
+      [](const Rows& x, const std::string& name, bool single,
+         const std::vector<std::string>& columns) {
         const RowsView view = rows_view(x, name.c_str());
         const ReleasedGil release;
-        single ? check_finite<float>(view, name.c_str()) : check_finite<double>(view, name.c_str());
+        single ? check_finite<float>(view, name.c_str(), columns)
+               : check_finite<double>(view, name.c_str(), columns);
       },
-      py::arg("x"), py::arg("name"), py::arg("single"));
+      py::arg("x"), py::arg("name"), py::arg("single"),
+      py::arg("columns") = std::vector<std::string>());
+  module.def(
+      "check_targets",
+      [](const Rows& y, const Loss& loss, const std::string& name, bool single,
+         const std::vector<std::string>& columns) {
+        const TargetsView view = targets(rows_view(y, name.c_str()));
+        const ReleasedGil release;
+        single ? check_targets<float>(view, loss, name.c_str(), columns)
+               : check_targets<double>(view, loss, name.c_str(), columns);
+      },
+      py::arg("y"), py::arg("loss"), py::arg("name"), py::arg("single"), py::arg("columns"));
   module.def(
       "shuffled_order",
       [](std::int64_t rows, std::uint64_t seed, std::uint64_t epoch) {

@@ -312,8 +312,11 @@ void bind_network(py::module_& module, const char* name) {
           py::arg("x"))
       .def("check_loss", &N::check_loss, py::arg("loss"))
       .def(
-          "check_takes", [](const N& self, const Rows& x) { self.check_takes(rows_view(x, "x")); },
-          py::arg("x"))
+          "check_takes",
+          [](const N& self, const Rows& x, const std::vector<std::string>& columns) {
+            self.check_takes(rows_view(x, "x"), columns);
+          },
+          py::arg("x"), py::arg("columns") = std::vector<std::string>())
       .def(
           "check_trains",
           [](const N& self, const Optimizer& optimizer, const std::string& sparsity,

@@ -40,10 +40,11 @@ inline CNetwork c_network(chainrule_type type = 0) {
   return CNetwork(made);
 }
 
-inline CTrainer c_trainer(const CNetwork& network, const char* optimizer = "adam") {
+inline CTrainer c_trainer(const CNetwork& network, const char* optimizer = "adam",
+                          const char* loss = "mse") {
   chainrule_trainer_options options{};
   options.struct_size = sizeof options;
-  options.loss = "mse";
+  options.loss = loss;
   options.optimizer = optimizer;
   chainrule_trainer* made = nullptr;
   chainrule_trainer_create(network.get(), &options, &made);

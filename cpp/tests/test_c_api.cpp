@@ -139,6 +139,31 @@ TEST_CASE("C: numbers that are not finite are named by row and column") {
   CHECK(r.fit() == "ARGUMENT: y must be finite; row 1, column 1 is infinite");
 }
 
+TEST_CASE("C: targets that no loss compares are refused, rows to predict not looked at") {
+  const CNetwork network = c_network();
+  const CTrainer trainer = c_trainer(network, "sgd", "binary_cross_entropy");
+  std::vector<float> x(8, 0.5f);
+  std::vector<float> y{0, 1, 0, 2};
+  const chainrule_rows rows = c_rows(x, 4), values = c_rows(y, 2);
+  const chainrule_targets wanted = c_targets(&values);
+  constexpr const char* text =
+      "ARGUMENT: y[1, 1] = 2.0 is not a target of binary_cross_entropy: expected numbers in [0, 1]";
+  double loss = -1.0;
+  CHECK(refusal(chainrule_trainer_fit(trainer.get(), &rows, &wanted, nullptr, nullptr)) == text);
+  CHECK(refusal(chainrule_trainer_step(trainer.get(), &rows, &wanted, &loss)) == text);
+  CHECK(refusal(chainrule_trainer_evaluate(trainer.get(), &rows, &wanted, 0, &loss)) == text);
+  CHECK(loss == -1.0);
+  std::vector<float> outputs(4), expected(4);
+  REQUIRE(chainrule_network_predict(network.get(), &rows, nullptr, expected.data(), 16) ==
+          CHAINRULE_OK);
+  x[6] = std::numeric_limits<float>::quiet_NaN();
+  REQUIRE(chainrule_network_predict(network.get(), &rows, nullptr, outputs.data(), 16) ==
+          CHAINRULE_OK);
+  CHECK(outputs[0] == expected[0]);
+  CHECK(outputs[1] == expected[1]);
+  CHECK(outputs[2] != outputs[2]);
+}
+
 TEST_CASE("C: any number of threads predict with one network") {
   const CNetwork network = c_network();
   const std::vector<float> x(400, 0.5f);

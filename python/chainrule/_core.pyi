@@ -197,7 +197,11 @@ class Network32:
         self, dy: numpy.typing.NDArray[typing.Any]
     ) -> numpy.typing.NDArray[numpy.float32]: ...
     def check_loss(self, loss: Loss) -> None: ...
-    def check_takes(self, x: numpy.typing.NDArray[typing.Any] | CompressedRows) -> None: ...
+    def check_takes(
+        self,
+        x: numpy.typing.NDArray[typing.Any] | CompressedRows,
+        columns: collections.abc.Sequence[str] = [],
+    ) -> None: ...
     def check_trains(self, optimizer: Optimizer, input_sparsity: str, batch_rows: int) -> None: ...
     def compute_gradients(
         self,
@@ -322,7 +326,11 @@ class Network64:
         self, dy: numpy.typing.NDArray[typing.Any]
     ) -> numpy.typing.NDArray[numpy.float64]: ...
     def check_loss(self, loss: Loss) -> None: ...
-    def check_takes(self, x: numpy.typing.NDArray[typing.Any] | CompressedRows) -> None: ...
+    def check_takes(
+        self,
+        x: numpy.typing.NDArray[typing.Any] | CompressedRows,
+        columns: collections.abc.Sequence[str] = [],
+    ) -> None: ...
     def check_trains(self, optimizer: Optimizer, input_sparsity: str, batch_rows: int) -> None: ...
     def compute_gradients(
         self,
@@ -464,11 +472,21 @@ def apply_link(loss: Loss, outputs: numpy.typing.NDArray[numpy.float32]) -> None
 @typing.overload
 def apply_link(loss: Loss, outputs: numpy.typing.NDArray[numpy.float64]) -> None: ...
 def check_finite(
-    x: numpy.typing.NDArray[typing.Any] | CompressedRows, name: str, single: bool
+    x: numpy.typing.NDArray[typing.Any] | CompressedRows,
+    name: str,
+    single: bool,
+    columns: collections.abc.Sequence[str] = [],
 ) -> None: ...
 def check_input_sparsity(name: str) -> None:
     """Raise ValueError unless the name is one of the paths for input."""
 
+def check_targets(
+    y: numpy.typing.NDArray[typing.Any] | CompressedRows,
+    loss: Loss,
+    name: str,
+    single: bool,
+    columns: collections.abc.Sequence[str],
+) -> None: ...
 def copy_rate(nbytes: int, *, seconds: float, num_threads: int = 0) -> float:
     """Return the GB/s read and written by copies within so many bytes."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["column_names", "listed", "order_by_name"]
+__all__ = ["column_names", "listed", "order_by_name", "shown_columns"]
 
 _MOST_LISTED = 10
 
@@ -45,16 +45,9 @@ def column_names(x: Any, *, name: str = "x", allow_single: bool = False) -> list
     >>> column_names(pd.DataFrame(np.zeros((1, 2)))), column_names(np.zeros((1, 2)))
     (None, None)
     """
-    if type(x) is np.ndarray:
+    names = None if type(x) is np.ndarray else _labels(x, allow_single=allow_single)
+    if names is None:
         return None
-    if allow_single and getattr(x, "ndim", None) == 1 and hasattr(x, "iloc"):
-        labels = x.index
-    else:
-        # Of a PyArrow table, `columns` are the data.
-        labels = getattr(x, "column_names", getattr(x, "columns", None))
-    if not isinstance(labels, Iterable):
-        return None
-    names = list(labels)
     others = sorted({type(label).__name__ for label in names if not isinstance(label, str)})
     if others and len(others) < len({type(label).__name__ for label in names}):
         raise TypeError(
@@ -62,6 +55,42 @@ def column_names(x: Any, *, name: str = "x", allow_single: bool = False) -> list
             f"as by {name}.columns = {name}.columns.astype(str), or pass {name}.to_numpy()"
         )
     return names if names and not others else None
+
+
+def shown_columns(
+    x: Any, *, order: NDArray[np.intp] | None = None, allow_single: bool = False
+) -> list[str]:
+    """Return what error texts call the columns of a frame; nothing for what goes by numbers.
+
+    Parameters
+    ----------
+    x : object
+        A frame, whose columns may be called by anything; a series, which is one column; or any
+        other container.
+    order : ndarray of int, optional
+        The places that the columns are read in, if not their own.
+    allow_single : bool, default False
+        Whether a pandas Series is one row, whose index holds the names.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"age": [1.0], 2024: [2.0]})
+    >>> shown_columns(frame), shown_columns(frame["age"]), shown_columns(frame.to_numpy())
+    (['age', '2024'], ['age'], [])
+    """
+    if type(x) is np.ndarray:
+        return []
+    labels = _labels(x, allow_single=allow_single)
+    if labels is None:
+        is_series = hasattr(x, "to_numpy") and len(getattr(x, "shape", ())) == 1
+        name = getattr(x, "name", None) if is_series else None
+        labels = [] if name in (None, "") else [name]
+    if all(isinstance(label, int | np.integer) for label in labels):
+        labels = [] if labels == list(range(len(labels))) else labels
+    # The core takes text in UTF-8.
+    shown = [str(label).encode(errors="replace").decode() for label in labels]
+    return shown if order is None else [shown[place] for place in order]
 
 
 def order_by_name(
@@ -113,6 +142,16 @@ feature_names are 'a', 'b'
     raise ValueError(
         f"{name} {' and '.join(faults)}; the network's feature_names are {listed(known)}"
     )
+
+
+def _labels(x: Any, *, allow_single: bool) -> list[Any] | None:
+    """Return what the columns are called, by text or anything else; None of what has no columns."""
+    if allow_single and getattr(x, "ndim", None) == 1 and hasattr(x, "iloc"):
+        labels = x.index
+    else:
+        # Of a PyArrow table, `columns` are the data.
+        labels = getattr(x, "column_names", getattr(x, "columns", None))
+    return list(labels) if isinstance(labels, Iterable) else None
 
 
 def refuse_twice(names: Sequence[str], name: str) -> None:

@@ -164,14 +164,27 @@ def _from_pandas(value: Any, name: str) -> NDArray[Any]:
             return np.asarray(value)
     else:
         dtypes = list(value.dtypes)
-        for label, dtype in zip(value.columns, dtypes, strict=True):
+        for place, (label, dtype) in enumerate(zip(value.columns, dtypes, strict=True)):
             if dtype.kind not in "biuf":
-                raise TypeError(f"{name} has column {label!r} of dtype {dtype}, expected numbers")
+                raise TypeError(
+                    f"{name} has column {label!r} of dtype {dtype}, expected numbers"
+                    f"{_first_other(value.iloc[:, place])}"
+                )
     if all(isinstance(dtype, np.dtype) for dtype in dtypes):
         common = np.result_type(*set(dtypes)) if dtypes else np.dtype(np.float64)
         return np.asarray(value.to_numpy(dtype=common))
     # Columns of pandas' nullable types: what is missing becomes NaN.
     return np.asarray(value.to_numpy(dtype=np.float64, na_value=math.nan))
+
+
+def _first_other(column: Any) -> str:
+    """Return the end of an error's text that shows the first entry which is no number."""
+    if column.dtype.kind != "O":
+        return ""
+    for row, entry in enumerate(column):
+        if not isinstance(entry, int | float | np.number | np.bool_):
+            return f"; row {row} is {entry!s:.40} ({type(entry).__name__})"
+    return f"; convert it by astype(float), from {type(column.iloc[0]).__name__} objects"
 
 
 def _from_buffer(value: memoryview, name: str) -> NDArray[Any]:

@@ -147,12 +147,12 @@ def gradient_check(
         raise ValueError(f"step must be finite and > 0, got {step}")
     if max_entries is not None:
         max_entries = positive_integer("max_entries", max_entries)
-    rows = net._in_order(x, as_features)
+    rows, columns = net._in_order(x, as_features)
     wide = _float64_copy(net, rows.shape[1])
     core: Any = wide._need_core()
-    core.check_takes(rows)
+    core.check_takes(rows, columns)
     features = np.array(rows, dtype=np.float64)
-    _core.check_finite(features, "x", False)
+    _core.check_finite(features, "x", False, columns)
     targets = prepare_targets(chosen, y, wide.outputs)
     check_same_length(features, targets)
 

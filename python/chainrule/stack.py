@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from chainrule import _core
 from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
 from chainrule.arrays import Rows, as_features, as_rows
+from chainrule.column_names import shown_columns
 from chainrule.containers import as_array
 from chainrule.data_names import Named
 from chainrule.layers import Activation, Dense, Input, Layer, Normalization
@@ -308,12 +309,12 @@ class Stack(Named):
     def _features(self, x: object) -> NDArray[Any]:
         """Return a table that fits the network, which is built for it if it is not yet."""
         with self._kept_unbuilt_on_error():
-            return self._fitting(self._in_order(x, as_features))
+            return self._fitting(*self._in_order(x, as_features))
 
     def _rows(self, x: object, *, allow_single: bool = False) -> Rows:
         """Return the same, or compressed sparse rows."""
         with self._kept_unbuilt_on_error():
-            return self._fitting(self._in_order(x, as_rows, allow_single=allow_single))
+            return self._fitting(*self._in_order(x, as_rows, allow_single=allow_single))
 
     def _rows_wherever(self, x: object, *, allow_single: bool = False) -> Rows | LazyRows:
         """Return the same, or rows that are read when they are needed."""
@@ -323,16 +324,23 @@ class Stack(Named):
         self._check_columns(rows.shape[1])
         return rows
 
-    def _in_order(self, x: object, convert: Callable[..., AnyRows], **options: bool) -> AnyRows:
-        """Return `x` by `convert`, a frame's columns in the order of the features' names."""
+    def _in_order(
+        self, x: object, convert: Callable[..., AnyRows], **options: bool
+    ) -> tuple[AnyRows, list[str]]:
+        """Return `x` by `convert`, a frame's columns in the order of the features' names.
+
+        And what error texts call them.
+        """
         order = self._column_order(x, **options)
         rows = convert(x, **options)
-        return rows if order is None else np.asarray(rows)[:, order]
+        if order is not None:
+            rows = np.asarray(rows)[:, order]
+        return rows, shown_columns(x, order=order, **options)
 
-    def _fitting(self, features: AnyRows) -> AnyRows:
+    def _fitting(self, features: AnyRows, columns: list[str]) -> AnyRows:
         self._check_columns(features.shape[1])
-        self._need_core().check_takes(features)
-        _core.check_finite(features, "x", self.dtype == "float32")
+        self._need_core().check_takes(features, columns)
+        _core.check_finite(features, "x", self.dtype == "float32", columns)
         return features
 
     def _check_columns(self, columns: int) -> None:

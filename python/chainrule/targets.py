@@ -2,12 +2,12 @@
 """Conversion of targets and class weights to what a loss compares outputs with.
 
 What a loss asks of its targets is checked here, before training, so that a bad value is named by
-its row instead of turning up as a strange loss.
+its row and column instead of turning up as a strange loss. The values are the core's to check.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from chainrule import _core
 from chainrule.arrays import Rows, as_labels, as_rows, as_targets, stored
+from chainrule.column_names import shown_columns
 from chainrule.containers import as_array
 
 if TYPE_CHECKING:
@@ -32,10 +33,6 @@ __all__ = [
     "prepare_sparse_targets",
     "prepare_targets",
 ]
-
-_SUM_TOLERANCE = 1e-3
-_ROWS_TO_SUM = 65536
-_PROBABILITIES = "probabilities of the classes"
 
 
 def prepare_targets(
@@ -70,7 +67,7 @@ def prepare_targets(
         If entries are not real numbers.
     ValueError
         If the shape does not fit the loss and the outputs, or a value is no label, not finite or
-        none that the loss can compare; the text names the row.
+        none that the loss can compare; the text names the row, and a frame's column by its name.
 
     Examples
     --------
@@ -83,6 +80,7 @@ def prepare_targets(
     ValueError: y[2] = 3.0 is not a target of binary_cross_entropy: expected numbers in [0, 1]
     """
     columns = loss._core.target_columns(outputs)
+    labels = shown_columns(y)
     array = as_array(y, name=name)
     if loss._core.takes_labels and (array.ndim == 1 or array.shape[1:] == (1,)):
         return as_labels(array, classes=outputs, name=name)
@@ -90,7 +88,7 @@ def prepare_targets(
     if targets.shape[1] != columns:
         flat_labels = array.ndim == 1 and array.dtype.kind in "biu"
         raise ValueError(_wrong_columns(loss, array.shape, outputs, name, flat_labels))
-    _check_values(loss, targets, name, single)
+    _core.check_targets(targets, loss._core, name, single, labels)
     return targets
 
 
@@ -134,7 +132,7 @@ def prepare_sparse_targets(
     assert isinstance(targets, _core.CompressedRows)
     if targets.shape[1] != loss._core.target_columns(outputs):
         raise ValueError(_wrong_columns(loss, targets.shape, outputs, name))
-    _check_values(loss, targets, name, single)
+    _core.check_targets(targets, loss._core, name, single, [])
     return targets
 
 
@@ -265,87 +263,3 @@ def _wrong_columns(
     if loss._core.takes_labels:
         return f"{text} of probabilities, or class labels of shape (rows,)"
     return f"{text}; for class labels use cross_entropy" if flat_labels and outputs > 1 else text
-
-
-def _check_values(loss: Loss, targets: Rows, name: str, single: bool) -> None:
-    _core.check_finite(targets, name, single)
-    if isinstance(targets, _core.CompressedRows):
-        values, compressed = stored(targets)[0], True
-    else:
-        values, compressed = targets, False
-    if values.size and loss.kind in _FAULTS:
-        fault = _FAULTS[loss.kind](values, compressed)
-        if fault is not None:
-            bad, text = fault
-            place = ", ".join(map(str, _place(targets, bad)))
-            raise ValueError(f"{name}[{place}] = {values[bad][0]} {text}")
-    if loss.kind == "cross_entropy":
-        _check_sums(targets, name)
-
-
-# What is wrong with which of the values, if anything is. Compressed rows have zeros besides.
-_Fault = tuple[NDArray[np.bool_], str] | None
-
-
-def _not_probabilities(values: NDArray[Any], compressed: bool) -> _Fault:
-    if values.min() >= 0:
-        return None
-    return values < 0, f"is negative: expected {_PROBABILITIES}"
-
-
-def _not_in_unit_interval(values: NDArray[Any], compressed: bool) -> _Fault:
-    if values.min() >= 0 and values.max() <= 1:
-        return None
-    text = "is not a target of binary_cross_entropy: expected numbers in [0, 1]"
-    return (values < 0) | (values > 1), text
-
-
-def _not_two_sides(values: NDArray[Any], compressed: bool) -> _Fault:
-    low = -1 if values.min() < 0 and not compressed else 0
-    bad = (values != low) & (values != 1)
-    text = "is not a target of hinge: expected only -1 and 1, or only 0 and 1"
-    return (bad, text) if bad.any() else None
-
-
-def _not_counts(values: NDArray[Any], compressed: bool) -> _Fault:
-    if values.min() >= 0:
-        return None
-    return values < 0, "is not a target of poisson: expected numbers, 0 or more"
-
-
-_FAULTS: Mapping[str, Callable[[NDArray[Any], bool], _Fault]] = {
-    "cross_entropy": _not_probabilities,
-    "binary_cross_entropy": _not_in_unit_interval,
-    "hinge": _not_two_sides,
-    "poisson": _not_counts,
-}
-
-
-def _place(targets: Rows, bad: NDArray[np.bool_]) -> tuple[int, ...]:
-    """Return row and column of the first bad value; the row alone where there is one column."""
-    first = int(bad.argmax())
-    if isinstance(targets, _core.CompressedRows):
-        offsets = targets.offsets
-        row = int(np.searchsorted(offsets, offsets[0] + first, side="right")) - 1
-        column = int(stored(targets)[1][first])
-    else:
-        row, column = divmod(first, targets.shape[1])
-    return (row,) if targets.shape[1] == 1 else (row, column)
-
-
-def _check_sums(targets: Rows, name: str) -> None:
-    # In pieces: the sums of all rows at once would be a float64 column as long as the data.
-    for first in range(0, len(targets), _ROWS_TO_SUM):
-        part = targets[first : first + _ROWS_TO_SUM]
-        if isinstance(part, _core.CompressedRows):
-            rows = np.repeat(np.arange(len(part)), np.diff(part.offsets))
-            sums = np.bincount(rows, stored(part)[0], minlength=len(part))
-        else:
-            sums = part.sum(axis=1, dtype=np.float64)
-        bad = np.abs(sums - 1.0) > _SUM_TOLERANCE
-        if bad.any():
-            row = int(bad.argmax())
-            raise ValueError(
-                f"{name}[{first + row}] sums to {sums[row]:g}: expected {_PROBABILITIES}, "
-                "which sum to 1"
-            )

@@ -94,7 +94,10 @@ typedef struct chainrule_rows {
   int64_t stored;
 } chainrule_rows;
 
-/* What each row should give: `labels`, or `values` with a row for each, but not both. */
+/* What each row should give: `labels`, or `values` with a row for each, but not both. What takes
+ * some refuses labels that are no class and numbers that the loss cannot compare: NaN and infinity,
+ * for binary_cross_entropy what is not in [0, 1], for poisson what is negative, for hinge anything
+ * but -1 and 1 or 0 and 1, for cross_entropy rows that are no probabilities. */
 typedef struct chainrule_targets {
   size_t struct_size;
   const int64_t* labels;        /* `rows` class indices, for cross_entropy */
@@ -231,7 +234,9 @@ typedef struct chainrule_predict_options {
 
 /* Outputs of the last layer for all rows of x, in any number of threads at once: `outputs` becomes
  * (rows, outputs) row-major, of the network's type, and `size` is that of the array in bytes.
- * `options` may be NULL. For single rows in little time see chainrule_predictor. */
+ * `options` may be NULL. NaN and infinities in x are not looked for, here and by a predictor: they
+ * give outputs that may be such, in their rows alone. For single rows in little time see
+ * chainrule_predictor. */
 CHAINRULE_API chainrule_status chainrule_network_predict(const chainrule_network* network,
                                                          const chainrule_rows* x,
                                                          const chainrule_predict_options* options,

@@ -16,7 +16,8 @@ enum class DataType { uint8, float32, float64, int32, int64 };
 /// whole. Or compressed sparse rows, where `offsets` is given: `data` then holds the stored values
 /// one behind the other, those of row i from offsets[i] to before offsets[i + 1], and `indices`
 /// their columns, which must rise within a row; these have no integers but uint8. Nothing is
-/// checked on the way; see check_compressed.
+/// checked on the way; see check_compressed. Trainer::fit and evaluate refuse NaN and infinities
+/// (check_finite does); prediction does not look for them and gives what comes of them.
 struct RowsView {
   const void* data = nullptr;
   DataType type = DataType::float32;

@@ -162,7 +162,9 @@ class CHAINRULE_API Network {
   /// Trains for one epoch or a part of it. On divergence throws DivergenceError with everything as
   /// it was when the epoch began; or, where the outputs for x are then not finite and training led
   /// there from weights before, as the epoch (or batch by itself) before began, its counters too.
-  /// What is not finite in x or y may cause one: see check_finite.
+  /// What is not finite in x or y may cause one, and what is no target of the loss a wrong result:
+  /// see check_finite and check_targets, whose passes over the data this spares callers who train
+  /// on the same data again.
   EpochResult run_epoch(const RowsView& x, const TargetsView& y, const Loss& loss,
                         const Optimizer& optimizer, const EpochOptions& options);
 
@@ -194,7 +196,9 @@ class CHAINRULE_API Network {
                   InputSparsity input_sparsity = InputSparsity::automatic,
                   const Callback<void()>& poll = {}) const;
 
-  /// The last layer's outputs, rows x outputs(), each row's bits independent of the others.
+  /// The last layer's outputs, rows x outputs(), each row's bits independent of the others. The
+  /// rows are not looked through first: NaN and infinities give outputs that may be such, in these
+  /// rows alone. Where they are to be refused, as Python does, call check_finite before.
   void predict(const RowsView& x, std::int64_t batch_size, int num_threads, T* outputs,
                InputSparsity input_sparsity = InputSparsity::automatic,
                const Callback<void()>& poll = {}) const;
@@ -236,8 +240,8 @@ class CHAINRULE_API Network {
 
   /// Throws Error unless the layers take x: its columns, the categories in those that hold some,
   /// and where it is sparse also that nothing comes before the first dense layer that would fill
-  /// the zeros.
-  void check_takes(const RowsView& x) const;
+  /// the zeros. `columns` as for check_finite.
+  void check_takes(const RowsView& x, const std::vector<std::string>& columns = {}) const;
 
   /// Throws Error when batches of so many rows are too small for a layer to train on, or a lazy
   /// optimizer cannot be that of this network, whose first layer must take lists of the entries
@@ -273,12 +277,21 @@ CHAINRULE_API void apply_link(const Loss& loss, T* outputs, std::int64_t rows,
                               std::int64_t columns);
 
 /// Throws Error naming the first row and column of x that is NaN, infinite, or too large for the
-/// precision.
+/// precision. `columns` are the names of the columns, which go by their numbers without.
 template <class T>
-CHAINRULE_API void check_finite(const RowsView& x, const char* name);
+CHAINRULE_API void check_finite(const RowsView& x, const char* name,
+                                const std::vector<std::string>& columns = {});
 /// The same for targets that are numbers.
 template <class T>
-CHAINRULE_API void check_finite(const TargetsView& y, const char* name);
+CHAINRULE_API void check_finite(const TargetsView& y, const char* name,
+                                const std::vector<std::string>& columns = {});
+/// The same, and for targets that the loss cannot compare outputs with: for cross_entropy rows of
+/// probabilities that are negative or do not sum to 1, for binary_cross_entropy what is not in [0,
+/// 1], for hinge anything but -1 and 1, or 0 and 1, and for poisson what is negative. Of labels
+/// nothing is looked at, since everything that takes some checks them.
+template <class T>
+CHAINRULE_API void check_targets(const TargetsView& y, const Loss& loss, const char* name,
+                                 const std::vector<std::string>& columns = {});
 
 /// How many threads a call uses unless told: CHAINRULE_NUM_THREADS, else OpenMP's limit, affinity
 /// and cgroup quota.

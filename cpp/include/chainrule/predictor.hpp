@@ -64,7 +64,8 @@ class CHAINRULE_API Predictor {
   std::int64_t inputs() const noexcept;
   std::int64_t outputs() const noexcept;
 
-  /// One row: reads inputs() values, writes outputs() values, which may overlap. `scratch` must be
+  /// One row: reads inputs() values, writes outputs() values, which may overlap. NaN and infinities
+  /// are not looked for and give outputs that may be such. `scratch` must be
   /// of this predictor. Categories are numbers of type T too; float has all of them up to 2^24.
   void predict(const T* in, T* out, Scratch& scratch) const noexcept;
 

@@ -73,7 +73,9 @@ class CHAINRULE_API Trainer {
   /// outputs()). The results depend on the data, the network's seed and the options alone, not on
   /// threads.
   ///
-  /// All arguments are checked before anything changes: throws Error for those that do not fit.
+  /// All arguments are checked before anything changes: throws Error for those that do not fit,
+  /// also for numbers in x and y that are not finite and for targets that the loss cannot compare
+  /// (see check_targets).
   /// Throws DivergenceError when the loss or a parameter is no longer finite, with everything as it
   /// was when that epoch began; see Network::run_epoch.
   std::vector<EpochReport> fit(const RowsView& x, const TargetsView& y,

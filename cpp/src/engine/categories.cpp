@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "chainrule/error.hpp"
+#include "engine/column_text.hpp"
 #include "engine/gather.hpp"
 
 namespace chainrule::engine {
@@ -89,17 +90,18 @@ std::string text_of(S number) {
 
 }  // namespace
 
-void check_categories(const RowsView& x, const std::vector<std::int64_t>& counts,
-                      const char* name) {
+void check_categories(const RowsView& x, const std::vector<std::int64_t>& counts, const char* name,
+                      const std::vector<std::string>& columns) {
   with_type(x.type, [&]<class S>(S) {
     const std::int64_t row = first_invalid_row<S>(x, counts);
     for (std::int64_t j = 0; row < x.rows && j < x.columns; ++j) {
       const std::int64_t count = counts[static_cast<std::size_t>(j)];
       const S number = number_at<S>(x, row, j);
       if (count == 0 || is_category(number, count)) continue;
-      throw Error(std::string(name) + " must hold categories in column " + std::to_string(j) +
+      const std::string column = column_text(columns, j);
+      throw Error(std::string(name) + " must hold categories in column " + column +
                   ", whole numbers from 0 to " + std::to_string(count - 1) + "; row " +
-                  std::to_string(row) + ", column " + std::to_string(j) + " is " + text_of(number));
+                  std::to_string(row) + ", column " + column + " is " + text_of(number));
     }
   });
 }

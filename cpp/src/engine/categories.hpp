@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "chainrule/data.hpp"
@@ -18,8 +19,9 @@ struct CategoryColumn {
 };
 
 /// Throws Error naming the first row and column of x whose number is none of the column's
-/// categories; a count of 0 stands for a column of any numbers.
-void check_categories(const RowsView& x, const std::vector<std::int64_t>& counts, const char* name);
+/// categories; a count of 0 stands for a column of any numbers. `columns` are their names, if any.
+void check_categories(const RowsView& x, const std::vector<std::int64_t>& counts, const char* name,
+                      const std::vector<std::string>& columns = {});
 
 /// The indices of one row's categories, one for each of the columns: kNoColumn for a number that is
 /// no category, so that rows which nobody has checked do no harm.

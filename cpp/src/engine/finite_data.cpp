@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first number of the caller's data that is not finite. Apart from what trains, since programs
-// that only predict link what adapts a network.
+// The first number of the caller's data that is not finite.
 #include <cmath>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "chainrule/error.hpp"
 #include "chainrule/network.hpp"
+#include "engine/column_text.hpp"
 #include "engine/compressed_rows.hpp"
 #include "engine/gather.hpp"
+#include "model/number_text.hpp"
 
 namespace chainrule {
 namespace {
@@ -42,18 +44,20 @@ bool packed_row_is_finite(const RowsView& x, std::int64_t row) {
   return sum == T(0);
 }
 
-[[noreturn]] void throw_not_finite(const char* name, std::int64_t row, std::int64_t column,
-                                   double value) {
-  const std::string what = std::isnan(value)   ? "NaN"
-                           : std::isinf(value) ? "infinite"
-                                               : std::to_string(value) + ", too large for float32";
+[[noreturn]] void throw_not_finite(const char* name, const std::vector<std::string>& columns,
+                                   std::int64_t row, std::int64_t column, double value) {
+  const std::string what = std::isnan(value) ? "NaN"
+                           : std::isinf(value)
+                               ? "infinite"
+                               : model::number_text(value) + ", too large for float32";
   throw Error(std::string(name) + " must be finite; row " + std::to_string(row) + ", column " +
-              std::to_string(column) + " is " + what);
+              engine::column_text(columns, column) + " is " + what);
 }
 
 /// The stored values of compressed rows, as one row of a table.
 template <class T>
-void check_stored_values(const RowsView& x, const char* name) {
+void check_stored_values(const RowsView& x, const char* name,
+                         const std::vector<std::string>& columns) {
   const std::int64_t size = x.type == DataType::float32 ? 4 : 8;
   const RowsView values{x.data, x.type, 1, x.stored, x.stored * size, size};
   for (std::int64_t i = 0; i < x.rows; ++i) {
@@ -63,7 +67,7 @@ void check_stored_values(const RowsView& x, const char* name) {
       if (std::isfinite(static_cast<T>(v))) continue;
       const std::int64_t column = x.wide_indices ? static_cast<const std::int64_t*>(x.indices)[at]
                                                  : static_cast<const std::int32_t*>(x.indices)[at];
-      throw_not_finite(name, i, column, v);
+      throw_not_finite(name, columns, i, column, v);
     }
   }
 }
@@ -71,10 +75,10 @@ void check_stored_values(const RowsView& x, const char* name) {
 }  // namespace
 
 template <class T>
-void check_finite(const RowsView& x, const char* name) {
+void check_finite(const RowsView& x, const char* name, const std::vector<std::string>& columns) {
   if (x.type != DataType::float32 && x.type != DataType::float64) return;
   if (x.compressed()) {
-    check_stored_values<T>(x, name);
+    check_stored_values<T>(x, name, columns);
     return;
   }
   const bool single = x.type == DataType::float32;
@@ -87,19 +91,19 @@ void check_finite(const RowsView& x, const char* name) {
     for (std::int64_t j = 0; j < x.columns; ++j) {
       const double v = engine::value_at(x, i, j);
       if (std::isfinite(static_cast<T>(v))) continue;
-      throw_not_finite(name, i, j, v);
+      throw_not_finite(name, columns, i, j, v);
     }
   }
 }
 
 template <class T>
-void check_finite(const TargetsView& y, const char* name) {
-  if (!y.labels) check_finite<T>(y.values, name);
+void check_finite(const TargetsView& y, const char* name, const std::vector<std::string>& columns) {
+  if (!y.labels) check_finite<T>(y.values, name, columns);
 }
 
-#define CHAINRULE_INSTANTIATE(T)                               \
-  template void check_finite<T>(const RowsView&, const char*); \
-  template void check_finite<T>(const TargetsView&, const char*);
+#define CHAINRULE_INSTANTIATE(T)                                                                \
+  template void check_finite<T>(const RowsView&, const char*, const std::vector<std::string>&); \
+  template void check_finite<T>(const TargetsView&, const char*, const std::vector<std::string>&);
 
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)

@@ -50,11 +50,11 @@ void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_thr
 }
 
 template <class T>
-void Network<T>::check_takes(const RowsView& x) const {
+void Network<T>::check_takes(const RowsView& x, const std::vector<std::string>& columns) const {
   State& s = *state_;
   const engine::Reading guard(s);
   s.check_input(x);
-  s.check_categories(x);
+  s.check_categories(x, columns);
   if (!x.compressed()) return;
   engine::Plan<T> plan(s.kernels, s.layers, s.parameters, s.inputs, {.batch_size = 1});
   plan.refresh();
@@ -71,10 +71,10 @@ std::vector<T> Network<T>::predict(const RowsView& x, std::int64_t batch_size,
   return outputs;
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                           \
-  template void Network<T>::predict(const RowsView&, std::int64_t, int, T*, InputSparsity, \
-                                    const Callback<void()>&) const;                        \
-  template void Network<T>::check_takes(const RowsView&) const;                            \
+#define CHAINRULE_INSTANTIATE(T)                                                                 \
+  template void Network<T>::predict(const RowsView&, std::int64_t, int, T*, InputSparsity,       \
+                                    const Callback<void()>&) const;                              \
+  template void Network<T>::check_takes(const RowsView&, const std::vector<std::string>&) const; \
   template std::vector<T> Network<T>::predict(const RowsView&, std::int64_t, int) const;
 
 CHAINRULE_INSTANTIATE(float)

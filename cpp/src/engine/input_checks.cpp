@@ -36,15 +36,17 @@ void Network<T>::State::check_batch(std::int64_t rows) const {
 }
 
 template <class T>
-void Network<T>::State::check_categories(const RowsView& x) const {
-  if (!categories.empty() && !x.compressed()) engine::check_categories(x, categories, "x");
+void Network<T>::State::check_categories(const RowsView& x,
+                                         const std::vector<std::string>& columns) const {
+  if (!categories.empty() && !x.compressed()) engine::check_categories(x, categories, "x", columns);
 }
 
 #define CHAINRULE_INSTANTIATE(T)                                       \
   template void Network<T>::State::check_input(const RowsView&) const; \
   template void Network<T>::State::check_table(const RowsView&) const; \
   template void Network<T>::State::check_batch(std::int64_t) const;    \
-  template void Network<T>::State::check_categories(const RowsView&) const;
+  template void Network<T>::State::check_categories(const RowsView&,   \
+                                                    const std::vector<std::string>&) const;
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)
 #undef CHAINRULE_INSTANTIATE

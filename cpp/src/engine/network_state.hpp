@@ -114,7 +114,7 @@ struct Network<T>::State {
   void check_input(const RowsView& x) const;
   void check_table(const RowsView& x) const;
   /// Throws Error unless the columns that hold categories hold no other numbers.
-  void check_categories(const RowsView& x) const;
+  void check_categories(const RowsView& x, const std::vector<std::string>& columns = {}) const;
   /// Throws Error when batches of so many rows are too small to train a layer.
   void check_batch(std::int64_t rows) const;
   void check_loss(const Loss& loss) const;

@@ -10,6 +10,7 @@
 
 #include "chainrule/error.hpp"
 #include "engine/in_use.hpp"
+#include "engine/target_values.hpp"
 
 namespace chainrule {
 namespace {
@@ -52,7 +53,7 @@ struct Trainer<T>::State {
     network->check(x, y, loss);
     network->check_takes(x);
     check_finite<T>(x, x_name);
-    check_finite<T>(y, y_name);
+    check_targets<T>(y, loss, y_name);
   }
 
   /// After an epoch whose validation shows what its own losses did not: undoes it.
@@ -236,6 +237,7 @@ double Trainer<T>::step(const RowsView& x, const TargetsView& y) {
   State& s = *state_;
   const Using guard(s);
   const double rate = s.rate(s.network->total_steps(), 1);
+  engine::check_target_values(y, s.loss, "y");
   EpochOptions o;
   o.batch_size = std::max<std::int64_t>(1, x.rows);
   o.shuffle = false;

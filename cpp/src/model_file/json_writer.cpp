@@ -1,35 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model_file/json_writer.hpp"
 
-#include <array>
-#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <optional>
 
 #include "chainrule/error.hpp"
-#include "model/fields.hpp"
+#include "model/number_text.hpp"
 #include "model/utf8.hpp"
 
 namespace chainrule::model_file {
 namespace {
-
-/// As Python writes floats, always told apart from integers.
-std::string number_text(double value) {
-#ifdef __cpp_lib_to_chars
-  const double size = std::abs(value);
-  const bool fixed = size == 0.0 || (size >= 1e-4 && size < 1e16);
-  std::array<char, 32> digits{};
-  const auto written =
-      std::to_chars(digits.data(), digits.data() + digits.size(), value,
-                    fixed ? std::chars_format::fixed : std::chars_format::scientific);
-  std::string text(digits.data(), written.ptr);
-#else
-  std::string text = model::to_text(value);
-#endif
-  if (text.find_first_of(".e") == std::string::npos) text += ".0";
-  return text;
-}
 
 void append_escape(std::string& text, std::uint32_t unit) {
   constexpr std::string_view digits = "0123456789abcdef";
@@ -70,7 +51,9 @@ void JsonWriter::name(std::string_view name) {
 
 void JsonWriter::value(std::int64_t value) { raw(std::to_string(value)); }
 
-void JsonWriter::value(double value) { raw(std::isfinite(value) ? number_text(value) : "null"); }
+void JsonWriter::value(double value) {
+  raw(std::isfinite(value) ? model::number_text(value) : "null");
+}
 
 void JsonWriter::value(std::string_view text) {
   separate();
