@@ -4,14 +4,13 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <locale>
-#include <sstream>
 #include <string>
 #include <type_traits>
 
 #include "chainrule/error.hpp"
 #include "engine/column_text.hpp"
 #include "engine/gather.hpp"
+#include "model/number_text.hpp"
 
 namespace chainrule::engine {
 namespace {
@@ -75,35 +74,49 @@ std::int64_t first_invalid_row(const RowsView& x, const std::vector<std::int64_t
   return i;
 }
 
-template <class S>
-std::string text_of(S number) {
-  if constexpr (std::is_floating_point_v<S>) {
-    std::ostringstream out;
-    out.imbue(std::locale::classic());
-    out.precision(10);
-    out << number;
-    return std::isnan(number) ? "NaN" : out.str();
-  } else {
-    return std::to_string(number);
-  }
+/// The number in a row and column as a text, whole ones without a point.
+std::string text_at(const RowsView& x, std::int64_t row, std::int64_t column) {
+  return with_type(x.type, [&]<class S>(S) -> std::string {
+    const S number = number_at<S>(x, row, column);
+    if constexpr (std::is_floating_point_v<S>) {
+      if (std::isnan(number)) return "NaN";
+      const std::string text = model::number_text(number);
+      const bool whole = text.size() > 2 && text.compare(text.size() - 2, 2, ".0") == 0;
+      return whole ? text.substr(0, text.size() - 2) : text;
+    } else {
+      return std::to_string(number);
+    }
+  });
+}
+
+/// The first column of a row whose number is none of its categories; x.columns where, by now, all
+/// are such.
+std::int64_t first_invalid_column(const RowsView& x, std::int64_t row,
+                                  const std::vector<std::int64_t>& counts) {
+  return with_type(x.type, [&]<class S>(S) {
+    std::int64_t j = 0;
+    while (j < x.columns &&
+           (counts[static_cast<std::size_t>(j)] == 0 ||
+            is_category(number_at<S>(x, row, j), counts[static_cast<std::size_t>(j)])))
+      ++j;
+    return j;
+  });
 }
 
 }  // namespace
 
 void check_categories(const RowsView& x, const std::vector<std::int64_t>& counts, const char* name,
                       const std::vector<std::string>& columns) {
-  with_type(x.type, [&]<class S>(S) {
-    const std::int64_t row = first_invalid_row<S>(x, counts);
-    for (std::int64_t j = 0; row < x.rows && j < x.columns; ++j) {
-      const std::int64_t count = counts[static_cast<std::size_t>(j)];
-      const S number = number_at<S>(x, row, j);
-      if (count == 0 || is_category(number, count)) continue;
-      const std::string column = column_text(columns, j);
-      throw Error(std::string(name) + " must hold categories in column " + column +
-                  ", whole numbers from 0 to " + std::to_string(count - 1) + "; row " +
-                  std::to_string(row) + ", column " + column + " is " + text_of(number));
-    }
-  });
+  const std::int64_t row =
+      with_type(x.type, [&]<class S>(S) { return first_invalid_row<S>(x, counts); });
+  if (row == x.rows) return;
+  const std::int64_t j = first_invalid_column(x, row, counts);
+  if (j == x.columns) return;
+  const std::string column = column_text(columns, j);
+  throw Error(std::string(name) + " must hold categories in column " + column +
+              ", whole numbers from 0 to " +
+              std::to_string(counts[static_cast<std::size_t>(j)] - 1) + "; row " +
+              std::to_string(row) + ", column " + column + " is " + text_at(x, row, j));
 }
 
 void read_categories(const RowsView& x, std::int64_t row,

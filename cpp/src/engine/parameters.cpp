@@ -99,17 +99,6 @@ void Parameters<T>::initialize(std::uint64_t seed) {
   }
 }
 
-template <class T>
-bool Parameters<T>::all_finite() const {
-  // x - x is 0 for every finite x and NaN otherwise; the arena is a whole number of granules.
-  constexpr std::int64_t lanes = kernels::kGranule<T>;
-  T sums[lanes] = {};
-  for (std::int64_t i = 0; i < arena_size_; i += lanes) {
-    for (std::int64_t j = 0; j < lanes; ++j) sums[j] += values.data()[i + j] - values.data()[i + j];
-  }
-  return std::all_of(sums, sums + lanes, [](T sum) { return sum == T(0); });
-}
-
 template class Parameters<float>;
 template class Parameters<double>;
 

@@ -50,7 +50,6 @@ class Parameters {
   void set_exact_mean(std::vector<double> exact);
 
   void initialize(std::uint64_t seed);
-  bool all_finite() const;
 
   Buffer<T> values;
 

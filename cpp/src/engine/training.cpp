@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <exception>
@@ -21,6 +22,18 @@ void check_learning_rate(double rate) {
   if (!std::isfinite(rate) || rate < 0.0) {
     throw Error("the learning rate must be finite and >= 0, got " + std::to_string(rate));
   }
+}
+
+template <class T>
+bool all_finite(const engine::Buffer<T>& parameters) {
+  // x - x is 0 for every finite x and NaN otherwise; the arena is a whole number of granules.
+  constexpr std::int64_t lanes = kernels::kGranule<T>;
+  const T* values = parameters.data();
+  T sums[lanes] = {};
+  for (std::int64_t i = 0; i < parameters.size(); i += lanes) {
+    for (std::int64_t j = 0; j < lanes; ++j) sums[j] += values[i + j] - values[i + j];
+  }
+  return std::all_of(sums, sums + lanes, [](T sum) { return sum == T(0); });
 }
 
 constexpr const char* kLazy = "an optimizer with lazy=True";
@@ -276,7 +289,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   }
   const bool epoch_done = options.whole_epoch && first_batch + result.batches == all;
   // An update may have overflowed after the last loss that could have shown it.
-  if ((epoch_done || !options.whole_epoch) && !s.parameters.all_finite()) {
+  if ((epoch_done || !options.whole_epoch) && !all_finite(s.parameters.values)) {
     s.report_divergence(compiled.plan, x, 0, s.epochs + 1, first_batch + result.batches,
                         std::numeric_limits<double>::infinity());
   }
