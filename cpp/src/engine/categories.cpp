@@ -4,13 +4,14 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <locale>
+#include <sstream>
 #include <string>
 #include <type_traits>
 
 #include "chainrule/error.hpp"
 #include "engine/column_text.hpp"
 #include "engine/gather.hpp"
-#include "model/number_text.hpp"
 
 namespace chainrule::engine {
 namespace {
@@ -74,15 +75,21 @@ std::int64_t first_invalid_row(const RowsView& x, const std::vector<std::int64_t
   return i;
 }
 
-/// The number in a row and column as a text, whole ones without a point.
+std::string text_of(double number) {
+  if (std::isnan(number)) return "NaN";
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  out.precision(10);
+  out << number;
+  return out.str();
+}
+
+/// The number in a row and column as a text.
 std::string text_at(const RowsView& x, std::int64_t row, std::int64_t column) {
   return with_type(x.type, [&]<class S>(S) -> std::string {
     const S number = number_at<S>(x, row, column);
     if constexpr (std::is_floating_point_v<S>) {
-      if (std::isnan(number)) return "NaN";
-      const std::string text = model::number_text(number);
-      const bool whole = text.size() > 2 && text.compare(text.size() - 2, 2, ".0") == 0;
-      return whole ? text.substr(0, text.size() - 2) : text;
+      return text_of(static_cast<double>(number));
     } else {
       return std::to_string(number);
     }
