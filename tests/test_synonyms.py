@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import _core
 from chainrule.names import names_arguments, unknown_name
 from chainrule.synonyms import ADVICE, ALIASES, ATTRIBUTES
 
@@ -188,3 +189,12 @@ def test_words_that_are_not_near_suggest_nothing(given: str) -> None:
         if given == "acc" and "accuracy" in valid:
             continue  # a part of that
         assert "did you mean" not in unknown_name("name", given, valid)
+
+
+@pytest.mark.parametrize("family", ["activation", "initializer", "loss", "optimizer"])
+def test_the_core_suggests_nothing_that_is_something_else(family: str) -> None:
+    valid = getattr(_core, family.title()).kinds()
+    for word in [*ADVICE[family], *ALIASES[family]]:
+        text = _core.unknown_name(family, word, valid)
+        meant = ALIASES[family].get(word)
+        assert "did you mean" not in text or f"did you mean '{meant}'" in text, text
