@@ -103,6 +103,27 @@ def test_softplus_is_exact_far_out():
     np.testing.assert_allclose(outputs(net.to_torch(), x), net.predict(x), rtol=1e-15)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+def test_to_torch_compares_outputs(monkeypatch, scale):
+    class Another(torch.nn.GELU):
+        def forward(self, x):
+            return super().forward(x) + scale * (x.abs() < 10 * scale)
+
+    net = cr.Sequential([cr.Input(3), cr.Dense(4, activation="gelu"), cr.Dense(2)], seed=0)
+    net.to_torch()
+    monkeypatch.setattr(torch.nn, "GELU", Another)
+    with pytest.raises(cr.ExportError, match=r"outputs differ from the network's by .* of the lar"):
+        net.to_torch()
+
+
+def test_to_torch_lets_overflow_and_random_numbers_be():
+    net = cr.Sequential([cr.Input(3), cr.Dense(4), cr.Dropout(0.5), cr.Dense(2)], seed=0)
+    net.set_weights({"0.weight": np.full((3, 4), 1e36)})
+    state = torch.random.get_rng_state()
+    net.to_torch()
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
 def test_to_torch_copies(rng):
     net = cr.Sequential([cr.Input(3), cr.Dense(2)], seed=0)
     module = net.to_torch()

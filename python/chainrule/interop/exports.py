@@ -159,9 +159,9 @@ class Exports:
     def to_torch(self) -> torch.nn.Sequential:
         """Return a `torch.nn.Sequential` with copies of the weights, in evaluation mode.
 
-        Its outputs are those of `predict`. Penalties of the weights are not part of it, and what
-        PyTorch lacks, `Rescaling` and `Normalization`, becomes a
-        `chainrule.interop.torch_modules.Scaling`.
+        Its outputs are those of `predict`, which is checked on random rows. Penalties of the
+        weights are not part of it, and what PyTorch lacks, `Rescaling` and `Normalization`,
+        becomes a `chainrule.interop.torch_modules.Scaling`.
 
         Returns
         -------
@@ -174,6 +174,8 @@ class Exports:
             If PyTorch is not installed.
         ValueError
             If a layer has no form in PyTorch.
+        chainrule.ExportError
+            If the module's outputs differ from the network's.
         RuntimeError
             If the number of inputs is not known yet.
         """

@@ -15,7 +15,7 @@ from chainrule import activations
 from chainrule.interop.affine import affine_of
 from chainrule.interop.assembly import Assembly
 from chainrule.interop.parameters import layer_arrays, refuse_missing
-from chainrule.interop.torch_check import Leaf, check_outputs, evaluation_copy
+from chainrule.interop.torch_check import Leaf, check_export, check_outputs, evaluation_copy
 from chainrule.layers import BatchNormalization, Dropout, LayerNormalization
 
 if TYPE_CHECKING:
@@ -103,11 +103,14 @@ def to_torch(net: Sequential) -> torch.nn.Sequential:
     columns = net._need_core().inputs
     refuse_missing(net, _KINDS, "PyTorch")
     modules: list[Any] = []
-    for index, layer in enumerate(net.layers):
-        arrays = layer_arrays(net, index)
-        modules += _torch_modules(layer, arrays, columns, net.dtype)
-        columns = layer.outputs(columns)
+    # New modules draw weights, which are then overwritten.
+    with library.random.fork_rng(devices=[]):
+        for index, layer in enumerate(net.layers):
+            arrays = layer_arrays(net, index)
+            modules += _torch_modules(layer, arrays, columns, net.dtype)
+            columns = layer.outputs(columns)
     module: torch.nn.Sequential = library.nn.Sequential(*modules).to(dtype).eval()
+    check_export(module, net)
     return module
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A PyTorch module against the network made of its parts: the same rows through both."""
+"""A PyTorch module against the network on its other side: the same rows through both."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.errors import ExportError
 from chainrule.interop.onnx_check import largest_relative_difference
 
 if TYPE_CHECKING:
     from chainrule.sequential import Sequential
 
-__all__ = ["Leaf", "check_outputs", "evaluation_copy"]
+__all__ = ["Leaf", "check_export", "check_outputs", "evaluation_copy"]
 
 _ROWS = 24
 # Of the largest output. In double, what differs at all differs by more, but for a softplus, which
@@ -85,10 +86,8 @@ def check_outputs(module: Any, walk: Walk, net: Sequential, build: Build) -> Non
     import torch
 
     inputs = net._need_core().inputs
-    rng = np.random.default_rng(0)
-    normal = rng.normal(size=(_ROWS, inputs))
-    zeros = np.zeros((2, inputs))
-    rows = np.concatenate([normal, 1e3 * rng.normal(size=(_ROWS, inputs)), 1e-3 * normal, zeros])
+    rows = _rows(inputs)
+    normal = rows[:_ROWS]
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         own = _outputs(module, normal)
         _compare(module, walk, build, normal, own, net.predict(normal), _tolerance(module, net))
@@ -108,6 +107,43 @@ def check_outputs(module: Any, walk: Walk, net: Sequential, build: Build) -> Non
             # Not every parametrisation takes any numbers.
             return
         _compare(module, walk, build, rows, outputs, expected, _DOUBLE)
+
+
+def check_export(module: Any, net: Sequential) -> None:
+    """Raise ExportError unless a module gives what the network does that it was made of.
+
+    For the rows of `check_outputs`, in the network's precision.
+    """
+    import torch
+
+    single = net.dtype == "float32"
+    rows = _rows(net._need_core().inputs)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        outputs = _outputs(module, rows).numpy()
+    expected = net.predict(rows)
+    # Between large logits a softmax shows what rounding does to them.
+    tolerances = (1e-4, 1e-2, 1e-4) if single else (_DOUBLE,) * 3
+    for start, tolerance in zip(range(0, len(rows), _ROWS), tolerances, strict=False):
+        part = slice(start, start + _ROWS) if start < 2 * _ROWS else slice(start, None)
+        # What overflows does so in both, but not for the same rows.
+        finite = np.isfinite(expected[part]).all(axis=1) & np.isfinite(outputs[part]).all(axis=1)
+        if not finite.any():
+            continue
+        difference = largest_relative_difference(outputs[part][finite], expected[part][finite])
+        if not difference <= tolerance:
+            raise ExportError(
+                f"the module's outputs differ from the network's by {difference:.2g} of the "
+                f"largest, the tolerance is {tolerance:.2g}; this PyTorch ({torch.__version__}) "
+                "computes something else by the same names"
+            )
+
+
+def _rows(inputs: int) -> NDArray[np.float64]:
+    """Return random rows: ordinary, large, small and zero ones."""
+    rng = np.random.default_rng(0)
+    normal = rng.normal(size=(_ROWS, inputs))
+    large = 1e3 * rng.normal(size=(_ROWS, inputs))
+    return np.concatenate([normal, large, 1e-3 * normal, np.zeros((2, inputs))])
 
 
 def _tolerance(module: Any, net: Sequential) -> float:
