@@ -12,6 +12,7 @@ STUB = Path(__file__).parents[1] / "python" / "chainrule" / "_core.pyi"
 # What the signatures of the module leave open.
 REPLACEMENTS = (
     (r"^__all__.*\n", ""),
+    (r" +@staticmethod\n +def __new__\(.*\n(?: +.*\n)?(?: +\.\.\.\n)?", ""),
     (r"typing\.SupportsInt \| typing\.SupportsIndex", "int"),
     (r"typing\.SupportsFloat \| typing\.SupportsIndex", "float"),
     (

@@ -16,12 +16,18 @@ bool is_numpy_bool(const py::handle& value) {
       .starts_with("bool");
 }
 
+/// Clears the error of an object that does not stand for a number.
+void clear_refusal() {
+  if (PyErr_ExceptionMatches(PyExc_MemoryError)) throw py::error_already_set();
+  PyErr_Clear();
+}
+
 /// The integer that an object stands for exactly (int, NumPy integers), none for floats and arrays
 /// of them.
 std::optional<std::int64_t> as_integer(const std::string& name, const py::handle& value) {
   const auto index = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
   if (!index) {
-    PyErr_Clear();
+    clear_refusal();
     return std::nullopt;
   }
   int overflow = 0;
@@ -35,7 +41,7 @@ std::optional<std::int64_t> as_integer(const std::string& name, const py::handle
 std::optional<double> as_number(const py::handle& value) {
   const double number = PyFloat_AsDouble(value.ptr());
   if (number == -1.0 && PyErr_Occurred()) {
-    PyErr_Clear();
+    clear_refusal();
     return std::nullopt;
   }
   return number;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cerrno>
+#include <stdexcept>
 
 #include "bindings/bindings.hpp"
 #include "chainrule/error.hpp"
@@ -30,6 +31,9 @@ void init_errors(py::module_& module) {
       PyErr_SetString(PyExc_RuntimeError, e.what());
     } catch (const Error& e) {
       PyErr_SetString(PyExc_ValueError, e.what());
+    } catch (const std::runtime_error&) {
+      // Where an object cannot be made, pybind11 throws a text beside Python's own error.
+      if (!PyErr_Occurred() || !PyErr_ExceptionMatches(PyExc_MemoryError)) throw;
     }
   });
 }

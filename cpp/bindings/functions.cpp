@@ -91,7 +91,7 @@ void init_functions(py::module_& module) {
         return 1e-9 * (dtype == "float32" ? fma_peak<float>(seconds, num_threads)
                                           : fma_peak<double>(seconds, num_threads));
       },
-      py::arg("dtype"), py::kw_only(), py::arg("seconds"), py::arg("num_threads") = 0,
+      py::arg("dtype"), py::arg("seconds"), py::arg("num_threads") = 0,
       "Return the most Gflop/s that the threads can do with the instruction set in use.");
   module.def(
       "copy_rate",
@@ -99,7 +99,7 @@ void init_functions(py::module_& module) {
         const ReleasedGil release;
         return 1e-9 * copy_rate(nbytes, seconds, num_threads);
       },
-      py::arg("nbytes"), py::kw_only(), py::arg("seconds"), py::arg("num_threads") = 0,
+      py::arg("nbytes"), py::arg("seconds"), py::arg("num_threads") = 0,
       "Return the GB/s read and written by copies within so many bytes.");
   module.def("default_num_threads", &default_num_threads);
   module.def("instruction_set", &instruction_set);

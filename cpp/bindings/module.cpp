@@ -12,6 +12,7 @@ PYBIND11_MODULE(_core_of_main_interpreter, module, py::mod_gil_not_used()) {
   chainrule::bindings::init_network(module);
   chainrule::bindings::init_training_lock(module);
   chainrule::bindings::init_model_file(module);
+  chainrule::bindings::init_instances(module);
 }
 
 /// What Python calls to import _core. In a subinterpreter pybind11 would wait for a lock for ever

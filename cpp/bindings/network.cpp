@@ -291,13 +291,13 @@ void bind_network(py::module_& module, const char* name) {
            py::arg("total_steps"), py::arg("epochs"), without_gil)
       .def("reset_optimizer", &N::reset_optimizer, without_gil)
       .def("run_epoch", &run_epoch<T>, py::arg("x"), py::arg("y"), py::arg("loss"),
-           py::arg("optimizer"), py::kw_only(), py::arg("batch_size"), py::arg("shuffle") = true,
+           py::arg("optimizer"), py::arg("batch_size"), py::arg("shuffle") = true,
            py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto",
            py::arg("learning_rates") = py::none(), py::arg("sample_weight") = py::none(),
            py::arg("class_weight") = py::none(), py::arg("first_batch") = 0,
            py::arg("batches") = -1, py::arg("whole_epoch") = true,
            py::arg("outputs").noconvert() = py::none(), py::arg("poll") = py::none())
-      .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("loss"), py::kw_only(),
+      .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("loss"),
            py::arg("batch_size"), py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto",
            py::arg("sample_weight") = py::none(), py::arg("class_weight") = py::none(),
            py::arg("outputs").noconvert() = py::none())
@@ -324,17 +324,15 @@ void bind_network(py::module_& module, const char* name) {
             self.check_trains(optimizer, input_sparsity(sparsity), batch_rows);
           },
           py::arg("optimizer"), py::arg("input_sparsity"), py::arg("batch_rows"))
-      .def("predict", &predict<T>, py::arg("x"), py::kw_only(), py::arg("batch_size"),
-           py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto",
-           py::arg("out").noconvert() = py::none())
+      .def("predict", &predict<T>, py::arg("x"), py::arg("batch_size"), py::arg("num_threads") = 0,
+           py::arg("input_sparsity") = "auto", py::arg("out").noconvert() = py::none())
       .def("predict_in_place", &predict_in_place<T>, py::arg("x"), py::arg("batch_size"),
            py::arg("out"))
-      .def("forward", &forward<T>, py::arg("x"), py::kw_only(), py::arg("training"),
-           py::arg("num_threads") = 0)
+      .def("forward", &forward<T>, py::arg("x"), py::arg("training"), py::arg("num_threads") = 0)
       .def("backward", &backward<T>, py::arg("dy"))
       .def("compute_gradients", &compute_gradients<T>, py::arg("x"), py::arg("y"), py::arg("loss"),
-           py::kw_only(), py::arg("training"), py::arg("num_threads") = 0,
-           py::arg("sample_weight") = py::none(), py::arg("class_weight") = py::none())
+           py::arg("training"), py::arg("num_threads") = 0, py::arg("sample_weight") = py::none(),
+           py::arg("class_weight") = py::none())
       .def_property_readonly("has_gradients", &N::has_gradients)
       .def(
           "get_gradient",
@@ -359,6 +357,7 @@ void bind_network(py::module_& module, const char* name) {
             self.adapt_remaining(rows);
           },
           py::arg("x"))
+      .def("undo_adaptation", &N::undo_adaptation, without_gil)
       .def_property("adapted", &N::adapted,
                     [](N& self, bool adapted) {
                       const ReleasedGil release;

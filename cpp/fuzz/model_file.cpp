@@ -8,8 +8,6 @@
 //         -malloc_limit_mb=64 -dict=cpp/fuzz/model_file.dict build/fuzz/corpus
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,52 +15,12 @@
 
 #include "chainrule/any_model.hpp"
 #include "chainrule/error.hpp"
-
-// GCC's sanitizers come without the header for it.
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define CHAINRULE_COUNT_MEMORY
-#endif
-#endif
-#ifdef CHAINRULE_COUNT_MEMORY
-#include <sanitizer/allocator_interface.h>
-#endif
+#include "peak_memory.hpp"
 
 namespace {
 
-void require(bool holds, const char* text) {
-  if (holds) return;
-  std::fprintf(stderr, "%s\n", text);
-  std::abort();
-}
-
-#ifdef CHAINRULE_COUNT_MEMORY
-std::size_t in_use = 0;
-std::size_t peak = 0;
-
-void on_allocation(const volatile void*, std::size_t size) {
-  in_use += size;
-  if (in_use > peak) peak = in_use;
-}
-void on_release(const volatile void* pointer) { in_use -= __sanitizer_get_allocated_size(pointer); }
-
-/// The most memory that `work` had allocated at a time.
-template <class Work>
-std::size_t peak_memory(const Work& work) {
-  static const int installed = __sanitizer_install_malloc_and_free_hooks(on_allocation, on_release);
-  require(installed != 0, "the sanitizer takes no hooks");
-  const std::size_t before = in_use;
-  peak = in_use;
-  work();
-  return peak - before;
-}
-#else
-template <class Work>
-std::size_t peak_memory(const Work& work) {
-  work();
-  return 0;
-}
-#endif
+using chainrule::fuzz::peak_memory;
+using chainrule::fuzz::require;
 
 std::string bytes_of(const chainrule::AnyModel& model) {
   return std::visit(

@@ -106,6 +106,11 @@ class Named(ABC):
             return ()
         return tuple(k for k in ("feature_names", "class_names") if self._names(k) is None)
 
+    def _forget_names(self, kinds: Iterable[str]) -> None:
+        """Take out what was learnt where there were no names."""
+        for kind in kinds:
+            setattr(self, kind, None)
+
     def _learn_feature_names(self, x: object) -> None:
         """Take over the names of a frame's columns where the network has none."""
         given = column_names(x)

@@ -157,7 +157,7 @@ def gradient_check(
     check_same_length(features, targets)
 
     def run() -> tuple[float, NDArray[Any]]:
-        value, dx = core.compute_gradients(features, targets, chosen._core, training=training)
+        value, dx = core.compute_gradients(features, targets, chosen._core, training)
         return value, dx
 
     _, dx = run()

@@ -62,13 +62,7 @@ def predict_lazily(
     """Fill `out` with the outputs of all rows, a batch at a time."""
     for rows, piece in x.pieces(batch_size):
         check_piece(core, piece, x.name_of(rows), out.dtype == np.float32)
-        core.predict(
-            piece,
-            batch_size=batch_size,
-            num_threads=num_threads,
-            input_sparsity=input_sparsity,
-            out=out[rows],
-        )
+        core.predict(piece, batch_size, num_threads, input_sparsity, out[rows])
     return out
 
 
@@ -92,12 +86,12 @@ def evaluate_lazily(
             piece,
             data.y[rows],
             loss._core,
-            batch_size=batch_size,
-            num_threads=num_threads,
-            input_sparsity=input_sparsity,
-            sample_weight=sample_weight,
-            class_weight=data.class_weight,
-            outputs=None if outputs is None else outputs[rows],
+            batch_size,
+            num_threads,
+            input_sparsity,
+            sample_weight,
+            data.class_weight,
+            None if outputs is None else outputs[rows],
         )
         weighs = _weight(data, loss, rows)
         total += mean * weighs
@@ -117,6 +111,16 @@ def _weight(data: Examples, loss: Loss, rows: slice) -> float:
         elif not loss.takes_labels:
             weights = weights * data.class_weight[(y[:, 0] > 0).astype(np.intp)]
     return float(weights.sum())
+
+
+class How(NamedTuple):
+    """What `run_epoch` gets beside the data, the same for all batches."""
+
+    loss: _core.Loss
+    optimizer: _core.Optimizer
+    num_threads: int
+    input_sparsity: str
+    class_weight: NDArray[np.float64] | None
 
 
 class _Chunk(NamedTuple):
@@ -173,7 +177,7 @@ class Chunks:
     def run(
         self,
         each: bool,
-        options: dict[str, Any],
+        how: How,
         rates: NDArray[np.float64],
         report: Callable[[int, float, float], object],
     ) -> float:
@@ -183,8 +187,8 @@ class Chunks:
         ----------
         each : bool
             Whether every batch is run and reported by itself.
-        options : dict
-            What `run_epoch` gets besides, and the same for all batches.
+        how : How
+            What is the same for all batches.
         rates : ndarray of float64, shape (batches,)
             Their learning rates.
         report : callable
@@ -200,7 +204,7 @@ class Chunks:
             chunk = self._gather(first, end)
             step = 1 if each else end - first
             for batch in range(first, end, step):
-                result = self._train(chunk, first, batch - first, step, options, rates[first:end])
+                result = self._train(chunk, first, batch - first, step, how, rates[first:end])
                 total += result.loss * result.weight
                 weight += result.weight
                 report(batch + step, total / weight if weight else 0.0, result.loss)
@@ -235,7 +239,7 @@ class Chunks:
         chunk_first: int,
         first: int,
         batches: int,
-        options: dict[str, Any],
+        how: How,
         rates: NDArray[np.float64],
     ) -> Any:
         last = chunk_first + first + batches == self.batches
@@ -243,16 +247,19 @@ class Chunks:
             return self._core.run_epoch(
                 chunk.x,
                 chunk.y,
-                batch_size=self._size,
-                shuffle=False,
-                learning_rates=rates,
-                sample_weight=chunk.sample_weight,
-                first_batch=first,
-                batches=batches,
-                # The last piece is what makes it an epoch.
-                whole_epoch=last,
-                outputs=chunk.outputs,
-                **options,
+                how.loss,
+                how.optimizer,
+                self._size,
+                False,  # in the order of the chunk
+                how.num_threads,
+                how.input_sparsity,
+                rates,
+                chunk.sample_weight,
+                how.class_weight,
+                first,
+                batches,
+                last,  # The last piece is what makes it an epoch.
+                chunk.outputs,
             )
         except DivergenceError as error:
             batch = chunk_first + error.batch

@@ -201,9 +201,9 @@ class Plan:
 
 @cache
 def _fma_peak(dtype: str, threads: int) -> float:
-    return 1e9 * _core.fma_peak(dtype, seconds=_SECONDS_TO_MEASURE, num_threads=threads)
+    return 1e9 * _core.fma_peak(dtype, _SECONDS_TO_MEASURE, threads)
 
 
 @cache
 def _copy_rate(nbytes: int, threads: int) -> float:
-    return 1e9 * _core.copy_rate(nbytes, seconds=_SECONDS_TO_MEASURE, num_threads=threads)
+    return 1e9 * _core.copy_rate(nbytes, _SECONDS_TO_MEASURE, threads)

@@ -132,9 +132,7 @@ class Sequential(Exports, Trainable, Copied):
                     out = np.empty((len(features), self.outputs), self.dtype)
                 core = self._need_core()
                 return predict_lazily(core, features, out, rows, threads, path)
-        return self._need_core().predict(
-            features, batch_size=rows, num_threads=threads, input_sparsity=path, out=out
-        )
+        return self._need_core().predict(features, rows, threads, path, out)
 
     def predict_proba(
         self, x: object, *, batch_size: int = INFERENCE_ROWS, num_threads: int | None = None

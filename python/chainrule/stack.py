@@ -245,9 +245,7 @@ class Stack(Named):
             features = self._features(x)
             if training:
                 self._learn_feature_names(x)
-            return self._need_core().forward(
-                features, training=boolean("training", training), num_threads=threads
-            )
+            return self._need_core().forward(features, boolean("training", training), threads)
 
     def backward(self, dy: ArrayLike) -> NDArray[Any]:
         """Carry the gradient of a loss from the outputs back to the inputs.
@@ -361,8 +359,7 @@ class Stack(Named):
             yield
         except BaseException:
             self._core = before
-            for kind in unnamed or ():
-                setattr(self, kind, None)
+            self._forget_names(unnamed or ())
             raise
 
 

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -186,37 +187,35 @@ class Trainable(Stack):
         chosen = self.metrics if metrics is None else resolve_metrics(metrics)
 
         def train() -> History:
-            with self._kept_unbuilt_on_error(x, y):
-                data = prepare(self, x, y, loss, sample_weight, class_weight, learn_names=True)
-                data, validation = split_validation(data, validation_split)
-                self._need_core().check_trains(
-                    optimizer._core, plan.input_sparsity, min(plan.batch_size, len(data.x))
-                )
-                if validation_data is not None:
+            with self._unchanged_without_memory(x, y):
+                with self._kept_unbuilt_on_error(x, y):
+                    data = prepare(self, x, y, loss, sample_weight, class_weight, learn_names=True)
+                    data, validation = split_validation(data, validation_split)
+                    self._need_core().check_trains(
+                        optimizer._core, plan.input_sparsity, min(plan.batch_size, len(data.x))
+                    )
+                    if validation_data is not None:
+                        if validation is not None:
+                            raise ValueError("give validation_data or validation_split, not both")
+                        validation = prepare_validation(self, validation_data, loss)
                     if validation is not None:
-                        raise ValueError("give validation_data or validation_split, not both")
-                    validation = prepare_validation(self, validation_data, loss)
-                if validation is not None:
-                    warn_of_unseen_classes(loss, data, validation)
-                if isinstance(data.x, LazyRows):
-                    check_rows(self._need_core(), self.layers, data.x, self.dtype == "float32")
-                try_out(self, loss, optimizer, chosen, data, validation, plan.callbacks)
-                progress = training.progress(self, data, plan)
-                warn_of_scale(self, loss, data)
-                self._callback_states.begin(plan.callbacks.callbacks)
-            self.loss = loss
-            before, self.metrics = self.metrics, chosen
-            self._use_optimizer(optimizer)
-            # Rows that are not in memory have been checked to leave nothing to adapt.
-            if not isinstance(data.x, LazyRows):
-                self._need_core().adapt_remaining(data.x)
-            # What callbacks get.
-            whole = cast("Sequential", self)
-            try:
-                return training.fit(whole, data, validation, plan, progress)
-            except BaseException:
-                self.metrics = before
-                raise
+                        warn_of_unseen_classes(loss, data, validation)
+                    if isinstance(data.x, LazyRows):
+                        check_rows(self._need_core(), self.layers, data.x, self.dtype == "float32")
+                    try_out(self, loss, optimizer, chosen, data, validation, plan.callbacks)
+                    progress = training.progress(self, data, plan)
+                    warn_of_scale(self, loss, data)
+                    self._callback_states.begin(plan.callbacks.callbacks)
+                self.loss = loss
+                before, self.metrics = self.metrics, chosen
+                self._use_optimizer(optimizer)
+                # What callbacks get.
+                whole = cast("Sequential", self)
+                try:
+                    return training.fit(whole, data, validation, plan, progress)
+                except BaseException:
+                    self.metrics = before
+                    raise
 
         history: History = self._training.run(train)
         return history
@@ -259,26 +258,29 @@ class Trainable(Stack):
         path = sparsity_name(input_sparsity)
 
         def step() -> _core.EpochResult:
-            with self._kept_unbuilt_on_error(x, y):
-                data = prepare(self, x, y, loss, sample_weight, class_weight, learn_names=True)
-                self._need_core().check_trains(optimizer._core, path, len(data.x))
-            self.loss = loss
-            self._use_optimizer(optimizer)
-            assert not isinstance(data.x, LazyRows)
-            return self._need_core().run_epoch(
-                data.x,
-                data.y,
-                loss._core,
-                optimizer._core,
-                batch_size=len(data.x),
-                shuffle=False,
-                whole_epoch=False,
-                learning_rates=training.step_rates(self, optimizer, 1, 1),
-                sample_weight=data.sample_weight,
-                class_weight=data.class_weight,
-                num_threads=threads,
-                input_sparsity=path,
-            )
+            with self._unchanged_without_memory(x, y):
+                with self._kept_unbuilt_on_error(x, y):
+                    data = prepare(self, x, y, loss, sample_weight, class_weight, learn_names=True)
+                    self._need_core().check_trains(optimizer._core, path, len(data.x))
+                assert not isinstance(data.x, LazyRows)
+                self.loss = loss
+                self._use_optimizer(optimizer)
+                return self._need_core().run_epoch(
+                    data.x,
+                    data.y,
+                    loss._core,
+                    optimizer._core,
+                    len(data.x),
+                    False,  # in the order of the rows
+                    threads,
+                    path,
+                    training.step_rates(self, optimizer, 1, 1),
+                    data.sample_weight,
+                    data.class_weight,
+                    0,  # from the first batch
+                    1,
+                    False,  # not of an epoch
+                )
 
         return {"loss": self._training.run(step).loss}
 
@@ -325,10 +327,34 @@ class Trainable(Stack):
 
     def _step(self, optimizer: _core.Optimizer, learning_rate: float) -> None:
         """One optimizer step from the last gradients; `Optimizer.step` calls it."""
-        self._need_core().step(optimizer, learning_rate)
         # The optimizer that owns the state has to be known, or a model file could not keep it.
-        if not self._goes_on_from_state():
-            self._use_optimizer(optimizers.get(optimizer.config))
+        owner = self.optimizer
+        if (
+            owner is None
+            or owner.kind != optimizer.kind
+            or owner._core.slots() != optimizer.slots()
+        ):
+            owner = optimizers.get(optimizer.config)
+        self._need_core().step(optimizer, learning_rate)
+        if owner is not self.optimizer:
+            self._use_optimizer(owner)
+
+    @contextmanager
+    def _unchanged_without_memory(self, *data: object) -> Iterator[None]:
+        """Put back loss, optimizer and learnt names where memory is short before the first step.
+
+        After other errors they stay, for the next try.
+        """
+        steps = 0 if self._core is None else self._core.total_steps
+        before = self.loss, self.optimizer, self._schedule_origin
+        unnamed = self._unnamed(data)
+        try:
+            yield
+        except MemoryError:
+            if self._core is not None and self._core.total_steps == steps:
+                self.loss, self.optimizer, self._schedule_origin = before
+                self._forget_names(unnamed)
+            raise
 
     def _chosen_loss(self, given: str | Loss | None) -> Loss:
         if given is not None:
@@ -336,15 +362,6 @@ class Trainable(Stack):
         if self.loss is None:
             raise ValueError('the network has no loss yet: give one, such as loss="cross_entropy"')
         return self.loss
-
-    def _goes_on_from_state(self) -> bool:
-        """Whether the optimizer at hand would go on from the optimizer state that there is."""
-        core, optimizer = self._need_core(), self.optimizer
-        return (
-            optimizer is not None
-            and optimizer.kind == core.optimizer_kind
-            and optimizer._core.slots() == core.optimizer_slots
-        )
 
     def _use_optimizer(self, optimizer: Optimizer) -> None:
         # A new schedule counts its steps from here; the same one goes on.

@@ -6,7 +6,8 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from chainrule.callbacks import Callback, CallbackList, StopTraining
 from chainrule.divergence import divergence
 from chainrule.errors import DivergenceError
 from chainrule.lazy_rows import LazyRows
-from chainrule.lazy_training import Chunks, evaluate_lazily
+from chainrule.lazy_training import Chunks, How, evaluate_lazily
 from chainrule.measuring import Undefined, measure, metrics_for
 from chainrule.progress import Progress, make_progress
 from chainrule.schedules import ReduceOnPlateau
@@ -90,12 +91,12 @@ def evaluate(
         data.x,
         data.y,
         loss._core,
-        batch_size=batch_size,
-        num_threads=num_threads,
-        input_sparsity=input_sparsity,
-        sample_weight=data.sample_weight,
-        class_weight=data.class_weight,
-        outputs=outputs,
+        batch_size,
+        num_threads,
+        input_sparsity,
+        data.sample_weight,
+        data.class_weight,
+        outputs,
     )
     return value, outputs
 
@@ -120,7 +121,7 @@ def fit(
     first_epoch = net._need_core().epochs + 1
     last_epoch = first_epoch + plan.epochs - 1
     try:
-        with progress:
+        with _adapted(net, data), progress:
             run.on_train_begin(net)
             for epoch in range(first_epoch, last_epoch + 1):
                 run.on_epoch_begin(net, epoch)
@@ -132,11 +133,16 @@ def fit(
                     present.train(logs)
                     if validation is not None:
                         present.validate(validation, logs)
-                    _observe_plateau(net, logs)
+                except MemoryError:
+                    # As in the core, without a report there is no epoch.
+                    if net._need_core().epochs == epoch:
+                        present.restore()
+                    raise
                 finally:
                     # Whatever is raised, an epoch that the core counts is in the history.
                     if net._need_core().epochs == epoch:
-                        net.history.append(epoch, logs)
+                        present.record(logs)
+                _observe_plateau(net, logs)
                 progress.epoch_end(epoch, logs, time.perf_counter() - started)
                 run.on_epoch_end(net, epoch, logs)
     except StopTraining:
@@ -151,6 +157,21 @@ def fit(
         run.on_train_end(net)
         net._callback_states.end()
     return net.history
+
+
+@contextmanager
+def _adapted(net: Trainable, data: Examples) -> Iterator[None]:
+    """Adapt Normalization layers to the data; where no step is taken then, take it back."""
+    core = net._need_core()
+    steps, waiting = core.total_steps, net._unadapted()
+    try:
+        # Rows that are not in memory have been checked to leave nothing to adapt.
+        if not isinstance(data.x, LazyRows):
+            core.adapt_remaining(data.x)
+        yield
+    finally:
+        if waiting and core.adapted and core.total_steps == steps:
+            core.undo_adaptation()
 
 
 class _Epoch:
@@ -191,8 +212,9 @@ class _Epoch:
             # A part of an epoch that nobody asked to end there would be in no history.
             # The core has gone back by itself after a divergence, maybe by more than the epoch.
             restored = isinstance(error, DivergenceError) and self._before is None
-            if not (restored or isinstance(error, StopTraining)) and self._has_moved():
-                self._restore()
+            moved = self._net._need_core().total_steps != self._steps
+            if moved and not (restored or isinstance(error, StopTraining)):
+                self.restore()
             raise
         self._check_finite(self._data, loss, self._outputs, "the loss of an output")
         try:
@@ -219,17 +241,22 @@ class _Epoch:
         self._check_finite(validation, value, outputs, "the validation loss")
         measure(metrics, self._loss, validation, value, outputs, logs, self._undefined, "val_")
 
+    def record(self, logs: dict[str, Any]) -> None:
+        """Add the epoch to the history; where that fails, it has not been."""
+        history = self._net.history
+        try:
+            history.append(self._epoch, logs)
+        except BaseException:
+            if history.epochs[-1:] != [self._epoch]:
+                self.restore()
+            raise
+
     def _run(self) -> float:
         if isinstance(self._data.x, LazyRows):
             return self._chunk_by_chunk()
         return self._batch_by_batch() if self._callbacks.wants_batches else self._piece(0, -1).loss
 
-    def _has_moved(self) -> bool:
-        """Whether steps have been taken of an epoch that did not end."""
-        core = self._net._need_core()
-        return core.epochs < self._epoch and core.total_steps != self._steps
-
-    def _restore(self) -> None:
+    def restore(self) -> None:
         """Put back what the network was when the epoch began."""
         if self._before is None:
             self._net._need_core().restore_epoch()
@@ -257,14 +284,14 @@ class _Epoch:
                 self._callbacks.on_batch_end(self._net, self._epoch, done, {"loss": loss})
 
         chunks = Chunks(core, self._data, self._plan.batch_size, self._plan.shuffle, self._outputs)
-        options = {
-            "loss": self._loss._core,
-            "optimizer": self._optimizer._core,
-            "num_threads": self._plan.num_threads,
-            "input_sparsity": self._plan.input_sparsity,
-            "class_weight": self._data.class_weight,
-        }
-        return chunks.run(self._callbacks.wants_batches, options, self._rates, report)
+        how = How(
+            self._loss._core,
+            self._optimizer._core,
+            self._plan.num_threads,
+            self._plan.input_sparsity,
+            self._data.class_weight,
+        )
+        return chunks.run(self._callbacks.wants_batches, how, self._rates, report)
 
     def _piece(self, first_batch: int, batches: int) -> Any:
         assert not isinstance(self._data.x, LazyRows)
@@ -273,17 +300,18 @@ class _Epoch:
             self._data.y,
             self._loss._core,
             self._optimizer._core,
-            batch_size=self._plan.batch_size,
-            shuffle=self._plan.shuffle,
-            num_threads=self._plan.num_threads,
-            input_sparsity=self._plan.input_sparsity,
-            learning_rates=self._rates,
-            sample_weight=self._data.sample_weight,
-            class_weight=self._data.class_weight,
-            first_batch=first_batch,
-            batches=batches,
-            outputs=self._outputs,
-            poll=self._progress.batch if batches < 0 else None,
+            self._plan.batch_size,
+            self._plan.shuffle,
+            self._plan.num_threads,
+            self._plan.input_sparsity,
+            self._rates,
+            self._data.sample_weight,
+            self._data.class_weight,
+            first_batch,
+            batches,
+            True,  # of a whole epoch
+            self._outputs,
+            self._progress.batch if batches < 0 else None,
         )
 
     def _check_finite(
@@ -294,7 +322,7 @@ class _Epoch:
             error = divergence(
                 self._net, data, value, epoch=self._epoch, batch=self._batches, what=what
             )
-            self._restore()
+            self.restore()
             raise error
 
 

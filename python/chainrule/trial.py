@@ -146,7 +146,7 @@ def _predicted(net: Trainable, loss: Loss, data: Examples) -> tuple[NDArray[Any]
     if isinstance(data.x, LazyRows):
         predict_lazily(core, data.x, outputs, 256, 0, "auto")
     else:
-        core.predict(data.x, batch_size=256, out=outputs)
+        core.predict(data.x, 256, 0, "auto", outputs)
     predictions = loss.link(outputs if np.isfinite(outputs).all() else np.zeros_like(outputs))
     return as_table(data.y), predictions
 

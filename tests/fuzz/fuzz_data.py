@@ -111,10 +111,12 @@ def read_csv(path: Path, rng: random.Random) -> Any:
     options["label"] = rng.choice(("last", "last", "last", "first", 1, None))
     if rng.random() < 0.1:
         options["header"] = rng.choice((True, False))
-    if rng.random() < 0.1:
-        options["delimiter"] = rng.choice(",;\t|")
     if rng.random() < 0.2:
-        options["decimal"] = ","
+        options["delimiter"] = rng.choice(",;\t| #")
+    options["decimal"] = rng.choice("........,,,/")
+    options["thousands"] = rng.choice((None, None, None, ",", ".", " ", "'", "\u202f"))
+    if options["decimal"] == options["thousands"]:
+        options["thousands"] = None
     if rng.random() < 0.1:
         options["drop"] = 0
 
@@ -215,6 +217,8 @@ def csv_files() -> list[bytes]:
         "\ufeffx,y\n1,2",
         "1|2|0.5\n3|4|1.5\n5|6|nan\n",
         '"97,234.00",1\n600,0\n',
+        "a;b;y\n1.234,5;2;0\n1.234.567,25;-1e3;1\n",
+        "1'234.5\t2\n12 345\t1\n1/5\t0\n",
         "0,255,1\n1,2,0\n",
     ]
     files = [text.encode() for text in texts]

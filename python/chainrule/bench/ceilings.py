@@ -56,7 +56,7 @@ class Ceilings:
 
     def fma(self, dtype: str, seconds: float) -> float:
         """Return the GFLOP/s of fused multiply-adds that stay in registers."""
-        return _core.fma_peak(dtype, seconds=seconds, num_threads=self._threads)
+        return _core.fma_peak(dtype, seconds, self._threads)
 
     def gemm(self, dtype: str, seconds: float) -> float:
         """Return the GFLOP/s of a square matrix product."""
