@@ -85,8 +85,13 @@ void init_descriptions(py::module_& module) {
                              })
       .def("target_columns", &Loss::target_columns, py::arg("outputs"));
   bind_description<Optimizer>(module, "Optimizer", "A checked optimizer.")
-      .def_property_readonly("kind", [](const Optimizer& self) { return self.config().kind; })
-      .def("slots", &Optimizer::slots);
+      .def("slots", &Optimizer::slots)
+      .def(
+          "remembers_as",
+          [](const Optimizer& self, const Optimizer& other) {
+            return self.kind == other.kind && self.slots() == other.slots();
+          },
+          py::arg("other"), "Whether each could go on from the other's memory.");
   bind_description<Schedule>(module, "Schedule", "A checked learning-rate schedule.")
       .def("rate", &Schedule::rate, py::arg("step"), py::arg("steps_per_epoch"));
 

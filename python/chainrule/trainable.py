@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -36,6 +35,16 @@ if TYPE_CHECKING:
     from chainrule.targets import ClassWeight
 
 __all__ = ["Trainable"]
+
+
+class _Before(NamedTuple):
+    """What a training that does not begin leaves as it was."""
+
+    steps: int
+    unnamed: tuple[str, ...]
+    loss: Loss | None
+    optimizer: Optimizer | None
+    schedule_origin: int
 
 
 class Trainable(Stack):
@@ -187,7 +196,8 @@ class Trainable(Stack):
         chosen = self.metrics if metrics is None else resolve_metrics(metrics)
 
         def train() -> History:
-            with self._unchanged_without_memory(x, y):
+            before = self._before_training(x, y)
+            try:
                 with self._kept_unbuilt_on_error(x, y):
                     data = prepare(self, x, y, loss, sample_weight, class_weight, learn_names=True)
                     data, validation = split_validation(data, validation_split)
@@ -207,15 +217,18 @@ class Trainable(Stack):
                     warn_of_scale(self, loss, data)
                     self._callback_states.begin(plan.callbacks.callbacks)
                 self.loss = loss
-                before, self.metrics = self.metrics, chosen
+                metrics_before, self.metrics = self.metrics, chosen
                 self._use_optimizer(optimizer)
                 # What callbacks get.
                 whole = cast("Sequential", self)
                 try:
                     return training.fit(whole, data, validation, plan, progress)
                 except BaseException:
-                    self.metrics = before
+                    self.metrics = metrics_before
                     raise
+            except MemoryError:
+                self._without_memory(before)
+                raise
 
         history: History = self._training.run(train)
         return history
@@ -258,7 +271,8 @@ class Trainable(Stack):
         path = sparsity_name(input_sparsity)
 
         def step() -> _core.EpochResult:
-            with self._unchanged_without_memory(x, y):
+            before = self._before_training(x, y)
+            try:
                 with self._kept_unbuilt_on_error(x, y):
                     data = prepare(self, x, y, loss, sample_weight, class_weight, learn_names=True)
                     self._need_core().check_trains(optimizer._core, path, len(data.x))
@@ -281,6 +295,9 @@ class Trainable(Stack):
                     1,
                     False,  # not of an epoch
                 )
+            except MemoryError:
+                self._without_memory(before)
+                raise
 
         return {"loss": self._training.run(step).loss}
 
@@ -329,32 +346,26 @@ class Trainable(Stack):
         """One optimizer step from the last gradients; `Optimizer.step` calls it."""
         # The optimizer that owns the state has to be known, or a model file could not keep it.
         owner = self.optimizer
-        if (
-            owner is None
-            or owner.kind != optimizer.kind
-            or owner._core.slots() != optimizer.slots()
-        ):
+        if owner is None or not owner._core.remembers_as(optimizer):
             owner = optimizers.get(optimizer.config)
         self._need_core().step(optimizer, learning_rate)
         if owner is not self.optimizer:
             self._use_optimizer(owner)
 
-    @contextmanager
-    def _unchanged_without_memory(self, *data: object) -> Iterator[None]:
-        """Put back loss, optimizer and learnt names where memory is short before the first step.
-
-        After other errors they stay, for the next try.
-        """
+    def _before_training(self, *data: object) -> _Before:
+        """Return what `_without_memory` puts back after an attempt to train on `data`."""
         steps = 0 if self._core is None else self._core.total_steps
-        before = self.loss, self.optimizer, self._schedule_origin
-        unnamed = self._unnamed(data)
-        try:
-            yield
-        except MemoryError:
-            if self._core is not None and self._core.total_steps == steps:
-                self.loss, self.optimizer, self._schedule_origin = before
-                self._forget_names(unnamed)
-            raise
+        return _Before(steps, self._unnamed(data), self.loss, self.optimizer, self._schedule_origin)
+
+    def _without_memory(self, before: _Before) -> None:
+        """Undo an attempt to train for which memory was short before the first step.
+
+        After other errors what the caller chose stays, for the next try.
+        """
+        if self._core is not None and self._core.total_steps == before.steps:
+            self.loss, self.optimizer = before.loss, before.optimizer
+            self._schedule_origin = before.schedule_origin
+            self._forget_names(before.unnamed)
 
     def _chosen_loss(self, given: str | Loss | None) -> Loss:
         if given is not None:
