@@ -210,7 +210,6 @@ class Network32:
         x: numpy.typing.NDArray[typing.Any],
         y: numpy.typing.NDArray[typing.Any],
         loss: Loss,
-        *,
         training: bool,
         num_threads: int = 0,
         sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
@@ -222,7 +221,6 @@ class Network32:
         x: numpy.typing.NDArray[typing.Any] | CompressedRows,
         y: numpy.typing.NDArray[typing.Any] | CompressedRows,
         loss: Loss,
-        *,
         batch_size: int,
         num_threads: int = 0,
         input_sparsity: str = "auto",
@@ -232,7 +230,7 @@ class Network32:
     ) -> float: ...
     def first_bad_layer(self, x: numpy.typing.NDArray[typing.Any] | CompressedRows) -> int: ...
     def forward(
-        self, x: numpy.typing.NDArray[typing.Any], *, training: bool, num_threads: int = 0
+        self, x: numpy.typing.NDArray[typing.Any], training: bool, num_threads: int = 0
     ) -> numpy.typing.NDArray[numpy.float32]: ...
     def get_gradient(self, name: str) -> numpy.typing.NDArray[numpy.float32]: ...
     def get_parameter(self, name: str) -> numpy.typing.NDArray[numpy.float32]: ...
@@ -247,7 +245,6 @@ class Network32:
     def predict(
         self,
         x: numpy.typing.NDArray[typing.Any] | CompressedRows,
-        *,
         batch_size: int,
         num_threads: int = 0,
         input_sparsity: str = "auto",
@@ -265,7 +262,6 @@ class Network32:
         y: numpy.typing.NDArray[typing.Any] | CompressedRows,
         loss: Loss,
         optimizer: Optimizer,
-        *,
         batch_size: int,
         shuffle: bool = True,
         num_threads: int = 0,
@@ -284,6 +280,7 @@ class Network32:
         self, slot: str, name: str, values: numpy.typing.NDArray[numpy.float32]
     ) -> None: ...
     def step(self, optimizer: Optimizer, learning_rate: float = 0.0) -> None: ...
+    def undo_adaptation(self) -> None: ...
     @property
     def class_names(self) -> list[str]: ...
     @class_names.setter
@@ -339,7 +336,6 @@ class Network64:
         x: numpy.typing.NDArray[typing.Any],
         y: numpy.typing.NDArray[typing.Any],
         loss: Loss,
-        *,
         training: bool,
         num_threads: int = 0,
         sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
@@ -351,7 +347,6 @@ class Network64:
         x: numpy.typing.NDArray[typing.Any] | CompressedRows,
         y: numpy.typing.NDArray[typing.Any] | CompressedRows,
         loss: Loss,
-        *,
         batch_size: int,
         num_threads: int = 0,
         input_sparsity: str = "auto",
@@ -361,7 +356,7 @@ class Network64:
     ) -> float: ...
     def first_bad_layer(self, x: numpy.typing.NDArray[typing.Any] | CompressedRows) -> int: ...
     def forward(
-        self, x: numpy.typing.NDArray[typing.Any], *, training: bool, num_threads: int = 0
+        self, x: numpy.typing.NDArray[typing.Any], training: bool, num_threads: int = 0
     ) -> numpy.typing.NDArray[numpy.float64]: ...
     def get_gradient(self, name: str) -> numpy.typing.NDArray[numpy.float64]: ...
     def get_parameter(self, name: str) -> numpy.typing.NDArray[numpy.float64]: ...
@@ -376,7 +371,6 @@ class Network64:
     def predict(
         self,
         x: numpy.typing.NDArray[typing.Any] | CompressedRows,
-        *,
         batch_size: int,
         num_threads: int = 0,
         input_sparsity: str = "auto",
@@ -394,7 +388,6 @@ class Network64:
         y: numpy.typing.NDArray[typing.Any] | CompressedRows,
         loss: Loss,
         optimizer: Optimizer,
-        *,
         batch_size: int,
         shuffle: bool = True,
         num_threads: int = 0,
@@ -413,6 +406,7 @@ class Network64:
         self, slot: str, name: str, values: numpy.typing.NDArray[numpy.float64]
     ) -> None: ...
     def step(self, optimizer: Optimizer, learning_rate: float = 0.0) -> None: ...
+    def undo_adaptation(self) -> None: ...
     @property
     def class_names(self) -> list[str]: ...
     @class_names.setter
@@ -489,11 +483,11 @@ def check_targets(
     single: bool,
     columns: collections.abc.Sequence[str],
 ) -> None: ...
-def copy_rate(nbytes: int, *, seconds: float, num_threads: int = 0) -> float:
+def copy_rate(nbytes: int, seconds: float, num_threads: int = 0) -> float:
     """Return the GB/s read and written by copies within so many bytes."""
 
 def default_num_threads() -> int: ...
-def fma_peak(dtype: str, *, seconds: float, num_threads: int = 0) -> float:
+def fma_peak(dtype: str, seconds: float, num_threads: int = 0) -> float:
     """Return the most Gflop/s that the threads can do with the instruction set in use."""
 
 def instruction_set() -> str: ...
