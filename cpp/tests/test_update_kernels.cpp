@@ -297,6 +297,31 @@ TEST_CASE("the lasso penalty of a weight that is NaN is one") {
   }
 }
 
+TEST_CASE("a sum of squares holds every number's, and is not finite where one is not") {
+  for (const std::string& isa : available()) {
+    CAPTURE(isa);
+    const auto& k = kernels_of<float>(isa);
+    for (const int64_t granules : {0, 1, 7, 8, 9, 33}) {
+      const int64_t size = granules * kGranule<float>;
+      alignas(64) float x[33 * kGranule<float>];
+      double sum = 0.0;
+      for (int64_t i = 0; i < size; ++i) {
+        x[i] = static_cast<float>(i % 13) - 6.0f;
+        sum += double{x[i]} * double{x[i]};
+      }
+      CHECK(double{k.sum_of_squares(x, size)} == sum);
+      for (int64_t i = 0; i < size; ++i) {
+        const float before = x[i];
+        for (const float bad : {std::numeric_limits<float>::quiet_NaN(), 3e38f}) {
+          x[i] = bad;
+          CHECK_FALSE(std::isfinite(k.sum_of_squares(x, size)));
+        }
+        x[i] = before;
+      }
+    }
+  }
+}
+
 TEST_CASE("sums for the global norm see the clipped gradient with its penalties") {
   for (const std::string& isa : available()) {
     CAPTURE(isa);

@@ -149,6 +149,7 @@ class CHAINRULE_API Network {
   std::string optimizer_kind() const;
   std::vector<std::string> optimizer_slots() const;
   void get_slot(const std::string& slot, const std::string& parameter, T* values) const;
+  /// Throws Error for NaN, and for squares below zero.
   void set_slot(const std::string& slot, const std::string& parameter, const T* values);
   std::int64_t steps() const;   // optimizer steps of the present state
   std::int64_t epochs() const;  // epochs begun and finished, over all calls
@@ -218,7 +219,8 @@ class CHAINRULE_API Network {
   bool has_gradients() const;
   void get_gradient(const std::string& name, T* values) const;
   /// One optimizer step from the kept gradients; not by a lazy optimizer, as these do not tell
-  /// which inputs were zero.
+  /// which inputs were zero. Throws DivergenceError, and changes nothing, where parameters would
+  /// become NaN or infinite.
   void step(const Optimizer& optimizer, double learning_rate);
 
   /// Sets a Normalization layer's mean and variance from the data as it arrives at that layer.

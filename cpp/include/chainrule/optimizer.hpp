@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "chainrule/cxx20.hpp"
@@ -60,6 +61,9 @@ struct CHAINRULE_API Optimizer {
   /// Names of the arrays it keeps per parameter, PyTorch's state names: "momentum_buffer",
   /// "exp_avg", "exp_avg_sq", ...
   std::vector<std::string> slots() const;
+  /// Whether the array of that name holds sums or averages of squares, which are never negative and
+  /// infinite where a square was out of range.
+  static bool keeps_squares(std::string_view slot);
 
   bool operator==(const Optimizer&) const = default;
 };

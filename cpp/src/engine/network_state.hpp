@@ -17,6 +17,7 @@
 #include "engine/parameters.hpp"
 #include "engine/plan.hpp"
 #include "engine/spares.hpp"
+#include "engine/step_bounds.hpp"
 #include "engine/stored_update.hpp"
 #include "kernels/dispatch.hpp"
 
@@ -67,6 +68,7 @@ struct Network<T>::State {
   engine::Spares<CompiledLoss<T>> evaluation;
   std::unique_ptr<engine::Plan<T>> by_hand;
   std::unique_ptr<engine::StoredUpdate<T>> stored_update;
+  engine::StepBounds<T> step_bounds;  // of steps by hand
   engine::Buffer<T> gradients;
   bool gradients_valid = false;
   std::optional<engine::Step<T>> forward_step;  // of the last forward by hand
@@ -124,10 +126,17 @@ struct Network<T>::State {
   void keep_for_divergence();
   /// Goes back to what keep_for_divergence kept, which is used up then. Allocates nothing.
   void restore_after_divergence() noexcept;
+  /// Whether a step by hand cannot leave the range of T, whose bounds then move on.
+  bool is_safe_step(const kernels::UpdateRule<T>& rule);
+  /// Before a step by hand that might leave the range of T, and behind it: goes back and throws
+  /// DivergenceError if it has.
+  void keep_for_step();
+  void check_step();
   /// When the weights or what was trained have changed otherwise.
   void forget_older() {
     kept_trained = false;
     older.held = false;
+    step_bounds.forget();
   }
   /// Whether the outputs for all rows are finite, through a plan that has run them.
   bool predicts_finite(engine::Plan<T>& plan, const RowsView& x);

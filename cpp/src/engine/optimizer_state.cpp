@@ -12,7 +12,7 @@ namespace chainrule::engine {
 template <class T>
 void OptimizerState<T>::prepare(const Optimizer& optimizer, std::int64_t arena_size,
                                 const Parameter* tracked) {
-  if (prepared_for != optimizer && !goes_on(optimizer)) {
+  if (!goes_on(optimizer)) {
     OptimizerState fresh = begun(optimizer, arena_size);
     fresh.track(optimizer, tracked);
     *this = std::move(fresh);
@@ -24,7 +24,8 @@ void OptimizerState<T>::prepare(const Optimizer& optimizer, std::int64_t arena_s
 
 template <class T>
 bool OptimizerState<T>::goes_on(const Optimizer& optimizer) const {
-  return kind == optimizer.config().kind && names == optimizer.slots();
+  return prepared_for == optimizer ||
+         (kind == optimizer.config().kind && names == optimizer.slots());
 }
 
 template <class T>

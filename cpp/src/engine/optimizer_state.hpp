@@ -30,12 +30,13 @@ struct OptimizerState {
   /// everything stays as it was.
   void prepare(const Optimizer& optimizer, std::int64_t arena_size,
                const Parameter* tracked = nullptr);
+  /// Whether it is one that `optimizer` can go on from.
+  bool goes_on(const Optimizer& optimizer) const;
   /// Like assignment, but into the memory that is there already where it fits.
   void copy_from(const OptimizerState& other);
   T* slot(std::size_t i) { return i < slots.size() ? slots[i].data() : nullptr; }
 
  private:
-  bool goes_on(const Optimizer& optimizer) const;
   static OptimizerState begun(const Optimizer& optimizer, std::int64_t arena_size);
   void track(const Optimizer& optimizer, const Parameter* p);
 };

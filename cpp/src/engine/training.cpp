@@ -18,12 +18,6 @@ using engine::Flow;
 using engine::Split;
 using engine::Step;
 
-void check_learning_rate(double rate) {
-  if (!std::isfinite(rate) || rate < 0.0) {
-    throw Error("the learning rate must be finite and >= 0, got " + std::to_string(rate));
-  }
-}
-
 template <class T>
 bool all_finite(const engine::Buffer<T>& parameters) {
   // x - x is 0 for every finite x and NaN otherwise; the arena is a whole number of granules.
@@ -120,9 +114,9 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   const double fixed_rate =
       options.learning_rate != 0.0 ? options.learning_rate : optimizer.learning_rate;
   const InputSparsity path = path_of(optimizer, options.input_sparsity);
-  check_learning_rate(fixed_rate);
+  engine::check_learning_rate(fixed_rate);
   for (std::int64_t b = 0; options.learning_rates && b < all; ++b)
-    check_learning_rate(options.learning_rates[b]);
+    engine::check_learning_rate(options.learning_rates[b]);
 
   // Here and not after the last batch, so that what is stopped is never a whole epoch.
   Poller poller(options, s.occupancy, s.last_poll);
@@ -255,6 +249,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   };
 
   s.epoch_under_way.store(true);
+  s.step_bounds.forget();
   // Between pieces the team may change its size, which no result depends on.
   while (next_batch < last_batch && !stop.load() && !diverged.load()) {
     engine::run_piece(plan_options.threads, piece);
@@ -300,33 +295,6 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
 }
 
 template <class T>
-void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
-  State& s = *state_;
-  const engine::Changing guard(s);
-  if (!s.gradients_valid)
-    throw StateError("there are no gradients to step with: call backward first");
-  optimizer.check();
-  if (optimizer.lazy) {
-    throw Error(std::string(kLazy) +
-                " cannot step by hand, which does not tell the zeros of x: train in batches");
-  }
-  const double rate = learning_rate != 0.0 ? learning_rate : optimizer.learning_rate;
-  check_learning_rate(rate);
-  s.optimizer.prepare(optimizer, s.parameters.arena_size());
-  const engine::Update<T> update =
-      engine::make_update(kernels::table<T>(kernels::active()), optimizer, rate, s.parameters,
-                          s.optimizer, s.optimizer.steps + 1);
-  engine::run_team(1, [&](engine::Team team) {
-    Flow flow(team);
-    s.stored_update->run(flow, update, s.gradients.data(), optimizer.clip_norm);
-  });
-  ++s.optimizer.steps;
-  ++s.total_steps;
-  s.forget_older();
-  s.forward_step.reset();
-}
-
-template <class T>
 PlanInfo Network<T>::plan(std::int64_t batch_size, int num_threads, const RowsView& x,
                           InputSparsity input_sparsity) const {
   State& s = *state_;
@@ -366,7 +334,6 @@ void Network<T>::check_trains(const Optimizer& optimizer, InputSparsity input_sp
   template void Network<T>::State::need_gradients();                                           \
   template EpochResult Network<T>::run_epoch(const RowsView&, const TargetsView&, const Loss&, \
                                              const Optimizer&, const EpochOptions&);           \
-  template void Network<T>::step(const Optimizer&, double);                                    \
   template PlanInfo Network<T>::plan(std::int64_t, int, const RowsView&, InputSparsity) const; \
   template void Network<T>::check_trains(const Optimizer&, InputSparsity, std::int64_t) const;
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What training leaves behind for files: the optimizer's memory, and counters.
+#include <cmath>
+#include <string>
 #include <utility>
 
+#include "chainrule/error.hpp"
 #include "engine/network_state.hpp"
 
 namespace chainrule {
@@ -14,6 +17,7 @@ void Network<T>::State::restore_after_divergence() noexcept {
   total_steps = total_steps_before;
   kept_epoch = -1;
   kept_trained = false;
+  step_bounds.forget();
   epoch_under_way.store(false, std::memory_order_release);
 }
 
@@ -65,9 +69,17 @@ void Network<T>::get_slot(const std::string& slot, const std::string& parameter,
 template <class T>
 void Network<T>::set_slot(const std::string& slot, const std::string& parameter, const T* values) {
   const engine::Changing guard(*state_);
-  state_->parameters.pack(state_->parameters.named(parameter), values,
-                          slot_named(state_->optimizer, slot).data());
+  const engine::Parameter& p = state_->parameters.named(parameter);
+  engine::Buffer<T>& arena = slot_named(state_->optimizer, slot);
+  const bool squares = Optimizer::keeps_squares(slot);
+  for (std::int64_t i = 0; i < p.spec.rows * p.spec.columns; ++i) {
+    if (std::isnan(values[i]) || (squares && values[i] < T(0)))
+      throw Error("the values for optimizer." + slot + "." + parameter +
+                  (squares ? " contain NaN or are negative" : " contain NaN"));
+  }
+  state_->parameters.pack(p, values, arena.data());
   state_->optimizer.touched.forget();
+  state_->step_bounds.forget();
 }
 
 template <class T>

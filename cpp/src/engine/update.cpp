@@ -2,13 +2,20 @@
 #include "engine/update.hpp"
 
 #include <cmath>
+#include <string>
 
+#include "chainrule/error.hpp"
 #include "model/elementary.hpp"
 
 namespace chainrule::engine {
 
 static_assert(static_cast<int>(Optimizer::Kind::lion) ==
               static_cast<int>(kernels::OptimizerKind::lion));
+
+void check_learning_rate(double rate) {
+  if (!std::isfinite(rate) || rate < 0.0)
+    throw Error("the learning rate must be finite and >= 0, got " + std::to_string(rate));
+}
 
 template <class T>
 kernels::UpdateRule<T> make_rule(const Optimizer& o, double learning_rate, std::int64_t step) {

@@ -15,6 +15,9 @@ template <class T>
 kernels::UpdateRule<T> make_rule(const Optimizer& optimizer, double learning_rate,
                                  std::int64_t step);
 
+/// Throws Error unless it is finite and not negative.
+void check_learning_rate(double rate);
+
 /// Neighbouring entries of a parameter.
 struct Entries {
   std::int64_t first = 0;

@@ -71,6 +71,9 @@ struct TrainingKernels {
   void (*squared_column_sums)(const UpdateRule<T>&, const PanelShape&, int64_t panel,
                               const T* weight, const T* g, T l1, T l2, T* sums);
 
+  /// Of whole granules, in an order of each instruction set's own: for bounds.
+  T (*sum_of_squares)(const T* x, int64_t size);
+
   void (*multiply)(const T* a, const T* b, T* y, int64_t size);
 
   void (*batch_norm_forward)(const BatchNormArgs<T>&);

@@ -37,6 +37,7 @@ constexpr TrainingKernels<T> training_kernels() {
   k.loss = loss<T>;
   k.update = update<T>;
   k.squared_column_sums = squared_column_sums<T>;
+  k.sum_of_squares = sum_of_squares<T>;
   k.multiply = multiply<T>;
   k.batch_norm_forward = batch_norm_forward<T>;
   k.batch_norm_backward = batch_norm_backward<T>;

@@ -196,4 +196,28 @@ void squared_column_sums(const UpdateRule<T>& rule, const PanelShape& shape, int
   }
 }
 
+/// In no particular order, which must not decide about results.
+template <class T>
+T sum_of_squares(const T* x, int64_t size) {
+  constexpr int64_t chains = 8;
+  Vec<T> sums[chains]{};
+  int64_t i = 0;
+  for (; i + chains * kLanes<T> <= size; i += chains * kLanes<T>) {
+    for (int64_t c = 0; c < chains; ++c) {
+      const Vec<T> v = load(x + i + c * kLanes<T>);
+      sums[c] = fma(v, v, sums[c]);
+    }
+  }
+  for (; i < size; i += kLanes<T>) {
+    const Vec<T> v = load(x + i);
+    sums[0] = fma(v, v, sums[0]);
+  }
+  for (int64_t c = 1; c < chains; ++c) sums[0] += sums[c];
+  alignas(64) T lanes[kLanes<T>];
+  store(lanes, sums[0]);
+  T sum = 0;
+  for (int64_t j = 0; j < kLanes<T>; ++j) sum += lanes[j];
+  return sum;
+}
+
 }  // namespace

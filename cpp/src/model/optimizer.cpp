@@ -148,4 +148,9 @@ std::vector<std::string> Optimizer::slots() const {
   return names;
 }
 
+bool Optimizer::keeps_squares(std::string_view slot) {
+  return slot == "sum" || slot == "square_avg" || slot == "exp_avg_sq" ||
+         slot == "max_exp_avg_sq" || slot == "acc_delta";
+}
+
 }  // namespace chainrule

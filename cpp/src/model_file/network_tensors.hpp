@@ -3,16 +3,15 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
 #include <string>
-#include <string_view>
 #include <type_traits>
 #include <vector>
 
 #include "chainrule/error.hpp"
 #include "chainrule/network.hpp"
+#include "chainrule/optimizer.hpp"
 #include "model_file/tensor.hpp"
 
 namespace chainrule::model_file {
@@ -45,11 +44,8 @@ inline Tensor described_by(const ParameterInfo& info, DataType type) {
 template <class T>
 void check_values(const ParameterInfo& info, const std::string* slot,
                   const std::vector<T>& values) {
-  constexpr std::array<std::string_view, 5> squares = {"sum", "square_avg", "exp_avg_sq",
-                                                       "max_exp_avg_sq", "acc_delta"};
-  const bool square = slot != nullptr
-                          ? std::find(squares.begin(), squares.end(), *slot) != squares.end()
-                          : info.name.ends_with("variance");
+  const bool square =
+      slot != nullptr ? Optimizer::keeps_squares(*slot) : info.name.ends_with("variance");
   for (const T value : values) {
     const bool valid = slot == nullptr ? std::isfinite(value) : !std::isnan(value);
     if (valid && !(square && value < T(0))) continue;

@@ -123,6 +123,9 @@ class Optimizer(Described):
         ValueError
             If the rate is missing, not finite or not above 0, or the optimizer is lazy: gradients
             do not tell which inputs were zero.
+        DivergenceError
+            If parameters would become NaN or infinite. The step is not made then, and nothing has
+            changed.
         """
         if learning_rate is None:
             if self._schedule is not None:
