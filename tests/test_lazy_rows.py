@@ -286,16 +286,59 @@ def test_a_source_that_gives_fewer_rows_than_it_promises():
         net.predict(lazy)
 
 
-def test_normalization_is_adapted_beforehand():
+def timestamps(rows: int, rng: np.random.Generator) -> Array:
+    return 1_700_000_000 + np.arange(6) + rng.integers(0, 40, size=(rows, 6))
+
+
+@pytest.mark.parametrize("rows", [1, 255, 256, 257, 700])
+@pytest.mark.parametrize("kind", ["float32", "float64", "uint8", "timestamps"])
+def test_normalization_finds_the_statistics_of_memory(rows, kind, make):
+    rng = np.random.default_rng(rows)
+    x = rng.normal(50, 20, size=(rows, 6)).clip(0, 255)
+    x = timestamps(rows, rng) if kind == "timestamps" else x.astype(kind)
+    layers = [cr.Normalization(), cr.Dense(4, activation="tanh"), cr.Normalization(), cr.Dense(3)]
+    memory, lazy, adapted = (cr.Sequential(layers, seed=1) for _ in range(3))
+    y, unread = np.arange(rows) % 3, make(x)
+    for net, source in ((memory, x), (lazy, unread)):
+        net.fit(source, y, loss="cross_entropy", verbose=0)
+    assert_same(memory, lazy)
+    np.testing.assert_array_equal(lazy.predict(x), memory.predict(x))
+    adapted.adapt(unread)
+    for name in ("0.mean", "0.variance", "2.mean", "2.variance"):
+        np.testing.assert_array_equal(adapted.parameters[name], memory.parameters[name])
+
+
+def test_rows_are_adapted_to_once():
     x, y = data()
+    lazy = Lazy(x)
     net = cr.Sequential([cr.Normalization(), cr.Dense(3)], seed=0)
-    with pytest.raises(ValueError, match="call adapt first, with as many rows as fit"):
-        net.fit(Lazy(x), y, loss="cross_entropy", verbose=0)
-    memory = cr.Sequential([cr.Normalization(), cr.Dense(3)], seed=0)
-    for other, source in ((net, Lazy(x)), (memory, x)):
-        other.adapt(x)
-        other.fit(source, y, loss="cross_entropy", verbose=0)
-    assert_same(memory, net)
+    net.fit(lazy, y, loss="cross_entropy", verbose=0, shuffle=False)
+    first = lazy.rows
+    net.fit(lazy, y, loss="cross_entropy", verbose=0, shuffle=False)
+    assert lazy.longest <= 256
+    assert lazy.rows - first < first - len(x)
+    before = net.parameters["0.mean"]
+    net.adapt(Lazy(x + 1))
+    np.testing.assert_allclose(net.parameters["0.mean"], before + 1, rtol=1e-6)
+
+
+def test_adaptation_that_fails_changes_nothing():
+    x, y = data(700)
+
+    class Failing(Lazy):
+        def __getitem__(self, rows: slice) -> Array:
+            if self.reads >= 5:
+                raise OSError("the disk is gone")
+            return super().__getitem__(rows)
+
+    net = cr.Sequential([cr.Input(6), cr.Normalization(), cr.Dense(3)], seed=0)
+    before = net.get_weights()
+    with pytest.raises(OSError, match="the disk is gone"):
+        net.adapt(Failing(x))
+    for a, b in zip(before, net.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not net._core.adapted
+    net.fit(x, y, loss="cross_entropy", verbose=0)
 
 
 def test_train_on_batch_reads_the_batch():

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 import chainrule as cr
-from chainrule.arrays import as_rows, as_table
+from chainrule.compressed_rows import as_rows, as_table
 from chainrule.targets import prepare_sparse_targets
 
 sparse = pytest.importorskip("scipy.sparse", reason="these are tests of SciPy's matrices")

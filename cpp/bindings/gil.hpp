@@ -43,6 +43,18 @@ class ReleasedGil {
   PyThreadState* state_;
 };
 
+/// Holds the lock for the length of a scope within that of a ReleasedGil.
+class TakenBackGil {
+ public:
+  explicit TakenBackGil(ReleasedGil& released) : released_(released) { released_.take_back(); }
+  ~TakenBackGil() { released_.give_again(); }
+  TakenBackGil(const TakenBackGil&) = delete;
+  TakenBackGil& operator=(const TakenBackGil&) = delete;
+
+ private:
+  ReleasedGil& released_;
+};
+
 /// Runs the core without the lock, and, where the core asks now and then, pending signal handlers
 /// and the caller's function, and carries what these raise out of the core.
 class Poll {

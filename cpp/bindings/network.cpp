@@ -358,6 +358,21 @@ void bind_network(py::module_& module, const char* name) {
           },
           py::arg("x"))
       .def("undo_adaptation", &N::undo_adaptation, without_gil)
+      .def(
+          "adapt_pieces",
+          [](N& self, const py::object& pieces, bool remaining) {
+            ReleasedGil released;
+            const RowPieces x = [&](const Callback<void(const RowsView&)>& each) {
+              const TakenBackGil taken(released);
+              for (const py::handle piece : pieces()) {
+                const RowsView rows = rows_view(py::reinterpret_borrow<py::array>(piece), "x");
+                const ReleasedGil meanwhile;
+                each(rows);
+              }
+            };
+            remaining ? void(self.adapt_remaining(x)) : self.adapt(x);
+          },
+          py::arg("pieces"), py::arg("remaining"))
       .def_property("adapted", &N::adapted,
                     [](N& self, bool adapted) {
                       const ReleasedGil release;

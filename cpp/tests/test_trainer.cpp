@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -284,6 +285,40 @@ TEST_CASE("what fit refuses leaves Normalization layers alone") {
       Error);
   CHECK(Snapshot<float>(network) == before);
   CHECK_FALSE(network.adapted());
+}
+
+TEST_CASE("rows in pieces adapt to the bits of all rows") {
+  const std::vector<AnyLayer> layers{Normalization(), Dense(4, "tanh"), Normalization(), Dense(4)};
+  Network<float> whole(layers, 6, 3), pieces(layers, 6, 3);
+  const RowsView x = data().inputs_view();
+  const auto in_pieces = [&](std::int64_t size, std::int64_t missing) {
+    auto calls = std::make_shared<int>(0);
+    return [&x, size, missing, calls](const Callback<void(const RowsView&)>& each) {
+      const std::int64_t end = ++*calls > 1 ? x.rows - missing : x.rows;
+      for (std::int64_t first = 0; first < end; first += size) {
+        RowsView piece = x;
+        piece.data = static_cast<const char*>(x.data) + first * x.row_stride;
+        piece.rows = std::min(size, end - first);
+        each(piece);
+      }
+    };
+  };
+  const Snapshot<float> before(pieces);
+  CHECK_THROWS_WITH_AS(pieces.adapt(in_pieces(7, 3)),
+                       "x gave 50 rows, and 47 when it was read again", Error);
+  CHECK_THROWS_AS(pieces.adapt([](const Callback<void(const RowsView&)>&) {}), Error);
+  CHECK_THROWS_WITH_AS(pieces.adapt([&](const Callback<void(const RowsView&)>& each) {
+    each(x);
+    pieces.set_adapted(true);
+  }),
+                       doctest::Contains("in use"), StateError);
+  CHECK(Snapshot<float>(pieces) == before);
+  CHECK_FALSE(pieces.adapted());
+  whole.adapt(x);
+  CHECK(pieces.adapt_remaining(in_pieces(7, 0)));
+  CHECK(pieces.adapted());
+  CHECK(Snapshot<float>(pieces) == Snapshot<float>(whole));
+  CHECK_FALSE(pieces.adapt_remaining(in_pieces(7, 0)));
 }
 
 TEST_CASE("numbers that are not finite are named by row and column") {

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
 from chainrule import _core
 
-__all__ = ["boolean", "positive_integer", "sparsity_name", "thread_count"]
+__all__ = ["boolean", "positive_integer", "seed_number", "sparsity_name", "thread_count"]
 
 _LARGEST_INTEGER = 2**31 - 1
 
@@ -41,3 +43,14 @@ def sparsity_name(input_sparsity: object) -> str:
         raise TypeError(f"input_sparsity must be a string, got {input_sparsity!r:.80}")
     _core.check_input_sparsity(input_sparsity)
     return input_sparsity
+
+
+def seed_number(seed: int | None) -> int:
+    """Return the seed, of None one that the system draws; TypeError, ValueError for no seed."""
+    if seed is None:
+        return int.from_bytes(os.urandom(8), "little") >> 1
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise TypeError(f"seed must be an integer or None, got {seed!r}")
+    if not 0 <= int(seed) < 2**64:
+        raise ValueError(f"seed must lie in 0..2^64-1, got {seed}")
+    return int(seed)

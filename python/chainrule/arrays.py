@@ -15,25 +15,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import _core
-from chainrule.containers import as_array, as_csr, is_sparse
+from chainrule.containers import as_array
 
 __all__ = [
-    "Rows",
     "as_features",
     "as_labels",
     "as_numbers",
-    "as_rows",
-    "as_table",
     "as_targets",
     "as_weights",
     "check_output",
     "check_same_length",
-    "stored",
+    "numeric",
+    "readable",
 ]
-
-Rows = NDArray[Any] | _core.CompressedRows
-"""What the core reads rows of features, and of targets, from."""
 
 _READ_IN_PLACE = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
 
@@ -67,7 +61,7 @@ def as_numbers(value: object, *, name: str) -> NDArray[Any]:
         ...
     TypeError: y has dtype <U1: y[0] is 1 (str_), expected numbers
     """
-    return _numeric(as_array(value, name=name), name)
+    return numeric(as_array(value, name=name), name)
 
 
 def as_features(x: object, *, name: str = "x", allow_single: bool = False) -> NDArray[Any]:
@@ -111,9 +105,9 @@ def as_features(x: object, *, name: str = "x", allow_single: bool = False) -> ND
     ValueError: x is 1-D with shape (2,), expected (rows, features); use x.reshape(-1, 1) if it is \
 one feature or x.reshape(1, -1) if it is one row
     """
-    array = _numeric(as_array(x, name=name), name)
+    array = numeric(as_array(x, name=name), name)
     if array.dtype.kind != "i" or array.dtype.itemsize < 4:
-        array = _readable(array)
+        array = readable(array)
     elif not (array.dtype.isnative and array.flags.aligned):
         array = array.astype(array.dtype.newbyteorder("="))
     if array.size == 0:
@@ -131,56 +125,6 @@ one feature or x.reshape(1, -1) if it is one row
             f"(rows, features) without a copy; pass np.ascontiguousarray({name})"
         )
     return array.reshape(len(array), -1)
-
-
-def as_rows(x: object, *, name: str = "x", allow_single: bool = False) -> Rows:
-    """Return features as the core reads them: `as_features` of tables, or compressed sparse rows.
-
-    Parameters
-    ----------
-    x : array-like or SciPy sparse matrix or array, shape (rows, features)
-        Compressed sparse rows are read in place, memory-mapped ones too, if their values are uint8,
-        float32 or float64. Other formats are converted, with a warning; rows that
-        hold a column twice, which SciPy takes as a sum, or out of order are put right in a copy.
-    name : str, default "x"
-        What error messages call it.
-    allow_single : bool, default False
-        Take a 1-D `x` as one row.
-
-    Returns
-    -------
-    ndarray or CompressedRows, shape (rows, features)
-
-    Raises
-    ------
-    TypeError
-        If entries are not real numbers.
-    ValueError
-        If `x` has another shape, is empty, or its indices are out of range.
-
-    Warns
-    -----
-    UserWarning
-        If `x` is sparse in another format than CSR.
-
-    Examples
-    --------
-    >>> import scipy.sparse
-    >>> as_rows(scipy.sparse.eye_array(3, 4, format="csr")).shape
-    (3, 4)
-    """
-    if not is_sparse(x):
-        return as_features(x, name=name, allow_single=allow_single)
-    csr = as_csr(x, name=name)
-    rows = _compressed(csr, name)
-    if not rows.rises:
-        # Sums of small integers may not fit their type.
-        csr = csr.astype(np.result_type(csr.dtype, np.float32), copy=True)
-        # SciPy trusts offsets, which another thread may have changed before they were copied.
-        _compressed(csr, name)
-        csr.sum_duplicates()
-        rows = _compressed(csr, name)
-    return rows
 
 
 def as_labels(y: object, *, classes: int | None, name: str = "y") -> NDArray[np.int64]:
@@ -223,7 +167,7 @@ def as_labels(y: object, *, classes: int | None, name: str = "y") -> NDArray[np.
             f"{_not_numbers(array, name)}; labels are whole numbers, which class names become by "
             f"np.unique({name}, return_inverse=True)"
         )
-    array = _numeric(array, name)
+    array = numeric(array, name)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -273,7 +217,7 @@ def as_targets(y: object, *, outputs: int | None, name: str = "y") -> NDArray[An
     >>> as_targets([1.5, 2.5], outputs=1).shape
     (2, 1)
     """
-    array = _readable(_numeric(as_array(y, name=name), name))
+    array = readable(numeric(as_array(y, name=name), name))
     if array.ndim > 2:
         raise ValueError(f"{name} has shape {array.shape}, expected (rows, outputs) or (rows,)")
     if array.size == 0:
@@ -316,48 +260,13 @@ def as_weights(w: object, *, rows: int, name: str = "sample_weight") -> NDArray[
     >>> as_weights([1, 2], rows=2)
     array([1., 2.])
     """
-    array = _numeric(as_array(w, name=name), name)
+    array = numeric(as_array(w, name=name), name)
     if array.shape != (rows,):
         raise ValueError(f"{name} has shape {array.shape}, expected one weight per row: ({rows},)")
     weights = np.ascontiguousarray(array, dtype=np.float64)
     bad = ~(np.isfinite(weights) & (weights >= 0))
     _reject_first(name, array, bad, "is not a weight: expected finite numbers, 0 or more")
     return weights
-
-
-def as_table(rows: Rows) -> NDArray[Any]:
-    """Return rows as a table: tables as they are, compressed ones written out, zeros and all.
-
-    Parameters
-    ----------
-    rows : ndarray or CompressedRows, shape (rows, columns)
-        As `as_rows` returns them.
-
-    Returns
-    -------
-    ndarray, shape (rows, columns)
-        Of compressed rows that hold nothing but 0 and 1 uint8, else of their values' dtype.
-
-    Examples
-    --------
-    >>> import scipy.sparse
-    >>> as_table(as_rows(scipy.sparse.eye_array(2, 3, format="csr")))
-    array([[1, 0, 0],
-           [0, 1, 0]], dtype=uint8)
-    """
-    if isinstance(rows, np.ndarray):
-        return rows
-    values, columns = stored(rows)
-    small = np.isin(values, (0, 1)).all()
-    table = np.zeros(rows.shape, np.uint8 if small else values.dtype)
-    table[np.repeat(np.arange(len(rows)), np.diff(rows.offsets)), columns] = values
-    return table
-
-
-def stored(rows: _core.CompressedRows) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the values and the columns that compressed rows hold, one row's behind the other's."""
-    part = slice(rows.offsets[0], rows.offsets[-1])
-    return rows.data[part], rows.indices[part]
 
 
 def check_same_length(x: Sized, y: Sized, *, names: tuple[str, str] = ("x", "y")) -> None:
@@ -424,16 +333,8 @@ def check_output(out: object, shape: tuple[int, ...], dtype: str, name: str = "o
         raise ValueError(f"{name} must be C-contiguous, aligned and writeable")
 
 
-def _compressed(csr: Any, name: str) -> _core.CompressedRows:
-    data = np.ascontiguousarray(_readable(_numeric(np.asarray(csr.data), name)))
-    indices, offsets = (
-        np.ascontiguousarray(array, dtype=np.int32 if array.dtype == np.int32 else np.int64)
-        for array in (np.asarray(csr.indices), np.asarray(csr.indptr))
-    )
-    return _core.CompressedRows(data, indices, offsets, csr.shape[1], name)
-
-
-def _numeric(array: NDArray[Any], name: str) -> NDArray[Any]:
+def numeric(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return an array of real numbers; TypeError for another."""
     if array.dtype.kind in "biuf":
         return array
     if array.dtype.name == "bfloat16":
@@ -458,7 +359,8 @@ def _not_numbers(array: NDArray[Any], name: str) -> str:
     return f"{name} has dtype {array.dtype}, expected numbers; convert it by {name}.astype(float)"
 
 
-def _readable(array: NDArray[Any]) -> NDArray[Any]:
+def readable(array: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers in a type and layout that the core reads."""
     dtype = array.dtype
     if dtype == np.bool_:
         return array.view(np.uint8)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.arrays import Rows, as_weights, check_same_length, stored
+from chainrule.arrays import as_weights, check_same_length
 from chainrule.column_names import listed
+from chainrule.compressed_rows import Rows, stored
 from chainrule.containers import is_sparse
 from chainrule.layers import Dense
 from chainrule.lazy_rows import LazyRows

@@ -8,7 +8,7 @@ were in memory, so the weights have the same bits.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from chainrule import _core
 from chainrule.errors import DivergenceError
-from chainrule.layers import Layer, Normalization
 from chainrule.lazy_rows import LazyRows
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from chainrule.losses import Loss
     from chainrule.stack import CoreNetwork
 
-__all__ = ["Chunks", "check_rows", "evaluate_lazily", "predict_lazily"]
+__all__ = ["Chunks", "adapt_lazily", "check_rows", "evaluate_lazily", "predict_lazily"]
 
 # Of an epoch in random order, the rows of several batches are read together, since rows that lie
 # near each other are then read at once: so many bytes, and no more than a share of all rows.
@@ -34,15 +33,21 @@ _CHUNKS = 8
 _ROWS_TO_CHECK = 256
 
 
-def check_rows(core: CoreNetwork, layers: Sequence[Layer], x: LazyRows, single: bool) -> None:
+def check_rows(core: CoreNetwork, x: LazyRows, single: bool) -> None:
     """Read all rows once and raise where the network cannot train on them."""
-    if not core.adapted and any(isinstance(layer, Normalization) for layer in layers):
-        raise ValueError(
-            "x is not in memory, where Normalization has to find its statistics: call adapt first, "
-            "with as many rows as fit"
-        )
     for rows, piece in x.pieces(_ROWS_TO_CHECK):
         check_piece(core, piece, x.name_of(rows), single)
+
+
+def adapt_lazily(core: CoreNetwork, x: LazyRows, single: bool, *, remaining: bool = False) -> None:
+    """Give `Normalization` layers, all or the remaining ones, their statistics from rows in pieces.
+
+    These are read once to check them, unless that was done for the remaining ones, and twice for
+    each layer. The statistics have the bits of those from memory.
+    """
+    if not remaining:
+        check_rows(core, x, single)
+    core.adapt_pieces(lambda: (piece for _, piece in x.pieces(_ROWS_TO_CHECK)), remaining)
 
 
 def check_piece(core: CoreNetwork, piece: NDArray[Any], name: str, single: bool) -> None:

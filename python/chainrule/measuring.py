@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import metrics as metrics_module
-from chainrule.arrays import Rows, as_table, stored
+from chainrule.compressed_rows import Rows, as_table, stored
 from chainrule.losses import Quantile
 from chainrule.metrics import Metric, UndefinedMetricError, UndefinedMetricWarning
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from chainrule import _core
-from chainrule.arrays import Rows
+from chainrule.compressed_rows import Rows
 
 __all__ = ["Plan", "PlanInput", "PlanStage"]
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,13 +12,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule import _core
-from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
-from chainrule.arrays import Rows, as_features, as_rows
+from chainrule.arguments import (
+    boolean,
+    positive_integer,
+    seed_number,
+    sparsity_name,
+    thread_count,
+)
+from chainrule.arrays import as_features
 from chainrule.column_names import shown_columns
+from chainrule.compressed_rows import Rows, as_rows
 from chainrule.containers import as_array
 from chainrule.data_names import Named
 from chainrule.layers import Activation, Dense, Input, Layer, Normalization
 from chainrule.lazy_rows import LazyRows, is_lazy
+from chainrule.lazy_training import adapt_lazily
 from chainrule.names import unknown_name
 from chainrule.plan import Plan
 from chainrule.summary import summary_table
@@ -48,7 +55,7 @@ class Stack(Named):
     ) -> None:
         inputs, self.layers = _split_input(layers)
         self.dtype = _dtype_name(dtype)
-        self.seed = _checked_seed(seed)
+        self.seed = seed_number(seed)
         self._core: CoreNetwork | None = None
         if inputs is not None:
             self.build(inputs)
@@ -175,9 +182,9 @@ class Stack(Named):
         num_threads : int, optional
             As in `fit`; the plan may use fewer.
         x : array_like of shape (rows, inputs), optional
-            The rows to train on, or some of them, which decide whether the first layer leaves out
-            zeros. Without them the plan tells what the last training decided, if that had the same
-            batch size and number of threads.
+            The rows to train on, or some of them (what is not in memory is read whole), which
+            decide whether the first layer leaves out zeros. Without them the plan tells what the
+            last training decided, if that had the same batch size and number of threads.
         input_sparsity : {"auto", "dense", "sparse"}, default "auto"
             As in `fit`, for `x`.
 
@@ -210,11 +217,16 @@ class Stack(Named):
         Parameters
         ----------
         x : array_like of shape (rows, inputs)
-            The data as it enters the network.
+            The data as it enters the network. What is not in memory, such as a dataset of h5py, is
+            read in pieces: once to check it and twice for each of the layers.
         """
         with self._kept_unbuilt_on_error(x):
-            features = self._features(x)
-            self._need_core().adapt(features)
+            if is_lazy(x):
+                rows = self._unread(x)
+                adapt_lazily(self._need_core(), rows, self.dtype == "float32")
+            else:
+                features = self._features(x)
+                self._need_core().adapt(features)
             self._learn_feature_names(x)
 
     def forward(
@@ -316,8 +328,9 @@ class Stack(Named):
 
     def _rows_wherever(self, x: object, *, allow_single: bool = False) -> Rows | LazyRows:
         """Return the same, or rows that are read when they are needed."""
-        if not is_lazy(x):
-            return self._rows(x, allow_single=allow_single)
+        return self._unread(x) if is_lazy(x) else self._rows(x, allow_single=allow_single)
+
+    def _unread(self, x: object) -> LazyRows:
         rows = LazyRows(x)
         self._check_columns(rows.shape[1])
         return rows
@@ -387,13 +400,3 @@ def _dtype_name(dtype: object) -> str:
     if name not in _CORE_NETWORKS:
         raise ValueError(unknown_name("dtype", dtype, _CORE_NETWORKS))
     return name
-
-
-def _checked_seed(seed: int | None) -> int:
-    if seed is None:
-        return int.from_bytes(os.urandom(8), "little") >> 1
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise TypeError(f"seed must be an integer or None, got {seed!r}")
-    if not 0 <= int(seed) < 2**64:
-        raise ValueError(f"seed must lie in 0..2^64-1, got {seed}")
-    return int(seed)

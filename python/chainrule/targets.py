@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import _core
-from chainrule.arrays import Rows, as_labels, as_rows, as_targets, stored
+from chainrule.arrays import as_labels, as_targets
 from chainrule.column_names import shown_columns
+from chainrule.compressed_rows import Rows, as_rows, stored
 from chainrule.containers import as_array
 
 if TYPE_CHECKING:

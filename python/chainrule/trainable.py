@@ -211,7 +211,7 @@ class Trainable(Stack):
                     if validation is not None:
                         warn_of_unseen_classes(loss, data, validation)
                     if isinstance(data.x, LazyRows):
-                        check_rows(self._need_core(), self.layers, data.x, self.dtype == "float32")
+                        check_rows(self._need_core(), data.x, self.dtype == "float32")
                     try_out(self, loss, optimizer, chosen, data, validation, plan.callbacks)
                     progress = training.progress(self, data, plan)
                     warn_of_scale(self, loss, data)

@@ -18,7 +18,7 @@ from chainrule.callbacks import Callback, CallbackList, StopTraining
 from chainrule.divergence import divergence
 from chainrule.errors import DivergenceError
 from chainrule.lazy_rows import LazyRows
-from chainrule.lazy_training import Chunks, How, evaluate_lazily
+from chainrule.lazy_training import Chunks, How, adapt_lazily, evaluate_lazily
 from chainrule.measuring import Undefined, measure, metrics_for
 from chainrule.progress import Progress, make_progress
 from chainrule.schedules import ReduceOnPlateau
@@ -165,8 +165,9 @@ def _adapted(net: Trainable, data: Examples) -> Iterator[None]:
     core = net._need_core()
     steps, waiting = core.total_steps, net._unadapted()
     try:
-        # Rows that are not in memory have been checked to leave nothing to adapt.
-        if not isinstance(data.x, LazyRows):
+        if isinstance(data.x, LazyRows):
+            adapt_lazily(core, data.x, net.dtype == "float32", remaining=True)
+        else:
             core.adapt_remaining(data.x)
         yield
     finally:

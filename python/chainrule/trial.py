@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.arrays import as_table
+from chainrule.compressed_rows import as_table
 from chainrule.lazy_rows import LazyRows
 from chainrule.lazy_training import predict_lazily
 from chainrule.measuring import metrics_for

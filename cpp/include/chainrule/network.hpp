@@ -76,6 +76,10 @@ struct PlanInfo {
   std::optional<InputPath> input;  // empty where no rows were seen, or no layer leaves out zeros
 };
 
+/// Rows that are not in memory at once: calls its argument with each piece of them in order, and
+/// does so again whenever it is called.
+using RowPieces = Callback<void(const Callback<void(const RowsView&)>& each)>;
+
 /// What the parameters of a new network hold: what their initializers give, or zeros for a caller
 /// that sets them all.
 enum class InitialValues { drawn, zeros };
@@ -230,6 +234,9 @@ class CHAINRULE_API Network {
   /// The same for those that have not been adapted yet, as a training of whole epochs begins.
   /// Returns whether there were any.
   bool adapt_remaining(const RowsView& x);
+  /// The same from rows in pieces, which are gone through twice for each layer; to the same bits.
+  void adapt(const RowPieces& x);
+  bool adapt_remaining(const RowPieces& x);
   /// Takes the last adaptation back, for a training that then did not begin. Throws StateError
   /// where there is none.
   void undo_adaptation();

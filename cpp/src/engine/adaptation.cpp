@@ -44,24 +44,42 @@ struct Moments {
 
 /// Moments of the caller's numbers as they are, before they are rounded to float. Their sum is that
 /// of the differences from the first, which has digits to spare.
-Moments exact_moments(const RowsView& x) {
-  Moments moments(static_cast<std::size_t>(x.columns));
-  const auto columns = static_cast<std::size_t>(x.columns);
-  const auto rows = static_cast<double>(x.rows);
-  engine::with_type(x.type, [&]<class S>(S) {
-    const auto number = [&](std::int64_t i, std::size_t j) {
-      return static_cast<double>(engine::number_at<S>(x, i, static_cast<std::int64_t>(j)));
-    };
-    for (std::int64_t i = 0; i < x.rows; ++i)
-      for (std::size_t j = 0; j < columns; ++j) moments.means[j] += number(i, j) - number(0, j);
-    for (std::size_t j = 0; j < columns; ++j)
-      moments.means[j] = number(0, j) + moments.means[j] / rows;
-    for (std::int64_t i = 0; i < x.rows; ++i)
-      for (std::size_t j = 0; j < columns; ++j) moments.add_to_variance(j, number(i, j));
-  });
-  for (double& variance : moments.variances) variance /= rows;
-  return moments;
-}
+class ExactMoments {
+ public:
+  void add_to_means(const RowsView& x) {
+    if (moments_.means.empty()) {
+      moments_ = Moments(static_cast<std::size_t>(x.columns));
+      for (std::int64_t j = 0; j < x.columns; ++j)
+        moments_.first[static_cast<std::size_t>(j)] = engine::value_at(x, 0, j);
+    }
+    for_each(x, [&](std::size_t j, double v) { moments_.means[j] += v - moments_.first[j]; });
+  }
+  void divide(double rows) {
+    for (std::size_t j = 0; j < moments_.means.size(); ++j)
+      moments_.means[j] = moments_.first[j] + moments_.means[j] / rows;
+  }
+  void add_to_variances(const RowsView& x) {
+    for_each(x, [&](std::size_t j, double v) { moments_.add_to_variance(j, v); });
+  }
+  const Moments& of(double rows) {
+    for (double& variance : moments_.variances) variance /= rows;
+    return moments_;
+  }
+
+ private:
+  template <class Visit>
+  static void for_each(const RowsView& x, Visit visit) {
+    engine::with_type(x.type, [&]<class S>(S) {
+      for (std::int64_t i = 0; i < x.rows; ++i)
+        for (std::int64_t j = 0; j < x.columns; ++j)
+          visit(static_cast<std::size_t>(j), static_cast<double>(engine::number_at<S>(x, i, j)));
+    });
+  }
+
+  Moments moments_{0};
+};
+
+constexpr std::int64_t kRows = 256;  // at a time
 
 }  // namespace
 
@@ -91,43 +109,68 @@ void Network<T>::State::set_statistics(Statistics& statistics) noexcept {
 }
 
 template <class T>
-void Network<T>::State::adapt(std::int64_t layer, const RowsView& x) {
+void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x) {
   State& s = *this;
   const engine::Parameter* mean = s.parameters.find(layer, "mean");
   const engine::Parameter* variance = s.parameters.find(layer, "variance");
   if (!mean || !variance)
     throw Error("layer " + std::to_string(layer) + " has no mean and variance to adapt");
   const std::vector<AnyLayer> below(s.layers.begin(), s.layers.begin() + layer);
-  const std::int64_t chunk = std::min<std::int64_t>(x.rows, 256);
-  engine::Plan<T> plan(s.kernels, below, s.parameters, s.inputs, {.batch_size = chunk});
+  engine::Plan<T> plan(s.kernels, below, s.parameters, s.inputs, {.batch_size = kRows});
   plan.refresh();
-  plan.choose_path(x, InputSparsity::dense);
   const auto columns = static_cast<std::size_t>(mean->spec.columns);
   Moments moments(columns);
-  const auto each_row = [&](const auto& visit) {
+  ExactMoments exact_moments;
+  std::int64_t rows = 0;
+  bool exactly = false;
+  const auto each_row = [&](const RowsView& piece, const auto& visit) {
+    plan.choose_path(piece, InputSparsity::dense);
     engine::run_team(1, [&](engine::Team team) {
       engine::Flow flow(team);
-      for (std::int64_t first = 0; first < x.rows; first += chunk) {
+      for (std::int64_t first = 0; first < piece.rows; first += kRows) {
         engine::Step<T> step;
-        step.rows = std::min(chunk, x.rows - first);
-        plan.load(flow, step, x, nullptr, first);
+        step.rows = std::min(kRows, piece.rows - first);
+        plan.load(flow, step, piece, nullptr, first);
         plan.forward(flow, step);
-        for (std::int64_t i = 0; i < step.rows; ++i) visit(plan.result().row(i), first + i == 0);
+        for (std::int64_t i = 0; i < step.rows; ++i) visit(plan.result().row(i));
       }
     });
   };
-  each_row([&](const T* row, bool first) {
-    for (std::size_t j = 0; j < columns; ++j) moments.add_to_mean(j, row[j], first);
+  const auto pass = [&](const auto& visit) {
+    const engine::Occupancy::CallingBack calling(s.occupancy);
+    x([&](const RowsView& piece) { visit(piece); });
+  };
+  pass([&](const RowsView& piece) {
+    s.check_table(piece);
+    check_finite<T>(piece, "x");
+    if (rows == 0) exactly = layer == 0 && sizeof(T) == 4 && engine::has_more_digits(piece.type);
+    each_row(piece, [&](const T* row) {
+      for (std::size_t j = 0; j < columns; ++j) moments.add_to_mean(j, row[j], rows == 0);
+      ++rows;
+    });
+    if (exactly) exact_moments.add_to_means(piece);
   });
-  moments.divide(static_cast<double>(x.rows));
-  each_row([&](const T* row, bool) {
-    for (std::size_t j = 0; j < columns; ++j) moments.add_to_variance(j, row[j]);
+  if (rows == 0) throw Error("x is empty: it has 0 rows");
+  const auto count = static_cast<double>(rows);
+  moments.divide(count);
+  exact_moments.divide(count);
+  std::int64_t again = 0;
+  pass([&](const RowsView& piece) {
+    s.check_table(piece);
+    each_row(piece, [&](const T* row) {
+      for (std::size_t j = 0; j < columns; ++j) moments.add_to_variance(j, row[j]);
+      ++again;
+    });
+    if (exactly) exact_moments.add_to_variances(piece);
   });
-  for (double& v : moments.variances) v /= static_cast<double>(x.rows);
+  if (again != rows)
+    throw Error("x gave " + std::to_string(rows) + " rows, and " + std::to_string(again) +
+                " when it was read again");
+  for (double& v : moments.variances) v /= count;
   std::vector<double> exact_mean;
-  if (layer == 0 && sizeof(T) == 4 && engine::has_more_digits(x.type)) {
+  if (exactly) {
     // Of ordinary columns these would be the same but for what rounding does to them.
-    const Moments exact = exact_moments(x);
+    const Moments& exact = exact_moments.of(count);
     for (std::size_t j = 0; j < columns; ++j) {
       const double spread = exact.variances[j] > 0.0 ? std::sqrt(exact.variances[j]) : 1.0;
       if (!engine::AffineStage<T>::is_wide(exact.means[j] / spread)) continue;
@@ -159,11 +202,18 @@ void Network<T>::State::adapt(std::int64_t layer, const RowsView& x) {
   s.forward_step.reset();
 }
 
+namespace {
+
+/// Rows in memory are one piece.
+RowPieces one_piece(const RowsView& x) {
+  return [&x](const Callback<void(const RowsView&)>& each) { each(x); };
+}
+
+}  // namespace
+
 template <class T>
-void Network<T>::State::adapt(const std::vector<std::int64_t>& chosen, const RowsView& x) {
+void Network<T>::State::adapt(const std::vector<std::int64_t>& chosen, const RowPieces& x) {
   if (chosen.empty()) return;
-  check_table(x);
-  check_finite<T>(x, "x");
   Statistics before = statistics();
   try {
     // Each takes its statistics from what the ones before it make of x.
@@ -178,21 +228,31 @@ void Network<T>::State::adapt(const std::vector<std::int64_t>& chosen, const Row
 template <class T>
 void Network<T>::adapt(std::int64_t layer, const RowsView& x) {
   const engine::Changing guard(*state_);
-  state_->adapt(std::vector{layer}, x);
+  state_->adapt(std::vector{layer}, one_piece(x));
 }
 
 template <class T>
 void Network<T>::adapt(const RowsView& x) {
+  adapt(one_piece(x));
+}
+
+template <class T>
+void Network<T>::adapt(const RowPieces& x) {
   const engine::Changing guard(*state_);
   state_->adapt(state_->normalizations(), x);
 }
 
 template <class T>
-bool Network<T>::adapt_remaining(const RowsView& x) {
+bool Network<T>::adapt_remaining(const RowPieces& x) {
   const engine::Changing guard(*state_);
   const std::vector<std::int64_t> chosen = state_->unadapted;
   state_->adapt(chosen, x);
   return !chosen.empty();
+}
+
+template <class T>
+bool Network<T>::adapt_remaining(const RowsView& x) {
+  return adapt_remaining(one_piece(x));
 }
 
 template <class T>
@@ -203,14 +263,16 @@ void Network<T>::undo_adaptation() {
   state_->statistics_before.reset();
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                             \
-  template void Network<T>::State::adapt(std::int64_t, const RowsView&);                     \
-  template void Network<T>::State::adapt(const std::vector<std::int64_t>&, const RowsView&); \
-  template void Network<T>::adapt(std::int64_t, const RowsView&);                            \
-  template void Network<T>::adapt(const RowsView&);                                          \
-  template bool Network<T>::adapt_remaining(const RowsView&);                                \
-  template void Network<T>::undo_adaptation();                                               \
-  template typename Network<T>::State::Statistics Network<T>::State::statistics() const;     \
+#define CHAINRULE_INSTANTIATE(T)                                                              \
+  template void Network<T>::State::adapt(std::int64_t, const RowPieces&);                     \
+  template void Network<T>::State::adapt(const std::vector<std::int64_t>&, const RowPieces&); \
+  template void Network<T>::adapt(std::int64_t, const RowsView&);                             \
+  template void Network<T>::adapt(const RowsView&);                                           \
+  template void Network<T>::adapt(const RowPieces&);                                          \
+  template bool Network<T>::adapt_remaining(const RowsView&);                                 \
+  template bool Network<T>::adapt_remaining(const RowPieces&);                                \
+  template void Network<T>::undo_adaptation();                                                \
+  template typename Network<T>::State::Statistics Network<T>::State::statistics() const;      \
   template void Network<T>::State::set_statistics(Statistics&) noexcept;
 
 CHAINRULE_INSTANTIATE(float)

@@ -107,9 +107,9 @@ struct Network<T>::State {
   std::vector<std::int64_t> normalizations() const;  // the layers of that kind
   Statistics statistics() const;
   void set_statistics(Statistics& statistics) noexcept;
-  void adapt(std::int64_t layer, const RowsView& x);
+  void adapt(std::int64_t layer, const RowPieces& x);
   /// All or, where one fails, none of them.
-  void adapt(const std::vector<std::int64_t>& chosen, const RowsView& x);
+  void adapt(const std::vector<std::int64_t>& chosen, const RowPieces& x);
   /// Reuses `slot` when it was compiled for the same, else compiles anew.
   CompiledLoss<T>& compile(std::unique_ptr<CompiledLoss<T>>& slot, const Loss& loss,
                            const engine::PlanOptions& options);

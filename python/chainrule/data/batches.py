@@ -52,7 +52,7 @@ def batches(
     Parameters
     ----------
     x : array-like, shape (rows, ...)
-        Features.
+        Features. What is not in memory is read whole.
     y : array-like, shape (rows, ...), optional
         Labels or targets.
     batch_size : int, default 32

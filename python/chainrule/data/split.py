@@ -27,7 +27,8 @@ def train_test_split(
     Parameters
     ----------
     x : array-like, shape (rows, ...)
-        Features.
+        Features. What is not in memory is read whole: divide `np.arange(rows)` in its place, and
+        read the rows that it gives.
     y : array-like, shape (rows,) or (rows, ...)
         Labels or targets; labels may be text.
     test_size : float or int, default 0.25
