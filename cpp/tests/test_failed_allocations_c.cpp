@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <string>
@@ -121,6 +123,44 @@ TEST_CASE("every function of the C interface says that memory is short, and chan
     check(chainrule_network_get_parameter(s.network.get(), "2.bias", values.data(), 8));
     return text_of(values[0]);
   });
+  fail_in("network_set_feature_names", [](Subject& s) {
+    const char* names[] = {"length of the sepal", "its width", "c", "the fourth of them all"};
+    check(chainrule_network_set_feature_names(s.network.get(), names, 4));
+    return std::string();
+  });
+  fail_in("network_set_class_names", [](Subject& s) {
+    const char* names[] = {"neither the one", "nor the other of the two"};
+    check(chainrule_network_set_class_names(s.network.get(), names, 2));
+    return std::string();
+  });
+  for (const auto get : {chainrule_network_get_feature_name, chainrule_network_get_class_name}) {
+    fail_in(
+        "network_get_feature_name",
+        [get](Subject& s) {
+          const char* name = "";
+          check(get(s.network.get(), 1, &name));
+          return std::string(name == nullptr ? "none" : name);
+        },
+        true);
+  }
+  fail_in(
+      "network_get_layers",
+      [](Subject& s) {
+        const char* layers = "";
+        check(chainrule_network_get_layers(s.network.get(), &layers));
+        FailingAllocations::stop();
+        return std::string(layers);
+      },
+      true);
+  fail_in(
+      "network_get_parameter_info",
+      [](Subject& s) {
+        chainrule_parameter_info info{};
+        info.struct_size = sizeof info;
+        check(chainrule_network_get_parameter_info(s.network.get(), 0, &info));
+        return std::to_string(info.columns);
+      },
+      true);
   fail_in("network_adapt", [](Subject& s) {
     check(chainrule_network_adapt(s.network.get(), &s.rows));
     return std::string();
@@ -202,6 +242,16 @@ TEST_CASE("a model file is written or left as it was, and read or not") {
       check(chainrule_trainer_save(s.trainer.get(), name.c_str()));
     Made<chainrule_network> made;
     check(chainrule_network_load(name.c_str(), &made.handle));
+    return std::string();
+  });
+  const std::string whole = [&] {
+    std::ifstream file(path + "1", std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  }();
+  REQUIRE(!whole.empty());
+  fail_in("network_read", [&](Subject&) {
+    Made<chainrule_network> made;
+    check(chainrule_network_read(whole.data(), whole.size(), &made.handle));
     return std::string();
   });
   std::filesystem::remove(path + "1");
