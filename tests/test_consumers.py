@@ -105,6 +105,7 @@ def test_a_project_of_c_alone(tmp_path):
     configure = ["cmake", "-S", tmp_path, "-B", tmp_path / "build", "-DCMAKE_BUILD_TYPE=Release"]
     configure.append(f"-Dchainrule_DIR={found.stdout.strip()}")
     for command in (configure, ["cmake", "--build", tmp_path / "build"], [tmp_path / "build/c"]):
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
     assert "new points are right" in done.stdout
+    assert (tmp_path / "circles.safetensors").exists()

@@ -3,18 +3,14 @@
 
 #include <pybind11/stl.h>
 
-#include <functional>
-
 #include "bindings/arrays.hpp"
 #include "bindings/bindings.hpp"
 #include "bindings/config.hpp"
 #include "bindings/gil.hpp"
+#include "bindings/inference.hpp"
 
 namespace chainrule::bindings {
 namespace {
-
-template <class T>
-using Values = py::array_t<T, py::array::c_style>;
 
 template <class T>
 const ParameterInfo& info_of(const Network<T>& network, const std::string& name) {
@@ -52,16 +48,6 @@ const T* checked(const Network<T>& network, const std::string& name, const Value
 }
 
 template <class T>
-void check_outputs(const std::optional<Values<T>>& outputs, std::int64_t rows,
-                   std::int64_t columns) {
-  if (outputs &&
-      (outputs->ndim() != 2 || outputs->shape(0) != rows || outputs->shape(1) != columns)) {
-    throw py::value_error("outputs must have shape (" + std::to_string(rows) + ", " +
-                          std::to_string(columns) + ")");
-  }
-}
-
-template <class T>
 EpochResult run_epoch(Network<T>& self, const Rows& x, const Rows& y, const Loss& loss,
                       const Optimizer& optimizer, std::int64_t batch_size, bool shuffle,
                       int num_threads, const std::string& sparsity,
@@ -96,96 +82,20 @@ EpochResult run_epoch(Network<T>& self, const Rows& x, const Rows& y, const Loss
   return result;
 }
 
+/// What each layer gave in the last forward; None where it left no table.
 template <class T>
-double evaluate(const Network<T>& self, const Rows& x, const Rows& y, const Loss& loss,
-                std::int64_t batch_size, int num_threads, const std::string& sparsity,
-                const std::optional<Weights>& sample_weight,
-                const std::optional<Weights>& class_weight, std::optional<Values<T>> outputs) {
-  const RowsView rows = rows_view(x, "x");
-  const TargetsView targets = targets_view(y, sample_weight, class_weight);
-  check_outputs<T>(outputs, rows.rows, self.outputs());
-  T* destination = outputs ? outputs->mutable_data() : nullptr;
-  const InputSparsity path = input_sparsity(sparsity);
-  Poll poll;
-  return poll.run([&] {
-    return self.evaluate(rows, targets, loss, batch_size, num_threads, destination, path,
-                         std::ref(poll));
-  });
-}
-
-template <class T>
-Values<T> predict(const Network<T>& self, const Rows& x, std::int64_t batch_size, int num_threads,
-                  const std::string& sparsity, std::optional<Values<T>> out) {
-  const RowsView rows = rows_view(x, "x");
-  if (out) {
-    check_outputs<T>(out, rows.rows, self.outputs());
-  } else {
-    out = Values<T>({rows.rows, self.outputs()});
+std::vector<py::object> activations(const Network<T>& self) {
+  const std::int64_t rows = self.activation_rows();
+  std::vector<py::object> found;
+  std::int64_t columns = self.inputs();
+  for (const AnyLayer& layer : self.layers()) {
+    columns = layer->outputs(columns);
+    Values<T> values({rows, columns});
+    const bool there =
+        self.get_activation(static_cast<std::int64_t>(found.size()), values.mutable_data());
+    found.push_back(there ? py::object(values) : py::none());
   }
-  T* destination = out->mutable_data();
-  const InputSparsity path = input_sparsity(sparsity);
-  Poll poll;
-  poll.run([&] { self.predict(rows, batch_size, num_threads, destination, path, std::ref(poll)); });
-  return *out;
-}
-
-/// Exactly NumPy's own array, in two dimensions and the machine's byte order.
-bool is_plain_table(py::handle object) {
-  if (Py_TYPE(object.ptr()) != py::detail::npy_api::get().PyArray_Type_) return false;
-  const auto array = py::reinterpret_borrow<py::array>(object);
-  const char order = array.dtype().byteorder();
-  return array.ndim() == 2 && (order == '=' || order == '|');
-}
-
-/// predict for arguments that can be used as they are; None for all others, which take longer to
-/// convert or to refuse than a small network takes to run.
-template <class T>
-py::object predict_in_place(const Network<T>& self, py::handle x, const py::int_& batch_rows,
-                            py::handle out) {
-  if (!is_plain_table(x)) return py::none();
-  int overflow = 0;
-  const std::int64_t batch_size = PyLong_AsLongLongAndOverflow(batch_rows.ptr(), &overflow);
-  if (overflow != 0) return py::none();
-  const auto source = py::reinterpret_borrow<py::array>(x);
-  RowsView rows{source.data(),   DataType::float32, source.shape(0),
-                source.shape(1), source.strides(0), source.strides(1)};
-  const int type = source.dtype().num();
-  if (type == py::dtype::num_of<std::uint8_t>()) {
-    rows.type = DataType::uint8;
-  } else if (type == py::dtype::num_of<double>()) {
-    rows.type = DataType::float64;
-  } else if (type == py::dtype::num_of<std::int32_t>()) {
-    rows.type = DataType::int32;
-  } else if (type == py::dtype::num_of<std::int64_t>()) {
-    rows.type = DataType::int64;
-  } else if (type != py::dtype::num_of<float>()) {
-    return py::none();
-  }
-  if (rows.rows < 1 || rows.columns != self.inputs() || batch_size < 1) return py::none();
-  py::object result;
-  if (out.is_none()) {
-    result = Values<T>({rows.rows, self.outputs()});
-  } else {
-    constexpr int needed = int{py::array::c_style} | int{py::detail::npy_api::NPY_ARRAY_ALIGNED_} |
-                           int{py::detail::npy_api::NPY_ARRAY_WRITEABLE_};
-    if (!is_plain_table(out)) return py::none();
-    const auto given = py::reinterpret_borrow<py::array>(out);
-    if (given.dtype().num() != py::dtype::num_of<T>() || (given.flags() & needed) != needed ||
-        given.shape(0) != rows.rows || given.shape(1) != self.outputs())
-      return py::none();
-    result = given;
-  }
-  T* destination = static_cast<T*>(py::reinterpret_borrow<py::array>(result).mutable_data());
-  constexpr std::int64_t few = 64;  // are over before anybody could interrupt
-  Poll poll;
-  poll.run([&] {
-    self.check_takes(rows);
-    check_finite<T>(rows, "x");
-    const Callback<void()> interruption =
-        rows.rows > few ? Callback<void()>(std::ref(poll)) : Callback<void()>();
-    self.predict(rows, batch_size, 0, destination, InputSparsity::automatic, interruption);
-  });
-  return result;
+  return found;
 }
 
 template <class T>
@@ -328,6 +238,18 @@ void bind_network(py::module_& module, const char* name) {
            py::arg("input_sparsity") = "auto", py::arg("out").noconvert() = py::none())
       .def("predict_in_place", &predict_in_place<T>, py::arg("x"), py::arg("batch_size"),
            py::arg("out"))
+      .def("predict_first", &predict_first<T>, py::arg("layers"), py::arg("x"),
+           py::arg("batch_size"), py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto")
+      .def("activations", &activations<T>)
+      .def(
+          "set_gradient",
+          [](N& self, const std::string& p, const Values<T>& values) {
+            const T* from = checked<T>(self, p, values);
+            const ReleasedGil release;
+            self.set_gradient(p, from);
+          },
+          py::arg("name"), py::arg("values"))
+      .def("interpolate", &N::interpolate, py::arg("source"), py::arg("tau"), without_gil)
       .def("forward", &forward<T>, py::arg("x"), py::arg("training"), py::arg("num_threads") = 0)
       .def("backward", &backward<T>, py::arg("dy"))
       .def("compute_gradients", &compute_gradients<T>, py::arg("x"), py::arg("y"), py::arg("loss"),

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -251,4 +252,143 @@ TEST_CASE("calls at the wrong moment are errors") {
   network.run_epoch(data.inputs_view(), data.by_row(), Loss::defaults(Loss::Kind::mse), sgd, {});
   CHECK_THROWS_AS(network.backward(dy, nullptr), StateError);
   CHECK_FALSE(network.has_gradients());
+}
+
+TEST_CASE_TEMPLATE("gradients that are set are what a step takes", T, float, double) {
+  Network<T> one({dense(4, Act::tanh), dense(2)}, 3, 1);
+  Network<T> other(one);
+  const DataSet data(6, 3, 2);
+  const Optimizer sgd = optimizer(Optimizer::Kind::sgd, 0.1);
+  one.compute_gradients(data.inputs_view(), data.by_row(), mse(), true, 1, nullptr);
+  for (const ParameterInfo& info : one.parameters())
+    other.set_gradient(info.name, gradient(one, info).data());
+  one.step(sgd, 0.0);
+  other.step(sgd, 0.0);
+  CHECK(Snapshot<T>(one) == Snapshot<T>(other));
+  Network<T> fresh({dense(2), BatchNormalization()}, 3, 1);
+  std::vector<T> bias{T(1), T(2)};
+  CHECK_THROWS_WITH_AS(fresh.set_gradient("1.running_mean", bias.data()),
+                       "1.running_mean is not trained and has no gradient", Error);
+  CHECK(!fresh.has_gradients());
+  fresh.set_gradient("0.bias", bias.data());
+  CHECK(gradient(fresh, fresh.parameters()[0]) == std::vector<T>(6));
+  bias[1] = std::numeric_limits<T>::infinity();
+  CHECK_THROWS_AS(fresh.set_gradient("0.bias", bias.data()), Error);
+  CHECK(gradient(fresh, fresh.parameters()[1]) == std::vector<T>{T(1), T(2)});
+}
+
+TEST_CASE("activations are what the layers gave, as predict_first gives it") {
+  const DataSet data(9, 41, 5);
+  Network<float> network(odd_layers(), 41, 7);
+  std::vector<float> found(9 * 211);
+  CHECK(network.activation_rows() == 0);
+  CHECK_THROWS_AS(network.get_activation(0, found.data()), StateError);
+  network.forward(data.inputs_view(), false, 2, nullptr);
+  CHECK(network.activation_rows() == 9);
+  int64_t columns = 41;
+  for (int64_t layer = 0; layer < 9; ++layer) {
+    columns = network.layers()[static_cast<size_t>(layer)]->outputs(columns);
+    found.assign(static_cast<size_t>(9 * columns), 0.0f);
+    CHECK(network.get_activation(layer, found.data()));
+    std::vector<float> first(found.size());
+    network.predict_first(layer + 1, data.inputs_view(), 4, 2, first.data());
+    CHECK(same_bits(first, found));
+  }
+  CHECK(same_bits(found, network.predict(data.inputs_view())));
+  CHECK_THROWS_AS(network.get_activation(9, found.data()), Error);
+  for (const int64_t layers : {0, 10})
+    CHECK_THROWS_AS(network.predict_first(layers, data.inputs_view(), 4, 1, found.data()), Error);
+}
+
+TEST_CASE_TEMPLATE("interpolate is p + tau (q - p) of all parameters", T, float, double) {
+  const DataSet data(20, 41, 5);
+  Network<T> q(odd_layers(), 41, 7);
+  q.run_epoch(data.inputs_view(), data.by_label(), cross_entropy(),
+              optimizer(Optimizer::Kind::adam, 1e-2), options(5));
+  for (const double tau : {0.0, 0.005, 0.5, 1.0}) {
+    Network<T> p(odd_layers(), 41, 8);
+    const Network<T> before(p);
+    p.interpolate(q, tau);
+    int different = 0;
+    for (const ParameterInfo& info : p.parameters()) {
+      const std::vector<T> now = parameter(p, info), from = parameter(before, info),
+                           to = parameter(q, info);
+      for (size_t i = 0; i < now.size(); ++i) {
+        const T step = static_cast<T>(tau) * (to[i] - from[i]);
+        different += now[i] != (tau == 1.0 ? to[i] : from[i] + step);
+      }
+    }
+    CHECK(different == 0);
+    CHECK(p.steps() == 0);
+  }
+  Network<T> other({dense(5)}, 41, 8);
+  CHECK_THROWS_WITH_AS(other.interpolate(q, 0.5), "the networks have different layers", Error);
+  CHECK_THROWS_AS(q.interpolate(q, 1.5), Error);
+  // A difference beyond the type's range changes nothing.
+  Network<T> low({dense(1)}, 1, 0), high({dense(1)}, 1, 0);
+  const T most = std::numeric_limits<T>::max(), least = -most;
+  low.set_parameter("0.weight", &least);
+  high.set_parameter("0.weight", &most);
+  CHECK_THROWS_AS(low.interpolate(high, 0.5), Error);
+  CHECK(parameter(low, "0.weight")[0] == least);
+  low.interpolate(high, 1.0);
+  CHECK(parameter(low, "0.weight")[0] == most);
+}
+
+TEST_CASE("outputs in the memory of x are refused, and whatever strides x has") {
+  std::vector<float> memory(200);
+  const Network<float> network({dense(3)}, 3, 0);
+  RowsView x = view(memory.data() + 60, 10, 3);
+  const auto refused = [&](int64_t first) {
+    try {
+      network.predict(x, 4, 1, memory.data() + first);
+    } catch (const Error&) {
+      return true;
+    }
+    return false;
+  };
+  CHECK(!refused(30));
+  CHECK(refused(31));
+  CHECK(refused(60));
+  CHECK(refused(89));
+  CHECK(!refused(90));
+  x.data = memory.data() + 87;
+  x.row_stride = -x.row_stride;
+  CHECK(!refused(30));
+  CHECK(refused(31));
+  CHECK(refused(89));
+  CHECK(!refused(90));
+}
+
+TEST_CASE("no results are written to the memory of what they are worked out from") {
+  std::vector<float> memory(200, 0.5f);
+  Network<float> network({dense(3)}, 3, 0);
+  const RowsView x = view(memory.data(), 10, 3);
+  const RowsView wanted = view(memory.data() + 30, 10, 3);
+  const TargetsView y = targets(wanted);
+  const Snapshot<float> before(network);
+  EpochOptions o = options(5);
+  const auto train = [&](float* outputs) {
+    o.outputs = outputs;
+    network.run_epoch(x, y, mse(), optimizer(Optimizer::Kind::sgd, 0.1), o);
+  };
+  for (const auto& [at, what] : {std::pair{29, "x"}, std::pair{59, "y"}}) {
+    float* const outputs = memory.data() + at;
+    const std::string text = std::string("outputs must not lie in the memory of ") + what;
+    CHECK_THROWS_WITH_AS(network.evaluate(x, y, mse(), 4, 1, outputs), text.c_str(), Error);
+    CHECK_THROWS_WITH_AS(train(outputs), text.c_str(), Error);
+    const std::string gradient = std::string("dx must not lie in the memory of ") + what;
+    CHECK_THROWS_WITH_AS(network.compute_gradients(x, y, mse(), true, 1, outputs), gradient.c_str(),
+                         Error);
+  }
+  CHECK_THROWS_WITH_AS(network.forward(x, true, 1, memory.data() + 1),
+                       "outputs must not lie in the memory of x", Error);
+  network.forward(x, true, 1, memory.data() + 60);
+  CHECK_THROWS_WITH_AS(network.backward(wanted, memory.data() + 59),
+                       "dx must not lie in the memory of dy", Error);
+  CHECK(!network.has_gradients());
+  network.backward(wanted, memory.data() + 60);
+  CHECK(Snapshot<float>(network) == before);
+  CHECK(std::count(memory.begin(), memory.begin() + 60, 0.5f) == 60);
+  train(memory.data() + 60);
 }

@@ -244,3 +244,65 @@ TEST_CASE("C: nothing may be used from within poll") {
   CHECK(context.predict.find("STATE: the trainer is in use") == 0);
   CHECK(context.update.find("STATE: the network is in use") == 0);
 }
+
+TEST_CASE("C: a trainer cannot be destroyed by its own callback") {
+  Rig r;
+  struct Context {
+    chainrule_trainer* trainer;
+    std::string answer;
+  } context{r.trainer.get(), ""};
+  chainrule_fit_options o{};
+  o.struct_size = sizeof o;
+  o.epochs = 2;
+  o.context = &context;
+  o.on_epoch = [](void* given, const chainrule_epoch_report*) {
+    auto& c = *static_cast<Context*>(given);
+    c.answer = refusal(chainrule_trainer_destroy(c.trainer));
+    return 0;
+  };
+  chainrule_epoch_report last{};
+  last.struct_size = sizeof last;
+  CHECK(chainrule_trainer_fit(r.trainer.get(), &r.rows, &r.targets, &o, &last) == CHAINRULE_OK);
+  CHECK(context.answer == "STATE: the trainer is in use by another thread or callback");
+  CHECK(last.epoch == 2);
+  CHECK(chainrule_trainer_destroy(nullptr) == CHAINRULE_OK);
+}
+
+TEST_CASE("C: a network destroyed by a callback of its trainer is trained to the end") {
+  Rig r;
+  struct Context {
+    CNetwork* network;
+    chainrule_status status;
+  } context{&r.network, CHAINRULE_ERROR_STATE};
+  chainrule_fit_options o{};
+  o.struct_size = sizeof o;
+  o.epochs = 3;
+  o.context = &context;
+  o.on_epoch = [](void* given, const chainrule_epoch_report* report) {
+    auto& c = *static_cast<Context*>(given);
+    if (report->epoch == 1) c.status = chainrule_network_destroy(c.network->release());
+    return 0;
+  };
+  chainrule_epoch_report last{};
+  last.struct_size = sizeof last;
+  CHECK(chainrule_trainer_fit(r.trainer.get(), &r.rows, &r.targets, &o, &last) == CHAINRULE_OK);
+  CHECK(context.status == CHAINRULE_OK);
+  CHECK(last.epoch == 3);
+}
+
+TEST_CASE("C: interpolate moves a network towards another of its layers and type") {
+  const CNetwork target = c_network(), source = c_network();
+  std::vector<float> weights = c_parameter(target, "0.weight");
+  const std::vector<float> before = weights;
+  for (float& w : weights) w += 1.0f;
+  REQUIRE(chainrule_network_set_parameter(source.get(), "0.weight", weights.data(),
+                                          weights.size() * sizeof(float)) == CHAINRULE_OK);
+  CHECK(chainrule_network_interpolate(target.get(), source.get(), 0.25) == CHAINRULE_OK);
+  const std::vector<float> after = c_parameter(target, "0.weight");
+  for (size_t i = 0; i < after.size(); ++i)
+    CHECK(after[i] == before[i] + 0.25f * (weights[i] - before[i]));
+  CHECK(refusal(chainrule_network_interpolate(target.get(), source.get(), 2.0)) ==
+        "ARGUMENT: tau must lie in 0..1, got 2.000000");
+  CHECK(refusal(chainrule_network_interpolate(target.get(), nullptr, 0.5)) ==
+        "ARGUMENT: network is NULL");
+}

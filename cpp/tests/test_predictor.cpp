@@ -256,6 +256,33 @@ TEST_CASE("what is not finite stays so") {
   for (const float y : predicted(predictor, x, scratch)) CHECK(std::isnan(y));
 }
 
+TEST_CASE("a checked prediction overwrites no row before it is read") {
+  const Network<float> network({dense(2)}, 3, 0);
+  const Predictor<float> predictor(network);
+  Predictor<float>::Scratch scratch(predictor, 2);
+  std::vector<float> memory(100);
+  for (size_t i = 0; i < memory.size(); ++i) memory[i] = static_cast<float>(i % 7) - 3.0f;
+  const std::vector<float> given = memory, rows(given.begin() + 30, given.begin() + 45);
+  const std::vector<float> expected = network.predict(view(rows, 3));
+  const std::span<float> all(memory);
+  int refused = 0;
+  for (size_t at = 15; at <= 50; ++at) {
+    memory = given;
+    try {
+      predictor.predict_checked(all.subspan(30, 15), all.subspan(at, 10), scratch);
+      CHECK(std::equal(expected.begin(), expected.end(), memory.begin() + static_cast<long>(at)));
+    } catch (const Error&) {
+      CHECK(memory == given);
+      ++refused;
+    }
+  }
+  // The first piece writes 4 values while those from 36 to 44 are still to be read.
+  CHECK(refused == 44 - 33 + 1);
+  memory = given;
+  predictor.predict_checked(all.subspan(30, 15), all.subspan(30, 10), scratch);
+  CHECK(std::equal(expected.begin(), expected.end(), memory.begin() + 30));
+}
+
 // Every weight of version v is v, so any mixture of two versions shows in the outputs.
 TEST_CASE(
     "threads that predict while weights change see one version at a time, never an older one") {

@@ -12,7 +12,7 @@ import numpy as np
 from chainrule import _core
 from chainrule.names import known_name, names_arguments
 
-__all__ = ["Described", "Option"]
+__all__ = ["Described", "Option", "check_no_class", "plain"]
 
 _FAMILIES_OF_OPTIONS = ("activation", "initializer")
 
@@ -24,7 +24,8 @@ class Described:
     """A description that the compiled core has checked: a kind and its options.
 
     The core knows every option's default and range, so subclasses hold names, types and
-    documentation only. Descriptions do not change; equal options make equal descriptions.
+    documentation only. Equal options make equal descriptions. Descriptions do not change, but for
+    the learning rate of an optimizer.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ class Described:
             if value is None and name not in self._optional:
                 raise TypeError(f"{self.kind}: {name} must not be None")
             check_no_class(value, f"{self.kind}: {name}: ")
-            config[name] = _plain(_known_option(name, value))
+            config[name] = plain(_known_option(name, value))
         self._core: Any = self._core_type(config)
 
     @property
@@ -141,7 +142,7 @@ class Described:
     @classmethod
     def _from_config(cls, config: dict[str, Any]) -> Described:
         described = cls.__new__(cls)
-        described._core = cls._core_type({name: _plain(value) for name, value in config.items()})
+        described._core = cls._core_type({name: plain(value) for name, value in config.items()})
         return described
 
     @classmethod
@@ -233,7 +234,8 @@ def check_no_class(value: object, what: str = "") -> None:
         raise TypeError(f"{what}got the class {name}, expected an instance: pass {name}(...)")
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """Return a value as plain data, which the core takes."""
     if isinstance(value, Described):
         return value.config
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value

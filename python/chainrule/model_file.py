@@ -166,6 +166,7 @@ def _restored(core: CoreNetwork, state: _core.TrainingState) -> Sequential:
         net.loss = None if state.loss is None else losses.get(state.loss.config)
         net.optimizer = _optimizer(state)
         net._schedule_origin = state.schedule_origin
+        net._schedule = None if net.optimizer is None else net.optimizer.schedule
         if record.get("metrics") is not None:
             net.metrics = resolve_metrics(record["metrics"])
         if "history" in record:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stack of layers: its structure, its parameters, and the chain rule by hand."""
+"""A stack of layers: its structure and its parameters."""
 
 from __future__ import annotations
 
@@ -12,13 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule import _core
-from chainrule.arguments import (
-    boolean,
-    positive_integer,
-    seed_number,
-    sparsity_name,
-    thread_count,
-)
+from chainrule.arguments import positive_integer, seed_number, sparsity_name, thread_count
 from chainrule.arrays import as_features
 from chainrule.column_names import shown_columns
 from chainrule.compressed_rows import Rows, as_rows
@@ -129,20 +123,7 @@ class Stack(Named):
                 )
             weights = dict(zip(names, weights, strict=True))
         shapes = {p.name: p.shape for p in core.parameters}
-        checked = {}
-        for name, values in weights.items():
-            if name not in shapes:
-                raise ValueError(unknown_name("parameter", name, names))
-            array = as_array(values, name=name)
-            if array.dtype.kind not in "biuf":
-                raise TypeError(f"{name} has dtype {array.dtype}, expected numbers")
-            if array.shape != shapes[name]:
-                raise ValueError(f"{name} has shape {shapes[name]}, got {array.shape}")
-            with np.errstate(over="ignore"):
-                checked[name] = np.ascontiguousarray(array, dtype=self.dtype)
-            if not np.isfinite(checked[name]).all():
-                raise ValueError(f"the values for {name} contain NaN or infinity")
-        for name, array in checked.items():
+        for name, array in self._checked_arrays(weights, shapes, "values").items():
             core.set_parameter(name, array)
 
     def count_params(self, *, trainable_only: bool = False) -> int:
@@ -229,65 +210,6 @@ class Stack(Named):
                 self._need_core().adapt(features)
             self._learn_feature_names(x)
 
-    def forward(
-        self, x: object, *, training: bool = True, num_threads: int | None = None
-    ) -> NDArray[Any]:
-        """Run the layers and keep what `backward` needs.
-
-        Parameters
-        ----------
-        x : array_like of shape (rows, inputs)
-            One batch.
-        training : bool, default True
-            Whether dropout drops and batch normalisation uses (and tracks) the batch's statistics.
-        num_threads : int, optional
-            As in `fit`.
-
-        Returns
-        -------
-        ndarray of shape (rows, outputs)
-
-        Raises
-        ------
-        ValueError
-            If `x` does not fit, or has one row in training where there is a `BatchNormalization`.
-        """
-        threads = thread_count(num_threads)
-        with self._kept_unbuilt_on_error(x):
-            features = self._features(x)
-            if training:
-                self._learn_feature_names(x)
-            return self._need_core().forward(features, boolean("training", training), threads)
-
-    def backward(self, dy: ArrayLike) -> NDArray[Any]:
-        """Carry the gradient of a loss from the outputs back to the inputs.
-
-        Parameters
-        ----------
-        dy : array_like of shape (rows, outputs)
-            d loss / d outputs of the last `forward`.
-
-        Returns
-        -------
-        ndarray of shape (rows, inputs)
-            d loss / d x. The parameters' gradients are in `gradients`.
-
-        Raises
-        ------
-        RuntimeError
-            If there was no `forward` since the weights last changed.
-        """
-        core = self._need_core()
-        gradient = as_features(dy, name="dy")
-        _core.check_finite(gradient, "dy", self.dtype == "float32")
-        return core.backward(gradient)
-
-    @property
-    def gradients(self) -> dict[str, NDArray[Any]]:
-        """Copies of the last `backward`'s gradients by parameter name."""
-        core = self._need_core()
-        return {p.name: core.get_gradient(p.name) for p in core.parameters if p.trainable}
-
     def __repr__(self) -> str:
         """Return the constructor call, with the number of inputs once it is known."""
         layers: list[object] = [*([Input(self._core.inputs)] if self._core else []), *self.layers]
@@ -307,6 +229,25 @@ class Stack(Named):
         """Whether the last activation is already the loss's link."""
         last = self.layers[-1]
         return isinstance(last, Dense | Activation) and last.activation.config["kind"] == link
+
+    def _checked_arrays(
+        self, given: Mapping[str, ArrayLike], shapes: Mapping[str, tuple[int, ...]], what: str
+    ) -> dict[str, NDArray[Any]]:
+        """Return arrays of these shapes for the core; `what` they are is for the error's text."""
+        checked = {}
+        for name, values in given.items():
+            if name not in shapes:
+                raise ValueError(unknown_name("parameter", name, list(shapes)))
+            array = as_array(values, name=name)
+            if array.dtype.kind not in "biuf":
+                raise TypeError(f"{name} has dtype {array.dtype}, expected numbers")
+            if array.shape != shapes[name]:
+                raise ValueError(f"{name} has shape {shapes[name]}, got {array.shape}")
+            with np.errstate(over="ignore"):
+                checked[name] = np.ascontiguousarray(array, dtype=self.dtype)
+            if not np.isfinite(checked[name]).all():
+                raise ValueError(f"the {what} for {name} contain NaN or infinity")
+        return checked
 
     def _need_core(self) -> CoreNetwork:
         if self._core is None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule import _core, losses, metrics, optimizers, training
 from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
+from chainrule.by_hand import ByHand
 from chainrule.callbacks.states import CallbackStates
 from chainrule.examples import (
     prepare,
@@ -24,13 +25,13 @@ from chainrule.lazy_rows import LazyRows, is_lazy
 from chainrule.lazy_training import check_rows
 from chainrule.measuring import Undefined, measure, metrics_for, resolve_metrics
 from chainrule.names import names_arguments
-from chainrule.stack import Stack
 from chainrule.trial import try_out
 
 if TYPE_CHECKING:
     from chainrule.callbacks import Callback
     from chainrule.losses import Loss
     from chainrule.optimizers import Optimizer
+    from chainrule.schedules import Schedule
     from chainrule.sequential import Sequential
     from chainrule.targets import ClassWeight
 
@@ -44,10 +45,11 @@ class _Before(NamedTuple):
     unnamed: tuple[str, ...]
     loss: Loss | None
     optimizer: Optimizer | None
+    schedule: Schedule | None
     schedule_origin: int
 
 
-class Trainable(Stack):
+class Trainable(ByHand):
     """The part of `Sequential` that knows losses, optimizers and metrics.
 
     Parameters
@@ -67,6 +69,7 @@ class Trainable(Stack):
         self.metrics: list[metrics.Metric] | None = None
         self.target_name: str | None = None
         self._schedule_origin = 0
+        self._schedule: Schedule | None = None  # which the origin is for
         self._callback_states = CallbackStates()
         self._training = _core.TrainingLock()
 
@@ -355,7 +358,14 @@ class Trainable(Stack):
     def _before_training(self, *data: object) -> _Before:
         """Return what `_without_memory` puts back after an attempt to train on `data`."""
         steps = 0 if self._core is None else self._core.total_steps
-        return _Before(steps, self._unnamed(data), self.loss, self.optimizer, self._schedule_origin)
+        return _Before(
+            steps,
+            self._unnamed(data),
+            self.loss,
+            self.optimizer,
+            self._schedule,
+            self._schedule_origin,
+        )
 
     def _without_memory(self, before: _Before) -> None:
         """Undo an attempt to train for which memory was short before the first step.
@@ -364,7 +374,7 @@ class Trainable(Stack):
         """
         if self._core is not None and self._core.total_steps == before.steps:
             self.loss, self.optimizer = before.loss, before.optimizer
-            self._schedule_origin = before.schedule_origin
+            self._schedule, self._schedule_origin = before.schedule, before.schedule_origin
             self._forget_names(before.unnamed)
 
     def _chosen_loss(self, given: str | Loss | None) -> Loss:
@@ -376,7 +386,7 @@ class Trainable(Stack):
 
     def _use_optimizer(self, optimizer: Optimizer) -> None:
         # A new schedule counts its steps from here; the same one goes on.
-        before = None if self.optimizer is None else self.optimizer.schedule
-        if self._core is not None and optimizer.schedule != before:
+        if self._core is not None and optimizer.schedule != self._schedule:
             self._schedule_origin = self._core.total_steps
+        self._schedule = optimizer.schedule
         self.optimizer = optimizer

@@ -198,6 +198,9 @@ class _Epoch:
         self._undefined = undefined
         self._loss = net.loss
         self._optimizer = net.optimizer
+        # A callback may have given it another learning rate.
+        net._use_optimizer(net.optimizer)
+        self._described = net.optimizer._core
         self._metrics = metrics_for(net.loss, net.outputs, net.metrics, data.y)
         self._steps = net._need_core().total_steps
         self._before: CoreNetwork | None = None
@@ -272,7 +275,17 @@ class _Epoch:
             loss = result.epoch_loss
             self._progress.batch(batch + 1, loss)
             self._callbacks.on_batch_end(self._net, self._epoch, batch + 1, {"loss": result.loss})
+            self._take_changed_rate(batch + 1)
         return loss
+
+    def _take_changed_rate(self, done: int) -> None:
+        """Give the batches that are left the learning rate that a callback may have set."""
+        if self._optimizer._core is self._described or done == self._batches:
+            return
+        self._described = self._optimizer._core
+        self._net._use_optimizer(self._optimizer)
+        left = self._batches - done
+        self._rates[done:] = step_rates(self._net, self._optimizer, left, self._batches)
 
     def _chunk_by_chunk(self) -> float:
         """Train on rows that are not in memory."""
@@ -283,6 +296,7 @@ class _Epoch:
             self._progress.batch(done, mean)
             if self._callbacks.wants_batches:
                 self._callbacks.on_batch_end(self._net, self._epoch, done, {"loss": loss})
+                self._take_changed_rate(done)
 
         chunks = Chunks(core, self._data, self._plan.batch_size, self._plan.shuffle, self._outputs)
         how = How(

@@ -225,6 +225,12 @@ CHAINRULE_API chainrule_status chainrule_network_set_class_names(chainrule_netwo
 CHAINRULE_API chainrule_status chainrule_network_adapt(chainrule_network* network,
                                                        const chainrule_rows* x);
 
+/* Moves all parameters, running statistics too, towards those of `source`, a network with the same
+ * layers and type: each p becomes p + tau (q - p), for tau = 1 exactly q. `tau` lies in 0..1. */
+CHAINRULE_API chainrule_status chainrule_network_interpolate(chainrule_network* network,
+                                                             const chainrule_network* source,
+                                                             double tau);
+
 typedef struct chainrule_predict_options {
   size_t struct_size;
   int64_t batch_size;  /* rows worked on at a time; 0: 256 */
@@ -233,10 +239,10 @@ typedef struct chainrule_predict_options {
 } chainrule_predict_options;
 
 /* Outputs of the last layer for all rows of x, in any number of threads at once: `outputs` becomes
- * (rows, outputs) row-major, of the network's type, and `size` is that of the array in bytes.
- * `options` may be NULL. NaN and infinities in x are not looked for, here and by a predictor: they
- * give outputs that may be such, in their rows alone. For single rows in little time see
- * chainrule_predictor. */
+ * (rows, outputs) row-major, of the network's type, in memory that is none of x's, and `size` is
+ * that of the array in bytes. `options` may be NULL. NaN and infinities in x are not looked for,
+ * here and by a predictor: they give outputs that may be such, in their rows alone. For single rows
+ * in little time see chainrule_predictor. */
 CHAINRULE_API chainrule_status chainrule_network_predict(const chainrule_network* network,
                                                          const chainrule_rows* x,
                                                          const chainrule_predict_options* options,

@@ -62,6 +62,9 @@ CHAINRULE_API void check_compressed(const RowsView& x, const char* name);
 /// Whether the indices of each of the checked rows rise: none twice, none out of order.
 CHAINRULE_API bool has_rising_indices(const RowsView& x);
 
+/// Whether any of the memory that x lies in, from its first byte to its last, is in [begin, end).
+CHAINRULE_API bool overlaps(const RowsView& x, const void* begin, const void* end);
+
 /// Adjacent rows of `columns` values; throws Error when `values` is not a whole number of them.
 CHAINRULE_API RowsView view(std::span<const float> values, std::int64_t columns);
 CHAINRULE_API RowsView view(std::span<const double> values, std::int64_t columns);

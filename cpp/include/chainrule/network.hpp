@@ -31,7 +31,9 @@ struct EpochOptions {
   const double* learning_rates = nullptr;  // one per batch of the epoch; takes precedence
   std::int64_t first_batch = 0;            // for epochs that are run in pieces
   std::int64_t batches = -1;               // -1: to the end of the epoch
-  void* outputs = nullptr;  // rows x outputs, network's type: raw outputs in the rows' own places
+  /// Rows x outputs, of the network's type and in memory that is none of x's or y's: raw outputs in
+  /// the rows' own places.
+  void* outputs = nullptr;
   /// Called on the calling thread between batches, at most every 50 ms however many calls those
   /// take; true stops before the next batch, and so does an exception, which is then passed on.
   /// `batches_done` are those of the epoch, and their mean loss, of which there is none before the
@@ -194,25 +196,31 @@ class CHAINRULE_API Network {
   /// What reads a network. `poll` is called on the calling thread about every 50 ms of a call that
   /// takes longer; an exception from it ends the call and is passed on.
 
-  /// Mean loss over the rows; raw outputs too when `outputs` is given (rows x outputs()). Throws
-  /// Error where NaN or infinity in x or y makes it such.
+  /// Mean loss over the rows; raw outputs too when `outputs` is given (rows x outputs()), in memory
+  /// that is none of x's or y's. Throws Error where NaN or infinity in x or y makes it such.
   double evaluate(const RowsView& x, const TargetsView& y, const Loss& loss,
                   std::int64_t batch_size, int num_threads, T* outputs,
                   InputSparsity input_sparsity = InputSparsity::automatic,
                   const Callback<void()>& poll = {}) const;
 
-  /// The last layer's outputs, rows x outputs(), each row's bits independent of the others. The
-  /// rows are not looked through first: NaN and infinities give outputs that may be such, in these
-  /// rows alone. Where they are to be refused, as Python does, call check_finite before.
+  /// The last layer's outputs, rows x outputs(), each row's bits independent of the others, in
+  /// memory that is none of x's. The rows are not looked through first: NaN and infinities give
+  /// outputs that may be such, in these rows alone. Where they are to be refused, as Python does,
+  /// call check_finite before.
   void predict(const RowsView& x, std::int64_t batch_size, int num_threads, T* outputs,
                InputSparsity input_sparsity = InputSparsity::automatic,
                const Callback<void()>& poll = {}) const;
-  /// The same as a new array.
+  /// The outputs of the first `layers` layers, which are the features that those behind them see.
+  void predict_first(std::int64_t layers, const RowsView& x, std::int64_t batch_size,
+                     int num_threads, T* outputs,
+                     InputSparsity input_sparsity = InputSparsity::automatic,
+                     const Callback<void()>& poll = {}) const;
+  /// The same as predict, as a new array.
   std::vector<T> predict(const RowsView& x, std::int64_t batch_size = 256,
                          int num_threads = 0) const;
 
   /// The chain rule by hand. forward keeps what backward needs; backward gives d loss / d x and
-  /// keeps the gradients.
+  /// keeps the gradients. Results are written to memory that is none of the arguments'.
   void forward(const RowsView& x, bool training, int num_threads, T* outputs);
   void backward(const RowsView& dy, T* dx);
   /// Forward, loss and backward in one go: the mean loss of these rows, the gradients kept, and d
@@ -222,10 +230,24 @@ class CHAINRULE_API Network {
                            int num_threads, T* dx);
   bool has_gradients() const;
   void get_gradient(const std::string& name, T* values) const;
+  /// Keeps these values as the gradient of a parameter, row-major and finite, for step: gradients
+  /// that were added up or changed by the caller. Where none were kept yet, those of all other
+  /// parameters become 0.
+  void set_gradient(const std::string& name, const T* values);
+  /// Rows that the last forward took, 0 where there was none, and what a layer gave for them, rows
+  /// x its outputs; false where the next layer read its entries without a table of them, as behind
+  /// a CategoryEncoding.
+  std::int64_t activation_rows() const;
+  bool get_activation(std::int64_t layer, T* values) const;
   /// One optimizer step from the kept gradients; not by a lazy optimizer, as these do not tell
   /// which inputs were zero. Throws DivergenceError, and changes nothing, where parameters would
   /// become NaN or infinite.
   void step(const Optimizer& optimizer, double learning_rate);
+
+  /// Moves all parameters, running statistics too, towards those of a network with the same layers:
+  /// each p becomes p + tau (q - p), worked out in T, and for tau = 1 exactly q. Optimizer state is
+  /// left alone. Throws Error for other layers and for tau outside 0..1.
+  void interpolate(const Network& source, double tau);
 
   /// Sets a Normalization layer's mean and variance from the data as it arrives at that layer.
   void adapt(std::int64_t layer, const RowsView& x);

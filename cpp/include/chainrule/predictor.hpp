@@ -85,8 +85,8 @@ class CHAINRULE_API Predictor {
   }
 
   /// The same with every argument checked: throws Error for sizes that do not fit, for a `scratch`
-  /// of another predictor and for numbers that are none of a column's categories, which `predict`
-  /// leaves out; and writes nothing then.
+  /// of another predictor, for rows of `out` in the memory of later rows of `in`, and for numbers
+  /// that are none of a column's categories, which `predict` leaves out; and writes nothing then.
   void predict_checked(std::span<const T> in, std::span<T> out, Scratch& scratch) const;
 
   /// Takes over the weights of `network`, which must have the layers that this was made with. May

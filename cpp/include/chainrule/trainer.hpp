@@ -59,6 +59,7 @@ class CHAINRULE_API Trainer {
   /// begins with the next step.
   Trainer(Network<T>& network, const Loss& loss, const Optimizer& optimizer,
           const std::optional<Schedule>& schedule = std::nullopt);
+  /// Must not be destroyed, moved or assigned to while it is in a call, from its callbacks neither.
   Trainer(Trainer&&) noexcept;
   Trainer& operator=(Trainer&&) noexcept;
   ~Trainer();

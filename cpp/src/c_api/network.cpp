@@ -220,6 +220,19 @@ chainrule_status chainrule_network_adapt(chainrule_network* network, const chain
   });
 }
 
+chainrule_status chainrule_network_interpolate(chainrule_network* network,
+                                               const chainrule_network* source, double tau) {
+  return guarded([&] {
+    const auto& object = object_of<NetworkObject>(network);
+    const auto& other = object_of<NetworkObject>(source);
+    with_network(object, [&]<class T>(Network<T>& n) {
+      const auto* same = std::get_if<std::shared_ptr<Network<T>>>(&other.network);
+      if (same == nullptr) throw Error("the networks have different types of numbers");
+      n.interpolate(**same, tau);
+    });
+  });
+}
+
 chainrule_status chainrule_network_predict(const chainrule_network* network,
                                            const chainrule_rows* x,
                                            const chainrule_predict_options* options, void* outputs,

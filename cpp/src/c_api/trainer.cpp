@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chainrule/trainer.hpp"
 
+#include <atomic>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -29,6 +30,24 @@ struct TrainerObject final : Object {
   const AnyNetwork network;  // which the trainer refers to
   std::variant<Trainer<float>, Trainer<double>> trainer;
   const std::shared_ptr<const TrainingState> from_file;
+  std::atomic<int> calls{0};  // under way
+};
+
+/// A trainer in a call: meanwhile it cannot be destroyed, by a callback of the call's neither.
+class InCall {
+ public:
+  explicit InCall(const chainrule_trainer* handle)
+      : object_(object_of<TrainerObject>(const_cast<chainrule_trainer*>(handle))) {
+    object_.calls.fetch_add(1, std::memory_order_relaxed);
+  }
+  ~InCall() { object_.calls.fetch_sub(1, std::memory_order_release); }
+  InCall(const InCall&) = delete;
+  InCall& operator=(const InCall&) = delete;
+
+  TrainerObject& operator*() const { return object_; }
+
+ private:
+  TrainerObject& object_;
 };
 
 /// The training to go on with: the record's, but for what the options say.
@@ -114,7 +133,12 @@ chainrule_status chainrule_trainer_create(chainrule_network* network,
 }
 
 chainrule_status chainrule_trainer_destroy(chainrule_trainer* trainer) {
-  return guarded([&] { destroy_handle(trainer, Kind::trainer); });
+  return guarded([&] {
+    if (trainer != nullptr &&
+        object_of<TrainerObject>(trainer).calls.load(std::memory_order_acquire) > 0)
+      throw StateError("the trainer is in use by another thread or callback");
+    destroy_handle(trainer, Kind::trainer);
+  });
 }
 
 chainrule_status chainrule_trainer_fit(chainrule_trainer* trainer, const chainrule_rows* x,
@@ -122,7 +146,8 @@ chainrule_status chainrule_trainer_fit(chainrule_trainer* trainer, const chainru
                                        const chainrule_fit_options* options,
                                        chainrule_epoch_report* last) {
   return guarded([&] {
-    auto& object = object_of<TrainerObject>(trainer);
+    const InCall call(trainer);
+    auto& object = *call;
     const RowsView rows = rows_view(x, "x");
     const TargetsView targets = targets_view(y, "y");
     const FitOptions o = fit_options(read_options(options));
@@ -137,7 +162,8 @@ chainrule_status chainrule_trainer_fit(chainrule_trainer* trainer, const chainru
 chainrule_status chainrule_trainer_step(chainrule_trainer* trainer, const chainrule_rows* x,
                                         const chainrule_targets* y, double* loss) {
   return guarded([&] {
-    auto& object = object_of<TrainerObject>(trainer);
+    const InCall call(trainer);
+    auto& object = *call;
     const RowsView rows = rows_view(x, "x");
     const TargetsView targets = targets_view(y, "y");
     const double value = std::visit([&](auto& t) { return t.step(rows, targets); }, object.trainer);
@@ -149,7 +175,8 @@ chainrule_status chainrule_trainer_evaluate(chainrule_trainer* trainer, const ch
                                             const chainrule_targets* y, int64_t num_threads,
                                             double* loss) {
   return guarded([&] {
-    auto& object = object_of<TrainerObject>(trainer);
+    const InCall call(trainer);
+    auto& object = *call;
     const RowsView rows = rows_view(x, "x");
     const TargetsView targets = targets_view(y, "y");
     need(loss, "loss");
@@ -160,7 +187,8 @@ chainrule_status chainrule_trainer_evaluate(chainrule_trainer* trainer, const ch
 
 chainrule_status chainrule_trainer_save(const chainrule_trainer* trainer, const char* path) {
   return guarded([&] {
-    const auto& object = object_of<TrainerObject>(trainer);
+    const InCall call(trainer);
+    const auto& object = *call;
     const std::string to(text(path, "path"));
     std::visit(
         [&](const auto& t) { save_model(to, t.network(), training_state(t, *object.from_file)); },

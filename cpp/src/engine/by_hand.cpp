@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The chain rule step by step: the same stages as in training, with the gradients kept instead of
 // used up.
+#include <cmath>
 #include <memory>
 #include <utility>
 
@@ -19,6 +20,7 @@ void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* o
   State& s = *state_;
   const engine::Changing guard(s);
   s.check_table(x);
+  State::check_apart(x, "x", outputs, s.outputs);
   if (training) s.check_batch(x.rows);
   const int threads = engine::threads_for(s.multiply_adds, x.rows, num_threads);
   std::unique_ptr<engine::Plan<T>> fresh;
@@ -37,6 +39,7 @@ void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* o
   if (fresh) {
     // Until here, backward may still be asked for the pass before.
     s.forward_step.reset();
+    s.activation_rows = 0;
     s.by_hand = std::move(fresh);
   }
   Step<T> step;
@@ -51,6 +54,7 @@ void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* o
     if (outputs) copy_rows<T>(plan.result(), step.rows_of(flow.share()), nullptr, 0, outputs);
   });
   s.forward_step = step;
+  s.activation_rows = x.rows;
   s.gradients_valid = false;
 }
 
@@ -66,6 +70,7 @@ void Network<T>::backward(const RowsView& dy, T* dx) {
                 "); the last forward pass gave (" + std::to_string(step.rows) + ", " +
                 std::to_string(s.outputs) + ")");
   }
+  State::check_apart(dy, "dy", dx, s.inputs, "dx");
   s.need_gradients();
   engine::Plan<T>& plan = *s.by_hand;
   step.gradients = s.gradients.data();
@@ -93,6 +98,8 @@ double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, co
   const engine::Changing guard(s);
   s.check_table(x);
   s.check_targets(x, y, loss);
+  State::check_apart(x, "x", dx, s.inputs, "dx");
+  if (!y.labels) State::check_apart(y.values, "y", dx, s.inputs, "dx");
   if (training) s.check_batch(x.rows);
   engine::PlanOptions options;
   options.batch_size = x.rows;
@@ -143,13 +150,51 @@ void Network<T>::get_gradient(const std::string& name, T* values) const {
   state_->parameters.unpack(p, state_->gradients.data(), values);
 }
 
+template <class T>
+void Network<T>::set_gradient(const std::string& name, const T* values) {
+  State& s = *state_;
+  const engine::Changing guard(s);
+  const engine::Parameter& p = s.parameters.named(name);
+  if (!p.spec.trainable) throw Error(name + " is not trained and has no gradient");
+  for (std::int64_t i = 0; i < p.spec.rows * p.spec.columns; ++i) {
+    if (!std::isfinite(values[i]))
+      throw Error("the gradient for " + name + " contains NaN or infinity");
+  }
+  s.need_gradients();
+  if (!s.gradients_valid) s.gradients.clear();
+  s.parameters.pack(p, values, s.gradients.data());
+  s.gradients_valid = true;
+}
+
+template <class T>
+std::int64_t Network<T>::activation_rows() const {
+  const engine::Reading guard(*state_);
+  return state_->activation_rows;
+}
+
+template <class T>
+bool Network<T>::get_activation(std::int64_t layer, T* values) const {
+  State& s = *state_;
+  const engine::Reading guard(s);
+  if (s.activation_rows == 0) throw StateError("there are no activations yet: call forward first");
+  if (layer < 0 || layer >= static_cast<std::int64_t>(s.layers.size()))
+    throw Error("there is no layer " + std::to_string(layer));
+  const engine::Tensor<T>& y = s.by_hand->output_of(layer);
+  if (!y.data) return false;
+  copy_rows<T>(y, {0, s.activation_rows}, nullptr, 0, values);
+  return true;
+}
+
 #define CHAINRULE_INSTANTIATE(T)                                                                  \
   template void Network<T>::forward(const RowsView&, bool, int, T*);                              \
   template void Network<T>::backward(const RowsView&, T*);                                        \
   template double Network<T>::compute_gradients(const RowsView&, const TargetsView&, const Loss&, \
                                                 bool, int, T*);                                   \
   template bool Network<T>::has_gradients() const;                                                \
-  template void Network<T>::get_gradient(const std::string&, T*) const;
+  template void Network<T>::get_gradient(const std::string&, T*) const;                           \
+  template void Network<T>::set_gradient(const std::string&, const T*);                           \
+  template std::int64_t Network<T>::activation_rows() const;                                      \
+  template bool Network<T>::get_activation(std::int64_t, T*) const;
 
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)

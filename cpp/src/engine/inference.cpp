@@ -9,31 +9,33 @@ using engine::Flow;
 using engine::Step;
 
 template <class T>
-void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_threads, T* outputs,
-                         InputSparsity input_sparsity, const Callback<void()>& poll) const {
-  State& s = *state_;
-  const engine::Reading guard(s);
-  s.check_input(x);
-  s.check_categories(x);
+void Network<T>::State::infer(std::int64_t count, engine::Spares<InferencePlan<T>>& spares,
+                              const RowsView& x, std::int64_t batch_size, int num_threads, T* to,
+                              InputSparsity input_sparsity, const Callback<void()>& poll) {
+  check_input(x);
+  check_categories(x);
   if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
   // Rows that take a fifth of a second even on a slow core are enough at a time.
   constexpr double most_work = 2e8;
-  const double work = s.work_of_row();
+  const double work = work_of_row();
   const auto most = std::max<std::int64_t>(1024, static_cast<std::int64_t>(most_work / work));
   const std::int64_t chunk = std::min({batch_size, x.rows, most});
-  const int threads = engine::threads_for(s.multiply_adds, chunk, num_threads);
+  const int threads = engine::threads_for(multiply_adds, chunk, num_threads);
   // Any plan that is large enough serves: a row's bits do not depend on the plan.
-  typename engine::Spares<engine::Plan<T>>::Loan loan(s.inference);
-  if (!loan.item || loan.item->batch_size() < chunk || loan.item->threads() < threads) {
+  typename engine::Spares<InferencePlan<T>>::Loan loan(spares);
+  if (!loan.item || loan.item->layers != count || loan.item->plan.batch_size() < chunk ||
+      loan.item->plan.threads() < threads) {
     engine::PlanOptions options;
     options.batch_size = chunk;
     options.threads = threads;
-    loan.item =
-        std::make_unique<engine::Plan<T>>(s.kernels, s.layers, s.parameters, s.inputs, options);
+    const std::vector<AnyLayer> some(layers.begin(), layers.begin() + count);
+    loan.item.reset(
+        new InferencePlan<T>{count, engine::Plan<T>(kernels, some, parameters, inputs, options)});
   }
-  engine::Plan<T>& plan = *loan.item;
+  engine::Plan<T>& plan = loan.item->plan;
   plan.refresh();
   plan.choose_path(x, input_sparsity);
+  check_apart(x, "x", to, plan.result().columns);
   const auto piece = [&](engine::Team team, std::int64_t begin, std::int64_t end) {
     Flow flow(team);
     for (std::int64_t first = begin; first < end; first += chunk) {
@@ -42,11 +44,32 @@ void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_thr
       if (step.rows < chunk) flow.meet();
       plan.load(flow, step, x, nullptr, first);
       plan.forward(flow, step);
-      copy_rows<T>(plan.result(), step.rows_of(flow.share()), nullptr, first, outputs);
+      copy_rows<T>(plan.result(), step.rows_of(flow.share()), nullptr, first, to);
     }
   };
-  engine::run_in_pieces(x.rows, chunk, work, threads, s.occupancy, poll, piece);
+  engine::run_in_pieces(x.rows, chunk, work, threads, occupancy, poll, piece);
   plan.check_unchanged();
+}
+
+template <class T>
+void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_threads, T* outputs,
+                         InputSparsity input_sparsity, const Callback<void()>& poll) const {
+  State& s = *state_;
+  const engine::Reading guard(s);
+  s.infer(static_cast<std::int64_t>(s.layers.size()), s.inference, x, batch_size, num_threads,
+          outputs, input_sparsity, poll);
+}
+
+template <class T>
+void Network<T>::predict_first(std::int64_t layers, const RowsView& x, std::int64_t batch_size,
+                               int num_threads, T* outputs, InputSparsity input_sparsity,
+                               const Callback<void()>& poll) const {
+  State& s = *state_;
+  const auto all = static_cast<std::int64_t>(s.layers.size());
+  if (layers < 1 || layers > all)
+    throw Error("layers must lie in 1.." + std::to_string(all) + ", got " + std::to_string(layers));
+  const engine::Reading guard(s);
+  s.infer(layers, s.first_layers, x, batch_size, num_threads, outputs, input_sparsity, poll);
 }
 
 template <class T>
@@ -74,6 +97,8 @@ std::vector<T> Network<T>::predict(const RowsView& x, std::int64_t batch_size,
 #define CHAINRULE_INSTANTIATE(T)                                                                 \
   template void Network<T>::predict(const RowsView&, std::int64_t, int, T*, InputSparsity,       \
                                     const Callback<void()>&) const;                              \
+  template void Network<T>::predict_first(std::int64_t, const RowsView&, std::int64_t, int, T*,  \
+                                          InputSparsity, const Callback<void()>&) const;         \
   template void Network<T>::check_takes(const RowsView&, const std::vector<std::string>&) const; \
   template std::vector<T> Network<T>::predict(const RowsView&, std::int64_t, int) const;
 

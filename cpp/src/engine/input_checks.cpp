@@ -2,6 +2,7 @@
 // Whether rows are such as a network takes.
 #include "engine/categories.hpp"
 #include "engine/network_state.hpp"
+#include "engine/sizes.hpp"
 
 namespace chainrule {
 
@@ -41,12 +42,21 @@ void Network<T>::State::check_categories(const RowsView& x,
   if (!categories.empty() && !x.compressed()) engine::check_categories(x, categories, "x", columns);
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                       \
-  template void Network<T>::State::check_input(const RowsView&) const; \
-  template void Network<T>::State::check_table(const RowsView&) const; \
-  template void Network<T>::State::check_batch(std::int64_t) const;    \
-  template void Network<T>::State::check_categories(const RowsView&,   \
-                                                    const std::vector<std::string>&) const;
+template <class T>
+void Network<T>::State::check_apart(const RowsView& x, const char* name, const T* to,
+                                    std::int64_t columns, const char* what) {
+  if (to && overlaps(x, to, to + engine::checked_product(x.rows, columns)))
+    throw Error(std::string(what) + " must not lie in the memory of " + name);
+}
+
+#define CHAINRULE_INSTANTIATE(T)                                                            \
+  template void Network<T>::State::check_input(const RowsView&) const;                      \
+  template void Network<T>::State::check_table(const RowsView&) const;                      \
+  template void Network<T>::State::check_batch(std::int64_t) const;                         \
+  template void Network<T>::State::check_categories(const RowsView&,                        \
+                                                    const std::vector<std::string>&) const; \
+  template void Network<T>::State::check_apart(const RowsView&, const char*, const T*,      \
+                                               std::int64_t, const char*);
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)
 #undef CHAINRULE_INSTANTIATE

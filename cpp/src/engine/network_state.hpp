@@ -23,6 +23,13 @@
 
 namespace chainrule {
 
+/// A plan of the first layers, which predicts.
+template <class T>
+struct InferencePlan {
+  std::int64_t layers;
+  engine::Plan<T> plan;
+};
+
 /// A plan with the loss that it ends in, kept for the next call of the same kind.
 template <class T>
 struct CompiledLoss {
@@ -64,7 +71,8 @@ struct Network<T>::State {
   // Everything below is rebuilt when needed and not part of a copy.
   std::unique_ptr<CompiledLoss<T>> training;
   std::unique_ptr<CompiledLoss<T>> checking;  // compute_gradients
-  engine::Spares<engine::Plan<T>> inference;
+  engine::Spares<InferencePlan<T>> inference;
+  engine::Spares<InferencePlan<T>> first_layers;  // of some layers only
   engine::Spares<CompiledLoss<T>> evaluation;
   std::unique_ptr<engine::Plan<T>> by_hand;
   std::unique_ptr<engine::StoredUpdate<T>> stored_update;
@@ -72,6 +80,7 @@ struct Network<T>::State {
   engine::Buffer<T> gradients;
   bool gradients_valid = false;
   std::optional<engine::Step<T>> forward_step;  // of the last forward by hand
+  std::int64_t activation_rows = 0;  // that went through by_hand last; 0: none, or not to the end
   std::vector<std::int64_t> order;
   std::int64_t order_epoch = -1;  // the epoch that `order` is for
   engine::MeanLoss epoch_mean;    // of the epoch under way, or the last one
@@ -95,9 +104,17 @@ struct Network<T>::State {
   } older;
   std::optional<Statistics> statistics_before;  // the last adaptation
   std::atomic<bool> epoch_under_way{false};     // what was kept at its start is not what there is
+  const std::uint64_t number = next_number.fetch_add(1, std::memory_order_relaxed);
+  std::atomic<std::uint64_t> interpolated_with{0};  // the number of one that has the same layers
   engine::Occupancy occupancy{
       "the network is in use by another thread or callback; give each thread its own copy"};
 
+  static inline std::atomic<std::uint64_t> next_number{1};  // each has its own
+
+  /// Through the first `count` layers, with a plan of `spares`.
+  void infer(std::int64_t count, engine::Spares<InferencePlan<T>>& spares, const RowsView& x,
+             std::int64_t batch_size, int num_threads, T* to, InputSparsity input_sparsity,
+             const Callback<void()>& poll);
   /// Of inference, in multiply-adds.
   double work_of_row() const {
     constexpr double of_a_value = 16.0;  // to gather and copy it
@@ -117,6 +134,10 @@ struct Network<T>::State {
   void check_table(const RowsView& x) const;
   /// Throws Error unless the columns that hold categories hold no other numbers.
   void check_categories(const RowsView& x, const std::vector<std::string>& columns = {}) const;
+  /// Throws Error where results, so many columns for each row of x, would overwrite x while it is
+  /// read; `to` may be null.
+  static void check_apart(const RowsView& x, const char* name, const T* to, std::int64_t columns,
+                          const char* what = "outputs");
   /// Throws Error when batches of so many rows are too small to train a layer.
   void check_batch(std::int64_t rows) const;
   void check_loss(const Loss& loss) const;

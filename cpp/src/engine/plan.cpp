@@ -342,6 +342,13 @@ bool Plan<T>::keeps_first_apart(int threads) const {
 }
 
 template <class T>
+const Tensor<T>& Plan<T>::output_of(std::int64_t layer) const {
+  std::size_t after = 0;
+  while (after < stages_.size() && stages_[after]->layer <= layer) ++after;
+  return values_[after];
+}
+
+template <class T>
 std::int64_t Plan<T>::first_bad_layer(std::int64_t rows) const {
   // Bytes are finite, and nobody has written the numbers that they stand for.
   const bool bytes = first_ && first_->marks && first_->marks->of_bytes();

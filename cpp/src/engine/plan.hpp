@@ -76,6 +76,8 @@ class Plan {
   /// that the loss contains.
   const Tensor<T>& result() const { return values_.back(); }
   const Tensor<T>& result_gradient() const { return gradients_.back(); }
+  /// What a layer gave; without memory where the next one reads its entries instead.
+  const Tensor<T>& output_of(std::int64_t layer) const;
   const Tensor<T>& input_gradient() const { return gradients_.front(); }
 
   std::int64_t batch_size() const { return options_.batch_size; }

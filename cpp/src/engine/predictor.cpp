@@ -7,23 +7,18 @@
 #include <utility>
 #include <vector>
 
-#include "chainrule/config.hpp"
 #include "engine/arithmetic_mode.hpp"
 #include "engine/categories.hpp"
 #include "engine/latest.hpp"
 #include "engine/network_state.hpp"
 #include "engine/weight_set.hpp"
+#include "model/same_layers.hpp"
 
 namespace chainrule {
 namespace {
 
 using engine::WeightSet;
 using Layers = std::vector<AnyLayer>;
-
-bool same_layers(const Layers& a, const Layers& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const auto& x, const auto& y) { return x->config() == y->config(); });
-}
 
 /// What is left to do behind a network whose last activation is `last`.
 kernels::ActivationKind remaining(Loss::Link link, Activation::Kind last) {
@@ -176,6 +171,12 @@ void Predictor<T>::predict_checked(std::span<const T> in, std::span<T> out,
     throw Error("scratch belongs to another predictor");
   const std::vector<std::int64_t>& categories = shared_->state->categories;
   if (!categories.empty()) engine::check_categories(view(in, inputs()), categories, "in");
+  const std::int64_t piece = scratch.state_->buffers.rows;
+  for (std::int64_t done = piece; done < rows; done += piece) {
+    const RowsView later = view(in.subspan(static_cast<std::size_t>(done * inputs())), inputs());
+    if (overlaps(later, out.data(), out.data() + done * outputs()))
+      throw Error("rows of out must not lie in the memory of later rows of in");
+  }
   predict(in.data(), inputs(), out.data(), outputs(), rows, scratch);
 }
 
@@ -183,7 +184,7 @@ template <class T>
 void Predictor<T>::update(const Network<T>& network) {
   const typename Network<T>::State& n = *network.state_;
   State& s = *shared_->state;
-  if (n.inputs != s.inputs || !same_layers(n.layers, s.layers))
+  if (n.inputs != s.inputs || !model::same_layers(n.layers, s.layers))
     throw Error("the network has other layers than the one that the predictor was made with");
   const engine::Reading guard(*network.state_);
   s.weights.publish([&] { return s.make_set(); },

@@ -110,6 +110,9 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
       first_batch + (options.batches < 0 ? left : std::min(left, options.batches));
   // Pieces of an epoch that has begun have been checked with its first one.
   if (!options.whole_epoch || first_batch == 0) s.check_categories(x);
+  T* const outputs = static_cast<T*>(options.outputs);
+  State::check_apart(x, "x", outputs, s.outputs);
+  if (!y.labels) State::check_apart(y.values, "y", outputs, s.outputs);
   optimizer.check();
   const double fixed_rate =
       options.learning_rate != 0.0 ? options.learning_rate : optimizer.learning_rate;
@@ -164,7 +167,6 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
                       stored ? nullptr : compiled.plan.sparse_weight());
   s.forward_step.reset();
   s.gradients_valid = false;
-  T* outputs = static_cast<T*>(options.outputs);
 
   EpochResult result;
   std::atomic<bool> diverged{false};

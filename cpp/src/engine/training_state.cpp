@@ -27,6 +27,7 @@ void Network<T>::State::recover() {
   training.reset();
   checking.reset();
   by_hand.reset();
+  activation_rows = 0;
   forward_step.reset();
   gradients_valid = false;
   order_epoch = -1;

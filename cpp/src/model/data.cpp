@@ -2,6 +2,7 @@
 #include "chainrule/data.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 
 #include "chainrule/error.hpp"
@@ -107,6 +108,35 @@ InputSparsity input_sparsity(std::string_view name) {
   if (name == "dense") return InputSparsity::dense;
   if (name == "sparse") return InputSparsity::sparse;
   throw Error(unknown_name("input_sparsity", name, {"auto", "dense", "sparse"}));
+}
+
+bool overlaps(const RowsView& x, const void* begin, const void* end) {
+  using Address = std::uintptr_t;
+  const auto from = reinterpret_cast<Address>(begin);
+  const auto to = reinterpret_cast<Address>(end);
+  const auto meets = [&](Address first, Address last) { return first < to && from < last; };
+  const auto start = reinterpret_cast<Address>(x.data);
+  const auto entry = x.type == DataType::uint8                                  ? Address{1}
+                     : x.type == DataType::float32 || x.type == DataType::int32 ? Address{4}
+                                                                                : Address{8};
+  if (x.compressed()) {
+    const auto length = [](bool wide, std::int64_t n) {
+      return static_cast<Address>(n) * (wide ? 8 : 4);
+    };
+    const auto offsets = reinterpret_cast<Address>(x.offsets);
+    const auto indices = reinterpret_cast<Address>(x.indices);
+    return meets(start, start + static_cast<Address>(x.stored) * entry) ||
+           meets(offsets, offsets + length(x.wide_offsets, x.rows + 1)) ||
+           meets(indices, indices + length(x.wide_indices, x.stored));
+  }
+  if (x.rows < 1 || x.columns < 1) return false;
+  // Strides may be negative; unsigned sums wrap to the right address.
+  const std::int64_t down = (x.rows - 1) * x.row_stride;
+  const std::int64_t along = (x.columns - 1) * x.column_stride;
+  const std::int64_t zero = 0;
+  const auto first = start + static_cast<Address>(std::min(down, zero) + std::min(along, zero));
+  const auto last = start + static_cast<Address>(std::max(down, zero) + std::max(along, zero));
+  return meets(first, last + entry);
 }
 
 }  // namespace chainrule

@@ -7,8 +7,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
+from numpy.typing import ArrayLike
+
 from chainrule import _core
-from chainrule.described import Described, Option, check_no_class
+from chainrule.described import Described, Option, check_no_class, plain
 from chainrule.schedules import FunctionSchedule, PerEpoch, Schedule
 
 LearningRate: TypeAlias = float | Schedule | Mapping[str, Any] | Callable[[int], float]
@@ -16,6 +18,8 @@ LearningRate: TypeAlias = float | Schedule | Mapping[str, Any] | Callable[[int],
 
 class Steppable(Protocol):
     """What an optimizer asks of a network."""
+
+    def _hand_over(self, gradients: Mapping[str, ArrayLike]) -> None: ...
 
     def _step(self, optimizer: _core.Optimizer, learning_rate: float) -> None: ...
 
@@ -88,10 +92,33 @@ class Optimizer(Described):
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate; with a schedule, its rate of step 0 at one step per epoch."""
+        """The learning rate; with a schedule, its rate of step 0 at one step per epoch.
+
+        It can be set, to whatever the constructor takes: in the midst of a training too, where the
+        next step takes it, or where no callback asks for batches the next epoch. A schedule then
+        begins with that step.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> adam = cr.Adam()
+        >>> adam.learning_rate = 1e-4
+        >>> adam
+        Adam(learning_rate=0.0001)
+        """
         if self._schedule is not None:
             return self._schedule.rate(0, 1)
         return float(self._core.config["learning_rate"])
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: LearningRate) -> None:
+        if learning_rate is None:
+            raise TypeError(f"{self.kind}: learning_rate must not be None")
+        schedule = _as_schedule(learning_rate)
+        rate = learning_rate if schedule is None else _core_rate(schedule)
+        core = self._core_type({**self._core.config, "learning_rate": plain(rate)})
+        # One assignment, so that an interrupt leaves the old rate or the new one.
+        vars(self).update(_core=core, _schedule=schedule)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -105,7 +132,13 @@ class Optimizer(Described):
             config["learning_rate"] = self._schedule.config
         return config
 
-    def step(self, net: Steppable, learning_rate: float | None = None) -> None:
+    def step(
+        self,
+        net: Steppable,
+        learning_rate: float | None = None,
+        *,
+        gradients: Mapping[str, ArrayLike] | None = None,
+    ) -> None:
         """Update a network's parameters once, from the gradients of its last ``backward``.
 
         Parameters
@@ -115,17 +148,37 @@ class Optimizer(Described):
         learning_rate : float, optional
             The rate of this step. With a schedule it must be given, as a single step has no place
             in the schedule.
+        gradients : mapping of str to array_like, optional
+            Taken in the place of those of ``backward``, by the names of ``net.gradients``. Those
+            that are not given are 0.
 
         Raises
         ------
         RuntimeError
             If the network has no gradients.
-        ValueError
-            If the rate is missing, not finite or not above 0, or the optimizer is lazy: gradients
-            do not tell which inputs were zero.
+        TypeError, ValueError
+            If the rate is missing, not finite or not above 0, the gradients are not finite or not
+            those of parameters, or the optimizer is lazy: gradients do not tell which inputs were
+            zero. The network is as it was then.
         DivergenceError
-            If parameters would become NaN or infinite. The step is not made then, and nothing has
-            changed.
+            If parameters would become NaN or infinite. The step is not made then, and neither
+            parameters nor the optimizer's state have changed.
+
+        Examples
+        --------
+        The gradient of a batch is the mean of those of its halves, if these are as large:
+
+        >>> import numpy as np
+        >>> import chainrule as cr
+        >>> net = cr.Sequential([cr.Input(3), cr.Dense(2)], seed=0)
+        >>> x, dy = np.ones((8, 3)), np.ones((8, 2)) / 8
+        >>> total = {name: np.zeros_like(p) for name, p in net.parameters.items()}
+        >>> for half in (slice(0, 4), slice(4, 8)):
+        ...     outputs = net.forward(x[half])
+        ...     dx = net.backward(dy[half])
+        ...     for name, gradient in net.gradients.items():
+        ...         total[name] += gradient
+        >>> cr.SGD(0.1).step(net, gradients=total)
         """
         if learning_rate is None:
             if self._schedule is not None:
@@ -136,6 +189,10 @@ class Optimizer(Described):
             learning_rate = self.learning_rate
         if not (math.isfinite(learning_rate) and learning_rate > 0.0):
             raise ValueError(f"learning_rate must be finite and > 0, got {learning_rate}")
+        if gradients is not None:
+            if self.lazy:
+                raise ValueError("an optimizer with lazy=True cannot step by hand")
+            net._hand_over(gradients)
         net._step(self._core, float(learning_rate))
 
     @classmethod
@@ -159,7 +216,9 @@ class Optimizer(Described):
             return NotImplemented
         return super().__eq__(other) and self._schedule == other._schedule
 
-    __hash__ = Described.__hash__
+    def __hash__(self) -> int:
+        """Hash of the kind and the options that cannot be set."""
+        return hash(repr({**self._core.config, "learning_rate": None}))
 
 
 def _as_schedule(learning_rate: LearningRate | None) -> Schedule | None:

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// What reads a network, with NumPy's arrays.
+#pragma once
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "bindings/arrays.hpp"
+#include "bindings/gil.hpp"
+#include "chainrule/network.hpp"
+
+namespace chainrule::bindings {
+
+template <class T>
+using Values = py::array_t<T, py::array::c_style>;
+
+template <class T>
+void check_outputs(const std::optional<Values<T>>& outputs, std::int64_t rows,
+                   std::int64_t columns) {
+  if (outputs &&
+      (outputs->ndim() != 2 || outputs->shape(0) != rows || outputs->shape(1) != columns)) {
+    throw py::value_error("outputs must have shape (" + std::to_string(rows) + ", " +
+                          std::to_string(columns) + ")");
+  }
+}
+
+template <class T>
+double evaluate(const Network<T>& self, const Rows& x, const Rows& y, const Loss& loss,
+                std::int64_t batch_size, int num_threads, const std::string& sparsity,
+                const std::optional<Weights>& sample_weight,
+                const std::optional<Weights>& class_weight, std::optional<Values<T>> outputs) {
+  const RowsView rows = rows_view(x, "x");
+  const TargetsView targets = targets_view(y, sample_weight, class_weight);
+  check_outputs<T>(outputs, rows.rows, self.outputs());
+  T* destination = outputs ? outputs->mutable_data() : nullptr;
+  const InputSparsity path = input_sparsity(sparsity);
+  Poll poll;
+  return poll.run([&] {
+    return self.evaluate(rows, targets, loss, batch_size, num_threads, destination, path,
+                         std::ref(poll));
+  });
+}
+
+template <class T>
+Values<T> predict(const Network<T>& self, const Rows& x, std::int64_t batch_size, int num_threads,
+                  const std::string& sparsity, std::optional<Values<T>> out) {
+  const RowsView rows = rows_view(x, "x");
+  check_outputs<T>(out, rows.rows, self.outputs());
+  const T* const given = out ? out->data() : nullptr;
+  // Outputs for the memory of x are worked out elsewhere first.
+  const bool apart = !out || overlaps(rows, given, given + out->size());
+  Values<T> outputs = apart ? Values<T>({rows.rows, self.outputs()}) : *out;
+  T* destination = outputs.mutable_data();
+  const InputSparsity path = input_sparsity(sparsity);
+  Poll poll;
+  poll.run([&] { self.predict(rows, batch_size, num_threads, destination, path, std::ref(poll)); });
+  if (!out) return outputs;
+  if (apart) std::copy_n(outputs.data(), outputs.size(), out->mutable_data());
+  return *out;
+}
+
+template <class T>
+Values<T> predict_first(const Network<T>& self, std::int64_t layers, const Rows& x,
+                        std::int64_t batch_size, int num_threads, const std::string& sparsity) {
+  const RowsView rows = rows_view(x, "x");
+  std::int64_t columns = self.inputs();
+  for (std::int64_t i = 0; i < layers; ++i)
+    columns = self.layers().at(static_cast<std::size_t>(i))->outputs(columns);
+  Values<T> outputs({rows.rows, columns});
+  T* destination = outputs.mutable_data();
+  const InputSparsity path = input_sparsity(sparsity);
+  Poll poll;
+  poll.run([&] {
+    self.predict_first(layers, rows, batch_size, num_threads, destination, path, std::ref(poll));
+  });
+  return outputs;
+}
+
+/// Exactly NumPy's own array, in two dimensions, or one where a row is taken, and the machine's
+/// byte order.
+inline bool is_plain_table(py::handle object, bool row = false) {
+  if (Py_TYPE(object.ptr()) != py::detail::npy_api::get().PyArray_Type_) return false;
+  const auto array = py::reinterpret_borrow<py::array>(object);
+  const char order = array.dtype().byteorder();
+  return (array.ndim() == 2 || (row && array.ndim() == 1)) && (order == '=' || order == '|');
+}
+
+/// predict for arguments that can be used as they are; None for all others, which take longer to
+/// convert or to refuse than a small network takes to run.
+template <class T>
+py::object predict_in_place(const Network<T>& self, py::handle x, const py::int_& batch_rows,
+                            py::handle out) {
+  if (!is_plain_table(x, true)) return py::none();
+  int overflow = 0;
+  const std::int64_t batch_size = PyLong_AsLongLongAndOverflow(batch_rows.ptr(), &overflow);
+  if (overflow != 0) return py::none();
+  const auto source = py::reinterpret_borrow<py::array>(x);
+  RowsView rows{source.data(),
+                DataType::float32,
+                1,
+                source.shape(source.ndim() - 1),
+                0,
+                source.strides(source.ndim() - 1)};
+  if (source.ndim() == 2) {
+    rows.rows = source.shape(0);
+    rows.row_stride = source.strides(0);
+  }
+  const int type = source.dtype().num();
+  if (type == py::dtype::num_of<std::uint8_t>()) {
+    rows.type = DataType::uint8;
+  } else if (type == py::dtype::num_of<double>()) {
+    rows.type = DataType::float64;
+  } else if (type == py::dtype::num_of<std::int32_t>()) {
+    rows.type = DataType::int32;
+  } else if (type == py::dtype::num_of<std::int64_t>()) {
+    rows.type = DataType::int64;
+  } else if (type != py::dtype::num_of<float>()) {
+    return py::none();
+  }
+  if (rows.rows < 1 || rows.columns != self.inputs() || batch_size < 1) return py::none();
+  py::object result;
+  if (out.is_none()) {
+    result = Values<T>({rows.rows, self.outputs()});
+  } else {
+    constexpr int needed = int{py::array::c_style} | int{py::detail::npy_api::NPY_ARRAY_ALIGNED_} |
+                           int{py::detail::npy_api::NPY_ARRAY_WRITEABLE_};
+    if (!is_plain_table(out)) return py::none();
+    const auto given = py::reinterpret_borrow<py::array>(out);
+    if (given.dtype().num() != py::dtype::num_of<T>() || (given.flags() & needed) != needed ||
+        given.shape(0) != rows.rows || given.shape(1) != self.outputs())
+      return py::none();
+    const char* const bytes = static_cast<const char*>(given.data());
+    if (overlaps(rows, bytes, bytes + given.nbytes())) return py::none();
+    result = given;
+  }
+  T* destination = static_cast<T*>(py::reinterpret_borrow<py::array>(result).mutable_data());
+  constexpr std::int64_t few = 64;  // are over before anybody could interrupt
+  Poll poll;
+  poll.run([&] {
+    // Its error for a number that is no category comes before that for one that is not finite.
+    if (self.layers().front()->reads_categories()) self.check_takes(rows);
+    check_finite<T>(rows, "x");
+    const Callback<void()> interruption =
+        rows.rows > few ? Callback<void()>(std::ref(poll)) : Callback<void()>();
+    self.predict(rows, batch_size, 0, destination, InputSparsity::automatic, interruption);
+  });
+  return result;
+}
+
+}  // namespace chainrule::bindings

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The soft update of target networks.
+#include <cmath>
+#include <string>
+
+#include "engine/network_state.hpp"
+#include "model/same_layers.hpp"
+
+namespace chainrule {
+
+template <class T>
+void Network<T>::interpolate(const Network& source, double tau) {
+  State& s = *state_;
+  State& from = *source.state_;
+  if (!(tau >= 0.0 && tau <= 1.0)) throw Error("tau must lie in 0..1, got " + std::to_string(tau));
+  // To compare descriptions takes longer than a small network's update; they never change.
+  if (s.interpolated_with.load(std::memory_order_relaxed) != from.number) {
+    if (s.inputs != from.inputs || !model::same_layers(s.layers, from.layers))
+      throw Error("the networks have different layers");
+    s.interpolated_with.store(from.number, std::memory_order_relaxed);
+  }
+  if (&s == &from) return;
+  const engine::Changing guard(s);
+  const engine::Reading reading(from);
+  T* const values = s.parameters.values.data();
+  const T* const others = from.parameters.values.data();
+  const std::int64_t size = s.parameters.arena_size();
+  const bool means_differ = s.parameters.exact_mean() != from.parameters.exact_mean();
+  if (tau == 1.0) {
+    s.parameters.values.copy_from(from.parameters.values);
+    if (means_differ) s.parameters.set_exact_mean(from.parameters.exact_mean());
+    s.unadapted = from.unadapted;
+  } else {
+    T sum = 0;  // of zeros, NaN where a difference is not finite
+    for (std::int64_t i = 0; i < size; ++i) {
+      const T difference = others[i] - values[i];
+      sum += difference - difference;
+    }
+    if (sum != T(0)) throw Error("the networks' parameters are too far apart for their precision");
+    const T share = static_cast<T>(tau);
+    for (std::int64_t i = 0; i < size; ++i) values[i] += share * (others[i] - values[i]);
+    if (means_differ) s.parameters.set_exact_mean({});
+  }
+  s.forget_older();
+  s.forward_step.reset();
+}
+
+template void Network<float>::interpolate(const Network&, double);
+template void Network<double>::interpolate(const Network&, double);
+
+}  // namespace chainrule
