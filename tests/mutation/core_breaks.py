@@ -340,7 +340,7 @@ BREAKS: list[tuple[str, str, str]] = [
         "if (step < warmup) return schedule.learning_rate * (step + 1.0) / (warmup + 1.0);",
         "if (step < warmup) return schedule.learning_rate * step / (warmup + 1.0);",
     ),
-    ("model/schedule.cpp", "length *= schedule.restart_factor;", ""),
+    ("model/schedule.cpp", "length *= factor;", ""),
     ("model/schedule.cpp", "bad_epochs > schedule.patience", "bad_epochs >= schedule.patience"),
     (
         "model/schedule.cpp",
