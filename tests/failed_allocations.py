@@ -130,7 +130,12 @@ CALLS: dict[str, tuple[Callable[[], cr.Sequential], Callable[[cr.Sequential], An
 
 
 def is_memory_error(error: BaseException) -> bool:
-    """Whether it is one, or comes out of NumPy, which now and then forgets to set an error."""
+    """Whether it is one, or what NumPy and pickle make of one.
+
+    NumPy now and then forgets to set an error; pickle says only that it could not import.
+    """
+    if isinstance(error, pickle.PicklingError):
+        return "import of module" in str(error)
     if isinstance(error, SystemError):
         frames = traceback.extract_tb(error.__traceback__)
         return "without exception set" in str(error) and (

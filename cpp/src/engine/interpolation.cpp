@@ -33,8 +33,7 @@ void Network<T>::interpolate(const Network& source, double tau) {
   } else {
     T sum = 0;  // of zeros, NaN where a difference is not finite
     for (std::int64_t i = 0; i < size; ++i) {
-      const T difference = others[i] - values[i];
-      sum += difference - difference;
+      sum += (others[i] - values[i]) * T(0);
     }
     if (sum != T(0)) throw Error("the networks' parameters are too far apart for their precision");
     const T share = static_cast<T>(tau);

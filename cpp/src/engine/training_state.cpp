@@ -75,8 +75,11 @@ void Network<T>::set_slot(const std::string& slot, const std::string& parameter,
   const bool squares = Optimizer::keeps_squares(slot);
   for (std::int64_t i = 0; i < p.spec.rows * p.spec.columns; ++i) {
     if (std::isnan(values[i]) || (squares && values[i] < T(0)))
-      throw Error("the values for optimizer." + slot + "." + parameter +
-                  (squares ? " contain NaN or are negative" : " contain NaN"));
+      throw Error(std::string("the values for optimizer.")
+                      .append(slot)
+                      .append(".")
+                      .append(parameter)
+                      .append(squares ? " contain NaN or are negative" : " contain NaN"));
   }
   state_->parameters.pack(p, values, arena.data());
   state_->optimizer.touched.forget();
