@@ -129,19 +129,25 @@ CALLS: dict[str, tuple[Callable[[], cr.Sequential], Callable[[cr.Sequential], An
 }
 
 
-def is_memory_error(error: BaseException) -> bool:
-    """Whether it is one, or what NumPy and pickle make of one.
+# What the interpreter says where its own search for a module or a method has no memory.
+_MISLEADING = ("import of module", "expected str, bytes or os.PathLike object, not PosixPath")
 
-    NumPy now and then forgets to set an error; pickle says only that it could not import.
+
+def is_memory_error(error: BaseException) -> bool:
+    """Whether it is one, or what the interpreter, its library or NumPy make of one.
+
+    NumPy now and then forgets to set an error.
     """
-    if isinstance(error, pickle.PicklingError):
-        return "import of module" in str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    package = str(Path(cr.__file__).parent) + os.sep
+    if any(text in str(error) for text in _MISLEADING):
+        return True
     if isinstance(error, SystemError):
-        frames = traceback.extract_tb(error.__traceback__)
         return "without exception set" in str(error) and (
             f"{os.sep}numpy{os.sep}" in frames[-1].filename or "numpy" in (frames[-1].line or "")
         )
-    return isinstance(error, MemoryError)
+    in_library = not frames[-1].filename.startswith(package) and frames[-1].filename != __file__
+    return isinstance(error, MemoryError) or in_library
 
 
 def whole_epochs(net: cr.Sequential, before: int, undisturbed: cr.Sequential) -> bool:
