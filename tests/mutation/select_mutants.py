@@ -10,10 +10,16 @@ import argparse
 import ast
 import random
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
+from cosmic_ray.mutating import MutationVisitor
+from cosmic_ray.plugins import get_operator
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import WorkerOutcome, WorkItem, WorkResult
+
+_OVERLOADS = {"overload", "typing.overload"}
+_CACHES = {"cache", "cached_property"}
 
 
 def main() -> None:
@@ -28,7 +34,8 @@ def main() -> None:
     with use_db(options.session, WorkDB.Mode.open) as session:
         items = sorted(session.pending_work_items, key=_place)
         able = [item for item in items if _is_executed(item)]
-        sample = random.Random(options.seed).sample(able, min(options.count, len(able)))
+        random.Random(options.seed).shuffle(able)
+        sample = list(islice(filter(_is_program, able), options.count))
         kept = {item.job_id for item in sample[part - 1 :: parts]}
         skipped = WorkResult(output="not in the sample", worker_outcome=WorkerOutcome.SKIPPED)
         session.set_multiple_results(
@@ -52,21 +59,50 @@ def _is_executed(item: WorkItem) -> bool:
     )
 
 
+def _is_program(item: WorkItem) -> bool:
+    """Whether the mutant is another program, and one at all.
+
+    1e30 + 1 is 1e30, and the `*` before keyword arguments is no product.
+    """
+    (mutation,) = item.mutations
+    operator = get_operator(mutation.operator_name)(**mutation.operator_args)
+    source = Path(mutation.module_path).read_text()
+    mutated = MutationVisitor.mutate_code(source, operator, mutation.occurrence)
+    try:
+        return ast.dump(ast.parse(mutated or source)) != ast.dump(ast.parse(source))
+    except SyntaxError:
+        return False
+
+
 @cache
 def _inert_spans(path: Path) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Return the (line, column) spans of annotations and `if TYPE_CHECKING` bodies of a module."""
-    inert: list[ast.AST] = []
+    """Return the (line, column) spans of a module that decide nothing.
+
+    These are annotations, `if TYPE_CHECKING`, what is overloaded, which has no body to run, and
+    decorators that keep results, which are the same when they are worked out anew.
+    """
+    spans = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
-            inert.append(node.annotation)
+            spans.append(_span(node.annotation))
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            inert += [] if node.returns is None else [node.returns]
-            # An @overload has no body to run.
-            names = [ast.unparse(decorator) for decorator in node.decorator_list]
-            inert += [node] if "overload" in names else []
+            spans += [] if node.returns is None else [_span(node.returns)]
+            for decorator in node.decorator_list:
+                name = ast.unparse(decorator)
+                if name in _OVERLOADS:
+                    spans.append(_span(node))
+                if name in _CACHES | _OVERLOADS:
+                    # The mutant lacks the @ as well.
+                    (line, _), end = _span(decorator)
+                    spans.append(((line, 0), end))
         elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            inert.append(node)
-    return [((n.lineno, n.col_offset), (n.end_lineno or 0, n.end_col_offset or 0)) for n in inert]
+            spans.append(_span(node))
+    return spans
+
+
+def _span(node: ast.AST) -> tuple[tuple[int, int], tuple[int, int]]:
+    place = node.lineno, node.col_offset  # type: ignore[attr-defined]
+    return place, (node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":
