@@ -49,15 +49,15 @@ Values<T> predict(const Network<T>& self, const Rows& x, std::int64_t batch_size
   const RowsView rows = rows_view(x, "x");
   check_outputs<T>(out, rows.rows, self.outputs());
   const T* const given = out ? out->data() : nullptr;
-  // Outputs for the memory of x are worked out elsewhere first.
-  const bool apart = !out || overlaps(rows, given, given + out->size());
-  Values<T> outputs = apart ? Values<T>({rows.rows, self.outputs()}) : *out;
+  // Outputs that overlap x are computed in memory of their own and copied at the end.
+  const bool separate = !out || overlaps(rows, given, given + out->size());
+  Values<T> outputs = separate ? Values<T>({rows.rows, self.outputs()}) : *out;
   T* destination = outputs.mutable_data();
   const InputSparsity path = input_sparsity(sparsity);
   Poll poll;
   poll.run([&] { self.predict(rows, batch_size, num_threads, destination, path, std::ref(poll)); });
   if (!out) return outputs;
-  if (apart) std::copy_n(outputs.data(), outputs.size(), out->mutable_data());
+  if (separate) std::copy_n(outputs.data(), outputs.size(), out->mutable_data());
   return *out;
 }
 

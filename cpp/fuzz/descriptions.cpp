@@ -39,8 +39,8 @@ bool succeeded(chainrule_status status) {
   return false;
 }
 
-/// The numbers that layers need, as far as they can be counted before they are made: nobody is
-/// stopped from asking for a network that is as large as memory.
+/// The numbers that layers need, as far as they can be counted before they are made: a caller
+/// may ask for a network that is as large as memory.
 bool is_small(const std::string& text) {
   constexpr double largest = 4096.0;
   try {

@@ -20,7 +20,7 @@ void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* o
   State& s = *state_;
   const engine::Changing guard(s);
   s.check_table(x);
-  State::check_apart(x, "x", outputs, s.outputs);
+  State::check_no_overlap(x, "x", outputs, s.outputs);
   if (training) s.check_batch(x.rows);
   const int threads = engine::threads_for(s.multiply_adds, x.rows, num_threads);
   std::unique_ptr<engine::Plan<T>> fresh;
@@ -70,7 +70,7 @@ void Network<T>::backward(const RowsView& dy, T* dx) {
                 "); the last forward pass gave (" + std::to_string(step.rows) + ", " +
                 std::to_string(s.outputs) + ")");
   }
-  State::check_apart(dy, "dy", dx, s.inputs, "dx");
+  State::check_no_overlap(dy, "dy", dx, s.inputs, "dx");
   s.need_gradients();
   engine::Plan<T>& plan = *s.by_hand;
   step.gradients = s.gradients.data();
@@ -98,8 +98,8 @@ double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, co
   const engine::Changing guard(s);
   s.check_table(x);
   s.check_targets(x, y, loss);
-  State::check_apart(x, "x", dx, s.inputs, "dx");
-  if (!y.labels) State::check_apart(y.values, "y", dx, s.inputs, "dx");
+  State::check_no_overlap(x, "x", dx, s.inputs, "dx");
+  if (!y.labels) State::check_no_overlap(y.values, "y", dx, s.inputs, "dx");
   if (training) s.check_batch(x.rows);
   engine::PlanOptions options;
   options.batch_size = x.rows;

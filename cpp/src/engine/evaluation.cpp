@@ -63,8 +63,8 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
   const engine::Reading guard(s);
   s.check_targets(x, y, loss);
   s.check_categories(x);
-  State::check_apart(x, "x", outputs, s.outputs);
-  if (!y.labels) State::check_apart(y.values, "y", outputs, s.outputs);
+  State::check_no_overlap(x, "x", outputs, s.outputs);
+  if (!y.labels) State::check_no_overlap(y.values, "y", outputs, s.outputs);
   if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
   engine::PlanOptions options;
   options.batch_size = std::min(batch_size, x.rows);

@@ -35,7 +35,7 @@ void Network<T>::State::infer(std::int64_t count, engine::Spares<InferencePlan<T
   engine::Plan<T>& plan = loan.item->plan;
   plan.refresh();
   plan.choose_path(x, input_sparsity);
-  check_apart(x, "x", to, plan.result().columns);
+  check_no_overlap(x, "x", to, plan.result().columns);
   const auto piece = [&](engine::Team team, std::int64_t begin, std::int64_t end) {
     Flow flow(team);
     for (std::int64_t first = begin; first < end; first += chunk) {

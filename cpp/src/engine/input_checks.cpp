@@ -43,8 +43,8 @@ void Network<T>::State::check_categories(const RowsView& x,
 }
 
 template <class T>
-void Network<T>::State::check_apart(const RowsView& x, const char* name, const T* to,
-                                    std::int64_t columns, const char* what) {
+void Network<T>::State::check_no_overlap(const RowsView& x, const char* name, const T* to,
+                                         std::int64_t columns, const char* what) {
   if (to && overlaps(x, to, to + engine::checked_product(x.rows, columns)))
     throw Error(std::string(what) + " must not lie in the memory of " + name);
 }
@@ -55,8 +55,8 @@ void Network<T>::State::check_apart(const RowsView& x, const char* name, const T
   template void Network<T>::State::check_batch(std::int64_t) const;                         \
   template void Network<T>::State::check_categories(const RowsView&,                        \
                                                     const std::vector<std::string>&) const; \
-  template void Network<T>::State::check_apart(const RowsView&, const char*, const T*,      \
-                                               std::int64_t, const char*);
+  template void Network<T>::State::check_no_overlap(const RowsView&, const char*, const T*, \
+                                                    std::int64_t, const char*);
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)
 #undef CHAINRULE_INSTANTIATE

@@ -134,10 +134,10 @@ struct Network<T>::State {
   void check_table(const RowsView& x) const;
   /// Throws Error unless the columns that hold categories hold no other numbers.
   void check_categories(const RowsView& x, const std::vector<std::string>& columns = {}) const;
-  /// Throws Error where results, so many columns for each row of x, would overwrite x while it is
+  /// Throws Error where results, `columns` for each row of x, would overwrite x while it is
   /// read; `to` may be null.
-  static void check_apart(const RowsView& x, const char* name, const T* to, std::int64_t columns,
-                          const char* what = "outputs");
+  static void check_no_overlap(const RowsView& x, const char* name, const T* to,
+                               std::int64_t columns, const char* what = "outputs");
   /// Throws Error when batches of so many rows are too small to train a layer.
   void check_batch(std::int64_t rows) const;
   void check_loss(const Loss& loss) const;

@@ -25,9 +25,9 @@ struct Numbers {
   std::int64_t count;
   std::int64_t stride;
 
-  S at(std::int64_t k, std::int64_t apart) const {
+  S at(std::int64_t k, std::int64_t bytes) const {
     S number;
-    std::memcpy(&number, first + k * apart, sizeof(number));
+    std::memcpy(&number, first + k * bytes, sizeof(number));
     return number;
   }
   S operator[](std::int64_t k) const { return at(k, stride); }

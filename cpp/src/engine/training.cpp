@@ -20,7 +20,7 @@ using engine::Step;
 
 template <class T>
 bool all_finite(const engine::Buffer<T>& parameters) {
-  // x * 0 is 0 for every finite x and NaN otherwise; the arena is a whole number of granules.
+  // x * 0 is 0 for every finite x and NaN otherwise; the arena is padded to whole granules.
   constexpr std::int64_t lanes = kernels::kGranule<T>;
   const T* values = parameters.data();
   T sums[lanes] = {};
@@ -111,8 +111,8 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   // Pieces of an epoch that has begun have been checked with its first one.
   if (!options.whole_epoch || first_batch == 0) s.check_categories(x);
   T* const outputs = static_cast<T*>(options.outputs);
-  State::check_apart(x, "x", outputs, s.outputs);
-  if (!y.labels) State::check_apart(y.values, "y", outputs, s.outputs);
+  State::check_no_overlap(x, "x", outputs, s.outputs);
+  if (!y.labels) State::check_no_overlap(y.values, "y", outputs, s.outputs);
   optimizer.check();
   const double fixed_rate =
       options.learning_rate != 0.0 ? options.learning_rate : optimizer.learning_rate;
