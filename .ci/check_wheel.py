@@ -15,7 +15,7 @@ REQUIRED = [
     "chainrule/_core.pyi",
     "chainrule/cli*",
     "chainrule/data/digits/*.npz",
-    "chainrule/export_c/c/*.c",
+    "chainrule/c_export/c/*.c",
     "chainrule/include/chainrule/*.hpp",
     "chainrule/include/chainrule/chainrule.h",
     "chainrule/include/chainrule/version.h",

@@ -327,12 +327,12 @@ def test_what_other_software_cannot_hold() -> None:
     net = network(encoding())
     net.build(len(SIZES))
     with pytest.raises(ValueError, match=r"layer 0 \(category_encoding\)"):
-        net.to_onnx("never.onnx")
+        cr.to_onnx(net, "never.onnx")
     with pytest.raises(ValueError, match=r"layer 0 \(category_encoding\)"):
-        net.export_c("never")
+        cr.export_c(net, "never")
     pytest.importorskip("torch", reason="to_torch needs it")
     with pytest.raises(ValueError, match=r"layer 0 \(category_encoding\)"):
-        net.to_torch()
+        cr.to_torch(net)
 
 
 def test_scikit_learn_cannot_hold_it() -> None:
@@ -340,4 +340,4 @@ def test_scikit_learn_cannot_hold_it() -> None:
     net = network(encoding())
     net.build(len(SIZES))
     with pytest.raises(ValueError, match=re.escape("CategoryEncoding((4, 60, 2, 500)) is none")):
-        net.to_sklearn()
+        cr.to_sklearn(net)

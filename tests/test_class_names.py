@@ -184,8 +184,8 @@ def test_scikit_learn_has_the_same_names() -> None:
     assert net.class_names == ("cat", "dog", "owl")
     labels = np.array(net.class_names)[net.predict(frame[["height", "width"]]).argmax(axis=1)]
     np.testing.assert_array_equal(labels, estimator.predict(frame))
-    again = net.to_sklearn()
+    again = cr.to_sklearn(net)
     np.testing.assert_array_equal(again.feature_names_in_, ["width", "height"])
     np.testing.assert_array_equal(again.predict(frame), estimator.predict(frame))
     net.class_names = ["owl", "dog", "cat"]  # scikit-learn keeps no other order than the sorted one
-    np.testing.assert_array_equal(net.to_sklearn().classes_, [0, 1, 2])
+    np.testing.assert_array_equal(cr.to_sklearn(net).classes_, [0, 1, 2])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``chainrule export-c``: the files and the report that `Sequential.export_c` gives."""
+"""``chainrule export-c``: the files and the report that `export_c` gives."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_float(capsys, folder):
     report = printed(capsys, "digits.safetensors", "--out", "c").splitlines()
     assert report[0] == "files      c/digits.h, c/digits.c, c/digits_test.c"
     assert [line.split()[0] for line in report] == ["files", "constants", "scratch", "difference"]
-    net.export_c(folder / "expected", name="digits")
+    cr.export_c(net, folder / "expected", name="digits")
     assert contents(folder / "c") == contents(folder / "expected")
 
 
@@ -52,7 +52,8 @@ def test_int8(capsys, folder):
     x, _ = cr.data.load_digits()
     (x_train, _), (x_test, y_test) = split_by_train()
     assert len(x_train) + len(x_test) == len(x)
-    result = net.export_c(
+    result = cr.export_c(
+        net,
         folder / "expected",
         name="small",
         dtype="int8",
@@ -78,7 +79,7 @@ def test_rows_without_labels(capsys, folder, rng):
     np.save("rows.npy", x)
     argv = ["digits.safetensors", "--out", "c", "--dtype", "int8", "--data", "rows.npy"]
     assert "accuracy" not in printed(capsys, *argv)
-    net.export_c(folder / "expected", name="digits", dtype="int8", calibration=x)
+    cr.export_c(net, folder / "expected", name="digits", dtype="int8", calibration=x)
     assert contents(folder / "c") == contents(folder / "expected")
 
 

@@ -27,7 +27,7 @@ def folder(tmp_path, monkeypatch):
     net = cr.Sequential([cr.Dense(2)], seed=0)
     net.fit(x, y, loss="cross_entropy", verbose=0)
     net.save("net.safetensors")
-    net.to_onnx("net.onnx", check=False)
+    cr.to_onnx(net, "net.onnx", check=False)
     np.savez("mine.npz", x=x, y=y)
     np.save("new.npy", x)
     np.savetxt("mine.csv", np.column_stack([x, y]), delimiter=",", fmt="%.6g")

@@ -348,6 +348,6 @@ def test_no_public_class_is_left_out() -> None:
 
 def test_plans_and_exports_are_copied(tmp_path: Path) -> None:
     net = cr.Sequential([cr.Input(4), cr.Dense(3)], seed=0)
-    for instance in (net.plan(x=np.eye(4)), net.export_c(tmp_path)):
+    for instance in (net.plan(x=np.eye(4)), cr.export_c(net, tmp_path)):
         for way in WAYS.values():
             assert str(way(instance)) == str(instance)

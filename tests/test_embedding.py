@@ -264,7 +264,7 @@ def test_onnxruntime_predicts_the_same(
     inputs = 2 if columns is None else 5
     layers = [cr.Input(inputs), cr.Embedding(sizes, 4, columns=columns), cr.Dense(3, "tanh")]
     net = cr.Sequential(layers, seed=2)
-    report = net.to_onnx(tmp_path / "net.onnx", input_dtype=input_dtype)
+    report = cr.to_onnx(net, tmp_path / "net.onnx", input_dtype=input_dtype)
     assert report.max_relative_difference is not None
     assert report.max_relative_difference < 1e-6
 
@@ -274,4 +274,4 @@ def test_the_plan_and_what_other_software_cannot_hold() -> None:
     first = net.plan(batch_size=64, num_threads=1).stages[0]
     assert (first.name, first.threads_own) == ("embedding 5 -> 13", "rows")
     with pytest.raises(ValueError, match=r"layer 0 \(embedding\)"):
-        net.export_c("never")
+        cr.export_c(net, "never")

@@ -24,7 +24,7 @@ from compiled_c import (
 
 import chainrule as cr
 from chainrule import activations
-from chainrule.export_c.functions import definitions
+from chainrule.c_export.functions import definitions
 
 ACTIVATIONS = [
     "linear",
@@ -74,7 +74,7 @@ def random_network(seed):
 
 
 def check(compiler, net, folder, x, name="model", tolerance=1e-5):
-    net.export_c(folder, name=name, test_rows=x)
+    cr.export_c(net, folder, name=name, test_rows=x)
     done = self_test(compiler, folder, name)
     assert done.returncode == 0, done.stdout + done.stderr
     y = outputs(load(compiler, folder, name), name, net, x)
@@ -97,7 +97,7 @@ def test_all_activations(tmp_path, compiler, rng):
 def test_each_activation(tmp_path, compiler, activation):
     net = cr.Sequential([cr.Input(4), cr.Activation(activation)], seed=0)
     x = np.linspace(-100, 100, 40_000, dtype=np.float32).reshape(-1, 4)
-    net.export_c(tmp_path)
+    cr.export_c(net, tmp_path)
     y = outputs(load(compiler, tmp_path, "model"), "model", net, x)
     np.testing.assert_allclose(y, reference.Network(net).forward(x, training=False), 1e-6, 2e-7)
 
@@ -123,7 +123,7 @@ def test_digits(tmp_path, compiler):
         [cr.Rescaling(1 / 16), cr.Dense(32, activation="relu"), cr.Dense(10)], seed=0
     )
     net.fit(x, y, loss="cross_entropy", epochs=3, verbose=0)
-    result = net.export_c(tmp_path, name="digits", validation_data=(x, y))
+    result = cr.export_c(net, tmp_path, name="digits", validation_data=(x, y))
     assert self_test(compiler, tmp_path, "digits").returncode == 0
     library = load(compiler, tmp_path, "digits")
     assert difference(outputs(library, "digits", net, x), net.predict(x)) <= 1e-5
@@ -143,7 +143,7 @@ def test_digits(tmp_path, compiler):
 @pytest.mark.parametrize(("activation", "symbol"), [("tanh", "tanhf"), ("sigmoid", None)])
 def test_other_networks_need_only_the_mathematics(tmp_path, compiler, activation, symbol):
     layers = [cr.Input(3), cr.Dense(4, activation=activation), cr.LayerNormalization()]
-    cr.Sequential(layers, seed=0).export_c(tmp_path)
+    cr.export_c(cr.Sequential(layers, seed=0), tmp_path)
     assert undefined_symbols(compiler, tmp_path, "model") == {"sqrtf", symbol} - {None}
 
 
@@ -164,7 +164,7 @@ def test_links(tmp_path, compiler, loss, last, y, rng):
     targets = (x[:, :3] > 0).astype(np.float32) if y == "zeros and ones" else x[:, :3].argmax(1)
     net = cr.Sequential([cr.Dense(3, activation=last)], seed=0)
     net.fit(x, targets, loss=loss, epochs=3, verbose=0)
-    result = net.export_c(tmp_path, validation_data=(x, targets))
+    result = cr.export_c(net, tmp_path, validation_data=(x, targets))
     assert self_test(compiler, tmp_path, "model").returncode == 0
     y = outputs(load(compiler, tmp_path, "model"), "model", net, x, "predict_proba")
     assert difference(y, net.predict_proba(x)) <= 1e-6
@@ -177,7 +177,7 @@ def test_no_link_no_probabilities(tmp_path, rng, loss):
     net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
     if loss:
         net.compile(loss=loss)
-    net.export_c(tmp_path)
+    cr.export_c(net, tmp_path)
     assert not any("proba" in path.read_text() for path in tmp_path.iterdir())
 
 
@@ -186,7 +186,7 @@ def test_no_link_no_probabilities(tmp_path, rng, loss):
 def test_a_network_that_does_nothing(tmp_path, compiler, rng):
     net = cr.Sequential([cr.Input(3), cr.Dropout(0.5), cr.Activation("linear")], seed=0)
     x = rng.normal(size=(5, 3)).astype(np.float32)
-    net.export_c(tmp_path)
+    cr.export_c(net, tmp_path)
     assert self_test(compiler, tmp_path, "model").returncode == 0
     np.testing.assert_array_equal(outputs(load(compiler, tmp_path, "model"), "model", net, x), x)
 
@@ -221,7 +221,7 @@ def test_shifts_before_a_layer_do_not(tmp_path, compiler, rng):
 def test_constants_read_back_to_the_same_bits(tmp_path):
     net = shaken(cr.Sequential([cr.Input(31), cr.Dense(17)], seed=0))
     net.set_weights({"0.bias": np.geomspace(1e-37, 3e38, 17)})
-    net.export_c(tmp_path)
+    cr.export_c(net, tmp_path)
     text = (tmp_path / "model.c").read_text()
     arrays = dict(
         re.findall(r"static const float model_local_(\w+)\[[\d *]+\] = \{(.*?)\};", text, re.DOTALL)
@@ -239,7 +239,7 @@ def test_constants_read_back_to_the_same_bits(tmp_path):
 def test_the_self_test_fails_where_it_should(tmp_path, compiler):
     net = shaken(cr.Sequential([cr.Input(3), cr.Dense(2)], seed=0))
     net.compile(loss="cross_entropy")
-    net.export_c(tmp_path)
+    cr.export_c(net, tmp_path)
     text = (tmp_path / "model.c").read_text()
     assert self_test(compiler, tmp_path, "model").returncode == 0
     for wrong in ("y[j] = sum + 0.001f;", "y[j] = sum * (0.0f / 0.0f);"):
@@ -254,7 +254,7 @@ def test_the_self_test_fails_where_it_should(tmp_path, compiler):
 @pytest.mark.parametrize("units", [(), (7, 5, 6)])
 def test_scratch_has_the_size_that_the_header_names(tmp_path, compiler, units):
     layers = [cr.Input(3), *(cr.Dense(n, activation="relu") for n in units), cr.Dense(2)]
-    result = cr.Sequential(layers, seed=0).export_c(tmp_path)
+    result = cr.export_c(cr.Sequential(layers, seed=0), tmp_path)
     assert result.scratch_bytes == (4 * (7 + 5) if units else 1)
     (tmp_path / "size.c").write_text(
         '#include "model.h"\n'
@@ -268,7 +268,7 @@ def test_the_header_from_cpp(tmp_path):
     compiler = shutil.which("g++") or shutil.which("clang++")
     if not compiler or not shutil.which("gcc"):
         pytest.skip("needs gcc and a C++ compiler")
-    cr.Sequential([cr.Input(3), cr.Dense(2)], seed=0).export_c(tmp_path)
+    cr.export_c(cr.Sequential([cr.Input(3), cr.Dense(2)], seed=0), tmp_path)
     build("gcc", tmp_path / "model.o", "-c", tmp_path / "model.c")
     (tmp_path / "main.cpp").write_text(
         '#include "model.h"\n#include "model.h"\n'
@@ -302,13 +302,13 @@ def test_exponential(tmp_path, compiler):
 
 def test_float64_networks_are_rounded(tmp_path):
     net = shaken(cr.Sequential([cr.Input(3), cr.Dense(2)], seed=0, dtype="float64"))
-    assert net.export_c(tmp_path).largest_difference < 1e-6
+    assert cr.export_c(net, tmp_path).largest_difference < 1e-6
 
 
 def test_existing_files_are_replaced(tmp_path):
     for units in (2, 5):
         net = cr.Sequential([cr.Input(3), cr.Dense(units)], seed=0)
-        result = net.export_c(tmp_path / "deep" / "er", name="net")
+        result = cr.export_c(net, tmp_path / "deep" / "er", name="net")
         assert f"NET_OUTPUTS {units}\n" in result.files[0].read_text()
     names = sorted(path.name for path in (tmp_path / "deep" / "er").iterdir())
     assert names == ["net.c", "net.h", "net_test.c"]
@@ -318,7 +318,7 @@ def test_existing_files_are_replaced(tmp_path):
 def test_bad_names(tmp_path, name):
     net = cr.Sequential([cr.Input(3), cr.Dense(2)], seed=0)
     with pytest.raises(ValueError, match="name must be letters, digits and underscores"):
-        net.export_c(tmp_path / "out", name=name)
+        cr.export_c(net, tmp_path / "out", name=name)
     assert not (tmp_path / "out").exists()
 
 
@@ -338,7 +338,7 @@ def test_bad_arguments(tmp_path, arguments, error, text):
     net = cr.Sequential([cr.Input(3), cr.Dense(2)], seed=0)
     net.compile(loss="mse")
     with pytest.raises(error, match=text):
-        net.export_c(tmp_path / "out", **arguments)
+        cr.export_c(net, tmp_path / "out", **arguments)
     assert not (tmp_path / "out").exists()
 
 
@@ -350,7 +350,7 @@ def test_all_reasons_are_listed(tmp_path):
         r"layer 1 \(dense\): bias beyond the range of float$"
     )
     with pytest.raises(ValueError, match=text):
-        net.export_c(tmp_path / "out")
+        cr.export_c(net, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -358,22 +358,22 @@ def test_a_scaling_can_exceed_the_range(tmp_path):
     net = cr.Sequential([cr.Input(1), cr.Dense(1), cr.Rescaling(1e30)], seed=0)
     net.set_weights([np.full((1, 1), 1e30), np.zeros(1)])
     with pytest.raises(ValueError, match=r"layer 0 \(dense\) together with its neighbouring"):
-        net.export_c(tmp_path / "out")
+        cr.export_c(net, tmp_path / "out")
 
 
 def test_outputs_have_to_be_finite(tmp_path):
     net = cr.Sequential([cr.Input(1), cr.Dense(1)], seed=0)
     net.set_weights([np.full((1, 1), 1e30), np.zeros(1)])
     with pytest.raises(ValueError, match="test_rows: the network's outputs for row 1 are not f"):
-        net.export_c(tmp_path / "out", test_rows=[[0.0], [1e30]])
+        cr.export_c(net, tmp_path / "out", test_rows=[[0.0], [1e30]])
 
 
 def test_columns_have_to_be_known(tmp_path):
     with pytest.raises(RuntimeError, match="number of inputs is not known"):
-        cr.Sequential([cr.Dense(1)]).export_c(tmp_path / "out")
+        cr.export_c(cr.Sequential([cr.Dense(1)]), tmp_path / "out")
 
 
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "out").write_text("")
     with pytest.raises(NotADirectoryError, match="out"):
-        cr.Sequential([cr.Input(3), cr.Dense(2)]).export_c(tmp_path / "out")
+        cr.export_c(cr.Sequential([cr.Input(3), cr.Dense(2)]), tmp_path / "out")

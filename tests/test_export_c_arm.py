@@ -56,7 +56,7 @@ def test_digits(tmp_path, dtype, processor):
     layers = [cr.Rescaling(1 / 16), cr.Dense(32, activation="relu"), cr.Dense(10)]
     net = cr.Sequential(layers, seed=0)
     net.fit(x, y, loss="cross_entropy", epochs=3, verbose=0)
-    net.export_c(tmp_path, dtype=dtype, calibration=x)
+    cr.export_c(net, tmp_path, dtype=dtype, calibration=x)
     done = run_on_cortex_m(tmp_path, processor)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(": ok\n") == 2
@@ -67,7 +67,7 @@ def test_all_activations(tmp_path, rng):
     for kind in ("elu", "gelu", "gelu_tanh", "silu", "sigmoid", "softplus", "tanh", "leaky_relu"):
         layers += [cr.Dense(7, activation=kind)]
     net = cr.Sequential([*layers, cr.LayerNormalization(), cr.Activation("softmax")], seed=0)
-    net.export_c(tmp_path, test_rows=rng.normal(size=(8, 6)))
+    cr.export_c(net, tmp_path, test_rows=rng.normal(size=(8, 6)))
     done = run_on_cortex_m(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -75,7 +75,7 @@ def test_all_activations(tmp_path, rng):
 def test_a_wrong_weight_is_noticed(tmp_path):
     net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
     net.set_weights([np.array([[2.0], [3.0]]), np.zeros(1)])
-    net.export_c(tmp_path)
+    cr.export_c(net, tmp_path)
     source = tmp_path / "model.c"
     source.write_text(source.read_text().replace("2.0f, 3.0f", "2.0f, 3.1f"))
     done = run_on_cortex_m(tmp_path)

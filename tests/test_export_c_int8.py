@@ -21,10 +21,10 @@ from compiled_c import (
 )
 
 import chainrule as cr
-from chainrule.export_c.functions import definitions
-from chainrule.export_c.lowering import lower
-from chainrule.export_c.operations import run
-from chainrule.export_c.quantization import Dense8, Dense8Float, Quantize, quantized
+from chainrule.c_export.functions import definitions
+from chainrule.c_export.lowering import lower
+from chainrule.c_export.operations import run
+from chainrule.c_export.quantization import Dense8, Dense8Float, Quantize, quantized
 
 NETWORKS = {
     "relu": [cr.Dense(16, activation="relu"), cr.Dense(3)],
@@ -66,7 +66,7 @@ def object_bytes(compiler, folder, name):
 def test_c_agrees_to_the_bit_with_numpy(tmp_path, compiler, name, rng):
     net = network(name, rng)
     x = rng.normal(size=(300, 8)).astype(np.float32)
-    net.export_c(tmp_path, dtype="int8", calibration=x)
+    cr.export_c(net, tmp_path, dtype="int8", calibration=x)
     done = self_test(compiler, tmp_path, "model", *SANITIZED)
     assert done.returncode == 0, done.stdout + done.stderr
     operations, in_float = quantized(lower(net, into_weights=False), x)
@@ -102,7 +102,7 @@ def test_c_agrees_to_the_bit_with_numpy(tmp_path, compiler, name, rng):
 )
 def test_what_stays_in_float_is_listed(tmp_path, name, in_float, rng):
     x = rng.normal(size=(50, 8)).astype(np.float32)
-    result = network(name, rng).export_c(tmp_path, dtype="int8", calibration=x)
+    result = cr.export_c(network(name, rng), tmp_path, dtype="int8", calibration=x)
     assert list(result.in_float) == in_float
     assert all(text in str(result) for text in in_float)
 
@@ -203,7 +203,7 @@ def test_sums_do_not_overflow(tmp_path, compiler):
     bias = np.array([1e3, -1e3, 0.0, 1.0])
     net.set_weights([weight, bias, np.array([[1.0, -1], [1, 1], [1, 1], [1, 1]]), np.zeros(2)])
     x = np.stack([np.full(columns, v, np.float32) for v in (1.0, -1.0, 0.0)])
-    net.export_c(tmp_path, dtype="int8", calibration=x)
+    cr.export_c(net, tmp_path, dtype="int8", calibration=x)
     done = self_test(compiler, tmp_path, "model", *SANITIZED)
     assert done.returncode == 0, done.stdout + done.stderr
     y = outputs(load(compiler, tmp_path, "model"), "model", net, x)
@@ -212,7 +212,7 @@ def test_sums_do_not_overflow(tmp_path, compiler):
 
 def test_too_many_inputs_stay_in_float(tmp_path):
     net = cr.Sequential([cr.Input(32769), cr.Dense(4, activation="relu"), cr.Dense(2)], seed=0)
-    result = net.export_c(tmp_path, dtype="int8", calibration=np.ones((2, 32769)))
+    result = cr.export_c(net, tmp_path, dtype="int8", calibration=np.ones((2, 32769)))
     assert result.in_float == ("layer 0 (dense): more than 32,768 inputs", "layer 0 (relu)")
 
 
@@ -231,7 +231,7 @@ def test_too_many_inputs_stay_in_float(tmp_path):
 def test_bad_calibration(tmp_path, layers, x, text):
     net = cr.Sequential([cr.Input(3), *layers], seed=0)
     with pytest.raises(ValueError, match=text):
-        net.export_c(tmp_path / "out", dtype="int8", calibration=x)
+        cr.export_c(net, tmp_path / "out", dtype="int8", calibration=x)
     assert not (tmp_path / "out").exists()
 
 
@@ -247,7 +247,9 @@ def test_digits(tmp_path, compiler):
     layers = [cr.Rescaling(1 / 16), cr.Dense(48, activation="relu"), cr.Dense(10)]
     net = cr.Sequential(layers, seed=0)
     net.fit(x, y, loss="cross_entropy", optimizer=cr.Adam(3e-3), epochs=20, verbose=0)
-    result = net.export_c(tmp_path, dtype="int8", calibration=x, validation_data=(x_test, y_test))
+    result = cr.export_c(
+        net, tmp_path, dtype="int8", calibration=x, validation_data=(x_test, y_test)
+    )
     compiled = outputs(load(compiler, tmp_path, "model"), "model", net, x_test)
     assert accuracy(compiled, y_test) == pytest.approx(100 * result.after["accuracy"])
     assert accuracy(net.predict(x_test), y_test) == pytest.approx(100 * result.before["accuracy"])
@@ -268,12 +270,12 @@ def test_mnist(tmp_path, compiler, mnist):
     expected = net.predict(x_test)
     assert accuracy(expected, y_test) > 95
 
-    net.export_c(tmp_path, name="floats", test_rows=x_test)
+    cr.export_c(net, tmp_path, name="floats", test_rows=x_test)
     assert self_test(compiler, tmp_path, "floats").returncode == 0
     compiled = outputs(load(compiler, tmp_path, "floats"), "floats", net, x_test)
     assert difference(compiled, expected) <= 1e-5
 
-    net.export_c(tmp_path, name="bytes", dtype="int8", calibration=x)
+    cr.export_c(net, tmp_path, name="bytes", dtype="int8", calibration=x)
     assert self_test(compiler, tmp_path, "bytes").returncode == 0
     compiled = outputs(load(compiler, tmp_path, "bytes"), "bytes", net, x_test)
     assert accuracy(compiled, y_test) >= accuracy(expected, y_test) - 0.3

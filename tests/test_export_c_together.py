@@ -11,8 +11,8 @@ import pytest
 from compiled_c import STRICT
 
 import chainrule as cr
-from chainrule.export_c.literals import array, check_name, number
-from chainrule.export_c.model import Model
+from chainrule.c_export.literals import array, check_name, number
+from chainrule.c_export.model import Model
 
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
 COMPILERS = {
@@ -67,7 +67,7 @@ def test_all_in_one_translation_unit(compiler, tmp_path, rng):
         int8 = index % 3 == 2
         # A file system may not tell Net from net.
         folder = tmp_path / f"{index}_{name}"
-        net.export_c(
+        cr.export_c(net,
             folder, name=name, dtype="int8" if int8 else "float32",
             calibration=rng.normal(size=(50, 4)) if int8 else None,
         )  # fmt: skip
@@ -110,11 +110,11 @@ def test_names_share_no_macro_and_no_function():
 
 
 def test_a_self_test_of_another_export_stays(tmp_path):
-    network(0).export_c(tmp_path, name="gear")
+    cr.export_c(network(0), tmp_path, name="gear")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     for name in ("gear_test", "GEAR_Test", "gear_test_test"):
         with pytest.raises(ValueError, match=r"self-test of '.*': it must not end in _test"):
-            network(1).export_c(tmp_path, name=name)
+            cr.export_c(network(1), tmp_path, name=name)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -123,20 +123,20 @@ def test_a_self_test_of_another_export_stays(tmp_path):
 def test_files_of_others_stay(ending, content, tmp_path):
     if content is None:
         # Another export's, renamed.
-        network(0).export_c(tmp_path, name="other")
+        cr.export_c(network(0), tmp_path, name="other")
         content = (tmp_path / f"other{ending}").read_bytes()
     mine = tmp_path / f"gear{ending}"
     mine.write_bytes(content)
     before = sorted(tmp_path.iterdir())
     with pytest.raises(FileExistsError, match="no earlier export of this name"):
-        network(1).export_c(tmp_path, name="gear")
+        cr.export_c(network(1), tmp_path, name="gear")
     assert mine.read_bytes() == content
     assert sorted(tmp_path.iterdir()) == before
-    network(1).export_c(tmp_path, name="gear", overwrite=True)
+    cr.export_c(network(1), tmp_path, name="gear", overwrite=True)
     assert mine.read_bytes() != content
     # Its own it may replace.
     first = mine.read_bytes()
-    network(2).export_c(tmp_path, name="gear")
+    cr.export_c(network(2), tmp_path, name="gear")
     assert mine.read_bytes() != first or ending == ".h"
 
 
@@ -145,7 +145,7 @@ def test_files_of_others_stay(ending, content, tmp_path):
 )
 def test_names_that_cannot_be(name, tmp_path):
     with pytest.raises(ValueError, match=f"name '{name}' "):
-        network(0).export_c(tmp_path, name=name)
+        cr.export_c(network(0), tmp_path, name=name)
     assert not list(tmp_path.iterdir())
 
 
@@ -166,20 +166,20 @@ def test_constants_beyond_float32(tmp_path):
     big = cr.Sequential([cr.Input(2), cr.Dense(2)], seed=0, dtype="float64")
     big.set_weights({"0.weight": np.full((2, 2), 1e200)})
     with pytest.raises(ValueError, match=r"layer 0 \(dense\): weight beyond the range of float"):
-        big.export_c(tmp_path)
+        cr.export_c(big, tmp_path)
     slope = cr.Sequential([cr.Input(2), cr.Dense(2, cr.activations.Elu(1e60))], seed=0)
     with pytest.raises(ValueError, match=r"float32|finite"):
-        slope.export_c(tmp_path)
+        cr.export_c(slope, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_test_rows_beyond_float32(tmp_path):
     net = cr.Sequential([cr.Input(2), cr.Dense(2)], seed=0, dtype="float64")
     with pytest.raises(ValueError, match="test_rows: the values of row 1 are not finite"):
-        net.export_c(tmp_path, test_rows=np.array([[1.0, 2.0], [1e200, 1.0]]))
+        cr.export_c(net, tmp_path, test_rows=np.array([[1.0, 2.0], [1e200, 1.0]]))
     counts = cr.Sequential([cr.Input(1), cr.Dense(1)], seed=0)
     counts.set_weights({"0.weight": [[1.0]]})
     counts.compile(loss="poisson")
     with pytest.raises(ValueError, match="probabilities for row 0 are not finite"):
-        counts.export_c(tmp_path, test_rows=np.array([[200.0]]))
+        cr.export_c(counts, tmp_path, test_rows=np.array([[200.0]]))
     assert not list(tmp_path.iterdir())

@@ -79,10 +79,10 @@ def test_probabilities(loss, activation, last, rng):
 def test_probabilities_of_a_loss_without(tmp_path):
     net = cr.Sequential([cr.Input(4), cr.Dense(3)], seed=0)
     with pytest.raises(ValueError, match="the network has no loss yet"):
-        net.to_onnx(tmp_path / "net.onnx", output="probabilities")
+        cr.to_onnx(net, tmp_path / "net.onnx", output="probabilities")
     net.compile(loss="mse")
     with pytest.raises(ValueError, match="mse has no link to probabilities"):
-        net.to_onnx(tmp_path / "net.onnx", output="probabilities")
+        cr.to_onnx(net, tmp_path / "net.onnx", output="probabilities")
     assert not list(tmp_path.iterdir())
 
 
@@ -132,24 +132,24 @@ def test_graph_names_and_shapes():
 def test_report(tmp_path):
     net = cr.Sequential([cr.Input(4), cr.Dense(3, activation="silu")], seed=0)
     path = tmp_path / "net.onnx"
-    report = net.to_onnx(path)
+    report = cr.to_onnx(net, path)
     assert report.path == path
     assert report.size == path.stat().st_size
     assert 0 < report.max_relative_difference <= 1e-5
-    assert net.to_onnx(path, check=False).max_relative_difference is None
+    assert cr.to_onnx(net, path, check=False).max_relative_difference is None
 
 
 def test_a_failed_check_writes_nothing(tmp_path):
     net = cr.Sequential([cr.Input(4), cr.Dense(3, activation="silu")], seed=0)
     with pytest.raises(cr.ExportError, match=r"differ by .* the tolerance is 1e-30"):
-        net.to_onnx(tmp_path / "net.onnx", tolerance=1e-30)
+        cr.to_onnx(net, tmp_path / "net.onnx", tolerance=1e-30)
     assert not list(tmp_path.iterdir())
 
 
 def test_without_onnxruntime(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     net = cr.Sequential([cr.Input(4), cr.Dense(3)], seed=0)
-    assert net.to_onnx(tmp_path / "net.onnx").max_relative_difference is None
+    assert cr.to_onnx(net, tmp_path / "net.onnx").max_relative_difference is None
     with pytest.raises(ImportError, match=r'pip install "chainrule\[onnx\]"'):
         onnxruntime_outputs(onnx_bytes(net), np.zeros((1, 4), np.float32))
 
@@ -168,13 +168,13 @@ def test_without_onnxruntime(tmp_path, monkeypatch):
 def test_wrong_arguments(tmp_path, options, error, text):
     net = cr.Sequential([cr.Input(4), cr.Dense(3)], seed=0)
     with pytest.raises(error, match=text):
-        net.to_onnx(tmp_path / "net.onnx", **options)
+        cr.to_onnx(net, tmp_path / "net.onnx", **options)
     assert not list(tmp_path.iterdir())
 
 
 def test_unbuilt(tmp_path):
     with pytest.raises(RuntimeError, match="the number of inputs is not known yet"):
-        cr.Sequential([cr.Dense(3)]).to_onnx(tmp_path / "net.onnx")
+        cr.to_onnx(cr.Sequential([cr.Dense(3)]), tmp_path / "net.onnx")
 
 
 def test_relative_difference():

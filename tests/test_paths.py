@@ -30,9 +30,9 @@ X = np.zeros((4, 2), "f4")
 
 WRITERS: dict[str, Callable[[str], object]] = {
     "save": lambda path: network().save(path),
-    "to_onnx": lambda path: network().to_onnx(path),
+    "to_onnx": lambda path: cr.to_onnx(network(), path),
     "save_svmlight": lambda path: cr.data.save_svmlight(path, X, np.zeros(4)),
-    "export_c": lambda path: network().export_c(path),
+    "export_c": lambda path: cr.export_c(network(), path),
     "CSVLogger": logged,
     "ModelCheckpoint": lambda path: network().fit(
         X,

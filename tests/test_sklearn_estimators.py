@@ -56,7 +56,7 @@ def test_classifiers_there_and_back(activation, kind, dtype, rng):
     tolerance = 1e-5 if dtype == "float32" else 1e-13
     np.testing.assert_allclose(probabilities, theirs.predict_proba(x), rtol=tolerance, atol=1e-7)
     classes = None if kind == "several" else theirs.classes_
-    again = net.to_sklearn(classes)
+    again = cr.to_sklearn(net, classes)
     assert again.out_activation_ == theirs.out_activation_
     np.testing.assert_array_equal(again.classes_, theirs.classes_)
     np.testing.assert_array_equal(again.predict(x), theirs.predict(x))
@@ -73,7 +73,7 @@ def test_regressors_there_and_back(outputs, rng):
     assert net.loss == cr.losses.MSE()
     expected = theirs.predict(x)
     np.testing.assert_allclose(net.predict(x).reshape(expected.shape), expected, rtol=1e-12)
-    np.testing.assert_array_equal(net.to_sklearn().predict(x), expected)
+    np.testing.assert_array_equal(cr.to_sklearn(net).predict(x), expected)
 
 
 def test_poisson_regressor(rng):
@@ -84,7 +84,7 @@ def test_poisson_regressor(rng):
     net = cr.from_sklearn(theirs)
     assert net.loss == cr.losses.Poisson()
     np.testing.assert_allclose(net.predict_proba(x)[:, 0], theirs.predict(x), rtol=1e-12)
-    np.testing.assert_array_equal(net.to_sklearn().predict(x), theirs.predict(x))
+    np.testing.assert_array_equal(cr.to_sklearn(net).predict(x), theirs.predict(x))
 
 
 class Clipped(MLPRegressor):
@@ -110,7 +110,7 @@ def test_no_hidden_layer(rng):
     theirs = fitted(MLPClassifier(hidden_layer_sizes=(), max_iter=5), x, targets("three"))
     net = cr.from_sklearn(theirs)
     assert net.layers == [cr.Dense(3)]
-    again = net.to_sklearn(theirs.classes_)
+    again = cr.to_sklearn(net, theirs.classes_)
     np.testing.assert_array_equal(again.predict_proba(x), theirs.predict_proba(x))
 
 
@@ -127,7 +127,7 @@ def test_scaling_becomes_weights(front, rng):
     ]
     net = cr.Sequential(layers, seed=0, dtype="float64")
     net.fit(x, targets_as_numbers(3), loss="cross_entropy", epochs=2, verbose=0)
-    theirs = net.to_sklearn(["a", "b", "c"])
+    theirs = cr.to_sklearn(net, ["a", "b", "c"])
     np.testing.assert_allclose(theirs.predict_proba(x), net.predict_proba(x), rtol=1e-10)
     np.testing.assert_array_equal(
         theirs.predict(x), np.array(["a", "b", "c"])[net.predict(x).argmax(axis=1)]
@@ -142,7 +142,7 @@ def test_two_logits_become_one(rng):
     x = data(rng)
     net = cr.Sequential([cr.Input(4), cr.Dense(5, "relu"), cr.Dense(2)], seed=0, dtype="float64")
     net.compile(loss="cross_entropy")
-    theirs = net.to_sklearn()
+    theirs = cr.to_sklearn(net)
     assert theirs.n_outputs_ == 1
     np.testing.assert_allclose(theirs.predict_proba(x), net.predict_proba(x), rtol=1e-10)
     # The estimator is a whole one: it can be trained further.
@@ -162,7 +162,7 @@ def test_what_scikit_learn_cannot_hold():
         cr.Dense(2, "elu"),
     ]
     with pytest.raises(ValueError, match="scikit-learn cannot hold this network") as caught:
-        cr.Sequential(layers, seed=0).to_sklearn()
+        cr.to_sklearn(cr.Sequential(layers, seed=0))
     for reason in (
         "LayerNormalization() is none of its layers",
         "activation 'gelu' is none of linear, sigmoid, relu, tanh",
@@ -171,7 +171,7 @@ def test_what_scikit_learn_cannot_hold():
     ):
         assert reason in str(caught.value)
     with pytest.raises(ValueError, match="it has no Dense layer"):
-        cr.Sequential([cr.Input(4), cr.Activation("relu")]).to_sklearn()
+        cr.to_sklearn(cr.Sequential([cr.Input(4), cr.Activation("relu")]))
 
 
 @pytest.mark.parametrize(
@@ -185,10 +185,10 @@ def test_what_scikit_learn_cannot_hold():
 def test_wrong_classes(classes, text):
     net = cr.Sequential([cr.Input(4), cr.Dense(3, "softmax")], seed=0)
     with pytest.raises(ValueError, match=text):
-        net.to_sklearn(classes)
+        cr.to_sklearn(net, classes)
     regressor = cr.Sequential([cr.Input(4), cr.Dense(3)], seed=0)
     with pytest.raises(ValueError, match="classes are for classifiers"):
-        regressor.to_sklearn(classes)
+        cr.to_sklearn(regressor, classes)
 
 
 def test_what_is_no_fitted_estimator():
@@ -197,7 +197,7 @@ def test_what_is_no_fitted_estimator():
     with pytest.raises(TypeError, match="must be an MLPClassifier or MLPRegressor, got str"):
         cr.from_sklearn("estimator")
     with pytest.raises(RuntimeError, match="the number of inputs is not known yet"):
-        cr.Sequential([cr.Dense(3)]).to_sklearn()
+        cr.to_sklearn(cr.Sequential([cr.Dense(3)]))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

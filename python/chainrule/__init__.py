@@ -55,9 +55,11 @@ from chainrule.sequential import Sequential
 
 if TYPE_CHECKING:
     from chainrule import data, plots
+    from chainrule.c_export import export_c
+    from chainrule.interop.onnx_export import to_onnx
     from chainrule.interop.onnx_import import from_onnx
-    from chainrule.interop.sklearn import from_sklearn
-    from chainrule.interop.torch import from_torch
+    from chainrule.interop.sklearn import from_sklearn, to_sklearn
+    from chainrule.interop.torch import from_torch, to_torch
 
 __all__ = [
     "SGD",
@@ -92,6 +94,7 @@ __all__ = [
     "callbacks",
     "data",
     "default_num_threads",
+    "export_c",
     "from_onnx",
     "from_sklearn",
     "from_torch",
@@ -107,23 +110,30 @@ __all__ = [
     "plots",
     "schedules",
     "thread_backend",
+    "to_onnx",
+    "to_sklearn",
+    "to_torch",
 ]
 
 
-_IMPORTERS = {
+_INTEROP = {
+    "export_c": "chainrule.c_export",
     "from_onnx": "chainrule.interop.onnx_import",
     "from_sklearn": "chainrule.interop.sklearn",
     "from_torch": "chainrule.interop.torch",
+    "to_onnx": "chainrule.interop.onnx_export",
+    "to_sklearn": "chainrule.interop.sklearn",
+    "to_torch": "chainrule.interop.torch",
 }
 
 
 def _load(name: str) -> Any:
-    # Few programs read data files, plot or import models, so only the first use pays for it.
+    # Few programs read data files, plot, import or export, so only the first use pays for it.
     import importlib
 
     if name in ("data", "plots"):
         return importlib.import_module(f"chainrule.{name}")
-    return getattr(importlib.import_module(_IMPORTERS[name]), name)
+    return getattr(importlib.import_module(_INTEROP[name]), name)
 
 
 if not TYPE_CHECKING:  # which would take every attribute for defined

@@ -13,7 +13,6 @@ from chainrule import _core, model_file
 from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
 from chainrule.arrays import check_output
 from chainrule.copied import Copied
-from chainrule.interop.exports import Exports
 from chainrule.lazy_rows import LazyRows
 from chainrule.lazy_training import predict_lazily
 from chainrule.trainable import Trainable
@@ -22,7 +21,7 @@ from chainrule.training import INFERENCE_ROWS
 __all__ = ["Sequential"]
 
 
-class Sequential(Exports, Trainable, Copied):
+class Sequential(Trainable, Copied):
     """A stack of layers, each fed by the one before.
 
     Parameters

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from chainrule import data
+from chainrule.c_export.exporting import export_c, exported_files
+from chainrule.c_export.literals import check_name
 from chainrule.cli import dataset
 from chainrule.cli.file_kinds import C_SOURCE
 from chainrule.cli.known import Known
 from chainrule.cli.output import output_path
 from chainrule.cli.tables import TableOptions, table_options
-from chainrule.export_c.exporting import exported_files
-from chainrule.export_c.literals import check_name
 from chainrule.model_file import load
 from chainrule.sequential import Sequential
 
@@ -27,7 +27,8 @@ def run(options: argparse.Namespace) -> int:
     _check_files(options, name)
     net = load(options.model)
     print(
-        net.export_c(
+        export_c(
+            net,
             options.out,
             name=name,
             dtype={"float": "float32"}.get(options.dtype, options.dtype),

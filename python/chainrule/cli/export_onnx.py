@@ -7,13 +7,15 @@ import argparse
 
 from chainrule.cli.file_kinds import ONNX
 from chainrule.cli.output import output_path
+from chainrule.interop.onnx_export import to_onnx
 from chainrule.model_file import load
 
 
 def run(options: argparse.Namespace) -> int:
     """Write an ONNX file of a model."""
     path = output_path(options.onnx, ONNX, inputs=[options.model], overwrite=options.overwrite)
-    report = load(options.model).to_onnx(
+    report = to_onnx(
+        load(options.model),
         path,
         opset=options.opset,
         output=options.output,

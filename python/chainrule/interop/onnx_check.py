@@ -26,7 +26,7 @@ _CATEGORIES = {"uint8": 2**8, "float32": 2**24, "float64": 2**53}
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What `Sequential.to_onnx` wrote.
+    """What `to_onnx` wrote.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ def self_check(
     content : bytes
         Its ONNX file.
     output, input_dtype, tolerance
-        As in `Sequential.to_onnx`.
+        As in `to_onnx`.
 
     Returns
     -------

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,17 +13,19 @@ from numpy.typing import NDArray
 
 from chainrule import _core
 from chainrule.arguments import positive_integer
+from chainrule.atomic_file import write_atomically
 from chainrule.interop.affine import affine_of
 from chainrule.interop.onnx_activations import add_activation
+from chainrule.interop.onnx_check import ExportReport, self_check
 from chainrule.interop.onnx_model import write_model
 from chainrule.interop.onnx_writer import GraphWriter
-from chainrule.interop.parameters import layer_arrays, refuse_missing
+from chainrule.interop.parameters import built_core, layer_arrays, refuse_missing
 from chainrule.names import unknown_name
 
 if TYPE_CHECKING:
     from chainrule.sequential import Sequential
 
-__all__ = ["onnx_bytes"]
+__all__ = ["onnx_bytes", "to_onnx"]
 
 # The oldest whose operators have the form that is written here, and the newest that is known.
 _OPSETS = range(13, 24)
@@ -33,17 +37,85 @@ _OUTPUTS = ("raw", "probabilities")
 _LARGEST_SINGLE_OFFSET = 4.0
 
 
+def to_onnx(
+    net: Sequential,
+    path: str | os.PathLike[str],
+    *,
+    opset: int = 17,
+    output: str = "raw",
+    input_dtype: str | None = None,
+    check: bool = True,
+    tolerance: float = 1e-5,
+) -> ExportReport:
+    """Write the network's predictions as an ONNX file, which needs no other package.
+
+    Its input is ``x`` of shape (rows, inputs) for any number of rows, its output ``y``.
+    Scaling layers are part of the graph, dropout is left out, and batch normalisation uses its
+    running statistics.
+
+    Parameters
+    ----------
+    net : Sequential
+        A built network.
+    path : path-like
+        Customarily ending in ``.onnx``; written under a temporary name and renamed.
+    opset : int, default 17
+        Version of the operators, 13 to 23.
+    output : {"raw", "probabilities"}, default "raw"
+        What `predict` gives, or what `predict_proba` does.
+    input_dtype : {"float32", "float64", "uint8"}, optional
+        Type of the input. Default: the network's dtype.
+    check : bool, default True
+        Compare onnxruntime's predictions with the network's on random rows, where onnxruntime
+        is installed.
+    tolerance : float, default 1e-5
+        Largest difference that the check takes, as a part of the largest output.
+
+    Returns
+    -------
+    ExportReport
+        With ``path``, ``size`` and ``max_relative_difference``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not valid, probabilities are asked of a network whose loss has none,
+        or a layer has no form in ONNX files.
+    RuntimeError
+        If the number of inputs is not known yet.
+    chainrule.ExportError
+        If the check finds a larger difference; no file is written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(4), cr.Dense(8, activation="gelu"), cr.Dense(3)], seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = cr.to_onnx(net, f"{folder}/net.onnx", check=False)
+    ...     again = cr.from_onnx(report.path)
+    >>> again.layers
+    [Dense(8, activation='gelu'), Dense(3)]
+    """
+    content = onnx_bytes(net, opset=opset, output=output, input_dtype=input_dtype)
+    difference = None
+    if check:
+        difference = self_check(net, content, output, input_dtype or net.dtype, tolerance)
+    write_atomically(path, content)
+    return ExportReport(Path(path), len(content), difference)
+
+
 def onnx_bytes(
     net: Sequential, *, opset: int = 17, output: str = "raw", input_dtype: str | None = None
 ) -> bytes:
-    """Return the content of the file that `Sequential.to_onnx` writes.
+    """Return the content of the file that `to_onnx` writes.
 
     Parameters
     ----------
     net : Sequential
         A built network.
     opset, output, input_dtype
-        As in `Sequential.to_onnx`.
+        As in `to_onnx`.
 
     Returns
     -------
@@ -57,6 +129,7 @@ def onnx_bytes(
     RuntimeError
         If the number of inputs is not known yet.
     """
+    core = built_core(net)
     if positive_integer("opset", opset) not in _OPSETS:
         raise ValueError(f"opset must lie in {_OPSETS[0]}..{_OPSETS[-1]}, got {opset}")
     if output not in _OUTPUTS:
@@ -64,7 +137,6 @@ def onnx_bytes(
     input_dtype = net.dtype if input_dtype is None else input_dtype
     if input_dtype not in _INPUT_DTYPES:
         raise ValueError(unknown_name("input_dtype", input_dtype, _INPUT_DTYPES))
-    core = net._need_core()
     refuse_missing(net, _LAYERS, "ONNX files")
     graph = GraphWriter(opset, input_dtype, net.dtype, core.inputs)
     for index, layer in enumerate(net.layers):

@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from chainrule.sequential import Sequential
+from chainrule.sequential import Sequential
 
-__all__ = ["layer_arrays", "refuse_missing"]
+if TYPE_CHECKING:
+    from chainrule.stack import CoreNetwork
+
+__all__ = ["built_core", "layer_arrays", "refuse_missing"]
+
+
+def built_core(net: Sequential) -> CoreNetwork:
+    """Return what runs a network; TypeError if it is none, RuntimeError if it is not built."""
+    if not isinstance(net, Sequential):
+        raise TypeError(f"net must be a Sequential, got {type(net).__name__}")
+    return net._need_core()
 
 
 def layer_arrays(net: Sequential, index: int) -> dict[str, NDArray[Any]]:

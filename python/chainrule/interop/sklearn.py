@@ -15,7 +15,7 @@ from chainrule.activations import Activation
 from chainrule.interop.affine import affine_of
 from chainrule.interop.assembly import Assembly
 from chainrule.interop.onnx_check import largest_relative_difference
-from chainrule.interop.parameters import layer_arrays
+from chainrule.interop.parameters import built_core, layer_arrays
 from chainrule.layers import Activation as ActivationLayer
 from chainrule.layers import Dense, Dropout
 
@@ -92,10 +92,42 @@ def from_sklearn(estimator: MLPClassifier | MLPRegressor) -> Sequential:
     return net
 
 
-def to_sklearn(net: Sequential, classes: Sequence[Any] | None) -> MLPClassifier | MLPRegressor:
-    """Return the estimator of `Sequential.to_sklearn`, which documents it."""
+def to_sklearn(
+    net: Sequential, classes: Sequence[Any] | None = None
+) -> MLPClassifier | MLPRegressor:
+    """Return a fitted estimator of scikit-learn with copies of the weights.
+
+    A network whose loss is `CrossEntropy` or `BinaryCrossEntropy`, or whose last activation is
+    softmax or sigmoid, becomes an ``MLPClassifier``, another one an ``MLPRegressor``. Layers
+    that scale and shift are folded into the weights beside them.
+
+    Parameters
+    ----------
+    net : Sequential
+        A built network.
+    classes : sequence, optional
+        Labels of the classes, in the order of the outputs (of the classes 0 and 1 for a single
+        output). Default: the network's `class_names` where they are sorted, as scikit-learn
+        keeps labels, else 0, 1, ...
+
+    Returns
+    -------
+    MLPClassifier or MLPRegressor
+        Its ``predict`` and ``predict_proba`` agree with the network's up to rounding.
+
+    Raises
+    ------
+    ImportError
+        If scikit-learn is not installed.
+    ValueError
+        If scikit-learn cannot hold the network; the text lists every reason. If `classes` has
+        another length, or the network is no classifier.
+    RuntimeError
+        If the number of inputs is not known yet.
+    """
     neural_network = _neural_network()
-    if net.layers[0].categories(net._need_core().inputs):
+    inputs = built_core(net).inputs
+    if net.layers[0].categories(inputs):
         raise ValueError(
             f"scikit-learn cannot hold this network: {net.layers[0]!r} is none of its layers"
         )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from chainrule import activations
 from chainrule.interop.affine import affine_of
 from chainrule.interop.assembly import Assembly
-from chainrule.interop.parameters import layer_arrays, refuse_missing
+from chainrule.interop.parameters import built_core, layer_arrays, refuse_missing
 from chainrule.interop.torch_check import Leaf, check_export, check_outputs, evaluation_copy
 from chainrule.layers import BatchNormalization, Dropout, LayerNormalization
 
@@ -97,10 +97,36 @@ def from_torch(module: torch.nn.Module) -> Sequential:
 
 
 def to_torch(net: Sequential) -> torch.nn.Sequential:
-    """Return the module of `Sequential.to_torch`, which documents it."""
+    """Return a `torch.nn.Sequential` with copies of the weights, in evaluation mode.
+
+    Its outputs are those of `predict`, which is checked on random rows. Penalties of the
+    weights are not part of it, and what PyTorch lacks, `Rescaling` and `Normalization`,
+    becomes a `chainrule.interop.torch_modules.Scaling`.
+
+    Parameters
+    ----------
+    net : Sequential
+        A built network.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        Of the network's dtype.
+
+    Raises
+    ------
+    ImportError
+        If PyTorch is not installed.
+    ValueError
+        If a layer has no form in PyTorch.
+    chainrule.ExportError
+        If the module's outputs differ from the network's.
+    RuntimeError
+        If the number of inputs is not known yet.
+    """
     library = _torch()
+    columns = built_core(net).inputs
     dtype = getattr(library, net.dtype)
-    columns = net._need_core().inputs
     refuse_missing(net, _KINDS, "PyTorch")
     modules: list[Any] = []
     # New modules draw weights, which are then overwritten.

@@ -45,7 +45,7 @@ class Normalization(Layer):
     As the first layer it subtracts large means (1024 standard deviations or more) in float64,
     before the numbers are rounded to the network's precision. So whole numbers and float64 keep
     digits that float32 has not: times in seconds that lie one second apart are told from each
-    other. Features that come as float32 have lost them before; those of `Sequential.export_c` and
+    other. Features that come as float32 have lost them before; those of `export_c` and
     of C++'s ``Predictor<float>`` are such.
 
     Examples

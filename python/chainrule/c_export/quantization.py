@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.export_c.lowering import refuse
-from chainrule.export_c.operations import (
+from chainrule.c_export.lowering import refuse
+from chainrule.c_export.operations import (
     Activation,
     Affine,
     Array,

@@ -65,7 +65,7 @@ def _called(text: str) -> list[str]:
 
 @cache
 def _texts() -> dict[str, str]:
-    files = resources.files("chainrule.export_c").joinpath("c").iterdir()
+    files = resources.files("chainrule.c_export").joinpath("c").iterdir()
     return {
         file.name.removesuffix(".c"): file.read_text("utf-8").split("\n", 1)[1].rstrip()
         for file in files

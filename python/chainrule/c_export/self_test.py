@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.export_c.literals import array, number
-from chainrule.export_c.model import Model
-from chainrule.export_c.operations import Affine, Array, Operation
+from chainrule.c_export.literals import array, number
+from chainrule.c_export.model import Model
+from chainrule.c_export.operations import Affine, Array, Operation
 
 __all__ = ["Vectors", "difference", "inputs_for", "self_test"]
 

@@ -15,21 +15,22 @@ import numpy as np
 
 from chainrule import measuring
 from chainrule.atomic_file import write_atomically
+from chainrule.c_export import self_test
+from chainrule.c_export.literals import check_name
+from chainrule.c_export.lowering import lower
+from chainrule.c_export.model import Model
+from chainrule.c_export.operations import Array, Operation, run
+from chainrule.c_export.quantization import quantized
+from chainrule.c_export.source import header, source
 from chainrule.examples import prepare_validation
-from chainrule.export_c import self_test
-from chainrule.export_c.literals import check_name
-from chainrule.export_c.lowering import lower
-from chainrule.export_c.model import Model
-from chainrule.export_c.operations import Array, Operation, run
-from chainrule.export_c.quantization import quantized
-from chainrule.export_c.source import header, source
+from chainrule.interop.parameters import built_core
 from chainrule.names import unknown_name
 from chainrule.progress import format_value
 
 if TYPE_CHECKING:
     from chainrule.sequential import Sequential
 
-__all__ = ["CExport", "export"]
+__all__ = ["CExport", "export_c"]
 
 _DTYPES = ("float32", "int8")
 _TOLERANCE = 1e-5
@@ -88,18 +89,59 @@ class CExport:
         return "\n".join(f"{name:<10} {text}" for name, text in lines)
 
 
-def export(
+def export_c(
     net: Sequential,
     directory: str | os.PathLike[str],
     *,
-    name: str,
-    dtype: str,
-    calibration: object,
-    validation_data: Sequence[object] | None,
-    test_rows: object,
+    name: str = "model",
+    dtype: str = "float32",
+    calibration: object = None,
+    validation_data: Sequence[object] | None = None,
+    test_rows: object = None,
     overwrite: bool = False,
 ) -> CExport:
-    """Write a network as C; see `Sequential.export_c`."""
+    """Write C99 that predicts without a heap: NAME.h, NAME.c and the self-test NAME_test.c.
+
+    Parameters
+    ----------
+    net : Sequential
+        A built network.
+    directory : path-like
+        Where to write; created if missing. Files of an earlier export of the same name are
+        replaced.
+    name : str, default "model"
+        First part of the names of files, functions and macros. No two names share any of them,
+        so that several exports may be compiled together.
+    dtype : {"float32", "int8"}, default "float32"
+        Of the dense layers' weights and arithmetic. What lies between them and is no relu, and
+        outputs, are floats in either case.
+    calibration : array_like of shape (rows, inputs), optional
+        Rows from which int8 takes its scales, layer by layer, without the largest and smallest
+        0.01 % of the values; needed for int8.
+    validation_data : (x, y) or (x, y, sample_weight), optional
+        Where to compare loss and metrics before and after.
+    test_rows : array_like of shape (rows, inputs), optional
+        The first 8 become the self-test's vectors. Default: those of `calibration`, else random
+        numbers.
+    overwrite : bool, default False
+        Whether files that are no earlier export of this name may be replaced too.
+
+    Returns
+    -------
+    CExport
+        Files, sizes, the largest difference, metrics before and after; prints as a report.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument does not fit or the network has no form in C; the text lists all reasons,
+        and nothing is written.
+    FileExistsError
+        If one of the files exists and is something else; nothing is written.
+    RuntimeError
+        If the number of inputs is not known yet.
+    """
+    built_core(net)
     check_name(name)
     if dtype not in _DTYPES:
         raise ValueError(unknown_name("dtype", dtype, _DTYPES))
@@ -108,7 +150,6 @@ def export(
     folder = Path(directory)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
-    net._need_core()
     data = None if calibration is None else net._features(calibration)
     given = data if test_rows is None else net._features(test_rows)
     plain = lower(net, into_weights=False)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import singledispatch
 
 from chainrule._core import __version__
-from chainrule.export_c.functions import definitions, needs_math
-from chainrule.export_c.literals import COLUMNS, array, number
-from chainrule.export_c.model import Model
-from chainrule.export_c.operations import (
+from chainrule.c_export.functions import definitions, needs_math
+from chainrule.c_export.literals import COLUMNS, array, number
+from chainrule.c_export.model import Model
+from chainrule.c_export.operations import (
     Activation,
     Affine,
     Array,
@@ -20,7 +20,7 @@ from chainrule.export_c.operations import (
     LayerNormalization,
     Operation,
 )
-from chainrule.export_c.quantization import Dense8, Dense8Float, Quantize
+from chainrule.c_export.quantization import Dense8, Dense8Float, Quantize
 
 __all__ = ["header", "source"]
 

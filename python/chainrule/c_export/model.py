@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chainrule.export_c.operations import Operation
+from chainrule.c_export.operations import Operation
 
 __all__ = ["Model"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import activations
-from chainrule.export_c.operations import (
+from chainrule.c_export.operations import (
     Activation,
     Affine,
     Array,
