@@ -23,9 +23,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chainrule import bench
-from chainrule.bench.contestant import LibraryAtWork
 from chainrule.bench.peers import PEERS
 from chainrule.bench.peers.chainrule import network
+from chainrule.bench.runner import LibraryAtWork
 from chainrule.bench.workloads import Inference, ManyNetworks, Workload
 
 ISA = "avx2"

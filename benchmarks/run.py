@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         rounds=options.rounds,
         seconds=options.seconds,
         isa=options.isa,
-        say=lambda text: print(f"{text} ...", file=sys.stderr, flush=True),
+        log=lambda text: print(f"{text} ...", file=sys.stderr, flush=True),
     )
     table = bench.markdown(report)
     print(table)
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.write:
         readme = FOLDER / "README.md"
         readme.write_text(bench.with_table(readme.read_text(), table, mark=options.mark))
-    return 1 if report.left_out else 0
+    return 1 if report.skipped else 0
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -61,7 +61,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="Fewer rows.")
     parser.add_argument(
         "--isa",
-        choices=sorted({isa for library in PEERS.values() for isa in library.held_to}),
+        choices=sorted({isa for library in PEERS.values() for isa in library.isa_environment}),
         help="Hold the libraries to this instruction set; those that cannot be are left out.",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="Write every timing here too.")
@@ -78,7 +78,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         names = ", ".join(repr(work.name) for work in offered)
         parser.error(f"no work has {options.work!r} in its name; valid: {names}")
     for name in options.peers or ():
-        if options.isa is not None and options.isa not in PEERS[name].held_to:
+        if options.isa is not None and options.isa not in PEERS[name].isa_environment:
             parser.error(f"{name} cannot be held to {options.isa}")
     return options
 

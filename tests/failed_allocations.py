@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 import chainrule as cr
-from chainrule import model_file
+from chainrule.network import model_file
 
 # Text, since some of Python's functions take a path for no path where memory is short.
 FOLDER = tempfile.mkdtemp()

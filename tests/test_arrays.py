@@ -11,8 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from chainrule.arrays import as_features, as_labels, as_targets, as_weights, check_same_length
-from chainrule.containers import as_array
+from chainrule.inputs.arrays import (
+    as_features,
+    as_labels,
+    as_targets,
+    as_weights,
+    check_same_length,
+)
+from chainrule.network.containers import as_array
 
 TARGETS_IN_PLACE = ["uint8", "float32", "float64"]
 IN_PLACE = [*TARGETS_IN_PLACE, "int32", "int64"]

@@ -14,7 +14,7 @@ import pytest
 from model_bytes import FIT, X, Y, state, trained
 
 import chainrule as cr
-from chainrule.model_file import to_bytes
+from chainrule.network.model_file import to_bytes
 
 
 # Failures of single system calls are in cpp/tests/test_atomic_file.cpp.

@@ -20,9 +20,9 @@ from bench_cases import (
 
 from chainrule import bench
 from chainrule.bench import peers
-from chainrule.bench.contestant import Contestant, LibraryAtWork
 from chainrule.bench.peers.numpy import NumpyTrainer, mean_loss
-from chainrule.bench.truth import Outputs, TrainedLoss, truth_of
+from chainrule.bench.reference import Outputs, TrainedLoss, truth_of
+from chainrule.bench.runner import LibraryAtWork, Runner
 from chainrule.bench.workloads import Inference, ManyNetworks, Network, Training
 
 ONE_HIDDEN_LAYER = (SPARSE, TABLE, DOUBLE, WORDS, CLICKS)
@@ -35,19 +35,19 @@ def exact_trainer(work):
 
 @pytest.mark.parametrize("work", ONE_HIDDEN_LAYER, ids=lambda w: w.name)
 def test_gradients_of_the_truth(work):
-    truth = exact_trainer(work)
+    reference = exact_trainer(work)
     x, y = work.matrix()
 
     def loss():
-        weights = truth.weights()
+        weights = reference.weights()
         hidden = np.maximum(x @ weights[0] + weights[1], 0.0)
         return mean_loss(work.loss, hidden @ weights[2] + weights[3], y)
 
     # A bias of 0 puts rows without ink on relu's kink.
-    for weight in truth.weights():
+    for weight in reference.weights():
         weight += 0.1
-    gradients = truth.gradients(x.astype(np.float64), y)
-    for weight, gradient in zip(truth.weights(), gradients, strict=True):
+    gradients = reference.gradients(x.astype(np.float64), y)
+    for weight, gradient in zip(reference.weights(), gradients, strict=True):
         # Of sparse inputs, one that is there.
         index = np.unravel_index(np.abs(gradient).argmax(), weight.shape)
         step = 1e-6
@@ -62,23 +62,23 @@ def test_gradients_of_the_truth(work):
 
 def test_adam_of_the_truth():
     # With constant gradients of any size, Adam's first steps are the learning rate.
-    truth = exact_trainer(TABLE)
-    before = [weight.copy() for weight in truth.weights()]
+    reference = exact_trainer(TABLE)
+    before = [weight.copy() for weight in reference.weights()]
     gradients = [np.full(weight.shape, 0.5) for weight in before]
     for _ in range(3):
-        truth.update(gradients)
-    for old, new in zip(before, truth.weights(), strict=True):
+        reference.update(gradients)
+    for old, new in zip(before, reference.weights(), strict=True):
         np.testing.assert_allclose(old - new, 0.03, rtol=1e-6)
 
 
 def test_lazy_adam_of_the_truth():
-    truth = exact_trainer(CLICKS)
-    before = [weight.copy() for weight in truth.weights()]
+    reference = exact_trainer(CLICKS)
+    before = [weight.copy() for weight in reference.weights()]
     gradients = [np.full(weight.shape, 0.5) for weight in before]
     used = np.array([3, 7])
     for _ in range(3):
-        truth.update(gradients, used)
-    moved = [old - new for old, new in zip(before, truth.weights(), strict=True)]
+        reference.update(gradients, used)
+    moved = [old - new for old, new in zip(before, reference.weights(), strict=True)]
     np.testing.assert_allclose(moved[0][used], 0.03, rtol=1e-6)
     assert not np.delete(moved[0], used, axis=0).any()
     for others in moved[1:]:
@@ -87,12 +87,12 @@ def test_lazy_adam_of_the_truth():
 
 def test_adagrad_of_the_truth():
     # With constant gradients of any size, step k is the learning rate / sqrt(k).
-    truth = exact_trainer(CLICKS_ADAGRAD)
-    before = truth.weights()[0].copy()
+    reference = exact_trainer(CLICKS_ADAGRAD)
+    before = reference.weights()[0].copy()
     for _ in range(3):
-        truth.update([np.full(weight.shape, -0.5) for weight in truth.weights()])
+        reference.update([np.full(weight.shape, -0.5) for weight in reference.weights()])
     expected = 0.01 * (1 + 2**-0.5 + 3**-0.5)
-    np.testing.assert_allclose(truth.weights()[0] - before, expected, rtol=1e-6)
+    np.testing.assert_allclose(reference.weights()[0] - before, expected, rtol=1e-6)
 
 
 def test_who_takes_sparse_data():
@@ -115,22 +115,22 @@ def library(request):
         yield LibraryAtWork(request.param, 1)
         return
     # JAX warns of every fork that comes after it, and other tests fork.
-    contestant = Contestant("JAX", 1)
-    yield contestant
-    contestant.close()
+    runner = Runner("JAX", 1)
+    yield runner
+    runner.close()
 
 
 def takes(library, work):
-    return (library.library if isinstance(library, Contestant) else library._library).takes(work)
+    return (library.library if isinstance(library, Runner) else library._library).takes(work)
 
 
 @pytest.mark.parametrize("work", [*TRAININGS, PREDICT], ids=lambda w: w.name)
 def test_peers_agree(library, work):
     if not takes(library, work):
         pytest.skip("declares that it cannot")
-    truth = truth_of(work)
-    result = library.result(truth.work)
-    assert truth.error(result) is None
+    reference = truth_of(work)
+    result = library.result(reference.work)
+    assert reference.error(result) is None
     assert {array.dtype for array in result} == {np.dtype(work.network.dtype)}
 
 
@@ -138,9 +138,9 @@ def test_last_batch_may_be_shorter(library):
     if not takes(library, TABLE):
         pytest.skip("declares that it cannot")
     work = replace(TABLE, rows=40)
-    truth = exact_trainer(work)
-    truth.train(1, shuffle=False)
-    for found, expected in zip(library.result(work), truth.weights(), strict=True):
+    reference = exact_trainer(work)
+    reference.train(1, shuffle=False)
+    for found, expected in zip(library.result(work), reference.weights(), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
@@ -156,11 +156,12 @@ def test_idle_library_is_found_out():
 
 
 def test_wrong_outputs_are_found_out():
-    truth = Outputs(PREDICT)
-    good = list(truth.expected.reshape(3, 4, 2))
-    assert truth.error(good) is None
-    assert truth.error([good[0], good[1], good[2] * 1.01]).startswith("the outputs are off by 0.0")
-    assert truth.error(good[:2]) == "the outputs have shape (8, 2), expected (12, 2)"
+    reference = Outputs(PREDICT)
+    good = list(reference.expected.reshape(3, 4, 2))
+    assert reference.error(good) is None
+    bad = [good[0], good[1], good[2] * 1.01]
+    assert reference.error(bad).startswith("the outputs are off by 0.0")
+    assert reference.error(good[:2]) == "the outputs have shape (8, 2), expected (12, 2)"
 
 
 def test_wrong_shape_is_refused():

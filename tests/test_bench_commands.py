@@ -18,12 +18,12 @@ from chainrule.cli import main
 
 
 def test_command(capsys, monkeypatch, tmp_path):
-    def measure(works, *, names, threads, rounds, seconds, say):
+    def measure(works, *, names, threads, rounds, seconds, log):
         assert works == bench.QUICK
         assert "torch.compile" not in names
         assert set(names) <= set(peers.installed())
         assert (threads, rounds) == ([2], 3)
-        say("timing")
+        log("timing")
         return report(
             bench.Measurement((100.0,), works[0], "chainrule", 2),
             bench.Measurement((50.0,), works[0], "PyTorch", 2),
@@ -54,7 +54,7 @@ def test_command_takes_the_better_thread_count(monkeypatch):
 
 def test_command_reports_failure(monkeypatch):
     failed = report()
-    failed.left_out = ["JAX (1) does not start: why."]
+    failed.skipped = ["JAX (1) does not start: why."]
     monkeypatch.setattr(bench, "measure", lambda *_, **__: failed)
     assert main(["bench"]) == 1
 

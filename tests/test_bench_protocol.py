@@ -12,8 +12,8 @@ from bench_cases import MANY, PREDICT, SPARSE
 
 from chainrule import bench
 from chainrule.bench import protocol
-from chainrule.bench.contestant import Contestant
-from chainrule.bench.truth import TrainedLoss
+from chainrule.bench.reference import TrainedLoss
+from chainrule.bench.runner import Runner
 from chainrule.bench.worker import Worker, WorkerError
 
 
@@ -27,9 +27,9 @@ def test_measure():
     names = ["chainrule", "NumPy by hand"]
     works = [SPARSE, MANY, PREDICT]
     report = bench.measure(
-        works, names=names, threads=[1, 2], rounds=2, seconds=0.001, say=said.append
+        works, names=names, threads=[1, 2], rounds=2, seconds=0.001, log=said.append
     )
-    assert report.left_out == []
+    assert report.skipped == []
     found = {(m.workload, m.peer, m.threads) for m in report.measurements}
     assert found == {(w, name, t) for w in works for name in names for t in (1, 2)}
     assert all(len(m.rates) == 2 and min(m.rates) > 0 for m in report.measurements)
@@ -62,18 +62,18 @@ def test_wrong_result_is_left_out(monkeypatch):
     monkeypatch.setattr(TrainedLoss, "error", lambda *_: "the loss is wrong")
     report = bench.measure([SPARSE], names=["NumPy by hand"], threads=[1], rounds=1, seconds=0.001)
     assert report.measurements == []
-    assert report.left_out == [f"NumPy by hand (1) at {SPARSE.name}: the loss is wrong."]
+    assert report.skipped == [f"NumPy by hand (1) at {SPARSE.name}: the loss is wrong."]
 
 
 def test_dying_process_is_named(monkeypatch):
     started = []
 
-    class Watched(Contestant):
+    class Watched(Runner):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             started.append(self)
 
-    def say(text):
+    def log(text):
         if text.startswith("timing"):
             started[0]._process.kill()
 
@@ -84,12 +84,10 @@ def test_dying_process_is_named(monkeypatch):
         threads=[1],
         rounds=2,
         seconds=0.001,
-        say=say,
+        log=log,
     )
     killed = "" if os.name == "nt" else " by SIGKILL"
-    assert report.left_out == [
-        f"NumPy by hand (1) at {SPARSE.name}: its process has ended{killed}."
-    ]
+    assert report.skipped == [f"NumPy by hand (1) at {SPARSE.name}: its process has ended{killed}."]
     assert [(m.workload, m.peer) for m in report.measurements] == [
         (SPARSE, "chainrule"),
         (PREDICT, "chainrule"),
@@ -97,14 +95,14 @@ def test_dying_process_is_named(monkeypatch):
 
 
 def test_failing_library():
-    contestant = Contestant("NumPy by hand", 1)
+    runner = Runner("NumPy by hand", 1)
     try:
         with pytest.raises(WorkerError, match="AssertionError"):
-            contestant.seconds(1)
-        assert contestant.alive
-        assert contestant.version() == np.__version__
+            runner.seconds(1)
+        assert runner.alive
+        assert runner.version() == np.__version__
     finally:
-        contestant.close()
+        runner.close()
 
 
 def test_environment_of_a_worker():
@@ -118,11 +116,11 @@ def test_environment_of_a_worker():
 
 
 def test_held_to_an_instruction_set():
-    contestant = Contestant("chainrule", 1, {"CHAINRULE_ISA": "portable"})
+    runner = Runner("chainrule", 1, {"CHAINRULE_ISA": "portable"})
     try:
-        assert contestant.version().endswith("(portable)")
+        assert runner.version().endswith("(portable)")
     finally:
-        contestant.close()
+        runner.close()
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_busy_machine_is_told():
 
 def test_left_out_is_told():
     found = report()
-    found.left_out = ["JAX (1) does not start: why."]
+    found.skipped = ["JAX (1) does not start: why."]
     assert bench.markdown(found).endswith("\nLeft out: JAX (1) does not start: why.")
 
 

@@ -172,7 +172,7 @@ def test_label_column_hint(capsys, folder):
 
 def test_missing_extra(capsys, folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    monkeypatch.delitem(sys.modules, "chainrule.notebook_figure", raising=False)
+    monkeypatch.delitem(sys.modules, "chainrule.network.notebook_figure", raising=False)
     text = error_of(capsys, "train", "--plot", "curves.png")
     assert text == 'plots need matplotlib: pip install "chainrule[plot]"'
 

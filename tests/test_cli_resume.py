@@ -10,7 +10,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.cli import main
-from chainrule.progress import EpochLines
+from chainrule.network.progress import EpochLines
 
 
 @pytest.fixture(autouse=True)

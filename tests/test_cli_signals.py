@@ -15,7 +15,7 @@ import pytest
 import chainrule as cr
 from chainrule.cli import main
 from chainrule.cli.signals import Terminated, terminable
-from chainrule.progress import EpochLines
+from chainrule.network.progress import EpochLines
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 

@@ -11,7 +11,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.cli import main
-from chainrule.progress import EpochLines
+from chainrule.network.progress import EpochLines
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +86,7 @@ def test_options_reach_the_network(capsys, folder):
     assert len(net.history.epochs) == 3
     assert "val_accuracy" in net.history
     # 1437 rows, of which a tenth validates, in batches of 50.
-    assert net._need_core().total_steps == 3 * 26
+    assert net._built_core().total_steps == 3 * 26
 
 
 def test_learning_rate_falls_to_zero(folder):

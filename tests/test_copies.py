@@ -16,7 +16,7 @@ from training_cases import assert_same_state, blobs
 
 import chainrule as cr
 from chainrule import callbacks, losses, metrics, schedules
-from chainrule.described import Described
+from chainrule.spec import Spec
 
 WAYS: dict[str, Callable[[Any], Any]] = {
     "copy": copy.copy,
@@ -245,7 +245,7 @@ def observed(schedule: Any) -> Any:
     return schedule
 
 
-DESCRIPTIONS: list[Described] = [
+DESCRIPTIONS: list[Spec] = [
     Wide(2, "label"),
     Mine(),
     Warm("note"),
@@ -339,9 +339,7 @@ def test_no_public_class_is_left_out() -> None:
         for module in modules
         for name in module.__all__
         if inspect.isclass(value := getattr(module, name))
-        and not issubclass(
-            value, Described | cr.DivergenceError | ValueError | RuntimeError | Warning
-        )
+        and not issubclass(value, Spec | cr.DivergenceError | ValueError | RuntimeError | Warning)
     }
     assert found - set(public_instances()) == set()
 

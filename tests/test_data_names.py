@@ -13,7 +13,7 @@ import pytest
 from model_bytes import altered, split
 
 import chainrule as cr
-from chainrule.model_file import from_bytes, to_bytes
+from chainrule.network.model_file import from_bytes, to_bytes
 
 FEATURES = ("width", "height (cm)", "猫", "", "e")
 CLASSES = ("cat", "dog", "owl")

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.history import History
 from chainrule.html import html_table
+from chainrule.network.history import History
 
 
 def network() -> cr.Sequential:
@@ -81,7 +81,7 @@ def test_summary_before_the_number_of_inputs_is_known() -> None:
 def test_the_warning_of_tqdm_about_widgets_is_not_passed_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from chainrule import progress
+    from chainrule.network import progress
 
     def loaded(name: str) -> Any:
         warnings.warn("IProgress not found. Please update jupyter and ipywidgets.", stacklevel=2)

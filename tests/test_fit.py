@@ -362,7 +362,7 @@ def test_a_plateau_schedule_that_nothing_feeds_is_refused_at_once() -> None:
             verbose=0,
         )
     assert all(map(np.array_equal, before, net.get_weights()))
-    assert net._need_core().total_steps == 0
+    assert net._built_core().total_steps == 0
 
 
 @pytest.mark.parametrize("loss", ["mse", "mae", "huber"])

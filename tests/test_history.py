@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.history import History
+from chainrule.network.history import History
 
 
 def two_runs() -> History:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 import chainrule as cr
 from chainrule.callbacks import EarlyStopping
-from chainrule.history import History
+from chainrule.network.history import History
 
 PACKAGE = str(Path(cr.__file__).parent)
 # Where training keeps state; the rest prepares arguments, at thousands of places.

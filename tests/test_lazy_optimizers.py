@@ -15,7 +15,7 @@ from model_bytes import altered, split
 from numpy.typing import NDArray
 
 import chainrule as cr
-from chainrule.model_file import from_bytes, to_bytes
+from chainrule.network.model_file import from_bytes, to_bytes
 
 ROWS, INPUTS, BATCH = 48, 60, 8
 

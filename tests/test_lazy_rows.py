@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.lazy_rows import LazyRows, is_lazy
+from chainrule.inputs.lazy_rows import LazyRows, is_lazy
 
 Array = np.ndarray[Any, Any]
 

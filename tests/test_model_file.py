@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import chainrule as cr
 from chainrule import schedules
 from chainrule.metrics import Metric
-from chainrule.model_file import FORMAT_VERSION, from_bytes, to_bytes
+from chainrule.network.model_file import FORMAT_VERSION, from_bytes, to_bytes
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -21,7 +21,7 @@ from model_bytes import CONTENT, altered, join, sealed, split, trained
 
 import chainrule as cr
 from chainrule import schedules
-from chainrule.model_file import from_bytes, to_bytes
+from chainrule.network.model_file import from_bytes, to_bytes
 
 
 def refused(content: bytes, text: str) -> None:

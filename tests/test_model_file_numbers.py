@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from model_bytes import sealed, split
 
 import chainrule as cr
-from chainrule.model_file import description as model_description
-from chainrule.model_file import from_bytes, to_bytes
+from chainrule.network.model_file import description as model_description
+from chainrule.network.model_file import from_bytes, to_bytes
 
 X = np.random.default_rng(0).normal(size=(12, 3)).astype("f4")
 Y = np.arange(12) % 2

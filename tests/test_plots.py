@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.history import History
 from chainrule.metrics import confusion_matrix
+from chainrule.network.history import History
 from chainrule.plots import plot_confusion_matrix, plot_history
 
 pytest.importorskip("matplotlib")

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import progress
-from chainrule.progress import Progress, epoch_line, format_value, make_progress
+from chainrule.network import progress
+from chainrule.network.progress import Progress, epoch_line, format_value, make_progress
 
 
 class Terminal(io.StringIO):

@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 import chainrule as cr
-from chainrule.compressed_rows import as_rows, as_table
-from chainrule.targets import prepare_sparse_targets
+from chainrule.inputs.compressed_rows import as_rows, as_table
+from chainrule.inputs.targets import prepare_sparse_targets
 
 sparse = pytest.importorskip("scipy.sparse", reason="these are tests of SciPy's matrices")
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule.model_file import from_bytes, to_bytes
+from chainrule.network.model_file import from_bytes, to_bytes
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(6, 3))
@@ -32,7 +32,7 @@ def backward(net: cr.Sequential, scale: float) -> None:
 
 
 def state(net: cr.Sequential) -> dict[str, Any]:
-    core = net._need_core()
+    core = net._built_core()
     found: dict[str, Any] = {
         "counters": (core.optimizer_kind, core.steps, core.total_steps, core.epochs)
     }
@@ -46,7 +46,7 @@ def state(net: cr.Sequential) -> dict[str, Any]:
 
 
 def is_finite(net: cr.Sequential) -> bool:
-    core = net._need_core()
+    core = net._built_core()
     return all(np.isfinite(core.get_parameter(p.name)).all() for p in core.parameters)
 
 
@@ -193,7 +193,7 @@ def test_no_step_leaves_a_number_that_is_not_finite(
             assert state(net) == held
         else:
             assert is_finite(net)
-            core = net._need_core()
+            core = net._built_core()
             for slot in core.optimizer_slots:
                 for p in core.parameters:
                     assert not np.isnan(core.get_slot(slot, p.name)).any()

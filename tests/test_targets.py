@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainrule.inputs.targets import class_weights_array, prepare_targets
 from chainrule.losses import (
     MSE,
     BinaryCrossEntropy,
@@ -21,7 +22,6 @@ from chainrule.losses import (
     Poisson,
     Quantile,
 )
-from chainrule.targets import class_weights_array, prepare_targets
 
 ROWS = np.array([[0.25, 0.75, 0.0], [0.0, 0.0, 1.0]])
 

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import chainrule as cr
-from chainrule.model_file import from_bytes, to_bytes
+from chainrule.network.model_file import from_bytes, to_bytes
 
 BATCH, BATCHES, INPUTS, CLASSES = 16, 8, 120, 3
 

@@ -20,8 +20,8 @@ constexpr T kGarbage = std::numeric_limits<T>::quiet_NaN();
 
 template <class T>
 int64_t whole_granules(int64_t columns) {
-  constexpr int64_t granule = 64 / static_cast<int64_t>(sizeof(T));
-  return (columns + granule - 1) / granule * granule;
+  constexpr int64_t alignment = 64 / static_cast<int64_t>(sizeof(T));
+  return (columns + alignment - 1) / alignment * alignment;
 }
 
 /// Numbers whose sequence is the same with every standard library.

@@ -22,7 +22,7 @@ double normal_density(double z) {
   return std::exp(-0.5 * z * z) / std::sqrt(2.0 * std::acos(-1.0));
 }
 double cubic(double z) { return std::sqrt(2.0 / std::acos(-1.0)) * (z + 0.044715 * z * z * z); }
-double cubic_slope(double z) {
+double cubic_derivative(double z) {
   return std::sqrt(2.0 / std::acos(-1.0)) * (1.0 + 3.0 * 0.044715 * z * z);
 }
 
@@ -31,7 +31,7 @@ struct Formula {
   const char* name;
   ActivationKind kind;
   double parameter;
-  std::function<double(double)> value, slope;
+  std::function<double(double)> value, derivative;
 };
 
 std::vector<Formula> formulas() {
@@ -52,7 +52,7 @@ std::vector<Formula> formulas() {
        [](double z) { return 0.5 * z * (1.0 + std::tanh(cubic(z))); },
        [](double z) {
          const double t = std::tanh(cubic(z));
-         return 0.5 * (1.0 + t) + 0.5 * z * (1.0 - t * t) * cubic_slope(z);
+         return 0.5 * (1.0 + t) + 0.5 * z * (1.0 - t * t) * cubic_derivative(z);
        }},
       {"silu", K::silu, 0.0, [](double z) { return z * sigmoid(z); },
        [](double z) { return sigmoid(z) * (1.0 + z * (1.0 - sigmoid(z))); }},
@@ -120,7 +120,7 @@ void check_formulas() {
           const auto x = static_cast<double>(z(i, j));
           wrong += !near(y(i, j), formula.value(x), 16);
           wrong += !near(dz(i, j) / (dy(i, j) == 0 ? T(1) : dy(i, j)),
-                         dy(i, j) == 0 ? 0.0 : formula.slope(x), 32);
+                         dy(i, j) == 0 ? 0.0 : formula.derivative(x), 32);
         }
       }
       CHECK(wrong == 0);
@@ -191,7 +191,7 @@ void check_nan(const std::string& isa) {
     CHECK(std::isnan(y(0, 1)));
     const Matrix<T> ones = filled<T>(1, 3, T(0), [] { return 1.0; });
     const T dz = backward(isa, f, z, y, ones)(0, 1);
-    // Slopes of pieces that are straight have no z in them.
+    // Derivatives of pieces that are straight have no z in them.
     if (smooth(formula.kind)) CHECK(std::isnan(dz));
   }
 }
@@ -202,7 +202,7 @@ struct Tail {
   const char* name;
   ActivationKind kind;
   double parameter;
-  double slope_below, slope_above;  // as z goes to -infinity and to infinity
+  double derivative_below, derivative_above;  // as z goes to -infinity and to infinity
   std::function<double(double)> value;
 };
 
@@ -252,8 +252,8 @@ void check_tails(const std::string& isa) {
       CAPTURE(z(0, j));
       for (int64_t i = 0; i < 2; ++i)
         CHECK(y(i, j) == static_cast<T>(tail.value(static_cast<double>(z(i, j)))));
-      CHECK(dz(0, j) == static_cast<T>(tail.slope_above));
-      CHECK(dz(1, j) == static_cast<T>(tail.slope_below));
+      CHECK(dz(0, j) == static_cast<T>(tail.derivative_above));
+      CHECK(dz(1, j) == static_cast<T>(tail.derivative_below));
     }
   }
 }

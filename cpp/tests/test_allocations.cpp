@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "chainrule/trainer.hpp"
-#include "engine/threads.hpp"
-#include "engine/work.hpp"
+#include "engine/threads/threads.hpp"
+#include "engine/threads/work.hpp"
 #include "networks.hpp"
 #include "replaced_new.hpp"
 

@@ -20,8 +20,8 @@ TEST_CASE("each usable instruction set's table carries its name") {
   for (const std::string& name : names) {
     CHECK(named(name).f32.name == name);
     CHECK(named(name).f64.name == name);
-    CHECK(named(name).f32.panel % kGranule<float> == 0);
-    CHECK(named(name).f64.panel % kGranule<double> == 0);
+    CHECK(named(name).f32.panel % kRowAlignment<float> == 0);
+    CHECK(named(name).f64.panel % kRowAlignment<double> == 0);
   }
 }
 

@@ -9,8 +9,8 @@
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/predictor.hpp"
-#include "engine/threads.hpp"
-#include "engine/work.hpp"
+#include "engine/threads/threads.hpp"
+#include "engine/threads/work.hpp"
 #include "networks.hpp"
 
 namespace {
@@ -163,7 +163,7 @@ TEST_CASE("gradients are the loss's differences") {
                                      nullptr);
   };
   loss();
-  const std::vector<double> slopes = gradient(network, network.parameters()[0]);
+  const std::vector<double> derivatives = gradient(network, network.parameters()[0]);
   std::vector<double> weight = parameter(network, "0.weight");
   for (size_t i = 0; i < weight.size(); i += 5) {
     constexpr double h = 1e-5;
@@ -173,9 +173,9 @@ TEST_CASE("gradients are the loss's differences") {
       network.set_parameter("0.weight", weight.data());
       return loss();
     };
-    const double slope = (at(middle + h) - at(middle - h)) / (2 * h);
+    const double derivative = (at(middle + h) - at(middle - h)) / (2 * h);
     at(middle);
-    CHECK(slope == doctest::Approx(slopes[i]).epsilon(1e-6).scale(1e-2));
+    CHECK(derivative == doctest::Approx(derivatives[i]).epsilon(1e-6).scale(1e-2));
   }
 }
 

@@ -18,7 +18,7 @@ using namespace chainrule::testing;
 double sign(double x) { return x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : 0.0; }
 
 struct Point {
-  double value, slope;
+  double value, derivative;
 };
 
 constexpr double kDelta = 0.75;
@@ -163,7 +163,7 @@ void check_elementwise(const Named& loss) {
                                       static_cast<double>(c.targets(i, j)),
                                       static_cast<double>(c.quantiles(0, j)));
           sum += p.value;
-          CHECK(near(r.dz(i, j), weight * 0.125 * p.slope / static_cast<double>(columns), 16));
+          CHECK(near(r.dz(i, j), weight * 0.125 * p.derivative / static_cast<double>(columns), 16));
         }
         CHECK(near(r.row_losses[static_cast<size_t>(i)],
                    weight * sum / static_cast<double>(columns), 64));
@@ -213,8 +213,8 @@ void check_cross_entropy(const CrossEntropyOptions& o, int64_t rows, int64_t col
     }
     CHECK(near(r.row_losses[row], weight * loss, 64));
     for (int64_t j = 0; j < columns; ++j) {
-      const double slope = std::exp(log_p(j)) * mass - target[static_cast<size_t>(j)];
-      CHECK(near(r.dz(i, j), weight * 0.125 * slope, 64));
+      const double derivative = std::exp(log_p(j)) * mass - target[static_cast<size_t>(j)];
+      CHECK(near(r.dz(i, j), weight * 0.125 * derivative, 64));
     }
   }
   check_everywhere(f, r);
@@ -347,8 +347,8 @@ TEST_CASE("binary cross-entropy stays exact at both ends") {
     f.gradient_scale = 4.0f;
     const Result<float> r = run(isa, f);
     CHECK(r.row_losses[0] == 5000.0f);  // two of four wrong by 1e4
-    const float slopes[] = {1.0f, 0.0f, 0.0f, -1.0f};
-    for (int64_t j = 0; j < 4; ++j) CHECK(r.dz(0, j) == slopes[j]);
+    const float derivatives[] = {1.0f, 0.0f, 0.0f, -1.0f};
+    for (int64_t j = 0; j < 4; ++j) CHECK(r.dz(0, j) == derivatives[j]);
   }
 }
 

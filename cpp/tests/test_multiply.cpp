@@ -27,12 +27,12 @@ std::vector<int64_t> sizes() {
 
 template <class T>
 PanelShape shape_of(int64_t rows, int64_t columns, int64_t panel) {
-  return {rows, columns, panel, kGranule<T>};
+  return {rows, columns, panel, kRowAlignment<T>};
 }
 
 int64_t width_of(const PanelShape& s, int64_t first_column) {
   const int64_t left = s.columns - first_column;
-  return std::min(s.panel, (left + s.granule - 1) / s.granule * s.granule);
+  return std::min(s.panel, (left + s.alignment - 1) / s.alignment * s.alignment);
 }
 
 int64_t index_in_panels(const PanelShape& s, int64_t row, int64_t column) {
@@ -138,7 +138,7 @@ int64_t check_size(const KernelTable<T>& k, const Integers& n, int64_t batch, in
                       static_cast<T>(kGuard)) != 64;
 
   std::vector<T> dy_panels(static_cast<size_t>(whole_granules<T>(batch) * outputs), kGarbage<T>);
-  k.transpose(dy.data(), dy.stride, batch, outputs, dy_panels.data());
+  k.pack_transposed(dy.data(), dy.stride, batch, outputs, dy_panels.data());
   std::vector<T> turned(dy_panels.size());  // missing rows are zero
   const PanelShape rows = shape_of<T>(outputs, batch, k.panel);
   for (int64_t i = 0; i < batch; ++i)
@@ -225,7 +225,7 @@ void check_plain_fma(const std::string& isa, int64_t block) {
   Matrix<T> g(o.inputs, o.outputs), plain_g(o.inputs, o.outputs);
   std::vector<T> panels(o.weight.size());
   constexpr int64_t chunk = 48;
-  UpcomingRows upcoming{reinterpret_cast<const char*>(o.x.data()),
+  PrefetchCursor cursor{reinterpret_cast<const char*>(o.x.data()),
                         o.x.stride * int64_t(sizeof(T)),
                         o.inputs * int64_t(sizeof(T)),
                         nullptr,
@@ -237,7 +237,7 @@ void check_plain_fma(const std::string& isa, int64_t block) {
     for (int64_t first = 0; first < o.inputs; first += chunk) {
       k.weight_gradient({o.shape, p, first, std::min(o.inputs, first + chunk), o.batch, o.x.data(),
                          o.x.stride, o.dy.data(), o.dy.stride,
-                         panels.data() + p * k.panel * o.inputs + first * width, block, &upcoming});
+                         panels.data() + p * k.panel * o.inputs + first * width, block, &cursor});
     }
   }
   for (int64_t t = 0; t < o.inputs; ++t) {
@@ -249,11 +249,11 @@ void check_plain_fma(const std::string& isa, int64_t block) {
     }
   }
   CHECK(same_bits(g, plain_g));
-  CHECK(upcoming.next == upcoming.end);
+  CHECK(cursor.next == cursor.end);
 
   Matrix<T> dx(o.batch, o.inputs), plain_dx(o.batch, o.inputs);
   std::vector<T> dy_panels(static_cast<size_t>(whole_granules<T>(o.batch) * o.outputs));
-  k.transpose(o.dy.data(), o.dy.stride, o.batch, o.outputs, dy_panels.data());
+  k.pack_transposed(o.dy.data(), o.dy.stride, o.batch, o.outputs, dy_panels.data());
   const int64_t group = block % 2 == 0 ? 1 : 3;
   std::vector<T> scratch(static_cast<size_t>(group * chunk * k.panel), kGarbage<T>);
   const int64_t columns = (block + k.panel - 1) / k.panel * k.panel;
@@ -306,7 +306,7 @@ void check_hard_sums(const std::string& isa) {
   const KernelTable<T>& k = kernels_of<T>(isa);
   Draws draws(11);
   int64_t wrong = 0, unfused = 0;
-  const int64_t columns = kGranule<T>;
+  const int64_t columns = kRowAlignment<T>;
   const PanelShape shape = shape_of<T>(1, columns, k.panel);
   const auto wide = [&] { return std::ldexp(draws.uniform(-2, 2), int(draws.integer(-40, 40))); };
   for (int64_t trial = 0; trial < 4000; ++trial) {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "chainrule/error.hpp"
-#include "engine/threads.hpp"
-#include "engine/work.hpp"
+#include "engine/threads/threads.hpp"
+#include "engine/threads/work.hpp"
 #include "networks.hpp"
 
 namespace {
@@ -190,8 +190,8 @@ TEST_CASE("quantile outputs are one group per quantile") {
   std::vector<double> dz(6);
   const double mean = loss_and_gradient(loss, z.data(), 1, 6, y, dz.data());
   CHECK(mean == doctest::Approx((0.1 * 1 + 0.9 * 1 + 0.1 * 1 + 0.1 * 2 + 0.1 * 4 + 0.1 * 2) / 6));
-  const double slopes[] = {-0.1, 0.9, -0.1, 0.1, 0.1, 0.1};
-  for (size_t j = 0; j < 6; ++j) CHECK(dz[j] == doctest::Approx(slopes[j] / 6));
+  const double derivatives[] = {-0.1, 0.9, -0.1, 0.1, 0.1, 0.1};
+  for (size_t j = 0; j < 6; ++j) CHECK(dz[j] == doctest::Approx(derivatives[j] / 6));
 }
 
 TEST_CASE("parameters go in and out by name") {

@@ -9,10 +9,10 @@
 #include <thread>
 
 #include "chainrule/error.hpp"
-#include "engine/core_shortage.hpp"
-#include "engine/processors.hpp"
-#include "engine/threads.hpp"
-#include "engine/wished_threads.hpp"
+#include "engine/threads/core_shortage.hpp"
+#include "engine/threads/processors.hpp"
+#include "engine/threads/threads.hpp"
+#include "engine/threads/wished_threads.hpp"
 
 #if defined(__linux__)
 #include <sched.h>

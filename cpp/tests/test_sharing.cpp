@@ -12,8 +12,8 @@
 #include "chainrule/model_file.hpp"
 #include "chainrule/predictor.hpp"
 #include "chainrule/trainer.hpp"
-#include "engine/in_use.hpp"
-#include "engine/spares.hpp"
+#include "engine/inference/spares.hpp"
+#include "engine/threads/occupancy.hpp"
 #include "networks.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)

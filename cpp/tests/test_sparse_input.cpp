@@ -9,8 +9,8 @@
 
 #include "chainrule/data.hpp"
 #include "chainrule/error.hpp"
-#include "engine/compressed_rows.hpp"
-#include "engine/sparse_input.hpp"
+#include "engine/input/compressed_rows.hpp"
+#include "engine/input/sparse_input.hpp"
 #include "zeros.hpp"
 
 namespace {
@@ -53,13 +53,13 @@ struct Compressed {
 
 /// What threads do, one after another.
 template <class T>
-void turn(SparseInput<T>& input, int64_t rows, int threads) {
+void transpose(SparseInput<T>& input, int64_t rows, int threads) {
   const auto each = [&](auto run) {
     for (int t = 0; t < threads; ++t)
-      run(Share{t, threads}.of(rows, kGranule<T>), Share{t, threads});
+      run(ThreadSlice{t, threads}.range(rows, kRowAlignment<T>), ThreadSlice{t, threads});
   };
-  each([&](Range mine, Share share) { input.count(mine, share); });
-  each([&](Range mine, Share share) { input.turn(mine, share); });
+  each([&](Range mine, ThreadSlice slice) { input.count(mine, slice); });
+  each([&](Range mine, ThreadSlice slice) { input.transpose(mine, slice); });
 }
 
 template <class T, class Index>
@@ -68,11 +68,11 @@ SparseInput<T> from_compressed(const KernelTable<T>& k, const Matrix<T>& x, int 
   std::vector<int64_t> offsets = SparseInput<T>::offsets_of(source.view);
   const int64_t room = SparseInput<T>::entries_of_compressed(offsets, x.rows);
   SparseInput<T> input(k, x.rows, kInputs, room, threads, true);
-  input.expect_rows(std::move(offsets));
+  input.set_row_offsets(std::move(offsets));
   for (int t = 0; t < threads; ++t)
-    input.take(source.view, source.order.data(), 0, Share{t, threads}.of(x.rows, kGranule<T>),
-               nullptr);
-  turn(input, x.rows, threads);
+    input.take(source.view, source.order.data(), 0,
+               ThreadSlice{t, threads}.range(x.rows, kRowAlignment<T>), nullptr);
+  transpose(input, x.rows, threads);
   return input;
 }
 
@@ -81,7 +81,7 @@ void check_entries(const SparseInput<T>& input, const Matrix<T>& x) {
   int64_t wrong = 0;
   const SparseRows<T> rows = input.rows();
   for (int64_t i = 0; i < x.rows; ++i) {
-    int64_t at = rows.begin[i];
+    int64_t at = rows.row_offsets[i];
     for (int64_t j = 0; j < kInputs; ++j) {
       if (x(i, j) == T(0)) continue;
       wrong += rows.columns[at] != j || !same_value(rows.values[at], x(i, j));
@@ -92,14 +92,14 @@ void check_entries(const SparseInput<T>& input, const Matrix<T>& x) {
   const SparseColumns<T> columns = input.columns();
   int32_t at = 0;
   for (int64_t j = 0; j < kInputs; ++j) {
-    wrong += columns.begin[j] != at;
+    wrong += columns.column_offsets[j] != at;
     for (int64_t i = 0; i < x.rows; ++i) {
       if (x(i, j) == T(0)) continue;
       wrong += columns.rows[at] != i || !same_value(columns.values[at], x(i, j));
       ++at;
     }
   }
-  wrong += columns.begin[kInputs] != at;
+  wrong += columns.column_offsets[kInputs] != at;
   CHECK(wrong == 0);
 }
 
@@ -110,7 +110,7 @@ void check_products(const KernelTable<T>& k, Matrix<T>& x, int64_t units, int64_
   const AllTerms<T> all(k, x, units);
   Matrix<T> y(x.rows, units);
   k.sparse_forward({all.shape, all.weight.data(), all.bias.data(), input.rows(), y.data(), y.stride,
-                    0, x.rows, 0, all.panels, block, input.places({0, 1}), block >= kInputs});
+                    0, x.rows, 0, all.panels, block, input.positions({0, 1}), block >= kInputs});
   CHECK(same_bits(y, all.y));
 
   std::vector<T> g(all.g.size(), T(7));
@@ -169,10 +169,10 @@ TEST_CASE("the values of compressed rows are scaled by column, whatever their ty
   std::vector<int64_t> expected = SparseInput<float>::offsets_of(x);
   SparseInput<float> input(kernels_of<float>("portable"), 2, 4,
                            SparseInput<float>::entries_of_compressed(expected, 2), 1, false);
-  input.expect_rows(std::move(expected));
+  input.set_row_offsets(std::move(expected));
   input.take(x, nullptr, 0, {0, 2}, scale.data());
-  CHECK(input.rows().values[input.rows().begin[0]] == 30.0F);
-  CHECK(input.rows().values[input.rows().begin[1]] == 500.0F);
+  CHECK(input.rows().values[input.rows().row_offsets[0]] == 30.0F);
+  CHECK(input.rows().values[input.rows().row_offsets[1]] == 500.0F);
   CHECK_FALSE(input.changed());
 }
 
@@ -191,12 +191,12 @@ TEST_CASE("rows that were changed after they had been checked write nowhere else
   std::vector<int64_t> expected = SparseInput<float>::offsets_of(x);
   SparseInput<float> input(kernels_of<float>("portable"), 2, 4,
                            SparseInput<float>::entries_of_compressed(expected, 2), 1, true);
-  input.expect_rows(std::move(expected));
+  input.set_row_offsets(std::move(expected));
   const auto take = [&] {
     input.take(x, nullptr, 0, {0, 2}, nullptr);
     input.count({0, 2}, {0, 1});
-    input.turn({0, 2}, {0, 1});
-    return input.columns().begin[4];
+    input.transpose({0, 2}, {0, 1});
+    return input.columns().column_offsets[4];
   };
   CHECK(take() == 3);
   offsets = {-5, int64_t{1} << 40, 99};
@@ -206,7 +206,7 @@ TEST_CASE("rows that were changed after they had been checked write nowhere else
     indices = {1, bad, 2};
     CHECK(take() == 2);
     CHECK(input.changed());
-    input.expect_rows({0, 2, 3});
+    input.set_row_offsets({0, 2, 3});
   }
   CHECK_THROWS_WITH_AS(SparseInput<float>::offsets_of(x),
                        "the offsets of compressed rows were changed: that of row 0 is -5, expected "

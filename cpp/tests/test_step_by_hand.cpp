@@ -10,9 +10,9 @@
 #include "chainrule/error.hpp"
 #include "chainrule/model_file.hpp"
 #include "chainrule/network.hpp"
-#include "engine/optimizer_state.hpp"
-#include "engine/step_bounds.hpp"
-#include "engine/update.hpp"
+#include "engine/optimizer/optimizer_state.hpp"
+#include "engine/optimizer/step_bounds.hpp"
+#include "engine/optimizer/update.hpp"
 #include "networks.hpp"
 
 namespace {

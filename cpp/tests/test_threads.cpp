@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "engine/threads.hpp"
+#include "engine/threads/threads.hpp"
 #include "networks.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)

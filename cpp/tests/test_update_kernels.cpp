@@ -11,7 +11,7 @@
 
 #include "chainrule/config.hpp"
 #include "chainrule/optimizer.hpp"
-#include "engine/update.hpp"
+#include "engine/optimizer/update.hpp"
 #include "matrices.hpp"
 
 namespace {
@@ -225,7 +225,7 @@ template <class T>
 void check_squared_sums(const std::string& isa) {
   const KernelTable<T>& k = kernels_of<T>(isa);
   const int64_t rows = 9, columns = k.panel + 5;
-  const PanelShape shape{rows, columns, k.panel, kGranule<T>};
+  const PanelShape shape{rows, columns, k.panel, kRowAlignment<T>};
   const int64_t width = whole_granules<T>(5);
   Draws draws(8);
   Optimizer o = Optimizer::defaults(Kind::sgd);
@@ -302,8 +302,8 @@ TEST_CASE("a sum of squares holds every number's, and is not finite where one is
     CAPTURE(isa);
     const auto& k = kernels_of<float>(isa);
     for (const int64_t granules : {0, 1, 7, 8, 9, 33}) {
-      const int64_t size = granules * kGranule<float>;
-      alignas(64) float x[33 * kGranule<float>];
+      const int64_t size = granules * kRowAlignment<float>;
+      alignas(64) float x[33 * kRowAlignment<float>];
       double sum = 0.0;
       for (int64_t i = 0; i < size; ++i) {
         x[i] = static_cast<float>(i % 13) - 6.0f;

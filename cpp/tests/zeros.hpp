@@ -46,7 +46,7 @@ bool same_value(T a, T b) {
 template <class T>
 struct AllTerms {
   AllTerms(const kernels::KernelTable<T>& k, const Matrix<T>& x, int64_t units)
-      : shape{kInputs, units, k.panel, kernels::kGranule<T>},
+      : shape{kInputs, units, k.panel, kernels::kRowAlignment<T>},
         panels((units + k.panel - 1) / k.panel),
         weight(static_cast<size_t>(kInputs * whole_granules<T>(units))),
         dy(filled<T>(x.rows, units, T(0), draw)),

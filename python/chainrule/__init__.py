@@ -28,8 +28,6 @@ from chainrule import (
 from chainrule._core import __version__
 from chainrule.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from chainrule.errors import DataFileError, DivergenceError, ExportError, ModelFileError
-from chainrule.gradient_check import GradientReport, gradient_check
-from chainrule.history import History
 from chainrule.layers import (
     Activation,
     BatchNormalization,
@@ -42,8 +40,11 @@ from chainrule.layers import (
     Normalization,
     Rescaling,
 )
-from chainrule.model_file import load
 from chainrule.names import module_attributes
+from chainrule.network.gradient_check import GradientReport, gradient_check
+from chainrule.network.history import History
+from chainrule.network.model_file import load
+from chainrule.network.sequential import Sequential
 from chainrule.optimizers import SGD, Adadelta, AdaGrad, Adam, AdamW, Lion, RMSprop
 from chainrule.runtime import (
     default_num_threads,
@@ -51,7 +52,6 @@ from chainrule.runtime import (
     instruction_sets,
     thread_backend,
 )
-from chainrule.sequential import Sequential
 
 if TYPE_CHECKING:
     from chainrule import data, plots

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chainrule import _core
-from chainrule.described import Described, Option
 from chainrule.names import module_attributes
+from chainrule.spec import Field, Spec
 
 __all__ = [
     "Activation",
@@ -33,7 +33,7 @@ if not TYPE_CHECKING:  # which would take every attribute for defined
     __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 
-class Activation(Described):
+class Activation(Spec):
     """Base class of activations, elementwise but for `Softmax`.
 
     Examples
@@ -95,7 +95,7 @@ class LeakyRelu(Activation):
     """
 
     kind = "leaky_relu"
-    negative_slope = Option[float]()
+    negative_slope = Field[float]()
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__(negative_slope=negative_slope)
@@ -116,7 +116,7 @@ class Elu(Activation):
     """
 
     kind = "elu"
-    alpha = Option[float]()
+    alpha = Field[float]()
 
     def __init__(self, alpha: float = 1.0) -> None:
         super().__init__(alpha=alpha)

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chainrule import _core
-from chainrule.described import Described, Option
 from chainrule.names import module_attributes
+from chainrule.spec import Field, Spec
 
 __all__ = [
     "Constant",
@@ -34,7 +34,7 @@ if not TYPE_CHECKING:  # which would take every attribute for defined
     __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 
-class Initializer(Described):
+class Initializer(Spec):
     """Base class of initializers, for a matrix of fan_in rows and fan_out columns.
 
     The scaled ones have mean 0 and a variance that depends on the shape. Their uniform forms fill
@@ -76,7 +76,7 @@ class Constant(Initializer):
     """
 
     kind = "constant"
-    value = Option[float]()
+    value = Field[float]()
 
     def __init__(self, value: float) -> None:
         super().__init__(value=value)
@@ -94,8 +94,8 @@ class Normal(Initializer):
     """
 
     kind = "normal"
-    mean = Option[float]()
-    standard_deviation = Option[float]()
+    mean = Field[float]()
+    standard_deviation = Field[float]()
 
     def __init__(self, mean: float = 0.0, standard_deviation: float = 0.05) -> None:
         super().__init__(mean=mean, standard_deviation=standard_deviation)
@@ -111,8 +111,8 @@ class Uniform(Initializer):
     """
 
     kind = "uniform"
-    low = Option[float]()
-    high = Option[float]()
+    low = Field[float]()
+    high = Field[float]()
 
     def __init__(self, low: float = -0.05, high: float = 0.05) -> None:
         super().__init__(low=low, high=high)
@@ -185,7 +185,7 @@ class Orthogonal(Initializer):
     """
 
     kind = "orthogonal"
-    gain = Option[float]()
+    gain = Field[float]()
 
     def __init__(self, gain: float = 1.0) -> None:
         super().__init__(gain=gain)

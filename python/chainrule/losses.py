@@ -17,10 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule import _core
-from chainrule.arrays import as_targets, as_weights, check_same_length
-from chainrule.described import Described, Option
-from chainrule.names import module_attributes
-from chainrule.targets import (
+from chainrule.inputs.arrays import as_targets, as_weights, check_same_length
+from chainrule.inputs.targets import (
     ClassWeight,
     balanced_weights,
     check_balanced,
@@ -28,6 +26,8 @@ from chainrule.targets import (
     class_weights_array,
     prepare_targets,
 )
+from chainrule.names import module_attributes
+from chainrule.spec import Field, Spec
 
 __all__ = [
     "MAE",
@@ -47,7 +47,7 @@ if not TYPE_CHECKING:  # which would take every attribute for defined
     __getattr__, __dir__ = module_attributes(__name__, __all__)
 
 
-class Loss(Described):
+class Loss(Spec):
     """Base class of losses, which can be called and differentiated by hand.
 
     Examples
@@ -231,7 +231,7 @@ class Huber(Loss):
     """
 
     kind = "huber"
-    delta = Option[float]()
+    delta = Field[float]()
 
     def __init__(self, delta: float = 1.0) -> None:
         super().__init__(delta=delta)
@@ -273,7 +273,7 @@ class CrossEntropy(_OfLogits):
     """
 
     kind = "cross_entropy"
-    label_smoothing = Option[float]()
+    label_smoothing = Field[float]()
 
     def __init__(self, label_smoothing: float = 0.0, from_logits: bool | None = False) -> None:
         super().__init__(from_logits, label_smoothing=label_smoothing)
@@ -333,7 +333,7 @@ class Quantile(Loss):
     """
 
     kind = "quantile"
-    quantiles = Option[tuple[float, ...]](tuple)
+    quantiles = Field[tuple[float, ...]](tuple)
 
     def __init__(self, quantiles: float | Sequence[float] = (0.5,)) -> None:
         super().__init__(quantiles=quantiles if isinstance(quantiles, Iterable) else [quantiles])

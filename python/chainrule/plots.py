@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from chainrule.history import History
 from chainrule.names import module_attributes, unknown_name
+from chainrule.network.history import History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -154,7 +154,7 @@ def new_figure(width: float, height: float) -> Figure:
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-        from chainrule.notebook_figure import NotebookFigure
+        from chainrule.network.notebook_figure import NotebookFigure
     except ImportError as error:
         raise ImportError('plots need matplotlib: pip install "chainrule[plot]"') from error
     figure = NotebookFigure(figsize=(width, height), layout="constrained")

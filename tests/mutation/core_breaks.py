@@ -52,8 +52,8 @@ BREAKS: list[tuple[str, str, str]] = [
     ("kernels/activation.hpp", "return T(1) - y * y; }", "return T(1) - y; }"),
     (
         "kernels/activation.hpp",
-        "slope(Vec<T> z, Vec<T>) const { return math::sigmoid<T>(z); }",
-        "slope(Vec<T> z, Vec<T>) const { return math::tanh<T>(z); }",
+        "derivative(Vec<T> z, Vec<T>) const { return math::sigmoid<T>(z); }",
+        "derivative(Vec<T> z, Vec<T>) const { return math::tanh<T>(z); }",
     ),
     (
         "kernels/activation.hpp",
@@ -144,17 +144,21 @@ BREAKS: list[tuple[str, str, str]] = [
         "store(exp_avg, r.beta1 * m + r.one_minus_beta1 * g);",
     ),
     (
-        "engine/update.cpp",
+        "engine/optimizer/update.cpp",
         "learning_rate / (1.0 - model::power(o.beta1, t))",
         "learning_rate",
     ),
     (
-        "engine/update.cpp",
+        "engine/optimizer/update.cpp",
         "learning_rate / (1.0 + (t - 1.0) * o.lr_decay)",
         "learning_rate / (1.0 + t * o.lr_decay)",
     ),
-    ("engine/update.cpp", "1.0 - learning_rate * o.weight_decay", "1.0 - o.weight_decay"),
-    ("engine/optimizer_state.cpp", "static_cast<T>(optimizer.initial_accumulator)", "T(0)"),
+    ("engine/optimizer/update.cpp", "1.0 - learning_rate * o.weight_decay", "1.0 - o.weight_decay"),
+    (
+        "engine/optimizer/optimizer_state.cpp",
+        "static_cast<T>(optimizer.initial_accumulator)",
+        "T(0)",
+    ),
     # Normalisation, dropout, reductions.
     ("kernels/normalization.hpp", "take * (variance * unbiased)", "take * variance"),
     (
@@ -196,8 +200,8 @@ BREAKS: list[tuple[str, str, str]] = [
     ),
     (
         "kernels/multiply.hpp",
-        "left < width ? left : width,\n          Ahead",
-        "width,\n          Ahead",
+        "left < width ? left : width,\n          Prefetch",
+        "width,\n          Prefetch",
     ),
     (
         "kernels/multiply.hpp",
@@ -222,27 +226,27 @@ BREAKS: list[tuple[str, str, str]] = [
     ),
     # The step.
     (
-        "engine/loss_stage.cpp",
+        "engine/stages/loss.cpp",
         "total > 0.0 ? static_cast<T>(std::min(1.0 / total, most)) : T(0)",
         "static_cast<T>(1.0 / static_cast<double>(step.rows))",
     ),
     (
-        "engine/loss_stage.cpp",
+        "engine/stages/loss.cpp",
         "const double w = row_weight(y, row) * label_weight(y, row);",
         "const double w = row_weight(y, row);",
     ),
     (
-        "engine/loss_stage.cpp",
+        "engine/stages/loss.cpp",
         "value_at(y.values, row, 0) > 0.0 ? 1 : 0",
         "value_at(y.values, row, 0) >= 0.0 ? 1 : 0",
     ),
     (
-        "engine/loss_stage.cpp",
+        "engine/stages/loss.cpp",
         "narrow_.data()[i * narrow + j % target_columns_];",
         "narrow_.data()[i * narrow];",
     ),
-    ("engine/loss_stage.cpp", "if (!std::isfinite(row_losses_.data()[i])) return false;", ""),
-    ("engine/stored_update.cpp", "return std::sqrt(squares);", "return squares;"),
+    ("engine/stages/loss.cpp", "if (!std::isfinite(row_losses_.data()[i])) return false;", ""),
+    ("engine/optimizer/stored_update.cpp", "return std::sqrt(squares);", "return squares;"),
     (
         "engine/stages/dense.cpp",
         "if (!bias_) return;\n    const Range columns",
@@ -250,7 +254,7 @@ BREAKS: list[tuple[str, str, str]] = [
     ),
     (
         "engine/stages/dense.cpp",
-        "if (step.update) WantedInputs::touch(*step.update, *weight_, begin, share.of(inputs_));",
+        "if (step.update) ActiveRows::record(*step.update, *weight_, begin, slice.range(inputs_));",
         "",
     ),
     (
@@ -269,7 +273,7 @@ BREAKS: list[tuple[str, str, str]] = [
         "shuffled_order(s.order.data(), x.rows, s.seed, static_cast<std::uint64_t>(s.epochs));",
         "shuffled_order(s.order.data(), x.rows, s.seed, 0);",
     ),
-    ("engine/training.cpp", "if (polls) flow.enter(Split::columns);", ""),
+    ("engine/training.cpp", "if (polls) context.sync_for(Partition::columns);", ""),
     ("engine/training.cpp", "s.total_steps += result.batches;", ""),
     ("engine/training.cpp", "if (diverged.load(std::memory_order_relaxed)) break;", ""),
     (
@@ -278,12 +282,12 @@ BREAKS: list[tuple[str, str, str]] = [
         "options.learning_rates ? options.learning_rates[0] : fixed_rate",
     ),
     (
-        "engine/stage.hpp",
-        "if (next == Split::columns || last_ == Split::columns) team_.barrier.wait();",
-        "if (next == Split::columns) team_.barrier.wait();",
+        "engine/stages/stage.hpp",
+        "if (next == Partition::columns || last_ == Partition::columns) team_.barrier.wait();",
+        "if (next == Partition::columns) team_.barrier.wait();",
     ),
     (
-        "engine/stage.hpp",
+        "engine/stages/stage.hpp",
         "return {items * index / count, items * (index + 1) / count};",
         "return {items / count * index, items / count * (index + 1)};",
     ),
@@ -294,46 +298,50 @@ BREAKS: list[tuple[str, str, str]] = [
     ),
     (
         "engine/evaluation.cpp",
-        "if (flow.first_thread()) mean.add(",
-        "if (flow.first_thread() && first == 0) mean.add(",
+        "if (context.first_thread()) mean.add(",
+        "if (context.first_thread() && first == 0) mean.add(",
     ),
-    ("engine/adaptation.cpp", "variances[j] += d * d;", "variances[j] += d;"),
+    ("engine/input/normalization_adapt.cpp", "variances[j] += d * d;", "variances[j] += d;"),
     (
-        "engine/thread_pool.cpp",
+        "engine/threads/thread_pool.cpp",
         "[] { idle_pools.store(nullptr, std::memory_order_release); });",
         "[] {});",
     ),
     # Zeros left out.
     (
-        "engine/touched_rows.cpp",
+        "engine/optimizer/nonzero_state_rows.cpp",
         "rows_.data()[row] = !all_zero(panel + row * width, width);",
         "rows_.data()[row] = 0;",
     ),
-    ("engine/wanted_inputs.hpp", "if (begin[j] != begin[j + 1]) touched[j] = 1;", ""),
+    ("engine/optimizer/active_rows.hpp", "if (begin[j] != begin[j + 1]) nonzero_state[j] = 1;", ""),
     (
-        "engine/optimizer_state.cpp",
+        "engine/optimizer/optimizer_state.cpp",
         "if (spec.l1 != 0.0 || spec.l2 != 0.0 || o.weight_decay != 0.0)",
         "if (false)",
     ),
-    ("engine/sparse_input.cpp", "at += values_.data()[at] != T(0);", "++at;"),
-    ("engine/sparse_input.cpp", "if (t == share.index) next[column] = sum;", "next[column] = sum;"),
+    ("engine/input/sparse_input.cpp", "at += values_.data()[at] != T(0);", "++at;"),
     (
-        "kernels/marked.hpp",
+        "engine/input/sparse_input.cpp",
+        "if (t == slice.index) next[column] = sum;",
+        "next[column] = sum;",
+    ),
+    (
+        "kernels/masked.hpp",
         "f.counts[j] += __builtin_popcountll(m[j]);",
         "f.counts[j] = __builtin_popcountll(m[j]);",
     ),
     # Prediction.
     (
-        "engine/predictor.cpp",
+        "engine/inference/predictor.cpp",
         "if (last != Activation::Kind::softmax) return kernels::ActivationKind::softmax;",
         "return kernels::ActivationKind::softmax;",
     ),
     (
-        "engine/latest.hpp",
+        "engine/inference/latest_value.hpp",
         "used |= item.get() == reader.held || item.get() == reader.sent;",
         "used |= item.get() == reader.sent;",
     ),
-    ("engine/predictor.cpp", "rows -= piece;", "rows -= s.buffers.rows;"),
+    ("engine/inference/predictor.cpp", "rows -= piece;", "rows -= s.buffers.rows;"),
     # Schedules, random numbers, initialisers.
     (
         "model/schedule.cpp",

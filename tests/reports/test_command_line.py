@@ -14,7 +14,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.cli import main
-from chainrule.progress import EpochLines
+from chainrule.network.progress import EpochLines
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 2)) * [1.0, 100.0]

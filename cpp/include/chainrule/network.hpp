@@ -84,7 +84,7 @@ using RowPieces = Callback<void(const Callback<void(const RowsView&)>& each)>;
 
 /// What the parameters of a new network hold: what their initializers give, or zeros for a caller
 /// that sets them all.
-enum class InitialValues { drawn, zeros };
+enum class InitialValues { from_initializers, zeros };
 
 /// What an array of a network is, for listing.
 struct ParameterInfo {
@@ -115,7 +115,7 @@ class CHAINRULE_API Network {
   /// From layers such as {Rescaling(1 / 255.0), Dense(64, "relu"), Dense(10)}; throws Error when
   /// they do not fit each other or there are none.
   Network(std::vector<AnyLayer> layers, std::int64_t inputs, std::uint64_t seed = 0,
-          InitialValues values = InitialValues::drawn);
+          InitialValues values = InitialValues::from_initializers);
   Network(const Network& other);
   Network& operator=(const Network&) = delete;
   /// A network that was moved from may only be assigned to or destroyed.

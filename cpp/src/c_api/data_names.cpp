@@ -25,7 +25,7 @@ const char* name_at(const std::vector<std::string>& names, std::int64_t index, s
 std::vector<std::string> names_of(const char* const* names, std::int64_t count) {
   if (count < 0) throw Error("count is " + std::to_string(count) + ", expected 0 or more");
   std::vector<std::string> copied;
-  if (count > 0) need(names, "names");
+  if (count > 0) require_non_null(names, "names");
   for (std::int64_t i = 0; i < count; ++i)
     copied.emplace_back(text(names[i], ("names[" + std::to_string(i) + "]").c_str()));
   return copied;
@@ -39,9 +39,9 @@ using namespace chainrule::c_api;
 
 chainrule_status chainrule_network_get_feature_name(const chainrule_network* network, int64_t index,
                                                     const char** name) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     const auto& object = object_of<NetworkObject>(network);
-    need(name, "the result's pointer");
+    require_non_null(name, "the result's pointer");
     with_network(object, [&](const auto& n) {
       *name = name_at(n.feature_names(), index, n.inputs(), "features");
     });
@@ -50,9 +50,9 @@ chainrule_status chainrule_network_get_feature_name(const chainrule_network* net
 
 chainrule_status chainrule_network_get_class_name(const chainrule_network* network, int64_t index,
                                                   const char** name) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     const auto& object = object_of<NetworkObject>(network);
-    need(name, "the result's pointer");
+    require_non_null(name, "the result's pointer");
     with_network(object, [&](const auto& n) {
       *name = name_at(n.class_names(), index, n.classes(), "classes");
     });
@@ -61,7 +61,7 @@ chainrule_status chainrule_network_get_class_name(const chainrule_network* netwo
 
 chainrule_status chainrule_network_set_feature_names(chainrule_network* network,
                                                      const char* const* names, int64_t count) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     const auto& object = object_of<NetworkObject>(network);
     std::vector<std::string> copied = names_of(names, count);
     with_network(object, [&](auto& n) { n.set_feature_names(std::move(copied)); });
@@ -70,7 +70,7 @@ chainrule_status chainrule_network_set_feature_names(chainrule_network* network,
 
 chainrule_status chainrule_network_set_class_names(chainrule_network* network,
                                                    const char* const* names, int64_t count) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     const auto& object = object_of<NetworkObject>(network);
     std::vector<std::string> copied = names_of(names, count);
     with_network(object, [&](auto& n) { n.set_class_names(std::move(copied)); });

@@ -12,10 +12,10 @@ namespace chainrule::c_api {
 namespace {
 
 // "chain" and a number; destroyed handles have the greatest.
-constexpr std::uint64_t mark_base = 0x636861696e000000;
-constexpr std::uint64_t destroyed_mark = mark_base + 0xff;
+constexpr std::uint64_t tag_base = 0x636861696e000000;
+constexpr std::uint64_t destroyed_tag = tag_base + 0xff;
 
-constexpr std::uint64_t mark_of(Kind kind) { return mark_base + static_cast<std::uint64_t>(kind); }
+constexpr std::uint64_t tag_of(Kind kind) { return tag_base + static_cast<std::uint64_t>(kind); }
 
 std::string name_of(Kind kind) {
   switch (kind) {
@@ -32,13 +32,13 @@ std::string name_of(Kind kind) {
 }
 
 struct Handle {
-  std::atomic<std::uint64_t> mark;
+  std::atomic<std::uint64_t> tag;
   std::unique_ptr<Object> object;
   Handle* next = nullptr;  // destroyed after this one
 };
 
-/// Destroyed handles, oldest first: the latest keep their memory, so that looking at their mark is
-/// no reading of freed memory.
+/// Destroyed handles, oldest first: the latest keep their memory, so that reading their tag is no
+/// use after free.
 class DestroyedHandles {
  public:
   void add(Handle* handle) {
@@ -69,11 +69,11 @@ DestroyedHandles& destroyed_handles() {
   return *handles;
 }
 
-[[noreturn]] void refuse(std::uint64_t mark, Kind kind) {
+[[noreturn]] void refuse(std::uint64_t tag, Kind kind) {
   const std::string name = name_of(kind);
-  if (mark == destroyed_mark) throw Error("the " + name + " has been destroyed");
+  if (tag == destroyed_tag) throw Error("the " + name + " has been destroyed");
   for (const Kind other : {Kind::network, Kind::trainer, Kind::predictor, Kind::scratch})
-    if (mark == mark_of(other))
+    if (tag == tag_of(other))
       throw Error("expected a chainrule_" + name + ", got a chainrule_" + name_of(other));
   throw Error("the pointer given for a chainrule_" + name + " is no handle");
 }
@@ -81,15 +81,15 @@ DestroyedHandles& destroyed_handles() {
 const Handle& checked(const void* pointer, Kind kind) {
   if (pointer == nullptr) throw Error(name_of(kind) + " is NULL");
   const auto& handle = *static_cast<const Handle*>(pointer);
-  const std::uint64_t mark = handle.mark.load(std::memory_order_acquire);
-  if (mark != mark_of(kind)) refuse(mark, kind);
+  const std::uint64_t tag = handle.tag.load(std::memory_order_acquire);
+  if (tag != tag_of(kind)) refuse(tag, kind);
   return handle;
 }
 
 }  // namespace
 
 void* make_handle(std::unique_ptr<Object> object, Kind kind) {
-  return new Handle{mark_of(kind), std::move(object)};
+  return new Handle{tag_of(kind), std::move(object)};
 }
 
 Object& object_of(const void* handle, Kind kind) { return *checked(handle, kind).object; }
@@ -98,9 +98,9 @@ void destroy_handle(void* handle, Kind kind) {
   if (handle == nullptr) return;
   (void)checked(handle, kind);
   auto* destroyed = static_cast<Handle*>(handle);
-  std::uint64_t mark = mark_of(kind);
+  std::uint64_t tag = tag_of(kind);
   // Of two threads that destroy it at once, one is refused.
-  if (!destroyed->mark.compare_exchange_strong(mark, destroyed_mark)) refuse(mark, kind);
+  if (!destroyed->tag.compare_exchange_strong(tag, destroyed_tag)) refuse(tag, kind);
   destroyed->object.reset();
   destroyed_handles().add(destroyed);
 }

@@ -30,7 +30,7 @@ void destroy_handle(void* handle, Kind kind);
 
 /// Gives `object` a handle and writes it to `handle`, which is not null.
 template <class O>
-void hand_out(std::unique_ptr<O> object, typename O::Opaque** handle) {
+void return_handle(std::unique_ptr<O> object, typename O::Opaque** handle) {
   *handle = static_cast<typename O::Opaque*>(make_handle(std::move(object), O::kind));
 }
 

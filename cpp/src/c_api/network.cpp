@@ -67,7 +67,7 @@ template <class T>
 const ParameterInfo& parameter(const Network<T>& network, const char* name, const void* values,
                                std::size_t size) {
   const ParameterInfo& info = parameter(network, text(name, "name"));
-  need(values, "values");
+  require_non_null(values, "values");
   check_bytes<T>(size, info.rows, info.columns, info.name);
   return info;
 }
@@ -92,9 +92,9 @@ using namespace chainrule::c_api;
 chainrule_status chainrule_network_create(const char* layers, int64_t inputs,
                                           const chainrule_network_options* options,
                                           chainrule_network** network) {
-  return guarded([&] {
-    need(network, "the result's pointer");
-    hand_out(
+  return translate_exceptions([&] {
+    require_non_null(network, "the result's pointer");
+    return_handle(
         std::make_unique<NetworkObject>(
             make_network(text(layers, "layers"), inputs, read_options(options)), TrainingState{}),
         network);
@@ -102,24 +102,24 @@ chainrule_status chainrule_network_create(const char* layers, int64_t inputs,
 }
 
 chainrule_status chainrule_network_load(const char* path, chainrule_network** network) {
-  return guarded([&] {
-    need(network, "the result's pointer");
-    hand_out(object_for(load_any_model(std::string(text(path, "path")))), network);
+  return translate_exceptions([&] {
+    require_non_null(network, "the result's pointer");
+    return_handle(object_for(load_any_model(std::string(text(path, "path")))), network);
   });
 }
 
 chainrule_status chainrule_network_read(const void* content, size_t size,
                                         chainrule_network** network) {
-  return guarded([&] {
-    need(content, "content");
-    need(network, "the result's pointer");
+  return translate_exceptions([&] {
+    require_non_null(content, "content");
+    require_non_null(network, "the result's pointer");
     const std::string_view bytes(static_cast<const char*>(content), size);
-    hand_out(object_for(read_any_model(bytes)), network);
+    return_handle(object_for(read_any_model(bytes)), network);
   });
 }
 
 chainrule_status chainrule_network_save(const chainrule_network* network, const char* path) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     const auto& object = object_of<NetworkObject>(network);
     const std::string to(text(path, "path"));
     with_network(object, [&](const auto& n) { save_model(to, n, *object.training); });
@@ -128,23 +128,23 @@ chainrule_status chainrule_network_save(const chainrule_network* network, const 
 
 chainrule_status chainrule_network_copy(const chainrule_network* network,
                                         chainrule_network** copy) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     const auto& object = object_of<NetworkObject>(network);
-    need(copy, "the result's pointer");
+    require_non_null(copy, "the result's pointer");
     with_network(object, [&]<class T>(const Network<T>& n) {
-      hand_out(std::make_unique<NetworkObject>(std::make_shared<Network<T>>(n), *object.training),
-               copy);
+      return_handle(
+          std::make_unique<NetworkObject>(std::make_shared<Network<T>>(n), *object.training), copy);
     });
   });
 }
 
 chainrule_status chainrule_network_destroy(chainrule_network* network) {
-  return guarded([&] { destroy_handle(network, Kind::network); });
+  return translate_exceptions([&] { destroy_handle(network, Kind::network); });
 }
 
 chainrule_status chainrule_network_get_info(const chainrule_network* network,
                                             chainrule_network_info* info) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     const auto& object = object_of<NetworkObject>(network);
     check_structure(info, "info");
     chainrule_network_info values{};
@@ -162,9 +162,9 @@ chainrule_status chainrule_network_get_info(const chainrule_network* network,
 
 chainrule_status chainrule_network_get_layers(const chainrule_network* network,
                                               const char** layers) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     const auto& object = object_of<NetworkObject>(network);
-    need(layers, "the result's pointer");
+    require_non_null(layers, "the result's pointer");
     *layers = object.layers.c_str();
   });
 }
@@ -172,7 +172,7 @@ chainrule_status chainrule_network_get_layers(const chainrule_network* network,
 chainrule_status chainrule_network_get_parameter_info(const chainrule_network* network,
                                                       int64_t index,
                                                       chainrule_parameter_info* info) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     const auto& object = object_of<NetworkObject>(network);
     check_structure(info, "info");
     with_network(object, [&](const auto& n) {
@@ -196,7 +196,7 @@ chainrule_status chainrule_network_get_parameter_info(const chainrule_network* n
 
 chainrule_status chainrule_network_get_parameter(const chainrule_network* network, const char* name,
                                                  void* values, size_t size) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     with_network(object_of<NetworkObject>(network), [&]<class T>(const Network<T>& n) {
       n.get_parameter(parameter(n, name, values, size).name, static_cast<T*>(values));
     });
@@ -205,7 +205,7 @@ chainrule_status chainrule_network_get_parameter(const chainrule_network* networ
 
 chainrule_status chainrule_network_set_parameter(chainrule_network* network, const char* name,
                                                  const void* values, size_t size) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     with_network(object_of<NetworkObject>(network), [&]<class T>(Network<T>& n) {
       n.set_parameter(parameter(n, name, values, size).name, static_cast<const T*>(values));
     });
@@ -213,7 +213,7 @@ chainrule_status chainrule_network_set_parameter(chainrule_network* network, con
 }
 
 chainrule_status chainrule_network_adapt(chainrule_network* network, const chainrule_rows* x) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     const auto& object = object_of<NetworkObject>(network);
     const RowsView rows = rows_view(x, "x");
     with_network(object, [&](auto& n) { n.adapt(rows); });
@@ -222,7 +222,7 @@ chainrule_status chainrule_network_adapt(chainrule_network* network, const chain
 
 chainrule_status chainrule_network_interpolate(chainrule_network* network,
                                                const chainrule_network* source, double tau) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     const auto& object = object_of<NetworkObject>(network);
     const auto& other = object_of<NetworkObject>(source);
     with_network(object, [&]<class T>(Network<T>& n) {
@@ -237,13 +237,13 @@ chainrule_status chainrule_network_predict(const chainrule_network* network,
                                            const chainrule_rows* x,
                                            const chainrule_predict_options* options, void* outputs,
                                            size_t size) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     const auto& object = object_of<NetworkObject>(network);
     const RowsView rows = rows_view(x, "x");
     const chainrule_predict_options o = read_options(options);
     const int threads = thread_count(o.num_threads);
     const InputSparsity sparsity = c_api::input_sparsity(o.input_sparsity);
-    need(outputs, "outputs");
+    require_non_null(outputs, "outputs");
     with_network(object, [&]<class T>(const Network<T>& n) {
       check_bytes<T>(size, rows.rows, n.outputs(), "outputs");
       n.predict(rows, o.batch_size == 0 ? 256 : o.batch_size, threads, static_cast<T*>(outputs),

@@ -23,7 +23,7 @@ std::size_t size_of(const void* structure) {
 }  // namespace
 
 void check_size(const void* structure, std::size_t least, const char* name) {
-  need(structure, name);
+  require_non_null(structure, name);
   const std::size_t size = size_of(structure);
   if (size >= least && size <= longest) return;
   throw Error(std::string(name) + ".struct_size is " + std::to_string(size) + ", expected " +
@@ -49,12 +49,12 @@ void write(const void* from, void* to, std::size_t size) {
               std::min(given, size) - sizeof given);
 }
 
-void need(const void* pointer, const char* name) {
+void require_non_null(const void* pointer, const char* name) {
   if (pointer == nullptr) throw Error(std::string(name) + " is NULL");
 }
 
 std::string_view text(const char* given, const char* name) {
-  need(given, name);
+  require_non_null(given, name);
   return given;
 }
 

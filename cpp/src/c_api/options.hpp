@@ -50,7 +50,7 @@ void write_structure(const S& values, S* to) {
 }
 
 /// Throws Error when `pointer` is null.
-void need(const void* pointer, const char* name);
+void require_non_null(const void* pointer, const char* name);
 
 /// Text that must be given.
 std::string_view text(const char* given, const char* name);

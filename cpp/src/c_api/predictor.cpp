@@ -83,23 +83,23 @@ using namespace chainrule::c_api;
 chainrule_status chainrule_predictor_create(const chainrule_network* network,
                                             const chainrule_predictor_options* options,
                                             chainrule_predictor** predictor) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     const auto& object = object_of<NetworkObject>(network);
-    need(predictor, "the result's pointer");
+    require_non_null(predictor, "the result's pointer");
     const Loss::Link link = link_of(read_options(options).link);
     with_network(object, [&]<class T>(const Network<T>& n) {
-      hand_out(std::make_unique<PredictorObject>(Predictor<T>(n, link)), predictor);
+      return_handle(std::make_unique<PredictorObject>(Predictor<T>(n, link)), predictor);
     });
   });
 }
 
 chainrule_status chainrule_predictor_destroy(chainrule_predictor* predictor) {
-  return guarded([&] { destroy_handle(predictor, Kind::predictor); });
+  return translate_exceptions([&] { destroy_handle(predictor, Kind::predictor); });
 }
 
 chainrule_status chainrule_predictor_update(chainrule_predictor* predictor,
                                             const chainrule_network* network) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     auto& object = object_of<PredictorObject>(predictor);
     with_network(object_of<NetworkObject>(network), [&]<class T>(const Network<T>& n) {
       auto* typed = std::get_if<Predictor<T>>(&object.predictor);
@@ -111,30 +111,30 @@ chainrule_status chainrule_predictor_update(chainrule_predictor* predictor,
 
 chainrule_status chainrule_scratch_create(const chainrule_predictor* predictor, int64_t rows,
                                           chainrule_scratch** scratch) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     const auto& object = object_of<PredictorObject>(predictor);
-    need(scratch, "the result's pointer");
+    require_non_null(scratch, "the result's pointer");
     std::visit(
         [&]<class T>(const Predictor<T>& typed) {
-          hand_out(std::make_unique<ScratchObject>(typename Predictor<T>::Scratch(typed, rows),
-                                                   object.id),
-                   scratch);
+          return_handle(std::make_unique<ScratchObject>(typename Predictor<T>::Scratch(typed, rows),
+                                                        object.id),
+                        scratch);
         },
         object.predictor);
   });
 }
 
 chainrule_status chainrule_scratch_destroy(chainrule_scratch* scratch) {
-  return guarded([&] { destroy_handle(scratch, Kind::scratch); });
+  return translate_exceptions([&] { destroy_handle(scratch, Kind::scratch); });
 }
 
 chainrule_status chainrule_predictor_predict(const chainrule_predictor* predictor,
                                              chainrule_scratch* scratch, const void* in,
                                              size_t in_size, void* out, size_t out_size) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     with_scratch(predictor, scratch, [&]<class T>(const Predictor<T>& p, auto& s) {
-      need(in, "in");
-      need(out, "out");
+      require_non_null(in, "in");
+      require_non_null(out, "out");
       const std::size_t row = static_cast<std::size_t>(p.inputs()) * sizeof(T);
       const auto rows = static_cast<std::int64_t>(in_size / row);
       if (in_size % row != 0 || rows == 0)
@@ -150,10 +150,10 @@ chainrule_status chainrule_predictor_predict_strided(const chainrule_predictor* 
                                                      chainrule_scratch* scratch, const void* in,
                                                      int64_t in_stride, void* out,
                                                      int64_t out_stride, int64_t rows) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     with_scratch(predictor, scratch, [&]<class T>(const Predictor<T>& p, auto& s) {
-      need(in, "in");
-      need(out, "out");
+      require_non_null(in, "in");
+      require_non_null(out, "out");
       if (rows < 0) throw Error("rows is " + std::to_string(rows) + ", expected 0 or more");
       p.predict(static_cast<const T*>(in), in_stride, static_cast<T*>(out), out_stride, rows, s);
     });

@@ -29,7 +29,7 @@ void keep(std::string_view text) {
 
 }  // namespace
 
-chainrule_status keep_error() noexcept {
+chainrule_status set_last_error() noexcept {
   try {
     throw;
   } catch (const DivergenceError& error) {

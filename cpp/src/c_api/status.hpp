@@ -7,16 +7,16 @@ namespace chainrule::c_api {
 
 /// Keeps the text of the exception being handled for chainrule_last_error, and gives its status.
 /// Allocates nothing.
-chainrule_status keep_error() noexcept;
+chainrule_status set_last_error() noexcept;
 
 /// Runs `work`, a call of the C interface: nothing that it throws leaves it.
 template <class Work>
-chainrule_status guarded(const Work& work) noexcept {
+chainrule_status translate_exceptions(const Work& work) noexcept {
   try {
     work();
     return CHAINRULE_OK;
   } catch (...) {
-    return keep_error();
+    return set_last_error();
   }
 }
 

@@ -120,20 +120,20 @@ using namespace chainrule::c_api;
 chainrule_status chainrule_trainer_create(chainrule_network* network,
                                           const chainrule_trainer_options* options,
                                           chainrule_trainer** trainer) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     const auto& object = object_of<NetworkObject>(network);
-    need(trainer, "the result's pointer");
+    require_non_null(trainer, "the result's pointer");
     const chainrule_trainer_options o = read_options(options);
     const TrainingState training = chosen(*object.training, o);
     with_network(object, [&](auto& n) {
-      hand_out(std::make_unique<TrainerObject>(object, make_trainer(n, training, o.schedule)),
-               trainer);
+      return_handle(std::make_unique<TrainerObject>(object, make_trainer(n, training, o.schedule)),
+                    trainer);
     });
   });
 }
 
 chainrule_status chainrule_trainer_destroy(chainrule_trainer* trainer) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     if (trainer != nullptr &&
         object_of<TrainerObject>(trainer).calls.load(std::memory_order_acquire) > 0)
       throw StateError("the trainer is in use by another thread or callback");
@@ -145,7 +145,7 @@ chainrule_status chainrule_trainer_fit(chainrule_trainer* trainer, const chainru
                                        const chainrule_targets* y,
                                        const chainrule_fit_options* options,
                                        chainrule_epoch_report* last) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     const InCall call(trainer);
     auto& object = *call;
     const RowsView rows = rows_view(x, "x");
@@ -161,7 +161,7 @@ chainrule_status chainrule_trainer_fit(chainrule_trainer* trainer, const chainru
 
 chainrule_status chainrule_trainer_step(chainrule_trainer* trainer, const chainrule_rows* x,
                                         const chainrule_targets* y, double* loss) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     const InCall call(trainer);
     auto& object = *call;
     const RowsView rows = rows_view(x, "x");
@@ -174,19 +174,19 @@ chainrule_status chainrule_trainer_step(chainrule_trainer* trainer, const chainr
 chainrule_status chainrule_trainer_evaluate(chainrule_trainer* trainer, const chainrule_rows* x,
                                             const chainrule_targets* y, int64_t num_threads,
                                             double* loss) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     const InCall call(trainer);
     auto& object = *call;
     const RowsView rows = rows_view(x, "x");
     const TargetsView targets = targets_view(y, "y");
-    need(loss, "loss");
+    require_non_null(loss, "loss");
     const int threads = thread_count(num_threads);
     *loss = std::visit([&](auto& t) { return t.evaluate(rows, targets, threads); }, object.trainer);
   });
 }
 
 chainrule_status chainrule_trainer_save(const chainrule_trainer* trainer, const char* path) {
-  return guarded([&] {
+  return translate_exceptions([&] {
     const InCall call(trainer);
     const auto& object = *call;
     const std::string to(text(path, "path"));

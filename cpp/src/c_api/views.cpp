@@ -56,8 +56,8 @@ void read_compressed(const chainrule_rows& given, const std::string& name, RowsV
   view.wide_offsets = is_wide(given.offsets_type, name + ".offsets_type");
   view.wide_indices = is_wide(given.indices_type, name + ".indices_type");
   if (given.stored > 0) {
-    need(given.data, (name + ".data").c_str());
-    need(given.indices, (name + ".indices").c_str());
+    require_non_null(given.data, (name + ".data").c_str());
+    require_non_null(given.indices, (name + ".indices").c_str());
   }
   check_compressed(view, name.c_str());
   if (!has_rising_indices(view))
@@ -81,7 +81,7 @@ RowsView rows_view(const chainrule_rows* rows, const char* name_) {
     read_compressed(given, name, view);
     return view;
   }
-  if (given.rows > 0) need(given.data, (name + ".data").c_str());
+  if (given.rows > 0) require_non_null(given.data, (name + ".data").c_str());
   view.column_stride = given.column_stride != 0 ? given.column_stride : size_of(view.type);
   view.row_stride = given.row_stride;
   if (view.row_stride == 0 &&

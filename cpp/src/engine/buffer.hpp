@@ -11,18 +11,20 @@
 
 namespace chainrule::engine {
 
-/// `columns` rounded up to whole granules.
+/// `columns` rounded up to kRowAlignment.
 template <class T>
 constexpr std::int64_t padded(std::int64_t columns) {
-  return (columns + kernels::kGranule<T> - 1) / kernels::kGranule<T> * kernels::kGranule<T>;
+  return (columns + kernels::kRowAlignment<T> - 1) / kernels::kRowAlignment<T> *
+         kernels::kRowAlignment<T>;
 }
 
-/// The stride of every row-major tensor: padded, and with one granule more where parts of rows that
-/// lie a power of two apart would have to share a few sets of a cache.
+/// The stride of every row-major tensor: padded, and with kRowAlignment more where
+/// strides of a power of two would map the rows to a few sets of a cache.
 template <class T>
 constexpr std::int64_t row_stride(std::int64_t columns) {
   const std::int64_t stride = padded<T>(columns);
-  return stride % (8 * kernels::kGranule<T>) == 0 ? stride + kernels::kGranule<T> : stride;
+  return stride % (8 * kernels::kRowAlignment<T>) == 0 ? stride + kernels::kRowAlignment<T>
+                                                       : stride;
 }
 
 /// A zeroed array aligned to a cache line.

@@ -25,11 +25,11 @@ std::int64_t system_value(const char* name) {
 CacheSizes ask_system() {
   CacheSizes sizes;
 #if defined(_SC_LEVEL1_DCACHE_SIZE)
-  set_if_known(sizes.first, sysconf(_SC_LEVEL1_DCACHE_SIZE));
-  set_if_known(sizes.second, sysconf(_SC_LEVEL2_CACHE_SIZE));
+  set_if_known(sizes.l1, sysconf(_SC_LEVEL1_DCACHE_SIZE));
+  set_if_known(sizes.l2, sysconf(_SC_LEVEL2_CACHE_SIZE));
 #elif defined(__APPLE__)
-  set_if_known(sizes.first, system_value("hw.l1dcachesize"));
-  set_if_known(sizes.second, system_value("hw.l2cachesize"));
+  set_if_known(sizes.l1, system_value("hw.l1dcachesize"));
+  set_if_known(sizes.l2, system_value("hw.l2cachesize"));
 #endif
   return sizes;
 }

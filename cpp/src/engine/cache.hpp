@@ -10,8 +10,8 @@ namespace chainrule::engine {
 
 /// Bytes of a core's data caches.
 struct CacheSizes {
-  std::int64_t first = std::int64_t{32} << 10;
-  std::int64_t second = std::int64_t{512} << 10;
+  std::int64_t l1 = std::int64_t{32} << 10;
+  std::int64_t l2 = std::int64_t{512} << 10;
 };
 
 /// Of this machine; common sizes where the system does not tell.

@@ -7,12 +7,12 @@
 
 #include "chainrule/error.hpp"
 #include "engine/network_state.hpp"
-#include "engine/threads.hpp"
+#include "engine/threads/threads.hpp"
 
 namespace chainrule {
 
-using engine::Flow;
 using engine::Step;
+using engine::ThreadContext;
 
 template <class T>
 void Network<T>::State::keep_for_divergence() {
@@ -53,12 +53,12 @@ template <class T>
 bool Network<T>::State::predicts_finite(engine::Plan<T>& plan, const RowsView& x) {
   bool finite = true;
   engine::run_team(1, [&](engine::Team team) {
-    Flow flow(team);
+    ThreadContext context(team);
     Step<T> step;
     for (std::int64_t first = 0; finite && first < x.rows; first += step.rows) {
       step.rows = std::min(plan.batch_size(), x.rows - first);
-      plan.load(flow, step, x, nullptr, first);
-      plan.forward(flow, step);
+      plan.load(context, step, x, nullptr, first);
+      plan.forward(context, step);
       const engine::Tensor<T>& y = plan.result();
       for (std::int64_t i = 0; i < step.rows; ++i)
         for (std::int64_t j = 0; j < y.columns; ++j) finite = finite && std::isfinite(y.row(i)[j]);

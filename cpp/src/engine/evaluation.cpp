@@ -4,14 +4,14 @@
 
 #include "engine/network_state.hpp"
 #include "engine/pieces.hpp"
-#include "engine/threads.hpp"
+#include "engine/threads/threads.hpp"
 #include "model/last_activation.hpp"
 
 namespace chainrule {
 
-using engine::Flow;
-using engine::Split;
+using engine::Partition;
 using engine::Step;
+using engine::ThreadContext;
 
 template <class T>
 CompiledLoss<T>& Network<T>::State::compile(std::unique_ptr<CompiledLoss<T>>& slot,
@@ -76,17 +76,18 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
   compiled.plan.choose_path(x, input_sparsity);
   engine::MeanLoss mean;
   const auto piece = [&](engine::Team team, std::int64_t begin, std::int64_t end) {
-    Flow flow(team);
+    ThreadContext context(team);
     for (std::int64_t first = begin; first < end; first += options.batch_size) {
       Step<T> step;
       step.rows = std::min(options.batch_size, end - first);
-      compiled.plan.load(flow, step, x, nullptr, first);
-      compiled.plan.forward(flow, step);
-      compiled.stage.run(step, flow.share(), y, nullptr, first, compiled.plan.result(), {});
+      compiled.plan.load(context, step, x, nullptr, first);
+      compiled.plan.forward(context, step);
+      compiled.stage.run(step, context.slice(), y, nullptr, first, compiled.plan.result(), {});
       if (outputs)
-        copy_rows<T>(compiled.plan.result(), step.rows_of(flow.share()), nullptr, first, outputs);
-      flow.enter(Split::columns);
-      if (flow.first_thread()) mean.add(compiled.stage.mean(step.rows));
+        copy_rows<T>(compiled.plan.result(), step.rows_of(context.slice()), nullptr, first,
+                     outputs);
+      context.sync_for(Partition::columns);
+      if (context.first_thread()) mean.add(compiled.stage.mean(step.rows));
     }
   };
   engine::run_in_pieces(x.rows, options.batch_size, s.work_of_row(), options.threads, s.occupancy,
@@ -112,9 +113,9 @@ std::int64_t Network<T>::first_bad_layer(const RowsView& x) const {
   Step<T> step;
   step.rows = x.rows;
   engine::run_team(1, [&](engine::Team team) {
-    Flow flow(team);
-    plan.load(flow, step, x, nullptr, 0);
-    plan.forward(flow, step);
+    ThreadContext context(team);
+    plan.load(context, step, x, nullptr, 0);
+    plan.forward(context, step);
   });
   return plan.first_bad_layer(x.rows);
 }

@@ -10,7 +10,7 @@ namespace chainrule::engine {
 template <class Signature>
 class FunctionRef;
 
-/// A callable that somebody else keeps alive; unlike std::function it never allocates.
+/// A reference to a callable that its caller keeps alive; unlike std::function it never allocates.
 template <class... Arguments>
 class FunctionRef<void(Arguments...)> {
  public:

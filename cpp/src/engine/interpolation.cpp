@@ -36,8 +36,8 @@ void Network<T>::interpolate(const Network& source, double tau) {
       sum += (others[i] - values[i]) * T(0);
     }
     if (sum != T(0)) throw Error("the networks' parameters are too far apart for their precision");
-    const T share = static_cast<T>(tau);
-    for (std::int64_t i = 0; i < size; ++i) values[i] += share * (others[i] - values[i]);
+    const T slice = static_cast<T>(tau);
+    for (std::int64_t i = 0; i < size; ++i) values[i] += slice * (others[i] - values[i]);
     if (means_differ) s.parameters.set_exact_mean({});
   }
   s.forget_older();

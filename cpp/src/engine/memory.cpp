@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kLargePage = std::size_t{2} << 20;
 
 constexpr std::align_val_t alignment(std::size_t bytes) {
-  return std::align_val_t{bytes < kLargePage ? kernels::kGranuleBytes : kLargePage};
+  return std::align_val_t{bytes < kLargePage ? kernels::kRowAlignmentBytes : kLargePage};
 }
 
 }  // namespace

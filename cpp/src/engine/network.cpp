@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "engine/network_state.hpp"
-#include "engine/wished_threads.hpp"
-#include "engine/work.hpp"
+#include "engine/threads/wished_threads.hpp"
+#include "engine/threads/work.hpp"
 
 namespace chainrule {
 namespace {
@@ -41,7 +41,7 @@ Network<T>::State::State(std::vector<AnyLayer> layers_, std::int64_t inputs_, st
                                                     : std::vector<std::int64_t>{}) {
   // A small network would never ask how many threads there are.
   engine::wished_threads();
-  if (values == InitialValues::drawn) parameters.initialize(seed);
+  if (values == InitialValues::from_initializers) parameters.initialize(seed);
   unadapted = normalizations();
   for (const engine::Parameter& p : parameters.list()) {
     infos.push_back(

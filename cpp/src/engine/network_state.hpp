@@ -11,21 +11,21 @@
 
 #include "chainrule/error.hpp"
 #include "chainrule/network.hpp"
-#include "engine/in_use.hpp"
-#include "engine/loss_stage.hpp"
-#include "engine/optimizer_state.hpp"
+#include "engine/inference/spares.hpp"
+#include "engine/optimizer/optimizer_state.hpp"
+#include "engine/optimizer/step_bounds.hpp"
+#include "engine/optimizer/stored_update.hpp"
 #include "engine/parameters.hpp"
 #include "engine/plan.hpp"
-#include "engine/spares.hpp"
-#include "engine/step_bounds.hpp"
-#include "engine/stored_update.hpp"
+#include "engine/stages/loss.hpp"
+#include "engine/threads/occupancy.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace chainrule {
 
 /// A plan of the first layers, which predicts.
 template <class T>
-struct InferencePlan {
+struct ForwardPlan {
   std::int64_t layers;
   engine::Plan<T> plan;
 };
@@ -71,8 +71,8 @@ struct Network<T>::State {
   // Everything below is rebuilt when needed and not part of a copy.
   std::unique_ptr<CompiledLoss<T>> training;
   std::unique_ptr<CompiledLoss<T>> checking;  // compute_gradients
-  engine::Spares<InferencePlan<T>> inference;
-  engine::Spares<InferencePlan<T>> first_layers;  // of some layers only
+  engine::Spares<ForwardPlan<T>> inference;
+  engine::Spares<ForwardPlan<T>> first_layers;  // of some layers only
   engine::Spares<CompiledLoss<T>> evaluation;
   std::unique_ptr<engine::Plan<T>> by_hand;
   std::unique_ptr<engine::StoredUpdate<T>> stored_update;
@@ -112,7 +112,7 @@ struct Network<T>::State {
   static inline std::atomic<std::uint64_t> next_number{1};  // each has its own
 
   /// Through the first `count` layers, with a plan of `spares`.
-  void infer(std::int64_t count, engine::Spares<InferencePlan<T>>& spares, const RowsView& x,
+  void infer(std::int64_t count, engine::Spares<ForwardPlan<T>>& spares, const RowsView& x,
              std::int64_t batch_size, int num_threads, T* to, InputSparsity input_sparsity,
              const Callback<void()>& poll);
   /// Of inference, in multiply-adds.
@@ -138,7 +138,7 @@ struct Network<T>::State {
   /// read; `to` may be null.
   static void check_no_overlap(const RowsView& x, const char* name, const T* to,
                                std::int64_t columns, const char* what = "outputs");
-  /// Throws Error when batches of so many rows are too small to train a layer.
+  /// Throws Error when batches of `rows` rows are too small to train a layer.
   void check_batch(std::int64_t rows) const;
   void check_loss(const Loss& loss) const;
   void check_targets(const RowsView& x, const TargetsView& y, const Loss& loss) const;

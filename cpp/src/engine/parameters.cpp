@@ -15,7 +15,7 @@ void for_each_element(const Parameter& p, Visit visit) {
   const kernels::PanelShape& s = p.shape;
   for (std::int64_t column = 0; column < s.columns; ++column) {
     const std::int64_t first = column / s.panel * s.panel;
-    const std::int64_t left = (s.columns - first + s.granule - 1) / s.granule * s.granule;
+    const std::int64_t left = (s.columns - first + s.alignment - 1) / s.alignment * s.alignment;
     const std::int64_t width = left < s.panel ? left : s.panel;
     for (std::int64_t row = 0; row < s.rows; ++row) {
       visit(p.offset + first * s.rows + row * width + (column - first), row * s.columns + column);
@@ -34,7 +34,7 @@ Parameters<T>::Parameters(const std::vector<AnyLayer>& layers, std::int64_t inpu
       p.name = std::to_string(i) + "." + spec.name;
       p.layer = static_cast<std::int64_t>(i);
       p.spec = spec;
-      p.shape = {spec.rows, spec.columns, panel, kernels::kGranule<T>};
+      p.shape = {spec.rows, spec.columns, panel, kernels::kRowAlignment<T>};
       p.offset = arena_size_;
       p.size = checked_product(spec.rows, padded<T>(spec.columns));
       arena_size_ += p.size;

@@ -5,9 +5,9 @@
 #include <cstdint>
 
 #include "chainrule/callback.hpp"
-#include "engine/core_shortage.hpp"
-#include "engine/in_use.hpp"
-#include "engine/threads.hpp"
+#include "engine/threads/core_shortage.hpp"
+#include "engine/threads/occupancy.hpp"
+#include "engine/threads/threads.hpp"
 
 namespace chainrule::engine {
 
@@ -37,8 +37,8 @@ void run_in_pieces(std::int64_t rows, std::int64_t batch, double work, int threa
     if (end == rows) return;
     first = end;
     const Clock::time_point now = Clock::now();
-    const double share = Seconds(CoreShortage::piece_length) / Seconds(now - begun);
-    size = whole_batches(static_cast<double>(size) * std::min(growth, share));
+    const double slice = Seconds(CoreShortage::piece_length) / Seconds(now - begun);
+    size = whole_batches(static_cast<double>(size) * std::min(growth, slice));
     begun = now;
     if (!poll || now - polled < std::chrono::milliseconds(50)) continue;
     const Occupancy::CallingBack within(occupancy);

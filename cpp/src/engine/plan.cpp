@@ -7,7 +7,7 @@
 
 #include "chainrule/error.hpp"
 #include "engine/cache.hpp"
-#include "engine/gather.hpp"
+#include "engine/input/gather.hpp"
 #include "engine/stages/activation.hpp"
 #include "model/last_activation.hpp"
 
@@ -56,16 +56,16 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const std::vector<AnyLayer
   }
   const std::size_t first = fused_input_ ? 1 : 0;
   if (first < stages_.size() && stages_[first]->takes_sparse()) first_ = stages_[first].get();
-  copies_ = copies_pay();
+  private_inputs_ = private_inputs_pay();
 }
 
 template <class T>
-bool Plan<T>::copies_pay() const {
-  constexpr int few = 4;  // to gather into shared memory takes so many times as long
+bool Plan<T>::private_inputs_pay() const {
+  constexpr int few = 4;  // gathering into shared memory takes about 4 times as long
   const std::int64_t bytes =
       options_.batch_size * values_[0].stride * static_cast<std::int64_t>(sizeof(T));
   return options_.whole_steps && options_.threads > 1 && options_.threads <= few && first_ &&
-         first_->split() == Split::columns && bytes <= cache_sizes().second / 2;
+         first_->partition() == Partition::columns && bytes <= cache_sizes().l2 / 2;
 }
 
 template <class T>
@@ -119,7 +119,7 @@ void Plan<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
   }
   if (first_) {
     first_->sparse = nullptr;
-    first_->marks = nullptr;
+    first_->mask = nullptr;
   }
   if (x.compressed()) {
     check_takes_compressed();
@@ -130,7 +130,7 @@ void Plan<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
     return;
   }
   const bool automatic = sparsity == InputSparsity::automatic;
-  // Lists of marks are counted in 32 bits.
+  // Nonzeros are counted in 32 bits.
   const bool countable =
       options_.batch_size <= std::numeric_limits<std::int32_t>::max() / values_[0].columns;
   if (first_ && sparsity == InputSparsity::sparse && !countable)
@@ -149,7 +149,7 @@ void Plan<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
   path_ = path(automatic ? Reason::cheaper : Reason::asked, density);
   const bool cheaper = path_->sparse_operations < path_->dense_operations;
   path_->sparse = automatic ? cheaper : !dense;
-  if (path_->sparse) use_marks(x, density);
+  if (path_->sparse) use_masks(x, density);
 }
 
 template <class T>
@@ -161,9 +161,10 @@ InputPath Plan<T>::path(InputPath::Reason reason, double density) const {
 template <class T>
 void Plan<T>::make_room_for_tables() {
   if (values_[0].data) return;
-  values_[0] = new_tensor(values_[0].columns, copies_ ? options_.threads : 1);
+  values_[0] = new_tensor(values_[0].columns, private_inputs_ ? options_.threads : 1);
   if (stages_.empty()) return;
-  if (copies_) first_->x_apart = padded<T>(options_.batch_size) * values_[0].stride;
+  if (private_inputs_)
+    first_->private_x_stride = padded<T>(options_.batch_size) * values_[0].stride;
   stages_[0]->x = values_[0];
   if (!fused_input_) return;
   values_[1] = values_[0];
@@ -197,26 +198,26 @@ void Plan<T>::use_entries(const RowsView& x, double density) {
   if (!sparse_ || !sparse_->has_room(entries))
     sparse_ = std::make_unique<SparseInput<T>>(kernels_, options_.batch_size, values_[0].columns,
                                                entries, options_.threads, options_.backward);
-  sparse_->expect(density);
-  sparse_->expect_rows(std::move(offsets));
+  sparse_->set_density(density);
+  sparse_->set_row_offsets(std::move(offsets));
   first_->sparse = sparse_.get();
 }
 
 template <class T>
-void Plan<T>::use_marks(const RowsView& x, double density) {
-  const int copies = copies_ ? options_.threads : 1;
-  const int readers = copies_ ? 1 : options_.threads;
-  while (static_cast<int>(marks_.size()) < copies)
-    marks_.emplace_back(kernels_, options_.batch_size, values_[0].columns, readers,
+void Plan<T>::use_masks(const RowsView& x, double density) {
+  const int copies = private_inputs_ ? options_.threads : 1;
+  const int readers = private_inputs_ ? 1 : options_.threads;
+  while (static_cast<int>(masks_.size()) < copies)
+    masks_.emplace_back(kernels_, options_.batch_size, values_[0].columns, readers,
                         options_.backward);
-  marks_[0].expect(density);
-  const T* number_of = keeps_bytes(x) ? numbers_of_bytes() : nullptr;
-  for (NonzeroMarks<T>& marks : marks_) marks.expect_bytes(number_of);
-  first_->marks = marks_.data();
+  masks_[0].set_density(density);
+  const T* values = can_keep_bytes(x) ? byte_values() : nullptr;
+  for (NonzeroMask<T>& mask : masks_) mask.set_byte_values(values);
+  first_->mask = masks_.data();
 }
 
 template <class T>
-bool Plan<T>::keeps_bytes(const RowsView& x) const {
+bool Plan<T>::can_keep_bytes(const RowsView& x) const {
   if (!options_.backward || x.type != DataType::uint8 || x.column_stride != 1) return false;
   if (!fused_input_) return true;
   const T* scale = fused_input_->scale();
@@ -227,12 +228,12 @@ bool Plan<T>::keeps_bytes(const RowsView& x) const {
 }
 
 template <class T>
-const T* Plan<T>::numbers_of_bytes() {
+const T* Plan<T>::byte_values() {
   const T scale = fused_input_ ? fused_input_->scale()[0] : T(1);
-  if (number_of_byte_.empty()) number_of_byte_ = Buffer<T>(256);
+  if (byte_values_.empty()) byte_values_ = Buffer<T>(256);
   for (int byte = 0; byte < 256; ++byte)
-    number_of_byte_.data()[byte] = std::fma(static_cast<T>(byte), scale, T(0));
-  return number_of_byte_.data();
+    byte_values_.data()[byte] = std::fma(static_cast<T>(byte), scale, T(0));
+  return byte_values_.data();
 }
 
 template <class T>
@@ -261,40 +262,39 @@ void Plan<T>::gather(const RowsView& x, const std::int64_t* order, std::int64_t 
 }
 
 template <class T>
-Range Plan<T>::loaded_rows(const RowsView& x, std::int64_t rows, Share share) const {
-  const bool copy = copies_ && !x.compressed();
-  return copy ? Range{0, rows} : share.of(rows, kernels::kGranule<T>);
+Range Plan<T>::loaded_rows(const RowsView& x, std::int64_t rows, ThreadSlice slice) const {
+  const bool copy = private_inputs_ && !x.compressed();
+  return copy ? Range{0, rows} : slice.range(rows, kernels::kRowAlignment<T>);
 }
 
 template <class T>
-void Plan<T>::load(Flow& flow, const Step<T>& step, const RowsView& x, const std::int64_t* order,
-                   std::int64_t first) {
-  const Share share = flow.share();
-  const Range rows = loaded_rows(x, step.rows, share);
-  // Nobody else reads a thread's own copy.
-  if (!copies_ || x.compressed()) flow.enter(Split::rows);
+void Plan<T>::load(ThreadContext& context, const Step<T>& step, const RowsView& x,
+                   const std::int64_t* order, std::int64_t first) {
+  const ThreadSlice slice = context.slice();
+  const Range rows = loaded_rows(x, step.rows, slice);
+  // No other thread reads a thread's private input.
+  if (!private_inputs_ || x.compressed()) context.sync_for(Partition::rows);
   if (reader_) {
-    reader_->read(x, order, first, rows, share);
+    reader_->read(x, order, first, rows, slice);
     return;
   }
   if (x.compressed()) {
     sparse_->take(x, order, first, rows, fused_input_ ? fused_input_->scale() : nullptr);
-    if (options_.backward) sparse_->count(rows, share);
+    if (options_.backward) sparse_->count(rows, slice);
     return;
   }
-  T* const to = values_[0].data + (copies_ ? first_->x_apart * share.index : 0);
+  T* const to = values_[0].data + (private_inputs_ ? first_->private_x_stride * slice.index : 0);
   const std::int64_t stride = values_[0].stride;
-  if (first_ && first_->marks && first_->marks->of_bytes()) {
+  if (first_ && first_->mask && first_->mask->has_bytes()) {
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
       const std::int64_t row = order ? order[first + i] : first + i;
-      first_->marks_of(share).take(i,
-                                   static_cast<const std::uint8_t*>(x.data) + row * x.row_stride);
+      first_->mask_of(slice).take(i, static_cast<const std::uint8_t*>(x.data) + row * x.row_stride);
     }
-  } else if (first_ && first_->marks) {
-    // Each row is marked while it is in the first cache.
+  } else if (first_ && first_->mask) {
+    // Each row's mask is written while the row is in L1.
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
       gather(x, order, first + i, 1, to + i * stride);
-      first_->marks_of(share).take(i, to + i * stride);
+      first_->mask_of(slice).take(i, to + i * stride);
     }
   } else {
     gather(x, order, first + rows.begin, rows.size(), to + rows.begin * stride);
@@ -302,43 +302,45 @@ void Plan<T>::load(Flow& flow, const Step<T>& step, const RowsView& x, const std
 }
 
 template <class T>
-void Plan<T>::forward(Flow& flow, const Step<T>& step) {
+void Plan<T>::forward(ThreadContext& context, const Step<T>& step) {
   for (std::size_t i = fused_input_ ? 1 : 0; i < stages_.size(); ++i) {
     Stage<T>& stage = *stages_[i];
-    const bool turns = (stage.sparse || stage.marks) && options_.backward;
-    if (&stage == first_ && copies_) {
-      flow.enter_columns_apart();
+    const bool transposes = (stage.sparse || stage.mask) && options_.backward;
+    if (&stage == first_ && private_inputs_) {
+      context.sync_for_columns_if_needed();
     } else {
-      flow.enter(turns ? Split::columns : stage.split());
+      context.sync_for(transposes ? Partition::columns : stage.partition());
     }
-    stage.forward(step, flow.share());
-    if (turns && stage.sparse) stage.sparse->turn(step.rows_of(flow.share()), flow.share());
-    if (turns && stage.marks)
-      stage.marks_of(flow.share()).turn(step.rows, stage.among_readers(flow.share()));
+    stage.forward(step, context.slice());
+    if (transposes && stage.sparse)
+      stage.sparse->transpose(step.rows_of(context.slice()), context.slice());
+    if (transposes && stage.mask)
+      stage.mask_of(context.slice()).transpose(step.rows, stage.among_readers(context.slice()));
   }
-  flow.enter(Split::rows);
+  context.sync_for(Partition::rows);
 }
 
 template <class T>
-void Plan<T>::backward(Flow& flow, const Step<T>& step) {
+void Plan<T>::backward(ThreadContext& context, const Step<T>& step) {
   for (std::size_t i = stages_.size(); i-- > lowest_backward_;) {
-    flow.enter(stages_[i]->backward_split());
-    stages_[i]->backward(step, flow.share());
+    context.sync_for(stages_[i]->backward_partition());
+    stages_[i]->backward(step, context.slice());
   }
 }
 
 template <class T>
-void Plan<T>::gradients(Flow& flow, const Step<T>& step) {
+void Plan<T>::gradients(ThreadContext& context, const Step<T>& step) {
   for (std::size_t i = lowest_backward_; i < stages_.size(); ++i)
-    stages_[i]->gradients(step, flow.share());
-  if (step.update && copies_ && keeps_first_apart(flow.share().count)) flow.leave_apart();
+    stages_[i]->gradients(step, context.slice());
+  if (step.update && private_inputs_ && first_updates_what_it_reads(context.slice().count))
+    context.allow_barrier_skip();
 }
 
 template <class T>
-bool Plan<T>::keeps_first_apart(int threads) const {
+bool Plan<T>::first_updates_what_it_reads(int threads) const {
   const std::size_t next = fused_input_ ? 2 : 1;
   const bool read = next < stages_.size() && stages_[next]->has_parameters();  // its gradients read
-  return !read && first_->keeps_parameters_apart(threads);
+  return !read && first_->updates_what_it_reads(threads);
 }
 
 template <class T>
@@ -350,8 +352,8 @@ const Tensor<T>& Plan<T>::output_of(std::int64_t layer) const {
 
 template <class T>
 std::int64_t Plan<T>::first_bad_layer(std::int64_t rows) const {
-  // Bytes are finite, and nobody has written the numbers that they stand for.
-  const bool bytes = first_ && first_->marks && first_->marks->of_bytes();
+  // Byte inputs are never non-finite and have no float copy.
+  const bool bytes = first_ && first_->mask && first_->mask->has_bytes();
   for (std::size_t i = fused_input_ && bytes ? 1 : 0; i < stages_.size(); ++i) {
     for (std::int64_t r = 0; r < rows && values_[i + 1].data; ++r) {
       for (std::int64_t j = 0; j < values_[i + 1].columns; ++j) {
@@ -370,9 +372,9 @@ PlanInfo Plan<T>::describe() const {
     const Cost cost = stage.cost(options_.batch_size);
     const bool fused = i == 0 && (fused_input_ || lists_entries_);
     info.stages.push_back({stage.describe(),
-                           fused                             ? "fused"
-                           : stage.split() == Split::columns ? "columns"
-                                                             : "rows",
+                           fused                                     ? "fused"
+                           : stage.partition() == Partition::columns ? "columns"
+                                                                     : "rows",
                            cost.operations, fused ? 0.0 : cost.bytes});
   }
   return info;

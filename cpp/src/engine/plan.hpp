@@ -12,10 +12,10 @@
 #include "chainrule/layer.hpp"
 #include "chainrule/loss.hpp"
 #include "chainrule/network.hpp"
-#include "engine/nonzero_marks.hpp"
-#include "engine/sparse_input.hpp"
-#include "engine/stage.hpp"
+#include "engine/input/nonzero_mask.hpp"
+#include "engine/input/sparse_input.hpp"
 #include "engine/stages/affine.hpp"
+#include "engine/stages/stage.hpp"
 #include "engine/stages/stages.hpp"
 
 namespace chainrule::engine {
@@ -30,7 +30,7 @@ struct PlanOptions {
   const Loss* loss = nullptr;  // lets the loss replace a last activation that it contains
 };
 
-/// A network turned into stages over buffers that are all allocated here; any batch up to its size
+/// A network compiled to stages over buffers that are all allocated here; any batch up to its size
 /// runs through it. The members that take a Flow are called by every thread of a team.
 template <class T>
 class Plan {
@@ -41,8 +41,8 @@ class Plan {
   /// Takes over what may have changed since the last run; before the team starts.
   void refresh();
 
-  /// Throws Error, which says that `what` does, unless the first layer can work from lists of the
-  /// entries that are not zero.
+  /// Throws Error, which says that `what` does, unless the first layer can work from lists of
+  /// nonzeros.
   void check_takes_sparse(const std::string& what) const;
 
   /// Decides whether the first layer leaves out zeros of the input, and makes room for it; before
@@ -63,14 +63,14 @@ class Plan {
   }
 
   /// The rows of a batch that a thread will gather.
-  Range loaded_rows(const RowsView& x, std::int64_t rows, Share share) const;
+  Range loaded_rows(const RowsView& x, std::int64_t rows, ThreadSlice slice) const;
   /// Gathers rows [first, first + step.rows) of `order` into the input.
-  void load(Flow& flow, const Step<T>& step, const RowsView& x, const std::int64_t* order,
-            std::int64_t first);
-  void forward(Flow& flow, const Step<T>& step);
-  void backward(Flow& flow, const Step<T>& step);
+  void load(ThreadContext& context, const Step<T>& step, const RowsView& x,
+            const std::int64_t* order, std::int64_t first);
+  void forward(ThreadContext& context, const Step<T>& step);
+  void backward(ThreadContext& context, const Step<T>& step);
   /// Only after flow.enter(Split::columns): it reads what all threads left behind.
-  void gradients(Flow& flow, const Step<T>& step);
+  void gradients(ThreadContext& context, const Step<T>& step);
 
   /// What the loss reads, and where its gradient goes: the output, or the input of an activation
   /// that the loss contains.
@@ -95,17 +95,17 @@ class Plan {
   void gather(const RowsView& x, const std::int64_t* order, std::int64_t first, std::int64_t rows,
               T* to);
   double density_of_sample(const RowsView& x);
-  /// Whether every thread gathers tables for itself. Where all threads read all rows, that costs
-  /// less than to write what another processor's cache holds, and to wait for it.
-  bool copies_pay() const;
-  bool keeps_first_apart(int threads) const;
+  /// Whether every thread gathers a private copy of the input. Where all threads read all rows,
+  /// that costs less than to write what another processor's cache holds, and to wait for it.
+  bool private_inputs_pay() const;
+  bool first_updates_what_it_reads(int threads) const;
   void make_room_for_tables();
   void check_takes_compressed() const;
   void use_entries(const RowsView& x, double density);
-  void use_marks(const RowsView& x, double density);
+  void use_masks(const RowsView& x, double density);
   /// Whether each entry of x is a byte that stands for one number, wherever it is.
-  bool keeps_bytes(const RowsView& x) const;
-  const T* numbers_of_bytes();
+  bool can_keep_bytes(const RowsView& x) const;
+  const T* byte_values();
   InputPath path(InputPath::Reason reason, double density) const;
 
   const kernels::KernelTable<T>& kernels_;
@@ -116,11 +116,11 @@ class Plan {
   Stage<T>* reader_ = nullptr;              // reads the caller's rows by itself
   bool lists_entries_ = false;              // and the next stage works from their entries
   std::unique_ptr<SparseInput<T>> sparse_;  // once compressed rows have come
-  std::vector<NonzeroMarks<T>> marks_;      // once a table's zeros have been left out
-  Buffer<T> number_of_byte_;                // what each byte of such a table stands for
+  std::vector<NonzeroMask<T>> masks_;       // once a table's zeros have been left out
+  Buffer<T> byte_values_;                   // what each byte of such a table stands for
   std::optional<InputPath> path_;           // as chosen last
-  bool copies_ = false;                     // of tables, one for each thread
-  std::size_t lowest_backward_ = 0;         // below it nobody needs gradients
+  bool private_inputs_ = false;             // of tables, one for each thread
+  std::size_t lowest_backward_ = 0;         // no stage below needs gradients
   std::vector<Tensor<T>> values_;           // input, then each stage's output
   std::vector<Tensor<T>> gradients_;
   std::vector<Buffer<T>> buffers_;

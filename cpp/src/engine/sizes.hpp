@@ -20,7 +20,7 @@ inline std::int64_t checked_product(std::int64_t a, std::int64_t b) {
 }
 
 /// Throws std::bad_alloc unless tables of `rows` rows of up to `columns` 64-bit numbers can be
-/// thought of, for each of so many threads: before anything else is worked out from the sizes.
+/// thought of, for each of `threads` threads: before anything else is worked out from the sizes.
 inline void check_table_size(std::int64_t rows, std::int64_t columns, std::int64_t threads = 1) {
   // Rows are padded, and so is their number.
   constexpr std::int64_t padding = 64;

@@ -9,8 +9,8 @@
 #include <thread>
 
 #include "chainrule/error.hpp"
-#include "engine/in_use.hpp"
-#include "engine/target_values.hpp"
+#include "engine/input/target_values.hpp"
+#include "engine/threads/occupancy.hpp"
 
 namespace chainrule {
 namespace {
@@ -143,7 +143,7 @@ struct Trainer<T>::State {
   std::vector<double> rates;  // of the steps of an epoch
   bool stopped = false;       // by poll, within an epoch
   engine::Occupancy occupancy{"the trainer is in use by another thread or callback"};
-  std::atomic<std::thread::id> user{};  // who changes it
+  std::atomic<std::thread::id> user{};  // the thread that changes it
 
   void recover() { user.store(std::thread::id(), std::memory_order_relaxed); }
 };

@@ -7,21 +7,21 @@
 #include <utility>
 
 #include "chainrule/random.hpp"
-#include "engine/gather.hpp"
+#include "engine/input/gather.hpp"
 #include "engine/network_state.hpp"
-#include "engine/threads.hpp"
+#include "engine/threads/threads.hpp"
 
 namespace chainrule {
 namespace {
 
-using engine::Flow;
-using engine::Split;
+using engine::Partition;
 using engine::Step;
+using engine::ThreadContext;
 
 template <class T>
 bool all_finite(const engine::Buffer<T>& parameters) {
   // x * 0 is 0 for every finite x and NaN otherwise; the arena is padded to whole granules.
-  constexpr std::int64_t lanes = kernels::kGranule<T>;
+  constexpr std::int64_t lanes = kernels::kRowAlignment<T>;
   const T* values = parameters.data();
   T sums[lanes] = {};
   for (std::int64_t i = 0; i < parameters.size(); i += lanes) {
@@ -188,7 +188,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   std::atomic<bool> pause{false};
   std::atomic<bool> poll{false};
   const auto piece = [&](engine::Team team) {
-    Flow flow(team);
+    ThreadContext context(team);
     const Clock::time_point end = Clock::now() + engine::CoreShortage::piece_length;
     for (std::int64_t b = next_batch; b < last_batch; ++b) {
       const std::int64_t first = b * batch_size;
@@ -202,24 +202,24 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
           kernels, optimizer, options.learning_rates ? options.learning_rates[b] : fixed_rate,
           s.parameters, s.optimizer, s.optimizer.steps + done + 1);
 
-      compiled.plan.load(flow, step, x, order, first);
-      compiled.plan.forward(flow, step);
-      const engine::Range rows = step.rows_of(flow.share());
-      compiled.stage.run(step, flow.share(), y, order, first, compiled.plan.result(),
+      compiled.plan.load(context, step, x, order, first);
+      compiled.plan.forward(context, step);
+      const engine::Range rows = step.rows_of(context.slice());
+      compiled.stage.run(step, context.slice(), y, order, first, compiled.plan.result(),
                          compiled.plan.result_gradient());
       if (!compiled.stage.finite(rows)) diverged.store(true, std::memory_order_relaxed);
       if (outputs) copy_rows(compiled.plan.result(), rows, order, first, outputs);
-      compiled.plan.backward(flow, step);
+      compiled.plan.backward(context, step);
 
-      if (flow.first_thread()) {
+      if (context.first_thread()) {
         const Clock::time_point now = Clock::now();
         pause.store(now >= end, std::memory_order_relaxed);
         poll.store(b + 1 < last_batch && poller.due(now), std::memory_order_relaxed);
       }
-      flow.enter(Split::columns);
+      context.sync_for(Partition::columns);
       const bool pauses = pause.load(std::memory_order_relaxed);
       const bool polls = poll.load(std::memory_order_relaxed);
-      if (flow.first_thread()) {
+      if (context.first_thread()) {
         const engine::MeanLoss batch = compiled.stage.mean(step.rows);
         if (diverged.load(std::memory_order_relaxed)) {
           bad_loss = batch.sum;
@@ -234,18 +234,18 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
       }
       if (diverged.load(std::memory_order_relaxed)) break;
       const std::int64_t next_rows = std::min(batch_size, x.rows - first - step.rows);
-      kernels::UpcomingRows upcoming = engine::upcoming_rows(
-          x, order, first + step.rows, compiled.plan.loaded_rows(x, next_rows, flow.share()));
-      step.upcoming = &upcoming;
+      kernels::PrefetchCursor cursor = engine::prefetch_cursor(
+          x, order, first + step.rows, compiled.plan.loaded_rows(x, next_rows, context.slice()));
+      step.cursor = &cursor;
       if (stored) {
         step.gradients = s.gradients.data();
-        compiled.plan.gradients(flow, step);
-        s.stored_update->run(flow, update, s.gradients.data(), optimizer.clip_norm);
+        compiled.plan.gradients(context, step);
+        s.stored_update->run(context, update, s.gradients.data(), optimizer.clip_norm);
       } else {
         step.update = &update;
-        compiled.plan.gradients(flow, step);
+        compiled.plan.gradients(context, step);
       }
-      if (polls) flow.enter(Split::columns);
+      if (polls) context.sync_for(Partition::columns);
       if (pauses || (polls && stop.load(std::memory_order_relaxed))) break;
     }
   };

@@ -82,7 +82,7 @@ void Network<T>::set_slot(const std::string& slot, const std::string& parameter,
                       .append(squares ? " contain NaN or are negative" : " contain NaN"));
   }
   state_->parameters.pack(p, values, arena.data());
-  state_->optimizer.touched.forget();
+  state_->optimizer.nonzero_state.forget();
   state_->step_bounds.forget();
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Activations, forward and backward side by side. Buffers are padded to whole granules, so loops
+// Activations, forward and backward side by side. Rows are padded to whole vectors, so loops
 // have no tails.
 #pragma once
 
@@ -12,12 +12,12 @@ namespace {
 
 using namespace chainrule::kernels;
 
-/// Each struct: y = apply(z), and slope(z, y) = dy/dz from whichever of the two is exact and
+/// Each struct: y = apply(z), and derivative(z, y) = dy/dz from whichever of the two is exact and
 /// cheaper.
 template <class T>
 struct Linear {
   CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const { return z; }
-  CHAINRULE_INLINE Vec<T> slope(Vec<T>, Vec<T>) const { return broadcast(T(1)); }
+  CHAINRULE_INLINE Vec<T> derivative(Vec<T>, Vec<T>) const { return broadcast(T(1)); }
 };
 
 template <class T>
@@ -25,7 +25,7 @@ struct Relu {
   CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const {
     return z < T(0) ? Vec<T>{} : z;
   }  // a NaN stays one
-  CHAINRULE_INLINE Vec<T> slope(Vec<T>, Vec<T> y) const {
+  CHAINRULE_INLINE Vec<T> derivative(Vec<T>, Vec<T> y) const {
     return select<T>(y > T(0), broadcast(T(1)), Vec<T>{});
   }
 };
@@ -36,7 +36,7 @@ struct LeakyRelu {
   CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const {
     return select<T>(z > T(0), z, z * negative_slope);
   }
-  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T>) const {
+  CHAINRULE_INLINE Vec<T> derivative(Vec<T> z, Vec<T>) const {
     return select<T>(z > T(0), broadcast(T(1)), broadcast(negative_slope));
   }
 };
@@ -47,23 +47,23 @@ struct Elu {
   CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const {
     return select<T>(z > T(0), z, alpha * math::expm1<T>(min<T>(Vec<T>{}, z)));  // a NaN stays one
   }
-  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> y) const {
+  CHAINRULE_INLINE Vec<T> derivative(Vec<T> z, Vec<T> y) const {
     return select<T>(z > T(0), broadcast(T(1)), y + alpha);
   }
 };
 
-/// From here on gelu, gelu_tanh and silu have the values and slopes of their limits, to the bit;
-/// further out their formulas multiply zero by infinity.
+/// From here on gelu, gelu_tanh and silu have the values and derivatives of their limits, to the
+/// bit; further out their formulas multiply zero by infinity.
 template <class T>
 constexpr T kTail = T(1024);
 
-/// z, not below -kTail. In this order a NaN stays one.
+/// z, not below -kTail; the order of the operands is chosen so that NaN propagates.
 template <class T>
 CHAINRULE_INLINE Vec<T> bounded_below(Vec<T> z) {
   return max<T>(broadcast(-kTail<T>), z);
 }
 
-/// z within -kTail .. kTail. In this order a NaN stays one.
+/// z within -kTail .. kTail; the order of the operands is chosen so that NaN propagates.
 template <class T>
 CHAINRULE_INLINE Vec<T> bounded(Vec<T> z) {
   return bounded_below<T>(min<T>(broadcast(kTail<T>), z));
@@ -78,7 +78,7 @@ struct Gelu {
     return T(0.5) * (T(1) + math::erf<T>(z * kInverseSqrt2));
   }
   CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const { return bounded_below<T>(z) * phi(z); }
-  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T>) const {
+  CHAINRULE_INLINE Vec<T> derivative(Vec<T> z, Vec<T>) const {
     z = bounded<T>(z);
     return fma(z, kInverseSqrt2Pi * math::exp<T>(T(-0.5) * z * z), phi(z));
   }
@@ -94,7 +94,7 @@ struct GeluTanh {
   CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const {
     return T(0.5) * bounded_below<T>(z) * (T(1) + tanh_term(z));
   }
-  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T>) const {
+  CHAINRULE_INLINE Vec<T> derivative(Vec<T> z, Vec<T>) const {
     z = bounded<T>(z);
     const Vec<T> t = tanh_term(z);
     const Vec<T> inner = kScale * (T(1) + T(3) * kCube * z * z);
@@ -108,7 +108,7 @@ struct Silu {
   CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const {
     return bounded_below<T>(z) * math::sigmoid<T>(z);
   }
-  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T>) const {
+  CHAINRULE_INLINE Vec<T> derivative(Vec<T> z, Vec<T>) const {
     z = bounded<T>(z);
     const Vec<T> s = math::sigmoid<T>(z);
     return s * fma(z, T(1) - s, broadcast(T(1)));
@@ -118,13 +118,13 @@ struct Silu {
 template <class T>
 struct Sigmoid {
   CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const { return math::sigmoid<T>(z); }
-  CHAINRULE_INLINE Vec<T> slope(Vec<T>, Vec<T> y) const { return y * (T(1) - y); }
+  CHAINRULE_INLINE Vec<T> derivative(Vec<T>, Vec<T> y) const { return y * (T(1) - y); }
 };
 
 template <class T>
 struct Tanh {
   CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const { return math::tanh<T>(z); }
-  CHAINRULE_INLINE Vec<T> slope(Vec<T>, Vec<T> y) const { return T(1) - y * y; }
+  CHAINRULE_INLINE Vec<T> derivative(Vec<T>, Vec<T> y) const { return T(1) - y * y; }
 };
 
 /// log(1 + exp(x)), written so that neither end overflows.
@@ -133,13 +133,13 @@ struct Softplus {
   CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const {
     return max<T>(z, Vec<T>{}) + math::log1p<T>(math::exp<T>(-abs<T>(z)));
   }
-  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T>) const { return math::sigmoid<T>(z); }
+  CHAINRULE_INLINE Vec<T> derivative(Vec<T> z, Vec<T>) const { return math::sigmoid<T>(z); }
 };
 
 template <class T>
 struct Exponential {
   CHAINRULE_INLINE Vec<T> apply(Vec<T> z) const { return math::exp<T>(z); }
-  CHAINRULE_INLINE Vec<T> slope(Vec<T>, Vec<T> y) const { return y; }
+  CHAINRULE_INLINE Vec<T> derivative(Vec<T>, Vec<T> y) const { return y; }
 };
 
 template <class T, class A>
@@ -152,12 +152,12 @@ void apply_rows(const ActivationArgs<T>& f, A activation, const T* z, T* y) {
 }
 
 template <class T, class A>
-void slope_rows(const ActivationArgs<T>& f, A activation, const T* z, const T* y, const T* dy,
-                T* dz) {
+void derivative_rows(const ActivationArgs<T>& f, A activation, const T* z, const T* y, const T* dy,
+                     T* dz) {
   for (int64_t i = 0; i < f.rows; ++i) {
     for (int64_t j = 0; j < f.columns; j += kLanes<T>) {
       const int64_t at = i * f.stride + j;
-      store(dz + at, load(dy + at) * activation.slope(load(z + at), load(y + at)));
+      store(dz + at, load(dy + at) * activation.derivative(load(z + at), load(y + at)));
     }
   }
 }
@@ -182,7 +182,7 @@ void softmax_rows(const ActivationArgs<T>& f, const T* z, T* y) {
 }
 
 template <class T>
-void softmax_slope_rows(const ActivationArgs<T>& f, const T* y, const T* dy, T* dz) {
+void softmax_derivative_rows(const ActivationArgs<T>& f, const T* y, const T* dy, T* dz) {
   for (int64_t i = 0; i < f.rows; ++i) {
     const T* yi = y + i * f.stride;
     const T* dyi = dy + i * f.stride;
@@ -235,9 +235,9 @@ void activation_forward(const ActivationArgs<T>& f, const T* z, T* y) {
 
 template <class T>
 void activation_backward(const ActivationArgs<T>& f, const T* z, const T* y, const T* dy, T* dz) {
-  if (f.kind == ActivationKind::softmax) return softmax_slope_rows(f, y, dy, dz);
+  if (f.kind == ActivationKind::softmax) return softmax_derivative_rows(f, y, dy, dz);
   with_activation(
-      f, [&](auto activation) CHAINRULE_LAMBDA { slope_rows(f, activation, z, y, dy, dz); });
+      f, [&](auto activation) CHAINRULE_LAMBDA { derivative_rows(f, activation, z, y, dy, dz); });
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ void embedding_gradient(const EmbeddingGradientArgs<T>& f) {
   for (int64_t category = f.category_begin; category < f.category_end; ++category) {
     T* g = f.g + (category - f.category_begin) * width;
     for (int64_t j = 0; j < width; ++j) g[j] = T(0);
-    for (int32_t at = f.x.begin[category]; at < f.x.begin[category + 1]; ++at) {
+    for (int32_t at = f.x.column_offsets[category]; at < f.x.column_offsets[category + 1]; ++at) {
       const T* part = dy + f.x.rows[at] * f.dy_stride + int64_t(f.x.values[at]) * f.shape.columns;
       for (int64_t j = 0; j < own; ++j) g[j] += part[j];
     }

@@ -6,7 +6,7 @@
 #include "kernels/activation.hpp"
 #include "kernels/embedding.hpp"
 #include "kernels/gather.hpp"
-#include "kernels/marked.hpp"
+#include "kernels/masked.hpp"
 #include "kernels/multiply.hpp"
 #include "kernels/normalization.hpp"
 #include "kernels/row.hpp"
@@ -26,8 +26,8 @@ constexpr InferenceKernels<T> inference_kernels(const char* name) {
   k.forward_row = forward_row<T>;
   k.sparse_forward = sparse_forward<T>;
   k.embedding_forward = embedding_forward<T>;
-  k.mark = mark<T>;
-  k.marked_forward = marked_forward<T, NumberTable<T>>;
+  k.nonzero_mask = nonzero_mask<T>;
+  k.masked_forward = masked_forward<T, NumberTable<T>>;
   k.activation_forward = activation_forward<T>;
   k.batch_norm_inference = batch_norm_inference<T>;
   k.layer_norm_forward = layer_norm_forward<T>;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What kernels are told apart by.
+// The enumerations that select a kernel.
 #pragma once
 
 namespace chainrule::kernels {

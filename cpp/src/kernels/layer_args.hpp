@@ -40,7 +40,7 @@ struct GatherArgs {
   int64_t wide_count = 0;
 };
 
-/// Normalisation over the batch of the columns [column_begin, column_end), whole granules.
+/// Normalisation over the batch of the columns [column_begin, column_end), whole vectors.
 template <class T>
 struct BatchNormArgs {
   int64_t rows, column_begin, column_end;

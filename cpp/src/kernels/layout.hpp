@@ -7,21 +7,21 @@
 namespace chainrule::kernels {
 
 /// Every row of every buffer is padded to this many bytes, whatever the instruction set.
-constexpr int64_t kGranuleBytes = 64;
+constexpr int64_t kRowAlignmentBytes = 64;
 
 template <class T>
-constexpr int64_t kGranule = kGranuleBytes / int64_t(sizeof(T));
+constexpr int64_t kRowAlignment = kRowAlignmentBytes / int64_t(sizeof(T));
 
 /// Reductions run in this many interleaved sums, combined as a fixed tree.
-constexpr int kTreeLanes = 16;
+constexpr int kReductionLanes = 16;
 
 /// A (rows x columns) matrix in column panels [columns / panel][rows][panel]: zero-padded, the last
-/// panel only as wide as whole granules need. A vector is a matrix of one row.
+/// panel only as wide as the alignment of rows demands. A vector is a matrix of one row.
 struct PanelShape {
   int64_t rows;
   int64_t columns;
-  int64_t panel;    // columns of every panel but the last
-  int64_t granule;  // the last panel's width is a multiple of this
+  int64_t panel;      // columns of every panel but the last
+  int64_t alignment;  // the last panel's width is a multiple of this
 };
 
 }  // namespace chainrule::kernels

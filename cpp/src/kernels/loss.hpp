@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// Losses and their gradients with respect to the raw outputs z, one struct each, value and slope
-// side by side.
+// Losses and their gradients with respect to the raw outputs z, one struct each, value and
+// derivative side by side.
 #pragma once
 
 #include "kernels/math.hpp"
 #include "kernels/reduce.hpp"
 #include "kernels/simd.hpp"
 #include "kernels/table.hpp"
-#include "kernels/turn.hpp"
+#include "kernels/transpose.hpp"
 
 namespace {
 
 using namespace chainrule::kernels;
 
-/// Elementwise losses: value(z, t) and slope(z, t) = d value / dz; `j` is the column.
+/// Elementwise losses: value(z, t) and derivative(z, t) = d value / dz; `j` is the column.
 template <class T>
 struct SquaredError {
   CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t) const { return (z - t) * (z - t); }
-  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> t, int64_t) const { return T(2) * (z - t); }
+  CHAINRULE_INLINE Vec<T> derivative(Vec<T> z, Vec<T> t, int64_t) const { return T(2) * (z - t); }
 };
 
 /// -1, 0 or 1; a NaN stays one, so that what comes of it is noticed.
@@ -30,7 +30,7 @@ CHAINRULE_INLINE Vec<T> sign(Vec<T> x) {
 template <class T>
 struct AbsoluteError {
   CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t) const { return abs<T>(z - t); }
-  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> t, int64_t) const { return sign<T>(z - t); }
+  CHAINRULE_INLINE Vec<T> derivative(Vec<T> z, Vec<T> t, int64_t) const { return sign<T>(z - t); }
 };
 
 template <class T>
@@ -40,7 +40,7 @@ struct Huber {
     const Vec<T> d = abs<T>(z - t);
     return select<T>(d <= delta, T(0.5) * d * d, delta * (d - T(0.5) * delta));
   }
-  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> t, int64_t) const {
+  CHAINRULE_INLINE Vec<T> derivative(Vec<T> z, Vec<T> t, int64_t) const {
     const Vec<T> d = z - t;
     return select<T>(abs<T>(d) <= delta, d, delta * sign<T>(d));
   }
@@ -57,7 +57,9 @@ struct LogCosh {
     const Vec<T> far = d + (math::log1p<T>(math::exp<T>(T(-2) * d)) - T(0.69314718055994530942));
     return select<T>(d < T(1), near_zero, far);
   }
-  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> t, int64_t) const { return math::tanh<T>(z - t); }
+  CHAINRULE_INLINE Vec<T> derivative(Vec<T> z, Vec<T> t, int64_t) const {
+    return math::tanh<T>(z - t);
+  }
 };
 
 /// From logits: max(z, 0) - z t + log1p(exp(-|z|)), exact at both ends.
@@ -66,7 +68,7 @@ struct BinaryCrossEntropy {
   CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t) const {
     return (max<T>(z, Vec<T>{}) - z * t) + math::log1p<T>(math::exp<T>(-abs<T>(z)));
   }
-  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> t, int64_t) const {
+  CHAINRULE_INLINE Vec<T> derivative(Vec<T> z, Vec<T> t, int64_t) const {
     return math::sigmoid<T>(z) - t;
   }
 };
@@ -81,7 +83,7 @@ struct Hinge {
     const Vec<T> margin = T(1) - side(t) * z;
     return margin < T(0) ? Vec<T>{} : margin;
   }
-  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> t, int64_t) const {
+  CHAINRULE_INLINE Vec<T> derivative(Vec<T> z, Vec<T> t, int64_t) const {
     const Vec<T> s = side(t);
     return select<T>(T(1) - s * z > T(0), -s, Vec<T>{});
   }
@@ -96,7 +98,7 @@ struct Quantile {
     const Vec<T> d = t - z;
     return max<T>(q * d, (q - T(1)) * d);
   }
-  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> t, int64_t j) const {
+  CHAINRULE_INLINE Vec<T> derivative(Vec<T> z, Vec<T> t, int64_t j) const {
     const Vec<T> q = load(quantiles + j);
     const Vec<T> d = t - z;
     return select<T>(d > T(0), -q, select<T>(d < T(0), T(1) - q, Vec<T>{}));
@@ -109,7 +111,9 @@ struct Poisson {
   CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t) const {
     return math::exp<T>(z) - t * z;
   }
-  CHAINRULE_INLINE Vec<T> slope(Vec<T> z, Vec<T> t, int64_t) const { return math::exp<T>(z) - t; }
+  CHAINRULE_INLINE Vec<T> derivative(Vec<T> z, Vec<T> t, int64_t) const {
+    return math::exp<T>(z) - t;
+  }
 };
 
 template <class T, class L>
@@ -126,7 +130,7 @@ void elementwise_loss(const LossArgs<T>& f, L loss) {
     if (!f.dz) continue;
     const T scale = weight * f.gradient_scale * inverse_columns;
     for (int64_t j = 0; j < f.columns; j += kLanes<T>) {
-      const Vec<T> dz = scale * loss.slope(load(z + j), load(t + j), j);
+      const Vec<T> dz = scale * loss.derivative(load(z + j), load(t + j), j);
       store(f.dz + i * f.dz_stride + j, select<T>(columns_below<T>(j, f.columns), dz, Vec<T>{}));
     }
   }
@@ -154,22 +158,22 @@ struct ClassTarget {
 /// Columns [0, columns) of kLanes rows, a row in each lane.
 template <class T>
 struct TurnedRows {
-  alignas(64) T values[chainrule::kernels::kTreeLanes * kLanes<T>];
+  alignas(64) T values[chainrule::kernels::kReductionLanes * kLanes<T>];
 
   CHAINRULE_INLINE TurnedRows(const T* rows, int64_t stride, int64_t columns) {
     for (int64_t j = 0; j < columns; j += kLanes<T>)
-      turn_square(rows + j, stride, values + j * kLanes<T>, int64_t(kLanes<T>));
+      transpose_square(rows + j, stride, values + j * kLanes<T>, int64_t(kLanes<T>));
   }
   CHAINRULE_INLINE Vec<T> operator[](int64_t column) const {
     return load(values + column * kLanes<T>);
   }
 };
 
-/// What cross_entropy does, with the same bits, for kLanes rows at once of at most kTreeLanes
+/// What cross_entropy does, with the same bits, for kLanes rows at once of at most kReductionLanes
 /// columns: so narrow a row would leave most of its vector empty.
 template <class T>
 CHAINRULE_INLINE void narrow_cross_entropy(const LossArgs<T>& f, int64_t first) {
-  using Terms = Vec<T>[chainrule::kernels::kTreeLanes];
+  using Terms = Vec<T>[chainrule::kernels::kReductionLanes];
   const int64_t n = f.columns;
   const TurnedRows<T> z(f.z + first * f.z_stride, f.z_stride, n);
   Vec<T> top = broadcast(-T(__builtin_inf()));
@@ -202,18 +206,18 @@ CHAINRULE_INLINE void narrow_cross_entropy(const LossArgs<T>& f, int64_t first) 
   store(f.row_losses + first, weight * fold(losses));
   if (!f.dz) return;
   const Vec<T> scale = weight * f.gradient_scale;
-  alignas(64) T dz[chainrule::kernels::kTreeLanes * kLanes<T>] = {};
+  alignas(64) T dz[chainrule::kernels::kReductionLanes * kLanes<T>] = {};
   for (int64_t j = 0; j < n; ++j)
     store(dz + j * kLanes<T>, scale * (power[j] / total * mass - target[j]));
   for (int64_t j = 0; j < n; j += kLanes<T>)
-    turn_square(dz + j * kLanes<T>, int64_t(kLanes<T>), f.dz + first * f.dz_stride + j,
-                f.dz_stride);
+    transpose_square(dz + j * kLanes<T>, int64_t(kLanes<T>), f.dz + first * f.dz_stride + j,
+                     f.dz_stride);
 }
 
 template <class T>
 void cross_entropy(const LossArgs<T>& f) {
   int64_t done = 0;
-  if (f.columns <= chainrule::kernels::kTreeLanes) {
+  if (f.columns <= chainrule::kernels::kReductionLanes) {
     for (; done + kLanes<T> <= f.rows; done += kLanes<T>) narrow_cross_entropy(f, done);
   }
   for (int64_t i = done; i < f.rows; ++i) {

@@ -6,7 +6,7 @@
 
 #include "kernels/simd.hpp"
 #include "kernels/table.hpp"
-#include "kernels/turn.hpp"
+#include "kernels/transpose.hpp"
 
 namespace {
 
@@ -19,11 +19,11 @@ constexpr int kTileRows = 6;
 constexpr int kTileRows = 2;
 #endif
 
-/// Vectors of a panel: 256 bytes where the register file is large, else one granule.
+/// Vectors of a panel: 256 bytes where the register file is large, else kRowAlignmentBytes.
 #if defined(CHAINRULE_ISA_AVX512)
 constexpr int kPanelVectors = 4;
 #else
-constexpr int kPanelVectors = int(kGranuleBytes / kVectorBytes);
+constexpr int kPanelVectors = int(kRowAlignmentBytes / kVectorBytes);
 #endif
 
 constexpr int64_t kLineBytes = 64;
@@ -33,27 +33,27 @@ constexpr int64_t kPanelColumns = kPanelVectors * kLanes<T>;
 
 CHAINRULE_INLINE int64_t panel_width(const PanelShape& s, int64_t panel) {
   const int64_t left = s.columns - panel * s.panel;
-  const int64_t padded = (left + s.granule - 1) / s.granule * s.granule;
+  const int64_t padded = (left + s.alignment - 1) / s.alignment * s.alignment;
   return padded < s.panel ? padded : s.panel;
 }
 
-/// Memory that is needed later: with each term of a tile one line is fetched, since processors
-/// foresee neither long strides nor changes of panel.
-struct Ahead {
+/// Lines to prefetch, one with each term of a tile, since hardware prefetchers follow neither long
+/// strides nor changes of panel.
+struct Prefetch {
   const char* line;
   int64_t step;  // bytes
 };
 
-/// Nothing that the processor would not fetch in time by itself.
-struct NothingAhead {};
+/// For operands that hardware prefetchers follow by themselves.
+struct NoPrefetch {};
 
-CHAINRULE_INLINE void fetch(NothingAhead) {}
-CHAINRULE_INLINE void fetch(Ahead& ahead) {
-  __builtin_prefetch(ahead.line);
-  ahead.line += ahead.step;
+CHAINRULE_INLINE void prefetch(NoPrefetch) {}
+CHAINRULE_INLINE void prefetch(Prefetch& next_line) {
+  __builtin_prefetch(next_line.line);
+  next_line.line += next_line.step;
 }
-/// Fetches a little of the upcoming rows, not so much that a tile's own loads had to queue.
-CHAINRULE_INLINE void fetch(UpcomingRows* rows, int64_t terms) {
+/// Prefetches a few lines of the rows at the cursor, not so many that a tile's own loads queue.
+CHAINRULE_INLINE void prefetch(PrefetchCursor* rows, int64_t terms) {
   if (!rows || rows->next >= rows->end) return;
   const int64_t row = rows->order ? rows->order[rows->next] : rows->next;
   const char* line = rows->data + row * rows->row_stride + rows->offset;
@@ -80,9 +80,9 @@ CHAINRULE_INLINE void add_term(Vec<T> (&sum)[MR][NV], const T* a, int64_t a_row,
 /// sum(r, :) += sum over k of a[r * a_row + k * a_term] * b[k * b_term + :], in the order of k.
 template <class T, int MR, int NV, class A>
 CHAINRULE_INLINE void accumulate(Vec<T> (&sum)[MR][NV], const T* a, int64_t a_row, int64_t a_term,
-                                 const T* b, int64_t b_term, int64_t terms, A ahead) {
+                                 const T* b, int64_t b_term, int64_t terms, A next_line) {
   for (int64_t k = 0; k < terms; ++k) {
-    fetch(ahead);
+    prefetch(next_line);
     add_term(sum, a, a_row, b);
     a += a_term;
     b += b_term;
@@ -106,7 +106,7 @@ struct Start {
   }
 };
 
-/// a = x as it lies: forward pass.
+/// a = x: forward pass.
 template <class T>
 struct AlongRows {
   const T* a;
@@ -117,11 +117,11 @@ struct AlongRows {
 
   template <int MR, int NV>
   CHAINRULE_INLINE void add(int64_t row, Vec<T> (&s)[MR][NV]) const {
-    accumulate<T, MR, NV>(s, a + row * a_row, a_row, 1, b, b_term, terms, NothingAhead{});
+    accumulate<T, MR, NV>(s, a + row * a_row, a_row, 1, b, b_term, terms, NoPrefetch{});
   }
 };
 
-/// a = x turned, by strides alone: weight gradient. A cache line serves several tiles.
+/// a = the transpose of x, by strides alone: weight gradient. A cache line serves several tiles.
 template <class T>
 struct DownColumns {
   const T* a;
@@ -129,14 +129,14 @@ struct DownColumns {
   const T* b;
   int64_t b_term;
   int64_t terms;
-  UpcomingRows* upcoming;
+  PrefetchCursor* cursor;
 
   template <int MR, int NV>
   CHAINRULE_INLINE void add(int64_t row, Vec<T> (&s)[MR][NV]) const {
-    fetch(upcoming, terms);
+    prefetch(cursor, terms);
     accumulate<T, MR, NV>(
         s, a + row, 1, a_term, b, b_term, terms,
-        Ahead{reinterpret_cast<const char*>(a + row) + kLineBytes, a_term * int64_t(sizeof(T))});
+        Prefetch{reinterpret_cast<const char*>(a + row) + kLineBytes, a_term * int64_t(sizeof(T))});
   }
 };
 
@@ -160,8 +160,8 @@ struct OverPanels {
       accumulate<T, MR, NV>(
           s, weight + column * shape.rows + row * width, width, 1, b + column * b_term, b_term,
           left < width ? left : width,
-          Ahead{reinterpret_cast<const char*>(weight + column * shape.rows + (row + MR) * width),
-                MR * int64_t(sizeof(T))});
+          Prefetch{reinterpret_cast<const char*>(weight + column * shape.rows + (row + MR) * width),
+                   MR * int64_t(sizeof(T))});
     }
   }
 };
@@ -253,7 +253,7 @@ void weight_gradient(const WeightGradientArgs<T>& f) {
                                 dy + begin * f.dy_stride,
                                 f.dy_stride,
                                 end - begin,
-                                f.upcoming};
+                                f.cursor};
     const Start<T> start{begin > 0 ? f.g : nullptr, width};
     strip_of_width<T>(width, f.input_end - f.input_begin, source, start, f.g, width);
   });
@@ -261,7 +261,7 @@ void weight_gradient(const WeightGradientArgs<T>& f) {
 
 template <class T>
 void input_gradient(const InputGradientArgs<T>& f) {
-  const PanelShape batch{f.shape.columns, f.rows, kPanelColumns<T>, kGranule<T>};
+  const PanelShape batch{f.shape.columns, f.rows, kPanelColumns<T>, kRowAlignment<T>};
   in_blocks(f.rows, f.group * batch.panel, [&](int64_t first, int64_t last) {
     in_blocks(f.shape.rows, f.chunk, [&](int64_t input, int64_t input_end) {
       const int64_t inputs = input_end - input;
@@ -277,21 +277,21 @@ void input_gradient(const InputGradientArgs<T>& f) {
       });
       for (int64_t row = first; row < last; row += batch.panel) {
         const int64_t width = panel_width(batch, row / batch.panel);
-        turn(scratch(row), width, inputs, last - row < width ? last - row : width,
-             f.dx + row * f.dx_stride + input, f.dx_stride);
+        transpose(scratch(row), width, inputs, last - row < width ? last - row : width,
+                  f.dx + row * f.dx_stride + input, f.dx_stride);
       }
     });
   });
 }
 
 template <class T>
-void transpose(const T* x, int64_t stride, int64_t rows, int64_t columns, T* panels) {
-  const PanelShape batch{columns, rows, kPanelColumns<T>, kGranule<T>};
+void pack_transposed(const T* x, int64_t stride, int64_t rows, int64_t columns, T* panels) {
+  const PanelShape batch{columns, rows, kPanelColumns<T>, kRowAlignment<T>};
   for (int64_t first = 0; first < rows; first += batch.panel) {
     const int64_t width = panel_width(batch, first / batch.panel);
     const int64_t present = rows - first < width ? rows - first : width;
     T* panel = panels + first * columns;
-    turn(x + first * stride, stride, present, columns, panel, width);
+    transpose(x + first * stride, stride, present, columns, panel, width);
     for (int64_t j = 0; j < columns; ++j) {
       for (int64_t i = present; i < width; ++i) panel[j * width + i] = T(0);
     }

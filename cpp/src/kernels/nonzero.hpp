@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which entries of a row are not zero: a bit for each, and lists of their positions.
+// The nonzeros of a row: a bit for each entry, and lists of their positions.
 #pragma once
 
 #include "kernels/simd.hpp"
@@ -8,8 +8,6 @@
 namespace {
 
 using namespace chainrule::kernels;
-
-constexpr int kWordBits = 64;
 
 /// A bit for each lane, set where the mask is.
 template <class T>
@@ -29,14 +27,14 @@ CHAINRULE_INLINE uint64_t lane_bits(IVec<T> mask) {
 #endif
 }
 
-/// A bit for each of the next kWordBits entries, of which `left` are there: set where it is not
+/// A bit for each of the next kBitsPerWord entries, of which `left` are there: set where it is not
 /// zero.
 template <class T>
 CHAINRULE_INLINE uint64_t nonzero_word(const T* x, int64_t left) {
-  const int64_t count = left < kWordBits ? left : kWordBits;
+  const int64_t count = left < kBitsPerWord ? left : kBitsPerWord;
   uint64_t word = 0;
   for (int64_t j = 0; j < count; j += kLanes<T>) word |= lane_bits<T>(load(x + j) != T(0)) << j;
-  return count < kWordBits ? word & ((uint64_t{1} << count) - 1) : word;
+  return count < kBitsPerWord ? word & ((uint64_t{1} << count) - 1) : word;
 }
 
 /// Appends the positions of the bits set in one word, the first of which stands for `first`;

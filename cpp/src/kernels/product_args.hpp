@@ -34,14 +34,14 @@ struct RowArgs {
   T parameter;
 };
 
-/// Rows of the caller's array that will be gathered next. Kernels that have loads to spare fetch
-/// them into the second cache, piece by piece.
-struct UpcomingRows {
+/// Rows of the caller's array that will be gathered next. Kernels that have loads to spare prefetch
+/// them into L2, piece by piece.
+struct PrefetchCursor {
   const char* data;
   int64_t row_stride, row_bytes;
   const int64_t* order;  // null: in sequence
   int64_t next, end;     // the next row, and behind the last one
-  int64_t offset;        // bytes of the next row that were fetched already
+  int64_t offset;        // bytes of the next row that were prefetched already
 };
 
 /// g = x^T dy over all `batch` rows, for one panel of W and its rows [input_begin, input_end); g
@@ -58,10 +58,10 @@ struct WeightGradientArgs {
   int64_t dy_stride;
   T* g;
   int64_t block;           // rows of the batch summed at a time
-  UpcomingRows* upcoming;  // null: none
+  PrefetchCursor* cursor;  // null: none
 };
 
-/// dx(r, :) = dy(r, :) W^T for `rows` rows, from dy turned into batch panels (see transpose).
+/// dx(r, :) = dy(r, :) W^T for `rows` rows, from dy in batch panels (see pack_transposed).
 template <class T>
 struct InputGradientArgs {
   PanelShape shape;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The few true reductions: kTreeLanes interleaved sums, term j in lane j % kTreeLanes, then halves
-// added to halves.
+// The few true reductions: kReductionLanes interleaved sums, term j in lane j % kReductionLanes,
+// then halves added to halves.
 #pragma once
 
 #include "kernels/simd.hpp"
@@ -8,10 +8,10 @@
 
 namespace {
 
-/// kTreeLanes values, in as many vectors as this instruction set needs.
+/// kReductionLanes values, in as many vectors as this instruction set needs.
 template <class T>
 struct Lanes {
-  static constexpr int kVectors = chainrule::kernels::kTreeLanes / kLanes<T>;
+  static constexpr int kVectors = chainrule::kernels::kReductionLanes / kLanes<T>;
   Vec<T> v[kVectors];
 };
 
@@ -26,7 +26,7 @@ CHAINRULE_INLINE V fold(V (&terms)[n]) {
 
 template <class T>
 CHAINRULE_INLINE T combine_sum(const Lanes<T>& l) {
-  T s[chainrule::kernels::kTreeLanes];
+  T s[chainrule::kernels::kReductionLanes];
   for (int v = 0; v < Lanes<T>::kVectors; ++v) store(s + v * kLanes<T>, l.v[v]);
   return fold(s);
 }
@@ -38,10 +38,10 @@ CHAINRULE_INLINE IVec<T> columns_below(int64_t j, int64_t n) {
 }
 
 /// Sum over j < n of term(j), where term gives the vector of columns j, j + 1, ... (read up to the
-/// next granule).
+/// next alignment boundary).
 template <class T, class Term>
 CHAINRULE_INLINE T tree_sum_of(int64_t n, Term term) {
-  constexpr int step = chainrule::kernels::kTreeLanes;
+  constexpr int step = chainrule::kernels::kReductionLanes;
   Lanes<T> sum{};
   int64_t j = 0;
   for (; j + step <= n; j += step) {
@@ -70,7 +70,7 @@ CHAINRULE_INLINE T max_of(int64_t n, Term term) {
 
 template <class T>
 T tree_sum(const T* x, int64_t n) {
-  constexpr int step = chainrule::kernels::kTreeLanes;
+  constexpr int step = chainrule::kernels::kReductionLanes;
   T s[step] = {};
   int64_t j = 0;
   for (; j + step <= n; j += step) {

@@ -94,7 +94,7 @@ CHAINRULE_INLINE void narrow_row_panel(const RowArgs<T>& f, const T* x, T* y, in
 template <class T, class Terms>
 CHAINRULE_INLINE void all_row_panels(const RowArgs<T>& f, const T* x, T* y, Terms terms) {
   const int64_t columns =
-      (f.shape.columns + f.shape.granule - 1) / f.shape.granule * f.shape.granule;
+      (f.shape.columns + f.shape.alignment - 1) / f.shape.alignment * f.shape.alignment;
   const int64_t panels = columns / kPanelColumns<T>;
   int64_t panel = 0;
   for (; panel + kRowPanels <= panels; panel += kRowPanels)
@@ -108,9 +108,9 @@ CHAINRULE_INLINE void all_row_panels(const RowArgs<T>& f, const T* x, T* y, Term
 template <class T>
 CHAINRULE_INLINE void nonzero_row_panels(const RowArgs<T>& f, const T* x, T* y, int32_t* terms) {
   const int64_t inputs = f.shape.rows;
-  if (inputs <= kWordBits) return all_row_panels(f, x, y, TermBits{nonzero_word(x, inputs)});
+  if (inputs <= kBitsPerWord) return all_row_panels(f, x, y, TermBits{nonzero_word(x, inputs)});
   int64_t count = 0;
-  for (int64_t k = 0; k < inputs; k += kWordBits)
+  for (int64_t k = 0; k < inputs; k += kBitsPerWord)
     count += append_bits(nonzero_word(x + k, inputs - k), k, terms + count);
   if (count < inputs) return all_row_panels(f, x, y, TermList{terms, count});
   all_row_panels(f, x, y, AllTerms{inputs});

@@ -136,7 +136,7 @@ CHAINRULE_INLINE Vec<T> copysign(Vec<T> v, Vec<T> sign) {
   return from_bits<T>((bits<T>(v) & m) | (bits<T>(sign) & ~m));
 }
 
-/// The first halves of a and b in turns: a0 b0 a1 b1 ...
+/// The first halves of a and b interleaved: a0 b0 a1 b1 ...
 template <class T>
 CHAINRULE_INLINE Vec<T> zip_low(Vec<T> a, Vec<T> b) {
   static_assert(kLanes<T> == 2 || kLanes<T> == 4 || kLanes<T> == 8 || kLanes<T> == 16);
@@ -147,7 +147,7 @@ CHAINRULE_INLINE Vec<T> zip_low(Vec<T> a, Vec<T> b) {
     return CHAINRULE_SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
 }
 
-/// The second halves of a and b in turns.
+/// The second halves of a and b interleaved.
 template <class T>
 CHAINRULE_INLINE Vec<T> zip_high(Vec<T> a, Vec<T> b) {
   if constexpr (kLanes<T> == 2) return CHAINRULE_SHUFFLE(a, b, 1, 3);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products with a batch of which only the entries that are not zero are at hand, by row or by
+// Products with a batch of which only the nonzeros are at hand, by row or by
 // column. What is left out would change no bit: see "Zeros are left out" in docs/architecture.md.
 #pragma once
 
@@ -34,18 +34,20 @@ struct PanelRows {
   }
 };
 
-/// Sums of P panels of NV vectors each begin with rows that lie `apart`; null: with zeros.
+/// Sums of P panels of NV vectors each begin with rows at a stride of `row_stride`, or where `rows`
+/// is null with zeros.
 template <class T, int P, int NV>
-CHAINRULE_INLINE void load_sums(Vec<T> (&s)[P][NV], const T* rows, int64_t apart) {
+CHAINRULE_INLINE void load_sums(Vec<T> (&s)[P][NV], const T* rows, int64_t row_stride) {
   for (int p = 0; p < P; ++p) {
-    for (int v = 0; v < NV; ++v) s[p][v] = rows ? load(rows + p * apart + v * kLanes<T>) : Vec<T>{};
+    for (int v = 0; v < NV; ++v)
+      s[p][v] = rows ? load(rows + p * row_stride + v * kLanes<T>) : Vec<T>{};
   }
 }
 
 template <class T, int P, int NV>
-CHAINRULE_INLINE void store_sums(const Vec<T> (&s)[P][NV], T* rows, int64_t apart) {
+CHAINRULE_INLINE void store_sums(const Vec<T> (&s)[P][NV], T* rows, int64_t row_stride) {
   for (int p = 0; p < P; ++p) {
-    for (int v = 0; v < NV; ++v) store(rows + p * apart + v * kLanes<T>, s[p][v]);
+    for (int v = 0; v < NV; ++v) store(rows + p * row_stride + v * kLanes<T>, s[p][v]);
   }
 }
 
@@ -60,13 +62,13 @@ CHAINRULE_INLINE void add_entry(Vec<T> (&s)[P][NV], T value, int64_t column,
 }
 
 /// The entries of one row from `at` on whose columns come before `end`; returns where they end.
-template <class T, bool Far, int P, int NV>
+template <class T, bool ExceedsL2, int P, int NV>
 CHAINRULE_INLINE int64_t add_entries(Vec<T> (&s)[P][NV], const SparseRows<T>& x, int64_t at,
                                      int64_t end, const PanelRows<T>& weight) {
   for (; x.columns[at] < end; ++at) {
-    if constexpr (Far) {
-      // The place may lie beyond the weights, which a fetch does not mind but a pointer would.
-      const auto row = uint64_t(uint32_t(x.columns[at + kEntriesAhead]));
+    if constexpr (ExceedsL2) {
+      // Prefetching out of range is harmless; forming the pointer is undefined behaviour.
+      const auto row = uint64_t(uint32_t(x.columns[at + kPrefetchDistance]));
       for (int p = 0; p < P; ++p) {
         const uint64_t place = uint64_t(weight.at(0, p)) + row * uint64_t(weight.width) * sizeof(T);
         for (uint64_t b = 0; b < NV * kVectorBytes; b += kLineBytes)
@@ -79,8 +81,9 @@ CHAINRULE_INLINE int64_t add_entries(Vec<T> (&s)[P][NV], const SparseRows<T>& x,
 }
 
 /// y of P panels for all rows: a block of inputs at a time, so that all rows but the first find the
-/// block's weights in the first cache.
-template <class T, bool Far, int P, int NV>
+/// block's weights in L1.
+/// x: lists by row, weight: panels of [inputs][panel], y: rows x units.
+template <class T, bool ExceedsL2, int P, int NV>
 void sparse_forward_panels(const SparseForwardArgs<T>& f, int64_t panel) {
   const int64_t column = panel * f.shape.panel;
   const PanelRows<T> weight{f.weight + column * f.shape.rows, f.shape.panel * f.shape.rows,
@@ -91,9 +94,9 @@ void sparse_forward_panels(const SparseForwardArgs<T>& f, int64_t panel) {
       const T* start = begin > 0 ? y : f.bias ? f.bias + column : nullptr;
       Vec<T> s[P][NV];
       load_sums(s, start, f.shape.panel);
-      const int64_t at = begin > 0 ? f.places[i] : f.x.begin[i];
-      const int64_t next = add_entries<T, Far>(s, f.x, at, end, weight);
-      if (end < f.shape.rows) f.places[i] = next;
+      const int64_t at = begin > 0 ? f.positions[i] : f.x.row_offsets[i];
+      const int64_t next = add_entries<T, ExceedsL2>(s, f.x, at, end, weight);
+      if (end < f.shape.rows) f.positions[i] = next;
       store_sums(s, y, f.shape.panel);
     }
   });
@@ -106,10 +109,10 @@ void sparse_gradient_panels(const SparseGradientArgs<T>& f, int64_t panel) {
   const T* dy = f.dy + panel * f.shape.panel;
   T* g = f.g + (panel - f.panel_begin) * f.g_stride;
   for (int64_t j = f.input_begin; j < f.input_end; ++j) {
-    fetch(f.upcoming, f.x.begin[j + 1] - f.x.begin[j]);
+    prefetch(f.cursor, f.x.column_offsets[j + 1] - f.x.column_offsets[j]);
     Vec<T> s[P][NV] = {};
     const PanelRows<T> rows{dy, f.shape.panel, f.dy_stride};
-    for (int32_t at = f.x.begin[j]; at < f.x.begin[j + 1]; ++at)
+    for (int32_t at = f.x.column_offsets[j]; at < f.x.column_offsets[j + 1]; ++at)
       add_entry(s, f.x.values[at], f.x.rows[at], rows);
     store_sums(s, g + (j - f.input_begin) * width, f.g_stride);
   }
@@ -143,7 +146,7 @@ void sparse_forward(const SparseForwardArgs<T>& f) {
   by_panels<T>(f.shape, f.panel_begin, f.panel_end, [&]<int P, int NV>(int64_t panel) {
     // The weights of a narrow panel are few, and rarely far.
     if constexpr (NV == kPanelVectors) {
-      if (f.far) return sparse_forward_panels<T, true, P, NV>(f, panel);
+      if (f.exceeds_l2) return sparse_forward_panels<T, true, P, NV>(f, panel);
     }
     sparse_forward_panels<T, false, P, NV>(f, panel);
   });

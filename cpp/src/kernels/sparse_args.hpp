@@ -12,32 +12,33 @@ namespace chainrule::kernels {
 /// Ends the entries of a row.
 constexpr int32_t kNoColumn = 0x7fffffff;
 
-/// How many entries ahead the forward pass fetches weights that lie in no near cache. Measured: 8
-/// are too few by some percent, 32 no better.
-constexpr int kEntriesAhead = 16;
+/// How many entries ahead the forward pass prefetches weights that exceed L2. Measured: 8 are too
+/// few by some percent, 32 no better.
+constexpr int kPrefetchDistance = 16;
 
-/// The entries of a batch that are not zero, by row: those of row i begin at begin[i], with rising
-/// columns, and end before a kNoColumn. kEntriesAhead more may be read behind it.
+/// The nonzeros of a batch by row (CSR): those of row i begin at row_offsets[i], with rising
+/// columns, and end before a kNoColumn. kPrefetchDistance more may be read behind it.
 template <class T>
 struct SparseRows {
   const int32_t* columns;
   const T* values;
-  const int64_t* begin;
+  const int64_t* row_offsets;
 };
 
-/// The same by column, with rising rows: those of column j are [begin[j], begin[j + 1]).
+/// The same by column (CSC), with rising rows: those of column j are [column_offsets[j],
+/// column_offsets[j + 1]).
 template <class T>
 struct SparseColumns {
   const int32_t* rows;
   const T* values;
-  const int32_t* begin;
+  const int32_t* column_offsets;
 };
 
-/// Bits that tell which entries of a row or column are not zero, the first entry's lowest.
-constexpr int kMarksOfWord = 64;
+/// A nonzero mask has a bit for each entry of a row or column; the first entry's is the lowest.
+constexpr int kBitsPerWord = 64;
 
-constexpr int64_t words_of_marks(int64_t entries) {
-  return (entries + kMarksOfWord - 1) / kMarksOfWord;
+constexpr int64_t mask_words(int64_t entries) {
+  return (entries + kBitsPerWord - 1) / kBitsPerWord;
 }
 
 /// A batch, row-major.
@@ -47,26 +48,26 @@ struct NumberTable {
   int64_t stride;
 };
 
-/// A batch of bytes, row-major, and the number that each of the 256 stands for.
+/// A batch of bytes, row-major, and the value that each of the 256 stands for.
 template <class T>
 struct ByteTable {
   const uint8_t* bytes;
   int64_t stride;
-  const T* number_of;
+  const T* values;
 };
 
-/// A block of marks, of at most 64 rows and columns, by row and by column.
-struct TurnMarksArgs {
+/// A block of a nonzero mask, of at most 64 rows and columns, by row and by column.
+struct TransposeMaskArgs {
   const uint64_t* by_row;
   int64_t row_stride;
   int64_t rows;
   uint64_t* by_column;
   int64_t column_stride;
   int64_t columns;
-  int32_t* counts;  // of marks, by column; added to
+  int32_t* counts;  // of nonzeros, by column; added to
 };
 
-/// What ForwardArgs asks for, from the entries that are not zero.
+/// What ForwardArgs asks for, from the nonzeros.
 template <class T>
 struct SparseForwardArgs {
   PanelShape shape;
@@ -77,29 +78,29 @@ struct SparseForwardArgs {
   int64_t y_stride;
   int64_t row_begin, row_end;
   int64_t panel_begin, panel_end;
-  int64_t block;    // inputs summed at a time
-  int64_t* places;  // where each row goes on with the next block
-  bool far;         // the weights lie in no cache that is near
+  int64_t block;       // inputs summed at a time
+  int64_t* positions;  // where each row goes on with the next block
+  bool exceeds_l2;     // whether the weights do
 };
 
-/// The same from the marked entries of a table X, of numbers or of bytes; row i's marks begin at
-/// marks[i * words_of_marks(inputs)].
+/// The same from the nonzeros of a table X, of numbers or of bytes; row i's mask begins at
+/// mask[i * mask_words(inputs)].
 template <class T, class X>
-struct MarkedForwardArgs {
+struct MaskedForwardArgs {
   PanelShape shape;
   const T* weight;
   const T* bias;
   X x;
-  const uint64_t* marks;
+  const uint64_t* mask;
   T* y;
   int64_t y_stride;
   int64_t row_begin, row_end;
   int64_t panel_begin, panel_end;
-  int64_t block;  // words of marks summed at a time
+  int64_t block;  // words of the mask summed at a time
 };
 
-/// What WeightGradientArgs asks for, from the entries that are not zero, for panels [panel_begin,
-/// panel_end), whose gradients lie g_stride apart.
+/// What WeightGradientArgs asks for, from the nonzeros, for panels [panel_begin, panel_end), whose
+/// gradients have a stride of g_stride.
 template <class T>
 struct SparseGradientArgs {
   PanelShape shape;
@@ -110,24 +111,23 @@ struct SparseGradientArgs {
   int64_t dy_stride;
   T* g;
   int64_t g_stride;
-  UpcomingRows* upcoming;  // null: none
+  PrefetchCursor* cursor;  // null: none
 };
 
-/// The same from the marked entries of a table X; column j's marks begin at marks[j *
-/// words_of_marks(batch)].
+/// The same from the nonzeros of a table X; column j's mask begins at mask[j * mask_words(batch)].
 template <class T, class X>
-struct MarkedGradientArgs {
+struct MaskedGradientArgs {
   PanelShape shape;
   int64_t panel_begin, panel_end;
   int64_t input_begin, input_end;
   int64_t batch;
   X x;
-  const uint64_t* marks;
+  const uint64_t* mask;
   const T* dy;
   int64_t dy_stride;
   T* g;
   int64_t g_stride;
-  UpcomingRows* upcoming;  // null: none
+  PrefetchCursor* cursor;  // null: none
 };
 
 /// The rows of a table that `count` categories a row stand for, side by side in y; zeros for

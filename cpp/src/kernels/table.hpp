@@ -27,13 +27,13 @@ struct InferenceKernels {
                  int64_t stride);
 
   void (*forward)(const ForwardArgs<T>&);
-  /// x and y are padded, x only where `terms` is given: room for a list of the inputs that are not
-  /// zero, 16 more than all; null: all terms are summed.
+  /// x and y are padded, x only where `terms` is given: room for a list of the nonzero inputs, 16
+  /// more than all; null: all terms are summed.
   void (*forward_row)(const RowArgs<T>&, const T* x, T* y, int32_t* terms);
   void (*sparse_forward)(const SparseForwardArgs<T>&);
   void (*embedding_forward)(const EmbeddingForwardArgs<T>&);
-  void (*mark)(const T* x, int64_t width, uint64_t* marks);
-  void (*marked_forward)(const MarkedForwardArgs<T, NumberTable<T>>&);
+  void (*nonzero_mask)(const T* x, int64_t width, uint64_t* mask);
+  void (*masked_forward)(const MaskedForwardArgs<T, NumberTable<T>>&);
 
   void (*activation_forward)(const ActivationArgs<T>&, const T* z, T* y);
   void (*batch_norm_inference)(const BatchNormArgs<T>&);
@@ -46,17 +46,17 @@ struct TrainingKernels {
   void (*weight_gradient)(const WeightGradientArgs<T>&);
   void (*sparse_gradient)(const SparseGradientArgs<T>&);
   void (*embedding_gradient)(const EmbeddingGradientArgs<T>&);
-  void (*turn_marks)(const TurnMarksArgs&);
-  void (*marked_gradient)(const MarkedGradientArgs<T, NumberTable<T>>&);
+  void (*transpose_mask)(const TransposeMaskArgs&);
+  void (*masked_gradient)(const MaskedGradientArgs<T, NumberTable<T>>&);
   /// Copies the row besides.
-  void (*mark_bytes)(const uint8_t* x, int64_t width, uint8_t* copy, uint64_t* marks);
-  void (*marked_byte_forward)(const MarkedForwardArgs<T, ByteTable<T>>&);
-  void (*marked_byte_gradient)(const MarkedGradientArgs<T, ByteTable<T>>&);
+  void (*copy_with_nonzero_mask)(const uint8_t* x, int64_t width, uint8_t* copy, uint64_t* mask);
+  void (*masked_byte_forward)(const MaskedForwardArgs<T, ByteTable<T>>&);
+  void (*masked_byte_gradient)(const MaskedGradientArgs<T, ByteTable<T>>&);
   void (*input_gradient)(const InputGradientArgs<T>&);
-  /// (rows x columns) row-major into batch panels [rows / panel][columns][panel], missing rows
+  /// (rows x columns) row-major into batch panels [rows / panel][columns][panel]; missing rows are
   /// zero.
-  void (*transpose)(const T* x, int64_t stride, int64_t rows, int64_t columns, T* panels);
-  /// sum over rows, in row order, of columns [column_begin, column_end), whole granules.
+  void (*pack_transposed)(const T* x, int64_t stride, int64_t rows, int64_t columns, T* panels);
+  /// sum over rows, in row order, of columns [column_begin, column_end), whole vectors.
   void (*column_sums)(const T* x, int64_t stride, int64_t rows, int64_t column_begin,
                       int64_t column_end, T* sums);
 
@@ -83,7 +83,7 @@ struct TrainingKernels {
   void (*dropout_factors)(const DropoutArgs&, T scale, T* factors, int64_t stride);
 
   void (*math)(MathFunction function, const T* x, T* y, int64_t n);
-  /// The fixed tree of kTreeLanes sums.
+  /// The fixed tree of kReductionLanes sums.
   T (*tree_sum)(const T* x, int64_t n);
   /// Operations done in `steps` steps at the processor's limit.
   int64_t (*fma_chains)(int64_t steps, T* value);

@@ -20,7 +20,7 @@ struct LossArgs {
   const T* targets;       // one row per row of z; else null
   int64_t target_stride;
   const T* row_weights;    // null: all 1
-  const T* class_weights;  // null, or `columns` values padded to a granule (cross_entropy)
+  const T* class_weights;  // null, or `columns` values padded like a row (cross_entropy)
   const T* quantiles;      // quantile: `columns` values, the quantile of each output, padded
   T gradient_scale;        // 1 / sum of the batch's weights
   T* dz;                   // null: no gradient wanted
@@ -50,8 +50,8 @@ struct UpdateArgs {
   T* slot2;
   int64_t size;
   T l1, l2;
-  // Entries of a later call, counted from the first of these: fetched meanwhile.
-  int64_t soon = 0, soon_size = 0;
+  // Entries of a later call, counted from the first of these, to prefetch meanwhile.
+  int64_t prefetch_offset = 0, prefetch_size = 0;
 };
 
 }  // namespace chainrule::kernels

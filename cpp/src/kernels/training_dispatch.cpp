@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Apart from dispatch.cpp, so that a linker takes the kernels of training only where they are used.
+// A unit of its own, so that a linker takes the kernels of training only where they are used.
 #include <cstring>
 
 #include "kernels/dispatch.hpp"

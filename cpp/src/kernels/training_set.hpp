@@ -8,7 +8,7 @@
 #include "kernels/embedding.hpp"
 #include "kernels/gather.hpp"
 #include "kernels/loss.hpp"
-#include "kernels/marked.hpp"
+#include "kernels/masked.hpp"
 #include "kernels/math_loop.hpp"
 #include "kernels/multiply.hpp"
 #include "kernels/normalization.hpp"
@@ -25,13 +25,13 @@ constexpr TrainingKernels<T> training_kernels() {
   k.weight_gradient = weight_gradient<T>;
   k.sparse_gradient = sparse_gradient<T>;
   k.embedding_gradient = embedding_gradient<T>;
-  k.turn_marks = turn_marks;
-  k.marked_gradient = marked_gradient<T, NumberTable<T>>;
-  k.mark_bytes = mark_bytes;
-  k.marked_byte_forward = marked_forward<T, ByteTable<T>>;
-  k.marked_byte_gradient = marked_gradient<T, ByteTable<T>>;
+  k.transpose_mask = transpose_mask;
+  k.masked_gradient = masked_gradient<T, NumberTable<T>>;
+  k.copy_with_nonzero_mask = copy_with_nonzero_mask;
+  k.masked_byte_forward = masked_forward<T, ByteTable<T>>;
+  k.masked_byte_gradient = masked_gradient<T, ByteTable<T>>;
   k.input_gradient = input_gradient<T>;
-  k.transpose = transpose<T>;
+  k.pack_transposed = pack_transposed<T>;
   k.column_sums = column_sums<T>;
   k.activation_backward = activation_backward<T>;
   k.loss = loss<T>;

@@ -22,7 +22,7 @@ CHAINRULE_INLINE Vec<T> penalized(Vec<T> w, Vec<T> g, T l1, T l2) {
 
 template <class T>
 CHAINRULE_INLINE Vec<T> clipped(const UpdateRule<T>& rule, Vec<T> g) {
-  // In this order a NaN stays one.
+  // The order of the operands is chosen so that NaN propagates.
   if (rule.clip_value != T(0))
     g = max<T>(broadcast(-rule.clip_value), min<T>(broadcast(rule.clip_value), g));
   return g * rule.gradient_factor;
@@ -138,11 +138,11 @@ struct Lion {
   }
 };
 
-/// Into the second cache: what is updated before it fills the first one.
+/// Prefetches into L2: what is updated before these entries fills L1.
 template <class T>
-CHAINRULE_INLINE void fetch_soon(const UpdateArgs<T>& f, int64_t i) {
-  // A fetch may lie anywhere, but a pointer must not.
-  const uint64_t offset = uint64_t(f.soon + i) * sizeof(T);
+CHAINRULE_INLINE void prefetch_entries(const UpdateArgs<T>& f, int64_t i) {
+  // Prefetching out of range is harmless; forming the pointer is undefined behaviour.
+  const uint64_t offset = uint64_t(f.prefetch_offset + i) * sizeof(T);
   const T* const arrays[] = {f.weight, f.slot0, f.slot1, f.slot2};
   for (const T* values : arrays) {
     if (values) __builtin_prefetch(reinterpret_cast<const char*>(uint64_t(values) + offset), 1, 2);
@@ -154,7 +154,7 @@ void update_all(const UpdateRule<T>& rule, const UpdateArgs<T>& f, Rule optimize
   for (int64_t i = 0; i < f.size; i += kLanes<T>) {
     const Vec<T> w = load(f.weight + i);
     const Vec<T> g = clipped(rule, penalized(w, load(f.gradient + i), f.l1, f.l2));
-    if (i < f.soon_size) fetch_soon(f, i);
+    if (i < f.prefetch_size) prefetch_entries(f, i);
     T* slot0 = f.slot0 ? f.slot0 + i : nullptr;
     T* slot1 = f.slot1 ? f.slot1 + i : nullptr;
     T* slot2 = f.slot2 ? f.slot2 + i : nullptr;

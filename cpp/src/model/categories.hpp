@@ -8,7 +8,7 @@
 
 namespace chainrule::model {
 
-/// Their sum over so many columns; throws Error unless there is a single number or one for each,
+/// Their sum over `columns` columns; throws Error unless there is a single number or one for each,
 /// and 32 bits can count the sum.
 std::int64_t total_categories(std::string_view kind, std::string_view option,
                               const std::vector<std::int64_t>& counts, std::int64_t columns);

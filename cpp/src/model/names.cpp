@@ -23,7 +23,7 @@ std::string folded(std::string_view name) {
   return result;
 }
 
-/// Insertions, deletions, substitutions and swaps of neighbours that turn one text into the other.
+/// Insertions, deletions, substitutions and swaps of neighbours that make one text the other.
 std::size_t edit_distance(std::string_view from, std::string_view to) {
   std::vector<std::size_t> before(to.size() + 1), last(to.size() + 1), row(to.size() + 1);
   for (std::size_t j = 0; j <= to.size(); ++j) last[j] = j;

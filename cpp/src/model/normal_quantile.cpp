@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "model/elementary.hpp"
+#include "model/deterministic_math.hpp"
 
 namespace chainrule::model {
 namespace {

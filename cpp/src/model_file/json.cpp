@@ -45,7 +45,7 @@ std::size_t end_of_value(std::string_view text, std::size_t at) {
   return at;
 }
 
-/// What a checked string between its quotation marks stands for.
+/// What a checked string between its quotes stands for.
 std::string unescaped(std::string_view text) {
   std::string result;
   result.reserve(text.size());

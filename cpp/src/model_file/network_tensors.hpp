@@ -54,7 +54,7 @@ void check_values(const ParameterInfo& info, const std::string* slot,
   }
 }
 
-/// Turns values between the file's byte order, little-endian, and the machine's.
+/// Converts values between the file's byte order, little-endian, and the machine's.
 template <class T>
 void swap_where_big_endian(std::vector<T>& values) {
   if constexpr (std::endian::native == std::endian::big) {

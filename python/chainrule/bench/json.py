@@ -33,7 +33,7 @@ def as_json(report: Report) -> str:
         "isa": report.isa,
         "versions": report.versions,
         "workloads": [_workload(report, work) for work in report.workloads],
-        "left_out": report.left_out,
+        "left_out": report.skipped,
     }
     return json.dumps(content, indent=1) + "\n"
 

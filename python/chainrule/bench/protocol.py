@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 from chainrule.bench import machine, peers
 from chainrule.bench.ceilings import CEILINGS, CeilingWorker
-from chainrule.bench.contestant import Contestant
+from chainrule.bench.reference import truth_of
 from chainrule.bench.report import OWN, Ceiling, Measurement, Report
-from chainrule.bench.truth import truth_of
+from chainrule.bench.runner import Runner
 from chainrule.bench.worker import WorkerError
 from chainrule.bench.workloads import Workload
 from chainrule.names import unknown_name
@@ -37,7 +37,7 @@ def measure(
     rounds: int = 7,
     seconds: float = 0.5,
     isa: str | None = None,
-    say: Callable[[str], object] = lambda text: None,
+    log: Callable[[str], object] = lambda text: None,
 ) -> Report:
     """Check and time libraries.
 
@@ -71,15 +71,15 @@ def measure(
     report = Report(machine.describe(), tuple(threads), isa)
     run = _Run(report, rounds, seconds)
     try:
-        say(f"starting {', '.join(names)}")
+        log(f"starting {', '.join(names)}")
         run.start(names)
         clock = _Remaining(len(workloads))
         for number, workload in enumerate(workloads, start=1):
-            say(f"checking {workload.name}")
+            log(f"checking {workload.name}")
             passes = run.check(workload)
             if passes:
                 left = clock.text(run.seconds_to_time(passes))
-                say(f"timing {workload.name}, work {number} of {len(workloads)}, {left}")
+                log(f"timing {workload.name}, work {number} of {len(workloads)}, {left}")
                 run.time(workload, passes)
             clock.done()
     finally:
@@ -91,11 +91,11 @@ def _libraries(names: Sequence[str] | None, isa: str | None) -> list[str]:
     for name in names or ():
         if name not in peers.PEERS:
             raise ValueError(unknown_name("library", name, list(peers.PEERS)))
-        if isa is not None and isa not in peers.PEERS[name].held_to:
+        if isa is not None and isa not in peers.PEERS[name].isa_environment:
             raise ValueError(f"{name} cannot be held to {isa}")
     if names is not None:
         return list(names)
-    return [name for name in peers.installed() if isa is None or isa in peers.PEERS[name].held_to]
+    return [n for n in peers.installed() if isa is None or isa in peers.PEERS[n].isa_environment]
 
 
 class _Remaining:
@@ -133,7 +133,7 @@ class _Remaining:
 class _Turn:
     """What is measured once in every round."""
 
-    worker: Contestant | CeilingWorker
+    worker: Runner | CeilingWorker
     rate: Callable[[], float]
     record: Callable[[tuple[float, ...]], None]
     rates: list[float] = field(default_factory=list)
@@ -146,60 +146,60 @@ class _Run:
         self._report = report
         self._rounds = rounds
         self._seconds = seconds
-        self._contestants: list[Contestant] = []
+        self._runners: list[Runner] = []
         self._ceilings: list[CeilingWorker] = []
-        self._pass_seconds: dict[Contestant, float] = {}
+        self._pass_seconds: dict[Runner, float] = {}
 
     def start(self, names: Sequence[str]) -> None:
         for threads in self._report.threads:
             for name in names:
-                self._contestants.append(Contestant(name, threads, self._environment(name)))
+                self._runners.append(Runner(name, threads, self._environment(name)))
             self._ceilings.append(CeilingWorker(threads, self._environment(OWN)))
-        for contestant in self._contestants.copy():
+        for runner in self._runners.copy():
             try:
-                self._report.versions[contestant.library.name] = contestant.version()
+                self._report.versions[runner.library.name] = runner.version()
             except WorkerError as error:
-                self._leave_out(f"{contestant} does not start: {error}")
-                self._contestants.remove(contestant)
-                contestant.close()
+                self._leave_out(f"{runner} does not start: {error}")
+                self._runners.remove(runner)
+                runner.close()
 
-    def check(self, workload: Workload) -> dict[Contestant, int]:
+    def check(self, workload: Workload) -> dict[Runner, int]:
         """Make those ready that compute what they should; return how many passes to time."""
-        takers = [c for c in self._contestants if c.alive and c.library.takes(workload)]
+        takers = [c for c in self._runners if c.alive and c.library.takes(workload)]
         if not takers:
             return {}
         try:
-            truth = truth_of(workload)
+            reference = truth_of(workload)
         except FileNotFoundError as error:
             self._leave_out(f"{workload.name}: {error}")
             return {}
-        passes: dict[Contestant, int] = {}
-        for contestant in takers:
+        passes: dict[Runner, int] = {}
+        for runner in takers:
             try:
-                wrong = truth.error(contestant.result(truth.work))
+                wrong = reference.error(runner.result(reference.work))
                 if wrong is None:
-                    contestant.prepare(workload)
-                    one = contestant.seconds(1)
-                    passes[contestant] = math.ceil(self._seconds / one)
-                    self._pass_seconds[contestant] = one
+                    runner.prepare(workload)
+                    one = runner.seconds(1)
+                    passes[runner] = math.ceil(self._seconds / one)
+                    self._pass_seconds[runner] = one
             except WorkerError as error:
                 wrong = str(error)
             if wrong is not None:
-                self._leave_out(f"{contestant} at {workload.name}: {wrong}")
+                self._leave_out(f"{runner} at {workload.name}: {wrong}")
         return passes
 
-    def seconds_to_time(self, passes: Mapping[Contestant, int]) -> float:
+    def seconds_to_time(self, passes: Mapping[Runner, int]) -> float:
         """Return about how long `time` will take."""
         round_seconds = sum(
-            _PAUSE + count * self._pass_seconds[contestant] for contestant, count in passes.items()
+            _PAUSE + count * self._pass_seconds[runner] for runner, count in passes.items()
         )
         ceilings = len(self._ceilings) * len(CEILINGS)
         round_seconds += ceilings * (_PAUSE + min(self._seconds, _LONGEST_CEILING))
         return self._rounds * round_seconds
 
-    def time(self, workload: Workload, passes: Mapping[Contestant, int]) -> None:
+    def time(self, workload: Workload, passes: Mapping[Runner, int]) -> None:
         """Time those that are ready, and the ceilings beside them, in turns."""
-        turns = [self._speed(workload, contestant, count) for contestant, count in passes.items()]
+        turns = [self._speed(workload, runner, count) for runner, count in passes.items()]
         turns += [
             self._ceiling(workload, worker, name)
             for worker in self._ceilings
@@ -216,13 +216,13 @@ class _Run:
                     turns.remove(turn)
         for turn in turns:
             turn.record(tuple(turn.rates))
-        for contestant in passes:
+        for runner in passes:
             # One that has died is named when it is next asked for something that is needed.
             with suppress(WorkerError):
-                contestant.release()
+                runner.release()
 
     def close(self) -> None:
-        workers = (*self._contestants, *self._ceilings)
+        workers = (*self._runners, *self._ceilings)
         for worker in workers:
             worker.stop()
         for worker in workers:
@@ -230,17 +230,17 @@ class _Run:
 
     def _environment(self, name: str) -> Mapping[str, str]:
         isa = self._report.isa
-        return {} if isa is None else peers.PEERS[name].held_to[isa]
+        return {} if isa is None else peers.PEERS[name].isa_environment[isa]
 
-    def _speed(self, workload: Workload, contestant: Contestant, passes: int) -> _Turn:
+    def _speed(self, workload: Workload, runner: Runner, passes: int) -> _Turn:
         def rate() -> float:
-            return passes * workload.samples / contestant.seconds(passes)
+            return passes * workload.samples / runner.seconds(passes)
 
         def record(rates: tuple[float, ...]) -> None:
-            name, threads = contestant.library.name, contestant.threads
+            name, threads = runner.library.name, runner.threads
             self._report.measurements.append(Measurement(rates, workload, name, threads))
 
-        return _Turn(contestant, rate, record)
+        return _Turn(runner, rate, record)
 
     def _ceiling(self, workload: Workload, worker: CeilingWorker, name: str) -> _Turn:
         seconds = min(self._seconds, _LONGEST_CEILING)
@@ -254,4 +254,4 @@ class _Run:
         return _Turn(worker, rate, record)
 
     def _leave_out(self, sentence: str) -> None:
-        self._report.left_out.append(f"{sentence}.")
+        self._report.skipped.append(f"{sentence}.")

@@ -106,7 +106,7 @@ class Report:
     versions: dict[str, str] = field(default_factory=dict)
     measurements: list[Measurement] = field(default_factory=list)
     ceilings: list[Ceiling] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
 
     @property
     def workloads(self) -> list[Workload]:

@@ -49,8 +49,8 @@ def markdown(report: Report) -> str:
             "",
             "The machine was busy: the spread is too wide for these figures to mean much.",
         ]
-    if report.left_out:
-        lines += ["", *(f"Left out: {sentence}" for sentence in report.left_out)]
+    if report.skipped:
+        lines += ["", *(f"Left out: {sentence}" for sentence in report.skipped)]
     return "\n".join(lines)
 
 

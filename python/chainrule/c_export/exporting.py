@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule import measuring
 from chainrule.atomic_file import write_atomically
 from chainrule.c_export import self_test
 from chainrule.c_export.literals import check_name
@@ -22,13 +21,14 @@ from chainrule.c_export.model import Model
 from chainrule.c_export.operations import Array, Operation, run
 from chainrule.c_export.quantization import quantized
 from chainrule.c_export.source import header, source
-from chainrule.examples import prepare_validation
+from chainrule.inputs.dataset import prepare_validation
 from chainrule.interop.parameters import built_core
 from chainrule.names import unknown_name
-from chainrule.progress import format_value
+from chainrule.network import measuring
+from chainrule.network.progress import format_value
 
 if TYPE_CHECKING:
-    from chainrule.sequential import Sequential
+    from chainrule.network.sequential import Sequential
 
 __all__ = ["CExport", "export_c"]
 

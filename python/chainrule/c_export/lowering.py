@@ -22,7 +22,7 @@ from chainrule.c_export.operations import (
 )
 
 if TYPE_CHECKING:
-    from chainrule.sequential import Sequential
+    from chainrule.network.sequential import Sequential
 
 __all__ = ["lower", "refuse"]
 
@@ -61,7 +61,7 @@ def lower(net: Sequential, *, into_weights: bool) -> list[Operation]:
         parameters.setdefault(int(owner), {})[array] = values.astype(np.float64)
     operations: list[Operation] = []
     reasons = []
-    columns = inputs = net._need_core().inputs
+    columns = inputs = net._built_core().inputs
     for index, layer in enumerate(net.layers):
         own = parameters.get(index, {})
         beyond = [name for name, values in own.items() if not _fits(values)]

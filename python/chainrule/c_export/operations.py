@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from chainrule import activations, layers
 
 if TYPE_CHECKING:
-    from chainrule.sequential import Sequential
+    from chainrule.network.sequential import Sequential
 
 __all__ = [
     "Activation",
@@ -190,6 +190,6 @@ def pieces(x: Array) -> Iterator[Array]:
 
 
 def _one_layer(inputs: int, layer: layers.Layer) -> Sequential:
-    from chainrule.sequential import Sequential
+    from chainrule.network.sequential import Sequential
 
     return Sequential([layers.Input(inputs), layer], seed=0)

@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.callbacks.state_values import decoded, number, text, whole_number
 
 if TYPE_CHECKING:
-    from chainrule.sequential import Sequential
+    from chainrule.network.sequential import Sequential
 
 # By class, what the fields must be. Other classes check their states themselves.
 _FIELDS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any], str], object]]] = {

@@ -31,14 +31,14 @@ def run(options: argparse.Namespace) -> int:
         threads=threads,
         rounds=3 if options.quick else 7,
         seconds=0.1 if options.quick else 0.5,
-        say=_say,
+        log=_say,
     )
     print(bench.markdown(report))
     if report.peers:
         print(f"\n{bench.rates(report)}")
     if path is not None:
         write_atomically(path, bench.as_json(report).encode())
-    return _CHECK_FAILED if report.left_out else 0
+    return _CHECK_FAILED if report.skipped else 0
 
 
 def _say(text: str) -> None:

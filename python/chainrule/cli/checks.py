@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from chainrule.cli.dataset import Rows
+from chainrule.inputs.targets import prepare_targets
 from chainrule.losses import Loss
-from chainrule.sequential import Sequential
-from chainrule.targets import prepare_targets
+from chainrule.network.sequential import Sequential
 
 __all__ = ["check_features", "check_rows"]
 

@@ -9,7 +9,7 @@ from chainrule.cli import dataset, report
 from chainrule.cli.checks import check_rows
 from chainrule.cli.known import Known
 from chainrule.cli.tables import table_options
-from chainrule.model_file import load
+from chainrule.network.model_file import load
 
 
 def run(options: argparse.Namespace) -> int:

@@ -15,8 +15,8 @@ from chainrule.cli.file_kinds import C_SOURCE
 from chainrule.cli.known import Known
 from chainrule.cli.output import output_path
 from chainrule.cli.tables import TableOptions, table_options
-from chainrule.model_file import load
-from chainrule.sequential import Sequential
+from chainrule.network.model_file import load
+from chainrule.network.sequential import Sequential
 
 
 def run(options: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ import argparse
 from chainrule.cli.file_kinds import ONNX
 from chainrule.cli.output import output_path
 from chainrule.interop.onnx_export import to_onnx
-from chainrule.model_file import load
+from chainrule.network.model_file import load
 
 
 def run(options: argparse.Namespace) -> int:

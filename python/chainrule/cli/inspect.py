@@ -6,9 +6,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from chainrule import model_file
-from chainrule.model_file import load
-from chainrule.sequential import Sequential
+from chainrule.network import model_file
+from chainrule.network.model_file import load
+from chainrule.network.sequential import Sequential
 
 
 def run(options: argparse.Namespace) -> int:
@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _training(net: Sequential) -> str:
-    core = net._need_core()
+    core = net._built_core()
     text = f"{core.epochs} epochs, {core.total_steps} steps"
     for name, column in net.history.items():
         if isinstance(column[-1], float):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chainrule.losses import Loss
-from chainrule.sequential import Sequential
+from chainrule.network.sequential import Sequential
 
 __all__ = ["Known", "listed"]
 
@@ -58,7 +58,7 @@ class Known:
         """
         return cls(
             model,
-            net._need_core().inputs,
+            net._built_core().inputs,
             net.feature_names,
             net.class_names,
             net.target_name,

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.arrays import as_labels, as_targets
 from chainrule.cli.dataset import Rows
 from chainrule.cli.known import listed
+from chainrule.inputs.arrays import as_labels, as_targets
 from chainrule.layers import Dense, Dropout, Layer, Normalization, Rescaling
 from chainrule.losses import Loss
-from chainrule.sequential import Sequential
+from chainrule.network.sequential import Sequential
 
 _LAYERS = (256, 128)
 _ACTIVATION = "relu"

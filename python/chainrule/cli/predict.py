@@ -20,8 +20,8 @@ from chainrule.cli.known import Known
 from chainrule.cli.output import check_standard_output, output_path
 from chainrule.cli.tables import TableOptions, is_table, read_table, table_options
 from chainrule.data.source import existing_file
-from chainrule.model_file import load
-from chainrule.sequential import Sequential
+from chainrule.network.model_file import load
+from chainrule.network.sequential import Sequential
 
 # NumPy's text of a number takes 128 bytes.
 _ROWS_AT_A_TIME = 4096

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.progress import format_value
+from chainrule.network.progress import format_value
 
 if TYPE_CHECKING:
     from chainrule.losses import Loss
-    from chainrule.sequential import Sequential
+    from chainrule.network.sequential import Sequential
 
 _LONGEST_NAME = 12
 _LARGEST_TABLE = 20

@@ -6,10 +6,10 @@ from __future__ import annotations
 import argparse
 
 from chainrule import optimizers
-from chainrule.model_file import load
+from chainrule.network.model_file import load
+from chainrule.network.sequential import Sequential
 from chainrule.optimizers import Optimizer
 from chainrule.schedules import Cosine
-from chainrule.sequential import Sequential
 
 __all__ = ["check_resumable", "optimizer_and_epochs"]
 
@@ -88,7 +88,7 @@ def _epochs_left(net: Sequential, optimizer: Optimizer, steps: int) -> int | Non
     schedule = optimizer.schedule
     if not isinstance(schedule, Cosine):
         return None
-    done = (net._need_core().total_steps - net._schedule_origin) / steps
+    done = (net._built_core().total_steps - net._schedule_origin) / steps
     return max(0, round(schedule.epochs - done))
 
 

@@ -23,7 +23,7 @@ from chainrule.cli.resuming import check_resumable, optimizer_and_epochs
 from chainrule.cli.signals import terminable
 from chainrule.cli.tables import TableOptions
 from chainrule.cli.training_data import read_training_data
-from chainrule.sequential import Sequential
+from chainrule.network.sequential import Sequential
 
 _INTERRUPTED = 130
 _SIGNALLED = 128

@@ -10,8 +10,8 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chainrule.arrays import check_same_length
-from chainrule.containers import as_array
+from chainrule.inputs.arrays import check_same_length
+from chainrule.network.containers import as_array
 
 
 @overload

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from chainrule.arrays import as_labels
+from chainrule.inputs.arrays import as_labels
 
 # Above this, a float64 no longer tells neighbouring whole numbers apart.
 LARGEST_WHOLE = 2.0**53

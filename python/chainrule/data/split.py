@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chainrule.arrays import check_same_length
-from chainrule.column_names import column_names
-from chainrule.containers import as_array
+from chainrule.inputs.arrays import check_same_length
+from chainrule.inputs.column_names import column_names
+from chainrule.network.containers import as_array
 
 
 def train_test_split(

@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.arrays import as_numbers
 from chainrule.atomic_file import write_atomically
 from chainrule.data.encoding import LARGEST_WHOLE
 from chainrule.data.svmlight import scipy_sparse
+from chainrule.inputs.arrays import as_numbers
 
 __all__ = ["save_svmlight"]
 

@@ -22,7 +22,7 @@ from chainrule.layers import (
     Normalization,
     Rescaling,
 )
-from chainrule.sequential import Sequential
+from chainrule.network.sequential import Sequential
 
 __all__ = ["Assembly"]
 
@@ -131,7 +131,7 @@ class Assembly:
             for name, values in step.arrays.items():
                 # One at a time, so that of all weights only one is there a third time.
                 net.set_weights({f"{index}.{name}": values})
-        net._need_core().adapted = True
+        net._built_core().adapted = True
         return net
 
     def _place_affine(self) -> None:

@@ -15,7 +15,7 @@ from chainrule.interop.affine import affine_of
 from chainrule.interop.parameters import layer_arrays
 
 if TYPE_CHECKING:
-    from chainrule.sequential import Sequential
+    from chainrule.network.sequential import Sequential
 
 __all__ = ["ExportReport", "largest_relative_difference", "onnxruntime_outputs", "self_check"]
 
@@ -135,7 +135,7 @@ def onnxruntime_outputs(content: bytes, rows: NDArray[Any]) -> NDArray[Any]:
 
 def _random_rows(net: Sequential, input_dtype: str) -> NDArray[Any]:
     """Return rows that a scaling at the front makes standard normal, or pixels, or categories."""
-    columns = net._need_core().inputs
+    columns = net._built_core().inputs
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(_ROWS, columns))
     if input_dtype == "uint8":

@@ -23,7 +23,7 @@ from chainrule.interop.parameters import built_core, layer_arrays, refuse_missin
 from chainrule.names import unknown_name
 
 if TYPE_CHECKING:
-    from chainrule.sequential import Sequential
+    from chainrule.network.sequential import Sequential
 
 __all__ = ["onnx_bytes", "to_onnx"]
 

@@ -18,7 +18,7 @@ from chainrule.interop.onnx_recognition import recognise, reduces
 from chainrule.layers import Layer
 
 if TYPE_CHECKING:
-    from chainrule.sequential import Sequential
+    from chainrule.network.sequential import Sequential
 
 __all__ = ["from_onnx"]
 

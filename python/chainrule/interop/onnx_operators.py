@@ -16,7 +16,7 @@ from chainrule.activations import Activation
 from chainrule.interop.onnx_model import Node
 from chainrule.layers import Activation as ActivationLayer
 from chainrule.layers import Input, Layer
-from chainrule.sequential import Sequential
+from chainrule.network.sequential import Sequential
 
 __all__ = [
     "REDUCTIONS",

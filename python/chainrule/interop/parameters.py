@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from chainrule.sequential import Sequential
+from chainrule.network.sequential import Sequential
 
 if TYPE_CHECKING:
-    from chainrule.stack import CoreNetwork
+    from chainrule.network.stack import CoreNetwork
 
 __all__ = ["built_core", "layer_arrays", "refuse_missing"]
 
@@ -20,12 +20,12 @@ def built_core(net: Sequential) -> CoreNetwork:
     """Return what runs a network; TypeError if it is none, RuntimeError if it is not built."""
     if not isinstance(net, Sequential):
         raise TypeError(f"net must be a Sequential, got {type(net).__name__}")
-    return net._need_core()
+    return net._built_core()
 
 
 def layer_arrays(net: Sequential, index: int) -> dict[str, NDArray[Any]]:
     """Return copies of the parameters of a built network's layer, by their names within it."""
-    core = net._need_core()
+    core = net._built_core()
     return {
         p.name.partition(".")[2]: core.get_parameter(p.name)
         for p in core.parameters

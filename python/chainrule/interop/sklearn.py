@@ -22,7 +22,7 @@ from chainrule.layers import Dense, Dropout
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-    from chainrule.sequential import Sequential
+    from chainrule.network.sequential import Sequential
 
 __all__ = ["from_sklearn", "to_sklearn"]
 
@@ -182,7 +182,7 @@ def _check_predictions(net: Sequential, estimator: Any) -> None:
     scales = (1.0, 1e3, 0.0) if net.dtype == "float64" else (1.0, 0.0)
     rng = np.random.default_rng(0)
     for scale in scales:
-        rows = (scale * rng.normal(size=(_ROWS, net._need_core().inputs))).astype(net.dtype)
+        rows = (scale * rng.normal(size=(_ROWS, net._built_core().inputs))).astype(net.dtype)
         with warnings.catch_warnings():
             # Rows without names, where it was fitted on a frame.
             warnings.simplefilter("ignore")
@@ -211,7 +211,7 @@ def _neural_network() -> Any:
 
 def _merged(net: Sequential) -> Sequential:
     """Return the network without dropout, with scaling folded into the weights beside it."""
-    assembly = Assembly(net._need_core().inputs, net.dtype, fold=True)
+    assembly = Assembly(net._built_core().inputs, net.dtype, fold=True)
     for index, layer in enumerate(net.layers):
         arrays = layer_arrays(net, index)
         affine = affine_of(layer, arrays, "float64")

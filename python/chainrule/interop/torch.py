@@ -21,7 +21,7 @@ from chainrule.layers import BatchNormalization, Dropout, LayerNormalization
 if TYPE_CHECKING:
     import torch
 
-    from chainrule.sequential import Sequential
+    from chainrule.network.sequential import Sequential
 
 __all__ = ["from_torch", "to_torch"]
 

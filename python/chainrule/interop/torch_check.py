@@ -15,7 +15,7 @@ from chainrule.errors import ExportError
 from chainrule.interop.onnx_check import largest_relative_difference
 
 if TYPE_CHECKING:
-    from chainrule.sequential import Sequential
+    from chainrule.network.sequential import Sequential
 
 __all__ = ["Leaf", "check_export", "check_outputs", "evaluation_copy"]
 
@@ -85,7 +85,7 @@ def check_outputs(module: Any, walk: Walk, net: Sequential, build: Build) -> Non
     """
     import torch
 
-    inputs = net._need_core().inputs
+    inputs = net._built_core().inputs
     rows = _rows(inputs)
     normal = rows[:_ROWS]
     with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -117,7 +117,7 @@ def check_export(module: Any, net: Sequential) -> None:
     import torch
 
     single = net.dtype == "float32"
-    rows = _rows(net._need_core().inputs)
+    rows = _rows(net._built_core().inputs)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         outputs = _outputs(module, rows).numpy()
     expected = net.predict(rows)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from chainrule import activations
-from chainrule.described import Option
 from chainrule.layers.layer import Layer
+from chainrule.spec import Field
 
 __all__ = ["Activation"]
 
@@ -28,7 +28,7 @@ class Activation(Layer):
     """
 
     kind = "activation"
-    activation = Option(activations.Activation.from_config)
+    activation = Field(activations.Activation.from_config)
 
     def __init__(self, activation: str | Mapping[str, Any] | activations.Activation) -> None:
         super().__init__(activation=activation)

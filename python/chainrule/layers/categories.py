@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chainrule import initializers
-from chainrule.described import Option
 from chainrule.layers.layer import Layer
+from chainrule.spec import Field
 
 __all__ = ["CategoryEncoding", "Embedding"]
 
@@ -61,8 +61,8 @@ class CategoryEncoding(Layer):
     """
 
     kind = "category_encoding"
-    num_tokens = Option[int | tuple[int, ...]](_whole_numbers)
-    output_mode = Option[str]()
+    num_tokens = Field[int | tuple[int, ...]](_whole_numbers)
+    output_mode = Field[str]()
 
     def __init__(self, num_tokens: int | Sequence[int], output_mode: str = "one_hot") -> None:
         super().__init__(num_tokens=num_tokens, output_mode=output_mode)
@@ -116,10 +116,10 @@ class Embedding(Layer):
 
     kind = "embedding"
     _optional = ("columns",)
-    num_embeddings = Option[int | tuple[int, ...]](_whole_numbers)
-    units = Option[int]()
-    columns = Option[tuple[int, ...] | None](_columns)
-    weight_initializer = Option(initializers.Initializer.from_config)
+    num_embeddings = Field[int | tuple[int, ...]](_whole_numbers)
+    units = Field[int]()
+    columns = Field[tuple[int, ...] | None](_columns)
+    weight_initializer = Field(initializers.Initializer.from_config)
 
     def __init__(
         self,

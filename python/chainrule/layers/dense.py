@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from chainrule import activations, initializers
-from chainrule.described import Option
 from chainrule.layers.layer import Layer
+from chainrule.spec import Field
 
 __all__ = ["Dense"]
 
@@ -44,15 +44,15 @@ class Dense(Layer):
 
     kind = "dense"
     _optional = ("weight_initializer",)
-    units = Option[int]()
-    activation = Option(activations.Activation.from_config)
-    use_bias = Option[bool]()
-    weight_initializer = Option[initializers.Initializer | None](
+    units = Field[int]()
+    activation = Field(activations.Activation.from_config)
+    use_bias = Field[bool]()
+    weight_initializer = Field[initializers.Initializer | None](
         initializers.Initializer.from_config
     )
-    bias_initializer = Option(initializers.Initializer.from_config)
-    l1 = Option[float]()
-    l2 = Option[float]()
+    bias_initializer = Field(initializers.Initializer.from_config)
+    l1 = Field[float]()
+    l2 = Field[float]()
 
     def __init__(
         self,

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from chainrule.described import Option
 from chainrule.layers.layer import Layer
+from chainrule.spec import Field
 
 __all__ = ["Dropout"]
 
@@ -26,7 +26,7 @@ class Dropout(Layer):
     """
 
     kind = "dropout"
-    rate = Option[float]()
+    rate = Field[float]()
 
     def __init__(self, rate: float) -> None:
         super().__init__(rate=rate)

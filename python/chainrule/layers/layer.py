@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from chainrule import _core
-from chainrule.described import Described
+from chainrule.spec import Spec
 
 __all__ = ["Layer"]
 
 
-class Layer(Described):
+class Layer(Spec):
     """Base class of layers."""
 
     _core_type = _core.Layer

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from chainrule.described import Option
 from chainrule.layers.layer import Layer
+from chainrule.spec import Field
 
 __all__ = ["BatchNormalization", "LayerNormalization"]
 
@@ -36,10 +36,10 @@ class BatchNormalization(Layer):
     """
 
     kind = "batch_normalization"
-    momentum = Option[float]()
-    epsilon = Option[float]()
-    center = Option[bool]()
-    scale = Option[bool]()
+    momentum = Field[float]()
+    epsilon = Field[float]()
+    center = Field[bool]()
+    scale = Field[bool]()
 
     def __init__(
         self,
@@ -68,9 +68,9 @@ class LayerNormalization(Layer):
     """
 
     kind = "layer_normalization"
-    epsilon = Option[float]()
-    center = Option[bool]()
-    scale = Option[bool]()
+    epsilon = Field[float]()
+    center = Field[bool]()
+    scale = Field[bool]()
 
     def __init__(self, *, epsilon: float = 1e-5, center: bool = True, scale: bool = True) -> None:
         super().__init__(epsilon=epsilon, center=center, scale=scale)

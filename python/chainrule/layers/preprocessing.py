@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from chainrule.described import Option
 from chainrule.layers.layer import Layer
+from chainrule.spec import Field
 
 __all__ = ["Normalization", "Rescaling"]
 
@@ -29,8 +29,8 @@ class Rescaling(Layer):
     """
 
     kind = "rescaling"
-    scale = Option[float]()
-    offset = Option[float]()
+    scale = Field[float]()
+    offset = Field[float]()
 
     def __init__(self, scale: float, offset: float = 0.0) -> None:
         super().__init__(scale=scale, offset=offset)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chainrule.arrays import as_labels, as_targets, as_weights, check_same_length
-from chainrule.containers import as_array
+from chainrule.inputs.arrays import as_labels, as_targets, as_weights, check_same_length
+from chainrule.network.containers import as_array
 
 
 class UndefinedMetricError(ValueError):

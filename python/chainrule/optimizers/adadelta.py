@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from chainrule.described import Option
 from chainrule.optimizers.optimizer import LearningRate, Optimizer
+from chainrule.spec import Field
 
 
 class Adadelta(Optimizer):
@@ -34,8 +34,8 @@ class Adadelta(Optimizer):
     """
 
     kind = "adadelta"
-    rho = Option[float]()
-    epsilon = Option[float]()
+    rho = Field[float]()
+    epsilon = Field[float]()
 
     def __init__(
         self,

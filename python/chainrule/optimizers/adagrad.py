@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from chainrule.described import Option
 from chainrule.optimizers.optimizer import LearningRate, Optimizer
+from chainrule.spec import Field
 
 
 class AdaGrad(Optimizer):
@@ -35,9 +35,9 @@ class AdaGrad(Optimizer):
     """
 
     kind = "adagrad"
-    lr_decay = Option[float]()
-    initial_accumulator = Option[float]()
-    epsilon = Option[float]()
+    lr_decay = Field[float]()
+    initial_accumulator = Field[float]()
+    epsilon = Field[float]()
 
     def __init__(
         self,

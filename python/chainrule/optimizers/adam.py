@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from chainrule.described import Option
 from chainrule.optimizers.optimizer import LearningRate, Optimizer
+from chainrule.spec import Field
 
 
 class Adam(Optimizer):
@@ -36,10 +36,10 @@ class Adam(Optimizer):
     """
 
     kind = "adam"
-    beta1 = Option[float]()
-    beta2 = Option[float]()
-    epsilon = Option[float]()
-    amsgrad = Option[bool]()
+    beta1 = Field[float]()
+    beta2 = Field[float]()
+    epsilon = Field[float]()
+    amsgrad = Field[bool]()
 
     def __init__(
         self,

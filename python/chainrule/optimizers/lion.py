@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from chainrule.described import Option
 from chainrule.optimizers.optimizer import LearningRate, Optimizer
+from chainrule.spec import Field
 
 
 class Lion(Optimizer):
@@ -33,8 +33,8 @@ class Lion(Optimizer):
     """
 
     kind = "lion"
-    beta1 = Option[float]()
-    beta2 = Option[float]()
+    beta1 = Field[float]()
+    beta2 = Field[float]()
 
     def __init__(
         self,

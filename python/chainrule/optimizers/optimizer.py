@@ -10,8 +10,8 @@ from typing import Any, Protocol, TypeAlias
 from numpy.typing import ArrayLike
 
 from chainrule import _core
-from chainrule.described import Described, Option, check_no_class, plain
 from chainrule.schedules import FunctionSchedule, PerEpoch, Schedule
+from chainrule.spec import Field, Spec, check_no_class, plain
 
 LearningRate: TypeAlias = float | Schedule | Mapping[str, Any] | Callable[[int], float]
 
@@ -24,7 +24,7 @@ class Steppable(Protocol):
     def _step(self, optimizer: _core.Optimizer, learning_rate: float) -> None: ...
 
 
-class Optimizer(Described):
+class Optimizer(Spec):
     """Base class of optimizers.
 
     The arrays that an optimizer keeps per parameter belong to the network, so one optimizer may
@@ -67,9 +67,9 @@ class Optimizer(Described):
     _optional = ("learning_rate", "clip_value", "clip_norm")
     _schedule: Schedule | None = None
 
-    weight_decay = Option[float]()
-    clip_value = Option[float | None](lambda value: value or None)
-    clip_norm = Option[float | None](lambda value: value or None)
+    weight_decay = Field[float]()
+    clip_value = Field[float | None](lambda value: value or None)
+    clip_norm = Field[float | None](lambda value: value or None)
 
     def __init__(self, learning_rate: LearningRate, **options: Any) -> None:
         if learning_rate is None:

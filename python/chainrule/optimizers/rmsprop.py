@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from chainrule.described import Option
 from chainrule.optimizers.optimizer import LearningRate, Optimizer
+from chainrule.spec import Field
 
 
 class RMSprop(Optimizer):
@@ -39,10 +39,10 @@ class RMSprop(Optimizer):
     """
 
     kind = "rmsprop"
-    rho = Option[float]()
-    epsilon = Option[float]()
-    momentum = Option[float]()
-    centered = Option[bool]()
+    rho = Field[float]()
+    epsilon = Field[float]()
+    momentum = Field[float]()
+    centered = Field[bool]()
 
     def __init__(
         self,

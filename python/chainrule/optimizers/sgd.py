@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from chainrule.described import Option
 from chainrule.optimizers.optimizer import LearningRate, Optimizer
+from chainrule.spec import Field
 
 
 class SGD(Optimizer):
@@ -35,9 +35,9 @@ class SGD(Optimizer):
     """
 
     kind = "sgd"
-    momentum = Option[float]()
-    dampening = Option[float]()
-    nesterov = Option[bool]()
+    momentum = Field[float]()
+    dampening = Field[float]()
+    nesterov = Field[bool]()
 
     def __init__(
         self,

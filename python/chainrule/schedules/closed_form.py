@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chainrule.described import Option
 from chainrule.schedules.schedule import Schedule
+from chainrule.spec import Field
 
 
 class Constant(Schedule):
@@ -19,7 +19,7 @@ class Constant(Schedule):
     """
 
     kind = "constant"
-    learning_rate = Option[float]()
+    learning_rate = Field[float]()
 
     def __init__(self, learning_rate: float) -> None:
         super().__init__(learning_rate=learning_rate)
@@ -39,9 +39,9 @@ class Step(Schedule):
     """
 
     kind = "step"
-    learning_rate = Option[float]()
-    gamma = Option[float]()
-    period = Option[float]()
+    learning_rate = Field[float]()
+    gamma = Field[float]()
+    period = Field[float]()
 
     def __init__(self, learning_rate: float, *, gamma: float = 0.1, period: float = 1.0) -> None:
         super().__init__(learning_rate=learning_rate, gamma=gamma, period=period)
@@ -61,9 +61,9 @@ class Exponential(Schedule):
     """
 
     kind = "exponential"
-    learning_rate = Option[float]()
-    gamma = Option[float]()
-    period = Option[float]()
+    learning_rate = Field[float]()
+    gamma = Field[float]()
+    period = Field[float]()
 
     def __init__(self, learning_rate: float, *, gamma: float = 0.1, period: float = 1.0) -> None:
         super().__init__(learning_rate=learning_rate, gamma=gamma, period=period)
@@ -83,9 +83,9 @@ class InverseTime(Schedule):
     """
 
     kind = "inverse_time"
-    learning_rate = Option[float]()
-    gamma = Option[float]()
-    period = Option[float]()
+    learning_rate = Field[float]()
+    gamma = Field[float]()
+    period = Field[float]()
 
     def __init__(self, learning_rate: float, *, gamma: float = 1.0, period: float = 1.0) -> None:
         super().__init__(learning_rate=learning_rate, gamma=gamma, period=period)
@@ -108,8 +108,8 @@ class Piecewise(Schedule):
     """
 
     kind = "piecewise"
-    boundaries = Option[tuple[float, ...]](tuple)
-    values = Option[tuple[float, ...]](tuple)
+    boundaries = Field[tuple[float, ...]](tuple)
+    values = Field[tuple[float, ...]](tuple)
 
     def __init__(self, boundaries: Sequence[float], values: Sequence[float]) -> None:
         super().__init__(boundaries=boundaries, values=values)
@@ -139,11 +139,11 @@ class Cosine(Schedule):
     """
 
     kind = "cosine"
-    learning_rate = Option[float]()
-    epochs = Option[float]()
-    warmup = Option[float]()
-    minimum = Option[float]()
-    restart_factor = Option[float]()
+    learning_rate = Field[float]()
+    epochs = Field[float]()
+    warmup = Field[float]()
+    minimum = Field[float]()
+    restart_factor = Field[float]()
 
     def __init__(
         self,
@@ -186,11 +186,11 @@ class OneCycle(Schedule):
     """
 
     kind = "one_cycle"
-    learning_rate = Option[float]()
-    epochs = Option[float]()
-    warmup = Option[float]()
-    div_factor = Option[float]()
-    final_div_factor = Option[float]()
+    learning_rate = Field[float]()
+    epochs = Field[float]()
+    warmup = Field[float]()
+    div_factor = Field[float]()
+    final_div_factor = Field[float]()
 
     def __init__(
         self,

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from chainrule import _core
-from chainrule.described import Option
 from chainrule.names import unknown_name
 from chainrule.schedules.schedule import Schedule
+from chainrule.spec import Field
 
 _STATE = ("rate", "best", "bad_epochs", "cooldown_left")
 
@@ -50,12 +50,12 @@ class ReduceOnPlateau(Schedule):
     """
 
     kind = "reduce_on_plateau"
-    learning_rate = Option[float]()
-    gamma = Option[float]()
-    patience = Option[int]()
-    threshold = Option[float]()
-    cooldown = Option[int]()
-    minimum = Option[float]()
+    learning_rate = Field[float]()
+    gamma = Field[float]()
+    patience = Field[int]()
+    threshold = Field[float]()
+    cooldown = Field[int]()
+    minimum = Field[float]()
 
     def __init__(
         self,

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import _core
-from chainrule.described import Described
+from chainrule.spec import Spec
 
 
-class Schedule(Described):
+class Schedule(Spec):
     """Base class of schedules.
 
     Examples

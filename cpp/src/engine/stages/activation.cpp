@@ -36,23 +36,23 @@ kernels::ActivationKind kernel_kind(Activation::Kind kind) {
 }
 
 template <class T>
-void ActivationStage<T>::forward(const Step<T>& step, Share share) {
-  const Range rows = step.rows_of(share);
+void ActivationStage<T>::forward(const Step<T>& step, ThreadSlice slice) {
+  const Range rows = step.rows_of(slice);
   kernels_.activation_forward(arguments(rows.size(), this->x.stride), this->x.row(rows.begin),
                               this->y.row(rows.begin));
 }
 
 template <class T>
-void ActivationStage<T>::backward(const Step<T>& step, Share share) {
+void ActivationStage<T>::backward(const Step<T>& step, ThreadSlice slice) {
   if (!this->dx.data) return;
-  const Range rows = step.rows_of(share);
+  const Range rows = step.rows_of(slice);
   kernels_.activation_backward(arguments(rows.size(), this->x.stride), this->x.row(rows.begin),
                                this->y.row(rows.begin), this->dy.row(rows.begin),
                                this->dx.row(rows.begin));
 }
 
 template <class T>
-void ActivationStage<T>::infer(const Passage<T>& p) const noexcept {
+void ActivationStage<T>::infer(const InferArgs<T>& p) const noexcept {
   kernels_.activation_forward(arguments(p.rows, p.x_stride), p.x, p.y);
 }
 

@@ -5,7 +5,7 @@
 
 #include "chainrule/activation.hpp"
 #include "chainrule/config.hpp"
-#include "engine/stage.hpp"
+#include "engine/stages/stage.hpp"
 
 namespace chainrule::engine {
 
@@ -25,9 +25,9 @@ class ActivationStage final : public Stage<T> {
   std::int64_t outputs() const override { return columns_; }
   const Activation& activation() const { return activation_; }
 
-  void forward(const Step<T>& step, Share share) override;
-  void backward(const Step<T>& step, Share share) override;
-  void infer(const Passage<T>& p) const noexcept override;
+  void forward(const Step<T>& step, ThreadSlice slice) override;
+  void backward(const Step<T>& step, ThreadSlice slice) override;
+  void infer(const InferArgs<T>& p) const noexcept override;
 
  private:
   kernels::ActivationArgs<T> arguments(std::int64_t rows, std::int64_t stride) const;

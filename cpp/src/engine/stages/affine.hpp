@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/stage.hpp"
+#include "engine/stages/stage.hpp"
 
 namespace chainrule::engine {
 
@@ -46,24 +46,24 @@ class AffineStage final : public Stage<T> {
   const T* offset() const { return offset_.data(); }
   const WideColumns& wide() const { return wide_; }
 
-  /// Whether so much is added that float's digits are spent on it. What is left to tell numbers
-  /// apart is then less than 1e-4.
+  /// Whether so much is added that float's digits are spent on it. The relative
+  /// differences of values that remain are then below 1e-4.
   static bool is_wide(double offset) { return std::abs(offset) >= 1024.0; }
 
-  void forward(const Step<T>& step, Share share) override {
-    const Range rows = step.rows_of(share);
+  void forward(const Step<T>& step, ThreadSlice slice) override {
+    const Range rows = step.rows_of(slice);
     kernels_.affine(this->x.row(rows.begin), scale_.data(), offset_.data(), this->y.row(rows.begin),
                     rows.size(), columns_, this->x.stride);
   }
 
-  void backward(const Step<T>& step, Share share) override {
+  void backward(const Step<T>& step, ThreadSlice slice) override {
     if (!this->dx.data) return;
-    const Range rows = step.rows_of(share);
+    const Range rows = step.rows_of(slice);
     kernels_.affine(this->dy.row(rows.begin), scale_.data(), nullptr, this->dx.row(rows.begin),
                     rows.size(), columns_, this->x.stride);
   }
 
-  void infer(const Passage<T>& p) const noexcept override {
+  void infer(const InferArgs<T>& p) const noexcept override {
     kernels_.affine(p.x, scale_.data(), offset_.data(), p.y, p.rows, columns_, p.x_stride);
   }
 

@@ -25,16 +25,16 @@ class BatchNormalizationStage final : public Stage<T> {
         dbeta_(padded<T>(c.inputs)) {}
 
   std::string describe() const override { return "batch_normalization"; }
-  Split split() const override { return Split::columns; }
+  Partition partition() const override { return Partition::columns; }
   std::int64_t outputs() const override { return columns_; }
   bool has_parameters() const override { return gamma_ || beta_; }
 
-  void forward(const Step<T>& step, Share share) override {
+  void forward(const Step<T>& step, ThreadSlice slice) override {
     const auto kernel = step.training ? kernels_.batch_norm_forward : kernels_.batch_norm_inference;
-    kernel(arguments(step, share));
+    kernel(arguments(step, slice));
   }
 
-  void infer(const Passage<T>& p) const noexcept override {
+  void infer(const InferArgs<T>& p) const noexcept override {
     T* scratch = static_cast<T*>(p.scratch);
     kernels::BatchNormArgs<T> f = parameters();
     f.rows = p.rows;
@@ -50,8 +50,8 @@ class BatchNormalizationStage final : public Stage<T> {
     return 2 * padded<T>(columns_) * static_cast<std::int64_t>(sizeof(T));
   }
 
-  void backward(const Step<T>& step, Share share) override {
-    kernels::BatchNormArgs<T> f = arguments(step, share);
+  void backward(const Step<T>& step, ThreadSlice slice) override {
+    kernels::BatchNormArgs<T> f = arguments(step, slice);
     f.dy = this->dy.data;
     f.dx = this->dx.data;
     f.dgamma = gamma_ ? dgamma_.data() : nullptr;
@@ -59,17 +59,20 @@ class BatchNormalizationStage final : public Stage<T> {
     kernels_.batch_norm_backward(f);
   }
 
-  void gradients(const Step<T>& step, Share share) override {
-    const Range columns = columns_of(share);
+  void gradients(const Step<T>& step, ThreadSlice slice) override {
+    const Range columns = columns_of(slice);
     if (columns.size() == 0) return;
     if (gamma_)
-      deliver(step, *gamma_, columns.begin, dgamma_.data() + columns.begin, columns.size());
-    if (beta_) deliver(step, *beta_, columns.begin, dbeta_.data() + columns.begin, columns.size());
+      store_or_apply_gradient(step, *gamma_, columns.begin, dgamma_.data() + columns.begin,
+                              columns.size());
+    if (beta_)
+      store_or_apply_gradient(step, *beta_, columns.begin, dbeta_.data() + columns.begin,
+                              columns.size());
   }
 
  private:
-  Range columns_of(Share share) const {
-    return share.of(padded<T>(columns_), kernels::kGranule<T>);
+  Range columns_of(ThreadSlice slice) const {
+    return slice.range(padded<T>(columns_), kernels::kRowAlignment<T>);
   }
 
   kernels::BatchNormArgs<T> parameters() const {
@@ -83,8 +86,8 @@ class BatchNormalizationStage final : public Stage<T> {
     return f;
   }
 
-  kernels::BatchNormArgs<T> arguments(const Step<T>& step, Share share) {
-    const Range columns = columns_of(share);
+  kernels::BatchNormArgs<T> arguments(const Step<T>& step, ThreadSlice slice) {
+    const Range columns = columns_of(slice);
     kernels::BatchNormArgs<T> f = parameters();
     f.rows = step.rows;
     f.column_begin = columns.begin;

@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include "chainrule/layers.hpp"
-#include "engine/categories.hpp"
-#include "engine/gather.hpp"
-#include "engine/sparse_input.hpp"
+#include "engine/input/categories.hpp"
+#include "engine/input/gather.hpp"
+#include "engine/input/sparse_input.hpp"
 #include "engine/stages/stages.hpp"
 
 namespace chainrule::engine {
@@ -46,29 +46,30 @@ class CategoryEncodingStage final : public Stage<T> {
   SparseInput<T>* list_entries() override {
     entries_ = std::make_unique<SparseInput<T>>(kernels_, batch_size_, outputs_,
                                                 batch_size_ * room_of_row(), threads_, backward_);
-    entries_->expect(std::min(1.0, static_cast<double>(inputs()) / static_cast<double>(outputs_)));
+    entries_->set_density(
+        std::min(1.0, static_cast<double>(inputs()) / static_cast<double>(outputs_)));
     return entries_.get();
   }
 
   void read(const RowsView& source, const std::int64_t* order, std::int64_t first, Range rows,
-            Share share) override {
+            ThreadSlice slice) override {
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
-      fetch_ahead(source, order, first, i, rows);
+      prefetch_row(source, order, first, i, rows);
       const std::int64_t row = order ? order[first + i] : first + i;
       if (entries_) {
         list(source, row, entries_->begin_row(i, i * room_of_row()));
       } else {
-        fill(source, row, indices_.data() + padded<std::int32_t>(inputs()) * share.index,
+        fill(source, row, indices_.data() + padded<std::int32_t>(inputs()) * slice.index,
              this->y.row(i));
       }
     }
-    if (entries_ && backward_) entries_->count(rows, share);
+    if (entries_ && backward_) entries_->count(rows, slice);
   }
 
-  void forward(const Step<T>&, Share) override {}
-  void backward(const Step<T>&, Share) override {}
+  void forward(const Step<T>&, ThreadSlice) override {}
+  void backward(const Step<T>&, ThreadSlice) override {}
 
-  void infer(const Passage<T>& p) const noexcept override {
+  void infer(const InferArgs<T>& p) const noexcept override {
     constexpr auto size = static_cast<std::int64_t>(sizeof(T));
     RowsView source = view(p.x, p.rows, inputs());
     source.row_stride = p.x_stride * size;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chainrule/layers.hpp"
 #include "engine/cache.hpp"
-#include "engine/nonzero_marks.hpp"
-#include "engine/sparse_input.hpp"
+#include "engine/input/nonzero_mask.hpp"
+#include "engine/input/sparse_input.hpp"
+#include "engine/optimizer/active_rows.hpp"
 #include "engine/stages/activation.hpp"
 #include "engine/stages/stages.hpp"
-#include "engine/wanted_inputs.hpp"
 
 namespace chainrule::engine {
 namespace {
@@ -13,26 +13,25 @@ namespace {
 /// What the kernels work on at a time, so that the operands that they use over and over stay in a
 /// cache. Measured: twice or half of any of these costs a few percent at most.
 struct Blocking {
-  std::int64_t forward_inputs;    // half of the second cache holds so many rows of a panel of W
+  std::int64_t forward_inputs;    // rows of a panel of W that half of L2 holds
   std::int64_t gradient_inputs;   // of dW, at once used by the optimizer
-  std::int64_t gradient_batch;    // the first cache holds so many rows of a group of panels of dy
-  std::int64_t backward_inputs;   // of dx, before they are turned
-  std::int64_t backward_columns;  // of W, whose panels often lie a power of two apart
-  std::int64_t group;             // panels of dy that use the same other operand in turns
+  std::int64_t gradient_batch;    // rows of a group of panels of dy that L1 holds
+  std::int64_t backward_inputs;   // of dx, before they are transposed
+  std::int64_t backward_columns;  // of W, the stride of whose panels is often a power of two
+  std::int64_t group;             // panels of dy that use the same other operand one after another
 
   template <class T>
   static Blocking of(std::int64_t inputs, std::int64_t units, std::int64_t batch,
                      std::int64_t panel, std::int64_t panels_a_thread) {
     const std::int64_t bytes = panel * std::int64_t{sizeof(T)};
     const std::int64_t group = std::max<std::int64_t>(1, kGroupBytes / bytes);
-    const std::int64_t groups_of_second = cache_sizes().second / kGroupBytes;
-    const std::int64_t chunk =
-        std::max(kShortChunk, groups_of_second / 16 / kShortChunk * kShortChunk);
+    const std::int64_t groups_of_l2 = cache_sizes().l2 / kGroupBytes;
+    const std::int64_t chunk = std::max(kShortChunk, groups_of_l2 / 16 / kShortChunk * kShortChunk);
     // Where a thread owns few panels, shorter chunks share the work out more evenly.
     const std::int64_t even = std::max(kShortChunk, inputs * panels_a_thread / 4);
-    return {equal_parts(inputs, cache_sizes().second / bytes / 2, 1),
+    return {equal_parts(inputs, cache_sizes().l2 / bytes / 2, 1),
             equal_parts(inputs, std::min(chunk, even), kShortChunk),
-            equal_parts(batch, cache_sizes().first / kGroupBytes, 1),
+            equal_parts(batch, cache_sizes().l1 / kGroupBytes, 1),
             equal_parts(inputs, chunk, kShortChunk),
             equal_parts(units, kCacheWays * panel, panel),
             group};
@@ -59,26 +58,25 @@ class DenseStage final : public Stage<T> {
         inputs_(c.inputs),
         units_(weight_->spec.columns),
         panels_((units_ + c.kernels.panel - 1) / c.kernels.panel),
-        split_(split_of(c, panels_)),
+        partition_(partition_of(c, panels_)),
         blocking_(Blocking::of<T>(inputs_, units_, c.batch_size, c.kernels.panel,
                                   std::max<std::int64_t>(1, panels_ / c.threads))),
         dy_panels_(c.backward ? padded<T>(c.batch_size) * units_ : 0),
         scratch_stride_(blocking_.scratch_rows(c.kernels.sparse_panels) * c.kernels.panel),
         scratch_(c.backward ? scratch_stride_ * c.threads : 0),
         bias_gradient_(c.backward ? padded<T>(units_) : 0),
-        far_(inputs_ * units_ * std::int64_t{sizeof(T)} > cache_sizes().second),
+        exceeds_l2_(inputs_ * units_ * std::int64_t{sizeof(T)} > cache_sizes().l2),
         most_single_rows_(c.backward ? 0 : most_single_rows(inputs_, units_)),
-        terms_(c.backward ? 0 : inputs_ + kernels::kGranule<std::int32_t>) {}
+        terms_(c.backward ? 0 : inputs_ + kernels::kRowAlignment<std::int32_t>) {}
 
   std::string describe() const override {
     return "dense " + std::to_string(inputs_) + " -> " + std::to_string(units_);
   }
-  Split split() const override { return split_; }
-  Split backward_split() const override { return Split::rows; }
-  bool keeps_parameters_apart(int threads) const override {
-    if (split_ == Split::rows || panels_ % threads != 0) return false;
-    const std::int64_t group =
-        this->marks || this->sparse ? sparse_group(threads) : blocking_.group;
+  Partition partition() const override { return partition_; }
+  Partition backward_partition() const override { return Partition::rows; }
+  bool updates_what_it_reads(int threads) const override {
+    if (partition_ == Partition::rows || panels_ % threads != 0) return false;
+    const std::int64_t group = this->mask || this->sparse ? sparse_group(threads) : blocking_.group;
     return panels_ / threads % group == 0;
   }
   std::int64_t outputs() const override { return units_; }
@@ -90,13 +88,13 @@ class DenseStage final : public Stage<T> {
     // In terms of a dense product, measured by benchmarks/density.py. An entry costs more than a
     // term, which shares what it loads with other rows, and to find it by row and by column about
     // as much as many terms.
-    const double term = far_ ? 2.2 : 1.8;
+    const double term = exceeds_l2_ ? 2.2 : 1.8;
     constexpr double listing = 30.0;
-    constexpr double looking = 6.0;
+    constexpr double scanning = 6.0;
     const auto units = static_cast<double>(units_);
     const double products = this->dy.data ? 2.0 : 1.0;
     const double operations = 2.0 * static_cast<double>(rows) * static_cast<double>(inputs_);
-    return {operations * (density * (term * products * units + listing) + looking),
+    return {operations * (density * (term * products * units + listing) + scanning),
             operations * products * units};
   }
 
@@ -104,63 +102,66 @@ class DenseStage final : public Stage<T> {
     const bool gradient = this->dy.data;
     const double passes = 1.0 + (gradient ? 1.0 : 0.0) + (this->dx.data ? 1.0 : 0.0);
     const double weights = static_cast<double>(inputs_) * static_cast<double>(units_);
-    const double share = this->sparse  ? this->sparse->density()  // of x, not left out
-                         : this->marks ? this->marks->density()
-                                       : 1.0;
-    const double read = share * static_cast<double>(inputs_) + static_cast<double>(units_);
+    const double slice = this->sparse ? this->sparse->density()  // of x, not left out
+                         : this->mask ? this->mask->density()
+                                      : 1.0;
+    const double read = slice * static_cast<double>(inputs_) + static_cast<double>(units_);
     const double rows_read = passes * static_cast<double>(rows) * read;
     const double weights_moved = passes + (gradient ? 1.0 : 0.0);  // the update reads and writes
-    return {2.0 * passes * share * weights * static_cast<double>(rows),
+    return {2.0 * passes * slice * weights * static_cast<double>(rows),
             (rows_read + weights_moved * weights) * sizeof(T)};
   }
 
-  void forward(const Step<T>& step, Share share) override {
-    const Range rows = split_ == Split::rows ? step.rows_of(share) : Range{0, step.rows};
-    const Range panels = split_ == Split::rows ? Range{0, panels_} : share.of(panels_);
-    if (this->marks) {
-      marked_forward(rows, panels, share);
+  void forward(const Step<T>& step, ThreadSlice slice) override {
+    const Range rows = partition_ == Partition::rows ? step.rows_of(slice) : Range{0, step.rows};
+    const Range panels = partition_ == Partition::rows ? Range{0, panels_} : slice.range(panels_);
+    if (this->mask) {
+      masked_forward(rows, panels, slice);
     } else if (this->sparse) {
-      sparse_forward(*this->sparse, rows, panels, share);
-    } else if (step.rows <= most_single_rows_ && share.count == 1) {
+      sparse_forward(*this->sparse, rows, panels, slice);
+    } else if (step.rows <= most_single_rows_ && slice.count == 1) {
       for (std::int64_t i = 0; i < step.rows; ++i)
         kernels_.forward_row(product(), this->x.row(i), this->y.row(i), terms_.data());
     } else {
       kernels_.forward({weight_->shape, parameters_.at(weight_), parameters_.at(bias_),
-                        this->x_of(share), this->x.stride, this->y.data, this->y.stride, rows.begin,
+                        this->x_of(slice), this->x.stride, this->y.data, this->y.stride, rows.begin,
                         rows.end, panels.begin, panels.end, blocking_.forward_inputs});
     }
   }
 
-  void backward(const Step<T>& step, Share share) override {
+  void backward(const Step<T>& step, ThreadSlice slice) override {
     if (!this->dx.data) return;
-    const Range rows = step.rows_of(share);
+    const Range rows = step.rows_of(slice);
     if (rows.size() == 0) return;
-    // Each thread turns its own rows, padded to whole granules, into its own part of the scratch.
+    // Each thread transposes its own rows, padded to whole vectors, into its own part of the
+    // panels.
     T* panels = dy_panels_.data() + padded<T>(rows.begin) * units_;
-    kernels_.transpose(this->dy.row(rows.begin), this->dy.stride, rows.size(), units_, panels);
+    kernels_.pack_transposed(this->dy.row(rows.begin), this->dy.stride, rows.size(), units_,
+                             panels);
     kernels_.input_gradient({weight_->shape, parameters_.at(weight_), panels, rows.size(),
-                             this->dx.row(rows.begin), this->dx.stride, scratch_of(share),
+                             this->dx.row(rows.begin), this->dx.stride, scratch_of(slice),
                              blocking_.group, blocking_.backward_inputs,
                              blocking_.backward_columns});
   }
 
-  void gradients(const Step<T>& step, Share share) override {
-    if (this->marks) {
-      sparse_weight_gradients(step, share, this->marks_of(share).begin(this->among_readers(share)));
+  void gradients(const Step<T>& step, ThreadSlice slice) override {
+    if (this->mask) {
+      sparse_weight_gradients(step, slice, this->mask_of(slice).begin(this->among_readers(slice)));
     } else if (this->sparse) {
-      sparse_weight_gradients(step, share, this->sparse->columns().begin);
+      sparse_weight_gradients(step, slice, this->sparse->columns().column_offsets);
     } else {
-      weight_gradients(step, share);
+      weight_gradients(step, slice);
     }
     if (!bias_) return;
-    const Range columns = columns_of(share);
+    const Range columns = columns_of(slice);
     if (columns.size() == 0) return;
     kernels_.column_sums(this->dy.data, this->dy.stride, step.rows, columns.begin, columns.end,
                          bias_gradient_.data());
-    deliver(step, *bias_, columns.begin, bias_gradient_.data() + columns.begin, columns.size());
+    store_or_apply_gradient(step, *bias_, columns.begin, bias_gradient_.data() + columns.begin,
+                            columns.size());
   }
 
-  void infer(const Passage<T>& p) const noexcept override {
+  void infer(const InferArgs<T>& p) const noexcept override {
     const kernels::RowArgs<T> f = product();
     kernels_.forward({f.shape, f.weight, f.bias, p.x, p.x_stride, p.y, p.y_stride, 0, p.rows, 0,
                       panels_, blocking_.forward_inputs});
@@ -170,7 +171,7 @@ class DenseStage final : public Stage<T> {
   }
   std::optional<kernels::RowArgs<T>> row_product() const override { return product(); }
   bool infers_in_place() const override { return false; }
-  bool absorb(const Activation& next) override {
+  bool fuse_activation(const Activation& next) override {
     infer_activation_ = next;
     return true;
   }
@@ -180,16 +181,16 @@ class DenseStage final : public Stage<T> {
   /// reading weights, and many inputs of a layer behind a relu are zero, whose weights are left
   /// out.
   static std::int64_t most_single_rows(std::int64_t inputs, std::int64_t units) {
-    return inputs * units * std::int64_t{sizeof(T)} > cache_sizes().first ? 4 : 1;
+    return inputs * units * std::int64_t{sizeof(T)} > cache_sizes().l1 ? 4 : 1;
   }
 
   /// Of the forward pass. A thread that owns the same columns there as in the update has their
   /// weights in its own cache; and where rows are few, more threads find work among the columns.
-  static Split split_of(const StageContext<T>& c, std::int64_t panels) {
-    const bool few_rows = c.batch_size < kernels::kGranule<T> * c.threads;
+  static Partition partition_of(const StageContext<T>& c, std::int64_t panels) {
+    const bool few_rows = c.batch_size < kernels::kRowAlignment<T> * c.threads;
     const bool own_weights = c.backward && panels % c.threads == 0;
-    return c.threads > 1 && panels >= c.threads && (few_rows || own_weights) ? Split::columns
-                                                                             : Split::rows;
+    return c.threads > 1 && panels >= c.threads && (few_rows || own_weights) ? Partition::columns
+                                                                             : Partition::rows;
   }
 
   kernels::RowArgs<T> product() const {
@@ -197,61 +198,63 @@ class DenseStage final : public Stage<T> {
             kernel_kind(infer_activation_.kind), static_cast<T>(infer_activation_.parameter)};
   }
 
-  /// How many inputs' weights, of the panels that a kernel takes together, are near enough.
-  std::int64_t near_inputs(std::int64_t panels) const {
+  /// How many inputs' weights, of the panels that a kernel takes together, L1 and its neighbour
+  /// hold.
+  std::int64_t inputs_in_l1(std::int64_t panels) const {
     const std::int64_t together = std::min(kernels_.sparse_panels, panels);
     const std::int64_t bytes = together * kernels_.panel * std::int64_t{sizeof(T)};
-    return std::max<std::int64_t>(1, 2 * cache_sizes().first / bytes);
+    return std::max<std::int64_t>(1, 2 * cache_sizes().l1 / bytes);
   }
 
-  void marked_forward(Range rows, Range panels, Share share) {
-    const std::int64_t words = kernels::words_of_marks(inputs_);
-    const std::int64_t near = near_inputs(panels.size()) / kernels::kMarksOfWord;
-    const bool blocks = rows.size() > 1 && near < words;
-    const NonzeroMarks<T>& marked = this->marks_of(share);
+  void masked_forward(Range rows, Range panels, ThreadSlice slice) {
+    const std::int64_t words = kernels::mask_words(inputs_);
+    const std::int64_t in_l1 = inputs_in_l1(panels.size()) / kernels::kBitsPerWord;
+    const bool blocks = rows.size() > 1 && in_l1 < words;
+    const NonzeroMask<T>& x_mask = this->mask_of(slice);
     const auto from = [&]<class X>(const X& table) {
-      return kernels::MarkedForwardArgs<T, X>{weight_->shape,
+      return kernels::MaskedForwardArgs<T, X>{weight_->shape,
                                               parameters_.at(weight_),
                                               parameters_.at(bias_),
                                               table,
-                                              marked.rows(),
+                                              x_mask.rows(),
                                               this->y.data,
                                               this->y.stride,
                                               rows.begin,
                                               rows.end,
                                               panels.begin,
                                               panels.end,
-                                              blocks ? std::max<std::int64_t>(1, near) : words};
+                                              blocks ? std::max<std::int64_t>(1, in_l1) : words};
     };
-    if (marked.of_bytes()) {
-      kernels_.marked_byte_forward(from(marked.bytes()));
+    if (x_mask.has_bytes()) {
+      kernels_.masked_byte_forward(from(x_mask.bytes()));
     } else {
-      kernels_.marked_forward(from(numbers_of(share)));
+      kernels_.masked_forward(from(numbers_of(slice)));
     }
   }
 
-  void sparse_forward(SparseInput<T>& entries, Range rows, Range panels, Share share) {
-    const std::int64_t near = near_inputs(panels.size());
-    // A row's turn at a block costs as much as some entries.
-    constexpr double entries_of_a_turn = 4.0;
-    const bool small = inputs_ <= near;
+  void sparse_forward(SparseInput<T>& entries, Range rows, Range panels, ThreadSlice slice) {
+    const std::int64_t in_l1 = inputs_in_l1(panels.size());
+    // To begin a block costs a row as much as some entries.
+    constexpr double nonzeros_per_block = 4.0;
+    const bool small = inputs_ <= in_l1;
     const bool blocks = !small && rows.size() > 1 &&
-                        entries.density() * static_cast<double>(near) > entries_of_a_turn;
+                        entries.density() * static_cast<double>(in_l1) > nonzeros_per_block;
     kernels_.sparse_forward({weight_->shape, parameters_.at(weight_), parameters_.at(bias_),
                              entries.rows(), this->y.data, this->y.stride, rows.begin, rows.end,
                              panels.begin, panels.end,
-                             blocks ? equal_parts(inputs_, near, 1) : inputs_,
-                             entries.places(share), !small && !blocks});
+                             blocks ? equal_parts(inputs_, in_l1, 1) : inputs_,
+                             entries.positions(slice), !small && !blocks});
   }
 
-  kernels::NumberTable<T> numbers_of(Share share) const {
-    return {this->x_of(share), this->x.stride};
+  kernels::NumberTable<T> numbers_of(ThreadSlice slice) const {
+    return {this->x_of(slice), this->x.stride};
   }
 
   /// Whose bias a thread updates: those of its forward pass, if it has any of its own there.
-  Range columns_of(Share share) const {
-    if (split_ == Split::rows) return share.of(padded<T>(units_), kernels::kGranule<T>);
-    const Range panels = share.of(panels_);
+  Range columns_of(ThreadSlice slice) const {
+    if (partition_ == Partition::rows)
+      return slice.range(padded<T>(units_), kernels::kRowAlignment<T>);
+    const Range panels = slice.range(panels_);
     return {std::min(padded<T>(units_), panels.begin * kernels_.panel),
             std::min(padded<T>(units_), panels.end * kernels_.panel)};
   }
@@ -261,54 +264,55 @@ class DenseStage final : public Stage<T> {
     return std::clamp<std::int64_t>(panels_ / threads, 1, kernels_.sparse_panels);
   }
 
-  T* scratch_of(Share share) { return scratch_.data() + scratch_stride_ * share.index; }
+  T* scratch_of(ThreadSlice slice) { return scratch_.data() + scratch_stride_ * slice.index; }
 
-  void weight_gradients(const Step<T>& step, Share share) {
+  void weight_gradients(const Step<T>& step, ThreadSlice slice) {
     const std::int64_t chunk = blocking_.gradient_inputs;
     const std::int64_t chunks = (inputs_ + chunk - 1) / chunk;
-    const Range items = share.of(panels_ * chunks);
+    const Range items = slice.range(panels_ * chunks);
     for (std::int64_t item = items.begin; item < items.end; ++item) {
       const std::int64_t first_panel = item / (chunks * blocking_.group) * blocking_.group;
       const std::int64_t panels = std::min(blocking_.group, panels_ - first_panel);
       const std::int64_t in_group = item - first_panel * chunks;
       const std::int64_t first = in_group / panels * chunk;
-      weight_gradient(step, share, first_panel + in_group % panels,
+      weight_gradient(step, slice, first_panel + in_group % panels,
                       {first, std::min(inputs_, first + chunk)});
     }
   }
 
-  /// The same from the entries that are not zero. Threads share the groups of panels, so that each
+  /// The same from the nonzeros. Threads share the groups of panels, so that each
   /// has those of its forward pass; where a group is left over they share its inputs, each as many
   /// entries as the others.
-  void sparse_weight_gradients(const Step<T>& step, Share share, const std::int32_t* begin) {
-    const std::int64_t group = sparse_group(share.count);
+  void sparse_weight_gradients(const Step<T>& step, ThreadSlice slice, const std::int32_t* begin) {
+    const std::int64_t group = sparse_group(slice.count);
     const std::int64_t groups = (panels_ + group - 1) / group;
-    if (step.update) WantedInputs::touch(*step.update, *weight_, begin, share.of(inputs_));
+    if (step.update) ActiveRows::record(*step.update, *weight_, begin, slice.range(inputs_));
     const InputCosts costs{begin, inputs_};
     const std::int64_t total = costs.total();
-    const Range mine = share.of(groups * total);
+    const Range mine = slice.range(groups * total);
     for (std::int64_t g = mine.begin / total; g * total < mine.end; ++g) {
       const Range inputs{costs.input_at(mine.begin - g * total),
                          costs.input_at(mine.end - g * total)};
-      sparse_weight_gradients(step, share, begin, {g * group, std::min(panels_, (g + 1) * group)},
+      sparse_weight_gradients(step, slice, begin, {g * group, std::min(panels_, (g + 1) * group)},
                               inputs);
     }
   }
 
-  void sparse_weight_gradients(const Step<T>& step, Share share, const std::int32_t* begin,
+  void sparse_weight_gradients(const Step<T>& step, ThreadSlice slice, const std::int32_t* begin,
                                Range panels, Range inputs) {
-    const WantedInputs wanted(step.update, *weight_, begin);
-    for (WantedRuns runs(wanted, inputs, Blocking::kShortChunk); !runs.done(); runs.advance()) {
-      // Panels of one call are of one width, so that they lie equally far apart in an arena.
+    const ActiveRows active(step.update, *weight_, begin);
+    for (ActiveRowRanges runs(active, inputs, Blocking::kShortChunk); !runs.done();
+         runs.advance()) {
+      // Panels of one call are of one width, so that they have one stride in an arena.
       const bool narrow_end = panel_width(panels.end - 1) < panel_width(panels.begin);
       const std::int64_t middle = panels.end - (narrow_end ? 1 : 0);
-      sparse_weight_gradient(step, share, {panels.begin, middle}, runs);
-      if (narrow_end) sparse_weight_gradient(step, share, {middle, panels.end}, runs);
+      sparse_weight_gradient(step, slice, {panels.begin, middle}, runs);
+      if (narrow_end) sparse_weight_gradient(step, slice, {middle, panels.end}, runs);
     }
   }
 
-  void sparse_weight_gradient(const Step<T>& step, Share share, Range panels,
-                              const WantedRuns& runs) {
+  void sparse_weight_gradient(const Step<T>& step, ThreadSlice slice, Range panels,
+                              const ActiveRowRanges& runs) {
     const std::int64_t panel = weight_->shape.panel;
     const Range inputs = runs.run();
     const auto piece = [&](std::int64_t p, Range of) {
@@ -316,31 +320,31 @@ class DenseStage final : public Stage<T> {
       return Entries{p * panel * inputs_ + of.begin * width, of.size() * width};
     };
     T* g = step.gradients ? step.gradients + weight_->offset + piece(panels.begin, inputs).first
-                          : scratch_of(share);
+                          : scratch_of(slice);
     const std::int64_t g_stride = step.gradients ? panel * inputs_ : panel * Blocking::kShortChunk;
-    if (this->marks) {
-      const NonzeroMarks<T>& marked = this->marks_of(share);
+    if (this->mask) {
+      const NonzeroMask<T>& x_mask = this->mask_of(slice);
       const auto from = [&]<class X>(const X& table) {
-        return kernels::MarkedGradientArgs<T, X>{
+        return kernels::MaskedGradientArgs<T, X>{
             weight_->shape, panels.begin,     panels.end,    inputs.begin,    inputs.end, step.rows,
-            table,          marked.columns(), this->dy.data, this->dy.stride, g,          g_stride,
-            step.upcoming};
+            table,          x_mask.columns(), this->dy.data, this->dy.stride, g,          g_stride,
+            step.cursor};
       };
-      if (marked.of_bytes()) {
-        kernels_.marked_byte_gradient(from(marked.bytes()));
+      if (x_mask.has_bytes()) {
+        kernels_.masked_byte_gradient(from(x_mask.bytes()));
       } else {
-        kernels_.marked_gradient(from(numbers_of(share)));
+        kernels_.masked_gradient(from(numbers_of(slice)));
       }
     } else {
       kernels_.sparse_gradient({weight_->shape, panels.begin, panels.end, inputs.begin, inputs.end,
                                 this->sparse->columns(), this->dy.data, this->dy.stride, g,
-                                g_stride, step.upcoming});
+                                g_stride, step.cursor});
     }
     if (!step.update) return;
     for (std::int64_t p = panels.begin; p < panels.end; ++p) {
       const auto [first, size] = piece(p, inputs);
       step.update->apply(*weight_, first, g + (p - panels.begin) * g_stride, size,
-                         far_ ? piece(p, runs.soon()) : Entries{});
+                         exceeds_l2_ ? piece(p, runs.prefetch()) : Entries{});
     }
   }
 
@@ -348,13 +352,13 @@ class DenseStage final : public Stage<T> {
     return std::min(weight_->shape.panel, padded<T>(units_ - panel * weight_->shape.panel));
   }
 
-  void weight_gradient(const Step<T>& step, Share share, std::int64_t panel, Range inputs) {
+  void weight_gradient(const Step<T>& step, ThreadSlice slice, std::int64_t panel, Range inputs) {
     const std::int64_t width = panel_width(panel);
     const std::int64_t at = panel * weight_->shape.panel * inputs_ + inputs.begin * width;
-    T* g = step.gradients ? step.gradients + weight_->offset + at : scratch_of(share);
+    T* g = step.gradients ? step.gradients + weight_->offset + at : scratch_of(slice);
     kernels_.weight_gradient({weight_->shape, panel, inputs.begin, inputs.end, step.rows,
-                              this->x_of(share), this->x.stride, this->dy.data, this->dy.stride, g,
-                              blocking_.gradient_batch, step.upcoming});
+                              this->x_of(slice), this->x.stride, this->dy.data, this->dy.stride, g,
+                              blocking_.gradient_batch, step.cursor});
     if (step.update) step.update->apply(*weight_, at, g, inputs.size() * width);
   }
 
@@ -365,16 +369,16 @@ class DenseStage final : public Stage<T> {
   std::int64_t inputs_;
   std::int64_t units_;
   std::int64_t panels_;
-  Split split_;
+  Partition partition_;
   Blocking blocking_;
   Buffer<T> dy_panels_;
   std::int64_t scratch_stride_;
   Buffer<T> scratch_;
   Buffer<T> bias_gradient_;
-  bool far_;  // the weights, and what the optimizer remembers of them
+  bool exceeds_l2_;  // the weights, and what the optimizer remembers of them
   std::int64_t most_single_rows_;
   Buffer<std::int32_t> terms_;   // of the row at hand
-  Activation infer_activation_;  // absorbed
+  Activation infer_activation_;  // fused
 };
 
 }  // namespace

@@ -23,8 +23,8 @@ class DropoutStage final : public Stage<T> {
   std::string describe() const override { return "dropout"; }
   std::int64_t outputs() const override { return columns_; }
 
-  void forward(const Step<T>& step, Share share) override {
-    const Range rows = step.rows_of(share);
+  void forward(const Step<T>& step, ThreadSlice slice) override {
+    const Range rows = step.rows_of(slice);
     const std::int64_t size = rows.size() * this->x.stride;
     if (!active(step)) {
       std::copy_n(this->x.row(rows.begin), size, this->y.row(rows.begin));
@@ -38,9 +38,9 @@ class DropoutStage final : public Stage<T> {
     kernels_.multiply(this->x.row(rows.begin), factors(rows), this->y.row(rows.begin), size);
   }
 
-  void backward(const Step<T>& step, Share share) override {
+  void backward(const Step<T>& step, ThreadSlice slice) override {
     if (!this->dx.data) return;
-    const Range rows = step.rows_of(share);
+    const Range rows = step.rows_of(slice);
     const std::int64_t size = rows.size() * this->x.stride;
     if (active(step)) {
       kernels_.multiply(this->dy.row(rows.begin), factors(rows), this->dx.row(rows.begin), size);
@@ -49,7 +49,7 @@ class DropoutStage final : public Stage<T> {
     }
   }
 
-  void infer(const Passage<T>&) const noexcept override {}
+  void infer(const InferArgs<T>&) const noexcept override {}
 
  private:
   bool active(const Step<T>& step) const { return step.training && rate_ > 0.0; }

@@ -2,11 +2,11 @@
 #include <algorithm>
 
 #include "chainrule/layers.hpp"
-#include "engine/categories.hpp"
-#include "engine/gather.hpp"
-#include "engine/sparse_input.hpp"
+#include "engine/input/categories.hpp"
+#include "engine/input/gather.hpp"
+#include "engine/input/sparse_input.hpp"
+#include "engine/optimizer/active_rows.hpp"
 #include "engine/stages/stages.hpp"
-#include "engine/wanted_inputs.hpp"
 
 namespace chainrule::engine {
 namespace {
@@ -74,22 +74,22 @@ class EmbeddingStage final : public Stage<T> {
   const Parameter* sparse_weight() const override { return weight_; }
   bool reads_rows() const override { return true; }
   /// Listing the entries by category needs those of all rows.
-  Split backward_split() const override { return Split::columns; }
+  Partition backward_partition() const override { return Partition::columns; }
 
   Cost cost(std::int64_t rows) const override {
     const double parts = static_cast<double>(rows * embedded());
     const auto units = static_cast<double>(weight_->spec.columns);
     const auto numbers = static_cast<double>(rows * outputs_);
-    const double touched = std::min(static_cast<double>(weight_->spec.rows), parts) * units;
-    const double update = this->dy.data ? numbers + 2.0 * touched : 0.0;
+    const double nonzero_state = std::min(static_cast<double>(weight_->spec.rows), parts) * units;
+    const double update = this->dy.data ? numbers + 2.0 * nonzero_state : 0.0;
     return {0.0, (parts * units + numbers + update) * sizeof(T)};
   }
 
   void read(const RowsView& source, const std::int64_t* order, std::int64_t first, Range rows,
-            Share share) override {
+            ThreadSlice slice) override {
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
       std::int32_t* categories = categories_.data() + i * embedded();
-      fetch_ahead(source, order, first, i, rows);
+      prefetch_row(source, order, first, i, rows);
       read_categories(source, order ? order[first + i] : first + i, columns_, categories);
       if (entries_) list(categories, entries_->begin_row(i, i * room_of_row()));
     }
@@ -100,18 +100,18 @@ class EmbeddingStage final : public Stage<T> {
       gather_rows<T>(kernels_, part, order, first + rows.begin, rows.size(), nullptr, nullptr,
                      this->y.row(rows.begin) + run.output, this->y.stride);
     }
-    if (entries_) entries_->count(rows, share);
+    if (entries_) entries_->count(rows, slice);
   }
 
-  void forward(const Step<T>& step, Share share) override {
-    const Range rows = step.rows_of(share);
+  void forward(const Step<T>& step, ThreadSlice slice) override {
+    const Range rows = step.rows_of(slice);
     look_up(categories_.data() + rows.begin * embedded(), rows.size(), this->y.row(rows.begin),
             this->y.stride);
   }
 
-  void backward(const Step<T>& step, Share share) override {
-    const Range rows = step.rows_of(share);
-    entries_->turn(rows, share);
+  void backward(const Step<T>& step, ThreadSlice slice) override {
+    const Range rows = step.rows_of(slice);
+    entries_->transpose(rows, slice);
     if (!this->dx.data) return;
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
       for (const Run& run : passing_)
@@ -119,17 +119,17 @@ class EmbeddingStage final : public Stage<T> {
     }
   }
 
-  void gradients(const Step<T>& step, Share share) override {
-    const std::int32_t* begin = entries_->columns().begin;
+  void gradients(const Step<T>& step, ThreadSlice slice) override {
+    const std::int32_t* begin = entries_->columns().column_offsets;
     if (step.update)
-      WantedInputs::touch(*step.update, *weight_, begin, share.of(weight_->shape.rows));
-    const WantedInputs wanted(step.update, *weight_, begin);
-    const Range mine = share_of_rows(begin, share);
-    for (WantedRuns runs(wanted, mine, kLongestRun); !runs.done(); runs.advance())
-      gradient(step, share, runs);
+      ActiveRows::record(*step.update, *weight_, begin, slice.range(weight_->shape.rows));
+    const ActiveRows active(step.update, *weight_, begin);
+    const Range mine = share_of_rows(begin, slice);
+    for (ActiveRowRanges runs(active, mine, kLongestRun); !runs.done(); runs.advance())
+      gradient(step, slice, runs);
   }
 
-  void infer(const Passage<T>& p) const noexcept override {
+  void infer(const InferArgs<T>& p) const noexcept override {
     constexpr auto size = static_cast<std::int64_t>(sizeof(T));
     RowsView source = view(p.x, p.rows, inputs_);
     source.row_stride = p.x_stride * size;
@@ -154,28 +154,28 @@ class EmbeddingStage final : public Stage<T> {
   std::int64_t scratch_size() const { return kLongestRun * weight_->shape.panel; }
 
   /// Rows of the tables with as many entries as other threads': few often have most of them.
-  Range share_of_rows(const std::int32_t* begin, Share share) const {
+  Range share_of_rows(const std::int32_t* begin, ThreadSlice slice) const {
     const InputCosts costs{begin, weight_->shape.rows};
-    const Range mine = share.of(costs.total());
+    const Range mine = slice.range(costs.total());
     return {costs.input_at(mine.begin), costs.input_at(mine.end)};
   }
 
-  void gradient(const Step<T>& step, Share share, const WantedRuns& runs) {
+  void gradient(const Step<T>& step, ThreadSlice slice, const ActiveRowRanges& runs) {
     const kernels::PanelShape& shape = weight_->shape;
     const Range rows = runs.run();
-    const Range soon = runs.soon();
+    const Range prefetch = runs.prefetch();
     for (std::int64_t panel = 0; panel * shape.panel < shape.columns; ++panel) {
       const std::int64_t width =
           std::min(shape.panel, padded<T>(shape.columns - panel * shape.panel));
       const std::int64_t first = panel * shape.panel * shape.rows;
       const std::int64_t at = first + rows.begin * width;
       T* g = step.gradients ? step.gradients + weight_->offset + at
-                            : scratch_.data() + scratch_size() * share.index;
+                            : scratch_.data() + scratch_size() * slice.index;
       kernels_.embedding_gradient({shape, panel, rows.begin, rows.end, entries_->columns(),
                                    this->dy.data, this->dy.stride, g});
       if (step.update) {
         step.update->apply(*weight_, at, g, rows.size() * width,
-                           {first + soon.begin * width, soon.size() * width});
+                           {first + prefetch.begin * width, prefetch.size() * width});
       }
     }
   }

@@ -24,11 +24,11 @@ class LayerNormalizationStage final : public Stage<T> {
   std::int64_t outputs() const override { return columns_; }
   bool has_parameters() const override { return gamma_ || beta_; }
 
-  void forward(const Step<T>& step, Share share) override {
-    kernels_.layer_norm_forward(arguments(step.rows_of(share)));
+  void forward(const Step<T>& step, ThreadSlice slice) override {
+    kernels_.layer_norm_forward(arguments(step.rows_of(slice)));
   }
 
-  void infer(const Passage<T>& p) const noexcept override {
+  void infer(const InferArgs<T>& p) const noexcept override {
     T* scratch = static_cast<T*>(p.scratch);
     kernels::LayerNormArgs<T> f = parameters();
     f.rows = p.rows;
@@ -43,20 +43,23 @@ class LayerNormalizationStage final : public Stage<T> {
     return 2 * rows * static_cast<std::int64_t>(sizeof(T));
   }
 
-  void backward(const Step<T>& step, Share share) override {
+  void backward(const Step<T>& step, ThreadSlice slice) override {
     if (!this->dx.data) return;
-    kernels_.layer_norm_backward(arguments(step.rows_of(share)));
+    kernels_.layer_norm_backward(arguments(step.rows_of(slice)));
   }
 
-  void gradients(const Step<T>& step, Share share) override {
-    const Range columns = share.of(padded<T>(columns_), kernels::kGranule<T>);
+  void gradients(const Step<T>& step, ThreadSlice slice) override {
+    const Range columns = slice.range(padded<T>(columns_), kernels::kRowAlignment<T>);
     if (columns.size() == 0 || !has_parameters()) return;
     kernels_.affine_gradient({step.rows, columns.begin, columns.end, this->x.stride, this->x.data,
                               mean_.data(), inverse_.data(), this->dy.data,
                               gamma_ ? dgamma_.data() : nullptr, beta_ ? dbeta_.data() : nullptr});
     if (gamma_)
-      deliver(step, *gamma_, columns.begin, dgamma_.data() + columns.begin, columns.size());
-    if (beta_) deliver(step, *beta_, columns.begin, dbeta_.data() + columns.begin, columns.size());
+      store_or_apply_gradient(step, *gamma_, columns.begin, dgamma_.data() + columns.begin,
+                              columns.size());
+    if (beta_)
+      store_or_apply_gradient(step, *beta_, columns.begin, dbeta_.data() + columns.begin,
+                              columns.size());
   }
 
  private:

@@ -8,7 +8,7 @@
 
 #include "chainrule/activation.hpp"
 #include "chainrule/layer.hpp"
-#include "engine/stage.hpp"
+#include "engine/stages/stage.hpp"
 
 namespace chainrule::engine {
 

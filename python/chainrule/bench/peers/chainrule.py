@@ -21,8 +21,8 @@ from chainrule.bench.workloads import (
     Training,
 )
 from chainrule.layers import CategoryEncoding, Dense, Input, Layer, Rescaling
+from chainrule.network.sequential import Sequential
 from chainrule.optimizers import Optimizer
-from chainrule.sequential import Sequential
 
 
 class Chainrule(Library):
@@ -38,7 +38,7 @@ class Chainrule(Library):
         SparseTraining,
         CategoricalTraining,
     )
-    held_to: ClassVar[HeldTo] = {"avx2": {"CHAINRULE_ISA": "avx2"}}
+    isa_environment: ClassVar[HeldTo] = {"avx2": {"CHAINRULE_ISA": "avx2"}}
 
     def version(self) -> str:
         """Return the version and the kernels."""

@@ -21,7 +21,7 @@ class Jax(Library):
 
     name = "JAX"
     packages = ("jax",)
-    held_to: ClassVar[HeldTo] = {"avx2": {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}}
+    isa_environment: ClassVar[HeldTo] = {"avx2": {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}}
 
     def trainer(self, work: Training, data: Data, weights: Weights, threads: int) -> _JaxTrainer:
         """Return a network that starts from some weights."""

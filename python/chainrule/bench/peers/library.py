@@ -91,7 +91,7 @@ class Library(ABC):
     packages: ClassVar[tuple[str, ...]]
     workloads: ClassVar[tuple[type, ...]] = (Training, MnistTraining, ManyNetworks, Inference)
     starts_slowly: ClassVar[bool] = False
-    held_to: ClassVar[HeldTo] = {}
+    isa_environment: ClassVar[HeldTo] = {}
 
     def installed(self) -> bool:
         """Tell whether its packages are."""

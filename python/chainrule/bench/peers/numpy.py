@@ -20,7 +20,7 @@ class NumpyByHand(Library):
 
     name = "NumPy by hand"
     packages = ("numpy",)
-    held_to: ClassVar[HeldTo] = {"avx2": {"OPENBLAS_CORETYPE": "Haswell"}}
+    isa_environment: ClassVar[HeldTo] = {"avx2": {"OPENBLAS_CORETYPE": "Haswell"}}
 
     def trainer(self, work: Training, data: Data, weights: Weights, threads: int) -> NumpyTrainer:
         """Return a network that starts from some weights."""

@@ -28,7 +28,7 @@ class ScikitLearn(Library):
     name = "scikit-learn"
     packages = ("sklearn",)
     workloads = (Training, MnistTraining, ManyNetworks, Inference, SparseTraining)
-    held_to: ClassVar[HeldTo] = {"avx2": {"OPENBLAS_CORETYPE": "Haswell"}}
+    isa_environment: ClassVar[HeldTo] = {"avx2": {"OPENBLAS_CORETYPE": "Haswell"}}
 
     def trainer(
         self, work: Training, data: Data, weights: Weights, threads: int

@@ -29,7 +29,7 @@ class Torch(Library):
 
     name = "PyTorch"
     packages = ("torch",)
-    held_to: ClassVar[HeldTo] = {
+    isa_environment: ClassVar[HeldTo] = {
         "avx2": {
             "ATEN_CPU_CAPABILITY": "avx2",
             "MKL_ENABLE_INSTRUCTIONS": "AVX2",
@@ -72,7 +72,7 @@ class CompiledTorch(Torch):
     # Each network is compiled for many seconds, which is not how one trains many small ones.
     workloads = (Training, MnistTraining, Inference)
     starts_slowly = True
-    held_to: ClassVar[HeldTo] = {}
+    isa_environment: ClassVar[HeldTo] = {}
     compiles = True
 
     def forget_compiled(self) -> None:

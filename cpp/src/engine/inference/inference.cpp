@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/network_state.hpp"
+#include "engine/pieces.hpp"
+#include "engine/threads/threads.hpp"
+
+namespace chainrule {
+
+using engine::Step;
+using engine::ThreadContext;
+
+template <class T>
+void Network<T>::State::infer(std::int64_t count, engine::Spares<ForwardPlan<T>>& spares,
+                              const RowsView& x, std::int64_t batch_size, int num_threads, T* to,
+                              InputSparsity input_sparsity, const Callback<void()>& poll) {
+  check_input(x);
+  check_categories(x);
+  if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
+  // Rows that take a fifth of a second even on a slow core are enough at a time.
+  constexpr double most_work = 2e8;
+  const double work = work_of_row();
+  const auto most = std::max<std::int64_t>(1024, static_cast<std::int64_t>(most_work / work));
+  const std::int64_t chunk = std::min({batch_size, x.rows, most});
+  const int threads = engine::threads_for(multiply_adds, chunk, num_threads);
+  // Any plan that is large enough serves: a row's bits do not depend on the plan.
+  typename engine::Spares<ForwardPlan<T>>::Loan loan(spares);
+  if (!loan.item || loan.item->layers != count || loan.item->plan.batch_size() < chunk ||
+      loan.item->plan.threads() < threads) {
+    engine::PlanOptions options;
+    options.batch_size = chunk;
+    options.threads = threads;
+    const std::vector<AnyLayer> some(layers.begin(), layers.begin() + count);
+    loan.item.reset(
+        new ForwardPlan<T>{count, engine::Plan<T>(kernels, some, parameters, inputs, options)});
+  }
+  engine::Plan<T>& plan = loan.item->plan;
+  plan.refresh();
+  plan.choose_path(x, input_sparsity);
+  check_no_overlap(x, "x", to, plan.result().columns);
+  const auto piece = [&](engine::Team team, std::int64_t begin, std::int64_t end) {
+    ThreadContext context(team);
+    for (std::int64_t first = begin; first < end; first += chunk) {
+      Step<T> step;
+      step.rows = std::min(chunk, end - first);
+      if (step.rows < chunk) context.barrier();
+      plan.load(context, step, x, nullptr, first);
+      plan.forward(context, step);
+      copy_rows<T>(plan.result(), step.rows_of(context.slice()), nullptr, first, to);
+    }
+  };
+  engine::run_in_pieces(x.rows, chunk, work, threads, occupancy, poll, piece);
+  plan.check_unchanged();
+}
+
+template <class T>
+void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_threads, T* outputs,
+                         InputSparsity input_sparsity, const Callback<void()>& poll) const {
+  State& s = *state_;
+  const engine::Reading guard(s);
+  s.infer(static_cast<std::int64_t>(s.layers.size()), s.inference, x, batch_size, num_threads,
+          outputs, input_sparsity, poll);
+}
+
+template <class T>
+void Network<T>::predict_first(std::int64_t layers, const RowsView& x, std::int64_t batch_size,
+                               int num_threads, T* outputs, InputSparsity input_sparsity,
+                               const Callback<void()>& poll) const {
+  State& s = *state_;
+  const auto all = static_cast<std::int64_t>(s.layers.size());
+  if (layers < 1 || layers > all)
+    throw Error("layers must lie in 1.." + std::to_string(all) + ", got " + std::to_string(layers));
+  const engine::Reading guard(s);
+  s.infer(layers, s.first_layers, x, batch_size, num_threads, outputs, input_sparsity, poll);
+}
+
+template <class T>
+void Network<T>::check_takes(const RowsView& x, const std::vector<std::string>& columns) const {
+  State& s = *state_;
+  const engine::Reading guard(s);
+  s.check_input(x);
+  s.check_categories(x, columns);
+  if (!x.compressed()) return;
+  engine::Plan<T> plan(s.kernels, s.layers, s.parameters, s.inputs, {.batch_size = 1});
+  plan.refresh();
+  plan.choose_path(x, InputSparsity::automatic);
+}
+
+template <class T>
+std::vector<T> Network<T>::predict(const RowsView& x, std::int64_t batch_size,
+                                   int num_threads) const {
+  state_->check_input(x);
+  std::vector<T> outputs(
+      static_cast<std::size_t>(engine::checked_product(x.rows, state_->outputs)));
+  predict(x, batch_size, num_threads, outputs.data());
+  return outputs;
+}
+
+#define CHAINRULE_INSTANTIATE(T)                                                                 \
+  template void Network<T>::predict(const RowsView&, std::int64_t, int, T*, InputSparsity,       \
+                                    const Callback<void()>&) const;                              \
+  template void Network<T>::predict_first(std::int64_t, const RowsView&, std::int64_t, int, T*,  \
+                                          InputSparsity, const Callback<void()>&) const;         \
+  template void Network<T>::check_takes(const RowsView&, const std::vector<std::string>&) const; \
+  template std::vector<T> Network<T>::predict(const RowsView&, std::int64_t, int) const;
+
+CHAINRULE_INSTANTIATE(float)
+CHAINRULE_INSTANTIATE(double)
+
+}  // namespace chainrule

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chainrule/predictor.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/inference/inference_plan.hpp"
+#include "engine/inference/latest_value.hpp"
+#include "engine/input/categories.hpp"
+#include "engine/network_state.hpp"
+#include "engine/threads/arithmetic_mode.hpp"
+#include "model/same_layers.hpp"
+
+namespace chainrule {
+namespace {
+
+using engine::InferencePlan;
+using Layers = std::vector<AnyLayer>;
+
+/// What is left to do behind a network whose last activation is `last`.
+kernels::ActivationKind remaining(Loss::Link link, Activation::Kind last) {
+  switch (link) {
+    case Loss::Link::softmax:
+      if (last != Activation::Kind::softmax) return kernels::ActivationKind::softmax;
+      break;
+    case Loss::Link::sigmoid:
+      if (last != Activation::Kind::sigmoid) return kernels::ActivationKind::sigmoid;
+      break;
+    case Loss::Link::exponential:
+      return kernels::ActivationKind::exponential;
+    case Loss::Link::identity:
+      break;
+  }
+  return kernels::ActivationKind::linear;
+}
+
+template <class T>
+std::unique_ptr<InferencePlan<T>> copied(std::unique_ptr<InferencePlan<T>> set,
+                                         const engine::Buffer<T>& values) {
+  set->copy_from(values);
+  return set;
+}
+
+}  // namespace
+
+template <class T>
+struct Predictor<T>::State {
+  State(const typename Network<T>::State& network, Loss::Link link_)
+      : layers(network.layers),
+        inputs(network.inputs),
+        outputs(network.outputs),
+        kernels(network.kernels),
+        weights(copied(make_set(), network.parameters.values)),
+        link(link_),
+        categories(layers.front()->reads_categories() ? layers.front()->categories(inputs)
+                                                      : std::vector<std::int64_t>{}) {}
+
+  std::unique_ptr<InferencePlan<T>> make_set() const {
+    return std::make_unique<InferencePlan<T>>(kernels, layers, inputs);
+  }
+
+  const Layers layers;
+  const std::int64_t inputs;
+  const std::int64_t outputs;
+  const kernels::KernelTable<T>& kernels;
+  engine::LatestValue<InferencePlan<T>> weights;
+  const Loss::Link link;
+  const std::vector<std::int64_t> categories;  // of each column of x; empty where it holds none
+};
+
+template <class T>
+struct Predictor<T>::Shared {
+  const std::shared_ptr<State> state;
+};
+
+template <class T>
+struct Predictor<T>::Scratch::State {
+  State(std::shared_ptr<typename Predictor<T>::State> predictor_, std::int64_t rows)
+      : predictor(std::move(predictor_)),
+        mailbox(predictor->weights),
+        buffers(mailbox.take().buffers(rows)),
+        link{remaining(predictor->link, mailbox.take().last_activation()), T(0), rows,
+             predictor->outputs, buffers.stride} {}
+
+  const std::shared_ptr<typename Predictor<T>::State> predictor;
+  typename engine::LatestValue<InferencePlan<T>>::Mailbox mailbox;
+  engine::InferWorkspace<T> buffers;
+  kernels::ActivationArgs<T> link;
+};
+
+template <class T>
+Predictor<T>::Scratch::Scratch(const Predictor& predictor, std::int64_t rows) {
+  if (rows < 1) throw Error("rows must be >= 1, got " + std::to_string(rows));
+  state_ = Owned(new State(predictor.shared_->state, rows));
+}
+
+template <class T>
+Predictor<T>::Scratch::Scratch(Scratch&&) noexcept = default;
+template <class T>
+typename Predictor<T>::Scratch& Predictor<T>::Scratch::operator=(Scratch&&) noexcept = default;
+template <class T>
+Predictor<T>::Scratch::~Scratch() = default;
+
+template <class T>
+Predictor<T>::Predictor(const Network<T>& network, Loss::Link link) {
+  const engine::Reading guard(*network.state_);
+  shared_ = Owned(new Shared{std::make_shared<State>(*network.state_, link)});
+}
+
+template <class T>
+Predictor<T>::Predictor(Predictor&&) noexcept = default;
+template <class T>
+Predictor<T>& Predictor<T>::operator=(Predictor&&) noexcept = default;
+template <class T>
+Predictor<T>::~Predictor() = default;
+
+template <class T>
+std::int64_t Predictor<T>::inputs() const noexcept {
+  return shared_->state->inputs;
+}
+
+template <class T>
+std::int64_t Predictor<T>::outputs() const noexcept {
+  return shared_->state->outputs;
+}
+
+template <class T>
+void Predictor<T>::predict(const T* in, T* out, Scratch& scratch) const noexcept {
+  predict(in, 0, out, 0, 1, scratch);
+}
+
+template <class T>
+void Predictor<T>::predict(const T* in, std::int64_t in_stride, T* out, std::int64_t out_stride,
+                           std::int64_t rows, Scratch& scratch) const noexcept {
+  typename Scratch::State& s = *scratch.state_;
+  assert(s.predictor == shared_->state);
+  const engine::ArithmeticMode mode;
+  const InferencePlan<T>& weights = s.mailbox.take();
+  while (rows > 0) {
+    const std::int64_t piece = std::min(rows, s.buffers.rows);
+    T* result = weights.run(in, in_stride, piece, s.buffers);
+    if (s.link.kind != kernels::ActivationKind::linear) {
+      s.link.rows = piece;
+      s.predictor->kernels.activation_forward(s.link, result, result);
+    }
+    for (std::int64_t i = 0; i < piece; ++i)
+      std::copy_n(result + i * s.buffers.stride, s.link.columns, out + i * out_stride);
+    in += piece * in_stride;
+    out += piece * out_stride;
+    rows -= piece;
+  }
+}
+
+template <class T>
+void Predictor<T>::predict_checked(std::span<const T> in, std::span<T> out,
+                                   Scratch& scratch) const {
+  const auto given = static_cast<std::int64_t>(in.size());
+  const std::int64_t rows = given / inputs();
+  if (rows * inputs() != given) {
+    throw Error("in has " + std::to_string(given) + " values; the network expects rows of " +
+                std::to_string(inputs()));
+  }
+  if (static_cast<std::int64_t>(out.size()) != rows * outputs()) {
+    throw Error("out has " + std::to_string(out.size()) + " values; " + std::to_string(rows) +
+                " rows give " + std::to_string(rows * outputs()));
+  }
+  if (!scratch.state_ || scratch.state_->predictor != shared_->state)
+    throw Error("scratch belongs to another predictor");
+  const std::vector<std::int64_t>& categories = shared_->state->categories;
+  if (!categories.empty()) engine::check_categories(view(in, inputs()), categories, "in");
+  const std::int64_t piece = scratch.state_->buffers.rows;
+  for (std::int64_t done = piece; done < rows; done += piece) {
+    const RowsView later = view(in.subspan(static_cast<std::size_t>(done * inputs())), inputs());
+    if (overlaps(later, out.data(), out.data() + done * outputs()))
+      throw Error("rows of out must not lie in the memory of later rows of in");
+  }
+  predict(in.data(), inputs(), out.data(), outputs(), rows, scratch);
+}
+
+template <class T>
+void Predictor<T>::update(const Network<T>& network) {
+  const typename Network<T>::State& n = *network.state_;
+  State& s = *shared_->state;
+  if (n.inputs != s.inputs || !model::same_layers(n.layers, s.layers))
+    throw Error("the network has other layers than the one that the predictor was made with");
+  const engine::Reading guard(*network.state_);
+  s.weights.publish([&] { return s.make_set(); },
+                    [&](InferencePlan<T>& set) { set.copy_from(n.parameters.values); });
+}
+
+template class Predictor<float>;
+template class Predictor<double>;
+
+}  // namespace chainrule

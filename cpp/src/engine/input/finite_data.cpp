@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// The first number of the caller's data that is not finite.
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "chainrule/error.hpp"
+#include "chainrule/network.hpp"
+#include "engine/input/column_text.hpp"
+#include "engine/input/compressed_rows.hpp"
+#include "engine/input/gather.hpp"
+#include "model/number_text.hpp"
+
+namespace chainrule {
+namespace {
+
+template <class T>
+bool row_is_finite(const RowsView& x, std::int64_t row) {
+  bool finite = true;
+  for (std::int64_t j = 0; j < x.columns; ++j) {
+    finite &= std::isfinite(static_cast<T>(engine::value_at(x, row, j)));
+  }
+  return finite;
+}
+
+/// One pass that vectorises: v * 0 is 0 for every finite v and NaN otherwise.
+template <class T, class S>
+bool packed_row_is_finite(const RowsView& x, std::int64_t row) {
+  const char* values = static_cast<const char*>(x.data) + row * x.row_stride;
+  const auto zero_if_finite = [&](std::int64_t column) {
+    S value;
+    std::memcpy(&value, values + column * static_cast<std::int64_t>(sizeof(S)), sizeof(S));
+    return static_cast<T>(value) * T(0);
+  };
+  T sums[16] = {};
+  std::int64_t j = 0;
+  for (; j + 16 <= x.columns; j += 16) {
+    for (std::int64_t i = 0; i < 16; ++i) sums[i] += zero_if_finite(j + i);
+  }
+  for (; j < x.columns; ++j) sums[0] += zero_if_finite(j);
+  T sum = 0;
+  for (const T s : sums) sum += s;
+  return sum == T(0);
+}
+
+[[noreturn]] void throw_not_finite(const char* name, const std::vector<std::string>& columns,
+                                   std::int64_t row, std::int64_t column, double value) {
+  const std::string what = std::isnan(value) ? "NaN"
+                           : std::isinf(value)
+                               ? "infinite"
+                               : model::number_text(value) + ", too large for float32";
+  throw Error(std::string(name) + " must be finite; row " + std::to_string(row) + ", column " +
+              engine::column_text(columns, column) + " is " + what);
+}
+
+/// The stored values of compressed rows, as one row of a table.
+template <class T>
+void check_stored_values(const RowsView& x, const char* name,
+                         const std::vector<std::string>& columns) {
+  const std::int64_t size = x.type == DataType::float32 ? 4 : 8;
+  const RowsView values{x.data, x.type, 1, x.stored, x.stored * size, size};
+  for (std::int64_t i = 0; i < x.rows; ++i) {
+    const engine::StoredRange stored(x, i);
+    for (std::int64_t at = stored.begin; at < stored.end; ++at) {
+      const double v = engine::value_at(values, 0, at);
+      if (std::isfinite(static_cast<T>(v))) continue;
+      const std::int64_t column = x.wide_indices ? static_cast<const std::int64_t*>(x.indices)[at]
+                                                 : static_cast<const std::int32_t*>(x.indices)[at];
+      throw_not_finite(name, columns, i, column, v);
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+void check_finite(const RowsView& x, const char* name, const std::vector<std::string>& columns) {
+  if (x.type != DataType::float32 && x.type != DataType::float64) return;
+  if (x.compressed()) {
+    check_stored_values<T>(x, name, columns);
+    return;
+  }
+  const bool single = x.type == DataType::float32;
+  const bool packed = x.column_stride == (single ? 4 : 8);
+  for (std::int64_t i = 0; i < x.rows; ++i) {
+    const bool finite = !packed  ? row_is_finite<T>(x, i)
+                        : single ? packed_row_is_finite<T, float>(x, i)
+                                 : packed_row_is_finite<T, double>(x, i);
+    if (finite) continue;
+    for (std::int64_t j = 0; j < x.columns; ++j) {
+      const double v = engine::value_at(x, i, j);
+      if (std::isfinite(static_cast<T>(v))) continue;
+      throw_not_finite(name, columns, i, j, v);
+    }
+  }
+}
+
+template <class T>
+void check_finite(const TargetsView& y, const char* name, const std::vector<std::string>& columns) {
+  if (!y.labels) check_finite<T>(y.values, name, columns);
+}
+
+#define CHAINRULE_INSTANTIATE(T)                                                                \
+  template void check_finite<T>(const RowsView&, const char*, const std::vector<std::string>&); \
+  template void check_finite<T>(const TargetsView&, const char*, const std::vector<std::string>&);
+
+CHAINRULE_INSTANTIATE(float)
+CHAINRULE_INSTANTIATE(double)
+
+}  // namespace chainrule

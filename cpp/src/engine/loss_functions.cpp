@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// What can be asked of losses without a network.
+#include <algorithm>
+#include <string>
+
+#include "chainrule/error.hpp"
+#include "chainrule/network.hpp"
+#include "engine/input/gather.hpp"
+#include "engine/stages/loss.hpp"
+#include "engine/threads/threads.hpp"
+#include "kernels/dispatch.hpp"
+
+namespace chainrule {
+namespace {
+
+/// A row-major array of the caller's as a padded tensor.
+template <class T>
+struct PaddedCopy {
+  PaddedCopy(const T* rows, std::int64_t count, std::int64_t columns)
+      : buffer(count * engine::padded<T>(columns)),
+        tensor{buffer.data(), columns, engine::padded<T>(columns)} {
+    for (std::int64_t i = 0; i < count && rows; ++i)
+      std::copy_n(rows + i * columns, columns, tensor.row(i));
+  }
+
+  void copy_to(T* rows, std::int64_t count) const {
+    for (std::int64_t i = 0; i < count; ++i)
+      std::copy_n(tensor.row(i), tensor.columns, rows + i * tensor.columns);
+  }
+
+  engine::Buffer<T> buffer;
+  engine::Tensor<T> tensor;
+};
+
+}  // namespace
+
+template <class T>
+double loss_and_gradient(const Loss& loss, const T* z, std::int64_t rows, std::int64_t columns,
+                         const TargetsView& y, T* dz) {
+  if (rows < 1 || columns < 1) throw Error("outputs is empty");
+  if (y.rows != rows) {
+    throw Error("outputs has " + std::to_string(rows) + " rows but y has " +
+                std::to_string(y.rows));
+  }
+  engine::LossStage<T>::check(loss, y, columns);
+  engine::LossStage<T> stage(kernels::table<T>(kernels::active()), loss, columns, rows);
+  stage.prepare(y);
+  const PaddedCopy<T> outputs(z, rows, columns);
+  const PaddedCopy<T> gradient(nullptr, dz ? rows : 0, columns);
+  engine::Step<T> step;
+  step.rows = rows;
+  engine::run_team(1, [&](engine::Team team) {
+    stage.run(step, {team.index, team.size}, y, nullptr, 0, outputs.tensor,
+              dz ? gradient.tensor : engine::Tensor<T>{});
+  });
+  if (dz) gradient.copy_to(dz, rows);
+  return stage.mean(rows).value();
+}
+
+template <class T>
+void apply_link(const Loss& loss, T* outputs, std::int64_t rows, std::int64_t columns) {
+  kernels::ActivationArgs<T> f{};
+  switch (loss.link()) {
+    case Loss::Link::identity:
+      return;
+    case Loss::Link::softmax:
+      f.kind = kernels::ActivationKind::softmax;
+      break;
+    case Loss::Link::sigmoid:
+      f.kind = kernels::ActivationKind::sigmoid;
+      break;
+    case Loss::Link::exponential:
+      f.kind = kernels::ActivationKind::exponential;
+      break;
+  }
+  if (rows < 1 || columns < 1) return;
+  const PaddedCopy<T> padded(outputs, rows, columns);
+  f.rows = rows;
+  f.columns = columns;
+  f.stride = padded.tensor.stride;
+  engine::run_team(1, [&](engine::Team) {
+    kernels::table<T>(kernels::active())
+        .activation_forward(f, padded.tensor.data, padded.tensor.data);
+  });
+  padded.copy_to(outputs, rows);
+}
+
+#define CHAINRULE_INSTANTIATE(T)                                                       \
+  template double loss_and_gradient(const Loss&, const T*, std::int64_t, std::int64_t, \
+                                    const TargetsView&, T*);                           \
+  template void apply_link(const Loss&, T*, std::int64_t, std::int64_t);
+
+CHAINRULE_INSTANTIATE(float)
+CHAINRULE_INSTANTIATE(double)
+
+}  // namespace chainrule

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// The chain rule step by step: the same stages as in training, with the gradients kept instead of
+// used up.
+#include <cmath>
+#include <memory>
+#include <utility>
+
+#include "engine/input/gather.hpp"
+#include "engine/network_state.hpp"
+#include "engine/threads/threads.hpp"
+
+namespace chainrule {
+
+using engine::Partition;
+using engine::Step;
+using engine::ThreadContext;
+
+template <class T>
+void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* outputs) {
+  State& s = *state_;
+  const engine::Changing guard(s);
+  s.check_table(x);
+  State::check_no_overlap(x, "x", outputs, s.outputs);
+  if (training) s.check_batch(x.rows);
+  const int threads = engine::threads_for(s.multiply_adds, x.rows, num_threads);
+  std::unique_ptr<engine::Plan<T>> fresh;
+  if (!s.by_hand || s.by_hand->batch_size() != x.rows || s.by_hand->threads() != threads) {
+    engine::PlanOptions options;
+    options.batch_size = x.rows;
+    options.threads = threads;
+    options.backward = true;
+    options.input_gradient = true;
+    fresh = std::make_unique<engine::Plan<T>>(kernels::table<T>(kernels::active()), s.layers,
+                                              s.parameters, s.inputs, options);
+  }
+  engine::Plan<T>& plan = fresh ? *fresh : *s.by_hand;
+  plan.refresh();
+  plan.choose_path(x, InputSparsity::dense);
+  if (fresh) {
+    // Until here, backward may still be asked for the pass before.
+    s.forward_step.reset();
+    s.activation_rows = 0;
+    s.by_hand = std::move(fresh);
+  }
+  Step<T> step;
+  step.rows = x.rows;
+  step.training = training;
+  step.seed = s.seed;
+  step.number = static_cast<std::uint64_t>(s.total_steps);
+  engine::run_team(threads, [&](engine::Team team) {
+    ThreadContext context(team);
+    plan.load(context, step, x, nullptr, 0);
+    plan.forward(context, step);
+    if (outputs) copy_rows<T>(plan.result(), step.rows_of(context.slice()), nullptr, 0, outputs);
+  });
+  s.forward_step = step;
+  s.activation_rows = x.rows;
+  s.gradients_valid = false;
+}
+
+template <class T>
+void Network<T>::backward(const RowsView& dy, T* dx) {
+  State& s = *state_;
+  const engine::Changing guard(s);
+  if (!s.forward_step)
+    throw StateError("backward needs the forward pass of the present weights: call forward first");
+  Step<T> step = *s.forward_step;
+  if (dy.rows != step.rows || dy.columns != s.outputs) {
+    throw Error("dy has shape (" + std::to_string(dy.rows) + ", " + std::to_string(dy.columns) +
+                "); the last forward pass gave (" + std::to_string(step.rows) + ", " +
+                std::to_string(s.outputs) + ")");
+  }
+  State::check_no_overlap(dy, "dy", dx, s.inputs, "dx");
+  s.need_gradients();
+  engine::Plan<T>& plan = *s.by_hand;
+  step.gradients = s.gradients.data();
+  engine::run_team(plan.threads(), [&](engine::Team team) {
+    ThreadContext context(team);
+    const engine::Range rows = step.rows_of(context.slice());
+    const engine::Tensor<T>& last = plan.result_gradient();
+    engine::gather_rows<T>(s.kernels, dy, nullptr, rows.begin, rows.size(), nullptr, nullptr,
+                           last.row(rows.begin), last.stride);
+    plan.backward(context, step);
+    if (dx) {
+      context.sync_for(Partition::rows);
+      copy_rows<T>(plan.input_gradient(), rows, nullptr, 0, dx);
+    }
+    context.sync_for(Partition::columns);
+    plan.gradients(context, step);
+  });
+  s.gradients_valid = true;
+}
+
+template <class T>
+double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, const Loss& loss,
+                                     bool training, int num_threads, T* dx) {
+  State& s = *state_;
+  const engine::Changing guard(s);
+  s.check_table(x);
+  s.check_targets(x, y, loss);
+  State::check_no_overlap(x, "x", dx, s.inputs, "dx");
+  if (!y.labels) State::check_no_overlap(y.values, "y", dx, s.inputs, "dx");
+  if (training) s.check_batch(x.rows);
+  engine::PlanOptions options;
+  options.batch_size = x.rows;
+  options.threads = engine::threads_for(s.multiply_adds, x.rows, num_threads);
+  options.backward = true;
+  options.input_gradient = true;
+  options.loss = &loss;
+  CompiledLoss<T>& compiled = s.compile(s.checking, loss, options);
+  compiled.stage.prepare(y);
+  compiled.plan.choose_path(x, InputSparsity::dense);
+  s.need_gradients();
+  Step<T> step;
+  step.rows = x.rows;
+  step.training = training;
+  step.seed = s.seed;
+  step.number = static_cast<std::uint64_t>(s.total_steps);
+  step.gradients = s.gradients.data();
+  engine::run_team(options.threads, [&](engine::Team team) {
+    ThreadContext context(team);
+    compiled.plan.load(context, step, x, nullptr, 0);
+    compiled.plan.forward(context, step);
+    compiled.stage.run(step, context.slice(), y, nullptr, 0, compiled.plan.result(),
+                       compiled.plan.result_gradient());
+    compiled.plan.backward(context, step);
+    if (dx) {
+      context.sync_for(Partition::rows);
+      copy_rows<T>(compiled.plan.input_gradient(), step.rows_of(context.slice()), nullptr, 0, dx);
+    }
+    context.sync_for(Partition::columns);
+    compiled.plan.gradients(context, step);
+  });
+  s.gradients_valid = true;
+  return compiled.stage.mean(x.rows).value();
+}
+
+template <class T>
+bool Network<T>::has_gradients() const {
+  const engine::Reading guard(*state_);
+  return state_->gradients_valid;
+}
+
+template <class T>
+void Network<T>::get_gradient(const std::string& name, T* values) const {
+  const engine::Reading guard(*state_);
+  if (!state_->gradients_valid) throw StateError("there are no gradients yet: call backward first");
+  const engine::Parameter& p = state_->parameters.named(name);
+  if (!p.spec.trainable) throw Error(name + " is not trained and has no gradient");
+  state_->parameters.unpack(p, state_->gradients.data(), values);
+}
+
+template <class T>
+void Network<T>::set_gradient(const std::string& name, const T* values) {
+  State& s = *state_;
+  const engine::Changing guard(s);
+  const engine::Parameter& p = s.parameters.named(name);
+  if (!p.spec.trainable) throw Error(name + " is not trained and has no gradient");
+  for (std::int64_t i = 0; i < p.spec.rows * p.spec.columns; ++i) {
+    if (!std::isfinite(values[i]))
+      throw Error("the gradient for " + name + " contains NaN or infinity");
+  }
+  s.need_gradients();
+  if (!s.gradients_valid) s.gradients.clear();
+  s.parameters.pack(p, values, s.gradients.data());
+  s.gradients_valid = true;
+}
+
+template <class T>
+std::int64_t Network<T>::activation_rows() const {
+  const engine::Reading guard(*state_);
+  return state_->activation_rows;
+}
+
+template <class T>
+bool Network<T>::get_activation(std::int64_t layer, T* values) const {
+  State& s = *state_;
+  const engine::Reading guard(s);
+  if (s.activation_rows == 0) throw StateError("there are no activations yet: call forward first");
+  if (layer < 0 || layer >= static_cast<std::int64_t>(s.layers.size()))
+    throw Error("there is no layer " + std::to_string(layer));
+  const engine::Tensor<T>& y = s.by_hand->output_of(layer);
+  if (!y.data) return false;
+  copy_rows<T>(y, {0, s.activation_rows}, nullptr, 0, values);
+  return true;
+}
+
+#define CHAINRULE_INSTANTIATE(T)                                                                  \
+  template void Network<T>::forward(const RowsView&, bool, int, T*);                              \
+  template void Network<T>::backward(const RowsView&, T*);                                        \
+  template double Network<T>::compute_gradients(const RowsView&, const TargetsView&, const Loss&, \
+                                                bool, int, T*);                                   \
+  template bool Network<T>::has_gradients() const;                                                \
+  template void Network<T>::get_gradient(const std::string&, T*) const;                           \
+  template void Network<T>::set_gradient(const std::string&, const T*);                           \
+  template std::int64_t Network<T>::activation_rows() const;                                      \
+  template bool Network<T>::get_activation(std::int64_t, T*) const;
+
+CHAINRULE_INSTANTIATE(float)
+CHAINRULE_INSTANTIATE(double)
+
+}  // namespace chainrule

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <limits>
+
+#include "engine/optimizer/optimizer_state.hpp"
+#include "engine/parameters.hpp"
+#include "kernels/table.hpp"
+
+namespace chainrule::engine {
+
+/// How large trained parameters and an optimizer's arrays can be at most, followed from step to
+/// step by the formulas of kernels/update.hpp. It tells steps that cannot leave the range of T from
+/// those that might, for which all has to be kept to go back to.
+template <class T>
+class StepBounds {
+ public:
+  /// Takes one step with gradients of at most `gradient`. Returns false where any number, also on
+  /// the way, might not be finite; what was known is void then.
+  bool step(const kernels::UpdateRule<T>& rule, double l1, double l2, double gradient);
+  /// Looks at all numbers.
+  void look(const kernels::KernelTable<T>& kernels, const Parameters<T>& parameters,
+            const OptimizerState<T>& state);
+  /// When numbers have changed otherwise.
+  void forget() { known_ = false; }
+  /// Whether all numbers are finite and not near the end of the range.
+  bool known() const { return known_; }
+
+ private:
+  bool follow(const kernels::UpdateRule<T>& rule, double l1, double l2, double gradient);
+
+  bool known_ = false;
+  double value_ = 0.0;
+  double slots_[3] = {};
+};
+
+/// The 2-norm of an arena or a part of it, which bounds each number; infinite or NaN where one is
+/// not finite, or its square.
+template <class T>
+double norm_of(const kernels::KernelTable<T>& kernels, const T* values, std::int64_t size);
+
+/// The first parameter that is trained and holds NaN or infinity, or whose part of the optimizer's
+/// arrays does; null: none. Squares there may be infinite.
+template <class T>
+const Parameter* first_not_finite(const Parameters<T>& parameters, const OptimizerState<T>& state);
+
+}  // namespace chainrule::engine

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// One step from gradients that are kept. It is made as a whole or not at all.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "chainrule/error.hpp"
+#include "engine/network_state.hpp"
+#include "engine/optimizer/update.hpp"
+#include "engine/threads/threads.hpp"
+
+namespace chainrule {
+
+using engine::ThreadContext;
+
+template <class T>
+void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
+  State& s = *state_;
+  const engine::Changing guard(s);
+  if (!s.gradients_valid)
+    throw StateError("there are no gradients to step with: call backward first");
+  optimizer.check();
+  if (optimizer.lazy) {
+    throw Error(
+        "an optimizer with lazy=True cannot step by hand, which does not tell the zeros of x: "
+        "train in batches");
+  }
+  const double rate = learning_rate != 0.0 ? learning_rate : optimizer.learning_rate;
+  engine::check_learning_rate(rate);
+  const auto& kernels = kernels::table<T>(kernels::active());
+  const bool goes_on = s.optimizer.goes_on(optimizer);
+  engine::Update<T> update;
+  const auto make_update = [&] {
+    update = engine::make_update(kernels, optimizer, rate, s.parameters, s.optimizer,
+                                 s.optimizer.steps + 1);
+  };
+  if (goes_on) make_update();
+  // Where no number can leave the range of T, nothing has to be kept.
+  const bool safe = goes_on && s.is_safe_step(update.rule);
+  if (!safe) s.keep_for_step();
+  s.optimizer.prepare(optimizer, s.parameters.arena_size());
+  if (!goes_on) make_update();
+  engine::run_team(1, [&](engine::Team team) {
+    ThreadContext context(team);
+    s.stored_update->run(context, update, s.gradients.data(), optimizer.clip_norm);
+  });
+  if (!safe) s.check_step();
+  ++s.optimizer.steps;
+  ++s.total_steps;
+  s.forward_step.reset();
+}
+
+template <class T>
+bool Network<T>::State::is_safe_step(const kernels::UpdateRule<T>& rule) {
+  if (!step_bounds.known()) return false;
+  double l1 = 0.0;
+  double l2 = 0.0;
+  for (const engine::Parameter& p : parameters.list()) {
+    l1 = std::max(l1, p.spec.l1);
+    l2 = std::max(l2, p.spec.l2);
+  }
+  const auto& table = kernels::table<T>(kernels::active());
+  return step_bounds.step(rule, l1, l2, engine::norm_of(table, gradients.data(), gradients.size()));
+}
+
+template <class T>
+void Network<T>::State::keep_for_step() {
+  forget_older();  // whose memory is used
+  if (older.values.empty()) older.values = engine::Buffer<T>(parameters.arena_size());
+  older.values.copy_from(parameters.values);
+  older.optimizer.copy_from(optimizer);
+}
+
+template <class T>
+void Network<T>::State::check_step() {
+  step_bounds.look(kernels::table<T>(kernels::active()), parameters, optimizer);
+  if (step_bounds.known()) return;
+  // Squares may be out of range where the numbers are not.
+  const engine::Parameter* bad = engine::first_not_finite(parameters, optimizer);
+  if (bad == nullptr) return;
+  parameters.values.copy_from(older.values);
+  std::swap(optimizer, older.optimizer);
+  const std::string layer = std::to_string(bad->layer) + " (" +
+                            std::string(layers[static_cast<std::size_t>(bad->layer)]->kind()) + ")";
+  throw DivergenceError("the step would make parameters of layer " + layer +
+                            " NaN or infinite, and was not made: everything is as it was. Try a "
+                            "smaller learning rate or clip_norm",
+                        epochs + 1, total_steps + 1, layer,
+                        std::numeric_limits<double>::quiet_NaN());
+}
+
+#define CHAINRULE_INSTANTIATE(T)                                                \
+  template void Network<T>::step(const Optimizer&, double);                     \
+  template bool Network<T>::State::is_safe_step(const kernels::UpdateRule<T>&); \
+  template void Network<T>::State::keep_for_step();                             \
+  template void Network<T>::State::check_step();
+
+CHAINRULE_INSTANTIATE(float)
+CHAINRULE_INSTANTIATE(double)
+
+}  // namespace chainrule

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/optimizer/stored_update.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace chainrule::engine {
+namespace {
+
+// torch.nn.utils.clip_grad_norm_ adds the same small number.
+constexpr double kNormEpsilon = 1e-6;
+
+}  // namespace
+
+template <class T>
+StoredUpdate<T>::StoredUpdate(const kernels::KernelTable<T>& kernels,
+                              const Parameters<T>& parameters)
+    : kernels_(kernels) {
+  std::int64_t sums = 0;
+  for (const Parameter& p : parameters.list()) {
+    if (!p.spec.trainable) continue;
+    const kernels::PanelShape& s = p.shape;
+    for (std::int64_t first = 0; first < s.columns; first += s.panel) {
+      const std::int64_t width = std::min(s.panel, padded<T>(s.columns - first));
+      pieces_.push_back({&p, first / s.panel, first * s.rows, width * s.rows, sums,
+                         std::min(width, s.columns - first)});
+      sums += width;
+    }
+  }
+  sums_ = Buffer<T>(sums);
+  wide_sums_ = Buffer<double>(sums);
+}
+
+template <class T>
+template <class S>
+double StoredUpdate<T>::total(const Buffer<S>& sums) const {
+  double total = 0.0;
+  for (const Piece& piece : pieces_) {
+    for (std::int64_t j = 0; j < piece.columns; ++j)
+      total += static_cast<double>(sums.data()[piece.sums + j]);
+  }
+  return total;
+}
+
+template <class T>
+void StoredUpdate<T>::sum_wide_squares(const Piece& piece, const Update<T>& update,
+                                       const T* gradients, double scale) {
+  const Parameter& p = *piece.parameter;
+  const T* g = gradients + p.offset + piece.first;
+  const T* w = update.values + p.offset + piece.first;
+  const std::int64_t width = piece.size / p.shape.rows;
+  const auto l1 = static_cast<T>(p.spec.l1);
+  const auto l2 = static_cast<T>(p.spec.l2);
+  const T clip_value = update.rule.clip_value;
+  double* sums = wide_sums_.data() + piece.sums;
+  std::fill_n(sums, width, 0.0);
+  for (std::int64_t row = 0; row < p.shape.rows; ++row) {
+    for (std::int64_t j = 0; j < piece.columns; ++j) {
+      const std::int64_t at = row * width + j;
+      T v = g[at];
+      if (l1 != T(0)) v += w[at] > T(0) ? l1 : w[at] < T(0) ? -l1 : T(0);
+      if (l2 != T(0)) v += T(2) * l2 * w[at];
+      if (clip_value != T(0) && !std::isnan(v)) v = std::clamp(v, -clip_value, clip_value);
+      const double scaled = static_cast<double>(v) * scale;
+      sums[j] += scaled * scaled;
+    }
+  }
+}
+
+template <class T>
+double StoredUpdate<T>::norm(ThreadContext& context, Range mine, const Update<T>& update,
+                             const T* gradients, double clip_norm) {
+  for (std::int64_t i = mine.begin; i < mine.end; ++i) {
+    const Piece& piece = pieces_[static_cast<std::size_t>(i)];
+    const Parameter& p = *piece.parameter;
+    const std::int64_t at = p.offset + piece.first;
+    kernels_.squared_column_sums(update.rule, p.shape, piece.panel, update.values + at,
+                                 gradients + at, static_cast<T>(p.spec.l1),
+                                 static_cast<T>(p.spec.l2), sums_.data() + piece.sums);
+  }
+  context.sync_for(Partition::columns);
+  const double squares = total(sums_);
+  // Squares beyond T's range are infinite, and below it they are zero: too little to matter beside
+  // a sum above this bound, or where nothing so short is clipped.
+  constexpr double least = sizeof(T) == 4 ? 0x1p-60 : 0x1p-900;
+  const bool small = squares < least && clip_norm < 2.0 * kNormEpsilon;
+  if (std::isfinite(squares) && !small) return std::sqrt(squares);
+  // All threads come here, or none. A double holds the squares of all floats.
+  const double scale = sizeof(T) == 4 ? 1.0 : small ? 0x1p600 : 0x1p-600;
+  for (std::int64_t i = mine.begin; i < mine.end; ++i)
+    sum_wide_squares(pieces_[static_cast<std::size_t>(i)], update, gradients, scale);
+  context.sync_for(Partition::columns);
+  return std::sqrt(total(wide_sums_)) / scale;
+}
+
+template <class T>
+void StoredUpdate<T>::apply_scaled(const Piece& piece, const Update<T>& update, const T* gradients,
+                                   T scale) const {
+  constexpr std::int64_t some = 4 * kernels::kRowAlignment<T>;
+  alignas(64) T scaled[some];
+  const T* g = gradients + piece.parameter->offset + piece.first;
+  for (std::int64_t first = 0; first < piece.size; first += some) {
+    const std::int64_t size = std::min(some, piece.size - first);
+    for (std::int64_t i = 0; i < size; ++i) scaled[i] = g[first + i] * scale;
+    update.apply(*piece.parameter, piece.first + first, scaled, size);
+  }
+}
+
+template <class T>
+void StoredUpdate<T>::run(ThreadContext& context, const Update<T>& update, const T* gradients,
+                          double clip_norm) {
+  const Range mine = context.slice().range(static_cast<std::int64_t>(pieces_.size()));
+  Update<T> own = update;
+  context.sync_for(Partition::columns);
+  T scale = T(1);
+  if (clip_norm > 0.0) {
+    const double length = norm(context, mine, update, gradients, clip_norm) + kNormEpsilon;
+    double factor = std::min(1.0, clip_norm / length);
+    // A factor that T cannot hold is applied in two steps.
+    constexpr double least = sizeof(T) == 4 ? 0x1p-100 : 0x1p-900;
+    if (factor < least) {
+      scale = static_cast<T>(least);
+      own.gradient_scale = least;
+      own.rule.clip_value *= scale;
+      factor = clip_norm / least / length;
+    }
+    own.rule.gradient_factor = static_cast<T>(factor);
+  }
+  for (std::int64_t i = mine.begin; i < mine.end; ++i) {
+    const Piece& piece = pieces_[static_cast<std::size_t>(i)];
+    if (scale != T(1)) {
+      apply_scaled(piece, own, gradients, scale);
+      continue;
+    }
+    own.apply(*piece.parameter, piece.first, gradients + piece.parameter->offset + piece.first,
+              piece.size);
+  }
+}
+
+template class StoredUpdate<float>;
+template class StoredUpdate<double>;
+
+}  // namespace chainrule::engine

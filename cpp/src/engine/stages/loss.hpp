@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "chainrule/data.hpp"
+#include "chainrule/loss.hpp"
+#include "engine/buffer.hpp"
+#include "engine/stages/stage.hpp"
+#include "kernels/table.hpp"
+
+namespace chainrule::engine {
+
+/// A mean of losses by weights, under way. Both sums are relative to a power of two near the
+/// largest weight of the targets.
+struct MeanLoss {
+  double sum = 0.0;
+  double weight = 0.0;
+
+  void add(const MeanLoss& more) {
+    sum += more.sum;
+    weight += more.weight;
+  }
+  double value() const { return weight > 0.0 ? sum / weight : 0.0; }
+};
+
+/// A loss made ready for a batch size: gathers the targets of a batch and runs the loss kernel over
+/// a thread's rows.
+template <class T>
+class LossStage {
+ public:
+  LossStage(const kernels::KernelTable<T>& kernels, const Loss& loss, std::int64_t outputs,
+            std::int64_t batch_size);
+
+  /// Throws Error when the targets do not fit the loss and the outputs.
+  static void check(const Loss& loss, const TargetsView& y, std::int64_t outputs);
+
+  /// Takes over what the whole run shares; before the team starts.
+  void prepare(const TargetsView& y);
+
+  /// For rows [first, first + step.rows) of `order` (null: of y itself): this thread's part of the
+  /// losses and, if `dz` has data, of the gradient.
+  void run(const Step<T>& step, ThreadSlice slice, const TargetsView& y, const std::int64_t* order,
+           std::int64_t first, const Tensor<T>& z, const Tensor<T>& dz);
+
+  /// What the batch of the last run, of `rows` rows, adds to the mean: for the first thread, after
+  /// all have run.
+  MeanLoss mean(std::int64_t rows) const;
+  /// By what weights are divided in the sums: since `prepare`.
+  double weight_unit() const { return 1.0 / (sample_scale_ * class_scale_); }
+  bool finite(Range rows) const;
+
+ private:
+  /// The weights of a batch: their sum, and a power of two that brings the largest near 1.
+  struct BatchWeights {
+    double sum = 0.0;
+    double scale = 1.0;
+  };
+
+  BatchWeights weigh(const TargetsView& y, const std::int64_t* order, std::int64_t first,
+                     std::int64_t rows) const;
+  double row_weight(const TargetsView& y, std::int64_t row) const;
+  double label_weight(const TargetsView& y, std::int64_t row) const;
+  void gather_values(const TargetsView& y, const std::int64_t* order, std::int64_t first,
+                     Range rows);
+
+  const kernels::KernelTable<T>& kernels_;
+  Loss loss_;
+  std::int64_t outputs_;
+  std::int64_t target_columns_;
+  Buffer<std::int32_t> labels_;
+  Buffer<T> narrow_;  // quantile: targets before each is repeated for its quantiles
+  Buffer<T> values_;
+  Buffer<T> row_weights_;
+  Buffer<T> class_weights_;
+  Buffer<T> quantiles_;
+  Buffer<T> row_losses_;
+  // Powers of two that bring the largest weights near 1: the bits are the same, but no product or
+  // sum of weights leaves the range of a double, nor of T.
+  double sample_scale_ = 1.0;
+  double class_scale_ = 1.0;
+  BatchWeights last_;  // of the batch that ran last; the first thread's
+};
+
+}  // namespace chainrule::engine

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows with their targets and weights, checked, as the core reads them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.inputs.arrays import as_weights, check_same_length
+from chainrule.inputs.column_names import listed
+from chainrule.inputs.compressed_rows import Rows, stored
+from chainrule.inputs.lazy_rows import LazyRows
+from chainrule.inputs.targets import (
+    balanced_weights,
+    check_balanced,
+    class_counts,
+    class_weights_array,
+    prepare_sparse_targets,
+    prepare_targets,
+)
+from chainrule.layers import Dense
+from chainrule.network.containers import is_sparse
+
+if TYPE_CHECKING:
+    from chainrule.inputs.targets import ClassWeight
+    from chainrule.losses import Loss
+    from chainrule.network.stack import Stack
+
+__all__ = [
+    "Dataset",
+    "make_dataset",
+    "prepare_validation",
+    "split_validation",
+    "warn_of_scale",
+    "warn_of_unseen_classes",
+]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a network trains on or is measured by."""
+
+    x: Rows | LazyRows
+    y: Rows
+    sample_weight: NDArray[np.float64] | None
+    class_weight: NDArray[np.float64] | None
+    balanced: tuple[Loss, int] | None = None
+    """Loss and number of classes for which `class_weight` is to be balanced, if it is."""
+
+    def balanced_again(self) -> Dataset:
+        """Return the same with class weights of these rows alone, where they are to be balanced."""
+        if self.balanced is None:
+            return self
+        loss, classes = self.balanced
+        counts = class_counts(loss, self.y, self.sample_weight, classes)
+        return replace(self, class_weight=balanced_weights(counts))
+
+    def part(self, rows: slice) -> Dataset:
+        """Return some of the rows, which share the memory of these."""
+        weight = self.sample_weight
+        return replace(
+            self,
+            x=self.x[rows],
+            y=self.y[rows],
+            sample_weight=None if weight is None else weight[rows],
+        )
+
+
+def make_dataset(
+    net: Stack,
+    x: object,
+    y: object,
+    loss: Loss,
+    sample_weight: object = None,
+    class_weight: ClassWeight = None,
+    *,
+    learn_names: bool = False,
+) -> Dataset:
+    """Return what the caller gave as the core reads it; see `Sequential.fit`.
+
+    A network that is not built yet is built for the columns of `x`; with `learn_names` it takes
+    over the names of columns and classes where it has none.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If something does not fit the network, the loss or the rest.
+    """
+    features = net._rows_wherever(x)
+    if isinstance(features, LazyRows) and is_sparse(y):
+        raise TypeError("y is sparse, which needs x in memory; pass the dense array y.toarray()")
+    if learn_names:
+        net._learn_feature_names(x)
+    net._built_core().check_loss(loss._core)
+    single = net.dtype == "float32"
+    targets: Rows
+    if _compares_classes(loss, net.outputs) and not is_sparse(y):
+        y = net._labels(y, learn=learn_names)
+    if is_sparse(y):
+        targets = prepare_sparse_targets(loss, y, net.outputs, single=single)
+    else:
+        targets = prepare_targets(loss, y, net.outputs, single=single)
+    check_same_length(features, targets)
+    weights = None
+    if sample_weight is not None:
+        weights = as_weights(sample_weight, rows=len(features))
+    classes = None
+    if class_weight is not None:
+        if not loss.takes_labels and net.outputs > 1:
+            raise ValueError(f"class_weight with {loss.kind} needs one output, got {net.outputs}")
+        if isinstance(class_weight, str):
+            check_balanced(class_weight)
+            return Dataset(features, targets, weights, None, (loss, net.outputs)).balanced_again()
+        weights_by_label = _by_label(class_weight, net.class_names)
+        classes = class_weights_array(weights_by_label, net.outputs if loss.takes_labels else 2)
+    return Dataset(features, targets, weights, classes)
+
+
+_REGRESSION = ("mse", "mae", "huber", "log_cosh", "quantile")
+_ROWS_TO_LOOK_AT = 10_000
+_FAR = 1e4
+_BINARY = ("binary_cross_entropy", "hinge")
+
+
+def _compares_classes(loss: Loss, outputs: int) -> bool:
+    """Whether there is a label for each row."""
+    return loss.takes_labels or (outputs == 1 and loss.kind in _BINARY)
+
+
+def _by_label(weights: Any, class_names: tuple[str, ...] | None) -> Any:
+    """Return class weights by label, of those by the names of classes."""
+    named = isinstance(weights, Mapping) and any(isinstance(key, str) for key in weights)
+    if not named or class_names is None:
+        return weights
+    unknown = [key for key in weights if key not in class_names]
+    if unknown:
+        raise ValueError(
+            f"class_weight has the unknown class{'es' * (len(unknown) > 1)} {listed(unknown)}; the "
+            f"network's class_names are {listed(class_names)}"
+        )
+    return {class_names.index(key): weight for key, weight in weights.items()}
+
+
+def prepare_validation(
+    net: Stack,
+    given: Sequence[object],
+    loss: Loss,
+) -> Dataset:
+    """Return ``validation_data``, (x, y) or (x, y, sample_weight), as `prepare` does."""
+    expected = "validation_data must be (x, y) or (x, y, sample_weight)"
+    if not isinstance(given, tuple | list):
+        raise TypeError(f"{expected}, got {type(given).__name__}")
+    if not 2 <= len(given) <= 3:
+        raise ValueError(f"{expected}, got {len(given)} items")
+    weight = given[2] if len(given) == 3 else None
+    try:
+        return make_dataset(net, given[0], given[1], loss, weight)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"validation_data: {error}") from error
+
+
+def split_validation(examples: Dataset, fraction: float) -> tuple[Dataset, Dataset | None]:
+    """Hold back the last `fraction` of the rows."""
+    if isinstance(fraction, bool) or not isinstance(fraction, float | int | np.number):
+        raise TypeError(f"validation_split must be a number, got {fraction!r:.80}")
+    if not 0.0 <= fraction < 1.0:
+        raise ValueError(f"validation_split must lie in [0, 1), got {fraction}")
+    if fraction == 0.0:
+        return examples, None
+    rows = len(examples.x)
+    kept = rows - round(rows * fraction)
+    if not 0 < kept < rows:
+        raise ValueError(
+            f"validation_split={fraction} of {rows} rows leaves nothing to train or validate on"
+        )
+    # Weights of classes are to help the training, not to change what it is judged by.
+    held_back = replace(examples.part(slice(kept, None)), class_weight=None)
+    return examples.part(slice(0, kept)).balanced_again(), held_back
+
+
+def warn_of_scale(net: Stack, loss: Loss, data: Dataset) -> None:
+    """Warn of targets that a new network, whose outputs are near 0, is far from."""
+    last = net.layers[-1]
+    plain = isinstance(last, Dense) and last.activation.kind == "linear"
+    if loss.kind not in _REGRESSION or not plain or net._built_core().total_steps > 0:
+        return
+    y = data.y if isinstance(data.y, np.ndarray) else stored(data.y)[0]
+    sample = np.asarray(y[:_ROWS_TO_LOOK_AT], dtype=np.float64)
+    mean, deviation = abs(float(sample.mean())), float(sample.std())
+    if max(mean, deviation) < _FAR and (deviation == 0 or max(mean, deviation) > 1 / _FAR):
+        return
+    warnings.warn(
+        f"y is far from unit scale (mean {sample.mean():.3g}, standard deviation {deviation:.3g}), "
+        "which training may not reach. Normalization of targets is yours: fit to "
+        "(y - y.mean()) / y.std(), and predict by net.predict(x) * y.std() + y.mean()",
+        stacklevel=5,
+    )
+
+
+def warn_of_unseen_classes(loss: Loss, data: Dataset, validation: Dataset) -> None:
+    """Warn of classes that the network is validated on and never sees in training."""
+    if not loss.takes_labels and not (loss.kind in _BINARY and data.y.shape[1:] == (1,)):
+        return
+    seen, judged = class_counts(loss, data.y), class_counts(loss, validation.y)
+    unseen = [
+        str(label) for label in np.flatnonzero(judged) if label >= len(seen) or seen[label] == 0
+    ]
+    if unseen:
+        warnings.warn(
+            f"the validation rows hold class{'es' * (len(unseen) > 1)} {', '.join(unseen)}, which "
+            "no training row has; rows that are sorted by class must be shuffled before the split",
+            stacklevel=5,
+        )

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Backpropagation against central differences."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import _core, losses
+from chainrule.arguments import positive_integer
+from chainrule.inputs.arrays import as_features, check_same_length
+from chainrule.inputs.targets import prepare_targets
+from chainrule.network.sequential import Sequential
+
+if TYPE_CHECKING:
+    from chainrule.losses import Loss
+
+__all__ = ["GradientReport", "gradient_check"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One derivative, worked out both ways."""
+
+    name: str
+    index: tuple[int, ...]
+    backpropagation: float
+    difference: float
+
+    @property
+    def error(self) -> float:
+        """Absolute difference of the two."""
+        return abs(self.backpropagation - self.difference)
+
+
+@dataclass(frozen=True, repr=False)
+class GradientReport:
+    """What `gradient_check` found.
+
+    Attributes
+    ----------
+    max_relative_error : float
+        The largest over all arrays of ``max |a - b| / max(max |a|, max |b|)``, where a and b are
+        an array's derivatives by backpropagation and by differences.
+    relative_errors : dict of str to float
+        The same for each array; ``"x"`` is the input.
+    worst : list of Entry
+        The entries that differ most, worst first.
+    checked : int
+        Number of derivatives compared.
+    """
+
+    max_relative_error: float
+    relative_errors: dict[str, float]
+    worst: list[Entry]
+    checked: int
+
+    def __str__(self) -> str:
+        """Return a table of the arrays and the entries that differ most."""
+        width = max(len(name) for name in self.relative_errors)
+        lines = [
+            f"{self.checked} derivatives, largest relative error {self.max_relative_error:.2e}"
+        ]
+        lines += [f"  {name:<{width}}  {e:.2e}" for name, e in self.relative_errors.items()]
+        lines.append("worst entries (backpropagation, central difference):")
+        lines += [
+            f"  {e.name}{list(e.index)}  {e.backpropagation:+.12e}  {e.difference:+.12e}"
+            for e in self.worst
+        ]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        """Return the table too: whoever looks at a report wants to read it."""
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        """Return the table for notebooks."""
+        from chainrule.html import html_text
+
+        return html_text(str(self))
+
+
+def gradient_check(
+    net: Sequential,
+    x: object,
+    y: object,
+    loss: str | Loss | None = None,
+    *,
+    step: float = 1e-5,
+    max_entries: int | None = None,
+    training: bool = True,
+    seed: int = 0,
+) -> GradientReport:
+    """Compare every gradient with central differences, in float64.
+
+    Each derivative is also taken as ``(L(w + h) - L(w - h)) / 2h``, whose error is of order h^2
+    from the curvature and epsilon / h from rounding. The network itself is not changed: a float64
+    copy is checked, whose dropout mask stays the same throughout.
+
+    Parameters
+    ----------
+    net : Sequential
+        Any network, built or not.
+    x : array_like of shape (rows, inputs)
+        A few rows are enough; every parameter costs two forward passes. Columns of categories have
+        no derivative.
+    y : array_like
+        As in `Sequential.fit`.
+    loss : str or Loss, optional
+        Default: the network's own.
+    step : float, default 1e-5
+        h, times the larger of 1 and the value's magnitude.
+    max_entries : int, optional
+        Check at most this many entries of each array, chosen at random.
+    training : bool, default True
+        Differentiate the network as in training.
+    seed : int, default 0
+        For the choice of entries.
+
+    Returns
+    -------
+    GradientReport
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit.
+
+    Examples
+    --------
+    >>> import numpy as np, chainrule as cr
+    >>> rng = np.random.default_rng(0)
+    >>> net = cr.Sequential([cr.Input(3), cr.Dense(4, activation="tanh"), cr.Dense(2)], seed=0)
+    >>> report = cr.gradient_check(net, rng.normal(size=(5, 3)), rng.normal(size=(5, 2)), "mse")
+    >>> report.max_relative_error < 1e-7
+    True
+    """
+    chosen = losses.get(loss) if loss is not None else net.loss
+    if chosen is None:
+        raise ValueError('give the loss to differentiate, such as loss="mse"')
+    if not (math.isfinite(step) and step > 0.0):
+        raise ValueError(f"step must be finite and > 0, got {step}")
+    if max_entries is not None:
+        max_entries = positive_integer("max_entries", max_entries)
+    rows, columns = net._in_order(x, as_features)
+    wide = _float64_copy(net, rows.shape[1])
+    core: Any = wide._built_core()
+    core.check_takes(rows, columns)
+    features = np.array(rows, dtype=np.float64)
+    _core.check_finite(features, "x", False, columns)
+    targets = prepare_targets(chosen, y, wide.outputs)
+    check_same_length(features, targets)
+
+    def run() -> tuple[float, NDArray[Any]]:
+        value, dx = core.compute_gradients(features, targets, chosen._core, training)
+        return value, dx
+
+    _, dx = run()
+    gradients = {**wide.gradients, "x": dx}
+    held = np.array(wide.layers[0].categories(core.inputs) or np.zeros(core.inputs)) > 0
+    movable = {"x": np.flatnonzero(np.broadcast_to(~held, dx.shape))}
+    if not movable["x"].size:
+        del gradients["x"]
+    start = {name: core.get_parameter(name) for name in wide.gradients}
+    # Running statistics drift with every forward pass; no derivative depends on them in training.
+    rng = np.random.default_rng(seed)
+    relative: dict[str, float] = {}
+    entries: list[Entry] = []
+    for name, gradient in gradients.items():
+        array = features if name == "x" else start[name]
+        found = []
+        for flat in _chosen(movable.get(name, np.arange(gradient.size)), max_entries, rng):
+            index = np.unravel_index(flat, gradient.shape)
+            value = array[index]
+            h = step * max(1.0, abs(value))
+            sides = []
+            for moved in (value + h, value - h):
+                array[index] = moved
+                if name != "x":
+                    core.set_parameter(name, array)
+                sides.append(run()[0])
+            array[index] = value
+            if name != "x":
+                core.set_parameter(name, array)
+            difference = (sides[0] - sides[1]) / ((value + h) - (value - h))
+            position = tuple(int(i) for i in index)
+            found.append(Entry(name, position, float(gradient[index]), float(difference)))
+        relative[name] = _relative_error(found)
+        entries += found
+    worst = sorted(entries, key=_badness, reverse=True)[:5]
+    largest = float(np.max(list(relative.values())))
+    return GradientReport(largest, relative, worst, len(entries))
+
+
+def _float64_copy(net: Sequential, inputs: int) -> Sequential:
+    net = copy.deepcopy(net)
+    net.build(inputs)
+    wide = Sequential(net.layers, seed=net.seed, dtype="float64")
+    wide.build(inputs)
+    weights: dict[str, Any] = net.parameters
+    wide.set_weights(weights)
+    return wide
+
+
+def _chosen(
+    entries: NDArray[np.int64], limit: int | None, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    if limit is None or entries.size <= limit:
+        return entries
+    return np.sort(rng.choice(entries, limit, replace=False))
+
+
+def _relative_error(entries: list[Entry]) -> float:
+    # NumPy's max gives NaN if there is one, Python's may pass it over.
+    largest = np.max(np.abs([(e.backpropagation, e.difference) for e in entries]))
+    error = np.max([e.error for e in entries])
+    # Derivatives that are all tiny, such as behind saturated units, are compared absolutely.
+    with np.errstate(invalid="ignore"):
+        return float(error / max(largest, 1e-3))
+
+
+def _badness(entry: Entry) -> float:
+    return math.inf if math.isnan(entry.error) else entry.error

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which metrics are measured, and their values on examples."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import metrics as metrics_module
+from chainrule.inputs.compressed_rows import Rows, as_table, stored
+from chainrule.losses import Quantile
+from chainrule.metrics import Metric, UndefinedMetricError, UndefinedMetricWarning
+
+if TYPE_CHECKING:
+    from chainrule.inputs.dataset import Dataset
+    from chainrule.losses import Loss
+
+__all__ = ["Undefined", "measure", "metrics_for", "resolve_metrics"]
+
+_DEFAULT_METRICS = {"cross_entropy": ["accuracy"], "binary_cross_entropy": ["accuracy"]}
+# What the record of an epoch, or the table that a callback writes, has under these names itself.
+_RESERVED = ("loss", "learning_rate", "epoch")
+
+
+class Undefined:
+    """Warns once of each value that the data leave undefined, which becomes NaN."""
+
+    def __init__(self) -> None:
+        self._warned: set[str] = set()
+
+    def value(self, name: str, reason: object) -> float:
+        """Return NaN, and warn unless that has been done for this name."""
+        if name not in self._warned:
+            self._warned.add(name)
+            warnings.warn(f"{name} is NaN: {reason}", UndefinedMetricWarning, stacklevel=2)
+        return math.nan
+
+
+def resolve_metrics(given: Iterable[str | Metric | Callable[..., Any]]) -> list[Metric]:
+    """Return the metrics; a single name is taken as a list of one.
+
+    Raises
+    ------
+    ValueError
+        If two have the same name, or one has that of something else in the history.
+    TypeError
+        If one of them is no metric, or they are no list.
+    """
+    if isinstance(given, str):
+        given = [given]
+    if isinstance(given, Metric) or not isinstance(given, Iterable):
+        raise TypeError(f"metrics must be a list, got {given!r:.80}")
+    chosen = [metrics_module.get(metric) for metric in given]
+    places: dict[str, int] = {}
+    for place, metric in enumerate(chosen):
+        name = metric.name
+        if name in _RESERVED or name.startswith("val_"):
+            raise ValueError(
+                f"metrics[{place}] is called {name!r}, as something else in the history is; give "
+                f"it another name by Metric(name, function)"
+            )
+        if name in places:
+            raise ValueError(
+                f"metrics[{places[name]}] and metrics[{place}] are both called {name!r}; give "
+                "each a name of its own by Metric(name, function)"
+            )
+        places[name] = place
+    return chosen
+
+
+def metrics_for(
+    loss: Loss, outputs: int, chosen: list[Metric] | None, targets: Rows
+) -> list[Metric]:
+    """Return the metrics to report: the chosen ones, or those customary for loss and targets."""
+    if chosen is None:
+        chosen = resolve_metrics(_DEFAULT_METRICS.get(loss.kind, []))
+        # Of a probability between 0 and 1 no prediction is right or wrong.
+        values = targets if isinstance(targets, np.ndarray) else stored(targets)[0]
+        if loss.kind == "binary_cross_entropy" and not np.isin(values, (0, 1)).all():
+            chosen = []
+    if loss.kind == "binary_cross_entropy" and outputs > 1:
+        return [metric.as_multilabel() for metric in chosen]
+    if isinstance(loss, Quantile):
+        return [metric.with_quantiles(loss.quantiles) for metric in chosen]
+    return chosen
+
+
+def measure(
+    metrics: list[Metric],
+    loss: Loss,
+    data: Dataset,
+    value: float,
+    outputs: NDArray[Any] | None,
+    logs: dict[str, Any],
+    undefined: Undefined,
+    prefix: str = "",
+) -> None:
+    """Add the loss and the metrics of raw outputs to `logs`, one after the other."""
+    name = f"{prefix}loss"
+    nothing = data.sample_weight is not None and not data.sample_weight.any()
+    logs[name] = undefined.value(name, "all of its rows weigh 0") if nothing else value
+    if outputs is None:
+        return
+    predictions, targets = loss.link(outputs), as_table(data.y)
+    for metric in metrics:
+        name = prefix + metric.name
+        try:
+            logs[name] = metric(targets, predictions, data.sample_weight)
+        except UndefinedMetricError as error:
+            logs[name] = undefined.value(name, error)

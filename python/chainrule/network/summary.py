@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table that describes a network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainrule import _core
+from chainrule.layers import Activation, Dense, Dropout, Rescaling
+
+if TYPE_CHECKING:
+    from chainrule.network.stack import Stack
+
+__all__ = ["summary_table"]
+
+
+def summary_table(net: Stack) -> str:
+    """Return a line per layer with its output width and parameters, and the totals.
+
+    Parameters
+    ----------
+    net : Stack
+        Of one that is not built yet, what depends on the number of inputs is shown as "?".
+
+    Returns
+    -------
+    str
+    """
+    core = net._core
+    if core is None:
+        return _unbuilt_table(net)
+    rows = [("layer", "output", "parameters")]
+    width = core.inputs
+    rows.append(("Input", str(width), "0"))
+    for index, layer in enumerate(net.layers):
+        width = layer._core.outputs(width)
+        size = sum(int(np.prod(p.shape)) for p in core.parameters if p.layer == index)
+        rows.append((repr(layer), str(width), f"{size:,}"))
+    lines = _lines(rows)
+    total = net.count_params()
+    fixed = total - net.count_params(trainable_only=True)
+    nbytes = total * np.dtype(net.dtype).itemsize
+    lines.append(f"{total:,} parameters in {net.dtype}, {_bytes(nbytes)}")
+    if fixed:
+        lines.append(f"{fixed:,} of them not trained")
+    return "\n".join(lines)
+
+
+def _unbuilt_table(net: Stack) -> str:
+    """Return what is known before the number of inputs is."""
+    rows = [("layer", "output", "parameters"), ("Input", "?", "0")]
+    width: int | None = None
+    for layer in net.layers:
+        # A layer's own number of units does not depend on its inputs.
+        size = "?"
+        if width is not None:
+            alone = _core.Network32([layer.config], width, 0)
+            size = f"{sum(int(np.prod(p.shape)) for p in alone.parameters):,}"
+            width = alone.outputs
+        elif isinstance(layer, Dense):
+            width = layer.units
+        elif isinstance(layer, Activation | Dropout | Rescaling):
+            size = "0"
+        rows.append((repr(layer), "?" if width is None else str(width), size))
+    return "\n".join([*_lines(rows), "the number of inputs is not known yet: build(n) or fit"])
+
+
+def _lines(rows: list[tuple[str, str, str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = [
+        f"{name:<{widths[0]}}  {output:>{widths[1]}}  {size:>{widths[2]}}"
+        for name, output, size in rows
+    ]
+    rule = "-" * len(lines[0])
+    return [lines[0], rule, *lines[1:], rule]
+
+
+def _bytes(count: int) -> str:
+    size = float(count)
+    for unit in ("bytes", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"

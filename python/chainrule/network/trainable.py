@@ -1,0 +1,397 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stack of layers that is trained and measured: loss, optimizer, metrics and history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+
+from chainrule import _core, losses, metrics, optimizers
+from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
+from chainrule.callbacks.states import CallbackStates
+from chainrule.inputs.dataset import (
+    make_dataset,
+    prepare_validation,
+    split_validation,
+    warn_of_scale,
+    warn_of_unseen_classes,
+)
+from chainrule.inputs.lazy_rows import LazyRows, is_lazy
+from chainrule.layers import Input, Layer
+from chainrule.names import names_arguments
+from chainrule.network import training
+from chainrule.network.by_hand import ByHand
+from chainrule.network.history import History
+from chainrule.network.lazy_training import check_rows
+from chainrule.network.measuring import Undefined, measure, metrics_for, resolve_metrics
+from chainrule.network.trial import try_out
+
+if TYPE_CHECKING:
+    from chainrule.callbacks import Callback
+    from chainrule.inputs.targets import ClassWeight
+    from chainrule.losses import Loss
+    from chainrule.network.sequential import Sequential
+    from chainrule.optimizers import Optimizer
+    from chainrule.schedules import Schedule
+
+__all__ = ["Trainable"]
+
+
+class _Before(NamedTuple):
+    """What a training that does not begin leaves as it was."""
+
+    steps: int
+    unnamed: tuple[str, ...]
+    loss: Loss | None
+    optimizer: Optimizer | None
+    schedule: Schedule | None
+    schedule_origin: int
+
+
+class Trainable(ByHand):
+    """The part of `Sequential` that knows losses, optimizers and metrics.
+
+    Parameters
+    ----------
+    layers, seed, dtype
+        As for `Sequential`.
+    """
+
+    @names_arguments
+    def __init__(
+        self, layers: Sequence[Layer | Input], seed: int | None = None, dtype: str = "float32"
+    ) -> None:
+        super().__init__(layers, seed, dtype)
+        self.history = History()
+        self.loss: Loss | None = None
+        self.optimizer: Optimizer | None = None
+        self.metrics: list[metrics.Metric] | None = None
+        self.target_name: str | None = None
+        self._schedule_origin = 0
+        self._schedule: Schedule | None = None  # which the origin is for
+        self._callback_states = CallbackStates()
+        self._training = _core.TrainingLock()
+
+    @names_arguments
+    def compile(
+        self,
+        *,
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer | None = None,
+        metrics: Iterable[str | metrics.Metric | Callable[..., Any]] | None = None,
+    ) -> None:
+        """Give once what `fit`, `train_on_batch` and `evaluate` otherwise take each time.
+
+        Parameters
+        ----------
+        loss, optimizer, metrics
+            As in `fit`; what is None stays as it is.
+        """
+        if loss is not None:
+            self.loss = losses.get(loss)
+        if optimizer is not None:
+            self._use_optimizer(optimizers.get(optimizer))
+        if metrics is not None:
+            self.metrics = resolve_metrics(metrics)
+
+    @names_arguments
+    def fit(
+        self,
+        x: object,
+        y: object,
+        *,
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer | None = None,
+        epochs: int = 1,
+        batch_size: int = 32,
+        validation_data: Sequence[object] | None = None,
+        validation_split: float = 0.0,
+        sample_weight: object = None,
+        class_weight: ClassWeight = None,
+        shuffle: bool = True,
+        callbacks: Iterable[Callback | Callable[[int, Mapping[str, Any]], object]] = (),
+        metrics: Iterable[str | metrics.Metric | Callable[..., Any]] | None = None,
+        verbose: int = 1,
+        num_threads: int | None = None,
+        input_sparsity: str = "auto",
+    ) -> History:
+        """Train; a second call goes on from the present weights and the optimizer's state.
+
+        Parameters
+        ----------
+        x : array_like of shape (rows, inputs)
+            uint8, int32, int64, float32 and float64 are read where they lie, whatever their
+            strides; memory maps, data frames and CPU tensors too. Images (rows, height, width) are
+            flattened. A data frame's columns are told by their names, see `feature_names`. SciPy's
+            sparse matrices are taken too, CSR without a copy; the first layer must then be Dense,
+            or Dense behind a Rescaling without offset.
+        y : array_like
+            Integer labels (rows,) or probability rows (rows, outputs) for cross_entropy, else
+            numbers of shape (rows, outputs) or (rows,). In the place of labels, those of a single
+            output included, the names of classes are taken, see `class_names`. SciPy's sparse
+            matrices (rows, outputs) are taken too, CSR without a copy; only metrics, which need all
+            outputs at once, make a table of them.
+        loss : str or Loss, optional
+            Default: the one last used.
+        optimizer : str or Optimizer, optional
+            Default: the one last used, at first ``Adam()``. Its state is kept as long as its kind
+            stays the same; another kind starts afresh.
+        epochs : int, default 1
+            Passes over the data in this call.
+        batch_size : int, default 32
+            Rows per step; the last batch may be shorter.
+        validation_data : (x, y) or (x, y, sample_weight), optional
+            Evaluated after each epoch under names with ``val_`` in front.
+        validation_split : float, default 0
+            Fraction of the rows, the last ones, to hold back for validation.
+        sample_weight : array_like of shape (rows,), optional
+            Weight of each row in the mean loss.
+        class_weight : mapping, sequence or "balanced", optional
+            Weight of each label: of each class for cross_entropy, of 0 and 1 for a single output. A
+            mapping may be by the classes' names. "balanced": such weights that all classes of the
+            training rows count the same, n / (classes * rows of the class), where `sample_weight`
+            counts rows. It helps the training and leaves ``val_loss`` as it is.
+        shuffle : bool, default True
+            Visit the rows of each epoch in a new random order.
+        callbacks : iterable of Callback or callable
+            A plain function is called as ``f(epoch, logs)`` at the end of each epoch.
+        metrics : iterable of str, Metric or callable, optional
+            Default: accuracy for the cross-entropy losses, else none. Those of training are taken
+            from the outputs as the epoch saw them, before each update.
+        verbose : {0, 1, 2}, default 1
+            Nothing; a progress bar where there is a terminal, else lines; lines.
+        num_threads : int, optional
+            Default: `default_num_threads()`. It never changes a result.
+        input_sparsity : {"auto", "dense", "sparse"}, default "auto"
+            Whether a first dense layer leaves out zeros of `x`. It never changes a result; "auto"
+            looks at a sample of the rows and takes what should be faster. A lazy optimizer leaves
+            them out always.
+
+        Returns
+        -------
+        History
+            A list per metric over all epochs so far; also kept as ``self.history``. After Ctrl-C
+            it ends with the last whole epoch and its ``interrupted`` is True.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument does not fit; the network has not changed.
+        DivergenceError
+            If the loss becomes NaN or infinite; the network is as the epoch found it, or the epoch
+            before where that one's update made weights that give no finite numbers.
+        RuntimeError
+            If the network is being trained already, by another thread or by the caller of a
+            callback.
+        """
+        loss = self._chosen_loss(loss)
+        optimizer = optimizers.get(optimizer if optimizer is not None else self.optimizer or "adam")
+        plan = training.FitPlan(
+            epochs=positive_integer("epochs", epochs),
+            batch_size=positive_integer("batch_size", batch_size),
+            shuffle=boolean("shuffle", shuffle),
+            verbose=verbose,
+            num_threads=thread_count(num_threads),
+            input_sparsity=sparsity_name(input_sparsity),
+            callbacks=training.resolve_callbacks(callbacks),
+        )
+        chosen = self.metrics if metrics is None else resolve_metrics(metrics)
+
+        def train() -> History:
+            before = self._before_training(x, y)
+            try:
+                with self._rollback_build(x, y):
+                    data = make_dataset(
+                        self, x, y, loss, sample_weight, class_weight, learn_names=True
+                    )
+                    data, validation = split_validation(data, validation_split)
+                    self._built_core().check_trains(
+                        optimizer._core, plan.input_sparsity, min(plan.batch_size, len(data.x))
+                    )
+                    if validation_data is not None:
+                        if validation is not None:
+                            raise ValueError("give validation_data or validation_split, not both")
+                        validation = prepare_validation(self, validation_data, loss)
+                    if validation is not None:
+                        warn_of_unseen_classes(loss, data, validation)
+                    if isinstance(data.x, LazyRows):
+                        check_rows(self._built_core(), data.x, self.dtype == "float32")
+                    try_out(self, loss, optimizer, chosen, data, validation, plan.callbacks)
+                    progress = training.progress(self, data, plan)
+                    warn_of_scale(self, loss, data)
+                    self._callback_states.begin(plan.callbacks.callbacks)
+                self.loss = loss
+                metrics_before, self.metrics = self.metrics, chosen
+                self._use_optimizer(optimizer)
+                # What callbacks get.
+                whole = cast("Sequential", self)
+                try:
+                    return training.fit(whole, data, validation, plan, progress)
+                except BaseException:
+                    self.metrics = metrics_before
+                    raise
+            except MemoryError:
+                self._without_memory(before)
+                raise
+
+        history: History = self._training.run(train)
+        return history
+
+    @names_arguments
+    def train_on_batch(
+        self,
+        x: object,
+        y: object,
+        *,
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer | None = None,
+        sample_weight: object = None,
+        class_weight: ClassWeight = None,
+        num_threads: int | None = None,
+        input_sparsity: str = "auto",
+    ) -> dict[str, float]:
+        """Take one optimizer step on these rows.
+
+        Parameters
+        ----------
+        x, y, loss, optimizer, sample_weight, class_weight, num_threads, input_sparsity
+            As in `fit`.
+
+        Returns
+        -------
+        dict of str to float
+            ``{"loss": mean loss before the step}``.
+        """
+        if is_lazy(x):
+            x = np.asarray(x[:])  # type: ignore[index]
+        if isinstance(class_weight, str):
+            raise ValueError(
+                f"class_weight={class_weight!r} would weigh each batch in another way; give "
+                "the weights"
+            )
+        loss = self._chosen_loss(loss)
+        optimizer = optimizers.get(optimizer if optimizer is not None else self.optimizer or "adam")
+        threads = thread_count(num_threads)
+        path = sparsity_name(input_sparsity)
+
+        def step() -> _core.EpochResult:
+            before = self._before_training(x, y)
+            try:
+                with self._rollback_build(x, y):
+                    data = make_dataset(
+                        self, x, y, loss, sample_weight, class_weight, learn_names=True
+                    )
+                    self._built_core().check_trains(optimizer._core, path, len(data.x))
+                assert not isinstance(data.x, LazyRows)
+                self.loss = loss
+                self._use_optimizer(optimizer)
+                return self._built_core().run_epoch(
+                    data.x,
+                    data.y,
+                    loss._core,
+                    optimizer._core,
+                    len(data.x),
+                    False,  # in the order of the rows
+                    threads,
+                    path,
+                    training.step_rates(self, optimizer, 1, 1),
+                    data.sample_weight,
+                    data.class_weight,
+                    0,  # from the first batch
+                    1,
+                    False,  # not of an epoch
+                )
+            except MemoryError:
+                self._without_memory(before)
+                raise
+
+        return {"loss": self._training.run(step).loss}
+
+    @names_arguments
+    def evaluate(
+        self,
+        x: object,
+        y: object,
+        *,
+        loss: str | Loss | None = None,
+        metrics: Iterable[str | metrics.Metric | Callable[..., Any]] | None = None,
+        sample_weight: object = None,
+        class_weight: ClassWeight = None,
+        batch_size: int = training.INFERENCE_ROWS,
+        num_threads: int | None = None,
+        input_sparsity: str = "auto",
+    ) -> dict[str, Any]:
+        """Return the mean loss and the metrics on data, in inference mode.
+
+        Parameters
+        ----------
+        x, y, loss, metrics, sample_weight, class_weight, num_threads, input_sparsity
+            As in `fit`.
+        batch_size : int, default 256
+            Rows worked on at a time.
+
+        Returns
+        -------
+        dict
+            ``{"loss": ..., "accuracy": ...}``; a confusion matrix is an array.
+        """
+        loss = self._chosen_loss(loss)
+        chosen = self.metrics if metrics is None else resolve_metrics(metrics)
+        rows = positive_integer("batch_size", batch_size)
+        threads = thread_count(num_threads)
+        path = sparsity_name(input_sparsity)
+        with self._rollback_build():
+            data = make_dataset(self, x, y, loss, sample_weight, class_weight)
+        measured = metrics_for(loss, self.outputs, chosen, data.y)
+        value, outputs = training.evaluate(self, data, loss, measured, rows, threads, path)
+        logs: dict[str, Any] = {}
+        measure(measured, loss, data, value, outputs, logs, Undefined())
+        return logs
+
+    def _step(self, optimizer: _core.Optimizer, learning_rate: float) -> None:
+        """One optimizer step from the last gradients; `Optimizer.step` calls it."""
+        # The optimizer that owns the state has to be known, or a model file could not keep it.
+        owner = self.optimizer
+        if owner is None or not owner._core.remembers_as(optimizer):
+            owner = optimizers.get(optimizer.config)
+        self._built_core().step(optimizer, learning_rate)
+        if owner is not self.optimizer:
+            self._use_optimizer(owner)
+
+    def _before_training(self, *data: object) -> _Before:
+        """Return what `_without_memory` puts back after an attempt to train on `data`."""
+        steps = 0 if self._core is None else self._core.total_steps
+        return _Before(
+            steps,
+            self._unnamed(data),
+            self.loss,
+            self.optimizer,
+            self._schedule,
+            self._schedule_origin,
+        )
+
+    def _without_memory(self, before: _Before) -> None:
+        """Undo an attempt to train for which memory was short before the first step.
+
+        After other errors what the caller chose stays, for the next try.
+        """
+        if self._core is not None and self._core.total_steps == before.steps:
+            self.loss, self.optimizer = before.loss, before.optimizer
+            self._schedule, self._schedule_origin = before.schedule, before.schedule_origin
+            self._forget_names(before.unnamed)
+
+    def _chosen_loss(self, given: str | Loss | None) -> Loss:
+        if given is not None:
+            return losses.get(given)
+        if self.loss is None:
+            raise ValueError('the network has no loss yet: give one, such as loss="cross_entropy"')
+        return self.loss
+
+    def _use_optimizer(self, optimizer: Optimizer) -> None:
+        # A new schedule counts its steps from here; the same one goes on.
+        if self._core is not None and optimizer.schedule != self._schedule:
+            self._schedule_origin = self._core.total_steps
+        self._schedule = optimizer.schedule
+        self.optimizer = optimizer

@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training loop around the core's epochs: data, validation, metrics, callbacks, progress."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.callbacks import Callback, CallbackList, StopTraining
+from chainrule.errors import DivergenceError
+from chainrule.inputs.lazy_rows import LazyRows
+from chainrule.network.divergence import divergence
+from chainrule.network.lazy_training import Chunks, How, adapt_lazily, evaluate_lazily
+from chainrule.network.measuring import Undefined, measure, metrics_for
+from chainrule.network.progress import Progress, make_progress
+from chainrule.schedules import ReduceOnPlateau
+
+if TYPE_CHECKING:
+    from chainrule.inputs.dataset import Dataset
+    from chainrule.losses import Loss
+    from chainrule.metrics import Metric
+    from chainrule.network.history import History
+    from chainrule.network.sequential import Sequential
+    from chainrule.network.stack import CoreNetwork
+    from chainrule.network.trainable import Trainable
+    from chainrule.optimizers import Optimizer
+
+INFERENCE_ROWS = 256
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """The checked numbers of one call of ``fit``."""
+
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    verbose: int
+    num_threads: int
+    input_sparsity: str
+    callbacks: CallbackList
+
+
+def resolve_callbacks(
+    given: Iterable[Callback | Callable[[int, Mapping[str, Any]], object]],
+) -> CallbackList:
+    """Return the callbacks as one; TypeError unless they are a list of callbacks or functions."""
+    if isinstance(given, Callback | str) or not isinstance(given, Iterable):
+        raise TypeError(f"callbacks must be a list, got {given!r:.80}")
+    return CallbackList(given)
+
+
+def step_rates(
+    net: Trainable, optimizer: Optimizer, count: int, steps_per_epoch: int
+) -> NDArray[np.float64]:
+    """Return the learning rates of the next `count` steps."""
+    schedule = optimizer.schedule
+    if schedule is None:
+        return np.full(count, optimizer.learning_rate)
+    first = net._built_core().total_steps - net._schedule_origin
+    return schedule.rates(first, count, steps_per_epoch)
+
+
+def evaluate(
+    net: Trainable,
+    data: Dataset,
+    loss: Loss,
+    metrics: list[Metric],
+    batch_size: int,
+    num_threads: int,
+    input_sparsity: str,
+) -> tuple[float, NDArray[Any] | None]:
+    """Return the mean loss in inference mode, and the outputs where metrics need them."""
+    core = net._built_core()
+    outputs = np.empty((len(data.x), core.outputs), net.dtype) if metrics else None
+    if isinstance(data.x, LazyRows):
+        single = net.dtype == "float32"
+        value = evaluate_lazily(
+            core, data, loss, outputs, single, batch_size, num_threads, input_sparsity
+        )
+        return value, outputs
+    value = core.evaluate(
+        data.x,
+        data.y,
+        loss._core,
+        batch_size,
+        num_threads,
+        input_sparsity,
+        data.sample_weight,
+        data.class_weight,
+        outputs,
+    )
+    return value, outputs
+
+
+def progress(net: Trainable, data: Dataset, plan: FitPlan) -> Progress:
+    """Return what shows the progress of the epochs to come."""
+    batches = -(-len(data.x) // plan.batch_size)
+    return make_progress(plan.verbose, net._built_core().epochs + plan.epochs, batches)
+
+
+def fit(
+    net: Sequential,
+    data: Dataset,
+    validation: Dataset | None,
+    plan: FitPlan,
+    progress: Progress,
+) -> History:
+    """Train for ``plan.epochs`` epochs; see `Sequential.fit`."""
+    run = plan.callbacks
+    undefined = Undefined()
+    net.history.interrupted = False
+    first_epoch = net._built_core().epochs + 1
+    last_epoch = first_epoch + plan.epochs - 1
+    try:
+        with _adapted(net, data), progress:
+            run.on_train_begin(net)
+            for epoch in range(first_epoch, last_epoch + 1):
+                run.on_epoch_begin(net, epoch)
+                progress.epoch_begin(epoch)
+                started = time.perf_counter()
+                logs: dict[str, Any] = {}
+                try:
+                    present = _Epoch(net, data, plan, epoch, progress, undefined)
+                    present.train(logs)
+                    if validation is not None:
+                        present.validate(validation, logs)
+                except MemoryError:
+                    # As in the core, without a report there is no epoch.
+                    if net._built_core().epochs == epoch:
+                        present.restore()
+                    raise
+                finally:
+                    # Whatever is raised, an epoch that the core counts is in the history.
+                    if net._built_core().epochs == epoch:
+                        present.record(logs)
+                _observe_plateau(net, logs)
+                progress.epoch_end(epoch, logs, time.perf_counter() - started)
+                run.on_epoch_end(net, epoch, logs)
+    except StopTraining:
+        pass
+    except DivergenceError:
+        net.history.forget_after(net._built_core().epochs)
+        raise
+    except KeyboardInterrupt:
+        net.history.interrupted = True
+        warnings.warn("training was interrupted; weights and history are kept", stacklevel=5)
+    finally:
+        run.on_train_end(net)
+        net._callback_states.end()
+    return net.history
+
+
+@contextmanager
+def _adapted(net: Trainable, data: Dataset) -> Iterator[None]:
+    """Adapt Normalization layers to the data; where no step is taken then, take it back."""
+    core = net._built_core()
+    steps, waiting = core.total_steps, net._unadapted()
+    try:
+        if isinstance(data.x, LazyRows):
+            adapt_lazily(core, data.x, net.dtype == "float32", remaining=True)
+        else:
+            core.adapt_remaining(data.x)
+        yield
+    finally:
+        if waiting and core.adapted and core.total_steps == steps:
+            core.undo_adaptation()
+
+
+class _Epoch:
+    """One epoch, in one piece or, where a callback asks for them, batch by batch."""
+
+    def __init__(
+        self,
+        net: Sequential,
+        data: Dataset,
+        plan: FitPlan,
+        epoch: int,
+        progress: Progress,
+        undefined: Undefined,
+    ) -> None:
+        assert net.loss is not None
+        assert net.optimizer is not None
+        self._net = net
+        self._data = data
+        self._plan = plan
+        self._epoch = epoch
+        self._callbacks = plan.callbacks
+        self._progress = progress
+        self._undefined = undefined
+        self._loss = net.loss
+        self._optimizer = net.optimizer
+        # A callback may have given it another learning rate.
+        net._use_optimizer(net.optimizer)
+        self._described = net.optimizer._core
+        self._metrics = metrics_for(net.loss, net.outputs, net.metrics, data.y)
+        self._steps = net._built_core().total_steps
+        self._before: CoreNetwork | None = None
+        self._batches = -(-len(data.x) // plan.batch_size)
+        self._rates = step_rates(net, net.optimizer, self._batches, self._batches)
+        self._outputs = np.empty((len(data.x), net.outputs), net.dtype) if self._metrics else None
+
+    def train(self, logs: dict[str, Any]) -> None:
+        """Run the batches; what has been measured stands in `logs` after an exception too."""
+        try:
+            loss = self._run()
+        except Exception as error:
+            # A part of an epoch that nobody asked to end there would be in no history.
+            # The core has gone back by itself after a divergence, maybe by more than the epoch.
+            restored = isinstance(error, DivergenceError) and self._before is None
+            moved = self._net._built_core().total_steps != self._steps
+            if moved and not (restored or isinstance(error, StopTraining)):
+                self.restore()
+            raise
+        self._check_finite(self._data, loss, self._outputs, "the loss of an output")
+        try:
+            measure(
+                self._metrics, self._loss, self._data, loss, self._outputs, logs, self._undefined
+            )
+        finally:
+            if self._optimizer.schedule is not None:
+                logs["learning_rate"] = float(self._rates[-1])
+
+    def validate(self, validation: Dataset, logs: dict[str, Any]) -> None:
+        """Add loss and metrics of the validation data to `logs`."""
+        plan, net = self._plan, self._net
+        metrics = metrics_for(self._loss, net.outputs, net.metrics, validation.y)
+        value, outputs = evaluate(
+            net,
+            validation,
+            self._loss,
+            metrics,
+            INFERENCE_ROWS,
+            plan.num_threads,
+            plan.input_sparsity,
+        )
+        self._check_finite(validation, value, outputs, "the validation loss")
+        measure(metrics, self._loss, validation, value, outputs, logs, self._undefined, "val_")
+
+    def record(self, logs: dict[str, Any]) -> None:
+        """Add the epoch to the history; where that fails, it has not been."""
+        history = self._net.history
+        try:
+            history.append(self._epoch, logs)
+        except BaseException:
+            if history.epochs[-1:] != [self._epoch]:
+                self.restore()
+            raise
+
+    def _run(self) -> float:
+        if isinstance(self._data.x, LazyRows):
+            return self._chunk_by_chunk()
+        return self._batch_by_batch() if self._callbacks.wants_batches else self._piece(0, -1).loss
+
+    def restore(self) -> None:
+        """Put back what the network was when the epoch began."""
+        if self._before is None:
+            self._net._built_core().restore_epoch()
+        else:
+            # Of an epoch in chunks the core knows only the last one.
+            self._net._core = self._before
+
+    def _batch_by_batch(self) -> float:
+        loss = 0.0
+        for batch in range(self._batches):
+            result = self._piece(batch, 1)
+            loss = result.epoch_loss
+            self._progress.batch(batch + 1, loss)
+            self._callbacks.on_batch_end(self._net, self._epoch, batch + 1, {"loss": result.loss})
+            self._take_changed_rate(batch + 1)
+        return loss
+
+    def _take_changed_rate(self, done: int) -> None:
+        """Give the batches that are left the learning rate that a callback may have set."""
+        if self._optimizer._core is self._described or done == self._batches:
+            return
+        self._described = self._optimizer._core
+        self._net._use_optimizer(self._optimizer)
+        left = self._batches - done
+        self._rates[done:] = step_rates(self._net, self._optimizer, left, self._batches)
+
+    def _chunk_by_chunk(self) -> float:
+        """Train on rows that are not in memory."""
+        core = self._net._built_core()
+        self._before = core.copy()
+
+        def report(done: int, mean: float, loss: float) -> None:
+            self._progress.batch(done, mean)
+            if self._callbacks.wants_batches:
+                self._callbacks.on_batch_end(self._net, self._epoch, done, {"loss": loss})
+                self._take_changed_rate(done)
+
+        chunks = Chunks(core, self._data, self._plan.batch_size, self._plan.shuffle, self._outputs)
+        how = How(
+            self._loss._core,
+            self._optimizer._core,
+            self._plan.num_threads,
+            self._plan.input_sparsity,
+            self._data.class_weight,
+        )
+        return chunks.run(self._callbacks.wants_batches, how, self._rates, report)
+
+    def _piece(self, first_batch: int, batches: int) -> Any:
+        assert not isinstance(self._data.x, LazyRows)
+        return self._net._built_core().run_epoch(
+            self._data.x,
+            self._data.y,
+            self._loss._core,
+            self._optimizer._core,
+            self._plan.batch_size,
+            self._plan.shuffle,
+            self._plan.num_threads,
+            self._plan.input_sparsity,
+            self._rates,
+            self._data.sample_weight,
+            self._data.class_weight,
+            first_batch,
+            batches,
+            True,  # of a whole epoch
+            self._outputs,
+            self._progress.batch if batches < 0 else None,
+        )
+
+    def _check_finite(
+        self, data: Dataset, value: float, outputs: NDArray[Any] | None, what: str
+    ) -> None:
+        finite = math.isfinite(value) and (outputs is None or np.isfinite(outputs).all())
+        if not finite:
+            error = divergence(
+                self._net, data, value, epoch=self._epoch, batch=self._batches, what=what
+            )
+            self.restore()
+            raise error
+
+
+def _observe_plateau(net: Trainable, logs: dict[str, Any]) -> None:
+    schedule = None if net.optimizer is None else net.optimizer.schedule
+    if isinstance(schedule, ReduceOnPlateau):
+        schedule.observe(logs)

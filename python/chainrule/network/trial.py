@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What would fail after the first epoch is tried on a few rows before it, and changes nothing.
+
+Metrics score the predictions of the network as it is, and callbacks get such an epoch's logs.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.inputs.compressed_rows import as_table
+from chainrule.inputs.lazy_rows import LazyRows
+from chainrule.metrics import (
+    Metric,
+    UndefinedMetricError,
+    accuracy,
+    confusion_matrix,
+    f1,
+    precision,
+    recall,
+)
+from chainrule.names import unknown_name
+from chainrule.network.lazy_training import predict_lazily
+from chainrule.network.measuring import metrics_for
+from chainrule.schedules import ReduceOnPlateau
+
+if TYPE_CHECKING:
+    from chainrule.callbacks import CallbackList
+    from chainrule.inputs.dataset import Dataset
+    from chainrule.losses import Loss
+    from chainrule.network.trainable import Trainable
+    from chainrule.optimizers import Optimizer
+
+__all__ = ["try_metrics", "try_out"]
+
+_ROWS = 32
+_DECIDING = (accuracy, precision, recall, f1, confusion_matrix)
+
+
+def try_out(
+    net: Trainable,
+    loss: Loss,
+    optimizer: Optimizer,
+    chosen: list[Metric] | None,
+    data: Dataset,
+    validation: Dataset | None,
+    callbacks: CallbackList,
+) -> None:
+    """Raise what metrics, the schedule's monitor or callbacks would raise after an epoch.
+
+    Parameters
+    ----------
+    net : Trainable
+        A network that is built; it does not change.
+    loss, optimizer
+        What it is to be trained with.
+    chosen : list of Metric, optional
+        The metrics that the caller asks for.
+    data, validation : Examples
+        What it is to be trained and validated on.
+    callbacks : CallbackList
+        Those of the training.
+    """
+    if not isinstance(data.x, np.ndarray | LazyRows) and net._unadapted():
+        raise ValueError(
+            "x is sparse and cannot be normalized: Normalization shifts every column by its mean, "
+            "which would fill x with numbers; use Rescaling, or pass x.toarray()"
+        )
+    done = net._built_core().epochs
+    if net.history.epochs and net.history.epochs[-1] > done:
+        raise ValueError(
+            f"history has epoch {net.history.epochs[-1]}, which is the next or later: the network "
+            f"has trained {done}; call history.forget_after({done}) or set a new History()"
+        )
+    logs: dict[str, Any] = {"loss": 1.0}
+    logs.update(try_metrics(net, loss, chosen, data))
+    if optimizer.schedule is not None:
+        logs["learning_rate"] = optimizer.learning_rate
+    if validation is not None:
+        tried = {"loss": 1.0, **try_metrics(net, loss, chosen, validation)}
+        logs.update({f"val_{name}": value for name, value in tried.items()})
+    schedule = optimizer.schedule
+    if isinstance(schedule, ReduceOnPlateau):
+        if schedule.monitor not in logs:
+            raise ValueError(unknown_name("monitor of ReduceOnPlateau", schedule.monitor, logs))
+        if np.ndim(logs[schedule.monitor]) != 0:
+            raise ValueError(
+                f"monitor of ReduceOnPlateau, {schedule.monitor!r}, is no single number"
+            )
+    callbacks.check(logs)
+
+
+def try_metrics(
+    net: Trainable, loss: Loss, chosen: list[Metric] | None, data: Dataset
+) -> dict[str, Any]:
+    """Return the metrics of a few rows; NaN for what these leave undefined."""
+    measured = metrics_for(loss, net.outputs, chosen, data.y)
+    if not measured:
+        return {}
+    for metric in measured:
+        _check_decides(net, loss, metric)
+    few = data.part(slice(0, min(_ROWS, len(data.x))))
+    targets, predictions = _predicted(net, loss, few)
+    return {
+        metric.name: _tried(metric, net, loss, data, few, targets, predictions)
+        for metric in measured
+    }
+
+
+def _tried(
+    metric: Metric,
+    net: Trainable,
+    loss: Loss,
+    data: Dataset,
+    few: Dataset,
+    targets: NDArray[Any],
+    predictions: NDArray[Any],
+) -> Any:
+    # Of a few rows of an untrained network a function may well warn, and all rows decide.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return metric(targets, predictions, few.sample_weight)
+        except UndefinedMetricError:
+            return math.nan
+        except Exception:
+            if _is_ours(metric) or len(data.x) == len(few.x):
+                raise
+            # A function of the caller's may need more rows, for example one of each class.
+            return metric(*_predicted(net, loss, data), data.sample_weight)
+
+
+def _is_ours(metric: Metric) -> bool:
+    return str(getattr(metric.function, "__module__", "")).startswith("chainrule.metrics.")
+
+
+def _predicted(net: Trainable, loss: Loss, data: Dataset) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return targets and predictions, which are zeros where the network gives no finite ones."""
+    outputs = np.empty((len(data.x), net.outputs), net.dtype)
+    core = net._built_core()
+    if isinstance(data.x, LazyRows):
+        predict_lazily(core, data.x, outputs, 256, 0, "auto")
+    else:
+        core.predict(data.x, 256, 0, "auto", outputs)
+    predictions = loss.link(outputs if np.isfinite(outputs).all() else np.zeros_like(outputs))
+    return as_table(data.y), predictions
+
+
+def _check_decides(net: Trainable, loss: Loss, metric: Metric) -> None:
+    """Raise ValueError where a metric is to decide by a single output that is no probability."""
+    if metric.function not in _DECIDING or net.outputs > 1:
+        return
+    if loss._core.link in ("softmax", "sigmoid") or net._ends_with("sigmoid"):
+        return
+    raise ValueError(
+        f"metric {metric.name!r} decides by the probability of a class, and the output that "
+        f"{loss.kind} trains is none: end in Dense(1) with binary_cross_entropy or in "
+        'Dense(1, activation="sigmoid"), or take a metric of regression such as "mae" or "r2"'
+    )

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What holds for the descriptions of every family: configs, copies, texts and errors."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+import re
+from typing import Any
+
+import pytest
+
+from chainrule import activations, initializers, layers, losses, optimizers, schedules
+from chainrule.spec import Spec
+
+FAMILIES: list[type[Spec]] = [
+    activations.Activation,
+    initializers.Initializer,
+    layers.Layer,
+    losses.Loss,
+    optimizers.Optimizer,
+    schedules.Schedule,
+]
+REQUIRED: dict[str, dict[str, Any]] = {
+    "dense": {"units": 3},
+    "activation": {"activation": "relu"},
+    "category_encoding": {"num_tokens": 3},
+    "embedding": {"num_embeddings": 3, "units": 2},
+    "cosine": {"epochs": 4},
+    "one_cycle": {"epochs": 4},
+    "piecewise": {"boundaries": [1], "values": [0.1, 0.2]},
+}
+CASES = [
+    pytest.param(family, kind, id=f"{family.__name__}-{kind}")
+    for family in FAMILIES
+    for kind in family._core_type.kinds()
+]
+CHANGED: list[tuple[Spec, str]] = [
+    (layers.Dense(128, activation="relu"), "Dense(128, activation='relu')"),
+    (layers.Dense(3, "linear", use_bias=False, l2=0.1), "Dense(3, use_bias=False, l2=0.1)"),
+    (
+        layers.Dense(
+            3,
+            activations.LeakyRelu(0.3),
+            weight_initializer="he_normal",
+            bias_initializer=initializers.Constant(1),
+        ),
+        "Dense(3, activation=LeakyRelu(negative_slope=0.3), weight_initializer='he_normal', "
+        "bias_initializer=Constant(1.0))",
+    ),
+    (layers.Activation("gelu_tanh"), "Activation(Gelu(approximate='tanh'))"),
+    (layers.Dropout(0.25), "Dropout(0.25)"),
+    (
+        layers.BatchNormalization(momentum=0.99, scale=False),
+        "BatchNormalization(momentum=0.99, scale=False)",
+    ),
+    (layers.LayerNormalization(center=False), "LayerNormalization(center=False)"),
+    (layers.Rescaling(0.5, offset=-1), "Rescaling(0.5, offset=-1.0)"),
+    (layers.Normalization(), "Normalization()"),
+    (activations.Elu(2), "Elu(alpha=2.0)"),
+    (activations.Gelu(), "Gelu()"),
+    (initializers.Uniform(-1, 1), "Uniform(low=-1.0, high=1.0)"),
+    (initializers.Orthogonal(2), "Orthogonal(gain=2.0)"),
+    (layers.CategoryEncoding((3, 8)), "CategoryEncoding((3, 8))"),
+    (layers.CategoryEncoding(7, "count"), "CategoryEncoding(7, output_mode='count')"),
+    (layers.Embedding((9, 4), 2, columns=(3, 0)), "Embedding((9, 4), 2, columns=(3, 0))"),
+    (losses.Huber(0.5), "Huber(delta=0.5)"),
+    (losses.CrossEntropy(0.1), "CrossEntropy(label_smoothing=0.1)"),
+    (losses.Quantile(0.5), "Quantile()"),
+    (losses.Quantile([0.1, 0.9]), "Quantile(quantiles=(0.1, 0.9))"),
+    (
+        optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+        "SGD(learning_rate=0.1, momentum=0.9, nesterov=True)",
+    ),
+    (optimizers.AdaGrad(lr_decay=0.1), "AdaGrad(lr_decay=0.1)"),
+    (optimizers.RMSprop(centered=True), "RMSprop(centered=True)"),
+    (optimizers.Adam(clip_norm=1), "Adam(clip_norm=1.0)"),
+    (optimizers.AdamW(weight_decay=0), "AdamW(weight_decay=0.0)"),
+    (optimizers.Adadelta(rho=0.5), "Adadelta(rho=0.5)"),
+    (optimizers.Lion(schedules.Constant(0.1)), "Lion(learning_rate=Constant(0.1))"),
+    (schedules.Cosine(0.1, 5, warmup=1), "Cosine(0.1, 5.0, warmup=1.0)"),
+    (schedules.Piecewise([2], [0.1, 0.01]), "Piecewise((2.0,), (0.1, 0.01))"),
+    (
+        schedules.ReduceOnPlateau(0.1, monitor="loss", patience=3),
+        "ReduceOnPlateau(0.1, monitor='loss', patience=3)",
+    ),
+]
+CHANGED_CASES = [pytest.param(described, text, id=text[:40]) for described, text in CHANGED]
+NAMESPACE = {
+    name: value
+    for module in (layers, activations, losses, optimizers, schedules, initializers)
+    for name, value in vars(module).items()
+    if isinstance(value, type) and name not in ("Activation", "Constant")
+}
+
+
+def make(family: type[Spec], kind: str) -> Spec:
+    return family.from_config({"kind": kind, **REQUIRED.get(kind, {})})
+
+
+@pytest.mark.parametrize(("family", "kind"), CASES)
+def test_every_kind_of_the_core_has_a_class(family: type[Spec], kind: str) -> None:
+    described = make(family, kind)
+    assert type(described) is not family
+    assert isinstance(described, family)
+    assert described.config["kind"] == kind
+
+
+@pytest.mark.parametrize(("family", "kind"), CASES)
+def test_defaults_in_signatures_are_the_cores(family: type[Spec], kind: str) -> None:
+    described = make(family, kind)
+    for name, parameter in inspect.signature(type(described)).parameters.items():
+        if parameter.default is inspect.Parameter.empty or name in REQUIRED.get(kind, {}):
+            continue
+        value = getattr(described, name)
+        if isinstance(value, Spec):
+            value = value.kind
+        if kind == "gelu_tanh":
+            assert (name, value) == ("approximate", "tanh")
+        else:
+            assert value == parameter.default, name
+
+
+@pytest.mark.parametrize(("family", "kind"), CASES)
+def test_constructors_take_exactly_the_cores_options(family: type[Spec], kind: str) -> None:
+    described = make(family, kind)
+    options = set(described.config) - {"kind"}
+    if kind in ("gelu", "gelu_tanh"):
+        options = {"approximate"}
+    options |= {"dense": {"weight_initializer"}, "embedding": {"columns"}}.get(kind, set())
+    if family is optimizers.Optimizer:
+        options.add("lazy")  # which a config holds only where it is true
+    if kind in ("cross_entropy", "binary_cross_entropy", "poisson"):
+        options.add("from_logits")  # likewise
+    assert set(inspect.signature(type(described)).parameters) == options
+
+
+@pytest.mark.parametrize(("family", "kind"), CASES)
+def test_classes_and_public_parts_are_documented(family: type[Spec], kind: str) -> None:
+    cls = type(make(family, kind))
+    assert "__doc__" in vars(cls)
+    for name in inspect.signature(cls).parameters:
+        assert name in (cls.__doc__ or ""), name
+
+
+@pytest.mark.parametrize(("described", "text"), CHANGED_CASES)
+def test_repr_shows_what_differs_from_the_defaults(described: Spec, text: str) -> None:
+    assert repr(described) == text
+
+
+@pytest.mark.parametrize(("described", "text"), CHANGED_CASES)
+def test_repr_makes_an_equal_description(described: Spec, text: str) -> None:
+    names = {
+        **NAMESPACE,
+        "Activation": layers.Activation,
+        "Constant": (
+            initializers.Constant if isinstance(described, layers.Layer) else schedules.Constant
+        ),
+    }
+    assert eval(text, names) == described
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        copy.copy,
+        copy.deepcopy,
+        lambda described: pickle.loads(pickle.dumps(described)),
+        lambda described: type(described).from_config(described.config),
+        lambda described: type(described).get(described.config),
+    ],
+    ids=["copy", "deepcopy", "pickle", "from_config", "get"],
+)
+@pytest.mark.parametrize(("described", "text"), CHANGED_CASES)
+def test_copies_are_equal(described: Spec, text: str, copied: Any) -> None:
+    other = copied(described)
+    assert other is not described
+    assert type(other) is type(described)
+    assert other == described
+    assert hash(other) == hash(described)
+    assert other.config == described.config
+    assert repr(other) == text
+
+
+def test_descriptions_differ_by_class_and_options() -> None:
+    assert len({described for described, _ in CHANGED}) == len(CHANGED)
+    assert losses.Huber(1.0) != losses.Huber(2.0)
+    assert losses.MSE() != losses.MAE()
+    assert losses.MSE() != "mse"
+    assert activations.Gelu("tanh") != activations.Gelu()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_get_resolves_names_configs_and_instances(family: type[Spec]) -> None:
+    kind = next(kind for kind in family._core_type.kinds() if kind not in REQUIRED)
+    described = family.get(kind)
+    assert family.get({"kind": kind}) == described
+    assert family.get(described) is described
+
+
+def test_configs_may_hold_descriptions() -> None:
+    config = {"kind": "dense", "units": 2, "activation": activations.Elu(0.5)}
+    assert layers.get(config) == layers.Dense(2, activations.Elu(0.5))
+    schedule = schedules.Cosine(0.1, 3)
+    assert optimizers.get({"kind": "sgd", "learning_rate": schedule}) == optimizers.SGD(schedule)
+
+
+def test_modules_have_get() -> None:
+    assert losses.get("mse") == losses.MSE()
+    assert layers.get({"kind": "dropout", "rate": 0.1}) == layers.Dropout(0.1)
+    assert optimizers.get("lion") == optimizers.Lion()
+    assert schedules.get("constant") == schedules.Constant(0.01)
+    assert activations.get("relu") == activations.Relu()
+    assert initializers.get("zeros") == initializers.Zeros()
+
+
+@pytest.mark.parametrize(
+    ("family", "given", "error", "text"),
+    [
+        (
+            losses.Loss,
+            "crossentropy",
+            ValueError,
+            "unknown loss 'crossentropy'; did you mean "
+            "'cross_entropy'? valid: binary_cross_entropy, cross_entropy, hinge, ",
+        ),
+        (layers.Layer, "dens", ValueError, "unknown layer 'dens'; did you mean 'dense'?"),
+        (optimizers.Optimizer, "adm", ValueError, "unknown optimizer 'adm'; did you mean 'adam'?"),
+        (
+            schedules.Schedule,
+            "cosin",
+            ValueError,
+            "unknown schedule 'cosin'; did you mean 'cosine'",
+        ),
+        (
+            activations.Activation,
+            "rel",
+            ValueError,
+            "unknown activation 'rel'; did you mean 'relu'",
+        ),
+        (initializers.Initializer, "henormal", ValueError, "did you mean 'he_normal'?"),
+        (
+            losses.Loss,
+            {"kind": "huber", "dleta": 1},
+            ValueError,
+            "unknown huber option 'dleta'; did you mean 'delta'? valid: delta",
+        ),
+        (losses.Loss, {}, ValueError, "a description needs a 'kind', got {}"),
+        (losses.Loss, {"kind": ["mse"]}, ValueError, "a description needs a 'kind', got "),
+        (losses.Loss, 3, TypeError, "expected a loss by its name or config, got 3"),
+        (
+            optimizers.Optimizer,
+            losses.MSE(),
+            TypeError,
+            "expected an optimizer by its name or config, got MSE()",
+        ),
+        (losses.Huber, "mse", ValueError, "expected a config of kind 'huber', got kind 'mse'"),
+    ],
+)
+def test_bad_configs(family: type[Spec], given: Any, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=re.escape(text)):
+        family.get(given)
+
+
+def test_options_are_read_only() -> None:
+    loss = losses.Huber(2.0)
+    with pytest.raises(AttributeError, match=r"Huber\.delta cannot be set; make a new Huber"):
+        loss.delta = 3.0  # type: ignore[misc]
+    assert loss.delta == 2.0
+
+
+def test_none_is_no_option() -> None:
+    with pytest.raises(TypeError, match="dropout: rate must not be None"):
+        layers.Dropout(None)  # type: ignore[arg-type]
