@@ -77,7 +77,7 @@ def test_dying_process_is_named(monkeypatch):
         if text.startswith("timing"):
             started[0]._process.kill()
 
-    monkeypatch.setattr(protocol, "Contestant", Watched)
+    monkeypatch.setattr(protocol, "Runner", Watched)
     report = bench.measure(
         [SPARSE, PREDICT],
         names=["NumPy by hand", "chainrule"],

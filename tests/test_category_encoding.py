@@ -306,7 +306,7 @@ def test_files_and_tables_of_the_network(tmp_path: Any, capsys: pytest.CaptureFi
     before = trained(net, categories())
     net.save(tmp_path / "net.safetensors")
     content = (tmp_path / "net.safetensors").read_bytes()
-    assert cr.model_file.description(content)["format_version"] == 2
+    assert cr.network.model_file.description(content)["format_version"] == 2
     again = cr.load(tmp_path / "net.safetensors")
     assert again.layers == net.layers
     assert same(again.get_weights(), before[:4])

@@ -20,7 +20,14 @@ from chainrule.network.history import History
 
 PACKAGE = str(Path(cr.__file__).parent)
 # Where training keeps state; the rest prepares arguments, at thousands of places.
-STATEFUL = ("training.py", "trainable.py", "history.py", "stack.py", "callbacks", "divergence.py")
+STATEFUL = (
+    "network/training.py",
+    "network/trainable.py",
+    "network/history.py",
+    "network/stack.py",
+    "network/divergence.py",
+    "callbacks",
+)
 
 
 class Interrupter:
@@ -96,11 +103,11 @@ def test_an_epoch_is_appended_whole_or_not_at_all() -> None:
     while interrupted:
         history = History()
         history.append(1, {"loss": 1.0, "old": 3.0})
-        interrupted = Interrupter(at, ("history.py",), opcodes=True).run(
+        interrupted = Interrupter(at, ("network/history.py",), opcodes=True).run(
             lambda history=history: history.append(2, logs)
         )
         assert history.to_dict() in (before, whole.to_dict())
-        interrupted |= Interrupter(at, ("history.py",), opcodes=True).run(history.to_dict)
+        interrupted |= Interrupter(at, ("network/history.py",), opcodes=True).run(history.to_dict)
         assert history.to_dict() in (before, whole.to_dict())
         at += 1
     assert history == whole

@@ -84,8 +84,8 @@ BREAKS: list[tuple[str, str, str]] = [
     ("kernels/loss.hpp", "return max<T>(q * d, (q - T(1)) * d);", "return max<T>(q * d, q * d);"),
     (
         "kernels/loss.hpp",
-        "const { return math::exp<T>(z) - t; }",
-        "const { return math::exp<T>(z); }",
+        "return math::exp<T>(z) - t;",
+        "return math::exp<T>(z);",
     ),
     (
         "kernels/loss.hpp",
