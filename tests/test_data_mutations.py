@@ -24,7 +24,7 @@ EXECUTIONS = {"idx": 3000, "npy": 3000, "npz": 3000, "csv": 800, "svmlight": 150
 @pytest.mark.parametrize("name", EXECUTIONS)
 def test_mutated_files(name, tmp_path, capsys):
     if name == "svmlight":
-        pytest.importorskip("scipy")
+        pytest.importorskip("sklearn")
     with warnings.catch_warnings():
         result = fuzz_data.run(name, EXECUTIONS[name], 0, tmp_path)
     assert result["failures"] == 0, capsys.readouterr().err

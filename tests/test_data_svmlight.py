@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""svmlight files: beside scikit-learn's reader and writer, whole arrays beside lines, bad files."""
+"""svmlight files: what scikit-learn reads of them, what it refuses, and which line is bad."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrule.data import load_svmlight, save_svmlight, svmlight
-from chainrule.data.decimals import Text
-from chainrule.data.svmlight_rows import Format, parse, parse_lines, without_comments
+from chainrule.data import load_svmlight, save_svmlight
 from chainrule.errors import DataFileError
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -123,88 +121,6 @@ def test_several_labels_are_those_of_scikit_learn(tmp_path_factory, content):
     assert set(y.data) <= {1.0}
 
 
-def results(content: bytes, form: Format):
-    """Return what reading by whole arrays and by lines give; a fault is its text."""
-    content = without_comments(content)
-    try:
-        by_line = parse_lines(content, form, "file", 1)
-    except DataFileError as error:
-        by_line = str(error)
-    return parse(content, form), by_line
-
-
-words_of_lines = st.sampled_from(
-    b"1|0|12|9999999999999999999|-|+|.|,|:|:| | |\t|\n|\r|qid:|qid:3|q|e5|_|\x00|\xff| 3:1 4:2"
-    b"".split(b"|")
-)
-formats = st.builds(
-    Format,
-    dtype=st.sampled_from([np.dtype("float32"), np.dtype("float64")]),
-    multilabel=st.booleans(),
-    query_id=st.booleans(),
-    lowest_index=st.integers(0, 1),
-)
-
-
-@given(
-    content=st.lists(words_of_lines, max_size=25).map(lambda parts: b"".join(parts) + b"\n"),
-    form=formats,
-)
-@settings(deadline=None, max_examples=500)
-@example(b"1 qid:1,2 3:4\n", Format(np.dtype("float64"), True, False, 0))
-@example(b"1 2:1,5\n", Format(np.dtype("float64"), True, False, 0))
-@example(b"1 2 3:4:5\n", Format(np.dtype("float64"), False, False, 0))
-@example(b"qid:1 3:4\n", Format(np.dtype("float64"), True, True, 0))
-def test_whole_arrays_read_what_lines_read(content, form):
-    fast, by_line = results(content, form)
-    if isinstance(by_line, str):
-        assert fast is None
-    elif fast is not None:
-        for one, other in zip(fast, by_line, strict=True):
-            np.testing.assert_array_equal(one, other)
-
-
-@pytest.mark.parametrize(
-    ("content", "form"),
-    [
-        (
-            b"+1 1:0.5 3:2\r\n-1  2:1e-3 \n\n1\n0.25 1:nan 2:-inf\n",
-            Format(np.dtype("f4"), *3 * [0]),
-        ),
-        (b"1 qid:7 3:1\n2 qid:8\n", Format(np.dtype("f8"), False, True, 1)),
-        (b"1,3 5:0.5\n2:1 3:1\n4\n", Format(np.dtype("f8"), True, False, 0)),
-    ],
-)
-def test_usual_files_are_read_by_whole_arrays(content, form):
-    fast, by_line = results(content, form)
-    assert fast is not None
-    for one, other in zip(fast, by_line, strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert fast.values.dtype == by_line.values.dtype == form.dtype
-
-
-@given(words=st.lists(decimals.filter(lambda word: "\n" not in word), min_size=1, max_size=30))
-@settings(deadline=None)
-def test_decimals_are_those_of_python(words):
-    text = Text((" ".join(words) + "\n").encode())
-    ends = (text.kinds == ord(" ")) | (text.kinds == ord("\n"))
-    before = np.flatnonzero(ends)[:-1]
-    expected = np.array([float(word) for word in words])
-    # By bits, which tell -0 from 0.
-    found = text.numbers(before, ends)
-    np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
-
-
-def test_decimals_of_every_length_are_rounded_to_nearest(rng):
-    digits = ["".join(map(str, rng.integers(0, 10, n))) for n in range(1, 25) for _ in range(50)]
-    words = [f"{word[:k]}.{word[k:]}" for word in digits for k in (0, 1, len(word) // 2)]
-    text = Text((" ".join(words) + "\n").encode())
-    ends = (text.kinds == ord(" ")) | (text.kinds == ord("\n"))
-    found = text.numbers(np.flatnonzero(ends)[:-1], ends)
-    assert found.tolist() == [float(word) for word in words]
-
-
 def test_float32_values_and_labels(write):
     x, y = load_svmlight(write(PLAIN))
     assert x.dtype == np.float32
@@ -216,19 +132,16 @@ def test_float32_values_and_labels(write):
     assert y.dtype == np.float32
 
 
-def test_pieces_are_joined(write, monkeypatch, rng):
+def test_faults_at_the_end_of_a_file(write, rng):
     matrix = sparse.random_array((300, 40), density=0.2, rng=rng, format="csr")
     labels = rng.integers(0, 3, 300)
     path = write(b"")
     save_svmlight(path, matrix, labels)
     whole, y = load_svmlight(path, dtype="float64", n_features=40)
     assert_same_matrix(whole, matrix)
-    monkeypatch.setattr(svmlight, "_PIECE", 50)
-    in_pieces, y_in_pieces = load_svmlight(path, dtype="float64", n_features=40)
-    assert_same_matrix(in_pieces, matrix)
-    assert y.tolist() == y_in_pieces.tolist() == labels.tolist()
+    assert y.tolist() == labels.tolist()
     with path.open("ab") as file:
-        file.write(b"\n# end\n1 2:x")
+        file.write(b"\n# end_\n1 2:x")
     with raises(f"{path}, line 303: the value of index 2 is 'x', expected a number"):
         load_svmlight(path)
 
@@ -268,11 +181,10 @@ def test_rows_without_features(write):
     assert load_svmlight(write(b"1\n"), n_features=5)[0].shape == (1, 5)
 
 
-def test_indices_beyond_32_bits(write):
-    x, _ = load_svmlight(write(b"1 7:1 4294967296:2\n1 9223372036854775806:3\n"))
-    assert x.shape == (2, 2**63 - 2)
-    assert x.indices.dtype == x.indptr.dtype == np.int64
-    assert x.indices.tolist() == [6, 2**32 - 1, 2**63 - 3]
+def test_columns_beyond_32_bits(write):
+    x, _ = load_svmlight(write(b"1 1:1 2147483647:2\n"))
+    assert x.shape == (1, 2**31 - 1)
+    assert x.indices.tolist() == [0, 2**31 - 2]
     x, _ = load_svmlight(write(b"1 1:1\n"), n_features=2**40)
     assert x.shape == (1, 2**40)
 
@@ -297,14 +209,15 @@ def test_indices_beyond_32_bits(write):
         (b"1 :2\n", ", line 1: the index is '', expected a whole number, 0 or more", {}),
         (b"1 -3:2\n", ", line 1: the index is '-3', expected a whole number, 0 or more", {}),
         (b"1 1.5:2\n", ", line 1: the index is '1.5', expected a whole number, 0 or more", {}),
-        (b"1 9223372036854775807:2\n", ", line 1: the index is '9223372036854775807', exp", {}),
+        (b"1 2147483648:2\n", ", line 1: the index is '2147483648', expected at most 2147", {}),
         (b"1 " + b"9" * 5000 + b":2\n", f", line 1: the index is '{'9' * 40}', expected at", {}),
         (b"1 1:1e39\n", ", line 1: the value of index 1 is 1e+39, too large for float32", {}),
         (b"1 1:1\n1 7:1\n", ", line 2: the index is 7, but n_features = 6", {"n_features": 6}),
         (b"1 0:1 7:1\n", ", line 1: the index is 7, but n_features = 7", {"n_features": 7}),
         (b"1 qid:1 2:1\n1 2:1\n", ", line 2: no query id, expected qid:", {"query_id": True}),
-        (b"1 qid:x 2:1\n", ", line 1: the query id is 'x', expected a whole number", {}),
+        (b"1 qid:x 2:1\n", ", line 1: the query id is 'x', expected a whole", {"query_id": True}),
         (b"1 2:1 qid:3\n", ", line 1: the index is 'qid', expected a whole number", {}),
+        (b"1 qid:9223372036854775808\n", ", line 1: the query id is '92233", {"query_id": True}),
         (b"1,1.5 2:1\n", ", line 1: the labels are [1.0, 1.5], expected", {"multilabel": True}),
         (b"-1 2:1\n", ", line 1: the labels are [-1.0], expected", {"multilabel": True}),
         (b"1,, 2:1\n", ", line 1: a label is '', expected a number", {"multilabel": True}),
@@ -337,16 +250,22 @@ def test_bad_arguments(write, options, text):
         load_svmlight(write(PLAIN), **options)
 
 
-def test_scipy_is_named_where_it_is_missing(write, monkeypatch):
+@pytest.mark.parametrize(
+    ("module", "extra", "call"),
+    [
+        ("sklearn.datasets", "sklearn", load_svmlight),
+        ("scipy.sparse", "sparse", lambda path: save_svmlight(path, [[1]], [1])),
+    ],
+)
+def test_missing_libraries_are_named(write, monkeypatch, module, extra, call):
     path = write(PLAIN)
-    monkeypatch.setitem(sys.modules, "scipy.sparse", None)
-    for call in (lambda: load_svmlight(path), lambda: save_svmlight(path, [[1]], [1])):
-        with pytest.raises(ImportError, match=re.escape('pip install "chainrule[sparse]"')):
-            call()
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=re.escape(f'pip install "chainrule[{extra}]"')):
+        call(path)
     assert path.read_bytes() == PLAIN
 
 
-def test_memory_is_that_of_the_result_and_a_constant(write):
+def test_memory_is_about_three_times_that_of_the_result(write):
     line = b"1 " + b" ".join(b"%d:0.%d" % (i, i) for i in range(1, 200)) + b"\n"
     path = write(line * 8000)
     load_svmlight(path)
@@ -358,7 +277,8 @@ def test_memory_is_that_of_the_result_and_a_constant(write):
         tracemalloc.stop()
     result = x.data.nbytes + x.indices.nbytes
     assert result > 12e6
-    assert peak < 17 / 16 * result + 6e6
+    # scikit-learn's indices are 64 bits wide, and grow in arrays that are longer than they.
+    assert peak < 3 * result + 1e6
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])

@@ -5,28 +5,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from os import PathLike
-from typing import IO, Any, Literal, TypeAlias, overload
+from typing import IO, Any, Literal, NamedTuple, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.encoding import label_numbers
-from chainrule.data.growing_array import GrowingArray
-from chainrule.data.source import open_source
-from chainrule.data.svmlight_rows import Format, Rows, parse, parse_lines, without_comments
+from chainrule.data.source import Source, open_source
+from chainrule.data.svmlight_faults import Format, are_classes, query_id_of, raise_first_fault
 from chainrule.errors import DataFileError
 from chainrule.names import unknown_name
 
-__all__ = ["load_svmlight", "scipy_sparse"]
+__all__ = ["load_svmlight"]
 
 ValueType: TypeAlias = Literal["float32", "float64"]
 # A scipy.sparse.csr_array, which has no types.
 Csr: TypeAlias = Any
 
 _VALUE_TYPES = ("float32", "float64")
-# The arrays that a piece of this size becomes fit into a cache.
-_PIECE = 1 << 18
-_LARGEST_INT32 = 2**31 - 1
 
 
 @overload
@@ -67,7 +63,7 @@ def load_svmlight(
 ) -> tuple[Any, ...]:
     r"""Read sparse features and labels from a text file of SVMlight or LIBSVM.
 
-    The file is read in pieces, so memory is needed for the result and little else.
+    scikit-learn's ``load_svmlight_file`` reads the lines (``pip install "chainrule[sklearn]"``).
 
     Parameters
     ----------
@@ -94,8 +90,7 @@ def load_svmlight(
     -------
     x : scipy.sparse.csr_array, shape (rows, n_features)
         The features, sorted by column and each at most once in a row. SciPy advises arrays for new
-        code; ``scipy.sparse.csr_matrix(x)`` is the older form of the same memory. Indices are int32
-        where columns and entries allow it, otherwise int64.
+        code; ``scipy.sparse.csr_matrix(x)`` is the older form of the same memory.
     y : ndarray, shape (rows,), or scipy.sparse.csr_array, shape (rows, classes)
         The labels: int64 if every label is a whole number, otherwise of `dtype`. With `multilabel`
         a matrix of `dtype` that is 1 where a row has the label of that column.
@@ -112,13 +107,14 @@ def load_svmlight(
     ValueError
         If an argument is wrong.
     ImportError
-        If SciPy is not installed.
+        If scikit-learn is not installed.
 
     Notes
     -----
-    A ``#`` begins a comment; lines that are blank without it are no rows. Indices may come in any
-    order, and the values of one that a row has more than once are added, as SciPy means them;
-    scikit-learn refuses both. Zeros, NaN and infinities are kept as they are written.
+    A ``#`` begins a comment; lines that are blank without it are no rows. Indices are at most
+    2147483647. They may come in any order, and the values of one that a row has more than once are
+    added, as SciPy means them; scikit-learn by itself refuses both. Zeros, NaN and infinities are
+    kept as they are written.
 
     Examples
     --------
@@ -138,133 +134,125 @@ def load_svmlight(
         raise ValueError(f"zero_based must be True, False or 'auto', got {zero_based!r}")
     if n_features is not None and n_features < 1:
         raise ValueError(f"n_features = {n_features}, expected 1 or more")
-    sparse = scipy_sparse()
+    load = _load_svmlight_file()
     source = open_source(path, max_bytes)
-    file = source.path
     form = Format(np.dtype(dtype), multilabel, query_id, lowest_index=int(zero_based is False))
-    table = _Table(sparse, form.dtype)
-    with source.open(text=True) as stream:
-        line = 1
-        for piece in _pieces(stream):
-            content = without_comments(piece)
-            rows = parse(content, form)
-            table.add(parse_lines(content, form, file, line) if rows is None else rows, line)
-            line += piece.count(b"\n")
-    if table.empty:
-        raise DataFileError(f"{file}: no rows, expected lines such as '1 3:0.5 7:2'")
-    one_based = zero_based is False or (zero_based == "auto" and table.smallest > 0)
-    columns = max(table.largest + 1 - one_based, 0)
-    if n_features is not None and columns > n_features:
-        raise DataFileError(
-            f"{file}, line {table.largest_line}: the index is {table.largest}, but n_features = "
-            f"{n_features} allows at most {n_features - 1 + one_based}"
-        )
-    x = table.features(n_features or columns, one_based)
-    y = table.indicator(dtype) if multilabel else table.labels(dtype)
-    return (x, y, table.query_ids()) if query_id else (x, y)
-
-
-class _Table:
-    """The rows so far."""
-
-    def __init__(self, sparse: Any, dtype: np.dtype[Any]) -> None:
-        self._sparse = sparse
-        self._lengths = GrowingArray(np.int32)
-        self._indices = GrowingArray(np.int32)
-        self._values = GrowingArray(dtype)
-        self._label_counts = GrowingArray(np.int32)
-        self._labels = GrowingArray(np.float64)
-        self._query_ids = GrowingArray(np.int64)
-        self.empty = True
-        self.smallest = np.iinfo(np.int64).max
-        self.largest = -1
-        self.largest_line = 0
-
-    def add(self, rows: Rows, first_line: int) -> None:
-        lengths, indices, values = rows.lengths, rows.indices, rows.values
-        offsets = _offsets(lengths)
-        if len(indices):
-            self.smallest = min(self.smallest, int(indices.min()))
-            last = int(indices.argmax())
-            if indices[last] > self.largest:
-                row = np.searchsorted(offsets, last, side="right") - 1
-                self.largest = int(indices[last])
-                self.largest_line = first_line + int(rows.lines[row])
-            if not _sorted_within_rows(indices, offsets):
-                shape = len(lengths), self.largest + 1
-                canonical = self._sparse.csr_array((values, indices, offsets), shape)
-                canonical.sum_duplicates()
-                lengths = np.diff(canonical.indptr)
-                indices, values = canonical.indices, canonical.data
-        self.empty &= not len(lengths)
-        self._lengths.extend(_narrow(lengths))
-        self._indices.extend(_narrow(indices))
-        self._values.extend(values)
-        self._label_counts.extend(_narrow(rows.label_counts))
-        self._labels.extend(rows.labels)
-        self._query_ids.extend(rows.query_ids)
-
-    def features(self, columns: int, one_based: bool) -> Csr:
-        """Return the features in the table's own memory."""
-        offsets = _offsets(self._lengths.array())
-        values, indices = self._values.array(), self._indices.array()
-        indices -= int(one_based)
-        # SciPy wants both of the same type.
-        if max(offsets[-1], columns - 1) > _LARGEST_INT32:
-            indices = indices.astype(np.int64, copy=False)
-        offsets = offsets.astype(indices.dtype, copy=False)
-        x = self._sparse.csr_array((values, indices, offsets), (len(offsets) - 1, columns))
-        x.has_canonical_format = True
-        return x
-
-    def labels(self, dtype: Any) -> NDArray[Any]:
-        """Return a label a row."""
-        return label_numbers(self._labels.array(), dtype)
-
-    def indicator(self, dtype: Any) -> Csr:
-        """Return the matrix of which row has which label."""
-        offsets = _offsets(self._label_counts.array())
-        labels = self._labels.array().astype(np.int64)
-        shape = len(offsets) - 1, int(labels.max(initial=-1)) + 1
-        y = self._sparse.csr_array((np.ones(len(labels), dtype), labels, offsets), shape)
-        y.sum_duplicates()
-        y.data[...] = 1
-        return y
-
-    def query_ids(self) -> NDArray[np.int64]:
-        """Return a query id a row."""
-        return self._query_ids.array()
-
-
-def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
-    """Yield the text in pieces of whole lines."""
-    while piece := stream.read(_PIECE):
-        if not piece.endswith(b"\n"):
-            piece += stream.readline()
-        yield piece if piece.endswith(b"\n") else piece + b"\n"
-
-
-def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    offsets = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    return offsets
-
-
-def _sorted_within_rows(indices: NDArray[np.int64], offsets: NDArray[np.int64]) -> bool:
-    rising = np.diff(indices, prepend=-1) > 0
-    rising[offsets[:-1][offsets[:-1] < len(indices)]] = True
-    return bool(rising.all())
-
-
-def _narrow(values: NDArray[Any]) -> NDArray[Any]:
-    fits = values.max(initial=0) <= _LARGEST_INT32
-    return values.astype(np.int32, copy=False) if fits else values
-
-
-def scipy_sparse() -> Any:
-    """Return `scipy.sparse`, or raise `ImportError` that says how to get it."""
     try:
-        import scipy.sparse
+        rows = _read(load, source, form, sort=False)
+    except (ValueError, OverflowError) as error:
+        if isinstance(error, DataFileError):
+            raise
+        raise_first_fault(source, form)
+        # What is left are indices out of order, which scikit-learn refuses.
+        rows = _read(load, source, form, sort=True)
+    if not len(rows.labels):
+        raise DataFileError(f"{source.path}: no rows, expected lines such as '1 3:0.5 7:2'")
+    y = _indicator(rows.labels, dtype) if multilabel else label_numbers(rows.labels, dtype)
+    if y is None or np.isinf(rows.x.data).any() or (not multilabel and np.isinf(y).any()):
+        raise_first_fault(source, form)
+    x = _features(rows.x, source, form, n_features, zero_based)
+    return (x, y, np.array(rows.query_ids, np.int64)) if query_id else (x, y)
+
+
+class _Rows(NamedTuple):
+    """What scikit-learn returns; ``labels`` are a float64 array, or lists of numbers."""
+
+    x: Csr
+    labels: Any
+    query_ids: list[int]
+
+
+class _Lines:
+    """The lines of a file as scikit-learn iterates over them.
+
+    It takes 1_000 for a number, and its time for query ids grows with the square of their number.
+    """
+
+    def __init__(self, stream: IO[bytes], form: Format, sort: bool) -> None:
+        self.read = stream.read  # by which scikit-learn recognises a file
+        self._stream = stream
+        self._form = form
+        self._sort = sort
+        self.query_ids: list[int] = []
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield lines; ValueError ends them where scikit-learn would read what is not meant."""
+        for line in self._stream:
+            if b"_" in line and b"_" in line.partition(b"#")[0]:
+                raise ValueError("an underscore")
+            if self._form.query_id and (words := line.partition(b"#")[0].split()):
+                self.query_ids.append(query_id_of(words))
+            yield _in_order(line) if self._sort else line
+
+
+def _read(load: Any, source: Source, form: Format, *, sort: bool) -> _Rows:
+    with source.open(text=True) as stream:
+        lines = _Lines(stream, form, sort)
+        x, labels = load(
+            lines, dtype=form.dtype, multilabel=form.multilabel, zero_based=form.lowest_index == 0
+        )
+        return _Rows(x, labels, lines.query_ids)
+
+
+def _in_order(line: bytes) -> bytes:
+    """Return a line with its features by index, the values of equal ones added."""
+    heads: list[bytes] = []
+    values: dict[int, float] = {}
+    for word in line.partition(b"#")[0].split():
+        name, _, text = word.partition(b":")
+        if text and name != b"qid":
+            index, value = int(name), float(text)
+            values[index] = values[index] + value if index in values else value
+        else:
+            heads.append(word)
+    return b" ".join(heads + [b"%d:%s" % (i, repr(values[i]).encode()) for i in sorted(values)])
+
+
+def _features(
+    x: Csr,
+    source: Source,
+    form: Format,
+    n_features: int | None,
+    zero_based: bool | Literal["auto"],
+) -> Csr:
+    """Return the table with its columns counted from 0, as many as are wanted."""
+    import scipy.sparse
+
+    # scikit-learn returns indices of 64 bits, none of which is larger than a C integer.
+    indices, offsets = x.indices.astype(np.int32), x.indptr
+    if offsets[-1] <= np.iinfo(np.int32).max:
+        offsets = offsets.astype(np.int32)
+    one_based = zero_based is False
+    if zero_based == "auto" and indices.min(initial=1) > 0:
+        one_based = True
+        indices -= 1
+    columns = int(indices.max(initial=-1)) + 1
+    if n_features is not None and columns > n_features:
+        raise_first_fault(source, form._replace(n_features=n_features, one_based=one_based))
+    shape = len(offsets) - 1, n_features or columns
+    return scipy.sparse.csr_array((x.data, indices, offsets), shape)
+
+
+def _indicator(labels: list[tuple[float, ...]], dtype: ValueType) -> Csr | None:
+    """Return the matrix of which row has which label; None if one is no class."""
+    import scipy.sparse
+
+    flat = np.array([label for row in labels for label in row], np.float64)
+    if not are_classes(flat):
+        return None
+    offsets = np.cumsum([0, *map(len, labels)])
+    shape = len(labels), int(flat.max(initial=-1)) + 1
+    y = scipy.sparse.csr_array((np.ones(len(flat), dtype), flat.astype(np.int64), offsets), shape)
+    y.sum_duplicates()
+    y.data[...] = 1
+    return y
+
+
+def _load_svmlight_file() -> Any:
+    try:
+        from sklearn.datasets import load_svmlight_file
     except ImportError as error:
-        raise ImportError('sparse data need SciPy: pip install "chainrule[sparse]"') from error
-    return scipy.sparse
+        raise ImportError(
+            'load_svmlight needs scikit-learn: pip install "chainrule[sklearn]"'
+        ) from error
+    return load_svmlight_file

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from chainrule.atomic_file import write_atomically
 from chainrule.data.encoding import LARGEST_WHOLE
-from chainrule.data.svmlight import scipy_sparse
 from chainrule.inputs.arrays import as_numbers
 
 __all__ = ["save_svmlight"]
@@ -60,7 +59,7 @@ def save_svmlight(path: str | PathLike[str], x: Any, y: Any) -> None:
     >>> path.read_text()
     '3 2:0.5\n7 1:2.0\n'
     """
-    sparse = scipy_sparse()
+    sparse = _scipy_sparse()
     features = _matrix(sparse, x, "x")
     if features.ndim != 2:
         raise ValueError(f"x has shape {features.shape}, expected (rows, features)")
@@ -167,3 +166,11 @@ def _texts(values: NDArray[Any]) -> list[str]:
 def _line_parts(offsets: NDArray[Any], entries: list[str], separator: str) -> list[str]:
     places = offsets.tolist()
     return [separator.join(entries[a:b]) for a, b in pairwise(places)]
+
+
+def _scipy_sparse() -> Any:
+    try:
+        import scipy.sparse
+    except ImportError as error:
+        raise ImportError('save_svmlight needs SciPy: pip install "chainrule[sparse]"') from error
+    return scipy.sparse
