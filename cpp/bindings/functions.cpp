@@ -100,7 +100,7 @@ void init_functions(py::module_& module) {
         return 1e-9 * copy_rate(nbytes, seconds, num_threads);
       },
       py::arg("nbytes"), py::arg("seconds"), py::arg("num_threads") = 0,
-      "Return the GB/s read and written by copies within so many bytes.");
+      "Return the GB/s read and written by copies within a working set of `bytes` bytes.");
   module.def("default_num_threads", &default_num_threads);
   module.def("instruction_set", &instruction_set);
   module.def("instruction_sets", &instruction_sets);

@@ -508,7 +508,7 @@ def check_targets(
     columns: collections.abc.Sequence[str],
 ) -> None: ...
 def copy_rate(nbytes: int, seconds: float, num_threads: int = 0) -> float:
-    """Return the GB/s read and written by copies within so many bytes."""
+    """Return the GB/s read and written by copies within a working set of `bytes` bytes."""
 
 def default_num_threads() -> int: ...
 def fma_peak(dtype: str, seconds: float, num_threads: int = 0) -> float:

@@ -149,7 +149,7 @@ def _is_curve(column: Sequence[Any]) -> bool:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of so many inches; ImportError without matplotlib."""
+    """Return an empty figure of `width` by `height` inches; ImportError without matplotlib."""
     # The Agg canvas keeps clear of pyplot's global state and of any display.
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -64,7 +64,7 @@ struct InputPath {
   bool sparse;  // as lists of the entries that are not zero
   Reason reason;
   /// Share of them in a sample of the rows; of compressed rows in all; of encoded categories as the
-  /// encoding says; NaN where nobody looked.
+  /// encoding says; NaN where it was not counted.
   double density;
   /// What a step's products are estimated to cost by lists and by a table, as operations of
   /// products of tables.
@@ -274,7 +274,7 @@ class CHAINRULE_API Network {
   /// the zeros. `columns` as for check_finite.
   void check_takes(const RowsView& x, const std::vector<std::string>& columns = {}) const;
 
-  /// Throws Error when batches of so many rows are too small for a layer to train on, or a lazy
+  /// Throws Error when batches of `rows` rows are too small for a layer to train on, or a lazy
   /// optimizer cannot be that of this network, whose first layer must take lists of the entries
   /// that are not zero, or is not to leave out zeros.
   void check_trains(const Optimizer& optimizer, InputSparsity input_sparsity,
@@ -333,7 +333,7 @@ CHAINRULE_API int default_num_threads();
 template <class T>
 CHAINRULE_API double fma_peak(double seconds, int num_threads);
 
-/// Bytes per second read and written by copies within a working set of so many bytes.
+/// Bytes per second read and written by copies within a working set of `bytes` bytes.
 CHAINRULE_API double copy_rate(std::int64_t bytes, double seconds, int num_threads);
 
 /// Name of the instruction set in use, and of all usable ones, best first.

@@ -52,7 +52,7 @@ CHAINRULE_INLINE void prefetch(Prefetch& next_line) {
   __builtin_prefetch(next_line.line);
   next_line.line += next_line.step;
 }
-/// Prefetches a few lines of the rows at the cursor, not so many that a tile's own loads queue.
+/// Prefetches a few lines of the rows at the cursor, too few to make a tile's own loads queue.
 CHAINRULE_INLINE void prefetch(PrefetchCursor* rows, int64_t terms) {
   if (!rows || rows->next >= rows->end) return;
   const int64_t row = rows->order ? rows->order[rows->next] : rows->next;

@@ -113,7 +113,7 @@ class ModelCheckpoint(Callback):
         if self._monitor is not None:
             self.best = value
         try:
-            net.save(path)  # with the best value, for whoever goes on from the file
+            net.save(path)  # with the best value, for a run that resumes from the file
         except BaseException:
             self.best, self.last_path = before
             raise

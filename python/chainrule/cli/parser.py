@@ -29,7 +29,7 @@ from chainrule.cli.synonyms import unknown_command, unknown_option
 STATUSES = (
     "The exit status is 0, or 1 if training diverged, a check of export-c or export-onnx failed or "
     "bench left something out, 2 for a wrong argument, file or value, 130 after Ctrl-C, 143 after "
-    "SIGTERM, 141 if nobody reads the output."
+    "SIGTERM, 141 if the reader of the output has closed it."
 )
 
 _TRAIN_HELP = """\

@@ -98,7 +98,7 @@ def read_table(
     ------
     ValueError, OSError
         As `data.load_csv` does; also if the header lacks a feature of the model's, or has a column
-        that the model does not know and nobody has asked to leave out.
+        that the model does not know and that no option leaves out.
     """
     layout = find_layout(
         open_source(path),

@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
                 **validation,
             )
         except OSError:
-            # Nobody reads the lines any more, or their disk is full; what was learnt is kept.
+            # The reader has closed the pipe, or the disk is full; what was learnt is kept.
             if len(net.history.epochs) > before:
                 net.save(output)
             raise

@@ -127,7 +127,7 @@ def load_npz(
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, size: int) -> NDArray[Any]:
-    """Return an array of an archive of so many bytes."""
+    """Return an array of an archive of `size` bytes."""
     import zipfile
 
     # The archive's directory, which says how long things are, may lie too.
@@ -147,7 +147,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, size: int) -> NDArr
 
 
 def _check_header(stream: IO[bytes], size: int) -> None:
-    """Raise ValueError unless the array that a header announces fits so many bytes."""
+    """Raise ValueError unless the array that a header announces fits into `size` bytes."""
     head = stream.read(_BEFORE_HEADER + _LONGEST_HEADER)
     version = tuple(head[len(_NPY_MAGIC) :][:2])
     if not head.startswith(_NPY_MAGIC) or version not in ((1, 0), (2, 0), (3, 0)):

@@ -106,7 +106,7 @@ class LazyRows:
         return piece
 
     def pieces(self, size: int) -> Iterator[tuple[slice, NDArray[Any]]]:
-        """Yield all rows in their order, so many at a time, with their places."""
+        """Yield all rows in their order, `size` at a time, with their positions."""
         for start in range(0, len(self), size):
             rows = slice(start, min(start + size, len(self)))
             yield rows, self.read(rows)

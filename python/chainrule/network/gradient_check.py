@@ -75,7 +75,7 @@ class GradientReport:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        """Return the table too: whoever looks at a report wants to read it."""
+        """Return the table too, so that the last expression of a notebook cell shows it."""
         return str(self)
 
     def _repr_html_(self) -> str:

@@ -46,7 +46,7 @@ class History(Mapping[str, list[Any]]):
 
     def __init__(self) -> None:
         # An epoch is one entry of one list, so that an interrupt between any two instructions
-        # leaves whole epochs; the columns are made of them when somebody asks.
+        # leaves whole epochs; the columns are made of them on demand.
         self._rows: list[tuple[int, dict[str, Any]]] = []
         self._table: _Table = ([], {})
         self.interrupted = False

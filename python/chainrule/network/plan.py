@@ -48,13 +48,13 @@ class PlanInput:
     Attributes
     ----------
     path : {"sparse", "dense"}
-        As lists of the entries that are not zero, or as a table.
+        As lists of nonzeros, or as a table.
     reason : {"cheaper", "asked", "compressed", "categories"}
         Its time is the lesser; the caller asks for it; the rows come without their zeros; they come
         as categories.
     density : float
-        Share of the entries that is not zero, in a sample of the rows; of compressed rows in all;
-        of categories at most. NaN where nobody looked.
+        Density: the fraction of nonzeros, in a sample of the rows; of compressed rows in all;
+        of categories at most. NaN where it was not counted.
     sparse_seconds, dense_seconds : float
         What the products of a step with the input take at least by either path: their estimated
         operations by the machine's rate of multiply-adds. "auto" takes the lesser.
@@ -186,7 +186,7 @@ class Plan:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        """Return the table too: whoever looks at a plan wants to read it."""
+        """Return the table too, so that the last expression of a notebook cell shows it."""
         return str(self)
 
     def _repr_html_(self) -> str:

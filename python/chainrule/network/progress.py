@@ -143,7 +143,7 @@ def make_progress(
     Parameters
     ----------
     verbose : {0, 1, 2}
-        0: nothing; 1: a bar while an epoch runs, where tqdm is installed and somebody looks (a
+        0: nothing; 1: a bar while an epoch runs, where tqdm is installed and the output is shown (a
         terminal or a notebook), and a line after it; 2: the lines alone.
     epochs : int
         Number of the last epoch.

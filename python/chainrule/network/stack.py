@@ -296,7 +296,7 @@ class Stack(Named):
         return features
 
     def _check_columns(self, columns: int) -> None:
-        """Build the network for so many columns, or raise ValueError if it is for others."""
+        """Build the network for `columns` columns, or raise ValueError if it is for others."""
         if self._core is not None and columns != self._core.inputs:
             raise ValueError(f"x has {columns} columns; the network expects {self._core.inputs}")
         self.build(columns)

@@ -213,7 +213,7 @@ class _Epoch:
         try:
             loss = self._run()
         except Exception as error:
-            # A part of an epoch that nobody asked to end there would be in no history.
+            # A part of an epoch that no callback asked to end there would be in no history.
             # The core has gone back by itself after a divergence, maybe by more than the epoch.
             restored = isinstance(error, DivergenceError) and self._before is None
             moved = self._net._built_core().total_steps != self._steps
