@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Chunks", "adapt_lazily", "check_rows", "evaluate_lazily", "predict_lazily"]
 
 # Of an epoch in random order, the rows of several batches are read together, since rows that lie
-# near each other are then read at once: at most this many bytes, and no more than a fraction of all rows.
+# near each other are then read at once: at most this many bytes, and at most a fraction of them.
 _CHUNK_BYTES = 4 << 20
 _CHUNKS = 8
 _ROWS_TO_CHECK = 256
