@@ -7,23 +7,12 @@ import csv
 import gzip
 import io
 import re
-import sys
 
 import numpy as np
 import pytest
 
 from chainrule.data import load_csv
 from chainrule.errors import DataFileError
-
-
-@pytest.fixture(params=["pyarrow", "rows"])
-def reader(request, monkeypatch):
-    """Read with pyarrow, or as if it were not installed."""
-    if request.param == "pyarrow":
-        pytest.importorskip("pyarrow")
-    else:
-        monkeypatch.setitem(sys.modules, "pyarrow", None)
-    return request.param
 
 
 @pytest.fixture
@@ -45,7 +34,7 @@ def raises(text: str, kind: type[Exception] = DataFileError):
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("header", [True, False])
 @pytest.mark.parametrize("name", ["train.csv", "train.csv.gz"])
-def test_delimiter_is_found(reader, write, delimiter, header, name):
+def test_delimiter_is_found(write, delimiter, header, name):
     buffer = io.StringIO()
     writer = csv.writer(buffer, delimiter=delimiter)
     if header:
@@ -68,18 +57,18 @@ def test_delimiter_is_found(reader, write, delimiter, header, name):
         ('"a\n;b",y\n1,2\n', 1),
     ],
 )
-def test_delimiter_by_the_second_line(reader, write, text, columns):
+def test_delimiter_by_the_second_line(write, text, columns):
     assert load_csv(write(text)).x.shape[1] == columns
 
 
 @pytest.mark.parametrize("text", ["1,5;2,5;3,5\n2,5;1,5;0,5\n", "a,b;c\n1,2;3\n", "0,5;1\n1,5;0\n"])
-def test_unclear_delimiter_is_refused(reader, write, text):
+def test_unclear_delimiter_is_refused(write, text):
     with raises("train.csv: the delimiter may be ',' or ';'; pass delimiter= to say which"):
         load_csv(write(text))
     assert len(load_csv(write(text), delimiter=";", decimal=",", label=None).x) >= 1
 
 
-def test_tabs_by_name(reader, write):
+def test_tabs_by_name(write):
     text = "a, b\tc, d\ty\n1\t2\t3\n"
     for name in ("train.tsv", "train.TSV", "train.tsv.gz", "train.tab"):
         assert load_csv(write(text, name)).feature_names == ("a, b", "c, d")
@@ -88,14 +77,14 @@ def test_tabs_by_name(reader, write):
 
 @pytest.mark.parametrize("delimiter", [None, ";"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_decimal_comma(reader, write, delimiter, dtype):
+def test_decimal_comma(write, delimiter, dtype):
     text = "a;b;y\n1,5;-2;0,25\n,5;1e3;1\n+3,;1,5E-3;2\n"
     table = load_csv(write(text), decimal=",", delimiter=delimiter, dtype=dtype)
     np.testing.assert_array_equal(table.x, np.array([[1.5, -2], [0.5, 1000], [3, 0.0015]], dtype))
     assert table.y.tolist() == [0.25, 1, 2]
 
 
-def test_decimal_comma_as_pandas_reads_it(reader, write):
+def test_decimal_comma_as_pandas_reads_it(write):
     pandas = pytest.importorskip("pandas")
     values = np.random.default_rng(0).standard_normal((40, 4))
     text = io.StringIO()
@@ -106,7 +95,7 @@ def test_decimal_comma_as_pandas_reads_it(reader, write):
     np.testing.assert_array_equal(table.x, expected)
 
 
-def test_a_point_is_no_decimal_comma(reader, write):
+def test_a_point_is_no_decimal_comma(write):
     with raises("line 2, column 1: '1.5' is not a number; pass decimal='.' if that is meant"):
         load_csv(write("1,5;1\n1.5;0\n"), decimal=",")
 
@@ -125,13 +114,13 @@ def test_a_point_is_no_decimal_comma(reader, write):
         ("'1,00,000';1\n2;0\n".replace("'", '"'), {"thousands": ",", "delimiter": ";"}, [1e5, 2]),
     ],
 )
-def test_groups_of_digits(reader, write, text, options, x):
+def test_groups_of_digits(write, text, options, x):
     table = load_csv(write(text), dtype="float64", **options)
     assert table.x[:, 0].tolist() == x
 
 
 @pytest.mark.parametrize("field", ["1,5", "1,2345", ",123", "12,34,5", "1234,567", "1,234,"])
-def test_thousands_are_groups_of_three(reader, write, field):
+def test_thousands_are_groups_of_three(write, field):
     with raises(f"line 2, column 1: {field!r} is not a number"):
         load_csv(write(f'1,0\n"{field}",1\n'), thousands=",")
 
@@ -148,7 +137,7 @@ def test_thousands_are_groups_of_three(reader, write, field):
         ("1,2,3,4", ""),
     ],
 )
-def test_faults_say_how_a_field_would_be_a_number(reader, write, field, hint):
+def test_faults_say_how_a_field_would_be_a_number(write, field, hint):
     path = write(f'5,0\n"{field}",1\n')
     with raises(f"{path}, line 2, column 1: {field!r} is not a number{hint}"):
         load_csv(path)
@@ -156,7 +145,7 @@ def test_faults_say_how_a_field_would_be_a_number(reader, write, field, hint):
         load_csv(path, label="first")
 
 
-def test_grouped_targets_are_no_classes(reader, write):
+def test_grouped_targets_are_no_classes(write):
     text = 'a,price\n1,"97,234.00"\n2,600.00\n3,"1,100.50"\n'
     with raises("line 2, column 2 ('price'): '97,234.00' is not a number; pass thousands=','"):
         load_csv(write(text))
@@ -180,7 +169,7 @@ def test_grouped_targets_are_no_classes(reader, write):
         (("id",), None, ("a", "b", "y"), [[1, 2, 3], [4, 5, 6]], None),
     ],
 )
-def test_columns_left_out(reader, write, drop, label, names, x, y):
+def test_columns_left_out(write, drop, label, names, x, y):
     table = load_csv(write("id,a,b,y\nx1,1,2,3\n,4,5,6\n"), drop=drop, label=label)
     assert table.feature_names == names
     assert table.x.tolist() == x
@@ -210,7 +199,7 @@ def test_columns_left_out(reader, write, drop, label, names, x, y):
         ({"max_bytes": 1.5}, TypeError, "max_bytes must be a whole number, got 1.5"),
     ],
 )
-def test_wrong_arguments(reader, write, options, kind, text):
+def test_wrong_arguments(write, options, kind, text):
     with raises(text, kind):
         load_csv(write("id,a,b,y\nx1,1,2,3\n,4,5,6\n"), **options)
 
@@ -229,7 +218,7 @@ def test_wrong_arguments(reader, write, options, kind, text):
     ],
 )
 @pytest.mark.parametrize("name", ["train.csv", "train.csv.gz"])
-def test_lines_of_rows(reader, write, text, lines, name):
+def test_lines_of_rows(write, text, lines, name):
     table = load_csv(write(text, name))
     assert table.lines.dtype == np.int64
     assert table.lines.tolist() == lines
@@ -238,14 +227,14 @@ def test_lines_of_rows(reader, write, text, lines, name):
 
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "1" * 400])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
-def test_numbers_beyond_float64(reader, write, number, dtype):
+def test_numbers_beyond_float64(write, number, dtype):
     for label in ("first", "last"):
         with raises(f"line 3, column 1 ('a'): {number!r} is too large for float64"):
             load_csv(write(f"a,y\n1,2\n{number},3\n"), label=label, dtype=dtype)
     assert np.isinf(load_csv(write("a,y\n1,2\ninf,3\n")).x[1, 0])
 
 
-def test_labels_beyond_float32(reader, write):
+def test_labels_beyond_float32(write):
     text = "a,y\n1,2.5\n1,1e39\n"
     with raises("line 3, column 2 ('y'): 1e+39 does not fit float32; pass dtype='float64'"):
         load_csv(write(text))

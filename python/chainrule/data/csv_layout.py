@@ -18,7 +18,7 @@ from chainrule.data.source import Source
 from chainrule.errors import DataFileError
 from chainrule.names import unknown_name
 
-__all__ = ["Layout", "Records", "find_layout", "open_records"]
+__all__ = ["Layout", "Records", "find_layout", "open_records", "open_text"]
 
 # Lines that two records may lie on, if they have line breaks within quotes.
 _LINES_TO_SEE = 100
@@ -68,7 +68,7 @@ class Records:
 @contextmanager
 def open_records(source: Source, delimiter: str) -> Iterator[Records]:
     """Open a file as CSV, with errors that name the file and line."""
-    with _open_text(source) as text:
+    with open_text(source) as text:
         records = Records(text, delimiter)
         try:
             yield records
@@ -119,7 +119,8 @@ def find_layout(
 
 
 @contextmanager
-def _open_text(source: Source) -> Iterator[io.TextIOWrapper]:
+def open_text(source: Source) -> Iterator[io.TextIOWrapper]:
+    """Open a file as text, its line breaks left as they are."""
     with source.open(text=True) as stream:
         yield io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
 
@@ -134,7 +135,7 @@ def _first_lines(source: Source) -> list[str]:
     """Return the lines that the first two records lie on."""
     lines: list[str] = []
     records = quotes = 0
-    with _open_text(source) as text:
+    with open_text(source) as text:
         try:
             for line in text:
                 if not line.strip("\r\n") and quotes % 2 == 0:

@@ -53,11 +53,12 @@ class Spelling(NamedTuple):
         -1234.5
         >>> Spelling().number("1,5")
         """
+        field = field.strip()
         # Python takes 1_000 for a number, which no table means.
         if "_" in field:
             return None
         if self.thousands is not None and self.thousands in field:
-            whole, point, fraction = field.strip().partition(self.decimal)
+            whole, point, fraction = field.partition(self.decimal)
             if not re.fullmatch(_GROUPED.format(re.escape(self.thousands)), whole):
                 return None
             field = whole.replace(self.thousands, "") + point + fraction
@@ -65,10 +66,20 @@ class Spelling(NamedTuple):
             if "." in field:
                 return None
             field = field.replace(self.decimal, ".")
+        # Python takes other scripts' digits too.
+        if not field.isascii():
+            return None
         try:
             return float(field)
         except ValueError:
             return None
+
+    def parse(self, field: str) -> float:
+        """Return the number that a field spells, or raise ValueError."""
+        value = self.number(field)
+        if value is None:
+            raise ValueError(f"{field!r} is not a number")
+        return value
 
     def fault(self, field: str) -> str | None:
         """Return what is wrong with a field that ought to be a finite number, or an infinite one.
