@@ -245,7 +245,7 @@ def test_version(capsys):
     assert main(["--version"]) == 0
     expected = (
         f"chainrule {cr.__version__} ({cr.instruction_set()} kernels, "
-        f"{cr.thread_backend()} threads: {cr.default_num_threads()})\n"
+        f"{cr.threading_layer()} threads: {cr.default_num_threads()})\n"
     )
     assert capsys.readouterr().out == expected
 

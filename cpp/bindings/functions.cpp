@@ -104,7 +104,8 @@ void init_functions(py::module_& module) {
   module.def("default_num_threads", &default_num_threads);
   module.def("instruction_set", &instruction_set);
   module.def("instruction_sets", &instruction_sets);
-  module.def("thread_backend", &thread_backend);
+  module.def("threading_layer", &threading_layer);
+  module.def("threading_layers", &threading_layers);
 }
 
 }  // namespace chainrule::bindings

@@ -50,7 +50,8 @@ from chainrule.runtime import (
     default_num_threads,
     instruction_set,
     instruction_sets,
-    thread_backend,
+    threading_layer,
+    threading_layers,
 )
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ __all__ = [
     "optimizers",
     "plots",
     "schedules",
-    "thread_backend",
+    "threading_layer",
+    "threading_layers",
     "to_onnx",
     "to_sklearn",
     "to_torch",

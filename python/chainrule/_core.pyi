@@ -546,7 +546,8 @@ def save_model(path: bytes, network: Network64, training: TrainingState) -> None
 def shuffled_order(rows: int, seed: int, epoch: int) -> numpy.typing.NDArray[numpy.int64]:
     """Return the order in which the epoch, counted from 0, visits the rows."""
 
-def thread_backend() -> str: ...
+def threading_layer() -> str: ...
+def threading_layers() -> list[str]: ...
 def unknown_name(what: str, given: str, valid: collections.abc.Sequence[str]) -> str:
     """Return the text of the error for a name that is not among the valid ones."""
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 
 from chainrule import _core
 
-__all__ = ["default_num_threads", "instruction_set", "instruction_sets", "thread_backend"]
+__all__ = [
+    "default_num_threads",
+    "instruction_set",
+    "instruction_sets",
+    "threading_layer",
+    "threading_layers",
+]
 
 
 def default_num_threads() -> int:
@@ -29,6 +35,29 @@ def instruction_sets() -> list[str]:
     return _core.instruction_sets()
 
 
-def thread_backend() -> str:
-    """Return what threads come from, as chosen when the core was built."""
-    return _core.thread_backend()
+def threading_layer() -> str:
+    """Return where threads come from: "pool", "openmp" or "serial".
+
+    The environment variable ``CHAINRULE_THREADING_LAYER`` chooses it, when it is first needed.
+    "pool", the default, is chainrule's own threads, which sleep between calls. "openmp" runs each
+    call in one parallel region of the OpenMP runtime that the process has loaded, for programs that
+    live on OpenMP; a forked child takes the pool instead, since OpenMP's threads do not survive a
+    fork. "serial" runs everything on the calling thread. No result depends on it.
+
+    Raises
+    ------
+    ValueError
+        If the variable names no layer of this build.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.threading_layer() in cr.threading_layers()
+    True
+    """
+    return _core.threading_layer()
+
+
+def threading_layers() -> list[str]:
+    """Return the threading layers of this build, the default first."""
+    return _core.threading_layers()

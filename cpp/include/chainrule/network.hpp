@@ -340,7 +340,10 @@ CHAINRULE_API double copy_rate(std::int64_t bytes, double seconds, int num_threa
 CHAINRULE_API std::string instruction_set();
 CHAINRULE_API std::vector<std::string> instruction_sets();
 
-/// Where threads come from in this build: "openmp", "stdthread" or "serial".
-CHAINRULE_API std::string thread_backend();
+/// Where threads come from: "pool", the library's own; "openmp", a parallel region of the OpenMP
+/// runtime; or "serial". The environment variable CHAINRULE_THREADING_LAYER chooses one of those
+/// that the build has, whose default comes first. Throws Error where it names none of them.
+CHAINRULE_API std::string threading_layer();
+CHAINRULE_API std::vector<std::string> threading_layers();
 
 }  // namespace chainrule

@@ -22,14 +22,14 @@ def describe() -> dict[str, str]:
     Examples
     --------
     >>> sorted(describe())
-    ['cores', 'processor', 'python', 'system', 'thread_backend']
+    ['cores', 'processor', 'python', 'system', 'threading_layer']
     """
     return {
         "processor": _processor(),
         "cores": str(_cores()),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "thread_backend": _core.thread_backend(),
+        "threading_layer": _core.threading_layer(),
     }
 
 

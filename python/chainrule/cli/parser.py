@@ -236,7 +236,7 @@ class _Version(argparse.Action):
 
         print(
             f"chainrule {_core.__version__} ({_core.instruction_set()} kernels, "
-            f"{_core.thread_backend()} threads: {_core.default_num_threads()})"
+            f"{_core.threading_layer()} threads: {_core.default_num_threads()})"
         )
         parser.exit()
 

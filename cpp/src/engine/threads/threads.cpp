@@ -7,13 +7,14 @@
 #include "chainrule/network.hpp"
 #include "engine/threads/arithmetic_mode.hpp"
 #include "engine/threads/processors.hpp"
+#include "engine/threads/threading_layer.hpp"
 #include "engine/threads/waiting.hpp"
 #include "engine/threads/wished_threads.hpp"
 
-#if defined(CHAINRULE_THREADS_OPENMP)
-#include <omp.h>
+#if defined(CHAINRULE_HAS_OPENMP)
+#include "engine/threads/openmp_team.hpp"
 #endif
-#if !defined(CHAINRULE_THREADS_SERIAL)
+#if defined(CHAINRULE_HAS_POOL)
 #include "engine/threads/thread_pool.hpp"
 #endif
 
@@ -26,20 +27,20 @@ void run_alone(FunctionRef<void(Team)> body) {
   body(Team{0, 1, barrier});
 }
 
-#if !defined(CHAINRULE_THREADS_SERIAL)
+#if defined(CHAINRULE_HAS_POOL)
 /// What the members of one team share.
 struct Job {
   FunctionRef<void(Team)> body;
-  int size;
   bool measured;
-  Barrier barrier{size};
+  Barrier barrier{1};
   std::atomic<std::int64_t> waited{0};  // for cores, in nanoseconds, of all members
 
   void run_member(int index) {
     const ArithmeticMode mode;
-    if (!measured) return body(Team{index, size, barrier});
+    const Team team{index, barrier.members(), barrier};
+    if (!measured) return body(team);
     const std::chrono::nanoseconds before = time_without_processor();
-    body(Team{index, size, barrier});
+    body(team);
     waited.fetch_add((time_without_processor() - before).count(), std::memory_order_relaxed);
   }
 };
@@ -49,17 +50,37 @@ struct TeamReport {
   std::chrono::nanoseconds waited;
 };
 
-TeamReport run_on_pool(int threads, FunctionRef<void(Team)> body, bool measured) {
+void run_on_pool(int threads, Job& job) {
   std::unique_ptr<ThreadPool> pool = ThreadPool::borrow();
   // A team that may be in the middle of an epoch does not fail for want of memory.
-  Job job{.body = body, .size = pool ? 1 + pool->grow(threads - 1) : 1, .measured = measured};
   if (pool) {
-    pool->run(job.size, [&job](int index) { job.run_member(index); });
+    job.barrier.set_members(1 + pool->grow(threads - 1));
+    pool->run(job.barrier.members(), [&job](int index) { job.run_member(index); });
   } else {
     job.run_member(0);
   }
   ThreadPool::give_back(std::move(pool));
-  return {job.size, std::chrono::nanoseconds(job.waited.load(std::memory_order_relaxed))};
+}
+
+TeamReport run_job(int threads, FunctionRef<void(Team)> body, bool measured) {
+  Job job{.body = body, .measured = measured};
+  switch (threading_layer()) {
+    case ThreadingLayer::pool:
+      run_on_pool(threads, job);
+      break;
+    case ThreadingLayer::openmp:
+#if defined(CHAINRULE_HAS_OPENMP)
+      run_openmp_team(
+          threads, [&job](int size) { job.barrier.set_members(size); },
+          [&job](int index) { job.run_member(index); });
+      break;
+#endif
+    case ThreadingLayer::serial:
+      job.run_member(0);
+      break;
+  }
+  return {job.barrier.members(),
+          std::chrono::nanoseconds(job.waited.load(std::memory_order_relaxed))};
 }
 
 CoreShortage core_shortage;
@@ -80,9 +101,9 @@ void Barrier::wait() {
 }
 
 void run_team(int threads, FunctionRef<void(Team)> body) {
-#if !defined(CHAINRULE_THREADS_SERIAL)
+#if defined(CHAINRULE_HAS_POOL)
   if (threads > 1) {
-    run_on_pool(threads, body, false);
+    run_job(threads, body, false);
     return;
   }
 #endif
@@ -91,13 +112,13 @@ void run_team(int threads, FunctionRef<void(Team)> body) {
 }
 
 void run_piece(int threads, FunctionRef<void(Team)> body) {
-#if !defined(CHAINRULE_THREADS_SERIAL)
+#if defined(CHAINRULE_HAS_POOL)
   const auto start = CoreShortage::Clock::now();
   if (threads > 1) threads = core_shortage.limit(threads, start);
   if (threads > 1) {
     // Measuring takes ten microseconds, which a short piece is not worth.
     const bool measured = pieces_are_long.load(std::memory_order_relaxed);
-    const TeamReport report = run_on_pool(threads, body, measured);
+    const TeamReport report = run_job(threads, body, measured);
     const auto end = CoreShortage::Clock::now();
     pieces_are_long.store(end - start > std::chrono::milliseconds(2), std::memory_order_relaxed);
     if (measured) core_shortage.learn(report.size, end - start, report.waited, end);
@@ -109,21 +130,19 @@ void run_piece(int threads, FunctionRef<void(Team)> body) {
 }
 
 int default_threads() {
-  if (const int wish = wished_threads(); wish > 0) return wish;
-#if defined(CHAINRULE_THREADS_SERIAL)
-  return 1;
-#else
+  const int wish = wished_threads();
+  if (threading_layer() == ThreadingLayer::serial) return 1;
+  if (wish > 0) return wish;
   // The affinity may change while the program runs; files are not read in every call.
   static const int quota = cgroup_quota();
   int n = allowed_processors();
   if (quota > 0) n = std::min(n, quota);
-#if defined(CHAINRULE_THREADS_OPENMP)
-  // OpenMP knows OMP_NUM_THREADS, and what omp_set_num_threads or threadpoolctl have set since.
-  return omp_in_parallel() ? 1 : std::clamp(omp_get_max_threads(), 1, n);
+#if defined(CHAINRULE_HAS_OPENMP)
+  // Whatever the layer: a program that limits OpenMP's threads means all of its libraries.
+  return std::min(openmp_threads(), n);
 #else
-  const int wish = first_thread_count(std::getenv("OMP_NUM_THREADS"));
-  return wish > 0 ? std::min(n, wish) : n;
-#endif
+  const int limit = first_thread_count(std::getenv("OMP_NUM_THREADS"));
+  return limit > 0 ? std::min(n, limit) : n;
 #endif
 }
 
@@ -136,18 +155,8 @@ int worthwhile_threads(double multiply_adds, std::int64_t rows) {
 
 int threads_for(double multiply_adds, std::int64_t rows, int wanted) {
   const int worthwhile = worthwhile_threads(multiply_adds, rows);
-  if (worthwhile == 1) return 1;
+  if (worthwhile == 1 || threading_layer() == ThreadingLayer::serial) return 1;
   return std::min(worthwhile, wanted > 0 ? wanted : default_threads());
-}
-
-const char* thread_backend() {
-#if defined(CHAINRULE_THREADS_OPENMP)
-  return "openmp";
-#elif defined(CHAINRULE_THREADS_STDTHREAD)
-  return "stdthread";
-#else
-  return "serial";
-#endif
 }
 
 }  // namespace chainrule::engine
@@ -156,6 +165,8 @@ namespace chainrule {
 
 int default_num_threads() { return engine::default_threads(); }
 
-std::string thread_backend() { return engine::thread_backend(); }
+std::string threading_layer() { return engine::name_of(engine::threading_layer()); }
+
+std::vector<std::string> threading_layers() { return engine::threading_layers(); }
 
 }  // namespace chainrule

@@ -16,8 +16,12 @@ class Barrier {
   explicit Barrier(int members) : members_(members) {}
   void wait();
 
+  int members() const { return members_; }
+  /// Before any member waits.
+  void set_members(int members) { members_ = members; }
+
  private:
-  const int members_;
+  int members_;
   alignas(64) std::atomic<int> arrived_{0};
   alignas(64) std::atomic<std::uint32_t> generation_{0};
 };
@@ -39,8 +43,9 @@ void run_team(int threads, FunctionRef<void(Team)> body);
 /// its threads have to wait for cores that others use, the next pieces run on fewer.
 void run_piece(int threads, FunctionRef<void(Team)> body);
 
-/// CHAINRULE_NUM_THREADS, else the least of OpenMP's limit, the processors this thread may use and
-/// its cgroups' quota. Throws Error where the variable holds no number of threads.
+/// 1 in the serial layer, else CHAINRULE_NUM_THREADS, else the least of OpenMP's limit, the
+/// processors that this thread may use and its cgroups' quota. Throws Error where a variable of the
+/// environment is wrong.
 int default_threads();
 
 /// How many threads one step over `rows` rows deserves.
@@ -48,8 +53,5 @@ int worthwhile_threads(double multiply_adds, std::int64_t rows);
 
 /// The lesser of that and what the caller wants, by default default_threads().
 int threads_for(double multiply_adds, std::int64_t rows, int wanted);
-
-/// "openmp", "stdthread" or "serial".
-const char* thread_backend();
 
 }  // namespace chainrule::engine
