@@ -62,3 +62,13 @@ def test_a_network_without_inputs(name, tmp_path):
 def test_networks_have_no_such_methods():
     net = cr.Sequential([cr.Input(2), cr.Dense(1)])
     assert not any(hasattr(net, name) for name in FUNCTIONS)
+
+
+@pytest.mark.parametrize("package", ["sklearn", "torch"])
+def test_without_the_package(package, monkeypatch):
+    for module in [m for m in sys.modules if m.partition(".")[0] == package] or [package]:
+        monkeypatch.setitem(sys.modules, module, None)
+    text = {"sklearn": r'pip install "chainrule\[sklearn\]"', "torch": "pip install torch"}[package]
+    for name in (f"from_{package}", f"to_{package}"):
+        with pytest.raises(ImportError, match=text):
+            getattr(cr, name)(cr.Sequential([cr.Input(2), cr.Dense(1)]))

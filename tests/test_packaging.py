@@ -40,6 +40,7 @@ def test_import_loads_no_optional_package() -> None:
     optional = {
         "hypothesis",
         "matplotlib",
+        "onnx",
         "onnxruntime",
         "pandas",
         "pooch",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule.errors import ModelFileError
 from chainrule.interop.onnx_model import Graph, Node, Value
 from chainrule.interop.onnx_operators import evaluate, is_evaluable
-from chainrule.interop.onnx_tensor import TensorReader
+from chainrule.interop.onnx_tensor import NUMBER_TYPES, array_of
 
 __all__ = ["ConstantFolder"]
 
@@ -23,6 +23,10 @@ Array = NDArray[Any]
 _ROWS = -1
 _SLACK = 65536
 _SHAPE_KEEPING = ("BatchNormalization", "LayerNormalization")
+# What only moves elements, and makes no more of them.
+_STRUCTURAL = frozenset(
+    {"Concat", "Flatten", "Gather", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"}
+)
 _LARGEST_SHAPE = 64
 
 
@@ -60,7 +64,7 @@ class ConstantFolder:
     def __getitem__(self, name: str) -> Array:
         """Return a constant; KeyError if it is none, ModelFileError if it is not valid."""
         if name not in self._known:
-            self._known[name] = _finite(self._graph.initializers[name])
+            self._known[name] = array_of(self._graph.initializers[name])
         return self._known[name]
 
     def fold(self, node: Node) -> bool:
@@ -93,19 +97,15 @@ class ConstantFolder:
                 self._follow_shape(node)
                 return False
             values = [self[name] if name else None for name in node.inputs]
-            if node.op in _STRUCTURAL:
-                self._spend(_copied(node, values))
-                self._known[node.made] = _STRUCTURAL[node.op](node, values)
+            if node.op == "Constant":
+                self._known[node.made] = _constant(node)
                 return True
-            if not values or not is_evaluable(node):
+            if not values or not (node.op in _STRUCTURAL or is_evaluable(node)):
                 return False
-            arrays = [value for value in values if value is not None]
-            if math.prod(np.broadcast_shapes(*(a.shape for a in arrays))) > max(
-                a.size for a in arrays
-            ):
-                raise ValueError("the result has more elements than any input")
-            self._spend(sum(a.nbytes for a in arrays))
-            self._known[node.made] = evaluate(node, values, self._graph.opset)
+            self._spend(_bytes_to_make(node, values))
+            given = {name: self[name] for name in filter(None, node.inputs)}
+            made = evaluate([node.proto], given, self._graph.opset)
+            self._known[node.made] = made.astype(np.float32) if made.dtype == np.float16 else made
             return True
         except ModelFileError:
             raise
@@ -134,40 +134,61 @@ class ConstantFolder:
         self.shapes[node.made] = shape
 
 
-def _copied(node: Node, inputs: Sequence[Array | None]) -> int:
-    """Return the bytes of what a node that only moves elements makes, 0 where that is a view."""
-    array = inputs[0] if inputs else None
-    if array is None:
-        return 0
+def _bytes_to_make(node: Node, inputs: Sequence[Array | None]) -> int:
+    """Return the bytes that a node's output takes beside its inputs; ValueError if too many."""
+    arrays = [array for array in inputs if array is not None]
+    array = _input(inputs, 0)
     if node.op == "Gather":
-        indices, axis = _array(inputs, 1), _integer(node, "axis", 0)
-        return int(array.nbytes // max(1, array.shape[axis]) * indices.size)
-    copied = {"Cast": True, "Concat": True, "Reshape": not array.flags.c_contiguous}
-    return array.nbytes if copied.get(node.op, False) else 0
+        indices, axis = _input(inputs, 1), _integer(node, "axis", 0)
+        if indices.size > array.shape[axis]:
+            raise ValueError("there are more indices than elements")
+        made = int(array.nbytes // max(1, array.shape[axis]) * indices.size)
+        return made if array.flags.c_contiguous else made + array.nbytes
+    if node.op == "Concat":
+        if sum(each.size for each in arrays) > _LARGEST_SHAPE:
+            raise ValueError("only shapes can be joined")
+        return sum(each.nbytes for each in arrays)
+    if node.op in _STRUCTURAL:
+        return 0 if array.flags.c_contiguous else array.nbytes
+    if node.op in ("Cast", "CastLike"):
+        _check_cast(node, inputs)
+        return array.nbytes
+    if node.op == "Dropout" and len(inputs) > 2 and inputs[2] is not None and inputs[2].any():
+        raise ValueError("it is in training mode")
+    shape = np.broadcast_shapes(*(each.shape for each in arrays))
+    if math.prod(shape) > max(each.size for each in arrays):
+        raise ValueError("the result has more elements than any input")
+    return sum(each.nbytes for each in arrays)
 
 
-def _finite(tensor: TensorReader) -> Array:
-    array = tensor.array()
-    if array.dtype.kind == "f":
-        # float16 counts as what it is computed in.
-        array = array.astype(np.float32) if array.itemsize == 2 else array
-        if not np.isfinite(array).all():
-            raise ModelFileError(f"tensor {tensor.name!r} has NaN or infinity")
-    return array
+def _check_cast(node: Node, inputs: Sequence[Array | None]) -> None:
+    """Raise ValueError for a conversion that makes no numbers, or of weights to a larger type."""
+    from onnx import helper
+
+    array = _input(inputs, 0)
+    if node.op == "CastLike":
+        dtype = _input(inputs, 1).dtype
+    elif _integer(node, "to") in NUMBER_TYPES:
+        dtype = np.dtype(helper.tensor_dtype_to_np_dtype(_integer(node, "to")))
+    else:
+        raise ValueError("conversion to this type is not supported")
+    if array.size > _LARGEST_SHAPE and dtype.itemsize > array.itemsize:
+        raise ValueError("conversion of weights to a larger type is not supported")
 
 
-def _constant(node: Node, inputs: Sequence[Array | None]) -> Array:
-    for name in ("value", "value_float", "value_floats", "value_int", "value_ints"):
-        value = node.attributes.get(name)
-        if isinstance(value, TensorReader):
-            return _finite(value)
-        if value is not None:
-            dtype = np.float32 if "float" in name else np.int64
-            return np.asarray(value, dtype=dtype)
+def _constant(node: Node) -> Array:
+    from onnx import TensorProto
+
+    value = node.attributes.get("value")
+    if isinstance(value, TensorProto):
+        return array_of(value)
+    for name in ("value_float", "value_floats", "value_int", "value_ints"):
+        if (value := node.attributes.get(name)) is not None:
+            return np.asarray(value, dtype=np.float32 if "float" in name else np.int64)
     raise ValueError("it has no value that is supported")
 
 
-def _array(inputs: Sequence[Array | None], index: int = 0) -> Array:
+def _input(inputs: Sequence[Array | None], index: int) -> Array:
     array = inputs[index] if index < len(inputs) else None
     if array is None:
         raise ValueError(f"input {index} is missing")
@@ -179,81 +200,3 @@ def _integer(node: Node, name: str, default: int | None = None) -> int:
     if not isinstance(value, int):
         raise ValueError(f"attribute {name} must be an integer")
     return value
-
-
-def _integers(
-    node: Node, inputs: Sequence[Array | None], index: int, name: str
-) -> list[int] | None:
-    """Return what newer opsets have as an input and older ones as an attribute."""
-    values = inputs[index] if index < len(inputs) else node.attributes.get(name)
-    return [int(n) for n in values.reshape(-1)] if isinstance(values, np.ndarray) else None
-
-
-def _cast(node: Node, inputs: Sequence[Array | None]) -> Array:
-    array = _array(inputs)
-    dtype = {1: "f4", 6: "i4", 7: "i8", 10: "f4", 11: "f8"}.get(_integer(node, "to"))
-    if dtype is None:
-        raise ValueError("conversion to this type is not supported")
-    if array.size > _LARGEST_SHAPE and np.dtype(dtype).itemsize > array.itemsize:
-        raise ValueError("conversion of weights to a larger type is not supported")
-    return array.astype(dtype, copy=False)
-
-
-def _reshape(node: Node, inputs: Sequence[Array | None]) -> Array:
-    array = _array(inputs)
-    shape = _integers(node, inputs, 1, "shape") or []
-    return array.reshape([array.shape[i] if n == 0 else n for i, n in enumerate(shape)])
-
-
-def _transpose(node: Node, inputs: Sequence[Array | None]) -> Array:
-    return np.transpose(_array(inputs), _integers(node, (), 0, "perm"))
-
-
-def _unsqueeze(node: Node, inputs: Sequence[Array | None]) -> Array:
-    return np.expand_dims(_array(inputs), tuple(_integers(node, inputs, 1, "axes") or ()))
-
-
-def _squeeze(node: Node, inputs: Sequence[Array | None]) -> Array:
-    axes = _integers(node, inputs, 1, "axes")
-    return np.squeeze(_array(inputs), None if axes is None else tuple(axes))
-
-
-def _gather(node: Node, inputs: Sequence[Array | None]) -> Array:
-    array, indices = _array(inputs), _array(inputs, 1)
-    axis = _integer(node, "axis", 0)
-    if indices.size > array.shape[axis]:
-        raise ValueError("there are more indices than elements")
-    return np.take(array, indices, axis=axis)
-
-
-def _slice(node: Node, inputs: Sequence[Array | None]) -> Array:
-    array = _array(inputs)
-    starts = _integers(node, inputs, 1, "starts") or []
-    ends = _integers(node, inputs, 2, "ends") or []
-    axes = _integers(node, inputs, 3, "axes") or range(len(starts))
-    steps = _integers(node, inputs, 4, "steps") or [1] * len(starts)
-    parts = [slice(None)] * array.ndim
-    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        parts[axis] = slice(start, end, step)
-    return array[tuple(parts)]
-
-
-def _concat(node: Node, inputs: Sequence[Array | None]) -> Array:
-    arrays = [_array(inputs, index) for index in range(len(inputs))]
-    if sum(array.size for array in arrays) > _LARGEST_SHAPE:
-        raise ValueError("only shapes can be joined")
-    return np.concatenate(arrays, axis=_integer(node, "axis"))
-
-
-_STRUCTURAL: dict[str, Callable[[Node, Sequence[Array | None]], Array]] = {
-    "Cast": _cast,
-    "Concat": _concat,
-    "Constant": _constant,
-    "Gather": _gather,
-    "Identity": lambda node, inputs: _array(inputs),
-    "Reshape": _reshape,
-    "Slice": _slice,
-    "Squeeze": _squeeze,
-    "Transpose": _transpose,
-    "Unsqueeze": _unsqueeze,
-}

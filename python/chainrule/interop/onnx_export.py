@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import _core
 from chainrule.arguments import positive_integer
 from chainrule.atomic_file import write_atomically
 from chainrule.interop.affine import affine_of
 from chainrule.interop.onnx_activations import add_activation
 from chainrule.interop.onnx_check import ExportReport, self_check
-from chainrule.interop.onnx_model import write_model
+from chainrule.interop.onnx_model import need_onnx
 from chainrule.interop.onnx_writer import GraphWriter
 from chainrule.interop.parameters import built_core, layer_arrays, refuse_missing
 from chainrule.names import unknown_name
@@ -47,7 +46,7 @@ def to_onnx(
     check: bool = True,
     tolerance: float = 1e-5,
 ) -> ExportReport:
-    """Write the network's predictions as an ONNX file, which needs no other package.
+    """Write the network's predictions as an ONNX file.
 
     Its input is ``x`` of shape (rows, inputs) for any number of rows, its output ``y``.
     Scaling layers are part of the graph, dropout is left out, and batch normalisation uses its
@@ -78,6 +77,8 @@ def to_onnx(
 
     Raises
     ------
+    ImportError
+        If the onnx package is not installed.
     ValueError, TypeError
         If an argument is not valid, probabilities are asked of a network whose loss has none,
         or a layer has no form in ONNX files.
@@ -129,6 +130,7 @@ def onnx_bytes(
     RuntimeError
         If the number of inputs is not known yet.
     """
+    need_onnx()
     core = built_core(net)
     if positive_integer("opset", opset) not in _OPSETS:
         raise ValueError(f"opset must lie in {_OPSETS[0]}..{_OPSETS[-1]}, got {opset}")
@@ -146,7 +148,7 @@ def onnx_bytes(
     if output == "probabilities":
         graph.begin("link")
         add_activation(graph, {"kind": net._link_to_apply()})
-    return write_model(graph.finish(), graph.constants, ("chainrule", _core.__version__))
+    return graph.finish()
 
 
 def _add_dense(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]) -> None:

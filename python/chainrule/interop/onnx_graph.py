@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from chainrule.errors import ModelFileError
 from chainrule.interop.onnx_constants import ConstantFolder
 from chainrule.interop.onnx_model import Graph, Node, Value
-from chainrule.interop.onnx_tensor import FLOAT_TYPES, type_name
+from chainrule.interop.onnx_tensor import FLOAT_TYPES, NUMBER_TYPES, type_name
 from chainrule.names import unknown_name
 
 __all__ = ["Region", "Slice", "slice_graph"]
-
-_NUMBERS = FLOAT_TYPES | frozenset({2, 3, 4, 5, 6, 7, 9, 12, 13})
 
 
 @dataclass
@@ -136,7 +134,7 @@ def _inputs(graph: Graph, nodes: list[int]) -> list[Value]:
     if len(used) != 1:
         names = ", ".join(repr(value.name) for value in used) or "none"
         raise ModelFileError(f"the output depends on {len(used)} inputs ({names}), expected one")
-    if used[0].element_type not in _NUMBERS:
+    if used[0].element_type not in NUMBER_TYPES:
         raise ModelFileError(
             f"input {used[0].name!r} has elements of type {type_name(used[0].element_type)}"
         )

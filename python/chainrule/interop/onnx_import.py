@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chainrule.errors import ModelFileError
+from chainrule.interop.onnx_comparison import compare
 from chainrule.interop.onnx_graph import Region, Slice, slice_graph
 from chainrule.interop.onnx_layers import LayerReader
-from chainrule.interop.onnx_model import Graph, read_model
+from chainrule.interop.onnx_limits import read_file
+from chainrule.interop.onnx_model import need_onnx, read_model
 from chainrule.interop.onnx_operators import is_evaluable
 from chainrule.interop.onnx_recognition import recognise, reduces
 from chainrule.layers import Layer
@@ -30,12 +32,13 @@ _UNFIT = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeErro
 def from_onnx(
     model: str | os.PathLike[str] | bytes | bytearray | memoryview, *, output: str | None = None
 ) -> Sequential:
-    """Return the network that an ONNX file describes; nothing but NumPy is needed.
+    """Return the network that an ONNX file describes.
 
     Multilayer perceptrons as PyTorch, skl2onnx and tf2onnx write them are read: Gemm, MatMul, Add
     and the rest of arithmetic with constants, activations as one operator or as the several that
     older exporters write, BatchNormalization, LayerNormalization, Softmax, Dropout, and what only
-    changes shapes or types.
+    changes shapes or types. The network is compared with the graph, run by the onnx package's
+    reference implementation, on random rows small and large.
 
     Parameters
     ----------
@@ -53,11 +56,14 @@ def from_onnx(
 
     Raises
     ------
+    ImportError
+        If the onnx package is not installed.
     FileNotFoundError
         If there is no such file.
     chainrule.ModelFileError
         If the content is damaged, of an unknown version, or describes what the library does not
-        have; then the text lists every operator that is not supported, with the reason.
+        have; then the text lists every operator that is not supported, with the reason. If the
+        network would compute something else than the graph; the text names the first node.
 
     Examples
     --------
@@ -65,42 +71,53 @@ def from_onnx(
     >>> cr.from_onnx(b"no model")
     Traceback (most recent call last):
         ...
-    chainrule.errors.ModelFileError: the model has a field of the unknown type 6
+    chainrule.errors.ModelFileError: ModelProto has a field of the unknown type 6
     """
+    need_onnx()
     if isinstance(model, bytes | bytearray | memoryview):
         return _read(bytes(model), output)
     try:
-        return _read(Path(model).read_bytes(), output)
+        return _read(read_file(model), output)
     except ModelFileError as error:
         raise ModelFileError(f"{os.fspath(model)}: {error}") from error
 
 
 def _read(content: bytes, output: str | None) -> Sequential:
-    graph = read_model(content)
-    part = slice_graph(graph, output, len(content))
+    graph, size = read_model(content), len(content)
+    part = slice_graph(graph, output, size)
+    if part.input.shape is not None and len(part.input.shape) < 2:
+        raise ModelFileError("the input has one dimension, expected rows and columns")
+
+    def build(count: int, dtype: str) -> Sequential:
+        return _network(replace(part, regions=part.regions[:count]), graph.opset, size, dtype)[0]
+
     try:
-        return _network(graph, part, len(content))
+        net, boundaries = _network(part, graph.opset, size)
+        compare(net, part, boundaries, graph.opset, size, build)
     except ModelFileError:
         raise
     except _UNFIT as error:
         raise ModelFileError(f"the graph does not fit together: {error}") from error
+    return net
 
 
-def _network(graph: Graph, part: Slice, size: int) -> Sequential:
-    if part.input.shape is not None and len(part.input.shape) < 2:
-        raise ModelFileError("the input has one dimension, expected rows and columns")
-    reader = LayerReader(part, size)
+def _network(
+    part: Slice, opset: int, size: int, dtype: str | None = None
+) -> tuple[Sequential, list[int]]:
+    """Return the network of a slice, and how many regions there are up to the end of each layer."""
+    reader = LayerReader(part, size, dtype)
     unsupported: list[str] = []
-    place = 0
-    while place < len(part.regions):
-        taken = _add_several(reader, part, place, graph.opset)
+    boundaries = [0]
+    while boundaries[-1] < len(part.regions):
+        place = boundaries[-1]
+        taken = _add_several(reader, part, place, opset)
         if not taken:
             _add_one(reader, part.regions[place], unsupported)
-        place += taken or 1
+        boundaries.append(place + (taken or 1))
     if unsupported:
         listed = "".join(f"\n  {text}" for text in unsupported)
         raise ModelFileError(f"what these operators compute is not supported:{listed}")
-    return reader.started().network()
+    return reader.started().network(), boundaries[1:]
 
 
 def _add_several(reader: LayerReader, part: Slice, place: int, opset: int) -> int:

@@ -35,9 +35,11 @@ class LayerReader:
         What computes the output.
     size : int
         Bytes of the file, of which the memory for weights is a multiple.
+    dtype : {"float32", "float64"}, optional
+        Precision of the network. Default: that of the output.
     """
 
-    def __init__(self, part: Slice, size: int) -> None:
+    def __init__(self, part: Slice, size: int, dtype: str | None = None) -> None:
         self._constants = part.constants
         # Layers may share weights, which as layers of a network they do not.
         self._left = 2 * size
@@ -46,7 +48,7 @@ class LayerReader:
         self._row = None if shape is None else shape[1:]
         self._largest_input = _LARGEST_INPUT + size
         self._assembly: Assembly | None = None
-        self._dtype = "float64" if _is_double(part) else "float32"
+        self._dtype = dtype or ("float64" if _is_double(part) else "float32")
 
     @property
     def columns(self) -> int | None:

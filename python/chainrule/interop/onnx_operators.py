@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ONNX operators compute, on small arrays: to fold constants and to recognise activations."""
+"""What ONNX operators compute: the onnx package's reference implementation, for chosen ones.
+
+Only operators of the sets here are run, so that a file cannot ask for others, such as loops.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +21,9 @@ from chainrule.interop.onnx_model import Node
 from chainrule.layers import Activation as ActivationLayer
 from chainrule.layers import Input, Layer
 from chainrule.network.sequential import Sequential
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 __all__ = [
     "REDUCTIONS",
@@ -30,8 +37,42 @@ __all__ = [
 Array = NDArray[Any]
 
 REDUCTIONS = frozenset({"ReduceMax", "ReduceMean", "ReduceSum", "Softmax"})
-# Of the operator's documentation.
-_SELU_ALPHA, _SELU_GAMMA = 1.67326319217681884765625, 1.05070102214813232421875
+# Beside activations. Of rows they make rows, and no more elements than their inputs have together.
+_OPERATORS = REDUCTIONS - {"Softmax"} | frozenset(
+    {
+        "Abs",
+        "Add",
+        "Cast",
+        "CastLike",
+        "Celu",
+        "Clip",
+        "Div",
+        "Dropout",
+        "Erf",
+        "Erfc",
+        "Exp",
+        "Greater",
+        "GreaterOrEqual",
+        "Identity",
+        "Less",
+        "LessOrEqual",
+        "Log",
+        "Max",
+        "Min",
+        "Mul",
+        "Neg",
+        "PRelu",
+        "Pow",
+        "Reciprocal",
+        "Selu",
+        "Sqrt",
+        "Sub",
+        "Sum",
+        "Swish",
+        "Where",
+    }
+)
+_ML_DOMAIN, _ML_OPSET = "ai.onnx.ml", 3
 
 
 def named_activation(node: Node) -> Activation | None:
@@ -66,19 +107,7 @@ def shortest(value: float) -> float:
 
 
 def activation_values(activation: Activation, rows: Array) -> Array:
-    """Return what the core makes of rows in float64.
-
-    Parameters
-    ----------
-    activation : Activation
-        Which one.
-    rows : ndarray of shape (rows, columns)
-        Finite numbers are expected; rows with others give NaN.
-
-    Returns
-    -------
-    ndarray of float64 of the same shape
-    """
+    """Return what the core makes of rows in float64; NaN for rows that are not finite."""
     rows = np.array(rows, dtype=np.float64, ndmin=2)
     finite = np.isfinite(rows).all(axis=1, keepdims=True)
     layers: list[Layer | Input] = [Input(rows.shape[1]), ActivationLayer(activation)]
@@ -88,21 +117,21 @@ def activation_values(activation: Activation, rows: Array) -> Array:
 
 
 def is_evaluable(node: Node) -> bool:
-    """Whether `evaluate` knows the operator."""
-    return not node.domain and (node.op in _FUNCTIONS or named_activation(node) is not None)
+    """Whether a node is a function of rows, element by element or over the columns."""
+    return not node.domain and (node.op in _OPERATORS or named_activation(node) is not None)
 
 
-def evaluate(node: Node, inputs: Sequence[Array | None], opset: int) -> Array:
-    """Return the first output of an operator.
+def evaluate(nodes: Sequence[NodeProto], known: Mapping[str, Array], opset: int) -> Array:
+    """Return the first output of the last of some nodes.
 
     Parameters
     ----------
-    node : Node
-        One that `is_evaluable`.
-    inputs : sequence of ndarray or None
-        Its inputs; None for those left out.
+    nodes : sequence of onnx.NodeProto
+        In order; the caller answers for what they are.
+    known : mapping of str to ndarray
+        What they read and do not make themselves.
     opset : int
-        Version of the operator.
+        Version of the operators.
 
     Returns
     -------
@@ -110,23 +139,41 @@ def evaluate(node: Node, inputs: Sequence[Array | None], opset: int) -> Array:
 
     Raises
     ------
-    LookupError, TypeError, ValueError
+    ValueError
         If inputs or attributes are missing or do not fit.
     """
-    with np.errstate(all="ignore"):
-        function = _FUNCTIONS.get(node.op)
-        if function is not None:
-            return function(node, inputs, opset)
-        activation = named_activation(node)
-        if activation is None:
-            raise ValueError(f"{node.op} is not known")
-        return activation_values(activation, _needed(inputs[0]))
+    from onnx import GraphProto, ValueInfoProto
+    from onnx.reference import ReferenceEvaluator
+
+    end = ValueInfoProto(name=nodes[-1].output[0])
+    entries = [ValueInfoProto(name=name) for name in known]
+    graph = GraphProto(node=nodes, input=entries, output=[end])
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            opsets = {"": opset, _ML_DOMAIN: _ML_OPSET}
+            evaluator = ReferenceEvaluator(graph, opsets=opsets, new_ops=[_erfc()])
+            (values,) = evaluator.run(None, dict(known))
+    except MemoryError:
+        raise
+    # The package says what does not fit by exceptions of many kinds.
+    except Exception as error:
+        raise ValueError(str(error.__cause__ or error)) from error
+    return np.asarray(values)
 
 
-def _needed(array: Array | None) -> Array:
-    if array is None:
-        raise ValueError("an input is missing")
-    return array
+@functools.cache
+def _erfc() -> Any:
+    """Return an operator that ONNX lacks, but tf2onnx leaves it where Keras has gelu."""
+    from onnx.reference.op_run import OpRun
+
+    class Erfc(OpRun):
+        op_domain = ""
+
+        def _run(self, x: Array) -> tuple[Array]:
+            return (np.array([math.erfc(value) for value in x.ravel()], x.dtype).reshape(x.shape),)
+
+    return Erfc
 
 
 def _number(node: Node, name: str, default: float) -> float:
@@ -134,119 +181,3 @@ def _number(node: Node, name: str, default: float) -> float:
     if not isinstance(value, int | float):
         raise ValueError(f"attribute {name} must be a number")
     return float(value)
-
-
-def _elementwise(function: Callable[..., Array], count: int) -> Callable[..., Array]:
-    def apply(node: Node, inputs: Sequence[Array | None], opset: int) -> Array:
-        arrays = [_needed(array) for array in inputs]
-        if len(arrays) != count:
-            raise ValueError(f"{node.op} takes {count} inputs, got {len(arrays)}")
-        return np.asarray(function(*arrays))
-
-    return apply
-
-
-def _folded(function: Callable[..., Array]) -> Callable[..., Array]:
-    def apply(node: Node, inputs: Sequence[Array | None], opset: int) -> Array:
-        result = _needed(inputs[0])
-        for array in inputs[1:]:
-            result = function(result, _needed(array))
-        return result
-
-    return apply
-
-
-def _reduction(function: Callable[..., Array]) -> Callable[..., Array]:
-    def apply(node: Node, inputs: Sequence[Array | None], opset: int) -> Array:
-        axes = node.attributes.get("axes")
-        if axes is None and len(inputs) > 1:
-            axes = inputs[1]
-        rows = _needed(inputs[0])
-        if not isinstance(axes, np.ndarray) or axes.reshape(-1).tolist() not in ([-1], [1]):
-            raise ValueError(f"{node.op} is known over the last axis only")
-        if not node.attributes.get("keepdims", 1):
-            raise ValueError(f"{node.op} is known with keepdims only")
-        return np.asarray(function(rows, axis=-1, keepdims=True))
-
-    return apply
-
-
-def _clip(node: Node, inputs: Sequence[Array | None], opset: int) -> Array:
-    bounds: list[Any] = [*inputs[1:3], None, None][:2]
-    if opset < 11:
-        bounds = [node.attributes.get(name) for name in ("min", "max")]
-    values = _needed(inputs[0])
-    if bounds[0] is not None:
-        values = np.maximum(values, bounds[0])
-    return values if bounds[1] is None else np.minimum(values, bounds[1])
-
-
-def _selu(node: Node, inputs: Sequence[Array | None], opset: int) -> Array:
-    elu = activations.Elu(_number(node, "alpha", _SELU_ALPHA))
-    return _number(node, "gamma", _SELU_GAMMA) * activation_values(elu, _needed(inputs[0]))
-
-
-def _celu(node: Node, inputs: Sequence[Array | None], opset: int) -> Array:
-    alpha, values = _number(node, "alpha", 1.0), _needed(inputs[0])
-    return np.where(values > 0, values, alpha * np.expm1(values / alpha))
-
-
-def _swish(node: Node, inputs: Sequence[Array | None], opset: int) -> Array:
-    values = _needed(inputs[0])
-    scaled = _number(node, "alpha", 1.0) * values
-    return values * activation_values(activations.Sigmoid(), scaled)
-
-
-def _prelu(node: Node, inputs: Sequence[Array | None], opset: int) -> Array:
-    values, slope = (_needed(array) for array in inputs)
-    return np.where(values < 0, slope * values, values)
-
-
-def _erf(values: Array) -> Array:
-    return np.array([math.erf(value) for value in values.ravel()]).reshape(values.shape)
-
-
-def _same(node: Node, inputs: Sequence[Array | None], opset: int) -> Array:
-    return _needed(inputs[0])
-
-
-_FUNCTIONS: dict[str, Callable[..., Array]] = {
-    "Cast": _same,
-    "CastLike": _same,
-    "Celu": _celu,
-    "Clip": _clip,
-    "Dropout": _same,
-    "Identity": _same,
-    "Max": _folded(np.maximum),
-    "Min": _folded(np.minimum),
-    "PRelu": _prelu,
-    "ReduceMax": _reduction(np.max),
-    "ReduceMean": _reduction(np.mean),
-    "ReduceSum": _reduction(np.sum),
-    "Selu": _selu,
-    "Sum": _folded(np.add),
-    "Swish": _swish,
-} | {
-    op: _elementwise(function, count)
-    for op, function, count in (
-        ("Abs", np.abs, 1),
-        ("Add", np.add, 2),
-        ("Div", np.divide, 2),
-        ("Erf", _erf, 1),
-        # Not of ONNX, but tf2onnx leaves it where Keras has gelu.
-        ("Erfc", lambda values: 1.0 - _erf(values), 1),
-        ("Exp", np.exp, 1),
-        ("Greater", np.greater, 2),
-        ("GreaterOrEqual", np.greater_equal, 2),
-        ("Less", np.less, 2),
-        ("LessOrEqual", np.less_equal, 2),
-        ("Log", np.log, 1),
-        ("Mul", np.multiply, 2),
-        ("Neg", np.negative, 1),
-        ("Pow", np.power, 2),
-        ("Reciprocal", partial(np.divide, 1.0), 1),
-        ("Sqrt", np.sqrt, 1),
-        ("Sub", np.subtract, 2),
-        ("Where", np.where, 3),
-    )
-}

@@ -18,7 +18,8 @@ from chainrule import activations
 from chainrule.activations import Activation
 from chainrule.interop.onnx_constants import ConstantFolder
 from chainrule.interop.onnx_graph import Region
-from chainrule.interop.onnx_operators import REDUCTIONS, activation_values, evaluate, shortest
+from chainrule.interop.onnx_operators import REDUCTIONS, activation_values, shortest
+from chainrule.interop.onnx_program import Program
 from chainrule.layers import Layer, LayerNormalization
 
 __all__ = ["Recognised", "recognise", "reduces"]
@@ -52,37 +53,6 @@ class Recognised:
     offset: Array
 
 
-class _Program:
-    """The nodes of neighbouring regions as a function of rows."""
-
-    def __init__(self, regions: Sequence[Region], constants: ConstantFolder, opset: int) -> None:
-        self._regions = regions
-        self._opset = opset
-        self.nodes = [node for region in regions for node in region.nodes]
-        self._constants: dict[str, Array] = {}
-        for node in self.nodes:
-            for name in filter(None, node.inputs):
-                if name in constants:
-                    self._constants[name] = constants[name]
-        self.columns = max((a.shape[-1] for a in self._constants.values() if a.size > 1), default=0)
-
-    @property
-    def scalars(self) -> list[float]:
-        """The constants that are single numbers."""
-        return [float(a.reshape(())) for a in self._constants.values() if a.size == 1]
-
-    def __call__(self, rows: Array) -> Array:
-        """Return what comes out for rows."""
-        known = {self._regions[0].input: rows}
-        for name, array in self._constants.items():
-            wide = array.astype(np.float64) if array.dtype.kind == "f" else array
-            known[name] = wide
-        for node in self.nodes:
-            inputs = [known[name] if name else None for name in node.inputs]
-            known[node.made] = evaluate(node, inputs, self._opset)
-        return np.broadcast_to(known[self._regions[-1].output], rows.shape)
-
-
 def reduces(regions: Sequence[Region]) -> bool:
     """Whether nodes make columns depend on each other."""
     return any(node.op in REDUCTIONS for region in regions for node in region.nodes)
@@ -109,7 +79,7 @@ def recognise(
     Recognised or None
     """
     try:
-        program = _Program(regions, constants, opset)
+        program = Program(regions, constants, opset)
         if program.columns and columns not in (None, program.columns):
             return None
         if reduces(regions):
@@ -120,14 +90,14 @@ def recognise(
         return None
 
 
-def _recognise_elements(program: _Program) -> Recognised | None:
+def _recognise_elements(program: Program) -> Recognised | None:
     if program.columns:
         return None
     turns = np.array(program.scalars)
     turns = turns[np.abs(turns) < 1e30]
     outer = np.concatenate([_OUTER, -_OUTER, turns, -turns, 0.5 * turns, 2.0 * turns])
     samples = np.concatenate([_INNER, outer])[:, None]
-    values = program(samples)
+    values = np.broadcast_to(program(samples), samples.shape)
     inner = slice(0, len(_INNER))
     for candidate in _elementwise_candidates(samples, values):
         found = _fitted(candidate, activation_values(candidate, samples), values, inner)
@@ -171,7 +141,7 @@ def _fitted(
     return Recognised(function, scale, offset)
 
 
-def _recognise_rows(program: _Program) -> Recognised | None:
+def _recognise_rows(program: Program) -> Recognised | None:
     """Recognise softmax and layer normalisation."""
     if program.columns:
         return _recognise_width(program, program.columns)
@@ -185,13 +155,13 @@ def _recognise_rows(program: _Program) -> Recognised | None:
     return Recognised(wide.function, scales[0], offsets[0])
 
 
-def _recognise_width(program: _Program, width: int) -> Recognised | None:
+def _recognise_width(program: Program, width: int) -> Recognised | None:
     if width < 2:
         return None
     rng = np.random.default_rng(0)
     sizes = np.array([1.0, 3.0, 1e-2, 1e-3, 0.3, 5.0])[:, None]
     samples = (rng.normal(size=(len(sizes), width)) + 0.1) * sizes
-    values = program(samples)
+    values = np.broadcast_to(program(samples), samples.shape)
     softmax = activations.Softmax()
     candidates: list[tuple[Activation | Layer, Array]] = [
         (softmax, activation_values(softmax, samples))

@@ -3,16 +3,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chainrule.interop.onnx_model import Attribute, Graph, Node, Value
+from chainrule import _core
+
+if TYPE_CHECKING:
+    from onnx import NodeProto, ValueInfoProto
 
 __all__ = ["GraphWriter"]
 
 _ELEMENT_TYPES = {"float32": 1, "uint8": 2, "int64": 7, "float64": 11}
+# The first version of the format with all that is written.
+_IR_VERSION = 8
+# Of a file, as protocol buffers have it; what is not weights needs much less than is left here.
+_LARGEST_WEIGHTS = 2**31 - 2**24
 _CAST_INPUT = "input"
 
 
@@ -36,8 +43,6 @@ class GraphWriter:
         Name of the tensor made last, which `add` reads by default.
     columns : int
         Columns of that tensor; whoever changes them sets it.
-    constants : dict of str to ndarray
-        The initializers.
     """
 
     def __init__(self, opset: int, input_dtype: str, dtype: str, inputs: int) -> None:
@@ -45,9 +50,9 @@ class GraphWriter:
         self.dtype = dtype
         self.columns = inputs
         self.current = "x"
-        self.constants: dict[str, NDArray[Any]] = {}
-        self._input = Value("x", _ELEMENT_TYPES[input_dtype], [None, inputs])
-        self._nodes: list[Node] = []
+        self._constants: dict[str, NDArray[Any]] = {}
+        self._input = _described("x", input_dtype, inputs)
+        self._nodes: list[NodeProto] = []
         self._tensors: set[str] = {"x", "y"}
         self._layer = _CAST_INPUT
         if input_dtype != dtype:
@@ -60,42 +65,68 @@ class GraphWriter:
     def constant(self, name: str, values: ArrayLike, dtype: str | None = None) -> str:
         """Add an initializer, by default of the graph's dtype; return its name."""
         name = self._unused(name)
-        self.constants[name] = np.ascontiguousarray(values, dtype=dtype or self.dtype)
+        self._constants[name] = np.ascontiguousarray(values, dtype=dtype or self.dtype)
         return name
 
     def scalar(self, value: float) -> str:
         """Add an initializer without axes; return its name."""
         name = self._unused("constant")
-        self.constants[name] = np.array(value, dtype=self.dtype)
+        self._constants[name] = np.array(value, dtype=self.dtype)
         return name
 
-    def add(self, op: str, *inputs: str, **attributes: Attribute) -> str:
+    def add(self, op: str, *inputs: str, **attributes: Any) -> str:
         """Add an operator, which by default reads what was made last; return its output's name."""
+        from onnx import helper
+
         output = self._unused(op)
         self._nodes.append(
-            Node(op, list(inputs or (self.current,)), [output], output, attributes=attributes)
+            helper.make_node(op, inputs or (self.current,), [output], output, **attributes)
         )
         self.current = output
         return output
 
     def mean_of_rows(self, tensor: str) -> str:
         """Add the mean of every row, as one column; return its name."""
-        axes = np.array([-1])
         if self.opset < 18:
-            return self.add("ReduceMean", tensor, axes=axes, keepdims=1)
-        return self.add("ReduceMean", tensor, self.constant("axes", axes, "int64"), keepdims=1)
+            return self.add("ReduceMean", tensor, axes=[-1], keepdims=1)
+        return self.add("ReduceMean", tensor, self.constant("axes", [-1], "int64"), keepdims=1)
 
     def cast(self, dtype: str, tensor: str | None = None) -> str:
         """Add a conversion to another type; return its output's name."""
         return self.add("Cast", tensor or self.current, to=_ELEMENT_TYPES[dtype])
 
-    def finish(self) -> Graph:
-        """Return the graph, with what was made last as its output."""
+    def finish(self) -> bytes:
+        """Return the content of a file, with what was made last as the output ``y``.
+
+        Raises
+        ------
+        ValueError
+            If the weights are more than a file can hold.
+        """
+        from onnx import helper, numpy_helper
+
+        size = sum(array.nbytes for array in self._constants.values())
+        if size > _LARGEST_WEIGHTS:
+            raise ValueError(f"ONNX files hold up to 2 GiB, the weights take {size:,} bytes")
         if not self._nodes:
             self.add("Identity")
-        self._nodes[-1].outputs = ["y"]
-        output = Value("y", _ELEMENT_TYPES[self.dtype], [None, self.columns])
-        return Graph(self.opset, self._nodes, {}, [self._input], [output])
+        self._nodes[-1].output[0] = "y"
+        graph = helper.make_graph(
+            self._nodes,
+            "chainrule",
+            [self._input],
+            [_described("y", self.dtype, self.columns)],
+            [numpy_helper.from_array(array, name) for name, array in self._constants.items()],
+        )
+        model = helper.make_model(
+            graph,
+            ir_version=_IR_VERSION,
+            opset_imports=[helper.make_opsetid("", self.opset)],
+            producer_name="chainrule",
+            producer_version=_core.__version__,
+        )
+        content: bytes = model.SerializeToString()
+        return content
 
     def _unused(self, name: str) -> str:
         wanted = name = f"{self._layer}.{name}"
@@ -105,3 +136,10 @@ class GraphWriter:
             name = f"{wanted}_{count}"
         self._tensors.add(name)
         return name
+
+
+def _described(name: str, dtype: str, columns: int) -> ValueInfoProto:
+    """Return an input or output of any number of rows."""
+    from onnx import helper
+
+    return helper.make_tensor_value_info(name, _ELEMENT_TYPES[dtype], ["rows", columns])

@@ -205,7 +205,9 @@ def _neural_network() -> Any:
     try:
         from sklearn import neural_network
     except ImportError as error:
-        raise ImportError("scikit-learn is not installed: pip install scikit-learn") from error
+        raise ImportError(
+            'estimators need scikit-learn: pip install "chainrule[sklearn]"'
+        ) from error
     return neural_network
 
 
