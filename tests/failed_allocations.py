@@ -56,6 +56,7 @@ TRAINED = network()
 TRAINED.fit(X, Y, loss="cross_entropy", optimizer=cr.AdamW(1e-2), epochs=2, verbose=0)
 TRAINED.save(SAVED)
 network().save(f"{FOLDER}/saved.safetensors")
+OTHER = network()
 
 
 def trained() -> cr.Sequential:
@@ -65,6 +66,10 @@ def trained() -> cr.Sequential:
 def state(net: cr.Sequential) -> bytes:
     """Return all that a call may change: what a model file keeps, and settings."""
     kept = model_file.to_bytes(net) if net.built else b""
+    try:
+        kept += b"".join(gradient.tobytes() for gradient in net.gradients.values())
+    except RuntimeError:
+        kept += b"no gradients"
     kept += " ".join(sorted(path.name for path in Path(FOLDER).iterdir())).encode()
     return kept + repr((net, net.loss, net.optimizer, net.metrics, net.history)).encode()
 
@@ -92,6 +97,14 @@ def backward(net: cr.Sequential) -> list[bytes]:
     return [dx.tobytes(), *(gradient.tobytes() for gradient in net.gradients.values())]
 
 
+def set_gradients(net: cr.Sequential) -> None:
+    net.gradients = {name: array + 1.0 for name, array in TRAINED_GRADIENTS.items()}
+
+
+def activations(net: cr.Sequential) -> list[bytes]:
+    return [layer.tobytes() for layer in net.activations]
+
+
 def save(net: cr.Sequential) -> bytes:
     """Return what a file holds; no other file may be left."""
     path = f"{FOLDER}/saved.safetensors"
@@ -108,6 +121,8 @@ def named(net: cr.Sequential) -> None:
     net.feature_names = ("a", "b", "c")
 
 
+TRAINED_GRADIENTS = differentiated().gradients
+
 CALLS: dict[str, tuple[Callable[[], cr.Sequential], Callable[[cr.Sequential], Any]]] = {
     "construct": (trained, lambda _: state(network())),
     "fit": (network, fit),
@@ -116,8 +131,14 @@ CALLS: dict[str, tuple[Callable[[], cr.Sequential], Callable[[cr.Sequential], An
     "forward": (trained, lambda net: net.forward(X).tobytes()),
     "backward": (differentiated, backward),
     "step": (differentiated, lambda net: cr.SGD(0.1).step(net)),
+    "step_given": (trained, lambda net: cr.SGD(0.1).step(net, gradients=TRAINED_GRADIENTS)),
+    "set_gradients": (differentiated, set_gradients),
+    "first_gradients": (trained, set_gradients),
+    "activations": (differentiated, activations),
+    "interpolate": (trained, lambda net: net.interpolate(OTHER, 0.25)),
     "adapt": (network, lambda net: net.adapt(X)),
     "predict": (trained, lambda net: net.predict(X).tobytes()),
+    "predict_row": (trained, lambda net: net.predict(X[0]).tobytes()),
     "predict_lists": (trained, lambda net: net.predict(X.tolist(), num_threads=1).tobytes()),
     "evaluate": (trained, lambda net: net.evaluate(X, Y, metrics=["accuracy", "f1"])),
     "save": (trained, save),

@@ -67,3 +67,10 @@ def test_has_classes(y, has_classes):
 
 def test_many_names():
     assert dataset.listed([*"abcdefghijkl"]) == "a, b, c, d, e, f, g, h, i, j, ..."
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_bytes_of_an_archive_are_pixels(tmp_path, dtype):
+    np.savez(tmp_path / "data.npz", x=np.ones((4, 3), dtype), y=[0, 1, 0, 1])
+    rows = dataset.read_all(str(tmp_path / "data.npz"))
+    assert rows.largest == (255.0 if dtype == "uint8" else None)

@@ -240,6 +240,9 @@ def test_columns_of_one_name(capsys):
     Path("again.csv").write_text(lines.replace("a,a,c,kind", "a,b,c,a"))
     error = refused(capsys, "predict", "pets.safetensors", "again.csv")
     assert "again.csv has more than one column 'a'" in error
+    Path("again.csv").write_text(lines.replace("a,a,c,kind", "a,b,c,kind,b,a"))
+    error = refused(capsys, "predict", "pets.safetensors", "again.csv")
+    assert "again.csv has more than one column 'a'" in error
 
 
 def test_calibration_by_name(capsys):

@@ -271,3 +271,10 @@ def test_numpy_alone_reads_what_has_no_fault(monkeypatch, write):
     )
     assert table.x.tolist() == [[1234.5], [-2]]
     assert table.classes == ("big; dog", "cat")
+
+
+def test_options_go_by_name(write):
+    path = write(IRIS)
+    with pytest.raises(TypeError, match="positional argument"):
+        load_csv(path, "species")
+    assert load_csv(path=path, label="species").label_name == "species"

@@ -188,7 +188,7 @@ def test_columns_left_out(write, drop, label, names, x, y):
         ({"drop": [1.5]}, TypeError, "drop must be a column's name or index, got 1.5"),
         ({"drop": "y", "label": "y"}, ValueError, "label = 'y' is a column that drop leaves out"),
         ({"drop": ["id", "a", "b"]}, DataFileError, "label = 'last' and drop leaves no features"),
-        ({"drop": ["id", "a", "b", "y"]}, DataFileError, "leaves no features"),
+        ({"drop": ["id", "a", "b", "y"]}, DataFileError, "train.csv has 4 columns"),
         ({"decimal": ""}, ValueError, "decimal must be one character, got ''"),
         ({"decimal": None}, TypeError, "decimal must be one character, got None"),
         ({"decimal": "5"}, ValueError, "decimal must be one character, got '5'"),

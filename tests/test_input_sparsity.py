@@ -8,6 +8,7 @@ import pytest
 from training_hashes import OPTIMIZERS
 
 import chainrule as cr
+import chainrule.network.plan as plan_module
 
 INPUTS, ROWS, BATCH_SIZE = 150, 203, 67
 
@@ -287,3 +288,10 @@ def test_the_plan_tells_who_asked():
         cr.Sequential([cr.Input(3), cr.Dense(2)]).plan(x=x)
     with pytest.raises(ValueError, match="unknown input_sparsity 'spars'"):
         net.plan(x=x, input_sparsity="spars")
+
+
+def test_measured_rates_are_taken_for_thousand_millions(monkeypatch):
+    monkeypatch.setattr(plan_module._core, "fma_peak", lambda *_: 2.0)
+    monkeypatch.setattr(plan_module._core, "copy_rate", lambda *_: 3.0)
+    assert plan_module._fma_peak.__wrapped__("float32", 1) == 2e9
+    assert plan_module._copy_rate.__wrapped__(100, 1) == 3e9

@@ -296,3 +296,8 @@ def test_fit_tells_metrics_the_quantiles_of_the_loss() -> None:
     assert found["r2"] == pytest.approx(sklearn_metrics.r2_score(y, p[:, 1]))
     assert found["pinball"] == pytest.approx(found["loss"], rel=1e-5)
     assert found["coverage"] == np.mean((p[:, 0] <= y) & (y <= p[:, 2]))
+
+
+def test_the_first_number_that_is_no_probability_is_named() -> None:
+    with pytest.raises(ValueError, match=r"in \[0, 1\], got 1\.5;"):
+        metrics.accuracy([0, 1, 0, 1], [0.5, 1.5, 0.25, -2.0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from chainrule.names import unknown_name
+from chainrule.names import nearest, unknown_name
 
 VALID = ["mse", "mae", "cross_entropy", "binary_cross_entropy"]
 
@@ -34,3 +34,10 @@ def test_suggests_nothing_when_nothing_is_near(given: object) -> None:
 
 def test_keeps_the_spelling_of_the_valid_name() -> None:
     assert "did you mean 'Adam'?" in unknown_name("optimizer", "adan", ["SGD", "Adam"])
+
+
+def test_a_part_of_a_name_is_near_if_it_is_no_mere_syllable() -> None:
+    assert nearest("loss", ["val_loss_of_the_epoch"]) == "val_loss_of_the_epoch"
+    assert nearest("number_of_epochs_in_all", ["mae", "epochs"]) == "epochs"
+    assert nearest("ma", ["decimal_separator"]) is None
+    assert nearest("decimal_separator", ["ma"]) is None

@@ -358,3 +358,22 @@ def test_errors_name_the_file(tmp_path):
     path.write_bytes(b"\x00")
     with pytest.raises(cr.ModelFileError, match=r"bad\.onnx: "):
         cr.from_onnx(path)
+
+
+def test_the_output_goes_by_name():
+    content = model([node("MatMul", "x w", "y")], {"w": np.ones((4, 3), np.float32)})
+    with pytest.raises(TypeError, match="positional argument"):
+        cr.from_onnx(content, "y")
+    assert cr.from_onnx(model=content, output="y").layers == [cr.Dense(3, use_bias=False)]
+
+
+@pytest.mark.parametrize("name", ["UINT8", "INT8", "UINT16", "INT16", "INT32", "UINT32", "INT64"])
+def test_inputs_of_whole_numbers(name):
+    element = onnx.TensorProto.DataType.Value(name)
+    w = np.arange(12, dtype=np.float32).reshape(4, 3)
+    nodes = [node("Cast", "x", "cast", to=onnx.TensorProto.FLOAT), node("MatMul", "cast w", "y")]
+    proto = onnx.load_from_string(model(nodes, {"w": w}, element=element))
+    proto.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+    net = cr.from_onnx(proto.SerializeToString())
+    x = np.arange(8, dtype=name.lower()).reshape(2, 4)
+    np.testing.assert_array_equal(net.predict(x), x.astype(np.float32) @ w)

@@ -98,3 +98,15 @@ def test_an_operator_that_keras_leaves():
 def test_operators_with_too_many_or_few_inputs(op, count):
     with pytest.raises(ValueError, match=op):
         cr.from_onnx(graph(op, [MIXED] * count))
+
+
+@pytest.mark.parametrize("name", ["FLOAT16", "DOUBLE", "INT32", "INT64"])
+def test_weights_that_were_of_another_type(name):
+    nodes = [
+        node("Cast", "c", "other", to=onnx.TensorProto.DataType.Value(name)),
+        node("Cast", "other", "weight", to=onnx.TensorProto.FLOAT),
+        node("MatMul", "x weight", "y"),
+    ]
+    values = MIXED if name in ("FLOAT16", "DOUBLE") else 4 * MIXED
+    net = cr.from_onnx(model(nodes, {"c": values}, columns=2))
+    np.testing.assert_array_equal(net.parameters["0.weight"], values)

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.network import progress
+import chainrule as cr
+from chainrule.network import progress, training
 from chainrule.network.progress import Progress, epoch_line, format_value, make_progress
 
 
@@ -185,3 +186,15 @@ def test_values(value: float, text: str) -> None:
 def test_line_leaves_out_what_is_no_number() -> None:
     logs = {"loss": np.float32(0.5), "cm": np.eye(2), "cm_list": [[1]], "accuracy": 1}
     assert epoch_line(3, 10, logs, 0.04) == "epoch 3/10  0.0 s  loss 0.5000  accuracy 1.0000"
+
+
+def test_an_epoch_shows_its_own_seconds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter([1.0, 4.5, 10.0, 10.25])
+    monkeypatch.setattr(training, "time", types.SimpleNamespace(perf_counter=clock.__next__))
+    net = cr.Sequential([cr.Dense(1)], seed=0)
+    net.fit(np.ones((4, 2)), np.ones(4), loss="mse", epochs=2, verbose=2)
+    first, second = capsys.readouterr().out.splitlines()[-2:]
+    assert first.startswith("epoch 1/2  3.5 s")
+    assert second.startswith("epoch 2/2  0.2 s")

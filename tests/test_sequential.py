@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import io
+import os
 import pickle
 from typing import Any
 
@@ -266,3 +267,9 @@ def test_backward_needs_a_forward_of_the_present_weights(change: Any) -> None:
     change(net, x, y)
     with pytest.raises(RuntimeError, match="call forward first"):
         net.backward(np.ones((16, 3)))
+
+
+def test_a_seed_of_the_systems_own_is_a_positive_number_of_63_bits(monkeypatch) -> None:
+    for drawn, seed in ((b"\xff" * 8, 2**63 - 1), (b"\x00" * 8, 0), (b"\x03" + b"\x00" * 7, 1)):
+        monkeypatch.setattr(os, "urandom", {8: drawn}.__getitem__)
+        assert cr.Sequential([cr.Dense(1)]).seed == seed

@@ -55,7 +55,7 @@ EpochResult run_epoch(Network<T>& self, const Rows& x, const Rows& y, const Loss
                       const std::optional<Weights>& sample_weight,
                       const std::optional<Weights>& class_weight, std::int64_t first_batch,
                       std::int64_t batches, bool whole_epoch, std::optional<Values<T>> outputs,
-                      const py::object& poll) {
+                      const py::object& poll, const std::optional<LossSum>& losses_before) {
   const RowsView rows = rows_view(x, "x");
   const TargetsView targets = targets_view(y, sample_weight, class_weight);
   check_outputs<T>(outputs, rows.rows, self.outputs());
@@ -67,6 +67,7 @@ EpochResult run_epoch(Network<T>& self, const Rows& x, const Rows& y, const Loss
   options.first_batch = first_batch;
   options.batches = batches;
   options.whole_epoch = whole_epoch;
+  options.losses_before = losses_before;
   if (learning_rates) {
     const std::int64_t needed = batch_size < 1 ? 0 : (rows.rows + batch_size - 1) / batch_size;
     if (learning_rates->size() < needed)
@@ -206,7 +207,8 @@ void bind_network(py::module_& module, const char* name) {
            py::arg("learning_rates") = py::none(), py::arg("sample_weight") = py::none(),
            py::arg("class_weight") = py::none(), py::arg("first_batch") = 0,
            py::arg("batches") = -1, py::arg("whole_epoch") = true,
-           py::arg("outputs").noconvert() = py::none(), py::arg("poll") = py::none())
+           py::arg("outputs").noconvert() = py::none(), py::arg("poll") = py::none(),
+           py::arg("losses_before") = py::none())
       .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("loss"),
            py::arg("batch_size"), py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto",
            py::arg("sample_weight") = py::none(), py::arg("class_weight") = py::none(),
@@ -352,10 +354,11 @@ void init_network(py::module_& module) {
       .def_readonly("threads", &PlanInfo::threads)
       .def_readonly("stages", &PlanInfo::stages)
       .def_readonly("input", &PlanInfo::input);
+  py::class_<LossSum>(module, "LossSum").def(py::init<>());
   py::class_<EpochResult>(module, "EpochResult")
       .def_readonly("loss", &EpochResult::loss)
       .def_readonly("epoch_loss", &EpochResult::epoch_loss)
-      .def_readonly("weight", &EpochResult::weight)
+      .def_readonly("epoch_losses", &EpochResult::epoch_losses)
       .def_readonly("batches", &EpochResult::batches)
       .def_readonly("stopped", &EpochResult::stopped);
   bind_network<float>(module, "Network32");

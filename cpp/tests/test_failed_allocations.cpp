@@ -298,6 +298,52 @@ TEST_CASE("the chain rule by hand goes a step or stays") {
   }
 }
 
+TEST_CASE(
+    "gradients are set or not, activations read and parameters moved without changing others") {
+  const auto fresh = [] { return std::make_unique<Network<float>>(layers(), 37, 7); };
+  const auto gradient_of = [](const Network<float>& network) {
+    std::vector<float> gradient(5, -1.0f);
+    try {
+      network.get_gradient("6.bias", gradient.data());
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return bytes_of(gradient);
+  };
+  const auto state = [&](const auto& network) {
+    return bytes_of(*network) + gradient_of(*network);
+  };
+  const std::vector<float> values(5, 2.5f);
+  fail_every_allocation(
+      fresh,
+      [&](auto& network) {
+        network->set_gradient("6.bias", values.data());
+        return std::string();
+      },
+      state);
+  const RowsView x = data().inputs_view();
+  fail_every_allocation(
+      [&] {
+        auto network = fresh();
+        network->forward(x, true, 2, std::vector<float>(75 * 5).data());
+        return network;
+      },
+      [&](auto& network) {
+        std::vector<float> outputs(75 * 5);
+        network->get_activation(6, outputs.data());
+        return bytes_of(outputs);
+      },
+      state);
+  const Network<float> other(layers(), 37, 8);
+  fail_every_allocation(
+      fresh,
+      [&](auto& network) {
+        network->interpolate(other, 0.25);
+        return std::string();
+      },
+      state, true);
+}
+
 TEST_CASE("predictions and evaluations need memory, but no second network") {
   const auto fresh = [] { return std::make_unique<Network<float>>(layers(), 37, 7); };
   const auto state = [](const auto& network) { return bytes_of(*network); };

@@ -176,6 +176,14 @@ TEST_CASE("every function of the C interface says that memory is short, and chan
     check(chainrule_network_adapt(s.network.get(), &s.rows));
     return std::string();
   });
+  const Subject other;
+  fail_in(
+      "network_interpolate",
+      [&](Subject& s) {
+        check(chainrule_network_interpolate(s.network.get(), other.network.get(), 0.25));
+        return std::string();
+      },
+      true);
   fail_in("network_predict", [](Subject& s) {
     std::vector<float> out(4);
     check(chainrule_network_predict(s.network.get(), &s.rows, nullptr, out.data(), 16));

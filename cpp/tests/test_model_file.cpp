@@ -243,6 +243,19 @@ TEST_CASE("what could not be read back is not written") {
   refused(training);
 }
 
+TEST_CASE("the tensors begin at a multiple of eight bytes, however long the header") {
+  Network<float> network = small<float>();
+  const std::string longest = "the name";
+  for (std::size_t length = 1; length <= longest.size(); ++length) {
+    network.set_class_names({"other", longest.substr(0, length)});
+    const std::string content = model_bytes(network);
+    std::uint64_t header = 0;
+    std::memcpy(&header, content.data(), sizeof header);
+    CHECK(header % 8 == 0);
+    CHECK(read_model(content).network.class_names() == network.class_names());
+  }
+}
+
 TEST_CASE("files are saved and loaded, and errors name them") {
   const TemporaryFile file;
   const Network<double> network = small<double>();
@@ -312,6 +325,8 @@ TEST_CASE("hostile headers are refused before anything is made of them") {
   CHECK(with_tensors(R"("a": {"dtype": "F64", "shape": [4611686018427387904, 4],
                               "data_offsets": [0, 0]})") ==
         "tensor 'a' of shape (4611686018427387904, 4) has 0 bytes");
+  CHECK(with_tensors(R"("a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]})") ==
+        "tensor 'a' of shape (2,) has 4 bytes");
   CHECK(with_tensors(R"("a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]})") ==
         "truncated: the tensors have 4 bytes, 0 are there");
   CHECK(with_tensors(R"("a": {"dtype": "F32", "shape": [0],

@@ -140,6 +140,12 @@ TEST_CASE("next_below is even over its range") {
   for (const int count : counts) chi_squared += (count - 10000.0) * (count - 10000.0) / 10000.0;
   CHECK(chi_squared < 22.46);  // the 0.999 quantile for 6 degrees of freedom
 
+  // Of the 2^32 words as many as make two of these values are left over, a quarter of all.
+  constexpr std::uint64_t wide = std::uint64_t{3} << 30;
+  std::array<int, 3> rests{};
+  for (int i = 0; i < 3000; ++i) ++rests[random.next_below(wide) % 3];
+  for (const int count : rests) CHECK(std::abs(count - 1000) < 130);  // five standard deviations
+
   CHECK(random.next_below(1) == 0);
   constexpr std::uint64_t large = (std::uint64_t{1} << 40) + 12345;
   std::uint64_t most = 0;

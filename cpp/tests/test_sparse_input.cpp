@@ -176,6 +176,33 @@ TEST_CASE("the values of compressed rows are scaled by column, whatever their ty
   CHECK_FALSE(input.changed());
 }
 
+TEST_CASE("zeros that compressed rows store or get by scaling are no entries") {
+  const std::vector<float> values{0, 3, 5, 7};
+  const std::vector<int32_t> indices{1, 2, 0, 3};
+  const std::vector<int32_t> offsets{0, 2, 4};
+  RowsView x;
+  x.data = values.data();
+  x.rows = 2;
+  x.columns = 4;
+  x.offsets = offsets.data();
+  x.indices = indices.data();
+  x.stored = 4;
+  const std::vector<float> scale{0, 1, 1, 1};
+  std::vector<int64_t> expected = SparseInput<float>::offsets_of(x);
+  SparseInput<float> input(kernels_of<float>("portable"), 2, 4,
+                           SparseInput<float>::entries_of_compressed(expected, 2), 1, true);
+  input.set_row_offsets(std::move(expected));
+  input.take(x, nullptr, 0, {0, 2}, scale.data());
+  transpose(input, 2, 1);
+  const SparseRows<float> rows = input.rows();
+  CHECK(rows.columns[rows.row_offsets[0]] == 2);
+  CHECK(rows.values[rows.row_offsets[0]] == 3.0F);
+  CHECK(rows.columns[rows.row_offsets[0] + 1] == kNoColumn);
+  CHECK(rows.columns[rows.row_offsets[1]] == 3);
+  CHECK(rows.columns[rows.row_offsets[1] + 1] == kNoColumn);
+  CHECK(input.columns().begin[4] == 2);
+}
+
 TEST_CASE("rows that were changed after they had been checked write nowhere else") {
   std::vector<float> values{3, 5, 7};
   std::vector<int64_t> indices{1, 3, 2};

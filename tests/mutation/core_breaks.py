@@ -341,7 +341,7 @@ BREAKS: list[tuple[str, str, str]] = [
         "used |= item.get() == reader.held || item.get() == reader.sent;",
         "used |= item.get() == reader.sent;",
     ),
-    ("engine/inference/predictor.cpp", "rows -= piece;", "rows -= s.buffers.rows;"),
+    ("engine/inference/predictor.cpp", "out += piece * out_stride;", "out += out_stride;"),
     # Schedules, random numbers, initialisers.
     (
         "model/schedule.cpp",

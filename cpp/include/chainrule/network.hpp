@@ -18,6 +18,15 @@
 
 namespace chainrule {
 
+/// The losses of some rows added up, for an epoch whose rows come in several calls.
+struct LossSum {
+  double sum = 0.0;     // of weight times loss
+  double weight = 0.0;  // of the rows
+  double unit = 1.0;    // of both, a power of two near the largest weight
+
+  double mean() const { return weight > 0.0 ? sum / weight : 0.0; }
+};
+
 /// How one pass over the training data runs.
 struct EpochOptions {
   std::int64_t batch_size = 32;
@@ -31,6 +40,8 @@ struct EpochOptions {
   const double* learning_rates = nullptr;  // one per batch of the epoch; takes precedence
   std::int64_t first_batch = 0;            // for epochs that are run in pieces
   std::int64_t batches = -1;               // -1: to the end of the epoch
+  /// Of the epoch, in calls on other rows; none: what the network knows of calls on these rows.
+  std::optional<LossSum> losses_before = {};
   /// Rows x outputs, of the network's type and in memory that is none of x's or y's: raw outputs in
   /// the rows' own places.
   void* outputs = nullptr;
@@ -44,7 +55,8 @@ struct EpochOptions {
 struct EpochResult {
   double loss = 0.0;         // weighted mean over the rows seen
   double epoch_loss = 0.0;   // the same over all pieces of the epoch so far, whatever those were
-  double weight = 0.0;       // sum of their weights
+  LossSum epoch_losses;      // what that is the mean of
+  double weight = 0.0;       // of the rows of this call
   std::int64_t batches = 0;  // done in this call
   bool stopped = false;      // by poll
 };

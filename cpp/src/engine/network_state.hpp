@@ -83,8 +83,7 @@ struct Network<T>::State {
   std::int64_t activation_rows = 0;  // that went through by_hand last; 0: none, or not to the end
   std::vector<std::int64_t> order;
   std::int64_t order_epoch = -1;  // the epoch that `order` is for
-  engine::MeanLoss epoch_mean;    // of the epoch under way, or the last one
-  double epoch_unit = 1.0;        // of its weights
+  LossSum epoch_losses;           // of the epoch under way, or the last one
   std::chrono::steady_clock::time_point last_poll{};
   std::int64_t kept_epoch = -1;  // the epoch whose beginning the next three hold
   engine::Buffer<T> values_before;

@@ -123,7 +123,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
 
   // Here and not after the last batch, so that what is stopped is never a whole epoch.
   Poller poller(options, s.occupancy, s.last_poll);
-  if (poller.due(Poller::Clock::now()) && poller.stop(first_batch, s.epoch_mean.value())) {
+  if (poller.due(Poller::Clock::now()) && poller.stop(first_batch, s.epoch_losses.mean())) {
     poller.rethrow();
     EpochResult none;
     none.stopped = true;
@@ -172,12 +172,11 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   std::atomic<bool> diverged{false};
   std::atomic<bool> stop{false};
   engine::MeanLoss mean;
-  engine::MeanLoss epoch_mean;
   const double unit = compiled.stage.weight_unit();
-  if (options.whole_epoch && first_batch > 0) {
-    const double ratio = s.epoch_unit / unit;
-    epoch_mean = {s.epoch_mean.sum * ratio, s.epoch_mean.weight * ratio};
-  }
+  const bool goes_on = options.whole_epoch && first_batch > 0;
+  const LossSum before = options.losses_before.value_or(goes_on ? s.epoch_losses : LossSum{});
+  const double ratio = before.unit / unit;  // a power of two, so no bit is lost
+  engine::MeanLoss epoch_mean{before.sum * ratio, before.weight * ratio};
   double bad_loss = 0.0;
   std::int64_t bad_rows = 0;
 
@@ -274,11 +273,9 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   result.stopped = stop.load();
   result.weight = mean.weight * unit;
   result.loss = mean.value();
-  result.epoch_loss = options.whole_epoch ? epoch_mean.value() : result.loss;
-  if (options.whole_epoch) {
-    s.epoch_mean = epoch_mean;
-    s.epoch_unit = unit;
-  }
+  result.epoch_loss = epoch_mean.value();
+  result.epoch_losses = {epoch_mean.sum, epoch_mean.weight, unit};
+  if (options.whole_epoch) s.epoch_losses = result.epoch_losses;
   // Of losses that are each finite the mean is, but for float64 at the end of its range.
   if (!std::isfinite(result.loss)) {
     s.report_divergence(compiled.plan, x, 0, s.epochs + 1, first_batch + result.batches,

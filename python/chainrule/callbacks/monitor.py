@@ -11,7 +11,8 @@ from chainrule.callbacks.callback import Logs
 from chainrule.metrics import METRICS, get
 from chainrule.names import unknown_name
 
-MODES = ("auto", "min", "max")
+_RISES = {"auto": None, "min": False, "max": True}
+MODES = tuple(_RISES)
 
 
 class Monitor:
@@ -24,7 +25,8 @@ class Monitor:
             raise ValueError(f"min_delta must not be negative, got {min_delta}")
         self.name = name
         self.min_delta = min_delta
-        self.greater_is_better = _greater_is_better(name) if mode == "auto" else mode == "max"
+        rises = _RISES[mode]
+        self.greater_is_better = _greater_is_better(name) if rises is None else rises
 
     def read(self, logs: Logs) -> float:
         """Return the metric's value, or raise naming what the logs have."""

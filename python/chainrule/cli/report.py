@@ -117,7 +117,8 @@ def _row(name: str, margin: int, cells: Sequence[str], widths: Sequence[int]) ->
 
 
 def _confusions(matrix: NDArray[Any], names: Sequence[str]) -> str:
-    wrong = matrix - np.diag(np.diag(matrix))
+    wrong = matrix.copy()
+    np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_CONFUSIONS]
     lines = [f"most frequent confusions of {len(names)} classes:"]
     for index in order:

@@ -204,18 +204,20 @@ class Chunks:
         float
             The mean loss.
         """
-        total = weight = 0.0
+        loss = 0.0
+        losses = _core.LossSum()
         for first, end in self._chunks():
             chunk = self._gather(first, end)
             step = 1 if each else end - first
             for batch in range(first, end, step):
-                result = self._train(chunk, first, batch - first, step, how, rates[first:end])
-                total += result.loss * result.weight
-                weight += result.weight
-                report(batch + step, total / weight if weight else 0.0, result.loss)
+                result = self._train(
+                    chunk, first, batch - first, step, how, rates[first:end], losses
+                )
+                loss, losses = result.epoch_loss, result.epoch_losses
+                report(batch + step, loss, result.loss)
             if self._outputs is not None:
                 self._outputs[chunk.rows] = chunk.outputs
-        return total / weight if weight else 0.0
+        return loss
 
     def _chunks(self) -> list[tuple[int, int]]:
         starts = list(range(0, self.batches, self._batches_in_memory))
@@ -246,7 +248,8 @@ class Chunks:
         batches: int,
         how: How,
         rates: NDArray[np.float64],
-    ) -> Any:
+        losses_before: _core.LossSum,
+    ) -> _core.EpochResult:
         last = chunk_first + first + batches == self.batches
         try:
             return self._core.run_epoch(
@@ -265,6 +268,8 @@ class Chunks:
                 batches,
                 last,  # The last piece is what makes it an epoch.
                 chunk.outputs,
+                None,  # no poll
+                losses_before,
             )
         except DivergenceError as error:
             batch = chunk_first + error.batch
