@@ -131,7 +131,8 @@ CALLS: dict[str, tuple[Callable[[], cr.Sequential], Callable[[cr.Sequential], An
     "forward": (trained, lambda net: net.forward(X).tobytes()),
     "backward": (differentiated, backward),
     "step": (differentiated, lambda net: cr.SGD(0.1).step(net)),
-    "step_given": (trained, lambda net: cr.SGD(0.1).step(net, gradients=TRAINED_GRADIENTS)),
+    # The gradients are those that it has.
+    "step_given": (differentiated, lambda net: cr.SGD(0.1).step(net, gradients=TRAINED_GRADIENTS)),
     "set_gradients": (differentiated, set_gradients),
     "first_gradients": (trained, set_gradients),
     "activations": (differentiated, activations),

@@ -3,6 +3,12 @@
 
 #include <pybind11/stl.h>
 
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "bindings/arrays.hpp"
 #include "bindings/bindings.hpp"
 #include "bindings/config.hpp"
@@ -244,13 +250,15 @@ void bind_network(py::module_& module, const char* name) {
            py::arg("batch_size"), py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto")
       .def("activations", &activations<T>)
       .def(
-          "set_gradient",
-          [](N& self, const std::string& p, const Values<T>& values) {
-            const T* from = checked<T>(self, p, values);
+          "set_gradients",
+          [](N& self, const std::map<std::string, Values<T>>& given, bool others_zero) {
+            std::vector<std::pair<std::string, const T*>> gradients;
+            for (const auto& [parameter, values] : given)
+              gradients.emplace_back(parameter, checked<T>(self, parameter, values));
             const ReleasedGil release;
-            self.set_gradient(p, from);
+            self.set_gradients(gradients, others_zero);
           },
-          py::arg("name"), py::arg("values"))
+          py::arg("given"), py::arg("others_zero"))
       .def("interpolate", &N::interpolate, py::arg("source"), py::arg("tau"), without_gil)
       .def("forward", &forward<T>, py::arg("x"), py::arg("training"), py::arg("num_threads") = 0)
       .def("backward", &backward<T>, py::arg("dy"))

@@ -8,10 +8,34 @@
 #include <cstdint>
 #include <new>
 #include <string>
+#include <vector>
 
+#include "chainrule/model_file.hpp"
+#include "networks.hpp"
 #include "replaced_new.hpp"
 
 namespace chainrule::testing {
+
+template <class T>
+std::string bytes_of(const std::vector<T>& values) {
+  FailingAllocations::stop();
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
+}
+
+inline std::string bytes_of(double value) {
+  FailingAllocations::stop();
+  return bytes_of(std::vector<double>{value});
+}
+
+/// What a network and its gradients are, to the bit.
+template <class T>
+std::string bytes_of(const Network<T>& network) {
+  std::string bytes = model_bytes(network, TrainingState{});
+  if (!network.has_gradients()) return bytes;
+  for (const ParameterInfo& info : network.parameters())
+    if (info.trainable) bytes += bytes_of(gradient(network, info));
+  return bytes;
+}
 
 /// `make()` gives a fresh subject, `work(subject)` the bytes of its results, and `state(subject)`
 /// those of all that must not change when work throws; what the test itself allocates after the

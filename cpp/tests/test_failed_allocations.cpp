@@ -20,27 +20,7 @@ namespace {
 
 using namespace chainrule;
 using namespace chainrule::testing;
-
-template <class T>
-std::string bytes_of(const std::vector<T>& values) {
-  FailingAllocations::stop();
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
-}
-
-std::string bytes_of(double value) {
-  FailingAllocations::stop();
-  return bytes_of(std::vector<double>{value});
-}
-
-/// What a network and its gradients are, to the bit.
-template <class T>
-std::string bytes_of(const Network<T>& network) {
-  std::string bytes = model_bytes(network, TrainingState{});
-  if (!network.has_gradients()) return bytes;
-  for (const ParameterInfo& info : network.parameters())
-    if (info.trainable) bytes += bytes_of(gradient(network, info));
-  return bytes;
-}
+using chainrule::testing::bytes_of;  // beside those here
 
 Loss cross_entropy_loss() { return Loss::defaults(Loss::Kind::cross_entropy); }
 
@@ -296,52 +276,6 @@ TEST_CASE("the chain rule by hand goes a step or stays") {
         },
         state);
   }
-}
-
-TEST_CASE(
-    "gradients are set or not, activations read and parameters moved without changing others") {
-  const auto fresh = [] { return std::make_unique<Network<float>>(layers(), 37, 7); };
-  const auto gradient_of = [](const Network<float>& network) {
-    std::vector<float> gradient(5, -1.0f);
-    try {
-      network.get_gradient("6.bias", gradient.data());
-    } catch (const Error& error) {
-      return std::string(error.what());
-    }
-    return bytes_of(gradient);
-  };
-  const auto state = [&](const auto& network) {
-    return bytes_of(*network) + gradient_of(*network);
-  };
-  const std::vector<float> values(5, 2.5f);
-  fail_every_allocation(
-      fresh,
-      [&](auto& network) {
-        network->set_gradient("6.bias", values.data());
-        return std::string();
-      },
-      state);
-  const RowsView x = data().inputs_view();
-  fail_every_allocation(
-      [&] {
-        auto network = fresh();
-        network->forward(x, true, 2, std::vector<float>(75 * 5).data());
-        return network;
-      },
-      [&](auto& network) {
-        std::vector<float> outputs(75 * 5);
-        network->get_activation(6, outputs.data());
-        return bytes_of(outputs);
-      },
-      state);
-  const Network<float> other(layers(), 37, 8);
-  fail_every_allocation(
-      fresh,
-      [&](auto& network) {
-        network->interpolate(other, 0.25);
-        return std::string();
-      },
-      state, true);
 }
 
 TEST_CASE("predictions and evaluations need memory, but no second network") {

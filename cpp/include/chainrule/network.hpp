@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "chainrule/callback.hpp"
@@ -246,6 +247,9 @@ class CHAINRULE_API Network {
   /// that were added up or changed by the caller. Where none were kept yet, those of all other
   /// parameters become 0.
   void set_gradient(const std::string& name, const T* values);
+  /// The same for several parameters, of all or of none; others become 0 if so asked.
+  void set_gradients(const std::vector<std::pair<std::string, const T*>>& given,
+                     bool others_zero = false);
   /// Rows that the last forward took, 0 where there was none, and what a layer gave for them, rows
   /// x its outputs; false where the next layer read its entries without a table of them, as behind
   /// a CategoryEncoding.

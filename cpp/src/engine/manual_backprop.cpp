@@ -2,8 +2,11 @@
 // The chain rule step by step: the same stages as in training, with the gradients kept instead of
 // used up.
 #include <cmath>
+#include <cstddef>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "engine/input/gather.hpp"
 #include "engine/network_state.hpp"
@@ -151,19 +154,31 @@ void Network<T>::get_gradient(const std::string& name, T* values) const {
 }
 
 template <class T>
-void Network<T>::set_gradient(const std::string& name, const T* values) {
+void Network<T>::set_gradients(const std::vector<std::pair<std::string, const T*>>& given,
+                               bool others_zero) {
   State& s = *state_;
   const engine::Changing guard(s);
-  const engine::Parameter& p = s.parameters.named(name);
-  if (!p.spec.trainable) throw Error(name + " is not trained and has no gradient");
-  for (std::int64_t i = 0; i < p.spec.rows * p.spec.columns; ++i) {
-    if (!std::isfinite(values[i]))
-      throw Error("the gradient for " + name + " contains NaN or infinity");
+  std::vector<const engine::Parameter*> parameters;
+  for (const auto& [name, values] : given) {
+    const engine::Parameter& p = s.parameters.named(name);
+    if (!p.spec.trainable) throw Error(name + " is not trained and has no gradient");
+    for (std::int64_t i = 0; i < p.spec.rows * p.spec.columns; ++i) {
+      if (!std::isfinite(values[i]))
+        throw Error("the gradient for " + name + " contains NaN or infinity");
+    }
+    parameters.push_back(&p);
   }
   s.need_gradients();
-  if (!s.gradients_valid) s.gradients.clear();
-  s.parameters.pack(p, values, s.gradients.data());
+  // From here on nothing needs memory.
+  if (others_zero || !s.gradients_valid) s.gradients.clear();
+  for (std::size_t i = 0; i < given.size(); ++i)
+    s.parameters.pack(*parameters[i], given[i].second, s.gradients.data());
   s.gradients_valid = true;
+}
+
+template <class T>
+void Network<T>::set_gradient(const std::string& name, const T* values) {
+  set_gradients({{name, values}});
 }
 
 template <class T>
@@ -193,6 +208,8 @@ bool Network<T>::get_activation(std::int64_t layer, T* values) const {
   template bool Network<T>::has_gradients() const;                                                \
   template void Network<T>::get_gradient(const std::string&, T*) const;                           \
   template void Network<T>::set_gradient(const std::string&, const T*);                           \
+  template void Network<T>::set_gradients(const std::vector<std::pair<std::string, const T*>>&,   \
+                                          bool);                                                  \
   template std::int64_t Network<T>::activation_rows() const;                                      \
   template bool Network<T>::get_activation(std::int64_t, T*) const;
 

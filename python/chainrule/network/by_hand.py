@@ -115,8 +115,7 @@ class ByHand(Stack):
 
     @gradients.setter
     def gradients(self, gradients: Mapping[str, ArrayLike]) -> None:
-        for name, array in self._checked_gradients(gradients).items():
-            self._built_core().set_gradient(name, array)
+        self._built_core().set_gradients(self._checked_gradients(gradients), False)
 
     def _checked_gradients(self, gradients: object) -> dict[str, NDArray[Any]]:
         """Return gradients as the core takes them."""
@@ -130,11 +129,7 @@ class ByHand(Stack):
 
     def _hand_over(self, gradients: Mapping[str, ArrayLike]) -> None:
         """Set all gradients, those that are not given to 0; `Optimizer.step` calls it."""
-        core, given = self._built_core(), self._checked_gradients(gradients)
-        for p in core.parameters:
-            if p.trainable:
-                values = given[p.name] if p.name in given else np.zeros(p.shape, self.dtype)
-                core.set_gradient(p.name, values)
+        self._built_core().set_gradients(self._checked_gradients(gradients), True)
 
     @property
     def activations(self) -> list[NDArray[Any] | None]:

@@ -150,7 +150,7 @@ class Optimizer(Spec):
             in the schedule.
         gradients : mapping of str to array_like, optional
             Taken in the place of those of ``backward``, by the names of ``net.gradients``. Those
-            that are not given are 0.
+            that are not given are 0. They are ``net.gradients`` then, whatever comes of the step.
 
         Raises
         ------
