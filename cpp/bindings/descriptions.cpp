@@ -85,6 +85,7 @@ void init_descriptions(py::module_& module) {
                              })
       .def("target_columns", &Loss::target_columns, py::arg("outputs"));
   bind_description<Optimizer>(module, "Optimizer", "A checked optimizer.")
+      .def_readonly("learning_rate", &Optimizer::learning_rate)
       .def("slots", &Optimizer::slots)
       .def(
           "remembers_as",

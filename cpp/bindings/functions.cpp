@@ -51,16 +51,13 @@ void init_functions(py::module_& module) {
   init_precision<float>(module);
   init_precision<double>(module);
   module.def(
-      "check_finite",
-      [](const Rows& x, const std::string& name, bool single,
-         const std::vector<std::string>& columns) {
-        const RowsView view = rows_view(x, name.c_str());
+      "first_wrong_label",
+      [](const Labels& labels, std::int64_t classes) {
         const ReleasedGil release;
-        single ? check_finite<float>(view, name.c_str(), columns)
-               : check_finite<double>(view, name.c_str(), columns);
+        return first_wrong_label(labels.data(), labels.size(), classes);
       },
-      py::arg("x"), py::arg("name"), py::arg("single"),
-      py::arg("columns") = std::vector<std::string>());
+      py::arg("labels").noconvert(), py::arg("classes"),
+      "Return the row of the first label that is none of 0 to classes - 1, -1 without one.");
   module.def(
       "check_targets",
       [](const Rows& y, const Loss& loss, const std::string& name, bool single,

@@ -106,6 +106,15 @@ std::vector<py::object> activations(const Network<T>& self) {
 }
 
 template <class T>
+void check_takes(const Network<T>& self, const Rows& x, const std::vector<std::string>& columns,
+                 const std::string& name) {
+  const RowsView rows = rows_view(x, name.c_str());
+  const ReleasedGil release;
+  self.check_takes(rows, columns);
+  check_finite<T>(rows, name.c_str(), columns);
+}
+
+template <class T>
 Values<T> forward(Network<T>& self, const py::array& x, bool training, int num_threads) {
   const RowsView rows = rows_view(x, "x");
   Values<T> outputs({rows.rows, self.outputs()});
@@ -121,6 +130,7 @@ Values<T> backward(Network<T>& self, const py::array& dy) {
   Values<T> dx({rows.rows, self.inputs()});
   T* destination = dx.mutable_data();
   const ReleasedGil release;
+  check_finite<T>(rows, "dy");
   self.backward(rows, destination);
   return dx;
 }
@@ -229,12 +239,9 @@ void bind_network(py::module_& module, const char* name) {
           },
           py::arg("x"))
       .def("check_loss", &N::check_loss, py::arg("loss"))
-      .def(
-          "check_takes",
-          [](const N& self, const Rows& x, const std::vector<std::string>& columns) {
-            self.check_takes(rows_view(x, "x"), columns);
-          },
-          py::arg("x"), py::arg("columns") = std::vector<std::string>())
+      .def("check_takes", &check_takes<T>, py::arg("x"),
+           py::arg("columns") = std::vector<std::string>(), py::arg("name") = "x",
+           "Raise ValueError unless these rows, all finite, can be the network's input.")
       .def(
           "check_trains",
           [](const N& self, const Optimizer& optimizer, const std::string& sparsity,

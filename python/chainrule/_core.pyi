@@ -99,6 +99,8 @@ class Optimizer:
     def slots(self) -> list[str]: ...
     @property
     def config(self) -> dict[str, typing.Any]: ...
+    @property
+    def learning_rate(self) -> float: ...
 
 class Schedule:
     """A checked learning-rate schedule."""
@@ -208,7 +210,10 @@ class Network32:
         self,
         x: numpy.typing.NDArray[typing.Any] | CompressedRows,
         columns: collections.abc.Sequence[str] = [],
-    ) -> None: ...
+        name: str = "x",
+    ) -> None:
+        """Raise ValueError unless these rows, all finite, can be the network's input."""
+
     def check_trains(self, optimizer: Optimizer, input_sparsity: str, batch_rows: int) -> None: ...
     def compute_gradients(
         self,
@@ -351,7 +356,10 @@ class Network64:
         self,
         x: numpy.typing.NDArray[typing.Any] | CompressedRows,
         columns: collections.abc.Sequence[str] = [],
-    ) -> None: ...
+        name: str = "x",
+    ) -> None:
+        """Raise ValueError unless these rows, all finite, can be the network's input."""
+
     def check_trains(self, optimizer: Optimizer, input_sparsity: str, batch_rows: int) -> None: ...
     def compute_gradients(
         self,
@@ -504,12 +512,6 @@ class TrainingState:
 def apply_link(loss: Loss, outputs: numpy.typing.NDArray[numpy.float32]) -> None: ...
 @typing.overload
 def apply_link(loss: Loss, outputs: numpy.typing.NDArray[numpy.float64]) -> None: ...
-def check_finite(
-    x: numpy.typing.NDArray[typing.Any] | CompressedRows,
-    name: str,
-    single: bool,
-    columns: collections.abc.Sequence[str] = [],
-) -> None: ...
 def check_input_sparsity(name: str) -> None:
     """Raise ValueError unless the name is one of the paths for input."""
 
@@ -524,6 +526,9 @@ def copy_rate(nbytes: int, seconds: float, num_threads: int = 0) -> float:
     """Return the GB/s read and written by copies within a working set of `bytes` bytes."""
 
 def default_num_threads() -> int: ...
+def first_wrong_label(labels: numpy.typing.NDArray[numpy.int64], classes: int) -> int:
+    """Return the row of the first label that is none of 0 to classes - 1, -1 without one."""
+
 def fma_peak(dtype: str, seconds: float, num_threads: int = 0) -> float:
     """Return the most Gflop/s that the threads can do with the instruction set in use."""
 

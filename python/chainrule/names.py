@@ -124,7 +124,7 @@ def names_arguments(function: F) -> F:
 
     @functools.wraps(function)
     def checked(*args: Any, **options: Any) -> Any:
-        if not options.keys() <= parameters.keys():
+        if options and not options.keys() <= parameters.keys():
             wrong = next(name for name in options if name not in parameters)
             init = function.__name__ == "__init__"
             called = type(args[0]).__name__ if init else function.__name__

@@ -340,6 +340,10 @@ template <class T>
 CHAINRULE_API void check_targets(const TargetsView& y, const Loss& loss, const char* name,
                                  const std::vector<std::string>& columns = {});
 
+/// The row of the first label that is none of 0 to classes - 1; -1 without one.
+CHAINRULE_API std::int64_t first_wrong_label(const std::int64_t* labels, std::int64_t rows,
+                                             std::int64_t classes);
+
 /// How many threads a call uses unless told: CHAINRULE_NUM_THREADS, else OpenMP's limit, affinity
 /// and cgroup quota.
 CHAINRULE_API int default_num_threads();

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule import _core
 from chainrule.network.containers import as_array
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 _READ_IN_PLACE = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
+_MOST_CLASSES = 2**62 + 1
 
 
 def as_numbers(value: object, *, name: str) -> NDArray[Any]:
@@ -181,11 +183,14 @@ def as_labels(y: object, *, classes: int | None, name: str = "y") -> NDArray[np.
         _reject_first(
             name, array, array != np.floor(array), f"is not a class label: expected {valid}"
         )
-    limit = 2**62 if classes is None else classes - 1
-    _reject_first(
-        name, array, (array < 0) | (array > limit), f"is out of range: valid labels are {valid}"
-    )
-    return np.ascontiguousarray(array, dtype=np.int64)
+        with np.errstate(invalid="ignore"):  # What int64 cannot hold is out of range in it, too.
+            labels = np.ascontiguousarray(array, dtype=np.int64)
+    else:
+        labels = np.ascontiguousarray(array, dtype=np.int64)
+    row = _core.first_wrong_label(labels, _MOST_CLASSES if classes is None else classes)
+    if row >= 0:
+        raise ValueError(f"{name}[{row}] = {array[row]} is out of range: valid labels are {valid}")
+    return labels
 
 
 def as_targets(y: object, *, outputs: int | None, name: str = "y") -> NDArray[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.inputs.column_names import listed
-from chainrule.network.containers import as_array, is_sparse
+from chainrule.network.containers import as_array, is_plain, is_sparse
 
 __all__ = ["class_names_in", "labels_by_name", "text_in"]
 
@@ -41,7 +41,7 @@ def text_in(y: Any, *, name: str = "y") -> NDArray[Any] | None:
     >>> text_in(["cat", "dog"]), text_in([0, 1])
     (array(['cat', 'dog'], dtype='<U3'), None)
     """
-    if (type(y) is np.ndarray and y.dtype.kind in "biufc") or is_sparse(y):
+    if is_plain(y) or is_sparse(y):
         return None
     array = as_array(_single_column(y), name=name)
     if array.ndim == 2 and array.shape[1] == 1:

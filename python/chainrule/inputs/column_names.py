@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.network.containers import is_plain
+
 __all__ = ["column_names", "listed", "order_by_name", "shown_columns"]
 
 _MOST_LISTED = 10
@@ -45,7 +47,7 @@ def column_names(x: Any, *, name: str = "x", allow_single: bool = False) -> list
     >>> column_names(pd.DataFrame(np.zeros((1, 2)))), column_names(np.zeros((1, 2)))
     (None, None)
     """
-    names = None if type(x) is np.ndarray else _labels(x, allow_single=allow_single)
+    names = None if is_plain(x) else _labels(x, allow_single=allow_single)
     if names is None:
         return None
     others = sorted({type(label).__name__ for label in names if not isinstance(label, str)})
@@ -79,7 +81,7 @@ def shown_columns(
     >>> shown_columns(frame), shown_columns(frame["age"]), shown_columns(frame.to_numpy())
     (['age', '2024'], ['age'], [])
     """
-    if type(x) is np.ndarray:
+    if is_plain(x):
         return []
     labels = _labels(x, allow_single=allow_single)
     if labels is None:

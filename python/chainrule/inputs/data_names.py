@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from chainrule import _core
 from chainrule.inputs.class_labels import class_names_in, labels_by_name, text_in
 from chainrule.inputs.column_names import column_names, order_by_name, refuse_twice
+from chainrule.network.containers import is_plain
 
 __all__ = ["Named"]
 
@@ -102,7 +103,10 @@ class Named(ABC):
 
     def _unnamed(self, data: Iterable[object]) -> tuple[str, ...]:
         """Return which names the network lacks, and could learn from `data`."""
-        if all(type(each) is np.ndarray and each.dtype.kind in "biuf" for each in data):
+        for each in data:
+            if not is_plain(each):
+                break
+        else:
             return ()
         return tuple(k for k in ("feature_names", "class_names") if self._names(k) is None)
 

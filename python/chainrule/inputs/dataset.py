@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +40,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Dataset:
+class Dataset(NamedTuple):
     """What a network trains on or is measured by."""
 
     x: Rows | LazyRows
@@ -58,13 +56,12 @@ class Dataset:
             return self
         loss, classes = self.balanced
         counts = class_counts(loss, self.y, self.sample_weight, classes)
-        return replace(self, class_weight=balanced_weights(counts))
+        return self._replace(class_weight=balanced_weights(counts))
 
     def part(self, rows: slice) -> Dataset:
         """Return some of the rows, which share the memory of these."""
         weight = self.sample_weight
-        return replace(
-            self,
+        return self._replace(
             x=self.x[rows],
             y=self.y[rows],
             sample_weight=None if weight is None else weight[rows],
@@ -92,32 +89,35 @@ def make_dataset(
         If something does not fit the network, the loss or the rest.
     """
     features = net._rows_wherever(x)
-    if isinstance(features, LazyRows) and is_sparse(y):
+    sparse = is_sparse(y)
+    if sparse and isinstance(features, LazyRows):
         raise TypeError("y is sparse, which needs x in memory; pass the dense array y.toarray()")
     if learn_names:
         net._learn_feature_names(x)
-    net._built_core().check_loss(loss._core)
+    core = net._built_core()
+    core.check_loss(loss._core)
+    outputs = core.outputs
     single = net.dtype == "float32"
     targets: Rows
-    if _compares_classes(loss, net.outputs) and not is_sparse(y):
-        y = net._labels(y, learn=learn_names)
-    if is_sparse(y):
-        targets = prepare_sparse_targets(loss, y, net.outputs, single=single)
+    if sparse:
+        targets = prepare_sparse_targets(loss, y, outputs, single=single)
     else:
-        targets = prepare_targets(loss, y, net.outputs, single=single)
+        if _compares_classes(loss, outputs):
+            y = net._labels(y, learn=learn_names)
+        targets = prepare_targets(loss, y, outputs, single=single)
     check_same_length(features, targets)
     weights = None
     if sample_weight is not None:
         weights = as_weights(sample_weight, rows=len(features))
     classes = None
     if class_weight is not None:
-        if not loss.takes_labels and net.outputs > 1:
-            raise ValueError(f"class_weight with {loss.kind} needs one output, got {net.outputs}")
+        if not loss.takes_labels and outputs > 1:
+            raise ValueError(f"class_weight with {loss.kind} needs one output, got {outputs}")
         if isinstance(class_weight, str):
             check_balanced(class_weight)
-            return Dataset(features, targets, weights, None, (loss, net.outputs)).balanced_again()
+            return Dataset(features, targets, weights, None, (loss, outputs)).balanced_again()
         weights_by_label = _by_label(class_weight, net.class_names)
-        classes = class_weights_array(weights_by_label, net.outputs if loss.takes_labels else 2)
+        classes = class_weights_array(weights_by_label, outputs if loss.takes_labels else 2)
     return Dataset(features, targets, weights, classes)
 
 
@@ -179,7 +179,7 @@ def split_validation(examples: Dataset, fraction: float) -> tuple[Dataset, Datas
             f"validation_split={fraction} of {rows} rows leaves nothing to train or validate on"
         )
     # Weights of classes are to help the training, not to change what it is judged by.
-    held_back = replace(examples.part(slice(kept, None)), class_weight=None)
+    held_back = examples.part(slice(kept, None))._replace(class_weight=None)
     return examples.part(slice(0, kept)).balanced_again(), held_back
 
 

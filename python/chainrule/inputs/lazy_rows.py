@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.inputs.arrays import as_features
+from chainrule.network.containers import is_plain
 
 __all__ = ["LazyRows", "is_lazy"]
 
@@ -25,7 +26,7 @@ def is_lazy(value: object) -> bool:
     >>> is_lazy(np.zeros((3, 2))), is_lazy([[1.0], [2.0]])
     (False, False)
     """
-    if isinstance(value, np.ndarray | memoryview | list | tuple):
+    if is_plain(value) or isinstance(value, np.ndarray | memoryview | list | tuple):
         return False
     # Sparse matrices, frames and tensors are in memory.
     if any(hasattr(value, name) for name in ("tocsr", "iloc", "__dlpack_device__")):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chainrule import _core
 from chainrule.arguments import boolean, thread_count
 from chainrule.inputs.arrays import as_features
 from chainrule.layers import Layer
@@ -78,10 +77,7 @@ class ByHand(Stack):
         RuntimeError
             If there was no `forward` since the weights last changed.
         """
-        core = self._built_core()
-        gradient = as_features(dy, name="dy")
-        _core.check_finite(gradient, "dy", self.dtype == "float32")
-        return core.backward(gradient)
+        return self._built_core().backward(as_features(dy, name="dy"))
 
     @property
     def gradients(self) -> dict[str, NDArray[Any]]:

@@ -7,7 +7,7 @@ import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,10 +56,24 @@ def as_array(value: object, *, name: str) -> NDArray[Any]:
         ...
     ValueError: x is ragged: x[1] has 1 entry but x[0] has 2
     """
-    array = _array_behind(value, name)
+    array = value if is_plain(value) else _array_behind(value, name)
     if array.ndim == 0:
         raise TypeError(f"{name} must be an array, got {value!s:.40} ({type(value).__name__})")
     return array
+
+
+def is_plain(value: object) -> TypeGuard[NDArray[Any]]:
+    """Whether `value` is an array of numbers of NumPy's own, and of no class derived from it.
+
+    What other containers are asked for (names of columns, text, entries missing, memory elsewhere)
+    these cannot have.
+
+    Examples
+    --------
+    >>> is_plain(np.zeros(3)), is_plain(np.array(["a"])), is_plain([0.0])
+    (True, False, False)
+    """
+    return type(value) is np.ndarray and value.dtype.kind in "biuf"
 
 
 def is_sparse(value: object) -> bool:

@@ -94,7 +94,8 @@ class FirstLayers:
         rows = positive_integer("batch_size", batch_size)
         threads = thread_count(num_threads)
         path = sparsity_name(input_sparsity)
-        features = self._network._as_rows(x, allow_single=True)
+        with self._network._rollback_build():
+            features = self._network._as_rows(x, allow_single=True)
         core: Any = self._network._built_core()
         outputs: NDArray[Any] = core.predict_first(self._count, features, rows, threads, path)
         return outputs

@@ -33,27 +33,21 @@ _CHUNKS = 8
 _ROWS_TO_CHECK = 256
 
 
-def check_rows(core: CoreNetwork, x: LazyRows, single: bool) -> None:
+def check_rows(core: CoreNetwork, x: LazyRows) -> None:
     """Read all rows once and raise where the network cannot train on them."""
     for rows, piece in x.pieces(_ROWS_TO_CHECK):
-        check_piece(core, piece, x.name_of(rows), single)
+        core.check_takes(piece, name=x.name_of(rows))
 
 
-def adapt_lazily(core: CoreNetwork, x: LazyRows, single: bool, *, remaining: bool = False) -> None:
+def adapt_lazily(core: CoreNetwork, x: LazyRows, *, remaining: bool = False) -> None:
     """Give `Normalization` layers, all or the remaining ones, their statistics from rows in pieces.
 
     These are read once to check them, unless that was done for the remaining ones, and twice for
     each layer. The statistics have the bits of those from memory.
     """
     if not remaining:
-        check_rows(core, x, single)
+        check_rows(core, x)
     core.adapt_pieces(lambda: (piece for _, piece in x.pieces(_ROWS_TO_CHECK)), remaining)
-
-
-def check_piece(core: CoreNetwork, piece: NDArray[Any], name: str, single: bool) -> None:
-    """Raise where the network cannot take some rows."""
-    core.check_takes(piece)
-    _core.check_finite(piece, name, single)
 
 
 def predict_lazily(
@@ -66,7 +60,7 @@ def predict_lazily(
 ) -> NDArray[Any]:
     """Fill `out` with the outputs of all rows, a batch at a time."""
     for rows, piece in x.pieces(batch_size):
-        check_piece(core, piece, x.name_of(rows), out.dtype == np.float32)
+        core.check_takes(piece, name=x.name_of(rows))
         core.predict(piece, batch_size, num_threads, input_sparsity, out[rows])
     return out
 
@@ -76,7 +70,6 @@ def evaluate_lazily(
     data: Dataset,
     loss: Loss,
     outputs: NDArray[Any] | None,
-    single: bool,
     batch_size: int,
     num_threads: int,
     input_sparsity: str,
@@ -85,7 +78,7 @@ def evaluate_lazily(
     assert isinstance(data.x, LazyRows)
     total = weight = 0.0
     for rows, piece in data.x.pieces(batch_size):
-        check_piece(core, piece, data.x.name_of(rows), single)
+        core.check_takes(piece, name=data.x.name_of(rows))
         sample_weight = None if data.sample_weight is None else data.sample_weight[rows]
         mean = core.evaluate(
             piece,

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TextIO, TypeVar
 
 import numpy as np
@@ -20,7 +19,7 @@ from chainrule.inputs.data_names import Named
 from chainrule.inputs.lazy_rows import LazyRows, is_lazy
 from chainrule.layers import Activation, Dense, Input, Layer, Normalization
 from chainrule.names import unknown_name
-from chainrule.network.containers import as_array
+from chainrule.network.containers import as_array, is_plain
 from chainrule.network.lazy_training import adapt_lazily
 from chainrule.network.plan import Plan
 from chainrule.network.summary import summary_table
@@ -204,7 +203,7 @@ class Stack(Named):
         with self._rollback_build(x):
             if is_lazy(x):
                 rows = self._unread(x)
-                adapt_lazily(self._built_core(), rows, self.dtype == "float32")
+                adapt_lazily(self._built_core(), rows)
             else:
                 features = self._features(x)
                 self._built_core().adapt(features)
@@ -258,14 +257,15 @@ class Stack(Named):
         return self._core
 
     def _features(self, x: object) -> NDArray[Any]:
-        """Return a table that fits the network, which is built for it if it is not yet."""
-        with self._rollback_build():
-            return self._checked_rows(*self._in_order(x, as_features))
+        """Return a table that fits the network, which is built for it if it is not yet.
+
+        The caller forgets what was built where this raises; see `_rollback_build`.
+        """
+        return self._checked_rows(*self._in_order(x, as_features))
 
     def _as_rows(self, x: object, *, allow_single: bool = False) -> Rows:
         """Return the same, or compressed sparse rows."""
-        with self._rollback_build():
-            return self._checked_rows(*self._in_order(x, as_rows, allow_single=allow_single))
+        return self._checked_rows(*self._in_order(x, as_rows, allow_single=allow_single))
 
     def _rows_wherever(self, x: object, *, allow_single: bool = False) -> Rows | LazyRows:
         """Return the same, or rows that are read when they are needed."""
@@ -283,6 +283,8 @@ class Stack(Named):
 
         And what error texts call them.
         """
+        if is_plain(x):  # has no names
+            return convert(x, **options), []
         order = self._column_order(x, **options)
         rows = convert(x, **options)
         if order is not None:
@@ -292,29 +294,39 @@ class Stack(Named):
     def _checked_rows(self, features: AnyRows, columns: list[str]) -> AnyRows:
         self._check_columns(features.shape[1])
         self._built_core().check_takes(features, columns)
-        _core.check_finite(features, "x", self.dtype == "float32", columns)
         return features
 
     def _check_columns(self, columns: int) -> None:
         """Build the network for `columns` columns, or raise ValueError if it is for others."""
-        if self._core is not None and columns != self._core.inputs:
-            raise ValueError(f"x has {columns} columns; the network expects {self._core.inputs}")
-        self.build(columns)
+        if self._core is None or columns != self._core.inputs:
+            self.build(columns)
 
-    @contextmanager
-    def _rollback_build(self, *data: object) -> Iterator[None]:
+    def _rollback_build(self, *data: object) -> _BuildRollback:
         """Forget parameters that were created for data which turned out not to fit.
 
         And the names that were learnt from `data`.
         """
-        before = self._core
-        unnamed = None if before is None else self._unnamed(data)
-        try:
-            yield
-        except BaseException:
-            self._core = before
-            self._forget_names(unnamed or ())
-            raise
+        return _BuildRollback(self, data)
+
+
+class _BuildRollback:
+    """The context of `Stack._rollback_build`; one made by a generator would be slower."""
+
+    __slots__ = ("_before", "_net", "_unnamed")
+
+    def __init__(self, net: Stack, data: tuple[object, ...]) -> None:
+        self._net = net
+        self._before = net._core
+        self._unnamed = () if net._core is None else net._unnamed(data)
+
+    def __enter__(self) -> None:
+        """Nothing has to be done before."""
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Put back what was there, if something was raised."""
+        if kind is not None:
+            self._net._core = self._before
+            self._net._forget_names(self._unnamed)
 
 
 def _split_input(layers: Sequence[Layer | Input]) -> tuple[int | None, list[Layer]]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -39,15 +39,26 @@ if TYPE_CHECKING:
 __all__ = ["Trainable"]
 
 
-class _Before(NamedTuple):
-    """What a training that does not begin leaves as it was."""
+class _Before:
+    """What an attempt to train on `data` leaves as it was, if it does not begin."""
 
-    steps: int
-    unnamed: tuple[str, ...]
-    loss: Loss | None
-    optimizer: Optimizer | None
-    schedule: Schedule | None
-    schedule_origin: int
+    __slots__ = ("_chosen", "_net", "_steps", "_unnamed")
+
+    def __init__(self, net: Trainable, *data: object) -> None:
+        self._net = net
+        self._steps = 0 if net._core is None else net._core.total_steps
+        self._unnamed = net._unnamed(data)
+        self._chosen = net.loss, net.optimizer, net._schedule, net._schedule_origin
+
+    def without_memory(self) -> None:
+        """Undo an attempt for which memory was short before the first step.
+
+        After other errors what the caller chose stays, for the next try.
+        """
+        net = self._net
+        if net._core is not None and net._core.total_steps == self._steps:
+            net.loss, net.optimizer, net._schedule, net._schedule_origin = self._chosen
+            net._forget_names(self._unnamed)
 
 
 class Trainable(ByHand):
@@ -200,7 +211,7 @@ class Trainable(ByHand):
         chosen = self.metrics if metrics is None else resolve_metrics(metrics)
 
         def train() -> History:
-            before = self._before_training(x, y)
+            before = _Before(self, x, y)
             try:
                 with self._rollback_build(x, y):
                     data = make_dataset(
@@ -217,7 +228,7 @@ class Trainable(ByHand):
                     if validation is not None:
                         warn_of_unseen_classes(loss, data, validation)
                     if isinstance(data.x, LazyRows):
-                        check_rows(self._built_core(), data.x, self.dtype == "float32")
+                        check_rows(self._built_core(), data.x)
                     try_out(self, loss, optimizer, chosen, data, validation, plan.callbacks)
                     progress = training.progress(self, data, plan)
                     warn_of_scale(self, loss, data)
@@ -233,7 +244,7 @@ class Trainable(ByHand):
                     self.metrics = metrics_before
                     raise
             except MemoryError:
-                self._without_memory(before)
+                before.without_memory()
                 raise
 
         history: History = self._training.run(train)
@@ -277,26 +288,28 @@ class Trainable(ByHand):
         path = sparsity_name(input_sparsity)
 
         def step() -> _core.EpochResult:
-            before = self._before_training(x, y)
+            before = _Before(self, x, y)
             try:
                 with self._rollback_build(x, y):
                     data = make_dataset(
                         self, x, y, loss, sample_weight, class_weight, learn_names=True
                     )
-                    self._built_core().check_trains(optimizer._core, path, len(data.x))
+                    core, rows = self._built_core(), len(data.x)
+                    core.check_trains(optimizer._core, path, rows)
                 assert not isinstance(data.x, LazyRows)
                 self.loss = loss
                 self._use_optimizer(optimizer)
-                return self._built_core().run_epoch(
+                by_schedule = optimizer.schedule is not None
+                return core.run_epoch(
                     data.x,
                     data.y,
                     loss._core,
                     optimizer._core,
-                    len(data.x),
+                    rows,
                     False,  # in the order of the rows
                     threads,
                     path,
-                    training.step_rates(self, optimizer, 1, 1),
+                    training.step_rates(self, optimizer, 1, 1) if by_schedule else None,
                     data.sample_weight,
                     data.class_weight,
                     0,  # from the first batch
@@ -304,7 +317,7 @@ class Trainable(ByHand):
                     False,  # not of an epoch
                 )
             except MemoryError:
-                self._without_memory(before)
+                before.without_memory()
                 raise
 
         return {"loss": self._training.run(step).loss}
@@ -359,28 +372,6 @@ class Trainable(ByHand):
         self._built_core().step(optimizer, learning_rate)
         if owner is not self.optimizer:
             self._use_optimizer(owner)
-
-    def _before_training(self, *data: object) -> _Before:
-        """Return what `_without_memory` puts back after an attempt to train on `data`."""
-        steps = 0 if self._core is None else self._core.total_steps
-        return _Before(
-            steps,
-            self._unnamed(data),
-            self.loss,
-            self.optimizer,
-            self._schedule,
-            self._schedule_origin,
-        )
-
-    def _without_memory(self, before: _Before) -> None:
-        """Undo an attempt to train for which memory was short before the first step.
-
-        After other errors what the caller chose stays, for the next try.
-        """
-        if self._core is not None and self._core.total_steps == before.steps:
-            self.loss, self.optimizer = before.loss, before.optimizer
-            self._schedule, self._schedule_origin = before.schedule, before.schedule_origin
-            self._forget_names(before.unnamed)
 
     def _chosen_loss(self, given: str | Loss | None) -> Loss:
         if given is not None:

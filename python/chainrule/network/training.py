@@ -82,10 +82,7 @@ def evaluate(
     core = net._built_core()
     outputs = np.empty((len(data.x), core.outputs), net.dtype) if metrics else None
     if isinstance(data.x, LazyRows):
-        single = net.dtype == "float32"
-        value = evaluate_lazily(
-            core, data, loss, outputs, single, batch_size, num_threads, input_sparsity
-        )
+        value = evaluate_lazily(core, data, loss, outputs, batch_size, num_threads, input_sparsity)
         return value, outputs
     value = core.evaluate(
         data.x,
@@ -166,7 +163,7 @@ def _adapted(net: Trainable, data: Dataset) -> Iterator[None]:
     steps, waiting = core.total_steps, net._unadapted()
     try:
         if isinstance(data.x, LazyRows):
-            adapt_lazily(core, data.x, net.dtype == "float32", remaining=True)
+            adapt_lazily(core, data.x, remaining=True)
         else:
             core.adapt_remaining(data.x)
         yield

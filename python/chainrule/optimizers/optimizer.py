@@ -108,7 +108,7 @@ class Optimizer(Spec):
         """
         if self._schedule is not None:
             return self._schedule.rate(0, 1)
-        return float(self._core.config["learning_rate"])
+        return float(self._core.learning_rate)
 
     @learning_rate.setter
     def learning_rate(self, learning_rate: LearningRate) -> None:

@@ -160,6 +160,13 @@ void check_target_values(const TargetsView& y, const Loss& loss, const char* nam
 
 }  // namespace engine
 
+std::int64_t first_wrong_label(const std::int64_t* labels, std::int64_t rows,
+                               std::int64_t classes) {
+  for (std::int64_t i = 0; i < rows; ++i)
+    if (labels[i] < 0 || labels[i] >= classes) return i;
+  return -1;
+}
+
 template <class T>
 void check_targets(const TargetsView& y, const Loss& loss, const char* name,
                    const std::vector<std::string>& columns) {

@@ -8,6 +8,7 @@
 
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
+#include "chainrule/network.hpp"
 #include "engine/input/compressed_rows.hpp"
 #include "engine/input/gather.hpp"
 
@@ -73,12 +74,11 @@ void LossStage<T>::check(const Loss& loss, const TargetsView& y, std::int64_t ou
   if (y.labels) {
     if (!loss.takes_labels())
       throw Error(kind() + " compares numbers, not class labels: give y as rows of numbers");
-    for (std::int64_t i = 0; i < y.rows; ++i) {
-      if (y.labels[i] < 0 || y.labels[i] >= outputs) {
-        throw Error("y[" + std::to_string(i) + "] is label " + std::to_string(y.labels[i]) +
-                    "; the network has " + std::to_string(outputs) + " outputs, so labels are 0.." +
-                    std::to_string(outputs - 1));
-      }
+    const std::int64_t row = first_wrong_label(y.labels, y.rows, outputs);
+    if (row >= 0) {
+      throw Error("y[" + std::to_string(row) + "] is label " + std::to_string(y.labels[row]) +
+                  "; the network has " + std::to_string(outputs) + " outputs, so labels are 0.." +
+                  std::to_string(outputs - 1));
     }
     return;
   }
