@@ -286,6 +286,9 @@ def test_first_layers_follow_every_change_and_take_what_predict_takes() -> None:
 def test_first_layers_before_the_number_of_inputs_is_known() -> None:
     net = cr.Sequential([cr.Dense(3), cr.Dense(1)], seed=0)
     assert net[:1].inputs is None
+    with pytest.raises(ValueError, match="row 1, column 0 is NaN"):
+        net[:1].predict([[0.0, 1.0, 2.0], [np.nan, 1.0, 2.0]])
+    assert net.inputs is None
     assert net[:1].predict(np.ones((4, 2))).shape == (4, 3)
     assert net.inputs == 2
 

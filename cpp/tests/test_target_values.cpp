@@ -108,3 +108,13 @@ TEST_CASE("names of columns take the place of numbers in the texts of errors") {
   CHECK_THROWS_WITH_AS(check_finite<float>(view(large, 2), "x"),
                        "x must be finite; row 0, column 1 is 1e+300, too large for float32", Error);
 }
+
+TEST_CASE("the first label that is none of the classes' is found") {
+  const auto first = [](const std::vector<std::int64_t>& labels) {
+    return first_wrong_label(labels.data(), static_cast<std::int64_t>(labels.size()), 3);
+  };
+  CHECK(first({0, 2, 1}) == -1);
+  CHECK(first({0, 2, 3, -1}) == 2);
+  CHECK(first({std::numeric_limits<std::int64_t>::min(), 0}) == 0);
+  CHECK(first({}) == -1);
+}

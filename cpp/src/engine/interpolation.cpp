@@ -3,6 +3,7 @@
 #include <cmath>
 #include <string>
 
+#include "engine/all_finite.hpp"
 #include "engine/network_state.hpp"
 #include "model/same_layers.hpp"
 
@@ -31,13 +32,11 @@ void Network<T>::interpolate(const Network& source, double tau) {
     if (means_differ) s.parameters.set_exact_mean(from.parameters.exact_mean());
     s.unadapted = from.unadapted;
   } else {
-    T sum = 0;  // of zeros, NaN where a difference is not finite
-    for (std::int64_t i = 0; i < size; ++i) {
-      sum += (others[i] - values[i]) * T(0);
-    }
-    if (sum != T(0)) throw Error("the networks' parameters are too far apart for their precision");
+    const auto difference = [=](std::int64_t i) { return others[i] - values[i]; };
+    if (!engine::all_finite<T>(size, difference))
+      throw Error("the networks' parameters are too far apart for their precision");
     const T slice = static_cast<T>(tau);
-    for (std::int64_t i = 0; i < size; ++i) values[i] += slice * (others[i] - values[i]);
+    for (std::int64_t i = 0; i < size; ++i) values[i] += slice * difference(i);
     if (means_differ) s.parameters.set_exact_mean({});
   }
   s.forget_older();

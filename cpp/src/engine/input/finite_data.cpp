@@ -7,6 +7,7 @@
 
 #include "chainrule/error.hpp"
 #include "chainrule/network.hpp"
+#include "engine/all_finite.hpp"
 #include "engine/input/column_text.hpp"
 #include "engine/input/compressed_rows.hpp"
 #include "engine/input/gather.hpp"
@@ -24,24 +25,14 @@ bool row_is_finite(const RowsView& x, std::int64_t row) {
   return finite;
 }
 
-/// One pass that vectorises: v * 0 is 0 for every finite v and NaN otherwise.
 template <class T, class S>
 bool packed_row_is_finite(const RowsView& x, std::int64_t row) {
   const char* values = static_cast<const char*>(x.data) + row * x.row_stride;
-  const auto zero_if_finite = [&](std::int64_t column) {
+  return engine::all_finite<T>(x.columns, [values](std::int64_t column) {
     S value;
     std::memcpy(&value, values + column * static_cast<std::int64_t>(sizeof(S)), sizeof(S));
-    return static_cast<T>(value) * T(0);
-  };
-  T sums[16] = {};
-  std::int64_t j = 0;
-  for (; j + 16 <= x.columns; j += 16) {
-    for (std::int64_t i = 0; i < 16; ++i) sums[i] += zero_if_finite(j + i);
-  }
-  for (; j < x.columns; ++j) sums[0] += zero_if_finite(j);
-  T sum = 0;
-  for (const T s : sums) sum += s;
-  return sum == T(0);
+    return static_cast<T>(value);
+  });
 }
 
 [[noreturn]] void throw_not_finite(const char* name, const std::vector<std::string>& columns,
