@@ -51,7 +51,7 @@ def test_the_comparison_is_what_notices(monkeypatch):
 def test_the_node_is_named_wherever_it_stands(place, large, monkeypatch):
     # As if the importer forgot to negate.
     monkeypatch.setitem(onnx_layers._OPERATORS, "Neg", lambda reader, node: None)
-    monkeypatch.setattr(onnx_comparison, "_LARGE", 0 if large else 2**26)
+    monkeypatch.setattr(onnx_comparison, "_LARGE", 0 if large else 2**24)
     nodes, last = [], "x"
     for index in range(8):
         nodes += [
@@ -69,7 +69,7 @@ def test_the_node_is_named_wherever_it_stands(place, large, monkeypatch):
 
 @pytest.mark.parametrize("large", [False, True])
 def test_what_underflows_is_let_be(large, monkeypatch):
-    monkeypatch.setattr(onnx_comparison, "_LARGE", 0 if large else 2**26)
+    monkeypatch.setattr(onnx_comparison, "_LARGE", 0 if large else 2**24)
     nodes = [
         node("Mul", "x c", "a"),
         node("Sub", "a d", "b"),

@@ -17,21 +17,9 @@ __all__ = ["affine_of", "moments_of"]
 def affine_of(
     layer: Layer, arrays: Mapping[str, NDArray[Any]], dtype: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return the scale and the offset of a layer that does no more in inference.
+    """Return scale and offset, () or (columns,), of a layer that is no more in inference, or None.
 
-    Parameters
-    ----------
-    layer : Layer
-        Any layer.
-    arrays : mapping of str to ndarray
-        Its parameters.
-    dtype : {"float32", "float64"}
-        Precision of the network: the arrays hold what its core multiplies and adds.
-
-    Returns
-    -------
-    tuple of ndarray, or None
-        Of shape () or (columns,); None for other layers.
+    They are rounded to the dtype of the network, with which its core multiplies and adds.
     """
     scale: NDArray[np.float64]
     offset: NDArray[np.float64]
@@ -55,20 +43,10 @@ def affine_of(
 def moments_of(
     scale: NDArray[np.float64], offset: NDArray[np.float64], dtype: str
 ) -> tuple[NDArray[Any], NDArray[Any]] | None:
-    """Return the mean and the variance with which `Normalization` scales and shifts like this.
+    """Return mean and variance with which `Normalization` scales and shifts like this, or None.
 
-    Parameters
-    ----------
-    scale, offset : ndarray of shape (columns,)
-        What the layer should multiply by and add.
-    dtype : {"float32", "float64"}
-        Precision of the network.
-
-    Returns
-    -------
-    mean, variance : ndarray of shape (columns,), or None
-        Of `dtype`; of the neighbouring numbers those that give scale and offset to the bit, where
-        there are such. None if no finite variance does.
+    Of neighbouring numbers they are those that give scale and offset, of shape (columns,), to the
+    bit, where there are such. None: no finite variance does.
     """
     with np.errstate(all="ignore"):
         variance = (1.0 / np.square(scale)).astype(dtype)

@@ -39,22 +39,8 @@ class Assembly:
     """A network in the making, layer by layer from the input.
 
     Scaling and shifting is kept back until what follows is known: it becomes a `Rescaling` or a
-    `Normalization` where these fit, and else a part of the weights beside it.
-
-    Parameters
-    ----------
-    inputs : int
-        Columns of the network's input.
-    dtype : {"float32", "float64"}
-        Its precision.
-    fold : bool, default False
-        Whether the weights take all scaling and shifting, as far as there are weights beside it;
-        what is left becomes a `BatchNormalization`.
-
-    Attributes
-    ----------
-    columns : int
-        Columns of what was added last.
+    `Normalization` where these fit, and else a part of the weights beside it; with `fold` always
+    the latter, as far as there are weights. `columns` are those of what was added last.
     """
 
     def __init__(self, inputs: int, dtype: str, *, fold: bool = False) -> None:
@@ -67,12 +53,7 @@ class Assembly:
         self._offset: NDArray[Any] = np.array(0.0)
 
     def affine(self, scale: NDArray[Any], offset: NDArray[Any]) -> None:
-        """Add x * scale + offset.
-
-        Parameters
-        ----------
-        scale, offset : ndarray of shape () or (columns,)
-        """
+        """Add x * scale + offset, both of shape () or (columns,)."""
         with np.errstate(all="ignore"):
             self._offset = np.asarray(self._offset * scale + offset)
             self._scale = np.asarray(self._scale * scale)
@@ -115,13 +96,7 @@ class Assembly:
         self._steps.append(_Step(layer, dict(arrays)))
 
     def network(self) -> Sequential:
-        """Return the network.
-
-        Raises
-        ------
-        ValueError
-            If an array has a wrong shape or a value that is not finite.
-        """
+        """Return the network; ValueError if an array has a wrong shape or is not finite."""
         self._place_affine()
         if not self._steps:
             self._steps.append(_Step(ActivationLayer("linear"), {}))

@@ -31,15 +31,7 @@ _ERFC = (
 
 
 def add_activation(graph: GraphWriter, config: Mapping[str, Any]) -> None:
-    """Add an activation to what the graph made last.
-
-    Parameters
-    ----------
-    graph : GraphWriter
-        The graph.
-    config : mapping
-        As ``Activation.config``.
-    """
+    """Add an activation, by its `Activation.config`, to what the graph made last."""
     _ACTIVATIONS[config["kind"]](graph, config)
 
 

@@ -47,17 +47,9 @@ class ExportReport:
 def largest_relative_difference(outputs: ArrayLike, expected: ArrayLike) -> float:
     """Return the largest difference of two arrays over the largest number of the second.
 
-    A single output may be near zero because larger numbers cancelled in it, as in the tail of
-    gelu, so outputs are not divided by themselves.
-
-    Parameters
-    ----------
-    outputs, expected : array_like of shape (rows, columns)
-
-    Returns
-    -------
-    float
-        NaN if there is one in `outputs`; infinite where the shapes differ.
+    A single output may be near zero because larger numbers cancelled in it, as in the tail of gelu,
+    so outputs are not divided by themselves. NaN if there is one in `outputs`; infinite where the
+    shapes differ.
 
     Examples
     --------
@@ -73,26 +65,9 @@ def largest_relative_difference(outputs: ArrayLike, expected: ArrayLike) -> floa
 def self_check(
     net: Sequential, content: bytes, output: str, input_dtype: str, tolerance: float
 ) -> float | None:
-    """Compare a network's predictions with those of onnxruntime on random rows.
+    """Return the largest relative difference of onnxruntime's predictions on random rows.
 
-    Parameters
-    ----------
-    net : Sequential
-        The network.
-    content : bytes
-        Its ONNX file.
-    output, input_dtype, tolerance
-        As in `to_onnx`.
-
-    Returns
-    -------
-    float or None
-        The largest relative difference, or None without onnxruntime.
-
-    Raises
-    ------
-    ExportError
-        If it is above the tolerance.
+    None without onnxruntime; ExportError if the difference is above the tolerance.
     """
     if not tolerance >= 0:
         raise ValueError(f"tolerance must be a number >= 0, got {tolerance!r:.80}")
@@ -112,13 +87,7 @@ def self_check(
 
 
 def onnxruntime_outputs(content: bytes, rows: NDArray[Any]) -> NDArray[Any]:
-    """Return the first output of an ONNX model for rows of its one input.
-
-    Raises
-    ------
-    ImportError
-        If onnxruntime is not installed.
-    """
+    """Return the first output of an ONNX model for rows of its one input."""
     try:
         import onnxruntime
     except ImportError as error:

@@ -22,7 +22,7 @@ _SCALES = (1.0, 1e-3, 10.0, 1e3)
 _ROWS, _FEW_ROWS, _ELEMENTS = 24, 2, 2**16
 # Bytes of a file up to which the network is made a second time, in double. Above, its own
 # precision is compared, and roundings may differ.
-_LARGE = 2**26
+_LARGE = 2**24
 # Of the largest output. Activations are recognised up to 2e-6, and a softmax shows what that makes
 # of large logits.
 _TOLERANCE, _TOLERANCE_OF_LARGE = 1e-4, 1e-2
@@ -33,22 +33,9 @@ def compare(
 ) -> None:
     """Raise ModelFileError, naming the node, unless a network gives what the graph does.
 
-    The graph runs in double by the onnx package's reference implementation.
-
-    Parameters
-    ----------
-    net : Sequential
-        The whole network.
-    part : Slice
-        What computes the output.
-    boundaries : sequence of int
-        How many regions there are up to each place where one layer ends.
-    opset : int
-        Version of the operators.
-    size : int
-        Bytes of the file.
-    build : callable
-        Returns the network of the first so many regions, in a dtype.
+    The graph runs in double by the onnx package's reference implementation. `boundaries` are the
+    numbers of regions up to where each layer ends, `size` the bytes of the file, and `build`
+    returns the network of the first so many regions in a dtype.
     """
     large = size > _LARGE
     tested = net if large else build(len(part.regions), "float64")

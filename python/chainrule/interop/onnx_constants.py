@@ -33,20 +33,8 @@ _LARGEST_SHAPE = 64
 class ConstantFolder:
     """The constants by name, computed as far as they are needed.
 
-    Parameters
-    ----------
-    graph : Graph
-        As read.
-    entry : Value
-        The network's input.
-    size : int
-        Bytes of the file: what is computed may take as many and a little more.
-
-    Attributes
-    ----------
-    shapes : dict of str to tuple of int
-        Shapes of what depends on the input, -1 standing for the number of rows, where they are
-        known.
+    What is computed may take as many bytes as the file has, `size`, and a little more. `shapes` are
+    those of what depends on the input, as far as they are known, with -1 for the number of rows.
     """
 
     def __init__(self, graph: Graph, entry: Value, size: int) -> None:
@@ -68,22 +56,10 @@ class ConstantFolder:
         return self._known[name]
 
     def fold(self, node: Node) -> bool:
-        """Compute a node if it depends on constants, or on known shapes, alone.
+        """Compute a node if it depends on constants or known shapes alone; return whether it did.
 
-        Parameters
-        ----------
-        node : Node
-            Its inputs must have been offered before.
-
-        Returns
-        -------
-        bool
-            Whether its outputs are constants now.
-
-        Raises
-        ------
-        ModelFileError
-            If it does, but its inputs or attributes do not fit or the result is too large.
+        The nodes that make its inputs must have been offered before. ModelFileError if its inputs
+        or attributes do not fit, or the result would be too large.
         """
         if node.domain or not node.outputs:
             return False

@@ -109,27 +109,7 @@ def to_onnx(
 def onnx_bytes(
     net: Sequential, *, opset: int = 17, output: str = "raw", input_dtype: str | None = None
 ) -> bytes:
-    """Return the content of the file that `to_onnx` writes.
-
-    Parameters
-    ----------
-    net : Sequential
-        A built network.
-    opset, output, input_dtype
-        As in `to_onnx`.
-
-    Returns
-    -------
-    bytes
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an argument is not valid, probabilities are asked of a network whose loss has none, or a
-        layer has no form in ONNX files.
-    RuntimeError
-        If the number of inputs is not known yet.
-    """
+    """Return the content of the file that `to_onnx` writes."""
     need_onnx()
     core = built_core(net)
     if positive_integer("opset", opset) not in _OPSETS:

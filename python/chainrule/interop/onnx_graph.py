@@ -17,14 +17,9 @@ __all__ = ["Region", "Slice", "slice_graph"]
 
 @dataclass
 class Region:
-    """Nodes through which all goes from one tensor to another.
+    """Nodes through which all goes from one tensor, `input`, to another, `output`.
 
-    Attributes
-    ----------
-    input, output : str
-        The two tensors: nothing else that depends on the network's input enters or leaves.
-    nodes : list of Node
-        In order.
+    Nothing else that depends on the input of the network enters or leaves.
     """
 
     input: str
@@ -34,17 +29,7 @@ class Region:
 
 @dataclass
 class Slice:
-    """What computes one output of a graph.
-
-    Attributes
-    ----------
-    input, output : Value
-        The one input, and the output.
-    regions : list of Region
-        One after the other, from that input to the output.
-    constants : ConstantFolder
-        What does not depend on the input, and the shapes that do not.
-    """
+    """What computes one output of a graph: regions in order, and constants beside them."""
 
     input: Value
     output: Value
@@ -53,25 +38,10 @@ class Slice:
 
 
 def slice_graph(graph: Graph, output: str | None, size: int) -> Slice:
-    """Return what computes an output.
+    """Return what computes an output; by default the only one of floating-point numbers.
 
-    Parameters
-    ----------
-    graph : Graph
-        As read.
-    output : str, optional
-        The name of the output; default: the only one of floating-point numbers.
-    size : int
-        Bytes of the file, of which the memory for constants is a multiple.
-
-    Returns
-    -------
-    Slice
-
-    Raises
-    ------
-    ModelFileError
-        If the graph has no such output, not one input, a cycle, or a tensor that nothing makes.
+    Constants may take a multiple of `size`, the bytes of the file. ModelFileError if the graph has
+    no such output, not one input, a cycle, or a tensor that nothing makes.
     """
     makers: dict[str, int] = {}
     for index, node in enumerate(graph.nodes):

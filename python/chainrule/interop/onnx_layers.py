@@ -29,14 +29,8 @@ _LARGEST_INPUT = 65536
 class LayerReader:
     """Adds operators to an assembly, one after the other.
 
-    Parameters
-    ----------
-    part : Slice
-        What computes the output.
-    size : int
-        Bytes of the file, of which the memory for weights is a multiple.
-    dtype : {"float32", "float64"}, optional
-        Precision of the network. Default: that of the output.
+    Weights may take a multiple of `size`, the bytes of the file. The default dtype is that of the
+    output.
     """
 
     def __init__(self, part: Slice, size: int, dtype: str | None = None) -> None:
@@ -85,12 +79,8 @@ class LayerReader:
     def add(self, region: Region) -> None:
         """Add what a region computes.
 
-        Raises
-        ------
-        NotImplementedError
-            If that is not known; the text is the reason.
-        ModelFileError, ArithmeticError, LookupError, TypeError, ValueError
-            If its operands do not fit.
+        NotImplementedError, with the reason, if that is not known; ModelFileError, ArithmeticError,
+        LookupError, TypeError or ValueError if its operands do not fit.
         """
         if len(region.nodes) > 1:
             if not self._add_complement(region):

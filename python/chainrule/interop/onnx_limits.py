@@ -54,15 +54,7 @@ def _without_waiting(path: str, flags: int) -> int:
 
 
 def check_message(content: bytes, descriptor: Descriptor) -> None:
-    """Raise ModelFileError unless bytes are a message that takes memory in proportion to them.
-
-    Parameters
-    ----------
-    content : bytes
-        The message.
-    descriptor : google.protobuf.descriptor.Descriptor
-        Of its type.
-    """
+    """Raise ModelFileError unless bytes are a message that takes memory in proportion to them."""
     if len(content) > LARGEST_FILE:
         raise ModelFileError(f"{len(content):,} bytes are more than ONNX files can have")
     _Scan(content).message(descriptor, 0, len(content), 0)

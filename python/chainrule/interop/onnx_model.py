@@ -43,13 +43,7 @@ def need_onnx() -> None:
 
 @dataclass
 class Node:
-    """An operator with the names of the tensors that it reads and makes.
-
-    Attributes
-    ----------
-    proto : onnx.NodeProto
-        As the package has it.
-    """
+    """An operator with the tensors that it reads and makes, by name; `proto` is the package's."""
 
     op: str
     inputs: list[str]
@@ -72,15 +66,7 @@ class Node:
 
 @dataclass
 class Value:
-    """An input or an output of a graph.
-
-    Attributes
-    ----------
-    element_type : int
-        ONNX's number of it; 0 for what is no tensor.
-    shape : list of int or None, or None
-        None for dimensions, and shapes, that the file leaves open.
-    """
+    """An input or output of a graph; None stands for sizes and shapes that the file leaves open."""
 
     name: str
     element_type: int
@@ -89,15 +75,7 @@ class Value:
 
 @dataclass
 class Graph:
-    """What a model computes.
-
-    Attributes
-    ----------
-    opset : int
-        Version of the operators of the default domain.
-    initializers : dict of str to onnx.TensorProto
-        The constant tensors.
-    """
+    """What a model computes; `opset` is the version of the operators of the default domain."""
 
     opset: int
     nodes: list[Node] = field(default_factory=list)
@@ -107,22 +85,7 @@ class Graph:
 
 
 def read_model(content: bytes) -> Graph:
-    """Return the graph of an ONNX file.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-
-    Returns
-    -------
-    Graph
-
-    Raises
-    ------
-    ModelFileError
-        If the content is no ONNX model, or one for operators of an unknown version.
-    """
+    """Return the graph of a file; ModelFileError if that is no model, or of unknown version."""
     from google.protobuf.message import DecodeError
     from onnx import ModelProto
 

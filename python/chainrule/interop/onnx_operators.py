@@ -122,25 +122,9 @@ def is_evaluable(node: Node) -> bool:
 
 
 def evaluate(nodes: Sequence[NodeProto], known: Mapping[str, Array], opset: int) -> Array:
-    """Return the first output of the last of some nodes.
+    """Return the first output of the last of some nodes, given what they read from outside.
 
-    Parameters
-    ----------
-    nodes : sequence of onnx.NodeProto
-        In order; the caller answers for what they are.
-    known : mapping of str to ndarray
-        What they read and do not make themselves.
-    opset : int
-        Version of the operators.
-
-    Returns
-    -------
-    ndarray
-
-    Raises
-    ------
-    ValueError
-        If inputs or attributes are missing or do not fit.
+    The caller answers for what the nodes are. ValueError if inputs or attributes do not fit.
     """
     from onnx import GraphProto, ValueInfoProto
     from onnx.reference import ReferenceEvaluator

@@ -27,21 +27,9 @@ _INFERENCE_OPSET = 14
 
 
 class Program:
-    """The nodes of neighbouring regions as a function of rows.
+    """The nodes of neighbouring regions as a function of rows, with constants as float64.
 
-    Parameters
-    ----------
-    regions : sequence of Region
-        Neighbours.
-    constants : ConstantFolder
-        What their nodes read besides; floats are taken as float64.
-    opset : int
-        Version of the operators.
-
-    Attributes
-    ----------
-    columns : int
-        Of the widest constant, 0 if all are single numbers.
+    `columns` are those of the widest constant, 0 if all are single numbers.
     """
 
     def __init__(self, regions: Sequence[Region], constants: ConstantFolder, opset: int) -> None:

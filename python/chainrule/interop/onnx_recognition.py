@@ -39,14 +39,7 @@ _WIDTHS = (5, 7)
 
 @dataclass
 class Recognised:
-    """What nodes compute: f(x) * scale + offset.
-
-    Attributes
-    ----------
-    function : Activation or Layer
-        f: an activation, or a `LayerNormalization` without gamma and beta.
-    scale, offset : ndarray of shape () or (columns,)
-    """
+    """What nodes compute: f(x) * scale + offset, both of shape () or (columns,)."""
 
     function: Activation | Layer
     scale: Array
@@ -61,22 +54,9 @@ def reduces(regions: Sequence[Region]) -> bool:
 def recognise(
     regions: Sequence[Region], constants: ConstantFolder, opset: int, columns: int | None
 ) -> Recognised | None:
-    """Return the function that nodes compute, or None if it is not known.
+    """Return the function that neighbouring regions compute, or None if it is not known.
 
-    Parameters
-    ----------
-    regions : sequence of Region
-        Neighbours, of nodes that all can be evaluated.
-    constants : ConstantFolder
-        What the nodes read besides.
-    opset : int
-        Version of the operators.
-    columns : int or None
-        Columns that enter, where they are known.
-
-    Returns
-    -------
-    Recognised or None
+    `columns` enter, where that is known. All nodes must be such that can be evaluated.
     """
     try:
         program = Program(regions, constants, opset)

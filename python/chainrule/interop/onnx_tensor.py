@@ -34,14 +34,7 @@ def type_name(number: int) -> str:
 
 
 def array_of(tensor: TensorProto) -> NDArray[Any]:
-    """Return the elements of a tensor; float16 becomes float32.
-
-    Raises
-    ------
-    ModelFileError
-        If the tensor has a type that is not supported, is in another file, has another number of
-        elements than its shape, or has NaN or infinity.
-    """
+    """Return a tensor's elements, float16 as float32; ModelFileError if they are not all there."""
     from onnx import helper, numpy_helper
 
     what = f"tensor {tensor.name!r}"

@@ -26,23 +26,9 @@ _CAST_INPUT = "input"
 class GraphWriter:
     """A graph in the making.
 
-    Parameters
-    ----------
-    opset : int
-        Version of the operators.
-    input_dtype : str
-        Type of the input, which is converted to `dtype` at once.
-    dtype : {"float32", "float64"}
-        Type of the parameters and of the arithmetic.
-    inputs : int
-        Columns of the input.
-
-    Attributes
-    ----------
-    current : str
-        Name of the tensor made last, which `add` reads by default.
-    columns : int
-        Columns of that tensor; whoever changes them sets it.
+    The input is converted from `input_dtype` to `dtype`, that of parameters and arithmetic, at
+    once. `current` is the name of the tensor made last, which `add` reads by default, and `columns`
+    its columns; whoever changes them sets it.
     """
 
     def __init__(self, opset: int, input_dtype: str, dtype: str, inputs: int) -> None:
@@ -96,13 +82,7 @@ class GraphWriter:
         return self.add("Cast", tensor or self.current, to=_ELEMENT_TYPES[dtype])
 
     def finish(self) -> bytes:
-        """Return the content of a file, with what was made last as the output ``y``.
-
-        Raises
-        ------
-        ValueError
-            If the weights are more than a file can hold.
-        """
+        """Return the content of a file, with what was made last as the output ``y``."""
         from onnx import helper, numpy_helper
 
         size = sum(array.nbytes for array in self._constants.values())

@@ -42,13 +42,7 @@ Build = Callable[[Sequence[Leaf], str, int], "Sequential"]
 
 
 def evaluation_copy(module: Any) -> Any:
-    """Return a copy in evaluation mode, in the main memory, so that running it changes nothing.
-
-    Raises
-    ------
-    ValueError
-        If the module cannot be copied.
-    """
+    """Return a copy in evaluation mode, in the main memory, so that running it changes nothing."""
     import torch
 
     # What older parametrisations keep beside the parameters would stop the copy.
@@ -69,19 +63,10 @@ def evaluation_copy(module: Any) -> Any:
 def check_outputs(module: Any, walk: Walk, net: Sequential, build: Build) -> None:
     """Raise ValueError, naming the part, unless a module computes what its parts in order do.
 
-    Rows are random, small and large and zero. The module runs in double where it can, and a second
-    time with other parameters, since some that are zero or one hide what is between.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        A copy of the caller's, which this may change.
-    walk : callable
-        Returns a module's parts in order.
-    net : Sequential
-        The network.
-    build : callable
-        Returns a network of leaves, a dtype and a number of inputs.
+    Rows are random, small and large and zero. The module, a copy that this may change, runs in
+    double where it can, and a second time with other parameters, since some that are zero or one
+    hide what is between. `walk` returns the parts of a module in order, `build` a network of
+    leaves.
     """
     import torch
 
