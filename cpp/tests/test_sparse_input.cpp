@@ -200,7 +200,7 @@ TEST_CASE("zeros that compressed rows store or get by scaling are no entries") {
   CHECK(rows.columns[rows.row_offsets[0] + 1] == kNoColumn);
   CHECK(rows.columns[rows.row_offsets[1]] == 3);
   CHECK(rows.columns[rows.row_offsets[1] + 1] == kNoColumn);
-  CHECK(input.columns().begin[4] == 2);
+  CHECK(input.columns().column_offsets[4] == 2);
 }
 
 TEST_CASE("rows that were changed after they had been checked write nowhere else") {
