@@ -83,9 +83,13 @@ def test_the_warning_of_tqdm_about_widgets_is_not_passed_on(
 ) -> None:
     from chainrule.network import progress
 
-    def loaded(name: str) -> Any:
-        warnings.warn("IProgress not found. Please update jupyter and ipywidgets.", stacklevel=2)
-        return types.SimpleNamespace(tqdm="bar")
+    class Tqdm:
+        asyncio = types.SimpleNamespace(tqdm="bar of text")
 
-    monkeypatch.setattr(progress.importlib, "import_module", loaded)
-    assert progress._tqdm_class("tqdm.auto") == "bar"
+        @property
+        def auto(self) -> Any:
+            warnings.warn("IProgress not found. Please update ipywidgets.", stacklevel=2)
+            return types.SimpleNamespace(tqdm="bar")
+
+    monkeypatch.setitem(sys.modules, "tqdm", Tqdm())
+    assert progress._tqdm_class(None) == "bar"

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import io
 import sys
-import types
 from typing import Any
 
 import numpy as np
@@ -139,11 +138,8 @@ def test_a_notebook_gets_the_bar_of_tqdm_auto(monkeypatch: pytest.MonkeyPatch) -
         def close(self) -> None:
             self.open = False
 
-    shell = types.SimpleNamespace(config={"IPKernelApp": {}})
-    ipython = types.SimpleNamespace(get_ipython=lambda: shell)
-    monkeypatch.setitem(sys.modules, "IPython", ipython)
-    auto = types.SimpleNamespace(tqdm=Bar)
-    monkeypatch.setitem(sys.modules, "tqdm.auto", auto)
+    # In a kernel of Jupyter tqdm.auto has the bar of widgets.
+    monkeypatch.setattr(pytest.importorskip("tqdm.auto"), "tqdm", Bar)
     monkeypatch.setattr(progress, "REFRESH_SECONDS", 0.0)
     out = io.StringIO()
     monkeypatch.setattr(sys, "stdout", out)
@@ -151,13 +147,6 @@ def test_a_notebook_gets_the_bar_of_tqdm_auto(monkeypatch: pytest.MonkeyPatch) -
     assert out.getvalue() == LINES
     assert [(bar.n, bar.open, bar.options["total"]) for bar in bars] == [(5, False, 5)] * 2
     assert bars[0].postfix == "loss 0.2000"
-
-
-def test_ipython_in_a_terminal_is_no_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
-    for shell in (None, types.SimpleNamespace(config={})):
-        ipython = types.SimpleNamespace(get_ipython=lambda shell=shell: shell)
-        monkeypatch.setitem(sys.modules, "IPython", ipython)
-        assert type(make_progress(1, 2, 5)) is progress.EpochLines
 
 
 @pytest.mark.parametrize("verbose", [3, -1, "auto", None, 1.5])

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import time
 import warnings
@@ -178,28 +177,24 @@ def make_progress(
     # A windowed program has no standard streams.
     if verbose == 0 or lines is None:
         return Progress()
-    if verbose == 1:
-        in_notebook = stream is None and _in_notebook()
-        bar_stream = sys.stderr if stream is None else stream
-        if in_notebook or (bar_stream is not None and bar_stream.isatty()):
-            tqdm = _tqdm_class("tqdm.auto" if in_notebook else "tqdm")
-            if tqdm is not None:
-                return EpochBars(epochs, total_batches, lines, tqdm, bar_stream)
+    bar_stream = sys.stderr if stream is None else stream
+    tqdm = _tqdm_class(bar_stream) if verbose == 1 else None
+    if tqdm is not None:
+        return EpochBars(epochs, total_batches, lines, tqdm, bar_stream)
     return EpochLines(epochs, lines)
 
 
-def _in_notebook() -> bool:
-    # IPython is loaded already wherever there is a notebook, and slow to import where there is not.
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    return shell is not None and "IPKernelApp" in getattr(shell, "config", ())
-
-
-def _tqdm_class(module: str) -> Any:
+def _tqdm_class(stream: TextIO | None) -> Any:
+    """Return tqdm's bar, or None if it is not installed or would not be seen on the stream."""
     try:
-        # Without ipywidgets tqdm.auto warns, and is the bar of text that serves as well.
+        # Without ipywidgets tqdm.auto warns, and is the bar of text.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return importlib.import_module(module).tqdm
+            from tqdm import asyncio, auto
     except ImportError:
         return None
+    # Where tqdm finds a notebook, its bar is a widget.
+    is_text = auto.tqdm is asyncio.tqdm
+    if is_text and (stream is None or not stream.isatty()):
+        return None
+    return auto.tqdm
