@@ -228,7 +228,7 @@ def test_arguments_of_predict(arguments: dict[str, Any], error: type[Exception],
         (
             lambda: cr.Sequential([cr.Dense(2)], dtype="float16"),
             ValueError,
-            "unknown dtype 'float16'; did you mean 'float64'? valid: float32, float64",
+            "unknown dtype 'float16'; did you mean 'float32'? valid: float32, float64",
         ),
         (
             lambda: cr.Sequential([cr.Dense(2)], dtype=None),

@@ -41,3 +41,19 @@ def test_a_part_of_a_name_is_near_if_it_is_no_mere_syllable() -> None:
     assert nearest("number_of_epochs_in_all", ["mae", "epochs"]) == "epochs"
     assert nearest("ma", ["decimal_separator"]) is None
     assert nearest("decimal_separator", ["ma"]) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "valid", "suggestion"),
+    [
+        ("val_los", ["loss", "val_loss"], "val_loss"),
+        ("loss", ["val_loss", "accuracy"], "val_loss"),
+        ("caf\ud800", ["caf\ud801"], "caf\ud801"),
+        ("x" * 100_000, ["loss"], None),
+    ],
+)
+def test_parts_and_texts_that_the_core_would_not_take(
+    given: str, valid: list[str], suggestion: str | None
+) -> None:
+    expected = "; valid" if suggestion is None else f"; did you mean {suggestion!r}? valid"
+    assert expected in unknown_name("monitor", given, valid)

@@ -77,8 +77,8 @@ void init_functions(py::module_& module) {
       },
       py::arg("rows"), py::arg("seed"), py::arg("epoch"),
       "Return the order in which the epoch, counted from 0, visits the rows.");
-  module.def("unknown_name", &unknown_name, py::arg("what"), py::arg("given"), py::arg("valid"),
-             "Return the text of the error for a name that is not among the valid ones.");
+  module.def("nearest_name", &nearest_name, py::arg("given"), py::arg("valid"),
+             "Return the valid name that was probably meant; an empty text if none is near.");
   module.def(
       "fma_peak",
       [](const std::string& dtype, double seconds, int num_threads) {

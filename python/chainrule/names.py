@@ -3,21 +3,25 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import sys
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, NoReturn, TypeVar
 
+from chainrule._core import nearest_name
 from chainrule.synonyms import ADVICE, ALIASES, ARGUMENT_ADVICE, ARGUMENTS, ATTRIBUTES
 
-__all__ = ["known_name", "module_attributes", "names_arguments", "unknown_name"]
+__all__ = [
+    "known_name",
+    "module_attributes",
+    "names_arguments",
+    "near_name",
+    "nearest",
+    "unknown_name",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-# Below this share of common letters two words are different words: acc and auc have 0.67.
-_CUTOFF = 0.75
 
 
 def known_name(family: str, given: str, valid: Collection[str]) -> str:
@@ -94,14 +98,26 @@ def unknown_name(what: str, given: object, valid: Iterable[str]) -> str:
     return f"unknown {what} {given!r};{suggestion} valid: {', '.join(names)}"
 
 
-def nearest(given: str, valid: Iterable[str]) -> str | None:
+def near_name(given: str, valid: Iterable[str]) -> str | None:
     """Return the valid name that was probably meant, if one is near enough."""
-    by_lower_case = {name.lower(): name for name in valid}
-    lower = given.lower()
-    close = difflib.get_close_matches(lower, by_lower_case, n=1, cutoff=_CUTOFF)
-    if not close and len(lower) >= 3:  # a part of the other, such as loss of val_loss
-        close = [n for n in by_lower_case if len(n) >= 3 and (n in lower or lower in n)]
-    return by_lower_case[max(close, key=len)] if close else None
+    names = {_encodable(name): name for name in valid}
+    near = nearest_name(_encodable(given), list(names))
+    return names[near] if near else None
+
+
+def nearest(given: str, valid: Iterable[str]) -> str | None:
+    """Return the nearest name, or else one of which a part was given, such as loss of val_loss."""
+    names, lower = list(valid), given.lower()
+    near = near_name(given, names)
+    if near is not None or len(given) < 3:
+        return near
+    parts = [n for n in names if len(n) >= 3 and (n.lower() in lower or lower in n.lower())]
+    return max(parts, key=len, default=None)
+
+
+def _encodable(name: str) -> str:
+    """Return a name without lone surrogates, which the core takes for no text."""
+    return name.encode(errors="replace").decode()
 
 
 def names_arguments(function: F) -> F:

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["unknown_command", "unknown_option"]
+from chainrule.names import near_name
 
-# Two names with fewer letters in common are different names, not one with a slip.
-_CUTOFF = 0.75
+__all__ = ["unknown_command", "unknown_option"]
 
 _OPTIONS: Mapping[str, Sequence[str]] = {
     "batch-size": ["batch", "batchsize", "bs", "b", "mini-batch", "minibatch-size"],
@@ -136,5 +134,5 @@ def _meant(given: str, valid: Sequence[str], synonyms: Mapping[str, str]) -> str
     # A slip in another program's name, such as --learning_rte, is one in its synonym too.
     known = {name: name for name in valid}
     known |= {s: name for s, name in synonyms.items() if name in valid and len(s) > 3}
-    close = difflib.get_close_matches(given, known, n=1, cutoff=_CUTOFF)
-    return known[close[0]] if close else None
+    near = near_name(given, known)
+    return known[near] if near else None
