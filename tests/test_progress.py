@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import sys
+import types
 from typing import Any
 
 import numpy as np
