@@ -12,7 +12,7 @@ namespace chainrule::c_api {
 namespace {
 
 // More than any structure will ever have; beyond it struct_size was not set at all.
-constexpr std::size_t longest = 4096;
+constexpr std::size_t longest_options = 4096;
 
 std::size_t size_of(const void* structure) {
   std::size_t size = 0;
@@ -25,7 +25,7 @@ std::size_t size_of(const void* structure) {
 void check_size(const void* structure, std::size_t least, const char* name) {
   require_non_null(structure, name);
   const std::size_t size = size_of(structure);
-  if (size >= least && size <= longest) return;
+  if (size >= least && size <= longest_options) return;
   throw Error(std::string(name) + ".struct_size is " + std::to_string(size) + ", expected " +
               std::to_string(least) + " or a little more: set it to the sizeof of the structure");
 }

@@ -13,12 +13,12 @@
 namespace chainrule::c_api {
 namespace {
 
-constexpr std::size_t longest = 1023;
+constexpr std::size_t longest_error = 1023;
 // An array, since a string could not keep the text of a std::bad_alloc.
-thread_local char last_error[longest + 1] = "";
+thread_local char last_error[longest_error + 1] = "";
 
 void keep(std::string_view text) {
-  std::size_t size = std::min(text.size(), longest);
+  std::size_t size = std::min(text.size(), longest_error);
   if (size < text.size()) {
     // A cut must not fall inside of a character.
     while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0U) == 0x80) --size;

@@ -109,5 +109,6 @@ void Network<T>::State::report_divergence(engine::Plan<T>& plan, const RowsView&
 
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)
+#undef CHAINRULE_INSTANTIATE
 
 }  // namespace chainrule

@@ -135,5 +135,6 @@ std::int64_t Network<T>::first_bad_layer(const RowsView& x) const {
 
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)
+#undef CHAINRULE_INSTANTIATE
 
 }  // namespace chainrule

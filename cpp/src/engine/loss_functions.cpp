@@ -92,5 +92,6 @@ void apply_link(const Loss& loss, T* outputs, std::int64_t rows, std::int64_t co
 
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)
+#undef CHAINRULE_INSTANTIATE
 
 }  // namespace chainrule

@@ -215,5 +215,6 @@ bool Network<T>::get_activation(std::int64_t layer, T* values) const {
 
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)
+#undef CHAINRULE_INSTANTIATE
 
 }  // namespace chainrule

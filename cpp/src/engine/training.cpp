@@ -338,5 +338,6 @@ void Network<T>::check_trains(const Optimizer& optimizer, InputSparsity input_sp
 
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)
+#undef CHAINRULE_INSTANTIATE
 
 }  // namespace chainrule

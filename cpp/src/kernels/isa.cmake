@@ -2,18 +2,29 @@
 # Two translation units per instruction set, for predictions and for training; only these files get its flags, so the
 # rest of the library runs anywhere.
 set(_kernel_options
-    $<IF:$<CONFIG:Debug>,-O1,-O3>
     -fno-math-errno
     -fno-trapping-math
     -Wno-psabi
     # Fuzzers are after the reader of model files; these units would take most of their build.
     $<$<BOOL:${CHAINRULE_BUILD_FUZZERS}>:-fno-sanitize=all>)
 
-function(chainrule_add_isa name)
+set(_known portable avx2 avx512 neon)
+foreach(_isa IN LISTS CHAINRULE_ISAS)
+  if(NOT _isa IN_LIST _known)
+    message(FATAL_ERROR "CHAINRULE_ISAS names '${_isa}'; valid: ${_known}")
+  endif()
+endforeach()
+
+# The optimisation of release builds, then flags.
+function(chainrule_add_isa name optimisation)
+  if(CHAINRULE_ISAS AND NOT name STREQUAL "portable" AND NOT name IN_LIST CHAINRULE_ISAS)
+    return()
+  endif()
   set(_files kernels/isa_${name}_inference.cpp kernels/isa_${name}_training.cpp)
   target_sources(chainrule PRIVATE ${_files})
   # The kernels' headers would be analysed once more for each instruction set.
-  set_source_files_properties(${_files} PROPERTIES COMPILE_OPTIONS "${_kernel_options};${ARGN}" SKIP_LINTING ON)
+  set_source_files_properties(${_files} PROPERTIES COMPILE_OPTIONS
+                                                  "$<IF:$<CONFIG:Debug>,-O1,${optimisation}>;${_kernel_options};${ARGN}" SKIP_LINTING ON)
   string(TOUPPER ${name} _upper)
   set_property(
     SOURCE kernels/dispatch.cpp kernels/training_dispatch.cpp
@@ -30,14 +41,22 @@ if(CHAINRULE_NATIVE)
   list(APPEND _kernel_options -mtune=native)
 endif()
 
+# The portable kernels have to be right. They have to be fast only where there are no others.
+if(CHAINRULE_TARGET_X86_64 OR CHAINRULE_TARGET_AARCH64)
+  set(_portable -O2)
+else()
+  set(_portable -O3)
+endif()
+
 if(CHAINRULE_TARGET_X86_64)
   # An explicit base keeps each unit to its name, whatever -march the surrounding build uses.
   list(APPEND _kernel_options -march=x86-64)
   # No flag here without its check in dispatch.cpp.
-  chainrule_add_isa(portable)
-  chainrule_add_isa(avx2 -mavx2 -mfma -mbmi -mpopcnt)
+  chainrule_add_isa(portable ${_portable})
+  chainrule_add_isa(avx2 -O3 -mavx2 -mfma -mbmi -mpopcnt)
   chainrule_add_isa(
     avx512
+    -O3
     -mavx2
     -mfma
     -mbmi
@@ -53,8 +72,8 @@ if(CHAINRULE_TARGET_X86_64)
     $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
     $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized>)
 else()
-  chainrule_add_isa(portable)
+  chainrule_add_isa(portable ${_portable})
   if(CHAINRULE_TARGET_AARCH64)
-    chainrule_add_isa(neon)
+    chainrule_add_isa(neon -O3)
   endif()
 endif()

@@ -7,9 +7,9 @@
 namespace chainrule {
 namespace {
 
-using Kind = Activation::Kind;
+using ActivationKind = Activation::Kind;
 
-constexpr auto kind_names = model::kinds_of<Kind, Kind::softmax>(
+constexpr auto activation_kinds = model::kinds_of<ActivationKind, ActivationKind::softmax>(
     "activation", "linear", "relu", "leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "sigmoid",
     "tanh", "softplus", "softmax");
 
@@ -24,9 +24,9 @@ void visit_fields(Visit& visit, Self& self) {
   visit("approximate", self.approximate);
 }
 
-Kind gelu_kind(const GeluOptions& options) {
-  if (options.approximate == "none") return Kind::gelu;
-  if (options.approximate == "tanh") return Kind::gelu_tanh;
+ActivationKind gelu_kind(const GeluOptions& options) {
+  if (options.approximate == "none") return ActivationKind::gelu;
+  if (options.approximate == "tanh") return ActivationKind::gelu_tanh;
   throw Error(unknown_name("gelu approximate", options.approximate, {"none", "tanh"}));
 }
 
@@ -35,19 +35,20 @@ Kind gelu_kind(const GeluOptions& options) {
 template <class Visit, class Self>
   requires model::described_as<Self, Activation>
 static void visit_fields(Visit& visit, Self& self) {
-  if (self.kind == Kind::leaky_relu) visit("negative_slope", self.parameter, model::non_negative);
-  if (self.kind == Kind::elu) visit("alpha", self.parameter, model::non_negative);
+  if (self.kind == ActivationKind::leaky_relu)
+    visit("negative_slope", self.parameter, model::non_negative);
+  if (self.kind == ActivationKind::elu) visit("alpha", self.parameter, model::non_negative);
 }
 
-Activation Activation::defaults(Kind kind) {
-  if (kind == Kind::leaky_relu) return {kind, 0.01};
-  if (kind == Kind::elu) return {kind, 1.0};
+Activation Activation::defaults(ActivationKind kind) {
+  if (kind == ActivationKind::leaky_relu) return {kind, 0.01};
+  if (kind == ActivationKind::elu) return {kind, 1.0};
   return {kind, 0.0};
 }
 
 Activation Activation::from_config(const Config& config) {
-  Activation activation = defaults(kind_names.find(config.kind));
-  if (activation.kind == Kind::gelu) {
+  Activation activation = defaults(activation_kinds.find(config.kind));
+  if (activation.kind == ActivationKind::gelu) {
     GeluOptions options;
     model::read_fields(config, options);
     activation.kind = gelu_kind(options);
@@ -57,10 +58,12 @@ Activation Activation::from_config(const Config& config) {
   return activation;
 }
 
-Config Activation::config() const { return model::write_fields(kind_names.name(kind), *this); }
+Config Activation::config() const {
+  return model::write_fields(activation_kinds.name(kind), *this);
+}
 
-std::vector<std::string> Activation::kinds() { return kind_names.all(); }
+std::vector<std::string> Activation::kinds() { return activation_kinds.all(); }
 
-void Activation::check() const { model::check_fields(kind_names.name(kind), *this); }
+void Activation::check() const { model::check_fields(activation_kinds.name(kind), *this); }
 
 }  // namespace chainrule

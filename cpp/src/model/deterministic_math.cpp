@@ -68,10 +68,10 @@ double cos_pi(double x) {
 
 double power(double base, double exponent) {
   const double whole = std::floor(exponent);
-  const double fraction = exponent - whole;
+  const double fractional = exponent - whole;
   // Beyond 2^62 steps any base but 1 has long reached its limit.
   const double result = whole_power(base, static_cast<std::int64_t>(std::fmin(whole, 0x1p62)));
-  return fraction > 0.0 ? result * exp(fraction * log(base)) : result;
+  return fractional > 0.0 ? result * exp(fractional * log(base)) : result;
 }
 
 }  // namespace chainrule::model

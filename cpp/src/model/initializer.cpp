@@ -13,20 +13,20 @@
 namespace chainrule {
 namespace {
 
-using Kind = Initializer::Kind;
+using InitializerKind = Initializer::Kind;
 
-constexpr auto kind_names = model::kinds_of<Kind, Kind::orthogonal>(
+constexpr auto initializer_kinds = model::kinds_of<InitializerKind, InitializerKind::orthogonal>(
     "initializer", "zeros", "constant", "normal", "uniform", "glorot_uniform", "glorot_normal",
     "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "orthogonal");
 
 /// The variance that keeps signals (and with glorot, gradients) of one size from layer to layer.
-double scaled_variance(Kind kind, double fan_in, double fan_out) {
+double scaled_variance(InitializerKind kind, double fan_in, double fan_out) {
   switch (kind) {
-    case Kind::glorot_uniform:
-    case Kind::glorot_normal:
+    case InitializerKind::glorot_uniform:
+    case InitializerKind::glorot_normal:
       return 2.0 / (fan_in + fan_out);
-    case Kind::he_uniform:
-    case Kind::he_normal:
+    case InitializerKind::he_uniform:
+    case InitializerKind::he_normal:
       return 2.0 / fan_in;
     default:
       return 1.0 / fan_in;
@@ -50,18 +50,18 @@ template <class Visit, class Self>
   requires model::described_as<Self, Initializer>
 static void visit_fields(Visit& visit, Self& self) {
   switch (self.kind) {
-    case Kind::constant:
+    case InitializerKind::constant:
       visit("value", self.a);
       break;
-    case Kind::normal:
+    case InitializerKind::normal:
       visit("mean", self.a);
       visit("standard_deviation", self.b, model::non_negative);
       break;
-    case Kind::uniform:
+    case InitializerKind::uniform:
       visit("low", self.a);
       visit("high", self.b);
       break;
-    case Kind::orthogonal:
+    case InitializerKind::orthogonal:
       visit("gain", self.a);
       break;
     default:
@@ -69,13 +69,13 @@ static void visit_fields(Visit& visit, Self& self) {
   }
 }
 
-Initializer Initializer::defaults(Kind kind) {
+Initializer Initializer::defaults(InitializerKind kind) {
   switch (kind) {
-    case Kind::normal:
+    case InitializerKind::normal:
       return {kind, 0.0, 0.05};
-    case Kind::uniform:
+    case InitializerKind::uniform:
       return {kind, -0.05, 0.05};
-    case Kind::orthogonal:
+    case InitializerKind::orthogonal:
       return {kind, 1.0, 0.0};
     default:
       return {kind, 0.0, 0.0};
@@ -83,15 +83,17 @@ Initializer Initializer::defaults(Kind kind) {
 }
 
 Initializer Initializer::from_config(const Config& config) {
-  Initializer initializer = defaults(kind_names.find(config.kind));
+  Initializer initializer = defaults(initializer_kinds.find(config.kind));
   model::read_fields(config, initializer);
   initializer.check();
   return initializer;
 }
 
-Config Initializer::config() const { return model::write_fields(kind_names.name(kind), *this); }
+Config Initializer::config() const {
+  return model::write_fields(initializer_kinds.name(kind), *this);
+}
 
-std::vector<std::string> Initializer::kinds() { return kind_names.all(); }
+std::vector<std::string> Initializer::kinds() { return initializer_kinds.all(); }
 
 Initializer Initializer::for_activation(const Activation& activation) {
   switch (activation.kind) {
@@ -102,16 +104,16 @@ Initializer Initializer::for_activation(const Activation& activation) {
     case Activation::Kind::gelu_tanh:
     case Activation::Kind::silu:
     case Activation::Kind::softplus:
-      return defaults(Kind::he_uniform);
+      return defaults(InitializerKind::he_uniform);
     default:
-      return defaults(Kind::glorot_uniform);
+      return defaults(InitializerKind::glorot_uniform);
   }
 }
 
 void Initializer::check() const {
-  const std::string_view name = kind_names.name(kind);
+  const std::string_view name = initializer_kinds.name(kind);
   model::check_fields(name, *this);
-  if (kind == Kind::uniform && a > b)
+  if (kind == InitializerKind::uniform && a > b)
     model::refuse(name, "low must be <= high, got low " + model::to_text(a) + " and high " +
                             model::to_text(b));
 }
@@ -119,7 +121,7 @@ void Initializer::check() const {
 void Initializer::fill(double* values, std::int64_t rows, std::int64_t columns, std::uint64_t seed,
                        std::uint64_t stream) const {
   check();
-  const std::string_view name = kind_names.name(kind);
+  const std::string_view name = initializer_kinds.name(kind);
   model::check_value(name, "rows", rows, model::at_least_one);
   model::check_value(name, "columns", columns, model::at_least_one);
   const std::int64_t count = rows * columns;
@@ -127,29 +129,29 @@ void Initializer::fill(double* values, std::int64_t rows, std::int64_t columns, 
       scaled_variance(kind, static_cast<double>(rows), static_cast<double>(columns));
   RandomStream random(seed, RandomUse::initialization, stream);
   switch (kind) {
-    case Kind::zeros:
-    case Kind::constant:
+    case InitializerKind::zeros:
+    case InitializerKind::constant:
       std::fill_n(values, count, a);
       break;
-    case Kind::uniform:
+    case InitializerKind::uniform:
       fill_uniform(values, count, a, b, random);
       break;
-    case Kind::normal:
+    case InitializerKind::normal:
       fill_normal(values, count, a, b, random);
       break;
-    case Kind::glorot_uniform:
-    case Kind::he_uniform:
-    case Kind::lecun_uniform: {
+    case InitializerKind::glorot_uniform:
+    case InitializerKind::he_uniform:
+    case InitializerKind::lecun_uniform: {
       const double bound = std::sqrt(3.0 * variance);
       fill_uniform(values, count, -bound, bound, random);
       break;
     }
-    case Kind::glorot_normal:
-    case Kind::he_normal:
-    case Kind::lecun_normal:
+    case InitializerKind::glorot_normal:
+    case InitializerKind::he_normal:
+    case InitializerKind::lecun_normal:
       fill_normal(values, count, 0.0, std::sqrt(variance), random);
       break;
-    case Kind::orthogonal:
+    case InitializerKind::orthogonal:
       model::fill_orthogonal(values, rows, columns, a, random);
       break;
   }

@@ -8,42 +8,42 @@
 namespace chainrule {
 namespace {
 
-using Kind = Loss::Kind;
+using LossKind = Loss::Kind;
 
-constexpr auto kind_names =
-    model::kinds_of<Kind, Kind::poisson>("loss", "mse", "mae", "huber", "log_cosh", "cross_entropy",
-                                         "binary_cross_entropy", "hinge", "quantile", "poisson");
+constexpr auto loss_kinds = model::kinds_of<LossKind, LossKind::poisson>(
+    "loss", "mse", "mae", "huber", "log_cosh", "cross_entropy", "binary_cross_entropy", "hinge",
+    "quantile", "poisson");
 
 }  // namespace
 
 template <class Visit, class Self>
   requires model::described_as<Self, Loss>
 static void visit_fields(Visit& visit, Self& self) {
-  if (self.kind == Kind::huber) visit("delta", self.delta, model::positive);
-  if (self.kind == Kind::cross_entropy)
+  if (self.kind == LossKind::huber) visit("delta", self.delta, model::positive);
+  if (self.kind == LossKind::cross_entropy)
     visit("label_smoothing", self.label_smoothing, model::half_open_fraction);
-  if (self.kind == Kind::cross_entropy || self.kind == Kind::binary_cross_entropy ||
-      self.kind == Kind::poisson)
+  if (self.kind == LossKind::cross_entropy || self.kind == LossKind::binary_cross_entropy ||
+      self.kind == LossKind::poisson)
     visit("from_logits", self.from_logits);
-  if (self.kind == Kind::quantile) visit("quantiles", self.quantiles, model::open_fraction);
+  if (self.kind == LossKind::quantile) visit("quantiles", self.quantiles, model::open_fraction);
 }
 
-Loss Loss::defaults(Kind kind) {
+Loss Loss::defaults(LossKind kind) {
   Loss loss;
   loss.kind = kind;
-  if (kind == Kind::quantile) loss.quantiles = {0.5};
+  if (kind == LossKind::quantile) loss.quantiles = {0.5};
   return loss;
 }
 
 Loss Loss::from_config(const Config& config) {
-  Loss loss = defaults(kind_names.find(config.kind));
+  Loss loss = defaults(loss_kinds.find(config.kind));
   model::read_fields(config, loss);
   loss.check();
   return loss;
 }
 
 Config Loss::config() const {
-  Config config = model::write_fields(kind_names.name(kind), *this);
+  Config config = model::write_fields(loss_kinds.name(kind), *this);
   // Files without it stay readable for versions that do not know it.
   if (!from_logits)
     std::erase_if(config.options,
@@ -51,12 +51,12 @@ Config Loss::config() const {
   return config;
 }
 
-std::vector<std::string> Loss::kinds() { return kind_names.all(); }
+std::vector<std::string> Loss::kinds() { return loss_kinds.all(); }
 
 void Loss::check() const {
-  const std::string_view name = kind_names.name(kind);
+  const std::string_view name = loss_kinds.name(kind);
   model::check_fields(name, *this);
-  if (kind != Kind::quantile) return;
+  if (kind != LossKind::quantile) return;
   if (quantiles.empty()) model::refuse(name, "quantiles must hold at least one number, got none");
   for (std::size_t i = 1; i < quantiles.size(); ++i)
     if (quantiles[i] <= quantiles[i - 1])
@@ -67,11 +67,11 @@ void Loss::check() const {
 
 Loss::Link Loss::link() const {
   switch (kind) {
-    case Kind::cross_entropy:
+    case LossKind::cross_entropy:
       return Link::softmax;
-    case Kind::binary_cross_entropy:
+    case LossKind::binary_cross_entropy:
       return Link::sigmoid;
-    case Kind::poisson:
+    case LossKind::poisson:
       return Link::exponential;
     default:
       return Link::identity;
@@ -80,11 +80,11 @@ Loss::Link Loss::link() const {
 
 std::int64_t Loss::target_columns(std::int64_t outputs) const {
   check();
-  const std::string_view name = kind_names.name(kind);
+  const std::string_view name = loss_kinds.name(kind);
   model::check_value(name, "outputs", outputs, model::at_least_one);
-  if (kind == Kind::cross_entropy && outputs < 2)
+  if (kind == LossKind::cross_entropy && outputs < 2)
     model::refuse(name, "needs at least 2 outputs, one per class, got 1; use binary_cross_entropy");
-  if (kind != Kind::quantile) return outputs;
+  if (kind != LossKind::quantile) return outputs;
   const auto groups = static_cast<std::int64_t>(quantiles.size());
   if (outputs % groups != 0)
     model::refuse(name, "the number of outputs must be a multiple of the " +

@@ -9,9 +9,9 @@
 namespace chainrule {
 namespace {
 
-using Kind = Optimizer::Kind;
+using OptimizerKind = Optimizer::Kind;
 
-constexpr auto kind_names = model::kinds_of<Kind, Kind::lion>(
+constexpr auto optimizer_kinds = model::kinds_of<OptimizerKind, OptimizerKind::lion>(
     "optimizer", "sgd", "adagrad", "rmsprop", "adam", "adamw", "adadelta", "lion");
 
 }  // namespace
@@ -21,34 +21,34 @@ template <class Visit, class Self>
 static void visit_fields(Visit& visit, Self& self) {
   visit("learning_rate", self.learning_rate, model::positive);
   switch (self.kind) {
-    case Kind::sgd:
+    case OptimizerKind::sgd:
       visit("momentum", self.momentum, model::half_open_fraction);
       visit("dampening", self.dampening, model::fraction);
       visit("nesterov", self.nesterov);
       break;
-    case Kind::adagrad:
+    case OptimizerKind::adagrad:
       visit("lr_decay", self.lr_decay, model::non_negative);
       visit("initial_accumulator", self.initial_accumulator, model::non_negative);
       visit("epsilon", self.epsilon, model::positive);
       break;
-    case Kind::rmsprop:
+    case OptimizerKind::rmsprop:
       visit("rho", self.rho, model::half_open_fraction);
       visit("epsilon", self.epsilon, model::positive);
       visit("momentum", self.momentum, model::half_open_fraction);
       visit("centered", self.centered);
       break;
-    case Kind::adam:
-    case Kind::adamw:
+    case OptimizerKind::adam:
+    case OptimizerKind::adamw:
       visit("beta1", self.beta1, model::half_open_fraction);
       visit("beta2", self.beta2, model::half_open_fraction);
       visit("epsilon", self.epsilon, model::positive);
       visit("amsgrad", self.amsgrad);
       break;
-    case Kind::adadelta:
+    case OptimizerKind::adadelta:
       visit("rho", self.rho, model::half_open_fraction);
       visit("epsilon", self.epsilon, model::positive);
       break;
-    case Kind::lion:
+    case OptimizerKind::lion:
       visit("beta1", self.beta1, model::half_open_fraction);
       visit("beta2", self.beta2, model::half_open_fraction);
       break;
@@ -59,30 +59,30 @@ static void visit_fields(Visit& visit, Self& self) {
   visit("lazy", self.lazy);
 }
 
-Optimizer Optimizer::defaults(Kind kind) {
+Optimizer Optimizer::defaults(OptimizerKind kind) {
   Optimizer optimizer;
   optimizer.kind = kind;
   switch (kind) {
-    case Kind::sgd:
+    case OptimizerKind::sgd:
       break;
-    case Kind::adagrad:
+    case OptimizerKind::adagrad:
       optimizer.epsilon = 1e-10;
       break;
-    case Kind::rmsprop:
+    case OptimizerKind::rmsprop:
       optimizer.rho = 0.99;
       break;
-    case Kind::adam:
+    case OptimizerKind::adam:
       optimizer.learning_rate = 1e-3;
       break;
-    case Kind::adamw:
+    case OptimizerKind::adamw:
       optimizer.learning_rate = 1e-3;
       optimizer.weight_decay = 1e-2;
       break;
-    case Kind::adadelta:
+    case OptimizerKind::adadelta:
       optimizer.learning_rate = 1.0;
       optimizer.epsilon = 1e-6;
       break;
-    case Kind::lion:
+    case OptimizerKind::lion:
       optimizer.learning_rate = 1e-4;
       optimizer.beta2 = 0.99;
       break;
@@ -91,26 +91,26 @@ Optimizer Optimizer::defaults(Kind kind) {
 }
 
 Optimizer Optimizer::from_config(const Config& config) {
-  Optimizer optimizer = defaults(kind_names.find(config.kind));
+  Optimizer optimizer = defaults(optimizer_kinds.find(config.kind));
   model::read_fields(config, optimizer);
   optimizer.check();
   return optimizer;
 }
 
 Config Optimizer::config() const {
-  Config config = model::write_fields(kind_names.name(kind), *this);
+  Config config = model::write_fields(optimizer_kinds.name(kind), *this);
   // Model files of format 1, which do not know it, stay what they were.
   if (!lazy)
     std::erase_if(config.options, [](const ConfigEntry& option) { return option.name == "lazy"; });
   return config;
 }
 
-std::vector<std::string> Optimizer::kinds() { return kind_names.all(); }
+std::vector<std::string> Optimizer::kinds() { return optimizer_kinds.all(); }
 
 void Optimizer::check() const {
-  const std::string_view name = kind_names.name(kind);
+  const std::string_view name = optimizer_kinds.name(kind);
   model::check_fields(name, *this);
-  if (kind == Kind::sgd && nesterov && (momentum == 0.0 || dampening != 0.0))
+  if (kind == OptimizerKind::sgd && nesterov && (momentum == 0.0 || dampening != 0.0))
     model::refuse(name, "nesterov needs momentum > 0 and dampening 0, got momentum " +
                             model::to_text(momentum) + " and dampening " +
                             model::to_text(dampening));
@@ -122,26 +122,26 @@ void Optimizer::check() const {
 std::vector<std::string> Optimizer::slots() const {
   std::vector<std::string> names;
   switch (kind) {
-    case Kind::sgd:
+    case OptimizerKind::sgd:
       if (momentum > 0.0) names = {"momentum_buffer"};
       break;
-    case Kind::adagrad:
+    case OptimizerKind::adagrad:
       names = {"sum"};
       break;
-    case Kind::rmsprop:
+    case OptimizerKind::rmsprop:
       names = {"square_avg"};
       if (momentum > 0.0) names.emplace_back("momentum_buffer");
       if (centered) names.emplace_back("grad_avg");
       break;
-    case Kind::adam:
-    case Kind::adamw:
+    case OptimizerKind::adam:
+    case OptimizerKind::adamw:
       names = {"exp_avg", "exp_avg_sq"};
       if (amsgrad) names.emplace_back("max_exp_avg_sq");
       break;
-    case Kind::adadelta:
+    case OptimizerKind::adadelta:
       names = {"square_avg", "acc_delta"};
       break;
-    case Kind::lion:
+    case OptimizerKind::lion:
       names = {"exp_avg"};
       break;
   }

@@ -11,9 +11,9 @@
 namespace chainrule {
 namespace {
 
-using Kind = Schedule::Kind;
+using ScheduleKind = Schedule::Kind;
 
-constexpr auto kind_names = model::kinds_of<Kind, Kind::reduce_on_plateau>(
+constexpr auto schedule_kinds = model::kinds_of<ScheduleKind, ScheduleKind::reduce_on_plateau>(
     "schedule", "constant", "step", "exponential", "cosine", "one_cycle", "inverse_time",
     "piecewise", "reduce_on_plateau");
 
@@ -92,36 +92,37 @@ double piecewise_rate(const Schedule& schedule, double step, std::int64_t steps_
 template <class Visit, class Self>
   requires model::described_as<Self, Schedule>
 static void visit_fields(Visit& visit, Self& self) {
-  if (self.kind != Kind::piecewise) visit("learning_rate", self.learning_rate, model::positive);
+  if (self.kind != ScheduleKind::piecewise)
+    visit("learning_rate", self.learning_rate, model::positive);
   switch (self.kind) {
-    case Kind::constant:
+    case ScheduleKind::constant:
       break;
-    case Kind::step:
-    case Kind::exponential:
+    case ScheduleKind::step:
+    case ScheduleKind::exponential:
       visit("gamma", self.gamma, model::positive);
       visit("period", self.period, model::positive);
       break;
-    case Kind::inverse_time:
+    case ScheduleKind::inverse_time:
       visit("gamma", self.gamma, model::non_negative);
       visit("period", self.period, model::positive);
       break;
-    case Kind::cosine:
+    case ScheduleKind::cosine:
       visit("epochs", self.epochs, model::positive);
       visit("warmup", self.warmup, model::non_negative);
       visit("minimum", self.minimum, model::non_negative);
       visit("restart_factor", self.restart_factor, model::non_negative);
       break;
-    case Kind::one_cycle:
+    case ScheduleKind::one_cycle:
       visit("epochs", self.epochs, model::positive);
       visit("warmup", self.warmup, model::fraction);
       visit("div_factor", self.div_factor, model::at_least_one);
       visit("final_div_factor", self.final_div_factor, model::at_least_one);
       break;
-    case Kind::piecewise:
+    case ScheduleKind::piecewise:
       visit("boundaries", self.boundaries, model::positive);
       visit("values", self.values, model::positive);
       break;
-    case Kind::reduce_on_plateau:
+    case ScheduleKind::reduce_on_plateau:
       visit("gamma", self.gamma, model::open_fraction);
       visit("patience", self.patience, model::non_negative);
       visit("threshold", self.threshold, model::half_open_fraction);
@@ -131,34 +132,35 @@ static void visit_fields(Visit& visit, Self& self) {
   }
 }
 
-Schedule Schedule::defaults(Kind kind) {
+Schedule Schedule::defaults(ScheduleKind kind) {
   Schedule schedule;
   schedule.kind = kind;
-  if (kind == Kind::inverse_time) schedule.gamma = 1.0;
-  if (kind == Kind::one_cycle) schedule.warmup = 0.3;
+  if (kind == ScheduleKind::inverse_time) schedule.gamma = 1.0;
+  if (kind == ScheduleKind::one_cycle) schedule.warmup = 0.3;
   return schedule;
 }
 
 Schedule Schedule::from_config(const Config& config) {
-  Schedule schedule = defaults(kind_names.find(config.kind));
+  Schedule schedule = defaults(schedule_kinds.find(config.kind));
   model::read_fields(config, schedule);
   schedule.check();
   return schedule;
 }
 
-Config Schedule::config() const { return model::write_fields(kind_names.name(kind), *this); }
+Config Schedule::config() const { return model::write_fields(schedule_kinds.name(kind), *this); }
 
-std::vector<std::string> Schedule::kinds() { return kind_names.all(); }
+std::vector<std::string> Schedule::kinds() { return schedule_kinds.all(); }
 
 void Schedule::check() const {
-  const std::string_view name = kind_names.name(kind);
+  const std::string_view name = schedule_kinds.name(kind);
   model::check_fields(name, *this);
-  if (kind == Kind::cosine && restart_factor > 0.0 && restart_factor < 1.0)
+  if (kind == ScheduleKind::cosine && restart_factor > 0.0 && restart_factor < 1.0)
     model::refuse(name, "restart_factor must be 0 or >= 1, got " + model::to_text(restart_factor));
-  if ((kind == Kind::cosine || kind == Kind::reduce_on_plateau) && minimum > learning_rate)
+  if ((kind == ScheduleKind::cosine || kind == ScheduleKind::reduce_on_plateau) &&
+      minimum > learning_rate)
     model::refuse(name, "minimum must be <= learning_rate, got minimum " + model::to_text(minimum) +
                             " and learning_rate " + model::to_text(learning_rate));
-  if (kind != Kind::piecewise) return;
+  if (kind != ScheduleKind::piecewise) return;
   if (values.size() != boundaries.size() + 1)
     model::refuse(name, "values must be one more than boundaries, got " +
                             std::to_string(values.size()) + " values and " +
@@ -172,26 +174,26 @@ void Schedule::check() const {
 
 double Schedule::rate(std::int64_t step, std::int64_t steps_per_epoch) const {
   check();
-  const std::string_view name = kind_names.name(kind);
+  const std::string_view name = schedule_kinds.name(kind);
   model::check_value(name, "step", step, model::non_negative);
   model::check_value(name, "steps_per_epoch", steps_per_epoch, model::at_least_one);
   const auto done = static_cast<double>(step);
   const double periods = done / cycle_in_steps(period, steps_per_epoch);
   switch (kind) {
-    case Kind::step:
+    case ScheduleKind::step:
       return learning_rate * model::power(gamma, std::floor(periods));
-    case Kind::exponential:
+    case ScheduleKind::exponential:
       return learning_rate * model::power(gamma, periods);
-    case Kind::inverse_time:
+    case ScheduleKind::inverse_time:
       return learning_rate / (1.0 + gamma * periods);
-    case Kind::cosine:
+    case ScheduleKind::cosine:
       return cosine_rate(*this, done, steps_per_epoch);
-    case Kind::one_cycle:
+    case ScheduleKind::one_cycle:
       return one_cycle_rate(*this, done, steps_per_epoch);
-    case Kind::piecewise:
+    case ScheduleKind::piecewise:
       return piecewise_rate(*this, done, steps_per_epoch);
-    case Kind::constant:
-    case Kind::reduce_on_plateau:
+    case ScheduleKind::constant:
+    case ScheduleKind::reduce_on_plateau:
       break;
   }
   return learning_rate;

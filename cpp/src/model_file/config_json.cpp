@@ -17,7 +17,7 @@ namespace {
 // A number of a list takes two bytes of text and eight of memory.
 constexpr std::size_t longest_list = 10'000;
 constexpr std::size_t most_options = 64;
-constexpr std::size_t longest_name = 256;
+constexpr std::size_t longest_option_name = 256;
 
 void check_list(std::string_view name, std::size_t size) {
   if (size > longest_list)
@@ -26,9 +26,9 @@ void check_list(std::string_view name, std::size_t size) {
 }
 
 std::string short_string(const Json& json, std::string_view what) {
-  if (json.text().size() > longest_name)
-    throw Error(std::string(what) + " must be text of at most " + std::to_string(longest_name) +
-                " bytes, got " + json.excerpt());
+  if (json.text().size() > longest_option_name)
+    throw Error(std::string(what) + " must be text of at most " +
+                std::to_string(longest_option_name) + " bytes, got " + json.excerpt());
   return json.string(what);
 }
 

@@ -18,7 +18,7 @@ namespace {
 // The safetensors package has the same limit.
 constexpr std::uint64_t largest_header = 100'000'000;
 constexpr std::uint64_t length_size = 8;
-constexpr std::size_t longest_name = 256;
+constexpr std::size_t longest_tensor_name = 256;
 
 std::uint64_t read_length(ByteSource& source) {
   std::array<unsigned char, length_size> bytes{};
@@ -52,8 +52,8 @@ std::string_view checked_name(std::string_view name) {
   const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
     return c >= ' ' && c <= '~' && c != '\\' && c != '"';
   });
-  if (!plain || name.size() > longest_name)
-    throw Error("the name of a tensor must be at most " + std::to_string(longest_name) +
+  if (!plain || name.size() > longest_tensor_name)
+    throw Error("the name of a tensor must be at most " + std::to_string(longest_tensor_name) +
                 " printable ASCII characters other than \" and \\");
   return name;
 }

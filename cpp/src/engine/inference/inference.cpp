@@ -104,5 +104,6 @@ std::vector<T> Network<T>::predict(const RowsView& x, std::int64_t batch_size,
 
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)
+#undef CHAINRULE_INSTANTIATE
 
 }  // namespace chainrule

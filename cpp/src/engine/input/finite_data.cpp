@@ -98,5 +98,6 @@ void check_finite(const TargetsView& y, const char* name, const std::vector<std:
 
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)
+#undef CHAINRULE_INSTANTIATE
 
 }  // namespace chainrule

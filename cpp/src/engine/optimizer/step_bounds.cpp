@@ -182,5 +182,6 @@ const Parameter* first_not_finite(const Parameters<T>& parameters, const Optimiz
 
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)
+#undef CHAINRULE_INSTANTIATE
 
 }  // namespace chainrule::engine

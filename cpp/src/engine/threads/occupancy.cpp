@@ -18,7 +18,7 @@ struct ForkCounter {
 namespace {
 
 #if defined(__unix__) || defined(__APPLE__)
-[[maybe_unused]] const int watching_for_forks =
+[[maybe_unused]] const int occupancy_watches_forks =
     pthread_atfork(nullptr, nullptr, ForkCounter::count);
 #endif
 

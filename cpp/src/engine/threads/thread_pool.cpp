@@ -58,7 +58,7 @@ IdlePools& get_idle_pools() {
 }
 
 #if defined(__unix__) || defined(__APPLE__)
-[[maybe_unused]] const int watching_for_forks =
+[[maybe_unused]] const int pool_watches_forks =
     pthread_atfork(nullptr, nullptr, [] { idle_pools.store(nullptr, std::memory_order_release); });
 #endif
 
