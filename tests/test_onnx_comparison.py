@@ -70,16 +70,15 @@ def test_the_node_is_named_wherever_it_stands(place, large, monkeypatch):
 @pytest.mark.parametrize("large", [False, True])
 def test_what_underflows_is_let_be(large, monkeypatch):
     monkeypatch.setattr(onnx_comparison, "_LARGE", 0 if large else 2**24)
-    nodes = [
-        node("Mul", "x c", "a"),
-        node("Sub", "a d", "b"),
-        node("Softplus", "b", "e"),
-        node("MatMul", "e w", "y"),
-    ]
     # By scales, softplus gives from 1e-310 and 1e-40, which are no numbers of the core, to 0.1.
-    for depth in (2.0, 90.0, 712.0):
-        constants = {"c": np.float32(0.001), "d": np.float32(depth), "w": WEIGHT}
-        assert len(cr.from_onnx(model(nodes, constants)).layers) == 3
+    shifted = node("Gemm", "x v d", "b", alpha=0.001, beta=-1.0)
+    formula = [node("Exp", "b", "p"), node("Add", "p one", "q"), node("Log", "q", "e")]
+    for depth in (2.0, 30.0, 90.0, 712.0):
+        constants = {"v": np.eye(4, dtype=np.float32), "d": np.float32(depth), "w": WEIGHT}
+        for softplus in [node("Softplus", "b", "e")], formula:
+            nodes = [shifted, *softplus, node("MatMul", "e w", "y")]
+            content = model(nodes, {**constants, "one": np.float32(1.0)})
+            assert len(cr.from_onnx(content).layers) == 2
 
 
 def test_what_overflows_is_let_be():

@@ -11,7 +11,8 @@ import pytest
 from architectures import random_architecture
 
 import chainrule as cr
-from chainrule.interop.onnx_check import largest_relative_difference, onnxruntime_outputs
+from chainrule.interop.difference import largest_relative_difference
+from chainrule.interop.onnx_check import onnxruntime_outputs
 from chainrule.interop.onnx_export import onnx_bytes
 
 onnx = pytest.importorskip("onnx")

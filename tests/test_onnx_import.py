@@ -11,7 +11,8 @@ import pytest
 from onnx_graphs import model, node, onnx
 
 import chainrule as cr
-from chainrule.interop.onnx_check import largest_relative_difference, onnxruntime_outputs
+from chainrule.interop.difference import largest_relative_difference
+from chainrule.interop.onnx_check import onnxruntime_outputs
 
 pytest.importorskip("onnxruntime")
 

@@ -222,3 +222,19 @@ def test_regressors_of_skl2onnx(rng):
     net = cr.from_onnx(skl2onnx.to_onnx(theirs, x[:1]).SerializeToString())
     assert net.dtype == "float64"
     np.testing.assert_allclose(net.predict(x)[:, 0], theirs.predict(x), rtol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [0.99, np.nan])
+@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
+def test_to_sklearn_compares_outputs(loss, scale, monkeypatch):
+    net = cr.Sequential([cr.Input(4), cr.Dense(5, activation="relu"), cr.Dense(3)], seed=0)
+    net.compile(loss=loss)
+    cr.to_sklearn(net)
+    kind, method = {
+        "mse": (MLPRegressor, "predict"),
+        "cross_entropy": (MLPClassifier, "predict_proba"),
+    }[loss]
+    genuine = getattr(kind, method)
+    monkeypatch.setattr(kind, method, lambda self, x: scale * genuine(self, x))
+    with pytest.raises(cr.ExportError, match=f"the {kind.__name__} predicts something else than"):
+        cr.to_sklearn(net)

@@ -12,7 +12,7 @@ import pytest
 from architectures import random_architecture
 
 import chainrule as cr
-from chainrule.interop.onnx_check import largest_relative_difference
+from chainrule.interop.difference import largest_relative_difference
 
 torch = pytest.importorskip("torch")
 nn = torch.nn

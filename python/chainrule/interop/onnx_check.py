@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from chainrule.errors import ExportError
 from chainrule.interop.affine import affine_of
+from chainrule.interop.difference import largest_relative_difference
 from chainrule.interop.parameters import layer_arrays
 
 if TYPE_CHECKING:
     from chainrule.network.sequential import Sequential
 
-__all__ = ["ExportReport", "largest_relative_difference", "onnxruntime_outputs", "self_check"]
+__all__ = ["ExportReport", "onnxruntime_outputs", "self_check"]
 
 _ROWS = 64
 # Whole numbers from 0 that a type has all of.
@@ -42,24 +43,6 @@ class ExportReport:
     path: Path
     size: int
     max_relative_difference: float | None
-
-
-def largest_relative_difference(outputs: ArrayLike, expected: ArrayLike) -> float:
-    """Return the largest difference of two arrays over the largest number of the second.
-
-    A single output may be near zero because larger numbers cancelled in it, as in the tail of gelu,
-    so outputs are not divided by themselves. NaN if there is one in `outputs`; infinite where the
-    shapes differ.
-
-    Examples
-    --------
-    >>> largest_relative_difference([[1.0, 201.0], [2.0, 100.0]], [[1.0, 200.0], [2.0, 100.0]])
-    0.005
-    """
-    x, y = np.asarray(outputs, np.float64), np.asarray(expected, np.float64)
-    if x.shape != y.shape:
-        return float("inf")
-    return float(np.abs(x - y).max() / (np.abs(y).max() or 1.0))
 
 
 def self_check(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ExportError
-from chainrule.interop.onnx_check import largest_relative_difference
+from chainrule.interop.difference import largest_relative_difference
 
 if TYPE_CHECKING:
     from chainrule.network.sequential import Sequential
