@@ -18,7 +18,7 @@ from chainrule.inputs.arrays import (
     as_weights,
     check_same_length,
 )
-from chainrule.network.containers import as_array
+from chainrule.inputs.containers import as_array
 
 TARGETS_IN_PLACE = ["uint8", "float32", "float64"]
 IN_PLACE = [*TARGETS_IN_PLACE, "int32", "int64"]

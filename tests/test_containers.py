@@ -13,7 +13,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.inputs.arrays import as_features, as_labels, as_targets, as_weights
-from chainrule.network.containers import as_array
+from chainrule.inputs.containers import as_array
 
 DAYS = [dt.date(2020, 1, 1), dt.date(2020, 1, 2)]
 TIMES = [dt.datetime(2020, 1, 1), dt.datetime(2020, 1, 2)]

@@ -37,7 +37,7 @@ ROWS = np.array([[0.25, 0.75, 0.0], [0.0, 0.0, 1.0]])
     ],
 )
 def test_labels(y: Any) -> None:
-    labels = prepare_targets(CrossEntropy(), y, outputs=3)
+    labels = prepare_targets(CrossEntropy()._core, y, outputs=3)
     assert labels.dtype == np.int64
     assert labels.flags.c_contiguous
     assert labels.tolist() == [2, 0, 1]
@@ -45,33 +45,36 @@ def test_labels(y: Any) -> None:
 
 def test_labels_of_the_right_form_are_not_copied() -> None:
     y = np.array([0, 1, 2], np.int64)
-    assert np.shares_memory(prepare_targets(CrossEntropy(), y, outputs=3), y)
+    assert np.shares_memory(prepare_targets(CrossEntropy()._core, y, outputs=3), y)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_numbers_of_the_right_form_are_not_copied(dtype: type) -> None:
     for loss in (MSE(), CrossEntropy(), BinaryCrossEntropy()):
         y = ROWS.astype(dtype)
-        targets = prepare_targets(loss, y, outputs=3)
+        targets = prepare_targets(loss._core, y, outputs=3)
         assert targets.shape == (2, 3)
         assert np.shares_memory(targets, y)
 
 
 def test_one_hot_bytes_are_probabilities() -> None:
     y = np.eye(3, dtype=np.uint8)
-    assert prepare_targets(CrossEntropy(), y, outputs=3).dtype == np.uint8
-    assert prepare_targets(CrossEntropy(), y.astype(bool), outputs=3).shape == (3, 3)
+    assert prepare_targets(CrossEntropy()._core, y, outputs=3).dtype == np.uint8
+    assert prepare_targets(CrossEntropy()._core, y.astype(bool), outputs=3).shape == (3, 3)
 
 
 def test_one_column_may_be_flat() -> None:
-    assert prepare_targets(MSE(), [1.5, 2.5], outputs=1).shape == (2, 1)
-    assert prepare_targets(BinaryCrossEntropy(), [True, False], outputs=1).tolist() == [[1], [0]]
+    assert prepare_targets(MSE()._core, [1.5, 2.5], outputs=1).shape == (2, 1)
+    assert prepare_targets(BinaryCrossEntropy()._core, [True, False], outputs=1).tolist() == [
+        [1],
+        [0],
+    ]
 
 
 def test_quantile_targets_have_a_column_per_group() -> None:
     loss = Quantile([0.1, 0.5, 0.9])
-    assert prepare_targets(loss, [1.0, 2.0], outputs=3).shape == (2, 1)
-    assert prepare_targets(loss, [[1.0, 2.0]], outputs=6).shape == (1, 2)
+    assert prepare_targets(loss._core, [1.0, 2.0], outputs=3).shape == (2, 1)
+    assert prepare_targets(loss._core, [[1.0, 2.0]], outputs=6).shape == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -86,12 +89,12 @@ def test_quantile_targets_have_a_column_per_group() -> None:
     ],
 )
 def test_valid_targets(loss: Loss, y: Any) -> None:
-    np.testing.assert_array_equal(prepare_targets(loss, y, outputs=1)[:, 0], y)
+    np.testing.assert_array_equal(prepare_targets(loss._core, y, outputs=1)[:, 0], y)
 
 
 def test_sums_may_be_off_by_rounding() -> None:
     y = ROWS.astype(np.float16) + np.float16(0.0002)
-    assert prepare_targets(CrossEntropy(), y, outputs=3).dtype == np.float32
+    assert prepare_targets(CrossEntropy()._core, y, outputs=3).dtype == np.float32
 
 
 @pytest.mark.parametrize(
@@ -176,27 +179,27 @@ def test_sums_may_be_off_by_rounding() -> None:
 )
 def test_bad_targets(loss: Loss, y: Any, outputs: int, error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=re.escape(text)):
-        prepare_targets(loss, y, outputs)
+        prepare_targets(loss._core, y, outputs)
 
 
 def test_errors_name_the_argument() -> None:
     with pytest.raises(ValueError, match=r"^labels\[0\] = 7 is out of range"):
-        prepare_targets(CrossEntropy(), [7], outputs=3, name="labels")
+        prepare_targets(CrossEntropy()._core, [7], outputs=3, name="labels")
     with pytest.raises(ValueError, match=r"^t must be finite"):
-        prepare_targets(MSE(), [np.inf], outputs=1, name="t")
+        prepare_targets(MSE()._core, [np.inf], outputs=1, name="t")
 
 
 def test_bad_row_far_down_is_named() -> None:
     y = np.tile(np.float32([0.5, 0.5]), (100_000, 1))
     y[70_001, 1] = 0.7
     with pytest.raises(ValueError, match=r"^y\[70001\] sums to 1\.2"):
-        prepare_targets(CrossEntropy(), y, outputs=2)
+        prepare_targets(CrossEntropy()._core, y, outputs=2)
 
 
 def test_numbers_beyond_float32_are_refused_where_it_matters() -> None:
-    assert prepare_targets(MSE(), [1e300], outputs=1) == 1e300
+    assert prepare_targets(MSE()._core, [1e300], outputs=1) == 1e300
     with pytest.raises(ValueError, match=r"too large for float32"):
-        prepare_targets(MSE(), [1e300], outputs=1, single=True)
+        prepare_targets(MSE()._core, [1e300], outputs=1, single=True)
 
 
 @pytest.mark.parametrize("loss", [MSE(), CrossEntropy(), BinaryCrossEntropy(), Poisson()])
@@ -204,7 +207,7 @@ def test_large_targets_are_checked_in_place(loss: Loss) -> None:
     y = np.full((400_000, 4), 0.25, np.float32)
     tracemalloc.start()
     try:
-        targets = prepare_targets(loss, y, outputs=4)
+        targets = prepare_targets(loss._core, y, outputs=4)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -166,13 +166,13 @@ class Loss(Spec):
     ) -> tuple[float, NDArray[Any]]:
         raw = _raw_outputs(outputs)
         rows, columns = raw.shape
-        targets = prepare_targets(self, y, columns, single=raw.dtype == np.float32)
+        targets = prepare_targets(self._core, y, columns, single=raw.dtype == np.float32)
         check_same_length(raw, targets, names=("outputs", "y"))
         weights = None if sample_weight is None else as_weights(sample_weight, rows=rows)
         by_class = None
         if isinstance(class_weight, str):
             check_balanced(class_weight)
-            by_class = balanced_weights(class_counts(self, targets, weights, columns))
+            by_class = balanced_weights(class_counts(self._core, targets, weights, columns))
         elif class_weight is not None:
             by_class = class_weights_array(class_weight, columns if self.takes_labels else 2)
         value, gradient = _core.loss_and_gradient(self._core, raw, targets, weights, by_class)

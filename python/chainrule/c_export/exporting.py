@@ -21,11 +21,11 @@ from chainrule.c_export.model import Model
 from chainrule.c_export.operations import Array, Operation, run
 from chainrule.c_export.quantization import quantized
 from chainrule.c_export.source import header, source
-from chainrule.inputs.dataset import prepare_validation
 from chainrule.interop.parameters import built_core
 from chainrule.names import unknown_name
 from chainrule.network import measuring
 from chainrule.network.progress import format_value
+from chainrule.network.training_data import prepare_validation
 
 if TYPE_CHECKING:
     from chainrule.network.sequential import Sequential

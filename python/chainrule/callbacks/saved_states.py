@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from chainrule.callbacks.state_values import decoded, number, text, whole_number
-
-if TYPE_CHECKING:
-    from chainrule.network.sequential import Sequential
 
 # By class, what the fields must be. Other classes check their states themselves.
 _FIELDS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any], str], object]]] = {
@@ -23,8 +20,16 @@ _FIELDS: Mapping[str, Mapping[str, Callable[[Mapping[str, Any], str], object]]] 
 __all__ = ["check_saved"]
 
 
-def check_saved(states: Mapping[str, Mapping[str, Any]], net: Sequential) -> None:
-    """Raise ValueError where a callback could not go on from its state with this network."""
+def check_saved(states: Mapping[str, Mapping[str, Any]], shapes: Sequence[tuple[int, ...]]) -> None:
+    """Raise ValueError where a callback could not go on from its state.
+
+    Parameters
+    ----------
+    states : mapping
+        By callback, what its state holds.
+    shapes : sequence of tuple
+        Those of the network's weights.
+    """
     for key, state in states.items():
         kind = key.partition("(")[0]
         fields = _FIELDS.get(kind, {})
@@ -32,12 +37,11 @@ def check_saved(states: Mapping[str, Mapping[str, Any]], net: Sequential) -> Non
         for name in fields.keys() & state.keys():
             fields[name](state, name)
         if kind == "EarlyStopping" and state.get("best_weights") is not None:
-            _check_weights(decoded(state["best_weights"]), net)
+            _check_weights(decoded(state["best_weights"]), shapes)
 
 
-def _check_weights(weights: list[Any], net: Sequential) -> None:
-    own = [array.shape for array in net.get_weights()]
-    if [array.shape for array in weights] != own:
+def _check_weights(weights: list[Any], shapes: Sequence[tuple[int, ...]]) -> None:
+    if [array.shape for array in weights] != list(shapes):
         raise ValueError("EarlyStopping keeps weights of other shapes than the network's")
     if not all(np.isfinite(array).all() for array in weights):
         raise ValueError("EarlyStopping keeps weights that hold NaN or infinity")

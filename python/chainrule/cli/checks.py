@@ -37,7 +37,7 @@ def check_rows(rows: Rows, net: Sequential, loss: Loss, source: str) -> None:
     """
     check_features(rows, net.dtype, source)
     try:
-        prepare_targets(loss, rows.y, net.outputs, single=net.dtype == "float32")
+        prepare_targets(loss._core, rows.y, net.outputs, single=net.dtype == "float32")
     except ValueError as error:
         found = _ROW.match(str(error))
         if found is None:

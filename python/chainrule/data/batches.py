@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.inputs.arrays import check_same_length
-from chainrule.network.containers import as_array
+from chainrule.inputs.containers import as_array
 
 
 @overload

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from chainrule.atomic_file import write_atomically
 from chainrule.data.source import MAX_DEFLATION, open_source
 from chainrule.errors import DataFileError
-from chainrule.network.containers import as_array
+from chainrule.inputs.containers import as_array
 
 _DTYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),

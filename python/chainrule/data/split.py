@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule.inputs.arrays import check_same_length
 from chainrule.inputs.column_names import column_names
-from chainrule.network.containers import as_array
+from chainrule.inputs.containers import as_array
 
 
 def train_test_split(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import _core
-from chainrule.network.containers import as_array
+from chainrule.inputs.containers import as_array
 
 __all__ = [
     "as_features",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.inputs.column_names import listed
-from chainrule.network.containers import as_array, is_plain, is_sparse
+from chainrule.inputs.containers import as_array, is_plain, is_sparse
 
 __all__ = ["class_names_in", "labels_by_name", "text_in"]
 

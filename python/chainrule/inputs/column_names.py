@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.network.containers import is_plain
+from chainrule.inputs.containers import is_plain
 
 __all__ = ["column_names", "listed", "order_by_name", "shown_columns"]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from chainrule import _core
 from chainrule.inputs.arrays import as_features, numeric, readable
-from chainrule.network.containers import as_csr, is_sparse
+from chainrule.inputs.containers import as_csr, is_sparse
 
 __all__ = ["Rows", "as_rows", "as_table", "stored"]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule import _core
 from chainrule.inputs.class_labels import class_names_in, labels_by_name, text_in
 from chainrule.inputs.column_names import column_names, order_by_name, refuse_twice
-from chainrule.network.containers import is_plain
+from chainrule.inputs.containers import is_plain
 
 __all__ = ["Named"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.inputs.arrays import as_features
-from chainrule.network.containers import is_plain
+from chainrule.inputs.containers import is_plain
 
 __all__ = ["LazyRows", "is_lazy"]
 

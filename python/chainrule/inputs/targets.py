@@ -8,7 +8,7 @@ its row and column instead of turning up as a strange loss. The values are the c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,7 @@ from chainrule import _core
 from chainrule.inputs.arrays import as_labels, as_targets
 from chainrule.inputs.column_names import shown_columns
 from chainrule.inputs.compressed_rows import Rows, as_rows, stored
-from chainrule.network.containers import as_array
-
-if TYPE_CHECKING:
-    from chainrule.losses import Loss
+from chainrule.inputs.containers import as_array
 
 ClassWeight = Mapping[int, float] | Mapping[str, float] | Sequence[float] | str | None
 """What callers weigh classes by."""
@@ -37,13 +34,13 @@ __all__ = [
 
 
 def prepare_targets(
-    loss: Loss, y: object, outputs: int, name: str = "y", *, single: bool = False
+    loss: _core.Loss, y: object, outputs: int, name: str = "y", *, single: bool = False
 ) -> NDArray[Any]:
     """Return targets as the core takes them, checked for what the loss can compare.
 
     Parameters
     ----------
-    loss : Loss
+    loss : _core.Loss
         The loss.
     y : array-like, shape (rows,) or (rows, columns)
         For a loss that takes labels, class labels (rows,) or (rows, 1), or rows of probabilities
@@ -73,28 +70,28 @@ def prepare_targets(
     Examples
     --------
     >>> from chainrule import losses
-    >>> prepare_targets(losses.CrossEntropy(), [[2], [0]], outputs=3)
+    >>> prepare_targets(losses.CrossEntropy()._core, [[2], [0]], outputs=3)
     array([2, 0])
-    >>> prepare_targets(losses.BinaryCrossEntropy(), [0, 1, 3], outputs=1)
+    >>> prepare_targets(losses.BinaryCrossEntropy()._core, [0, 1, 3], outputs=1)
     Traceback (most recent call last):
         ...
     ValueError: y[2] = 3.0 is not a target of binary_cross_entropy: expected numbers in [0, 1]
     """
-    columns = loss._core.target_columns(outputs)
+    columns = loss.target_columns(outputs)
     labels = shown_columns(y)
     array = as_array(y, name=name)
-    if loss._core.takes_labels and (array.ndim == 1 or array.shape[1:] == (1,)):
+    if loss.takes_labels and (array.ndim == 1 or array.shape[1:] == (1,)):
         return as_labels(array, classes=outputs, name=name)
     targets = as_targets(array, outputs=None, name=name)
     if targets.shape[1] != columns:
         flat_labels = array.ndim == 1 and array.dtype.kind in "biu"
         raise ValueError(_wrong_columns(loss, array.shape, outputs, name, flat_labels))
-    _core.check_targets(targets, loss._core, name, single, labels)
+    _core.check_targets(targets, loss, name, single, labels)
     return targets
 
 
 def prepare_sparse_targets(
-    loss: Loss, y: object, outputs: int, name: str = "y", *, single: bool = False
+    loss: _core.Loss, y: object, outputs: int, name: str = "y", *, single: bool = False
 ) -> _core.CompressedRows:
     """Return sparse targets as the core takes them, checked for what the loss can compare.
 
@@ -124,16 +121,16 @@ def prepare_sparse_targets(
     >>> import scipy.sparse
     >>> from chainrule import losses
     >>> y = scipy.sparse.csr_array([[0, 0, 2.0], [1.0, 0, 0]])
-    >>> prepare_sparse_targets(losses.BinaryCrossEntropy(), y, outputs=3)
+    >>> prepare_sparse_targets(losses.BinaryCrossEntropy()._core, y, outputs=3)
     Traceback (most recent call last):
         ...
     ValueError: y[0, 2] = 2.0 is not a target of binary_cross_entropy: expected numbers in [0, 1]
     """
     targets = as_rows(y, name=name)
     assert isinstance(targets, _core.CompressedRows)
-    if targets.shape[1] != loss._core.target_columns(outputs):
+    if targets.shape[1] != loss.target_columns(outputs):
         raise ValueError(_wrong_columns(loss, targets.shape, outputs, name))
-    _core.check_targets(targets, loss._core, name, single, [])
+    _core.check_targets(targets, loss, name, single, [])
     return targets
 
 
@@ -205,7 +202,7 @@ def check_balanced(class_weight: str, name: str = "class_weight") -> None:
 
 
 def class_counts(
-    loss: Loss,
+    loss: _core.Loss,
     targets: Rows,
     sample_weight: NDArray[np.float64] | None = None,
     classes: int = 2,
@@ -215,7 +212,7 @@ def class_counts(
     Examples
     --------
     >>> from chainrule import losses
-    >>> class_counts(losses.CrossEntropy(), np.eye(3)[[0, 2, 2]])
+    >>> class_counts(losses.CrossEntropy()._core, np.eye(3)[[0, 2, 2]])
     array([1., 0., 2.])
     """
     weights = np.ones(len(targets)) if sample_weight is None else sample_weight
@@ -254,13 +251,13 @@ def balanced_weights(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _wrong_columns(
-    loss: Loss, shape: tuple[int, ...], outputs: int, name: str, flat_labels: bool = False
+    loss: _core.Loss, shape: tuple[int, ...], outputs: int, name: str, flat_labels: bool = False
 ) -> str:
-    columns = loss._core.target_columns(outputs)
+    columns = loss.target_columns(outputs)
     text = (
-        f"{name} has shape {shape}; {loss.kind} on {outputs} output"
+        f"{name} has shape {shape}; {loss.config['kind']} on {outputs} output"
         f"{'s' if outputs != 1 else ''} expects {columns} column{'s' if columns != 1 else ''}"
     )
-    if loss._core.takes_labels:
+    if loss.takes_labels:
         return f"{text} of probabilities, or class labels of shape (rows,)"
     return f"{text}; for class labels use cross_entropy" if flat_labels and outputs > 1 else text

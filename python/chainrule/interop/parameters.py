@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chainrule.network.sequential import Sequential
 
 if TYPE_CHECKING:
-    from chainrule.network.stack import CoreNetwork
+    from chainrule.network.core_network import CoreNetwork
 
 __all__ = ["built_core", "layer_arrays", "refuse_missing"]
 

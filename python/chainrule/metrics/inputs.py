@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.inputs.arrays import as_labels, as_targets, as_weights, check_same_length
-from chainrule.network.containers import as_array
+from chainrule.inputs.containers import as_array
 
 
 class UndefinedMetricError(ValueError):

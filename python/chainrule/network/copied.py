@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chainrule import _core
-from chainrule.network import model_file
+from chainrule.layers import Dense
+from chainrule.network.saved_training import model_bytes
+from chainrule.network.trainable import Trainable
 
 if TYPE_CHECKING:
-    from chainrule.network.sequential import Sequential
-    from chainrule.network.stack import CoreNetwork
+    from chainrule.network.core_network import CoreNetwork
 
 __all__ = ["Copied"]
 
@@ -20,15 +21,13 @@ N = TypeVar("N", bound="Copied")
 _REMADE = ("_core", "_training")
 
 
-class Copied:
+class Copied(Trainable):
     """The part of `Sequential` that copies and pickles.
 
     The compiled network and the lock of its training are made anew; all other attributes go
     through Python's own protocol, so subclasses may have slots, `__getstate__` and `__setstate__`,
     and `__init__` is not called.
     """
-
-    _core: CoreNetwork | None
 
     def __getstate__(self) -> Any:
         """Return the attributes: a dict, or with slots a pair of dicts, as Python 3.11 does."""
@@ -42,12 +41,9 @@ class Copied:
 
     def __copy__(self: N) -> N:
         """Copy the network; what a subclass has added is shared."""
-        from chainrule.layers import Dense
-        from chainrule.network.sequential import Sequential
-
         state = Copied.__getstate__(self)
         attributes, slots = state if isinstance(state, tuple) else (state, {})
-        own = vars(Sequential([Dense(1)]))
+        own = vars(Copied([Dense(1)]))
         added = {name: value for name, value in attributes.items() if name not in own}
         shared = [value for value in (*added.values(), *slots.values()) if value is not self]
         return copy.deepcopy(self, {id(value): value for value in shared})
@@ -68,9 +64,7 @@ class Copied:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the compiled network as the bytes of a model file."""
-        content = None
-        if self._core is not None:
-            content = model_file.to_bytes(cast("Sequential", self))
+        content = None if self._core is None else model_bytes(self)
         return _unpickled, (type(self), content), _without_remade(self.__getstate__())
 
 

@@ -15,7 +15,7 @@ from chainrule.inputs.lazy_rows import LazyRows
 
 if TYPE_CHECKING:
     from chainrule.inputs.dataset import Dataset
-    from chainrule.network.trainable import Trainable
+    from chainrule.network.compiled import Compiled
 
 __all__ = ["divergence"]
 
@@ -23,13 +23,13 @@ _ROWS = 256
 
 
 def divergence(
-    net: Trainable, data: Dataset, value: float, *, epoch: int, batch: int, what: str
+    net: Compiled, data: Dataset, value: float, *, epoch: int, batch: int, what: str
 ) -> DivergenceError:
     """Return the error for a loss or outputs that are not finite.
 
     Parameters
     ----------
-    net : Trainable
+    net : Compiled
         The network that has been trained for this epoch.
     data : Examples
         The rows that were measured.
@@ -55,7 +55,7 @@ def divergence(
     )
 
 
-def _first_bad_layer(net: Trainable, data: Dataset) -> int:
+def _first_bad_layer(net: Compiled, data: Dataset) -> int:
     """Return the first layer whose outputs are not finite; the last one if all are."""
     core = net._built_core()
     for first in range(0, len(data.x), _ROWS):

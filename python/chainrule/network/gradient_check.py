@@ -152,7 +152,7 @@ def gradient_check(
     core: Any = wide._built_core()
     core.check_takes(rows, columns)
     features = np.array(rows, dtype=np.float64)
-    targets = prepare_targets(chosen, y, wide.outputs)
+    targets = prepare_targets(chosen._core, y, wide.outputs)
     check_same_length(features, targets)
 
     def run() -> tuple[float, NDArray[Any]]:

@@ -22,7 +22,7 @@ from chainrule.inputs.lazy_rows import LazyRows
 if TYPE_CHECKING:
     from chainrule.inputs.dataset import Dataset
     from chainrule.losses import Loss
-    from chainrule.network.stack import CoreNetwork
+    from chainrule.network.core_network import CoreNetwork
 
 __all__ = ["Chunks", "adapt_lazily", "check_rows", "evaluate_lazily", "predict_lazily"]
 

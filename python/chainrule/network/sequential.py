@@ -13,16 +13,15 @@ from chainrule import _core
 from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
 from chainrule.inputs.arrays import check_output
 from chainrule.inputs.lazy_rows import LazyRows
-from chainrule.network import model_file
 from chainrule.network.copied import Copied
 from chainrule.network.lazy_training import predict_lazily
-from chainrule.network.trainable import Trainable
+from chainrule.network.saved_training import training_state
 from chainrule.network.training import INFERENCE_ROWS
 
 __all__ = ["Sequential"]
 
 
-class Sequential(Trainable, Copied):
+class Sequential(Copied):
     """A stack of layers, each fed by the one before.
 
     Parameters
@@ -174,4 +173,4 @@ class Sequential(Trainable, Copied):
         path : path-like
             Customarily ending in ``.safetensors``.
         """
-        model_file.save(self, path)
+        _core.save_model(os.fsencode(path), self._built_core(), training_state(self))

@@ -10,28 +10,23 @@ from typing import Any, TextIO, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chainrule import _core
 from chainrule.arguments import positive_integer, seed_number, sparsity_name, thread_count
 from chainrule.inputs.arrays import as_features
 from chainrule.inputs.column_names import shown_columns
 from chainrule.inputs.compressed_rows import Rows, as_rows
+from chainrule.inputs.containers import as_array, is_plain
 from chainrule.inputs.data_names import Named
 from chainrule.inputs.lazy_rows import LazyRows, is_lazy
 from chainrule.layers import Activation, Dense, Input, Layer, Normalization
 from chainrule.names import unknown_name
-from chainrule.network.containers import as_array, is_plain
+from chainrule.network.core_network import CORE_NETWORKS, CoreNetwork
 from chainrule.network.lazy_training import adapt_lazily
 from chainrule.network.plan import Plan
 from chainrule.network.summary import summary_table
 
-__all__ = ["CoreNetwork", "Stack"]
+__all__ = ["Stack"]
 
 AnyRows = TypeVar("AnyRows", NDArray[Any], Rows)
-CoreNetwork = _core.Network32 | _core.Network64
-_CORE_NETWORKS: dict[str, type[CoreNetwork]] = {
-    "float32": _core.Network32,
-    "float64": _core.Network64,
-}
 
 
 class Stack(Named):
@@ -71,7 +66,7 @@ class Stack(Named):
             if inputs != self._core.inputs:
                 raise ValueError(f"x has {inputs} columns; the network expects {self._core.inputs}")
             return
-        kind = _CORE_NETWORKS[self.dtype]
+        kind = CORE_NETWORKS[self.dtype]
         self._core = kind([layer.config for layer in self.layers], inputs, self.seed)
 
     @property
@@ -143,7 +138,8 @@ class Stack(Named):
         file : text stream, optional
             Where to print; default: standard output.
         """
-        print(summary_table(self), file=file or sys.stdout)
+        table = summary_table(self._core, self.layers, self.dtype)
+        print(table, file=file or sys.stdout)
 
     def plan(
         self,
@@ -350,6 +346,6 @@ def _split_input(layers: Sequence[Layer | Input]) -> tuple[int | None, list[Laye
 
 def _dtype_name(dtype: object) -> str:
     name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", str(dtype))
-    if name not in _CORE_NETWORKS:
-        raise ValueError(unknown_name("dtype", dtype, _CORE_NETWORKS))
+    if name not in CORE_NETWORKS:
+        raise ValueError(unknown_name("dtype", dtype, CORE_NETWORKS))
     return name

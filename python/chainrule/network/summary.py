@@ -11,48 +11,55 @@ from chainrule import _core
 from chainrule.layers import Activation, Dense, Dropout, Rescaling
 
 if TYPE_CHECKING:
-    from chainrule.network.stack import Stack
+    from collections.abc import Sequence
+
+    from chainrule.layers import Layer
+    from chainrule.network.core_network import CoreNetwork
 
 __all__ = ["summary_table"]
 
 
-def summary_table(net: Stack) -> str:
+def summary_table(core: CoreNetwork | None, layers: Sequence[Layer], dtype: str) -> str:
     """Return a line per layer with its output width and parameters, and the totals.
 
     Parameters
     ----------
-    net : Stack
-        Of one that is not built yet, what depends on the number of inputs is shown as "?".
+    core : CoreNetwork, optional
+        The compiled network. Before there is one, what depends on the number of inputs is shown
+        as "?".
+    layers : sequence of Layer
+        Its layers.
+    dtype : str
+        Its dtype.
 
     Returns
     -------
     str
     """
-    core = net._core
     if core is None:
-        return _unbuilt_table(net)
+        return _unbuilt_table(layers)
     rows = [("layer", "output", "parameters")]
     width = core.inputs
     rows.append(("Input", str(width), "0"))
-    for index, layer in enumerate(net.layers):
+    for index, layer in enumerate(layers):
         width = layer._core.outputs(width)
         size = sum(int(np.prod(p.shape)) for p in core.parameters if p.layer == index)
         rows.append((repr(layer), str(width), f"{size:,}"))
     lines = _lines(rows)
-    total = net.count_params()
-    fixed = total - net.count_params(trainable_only=True)
-    nbytes = total * np.dtype(net.dtype).itemsize
-    lines.append(f"{total:,} parameters in {net.dtype}, {_bytes(nbytes)}")
+    total = sum(int(np.prod(p.shape)) for p in core.parameters)
+    fixed = sum(int(np.prod(p.shape)) for p in core.parameters if not p.trainable)
+    nbytes = total * np.dtype(dtype).itemsize
+    lines.append(f"{total:,} parameters in {dtype}, {_bytes(nbytes)}")
     if fixed:
         lines.append(f"{fixed:,} of them not trained")
     return "\n".join(lines)
 
 
-def _unbuilt_table(net: Stack) -> str:
+def _unbuilt_table(layers: Sequence[Layer]) -> str:
     """Return what is known before the number of inputs is."""
     rows = [("layer", "output", "parameters"), ("Input", "?", "0")]
     width: int | None = None
-    for layer in net.layers:
+    for layer in layers:
         # A layer's own number of units does not depend on its inputs.
         size = "?"
         if width is not None:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +24,13 @@ from chainrule.network.progress import Progress, make_progress
 from chainrule.schedules import ReduceOnPlateau
 
 if TYPE_CHECKING:
+    from chainrule.callbacks.callback import Network
     from chainrule.inputs.dataset import Dataset
     from chainrule.losses import Loss
     from chainrule.metrics import Metric
+    from chainrule.network.compiled import Compiled
+    from chainrule.network.core_network import CoreNetwork
     from chainrule.network.history import History
-    from chainrule.network.sequential import Sequential
-    from chainrule.network.stack import CoreNetwork
-    from chainrule.network.trainable import Trainable
     from chainrule.optimizers import Optimizer
 
 INFERENCE_ROWS = 256
@@ -59,7 +59,7 @@ def resolve_callbacks(
 
 
 def step_rates(
-    net: Trainable, optimizer: Optimizer, count: int, steps_per_epoch: int
+    net: Compiled, optimizer: Optimizer, count: int, steps_per_epoch: int
 ) -> NDArray[np.float64]:
     """Return the learning rates of the next `count` steps."""
     schedule = optimizer.schedule
@@ -70,7 +70,7 @@ def step_rates(
 
 
 def evaluate(
-    net: Trainable,
+    net: Compiled,
     data: Dataset,
     loss: Loss,
     metrics: list[Metric],
@@ -98,14 +98,14 @@ def evaluate(
     return value, outputs
 
 
-def progress(net: Trainable, data: Dataset, plan: FitPlan) -> Progress:
+def progress(net: Compiled, data: Dataset, plan: FitPlan) -> Progress:
     """Return what shows the progress of the epochs to come."""
     batches = -(-len(data.x) // plan.batch_size)
     return make_progress(plan.verbose, net._built_core().epochs + plan.epochs, batches)
 
 
 def fit(
-    net: Sequential,
+    net: Compiled,
     data: Dataset,
     validation: Dataset | None,
     plan: FitPlan,
@@ -113,15 +113,16 @@ def fit(
 ) -> History:
     """Train for ``plan.epochs`` epochs; see `Sequential.fit`."""
     run = plan.callbacks
+    seen = cast("Network", net)  # callbacks get the whole of it, which can save itself too
     undefined = Undefined()
     net.history.interrupted = False
     first_epoch = net._built_core().epochs + 1
     last_epoch = first_epoch + plan.epochs - 1
     try:
         with _adapted(net, data), progress:
-            run.on_train_begin(net)
+            run.on_train_begin(seen)
             for epoch in range(first_epoch, last_epoch + 1):
-                run.on_epoch_begin(net, epoch)
+                run.on_epoch_begin(seen, epoch)
                 progress.epoch_begin(epoch)
                 started = time.perf_counter()
                 logs: dict[str, Any] = {}
@@ -141,7 +142,7 @@ def fit(
                         present.record(logs)
                 _observe_plateau(net, logs)
                 progress.epoch_end(epoch, logs, time.perf_counter() - started)
-                run.on_epoch_end(net, epoch, logs)
+                run.on_epoch_end(seen, epoch, logs)
     except StopTraining:
         pass
     except DivergenceError:
@@ -151,13 +152,13 @@ def fit(
         net.history.interrupted = True
         warnings.warn("training was interrupted; weights and history are kept", stacklevel=5)
     finally:
-        run.on_train_end(net)
+        run.on_train_end(seen)
         net._callback_states.end()
     return net.history
 
 
 @contextmanager
-def _adapted(net: Trainable, data: Dataset) -> Iterator[None]:
+def _adapted(net: Compiled, data: Dataset) -> Iterator[None]:
     """Adapt Normalization layers to the data; where no step is taken then, take it back."""
     core = net._built_core()
     steps, waiting = core.total_steps, net._unadapted()
@@ -177,7 +178,7 @@ class _Epoch:
 
     def __init__(
         self,
-        net: Sequential,
+        net: Compiled,
         data: Dataset,
         plan: FitPlan,
         epoch: int,
@@ -187,6 +188,7 @@ class _Epoch:
         assert net.loss is not None
         assert net.optimizer is not None
         self._net = net
+        self._seen = cast("Network", net)  # as callbacks get it
         self._data = data
         self._plan = plan
         self._epoch = epoch
@@ -271,7 +273,7 @@ class _Epoch:
             result = self._piece(batch, 1)
             loss = result.epoch_loss
             self._progress.batch(batch + 1, loss)
-            self._callbacks.on_batch_end(self._net, self._epoch, batch + 1, {"loss": result.loss})
+            self._callbacks.on_batch_end(self._seen, self._epoch, batch + 1, {"loss": result.loss})
             self._take_changed_rate(batch + 1)
         return loss
 
@@ -292,7 +294,7 @@ class _Epoch:
         def report(done: int, mean: float, loss: float) -> None:
             self._progress.batch(done, mean)
             if self._callbacks.wants_batches:
-                self._callbacks.on_batch_end(self._net, self._epoch, done, {"loss": loss})
+                self._callbacks.on_batch_end(self._seen, self._epoch, done, {"loss": loss})
                 self._take_changed_rate(done)
 
         chunks = Chunks(core, self._data, self._plan.batch_size, self._plan.shuffle, self._outputs)
@@ -338,7 +340,7 @@ class _Epoch:
             raise error
 
 
-def _observe_plateau(net: Trainable, logs: dict[str, Any]) -> None:
+def _observe_plateau(net: Compiled, logs: dict[str, Any]) -> None:
     schedule = None if net.optimizer is None else net.optimizer.schedule
     if isinstance(schedule, ReduceOnPlateau):
         schedule.observe(logs)

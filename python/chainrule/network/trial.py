@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from chainrule.callbacks import CallbackList
     from chainrule.inputs.dataset import Dataset
     from chainrule.losses import Loss
-    from chainrule.network.trainable import Trainable
+    from chainrule.network.compiled import Compiled
     from chainrule.optimizers import Optimizer
 
 __all__ = ["try_metrics", "try_out"]
@@ -43,7 +43,7 @@ _DECIDING = (accuracy, precision, recall, f1, confusion_matrix)
 
 
 def try_out(
-    net: Trainable,
+    net: Compiled,
     loss: Loss,
     optimizer: Optimizer,
     chosen: list[Metric] | None,
@@ -55,7 +55,7 @@ def try_out(
 
     Parameters
     ----------
-    net : Trainable
+    net : Compiled
         A network that is built; it does not change.
     loss, optimizer
         What it is to be trained with.
@@ -96,7 +96,7 @@ def try_out(
 
 
 def try_metrics(
-    net: Trainable, loss: Loss, chosen: list[Metric] | None, data: Dataset
+    net: Compiled, loss: Loss, chosen: list[Metric] | None, data: Dataset
 ) -> dict[str, Any]:
     """Return the metrics of a few rows; NaN for what these leave undefined."""
     measured = metrics_for(loss, net.outputs, chosen, data.y)
@@ -114,7 +114,7 @@ def try_metrics(
 
 def _tried(
     metric: Metric,
-    net: Trainable,
+    net: Compiled,
     loss: Loss,
     data: Dataset,
     few: Dataset,
@@ -139,7 +139,7 @@ def _is_ours(metric: Metric) -> bool:
     return str(getattr(metric.function, "__module__", "")).startswith("chainrule.metrics.")
 
 
-def _predicted(net: Trainable, loss: Loss, data: Dataset) -> tuple[NDArray[Any], NDArray[Any]]:
+def _predicted(net: Compiled, loss: Loss, data: Dataset) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return targets and predictions, which are zeros where the network gives no finite ones."""
     outputs = np.empty((len(data.x), net.outputs), net.dtype)
     core = net._built_core()
@@ -151,7 +151,7 @@ def _predicted(net: Trainable, loss: Loss, data: Dataset) -> tuple[NDArray[Any],
     return as_table(data.y), predictions
 
 
-def _check_decides(net: Trainable, loss: Loss, metric: Metric) -> None:
+def _check_decides(net: Compiled, loss: Loss, metric: Metric) -> None:
     """Raise ValueError where a metric is to decide by a single output that is no probability."""
     if metric.function not in _DECIDING or net.outputs > 1:
         return

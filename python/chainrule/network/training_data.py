@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What callers train a network on and validate it by, checked against the network and its loss."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.inputs.arrays import as_weights, check_same_length
+from chainrule.inputs.column_names import listed
+from chainrule.inputs.compressed_rows import Rows, stored
+from chainrule.inputs.containers import is_sparse
+from chainrule.inputs.dataset import Dataset, compares_classes
+from chainrule.inputs.lazy_rows import LazyRows
+from chainrule.inputs.targets import (
+    check_balanced,
+    class_weights_array,
+    prepare_sparse_targets,
+    prepare_targets,
+)
+from chainrule.layers import Dense
+
+if TYPE_CHECKING:
+    from chainrule.inputs.targets import ClassWeight
+    from chainrule.losses import Loss
+    from chainrule.network.stack import Stack
+
+__all__ = ["make_dataset", "prepare_validation", "warn_of_scale"]
+
+_REGRESSION = ("mse", "mae", "huber", "log_cosh", "quantile")
+_ROWS_TO_LOOK_AT = 10_000
+_FAR = 1e4
+
+
+def make_dataset(
+    net: Stack,
+    x: object,
+    y: object,
+    loss: Loss,
+    sample_weight: object = None,
+    class_weight: ClassWeight = None,
+    *,
+    learn_names: bool = False,
+) -> Dataset:
+    """Return what the caller gave as the core reads it; see `Sequential.fit`.
+
+    A network that is not built yet is built for the columns of `x`; with `learn_names` it takes
+    over the names of columns and classes where it has none.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If something does not fit the network, the loss or the rest.
+    """
+    features = net._rows_wherever(x)
+    sparse = is_sparse(y)
+    if sparse and isinstance(features, LazyRows):
+        raise TypeError("y is sparse, which needs x in memory; pass the dense array y.toarray()")
+    if learn_names:
+        net._learn_feature_names(x)
+    core = net._built_core()
+    core.check_loss(loss._core)
+    outputs = core.outputs
+    single = net.dtype == "float32"
+    targets: Rows
+    if sparse:
+        targets = prepare_sparse_targets(loss._core, y, outputs, single=single)
+    else:
+        if compares_classes(loss, outputs):
+            y = net._labels(y, learn=learn_names)
+        targets = prepare_targets(loss._core, y, outputs, single=single)
+    check_same_length(features, targets)
+    weights = None
+    if sample_weight is not None:
+        weights = as_weights(sample_weight, rows=len(features))
+    classes = None
+    if class_weight is not None:
+        if not loss.takes_labels and outputs > 1:
+            raise ValueError(f"class_weight with {loss.kind} needs one output, got {outputs}")
+        if isinstance(class_weight, str):
+            check_balanced(class_weight)
+            return Dataset(features, targets, weights, None, (loss, outputs)).balanced_again()
+        weights_by_label = _by_label(class_weight, net.class_names)
+        classes = class_weights_array(weights_by_label, outputs if loss.takes_labels else 2)
+    return Dataset(features, targets, weights, classes)
+
+
+def _by_label(weights: Any, class_names: tuple[str, ...] | None) -> Any:
+    """Return class weights by label, of those by the names of classes."""
+    named = isinstance(weights, Mapping) and any(isinstance(key, str) for key in weights)
+    if not named or class_names is None:
+        return weights
+    unknown = [key for key in weights if key not in class_names]
+    if unknown:
+        raise ValueError(
+            f"class_weight has the unknown class{'es' * (len(unknown) > 1)} {listed(unknown)}; the "
+            f"network's class_names are {listed(class_names)}"
+        )
+    return {class_names.index(key): weight for key, weight in weights.items()}
+
+
+def prepare_validation(
+    net: Stack,
+    given: Sequence[object],
+    loss: Loss,
+) -> Dataset:
+    """Return ``validation_data``, (x, y) or (x, y, sample_weight), as `prepare` does."""
+    expected = "validation_data must be (x, y) or (x, y, sample_weight)"
+    if not isinstance(given, tuple | list):
+        raise TypeError(f"{expected}, got {type(given).__name__}")
+    if not 2 <= len(given) <= 3:
+        raise ValueError(f"{expected}, got {len(given)} items")
+    weight = given[2] if len(given) == 3 else None
+    try:
+        return make_dataset(net, given[0], given[1], loss, weight)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"validation_data: {error}") from error
+
+
+def warn_of_scale(net: Stack, loss: Loss, data: Dataset) -> None:
+    """Warn of targets that a new network, whose outputs are near 0, is far from."""
+    last = net.layers[-1]
+    plain = isinstance(last, Dense) and last.activation.kind == "linear"
+    if loss.kind not in _REGRESSION or not plain or net._built_core().total_steps > 0:
+        return
+    y = data.y if isinstance(data.y, np.ndarray) else stored(data.y)[0]
+    sample = np.asarray(y[:_ROWS_TO_LOOK_AT], dtype=np.float64)
+    mean, deviation = abs(float(sample.mean())), float(sample.std())
+    if max(mean, deviation) < _FAR and (deviation == 0 or max(mean, deviation) > 1 / _FAR):
+        return
+    warnings.warn(
+        f"y is far from unit scale (mean {sample.mean():.3g}, standard deviation {deviation:.3g}), "
+        "which training may not reach. Normalization of targets is yours: fit to "
+        "(y - y.mean()) / y.std(), and predict by net.predict(x) * y.std() + y.mean()",
+        stacklevel=5,
+    )
