@@ -13,10 +13,10 @@
 namespace chainrule {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using SteadyClock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
+double seconds_since(SteadyClock::time_point start) {
+  return std::chrono::duration<double>(SteadyClock::now() - start).count();
 }
 
 /// Work per second of `threads` threads that each do work(thread) over and over, which returns how
@@ -29,7 +29,7 @@ double rate(double seconds, int threads, Work work) {
   engine::run_team(threads, [&](engine::Team team) {
     work(team.index);  // wakes the clock up
     team.barrier.wait();
-    const Clock::time_point start = Clock::now();
+    const SteadyClock::time_point start = SteadyClock::now();
     double done = 0.0;
     double elapsed = 0.0;
     while (elapsed < seconds) {
