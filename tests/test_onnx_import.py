@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -320,6 +321,17 @@ def test_every_unsupported_operator_is_listed():
         "  Sin 'last': no known operator",
         "  Softmax that makes 'y': no known operator",
     ]
+
+
+def test_the_list_of_unsupported_operators_ends():
+    names = ["x", *(f"{i}" for i in range(199)), "y"]
+    nodes = [node("Exp", a, b) for a, b in pairwise(names)]
+    with pytest.raises(cr.ModelFileError) as caught:
+        cr.from_onnx(model(nodes))
+    _, first, *_, last, more = str(caught.value).splitlines()
+    assert first == "  Exp that makes '0': no activation that is known"
+    assert last == "  Exp that makes '63': no activation that is known"
+    assert more == "  and perhaps more"
 
 
 def test_choice_of_the_output(rng):

@@ -26,6 +26,8 @@ __all__ = ["from_onnx"]
 
 # Activations of several operators have at most so many.
 _LONGEST_RUN = 16
+# Operators that an error lists. What follows them is not looked at, as that takes long.
+_MOST_LISTED = 64
 _UNFIT = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
@@ -109,6 +111,9 @@ def _network(
     unsupported: list[str] = []
     boundaries = [0]
     while boundaries[-1] < len(part.regions):
+        if len(unsupported) == _MOST_LISTED:
+            unsupported.append("and perhaps more")
+            break
         place = boundaries[-1]
         taken = _add_several(reader, part, place, opset)
         if not taken:

@@ -29,7 +29,7 @@ LARGEST_FILE = 2**31 - 1
 _LARGEST_FIELD = 2**29 - 1
 _DEEPEST = 32
 # A file may have so many fields, and more as it grows; a message counts as several.
-_LEAST_FIELDS, _BYTES_PER_FIELD, _FIELDS_PER_MESSAGE = 16384, 64, 5
+_LEAST_FIELDS, _BYTES_PER_FIELD, _FIELDS_PER_MESSAGE = 8192, 64, 5
 # Integers that a list packs into one byte each take eight.
 _PACKED_BYTES_PER_FIELD = 16
 
