@@ -30,7 +30,8 @@ template <class T>
 double evaluate(const Network<T>& self, const Rows& x, const Rows& y, const Loss& loss,
                 std::int64_t batch_size, int num_threads, const std::string& sparsity,
                 const std::optional<Weights>& sample_weight,
-                const std::optional<Weights>& class_weight, std::optional<Values<T>> outputs) {
+                const std::optional<Weights>& class_weight, std::optional<Values<T>> outputs,
+                LossSum* losses) {
   const RowsView rows = rows_view(x, "x");
   const TargetsView targets = targets_view(y, sample_weight, class_weight);
   check_outputs<T>(outputs, rows.rows, self.outputs());
@@ -39,7 +40,7 @@ double evaluate(const Network<T>& self, const Rows& x, const Rows& y, const Loss
   Poll poll;
   return poll.run([&] {
     return self.evaluate(rows, targets, loss, batch_size, num_threads, destination, path,
-                         std::ref(poll));
+                         std::ref(poll), losses);
   });
 }
 

@@ -228,7 +228,7 @@ void bind_network(py::module_& module, const char* name) {
       .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("loss"),
            py::arg("batch_size"), py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto",
            py::arg("sample_weight") = py::none(), py::arg("class_weight") = py::none(),
-           py::arg("outputs").noconvert() = py::none())
+           py::arg("outputs").noconvert() = py::none(), py::arg("losses") = nullptr)
       .def("restore_epoch", &N::restore_epoch, without_gil)
       .def(
           "first_bad_layer",

@@ -237,6 +237,7 @@ class Network32:
         sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
         class_weight: numpy.typing.NDArray[numpy.float64] | None = None,
         outputs: numpy.typing.NDArray[numpy.float32] | None = None,
+        losses: LossSum | None = None,
     ) -> float: ...
     def first_bad_layer(self, x: numpy.typing.NDArray[typing.Any] | CompressedRows) -> int: ...
     def forward(
@@ -383,6 +384,7 @@ class Network64:
         sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
         class_weight: numpy.typing.NDArray[numpy.float64] | None = None,
         outputs: numpy.typing.NDArray[numpy.float64] | None = None,
+        losses: LossSum | None = None,
     ) -> float: ...
     def first_bad_layer(self, x: numpy.typing.NDArray[typing.Any] | CompressedRows) -> int: ...
     def forward(

@@ -211,10 +211,12 @@ class CHAINRULE_API Network {
 
   /// Mean loss over the rows; raw outputs too when `outputs` is given (rows x outputs()), in memory
   /// that is none of x's or y's. Throws Error where NaN or infinity in x or y makes it such.
+  /// For rows that come in several calls, each of whole batches but the last, `losses` begins as a
+  /// LossSum of none: their losses are added to it, and the mean is that of all so far.
   double evaluate(const RowsView& x, const TargetsView& y, const Loss& loss,
                   std::int64_t batch_size, int num_threads, T* outputs,
                   InputSparsity input_sparsity = InputSparsity::automatic,
-                  const Callback<void()>& poll = {}) const;
+                  const Callback<void()>& poll = {}, LossSum* losses = nullptr) const;
 
   /// The last layer's outputs, rows x outputs(), each row's bits independent of the others, in
   /// memory that is none of x's. The rows are not looked through first: NaN and infinities give

@@ -58,7 +58,8 @@ void Network<T>::check_loss(const Loss& loss) const {
 template <class T>
 double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss& loss,
                             std::int64_t batch_size, int num_threads, T* outputs,
-                            InputSparsity input_sparsity, const Callback<void()>& poll) const {
+                            InputSparsity input_sparsity, const Callback<void()>& poll,
+                            LossSum* losses) const {
   State& s = *state_;
   const engine::Reading guard(s);
   s.check_targets(x, y, loss);
@@ -74,7 +75,12 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
   CompiledLoss<T>& compiled = s.compile(loan.item, loss, options);
   compiled.stage.prepare(y);
   compiled.plan.choose_path(x, input_sparsity);
+  const double unit = compiled.stage.weight_unit();
   engine::MeanLoss mean;
+  if (losses) {
+    const double ratio = losses->unit / unit;  // a power of two, so no bit is lost
+    mean = {losses->sum * ratio, losses->weight * ratio};
+  }
   const auto piece = [&](engine::Team team, std::int64_t begin, std::int64_t end) {
     ThreadContext context(team);
     for (std::int64_t first = begin; first < end; first += options.batch_size) {
@@ -97,6 +103,7 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
     check_finite<T>(x, "x");
     check_finite<T>(y, "y");
   }
+  if (losses) *losses = {mean.sum, mean.weight, unit};
   return mean.value();
 }
 
@@ -131,7 +138,7 @@ std::int64_t Network<T>::first_bad_layer(const RowsView& x) const {
   template void Network<T>::check(const RowsView&, const TargetsView&, const Loss&) const;         \
   template double Network<T>::evaluate(const RowsView&, const TargetsView&, const Loss&,           \
                                        std::int64_t, int, T*, InputSparsity,                       \
-                                       const Callback<void()>&) const;
+                                       const Callback<void()>&, LossSum*) const;
 
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)

@@ -76,7 +76,8 @@ def evaluate_lazily(
 ) -> float:
     """Return the mean loss over all rows, a batch at a time; fill `outputs`."""
     assert isinstance(data.x, LazyRows)
-    total = weight = 0.0
+    mean = 0.0
+    losses = _core.LossSum()
     for rows, piece in data.x.pieces(batch_size):
         core.check_takes(piece, name=data.x.name_of(rows))
         sample_weight = None if data.sample_weight is None else data.sample_weight[rows]
@@ -90,25 +91,9 @@ def evaluate_lazily(
             sample_weight,
             data.class_weight,
             None if outputs is None else outputs[rows],
+            losses,
         )
-        weighs = _weight(data, loss, rows)
-        total += mean * weighs
-        weight += weighs
-    return total / weight if weight else 0.0
-
-
-def _weight(data: Dataset, loss: Loss, rows: slice) -> float:
-    """Return what some rows weigh in the mean, as the core has it."""
-    weights = np.ones(rows.stop - rows.start)
-    if data.sample_weight is not None:
-        weights = data.sample_weight[rows]
-    if data.class_weight is not None and isinstance(data.y, np.ndarray):
-        y = data.y[rows]
-        if y.ndim == 1:
-            weights = weights * data.class_weight[y]
-        elif not loss.takes_labels:
-            weights = weights * data.class_weight[(y[:, 0] > 0).astype(np.intp)]
-    return float(weights.sum())
+    return mean
 
 
 class How(NamedTuple):
