@@ -70,7 +70,7 @@ SparseInput<T> from_compressed(const KernelTable<T>& k, const Matrix<T>& x, int 
   SparseInput<T> input(k, x.rows, kInputs, room, threads, true);
   input.set_row_offsets(std::move(offsets));
   for (int t = 0; t < threads; ++t)
-    input.take(source.view, source.order.data(), 0,
+    input.take(source.view, {source.order.data(), 0},
                ThreadSlice{t, threads}.range(x.rows, kRowAlignment<T>), nullptr);
   transpose(input, x.rows, threads);
   return input;
@@ -170,7 +170,7 @@ TEST_CASE("the values of compressed rows are scaled by column, whatever their ty
   SparseInput<float> input(kernels_of<float>("portable"), 2, 4,
                            SparseInput<float>::entries_of_compressed(expected, 2), 1, false);
   input.set_row_offsets(std::move(expected));
-  input.take(x, nullptr, 0, {0, 2}, scale.data());
+  input.take(x, {}, {0, 2}, scale.data());
   CHECK(input.rows().values[input.rows().row_offsets[0]] == 30.0F);
   CHECK(input.rows().values[input.rows().row_offsets[1]] == 500.0F);
   CHECK_FALSE(input.changed());
@@ -220,7 +220,7 @@ TEST_CASE("rows that were changed after they had been checked write nowhere else
                            SparseInput<float>::entries_of_compressed(expected, 2), 1, true);
   input.set_row_offsets(std::move(expected));
   const auto take = [&] {
-    input.take(x, nullptr, 0, {0, 2}, nullptr);
+    input.take(x, {}, {0, 2}, nullptr);
     input.count({0, 2}, {0, 1});
     input.transpose({0, 2}, {0, 1});
     return input.columns().column_offsets[4];
@@ -241,7 +241,7 @@ TEST_CASE("rows that were changed after they had been checked write nowhere else
                        chainrule::Error);
   float y[8];
   indices = {int64_t{1} << 40, -1, 2};
-  expand_rows<float>(x, nullptr, 0, 2, y, 4);
+  expand_rows<float>(x, {}, 2, y, 4);
   CHECK(stored_at(x, 0, 2) == 7.0);  // what there is, wherever the row begins
 }
 
@@ -250,7 +250,7 @@ TEST_CASE("compressed rows are written out in any order, zeros and all") {
   x(5, 1) = 0.5F;
   const Compressed<float, int64_t> source(x);
   Matrix<float> y(x.rows, kInputs, 7.0F);
-  expand_rows<float>(source.view, source.order.data() + 2, 1, x.rows - 3, y.data(), y.stride);
+  expand_rows<float>(source.view, {source.order.data() + 2, 1}, x.rows - 3, y.data(), y.stride);
   int64_t wrong = 0;
   for (int64_t i = 0; i < x.rows - 3; ++i) {
     for (int64_t j = 0; j < kInputs; ++j) {

@@ -282,12 +282,12 @@ BREAKS: list[tuple[str, str, str]] = [
         "options.learning_rates ? options.learning_rates[0] : fixed_rate",
     ),
     (
-        "engine/stages/stage.hpp",
+        "engine/threads/thread_context.hpp",
         "if (next == Partition::columns || last_ == Partition::columns) team_.barrier.wait();",
         "if (next == Partition::columns) team_.barrier.wait();",
     ),
     (
-        "engine/stages/stage.hpp",
+        "engine/threads/thread_context.hpp",
         "return {items * index / count, items * (index + 1) / count};",
         "return {items / count * index, items / count * (index + 1)};",
     ),

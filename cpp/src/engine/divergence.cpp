@@ -57,7 +57,7 @@ bool Network<T>::State::predicts_finite(engine::Plan<T>& plan, const RowsView& x
     Step<T> step;
     for (std::int64_t first = 0; finite && first < x.rows; first += step.rows) {
       step.rows = std::min(plan.batch_size(), x.rows - first);
-      plan.load(context, step, x, nullptr, first);
+      plan.input().load(context, step, x, {nullptr, first});
       plan.forward(context, step);
       const engine::Tensor<T>& y = plan.result();
       for (std::int64_t i = 0; i < step.rows; ++i)

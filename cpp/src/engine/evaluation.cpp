@@ -86,19 +86,18 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
     for (std::int64_t first = begin; first < end; first += options.batch_size) {
       Step<T> step;
       step.rows = std::min(options.batch_size, end - first);
-      compiled.plan.load(context, step, x, nullptr, first);
+      compiled.plan.input().load(context, step, x, {nullptr, first});
       compiled.plan.forward(context, step);
-      compiled.stage.run(step, context.slice(), y, nullptr, first, compiled.plan.result(), {});
+      compiled.stage.run(step, context.slice(), y, {nullptr, first}, compiled.plan.result(), {});
       if (outputs)
-        copy_rows<T>(compiled.plan.result(), step.rows_of(context.slice()), nullptr, first,
-                     outputs);
+        copy_rows(compiled.plan.result(), step.rows_of(context.slice()), {nullptr, first}, outputs);
       context.sync_for(Partition::columns);
       if (context.first_thread()) mean.add(compiled.stage.mean(step.rows));
     }
   };
   engine::run_in_pieces(x.rows, options.batch_size, s.work_of_row(), options.threads, s.occupancy,
                         poll, piece);
-  compiled.plan.check_unchanged();
+  compiled.plan.input().check_unchanged();
   if (!std::isfinite(mean.sum)) {
     check_finite<T>(x, "x");
     check_finite<T>(y, "y");
@@ -121,7 +120,7 @@ std::int64_t Network<T>::first_bad_layer(const RowsView& x) const {
   step.rows = x.rows;
   engine::run_team(1, [&](engine::Team team) {
     ThreadContext context(team);
-    plan.load(context, step, x, nullptr, 0);
+    plan.input().load(context, step, x, {});
     plan.forward(context, step);
   });
   return plan.first_bad_layer(x.rows);

@@ -50,7 +50,7 @@ double loss_and_gradient(const Loss& loss, const T* z, std::int64_t rows, std::i
   engine::Step<T> step;
   step.rows = rows;
   engine::run_team(1, [&](engine::Team team) {
-    stage.run(step, {team.index, team.size}, y, nullptr, 0, outputs.tensor,
+    stage.run(step, {team.index, team.size}, y, {}, outputs.tensor,
               dz ? gradient.tensor : engine::Tensor<T>{});
   });
   if (dz) gradient.copy_to(dz, rows);

@@ -52,9 +52,9 @@ void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* o
   step.number = static_cast<std::uint64_t>(s.total_steps);
   engine::run_team(threads, [&](engine::Team team) {
     ThreadContext context(team);
-    plan.load(context, step, x, nullptr, 0);
+    plan.input().load(context, step, x, {});
     plan.forward(context, step);
-    if (outputs) copy_rows<T>(plan.result(), step.rows_of(context.slice()), nullptr, 0, outputs);
+    if (outputs) copy_rows(plan.result(), step.rows_of(context.slice()), {}, outputs);
   });
   s.forward_step = step;
   s.activation_rows = x.rows;
@@ -81,12 +81,12 @@ void Network<T>::backward(const RowsView& dy, T* dx) {
     ThreadContext context(team);
     const engine::Range rows = step.rows_of(context.slice());
     const engine::Tensor<T>& last = plan.result_gradient();
-    engine::gather_rows<T>(s.kernels, dy, nullptr, rows.begin, rows.size(), nullptr, nullptr,
+    engine::gather_rows<T>(s.kernels, dy, {nullptr, rows.begin}, rows.size(), nullptr, nullptr,
                            last.row(rows.begin), last.stride);
     plan.backward(context, step);
     if (dx) {
       context.sync_for(Partition::rows);
-      copy_rows<T>(plan.input_gradient(), rows, nullptr, 0, dx);
+      copy_rows(plan.input_gradient(), rows, {}, dx);
     }
     context.sync_for(Partition::columns);
     plan.gradients(context, step);
@@ -122,14 +122,14 @@ double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, co
   step.gradients = s.gradients.data();
   engine::run_team(options.threads, [&](engine::Team team) {
     ThreadContext context(team);
-    compiled.plan.load(context, step, x, nullptr, 0);
+    compiled.plan.input().load(context, step, x, {});
     compiled.plan.forward(context, step);
-    compiled.stage.run(step, context.slice(), y, nullptr, 0, compiled.plan.result(),
+    compiled.stage.run(step, context.slice(), y, {}, compiled.plan.result(),
                        compiled.plan.result_gradient());
     compiled.plan.backward(context, step);
     if (dx) {
       context.sync_for(Partition::rows);
-      copy_rows<T>(compiled.plan.input_gradient(), step.rows_of(context.slice()), nullptr, 0, dx);
+      copy_rows(compiled.plan.input_gradient(), step.rows_of(context.slice()), {}, dx);
     }
     context.sync_for(Partition::columns);
     compiled.plan.gradients(context, step);
@@ -196,7 +196,7 @@ bool Network<T>::get_activation(std::int64_t layer, T* values) const {
     throw Error("there is no layer " + std::to_string(layer));
   const engine::Tensor<T>& y = s.by_hand->output_of(layer);
   if (!y.data) return false;
-  copy_rows<T>(y, {0, s.activation_rows}, nullptr, 0, values);
+  copy_rows(y, {0, s.activation_rows}, {}, values);
   return true;
 }
 

@@ -165,15 +165,11 @@ struct Network<T>::State {
                                       std::int64_t epoch, std::int64_t batch, double loss);
 };
 
-/// Copies one thread's rows of a tensor into the caller's row-major array, row i to row order[first
-/// + i].
+/// Copies one thread's rows of a tensor into the caller's row-major array, row i to row order[i].
 template <class T>
-void copy_rows(const engine::Tensor<T>& from, engine::Range rows, const std::int64_t* order,
-               std::int64_t first, T* to) {
-  for (std::int64_t i = rows.begin; i < rows.end; ++i) {
-    const std::int64_t row = order ? order[first + i] : first + i;
-    std::copy_n(from.row(i), from.columns, to + row * from.columns);
-  }
+void copy_rows(const engine::Tensor<T>& from, engine::Range rows, engine::RowOrder order, T* to) {
+  for (std::int64_t i = rows.begin; i < rows.end; ++i)
+    std::copy_n(from.row(i), from.columns, to + order[i] * from.columns);
 }
 
 }  // namespace chainrule

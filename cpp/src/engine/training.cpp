@@ -138,7 +138,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   plan_options.loss = &loss;
   CompiledLoss<T>& compiled = s.compile(s.training, loss, plan_options);
   compiled.stage.prepare(y);
-  if (optimizer.lazy) compiled.plan.check_takes_sparse(kLazy);
+  if (optimizer.lazy) compiled.plan.input().check_takes_sparse(kLazy);
   try {
     compiled.plan.choose_path(x, path);
   } catch (...) {
@@ -164,7 +164,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
     s.kept_epoch = options.whole_epoch ? s.epochs : -1;
   }
   s.optimizer.prepare(optimizer, s.parameters.arena_size(),
-                      stored ? nullptr : compiled.plan.sparse_weight());
+                      stored ? nullptr : compiled.plan.input().sparse_weight());
   s.forward_step.reset();
   s.gradients_valid = false;
 
@@ -201,13 +201,14 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
           kernels, optimizer, options.learning_rates ? options.learning_rates[b] : fixed_rate,
           s.parameters, s.optimizer, s.optimizer.steps + done + 1);
 
-      compiled.plan.load(context, step, x, order, first);
+      const engine::RowOrder batch_order{order, first};
+      compiled.plan.input().load(context, step, x, batch_order);
       compiled.plan.forward(context, step);
       const engine::Range rows = step.rows_of(context.slice());
-      compiled.stage.run(step, context.slice(), y, order, first, compiled.plan.result(),
+      compiled.stage.run(step, context.slice(), y, batch_order, compiled.plan.result(),
                          compiled.plan.result_gradient());
       if (!compiled.stage.finite(rows)) diverged.store(true, std::memory_order_relaxed);
-      if (outputs) copy_rows(compiled.plan.result(), rows, order, first, outputs);
+      if (outputs) copy_rows(compiled.plan.result(), rows, batch_order, outputs);
       compiled.plan.backward(context, step);
 
       if (context.first_thread()) {
@@ -233,8 +234,9 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
       }
       if (diverged.load(std::memory_order_relaxed)) break;
       const std::int64_t next_rows = std::min(batch_size, x.rows - first - step.rows);
-      kernels::PrefetchCursor cursor = engine::prefetch_cursor(
-          x, order, first + step.rows, compiled.plan.loaded_rows(x, next_rows, context.slice()));
+      kernels::PrefetchCursor cursor =
+          engine::prefetch_cursor(x, batch_order.after(step.rows),
+                                  compiled.plan.input().loaded_rows(x, next_rows, context.slice()));
       step.cursor = &cursor;
       if (stored) {
         step.gradients = s.gradients.data();
@@ -258,7 +260,7 @@ EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const
   }
 
   try {
-    compiled.plan.check_unchanged();
+    compiled.plan.input().check_unchanged();
   } catch (...) {
     s.restore_after_divergence();
     throw;
@@ -326,7 +328,9 @@ void Network<T>::check_trains(const Optimizer& optimizer, InputSparsity input_sp
   if (!optimizer.lazy) return;
   const engine::Reading guard(s);
   const engine::PlanOptions options{.batch_size = 1, .backward = true};
-  engine::Plan<T>(s.kernels, s.layers, s.parameters, s.inputs, options).check_takes_sparse(kLazy);
+  engine::Plan<T>(s.kernels, s.layers, s.parameters, s.inputs, options)
+      .input()
+      .check_takes_sparse(kLazy);
 }
 
 #define CHAINRULE_INSTANTIATE(T)                                                               \

@@ -42,13 +42,13 @@ void Network<T>::State::infer(std::int64_t count, engine::Spares<ForwardPlan<T>>
       Step<T> step;
       step.rows = std::min(chunk, end - first);
       if (step.rows < chunk) context.barrier();
-      plan.load(context, step, x, nullptr, first);
+      plan.input().load(context, step, x, {nullptr, first});
       plan.forward(context, step);
-      copy_rows<T>(plan.result(), step.rows_of(context.slice()), nullptr, first, to);
+      copy_rows(plan.result(), step.rows_of(context.slice()), {nullptr, first}, to);
     }
   };
   engine::run_in_pieces(x.rows, chunk, work, threads, occupancy, poll, piece);
-  plan.check_unchanged();
+  plan.input().check_unchanged();
 }
 
 template <class T>

@@ -28,6 +28,9 @@ InferencePlan<T>::InferencePlan(const kernels::KernelTable<T>& kernels,
     widest_ = std::max(widest_, inputs);
   }
   if (stages_.empty()) return;
+  for (const auto& stage : stages_) {
+    if (auto* affine = dynamic_cast<AffineStage<T>*>(stage.get())) affine_.push_back(affine);
+  }
   fused_input_ = dynamic_cast<AffineStage<T>*>(stages_.front().get());
   const auto activation_at = [&](std::size_t i) -> const Activation* {
     if (i >= stages_.size()) return nullptr;
@@ -39,12 +42,18 @@ InferencePlan<T>::InferencePlan(const kernels::KernelTable<T>& kernels,
   constexpr std::int64_t few = 16;
   bool zeros = inputs_ > few;
   for (std::size_t i = fused_input_ ? 1 : 0; i < stages_.size(); ++i) {
-    Stage<T>& stage = *stages_[i];
-    if (const Activation* next = activation_at(i + 1); next && stage.fuse_activation(*next)) ++i;
-    ops_.push_back({&stage, stage.infers_in_place(), zeros, stage.row_product()});
+    const Stage<T>& stage = *stages_[i];
+    const auto& infers = dynamic_cast<const Infers<T>&>(stage);
+    auto* product = dynamic_cast<InfersProduct<T>*>(stages_[i].get());
+    if (const Activation* next = activation_at(i + 1); next && product) {
+      product->fuse_activation(*next);
+      ++i;
+    }
+    ops_.push_back({&infers, infers.infers_in_place(), zeros, product != nullptr,
+                    product ? product->row_product() : kernels::RowArgs<T>{}});
     const Activation* activation = activation_at(i);
     last_activation_ = activation ? activation->kind : Activation::Kind::linear;
-    const bool many_zeros = last_activation_ == Activation::Kind::relu || stage.infers_zeros();
+    const bool many_zeros = last_activation_ == Activation::Kind::relu || infers.infers_zeros();
     zeros = many_zeros && stage.outputs() > few;
   }
 }
@@ -52,9 +61,7 @@ InferencePlan<T>::InferencePlan(const kernels::KernelTable<T>& kernels,
 template <class T>
 void InferencePlan<T>::copy_from(const Buffer<T>& values) {
   parameters_.values.copy_from(values);
-  for (const auto& stage : stages_) {
-    if (auto* affine = dynamic_cast<AffineStage<T>*>(stage.get())) affine->refresh();
-  }
+  for (AffineStage<T>* affine : affine_) affine->refresh();
 }
 
 template <class T>
@@ -70,7 +77,7 @@ T* InferencePlan<T>::run(const T* in, std::int64_t in_stride, std::int64_t rows,
                          InferWorkspace<T>& buffers) const noexcept {
   T* x = buffers.first.data();
   T* y = buffers.second.data();
-  const bool padding_unread = !ops_.empty() && ops_.front().product && !ops_.front().zeros;
+  const bool padding_unread = !ops_.empty() && ops_.front().is_product && !ops_.front().zeros;
   if (rows == 1 && !fused_input_ && padding_unread) return run_row(in, buffers);
   constexpr auto size = static_cast<std::int64_t>(sizeof(T));
   constexpr auto type =
@@ -94,8 +101,8 @@ T* InferencePlan<T>::run_row(const T* x, InferWorkspace<T>& buffers) const noexc
   T* other = buffers.second.data();
   for (const InferOp& op : ops_) {
     T* y = op.in_place ? present : other;
-    if (op.product) {
-      kernels_.forward_row(*op.product, x, y, op.zeros ? buffers.terms.data() : nullptr);
+    if (op.is_product) {
+      kernels_.forward_row(op.product, x, y, op.zeros ? buffers.terms.data() : nullptr);
     } else {
       op.stage->infer({1, x, buffers.stride, y, buffers.stride, buffers.scratch.data()});
     }

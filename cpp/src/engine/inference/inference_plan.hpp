@@ -3,11 +3,11 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "chainrule/layer.hpp"
 #include "engine/buffer.hpp"
+#include "engine/inference/infers.hpp"
 #include "engine/parameters.hpp"
 #include "engine/stages/affine.hpp"
 #include "engine/stages/stages.hpp"
@@ -57,10 +57,11 @@ class InferencePlan {
  private:
   /// A stage with what is known of it beforehand.
   struct InferOp {
-    const Stage<T>* stage;
+    const Infers<T>* stage;
     bool in_place;
-    bool zeros;  // many of its inputs may be
-    std::optional<kernels::RowArgs<T>> product;
+    bool zeros;       // many of its inputs may be
+    bool is_product;  // of a single row, by `product`
+    kernels::RowArgs<T> product;
   };
 
   T* run_row(const T* x, InferWorkspace<T>& buffers) const noexcept;
@@ -68,6 +69,7 @@ class InferencePlan {
   const kernels::KernelTable<T>& kernels_;
   Parameters<T> parameters_;
   Stages<T> stages_;
+  std::vector<AffineStage<T>*> affine_;    // those of the stages that copy_from has to refresh
   AffineStage<T>* fused_input_ = nullptr;  // applied while the rows are copied
   std::vector<InferOp> ops_;               // what is left to do then
   Activation::Kind last_activation_ = Activation::Kind::linear;

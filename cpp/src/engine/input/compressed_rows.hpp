@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "chainrule/data.hpp"
+#include "engine/input/row_order.hpp"
 
 namespace chainrule::engine {
 
@@ -40,13 +41,14 @@ struct StoredRange {
   std::int64_t end;
 };
 
-/// Compressed rows [first, first + rows) of `order` (null: of `source` itself), zeros and all.
+/// The first `rows` rows of `order`, zeros and all.
+// source: compressed rows x columns, y: rows x columns
 template <class T>
-void expand_rows(const RowsView& source, const std::int64_t* order, std::int64_t first,
-                 std::int64_t rows, T* y, std::int64_t stride) {
+void expand_rows(const RowsView& source, RowOrder order, std::int64_t rows, T* y,
+                 std::int64_t stride) {
   with_types(source, [&](const auto* values, const auto* indices) {
     for (std::int64_t i = 0; i < rows; ++i) {
-      const StoredRange stored(source, order ? order[first + i] : first + i);
+      const StoredRange stored(source, order[i]);
       std::fill_n(y + i * stride, source.columns, T(0));
       for (std::int64_t at = stored.begin; at < stored.end; ++at) {
         const std::int64_t column = read_once(indices, at);

@@ -7,7 +7,8 @@
 
 #include "chainrule/data.hpp"
 #include "engine/input/compressed_rows.hpp"
-#include "engine/stages/stage.hpp"
+#include "engine/input/row_order.hpp"
+#include "engine/threads/thread_context.hpp"
 #include "kernels/table.hpp"
 
 namespace chainrule::engine {
@@ -46,41 +47,38 @@ S number_at(const RowsView& source, std::int64_t row, std::int64_t column) {
   return value;
 }
 
-/// Rows [first, first + rows) of `order` (null: of `source` itself), converted to T and, when
-/// `scale` is given, times scale plus offset by column, some of them in double.
+/// The first `rows` rows of `order`, converted to T and, when `scale` is given, times scale plus
+/// offset by column, some of them in double.
+// source: any rows x columns, scale, offset: columns, y: rows x columns
 template <class T>
-void gather_rows(const kernels::KernelTable<T>& kernels, const RowsView& source,
-                 const std::int64_t* order, std::int64_t first, std::int64_t rows, const T* scale,
-                 const T* offset, T* y, std::int64_t stride,
+void gather_rows(const kernels::KernelTable<T>& kernels, const RowsView& source, RowOrder order,
+                 std::int64_t rows, const T* scale, const T* offset, T* y, std::int64_t stride,
                  std::span<const kernels::WideColumn> wide = {}) {
   kernels.gather({static_cast<kernels::SourceType>(source.type), source.data, source.row_stride,
-                  source.column_stride, order, first, rows, source.columns, scale, offset, y,
-                  stride, wide.data(), static_cast<std::int64_t>(wide.size())});
+                  source.column_stride, order.order, order.first, rows, source.columns, scale,
+                  offset, y, stride, wide.data(), static_cast<std::int64_t>(wide.size())});
 }
 
-/// Rows [first + rows.begin, first + rows.end) of `order`, for stages to prefetch; none where
-/// the columns are not adjacent.
-inline kernels::PrefetchCursor prefetch_cursor(const RowsView& source, const std::int64_t* order,
-                                               std::int64_t first, Range rows) {
+/// A batch's rows in `rows`, for stages to prefetch; none where the columns are not adjacent.
+inline kernels::PrefetchCursor prefetch_cursor(const RowsView& source, RowOrder order, Range rows) {
   const std::int64_t size = size_of(source.type);
   const std::int64_t count = source.column_stride == size ? rows.size() : 0;
-  const std::int64_t begin = first + rows.begin;
+  const std::int64_t begin = order.first + rows.begin;
   return {static_cast<const char*>(source.data),
           source.row_stride,
           source.columns * size,
-          order,
+          order.order,
           begin,
           begin + count,
           0};
 }
 
 /// Prefetches a row some iterations ahead of row i, for loops whose rows lie scattered in memory.
-inline void prefetch_row(const RowsView& source, const std::int64_t* order, std::int64_t first,
-                         std::int64_t i, Range rows) {
+inline void prefetch_row(const RowsView& source, RowOrder order, std::int64_t i, Range rows) {
   constexpr std::int64_t distance = 8;
   if (i + distance >= rows.end || source.column_stride != size_of(source.type)) return;
-  const std::int64_t row = order ? order[first + i + distance] : first + i + distance;
-  const char* const begin = static_cast<const char*>(source.data) + row * source.row_stride;
+  const char* const begin =
+      static_cast<const char*>(source.data) + order[i + distance] * source.row_stride;
   const char* const end = begin + source.columns * source.column_stride;
   for (const char* line = begin; line < end; line += 64) __builtin_prefetch(line);
 }

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "engine/buffer.hpp"
-#include "engine/stages/stage.hpp"
+#include "engine/threads/thread_context.hpp"
 #include "kernels/table.hpp"
 
 namespace chainrule::engine {

@@ -130,7 +130,7 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x) {
       for (std::int64_t first = 0; first < piece.rows; first += kRows) {
         engine::Step<T> step;
         step.rows = std::min(kRows, piece.rows - first);
-        plan.load(context, step, piece, nullptr, first);
+        plan.input().load(context, step, piece, {nullptr, first});
         plan.forward(context, step);
         for (std::int64_t i = 0; i < step.rows; ++i) visit(plan.result().row(i));
       }

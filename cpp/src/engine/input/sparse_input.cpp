@@ -75,20 +75,17 @@ std::int64_t SparseInput<T>::entries_of_compressed(const std::vector<std::int64_
 }
 
 template <class T>
-void SparseInput<T>::take(const RowsView& x, const std::int64_t* order, std::int64_t first,
-                          Range rows, const T* scale) {
-  const auto source = [&](std::int64_t i) { return order ? order[first + i] : first + i; };
+void SparseInput<T>::take(const RowsView& x, RowOrder order, Range rows, const T* scale) {
   const std::int64_t* const offsets = offsets_.data();
   std::int64_t at = 0;
-  for (std::int64_t i = 0; i < rows.begin; ++i)
-    at += offsets[source(i) + 1] - offsets[source(i)] + 1;
+  for (std::int64_t i = 0; i < rows.begin; ++i) at += offsets[order[i] + 1] - offsets[order[i]] + 1;
   bool changed = false;
   with_types(x, [&](const auto* values, const auto* indices) {
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
       begin_.data()[i] = at;
       std::int64_t last = -1;
-      const std::int64_t end = offsets[source(i) + 1];
-      for (std::int64_t stored = offsets[source(i)]; stored < end; ++stored) {
+      const std::int64_t end = offsets[order[i] + 1];
+      for (std::int64_t stored = offsets[order[i]]; stored < end; ++stored) {
         const std::int64_t column = read_once(indices, stored);
         if (column <= last || column >= width_) {
           changed = true;

@@ -6,7 +6,8 @@
 
 #include "chainrule/data.hpp"
 #include "engine/buffer.hpp"
-#include "engine/stages/stage.hpp"
+#include "engine/input/row_order.hpp"
+#include "engine/threads/thread_context.hpp"
 #include "kernels/table.hpp"
 
 namespace chainrule::engine {
@@ -48,10 +49,9 @@ class SparseInput {
   /// have that were changed after they had been checked. They were left out.
   bool changed() const { return changed_; }
 
-  /// Takes rows of a batch whose row i is row order[first + i] of compressed rows (null: first +
-  /// i), times `scale` by column if given; by the thread that owns them.
-  void take(const RowsView& x, const std::int64_t* order, std::int64_t first, Range rows,
-            const T* scale);
+  /// Takes rows of a batch whose row i is row order[i] of compressed rows, times `scale` by column
+  /// if given; called by the thread that owns them.
+  void take(const RowsView& x, RowOrder order, Range rows, const T* scale);
   /// Begins a row at the offset `at`, for its owner to fill: columns and values, and kNoColumn
   /// behind the last.
   EntriesOfRow<T> begin_row(std::int64_t row, std::int64_t at) {

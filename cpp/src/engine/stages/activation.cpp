@@ -35,6 +35,7 @@ kernels::ActivationKind kernel_kind(Activation::Kind kind) {
   return kernels::ActivationKind::linear;
 }
 
+// x, y: rows x columns; an entry for itself, but for softmax, which takes a row together
 template <class T>
 void ActivationStage<T>::forward(const Step<T>& step, ThreadSlice slice) {
   const Range rows = step.rows_of(slice);
@@ -42,6 +43,7 @@ void ActivationStage<T>::forward(const Step<T>& step, ThreadSlice slice) {
                               this->y.row(rows.begin));
 }
 
+// x, y, dy, dx: rows x columns
 template <class T>
 void ActivationStage<T>::backward(const Step<T>& step, ThreadSlice slice) {
   if (!this->dx.data) return;

@@ -5,6 +5,7 @@
 
 #include "chainrule/activation.hpp"
 #include "chainrule/config.hpp"
+#include "engine/inference/infers.hpp"
 #include "engine/stages/stage.hpp"
 
 namespace chainrule::engine {
@@ -15,7 +16,7 @@ kernels::ActivationKind kernel_kind(Activation::Kind kind);
 /// that activation (softmax in cross-entropy, the sigmoid in its binary form) replaces it and works
 /// from the stage's input.
 template <class T>
-class ActivationStage final : public Stage<T> {
+class ActivationStage final : public Stage<T>, public Infers<T> {
  public:
   ActivationStage(const kernels::KernelTable<T>& kernels, const Activation& activation,
                   std::int64_t columns)

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/inference/infers.hpp"
 #include "engine/stages/stage.hpp"
 
 namespace chainrule::engine {
@@ -15,7 +16,7 @@ namespace chainrule::engine {
 /// the engine because a plan fuses the first of them into the gathering of the input, with the same
 /// multiply-add.
 template <class T>
-class AffineStage final : public Stage<T> {
+class AffineStage final : public Stage<T>, public Infers<T> {
  public:
   /// `fill` writes the present scale and offset, `fill_wide` adds the columns that are to be worked
   /// out in double; both may change between runs, never during one.
@@ -50,12 +51,14 @@ class AffineStage final : public Stage<T> {
   /// differences of values that remain are then below 1e-4.
   static bool is_wide(double offset) { return std::abs(offset) >= 1024.0; }
 
+  // x, y: rows x columns, scale_, offset_: columns
   void forward(const Step<T>& step, ThreadSlice slice) override {
     const Range rows = step.rows_of(slice);
     kernels_.affine(this->x.row(rows.begin), scale_.data(), offset_.data(), this->y.row(rows.begin),
                     rows.size(), columns_, this->x.stride);
   }
 
+  // dy, dx: rows x columns
   void backward(const Step<T>& step, ThreadSlice slice) override {
     if (!this->dx.data) return;
     const Range rows = step.rows_of(slice);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chainrule/layers.hpp"
+#include "engine/inference/infers.hpp"
 #include "engine/stages/stages.hpp"
 
 namespace chainrule::engine {
@@ -7,7 +8,7 @@ namespace {
 
 /// Its sums run over the rows, so its threads own columns.
 template <class T>
-class BatchNormalizationStage final : public Stage<T> {
+class BatchNormalizationStage final : public Stage<T>, public Infers<T> {
  public:
   BatchNormalizationStage(const StageContext<T>& c, const BatchNormalization& description)
       : kernels_(c.kernels),
@@ -29,11 +30,13 @@ class BatchNormalizationStage final : public Stage<T> {
   std::int64_t outputs() const override { return columns_; }
   bool has_parameters() const override { return gamma_ || beta_; }
 
+  // x, y: rows x columns; mean_, inverse_ and all parameters: columns, sums over the rows
   void forward(const Step<T>& step, ThreadSlice slice) override {
     const auto kernel = step.training ? kernels_.batch_norm_forward : kernels_.batch_norm_inference;
     kernel(arguments(step, slice));
   }
 
+  // x, y: rows x columns, scratch: mean and inverse deviation of each column
   void infer(const InferArgs<T>& p) const noexcept override {
     T* scratch = static_cast<T*>(p.scratch);
     kernels::BatchNormArgs<T> f = parameters();
@@ -50,6 +53,7 @@ class BatchNormalizationStage final : public Stage<T> {
     return 2 * padded<T>(columns_) * static_cast<std::int64_t>(sizeof(T));
   }
 
+  // dy, dx: rows x columns, dgamma_, dbeta_: columns, since their sums are needed for dx as well
   void backward(const Step<T>& step, ThreadSlice slice) override {
     kernels::BatchNormArgs<T> f = arguments(step, slice);
     f.dy = this->dy.data;

@@ -2,8 +2,10 @@
 #include <algorithm>
 
 #include "chainrule/layers.hpp"
+#include "engine/inference/infers.hpp"
 #include "engine/input/categories.hpp"
 #include "engine/input/gather.hpp"
+#include "engine/input/reads_rows.hpp"
 #include "engine/input/sparse_input.hpp"
 #include "engine/stages/stages.hpp"
 
@@ -24,7 +26,7 @@ std::vector<CategoryColumn> columns_of(const CategoryEncoding& encoding, std::in
 }
 
 template <class T>
-class CategoryEncodingStage final : public Stage<T> {
+class CategoryEncodingStage final : public Stage<T>, public ReadsRows<T>, public Infers<T> {
  public:
   CategoryEncodingStage(const StageContext<T>& c, const CategoryEncoding& encoding)
       : kernels_(c.kernels),
@@ -40,7 +42,6 @@ class CategoryEncodingStage final : public Stage<T> {
     return "category_encoding " + std::to_string(inputs()) + " -> " + std::to_string(outputs_);
   }
   std::int64_t outputs() const override { return outputs_; }
-  bool reads_rows() const override { return true; }
   bool passes_gradient() const override { return false; }
 
   SparseInput<T>* list_entries() override {
@@ -51,24 +52,25 @@ class CategoryEncodingStage final : public Stage<T> {
     return entries_.get();
   }
 
-  void read(const RowsView& source, const std::int64_t* order, std::int64_t first, Range rows,
-            ThreadSlice slice) override {
+  // source: rows x inputs, one category an entry; y: rows x outputs, or its nonzeros as lists
+  void read(const RowsView& source, RowOrder order, Range rows, ThreadSlice slice) override {
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
-      prefetch_row(source, order, first, i, rows);
-      const std::int64_t row = order ? order[first + i] : first + i;
+      prefetch_row(source, order, i, rows);
       if (entries_) {
-        list(source, row, entries_->begin_row(i, i * room_of_row()));
+        list(source, order[i], entries_->begin_row(i, i * room_of_row()));
       } else {
-        fill(source, row, indices_.data() + padded<std::int32_t>(inputs()) * slice.index,
+        fill(source, order[i], indices_.data() + padded<std::int32_t>(inputs()) * slice.index,
              this->y.row(i));
       }
     }
     if (entries_ && backward_) entries_->count(rows, slice);
   }
 
+  /// `read` has filled y, and no gradient passes through categories.
   void forward(const Step<T>&, ThreadSlice) override {}
   void backward(const Step<T>&, ThreadSlice) override {}
 
+  // x: rows x inputs, y: rows x outputs
   void infer(const InferArgs<T>& p) const noexcept override {
     constexpr auto size = static_cast<std::int64_t>(sizeof(T));
     RowsView source = view(p.x, p.rows, inputs());

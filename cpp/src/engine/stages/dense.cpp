@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chainrule/layers.hpp"
 #include "engine/cache.hpp"
-#include "engine/input/nonzero_mask.hpp"
-#include "engine/input/sparse_input.hpp"
+#include "engine/inference/infers.hpp"
+#include "engine/input/takes_nonzeros.hpp"
 #include "engine/optimizer/active_rows.hpp"
 #include "engine/stages/activation.hpp"
 #include "engine/stages/stages.hpp"
@@ -48,7 +48,10 @@ struct Blocking {
 };
 
 template <class T>
-class DenseStage final : public Stage<T> {
+class DenseStage final : public Stage<T>,
+                         public TakesNonzeros<T>,
+                         public Infers<T>,
+                         public InfersProduct<T> {
  public:
   DenseStage(const StageContext<T>& c)
       : kernels_(c.kernels),
@@ -81,7 +84,6 @@ class DenseStage final : public Stage<T> {
   }
   std::int64_t outputs() const override { return units_; }
   bool has_parameters() const override { return true; }
-  bool takes_sparse() const override { return true; }
   const Parameter* sparse_weight() const override { return weight_; }
 
   PathCosts path_costs(std::int64_t rows, double density) const override {
@@ -123,9 +125,9 @@ class DenseStage final : public Stage<T> {
       for (std::int64_t i = 0; i < step.rows; ++i)
         kernels_.forward_row(product(), this->x.row(i), this->y.row(i), terms_.data());
     } else {
-      kernels_.forward({weight_->shape, parameters_.at(weight_), parameters_.at(bias_),
-                        this->x_of(slice), this->x.stride, this->y.data, this->y.stride, rows.begin,
-                        rows.end, panels.begin, panels.end, blocking_.forward_inputs});
+      kernels_.forward({weight_->shape, parameters_.at(weight_), parameters_.at(bias_), x_of(slice),
+                        this->x.stride, this->y.data, this->y.stride, rows.begin, rows.end,
+                        panels.begin, panels.end, blocking_.forward_inputs});
     }
   }
 
@@ -169,12 +171,9 @@ class DenseStage final : public Stage<T> {
       kernels_.activation_forward({f.activation, f.parameter, p.rows, units_, p.y_stride}, p.y,
                                   p.y);
   }
-  std::optional<kernels::RowArgs<T>> row_product() const override { return product(); }
+  kernels::RowArgs<T> row_product() const override { return product(); }
   bool infers_in_place() const override { return false; }
-  bool fuse_activation(const Activation& next) override {
-    infer_activation_ = next;
-    return true;
-  }
+  void fuse_activation(const Activation& next) override { infer_activation_ = next; }
 
  private:
   /// Up to how many rows of a prediction are multiplied one by one. Most of their time goes into
@@ -246,8 +245,12 @@ class DenseStage final : public Stage<T> {
                              entries.positions(slice), !small && !blocks});
   }
 
+  /// x as one thread reads it.
+  const T* x_of(ThreadSlice slice) const {
+    return this->x.data + this->private_x_stride * slice.index;
+  }
   kernels::NumberTable<T> numbers_of(ThreadSlice slice) const {
-    return {this->x_of(slice), this->x.stride};
+    return {x_of(slice), this->x.stride};
   }
 
   /// Whose bias a thread updates: those of its forward pass, if it has any of its own there.
@@ -357,7 +360,7 @@ class DenseStage final : public Stage<T> {
     const std::int64_t at = panel * weight_->shape.panel * inputs_ + inputs.begin * width;
     T* g = step.gradients ? step.gradients + weight_->offset + at : scratch_of(slice);
     kernels_.weight_gradient({weight_->shape, panel, inputs.begin, inputs.end, step.rows,
-                              this->x_of(slice), this->x.stride, this->dy.data, this->dy.stride, g,
+                              x_of(slice), this->x.stride, this->dy.data, this->dy.stride, g,
                               blocking_.gradient_batch, step.cursor});
     if (step.update) step.update->apply(*weight_, at, g, inputs.size() * width);
   }

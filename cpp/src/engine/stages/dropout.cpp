@@ -23,6 +23,7 @@ class DropoutStage final : public Stage<T> {
   std::string describe() const override { return "dropout"; }
   std::int64_t outputs() const override { return columns_; }
 
+  // x, factors_, y: rows x columns; a factor is 0 or 1 / (1 - rate)
   void forward(const Step<T>& step, ThreadSlice slice) override {
     const Range rows = step.rows_of(slice);
     const std::int64_t size = rows.size() * this->x.stride;
@@ -38,6 +39,7 @@ class DropoutStage final : public Stage<T> {
     kernels_.multiply(this->x.row(rows.begin), factors(rows), this->y.row(rows.begin), size);
   }
 
+  // dy, factors_, dx: rows x columns
   void backward(const Step<T>& step, ThreadSlice slice) override {
     if (!this->dx.data) return;
     const Range rows = step.rows_of(slice);
@@ -48,8 +50,6 @@ class DropoutStage final : public Stage<T> {
       std::copy_n(this->dy.row(rows.begin), size, this->dx.row(rows.begin));
     }
   }
-
-  void infer(const InferArgs<T>&) const noexcept override {}
 
  private:
   bool active(const Step<T>& step) const { return step.training && rate_ > 0.0; }
@@ -66,7 +66,7 @@ class DropoutStage final : public Stage<T> {
 
 template <class T>
 void add_dropout(const Layer& layer, const StageContext<T>& context, Stages<T>& stages) {
-  if (!context.backward) return;  // rows pass as they are
+  if (!context.backward) return;  // predictions take the rows as they are
   const double rate = dynamic_cast<const Dropout&>(layer).rate;
   stages.push_back(std::make_unique<DropoutStage<T>>(context, rate));
 }

@@ -2,8 +2,10 @@
 #include <algorithm>
 
 #include "chainrule/layers.hpp"
+#include "engine/inference/infers.hpp"
 #include "engine/input/categories.hpp"
 #include "engine/input/gather.hpp"
+#include "engine/input/reads_rows.hpp"
 #include "engine/input/sparse_input.hpp"
 #include "engine/optimizer/active_rows.hpp"
 #include "engine/stages/stages.hpp"
@@ -49,7 +51,7 @@ std::vector<Run> passing(const Embedding& embedding, std::int64_t inputs) {
 }
 
 template <class T>
-class EmbeddingStage final : public Stage<T> {
+class EmbeddingStage final : public Stage<T>, public ReadsRows<T>, public Infers<T> {
  public:
   EmbeddingStage(const StageContext<T>& c, const Embedding& embedding)
       : kernels_(c.kernels),
@@ -72,7 +74,6 @@ class EmbeddingStage final : public Stage<T> {
   std::int64_t outputs() const override { return outputs_; }
   bool has_parameters() const override { return true; }
   const Parameter* sparse_weight() const override { return weight_; }
-  bool reads_rows() const override { return true; }
   /// Listing the entries by category needs those of all rows.
   Partition backward_partition() const override { return Partition::columns; }
 
@@ -85,30 +86,34 @@ class EmbeddingStage final : public Stage<T> {
     return {0.0, (parts * units + numbers + update) * sizeof(T)};
   }
 
-  void read(const RowsView& source, const std::int64_t* order, std::int64_t first, Range rows,
-            ThreadSlice slice) override {
+  // source: rows x inputs, categories_: rows x columns of categories; the other columns go to y as
+  // they are
+  void read(const RowsView& source, RowOrder order, Range rows, ThreadSlice slice) override {
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
       std::int32_t* categories = categories_.data() + i * embedded();
-      prefetch_row(source, order, first, i, rows);
-      read_categories(source, order ? order[first + i] : first + i, columns_, categories);
+      prefetch_row(source, order, i, rows);
+      read_categories(source, order[i], columns_, categories);
       if (entries_) list(categories, entries_->begin_row(i, i * room_of_row()));
     }
     for (const Run& run : passing_) {
       RowsView part = source;
       part.data = static_cast<const char*>(source.data) + run.column * source.column_stride;
       part.columns = run.size;
-      gather_rows<T>(kernels_, part, order, first + rows.begin, rows.size(), nullptr, nullptr,
+      gather_rows<T>(kernels_, part, order.after(rows.begin), rows.size(), nullptr, nullptr,
                      this->y.row(rows.begin) + run.output, this->y.stride);
     }
     if (entries_) entries_->count(rows, slice);
   }
 
+  // categories_: rows x columns of categories, weight: panels of [categories][kPanel], y: rows x
+  // outputs, the vectors of all columns side by side
   void forward(const Step<T>& step, ThreadSlice slice) override {
     const Range rows = step.rows_of(slice);
     look_up(categories_.data() + rows.begin * embedded(), rows.size(), this->y.row(rows.begin),
             this->y.stride);
   }
 
+  // dy: rows x outputs, dx: rows x inputs, zero in columns of categories
   void backward(const Step<T>& step, ThreadSlice slice) override {
     const Range rows = step.rows_of(slice);
     entries_->transpose(rows, slice);
@@ -119,6 +124,7 @@ class EmbeddingStage final : public Stage<T> {
     }
   }
 
+  // dy: rows x outputs, entries_: rows of the batch by category, g: run of categories x panel
   void gradients(const Step<T>& step, ThreadSlice slice) override {
     const std::int32_t* begin = entries_->columns().column_offsets;
     if (step.update)
@@ -129,6 +135,7 @@ class EmbeddingStage final : public Stage<T> {
       gradient(step, slice, runs);
   }
 
+  // x: rows x inputs, y: rows x outputs, scratch: categories of all rows
   void infer(const InferArgs<T>& p) const noexcept override {
     constexpr auto size = static_cast<std::int64_t>(sizeof(T));
     RowsView source = view(p.x, p.rows, inputs_);

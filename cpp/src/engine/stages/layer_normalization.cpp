@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chainrule/layers.hpp"
+#include "engine/inference/infers.hpp"
 #include "engine/stages/stages.hpp"
 
 namespace chainrule::engine {
 namespace {
 
 template <class T>
-class LayerNormalizationStage final : public Stage<T> {
+class LayerNormalizationStage final : public Stage<T>, public Infers<T> {
  public:
   LayerNormalizationStage(const StageContext<T>& c, const LayerNormalization& description)
       : kernels_(c.kernels),
@@ -24,10 +25,12 @@ class LayerNormalizationStage final : public Stage<T> {
   std::int64_t outputs() const override { return columns_; }
   bool has_parameters() const override { return gamma_ || beta_; }
 
+  // x, y: rows x columns, mean_, inverse_: rows, gamma_, beta_: columns
   void forward(const Step<T>& step, ThreadSlice slice) override {
     kernels_.layer_norm_forward(arguments(step.rows_of(slice)));
   }
 
+  // x, y: rows x columns, scratch: mean and inverse deviation of each row
   void infer(const InferArgs<T>& p) const noexcept override {
     T* scratch = static_cast<T*>(p.scratch);
     kernels::LayerNormArgs<T> f = parameters();
@@ -43,11 +46,13 @@ class LayerNormalizationStage final : public Stage<T> {
     return 2 * rows * static_cast<std::int64_t>(sizeof(T));
   }
 
+  // dy, dx: rows x columns
   void backward(const Step<T>& step, ThreadSlice slice) override {
     if (!this->dx.data) return;
     kernels_.layer_norm_backward(arguments(step.rows_of(slice)));
   }
 
+  // dgamma_, dbeta_: columns, sums over the rows; each thread owns columns of them
   void gradients(const Step<T>& step, ThreadSlice slice) override {
     const Range columns = slice.range(padded<T>(columns_), kernels::kRowAlignment<T>);
     if (columns.size() == 0 || !has_parameters()) return;

@@ -117,15 +117,13 @@ double LossStage<T>::row_weight(const TargetsView& y, std::int64_t row) const {
 }
 
 template <class T>
-typename LossStage<T>::BatchWeights LossStage<T>::weigh(const TargetsView& y,
-                                                        const std::int64_t* order,
-                                                        std::int64_t first,
+typename LossStage<T>::BatchWeights LossStage<T>::weigh(const TargetsView& y, RowOrder order,
                                                         std::int64_t rows) const {
   if (!y.sample_weights && !y.class_weights) return {static_cast<double>(rows), 1.0};
   double sum = 0.0;
   double largest = 0.0;
   for (std::int64_t i = 0; i < rows; ++i) {
-    const std::int64_t row = order ? order[first + i] : first + i;
+    const std::int64_t row = order[i];
     const double w = row_weight(y, row) * label_weight(y, row);
     sum += w;
     largest = std::max(largest, w);
@@ -154,15 +152,15 @@ bool LossStage<T>::finite(Range rows) const {
 }
 
 template <class T>
-void LossStage<T>::gather_values(const TargetsView& y, const std::int64_t* order,
-                                 std::int64_t first, Range rows) {
+// y: rows x target_columns_, narrow_: rows x target_columns_, values_: rows x outputs_
+void LossStage<T>::gather_values(const TargetsView& y, RowOrder order, Range rows) {
   const std::int64_t stride = padded<T>(outputs_);
   const auto gather = [&](Buffer<T>& to, std::int64_t width) {
     T* targets = to.data() + rows.begin * width;
     if (y.values.compressed()) {
-      expand_rows<T>(y.values, order, first + rows.begin, rows.size(), targets, width);
+      expand_rows<T>(y.values, order.after(rows.begin), rows.size(), targets, width);
     } else {
-      gather_rows<T>(kernels_, y.values, order, first + rows.begin, rows.size(), nullptr, nullptr,
+      gather_rows<T>(kernels_, y.values, order.after(rows.begin), rows.size(), nullptr, nullptr,
                      targets, width);
     }
   };
@@ -180,25 +178,25 @@ void LossStage<T>::gather_values(const TargetsView& y, const std::int64_t* order
 }
 
 template <class T>
-void LossStage<T>::run(const Step<T>& step, ThreadSlice slice, const TargetsView& y,
-                       const std::int64_t* order, std::int64_t first, const Tensor<T>& z,
-                       const Tensor<T>& dz) {
+// z, dz: rows x outputs_, y: rows x target_columns_ or rows labels, row_losses_: rows
+void LossStage<T>::run(const Step<T>& step, ThreadSlice slice, const TargetsView& y, RowOrder order,
+                       const Tensor<T>& z, const Tensor<T>& dz) {
   const Range rows = step.rows_of(slice);
-  const BatchWeights all = weigh(y, order, first, step.rows);
+  const BatchWeights all = weigh(y, order, step.rows);
   if (slice.index == 0) last_ = all;
   if (rows.size() == 0) return;
   const bool class_in_kernel = loss_.takes_labels() && y.class_weights;
   const bool weighted =
       y.sample_weights || (y.class_weights && !class_in_kernel) || all.scale != 1.0;
   for (std::int64_t i = rows.begin; i < rows.end; ++i) {
-    const std::int64_t row = order ? order[first + i] : first + i;
+    const std::int64_t row = order[i];
     if (y.labels) labels_.data()[i] = static_cast<std::int32_t>(y.labels[row]);
     if (weighted) {
       const double w = row_weight(y, row) * (class_in_kernel ? 1.0 : label_weight(y, row));
       row_weights_.data()[i] = static_cast<T>(w * all.scale);
     }
   }
-  if (!y.labels) gather_values(y, order, first, rows);
+  if (!y.labels) gather_values(y, order, rows);
 
   const double total = all.sum * all.scale;
   const std::int64_t stride = padded<T>(outputs_);

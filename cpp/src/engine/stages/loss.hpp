@@ -6,6 +6,7 @@
 #include "chainrule/data.hpp"
 #include "chainrule/loss.hpp"
 #include "engine/buffer.hpp"
+#include "engine/input/row_order.hpp"
 #include "engine/stages/stage.hpp"
 #include "kernels/table.hpp"
 
@@ -38,10 +39,10 @@ class LossStage {
   /// Takes over what the whole run shares; before the team starts.
   void prepare(const TargetsView& y);
 
-  /// For rows [first, first + step.rows) of `order` (null: of y itself): this thread's part of the
-  /// losses and, if `dz` has data, of the gradient.
-  void run(const Step<T>& step, ThreadSlice slice, const TargetsView& y, const std::int64_t* order,
-           std::int64_t first, const Tensor<T>& z, const Tensor<T>& dz);
+  /// For a batch whose row i is row order[i] of y: this thread's part of the losses and, if `dz`
+  /// has data, of the gradient.
+  void run(const Step<T>& step, ThreadSlice slice, const TargetsView& y, RowOrder order,
+           const Tensor<T>& z, const Tensor<T>& dz);
 
   /// What the batch of the last run, of `rows` rows, adds to the mean: for the first thread, after
   /// all have run.
@@ -57,12 +58,10 @@ class LossStage {
     double scale = 1.0;
   };
 
-  BatchWeights weigh(const TargetsView& y, const std::int64_t* order, std::int64_t first,
-                     std::int64_t rows) const;
+  BatchWeights weigh(const TargetsView& y, RowOrder order, std::int64_t rows) const;
   double row_weight(const TargetsView& y, std::int64_t row) const;
   double label_weight(const TargetsView& y, std::int64_t row) const;
-  void gather_values(const TargetsView& y, const std::int64_t* order, std::int64_t first,
-                     Range rows);
+  void gather_values(const TargetsView& y, RowOrder order, Range rows);
 
   const kernels::KernelTable<T>& kernels_;
   Loss loss_;

@@ -36,11 +36,6 @@ using StageFactory = void (*)(const Layer& layer, const StageContext<T>& context
 template <class T>
 void add_stages(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 
-/// For layers that are not built in. Must be called before a network with such a layer runs, once
-/// per precision.
-template <class T>
-void register_stage(std::string_view kind, StageFactory<T> factory);
-
 template <class T>
 void add_dense(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>

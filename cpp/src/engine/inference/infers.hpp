@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "chainrule/activation.hpp"
+#include "kernels/table.hpp"
+
+namespace chainrule::engine {
+
+/// What a stage of an InferencePlan reads and writes, in memory that is one caller's alone.
+template <class T>
+struct InferArgs {
+  std::int64_t rows;
+  const T* x;  // rows x inputs
+  std::int64_t x_stride;
+  T* y;  // rows x outputs; x itself, with its stride, for stages that work in place
+  std::int64_t y_stride;
+  void* scratch;  // as many bytes as the stage asked for
+};
+
+/// What a stage implements that has work to do in a prediction. `infer` is const, so that any
+/// number of threads may call it at once, each with arguments of its own; the stage's own tensors
+/// have no meaning there.
+template <class T>
+class Infers {
+ public:
+  virtual void infer(const InferArgs<T>& args) const noexcept = 0;
+  /// Whether most of what `infer` writes is zero.
+  virtual bool infers_zeros() const { return false; }
+  /// Whether `infer` writes its rows over those that it reads.
+  virtual bool infers_in_place() const { return true; }
+  virtual std::int64_t infer_scratch_bytes(std::int64_t rows) const {
+    (void)rows;
+    return 0;
+  }
+
+ protected:
+  ~Infers() = default;
+};
+
+/// What a stage implements that multiplies by a matrix, and so can end in an activation.
+template <class T>
+class InfersProduct {
+ public:
+  /// Has `infer` and `row_product` do this activation as well, which comes behind the stage.
+  virtual void fuse_activation(const Activation& next) = 0;
+  /// What the stage does to a single row; valid as long as the parameters.
+  virtual kernels::RowArgs<T> row_product() const = 0;
+
+ protected:
+  ~InfersProduct() = default;
+};
+
+}  // namespace chainrule::engine

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "chainrule/data.hpp"
+#include "chainrule/network.hpp"
+#include "engine/buffer.hpp"
+#include "engine/input/nonzero_mask.hpp"
+#include "engine/input/reads_rows.hpp"
+#include "engine/input/row_order.hpp"
+#include "engine/input/sparse_input.hpp"
+#include "engine/input/takes_nonzeros.hpp"
+#include "engine/plan_options.hpp"
+#include "engine/stages/affine.hpp"
+#include "engine/stages/stages.hpp"
+
+namespace chainrule::engine {
+
+/// The way from the caller's rows to what the first stage of a plan reads: gathers the rows of a
+/// batch, converts and scales them, and decides whether zeros are left out. A batch arrives as one
+/// of
+///   - a tensor (rows x columns), scaled by a first AffineStage in passing,
+///   - that tensor with a mask of its nonzeros, or bytes with such a mask,
+///   - lists of the nonzeros, from compressed rows or from categories,
+///   - whatever a first stage reads by itself (ReadsRows).
+/// Those members that take a ThreadContext or a ThreadSlice are called by every thread of a team.
+template <class T>
+class BatchInput {
+ public:
+  /// For a plan of these stages over rows of `columns` columns.
+  BatchInput(const kernels::KernelTable<T>& kernels, const PlanOptions& options,
+             std::int64_t columns, const Stages<T>& stages);
+
+  // What the plan has to know of its first stages.
+
+  /// Whether the first stage has done its work when a batch has been read, with the tensor read in
+  /// place of its output.
+  bool fuses_affine() const { return affine_ != nullptr; }
+  /// Whether the first stage gives lists of nonzeros, so that its output needs no memory.
+  bool lists_first_output() const { return lists_entries_; }
+  /// Whether d loss / d x may be something else than zero.
+  bool passes_gradient() const { return !reader_ || reader_->passes_gradient(); }
+  /// The tensor of the batch; without memory until choose_path has found that it is needed.
+  const Tensor<T>& x() const { return x_; }
+
+  // Before the team starts.
+
+  /// Throws Error, which says that `what` does, unless the first layer can work from lists of
+  /// nonzeros.
+  void check_takes_sparse(const std::string& what) const;
+  /// Decides how rows of x reach the first stage, and makes room for them. Throws Error where x or
+  /// the choice does not go with the layers.
+  void choose_path(const RowsView& x, InputSparsity sparsity);
+  /// As chosen last; nullopt where there was no choice.
+  const std::optional<InputPath>& path() const { return path_; }
+  /// The matrix whose gradients come from lists of nonzeros; null if all come from tensors.
+  const Parameter* sparse_weight() const;
+
+  // In a step.
+
+  /// The rows of a batch that a thread will gather.
+  Range loaded_rows(const RowsView& x, std::int64_t rows, ThreadSlice slice) const;
+  /// Reads a batch, row i of which is row order[i] of x.
+  void load(ThreadContext& context, const Step<T>& step, const RowsView& x, RowOrder order);
+  /// Whether this stage takes nonzeros, so that sync_for and transpose go with its forward pass.
+  bool feeds(const Stage<T>& stage) const { return &stage == fed_; }
+  /// Before and after the forward pass of the stage that takes nonzeros.
+  void sync_for(ThreadContext& context, Partition partition) const;
+  void transpose(const Step<T>& step, ThreadSlice slice);
+  /// Behind the gradients of a step that updates: whether each thread has updated just what it
+  /// reads in its next forward pass.
+  bool can_skip_barrier(int threads) const;
+
+  // After a step.
+
+  /// Throws Error when compressed rows have been changed while they were read.
+  void check_unchanged() const;
+  /// Whether a batch is kept as bytes, which are never non-finite, and x() is not filled.
+  bool keeps_bytes() const { return taker_ && taker_->mask && taker_->mask->has_bytes(); }
+
+ private:
+  bool private_inputs_pay() const;
+  void make_room_for_tables();
+  void check_takes_compressed() const;
+  void use_lists(const RowsView& x, double density);
+  void use_masks(const RowsView& x, double density);
+  bool can_keep_bytes(const RowsView& x) const;
+  const T* byte_values();
+  double density_of_sample(const RowsView& x);
+  InputPath path_for(InputPath::Reason reason, double density) const;
+  bool needs_transpose() const {
+    return options_.backward && taker_ && (taker_->sparse || taker_->mask);
+  }
+  void gather(const RowsView& x, RowOrder order, std::int64_t rows, T* to);
+  void load_masked(Range rows, const RowsView& x, RowOrder order, NonzeroMask<T>& mask, T* to);
+
+  const kernels::KernelTable<T>& kernels_;
+  PlanOptions options_;
+  Tensor<T> x_;
+  AffineStage<T>* affine_ = nullptr;   // the first stage, applied while gathering
+  ReadsRows<T>* reader_ = nullptr;     // the first stage, which reads by itself
+  TakesNonzeros<T>* taker_ = nullptr;  // the first stage that has work left, if it takes nonzeros
+  const Stage<T>* fed_ = nullptr;      // the taker as a stage
+  const Stage<T>* first_ = nullptr;    // the first that an AffineStage does not stand for
+  bool lists_entries_ = false;         // the reader lists nonzeros for the taker
+  bool private_inputs_ = false;        // every thread has a tensor x of its own
+  bool output_read_in_gradients_ = false;  // by the stage behind the taker
+  Buffer<T> memory_;                       // of x
+  std::unique_ptr<SparseInput<T>> lists_;  // once compressed rows have come
+  std::vector<NonzeroMask<T>> masks_;      // once a table's zeros have been left out
+  Buffer<T> byte_values_;                  // the number that each of the 256 bytes stands for
+  std::optional<InputPath> path_;
+};
+
+}  // namespace chainrule::engine
