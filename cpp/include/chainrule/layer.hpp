@@ -31,11 +31,9 @@ struct ParameterSpec {
 };
 
 /// The plain description of one layer. It holds options, not numbers; the engine turns it into a
-/// stage. A new layer is one class derived from this and one stage registered with the engine.
+/// stage. A new layer is one class derived from this and one stage in the engine.
 class CHAINRULE_API Layer {
  public:
-  using Factory = AnyLayer (*)(const Config&);
-
   virtual ~Layer() = default;
 
   virtual std::string_view kind() const = 0;
@@ -62,9 +60,6 @@ class CHAINRULE_API Layer {
 
   static AnyLayer from_config(const Config& config);
   static std::vector<std::string> kinds();
-
-  /// Makes `from_config` know one more kind of layer; throws Error when it knows that kind already.
-  static void register_kind(const std::string& kind, Factory factory);
 };
 
 /// A layer of any kind, held by value: a copy of the one given. One that was moved from may only be
