@@ -192,7 +192,7 @@ TEST_CASE("zeros that compressed rows store or get by scaling are no entries") {
   SparseInput<float> input(kernels_of<float>("portable"), 2, 4,
                            SparseInput<float>::entries_of_compressed(expected, 2), 1, true);
   input.set_row_offsets(std::move(expected));
-  input.take(x, nullptr, 0, {0, 2}, scale.data());
+  input.take(x, {}, {0, 2}, scale.data());
   transpose(input, 2, 1);
   const SparseRows<float> rows = input.rows();
   CHECK(rows.columns[rows.row_offsets[0]] == 2);
