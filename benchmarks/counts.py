@@ -22,11 +22,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chainrule import bench
-from chainrule.bench.peers import PEERS
-from chainrule.bench.peers.chainrule import network
-from chainrule.bench.runner import LibraryAtWork
-from chainrule.bench.workloads import Inference, ManyNetworks, Workload
+import harness
+from harness.peers import PEERS
+from harness.peers.chainrule import network
+from harness.runner import LibraryAtWork
+from harness.workloads import Inference, ManyNetworks, Workload
 
 ISA = "avx2"
 # Valgrind slows down about fifty times, so large networks are left out.
@@ -39,7 +39,7 @@ def small_work() -> list[Workload]:
     """Return the work on small networks, with few rows."""
     return [
         replace(work, calls=100) if isinstance(work, Inference) else work.quick()
-        for work in bench.WORKLOADS
+        for work in harness.WORKLOADS
         if sum(work.network.layer_weights) <= MOST_WEIGHTS and not isinstance(work, ManyNetworks)
     ]
 

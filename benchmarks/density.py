@@ -23,13 +23,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import bench
-from chainrule.bench.peers.chainrule import network
-from chainrule.bench.workloads import Network, Training
+import harness
 from chainrule.data.mnist import load_mnist
 from chainrule.layers import Input, Rescaling
 from chainrule.optimizers import Optimizer
 from chainrule.plots import new_figure, saved
+from harness.peers.chainrule import network
+from harness.workloads import Network, Training
 
 FOLDER = Path(__file__).parent
 DENSITIES = (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)
@@ -159,7 +159,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(table)
     if options.write:
         readme = FOLDER / "README.md"
-        readme.write_text(bench.with_table(readme.read_text(), table, mark="density"))
+        readme.write_text(harness.with_table(readme.read_text(), table, mark="density"))
         plot(points, FOLDER / "density.svg")
     return 0
 

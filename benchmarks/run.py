@@ -3,7 +3,7 @@
 
     python benchmarks/run.py --write
 
-The protocol and the libraries are those of ``chainrule bench``, in ``chainrule.bench``.
+The protocol and the libraries are in ``harness``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from chainrule import bench, default_num_threads
-from chainrule.bench.peers import PEERS
+import harness
+from chainrule import default_num_threads
+from harness.peers import PEERS, installed
 
 FOLDER = Path(__file__).parent
 
@@ -22,24 +23,29 @@ FOLDER = Path(__file__).parent
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print and write; 1 if a library failed or computed something else."""
     options = _options(argv)
-    report = bench.measure(
+    names = options.peers
+    if names is None and options.quick and options.isa is None:
+        names = [name for name in installed() if not PEERS[name].starts_slowly]
+    report = harness.measure(
         [work.quick() if options.quick else work for work in options.works],
-        names=options.peers,
+        names=names,
         threads=options.threads,
         rounds=options.rounds,
         seconds=options.seconds,
         isa=options.isa,
         log=lambda text: print(f"{text} ...", file=sys.stderr, flush=True),
     )
-    table = bench.markdown(report)
+    table = harness.markdown(report)
     print(table)
+    if report.peers:
+        print(f"\n{harness.rates(report)}")
     if options.json is not None:
-        options.json.write_text(bench.as_json(report))
+        options.json.write_text(harness.as_json(report))
     if options.plot is not None:
-        bench.plot_ratios(report, options.plot)
+        harness.plot_ratios(report, options.plot)
     if options.write:
         readme = FOLDER / "README.md"
-        readme.write_text(bench.with_table(readme.read_text(), table, mark=options.mark))
+        readme.write_text(harness.with_table(readme.read_text(), table, mark=options.mark))
     return 1 if report.skipped else 0
 
 
@@ -56,9 +62,16 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--work", default="", metavar="TEXT", help="Only work with this in its name."
     )
-    parser.add_argument("--rounds", type=int, default=7, help="Default: 7.")
-    parser.add_argument("--seconds", type=float, default=0.5, help="Of a timing. Default: 0.5.")
-    parser.add_argument("--quick", action="store_true", help="Fewer rows.")
+    parser.add_argument("--rounds", type=int, help="Default: 7, or 3 with --quick.")
+    parser.add_argument(
+        "--seconds", type=float, help="Of a timing. Default: 0.5, or 0.1 with --quick."
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="A first impression: three works of fewer rows unless --work or --sparse names "
+        "others, without libraries that start slowly.",
+    )
     parser.add_argument(
         "--isa",
         choices=sorted({isa for library in PEERS.values() for isa in library.isa_environment}),
@@ -69,7 +82,11 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--write", action="store_true", help="Put the table into README.md.")
     parser.add_argument("--sparse", action="store_true", help="Measure work on tables of zeros.")
     options = parser.parse_args(argv)
-    offered = bench.SPARSE if options.sparse else bench.WORKLOADS
+    options.rounds = options.rounds or (3 if options.quick else 7)
+    options.seconds = options.seconds or (0.1 if options.quick else 0.5)
+    offered = harness.SPARSE if options.sparse else harness.WORKLOADS
+    if options.quick and not options.work and not options.sparse:
+        offered = harness.QUICK
     options.mark = "sparse" if options.sparse else options.isa or "table"
     if options.write and options.sparse and options.isa:
         parser.error("README.md has no place for --sparse with --isa")

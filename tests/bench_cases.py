@@ -8,8 +8,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from chainrule import bench
-from chainrule.bench.workloads import (
+import harness
+from harness.workloads import (
     CategoricalTraining,
     Inference,
     ManyNetworks,
@@ -38,9 +38,9 @@ PREDICT = Inference(Network((6, 8, 2)), 4, calls=3)
 MANY = ManyNetworks(TABLE, count=2, epochs=3)
 
 
-def report(*measurements: bench.Measurement, threads: tuple[int, ...] = (1, 2)) -> bench.Report:
+def report(*measurements: harness.Measurement, threads: tuple[int, ...] = (1, 2)) -> harness.Report:
     machine = {"processor": "P", "cores": "2", "system": "S", "python": "3"}
-    return bench.Report(machine, threads, measurements=list(measurements))
+    return harness.Report(machine, threads, measurements=list(measurements))
 
 
 def script(name):

@@ -18,12 +18,12 @@ from bench_cases import (
     WORDS,
 )
 
-from chainrule import bench
-from chainrule.bench import peers
-from chainrule.bench.peers.numpy import NumpyTrainer, mean_loss
-from chainrule.bench.reference import Outputs, TrainedLoss, truth_of
-from chainrule.bench.runner import LibraryAtWork, Runner
-from chainrule.bench.workloads import Inference, ManyNetworks, Network, Training
+import harness
+from harness import peers
+from harness.peers.numpy import NumpyTrainer, mean_loss
+from harness.reference import Outputs, TrainedLoss, truth_of
+from harness.runner import LibraryAtWork, Runner
+from harness.workloads import Inference, ManyNetworks, Network, Training
 
 ONE_HIDDEN_LAYER = (SPARSE, TABLE, DOUBLE, WORDS, CLICKS)
 TRAININGS = (*ONE_HIDDEN_LAYER, CLICKS_ADAGRAD)
@@ -202,10 +202,10 @@ def test_counts_of_samples_and_operations():
 
 
 def test_names_and_sizes_of_the_work():
-    names = [work.name for work in (*bench.WORKLOADS, *bench.SPARSE)]
+    names = [work.name for work in (*harness.WORKLOADS, *harness.SPARSE)]
     assert len(set(names)) == len(names)
-    assert set(bench.SMALL) <= set(bench.WORKLOADS)
-    for work in (*bench.WORKLOADS, *bench.SPARSE):
+    assert set(harness.QUICK) <= set(harness.WORKLOADS)
+    for work in (*harness.WORKLOADS, *harness.SPARSE):
         assert 0 < work.quick().samples <= work.samples
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``chainrule bench`` and the scripts in benchmarks/."""
+"""The scripts in benchmarks/."""
 
 from __future__ import annotations
 
@@ -9,73 +9,29 @@ import sys
 from dataclasses import replace
 
 import pytest
-from bench_cases import BENCHMARKS, TABLE, report, script
+from bench_cases import BENCHMARKS, TABLE, script
 
-from chainrule import bench
-from chainrule.bench import peers
-from chainrule.bench.workloads import Network
-from chainrule.cli import main
-
-
-def test_command(capsys, monkeypatch, tmp_path):
-    def measure(works, *, names, threads, rounds, seconds, log):
-        assert works == bench.QUICK
-        assert "torch.compile" not in names
-        assert set(names) <= set(peers.installed())
-        assert (threads, rounds) == ([2], 3)
-        log("timing")
-        return report(
-            bench.Measurement((100.0,), works[0], "chainrule", 2),
-            bench.Measurement((50.0,), works[0], "PyTorch", 2),
-        )
-
-    monkeypatch.setattr(bench, "measure", measure)
-    path = tmp_path / "results.json"
-    assert main(["bench", "--quick", "--threads", "2", "--json", str(path)]) == 0
-    captured = capsys.readouterr()
-    assert "| 784-128-10, batch 64, sgd | 100/s (2) | 2.00 x |" in captured.out
-    assert captured.err == "timing ...\n"
-    # Which one is faster, and how fast the others are by themselves.
-    assert "how many times as fast as it chainrule is: more than 1 means that chainrule" in (
-        captured.out
-    )
-    assert "| 784-128-10, batch 64, sgd | 100/s (2) | 50/s (2) |" in captured.out
-    assert json.loads(path.read_text())["workloads"][0]["ratios"] == {"PyTorch": 2.0}
-
-
-def test_command_takes_the_better_thread_count(monkeypatch):
-    asked = []
-    monkeypatch.setattr("chainrule._core.default_num_threads", lambda: 4)
-    monkeypatch.setattr(bench, "measure", lambda *_, **kw: asked.append(kw["threads"]) or report())
-    assert main(["bench"]) == 0
-    assert main(["bench", "--quick"]) == 0
-    assert asked == [[1, 4], [4]]
-
-
-def test_command_reports_failure(monkeypatch):
-    failed = report()
-    failed.skipped = ["JAX (1) does not start: why."]
-    monkeypatch.setattr(bench, "measure", lambda *_, **__: failed)
-    assert main(["bench"]) == 1
+import harness
+from harness.workloads import Network
 
 
 def test_table_in_readme():
     readme = (BENCHMARKS / "README.md").read_text()
     for mark in ("table", "avx2", "sparse", "density"):
-        once = bench.with_table(readme, "| first |", mark)
-        twice = bench.with_table(once, "| second |", mark)
+        once = harness.with_table(readme, "| first |", mark)
+        twice = harness.with_table(once, "| second |", mark)
         assert "| first |" in once
         assert "| first |" not in twice
         assert twice.count("| second |") == 1
         begin = f"<!-- {mark} begins -->"
         assert twice.partition(begin)[0] == readme.partition(begin)[0]
     with pytest.raises(ValueError, match="has no lines"):
-        bench.with_table("nothing marked", "")
+        harness.with_table("nothing marked", "")
 
 
 def test_run(monkeypatch, capsys, tmp_path):
     run = script("run")
-    monkeypatch.setattr(bench, "WORKLOADS", (TABLE,))
+    monkeypatch.setattr(harness, "WORKLOADS", (TABLE,))
     argv = ["--peers", "chainrule", "--threads", "1", "--rounds", "1", "--seconds", "0.001"]
     path = tmp_path / "run.json"
     assert run.main([*argv, "--json", str(path), "--isa", "avx2"]) == 0

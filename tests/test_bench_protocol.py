@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from bench_cases import MANY, PREDICT, SPARSE
 
-from chainrule import bench
-from chainrule.bench import protocol
-from chainrule.bench.reference import TrainedLoss
-from chainrule.bench.runner import Runner
-from chainrule.bench.worker import Worker, WorkerError
+import harness
+from harness import protocol
+from harness.reference import TrainedLoss
+from harness.runner import Runner
+from harness.worker import Worker, WorkerError
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def test_measure():
     said = []
     names = ["chainrule", "NumPy by hand"]
     works = [SPARSE, MANY, PREDICT]
-    report = bench.measure(
+    report = harness.measure(
         works, names=names, threads=[1, 2], rounds=2, seconds=0.001, log=said.append
     )
     assert report.skipped == []
@@ -60,7 +60,9 @@ def test_remaining_time(monkeypatch):
 
 def test_wrong_result_is_left_out(monkeypatch):
     monkeypatch.setattr(TrainedLoss, "error", lambda *_: "the loss is wrong")
-    report = bench.measure([SPARSE], names=["NumPy by hand"], threads=[1], rounds=1, seconds=0.001)
+    report = harness.measure(
+        [SPARSE], names=["NumPy by hand"], threads=[1], rounds=1, seconds=0.001
+    )
     assert report.measurements == []
     assert report.skipped == [f"NumPy by hand (1) at {SPARSE.name}: the loss is wrong."]
 
@@ -78,7 +80,7 @@ def test_dying_process_is_named(monkeypatch):
             started[0]._process.kill()
 
     monkeypatch.setattr(protocol, "Runner", Watched)
-    report = bench.measure(
+    report = harness.measure(
         [SPARSE, PREDICT],
         names=["NumPy by hand", "chainrule"],
         threads=[1],
@@ -132,4 +134,4 @@ def test_held_to_an_instruction_set():
 )
 def test_bad_names(names, isa, text):
     with pytest.raises(ValueError, match=text):
-        bench.measure([SPARSE], names=names, threads=[1], isa=isa)
+        harness.measure([SPARSE], names=names, threads=[1], isa=isa)

@@ -8,14 +8,14 @@ import json
 import pytest
 from bench_cases import PREDICT, SPARSE, TABLE, report
 
-from chainrule import bench
-from chainrule.bench.workloads import Inference, Network
+import harness
+from harness.workloads import Inference, Network
 
 ONE_ROW = Inference(Network((6, 8, 2)), 1, calls=3)
 
 
 def measurement(work, peer, threads, *rates):
-    return bench.Measurement(rates, work, peer, threads)
+    return harness.Measurement(rates, work, peer, threads)
 
 
 def filled():
@@ -29,7 +29,7 @@ def filled():
     )
     flops = SPARSE.flops_per_sample
     for threads, gflops in ((1, 125.0 * flops * 1e-9), (2, 240.0 * flops * 1e-9)):
-        found.ceilings.append(bench.Ceiling((gflops,), SPARSE, "fma", threads))
+        found.ceilings.append(harness.Ceiling((gflops,), SPARSE, "fma", threads))
     return found
 
 
@@ -59,7 +59,7 @@ def test_scaling():
 def test_markdown():
     found = filled()
     found.versions = {"chainrule": "1", "PyTorch": "2"}
-    lines = bench.markdown(found).splitlines()
+    lines = harness.markdown(found).splitlines()
     assert lines[0] == "P, 2 cores, S, 1 or 2 threads each; Python 3, chainrule 1, PyTorch 2."
     columns = "work | chainrule | PyTorch | ONNX Runtime | of FMA peak | of gemm | scaling | spread"
     assert lines[2] == f"| {columns} |"
@@ -70,7 +70,7 @@ def test_markdown():
 
 
 def test_rates_of_every_library():
-    text = bench.rates(filled())
+    text = harness.rates(filled())
     lines = text.splitlines()
     assert "more than 1 means that chainrule is faster" in lines[0]
     assert lines[3] == "| work | chainrule | PyTorch | ONNX Runtime |"
@@ -82,24 +82,24 @@ def test_rates_of_every_library():
 def test_markdown_of_one_thread_and_an_instruction_set():
     found = report(measurement(SPARSE, "chainrule", 1, 1.0), threads=(1,))
     found.isa = "avx2"
-    assert "1 thread each, held to avx2; Python" in bench.markdown(found)
+    assert "1 thread each, held to avx2; Python" in harness.markdown(found)
 
 
 def test_busy_machine_is_told():
     found = report(
         measurement(SPARSE, "chainrule", 1, 100.0), measurement(SPARSE, "JAX", 1, 80.0, 100.0, 130)
     )
-    assert bench.markdown(found).splitlines()[-1].startswith("The machine was busy: ")
+    assert harness.markdown(found).splitlines()[-1].startswith("The machine was busy: ")
 
 
 def test_left_out_is_told():
     found = report()
     found.skipped = ["JAX (1) does not start: why."]
-    assert bench.markdown(found).endswith("\nLeft out: JAX (1) does not start: why.")
+    assert harness.markdown(found).endswith("\nLeft out: JAX (1) does not start: why.")
 
 
 def test_json_holds_everything():
-    content = json.loads(bench.as_json(filled()))
+    content = json.loads(harness.as_json(filled()))
     assert content["threads"] == [1, 2]
     sparse, one_row = content["workloads"]
     assert sparse["name"] == SPARSE.name
@@ -114,10 +114,10 @@ def test_json_holds_everything():
 def test_plot(tmp_path):
     pytest.importorskip("matplotlib")
     path = tmp_path / "ratios.png"
-    (axes,) = bench.plot_ratios(filled(), path).axes
+    (axes,) = harness.plot_ratios(filled(), path).axes
     assert path.read_bytes().startswith(b"\x89PNG")
     drawn = {bars.get_label(): [bar.get_width() for bar in bars] for bars in axes.containers}
     assert drawn == {"PyTorch": [2.0], "ONNX Runtime": [1.5]}
     assert {text.get_text() for text in axes.texts} == {"3.00", "2.50"}
     with pytest.raises(ValueError, match="holds no library beside chainrule"):
-        bench.plot_ratios(report(measurement(PREDICT, "chainrule", 1, 1.0)))
+        harness.plot_ratios(report(measurement(PREDICT, "chainrule", 1, 1.0)))

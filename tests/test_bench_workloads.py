@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from bench_cases import CLICKS, WORDS
 
-from chainrule.bench.workloads import Network
-from chainrule.bench.workloads import categorical_training as categorical
-from chainrule.bench.workloads import sparse_training as words
-from chainrule.bench.workloads.zipf import Zipf
+from harness.workloads import Network
+from harness.workloads import categorical_training as categorical
+from harness.workloads import sparse_training as words
+from harness.workloads.zipf import Zipf
 
 TEXTS = replace(WORDS, network=Network((2000, 8, 2)), rows=3000, nonzeros=100)
 LOG = replace(CLICKS, network=Network((1000, 8, 1)), rows=20_000, columns=8)

@@ -17,7 +17,7 @@ import training_hashes
 import workload_hashes
 
 import chainrule as cr
-from chainrule.bench.workloads import WORKLOADS
+from harness.workloads import WORKLOADS
 
 
 def run_with(instruction_set, *arguments):

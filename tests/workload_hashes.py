@@ -10,9 +10,12 @@ import hashlib
 import json
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import chainrule as cr
-from chainrule.bench.workloads import WORKLOADS, Inference, ManyNetworks, Training
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+from harness.workloads import WORKLOADS, Inference, ManyNetworks, Training
 
 THREADS = (1, 3)
 # The largest network would train for half a minute on two whole batches.

@@ -263,15 +263,29 @@ def add_import_onnx(parser: ArgumentParser) -> None:
 def add_bench(parser: ArgumentParser) -> None:
     """Add the options of ``chainrule bench``."""
     parser.add_argument(
-        "--quick", action="store_true", help="Fewer rows and rounds, for a first impression."
+        "model",
+        nargs="?",
+        metavar="MODEL",
+        help="Model file, of which predictions of made-up rows are measured. Default: the network "
+        "that train makes for --data, of which training is measured too.",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="NAME",
+        help="What to train on: digits, mnist or fashion-mnist. Default: digits, which come along.",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=values.positive_integer,
+        metavar="ROWS",
+        help="Rows of one step of training. Default: 128.",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="Shorter and fewer timings, for a first impression."
     )
     parser.add_argument("--json", metavar="FILE", help="Write every measurement to this file too.")
     _add_overwrite(parser)
-    _add_threads(
-        parser,
-        "Threads that each library may use. Default: 1 and one per core, of which the better "
-        "counts; one per core with --quick.",
-    )
+    _add_threads(parser, "Threads to use. Default: once 1, once one per core.")
 
 
 def add_model(parser: ArgumentParser) -> None:

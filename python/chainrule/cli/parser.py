@@ -27,9 +27,9 @@ from chainrule.cli.options import (
 from chainrule.cli.synonyms import unknown_command, unknown_option
 
 STATUSES = (
-    "The exit status is 0, or 1 if training diverged, a check of export-c or export-onnx failed or "
-    "bench left something out, 2 for a wrong argument, file or value, 130 after Ctrl-C, 143 after "
-    "SIGTERM, 141 if the reader of the output has closed it."
+    "The exit status is 0, or 1 if training diverged or a check of export-c or export-onnx failed, "
+    "2 for a wrong argument, file or value, 130 after Ctrl-C, 143 after SIGTERM, 141 if the reader "
+    "of the output has closed it."
 )
 
 _TRAIN_HELP = """\
@@ -98,15 +98,15 @@ Make a model file of an ONNX file that holds a multilayer perceptron, such as Py
 tf2onnx write. If it holds more, all operators that are not supported are listed."""
 
 _BENCH_HELP = """\
-Measure training speed against the libraries installed beside chainrule (NumPy by hand,
-scikit-learn, PyTorch, JAX) on the same work, and print a Markdown table. Each library first has to
-reach the same loss from the same initial weights; then rounds of all of them alternate, and the
-table gives medians."""
+Measure how fast this machine trains and runs a network: rows per second, or microseconds a call for
+single rows, and operations per second as a share of the multiply-adds that it can do at most. All
+works are timed in turns; the table gives medians."""
 
 _BENCH_EXAMPLES = """\
 examples:
-  chainrule bench --quick
-  chainrule bench --threads 1 --json results.json"""
+  chainrule bench
+  chainrule bench --data mnist --threads 1 --json results.json
+  chainrule bench digits.safetensors --quick"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -216,7 +216,7 @@ def _parsers() -> tuple[_Parser, Mapping[str, _Parser]]:
     add_export_onnx(export_onnx)
     import_onnx = add("import-onnx", "Make a model of an ONNX file.", _IMPORT_ONNX_HELP)
     add_import_onnx(import_onnx)
-    bench = add("bench", "Measure speed beside other libraries.", _BENCH_HELP, _BENCH_EXAMPLES)
+    bench = add("bench", "Measure speed on this machine.", _BENCH_HELP, _BENCH_EXAMPLES)
     add_bench(bench)
     return parser, group.choices
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from chainrule.bench.peers.library import Data, Weights
-from chainrule.bench.workloads import CategoricalTraining
+from harness.peers.library import Data, Weights
+from harness.workloads import CategoricalTraining
 
 
 class BagTrainer:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.bench.workloads.training import Training
 from chainrule.data.mnist import load_mnist
+from harness.workloads.training import Training
 
 
 @dataclass(frozen=True)

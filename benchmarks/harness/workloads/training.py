@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.bench.workloads.network import Network
+from harness.workloads.network import Network
 
 _QUICK_SHARE = 10
 

@@ -6,13 +6,13 @@ Each works in the way that is quickest for it and that its users would write.
 
 from __future__ import annotations
 
-from chainrule.bench.peers.chainrule import Chainrule
-from chainrule.bench.peers.jax import Jax
-from chainrule.bench.peers.library import Library, Predictor, Trainer
-from chainrule.bench.peers.numpy import NumpyByHand
-from chainrule.bench.peers.onnxruntime import OnnxRuntime
-from chainrule.bench.peers.sklearn import ScikitLearn
-from chainrule.bench.peers.torch import CompiledTorch, Torch
+from harness.peers.chainrule import Chainrule
+from harness.peers.jax import Jax
+from harness.peers.library import Library, Predictor, Trainer
+from harness.peers.numpy import NumpyByHand
+from harness.peers.onnxruntime import OnnxRuntime
+from harness.peers.sklearn import ScikitLearn
+from harness.peers.torch import CompiledTorch, Torch
 
 __all__ = ["PEERS", "Library", "Predictor", "Trainer", "installed"]
 

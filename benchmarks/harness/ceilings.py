@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import _core
-from chainrule.bench.worker import Worker
-from chainrule.bench.workloads import Network
+from harness.worker import Worker
+from harness.workloads import Network
 
 CEILINGS = ("fma", "gemm")
 GEMM_SIZE = 1024

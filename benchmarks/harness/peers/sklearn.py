@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.bench.peers.library import Data, HeldTo, Library, Predictor, Weights
-from chainrule.bench.workloads import (
+from harness.peers.library import Data, HeldTo, Library, Predictor, Weights
+from harness.workloads import (
     Inference,
     ManyNetworks,
     MnistTraining,

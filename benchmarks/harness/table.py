@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from chainrule.bench.ceilings import GEMM_SIZE
-from chainrule.bench.report import OWN, Report
-from chainrule.bench.workloads import Workload
+from harness.ceilings import GEMM_SIZE
+from harness.report import OWN, Report
+from harness.workloads import Workload
 
 __all__ = ["markdown", "rates", "with_table"]
 

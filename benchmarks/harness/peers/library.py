@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.bench.workloads import (
+from harness.workloads import (
     Inference,
     ManyNetworks,
     MnistTraining,

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from chainrule.bench.workloads.network import Network
-from chainrule.bench.workloads.training import Training
+from harness.workloads.network import Network
+from harness.workloads.training import Training
 
 _QUICK_COUNT = 8
 

@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import _core
-from chainrule.bench.peers.library import Data, HeldTo, Library, Predictor, Weights
-from chainrule.bench.workloads import (
+from chainrule.layers import CategoryEncoding, Dense, Input, Layer, Rescaling
+from chainrule.network.sequential import Sequential
+from chainrule.optimizers import Optimizer
+from harness.peers.library import Data, HeldTo, Library, Predictor, Weights
+from harness.workloads import (
     CategoricalTraining,
     Inference,
     ManyNetworks,
@@ -20,9 +23,6 @@ from chainrule.bench.workloads import (
     SparseTraining,
     Training,
 )
-from chainrule.layers import CategoryEncoding, Dense, Input, Layer, Rescaling
-from chainrule.network.sequential import Sequential
-from chainrule.optimizers import Optimizer
 
 
 class Chainrule(Library):

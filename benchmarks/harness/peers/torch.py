@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.bench.peers.library import Data, HeldTo, Library, Predictor, Trainer, Weights
-from chainrule.bench.peers.torch_bag import BagTrainer
-from chainrule.bench.workloads import (
+from harness.peers.library import Data, HeldTo, Library, Predictor, Trainer, Weights
+from harness.peers.torch_bag import BagTrainer
+from harness.workloads import (
     CategoricalTraining,
     Inference,
     ManyNetworks,

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from chainrule.bench.workloads.network import Network
+from harness.workloads.network import Network
 
 
 @dataclass(frozen=True)

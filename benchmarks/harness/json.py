@@ -7,8 +7,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from chainrule.bench.report import Ceiling, Measurement, Report
-from chainrule.bench.workloads import Workload
+from harness.report import Ceiling, Measurement, Report
+from harness.workloads import Workload
 
 __all__ = ["as_json"]
 

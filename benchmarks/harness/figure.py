@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from chainrule.bench.report import Report
 from chainrule.plots import new_figure, saved
+from harness.report import Report
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

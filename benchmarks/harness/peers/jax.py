@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.bench.peers.library import Data, HeldTo, Library, Predictor, Weights
-from chainrule.bench.workloads import Inference, Training
+from harness.peers.library import Data, HeldTo, Library, Predictor, Weights
+from harness.workloads import Inference, Training
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 

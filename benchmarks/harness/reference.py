@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.bench.peers.numpy import NumpyTrainer, forward, mean_loss
-from chainrule.bench.workloads import Inference, ManyNetworks, Training, Workload
+from harness.peers.numpy import NumpyTrainer, forward, mean_loss
+from harness.workloads import Inference, ManyNetworks, Training, Workload
 
 # float32 beside float64 over a few steps; an epsilon elsewhere in Adam is the largest part of it.
 LOSS_TOLERANCE = 1e-3

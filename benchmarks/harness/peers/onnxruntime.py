@@ -6,8 +6,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from chainrule.bench.peers.library import Data, Library, Predictor, Trainer, Weights
-from chainrule.bench.workloads import Inference, Network, Training
+from harness.peers.library import Data, Library, Predictor, Trainer, Weights
+from harness.workloads import Inference, Network, Training
 
 # Old enough for every version of the runtime that is in use.
 _OPSET = 13

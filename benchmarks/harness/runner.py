@@ -10,9 +10,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from chainrule.bench import peers
-from chainrule.bench.worker import Worker
-from chainrule.bench.workloads import Inference, ManyNetworks, Training, Workload
+from harness import peers
+from harness.worker import Worker
+from harness.workloads import Inference, ManyNetworks, Training, Workload
 
 
 class Runner(Worker):

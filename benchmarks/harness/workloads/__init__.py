@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-from chainrule.bench.workloads.categorical_training import CategoricalTraining
-from chainrule.bench.workloads.inference import Inference
-from chainrule.bench.workloads.many_networks import ManyNetworks
-from chainrule.bench.workloads.mnist_training import MnistTraining
-from chainrule.bench.workloads.network import DIGITS_DENSITY, Network
-from chainrule.bench.workloads.sparse_training import SparseTraining
-from chainrule.bench.workloads.training import Training
+from harness.workloads.categorical_training import CategoricalTraining
+from harness.workloads.inference import Inference
+from harness.workloads.many_networks import ManyNetworks
+from harness.workloads.mnist_training import MnistTraining
+from harness.workloads.network import DIGITS_DENSITY, Network
+from harness.workloads.sparse_training import SparseTraining
+from harness.workloads.training import Training
 
 __all__ = [
     "QUICK",
-    "SMALL",
     "SPARSE",
     "WORKLOADS",
     "CategoricalTraining",
@@ -82,5 +81,5 @@ SPARSE: tuple[Workload, ...] = (
     ),
 )
 
-SMALL: tuple[Workload, ...] = (_DIGITS, _WIDE_DIGITS, _TABLE, _ONE_DIGIT)
-QUICK: tuple[Workload, ...] = tuple(work.quick() for work in (_DIGITS, _TABLE, _ONE_DIGIT))
+# For a first impression.
+QUICK: tuple[Workload, ...] = (_DIGITS, _TABLE, _ONE_DIGIT)

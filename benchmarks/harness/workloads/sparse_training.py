@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.bench.workloads.training import Training
-from chainrule.bench.workloads.zipf import Zipf
-from chainrule.data.growing_array import GrowingArray
+from harness.growing_array import GrowingArray
+from harness.workloads.training import Training
+from harness.workloads.zipf import Zipf
 
 _BLOCK_ROWS = 2000
 _EXPONENT = 1.0
@@ -56,7 +56,7 @@ class SparseTraining(Training):
 
         Examples
         --------
-        >>> from chainrule.bench.workloads import Network
+        >>> from harness.workloads import Network
         >>> work = SparseTraining(Network((500, 8, 2)), 16, "adam", 1e-3, rows=64, nonzeros=20)
         >>> x, y = work.data()
         >>> x.shape, x.dtype, x.nnz // 64, int(y.sum())

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.bench.workloads.training import Training
-from chainrule.bench.workloads.zipf import Zipf
+from harness.workloads.training import Training
+from harness.workloads.zipf import Zipf
 
 _SMALLEST_COLUMN = 3
 _EXPONENT = 1.1
@@ -55,7 +55,7 @@ class CategoricalTraining(Training):
 
         Examples
         --------
-        >>> from chainrule.bench.workloads import Network
+        >>> from harness.workloads import Network
         >>> network = Network((100_000, 256, 128, 1))
         >>> work = CategoricalTraining(network, 1024, "adagrad", 0.01, rows=1024)
         >>> sum(work.column_sizes), min(work.column_sizes), max(work.column_sizes)

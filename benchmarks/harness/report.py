@@ -6,7 +6,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass, field
 
-from chainrule.bench.workloads import Workload
+from harness.workloads import Workload
 
 OWN = "chainrule"
 

@@ -13,14 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from chainrule.bench import machine, peers
-from chainrule.bench.ceilings import CEILINGS, CeilingWorker
-from chainrule.bench.reference import truth_of
-from chainrule.bench.report import OWN, Ceiling, Measurement, Report
-from chainrule.bench.runner import Runner
-from chainrule.bench.worker import WorkerError
-from chainrule.bench.workloads import Workload
 from chainrule.names import unknown_name
+from harness import machine, peers
+from harness.ceilings import CEILINGS, CeilingWorker
+from harness.reference import truth_of
+from harness.report import OWN, Ceiling, Measurement, Report
+from harness.runner import Runner
+from harness.worker import WorkerError
+from harness.workloads import Workload
 
 __all__ = ["measure"]
 
