@@ -26,7 +26,6 @@ _LARGE = 2**24
 # Of the largest output. Activations are recognised up to 2e-6, and a softmax shows what that makes
 # of large logits.
 _TOLERANCE, _TOLERANCE_OF_LARGE = 1e-4, 1e-2
-
 # Outputs that are all smaller count as so large: in the tail of log(1 + exp(x)) formulas lose what
 # the core keeps, and what is smaller still the core flushes to zero.
 _LEAST = 1e-10

@@ -64,7 +64,7 @@ def from_onnx(
         If there is no such file.
     chainrule.ModelFileError
         If the content is damaged, of an unknown version, or describes what the library does not
-        have; then the text lists every operator that is not supported, with the reason. If the
+        have; then the text lists the operators that are not supported, with reasons. If the
         network would compute something else than the graph; the text names the first node.
 
     Examples
