@@ -218,5 +218,5 @@ def test_no_table_is_made_where_no_metric_needs_one() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < rows * columns / 4
-    prepared = prepare_sparse_targets(cr.losses.MSE(), y, columns)
+    prepared = prepare_sparse_targets(cr.losses.MSE()._core, y, columns)
     assert np.shares_memory(prepared.data, y.data)
