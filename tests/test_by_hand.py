@@ -479,7 +479,7 @@ class Unread:
 
 def test_an_optimizer_keeps_its_place_in_sets_and_its_class_when_its_rate_changes() -> None:
     class Own(cr.SGD):
-        """Somebody's own."""
+        """A subclass of the caller's."""
 
     for optimizer in (cr.Adam(0.1), Own(0.1, momentum=0.5)):
         known = {optimizer: 1}

@@ -138,7 +138,7 @@ def test_bad_rows(capsys, folder, x, text):
 
 def test_hinge(capsys):
     net = trained("hinge", np.where(X[:, 0] > 0, 1, -1), 1)
-    # Without names nobody can tell whether the classes were 0 and 1 or -1 and 1.
+    # Without names it is unknown whether the classes were 0 and 1 or -1 and 1.
     header, rows = predicted(capsys, "x.npy")
     assert header == ["output"]
     np.testing.assert_array_equal(rows.astype(np.float32), net.predict(X))

@@ -88,7 +88,7 @@ def test_a_slow_writer_is_waited_for(tmp_path, impatient):
                 stream.write(line)
                 stream.flush()
 
-    # The reader has to come first or it may find nobody; a second descriptor stands in for it.
+    # Without a reader the writer could find none yet; a second descriptor stands in for it.
     keep = os.open(tmp_path / "pipe", os.O_RDWR)
     writer = threading.Thread(target=write)
     writer.start()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # cmake -DNM=... -DLIBRARY=libchainrule.so -DHEADERS=folder -DC_SYMBOLS=symbols.txt -P exported_symbols.cmake
 # A shared library exports the C functions of the list, what the C++ headers declare, and nothing else. An archive, whose
-# symbols nobody sees from outside of what it is linked into, is looked at for the C functions alone.
+# symbols are hidden in what it is linked into, is looked at for the C functions alone.
 file(STRINGS "${C_SYMBOLS}" _listed)
 file(STRINGS "${HEADERS}/chainrule.h" _lines REGEX "^CHAINRULE_API ")
 set(_declared "")
@@ -52,7 +52,7 @@ if(NOT _shared)
   return()
 endif()
 
-# What a header declares without CHAINRULE_API would be missing only where somebody links a shared library.
+# What a header declares without CHAINRULE_API would be missing only where a program links the shared library.
 set(_text "")
 file(GLOB _headers "${HEADERS}/*.h" "${HEADERS}/*.hpp")
 foreach(_header IN LISTS _headers)

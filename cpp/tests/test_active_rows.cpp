@@ -113,7 +113,7 @@ TEST_CASE("the update comes to inputs with entries, and to those that the optimi
   };
   const auto every = [](int64_t) { return true; };
   check(nullptr, every);
-  check(&update, every);  // nobody knows what is touched
+  check(&update, every);  // which rows have a state is unknown
 
   std::vector<Buffer<float>> slots;
   slots.emplace_back(p.offset + p.size);

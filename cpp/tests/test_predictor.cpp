@@ -184,7 +184,7 @@ TEST_CASE("an update reaches the next prediction of every scratch") {
   CHECK(predicted(predictor, x, late) == before);
 }
 
-TEST_CASE("an update needs the same layers and a network that nobody uses") {
+TEST_CASE("an update needs the same layers and a network that no other thread uses") {
   Network<float> network({dense(4, Activation::Kind::relu), dense(2)}, 3, 0);
   Predictor<float> predictor(network);
   Predictor<float>::Scratch scratch(predictor);

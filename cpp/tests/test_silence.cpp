@@ -190,7 +190,7 @@ class Team {
 }  // namespace
 
 TEST_CASE("the counters count") {
-  // What nobody could see the compiler would leave out.
+  // The compiler would leave out what has no visible effect.
   static void* volatile kept;
   static std::vector<int>* volatile kept_vector;
   pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;

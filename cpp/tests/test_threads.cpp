@@ -90,7 +90,7 @@ Snapshot<float> trained(int threads) {
 
 }  // namespace
 
-TEST_CASE("nobody passes a barrier before all have come, with more threads than cores") {
+TEST_CASE("no thread passes a barrier before all have come, with more threads than cores") {
   const auto members = static_cast<size_t>(more_than_cores());
   Barrier barrier(static_cast<int>(members));
   std::vector<int> round_of(members);

@@ -247,7 +247,7 @@ TEST_CASE("a bad argument is named and changes nothing") {
   CHECK_THROWS_AS((Trainer<float>(single, cross_entropy(), rule)), Error);
 }
 
-TEST_CASE("the first fit adapts Normalization layers that nobody has adapted") {
+TEST_CASE("the first fit adapts Normalization layers that are not adapted") {
   const DataSet far(50, 6, 4, 3);
   const Optimizer rule = optimizer(Optimizer::Kind::adam, 1e-2);
   const auto make = [] {

@@ -246,8 +246,8 @@ TEST_CASE("poll stops after the current batch") {
 }
 
 TEST_CASE("threads wait for an answer of poll that takes its time") {
-  // Whoever went on before it would wait for the next batch, in which nobody comes. Several times,
-  // since a team is smaller for a while where others use the cores.
+  // A thread that went on before it would wait for the next batch, to which no other comes. Several
+  // times, since a team is smaller for a while where others use the cores.
   for (int i = 0; i < 8; ++i) {
     Network<float> network({dense(256), dense(2)}, 200, 1);
     const EpochResult result = endless_epoch(

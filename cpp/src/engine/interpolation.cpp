@@ -34,7 +34,7 @@ void Network<T>::interpolate(const Network& source, double tau) {
   } else {
     const auto difference = [=](std::int64_t i) { return others[i] - values[i]; };
     if (!engine::all_finite<T>(size, difference))
-      throw Error("the networks' parameters are too far apart for their precision");
+      throw Error("the networks' parameters differ by more than their precision holds");
     const T slice = static_cast<T>(tau);
     for (std::int64_t i = 0; i < size; ++i) values[i] += slice * difference(i);
     if (means_differ) s.parameters.set_exact_mean({});

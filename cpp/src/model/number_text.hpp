@@ -5,8 +5,8 @@
 
 namespace chainrule::model {
 
-/// The shortest text that reads back as the same number, as Python writes it: always told apart
-/// from an integer's.
+/// The shortest text that reads back as the same number, as Python writes it: always
+/// distinguishable from an integer's.
 std::string number_text(double value);
 std::string number_text(float value);
 

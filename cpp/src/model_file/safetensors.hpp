@@ -24,7 +24,7 @@ class SafetensorsHeader {
   /// The text under `name` in `__metadata__`.
   std::string metadata(std::string_view name) const;
 
-  /// Reads what the header says of the tensors, every size checked against the file's; apart from
+  /// Reads what the header says of the tensors, every size checked against the file's. Not part of
   /// the constructor, because a newer version may have other tensors. Throws as that does.
   void read_tensors();
   /// Sorted by their names.

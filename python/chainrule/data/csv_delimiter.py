@@ -66,7 +66,7 @@ def find_delimiter(file: str, lines: Sequence[str], spelling: Spelling) -> str:
 
 def _two_records(lines: Sequence[str], delimiter: str) -> tuple[list[str], list[str]]:
     records: list[list[str]] = []
-    # Whoever reads the whole file names the line of an error.
+    # The reader of the whole file names the line of an error.
     with suppress(csv.Error):
         records.extend(filter(None, csv.reader(lines, delimiter=delimiter)))
     return (records[0], records[min(1, len(records) - 1)]) if records else ([], [])

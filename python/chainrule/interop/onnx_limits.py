@@ -49,7 +49,7 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Open a file; a pipe that nobody writes to is opened at once."""
+    """Open a file; a pipe without a writer is opened at once."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 

@@ -28,7 +28,7 @@ class GraphWriter:
 
     The input is converted from `input_dtype` to `dtype`, that of parameters and arithmetic, at
     once. `current` is the name of the tensor made last, which `add` reads by default, and `columns`
-    its columns; whoever changes them sets it.
+    its columns; what changes them sets it.
     """
 
     def __init__(self, opset: int, input_dtype: str, dtype: str, inputs: int) -> None:

@@ -23,7 +23,7 @@ class CoreShortage {
              Clock::time_point now);
 
   /// How long a piece of work between two decisions should be: short interruptions should not count
-  /// for much, and long ones be noticed soon.
+  /// for much, and long ones be noticed early.
   static constexpr std::chrono::milliseconds piece_length{20};
 
  private:
