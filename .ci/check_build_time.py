@@ -3,9 +3,9 @@
 
 Usage: check_build_time.py COMMAND [ARGUMENT...]
 
-Prints the processor seconds of the command, and fails where they are more than a number of times
-those of one fixed program that is compiled before and after it. Processors differ in speed, and one
-processor does from minute to minute, but then for both.
+Prints the processor seconds of the command, and fails where they are more than a budget. On slow or
+busy processors that is a number of times what one fixed program takes that is compiled before and
+after it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ bool matches(const std::string& text, const std::string& pattern) {
   return std::regex_search(text, std::regex(pattern));
 }
 """
-# In November 2026 the wheel took 31 times it; 60 times before sources were compiled in units.
-MOST = 45.0
+# In November 2026 the wheel took 94 s, 31 times the program, on cores that others used too.
+MOST_SECONDS = 180.0
+MOST_TIMES = 45.0
 
 
 def seconds_of(command: list[str], text: str | None = None) -> float:
@@ -49,8 +50,9 @@ def main() -> None:
     seconds = seconds_of(sys.argv[1:])
     unit = (before + yardstick()) / 2
     print(f"build: {seconds:.0f} processor seconds, {seconds / unit:.0f} times one small program")
-    if seconds > MOST * unit:
-        sys.exit(f"more than {MOST:.0f} times: see 'The build' in docs/architecture.md")
+    budget = max(MOST_SECONDS, MOST_TIMES * unit)
+    if seconds > budget:
+        sys.exit(f"more than {budget:.0f} s: see 'The build' in docs/architecture.md")
 
 
 if __name__ == "__main__":
