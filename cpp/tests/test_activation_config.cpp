@@ -27,13 +27,14 @@ TEST_CASE("activations survive the way to a config and back") {
 }
 
 TEST_CASE("activations have the options of their kind") {
-  CHECK(Activation::from_config({"leaky_relu", {}}) == Activation{Kind::leaky_relu, 0.01});
-  CHECK(Activation::from_config({"elu", {}}) == Activation{Kind::elu, 1.0});
+  CHECK(Activation::from_config({"leaky_relu", {}}) ==
+        Activation{Kind::leaky_relu, Activation::LeakyRelu{0.01}});
+  CHECK(Activation::from_config({"elu", {}}) == Activation{Kind::elu, Activation::Elu{1.0}});
   const Config leaky{"leaky_relu", {{"negative_slope", 0.2}}};
-  CHECK(Activation::from_config(leaky) == Activation{Kind::leaky_relu, 0.2});
+  CHECK(Activation::from_config(leaky) == Activation{Kind::leaky_relu, Activation::LeakyRelu{0.2}});
   CHECK(Activation::from_config(leaky).config() == leaky);
   CHECK(Activation::from_config({"elu", {{"alpha", std::int64_t{2}}}}) ==
-        Activation{Kind::elu, 2.0});
+        Activation{Kind::elu, Activation::Elu{2.0}});
   CHECK(Activation{}.config() == Config{"linear", {}});
 }
 
@@ -71,10 +72,12 @@ TEST_CASE("bad activations are refused by name and value") {
                        "elu: alpha must be a number, got true", Error);
   CHECK_THROWS_WITH_AS(Activation::from_config({"elu", {{"alpha", 1.0}, {"alpha", 2.0}}}),
                        "elu: alpha is given twice", Error);
-  CHECK_THROWS_WITH_AS((Activation{Kind::elu, -1.0}.check()), "elu: alpha must be >= 0, got -1",
-                       Error);
+  CHECK_THROWS_WITH_AS((Activation{Kind::elu, Activation::Elu{-1.0}}.check()),
+                       "elu: alpha must be >= 0, got -1", Error);
   CHECK_THROWS_WITH_AS((Activation{static_cast<Kind>(99)}.config()),
                        "activation kind must be below 11, got 99", Error);
+  CHECK_THROWS_WITH_AS((Activation{Kind::elu, Activation::LeakyRelu{}}.check()),
+                       "elu: its options are those of another activation", Error);
 }
 
 TEST_CASE("the nearest name is suggested only when one is near") {

@@ -110,8 +110,8 @@ void check_formulas() {
       CAPTURE(columns);
       const Matrix<T> z = arguments<T>(5, columns, 100 + static_cast<uint64_t>(columns));
       const Matrix<T> dy = arguments<T>(5, columns, 200 + static_cast<uint64_t>(columns));
-      const ActivationArgs<T> f{formula.kind, static_cast<T>(formula.parameter), 5, columns,
-                                z.stride};
+      const ActivationArgs<T> f{
+          {formula.kind, {static_cast<T>(formula.parameter)}}, 5, columns, z.stride};
       const Matrix<T> y = forward("portable", f, z);
       const Matrix<T> dz = backward("portable", f, z, y, dy);
       int64_t wrong = 0;
@@ -147,7 +147,7 @@ void check_softmax(double scale) {
     const auto draw = [&] { return draws.uniform(-scale, scale); };
     const Matrix<T> z = filled<T>(4, columns, kGarbage<T>, draw);
     const Matrix<T> dy = filled<T>(4, columns, kGarbage<T>, [&] { return draws.uniform(-1, 1); });
-    const ActivationArgs<T> f{ActivationKind::softmax, T(0), 4, columns, z.stride};
+    const ActivationArgs<T> f{{ActivationKind::softmax, {}}, 4, columns, z.stride};
     const Matrix<T> y = forward("portable", f, z);
     const Matrix<T> dz = backward("portable", f, z, y, dy);
     for (int64_t i = 0; i < 4; ++i) {
@@ -186,7 +186,7 @@ void check_nan(const std::string& isa) {
     CAPTURE(formula.name);
     Matrix<T> z(1, 3, T(0));
     z(0, 1) = std::numeric_limits<T>::quiet_NaN();
-    const ActivationArgs<T> f{formula.kind, static_cast<T>(formula.parameter), 1, 3, z.stride};
+    const ActivationArgs<T> f{{formula.kind, {static_cast<T>(formula.parameter)}}, 1, 3, z.stride};
     const Matrix<T> y = forward(isa, f, z);
     CHECK(std::isnan(y(0, 1)));
     const Matrix<T> ones = filled<T>(1, 3, T(0), [] { return 1.0; });
@@ -243,7 +243,7 @@ void check_tails(const std::string& isa) {
       z(0, j) = sizes[static_cast<size_t>(j)];
       z(1, j) = -z(0, j);
     }
-    const ActivationArgs<T> f{tail.kind, static_cast<T>(tail.parameter), 2, count, z.stride};
+    const ActivationArgs<T> f{{tail.kind, {static_cast<T>(tail.parameter)}}, 2, count, z.stride};
     const Matrix<T> y = forward(isa, f, z);
     const Matrix<T> dz = backward(isa, f, z, y, ones);
     CHECK(same_bits(y, forward("portable", f, z)));
@@ -268,7 +268,7 @@ void check_softmax_tails(const std::string& isa) {
   z(1, 1) = -Limits::infinity();
   z(1, 2) = Limits::lowest();
   const Matrix<T> dy = filled<T>(2, 3, T(0), [] { return 1.0; });
-  const ActivationArgs<T> f{ActivationKind::softmax, T(0), 2, 3, z.stride};
+  const ActivationArgs<T> f{{ActivationKind::softmax, {}}, 2, 3, z.stride};
   const Matrix<T> y = forward(isa, f, z);
   const double expected[2][3] = {{0.5, 0.5, 0.0}, {1.0, 0.0, 0.0}};
   for (int64_t i = 0; i < 2; ++i)
@@ -282,7 +282,7 @@ template <class T>
 void check_softmax_padding(const std::string& isa) {
   Matrix<T> z(1, 3, T(0));
   for (int64_t j = 0; j < 3; ++j) z(0, j) = T(-1e4);
-  const ActivationArgs<T> f{ActivationKind::softmax, T(0), 1, 3, z.stride};
+  const ActivationArgs<T> f{{ActivationKind::softmax, {}}, 1, 3, z.stride};
   const Matrix<T> y = forward(isa, f, z);
   for (int64_t j = 0; j < y.stride; ++j) CHECK(std::isfinite(y(0, j)));
 }

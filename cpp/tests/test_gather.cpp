@@ -15,15 +15,15 @@ using namespace chainrule::kernels;
 using namespace chainrule::testing;
 
 template <class S>
-constexpr SourceType kSourceType = SourceType::uint8;
+constexpr DataType kDataType = DataType::uint8;
 template <>
-constexpr SourceType kSourceType<float> = SourceType::float32;
+constexpr DataType kDataType<float> = DataType::float32;
 template <>
-constexpr SourceType kSourceType<double> = SourceType::float64;
+constexpr DataType kDataType<double> = DataType::float64;
 template <>
-constexpr SourceType kSourceType<int32_t> = SourceType::int32;
+constexpr DataType kDataType<int32_t> = DataType::int32;
 template <>
-constexpr SourceType kSourceType<int64_t> = SourceType::int64;
+constexpr DataType kDataType<int64_t> = DataType::int64;
 
 struct Layout {
   const char* name;
@@ -69,7 +69,7 @@ void check(const std::string& isa, const Layout& layout, bool scaled, bool order
   constexpr int64_t first = 2;
   const int64_t rows = ordered ? 5 : kRows - first;
   Matrix<T> y(rows + 1, kColumns, T(0));
-  kernels_of<T>(isa).gather({kSourceType<S>, address(0, 0), layout.row_stride, layout.column_stride,
+  kernels_of<T>(isa).gather({kDataType<S>, address(0, 0), layout.row_stride, layout.column_stride,
                              ordered ? order.data() : nullptr, first, rows, kColumns,
                              scaled ? scale.data() : nullptr, scaled ? offset.data() : nullptr,
                              y.data(), y.stride});

@@ -57,8 +57,9 @@ TEST_CASE("a loss takes outputs of its range, or its own link") {
     }
   }
   // Without a slope on the left these are relu.
-  CHECK_FALSE(takes("cross_entropy", {Dense(3, Activation{Act::leaky_relu, 0.0})}));
-  CHECK_FALSE(takes("hinge", {Dense(3, Activation{Act::elu, 0.0})}));
+  CHECK_FALSE(
+      takes("cross_entropy", {Dense(3, Activation{Act::leaky_relu, Activation::LeakyRelu{0.0}})}));
+  CHECK_FALSE(takes("hinge", {Dense(3, Activation{Act::elu, Activation::Elu{0.0}})}));
 }
 
 TEST_CASE("layers behind the last activation are seen through") {

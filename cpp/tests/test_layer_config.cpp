@@ -91,7 +91,7 @@ TEST_CASE("a name stands for a nested description with its defaults") {
                                           {{"units", std::int64_t{4}},
                                            {"activation", std::string("elu")},
                                            {"weight_initializer", std::string("lecun_normal")}}});
-  CHECK(dense.activation == Activation{Activation::Kind::elu, 1.0});
+  CHECK(dense.activation == Activation{Activation::Kind::elu, Activation::Elu{1.0}});
   REQUIRE(dense.weight_initializer.has_value());
   CHECK(dense.weight_initializer->kind == Initializer::Kind::lecun_normal);
 }
@@ -196,7 +196,7 @@ TEST_CASE("a layer made in C++ is checked when it meets its inputs") {
   CHECK_THROWS_WITH_AS(Dense(2).outputs(0), "dense: inputs must be >= 1, got 0", Error);
   CHECK_THROWS_WITH_AS(Dropout(-0.5).outputs(3), "dropout: rate must be in [0, 1), got -0.5",
                        Error);
-  Dense dense(2, Activation{Activation::Kind::leaky_relu, -1.0});
+  Dense dense(2, Activation{Activation::Kind::leaky_relu, Activation::LeakyRelu{-1.0}});
   CHECK_THROWS_WITH_AS(dense.parameters(3),
                        "dense: activation: leaky_relu: negative_slope must be >= 0, got -1", Error);
 }

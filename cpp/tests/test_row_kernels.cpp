@@ -58,8 +58,10 @@ void check_row(const std::string& isa, int64_t inputs, int64_t units, double den
     for (const bool lists : {true, false}) {
       CAPTURE(use_bias);
       CAPTURE(lists);
-      const kernels::RowArgs<T> f{w->shape, parameters.at(w), use_bias ? parameters.at(b) : nullptr,
-                                  ActivationKind::linear, T(0)};
+      const kernels::RowArgs<T> f{w->shape,
+                                  parameters.at(w),
+                                  use_bias ? parameters.at(b) : nullptr,
+                                  {ActivationKind::linear, {}}};
       // Without lists the row's padding must not be read: it may be a caller's memory.
       k.forward_row(f, lists ? padded_x.data() : x.data(), y.data(),
                     lists ? terms.data() : nullptr);
@@ -67,8 +69,8 @@ void check_row(const std::string& isa, int64_t inputs, int64_t units, double den
           use_bias ? expected : plain(x, weight, std::vector<T>(static_cast<size_t>(units)));
       CHECK(std::vector<T>(y.data(), y.data() + units) == want);
     }
-  const kernels::RowArgs<T> relu{w->shape, parameters.at(w), parameters.at(b), ActivationKind::relu,
-                                 T(0)};
+  const kernels::RowArgs<T> relu{
+      w->shape, parameters.at(w), parameters.at(b), {ActivationKind::relu, {}}};
   k.forward_row(relu, padded_x.data(), y.data(), terms.data());
   for (int64_t j = 0; j < units; ++j)
     CHECK(y.data()[j] == std::max(expected[static_cast<size_t>(j)], T(0)));
@@ -96,7 +98,7 @@ TEST_CASE_TEMPLATE("a row's NaN is not taken for zero", T, float, double) {
     engine::Buffer<T> y(whole_granules<T>(3));
     std::vector<int32_t> terms(86);
     x.data()[69] = kGarbage<T>;
-    k.forward_row({w->shape, parameters.at(w), nullptr, ActivationKind::linear, T(0)}, x.data(),
+    k.forward_row({w->shape, parameters.at(w), nullptr, {ActivationKind::linear, {}}}, x.data(),
                   y.data(), terms.data());
     for (int64_t j = 0; j < 3; ++j) CHECK(std::isnan(y.data()[j]));
   }

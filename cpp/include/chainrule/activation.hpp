@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string>
+#include <variant>
 #include <vector>
 
+#include "chainrule/activation_kind.hpp"
 #include "chainrule/cxx20.hpp"
 #include "chainrule/export.h"
 
@@ -13,22 +15,23 @@ struct Config;
 
 /// An elementwise (or, for softmax, row-wise) non-linearity.
 struct CHAINRULE_API Activation {
-  enum class Kind {
-    linear,
-    relu,
-    leaky_relu,  // x for x > 0, else negative_slope * x
-    elu,         // x for x > 0, else alpha * (exp(x) - 1)
-    gelu,        // x * Phi(x), with erf
-    gelu_tanh,   // the tanh approximation of gelu
-    silu,        // x * sigmoid(x)
-    sigmoid,
-    tanh,
-    softplus,  // log(1 + exp(x))
-    softmax,
+  using Kind = ActivationKind;
+
+  struct NoOptions {
+    bool operator==(const NoOptions&) const = default;
   };
+  struct LeakyRelu {
+    double negative_slope = 0.01;  // >= 0
+    bool operator==(const LeakyRelu&) const = default;
+  };
+  struct Elu {
+    double alpha = 1.0;  // >= 0
+    bool operator==(const Elu&) const = default;
+  };
+  using Options = std::variant<NoOptions, LeakyRelu, Elu>;
 
   Kind kind = Kind::linear;
-  double parameter = 0.0;  // leaky_relu: negative_slope (0.01); elu: alpha (1); both >= 0
+  Options options = {};  // those of the kind
 
   /// `kind` with its default options.
   static Activation defaults(Kind kind);
@@ -40,7 +43,7 @@ struct CHAINRULE_API Activation {
   Config config() const;
   static std::vector<std::string> kinds();
 
-  /// Throws Error when an option is out of its range.
+  /// Throws Error when an option is out of its range, or the options are those of another kind.
   void check() const;
 
   bool operator==(const Activation&) const = default;

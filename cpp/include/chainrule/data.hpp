@@ -6,11 +6,10 @@
 #include <string_view>
 
 #include "chainrule/cxx20.hpp"
+#include "chainrule/data_type.hpp"
 #include "chainrule/export.h"
 
 namespace chainrule {
-
-enum class DataType { uint8, float32, float64, int32, int64 };
 
 /// A table of numbers somewhere in memory, read in place: any strides (in bytes), never copied as a
 /// whole. Or compressed sparse rows, where `offsets` is given: `data` then holds the stored values

@@ -7,6 +7,7 @@
 
 #include "chainrule/cxx20.hpp"
 #include "chainrule/export.h"
+#include "chainrule/loss_kind.hpp"
 
 namespace chainrule {
 
@@ -17,17 +18,7 @@ struct Config;
 /// mean over rows, sum(w_i loss_i) / sum(w_i), which with all weights 1 is PyTorch's
 /// reduction="mean".
 struct CHAINRULE_API Loss {
-  enum class Kind {
-    mse,                   // (o - t)^2
-    mae,                   // |o - t|
-    huber,                 // d = |o - t|: d^2 / 2 for d <= delta, else delta (d - delta / 2)
-    log_cosh,              // log(cosh(o - t))
-    cross_entropy,         // -sum_j q_j log softmax(o)_j, q = (1 - smoothing) t + smoothing / n
-    binary_cross_entropy,  // -t log sigmoid(o) - (1 - t) log(1 - sigmoid(o))
-    hinge,                 // max(0, 1 - s o), s = 1 for t > 0, else -1
-    quantile,              // q max(0, t - o) + (1 - q) max(0, o - t)
-    poisson,               // exp(o) - t o
-  };
+  using Kind = LossKind;
 
   Kind kind = Kind::mse;
   double delta = 1.0;            // huber

@@ -64,13 +64,13 @@ void apply_link(const Loss& loss, T* outputs, std::int64_t rows, std::int64_t co
     case Loss::Link::identity:
       return;
     case Loss::Link::softmax:
-      f.kind = kernels::ActivationKind::softmax;
+      f.function.kind = kernels::ActivationKind::softmax;
       break;
     case Loss::Link::sigmoid:
-      f.kind = kernels::ActivationKind::sigmoid;
+      f.function.kind = kernels::ActivationKind::sigmoid;
       break;
     case Loss::Link::exponential:
-      f.kind = kernels::ActivationKind::exponential;
+      f.function.kind = kernels::ActivationKind::exponential;
       break;
   }
   if (rows < 1 || columns < 1) return;

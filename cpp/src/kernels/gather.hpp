@@ -62,15 +62,15 @@ void gather_rows(const GatherArgs<T>& f) {
 template <class T>
 void gather(const GatherArgs<T>& f) {
   switch (f.type) {
-    case SourceType::uint8:
+    case DataType::uint8:
       return gather_rows<T, uint8_t>(f);
-    case SourceType::float32:
+    case DataType::float32:
       return gather_rows<T, float>(f);
-    case SourceType::float64:
+    case DataType::float64:
       return gather_rows<T, double>(f);
-    case SourceType::int32:
+    case DataType::int32:
       return gather_rows<T, int32_t>(f);
-    case SourceType::int64:
+    case DataType::int64:
       return gather_rows<T, int64_t>(f);
   }
 }

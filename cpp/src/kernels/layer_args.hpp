@@ -8,10 +8,16 @@
 
 namespace chainrule::kernels {
 
+/// An activation with its options, in the order of its struct's members.
+template <class T>
+struct ActivationFunction {
+  ActivationKind kind;
+  T parameters[2];
+};
+
 template <class T>
 struct ActivationArgs {
-  ActivationKind kind;
-  T parameter;
+  ActivationFunction<T> function;
   int64_t rows, columns, stride;
 };
 
@@ -26,7 +32,7 @@ struct WideColumn {
 /// a column.
 template <class T>
 struct GatherArgs {
-  SourceType type;
+  DataType type;
   const void* source;
   int64_t row_stride, column_stride;  // bytes
   const int64_t* order;               // null: rows first, first + 1, ...

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "kernels/kinds.hpp"
+#include "kernels/layer_args.hpp"
 #include "kernels/layout.hpp"
 
 namespace chainrule::kernels {
@@ -30,8 +30,7 @@ struct RowArgs {
   PanelShape shape;  // of W: (inputs x outputs)
   const T* weight;
   const T* bias;  // padded vector, or null for zero
-  ActivationKind activation;
-  T parameter;
+  ActivationFunction<T> activation;
 };
 
 /// Rows of the caller's array that will be gathered next. Kernels that have loads to spare prefetch

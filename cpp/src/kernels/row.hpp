@@ -123,8 +123,8 @@ void forward_row(const RowArgs<T>& f, const T* x, T* y, int32_t* terms) {
   } else {
     all_row_panels(f, x, y, AllTerms{f.shape.rows});
   }
-  if (f.activation == ActivationKind::linear) return;
-  activation_forward<T>({f.activation, f.parameter, 1, f.shape.columns, 0}, y, y);
+  if (f.activation.kind == ActivationKind::linear) return;
+  activation_forward<T>({f.activation, 1, f.shape.columns, 0}, y, y);
 }
 
 }  // namespace

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chainrule/activation.hpp"
 
+#include <limits>
+
+#include "model/activation_row.hpp"
 #include "model/fields.hpp"
 #include "model/kinds.hpp"
 
 namespace chainrule {
 namespace {
 
-using ActivationKind = Activation::Kind;
+#define CHAINRULE_ROW(kind, ...) #kind,
+constexpr std::array activation_names{CHAINRULE_ACTIVATIONS(CHAINRULE_ROW)};
+#undef CHAINRULE_ROW
+constexpr model::Kinds<ActivationKind, activation_names.size()> activation_kinds("activation",
+                                                                                 activation_names);
 
-constexpr auto activation_kinds = model::kinds_of<ActivationKind, ActivationKind::softmax>(
-    "activation", "linear", "relu", "leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "sigmoid",
-    "tanh", "softplus", "softmax");
-
-/// Options of "gelu", which choose between two kinds and so are no fields of Activation.
+/// Options of "gelu", which choose between two kinds and so are none of Activation's.
 struct GeluOptions {
   std::string approximate = "none";
 };
@@ -30,20 +33,52 @@ ActivationKind gelu_kind(const GeluOptions& options) {
   throw Error(unknown_name("gelu approximate", options.approximate, {"none", "tanh"}));
 }
 
+class NumberCollector {
+ public:
+  void operator()(const char*, double value, const model::Range& = model::finite) {
+    numbers.at(count_++) = value;
+  }
+
+  std::array<double, 2> numbers{};
+
+ private:
+  std::size_t count_ = 0;
+};
+
 }  // namespace
+
+template <class Visit, class Self>
+  requires model::described_as<Self, Activation::NoOptions>
+static void visit_fields(Visit&, Self&) {}
+
+template <class Visit, class Self>
+  requires model::described_as<Self, Activation::LeakyRelu>
+static void visit_fields(Visit& visit, Self& self) {
+  visit("negative_slope", self.negative_slope, model::non_negative);
+}
+
+template <class Visit, class Self>
+  requires model::described_as<Self, Activation::Elu>
+static void visit_fields(Visit& visit, Self& self) {
+  visit("alpha", self.alpha, model::non_negative);
+}
 
 template <class Visit, class Self>
   requires model::described_as<Self, Activation>
 static void visit_fields(Visit& visit, Self& self) {
-  if (self.kind == ActivationKind::leaky_relu)
-    visit("negative_slope", self.parameter, model::non_negative);
-  if (self.kind == ActivationKind::elu) visit("alpha", self.parameter, model::non_negative);
+  std::visit([&](auto& options) { visit_fields(visit, options); }, self.options);
 }
 
-Activation Activation::defaults(ActivationKind kind) {
-  if (kind == ActivationKind::leaky_relu) return {kind, 0.01};
-  if (kind == ActivationKind::elu) return {kind, 1.0};
-  return {kind, 0.0};
+Activation Activation::defaults(Kind kind) {
+  switch (kind) {
+#define CHAINRULE_ROW(row_kind, Kernel, RowOptions, ...) \
+  case ActivationKind::row_kind:                         \
+    return {kind, RowOptions{}};
+    CHAINRULE_ACTIVATIONS(CHAINRULE_ROW)
+#undef CHAINRULE_ROW
+    default:
+      return {kind, {}};
+  }
 }
 
 Activation Activation::from_config(const Config& config) {
@@ -64,6 +99,58 @@ Config Activation::config() const {
 
 std::vector<std::string> Activation::kinds() { return activation_kinds.all(); }
 
-void Activation::check() const { model::check_fields(activation_kinds.name(kind), *this); }
+void Activation::check() const {
+  const std::string_view name = activation_kinds.name(kind);
+  if (options.index() != defaults(kind).options.index())
+    model::refuse(name, "its options are those of another activation");
+  model::check_fields(name, *this);
+}
 
+namespace model {
+
+Initializer::Kind initializer_before(Activation::Kind kind) {
+  switch (kind) {
+#define CHAINRULE_ROW(row_kind, Kernel, Options, initializer, ...) \
+  case ActivationKind::row_kind:                                   \
+    return Initializer::Kind::initializer;
+    CHAINRULE_ACTIVATIONS(CHAINRULE_ROW)
+#undef CHAINRULE_ROW
+    default:
+      return Initializer::Kind::glorot_uniform;
+  }
+}
+
+namespace {
+
+/// The options, or the defaults where they are another kind's.
+template <class Options>
+Options options_of(const Activation& activation) {
+  const auto* options = std::get_if<Options>(&activation.options);
+  return options ? *options : Options{};
+}
+
+}  // namespace
+
+OutputRange output_range(const Activation& activation) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  switch (activation.kind) {
+#define CHAINRULE_ROW(row_kind, Kernel, Options, initializer, low, high)         \
+  case ActivationKind::row_kind: {                                               \
+    [[maybe_unused]] const auto o = options_of<Activation::Options>(activation); \
+    return {low, high};                                                          \
+  }
+    CHAINRULE_ACTIVATIONS(CHAINRULE_ROW)
+#undef CHAINRULE_ROW
+    default:
+      return {-infinity, infinity};
+  }
+}
+
+std::array<double, 2> kernel_parameters(const Activation& activation) {
+  NumberCollector collector;
+  visit_fields(collector, activation);
+  return collector.numbers;
+}
+
+}  // namespace model
 }  // namespace chainrule

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "chainrule/random.hpp"
+#include "model/activation_row.hpp"
 #include "model/fields.hpp"
 #include "model/kinds.hpp"
 #include "model/orthogonal.hpp"
@@ -96,18 +97,7 @@ Config Initializer::config() const {
 std::vector<std::string> Initializer::kinds() { return initializer_kinds.all(); }
 
 Initializer Initializer::for_activation(const Activation& activation) {
-  switch (activation.kind) {
-    case Activation::Kind::relu:
-    case Activation::Kind::leaky_relu:
-    case Activation::Kind::elu:
-    case Activation::Kind::gelu:
-    case Activation::Kind::gelu_tanh:
-    case Activation::Kind::silu:
-    case Activation::Kind::softplus:
-      return defaults(InitializerKind::he_uniform);
-    default:
-      return defaults(InitializerKind::glorot_uniform);
-  }
+  return defaults(model::initializer_before(activation.kind));
 }
 
 void Initializer::check() const {

@@ -9,48 +9,13 @@
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/layers.hpp"
+#include "model/activation_row.hpp"
 #include "model/fields.hpp"
 
 namespace chainrule::model {
 namespace {
 
-/// The interval that numbers lie in; infinite ends are not reached.
-struct OutputRange {
-  double low;
-  double high;
-};
-
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-/// The least value of x Phi(x), of its tanh approximation (-0.17004) and of x sigmoid(x), rounded
-/// down.
-constexpr double kGeluMinimum = -0.17005;
-constexpr double kSiluMinimum = -0.27847;
-
-OutputRange range_of(const Activation& activation) {
-  switch (activation.kind) {
-    case Activation::Kind::linear:
-      break;
-    case Activation::Kind::relu:
-    case Activation::Kind::softplus:
-      return {0.0, kInfinity};
-    case Activation::Kind::leaky_relu:
-      return {activation.parameter > 0.0 ? -kInfinity : 0.0, kInfinity};
-    case Activation::Kind::elu:
-      return {-activation.parameter, kInfinity};
-    case Activation::Kind::gelu:
-    case Activation::Kind::gelu_tanh:
-      return {kGeluMinimum, kInfinity};
-    case Activation::Kind::silu:
-      return {kSiluMinimum, kInfinity};
-    case Activation::Kind::sigmoid:
-    case Activation::Kind::softmax:
-      return {0.0, 1.0};
-    case Activation::Kind::tanh:
-      return {-1.0, 1.0};
-  }
-  return {-kInfinity, kInfinity};
-}
 
 const Activation* activation_of(const Layer& layer) {
   if (const auto* dense = dynamic_cast<const Dense*>(&layer)) return &dense->activation;
@@ -91,7 +56,7 @@ LastActivation find_last(const std::vector<AnyLayer>& layers) {
 
 OutputRange range_of(const LastActivation& last) {
   if (!last.activation) return {-kInfinity, kInfinity};
-  const OutputRange inner = range_of(*last.activation);
+  const OutputRange inner = output_range(*last.activation);
   if (last.scale == 0.0) return {last.offset, last.offset};
   const double a = last.scale * inner.low + last.offset;
   const double b = last.scale * inner.high + last.offset;

@@ -8,8 +8,6 @@
 namespace chainrule {
 namespace {
 
-using LossKind = Loss::Kind;
-
 constexpr auto loss_kinds = model::kinds_of<LossKind, LossKind::poisson>(
     "loss", "mse", "mae", "huber", "log_cosh", "cross_entropy", "binary_cross_entropy", "hinge",
     "quantile", "poisson");

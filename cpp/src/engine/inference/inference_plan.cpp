@@ -80,8 +80,7 @@ T* InferencePlan<T>::run(const T* in, std::int64_t in_stride, std::int64_t rows,
   const bool padding_unread = !ops_.empty() && ops_.front().is_product && !ops_.front().zeros;
   if (rows == 1 && !fused_input_ && padding_unread) return run_row(in, buffers);
   constexpr auto size = static_cast<std::int64_t>(sizeof(T));
-  constexpr auto type =
-      sizeof(T) == 4 ? kernels::SourceType::float32 : kernels::SourceType::float64;
+  constexpr auto type = sizeof(T) == 4 ? DataType::float32 : DataType::float64;
   kernels_.gather({type, in, in_stride * size, size, nullptr, 0, rows, inputs_,
                    fused_input_ ? fused_input_->scale() : nullptr,
                    fused_input_ ? fused_input_->offset() : nullptr, x, buffers.stride});

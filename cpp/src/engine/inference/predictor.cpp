@@ -82,8 +82,10 @@ struct Predictor<T>::Scratch::State {
       : predictor(std::move(predictor_)),
         mailbox(predictor->weights),
         buffers(mailbox.take().buffers(rows)),
-        link{remaining(predictor->link, mailbox.take().last_activation()), T(0), rows,
-             predictor->outputs, buffers.stride} {}
+        link{{remaining(predictor->link, mailbox.take().last_activation()), {}},
+             rows,
+             predictor->outputs,
+             buffers.stride} {}
 
   const std::shared_ptr<typename Predictor<T>::State> predictor;
   typename engine::LatestValue<InferencePlan<T>>::Mailbox mailbox;
@@ -142,7 +144,7 @@ void Predictor<T>::predict(const T* in, std::int64_t in_stride, T* out, std::int
   while (rows > 0) {
     const std::int64_t piece = std::min(rows, s.buffers.rows);
     T* result = weights.run(in, in_stride, piece, s.buffers);
-    if (s.link.kind != kernels::ActivationKind::linear) {
+    if (s.link.function.kind != kernels::ActivationKind::linear) {
       s.link.rows = piece;
       s.predictor->kernels.activation_forward(s.link, result, result);
     }

@@ -13,8 +13,6 @@
 
 namespace chainrule::engine {
 
-static_assert(static_cast<int>(DataType::int64) == static_cast<int>(kernels::SourceType::int64));
-
 /// Bytes of a number.
 constexpr std::int64_t size_of(DataType type) {
   if (type == DataType::uint8) return 1;
@@ -54,9 +52,9 @@ template <class T>
 void gather_rows(const kernels::KernelTable<T>& kernels, const RowsView& source, RowOrder order,
                  std::int64_t rows, const T* scale, const T* offset, T* y, std::int64_t stride,
                  std::span<const kernels::WideColumn> wide = {}) {
-  kernels.gather({static_cast<kernels::SourceType>(source.type), source.data, source.row_stride,
-                  source.column_stride, order.order, order.first, rows, source.columns, scale,
-                  offset, y, stride, wide.data(), static_cast<std::int64_t>(wide.size())});
+  kernels.gather({source.type, source.data, source.row_stride, source.column_stride, order.order,
+                  order.first, rows, source.columns, scale, offset, y, stride, wide.data(),
+                  static_cast<std::int64_t>(wide.size())});
 }
 
 /// A batch's rows in `rows`, for stages to prefetch; none where the columns are not adjacent.

@@ -1,38 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chainrule/activation.hpp"
 
+#include <array>
+
 #include "chainrule/layers.hpp"
 #include "engine/stages/activation.hpp"
 #include "engine/stages/stages.hpp"
+#include "model/activation_row.hpp"
 
 namespace chainrule::engine {
 
-kernels::ActivationKind kernel_kind(Activation::Kind kind) {
-  switch (kind) {
-    case Activation::Kind::linear:
-      return kernels::ActivationKind::linear;
-    case Activation::Kind::relu:
-      return kernels::ActivationKind::relu;
-    case Activation::Kind::leaky_relu:
-      return kernels::ActivationKind::leaky_relu;
-    case Activation::Kind::elu:
-      return kernels::ActivationKind::elu;
-    case Activation::Kind::gelu:
-      return kernels::ActivationKind::gelu;
-    case Activation::Kind::gelu_tanh:
-      return kernels::ActivationKind::gelu_tanh;
-    case Activation::Kind::silu:
-      return kernels::ActivationKind::silu;
-    case Activation::Kind::sigmoid:
-      return kernels::ActivationKind::sigmoid;
-    case Activation::Kind::tanh:
-      return kernels::ActivationKind::tanh;
-    case Activation::Kind::softplus:
-      return kernels::ActivationKind::softplus;
-    case Activation::Kind::softmax:
-      return kernels::ActivationKind::softmax;
-  }
-  return kernels::ActivationKind::linear;
+template <class T>
+kernels::ActivationFunction<T> kernel_function(const Activation& activation) {
+  const std::array<double, 2> parameters = model::kernel_parameters(activation);
+  return {activation.kind, {static_cast<T>(parameters[0]), static_cast<T>(parameters[1])}};
 }
 
 // x, y: rows x columns; an entry for itself, but for softmax, which takes a row together
@@ -61,8 +42,7 @@ void ActivationStage<T>::infer(const InferArgs<T>& p) const noexcept {
 template <class T>
 kernels::ActivationArgs<T> ActivationStage<T>::arguments(std::int64_t rows,
                                                          std::int64_t stride) const {
-  return {kernel_kind(activation_.kind), static_cast<T>(activation_.parameter), rows, columns_,
-          stride};
+  return {function_, rows, columns_, stride};
 }
 
 template <class T>
@@ -78,6 +58,8 @@ void add_activation(const Layer& layer, const StageContext<T>& context, Stages<T
                     stages);
 }
 
+template kernels::ActivationFunction<float> kernel_function(const Activation&);
+template kernels::ActivationFunction<double> kernel_function(const Activation&);
 template class ActivationStage<float>;
 template class ActivationStage<double>;
 template void append_activation(const Activation&, const StageContext<float>&, std::int64_t,

@@ -10,7 +10,9 @@
 
 namespace chainrule::engine {
 
-kernels::ActivationKind kernel_kind(Activation::Kind kind);
+/// What the kernels take of an activation.
+template <class T>
+kernels::ActivationFunction<T> kernel_function(const Activation& activation);
 
 /// Public within the engine so that a plan can see what its last stage is: a loss that contains
 /// that activation (softmax in cross-entropy, the sigmoid in its binary form) replaces it and works
@@ -20,7 +22,10 @@ class ActivationStage final : public Stage<T>, public Infers<T> {
  public:
   ActivationStage(const kernels::KernelTable<T>& kernels, const Activation& activation,
                   std::int64_t columns)
-      : kernels_(kernels), activation_(activation), columns_(columns) {}
+      : kernels_(kernels),
+        activation_(activation),
+        function_(kernel_function<T>(activation)),
+        columns_(columns) {}
 
   std::string describe() const override { return activation_.config().kind; }
   std::int64_t outputs() const override { return columns_; }
@@ -35,6 +40,7 @@ class ActivationStage final : public Stage<T>, public Infers<T> {
 
   const kernels::KernelTable<T>& kernels_;
   Activation activation_;
+  kernels::ActivationFunction<T> function_;
   std::int64_t columns_;
 };
 

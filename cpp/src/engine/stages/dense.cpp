@@ -167,13 +167,14 @@ class DenseStage final : public Stage<T>,
     const kernels::RowArgs<T> f = product();
     kernels_.forward({f.shape, f.weight, f.bias, p.x, p.x_stride, p.y, p.y_stride, 0, p.rows, 0,
                       panels_, blocking_.forward_inputs});
-    if (f.activation != kernels::ActivationKind::linear)
-      kernels_.activation_forward({f.activation, f.parameter, p.rows, units_, p.y_stride}, p.y,
-                                  p.y);
+    if (f.activation.kind != kernels::ActivationKind::linear)
+      kernels_.activation_forward({f.activation, p.rows, units_, p.y_stride}, p.y, p.y);
   }
   kernels::RowArgs<T> row_product() const override { return product(); }
   bool infers_in_place() const override { return false; }
-  void fuse_activation(const Activation& next) override { infer_activation_ = next; }
+  void fuse_activation(const Activation& next) override {
+    infer_activation_ = kernel_function<T>(next);
+  }
 
  private:
   /// Up to how many rows of a prediction are multiplied one by one. Most of their time goes into
@@ -193,8 +194,7 @@ class DenseStage final : public Stage<T>,
   }
 
   kernels::RowArgs<T> product() const {
-    return {weight_->shape, parameters_.at(weight_), parameters_.at(bias_),
-            kernel_kind(infer_activation_.kind), static_cast<T>(infer_activation_.parameter)};
+    return {weight_->shape, parameters_.at(weight_), parameters_.at(bias_), infer_activation_};
   }
 
   /// How many inputs' weights, of the panels that a kernel takes together, L1 and its neighbour
@@ -380,8 +380,8 @@ class DenseStage final : public Stage<T>,
   Buffer<T> bias_gradient_;
   bool exceeds_l2_;  // the weights, and what the optimizer remembers of them
   std::int64_t most_single_rows_;
-  Buffer<std::int32_t> terms_;   // of the row at hand
-  Activation infer_activation_;  // fused
+  Buffer<std::int32_t> terms_;                         // of the row at hand
+  kernels::ActivationFunction<T> infer_activation_{};  // fused
 };
 
 }  // namespace

@@ -14,9 +14,6 @@
 
 namespace chainrule::engine {
 
-static_assert(static_cast<int>(Loss::Kind::poisson) ==
-              static_cast<int>(kernels::LossKind::poisson));
-
 template <class T>
 LossStage<T>::LossStage(const kernels::KernelTable<T>& kernels, const Loss& loss,
                         std::int64_t outputs, std::int64_t batch_size)
@@ -201,7 +198,7 @@ void LossStage<T>::run(const Step<T>& step, ThreadSlice slice, const TargetsView
   const double total = all.sum * all.scale;
   const std::int64_t stride = padded<T>(outputs_);
   kernels::LossArgs<T> f{};
-  f.kind = static_cast<kernels::LossKind>(loss_.kind);
+  f.kind = loss_.kind;
   f.delta = static_cast<T>(loss_.delta);
   f.label_smoothing = static_cast<T>(loss_.label_smoothing);
   f.rows = rows.size();

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// It includes nothing, so that the kernels' closed units can include it.
+#pragma once
+
+namespace chainrule {
+
+/// What numbers a caller's array holds.
+enum class DataType : int { uint8, float32, float64, int32, int64 };
+
+}  // namespace chainrule
