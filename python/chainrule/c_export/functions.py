@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The C functions that operations call, kept as C in the folder ``c``."""
+"""The C functions that operations call: those of activations, and the files in the folder ``c``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from importlib import resources
+
+from chainrule.activations import Activation
 
 __all__ = ["definitions", "needs_math"]
 
@@ -19,7 +21,7 @@ def definitions(names: Iterable[str], prefix: str = "") -> list[str]:
     Parameters
     ----------
     names : iterable of str
-        Functions, which are the files of the folder ``c``.
+        Functions, which are files of the folder ``c`` or activations.
     prefix : str, default ""
         What their names begin with in the text, so that several exports go into one file.
 
@@ -66,8 +68,19 @@ def _called(text: str) -> list[str]:
 @cache
 def _texts() -> dict[str, str]:
     files = resources.files("chainrule.c_export").joinpath("c").iterdir()
-    return {
+    texts = {
         file.name.removesuffix(".c"): file.read_text("utf-8").split("\n", 1)[1].rstrip()
         for file in files
         if file.name.endswith(".c")
     }
+    for owner in Activation.of_kinds():
+        for text in owner.c_source.rstrip().split("\n\n"):
+            if text:
+                texts[_name(text)] = text
+    return texts
+
+
+def _name(text: str) -> str:
+    found = re.search(r"^static \w+ (\w+)\(", text, re.M)
+    assert found is not None
+    return found[1]

@@ -203,11 +203,9 @@ def _dense(operation: Operation, function: str, kinds: Sequence[str], *more: str
 
 @_call.register
 def _(operation: Activation) -> _Call:
-    config = operation.activation.config
-    kind = config.pop("kind")
-    # The C library has a function of this name.
-    function = "hyperbolic_tangent" if kind == "tanh" else kind
-    return _Call(function, (str(operation.inputs), *(number(v) for v in config.values())))
+    activation = operation.activation
+    numbers = map(number, activation.c_arguments)
+    return _Call(activation.c_function, (str(operation.inputs), *numbers))
 
 
 @_call.register

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule import activations
 from chainrule.arguments import positive_integer
 from chainrule.atomic_file import write_atomically
 from chainrule.interop.affine import affine_of
-from chainrule.interop.onnx_activations import add_activation
 from chainrule.interop.onnx_check import ExportReport, self_check
 from chainrule.interop.onnx_model import need_onnx
 from chainrule.interop.onnx_writer import GraphWriter
@@ -127,8 +127,15 @@ def onnx_bytes(
         graph.columns = layer.outputs(graph.columns)
     if output == "probabilities":
         graph.begin("link")
-        add_activation(graph, {"kind": net._link_to_apply()})
+        _add_link(graph, net._link_to_apply())
     return graph.finish()
+
+
+def _add_link(graph: GraphWriter, link: str) -> None:
+    if link == "exponential":
+        graph.add("Exp")
+    else:
+        activations.get(link).add_to(graph)
 
 
 def _add_dense(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]) -> None:
@@ -137,11 +144,11 @@ def _add_dense(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]) 
         graph.add("Gemm", graph.current, weight, graph.constant("bias", arrays["bias"]))
     else:
         graph.add("MatMul", graph.current, weight)
-    add_activation(graph, layer.config["activation"])
+    layer.activation.add_to(graph)
 
 
 def _add_activation(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]) -> None:
-    add_activation(graph, layer.config["activation"])
+    layer.activation.add_to(graph)
 
 
 def _add_dropout(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.activations.activation import shortest
 from chainrule.errors import ModelFileError
 from chainrule.interop.assembly import Assembly
 from chainrule.interop.onnx_graph import Region, Slice
 from chainrule.interop.onnx_model import Node
-from chainrule.interop.onnx_operators import is_evaluable, named_activation, shortest
+from chainrule.interop.onnx_operators import is_evaluable, named_activation
 from chainrule.interop.onnx_tensor import DOUBLE, FLOAT_TYPES
 from chainrule.layers import BatchNormalization, LayerNormalization
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import activations
 from chainrule.activations import Activation
 from chainrule.interop.onnx_model import Node
 from chainrule.layers import Activation as ActivationLayer
@@ -31,7 +30,6 @@ __all__ = [
     "evaluate",
     "is_evaluable",
     "named_activation",
-    "shortest",
 ]
 
 Array = NDArray[Any]
@@ -74,36 +72,15 @@ _OPERATORS = REDUCTIONS - {"Softmax"} | frozenset(
 )
 _ML_DOMAIN, _ML_OPSET = "ai.onnx.ml", 3
 
+_BY_OPERATOR = {owner.onnx_operator: owner for owner in Activation.of_kinds()}
+
 
 def named_activation(node: Node) -> Activation | None:
     """Return the activation that a single operator is; ValueError if its options are not valid."""
     if node.domain:
         return None
-    if node.op in ("Relu", "Sigmoid", "Softplus", "Tanh"):
-        return Activation.get(node.op.lower())
-    if node.op == "LeakyRelu":
-        return activations.LeakyRelu(shortest(_number(node, "alpha", 0.01)))
-    if node.op == "Elu":
-        return activations.Elu(shortest(_number(node, "alpha", 1.0)))
-    if node.op == "Gelu":
-        return activations.Gelu(str(node.attributes.get("approximate", "none")))
-    # Before opset 13 the default axis was 1; on rows of columns that is the last one too.
-    if node.op == "Softmax" and node.attributes.get("axis", -1) in (-1, 1):
-        return activations.Softmax()
-    return None
-
-
-def shortest(value: float) -> float:
-    """Return the decimal number that was meant by one of 32 bits; others are returned as they are.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> shortest(float(np.float32(0.9))), shortest(1 / 3)
-    (0.9, 0.3333333333333333)
-    """
-    single = np.float32(value)
-    return float(str(single)) if abs(float(single) - value) <= 1e-12 * abs(value) else value
+    owner = _BY_OPERATOR.get(node.op)
+    return None if owner is None else owner.from_onnx(node.attributes)
 
 
 def activation_values(activation: Activation, rows: Array) -> Array:

@@ -7,8 +7,9 @@ on sample rows, and what comes out is compared with what the core makes of the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 
 from chainrule import activations
 from chainrule.activations import Activation
+from chainrule.activations.activation import shortest
 from chainrule.interop.onnx_constants import ConstantFolder
 from chainrule.interop.onnx_graph import Region
-from chainrule.interop.onnx_operators import REDUCTIONS, activation_values, shortest
+from chainrule.interop.onnx_operators import REDUCTIONS, activation_values
 from chainrule.interop.onnx_program import Program
 from chainrule.layers import Layer, LayerNormalization
 
@@ -79,24 +81,14 @@ def _recognise_elements(program: Program) -> Recognised | None:
     samples = np.concatenate([_INNER, outer])[:, None]
     values = np.broadcast_to(program(samples), samples.shape)
     inner = slice(0, len(_INNER))
-    for candidate in _elementwise_candidates(samples, values):
+    # With options those fit that are others without.
+    owners = sorted(Activation.of_kinds(), key=lambda owner: bool(owner.get(owner.kind).options))
+    x, y = samples[:, 0], values[:, 0]
+    for candidate in chain.from_iterable(owner.candidates(x, y) for owner in owners):
         found = _fitted(candidate, activation_values(candidate, samples), values, inner)
         if found is not None:
             return Recognised(candidate, found.scale[0], found.offset[0])
     return None
-
-
-def _elementwise_candidates(samples: Array, values: Array) -> Iterator[Activation]:
-    for kind in ("linear", "relu", "gelu", "gelu_tanh", "silu", "sigmoid", "tanh", "softplus"):
-        yield Activation.get(kind)
-    # Both are x where it is positive, times the same number as everything else.
-    at = {x: float(values[np.argmin(np.abs(samples - x)), 0]) for x in (-10.0, -1.0, 0.0, 1.0)}
-    size = at[1.0] - at[0.0]
-    if size:
-        slope, depth = (at[0.0] - at[-1.0]) / size, (at[0.0] - at[-10.0]) / size
-        if slope >= 0 and depth >= 0:
-            yield activations.LeakyRelu(shortest(slope))
-            yield activations.Elu(shortest(depth / -np.expm1(-10.0)))
 
 
 def _fitted(

@@ -35,8 +35,6 @@ _KINDS = (
     "normalization",
     "rescaling",
 )
-# From there on softplus(x) is x in single precision.
-_LEAST_THRESHOLD = 15.0
 
 
 def from_torch(module: torch.nn.Module) -> Sequential:
@@ -215,15 +213,10 @@ def _objection(leaf: Any) -> str | None:
         return "it has no running statistics"
     if kind == "LayerNorm" and len(leaf.normalized_shape) != 1:
         return "it normalises more than one axis"
-    if kind == "Softmax" and leaf.dim not in (1, -1):
-        return "it is not over the last axis"
     if kind == "Flatten" and (leaf.start_dim, leaf.end_dim) != (1, -1):
         return "it keeps axes other than that of the rows"
-    if kind == "Softplus" and leaf.beta != 1:
-        return "its beta is not 1"
-    if kind == "Softplus" and leaf.threshold < _LEAST_THRESHOLD:
-        return f"it is x itself above its threshold of {leaf.threshold:g}"
-    return None
+    owner = _ACTIVATIONS.get(kind)
+    return None if owner is None else owner.torch_objection(leaf)
 
 
 def _inputs(leaves: Sequence[Leaf]) -> int:
@@ -287,8 +280,8 @@ def _add_scaling(assembly: Assembly, leaf: Any) -> None:
     assembly.affine(_array(leaf.scale).astype(float), _array(leaf.offset).astype(float))
 
 
-def _activation(make: Callable[[Any], activations.Activation]) -> Callable[[Assembly, Any], None]:
-    return lambda assembly, leaf: assembly.activation(make(leaf))
+def _activation(owner: type[activations.Activation]) -> Callable[[Assembly, Any], None]:
+    return lambda assembly, leaf: assembly.activation(owner.from_torch(leaf))
 
 
 def _selu(assembly: Assembly, leaf: Any) -> None:
@@ -298,25 +291,17 @@ def _selu(assembly: Assembly, leaf: Any) -> None:
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 
+_ACTIVATIONS = {owner.torch_module: owner for owner in activations.Activation.of_kinds()}
 _MODULES: dict[str, Callable[[Assembly, Any], None]] = {
     "BatchNorm1d": _add_batch_norm,
     "Dropout": lambda assembly, leaf: assembly.layer(Dropout(leaf.p), {}),
-    "ELU": _activation(lambda leaf: activations.Elu(leaf.alpha)),
     "Flatten": lambda assembly, leaf: None,
-    "GELU": _activation(lambda leaf: activations.Gelu(leaf.approximate)),
     "Identity": lambda assembly, leaf: None,
     "LayerNorm": _add_layer_norm,
-    "LeakyReLU": _activation(lambda leaf: activations.LeakyRelu(leaf.negative_slope)),
     "Linear": _add_linear,
-    "ReLU": _activation(lambda leaf: activations.Relu()),
     "SELU": _selu,
     "Scaling": _add_scaling,
-    "SiLU": _activation(lambda leaf: activations.Silu()),
-    "Sigmoid": _activation(lambda leaf: activations.Sigmoid()),
-    "Softmax": _activation(lambda leaf: activations.Softmax()),
-    "Softplus": _activation(lambda leaf: activations.Softplus()),
-    "Tanh": _activation(lambda leaf: activations.Tanh()),
-}
+} | {name: _activation(owner) for name, owner in _ACTIVATIONS.items() if name}
 
 
 def _torch_modules(
@@ -362,20 +347,7 @@ def _fill(module: Any, **arrays: NDArray[Any] | None) -> None:
             tensor.data = torch.from_numpy(np.array(values, order="C"))
 
 
-def _torch_activation(activation: Any) -> list[Any]:
-    nn = _torch().nn
-    modules: dict[str, Callable[[], Any]] = {
-        "elu": lambda: nn.ELU(activation.alpha),
-        "gelu": lambda: nn.GELU(activation.approximate),
-        "gelu_tanh": lambda: nn.GELU("tanh"),
-        "leaky_relu": lambda: nn.LeakyReLU(activation.negative_slope),
-        "relu": nn.ReLU,
-        "sigmoid": nn.Sigmoid,
-        "silu": nn.SiLU,
-        "softmax": lambda: nn.Softmax(dim=-1),
-        # By default PyTorch takes x itself above 20, which in double is not exact.
-        "softplus": lambda: nn.Softplus(threshold=60.0),
-        "tanh": nn.Tanh,
-    }
-    kind = activation.config["kind"]
-    return [] if kind == "linear" else [modules[kind]()]
+def _torch_activation(activation: activations.Activation) -> list[Any]:
+    if activation.kind == "linear":
+        return []
+    return [getattr(_torch().nn, activation.torch_module)(**activation.torch_arguments)]

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The base class of activations, and what they say of their forms in other software."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import _core
+from chainrule.spec import Spec
+
+__all__ = ["Activation", "Graph", "PlainActivation", "at", "number_of", "shortest"]
+
+
+class Graph(Protocol):
+    """A graph of ONNX operators in the making; `add` reads `current` unless inputs are given."""
+
+    opset: int
+    dtype: str
+    current: str
+
+    def add(self, op: str, *inputs: str, **attributes: Any) -> str:
+        """Add an operator and return the name of its output, from then on `current`."""
+
+    def scalar(self, value: float) -> str:
+        """Add a constant of the graph's dtype and return its name."""
+
+
+class Activation(Spec):
+    """Base class of activations, elementwise but for `Softmax`.
+
+    Attributes
+    ----------
+    torch_module : str
+        The class in ``torch.nn``.
+    onnx_operator : str
+        The operator in ONNX.
+    c_source : str
+        Functions in C for `chainrule.export_c`, each with a comment before it and an empty line
+        behind.
+
+    Examples
+    --------
+    >>> from chainrule import activations
+    >>> activations.get("leaky_relu").negative_slope
+    0.01
+    >>> activations.get("leaky_rel")
+    Traceback (most recent call last):
+        ...
+    ValueError: unknown activation 'leaky_rel'; did you mean 'leaky_relu'? valid: elu, gelu, ...
+    """
+
+    _core_type = _core.Activation
+    torch_module: ClassVar[str] = ""
+    onnx_operator: ClassVar[str] = ""
+    c_source: ClassVar[str] = ""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options by name."""
+        options = self.config
+        del options["kind"]
+        return options
+
+    @classmethod
+    def of_kinds(cls) -> list[type[Activation]]:
+        """Return the class of every kind, in the core's order."""
+        owners = dict.fromkeys(cls._classes[kind] for kind in _core.Activation.kinds())
+        return [owner for owner in owners if issubclass(owner, Activation)]
+
+    @property
+    def c_function(self) -> str:
+        """The name of the function in `c_source`."""
+        kind: str = self.config["kind"]
+        return kind
+
+    @property
+    def c_arguments(self) -> list[float]:
+        """The last arguments of `c_function`."""
+        return list(self.options.values())
+
+    @property
+    def torch_arguments(self) -> dict[str, Any]:
+        """The arguments of `torch_module`; ValueError if it has no form there."""
+        return self.options
+
+    @classmethod
+    def torch_objection(cls, module: Any) -> str | None:
+        """Return why a module of the class `torch_module` has no form here, or None."""
+        return None
+
+    @classmethod
+    def from_torch(cls, module: Any) -> Activation:
+        """Return what a module of the class `torch_module` is."""
+        return cls(**{name: getattr(module, name) for name in cls.get(cls.kind).options})
+
+    def add_to(self, graph: Graph) -> None:
+        """Add the activation to a graph of ONNX operators."""
+        graph.add(self.onnx_operator, **self.options)
+
+    @classmethod
+    def from_onnx(cls, attributes: Mapping[str, Any]) -> Activation | None:
+        """Return what an `onnx_operator` is; None or ValueError if its attributes do not fit."""
+        return cls()
+
+    @classmethod
+    def candidates(cls, x: NDArray[np.float64], y: NDArray[np.float64]) -> list[Activation]:
+        """Return the activations of this class that y may be, up to a factor and an offset.
+
+        Parameters
+        ----------
+        x, y : ndarray of shape (n,)
+            Samples of an elementwise function, among them some x at -10, -1, 0, 1 and far out.
+        """
+        return [cls()]
+
+
+class PlainActivation(Activation):
+    """An activation without options."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+def number_of(attributes: Mapping[str, Any], name: str, default: float) -> float:
+    """Return an attribute of an ONNX operator: the shortest decimal that its 32 bits stand for."""
+    value = attributes.get(name, default)
+    if not isinstance(value, int | float):
+        raise ValueError(f"attribute {name} must be a number")
+    return shortest(float(value))
+
+
+def at(x: NDArray[np.float64], y: NDArray[np.float64], *wanted: float) -> list[float]:
+    """Return y at the samples nearest to wanted x."""
+    return [float(y[np.abs(x - one).argmin()]) for one in wanted]
+
+
+def shortest(value: float) -> float:
+    """Return the decimal number that was meant by one of 32 bits; others are returned as they are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> shortest(float(np.float32(0.9))), shortest(1 / 3)
+    (0.9, 0.3333333333333333)
+    """
+    single = np.float32(value)
+    return float(str(single)) if abs(float(single) - value) <= 1e-12 * abs(value) else value

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Losses: what training minimises.
+
+Losses compare a network's raw outputs o (for the cross-entropies, the logits) with targets t. A
+row's loss is the mean over its outputs, or for `CrossEntropy` the cross-entropy of the row; the
+loss of a batch is the weighted mean over its rows, sum(w_i loss_i) / sum(w_i), which with all
+weights 1 is PyTorch's ``reduction="mean"``. Every gradient below is that of one output's term; the
+batch's is it times w_i / sum(w_i), and but for `CrossEntropy` divided by the number of outputs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chainrule.losses.binary_cross_entropy import BinaryCrossEntropy
+from chainrule.losses.cross_entropy import CrossEntropy
+from chainrule.losses.hinge import Hinge
+from chainrule.losses.huber import Huber
+from chainrule.losses.log_cosh import LogCosh
+from chainrule.losses.loss import Loss
+from chainrule.losses.mae import MAE
+from chainrule.losses.mse import MSE
+from chainrule.losses.poisson import Poisson
+from chainrule.losses.quantile import Quantile
+from chainrule.names import module_attributes
+
+__all__ = [
+    "MAE",
+    "MSE",
+    "BinaryCrossEntropy",
+    "CrossEntropy",
+    "Hinge",
+    "Huber",
+    "LogCosh",
+    "Loss",
+    "Poisson",
+    "Quantile",
+    "get",
+]
+
+if not TYPE_CHECKING:  # which would take every attribute for defined
+    __getattr__, __dir__ = module_attributes(__name__, __all__)
+
+get = Loss.get

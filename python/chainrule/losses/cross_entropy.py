@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cross-entropy of classes."""
+
+from __future__ import annotations
+
+from chainrule.losses.loss import LossOfLogits
+from chainrule.spec import Field
+
+__all__ = ["CrossEntropy"]
+
+
+class CrossEntropy(LossOfLogits):
+    """Cross-entropy of softmax(o) with the target's classes; outputs are logits.
+
+    -sum_j c_j q_j log softmax(o)_j, where q = (1 - label_smoothing) t + label_smoothing / classes,
+    t is the target's row of probabilities or its label's one-hot row, and c are the class weights.
+    The gradient is softmax(o) * sum_j(c_j q_j) - c q. With labels, a row also weighs its class's
+    weight in the mean, as in PyTorch.
+
+    Parameters
+    ----------
+    label_smoothing : float, default 0.0
+        In [0, 1).
+    from_logits : bool, default False
+        Take the network's outputs as logits whatever activation gave them. Without it a network
+        must end without activation, or in softmax, which the loss takes over; another last
+        activation is refused, because training through it does not succeed.
+
+    References
+    ----------
+    Szegedy et al., "Rethinking the Inception architecture for computer vision", CVPR 2016, for the
+    smoothing.
+
+    Examples
+    --------
+    >>> import math
+    >>> CrossEntropy()([[math.log(3), 0.0]], [0]) == -math.log(3 / 4)
+    True
+    """
+
+    kind = "cross_entropy"
+    label_smoothing = Field[float]()
+
+    def __init__(self, label_smoothing: float = 0.0, from_logits: bool | None = False) -> None:
+        super().__init__(from_logits, label_smoothing=label_smoothing)
