@@ -61,6 +61,14 @@ ACTIVATIONS = {
     ),
     "sigmoid": (lambda z, _: sigmoid(z), lambda z, _: sigmoid(z) * sigmoid(-z)),
     "tanh": (lambda z, _: np.tanh(z), lambda z, _: 1 / np.cosh(z) ** 2),
+    "selu": (
+        lambda z, _: (
+            1.0507009873554805 * np.where(z > 0, z, 1.6732632423543772 * np.expm1(np.minimum(z, 0)))
+        ),
+        lambda z, _: (
+            1.0507009873554805 * np.where(z > 0, 1.0, 1.6732632423543772 * np.exp(np.minimum(z, 0)))
+        ),
+    ),
     "softplus": (lambda z, _: np.logaddexp(0, z), lambda z, _: sigmoid(z)),
 }
 

@@ -36,6 +36,10 @@ FORMULAS: list[tuple[Activation, Callable[[np.ndarray], np.ndarray]]] = [
     (activations.Sigmoid(), sigmoid),
     (activations.Tanh(), np.tanh),
     (activations.Softplus(), lambda x: np.log(1 + np.exp(x))),
+    (
+        activations.Selu(),
+        lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * (np.exp(x) - 1)),
+    ),
     (activations.Softmax(), lambda x: np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)),
 ]
 

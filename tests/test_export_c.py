@@ -37,6 +37,7 @@ ACTIVATIONS = [
     "sigmoid",
     "tanh",
     "softplus",
+    "selu",
     "softmax",
 ]
 

@@ -174,7 +174,18 @@ def test_activations_by_hand(activation, rng):
     )
 
 
-_SMOOTH = ["linear", "elu", "gelu", "gelu_tanh", "silu", "sigmoid", "tanh", "softplus", "softmax"]
+_SMOOTH = [
+    "linear",
+    "elu",
+    "gelu",
+    "gelu_tanh",
+    "silu",
+    "sigmoid",
+    "tanh",
+    "softplus",
+    "selu",
+    "softmax",
+]
 _ANY_LAYER = st.one_of(
     st.builds(
         cr.Dense,

@@ -128,6 +128,11 @@ FORMULAS = {
     ),
     "tanh": ("Exp x a;Neg x n;Exp n b;Sub a b c;Add a b d;Div c d y", cr.activations.Tanh()),
     "elu": ("Min x zero a;Exp a b;Sub b one c;Max x zero d;Add c d y", cr.activations.Elu()),
+    "selu": (
+        "Min x zero a;Exp a b;Sub b one c;Mul c selu_alpha d;Max x zero e;Add d e f;Mul f selu_scale y",
+        cr.activations.Selu(),
+    ),
+    "selu by its operator": ("Selu x y", cr.activations.Selu()),
     "softmax": (
         "ReduceMax x a;Sub x a b;Exp b c;ReduceSum:axes c last d;Div c d y",
         cr.activations.Softmax(),
@@ -140,6 +145,8 @@ NUMBERS = {
     "three": 3.0,
     "fifth": 0.2,
     "twenty": 20.0,
+    "selu_alpha": 1.6732632423543772,
+    "selu_scale": 1.0507009873554805,
     "sqrt2": math.sqrt(2),
     "sqrt_half": math.sqrt(0.5),
     "cubic": 0.044715,
@@ -195,13 +202,14 @@ def test_formulas_that_are_no_activation(formula, kind):
         cr.from_onnx(model(nodes, constants))
 
 
-def test_selu(rng):
-    net = cr.from_onnx(model([node("Selu", "x", "y")]))
+def test_selu_with_other_constants(rng):
+    content = model([node("Selu", "x", "y", alpha=1.5, gamma=2.0)])
+    net = cr.from_onnx(content)
     elu, rescaling = net.layers
-    assert elu.activation.alpha == pytest.approx(1.6732632, abs=1e-7)
-    assert rescaling.scale == pytest.approx(1.0507010, abs=1e-7)
+    assert elu.activation.alpha == pytest.approx(1.5, abs=1e-7)
+    assert rescaling.scale == pytest.approx(2.0, abs=1e-7)
     x = rng.normal(size=(20, 4)).astype(np.float32)
-    expected = onnxruntime_outputs(model([node("Selu", "x", "y")]), x)
+    expected = onnxruntime_outputs(content, x)
     np.testing.assert_allclose(net.predict(x), expected, rtol=1e-5, atol=1e-7)
 
 

@@ -75,8 +75,8 @@ def test_aliases_inside_layers_and_configs() -> None:
         cr.Dense(3, weight_initializer="he_normal").config
     )
     assert cr.losses.get({"kind": "bce"}) == cr.losses.BinaryCrossEntropy()
-    with pytest.raises(ValueError, match="unknown activation 'selu': there is no such activation"):
-        cr.Dense(3, activation="selu")
+    with pytest.raises(ValueError, match="unknown activation 'prelu': there is no such activation"):
+        cr.Dense(3, activation="prelu")
 
 
 def test_aliases_train_as_what_they_stand_for() -> None:

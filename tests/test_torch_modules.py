@@ -73,7 +73,7 @@ def test_from_torch(dtype, tolerance, rng):
     assert [layer.kind for layer in net.layers] == [
         "dense", "layer_normalization", "dense", "batch_normalization", "activation", "dropout",
         "dense", "batch_normalization", "activation", "dense", "layer_normalization", "dense",
-        "rescaling", "dense", "dense", "dense",
+        "dense", "dense", "dense",
     ]  # fmt: skip
     assert net.layers[3] == cr.BatchNormalization(momentum=0.8)
     assert net.layers[6] == cr.Dense(5, activation=cr.activations.Elu(0.5))

@@ -62,6 +62,13 @@ std::vector<Formula> formulas() {
        [](double z) { return 1.0 - std::tanh(z) * std::tanh(z); }},
       {"softplus", K::softplus, 0.0,
        [](double z) { return std::max(z, 0.0) + std::log1p(std::exp(-std::abs(z))); }, sigmoid},
+      {"selu", K::selu, 0.0,
+       [](double z) {
+         return 1.0507009873554805 * (z > 0.0 ? z : 1.6732632423543772 * std::expm1(z));
+       },
+       [](double z) {
+         return 1.0507009873554805 * (z > 0.0 ? 1.0 : 1.6732632423543772 * std::exp(z));
+       }},
       {"exponential", K::exponential, 0.0, [](double z) { return std::exp(z); },
        [](double z) { return std::exp(z); }},
   };
@@ -206,6 +213,7 @@ struct Tail {
   std::function<double(double)> value;
 };
 
+template <class T>
 std::vector<Tail> tails() {
   using K = ActivationKind;
   constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -223,6 +231,10 @@ std::vector<Tail> tails() {
       {"sigmoid", K::sigmoid, 0.0, 0.0, 0.0, [](double z) { return z > 0.0 ? 1.0 : 0.0; }},
       {"tanh", K::tanh, 0.0, 0.0, 0.0, [](double z) { return z > 0.0 ? 1.0 : -1.0; }},
       {"softplus", K::softplus, 0.0, 0.0, 1.0, ramp},
+      {"selu", K::selu, 0.0, 0.0, static_cast<double>(T(1.0507009873554805)),
+       [](double z) {
+         return z > 0.0 ? static_cast<double>(T(1.0507009873554805) * T(z)) : -1.7580993408473766;
+       }},
       {"exponential", K::exponential, 0.0, 0.0, infinity,
        [](double z) { return z > 0.0 ? infinity : 0.0; }},
   };
@@ -235,7 +247,7 @@ void check_tails(const std::string& isa) {
   const std::vector<T> sizes = {T(1000),   T(1024), T(1e6),        T(1e13),
                                 T(1.9e19), T(1e38), Limits::max(), Limits::infinity()};
   const auto count = static_cast<int64_t>(sizes.size());
-  for (const Tail& tail : tails()) {
+  for (const Tail& tail : tails<T>()) {
     CAPTURE(tail.name);
     Matrix<T> z(2, count);
     const Matrix<T> ones = filled<T>(2, count, T(0), [] { return 1.0; });

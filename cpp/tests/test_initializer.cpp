@@ -160,6 +160,11 @@ TEST_CASE("the default initializer fits the activation") {
   }
 }
 
+TEST_CASE("selu has the initializer that it was derived for") {
+  CHECK(Initializer::for_activation(Activation::from_config({"selu", {}})) ==
+        named("lecun_normal"));
+}
+
 TEST_CASE("initializers survive the way to a config and back") {
   for (const std::string& kind : Initializer::kinds()) {
     CAPTURE(kind);

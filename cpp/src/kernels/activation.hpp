@@ -14,6 +14,7 @@
 #include "kernels/activations/leaky_relu.hpp"
 #include "kernels/activations/linear.hpp"
 #include "kernels/activations/relu.hpp"
+#include "kernels/activations/selu.hpp"
 #include "kernels/activations/sigmoid.hpp"
 #include "kernels/activations/silu.hpp"
 #include "kernels/activations/softmax.hpp"

@@ -16,6 +16,7 @@ from chainrule.activations.gelu import Gelu
 from chainrule.activations.leaky_relu import LeakyRelu
 from chainrule.activations.linear import Linear
 from chainrule.activations.relu import Relu
+from chainrule.activations.selu import Selu
 from chainrule.activations.sigmoid import Sigmoid
 from chainrule.activations.silu import Silu
 from chainrule.activations.softmax import Softmax
@@ -30,6 +31,7 @@ __all__ = [
     "LeakyRelu",
     "Linear",
     "Relu",
+    "Selu",
     "Sigmoid",
     "Silu",
     "Softmax",

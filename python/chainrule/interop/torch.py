@@ -284,13 +284,6 @@ def _activation(owner: type[activations.Activation]) -> Callable[[Assembly, Any]
     return lambda assembly, leaf: assembly.activation(owner.from_torch(leaf))
 
 
-def _selu(assembly: Assembly, leaf: Any) -> None:
-    assembly.activation(activations.Elu(_SELU_ALPHA))
-    assembly.affine(np.array(_SELU_SCALE), np.array(0.0))
-
-
-_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
-
 _ACTIVATIONS = {owner.torch_module: owner for owner in activations.Activation.of_kinds()}
 _MODULES: dict[str, Callable[[Assembly, Any], None]] = {
     "BatchNorm1d": _add_batch_norm,
@@ -299,7 +292,6 @@ _MODULES: dict[str, Callable[[Assembly, Any], None]] = {
     "Identity": lambda assembly, leaf: None,
     "LayerNorm": _add_layer_norm,
     "Linear": _add_linear,
-    "SELU": _selu,
     "Scaling": _add_scaling,
 } | {name: _activation(owner) for name, owner in _ACTIVATIONS.items() if name}
 
