@@ -69,6 +69,13 @@ ACTIVATIONS = {
             1.0507009873554805 * np.where(z > 0, 1.0, 1.6732632423543772 * np.exp(np.minimum(z, 0)))
         ),
     ),
+    "mish": (
+        lambda z, _: z * np.tanh(np.logaddexp(0, z)),
+        lambda z, _: (
+            np.tanh(np.logaddexp(0, z))
+            + z * sigmoid(z) / np.cosh(np.minimum(np.logaddexp(0, z), 300)) ** 2
+        ),
+    ),
     "softplus": (lambda z, _: np.logaddexp(0, z), lambda z, _: sigmoid(z)),
 }
 

@@ -38,6 +38,7 @@ ACTIVATIONS = [
     "tanh",
     "softplus",
     "selu",
+    "mish",
     "softmax",
 ]
 

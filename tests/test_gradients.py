@@ -17,6 +17,7 @@ BOUND = 1e-7
 BIAS = {"kind": "uniform", "low": -0.5, "high": 0.5}
 ACTIVATIONS = [
     *reference.ACTIVATIONS,
+    "mish",
     "softmax",
     cr.activations.LeakyRelu(0.2),
     cr.activations.Elu(0.3),

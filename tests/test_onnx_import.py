@@ -133,6 +133,8 @@ FORMULAS = {
         cr.activations.Selu(),
     ),
     "selu by its operator": ("Selu x y", cr.activations.Selu()),
+    "mish": ("Softplus x a;Tanh a b;Mul x b y", cr.activations.Mish()),
+    "mish by its operator": ("Mish x y", cr.activations.Mish()),
     "softmax": (
         "ReduceMax x a;Sub x a b;Exp b c;ReduceSum:axes c last d;Div c d y",
         cr.activations.Softmax(),

@@ -84,6 +84,21 @@ def test_from_torch(dtype, tolerance, rng):
     )
 
 
+ONE_OPERATOR = {
+    "Mish": cr.activations.Mish(),
+}
+
+
+@pytest.mark.parametrize("name", ONE_OPERATOR)
+def test_one_activation_each_way(name, rng):
+    module = nn.Sequential(nn.Linear(4, 3), getattr(nn, name)())
+    net = cr.from_torch(module)
+    assert net.layers == [cr.Dense(3, activation=ONE_OPERATOR[name])]
+    assert type(cr.to_torch(net)[1]) is getattr(nn, name)
+    x = 4 * rng.normal(size=(50, 4)).astype(np.float32)
+    np.testing.assert_allclose(net.predict(x), outputs(module, x), rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("seed", range(25))
 def test_random_architectures_there_and_back(seed):
     net, x = random_architecture(seed)

@@ -27,6 +27,7 @@ ACTIVATIONS = {
     # By default PyTorch rounds softplus(x) to x above 20, which is off by 1e-10.
     "softplus": lambda c: torch.nn.Softplus(threshold=60),
     "selu": lambda c: torch.nn.SELU(),
+    "mish": lambda c: torch.nn.Mish(),
     "softmax": lambda c: torch.nn.Softmax(dim=1),
 }
 

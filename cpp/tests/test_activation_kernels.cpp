@@ -17,6 +17,7 @@ using namespace chainrule::kernels;
 using namespace chainrule::testing;
 
 double sigmoid(double z) { return 1.0 / (1.0 + std::exp(-z)); }
+double softplus(double z) { return std::max(z, 0.0) + std::log1p(std::exp(-std::abs(z))); }
 double normal_cdf(double z) { return 0.5 * std::erfc(-z / std::sqrt(2.0)); }
 double normal_density(double z) {
   return std::exp(-0.5 * z * z) / std::sqrt(2.0 * std::acos(-1.0));
@@ -60,14 +61,18 @@ std::vector<Formula> formulas() {
        [](double z) { return sigmoid(z) * (1.0 - sigmoid(z)); }},
       {"tanh", K::tanh, 0.0, [](double z) { return std::tanh(z); },
        [](double z) { return 1.0 - std::tanh(z) * std::tanh(z); }},
-      {"softplus", K::softplus, 0.0,
-       [](double z) { return std::max(z, 0.0) + std::log1p(std::exp(-std::abs(z))); }, sigmoid},
+      {"softplus", K::softplus, 0.0, softplus, sigmoid},
       {"selu", K::selu, 0.0,
        [](double z) {
          return 1.0507009873554805 * (z > 0.0 ? z : 1.6732632423543772 * std::expm1(z));
        },
        [](double z) {
          return 1.0507009873554805 * (z > 0.0 ? 1.0 : 1.6732632423543772 * std::exp(z));
+       }},
+      {"mish", K::mish, 0.0, [](double z) { return z * std::tanh(softplus(z)); },
+       [](double z) {
+         const double w = std::tanh(softplus(z));
+         return w + z * (1.0 - w * w) * sigmoid(z);
        }},
       {"exponential", K::exponential, 0.0, [](double z) { return std::exp(z); },
        [](double z) { return std::exp(z); }},
@@ -235,6 +240,7 @@ std::vector<Tail> tails() {
        [](double z) {
          return z > 0.0 ? static_cast<double>(T(1.0507009873554805) * T(z)) : -1.7580993408473766;
        }},
+      {"mish", K::mish, 0.0, 0.0, 1.0, ramp},
       {"exponential", K::exponential, 0.0, 0.0, infinity,
        [](double z) { return z > 0.0 ? infinity : 0.0; }},
   };

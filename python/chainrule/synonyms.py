@@ -98,7 +98,6 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
         "log_softmax": "leave the last layer linear: cross_entropy contains the log-softmax",
         "logsoftmax": "leave the last layer linear: cross_entropy contains the log-softmax",
         "hard_sigmoid": f"{_NO_ACTIVATION}; nearest in shape is sigmoid",
-        "mish": f"{_NO_ACTIVATION}; nearest in shape is silu",
         "hard_swish": f"{_NO_ACTIVATION}; nearest in shape is silu",
         "prelu": f"{_NO_ACTIVATION}; leaky_relu has a slope that is not trained",
         "relu6": f"{_NO_ACTIVATION}; relu is the same without its upper bound",

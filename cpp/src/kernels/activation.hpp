@@ -13,6 +13,7 @@
 #include "kernels/activations/gelu_tanh.hpp"
 #include "kernels/activations/leaky_relu.hpp"
 #include "kernels/activations/linear.hpp"
+#include "kernels/activations/mish.hpp"
 #include "kernels/activations/relu.hpp"
 #include "kernels/activations/selu.hpp"
 #include "kernels/activations/sigmoid.hpp"

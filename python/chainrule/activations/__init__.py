@@ -15,6 +15,7 @@ from chainrule.activations.elu import Elu
 from chainrule.activations.gelu import Gelu
 from chainrule.activations.leaky_relu import LeakyRelu
 from chainrule.activations.linear import Linear
+from chainrule.activations.mish import Mish
 from chainrule.activations.relu import Relu
 from chainrule.activations.selu import Selu
 from chainrule.activations.sigmoid import Sigmoid
@@ -30,6 +31,7 @@ __all__ = [
     "Gelu",
     "LeakyRelu",
     "Linear",
+    "Mish",
     "Relu",
     "Selu",
     "Sigmoid",
