@@ -14,7 +14,7 @@ def _activation(rng):
         return cr.activations.LeakyRelu(float(rng.uniform(0, 0.5)))
     if kind == "elu":
         return cr.activations.Elu(float(rng.uniform(0.2, 2)))
-    return cr.activations.get(kind)
+    return cr.activations.get(kind)  # PyTorch has no options of hard_sigmoid
 
 
 def _hidden(rng):

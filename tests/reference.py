@@ -76,6 +76,10 @@ ACTIVATIONS = {
             + z * sigmoid(z) / np.cosh(np.minimum(np.logaddexp(0, z), 300)) ** 2
         ),
     ),
+    "hard_sigmoid": (
+        lambda z, c: np.clip(c["alpha"] * z + c["beta"], 0, 1),
+        lambda z, c: c["alpha"] * (np.abs(c["alpha"] * z + c["beta"] - 0.5) < 0.5),
+    ),
     "softplus": (lambda z, _: np.logaddexp(0, z), lambda z, _: sigmoid(z)),
 }
 

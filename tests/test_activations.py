@@ -41,6 +41,7 @@ FORMULAS: list[tuple[Activation, Callable[[np.ndarray], np.ndarray]]] = [
         lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * (np.exp(x) - 1)),
     ),
     (activations.Mish(), lambda x: x * np.tanh(np.log(1 + np.exp(x)))),
+    (activations.HardSigmoid(0.2, 0.4), lambda x: np.clip(0.2 * x + 0.4, 0, 1)),
     (activations.Softmax(), lambda x: np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)),
 ]
 

@@ -39,6 +39,7 @@ ACTIVATIONS = [
     "softplus",
     "selu",
     "mish",
+    cr.activations.HardSigmoid(0.3, 0.4),
     "softmax",
 ]
 

@@ -135,6 +135,11 @@ FORMULAS = {
     "selu by its operator": ("Selu x y", cr.activations.Selu()),
     "mish": ("Softplus x a;Tanh a b;Mul x b y", cr.activations.Mish()),
     "mish by its operator": ("Mish x y", cr.activations.Mish()),
+    "hard sigmoid": (
+        "Mul x fifth a;Add a half b;Clip b zero one y",
+        cr.activations.HardSigmoid(0.2),
+    ),
+    "hard sigmoid by its operator": ("HardSigmoid x y", cr.activations.HardSigmoid(0.2)),
     "softmax": (
         "ReduceMax x a;Sub x a b;Exp b c;ReduceSum:axes c last d;Div c d y",
         cr.activations.Softmax(),

@@ -85,6 +85,7 @@ def test_from_torch(dtype, tolerance, rng):
 
 
 ONE_OPERATOR = {
+    "Hardsigmoid": cr.activations.HardSigmoid(),
     "Mish": cr.activations.Mish(),
 }
 
@@ -97,6 +98,12 @@ def test_one_activation_each_way(name, rng):
     assert type(cr.to_torch(net)[1]) is getattr(nn, name)
     x = 4 * rng.normal(size=(50, 4)).astype(np.float32)
     np.testing.assert_allclose(net.predict(x), outputs(module, x), rtol=1e-6, atol=1e-6)
+
+
+def test_other_hard_sigmoids_than_pytorchs():
+    net = cr.Sequential([cr.Input(2), cr.Activation(cr.activations.HardSigmoid(0.2))], seed=0)
+    with pytest.raises(ValueError, match=r"PyTorch has no HardSigmoid\(alpha=0.2\)"):
+        cr.to_torch(net)
 
 
 @pytest.mark.parametrize("seed", range(25))

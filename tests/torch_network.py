@@ -28,6 +28,7 @@ ACTIVATIONS = {
     "softplus": lambda c: torch.nn.Softplus(threshold=60),
     "selu": lambda c: torch.nn.SELU(),
     "mish": lambda c: torch.nn.Mish(),
+    "hard_sigmoid": lambda c: torch.nn.Hardsigmoid(),
     "softmax": lambda c: torch.nn.Softmax(dim=1),
 }
 

@@ -16,7 +16,7 @@ using chainrule::Error;
 using Kind = chainrule::Activation::Kind;
 
 TEST_CASE("activations survive the way to a config and back") {
-  CHECK(Activation::kinds().size() == 13);
+  CHECK(Activation::kinds().size() == 14);
   for (const std::string& kind : Activation::kinds()) {
     CAPTURE(kind);
     const Activation activation = Activation::from_config({kind, {}});
@@ -35,6 +35,12 @@ TEST_CASE("activations have the options of their kind") {
   CHECK(Activation::from_config(leaky).config() == leaky);
   CHECK(Activation::from_config({"elu", {{"alpha", std::int64_t{2}}}}) ==
         Activation{Kind::elu, Activation::Elu{2.0}});
+  const Config hard{"hard_sigmoid", {{"alpha", 0.2}, {"beta", 0.25}}};
+  CHECK(Activation::from_config(hard) ==
+        Activation{Kind::hard_sigmoid, Activation::HardSigmoid{0.2, 0.25}});
+  CHECK(Activation::from_config(hard).config() == hard);
+  CHECK_THROWS_WITH_AS(Activation::from_config({"hard_sigmoid", {{"alpha", 0.0}}}),
+                       "hard_sigmoid: alpha must be > 0, got 0", Error);
   CHECK(Activation{}.config() == Config{"linear", {}});
 }
 
@@ -75,7 +81,7 @@ TEST_CASE("bad activations are refused by name and value") {
   CHECK_THROWS_WITH_AS((Activation{Kind::elu, Activation::Elu{-1.0}}.check()),
                        "elu: alpha must be >= 0, got -1", Error);
   CHECK_THROWS_WITH_AS((Activation{static_cast<Kind>(99)}.config()),
-                       "activation kind must be below 13, got 99", Error);
+                       "activation kind must be below 14, got 99", Error);
   CHECK_THROWS_WITH_AS((Activation{Kind::elu, Activation::LeakyRelu{}}.check()),
                        "elu: its options are those of another activation", Error);
 }

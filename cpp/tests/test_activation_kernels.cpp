@@ -33,6 +33,7 @@ struct Formula {
   ActivationKind kind;
   double parameter;
   std::function<double(double)> value, derivative;
+  double second_parameter = 0.0;
 };
 
 std::vector<Formula> formulas() {
@@ -74,6 +75,9 @@ std::vector<Formula> formulas() {
          const double w = std::tanh(softplus(z));
          return w + z * (1.0 - w * w) * sigmoid(z);
        }},
+      {"hard_sigmoid", K::hard_sigmoid, 0.125,
+       [](double z) { return std::clamp(0.125 * z + 0.25, 0.0, 1.0); },
+       [](double z) { return z > -2.0 && z < 6.0 ? 0.125 : 0.0; }, 0.25},
       {"exponential", K::exponential, 0.0, [](double z) { return std::exp(z); },
        [](double z) { return std::exp(z); }},
   };
@@ -123,7 +127,11 @@ void check_formulas() {
       const Matrix<T> z = arguments<T>(5, columns, 100 + static_cast<uint64_t>(columns));
       const Matrix<T> dy = arguments<T>(5, columns, 200 + static_cast<uint64_t>(columns));
       const ActivationArgs<T> f{
-          {formula.kind, {static_cast<T>(formula.parameter)}}, 5, columns, z.stride};
+          {formula.kind,
+           {static_cast<T>(formula.parameter), static_cast<T>(formula.second_parameter)}},
+          5,
+          columns,
+          z.stride};
       const Matrix<T> y = forward("portable", f, z);
       const Matrix<T> dz = backward("portable", f, z, y, dy);
       int64_t wrong = 0;
@@ -187,7 +195,7 @@ void check_softmax(double scale) {
 
 bool smooth(ActivationKind kind) {
   return kind != ActivationKind::linear && kind != ActivationKind::relu &&
-         kind != ActivationKind::leaky_relu;
+         kind != ActivationKind::leaky_relu && kind != ActivationKind::hard_sigmoid;
 }
 
 template <class T>
@@ -198,7 +206,12 @@ void check_nan(const std::string& isa) {
     CAPTURE(formula.name);
     Matrix<T> z(1, 3, T(0));
     z(0, 1) = std::numeric_limits<T>::quiet_NaN();
-    const ActivationArgs<T> f{{formula.kind, {static_cast<T>(formula.parameter)}}, 1, 3, z.stride};
+    const ActivationArgs<T> f{
+        {formula.kind,
+         {static_cast<T>(formula.parameter), static_cast<T>(formula.second_parameter)}},
+        1,
+        3,
+        z.stride};
     const Matrix<T> y = forward(isa, f, z);
     CHECK(std::isnan(y(0, 1)));
     const Matrix<T> ones = filled<T>(1, 3, T(0), [] { return 1.0; });
@@ -216,6 +229,7 @@ struct Tail {
   double parameter;
   double derivative_below, derivative_above;  // as z goes to -infinity and to infinity
   std::function<double(double)> value;
+  double second_parameter = 0.0;
 };
 
 template <class T>
@@ -241,6 +255,8 @@ std::vector<Tail> tails() {
          return z > 0.0 ? static_cast<double>(T(1.0507009873554805) * T(z)) : -1.7580993408473766;
        }},
       {"mish", K::mish, 0.0, 0.0, 1.0, ramp},
+      {"hard_sigmoid", K::hard_sigmoid, 0.125, 0.0, 0.0,
+       [](double z) { return z > 0.0 ? 1.0 : 0.0; }, 0.25},
       {"exponential", K::exponential, 0.0, 0.0, infinity,
        [](double z) { return z > 0.0 ? infinity : 0.0; }},
   };
@@ -261,7 +277,11 @@ void check_tails(const std::string& isa) {
       z(0, j) = sizes[static_cast<size_t>(j)];
       z(1, j) = -z(0, j);
     }
-    const ActivationArgs<T> f{{tail.kind, {static_cast<T>(tail.parameter)}}, 2, count, z.stride};
+    const ActivationArgs<T> f{
+        {tail.kind, {static_cast<T>(tail.parameter), static_cast<T>(tail.second_parameter)}},
+        2,
+        count,
+        z.stride};
     const Matrix<T> y = forward(isa, f, z);
     const Matrix<T> dz = backward(isa, f, z, y, ones);
     CHECK(same_bits(y, forward("portable", f, z)));

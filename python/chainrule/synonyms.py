@@ -12,6 +12,7 @@ __all__ = ["ADVICE", "ALIASES", "ARGUMENTS", "ARGUMENT_ADVICE", "ATTRIBUTES"]
 
 ALIASES: Mapping[str, Mapping[str, str]] = {
     "activation": {
+        "hardsigmoid": "hard_sigmoid",
         "identity": "linear",
         "leakyrelu": "leaky_relu",
         "logistic": "sigmoid",
@@ -97,7 +98,6 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
     "activation": {
         "log_softmax": "leave the last layer linear: cross_entropy contains the log-softmax",
         "logsoftmax": "leave the last layer linear: cross_entropy contains the log-softmax",
-        "hard_sigmoid": f"{_NO_ACTIVATION}; nearest in shape is sigmoid",
         "hard_swish": f"{_NO_ACTIVATION}; nearest in shape is silu",
         "prelu": f"{_NO_ACTIVATION}; leaky_relu has a slope that is not trained",
         "relu6": f"{_NO_ACTIVATION}; relu is the same without its upper bound",

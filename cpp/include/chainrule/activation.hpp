@@ -28,7 +28,12 @@ struct CHAINRULE_API Activation {
     double alpha = 1.0;  // >= 0
     bool operator==(const Elu&) const = default;
   };
-  using Options = std::variant<NoOptions, LeakyRelu, Elu>;
+  struct HardSigmoid {
+    double alpha = 1.0 / 6.0;  // > 0
+    double beta = 0.5;
+    bool operator==(const HardSigmoid&) const = default;
+  };
+  using Options = std::variant<NoOptions, LeakyRelu, Elu, HardSigmoid>;
 
   Kind kind = Kind::linear;
   Options options = {};  // those of the kind

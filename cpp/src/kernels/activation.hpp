@@ -11,6 +11,7 @@
 #include "kernels/activations/exponential.hpp"
 #include "kernels/activations/gelu.hpp"
 #include "kernels/activations/gelu_tanh.hpp"
+#include "kernels/activations/hard_sigmoid.hpp"
 #include "kernels/activations/leaky_relu.hpp"
 #include "kernels/activations/linear.hpp"
 #include "kernels/activations/mish.hpp"

@@ -64,6 +64,13 @@ static void visit_fields(Visit& visit, Self& self) {
 }
 
 template <class Visit, class Self>
+  requires model::described_as<Self, Activation::HardSigmoid>
+static void visit_fields(Visit& visit, Self& self) {
+  visit("alpha", self.alpha, model::positive);
+  visit("beta", self.beta);
+}
+
+template <class Visit, class Self>
   requires model::described_as<Self, Activation>
 static void visit_fields(Visit& visit, Self& self) {
   std::visit([&](auto& options) { visit_fields(visit, options); }, self.options);

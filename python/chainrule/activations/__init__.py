@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from chainrule.activations.activation import Activation
 from chainrule.activations.elu import Elu
 from chainrule.activations.gelu import Gelu
+from chainrule.activations.hard_sigmoid import HardSigmoid
 from chainrule.activations.leaky_relu import LeakyRelu
 from chainrule.activations.linear import Linear
 from chainrule.activations.mish import Mish
@@ -29,6 +30,7 @@ __all__ = [
     "Activation",
     "Elu",
     "Gelu",
+    "HardSigmoid",
     "LeakyRelu",
     "Linear",
     "Mish",
