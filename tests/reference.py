@@ -80,6 +80,10 @@ ACTIVATIONS = {
         lambda z, c: np.clip(c["alpha"] * z + c["beta"], 0, 1),
         lambda z, c: c["alpha"] * (np.abs(c["alpha"] * z + c["beta"] - 0.5) < 0.5),
     ),
+    "hard_swish": (
+        lambda z, _: z * np.clip(z + 3, 0, 6) / 6,
+        lambda z, _: np.where(np.abs(z) < 3, z / 3 + 0.5, z > 0),
+    ),
     "softplus": (lambda z, _: np.logaddexp(0, z), lambda z, _: sigmoid(z)),
 }
 

@@ -40,6 +40,7 @@ ACTIVATIONS = [
     "selu",
     "mish",
     cr.activations.HardSigmoid(0.3, 0.4),
+    "hard_swish",
     "softmax",
 ]
 

@@ -140,6 +140,11 @@ FORMULAS = {
         cr.activations.HardSigmoid(0.2),
     ),
     "hard sigmoid by its operator": ("HardSigmoid x y", cr.activations.HardSigmoid(0.2)),
+    "hard swish": (
+        "Add x three a;Clip a zero six b;Mul x b c;Div c six y",
+        cr.activations.HardSwish(),
+    ),
+    "hard swish by its operator": ("HardSwish x y", cr.activations.HardSwish()),
     "softmax": (
         "ReduceMax x a;Sub x a b;Exp b c;ReduceSum:axes c last d;Div c d y",
         cr.activations.Softmax(),
@@ -154,6 +159,7 @@ NUMBERS = {
     "twenty": 20.0,
     "selu_alpha": 1.6732632423543772,
     "selu_scale": 1.0507009873554805,
+    "six": 6.0,
     "sqrt2": math.sqrt(2),
     "sqrt_half": math.sqrt(0.5),
     "cubic": 0.044715,

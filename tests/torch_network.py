@@ -29,6 +29,7 @@ ACTIVATIONS = {
     "selu": lambda c: torch.nn.SELU(),
     "mish": lambda c: torch.nn.Mish(),
     "hard_sigmoid": lambda c: torch.nn.Hardsigmoid(),
+    "hard_swish": lambda c: torch.nn.Hardswish(),
     "softmax": lambda c: torch.nn.Softmax(dim=1),
 }
 

@@ -78,6 +78,9 @@ std::vector<Formula> formulas() {
       {"hard_sigmoid", K::hard_sigmoid, 0.125,
        [](double z) { return std::clamp(0.125 * z + 0.25, 0.0, 1.0); },
        [](double z) { return z > -2.0 && z < 6.0 ? 0.125 : 0.0; }, 0.25},
+      {"hard_swish", K::hard_swish, 0.0,
+       [](double z) { return z * std::clamp(z + 3.0, 0.0, 6.0) / 6.0; },
+       [](double z) { return std::abs(z) < 3.0 ? z / 3.0 + 0.5 : z > 0.0; }},
       {"exponential", K::exponential, 0.0, [](double z) { return std::exp(z); },
        [](double z) { return std::exp(z); }},
   };
@@ -257,6 +260,7 @@ std::vector<Tail> tails() {
       {"mish", K::mish, 0.0, 0.0, 1.0, ramp},
       {"hard_sigmoid", K::hard_sigmoid, 0.125, 0.0, 0.0,
        [](double z) { return z > 0.0 ? 1.0 : 0.0; }, 0.25},
+      {"hard_swish", K::hard_swish, 0.0, 0.0, 1.0, ramp},
       {"exponential", K::exponential, 0.0, 0.0, infinity,
        [](double z) { return z > 0.0 ? infinity : 0.0; }},
   };

@@ -13,6 +13,8 @@ __all__ = ["ADVICE", "ALIASES", "ARGUMENTS", "ARGUMENT_ADVICE", "ATTRIBUTES"]
 ALIASES: Mapping[str, Mapping[str, str]] = {
     "activation": {
         "hardsigmoid": "hard_sigmoid",
+        "hard_silu": "hard_swish",
+        "hardswish": "hard_swish",
         "identity": "linear",
         "leakyrelu": "leaky_relu",
         "logistic": "sigmoid",
@@ -98,7 +100,6 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
     "activation": {
         "log_softmax": "leave the last layer linear: cross_entropy contains the log-softmax",
         "logsoftmax": "leave the last layer linear: cross_entropy contains the log-softmax",
-        "hard_swish": f"{_NO_ACTIVATION}; nearest in shape is silu",
         "prelu": f"{_NO_ACTIVATION}; leaky_relu has a slope that is not trained",
         "relu6": f"{_NO_ACTIVATION}; relu is the same without its upper bound",
         "softsign": f"{_NO_ACTIVATION}; nearest in shape is tanh",

@@ -25,6 +25,7 @@
   row(selu,         Selu,        NoOptions,   lecun_normal,   -1.7581,   infinity) /* 1.0507 z for z > 0, else 1.7581 (exp(z) - 1) */ \
   row(mish,         Mish,        NoOptions,   he_uniform,     -0.30885,  infinity) /* z tanh(log(1 + exp(z))) */ \
   row(hard_sigmoid, HardSigmoid, HardSigmoid, glorot_uniform, 0.0,       1.0)      /* min(1, max(0, alpha z + beta)) */ \
+  row(hard_swish,   HardSwish,   NoOptions,   he_uniform,     -0.375,    infinity) /* z min(6, max(0, z + 3)) / 6 */ \
   row(softmax,      Softmax,     NoOptions,   glorot_uniform, 0.0,       1.0)      /* exp(z_j) / sum over k of exp(z_k) */
 // clang-format on
 

@@ -12,6 +12,7 @@
 #include "kernels/activations/gelu.hpp"
 #include "kernels/activations/gelu_tanh.hpp"
 #include "kernels/activations/hard_sigmoid.hpp"
+#include "kernels/activations/hard_swish.hpp"
 #include "kernels/activations/leaky_relu.hpp"
 #include "kernels/activations/linear.hpp"
 #include "kernels/activations/mish.hpp"

@@ -14,6 +14,7 @@ from chainrule.activations.activation import Activation
 from chainrule.activations.elu import Elu
 from chainrule.activations.gelu import Gelu
 from chainrule.activations.hard_sigmoid import HardSigmoid
+from chainrule.activations.hard_swish import HardSwish
 from chainrule.activations.leaky_relu import LeakyRelu
 from chainrule.activations.linear import Linear
 from chainrule.activations.mish import Mish
@@ -31,6 +32,7 @@ __all__ = [
     "Elu",
     "Gelu",
     "HardSigmoid",
+    "HardSwish",
     "LeakyRelu",
     "Linear",
     "Mish",
