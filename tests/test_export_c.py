@@ -41,6 +41,7 @@ ACTIVATIONS = [
     "mish",
     cr.activations.HardSigmoid(0.3, 0.4),
     "hard_swish",
+    "relu6",
     "softmax",
 ]
 

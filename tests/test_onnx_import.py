@@ -145,6 +145,8 @@ FORMULAS = {
         cr.activations.HardSwish(),
     ),
     "hard swish by its operator": ("HardSwish x y", cr.activations.HardSwish()),
+    "relu6": ("Clip x zero six y", cr.activations.Relu6()),
+    "relu6 by min": ("Relu x a;Min a six y", cr.activations.Relu6()),
     "softmax": (
         "ReduceMax x a;Sub x a b;Exp b c;ReduceSum:axes c last d;Div c d y",
         cr.activations.Softmax(),

@@ -30,6 +30,7 @@ ACTIVATIONS = {
     "mish": lambda c: torch.nn.Mish(),
     "hard_sigmoid": lambda c: torch.nn.Hardsigmoid(),
     "hard_swish": lambda c: torch.nn.Hardswish(),
+    "relu6": lambda c: torch.nn.ReLU6(),
     "softmax": lambda c: torch.nn.Softmax(dim=1),
 }
 

@@ -81,6 +81,8 @@ std::vector<Formula> formulas() {
       {"hard_swish", K::hard_swish, 0.0,
        [](double z) { return z * std::clamp(z + 3.0, 0.0, 6.0) / 6.0; },
        [](double z) { return std::abs(z) < 3.0 ? z / 3.0 + 0.5 : z > 0.0; }},
+      {"relu6", K::relu6, 0.0, [](double z) { return std::clamp(z, 0.0, 6.0); },
+       [](double z) { return z > 0.0 && z < 6.0 ? 1.0 : 0.0; }},
       {"exponential", K::exponential, 0.0, [](double z) { return std::exp(z); },
        [](double z) { return std::exp(z); }},
   };
@@ -198,7 +200,8 @@ void check_softmax(double scale) {
 
 bool smooth(ActivationKind kind) {
   return kind != ActivationKind::linear && kind != ActivationKind::relu &&
-         kind != ActivationKind::leaky_relu && kind != ActivationKind::hard_sigmoid;
+         kind != ActivationKind::leaky_relu && kind != ActivationKind::relu6 &&
+         kind != ActivationKind::hard_sigmoid;
 }
 
 template <class T>
@@ -261,6 +264,7 @@ std::vector<Tail> tails() {
       {"hard_sigmoid", K::hard_sigmoid, 0.125, 0.0, 0.0,
        [](double z) { return z > 0.0 ? 1.0 : 0.0; }, 0.25},
       {"hard_swish", K::hard_swish, 0.0, 0.0, 1.0, ramp},
+      {"relu6", K::relu6, 0.0, 0.0, 0.0, [](double z) { return z > 0.0 ? 6.0 : 0.0; }},
       {"exponential", K::exponential, 0.0, 0.0, infinity,
        [](double z) { return z > 0.0 ? infinity : 0.0; }},
   };

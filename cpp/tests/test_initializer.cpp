@@ -149,8 +149,8 @@ TEST_CASE("orthogonal matrices are drawn evenly, reflections as often as rotatio
 }
 
 TEST_CASE("the default initializer fits the activation") {
-  for (const char* name : {"relu", "leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "hard_swish",
-                           "mish", "softplus"}) {
+  for (const char* name : {"relu", "leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "relu6",
+                           "hard_swish", "mish", "softplus"}) {
     CAPTURE(name);
     CHECK(Initializer::for_activation(Activation::from_config({name, {}})) == named("he_uniform"));
   }

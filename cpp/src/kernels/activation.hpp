@@ -17,6 +17,7 @@
 #include "kernels/activations/linear.hpp"
 #include "kernels/activations/mish.hpp"
 #include "kernels/activations/relu.hpp"
+#include "kernels/activations/relu6.hpp"
 #include "kernels/activations/selu.hpp"
 #include "kernels/activations/sigmoid.hpp"
 #include "kernels/activations/silu.hpp"

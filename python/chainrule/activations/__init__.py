@@ -19,6 +19,7 @@ from chainrule.activations.leaky_relu import LeakyRelu
 from chainrule.activations.linear import Linear
 from chainrule.activations.mish import Mish
 from chainrule.activations.relu import Relu
+from chainrule.activations.relu6 import Relu6
 from chainrule.activations.selu import Selu
 from chainrule.activations.sigmoid import Sigmoid
 from chainrule.activations.silu import Silu
@@ -37,6 +38,7 @@ __all__ = [
     "Linear",
     "Mish",
     "Relu",
+    "Relu6",
     "Selu",
     "Sigmoid",
     "Silu",
