@@ -85,6 +85,7 @@ ACTIVATIONS = {
         lambda z, _: np.where(np.abs(z) < 3, z / 3 + 0.5, z > 0),
     ),
     "relu6": (lambda z, _: np.clip(z, 0, 6), lambda z, _: np.where((z > 0) & (z < 6), 1.0, 0.0)),
+    "softsign": (lambda z, _: z / (1 + np.abs(z)), lambda z, _: (1 + np.abs(z)) ** -2.0),
     "softplus": (lambda z, _: np.logaddexp(0, z), lambda z, _: sigmoid(z)),
 }
 

@@ -44,6 +44,7 @@ FORMULAS: list[tuple[Activation, Callable[[np.ndarray], np.ndarray]]] = [
     (activations.HardSigmoid(0.2, 0.4), lambda x: np.clip(0.2 * x + 0.4, 0, 1)),
     (activations.HardSwish(), lambda x: x * np.clip(x + 3, 0, 6) / 6),
     (activations.Relu6(), lambda x: np.clip(x, 0, 6)),
+    (activations.Softsign(), lambda x: x / (1 + abs(x))),
     (activations.Softmax(), lambda x: np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)),
 ]
 

@@ -42,6 +42,7 @@ ACTIVATIONS = [
     cr.activations.HardSigmoid(0.3, 0.4),
     "hard_swish",
     "relu6",
+    "softsign",
     "softmax",
 ]
 

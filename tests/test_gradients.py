@@ -18,6 +18,7 @@ BIAS = {"kind": "uniform", "low": -0.5, "high": 0.5}
 ACTIVATIONS = [
     *reference.ACTIVATIONS,
     "mish",
+    "softsign",
     "softmax",
     cr.activations.LeakyRelu(0.2),
     cr.activations.Elu(0.3),

@@ -25,7 +25,7 @@ ALLOWED = {
     "binary_cross_entropy": ANY_NUMBER | {"sigmoid"},
     "poisson": ANY_NUMBER,
     "hinge": ANY_NUMBER
-    | {"elu", "gelu", "gelu_tanh", "silu", "tanh", "hard_swish", "mish", "selu"},
+    | {"elu", "gelu", "gelu_tanh", "silu", "tanh", "softsign", "hard_swish", "mish", "selu"},
 }
 ACTIVATIONS = cr._core.Activation.kinds()
 CALLS: dict[str, Callable[[cr.Sequential, Any, Any], object]] = {

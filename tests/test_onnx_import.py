@@ -147,6 +147,8 @@ FORMULAS = {
     "hard swish by its operator": ("HardSwish x y", cr.activations.HardSwish()),
     "relu6": ("Clip x zero six y", cr.activations.Relu6()),
     "relu6 by min": ("Relu x a;Min a six y", cr.activations.Relu6()),
+    "softsign": ("Abs x a;Add a one b;Div x b y", cr.activations.Softsign()),
+    "softsign by its operator": ("Softsign x y", cr.activations.Softsign()),
     "softmax": (
         "ReduceMax x a;Sub x a b;Exp b c;ReduceSum:axes c last d;Div c d y",
         cr.activations.Softmax(),

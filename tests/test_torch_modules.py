@@ -85,6 +85,7 @@ def test_from_torch(dtype, tolerance, rng):
 
 
 ONE_OPERATOR = {
+    "Softsign": cr.activations.Softsign(),
     "ReLU6": cr.activations.Relu6(),
     "Hardswish": cr.activations.HardSwish(),
     "Hardsigmoid": cr.activations.HardSigmoid(),

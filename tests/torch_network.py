@@ -31,6 +31,7 @@ ACTIVATIONS = {
     "hard_sigmoid": lambda c: torch.nn.Hardsigmoid(),
     "hard_swish": lambda c: torch.nn.Hardswish(),
     "relu6": lambda c: torch.nn.ReLU6(),
+    "softsign": lambda c: torch.nn.Softsign(),
     "softmax": lambda c: torch.nn.Softmax(dim=1),
 }
 

@@ -83,6 +83,8 @@ std::vector<Formula> formulas() {
        [](double z) { return std::abs(z) < 3.0 ? z / 3.0 + 0.5 : z > 0.0; }},
       {"relu6", K::relu6, 0.0, [](double z) { return std::clamp(z, 0.0, 6.0); },
        [](double z) { return z > 0.0 && z < 6.0 ? 1.0 : 0.0; }},
+      {"softsign", K::softsign, 0.0, [](double z) { return z / (1.0 + std::abs(z)); },
+       [](double z) { return 1.0 / ((1.0 + std::abs(z)) * (1.0 + std::abs(z))); }},
       {"exponential", K::exponential, 0.0, [](double z) { return std::exp(z); },
        [](double z) { return std::exp(z); }},
   };
@@ -304,6 +306,25 @@ void check_tails(const std::string& isa) {
   }
 }
 
+/// It comes near its limits as slowly as 1 / z.
+template <class T>
+void check_softsign_tails(const std::string& isa) {
+  constexpr T infinity = std::numeric_limits<T>::infinity();
+  Matrix<T> z(1, 4);
+  z(0, 0) = infinity;
+  z(0, 1) = -infinity;
+  z(0, 2) = std::numeric_limits<T>::max();
+  z(0, 3) = T(-1e20);
+  const Matrix<T> ones = filled<T>(1, 4, T(0), [] { return 1.0; });
+  const ActivationArgs<T> f{{ActivationKind::softsign, {}}, 1, 4, z.stride};
+  const Matrix<T> y = forward(isa, f, z);
+  const Matrix<T> dz = backward(isa, f, z, y, ones);
+  for (int64_t j = 0; j < 4; ++j) {
+    CHECK(y(0, j) == (z(0, j) > T(0) ? T(1) : T(-1)));
+    CHECK(near(dz(0, j), 0.0, 1));
+  }
+}
+
 template <class T>
 void check_softmax_tails(const std::string& isa) {
   using Limits = std::numeric_limits<T>;
@@ -361,6 +382,8 @@ TEST_CASE("activations and their slopes reach their limits, however large or inf
     CAPTURE(isa);
     check_tails<float>(isa);
     check_tails<double>(isa);
+    check_softsign_tails<float>(isa);
+    check_softsign_tails<double>(isa);
     check_softmax_tails<float>(isa);
     check_softmax_tails<double>(isa);
   }

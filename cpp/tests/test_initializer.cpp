@@ -154,7 +154,7 @@ TEST_CASE("the default initializer fits the activation") {
     CAPTURE(name);
     CHECK(Initializer::for_activation(Activation::from_config({name, {}})) == named("he_uniform"));
   }
-  for (const char* name : {"linear", "hard_sigmoid", "sigmoid", "tanh", "softmax"}) {
+  for (const char* name : {"linear", "softsign", "hard_sigmoid", "sigmoid", "tanh", "softmax"}) {
     CAPTURE(name);
     CHECK(Initializer::for_activation(Activation::from_config({name, {}})) ==
           named("glorot_uniform"));

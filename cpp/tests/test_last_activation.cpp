@@ -38,8 +38,9 @@ Network<float> ending_in(Act activation) {
 
 TEST_CASE("a loss takes outputs of its range, or its own link") {
   const std::set<std::string> any{"linear", "leaky_relu"};
-  const std::set<std::string> signs{"linear", "leaky_relu", "elu",        "gelu", "gelu_tanh",
-                                    "silu",   "tanh",       "hard_swish", "mish", "selu"};
+  const std::set<std::string> signs{"linear",     "leaky_relu", "elu",  "gelu",
+                                    "gelu_tanh",  "silu",       "tanh", "softsign",
+                                    "hard_swish", "mish",       "selu"};
   for (const std::string& name : Activation::kinds()) {
     CAPTURE(name);
     const std::vector<AnyLayer> own{Dense(3, name)};

@@ -101,7 +101,6 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
         "log_softmax": "leave the last layer linear: cross_entropy contains the log-softmax",
         "logsoftmax": "leave the last layer linear: cross_entropy contains the log-softmax",
         "prelu": f"{_NO_ACTIVATION}; leaky_relu has a slope that is not trained",
-        "softsign": f"{_NO_ACTIVATION}; nearest in shape is tanh",
         "exponential": f"{_NO_ACTIVATION}; the loss poisson contains the exponential",
     },
     "initializer": {

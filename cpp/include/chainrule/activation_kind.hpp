@@ -27,6 +27,7 @@
   row(hard_sigmoid, HardSigmoid, HardSigmoid, glorot_uniform, 0.0,       1.0)      /* min(1, max(0, alpha z + beta)) */ \
   row(hard_swish,   HardSwish,   NoOptions,   he_uniform,     -0.375,    infinity) /* z min(6, max(0, z + 3)) / 6 */ \
   row(relu6,        Relu6,       NoOptions,   he_uniform,     0.0,       6.0)      /* min(6, max(0, z)) */ \
+  row(softsign,     Softsign,    NoOptions,   glorot_uniform, -1.0,      1.0)      /* z / (1 + |z|) */ \
   row(softmax,      Softmax,     NoOptions,   glorot_uniform, 0.0,       1.0)      /* exp(z_j) / sum over k of exp(z_k) */
 // clang-format on
 

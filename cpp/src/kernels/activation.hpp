@@ -23,6 +23,7 @@
 #include "kernels/activations/silu.hpp"
 #include "kernels/activations/softmax.hpp"
 #include "kernels/activations/softplus.hpp"
+#include "kernels/activations/softsign.hpp"
 #include "kernels/activations/tanh.hpp"
 #include "kernels/simd.hpp"
 #include "kernels/table.hpp"

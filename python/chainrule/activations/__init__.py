@@ -25,6 +25,7 @@ from chainrule.activations.sigmoid import Sigmoid
 from chainrule.activations.silu import Silu
 from chainrule.activations.softmax import Softmax
 from chainrule.activations.softplus import Softplus
+from chainrule.activations.softsign import Softsign
 from chainrule.activations.tanh import Tanh
 from chainrule.names import module_attributes
 
@@ -44,6 +45,7 @@ __all__ = [
     "Silu",
     "Softmax",
     "Softplus",
+    "Softsign",
     "Tanh",
     "get",
 ]
