@@ -129,7 +129,8 @@ FORMULAS = {
     "tanh": ("Exp x a;Neg x n;Exp n b;Sub a b c;Add a b d;Div c d y", cr.activations.Tanh()),
     "elu": ("Min x zero a;Exp a b;Sub b one c;Max x zero d;Add c d y", cr.activations.Elu()),
     "selu": (
-        "Min x zero a;Exp a b;Sub b one c;Mul c selu_alpha d;Max x zero e;Add d e f;Mul f selu_scale y",
+        "Min x zero a;Exp a b;Sub b one c;Mul c selu_alpha d;Max x zero e;Add d e f;"
+        "Mul f selu_scale y",
         cr.activations.Selu(),
     ),
     "selu by its operator": ("Selu x y", cr.activations.Selu()),

@@ -50,9 +50,9 @@ struct CHAINRULE_API Initializer {
   Config config() const;
   static std::vector<std::string> kinds();
 
-  /// The usual choice for weights that feed `activation`: he_uniform for those that pass positive
-  /// values on and stop or shrink negative ones (relu, leaky_relu, elu, gelu, gelu_tanh, silu,
-  /// softplus), glorot_uniform for linear, sigmoid, tanh and softmax.
+  /// The usual choice for weights that feed `activation`, of the table in activation_kind.hpp:
+  /// he_uniform for those that pass positive values on and stop or shrink negative ones, such as
+  /// relu, lecun_normal for selu, glorot_uniform for linear and those of two bounds, such as tanh.
   static Initializer for_activation(const Activation& activation);
 
   /// Throws Error when an option is out of its range.

@@ -25,8 +25,8 @@ class Dense(Layer):
     use_bias : bool, default True
         Whether there is a b.
     weight_initializer : str, dict or chainrule.initializers.Initializer, optional
-        Default: he_uniform before relu, leaky_relu, elu, gelu, silu and softplus, glorot_uniform
-        before the others.
+        Default: he_uniform before relu, relu6, leaky_relu, elu, gelu, silu, mish, hard_swish and
+        softplus, lecun_normal before selu, glorot_uniform before the others.
     bias_initializer : str, dict or chainrule.initializers.Initializer, default "zeros"
         First values of b.
     l1, l2 : float, default 0.0
