@@ -135,7 +135,6 @@ FORMULAS = {
     ),
     "selu by its operator": ("Selu x y", cr.activations.Selu()),
     "mish": ("Softplus x a;Tanh a b;Mul x b y", cr.activations.Mish()),
-    "mish by its operator": ("Mish x y", cr.activations.Mish()),
     "hard sigmoid": (
         "Mul x fifth a;Add a half b;Clip b zero one y",
         cr.activations.HardSigmoid(0.2),

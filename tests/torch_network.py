@@ -14,6 +14,15 @@ F = torch.nn.functional
 # Tensors this small are only slowed down by threads.
 torch.set_num_threads(1)
 
+
+class Function(torch.nn.Module):
+    """A function of one tensor as a module."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.forward = function
+
+
 ACTIVATIONS = {
     "linear": lambda c: torch.nn.Identity(),
     "relu": lambda c: torch.nn.ReLU(),
@@ -28,7 +37,8 @@ ACTIVATIONS = {
     "softplus": lambda c: torch.nn.Softplus(threshold=60),
     "selu": lambda c: torch.nn.SELU(),
     "mish": lambda c: torch.nn.Mish(),
-    "hard_sigmoid": lambda c: torch.nn.Hardsigmoid(),
+    # torch.nn.Hardsigmoid has 1 / 6 in single precision in its gradient.
+    "hard_sigmoid": lambda c: Function(lambda z: torch.clamp(c["alpha"] * z + c["beta"], 0, 1)),
     "hard_swish": lambda c: torch.nn.Hardswish(),
     "relu6": lambda c: torch.nn.ReLU6(),
     "softsign": lambda c: torch.nn.Softsign(),

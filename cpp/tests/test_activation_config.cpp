@@ -60,8 +60,9 @@ TEST_CASE("gelu's approximation chooses the kind") {
 TEST_CASE("bad activations are refused by name and value") {
   CHECK_THROWS_WITH_AS(
       Activation::from_config({"rellu", {}}),
-      "unknown activation 'rellu'; did you mean 'relu'? valid: elu, gelu, gelu_tanh, leaky_relu, "
-      "linear, relu, sigmoid, silu, softmax, softplus, tanh",
+      "unknown activation 'rellu'; did you mean 'relu'? valid: elu, gelu, gelu_tanh, "
+      "hard_sigmoid, hard_swish, leaky_relu, linear, mish, relu, relu6, selu, sigmoid, silu, "
+      "softmax, softplus, softsign, tanh",
       Error);
   CHECK_THROWS_WITH_AS(Activation::from_config({"leaky_relu", {{"negative_slop", 0.1}}}),
                        "unknown leaky_relu option 'negative_slop'; did you mean 'negative_slope'? "

@@ -169,7 +169,8 @@ TEST_CASE("bad layers are refused by name and value") {
   CHECK_THROWS_WITH_AS(
       layer("dense", {{"units", one}, {"activation", std::string("rellu")}}),
       "dense: activation: unknown activation 'rellu'; did you mean 'relu'? valid: elu, gelu, "
-      "gelu_tanh, leaky_relu, linear, relu, sigmoid, silu, softmax, softplus, tanh",
+      "gelu_tanh, hard_sigmoid, hard_swish, leaky_relu, linear, mish, relu, relu6, selu, sigmoid, "
+      "silu, softmax, softplus, softsign, tanh",
       Error);
   CHECK_THROWS_WITH_AS(
       layer("dense", {{"units", one},
