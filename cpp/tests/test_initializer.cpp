@@ -174,7 +174,7 @@ TEST_CASE("initializers survive the way to a config and back") {
     CHECK(Initializer::from_config(initializer.config()) == initializer);
     CHECK(Initializer::defaults(initializer.kind) == initializer);
   }
-  const Initializer normal{Initializer::Kind::normal, 0.25, 2.0};
+  const Initializer normal{Initializer::Kind::normal, Initializer::Normal{0.25, 2.0}};
   CHECK(normal.config() == Config{"normal", {{"mean", 0.25}, {"standard_deviation", 2.0}}});
   CHECK(Initializer::from_config(normal.config()) == normal);
 }
@@ -197,6 +197,7 @@ TEST_CASE("bad initializers are refused by name and value") {
   double value = 0.0;
   CHECK_THROWS_WITH_AS(named("zeros").fill(&value, 0, 1, 0, 0), "zeros: rows must be >= 1, got 0",
                        Error);
-  CHECK_THROWS_WITH_AS((Initializer{Initializer::Kind::normal, 0.0, -1.0}.fill(&value, 1, 1, 0, 0)),
+  CHECK_THROWS_WITH_AS((Initializer{Initializer::Kind::normal, Initializer::Normal{0.0, -1.0}}.fill(
+                           &value, 1, 1, 0, 0)),
                        "normal: standard_deviation must be >= 0, got -1", Error);
 }

@@ -20,7 +20,7 @@ AnyLayer layer(const std::string& kind, std::vector<ConfigEntry> options = {}) {
 }
 
 const Initializer zeros;
-const Initializer ones{Initializer::Kind::constant, 1.0, 0.0};
+const Initializer ones{Initializer::Kind::constant, Initializer::Constant{1.0}};
 
 void check_vector(const ParameterSpec& spec, const char* name, std::int64_t columns,
                   const Initializer& initializer, bool trainable) {

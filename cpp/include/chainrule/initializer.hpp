@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "chainrule/activation.hpp"
@@ -39,9 +40,31 @@ struct CHAINRULE_API Initializer {
     orthogonal,
   };
 
+  struct NoOptions {
+    bool operator==(const NoOptions&) const = default;
+  };
+  struct Constant {
+    double value = 0.0;
+    bool operator==(const Constant&) const = default;
+  };
+  struct Normal {
+    double mean = 0.0;
+    double standard_deviation = 0.05;  // >= 0
+    bool operator==(const Normal&) const = default;
+  };
+  struct Uniform {
+    double low = -0.05;  // <= high
+    double high = 0.05;
+    bool operator==(const Uniform&) const = default;
+  };
+  struct Orthogonal {
+    double gain = 1.0;
+    bool operator==(const Orthogonal&) const = default;
+  };
+  using Options = std::variant<NoOptions, Constant, Normal, Uniform, Orthogonal>;
+
   Kind kind = Kind::zeros;
-  double a = 0.0;  // constant: value; normal: mean (0); uniform: low (-0.05); orthogonal: gain (1)
-  double b = 0.0;  // normal: standard_deviation (0.05); uniform: high (0.05)
+  Options options = {};  // those of the kind
 
   /// `kind` with its default options.
   static Initializer defaults(Kind kind);
@@ -55,7 +78,7 @@ struct CHAINRULE_API Initializer {
   /// relu, lecun_normal for selu, glorot_uniform for linear and those of two bounds, such as tanh.
   static Initializer for_activation(const Activation& activation);
 
-  /// Throws Error when an option is out of its range.
+  /// Throws Error when an option is out of its range, or the options are those of another kind.
   void check() const;
 
   /// Fills `values` (rows x columns, row-major) from the random stream (seed, stream): the same

@@ -48,38 +48,53 @@ void fill_normal(double* values, std::int64_t count, double mean, double standar
 }  // namespace
 
 template <class Visit, class Self>
-  requires model::described_as<Self, Initializer>
+  requires model::described_as<Self, Initializer::NoOptions>
+static void visit_fields(Visit&, Self&) {}
+
+template <class Visit, class Self>
+  requires model::described_as<Self, Initializer::Constant>
 static void visit_fields(Visit& visit, Self& self) {
-  switch (self.kind) {
-    case InitializerKind::constant:
-      visit("value", self.a);
-      break;
-    case InitializerKind::normal:
-      visit("mean", self.a);
-      visit("standard_deviation", self.b, model::non_negative);
-      break;
-    case InitializerKind::uniform:
-      visit("low", self.a);
-      visit("high", self.b);
-      break;
-    case InitializerKind::orthogonal:
-      visit("gain", self.a);
-      break;
-    default:
-      break;
-  }
+  visit("value", self.value);
 }
 
-Initializer Initializer::defaults(InitializerKind kind) {
+template <class Visit, class Self>
+  requires model::described_as<Self, Initializer::Normal>
+static void visit_fields(Visit& visit, Self& self) {
+  visit("mean", self.mean);
+  visit("standard_deviation", self.standard_deviation, model::non_negative);
+}
+
+template <class Visit, class Self>
+  requires model::described_as<Self, Initializer::Uniform>
+static void visit_fields(Visit& visit, Self& self) {
+  visit("low", self.low);
+  visit("high", self.high);
+}
+
+template <class Visit, class Self>
+  requires model::described_as<Self, Initializer::Orthogonal>
+static void visit_fields(Visit& visit, Self& self) {
+  visit("gain", self.gain);
+}
+
+template <class Visit, class Self>
+  requires model::described_as<Self, Initializer>
+static void visit_fields(Visit& visit, Self& self) {
+  std::visit([&](auto& options) { visit_fields(visit, options); }, self.options);
+}
+
+Initializer Initializer::defaults(Kind kind) {
   switch (kind) {
+    case InitializerKind::constant:
+      return {kind, Constant{}};
     case InitializerKind::normal:
-      return {kind, 0.0, 0.05};
+      return {kind, Normal{}};
     case InitializerKind::uniform:
-      return {kind, -0.05, 0.05};
+      return {kind, Uniform{}};
     case InitializerKind::orthogonal:
-      return {kind, 1.0, 0.0};
+      return {kind, Orthogonal{}};
     default:
-      return {kind, 0.0, 0.0};
+      return {kind, NoOptions{}};
   }
 }
 
@@ -102,10 +117,13 @@ Initializer Initializer::for_activation(const Activation& activation) {
 
 void Initializer::check() const {
   const std::string_view name = initializer_kinds.name(kind);
+  if (options.index() != defaults(kind).options.index())
+    model::refuse(name, "its options are those of another initializer");
   model::check_fields(name, *this);
-  if (kind == InitializerKind::uniform && a > b)
-    model::refuse(name, "low must be <= high, got low " + model::to_text(a) + " and high " +
-                            model::to_text(b));
+  const auto* uniform = std::get_if<Uniform>(&options);
+  if (uniform && uniform->low > uniform->high)
+    model::refuse(name, "low must be <= high, got low " + model::to_text(uniform->low) +
+                            " and high " + model::to_text(uniform->high));
 }
 
 void Initializer::fill(double* values, std::int64_t rows, std::int64_t columns, std::uint64_t seed,
@@ -120,15 +138,21 @@ void Initializer::fill(double* values, std::int64_t rows, std::int64_t columns, 
   RandomStream random(seed, RandomUse::initialization, stream);
   switch (kind) {
     case InitializerKind::zeros:
+      std::fill_n(values, count, 0.0);
+      break;
     case InitializerKind::constant:
-      std::fill_n(values, count, a);
+      std::fill_n(values, count, std::get<Constant>(options).value);
       break;
-    case InitializerKind::uniform:
-      fill_uniform(values, count, a, b, random);
+    case InitializerKind::uniform: {
+      const auto& [low, high] = std::get<Uniform>(options);
+      fill_uniform(values, count, low, high, random);
       break;
-    case InitializerKind::normal:
-      fill_normal(values, count, a, b, random);
+    }
+    case InitializerKind::normal: {
+      const auto& [mean, standard_deviation] = std::get<Normal>(options);
+      fill_normal(values, count, mean, standard_deviation, random);
       break;
+    }
     case InitializerKind::glorot_uniform:
     case InitializerKind::he_uniform:
     case InitializerKind::lecun_uniform: {
@@ -142,7 +166,7 @@ void Initializer::fill(double* values, std::int64_t rows, std::int64_t columns, 
       fill_normal(values, count, 0.0, std::sqrt(variance), random);
       break;
     case InitializerKind::orthogonal:
-      model::fill_orthogonal(values, rows, columns, a, random);
+      model::fill_orthogonal(values, rows, columns, std::get<Orthogonal>(options).gain, random);
       break;
   }
 }

@@ -28,7 +28,7 @@ std::int64_t LayerNormalization::outputs(std::int64_t inputs) const {
 
 std::vector<ParameterSpec> LayerNormalization::parameters(std::int64_t inputs) const {
   const std::int64_t columns = outputs(inputs);
-  const Initializer ones{Initializer::Kind::constant, 1.0, 0.0};
+  const Initializer ones{Initializer::Kind::constant, Initializer::Constant{1.0}};
   std::vector<ParameterSpec> specs;
   if (scale) specs.push_back({.name = "gamma", .columns = columns, .initializer = ones});
   if (center) specs.push_back({.name = "beta", .columns = columns});

@@ -24,7 +24,7 @@ std::int64_t Normalization::outputs(std::int64_t inputs) const {
 
 std::vector<ParameterSpec> Normalization::parameters(std::int64_t inputs) const {
   const std::int64_t columns = outputs(inputs);
-  const Initializer ones{Initializer::Kind::constant, 1.0, 0.0};
+  const Initializer ones{Initializer::Kind::constant, Initializer::Constant{1.0}};
   return {{.name = "mean", .columns = columns, .trainable = false},
           {.name = "variance", .columns = columns, .initializer = ones, .trainable = false}};
 }
