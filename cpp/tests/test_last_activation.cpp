@@ -117,7 +117,7 @@ TEST_CASE("whatever takes a loss refuses the pair, names it, and changes nothing
 TEST_CASE("from_logits is kept in the config where it is true") {
   Loss loss = cross_entropy();
   CHECK(loss.config().options.size() == 1);
-  loss.from_logits = true;
+  std::get<Loss::CrossEntropy>(loss.options).from_logits = true;
   CHECK(Loss::from_config(loss.config()) == loss);
   CHECK_THROWS_AS(Loss::from_config({"mse", {{"from_logits", true}}}), Error);
   CHECK_THROWS_AS(Loss::from_config({"hinge", {{"from_logits", true}}}), Error);

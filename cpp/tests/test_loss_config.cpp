@@ -37,7 +37,9 @@ TEST_CASE("losses survive the way to a config and back") {
        {Config{"huber", {{"delta", 0.5}}}, Config{"cross_entropy", {{"label_smoothing", 0.1}}},
         Config{"quantile", {{"quantiles", std::vector{0.1, 0.5, 0.9}}}}, Config{"mse", {}}})
     CHECK(Loss::from_config(config).config() == config);
-  CHECK(Loss::defaults(Kind::quantile).quantiles == std::vector{0.5});
+  CHECK(Loss::defaults(Kind::quantile).options == Loss::Options{Loss::Quantile{{0.5}}});
+  CHECK_THROWS_WITH_AS((Loss{Kind::huber, Loss::Poisson{}}.check()),
+                       "huber: its options are those of another loss", Error);
 }
 
 TEST_CASE("each loss names the link of its outputs") {

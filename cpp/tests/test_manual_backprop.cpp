@@ -44,13 +44,13 @@ std::vector<Example> examples() {
   for (const std::string& kind : Loss::kinds())
     all.push_back({kind, {dense(7, Act::tanh), dense(kOutputs)}, Loss::from_config({kind, {}})});
   Loss smoothed = Loss::defaults(Loss::Kind::cross_entropy);
-  smoothed.label_smoothing = 0.125;
+  smoothed.options = Loss::CrossEntropy{0.125};
   all.push_back({"contained softmax", {dense(kOutputs, Act::softmax)}, smoothed});
   all.push_back({"contained sigmoid",
                  {dense(7), dense(kOutputs, Act::sigmoid)},
                  Loss::defaults(Loss::Kind::binary_cross_entropy)});
   Loss quantiles = Loss::defaults(Loss::Kind::quantile);
-  quantiles.quantiles = {0.125, 0.5};
+  quantiles.options = Loss::Quantile{{0.125, 0.5}};
   all.push_back({"two quantiles", {dense(7, Act::tanh), dense(2 * kOutputs)}, quantiles});
 
   for (const bool training : {false, true}) {

@@ -181,7 +181,7 @@ TEST_CASE("a last activation that the loss contains is used once") {
 
 TEST_CASE("quantile outputs are one group per quantile") {
   Loss loss = Loss::defaults(Loss::Kind::quantile);
-  loss.quantiles = {0.1, 0.9};
+  loss.options = Loss::Quantile{{0.1, 0.9}};
   const std::vector<double> z{1, 2, 3, 4, 5, 6};  // three columns at 0.1, then three at 0.9
   const std::vector<double> t{2, 1, 4};
   TargetsView y;

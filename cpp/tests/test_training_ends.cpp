@@ -222,7 +222,7 @@ TEST_CASE("errors of the caller leave the network as it was") {
   broken.beta1 = 2.0;
   refuses("beta1", x, data.by_label(), cross_entropy(), broken, options(5));
   Loss smoothed = cross_entropy();
-  smoothed.label_smoothing = 1.5;
+  smoothed.options = Loss::CrossEntropy{1.5};
   refuses("label_smoothing", x, data.by_label(), smoothed, sgd, options(5));
 }
 

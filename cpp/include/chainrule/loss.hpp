@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "chainrule/cxx20.hpp"
@@ -20,16 +21,39 @@ struct Config;
 struct CHAINRULE_API Loss {
   using Kind = LossKind;
 
+  struct NoOptions {
+    bool operator==(const NoOptions&) const = default;
+  };
+  struct Huber {
+    double delta = 1.0;  // > 0
+    bool operator==(const Huber&) const = default;
+  };
+  /// from_logits, here and below: the outputs are logits (for poisson, logarithms of means),
+  /// whatever activation gave them. Without it a network must end in outputs that may be any
+  /// number, or in the loss's own link, softmax or sigmoid, which the loss takes over.
+  struct CrossEntropy {
+    double label_smoothing = 0.0;  // in [0, 1)
+    bool from_logits = false;
+    bool operator==(const CrossEntropy&) const = default;
+  };
+  struct BinaryCrossEntropy {
+    bool from_logits = false;
+    bool operator==(const BinaryCrossEntropy&) const = default;
+  };
+  /// The outputs are one group per quantile, in this order, each of `target_columns` columns.
+  struct Quantile {
+    std::vector<double> quantiles{0.5};  // in (0, 1), strictly increasing
+    bool operator==(const Quantile&) const = default;
+  };
+  struct Poisson {
+    bool from_logits = false;
+    bool operator==(const Poisson&) const = default;
+  };
+  using Options =
+      std::variant<NoOptions, Huber, CrossEntropy, BinaryCrossEntropy, Quantile, Poisson>;
+
   Kind kind = Kind::mse;
-  double delta = 1.0;            // huber
-  double label_smoothing = 0.0;  // cross_entropy: in [0, 1)
-  /// cross_entropy, binary_cross_entropy, poisson: the outputs are logits (for poisson, logarithms
-  /// of means), whatever activation gave them. Without it a network must end in outputs that may be
-  /// any number, or in the loss's own link, softmax or sigmoid, which the loss takes over.
-  bool from_logits = false;
-  /// quantile: strictly increasing, default {0.5}. The outputs are one group per quantile, in this
-  /// order, each of `target_columns` columns.
-  std::vector<double> quantiles;
+  Options options = {};  // those of the kind
 
   /// `kind` with its default options.
   static Loss defaults(Kind kind);
@@ -38,8 +62,11 @@ struct CHAINRULE_API Loss {
   Config config() const;
   static std::vector<std::string> kinds();
 
-  /// Throws Error when an option is out of its range.
+  /// Throws Error when an option is out of its range, or the options are those of another kind.
   void check() const;
+
+  /// The option of that name; false for kinds without it.
+  bool from_logits() const;
 
   /// What turns raw outputs into predictions: softmax and sigmoid give the probabilities that the
   /// cross-entropies compare, exponential the mean of poisson.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What applies the losses to rows of raw outputs. One file each in kernels/losses has a struct with
 //     value(z, t, j) and derivative(z, t, j) = d value / dz
-// on a vector of outputs z and targets t that begins at column j, and its options as members.
-// cross_entropy, which needs whole rows, has a function.
+// on a vector of outputs z and targets t that begins at column j, made of the arguments, where its
+// options are. cross_entropy, which needs whole rows, has an apply_loss of its own.
 // z, dz, targets: rows x columns at their strides, padded to whole vectors; row losses and weights:
 // rows.
 #pragma once
@@ -25,7 +25,7 @@ namespace {
 using namespace chainrule::kernels;
 
 template <class T, class L>
-void elementwise_loss(const LossArgs<T>& f, L loss) {
+void apply_loss(const LossArgs<T>& f, L loss) {
   const T inverse_columns = T(1) / T(f.columns);
   for (int64_t i = 0; i < f.rows; ++i) {
     const T* z = f.z + i * f.z_stride;
@@ -47,24 +47,11 @@ void elementwise_loss(const LossArgs<T>& f, L loss) {
 template <class T>
 void loss(const LossArgs<T>& f) {
   switch (f.kind) {
-    case LossKind::mse:
-      return elementwise_loss(f, SquaredError<T>{});
-    case LossKind::mae:
-      return elementwise_loss(f, AbsoluteError<T>{});
-    case LossKind::huber:
-      return elementwise_loss(f, Huber<T>{f.delta});
-    case LossKind::log_cosh:
-      return elementwise_loss(f, LogCosh<T>{});
-    case LossKind::cross_entropy:
-      return cross_entropy(f);
-    case LossKind::binary_cross_entropy:
-      return elementwise_loss(f, BinaryCrossEntropy<T>{});
-    case LossKind::hinge:
-      return elementwise_loss(f, Hinge<T>{});
-    case LossKind::quantile:
-      return elementwise_loss(f, Quantile<T>{f.quantiles});
-    case LossKind::poisson:
-      return elementwise_loss(f, Poisson<T>{});
+#define CHAINRULE_ROW(kind, Kernel, ...) \
+  case LossKind::kind:                   \
+    return apply_loss(f, Kernel<T>(f));
+    CHAINRULE_LOSSES(CHAINRULE_ROW)
+#undef CHAINRULE_ROW
   }
 }
 

@@ -11,8 +11,8 @@ namespace chainrule::kernels {
 template <class T>
 struct LossArgs {
   LossKind kind;
-  T delta;
-  T label_smoothing;
+  T delta;            // huber
+  T label_smoothing;  // cross_entropy
   int64_t rows, columns;
   const T* z;  // raw outputs
   int64_t z_stride;

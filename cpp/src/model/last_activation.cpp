@@ -82,7 +82,7 @@ std::string text_of(const OutputRange& range) {
 }  // namespace
 
 bool contains(const Loss& loss, const Activation& activation) {
-  if (loss.from_logits) return false;
+  if (loss.from_logits()) return false;
   return (loss.link() == Loss::Link::softmax && activation.kind == Activation::Kind::softmax) ||
          (loss.link() == Loss::Link::sigmoid && activation.kind == Activation::Kind::sigmoid);
 }
@@ -90,7 +90,7 @@ bool contains(const Loss& loss, const Activation& activation) {
 void check_last_activation(const Loss& loss, const std::vector<AnyLayer>& layers,
                            std::int64_t outputs) {
   const LastActivation last = find_last(layers);
-  if (!last.activation || loss.from_logits) return;
+  if (!last.activation || loss.from_logits()) return;
   if (last.activation->kind == Activation::Kind::softmax && outputs == 1)
     throw Error(
         "a softmax over one output is always 1 and cannot be trained: use Dense(2) for "

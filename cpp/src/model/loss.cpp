@@ -8,29 +8,70 @@
 namespace chainrule {
 namespace {
 
-constexpr auto loss_kinds = model::kinds_of<LossKind, LossKind::poisson>(
-    "loss", "mse", "mae", "huber", "log_cosh", "cross_entropy", "binary_cross_entropy", "hinge",
-    "quantile", "poisson");
+#define CHAINRULE_ROW(kind, ...) #kind,
+constexpr std::array loss_names{CHAINRULE_LOSSES(CHAINRULE_ROW)};
+#undef CHAINRULE_ROW
+constexpr model::Kinds<LossKind, loss_names.size()> loss_kinds("loss", loss_names);
 
 }  // namespace
 
 template <class Visit, class Self>
-  requires model::described_as<Self, Loss>
+  requires model::described_as<Self, Loss::NoOptions>
+static void visit_fields(Visit&, Self&) {}
+
+template <class Visit, class Self>
+  requires model::described_as<Self, Loss::Huber>
 static void visit_fields(Visit& visit, Self& self) {
-  if (self.kind == LossKind::huber) visit("delta", self.delta, model::positive);
-  if (self.kind == LossKind::cross_entropy)
-    visit("label_smoothing", self.label_smoothing, model::half_open_fraction);
-  if (self.kind == LossKind::cross_entropy || self.kind == LossKind::binary_cross_entropy ||
-      self.kind == LossKind::poisson)
-    visit("from_logits", self.from_logits);
-  if (self.kind == LossKind::quantile) visit("quantiles", self.quantiles, model::open_fraction);
+  visit("delta", self.delta, model::positive);
 }
 
-Loss Loss::defaults(LossKind kind) {
-  Loss loss;
-  loss.kind = kind;
-  if (kind == LossKind::quantile) loss.quantiles = {0.5};
-  return loss;
+template <class Visit, class Self>
+  requires model::described_as<Self, Loss::CrossEntropy>
+static void visit_fields(Visit& visit, Self& self) {
+  visit("label_smoothing", self.label_smoothing, model::half_open_fraction);
+  visit("from_logits", self.from_logits);
+}
+
+template <class Visit, class Self>
+  requires model::described_as<Self, Loss::BinaryCrossEntropy> ||
+           model::described_as<Self, Loss::Poisson>
+static void visit_fields(Visit& visit, Self& self) {
+  visit("from_logits", self.from_logits);
+}
+
+template <class Visit, class Self>
+  requires model::described_as<Self, Loss::Quantile>
+static void visit_fields(Visit& visit, Self& self) {
+  visit("quantiles", self.quantiles, model::open_fraction);
+}
+
+template <class Visit, class Self>
+  requires model::described_as<Self, Loss>
+static void visit_fields(Visit& visit, Self& self) {
+  std::visit([&](auto& options) { visit_fields(visit, options); }, self.options);
+}
+
+Loss Loss::defaults(Kind kind) {
+  switch (kind) {
+#define CHAINRULE_ROW(row_kind, Kernel, RowOptions, ...) \
+  case LossKind::row_kind:                               \
+    return {kind, RowOptions{}};
+    CHAINRULE_LOSSES(CHAINRULE_ROW)
+#undef CHAINRULE_ROW
+  }
+  return {kind, {}};
+}
+
+bool Loss::from_logits() const {
+  return std::visit(
+      [](const auto& given) {
+        if constexpr (requires { given.from_logits; }) {
+          return given.from_logits;
+        } else {
+          return false;
+        }
+      },
+      options);
 }
 
 Loss Loss::from_config(const Config& config) {
@@ -43,7 +84,7 @@ Loss Loss::from_config(const Config& config) {
 Config Loss::config() const {
   Config config = model::write_fields(loss_kinds.name(kind), *this);
   // Files without it stay readable for versions that do not know it.
-  if (!from_logits)
+  if (!from_logits())
     std::erase_if(config.options,
                   [](const ConfigEntry& option) { return option.name == "from_logits"; });
   return config;
@@ -53,8 +94,11 @@ std::vector<std::string> Loss::kinds() { return loss_kinds.all(); }
 
 void Loss::check() const {
   const std::string_view name = loss_kinds.name(kind);
+  if (options.index() != defaults(kind).options.index())
+    model::refuse(name, "its options are those of another loss");
   model::check_fields(name, *this);
   if (kind != LossKind::quantile) return;
+  const std::vector<double>& quantiles = std::get<Quantile>(options).quantiles;
   if (quantiles.empty()) model::refuse(name, "quantiles must hold at least one number, got none");
   for (std::size_t i = 1; i < quantiles.size(); ++i)
     if (quantiles[i] <= quantiles[i - 1])
@@ -65,15 +109,13 @@ void Loss::check() const {
 
 Loss::Link Loss::link() const {
   switch (kind) {
-    case LossKind::cross_entropy:
-      return Link::softmax;
-    case LossKind::binary_cross_entropy:
-      return Link::sigmoid;
-    case LossKind::poisson:
-      return Link::exponential;
-    default:
-      return Link::identity;
+#define CHAINRULE_ROW(row_kind, Kernel, Options, row_link) \
+  case LossKind::row_kind:                                 \
+    return Link::row_link;
+    CHAINRULE_LOSSES(CHAINRULE_ROW)
+#undef CHAINRULE_ROW
   }
+  return Link::identity;
 }
 
 std::int64_t Loss::target_columns(std::int64_t outputs) const {
@@ -83,7 +125,7 @@ std::int64_t Loss::target_columns(std::int64_t outputs) const {
   if (kind == LossKind::cross_entropy && outputs < 2)
     model::refuse(name, "needs at least 2 outputs, one per class, got 1; use binary_cross_entropy");
   if (kind != LossKind::quantile) return outputs;
-  const auto groups = static_cast<std::int64_t>(quantiles.size());
+  const auto groups = static_cast<std::int64_t>(std::get<Quantile>(options).quantiles.size());
   if (outputs % groups != 0)
     model::refuse(name, "the number of outputs must be a multiple of the " +
                             std::to_string(groups) + " quantiles, got " + std::to_string(outputs));

@@ -28,9 +28,10 @@ LossStage<T>::LossStage(const kernels::KernelTable<T>& kernels, const Loss& loss
       class_weights_(padded<T>(outputs)),
       quantiles_(padded<T>(outputs)),
       row_losses_(batch_size) {
-  for (std::int64_t j = 0; j < outputs && loss.kind == Loss::Kind::quantile; ++j) {
+  const auto* quantile = std::get_if<Loss::Quantile>(&loss.options);
+  for (std::int64_t j = 0; j < outputs && quantile; ++j) {
     const auto group = static_cast<std::size_t>(j / target_columns_);
-    quantiles_.data()[j] = static_cast<T>(loss.quantiles[group]);
+    quantiles_.data()[j] = static_cast<T>(quantile->quantiles[group]);
   }
 }
 
@@ -199,8 +200,10 @@ void LossStage<T>::run(const Step<T>& step, ThreadSlice slice, const TargetsView
   const std::int64_t stride = padded<T>(outputs_);
   kernels::LossArgs<T> f{};
   f.kind = loss_.kind;
-  f.delta = static_cast<T>(loss_.delta);
-  f.label_smoothing = static_cast<T>(loss_.label_smoothing);
+  if (const auto* huber = std::get_if<Loss::Huber>(&loss_.options))
+    f.delta = static_cast<T>(huber->delta);
+  if (const auto* cross_entropy = std::get_if<Loss::CrossEntropy>(&loss_.options))
+    f.label_smoothing = static_cast<T>(cross_entropy->label_smoothing);
   f.rows = rows.size();
   f.columns = outputs_;
   f.z = z.row(rows.begin);

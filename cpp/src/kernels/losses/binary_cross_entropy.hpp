@@ -4,12 +4,14 @@
 
 #include "kernels/math.hpp"
 #include "kernels/simd.hpp"
+#include "kernels/table.hpp"
 
 namespace {
 
 /// From logits: max(z, 0) - z t + log1p(exp(-|z|)), exact at both ends.
 template <class T>
 struct BinaryCrossEntropy {
+  CHAINRULE_INLINE explicit BinaryCrossEntropy(const chainrule::kernels::LossArgs<T>&) {}
   CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t) const {
     return (max<T>(z, Vec<T>{}) - z * t) + math::log1p<T>(math::exp<T>(-abs<T>(z)));
   }

@@ -95,8 +95,14 @@ CHAINRULE_INLINE void narrow_cross_entropy(const LossArgs<T>& f, int64_t first) 
                      f.dz_stride);
 }
 
+/// Chooses the function below, since it needs whole rows.
 template <class T>
-void cross_entropy(const LossArgs<T>& f) {
+struct CrossEntropy {
+  CHAINRULE_INLINE explicit CrossEntropy(const LossArgs<T>&) {}
+};
+
+template <class T>
+void apply_loss(const LossArgs<T>& f, CrossEntropy<T>) {
   int64_t done = 0;
   if (f.columns <= chainrule::kernels::kReductionLanes) {
     for (; done + kLanes<T> <= f.rows; done += kLanes<T>) narrow_cross_entropy(f, done);

@@ -4,11 +4,13 @@
 #pragma once
 
 #include "kernels/simd.hpp"
+#include "kernels/table.hpp"
 
 namespace {
 
 template <class T>
 struct Hinge {
+  CHAINRULE_INLINE explicit Hinge(const chainrule::kernels::LossArgs<T>&) {}
   CHAINRULE_INLINE Vec<T> side(Vec<T> t) const {
     return select<T>(t > T(0), broadcast(T(1)), broadcast(T(-1)));
   }

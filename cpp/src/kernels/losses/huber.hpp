@@ -6,12 +6,14 @@
 
 #include "kernels/losses/sign.hpp"
 #include "kernels/simd.hpp"
+#include "kernels/table.hpp"
 
 namespace {
 
 template <class T>
 struct Huber {
   T delta;
+  CHAINRULE_INLINE explicit Huber(const chainrule::kernels::LossArgs<T>& f) : delta(f.delta) {}
   CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t) const {
     const Vec<T> d = abs<T>(z - t);
     return select<T>(d <= delta, T(0.5) * d * d, delta * (d - T(0.5) * delta));

@@ -4,6 +4,7 @@
 
 #include "kernels/math.hpp"
 #include "kernels/simd.hpp"
+#include "kernels/table.hpp"
 
 namespace {
 
@@ -11,6 +12,7 @@ namespace {
 /// cosh(d) - 1 is u^2 / (2 + 2 u) with u = expm1(|d|).
 template <class T>
 struct LogCosh {
+  CHAINRULE_INLINE explicit LogCosh(const chainrule::kernels::LossArgs<T>&) {}
   CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t) const {
     const Vec<T> d = abs<T>(z - t);
     const Vec<T> u = math::expm1<T>(min<T>(d, broadcast(T(1))));

@@ -5,11 +5,13 @@
 
 #include "kernels/math.hpp"
 #include "kernels/simd.hpp"
+#include "kernels/table.hpp"
 
 namespace {
 
 template <class T>
 struct Poisson {
+  CHAINRULE_INLINE explicit Poisson(const chainrule::kernels::LossArgs<T>&) {}
   CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t) const {
     return math::exp<T>(z) - t * z;
   }

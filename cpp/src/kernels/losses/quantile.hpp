@@ -4,12 +4,15 @@
 #pragma once
 
 #include "kernels/simd.hpp"
+#include "kernels/table.hpp"
 
 namespace {
 
 template <class T>
 struct Quantile {
   const T* quantiles;
+  CHAINRULE_INLINE explicit Quantile(const chainrule::kernels::LossArgs<T>& f)
+      : quantiles(f.quantiles) {}
   CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t j) const {
     const Vec<T> q = load(quantiles + j);
     const Vec<T> d = t - z;
