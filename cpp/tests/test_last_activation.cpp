@@ -20,8 +20,9 @@ using Act = Activation::Kind;
 
 bool takes(const char* loss, std::vector<AnyLayer> layers, bool from_logits = false) {
   Network<float> network(std::move(layers), 4, 1);
-  Loss described = Loss::from_config({loss, {}});
-  described.from_logits = from_logits;
+  Config config{loss, {}};
+  if (from_logits) config.options.push_back({"from_logits", true});
+  const Loss described = Loss::from_config(config);
   try {
     network.check_loss(described);
     return true;
@@ -109,7 +110,7 @@ TEST_CASE("whatever takes a loss refuses the pair, names it, and changes nothing
   std::vector<float> outputs(60);
   network.predict(x, 20, 1, outputs.data());  // as ever
   Loss meant = loss;
-  meant.from_logits = true;
+  meant.options.get_if<Loss::CrossEntropy>()->from_logits = true;
   Trainer<float>(network, meant, adam).step(x, data.by_label());
   CHECK_FALSE(Snapshot<float>(network) == before);
 }
@@ -117,7 +118,7 @@ TEST_CASE("whatever takes a loss refuses the pair, names it, and changes nothing
 TEST_CASE("from_logits is kept in the config where it is true") {
   Loss loss = cross_entropy();
   CHECK(loss.config().options.size() == 1);
-  std::get<Loss::CrossEntropy>(loss.options).from_logits = true;
+  loss.options.get_if<Loss::CrossEntropy>()->from_logits = true;
   CHECK(Loss::from_config(loss.config()) == loss);
   CHECK_THROWS_AS(Loss::from_config({"mse", {{"from_logits", true}}}), Error);
   CHECK_THROWS_AS(Loss::from_config({"hinge", {{"from_logits", true}}}), Error);

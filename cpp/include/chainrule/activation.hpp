@@ -2,12 +2,12 @@
 #pragma once
 
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "chainrule/activation_kind.hpp"
 #include "chainrule/cxx20.hpp"
 #include "chainrule/export.h"
+#include "chainrule/one_of.hpp"
 
 namespace chainrule {
 
@@ -33,7 +33,7 @@ struct CHAINRULE_API Activation {
     double beta = 0.5;
     bool operator==(const HardSigmoid&) const = default;
   };
-  using Options = std::variant<NoOptions, LeakyRelu, Elu, HardSigmoid>;
+  using Options = OneOf<NoOptions, LeakyRelu, Elu, HardSigmoid>;
 
   Kind kind = Kind::linear;
   Options options = {};  // those of the kind

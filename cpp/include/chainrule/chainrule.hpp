@@ -20,6 +20,7 @@
 #include "chainrule/model_file.hpp"
 #include "chainrule/names.hpp"
 #include "chainrule/network.hpp"
+#include "chainrule/one_of.hpp"
 #include "chainrule/optimizer.hpp"
 #include "chainrule/owned.hpp"
 #include "chainrule/predictor.hpp"

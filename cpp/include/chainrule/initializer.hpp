@@ -3,12 +3,12 @@
 
 #include <cstdint>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "chainrule/activation.hpp"
 #include "chainrule/cxx20.hpp"
 #include "chainrule/export.h"
+#include "chainrule/one_of.hpp"
 
 namespace chainrule {
 
@@ -61,7 +61,7 @@ struct CHAINRULE_API Initializer {
     double gain = 1.0;
     bool operator==(const Orthogonal&) const = default;
   };
-  using Options = std::variant<NoOptions, Constant, Normal, Uniform, Orthogonal>;
+  using Options = OneOf<NoOptions, Constant, Normal, Uniform, Orthogonal>;
 
   Kind kind = Kind::zeros;
   Options options = {};  // those of the kind

@@ -3,12 +3,12 @@
 
 #include <cstdint>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "chainrule/cxx20.hpp"
 #include "chainrule/export.h"
 #include "chainrule/loss_kind.hpp"
+#include "chainrule/one_of.hpp"
 
 namespace chainrule {
 
@@ -49,8 +49,7 @@ struct CHAINRULE_API Loss {
     bool from_logits = false;
     bool operator==(const Poisson&) const = default;
   };
-  using Options =
-      std::variant<NoOptions, Huber, CrossEntropy, BinaryCrossEntropy, Quantile, Poisson>;
+  using Options = OneOf<NoOptions, Huber, CrossEntropy, BinaryCrossEntropy, Quantile, Poisson>;
 
   Kind kind = Kind::mse;
   Options options = {};  // those of the kind

@@ -73,7 +73,7 @@ static void visit_fields(Visit& visit, Self& self) {
 template <class Visit, class Self>
   requires model::described_as<Self, Activation>
 static void visit_fields(Visit& visit, Self& self) {
-  std::visit([&](auto& options) { visit_fields(visit, options); }, self.options);
+  self.options.visit([&](auto& options) { visit_fields(visit, options); });
 }
 
 Activation Activation::defaults(Kind kind) {
@@ -132,7 +132,7 @@ namespace {
 /// The options, or the defaults where they are another kind's.
 template <class Options>
 Options options_of(const Activation& activation) {
-  const auto* options = std::get_if<Options>(&activation.options);
+  const auto* options = activation.options.template get_if<Options>();
   return options ? *options : Options{};
 }
 

@@ -80,7 +80,7 @@ static void visit_fields(Visit& visit, Self& self) {
 template <class Visit, class Self>
   requires model::described_as<Self, Initializer>
 static void visit_fields(Visit& visit, Self& self) {
-  std::visit([&](auto& options) { visit_fields(visit, options); }, self.options);
+  self.options.visit([&](auto& options) { visit_fields(visit, options); });
 }
 
 Initializer Initializer::defaults(Kind kind) {
@@ -120,7 +120,7 @@ void Initializer::check() const {
   if (options.index() != defaults(kind).options.index())
     model::refuse(name, "its options are those of another initializer");
   model::check_fields(name, *this);
-  const auto* uniform = std::get_if<Uniform>(&options);
+  const auto* uniform = options.get_if<Uniform>();
   if (uniform && uniform->low > uniform->high)
     model::refuse(name, "low must be <= high, got low " + model::to_text(uniform->low) +
                             " and high " + model::to_text(uniform->high));
@@ -141,15 +141,15 @@ void Initializer::fill(double* values, std::int64_t rows, std::int64_t columns, 
       std::fill_n(values, count, 0.0);
       break;
     case InitializerKind::constant:
-      std::fill_n(values, count, std::get<Constant>(options).value);
+      std::fill_n(values, count, options.get_if<Constant>()->value);
       break;
     case InitializerKind::uniform: {
-      const auto& [low, high] = std::get<Uniform>(options);
+      const auto& [low, high] = *options.get_if<Uniform>();
       fill_uniform(values, count, low, high, random);
       break;
     }
     case InitializerKind::normal: {
-      const auto& [mean, standard_deviation] = std::get<Normal>(options);
+      const auto& [mean, standard_deviation] = *options.get_if<Normal>();
       fill_normal(values, count, mean, standard_deviation, random);
       break;
     }
@@ -166,7 +166,7 @@ void Initializer::fill(double* values, std::int64_t rows, std::int64_t columns, 
       fill_normal(values, count, 0.0, std::sqrt(variance), random);
       break;
     case InitializerKind::orthogonal:
-      model::fill_orthogonal(values, rows, columns, std::get<Orthogonal>(options).gain, random);
+      model::fill_orthogonal(values, rows, columns, options.get_if<Orthogonal>()->gain, random);
       break;
   }
 }

@@ -48,7 +48,7 @@ static void visit_fields(Visit& visit, Self& self) {
 template <class Visit, class Self>
   requires model::described_as<Self, Loss>
 static void visit_fields(Visit& visit, Self& self) {
-  std::visit([&](auto& options) { visit_fields(visit, options); }, self.options);
+  self.options.visit([&](auto& options) { visit_fields(visit, options); });
 }
 
 Loss Loss::defaults(Kind kind) {
@@ -63,15 +63,11 @@ Loss Loss::defaults(Kind kind) {
 }
 
 bool Loss::from_logits() const {
-  return std::visit(
-      [](const auto& given) {
-        if constexpr (requires { given.from_logits; }) {
-          return given.from_logits;
-        } else {
-          return false;
-        }
-      },
-      options);
+  bool result = false;
+  options.visit([&](const auto& given) {
+    if constexpr (requires { given.from_logits; }) result = given.from_logits;
+  });
+  return result;
 }
 
 Loss Loss::from_config(const Config& config) {
@@ -98,7 +94,7 @@ void Loss::check() const {
     model::refuse(name, "its options are those of another loss");
   model::check_fields(name, *this);
   if (kind != LossKind::quantile) return;
-  const std::vector<double>& quantiles = std::get<Quantile>(options).quantiles;
+  const std::vector<double>& quantiles = options.get_if<Quantile>()->quantiles;
   if (quantiles.empty()) model::refuse(name, "quantiles must hold at least one number, got none");
   for (std::size_t i = 1; i < quantiles.size(); ++i)
     if (quantiles[i] <= quantiles[i - 1])
@@ -125,7 +121,7 @@ std::int64_t Loss::target_columns(std::int64_t outputs) const {
   if (kind == LossKind::cross_entropy && outputs < 2)
     model::refuse(name, "needs at least 2 outputs, one per class, got 1; use binary_cross_entropy");
   if (kind != LossKind::quantile) return outputs;
-  const auto groups = static_cast<std::int64_t>(std::get<Quantile>(options).quantiles.size());
+  const auto groups = static_cast<std::int64_t>(options.get_if<Quantile>()->quantiles.size());
   if (outputs % groups != 0)
     model::refuse(name, "the number of outputs must be a multiple of the " +
                             std::to_string(groups) + " quantiles, got " + std::to_string(outputs));

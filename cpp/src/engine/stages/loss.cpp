@@ -28,7 +28,7 @@ LossStage<T>::LossStage(const kernels::KernelTable<T>& kernels, const Loss& loss
       class_weights_(padded<T>(outputs)),
       quantiles_(padded<T>(outputs)),
       row_losses_(batch_size) {
-  const auto* quantile = std::get_if<Loss::Quantile>(&loss.options);
+  const auto* quantile = loss.options.get_if<Loss::Quantile>();
   for (std::int64_t j = 0; j < outputs && quantile; ++j) {
     const auto group = static_cast<std::size_t>(j / target_columns_);
     quantiles_.data()[j] = static_cast<T>(quantile->quantiles[group]);
@@ -200,9 +200,9 @@ void LossStage<T>::run(const Step<T>& step, ThreadSlice slice, const TargetsView
   const std::int64_t stride = padded<T>(outputs_);
   kernels::LossArgs<T> f{};
   f.kind = loss_.kind;
-  if (const auto* huber = std::get_if<Loss::Huber>(&loss_.options))
+  if (const auto* huber = loss_.options.get_if<Loss::Huber>())
     f.delta = static_cast<T>(huber->delta);
-  if (const auto* cross_entropy = std::get_if<Loss::CrossEntropy>(&loss_.options))
+  if (const auto* cross_entropy = loss_.options.get_if<Loss::CrossEntropy>())
     f.label_smoothing = static_cast<T>(cross_entropy->label_smoothing);
   f.rows = rows.size();
   f.columns = outputs_;
