@@ -36,7 +36,7 @@ bool goes_on(const TrainingState& training, const Network<T>& network) {
 /// The least format whose readers know everything that is in the file.
 std::int64_t format_of(const TrainingState& training, const AnyLayer& first) {
   const bool lazy = training.optimizer && training.optimizer->lazy;
-  const bool from_logits = training.loss && training.loss->from_logits;
+  const bool from_logits = training.loss && training.loss->from_logits();
   return lazy || from_logits || first->reads_categories() ? 2 : 1;
 }
 
