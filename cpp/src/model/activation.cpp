@@ -77,15 +77,11 @@ static void visit_fields(Visit& visit, Self& self) {
 }
 
 Activation Activation::defaults(Kind kind) {
-  switch (kind) {
-#define CHAINRULE_ROW(row_kind, Kernel, RowOptions, ...) \
-  case ActivationKind::row_kind:                         \
-    return {kind, RowOptions{}};
-    CHAINRULE_ACTIVATIONS(CHAINRULE_ROW)
+#define CHAINRULE_ROW(row_kind, Kernel, RowOptions, ...) Options{RowOptions{}},
+  const std::array all{CHAINRULE_ACTIVATIONS(CHAINRULE_ROW)};
 #undef CHAINRULE_ROW
-    default:
-      return {kind, {}};
-  }
+  const auto index = static_cast<std::size_t>(kind);
+  return {kind, index < all.size() ? all[index] : Options{}};
 }
 
 Activation Activation::from_config(const Config& config) {
@@ -116,15 +112,11 @@ void Activation::check() const {
 namespace model {
 
 Initializer::Kind initializer_before(Activation::Kind kind) {
-  switch (kind) {
-#define CHAINRULE_ROW(row_kind, Kernel, Options, initializer, ...) \
-  case ActivationKind::row_kind:                                   \
-    return Initializer::Kind::initializer;
-    CHAINRULE_ACTIVATIONS(CHAINRULE_ROW)
+#define CHAINRULE_ROW(row_kind, Kernel, Options, initializer, ...) Initializer::Kind::initializer,
+  constexpr std::array all{CHAINRULE_ACTIVATIONS(CHAINRULE_ROW)};
 #undef CHAINRULE_ROW
-    default:
-      return Initializer::Kind::glorot_uniform;
-  }
+  const auto index = static_cast<std::size_t>(kind);
+  return index < all.size() ? all[index] : Initializer::Kind::glorot_uniform;
 }
 
 namespace {

@@ -52,14 +52,11 @@ static void visit_fields(Visit& visit, Self& self) {
 }
 
 Loss Loss::defaults(Kind kind) {
-  switch (kind) {
-#define CHAINRULE_ROW(row_kind, Kernel, RowOptions, ...) \
-  case LossKind::row_kind:                               \
-    return {kind, RowOptions{}};
-    CHAINRULE_LOSSES(CHAINRULE_ROW)
+#define CHAINRULE_ROW(row_kind, Kernel, RowOptions, ...) Options{RowOptions{}},
+  const std::array all{CHAINRULE_LOSSES(CHAINRULE_ROW)};
 #undef CHAINRULE_ROW
-  }
-  return {kind, {}};
+  const auto index = static_cast<std::size_t>(kind);
+  return {kind, index < all.size() ? all[index] : Options{}};
 }
 
 bool Loss::from_logits() const {
@@ -104,14 +101,11 @@ void Loss::check() const {
 }
 
 Loss::Link Loss::link() const {
-  switch (kind) {
-#define CHAINRULE_ROW(row_kind, Kernel, Options, row_link) \
-  case LossKind::row_kind:                                 \
-    return Link::row_link;
-    CHAINRULE_LOSSES(CHAINRULE_ROW)
+#define CHAINRULE_ROW(row_kind, Kernel, Options, row_link) Link::row_link,
+  constexpr std::array all{CHAINRULE_LOSSES(CHAINRULE_ROW)};
 #undef CHAINRULE_ROW
-  }
-  return Link::identity;
+  const auto index = static_cast<std::size_t>(kind);
+  return index < all.size() ? all[index] : Link::identity;
 }
 
 std::int64_t Loss::target_columns(std::int64_t outputs) const {
