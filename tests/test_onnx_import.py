@@ -139,6 +139,7 @@ FORMULAS = {
         "Mul x fifth a;Add a half b;Clip b zero one y",
         cr.activations.HardSigmoid(0.2),
     ),
+    "clip": ("Clip x zero one y", cr.activations.HardSigmoid(1.0, 0.0)),
     "hard sigmoid by its operator": ("HardSigmoid x y", cr.activations.HardSigmoid(0.2)),
     "hard swish": (
         "Add x three a;Clip a zero six b;Mul x b c;Div c six y",
@@ -146,7 +147,6 @@ FORMULAS = {
     ),
     "hard swish by its operator": ("HardSwish x y", cr.activations.HardSwish()),
     "relu6": ("Clip x zero six y", cr.activations.Relu6()),
-    "relu6 by min": ("Relu x a;Min a six y", cr.activations.Relu6()),
     "softsign": ("Abs x a;Add a one b;Div x b y", cr.activations.Softsign()),
     "softsign by its operator": ("Softsign x y", cr.activations.Softsign()),
     "softmax": (
@@ -204,7 +204,6 @@ def test_activations_of_several_operators(case, rng):
 @pytest.mark.parametrize(
     ("formula", "kind"),
     [
-        ("Clip x zero one y", "Clip"),
         ("Mul x x y", "Mul"),
         ("Sigmoid x a;Mul a twenty b;Mul b x c;Exp c y", "Exp"),
         ("Exp x a;Add a half b;Log b y", "Log"),
