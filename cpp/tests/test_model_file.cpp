@@ -177,7 +177,7 @@ TEST_CASE("memory that the optimizer would not go on from is left out") {
 TEST_CASE("the state of the training comes back") {
   TrainingState training;
   training.loss = Loss::defaults(Loss::Kind::quantile);
-  training.loss->quantiles = {0.1, 0.9};
+  training.loss->options = Loss::Quantile{{0.1, 0.9}};
   training.optimizer = optimizer(Optimizer::Kind::sgd, 0.25);
   training.schedule = Schedule::defaults(Schedule::Kind::reduce_on_plateau);
   training.schedule->learning_rate = 0.25;
@@ -239,7 +239,7 @@ TEST_CASE("what could not be read back is not written") {
   refused(training);
   training = {};
   training.loss = Loss::defaults(Loss::Kind::quantile);
-  training.loss->quantiles.clear();
+  training.loss->options.get_if<Loss::Quantile>()->quantiles.clear();
   refused(training);
 }
 
