@@ -195,6 +195,16 @@ class _LayerNormalization(_Normalizing):
         return self._through_statistics(dy)
 
 
+class _PReLU(_Layer):
+    def forward(self, x, training):
+        self.x = x
+        return np.where(x > 0, x, self.parameters["slope"] * x)
+
+    def backward(self, dy):
+        self.gradients["slope"] = np.where(self.x > 0, 0.0, dy * self.x).sum(axis=0)
+        return np.where(self.x > 0, dy, self.parameters["slope"] * dy)
+
+
 class _Rescaling(_Layer):
     def forward(self, x, training):
         return x * self.config["scale"] + self.config["offset"]
@@ -216,6 +226,7 @@ _LAYERS = {
     "activation": _Activation,
     "batch_normalization": _BatchNormalization,
     "layer_normalization": _LayerNormalization,
+    "prelu": _PReLU,
     "rescaling": _Rescaling,
     "normalization": _Normalization,
 }

@@ -72,6 +72,7 @@ def random_network(seed):
             cr.BatchNormalization(epsilon=0.1, scale=bool(rng.random() < 0.5)),
             cr.LayerNormalization(center=bool(rng.random() < 0.5)),
             cr.Dropout(0.3),
+            cr.PReLU(),
             cr.Rescaling(1.5, offset=float(rng.integers(2))),
         ]
         layers += [choices[0], choices[rng.integers(len(choices))]]

@@ -75,7 +75,7 @@ def test_aliases_inside_layers_and_configs() -> None:
         cr.Dense(3, weight_initializer="he_normal").config
     )
     assert cr.losses.get({"kind": "bce"}) == cr.losses.BinaryCrossEntropy()
-    with pytest.raises(ValueError, match="unknown activation 'prelu': there is no such activation"):
+    with pytest.raises(ValueError, match="unknown activation 'prelu': it is a layer, PReLU"):
         cr.Dense(3, activation="prelu")
 
 

@@ -75,6 +75,14 @@ def set_normalisation(net, rng):
     net.set_weights({name: rng.uniform(0.5, 2, size=shape) for name, shape in shapes.items()})
 
 
+@DTYPES
+@pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
+def test_prelu(training, dtype, rng):
+    net = cr.Sequential([cr.Input(19), cr.PReLU(), cr.Dense(3)], seed=0, dtype=dtype)
+    net.set_weights({"0.slope": rng.normal(size=19)})
+    both_ways_agree(net, rng.normal(size=(37, 19)), rng.normal(size=(37, 3)), training=training)
+
+
 OPTIONS = pytest.mark.parametrize(
     "options",
     [{}, {"epsilon": 1e-2}, {"center": False}, {"scale": False}, {"center": False, "scale": False}],

@@ -50,6 +50,7 @@ _NAMES = {
     "beta": "bias",
     "running_mean": "running_mean",
     "running_variance": "running_var",
+    "slope": "weight",
     "weight": "weight",
     "bias": "bias",
 }
@@ -84,6 +85,8 @@ class TorchNetwork:
             return linear, ACTIVATIONS[c["activation"]["kind"]](c["activation"])
         if c["kind"] == "activation":
             return (ACTIVATIONS[c["activation"]["kind"]](c["activation"]),)
+        if c["kind"] == "prelu":
+            return (torch.nn.PReLU(columns),)
         affine = c["center"] or c["scale"]
         if c["kind"] == "batch_normalization":
             norm = torch.nn.BatchNorm1d(columns, c["epsilon"], 1 - c["momentum"], affine=affine)

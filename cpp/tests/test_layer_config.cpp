@@ -115,6 +115,12 @@ TEST_CASE("normalisations list their arrays") {
   rows.scale = false;
   CHECK(rows.parameters(6).size() == 1);
 
+  PReLU prelu;
+  prelu.initial_slope = 1.0;
+  specs = prelu.parameters(6);
+  REQUIRE(specs.size() == 1);
+  check_vector(specs[0], "slope", 6, ones, true);
+
   specs = Normalization().parameters(6);
   REQUIRE(specs.size() == 2);
   check_vector(specs[0], "mean", 6, zeros, false);
@@ -127,7 +133,7 @@ TEST_CASE("every other layer keeps its inputs' shape, owns nothing and survives 
     CHECK(layer(kind)->parameters(5).empty());
   }
   for (const char* kind : {"activation", "dropout", "batch_normalization", "layer_normalization",
-                           "rescaling", "normalization"}) {
+                           "prelu", "rescaling", "normalization"}) {
     CAPTURE(kind);
     const auto made = layer(kind);
     CHECK(made->kind() == kind);
@@ -213,7 +219,7 @@ TEST_CASE("a weight matrix beyond 2^48 entries is refused") {
 }
 
 TEST_CASE("every kind of layer is made by its name") {
-  CHECK(Layer::kinds().size() == 9);
+  CHECK(Layer::kinds().size() == 10);
   CHECK(Layer::kinds().front() == "dense");
   CHECK(layer("dropout")->kind() == "dropout");
   CHECK_THROWS_AS(layer("doubling"), Error);

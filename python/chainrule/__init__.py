@@ -38,6 +38,7 @@ from chainrule.layers import (
     Input,
     LayerNormalization,
     Normalization,
+    PReLU,
     Rescaling,
 )
 from chainrule.names import module_attributes
@@ -87,6 +88,7 @@ __all__ = [
     "ModelCheckpoint",
     "ModelFileError",
     "Normalization",
+    "PReLU",
     "RMSprop",
     "Rescaling",
     "Sequential",

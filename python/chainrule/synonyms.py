@@ -100,7 +100,7 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
     "activation": {
         "log_softmax": "leave the last layer linear: cross_entropy contains the log-softmax",
         "logsoftmax": "leave the last layer linear: cross_entropy contains the log-softmax",
-        "prelu": f"{_NO_ACTIVATION}; leaky_relu has a slope that is not trained",
+        "prelu": "it is a layer, PReLU(), since its slopes are trained",
         "exponential": f"{_NO_ACTIVATION}; the loss poisson contains the exponential",
     },
     "initializer": {
@@ -215,7 +215,6 @@ ATTRIBUTES: Mapping[str, str] = {
     "MultiStepLR": "it is schedules.Piecewise",
     "NLLLoss": "use losses.CrossEntropy with a linear last layer, which contains the log-softmax",
     "OneHotEncoder": "it is CategoryEncoding",
-    "PReLU": "there is no such activation; activations.LeakyRelu has a slope that is not trained",
     "PiecewiseConstantDecay": "it is schedules.Piecewise",
     "RNN": _NOT_HERE,
     "ReLU": 'it is activation="relu"',

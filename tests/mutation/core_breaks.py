@@ -72,6 +72,7 @@ BREAKS: list[tuple[str, str, str]] = [
     ("kernels/activations/hard_swish.hpp", "z / T(3) + T(0.5)", "z / T(6) + T(0.5)"),
     ("kernels/activations/relu6.hpp", "(y > T(0)) & (y < T(6))", "(y > T(0)) & (y <= T(6))"),
     ("kernels/activations/softsign.hpp", "return reciprocal * reciprocal;", "return reciprocal;"),
+    ("kernels/prelu.hpp", "select<T>(x > T(0), Vec<T>{}, x), sum);", "x, sum);"),
     # Losses.
     ("kernels/losses/mse.hpp", "return T(2) * (z - t); }", "return z - t; }"),
     (

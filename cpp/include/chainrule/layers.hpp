@@ -58,6 +58,22 @@ class CHAINRULE_API ActivationLayer final : public Layer {
   std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
 };
 
+/// x for x > 0, else slope * x, with a slope of its own for each feature that is trained.
+/// Parameters: slope.
+///
+/// Reference: He, Zhang, Ren & Sun, "Delving deep into rectifiers", ICCV 2015.
+class CHAINRULE_API PReLU final : public Layer {
+ public:
+  double initial_slope = 0.25;
+
+  static PReLU from_config(const Config& config);
+
+  std::string_view kind() const override { return "prelu"; }
+  Config config() const override;
+  std::int64_t outputs(std::int64_t inputs) const override;
+  std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+};
+
 /// In training zeroes each value with probability `rate` and scales the rest by 1 / (1 - rate);
 /// identity in inference.
 ///

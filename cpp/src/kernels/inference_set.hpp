@@ -9,6 +9,7 @@
 #include "kernels/masked.hpp"
 #include "kernels/multiply.hpp"
 #include "kernels/normalization.hpp"
+#include "kernels/prelu.hpp"
 #include "kernels/row.hpp"
 #include "kernels/sparse.hpp"
 
@@ -31,6 +32,7 @@ constexpr InferenceKernels<T> inference_kernels(const char* name) {
   k.activation_forward = activation_forward<T>;
   k.batch_norm_inference = batch_norm_inference<T>;
   k.layer_norm_forward = layer_norm_forward<T>;
+  k.prelu_forward = prelu_forward<T>;
   return k;
 }
 

@@ -93,6 +93,18 @@ struct AffineGradientArgs {
   T* dbeta;
 };
 
+/// An activation with a slope for each column, see prelu.hpp.
+template <class T>
+struct PreluArgs {
+  int64_t rows, columns, stride;
+  const T* slope;
+  const T* x;
+  T* y;
+  const T* dy;
+  T* dx;
+  T* dslope;
+};
+
 /// Random words are blocks of the library's counter layout, see random_block: block = row * blocks
 /// a row + column / 4.
 struct DropoutArgs {

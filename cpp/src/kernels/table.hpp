@@ -38,6 +38,7 @@ struct InferenceKernels {
   void (*activation_forward)(const ActivationArgs<T>&, const T* z, T* y);
   void (*batch_norm_inference)(const BatchNormArgs<T>&);
   void (*layer_norm_forward)(const LayerNormArgs<T>&);
+  void (*prelu_forward)(const PreluArgs<T>&);
 };
 
 /// What training, losses, tests and measurements need besides.
@@ -80,6 +81,8 @@ struct TrainingKernels {
   void (*batch_norm_backward)(const BatchNormArgs<T>&);
   void (*layer_norm_backward)(const LayerNormArgs<T>&);
   void (*affine_gradient)(const AffineGradientArgs<T>&);
+  void (*prelu_backward)(const PreluArgs<T>&);
+  void (*prelu_gradient)(const PreluArgs<T>&, int64_t column_begin, int64_t column_end);
   void (*dropout_factors)(const DropoutArgs&, T scale, T* factors, int64_t stride);
 
   void (*math)(MathFunction function, const T* x, T* y, int64_t n);

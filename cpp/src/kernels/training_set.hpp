@@ -13,6 +13,7 @@
 #include "kernels/multiply.hpp"
 #include "kernels/normalization.hpp"
 #include "kernels/peak.hpp"
+#include "kernels/prelu.hpp"
 #include "kernels/reduce.hpp"
 #include "kernels/sparse.hpp"
 #include "kernels/update.hpp"
@@ -43,6 +44,8 @@ constexpr TrainingKernels<T> training_kernels() {
   k.batch_norm_backward = batch_norm_backward<T>;
   k.layer_norm_backward = layer_norm_backward<T>;
   k.affine_gradient = affine_gradient<T>;
+  k.prelu_backward = prelu_backward<T>;
+  k.prelu_gradient = prelu_gradient<T>;
   k.dropout_factors = dropout_factors<T>;
   k.math = math_array<T>;
   k.tree_sum = tree_sum<T>;

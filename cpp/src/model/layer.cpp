@@ -25,9 +25,10 @@ AnyLayer make(const Config& config) {
   return T::from_config(config);
 }
 
-constexpr std::array<KnownLayer, 9> kLayers{{
+constexpr std::array<KnownLayer, 10> kLayers{{
     {"dense", make<Dense>},
     {"activation", make<ActivationLayer>},
+    {"prelu", make<PReLU>},
     {"dropout", make<Dropout>},
     {"batch_normalization", make<BatchNormalization>},
     {"layer_normalization", make<LayerNormalization>},

@@ -19,6 +19,7 @@ from chainrule.c_export.operations import (
     Dense,
     LayerNormalization,
     Operation,
+    PReLU,
 )
 
 if TYPE_CHECKING:
@@ -157,6 +158,12 @@ def _of_layer_normalization(
     return [LayerNormalization(index, (), columns, columns, gamma, beta, layer.epsilon)]
 
 
+def _of_prelu(
+    layer: Any, index: int, columns: int, own: Mapping[str, Array]
+) -> Sequence[Operation]:
+    return [PReLU(index, (), columns, columns, own["slope"])]
+
+
 _OPERATIONS_OF = {
     "activation": _of_activation,
     "batch_normalization": _of_batch_normalization,
@@ -164,6 +171,7 @@ _OPERATIONS_OF = {
     "dropout": _of_dropout,
     "layer_normalization": _of_layer_normalization,
     "normalization": _of_normalization,
+    "prelu": _of_prelu,
     "rescaling": _of_rescaling,
 }
 
@@ -214,6 +222,8 @@ def _in_float32(operation: Operation) -> Operation:
     if isinstance(operation, Dense):
         weight, bias = _floats(operation.weight), _floats(operation.bias)
         return replace(operation, weight=weight, bias=bias)
+    if isinstance(operation, PReLU):
+        return replace(operation, slope=_floats(operation.slope))
     if isinstance(operation, LayerNormalization):
         gamma, beta = _floats(operation.gamma), _floats(operation.beta)
         return replace(operation, gamma=gamma, beta=beta)

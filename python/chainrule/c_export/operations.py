@@ -25,6 +25,7 @@ __all__ = [
     "Dense",
     "LayerNormalization",
     "Operation",
+    "PReLU",
     "apply",
     "pieces",
     "run",
@@ -140,6 +141,23 @@ class Activation(Operation):
     @cached_property
     def _network(self) -> Sequential:
         return _one_layer(self.inputs, layers.Activation(self.activation))
+
+
+@dataclass(frozen=True, eq=False)
+class PReLU(Operation):
+    """y = x where x > 0, else slope * x, of a slope of shape (inputs,)."""
+
+    slope: Array
+    name = "prelu"
+
+    @property
+    def constants(self) -> tuple[Array, ...]:
+        """The slopes."""
+        return (self.slope,)
+
+    def run(self, x: Array) -> Array:
+        """Return the rows with negative values scaled."""
+        return np.where(x > 0, x, self.slope * x)
 
 
 @dataclass(frozen=True, eq=False)

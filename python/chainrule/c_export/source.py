@@ -19,6 +19,7 @@ from chainrule.c_export.operations import (
     Dense,
     LayerNormalization,
     Operation,
+    PReLU,
 )
 from chainrule.c_export.quantization import Dense8, Dense8Float, Quantize
 
@@ -206,6 +207,12 @@ def _(operation: Activation) -> _Call:
     activation = operation.activation
     numbers = map(number, activation.c_arguments)
     return _Call(activation.c_function, (str(operation.inputs), *numbers))
+
+
+@_call.register
+def _(operation: PReLU) -> _Call:
+    name = f"slope_{operation.layer}"
+    return _Call("prelu", (str(operation.inputs), name), ((name, operation.slope),))
 
 
 @_call.register

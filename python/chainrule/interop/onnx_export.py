@@ -223,6 +223,10 @@ def _add_layer_normalization(
         graph.add("Add", graph.current, graph.constant("beta", arrays["beta"]))
 
 
+def _add_prelu(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]) -> None:
+    graph.add("PRelu", graph.current, graph.constant("slope", arrays["slope"]))
+
+
 _LAYERS: dict[str, Callable[[GraphWriter, Any, dict[str, NDArray[Any]]], None]] = {
     "activation": _add_activation,
     "batch_normalization": _add_batch_normalization,
@@ -231,5 +235,6 @@ _LAYERS: dict[str, Callable[[GraphWriter, Any, dict[str, NDArray[Any]]], None]] 
     "embedding": _add_embedding,
     "layer_normalization": _add_layer_normalization,
     "normalization": _add_affine,
+    "prelu": _add_prelu,
     "rescaling": _add_affine,
 }

@@ -17,7 +17,7 @@ from chainrule.interop.onnx_graph import Region, Slice
 from chainrule.interop.onnx_model import Node
 from chainrule.interop.onnx_operators import is_evaluable, named_activation
 from chainrule.interop.onnx_tensor import DOUBLE, FLOAT_TYPES
-from chainrule.layers import BatchNormalization, LayerNormalization
+from chainrule.layers import BatchNormalization, LayerNormalization, PReLU
 
 __all__ = ["LayerReader"]
 
@@ -104,6 +104,8 @@ class LayerReader:
         constant = [name in self._constants for name in node.inputs]
         if node.op == "Div":
             return constant == [False, True]
+        if node.op == "PRelu":  # one slope for all columns may be a leaky_relu's
+            return constant == [False, True] and self._constants[node.inputs[1]].size > 1
         return node.op not in _ARITHMETIC or any(constant)
 
     def _constant(self, node: Node, index: int) -> Array | None:
@@ -249,6 +251,15 @@ class LayerReader:
         epsilon = shortest(self._number(node, "epsilon", 1e-5))
         self.started().layer(LayerNormalization(epsilon=epsilon, center=center), arrays)
 
+    def _prelu(self, node: Node) -> None:
+        self._one_axis()
+        slope = self._constant(node, 1)
+        if slope is None:
+            raise ValueError("it has no slope")
+        assembly = self.started(slope.size if slope.size > 1 else None)
+        slopes = np.broadcast_to(self._spread(slope), (assembly.columns,))
+        assembly.layer(PReLU(), {"slope": slopes})
+
     def _dropout(self, node: Node) -> None:
         mode = self._constant(node, 2)
         if mode is not None and mode.any():
@@ -319,6 +330,7 @@ _OPERATORS: dict[str, Callable[[LayerReader, Node], None]] = {
     "MatMul": LayerReader._matmul,
     "Mul": LayerReader._mul,
     "Neg": LayerReader._neg,
+    "PRelu": LayerReader._prelu,
     "Reshape": LayerReader._reshape,
     "Sub": LayerReader._sub,
     "ai.onnx.ml.Scaler": LayerReader._scaler,

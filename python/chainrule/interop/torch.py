@@ -16,7 +16,7 @@ from chainrule.interop.affine import affine_of
 from chainrule.interop.assembly import Assembly
 from chainrule.interop.parameters import built_core, layer_arrays, refuse_missing
 from chainrule.interop.torch_check import Leaf, check_export, check_outputs, evaluation_copy
-from chainrule.layers import BatchNormalization, Dropout, LayerNormalization
+from chainrule.layers import BatchNormalization, Dropout, LayerNormalization, PReLU
 
 if TYPE_CHECKING:
     import torch
@@ -33,6 +33,7 @@ _KINDS = (
     "dropout",
     "layer_normalization",
     "normalization",
+    "prelu",
     "rescaling",
 )
 
@@ -280,6 +281,12 @@ def _add_scaling(assembly: Assembly, leaf: Any) -> None:
     assembly.affine(_array(leaf.scale).astype(float), _array(leaf.offset).astype(float))
 
 
+def _add_prelu(assembly: Assembly, leaf: Any) -> None:
+    # One slope may be for all columns.
+    slope = np.broadcast_to(_array(leaf.weight), (assembly.columns,))
+    assembly.layer(PReLU(), {"slope": slope})
+
+
 def _activation(owner: type[activations.Activation]) -> Callable[[Assembly, Any], None]:
     return lambda assembly, leaf: assembly.activation(owner.from_torch(leaf))
 
@@ -292,6 +299,7 @@ _MODULES: dict[str, Callable[[Assembly, Any], None]] = {
     "Identity": lambda assembly, leaf: None,
     "LayerNorm": _add_layer_norm,
     "Linear": _add_linear,
+    "PReLU": _add_prelu,
     "Scaling": _add_scaling,
 } | {name: _activation(owner) for name, owner in _ACTIVATIONS.items() if name}
 
@@ -308,6 +316,10 @@ def _torch_modules(
         return _torch_activation(layer.activation)
     if layer.kind == "dropout":
         return [nn.Dropout(layer.rate)]
+    if layer.kind == "prelu":
+        prelu = nn.PReLU(columns)
+        _fill(prelu, weight=arrays["slope"])
+        return [prelu]
     affine = "gamma" in arrays or "beta" in arrays
     if layer.kind == "batch_normalization":
         norm = nn.BatchNorm1d(columns, layer.epsilon, 1.0 - layer.momentum, affine=affine)

@@ -15,6 +15,7 @@ from chainrule.layers.dropout import Dropout
 from chainrule.layers.input import Input
 from chainrule.layers.layer import Layer
 from chainrule.layers.normalization import BatchNormalization, LayerNormalization
+from chainrule.layers.prelu import PReLU
 from chainrule.layers.preprocessing import Normalization, Rescaling
 from chainrule.names import module_attributes
 
@@ -29,6 +30,7 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "Normalization",
+    "PReLU",
     "Rescaling",
     "get",
 ]

@@ -17,7 +17,7 @@ struct Entry {
 };
 
 template <class T>
-constexpr std::array<Entry<T>, 9> kFactories{{
+constexpr std::array<Entry<T>, 10> kFactories{{
     {"activation", add_activation<T>},
     {"batch_normalization", add_batch_normalization<T>},
     {"category_encoding", add_category_encoding<T>},
@@ -26,6 +26,7 @@ constexpr std::array<Entry<T>, 9> kFactories{{
     {"embedding", add_embedding<T>},
     {"layer_normalization", add_layer_normalization<T>},
     {"normalization", add_normalization<T>},
+    {"prelu", add_prelu<T>},
     {"rescaling", add_rescaling<T>},
 }};
 

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chainrule/layers.hpp"
+#include "engine/inference/infers.hpp"
+#include "engine/stages/stages.hpp"
+
+namespace chainrule::engine {
+namespace {
+
+template <class T>
+class PReLUStage final : public Stage<T>, public Infers<T> {
+ public:
+  explicit PReLUStage(const StageContext<T>& c)
+      : kernels_(c.kernels),
+        parameters_(c.parameters),
+        slope_(*c.parameters.find(c.layer, "slope")),
+        columns_(c.inputs),
+        dslope_(padded<T>(c.inputs)) {}
+
+  std::string describe() const override { return "prelu"; }
+  std::int64_t outputs() const override { return columns_; }
+  bool has_parameters() const override { return true; }
+
+  // x, y: rows x columns, slope_: columns
+  void forward(const Step<T>& step, ThreadSlice slice) override {
+    const Range rows = step.rows_of(slice);
+    kernels::PreluArgs<T> f = arguments(rows.size(), this->x.stride);
+    f.x = this->x.row(rows.begin);
+    f.y = this->y.row(rows.begin);
+    kernels_.prelu_forward(f);
+  }
+
+  // x, y: rows x columns
+  void infer(const InferArgs<T>& p) const noexcept override {
+    kernels::PreluArgs<T> f = arguments(p.rows, p.x_stride);
+    f.x = p.x;
+    f.y = p.y;
+    kernels_.prelu_forward(f);
+  }
+
+  // dy, dx: rows x columns
+  void backward(const Step<T>& step, ThreadSlice slice) override {
+    if (!this->dx.data) return;
+    const Range rows = step.rows_of(slice);
+    kernels::PreluArgs<T> f = arguments(rows.size(), this->x.stride);
+    f.x = this->x.row(rows.begin);
+    f.dy = this->dy.row(rows.begin);
+    f.dx = this->dx.row(rows.begin);
+    kernels_.prelu_backward(f);
+  }
+
+  // dslope_: columns, sums over the rows; each thread owns columns of them
+  void gradients(const Step<T>& step, ThreadSlice slice) override {
+    const Range columns = slice.range(padded<T>(columns_), kernels::kRowAlignment<T>);
+    if (columns.size() == 0) return;
+    kernels::PreluArgs<T> f = arguments(step.rows, this->x.stride);
+    f.x = this->x.data;
+    f.dy = this->dy.data;
+    f.dslope = dslope_.data();
+    kernels_.prelu_gradient(f, columns.begin, columns.end);
+    store_or_apply_gradient(step, slope_, columns.begin, dslope_.data() + columns.begin,
+                            columns.size());
+  }
+
+ private:
+  kernels::PreluArgs<T> arguments(std::int64_t rows, std::int64_t stride) const {
+    kernels::PreluArgs<T> f{};
+    f.rows = rows;
+    f.columns = columns_;
+    f.stride = stride;
+    f.slope = parameters_.at(&slope_);
+    return f;
+  }
+
+  const kernels::KernelTable<T>& kernels_;
+  Parameters<T>& parameters_;
+  const Parameter& slope_;
+  std::int64_t columns_;
+  Buffer<T> dslope_;
+};
+
+}  // namespace
+
+template <class T>
+void add_prelu(const Layer&, const StageContext<T>& context, Stages<T>& stages) {
+  stages.push_back(std::make_unique<PReLUStage<T>>(context));
+}
+
+template void add_prelu(const Layer&, const StageContext<float>&, Stages<float>&);
+template void add_prelu(const Layer&, const StageContext<double>&, Stages<double>&);
+
+}  // namespace chainrule::engine
