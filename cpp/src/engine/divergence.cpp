@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "chainrule/error.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
 #include "engine/threads/threads.hpp"
 
@@ -15,38 +16,17 @@ using engine::Step;
 using engine::ThreadContext;
 
 template <class T>
-void Network<T>::State::keep_for_divergence() {
-  kept_epoch = -1;  // until all is there
-  if (kept_trained) {
-    std::swap(older.values, values_before);
-    std::swap(older.optimizer, optimizer_before);
-    older.total_steps = total_steps_before;
-    older.epochs = epochs_before;
-    older.held = true;
-    kept_trained = false;
-    older.no_optimizer = older.optimizer.kind.empty();
-    // Only to have the memory, so that no later epoch needs any.
-    if (older.no_optimizer) older.optimizer.copy_from(optimizer);
-  }
-  if (values_before.empty()) values_before = engine::Buffer<T>(parameters.arena_size());
-  values_before.copy_from(parameters.values);
-  optimizer_before.copy_from(optimizer);
-  total_steps_before = total_steps;
-  epochs_before = epochs;
-}
-
-template <class T>
 void Network<T>::restore_epoch() {
   State& s = *state_;
   const engine::Changing guard(s);
-  const bool begun = s.kept_epoch >= 0 && s.kept_epoch == s.epochs;
-  const bool done = s.kept_epoch >= 0 && s.kept_epoch == s.epochs - 1;
+  const bool begun = s.training.kept_epoch >= 0 && s.training.kept_epoch == s.epochs;
+  const bool done = s.training.kept_epoch >= 0 && s.training.kept_epoch == s.epochs - 1;
   if (!begun && !done) throw StateError("there is no epoch to restore: none has been trained last");
-  const std::int64_t kept = s.kept_epoch;
+  const std::int64_t kept = s.training.kept_epoch;
   s.restore_after_divergence();
   s.epochs = kept;
-  s.forward_step.reset();
-  s.gradients_valid = false;
+  s.backprop.forward_step.reset();
+  s.gradients.valid = false;
 }
 
 template <class T>
@@ -76,16 +56,16 @@ void Network<T>::State::report_divergence(engine::Plan<T>& plan, const RowsView&
   restore_after_divergence();
   // Finite weights may be so large that what they give is not. They came from smaller ones; where
   // those give nothing better, it is the rows that are not finite.
-  if (older.held && !predicts_finite(plan, x)) {
-    parameters.values.copy_from(older.values);
+  if (training.older.held && !predicts_finite(plan, x)) {
+    parameters.values.copy_from(training.older.values);
     if (predicts_finite(plan, x)) {
-      std::swap(optimizer, older.optimizer);
-      if (older.no_optimizer) optimizer = {};
-      total_steps = older.total_steps;
-      epochs = older.epochs;
-      older.held = false;
+      std::swap(optimizer, training.older.optimizer);
+      if (training.older.no_optimizer) optimizer = {};
+      total_steps = training.older.total_steps;
+      epochs = training.older.epochs;
+      training.older.held = false;
     } else {
-      parameters.values.copy_from(values_before);
+      parameters.values.copy_from(training.kept.values);
     }
   }
   const std::string name = std::to_string(layer) + " (" +
@@ -100,15 +80,12 @@ void Network<T>::State::report_divergence(engine::Plan<T>& plan, const RowsView&
                         epoch, batch, name, loss);
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                            \
-  template void Network<T>::State::keep_for_divergence();                                   \
+#define CHAINRULE_MEMBERS(T)                                                                \
   template bool Network<T>::State::predicts_finite(engine::Plan<T>&, const RowsView&);      \
   template void Network<T>::State::report_divergence(                                       \
       engine::Plan<T>&, const RowsView&, std::int64_t, std::int64_t, std::int64_t, double); \
   template void Network<T>::restore_epoch();
-
-CHAINRULE_INSTANTIATE(float)
-CHAINRULE_INSTANTIATE(double)
-#undef CHAINRULE_INSTANTIATE
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
 
 }  // namespace chainrule

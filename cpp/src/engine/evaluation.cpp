@@ -2,6 +2,7 @@
 // Networks together with a loss.
 #include <cmath>
 
+#include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
 #include "engine/pieces.hpp"
 #include "engine/threads/threads.hpp"
@@ -71,7 +72,7 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
   options.batch_size = std::min(batch_size, x.rows);
   options.threads = engine::threads_for(s.multiply_adds, options.batch_size, num_threads);
   options.loss = &loss;
-  typename engine::Spares<CompiledLoss<T>>::Loan loan(s.evaluation);
+  typename engine::Spares<CompiledLoss<T>>::Loan loan(s.inference.evaluation);
   CompiledLoss<T>& compiled = s.compile(loan.item, loss, options);
   compiled.stage.prepare(y);
   compiled.plan.choose_path(x, input_sparsity);
@@ -126,7 +127,7 @@ std::int64_t Network<T>::first_bad_layer(const RowsView& x) const {
   return plan.first_bad_layer(x.rows);
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                                   \
+#define CHAINRULE_MEMBERS(T)                                                                       \
   template CompiledLoss<T>& Network<T>::State::compile(std::unique_ptr<CompiledLoss<T>>&,          \
                                                        const Loss&, const engine::PlanOptions&);   \
   template void Network<T>::State::check_loss(const Loss&) const;                                  \
@@ -138,9 +139,7 @@ std::int64_t Network<T>::first_bad_layer(const RowsView& x) const {
   template double Network<T>::evaluate(const RowsView&, const TargetsView&, const Loss&,           \
                                        std::int64_t, int, T*, InputSparsity,                       \
                                        const Callback<void()>&, LossSum*) const;
-
-CHAINRULE_INSTANTIATE(float)
-CHAINRULE_INSTANTIATE(double)
-#undef CHAINRULE_INSTANTIATE
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
 
 }  // namespace chainrule

@@ -39,8 +39,7 @@ void Network<T>::interpolate(const Network& source, double tau) {
     for (std::int64_t i = 0; i < size; ++i) values[i] += slice * difference(i);
     if (means_differ) s.parameters.set_exact_mean({});
   }
-  s.forget_older();
-  s.forward_step.reset();
+  s.forget_passes();
 }
 
 template void Network<float>::interpolate(const Network&, double);

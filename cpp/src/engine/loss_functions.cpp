@@ -6,6 +6,7 @@
 #include "chainrule/error.hpp"
 #include "chainrule/network.hpp"
 #include "engine/input/gather.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/stages/loss.hpp"
 #include "engine/threads/threads.hpp"
 #include "kernels/dispatch.hpp"
@@ -85,13 +86,11 @@ void apply_link(const Loss& loss, T* outputs, std::int64_t rows, std::int64_t co
   padded.copy_to(outputs, rows);
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                       \
+#define CHAINRULE_MEMBERS(T)                                                           \
   template double loss_and_gradient(const Loss&, const T*, std::int64_t, std::int64_t, \
                                     const TargetsView&, T*);                           \
   template void apply_link(const Loss&, T*, std::int64_t, std::int64_t);
-
-CHAINRULE_INSTANTIATE(float)
-CHAINRULE_INSTANTIATE(double)
-#undef CHAINRULE_INSTANTIATE
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
 
 }  // namespace chainrule

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/input/gather.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
 #include "engine/threads/threads.hpp"
 
@@ -27,7 +28,8 @@ void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* o
   if (training) s.check_batch(x.rows);
   const int threads = engine::threads_for(s.multiply_adds, x.rows, num_threads);
   std::unique_ptr<engine::Plan<T>> fresh;
-  if (!s.by_hand || s.by_hand->batch_size() != x.rows || s.by_hand->threads() != threads) {
+  if (!s.backprop.plan || s.backprop.plan->batch_size() != x.rows ||
+      s.backprop.plan->threads() != threads) {
     engine::PlanOptions options;
     options.batch_size = x.rows;
     options.threads = threads;
@@ -36,14 +38,14 @@ void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* o
     fresh = std::make_unique<engine::Plan<T>>(kernels::table<T>(kernels::active()), s.layers,
                                               s.parameters, s.inputs, options);
   }
-  engine::Plan<T>& plan = fresh ? *fresh : *s.by_hand;
+  engine::Plan<T>& plan = fresh ? *fresh : *s.backprop.plan;
   plan.refresh();
   plan.choose_path(x, InputSparsity::dense);
   if (fresh) {
     // Until here, backward may still be asked for the pass before.
-    s.forward_step.reset();
-    s.activation_rows = 0;
-    s.by_hand = std::move(fresh);
+    s.backprop.forward_step.reset();
+    s.backprop.activation_rows = 0;
+    s.backprop.plan = std::move(fresh);
   }
   Step<T> step;
   step.rows = x.rows;
@@ -56,27 +58,27 @@ void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* o
     plan.forward(context, step);
     if (outputs) copy_rows(plan.result(), step.rows_of(context.slice()), {}, outputs);
   });
-  s.forward_step = step;
-  s.activation_rows = x.rows;
-  s.gradients_valid = false;
+  s.backprop.forward_step = step;
+  s.backprop.activation_rows = x.rows;
+  s.gradients.valid = false;
 }
 
 template <class T>
 void Network<T>::backward(const RowsView& dy, T* dx) {
   State& s = *state_;
   const engine::Changing guard(s);
-  if (!s.forward_step)
+  if (!s.backprop.forward_step)
     throw StateError("backward needs the forward pass of the present weights: call forward first");
-  Step<T> step = *s.forward_step;
+  Step<T> step = *s.backprop.forward_step;
   if (dy.rows != step.rows || dy.columns != s.outputs) {
     throw Error("dy has shape (" + std::to_string(dy.rows) + ", " + std::to_string(dy.columns) +
                 "); the last forward pass gave (" + std::to_string(step.rows) + ", " +
                 std::to_string(s.outputs) + ")");
   }
   State::check_no_overlap(dy, "dy", dx, s.inputs, "dx");
-  s.need_gradients();
-  engine::Plan<T>& plan = *s.by_hand;
-  step.gradients = s.gradients.data();
+  s.gradients.make_room(s.parameters);
+  engine::Plan<T>& plan = *s.backprop.plan;
+  step.gradients = s.gradients.values.data();
   engine::run_team(plan.threads(), [&](engine::Team team) {
     ThreadContext context(team);
     const engine::Range rows = step.rows_of(context.slice());
@@ -91,7 +93,7 @@ void Network<T>::backward(const RowsView& dy, T* dx) {
     context.sync_for(Partition::columns);
     plan.gradients(context, step);
   });
-  s.gradients_valid = true;
+  s.gradients.valid = true;
 }
 
 template <class T>
@@ -110,16 +112,16 @@ double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, co
   options.backward = true;
   options.input_gradient = true;
   options.loss = &loss;
-  CompiledLoss<T>& compiled = s.compile(s.checking, loss, options);
+  CompiledLoss<T>& compiled = s.compile(s.backprop.checking, loss, options);
   compiled.stage.prepare(y);
   compiled.plan.choose_path(x, InputSparsity::dense);
-  s.need_gradients();
+  s.gradients.make_room(s.parameters);
   Step<T> step;
   step.rows = x.rows;
   step.training = training;
   step.seed = s.seed;
   step.number = static_cast<std::uint64_t>(s.total_steps);
-  step.gradients = s.gradients.data();
+  step.gradients = s.gradients.values.data();
   engine::run_team(options.threads, [&](engine::Team team) {
     ThreadContext context(team);
     compiled.plan.input().load(context, step, x, {});
@@ -134,23 +136,23 @@ double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, co
     context.sync_for(Partition::columns);
     compiled.plan.gradients(context, step);
   });
-  s.gradients_valid = true;
+  s.gradients.valid = true;
   return compiled.stage.mean(x.rows).value();
 }
 
 template <class T>
 bool Network<T>::has_gradients() const {
   const engine::Reading guard(*state_);
-  return state_->gradients_valid;
+  return state_->gradients.valid;
 }
 
 template <class T>
 void Network<T>::get_gradient(const std::string& name, T* values) const {
   const engine::Reading guard(*state_);
-  if (!state_->gradients_valid) throw StateError("there are no gradients yet: call backward first");
+  if (!state_->gradients.valid) throw StateError("there are no gradients yet: call backward first");
   const engine::Parameter& p = state_->parameters.named(name);
   if (!p.spec.trainable) throw Error(name + " is not trained and has no gradient");
-  state_->parameters.unpack(p, state_->gradients.data(), values);
+  state_->parameters.unpack(p, state_->gradients.values.data(), values);
 }
 
 template <class T>
@@ -168,12 +170,12 @@ void Network<T>::set_gradients(const std::vector<std::pair<std::string, const T*
     }
     parameters.push_back(&p);
   }
-  s.need_gradients();
+  s.gradients.make_room(s.parameters);
   // From here on nothing needs memory.
-  if (others_zero || !s.gradients_valid) s.gradients.clear();
+  if (others_zero || !s.gradients.valid) s.gradients.values.clear();
   for (std::size_t i = 0; i < given.size(); ++i)
-    s.parameters.pack(*parameters[i], given[i].second, s.gradients.data());
-  s.gradients_valid = true;
+    s.parameters.pack(*parameters[i], given[i].second, s.gradients.values.data());
+  s.gradients.valid = true;
 }
 
 template <class T>
@@ -184,23 +186,24 @@ void Network<T>::set_gradient(const std::string& name, const T* values) {
 template <class T>
 std::int64_t Network<T>::activation_rows() const {
   const engine::Reading guard(*state_);
-  return state_->activation_rows;
+  return state_->backprop.activation_rows;
 }
 
 template <class T>
 bool Network<T>::get_activation(std::int64_t layer, T* values) const {
   State& s = *state_;
   const engine::Reading guard(s);
-  if (s.activation_rows == 0) throw StateError("there are no activations yet: call forward first");
+  if (s.backprop.activation_rows == 0)
+    throw StateError("there are no activations yet: call forward first");
   if (layer < 0 || layer >= static_cast<std::int64_t>(s.layers.size()))
     throw Error("there is no layer " + std::to_string(layer));
-  const engine::Tensor<T>& y = s.by_hand->output_of(layer);
+  const engine::Tensor<T>& y = s.backprop.plan->output_of(layer);
   if (!y.data) return false;
-  copy_rows(y, {0, s.activation_rows}, {}, values);
+  copy_rows(y, {0, s.backprop.activation_rows}, {}, values);
   return true;
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                                  \
+#define CHAINRULE_MEMBERS(T)                                                                      \
   template void Network<T>::forward(const RowsView&, bool, int, T*);                              \
   template void Network<T>::backward(const RowsView&, T*);                                        \
   template double Network<T>::compute_gradients(const RowsView&, const TargetsView&, const Loss&, \
@@ -212,9 +215,7 @@ bool Network<T>::get_activation(std::int64_t layer, T* values) const {
                                           bool);                                                  \
   template std::int64_t Network<T>::activation_rows() const;                                      \
   template bool Network<T>::get_activation(std::int64_t, T*) const;
-
-CHAINRULE_INSTANTIATE(float)
-CHAINRULE_INSTANTIATE(double)
-#undef CHAINRULE_INSTANTIATE
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
 
 }  // namespace chainrule

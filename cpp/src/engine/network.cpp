@@ -139,8 +139,7 @@ void Network<T>::set_parameter(const std::string& name, const T* values) {
   if (p.layer == 0 && p.spec.name == "mean" &&
       !std::equal(exact.begin(), exact.end(), values, rounds))
     state_->parameters.set_exact_mean({});
-  state_->forget_older();
-  state_->forward_step.reset();
+  state_->forget_passes();
 }
 
 template <class T>

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,32 +10,16 @@
 
 #include "chainrule/error.hpp"
 #include "chainrule/network.hpp"
-#include "engine/inference/spares.hpp"
+#include "engine/backprop_session.hpp"
+#include "engine/compiled_loss.hpp"
+#include "engine/inference/inference_session.hpp"
 #include "engine/optimizer/optimizer_state.hpp"
-#include "engine/optimizer/step_bounds.hpp"
-#include "engine/optimizer/stored_update.hpp"
 #include "engine/parameters.hpp"
-#include "engine/plan.hpp"
-#include "engine/stages/loss.hpp"
 #include "engine/threads/occupancy.hpp"
+#include "engine/training_session.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace chainrule {
-
-/// A plan of the first layers, which predicts.
-template <class T>
-struct ForwardPlan {
-  std::int64_t layers;
-  engine::Plan<T> plan;
-};
-
-/// A plan with the loss that it ends in, kept for the next call of the same kind.
-template <class T>
-struct CompiledLoss {
-  Loss loss;
-  engine::Plan<T> plan;
-  engine::LossStage<T> stage;
-};
 
 template <class T>
 struct Network<T>::State {
@@ -44,6 +27,7 @@ struct Network<T>::State {
         InitialValues values);
   State(const State& other);
 
+  // The network, and how far it is trained: what a copy takes over.
   std::vector<AnyLayer> layers;
   std::int64_t inputs;
   std::int64_t outputs;
@@ -58,8 +42,13 @@ struct Network<T>::State {
   std::vector<std::int64_t> unadapted;     // Normalization layers whose statistics no data gave yet
   std::vector<std::string> feature_names;  // empty: none, as of the next
   std::vector<std::string> class_names;
-
   const std::vector<std::int64_t> categories;  // of each column of x; empty where none has any
+
+  // What is done with it. A session is made anew where it is needed.
+  TrainingSession<T> training;
+  BackpropSession<T> backprop;
+  StoredGradients<T> gradients;  // of either
+  InferenceSession<T> inference;
 
   /// What adaptation changes.
   struct Statistics {
@@ -67,42 +56,8 @@ struct Network<T>::State {
     std::vector<T> values;           // means and variances
     std::vector<double> exact_mean;  // see Parameters
   };
-
-  // Everything below is rebuilt when needed and not part of a copy.
-  std::unique_ptr<CompiledLoss<T>> training;
-  std::unique_ptr<CompiledLoss<T>> checking;  // compute_gradients
-  engine::Spares<ForwardPlan<T>> inference;
-  engine::Spares<ForwardPlan<T>> first_layers;  // of some layers only
-  engine::Spares<CompiledLoss<T>> evaluation;
-  std::unique_ptr<engine::Plan<T>> by_hand;
-  std::unique_ptr<engine::StoredUpdate<T>> stored_update;
-  engine::StepBounds<T> step_bounds;  // of steps by hand
-  engine::Buffer<T> gradients;
-  bool gradients_valid = false;
-  std::optional<engine::Step<T>> forward_step;  // of the last forward by hand
-  std::int64_t activation_rows = 0;  // that went through by_hand last; 0: none, or not to the end
-  std::vector<std::int64_t> order;
-  std::int64_t order_epoch = -1;  // the epoch that `order` is for
-  LossSum epoch_losses;           // of the epoch under way, or the last one
-  std::chrono::steady_clock::time_point last_poll{};
-  std::int64_t kept_epoch = -1;  // the epoch whose beginning the next three hold
-  engine::Buffer<T> values_before;
-  engine::OptimizerState<T> optimizer_before;
-  std::int64_t total_steps_before = 0;
-  std::int64_t epochs_before = 0;
-  bool kept_trained = false;  // a batch of finite loss was trained on from what is kept
-  /// What was kept before that, if training led from there to here without a change from outside:
-  /// the way back where the weights that are kept give numbers that are not finite.
-  struct Older {
-    bool held = false;
-    engine::Buffer<T> values;
-    engine::OptimizerState<T> optimizer;
-    bool no_optimizer = false;  // there was none, whatever the member holds
-    std::int64_t total_steps = 0;
-    std::int64_t epochs = 0;
-  } older;
   std::optional<Statistics> statistics_before;  // the last adaptation
-  std::atomic<bool> epoch_under_way{false};     // what was kept at its start is not what there is
+
   const std::uint64_t number = next_number.fetch_add(1, std::memory_order_relaxed);
   std::atomic<std::uint64_t> interpolated_with{0};  // the number of one that has the same layers
   engine::Occupancy occupancy{
@@ -114,12 +69,11 @@ struct Network<T>::State {
   void infer(std::int64_t count, engine::Spares<ForwardPlan<T>>& spares, const RowsView& x,
              std::int64_t batch_size, int num_threads, T* to, InputSparsity input_sparsity,
              const Callback<void()>& poll);
-  /// Of inference, in multiply-adds.
+  /// What inference costs for a row, in multiply-adds.
   double work_of_row() const {
     constexpr double of_a_value = 16.0;  // to gather and copy it
     return multiply_adds + of_a_value * static_cast<double>(inputs + outputs);
   }
-  void need_gradients();
   std::vector<std::int64_t> normalizations() const;  // the layers of that kind
   Statistics statistics() const;
   void set_statistics(Statistics& statistics) noexcept;
@@ -143,7 +97,7 @@ struct Network<T>::State {
   void check_targets(const RowsView& x, const TargetsView& y, const Loss& loss) const;
   /// In a forked child, where the parent's thread that was changing the network is gone.
   void recover();
-  void keep_for_divergence();
+  void keep_for_divergence() { training.keep(parameters.values, optimizer, total_steps, epochs); }
   /// Goes back to what keep_for_divergence kept, which is used up then. Allocates nothing.
   void restore_after_divergence() noexcept;
   /// Whether a step by hand cannot leave the range of T, whose bounds then move on.
@@ -152,17 +106,23 @@ struct Network<T>::State {
   /// DivergenceError if it has.
   void keep_for_step();
   void check_step();
-  /// When the weights or what was trained have changed otherwise.
+  /// To be called when the weights, or what was trained, have changed otherwise.
   void forget_older() {
-    kept_trained = false;
-    older.held = false;
-    step_bounds.forget();
+    training.forget_older();
+    backprop.step_bounds.forget();
+  }
+  /// To be called when the weights have changed other than by training.
+  void forget_passes() {
+    forget_older();
+    backprop.forward_step.reset();
   }
   /// Whether the outputs for all rows are finite, through a plan that has run them.
   bool predicts_finite(engine::Plan<T>& plan, const RowsView& x);
   /// `rows` of the batch went through the plan last; x are the rows of the whole call.
   [[noreturn]] void report_divergence(engine::Plan<T>& plan, const RowsView& x, std::int64_t rows,
                                       std::int64_t epoch, std::int64_t batch, double loss);
+
+  class EpochRun;  // one call of run_epoch
 };
 
 /// Copies one thread's rows of a tensor into the caller's row-major array, row i to row order[i].

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+// Training: one epoch, or a part of it, on one team of threads.
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <exception>
 #include <limits>
 #include <utility>
 
-#include "chainrule/random.hpp"
+#include "engine/all_finite.hpp"
 #include "engine/input/gather.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
 #include "engine/threads/threads.hpp"
 
@@ -20,14 +23,8 @@ using engine::ThreadContext;
 
 template <class T>
 bool all_finite(const engine::Buffer<T>& parameters) {
-  // x * 0 is 0 for every finite x and NaN otherwise; the arena is padded to whole granules.
-  constexpr std::int64_t lanes = kernels::kRowAlignment<T>;
-  const T* values = parameters.data();
-  T sums[lanes] = {};
-  for (std::int64_t i = 0; i < parameters.size(); i += lanes) {
-    for (std::int64_t j = 0; j < lanes; ++j) sums[j] += values[i + j] * T(0);
-  }
-  return std::all_of(sums, sums + lanes, [](T sum) { return sum == T(0); });
+  return engine::all_finite<T>(parameters.size(),
+                               [&](std::int64_t i) { return parameters.data()[i]; });
 }
 
 constexpr const char* kLazy = "an optimizer with lazy=True";
@@ -81,218 +78,303 @@ class Poller {
 
 }  // namespace
 
+/// One call of run_epoch: checks what it is given, takes all memory, runs the batches, and takes
+/// over what has come of them or goes back to what there was.
 template <class T>
-void Network<T>::State::need_gradients() {
-  if (gradients.empty()) gradients = engine::Buffer<T>(parameters.arena_size());
-  if (!stored_update)
-    stored_update =
-        std::make_unique<engine::StoredUpdate<T>>(kernels::table<T>(kernels::active()), parameters);
+class Network<T>::State::EpochRun {
+ public:
+  /// Throws Error for arguments that do not fit the network or each other.
+  EpochRun(State& state, const RowsView& x, const TargetsView& y, const Loss& loss,
+           const Optimizer& optimizer, const EpochOptions& options);
+
+  EpochResult run();
+
+ private:
+  using Clock = engine::CoreShortage::Clock;
+
+  void check_batches();
+  void check_learning_rates() const;
+  void prepare();
+  void run_piece(engine::Team team);
+  void run_passes(ThreadContext& context, const Step<T>& step, engine::RowOrder order);
+  void count_batch(const Step<T>& step, std::int64_t batch, bool polls);
+  void update_parameters(ThreadContext& context, Step<T>& step, const engine::Update<T>& update,
+                         engine::RowOrder order);
+  void finish();
+  [[noreturn]] void diverge(std::int64_t rows, std::int64_t batch, double loss);
+
+  State& s_;
+  TrainingSession<T>& session_;
+  const RowsView& x_;
+  const TargetsView& y_;
+  const Loss& loss_;
+  const Optimizer& optimizer_;
+  const EpochOptions& options_;
+  const kernels::KernelTable<T>& kernels_;
+  InputSparsity path_;
+  double fixed_rate_;
+  T* outputs_;
+  bool stored_;  // the gradients' norm must be known before any of them is used
+  std::int64_t batch_size_ = 0;
+  std::int64_t all_batches_ = 0;
+  std::int64_t first_batch_ = 0;
+  std::int64_t last_batch_ = 0;
+  Poller poller_;
+
+  int threads_ = 1;
+  CompiledLoss<T>* compiled_ = nullptr;
+  const std::int64_t* order_ = nullptr;  // of all rows; null: as they are
+
+  std::int64_t next_batch_ = 0;  // the first of the next piece
+  // Decided before all threads meet, for what they do behind that.
+  std::atomic<bool> pause_{false};
+  std::atomic<bool> poll_{false};
+  std::atomic<bool> diverged_{false};
+  std::atomic<bool> stop_{false};
+
+  EpochResult result_;
+  engine::MeanLoss mean_;        // of this call
+  engine::MeanLoss epoch_mean_;  // of the epoch so far
+  double unit_ = 1.0;            // of the weights in both
+  double bad_loss_ = 0.0;        // where a batch diverged
+  std::int64_t bad_rows_ = 0;
+};
+
+template <class T>
+Network<T>::State::EpochRun::EpochRun(State& state, const RowsView& x, const TargetsView& y,
+                                      const Loss& loss, const Optimizer& optimizer,
+                                      const EpochOptions& options)
+    : s_(state),
+      session_(state.training),
+      x_(x),
+      y_(y),
+      loss_(loss),
+      optimizer_(optimizer),
+      options_(options),
+      kernels_(kernels::table<T>(kernels::active())),
+      path_(options.input_sparsity),
+      fixed_rate_(options.learning_rate != 0.0 ? options.learning_rate : optimizer.learning_rate),
+      outputs_(static_cast<T*>(options.outputs)),
+      stored_(optimizer.clip_norm > 0.0),
+      poller_(options, state.occupancy, session_.last_poll) {
+  s_.check_targets(x, y, loss);
+  check_batches();
+  // Pieces of an epoch that has begun have been checked with its first one.
+  if (!options.whole_epoch || first_batch_ == 0) s_.check_categories(x);
+  State::check_no_overlap(x, "x", outputs_, s_.outputs);
+  if (!y.labels) State::check_no_overlap(y.values, "y", outputs_, s_.outputs);
+  optimizer.check();
+  path_ = path_of(optimizer, options.input_sparsity);
+  check_learning_rates();
+}
+
+template <class T>
+void Network<T>::State::EpochRun::check_batches() {
+  if (options_.batch_size < 1)
+    throw Error("batch_size must be >= 1, got " + std::to_string(options_.batch_size));
+  batch_size_ = std::min(options_.batch_size, x_.rows);
+  s_.check_batch(batch_size_);
+  all_batches_ = (x_.rows + batch_size_ - 1) / batch_size_;
+  first_batch_ = options_.first_batch;
+  if (first_batch_ < 0 || first_batch_ >= all_batches_) {
+    throw Error("first_batch must lie in 0.." + std::to_string(all_batches_ - 1) + ", got " +
+                std::to_string(first_batch_));
+  }
+  const std::int64_t left = all_batches_ - first_batch_;
+  last_batch_ = first_batch_ + (options_.batches < 0 ? left : std::min(left, options_.batches));
+  next_batch_ = first_batch_;
+}
+
+template <class T>
+void Network<T>::State::EpochRun::check_learning_rates() const {
+  engine::check_learning_rate(fixed_rate_);
+  for (std::int64_t b = 0; options_.learning_rates && b < all_batches_; ++b)
+    engine::check_learning_rate(options_.learning_rates[b]);
+}
+
+template <class T>
+EpochResult Network<T>::State::EpochRun::run() {
+  // Here and not after the last batch, so that what is stopped is never a whole epoch.
+  if (poller_.due(Poller::Clock::now()) && poller_.stop(first_batch_, session_.losses.mean())) {
+    poller_.rethrow();
+    result_.stopped = true;
+    return result_;
+  }
+  prepare();
+  session_.under_way.store(true);
+  s_.backprop.step_bounds.forget();
+  // Between pieces the team may change its size, which no result depends on.
+  while (next_batch_ < last_batch_ && !stop_.load() && !diverged_.load()) {
+    engine::run_piece(threads_, [&](engine::Team team) { run_piece(team); });
+    next_batch_ = first_batch_ + result_.batches;
+  }
+  finish();
+  poller_.rethrow();
+  return result_;
+}
+
+/// Takes all memory before anything changes.
+template <class T>
+void Network<T>::State::EpochRun::prepare() {
+  threads_ = engine::threads_for(s_.multiply_adds, batch_size_, options_.num_threads);
+  engine::PlanOptions plan_options;
+  plan_options.batch_size = batch_size_;
+  plan_options.threads = threads_;
+  plan_options.backward = true;
+  plan_options.whole_steps = true;
+  plan_options.loss = &loss_;
+  compiled_ = &s_.compile(session_.compiled, loss_, plan_options);
+  compiled_->stage.prepare(y_);
+  if (optimizer_.lazy) compiled_->plan.input().check_takes_sparse(kLazy);
+  try {
+    compiled_->plan.choose_path(x_, path_);
+  } catch (...) {
+    // Rows that were changed since the epoch's first piece.
+    if (options_.whole_epoch && first_batch_ > 0 && session_.kept_epoch == s_.epochs)
+      s_.restore_after_divergence();
+    throw;
+  }
+  if (stored_) s_.gradients.make_room(s_.parameters);
+  if (options_.shuffle) order_ = session_.shuffled(x_.rows, s_.seed, s_.epochs);
+  if (!options_.whole_epoch || first_batch_ == 0 || session_.kept_epoch != s_.epochs) {
+    s_.keep_for_divergence();
+    session_.kept_epoch = options_.whole_epoch ? s_.epochs : -1;
+  }
+  s_.optimizer.prepare(optimizer_, s_.parameters.arena_size(),
+                       stored_ ? nullptr : compiled_->plan.input().sparse_weight());
+  s_.backprop.forward_step.reset();
+  s_.gradients.valid = false;
+  unit_ = compiled_->stage.weight_unit();
+  const bool goes_on = options_.whole_epoch && first_batch_ > 0;
+  const LossSum before = options_.losses_before.value_or(goes_on ? session_.losses : LossSum{});
+  const double ratio = before.unit / unit_;  // a power of two, so no bit is lost
+  epoch_mean_ = {before.sum * ratio, before.weight * ratio};
+}
+
+/// What each thread of a team does: the next batches, until it is time for a pause.
+template <class T>
+void Network<T>::State::EpochRun::run_piece(engine::Team team) {
+  ThreadContext context(team);
+  const Clock::time_point end = Clock::now() + engine::CoreShortage::piece_length;
+  for (std::int64_t b = next_batch_; b < last_batch_; ++b) {
+    const engine::RowOrder order{order_, b * batch_size_};
+    const std::int64_t done = b - first_batch_;
+    Step<T> step;
+    step.rows = std::min(batch_size_, x_.rows - order.first);
+    step.training = true;
+    step.seed = s_.seed;
+    step.number = static_cast<std::uint64_t>(s_.total_steps + done);
+    const engine::Update<T> update = engine::make_update(
+        kernels_, optimizer_, options_.learning_rates ? options_.learning_rates[b] : fixed_rate_,
+        s_.parameters, s_.optimizer, s_.optimizer.steps + done + 1);
+
+    run_passes(context, step, order);
+    if (context.first_thread()) {
+      const Clock::time_point now = Clock::now();
+      pause_.store(now >= end, std::memory_order_relaxed);
+      poll_.store(b + 1 < last_batch_ && poller_.due(now), std::memory_order_relaxed);
+    }
+    context.sync_for(Partition::columns);
+    const bool pauses = pause_.load(std::memory_order_relaxed);
+    const bool polls = poll_.load(std::memory_order_relaxed);
+    if (context.first_thread()) count_batch(step, b, polls);
+    if (diverged_.load(std::memory_order_relaxed)) break;
+    update_parameters(context, step, update, order);
+    if (polls) context.sync_for(Partition::columns);
+    if (pauses || (polls && stop_.load(std::memory_order_relaxed))) break;
+  }
+}
+
+/// Forward pass, loss and backward pass of a batch.
+template <class T>
+void Network<T>::State::EpochRun::run_passes(ThreadContext& context, const Step<T>& step,
+                                             engine::RowOrder order) {
+  engine::Plan<T>& plan = compiled_->plan;
+  plan.input().load(context, step, x_, order);
+  plan.forward(context, step);
+  const engine::Range rows = step.rows_of(context.slice());
+  compiled_->stage.run(step, context.slice(), y_, order, plan.result(), plan.result_gradient());
+  if (!compiled_->stage.finite(rows)) diverged_.store(true, std::memory_order_relaxed);
+  if (outputs_) copy_rows(plan.result(), rows, order, outputs_);
+  plan.backward(context, step);
+}
+
+/// For the first thread, after all have run the passes.
+template <class T>
+void Network<T>::State::EpochRun::count_batch(const Step<T>& step, std::int64_t batch, bool polls) {
+  const engine::MeanLoss loss = compiled_->stage.mean(step.rows);
+  if (diverged_.load(std::memory_order_relaxed)) {
+    bad_loss_ = loss.sum;
+    bad_rows_ = step.rows;
+    return;
+  }
+  mean_.add(loss);
+  epoch_mean_.add(loss);
+  ++result_.batches;
+  if (polls && poller_.stop(batch + 1, epoch_mean_.value()))
+    stop_.store(true, std::memory_order_relaxed);
+}
+
+template <class T>
+void Network<T>::State::EpochRun::update_parameters(ThreadContext& context, Step<T>& step,
+                                                    const engine::Update<T>& update,
+                                                    engine::RowOrder order) {
+  engine::Plan<T>& plan = compiled_->plan;
+  const engine::RowOrder next = order.after(step.rows);
+  const std::int64_t next_rows = std::min(batch_size_, x_.rows - next.first);
+  kernels::PrefetchCursor cursor =
+      engine::prefetch_cursor(x_, next, plan.input().loaded_rows(x_, next_rows, context.slice()));
+  step.cursor = &cursor;
+  if (stored_) {
+    step.gradients = s_.gradients.values.data();
+    plan.gradients(context, step);
+    s_.gradients.update->run(context, update, step.gradients, optimizer_.clip_norm);
+  } else {
+    step.update = &update;
+    plan.gradients(context, step);
+  }
+}
+
+/// Takes over what the batches have changed, or goes back and throws.
+template <class T>
+void Network<T>::State::EpochRun::finish() {
+  try {
+    compiled_->plan.input().check_unchanged();
+  } catch (...) {
+    s_.restore_after_divergence();
+    throw;
+  }
+  const std::int64_t batch = first_batch_ + result_.batches;
+  if (diverged_.load()) diverge(bad_rows_, batch + 1, bad_loss_);
+  s_.optimizer.steps += result_.batches;
+  s_.total_steps += result_.batches;
+  session_.under_way.store(false, std::memory_order_release);
+  result_.stopped = stop_.load();
+  result_.weight = mean_.weight * unit_;
+  result_.loss = mean_.value();
+  result_.epoch_loss = epoch_mean_.value();
+  result_.epoch_losses = {epoch_mean_.sum, epoch_mean_.weight, unit_};
+  if (options_.whole_epoch) session_.losses = result_.epoch_losses;
+  // The mean of losses that are each finite is finite, but for float64 at the end of its range.
+  if (!std::isfinite(result_.loss)) diverge(0, batch, result_.loss);
+  const bool epoch_done = options_.whole_epoch && batch == all_batches_;
+  // An update may have overflowed after the last loss that could have shown it.
+  if ((epoch_done || !options_.whole_epoch) && !all_finite(s_.parameters.values))
+    diverge(0, batch, std::numeric_limits<double>::infinity());
+  if (epoch_done) ++s_.epochs;
+  session_.kept_trained = session_.kept_trained || result_.batches > 0;
+}
+
+template <class T>
+void Network<T>::State::EpochRun::diverge(std::int64_t rows, std::int64_t batch, double loss) {
+  s_.report_divergence(compiled_->plan, x_, rows, s_.epochs + 1, batch, loss);
 }
 
 template <class T>
 EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const Loss& loss,
                                   const Optimizer& optimizer, const EpochOptions& options) {
-  State& s = *state_;
-  const engine::Changing guard(s);
-  s.check_targets(x, y, loss);
-  if (options.batch_size < 1)
-    throw Error("batch_size must be >= 1, got " + std::to_string(options.batch_size));
-  const std::int64_t batch_size = std::min(options.batch_size, x.rows);
-  s.check_batch(batch_size);
-  const std::int64_t all = (x.rows + batch_size - 1) / batch_size;
-  const std::int64_t first_batch = options.first_batch;
-  if (first_batch < 0 || first_batch >= all) {
-    throw Error("first_batch must lie in 0.." + std::to_string(all - 1) + ", got " +
-                std::to_string(first_batch));
-  }
-  const std::int64_t left = all - first_batch;
-  const std::int64_t last_batch =
-      first_batch + (options.batches < 0 ? left : std::min(left, options.batches));
-  // Pieces of an epoch that has begun have been checked with its first one.
-  if (!options.whole_epoch || first_batch == 0) s.check_categories(x);
-  T* const outputs = static_cast<T*>(options.outputs);
-  State::check_no_overlap(x, "x", outputs, s.outputs);
-  if (!y.labels) State::check_no_overlap(y.values, "y", outputs, s.outputs);
-  optimizer.check();
-  const double fixed_rate =
-      options.learning_rate != 0.0 ? options.learning_rate : optimizer.learning_rate;
-  const InputSparsity path = path_of(optimizer, options.input_sparsity);
-  engine::check_learning_rate(fixed_rate);
-  for (std::int64_t b = 0; options.learning_rates && b < all; ++b)
-    engine::check_learning_rate(options.learning_rates[b]);
-
-  // Here and not after the last batch, so that what is stopped is never a whole epoch.
-  Poller poller(options, s.occupancy, s.last_poll);
-  if (poller.due(Poller::Clock::now()) && poller.stop(first_batch, s.epoch_losses.mean())) {
-    poller.rethrow();
-    EpochResult none;
-    none.stopped = true;
-    return none;
-  }
-
-  engine::PlanOptions plan_options;
-  plan_options.batch_size = batch_size;
-  plan_options.threads = engine::threads_for(s.multiply_adds, batch_size, options.num_threads);
-  plan_options.backward = true;
-  plan_options.whole_steps = true;
-  plan_options.loss = &loss;
-  CompiledLoss<T>& compiled = s.compile(s.training, loss, plan_options);
-  compiled.stage.prepare(y);
-  if (optimizer.lazy) compiled.plan.input().check_takes_sparse(kLazy);
-  try {
-    compiled.plan.choose_path(x, path);
-  } catch (...) {
-    // Rows that were changed since the epoch's first piece.
-    if (options.whole_epoch && first_batch > 0 && s.kept_epoch == s.epochs)
-      s.restore_after_divergence();
-    throw;
-  }
-
-  // All memory is taken before anything changes.
-  const bool stored = optimizer.clip_norm > 0.0;
-  if (stored) s.need_gradients();
-  if (options.shuffle &&
-      (s.order_epoch != s.epochs || static_cast<std::int64_t>(s.order.size()) != x.rows)) {
-    s.order_epoch = -1;
-    s.order.resize(static_cast<std::size_t>(x.rows));
-    shuffled_order(s.order.data(), x.rows, s.seed, static_cast<std::uint64_t>(s.epochs));
-    s.order_epoch = s.epochs;
-  }
-  const std::int64_t* order = options.shuffle ? s.order.data() : nullptr;
-  if (!options.whole_epoch || first_batch == 0 || s.kept_epoch != s.epochs) {
-    s.keep_for_divergence();
-    s.kept_epoch = options.whole_epoch ? s.epochs : -1;
-  }
-  s.optimizer.prepare(optimizer, s.parameters.arena_size(),
-                      stored ? nullptr : compiled.plan.input().sparse_weight());
-  s.forward_step.reset();
-  s.gradients_valid = false;
-
-  EpochResult result;
-  std::atomic<bool> diverged{false};
-  std::atomic<bool> stop{false};
-  engine::MeanLoss mean;
-  const double unit = compiled.stage.weight_unit();
-  const bool goes_on = options.whole_epoch && first_batch > 0;
-  const LossSum before = options.losses_before.value_or(goes_on ? s.epoch_losses : LossSum{});
-  const double ratio = before.unit / unit;  // a power of two, so no bit is lost
-  engine::MeanLoss epoch_mean{before.sum * ratio, before.weight * ratio};
-  double bad_loss = 0.0;
-  std::int64_t bad_rows = 0;
-
-  const kernels::KernelTable<T>& kernels = kernels::table<T>(kernels::active());
-  using Clock = engine::CoreShortage::Clock;
-  std::int64_t next_batch = first_batch;
-  // Decided before all threads meet, for what they do behind that.
-  std::atomic<bool> pause{false};
-  std::atomic<bool> poll{false};
-  const auto piece = [&](engine::Team team) {
-    ThreadContext context(team);
-    const Clock::time_point end = Clock::now() + engine::CoreShortage::piece_length;
-    for (std::int64_t b = next_batch; b < last_batch; ++b) {
-      const std::int64_t first = b * batch_size;
-      const std::int64_t done = b - first_batch;
-      Step<T> step;
-      step.rows = std::min(batch_size, x.rows - first);
-      step.training = true;
-      step.seed = s.seed;
-      step.number = static_cast<std::uint64_t>(s.total_steps + done);
-      engine::Update<T> update = engine::make_update(
-          kernels, optimizer, options.learning_rates ? options.learning_rates[b] : fixed_rate,
-          s.parameters, s.optimizer, s.optimizer.steps + done + 1);
-
-      const engine::RowOrder batch_order{order, first};
-      compiled.plan.input().load(context, step, x, batch_order);
-      compiled.plan.forward(context, step);
-      const engine::Range rows = step.rows_of(context.slice());
-      compiled.stage.run(step, context.slice(), y, batch_order, compiled.plan.result(),
-                         compiled.plan.result_gradient());
-      if (!compiled.stage.finite(rows)) diverged.store(true, std::memory_order_relaxed);
-      if (outputs) copy_rows(compiled.plan.result(), rows, batch_order, outputs);
-      compiled.plan.backward(context, step);
-
-      if (context.first_thread()) {
-        const Clock::time_point now = Clock::now();
-        pause.store(now >= end, std::memory_order_relaxed);
-        poll.store(b + 1 < last_batch && poller.due(now), std::memory_order_relaxed);
-      }
-      context.sync_for(Partition::columns);
-      const bool pauses = pause.load(std::memory_order_relaxed);
-      const bool polls = poll.load(std::memory_order_relaxed);
-      if (context.first_thread()) {
-        const engine::MeanLoss batch = compiled.stage.mean(step.rows);
-        if (diverged.load(std::memory_order_relaxed)) {
-          bad_loss = batch.sum;
-          bad_rows = step.rows;
-        } else {
-          mean.add(batch);
-          epoch_mean.add(batch);
-          ++result.batches;
-          if (polls && poller.stop(b + 1, epoch_mean.value()))
-            stop.store(true, std::memory_order_relaxed);
-        }
-      }
-      if (diverged.load(std::memory_order_relaxed)) break;
-      const std::int64_t next_rows = std::min(batch_size, x.rows - first - step.rows);
-      kernels::PrefetchCursor cursor =
-          engine::prefetch_cursor(x, batch_order.after(step.rows),
-                                  compiled.plan.input().loaded_rows(x, next_rows, context.slice()));
-      step.cursor = &cursor;
-      if (stored) {
-        step.gradients = s.gradients.data();
-        compiled.plan.gradients(context, step);
-        s.stored_update->run(context, update, s.gradients.data(), optimizer.clip_norm);
-      } else {
-        step.update = &update;
-        compiled.plan.gradients(context, step);
-      }
-      if (polls) context.sync_for(Partition::columns);
-      if (pauses || (polls && stop.load(std::memory_order_relaxed))) break;
-    }
-  };
-
-  s.epoch_under_way.store(true);
-  s.step_bounds.forget();
-  // Between pieces the team may change its size, which no result depends on.
-  while (next_batch < last_batch && !stop.load() && !diverged.load()) {
-    engine::run_piece(plan_options.threads, piece);
-    next_batch = first_batch + result.batches;
-  }
-
-  try {
-    compiled.plan.input().check_unchanged();
-  } catch (...) {
-    s.restore_after_divergence();
-    throw;
-  }
-  if (diverged.load()) {
-    s.report_divergence(compiled.plan, x, bad_rows, s.epochs + 1, first_batch + result.batches + 1,
-                        bad_loss);
-  }
-  s.optimizer.steps += result.batches;
-  s.total_steps += result.batches;
-  s.epoch_under_way.store(false, std::memory_order_release);
-  result.stopped = stop.load();
-  result.weight = mean.weight * unit;
-  result.loss = mean.value();
-  result.epoch_loss = epoch_mean.value();
-  result.epoch_losses = {epoch_mean.sum, epoch_mean.weight, unit};
-  if (options.whole_epoch) s.epoch_losses = result.epoch_losses;
-  // Of losses that are each finite the mean is, but for float64 at the end of its range.
-  if (!std::isfinite(result.loss)) {
-    s.report_divergence(compiled.plan, x, 0, s.epochs + 1, first_batch + result.batches,
-                        result.loss);
-  }
-  const bool epoch_done = options.whole_epoch && first_batch + result.batches == all;
-  // An update may have overflowed after the last loss that could have shown it.
-  if ((epoch_done || !options.whole_epoch) && !all_finite(s.parameters.values)) {
-    s.report_divergence(compiled.plan, x, 0, s.epochs + 1, first_batch + result.batches,
-                        std::numeric_limits<double>::infinity());
-  }
-  if (epoch_done) ++s.epochs;
-  s.kept_trained = s.kept_trained || result.batches > 0;
-  poller.rethrow();
-  return result;
+  const engine::Changing guard(*state_);
+  return typename State::EpochRun(*state_, x, y, loss, optimizer, options).run();
 }
 
 template <class T>
@@ -313,9 +395,9 @@ PlanInfo Network<T>::plan(std::int64_t batch_size, int num_threads, const RowsVi
     return plan.describe();
   }
   PlanInfo info = plan.describe();
-  const bool in_use = s.training && s.training->plan.batch_size() == batch_size &&
-                      s.training->plan.threads() == options.threads;
-  if (in_use) info.input = s.training->plan.describe().input;
+  const CompiledLoss<T>* last = s.training.compiled.get();
+  if (last && last->plan.batch_size() == batch_size && last->plan.threads() == options.threads)
+    info.input = last->plan.describe().input;
   return info;
 }
 
@@ -333,15 +415,12 @@ void Network<T>::check_trains(const Optimizer& optimizer, InputSparsity input_sp
       .check_takes_sparse(kLazy);
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                               \
-  template void Network<T>::State::need_gradients();                                           \
+#define CHAINRULE_MEMBERS(T)                                                                   \
   template EpochResult Network<T>::run_epoch(const RowsView&, const TargetsView&, const Loss&, \
                                              const Optimizer&, const EpochOptions&);           \
   template PlanInfo Network<T>::plan(std::int64_t, int, const RowsView&, InputSparsity) const; \
   template void Network<T>::check_trains(const Optimizer&, InputSparsity, std::int64_t) const;
-
-CHAINRULE_INSTANTIATE(float)
-CHAINRULE_INSTANTIATE(double)
-#undef CHAINRULE_INSTANTIATE
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
 
 }  // namespace chainrule

@@ -5,34 +5,30 @@
 #include <utility>
 
 #include "chainrule/error.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
 
 namespace chainrule {
 
 template <class T>
 void Network<T>::State::restore_after_divergence() noexcept {
-  parameters.values.copy_from(values_before);
+  parameters.values.copy_from(training.kept.values);
   // Not a copy, for which there may be no memory.
-  std::swap(optimizer, optimizer_before);
-  total_steps = total_steps_before;
-  kept_epoch = -1;
-  kept_trained = false;
-  step_bounds.forget();
-  epoch_under_way.store(false, std::memory_order_release);
+  std::swap(optimizer, training.kept.optimizer);
+  total_steps = training.kept.total_steps;
+  training.kept_epoch = -1;
+  training.kept_trained = false;
+  backprop.step_bounds.forget();
+  training.under_way.store(false, std::memory_order_release);
 }
 
 template <class T>
 void Network<T>::State::recover() {
-  // What threads of the parent had lent or were about to fill stays as they left it.
-  training.reset();
-  checking.reset();
-  by_hand.reset();
-  activation_rows = 0;
-  forward_step.reset();
-  gradients_valid = false;
-  order_epoch = -1;
-  if (epoch_under_way) restore_after_divergence();
-  kept_epoch = -1;
+  training.recover();
+  backprop.recover();
+  gradients.valid = false;
+  if (training.under_way) restore_after_divergence();
+  training.kept_epoch = -1;
   forget_older();
 }
 
@@ -83,7 +79,7 @@ void Network<T>::set_slot(const std::string& slot, const std::string& parameter,
   }
   state_->parameters.pack(p, values, arena.data());
   state_->optimizer.nonzero_state.forget();
-  state_->step_bounds.forget();
+  state_->backprop.step_bounds.forget();
 }
 
 template <class T>
@@ -116,7 +112,7 @@ void Network<T>::restore_training(const Optimizer& optimizer, std::int64_t steps
   state_->optimizer = std::move(fresh);
   state_->total_steps = total_steps;
   state_->epochs = epochs;
-  state_->kept_epoch = -1;
+  state_->training.kept_epoch = -1;
   state_->forget_older();
 }
 
@@ -126,7 +122,7 @@ void Network<T>::reset_optimizer() {
   state_->optimizer = {};
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                           \
+#define CHAINRULE_MEMBERS(T)                                                               \
   template void Network<T>::State::restore_after_divergence() noexcept;                    \
   template void Network<T>::State::recover();                                              \
   template std::string Network<T>::optimizer_kind() const;                                 \
@@ -139,9 +135,7 @@ void Network<T>::reset_optimizer() {
   template void Network<T>::restore_training(const Optimizer&, std::int64_t, std::int64_t, \
                                              std::int64_t);                                \
   template void Network<T>::reset_optimizer();
-
-CHAINRULE_INSTANTIATE(float)
-CHAINRULE_INSTANTIATE(double)
-#undef CHAINRULE_INSTANTIATE
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
 
 }  // namespace chainrule

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
 #include "engine/pieces.hpp"
 #include "engine/threads/threads.hpp"
@@ -56,7 +57,7 @@ void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_thr
                          InputSparsity input_sparsity, const Callback<void()>& poll) const {
   State& s = *state_;
   const engine::Reading guard(s);
-  s.infer(static_cast<std::int64_t>(s.layers.size()), s.inference, x, batch_size, num_threads,
+  s.infer(static_cast<std::int64_t>(s.layers.size()), s.inference.plans, x, batch_size, num_threads,
           outputs, input_sparsity, poll);
 }
 
@@ -69,7 +70,8 @@ void Network<T>::predict_first(std::int64_t layers, const RowsView& x, std::int6
   if (layers < 1 || layers > all)
     throw Error("layers must lie in 1.." + std::to_string(all) + ", got " + std::to_string(layers));
   const engine::Reading guard(s);
-  s.infer(layers, s.first_layers, x, batch_size, num_threads, outputs, input_sparsity, poll);
+  s.infer(layers, s.inference.first_layers, x, batch_size, num_threads, outputs, input_sparsity,
+          poll);
 }
 
 template <class T>
@@ -94,16 +96,14 @@ std::vector<T> Network<T>::predict(const RowsView& x, std::int64_t batch_size,
   return outputs;
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                                 \
+#define CHAINRULE_MEMBERS(T)                                                                     \
   template void Network<T>::predict(const RowsView&, std::int64_t, int, T*, InputSparsity,       \
                                     const Callback<void()>&) const;                              \
   template void Network<T>::predict_first(std::int64_t, const RowsView&, std::int64_t, int, T*,  \
                                           InputSparsity, const Callback<void()>&) const;         \
   template void Network<T>::check_takes(const RowsView&, const std::vector<std::string>&) const; \
   template std::vector<T> Network<T>::predict(const RowsView&, std::int64_t, int) const;
-
-CHAINRULE_INSTANTIATE(float)
-CHAINRULE_INSTANTIATE(double)
-#undef CHAINRULE_INSTANTIATE
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
 
 }  // namespace chainrule

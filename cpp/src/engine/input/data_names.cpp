@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
 #include "model/utf8.hpp"
 
@@ -63,14 +64,13 @@ void Network<T>::set_class_names(std::vector<std::string> names) {
   state_->class_names = std::move(names);
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                              \
+#define CHAINRULE_MEMBERS(T)                                                  \
   template const std::vector<std::string>& Network<T>::feature_names() const; \
   template void Network<T>::set_feature_names(std::vector<std::string>);      \
   template std::int64_t Network<T>::classes() const;                          \
   template const std::vector<std::string>& Network<T>::class_names() const;   \
-  template void Network<T>::set_class_names(std::vector<std::string>);
-CHAINRULE_INSTANTIATE(float)
-CHAINRULE_INSTANTIATE(double)
-#undef CHAINRULE_INSTANTIATE
+  template void Network<T>::set_class_names(std::vector<std::string>);        \
+  CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
 
 }  // namespace chainrule

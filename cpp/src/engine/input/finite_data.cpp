@@ -11,6 +11,7 @@
 #include "engine/input/column_text.hpp"
 #include "engine/input/compressed_rows.hpp"
 #include "engine/input/gather.hpp"
+#include "engine/instantiate.hpp"
 #include "model/number_text.hpp"
 
 namespace chainrule {
@@ -92,12 +93,10 @@ void check_finite(const TargetsView& y, const char* name, const std::vector<std:
   if (!y.labels) check_finite<T>(y.values, name, columns);
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                                \
+#define CHAINRULE_MEMBERS(T)                                                                    \
   template void check_finite<T>(const RowsView&, const char*, const std::vector<std::string>&); \
   template void check_finite<T>(const TargetsView&, const char*, const std::vector<std::string>&);
-
-CHAINRULE_INSTANTIATE(float)
-CHAINRULE_INSTANTIATE(double)
-#undef CHAINRULE_INSTANTIATE
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
 
 }  // namespace chainrule

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whether rows are such as a network takes.
 #include "engine/input/categories.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
 #include "engine/sizes.hpp"
 
@@ -49,16 +50,15 @@ void Network<T>::State::check_no_overlap(const RowsView& x, const char* name, co
     throw Error(std::string(what) + " must not lie in the memory of " + name);
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                            \
+#define CHAINRULE_MEMBERS(T)                                                                \
   template void Network<T>::State::check_input(const RowsView&) const;                      \
   template void Network<T>::State::check_table(const RowsView&) const;                      \
   template void Network<T>::State::check_batch(std::int64_t) const;                         \
   template void Network<T>::State::check_categories(const RowsView&,                        \
                                                     const std::vector<std::string>&) const; \
   template void Network<T>::State::check_no_overlap(const RowsView&, const char*, const T*, \
-                                                    std::int64_t, const char*);
-CHAINRULE_INSTANTIATE(float)
-CHAINRULE_INSTANTIATE(double)
-#undef CHAINRULE_INSTANTIATE
+                                                    std::int64_t, const char*);             \
+  CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
 
 }  // namespace chainrule

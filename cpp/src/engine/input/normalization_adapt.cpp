@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/input/gather.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
 #include "engine/stages/affine.hpp"
 #include "engine/threads/threads.hpp"
@@ -105,7 +106,7 @@ void Network<T>::State::set_statistics(Statistics& statistics) noexcept {
   }
   parameters.set_exact_mean(std::move(statistics.exact_mean));
   unadapted.swap(statistics.unadapted);
-  forward_step.reset();
+  backprop.forward_step.reset();
 }
 
 template <class T>
@@ -198,8 +199,7 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x) {
   }
   if (layer == 0) s.parameters.set_exact_mean(std::move(exact_mean));
   std::erase(s.unadapted, layer);
-  s.forget_older();
-  s.forward_step.reset();
+  s.forget_passes();
 }
 
 namespace {
@@ -263,7 +263,7 @@ void Network<T>::undo_adaptation() {
   state_->statistics_before.reset();
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                              \
+#define CHAINRULE_MEMBERS(T)                                                                  \
   template void Network<T>::State::adapt(std::int64_t, const RowPieces&);                     \
   template void Network<T>::State::adapt(const std::vector<std::int64_t>&, const RowPieces&); \
   template void Network<T>::adapt(std::int64_t, const RowsView&);                             \
@@ -274,9 +274,7 @@ void Network<T>::undo_adaptation() {
   template void Network<T>::undo_adaptation();                                                \
   template typename Network<T>::State::Statistics Network<T>::State::statistics() const;      \
   template void Network<T>::State::set_statistics(Statistics&) noexcept;
-
-CHAINRULE_INSTANTIATE(float)
-CHAINRULE_INSTANTIATE(double)
-#undef CHAINRULE_INSTANTIATE
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
 
 }  // namespace chainrule

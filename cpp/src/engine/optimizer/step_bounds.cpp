@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/instantiate.hpp"
+
 namespace chainrule::engine {
 namespace {
 
@@ -175,13 +177,11 @@ const Parameter* first_not_finite(const Parameters<T>& parameters, const Optimiz
   return nullptr;
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                   \
+#define CHAINRULE_MEMBERS(T)                                                       \
   template class StepBounds<T>;                                                    \
   template double norm_of(const kernels::KernelTable<T>&, const T*, std::int64_t); \
   template const Parameter* first_not_finite(const Parameters<T>&, const OptimizerState<T>&);
-
-CHAINRULE_INSTANTIATE(float)
-CHAINRULE_INSTANTIATE(double)
-#undef CHAINRULE_INSTANTIATE
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
 
 }  // namespace chainrule::engine

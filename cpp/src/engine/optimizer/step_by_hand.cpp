@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "chainrule/error.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
 #include "engine/optimizer/update.hpp"
 #include "engine/threads/threads.hpp"
@@ -19,7 +20,7 @@ template <class T>
 void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
   State& s = *state_;
   const engine::Changing guard(s);
-  if (!s.gradients_valid)
+  if (!s.gradients.valid)
     throw StateError("there are no gradients to step with: call backward first");
   optimizer.check();
   if (optimizer.lazy) {
@@ -44,17 +45,17 @@ void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
   if (!goes_on) make_update();
   engine::run_team(1, [&](engine::Team team) {
     ThreadContext context(team);
-    s.stored_update->run(context, update, s.gradients.data(), optimizer.clip_norm);
+    s.gradients.update->run(context, update, s.gradients.values.data(), optimizer.clip_norm);
   });
   if (!safe) s.check_step();
   ++s.optimizer.steps;
   ++s.total_steps;
-  s.forward_step.reset();
+  s.backprop.forward_step.reset();
 }
 
 template <class T>
 bool Network<T>::State::is_safe_step(const kernels::UpdateRule<T>& rule) {
-  if (!step_bounds.known()) return false;
+  if (!backprop.step_bounds.known()) return false;
   double l1 = 0.0;
   double l2 = 0.0;
   for (const engine::Parameter& p : parameters.list()) {
@@ -62,26 +63,28 @@ bool Network<T>::State::is_safe_step(const kernels::UpdateRule<T>& rule) {
     l2 = std::max(l2, p.spec.l2);
   }
   const auto& table = kernels::table<T>(kernels::active());
-  return step_bounds.step(rule, l1, l2, engine::norm_of(table, gradients.data(), gradients.size()));
+  return backprop.step_bounds.step(
+      rule, l1, l2, engine::norm_of(table, gradients.values.data(), gradients.values.size()));
 }
 
 template <class T>
 void Network<T>::State::keep_for_step() {
   forget_older();  // whose memory is used
-  if (older.values.empty()) older.values = engine::Buffer<T>(parameters.arena_size());
-  older.values.copy_from(parameters.values);
-  older.optimizer.copy_from(optimizer);
+  if (training.older.values.empty())
+    training.older.values = engine::Buffer<T>(parameters.arena_size());
+  training.older.values.copy_from(parameters.values);
+  training.older.optimizer.copy_from(optimizer);
 }
 
 template <class T>
 void Network<T>::State::check_step() {
-  step_bounds.look(kernels::table<T>(kernels::active()), parameters, optimizer);
-  if (step_bounds.known()) return;
+  backprop.step_bounds.look(kernels::table<T>(kernels::active()), parameters, optimizer);
+  if (backprop.step_bounds.known()) return;
   // Squares may be out of range where the numbers are not.
   const engine::Parameter* bad = engine::first_not_finite(parameters, optimizer);
   if (bad == nullptr) return;
-  parameters.values.copy_from(older.values);
-  std::swap(optimizer, older.optimizer);
+  parameters.values.copy_from(training.older.values);
+  std::swap(optimizer, training.older.optimizer);
   const std::string layer = std::to_string(bad->layer) + " (" +
                             std::string(layers[static_cast<std::size_t>(bad->layer)]->kind()) + ")";
   throw DivergenceError("the step would make parameters of layer " + layer +
@@ -91,14 +94,12 @@ void Network<T>::State::check_step() {
                         std::numeric_limits<double>::quiet_NaN());
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                \
+#define CHAINRULE_MEMBERS(T)                                                    \
   template void Network<T>::step(const Optimizer&, double);                     \
   template bool Network<T>::State::is_safe_step(const kernels::UpdateRule<T>&); \
   template void Network<T>::State::keep_for_step();                             \
   template void Network<T>::State::check_step();
-
-CHAINRULE_INSTANTIATE(float)
-CHAINRULE_INSTANTIATE(double)
-#undef CHAINRULE_INSTANTIATE
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
 
 }  // namespace chainrule

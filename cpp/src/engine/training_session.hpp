@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "chainrule/network.hpp"
+#include "chainrule/random.hpp"
+#include "engine/buffer.hpp"
+#include "engine/compiled_loss.hpp"
+#include "engine/optimizer/optimizer_state.hpp"
+
+namespace chainrule {
+
+/// Everything that training changes, kept to go back to.
+template <class T>
+struct Checkpoint {
+  engine::Buffer<T> values;  // an arena of parameters
+  engine::OptimizerState<T> optimizer;
+  std::int64_t total_steps = 0;
+  std::int64_t epochs = 0;
+};
+
+/// What training keeps between calls of run_epoch: the plan, the order of the rows, the mean loss
+/// of an epoch that is run in pieces, and the way back where it diverges.
+template <class T>
+struct TrainingSession {
+  std::unique_ptr<CompiledLoss<T>> compiled;
+
+  std::chrono::steady_clock::time_point last_poll{};
+  LossSum losses;  // of the epoch under way, or of the last one
+
+  Checkpoint<T> kept;
+  std::int64_t kept_epoch =
+      -1;                     // the epoch at whose beginning it was kept; -1: at a batch's, or none
+  bool kept_trained = false;  // a batch of finite loss was trained on from what is kept
+  /// What was kept before that, if training led from there to here without a change from outside:
+  /// the way back where the weights that are kept give numbers that are not finite.
+  struct Older : Checkpoint<T> {
+    bool held = false;
+    bool no_optimizer = false;  // there was none, whatever the member holds
+  } older;
+  std::atomic<bool> under_way{false};  // what was kept at the epoch's start is not what there is
+
+  /// Rows 0..rows-1 in the order of an epoch, which depends on the seed and the epoch alone. Valid
+  /// until the next call.
+  const std::int64_t* shuffled(std::int64_t rows, std::uint64_t seed, std::int64_t epoch) {
+    if (order_epoch_ != epoch || static_cast<std::int64_t>(order_.size()) != rows) {
+      order_epoch_ = -1;
+      order_.resize(static_cast<std::size_t>(rows));
+      shuffled_order(order_.data(), rows, seed, static_cast<std::uint64_t>(epoch));
+      order_epoch_ = epoch;
+    }
+    return order_.data();
+  }
+
+  /// Keeps what there is, in memory of the checkpoint before the last.
+  void keep(const engine::Buffer<T>& values, const engine::OptimizerState<T>& optimizer,
+            std::int64_t total_steps, std::int64_t epochs) {
+    kept_epoch = -1;  // until all is there
+    if (kept_trained) {
+      std::swap(static_cast<Checkpoint<T>&>(older), kept);
+      older.held = true;
+      kept_trained = false;
+      older.no_optimizer = older.optimizer.kind.empty();
+      // Only to have the memory, so that no later epoch needs any.
+      if (older.no_optimizer) older.optimizer.copy_from(optimizer);
+    }
+    if (kept.values.empty()) kept.values = engine::Buffer<T>(values.size());
+    kept.values.copy_from(values);
+    kept.optimizer.copy_from(optimizer);
+    kept.total_steps = total_steps;
+    kept.epochs = epochs;
+  }
+
+  /// To be called when the weights, or what is trained on, have changed otherwise.
+  void forget_older() {
+    kept_trained = false;
+    older.held = false;
+  }
+
+  /// In a forked child: what threads of the parent had lent or were about to fill is not used.
+  void recover() {
+    compiled.reset();
+    order_epoch_ = -1;
+  }
+
+ private:
+  std::vector<std::int64_t> order_;
+  std::int64_t order_epoch_ = -1;  // the epoch that order_ is for
+};
+
+}  // namespace chainrule
