@@ -70,42 +70,39 @@ class Poll {
     return core();
   }
 
-  /// From within run(), on the same thread: whether something has been raised.
+  /// From within run(), on the same thread: throws what has been raised, which the core carries
+  /// out. Never asks the core to stop otherwise.
   bool operator()(long long batches, double loss) {
-    return called([&]() -> PyObject* {
+    call([&]() -> PyObject* {
       return function_.is_none() ? Py_NewRef(Py_None)
                                  : PyObject_CallFunction(function_.ptr(), "Ld", batches, loss);
     });
+    return false;
   }
 
-  /// The same for a core that has nothing to tell; throws what has been raised.
+  /// The same for a core that has nothing to tell.
   void operator()() {
-    if (called([] { return Py_NewRef(Py_None); })) std::rethrow_exception(raised_);
-  }
-
-  /// After run().
-  void rethrow() const {
-    if (raised_) std::rethrow_exception(raised_);
+    call([] { return Py_NewRef(Py_None); });
   }
 
  private:
-  template <class Call>
-  bool called(Call call) {
+  template <class Function>
+  void call(Function function) {
     released_->take_back();
-    PyObject* const result =
-        call_python([&]() -> PyObject* { return PyErr_CheckSignals() != 0 ? nullptr : call(); });
+    PyObject* const result = call_python(
+        [&]() -> PyObject* { return PyErr_CheckSignals() != 0 ? nullptr : function(); });
     if (result) {
       Py_DECREF(result);
     } else {
       raised_ = std::make_exception_ptr(pybind11::error_already_set());
     }
     released_->give_again();
-    return raised_ != nullptr;
+    if (raised_) std::rethrow_exception(raised_);
   }
 
   pybind11::object function_;
   ReleasedGil* released_ = nullptr;
-  std::exception_ptr raised_;
+  std::exception_ptr raised_;  // kept here too, so that it dies with the lock held
 };
 
 }  // namespace chainrule::bindings

@@ -83,10 +83,8 @@ EpochResult run_epoch(Network<T>& self, const Rows& x, const Rows& y, const Loss
   options.outputs = outputs ? outputs->mutable_data() : nullptr;
   Poll between_batches(poll);
   options.poll = [&](std::int64_t done, double mean) { return between_batches(done, mean); };
-  const EpochResult result =
-      between_batches.run([&] { return self.run_epoch(rows, targets, loss, optimizer, options); });
-  between_batches.rethrow();
-  return result;
+  return between_batches.run(
+      [&] { return self.run_epoch(rows, targets, loss, optimizer, options); });
 }
 
 /// What each layer gave in the last forward; None where it left no table.
@@ -214,8 +212,6 @@ void bind_network(py::module_& module, const char* name) {
       .def_property_readonly("steps", &N::steps)
       .def_property_readonly("total_steps", &N::total_steps)
       .def_property_readonly("epochs", &N::epochs)
-      .def("restore_training", &N::restore_training, py::arg("optimizer"), py::arg("steps"),
-           py::arg("total_steps"), py::arg("epochs"), without_gil)
       .def("reset_optimizer", &N::reset_optimizer, without_gil)
       .def("run_epoch", &run_epoch<T>, py::arg("x"), py::arg("y"), py::arg("loss"),
            py::arg("optimizer"), py::arg("batch_size"), py::arg("shuffle") = true,
@@ -272,7 +268,6 @@ void bind_network(py::module_& module, const char* name) {
       .def("compute_gradients", &compute_gradients<T>, py::arg("x"), py::arg("y"), py::arg("loss"),
            py::arg("training"), py::arg("num_threads") = 0, py::arg("sample_weight") = py::none(),
            py::arg("class_weight") = py::none())
-      .def_property_readonly("has_gradients", &N::has_gradients)
       .def(
           "get_gradient",
           [](const N& self, const std::string& p) {

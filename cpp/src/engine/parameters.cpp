@@ -14,12 +14,10 @@ template <class Visit>
 void for_each_element(const Parameter& p, Visit visit) {
   const kernels::PanelShape& s = p.shape;
   for (std::int64_t column = 0; column < s.columns; ++column) {
-    const std::int64_t first = column / s.panel * s.panel;
-    const std::int64_t left = (s.columns - first + s.alignment - 1) / s.alignment * s.alignment;
-    const std::int64_t width = left < s.panel ? left : s.panel;
-    for (std::int64_t row = 0; row < s.rows; ++row) {
-      visit(p.offset + first * s.rows + row * width + (column - first), row * s.columns + column);
-    }
+    const std::int64_t panel = column / s.panel;
+    const std::int64_t first = p.offset + s.offset(panel) + column % s.panel;
+    for (std::int64_t row = 0; row < s.rows; ++row)
+      visit(first + row * s.width(panel), row * s.columns + column);
   }
 }
 

@@ -10,15 +10,9 @@ namespace {
 
 using namespace chainrule::kernels;
 
-/// Columns of a panel without its padding.
-CHAINRULE_INLINE int64_t own_columns(const PanelShape& s, int64_t panel) {
-  const int64_t left = s.columns - panel * s.panel;
-  return left < s.panel ? left : s.panel;
-}
-
 template <class T>
 void embedding_forward(const EmbeddingForwardArgs<T>& f) {
-  const int64_t panels = (f.shape.columns + f.shape.panel - 1) / f.shape.panel;
+  const int64_t panels = f.shape.panels();
   for (int64_t i = 0; i < f.rows; ++i) {
     for (int64_t c = 0; c < f.count; ++c) {
       const int32_t category = f.categories[i * f.count + c];
@@ -28,9 +22,8 @@ void embedding_forward(const EmbeddingForwardArgs<T>& f) {
         continue;
       }
       for (int64_t panel = 0; panel < panels; ++panel, y += f.shape.panel) {
-        const T* row = f.weight + panel * f.shape.panel * f.shape.rows +
-                       category * panel_width(f.shape, panel);
-        const int64_t own = own_columns(f.shape, panel);
+        const T* row = f.weight + f.shape.offset(panel) + category * f.shape.width(panel);
+        const int64_t own = f.shape.own_columns(panel);
         for (int64_t j = 0; j < own; ++j) y[j] = row[j];
       }
     }
@@ -39,8 +32,8 @@ void embedding_forward(const EmbeddingForwardArgs<T>& f) {
 
 template <class T>
 void embedding_gradient(const EmbeddingGradientArgs<T>& f) {
-  const int64_t width = panel_width(f.shape, f.panel);
-  const int64_t own = own_columns(f.shape, f.panel);
+  const int64_t width = f.shape.width(f.panel);
+  const int64_t own = f.shape.own_columns(f.panel);
   const T* dy = f.dy + f.panel * f.shape.panel;
   for (int64_t category = f.category_begin; category < f.category_end; ++category) {
     T* g = f.g + (category - f.category_begin) * width;

@@ -17,11 +17,33 @@ constexpr int kReductionLanes = 16;
 
 /// A (rows x columns) matrix in column panels [columns / panel][rows][panel]: zero-padded, the last
 /// panel only as wide as the alignment of rows demands. A vector is a matrix of one row.
+///
+///     panel 0      panel 1      panel 2        columns ->
+///     +--------+   +--------+   +----..        row 0 of the matrix is split over the panels;
+///     | row 0  |   | row 0  |   |ro  ..        in memory panel 0 comes first as a whole, row
+///     | row 1  |   | row 1  |   |    ..        after row, then panel 1, and so on; `..` is padding
+///     | ...    |   | ...    |   |    ..
+///     +--------+   +--------+   +----..
 struct PanelShape {
   int64_t rows;
   int64_t columns;
   int64_t panel;      // columns of every panel but the last
   int64_t alignment;  // the last panel's width is a multiple of this
+
+  // Always inlined, since files for several instruction sets include this.
+  [[gnu::always_inline]] constexpr int64_t panels() const { return (columns + panel - 1) / panel; }
+  /// The columns of panel p, without its padding and with it, which is the stride of its rows.
+  [[gnu::always_inline]] constexpr int64_t own_columns(int64_t p) const {
+    const int64_t left = columns - p * panel;
+    return left < panel ? left : panel;
+  }
+  [[gnu::always_inline]] constexpr int64_t width(int64_t p) const {
+    const int64_t left = columns - p * panel;
+    const int64_t padded = (left + alignment - 1) / alignment * alignment;
+    return padded < panel ? padded : panel;
+  }
+  /// Where panel p begins.
+  [[gnu::always_inline]] constexpr int64_t offset(int64_t p) const { return p * panel * rows; }
 };
 
 }  // namespace chainrule::kernels

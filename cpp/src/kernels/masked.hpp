@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/multiply.hpp"
+#include "kernels/nonzero.hpp"
 #include "kernels/simd.hpp"
 #include "kernels/sparse.hpp"
 #include "kernels/table.hpp"
@@ -12,37 +13,11 @@ namespace {
 
 using namespace chainrule::kernels;
 
-/// A bit for each lane, set where it is not zero; the first lane's is the lowest.
-template <class T>
-CHAINRULE_INLINE uint64_t nonzero_bits(Vec<T> x) {
-#if defined(CHAINRULE_ISA_AVX512)
-  if constexpr (sizeof(T) == 4) {
-    return _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
-  } else {
-    return _mm512_cmp_pd_mask(x, _mm512_setzero_pd(), _CMP_NEQ_UQ);
-  }
-#elif defined(CHAINRULE_ISA_AVX2)
-  if constexpr (sizeof(T) == 4) {
-    return unsigned(_mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NEQ_UQ)));
-  } else {
-    return unsigned(_mm256_movemask_pd(_mm256_cmp_pd(x, _mm256_setzero_pd(), _CMP_NEQ_UQ)));
-  }
-#else
-  uint64_t mask = 0;
-  for (int i = 0; i < kLanes<T>; ++i) mask |= uint64_t(x[i] != T(0)) << i;
-  return mask;
-#endif
-}
-
 /// x: width; mask: mask_words(width). The mask begins with the lowest bit of the first word.
 template <class T>
 void nonzero_mask(const T* x, int64_t width, uint64_t* mask) {
   int64_t j = 0;
-  for (; j + kBitsPerWord <= width; j += kBitsPerWord) {
-    uint64_t word = 0;
-    for (int i = 0; i < kBitsPerWord; i += kLanes<T>) word |= nonzero_bits<T>(load(x + j + i)) << i;
-    *mask++ = word;
-  }
+  for (; j + kBitsPerWord <= width; j += kBitsPerWord) *mask++ = nonzero_word(x + j, kBitsPerWord);
   if (j == width) return;
   *mask = 0;
   for (int64_t i = j; i < width; ++i) *mask |= uint64_t(x[i] != T(0)) << (i - j);

@@ -31,11 +31,7 @@ constexpr int64_t kLineBytes = 64;
 template <class T>
 constexpr int64_t kPanelColumns = kPanelVectors * kLanes<T>;
 
-CHAINRULE_INLINE int64_t panel_width(const PanelShape& s, int64_t panel) {
-  const int64_t left = s.columns - panel * s.panel;
-  const int64_t padded = (left + s.alignment - 1) / s.alignment * s.alignment;
-  return padded < s.panel ? padded : s.panel;
-}
+CHAINRULE_INLINE int64_t panel_width(const PanelShape& s, int64_t panel) { return s.width(panel); }
 
 /// Lines to prefetch, one with each term of a tile, since hardware prefetchers follow neither long
 /// strides nor changes of panel.

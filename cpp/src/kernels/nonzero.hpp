@@ -9,21 +9,25 @@ namespace {
 
 using namespace chainrule::kernels;
 
-/// A bit for each lane, set where the mask is.
+/// A bit for each lane, set where it is not zero; the first lane's is the lowest.
 template <class T>
-CHAINRULE_INLINE uint64_t lane_bits(IVec<T> mask) {
+CHAINRULE_INLINE uint64_t nonzero_bits(Vec<T> x) {
 #if defined(CHAINRULE_ISA_AVX512)
-  if constexpr (sizeof(T) == 4) return _mm512_movepi32_mask(reinterpret_cast<__m512i>(mask));
-  if constexpr (sizeof(T) == 8) return _mm512_movepi64_mask(reinterpret_cast<__m512i>(mask));
+  if constexpr (sizeof(T) == 4) {
+    return _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+  } else {
+    return _mm512_cmp_pd_mask(x, _mm512_setzero_pd(), _CMP_NEQ_UQ);
+  }
 #elif defined(CHAINRULE_ISA_AVX2)
-  if constexpr (sizeof(T) == 4)
-    return uint64_t(uint32_t(_mm256_movemask_ps(reinterpret_cast<__m256>(mask))));
-  if constexpr (sizeof(T) == 8)
-    return uint64_t(uint32_t(_mm256_movemask_pd(reinterpret_cast<__m256d>(mask))));
+  if constexpr (sizeof(T) == 4) {
+    return unsigned(_mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NEQ_UQ)));
+  } else {
+    return unsigned(_mm256_movemask_pd(_mm256_cmp_pd(x, _mm256_setzero_pd(), _CMP_NEQ_UQ)));
+  }
 #else
-  uint64_t set = 0;
-  for (int i = 0; i < kLanes<T>; ++i) set |= uint64_t(mask[i] != 0) << i;
-  return set;
+  uint64_t mask = 0;
+  for (int i = 0; i < kLanes<T>; ++i) mask |= uint64_t(x[i] != T(0)) << i;
+  return mask;
 #endif
 }
 
@@ -33,7 +37,7 @@ template <class T>
 CHAINRULE_INLINE uint64_t nonzero_word(const T* x, int64_t left) {
   const int64_t count = left < kBitsPerWord ? left : kBitsPerWord;
   uint64_t word = 0;
-  for (int64_t j = 0; j < count; j += kLanes<T>) word |= lane_bits<T>(load(x + j) != T(0)) << j;
+  for (int64_t j = 0; j < count; j += kLanes<T>) word |= nonzero_bits<T>(load(x + j)) << j;
   return count < kBitsPerWord ? word & ((uint64_t{1} << count) - 1) : word;
 }
 

@@ -69,8 +69,8 @@ void Network<T>::set_class_names(std::vector<std::string> names) {
   template void Network<T>::set_feature_names(std::vector<std::string>);      \
   template std::int64_t Network<T>::classes() const;                          \
   template const std::vector<std::string>& Network<T>::class_names() const;   \
-  template void Network<T>::set_class_names(std::vector<std::string>);        \
-  CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+  template void Network<T>::set_class_names(std::vector<std::string>);
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS
 
 }  // namespace chainrule

@@ -57,8 +57,8 @@ void Network<T>::State::check_no_overlap(const RowsView& x, const char* name, co
   template void Network<T>::State::check_categories(const RowsView&,                        \
                                                     const std::vector<std::string>&) const; \
   template void Network<T>::State::check_no_overlap(const RowsView&, const char*, const T*, \
-                                                    std::int64_t, const char*);             \
-  CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+                                                    std::int64_t, const char*);
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS
 
 }  // namespace chainrule

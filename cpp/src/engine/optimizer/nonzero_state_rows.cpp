@@ -26,9 +26,9 @@ void NonzeroStateRows::find(const Parameter& p, const std::vector<Buffer<T>>& sl
   if (rows_.size() != s.rows) rows_ = Buffer<std::uint8_t>(s.rows);
   rows_.clear();
   for (const Buffer<T>& slot : slots) {
-    for (std::int64_t first = 0; first < s.columns; first += s.panel) {
-      const std::int64_t width = std::min(s.panel, padded<T>(s.columns - first));
-      const T* panel = slot.data() + p.offset + first * s.rows;
+    for (std::int64_t i = 0; i < s.panels(); ++i) {
+      const std::int64_t width = s.width(i);
+      const T* panel = slot.data() + p.offset + s.offset(i);
       for (std::int64_t row = 0; row < s.rows; ++row) {
         if (rows_.data()[row] == 0) rows_.data()[row] = !all_zero(panel + row * width, width);
       }

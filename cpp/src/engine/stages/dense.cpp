@@ -60,7 +60,7 @@ class DenseStage final : public Stage<T>,
         bias_(c.parameters.find(c.layer, "bias")),
         inputs_(c.inputs),
         units_(weight_->spec.columns),
-        panels_((units_ + c.kernels.panel - 1) / c.kernels.panel),
+        panels_(weight_->shape.panels()),
         partition_(partition_of(c, panels_)),
         blocking_(Blocking::of<T>(inputs_, units_, c.batch_size, c.kernels.panel,
                                   std::max<std::int64_t>(1, panels_ / c.threads))),
@@ -303,11 +303,12 @@ class DenseStage final : public Stage<T>,
 
   void sparse_weight_gradients(const Step<T>& step, ThreadSlice slice, const std::int32_t* begin,
                                Range panels, Range inputs) {
+    const kernels::PanelShape& shape = weight_->shape;
     const ActiveRows active(step.update, *weight_, begin);
     for (ActiveRowRanges runs(active, inputs, Blocking::kShortChunk); !runs.done();
          runs.advance()) {
       // Panels of one call are of one width, so that they have one stride in an arena.
-      const bool narrow_end = panel_width(panels.end - 1) < panel_width(panels.begin);
+      const bool narrow_end = shape.width(panels.end - 1) < shape.width(panels.begin);
       const std::int64_t middle = panels.end - (narrow_end ? 1 : 0);
       sparse_weight_gradient(step, slice, {panels.begin, middle}, runs);
       if (narrow_end) sparse_weight_gradient(step, slice, {middle, panels.end}, runs);
@@ -316,15 +317,16 @@ class DenseStage final : public Stage<T>,
 
   void sparse_weight_gradient(const Step<T>& step, ThreadSlice slice, Range panels,
                               const ActiveRowRanges& runs) {
-    const std::int64_t panel = weight_->shape.panel;
+    const kernels::PanelShape& shape = weight_->shape;
     const Range inputs = runs.run();
     const auto piece = [&](std::int64_t p, Range of) {
-      const std::int64_t width = panel_width(p);
-      return Entries{p * panel * inputs_ + of.begin * width, of.size() * width};
+      const std::int64_t width = shape.width(p);
+      return Entries{shape.offset(p) + of.begin * width, of.size() * width};
     };
     T* g = step.gradients ? step.gradients + weight_->offset + piece(panels.begin, inputs).first
                           : scratch_of(slice);
-    const std::int64_t g_stride = step.gradients ? panel * inputs_ : panel * Blocking::kShortChunk;
+    const std::int64_t g_stride =
+        step.gradients ? shape.offset(1) : shape.panel * Blocking::kShortChunk;
     if (this->mask) {
       const NonzeroMask<T>& x_mask = this->mask_of(slice);
       const auto from = [&]<class X>(const X& table) {
@@ -351,13 +353,9 @@ class DenseStage final : public Stage<T>,
     }
   }
 
-  std::int64_t panel_width(std::int64_t panel) const {
-    return std::min(weight_->shape.panel, padded<T>(units_ - panel * weight_->shape.panel));
-  }
-
   void weight_gradient(const Step<T>& step, ThreadSlice slice, std::int64_t panel, Range inputs) {
-    const std::int64_t width = panel_width(panel);
-    const std::int64_t at = panel * weight_->shape.panel * inputs_ + inputs.begin * width;
+    const std::int64_t width = weight_->shape.width(panel);
+    const std::int64_t at = weight_->shape.offset(panel) + inputs.begin * width;
     T* g = step.gradients ? step.gradients + weight_->offset + at : scratch_of(slice);
     kernels_.weight_gradient({weight_->shape, panel, inputs.begin, inputs.end, step.rows,
                               x_of(slice), this->x.stride, this->dy.data, this->dy.stride, g,

@@ -171,10 +171,9 @@ class EmbeddingStage final : public Stage<T>, public ReadsRows<T>, public Infers
     const kernels::PanelShape& shape = weight_->shape;
     const Range rows = runs.run();
     const Range prefetch = runs.prefetch();
-    for (std::int64_t panel = 0; panel * shape.panel < shape.columns; ++panel) {
-      const std::int64_t width =
-          std::min(shape.panel, padded<T>(shape.columns - panel * shape.panel));
-      const std::int64_t first = panel * shape.panel * shape.rows;
+    for (std::int64_t panel = 0; panel < shape.panels(); ++panel) {
+      const std::int64_t width = shape.width(panel);
+      const std::int64_t first = shape.offset(panel);
       const std::int64_t at = first + rows.begin * width;
       T* g = step.gradients ? step.gradients + weight_->offset + at
                             : scratch_.data() + scratch_size() * slice.index;
