@@ -98,7 +98,7 @@ class Network<T>::State::EpochRun {
   void run_piece(engine::Team team);
   void run_passes(ThreadContext& context, const Step<T>& step, engine::RowOrder order);
   void count_batch(const Step<T>& step, std::int64_t batch, bool polls);
-  void update_parameters(ThreadContext& context, Step<T>& step, const engine::Update<T>& update,
+  void update_parameters(ThreadContext& context, Step<T> step, const engine::Update<T>& update,
                          engine::RowOrder order);
   void finish();
   [[noreturn]] void diverge(std::int64_t rows, std::int64_t batch, double loss);
@@ -316,7 +316,7 @@ void Network<T>::State::EpochRun::count_batch(const Step<T>& step, std::int64_t 
 }
 
 template <class T>
-void Network<T>::State::EpochRun::update_parameters(ThreadContext& context, Step<T>& step,
+void Network<T>::State::EpochRun::update_parameters(ThreadContext& context, Step<T> step,
                                                     const engine::Update<T>& update,
                                                     engine::RowOrder order) {
   engine::Plan<T>& plan = compiled_->plan;
