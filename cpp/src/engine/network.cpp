@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Construction, copies, and the access to parameters.
 #include "chainrule/network.hpp"
 
 #include <algorithm>

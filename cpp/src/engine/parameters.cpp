@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// One arena holds parameter after parameter, each in panels. Row-major copies are made only where
+// values go in or out.
 #include "engine/parameters.hpp"
 
 #include <algorithm>

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+// Tensors and stages alternate:
+//
+//   values_[0] -> stage 0 -> values_[1] -> stage 1 -> ... -> values_[n]              forward
+//   gradients_[0] <- stage 0 <- gradients_[1] <- stage 1 <- ... <- gradients_[n]     backward
+//
+// The loss reads values_[n] and writes gradients_[n], both (rows x outputs of the last stage).
 #include "engine/plan.hpp"
 
 #include <cmath>

@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Training: one epoch, or a part of it, on one team of threads.
+// Training: one epoch, or a part of it, on one team of threads. Each thread does for every batch
+//
+//   load        its rows of the batch, or a copy of all of them, from the caller's array to x
+//   forward     stage by stage, with a barrier where threads no longer own rows
+//   loss        of its rows, and their gradient dz
+//   backward    from the last stage to the lowest that needs it: dx of its rows
+//   barrier     all gradients with respect to tensors are there; the first thread adds up the loss
+//   gradients   of the parameters that the thread owns, each piece updated while it is in a cache
+//
+// and goes on to the next batch.
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cmath>
-#include <exception>
 #include <limits>
 #include <utility>
 
@@ -12,12 +19,14 @@
 #include "engine/input/gather.hpp"
 #include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
+#include "engine/poller.hpp"
 #include "engine/threads/threads.hpp"
 
 namespace chainrule {
 namespace {
 
 using engine::Partition;
+using engine::Poller;
 using engine::Step;
 using engine::ThreadContext;
 
@@ -37,44 +46,6 @@ InputSparsity path_of(const Optimizer& optimizer, InputSparsity given) {
                 ", which must know the zeros of x: use \"auto\" or \"sparse\"");
   return InputSparsity::sparse;
 }
-
-/// Lets the caller's poll run every so often: often enough for Ctrl-C and a progress bar, too
-/// seldom to cost anything. Epochs may be shorter than that, so `last` is kept between them.
-class Poller {
- public:
-  using Clock = std::chrono::steady_clock;
-
-  Poller(const EpochOptions& options, const engine::Occupancy& occupancy, Clock::time_point& last)
-      : options_(options), occupancy_(occupancy), last_(last) {
-    if (last_ == Clock::time_point()) last_ = Clock::now();
-  }
-
-  bool due(Clock::time_point now) const {
-    return options_.poll && now - last_ >= std::chrono::milliseconds(50);
-  }
-
-  bool stop(std::int64_t batches, double loss) {
-    bool answer = true;
-    const engine::Occupancy::CallingBack within(occupancy_);
-    try {
-      answer = options_.poll(batches, loss);
-    } catch (...) {
-      error_ = std::current_exception();  // it must not leave the team
-    }
-    last_ = Clock::now();
-    return answer;
-  }
-
-  void rethrow() const {
-    if (error_) std::rethrow_exception(error_);
-  }
-
- private:
-  const EpochOptions& options_;
-  const engine::Occupancy& occupancy_;
-  Clock::time_point& last_;
-  std::exception_ptr error_;
-};
 
 }  // namespace
 

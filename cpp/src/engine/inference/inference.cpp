@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Predictions by a plan that a call borrows, a chunk of rows at a time, so that memory is that of a
+// chunk however many rows there are.
 #include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
 #include "engine/pieces.hpp"

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Rows go from op to op between two buffers, both of (rows x widest layer): an op in place leaves
+// them where they are, and any other reads one and writes the other.
 #include "engine/inference/inference_plan.hpp"
 
 #include <algorithm>

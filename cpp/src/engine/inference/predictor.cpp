@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Predictions that neither wait nor allocate: every caller has its own memory, and new weights come
+// by a hand-off that a reader takes with one exchange of a pointer.
 #include "chainrule/predictor.hpp"
 
 #include <algorithm>

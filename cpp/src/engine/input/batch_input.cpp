@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+// From the caller's rows to what the first stage reads:
+//
+//   rows of numbers ---- gather_rows: convert, scale ----------------> x_ ------------> any stage
+//                                                      + a mask a row  x_, masks_ ---->
+//                                                      TakesNonzeros
+//   rows of bytes ------ copied as bytes, with a mask ---------------> masks_ -------->
+//   TakesNonzeros compressed rows ---- SparseInput::take: convert, scale ----------> lists_
+//   --------> TakesNonzeros rows of categories - ReadsRows::read: lists or whole rows -------> the
+//   stage's own
 #include "engine/input/batch_input.hpp"
 
 #include <algorithm>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// by_row_: rows x words of 64 columns; by_column_: columns x words of 64 rows, the same bits
+// transposed in blocks of 64 x 64.
 #include "engine/input/nonzero_mask.hpp"
 
 #include <algorithm>

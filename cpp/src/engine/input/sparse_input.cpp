@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+// Lists of nonzeros, first by row and then, for the gradient, by column:
+//
+//   columns_, values_      row 0: c c c end | row 1: c c end | ...      begin_: where each row
+//   begins counts_                (threads x columns) nonzeros of a thread's rows transposed_rows_,
+//   ...  column 0: r r | column 1: r r r | ...        transposed_offsets_
+//
+// The second is a counting sort. In each column the entries of thread 0 come first, then those of
+// thread 1, so rows rise whatever the number of threads, and sums have one order.
 #include "engine/input/sparse_input.hpp"
 
 #include <algorithm>

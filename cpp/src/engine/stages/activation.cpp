@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// y = f(x) and dx = f'(x) dy, an entry at a time but for softmax, whose rows belong together. The
+// kernels get x and y for the derivative, which is cheaper from the one or the other.
 #include "chainrule/activation.hpp"
 
 #include <array>

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+// y = gamma (x - mean) / sqrt(variance + epsilon) + beta, with the mean and the variance of each
+// column: those of the batch in training, and the running ones otherwise. Both are sums over the
+// rows, so threads own columns. Since dx contains the gradients of gamma and beta, the backward
+// pass works these out, and what is left of `gradients` is to store or apply them.
 #include "chainrule/layers.hpp"
 #include "engine/inference/infers.hpp"
 #include "engine/stages/stages.hpp"

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+// Each column of categories becomes as many columns as it has categories, of which one is 1:
+//
+//   x: rows x inputs        2 | 0           categories of (3, 2)
+//   y: rows x outputs       0 0 1 | 1 0     one_hot; multi_hot and count put all into the same
+//   columns
+//
+// Nearly all of y is zero, so a dense stage behind takes lists of the nonzeros and y is not
+// written.
 #include <algorithm>
 
 #include "chainrule/layers.hpp"

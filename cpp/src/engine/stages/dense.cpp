@@ -1,51 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+// The product of a batch with a weight matrix, and its two gradients, from dense batches, masks or
+// lists of nonzeros. A picture of panels, tiles and slices is in engine/stages/blocking.hpp.
 #include "chainrule/layers.hpp"
 #include "engine/cache.hpp"
 #include "engine/inference/infers.hpp"
 #include "engine/input/takes_nonzeros.hpp"
 #include "engine/optimizer/active_rows.hpp"
 #include "engine/stages/activation.hpp"
+#include "engine/stages/blocking.hpp"
 #include "engine/stages/stages.hpp"
 
 namespace chainrule::engine {
 namespace {
-
-/// What the kernels work on at a time, so that the operands that they use over and over stay in a
-/// cache. Measured: twice or half of any of these costs a few percent at most.
-struct Blocking {
-  std::int64_t forward_inputs;    // rows of a panel of W that half of L2 holds
-  std::int64_t gradient_inputs;   // of dW, at once used by the optimizer
-  std::int64_t gradient_batch;    // rows of a group of panels of dy that L1 holds
-  std::int64_t backward_inputs;   // of dx, before they are transposed
-  std::int64_t backward_columns;  // of W, the stride of whose panels is often a power of two
-  std::int64_t group;             // panels of dy that use the same other operand one after another
-
-  template <class T>
-  static Blocking of(std::int64_t inputs, std::int64_t units, std::int64_t batch,
-                     std::int64_t panel, std::int64_t panels_a_thread) {
-    const std::int64_t bytes = panel * std::int64_t{sizeof(T)};
-    const std::int64_t group = std::max<std::int64_t>(1, kGroupBytes / bytes);
-    const std::int64_t groups_of_l2 = cache_sizes().l2 / kGroupBytes;
-    const std::int64_t chunk = std::max(kShortChunk, groups_of_l2 / 16 / kShortChunk * kShortChunk);
-    // Where a thread owns few panels, shorter chunks share the work out more evenly.
-    const std::int64_t even = std::max(kShortChunk, inputs * panels_a_thread / 4);
-    return {equal_parts(inputs, cache_sizes().l2 / bytes / 2, 1),
-            equal_parts(inputs, std::min(chunk, even), kShortChunk),
-            equal_parts(batch, cache_sizes().l1 / kGroupBytes, 1),
-            equal_parts(inputs, chunk, kShortChunk),
-            equal_parts(units, kCacheWays * panel, panel),
-            group};
-  }
-
-  static constexpr std::int64_t kShortChunk = 48;  // whole tiles on every instruction set
-  static constexpr std::int64_t kGroupBytes = 256;
-  static constexpr std::int64_t kCacheWays = 8;
-
-  /// Of one panel's width.
-  std::int64_t scratch_rows(std::int64_t sparse_panels) const {
-    return std::max({gradient_inputs, group * backward_inputs, sparse_panels * kShortChunk});
-  }
-};
 
 template <class T>
 class DenseStage final : public Stage<T>,
@@ -114,6 +80,8 @@ class DenseStage final : public Stage<T>,
             (rows_read + weights_moved * weights) * sizeof(T)};
   }
 
+  // x: rows x inputs, or its nonzeros; weight: panels of [inputs][panel]; bias: units; y: rows x
+  // units
   void forward(const Step<T>& step, ThreadSlice slice) override {
     const Range rows = partition_ == Partition::rows ? step.rows_of(slice) : Range{0, step.rows};
     const Range panels = partition_ == Partition::rows ? Range{0, panels_} : slice.range(panels_);
@@ -131,6 +99,7 @@ class DenseStage final : public Stage<T>,
     }
   }
 
+  // dy: rows x units, weight: panels of [inputs][panel], dx: rows x inputs
   void backward(const Step<T>& step, ThreadSlice slice) override {
     if (!this->dx.data) return;
     const Range rows = step.rows_of(slice);
@@ -146,6 +115,7 @@ class DenseStage final : public Stage<T>,
                              blocking_.backward_columns});
   }
 
+  // x: rows x inputs, dy: rows x units, dW: panels of [inputs][panel], db: units
   void gradients(const Step<T>& step, ThreadSlice slice) override {
     if (this->mask) {
       sparse_weight_gradients(step, slice, this->mask_of(slice).begin(this->among_readers(slice)));
@@ -163,6 +133,7 @@ class DenseStage final : public Stage<T>,
                             columns.size());
   }
 
+  // x: rows x inputs, y: rows x units, with the activation behind
   void infer(const InferArgs<T>& p) const noexcept override {
     const kernels::RowArgs<T> f = product();
     kernels_.forward({f.shape, f.weight, f.bias, p.x, p.x_stride, p.y, p.y_stride, 0, p.rows, 0,
@@ -205,6 +176,7 @@ class DenseStage final : public Stage<T>,
     return std::max<std::int64_t>(1, 2 * cache_sizes().l1 / bytes);
   }
 
+  // x: rows x inputs as numbers or bytes, its mask: rows x words of 64 inputs, y: rows x units
   void masked_forward(Range rows, Range panels, ThreadSlice slice) {
     const std::int64_t words = kernels::mask_words(inputs_);
     const std::int64_t in_l1 = inputs_in_l1(panels.size()) / kernels::kBitsPerWord;
@@ -231,6 +203,7 @@ class DenseStage final : public Stage<T>,
     }
   }
 
+  // entries: of each row its columns and values, y: rows x units
   void sparse_forward(SparseInput<T>& entries, Range rows, Range panels, ThreadSlice slice) {
     const std::int64_t in_l1 = inputs_in_l1(panels.size());
     // To begin a block costs a row as much as some entries.
@@ -269,6 +242,7 @@ class DenseStage final : public Stage<T>,
 
   T* scratch_of(ThreadSlice slice) { return scratch_.data() + scratch_stride_ * slice.index; }
 
+  // The pieces of a group of panels come chunk by chunk, so that these use the same part of x.
   void weight_gradients(const Step<T>& step, ThreadSlice slice) {
     const std::int64_t chunk = blocking_.gradient_inputs;
     const std::int64_t chunks = (inputs_ + chunk - 1) / chunk;
@@ -315,6 +289,7 @@ class DenseStage final : public Stage<T>,
     }
   }
 
+  // g: (inputs of the run) x panel, for each of the panels at a distance of g_stride
   void sparse_weight_gradient(const Step<T>& step, ThreadSlice slice, Range panels,
                               const ActiveRowRanges& runs) {
     const kernels::PanelShape& shape = weight_->shape;
@@ -353,6 +328,7 @@ class DenseStage final : public Stage<T>,
     }
   }
 
+  // x: rows x inputs, dy: rows x units, g: inputs x panel
   void weight_gradient(const Step<T>& step, ThreadSlice slice, std::int64_t panel, Range inputs) {
     const std::int64_t width = weight_->shape.width(panel);
     const std::int64_t at = weight_->shape.offset(panel) + inputs.begin * width;

@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+// For each column of categories the row of a table that its category names; numbers stay as they
+// are:
+//
+//   x: rows x inputs        category | number | category
+//   y: rows x outputs       vector of the first | vector of the other | number
+//
+// The tables lie one after the other in one matrix, (categories of all columns) x (output_dim),
+// unless all columns share one. A batch names few of the rows, and its gradient goes by category
+// through lists of the entries, so that others cost nothing.
 #include <algorithm>
 
 #include "chainrule/layers.hpp"

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// y = gamma (x - mean) / sqrt(variance + epsilon) + beta, with the mean and the variance of each
+// row. Threads own rows. The gradients of gamma and beta are sums over the rows, so there threads
+// own columns.
 #include "chainrule/layers.hpp"
 #include "engine/inference/infers.hpp"
 #include "engine/stages/stages.hpp"

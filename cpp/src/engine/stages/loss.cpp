@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+// The loss of a batch is the mean of its rows' losses l by their weights w:
+//
+//   loss = sum over r of w(r) l(z(r, :), y(r, :)) / sum over r of w(r)
+//   dz(r, :) = w(r) dl/dz / sum over r of w(r)
+//
+// w(r) is the sample's weight times that of its class. Weights are divided by powers of two that
+// bring the largest near 1, so that no sum or product leaves the range of T.
 #include "engine/stages/loss.hpp"
 
 #include <algorithm>

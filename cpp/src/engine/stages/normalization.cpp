@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// y = (x - mean) / sqrt(variance), as the scale and offset of an AffineStage. Where the mean is
+// large beside the deviation, float has not the digits for x * scale + offset, and the column is
+// worked out in double from x - mean (WideColumn).
 #include <cmath>
 #include <vector>
 

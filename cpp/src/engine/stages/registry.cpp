@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The table of stages by the kind of layer that they come from.
 #include <algorithm>
 #include <array>
 #include <string>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// y = x * scale + offset, with one scale and offset for all columns.
 #include "chainrule/layers.hpp"
 #include "engine/stages/affine.hpp"
 #include "engine/stages/stages.hpp"
