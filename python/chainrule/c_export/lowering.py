@@ -21,6 +21,7 @@ from chainrule.c_export.operations import (
     Operation,
     PReLU,
 )
+from chainrule.interop.affine import scale_and_offset
 
 if TYPE_CHECKING:
     from chainrule.network.sequential import Sequential
@@ -127,27 +128,12 @@ def _of_dropout(
     return []
 
 
-def _of_rescaling(
+def _of_affine(
     layer: Any, index: int, columns: int, own: Mapping[str, Array]
 ) -> Sequence[Operation]:
-    scale, shift = np.full(columns, layer.scale), np.full(columns, layer.offset)
-    return [Affine(index, (), columns, columns, scale, shift)]
-
-
-def _of_normalization(
-    layer: Any, index: int, columns: int, own: Mapping[str, Array]
-) -> Sequence[Operation]:
-    # A feature that never varies is only centred.
-    varies = own["variance"] > 0
-    scale = np.where(varies, 1 / np.sqrt(np.where(varies, own["variance"], 1.0)), 1.0)
-    return [Affine(index, (), columns, columns, scale, -own["mean"] * scale)]
-
-
-def _of_batch_normalization(
-    layer: Any, index: int, columns: int, own: Mapping[str, Array]
-) -> Sequence[Operation]:
-    scale = own.get("gamma", 1.0) / np.sqrt(own["running_variance"] + layer.epsilon)
-    shift = own.get("beta", 0.0) - own["running_mean"] * scale
+    affine = scale_and_offset(layer, own)
+    assert affine is not None
+    scale, shift = (np.broadcast_to(values, columns) for values in affine)
     return [Affine(index, (), columns, columns, scale, shift)]
 
 
@@ -166,13 +152,13 @@ def _of_prelu(
 
 _OPERATIONS_OF = {
     "activation": _of_activation,
-    "batch_normalization": _of_batch_normalization,
+    "batch_normalization": _of_affine,
     "dense": _of_dense,
     "dropout": _of_dropout,
     "layer_normalization": _of_layer_normalization,
-    "normalization": _of_normalization,
+    "normalization": _of_affine,
     "prelu": _of_prelu,
-    "rescaling": _of_rescaling,
+    "rescaling": _of_affine,
 }
 
 

@@ -11,33 +11,38 @@ from numpy.typing import NDArray
 
 from chainrule.layers import BatchNormalization, Layer, Normalization, Rescaling
 
-__all__ = ["affine_of", "moments_of"]
+__all__ = ["affine_of", "moments_of", "scale_and_offset"]
 
 
 def affine_of(
     layer: Layer, arrays: Mapping[str, NDArray[Any]], dtype: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Return `scale_and_offset` rounded to a dtype, with which a core multiplies and adds."""
+    affine = scale_and_offset(layer, arrays)
+    return None if affine is None else (_rounded(affine[0], dtype), _rounded(affine[1], dtype))
+
+
+def scale_and_offset(
+    layer: Layer, arrays: Mapping[str, NDArray[Any]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """Return scale and offset, () or (columns,), of a layer that is no more in inference, or None.
 
-    They are rounded to the dtype of the network, with which its core multiplies and adds.
+    They are worked out in double from the layer's arrays.
     """
     scale: NDArray[np.float64]
-    offset: NDArray[np.float64]
     if isinstance(layer, Rescaling):
-        scale, offset = np.array(layer.scale), np.array(layer.offset)
-    elif isinstance(layer, Normalization):
+        return np.array(layer.scale), np.array(layer.offset)
+    if isinstance(layer, Normalization):
         mean, variance = (arrays[name].astype(np.float64) for name in ("mean", "variance"))
         # A feature that never varies is only centred.
         scale = 1.0 / np.sqrt(np.where(variance > 0, variance, 1.0))
-        offset = -mean * scale
-    elif isinstance(layer, BatchNormalization):
+        return scale, -mean * scale
+    if isinstance(layer, BatchNormalization):
         mean, variance = (arrays[f"running_{name}"] for name in ("mean", "variance"))
         scale = 1.0 / np.sqrt(variance.astype(np.float64) + layer.epsilon)
         scale = scale * arrays.get("gamma", 1.0)
-        offset = arrays.get("beta", 0.0) - mean * scale
-    else:
-        return None
-    return _rounded(scale, dtype), _rounded(offset, dtype)
+        return scale, arrays.get("beta", 0.0) - mean * scale
+    return None
 
 
 def moments_of(
