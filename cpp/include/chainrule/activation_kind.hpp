@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table of activations, one row each. It includes nothing, so that the kernels' closed units
-// can include it.
+// The table of activations, one row each. It includes no standard header, so that the kernels'
+// closed units can include it.
 #pragma once
+
+#include "chainrule/cxx20.hpp"
 
 // row(kind, Kernel, Options, initializer, low, high):
 //   kind         the name in descriptions, and of the files in src/kernels/activations (value and

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// It includes nothing, so that the kernels' closed units can include it.
+// It includes no standard header, so that the kernels' closed units can include it.
 #pragma once
+
+#include "chainrule/cxx20.hpp"
 
 namespace chainrule {
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table of losses, one row each, of raw outputs o and targets t, by output. It includes
-// nothing, so that the kernels' closed units can include it.
+// The table of losses, one row each, of raw outputs o and targets t, by output. It includes no
+// standard header, so that the kernels' closed units can include it.
 #pragma once
+
+#include "chainrule/cxx20.hpp"
 
 // row(kind, Kernel, Options, link):
 //   kind     the name in descriptions, and of the files in src/kernels/losses (value and
-//   derivative)
-//            and python/chainrule/losses
+//            derivative) and python/chainrule/losses
 //   Kernel   the struct in the former
 //   Options  the alternative of Loss::Options that holds its options
 //   link     the Loss::Link that makes predictions of outputs
