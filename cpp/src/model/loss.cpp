@@ -87,7 +87,14 @@ std::vector<std::string> Loss::kinds() { return loss_kinds.all(); }
 
 void Loss::check() const {
   const std::string_view name = loss_kinds.name(kind);
-  if (options.index() != defaults(kind).options.index())
+  // Found once: the defaults of all losses allocate, and an online step checks its loss.
+  static const auto option_indices = [] {
+    std::array<std::size_t, loss_names.size()> indices{};
+    for (std::size_t i = 0; i < indices.size(); ++i)
+      indices[i] = defaults(static_cast<Kind>(i)).options.index();
+    return indices;
+  }();
+  if (options.index() != option_indices[static_cast<std::size_t>(kind)])
     model::refuse(name, "its options are those of another loss");
   model::check_fields(name, *this);
   if (kind != LossKind::quantile) return;
