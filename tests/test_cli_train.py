@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import _core
 from chainrule.cli import main
 from chainrule.network.progress import EpochLines
 
@@ -66,6 +67,12 @@ def test_without_arguments(capsys, folder):
         "next: chainrule evaluate digits.safetensors --data digits",
     ]
     assert [path.name for path in folder.iterdir()] == ["digits.safetensors"]
+
+
+@pytest.mark.parametrize("kind", _core.Optimizer.kinds())
+def test_every_optimizer_is_there_by_its_name(capsys, folder, kind):
+    printed(capsys, *f"--layers 8 --optimizer {kind} --epochs 1 -o mine.safetensors".split())
+    assert type(cr.load("mine.safetensors").optimizer) is type(cr.optimizers.get(kind))
 
 
 def test_options_reach_the_network(capsys, folder):

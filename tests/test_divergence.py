@@ -15,6 +15,7 @@ from refusals import (
 )
 
 import chainrule as cr
+from chainrule import _core
 
 pytestmark = pytest.mark.filterwarnings("ignore:y is far from unit scale")
 
@@ -36,7 +37,7 @@ def regressor(optimizer: cr.optimizers.Optimizer, dtype: str = "float32") -> cr.
 
 
 @pytest.mark.parametrize("watched", [False, True])
-@pytest.mark.parametrize("kind", ["sgd", "adagrad", "rmsprop", "adam", "adamw", "adadelta", "lion"])
+@pytest.mark.parametrize("kind", _core.Optimizer.kinds())
 def test_divergence_restores_the_network(kind: str, watched: bool) -> None:
     optimizer = cr.optimizers.get(kind)
     config = optimizer.config

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 import pickle
 import re
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import chainrule as cr
 from chainrule import _core, optimizers
 from chainrule.layers import Dense
 from chainrule.losses import MSE
@@ -118,6 +120,25 @@ def test_lion_steps_by_its_formula() -> None:
         optimizer.step(net)
     for name, value in net.weights().items():
         np.testing.assert_allclose(value, expected[name], rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", _core.Optimizer.kinds())
+def test_every_kind_is_a_class_with_the_defaults_of_the_core(kind: str) -> None:
+    optimizer = optimizers.get(kind)
+    cls = type(optimizer)
+    assert cls.kind == kind
+    assert getattr(cr, cls.__name__) is getattr(optimizers, cls.__name__) is cls
+    assert cls.__name__ in cr.__all__
+    assert cls.__name__ in optimizers.__all__
+    assert cls().config == _core.Optimizer({"kind": kind}).config
+    parameters = inspect.signature(cls).parameters
+    shared = {"weight_decay": cls().weight_decay, "clip_value": None, "clip_norm": None}
+    shared["lazy"] = False
+    assert {name: parameters[name].default for name in list(parameters)[-4:]} == shared
+    with pytest.raises(TypeError, match="has no argument 'clipnorm'"):
+        cls(clipnorm=1.0)
+    with pytest.raises(ValueError, match=f"did you mean '{kind}'"):
+        optimizers.get(kind + "_")
 
 
 @pytest.mark.parametrize("clip_value", [None, 0.1])

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
+from chainrule import _core
 from chainrule.network.model_file import from_bytes, to_bytes
 
 RNG = np.random.default_rng(5)
@@ -141,29 +142,26 @@ decays = st.just(0.0) | numbers
 
 @st.composite
 def optimizers(draw: st.DrawFn) -> cr.optimizers.Optimizer:
-    kind = draw(st.sampled_from(["SGD", "AdaGrad", "RMSprop", "Adam", "AdamW", "Adadelta", "Lion"]))
+    kind = draw(st.sampled_from(_core.Optimizer.kinds()))
+    cls = type(cr.optimizers.get(kind))
     options: dict[str, Any] = {
         "learning_rate": draw(numbers),
         "weight_decay": draw(decays),
         "clip_value": draw(st.none() | numbers),
         "clip_norm": draw(st.none() | numbers),
     }
-    if kind == "SGD":
-        options.update(momentum=draw(fractions), dampening=draw(st.sampled_from([0.0, 0.5, 1.0])))
+    ranges: dict[str, st.SearchStrategy[Any]] = {
+        **dict.fromkeys(("momentum", "rho", "beta1", "beta2"), fractions),
+        **dict.fromkeys(("centered", "amsgrad", "decoupled_weight_decay"), st.booleans()),
+        **dict.fromkeys(("lr_decay", "initial_accumulator", "momentum_decay"), decays),
+        "dampening": st.sampled_from([0.0, 0.5, 1.0]),
+        "epsilon": numbers,
+    }
+    options |= {name: draw(range_) for name, range_ in ranges.items() if hasattr(cls, name)}
+    if cls is cr.SGD:
         options["nesterov"] = options["momentum"] > 0 and options["dampening"] == 0
-    if kind in ("RMSprop", "Adadelta"):
-        options["rho"] = draw(fractions)
-    if kind == "RMSprop":
-        options.update(momentum=draw(fractions), centered=draw(st.booleans()))
-    if kind in ("Adam", "AdamW", "Lion"):
-        options.update(beta1=draw(fractions), beta2=draw(fractions))
-    if kind in ("Adam", "AdamW"):
-        options["amsgrad"] = draw(st.booleans())
-    if kind == "AdaGrad":
-        options.update(lr_decay=draw(decays), initial_accumulator=draw(decays))
-    if kind not in ("SGD", "Lion"):
-        options["epsilon"] = draw(numbers)
-    return getattr(cr.optimizers, kind)(**options)
+    assert set(cls().config) == {"kind", *options}
+    return cls(**options)
 
 
 @given(

@@ -58,7 +58,7 @@ int main(int argc, char** argv) {
 
   Optimizer optimizer = Optimizer::defaults(std::string(argv[5]) == "adam" ? Optimizer::Kind::adam
                                                                            : Optimizer::Kind::sgd);
-  optimizer.learning_rate = std::stod(argv[6]);
+  optimizer.set_learning_rate(std::stod(argv[6]));
   Trainer<float> trainer(network, Loss::defaults(Loss::Kind::cross_entropy), optimizer);
   FitOptions options;
   options.batch_size = std::stoll(argv[7]);

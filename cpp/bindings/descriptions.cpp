@@ -85,12 +85,12 @@ void init_descriptions(py::module_& module) {
                              })
       .def("target_columns", &Loss::target_columns, py::arg("outputs"));
   bind_description<Optimizer>(module, "Optimizer", "A checked optimizer.")
-      .def_readonly("learning_rate", &Optimizer::learning_rate)
+      .def_property_readonly("learning_rate", &Optimizer::learning_rate)
       .def("slots", &Optimizer::slots)
       .def(
           "remembers_as",
           [](const Optimizer& self, const Optimizer& other) {
-            return self.kind == other.kind && self.slots() == other.slots();
+            return self.kind() == other.kind() && self.slots() == other.slots();
           },
           py::arg("other"), "Whether each could go on from the other's memory.");
   bind_description<Schedule>(module, "Schedule", "A checked learning-rate schedule.")

@@ -133,7 +133,7 @@ std::unique_ptr<Network<T>> rebuilt(const Network<T>& from, const Optimizer& opt
 
 inline Optimizer optimizer(Optimizer::Kind kind, double learning_rate) {
   Optimizer o = Optimizer::defaults(kind);
-  o.learning_rate = learning_rate;
+  o.set_learning_rate(learning_rate);
   return o;
 }
 
@@ -170,17 +170,9 @@ Snapshot<T> after_epochs(Network<T>& network, const DataSet& data, const Loss& l
 
 inline std::vector<Optimizer> optimizers() {
   std::vector<Optimizer> all;
-  Optimizer sgd = optimizer(Optimizer::Kind::sgd, 0.05);
-  sgd.momentum = 0.9;
-  all.push_back(sgd);
-  Optimizer adam = optimizer(Optimizer::Kind::adam, 1e-3);
-  adam.clip_norm = 0.5;
-  adam.clip_value = 0.05;
-  all.push_back(adam);
-  Optimizer rmsprop = optimizer(Optimizer::Kind::rmsprop, 1e-3);
-  rmsprop.momentum = 0.5;
-  rmsprop.centered = true;
-  all.push_back(rmsprop);
+  all.emplace_back(Sgd{.learning_rate = 0.05, .momentum = 0.9});
+  all.push_back({Adam{}, {.clip_value = 0.05, .clip_norm = 0.5}});
+  all.emplace_back(RmsProp{.learning_rate = 1e-3, .momentum = 0.5, .centered = true});
   all.push_back(optimizer(Optimizer::Kind::lion, 1e-4));
   return all;
 }

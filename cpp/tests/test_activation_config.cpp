@@ -94,7 +94,7 @@ TEST_CASE("the nearest name is suggested only when one is near") {
   CHECK(nearest_name("slef", {"self", "shelf"}) == "self");
   CHECK(nearest_name("crossentropy", {"mse", "cross_entropy"}) == "cross_entropy");
   CHECK(nearest_name("swish", {"relu", "tanh"}).empty());
-  CHECK(nearest_name("nadam", {"adam", "adamw"}).empty());
+  CHECK(nearest_name("adamax", {"adam", "adamw"}).empty());
   CHECK(nearest_name("SELU", {"elu", "relu"}).empty());
   CHECK(nearest_name("", {"relu"}).empty());
   CHECK(nearest_name(std::string(100000, 'x'), {"relu"}).empty());

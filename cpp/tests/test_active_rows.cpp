@@ -120,14 +120,14 @@ TEST_CASE("the update comes to inputs with entries, and to those that the optimi
   slots[0].data()[place(p, 30, 2)] = 1.0F;
   nonzero_state.find(p, slots);
   check(&update, [](int64_t j) { return j == 30; });
-  rule.weight_decay = 0.1;
+  rule.set_weight_decay(0.1);
   check(&update, every);
-  rule.weight_decay = 0.0;
-  rule.epsilon = 1e-39;  // zero in the arithmetic of the kernels
+  rule.set_weight_decay(0.0);
+  rule.get<chainrule::Adam>().epsilon = 1e-39;  // zero in the arithmetic of the kernels
   check(&update, every);
   rule = Optimizer::defaults(Optimizer::Kind::sgd);
   check(&update, [](int64_t) { return false; });
-  rule.momentum = 0.5;
+  rule.get<chainrule::Sgd>().momentum = 0.5;
   check(&update, [](int64_t j) { return j == 30; });
 
   ActiveRows::record(update, p, begin.data(), {0, 30});

@@ -12,7 +12,10 @@
 #include <vector>
 
 #include "c_handles.hpp"
+#include "chainrule/config.hpp"
+#include "chainrule/layers.hpp"
 #include "chainrule/model_file.hpp"
+#include "chainrule/trainer.hpp"
 #include "golden.hpp"
 
 using namespace chainrule;
@@ -37,6 +40,27 @@ TEST_CASE("C: a training that Python began goes on to the same bits") {
   REQUIRE(chainrule_trainer_save(trainer.get(), file.path.c_str()) == CHAINRULE_OK);
   CHECK(without_version(content_of(file.path)) ==
         without_version(golden("format_1_cpp.safetensors")));
+}
+
+TEST_CASE("C: every optimizer trains by its name as it does in C++") {
+  for (const std::string& kind : Optimizer::kinds()) {
+    CAPTURE(kind);
+    const CNetwork network = c_network();
+    const CTrainer trainer = c_trainer(network, kind.c_str());
+    REQUIRE(trainer);
+    const std::vector<float> x{1, 2, 3, 4, 5, 6, 7, 8}, y{0.5f, -0.5f, 1, -1};
+    const chainrule_rows rows = c_rows(x, 4);
+    const chainrule_rows values = c_rows(y, 2);
+    const chainrule_targets wanted = c_targets(&values);
+    Network<float> other({Dense(3, "tanh"), Dense(2)}, 4, 5);
+    Trainer<float> expected(other, Loss::defaults(Loss::Kind::mse),
+                            Optimizer::from_config({kind, {}}));
+    for (int step = 0; step < 3; ++step) {
+      double loss = 0.0;
+      REQUIRE(chainrule_trainer_step(trainer.get(), &rows, &wanted, &loss) == CHAINRULE_OK);
+      CHECK(loss == expected.step(view(x, 4), targets(view(y, 2))));
+    }
+  }
 }
 
 TEST_CASE("C: a file that was read is written as it was") {

@@ -85,7 +85,7 @@ TEST_CASE_TEMPLATE("training and prediction have the bits of the encoded table",
     const int64_t outputs = encoding(mode).outputs(4);
     const std::vector<double> encoded = table(mode, x, outputs);
     for (const Optimizer& rule : rules()) {
-      CAPTURE(static_cast<int>(rule.kind));
+      CAPTURE(static_cast<int>(rule.kind()));
       for (const int threads : {1, 3}) {
         Network<T> fused(behind(encoding(mode), hidden()), 4, 7), plain(hidden(), outputs, 7);
         // First values go by a parameter's place among all, which the encoding does not change.

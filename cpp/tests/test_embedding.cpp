@@ -69,7 +69,7 @@ std::vector<Optimizer> rules() {
   all.push_back(optimizer(Optimizer::Kind::sgd, 0.05));
   all.push_back(optimizer(Optimizer::Kind::adagrad, 0.05));
   Optimizer decaying = optimizer(Optimizer::Kind::adamw, 1e-3);
-  decaying.weight_decay = 0.1;
+  decaying.set_weight_decay(0.1);
   all.push_back(decaying);
   all.push_back(optimizer(Optimizer::Kind::adadelta, 1.0));
   return all;
@@ -132,7 +132,7 @@ TEST_CASE_TEMPLATE("training has the bits of steps by hand, whatever the optimiz
     const Layers layers = trained_layers(shared);
     REQUIRE(engine::worthwhile_threads(engine::multiply_adds(layers, kInputs), 64) >= 2);
     for (const Optimizer& rule : rules()) {
-      CAPTURE(static_cast<int>(rule.kind));
+      CAPTURE(static_cast<int>(rule.kind()));
       Network<T> by_hand(layers, kInputs, 3);
       for (int64_t first = 0; first < kRows; first += 64) {
         const int64_t size = std::min<int64_t>(64, kRows - first);

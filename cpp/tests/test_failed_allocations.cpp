@@ -111,7 +111,7 @@ void fail_in_fit(const Layers& of, const RowsView& x, const Optimizer& optimizer
     // With another optimizer's memory, which the next call has no use for.
     if (trained_before) {
       Optimizer other = Optimizer::defaults(Optimizer::Kind::adam);
-      other.amsgrad = true;
+      other.get<Adam>().amsgrad = true;
       Trainer<T>(subject->network, cross_entropy_loss(), other).fit(x, data().by_label());
     }
     return subject;
@@ -322,7 +322,7 @@ TEST_CASE("counters and the optimizer's memory are replaced or kept") {
     return bytes_of(*network) + network->optimizer_kind() + std::to_string(network->steps());
   };
   Optimizer rule = Optimizer::defaults(Optimizer::Kind::adagrad);
-  rule.initial_accumulator = 0.5;
+  rule.get<AdaGrad>().initial_accumulator = 0.5;
   fail_every_allocation(
       trained,
       [&](auto& network) {

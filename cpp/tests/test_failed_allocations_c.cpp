@@ -307,7 +307,7 @@ TEST_CASE("a model file is written or left as it was, and read or not") {
       [&] { return std::make_unique<Model<float>>(read_model<float>(content)); },
       [](auto& model) {
         Trainer<float> trainer = resume_training(model->network, model->training);
-        return text_of(trainer.optimizer().learning_rate);
+        return text_of(trainer.optimizer().learning_rate());
       },
       [](const auto& model) { return model_bytes(model->network, model->training); });
 }

@@ -241,7 +241,7 @@ TEST_CASE("a bad argument is named and changes nothing") {
   CHECK(Snapshot<float>(network) == before);
 
   Optimizer bad = rule;
-  bad.momentum = 2.0;
+  bad.get<Sgd>().momentum = 2.0;
   CHECK_THROWS_AS((Trainer<float>(network, cross_entropy(), bad)), Error);
   Network<float> single({Dense(1)}, 3);
   CHECK_THROWS_AS((Trainer<float>(single, cross_entropy(), rule)), Error);

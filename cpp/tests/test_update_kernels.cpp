@@ -13,127 +13,108 @@
 #include "chainrule/optimizer.hpp"
 #include "engine/optimizer/update.hpp"
 #include "matrices.hpp"
+#include "model/optimizer_options.hpp"
 
 namespace {
 
-using chainrule::Optimizer;
+using namespace chainrule;
 using chainrule::engine::make_rule;
 using namespace chainrule::kernels;
 using namespace chainrule::testing;
 
-using Kind = Optimizer::Kind;
-using Slots = std::array<double, 3>;
+using Slots = std::array<double, kMostOptimizerSlots>;
 
 double sign(double x) { return x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : 0.0; }
 
-/// One weight's step `t` (counted from 1) as torch.optim's documentation writes it, lion as in its
-/// paper; the slots are in the order of Optimizer::slots().
-double plain_step(const Optimizer& o, double rate, int t, double w, double g, Slots& s) {
-  const bool decoupled = o.kind == Kind::adamw || o.kind == Kind::lion;
-  if (decoupled) w -= rate * o.weight_decay * w;
-  if (!decoupled) g += o.weight_decay * w;
-  switch (o.kind) {
-    case Kind::sgd: {
-      if (o.momentum == 0.0) return w - rate * g;
-      s[0] = t == 1 ? g : o.momentum * s[0] + (1.0 - o.dampening) * g;
-      return w - rate * (o.nesterov ? g + o.momentum * s[0] : s[0]);
-    }
-    case Kind::adagrad:
-      s[0] += g * g;
-      return w - rate / (1.0 + (t - 1) * o.lr_decay) * g / (std::sqrt(s[0]) + o.epsilon);
-    case Kind::rmsprop: {
-      s[0] = o.rho * s[0] + (1.0 - o.rho) * g * g;
-      double v = s[0];
-      double& average = o.momentum > 0.0 ? s[2] : s[1];
-      if (o.centered) {
-        average = o.rho * average + (1.0 - o.rho) * g;
-        v -= average * average;
-      }
-      const double d = g / (std::sqrt(v) + o.epsilon);
-      if (o.momentum == 0.0) return w - rate * d;
-      s[1] = o.momentum * s[1] + d;
-      return w - rate * s[1];
-    }
-    case Kind::adam:
-    case Kind::adamw: {
-      s[0] = o.beta1 * s[0] + (1.0 - o.beta1) * g;
-      s[1] = o.beta2 * s[1] + (1.0 - o.beta2) * g * g;
-      double v = s[1];
-      if (o.amsgrad) v = s[2] = std::max(s[2], v);
-      const double m_hat = s[0] / (1.0 - std::pow(o.beta1, t));
-      const double v_hat = v / (1.0 - std::pow(o.beta2, t));
-      return w - rate * m_hat / (std::sqrt(v_hat) + o.epsilon);
-    }
-    case Kind::adadelta: {
-      s[0] = o.rho * s[0] + (1.0 - o.rho) * g * g;
-      const double d = std::sqrt(s[1] + o.epsilon) / std::sqrt(s[0] + o.epsilon) * g;
-      s[1] = o.rho * s[1] + (1.0 - o.rho) * d * d;
-      return w - rate * d;
-    }
-    case Kind::lion:
-      w -= rate * sign(o.beta1 * s[0] + (1.0 - o.beta1) * g);
-      s[0] = o.beta2 * s[0] + (1.0 - o.beta2) * g;
-      return w;
+// One weight's step `t` (counted from 1) as torch.optim's documentation writes it, lion as in its
+// paper; the slots are in the order of Optimizer::slots().
+
+double plain_step(const Sgd& o, int t, double w, double g, Slots& s) {
+  g += o.weight_decay * w;
+  if (o.momentum == 0.0) return w - o.learning_rate * g;
+  s[0] = t == 1 ? g : o.momentum * s[0] + (1.0 - o.dampening) * g;
+  return w - o.learning_rate * (o.nesterov ? g + o.momentum * s[0] : s[0]);
+}
+
+double plain_step(const AdaGrad& o, int t, double w, double g, Slots& s) {
+  g += o.weight_decay * w;
+  s[0] += g * g;
+  return w - o.learning_rate / (1.0 + (t - 1) * o.lr_decay) * g / (std::sqrt(s[0]) + o.epsilon);
+}
+
+double plain_step(const RmsProp& o, int, double w, double g, Slots& s) {
+  g += o.weight_decay * w;
+  s[0] = o.rho * s[0] + (1.0 - o.rho) * g * g;
+  double v = s[0];
+  double& average = o.momentum > 0.0 ? s[2] : s[1];
+  if (o.centered) {
+    average = o.rho * average + (1.0 - o.rho) * g;
+    v -= average * average;
   }
+  const double d = g / (std::sqrt(v) + o.epsilon);
+  if (o.momentum == 0.0) return w - o.learning_rate * d;
+  s[1] = o.momentum * s[1] + d;
+  return w - o.learning_rate * s[1];
+}
+
+double plain_step(const Adam& o, int t, double w, double g, Slots& s) {
+  g += o.weight_decay * w;
+  s[0] = o.beta1 * s[0] + (1.0 - o.beta1) * g;
+  s[1] = o.beta2 * s[1] + (1.0 - o.beta2) * g * g;
+  double v = s[1];
+  if (o.amsgrad) v = s[2] = std::max(s[2], v);
+  const double m_hat = s[0] / (1.0 - std::pow(o.beta1, t));
+  const double v_hat = v / (1.0 - std::pow(o.beta2, t));
+  return w - o.learning_rate * m_hat / (std::sqrt(v_hat) + o.epsilon);
+}
+
+double plain_step(const AdamW& o, int t, double w, double g, Slots& s) {
+  w -= o.learning_rate * o.weight_decay * w;
+  return plain_step(Adam{o.learning_rate, o.beta1, o.beta2, o.epsilon, o.amsgrad}, t, w, g, s);
+}
+
+double plain_step(const Adadelta& o, int, double w, double g, Slots& s) {
+  g += o.weight_decay * w;
+  s[0] = o.rho * s[0] + (1.0 - o.rho) * g * g;
+  const double d = std::sqrt(s[1] + o.epsilon) / std::sqrt(s[0] + o.epsilon) * g;
+  s[1] = o.rho * s[1] + (1.0 - o.rho) * d * d;
+  return w - o.learning_rate * d;
+}
+
+double plain_step(const Lion& o, int, double w, double g, Slots& s) {
+  w -= o.learning_rate * o.weight_decay * w;
+  w -= o.learning_rate * sign(o.beta1 * s[0] + (1.0 - o.beta1) * g);
+  s[0] = o.beta2 * s[0] + (1.0 - o.beta2) * g;
   return w;
 }
 
-Optimizer with(Kind kind, void (*change)(Optimizer&) = nullptr) {
-  Optimizer o = Optimizer::defaults(kind);
-  if (change) change(o);
-  o.check();
-  return o;
+double plain_step(const Optimizer& o, int t, double w, double g, Slots& s) {
+  double stepped = 0.0;
+  chainrule::model::with_options(
+      o, [&](const auto& options) { stepped = plain_step(options, t, w, g, s); });
+  return stepped;
 }
 
 std::vector<Optimizer> variants() {
   return {
-      with(Kind::sgd),
-      with(Kind::sgd, [](Optimizer& o) { o.momentum = 0.9; }),
-      with(Kind::sgd,
-           [](Optimizer& o) {
-             o.momentum = 0.75;
-             o.dampening = 0.25;
-             o.weight_decay = 0.01;
-           }),
-      with(Kind::sgd,
-           [](Optimizer& o) {
-             o.momentum = 0.9;
-             o.nesterov = true;
-           }),
-      with(Kind::adagrad),
-      with(Kind::adagrad,
-           [](Optimizer& o) {
-             o.lr_decay = 0.1;
-             o.weight_decay = 0.02;
-           }),
-      with(Kind::rmsprop),
-      with(Kind::rmsprop, [](Optimizer& o) { o.centered = true; }),
-      with(Kind::rmsprop,
-           [](Optimizer& o) {
-             o.momentum = 0.8;
-             o.weight_decay = 0.02;
-           }),
-      with(Kind::rmsprop,
-           [](Optimizer& o) {
-             o.momentum = 0.8;
-             o.centered = true;
-           }),
-      with(Kind::adam),
-      with(Kind::adam,
-           [](Optimizer& o) {
-             o.amsgrad = true;
-             o.weight_decay = 0.05;
-           }),
-      with(Kind::adamw),
-      with(Kind::adamw,
-           [](Optimizer& o) {
-             o.amsgrad = true;
-             o.weight_decay = 0.1;
-           }),
-      with(Kind::adadelta),
-      with(Kind::adadelta, [](Optimizer& o) { o.weight_decay = 0.05; }),
-      with(Kind::lion),
-      with(Kind::lion, [](Optimizer& o) { o.weight_decay = 0.5; }),
+      Sgd{},
+      Sgd{.momentum = 0.9},
+      Sgd{.momentum = 0.75, .dampening = 0.25, .weight_decay = 0.01},
+      Sgd{.momentum = 0.9, .nesterov = true},
+      AdaGrad{},
+      AdaGrad{.lr_decay = 0.1, .weight_decay = 0.02},
+      RmsProp{},
+      RmsProp{.centered = true},
+      RmsProp{.momentum = 0.8, .weight_decay = 0.02},
+      RmsProp{.momentum = 0.8, .centered = true},
+      Adam{},
+      Adam{.amsgrad = true, .weight_decay = 0.05},
+      AdamW{},
+      AdamW{.amsgrad = true, .weight_decay = 0.1},
+      Adadelta{},
+      Adadelta{.weight_decay = 0.05},
+      Lion{},
+      Lion{.weight_decay = 0.5},
   };
 }
 
@@ -142,7 +123,7 @@ constexpr int kSteps = 6;
 
 template <class T>
 struct Trained {
-  std::vector<T> weight, slots[3];
+  std::vector<T> weight, slots[kMostOptimizerSlots];
 };
 
 template <class T>
@@ -163,17 +144,28 @@ Trained<T> start(const Optimizer& o) {
   return t;
 }
 
+template <class T>
+UpdateArgs<T> arguments(Trained<T>& t, const std::vector<T>& g, double l1, double l2) {
+  UpdateArgs<T> f{};
+  f.weight = t.weight.data();
+  f.gradient = g.data();
+  for (int i = 0; i < kMostOptimizerSlots && !t.slots[i].empty(); ++i)
+    f.slots[i] = t.slots[i].data();
+  f.size = kSize;
+  f.l1 = static_cast<T>(l1);
+  f.l2 = static_cast<T>(l2);
+  return f;
+}
+
 /// Weights and slots after some steps with penalties, clipping by value and a clipping factor.
 template <class T>
 Trained<T> train(const std::string& isa, const Optimizer& o, double l1, double l2, double factor) {
   Trained<T> t = start<T>(o);
   for (int step = 1; step <= kSteps; ++step) {
-    UpdateRule<T> rule = make_rule<T>(o, o.learning_rate, step);
-    rule.gradient_factor = static_cast<T>(factor);
+    UpdateRule<T> rule = make_rule<T>(o, o.learning_rate(), step);
+    rule.gradient.factor = static_cast<T>(factor);
     const std::vector<T> g = gradient_of<T>(step);
-    const auto slot = [&](int i) { return t.slots[i].empty() ? nullptr : t.slots[i].data(); };
-    kernels_of<T>(isa).update(rule, {t.weight.data(), g.data(), slot(0), slot(1), slot(2), kSize,
-                                     static_cast<T>(l1), static_cast<T>(l2)});
+    kernels_of<T>(isa).update(rule, arguments(t, g, l1, l2));
   }
   return t;
 }
@@ -191,20 +183,20 @@ void check_against_plain(const Optimizer& o, double l1, double l2, double factor
       double g = static_cast<double>(gradient_of<T>(step)[i]);
       g += l1 * sign(w) + 2.0 * l2 * w;
       if (o.clip_value > 0.0) g = std::clamp(g, -o.clip_value, o.clip_value);
-      w = plain_step(o, o.learning_rate, step, w, factor * g, slots);
+      w = plain_step(o, step, w, factor * g, slots);
     }
     CHECK(std::abs(static_cast<double>(got.weight[i]) - w) <= tolerance);
     for (size_t s = 0; s < o.slots().size(); ++s)
       CHECK(std::abs(static_cast<double>(got.slots[s][i]) - slots[s]) <= 4 * tolerance);
     moved = std::max(moved, std::abs(w - static_cast<double>(first.weight[i])));
   }
-  CHECK(moved > o.learning_rate / 1000);
+  CHECK(moved > o.learning_rate() / 1000);
 
   for (const std::string& isa : vector_isas()) {
     CAPTURE(isa);
     const Trained<T> other = train<T>(isa, o, l1, l2, factor);
     CHECK(same_bits(other.weight, got.weight));
-    for (int s = 0; s < 3; ++s) CHECK(same_bits(other.slots[s], got.slots[s]));
+    for (int s = 0; s < kMostOptimizerSlots; ++s) CHECK(same_bits(other.slots[s], got.slots[s]));
   }
 }
 
@@ -213,10 +205,7 @@ void check_nan(const std::string& isa, const Optimizer& o) {
   Trained<T> t = start<T>(o);
   std::vector<T> g = gradient_of<T>(1);
   g[3] = std::numeric_limits<T>::quiet_NaN();
-  const auto slot = [&](int i) { return t.slots[i].empty() ? nullptr : t.slots[i].data(); };
-  kernels_of<T>(isa).update(
-      make_rule<T>(o, o.learning_rate, 1),
-      {t.weight.data(), g.data(), slot(0), slot(1), slot(2), kSize, T(0), T(0)});
+  kernels_of<T>(isa).update(make_rule<T>(o, o.learning_rate(), 1), arguments(t, g, 0.0, 0.0));
   for (size_t i = 0; i < kSize; ++i) CHECK(std::isnan(t.weight[i]) == (i == 3));
 }
 
@@ -228,9 +217,7 @@ void check_squared_sums(const std::string& isa) {
   const PanelShape shape{rows, columns, k.panel, kRowAlignment<T>};
   const int64_t width = whole_granules<T>(5);
   Draws draws(8);
-  Optimizer o = Optimizer::defaults(Kind::sgd);
-  o.clip_value = 0.5;
-  const UpdateRule<T> rule = make_rule<T>(o, 0.1, 1);
+  const UpdateRule<T> rule = make_rule<T>({Sgd{}, {.clip_value = 0.5}}, 0.1, 1);
   const Matrix<T> w = filled<T>(rows, width, T(0), [&] { return draws.uniform(-1, 1); });
   const Matrix<T> g = filled<T>(rows, width, T(0), [&] { return draws.uniform(-1, 1); });
   std::vector<T> sums(static_cast<size_t>(width));
@@ -251,15 +238,11 @@ void check_squared_sums(const std::string& isa) {
 
 TEST_CASE("every optimizer follows its plain formulas, with the same bits everywhere") {
   for (Optimizer o : variants()) {
-    const std::string kind = o.config().kind;
-    CAPTURE(kind);
-    CAPTURE(o.momentum);
-    CAPTURE(o.centered);
-    CAPTURE(o.amsgrad);
-    CAPTURE(o.weight_decay);
+    const std::string options = to_json(o.config());
+    CAPTURE(options);
     check_against_plain<double>(o, 0.0, 0.0, 1.0, 1e-12);
     // Lion's sign turns a rounding into a whole step where the momentum all but cancels.
-    const double single = o.kind == Kind::lion ? 1.1 * 2 * o.learning_rate : 2e-5;
+    const double single = o.kind() == OptimizerKind::lion ? 1.1 * 2 * o.learning_rate() : 2e-5;
     check_against_plain<float>(o, 0.0, 0.0, 1.0, single);
     o.clip_value = 0.5;
     check_against_plain<double>(o, 0.01, 0.02, 0.75, 1e-12);
@@ -287,7 +270,7 @@ TEST_CASE("the lasso penalty of a weight that is NaN is one") {
   for (const std::string& isa : available()) {
     CAPTURE(isa);
     const PanelShape shape{1, 16, 16, 16};
-    const UpdateRule<float> rule = make_rule<float>(Optimizer::defaults(Kind::sgd), 0.1, 1);
+    const UpdateRule<float> rule = make_rule<float>(Sgd{}, 0.1, 1);
     std::vector<float> w(16, -2.0f), g(16, 0.0f), sums(16);
     w[3] = std::numeric_limits<float>::quiet_NaN();
     kernels_of<float>(isa).squared_column_sums(rule, shape, 0, w.data(), g.data(), 0.5f, 0.0f,

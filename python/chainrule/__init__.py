@@ -46,7 +46,8 @@ from chainrule.network.gradient_check import GradientReport, gradient_check
 from chainrule.network.history import History
 from chainrule.network.model_file import load
 from chainrule.network.sequential import Sequential
-from chainrule.optimizers import SGD, Adadelta, AdaGrad, Adam, AdamW, Lion, RMSprop
+from chainrule.optimizers import kinds as _optimizers
+from chainrule.optimizers.kinds import *
 from chainrule.runtime import (
     default_num_threads,
     instruction_set,
@@ -64,12 +65,7 @@ if TYPE_CHECKING:
     from chainrule.interop.torch import from_torch, to_torch
 
 __all__ = [
-    "SGD",
     "Activation",
-    "AdaGrad",
-    "Adadelta",
-    "Adam",
-    "AdamW",
     "BatchNormalization",
     "Callback",
     "CategoryEncoding",
@@ -84,12 +80,10 @@ __all__ = [
     "History",
     "Input",
     "LayerNormalization",
-    "Lion",
     "ModelCheckpoint",
     "ModelFileError",
     "Normalization",
     "PReLU",
-    "RMSprop",
     "Rescaling",
     "Sequential",
     "__version__",
@@ -118,6 +112,7 @@ __all__ = [
     "to_sklearn",
     "to_torch",
 ]
+__all__ += _optimizers.__all__
 
 
 _INTEROP = {

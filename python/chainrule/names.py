@@ -50,10 +50,10 @@ def known_name(family: str, given: str, valid: Collection[str]) -> str:
     >>> from chainrule.names import known_name
     >>> known_name("metric", "acc", ["accuracy", "auc"]), known_name("metric", "F1", ["f1"])
     ('accuracy', 'f1')
-    >>> known_name("optimizer", "nadam", ["adam"])
+    >>> known_name("optimizer", "adamax", ["adam"])
     Traceback (most recent call last):
         ...
-    ValueError: unknown optimizer 'nadam': there is no such optimizer; adam is nearest
+    ValueError: unknown optimizer 'adamax': there is no such optimizer; adam is nearest
     """
     if given in valid:
         return given

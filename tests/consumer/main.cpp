@@ -15,8 +15,7 @@ int main() {
 
   const Activation tanh{.kind = Activation::Kind::tanh};
   Network<float> network({Dense(8, tanh), Dense(1)}, 2, 0);
-  Optimizer adam = Optimizer::defaults(Optimizer::Kind::adam);
-  adam.learning_rate = 0.05;
+  const Optimizer adam = Adam{.learning_rate = 0.05};
   const Loss loss = Loss::defaults(Loss::Kind::mse);
 
   TargetsView targets;

@@ -44,7 +44,7 @@ void train(chainrule::Network<float>& network, chainrule::Predictor<float>& pred
   RowsView rows = view(sound.data(), kSamples, kHistory);
   rows.row_stride = sizeof(float);
   Trainer<float> trainer(network, Loss::defaults(Loss::Kind::mse),
-                         Optimizer::defaults(Optimizer::Kind::adam));
+                         Adam{});
   FitOptions options;
   options.epochs = 1'000'000;
   options.num_threads = 1;

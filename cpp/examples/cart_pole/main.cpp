@@ -122,11 +122,7 @@ class Learner {
   static constexpr std::size_t kBatch = 64;
   static constexpr std::size_t kMemory = 20'000;
 
-  static Optimizer adam() {
-    Optimizer o = Optimizer::defaults(Optimizer::Kind::adam);
-    o.learning_rate = 1e-3;
-    return o;
-  }
+  static Optimizer adam() { return Adam{.learning_rate = 1e-3}; }
 
   Network<float> network_;
   Trainer<float> trainer_;

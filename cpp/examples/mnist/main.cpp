@@ -89,8 +89,7 @@ void run(const char* folder) {
   const Images test = folder ? read_mnist(folder, "t10k") : make_images(1000, 2);
 
   Network<float> network({Rescaling(1 / 255.0), Dense(128, "relu"), Dense(kClasses)}, kPixels);
-  Optimizer adam = Optimizer::defaults(Optimizer::Kind::adam);
-  Trainer<float> trainer(network, Loss::defaults(Loss::Kind::cross_entropy), adam);
+  Trainer<float> trainer(network, Loss::defaults(Loss::Kind::cross_entropy), Adam{});
 
   FitOptions options;
   options.epochs = 5;

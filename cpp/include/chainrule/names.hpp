@@ -12,7 +12,7 @@ namespace chainrule {
 
 /// The valid name nearest to `given` by edit distance, ignoring case and the difference between
 /// '-', ' ' and '_'; empty when none is near enough to be meant, and for what other libraries call
-/// something else, such as nadam.
+/// something else, such as adamax.
 CHAINRULE_API std::string nearest_name(std::string_view given,
                                        const std::vector<std::string>& valid);
 

@@ -1,44 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
+#include <concepts>
+#include <new>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "chainrule/cxx20.hpp"
 #include "chainrule/export.h"
+#include "chainrule/optimizers.hpp"
 
 namespace chainrule {
 
 struct Config;
 
-/// A rule that turns gradients into parameter updates, with PyTorch's formulas (torch.optim) to the
-/// letter. Each kind has the options named beside them; learning_rate, weight_decay, clip_value,
-/// clip_norm and lazy belong to all.
-///
-/// Where torch.optim takes one number for two things or another name: beta1 and beta2 are `betas`,
-/// rho is RMSprop's `alpha`, initial_accumulator is `initial_accumulator_value`, epsilon is `eps`.
-/// Reference for lion, which torch.optim lacks: Chen et al., "Symbolic discovery of optimization
-/// algorithms", NeurIPS 2023.
-struct CHAINRULE_API Optimizer {
-  enum class Kind { sgd, adagrad, rmsprop, adam, adamw, adadelta, lion };
+/// The options of one kind of optimizer: Sgd, Adam, ...
+template <class Options>
+concept OptimizerOptions = requires(const Options& options) {
+  { Options::row.kind } -> std::same_as<const OptimizerKind&>;
+  options.learning_rate;
+  options.weight_decay;
+};
 
-  Kind kind = Kind::sgd;
-  double learning_rate = 1e-2;       // adam, adamw 1e-3; adadelta 1; lion 1e-4; else 1e-2
-  double momentum = 0.0;             // sgd, rmsprop: in [0, 1)
-  double dampening = 0.0;            // sgd: in [0, 1]
-  bool nesterov = false;             // sgd: needs momentum > 0 and dampening 0
-  bool centered = false;             // rmsprop
-  bool amsgrad = false;              // adam, adamw
-  double beta1 = 0.9;                // adam, adamw, lion: in [0, 1)
-  double beta2 = 0.999;              // adam, adamw; lion: 0.99
-  double rho = 0.9;                  // adadelta 0.9, rmsprop 0.99: in [0, 1)
-  double epsilon = 1e-8;             // rmsprop, adam, adamw; adagrad: 1e-10; adadelta: 1e-6
-  double lr_decay = 0.0;             // adagrad
-  double initial_accumulator = 0.0;  // adagrad
-  /// Coupled (added to the gradient) but for adamw (default 0.01) and lion, where it is decoupled.
-  double weight_decay = 0.0;
+/// What is done to the gradients of any kind.
+struct GradientOptions {
   double clip_value = 0.0;  // each gradient entry into [-clip_value, clip_value]; 0: off
   double clip_norm = 0.0;   // all gradients scaled to this global 2-norm at most; 0: off
   /// Leaves the first layer's weights of inputs that are zero in the whole batch alone, with what
@@ -47,8 +34,51 @@ struct CHAINRULE_API Optimizer {
   /// rescaling, and clip_norm 0.
   bool lazy = false;
 
+  bool operator==(const GradientOptions&) const = default;
+};
+
+/// A rule that turns gradients into parameter updates, with PyTorch's formulas (torch.optim) to the
+/// letter: one of the kinds of optimizers.hpp with its options, and what all have in common.
+///
+///     Optimizer sgd = Sgd{.learning_rate = 0.1, .momentum = 0.9};
+///     Optimizer adam(Adam{.learning_rate = 1e-3}, {.clip_norm = 1.0});
+///
+/// Where torch.optim takes one number for two things or another name: beta1 and beta2 are `betas`,
+/// rho is RMSprop's `alpha`, initial_accumulator is `initial_accumulator_value`, epsilon is `eps`.
+class CHAINRULE_API Optimizer : public GradientOptions {
+ public:
+  using Kind = OptimizerKind;
+
+  Optimizer() : Optimizer(Sgd{}) {}
+  template <OptimizerOptions Options>
+  Optimizer(const Options& options, const GradientOptions& gradient = {})
+      : GradientOptions(gradient), kind_(Options::row.kind) {
+    static_assert(sizeof(Options) <= sizeof(options_) && std::is_trivially_copyable_v<Options>);
+    ::new (static_cast<void*>(options_)) Options(options);
+  }
+
   /// `kind` with its default options.
   static Optimizer defaults(Kind kind);
+
+  Kind kind() const { return kind_; }
+  const OptimizerRow& row() const;
+  /// The options of a kind; throws Error when it is of another one.
+  template <OptimizerOptions Options>
+  Options& get() {
+    if (kind_ != Options::row.kind) throw_not(Options::row.kind);
+    return *std::launder(reinterpret_cast<Options*>(options_));
+  }
+  template <OptimizerOptions Options>
+  const Options& get() const {
+    if (kind_ != Options::row.kind) throw_not(Options::row.kind);
+    return *std::launder(reinterpret_cast<const Options*>(options_));
+  }
+
+  // What the options of all kinds have.
+  double learning_rate() const;
+  void set_learning_rate(double rate);
+  double weight_decay() const;
+  void set_weight_decay(double decay);
 
   static Optimizer from_config(const Config& config);
   /// `lazy` is there only when it is true.
@@ -65,7 +95,13 @@ struct CHAINRULE_API Optimizer {
   /// infinite where a square was out of range.
   static bool keeps_squares(std::string_view slot);
 
-  bool operator==(const Optimizer&) const = default;
+  bool operator==(const Optimizer& other) const;
+
+ private:
+  [[noreturn]] void throw_not(Kind kind) const;
+
+  Kind kind_;
+  alignas(double) unsigned char options_[12 * sizeof(double)] = {};
 };
 
 }  // namespace chainrule

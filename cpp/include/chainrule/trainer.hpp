@@ -45,7 +45,7 @@ struct FitOptions {
 ///
 ///     Network<float> network({Dense(64, "relu"), Dense(10)}, 784, seed);
 ///     Trainer<float> trainer(network, Loss::defaults(Loss::Kind::cross_entropy),
-///                            Optimizer::defaults(Optimizer::Kind::adam));
+///                            Adam{.learning_rate = 1e-3});
 ///     for (const EpochReport& report : trainer.fit(view(x, 784), labels(y), {.epochs = 5})) ...
 ///
 /// One thread at a time may use a trainer: a second one gets a StateError and changes nothing.

@@ -33,7 +33,7 @@ struct Trainer<T>::State {
   }
 
   double rate(std::int64_t step, std::int64_t steps_per_epoch) const {
-    if (!schedule) return optimizer.learning_rate;
+    if (!schedule) return optimizer.learning_rate();
     if (plateau) return plateau->rate;
     return schedule->rate(step - origin, steps_per_epoch);
   }

@@ -85,7 +85,7 @@ class Network<T>::State::EpochRun {
   InputSparsity path_;
   double fixed_rate_;
   T* outputs_;
-  bool stored_;  // the gradients' norm must be known before any of them is used
+  bool stored_;  // all of a parameter's gradient must be known before any of it is used
   std::int64_t batch_size_ = 0;
   std::int64_t all_batches_ = 0;
   std::int64_t first_batch_ = 0;
@@ -124,9 +124,9 @@ Network<T>::State::EpochRun::EpochRun(State& state, const RowsView& x, const Tar
       options_(options),
       kernels_(kernels::table<T>(kernels::active())),
       path_(options.input_sparsity),
-      fixed_rate_(options.learning_rate != 0.0 ? options.learning_rate : optimizer.learning_rate),
+      fixed_rate_(options.learning_rate != 0.0 ? options.learning_rate : optimizer.learning_rate()),
       outputs_(static_cast<T*>(options.outputs)),
-      stored_(optimizer.clip_norm > 0.0),
+      stored_(optimizer.clip_norm > 0.0 || optimizer.row().needs_whole_gradient),
       poller_(options, state.occupancy, session_.last_poll) {
   s_.check_targets(x, y, loss);
   check_batches();

@@ -14,6 +14,4 @@ using chainrule::LossKind;
 
 enum class MathFunction : int { exp, expm1, log, log1p, tanh, sigmoid, erf };
 
-enum class OptimizerKind : int { sgd, adagrad, rmsprop, adam, adamw, adadelta, lion };
-
 }  // namespace chainrule::kernels

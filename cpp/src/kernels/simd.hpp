@@ -7,14 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/inline.hpp"
+
 #if defined(CHAINRULE_ISA_AVX512) || defined(CHAINRULE_ISA_AVX2)
 #include <immintrin.h>
 #elif defined(CHAINRULE_ISA_NEON)
 #include <arm_neon.h>
 #endif
-
-#define CHAINRULE_INLINE inline __attribute__((always_inline))
-#define CHAINRULE_LAMBDA __attribute__((always_inline))
 
 // GCC 11 has only the first form, Clang only the second.
 #if defined(__GNUC__) && !defined(__clang__)

@@ -67,6 +67,11 @@ struct TrainingKernels {
 
   void (*loss)(const LossArgs<T>&);
   void (*update)(const UpdateRule<T>&, const UpdateArgs<T>&);
+  /// What precedes `update` where the rule needs whole gradients. weight, gradient and slots: rows
+  /// x width of one panel. The slots change, and to weight_sums(j) and direction_sums(j) are added
+  /// the squares of column j's weights and of what the rule makes of them, in order of rows.
+  void (*direction_sums)(const UpdateRule<T>&, const UpdateArgs<T>&, int64_t width,
+                         double* weight_sums, double* direction_sums);
   /// sums(j) = sum over rows k, in order, of (g(k, j) + penalty's gradient)^2, clipped as the rule
   /// says.
   void (*squared_column_sums)(const UpdateRule<T>&, const PanelShape&, int64_t panel,

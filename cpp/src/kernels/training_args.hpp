@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "chainrule/optimizers.hpp"
 #include "kernels/kinds.hpp"
 
 namespace chainrule::kernels {
@@ -28,30 +29,40 @@ struct LossArgs {
   T* row_losses;  // weighted
 };
 
-/// The numbers of one optimizer step, with everything that depends on the step already worked out.
+/// What is done to gradients before the optimizer's rule sees them.
+template <class T>
+struct GradientRule {
+  T clip_value;  // 0: off
+  T factor;      // clipping by global norm; 1: off
+};
+
+/// One optimizer step, with everything that depends on the step already worked out.
 template <class T>
 struct UpdateRule {
   OptimizerKind kind;
-  bool nesterov, centered, amsgrad, has_momentum, first_step;
-  T learning_rate, momentum, one_minus_dampening;
-  T beta1, one_minus_beta1, beta2, one_minus_beta2;
-  T rho, one_minus_rho, epsilon, weight_decay, decay_factor;
-  T step_size, inverse_root_correction;  // Adam: lr / (1 - beta1^t) and 1 / sqrt(1 - beta2^t)
-  T clip_value;                          // 0: off
-  T gradient_factor;                     // clipping by global norm; 1: off
+  GradientRule<T> gradient;
+  alignas(8) unsigned char numbers[128];  // the Rule of the kind: optimizers/rule.hpp
+
+  /// Each unit has its own types of rules, which are laid out alike.
+  template <class R>
+  R numbers_as() const {
+    static_assert(sizeof(R) <= sizeof(numbers) && __is_trivially_copyable(R));
+    R rule;
+    __builtin_memcpy(&rule, numbers, sizeof(R));
+    return rule;
+  }
 };
 
 template <class T>
 struct UpdateArgs {
   T* weight;
   const T* gradient;
-  T* slot0;
-  T* slot1;
-  T* slot2;
+  T* slots[kMostOptimizerSlots];  // null: not kept
   int64_t size;
   T l1, l2;
   // Entries of a later call, counted from the first of these, to prefetch meanwhile.
   int64_t prefetch_offset = 0, prefetch_size = 0;
+  T scale = T(1);  // of rules that need whole gradients: the parameter's
 };
 
 }  // namespace chainrule::kernels

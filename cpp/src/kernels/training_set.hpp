@@ -37,6 +37,7 @@ constexpr TrainingKernels<T> training_kernels() {
   k.activation_backward = activation_backward<T>;
   k.loss = loss<T>;
   k.update = update<T>;
+  k.direction_sums = direction_sums<T>;
   k.squared_column_sums = squared_column_sums<T>;
   k.sum_of_squares = sum_of_squares<T>;
   k.multiply = multiply<T>;

@@ -1,93 +1,84 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chainrule/optimizer.hpp"
 
+#include <algorithm>
+#include <string>
 #include <vector>
 
 #include "model/fields.hpp"
 #include "model/kinds.hpp"
+#include "model/optimizer_options.hpp"
 
 namespace chainrule {
 namespace {
 
-using OptimizerKind = Optimizer::Kind;
+template <class... All>
+constexpr auto optimizer_names(OptimizerTable<All...>) {
+  return model::kinds_of<OptimizerKind, static_cast<OptimizerKind>(sizeof...(All) - 1)>(
+      "optimizer", All::row.name...);
+}
 
-constexpr auto optimizer_kinds = model::kinds_of<OptimizerKind, OptimizerKind::lion>(
-    "optimizer", "sgd", "adagrad", "rmsprop", "adam", "adamw", "adadelta", "lion");
+constexpr auto optimizer_kinds = optimizer_names(Optimizers());
+
+constexpr bool is_in_order_of_kinds() {
+  for (int i = 0; i < Optimizers::size; ++i)
+    if (static_cast<int>(Optimizers::rows[i].kind) != i) return false;
+  return true;
+}
+static_assert(is_in_order_of_kinds(), "Optimizers and OptimizerKind differ in their order");
+
+constexpr const model::Range& range_of_option(OptionRange range) {
+  switch (range) {
+    case OptionRange::positive:
+      return model::positive;
+    case OptionRange::non_negative:
+      return model::non_negative;
+    case OptionRange::fraction:
+      return model::fraction;
+    case OptionRange::half_open_fraction:
+      break;
+  }
+  return model::half_open_fraction;
+}
+
+template <class... All>
+Optimizer default_optimizer(OptimizerKind kind, OptimizerTable<All...>) {
+  Optimizer made;
+  (void)((All::row.kind == kind && (made = All(), true)) || ...);
+  return made;
+}
+
+template <class... All>
+bool any_slot_keeps_squares(std::string_view name, OptimizerTable<All...>) {
+  const auto found = [&](const OptimizerSlots& slots) {
+    return std::any_of(std::begin(slots.list), std::end(slots.list), [&](const auto& slot) {
+      return slot.name != nullptr && slot.name == name && slot.holds_squares;
+    });
+  };
+  return (found(All().slots()) || ...);
+}
 
 }  // namespace
 
 template <class Visit, class Self>
   requires model::described_as<Self, Optimizer>
 static void visit_fields(Visit& visit, Self& self) {
-  visit("learning_rate", self.learning_rate, model::positive);
-  switch (self.kind) {
-    case OptimizerKind::sgd:
-      visit("momentum", self.momentum, model::half_open_fraction);
-      visit("dampening", self.dampening, model::fraction);
-      visit("nesterov", self.nesterov);
-      break;
-    case OptimizerKind::adagrad:
-      visit("lr_decay", self.lr_decay, model::non_negative);
-      visit("initial_accumulator", self.initial_accumulator, model::non_negative);
-      visit("epsilon", self.epsilon, model::positive);
-      break;
-    case OptimizerKind::rmsprop:
-      visit("rho", self.rho, model::half_open_fraction);
-      visit("epsilon", self.epsilon, model::positive);
-      visit("momentum", self.momentum, model::half_open_fraction);
-      visit("centered", self.centered);
-      break;
-    case OptimizerKind::adam:
-    case OptimizerKind::adamw:
-      visit("beta1", self.beta1, model::half_open_fraction);
-      visit("beta2", self.beta2, model::half_open_fraction);
-      visit("epsilon", self.epsilon, model::positive);
-      visit("amsgrad", self.amsgrad);
-      break;
-    case OptimizerKind::adadelta:
-      visit("rho", self.rho, model::half_open_fraction);
-      visit("epsilon", self.epsilon, model::positive);
-      break;
-    case OptimizerKind::lion:
-      visit("beta1", self.beta1, model::half_open_fraction);
-      visit("beta2", self.beta2, model::half_open_fraction);
-      break;
-  }
-  visit("weight_decay", self.weight_decay, model::non_negative);
+  model::with_options(self, [&](auto& options) {
+    visit("learning_rate", options.learning_rate, model::positive);
+    const auto visit_option = [&](const char* name, auto& option, auto... range) {
+      visit(name, option, range_of_option(range)...);
+    };
+    options.visit_options(visit_option, options);
+    visit("weight_decay", options.weight_decay, model::non_negative);
+  });
   visit("clip_value", self.clip_value, model::non_negative);
   visit("clip_norm", self.clip_norm, model::non_negative);
   visit("lazy", self.lazy);
 }
 
-Optimizer Optimizer::defaults(OptimizerKind kind) {
-  Optimizer optimizer;
-  optimizer.kind = kind;
-  switch (kind) {
-    case OptimizerKind::sgd:
-      break;
-    case OptimizerKind::adagrad:
-      optimizer.epsilon = 1e-10;
-      break;
-    case OptimizerKind::rmsprop:
-      optimizer.rho = 0.99;
-      break;
-    case OptimizerKind::adam:
-      optimizer.learning_rate = 1e-3;
-      break;
-    case OptimizerKind::adamw:
-      optimizer.learning_rate = 1e-3;
-      optimizer.weight_decay = 1e-2;
-      break;
-    case OptimizerKind::adadelta:
-      optimizer.learning_rate = 1.0;
-      optimizer.epsilon = 1e-6;
-      break;
-    case OptimizerKind::lion:
-      optimizer.learning_rate = 1e-4;
-      optimizer.beta2 = 0.99;
-      break;
-  }
-  return optimizer;
+Optimizer Optimizer::defaults(Kind kind) {
+  optimizer_kinds.name(kind);  // throws Error for one that is none
+  return default_optimizer(kind, Optimizers());
 }
 
 Optimizer Optimizer::from_config(const Config& config) {
@@ -98,7 +89,7 @@ Optimizer Optimizer::from_config(const Config& config) {
 }
 
 Config Optimizer::config() const {
-  Config config = model::write_fields(optimizer_kinds.name(kind), *this);
+  Config config = model::write_fields(optimizer_kinds.name(kind()), *this);
   // Model files of format 1, which do not know it, stay what they were.
   if (!lazy)
     std::erase_if(config.options, [](const ConfigEntry& option) { return option.name == "lazy"; });
@@ -107,50 +98,67 @@ Config Optimizer::config() const {
 
 std::vector<std::string> Optimizer::kinds() { return optimizer_kinds.all(); }
 
+const OptimizerRow& Optimizer::row() const { return Optimizers::rows[static_cast<int>(kind_)]; }
+
+double Optimizer::learning_rate() const {
+  double rate = 0.0;
+  model::with_options(*this, [&](const auto& options) { rate = options.learning_rate; });
+  return rate;
+}
+
+void Optimizer::set_learning_rate(double rate) {
+  model::with_options(*this, [&](auto& options) { options.learning_rate = rate; });
+}
+
+double Optimizer::weight_decay() const {
+  double decay = 0.0;
+  model::with_options(*this, [&](const auto& options) { decay = options.weight_decay; });
+  return decay;
+}
+
+void Optimizer::set_weight_decay(double decay) {
+  model::with_options(*this, [&](auto& options) { options.weight_decay = decay; });
+}
+
 void Optimizer::check() const {
-  const std::string_view name = optimizer_kinds.name(kind);
+  const std::string_view name = row().name;
   model::check_fields(name, *this);
-  if (kind == OptimizerKind::sgd && nesterov && (momentum == 0.0 || dampening != 0.0))
-    model::refuse(name, "nesterov needs momentum > 0 and dampening 0, got momentum " +
-                            model::to_text(momentum) + " and dampening " +
-                            model::to_text(dampening));
+  if (kind() == Kind::sgd) {
+    const auto& sgd = get<Sgd>();
+    if (sgd.nesterov && (sgd.momentum == 0.0 || sgd.dampening != 0.0))
+      model::refuse(name, "nesterov needs momentum > 0 and dampening 0, got momentum " +
+                              model::to_text(sgd.momentum) + " and dampening " +
+                              model::to_text(sgd.dampening));
+  }
   if (lazy && clip_norm > 0.0)
     model::refuse(name, "lazy needs clip_norm 0, which is the norm of all gradients; got " +
                             model::to_text(clip_norm));
+  if (lazy && row().needs_whole_gradient)
+    model::refuse(name, "lazy must be false, since a step needs whole gradients");
 }
 
 std::vector<std::string> Optimizer::slots() const {
   std::vector<std::string> names;
-  switch (kind) {
-    case OptimizerKind::sgd:
-      if (momentum > 0.0) names = {"momentum_buffer"};
-      break;
-    case OptimizerKind::adagrad:
-      names = {"sum"};
-      break;
-    case OptimizerKind::rmsprop:
-      names = {"square_avg"};
-      if (momentum > 0.0) names.emplace_back("momentum_buffer");
-      if (centered) names.emplace_back("grad_avg");
-      break;
-    case OptimizerKind::adam:
-    case OptimizerKind::adamw:
-      names = {"exp_avg", "exp_avg_sq"};
-      if (amsgrad) names.emplace_back("max_exp_avg_sq");
-      break;
-    case OptimizerKind::adadelta:
-      names = {"square_avg", "acc_delta"};
-      break;
-    case OptimizerKind::lion:
-      names = {"exp_avg"};
-      break;
-  }
+  model::for_each_slot(*this, [&](const OptimizerSlot& slot) { names.emplace_back(slot.name); });
   return names;
 }
 
 bool Optimizer::keeps_squares(std::string_view slot) {
-  return slot == "sum" || slot == "square_avg" || slot == "exp_avg_sq" ||
-         slot == "max_exp_avg_sq" || slot == "acc_delta";
+  return any_slot_keeps_squares(slot, Optimizers());
+}
+
+bool Optimizer::operator==(const Optimizer& other) const {
+  if (kind() != other.kind() || !GradientOptions::operator==(other)) return false;
+  bool equal = false;
+  model::with_options(*this, [&]<class Options>(const Options& options) {
+    equal = options == other.get<Options>();
+  });
+  return equal;
+}
+
+void Optimizer::throw_not(Kind kind) const {
+  throw Error("the optimizer is of kind " + std::string(row().name) + ", not " +
+              Optimizers::rows[static_cast<int>(kind)].name);
 }
 
 }  // namespace chainrule

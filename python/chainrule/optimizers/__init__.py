@@ -11,26 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chainrule.names import module_attributes
-from chainrule.optimizers.adadelta import Adadelta
-from chainrule.optimizers.adagrad import AdaGrad
-from chainrule.optimizers.adam import Adam, AdamW
-from chainrule.optimizers.lion import Lion
+from chainrule.optimizers import kinds
+from chainrule.optimizers.kinds import *
 from chainrule.optimizers.optimizer import LearningRate, Optimizer
-from chainrule.optimizers.rmsprop import RMSprop
-from chainrule.optimizers.sgd import SGD
 
-__all__ = [
-    "SGD",
-    "AdaGrad",
-    "Adadelta",
-    "Adam",
-    "AdamW",
-    "LearningRate",
-    "Lion",
-    "Optimizer",
-    "RMSprop",
-    "get",
-]
+__all__ = ["LearningRate", "Optimizer", "get"]
+__all__ += kinds.__all__
 
 if not TYPE_CHECKING:  # which would take every attribute for defined
     __getattr__, __dir__ = module_attributes(__name__, __all__)

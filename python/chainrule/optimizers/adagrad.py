@@ -3,8 +3,15 @@
 
 from __future__ import annotations
 
-from chainrule.optimizers.optimizer import LearningRate, Optimizer
+from typing import TYPE_CHECKING
+
+from chainrule.optimizers.optimizer import LearningRate, Optimizer, SharedOptions
 from chainrule.spec import Field
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["AdaGrad"]
 
 
 class AdaGrad(Optimizer):
@@ -46,18 +53,12 @@ class AdaGrad(Optimizer):
         lr_decay: float = 0.0,
         initial_accumulator: float = 0.0,
         epsilon: float = 1e-10,
-        weight_decay: float = 0.0,
-        clip_value: float | None = None,
-        clip_norm: float | None = None,
-        lazy: bool = False,
+        **shared: Unpack[SharedOptions],
     ) -> None:
         super().__init__(
             learning_rate,
             lr_decay=lr_decay,
             initial_accumulator=initial_accumulator,
             epsilon=epsilon,
-            weight_decay=weight_decay,
-            clip_value=clip_value,
-            clip_norm=clip_norm,
-            lazy=lazy,
+            **shared,
         )

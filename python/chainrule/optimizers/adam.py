@@ -3,8 +3,15 @@
 
 from __future__ import annotations
 
-from chainrule.optimizers.optimizer import LearningRate, Optimizer
+from typing import TYPE_CHECKING
+
+from chainrule.optimizers.optimizer import GradientOptions, LearningRate, Optimizer, SharedOptions
 from chainrule.spec import Field
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["Adam", "AdamW"]
 
 
 class Adam(Optimizer):
@@ -49,10 +56,7 @@ class Adam(Optimizer):
         beta2: float = 0.999,
         epsilon: float = 1e-8,
         amsgrad: bool = False,
-        weight_decay: float = 0.0,
-        clip_value: float | None = None,
-        clip_norm: float | None = None,
-        lazy: bool = False,
+        **shared: Unpack[SharedOptions],
     ) -> None:
         super().__init__(
             learning_rate,
@@ -60,10 +64,7 @@ class Adam(Optimizer):
             beta2=beta2,
             epsilon=epsilon,
             amsgrad=amsgrad,
-            weight_decay=weight_decay,
-            clip_value=clip_value,
-            clip_norm=clip_norm,
-            lazy=lazy,
+            **shared,
         )
 
 
@@ -95,9 +96,7 @@ class AdamW(Adam):
         epsilon: float = 1e-8,
         amsgrad: bool = False,
         weight_decay: float = 0.01,
-        clip_value: float | None = None,
-        clip_norm: float | None = None,
-        lazy: bool = False,
+        **shared: Unpack[GradientOptions],
     ) -> None:
         super().__init__(
             learning_rate,
@@ -106,7 +105,5 @@ class AdamW(Adam):
             epsilon=epsilon,
             amsgrad=amsgrad,
             weight_decay=weight_decay,
-            clip_value=clip_value,
-            clip_norm=clip_norm,
-            lazy=lazy,
+            **shared,
         )

@@ -3,8 +3,15 @@
 
 from __future__ import annotations
 
-from chainrule.optimizers.optimizer import LearningRate, Optimizer
+from typing import TYPE_CHECKING
+
+from chainrule.optimizers.optimizer import LearningRate, Optimizer, SharedOptions
 from chainrule.spec import Field
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["Lion"]
 
 
 class Lion(Optimizer):
@@ -42,17 +49,11 @@ class Lion(Optimizer):
         *,
         beta1: float = 0.9,
         beta2: float = 0.99,
-        weight_decay: float = 0.0,
-        clip_value: float | None = None,
-        clip_norm: float | None = None,
-        lazy: bool = False,
+        **shared: Unpack[SharedOptions],
     ) -> None:
         super().__init__(
             learning_rate,
             beta1=beta1,
             beta2=beta2,
-            weight_decay=weight_decay,
-            clip_value=clip_value,
-            clip_norm=clip_norm,
-            lazy=lazy,
+            **shared,
         )

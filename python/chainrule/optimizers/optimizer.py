@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypedDict
 
 from numpy.typing import ArrayLike
 
@@ -14,6 +15,23 @@ from chainrule.schedules import FunctionSchedule, PerEpoch, Schedule
 from chainrule.spec import Field, Spec, check_no_class, plain
 
 LearningRate: TypeAlias = float | Schedule | Mapping[str, Any] | Callable[[int], float]
+
+
+class GradientOptions(TypedDict, total=False):
+    """Options of every optimizer that act on gradients."""
+
+    clip_value: float | None
+    clip_norm: float | None
+    lazy: bool
+
+
+class SharedOptions(GradientOptions, total=False):
+    """Options of every optimizer, but of those whose default weight decay is another."""
+
+    weight_decay: float
+
+
+_SHARED = {"weight_decay": 0.0, "clip_value": None, "clip_norm": None, "lazy": False}
 
 
 class Steppable(Protocol):
@@ -70,6 +88,12 @@ class Optimizer(Spec):
     weight_decay = Field[float]()
     clip_value = Field[float | None](lambda value: value or None)
     clip_norm = Field[float | None](lambda value: value or None)
+
+    def __init_subclass__(cls) -> None:
+        """Let the constructor's signature name the options that it takes as ``**shared``."""
+        if "__init__" in vars(cls):
+            _name_shared_options(cls.__init__)
+        super().__init_subclass__()
 
     def __init__(self, learning_rate: LearningRate, **options: Any) -> None:
         if learning_rate is None:
@@ -219,6 +243,27 @@ class Optimizer(Spec):
     def __hash__(self) -> int:
         """Hash of the kind and the options that cannot be set."""
         return hash(repr({**self._core.config, "learning_rate": None}))
+
+
+def _name_shared_options(init: Any) -> None:
+    signature = inspect.signature(init)
+    own = dict(signature.parameters)
+    shared = own.pop("shared", None)
+    if shared is None or shared.kind is not shared.VAR_KEYWORD:
+        return
+    types = {**GradientOptions.__annotations__, **SharedOptions.__annotations__}
+    for name, default in _SHARED.items():
+        named = inspect.Parameter(
+            name, shared.KEYWORD_ONLY, default=default, annotation=_text(types[name])
+        )
+        own.setdefault(name, named)
+    # In the order that all have, whichever of them a class declares by itself.
+    ordered = [own[name] for name in own if name not in _SHARED] + [own[name] for name in _SHARED]
+    init.__signature__ = signature.replace(parameters=ordered)
+
+
+def _text(annotation: Any) -> str:
+    return str(getattr(annotation, "__forward_arg__", annotation))
 
 
 def _as_schedule(learning_rate: LearningRate | None) -> Schedule | None:

@@ -3,8 +3,15 @@
 
 from __future__ import annotations
 
-from chainrule.optimizers.optimizer import LearningRate, Optimizer
+from typing import TYPE_CHECKING
+
+from chainrule.optimizers.optimizer import LearningRate, Optimizer, SharedOptions
 from chainrule.spec import Field
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["RMSprop"]
 
 
 class RMSprop(Optimizer):
@@ -52,10 +59,7 @@ class RMSprop(Optimizer):
         epsilon: float = 1e-8,
         momentum: float = 0.0,
         centered: bool = False,
-        weight_decay: float = 0.0,
-        clip_value: float | None = None,
-        clip_norm: float | None = None,
-        lazy: bool = False,
+        **shared: Unpack[SharedOptions],
     ) -> None:
         super().__init__(
             learning_rate,
@@ -63,8 +67,5 @@ class RMSprop(Optimizer):
             epsilon=epsilon,
             momentum=momentum,
             centered=centered,
-            weight_decay=weight_decay,
-            clip_value=clip_value,
-            clip_norm=clip_norm,
-            lazy=lazy,
+            **shared,
         )

@@ -3,8 +3,15 @@
 
 from __future__ import annotations
 
-from chainrule.optimizers.optimizer import LearningRate, Optimizer
+from typing import TYPE_CHECKING
+
+from chainrule.optimizers.optimizer import LearningRate, Optimizer, SharedOptions
 from chainrule.spec import Field
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["SGD"]
 
 
 class SGD(Optimizer):
@@ -46,18 +53,12 @@ class SGD(Optimizer):
         momentum: float = 0.0,
         dampening: float = 0.0,
         nesterov: bool = False,
-        weight_decay: float = 0.0,
-        clip_value: float | None = None,
-        clip_norm: float | None = None,
-        lazy: bool = False,
+        **shared: Unpack[SharedOptions],
     ) -> None:
         super().__init__(
             learning_rate,
             momentum=momentum,
             dampening=dampening,
             nesterov=nesterov,
-            weight_decay=weight_decay,
-            clip_value=clip_value,
-            clip_norm=clip_norm,
-            lazy=lazy,
+            **shared,
         )

@@ -5,9 +5,21 @@
 #include <limits>
 #include <utility>
 
-#include "chainrule/config.hpp"
+#include "model/optimizer_options.hpp"
 
 namespace chainrule::engine {
+namespace {
+
+/// The least number that a step divides by, where it divides at all.
+double least_divisor(const Optimizer& optimizer) {
+  double least = std::numeric_limits<double>::infinity();
+  model::with_options(optimizer, [&](const auto& options) {
+    if constexpr (requires { options.epsilon; }) least = options.epsilon;
+  });
+  return least;
+}
+
+}  // namespace
 
 template <class T>
 void OptimizerState<T>::prepare(const Optimizer& optimizer, std::int64_t arena_size,
@@ -24,19 +36,19 @@ void OptimizerState<T>::prepare(const Optimizer& optimizer, std::int64_t arena_s
 
 template <class T>
 bool OptimizerState<T>::goes_on(const Optimizer& optimizer) const {
-  return prepared_for == optimizer ||
-         (kind == optimizer.config().kind && names == optimizer.slots());
+  return prepared_for == optimizer || (kind == optimizer.row().name && names == optimizer.slots());
 }
 
 template <class T>
 OptimizerState<T> OptimizerState<T>::begun(const Optimizer& optimizer, std::int64_t arena_size) {
   OptimizerState fresh;
-  fresh.kind = optimizer.config().kind;
-  fresh.names = optimizer.slots();
-  for (std::size_t i = 0; i < fresh.names.size(); ++i) fresh.slots.emplace_back(arena_size);
-  if (optimizer.kind == Optimizer::Kind::adagrad) {
-    std::fill_n(fresh.slots[0].data(), arena_size, static_cast<T>(optimizer.initial_accumulator));
-  }
+  fresh.kind = optimizer.row().name;
+  model::for_each_slot(optimizer, [&](const OptimizerSlot& slot) {
+    fresh.names.emplace_back(slot.name);
+    fresh.slots.emplace_back(arena_size);
+    if (slot.initial != 0.0)
+      std::fill_n(fresh.slots.back().data(), arena_size, static_cast<T>(slot.initial));
+  });
   fresh.prepared_for = optimizer;
   return fresh;
 }
@@ -64,16 +76,17 @@ void OptimizerState<T>::copy_from(const OptimizerState& other) {
 }
 
 template <class T>
-ZeroGradient zero_gradient(const Optimizer& o, const ParameterSpec& spec) {
-  using Kind = Optimizer::Kind;
-  if (o.lazy) return ZeroGradient::skips;
-  if (spec.l1 != 0.0 || spec.l2 != 0.0 || o.weight_decay != 0.0) return ZeroGradient::updates;
-  // The others divide by it; what is less is flushed to zero, and zero by zero is NaN.
-  const bool divides = o.kind != Kind::sgd && o.kind != Kind::lion;
-  if (divides && o.epsilon < double{std::numeric_limits<T>::min()}) return ZeroGradient::updates;
-  if (o.kind == Kind::adagrad || (o.kind == Kind::sgd && o.momentum == 0.0))
-    return ZeroGradient::skips;
-  return ZeroGradient::skips_if_state_zero;
+ZeroGradient zero_gradient(const Optimizer& optimizer, const ParameterSpec& spec) {
+  if (optimizer.lazy) return ZeroGradient::skips;
+  if (spec.l1 != 0.0 || spec.l2 != 0.0 || optimizer.weight_decay() != 0.0)
+    return ZeroGradient::updates;
+  // What is less is flushed to zero, and zero by zero is NaN.
+  if (least_divisor(optimizer) < double{std::numeric_limits<T>::min()})
+    return ZeroGradient::updates;
+  // Called in every step, so nothing may be allocated.
+  bool keeps_slots = false;
+  model::for_each_slot(optimizer, [&](const OptimizerSlot&) { keeps_slots = true; });
+  return keeps_slots ? optimizer.row().zero_gradient : ZeroGradient::skips;
 }
 
 template struct OptimizerState<float>;

@@ -34,20 +34,13 @@ struct OptimizerState {
   bool goes_on(const Optimizer& optimizer) const;
   /// Like assignment, but into the memory that is there already where it fits.
   void copy_from(const OptimizerState& other);
-  T* slot(std::size_t i) { return i < slots.size() ? slots[i].data() : nullptr; }
 
  private:
   static OptimizerState begun(const Optimizer& optimizer, std::int64_t arena_size);
   void track(const Optimizer& optimizer, const Parameter* p);
 };
 
-/// What a step does to entries whose gradient is zero, and to what is remembered of them.
-enum class ZeroGradient {
-  updates,
-  skips_if_state_zero,  // nothing, where all that is remembered of them is zero
-  skips,                // nothing
-};
-
+/// What a step does to entries of a parameter whose gradient is zero.
 template <class T>
 ZeroGradient zero_gradient(const Optimizer& optimizer, const ParameterSpec& spec);
 

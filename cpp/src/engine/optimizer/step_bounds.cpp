@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/instantiate.hpp"
+#include "kernels/all_optimizers.hpp"
 
 namespace chainrule::engine {
 namespace {
@@ -16,13 +17,34 @@ constexpr double largest = sizeof(T) == 4 ? 1e37 : 1e300;
 // More than roundings can add to a result in one step.
 constexpr double rounding = 1.001;
 
-/// A bound of |e| / (sqrt(s) + epsilon), where s holds at least `share` e^2. It divides a number by
-/// the root of its own square, unless that is so small that it is flushed to zero.
+/// Upper bounds of magnitudes, which a rule's `bound` takes through one step.
 template <class T>
-double over_root(double e, double slice, double epsilon) {
-  const double smallest = 1.01 * std::sqrt(double{std::numeric_limits<T>::min()} / slice);
-  return std::min(e / epsilon, std::max(rounding / std::sqrt(slice), smallest / epsilon));
-}
+struct Bounds {
+  double weight = 0.0;
+  double gradient = 0.0;
+  double* slots = nullptr;
+  bool fit = true;
+
+  /// Every number that a kernel works out goes through it.
+  double within(double bound) {
+    fit = fit && bound < largest<T>;
+    return bound * rounding;
+  }
+  /// |number / (sqrt(s) + epsilon)|, where s holds at least `share` number^2. It divides a number
+  /// by the root of its own square, unless that is so small that it is flushed to zero.
+  double over_root(double number, double share, double epsilon) {
+    const double smallest = 1.01 * std::sqrt(double{std::numeric_limits<T>::min()} / share);
+    return std::min(number / epsilon, std::max(rounding / std::sqrt(share), smallest / epsilon));
+  }
+  /// A weighted mean of two numbers, worked out as before + share (now - before): the larger of the
+  /// two, but for what rounding the difference adds.
+  double average(double before, double now) {
+    return within(std::max(before, now) + 1e-6 * within(now + before));
+  }
+  double root(double number) { return std::sqrt(number); }
+  double larger(double a, double b) { return std::max(a, b); }
+  double magnitude(double number) { return std::abs(number); }
+};
 
 /// Whether the test holds for all entries of a parameter, without the padding.
 template <class T, class Test>
@@ -38,104 +60,34 @@ bool all_of(const Parameter& p, const Buffer<T>& arena, const Test& test) {
   return true;
 }
 
-}  // namespace
-
-template <class T>
-bool StepBounds<T>::follow(const kernels::UpdateRule<T>& rule, double l1, double l2,
-                           double gradient) {
-  using Kind = kernels::OptimizerKind;
-  bool fits = true;
-  // Every number that a kernel works out goes through it.
-  const auto within = [&](double bound) {
-    fits = fits && bound < largest<T>;
-    return bound * rounding;
-  };
-  double& w = value_;
-  const double rate = within(rule.learning_rate);
-  const double epsilon = rule.epsilon;
+template <class T, class R>
+bool follow(const R& rule, Bounds<T>& b) {
   // A smaller one is flushed to zero.
-  const bool divides = rule.kind != Kind::sgd && rule.kind != Kind::lion;
-  if (divides && epsilon < double{std::numeric_limits<T>::min()}) return false;
-
-  double g = within(within(gradient) + within(l1) + within(2.0 * l2) * w);
-  if (rule.clip_value != T(0)) g = std::min(g, double{rule.clip_value});
-  // adamw and lion let weights decay by themselves.
-  const bool decoupled = rule.kind == Kind::adamw || rule.kind == Kind::lion;
-  const double decay = std::abs(double{rule.decay_factor});
-  const double e = decoupled ? g : within(g + within(rule.weight_decay) * w);
-  switch (rule.kind) {
-    case Kind::sgd: {
-      double direction = e;
-      if (rule.has_momentum) {
-        double& m = slots_[0];
-        m = rule.first_step ? e : within(rule.momentum * m + rule.one_minus_dampening * e);
-        direction = rule.nesterov ? within(e + rule.momentum * m) : m;
-      }
-      w = within(w + rate * direction);
-      break;
-    }
-    case Kind::adagrad: {
-      double& s = slots_[0];
-      s = within(s + within(e * e));
-      w = within(w + within(rule.step_size) * within(over_root<T>(e, 1.0, epsilon)));
-      break;
-    }
-    case Kind::rmsprop: {
-      double& s = slots_[0];
-      s = within(rule.rho * s + rule.one_minus_rho * within(e * e));
-      double direction = over_root<T>(e, rule.one_minus_rho, epsilon);
-      if (rule.centered) {
-        double& a = slots_[rule.has_momentum ? 2 : 1];
-        a = within(a + rule.one_minus_rho * within(e + a));
-        within(a * a);
-        direction = e / epsilon;
-      }
-      direction = within(direction);
-      if (rule.has_momentum) direction = slots_[1] = within(rule.momentum * slots_[1] + direction);
-      w = within(w + rate * direction);
-      break;
-    }
-    case Kind::adam:
-    case Kind::adamw: {
-      if (decoupled) w = within(w * decay);
-      double& m = slots_[0];
-      double& v = slots_[1];
-      const double before = m;
-      // The larger of the two, but for what rounding the difference adds.
-      m = within(std::max(before, e) + 1e-6 * within(e + before));
-      v = within(rule.beta2 * v + rule.one_minus_beta2 * within(e * e));
-      if (rule.amsgrad) slots_[2] = std::max(slots_[2], v);
-      within(std::sqrt(rule.amsgrad ? slots_[2] : v) * within(rule.inverse_root_correction));
-      w = within(w + within(rule.step_size) * within(m / epsilon));
-      break;
-    }
-    case Kind::adadelta: {
-      double& s = slots_[0];
-      double& a = slots_[1];
-      s = within(rule.rho * s + rule.one_minus_rho * within(e * e));
-      const double root = std::sqrt(a + epsilon);
-      within(root / std::sqrt(epsilon));
-      // Here epsilon stands under the root.
-      const double d = within(root * over_root<T>(e, rule.one_minus_rho, std::sqrt(epsilon)));
-      a = within(rule.rho * a + rule.one_minus_rho * within(d * d));
-      w = within(w + rate * d);
-      break;
-    }
-    case Kind::lion: {
-      double& m = slots_[0];
-      within(rule.beta1 * m + rule.one_minus_beta1 * e);
-      w = within(w * decay + rate);
-      m = within(rule.beta2 * m + rule.one_minus_beta2 * e);
-      break;
-    }
-  }
-  return fits;
+  if constexpr (requires { rule.epsilon; })
+    if (rule.epsilon < std::numeric_limits<T>::min()) b.fit = false;
+  rule.bound(b);
+  return true;
 }
+
+template <class T, class... All>
+void follow_kind(const kernels::UpdateRule<T>& rule, Bounds<T>& b, OptimizerTable<All...>) {
+  (void)((rule.kind == All::row.kind && follow(rule.template numbers_as<Rule<All, T>>(), b)) ||
+         ...);
+}
+
+}  // namespace
 
 template <class T>
 bool StepBounds<T>::step(const kernels::UpdateRule<T>& rule, double l1, double l2,
                          double gradient) {
-  known_ = known_ && follow(rule, l1, l2, gradient);
+  if (!known_) return false;
+  Bounds<T> b{.weight = value_, .slots = slots_};
+  b.gradient = b.within(b.within(gradient) + b.within(l1) + b.within(2.0 * l2) * value_);
+  if (rule.gradient.clip_value != T(0))
+    b.gradient = std::min(b.gradient, double{rule.gradient.clip_value});
+  follow_kind(rule, b, Optimizers());
+  value_ = b.weight;
+  known_ = b.fit;
   return known_;
 }
 

@@ -10,7 +10,7 @@
 namespace chainrule::engine {
 
 /// How large trained parameters and an optimizer's arrays can be at most, followed from step to
-/// step by the formulas of kernels/update.hpp. It tells steps that cannot leave the range of T from
+/// step by the formulas of kernels/optimizers/. It tells steps that cannot leave the range of T from
 /// those that might, for which all has to be kept to go back to.
 template <class T>
 class StepBounds {
@@ -27,11 +27,9 @@ class StepBounds {
   bool known() const { return known_; }
 
  private:
-  bool follow(const kernels::UpdateRule<T>& rule, double l1, double l2, double gradient);
-
   bool known_ = false;
   double value_ = 0.0;
-  double slots_[3] = {};
+  double slots_[kMostOptimizerSlots] = {};
 };
 
 /// The 2-norm of an arena or a part of it, which bounds each number; infinite or NaN where one is

@@ -28,7 +28,7 @@ void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
         "an optimizer with lazy=True cannot step by hand, which does not tell the zeros of x: "
         "train in batches");
   }
-  const double rate = learning_rate != 0.0 ? learning_rate : optimizer.learning_rate;
+  const double rate = learning_rate != 0.0 ? learning_rate : optimizer.learning_rate();
   engine::check_learning_rate(rate);
   const auto& kernels = kernels::table<T>(kernels::active());
   const bool goes_on = s.optimizer.goes_on(optimizer);

@@ -29,6 +29,7 @@ StoredUpdate<T>::StoredUpdate(const kernels::KernelTable<T>& kernels,
   }
   sums_ = Buffer<T>(sums);
   wide_sums_ = Buffer<double>(sums);
+  weight_sums_ = Buffer<double>(sums);
 }
 
 template <class T>
@@ -51,7 +52,7 @@ void StoredUpdate<T>::sum_wide_squares(const Piece& piece, const Update<T>& upda
   const std::int64_t width = piece.size / p.shape.rows;
   const auto l1 = static_cast<T>(p.spec.l1);
   const auto l2 = static_cast<T>(p.spec.l2);
-  const T clip_value = update.rule.clip_value;
+  const T clip_value = update.rule.gradient.clip_value;
   double* sums = wide_sums_.data() + piece.sums;
   std::fill_n(sums, width, 0.0);
   for (std::int64_t row = 0; row < p.shape.rows; ++row) {
@@ -94,15 +95,63 @@ double StoredUpdate<T>::norm(ThreadContext& context, Range mine, const Update<T>
 }
 
 template <class T>
-void StoredUpdate<T>::apply_scaled(const Piece& piece, const Update<T>& update, const T* gradients,
-                                   T scale) const {
-  constexpr std::int64_t some = 4 * kernels::kRowAlignment<T>;
-  alignas(64) T scaled[some];
+template <class Work>
+void StoredUpdate<T>::for_scaled(const Piece& piece, const T* gradients, T scale,
+                                 const Work& work) const {
   const T* g = gradients + piece.parameter->offset + piece.first;
-  for (std::int64_t first = 0; first < piece.size; first += some) {
-    const std::int64_t size = std::min(some, piece.size - first);
-    for (std::int64_t i = 0; i < size; ++i) scaled[i] = g[first + i] * scale;
-    update.apply(*piece.parameter, piece.first + first, scaled, size);
+  if (scale == T(1)) {
+    work(piece.first, g, piece.size);
+    return;
+  }
+  alignas(64) T scaled[4 * kernels::kRowAlignment<T>];  // no panel is wider
+  const std::int64_t width = piece.size / piece.parameter->shape.rows;
+  for (std::int64_t first = 0; first < piece.size; first += width) {
+    for (std::int64_t i = 0; i < width; ++i) scaled[i] = g[first + i] * scale;
+    work(piece.first + first, scaled, width);
+  }
+}
+
+template <class T>
+double StoredUpdate<T>::scale_of(const Piece& piece, const Update<T>& update) const {
+  double weights = 0.0;
+  double directions = 0.0;
+  for (const Piece& other : pieces_) {
+    if (other.parameter != piece.parameter) continue;
+    for (std::int64_t j = other.sums; j < other.sums + other.columns; ++j) {
+      weights += weight_sums_.data()[j];
+      directions += wide_sums_.data()[j];
+    }
+  }
+  return step_scale(update.rule, std::sqrt(weights), std::sqrt(directions));
+}
+
+template <class T>
+void StoredUpdate<T>::run_whole(ThreadContext& context, Range mine, const Update<T>& update,
+                                const T* gradients, T scale) {
+  // Sums of the global norm that other threads may still read lie in the same memory.
+  context.sync_for(Partition::columns);
+  for (std::int64_t i = mine.begin; i < mine.end; ++i) {
+    const Piece& piece = pieces_[static_cast<std::size_t>(i)];
+    const std::int64_t width = piece.size / piece.parameter->shape.rows;
+    double* weights = weight_sums_.data() + piece.sums;
+    double* directions = wide_sums_.data() + piece.sums;
+    std::fill_n(weights, width, 0.0);
+    std::fill_n(directions, width, 0.0);
+    for_scaled(piece, gradients, scale, [&](std::int64_t first, const T* g, std::int64_t size) {
+      kernels_.direction_sums(update.rule, update.arguments(*piece.parameter, first, g, size),
+                              width, weights, directions);
+    });
+  }
+  context.sync_for(Partition::columns);
+  const Parameter* parameter = nullptr;
+  double factor = 1.0;
+  for (std::int64_t i = mine.begin; i < mine.end; ++i) {
+    const Piece& piece = pieces_[static_cast<std::size_t>(i)];
+    if (piece.parameter != parameter) factor = scale_of(piece, update);
+    parameter = piece.parameter;
+    kernels::UpdateArgs<T> f = update.arguments(*parameter, piece.first, nullptr, piece.size);
+    f.scale = static_cast<T>(factor);
+    kernels_.update(update.rule, f);
   }
 }
 
@@ -121,19 +170,18 @@ void StoredUpdate<T>::run(ThreadContext& context, const Update<T>& update, const
     if (factor < least) {
       scale = static_cast<T>(least);
       own.gradient_scale = least;
-      own.rule.clip_value *= scale;
+      own.rule.gradient.clip_value *= scale;
       factor = clip_norm / least / length;
     }
-    own.rule.gradient_factor = static_cast<T>(factor);
+    own.rule.gradient.factor = static_cast<T>(factor);
   }
+  if (own.optimizer->row().needs_whole_gradient)
+    return run_whole(context, mine, own, gradients, scale);
   for (std::int64_t i = mine.begin; i < mine.end; ++i) {
     const Piece& piece = pieces_[static_cast<std::size_t>(i)];
-    if (scale != T(1)) {
-      apply_scaled(piece, own, gradients, scale);
-      continue;
-    }
-    own.apply(*piece.parameter, piece.first, gradients + piece.parameter->offset + piece.first,
-              piece.size);
+    for_scaled(piece, gradients, scale, [&](std::int64_t first, const T* g, std::int64_t size) {
+      own.apply(*piece.parameter, first, g, size);
+    });
   }
 }
 

@@ -10,8 +10,8 @@
 
 namespace chainrule::engine {
 
-/// Updates from gradients that lie in an arena: where their global norm must be known first, and
-/// for steps by hand.
+/// Updates from gradients that lie in an arena: where their global norm must be known first, where
+/// the optimizer needs a parameter's whole gradient, and for steps by hand.
 template <class T>
 class StoredUpdate {
  public:
@@ -39,13 +39,21 @@ class StoredUpdate {
   /// The squares of a piece's gradients times `scale`, summed down each column in double.
   void sum_wide_squares(const Piece& piece, const Update<T>& update, const T* gradients,
                         double scale);
-  /// Updates a piece by its gradients and penalties times `scale`, a power of two.
-  void apply_scaled(const Piece& piece, const Update<T>& update, const T* gradients, T scale) const;
+  /// Calls work(entries of the piece, their gradients, size) for a piece by its gradients and
+  /// penalties times `scale`, a power of two: at once, or where that is not 1 a row at a time.
+  template <class Work>
+  void for_scaled(const Piece& piece, const T* gradients, T scale, const Work& work) const;
+  /// The update of a rule that needs whole gradients.
+  void run_whole(ThreadContext& context, Range mine, const Update<T>& update, const T* gradients,
+                 T scale);
+  /// The factor of the parameter of a piece, from the sums of all of its pieces.
+  double scale_of(const Piece& piece, const Update<T>& update) const;
 
   const kernels::KernelTable<T>& kernels_;
   std::vector<Piece> pieces_;
   Buffer<T> sums_;
   Buffer<double> wide_sums_;
+  Buffer<double> weight_sums_;
 };
 
 }  // namespace chainrule::engine

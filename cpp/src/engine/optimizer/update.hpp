@@ -31,7 +31,7 @@ struct Update {
   const Optimizer* optimizer = nullptr;
   kernels::UpdateRule<T> rule{};
   T* values = nullptr;
-  T* slots[3] = {nullptr, nullptr, nullptr};
+  T* slots[kMostOptimizerSlots] = {};
   NonzeroStateRows* nonzero_state = nullptr;
   double gradient_scale = 1.0;  // what gradients are given times, a power of two
 
@@ -39,14 +39,29 @@ struct Update {
   /// those of a later call.
   void apply(const Parameter& p, std::int64_t first, const T* g, std::int64_t size,
              Entries prefetch = {}) const {
+    kernels->update(rule, arguments(p, first, g, size, prefetch));
+  }
+
+  kernels::UpdateArgs<T> arguments(const Parameter& p, std::int64_t first, const T* g,
+                                   std::int64_t size, Entries prefetch = {}) const {
     const std::int64_t at = p.offset + first;
-    kernels->update(
-        rule,
-        {values + at, g, slots[0] ? slots[0] + at : nullptr, slots[1] ? slots[1] + at : nullptr,
-         slots[2] ? slots[2] + at : nullptr, size, static_cast<T>(p.spec.l1 * gradient_scale),
-         static_cast<T>(p.spec.l2 * gradient_scale), prefetch.first - first, prefetch.size});
+    kernels::UpdateArgs<T> f{.weight = values + at,
+                             .gradient = g,
+                             .slots = {},
+                             .size = size,
+                             .l1 = static_cast<T>(p.spec.l1 * gradient_scale),
+                             .l2 = static_cast<T>(p.spec.l2 * gradient_scale),
+                             .prefetch_offset = prefetch.first - first,
+                             .prefetch_size = prefetch.size};
+    for (int i = 0; i < kMostOptimizerSlots && slots[i] != nullptr; ++i) f.slots[i] = slots[i] + at;
+    return f;
   }
 };
+
+/// The factor of a rule that needs whole gradients, from the 2-norms of a parameter's weights and
+/// of its direction.
+template <class T>
+double step_scale(const kernels::UpdateRule<T>& rule, double weight_norm, double direction_norm);
 
 template <class T>
 Update<T> make_update(const kernels::KernelTable<T>& kernels, const Optimizer& optimizer,
