@@ -367,7 +367,8 @@ class Optimizer:
         for name, g in clip(self.config, gradients).items():
             memory = self.memory.setdefault(name, {})
             w = parameters[name]
-            if self.config["kind"] in ("adamw", "lion"):
+            decoupled = self.config["kind"] in ("adamw", "lion")
+            if decoupled or self.config.get("decoupled_weight_decay"):
                 w = w * (1 - self.config["learning_rate"] * self.config["weight_decay"])
             else:
                 g = g + self.config["weight_decay"] * w
@@ -410,6 +411,19 @@ class Optimizer:
         return w - lr * m / (np.sqrt(v / (1 - beta2**self.t)) + epsilon)
 
     _adamw = _adam
+
+    def _nadam(
+        self, w, g, memory, lr, beta1, beta2, epsilon, momentum_decay, decoupled_weight_decay
+    ):
+        def mu(t):
+            return beta1 * (1 - 0.5 * 0.96 ** (t * momentum_decay))
+
+        product = np.prod([mu(t) for t in range(1, self.t + 1)])
+        m = self._average(memory, "m", g, beta1)
+        v = self._average(memory, "v", g**2, beta2)
+        d = (1 - mu(self.t)) * g / (1 - product)
+        d = d + mu(self.t + 1) * m / (1 - product * mu(self.t + 1))
+        return w - lr * d / (np.sqrt(v / (1 - beta2**self.t)) + epsilon)
 
     def _adadelta(self, w, g, memory, lr, rho, epsilon):
         v = self._average(memory, "v", g**2, rho)

@@ -90,6 +90,11 @@ OPTIMIZERS = {
     "adamw-amsgrad": cr.AdamW(0.01, beta2=0.5, amsgrad=True),
     "adadelta": cr.Adadelta(),
     "adadelta-decay": cr.Adadelta(0.5, rho=0.8, epsilon=1e-4, weight_decay=0.05),
+    "nadam": cr.NAdam(0.01),
+    "nadam-all": cr.NAdam(
+        0.01, beta1=0.8, beta2=0.95, epsilon=1e-4, momentum_decay=0.1, weight_decay=0.05
+    ),
+    "nadam-decoupled": cr.NAdam(0.01, decoupled_weight_decay=True, weight_decay=0.1),
     "lion": cr.Lion(0.01),
     "lion-decay": cr.Lion(0.01, beta1=0.7, beta2=0.9, weight_decay=0.1),
 }

@@ -33,6 +33,7 @@ OPTIMIZERS = [
     cr.Adam(0.01, amsgrad=True, clip_norm=1.0),
     cr.AdamW(0.01),
     cr.Adadelta(),
+    cr.NAdam(0.01),
     cr.Lion(1e-3),
     cr.Adam(schedules.Cosine(0.01, epochs=5, warmup=0.5)),
     cr.SGD(schedules.ReduceOnPlateau(0.1, gamma=0.5, patience=0, threshold=0.9)),

@@ -17,7 +17,17 @@ import chainrule as cr
 from chainrule import _core, optimizers
 from chainrule.layers import Dense
 from chainrule.losses import MSE
-from chainrule.optimizers import SGD, Adadelta, AdaGrad, Adam, AdamW, Lion, Optimizer, RMSprop
+from chainrule.optimizers import (
+    SGD,
+    Adadelta,
+    AdaGrad,
+    Adam,
+    AdamW,
+    Lion,
+    NAdam,
+    Optimizer,
+    RMSprop,
+)
 from chainrule.schedules import Constant, Cosine, PerEpoch, PerStep, ReduceOnPlateau
 
 rng = np.random.default_rng(2)
@@ -82,6 +92,17 @@ PAIRS: list[tuple[Optimizer, str, dict[str, Any]]] = [
     ),
     (AdamW(), "AdamW", {}),
     (AdamW(0.1, amsgrad=True), "AdamW", {"lr": 0.1, "amsgrad": True}),
+    (NAdam(), "NAdam", {}),
+    (
+        NAdam(0.1, beta1=0.5, beta2=0.9, epsilon=1e-3, momentum_decay=0.1, weight_decay=0.1),
+        "NAdam",
+        {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-3, "momentum_decay": 0.1, "weight_decay": 0.1},
+    ),
+    (
+        NAdam(0.1, decoupled_weight_decay=True, weight_decay=0.1),
+        "NAdam",
+        {"lr": 0.1, "decoupled_weight_decay": True, "weight_decay": 0.1},
+    ),
     (Adadelta(), "Adadelta", {}),
     (
         Adadelta(0.5, rho=0.8, epsilon=1e-3, weight_decay=0.1),
@@ -92,11 +113,17 @@ PAIRS: list[tuple[Optimizer, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("ours", "name", "options"), PAIRS, ids=[repr(p[0]) for p in PAIRS])
-def test_steps_by_hand_are_pytorchs(ours: Optimizer, name: str, options: dict[str, Any]) -> None:
+def test_steps_by_hand_are_pytorchs(
+    ours: Optimizer, name: str, options: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
     torch = pytest.importorskip("torch")
     net = Net()
     theirs = {k: torch.nn.Parameter(torch.tensor(v)) for k, v in net.weights().items()}
     optimizer = getattr(torch.optim, name)(theirs.values(), **options)
+    # NAdam's product of momenta has the default type.
+    default = torch.get_default_dtype()
+    request.addfinalizer(lambda: torch.set_default_dtype(default))
+    torch.set_default_dtype(torch.float64)
     for _ in range(4):
         gradients = net.backward()
         for key, parameter in theirs.items():

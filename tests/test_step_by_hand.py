@@ -61,6 +61,7 @@ OPTIMIZERS = [
     cr.Adam(0.1, amsgrad=True),
     cr.optimizers.AdamW(0.1),
     cr.optimizers.Adadelta(0.1),
+    cr.NAdam(0.1),
     cr.optimizers.Lion(0.1),
 ]
 

@@ -212,6 +212,18 @@ class Lion(torch.optim.Optimizer):
                 m.copy_(beta2 * m + (1 - beta2) * p.grad)
 
 
+class NAdam(torch.optim.NAdam):
+    """NAdam whose product of momenta, which has the default type, is one of doubles."""
+
+    def step(self):
+        default = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64)
+        try:
+            super().step()
+        finally:
+            torch.set_default_dtype(default)
+
+
 _OPTIMIZERS = {
     "sgd": torch.optim.SGD,
     "adagrad": torch.optim.Adagrad,
@@ -219,6 +231,7 @@ _OPTIMIZERS = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "adadelta": torch.optim.Adadelta,
+    "nadam": NAdam,
     "lion": Lion,
 }
 

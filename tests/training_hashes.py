@@ -28,6 +28,7 @@ OPTIMIZERS = {
     "adam-scheduled": cr.Adam(cr.schedules.Cosine(1e-3, epochs=3)),
     "adamw": cr.AdamW(1e-3, clip_norm=1.0),
     "adadelta": cr.Adadelta(),
+    "nadam": cr.NAdam(1e-3, clip_value=0.1),
     "lion": cr.Lion(1e-4, weight_decay=0.1),
 }
 LOSSES = {

@@ -22,7 +22,7 @@ Optimizer make(const std::string& kind, std::vector<ConfigEntry> options = {}) {
 
 TEST_CASE("optimizers survive the way to a config and back") {
   CHECK(Optimizer::kinds() ==
-        Names{"sgd", "adagrad", "rmsprop", "adam", "adamw", "adadelta", "lion"});
+        Names{"sgd", "adagrad", "rmsprop", "adam", "adamw", "adadelta", "lion", "nadam"});
   for (const std::string& kind : Optimizer::kinds()) {
     CAPTURE(kind);
     const Optimizer optimizer = make(kind, {{"learning_rate", 0.125}, {"clip_norm", 2.0}});
@@ -43,6 +43,7 @@ TEST_CASE("defaults are those of torch.optim") {
   CHECK(learning_rate("adamw") == 0.001);
   CHECK(learning_rate("adadelta") == 1.0);
   CHECK(learning_rate("lion") == 1e-4);
+  CHECK(learning_rate("nadam") == 0.002);
 
   for (const std::string& kind : Optimizer::kinds()) {
     CAPTURE(kind);
@@ -76,6 +77,7 @@ TEST_CASE("slots have the names of torch.optim's state") {
         Names{"exp_avg", "exp_avg_sq", "max_exp_avg_sq"});
   CHECK(make("adadelta").slots() == Names{"square_avg", "acc_delta"});
   CHECK(make("lion").slots() == Names{"exp_avg"});
+  CHECK(make("nadam").slots() == Names{"exp_avg", "exp_avg_sq"});
 }
 
 TEST_CASE("a kind's config holds its own options and no others") {
@@ -93,6 +95,9 @@ TEST_CASE("a kind's config holds its own options and no others") {
   CHECK(options("adam") == Names{"learning_rate", "beta1", "beta2", "epsilon", "amsgrad",
                                  "weight_decay", "clip_value", "clip_norm"});
   CHECK(options("adamw") == options("adam"));
+  CHECK(options("nadam") == Names{"learning_rate", "beta1", "beta2", "epsilon", "momentum_decay",
+                                  "decoupled_weight_decay", "weight_decay", "clip_value",
+                                  "clip_norm"});
   CHECK(options("adadelta") ==
         Names{"learning_rate", "rho", "epsilon", "weight_decay", "clip_value", "clip_norm"});
   CHECK(options("lion") ==
@@ -110,7 +115,7 @@ TEST_CASE("a config holds lazy only where it is true") {
 TEST_CASE("bad optimizers are refused by name and value") {
   CHECK_THROWS_WITH_AS(make("Adam W"),
                        "unknown optimizer 'Adam W'; did you mean 'adamw'? valid: adadelta, "
-                       "adagrad, adam, adamw, lion, rmsprop, sgd",
+                       "adagrad, adam, adamw, lion, nadam, rmsprop, sgd",
                        Error);
   CHECK_THROWS_WITH_AS(make("adam", {{"learning_rate", -0.1}}),
                        "adam: learning_rate must be > 0, got -0.1", Error);
@@ -147,7 +152,8 @@ TEST_CASE("bad optimizers are refused by name and value") {
 TEST_CASE("an optimizer is made of its kind's options, which it gives back") {
   const Optimizer optimizer(AdamW{.learning_rate = 0.25, .amsgrad = true}, {.clip_norm = 2.0});
   CHECK(optimizer.kind() == OptimizerKind::adamw);
-  CHECK(optimizer == make("adamw", {{"learning_rate", 0.25}, {"amsgrad", true}, {"clip_norm", 2.0}}));
+  CHECK(optimizer ==
+        make("adamw", {{"learning_rate", 0.25}, {"amsgrad", true}, {"clip_norm", 2.0}}));
   CHECK(optimizer != AdamW{.learning_rate = 0.25, .amsgrad = true});
   CHECK(optimizer.get<AdamW>() == AdamW{.learning_rate = 0.25, .amsgrad = true});
   CHECK(optimizer.weight_decay() == 0.01);

@@ -73,6 +73,21 @@ double plain_step(const AdamW& o, int t, double w, double g, Slots& s) {
   return plain_step(Adam{o.learning_rate, o.beta1, o.beta2, o.epsilon, o.amsgrad}, t, w, g, s);
 }
 
+double plain_step(const NAdam& o, int t, double w, double g, Slots& s) {
+  const auto mu = [&](int i) {
+    return o.beta1 * (1.0 - 0.5 * std::pow(0.96, i * o.momentum_decay));
+  };
+  double product = 1.0;
+  for (int i = 1; i <= t; ++i) product *= mu(i);
+  if (o.decoupled_weight_decay) w -= o.learning_rate * o.weight_decay * w;
+  if (!o.decoupled_weight_decay) g += o.weight_decay * w;
+  s[0] = o.beta1 * s[0] + (1.0 - o.beta1) * g;
+  s[1] = o.beta2 * s[1] + (1.0 - o.beta2) * g * g;
+  const double divisor = std::sqrt(s[1] / (1.0 - std::pow(o.beta2, t))) + o.epsilon;
+  w -= o.learning_rate * (1.0 - mu(t)) / (1.0 - product) * g / divisor;
+  return w - o.learning_rate * mu(t + 1) / (1.0 - product * mu(t + 1)) * s[0] / divisor;
+}
+
 double plain_step(const Adadelta& o, int, double w, double g, Slots& s) {
   g += o.weight_decay * w;
   s[0] = o.rho * s[0] + (1.0 - o.rho) * g * g;
@@ -113,6 +128,9 @@ std::vector<Optimizer> variants() {
       AdamW{.amsgrad = true, .weight_decay = 0.1},
       Adadelta{},
       Adadelta{.weight_decay = 0.05},
+      NAdam{},
+      NAdam{.beta1 = 0.7, .momentum_decay = 0.5, .weight_decay = 0.05},
+      NAdam{.decoupled_weight_decay = true, .weight_decay = 0.1},
       Lion{},
       Lion{.weight_decay = 0.5},
   };

@@ -8,7 +8,7 @@
 
 namespace chainrule {
 
-enum class OptimizerKind : int { sgd, adagrad, rmsprop, adam, adamw, adadelta, lion };
+enum class OptimizerKind : int { sgd, adagrad, rmsprop, adam, adamw, adadelta, lion, nadam };
 
 /// What a step without decay and penalties does to entries whose gradient is zero, and to what is
 /// remembered of them.
@@ -205,6 +205,29 @@ struct Lion {
   bool operator==(const Lion&) const = default;
 };
 
+/// Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop, 2016.
+struct NAdam {
+  double learning_rate = 2e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double momentum_decay = 4e-3;
+  bool decoupled_weight_decay = false;
+  double weight_decay = 0.0;
+
+  static constexpr OptimizerRow row{OptimizerKind::nadam, "nadam"};
+  constexpr OptimizerSlots slots() const { return Adam().slots(); }
+  template <class Visit, class Self>
+  static void visit_options(Visit& visit, Self& self) {
+    visit("beta1", self.beta1, OptionRange::half_open_fraction);
+    visit("beta2", self.beta2, OptionRange::half_open_fraction);
+    visit("epsilon", self.epsilon, OptionRange::positive);
+    visit("momentum_decay", self.momentum_decay, OptionRange::non_negative);
+    visit("decoupled_weight_decay", self.decoupled_weight_decay);
+  }
+  bool operator==(const NAdam&) const = default;
+};
+
 template <class... Kinds>
 struct OptimizerTable {
   static constexpr OptimizerRow rows[sizeof...(Kinds)] = {Kinds::row...};
@@ -212,6 +235,6 @@ struct OptimizerTable {
 };
 
 /// Every kind, in the order of OptimizerKind.
-using Optimizers = OptimizerTable<Sgd, AdaGrad, RmsProp, Adam, AdamW, Adadelta, Lion>;
+using Optimizers = OptimizerTable<Sgd, AdaGrad, RmsProp, Adam, AdamW, Adadelta, Lion, NAdam>;
 
 }  // namespace chainrule

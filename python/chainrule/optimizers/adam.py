@@ -11,7 +11,7 @@ from chainrule.spec import Field
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["Adam", "AdamW"]
+__all__ = ["Adam", "AdamW", "NAdam"]
 
 
 class Adam(Optimizer):
@@ -105,5 +105,74 @@ class AdamW(Adam):
             epsilon=epsilon,
             amsgrad=amsgrad,
             weight_decay=weight_decay,
+            **shared,
+        )
+
+
+class NAdam(Optimizer):
+    """`Adam` with Nesterov's momentum, whose weight grows from step to step.
+
+    With parameter w and gradient g (weight decay added), in step t counted from 1::
+
+        mu(t) = beta1 * (1 - 0.5 * 0.96**(t * momentum_decay))
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        d = (1 - mu(t)) * g / (1 - mu(1) * ... * mu(t))
+            + mu(t + 1) * m / (1 - mu(1) * ... * mu(t + 1))
+        w = w - learning_rate * d / (sqrt(v / (1 - beta2**t)) + epsilon)
+
+    This is torch.optim.NAdam; Keras' Nadam is the same with a `momentum_decay` of 0.004.
+
+    Parameters
+    ----------
+    learning_rate : float, Schedule, dict or callable, default 0.002
+        See `Optimizer`.
+    beta1, beta2 : float, default 0.9 and 0.999
+        Weights of the past in the averages, in [0, 1).
+    epsilon : float, default 1e-8
+        Above 0.
+    momentum_decay : float, default 0.004
+        How fast the momentum's weight grows from beta1 / 2 to beta1; at least 0.
+    decoupled_weight_decay : bool, default False
+        Take the decay from the parameter itself, as `AdamW` does.
+    weight_decay, clip_value, clip_norm, lazy
+        See `Optimizer`.
+
+    References
+    ----------
+    Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop, 2016.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.NAdam(decoupled_weight_decay=True, weight_decay=0.01)
+    NAdam(decoupled_weight_decay=True, weight_decay=0.01)
+    """
+
+    kind = "nadam"
+    beta1 = Field[float]()
+    beta2 = Field[float]()
+    epsilon = Field[float]()
+    momentum_decay = Field[float]()
+    decoupled_weight_decay = Field[bool]()
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.002,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        momentum_decay: float = 0.004,
+        decoupled_weight_decay: bool = False,
+        **shared: Unpack[SharedOptions],
+    ) -> None:
+        super().__init__(
+            learning_rate,
+            beta1=beta1,
+            beta2=beta2,
+            epsilon=epsilon,
+            momentum_decay=momentum_decay,
+            decoupled_weight_decay=decoupled_weight_decay,
             **shared,
         )
