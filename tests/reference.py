@@ -425,6 +425,17 @@ class Optimizer:
         d = d + mu(self.t + 1) * m / (1 - product * mu(self.t + 1))
         return w - lr * d / (np.sqrt(v / (1 - beta2**self.t)) + epsilon)
 
+    def _radam(self, w, g, memory, lr, beta1, beta2, epsilon, decoupled_weight_decay):
+        m = self._average(memory, "m", g, beta1) / (1 - beta1**self.t)
+        v = self._average(memory, "v", g**2, beta2)
+        correction = 1 - beta2**self.t
+        n = 2 / (1 - beta2) - 1
+        rho = n - 2 * self.t * beta2**self.t / correction
+        if rho <= 5:
+            return w - lr * m
+        r = np.sqrt((rho - 4) * (rho - 2) * n / ((n - 4) * (n - 2) * rho))
+        return w - lr * m * r * np.sqrt(correction) / (np.sqrt(v) + epsilon)
+
     def _adadelta(self, w, g, memory, lr, rho, epsilon):
         v = self._average(memory, "v", g**2, rho)
         d = np.sqrt(memory.get("u", 0.0) + epsilon) / np.sqrt(v + epsilon) * g

@@ -95,6 +95,9 @@ OPTIMIZERS = {
         0.01, beta1=0.8, beta2=0.95, epsilon=1e-4, momentum_decay=0.1, weight_decay=0.05
     ),
     "nadam-decoupled": cr.NAdam(0.01, decoupled_weight_decay=True, weight_decay=0.1),
+    "radam": cr.RAdam(0.01),
+    "radam-all": cr.RAdam(0.01, beta1=0.8, beta2=0.99, epsilon=1e-4, weight_decay=0.05),
+    "radam-decoupled": cr.RAdam(0.01, decoupled_weight_decay=True, weight_decay=0.1),
     "lion": cr.Lion(0.01),
     "lion-decay": cr.Lion(0.01, beta1=0.7, beta2=0.9, weight_decay=0.1),
 }

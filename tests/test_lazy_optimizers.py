@@ -30,6 +30,7 @@ OPTIMIZERS: list[Callable[..., cr.Optimizer]] = [
     lambda **lazy: cr.AdamW(1e-2, **lazy),
     lambda **lazy: cr.Adadelta(**lazy),
     lambda **lazy: cr.NAdam(1e-2, weight_decay=0.1, **lazy),
+    lambda **lazy: cr.RAdam(1e-2, weight_decay=0.1, **lazy),
     lambda **lazy: cr.Lion(1e-3, weight_decay=0.1, **lazy),
 ]
 

@@ -34,6 +34,7 @@ OPTIMIZERS = [
     cr.AdamW(0.01),
     cr.Adadelta(),
     cr.NAdam(0.01),
+    cr.RAdam(0.01),
     cr.Lion(1e-3),
     cr.Adam(schedules.Cosine(0.01, epochs=5, warmup=0.5)),
     cr.SGD(schedules.ReduceOnPlateau(0.1, gamma=0.5, patience=0, threshold=0.9)),

@@ -26,6 +26,7 @@ from chainrule.optimizers import (
     Lion,
     NAdam,
     Optimizer,
+    RAdam,
     RMSprop,
 )
 from chainrule.schedules import Constant, Cosine, PerEpoch, PerStep, ReduceOnPlateau
@@ -103,6 +104,18 @@ PAIRS: list[tuple[Optimizer, str, dict[str, Any]]] = [
         "NAdam",
         {"lr": 0.1, "decoupled_weight_decay": True, "weight_decay": 0.1},
     ),
+    (RAdam(), "RAdam", {}),
+    # From the second step on it divides.
+    (
+        RAdam(0.1, beta1=0.5, beta2=0.99, epsilon=1e-3, weight_decay=0.1),
+        "RAdam",
+        {"lr": 0.1, "betas": (0.5, 0.99), "eps": 1e-3, "weight_decay": 0.1},
+    ),
+    (
+        RAdam(0.1, decoupled_weight_decay=True, weight_decay=0.1),
+        "RAdam",
+        {"lr": 0.1, "decoupled_weight_decay": True, "weight_decay": 0.1},
+    ),
     (Adadelta(), "Adadelta", {}),
     (
         Adadelta(0.5, rho=0.8, epsilon=1e-3, weight_decay=0.1),
@@ -132,6 +145,23 @@ def test_steps_by_hand_are_pytorchs(
         optimizer.step()
         for key, value in net.weights().items():
             np.testing.assert_allclose(value, theirs[key].detach().numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("beta2", [0.0, 0.5, 0.8, 0.999])
+def test_radam_divides_from_the_step_on_that_pytorch_does(beta2: float) -> None:
+    torch = pytest.importorskip("torch")
+    net = Net()
+    theirs = {k: torch.nn.Parameter(torch.tensor(v)) for k, v in net.weights().items()}
+    optimizer = torch.optim.RAdam(theirs.values(), lr=0.01, betas=(0.9, beta2))
+    ours = RAdam(0.01, beta2=beta2)
+    for _ in range(20):
+        gradients = net.backward()
+        for key, parameter in theirs.items():
+            parameter.grad = torch.tensor(gradients[key])
+        ours.step(net)
+        optimizer.step()
+        for key, value in net.weights().items():
+            np.testing.assert_allclose(value, theirs[key].detach().numpy(), rtol=1e-11)
 
 
 def test_lion_steps_by_its_formula() -> None:

@@ -62,6 +62,7 @@ OPTIMIZERS = [
     cr.optimizers.AdamW(0.1),
     cr.optimizers.Adadelta(0.1),
     cr.NAdam(0.1),
+    cr.RAdam(0.1, beta2=0.9),
     cr.optimizers.Lion(0.1),
 ]
 

@@ -35,6 +35,8 @@ OPTIMIZERS = [
     cr.Adadelta(),
     cr.NAdam(1e-2),
     cr.NAdam(1e-2, decoupled_weight_decay=True, weight_decay=0.1),
+    cr.RAdam(1e-2),
+    cr.RAdam(1e-2, decoupled_weight_decay=True, weight_decay=0.1),
     cr.Lion(1e-3),
     cr.Lion(1e-3, weight_decay=0.1),
     cr.Adam(1e-2, weight_decay=1e-2),

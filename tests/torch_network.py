@@ -232,6 +232,7 @@ _OPTIMIZERS = {
     "adamw": torch.optim.AdamW,
     "adadelta": torch.optim.Adadelta,
     "nadam": NAdam,
+    "radam": torch.optim.RAdam,
     "lion": Lion,
 }
 

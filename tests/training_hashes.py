@@ -29,6 +29,7 @@ OPTIMIZERS = {
     "adamw": cr.AdamW(1e-3, clip_norm=1.0),
     "adadelta": cr.Adadelta(),
     "nadam": cr.NAdam(1e-3, clip_value=0.1),
+    "radam": cr.RAdam(1e-3, beta2=0.9),
     "lion": cr.Lion(1e-4, weight_decay=0.1),
 }
 LOSSES = {

@@ -22,7 +22,7 @@ Optimizer make(const std::string& kind, std::vector<ConfigEntry> options = {}) {
 
 TEST_CASE("optimizers survive the way to a config and back") {
   CHECK(Optimizer::kinds() ==
-        Names{"sgd", "adagrad", "rmsprop", "adam", "adamw", "adadelta", "lion", "nadam"});
+        Names{"sgd", "adagrad", "rmsprop", "adam", "adamw", "adadelta", "lion", "nadam", "radam"});
   for (const std::string& kind : Optimizer::kinds()) {
     CAPTURE(kind);
     const Optimizer optimizer = make(kind, {{"learning_rate", 0.125}, {"clip_norm", 2.0}});
@@ -44,6 +44,7 @@ TEST_CASE("defaults are those of torch.optim") {
   CHECK(learning_rate("adadelta") == 1.0);
   CHECK(learning_rate("lion") == 1e-4);
   CHECK(learning_rate("nadam") == 0.002);
+  CHECK(learning_rate("radam") == 0.001);
 
   for (const std::string& kind : Optimizer::kinds()) {
     CAPTURE(kind);
@@ -78,6 +79,7 @@ TEST_CASE("slots have the names of torch.optim's state") {
   CHECK(make("adadelta").slots() == Names{"square_avg", "acc_delta"});
   CHECK(make("lion").slots() == Names{"exp_avg"});
   CHECK(make("nadam").slots() == Names{"exp_avg", "exp_avg_sq"});
+  CHECK(make("radam").slots() == Names{"exp_avg", "exp_avg_sq"});
 }
 
 TEST_CASE("a kind's config holds its own options and no others") {
@@ -95,6 +97,9 @@ TEST_CASE("a kind's config holds its own options and no others") {
   CHECK(options("adam") == Names{"learning_rate", "beta1", "beta2", "epsilon", "amsgrad",
                                  "weight_decay", "clip_value", "clip_norm"});
   CHECK(options("adamw") == options("adam"));
+  CHECK(options("radam") == Names{"learning_rate", "beta1", "beta2", "epsilon",
+                                  "decoupled_weight_decay", "weight_decay", "clip_value",
+                                  "clip_norm"});
   CHECK(options("nadam") == Names{"learning_rate", "beta1", "beta2", "epsilon", "momentum_decay",
                                   "decoupled_weight_decay", "weight_decay", "clip_value",
                                   "clip_norm"});
@@ -115,7 +120,7 @@ TEST_CASE("a config holds lazy only where it is true") {
 TEST_CASE("bad optimizers are refused by name and value") {
   CHECK_THROWS_WITH_AS(make("Adam W"),
                        "unknown optimizer 'Adam W'; did you mean 'adamw'? valid: adadelta, "
-                       "adagrad, adam, adamw, lion, nadam, rmsprop, sgd",
+                       "adagrad, adam, adamw, lion, nadam, radam, rmsprop, sgd",
                        Error);
   CHECK_THROWS_WITH_AS(make("adam", {{"learning_rate", -0.1}}),
                        "adam: learning_rate must be > 0, got -0.1", Error);

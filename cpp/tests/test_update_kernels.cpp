@@ -88,6 +88,20 @@ double plain_step(const NAdam& o, int t, double w, double g, Slots& s) {
   return w - o.learning_rate * mu(t + 1) / (1.0 - product * mu(t + 1)) * s[0] / divisor;
 }
 
+double plain_step(const RAdam& o, int t, double w, double g, Slots& s) {
+  if (o.decoupled_weight_decay) w -= o.learning_rate * o.weight_decay * w;
+  if (!o.decoupled_weight_decay) g += o.weight_decay * w;
+  s[0] = o.beta1 * s[0] + (1.0 - o.beta1) * g;
+  s[1] = o.beta2 * s[1] + (1.0 - o.beta2) * g * g;
+  const double m_hat = s[0] / (1.0 - std::pow(o.beta1, t));
+  const double correction = 1.0 - std::pow(o.beta2, t);
+  const double n = 2.0 / (1.0 - o.beta2) - 1.0;
+  const double rho = n - 2.0 * t * std::pow(o.beta2, t) / correction;
+  if (rho <= 5.0) return w - o.learning_rate * m_hat;
+  const double r = std::sqrt((rho - 4.0) * (rho - 2.0) * n / ((n - 4.0) * (n - 2.0) * rho));
+  return w - o.learning_rate * m_hat * r * std::sqrt(correction) / (std::sqrt(s[1]) + o.epsilon);
+}
+
 double plain_step(const Adadelta& o, int, double w, double g, Slots& s) {
   g += o.weight_decay * w;
   s[0] = o.rho * s[0] + (1.0 - o.rho) * g * g;
@@ -131,6 +145,9 @@ std::vector<Optimizer> variants() {
       NAdam{},
       NAdam{.beta1 = 0.7, .momentum_decay = 0.5, .weight_decay = 0.05},
       NAdam{.decoupled_weight_decay = true, .weight_decay = 0.1},
+      RAdam{},
+      RAdam{.beta2 = 0.9, .weight_decay = 0.05},
+      RAdam{.decoupled_weight_decay = true, .weight_decay = 0.1},
       Lion{},
       Lion{.weight_decay = 0.5},
   };

@@ -8,7 +8,7 @@
 
 namespace chainrule {
 
-enum class OptimizerKind : int { sgd, adagrad, rmsprop, adam, adamw, adadelta, lion, nadam };
+enum class OptimizerKind : int { sgd, adagrad, rmsprop, adam, adamw, adadelta, lion, nadam, radam };
 
 /// What a step without decay and penalties does to entries whose gradient is zero, and to what is
 /// remembered of them.
@@ -228,6 +228,27 @@ struct NAdam {
   bool operator==(const NAdam&) const = default;
 };
 
+/// Liu et al., "On the variance of the adaptive learning rate and beyond", ICLR 2020.
+struct RAdam {
+  double learning_rate = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  bool decoupled_weight_decay = false;
+  double weight_decay = 0.0;
+
+  static constexpr OptimizerRow row{OptimizerKind::radam, "radam"};
+  constexpr OptimizerSlots slots() const { return Adam().slots(); }
+  template <class Visit, class Self>
+  static void visit_options(Visit& visit, Self& self) {
+    visit("beta1", self.beta1, OptionRange::half_open_fraction);
+    visit("beta2", self.beta2, OptionRange::half_open_fraction);
+    visit("epsilon", self.epsilon, OptionRange::positive);
+    visit("decoupled_weight_decay", self.decoupled_weight_decay);
+  }
+  bool operator==(const RAdam&) const = default;
+};
+
 template <class... Kinds>
 struct OptimizerTable {
   static constexpr OptimizerRow rows[sizeof...(Kinds)] = {Kinds::row...};
@@ -235,6 +256,6 @@ struct OptimizerTable {
 };
 
 /// Every kind, in the order of OptimizerKind.
-using Optimizers = OptimizerTable<Sgd, AdaGrad, RmsProp, Adam, AdamW, Adadelta, Lion, NAdam>;
+using Optimizers = OptimizerTable<Sgd, AdaGrad, RmsProp, Adam, AdamW, Adadelta, Lion, NAdam, RAdam>;
 
 }  // namespace chainrule

@@ -11,7 +11,7 @@ from chainrule.spec import Field
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["Adam", "AdamW", "NAdam"]
+__all__ = ["Adam", "AdamW", "NAdam", "RAdam"]
 
 
 class Adam(Optimizer):
@@ -173,6 +173,69 @@ class NAdam(Optimizer):
             beta2=beta2,
             epsilon=epsilon,
             momentum_decay=momentum_decay,
+            decoupled_weight_decay=decoupled_weight_decay,
+            **shared,
+        )
+
+
+class RAdam(Optimizer):
+    """`Adam` whose first steps do not divide, while the average of squares knows too little.
+
+    With parameter w and gradient g (weight decay added), in step t counted from 1::
+
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        n = 2 / (1 - beta2) - 1
+        rho = n - 2 * t * beta2**t / (1 - beta2**t)
+        r = sqrt((rho - 4) * (rho - 2) * n / ((n - 4) * (n - 2) * rho))
+        d = r * sqrt(1 - beta2**t) / (sqrt(v) + epsilon)              (rho at most 5: d = 1)
+        w = w - learning_rate * m / (1 - beta1**t) * d
+
+    Parameters
+    ----------
+    learning_rate : float, Schedule, dict or callable, default 0.001
+        See `Optimizer`.
+    beta1, beta2 : float, default 0.9 and 0.999
+        Weights of the past in the averages, in [0, 1).
+    epsilon : float, default 1e-8
+        Above 0.
+    decoupled_weight_decay : bool, default False
+        Take the decay from the parameter itself, as `AdamW` does.
+    weight_decay, clip_value, clip_norm, lazy
+        See `Optimizer`.
+
+    References
+    ----------
+    Liu et al., "On the variance of the adaptive learning rate and beyond", ICLR 2020.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.RAdam().beta2
+    0.999
+    """
+
+    kind = "radam"
+    beta1 = Field[float]()
+    beta2 = Field[float]()
+    epsilon = Field[float]()
+    decoupled_weight_decay = Field[bool]()
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        decoupled_weight_decay: bool = False,
+        **shared: Unpack[SharedOptions],
+    ) -> None:
+        super().__init__(
+            learning_rate,
+            beta1=beta1,
+            beta2=beta2,
+            epsilon=epsilon,
             decoupled_weight_decay=decoupled_weight_decay,
             **shared,
         )
