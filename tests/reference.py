@@ -370,7 +370,7 @@ class Optimizer:
             decoupled = self.config["kind"] in ("adamw", "lion")
             if decoupled or self.config.get("decoupled_weight_decay"):
                 w = w * (1 - self.config["learning_rate"] * self.config["weight_decay"])
-            else:
+            elif self.config["kind"] != "lamb":
                 g = g + self.config["weight_decay"] * w
             new[name] = rule(w, g, memory, **self._options())
         return new
@@ -435,6 +435,13 @@ class Optimizer:
             return w - lr * m
         r = np.sqrt((rho - 4) * (rho - 2) * n / ((n - 4) * (n - 2) * rho))
         return w - lr * m * r * np.sqrt(correction) / (np.sqrt(v) + epsilon)
+
+    def _lamb(self, w, g, memory, lr, beta1, beta2, epsilon):
+        m = self._average(memory, "m", g, beta1) / (1 - beta1**self.t)
+        v = self._average(memory, "v", g**2, beta2) / (1 - beta2**self.t)
+        d = m / (np.sqrt(v) + epsilon) + self.config["weight_decay"] * w
+        norms = np.linalg.norm(w), np.linalg.norm(d)
+        return w - lr * (norms[0] / norms[1] if min(norms) > 0 else 1.0) * d
 
     def _adadelta(self, w, g, memory, lr, rho, epsilon):
         v = self._average(memory, "v", g**2, rho)

@@ -98,6 +98,8 @@ OPTIMIZERS = {
     "radam": cr.RAdam(0.01),
     "radam-all": cr.RAdam(0.01, beta1=0.8, beta2=0.99, epsilon=1e-4, weight_decay=0.05),
     "radam-decoupled": cr.RAdam(0.01, decoupled_weight_decay=True, weight_decay=0.1),
+    "lamb": cr.LAMB(0.01),
+    "lamb-all": cr.LAMB(0.01, beta1=0.8, beta2=0.95, epsilon=1e-4, weight_decay=0.05),
     "lion": cr.Lion(0.01),
     "lion-decay": cr.Lion(0.01, beta1=0.7, beta2=0.9, weight_decay=0.1),
 }

@@ -35,6 +35,7 @@ OPTIMIZERS = [
     cr.Adadelta(),
     cr.NAdam(0.01),
     cr.RAdam(0.01),
+    cr.LAMB(0.01, weight_decay=0.1),
     cr.Lion(1e-3),
     cr.Adam(schedules.Cosine(0.01, epochs=5, warmup=0.5)),
     cr.SGD(schedules.ReduceOnPlateau(0.1, gamma=0.5, patience=0, threshold=0.9)),

@@ -63,6 +63,7 @@ OPTIMIZERS = [
     cr.optimizers.Adadelta(0.1),
     cr.NAdam(0.1),
     cr.RAdam(0.1, beta2=0.9),
+    cr.LAMB(0.1),
     cr.optimizers.Lion(0.1),
 ]
 

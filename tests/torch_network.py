@@ -212,6 +212,27 @@ class Lion(torch.optim.Optimizer):
                 m.copy_(beta2 * m + (1 - beta2) * p.grad)
 
 
+class Lamb(torch.optim.Optimizer):
+    """LAMB as its paper writes it, which torch.optim lacks."""
+
+    def __init__(self, parameters, **options):
+        super().__init__(parameters, options)
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            beta1, beta2 = group["betas"]
+            for p in group["params"]:
+                state = self.state[p]
+                t = state["t"] = state.get("t", 0) + 1
+                m = state["m"] = beta1 * state.get("m", 0.0) + (1 - beta1) * p.grad
+                v = state["v"] = beta2 * state.get("v", 0.0) + (1 - beta2) * p.grad**2
+                d = m / (1 - beta1**t) / ((v / (1 - beta2**t)).sqrt() + group["eps"])
+                d += group["weight_decay"] * p
+                norms = p.norm(), d.norm()
+                p -= group["lr"] * (norms[0] / norms[1] if min(norms) > 0 else 1.0) * d
+
+
 class NAdam(torch.optim.NAdam):
     """NAdam whose product of momenta, which has the default type, is one of doubles."""
 
@@ -234,6 +255,7 @@ _OPTIMIZERS = {
     "nadam": NAdam,
     "radam": torch.optim.RAdam,
     "lion": Lion,
+    "lamb": Lamb,
 }
 
 

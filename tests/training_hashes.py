@@ -30,6 +30,7 @@ OPTIMIZERS = {
     "adadelta": cr.Adadelta(),
     "nadam": cr.NAdam(1e-3, clip_value=0.1),
     "radam": cr.RAdam(1e-3, beta2=0.9),
+    "lamb": cr.LAMB(1e-2, weight_decay=0.1, clip_norm=1.0),
     "lion": cr.Lion(1e-4, weight_decay=0.1),
 }
 LOSSES = {

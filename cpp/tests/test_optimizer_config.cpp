@@ -21,8 +21,8 @@ Optimizer make(const std::string& kind, std::vector<ConfigEntry> options = {}) {
 }  // namespace
 
 TEST_CASE("optimizers survive the way to a config and back") {
-  CHECK(Optimizer::kinds() ==
-        Names{"sgd", "adagrad", "rmsprop", "adam", "adamw", "adadelta", "lion", "nadam", "radam"});
+  CHECK(Optimizer::kinds() == Names{"sgd", "adagrad", "rmsprop", "adam", "adamw", "adadelta",
+                                    "lion", "nadam", "radam", "lamb"});
   for (const std::string& kind : Optimizer::kinds()) {
     CAPTURE(kind);
     const Optimizer optimizer = make(kind, {{"learning_rate", 0.125}, {"clip_norm", 2.0}});
@@ -44,6 +44,7 @@ TEST_CASE("defaults are those of torch.optim") {
   CHECK(learning_rate("adadelta") == 1.0);
   CHECK(learning_rate("lion") == 1e-4);
   CHECK(learning_rate("nadam") == 0.002);
+  CHECK(learning_rate("lamb") == 0.001);
   CHECK(learning_rate("radam") == 0.001);
 
   for (const std::string& kind : Optimizer::kinds()) {
@@ -79,6 +80,7 @@ TEST_CASE("slots have the names of torch.optim's state") {
   CHECK(make("adadelta").slots() == Names{"square_avg", "acc_delta"});
   CHECK(make("lion").slots() == Names{"exp_avg"});
   CHECK(make("nadam").slots() == Names{"exp_avg", "exp_avg_sq"});
+  CHECK(make("lamb").slots() == Names{"exp_avg", "exp_avg_sq"});
   CHECK(make("radam").slots() == Names{"exp_avg", "exp_avg_sq"});
 }
 
@@ -120,7 +122,7 @@ TEST_CASE("a config holds lazy only where it is true") {
 TEST_CASE("bad optimizers are refused by name and value") {
   CHECK_THROWS_WITH_AS(make("Adam W"),
                        "unknown optimizer 'Adam W'; did you mean 'adamw'? valid: adadelta, "
-                       "adagrad, adam, adamw, lion, nadam, radam, rmsprop, sgd",
+                       "adagrad, adam, adamw, lamb, lion, nadam, radam, rmsprop, sgd",
                        Error);
   CHECK_THROWS_WITH_AS(make("adam", {{"learning_rate", -0.1}}),
                        "adam: learning_rate must be > 0, got -0.1", Error);
@@ -149,6 +151,8 @@ TEST_CASE("bad optimizers are refused by name and value") {
   CHECK_THROWS_WITH_AS(make("adam", {{"lazy", true}, {"clip_norm", 0.5}}),
                        "adam: lazy needs clip_norm 0, which is the norm of all gradients; got 0.5",
                        Error);
+  CHECK_THROWS_WITH_AS(make("lamb", {{"lazy", true}}),
+                       "lamb: lazy must be false, since a step needs whole gradients", Error);
   Optimizer optimizer;
   optimizer.set_learning_rate(0.1 + 0.2 - 1.0);
   CHECK_THROWS_WITH_AS(optimizer.check(), "sgd: learning_rate must be > 0, got -0.7", Error);

@@ -8,7 +8,18 @@
 
 namespace chainrule {
 
-enum class OptimizerKind : int { sgd, adagrad, rmsprop, adam, adamw, adadelta, lion, nadam, radam };
+enum class OptimizerKind : int {
+  sgd,
+  adagrad,
+  rmsprop,
+  adam,
+  adamw,
+  adadelta,
+  lion,
+  nadam,
+  radam,
+  lamb
+};
 
 /// What a step without decay and penalties does to entries whose gradient is zero, and to what is
 /// remembered of them.
@@ -249,6 +260,27 @@ struct RAdam {
   bool operator==(const RAdam&) const = default;
 };
 
+/// You et al., "Large batch optimization for deep learning: training BERT in 76 minutes", ICLR
+/// 2020.
+struct Lamb {
+  double learning_rate = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-6;
+  double weight_decay = 0.0;  // part of the step whose norm is set, not added to the gradient
+
+  static constexpr OptimizerRow row{
+      .kind = OptimizerKind::lamb, .name = "lamb", .needs_whole_gradient = true};
+  constexpr OptimizerSlots slots() const { return Adam().slots(); }
+  template <class Visit, class Self>
+  static void visit_options(Visit& visit, Self& self) {
+    visit("beta1", self.beta1, OptionRange::half_open_fraction);
+    visit("beta2", self.beta2, OptionRange::half_open_fraction);
+    visit("epsilon", self.epsilon, OptionRange::positive);
+  }
+  bool operator==(const Lamb&) const = default;
+};
+
 template <class... Kinds>
 struct OptimizerTable {
   static constexpr OptimizerRow rows[sizeof...(Kinds)] = {Kinds::row...};
@@ -256,6 +288,7 @@ struct OptimizerTable {
 };
 
 /// Every kind, in the order of OptimizerKind.
-using Optimizers = OptimizerTable<Sgd, AdaGrad, RmsProp, Adam, AdamW, Adadelta, Lion, NAdam, RAdam>;
+using Optimizers =
+    OptimizerTable<Sgd, AdaGrad, RmsProp, Adam, AdamW, Adadelta, Lion, NAdam, RAdam, Lamb>;
 
 }  // namespace chainrule

@@ -11,7 +11,7 @@ from chainrule.spec import Field
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["Adam", "AdamW", "NAdam", "RAdam"]
+__all__ = ["LAMB", "Adam", "AdamW", "NAdam", "RAdam"]
 
 
 class Adam(Optimizer):
@@ -239,3 +239,60 @@ class RAdam(Optimizer):
             decoupled_weight_decay=decoupled_weight_decay,
             **shared,
         )
+
+
+class LAMB(Optimizer):
+    """`Adam` whose step is as long as a fraction of the parameter's norm, for large batches.
+
+    With parameter w and gradient g, in step t counted from 1::
+
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        d = m / (1 - beta1**t) / (sqrt(v / (1 - beta2**t)) + epsilon) + weight_decay * w
+        w = w - learning_rate * norm(w) / norm(d) * d       (a norm is 0: w - learning_rate * d)
+
+    where the norms are those of a whole array, such as a layer's weights or its biases. They need
+    the array's whole gradient, which is stored for it.
+
+    Parameters
+    ----------
+    learning_rate : float, Schedule, dict or callable, default 0.001
+        See `Optimizer`.
+    beta1, beta2 : float, default 0.9 and 0.999
+        Weights of the past in the averages, in [0, 1).
+    epsilon : float, default 1e-6
+        Above 0.
+    weight_decay : float, default 0.0
+        Part of the step whose norm is set, not added to the gradient.
+    clip_value, clip_norm
+        See `Optimizer`.
+    lazy : bool, default False
+        Must be False.
+
+    References
+    ----------
+    You et al., "Large batch optimization for deep learning: training BERT in 76 minutes", ICLR
+    2020, algorithm 2.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.LAMB(0.01, weight_decay=0.01)
+    LAMB(learning_rate=0.01, weight_decay=0.01)
+    """
+
+    kind = "lamb"
+    beta1 = Field[float]()
+    beta2 = Field[float]()
+    epsilon = Field[float]()
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-6,
+        **shared: Unpack[SharedOptions],
+    ) -> None:
+        super().__init__(learning_rate, beta1=beta1, beta2=beta2, epsilon=epsilon, **shared)
