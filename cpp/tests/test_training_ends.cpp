@@ -123,9 +123,8 @@ TEST_CASE("a gradient that is NaN is divergence for every optimizer, though no l
     const float zero = 0.0f;
     network.set_parameter("0.weight", &zero);
     const Snapshot<float> before(network);
-    CHECK_THROWS_AS(
-        network.run_epoch(view(x.data(), 2, 1), y, mse(), rule, one_by_one),
-        DivergenceError);
+    CHECK_THROWS_AS(network.run_epoch(view(x.data(), 2, 1), y, mse(), rule, one_by_one),
+                    DivergenceError);
     CHECK(Snapshot<float>(network) == before);
   }
 }

@@ -43,8 +43,7 @@ void train(chainrule::Network<float>& network, chainrule::Predictor<float>& pred
   // Each row begins one sample after the one before: a view, not a copy.
   RowsView rows = view(sound.data(), kSamples, kHistory);
   rows.row_stride = sizeof(float);
-  Trainer<float> trainer(network, Loss::defaults(Loss::Kind::mse),
-                         Adam{});
+  Trainer<float> trainer(network, Loss::defaults(Loss::Kind::mse), Adam{});
   FitOptions options;
   options.epochs = 1'000'000;
   options.num_threads = 1;

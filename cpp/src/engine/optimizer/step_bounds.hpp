@@ -10,8 +10,8 @@
 namespace chainrule::engine {
 
 /// How large trained parameters and an optimizer's arrays can be at most, followed from step to
-/// step by the formulas of kernels/optimizers/. It tells steps that cannot leave the range of T from
-/// those that might, for which all has to be kept to go back to.
+/// step by the formulas of kernels/optimizers/. It tells steps that cannot leave the range of T
+/// from those that might, for which all has to be kept to go back to.
 template <class T>
 class StepBounds {
  public:
