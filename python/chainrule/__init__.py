@@ -15,6 +15,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+# First, since in a subinterpreter the core says what is wrong, and NumPy does not.
+from chainrule._core import __version__
+
+# isort: split
 from chainrule import (
     activations,
     callbacks,
@@ -25,7 +29,6 @@ from chainrule import (
     optimizers,
     schedules,
 )
-from chainrule._core import __version__
 from chainrule.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from chainrule.errors import DataFileError, DivergenceError, ExportError, ModelFileError
 from chainrule.layers import (

@@ -22,6 +22,7 @@
 #include "chainrule/network.hpp"
 #include "chainrule/one_of.hpp"
 #include "chainrule/optimizer.hpp"
+#include "chainrule/optimizers.hpp"
 #include "chainrule/owned.hpp"
 #include "chainrule/predictor.hpp"
 #include "chainrule/random.hpp"
