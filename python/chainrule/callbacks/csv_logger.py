@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.callbacks.callback import Callback, Logs, Network
 from chainrule.callbacks.paths import check_writable
 from chainrule.callbacks.state_values import whole_number
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _FIRST_COLUMN = b"epoch"
 
@@ -51,6 +52,8 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
+        from pathlib import Path  # here, since it would make `import chainrule` slower
+
         self.path = Path(path)
         self.append = append
         self._epoch: int | None = None
@@ -158,6 +161,8 @@ def _ends_in_newline(path: Path) -> bool:
 
 
 def _cell(name: str, value: Any) -> Any:
+    import json  # here, since it would make `import chainrule` slower
+
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"metric {name!r} is {value!r:.80}, expected a number or an array of them")

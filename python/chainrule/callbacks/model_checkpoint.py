@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from chainrule.callbacks.callback import Callback, Logs, Network
@@ -83,6 +82,8 @@ class ModelCheckpoint(Callback):
 
     def check(self, logs: Logs) -> None:
         """Raise for a monitor or a field that the logs lack, and a folder that takes no files."""
+        from pathlib import Path  # here, since it would make `import chainrule` slower
+
         if self._monitor is not None:
             self._monitor.read(logs)
         check_writable(

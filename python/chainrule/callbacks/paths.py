@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import os
-from pathlib import Path
 
 __all__ = ["check_writable"]
 
@@ -20,6 +19,8 @@ def check_writable(path: str, *, varies: bool = False) -> None:
     varies : bool, default False
         Whether the folder is another one for each epoch, so that it may be made until then.
     """
+    from pathlib import Path  # here, since it makes `import chainrule` slower
+
     if Path(path).is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     folder = Path(path).parent

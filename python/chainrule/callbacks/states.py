@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -59,6 +58,8 @@ class CallbackStates:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CallbackStates:
         """Copy the states, not the callbacks, which go on with the original."""
+        import json  # here, since it would make `import chainrule` slower
+
         copied = CallbackStates(json.loads(json.dumps(self.states())))
         copied._pending &= self._pending
         return copied
@@ -66,6 +67,8 @@ class CallbackStates:
 
 def _plain_state(key: str, callback: Callback) -> dict[str, Any]:
     """Return a callback's state; TypeError unless a model file can hold it."""
+    import json  # here, since it would make `import chainrule` slower
+
     state = callback.state_dict()
     try:
         json.dumps(state)

@@ -6,7 +6,6 @@ Metrics, the history and what callbacks remember are Python's, and go through th
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +32,8 @@ def model_bytes(net: Compiled) -> bytes:
 
 def training_state(net: Compiled) -> _core.TrainingState:
     """Return what a file keeps of the training beside parameters and the optimizer's memory."""
+    import json  # here, since it would make `import chainrule` slower
+
     state = _core.TrainingState()
     state.loss = None if net.loss is None else net.loss._core
     state.schedule_origin = net._schedule_origin
@@ -85,6 +86,8 @@ def restore_training(net: Compiled, state: _core.TrainingState) -> None:
 
 def parsed(text: str) -> Any:
     """Return what a JSON text says; ModelFileError for what Python cannot read."""
+    import json  # here, since it would make `import chainrule` slower
+
     try:
         return json.loads(text)
     except (RecursionError, ValueError) as error:
