@@ -159,7 +159,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(table)
     if options.write:
         readme = FOLDER / "README.md"
-        readme.write_text(harness.with_table(readme.read_text(), table, mark="density"))
+        readme.write_text(harness.with_table(readme.read_text(), table, section="density"))
         plot(points, FOLDER / "density.svg")
     return 0
 

@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         harness.plot_ratios(report, options.plot)
     if options.write:
         readme = FOLDER / "README.md"
-        readme.write_text(harness.with_table(readme.read_text(), table, mark=options.mark))
+        readme.write_text(harness.with_table(readme.read_text(), table, section=options.section))
     return 1 if report.skipped else 0
 
 
@@ -87,7 +87,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     offered = harness.SPARSE if options.sparse else harness.WORKLOADS
     if options.quick and not options.work and not options.sparse:
         offered = harness.QUICK
-    options.mark = "sparse" if options.sparse else options.isa or "table"
+    options.section = "sparse" if options.sparse else options.isa or "table"
     if options.write and options.sparse and options.isa:
         parser.error("README.md has no place for --sparse with --isa")
     options.works = [work for work in offered if options.work in work.name]

@@ -17,13 +17,13 @@ from harness.workloads import Network
 
 def test_table_in_readme():
     readme = (BENCHMARKS / "README.md").read_text()
-    for mark in ("table", "avx2", "sparse", "density"):
-        once = harness.with_table(readme, "| first |", mark)
-        twice = harness.with_table(once, "| second |", mark)
+    for section in ("table", "avx2", "sparse", "density"):
+        once = harness.with_table(readme, "| first |", section)
+        twice = harness.with_table(once, "| second |", section)
         assert "| first |" in once
         assert "| first |" not in twice
         assert twice.count("| second |") == 1
-        begin = f"<!-- {mark} begins -->"
+        begin = f"<!-- {section} begins -->"
         assert twice.partition(begin)[0] == readme.partition(begin)[0]
     with pytest.raises(ValueError, match="has no lines"):
         harness.with_table("nothing marked", "")

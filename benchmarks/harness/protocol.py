@@ -199,23 +199,23 @@ class _Run:
 
     def time(self, workload: Workload, passes: Mapping[Runner, int]) -> None:
         """Time those that are ready, and the ceilings beside them, in turns."""
-        turns = [self._speed(workload, runner, count) for runner, count in passes.items()]
-        turns += [
+        timings = [self._speed(workload, runner, count) for runner, count in passes.items()]
+        timings += [
             self._ceiling(workload, worker, name)
             for worker in self._ceilings
             for name in CEILINGS
             if worker.alive
         ]
         for _ in range(self._rounds):
-            for turn in turns.copy():
+            for timing in timings.copy():
                 time.sleep(_PAUSE)
                 try:
-                    turn.rates.append(turn.rate())
+                    timing.rates.append(timing.rate())
                 except WorkerError as error:
-                    self._leave_out(f"{turn.worker} at {workload.name}: {error}")
-                    turns.remove(turn)
-        for turn in turns:
-            turn.record(tuple(turn.rates))
+                    self._leave_out(f"{timing.worker} at {workload.name}: {error}")
+                    timings.remove(timing)
+        for timing in timings:
+            timing.record(tuple(timing.rates))
         for runner in passes:
             # One that has died is named when it is next asked for something that is needed.
             with suppress(WorkerError):

@@ -84,17 +84,17 @@ def rates(report: Report) -> str:
     return "\n".join(lines)
 
 
-def with_table(text: str, table: str, mark: str = "table") -> str:
-    """Return a text with a table in the place that is marked for it.
+def with_table(text: str, table: str, section: str = "table") -> str:
+    """Return a text with a table in its section.
 
     Parameters
     ----------
     text : str
-        With the lines ``<!-- mark begins -->`` and ``<!-- mark ends -->``.
+        With the lines ``<!-- section begins -->`` and ``<!-- section ends -->``.
     table : str
         Replaces what is between them.
-    mark : str, default "table"
-        Which place.
+    section : str, default "table"
+        The section's name.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def with_table(text: str, table: str, mark: str = "table") -> str:
     ValueError
         If the text has no such lines.
     """
-    begin, end = f"<!-- {mark} begins -->", f"<!-- {mark} ends -->"
+    begin, end = f"<!-- {section} begins -->", f"<!-- {section} ends -->"
     before, found_begin, rest = text.partition(begin)
     _, found_end, after = rest.partition(end)
     if not found_begin or not found_end:

@@ -23,13 +23,13 @@ NonzeroMask<T> mask_of(const KernelTable<T>& k, const Matrix<T>& x, int threads)
   return mask;
 }
 
-bool marked(const uint64_t* mask, int64_t length, int64_t line, int64_t place) {
+bool is_set(const uint64_t* mask, int64_t length, int64_t line, int64_t place) {
   const uint64_t word = mask[line * mask_words(length) + place / kBitsPerWord];
   return (word >> (place % kBitsPerWord) & 1) != 0;
 }
 
 template <class T>
-void check_marks(NonzeroMask<T> mask, const Matrix<T>& x, ThreadSlice slice) {
+void check_mask(NonzeroMask<T> mask, const Matrix<T>& x, ThreadSlice slice) {
   int64_t wrong = 0;
   const int32_t* begin = mask.begin(slice);
   for (int64_t j = 0; j < kInputs; ++j) {
@@ -37,8 +37,8 @@ void check_marks(NonzeroMask<T> mask, const Matrix<T>& x, ThreadSlice slice) {
     for (int64_t i = 0; i < x.rows; ++i) {
       const bool set = x(i, j) != T(0);
       count += set;
-      wrong += marked(mask.rows(), kInputs, i, j) != set;
-      wrong += marked(mask.columns(), x.rows, j, i) != set;
+      wrong += is_set(mask.rows(), kInputs, i, j) != set;
+      wrong += is_set(mask.columns(), x.rows, j, i) != set;
     }
     wrong += begin[j + 1] - begin[j] != count;
   }
@@ -46,7 +46,7 @@ void check_marks(NonzeroMask<T> mask, const Matrix<T>& x, ThreadSlice slice) {
   CHECK(wrong == 0);
 }
 
-/// Products from the marked entries against those over all terms.
+/// Products from the nonzeros of a mask against those over all terms.
 template <class T>
 void check_products(const KernelTable<T>& k, const Matrix<T>& x, int64_t units, int64_t block) {
   const NonzeroMask<T> mask = mask_of(k, x, 1);
@@ -91,7 +91,7 @@ void check_bytes(const KernelTable<T>& k, int64_t rows, double density, int64_t 
     mask.take(i, row.data());
   }
   mask.transpose(rows, {0, 1});
-  check_marks(mask, x, {0, 1});
+  check_mask(mask, x, {0, 1});
 
   const AllTerms<T> all(k, x, units);
   Matrix<T> y(rows, units);
@@ -111,11 +111,11 @@ void check_bytes(const KernelTable<T>& k, int64_t rows, double density, int64_t 
 TEST_CASE("marks of a table, by row and by column, for any threads") {
   everywhere([]<class T>(const KernelTable<T>& k, int64_t rows, double density) {
     const Matrix<T> x = batch_of<T>(rows, density);
-    for (const int threads : {1, 3}) check_marks(mask_of(k, x, threads), x, {threads - 1, threads});
+    for (const int threads : {1, 3}) check_mask(mask_of(k, x, threads), x, {threads - 1, threads});
   });
 }
 
-TEST_CASE("products from marked entries have the bits of products over all terms") {
+TEST_CASE("products from the nonzeros of a mask have the bits of products over all terms") {
   everywhere([]<class T>(const KernelTable<T>& k, int64_t rows, double density) {
     const Matrix<T> x = batch_of<T>(rows, density);
     for (const int64_t units : {int64_t{1}, int64_t{75}, 2 * k.panel, 4 * k.panel, 5 * k.panel}) {
@@ -126,7 +126,7 @@ TEST_CASE("products from marked entries have the bits of products over all terms
   });
 }
 
-TEST_CASE("a batch of bytes is marked and multiplied as the numbers that they stand for") {
+TEST_CASE("a batch of bytes gets its mask and is multiplied as the numbers that they stand for") {
   everywhere([]<class T>(const KernelTable<T>& k, int64_t rows, double density) {
     for (const int64_t units : {int64_t{1}, int64_t{75}, 4 * k.panel})
       check_bytes(k, rows, density, units);

@@ -37,7 +37,7 @@ struct GradientOptions {
   bool operator==(const GradientOptions&) const = default;
 };
 
-/// A rule that turns gradients into parameter updates, with PyTorch's formulas (torch.optim) to the
+/// A rule that makes parameter updates of gradients, with PyTorch's formulas (torch.optim) to the
 /// letter: one of the kinds of optimizers.hpp with its options, and what all have in common.
 ///
 ///     Optimizer sgd = Sgd{.learning_rate = 0.1, .momentum = 0.9};
