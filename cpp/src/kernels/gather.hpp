@@ -87,9 +87,4 @@ void affine(const T* x, const T* scale, const T* offset, T* y, int64_t rows, int
   }
 }
 
-template <class T>
-void multiply(const T* a, const T* b, T* y, int64_t size) {
-  for (int64_t i = 0; i < size; i += kLanes<T>) store(y + i, load(a + i) * load(b + i));
-}
-
 }  // namespace

@@ -81,6 +81,8 @@ struct TrainingKernels {
   T (*sum_of_squares)(const T* x, int64_t size);
 
   void (*multiply)(const T* a, const T* b, T* y, int64_t size);
+  /// y = y + x, for the gradients of a tensor that several stages read. x and y: whole granules.
+  void (*accumulate)(const T* x, T* y, int64_t size);
 
   void (*batch_norm_forward)(const BatchNormArgs<T>&);
   void (*batch_norm_backward)(const BatchNormArgs<T>&);

@@ -5,8 +5,8 @@
 
 #include "kernels/activation.hpp"
 #include "kernels/dropout.hpp"
+#include "kernels/elementwise.hpp"
 #include "kernels/embedding.hpp"
-#include "kernels/gather.hpp"
 #include "kernels/loss.hpp"
 #include "kernels/masked.hpp"
 #include "kernels/math_loop.hpp"
@@ -41,6 +41,7 @@ constexpr TrainingKernels<T> training_kernels() {
   k.squared_column_sums = squared_column_sums<T>;
   k.sum_of_squares = sum_of_squares<T>;
   k.multiply = multiply<T>;
+  k.accumulate = accumulate<T>;
   k.batch_norm_forward = batch_norm_forward<T>;
   k.batch_norm_backward = batch_norm_backward<T>;
   k.layer_norm_backward = layer_norm_backward<T>;
