@@ -103,6 +103,18 @@ def numerical_gradient(f: Callable[[Array], float], o: Array, h: float = 1e-5) -
     return gradient
 
 
+@pytest.mark.parametrize("loss", [case[0] for case in CASES if case[0].torch_module], ids=repr)
+def test_the_class_of_pytorch_with_that_name(loss: Loss) -> None:
+    torch = pytest.importorskip("torch")
+    y = {"cross_entropy": LABELS, "binary_cross_entropy": BITS, "poisson": COUNTS}.get(loss.kind, T)
+    options = {name: value for name, value in loss.config.items() if name in ("delta",)}
+    theirs = getattr(torch.nn, loss.torch_module)(**options)
+    targets = torch.tensor(y if loss.kind == "cross_entropy" else y.astype(float))
+    if getattr(loss, "label_smoothing", 0.0) == 0.0:
+        assert loss(Z, y) == pytest.approx(float(theirs(torch.tensor(Z), targets)), rel=1e-12)
+    assert losses.get(loss.torch_module) == losses.get(loss.kind)
+
+
 def test_every_loss_is_tested() -> None:
     assert {loss.kind for loss, _, _ in CASES} == set(_core.Loss.kinds())
 

@@ -13,6 +13,7 @@ from chainrule._core import nearest_name
 from chainrule.synonyms import ADVICE, ALIASES, ARGUMENT_ADVICE, ARGUMENTS, ATTRIBUTES
 
 __all__ = [
+    "also_known",
     "known_name",
     "module_attributes",
     "names_arguments",
@@ -22,6 +23,13 @@ __all__ = [
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_TORCH_NAMES: dict[tuple[str, str], str] = {}
+
+
+def also_known(family: str, torch_class: str, kind: str) -> None:
+    """Let the name of a class of PyTorch, in any case, stand for a kind."""
+    _TORCH_NAMES[family, torch_class.lower()] = kind
 
 
 def known_name(family: str, given: str, valid: Collection[str]) -> str:
@@ -62,6 +70,8 @@ def known_name(family: str, given: str, valid: Collection[str]) -> str:
         return lower
     if lower in ALIASES.get(family, {}):
         return ALIASES[family][lower]
+    if (family, lower) in _TORCH_NAMES:
+        return _TORCH_NAMES[family, lower]
     if lower in ADVICE.get(family, {}):
         raise ValueError(f"unknown {family} {given!r}: {ADVICE[family][lower]}")
     return given

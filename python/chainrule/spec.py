@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, NoReturn, TypeVar, overload
 import numpy as np
 
 from chainrule import _core
-from chainrule.names import known_name, names_arguments
+from chainrule.names import also_known, known_name, names_arguments
 
 __all__ = ["Field", "Spec", "check_no_class", "plain"]
 
@@ -63,6 +63,8 @@ class Spec:
             cls._classes = {}
         elif "kind" in vars(cls):
             cls._classes[cls.kind] = cls
+            if torch_class := vars(cls).get("torch_module"):
+                also_known(cls._family_name(), torch_class, cls.kind)
 
     def __init__(self, **options: Any) -> None:
         config: dict[str, object] = {"kind": self.kind}

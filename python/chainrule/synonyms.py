@@ -12,11 +12,8 @@ __all__ = ["ADVICE", "ALIASES", "ARGUMENTS", "ARGUMENT_ADVICE", "ATTRIBUTES"]
 
 ALIASES: Mapping[str, Mapping[str, str]] = {
     "activation": {
-        "hardsigmoid": "hard_sigmoid",
         "hard_silu": "hard_swish",
-        "hardswish": "hard_swish",
         "identity": "linear",
-        "leakyrelu": "leaky_relu",
         "logistic": "sigmoid",
         "swish": "silu",
         "gelu_pytorch_tanh": "gelu_tanh",
@@ -32,28 +29,22 @@ ALIASES: Mapping[str, Mapping[str, str]] = {
         "absolute_error": "mae",
         "bce": "binary_cross_entropy",
         "bceloss": "binary_cross_entropy",
-        "bcewithlogitsloss": "binary_cross_entropy",
         "binary_cross_entropy_with_logits": "binary_cross_entropy",
         "binary_crossentropy": "binary_cross_entropy",
         "binarycrossentropy": "binary_cross_entropy",
         "categorical_crossentropy": "cross_entropy",
         "categoricalcrossentropy": "cross_entropy",
-        "crossentropyloss": "cross_entropy",
         "huber_loss": "huber",
-        "huberloss": "huber",
         "l1_loss": "mae",
-        "l1loss": "mae",
         "logcosh": "log_cosh",
         "mean_absolute_error": "mae",
         "mean_squared_error": "mse",
         "meanabsoluteerror": "mae",
         "meansquarederror": "mse",
         "mse_loss": "mse",
-        "mseloss": "mse",
         "pinball": "quantile",
         "pinball_loss": "quantile",
         "poisson_nll_loss": "poisson",
-        "poissonnllloss": "poisson",
         "sparse_categorical_crossentropy": "cross_entropy",
         "sparsecategoricalcrossentropy": "cross_entropy",
         "squared_error": "mse",
@@ -89,7 +80,8 @@ ALIASES: Mapping[str, Mapping[str, str]] = {
     "schedule": {},
     "layer": {},
 }
-"""Per family, what means the same as a name here; names here in capitals are taken too."""
+"""Per family, what means the same as a name here; names here in capitals are taken too, and those
+of PyTorch's classes, which the classes know."""
 
 _SGD = "it is SGD(momentum=0.9)"
 _NO_LOSS = "there is no such loss"

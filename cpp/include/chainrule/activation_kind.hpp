@@ -6,8 +6,8 @@
 #include "chainrule/cxx20.hpp"
 
 // row(kind, Kernel, Options, initializer, low, high):
-//   kind         the name in descriptions, and of the files in src/kernels/activations (value and
-//                derivative) and python/chainrule/activations
+//   kind         the name in descriptions, and of the file in src/kernels/activations (value and
+//                derivative)
 //   Kernel       the struct in the former
 //   Options      the alternative of Activation::Options that holds its options
 //   initializer  the Initializer::Kind of weights that feed it

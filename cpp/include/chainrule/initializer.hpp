@@ -10,6 +10,24 @@
 #include "chainrule/export.h"
 #include "chainrule/one_of.hpp"
 
+// The table of initializers, one row each, row(kind, Options):
+//   kind     the name in descriptions
+//   Options  the alternative of Initializer::Options that holds its options
+// clang-format off
+#define CHAINRULE_INITIALIZERS(row) \
+  row(zeros,          NoOptions) \
+  row(constant,       Constant) \
+  row(normal,         Normal) \
+  row(uniform,        Uniform) \
+  row(glorot_uniform, NoOptions) \
+  row(glorot_normal,  NoOptions) \
+  row(he_uniform,     NoOptions) \
+  row(he_normal,      NoOptions) \
+  row(lecun_uniform,  NoOptions) \
+  row(lecun_normal,   NoOptions) \
+  row(orthogonal,     Orthogonal)
+// clang-format on
+
 namespace chainrule {
 
 struct Config;
@@ -26,19 +44,9 @@ struct Config;
 ///     orthogonal                      gain times a matrix with orthonormal rows or columns,
 ///                                     whichever are fewer, drawn uniformly; Saxe et al., ICLR 2014
 struct CHAINRULE_API Initializer {
-  enum class Kind {
-    zeros,
-    constant,
-    normal,
-    uniform,
-    glorot_uniform,
-    glorot_normal,
-    he_uniform,
-    he_normal,
-    lecun_uniform,
-    lecun_normal,
-    orthogonal,
-  };
+#define CHAINRULE_ROW(kind, ...) kind,
+  enum class Kind { CHAINRULE_INITIALIZERS(CHAINRULE_ROW) };
+#undef CHAINRULE_ROW
 
   struct NoOptions {
     bool operator==(const NoOptions&) const = default;

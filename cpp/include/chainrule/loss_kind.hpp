@@ -6,8 +6,7 @@
 #include "chainrule/cxx20.hpp"
 
 // row(kind, Kernel, Options, link):
-//   kind     the name in descriptions, and of the files in src/kernels/losses (value and
-//            derivative) and python/chainrule/losses
+//   kind     the name in descriptions, and of the file in src/kernels/losses (value and derivative)
 //   Kernel   the struct in the former
 //   Options  the alternative of Loss::Options that holds its options
 //   link     the Loss::Link that makes predictions of outputs

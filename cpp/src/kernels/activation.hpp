@@ -7,24 +7,7 @@
 // whole vectors, so loops have no tails.
 #pragma once
 
-#include "kernels/activations/elu.hpp"
-#include "kernels/activations/exponential.hpp"
-#include "kernels/activations/gelu.hpp"
-#include "kernels/activations/gelu_tanh.hpp"
-#include "kernels/activations/hard_sigmoid.hpp"
-#include "kernels/activations/hard_swish.hpp"
-#include "kernels/activations/leaky_relu.hpp"
-#include "kernels/activations/linear.hpp"
-#include "kernels/activations/mish.hpp"
-#include "kernels/activations/relu.hpp"
-#include "kernels/activations/relu6.hpp"
-#include "kernels/activations/selu.hpp"
-#include "kernels/activations/sigmoid.hpp"
-#include "kernels/activations/silu.hpp"
-#include "kernels/activations/softmax.hpp"
-#include "kernels/activations/softplus.hpp"
-#include "kernels/activations/softsign.hpp"
-#include "kernels/activations/tanh.hpp"
+#include "kernels/all_activations.hpp"
 #include "kernels/simd.hpp"
 #include "kernels/table.hpp"
 

@@ -2,6 +2,7 @@
 #include "chainrule/initializer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 
@@ -16,9 +17,11 @@ namespace {
 
 using InitializerKind = Initializer::Kind;
 
-constexpr auto initializer_kinds = model::kinds_of<InitializerKind, InitializerKind::orthogonal>(
-    "initializer", "zeros", "constant", "normal", "uniform", "glorot_uniform", "glorot_normal",
-    "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "orthogonal");
+#define CHAINRULE_ROW(kind, ...) #kind,
+constexpr std::array initializer_names{CHAINRULE_INITIALIZERS(CHAINRULE_ROW)};
+#undef CHAINRULE_ROW
+constexpr model::Kinds<InitializerKind, initializer_names.size()> initializer_kinds(
+    "initializer", initializer_names);
 
 /// The variance that keeps signals (and with glorot, gradients) of one size from layer to layer.
 double scaled_variance(InitializerKind kind, double fan_in, double fan_out) {
@@ -84,18 +87,11 @@ static void visit_fields(Visit& visit, Self& self) {
 }
 
 Initializer Initializer::defaults(Kind kind) {
-  switch (kind) {
-    case InitializerKind::constant:
-      return {kind, Constant{}};
-    case InitializerKind::normal:
-      return {kind, Normal{}};
-    case InitializerKind::uniform:
-      return {kind, Uniform{}};
-    case InitializerKind::orthogonal:
-      return {kind, Orthogonal{}};
-    default:
-      return {kind, NoOptions{}};
-  }
+#define CHAINRULE_ROW(row_kind, RowOptions) Options{RowOptions{}},
+  const std::array all{CHAINRULE_INITIALIZERS(CHAINRULE_ROW)};
+#undef CHAINRULE_ROW
+  const auto index = static_cast<std::size_t>(kind);
+  return {kind, index < all.size() ? all[index] : Options{}};
 }
 
 Initializer Initializer::from_config(const Config& config) {

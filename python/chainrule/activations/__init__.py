@@ -10,45 +10,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chainrule.activations.activation import Activation
-from chainrule.activations.elu import Elu
-from chainrule.activations.gelu import Gelu
-from chainrule.activations.hard_sigmoid import HardSigmoid
-from chainrule.activations.hard_swish import HardSwish
-from chainrule.activations.leaky_relu import LeakyRelu
-from chainrule.activations.linear import Linear
-from chainrule.activations.mish import Mish
-from chainrule.activations.relu import Relu
-from chainrule.activations.relu6 import Relu6
-from chainrule.activations.selu import Selu
-from chainrule.activations.sigmoid import Sigmoid
-from chainrule.activations.silu import Silu
-from chainrule.activations.softmax import Softmax
-from chainrule.activations.softplus import Softplus
-from chainrule.activations.softsign import Softsign
-from chainrule.activations.tanh import Tanh
+from chainrule.activations import bounded, gated, rectifiers
+from chainrule.activations.activation import Activation, Linear
+from chainrule.activations.bounded import *
+from chainrule.activations.gated import *
+from chainrule.activations.rectifiers import *
 from chainrule.names import module_attributes
 
-__all__ = [
-    "Activation",
-    "Elu",
-    "Gelu",
-    "HardSigmoid",
-    "HardSwish",
-    "LeakyRelu",
-    "Linear",
-    "Mish",
-    "Relu",
-    "Relu6",
-    "Selu",
-    "Sigmoid",
-    "Silu",
-    "Softmax",
-    "Softplus",
-    "Softsign",
-    "Tanh",
-    "get",
-]
+__all__ = ["Activation", "Linear", "get"]
+__all__ += bounded.__all__
+__all__ += gated.__all__
+__all__ += rectifiers.__all__
 
 if not TYPE_CHECKING:  # which would take every attribute for defined
     __getattr__, __dir__ = module_attributes(__name__, __all__)

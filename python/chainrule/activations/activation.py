@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from chainrule import _core
 from chainrule.spec import Spec
 
-__all__ = ["Activation", "Graph", "PlainActivation", "at", "number_of", "shortest"]
+__all__ = ["Activation", "Graph", "Linear", "PlainActivation", "Tensor", "at", "shortest"]
 
 
 class Graph(Protocol):
@@ -29,6 +29,35 @@ class Graph(Protocol):
         """Add a constant of the graph's dtype and return its name."""
 
 
+class Tensor:
+    """A tensor of a graph in the making: what is computed with it becomes operators."""
+
+    def __init__(self, graph: Graph, name: str) -> None:
+        self.graph = graph
+        self.name = name
+
+    def op(self, operator: str, *operands: Tensor | float) -> Tensor:
+        """Return what an operator makes of this tensor, then others and numbers."""
+        names = [x.name if isinstance(x, Tensor) else self.graph.scalar(x) for x in operands]
+        return Tensor(self.graph, self.graph.add(operator, self.name, *names))
+
+    def __add__(self, other: Tensor | float) -> Tensor:
+        """Add ``Add``."""
+        return self.op("Add", other)
+
+    def __sub__(self, other: Tensor | float) -> Tensor:
+        """Add ``Sub``."""
+        return self.op("Sub", other)
+
+    def __mul__(self, other: Tensor | float) -> Tensor:
+        """Add ``Mul``."""
+        return self.op("Mul", other)
+
+    def __truediv__(self, other: Tensor | float) -> Tensor:
+        """Add ``Div``."""
+        return self.op("Div", other)
+
+
 class Activation(Spec):
     """Base class of activations, elementwise but for `Softmax`.
 
@@ -37,7 +66,11 @@ class Activation(Spec):
     torch_module : str
         The class in ``torch.nn``.
     onnx_operator : str
-        The operator in ONNX.
+        The operator in ONNX, if there is one; else, before the version `onnx_opset`, and of
+        float64 unless `onnx_double`, because onnxruntime lacks it or its attributes would round
+        options, a `formula` takes its place.
+    onnx_options : tuple
+        For each option its name, the operator's attribute, and what that is by default.
     c_source : str
         Functions in C for `chainrule.export_c`, each with a comment before it and an empty line
         behind.
@@ -56,6 +89,9 @@ class Activation(Spec):
     _core_type = _core.Activation
     torch_module: ClassVar[str] = ""
     onnx_operator: ClassVar[str] = ""
+    onnx_opset: ClassVar[int] = 1
+    onnx_double: ClassVar[bool] = False
+    onnx_options: ClassVar[tuple[tuple[str, str, float], ...]] = ()
     c_source: ClassVar[str] = ""
 
     @property
@@ -97,14 +133,33 @@ class Activation(Spec):
         """Return what a module of the class `torch_module` is."""
         return cls(**{name: getattr(module, name) for name in cls.get(cls.kind).options})
 
+    @property
+    def onnx_attributes(self) -> dict[str, Any]:
+        """The attributes of `onnx_operator`."""
+        return {theirs: self.options[name] for name, theirs, _ in self.onnx_options}
+
     def add_to(self, graph: Graph) -> None:
         """Add the activation to a graph of ONNX operators."""
-        graph.add(self.onnx_operator, **self.options)
+        single = self.onnx_double or graph.dtype == "float32"
+        if self.onnx_operator and single and graph.opset >= self.onnx_opset:
+            graph.add(self.onnx_operator, **self.onnx_attributes)
+        else:
+            self.formula(Tensor(graph, graph.current))
+
+    def formula(self, z: Tensor) -> Tensor:
+        """Return f(z) by other operators than `onnx_operator`."""
+        raise NotImplementedError(f"{self.kind} needs version {self.onnx_opset} of ONNX operators")
 
     @classmethod
     def from_onnx(cls, attributes: Mapping[str, Any]) -> Activation | None:
         """Return what an `onnx_operator` is; None or ValueError if its attributes do not fit."""
-        return cls()
+        options = {}
+        for name, theirs, default in cls.onnx_options:
+            value = attributes.get(theirs, default)
+            if not isinstance(value, int | float):
+                raise ValueError(f"attribute {theirs} must be a number")
+            options[name] = shortest(float(value))
+        return cls(**options)
 
     @classmethod
     def candidates(cls, x: NDArray[np.float64], y: NDArray[np.float64]) -> list[Activation]:
@@ -125,12 +180,14 @@ class PlainActivation(Activation):
         super().__init__()
 
 
-def number_of(attributes: Mapping[str, Any], name: str, default: float) -> float:
-    """Return an attribute of an ONNX operator: the shortest decimal that its 32 bits stand for."""
-    value = attributes.get(name, default)
-    if not isinstance(value, int | float):
-        raise ValueError(f"attribute {name} must be a number")
-    return shortest(float(value))
+class Linear(PlainActivation):
+    """f(x) = x: no activation."""
+
+    kind = "linear"
+
+    def formula(self, z: Tensor) -> Tensor:
+        """Return z."""
+        return z
 
 
 def at(x: NDArray[np.float64], y: NDArray[np.float64], *wanted: float) -> list[float]:

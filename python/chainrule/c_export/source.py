@@ -22,15 +22,9 @@ from chainrule.c_export.operations import (
     PReLU,
 )
 from chainrule.c_export.quantization import Dense8, Dense8Float, Quantize
+from chainrule.losses.link import LINKS
 
 __all__ = ["header", "source"]
-
-_LINKS = {"softmax": "softmax", "sigmoid": "sigmoid", "exponential": "exponentials"}
-_MEANINGS = {
-    "softmax": "the probabilities of the classes",
-    "sigmoid": "the probability of each output",
-    "exponential": "the expected counts",
-}
 
 
 def header(model: Model) -> str:
@@ -79,7 +73,7 @@ def header(model: Model) -> str:
     if model.link is not None:
         lines += [
             "",
-            f"/* Computes {_MEANINGS[model.link]}; arguments as above. */",
+            f"/* Computes {LINKS[model.link].meaning}; arguments as above. */",
             f"{_signature(model, 'predict_proba')};",
         ]
     lines += ["", "#ifdef __cplusplus", "}", "#endif", "", "#endif"]
@@ -113,7 +107,7 @@ def source(model: Model) -> str:
         proba = [f"{_signature(model, 'predict_proba')} {{"]
         proba += [f"  {model.name}_predict(x, y, scratch);"]
         if not model.linked:
-            functions.append(_LINKS[model.link])
+            functions.append(LINKS[model.link].c_function)
             proba += [f"  {local}{functions[-1]}(y, y, {model.outputs});"]
         proba += ["}"]
     texts = definitions(functions, local)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import activations
 from chainrule.arguments import positive_integer
 from chainrule.atomic_file import write_atomically
 from chainrule.interop.affine import affine_of
@@ -19,6 +18,7 @@ from chainrule.interop.onnx_check import ExportReport, self_check
 from chainrule.interop.onnx_model import need_onnx
 from chainrule.interop.onnx_writer import GraphWriter
 from chainrule.interop.parameters import built_core, layer_arrays, refuse_missing
+from chainrule.losses.link import LINKS
 from chainrule.names import unknown_name
 
 if TYPE_CHECKING:
@@ -127,15 +127,10 @@ def onnx_bytes(
         graph.columns = layer.outputs(graph.columns)
     if output == "probabilities":
         graph.begin("link")
-        _add_link(graph, net._link_to_apply())
+        link = LINKS.get(net._link_to_apply())
+        if link is not None:
+            graph.add(link.onnx_operator, **link.onnx_attributes)
     return graph.finish()
-
-
-def _add_link(graph: GraphWriter, link: str) -> None:
-    if link == "exponential":
-        graph.add("Exp")
-    else:
-        activations.get(link).add_to(graph)
 
 
 def _add_dense(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]) -> None:

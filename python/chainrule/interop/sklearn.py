@@ -19,6 +19,7 @@ from chainrule.interop.difference import largest_relative_difference
 from chainrule.interop.parameters import built_core, layer_arrays
 from chainrule.layers import Activation as ActivationLayer
 from chainrule.layers import Dense, Dropout
+from chainrule.losses.link import LINKS
 
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -29,7 +30,7 @@ __all__ = ["from_sklearn", "to_sklearn"]
 
 _ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid", "relu": "relu", "tanh": "tanh"}
 _SKLEARN_NAMES = {name: theirs for theirs, name in _ACTIVATIONS.items()}
-_OUTPUTS = {"exponential": "exp", "sigmoid": "logistic", "softmax": "softmax"}
+_OUTPUTS = {name: link.sklearn_name for name, link in LINKS.items()}
 _LOSSES = {
     "exp": "poisson",
     "identity": "mse",

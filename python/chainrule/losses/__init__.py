@@ -12,31 +12,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chainrule.losses.binary_cross_entropy import BinaryCrossEntropy
-from chainrule.losses.cross_entropy import CrossEntropy
-from chainrule.losses.hinge import Hinge
-from chainrule.losses.huber import Huber
-from chainrule.losses.log_cosh import LogCosh
+from chainrule.losses import classification, regression
+from chainrule.losses.classification import *
 from chainrule.losses.loss import Loss
-from chainrule.losses.mae import MAE
-from chainrule.losses.mse import MSE
-from chainrule.losses.poisson import Poisson
-from chainrule.losses.quantile import Quantile
+from chainrule.losses.regression import *
 from chainrule.names import module_attributes
 
-__all__ = [
-    "MAE",
-    "MSE",
-    "BinaryCrossEntropy",
-    "CrossEntropy",
-    "Hinge",
-    "Huber",
-    "LogCosh",
-    "Loss",
-    "Poisson",
-    "Quantile",
-    "get",
-]
+__all__ = ["Loss", "get"]
+__all__ += classification.__all__
+__all__ += regression.__all__
 
 if not TYPE_CHECKING:  # which would take every attribute for defined
     __getattr__, __dir__ = module_attributes(__name__, __all__)

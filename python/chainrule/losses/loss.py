@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +26,11 @@ __all__ = ["Loss", "LossOfLogits", "PlainLoss"]
 class Loss(Spec):
     """Base class of losses, which can be called and differentiated by hand.
 
+    Attributes
+    ----------
+    torch_module : str
+        The class in ``torch.nn`` that is the same loss of raw outputs, whose name is taken too.
+
     Examples
     --------
     >>> import numpy as np
@@ -43,6 +48,7 @@ class Loss(Spec):
     """
 
     _core_type = _core.Loss
+    torch_module: ClassVar[str] = ""
 
     @property
     def takes_labels(self) -> bool:

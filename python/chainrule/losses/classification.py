@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cross-entropy of classes."""
+"""Losses of classes."""
 
 from __future__ import annotations
 
-from chainrule.losses.loss import LossOfLogits
+from chainrule.losses.loss import LossOfLogits, PlainLoss
 from chainrule.spec import Field
 
-__all__ = ["CrossEntropy"]
+__all__ = ["BinaryCrossEntropy", "CrossEntropy", "Hinge"]
 
 
 class CrossEntropy(LossOfLogits):
@@ -39,7 +39,40 @@ class CrossEntropy(LossOfLogits):
     """
 
     kind = "cross_entropy"
+    torch_module = "CrossEntropyLoss"
     label_smoothing = Field[float]()
 
     def __init__(self, label_smoothing: float = 0.0, from_logits: bool | None = False) -> None:
         super().__init__(from_logits, label_smoothing=label_smoothing)
+
+
+class BinaryCrossEntropy(LossOfLogits):
+    """Cross-entropy of sigmoid(o) with t in [0, 1], for each output by itself; outputs are logits.
+
+    -t log sigmoid(o) - (1 - t) log(1 - sigmoid(o)), computed as max(o, 0) - o t +
+    log(1 + exp(-abs(o))), of gradient sigmoid(o) - t.
+
+    Parameters
+    ----------
+    from_logits : bool, default False
+        As of `CrossEntropy`; the activation that the loss takes over is sigmoid.
+    """
+
+    kind = "binary_cross_entropy"
+    torch_module = "BCEWithLogitsLoss"
+
+    def __init__(self, from_logits: bool | None = False) -> None:
+        super().__init__(from_logits=from_logits)
+
+
+class Hinge(PlainLoss):
+    """max(0, 1 - s o), where s = 1 for t > 0 and else -1; targets are -1 and 1, or 0 and 1.
+
+    The gradient is -s where s o < 1, else 0.
+
+    References
+    ----------
+    Cortes & Vapnik, "Support-vector networks", Machine Learning 20, 1995.
+    """
+
+    kind = "hinge"

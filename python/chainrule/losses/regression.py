@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Losses of numbers and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from chainrule.losses.loss import Loss, LossOfLogits, PlainLoss
+from chainrule.spec import Field
+
+__all__ = ["MAE", "MSE", "Huber", "LogCosh", "Poisson", "Quantile"]
+
+
+class MSE(PlainLoss):
+    """Squared error (o - t)**2, of gradient 2 (o - t).
+
+    Examples
+    --------
+    >>> MSE()([[1.0, 2.0]], [[0.0, 0.0]])
+    2.5
+    """
+
+    kind = "mse"
+    torch_module = "MSELoss"
+
+
+class MAE(PlainLoss):
+    """Absolute error abs(o - t), of gradient sign(o - t), which is 0 for o = t."""
+
+    kind = "mae"
+    torch_module = "L1Loss"
+
+
+class Huber(Loss):
+    """Squared error near the target, absolute error away from it.
+
+    With d = o - t: d**2 / 2 where abs(d) <= delta, else delta * (abs(d) - delta / 2). The gradient
+    is d clipped to [-delta, delta].
+
+    Parameters
+    ----------
+    delta : float, default 1.0
+        Where the one becomes the other; above 0.
+
+    References
+    ----------
+    Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35, 1964.
+    """
+
+    kind = "huber"
+    torch_module = "HuberLoss"
+    delta = Field[float]()
+
+    def __init__(self, delta: float = 1.0) -> None:
+        super().__init__(delta=delta)
+
+
+class LogCosh(PlainLoss):
+    """log(cosh(o - t)), of gradient tanh(o - t): a smooth variant of `Huber`."""
+
+    kind = "log_cosh"
+
+
+class Quantile(Loss):
+    """Pinball loss, whose minimum is a quantile of the targets.
+
+    q max(0, t - o) + (1 - q) max(0, o - t), of gradient -q for o < t, 1 - q for o > t and 0 for
+    o = t. With several quantiles the outputs are one group per quantile, each with as many columns
+    as y: for two quantiles of two columns, (y0 at q0, y1 at q0, y0 at q1, y1 at q1).
+
+    Parameters
+    ----------
+    quantiles : float or sequence of float, default (0.5,)
+        In (0, 1), increasing.
+
+    References
+    ----------
+    Koenker & Bassett, "Regression quantiles", Econometrica 46, 1978.
+
+    Examples
+    --------
+    >>> Quantile((0.1, 0.9))([[0.0, 0.0]], [1.0])
+    0.5
+    """
+
+    kind = "quantile"
+    quantiles = Field[tuple[float, ...]](tuple)
+
+    def __init__(self, quantiles: float | Sequence[float] = (0.5,)) -> None:
+        super().__init__(quantiles=quantiles if isinstance(quantiles, Iterable) else [quantiles])
+
+
+class Poisson(LossOfLogits):
+    """exp(o) - t o, of gradient exp(o) - t; exp(o) is the mean of counts t >= 0.
+
+    It is the negative log-likelihood without the term log(t!), which depends on t alone.
+
+    Parameters
+    ----------
+    from_logits : bool, default False
+        Take the network's outputs as logarithms of means whatever activation gave them. Without it
+        a network must end without activation, or in one that gives all real numbers.
+    """
+
+    kind = "poisson"
+    torch_module = "PoissonNLLLoss"
+
+    def __init__(self, from_logits: bool | None = False) -> None:
+        super().__init__(from_logits=from_logits)
