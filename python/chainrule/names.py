@@ -33,36 +33,7 @@ def also_known(family: str, torch_class: str, kind: str) -> None:
 
 
 def known_name(family: str, given: str, valid: Collection[str]) -> str:
-    """Return the name here of what another library may call otherwise; unknown names as they are.
-
-    Parameters
-    ----------
-    family : str
-        Such as ``"loss"``.
-    given : str
-        The name that the caller gave.
-    valid : collection of str
-        The family's own names.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    ValueError
-        If it means something that has no name here; the text says what to do instead.
-
-    Examples
-    --------
-    >>> from chainrule.names import known_name
-    >>> known_name("metric", "acc", ["accuracy", "auc"]), known_name("metric", "F1", ["f1"])
-    ('accuracy', 'f1')
-    >>> known_name("optimizer", "adamax", ["adam"])
-    Traceback (most recent call last):
-        ...
-    ValueError: unknown optimizer 'adamax': there is no such optimizer; adam is nearest
-    """
+    """Return the name here of what another library may call otherwise; unknown names as they are."""
     if given in valid:
         return given
     lower = given.lower()
@@ -78,30 +49,7 @@ def known_name(family: str, given: str, valid: Collection[str]) -> str:
 
 
 def unknown_name(what: str, given: object, valid: Iterable[str]) -> str:
-    """Return the error text for an unknown name, with the nearest valid name suggested.
-
-    Parameters
-    ----------
-    what : str
-        What the name stands for, such as ``"loss"``.
-    given : object
-        What the caller passed.
-    valid : iterable of str
-        The valid names, listed in the order given.
-
-    Returns
-    -------
-    str
-        One line, to be raised in a ``ValueError`` or ``KeyError``.
-
-    Examples
-    --------
-    >>> from chainrule.names import unknown_name
-    >>> unknown_name("loss", "crossentropy", ["mse", "cross_entropy"])
-    "unknown loss 'crossentropy'; did you mean 'cross_entropy'? valid: mse, cross_entropy"
-    >>> unknown_name("loss", 3, ["mse", "cross_entropy"])
-    'unknown loss 3; valid: mse, cross_entropy'
-    """
+    """Return the error text for an unknown name, with the nearest valid name suggested."""
     names = list(valid)
     near = nearest(given, names) if isinstance(given, str) else None
     suggestion = f" did you mean {near!r}?" if near is not None else ""
@@ -131,19 +79,7 @@ def _encodable(name: str) -> str:
 
 
 def names_arguments(function: F) -> F:
-    """Decorate a function so that a wrong keyword's TypeError names the right one.
-
-    Examples
-    --------
-    >>> from chainrule.names import names_arguments
-    >>> @names_arguments
-    ... def fit(*, epochs):
-    ...     pass
-    >>> fit(nb_epoch=3)
-    Traceback (most recent call last):
-        ...
-    TypeError: fit() has no argument 'nb_epoch': it is epochs
-    """
+    """Decorate a function so that a wrong keyword's TypeError names the right one."""
     parameters = inspect.signature(function).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return function
@@ -176,21 +112,7 @@ def _right(wrong: str, parameters: Iterable[str]) -> str:
 def module_attributes(
     module: str, public: Collection[str], load: Callable[[str], Any] | None = None
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return a module's ``__getattr__`` and ``__dir__``: its public names, and advice on others.
-
-    Parameters
-    ----------
-    module : str
-        The module's name.
-    public : collection of str
-        Its ``__all__``.
-    load : callable, optional
-        Returns an attribute that is not there yet; raises KeyError for one that never is.
-
-    Returns
-    -------
-    tuple of callable
-    """
+    """Return a module's ``__getattr__`` and ``__dir__``: its public names, and advice on others."""
 
     def attribute(name: str) -> Any:
         if load is not None:

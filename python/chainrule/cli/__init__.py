@@ -25,19 +25,7 @@ _BROKEN_PIPE = 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        The arguments; default: those of the process.
-
-    Returns
-    -------
-    int
-        The exit status, as `parser.STATUSES` says. Every failure leaves one line on standard
-        error.
-    """
+    """Run one command."""
     with _everything_printable():
         return _run(sys.argv[1:] if argv is None else argv)
 

@@ -22,19 +22,7 @@ _ROW = re.compile(r"y\[(\d+)(?:, \d+)?\](?: =)?|y must be finite; row (\d+), col
 
 
 def check_rows(rows: Rows, net: Sequential, loss: Loss, source: str) -> None:
-    """Raise ValueError for the first feature or label that a network cannot take.
-
-    Parameters
-    ----------
-    rows : Rows
-        Features and labels.
-    net : Sequential
-        A built network.
-    loss : Loss
-        What the labels have to suit.
-    source : str
-        What error texts call the data.
-    """
+    """Raise ValueError for the first feature or label that a network cannot take."""
     check_features(rows, net.dtype, source)
     try:
         prepare_targets(loss._core, rows.y, net.outputs, single=net.dtype == "float32")
@@ -47,17 +35,7 @@ def check_rows(rows: Rows, net: Sequential, loss: Loss, source: str) -> None:
 
 
 def check_features(rows: Rows, dtype: DTypeLike, source: str) -> None:
-    """Raise ValueError for the first feature that is NaN, infinite or too large.
-
-    Parameters
-    ----------
-    rows : Rows
-        Of whose labels nothing is asked.
-    dtype : dtype-like
-        Of the network.
-    source : str
-        What error texts call the data.
-    """
+    """Raise ValueError for the first feature that is NaN, infinite or too large."""
     if rows.x.dtype.kind != "f":
         return
     table = rows.x.reshape(len(rows.x), -1)

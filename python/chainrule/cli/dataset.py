@@ -28,35 +28,17 @@ _MOST_STRATIFIED = 1000
 
 @dataclass(frozen=True)
 class Rows:
-    """Features and labels.
+    """Features and labels."""
 
-    Attributes
-    ----------
-    x : ndarray of shape (rows, ...)
-        The features.
-    y : ndarray of shape (rows,) or (rows, targets)
-        int64 if the labels are classes.
-    class_names : tuple of str or None
-        What the labels count, where they were text.
-    largest : float or None
-        The value of a white pixel where features are pixels.
-    feature_names : tuple of str or None
-        Names of the columns of `x`.
-    target_name : str or None
-        Name of the labels.
-    numbers : ndarray of int64, shape (rows,), or None
-        Which rows of the source these are; None if all in order.
-    place : callable or None
-        Says where in the source a row's feature stands, or its label for None.
-    """
-
-    x: NDArray[Any]
-    y: NDArray[Any]
-    class_names: tuple[str, ...] | None = None
-    largest: float | None = None
-    feature_names: tuple[str, ...] | None = None
-    target_name: str | None = None
+    x: NDArray[Any]  # (rows, ...); the features
+    y: NDArray[Any]  # (rows,) or (rows, targets); int64 if the labels are classes
+    class_names: tuple[str, ...] | None = None  # What the labels count, where they were text
+    largest: float | None = None  # The value of a white pixel where features are pixels
+    feature_names: tuple[str, ...] | None = None  # Names of the columns of `x`
+    target_name: str | None = None  # Name of the labels
+    # (rows,); which rows of the source these are; None if all in order
     numbers: NDArray[np.int64] | None = None
+    # Says where in the source a row's feature stands, or its label for None
     place: Callable[[int, int | None], str] | None = None
 
     @property
@@ -91,13 +73,7 @@ class Rows:
 
 
 def stem(name: str) -> str:
-    """Return a name for files that belong to the data.
-
-    Examples
-    --------
-    >>> stem("digits"), stem("tables/houses.csv.gz")
-    ('digits', 'houses')
-    """
+    """Return a name for files that belong to the data."""
     return name if name in PUBLISHED else Path(name).name.split(".")[0]
 
 
@@ -107,28 +83,7 @@ def source(name: str | None) -> str | None:
 
 
 def read_both(name: str, *, known: Known | None = None, **table: Any) -> tuple[Rows, Rows]:
-    """Return the rows to train on and the rows to test on.
-
-    Parameters
-    ----------
-    name : str
-        One of `PUBLISHED`, or a file.
-    known : Known, optional
-        What a model knows that the rows have to agree with.
-    **table
-        The attributes of `TableOptions`, for a CSV file.
-
-    Returns
-    -------
-    train, test : Rows
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file cannot be read, its kind is unknown, or an option does not fit it.
-    """
+    """Return the rows to train on and the rows to test on."""
     if name in ("mnist", "fashion-mnist"):
         _check_options(name, TableOptions(**table))
         return _published(name, "train"), _published(name, "test")
@@ -136,19 +91,7 @@ def read_both(name: str, *, known: Known | None = None, **table: Any) -> tuple[R
 
 
 def read_part(name: str, part: str | None, *, known: Known | None = None, **table: Any) -> Rows:
-    """Return the rows to train on, those to test on, or all.
-
-    Parameters
-    ----------
-    name, known, **table
-        As in `read_both`.
-    part : {"train", "test", "all"} or None
-        None is all rows of a file, and the test rows of the others.
-
-    Returns
-    -------
-    Rows
-    """
+    """Return the rows to train on, those to test on, or all."""
     if part is None:
         part = "test" if name in PUBLISHED else "all"
     if name in ("mnist", "fashion-mnist"):

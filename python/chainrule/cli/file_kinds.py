@@ -41,17 +41,10 @@ _WRITTEN_AS_C = re.compile(
 
 @dataclass(frozen=True)
 class FileKind:
-    """A kind of file that commands write.
+    """A kind of file that commands write."""
 
-    Attributes
-    ----------
-    name : str
-        What error texts call it, with an article.
-    begins : callable
-        Tells whether the first `LONGEST_BEGINNING` bytes of a file are those of one.
-    """
-
-    name: str
+    name: str  # What error texts call it, with an article
+    # Tells whether the first `LONGEST_BEGINNING` bytes of a file are those of one
     begins: Callable[[bytes], bool]
 
 

@@ -16,46 +16,21 @@ _NAMES_SHOWN = 10
 
 @dataclass(frozen=True)
 class Known:
-    """What new data have to agree with.
+    """What new data have to agree with."""
 
-    Attributes
-    ----------
-    model : str
-        What error texts call the model.
-    inputs : int
-        Number of features.
-    feature_names, class_names : tuple of str or None
-        As of `Sequential`; class names also where they are only the numbers of the labels.
-    target_name : str or None
-        Name of the label column.
-    classes : int or None
-        Number of classes, 0 if it predicts numbers; None if it was never trained.
-    """
-
-    model: str
-    inputs: int
+    model: str  # What error texts call the model
+    inputs: int  # Number of features
+    # As of `Sequential`; class names also where they are only the numbers of the labels
     feature_names: tuple[str, ...] | None = None
+    # As of `Sequential`; class names also where they are only the numbers of the labels
     class_names: tuple[str, ...] | None = None
-    target_name: str | None = None
+    target_name: str | None = None  # Name of the label column
+    # Number of classes, 0 if it predicts numbers; None if it was never trained
     classes: int | None = None
 
     @classmethod
     def of(cls, net: Sequential, model: str, loss: Loss | None = None) -> Known:
-        """Return what a network knows.
-
-        Parameters
-        ----------
-        net : Sequential
-            A built network.
-        model : str
-            What error texts call it.
-        loss : Loss, optional
-            What it will be trained for; default: what it was trained for.
-
-        Returns
-        -------
-        Known
-        """
+        """Return what a network knows."""
         return cls(
             model,
             net._built_core().inputs,
@@ -75,11 +50,5 @@ def _classes(net: Sequential, loss: Loss | None) -> int | None:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return names between commas, the first ones if there are many.
-
-    Examples
-    --------
-    >>> listed(("cat", "dog"))
-    'cat, dog'
-    """
+    """Return names between commas, the first ones if there are many."""
     return ", ".join([*names[:_NAMES_SHOWN], *(["..."] if len(names) > _NAMES_SHOWN else [])])

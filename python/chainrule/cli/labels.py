@@ -31,24 +31,13 @@ _BOOLEAN = frozenset({"yes", "no", "true", "false"})
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels of some rows.
+    """The labels of some rows."""
 
-    Attributes
-    ----------
-    y : ndarray of shape (rows,) or (rows, targets)
-        int64 and from 0 if they are classes.
-    class_names : tuple of str or None
-        What `y` counts; None for classes that are called by their numbers.
-    are_classes : bool
-        Whether they are classes.
-    sentence : str or None
-        What numbers were taken for, and how to say otherwise.
-    """
-
-    y: NDArray[Any]
+    y: NDArray[Any]  # (rows,) or (rows, targets); int64 and from 0 if they are classes
+    # What `y` counts; None for classes that are called by their numbers
     class_names: tuple[str, ...] | None
-    are_classes: bool
-    sentence: str | None = None
+    are_classes: bool  # Whether they are classes
+    sentence: str | None = None  # What numbers were taken for, and how to say otherwise
 
 
 def task_of(loss: Loss | None, y: NDArray[Any]) -> Task | None:
@@ -65,13 +54,6 @@ def are_classes(y: NDArray[Any]) -> bool:
     """Return whether numbers are probably classes: few whole ones without gaps from 0 or 1.
 
     So are -1 and 1. Anything else that has gaps or many values is probably counted or measured.
-
-    Examples
-    --------
-    >>> are_classes(np.array([2, 0, 1, 1])), are_classes(np.array([-1, 1, 1]))
-    (True, True)
-    >>> are_classes(np.array([3, 5, 8, 8])), are_classes(np.array([0.0, 1.0]))
-    (False, False)
     """
     if y.ndim != 1 or y.dtype.kind not in "biu" or not y.size:
         return False
@@ -91,30 +73,7 @@ def interpreted(
     name: str | None = None,
     keep_case: bool = False,
 ) -> Labels:
-    """Return labels to train on as classes or as numbers.
-
-    Parameters
-    ----------
-    y : ndarray
-        Numbers, or what `class_names` counts.
-    class_names : tuple of str or None
-        Given if the labels were text.
-    task : {"classification", "regression"} or None
-        What to take them for; None looks at them.
-    name : str, optional
-        Name of the label column.
-    keep_case : bool, default False
-        Whether names that differ in case only are different classes.
-
-    Returns
-    -------
-    Labels
-
-    Raises
-    ------
-    ValueError
-        If they cannot be what they should be, or names differ in case only.
-    """
+    """Return labels to train on as classes or as numbers."""
     if class_names is not None:
         if task == "regression":
             raise ValueError(
@@ -143,28 +102,7 @@ def interpreted(
 def in_terms_of(
     known: Known, y: NDArray[Any], class_names: tuple[str, ...] | None, source: str
 ) -> NDArray[Any]:
-    """Return labels as the numbers that a model gives to its classes.
-
-    Parameters
-    ----------
-    known : Known
-        What the model knows.
-    y : ndarray
-        Numbers, or what `class_names` counts.
-    class_names : tuple of str or None
-        Given if the labels were text.
-    source : str
-        What error texts call the data.
-
-    Returns
-    -------
-    ndarray
-
-    Raises
-    ------
-    ValueError
-        If there is a class that the model does not know.
-    """
+    """Return labels as the numbers that a model gives to its classes."""
     if class_names is not None and known.class_names is None:
         # Names are numbered in their order in the file, so a missing one shifts the others.
         if known.classes not in (None, len(class_names)):

@@ -21,28 +21,7 @@ _ACTIVATION = "relu"
 
 
 def network(options: argparse.Namespace, loss: Loss, train: Rows, test: Rows) -> Sequential:
-    """Return an untrained network.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        With ``layers``, ``activation``, ``dropout`` and ``seed``; None for the default.
-    loss : Loss
-        What it will be trained for.
-    train, test : Rows
-        The data, whose labels decide the number of outputs.
-
-    Returns
-    -------
-    Sequential
-        It begins with the scaling of the features, and where that suits the loss ends with the
-        scaling of the targets.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If an option, or a loss for these labels, is not valid.
-    """
+    """Return an untrained network."""
     layers: list[Layer] = [
         Normalization() if train.largest is None else Rescaling(1.0 / train.largest)
     ]

@@ -22,38 +22,7 @@ def output_path(
     outputs: Sequence[str | None] = (),
     overwrite: bool = False,
 ) -> Path:
-    """Return the path of a file that can be written without harm, as far as one can tell before.
-
-    Parameters
-    ----------
-    name : str
-        The file, which may exist.
-    kind : FileKind
-        What will be written.
-    inputs, outputs : sequence of str or None
-        Files that the command reads, and others that it writes; None where it does not.
-    overwrite : bool, default False
-        Whether a file of another kind may be replaced; never one of `inputs` or `outputs`.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    OSError
-        If it is a link that leads to itself.
-    FileNotFoundError
-        If its folder does not exist.
-    PermissionError
-        If nothing can be written to its folder.
-    IsADirectoryError
-        If it is a folder itself.
-    FileExistsError
-        If it is a file of another kind.
-    ValueError
-        If it is one of the `inputs` or `outputs`, by this or another name.
-    """
+    """Return the path of a file that can be written without harm, as far as one can tell before."""
     path = Path(name)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
@@ -88,13 +57,7 @@ def output_path(
 
 
 def check_standard_output(inputs: Sequence[str | None]) -> None:
-    """Raise ValueError if the standard output is closed or goes to a file that is read.
-
-    Parameters
-    ----------
-    inputs : sequence of str or None
-        Files that the command reads.
-    """
+    """Raise ValueError if the standard output is closed or goes to a file that is read."""
     if sys.stdout is None:
         raise ValueError("there is no standard output; --output names a file")
     try:

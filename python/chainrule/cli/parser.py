@@ -115,22 +115,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Return the options; the command to run is in ``run``.
-
-    Parameters
-    ----------
-    argv : sequence of str
-        The arguments after the program's name.
-
-    Returns
-    -------
-    argparse.Namespace
-
-    Raises
-    ------
-    ValueError
-        If an argument is wrong; the text is one line.
-    """
+    """Return the options; the command to run is in ``run``."""
     parser, commands = _parsers()
     if not argv:
         parser.print_help()

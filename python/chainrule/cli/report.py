@@ -27,37 +27,14 @@ def measure(
     threads: int | None,
     metrics: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Return the loss and metrics.
-
-    Parameters
-    ----------
-    net : Sequential
-        A trained network.
-    x, y : array_like
-        Features and labels.
-    threads : int or None
-        Threads to use.
-    metrics : sequence of str, optional
-        Default: those that suit the network's loss.
-
-    Returns
-    -------
-    dict
-        As `Sequential.evaluate`.
-    """
+    """Return the loss and metrics."""
     assert net.loss is not None
     names = _metrics(net.loss, net.outputs) if metrics is None else list(metrics)
     return net.evaluate(x, y, metrics=names, num_threads=threads)
 
 
 def result_line(what: str, results: dict[str, Any]) -> str:
-    """Return the single numbers of `results` in one line.
-
-    Examples
-    --------
-    >>> result_line("test", {"loss": 0.125, "accuracy": 0.975})
-    'test  loss 0.1250  accuracy 0.9750'
-    """
+    """Return the single numbers of `results` in one line."""
     fields = [what]
     for name, value in results.items():
         if np.ndim(value) == 0:
@@ -66,26 +43,7 @@ def result_line(what: str, results: dict[str, Any]) -> str:
 
 
 def confusion_text(matrix: NDArray[Any], class_names: Sequence[str] | None = None) -> str:
-    r"""Return a confusion matrix as a table, or of many classes the most frequent confusions.
-
-    Parameters
-    ----------
-    matrix : ndarray of shape (C, C)
-        Row: true class, column: predicted class.
-    class_names : sequence of C str, optional
-        Default: the classes' numbers.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> print(confusion_text(np.array([[9, 1], [0, 8]]), ["cat", "dog"]))
-    true \ predicted  cat  dog
-                 cat    9    1
-                 dog    .    8
-    """
+    """Return a confusion matrix as a table, or of many classes the most frequent confusions."""
     names = [str(name) for name in (class_names or range(len(matrix)))]
     if len(names) > _LARGEST_TABLE:
         return _confusions(matrix, names)

@@ -20,22 +20,7 @@ _DEFAULT = "adam"
 
 
 def check_resumable(options: argparse.Namespace) -> Sequential:
-    """Return the network of ``--resume``.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        Those of ``chainrule train``.
-
-    Returns
-    -------
-    Sequential
-
-    Raises
-    ------
-    ValueError
-        If an option would need a new network.
-    """
+    """Return the network of ``--resume``."""
     for name in (*_OF_A_NEW_NETWORK, "task"):
         if getattr(options, name) is not None:
             raise ValueError(f"--{name} is for a new network; --resume goes on with a trained one")
@@ -45,22 +30,7 @@ def check_resumable(options: argparse.Namespace) -> Sequential:
 def optimizer_and_epochs(
     options: argparse.Namespace, net: Sequential, rows: int
 ) -> tuple[Optimizer, int]:
-    """Return the optimizer, and for how many epochs it will train.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        Those of ``chainrule train``.
-    net : Sequential
-        New, or with an optimizer whose training goes on.
-    rows : int
-        Number of rows to train on.
-
-    Returns
-    -------
-    optimizer : Optimizer
-    epochs : int
-    """
+    """Return the optimizer, and for how many epochs it will train."""
     before = net.optimizer
     chosen = (options.optimizer, options.learning_rate, options.schedule)
     if before is not None and chosen == (None, None, None):

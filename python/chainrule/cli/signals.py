@@ -14,13 +14,7 @@ __all__ = ["Terminated", "terminable"]
 
 
 class Terminated(KeyboardInterrupt):
-    """A signal other than Ctrl-C's that asks for the end.
-
-    Parameters
-    ----------
-    number : int
-        The signal's number.
-    """
+    """A signal other than Ctrl-C's that asks for the end."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -33,11 +27,6 @@ def terminable() -> Iterator[list[int]]:
 
     Signals that are ignored, as by nohup, or handled already stay so, as all do outside of the main
     thread. A second signal ends the process.
-
-    Yields
-    ------
-    list of int
-        The number of the signal once it has come.
     """
     came: list[int] = []
     before: dict[int, Any] = {}

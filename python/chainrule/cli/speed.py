@@ -28,42 +28,25 @@ _PAUSE = 0.02
 
 @dataclass(frozen=True)
 class Work:
-    """Something to time.
+    """Something to time."""
 
-    Attributes
-    ----------
-    name : str
-        What it is.
-    rows : int
-        Rows of one call.
-    operations : float
-        Floating-point operations of its matrix products per row, two a multiply-add.
-    dtype : str
-        What they are done in.
-    call : callable
-        Does it, on a number of threads.
-    """
-
-    name: str
-    rows: int
+    name: str  # What it is
+    rows: int  # Rows of one call
+    # Floating-point operations of its matrix products per row, two a multiply-add
     operations: float
-    dtype: str
-    call: Callable[[int], object]
+    dtype: str  # What they are done in
+    call: Callable[[int], object]  # Does it, on a number of threads
 
 
 @dataclass
 class Speed:
-    """What was measured of a work on a number of threads, a value a round.
-
-    Attributes
-    ----------
-    rows_per_second, peak : list of float
-        Rows, and the Gflop/s that the threads can do at most.
-    """
+    """What was measured of a work on a number of threads, a value a round."""
 
     work: Work
     threads: int
+    # Rows, and the Gflop/s that the threads can do at most
     rows_per_second: list[float] = field(default_factory=list)
+    # Rows, and the Gflop/s that the threads can do at most
     peak: list[float] = field(default_factory=list)
 
     @property
@@ -132,24 +115,7 @@ def made_up_rows(net: Sequential, rows: int = _MOST_ROWS) -> Any:
 def measure(
     works: Sequence[Work], threads: Sequence[int], *, rounds: int, seconds: float
 ) -> list[Speed]:
-    """Time works in turns, so that a machine whose clock changes treats them alike.
-
-    Parameters
-    ----------
-    works : sequence of Work
-        What to do; each is done once before it is timed.
-    threads : sequence of int
-        Each work is done on each of these numbers.
-    rounds : int
-        Timings of each.
-    seconds : float
-        Least length of a timing, which is one call at least.
-
-    Returns
-    -------
-    list of Speed
-        By work and number of threads.
-    """
+    """Time works in turns, so that a machine whose clock changes treats them alike."""
     speeds = [Speed(work, count) for work in works for count in threads]
     calls = []
     for speed in speeds:

@@ -34,20 +34,7 @@ def is_piped(name: str | None) -> bool:
 
 @contextmanager
 def files_for(options: argparse.Namespace, shown: dict[str, str]) -> Iterator[None]:
-    """Put files in the place of options that name pipes, for as long as the block runs.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        Is changed; ``piped`` tells whether there were any.
-    shown : dict of str to str
-        Is given what error texts should call each file.
-
-    Raises
-    ------
-    ValueError
-        If two options stand for the standard input, or it is closed.
-    """
+    """Put files in the place of options that name pipes, for as long as the block runs."""
     piped = [name for name in _OPTIONS if is_piped(getattr(options, name, None))]
     if [getattr(options, name) for name in piped].count(STANDARD_INPUT) > 1:
         raise ValueError("only one option can stand for the standard input")

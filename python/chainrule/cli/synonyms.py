@@ -76,29 +76,7 @@ _COMMAND_OF = {synonym: name for name, synonyms in _COMMANDS.items() for synonym
 def unknown_option(
     given: str, valid: Sequence[str], elsewhere: Mapping[str, Iterable[str]] | None = None
 ) -> str:
-    """Return the error text for an option that a command lacks.
-
-    Parameters
-    ----------
-    given : str
-        As it was written, with its dashes.
-    valid : sequence of str
-        The command's options.
-    elsewhere : mapping of str to iterable of str, optional
-        Other commands and their options.
-
-    Returns
-    -------
-    str
-        One line, which suggests what is probably meant and lists the options.
-
-    Examples
-    --------
-    >>> unknown_option("--lr", ["--layers", "--learning-rate"])
-    "unknown option '--lr'; did you mean '--learning-rate'? valid: --layers, --learning-rate"
-    >>> unknown_option("--momentum", ["--layers", "--learning-rate"])
-    "unknown option '--momentum'; valid: --layers, --learning-rate"
-    """
+    """Return the error text for an option that a command lacks."""
     plain = given.lstrip("-").replace("_", "-").lower()
     names = [name.lstrip("-") for name in valid]
     meant = _meant(plain, names, _OPTION_OF)
@@ -110,13 +88,7 @@ def unknown_option(
 
 
 def unknown_command(given: str, valid: Sequence[str]) -> str:
-    """Return the error text for an unknown command.
-
-    Examples
-    --------
-    >>> unknown_command("fit", ["train", "evaluate"])
-    "unknown command 'fit'; did you mean 'train'? valid: train, evaluate"
-    """
+    """Return the error text for an unknown command."""
     meant = _meant(given.replace("_", "-").lower(), valid, _COMMAND_OF)
     hint = f" did you mean {meant!r}?" if meant is not None else ""
     return f"unknown command {given!r};{hint} valid: {', '.join(valid)}"

@@ -25,28 +25,14 @@ Column = str | int
 
 @dataclass(frozen=True)
 class TableOptions:
-    """How to read a CSV file, each attribute as the option of its name says.
+    """How to read a CSV file, each attribute as the option of its name says."""
 
-    Attributes
-    ----------
-    label : str, int or None
-        The label column; None if it was not said.
-    header : {"auto", "yes", "no"}
-        Whether the first line holds names.
-    delimiter, thousands : str or None
-        As of `data.load_csv`.
-    decimal : str
-        As of `data.load_csv`.
-    drop : tuple of str or int
-        Columns to leave out.
-    """
-
-    label: Column | None = None
-    header: str = "auto"
-    delimiter: str | None = None
-    decimal: str = "."
-    thousands: str | None = None
-    drop: tuple[Column, ...] = ()
+    label: Column | None = None  # The label column; None if it was not said
+    header: str = "auto"  # Whether the first line holds names
+    delimiter: str | None = None  # As of `data.load_csv`
+    decimal: str = "."  # As of `data.load_csv`
+    thousands: str | None = None  # As of `data.load_csv`
+    drop: tuple[Column, ...] = ()  # Columns to leave out
 
     def given(self) -> list[str]:
         """Return the names of the options that were given."""
@@ -62,44 +48,14 @@ def table_options(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def is_table(path: str) -> bool:
-    """Return whether the name is that of a CSV file.
-
-    Examples
-    --------
-    >>> is_table("houses.CSV"), is_table("houses.tsv.gz"), is_table("houses.npy")
-    (True, True, False)
-    """
+    """Return whether the name is that of a CSV file."""
     return path.lower().endswith(_SUFFIXES)
 
 
 def read_table(
     path: str, options: TableOptions, *, labelled: bool, known: Known | None, dtype: Any
 ) -> data.Table:
-    """Return what a CSV file holds, with the features in the order that a model knows.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    options : TableOptions
-        How to read it.
-    labelled : bool
-        Whether labels are wanted; otherwise their column is left out if there is one.
-    known : Known or None
-        What the model has learnt from.
-    dtype : dtype-like
-        Type of the features.
-
-    Returns
-    -------
-    Table
-
-    Raises
-    ------
-    ValueError, OSError
-        As `data.load_csv` does; also if the header lacks a feature of the model's, or has a column
-        that the model does not know and that no option leaves out.
-    """
+    """Return what a CSV file holds, with the features in the order that a model knows."""
     layout = find_layout(
         open_source(path),
         None,

@@ -23,47 +23,18 @@ _SHUFFLE_SEED = 0
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Rows to train on and rows to test on.
+    """Rows to train on and rows to test on."""
 
-    Attributes
-    ----------
-    train, test : Rows
-        Of the same columns and classes.
-    are_classes : bool
-        Whether the labels are classes.
-    lines : list of str
-        What was read, and what numbers were taken for.
-    """
-
-    train: Rows
-    test: Rows
-    are_classes: bool
-    lines: list[str]
+    train: Rows  # Of the same columns and classes
+    test: Rows  # Of the same columns and classes
+    are_classes: bool  # Whether the labels are classes
+    lines: list[str]  # What was read, and what numbers were taken for
 
 
 def read_training_data(
     options: argparse.Namespace, loss: Loss | None, known: Known | None
 ) -> TrainingData:
-    """Return the rows that the options name.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-        Those of ``chainrule train``.
-    loss : Loss or None
-        What was asked for.
-    known : Known or None
-        What the model knows whose training goes on.
-
-    Returns
-    -------
-    TrainingData
-
-    Raises
-    ------
-    ValueError, OSError
-        If a file cannot be read or does not fit the options or the model.
-    """
+    """Return the rows that the options name."""
     table = table_options(options)
     if options.data in ("mnist", "fashion-mnist"):
         if options.test_data is not None:

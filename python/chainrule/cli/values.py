@@ -12,13 +12,7 @@ _DELIMITERS = {
 
 
 def positive_integer(text: str) -> int:
-    """Return an integer of at least 1.
-
-    Examples
-    --------
-    >>> positive_integer("20")
-    20
-    """
+    """Return an integer of at least 1."""
     return _integer(text, 1)
 
 
@@ -44,13 +38,7 @@ def fraction(text: str) -> float:
 
 
 def layer_sizes(text: str) -> tuple[int, ...]:
-    """Return the units of the hidden layers; ``none`` means no hidden layer.
-
-    Examples
-    --------
-    >>> layer_sizes("512,256"), layer_sizes("none")
-    ((512, 256), ())
-    """
+    """Return the units of the hidden layers; ``none`` means no hidden layer."""
     if text == "none":
         return ()
     try:
@@ -73,13 +61,7 @@ def column(text: str) -> str | int:
 
 
 def columns(text: str) -> list[str | int]:
-    """Return names and indices that stand between commas.
-
-    Examples
-    --------
-    >>> columns("id,name,-1")
-    ['id', 'name', -1]
-    """
+    """Return names and indices that stand between commas."""
     return [column(part) for part in names(text)]
 
 
@@ -92,13 +74,7 @@ def names(text: str) -> list[str]:
 
 
 def delimiter(text: str) -> str:
-    r"""Return one character, which may be given by its name.
-
-    Examples
-    --------
-    >>> delimiter("tab"), delimiter(r"\t"), delimiter(";")
-    ('\t', '\t', ';')
-    """
+    """Return one character, which may be given by its name."""
     return separator(_DELIMITERS.get(text.lower(), text))
 
 
@@ -110,13 +86,7 @@ def separator(text: str) -> str:
 
 
 def class_weights(text: str) -> str | dict[str, float]:
-    """Return ``balanced``, or weights by the names of classes.
-
-    Examples
-    --------
-    >>> class_weights("cat=2,dog=0.5")
-    {'cat': 2.0, 'dog': 0.5}
-    """
+    """Return ``balanced``, or weights by the names of classes."""
     if text == "balanced":
         return text
     weights: dict[str, float] = {}

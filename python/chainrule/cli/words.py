@@ -23,22 +23,7 @@ _PHRASES = (
 
 
 def in_options(text: str) -> str:
-    """Return an error's text with options instead of the arguments of Python functions.
-
-    Parameters
-    ----------
-    text : str
-        What an exception of the package says.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> in_options("a.csv, line 2: '1,5' is not a number; pass decimal=',' if that is meant")
-    "a.csv, line 2: '1,5' is not a number; pass --decimal ',' if that is meant"
-    """
+    """Return an error's text with options instead of the arguments of Python functions."""
     for pattern, words in _PHRASES:
         text = re.sub(pattern, words, text)
     return text

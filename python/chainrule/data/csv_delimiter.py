@@ -17,33 +17,7 @@ _TAB_NAMES = (".tsv", ".tab", ".tsv.gz", ".tab.gz")
 
 
 def find_delimiter(file: str, lines: Sequence[str], spelling: Spelling) -> str:
-    """Return the delimiter that the first lines of a file speak for.
-
-    Parameters
-    ----------
-    file : str
-        What error messages call it; of files called ``.tsv`` a tab is the delimiter.
-    lines : sequence of str
-        The first lines, which hold two records where there are as many.
-    spelling : Spelling
-        How numbers are written; what they contain divides no fields.
-
-    Returns
-    -------
-    str
-        If several characters divide the first line, the one that divides the second one into as
-        many fields, and if these are several, the one between numbers.
-
-    Raises
-    ------
-    DataFileError
-        If that leaves more than one.
-
-    Examples
-    --------
-    >>> find_delimiter("a.csv", ["length, in cm;kind", "1,5;cat"], Spelling(","))
-    ';'
-    """
+    """Return the delimiter that the first lines of a file speak for."""
     if file.lower().endswith(_TAB_NAMES):
         return "\t"
     if not lines:

@@ -43,15 +43,7 @@ class Layout(NamedTuple):
 
 
 class Records:
-    """The records of an open CSV file that are not blank, one at a time.
-
-    Attributes
-    ----------
-    line : int
-        Line of the file that the last record begins on, counted from 1.
-    end : int
-        Line that it ends on; another one if there are line breaks within quotes.
-    """
+    """The records of an open CSV file that are not blank, one at a time."""
 
     def __init__(self, text: io.TextIOWrapper, delimiter: str) -> None:
         self._reader = csv.reader(text, delimiter=delimiter)

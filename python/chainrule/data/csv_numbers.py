@@ -26,18 +26,10 @@ _LIKELY = (
 
 
 class Spelling(NamedTuple):
-    """How a file writes numbers.
+    """How a file writes numbers."""
 
-    Attributes
-    ----------
-    decimal : str, default "."
-        The character before the fraction.
-    thousands : str or None, default None
-        The character between groups of digits.
-    """
-
-    decimal: str = "."
-    thousands: str | None = None
+    decimal: str = "."  # The character before the fraction
+    thousands: str | None = None  # The character between groups of digits
 
     @property
     def plain(self) -> bool:
@@ -45,14 +37,7 @@ class Spelling(NamedTuple):
         return self.decimal == "." and self.thousands is None
 
     def number(self, field: str) -> float | None:
-        """Return the number that a field spells, or None if it spells none.
-
-        Examples
-        --------
-        >>> Spelling(",", ".").number("-1.234,5")
-        -1234.5
-        >>> Spelling().number("1,5")
-        """
+        """Return the number that a field spells, or None if it spells none."""
         field = field.strip()
         # Python takes 1_000 for a number, which no table means.
         if "_" in field:
@@ -82,15 +67,7 @@ class Spelling(NamedTuple):
         return value
 
     def fault(self, field: str) -> str | None:
-        """Return what is wrong with a field that ought to be a finite number, or an infinite one.
-
-        Examples
-        --------
-        >>> Spelling().fault("1,5")
-        "'1,5' is not a number; pass decimal=',' if that is meant"
-        >>> Spelling().fault("1e999")
-        "'1e999' is too large for float64"
-        """
+        """Return what is wrong with a field that ought to be a finite number, or an infinite one."""
         if field.strip().lower() in MISSING:
             return "is missing"
         value = self.number(field)

@@ -28,14 +28,7 @@ class Rows(NamedTuple):
 
 
 def read_rows(layout: Layout, dtype: FeatureType) -> Rows:
-    """Return the rows of a file.
-
-    Raises
-    ------
-    DataFileError
-        If one has another number of fields, or a feature is missing, no number or does not fit
-        `dtype`; the text names the first fault's line and column.
-    """
+    """Return the rows of a file."""
     record = _record(layout, dtype)
     spelling = layout.spelling
     converters: dict[int | str, Callable[[str], float]] | None = None

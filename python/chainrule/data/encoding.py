@@ -55,13 +55,7 @@ def one_hot(
 
 
 def label_numbers(labels: NDArray[np.float64], dtype: DTypeLike) -> NDArray[Any]:
-    """Return labels read from a file as int64 if all are whole numbers, else in `dtype`.
-
-    Examples
-    --------
-    >>> label_numbers(np.array([-1.0, 1.0]), "float32")
-    array([-1,  1])
-    """
+    """Return labels read from a file as int64 if all are whole numbers, else in `dtype`."""
     if (np.abs(labels) <= LARGEST_WHOLE).all() and (labels == np.floor(labels)).all():
         return labels.astype(np.int64)
     with np.errstate(over="ignore"):

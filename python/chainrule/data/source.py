@@ -49,28 +49,7 @@ _KINDS = {
 
 
 class Bounded(io.RawIOBase):
-    """The decompressed contents of a file, which end in `DataFileError` where they get too long.
-
-    Parameters
-    ----------
-    stream : binary stream
-        What is read.
-    path : Path
-        The file, as error messages call it.
-    limit : int or None
-        Bytes to read at most; None for any number.
-    longest_line : int or None
-        Bytes without a newline at most; None for any number.
-
-    Attributes
-    ----------
-    newlines : int
-        Newline characters so far.
-    lone_returns : int
-        Carriage returns that no newline follows, which end lines on some machines.
-    last_byte : bytes
-        The byte read last.
-    """
+    """The decompressed contents of a file, which end in `DataFileError` where they get too long."""
 
     def __init__(
         self, stream: IO[bytes], path: Path, limit: int | None, longest_line: int | None
@@ -122,48 +101,18 @@ class Bounded(io.RawIOBase):
 
 @dataclass(frozen=True)
 class Source:
-    """A data file, of which `open` gives the contents from the beginning as often as wanted.
+    """A data file, of which `open` gives the contents from the beginning as often as wanted."""
 
-    Attributes
-    ----------
-    path : Path
-        The file, as error messages call it.
-    content : bytes or None
-        What came through, if it is a pipe, which can be read only once.
-    size : int
-        Bytes of the file as it lies, compressed or not.
-    compressed : bool
-        Whether it is compressed by gzip, which its first bytes tell, whatever its name.
-    limit : int or None
-        Bytes that `open` gives at most; None for any number.
-    """
-
-    path: Path
-    content: bytes | None
-    size: int
+    path: Path  # The file, as error messages call it
+    content: bytes | None  # What came through, if it is a pipe, which can be read only once
+    size: int  # Bytes of the file as it lies, compressed or not
+    # Whether it is compressed by gzip, which its first bytes tell, whatever its name
     compressed: bool
-    limit: int | None
+    limit: int | None  # Bytes that `open` gives at most; None for any number
 
     @contextmanager
     def open(self, *, text: bool) -> Iterator[io.BufferedReader]:
-        """Open the decompressed contents for reading.
-
-        Parameters
-        ----------
-        text : bool
-            Whether they are lines of text, none of which may be endless.
-
-        Yields
-        ------
-        BufferedReader
-            Its `raw` is a `Bounded`.
-
-        Raises
-        ------
-        DataFileError
-            If compressed data turn out corrupt or truncated, or the contents too long, at any time
-            while it is open.
-        """
+        """Open the decompressed contents for reading."""
         import gzip
         import zlib
 
@@ -182,34 +131,7 @@ class Source:
 def open_source(
     path: str | PathLike[str], max_bytes: int | None = None, *, announced: bool = False
 ) -> Source:
-    """Return a data file, having read what comes through a pipe.
-
-    Parameters
-    ----------
-    path : path-like
-        A regular file, or a pipe such as ``/dev/stdin``.
-    max_bytes : int, optional
-        Bytes that are read at most, once decompressed. By default 64 MiB or a hundred times the
-        compressed size, whichever is more, come out of a gzip file, 1 GiB through a pipe, and any
-        number from a plain file.
-    announced : bool, default False
-        Whether the contents say how long they are, so that the caller reads that much and no more;
-        gzip files then have no limit by default.
-
-    Returns
-    -------
-    Source
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    DataFileError
-        If it is a directory or a device, nothing writes to the pipe, or the contents are known to
-        be longer than allowed.
-    TypeError, ValueError
-        If `max_bytes` is no whole number, 1 or more.
-    """
+    """Return a data file, having read what comes through a pipe."""
     limit = None if max_bytes is None else _checked_limit(max_bytes)
     file = existing_file(path)
     content: bytes | None = None

@@ -41,13 +41,7 @@ def are_classes(labels: NDArray[np.float64]) -> bool:
 
 
 def raise_first_fault(source: Source, form: Format) -> None:
-    """Read a file for the first line that is no row of the format.
-
-    Raises
-    ------
-    DataFileError
-        If there is one; the text names the line.
-    """
+    """Read a file for the first line that is no row of the format."""
     with source.open(text=True) as stream:
         for number, line in enumerate(stream, 1):
             try:

@@ -35,78 +35,12 @@ _MOST_CLASSES = 2**62 + 1
 
 
 def as_numbers(value: object, *, name: str) -> NDArray[Any]:
-    """Return an array of real numbers, of whatever type and shape.
-
-    Parameters
-    ----------
-    value : array-like
-        As for `as_features`.
-    name : str
-        What error messages call it.
-
-    Returns
-    -------
-    ndarray
-        Shares memory with `value` where the container allows it.
-
-    Raises
-    ------
-    TypeError
-        If entries are not real numbers.
-    ValueError
-        If `value` is ragged or masked.
-
-    Examples
-    --------
-    >>> as_numbers(["1", "2"], name="y")
-    Traceback (most recent call last):
-        ...
-    TypeError: y has dtype <U1: y[0] is 1 (str_), expected numbers
-    """
+    """Return an array of real numbers, of whatever type and shape."""
     return numeric(as_array(value, name=name), name)
 
 
 def as_features(x: object, *, name: str = "x", allow_single: bool = False) -> NDArray[Any]:
-    """Return features as a 2-D array that the core reads in place.
-
-    Parameters
-    ----------
-    x : array-like, shape (rows, features) or (rows, ...)
-        NumPy array, memory map, pandas object, CPU tensor of any library that speaks DLPack or
-        ``__array__``, or nested lists. Axes after the first are flattened, which must be possible
-        without a copy.
-    name : str, default "x"
-        What error messages call it.
-    allow_single : bool, default False
-        Take a 1-D `x` as one row.
-
-    Returns
-    -------
-    ndarray, shape (rows, features), dtype uint8, int32, int64, float32 or float64
-        Shares memory with `x` if that has one of these types (bool becomes uint8). Of the other
-        types, those whose every value float32 holds become float32 and the rest float64. It may be
-        read-only.
-
-    Raises
-    ------
-    TypeError
-        If entries are not real numbers, or the array is on another device than the CPU.
-    ValueError
-        If `x` is empty, ragged, masked or of a wrong number of dimensions.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> images = np.zeros((3, 28, 28), dtype=np.uint8)
-    >>> x = as_features(images)
-    >>> x.shape, x.dtype, np.shares_memory(x, images)
-    ((3, 784), dtype('uint8'), True)
-    >>> as_features([1.0, 2.0])
-    Traceback (most recent call last):
-        ...
-    ValueError: x is 1-D with shape (2,), expected (rows, features); use x.reshape(-1, 1) if it is \
-one feature or x.reshape(1, -1) if it is one row
-    """
+    """Return features as a 2-D array that the core reads in place."""
     array = numeric(as_array(x, name=name), name)
     if array.dtype.kind != "i" or array.dtype.itemsize < 4:
         array = readable(array)
@@ -130,39 +64,7 @@ one feature or x.reshape(1, -1) if it is one row
 
 
 def as_labels(y: object, *, classes: int | None, name: str = "y") -> NDArray[np.int64]:
-    """Return class labels as contiguous 64-bit integers.
-
-    Parameters
-    ----------
-    y : array-like, shape (rows,) or (rows, 1)
-        Integers, booleans or floats with whole values.
-    classes : int or None
-        Number of classes; labels must be below it. None allows any label from 0.
-    name : str, default "y"
-        What error messages call it.
-
-    Returns
-    -------
-    ndarray of int64, shape (rows,)
-        `y` itself if it has that form already.
-
-    Raises
-    ------
-    TypeError
-        If entries are not real numbers.
-    ValueError
-        If `y` is empty, has another shape, or a label is fractional, NaN or out of range; the text
-        names the row and the value.
-
-    Examples
-    --------
-    >>> as_labels([0.0, 2.0, 1.0], classes=3)
-    array([0, 2, 1])
-    >>> as_labels([0, 3], classes=3)
-    Traceback (most recent call last):
-        ...
-    ValueError: y[1] = 3 is out of range: valid labels are 0 to 2
-    """
+    """Return class labels as contiguous 64-bit integers."""
     array = as_array(y, name=name)
     if array.dtype.kind in "OSUT":
         raise TypeError(
@@ -194,34 +96,7 @@ def as_labels(y: object, *, classes: int | None, name: str = "y") -> NDArray[np.
 
 
 def as_targets(y: object, *, outputs: int | None, name: str = "y") -> NDArray[Any]:
-    """Return regression targets, or rows of probabilities, as a 2-D array.
-
-    Parameters
-    ----------
-    y : array-like, shape (rows, outputs) or (rows,)
-        1-D targets are those of a single output.
-    outputs : int or None
-        Number of outputs that the network has; None accepts any.
-    name : str, default "y"
-        What error messages call it.
-
-    Returns
-    -------
-    ndarray, shape (rows, outputs), dtype uint8, float32 or float64
-        Shares memory with `y` if that has one of these types; others become floats.
-
-    Raises
-    ------
-    TypeError
-        If entries are not real numbers.
-    ValueError
-        If `y` is empty, has more than two dimensions or another number of columns than `outputs`.
-
-    Examples
-    --------
-    >>> as_targets([1.5, 2.5], outputs=1).shape
-    (2, 1)
-    """
+    """Return regression targets, or rows of probabilities, as a 2-D array."""
     array = readable(numeric(as_array(y, name=name), name))
     if array.ndim > 2:
         raise ValueError(f"{name} has shape {array.shape}, expected (rows, outputs) or (rows,)")
@@ -237,34 +112,7 @@ def as_targets(y: object, *, outputs: int | None, name: str = "y") -> NDArray[An
 
 
 def as_weights(w: object, *, rows: int, name: str = "sample_weight") -> NDArray[np.float64]:
-    """Return one finite, non-negative weight per row.
-
-    Parameters
-    ----------
-    w : array-like, shape (rows,)
-        The weights.
-    rows : int
-        Number of rows of the data.
-    name : str, default "sample_weight"
-        What error messages call it.
-
-    Returns
-    -------
-    ndarray of float64, shape (rows,)
-        Contiguous.
-
-    Raises
-    ------
-    TypeError
-        If entries are not real numbers.
-    ValueError
-        If the shape is another or a weight is negative, NaN or infinite; the text names the row.
-
-    Examples
-    --------
-    >>> as_weights([1, 2], rows=2)
-    array([1., 2.])
-    """
+    """Return one finite, non-negative weight per row."""
     array = numeric(as_array(w, name=name), name)
     if array.shape != (rows,):
         raise ValueError(f"{name} has shape {array.shape}, expected one weight per row: ({rows},)")
@@ -275,59 +123,13 @@ def as_weights(w: object, *, rows: int, name: str = "sample_weight") -> NDArray[
 
 
 def check_same_length(x: Sized, y: Sized, *, names: tuple[str, str] = ("x", "y")) -> None:
-    """Raise unless two arrays have the same number of rows.
-
-    Parameters
-    ----------
-    x, y : ndarray or CompressedRows
-        Of at least one dimension, rows first.
-    names : tuple of str, default ("x", "y")
-        What the error message calls them.
-
-    Raises
-    ------
-    ValueError
-        If the lengths differ.
-
-    Examples
-    --------
-    >>> check_same_length(np.zeros((3, 2)), np.zeros(4))
-    Traceback (most recent call last):
-        ...
-    ValueError: x has 3 rows but y has 4
-    """
+    """Raise unless two arrays have the same number of rows."""
     if len(x) != len(y):
         raise ValueError(f"{names[0]} has {len(x)} rows but {names[1]} has {len(y)}")
 
 
 def check_output(out: object, shape: tuple[int, ...], dtype: str, name: str = "out") -> None:
-    """Raise unless the core can write its results to `out`.
-
-    Parameters
-    ----------
-    out : ndarray
-        What the caller wants filled.
-    shape : tuple of int
-        The shape that it needs.
-    dtype : {"float32", "float64"}
-        The type that it needs.
-    name : str, default "out"
-        What error messages call it.
-
-    Raises
-    ------
-    TypeError
-        If it is no array or has another type.
-    ValueError
-        If it has another shape, or is not C-contiguous, aligned and writeable.
-
-    Examples
-    --------
-    >>> check_output(np.empty((2, 3)), (2, 4), "float64")
-    Traceback (most recent call last):
-        ...
-    ValueError: out has shape (2, 3), expected (2, 4)
-    """
+    """Raise unless the core can write its results to `out`."""
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{name} must be an ndarray, got {type(out).__name__}")
     if out.shape != shape:

@@ -16,31 +16,7 @@ __all__ = ["class_names_in", "labels_by_name", "text_in"]
 
 
 def text_in(y: Any, *, name: str = "y") -> NDArray[Any] | None:
-    """Return class names as an array, or None of targets that are none.
-
-    Parameters
-    ----------
-    y : object
-        Targets in any container: arrays, lists and series of text, categorical ones too, of shape
-        (rows,) or (rows, 1).
-    name : str, default "y"
-        What error messages call it.
-
-    Returns
-    -------
-    ndarray of shape (rows,) or None
-        Of text.
-
-    Raises
-    ------
-    ValueError
-        If some entries are text and others, such as a missing one, are not; it names the first.
-
-    Examples
-    --------
-    >>> text_in(["cat", "dog"]), text_in([0, 1])
-    (array(['cat', 'dog'], dtype='<U3'), None)
-    """
+    """Return class names as an array, or None of targets that are none."""
     if is_plain(y) or is_sparse(y):
         return None
     array = as_array(_single_column(y), name=name)
@@ -58,34 +34,7 @@ def text_in(y: Any, *, name: str = "y") -> NDArray[Any] | None:
 
 
 def class_names_in(y: Any, text: NDArray[Any], classes: int, *, name: str = "y") -> list[str]:
-    """Return the names of all classes: categories in their own order, else in sorted order.
-
-    Parameters
-    ----------
-    y : object
-        The targets as the caller gave them, which may be categorical.
-    text : ndarray of shape (rows,)
-        As of `text_in`.
-    classes : int
-        How many the network tells apart.
-    name : str, default "y"
-        What error messages call it.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    ValueError
-        If there are more or fewer.
-
-    Examples
-    --------
-    >>> y = ["owl", "cat", "owl"]
-    >>> class_names_in(y, text_in(y), classes=2)
-    ['cat', 'owl']
-    """
+    """Return the names of all classes: categories in their own order, else in sorted order."""
     found = sorted(set(map(str, text.tolist())))
     declared = _categories(_single_column(y))
     if set(found) <= set(declared):
@@ -103,31 +52,7 @@ def class_names_in(y: Any, text: NDArray[Any], classes: int, *, name: str = "y")
 def labels_by_name(
     text: NDArray[Any], class_names: Sequence[str], *, name: str = "y"
 ) -> NDArray[np.int64]:
-    """Return the label of each class name.
-
-    Parameters
-    ----------
-    text : ndarray of shape (rows,)
-        As of `text_in`.
-    class_names : sequence of str
-        The classes in the order of their labels.
-    name : str, default "y"
-        What error messages call it.
-
-    Returns
-    -------
-    ndarray of int64, shape (rows,)
-
-    Raises
-    ------
-    ValueError
-        If there is no class of some name; the text lists them.
-
-    Examples
-    --------
-    >>> labels_by_name(np.array(["owl", "cat"]), ["cat", "dog", "owl"])
-    array([2, 0])
-    """
+    """Return the label of each class name."""
     label = {known: index for index, known in enumerate(class_names)}
     entries = text.tolist()
     unknown = sorted(set(map(str, entries)) - set(label))

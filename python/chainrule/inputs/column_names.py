@@ -17,36 +17,7 @@ _MOST_LISTED = 10
 
 
 def column_names(x: Any, *, name: str = "x", allow_single: bool = False) -> list[str] | None:
-    """Return the names of the columns, or None of what has none.
-
-    Parameters
-    ----------
-    x : object
-        A frame of pandas, Polars, PyArrow or whatever else has ``columns`` or ``column_names``; any
-        other container has no names, nor has a frame whose columns are called by something else
-        than text, such as 0, 1, 2.
-    name : str, default "x"
-        What error messages call it.
-    allow_single : bool, default False
-        Whether a pandas Series is one row, whose index holds the names.
-
-    Returns
-    -------
-    list of str or None
-
-    Raises
-    ------
-    TypeError
-        If some names are text and others are not.
-
-    Examples
-    --------
-    >>> import numpy as np, pandas as pd
-    >>> column_names(pd.DataFrame({"a": [1.0], "b": [2.0]}))
-    ['a', 'b']
-    >>> column_names(pd.DataFrame(np.zeros((1, 2)))), column_names(np.zeros((1, 2)))
-    (None, None)
-    """
+    """Return the names of the columns, or None of what has none."""
     names = None if is_plain(x) else _labels(x, allow_single=allow_single)
     if names is None:
         return None
@@ -62,25 +33,7 @@ def column_names(x: Any, *, name: str = "x", allow_single: bool = False) -> list
 def shown_columns(
     x: Any, *, order: NDArray[np.intp] | None = None, allow_single: bool = False
 ) -> list[str]:
-    """Return what error texts call the columns of a frame; nothing for what goes by numbers.
-
-    Parameters
-    ----------
-    x : object
-        A frame, whose columns may be called by anything; a series, which is one column; or any
-        other container.
-    order : ndarray of int, optional
-        The places that the columns are read in, if not their own.
-    allow_single : bool, default False
-        Whether a pandas Series is one row, whose index holds the names.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> frame = pd.DataFrame({"age": [1.0], 2024: [2.0]})
-    >>> shown_columns(frame), shown_columns(frame["age"]), shown_columns(frame.to_numpy())
-    (['age', '2024'], ['age'], [])
-    """
+    """Return what error texts call the columns of a frame; nothing for what goes by numbers."""
     if is_plain(x):
         return []
     labels = _labels(x, allow_single=allow_single)
@@ -98,36 +51,7 @@ def shown_columns(
 def order_by_name(
     known: Sequence[str], given: Sequence[str], *, name: str = "x"
 ) -> NDArray[np.intp] | None:
-    """Return where each of the known columns is among the given ones; None if that is its place.
-
-    Parameters
-    ----------
-    known : sequence of str
-        The features' names in the network's order.
-    given : sequence of str
-        The names that the columns at hand have.
-    name : str, default "x"
-        What error messages call the frame.
-
-    Returns
-    -------
-    ndarray of shape (features,) or None
-
-    Raises
-    ------
-    ValueError
-        Unless both hold the same names, each once.
-
-    Examples
-    --------
-    >>> order_by_name(["a", "b", "c"], ["c", "a", "b"])
-    array([1, 2, 0])
-    >>> order_by_name(["a", "b"], ["a", "z"])
-    Traceback (most recent call last):
-        ...
-    ValueError: x lacks the feature 'b' and has the unknown column 'z'; the network's \
-feature_names are 'a', 'b'
-    """
+    """Return where each of the known columns is among the given ones; None if that is its place."""
     if list(known) == list(given):
         return None
     place = {label: index for index, label in enumerate(given)}

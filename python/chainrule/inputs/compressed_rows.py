@@ -19,41 +19,7 @@ Rows = NDArray[Any] | _core.CompressedRows
 
 
 def as_rows(x: object, *, name: str = "x", allow_single: bool = False) -> Rows:
-    """Return features as the core reads them: `as_features` of tables, or compressed sparse rows.
-
-    Parameters
-    ----------
-    x : array-like or SciPy sparse matrix or array, shape (rows, features)
-        Compressed sparse rows are read in place, memory-mapped ones too, if their values are uint8,
-        float32 or float64. Other formats are converted, with a warning; rows that
-        hold a column twice, which SciPy takes as a sum, or out of order are put right in a copy.
-    name : str, default "x"
-        What error messages call it.
-    allow_single : bool, default False
-        Take a 1-D `x` as one row.
-
-    Returns
-    -------
-    ndarray or CompressedRows, shape (rows, features)
-
-    Raises
-    ------
-    TypeError
-        If entries are not real numbers.
-    ValueError
-        If `x` has another shape, is empty, or its indices are out of range.
-
-    Warns
-    -----
-    UserWarning
-        If `x` is sparse in another format than CSR.
-
-    Examples
-    --------
-    >>> import scipy.sparse
-    >>> as_rows(scipy.sparse.eye_array(3, 4, format="csr")).shape
-    (3, 4)
-    """
+    """Return features as the core reads them: `as_features` of tables, or compressed sparse rows."""
     if not is_sparse(x):
         return as_features(x, name=name, allow_single=allow_single)
     csr = as_csr(x, name=name)
@@ -69,25 +35,7 @@ def as_rows(x: object, *, name: str = "x", allow_single: bool = False) -> Rows:
 
 
 def as_table(rows: Rows) -> NDArray[Any]:
-    """Return rows as a table: tables as they are, compressed ones written out, zeros and all.
-
-    Parameters
-    ----------
-    rows : ndarray or CompressedRows, shape (rows, columns)
-        As `as_rows` returns them.
-
-    Returns
-    -------
-    ndarray, shape (rows, columns)
-        Of compressed rows that hold nothing but 0 and 1 uint8, else of their values' dtype.
-
-    Examples
-    --------
-    >>> import scipy.sparse
-    >>> as_table(as_rows(scipy.sparse.eye_array(2, 3, format="csr")))
-    array([[1, 0, 0],
-           [0, 1, 0]], dtype=uint8)
-    """
+    """Return rows as a table: tables as they are, compressed ones written out, zeros and all."""
     if isinstance(rows, np.ndarray):
         return rows
     values, columns = stored(rows)

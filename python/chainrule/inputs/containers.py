@@ -28,34 +28,7 @@ _NUMBERS = r"u?int\d+|float\d*|halffloat|double|bool(ean)?"
 
 
 def as_array(value: object, *, name: str) -> NDArray[Any]:
-    """Return the NumPy array behind a container, of whatever dtype and shape, without a copy.
-
-    Parameters
-    ----------
-    value : object
-        As for `as_features`, but entries may also be text or objects.
-    name : str
-        What error messages call it.
-
-    Returns
-    -------
-    ndarray of at least one dimension
-        Shares memory with `value` where the container allows it.
-
-    Raises
-    ------
-    TypeError
-        If `value` is no array, is sparse or is on another device than the CPU.
-    ValueError
-        If `value` is ragged, or masked with entries missing.
-
-    Examples
-    --------
-    >>> as_array([[1, 2], [3]], name="x")
-    Traceback (most recent call last):
-        ...
-    ValueError: x is ragged: x[1] has 1 entry but x[0] has 2
-    """
+    """Return the NumPy array behind a container, of whatever dtype and shape, without a copy."""
     array = value if is_plain(value) else _array_behind(value, name)
     if array.ndim == 0:
         raise TypeError(f"{name} must be an array, got {value!s:.40} ({type(value).__name__})")
@@ -67,11 +40,6 @@ def is_plain(value: object) -> TypeGuard[NDArray[Any]]:
 
     What other containers are asked for (names of columns, text, entries missing, memory elsewhere)
     these cannot have.
-
-    Examples
-    --------
-    >>> is_plain(np.zeros(3)), is_plain(np.array(["a"])), is_plain([0.0])
-    (True, False, False)
     """
     return type(value) is np.ndarray and value.dtype.kind in "biuf"
 
@@ -82,38 +50,7 @@ def is_sparse(value: object) -> bool:
 
 
 def as_csr(value: Any, *, name: str) -> Any:
-    """Return a sparse matrix in compressed sparse rows, converted with a warning if it has others.
-
-    Parameters
-    ----------
-    value : SciPy sparse matrix or array
-        In any format.
-    name : str
-        What messages call it.
-
-    Returns
-    -------
-    csr_matrix or csr_array
-        `value` itself if it is one.
-
-    Raises
-    ------
-    ValueError
-        If it has no rows, no columns, or not two dimensions.
-
-    Warns
-    -----
-    UserWarning
-        If it is converted.
-
-    Examples
-    --------
-    >>> import scipy.sparse
-    >>> as_csr(scipy.sparse.csr_array((0, 4)), name="x")
-    Traceback (most recent call last):
-        ...
-    ValueError: x is empty: shape (0, 4)
-    """
+    """Return a sparse matrix in compressed sparse rows, converted with a warning if it has others."""
     if len(value.shape) != 2:
         raise ValueError(f"{name} has shape {value.shape}, expected (rows, features)")
     if 0 in value.shape:

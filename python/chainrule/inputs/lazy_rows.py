@@ -19,13 +19,7 @@ _GAP = 8
 
 
 def is_lazy(value: object) -> bool:
-    """Whether `value` has the shape of a table, a dtype and slices, and its numbers elsewhere.
-
-    Examples
-    --------
-    >>> is_lazy(np.zeros((3, 2))), is_lazy([[1.0], [2.0]])
-    (False, False)
-    """
+    """Whether `value` has the shape of a table, a dtype and slices, and its numbers elsewhere."""
     if is_plain(value) or isinstance(value, np.ndarray | memoryview | list | tuple):
         return False
     # Sparse matrices, frames and tensors are in memory.
@@ -42,35 +36,7 @@ def is_lazy(value: object) -> bool:
 
 
 class LazyRows:
-    """Rows of a lazy array, which is asked for slices of rows and nothing else.
-
-    Parameters
-    ----------
-    source : object
-        As `is_lazy` has it, of shape (rows, ...).
-    rows : range, optional
-        Those of its rows that are meant, by default all.
-    name : str, default "x"
-        What error messages call it.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        (rows, features), where axes behind the first count together.
-
-    Examples
-    --------
-    >>> class Squares:
-    ...     shape, dtype = (5, 1), np.dtype("float32")
-    ...
-    ...     def __getitem__(self, rows):
-    ...         return np.arange(5, dtype="float32")[rows, None] ** 2
-    >>> x = LazyRows(Squares())
-    >>> x.gather(np.array([4, 0, 3])).ravel()
-    array([16.,  0.,  9.], dtype=float32)
-    >>> [piece.ravel().tolist() for _, piece in x[1:].pieces(3)]
-    [[1.0, 4.0, 9.0], [16.0]]
-    """
+    """Rows of a lazy array, which is asked for slices of rows and nothing else."""
 
     def __init__(self, source: Any, rows: range | None = None, name: str = "x") -> None:
         self._source = source
@@ -89,13 +55,7 @@ class LazyRows:
         return LazyRows(self._source, self._rows[rows], self._name)
 
     def read(self, rows: slice) -> NDArray[Any]:
-        """Return some rows that follow each other as `as_features` does.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If they are not numbers, or not as many as the shape promises.
-        """
+        """Return some rows that follow each other as `as_features` does."""
         wanted = self._rows[rows]
         name = f"{self._name}[{wanted.start}:{wanted.stop}]"
         piece = as_features(np.asarray(self._source[wanted.start : wanted.stop]), name=name)
@@ -118,19 +78,7 @@ class LazyRows:
         return f"{self._name}[{wanted.start}:{wanted.stop}]"
 
     def gather(self, rows: NDArray[np.int64], longest: int | None = None) -> NDArray[Any]:
-        """Return rows in any order, each once, reading them in the order in which they lie.
-
-        Parameters
-        ----------
-        rows : ndarray of int64
-            Which.
-        longest : int, optional
-            Rows to read at a time, at most; by default as many as are wanted.
-
-        Returns
-        -------
-        ndarray, shape (rows, features)
-        """
+        """Return rows in any order, each once, reading them in the order in which they lie."""
         longest = len(rows) if longest is None else longest
         places = np.argsort(rows)
         ordered = rows[places]
