@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from chainrule import _core
 from chainrule.names import module_attributes
-from chainrule.spec import Field, Spec
+from chainrule.spec import Spec
 
 __all__ = [
     "Constant",
@@ -55,12 +55,7 @@ class Initializer(Spec):
 get = Initializer.get
 
 
-class _Plain(Initializer):
-    def __init__(self) -> None:
-        super().__init__()
-
-
-class Zeros(_Plain):
+class Zeros(Initializer):
     """All 0."""
 
     kind = "zeros"
@@ -76,10 +71,7 @@ class Constant(Initializer):
     """
 
     kind = "constant"
-    value = Field[float]()
-
-    def __init__(self, value: float) -> None:
-        super().__init__(value=value)
+    value: float
 
 
 class Normal(Initializer):
@@ -94,11 +86,8 @@ class Normal(Initializer):
     """
 
     kind = "normal"
-    mean = Field[float]()
-    standard_deviation = Field[float]()
-
-    def __init__(self, mean: float = 0.0, standard_deviation: float = 0.05) -> None:
-        super().__init__(mean=mean, standard_deviation=standard_deviation)
+    mean: float = 0.0
+    standard_deviation: float = 0.05
 
 
 class Uniform(Initializer):
@@ -111,14 +100,11 @@ class Uniform(Initializer):
     """
 
     kind = "uniform"
-    low = Field[float]()
-    high = Field[float]()
-
-    def __init__(self, low: float = -0.05, high: float = 0.05) -> None:
-        super().__init__(low=low, high=high)
+    low: float = -0.05
+    high: float = 0.05
 
 
-class GlorotUniform(_Plain):
+class GlorotUniform(Initializer):
     """Uniform with variance 2 / (fan_in + fan_out); the default before saturating activations.
 
     References
@@ -130,13 +116,13 @@ class GlorotUniform(_Plain):
     kind = "glorot_uniform"
 
 
-class GlorotNormal(_Plain):
+class GlorotNormal(Initializer):
     """Normal with variance 2 / (fan_in + fan_out); see `GlorotUniform`."""
 
     kind = "glorot_normal"
 
 
-class HeUniform(_Plain):
+class HeUniform(Initializer):
     """Uniform with variance 2 / fan_in; the default before relu and its kin.
 
     References
@@ -147,13 +133,13 @@ class HeUniform(_Plain):
     kind = "he_uniform"
 
 
-class HeNormal(_Plain):
+class HeNormal(Initializer):
     """Normal with variance 2 / fan_in; see `HeUniform`."""
 
     kind = "he_normal"
 
 
-class LecunUniform(_Plain):
+class LecunUniform(Initializer):
     """Uniform with variance 1 / fan_in.
 
     References
@@ -164,7 +150,7 @@ class LecunUniform(_Plain):
     kind = "lecun_uniform"
 
 
-class LecunNormal(_Plain):
+class LecunNormal(Initializer):
     """Normal with variance 1 / fan_in; see `LecunUniform`."""
 
     kind = "lecun_normal"
@@ -185,7 +171,4 @@ class Orthogonal(Initializer):
     """
 
     kind = "orthogonal"
-    gain = Field[float]()
-
-    def __init__(self, gain: float = 1.0) -> None:
-        super().__init__(gain=gain)
+    gain: float = 1.0

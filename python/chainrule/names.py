@@ -33,7 +33,7 @@ def also_known(family: str, torch_class: str, kind: str) -> None:
 
 
 def known_name(family: str, given: str, valid: Collection[str]) -> str:
-    """Return the name here of what another library may call otherwise; unknown names as they are."""
+    """Return the name here of another library's name; unknown names as they are."""
     if given in valid:
         return given
     lower = given.lower()

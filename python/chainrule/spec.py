@@ -5,12 +5,21 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Generic, NoReturn, TypeVar, overload
+from inspect import Parameter
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
 import numpy as np
 
 from chainrule import _core
 from chainrule.names import also_known, known_name, names_arguments
+
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+else:  # Python 3.10 has none, and at run time it does nothing.
+
+    def dataclass_transform() -> Callable[[type], type]:
+        return lambda cls: cls
+
 
 __all__ = ["Field", "Spec", "check_no_class", "plain"]
 
@@ -20,18 +29,13 @@ T = TypeVar("T")
 D = TypeVar("D", bound="Spec")
 
 
+@dataclass_transform()
 class Spec:
     """A description that the compiled core has checked: a kind and its options.
 
     The core knows every option's default and range, so subclasses hold names, types and
     documentation only. Equal options make equal descriptions. Descriptions do not change, but for
     the learning rate of an optimizer.
-
-    Parameters
-    ----------
-    **options
-        Options by name, passed on to the core. Those in ``_optional`` may be None, which leaves
-        them at the core's default.
 
     Attributes
     ----------
@@ -46,34 +50,53 @@ class Spec:
     Notes
     -----
     Each direct subclass is a family, such as the losses, and names the core's class in
-    ``_core_type``. Its subclasses are found by their kind.
+    ``_core_type``. Its subclasses are found by their kind. As of a data class, annotated attributes
+    are the constructor's parameters, those behind ``_: KW_ONLY`` by keyword only. A class whose
+    parameters are of other types than its attributes writes both out, the attributes as `Field`.
     """
 
     kind: ClassVar[str]
+    _core: Any
     _core_type: ClassVar[type[Any]]
     _classes: ClassVar[dict[str, type[Spec]]]
+    _parameters: ClassVar[dict[str, Parameter]]
     _optional: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
-        """Make a family's subclasses known by their kind."""
+        """Make a family's subclasses known by their kind, and their fields their parameters."""
         super().__init_subclass__()
-        if "__init__" in vars(cls):
-            cls.__init__ = names_arguments(cls.__init__)  # type: ignore[method-assign]
         if Spec in cls.__bases__:
             cls._classes = {}
+            cls._parameters = _parameters(cls)
         elif "kind" in vars(cls):
             cls._classes[cls.kind] = cls
             if torch_class := vars(cls).get("torch_module"):
-                also_known(cls._family_name(), torch_class, cls.kind)
+                also_known(cls._family().__name__.lower(), torch_class, cls.kind)
+            cls._parameters = cls._parameters | _parameters(cls)
+            if "__init__" not in vars(cls):
+                cls.__init__ = _constructor(cls)  # type: ignore[method-assign]
+        if "__init__" in vars(cls):
+            cls.__init__ = names_arguments(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self, **options: Any) -> None:
-        config: dict[str, object] = {"kind": self.kind}
+        config: dict[str, Any] = {"kind": self.kind}
         for name, value in options.items():
-            if value is None and name not in self._optional:
+            if value is None and not self._may_be_none(name):
                 raise TypeError(f"{self.kind}: {name} must not be None")
             check_no_class(value, f"{self.kind}: {name}: ")
-            config[name] = plain(_known_option(name, value))
-        self._core: Any = self._core_type(config)
+            config[name] = _known_option(name, value)
+        self._take(config)
+
+    @classmethod
+    def _may_be_none(cls, name: str) -> bool:
+        known = cls._parameters.get(name)
+        return name in cls._optional or (known is not None and known.default is None)
+
+    def _take(self, config: dict[str, Any], **attributes: object) -> None:
+        """Make the core's description of a kind with its options, and set more attributes."""
+        core = self._core_type({name: plain(value) for name, value in config.items()})
+        # At once, so that an interrupt leaves all old or all new ones.
+        vars(self).update(_core=core, **attributes)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -107,15 +130,20 @@ class Spec:
         if isinstance(config, str):
             config = {"kind": config}
         check_no_class(config)
+        family = cls._family().__name__.lower()
         if not isinstance(config, Mapping):
-            raise TypeError(f"expected {cls._family()} by its name or config, got {config!r:.80}")
+            raise TypeError(
+                f"expected {'an' if family[0] in 'aio' else 'a'} {family} by its name or config, "
+                f"got {config!r:.80}"
+            )
         kind = config.get("kind")
         if isinstance(kind, str):
-            kind = known_name(cls._family_name(), kind, cls._classes)
+            kind = known_name(family, kind, cls._classes)
             config = {**config, "kind": kind}
         # Of an unknown kind the core makes an error with the nearest known one.
         owner = cls._classes.get(kind, cls) if isinstance(kind, str) else cls
-        described = owner._from_config(dict(config))
+        described = owner.__new__(owner)
+        described._take(dict(config))
         if not isinstance(described, cls):
             raise ValueError(f"expected a config of kind {cls.kind!r}, got kind {kind!r}")
         return described
@@ -142,19 +170,8 @@ class Spec:
         return value if isinstance(value, cls) else cls.from_config(value)  # type: ignore[arg-type]
 
     @classmethod
-    def _from_config(cls, config: dict[str, Any]) -> Spec:
-        described = cls.__new__(cls)
-        described._core = cls._core_type({name: plain(value) for name, value in config.items()})
-        return described
-
-    @classmethod
-    def _family_name(cls) -> str:
-        return next(c for c in cls.__mro__ if Spec in c.__bases__).__name__.lower()
-
-    @classmethod
-    def _family(cls) -> str:
-        name = cls._family_name()
-        return f"{'an' if name[0] in 'aio' else 'a'} {name}"
+    def _family(cls) -> type[Spec]:
+        return next(c for c in cls.__mro__ if Spec in c.__bases__)
 
     def _argument(self, name: str) -> object:
         """Return what the constructor's argument `name` was."""
@@ -186,17 +203,61 @@ class Spec:
         return hash(repr(self.config))
 
 
+def _parameters(cls: type[Spec]) -> dict[str, Parameter]:
+    """Return the parameters that a class's own annotations stand for, and make them fields."""
+    kind: Any = Parameter.POSITIONAL_OR_KEYWORD
+    found = {}
+    for name, annotation in inspect.get_annotations(cls).items():
+        if name == "_":
+            kind = Parameter.KEYWORD_ONLY
+        elif not str(annotation).startswith("ClassVar"):
+            field: Any = vars(cls).get(name, Parameter.empty)
+            if not hasattr(type(field), "__set__"):
+                field = Field(default=field)
+                field.__set_name__(cls, name)
+                setattr(cls, name, field)
+            annotation = field.takes or annotation
+            found[name] = Parameter(name, kind, default=field.default, annotation=annotation)
+    return found
+
+
+def _constructor(cls: type[Spec]) -> Callable[..., None]:
+    """Return a constructor of a class's fields, in which those of its family come last."""
+    family = cls._family()._parameters
+    fields = sorted(cls._parameters.values(), key=lambda p: (p.kind, p.name in family))
+    signature = inspect.Signature(fields, return_annotation="None")
+
+    def __init__(self: Spec, *args: Any, **options: Any) -> None:  # noqa: N807
+        try:
+            bound = signature.bind(*args, **options)
+        except TypeError as error:
+            raise TypeError(f"{type(self).__name__}(): {error}") from None
+        bound.apply_defaults()
+        Spec.__init__(self, **bound.arguments)
+
+    me = Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)
+    vars(__init__)["__signature__"] = signature.replace(parameters=[me, *fields])
+    return __init__
+
+
 class Field(Generic[T]):
     """A read-only attribute: an option of a description, as the core holds it.
 
     Parameters
     ----------
     convert : callable, optional
-        Makes the attribute's value of the config's; an option that the config lacks is None.
+        Makes the attribute's value of the config's.
+    default : object, optional
+        The constructor's default, and the value where the config lacks the option.
     """
 
-    def __init__(self, convert: Callable[[Any], T] | None = None) -> None:
+    takes: ClassVar[str] = ""  # type of the parameter, where it is not that of the attribute
+
+    def __init__(
+        self, convert: Callable[[Any], T] | None = None, default: Any = Parameter.empty
+    ) -> None:
         self._convert = convert
+        self.default = default
 
     def __set_name__(self, owner: type[Spec], name: str) -> None:
         """Learn the option's name."""
@@ -210,8 +271,13 @@ class Field(Generic[T]):
         """Return the option's value, or of the class the option itself."""
         if described is None:
             return self
-        value: Any = described._core.config.get(self._name)
-        return value if self._convert is None or value is None else self._convert(value)
+        default = None if self.default is Parameter.empty else self.default
+        value: Any = described.config.get(self._name, default)
+        if value is not None and self._convert is not None:
+            return self._convert(value)
+        if self.default is None:  # in whose place a config may have 0
+            return value or None  # type: ignore[return-value]
+        return tuple(value) if isinstance(value, list) else value  # type: ignore[return-value]
 
     def __set__(self, described: Spec, value: object) -> NoReturn:
         """Refuse: descriptions do not change."""

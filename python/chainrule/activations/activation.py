@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from chainrule import _core
 from chainrule.spec import Spec
 
-__all__ = ["Activation", "Graph", "Linear", "PlainActivation", "Tensor", "at", "shortest"]
+__all__ = ["Activation", "Graph", "Linear", "Tensor", "at", "shortest"]
 
 
 class Graph(Protocol):
@@ -173,14 +173,7 @@ class Activation(Spec):
         return [cls()]
 
 
-class PlainActivation(Activation):
-    """An activation without options."""
-
-    def __init__(self) -> None:
-        super().__init__()
-
-
-class Linear(PlainActivation):
+class Linear(Activation):
     """f(x) = x: no activation."""
 
     kind = "linear"

@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.activations.activation import Activation, PlainActivation, Tensor, shortest
-from chainrule.spec import Field
+from chainrule.activations.activation import Activation, Tensor, shortest
 
 __all__ = ["HardSigmoid", "Sigmoid", "Softmax", "Softsign", "Tanh"]
 
 _SIXTH = 1 / 6
 
 
-class Sigmoid(PlainActivation):
+class Sigmoid(Activation):
     """f(x) = 1 / (1 + exp(-x))."""
 
     kind = "sigmoid"
@@ -51,8 +50,6 @@ class HardSigmoid(Activation):
     """
 
     kind = "hard_sigmoid"
-    alpha = Field[float]()
-    beta = Field[float]()
     torch_module = "Hardsigmoid"
     onnx_operator = "HardSigmoid"
     onnx_options = (("alpha", "alpha", 0.2), ("beta", "beta", 0.5))
@@ -65,9 +62,8 @@ static void hard_sigmoid(const float* x, float* y, size_t n, float alpha, float 
   }
 }
 """
-
-    def __init__(self, alpha: float = _SIXTH, beta: float = 0.5) -> None:
-        super().__init__(alpha=alpha, beta=beta)
+    alpha: float = _SIXTH
+    beta: float = 0.5
 
     @property
     def torch_arguments(self) -> dict[str, Any]:
@@ -113,7 +109,7 @@ def _exact(alpha: float) -> float:
     return _SIXTH if abs(alpha - _SIXTH) <= 1e-8 else alpha
 
 
-class Tanh(PlainActivation):
+class Tanh(Activation):
     """f(x) = tanh(x)."""
 
     kind = "tanh"
@@ -130,7 +126,7 @@ static void hyperbolic_tangent(const float* x, float* y, size_t n) {
 """
 
 
-class Softsign(PlainActivation):
+class Softsign(Activation):
     """f(x) = x / (1 + abs(x)).
 
     References
@@ -153,7 +149,7 @@ static void softsign(const float* x, float* y, size_t n) {
         return z / (z.op("Abs") + 1.0)
 
 
-class Softmax(PlainActivation):
+class Softmax(Activation):
     """f(x)_j = exp(x_j) / sum_k exp(x_k), over each row.
 
     The loss `chainrule.losses.CrossEntropy` applies it by itself: give that loss a linear layer.

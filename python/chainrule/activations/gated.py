@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.activations.activation import Activation, PlainActivation, Tensor
+from chainrule.activations.activation import Activation, Tensor
 
 __all__ = ["Gelu", "HardSwish", "Mish", "Silu"]
 
@@ -126,7 +126,7 @@ static void gelu_tanh(const float* x, float* y, size_t n) {
 Activation._classes["gelu_tanh"] = Gelu
 
 
-class Silu(PlainActivation):
+class Silu(Activation):
     """f(x) = x * sigmoid(x), also known as swish.
 
     References
@@ -149,7 +149,7 @@ static void silu(const float* x, float* y, size_t n) {
         return z * z.op("Sigmoid")
 
 
-class Mish(PlainActivation):
+class Mish(Activation):
     """f(x) = x * tanh(log(1 + exp(x))).
 
     References
@@ -180,7 +180,7 @@ static void mish(const float* x, float* y, size_t n) {
         return z * (numerator / (numerator + 2.0))
 
 
-class HardSwish(PlainActivation):
+class HardSwish(Activation):
     """f(x) = x * min(6, max(0, x + 3)) / 6, also known as hard_silu.
 
     References

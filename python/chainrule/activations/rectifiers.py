@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import _core
-from chainrule.activations.activation import Activation, PlainActivation, Tensor, at, shortest
-from chainrule.spec import Field
+from chainrule.activations.activation import Activation, Tensor, at, shortest
 
 __all__ = ["Elu", "LeakyRelu", "Relu", "Relu6", "Selu", "Softplus"]
 
@@ -21,7 +20,7 @@ __all__ = ["Elu", "LeakyRelu", "Relu", "Relu6", "Selu", "Softplus"]
 _LEAST_THRESHOLD = 15.0
 
 
-class Relu(PlainActivation):
+class Relu(Activation):
     """f(x) = max(0, x), with f'(0) = 0.
 
     References
@@ -70,10 +69,7 @@ static void leaky_relu(const float* x, float* y, size_t n, float slope) {
   for (size_t i = 0; i < n; ++i) y[i] = x[i] > 0.0f ? x[i] : slope * x[i];
 }
 """
-    negative_slope = Field[float]()
-
-    def __init__(self, negative_slope: float = 0.01) -> None:
-        super().__init__(negative_slope=negative_slope)
+    negative_slope: float = 0.01
 
     def formula(self, z: Tensor) -> Tensor:
         """Return max(0, z) + slope * min(0, z)."""
@@ -87,7 +83,7 @@ static void leaky_relu(const float* x, float* y, size_t n, float slope) {
         return [cls(shortest(slope))] if slope >= 0 else []
 
 
-class Relu6(PlainActivation):
+class Relu6(Activation):
     """f(x) = min(6, max(0, x)), with f'(0) = f'(6) = 0.
 
     References
@@ -133,10 +129,7 @@ static void elu(const float* x, float* y, size_t n, float alpha) {
   for (size_t i = 0; i < n; ++i) y[i] = x[i] > 0.0f ? x[i] : alpha * expm1f(x[i]);
 }
 """
-    alpha = Field[float]()
-
-    def __init__(self, alpha: float = 1.0) -> None:
-        super().__init__(alpha=alpha)
+    alpha: float = 1.0
 
     def formula(self, z: Tensor) -> Tensor:
         """Return max(0, z) + alpha * (exp(min(0, z)) - 1)."""
@@ -150,7 +143,7 @@ static void elu(const float* x, float* y, size_t n, float alpha) {
         return [cls(shortest(depth / -math.expm1(-10.0)))] if depth >= 0 else []
 
 
-class Selu(PlainActivation):
+class Selu(Activation):
     """f(x) = c * x for x > 0, else c * a * (exp(x) - 1): c is 1.0507..., a is 1.6732...
 
     With these constants, weights of `chainrule.initializers.LecunNormal` (the default before it)
@@ -197,7 +190,7 @@ def _selu_constants() -> tuple[float, float]:
     return float(above), -float(below)
 
 
-class Softplus(PlainActivation):
+class Softplus(Activation):
     """f(x) = log(1 + exp(x))."""
 
     kind = "softplus"

@@ -67,7 +67,7 @@ class Spelling(NamedTuple):
         return value
 
     def fault(self, field: str) -> str | None:
-        """Return what is wrong with a field that ought to be a finite number, or an infinite one."""
+        """Return what is wrong with a field that ought to be a number, or None."""
         if field.strip().lower() in MISSING:
             return "is missing"
         value = self.number(field)

@@ -19,7 +19,7 @@ Rows = NDArray[Any] | _core.CompressedRows
 
 
 def as_rows(x: object, *, name: str = "x", allow_single: bool = False) -> Rows:
-    """Return features as the core reads them: `as_features` of tables, or compressed sparse rows."""
+    """Return features as the core reads them: a table, or sparse ones in compressed rows."""
     if not is_sparse(x):
         return as_features(x, name=name, allow_single=allow_single)
     csr = as_csr(x, name=name)

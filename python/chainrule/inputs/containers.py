@@ -50,7 +50,7 @@ def is_sparse(value: object) -> bool:
 
 
 def as_csr(value: Any, *, name: str) -> Any:
-    """Return a sparse matrix in compressed sparse rows, converted with a warning if it has others."""
+    """Return a sparse matrix in compressed rows, converted with a warning from other formats."""
     if len(value.shape) != 2:
         raise ValueError(f"{name} has shape {value.shape}, expected (rows, features)")
     if 0 in value.shape:

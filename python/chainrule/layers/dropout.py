@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from chainrule.layers.layer import Layer
-from chainrule.spec import Field
 
 __all__ = ["Dropout"]
 
@@ -26,7 +25,4 @@ class Dropout(Layer):
     """
 
     kind = "dropout"
-    rate = Field[float]()
-
-    def __init__(self, rate: float) -> None:
-        super().__init__(rate=rate)
+    rate: float

@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.layers.layer import Layer
-from chainrule.spec import Field
+
+if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
 
 __all__ = ["BatchNormalization", "LayerNormalization"]
 
@@ -36,20 +40,11 @@ class BatchNormalization(Layer):
     """
 
     kind = "batch_normalization"
-    momentum = Field[float]()
-    epsilon = Field[float]()
-    center = Field[bool]()
-    scale = Field[bool]()
-
-    def __init__(
-        self,
-        *,
-        momentum: float = 0.9,
-        epsilon: float = 1e-5,
-        center: bool = True,
-        scale: bool = True,
-    ) -> None:
-        super().__init__(momentum=momentum, epsilon=epsilon, center=center, scale=scale)
+    _: KW_ONLY
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+    center: bool = True
+    scale: bool = True
 
 
 class LayerNormalization(Layer):
@@ -68,9 +63,7 @@ class LayerNormalization(Layer):
     """
 
     kind = "layer_normalization"
-    epsilon = Field[float]()
-    center = Field[bool]()
-    scale = Field[bool]()
-
-    def __init__(self, *, epsilon: float = 1e-5, center: bool = True, scale: bool = True) -> None:
-        super().__init__(epsilon=epsilon, center=center, scale=scale)
+    _: KW_ONLY
+    epsilon: float = 1e-5
+    center: bool = True
+    scale: bool = True

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from chainrule.layers.layer import Layer
-from chainrule.spec import Field
 
 __all__ = ["PReLU"]
 
@@ -32,7 +31,4 @@ class PReLU(Layer):
     """
 
     kind = "prelu"
-    initial_slope = Field[float]()
-
-    def __init__(self, initial_slope: float = 0.25) -> None:
-        super().__init__(initial_slope=initial_slope)
+    initial_slope: float = 0.25

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from chainrule.layers.layer import Layer
-from chainrule.spec import Field
 
 __all__ = ["Normalization", "Rescaling"]
 
@@ -29,11 +28,8 @@ class Rescaling(Layer):
     """
 
     kind = "rescaling"
-    scale = Field[float]()
-    offset = Field[float]()
-
-    def __init__(self, scale: float, offset: float = 0.0) -> None:
-        super().__init__(scale=scale, offset=offset)
+    scale: float
+    offset: float = 0.0
 
 
 class Normalization(Layer):
@@ -59,6 +55,3 @@ class Normalization(Layer):
     """
 
     kind = "normalization"
-
-    def __init__(self) -> None:
-        super().__init__()

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from chainrule.losses.loss import LossOfLogits, PlainLoss
+from chainrule.losses.loss import Loss, LossOfLogits
 from chainrule.spec import Field
 
 __all__ = ["BinaryCrossEntropy", "CrossEntropy", "Hinge"]
@@ -65,7 +65,7 @@ class BinaryCrossEntropy(LossOfLogits):
         super().__init__(from_logits=from_logits)
 
 
-class Hinge(PlainLoss):
+class Hinge(Loss):
     """max(0, 1 - s o), where s = 1 for t > 0 and else -1; targets are -1 and 1, or 0 and 1.
 
     The gradient is -s where s o < 1, else 0.

@@ -20,7 +20,7 @@ from chainrule.inputs.targets import (
 )
 from chainrule.spec import Spec
 
-__all__ = ["Loss", "LossOfLogits", "PlainLoss"]
+__all__ = ["Loss", "LossOfLogits"]
 
 
 class Loss(Spec):
@@ -160,13 +160,6 @@ class Loss(Spec):
             by_class = class_weights_array(class_weight, columns if self.takes_labels else 2)
         value, gradient = _core.loss_and_gradient(self._core, raw, targets, weights, by_class)
         return value, gradient
-
-
-class PlainLoss(Loss):
-    """A loss without options."""
-
-    def __init__(self) -> None:
-        super().__init__()
 
 
 class LossOfLogits(Loss):

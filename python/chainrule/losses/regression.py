@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from chainrule.losses.loss import Loss, LossOfLogits, PlainLoss
+from chainrule.losses.loss import Loss, LossOfLogits
 from chainrule.spec import Field
 
 __all__ = ["MAE", "MSE", "Huber", "LogCosh", "Poisson", "Quantile"]
 
 
-class MSE(PlainLoss):
+class MSE(Loss):
     """Squared error (o - t)**2, of gradient 2 (o - t).
 
     Examples
@@ -24,7 +24,7 @@ class MSE(PlainLoss):
     torch_module = "MSELoss"
 
 
-class MAE(PlainLoss):
+class MAE(Loss):
     """Absolute error abs(o - t), of gradient sign(o - t), which is 0 for o = t."""
 
     kind = "mae"
@@ -49,13 +49,10 @@ class Huber(Loss):
 
     kind = "huber"
     torch_module = "HuberLoss"
-    delta = Field[float]()
-
-    def __init__(self, delta: float = 1.0) -> None:
-        super().__init__(delta=delta)
+    delta: float = 1.0
 
 
-class LogCosh(PlainLoss):
+class LogCosh(Loss):
     """log(cosh(o - t)), of gradient tanh(o - t): a smooth variant of `Huber`."""
 
     kind = "log_cosh"

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chainrule.optimizers.optimizer import LearningRate, Optimizer, SharedOptions
-from chainrule.spec import Field
+from chainrule.optimizers.optimizer import Optimizer, Rate
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from dataclasses import KW_ONLY
 
 __all__ = ["Adadelta"]
 
@@ -27,13 +26,12 @@ class Adadelta(Optimizer):
     Parameters
     ----------
     learning_rate : float, Schedule, dict or callable, default 1.0
-        See `Optimizer`.
     rho : float, default 0.9
         Weight of the past in the averages, in [0, 1).
     epsilon : float, default 1e-6
         Above 0.
     weight_decay, clip_value, clip_norm, lazy
-        See `Optimizer`.
+        As `learning_rate`: see `Optimizer`.
 
     References
     ----------
@@ -41,20 +39,7 @@ class Adadelta(Optimizer):
     """
 
     kind = "adadelta"
-    rho = Field[float]()
-    epsilon = Field[float]()
-
-    def __init__(
-        self,
-        learning_rate: LearningRate = 1.0,
-        *,
-        rho: float = 0.9,
-        epsilon: float = 1e-6,
-        **shared: Unpack[SharedOptions],
-    ) -> None:
-        super().__init__(
-            learning_rate,
-            rho=rho,
-            epsilon=epsilon,
-            **shared,
-        )
+    learning_rate: Rate = Rate(1.0)
+    _: KW_ONLY
+    rho: float = 0.9
+    epsilon: float = 1e-6

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chainrule.optimizers.optimizer import LearningRate, Optimizer, SharedOptions
-from chainrule.spec import Field
+from chainrule.optimizers.optimizer import Optimizer, Rate
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from dataclasses import KW_ONLY
 
 __all__ = ["AdaGrad"]
 
@@ -25,7 +24,6 @@ class AdaGrad(Optimizer):
     Parameters
     ----------
     learning_rate : float, Schedule, dict or callable, default 0.01
-        See `Optimizer`.
     lr_decay : float, default 0.0
         At least 0.
     initial_accumulator : float, default 0.0
@@ -33,7 +31,7 @@ class AdaGrad(Optimizer):
     epsilon : float, default 1e-10
         Above 0.
     weight_decay, clip_value, clip_norm, lazy
-        See `Optimizer`.
+        As `learning_rate`: see `Optimizer`.
 
     References
     ----------
@@ -42,23 +40,8 @@ class AdaGrad(Optimizer):
     """
 
     kind = "adagrad"
-    lr_decay = Field[float]()
-    initial_accumulator = Field[float]()
-    epsilon = Field[float]()
-
-    def __init__(
-        self,
-        learning_rate: LearningRate = 0.01,
-        *,
-        lr_decay: float = 0.0,
-        initial_accumulator: float = 0.0,
-        epsilon: float = 1e-10,
-        **shared: Unpack[SharedOptions],
-    ) -> None:
-        super().__init__(
-            learning_rate,
-            lr_decay=lr_decay,
-            initial_accumulator=initial_accumulator,
-            epsilon=epsilon,
-            **shared,
-        )
+    learning_rate: Rate = Rate(0.01)
+    _: KW_ONLY
+    lr_decay: float = 0.0
+    initial_accumulator: float = 0.0
+    epsilon: float = 1e-10

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adam and AdamW."""
+"""Adam, and what was made of it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chainrule.optimizers.optimizer import GradientOptions, LearningRate, Optimizer, SharedOptions
-from chainrule.spec import Field
+from chainrule.optimizers.optimizer import Optimizer, Rate
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from dataclasses import KW_ONLY
 
 __all__ = ["LAMB", "Adam", "AdamW", "NAdam", "RAdam"]
 
@@ -26,7 +25,6 @@ class Adam(Optimizer):
     Parameters
     ----------
     learning_rate : float, Schedule, dict or callable, default 0.001
-        See `Optimizer`.
     beta1, beta2 : float, default 0.9 and 0.999
         Weights of the past in the averages, in [0, 1).
     epsilon : float, default 1e-8
@@ -34,7 +32,7 @@ class Adam(Optimizer):
     amsgrad : bool, default False
         Divide by the greatest average so far.
     weight_decay, clip_value, clip_norm, lazy
-        See `Optimizer`.
+        As `learning_rate`: see `Optimizer`.
 
     References
     ----------
@@ -43,29 +41,12 @@ class Adam(Optimizer):
     """
 
     kind = "adam"
-    beta1 = Field[float]()
-    beta2 = Field[float]()
-    epsilon = Field[float]()
-    amsgrad = Field[bool]()
-
-    def __init__(
-        self,
-        learning_rate: LearningRate = 0.001,
-        *,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-8,
-        amsgrad: bool = False,
-        **shared: Unpack[SharedOptions],
-    ) -> None:
-        super().__init__(
-            learning_rate,
-            beta1=beta1,
-            beta2=beta2,
-            epsilon=epsilon,
-            amsgrad=amsgrad,
-            **shared,
-        )
+    learning_rate: Rate = Rate(0.001)
+    _: KW_ONLY
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    amsgrad: bool = False
 
 
 class AdamW(Adam):
@@ -86,27 +67,8 @@ class AdamW(Adam):
     """
 
     kind = "adamw"
-
-    def __init__(
-        self,
-        learning_rate: LearningRate = 0.001,
-        *,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-8,
-        amsgrad: bool = False,
-        weight_decay: float = 0.01,
-        **shared: Unpack[GradientOptions],
-    ) -> None:
-        super().__init__(
-            learning_rate,
-            beta1=beta1,
-            beta2=beta2,
-            epsilon=epsilon,
-            amsgrad=amsgrad,
-            weight_decay=weight_decay,
-            **shared,
-        )
+    _: KW_ONLY
+    weight_decay: float = 0.01
 
 
 class NAdam(Optimizer):
@@ -126,7 +88,6 @@ class NAdam(Optimizer):
     Parameters
     ----------
     learning_rate : float, Schedule, dict or callable, default 0.002
-        See `Optimizer`.
     beta1, beta2 : float, default 0.9 and 0.999
         Weights of the past in the averages, in [0, 1).
     epsilon : float, default 1e-8
@@ -136,7 +97,7 @@ class NAdam(Optimizer):
     decoupled_weight_decay : bool, default False
         Take the decay from the parameter itself, as `AdamW` does.
     weight_decay, clip_value, clip_norm, lazy
-        See `Optimizer`.
+        As `learning_rate`: see `Optimizer`.
 
     References
     ----------
@@ -150,32 +111,13 @@ class NAdam(Optimizer):
     """
 
     kind = "nadam"
-    beta1 = Field[float]()
-    beta2 = Field[float]()
-    epsilon = Field[float]()
-    momentum_decay = Field[float]()
-    decoupled_weight_decay = Field[bool]()
-
-    def __init__(
-        self,
-        learning_rate: LearningRate = 0.002,
-        *,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-8,
-        momentum_decay: float = 0.004,
-        decoupled_weight_decay: bool = False,
-        **shared: Unpack[SharedOptions],
-    ) -> None:
-        super().__init__(
-            learning_rate,
-            beta1=beta1,
-            beta2=beta2,
-            epsilon=epsilon,
-            momentum_decay=momentum_decay,
-            decoupled_weight_decay=decoupled_weight_decay,
-            **shared,
-        )
+    learning_rate: Rate = Rate(0.002)
+    _: KW_ONLY
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    momentum_decay: float = 0.004
+    decoupled_weight_decay: bool = False
 
 
 class RAdam(Optimizer):
@@ -194,7 +136,6 @@ class RAdam(Optimizer):
     Parameters
     ----------
     learning_rate : float, Schedule, dict or callable, default 0.001
-        See `Optimizer`.
     beta1, beta2 : float, default 0.9 and 0.999
         Weights of the past in the averages, in [0, 1).
     epsilon : float, default 1e-8
@@ -202,7 +143,7 @@ class RAdam(Optimizer):
     decoupled_weight_decay : bool, default False
         Take the decay from the parameter itself, as `AdamW` does.
     weight_decay, clip_value, clip_norm, lazy
-        See `Optimizer`.
+        As `learning_rate`: see `Optimizer`.
 
     References
     ----------
@@ -216,29 +157,12 @@ class RAdam(Optimizer):
     """
 
     kind = "radam"
-    beta1 = Field[float]()
-    beta2 = Field[float]()
-    epsilon = Field[float]()
-    decoupled_weight_decay = Field[bool]()
-
-    def __init__(
-        self,
-        learning_rate: LearningRate = 0.001,
-        *,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-8,
-        decoupled_weight_decay: bool = False,
-        **shared: Unpack[SharedOptions],
-    ) -> None:
-        super().__init__(
-            learning_rate,
-            beta1=beta1,
-            beta2=beta2,
-            epsilon=epsilon,
-            decoupled_weight_decay=decoupled_weight_decay,
-            **shared,
-        )
+    learning_rate: Rate = Rate(0.001)
+    _: KW_ONLY
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    decoupled_weight_decay: bool = False
 
 
 class LAMB(Optimizer):
@@ -257,7 +181,6 @@ class LAMB(Optimizer):
     Parameters
     ----------
     learning_rate : float, Schedule, dict or callable, default 0.001
-        See `Optimizer`.
     beta1, beta2 : float, default 0.9 and 0.999
         Weights of the past in the averages, in [0, 1).
     epsilon : float, default 1e-6
@@ -282,17 +205,8 @@ class LAMB(Optimizer):
     """
 
     kind = "lamb"
-    beta1 = Field[float]()
-    beta2 = Field[float]()
-    epsilon = Field[float]()
-
-    def __init__(
-        self,
-        learning_rate: LearningRate = 0.001,
-        *,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        epsilon: float = 1e-6,
-        **shared: Unpack[SharedOptions],
-    ) -> None:
-        super().__init__(learning_rate, beta1=beta1, beta2=beta2, epsilon=epsilon, **shared)
+    learning_rate: Rate = Rate(0.001)
+    _: KW_ONLY
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-6

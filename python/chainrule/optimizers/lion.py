@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chainrule.optimizers.optimizer import LearningRate, Optimizer, SharedOptions
-from chainrule.spec import Field
+from chainrule.optimizers.optimizer import Optimizer, Rate
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from dataclasses import KW_ONLY
 
 __all__ = ["Lion"]
 
@@ -26,7 +25,6 @@ class Lion(Optimizer):
     Parameters
     ----------
     learning_rate : float, Schedule, dict or callable, default 0.0001
-        See `Optimizer`.
     beta1, beta2 : float, default 0.9 and 0.99
         Weights of the past in the step and in the average, in [0, 1).
     weight_decay : float, default 0.0
@@ -40,20 +38,7 @@ class Lion(Optimizer):
     """
 
     kind = "lion"
-    beta1 = Field[float]()
-    beta2 = Field[float]()
-
-    def __init__(
-        self,
-        learning_rate: LearningRate = 0.0001,
-        *,
-        beta1: float = 0.9,
-        beta2: float = 0.99,
-        **shared: Unpack[SharedOptions],
-    ) -> None:
-        super().__init__(
-            learning_rate,
-            beta1=beta1,
-            beta2=beta2,
-            **shared,
-        )
+    learning_rate: Rate = Rate(0.0001)
+    _: KW_ONLY
+    beta1: float = 0.9
+    beta2: float = 0.99

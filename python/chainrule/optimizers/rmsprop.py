@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chainrule.optimizers.optimizer import LearningRate, Optimizer, SharedOptions
-from chainrule.spec import Field
+from chainrule.optimizers.optimizer import Optimizer, Rate
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from dataclasses import KW_ONLY
 
 __all__ = ["RMSprop"]
 
@@ -27,7 +26,6 @@ class RMSprop(Optimizer):
     Parameters
     ----------
     learning_rate : float, Schedule, dict or callable, default 0.01
-        See `Optimizer`.
     rho : float, default 0.99
         Weight of the past in the averages, in [0, 1).
     epsilon : float, default 1e-8
@@ -37,7 +35,7 @@ class RMSprop(Optimizer):
     centered : bool, default False
         Divide by the standard deviation rather than the root mean square.
     weight_decay, clip_value, clip_norm, lazy
-        See `Optimizer`.
+        As `learning_rate`: see `Optimizer`.
 
     References
     ----------
@@ -46,26 +44,9 @@ class RMSprop(Optimizer):
     """
 
     kind = "rmsprop"
-    rho = Field[float]()
-    epsilon = Field[float]()
-    momentum = Field[float]()
-    centered = Field[bool]()
-
-    def __init__(
-        self,
-        learning_rate: LearningRate = 0.01,
-        *,
-        rho: float = 0.99,
-        epsilon: float = 1e-8,
-        momentum: float = 0.0,
-        centered: bool = False,
-        **shared: Unpack[SharedOptions],
-    ) -> None:
-        super().__init__(
-            learning_rate,
-            rho=rho,
-            epsilon=epsilon,
-            momentum=momentum,
-            centered=centered,
-            **shared,
-        )
+    learning_rate: Rate = Rate(0.01)
+    _: KW_ONLY
+    rho: float = 0.99
+    epsilon: float = 1e-8
+    momentum: float = 0.0
+    centered: bool = False

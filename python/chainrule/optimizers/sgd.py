@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chainrule.optimizers.optimizer import LearningRate, Optimizer, SharedOptions
-from chainrule.spec import Field
+from chainrule.optimizers.optimizer import Optimizer, Rate
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from dataclasses import KW_ONLY
 
 __all__ = ["SGD"]
 
@@ -25,7 +24,6 @@ class SGD(Optimizer):
     Parameters
     ----------
     learning_rate : float, Schedule, dict or callable, default 0.01
-        See `Optimizer`.
     momentum : float, default 0.0
         In [0, 1).
     dampening : float, default 0.0
@@ -33,7 +31,7 @@ class SGD(Optimizer):
     nesterov : bool, default False
         Look ahead; needs momentum above 0 and no dampening.
     weight_decay, clip_value, clip_norm, lazy
-        See `Optimizer`.
+        As `learning_rate`: see `Optimizer`.
 
     References
     ----------
@@ -42,23 +40,8 @@ class SGD(Optimizer):
     """
 
     kind = "sgd"
-    momentum = Field[float]()
-    dampening = Field[float]()
-    nesterov = Field[bool]()
-
-    def __init__(
-        self,
-        learning_rate: LearningRate = 0.01,
-        *,
-        momentum: float = 0.0,
-        dampening: float = 0.0,
-        nesterov: bool = False,
-        **shared: Unpack[SharedOptions],
-    ) -> None:
-        super().__init__(
-            learning_rate,
-            momentum=momentum,
-            dampening=dampening,
-            nesterov=nesterov,
-            **shared,
-        )
+    learning_rate: Rate = Rate(0.01)
+    _: KW_ONLY
+    momentum: float = 0.0
+    dampening: float = 0.0
+    nesterov: bool = False

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from chainrule.schedules.schedule import Schedule
-from chainrule.spec import Field
+
+if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
 
 
 class Constant(Schedule):
@@ -19,10 +22,7 @@ class Constant(Schedule):
     """
 
     kind = "constant"
-    learning_rate = Field[float]()
-
-    def __init__(self, learning_rate: float) -> None:
-        super().__init__(learning_rate=learning_rate)
+    learning_rate: float
 
 
 class Step(Schedule):
@@ -39,12 +39,10 @@ class Step(Schedule):
     """
 
     kind = "step"
-    learning_rate = Field[float]()
-    gamma = Field[float]()
-    period = Field[float]()
-
-    def __init__(self, learning_rate: float, *, gamma: float = 0.1, period: float = 1.0) -> None:
-        super().__init__(learning_rate=learning_rate, gamma=gamma, period=period)
+    learning_rate: float
+    _: KW_ONLY
+    gamma: float = 0.1
+    period: float = 1.0
 
 
 class Exponential(Schedule):
@@ -61,12 +59,10 @@ class Exponential(Schedule):
     """
 
     kind = "exponential"
-    learning_rate = Field[float]()
-    gamma = Field[float]()
-    period = Field[float]()
-
-    def __init__(self, learning_rate: float, *, gamma: float = 0.1, period: float = 1.0) -> None:
-        super().__init__(learning_rate=learning_rate, gamma=gamma, period=period)
+    learning_rate: float
+    _: KW_ONLY
+    gamma: float = 0.1
+    period: float = 1.0
 
 
 class InverseTime(Schedule):
@@ -83,12 +79,10 @@ class InverseTime(Schedule):
     """
 
     kind = "inverse_time"
-    learning_rate = Field[float]()
-    gamma = Field[float]()
-    period = Field[float]()
-
-    def __init__(self, learning_rate: float, *, gamma: float = 1.0, period: float = 1.0) -> None:
-        super().__init__(learning_rate=learning_rate, gamma=gamma, period=period)
+    learning_rate: float
+    _: KW_ONLY
+    gamma: float = 1.0
+    period: float = 1.0
 
 
 class Piecewise(Schedule):
@@ -108,11 +102,8 @@ class Piecewise(Schedule):
     """
 
     kind = "piecewise"
-    boundaries = Field[tuple[float, ...]](tuple)
-    values = Field[tuple[float, ...]](tuple)
-
-    def __init__(self, boundaries: Sequence[float], values: Sequence[float]) -> None:
-        super().__init__(boundaries=boundaries, values=values)
+    boundaries: Sequence[float]
+    values: Sequence[float]
 
 
 class Cosine(Schedule):
@@ -139,28 +130,12 @@ class Cosine(Schedule):
     """
 
     kind = "cosine"
-    learning_rate = Field[float]()
-    epochs = Field[float]()
-    warmup = Field[float]()
-    minimum = Field[float]()
-    restart_factor = Field[float]()
-
-    def __init__(
-        self,
-        learning_rate: float,
-        epochs: float,
-        *,
-        warmup: float = 0.0,
-        minimum: float = 0.0,
-        restart_factor: float = 0.0,
-    ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            epochs=epochs,
-            warmup=warmup,
-            minimum=minimum,
-            restart_factor=restart_factor,
-        )
+    learning_rate: float
+    epochs: float
+    _: KW_ONLY
+    warmup: float = 0.0
+    minimum: float = 0.0
+    restart_factor: float = 0.0
 
 
 class OneCycle(Schedule):
@@ -186,25 +161,9 @@ class OneCycle(Schedule):
     """
 
     kind = "one_cycle"
-    learning_rate = Field[float]()
-    epochs = Field[float]()
-    warmup = Field[float]()
-    div_factor = Field[float]()
-    final_div_factor = Field[float]()
-
-    def __init__(
-        self,
-        learning_rate: float,
-        epochs: float,
-        *,
-        warmup: float = 0.3,
-        div_factor: float = 25.0,
-        final_div_factor: float = 10000.0,
-    ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            epochs=epochs,
-            warmup=warmup,
-            div_factor=div_factor,
-            final_div_factor=final_div_factor,
-        )
+    learning_rate: float
+    epochs: float
+    _: KW_ONLY
+    warmup: float = 0.3
+    div_factor: float = 25.0
+    final_div_factor: float = 10000.0

@@ -6,12 +6,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule import _core
 from chainrule.names import unknown_name
 from chainrule.schedules.schedule import Schedule
-from chainrule.spec import Field
+
+if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
 
 _STATE = ("rate", "best", "bad_epochs", "cooldown_left")
 
@@ -50,68 +52,30 @@ class ReduceOnPlateau(Schedule):
     """
 
     kind = "reduce_on_plateau"
-    learning_rate = Field[float]()
-    gamma = Field[float]()
-    patience = Field[int]()
-    threshold = Field[float]()
-    cooldown = Field[int]()
-    minimum = Field[float]()
+    learning_rate: float
+    _: KW_ONLY
+    monitor: str = "val_loss"
+    mode: str = "min"
+    gamma: float = 0.1
+    patience: int = 10
+    threshold: float = 1e-4
+    cooldown: int = 0
+    minimum: float = 0.0
 
-    def __init__(
-        self,
-        learning_rate: float,
-        *,
-        monitor: str = "val_loss",
-        mode: str = "min",
-        gamma: float = 0.1,
-        patience: int = 10,
-        threshold: float = 1e-4,
-        cooldown: int = 0,
-        minimum: float = 0.0,
-    ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            gamma=gamma,
-            patience=patience,
-            threshold=threshold,
-            cooldown=cooldown,
-            minimum=minimum,
-        )
-        self._watch(monitor, mode)
-
-    def _watch(self, monitor: str, mode: str) -> None:
+    def _take(self, config: dict[str, Any], **attributes: object) -> None:
+        monitor, mode = config.pop("monitor", "val_loss"), config.pop("mode", "min")
         if not isinstance(monitor, str):
             raise TypeError(f"{self.kind}: monitor must be the name of a value, got {monitor!r}")
         if mode not in ("min", "max"):
             raise ValueError(unknown_name(f"{self.kind} mode", mode, ["min", "max"]))
-        self._monitor = monitor
-        self._mode = mode
+        super()._take(config, _watched={"monitor": monitor, "mode": mode}, **attributes)
         self._plateau = _core.Plateau(self._core)
         self._plateau.best = math.inf if mode == "min" else -math.inf
 
     @property
-    def monitor(self) -> str:
-        """Name of the value in the epoch's logs."""
-        return self._monitor
-
-    @property
-    def mode(self) -> str:
-        """Whether smaller or greater values are better: "min" or "max"."""
-        return self._mode
-
-    @property
     def config(self) -> dict[str, Any]:
         """The kind and all options as plain data, without what was observed."""
-        return {**super().config, "monitor": self._monitor, "mode": self._mode}
-
-    @classmethod
-    def _from_config(cls, config: dict[str, Any]) -> ReduceOnPlateau:
-        monitor = config.pop("monitor", "val_loss")
-        mode = config.pop("mode", "min")
-        schedule = cls.__new__(cls)
-        schedule._core = cls._core_type(config)
-        schedule._watch(monitor, mode)
-        return schedule
+        return {**super().config, **vars(self)["_watched"]}
 
     def rate(self, step: int, steps_per_epoch: int) -> float:
         """Return the present rate, whatever the step; see `Schedule.rate`."""
@@ -135,14 +99,14 @@ class ReduceOnPlateau(Schedule):
         ValueError
             If `logs` lacks the monitored value.
         """
-        if self._monitor not in logs:
+        if self.monitor not in logs:
             raise ValueError(
-                f"reduce_on_plateau monitors {self._monitor!r}, which this training does not "
+                f"reduce_on_plateau monitors {self.monitor!r}, which this training does not "
                 f"report; it reports: {', '.join(logs) or 'nothing'}"
             )
-        value = float(logs[self._monitor])
+        value = float(logs[self.monitor])
         plateau = self._plateau
-        if self._mode == "min":
+        if self.mode == "min":
             return float(plateau.observe(self._core, value))
         best = plateau.best
         improved = value > best * (1.0 + self.threshold)
