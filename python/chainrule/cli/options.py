@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of each command.
+"""The options of each command, as tables of what `argparse` is told.
 
 Names of losses, optimizers and activations are checked where they are used, so that one place knows
 them.
@@ -8,368 +8,226 @@ them.
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from typing import Any
 
 from chainrule.cli import values
 
-_DATA_HELP = """\
-digits, mnist or fashion-mnist; or a FILE: .csv or .tsv, which may be .gz, with a label column, or
-.npz with the arrays x and y; - is CSV or .npz from the standard input."""
-_KEPT_BACK_HELP = " One fifth of digits and of a FILE, always the same rows, is kept to test on."
+__all__ = ["add_options"]
+
+Options = Mapping[str, Mapping[str, Any]]
+"""What ``add_argument`` is told, by the names of the option with spaces between."""
 
 
-def add_train(parser: ArgumentParser) -> None:
-    """Add the options of ``chainrule train``."""
-    data = _add_data(parser, default="digits", more=_KEPT_BACK_HELP)
-    data.add_argument(
-        "--test-data",
-        metavar="FILE",
-        help="File of rows to test on, with the columns and classes of --data, all of whose rows "
-        "are then trained on.",
-    )
-    data.add_argument(
-        "--task",
-        choices=("classification", "regression"),
-        help="What whole numbers in the label column are. Default: classes if they are few and "
-        "without gaps from 0 or 1, otherwise the numbers of a regression.",
-    )
-    data.add_argument(
-        "--keep-case",
-        action="store_true",
-        help="Take labels that differ in case only for different classes.",
-    )
-    network = parser.add_argument_group("network")
-    network.add_argument(
-        "--layers",
-        type=values.layer_sizes,
-        metavar="UNITS",
-        help="Units of the hidden layers, such as 512,256, or none. Default: 256,128.",
-    )
-    network.add_argument(
-        "--activation",
-        metavar="NAME",
-        help="Activation of the hidden layers, such as gelu or tanh. Default: relu.",
-    )
-    network.add_argument(
-        "--dropout",
-        type=values.fraction,
-        metavar="RATE",
-        help="Share of each hidden layer's outputs to drop while training. Default: 0.0.",
-    )
-    training = parser.add_argument_group("training")
-    training.add_argument(
-        "--loss",
-        metavar="NAME",
-        help="Such as mae, huber or binary_cross_entropy; it also decides whether whole numbers "
-        "are classes. Default: cross_entropy for classes, mse for numbers.",
-    )
-    training.add_argument(
-        "--optimizer",
-        metavar="NAME",
-        help="Such as sgd, adamw or rmsprop. Default: adam.",
-    )
-    training.add_argument(
-        "--learning-rate",
-        type=values.positive_number,
-        metavar="RATE",
-        help="Default: the optimizer's own, 0.001 for adam.",
-    )
-    training.add_argument(
-        "--schedule",
-        choices=("cosine", "constant"),
-        help="Whether the learning rate falls to 0 along half a cosine or stays. Default: cosine.",
-    )
-    training.add_argument(
-        "--epochs",
-        type=values.positive_integer,
-        metavar="N",
-        help="Passes over the training rows. Default: 10, rising to 50 for few rows.",
-    )
-    training.add_argument(
-        "--batch-size",
-        type=values.positive_integer,
-        default=32,
-        metavar="ROWS",
-        help="Rows of one step. Default: %(default)s.",
-    )
-    training.add_argument(
-        "--validation-split",
-        type=values.fraction,
-        metavar="SHARE",
-        help="Share of the training rows to measure after each epoch instead. Default: 0.0, or "
-        "0.1 with --early-stopping.",
-    )
-    training.add_argument(
-        "--early-stopping",
-        type=values.positive_integer,
-        nargs="?",
-        const=5,
-        metavar="EPOCHS",
-        help="Stop when the validation loss has not improved for this many epochs, 5 if it is not "
-        "said, and keep the best weights.",
-    )
-    training.add_argument(
-        "--class-weight",
-        type=values.class_weights,
-        metavar="WEIGHTS",
-        help="What a row of each class counts: balanced, by which all classes count the same, or "
-        "such as cat=2,dog=0.5.",
-    )
-    _add_metrics(training)
-    training.add_argument(
-        "--resume",
-        metavar="MODEL",
-        help="Go on with this model's layers, weights and state instead of a new network; what "
-        "interrupted it may have left of its epochs is the default of --epochs.",
-    )
-    training.add_argument(
-        "--seed",
-        type=values.seed,
-        metavar="N",
-        help="Decides initial weights, order of rows and dropout. Default: 0.",
-    )
-    _add_threads(training)
-    output = parser.add_argument_group("output")
-    output.add_argument(
-        "--output",
-        "-o",
-        metavar="MODEL",
-        help="Model file to write or replace. Default: the data's name and .safetensors, here; "
-        "with --resume that model.",
-    )
-    _add_overwrite(output)
-    output.add_argument(
-        "--plot",
-        metavar="FILE",
-        help="Draw the loss and the metrics over the epochs, such as to curves.png.",
-    )
-    loudness = output.add_mutually_exclusive_group()
-    loudness.add_argument("--verbose", "-v", action="store_true", help="Print the layers too.")
-    loudness.add_argument(
-        "--quiet", "-q", action="store_true", help="Print the test result and the files alone."
-    )
+def _choice(*choices: str, help: str, default: str | None = None) -> dict[str, Any]:
+    return {"choices": choices, "help": help, "default": default}
 
 
-def add_evaluate(parser: ArgumentParser) -> None:
-    """Add the options of ``chainrule evaluate``."""
-    add_model(parser)
-    _add_data(parser, default=None)
-    parser.add_argument(
-        "--part",
-        choices=("train", "test", "all"),
-        help="Rows to take: those that train learns from, those it tests on, or all. Default: test "
-        "for digits, mnist and fashion-mnist, all for a FILE.",
-    )
-    _add_metrics(parser)
-    _add_threads(parser)
+def _flag(help: str) -> dict[str, Any]:
+    return {"action": "store_true", "help": help}
 
 
-def add_predict(parser: ArgumentParser) -> None:
-    """Add the options of ``chainrule predict``."""
-    add_model(parser)
-    parser.add_argument(
-        "input",
-        metavar="INPUT",
-        help="File of rows: .csv or .tsv, which may be .gz, or .npy; - is the standard input.",
-    )
-    parser.add_argument(
-        "--output", "-o", metavar="FILE", help="CSV file to write. Default: -, standard output."
-    )
-    _add_overwrite(parser)
-    parser.add_argument(
-        "--numbers",
-        action="store_true",
-        help="Write the classes' numbers, from 0, instead of their names.",
-    )
-    parser.add_argument(
-        "--labels-only",
-        action="store_true",
-        help="Write a classifier's labels without probabilities.",
-    )
-    _add_table(
-        parser,
-        "Label column of a CSV file, which is left out: a name, an index, first or last. Default: "
-        "the one that the model was trained on, if the file has it.",
-    )
-    _add_threads(parser)
+def _value(metavar: str, help: str, type: Any = str, **more: Any) -> dict[str, Any]:
+    return {"metavar": metavar, "help": help, "type": type, **more}
 
 
-def add_export_c(parser: ArgumentParser) -> None:
-    """Add the options of ``chainrule export-c``."""
-    add_model(parser)
-    parser.add_argument(
-        "--out", required=True, metavar="DIR", help="Folder to write to; created if missing."
-    )
-    parser.add_argument(
-        "--dtype",
-        choices=("float", "int8"),
-        default="float",
-        help="Of weights and arithmetic; int8 needs --data. Default: %(default)s.",
-    )
-    parser.add_argument(
-        "--name", metavar="NAME", help="C identifier. Default: the model file's name."
-    )
-    _add_overwrite(parser)
-    _add_data(
-        parser,
-        default=None,
-        required=False,
-        more=" The training rows set int8's scales and the test rows measure its accuracy; a .npy "
-        "file of rows sets the scales alone.",
-    )
-
-
-def add_export_onnx(parser: ArgumentParser) -> None:
-    """Add the options of ``chainrule export-onnx``."""
-    add_model(parser)
-    parser.add_argument("onnx", metavar="ONNX", help="File to write or replace.")
-    parser.add_argument(
-        "--opset",
-        type=values.positive_integer,
-        default=17,
-        metavar="N",
-        help="Version of the operators, 13 to 23. Default: %(default)s.",
-    )
-    parser.add_argument(
-        "--output",
-        choices=("raw", "probabilities"),
-        default="raw",
-        help="What the file computes: raw outputs, or probabilities by the loss's link. "
-        "Default: %(default)s.",
-    )
-    parser.add_argument(
-        "--input-dtype",
-        choices=("float32", "float64", "uint8"),
-        help="Type of the input. Default: the model's.",
-    )
-    parser.add_argument(
-        "--no-check", action="store_true", help="Do not compare onnxruntime's predictions."
-    )
-    _add_overwrite(parser)
-
-
-def add_import_onnx(parser: ArgumentParser) -> None:
-    """Add the options of ``chainrule import-onnx``."""
-    parser.add_argument("onnx", metavar="ONNX", help="File to read.")
-    parser.add_argument("model", metavar="MODEL", help="Model file to write or replace.")
-    parser.add_argument(
-        "--output",
-        metavar="NAME",
-        help="Output of the graph to take. Default: the only one of floating-point numbers.",
-    )
-    _add_overwrite(parser)
-
-
-def add_bench(parser: ArgumentParser) -> None:
-    """Add the options of ``chainrule bench``."""
-    parser.add_argument(
-        "model",
-        nargs="?",
-        metavar="MODEL",
-        help="Model file, of which predictions of made-up rows are measured. Default: the network "
-        "that train makes for --data, of which training is measured too.",
-    )
-    parser.add_argument(
-        "--data",
-        metavar="NAME",
-        help="What to train on: digits, mnist or fashion-mnist. Default: digits, which come along.",
-    )
-    parser.add_argument(
-        "--batch-size",
-        type=values.positive_integer,
-        metavar="ROWS",
-        help="Rows of one step of training. Default: 128.",
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="Shorter and fewer timings, for a first impression."
-    )
-    parser.add_argument("--json", metavar="FILE", help="Write every measurement to this file too.")
-    _add_overwrite(parser)
-    _add_threads(parser, "Threads to use. Default: once 1, once one per core.")
-
-
-def add_model(parser: ArgumentParser) -> None:
-    """Add the model file, all that ``chainrule inspect`` takes."""
-    parser.add_argument("model", metavar="MODEL", help="Model file that train has written.")
-
-
-def _add_data(
-    parser: ArgumentParser, default: str | None, *, required: bool = True, more: str = ""
-) -> Any:
-    data = parser.add_argument_group("data")
-    data.add_argument(
-        "--data",
-        default=default,
-        required=required and default is None,
-        metavar="DATA",
-        help=_DATA_HELP + more + (" Default: %(default)s." if default else ""),
-    )
-    _add_table(
-        data,
+# fmt: off
+_MODEL: Options = {"model": _value("MODEL", "Model file that train has written.")}
+_DATA_HELP = (
+    "digits, mnist or fashion-mnist; or a FILE: .csv or .tsv, which may be .gz, with a label "
+    "column, or .npz with the arrays x and y; - is CSV or .npz from the standard input."
+)
+_DATA: Options = {"--data": _value("DATA", _DATA_HELP, required=True)}
+_TABLE: Options = {
+    "--label": _value("COLUMN",
         "Label column of a CSV file: a name, an index from 0, first or last. Default: the one that "
-        "the model was trained on, otherwise last.",
-    )
-    return data
+        "the model was trained on, otherwise last.", values.column),
+    "--header": _choice("auto", "yes", "no", default="auto", help=
+        "Whether a CSV file's first line holds names. Default: %(default)s, which looks."),
+    "--delimiter": _value("CHARACTER",
+        "What separates the fields of a CSV file, also tab, comma, semicolon, space or pipe. "
+        "Default: what its first lines speak for.", values.delimiter),
+    "--decimal": _value("CHARACTER",
+        "Decimal point of numbers, such as , in 1,5. Default: a full stop.",
+        values.separator, default="."),
+    "--thousands": _value("CHARACTER",
+        "What groups the digits of numbers, such as , in 97,234.00. Default: nothing.",
+        values.separator),
+    "--drop": _value("COLUMNS",
+        "Columns to leave out, by name or index and separated by commas; may be given more than "
+        "once.", values.columns, action="extend", default=[]),
+}
+_METRICS: Options = {
+    "--metrics": _value("NAMES",
+        "What to measure, separated by commas, such as accuracy,f1 or mae. Default: what is "
+        "customary for the loss.", values.names),
+}
+_OVERWRITE: Options = {
+    "--overwrite": _flag(
+        "Replace the file to write even if it is of another kind than what is written."),
+}
+_THREADS: Options = {
+    "--threads": _value("N",
+        "Threads to use, which changes no result. Default: one per core.", values.positive_integer),
+}
+
+_TRAIN: Mapping[str, Options] = {
+    "data": {
+        "--data": _value("DATA", f"{_DATA_HELP} One fifth of digits and of a FILE, always the same "
+            "rows, is kept to test on. Default: %(default)s.", default="digits"),
+        **_TABLE,
+        "--test-data": _value("FILE",
+            "File of rows to test on, with the columns and classes of --data, all of whose rows "
+            "are then trained on."),
+        "--task": _choice("classification", "regression", help=
+            "What whole numbers in the label column are. Default: classes if they are few and "
+            "without gaps from 0 or 1, otherwise the numbers of a regression."),
+        "--keep-case": _flag("Take labels that differ in case only for different classes."),
+    },
+    "network": {
+        "--layers": _value("UNITS",
+            "Units of the hidden layers, such as 512,256, or none. Default: 256,128.",
+            values.layer_sizes),
+        "--activation": _value("NAME",
+            "Activation of the hidden layers, such as gelu or tanh. Default: relu."),
+        "--dropout": _value("RATE",
+            "Share of each hidden layer's outputs to drop while training. Default: 0.0.",
+            values.fraction),
+    },
+    "training": {
+        "--loss": _value("NAME",
+            "Such as mae, huber or binary_cross_entropy; it also decides whether whole numbers "
+            "are classes. Default: cross_entropy for classes, mse for numbers."),
+        "--optimizer": _value("NAME", "Such as sgd, adamw or rmsprop. Default: adam."),
+        "--learning-rate": _value("RATE", "Default: the optimizer's own, 0.001 for adam.",
+            values.positive_number),
+        "--schedule": _choice("cosine", "constant", help=
+            "Whether the learning rate falls to 0 along half a cosine or stays. Default: cosine."),
+        "--epochs": _value("N",
+            "Passes over the training rows. Default: 10, rising to 50 for few rows.",
+            values.positive_integer),
+        "--batch-size": _value("ROWS", "Rows of one step. Default: %(default)s.",
+            values.positive_integer, default=32),
+        "--validation-split": _value("SHARE",
+            "Share of the training rows to measure after each epoch instead. Default: 0.0, or 0.1 "
+            "with --early-stopping.", values.fraction),
+        "--early-stopping": _value("EPOCHS",
+            "Stop when the validation loss has not improved for this many epochs, 5 if it is not "
+            "said, and keep the best weights.", values.positive_integer, nargs="?", const=5),
+        "--class-weight": _value("WEIGHTS",
+            "What a row of each class counts: balanced, by which all classes count the same, or "
+            "such as cat=2,dog=0.5.", values.class_weights),
+        **_METRICS,
+        "--resume": _value("MODEL",
+            "Go on with this model's layers, weights and state instead of a new network; what "
+            "interrupted it may have left of its epochs is the default of --epochs."),
+        "--seed": _value("N", "Decides initial weights, order of rows and dropout. Default: 0.",
+            values.seed),
+        **_THREADS,
+    },
+    "output": {
+        "--output -o": _value("MODEL",
+            "Model file to write or replace. Default: the data's name and .safetensors, here; "
+            "with --resume that model."),
+        **_OVERWRITE,
+        "--plot": _value("FILE",
+            "Draw the loss and the metrics over the epochs, such as to curves.png."),
+        "--verbose -v": _flag("Print the layers too."),
+        "--quiet -q": _flag("Print the test result and the files alone."),
+    },
+}
+_EVALUATE: Mapping[str, Options] = {
+    "": {**_MODEL,
+        "--part": _choice("train", "test", "all", help=
+            "Rows to take: those that train learns from, those it tests on, or all. Default: test "
+            "for digits, mnist and fashion-mnist, all for a FILE."),
+        **_METRICS, **_THREADS},
+    "data": {**_DATA, **_TABLE},
+}
+_PREDICT: Mapping[str, Options] = {
+    "": {**_MODEL,
+        "input": _value("INPUT",
+            "File of rows: .csv or .tsv, which may be .gz, or .npy; - is the standard input."),
+        "--output -o": _value("FILE", "CSV file to write. Default: -, standard output."),
+        **_OVERWRITE,
+        "--numbers": _flag("Write the classes' numbers, from 0, instead of their names."),
+        "--labels-only": _flag("Write a classifier's labels without probabilities."),
+        **_TABLE,
+        "--label": _value("COLUMN",
+            "Label column of a CSV file, which is left out: a name, an index, first or last. "
+            "Default: the one that the model was trained on, if the file has it.", values.column),
+        **_THREADS},
+}
+_EXPORT_C: Mapping[str, Options] = {
+    "": {**_MODEL,
+        "--out": _value("DIR", "Folder to write to; created if missing.", required=True),
+        "--dtype": _choice("float", "int8", default="float", help=
+            "Of weights and arithmetic; int8 needs --data. Default: %(default)s."),
+        "--name": _value("NAME", "C identifier. Default: the model file's name."),
+        **_OVERWRITE},
+    "data": {
+        "--data": _value("DATA", f"{_DATA_HELP} The training rows set int8's scales and the test "
+            "rows measure its accuracy; a .npy file of rows sets the scales alone."),
+        **_TABLE},
+}
+_EXPORT_ONNX: Mapping[str, Options] = {
+    "": {**_MODEL,
+        "onnx": _value("ONNX", "File to write or replace."),
+        "--opset": _value("N", "Version of the operators, 13 to 23. Default: %(default)s.",
+            values.positive_integer, default=17),
+        "--output": _choice("raw", "probabilities", default="raw", help=
+            "What the file computes: raw outputs, or probabilities by the loss's link. "
+            "Default: %(default)s."),
+        "--input-dtype": _choice("float32", "float64", "uint8", help=
+            "Type of the input. Default: the model's."),
+        "--no-check": _flag("Do not compare onnxruntime's predictions."),
+        **_OVERWRITE},
+}
+_IMPORT_ONNX: Mapping[str, Options] = {
+    "": {
+        "onnx": _value("ONNX", "File to read."),
+        "model": _value("MODEL", "Model file to write or replace."),
+        "--output": _value("NAME",
+            "Output of the graph to take. Default: the only one of floating-point numbers."),
+        **_OVERWRITE},
+}
+_BENCH: Mapping[str, Options] = {
+    "": {
+        "model": _value("MODEL",
+            "Model file, of which predictions of made-up rows are measured. Default: the network "
+            "that train makes for --data, of which training is measured too.", nargs="?"),
+        "--data": _value("NAME",
+            "What to train on: digits, mnist or fashion-mnist. Default: digits, which come along."),
+        "--batch-size": _value("ROWS", "Rows of one step of training. Default: 128.",
+            values.positive_integer),
+        "--quick": _flag("Shorter and fewer timings, for a first impression."),
+        "--json": _value("FILE", "Write every measurement to this file too."),
+        **_OVERWRITE,
+        "--threads": _value("N", "Threads to use. Default: once 1, once one per core.",
+            values.positive_integer)},
+}
+# fmt: on
+
+_COMMANDS: Mapping[str, Mapping[str, Options]] = {
+    "train": _TRAIN,
+    "evaluate": _EVALUATE,
+    "predict": _PREDICT,
+    "inspect": {"": _MODEL},
+    "export-c": _EXPORT_C,
+    "export-onnx": _EXPORT_ONNX,
+    "import-onnx": _IMPORT_ONNX,
+    "bench": _BENCH,
+}
+_EXCLUSIVE = frozenset({"--verbose -v", "--quiet -q"})
 
 
-def _add_table(parser: Any, label_help: str) -> None:
-    parser.add_argument("--label", type=values.column, metavar="COLUMN", help=label_help)
-    parser.add_argument(
-        "--header",
-        choices=("auto", "yes", "no"),
-        default="auto",
-        help="Whether a CSV file's first line holds names. Default: %(default)s, which looks.",
-    )
-    parser.add_argument(
-        "--delimiter",
-        type=values.delimiter,
-        metavar="CHARACTER",
-        help="What separates the fields of a CSV file, also tab, comma, semicolon, space or pipe. "
-        "Default: what its first lines speak for.",
-    )
-    parser.add_argument(
-        "--decimal",
-        type=values.separator,
-        default=".",
-        metavar="CHARACTER",
-        help="Decimal point of numbers, such as , in 1,5. Default: a full stop.",
-    )
-    parser.add_argument(
-        "--thousands",
-        type=values.separator,
-        metavar="CHARACTER",
-        help="What groups the digits of numbers, such as , in 97,234.00. Default: nothing.",
-    )
-    parser.add_argument(
-        "--drop",
-        type=values.columns,
-        action="extend",
-        default=[],
-        metavar="COLUMNS",
-        help="Columns to leave out, by name or index and separated by commas; may be given more "
-        "than once.",
-    )
-
-
-def _add_metrics(parser: Any) -> None:
-    parser.add_argument(
-        "--metrics",
-        type=values.names,
-        metavar="NAMES",
-        help="What to measure, separated by commas, such as accuracy,f1 or mae. Default: what is "
-        "customary for the loss.",
-    )
-
-
-def _add_overwrite(parser: Any) -> None:
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="Replace the file to write even if it is of another kind than what is written.",
-    )
-
-
-def _add_threads(
-    parser: Any, text: str = "Threads to use, which changes no result. Default: one per core."
-) -> None:
-    parser.add_argument("--threads", type=values.positive_integer, metavar="N", help=text)
+def add_options(parser: ArgumentParser, command: str) -> None:
+    """Add the options of a command, in their groups."""
+    for title, options in _COMMANDS[command].items():
+        group: Any = parser.add_argument_group(title) if title else parser
+        exclusive: Any = None
+        for names, arguments in options.items():
+            target = group
+            if names in _EXCLUSIVE:
+                target = exclusive = exclusive or group.add_mutually_exclusive_group()
+            target.add_argument(*names.split(), **arguments)

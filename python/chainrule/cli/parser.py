@@ -14,16 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from chainrule.cli.options import (
-    add_bench,
-    add_evaluate,
-    add_export_c,
-    add_export_onnx,
-    add_import_onnx,
-    add_model,
-    add_predict,
-    add_train,
-)
+from chainrule.cli.options import add_options
 from chainrule.cli.synonyms import unknown_command, unknown_option
 
 STATUSES = (
@@ -32,81 +23,91 @@ STATUSES = (
     "of the output has closed it."
 )
 
-_TRAIN_HELP = """\
+# Of each command a short line, what it does, and examples.
+_COMMANDS = {
+    "train": (
+        "Train a network and write a model file.",
+        """\
 Train a multilayer perceptron, show its accuracy on rows it has not seen, and write a model file.
 Without arguments it learns the handwritten digits that come with chainrule.
 
 Labels that are text, or few whole numbers without gaps from 0 or 1, are classes; other numbers are
 targets of a regression. It says what it took them for, and --task or --loss decides otherwise.
 Pixels (uint8) are scaled to 0..1; the columns of tables are standardised. The model keeps the names
-of columns and classes. Ctrl-C or SIGTERM stops the training and still writes the model."""
-
-_TRAIN_EXAMPLES = """\
-examples:
+of columns and classes. Ctrl-C or SIGTERM stops the training and still writes the model.""",
+        """\
   chainrule train
   chainrule train --data mnist --layers 512,256 --epochs 10 --batch-size 128
   chainrule train --data houses.csv --label price --loss huber --plot houses.png
   chainrule train --data kunden.csv --delimiter ';' --decimal , --drop id --class-weight balanced
-  zcat big.csv.gz | chainrule train --data - --early-stopping -o big.safetensors"""
-
-_EVALUATE_HELP = """\
+  zcat big.csv.gz | chainrule train --data - --early-stopping -o big.safetensors""",
+    ),
+    "evaluate": (
+        "Measure a model on data.",
+        """\
 Print a model's loss on data with known labels, and its accuracy and confusion matrix, or for a
 regression the mean squared error, the mean absolute error and R2. Columns are found by the names
-that the model was trained on, classes by theirs."""
-
-_EVALUATE_EXAMPLES = """\
-examples:
+that the model was trained on, classes by theirs.""",
+        """\
   chainrule evaluate digits.safetensors --data digits
-  chainrule evaluate houses.safetensors --data houses.csv --label price --part test"""
-
-_PREDICT_HELP = """\
+  chainrule evaluate houses.safetensors --data houses.csv --label price --part test""",
+    ),
+    "predict": (
+        "Predict the rows of a file.",
+        """\
 Predict every row of a CSV or NPY file. Columns are found by the names that the model was trained
 on, in any order, and the label column is left out; files without names go by place. The answer is
 CSV: for a classifier the class with the largest probability and the probability of each class,
-otherwise the outputs."""
-
-_PREDICT_EXAMPLES = """\
-examples:
+otherwise the outputs.""",
+        """\
   chainrule predict digits.safetensors new.npy
   chainrule predict houses.safetensors new.csv -o prices.csv
-  head -n 5 new.csv | chainrule predict houses.safetensors -"""
-
-_INSPECT_HELP = "Print a model file's layers, shapes, sizes and the state of its training."
-
-_EXPORT_C_HELP = """\
+  head -n 5 new.csv | chainrule predict houses.safetensors -""",
+    ),
+    "inspect": (
+        "Print what a model file holds.",
+        "Print a model file's layers, shapes, sizes and the state of its training.",
+        "",
+    ),
+    "export-c": (
+        "Write a model as C.",
+        """\
 Write a model as C99: NAME.h and NAME.c, which need no heap and no library (math.h for some
 activations), and NAME_test.c, a program that checks them against chainrule. Prints sizes, the
-largest difference, and with labelled data the accuracy before and after."""
-
-_EXPORT_C_EXAMPLES = """\
-examples:
+largest difference, and with labelled data the accuracy before and after.""",
+        """\
   chainrule export-c digits.safetensors --out firmware
   chainrule export-c digits.safetensors --out firmware --dtype int8 --data digits
-  cc -std=c99 firmware/digits.c firmware/digits_test.c -o digits_test && ./digits_test"""
-
-_EXPORT_ONNX_HELP = """\
+  cc -std=c99 firmware/digits.c firmware/digits_test.c -o digits_test && ./digits_test""",
+    ),
+    "export-onnx": (
+        "Write a model as an ONNX file.",
+        """\
 Write a model's predictions as an ONNX file for onnxruntime and others, scaling of the features
-included. Where onnxruntime is installed, its predictions are compared with the model's."""
-
-_EXPORT_ONNX_EXAMPLES = """\
-examples:
+included. Where onnxruntime is installed, its predictions are compared with the model's.""",
+        """\
   chainrule export-onnx digits.safetensors digits.onnx
-  chainrule export-onnx mnist.safetensors mnist.onnx --output probabilities --input-dtype uint8"""
-
-_IMPORT_ONNX_HELP = """\
+  chainrule export-onnx mnist.safetensors mnist.onnx --output probabilities --input-dtype uint8""",
+    ),
+    "import-onnx": (
+        "Make a model of an ONNX file.",
+        """\
 Make a model file of an ONNX file that holds a multilayer perceptron, such as PyTorch, skl2onnx and
-tf2onnx write. If it holds more, all operators that are not supported are listed."""
-
-_BENCH_HELP = """\
+tf2onnx write. If it holds more, all operators that are not supported are listed.""",
+        "",
+    ),
+    "bench": (
+        "Measure speed on this machine.",
+        """\
 Measure how fast this machine trains and runs a network: rows per second, or microseconds a call for
 single rows, and operations per second as a share of the multiply-adds that it can do at most. All
-works are timed in turns; the table gives medians."""
-
-_BENCH_EXAMPLES = """\
-examples:
+works are timed in turns; the table gives medians.""",
+        """\
   chainrule bench
   chainrule bench --data mnist --threads 1 --json results.json
-  chainrule bench digits.safetensors --quick"""
+  chainrule bench digits.safetensors --quick""",
+    ),
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -172,37 +173,17 @@ def _parsers() -> tuple[_Parser, Mapping[str, _Parser]]:
     )
     group = parser.add_subparsers(dest="command", metavar="COMMAND")
 
-    def add(name: str, short: str, description: str, examples: str = "") -> _Parser:
+    for name, (short, description, examples) in _COMMANDS.items():
         command = group.add_parser(
             name,
             help=short,
             description=description,
-            epilog=examples,
+            epilog=examples and f"examples:\n{examples}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
         command.set_defaults(run=_runner(name))
-        return command
-
-    train = add("train", "Train a network and write a model file.", _TRAIN_HELP, _TRAIN_EXAMPLES)
-    add_train(train)
-    evaluate = add("evaluate", "Measure a model on data.", _EVALUATE_HELP, _EVALUATE_EXAMPLES)
-    add_evaluate(evaluate)
-    predict = add("predict", "Predict the rows of a file.", _PREDICT_HELP, _PREDICT_EXAMPLES)
-    add_predict(predict)
-    inspect = add("inspect", "Print what a model file holds.", _INSPECT_HELP)
-    add_model(inspect)
-    export_c = add("export-c", "Write a model as C.", _EXPORT_C_HELP, _EXPORT_C_EXAMPLES)
-    add_export_c(export_c)
-
-    export_onnx = add(
-        "export-onnx", "Write a model as an ONNX file.", _EXPORT_ONNX_HELP, _EXPORT_ONNX_EXAMPLES
-    )
-    add_export_onnx(export_onnx)
-    import_onnx = add("import-onnx", "Make a model of an ONNX file.", _IMPORT_ONNX_HELP)
-    add_import_onnx(import_onnx)
-    bench = add("bench", "Measure speed on this machine.", _BENCH_HELP, _BENCH_EXAMPLES)
-    add_bench(bench)
+        add_options(command, name)
     return parser, group.choices
 
 
