@@ -60,7 +60,7 @@ from chainrule.runtime import (
 )
 
 if TYPE_CHECKING:
-    from chainrule import data, plots
+    from chainrule import data, graph, plots
     from chainrule.c_export import export_c
     from chainrule.interop.onnx_export import to_onnx
     from chainrule.interop.onnx_import import from_onnx
@@ -99,6 +99,7 @@ __all__ = [
     "from_sklearn",
     "from_torch",
     "gradient_check",
+    "graph",
     "initializers",
     "instruction_set",
     "instruction_sets",
@@ -133,7 +134,7 @@ def _load(name: str) -> Any:
     # Few programs read data files, plot, import or export, so only the first use pays for it.
     import importlib
 
-    if name in ("data", "plots"):
+    if name in ("data", "graph", "plots"):
         return importlib.import_module(f"chainrule.{name}")
     return getattr(importlib.import_module(_INTEROP[name]), name)
 

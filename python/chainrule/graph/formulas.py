@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Activations and losses of networks as operations of the graph.
+
+Their values and first derivatives are the core's own, to the bit. Further derivatives are those of
+the formulas here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.graph.nodes import (
+    Node,
+    Operation,
+    exp,
+    gradient,
+    log,
+    max,
+    relu,
+    sigmoid,
+    softmax,
+    sum,
+    tanh,
+)
+from chainrule.layers import Activation, Input
+from chainrule.network.sequential import Sequential
+
+if TYPE_CHECKING:
+    from chainrule.activations import Activation as Function
+    from chainrule.losses import Loss
+
+__all__ = ["activation_operation", "loss_operation"]
+
+_erf = Operation(
+    "erf", math.erf, lambda y, x: (2.0 / math.sqrt(math.pi) * exp(-x * x),)
+)  # of the normal distribution
+
+
+def _abs(x: Node) -> Node:
+    return max.of(x, -x)
+
+
+def _between(x: Node, low: float, high: float) -> Node:
+    return -max.of(-max.of(x, low), -high)
+
+
+def _softplus(x: Node) -> Node:
+    return relu.of(x) + log.of(1.0 + exp.of(-_abs(x)))
+
+
+def _elu(x: Node, alpha: float) -> Node:
+    return x if x.value > 0.0 else alpha * (exp.of(x) - 1.0)
+
+
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+_ACTIVATIONS: dict[str, Callable[..., Node]] = {
+    "linear": lambda x: x,
+    "relu": lambda x: relu.of(x),
+    "leaky_relu": lambda x, slope: x if x.value > 0.0 else slope * x,
+    "elu": _elu,
+    "gelu": lambda x: x * (0.5 * (1.0 + _erf.of(x * math.sqrt(0.5)))),
+    "gelu_tanh": lambda x: (
+        0.5 * x * (1.0 + tanh.of(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
+    ),
+    "silu": lambda x: x * sigmoid.of(x),
+    "sigmoid": lambda x: sigmoid.of(x),
+    "tanh": lambda x: tanh.of(x),
+    "softplus": _softplus,
+    "selu": lambda x: _SELU_SCALE * _elu(x, _SELU_ALPHA),
+    "mish": lambda x: x * tanh.of(_softplus(x)),
+    "hard_sigmoid": lambda x, alpha, beta: _between(alpha * x + beta, 0.0, 1.0),
+    "hard_swish": lambda x: x * (_between(x + 3.0, 0.0, 6.0) / 6.0),
+    "relu6": lambda x: _between(x, 0.0, 6.0),
+    "softsign": lambda x: x / (1.0 + _abs(x)),
+}
+
+
+def activation_operation(function: Function) -> Operation:
+    """Return an elementwise activation as an operation of one number.
+
+    Parameters
+    ----------
+    function : chainrule.activations.Activation
+        Any but softmax.
+
+    Returns
+    -------
+    Operation
+    """
+    core = _core_network(1, function)
+    one = np.ones((1, 1))
+
+    def value(x: float) -> float:
+        return float(core.forward(np.array([[x]]), False, 1)[0, 0])
+
+    def derivatives(y: Any, x: Any) -> Sequence[Any]:
+        if not isinstance(x, Node):
+            value(x)
+            return (float(core.backward(one)[0, 0]),)
+        formula = _ACTIVATIONS[function.kind]
+        return (gradient(formula(x, *function.options.values()), x),)
+
+    return Operation(function.kind, value, derivatives)
+
+
+def loss_operation(loss: Loss, head: Function, target: NDArray[Any]) -> Operation:
+    """Return the loss of one row as an operation of a network's outputs.
+
+    Parameters
+    ----------
+    loss : Loss
+        The loss.
+    head : chainrule.activations.Activation
+        What is between the operation's inputs and the outputs that the loss compares, such as a
+        softmax that the loss takes over.
+    target : ndarray of shape (1,) or (1, columns)
+        A label or a row, as the core takes it.
+
+    Returns
+    -------
+    Operation
+    """
+    cores: dict[int, Any] = {}
+
+    def compute(outputs: Sequence[float]) -> tuple[float, NDArray[Any]]:
+        core = cores.setdefault(len(outputs), _core_network(len(outputs), head))
+        row = np.array([outputs], dtype=np.float64)
+        result: tuple[float, NDArray[Any]] = core.compute_gradients(
+            row, target, loss._core, False, 1
+        )
+        return result
+
+    def derivatives(y: Any, *outputs: Any) -> Sequence[Any]:
+        if not isinstance(outputs[0], Node):
+            return [float(d) for d in compute(outputs)[1][0]]
+        value = _loss_formula(loss, head, outputs, target)
+        return [gradient(value, output) for output in outputs]
+
+    return Operation(loss.kind, lambda *outputs: compute(outputs)[0], derivatives)
+
+
+def _core_network(inputs: int, function: Function) -> Any:
+    return Sequential([Input(inputs), Activation(function)], dtype="float64")._built_core()
+
+
+def _loss_formula(
+    loss: Loss, head: Function, outputs: Sequence[Node], target: NDArray[Any]
+) -> Node:
+    taken_over = head.kind == loss._core.link and not loss.from_logits
+    if not taken_over and head.kind == "softmax":
+        outputs = softmax(*outputs)
+    elif not taken_over:
+        outputs = [_ACTIVATIONS[head.kind](z, *head.options.values()) for z in outputs]
+    if loss.kind == "cross_entropy":
+        return _cross_entropy(loss, outputs, target)
+    columns = target.shape[1]
+    options = loss.config
+    losses = []
+    for j, z in enumerate(outputs):
+        t = float(target[0, j % columns])
+        difference = z - t
+        if loss.kind == "mse":
+            losses.append(difference**2)
+        elif loss.kind == "mae":
+            losses.append(_abs(difference))
+        elif loss.kind == "huber":
+            delta, distance = options["delta"], _abs(difference)
+            near = distance.value <= delta
+            losses.append(0.5 * difference**2 if near else delta * (distance - 0.5 * delta))
+        elif loss.kind == "log_cosh":
+            # log(cosh(d)), where cosh may not overflow.
+            losses.append(_softplus(2.0 * difference) - difference - math.log(2.0))
+        elif loss.kind == "binary_cross_entropy":
+            losses.append(_softplus(z) - t * z)
+        elif loss.kind == "hinge":
+            losses.append(relu.of(1.0 - (1.0 if t > 0.0 else -1.0) * z))
+        elif loss.kind == "quantile":
+            q = options["quantiles"][j // columns]
+            losses.append(max.of(-q * difference, (1.0 - q) * difference))
+        elif loss.kind == "poisson":
+            losses.append(exp.of(z) - t * z)
+        else:
+            raise ValueError(f"graph has no formula of the loss {loss.kind} for second derivatives")
+    return sum.of(*losses) / float(len(losses))
+
+
+def _cross_entropy(loss: Loss, logits: Sequence[Node], target: NDArray[Any]) -> Node:
+    smoothing = loss.config["label_smoothing"]
+    shares = np.eye(len(logits))[target[0]] if target.ndim == 1 else target[0]
+    top = np.max([z.value for z in logits])
+    log_total = top + log.of(sum.of(*(exp.of(z - top) for z in logits)))
+    return sum.of(
+        *(
+            float((1.0 - smoothing) * share + smoothing / len(logits)) * (log_total - z)
+            for share, z in zip(shares, logits, strict=True)
+        )
+    )
