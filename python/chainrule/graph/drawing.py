@@ -12,6 +12,7 @@ __all__ = ["DRAWN_NODES", "draw", "table"]
 DRAWN_NODES = 300
 
 _WIDTH, _HEIGHT = 132, 58  # of a node
+_LETTERS = 21  # that fit into it
 _COLUMN, _ROW = 210, 78  # from one node to the next
 _FORWARD, _BACKWARD = "#2a7fba", "#d1622b"  # told from white and from black
 
@@ -157,8 +158,10 @@ def _box(node: Any, x: float, y: float, labels: dict[Any, str]) -> str:
     middle = x + _WIDTH / 2
     made = "" if node.operation is None else _made_of(node, labels)
     head = labels[node] if not made else f"{labels[node]} = {made}"
-    if len(head) > 21:
-        head = f"{head[:20]}…"
+    if len(head) > _LETTERS and made:
+        head = f"{labels[node]} = {node.operation.name}(…)"
+    if len(head) > _LETTERS:
+        head = f"{head[: _LETTERS - 1]}…"
     lines = [(head, "currentColor"), (f"{node.value:.6g}", _FORWARD)]
     if node.gradient is not None:
         lines.append((f"gradient {node.gradient:.4g}", _BACKWARD))

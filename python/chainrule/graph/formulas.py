@@ -81,6 +81,13 @@ _ACTIVATIONS: dict[str, Callable[..., Node]] = {
 }
 
 
+def _formula(function: Function, x: Node) -> Node:
+    kind = function.config["kind"]
+    if kind not in _ACTIVATIONS:
+        raise ValueError(f"graph has no formula of {kind} for second derivatives")
+    return _ACTIVATIONS[kind](x, *function.options.values())
+
+
 def activation_operation(function: Function) -> Operation:
     """Return an elementwise activation as an operation of one number.
 
@@ -103,10 +110,9 @@ def activation_operation(function: Function) -> Operation:
         if not isinstance(x, Node):
             value(x)
             return (float(core.backward(one)[0, 0]),)
-        formula = _ACTIVATIONS[function.kind]
-        return (gradient(formula(x, *function.options.values()), x),)
+        return (gradient(_formula(function, x), x),)
 
-    return Operation(function.kind, value, derivatives)
+    return Operation(function.config["kind"], value, derivatives)
 
 
 def loss_operation(loss: Loss, head: Function, target: NDArray[Any]) -> Operation:
@@ -156,7 +162,7 @@ def _loss_formula(
     if not taken_over and head.kind == "softmax":
         outputs = softmax(*outputs)
     elif not taken_over:
-        outputs = [_ACTIVATIONS[head.kind](z, *head.options.values()) for z in outputs]
+        outputs = [_formula(head, z) for z in outputs]
     if loss.kind == "cross_entropy":
         return _cross_entropy(loss, outputs, target)
     columns = target.shape[1]
@@ -186,7 +192,7 @@ def _loss_formula(
         elif loss.kind == "poisson":
             losses.append(exp.of(z) - t * z)
         else:
-            raise ValueError(f"graph has no formula of the loss {loss.kind} for second derivatives")
+            raise ValueError(f"graph has no formula of {loss.kind} for second derivatives")
     return sum.of(*losses) / float(len(losses))
 
 

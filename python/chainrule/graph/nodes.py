@@ -74,14 +74,14 @@ class Operation(NamedTuple):
             return self.of(*inputs)
         return self.value(*inputs)
 
-    def of(self, *inputs: Node | float) -> Node:
+    def of(self, *inputs: Node | float, name: str = "") -> Node:
         """Return a node, whose inputs become nodes too."""
         nodes = tuple(as_node(given) for given in inputs)
         try:
             value = self.value(*(node.value for node in nodes))
         except (ArithmeticError, ValueError):  # such as for the logarithm of -1
             value = math.nan
-        return Node(value, operation=self, inputs=nodes)
+        return Node(value, name, self, nodes)
 
     def text(self, inputs: Sequence[str]) -> str:
         """Return how it is written with these inputs."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -152,9 +152,9 @@ def from_network(
             if name.partition(".")[0] == str(index)
         }
         last = index == len(wide.layers) - 1
-        nodes = _layer(layer, nodes, own, skip_activation=last and head.kind != "linear")
+        nodes = _layer(index, layer, nodes, own, skip_activation=last and head.kind != "linear")
         unrolled.layers.append(nodes)
-    unrolled.loss = loss_operation(chosen, head, np.asarray(data.y)).of(*nodes)
+    unrolled.loss = loss_operation(chosen, head, np.asarray(data.y)).of(*nodes, name="loss")
     return unrolled
 
 
@@ -169,58 +169,60 @@ def _taken_over(net: Sequential, loss: Loss) -> Activation:
 
 
 def _layer(
-    layer: Any, x: list[Node], own: dict[str, NDArray[Any]], *, skip_activation: bool
+    index: int, layer: Any, x: list[Node], own: dict[str, NDArray[Any]], *, skip_activation: bool
 ) -> list[Node]:
+    """Return what a layer gives, named 0.z[0] before and 0.y[0] after an activation."""
+
+    def activated(function: Activation, z: list[Node]) -> list[Node]:
+        if skip_activation or function.kind == "linear":
+            return z
+        if function.kind == "softmax":
+            return softmax(*z)
+        return each("y", activation_operation(function), zip(z, strict=True))
+
+    def each(letter: str, operation: Operation, inputs: Iterable[Iterable[Any]]) -> list[Node]:
+        return [operation.of(*g, name=f"{index}.{letter}[{j}]") for j, g in enumerate(inputs)]
+
     if isinstance(layer, layers.Dense):
-        sums = [
-            _WEIGHTED_SUM.of(
-                own["bias"][j] if "bias" in own else 0.0,
-                *(node for pair in zip(x, own["weight"][:, j], strict=True) for node in pair),
-            )
-            for j in range(layer.units)
-        ]
-        return sums if skip_activation else _activated(layer.activation, sums)
+        biases = own.get("bias", [0.0] * layer.units)
+        columns = own["weight"].T
+        terms = ([b, *_interleaved(x, w)] for b, w in zip(biases, columns, strict=True))
+        return activated(layer.activation, each("z", _DOT, terms))
     if isinstance(layer, layers.Activation):
-        return x if skip_activation else _activated(layer.activation, x)
+        return activated(layer.activation, x)
     if isinstance(layer, layers.PReLU):
-        return [_PRELU.of(node, s) for node, s in zip(x, own["slope"], strict=True)]
+        return each("y", _PRELU, zip(x, own["slope"], strict=True))
     if isinstance(layer, layers.Rescaling):
-        return [_WEIGHTED_SUM.of(layer.offset, node, layer.scale) for node in x]
+        return each("y", _DOT, ((layer.offset, node, layer.scale) for node in x))
     if isinstance(layer, layers.Normalization):
-        return [
-            _WEIGHTED_SUM.of(*_scale_and_offset(mean.value, variance.value, node))
-            for node, mean, variance in zip(x, own["mean"], own["variance"], strict=True)
-        ]
+        affine = map(_scale_and_offset, own["mean"], own["variance"])
+        terms = ([offset, node, scale] for node, (scale, offset) in zip(x, affine, strict=True))
+        return each("y", _DOT, terms)
     return x  # Dropout
 
 
-def _activated(function: Activation, x: list[Node]) -> list[Node]:
-    if function.kind == "linear":
-        return x
-    if function.kind == "softmax":
-        return softmax(*x)
-    operation = activation_operation(function)
-    return [operation.of(node) for node in x]
+def _interleaved(x: Iterable[Node], w: Iterable[Node]) -> Iterable[Node]:
+    return (node for pair in zip(x, w, strict=True) for node in pair)
 
 
-def _scale_and_offset(mean: float, variance: float, x: Node) -> tuple[float, Node, float]:
-    scale = 1.0 / math.sqrt(variance) if variance > 0.0 else 1.0
-    return -mean * scale, x, scale
+def _scale_and_offset(mean: Node, variance: Node) -> tuple[float, float]:
+    scale = 1.0 / math.sqrt(variance.value) if variance.value > 0.0 else 1.0
+    return scale, -mean.value * scale
 
 
-def _weighted_sum(start: float, *pairs: float) -> float:
+def _dot(start: float, *pairs: float) -> float:
     total = start
     for x, w in zip(pairs[::2], pairs[1::2], strict=True):
         total = fma(x, w, total)
     return total
 
 
-def _weighted_sum_derivatives(y: Any, start: Any, *pairs: Any) -> Sequence[Any]:
+def _dot_derivatives(y: Any, start: Any, *pairs: Any) -> Sequence[Any]:
     swapped = [pairs[i ^ 1] for i in range(len(pairs))]
     return [1.0, *swapped]
 
 
-_WEIGHTED_SUM = Operation("weighted_sum", _weighted_sum, _weighted_sum_derivatives)
+_DOT = Operation("dot", _dot, _dot_derivatives)
 
 
 def _prelu_derivatives(y: Any, x: Any, slope: Any) -> Sequence[Any]:
