@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <string>
+#include <utility>
 
 #include "matrices.hpp"
 
@@ -45,7 +49,76 @@ void check_multiply(const std::string& isa) {
   }
 }
 
+template <class T>
+void check_clip(const std::string& isa) {
+  constexpr T infinity = std::numeric_limits<T>::infinity();
+  const std::pair<T, T> limits[] = {
+      {T(-1), T(0.5)}, {T(-1), T(-1)}, {-infinity, T(1)}, {T(0), infinity}};
+  for (const std::pair<T, T>& pair : limits) {
+    const T low = pair.first, high = pair.second;
+    CAPTURE(low);
+    CAPTURE(high);
+    Matrix<T> x = draw_matrix<T>(3, 21, 4);
+    x(0, 0) = low;
+    x(0, 1) = high;
+    x(0, 2) = -infinity;
+    x(0, 3) = infinity;
+    const Matrix<T> dy = draw_matrix<T>(3, 21, 5);
+    Matrix<T> y(3, 21), dx(3, 21);
+    kernels_of<T>(isa).clip(low, high, x.data(), y.data(), 3 * x.stride);
+    kernels_of<T>(isa).clip_backward(low, high, x.data(), dy.data(), dx.data(), 3 * x.stride);
+    for (int64_t i = 0; i < 3; ++i)
+      for (int64_t j = 0; j < 21; ++j) {
+        CHECK(y(i, j) == std::clamp(x(i, j), low, high));
+        CHECK(dx(i, j) == (x(i, j) >= low && x(i, j) <= high ? dy(i, j) : T(0)));
+      }
+    for (int64_t j = 21; j < dx.stride; ++j) CHECK(dx(2, j) == T(0));
+    x(0, 0) = kGarbage<T>;
+    kernels_of<T>(isa).clip(low, high, x.data(), y.data(), x.stride);
+    CHECK(std::isnan(y(0, 0)));
+  }
+}
+
+template <class T>
+void check_scale_gradient(const std::string& isa) {
+  for (const int64_t columns : {1, 16, 17, 40}) {
+    const Matrix<T> x = draw_matrix<T>(9, columns, 6);
+    const Matrix<T> dy = draw_matrix<T>(9, columns, 7);
+    Matrix<T> ds(1, columns, T(1)), expected(1, columns, T(1));
+    // All but the last granule.
+    const int64_t end = whole_granules<T>(columns) - whole_granules<T>(1);
+    for (int64_t j = 0; j < end; ++j) {
+      expected(0, j) = T(0);
+      for (int64_t i = 0; i < 9; ++i) expected(0, j) = std::fma(dy(i, j), x(i, j), expected(0, j));
+    }
+    kernels_of<T>(isa).scale_gradient(x.data(), dy.data(), x.stride, 9, 0, end, ds.data());
+    CHECK(same_bits(ds.values, expected.values));
+    for (int64_t j = end; j < columns; ++j) {
+      expected(0, j) = T(0);
+      for (int64_t i = 0; i < 9; ++i) expected(0, j) = std::fma(dy(i, j), x(i, j), expected(0, j));
+    }
+    kernels_of<T>(isa).scale_gradient(x.data(), dy.data(), x.stride, 9, end, x.stride, ds.data());
+    CHECK(same_bits(ds, expected));
+  }
+}
+
 }  // namespace
+
+TEST_CASE("clip limits, passes NaN on, and its gradient is dy within the limits") {
+  for (const std::string& isa : available()) {
+    CAPTURE(isa);
+    check_clip<float>(isa);
+    check_clip<double>(isa);
+  }
+}
+
+TEST_CASE("a factor's gradient is summed over the rows in their order, for the columns asked for") {
+  for (const std::string& isa : available()) {
+    CAPTURE(isa);
+    check_scale_gradient<float>(isa);
+    check_scale_gradient<double>(isa);
+  }
+}
 
 TEST_CASE("multiply gives the products of two buffers") {
   for (const std::string& isa : available()) {

@@ -4,12 +4,18 @@
 #pragma once
 
 #include "kernels/activation.hpp"
+#include "kernels/concatenate.hpp"
+#include "kernels/dot.hpp"
+#include "kernels/elementwise.hpp"
 #include "kernels/embedding.hpp"
 #include "kernels/gather.hpp"
 #include "kernels/masked.hpp"
+#include "kernels/merge.hpp"
 #include "kernels/multiply.hpp"
 #include "kernels/normalization.hpp"
+#include "kernels/positions.hpp"
 #include "kernels/prelu.hpp"
+#include "kernels/reshape.hpp"
 #include "kernels/row.hpp"
 #include "kernels/sparse.hpp"
 
@@ -33,6 +39,14 @@ constexpr InferenceKernels<T> inference_kernels(const char* name) {
   k.batch_norm_inference = batch_norm_inference<T>;
   k.layer_norm_forward = layer_norm_forward<T>;
   k.prelu_forward = prelu_forward<T>;
+  k.merge_forward = merge_forward<T>;
+  k.concatenate = concatenate<T>;
+  k.dot_forward = dot_forward<T>;
+  k.reshape = reshape<T>;
+  k.permute = permute<T>;
+  k.sum_positions = sum_positions<T>;
+  k.repeat_positions = repeat_positions<T>;
+  k.clip = clip<T>;
   return k;
 }
 

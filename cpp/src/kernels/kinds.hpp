@@ -12,6 +12,9 @@ using chainrule::ActivationKind;
 using chainrule::DataType;
 using chainrule::LossKind;
 
+/// How tensors of one shape become one, element by element.
+enum class MergeKind : int { add, subtract, multiply, average, maximum };
+
 enum class MathFunction : int { exp, expm1, log, log1p, tanh, sigmoid, erf };
 
 }  // namespace chainrule::kernels

@@ -115,4 +115,12 @@ struct DropoutArgs {
   int64_t row_begin, row_end, columns;
 };
 
+/// Random words for rows of numbers, laid out as in DropoutArgs.
+struct RandomRows {
+  uint64_t seed;
+  uint32_t use;
+  uint64_t stream;  // one per layer and step
+  int64_t row_begin, row_end, columns;
+};
+
 }  // namespace chainrule::kernels

@@ -9,7 +9,9 @@
 #include "kernels/kinds.hpp"
 #include "kernels/layer_args.hpp"
 #include "kernels/layout.hpp"
+#include "kernels/merge_args.hpp"
 #include "kernels/product_args.hpp"
+#include "kernels/shape_args.hpp"
 #include "kernels/sparse_args.hpp"
 #include "kernels/training_args.hpp"
 
@@ -39,6 +41,20 @@ struct InferenceKernels {
   void (*batch_norm_inference)(const BatchNormArgs<T>&);
   void (*layer_norm_forward)(const LayerNormArgs<T>&);
   void (*prelu_forward)(const PreluArgs<T>&);
+
+  void (*merge_forward)(const MergeArgs<T>&, T* y);
+  /// y: rows x all columns of the parts, one part's behind the other's.
+  void (*concatenate)(const ColumnBlock<const T>* parts, int64_t count, int64_t rows, T* y,
+                      int64_t y_stride);
+  void (*dot_forward)(const DotArgs<T>&, T* y);
+  void (*reshape)(const ReshapeArgs<T>&);
+  void (*permute)(const PermuteShape&, int64_t rows, const T* x, T* y);
+  /// y(i, j) = (sum over positions p, in order, of x(i, p, j)) / divisor
+  void (*sum_positions)(const PositionsArgs<T>&, const T* x, T* y);
+  /// y(i, p, j) = x(i, j) / divisor
+  void (*repeat_positions)(const PositionsArgs<T>&, const T* x, T* y);
+  /// y = x limited to [low, high]. x and y: whole granules.
+  void (*clip)(T low, T high, const T* x, T* y, int64_t size);
 };
 
 /// What training, losses, tests and measurements need besides.
@@ -83,6 +99,16 @@ struct TrainingKernels {
   void (*multiply)(const T* a, const T* b, T* y, int64_t size);
   /// y = y + x, for the gradients of a tensor that several stages read. x and y: whole granules.
   void (*accumulate)(const T* x, T* y, int64_t size);
+  void (*clip_backward)(T low, T high, const T* x, const T* dy, T* dx, int64_t size);
+  /// Null among dxs, as for those of the next two: not wanted.
+  void (*merge_backward)(const MergeArgs<T>&, const T* dy, T* const* dxs);
+  void (*split)(const T* dy, int64_t y_stride, int64_t rows, const ColumnBlock<T>* parts,
+                int64_t count);
+  void (*dot_backward)(const DotArgs<T>&, const T* dy, T* da, T* db);
+  /// ds(j) = sum over rows i, in order, of dy(i, j) x(i, j), of columns [column_begin, column_end),
+  /// whole vectors.
+  void (*scale_gradient)(const T* x, const T* dy, int64_t stride, int64_t rows,
+                         int64_t column_begin, int64_t column_end, T* ds);
 
   void (*batch_norm_forward)(const BatchNormArgs<T>&);
   void (*batch_norm_backward)(const BatchNormArgs<T>&);
@@ -91,6 +117,8 @@ struct TrainingKernels {
   void (*prelu_backward)(const PreluArgs<T>&);
   void (*prelu_gradient)(const PreluArgs<T>&, int64_t column_begin, int64_t column_end);
   void (*dropout_factors)(const DropoutArgs&, T scale, T* factors, int64_t stride);
+  /// y = x + stddev * normal variates; y may be x.
+  void (*gaussian_noise)(const RandomRows&, double stddev, const T* x, T* y, int64_t stride);
 
   void (*math)(MathFunction function, const T* x, T* y, int64_t n);
   /// The fixed tree of kReductionLanes sums.

@@ -4,17 +4,22 @@
 #pragma once
 
 #include "kernels/activation.hpp"
+#include "kernels/concatenate.hpp"
+#include "kernels/dot.hpp"
 #include "kernels/dropout.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/embedding.hpp"
+#include "kernels/gaussian_noise.hpp"
 #include "kernels/loss.hpp"
 #include "kernels/masked.hpp"
 #include "kernels/math_loop.hpp"
+#include "kernels/merge.hpp"
 #include "kernels/multiply.hpp"
 #include "kernels/normalization.hpp"
 #include "kernels/peak.hpp"
 #include "kernels/prelu.hpp"
 #include "kernels/reduce.hpp"
+#include "kernels/scale.hpp"
 #include "kernels/sparse.hpp"
 #include "kernels/update.hpp"
 
@@ -42,6 +47,11 @@ constexpr TrainingKernels<T> training_kernels() {
   k.sum_of_squares = sum_of_squares<T>;
   k.multiply = multiply<T>;
   k.accumulate = accumulate<T>;
+  k.clip_backward = clip_backward<T>;
+  k.merge_backward = merge_backward<T>;
+  k.split = split<T>;
+  k.dot_backward = dot_backward<T>;
+  k.scale_gradient = scale_gradient<T>;
   k.batch_norm_forward = batch_norm_forward<T>;
   k.batch_norm_backward = batch_norm_backward<T>;
   k.layer_norm_backward = layer_norm_backward<T>;
@@ -49,6 +59,7 @@ constexpr TrainingKernels<T> training_kernels() {
   k.prelu_backward = prelu_backward<T>;
   k.prelu_gradient = prelu_gradient<T>;
   k.dropout_factors = dropout_factors<T>;
+  k.gaussian_noise = gaussian_noise<T>;
   k.math = math_array<T>;
   k.tree_sum = tree_sum<T>;
   k.fma_chains = fma_chains<T>;
