@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure how long ``import chainrule`` takes once NumPy is imported."""
+"""Measure the processor time of ``import chainrule`` once NumPy is imported."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
-LIMIT_MS = 60.0
+LIMIT_MS = 25.0
+# Processor time: other programs on the machine make the time on the clock several times as long.
 CODE = """
 import numpy, time
-start = time.perf_counter()
+start = time.process_time()
 import chainrule
-print((time.perf_counter() - start) * 1e3)
+print((time.process_time() - start) * 1e3)
 """
 
 
 def main() -> None:
-    """Print the best of seven fresh processes and exit with status 1 if it is over the limit."""
-    runs = [float(subprocess.check_output([sys.executable, "-c", CODE])) for _ in range(7)]
+    """Print the best of nine fresh processes and exit with status 1 if it is over the limit."""
+    runs = [float(subprocess.check_output([sys.executable, "-c", CODE])) for _ in range(9)]
     print(f"import chainrule over import numpy: {min(runs):.1f} ms (limit {LIMIT_MS:.0f} ms)")
     sys.exit(min(runs) > LIMIT_MS)
 

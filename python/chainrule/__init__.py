@@ -45,7 +45,6 @@ from chainrule.layers import (
     Rescaling,
 )
 from chainrule.names import module_attributes
-from chainrule.network.gradient_check import GradientReport, gradient_check
 from chainrule.network.history import History
 from chainrule.network.model_file import load
 from chainrule.network.sequential import Sequential
@@ -66,6 +65,7 @@ if TYPE_CHECKING:
     from chainrule.interop.onnx_import import from_onnx
     from chainrule.interop.sklearn import from_sklearn, to_sklearn
     from chainrule.interop.torch import from_torch, to_torch
+    from chainrule.network.gradient_check import GradientReport, gradient_check
 
 __all__ = [
     "Activation",
@@ -119,11 +119,13 @@ __all__ = [
 __all__ += _optimizers.__all__
 
 
-_INTEROP = {
+_LAZY = {
+    "GradientReport": "chainrule.network.gradient_check",
     "export_c": "chainrule.c_export",
     "from_onnx": "chainrule.interop.onnx_import",
     "from_sklearn": "chainrule.interop.sklearn",
     "from_torch": "chainrule.interop.torch",
+    "gradient_check": "chainrule.network.gradient_check",
     "to_onnx": "chainrule.interop.onnx_export",
     "to_sklearn": "chainrule.interop.sklearn",
     "to_torch": "chainrule.interop.torch",
@@ -136,7 +138,7 @@ def _load(name: str) -> Any:
 
     if name in ("data", "graph", "plots"):
         return importlib.import_module(f"chainrule.{name}")
-    return getattr(importlib.import_module(_INTEROP[name]), name)
+    return getattr(importlib.import_module(_LAZY[name]), name)
 
 
 if not TYPE_CHECKING:  # which would take every attribute for defined

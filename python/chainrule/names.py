@@ -14,6 +14,7 @@ from chainrule.synonyms import ADVICE, ALIASES, ARGUMENT_ADVICE, ARGUMENTS, ATTR
 
 __all__ = [
     "also_known",
+    "check_arguments",
     "known_name",
     "module_attributes",
     "names_arguments",
@@ -80,20 +81,26 @@ def _encodable(name: str) -> str:
 
 def names_arguments(function: F) -> F:
     """Decorate a function so that a wrong keyword's TypeError names the right one."""
-    parameters = inspect.signature(function).parameters
-    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+    code = getattr(function, "__code__", None)
+    if code is None or code.co_flags & inspect.CO_VARKEYWORDS:
         return function
+    # Quicker than a signature, which an import would have to make of every function.
+    valid = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
     @functools.wraps(function)
     def checked(*args: Any, **options: Any) -> Any:
-        if options and not options.keys() <= parameters.keys():
-            wrong = next(name for name in options if name not in parameters)
-            init = function.__name__ == "__init__"
-            called = type(args[0]).__name__ if init else function.__name__
-            raise TypeError(f"{called}() has no argument {wrong!r}{_right(wrong, parameters)}")
+        init = function.__name__ == "__init__"
+        check_arguments(type(args[0]).__name__ if init else function.__name__, options, valid)
         return function(*args, **options)
 
     return checked  # type: ignore[return-value]
+
+
+def check_arguments(called: str, options: Iterable[str], valid: Collection[str]) -> None:
+    """Raise TypeError for the first keyword that is not valid, naming the right one."""
+    for wrong in options:
+        if wrong not in valid:
+            raise TypeError(f"{called}() has no argument {wrong!r}{_right(wrong, valid)}")
 
 
 def _right(wrong: str, parameters: Iterable[str]) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import cache
 from inspect import Parameter
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
 import numpy as np
 
 from chainrule import _core
-from chainrule.names import also_known, known_name, names_arguments
+from chainrule.names import also_known, check_arguments, known_name, names_arguments
 
 if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
@@ -27,6 +28,15 @@ _FAMILIES_OF_OPTIONS = ("activation", "initializer")
 
 T = TypeVar("T")
 D = TypeVar("D", bound="Spec")
+
+
+class _Signature:
+    """The signature of a constructor that is made of fields; made when it is asked for."""
+
+    def __get__(self, described: object, cls: Any) -> inspect.Signature:
+        if described is not None or cls.__init__ is not _from_arguments:
+            raise AttributeError("__signature__")
+        return _signature(cls)
 
 
 @dataclass_transform()
@@ -59,8 +69,9 @@ class Spec:
     _core: Any
     _core_type: ClassVar[type[Any]]
     _classes: ClassVar[dict[str, type[Spec]]]
-    _parameters: ClassVar[dict[str, Parameter]]
+    _parameters: ClassVar[dict[str, dict[str, Any]]]
     _optional: ClassVar[tuple[str, ...]] = ()
+    __signature__ = _Signature()
 
     def __init_subclass__(cls) -> None:
         """Make a family's subclasses known by their kind, and their fields their parameters."""
@@ -74,7 +85,8 @@ class Spec:
                 also_known(cls._family().__name__.lower(), torch_class, cls.kind)
             cls._parameters = cls._parameters | _parameters(cls)
             if "__init__" not in vars(cls):
-                cls.__init__ = _constructor(cls)  # type: ignore[method-assign]
+                cls.__init__ = _from_arguments  # type: ignore[method-assign]
+                return
         if "__init__" in vars(cls):
             cls.__init__ = names_arguments(cls.__init__)  # type: ignore[method-assign]
 
@@ -89,8 +101,7 @@ class Spec:
 
     @classmethod
     def _may_be_none(cls, name: str) -> bool:
-        known = cls._parameters.get(name)
-        return name in cls._optional or (known is not None and known.default is None)
+        return name in cls._optional or cls._parameters.get(name, {"default": 0})["default"] is None
 
     def _take(self, config: dict[str, Any], **attributes: object) -> None:
         """Make the core's description of a kind with its options, and set more attributes."""
@@ -203,7 +214,7 @@ class Spec:
         return hash(repr(self.config))
 
 
-def _parameters(cls: type[Spec]) -> dict[str, Parameter]:
+def _parameters(cls: type[Spec]) -> dict[str, dict[str, Any]]:
     """Return the parameters that a class's own annotations stand for, and make them fields."""
     kind: Any = Parameter.POSITIONAL_OR_KEYWORD
     found = {}
@@ -217,27 +228,29 @@ def _parameters(cls: type[Spec]) -> dict[str, Parameter]:
                 field.__set_name__(cls, name)
                 setattr(cls, name, field)
             annotation = field.takes or annotation
-            found[name] = Parameter(name, kind, default=field.default, annotation=annotation)
+            found[name] = {"kind": kind, "default": field.default, "annotation": annotation}
     return found
 
 
-def _constructor(cls: type[Spec]) -> Callable[..., None]:
-    """Return a constructor of a class's fields, in which those of its family come last."""
+@cache
+def _signature(cls: Any) -> inspect.Signature:
+    """Return the signature of a constructor of fields, in which those of a family come last."""
     family = cls._family()._parameters
-    fields = sorted(cls._parameters.values(), key=lambda p: (p.kind, p.name in family))
-    signature = inspect.Signature(fields, return_annotation="None")
+    parameters = [Parameter(name, **known) for name, known in cls._parameters.items()]
+    parameters.sort(key=lambda p: (p.kind, p.name in family))
+    return inspect.Signature(parameters, return_annotation="None")
 
-    def __init__(self: Spec, *args: Any, **options: Any) -> None:  # noqa: N807
-        try:
-            bound = signature.bind(*args, **options)
-        except TypeError as error:
-            raise TypeError(f"{type(self).__name__}(): {error}") from None
-        bound.apply_defaults()
-        Spec.__init__(self, **bound.arguments)
 
-    me = Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)
-    vars(__init__)["__signature__"] = signature.replace(parameters=[me, *fields])
-    return __init__
+def _from_arguments(self: Spec, *args: Any, **options: Any) -> None:
+    """Be the constructor of a class of fields."""
+    cls: Any = type(self)
+    check_arguments(cls.__name__, options, cls._parameters)
+    try:
+        bound = _signature(cls).bind(*args, **options)
+    except TypeError as error:
+        raise TypeError(f"{cls.__name__}(): {error}") from None
+    bound.apply_defaults()
+    Spec.__init__(self, **bound.arguments)
 
 
 class Field(Generic[T]):

@@ -51,7 +51,6 @@ def accuracy(
 
     Examples
     --------
-    >>> from chainrule.metrics import accuracy
     >>> accuracy([0, 1, 2], [[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.5, 0.3, 0.2]])
     0.6666666666666666
     >>> accuracy([[0, 1], [1, 1]], [[0.2, 0.9], [0.6, 0.3]], multilabel=True)
@@ -100,7 +99,6 @@ def confusion_matrix(
 
     Examples
     --------
-    >>> from chainrule.metrics import confusion_matrix
     >>> confusion_matrix([0, 0, 1, 2], [0, 1, 1, 2])
     array([[1, 1, 0],
            [0, 1, 0],

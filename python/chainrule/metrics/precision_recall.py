@@ -140,7 +140,6 @@ def precision(
 
     Examples
     --------
-    >>> from chainrule.metrics import precision
     >>> precision([0, 1, 1, 0], [0.1, 0.9, 0.2, 0.6])
     0.5
     """
@@ -161,18 +160,10 @@ def recall(
 
     Parameters
     ----------
-    y_true : array_like of shape (n,) or (n, C)
-        Integer class labels, or one-hot or probability rows; with `multilabel`, 0/1 targets (n, k).
-    y_pred : array_like of shape (n,), (n, 1) or (n, C)
-        Class probabilities, probabilities of the positive class, or integer labels.
-    sample_weight : array_like of shape (n,), optional
-        Weight of each sample, not negative.
-    average : {"auto", "binary", "macro", "micro", "weighted"}, default "auto"
+    y_true, y_pred, sample_weight, average, multilabel
         As for `precision`.
     zero_division : {0, 1}, default 0
         Value for a class without samples.
-    multilabel : bool, default False
-        Take the columns as independent 0/1 targets.
 
     Returns
     -------
@@ -186,7 +177,6 @@ def recall(
 
     Examples
     --------
-    >>> from chainrule.metrics import recall
     >>> recall([0, 1, 1, 2], [0, 1, 2, 2])
     0.8333333333333334
     """
@@ -207,18 +197,10 @@ def f1(
 
     Parameters
     ----------
-    y_true : array_like of shape (n,) or (n, C)
-        Integer class labels, or one-hot or probability rows; with `multilabel`, 0/1 targets (n, k).
-    y_pred : array_like of shape (n,), (n, 1) or (n, C)
-        Class probabilities, probabilities of the positive class, or integer labels.
-    sample_weight : array_like of shape (n,), optional
-        Weight of each sample, not negative.
-    average : {"auto", "binary", "macro", "micro", "weighted"}, default "auto"
+    y_true, y_pred, sample_weight, average, multilabel
         As for `precision`.
     zero_division : {0, 1}, default 0
         Value for a class that neither has samples nor was predicted.
-    multilabel : bool, default False
-        Take the columns as independent 0/1 targets.
 
     Returns
     -------
@@ -232,7 +214,6 @@ def f1(
 
     Examples
     --------
-    >>> from chainrule.metrics import f1
     >>> f1([0, 1, 1, 0], [0.1, 0.9, 0.2, 0.6])
     0.5
     """

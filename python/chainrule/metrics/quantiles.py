@@ -48,7 +48,6 @@ def pinball(
 
     Examples
     --------
-    >>> from chainrule.metrics import pinball
     >>> pinball([2.0, 4.0], [[1.0, 3.0], [3.0, 6.0]], quantiles=(0.1, 0.9))
     0.125
     """
@@ -97,7 +96,6 @@ def coverage(
 
     Examples
     --------
-    >>> from chainrule.metrics import coverage
     >>> coverage([2.0, 4.0], [[1.0, 3.0], [4.5, 6.0]])
     0.5
     """

@@ -63,7 +63,6 @@ def auc(
 
     Examples
     --------
-    >>> from chainrule.metrics import auc
     >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.4, 0.8])
     0.875
     """
@@ -132,7 +131,6 @@ def top_k(
 
     Examples
     --------
-    >>> from chainrule.metrics import top_k
     >>> top_k([2, 0], [[0.2, 0.5, 0.3], [0.2, 0.5, 0.3]], k=2)
     0.5
     """

@@ -45,7 +45,6 @@ def mse(
 
     Examples
     --------
-    >>> from chainrule.metrics import mse
     >>> mse([1.0, 2.0], [1.0, 4.0])
     2.0
     """
@@ -80,7 +79,6 @@ def rmse(
 
     Examples
     --------
-    >>> from chainrule.metrics import rmse
     >>> rmse([1.0, 2.0], [1.0, 4.0]) == 2**0.5
     True
     """
@@ -118,7 +116,6 @@ def mape(
 
     Examples
     --------
-    >>> from chainrule.metrics import mape
     >>> mape([1.0, 2.0], [1.0, 4.0])
     0.5
     """
@@ -139,12 +136,8 @@ def mae(
 
     Parameters
     ----------
-    y_true, y_pred : array_like of shape (n,) or (n, k)
-        Targets and predictions; (n,) and (n, 1) may be mixed.
-    sample_weight : array_like of shape (n,), optional
-        Weight of each sample, not negative.
-    quantiles : sequence of float, optional
-        Those whose predictions `y_pred` holds, a group of columns each; the median's are scored.
+    y_true, y_pred, sample_weight, quantiles
+        As for `mse`.
 
     Returns
     -------
@@ -153,11 +146,10 @@ def mae(
     Raises
     ------
     ValueError, TypeError
-        If shapes differ, or an argument is empty, not finite or not real.
+        As for `mse`.
 
     Examples
     --------
-    >>> from chainrule.metrics import mae
     >>> mae([1.0, 2.0], [1.0, 4.0], sample_weight=[1.0, 3.0])
     1.5
     """
@@ -184,12 +176,8 @@ def r2(
 
     Parameters
     ----------
-    y_true, y_pred : array_like of shape (n,) or (n, k)
-        Targets and predictions; (n,) and (n, 1) may be mixed.
-    sample_weight : array_like of shape (n,), optional
-        Weight of each sample, not negative.
-    quantiles : sequence of float, optional
-        Those whose predictions `y_pred` holds, a group of columns each; the median's are scored.
+    y_true, y_pred, sample_weight, quantiles
+        As for `mse`.
 
     Returns
     -------
@@ -199,12 +187,10 @@ def r2(
     Raises
     ------
     ValueError, TypeError
-        If there are fewer than two samples, shapes differ, or an argument is empty, not finite
-        or not real.
+        As for `mse`, and if there are fewer than two samples.
 
     Examples
     --------
-    >>> from chainrule.metrics import r2
     >>> r2([1.0, 2.0, 3.0], [1.0, 2.0, 4.0])
     0.5
     """
