@@ -21,7 +21,7 @@ from chainrule.c_export.model import Model
 from chainrule.c_export.operations import Array, Operation, run
 from chainrule.c_export.quantization import quantized
 from chainrule.c_export.source import header, source
-from chainrule.interop.parameters import built_core
+from chainrule.interop.nodes import built_core
 from chainrule.names import unknown_name
 from chainrule.network import measuring
 from chainrule.network.progress import format_value

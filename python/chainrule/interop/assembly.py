@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layers with their arrays, put together to a network as another program's file gives them."""
+"""Layers with their arrays, put together to a network as another program's graph gives them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from chainrule.activations import Activation
 from chainrule.interop.affine import moments_of
+from chainrule.interop.nodes import NetworkNode, network_of
 from chainrule.layers import Activation as ActivationLayer
 from chainrule.layers import (
     BatchNormalization,
     Dense,
-    Input,
     Layer,
     LayerNormalization,
     Normalization,
@@ -24,181 +24,192 @@ from chainrule.layers import (
 )
 from chainrule.network.sequential import Sequential
 
-__all__ = ["Assembly"]
+__all__ = ["Assembly", "Tensor"]
 
-_GAMMA_AND_BETA = BatchNormalization | LayerNormalization
+Array = NDArray[Any]
+
+_ONE, _ZERO = np.array(1.0), np.array(0.0)
 
 
-@dataclass
-class _Step:
-    layer: Layer
-    arrays: dict[str, NDArray[Any]]
+@dataclass(eq=False)
+class Tensor:
+    """What a node of the network gives, times `scale` plus `offset`, both of () or (columns,).
+
+    `node` is None for an input, which has `name`. What is `shared` by several readers is not to be
+    changed for one of them.
+    """
+
+    columns: int
+    node: NetworkNode | None = None
+    name: str = ""
+    scale: Array = field(default_factory=lambda: _ONE)
+    offset: Array = field(default_factory=lambda: _ZERO)
+    shared: bool = False
+
+    def spread(self) -> tuple[Array, Array]:
+        """Return scale and offset of each column."""
+        shape = (self.columns,)
+        return np.broadcast_to(self.scale, shape), np.broadcast_to(self.offset, shape)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing but what the node gives."""
+        return bool(np.all(self.scale == 1.0) and np.all(self.offset == 0.0))
 
 
 class Assembly:
-    """A network in the making, layer by layer from the input.
+    """A network in the making, node by node.
 
     Scaling and shifting is kept back until what follows is known: it becomes a `Rescaling` or a
     `Normalization` where these fit, and else a part of the weights beside it; with `fold` always
-    the latter, as far as there are weights. `columns` are those of what was added last.
+    the latter, as far as there are weights.
     """
 
-    def __init__(self, inputs: int, dtype: str, *, fold: bool = False) -> None:
-        self.columns = inputs
-        self._inputs = inputs
-        self._dtype = dtype
+    def __init__(self, dtype: str, *, fold: bool = False) -> None:
+        self.dtype = dtype
         self._fold = fold
-        self._steps: list[_Step] = []
-        self._scale: NDArray[Any] = np.array(1.0)
-        self._offset: NDArray[Any] = np.array(0.0)
+        self._inputs: list[Tensor] = []
+        self._nodes: list[NetworkNode] = []
 
-    def affine(self, scale: NDArray[Any], offset: NDArray[Any]) -> None:
-        """Add x * scale + offset, both of shape () or (columns,)."""
+    def input(self, columns: int, name: str = "x") -> Tensor:
+        """Return an input."""
+        self._inputs.append(Tensor(columns, name=name))
+        return self._inputs[-1]
+
+    def affine(self, x: Tensor, scale: Array, offset: Array) -> Tensor:
+        """Return x * scale + offset, both of shape () or (columns,)."""
         with np.errstate(all="ignore"):
-            self._offset = np.asarray(self._offset * scale + offset)
-            self._scale = np.asarray(self._scale * scale)
+            offset = np.asarray(x.offset * scale + offset)
+            return replace(x, scale=np.asarray(x.scale * scale), offset=offset)
 
-    def dense(self, weight: NDArray[Any], bias: NDArray[Any] | None = None) -> None:
-        """Add x W + b, with a weight of shape (columns, units) and a bias of (units,) or none."""
-        if not self._is_plain() and not self._fold_backward() and not self._standardize():
-            weight, bias = self._folded(weight, bias)
-        self._place_affine()
+    def dense(self, x: Tensor, weight: Array, bias: Array | None = None) -> Tensor:
+        """Return x W + b, with a weight of (columns, units) and a bias of (units,) or none."""
+        if not (x.is_plain or self._is_rescaling(x)):
+            made = self._fold_backward(x) or self._standardize(x)
+            if made is None:
+                weight, bias = _folded(x, weight, bias)
+            x = made or replace(x, scale=_ONE, offset=_ZERO)
         arrays = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
-        self.columns = weight.shape[1]
-        self._steps.append(_Step(Dense(self.columns, use_bias=bias is not None), arrays))
+        return self.layer(Dense(weight.shape[1], use_bias=bias is not None), arrays, x)
 
-    def activation(self, activation: Activation) -> None:
-        """Add an activation; directly after sums it becomes that of their `Dense`."""
-        self._place_affine()
-        last = self._steps[-1].layer if self._steps else None
-        if isinstance(last, Dense) and last.activation.kind == "linear":
-            use_bias = "bias" in self._steps[-1].arrays
-            self._steps[-1].layer = Dense(last.units, activation, use_bias=use_bias)
-        elif activation.kind != "linear":
-            self._steps.append(_Step(ActivationLayer(activation), {}))
+    def activation(self, x: Tensor, activation: Activation) -> Tensor:
+        """Return f(x); directly behind sums that nothing else reads it is their `Dense`'s own."""
+        x = self._placed(x)
+        if _is_sums(x):
+            assert x.node is not None
+            x.node.layer = Dense(x.columns, activation, use_bias="bias" in x.node.arrays)
+            return x
+        return x if activation.kind == "linear" else self.layer(ActivationLayer(activation), {}, x)
 
-    def sigmoid_to_softmax(self) -> bool:
-        """Make the columns 1 - p and p of p = sigmoid(z) by the softmax of 0 and z, if possible."""
-        step = self._steps[-1] if self._steps else None
-        if step is None or not isinstance(step.layer, Dense) or self.columns != 1:
-            return False
-        if step.layer.activation.kind != "sigmoid":
-            return False
-        for name, array in step.arrays.items():
-            step.arrays[name] = np.concatenate([np.zeros_like(array), array], axis=-1)
-        self.columns = 2
-        step.layer = Dense(2, "softmax", use_bias=step.layer.use_bias)
-        return True
+    def sigmoid_to_softmax(self, x: Tensor) -> Tensor | None:
+        """Return the columns 1 - p and p of p = sigmoid(z) as the softmax of 0 and z, if it can."""
+        node = x.node
+        if node is None or not isinstance(node.layer, Dense) or x.columns != 1 or not x.is_plain:
+            return None
+        if node.layer.activation.kind != "sigmoid":
+            return None
+        for name, array in node.arrays.items():
+            node.arrays[name] = np.concatenate([np.zeros_like(array), array], axis=-1)
+        node.layer = Dense(2, "softmax", use_bias=node.layer.use_bias)
+        return replace(x, columns=2)
 
-    def layer(self, layer: Layer, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Add a layer that leaves the number of columns as it is, with its arrays by name."""
-        self._place_affine()
-        self._steps.append(_Step(layer, dict(arrays)))
+    def layer(self, layer: Layer, arrays: Mapping[str, Array], *inputs: Tensor) -> Tensor:
+        """Return what a layer with its arrays by name makes of tensors."""
+        placed = [self._placed(x) for x in inputs]
+        names = [x.name if x.node is None else x.node.name for x in placed]
+        columns = layer.outputs(placed[0].columns)
+        node = NetworkNode(str(len(self._nodes)), layer, names, dict(arrays), columns)
+        self._nodes.append(node)
+        return Tensor(columns, node)
 
-    def network(self) -> Sequential:
+    def share(self, x: Tensor) -> Tensor:
+        """Return a tensor that several nodes read."""
+        return replace(self._placed(x), shared=True)
+
+    def network(self, *outputs: Tensor) -> Sequential:
         """Return the network; ValueError if an array has a wrong shape or is not finite."""
-        self._place_affine()
-        if not self._steps:
-            self._steps.append(_Step(ActivationLayer("linear"), {}))
-        layers = [step.layer for step in self._steps]
-        net = Sequential([Input(self._inputs), *layers], seed=0, dtype=self._dtype)
-        for index, step in enumerate(self._steps):
-            for name, values in step.arrays.items():
-                # One at a time, so that of all weights only one is there a third time.
-                net.set_weights({f"{index}.{name}": values})
-        net._built_core().adapted = True
-        return net
+        placed = [self._placed(x) for x in outputs]
+        if not self._nodes:
+            placed = [self.layer(ActivationLayer("linear"), {}, x) for x in placed]
+        inputs = {x.name: x.columns for x in self._inputs}
+        names = [x.name if x.node is None else x.node.name for x in placed]
+        return network_of(inputs, self._nodes, names, self.dtype)
 
-    def _place_affine(self) -> None:
-        """Make a layer, or a part of the one before, of the scaling that was kept back."""
-        if np.all(self._scale == 1.0) and np.all(self._offset == 0.0):
+    def _placed(self, x: Tensor) -> Tensor:
+        """Return a tensor whose scaling has become a node, or a part of the one before."""
+        if x.is_plain:
             # A bias of zeros is a bias to be trained.
-            if not (np.ndim(self._offset) and self._lacks_bias() and self._fold_backward()):
-                self._forget_affine()
-        elif self._is_plain():
-            layer = Rescaling(float(self._scale), float(self._offset))
-            self._steps.append(_Step(layer, {}))
-            self._forget_affine()
-        elif not self._fold_backward() and not self._standardize():
-            self._normalize()
-
-    def _is_plain(self) -> bool:
-        """Whether what was kept back is, or may become, a `Rescaling`."""
-        if self._fold or np.ndim(self._scale) or np.ndim(self._offset):
-            return False
-        return not (float(self._scale) == 1.0 and self._lacks_bias())
-
-    def _lacks_bias(self) -> bool:
-        return bool(self._steps) and self._is_sums() and "bias" not in self._steps[-1].arrays
-
-    def _is_sums(self) -> bool:
-        last = self._steps[-1].layer
-        return isinstance(last, Dense) and last.activation.kind == "linear"
-
-    def _forget_affine(self) -> None:
-        self._scale, self._offset = np.array(1.0), np.array(0.0)
-
-    def _columns(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        shape = (self.columns,)
-        return np.broadcast_to(self._scale, shape), np.broadcast_to(self._offset, shape)
-
-    def _fold_backward(self) -> bool:
-        """Multiply the layer before instead, if that is possible."""
-        if not self._steps:
-            return False
-        step = self._steps[-1]
-        scale, offset = self._columns()
-        with np.errstate(all="ignore"):
-            if self._is_sums():
-                bias = step.arrays.get("bias", np.zeros(self.columns))
-                weight = step.arrays["weight"]
-                if np.any(scale != 1.0):
-                    weight = weight * scale.astype(weight.dtype)
-                step.arrays = {"weight": weight, "bias": bias * scale + offset}
-                step.layer = Dense(self.columns)
-            elif isinstance(step.layer, _GAMMA_AND_BETA):
-                gamma = step.arrays.get("gamma", np.ones(self.columns)) * scale
-                beta = step.arrays.get("beta", np.zeros(self.columns)) * scale + offset
-                config = {**step.layer.config, "scale": True, "center": True}
-                step.layer = Layer.from_config(config)
-                step.arrays |= {"gamma": gamma, "beta": beta}
-            else:
-                return False
-        self._forget_affine()
-        return True
-
-    def _standardize(self) -> bool:
-        """Make a `Normalization` of the scaling, if that is possible: at the front."""
-        if self._steps or self._fold:
-            return False
-        moments = moments_of(*self._columns(), self._dtype)
-        if moments is None:
-            return False
-        self._steps.append(_Step(Normalization(), {"mean": moments[0], "variance": moments[1]}))
-        self._forget_affine()
-        return True
-
-    def _folded(
-        self, weight: NDArray[Any], bias: NDArray[Any] | None
-    ) -> tuple[NDArray[Any], NDArray[Any] | None]:
-        """Return weights that scale and shift their own inputs."""
-        scale, offset = self._columns()
-        with np.errstate(all="ignore"):
-            shift = np.einsum("i,ij->j", offset, weight, dtype=np.float64, casting="same_kind")
-            weight = weight * scale.astype(weight.dtype)[:, None]
-        self._forget_affine()
-        return weight, shift if bias is None else bias + shift
-
-    def _normalize(self) -> None:
-        """Make a `BatchNormalization` that has never seen a batch of the scaling."""
-        scale, offset = self._columns()
+            made = self._fold_backward(x) if np.ndim(x.offset) and _lacks_bias(x) else None
+            return made or replace(x, scale=_ONE, offset=_ZERO)
+        plain = replace(x, scale=_ONE, offset=_ZERO)
+        if self._is_rescaling(x):
+            return self.layer(Rescaling(float(x.scale), float(x.offset)), {}, plain)
+        made = self._fold_backward(x) or self._standardize(x)
+        if made is not None:
+            return made
+        # A `BatchNormalization` that has never seen a batch.
+        scale, offset = x.spread()
         layer = BatchNormalization()
-        zeros = np.zeros(self.columns)
         arrays = {
             "gamma": scale * np.sqrt(1.0 + layer.epsilon),
             "beta": offset,
-            "running_mean": zeros,
-            "running_variance": zeros + 1.0,
+            "running_mean": np.zeros(x.columns),
+            "running_variance": np.ones(x.columns),
         }
-        self._steps.append(_Step(layer, arrays))
-        self._forget_affine()
+        return self.layer(layer, arrays, plain)
+
+    def _is_rescaling(self, x: Tensor) -> bool:
+        """Whether the scaling is, or may become, a `Rescaling`."""
+        if self._fold or np.ndim(x.scale) or np.ndim(x.offset):
+            return False
+        return not (float(x.scale) == 1.0 and _lacks_bias(x))
+
+    def _fold_backward(self, x: Tensor) -> Tensor | None:
+        """Return a tensor whose node scales instead, if it can."""
+        node = x.node
+        if node is None or x.shared:
+            return None
+        scale, offset = x.spread()
+        ones, zeros = np.ones(x.columns), np.zeros(x.columns)
+        with np.errstate(all="ignore"):
+            if _is_sums(x):
+                weight = node.arrays["weight"]
+                if np.any(scale != 1.0):
+                    weight = weight * scale.astype(weight.dtype)
+                bias = node.arrays.get("bias", zeros) * scale + offset
+                node.layer, node.arrays = Dense(x.columns), {"weight": weight, "bias": bias}
+            elif isinstance(node.layer, BatchNormalization | LayerNormalization):
+                node.arrays["gamma"] = node.arrays.get("gamma", ones) * scale
+                node.arrays["beta"] = node.arrays.get("beta", zeros) * scale + offset
+                config = {**node.layer.config, "scale": True, "center": True}
+                node.layer = Layer.from_config(config)
+            else:
+                return None
+        return Tensor(x.columns, node)
+
+    def _standardize(self, x: Tensor) -> Tensor | None:
+        """Return a `Normalization` that scales instead, if it can: of an input."""
+        moments = None if x.node or self._fold else moments_of(*x.spread(), self.dtype)
+        if moments is None:
+            return None
+        arrays = {"mean": moments[0], "variance": moments[1]}
+        return self.layer(Normalization(), arrays, replace(x, scale=_ONE, offset=_ZERO))
+
+
+def _is_sums(x: Tensor) -> bool:
+    """Whether a tensor is what a linear `Dense` gives, which may be changed."""
+    layer = None if x.node is None or x.shared else x.node.layer
+    return isinstance(layer, Dense) and layer.activation.kind == "linear"
+
+
+def _lacks_bias(x: Tensor) -> bool:
+    return _is_sums(x) and x.node is not None and "bias" not in x.node.arrays
+
+
+def _folded(x: Tensor, weight: Array, bias: Array | None) -> tuple[Array, Array | None]:
+    """Return weights that scale and shift their own inputs."""
+    scale, offset = x.spread()
+    with np.errstate(all="ignore"):
+        shift = np.einsum("i,ij->j", offset, weight, dtype=np.float64, casting="same_kind")
+        weight = weight * scale.astype(weight.dtype)[:, None]
+    return weight, shift if bias is None else bias + shift

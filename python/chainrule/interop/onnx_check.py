@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule.errors import ExportError
 from chainrule.interop.affine import affine_of
 from chainrule.interop.difference import largest_relative_difference
-from chainrule.interop.parameters import layer_arrays
+from chainrule.interop.nodes import nodes_of
 
 if TYPE_CHECKING:
     from chainrule.network.sequential import Sequential
@@ -87,18 +87,19 @@ def onnxruntime_outputs(content: bytes, rows: NDArray[Any]) -> NDArray[Any]:
 
 def _random_rows(net: Sequential, input_dtype: str) -> NDArray[Any]:
     """Return rows that a scaling at the front makes standard normal, or pixels, or categories."""
-    columns = net._built_core().inputs
+    inputs, (first, *_), _ = nodes_of(net)
+    (columns,) = inputs.values()
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(_ROWS, columns))
     if input_dtype == "uint8":
         rows = rng.integers(0, 256, size=(_ROWS, columns)).astype(np.float64)
-    for column, count in enumerate(net.layers[0].categories(columns)):
+    for column, count in enumerate(first.layer.categories(columns)):
         if count:
             most = min(count, _CATEGORIES[input_dtype])
             rows[:, column] = rng.integers(0, most, size=_ROWS)
     if input_dtype == "uint8":
         return rows.astype(np.uint8)
-    affine = affine_of(net.layers[0], layer_arrays(net, 0), net.dtype)
+    affine = affine_of(first.layer, first.arrays, net.dtype)
     if affine is not None:
         scale, offset = affine
         rows = (rows - offset) / np.where(scale, scale, 1.0)

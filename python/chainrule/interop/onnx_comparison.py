@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule.errors import ModelFileError
 from chainrule.interop.onnx_graph import Slice
-from chainrule.interop.onnx_program import Program
+from chainrule.interop.onnx_model import Array, Node
+from chainrule.interop.onnx_operators import evaluate_in_double
 from chainrule.network.sequential import Sequential
 
 __all__ = ["compare"]
-
-Build = Callable[[int, str], Sequential]
 
 # Random rows of each scale; fewer where they are wide, or weights many.
 _SCALES = (1.0, 1e-3, 10.0, 1e3)
@@ -32,64 +30,74 @@ _LEAST = 1e-10
 
 
 def compare(
-    net: Sequential, part: Slice, boundaries: Sequence[int], opset: int, size: int, build: Build
+    net: Sequential,
+    part: Slice,
+    pieces: Sequence[Sequence[Node]],
+    size: int,
+    build: Callable[[str, str], Sequential],
 ) -> None:
     """Raise ModelFileError, naming the node, unless a network gives what the graph does.
 
-    The graph runs in double by the onnx package's reference implementation. `boundaries` are the
-    numbers of regions up to where each layer ends, `size` the bytes of the file, and `build`
-    returns the network of the first so many regions in a dtype.
+    The graph runs in double by the onnx package's reference implementation. `pieces` are the nodes
+    that became a part of the network at once, `size` the bytes of the file, and `build` returns
+    the network up to a tensor in a dtype.
     """
     large = size > _LARGE
-    tested = net if large else build(len(part.regions), "float64")
+    (output,) = part.outputs
+    tested = net if large else build(output, "float64")
     rows = _rows(net.inputs or 1, _FEW_ROWS if large else _ROWS)
-
-    def agrees(network: Sequential, count: int) -> bool:
-        return _agree(network, rows, _values(part, count, rows, opset), large)
-
-    if agrees(tested, len(part.regions)):
+    if _agree(tested, rows, _values(part, rows, [output])[output], large):
         return
+    ends = [nodes[-1].made for nodes in pieces]
+    expected = _values(part, rows, ends)
+
+    def agrees(end: str) -> bool:
+        try:
+            return _agree(build(end, tested.dtype), rows, expected[end], large)
+        except ModelFileError:  # so far nothing tells the number of columns
+            return True
+
     # What follows a wrong layer may hide it, but between these two there is one.
-    right, wrong = 0, len(boundaries) - 1
+    right, wrong = 0, len(ends) - 1
     while right < wrong:
         middle = (right + wrong) // 2
-        try:
-            fits = agrees(build(boundaries[middle], tested.dtype), boundaries[middle])
-        except ModelFileError:  # so far nothing tells the number of columns
-            fits = True
-        if fits:
-            right = middle + 1
-        else:
-            wrong = middle
-    first = boundaries[wrong - 1] if wrong else 0
-    regions = part.regions[first : boundaries[wrong]]
-    nodes = ", ".join(str(node) for region in regions for node in region.nodes)
+        right, wrong = (middle + 1, wrong) if agrees(ends[middle]) else (right, middle)
+    nodes = ", ".join(str(node) for node in pieces[wrong])
     raise ModelFileError(f"{nodes}: the network would compute something else than the graph does")
 
 
-def _rows(columns: int, most: int) -> NDArray[np.float64]:
+def _rows(columns: int, most: int) -> Array:
     count = max(1, min(most, _ELEMENTS // columns))
     rng = np.random.default_rng(0)
     parts = [scale * rng.normal(size=(count, columns)) for scale in _SCALES]
     return np.concatenate([*parts, np.zeros((1, columns))])
 
 
-def _values(part: Slice, count: int, rows: NDArray[np.float64], opset: int) -> NDArray[np.float64]:
-    """Return what comes out of the first so many regions."""
-    shape = part.constants.shapes.get(part.input.name)
-    values = rows if shape is None else rows.reshape(-1, *shape[1:])
-    for region in part.regions[:count]:
+def _values(part: Slice, rows: Array, wanted: Collection[str]) -> dict[str, Array]:
+    """Return what the graph makes of rows: some of its tensors."""
+    constants = part.constants
+    left = {name: len(readers) for name, readers in part.readers.items()}
+    known: dict[str, Array] = {}
+    for value in part.inputs:
+        shape = constants.shapes.get(value.name)
+        known[value.name] = rows if shape is None else rows.reshape(-1, *shape[1:])
+    for node in part.nodes:
+        read = {n: known[n] if n in known else constants[n] for n in node.inputs if n}
         try:
-            values = Program([region], part.constants, opset)(values)
+            known[node.made] = evaluate_in_double([node], read, part.opset)
         except ValueError as error:
-            nodes = ", ".join(str(node) for node in region.nodes)
-            raise ModelFileError(f"{nodes} does not fit its inputs: {error}") from error
-    return values.reshape(len(rows), -1) if len(values) == len(rows) else values
+            raise ModelFileError(f"{node} does not fit its inputs: {error}") from error
+        for name in part.varying(node):
+            left[name] -= 1
+            if not left[name] and name not in wanted:
+                del known[name]
+    return {
+        name: known[name].reshape(len(rows), -1) if len(known[name]) == len(rows) else known[name]
+        for name in wanted
+    }
 
 
-def _agree(
-    net: Sequential, rows: NDArray[np.float64], expected: NDArray[np.float64], large: bool
-) -> bool:
+def _agree(net: Sequential, rows: Array, expected: Array, large: bool) -> bool:
     with np.errstate(over="ignore"):
         outputs = net.predict(rows.astype(net.dtype))
     if outputs.shape != expected.shape:

@@ -4,20 +4,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule.errors import ModelFileError
-from chainrule.interop.onnx_model import Graph, Node, Value
+from chainrule.interop.onnx_model import NUMBER_TYPES, Array, Graph, Node, Value, array_of
 from chainrule.interop.onnx_operators import evaluate, is_evaluable
-from chainrule.interop.onnx_tensor import NUMBER_TYPES, array_of
 
 __all__ = ["ConstantFolder"]
-
-Array = NDArray[Any]
 
 # In the shape of what depends on the input, the number of rows is unknown.
 _ROWS = -1
@@ -37,13 +32,14 @@ class ConstantFolder:
     those of what depends on the input, as far as they are known, with -1 for the number of rows.
     """
 
-    def __init__(self, graph: Graph, entry: Value, size: int) -> None:
+    def __init__(self, graph: Graph, inputs: Iterable[Value], size: int) -> None:
         self._graph = graph
         self._left = size + _SLACK
         self._known: dict[str, Array] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
-        if entry.shape and all(dim is not None for dim in entry.shape[1:]):
-            self.shapes[entry.name] = (_ROWS, *(dim or 0 for dim in entry.shape[1:]))
+        for entry in inputs:
+            if entry.shape and all(dim is not None for dim in entry.shape[1:]):
+                self.shapes[entry.name] = (_ROWS, *(dim or 0 for dim in entry.shape[1:]))
 
     def __contains__(self, name: str) -> bool:
         """Whether the tensor of that name is a constant."""

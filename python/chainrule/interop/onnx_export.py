@@ -6,18 +6,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule.arguments import positive_integer
 from chainrule.atomic_file import write_atomically
 from chainrule.interop.affine import affine_of
+from chainrule.interop.nodes import NetworkNode, nodes_of, refuse_missing
 from chainrule.interop.onnx_check import ExportReport, self_check
 from chainrule.interop.onnx_model import need_onnx
 from chainrule.interop.onnx_writer import GraphWriter
-from chainrule.interop.parameters import built_core, layer_arrays, refuse_missing
 from chainrule.losses.link import LINKS
 from chainrule.names import unknown_name
 
@@ -111,7 +110,7 @@ def onnx_bytes(
 ) -> bytes:
     """Return the content of the file that `to_onnx` writes."""
     need_onnx()
-    core = built_core(net)
+    inputs, nodes, outputs = nodes_of(net)
     if positive_integer("opset", opset) not in _OPSETS:
         raise ValueError(f"opset must lie in {_OPSETS[0]}..{_OPSETS[-1]}, got {opset}")
     if output not in _OUTPUTS:
@@ -119,39 +118,45 @@ def onnx_bytes(
     input_dtype = net.dtype if input_dtype is None else input_dtype
     if input_dtype not in _INPUT_DTYPES:
         raise ValueError(unknown_name("input_dtype", input_dtype, _INPUT_DTYPES))
-    refuse_missing(net, _LAYERS, "ONNX files")
-    graph = GraphWriter(opset, input_dtype, net.dtype, core.inputs)
-    for index, layer in enumerate(net.layers):
-        graph.begin(f"{index}.{layer.kind}")
-        _LAYERS[layer.kind](graph, layer, layer_arrays(net, index))
-        graph.columns = layer.outputs(graph.columns)
-    if output == "probabilities":
-        graph.begin("link")
-        link = LINKS.get(net._link_to_apply())
+    refuse_missing(nodes, _LAYERS, "ONNX files")
+    graph = GraphWriter(opset, net.dtype)
+    # What each node gives: the name of the tensor in the file, and its columns.
+    tensors = {
+        name: (graph.input(name, input_dtype, columns), columns) for name, columns in inputs.items()
+    }
+    for node in nodes:
+        operands = [tensors[name][0] for name in node.inputs]
+        # Layers without a name of their own have a number.
+        name = f"{node.name}.{node.layer.kind}" if node.name.isdecimal() else node.name
+        graph.begin(name, operands, tensors[node.inputs[0]][1])
+        _LAYERS[node.layer.kind](graph, node)
+        tensors[node.name] = graph.current, node.columns
+    for name in outputs:
+        tensor, columns = tensors[name]
+        graph.begin("link", [tensor], columns)
+        link = LINKS.get(net._link_to_apply()) if output == "probabilities" else None
         if link is not None:
             graph.add(link.onnx_operator, **link.onnx_attributes)
+        graph.output("y" if len(outputs) == 1 else name)
     return graph.finish()
 
 
-def _add_dense(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]) -> None:
-    weight = graph.constant("weight", arrays["weight"])
-    if layer.use_bias:
-        graph.add("Gemm", graph.current, weight, graph.constant("bias", arrays["bias"]))
-    else:
-        graph.add("MatMul", graph.current, weight)
-    layer.activation.add_to(graph)
+def _add_dense(graph: GraphWriter, node: NetworkNode) -> None:
+    arrays = {name: graph.constant(name, values) for name, values in node.arrays.items()}
+    graph.add("Gemm" if "bias" in arrays else "MatMul", graph.current, *arrays.values())
+    node.layer.activation.add_to(graph)
 
 
-def _add_activation(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]) -> None:
-    layer.activation.add_to(graph)
+def _add_activation(graph: GraphWriter, node: NetworkNode) -> None:
+    node.layer.activation.add_to(graph)
 
 
-def _add_dropout(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]) -> None:
+def _add_dropout(graph: GraphWriter, node: NetworkNode) -> None:
     pass  # in inference it does nothing
 
 
-def _add_affine(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]) -> None:
-    affine = affine_of(layer, arrays, graph.dtype)
+def _add_affine(graph: GraphWriter, node: NetworkNode) -> None:
+    affine = affine_of(node.layer, node.arrays, graph.dtype)
     assert affine is not None
     scale, offset = affine
     fused = graph.dtype == "float32" and bool(np.any(np.abs(offset) > _LARGEST_SINGLE_OFFSET))
@@ -165,8 +170,8 @@ def _add_affine(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]])
         graph.cast(graph.dtype)
 
 
-def _add_embedding(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]) -> None:
-    x, counts = graph.current, layer.categories(graph.columns)
+def _add_embedding(graph: GraphWriter, node: NetworkNode) -> None:
+    layer, x, counts = node.layer, graph.current, node.layer.categories(graph.columns)
     held = layer.columns or range(graph.columns)
     others = [column for column, count in enumerate(counts) if not count]
     graph.add("Gather", x, graph.constant("columns", held, "int64"), axis=1)
@@ -174,55 +179,44 @@ def _add_embedding(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any
     if not isinstance(layer.num_embeddings, int):
         firsts = np.cumsum([0, *layer.num_embeddings[:-1]])
         indices = graph.add("Add", indices, graph.constant("first_rows", firsts, "int64"))
-    graph.add("Gather", graph.constant("weight", arrays["weight"]), indices, axis=0)
+    graph.add("Gather", graph.constant("weight", node.arrays["weight"]), indices, axis=0)
     embedded = graph.add("Flatten", axis=1)
     if others:
         rest = graph.add("Gather", x, graph.constant("other_columns", others, "int64"), axis=1)
         graph.add("Concat", embedded, rest, axis=1)
 
 
-def _add_batch_normalization(
-    graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]
-) -> None:
+def _add_batch_normalization(graph: GraphWriter, node: NetworkNode) -> None:
     ones, zeros = np.ones(graph.columns), np.zeros(graph.columns)
-    operands = {
-        "gamma": arrays.get("gamma", ones),
-        "beta": arrays.get("beta", zeros),
-        "running_mean": arrays["running_mean"],
-        "running_variance": arrays["running_variance"],
-    }
-    names = [graph.constant(name, values) for name, values in operands.items()]
-    options = {"epsilon": float(layer.epsilon), "momentum": float(layer.momentum)}
+    arrays = {"gamma": ones, "beta": zeros, **node.arrays}
+    order = ("gamma", "beta", "running_mean", "running_variance")
+    names = [graph.constant(name, arrays[name]) for name in order]
+    options = {"epsilon": float(node.layer.epsilon), "momentum": float(node.layer.momentum)}
     graph.add("BatchNormalization", graph.current, *names, **options)
 
 
-def _add_layer_normalization(
-    graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]
-) -> None:
+def _add_layer_normalization(graph: GraphWriter, node: NetworkNode) -> None:
+    rows, arrays, epsilon = graph.current, node.arrays, float(node.layer.epsilon)
     # The operator may take its means in float whatever the type of the rows.
     if graph.opset >= _LAYER_NORMALIZATION_OPSET and graph.dtype == "float32":
-        operands = {"gamma": arrays.get("gamma", np.ones(graph.columns)), **arrays}
-        names = [graph.constant(name, values) for name, values in operands.items()]
-        graph.add(
-            "LayerNormalization", graph.current, *names, axis=-1, epsilon=float(layer.epsilon)
-        )
+        arrays = {"gamma": np.ones(graph.columns), **arrays}
+        names = [graph.constant(name, values) for name, values in arrays.items()]
+        graph.add("LayerNormalization", rows, *names, axis=-1, epsilon=epsilon)
         return
-    rows = graph.current
     centred = graph.add("Sub", rows, graph.mean_of_rows(rows))
     variance = graph.mean_of_rows(graph.add("Mul", centred, centred))
-    deviation = graph.add("Sqrt", graph.add("Add", variance, graph.scalar(layer.epsilon)))
+    deviation = graph.add("Sqrt", graph.add("Add", variance, graph.scalar(epsilon)))
     graph.add("Div", centred, deviation)
-    if "gamma" in arrays:
-        graph.add("Mul", graph.current, graph.constant("gamma", arrays["gamma"]))
-    if "beta" in arrays:
-        graph.add("Add", graph.current, graph.constant("beta", arrays["beta"]))
+    for operator, name in (("Mul", "gamma"), ("Add", "beta")):
+        if name in arrays:
+            graph.add(operator, graph.current, graph.constant(name, arrays[name]))
 
 
-def _add_prelu(graph: GraphWriter, layer: Any, arrays: dict[str, NDArray[Any]]) -> None:
-    graph.add("PRelu", graph.current, graph.constant("slope", arrays["slope"]))
+def _add_prelu(graph: GraphWriter, node: NetworkNode) -> None:
+    graph.add("PRelu", graph.current, graph.constant("slope", node.arrays["slope"]))
 
 
-_LAYERS: dict[str, Callable[[GraphWriter, Any, dict[str, NDArray[Any]]], None]] = {
+_LAYERS: dict[str, Callable[[GraphWriter, NetworkNode], None]] = {
     "activation": _add_activation,
     "batch_normalization": _add_batch_normalization,
     "dense": _add_dense,

@@ -1,47 +1,84 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The part of an ONNX graph that computes one output: its constants, and its nodes in order."""
+"""The part of an ONNX graph that computes some outputs: its constants, and its nodes in order."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
 
 from chainrule.errors import ModelFileError
 from chainrule.interop.onnx_constants import ConstantFolder
-from chainrule.interop.onnx_model import Graph, Node, Value
-from chainrule.interop.onnx_tensor import FLOAT_TYPES, NUMBER_TYPES, type_name
+from chainrule.interop.onnx_model import FLOAT_TYPES, NUMBER_TYPES, Graph, Node, Value, type_name
+from chainrule.interop.onnx_operators import is_evaluable
 from chainrule.names import unknown_name
 
-__all__ = ["Region", "Slice", "slice_graph"]
+__all__ = ["Slice", "chosen_outputs", "slice_graph"]
 
-
-@dataclass
-class Region:
-    """Nodes through which all goes from one tensor, `input`, to another, `output`.
-
-    Nothing else that depends on the input of the network enters or leaves.
-    """
-
-    input: str
-    output: str
-    nodes: list[Node] = field(default_factory=list)
+# Functions of several operators have at most so many, and are tried up to so many ends.
+_MOST_OPERATORS, _MOST_ENDS = 64, 16
 
 
 @dataclass
 class Slice:
-    """What computes one output of a graph: regions in order, and constants beside them."""
+    """What computes some outputs of a graph: nodes in order, and constants beside them."""
 
-    input: Value
-    output: Value
-    regions: list[Region]
+    inputs: list[Value]
+    outputs: list[str]
+    nodes: list[Node]
     constants: ConstantFolder
+    opset: int
+
+    def __post_init__(self) -> None:
+        """Note which nodes read each tensor, once for each place, and that outputs are read too."""
+        self.readers: defaultdict[str, list[int]] = defaultdict(list)
+        for index, node in enumerate(self.nodes):
+            for name in self.varying(node):
+                self.readers[name].append(index)
+        for name in self.outputs:
+            self.readers[name].append(len(self.nodes))
+
+    def varying(self, node: Node) -> list[str]:
+        """Return what a node reads that depends on an input."""
+        return [name for name in node.inputs if name and name not in self.constants]
+
+    def functions(self, first: int, done: Container[int]) -> Iterator[list[Node]]:
+        """Yield nodes that are together a function of the one tensor that the first reads.
+
+        They are those from the first to one after the other that nothing but what it makes is read
+        behind. All can be evaluated.
+        """
+        entries = set(self.varying(self.nodes[first]))
+        if len(entries) != 1 or not is_evaluable(self.nodes[first]):
+            return
+        waiting = [i for i in self.readers[next(iter(entries))] if i not in done]
+        members: dict[int, Node] = {}
+        left: Counter[str] = Counter()
+        ends = 0
+        while waiting and len(members) < _MOST_OPERATORS and ends < _MOST_ENDS:
+            index = heapq.heappop(waiting)
+            if index in members or index == len(self.nodes):
+                continue
+            node = self.nodes[index]
+            read = self.varying(node)
+            if not is_evaluable(node) or not left.keys() | entries >= set(read):
+                continue
+            members[index] = node
+            left.subtract(name for name in read if name not in entries)
+            left[node.made] = len(self.readers[node.made])
+            for reader in self.readers[node.made]:
+                heapq.heappush(waiting, reader)
+            if [name for name, count in left.items() if count] == [node.made]:
+                ends += 1
+                yield list(members.values())
 
 
-def slice_graph(graph: Graph, output: str | None, size: int) -> Slice:
-    """Return what computes an output; by default the only one of floating-point numbers.
+def slice_graph(graph: Graph, outputs: Sequence[str], size: int) -> Slice:
+    """Return what computes some outputs.
 
-    Constants may take a multiple of `size`, the bytes of the file. ModelFileError if the graph has
-    no such output, not one input, a cycle, or a tensor that nothing makes.
+    Constants may take a multiple of `size`, the bytes of the file. ModelFileError if inputs are no
+    numbers, or the graph has a cycle, or a tensor that nothing makes.
     """
     makers: dict[str, int] = {}
     for index, node in enumerate(graph.nodes):
@@ -49,33 +86,38 @@ def slice_graph(graph: Graph, output: str | None, size: int) -> Slice:
             if name in makers or name in graph.initializers:
                 raise ModelFileError(f"two nodes make the tensor {name!r}")
             makers[name] = index
-    end = _output(graph, output)
-    nodes = _needed_nodes(graph, makers, end.name)
-    (entry,) = _inputs(graph, nodes)
-    constants = ConstantFolder(graph, entry, size)
-    made = {entry.name, *graph.initializers}
+    needed: set[int] = set()
+    waiting = list(outputs)
+    while waiting:
+        made_by = makers.get(waiting.pop())
+        if made_by is not None and made_by not in needed:
+            needed.add(made_by)
+            waiting += graph.nodes[made_by].inputs
+    nodes = [graph.nodes[index] for index in sorted(needed)]
+    inputs = _inputs(graph, nodes)
+    constants = ConstantFolder(graph, inputs, size)
+    made = {*(value.name for value in inputs), *graph.initializers}
     varying: list[Node] = []
-    for index in nodes:
-        node = graph.nodes[index]
+    for node in nodes:
         for name in filter(None, node.inputs):
             if name not in made:
-                late = makers.get(name)
-                reason = "nothing makes it" if late is None else "it is made later, or in a cycle"
+                reason = "it is made later, or in a cycle" if name in makers else "nothing makes it"
                 raise ModelFileError(f"{node} reads the tensor {name!r}, but {reason}")
         made.update(node.outputs)
         if not constants.fold(node):
             varying.append(node)
-    return Slice(entry, end, _regions(varying, entry.name, constants), constants)
+    return Slice(inputs, list(outputs), varying, constants, graph.opset)
 
 
-def _output(graph: Graph, wanted: str | None) -> Value:
+def chosen_outputs(graph: Graph, wanted: str | None) -> list[Value]:
+    """Return the output of a name, by default the only one of floating-point numbers."""
     by_name = {value.name: value for value in graph.outputs}
     if not by_name:
         raise ModelFileError("the graph has no output")
     if wanted is not None:
         if wanted not in by_name:
             raise ModelFileError(unknown_name("output", wanted, by_name))
-        return by_name[wanted]
+        return [by_name[wanted]]
     # A classifier's labels and its maps from labels to probabilities stand beside its numbers.
     floats = [value for value in graph.outputs if value.element_type in FLOAT_TYPES]
     maps = [value for value in graph.outputs if value.element_type == 0]
@@ -83,56 +125,19 @@ def _output(graph: Graph, wanted: str | None) -> Value:
     if len(chosen) > 1:
         names = ", ".join(repr(value.name) for value in chosen)
         raise ModelFileError(f"the graph has several outputs, {names}: choose one")
-    return chosen[0]
+    return chosen
 
 
-def _needed_nodes(graph: Graph, makers: Mapping[str, int], output: str) -> list[int]:
-    needed: set[int] = set()
-    waiting = [output]
-    while waiting:
-        index = makers.get(waiting.pop())
-        if index is not None and index not in needed:
-            needed.add(index)
-            waiting += graph.nodes[index].inputs
-    return sorted(needed)
-
-
-def _inputs(graph: Graph, nodes: list[int]) -> list[Value]:
-    read = {name for index in nodes for name in graph.nodes[index].inputs}
+def _inputs(graph: Graph, nodes: Sequence[Node]) -> list[Value]:
+    read = {name for node in nodes for name in node.inputs}
     entries = [value for value in graph.inputs if value.name not in graph.initializers]
     used = [value for value in entries if value.name in read]
     if len(used) != 1:
         names = ", ".join(repr(value.name) for value in used) or "none"
         raise ModelFileError(f"the output depends on {len(used)} inputs ({names}), expected one")
-    if used[0].element_type not in NUMBER_TYPES:
-        raise ModelFileError(
-            f"input {used[0].name!r} has elements of type {type_name(used[0].element_type)}"
-        )
+    for value in used:
+        if value.element_type not in NUMBER_TYPES:
+            raise ModelFileError(
+                f"input {value.name!r} has elements of type {type_name(value.element_type)}"
+            )
     return used
-
-
-def _regions(nodes: list[Node], entry: str, constants: ConstantFolder) -> list[Region]:
-    """Cut where a single tensor carries all that depends on the input."""
-    readers: dict[str, int] = {}
-    for node in nodes:
-        for name in node.inputs:
-            readers[name] = readers.get(name, 0) + (name not in constants)
-    regions: list[Region] = []
-    region = Region(entry, entry)
-    carrying = {entry: readers.get(entry, 0)}
-    for node in nodes:
-        region.nodes.append(node)
-        for name in node.inputs:
-            if name in carrying:
-                carrying[name] -= 1
-                if not carrying[name]:
-                    del carrying[name]
-        for name in filter(readers.get, node.outputs):
-            carrying[name] = readers[name]
-        if list(carrying) in ([], [node.made]):
-            region.output = node.made
-            regions.append(region)
-            region = Region(node.made, node.made)
-    if region.nodes:
-        raise ModelFileError("the nodes do not lead from the input to the output")
-    return regions

@@ -4,18 +4,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chainrule.errors import ModelFileError
 from chainrule.interop.onnx_comparison import compare
-from chainrule.interop.onnx_graph import Region, Slice, slice_graph
+from chainrule.interop.onnx_graph import Slice, chosen_outputs, slice_graph
 from chainrule.interop.onnx_layers import LayerReader
 from chainrule.interop.onnx_limits import read_file
-from chainrule.interop.onnx_model import need_onnx, read_model
-from chainrule.interop.onnx_operators import is_evaluable
+from chainrule.interop.onnx_model import DOUBLE, Node, Value, need_onnx, read_model
+from chainrule.interop.onnx_operators import named_activation
 from chainrule.interop.onnx_recognition import recognise, reduces
 from chainrule.layers import Layer
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["from_onnx"]
 
-# Activations of several operators have at most so many.
-_LONGEST_RUN = 16
 # Operators that an error lists. What follows them is not looked at, as that takes long.
 _MOST_LISTED = 64
 _UNFIT = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
@@ -86,16 +83,17 @@ def from_onnx(
 
 def _read(content: bytes, output: str | None) -> Sequential:
     graph, size = read_model(content), len(content)
-    part = slice_graph(graph, output, size)
-    if part.input.shape is not None and len(part.input.shape) < 2:
+    outputs = chosen_outputs(graph, output)
+    part = slice_graph(graph, [value.name for value in outputs], size)
+    if any(value.shape is not None and len(value.shape) < 2 for value in part.inputs):
         raise ModelFileError("the input has one dimension, expected rows and columns")
 
-    def build(count: int, dtype: str) -> Sequential:
-        return _network(replace(part, regions=part.regions[:count]), graph.opset, size, dtype)[0]
+    def build(name: str, dtype: str) -> Sequential:
+        return _network(slice_graph(graph, [name], size), size, dtype)[0]
 
     try:
-        net, boundaries = _network(part, graph.opset, size)
-        compare(net, part, boundaries, graph.opset, size, build)
+        net, pieces = _network(part, size, _dtype(outputs, part))
+        compare(net, part, pieces, size, build)
     except ModelFileError:
         raise
     except _UNFIT as error:
@@ -103,62 +101,80 @@ def _read(content: bytes, output: str | None) -> Sequential:
     return net
 
 
-def _network(
-    part: Slice, opset: int, size: int, dtype: str | None = None
-) -> tuple[Sequential, list[int]]:
-    """Return the network of a slice, and how many regions there are up to the end of each layer."""
+def _dtype(outputs: list[Value], part: Slice) -> str:
+    """Return float64 if an output is of double, or if it is a map, any constant weight."""
+    if any(value.element_type for value in outputs):
+        double = any(value.element_type == DOUBLE for value in outputs)
+    else:
+        names = {name for node in part.nodes for name in node.inputs if name in part.constants}
+        arrays = [part.constants[name] for name in names]
+        double = any(array.dtype == np.float64 and array.ndim == 2 for array in arrays)
+    return "float64" if double else "float32"
+
+
+def _network(part: Slice, size: int, dtype: str) -> tuple[Sequential, list[list[Node]]]:
+    """Return the network of a slice, and the nodes that became a part of it at once."""
     reader = LayerReader(part, size, dtype)
     unsupported: list[str] = []
-    boundaries = [0]
-    while boundaries[-1] < len(part.regions):
+    pieces: list[list[Node]] = []
+    done: set[int] = set()
+    places = {id(node): index for index, node in enumerate(part.nodes)}
+    for index, node in enumerate(part.nodes):
+        if index in done:
+            continue
         if len(unsupported) == _MOST_LISTED:
             unsupported.append("and perhaps more")
             break
-        place = boundaries[-1]
-        taken = _add_several(reader, part, place, opset)
-        if not taken:
-            _add_one(reader, part.regions[place], unsupported)
-        boundaries.append(place + (taken or 1))
+        piece = _several(reader, index, done)
+        if not piece:
+            piece = [node]
+            _add_one(reader, node, unsupported)
+        done |= {places[id(each)] for each in piece}
+        pieces.append(piece)
     if unsupported:
         listed = "".join(f"\n  {text}" for text in unsupported)
         raise ModelFileError(f"what these operators compute is not supported:{listed}")
-    return reader.started().network(), boundaries[1:]
+    outputs = [reader.tensor(name) for name in part.outputs]
+    return reader.assembly.network(*outputs), pieces
 
 
-def _add_several(reader: LayerReader, part: Slice, place: int, opset: int) -> int:
-    """Add a function that is written as several operators; return how many regions it has."""
-    run = part.regions[place : place + _LONGEST_RUN]
-    if reader.is_named(run[0]):
-        return 0
-    evaluable = [all(is_evaluable(node) for node in region.nodes) for region in run]
-    run = run[: [*evaluable, False].index(False)]
-    understood = [reader.understands(region) for region in run]
+def _several(reader: LayerReader, first: int, done: set[int]) -> list[Node]:
+    """Add a function that is written as several operators; return these, or none."""
+    part = reader.part
+    node = part.nodes[first]
+    joined = reader.complement(node)
+    if joined is not None:
+        return [node, joined]
+    name = next(iter(part.varying(node)), "")
+    if named_activation(node) is not None and len(part.readers[name]) == 1:
+        return []
     # Arithmetic that means something alone may still be the beginning of more.
-    for end in range(len(run), 0, -1):
-        if all(understood[:end]) or (not reader.is_flat and reduces(run[:end])):
+    for nodes in reversed(list(part.functions(first, done))):
+        flat = reader.is_flat(name) or not reduces(nodes)
+        if not flat or all(reader.understands(each) for each in nodes):
             continue
-        found = recognise(run[:end], part.constants, opset, reader.columns)
+        x = reader.read(name, nodes)
+        found = recognise(nodes, part, x.columns)
         if found is not None:
-            assembly = reader.started(len(found.scale) if np.ndim(found.scale) else None)
             if isinstance(found.function, Layer):
-                assembly.layer(found.function, {})
+                x = reader.assembly.layer(found.function, {}, x)
             else:
-                assembly.activation(found.function)
-            assembly.affine(found.scale, found.offset)
-            return end
-    return 0
+                x = reader.assembly.activation(x, found.function)
+            x = reader.assembly.affine(x, found.scale, found.offset)
+            reader.give(nodes[-1], x, name)
+            return nodes
+    return []
 
 
-def _add_one(reader: LayerReader, region: Region, unsupported: list[str]) -> None:
-    nodes = ", ".join(str(node) for node in region.nodes)
+def _add_one(reader: LayerReader, node: Node, unsupported: list[str]) -> None:
     try:
-        reader.add(region)
+        reader.add(node)
     except NotImplementedError as error:
-        unsupported.append(f"{nodes}: {error}")
+        unsupported.append(f"{node}: {error}")
     except _UNFIT as error:
         # After what is not supported, shapes are not known.
         if unsupported:
             return
         if isinstance(error, ModelFileError):
             raise
-        raise ModelFileError(f"{nodes} does not fit its inputs: {error}") from error
+        raise ModelFileError(f"{node} does not fit its inputs: {error}") from error

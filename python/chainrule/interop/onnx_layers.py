@@ -1,338 +1,353 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Single operators of an ONNX graph as layers of a network."""
+"""Single operators of an ONNX graph as nodes of a network."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule.activations.activation import shortest
 from chainrule.errors import ModelFileError
-from chainrule.interop.assembly import Assembly
-from chainrule.interop.onnx_graph import Region, Slice
-from chainrule.interop.onnx_model import Node
+from chainrule.interop.assembly import Assembly, Tensor
+from chainrule.interop.onnx_graph import Slice
+from chainrule.interop.onnx_model import FLOAT_TYPES, Array, Node, Value, number_of
 from chainrule.interop.onnx_operators import is_evaluable, named_activation
-from chainrule.interop.onnx_tensor import DOUBLE, FLOAT_TYPES
-from chainrule.layers import BatchNormalization, LayerNormalization, PReLU
+from chainrule.layers import BatchNormalization, Layer, LayerNormalization, PReLU
 
 __all__ = ["LayerReader"]
 
-Array = NDArray[Any]
-
-_ARITHMETIC = ("Add", "Div", "Mul", "Sub")
 _LARGEST_INPUT = 65536
+# Layers of several inputs, by the operator.
+_MERGES = {
+    "Add": "add",
+    "Concat": "concatenate",
+    "Max": "maximum",
+    "Mean": "average",
+    "Mul": "multiply",
+    "Sub": "subtract",
+    "Sum": "add",
+}
 
 
 class LayerReader:
     """Adds operators to an assembly, one after the other.
 
-    Weights may take a multiple of `size`, the bytes of the file. The default dtype is that of the
-    output.
+    Weights may take a multiple of `size`, the bytes of the file.
     """
 
-    def __init__(self, part: Slice, size: int, dtype: str | None = None) -> None:
-        self._constants = part.constants
+    def __init__(self, part: Slice, size: int, dtype: str) -> None:
+        self.assembly = Assembly(dtype)
+        self.part = part
+        self.constants = part.constants
         # Layers may share weights, which as layers of a network they do not.
         self._left = 2 * size
-        shape = part.constants.shapes.get(part.input.name)
-        # The shape of one row; None while it is not known.
-        self._row = None if shape is None else shape[1:]
-        self._largest_input = _LARGEST_INPUT + size
-        self._assembly: Assembly | None = None
-        self._dtype = dtype or ("float64" if _is_double(part) else "float32")
-
-    @property
-    def columns(self) -> int | None:
-        """Columns of what was added last, or None while they are not known."""
-        return None if self._assembly is None else self._assembly.columns
-
-    @property
-    def is_flat(self) -> bool:
-        """Whether a row has, as far as is known, one axis."""
-        return self._row is None or len(self._row) == 1
-
-    def started(self, columns: int | None = None) -> Assembly:
-        """Return the assembly, which begins once the number of inputs is known."""
-        if self._assembly is None:
-            known = columns if self._row is None else math.prod(self._row)
-            if known is None:
+        # By the names of the file: what is made, and the shape of a row where that is known.
+        self._tensors: dict[str, Tensor] = {}
+        self._rows: dict[str, tuple[int, ...] | None] = {}
+        for value in part.inputs:
+            shape = part.constants.shapes.get(value.name)
+            columns = _told_columns(part, value) if shape is None else math.prod(shape[1:])
+            if columns is None:
                 raise ModelFileError("the number of inputs cannot be told from the file")
-            if not 1 <= known <= self._largest_input:
-                raise ModelFileError(f"the input has {known} columns")
-            self._row = (known,) if self._row is None else self._row
-            self._assembly = Assembly(known, self._dtype)
-        return self._assembly
+            if not 1 <= columns <= _LARGEST_INPUT + size:
+                raise ModelFileError(f"the input has {columns} columns")
+            name = value.name if len(part.inputs) > 1 else "x"
+            self._tensors[value.name] = self.assembly.input(columns, name)
+            self._rows[value.name] = None if shape is None else shape[1:]
 
-    def understands(self, region: Region) -> bool:
-        """Whether `add` takes the region for what it is, whatever follows."""
-        return self.is_named(region) or (
-            len(region.nodes) == 1 and region.nodes[0].op in _OPERATORS and self._is_affine(region)
-        )
+    def tensor(self, name: str) -> Tensor:
+        """Return what a node has made."""
+        return self._tensors[name]
 
-    def is_named(self, region: Region) -> bool:
-        """Whether the region is an activation by its name."""
-        return len(region.nodes) == 1 and named_activation(region.nodes[0]) is not None
+    def read(self, name: str, readers: Collection[Node]) -> Tensor:
+        """Return a tensor for some nodes; where others read it too, none may change it."""
+        if name not in self._tensors:
+            raise NotImplementedError(f"nothing that is known makes its input {name!r}")
+        nodes = self.part.nodes
+        if any(i == len(nodes) or nodes[i] not in readers for i in self.part.readers[name]):
+            self._tensors[name] = self.assembly.share(self._tensors[name])
+        return self._tensors[name]
 
-    def add(self, region: Region) -> None:
-        """Add what a region computes.
+    def give(self, node: Node, tensor: Tensor, source: str) -> None:
+        """Note what a node makes of a tensor."""
+        self._tensors[node.made] = tensor
+        row = self._rows[source]
+        if row is not None and math.prod(row) != tensor.columns:
+            row = (tensor.columns,)
+        self._rows.setdefault(node.made, row)
+
+    def is_flat(self, name: str) -> bool:
+        """Whether a row of a tensor has, as far as is known, one axis."""
+        row = self._rows.get(name)
+        return row is None or len(row) == 1
+
+    def understands(self, node: Node) -> bool:
+        """Whether `add` takes a node for what it is, whatever follows."""
+        if named_activation(node) is not None:
+            return True
+        constant = [name in self.constants for name in node.inputs]
+        if node.op == "Div":
+            return constant == [False, True]
+        if node.op == "PRelu":  # one slope for all columns may be a leaky_relu's
+            return constant == [False, True] and self.constants[node.inputs[1]].size > 1
+        return node.op in _OPERATORS and (node.op not in _MERGES or any(constant))
+
+    def add(self, node: Node) -> None:
+        """Add what a node computes.
 
         NotImplementedError, with the reason, if that is not known; ModelFileError, ArithmeticError,
         LookupError, TypeError or ValueError if its operands do not fit.
         """
-        if len(region.nodes) > 1:
-            if not self._add_complement(region):
-                raise NotImplementedError("together no activation that is known")
-            return
-        (node,) = region.nodes
-        activation = named_activation(node)
-        add = _OPERATORS.get(node.op if not node.domain else f"{node.domain}.{node.op}")
-        if activation is not None:
-            self.started().activation(activation)
-        elif add is not None:
-            add(self, node)
-        else:
-            known = "no activation that is known" if is_evaluable(node) else "no known operator"
-            raise NotImplementedError(known)
+        varying = self.part.varying(node)
+        if not varying:
+            raise NotImplementedError("no known operator")
+        # Where an operator is not known, what follows is looked at as if it were not there.
+        self._tensors[node.made] = self._tensors[varying[0]]
+        self._rows[node.made] = self._rows[varying[0]]
+        tensors = [self.read(name, [node]) for name in varying]
+        del self._rows[node.made]
+        try:
+            self.give(node, self._made(node, tensors), varying[0])
+        finally:
+            self._rows.setdefault(node.made, self._rows[varying[0]])
 
-    def _is_affine(self, region: Region) -> bool:
-        """Whether arithmetic has a constant for an operand, and does not divide by the other."""
-        (node,) = region.nodes
-        constant = [name in self._constants for name in node.inputs]
-        if node.op == "Div":
-            return constant == [False, True]
-        if node.op == "PRelu":  # one slope for all columns may be a leaky_relu's
-            return constant == [False, True] and self._constants[node.inputs[1]].size > 1
-        return node.op not in _ARITHMETIC or any(constant)
+    def _made(self, node: Node, tensors: Sequence[Tensor]) -> Tensor:
+        activation = named_activation(node)
+        operator = _OPERATORS.get(node.op if not node.domain else f"{node.domain}.{node.op}")
+        kind = None if node.domain or len(tensors) == 1 else _MERGES.get(node.op)
+        if activation is not None:
+            return self.assembly.activation(tensors[0], activation)
+        if kind in Layer._classes and len(tensors) == len(node.inputs):
+            return self._merge(node, kind, tensors)
+        if operator is not None:
+            return operator(self, node, tensors[0])
+        known = "no activation that is known" if is_evaluable(node) else "no known operator"
+        raise NotImplementedError(known)
+
+    def _merge(self, node: Node, kind: str, tensors: Sequence[Tensor]) -> Tensor:
+        if node.op == "Concat" and number_of(node, "axis", 1) not in (-1, 1):
+            raise NotImplementedError("it is not over the last axis")
+        for name in self.part.varying(node):
+            self._one_axis(name)
+        return self.assembly.layer(Layer.get(kind), {}, *tensors)
 
     def _constant(self, node: Node, index: int) -> Array | None:
         if index >= len(node.inputs) or not node.inputs[index]:
             return None
-        if node.inputs[index] not in self._constants:
+        if node.inputs[index] not in self.constants:
             raise NotImplementedError(f"its input {node.inputs[index]!r} is no constant")
-        return self._constants[node.inputs[index]]
+        return self.constants[node.inputs[index]]
 
-    def _number(self, node: Node, name: str, default: float) -> float:
-        value = node.attributes.get(name, default)
-        if not isinstance(value, int | float):
-            raise ValueError(f"attribute {name} must be a number")
-        return float(value)
-
-    def _columns(self, node: Node, index: int, default: float) -> Array:
+    def _columns(self, node: Node, index: int, x: Tensor, default: float = 0.0) -> Array:
         """Return an operand with one number for each column."""
         array = self._constant(node, index)
         if array is None:
-            return np.full(self.started().columns, default)
-        self.started(array.size)
-        if array.shape != (self.started().columns,):
+            return np.full(x.columns, default)
+        if array.shape != (x.columns,):
             raise ValueError(f"input {index} has shape {array.shape}")
         return array
 
-    def _one_axis(self) -> None:
-        if not self.is_flat:
-            raise NotImplementedError(f"it works on rows of shape {self._row}, expected flat ones")
+    def _one_axis(self, name: str) -> None:
+        if not self.is_flat(name):
+            row = self._rows[name]
+            raise NotImplementedError(f"it works on rows of shape {row}, expected flat ones")
+
+    def _spread(self, operand: Array, x: Tensor, name: str) -> Array:
+        """Return an operand with a number for each column of a flattened row, or just one."""
+        shape = operand.shape
+        if operand.size == 1 and (not shape or x.columns > 1):
+            return operand.astype(np.float64).reshape(())
+        row = self._rows[name] or (x.columns,)
+        if len(shape) > len(row) + 1 or (len(shape) == len(row) + 1 and shape[0] != 1):
+            raise ValueError(f"an operand of shape {shape} does not fit rows of shape {row}")
+        spread = np.broadcast_to(operand.reshape(shape[-len(row) :]), row)
+        return spread.astype(np.float64).reshape(-1)
 
     # Operators, by name in _OPERATORS.
 
-    def _gemm(self, node: Node) -> None:
-        self._one_axis()
+    def _gemm(self, node: Node, x: Tensor) -> Tensor:
+        self._one_axis(node.inputs[0])
         weight, bias = self._constant(node, 1), self._constant(node, 2)
         if node.attributes.get("transA", 0):
             raise NotImplementedError("transA turns the rows of the batch")
         if weight is None or weight.ndim != 2:
             raise ValueError("the weight must be a matrix")
         weight = weight.T if node.attributes.get("transB", 0) else weight
-        self._dense(weight, self._number(node, "alpha", 1.0))
-        if bias is not None:
-            self._shift(bias.astype(np.float64) * self._number(node, "beta", 1.0))
+        made = self._dense(weight, x, number_of(node, "alpha", 1.0))
+        if bias is None:
+            return made
+        offset = bias.astype(np.float64) * number_of(node, "beta", 1.0)
+        self._rows[node.made] = (made.columns,)
+        return self.assembly.affine(made, np.ones(()), self._spread(offset, made, node.made))
 
-    def _matmul(self, node: Node) -> None:
-        self._one_axis()
-        if node.inputs[0] in self._constants:
+    def _matmul(self, node: Node, x: Tensor) -> Tensor:
+        self._one_axis(node.inputs[0])
+        if node.inputs[0] in self.constants:
             raise NotImplementedError("a constant stands on the left")
         weight = self._constant(node, 1)
         if weight is None or weight.ndim != 2:
             raise NotImplementedError("the weight is no matrix")
-        self._dense(weight, 1.0)
+        return self._dense(weight, x)
 
-    def _dense(self, weight: Array, alpha: float) -> None:
+    def _dense(self, weight: Array, x: Tensor, alpha: float = 1.0) -> Tensor:
         if weight.dtype.kind != "f":
             raise NotImplementedError(f"its weight is of {weight.dtype}")
-        assembly = self.started(weight.shape[0])
-        if weight.shape[0] != assembly.columns or weight.size == 0:
-            raise ValueError(
-                f"the weight has shape {weight.shape}, {assembly.columns} columns enter"
-            )
+        if weight.shape[0] != x.columns or weight.size == 0:
+            raise ValueError(f"the weight has shape {weight.shape}, {x.columns} columns enter")
         self._left -= weight.nbytes
         if self._left < 0:
             raise ModelFileError("layers share weights, and need more of them than the file holds")
-        assembly.dense(weight if alpha == 1.0 else weight * weight.dtype.type(alpha))
-        self._row = (assembly.columns,)
+        scaled = weight if alpha == 1.0 else weight * weight.dtype.type(alpha)
+        return self.assembly.dense(x, scaled)
 
-    def _shift(self, offset: Array) -> None:
-        self._affine(np.ones(()), offset)
-
-    def _affine(self, scale: Array, offset: Array) -> None:
-        columns = max(scale.size, offset.size)
-        # One number may be meant for any number of columns.
-        assembly = self.started(columns if columns > 1 else None)
-        assembly.affine(self._spread(scale), self._spread(offset))
-
-    def _spread(self, operand: Array) -> Array:
-        """Return an operand with a number for each column of a flattened row, or just one."""
-        assembly = self.started()
-        shape = operand.shape
-        if operand.size == 1 and (not shape or assembly.columns > 1):
-            return operand.astype(np.float64).reshape(())
-        row = self._row or (assembly.columns,)
-        if len(shape) > len(row) + 1 or (len(shape) == len(row) + 1 and shape[0] != 1):
-            raise ValueError(f"an operand of shape {shape} does not fit rows of shape {row}")
-        spread = np.broadcast_to(operand.reshape(shape[-len(row) :]), row)
-        return spread.astype(np.float64).reshape(-1)
-
-    def _operands(self, node: Node) -> tuple[bool, Array]:
-        """Return whether a constant stands on the left, and the constant."""
-        left = node.inputs[0] in self._constants
-        if len(node.inputs) != 2 or not any(name in self._constants for name in node.inputs):
+    def _arithmetic(self, node: Node, x: Tensor) -> Tensor:
+        left = node.inputs[0] in self.constants
+        if len(node.inputs) != 2 or not any(name in self.constants for name in node.inputs):
             raise NotImplementedError("no operand is a constant")
-        operand = self._constants[node.inputs[0 if left else 1]]
+        operand = self.constants[node.inputs[0 if left else 1]]
         if operand.dtype.kind not in "fiu":
             raise ValueError(f"an operand is of {operand.dtype}")
-        return left, operand.astype(np.float64)
-
-    def _add(self, node: Node) -> None:
-        self._shift(self._operands(node)[1])
-
-    def _sub(self, node: Node) -> None:
-        left, operand = self._operands(node)
-        self._affine(np.array(-1.0 if left else 1.0), operand if left else -operand)
-
-    def _mul(self, node: Node) -> None:
-        self._affine(self._operands(node)[1], np.zeros(()))
-
-    def _div(self, node: Node) -> None:
-        left, operand = self._operands(node)
-        if left:
+        if node.op == "Div" and left:
             raise NotImplementedError("it divides by what depends on the input")
+        operand = self._spread(operand.astype(np.float64), x, node.inputs[left])
+        scale, offset = np.ones(()), np.zeros(())
         with np.errstate(divide="ignore"):
-            self._affine(1.0 / operand, np.zeros(()))
+            if node.op in ("Div", "Mul"):
+                scale = 1.0 / operand if node.op == "Div" else operand
+            else:
+                scale = -scale if node.op == "Sub" and left else scale
+                offset = -operand if node.op == "Sub" and not left else operand
+        return self.assembly.affine(x, scale, offset)
 
-    def _neg(self, node: Node) -> None:
-        self._affine(np.array(-1.0), np.zeros(()))
+    def _neg(self, node: Node, x: Tensor) -> Tensor:
+        return self.assembly.affine(x, np.array(-1.0), np.zeros(()))
 
-    def _scaler(self, node: Node) -> None:
-        offset, scale = (np.asarray(node.attributes[name], float) for name in ("offset", "scale"))
-        offset, scale = (a.reshape(()) if a.size == 1 else a for a in (offset, scale))
-        self._affine(scale, -offset * scale)
+    def _scaler(self, node: Node, x: Tensor) -> Tensor:
+        offset, scale = (
+            self._spread(np.asarray(node.attributes[name], float), x, node.inputs[0])
+            for name in ("offset", "scale")
+        )
+        return self.assembly.affine(x, scale, -offset * scale)
 
-    def _batch_normalization(self, node: Node) -> None:
-        self._one_axis()
+    def _batch_normalization(self, node: Node, x: Tensor) -> Tensor:
+        self._one_axis(node.inputs[0])
         if node.attributes.get("training_mode", 0):
             raise NotImplementedError("it is in training mode")
         names = ("gamma", "beta", "running_mean", "running_variance")
-        arrays = {name: self._columns(node, i, 0.0) for i, name in enumerate(names, start=1)}
-        momentum, epsilon = self._number(node, "momentum", 0.9), self._number(node, "epsilon", 1e-5)
+        arrays = {name: self._columns(node, i, x) for i, name in enumerate(names, start=1)}
+        momentum, epsilon = number_of(node, "momentum", 0.9), number_of(node, "epsilon", 1e-5)
         if (arrays["running_variance"] < 0).any():
             raise ValueError("a variance is negative")
         layer = BatchNormalization(momentum=shortest(momentum), epsilon=shortest(epsilon))
-        self.started().layer(layer, arrays)
+        return self.assembly.layer(layer, arrays, x)
 
-    def _layer_normalization(self, node: Node) -> None:
-        self._one_axis()
+    def _layer_normalization(self, node: Node, x: Tensor) -> Tensor:
+        self._one_axis(node.inputs[0])
         if node.attributes.get("axis", -1) not in (-1, 1):
             raise NotImplementedError("it is not over the last axis")
         center = len(node.inputs) > 2 and bool(node.inputs[2])
-        arrays = {"gamma": self._columns(node, 1, 1.0)}
+        arrays = {"gamma": self._columns(node, 1, x, 1.0)}
         if center:
-            arrays["beta"] = self._columns(node, 2, 0.0)
-        epsilon = shortest(self._number(node, "epsilon", 1e-5))
-        self.started().layer(LayerNormalization(epsilon=epsilon, center=center), arrays)
+            arrays["beta"] = self._columns(node, 2, x)
+        epsilon = shortest(number_of(node, "epsilon", 1e-5))
+        return self.assembly.layer(LayerNormalization(epsilon=epsilon, center=center), arrays, x)
 
-    def _prelu(self, node: Node) -> None:
-        self._one_axis()
+    def _prelu(self, node: Node, x: Tensor) -> Tensor:
+        self._one_axis(node.inputs[0])
         slope = self._constant(node, 1)
         if slope is None:
             raise ValueError("it has no slope")
-        assembly = self.started(slope.size if slope.size > 1 else None)
-        slopes = np.broadcast_to(self._spread(slope), (assembly.columns,))
-        assembly.layer(PReLU(), {"slope": slopes})
+        slopes = np.broadcast_to(self._spread(slope, x, node.inputs[0]), (x.columns,))
+        return self.assembly.layer(PReLU(), {"slope": slopes}, x)
 
-    def _dropout(self, node: Node) -> None:
+    def _dropout(self, node: Node, x: Tensor) -> Tensor:
         mode = self._constant(node, 2)
         if mode is not None and mode.any():
             raise NotImplementedError("it is in training mode")
+        return x
 
-    def _cast(self, node: Node) -> None:
+    def _cast(self, node: Node, x: Tensor) -> Tensor:
         if node.attributes.get("to") not in FLOAT_TYPES:
             raise NotImplementedError("it converts to a type that is no floating-point one")
+        return x
 
-    def _flatten(self, node: Node) -> None:
+    def _flatten(self, node: Node, x: Tensor) -> Tensor:
         if node.attributes.get("axis", 1) != 1:
             raise NotImplementedError("it joins rows of the batch")
-        if self._row is not None:
-            self._row = (math.prod(self._row),)
+        self._rows[node.made] = (x.columns,)
+        return x
 
-    def _reshape(self, node: Node) -> None:
+    def _reshape(self, node: Node, x: Tensor) -> Tensor:
         shape = self._constant(node, 1)
         sizes = [] if shape is None else [int(size) for size in shape.reshape(-1)]
-        columns = None if self._row is None else math.prod(self._row)
-        known = (-1, *([] if columns is None else [columns]))
-        if len(sizes) != 2 or (columns is not None and sizes[1] not in known):
+        if len(sizes) != 2 or sizes[1] not in (-1, x.columns):
             raise NotImplementedError(f"it makes the shape {sizes}, expected rows and columns")
-        if columns is not None:
-            self._row = (columns,)
-        elif sizes[1] > 0:
-            self.started(sizes[1])
+        self._rows[node.made] = (x.columns,)
+        return x
 
-    def _nothing(self, node: Node) -> None:
-        pass
+    def _identity(self, node: Node, x: Tensor) -> Tensor:
+        return x
 
-    def _add_complement(self, region: Region) -> bool:
-        """Add the columns 1 - p and p of p = sigmoid(z): the softmax of 0 and z."""
-        if [node.op for node in region.nodes] != ["Sub", "Concat"]:
-            return False
-        sub, concat = region.nodes
-        assembly = self.started()
-        left = sub.inputs[0]
-        ordered = concat.inputs == [sub.made, region.input] and sub.inputs[1] == region.input
-        if not ordered or left not in self._constants or assembly.columns != 1:
-            return False
-        if not np.all(self._constants[left] == 1.0):
-            return False
-        if not assembly.sigmoid_to_softmax():
-            return False
-        self._row = (2,)
-        return True
+    def complement(self, sub: Node) -> Node | None:
+        """Add the columns 1 - p and p of p = sigmoid(z), the softmax of 0 and z, if it is that.
 
-
-def _is_double(part: Slice) -> bool:
-    """Whether the output is of double, or if it is a map, any constant weight."""
-    if part.output.element_type:
-        return part.output.element_type == DOUBLE
-    names = {name for region in part.regions for node in region.nodes for name in node.inputs}
-    constants = [part.constants[name] for name in names if name in part.constants]
-    return any(array.dtype == np.float64 and array.ndim == 2 for array in constants)
+        Return the node that joins them.
+        """
+        left, name = [*sub.inputs, "", ""][:2]
+        readers = self.part.readers.get(name, [])
+        if sub.op != "Sub" or left not in self.constants or len(readers) != 2:
+            return None
+        concat = self.part.nodes[min(readers[-1], len(self.part.nodes) - 1)]
+        if concat.op != "Concat" or concat.inputs != [sub.made, name]:
+            return None
+        if not np.all(self.constants[left] == 1.0):
+            return None
+        made = self.assembly.sigmoid_to_softmax(self._tensors[name])
+        if made is None:
+            return None
+        self._rows[concat.made] = (2,)
+        self._tensors[concat.made] = made
+        return concat
 
 
-_OPERATORS: dict[str, Callable[[LayerReader, Node], None]] = {
-    "Add": LayerReader._add,
+def _told_columns(part: Slice, value: Value) -> int | None:
+    """Return how many columns an input has by the first constant that tells."""
+    reached = {value.name}
+    for node in part.nodes:
+        if reached.isdisjoint(node.inputs):
+            continue
+        arrays = [part.constants[name] for name in node.inputs if name in part.constants]
+        arrays += [each for each in node.attributes.values() if isinstance(each, np.ndarray)]
+        widest = max(arrays, key=np.size, default=None)
+        if widest is not None and node.op == "Reshape":
+            if widest.size == 2 and widest.reshape(-1)[1] > 0:
+                return int(widest.reshape(-1)[1])
+        elif widest is not None and node.op in ("Gemm", "MatMul"):
+            return int(arrays[0].shape[-1 if node.attributes.get("transB", 0) else 0])
+        elif widest is not None and widest.size > 1:
+            return int(widest.shape[-1])
+        reached.add(node.made)
+    return None
+
+
+_OPERATORS: dict[str, Callable[[LayerReader, Node, Tensor], Tensor]] = {
+    "Add": LayerReader._arithmetic,
     "BatchNormalization": LayerReader._batch_normalization,
     "Cast": LayerReader._cast,
-    "Div": LayerReader._div,
+    "Div": LayerReader._arithmetic,
     "Dropout": LayerReader._dropout,
     "Flatten": LayerReader._flatten,
     "Gemm": LayerReader._gemm,
-    "Identity": LayerReader._nothing,
+    "Identity": LayerReader._identity,
     "LayerNormalization": LayerReader._layer_normalization,
     "MatMul": LayerReader._matmul,
-    "Mul": LayerReader._mul,
+    "Mul": LayerReader._arithmetic,
     "Neg": LayerReader._neg,
     "PRelu": LayerReader._prelu,
     "Reshape": LayerReader._reshape,
-    "Sub": LayerReader._sub,
+    "Sub": LayerReader._arithmetic,
     "ai.onnx.ml.Scaler": LayerReader._scaler,
-    "ai.onnx.ml.ZipMap": LayerReader._nothing,
+    "ai.onnx.ml.ZipMap": LayerReader._identity,
 }

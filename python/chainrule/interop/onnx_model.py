@@ -8,27 +8,32 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ModelFileError
 from chainrule.interop.onnx_limits import check_message
-from chainrule.interop.onnx_tensor import MOST_DIMS
 
 if TYPE_CHECKING:
-    from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto
+    from onnx import AttributeProto, NodeProto, TensorProto, ValueInfoProto
 
-__all__ = ["Graph", "Node", "Value", "need_onnx", "read_model"]
+__all__ = ["DOUBLE", "FLOAT_TYPES", "NUMBER_TYPES", "Array", "Graph", "Node", "Value", "array_of"]
+__all__ += ["need_onnx", "number_of", "read_model", "type_name"]
+
+Array = NDArray[Any]
 
 # Other domains are told from these two, which are one.
 _DEFAULT_DOMAINS = ("", "ai.onnx")
 _OLDEST_OPSET, _NEWEST_OPSET = 7, 28
-
-Attribute: TypeAlias = "float | int | str | NDArray[Any] | TensorProto | None"
+# Numbers of TensorProto.DataType: float, float16, double, bfloat16; and the integers.
+DOUBLE, _BFLOAT16 = 11, 16
+FLOAT_TYPES = frozenset({1, 10, DOUBLE, _BFLOAT16})
+NUMBER_TYPES = FLOAT_TYPES | frozenset({2, 3, 4, 5, 6, 7, 9, 12, 13})
+_MOST_DIMS = 8
 
 
 def need_onnx() -> None:
@@ -41,27 +46,21 @@ def need_onnx() -> None:
         ) from error
 
 
-@dataclass
 class Node:
     """An operator with the tensors that it reads and makes, by name; `proto` is the package's."""
 
-    op: str
-    inputs: list[str]
-    outputs: list[str]
-    name: str
-    domain: str
-    attributes: dict[str, Attribute]
-    proto: NodeProto
+    def __init__(self, proto: NodeProto) -> None:
+        self.proto = proto
+        self.domain = proto.domain = _domain(proto.domain)
+        self.op, self.name = _text(proto.op_type), _text(proto.name)
+        self.inputs, self.outputs = [*map(_text, proto.input)], [*map(_text, proto.output)]
+        self.attributes = {_text(each.name): _attribute(each) for each in proto.attribute}
+        self.made = self.outputs[0] if self.outputs else ""
 
     def __str__(self) -> str:
         """Return how error texts call the node."""
         operator = f"{self.domain}.{self.op}" if self.domain else self.op
         return f"{operator} {self.name!r}" if self.name else f"{operator} that makes {self.made!r}"
-
-    @property
-    def made(self) -> str:
-        """The name of its first output."""
-        return self.outputs[0] if self.outputs else ""
 
 
 @dataclass
@@ -78,10 +77,10 @@ class Graph:
     """What a model computes; `opset` is the version of the operators of the default domain."""
 
     opset: int
-    nodes: list[Node] = field(default_factory=list)
-    initializers: dict[str, TensorProto] = field(default_factory=dict)
-    inputs: list[Value] = field(default_factory=list)
-    outputs: list[Value] = field(default_factory=list)
+    nodes: list[Node]
+    initializers: dict[str, TensorProto]
+    inputs: list[Value]
+    outputs: list[Value]
 
 
 def read_model(content: bytes) -> Graph:
@@ -96,47 +95,28 @@ def read_model(content: bytes) -> Graph:
         raise ModelFileError(f"not an ONNX model: {error}") from error
     if not model.HasField("graph"):
         raise ModelFileError("not an ONNX model: there is no graph")
-    opsets = {_domain(entry.domain): entry.version for entry in model.opset_import}
-    if "" not in opsets:
+    opset = {_domain(entry.domain): entry.version for entry in model.opset_import}.get("")
+    if opset is None:
         raise ModelFileError("not an ONNX model: it does not say the version of its operators")
-    if not _OLDEST_OPSET <= opsets[""] <= _NEWEST_OPSET:
+    if not _OLDEST_OPSET <= opset <= _NEWEST_OPSET:
         raise ModelFileError(
-            f"the operators have version (opset) {opsets['']}, "
+            f"the operators have version (opset) {opset}, "
             f"expected {_OLDEST_OPSET} to {_NEWEST_OPSET}"
         )
-    graph = _graph(model.graph, opsets[""])
+    nodes = [Node(proto) for proto in model.graph.node]
+    initializers: dict[str, TensorProto] = {}
+    for tensor in model.graph.initializer:
+        if initializers.setdefault(_text(tensor.name), tensor) is not tensor:
+            raise ModelFileError(f"two initializers have the name {tensor.name!r}")
+    inputs, outputs = ([*map(_value, each)] for each in (model.graph.input, model.graph.output))
     own = {(_domain(function.domain), _text(function.name)) for function in model.functions}
-    for node in graph.nodes:
+    for node in nodes:
         if (node.domain, node.op) in own:
             raise ModelFileError(f"{node} is a function of the model's own, which is not run")
-    return graph
+    return Graph(opset, nodes, initializers, inputs, outputs)
 
 
-def _graph(proto: GraphProto, opset: int) -> Graph:
-    graph = Graph(opset, [_node(node) for node in proto.node])
-    for tensor in proto.initializer:
-        name = _text(tensor.name)
-        if graph.initializers.setdefault(name, tensor) is not tensor:
-            raise ModelFileError(f"two initializers have the name {name!r}")
-    graph.inputs = [_value(value) for value in proto.input]
-    graph.outputs = [_value(value) for value in proto.output]
-    return graph
-
-
-def _node(proto: NodeProto) -> Node:
-    proto.domain = _domain(proto.domain)
-    return Node(
-        _text(proto.op_type),
-        _texts(proto.input),
-        _texts(proto.output),
-        _text(proto.name),
-        proto.domain,
-        {_text(attribute.name): _attribute(attribute) for attribute in proto.attribute},
-        proto,
-    )
-
-
-def _attribute(proto: AttributeProto) -> Attribute:
+def _attribute(proto: AttributeProto) -> float | str | Array | TensorProto | None:
     """Return an attribute's value, None for kinds that no known operator has."""
     kinds = type(proto)
     if proto.type == kinds.FLOAT:
@@ -149,17 +129,23 @@ def _attribute(proto: AttributeProto) -> Attribute:
         return proto.t
     if proto.type == kinds.FLOATS:
         return np.array(proto.floats, dtype=np.float32)
-    if proto.type == kinds.INTS:
-        return np.array(proto.ints, dtype=np.int64)
-    return None
+    return np.array(proto.ints, dtype=np.int64) if proto.type == kinds.INTS else None
+
+
+def number_of(node: Node, name: str, default: float) -> float:
+    """Return an attribute; ValueError if it is no number."""
+    value = node.attributes.get(name, default)
+    if not isinstance(value, int | float):
+        raise ValueError(f"attribute {name} must be a number")
+    return value
 
 
 def _value(proto: ValueInfoProto) -> Value:
     tensor = proto.type.tensor_type
     shape: list[int | None] | None = None
     if tensor.HasField("shape"):
-        if len(tensor.shape.dim) > MOST_DIMS:
-            raise ModelFileError(f"an input or output has over {MOST_DIMS} dimensions")
+        if len(tensor.shape.dim) > _MOST_DIMS:
+            raise ModelFileError(f"an input or output has over {_MOST_DIMS} dimensions")
         shape = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]
     return Value(_text(proto.name), tensor.elem_type, shape)
 
@@ -176,5 +162,47 @@ def _text(value: str | bytes) -> str:
     return value
 
 
-def _texts(values: Iterable[str | bytes]) -> list[str]:
-    return [_text(value) for value in values]
+def type_name(number: int) -> str:
+    """Return the name of an element type, for error texts."""
+    from onnx import TensorProto
+
+    known = TensorProto.DataType.items()
+    return next((name.lower() for name, value in known if value == number), f"number {number}")
+
+
+def array_of(tensor: TensorProto) -> Array:
+    """Return a tensor's elements, float16 as float32; ModelFileError if they are not all there."""
+    from onnx import helper, numpy_helper
+
+    what, dims = f"tensor {tensor.name!r}", list(tensor.dims)
+    if tensor.data_location or tensor.external_data:
+        raise ModelFileError(
+            f"{what} is in another file, which is not read; save the model as one file"
+        )
+    if tensor.data_type not in NUMBER_TYPES - {_BFLOAT16}:
+        raise ModelFileError(f"{what} has elements of type {type_name(tensor.data_type)}")
+    if len(dims) > _MOST_DIMS:
+        raise ModelFileError(f"{what} has more than {_MOST_DIMS} dimensions")
+    if any(dim < 0 for dim in dims):
+        raise ModelFileError(f"{what} has a negative dimension")
+    if tensor.HasField("raw_data"):
+        itemsize = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type)).itemsize
+        count, rest = divmod(len(tensor.raw_data), itemsize)
+        if rest:
+            raise ModelFileError(
+                f"{what} has {len(tensor.raw_data)} bytes, which is no multiple of {itemsize}"
+            )
+    else:
+        count = len(getattr(tensor, helper.tensor_dtype_to_field(tensor.data_type)))
+    if count != math.prod(dims):
+        raise ModelFileError(
+            f"{what} has {count} elements, its shape {dims} needs {math.prod(dims)}"
+        )
+    try:
+        array = numpy_helper.to_array(tensor)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{what} cannot be read: {error}") from error
+    array = array.astype(np.float32) if array.dtype == np.float16 else array
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ModelFileError(f"{what} has NaN or infinity")
+    return array

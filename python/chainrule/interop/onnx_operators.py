@@ -13,82 +13,44 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule.activations import Activation
-from chainrule.interop.onnx_model import Node
+from chainrule.interop.onnx_model import DOUBLE, FLOAT_TYPES, Array, Node
 from chainrule.layers import Activation as ActivationLayer
-from chainrule.layers import Input, Layer
+from chainrule.layers import Input
 from chainrule.network.sequential import Sequential
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
-__all__ = [
-    "REDUCTIONS",
-    "activation_values",
-    "evaluate",
-    "is_evaluable",
-    "named_activation",
-]
-
-Array = NDArray[Any]
+__all__ = ["REDUCTIONS", "activation_values", "evaluate", "evaluate_in_double", "is_evaluable"]
+__all__ += ["named_activation"]
 
 REDUCTIONS = frozenset({"ReduceMax", "ReduceMean", "ReduceSum", "Softmax"})
 # Beside activations. Of rows they make rows, and no more elements than their inputs have together.
-_OPERATORS = REDUCTIONS - {"Softmax"} | frozenset(
-    {
-        "Abs",
-        "Add",
-        "Cast",
-        "CastLike",
-        "Celu",
-        "Clip",
-        "Div",
-        "Dropout",
-        "Erf",
-        "Erfc",
-        "Exp",
-        "Greater",
-        "GreaterOrEqual",
-        "Identity",
-        "Less",
-        "LessOrEqual",
-        "Log",
-        "Max",
-        "Min",
-        "Mul",
-        "Neg",
-        "PRelu",
-        "Pow",
-        "Reciprocal",
-        "Selu",
-        "Sqrt",
-        "Sub",
-        "Sum",
-        "Swish",
-        "Where",
-    }
-)
+_OPERATORS = REDUCTIONS - {"Softmax"} | {
+    "Abs", "Add", "Cast", "CastLike", "Celu", "Clip", "Div", "Dropout", "Erf", "Erfc", "Exp",
+    "Greater", "GreaterOrEqual", "Identity", "Less", "LessOrEqual", "Log", "Max", "Min", "Mul",
+    "Neg", "PRelu", "Pow", "Reciprocal", "Selu", "Sqrt", "Sub", "Sum", "Swish", "Where",
+}  # fmt: skip
 _ML_DOMAIN, _ML_OPSET = "ai.onnx.ml", 3
+# From it on BatchNormalization says whether it trains. Before, the package's implementation takes
+# the batch's own statistics.
+_INFERENCE_OPSET = 14
 
 _BY_OPERATOR = {owner.onnx_operator: owner for owner in Activation.of_kinds()}
 
 
 def named_activation(node: Node) -> Activation | None:
     """Return the activation that a single operator is; ValueError if its options are not valid."""
-    if node.domain:
-        return None
-    owner = _BY_OPERATOR.get(node.op)
+    owner = None if node.domain else _BY_OPERATOR.get(node.op)
     return None if owner is None else owner.from_onnx(node.attributes)
 
 
 def activation_values(activation: Activation, rows: Array) -> Array:
     """Return what the core makes of rows in float64; NaN for rows that are not finite."""
-    rows = np.array(rows, dtype=np.float64, ndmin=2)
     finite = np.isfinite(rows).all(axis=1, keepdims=True)
-    layers: list[Layer | Input] = [Input(rows.shape[1]), ActivationLayer(activation)]
-    net = Sequential(layers, seed=0, dtype="float64")
+    net = Sequential([Input(rows.shape[1]), ActivationLayer(activation)], seed=0, dtype="float64")
     values = net.predict(np.where(finite, rows, 0.0), num_threads=1)
     return np.where(finite, values, np.nan)
 
@@ -123,6 +85,28 @@ def evaluate(nodes: Sequence[NodeProto], known: Mapping[str, Array], opset: int)
     return np.asarray(values)
 
 
+def evaluate_in_double(nodes: Sequence[Node], known: Mapping[str, Array], opset: int) -> Array:
+    """Return what nodes make of rows and constants, as `evaluate`, but all in float64."""
+    if any(node.op == "BatchNormalization" for node in nodes):
+        opset = max(opset, _INFERENCE_OPSET)
+    doubles = {k: v.astype(np.float64) if v.dtype.kind == "f" else v for k, v in known.items()}
+    return evaluate([_in_double(node) for node in nodes], doubles, opset)
+
+
+def _in_double(node: Node) -> NodeProto:
+    """Return a node without roundings to float, and without sizes of batches."""
+    from onnx import helper
+
+    proto = node.proto
+    if not node.domain and node.op == "Cast" and node.attributes.get("to") in FLOAT_TYPES:
+        return helper.make_node("Cast", proto.input, proto.output, to=DOUBLE)
+    if not node.domain and node.op == "Reshape":
+        return helper.make_node("Flatten", proto.input[:1], proto.output)
+    if node.op == "ZipMap":  # a map of names to the columns
+        return helper.make_node("Identity", proto.input, proto.output)
+    return proto
+
+
 @functools.cache
 def _erfc() -> Any:
     """Return an operator that ONNX lacks, but tf2onnx leaves it where Keras has gelu."""
@@ -135,10 +119,3 @@ def _erfc() -> Any:
             return (np.array([math.erfc(value) for value in x.ravel()], x.dtype).reshape(x.shape),)
 
     return Erfc
-
-
-def _number(node: Node, name: str, default: float) -> float:
-    value = node.attributes.get(name, default)
-    if not isinstance(value, int | float):
-        raise ValueError(f"attribute {name} must be a number")
-    return float(value)

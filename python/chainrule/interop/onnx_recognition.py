@@ -10,23 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule import activations
 from chainrule.activations import Activation
 from chainrule.activations.activation import shortest
-from chainrule.interop.onnx_constants import ConstantFolder
-from chainrule.interop.onnx_graph import Region
-from chainrule.interop.onnx_operators import REDUCTIONS, activation_values
-from chainrule.interop.onnx_program import Program
+from chainrule.interop.onnx_graph import Slice
+from chainrule.interop.onnx_model import Array, Node
+from chainrule.interop.onnx_operators import REDUCTIONS, activation_values, evaluate_in_double
 from chainrule.layers import Layer, LayerNormalization
 
 __all__ = ["Recognised", "recognise", "reduces"]
-
-Array = NDArray[Any]
 
 # Exporters round constants to 32 bits.
 _TOLERANCE = 2e-6
@@ -48,31 +43,44 @@ class Recognised:
     offset: Array
 
 
-def reduces(regions: Sequence[Region]) -> bool:
+def reduces(nodes: Sequence[Node]) -> bool:
     """Whether nodes make columns depend on each other."""
-    return any(node.op in REDUCTIONS for region in regions for node in region.nodes)
+    return any(node.op in REDUCTIONS for node in nodes)
 
 
-def recognise(
-    regions: Sequence[Region], constants: ConstantFolder, opset: int, columns: int | None
-) -> Recognised | None:
-    """Return the function that neighbouring regions compute, or None if it is not known.
+class _Program:
+    """Nodes that can be evaluated as a function of rows of float64.
 
-    `columns` enter, where that is known. All nodes must be such that can be evaluated.
+    `columns` are those of the widest constant, 0 if all are single numbers, which `scalars` are.
     """
+
+    def __init__(self, nodes: Sequence[Node], part: Slice) -> None:
+        self._nodes, self._opset = nodes, part.opset
+        (self._input, *_) = part.varying(nodes[0])
+        read = {name for node in nodes for name in node.inputs if name in part.constants}
+        self._constants = {name: part.constants[name] for name in read}
+        arrays = list(self._constants.values())
+        self.columns = max((a.shape[-1] for a in arrays if a.size > 1), default=0)
+        self.scalars = [float(a.reshape(())) for a in arrays if a.size == 1]
+
+    def __call__(self, rows: Array) -> Array:
+        """Return what comes out for rows; ValueError where nodes do not fit."""
+        return evaluate_in_double(self._nodes, {self._input: rows, **self._constants}, self._opset)
+
+
+def recognise(nodes: Sequence[Node], part: Slice, columns: int) -> Recognised | None:
+    """Return the function that nodes compute of rows with so many columns, or None if not known."""
     try:
-        program = Program(regions, constants, opset)
-        if program.columns and columns not in (None, program.columns):
+        program = _Program(nodes, part)
+        if program.columns not in (0, columns):
             return None
-        if reduces(regions):
-            return _recognise_rows(program)
-        return _recognise_elements(program)
+        return _recognise_rows(program) if reduces(nodes) else _recognise_elements(program)
     # Whatever does not fit is not a function of rows.
     except (ArithmeticError, LookupError, TypeError, ValueError):
         return None
 
 
-def _recognise_elements(program: Program) -> Recognised | None:
+def _recognise_elements(program: _Program) -> Recognised | None:
     if program.columns:
         return None
     turns = np.array(program.scalars)
@@ -113,7 +121,7 @@ def _fitted(
     return Recognised(function, scale, offset)
 
 
-def _recognise_rows(program: Program) -> Recognised | None:
+def _recognise_rows(program: _Program) -> Recognised | None:
     """Recognise softmax and layer normalisation."""
     if program.columns:
         return _recognise_width(program, program.columns)
@@ -127,7 +135,7 @@ def _recognise_rows(program: Program) -> Recognised | None:
     return Recognised(wide.function, scales[0], offsets[0])
 
 
-def _recognise_width(program: Program, width: int) -> Recognised | None:
+def _recognise_width(program: _Program, width: int) -> Recognised | None:
     if width < 2:
         return None
     rng = np.random.default_rng(0)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,33 +21,43 @@ _ELEMENT_TYPES = {"float32": 1, "uint8": 2, "int64": 7, "float64": 11}
 _IR_VERSION = 8
 # Of a file, as protocol buffers have it; what is not weights needs much less than is left here.
 _LARGEST_WEIGHTS = 2**31 - 2**24
-_CAST_INPUT = "input"
 
 
 class GraphWriter:
-    """A graph in the making.
+    """A graph in the making, with arithmetic in `dtype`.
 
-    The input is converted from `input_dtype` to `dtype`, that of parameters and arithmetic, at
-    once. `current` is the name of the tensor made last, which `add` reads by default, and `columns`
-    its columns; what changes them sets it.
+    `operands` are the tensors that the node in the making reads, of which the first has so many
+    `columns`; `current` is the name of the tensor made last, which `add` reads by default.
     """
 
-    def __init__(self, opset: int, input_dtype: str, dtype: str, inputs: int) -> None:
+    def __init__(self, opset: int, dtype: str) -> None:
         self.opset = opset
         self.dtype = dtype
-        self.columns = inputs
-        self.current = "x"
+        self.begin("input", [""], 0)
         self._constants: dict[str, NDArray[Any]] = {}
-        self._input = _described("x", input_dtype, inputs)
+        self._inputs: list[ValueInfoProto] = []
+        self._outputs: dict[str, str] = {}
+        self._described_outputs: list[ValueInfoProto] = []
         self._nodes: list[NodeProto] = []
-        self._tensors: set[str] = {"x", "y"}
-        self._layer = _CAST_INPUT
-        if input_dtype != dtype:
-            self.cast(dtype)
+        self._tensors: set[str] = set()
 
-    def begin(self, layer: str) -> None:
-        """Let the names of what is added from here on begin with `layer`."""
-        self._layer = layer
+    def input(self, name: str, dtype: str, columns: int) -> str:
+        """Add an input of any number of rows, converted to the graph's dtype; return its name."""
+        self._inputs.append(_described(name, dtype, columns))
+        self._tensors.add(name)
+        return name if dtype == self.dtype else self.cast(self.dtype, name)
+
+    def begin(self, node: str, operands: Sequence[str], columns: int) -> None:
+        """Let the names of what is added from here on begin with `node`."""
+        self._node, self.operands, self.columns = node, list(operands), columns
+        self.current = operands[0]
+
+    def output(self, name: str) -> None:
+        """Make what was made last an output, which gets the name."""
+        given = {*self._outputs, *(value.name for value in self._inputs)}
+        tensor = self.add("Identity") if self.current in given else self.current
+        self._outputs[tensor] = name
+        self._described_outputs.append(_described(name, self.dtype, self.columns))
 
     def constant(self, name: str, values: ArrayLike, dtype: str | None = None) -> str:
         """Add an initializer, by default of the graph's dtype; return its name."""
@@ -82,20 +93,20 @@ class GraphWriter:
         return self.add("Cast", tensor or self.current, to=_ELEMENT_TYPES[dtype])
 
     def finish(self) -> bytes:
-        """Return the content of a file, with what was made last as the output ``y``."""
+        """Return the content of a file."""
         from onnx import helper, numpy_helper
 
         size = sum(array.nbytes for array in self._constants.values())
         if size > _LARGEST_WEIGHTS:
             raise ValueError(f"ONNX files hold up to 2 GiB, the weights take {size:,} bytes")
-        if not self._nodes:
-            self.add("Identity")
-        self._nodes[-1].output[0] = "y"
+        for node in self._nodes:
+            for names in (node.input, node.output):
+                names[:] = [self._outputs.get(name, name) for name in names]
         graph = helper.make_graph(
             self._nodes,
             "chainrule",
-            [self._input],
-            [_described("y", self.dtype, self.columns)],
+            self._inputs,
+            self._described_outputs,
             [numpy_helper.from_array(array, name) for name, array in self._constants.items()],
         )
         model = helper.make_model(
@@ -109,7 +120,7 @@ class GraphWriter:
         return content
 
     def _unused(self, name: str) -> str:
-        wanted = name = f"{self._layer}.{name}"
+        wanted = name = f"{self._node}.{name}"
         count = 1
         while name in self._tensors:
             count += 1

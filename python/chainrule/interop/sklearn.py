@@ -16,7 +16,7 @@ from chainrule.errors import ExportError
 from chainrule.interop.affine import affine_of
 from chainrule.interop.assembly import Assembly
 from chainrule.interop.difference import largest_relative_difference
-from chainrule.interop.parameters import built_core, layer_arrays
+from chainrule.interop.nodes import built_core, nodes_of
 from chainrule.layers import Activation as ActivationLayer
 from chainrule.layers import Dense, Dropout
 from chainrule.losses.link import LINKS
@@ -79,12 +79,13 @@ def from_sklearn(estimator: MLPClassifier | MLPRegressor) -> Sequential:
         raise ValueError(f"this {type(estimator).__name__} is not fitted yet")
     weights = estimator.coefs_
     hidden = Activation.get(_ACTIVATIONS[estimator.activation])
-    assembly = Assembly(weights[0].shape[0], str(weights[0].dtype))
+    assembly = Assembly(str(weights[0].dtype))
+    x = assembly.input(weights[0].shape[0])
     for index, (weight, bias) in enumerate(zip(weights, estimator.intercepts_, strict=True)):
         if index:
-            assembly.activation(hidden)
-        assembly.dense(weight, bias)
-    net = assembly.network()
+            x = assembly.activation(x, hidden)
+        x = assembly.dense(x, weight, bias)
+    net = assembly.network(x)
     net.loss = losses.get(_LOSSES[estimator.out_activation_])
     difference = _difference(net, estimator)
     if not difference <= _TOLERANCES[net.dtype]:
@@ -146,7 +147,7 @@ def to_sklearn(
     link = "identity" if net.loss is None else str(net.loss._core.link)
     _refuse(merged, kinds, link)
     output = _OUTPUTS.get(kinds[-1], _OUTPUTS.get(link, "identity"))
-    arrays = [layer_arrays(merged, index) for index in range(len(dense))]
+    arrays = [node.arrays for node in nodes_of(merged)[1]]
     weights = [each["weight"] for each in arrays]
     biases = [each.get("bias", np.zeros(each["weight"].shape[1], merged.dtype)) for each in arrays]
     if output == "softmax" and merged.outputs == 2:
@@ -226,20 +227,21 @@ def _neural_network() -> Any:
 
 def _merged(net: Sequential) -> Sequential:
     """Return the network without dropout, with scaling folded into the weights beside it."""
-    assembly = Assembly(net._built_core().inputs, net.dtype, fold=True)
-    for index, layer in enumerate(net.layers):
-        arrays = layer_arrays(net, index)
+    inputs, nodes, _ = nodes_of(net)
+    assembly = Assembly(net.dtype, fold=True)
+    (x,) = (assembly.input(columns) for columns in inputs.values())
+    for node in nodes:
+        layer, arrays = node.layer, node.arrays
         affine = affine_of(layer, arrays, "float64")
         if affine is not None:
-            assembly.affine(*affine)
-        elif isinstance(layer, Dense):
-            assembly.dense(arrays["weight"], arrays.get("bias"))
-            assembly.activation(layer.activation)
-        elif isinstance(layer, ActivationLayer):
-            assembly.activation(layer.activation)
+            x = assembly.affine(x, *affine)
+        elif isinstance(layer, Dense | ActivationLayer):
+            if isinstance(layer, Dense):
+                x = assembly.dense(x, arrays["weight"], arrays.get("bias"))
+            x = assembly.activation(x, layer.activation)
         elif not isinstance(layer, Dropout):
-            assembly.layer(layer, arrays)
-    return assembly.network()
+            x = assembly.layer(layer, arrays, x)
+    return assembly.network(x)
 
 
 def _refuse(merged: Sequential, kinds: list[str], link: str) -> None:

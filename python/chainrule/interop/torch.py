@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from chainrule import activations
 from chainrule.interop.affine import affine_of
 from chainrule.interop.assembly import Assembly
-from chainrule.interop.parameters import built_core, layer_arrays, refuse_missing
+from chainrule.interop.nodes import nodes_of, refuse_missing
 from chainrule.interop.torch_check import Leaf, check_export, check_outputs, evaluation_copy
 from chainrule.layers import BatchNormalization, Dropout, LayerNormalization, PReLU
 
