@@ -5,19 +5,20 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ExportError
 from chainrule.interop.difference import largest_relative_difference
+from chainrule.interop.torch_graph import Call, ModuleGraph
 
 if TYPE_CHECKING:
     from chainrule.network.sequential import Sequential
 
-__all__ = ["Leaf", "check_export", "check_outputs", "evaluation_copy"]
+__all__ = ["check_export", "check_outputs", "evaluation_copy"]
 
 _ROWS = 24
 # Of the largest output. In double, what differs at all differs by more, but for a softplus, which
@@ -26,19 +27,7 @@ _DOUBLE, _TOLERANCES = 1e-7, {"float64": 1e-7, "float32": 1e-4, "float16": 2e-2,
 _SPREAD = 0.5
 
 
-class Leaf(NamedTuple):
-    """A module that is a layer, by its name within the whole."""
-
-    name: str
-    module: Any
-
-    def __str__(self) -> str:
-        """Return how errors call it."""
-        return f"{self.name or 'the module'} ({type(self.module).__name__})"
-
-
-Walk = Callable[[Any], list[Leaf]]
-Build = Callable[[Sequence[Leaf], str, int], "Sequential"]
+Build = Callable[[ModuleGraph, str, int], "Sequential"]
 
 
 def evaluation_copy(module: Any) -> Any:
@@ -60,38 +49,44 @@ def evaluation_copy(module: Any) -> Any:
         ) from error
 
 
-def check_outputs(module: Any, walk: Walk, net: Sequential, build: Build) -> None:
-    """Raise ValueError, naming the part, unless a module computes what its parts in order do.
+def check_outputs(module: Any, graph: ModuleGraph, net: Sequential, build: Build) -> None:
+    """Raise ValueError, naming the part, unless a module computes what its graph does.
 
     Rows are random, small and large and zero. The module, a copy that this may change, runs in
     double where it can, and a second time with other parameters, since some that are zero or one
-    hide what is between. `walk` returns the parts of a module in order, `build` a network of
-    leaves.
+    hide what is between. `build` returns the network of a graph.
     """
     import torch
 
     inputs = net._built_core().inputs
     rows = _rows(inputs)
-    normal = rows[:_ROWS]
+
+    def compare(rows: NDArray[Any], network: Sequential | None, tolerance: float) -> None:
+        # First, since older parametrisations work out weights as the module is called.
+        outputs = _outputs(module, rows)
+        expected = (network or build(graph, "float64", inputs)).predict(rows)
+        difference = _difference(outputs, expected)
+        if difference <= tolerance:
+            return
+        how = f"outputs differ by {difference:.2g}"
+        if tuple(outputs.shape) != expected.shape:
+            shapes = f"{tuple(outputs.shape)}, those of its parts {expected.shape}"
+            how = f"its outputs have shape {shapes}"
+        found = _culprit(module, graph, build, rows)
+        raise _OtherOutputsError(f"{found}: {how}; pass a torch.nn.Sequential of its parts")
+
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        own = _outputs(module, normal)
-        _compare(module, walk, build, normal, own, net.predict(normal), _tolerance(module, net))
-        try:
-            module.double()
-            outputs = _outputs(module, rows)
-        except ValueError:
-            # It calls for a precision by name, and was compared in that.
-            return
-        expected = build(walk(module), "float64", inputs).predict(rows)
-        _compare(module, walk, build, rows, outputs, expected, _DOUBLE)
-        _give_other_parameters(module)
-        try:
-            outputs = _outputs(module, rows)
-            expected = build(walk(module), "float64", inputs).predict(rows)
-        except ValueError:
-            # Not every parametrisation takes any numbers.
-            return
-        _compare(module, walk, build, rows, outputs, expected, _DOUBLE)
+        compare(rows[:_ROWS], net, _tolerance(module, net))
+        for change in (module.double, lambda: _give_other_parameters(module)):
+            try:
+                change()
+                compare(rows, None, _DOUBLE)
+            except _OtherOutputsError:
+                raise
+            except ValueError:
+                # It calls for a precision by name, or its parametrisation takes not any numbers,
+                # and was compared before that.
+                return
 
 
 def check_export(module: Any, net: Sequential) -> None:
@@ -153,26 +148,6 @@ def _outputs(module: Any, rows: NDArray[Any]) -> Any:
     return outputs
 
 
-def _compare(
-    module: Any,
-    walk: Walk,
-    build: Build,
-    rows: NDArray[Any],
-    outputs: Any,
-    expected: NDArray[Any],
-    tolerance: float,
-) -> None:
-    difference = _difference(outputs, expected)
-    if difference <= tolerance:
-        return
-    found = _culprit(module, walk, build, rows)
-    if tuple(outputs.shape) != expected.shape:
-        how = f"its outputs have shape {tuple(outputs.shape)}, those of its parts {expected.shape}"
-    else:
-        how = f"outputs differ by {difference:.2g}"
-    raise ValueError(f"{found}: {how}; pass a torch.nn.Sequential of its parts")
-
-
 def _difference(outputs: Any, expected: NDArray[Any]) -> float:
     """Return the largest relative difference within rows of one scale."""
     theirs = outputs.detach().double().numpy()
@@ -195,79 +170,43 @@ def _give_other_parameters(module: Any) -> None:
             parameter.add_(spread * noise)
 
 
-def _culprit(module: Any, walk: Walk, build: Build, rows: NDArray[Any]) -> str:
-    """Return what the innermost part that is not what it seems to be does."""
+def _culprit(module: Any, graph: ModuleGraph, build: Build, rows: NDArray[Any]) -> str:
+    """Return what the first part that is not what it seems to be does."""
     import torch
 
-    recorder = _Recorder(module, walk)
+    given: list[tuple[Call, Any, Any]] = []
+    calls = {id(call.target): call for call in graph.calls if not isinstance(call.target, str)}
+    begun: dict[int, Any] = {}
+
+    def enter(part: Any, arguments: tuple[Any, ...]) -> None:
+        begun[id(part)] = _kept(arguments[0]) if arguments else None
+
+    def leave(part: Any, arguments: tuple[Any, ...], result: Any) -> None:
+        given.append((calls[id(part)], begun[id(part)], _kept(result)))
+
+    handles = []
+    for part in module.modules():
+        if id(part) in calls:
+            handles.append(part.register_forward_pre_hook(enter, prepend=True))
+            handles.append(part.register_forward_hook(leave))
     # The outputs differ anyway; here it matters only where.
-    with contextlib.suppress(ValueError), recorder.recording():
+    with contextlib.suppress(ValueError):
         _outputs(module, rows)
-    for leaf, x, y in recorder.calls:
+    for handle in handles:
+        handle.remove()
+    for call, x, y in given:
         if not isinstance(x, torch.Tensor) or x.ndim != 2:
             continue
-        alone = build([leaf], "float64", x.shape[1])
-        tolerance = _tolerance(module, alone)
-        if not _difference(y, alone.predict(x.double().numpy())) <= tolerance:
+        part = ModuleGraph(call.inputs[:1], [call], [call.name])
+        alone = build(part, "float64", x.shape[1])
+        if not _difference(y, alone.predict(x.double().numpy())) <= _tolerance(module, alone):
             return (
-                f"{leaf} computes something else than its class does: it has a hook, a "
+                f"{call} computes something else than its class does: it has a hook, a "
                 "parametrisation or a forward of its own"
             )
-    name = recorder.apart or f"the module ({type(module).__name__})"
-    return f"{name} computes something else than its children in the order in which they were made"
-
-
-class _Recorder:
-    """Notes what the parts of a module are given and give, in the order of the calls."""
-
-    def __init__(self, module: Any, walk: Walk) -> None:
-        self.calls: list[tuple[Leaf, Any, Any]] = []
-        self.apart: str | None = None  # the first container that is no chain of its parts
-        self._module, self._walk = module, walk
-        self._leaves = {id(leaf.module): leaf for leaf in walk(module)}
-        self._begun: list[tuple[int, Any]] = []
-
-    @contextlib.contextmanager
-    def recording(self) -> Iterator[None]:
-        handles = []
-        for name, part in self._module.named_modules():
-            handles.append(part.register_forward_pre_hook(self._enter, prepend=True))
-            handles.append(part.register_forward_hook(self._leave(name or "the module")))
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
-
-    def _enter(self, part: Any, arguments: tuple[Any, ...]) -> None:
-        self._begun.append((len(self.calls), _kept(arguments[0]) if arguments else None))
-
-    def _leave(self, name: str) -> Callable[..., None]:
-        def leave(part: Any, arguments: tuple[Any, ...], result: Any) -> None:
-            first, x = self._begun.pop()
-            if id(part) in self._leaves:
-                del self.calls[first:]
-                self.calls.append((self._leaves[id(part)], x, _kept(result)))
-            elif self.apart is None and not self._is_chain(part, first, x, result):
-                self.apart = f"{name} ({type(part).__name__})"
-
-        return leave
-
-    def _is_chain(self, part: Any, first: int, x: Any, result: Any) -> bool:
-        """Whether the calls since `first` hand on x to the result, and nothing else is done."""
-        import torch
-
-        calls = self.calls[first:]
-        if [id(leaf.module) for leaf, _, _ in calls] != [
-            id(leaf.module) for leaf in self._walk(part)
-        ]:
-            return False
-        given = [x, *(y for _, _, y in calls)]
-        taken = [*(x for _, x, _ in calls), result]
-        return all(
-            isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) and torch.equal(a, b)
-            for a, b in zip(given, taken, strict=True)
-        )
+    order = "its children in the order in which they were made"
+    expected = "what was followed of it" if graph.followed else order
+    return f"the module ({type(module).__name__}) computes something else than {expected}"
 
 
 def _kept(value: Any) -> Any:
@@ -275,3 +214,7 @@ def _kept(value: Any) -> Any:
     import torch
 
     return value.detach().clone() if isinstance(value, torch.Tensor) else value
+
+
+class _OtherOutputsError(ValueError):
+    """A module is not what its graph is."""

@@ -8,12 +8,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from numpy.typing import ArrayLike
+
+
+def scaling(scale: ArrayLike, offset: ArrayLike) -> Any:
+    """Return a `Scaling` in double."""
+    import torch
+
+    return __getattr__("Scaling")(*(torch.tensor(a, dtype=torch.float64) for a in (scale, offset)))
+
 
 def __getattr__(name: str) -> Any:
     if name != "Scaling":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    made = globals()[name] = _scaling()
-    return made
+    if name not in globals():
+        globals()[name] = _scaling()
+    return globals()[name]
 
 
 def _scaling() -> type:

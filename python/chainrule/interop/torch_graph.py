@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a PyTorch module computes, as calls of its parts and of functions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.interop.torch_layers import as_module, merge_of, row_of
+from chainrule.layers import Layer
+
+__all__ = ["Call", "ModuleGraph", "graph_of", "in_order"]
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A module, or a function by its name, called on tensors by their names.
+
+    `where` is how errors call it.
+    """
+
+    name: str
+    where: str
+    target: Any
+    inputs: list[str]
+
+    def __str__(self) -> str:
+        """Return how errors call it."""
+        return f"{self.where}: {self.target}" if isinstance(self.target, str) else self.where
+
+    @property
+    def objection(self) -> str | None:
+        """Why it has no form here, or None."""
+        if isinstance(self.target, str):
+            return None if merge_of(self.target) in Layer._classes else "there is no such layer"
+        row = row_of(self.target)
+        return "there is no such layer" if row is None else row.objection(self.target)
+
+
+@dataclass
+class ModuleGraph:
+    """Calls in order, from inputs to outputs, which are the names of what calls give.
+
+    `followed` tells whether they are what was called, or the module's parts in order.
+    """
+
+    inputs: list[str]
+    calls: list[Call]
+    outputs: list[str]
+    followed: bool = True
+
+    @property
+    def readers(self) -> Counter[str]:
+        """How often each tensor is read, outputs included."""
+        return Counter([*self.outputs, *(name for call in self.calls for name in call.inputs)])
+
+
+def graph_of(module: Any) -> ModuleGraph:
+    """Return what a module computes."""
+    from torch import fx
+
+    if _is_leaf(module):
+        return in_order(module)
+    tracer: Any = fx.Tracer()
+    tracer.is_leaf_module = lambda part, name: _is_leaf(part)
+    try:
+        traced = tracer.trace(module)
+    # A module may do with the stand-in for its input whatever it likes.
+    except Exception:
+        return in_order(module)
+    graph = ModuleGraph([], [], [])
+    known: set[Any] = set()
+    for node in traced.nodes:
+        read: list[Any] = []
+        fx.node.map_arg((node.args, node.kwargs), read.append)
+        inputs = [each.name for each in read if each in known]
+        if node.op == "placeholder":
+            graph.inputs.append(node.name)
+        elif node.op == "output":
+            if node.args[0] not in known:
+                kind = type(node.args[0]).__name__
+                raise ValueError(f"the module gives a {kind}, expected a tensor")
+            graph.outputs.append(node.args[0].name)
+        elif node.op == "call_module":
+            part = module.get_submodule(node.target)
+            graph.calls.append(Call(node.name, _label(node.target, part), part, inputs))
+        else:
+            name = node.target if isinstance(node.target, str) else node.target.__name__
+            if node.op == "get_attr" or name in ("size", "getattr", "getitem"):
+                continue  # no rows, but constants, or sizes of tensors
+            stack = [*(node.meta.get("nn_module_stack") or {"": ("", type(module))}).values()]
+            where = f"{stack[-1][0] or 'the module'} ({stack[-1][1].__name__})"
+            target = as_module(name, node.args, node.kwargs, known) or name
+            graph.calls.append(Call(node.name, where, target, inputs))
+        known.add(node)
+    return graph
+
+
+def in_order(module: Any) -> ModuleGraph:
+    """Return a module's parts in the order in which they were made."""
+    leaves = [(name, part) for name, part in _leaves(module, "")]
+    names = ["x", *(f"y{index}" for index in range(len(leaves)))]
+    calls = [
+        Call(names[i + 1], _label(name, part), part, [names[i]])
+        for i, (name, part) in enumerate(leaves)
+    ]
+    return ModuleGraph(["x"], calls, [names[-1]], followed=_is_leaf(module))
+
+
+def _leaves(part: Any, name: str) -> list[tuple[str, Any]]:
+    if _is_leaf(part):
+        return [(name, part)]
+    prefix = f"{name}." if name else ""
+    children = ((prefix + child, each) for child, each in part._modules.items() if each is not None)
+    return [leaf for child, each in children for leaf in _leaves(each, child)]
+
+
+def _is_leaf(part: Any) -> bool:
+    """Whether a module is one of PyTorch's, or of a class that is derived from one, or of ours."""
+    from torch import nn
+
+    if isinstance(part, nn.Sequential | nn.ModuleList | nn.ModuleDict):
+        return False
+    bases = (base for base in type(part).__mro__ if base is not nn.Module)
+    return any(base.__module__.startswith(("torch.nn.modules.", "chainrule.")) for base in bases)
+
+
+def _label(name: str, part: Any) -> str:
+    return f"{name or 'the module'} ({type(part).__name__})"
