@@ -12,7 +12,7 @@ from compiled_c import STRICT
 
 import chainrule as cr
 from chainrule.c_export.literals import array, check_name, number
-from chainrule.c_export.model import Model
+from chainrule.c_export.program import Model, Program
 
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
 COMPILERS = {
@@ -73,7 +73,7 @@ def test_all_in_one_translation_unit(compiler, tmp_path, rng):
         )  # fmt: skip
         nets.append((net, 0.2 if int8 else 1e-5))
         includes.append(f'#include "{folder.name}/{name}.c"')
-        macro = Model(name, (), (), None, False).macro
+        macro = Model(name, (), Program({}, [], []), None, False).macro
         calls.append(
             f"  {{ static {name}_scratch s; float y[{macro}_OUTPUTS];"
             f" {name}_predict(x, y, &s); show(y, {macro}_OUTPUTS); }}"
@@ -104,7 +104,7 @@ def test_all_in_one_translation_unit(compiler, tmp_path, rng):
 
 
 def test_names_share_no_macro_and_no_function():
-    macros = {name: Model(name, (), (), None, False).macro for name in NAMES}
+    macros = {name: Model(name, (), Program({}, [], []), None, False).macro for name in NAMES}
     assert macros["net"] == "NET"
     assert len(set(macros.values())) == len(NAMES)
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks as C99 source, for programs that cannot hold more than arithmetic.
 
-`export_c` and ``chainrule export-c`` are the ways in. `lowering` makes `operations` of
-the layers; `quantization` turns dense ones into integers; `source` writes the operations as calls
-of the functions in the folder ``c``, and `self_test` writes what checks them.
+`export_c` and ``chainrule export-c`` are the ways in. `lowering` makes `operations`
+of the layers, in a `program`; `quantization` turns dense ones into integers; `source` writes them
+as calls of the functions in the folder ``c``, and `self_test` writes what checks them.
 """
 
 from chainrule.c_export.exporting import CExport, export_c

@@ -7,7 +7,7 @@ import errno
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,8 @@ from chainrule.atomic_file import write_atomically
 from chainrule.c_export import self_test
 from chainrule.c_export.literals import check_name
 from chainrule.c_export.lowering import lower
-from chainrule.c_export.model import Model
-from chainrule.c_export.operations import Array, Operation, run
+from chainrule.c_export.operations import Array
+from chainrule.c_export.program import Model, Program
 from chainrule.c_export.quantization import quantized
 from chainrule.c_export.source import header, source
 from chainrule.interop.nodes import built_core
@@ -156,10 +156,10 @@ def export_c(
     in_float: list[str] = []
     if dtype == "int8":
         assert data is not None
-        operations, in_float = quantized(plain, data)
+        program, in_float = quantized(plain, data)
     else:
-        operations = lower(net, into_weights=True)
-    model = _model(net, name, operations)
+        program = lower(net, into_weights=True)
+    model = _model(net, name, program)
     vectors, largest = _vectors(net, model, self_test.inputs_for(plain, given), dtype)
     before, after = _compared(net, model, validation_data)
 
@@ -207,13 +207,13 @@ def _check_earlier(files: Sequence[Path], name: str) -> None:
             )
 
 
-def _model(net: Sequential, name: str, operations: list[Operation]) -> Model:
+def _model(net: Sequential, name: str, program: Program) -> Model:
     link = None if net.loss is None else str(net.loss._core.link)
     layers = tuple(repr(layer) for layer in net.layers)
     if link == "identity":
         link = None
     own = net.loss is not None and not net.loss.from_logits and net._ends_with(link)
-    return Model(name, layers, tuple(operations), link, own)
+    return Model(name, layers, program, link, own)
 
 
 def _vectors(
@@ -224,7 +224,7 @@ def _vectors(
         outputs = net.predict(x).astype(np.float32)
     _check_rows(outputs, "network's outputs for")
     with np.errstate(over="ignore", invalid="ignore"):
-        exported = run(model.operations, x)
+        exported = model.program.run(x)
     _check_rows(exported, "C code's outputs for")
     largest = self_test.difference(exported, outputs)
     # Compilers may round an input to another integer than NumPy, or sum in another order.
@@ -257,9 +257,10 @@ def _compared(
     if not isinstance(data.y, np.ndarray):
         raise TypeError("validation_data: y is sparse; pass the dense array")
     metrics = measuring.metrics_for(loss, net.outputs, None, data.y)
-    # The loss works from what enters its link.
-    operations = model.operations[:-1] if model.linked else model.operations
-    outputs = run(operations, data.x) if operations else data.x.astype(np.float32)
+    program = model.program
+    if model.linked:  # the loss works from what enters its link
+        program = replace(program, outputs=[*program.makers[program.outputs[0]].read])
+    outputs = program.run(data.x)
     predictions = loss.link(outputs)
     after: dict[str, Any] = {"loss": loss(outputs, data.y, data.sample_weight)}
     after |= {m.name: m(data.y, predictions, data.sample_weight) for m in metrics}

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule import activations
 from chainrule.c_export.operations import (
@@ -21,7 +20,9 @@ from chainrule.c_export.operations import (
     Operation,
     PReLU,
 )
+from chainrule.c_export.program import Program
 from chainrule.interop.affine import scale_and_offset
+from chainrule.interop.nodes import NetworkNode, nodes_of
 
 if TYPE_CHECKING:
     from chainrule.network.sequential import Sequential
@@ -32,61 +33,59 @@ _LARGEST = float(np.finfo(np.float32).max)
 # Weights times a factor beyond these could leave the range in which floats have all their digits.
 _MODERATE = (1e-6, 1e6)
 
+# An operation's class and its fields behind the wiring.
+_Part = tuple[type[Operation], dict[str, Any]]
 
-def lower(net: Sequential, *, into_weights: bool) -> list[Operation]:
+
+def lower(net: Sequential, *, into_weights: bool) -> Program:
     """Return the operations of a network in inference.
 
     Dropout and linear activations vanish; neighbouring scalings become one; a scaling behind a
-    linear dense layer becomes part of its weights.
-
-    Parameters
-    ----------
-    net : Sequential
-        A built network.
-    into_weights : bool
-        Whether a factor before a dense layer becomes part of its weights too. Weights that will be
-        rounded to int8 should not take over the features' different sizes.
-
-    Returns
-    -------
-    list of Operation
-        At least one, with arrays of float32.
+    linear dense layer becomes part of its weights. With `into_weights` a factor before a dense
+    layer does too; weights that will be rounded to int8 should not take over the features'
+    different sizes. Arrays are of float32.
 
     Raises
     ------
     ValueError
         If the network has no form in C; the text lists all reasons.
     """
-    parameters: dict[int, dict[str, Array]] = {}
-    for name, values in net.parameters.items():
-        owner, array = name.split(".")
-        parameters.setdefault(int(owner), {})[array] = values.astype(np.float64)
+    inputs, nodes, outputs = nodes_of(net)
+    # The value of each node, and its columns.
+    made = {name: (name, columns) for name, columns in inputs.items()}
     operations: list[Operation] = []
     reasons = []
-    columns = inputs = net._built_core().inputs
-    for index, layer in enumerate(net.layers):
-        own = parameters.get(index, {})
-        beyond = [name for name, values in own.items() if not _fits(values)]
+    for node in nodes:
+        node.arrays = {name: values.astype(np.float64) for name, values in node.arrays.items()}
+        beyond = [name for name, values in node.arrays.items() if not _fits(values)]
         if beyond:
-            listed = " and ".join(beyond)
-            reasons.append(f"layer {index} ({layer.kind}): {listed} beyond the range of float")
-        elif layer.kind not in _OPERATIONS_OF:
-            reasons.append(f"layer {index} ({layer.kind}) has no form in C")
-        else:
-            operations += _OPERATIONS_OF[layer.kind](layer, index, columns, own)
-        columns = layer.outputs(columns)
+            reasons.append(f"{node}: {' and '.join(beyond)} beyond the range of float")
+        elif node.layer.kind not in _PARTS_OF:
+            reasons.append(f"{node} has no form in C")
+        read = tuple(made[name][0] for name in node.inputs)
+        columns = made[node.inputs[0]][1]
+        for kind, values in [] if reasons else _PARTS_OF[node.layer.kind](node, columns):
+            value = f"{len(operations)} of {node.name}"
+            operations.append(kind(value, read, (node.name,), columns, node.columns, **values))
+            read, columns = (value,), node.columns
+        made[node.name] = read[0], node.columns
     refuse(reasons)
-    operations = _merged(operations)
+    program = Program(inputs, operations, [made[name][0] for name in outputs])
+    for name in {*program.outputs} & {*inputs}:
+        operations.append(Copy(f"copy of {name}", (name,), ("0",), inputs[name], inputs[name]))
+        program.outputs[program.outputs.index(name)] = operations[-1].made
+    _merge(program, _joined)
     if into_weights:
-        operations = _factors_in_weights(operations)
-    operations = [_in_float32(operation) for operation in operations]
+        _merge(program, _with_factor)
+    operations[:] = [operation.in_float32() for operation in operations]
+    texts = {node.name: str(node) for node in nodes}
     refuse(
-        f"layer {operation.layer} ({net.layers[operation.layer].kind}) together with its "
-        "neighbouring scaling is beyond the range of float"
+        f"{texts[operation.nodes[0]]} together with its neighbouring scaling is beyond the range "
+        "of float"
         for operation in operations
-        if not all(np.isfinite(array).all() for array in operation.constants)
+        if not all(np.isfinite(array).all() for array in operation.arrays.values())
     )
-    return operations or [Copy(0, (), inputs, inputs)]
+    return program
 
 
 def refuse(reasons: Iterable[str]) -> None:
@@ -100,122 +99,89 @@ def _fits(values: Array) -> bool:
     return bool(np.isfinite(values).all() and (np.abs(values) <= _LARGEST).all())
 
 
-def _activation(activation: activations.Activation, index: int, columns: int) -> list[Operation]:
+def _activation(node: NetworkNode, columns: int) -> list[_Part]:
+    activation = node.layer.activation
     if activation.kind == "linear":
         return []
     if isinstance(activation, activations.LeakyRelu) and activation.negative_slope == 0:
         activation = activations.Relu()
-    return [Activation(index, (), columns, columns, activation)]
+    return [(Activation, {"activation": activation})]
 
 
-def _of_dense(
-    layer: Any, index: int, columns: int, own: Mapping[str, Array]
-) -> Sequence[Operation]:
-    bias = own.get("bias", np.zeros(layer.units))
-    dense = Dense(index, (), columns, layer.units, own["weight"], bias)
-    return [dense, *_activation(layer.activation, index, layer.units)]
+def _dense(node: NetworkNode, columns: int) -> list[_Part]:
+    arrays = {"bias": np.zeros(node.columns), **node.arrays}
+    return [(Dense, arrays), *_activation(node, columns)]
 
 
-def _of_activation(
-    layer: Any, index: int, columns: int, own: Mapping[str, Array]
-) -> Sequence[Operation]:
-    return _activation(layer.activation, index, columns)
-
-
-def _of_dropout(
-    layer: Any, index: int, columns: int, own: Mapping[str, Array]
-) -> Sequence[Operation]:
+def _dropout(node: NetworkNode, columns: int) -> list[_Part]:
     return []
 
 
-def _of_affine(
-    layer: Any, index: int, columns: int, own: Mapping[str, Array]
-) -> Sequence[Operation]:
-    affine = scale_and_offset(layer, own)
+def _affine(node: NetworkNode, columns: int) -> list[_Part]:
+    affine = scale_and_offset(node.layer, node.arrays)
     assert affine is not None
     scale, shift = (np.broadcast_to(values, columns) for values in affine)
-    return [Affine(index, (), columns, columns, scale, shift)]
+    return [(Affine, {"scale": scale, "shift": shift})]
 
 
-def _of_layer_normalization(
-    layer: Any, index: int, columns: int, own: Mapping[str, Array]
-) -> Sequence[Operation]:
-    gamma, beta = own.get("gamma", np.ones(columns)), own.get("beta", np.zeros(columns))
-    return [LayerNormalization(index, (), columns, columns, gamma, beta, layer.epsilon)]
+def _layer_normalization(node: NetworkNode, columns: int) -> list[_Part]:
+    arrays = {"gamma": np.ones(columns), "beta": np.zeros(columns), **node.arrays}
+    return [(LayerNormalization, {**arrays, "epsilon": node.layer.epsilon})]
 
 
-def _of_prelu(
-    layer: Any, index: int, columns: int, own: Mapping[str, Array]
-) -> Sequence[Operation]:
-    return [PReLU(index, (), columns, columns, own["slope"])]
+def _prelu(node: NetworkNode, columns: int) -> list[_Part]:
+    return [(PReLU, node.arrays)]
 
 
-_OPERATIONS_OF = {
-    "activation": _of_activation,
-    "batch_normalization": _of_affine,
-    "dense": _of_dense,
-    "dropout": _of_dropout,
-    "layer_normalization": _of_layer_normalization,
-    "normalization": _of_affine,
-    "prelu": _of_prelu,
-    "rescaling": _of_affine,
+_PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
+    "activation": _activation,
+    "batch_normalization": _affine,
+    "dense": _dense,
+    "dropout": _dropout,
+    "layer_normalization": _layer_normalization,
+    "normalization": _affine,
+    "prelu": _prelu,
+    "rescaling": _affine,
 }
 
 
-def _merged(operations: Sequence[Operation]) -> list[Operation]:
-    """Make every scaling a part of the scaling or the linear dense layer before it."""
-    result: list[Operation] = []
-    for operation in operations:
-        before = result[-1] if result else None
-        if not isinstance(operation, Affine) or not isinstance(before, Affine | Dense):
-            result.append(operation)
-            continue
-        scale, shift = operation.scale, operation.shift
-        merged = (*before.merged, operation.layer)
-        if isinstance(before, Dense):
-            weight, bias = before.weight * scale, before.bias * scale + shift
-            result[-1] = replace(before, merged=merged, weight=weight, bias=bias)
-        else:
-            both, total = before.scale * scale, before.shift * scale + shift
-            result[-1] = replace(before, merged=merged, scale=both, shift=total)
-    return result
+def _merge(program: Program, joined: Callable[[Operation, Operation], Operation | None]) -> None:
+    """Make one operation of two, of which only the second reads what the first makes."""
+    readers = program.readers
+    result: dict[str, Operation] = {}
+    for operation in program.operations:
+        before = result.get(operation.read[0])
+        both = None
+        if before is not None and readers[before.made] == 1:
+            both = joined(before, operation)
+        if both is not None and before is not None:
+            del result[before.made]
+        result[operation.made] = both or operation
+    program.operations[:] = result.values()
 
 
-def _factors_in_weights(operations: Sequence[Operation]) -> list[Operation]:
-    """Make scalings without a shift a part of the dense layer behind them."""
-    result: list[Operation] = []
-    for operation in operations:
-        before = result[-1] if result else None
-        if isinstance(operation, Dense) and isinstance(before, Affine) and _is_factor(before):
-            merged = (*operation.merged, before.layer, *before.merged)
-            weight = operation.weight * before.scale[:, np.newaxis]
-            result[-1] = replace(operation, merged=merged, weight=weight)
-        else:
-            result.append(operation)
-    return result
+def _joined(before: Operation, operation: Operation) -> Operation | None:
+    """Return a scaling that is a part of the scaling or the linear dense layer before it."""
+    if not isinstance(operation, Affine) or not isinstance(before, Affine | Dense):
+        return None
+    scale, shift = operation.scale, operation.shift
+    nodes = (*before.nodes, *operation.nodes)
+    values: dict[str, Any]
+    if isinstance(before, Dense):
+        values = {"weight": before.weight * scale, "bias": before.bias * scale + shift}
+    else:
+        values = {"scale": before.scale * scale, "shift": before.shift * scale + shift}
+    return replace(before, made=operation.made, nodes=nodes, **values)
 
 
-def _is_factor(affine: Affine) -> bool:
+def _with_factor(before: Operation, operation: Operation) -> Operation | None:
+    """Return a dense layer with the scaling before it, if that has no shift."""
+    if not isinstance(operation, Dense) or not isinstance(before, Affine):
+        return None
     # With a shift, large means would cancel in the sums.
-    size = np.abs(affine.scale)
-    return not affine.shift.any() and bool(((_MODERATE[0] <= size) & (size <= _MODERATE[1])).all())
-
-
-def _in_float32(operation: Operation) -> Operation:
-    if isinstance(operation, Affine):
-        scale, shift = _floats(operation.scale), _floats(operation.shift)
-        return replace(operation, scale=scale, shift=shift)
-    if isinstance(operation, Dense):
-        weight, bias = _floats(operation.weight), _floats(operation.bias)
-        return replace(operation, weight=weight, bias=bias)
-    if isinstance(operation, PReLU):
-        return replace(operation, slope=_floats(operation.slope))
-    if isinstance(operation, LayerNormalization):
-        gamma, beta = _floats(operation.gamma), _floats(operation.beta)
-        return replace(operation, gamma=gamma, beta=beta)
-    return operation
-
-
-def _floats(values: Array) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):
-        return values.astype(np.float32)
+    size = np.abs(before.scale)
+    if before.shift.any() or not ((_MODERATE[0] <= size) & (size <= _MODERATE[1])).all():
+        return None
+    weight = operation.weight * before.scale[:, np.newaxis]
+    nodes = (*operation.nodes, *before.nodes)
+    return replace(operation, read=before.read, nodes=nodes, weight=weight)

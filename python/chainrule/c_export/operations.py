@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,40 +12,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import activations, layers
+from chainrule.c_export.literals import number
 
 if TYPE_CHECKING:
     from chainrule.network.sequential import Sequential
 
-__all__ = [
-    "Activation",
-    "Affine",
-    "Array",
-    "Copy",
-    "Dense",
-    "LayerNormalization",
-    "Operation",
-    "PReLU",
-    "apply",
-    "pieces",
-    "run",
-]
+__all__ = ["Activation", "Affine", "Array", "Copy", "Dense", "LayerNormalization", "Operation"]
+__all__ += ["PReLU", "Product"]
 
 Array = NDArray[Any]
-_ROWS_AT_A_TIME = 4096
 
 
 @dataclass(frozen=True, eq=False)
 class Operation(ABC):
-    """One step from a row of numbers to the next.
+    """One step from rows of numbers to the next; all of its arrays become constants in C.
 
     Attributes
     ----------
-    layer : int
-        The layer of the network that it is, or the first of several.
-    merged : tuple of int
-        Further layers that have become part of it.
+    made : str
+        The name of what it gives.
+    read : tuple of str
+        The names of what it takes.
+    nodes : tuple of str
+        The nodes of the network that it is, the one that names it first.
     inputs, outputs : int
-        Columns read and written.
+        Columns of the first that it takes, and of what it gives.
     name : str
         What to call it.
     in_place : bool
@@ -55,8 +45,9 @@ class Operation(ABC):
         Types of its values.
     """
 
-    layer: int
-    merged: tuple[int, ...]
+    made: str
+    read: tuple[str, ...]
+    nodes: tuple[str, ...]
     inputs: int
     outputs: int
     name: ClassVar[str]
@@ -69,9 +60,33 @@ class Operation(ABC):
         """Return what the C function gives for each row of `x`, to rounding."""
 
     @property
-    def constants(self) -> tuple[Array, ...]:
-        """The arrays that become constants of the C file."""
-        return ()
+    def function(self) -> str:
+        """The C function."""
+        return self.name.replace(" ", "_")
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """The arrays by name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: each for name, each in values.items() if isinstance(each, np.ndarray)}
+
+    @property
+    def constants(self) -> dict[str, Array]:
+        """The constants of the C file, as it lays them out."""
+        return {f"{name}_{self.nodes[0]}": values for name, values in self.arrays.items()}
+
+    @property
+    def arguments(self) -> list[str]:
+        """The arguments of the C function behind those that it reads and writes."""
+        return [str(self.inputs), *self.constants]
+
+    def in_float32(self) -> Operation:
+        """Return it with arrays of float32, which may be infinite."""
+        with np.errstate(over="ignore"):
+            arrays: dict[str, Any] = {
+                name: values.astype(np.float32) for name, values in self.arrays.items()
+            }
+        return replace(self, **arrays)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,32 +110,56 @@ class Affine(Operation):
 
     @property
     def uniform(self) -> bool:
-        """Whether all features have the same scale and shift."""
+        """Whether all features have the same scale and shift, and two numbers are enough."""
         return bool((self.scale == self.scale[0]).all() and (self.shift == self.shift[0]).all())
 
     @property
-    def constants(self) -> tuple[Array, ...]:
+    def function(self) -> str:
+        """The C function."""
+        return "rescale" if self.uniform else "affine"
+
+    @property
+    def constants(self) -> dict[str, Array]:
         """None where two numbers are enough."""
-        return () if self.uniform else (self.scale, self.shift)
+        return {} if self.uniform else super().constants
+
+    @property
+    def arguments(self) -> list[str]:
+        """With the two numbers."""
+        numbers = [number(self.scale[0]), number(self.shift[0])] if self.uniform else []
+        return [*super().arguments, *numbers]
 
     def run(self, x: Array) -> Array:
         """Return the scaled rows."""
         return x * self.scale + self.shift
 
 
-@dataclass(frozen=True, eq=False)
-class Dense(Operation):
-    """y = x weight + bias, of shapes (inputs, outputs) and (outputs,)."""
+class Product(Operation):
+    """What has a weight of shape (inputs, outputs), and a number more for each output."""
 
-    weight: Array
-    bias: Array
     name = "dense"
     in_place = False
 
     @property
-    def constants(self) -> tuple[Array, ...]:
-        """Weight and bias."""
-        return self.weight, self.bias
+    def constants(self) -> dict[str, Array]:
+        """The weight with a row for each output, so that sums read one value after the other."""
+        return {
+            name: values.T if values.ndim == 2 else values
+            for name, values in super().constants.items()
+        }
+
+    @property
+    def arguments(self) -> list[str]:
+        """With the number of outputs."""
+        return [str(self.inputs), str(self.outputs), *self.constants]
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Product):
+    """y = x weight + bias, of shapes (inputs, outputs) and (outputs,)."""
+
+    weight: Array
+    bias: Array
 
     def run(self, x: Array) -> Array:
         """Return the sums."""
@@ -133,6 +172,16 @@ class Activation(Operation):
 
     activation: activations.Activation
     name = "activation"
+
+    @property
+    def function(self) -> str:
+        """The activation's own."""
+        return self.activation.c_function
+
+    @property
+    def arguments(self) -> list[str]:
+        """With the activation's options."""
+        return [str(self.inputs), *map(number, self.activation.c_arguments)]
 
     def run(self, x: Array) -> Array:
         """Return what the library makes of `x`."""
@@ -150,11 +199,6 @@ class PReLU(Operation):
     slope: Array
     name = "prelu"
 
-    @property
-    def constants(self) -> tuple[Array, ...]:
-        """The slopes."""
-        return (self.slope,)
-
     def run(self, x: Array) -> Array:
         """Return the rows with negative values scaled."""
         return np.where(x > 0, x, self.slope * x)
@@ -170,9 +214,9 @@ class LayerNormalization(Operation):
     name = "layer normalization"
 
     @property
-    def constants(self) -> tuple[Array, ...]:
-        """Factors and offsets."""
-        return self.gamma, self.beta
+    def arguments(self) -> list[str]:
+        """With epsilon."""
+        return [*super().arguments, number(self.epsilon)]
 
     def run(self, x: Array) -> Array:
         """Return what the library makes of `x`."""
@@ -183,28 +227,6 @@ class LayerNormalization(Operation):
         net = _one_layer(self.inputs, layers.LayerNormalization(epsilon=self.epsilon))
         net.set_weights({"0.gamma": self.gamma, "0.beta": self.beta})
         return net
-
-
-def run(operations: Sequence[Operation], x: Array) -> Array:
-    """Return the outputs of all operations for the rows of `x`, as the C code computes them."""
-    outputs = []
-    for rows in pieces(x):
-        for operation in operations:
-            rows = apply(operation, rows)
-        outputs.append(rows)
-    return np.concatenate(outputs)
-
-
-def apply(operation: Operation, x: Array) -> Array:
-    """Return ``operation.run(x)``, which may overflow as C does."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return operation.run(x)
-
-
-def pieces(x: Array) -> Iterator[Array]:
-    """Yield the rows of `x` as float32, not too many at a time."""
-    for start in range(0, len(x), _ROWS_AT_A_TIME):
-        yield x[start : start + _ROWS_AT_A_TIME].astype(np.float32)
 
 
 def _one_layer(inputs: int, layer: layers.Layer) -> Sequential:

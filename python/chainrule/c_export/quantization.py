@@ -13,20 +13,13 @@ inference", CVPR 2018.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from chainrule.c_export.lowering import refuse
-from chainrule.c_export.operations import (
-    Activation,
-    Affine,
-    Array,
-    Dense,
-    Operation,
-    apply,
-)
+from chainrule.c_export.operations import Activation, Affine, Array, Dense, Operation, Product
+from chainrule.c_export.program import Program, apply
 
 __all__ = ["Dense8", "Dense8Float", "Quantize", "quantized"]
 
@@ -48,6 +41,16 @@ class Quantize(Affine):
     in_place = False
     writes = "int8"
 
+    @property
+    def function(self) -> str:
+        """The C function."""
+        return "quantize" if self.uniform else "quantize_features"
+
+    @property
+    def constants(self) -> dict[str, Array]:
+        """With names of their own."""
+        return {f"input_{name}": values for name, values in super().constants.items()}
+
     def run(self, x: Array) -> Array:
         """Return integers."""
         limited = np.clip(super().run(x), np.float32(-128), np.float32(127))
@@ -55,27 +58,17 @@ class Quantize(Affine):
 
 
 @dataclass(frozen=True, eq=False)
-class Dense8Float(Operation):
+class Dense8Float(Product):
     """y = scale * (x weight + bias): integers in, floats out.
 
-    Attributes
-    ----------
-    weight : ndarray of int8, shape (inputs, outputs)
-    bias : ndarray of int32, shape (outputs,)
-    scale : ndarray of float32, shape (outputs,)
+    The weight is of int8, bias and scale of int32 and float32, a number for each output.
     """
 
     weight: Array
     bias: Array
     scale: Array
-    name = "dense"
-    in_place = False
+    function = "dense_int8_float"
     reads = "int8"
-
-    @property
-    def constants(self) -> tuple[Array, ...]:
-        """Weight, bias and scale."""
-        return self.weight, self.bias, self.scale
 
     def run(self, x: Array) -> Array:
         """Return the scaled sums."""
@@ -83,15 +76,10 @@ class Dense8Float(Operation):
 
 
 @dataclass(frozen=True, eq=False)
-class Dense8(Operation):
+class Dense8(Product):
     """y = (x weight + bias) * multiplier / 2**shift + zero_point, of integers only.
 
-    Attributes
-    ----------
-    weight : ndarray of int8, shape (inputs, outputs)
-    bias, multiplier : ndarray of int32, shape (outputs,)
-    shift : ndarray of uint8, shape (outputs,)
-    zero_point : int
+    The weight is of int8, bias and multiplier of int32, the shift of uint8.
     """
 
     weight: Array
@@ -99,15 +87,14 @@ class Dense8(Operation):
     multiplier: Array
     shift: Array
     zero_point: int
-    name = "dense"
-    in_place = False
+    function = "dense_int8"
     reads = "int8"
     writes = "int8"
 
     @property
-    def constants(self) -> tuple[Array, ...]:
-        """Weight, bias, multiplier and shift."""
-        return self.weight, self.bias, self.multiplier, self.shift
+    def arguments(self) -> list[str]:
+        """With the zero point."""
+        return [*super().arguments, str(self.zero_point)]
 
     def run(self, x: Array) -> Array:
         """Return integers."""
@@ -118,15 +105,15 @@ class Dense8(Operation):
         return rounded.clip(-128, 127).astype(np.int8)
 
 
-def quantized(operations: Sequence[Operation], x: Array) -> tuple[list[Operation], list[str]]:
-    """Return the operations with int8 in place of what can be int8, and what cannot.
+def quantized(program: Program, x: Array) -> tuple[Program, list[str]]:
+    """Return a program with int8 in place of what can be int8, and what cannot.
 
-    A dense layer is. Behind it a relu, or nothing, before the next dense layer is too; everything
+    A dense layer is. Behind it a relu, or nothing, before further dense layers is too; everything
     else is computed in float.
 
     Parameters
     ----------
-    operations : sequence of Operation
+    program : Program
         In float.
     x : ndarray, shape (rows, inputs)
         Rows whose smallest and largest values before each dense layer become -128 and 127, but for
@@ -134,7 +121,7 @@ def quantized(operations: Sequence[Operation], x: Array) -> tuple[list[Operation
 
     Returns
     -------
-    operations : list of Operation
+    program : Program
     in_float : list of str
         A line for each operation that is not int8.
 
@@ -143,75 +130,82 @@ def quantized(operations: Sequence[Operation], x: Array) -> tuple[list[Operation
     ValueError
         If there is no dense layer to quantize, or a value becomes infinite for `x`.
     """
+    operations, makers = program.operations, program.makers
     refuse([] if any(map(_can_be_int8, operations)) else ["it has no dense layer to quantize"])
-    entering = _entering_ranges(operations, x)
-    result: list[Operation] = []
+    ranges = _ranges(program, x)
+    # Values that are read by dense layers in int8 alone.
+    readers: dict[str, list[Operation | None]] = {name: [None] for name in program.outputs}
+    for operation in operations:
+        for name in operation.read:
+            readers.setdefault(name, []).append(operation)
+    inner = {name for name, each in readers.items() if all(map(_can_be_int8, each))}
+    result: dict[str, Operation] = {}
     in_float: list[str] = []
-    place = 0
-    while place < len(operations):
-        operation = operations[place]
-        place += 1
-        if not _can_be_int8(operation):
-            result.append(operation)
+    for operation in operations:
+        if isinstance(operation, Affine) and operation.made in inner:
+            continue  # part of the rounding to integers
+        if operation.made in result:
+            continue  # a relu that is part of a dense layer
+        if not isinstance(operation, Dense) or not _can_be_int8(operation):
+            result[operation.made] = operation
             in_float.append(_reason(operation))
             continue
-        assert isinstance(operation, Dense)
-        scale, zero = entering[operation.layer]
-        last = result[-1] if result else None
-        if last is None or last.writes != "int8":
-            before = last if isinstance(last, Affine) else None
-            if before is not None:
-                result.pop()
-                in_float.pop()
-            result.append(_quantize(operation, before, scale, zero))
+        (source,) = operation.read
+        scale, zero = ranges[source]
+        if source not in result or result[source].writes != "int8":
+            entry = _quantize(operation, makers.get(source), source in inner, scale, zero)
+            source = entry.made
+            result.setdefault(source, entry)
         weight, bias, steps = _integers(operation, scale, zero)
-        shared = operation.layer, operation.merged, operation.inputs, operation.outputs
-        following = place + (place < len(operations) and _is_relu(operations[place]))
-        if following < len(operations) and _can_be_int8(operations[following]):
-            place = following
+        wiring = ((source,), operation.nodes, operation.inputs, operation.outputs)
+        last = operation.made
+        if len(readers[last]) == 1 and _is_relu(readers[last][0]):
+            last = getattr(readers[last][0], "made", last)
+        if last in inner:
             # Finer than the sums themselves it need not be.
-            next_scale, next_zero = entering[operations[following].layer]
-            next_scale = max(next_scale, float(steps.max()))
-            entering[operations[following].layer] = next_scale, next_zero
-            multiplier, shift = _fixed_point(steps / next_scale)
-            result.append(Dense8(*shared, weight, bias, multiplier, shift, next_zero))
+            ranges[last] = max(ranges[last][0], float(steps.max())), ranges[last][1]
+            multiplier, shift = _fixed_point(steps / ranges[last][0])
+            result[last] = Dense8(last, *wiring, weight, bias, multiplier, shift, ranges[last][1])
         else:
-            result.append(Dense8Float(*shared, weight, bias, steps.astype(np.float32)))
-    return result, in_float
+            made = operation.made
+            result[made] = Dense8Float(made, *wiring, weight, bias, steps.astype(np.float32))
+    return Program(program.inputs, list(result.values()), program.outputs), in_float
 
 
-def _can_be_int8(operation: Operation) -> bool:
+def _can_be_int8(operation: Operation | None) -> bool:
     return isinstance(operation, Dense) and operation.inputs <= _MOST_INPUTS
 
 
-def _is_relu(operation: Operation) -> bool:
+def _is_relu(operation: Operation | None) -> bool:
     return isinstance(operation, Activation) and operation.activation.kind == "relu"
 
 
 def _reason(operation: Operation) -> str:
-    if isinstance(operation, Dense):
-        return f"layer {operation.layer} (dense): more than {_MOST_INPUTS:,} inputs"
     name = operation.name
+    if isinstance(operation, Dense):
+        return f"layer {operation.nodes[0]} (dense): more than {_MOST_INPUTS:,} inputs"
     if isinstance(operation, Activation):
         name = operation.activation.config["kind"]
-    return f"layer {operation.layer} ({name})"
+    return f"layer {operation.nodes[0]} ({name})"
 
 
-def _entering_ranges(operations: Sequence[Operation], x: Array) -> dict[int, tuple[float, int]]:
-    """Return scale and zero point of what enters each dense layer, by the layer's index."""
-    widest = max(max(operation.inputs, operation.outputs) for operation in operations)
+def _ranges(program: Program, x: Array) -> dict[str, tuple[float, int]]:
+    """Return scale and zero point of what enters each dense layer."""
+    widest = max(max(operation.inputs, operation.outputs) for operation in program.operations)
     # Rows from all of the data, which may be sorted.
-    rows = x[:: -(-len(x) * widest // _MOST_VALUES)].astype(np.float32)
+    (name,) = program.inputs
+    values = {name: x[:: -(-len(x) * widest // _MOST_VALUES)].astype(np.float32)}
     ranges = {}
-    for operation in operations:
+    for operation in program.operations:
         if isinstance(operation, Dense):
-            if not np.isfinite(rows).all():
+            entering = values[operation.read[0]]
+            if not np.isfinite(entering).all():
                 raise ValueError(
-                    f"calibration: what enters layer {operation.layer} is not finite for a row"
+                    f"calibration: what enters layer {operation.nodes[0]} is not finite for a row"
                 )
-            low, high = np.quantile(rows, [_LEFT_OUT, 1 - _LEFT_OUT])
-            ranges[operation.layer] = _scale_and_zero(min(low, 0.0), max(high, 0.0))
-        rows = apply(operation, rows)
+            low, high = np.quantile(entering, [_LEFT_OUT, 1 - _LEFT_OUT])
+            ranges[operation.read[0]] = _scale_and_zero(min(low, 0.0), max(high, 0.0))
+        values[operation.made] = apply(operation, values)
     return ranges
 
 
@@ -220,13 +214,18 @@ def _scale_and_zero(low: float, high: float) -> tuple[float, int]:
     return scale, round(-128 - low / scale)
 
 
-def _quantize(dense: Dense, before: Affine | None, scale: float, zero: int) -> Quantize:
-    n = dense.inputs
-    factor = np.ones(n) if before is None else before.scale.astype(np.float64)
-    offset = np.zeros(n) if before is None else before.shift.astype(np.float64)
-    merged = () if before is None else (before.layer, *before.merged)
+def _quantize(
+    dense: Dense, maker: Operation | None, alone: bool, scale: float, zero: int
+) -> Quantize:
+    """Return what rounds the values that a dense layer reads, with the scaling that makes them."""
+    n, (read,) = dense.inputs, dense.read
+    factor, offset, nodes = np.ones(n), np.zeros(n), dense.nodes[:1]
+    if alone and isinstance(maker, Affine):
+        read, nodes = maker.read[0], (*nodes, *maker.nodes)
+        factor, offset = maker.scale.astype(np.float64), maker.shift.astype(np.float64)
     factor, offset = factor / scale, offset / scale + zero
-    return Quantize(dense.layer, merged, n, n, factor.astype(np.float32), offset.astype(np.float32))
+    arrays = factor.astype(np.float32), offset.astype(np.float32)
+    return Quantize(f"integers of {dense.read[0]}", (read,), nodes, n, n, *arrays)
 
 
 def _integers(dense: Dense, scale: float, zero: int) -> tuple[Array, Array, Array]:

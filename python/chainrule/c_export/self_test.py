@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainrule.c_export.literals import array, number
-from chainrule.c_export.model import Model
-from chainrule.c_export.operations import Affine, Array, Operation
+from chainrule.c_export.operations import Affine, Array
+from chainrule.c_export.program import Model, Program
 
 __all__ = ["Vectors", "difference", "inputs_for", "self_test"]
 
@@ -89,17 +89,7 @@ class Vectors:
 
 
 def self_test(model: Model, vectors: Vectors) -> str:
-    """Return the text of the program.
-
-    Parameters
-    ----------
-    model : Model
-    vectors : Vectors
-
-    Returns
-    -------
-    str
-    """
+    """Return the text of the program."""
     expected = {"predict": ("outputs", vectors.outputs)}
     if vectors.probabilities is not None:
         expected["predict_proba"] = "probabilities", vectors.probabilities
@@ -120,41 +110,23 @@ def self_test(model: Model, vectors: Vectors) -> str:
 
 
 def difference(y: Array, expected: Array) -> float:
-    """Return the largest difference, as the program computes it.
-
-    Parameters
-    ----------
-    y, expected : ndarray of shape (rows, outputs)
-
-    Returns
-    -------
-    float
-    """
+    """Return the largest difference of arrays of (rows, outputs), as the program computes it."""
     y, expected = y.astype(np.float64), expected.astype(np.float64)
     scale = np.maximum(1.0, np.abs(expected).max(axis=1))
     return float((np.abs(y - expected).max(axis=1) / scale).max())
 
 
-def inputs_for(operations: list[Operation], given: Array | None) -> Array:
-    """Return rows for the test vectors.
+def inputs_for(program: Program, given: Array | None) -> Array:
+    """Return rows of float32 for the test vectors.
 
-    Parameters
-    ----------
-    operations : list of Operation
-        In float.
-    given : ndarray or None
-        Data, of which the first rows are taken. Without, rows are drawn so that the first layer
-        behind the scaling of the features sees normal variates.
-
-    Returns
-    -------
-    ndarray of float32, shape (rows, inputs)
+    They are the first of what is given; without, they are drawn so that the first layer behind the
+    scaling of the features sees normal variates.
     """
     if given is not None:
         with np.errstate(over="ignore"):
             return given[:_ROWS].astype(np.float32)
-    x = np.random.default_rng(0).normal(size=(_ROWS, operations[0].inputs))
-    first = operations[0]
+    first = program.operations[0]
+    x = np.random.default_rng(0).normal(size=(_ROWS, first.inputs))
     if isinstance(first, Affine):
         x = (x - first.shift) / np.where(first.scale == 0, 1.0, first.scale)
     return x.astype(np.float32)

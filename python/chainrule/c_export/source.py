@@ -3,41 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import singledispatch
-
 from chainrule._core import __version__
 from chainrule.c_export.functions import definitions, needs_math
-from chainrule.c_export.literals import COLUMNS, array, number
-from chainrule.c_export.model import Model
-from chainrule.c_export.operations import (
-    Activation,
-    Affine,
-    Array,
-    Copy,
-    Dense,
-    LayerNormalization,
-    Operation,
-    PReLU,
-)
-from chainrule.c_export.quantization import Dense8, Dense8Float, Quantize
+from chainrule.c_export.literals import COLUMNS, array
+from chainrule.c_export.operations import Operation
+from chainrule.c_export.program import Model
 from chainrule.losses.link import LINKS
 
 __all__ = ["header", "source"]
 
 
 def header(model: Model) -> str:
-    """Return the text of the header.
-
-    Parameters
-    ----------
-    model : Model
-
-    Returns
-    -------
-    str
-    """
+    """Return the text of the header."""
     name, upper = model.name, model.macro
     fields = [f"  {kind} {buffer}[{n}];" for buffer, (kind, n) in model.scratch.items()]
     kinds = {kind for kind, _ in model.scratch.values()}
@@ -81,27 +58,16 @@ def header(model: Model) -> str:
 
 
 def source(model: Model) -> str:
-    """Return the text of the C file.
-
-    Parameters
-    ----------
-    model : Model
-
-    Returns
-    -------
-    str
-    """
-    calls = [_call(operation) for operation in model.operations]
-    functions = [call.function for call in calls]
-    local = model.local
-    body = []
-    for operation, call, (read, written) in zip(model.operations, calls, model.places, strict=True):
-        arrays = {name: local + name for name, _ in call.arrays}
-        given = [arrays.get(argument, argument) for argument in call.arguments]
-        arguments = ", ".join([_place(read), _place(written), *given])
-        body += _statement(f"{local}{call.function}({arguments});", _origin(operation))
-    if not model.scratch:
-        body.insert(0, "  (void)scratch;")
+    """Return the text of the C file."""
+    operations, local, places = model.program.operations, model.local, model.places
+    functions = [operation.function for operation in operations]
+    body = [] if model.scratch else ["  (void)scratch;"]
+    for operation in operations:
+        passed = [_place(places[name]) for name in (*operation.read, operation.made)]
+        # Constants have names that no other file sees.
+        passed += [local * (each in operation.constants) + each for each in operation.arguments]
+        call = f"{local}{operation.function}({', '.join(passed)});"
+        body += _statement(call, _origin(operation))
     proba = []
     if model.link is not None:
         proba = [f"{_signature(model, 'predict_proba')} {{"]
@@ -125,7 +91,11 @@ def source(model: Model) -> str:
                 "#include <stdint.h>",
             ]
         ),
-        *(array(local + name, values, flat=True) for call in calls for name, values in call.arrays),
+        *(
+            array(local + name, values, flat=True)
+            for operation in operations
+            for name, values in operation.constants.items()
+        ),
         *texts,
         "\n".join([f"{_signature(model, 'predict')} {{", *body, "}"]),
         *(["\n".join(proba)] if proba else []),
@@ -133,101 +103,19 @@ def source(model: Model) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-@dataclass(frozen=True)
-class _Call:
-    """A call without its first two arguments, with the arrays that it needs."""
-
-    function: str
-    arguments: tuple[str, ...]
-    arrays: tuple[tuple[str, Array], ...] = ()
-
-
-@singledispatch
-def _call(operation: Operation) -> _Call:
-    raise NotImplementedError(type(operation).__name__)
-
-
-@_call.register
-def _(operation: Copy) -> _Call:
-    return _Call("copy", (str(operation.inputs),))
-
-
-@_call.register
-def _(operation: Affine) -> _Call:
-    return _scaling(operation, "rescale", "affine", "")
-
-
-@_call.register
-def _(operation: Quantize) -> _Call:
-    return _scaling(operation, "quantize", "quantize_features", "input_")
-
-
-def _scaling(operation: Affine, uniform: str, by_feature: str, prefix: str) -> _Call:
-    columns = str(operation.inputs)
-    if operation.uniform:
-        scale, shift = number(operation.scale[0]), number(operation.shift[0])
-        return _Call(uniform, (columns, scale, shift))
-    names = (f"{prefix}scale_{operation.layer}", f"{prefix}shift_{operation.layer}")
-    arrays = tuple(zip(names, operation.constants, strict=True))
-    return _Call(by_feature, (columns, *names), arrays)
-
-
-@_call.register
-def _(operation: Dense) -> _Call:
-    return _dense(operation, "dense", ("weight", "bias"))
-
-
-@_call.register
-def _(operation: Dense8) -> _Call:
-    names = ("weight", "bias", "multiplier", "shift")
-    return _dense(operation, "dense_int8", names, str(operation.zero_point))
-
-
-@_call.register
-def _(operation: Dense8Float) -> _Call:
-    return _dense(operation, "dense_int8_float", ("weight", "bias", "scale"))
-
-
-def _dense(operation: Operation, function: str, kinds: Sequence[str], *more: str) -> _Call:
-    names = [f"{kind}_{operation.layer}" for kind in kinds]
-    weight, *others = operation.constants
-    # A row for each output, so that the sums read one value after the other.
-    arrays = tuple(zip(names, [weight.T, *others], strict=True))
-    return _Call(function, (str(operation.inputs), str(operation.outputs), *names, *more), arrays)
-
-
-@_call.register
-def _(operation: Activation) -> _Call:
-    activation = operation.activation
-    numbers = map(number, activation.c_arguments)
-    return _Call(activation.c_function, (str(operation.inputs), *numbers))
-
-
-@_call.register
-def _(operation: PReLU) -> _Call:
-    name = f"slope_{operation.layer}"
-    return _Call("prelu", (str(operation.inputs), name), ((name, operation.slope),))
-
-
-@_call.register
-def _(operation: LayerNormalization) -> _Call:
-    names = (f"gamma_{operation.layer}", f"beta_{operation.layer}")
-    arrays = tuple(zip(names, operation.constants, strict=True))
-    arguments = (str(operation.inputs), *names, number(operation.epsilon))
-    return _Call("layer_normalization", arguments, arrays)
-
-
 def _place(name: str) -> str:
     return name if name in ("x", "y") else f"scratch->{name}"
 
 
 def _origin(operation: Operation) -> str:
-    layers = sorted((operation.layer, *operation.merged))
-    return f"layer{'s' * (len(layers) > 1)} {', '.join(map(str, layers))}"
+    numbers = all(name.isdecimal() for name in operation.nodes)
+    nodes = sorted(operation.nodes, key=int) if numbers else list(operation.nodes)
+    return f"layer{'s' * (len(nodes) > 1)} {', '.join(nodes)}"
 
 
 def _widths(model: Model) -> str:
-    dense = [operation.outputs for operation in model.operations if operation.name == "dense"]
+    operations = model.program.operations
+    dense = [operation.outputs for operation in operations if operation.name == "dense"]
     return " -> ".join(map(str, [model.inputs, *(dense or [model.outputs])]))
 
 
