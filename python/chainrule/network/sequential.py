@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,12 @@ from chainrule.network.copied import Copied
 from chainrule.network.lazy_training import predict_lazily
 from chainrule.network.saved_training import training_state
 from chainrule.network.training import INFERENCE_ROWS
+
+if TYPE_CHECKING:
+    from chainrule.callbacks import Record
+    from chainrule.explanation.explain import Explanation
+    from chainrule.losses import Loss
+    from chainrule.optimizers import Optimizer
 
 __all__ = ["Sequential"]
 
@@ -160,6 +167,65 @@ class Sequential(Copied):
             raise ValueError(f"{loss.kind} has no link to probabilities; use predict")
         own = self._ends_with(link) and not loss.from_logits
         return "linear" if own else link
+
+    def explain(
+        self,
+        row: object,
+        target: object,
+        *,
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer | None = None,
+        record: Record | None = None,
+        image_shape: Sequence[int] | None = None,
+    ) -> Explanation:
+        """Return a page on one row's way through the network and back: every value and gradient.
+
+        All numbers are the core's, of a float64 copy: sums spelt out term by term, local
+        derivatives, gradients beside finite differences, and what the optimizer would do next.
+
+        Parameters
+        ----------
+        row : array_like of shape (inputs,) or (height, width)
+            One row, or one image.
+        target : int, str, float or array_like
+            Its label or its target, as `fit` takes them.
+        loss : str or Loss, optional
+            Default: the one last used.
+        optimizer : str or Optimizer, optional
+            Whose first step, from this row alone, is shown. Default: the one last used, else Adam.
+        record : chainrule.callbacks.Record, optional
+            Steps of the training, which a slider goes through.
+        image_shape : (height, width), optional
+            How to draw a row that is an image; by default a square, if its length is one.
+
+        Returns
+        -------
+        Explanation
+            For notebooks, or with ``save("page.html")``: one file, which loads nothing else.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument does not fit, or the network is too large for a page.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> net = cr.Sequential([cr.Input(2), cr.Dense(3, activation="tanh"), cr.Dense(1)], seed=0)
+        >>> net.explain([0.5, -1.0], [0.25], loss="mse")
+        <Explanation: mse = 0.0299, 4 units, ... kB>
+        """
+        from chainrule.explanation.explain import explain
+
+        return explain(
+            self,
+            row,
+            target,
+            loss=loss,
+            optimizer=optimizer,
+            record=record,
+            image_shape=image_shape,
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network with its training state to a safetensors file.
