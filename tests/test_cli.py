@@ -17,8 +17,7 @@ from chainrule.cli import main
 from chainrule.cli.parser import STATUSES
 
 COMMANDS = (
-    "train", "evaluate", "predict", "explain", "inspect", "export-c", "export-onnx", "import-onnx",
-    "bench",
+    "train", "evaluate", "predict", "inspect", "export-c", "export-onnx", "import-onnx", "bench"
 )  # fmt: skip
 
 
@@ -77,10 +76,7 @@ def folder(tmp_path, monkeypatch):
         (["train", "--force"], "unknown option '--force'; did you mean '--overwrite'?"),
         (["train", "--weight-decay=1"], "unknown option '--weight-decay'; valid: --data, "),
         (["train", "--momentum=1"], "unknown option '--momentum'; valid: --data, "),
-        (
-            ["train", "--part", "all"],
-            "unknown option '--part'; it is an option of evaluate, explain;",
-        ),
+        (["train", "--part", "all"], "unknown option '--part'; it is an option of evaluate;"),
         (["trian"], "unknown command 'trian'; did you mean 'train'? valid: train, evaluate, "),
         (["--verison"], "unknown option '--verison'; did you mean '--version'?"),
         (["train", "--epoch", "3"], "unknown option '--epoch'; did you mean '--epochs'?"),

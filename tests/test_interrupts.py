@@ -24,7 +24,8 @@ STATEFUL = (
     "network/training.py",
     "network/trainable.py",
     "network/history.py",
-    "network/stack.py",
+    "network/compiled.py",
+    "network/weights.py",
     "network/divergence.py",
     "callbacks",
 )

@@ -129,6 +129,8 @@ def test_constructors_take_exactly_the_cores_options(family: type[Spec], kind: s
     if kind in ("gelu", "gelu_tanh"):
         options = {"approximate"}
     options |= {"dense": {"weight_initializer"}, "embedding": {"columns"}}.get(kind, set())
+    if family is layers.Layer:
+        options.add("name")  # which no config holds
     if family is optimizers.Optimizer:
         options.add("lazy")  # which a config holds only where it is true
     if kind in ("cross_entropy", "binary_cross_entropy", "poisson"):

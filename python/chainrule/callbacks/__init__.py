@@ -15,7 +15,6 @@ from chainrule.callbacks.callback import (
 from chainrule.callbacks.csv_logger import CSVLogger
 from chainrule.callbacks.early_stopping import EarlyStopping
 from chainrule.callbacks.model_checkpoint import ModelCheckpoint
-from chainrule.callbacks.record import Record
 from chainrule.names import module_attributes
 
 __all__ = [
@@ -25,7 +24,6 @@ __all__ = [
     "EarlyStopping",
     "LambdaCallback",
     "ModelCheckpoint",
-    "Record",
     "StopTraining",
     "as_callback",
 ]

@@ -21,7 +21,7 @@ CoreNetwork = _core.Network32 | _core.Network64
 
 
 class Named(ABC):
-    """The part of `Sequential` that knows what the columns of x and the classes are called.
+    """The part of `Network` that knows what the columns of x and the classes are called.
 
     The compiled network holds the names, so copies, model files and programs in C and C++ keep
     them.

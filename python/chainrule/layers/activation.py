@@ -20,6 +20,8 @@ class Activation(Layer):
     ----------
     activation : str, dict or chainrule.activations.Activation
         The activation.
+    name : str, optional
+        See `Layer`.
 
     Examples
     --------
@@ -30,5 +32,10 @@ class Activation(Layer):
     kind = "activation"
     activation = Field(activations.Activation.from_config)
 
-    def __init__(self, activation: str | Mapping[str, Any] | activations.Activation) -> None:
-        super().__init__(activation=activation)
+    def __init__(
+        self,
+        activation: str | Mapping[str, Any] | activations.Activation,
+        *,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(activation=activation, name=name)

@@ -8,20 +8,10 @@ from typing import Any
 
 from chainrule import initializers
 from chainrule.layers.layer import Layer
+from chainrule.layers.whole_numbers import as_tuple, whole_numbers
 from chainrule.spec import Field
 
 __all__ = ["CategoryEncoding", "Embedding"]
-
-
-def _whole_numbers(value: int | list[float]) -> int | tuple[int, ...]:
-    """Return what a config holds of one or more integers; its lists are of floats."""
-    return tuple(int(number) for number in value) if isinstance(value, list) else value
-
-
-def _columns(value: int | list[float]) -> tuple[int, ...]:
-    """Return a config's list of integers, which is an integer where there is only one."""
-    columns = _whole_numbers(value)
-    return columns if isinstance(columns, tuple) else (columns,)
 
 
 class CategoryEncoding(Layer):
@@ -39,6 +29,8 @@ class CategoryEncoding(Layer):
         "one_hot": each column has output columns of its own, one for each category, behind those of
         the column before. "multi_hot" and "count": all columns share `num_tokens` output columns,
         which hold 1 for the categories that the row has at least once, or how often it has them.
+    name : str, optional
+        See `Layer`.
 
     Notes
     -----
@@ -61,11 +53,17 @@ class CategoryEncoding(Layer):
     """
 
     kind = "category_encoding"
-    num_tokens = Field[int | tuple[int, ...]](_whole_numbers)
+    num_tokens = Field[int | tuple[int, ...]](whole_numbers)
     output_mode = Field[str]()
 
-    def __init__(self, num_tokens: int | Sequence[int], output_mode: str = "one_hot") -> None:
-        super().__init__(num_tokens=num_tokens, output_mode=output_mode)
+    def __init__(
+        self,
+        num_tokens: int | Sequence[int],
+        output_mode: str = "one_hot",
+        *,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(num_tokens=num_tokens, output_mode=output_mode, name=name)
 
 
 class Embedding(Layer):
@@ -86,6 +84,8 @@ class Embedding(Layer):
         Which columns of `x` hold categories. Default: all.
     weight_initializer : str, dict or chainrule.initializers.Initializer, default "uniform"
         First values of the tables; by default in [-0.05, 0.05), as in Keras.
+    name : str, optional
+        See `Layer`.
 
     Notes
     -----
@@ -116,9 +116,9 @@ class Embedding(Layer):
 
     kind = "embedding"
     _optional = ("columns",)
-    num_embeddings = Field[int | tuple[int, ...]](_whole_numbers)
+    num_embeddings = Field[int | tuple[int, ...]](whole_numbers)
     units = Field[int]()
-    columns = Field[tuple[int, ...] | None](_columns)
+    columns = Field[tuple[int, ...] | None](as_tuple)
     weight_initializer = Field(initializers.Initializer.from_config)
 
     def __init__(
@@ -128,10 +128,12 @@ class Embedding(Layer):
         *,
         columns: int | Sequence[int] | None = None,
         weight_initializer: str | Mapping[str, Any] | initializers.Initializer = "uniform",
+        name: str | None = None,
     ) -> None:
         super().__init__(
             num_embeddings=num_embeddings,
             units=units,
             columns=columns,
             weight_initializer=weight_initializer,
+            name=name,
         )

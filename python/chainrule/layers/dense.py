@@ -32,6 +32,8 @@ class Dense(Layer):
     l1, l2 : float, default 0.0
         The penalty l1 * sum(abs(W)) + l2 * sum(W**2) is added to the gradient's loss, not to the
         loss that is reported.
+    name : str, optional
+        See `Layer`.
 
     Examples
     --------
@@ -64,6 +66,7 @@ class Dense(Layer):
         bias_initializer: str | Mapping[str, Any] | initializers.Initializer = "zeros",
         l1: float = 0.0,
         l2: float = 0.0,
+        name: str | None = None,
     ) -> None:
         super().__init__(
             units=units,
@@ -73,4 +76,5 @@ class Dense(Layer):
             bias_initializer=bias_initializer,
             l1=l1,
             l2=l2,
+            name=name,
         )

@@ -17,6 +17,8 @@ class Dropout(Layer):
     ----------
     rate : float
         In [0, 1).
+    name : str, optional
+        See `Layer`.
 
     References
     ----------

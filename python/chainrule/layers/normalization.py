@@ -32,6 +32,8 @@ class BatchNormalization(Layer):
         Above 0.
     center, scale : bool, default True
         Whether there is a beta, a gamma.
+    name : str, optional
+        See `Layer`.
 
     References
     ----------
@@ -56,6 +58,8 @@ class LayerNormalization(Layer):
         Above 0.
     center, scale : bool, default True
         Whether there is a beta, a gamma.
+    name : str, optional
+        See `Layer`.
 
     References
     ----------

@@ -17,6 +17,8 @@ class PReLU(Layer):
     ----------
     initial_slope : float, default 0.25
         First value of all slopes.
+    name : str, optional
+        See `Layer`.
 
     References
     ----------

@@ -20,6 +20,8 @@ class Rescaling(Layer):
         Factor.
     offset : float, default 0.0
         Added after scaling.
+    name : str, optional
+        See `Layer`.
 
     Examples
     --------
@@ -43,6 +45,11 @@ class Normalization(Layer):
     digits that float32 has not: times in seconds that lie one second apart are told from each
     other. Features that come as float32 have lost them before; those of `export_c` and
     of C++'s ``Predictor<float>`` are such.
+
+    Parameters
+    ----------
+    name : str, optional
+        See `Layer`.
 
     Examples
     --------

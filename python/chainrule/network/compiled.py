@@ -1,72 +1,126 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stack of layers with what it is trained by: loss, optimizer, metrics and history."""
+"""What a network consists of: its graph, the compiled core, and what it is trained by."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from chainrule import _core, losses, metrics, optimizers
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import _core, losses, optimizers
+from chainrule.arguments import seed_number
 from chainrule.callbacks.states import CallbackStates
-from chainrule.layers import Input, Layer
-from chainrule.names import names_arguments
-from chainrule.network.by_hand import ByHand
+from chainrule.inputs.arrays import as_features
+from chainrule.inputs.column_names import shown_columns
+from chainrule.inputs.compressed_rows import Rows, as_rows
+from chainrule.inputs.containers import is_plain
+from chainrule.inputs.data_names import Named
+from chainrule.inputs.lazy_rows import LazyRows, is_lazy
+from chainrule.layers import Activation, Dense, Layer, Normalization
+from chainrule.layers.layer import checked_name
+from chainrule.names import unknown_name
+from chainrule.network.core_network import CORE_NETWORKS, CoreNetwork, make_core
+from chainrule.network.graph import Graph
 from chainrule.network.history import History
-from chainrule.network.measuring import resolve_metrics
+from chainrule.network.sharing import SharedParameters
 
 if TYPE_CHECKING:
     from chainrule.losses import Loss
+    from chainrule.metrics import Metric
     from chainrule.optimizers import Optimizer
     from chainrule.schedules import Schedule
 
 __all__ = ["Compiled"]
 
+AnyRows = TypeVar("AnyRows", NDArray[Any], Rows)
 
-class Compiled(ByHand):
-    """The part of `Sequential` that holds a loss, an optimizer, metrics and the history.
+
+class Compiled(Named):
+    """What `Network` holds, and the checks that its methods have in common.
 
     Parameters
     ----------
-    layers, seed, dtype
-        As for `Sequential`.
+    layers : sequence of Layer
+        Those of the graph.
+    graph : Graph, optional
+        The graph, unless the shape of the input is not known yet.
+    seed, dtype, name
+        As for `Network`.
     """
 
-    @names_arguments
     def __init__(
-        self, layers: Sequence[Layer | Input], seed: int | None = None, dtype: str = "float32"
+        self,
+        layers: Sequence[Layer],
+        graph: Graph | None,
+        seed: int | None,
+        dtype: str,
+        name: str | None,
     ) -> None:
-        super().__init__(layers, seed, dtype)
+        self.layers = list(layers)
+        self.dtype = _dtype_name(dtype)
+        self.seed = seed_number(seed)
+        self.name = checked_name(type(self).__name__, name)
         self.history = History()
         self.loss: Loss | None = None
         self.optimizer: Optimizer | None = None
-        self.metrics: list[metrics.Metric] | None = None
+        self.metrics: list[Metric] | None = None
         self.target_name: str | None = None
         self._schedule_origin = 0
         self._schedule: Schedule | None = None  # which the origin is for
         self._callback_states = CallbackStates()
         self._training = _core.TrainingLock()
+        self._core: CoreNetwork | None = None
+        self._graph = graph
+        self._shared: SharedParameters | None = None
+        if graph is not None:
+            self._core = make_core(graph, self.seed, self.dtype)
 
-    @names_arguments
-    def compile(
-        self,
-        *,
-        loss: str | Loss | None = None,
-        optimizer: str | Optimizer | None = None,
-        metrics: Iterable[str | metrics.Metric | Callable[..., Any]] | None = None,
-    ) -> None:
-        """Give once what `fit`, `train_on_batch` and `evaluate` otherwise take each time.
+    @property
+    def built(self) -> bool:
+        """Whether the number of inputs is known and the parameters exist."""
+        return self._core is not None
 
-        Parameters
-        ----------
-        loss, optimizer, metrics
-            As in `fit`; what is None stays as it is.
-        """
-        if loss is not None:
-            self.loss = losses.get(loss)
-        if optimizer is not None:
-            self._use_optimizer(optimizers.get(optimizer))
-        if metrics is not None:
-            self.metrics = resolve_metrics(metrics)
+    @property
+    def inputs(self) -> int | None:
+        """Columns of x, or None while unknown."""
+        return None if self._core is None else self._core.inputs
+
+    @property
+    def outputs(self) -> int:
+        """Columns of the output."""
+        return self._built_core().outputs
+
+    def build(self, inputs: int) -> None:
+        """Raise ValueError unless the network reads `inputs` columns; a subclass may create it."""
+        expected = self._built_core().inputs
+        if inputs != expected:
+            raise ValueError(f"x has {inputs} columns; the network expects {expected}")
+
+    def _built_core(self) -> CoreNetwork:
+        """Return the compiled network, with what others made of parameters that it shares."""
+        if self._core is None:
+            raise RuntimeError(
+                "the number of inputs is not known yet: begin the layers with Input(n), "
+                "call build(n) or fit"
+            )
+        if self._shared is not None:
+            self._shared.update(self)
+        return self._core
+
+    def _changing(self) -> None:
+        """Say that the parameters change now, to those who share them."""
+        if self._shared is not None and self._core is not None:
+            self._shared.update(self)
+            self._shared.take_over(self)
+
+    def _use_optimizer(self, optimizer: Optimizer) -> None:
+        # A new schedule counts its steps from here; the same one goes on.
+        if self._core is not None and optimizer.schedule != self._schedule:
+            self._schedule_origin = self._core.total_steps
+        self._schedule = optimizer.schedule
+        self.optimizer = optimizer
 
     def _step(self, optimizer: _core.Optimizer, learning_rate: float) -> None:
         """One optimizer step from the last gradients; `Optimizer.step` calls it."""
@@ -75,6 +129,7 @@ class Compiled(ByHand):
         if owner is None or not owner._core.remembers_as(optimizer):
             owner = optimizers.get(optimizer.config)
         self._built_core().step(optimizer, learning_rate)
+        self._changing()
         if owner is not self.optimizer:
             self._use_optimizer(owner)
 
@@ -85,9 +140,104 @@ class Compiled(ByHand):
             raise ValueError('the network has no loss yet: give one, such as loss="cross_entropy"')
         return self.loss
 
-    def _use_optimizer(self, optimizer: Optimizer) -> None:
-        # A new schedule counts its steps from here; the same one goes on.
-        if self._core is not None and optimizer.schedule != self._schedule:
-            self._schedule_origin = self._core.total_steps
-        self._schedule = optimizer.schedule
-        self.optimizer = optimizer
+    @property
+    def _adapted(self) -> bool:
+        """Whether all `Normalization` layers have their statistics from data."""
+        return self._core is not None and self._core.adapted
+
+    def _unadapted(self) -> bool:
+        """Whether a `Normalization` layer waits for its statistics."""
+        return not self._adapted and any(isinstance(layer, Normalization) for layer in self.layers)
+
+    def _ends_with(self, link: str | None) -> bool:
+        """Whether the last activation is already the loss's link."""
+        last = self.layers[-1]
+        return isinstance(last, Dense | Activation) and last.activation.config["kind"] == link
+
+    def _link_to_apply(self) -> str:
+        """Return what makes probabilities of the outputs: "linear" if they are such already."""
+        loss = self._chosen_loss(None)
+        link = str(loss._core.link)
+        if link == "identity":
+            raise ValueError(f"{loss.kind} has no link to probabilities; use predict")
+        own = self._ends_with(link) and not loss.from_logits
+        return "linear" if own else link
+
+    def _features(self, x: object) -> NDArray[Any]:
+        """Return a table that fits the network, which is built for it if it is not yet.
+
+        The caller forgets what was built where this raises; see `_rollback_build`.
+        """
+        return self._checked_rows(*self._in_order(x, as_features))
+
+    def _as_rows(self, x: object, *, allow_single: bool = False) -> Rows:
+        """Return the same, or compressed sparse rows."""
+        return self._checked_rows(*self._in_order(x, as_rows, allow_single=allow_single))
+
+    def _rows_wherever(self, x: object, *, allow_single: bool = False) -> Rows | LazyRows:
+        """Return the same, or rows that are read when they are needed."""
+        return self._unread(x) if is_lazy(x) else self._as_rows(x, allow_single=allow_single)
+
+    def _unread(self, x: object) -> LazyRows:
+        rows = LazyRows(x)
+        self._check_columns(rows.shape[1])
+        return rows
+
+    def _in_order(
+        self, x: object, convert: Callable[..., AnyRows], **options: bool
+    ) -> tuple[AnyRows, list[str]]:
+        """Return `x` by `convert`, a frame's columns in the order of the features' names.
+
+        And what error texts call them.
+        """
+        if is_plain(x):  # has no names
+            return convert(x, **options), []
+        order = self._column_order(x, **options)
+        rows = convert(x, **options)
+        if order is not None:
+            rows = np.asarray(rows)[:, order]
+        return rows, shown_columns(x, order=order, **options)
+
+    def _checked_rows(self, features: AnyRows, columns: list[str]) -> AnyRows:
+        self._check_columns(features.shape[1])
+        self._built_core().check_takes(features, columns)
+        return features
+
+    def _check_columns(self, columns: int) -> None:
+        """Build the network for `columns` columns, or raise ValueError if it is for others."""
+        if self._core is None or columns != self._core.inputs:
+            self.build(columns)
+
+    def _rollback_build(self, *data: object) -> _BuildRollback:
+        """Forget parameters that were created for data which turned out not to fit.
+
+        And the names that were learnt from `data`.
+        """
+        return _BuildRollback(self, data)
+
+
+class _BuildRollback:
+    """The context of `_rollback_build`; one made by a generator would be slower."""
+
+    __slots__ = ("_before", "_net", "_unnamed")
+
+    def __init__(self, net: Compiled, data: tuple[object, ...]) -> None:
+        self._net = net
+        self._before = net._core, net._graph
+        self._unnamed = () if net._core is None else net._unnamed(data)
+
+    def __enter__(self) -> None:
+        """Nothing has to be done before."""
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Put back what was there, if something was raised."""
+        if kind is not None:
+            self._net._core, self._net._graph = self._before
+            self._net._forget_names(self._unnamed)
+
+
+def _dtype_name(dtype: object) -> str:
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", str(dtype))
+    if name not in CORE_NETWORKS:
+        raise ValueError(unknown_name("dtype", dtype, CORE_NETWORKS))
+    return name

@@ -11,7 +11,7 @@ from chainrule.arguments import positive_integer, sparsity_name, thread_count
 
 if TYPE_CHECKING:
     from chainrule.layers import Layer
-    from chainrule.network.stack import Stack
+    from chainrule.network.compiled import Compiled
 
 __all__ = ["FirstLayers"]
 
@@ -41,7 +41,7 @@ class FirstLayers:
     (5, 3)
     """
 
-    def __init__(self, network: Stack, count: int) -> None:
+    def __init__(self, network: Compiled, count: int) -> None:
         self._network = network
         self._count = count
 

@@ -78,7 +78,7 @@ def restore_training(net: Compiled, state: _core.TrainingState) -> None:
             net.history = History.from_dict(record["history"])
         net.target_name = _text_or_none(record.get("target_name"))
         if "callbacks" in record:
-            check_saved(record["callbacks"], [array.shape for array in net.get_weights()])
+            check_saved(record["callbacks"], [p.shape for p in net._built_core().parameters])
             net._callback_states = CallbackStates(record["callbacks"])
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ModelFileError(f"the description does not fit: {error}") from error

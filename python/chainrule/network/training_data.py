@@ -26,7 +26,7 @@ from chainrule.layers import Dense
 if TYPE_CHECKING:
     from chainrule.inputs.targets import ClassWeight
     from chainrule.losses import Loss
-    from chainrule.network.stack import Stack
+    from chainrule.network.compiled import Compiled
 
 __all__ = ["make_dataset", "prepare_validation", "warn_of_scale"]
 
@@ -36,7 +36,7 @@ _FAR = 1e4
 
 
 def make_dataset(
-    net: Stack,
+    net: Compiled,
     x: object,
     y: object,
     loss: Loss,
@@ -103,7 +103,7 @@ def _by_label(weights: Any, class_names: tuple[str, ...] | None) -> Any:
 
 
 def prepare_validation(
-    net: Stack,
+    net: Compiled,
     given: Sequence[object],
     loss: Loss,
 ) -> Dataset:
@@ -120,7 +120,7 @@ def prepare_validation(
         raise type(error)(f"validation_data: {error}") from error
 
 
-def warn_of_scale(net: Stack, loss: Loss, data: Dataset) -> None:
+def warn_of_scale(net: Compiled, loss: Loss, data: Dataset) -> None:
     """Warn of targets that a new network, whose outputs are near 0, is far from."""
     last = net.layers[-1]
     plain = isinstance(last, Dense) and last.activation.kind == "linear"

@@ -1,0 +1,427 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network that users hold: what it is made of, and all that it does."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+from numpy.typing import ArrayLike, NDArray
+
+from chainrule import _core, losses, optimizers
+from chainrule.arguments import positive_integer, sparsity_name, thread_count
+from chainrule.inputs.lazy_rows import is_lazy
+from chainrule.layers import Layer
+from chainrule.layers.layer import SymbolicTensor
+from chainrule.names import names_arguments, unknown_name
+from chainrule.network import copying, manual_backprop, predicting, sharing, weights
+from chainrule.network.graph import Graph, Inputs, Outputs, embed, trace
+from chainrule.network.lazy_training import adapt_lazily
+from chainrule.network.measuring import resolve_metrics
+from chainrule.network.plan import Plan
+from chainrule.network.saved_training import training_state
+from chainrule.network.summary import summary_table
+from chainrule.network.trainable import Trainable
+
+if TYPE_CHECKING:
+    from chainrule.losses import Loss
+    from chainrule.metrics import Metric
+    from chainrule.optimizers import Optimizer
+
+__all__ = ["Network"]
+
+N = TypeVar("N", bound="Network")
+
+
+class Network(Trainable):
+    """A graph of layers, which leads from one or more inputs to one or more outputs.
+
+    Layers, called with what `Input` and other layers give, say what the graph is. A layer that is
+    called several times is one set of parameters that is used several times; its gradient is the
+    sum over the calls. A network can be called in the same way: the new network then shares the
+    parameters of the old one.
+
+    Parameters
+    ----------
+    inputs : Input, or sequence or mapping of them
+        What the network reads; a mapping names them.
+    outputs : SymbolicTensor, or sequence or mapping of them
+        What it gives; a mapping names them.
+    seed : int, optional
+        Decides initial weights, the order of rows and dropout. The same seed and data give the
+        same bits for any number of threads and any instruction set. None: a random seed, which
+        `seed` tells.
+    dtype : {"float32", "float64"}, default "float32"
+        Precision of parameters and arithmetic.
+    name : str, optional
+        What its nodes' names begin with within another network.
+
+    Attributes
+    ----------
+    layers : list of Layer
+        The layers in the order in which they were called, without `Input`.
+    history : History
+        What every epoch of training so far gave.
+    target_name : str or None
+        What the targets are called, such as their column in a file; kept in model files.
+
+    Raises
+    ------
+    TypeError
+        If something else than symbolic tensors is given.
+    ValueError
+        If an output needs an input that is not given, an input leads to no output, two nodes have
+        one name, or shapes do not fit. The text names the node.
+
+    Notes
+    -----
+    A node is called as its layer's `name` says, or after the layer's kind with a number from the
+    second on: "dense", "dense_1". Parameters are called after their nodes: "dense.weight". The
+    second call of "tower" is the node "tower/1", and "encoder/dense" is the node "dense" of a
+    network `encoder` within this one.
+
+    Parameters live in the layout that the kernels want, so the arrays that `parameters`,
+    `get_weights` and `gradients` give are copies of shape (inputs, units) and (units,).
+
+    Any number of threads may predict, evaluate, copy and save a network at once. What changes it
+    (`fit`, `train_on_batch`, `forward`, `set_weights` and the like) needs it alone: meanwhile other
+    threads get a `RuntimeError`; between two epochs of a `fit` they may predict. `copy.deepcopy`
+    gives a thread a network of its own. Copies and pickles are of the network's own class
+    and keep the attributes that a subclass adds; `copy.copy` shares these with the copy, and
+    nothing else.
+
+    Networks that share parameters have memory of their own all the same: each takes over what
+    another changed when it is used next. So they are trained one after the other, not by two
+    threads at once. Each has an optimizer of its own. Copies and model files share nothing.
+
+    Examples
+    --------
+    A residual connection:
+
+    >>> import numpy as np  # doctest: +SKIP
+    >>> import chainrule as cr  # doctest: +SKIP
+    >>> x = cr.Input(4)  # doctest: +SKIP
+    >>> h = cr.Dense(8, activation="relu")(x)  # doctest: +SKIP
+    >>> h = h + cr.Dense(8, activation="relu")(h)  # doctest: +SKIP
+    >>> net = cr.Network(inputs=x, outputs=cr.Dense(1, name="y")(h), seed=0)  # doctest: +SKIP
+    >>> net.predict(np.ones((3, 4))).shape  # doctest: +SKIP
+    (3, 1)
+    >>> list(net.parameters)[-2:]  # doctest: +SKIP
+    ['y.weight', 'y.bias']
+    """
+
+    @names_arguments
+    def __init__(
+        self,
+        inputs: Inputs,
+        outputs: Outputs,
+        *,
+        seed: int | None = None,
+        dtype: str = "float32",
+        name: str | None = None,
+    ) -> None:
+        self._begin(trace(inputs, outputs), seed, dtype, name)
+
+    def _begin(self, graph: Graph, seed: int | None, dtype: str, name: str | None) -> None:
+        super().__init__(graph.layers, graph, seed, dtype, name)
+        owners = ((node, owner.network, owner.node) for node, owner in graph.owners.items())
+        sharing.share(self, owners)
+
+    def __call__(
+        self, inputs: SymbolicTensor | Sequence[SymbolicTensor] | Mapping[str, SymbolicTensor]
+    ) -> Any:
+        """Return what the network makes of tensors, as a part of another network.
+
+        Parameters
+        ----------
+        inputs : SymbolicTensor, or sequence or mapping of them
+            One for each of the network's inputs.
+
+        Returns
+        -------
+        SymbolicTensor or dict of str to SymbolicTensor
+            The output, or by name the outputs.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is not a tensor for each input.
+        RuntimeError
+            If the number of inputs is not known yet.
+
+        Examples
+        --------
+        >>> import numpy as np  # doctest: +SKIP
+        >>> import chainrule as cr  # doctest: +SKIP
+        >>> x = np.eye(4)  # doctest: +SKIP
+        >>> encoder = cr.Sequential([cr.Input(4), cr.Dense(2)], seed=0)  # doctest: +SKIP
+        >>> decoder = cr.Sequential([cr.Input(2), cr.Dense(4)], seed=1)  # doctest: +SKIP
+        >>> pixels = cr.Input(4)  # doctest: +SKIP
+        >>> autoencoder = cr.Network(  # doctest: +SKIP
+        ...     inputs=pixels, outputs=decoder(encoder(pixels)), seed=2
+        ... )
+        >>> _ = autoencoder.fit(x, x, loss="mse", epochs=5, verbose=0)  # doctest: +SKIP
+        >>> code = encoder.predict(x)  # doctest: +SKIP
+        >>> np.array_equal(decoder.predict(code), autoencoder.predict(x))  # doctest: +SKIP
+        True
+        """
+        self._built_core()
+        assert self._graph is not None
+        names = [node.name for node in self._graph.inputs]
+        if isinstance(inputs, Mapping):
+            for name in inputs:
+                if name not in names:
+                    raise ValueError(unknown_name("input", name, names))
+            missing = [name for name in names if name not in inputs]
+            if missing:
+                raise ValueError(f"the input {missing[0]!r} is missing")
+            given = [inputs[name] for name in names]
+        else:
+            given = list(inputs) if isinstance(inputs, list | tuple) else [inputs]  # type: ignore[list-item]
+        if len(given) != len(names):
+            raise ValueError(
+                f"the network has {len(names)} inputs ({', '.join(names)}), got {len(given)}"
+            )
+        for tensor in given:
+            if not isinstance(tensor, SymbolicTensor):
+                raise TypeError(
+                    f"a network is called with symbolic tensors, got {type(tensor).__name__}; "
+                    "predict takes numbers"
+                )
+        made = embed(self._graph, self, given)
+        return made if len(made) > 1 else next(iter(made.values()))
+
+    def __getitem__(self, name: str) -> Layer:
+        """Return the layer of the node of this name.
+
+        Examples
+        --------
+        >>> import chainrule as cr  # doctest: +SKIP
+        >>> x = cr.Input(4)  # doctest: +SKIP
+        >>> net = cr.Network(inputs=x, outputs=cr.Dense(2, name="y")(x))  # doctest: +SKIP
+        >>> net["y"]  # doctest: +SKIP
+        Dense(2, name='y')
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"nodes have names, got {name!r:.80}")
+        nodes = {} if self._graph is None else {n.name: n for n in self._graph.nodes if n.layer}
+        if name not in nodes:
+            raise KeyError(unknown_name("node", name, nodes))
+        layer = nodes[name].layer
+        assert layer is not None
+        return layer
+
+    def __len__(self) -> int:
+        """Return the number of layers, without `Input`."""
+        return len(self.layers)
+
+    @property
+    def parameters(self) -> dict[str, NDArray[Any]]:
+        """Copies of all parameters by name, "<node>.<array>": ``{"0.weight": (in, out), ...}``."""
+        return weights.get_parameters(self)
+
+    get_weights = weights.get_weights
+    set_weights = weights.set_weights
+    count_params = weights.count_params
+    predict = predicting.predict
+    predict_proba = predicting.predict_proba
+    forward = manual_backprop.forward
+    backward = manual_backprop.backward
+    interpolate = manual_backprop.interpolate
+
+    @property
+    def gradients(self) -> dict[str, NDArray[Any]]:
+        """Copies of the gradients by parameter name: the last `backward`'s, or what was set.
+
+        Set, all of them or some by name, they are what an optimizer's next step takes: gradients
+        that were added up over several batches, clipped, or worked out elsewhere. Those that are
+        not given stay; where there were none yet, they are 0.
+
+        Raises
+        ------
+        RuntimeError
+            If there are none.
+        TypeError, ValueError
+            When set, if a name is not that of a trained parameter, a shape differs, or a value is
+            no finite real number; no gradient has changed then.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> net = cr.Sequential([cr.Input(2), cr.Dense(1, use_bias=False)], seed=0)
+        >>> net.set_weights([[[0.0], [0.0]]])
+        >>> net.gradients = {"0.weight": [[2.0], [4.0]]}
+        >>> cr.SGD(0.5).step(net)
+        >>> net.parameters["0.weight"]
+        array([[-1.],
+               [-2.]], dtype=float32)
+        """
+        return manual_backprop.gradients(self)
+
+    @gradients.setter
+    def gradients(self, gradients: Mapping[str, ArrayLike]) -> None:
+        manual_backprop.set_gradients(self, gradients, others_zero=False)
+
+    def _hand_over(self, gradients: Mapping[str, ArrayLike]) -> None:
+        """Set all gradients, those that are not given to 0; `Optimizer.step` calls it."""
+        manual_backprop.set_gradients(self, gradients, others_zero=True)
+
+    @property
+    def activations(self) -> list[NDArray[Any] | None]:
+        """Copies of what each layer gave in the last `forward`, of shape (rows, units).
+
+        None stands for a `CategoryEncoding`, of which the next layer reads the categories alone.
+
+        Raises
+        ------
+        RuntimeError
+            If there was no `forward`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import chainrule as cr
+        >>> net = cr.Sequential([cr.Input(2), cr.Dense(3, activation="relu"), cr.Dense(1)], seed=0)
+        >>> outputs = net.forward(np.ones((4, 2)))
+        >>> [a.shape for a in net.activations]
+        [(4, 3), (4, 1)]
+        """
+        return self._built_core().activations()
+
+    @names_arguments
+    def compile(
+        self,
+        *,
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer | None = None,
+        metrics: Iterable[str | Metric | Callable[..., Any]] | None = None,
+    ) -> None:
+        """Give once what `fit`, `train_on_batch` and `evaluate` otherwise take each time.
+
+        Parameters
+        ----------
+        loss, optimizer, metrics
+            As in `fit`; what is None stays as it is.
+        """
+        if loss is not None:
+            self.loss = losses.get(loss)
+        if optimizer is not None:
+            self._use_optimizer(optimizers.get(optimizer))
+        if metrics is not None:
+            self.metrics = resolve_metrics(metrics)
+
+    def summary(self, file: TextIO | None = None) -> None:
+        """Print a table of the layers, their output widths and numbers of parameters.
+
+        Before the number of inputs is known, what depends on it is shown as "?".
+
+        Parameters
+        ----------
+        file : text stream, optional
+            Where to print; default: standard output.
+        """
+        table = summary_table(self._core, self.layers, self.dtype)
+        print(table, file=file or sys.stdout)
+
+    def plan(
+        self,
+        batch_size: int = 32,
+        num_threads: int | None = None,
+        *,
+        x: object = None,
+        input_sparsity: str = "auto",
+    ) -> Plan:
+        """Return the stages that a training step runs through, with what they cost.
+
+        Parameters
+        ----------
+        batch_size : int, default 32
+            Rows of the step.
+        num_threads : int, optional
+            As in `fit`; the plan may use fewer.
+        x : array_like of shape (rows, inputs), optional
+            The rows to train on, or some of them (what is not in memory is read whole), which
+            decide whether the first layer leaves out zeros. Without them the plan tells what the
+            last training decided, if that had the same batch size and number of threads.
+        input_sparsity : {"auto", "dense", "sparse"}, default "auto"
+            As in `fit`, for `x`.
+
+        Returns
+        -------
+        Plan
+            Prints as a table. Its times are the least that this machine could need, from a short
+            measurement of its multiply-adds and copies.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> x, y = cr.data.load_digits()
+        >>> net = cr.Sequential([cr.Input(64), cr.Dense(256), cr.Dense(10)], seed=0)
+        >>> plan = net.plan(64, x=x * (x > 14))
+        >>> plan.input.path, round(plan.input.density, 1)
+        ('sparse', 0.1)
+        """
+        core = self._built_core()
+        rows = positive_integer("batch_size", batch_size)
+        path = sparsity_name(input_sparsity)
+        features = None if x is None else self._as_rows(x)
+        return Plan.of(core, rows, thread_count(num_threads), features, path)
+
+    def adapt(self, x: object) -> None:
+        """Set the mean and variance of every `Normalization` layer from data.
+
+        The first `fit` does so with its x unless this has been called before.
+
+        Parameters
+        ----------
+        x : array_like of shape (rows, inputs)
+            The data as it enters the network. What is not in memory, such as a dataset of h5py, is
+            read in pieces: once to check it and twice for each of the layers.
+        """
+        with self._rollback_build(x):
+            if is_lazy(x):
+                rows = self._unread(x)
+                adapt_lazily(self._built_core(), rows)
+            else:
+                features = self._features(x)
+                self._built_core().adapt(features)
+            self._learn_feature_names(x)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network with its training state to a safetensors file.
+
+        The file is written under a temporary name and renamed, so an interruption leaves the old
+        file or the new one. What is a function of the caller's, such as a learning rate or a
+        metric, cannot be kept; of a learning rate its first value is.
+
+        Parameters
+        ----------
+        path : path-like
+            Customarily ending in ``.safetensors``.
+        """
+        _core.save_model(os.fsencode(path), self._built_core(), training_state(self))
+
+    def __getstate__(self) -> Any:
+        """Return the attributes: a dict, or with slots a pair of dicts, as Python 3.11 does."""
+        return copying.attributes_of(self)
+
+    def __copy__(self: N) -> N:
+        """Copy the network; what a subclass has added is shared."""
+        return copying.copied(self)
+
+    def __deepcopy__(self: N, memo: dict[int, Any]) -> N:
+        """Copy the network with its parameters and the state of its training."""
+        return copying.deeply_copied(self, memo)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the compiled network as the bytes of a model file."""
+        return copying.pickled(self)
+
+    def __repr__(self) -> str:
+        """Return inputs, outputs and the number of layers."""
+        assert self._graph is not None
+        inputs = ", ".join(node.name for node in self._graph.inputs)
+        outputs = ", ".join(self._graph.outputs)
+        return f"<{type(self).__name__} of {len(self)} layers: {inputs} -> {outputs}>"

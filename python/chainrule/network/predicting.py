@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Outputs for rows, in inference mode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import _core
+from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
+from chainrule.inputs.arrays import check_output
+from chainrule.inputs.lazy_rows import LazyRows
+from chainrule.network.compiled import Compiled
+from chainrule.network.lazy_training import predict_lazily
+from chainrule.network.training import INFERENCE_ROWS
+
+__all__ = ["predict", "predict_proba"]
+
+
+def predict(
+    net: Compiled,
+    x: object,
+    *,
+    batch_size: int = INFERENCE_ROWS,
+    num_threads: int | None = None,
+    input_sparsity: str = "auto",
+    out: NDArray[Any] | None = None,
+    squeeze: bool = False,
+) -> NDArray[Any]:
+    """Return the last layer's outputs; each row's bits are independent of the other rows.
+
+    Parameters
+    ----------
+    x : array_like of shape (rows, inputs)
+        As in `fit`; one row may be given as (inputs,). What is not in memory is read a batch
+        at a time.
+    batch_size : int, default 256
+        Rows worked on at a time.
+    num_threads : int, optional
+        As in `fit`.
+    input_sparsity : {"auto", "dense", "sparse"}, default "auto"
+        As in `fit`.
+    out : ndarray of shape (rows, outputs), optional
+        C-contiguous, of the network's dtype; filled and returned.
+    squeeze : bool, default False
+        Leave out the second axis where there is one output.
+
+    Returns
+    -------
+    ndarray of shape (rows, outputs)
+        Of the network's dtype. A single output is a column, (rows, 1): ``y - net.predict(x)``
+        with y of shape (rows,) would be all pairs of rows, (rows, rows). ``squeeze=True`` gives
+        (rows,), which shares memory with `out`.
+    """
+    if squeeze is not False:
+        alone = boolean("squeeze", squeeze)
+        whole = predict(
+            net,
+            x,
+            batch_size=batch_size,
+            num_threads=num_threads,
+            input_sparsity=input_sparsity,
+            out=out,
+        )
+        return whole[:, 0] if alone and whole.shape[1] == 1 else whole
+    usual = (
+        net._shared is None
+        and num_threads is None
+        and input_sparsity == "auto"
+        and type(batch_size) is int
+    )
+    if net._core is not None and usual:
+        outputs: NDArray[Any] | None = net._core.predict_in_place(x, batch_size, out)
+        if outputs is not None:
+            return outputs
+    rows = positive_integer("batch_size", batch_size)
+    threads = thread_count(num_threads)
+    path = sparsity_name(input_sparsity)
+    with net._rollback_build():
+        features = net._rows_wherever(x, allow_single=True)
+        if out is not None:
+            check_output(out, (len(features), net.outputs), net.dtype)
+        if isinstance(features, LazyRows):
+            if out is None:
+                out = np.empty((len(features), net.outputs), net.dtype)
+            core = net._built_core()
+            return predict_lazily(core, features, out, rows, threads, path)
+    return net._built_core().predict(features, rows, threads, path, out)
+
+
+def predict_proba(
+    net: Compiled, x: object, *, batch_size: int = INFERENCE_ROWS, num_threads: int | None = None
+) -> NDArray[Any]:
+    """Return probabilities: `predict` through the loss's link (softmax, sigmoid, exp).
+
+    A network whose last activation is already that link is not changed twice.
+
+    Raises
+    ------
+    ValueError
+        If the network has no loss yet or its loss has no link.
+    """
+    loss = net._chosen_loss(None)
+    link = net._link_to_apply()
+    outputs = predict(net, x, batch_size=batch_size, num_threads=num_threads)
+    if link != "linear":
+        _core.apply_link(loss._core, outputs)
+    return outputs

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters by name: copies, and new values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chainrule.inputs.containers import as_array
+from chainrule.names import unknown_name
+from chainrule.network.compiled import Compiled
+
+__all__ = ["checked_arrays", "count_params", "get_parameters", "get_weights", "set_weights"]
+
+
+def get_parameters(net: Compiled) -> dict[str, NDArray[Any]]:
+    """Return copies of all parameters by name."""
+    core = net._built_core()
+    return {p.name: core.get_parameter(p.name) for p in core.parameters}
+
+
+def get_weights(net: Compiled) -> list[NDArray[Any]]:
+    """Return copies of all parameters in the order of `parameters`."""
+    return list(get_parameters(net).values())
+
+
+def set_weights(net: Compiled, weights: Sequence[ArrayLike] | Mapping[str, ArrayLike]) -> None:
+    """Set parameters, all in the order of `parameters` or some by name.
+
+    Parameters
+    ----------
+    weights : sequence of array_like or mapping of str to array_like
+        Arrays of the parameters' own shapes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a name is unknown, a shape differs, the number of arrays is wrong, or a value is not
+        a finite real number; no parameter has changed then.
+    """
+    core = net._built_core()
+    names = [p.name for p in core.parameters]
+    if not isinstance(weights, Mapping):
+        if len(weights) != len(names):
+            raise ValueError(
+                f"expected {len(names)} arrays ({', '.join(names)}), got {len(weights)}"
+            )
+        weights = dict(zip(names, weights, strict=True))
+    shapes = {p.name: p.shape for p in core.parameters}
+    for name, array in checked_arrays(net, weights, shapes, "values").items():
+        core.set_parameter(name, array)
+    net._changing()
+
+
+def count_params(net: Compiled, *, trainable_only: bool = False) -> int:
+    """Return the number of parameters, with or without those that are not trained."""
+    return sum(
+        int(np.prod(p.shape))
+        for p in net._built_core().parameters
+        if p.trainable or not trainable_only
+    )
+
+
+def checked_arrays(
+    net: Compiled, given: Mapping[str, ArrayLike], shapes: Mapping[str, tuple[int, ...]], what: str
+) -> dict[str, NDArray[Any]]:
+    """Return arrays of these shapes for the core; `what` they are is for the error's text."""
+    checked = {}
+    for name, values in given.items():
+        if name not in shapes:
+            raise ValueError(unknown_name("parameter", name, list(shapes)))
+        array = as_array(values, name=name)
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"{name} has dtype {array.dtype}, expected numbers")
+        if array.shape != shapes[name]:
+            raise ValueError(f"{name} has shape {shapes[name]}, got {array.shape}")
+        with np.errstate(over="ignore"):
+            checked[name] = np.ascontiguousarray(array, dtype=net.dtype)
+        if not np.isfinite(checked[name]).all():
+            raise ValueError(f"the {what} for {name} contain NaN or infinity")
+    return checked
