@@ -77,7 +77,7 @@ TEST_CASE("bounds hold what steps make of numbers") {
     // for long, and numbers that are out of it are never called safe.
     engine::StepBounds<float> bounds;
     CHECK_FALSE(bounds.known());
-    CHECK_FALSE(bounds.step(engine::make_rule<float>(o, 0.5, 1), 0.0, 0.0, 1.0));
+    CHECK_FALSE(bounds.step(engine::make_rule<float>(o, 0.5, 1), {}, 1.0));
     engine::Parameters<float> parameters(network.layers(), 3, kernels.panel);
     parameters.initialize(7);
     engine::OptimizerState<float> state;
@@ -85,15 +85,15 @@ TEST_CASE("bounds hold what steps make of numbers") {
     bounds.look(kernels, parameters, state);
     REQUIRE(bounds.known());
     for (int step = 1; step < 40; ++step)
-      CHECK(bounds.step(engine::make_rule<float>(o, 0.5, step), 0.0, 0.0, 1.0));
+      CHECK(bounds.step(engine::make_rule<float>(o, 0.5, step), {}, 1.0));
     for (const double bad : {1e38, std::numeric_limits<double>::infinity(),
                              std::numeric_limits<double>::quiet_NaN()}) {
       bounds.look(kernels, parameters, state);
-      CHECK_FALSE(bounds.step(engine::make_rule<float>(o, 0.5, 3), 0.0, 0.0, bad));
+      CHECK_FALSE(bounds.step(engine::make_rule<float>(o, 0.5, 3), {}, bad));
       CHECK_FALSE(bounds.known());
     }
     bounds.look(kernels, parameters, state);
-    CHECK_FALSE(bounds.step(engine::make_rule<float>(o, 1e38, 3), 0.0, 0.0, 1.0));
+    CHECK_FALSE(bounds.step(engine::make_rule<float>(o, 1e38, 3), {}, 1.0));
     parameters.values.data()[1] = std::numeric_limits<float>::quiet_NaN();
     bounds.look(kernels, parameters, state);
     CHECK_FALSE(bounds.known());

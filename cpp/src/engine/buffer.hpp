@@ -54,6 +54,7 @@ class Buffer {
   void clear() {
     if (size_ > 0) std::memset(static_cast<void*>(data_), 0, bytes());
   }
+  void swap_numbers(Buffer& other) { std::swap_ranges(data_, data_ + size_, other.data_); }
   void copy_from(const Buffer& other) { std::copy_n(other.data_, size_, data_); }
 
   T* data() { return data_; }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "chainrule/error.hpp"
+#include "engine/all_finite.hpp"
 #include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
 #include "engine/threads/threads.hpp"
@@ -29,6 +30,49 @@ void Network<T>::restore_epoch() {
   s.gradients.valid = false;
 }
 
+namespace {
+
+/// Calls visit(where in the arena, how many, where among them all) for each array that is not
+/// trained, and returns how many numbers these have.
+template <class T, class Visit>
+std::int64_t for_each_statistic(const engine::Parameters<T>& parameters, Visit visit) {
+  std::int64_t place = 0;
+  for (const engine::Parameter& p : parameters.list()) {
+    if (p.spec.trainable) continue;
+    visit(p.offset, p.size, place);
+    place += p.size;
+  }
+  return place;
+}
+
+}  // namespace
+
+template <class T>
+void Network<T>::State::keep_statistics() {
+  engine::Buffer<T>& to = training.statistics;
+  if (to.empty()) to = engine::Buffer<T>(for_each_statistic(parameters, [](auto...) {}));
+  for_each_statistic(parameters, [&](std::int64_t at, std::int64_t count, std::int64_t place) {
+    std::copy_n(parameters.values.data() + at, count, to.data() + place);
+  });
+}
+
+template <class T>
+void Network<T>::State::put_statistics(engine::Buffer<T>& arena) const noexcept {
+  for_each_statistic(parameters, [&](std::int64_t at, std::int64_t count, std::int64_t place) {
+    std::copy_n(training.statistics.data() + place, count, arena.data() + at);
+  });
+}
+
+template <class T>
+bool Network<T>::State::statistics_finite() const {
+  bool finite = true;
+  for_each_statistic(parameters, [&](std::int64_t at, std::int64_t count, std::int64_t) {
+    const T* values = parameters.values.data() + at;
+    finite = finite && engine::all_finite<T>(count, [&](std::int64_t i) { return values[i]; });
+  });
+  return finite;
+}
+
 template <class T>
 bool Network<T>::State::predicts_finite(engine::Plan<T>& plan, const RowsView& x) {
   bool finite = true;
@@ -50,14 +94,19 @@ bool Network<T>::State::predicts_finite(engine::Plan<T>& plan, const RowsView& x
 template <class T>
 void Network<T>::State::report_divergence(engine::Plan<T>& plan, const RowsView& x,
                                           std::int64_t rows, std::int64_t epoch, std::int64_t batch,
-                                          double loss) {
+                                          double loss, bool weights_kept) {
   std::int64_t layer = plan.first_bad_layer(rows);
   if (layer < 0) layer = static_cast<std::int64_t>(layers.size()) - 1;
-  restore_after_divergence();
+  if (weights_kept) {
+    restore_after_divergence();
+  } else {
+    training.make_kept_older();
+  }
   // Finite weights may be so large that what they give is not. They came from smaller ones; where
   // those give nothing better, it is the rows that are not finite.
   if (training.older.held && !predicts_finite(plan, x)) {
-    parameters.values.copy_from(training.older.values);
+    parameters.values.swap_numbers(training.older.values);
+    backprop.step_bounds.forget();
     if (predicts_finite(plan, x)) {
       std::swap(optimizer, training.older.optimizer);
       if (training.older.no_optimizer) optimizer = {};
@@ -65,7 +114,7 @@ void Network<T>::State::report_divergence(engine::Plan<T>& plan, const RowsView&
       epochs = training.older.epochs;
       training.older.held = false;
     } else {
-      parameters.values.copy_from(training.kept.values);
+      parameters.values.swap_numbers(training.older.values);
     }
   }
   const std::string name = std::to_string(layer) + " (" +
@@ -80,10 +129,13 @@ void Network<T>::State::report_divergence(engine::Plan<T>& plan, const RowsView&
                         epoch, batch, name, loss);
 }
 
-#define CHAINRULE_MEMBERS(T)                                                                \
-  template bool Network<T>::State::predicts_finite(engine::Plan<T>&, const RowsView&);      \
-  template void Network<T>::State::report_divergence(                                       \
-      engine::Plan<T>&, const RowsView&, std::int64_t, std::int64_t, std::int64_t, double); \
+#define CHAINRULE_MEMBERS(T)                                                                      \
+  template void Network<T>::State::keep_statistics();                                             \
+  template void Network<T>::State::put_statistics(engine::Buffer<T>&) const noexcept;             \
+  template bool Network<T>::State::statistics_finite() const;                                     \
+  template bool Network<T>::State::predicts_finite(engine::Plan<T>&, const RowsView&);            \
+  template void Network<T>::State::report_divergence(                                             \
+      engine::Plan<T>&, const RowsView&, std::int64_t, std::int64_t, std::int64_t, double, bool); \
   template void Network<T>::restore_epoch();
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS

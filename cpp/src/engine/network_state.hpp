@@ -100,6 +100,13 @@ struct Network<T>::State {
   void keep_for_divergence() { training.keep(parameters.values, optimizer, total_steps, epochs); }
   /// Goes back to what keep_for_divergence kept, which is used up then. Allocates nothing.
   void restore_after_divergence() noexcept;
+  /// Keeps what the passes of a training step change, running statistics; allocates nothing but in
+  /// the first call. Behind it: puts them back into an arena of parameters.
+  void keep_statistics();
+  void put_statistics(engine::Buffer<T>& arena) const noexcept;
+  bool statistics_finite() const;
+  /// The penalties of all parameters, for StepBounds.
+  engine::Penalties penalties() const;
   /// Whether a step by hand cannot leave the range of T, whose bounds then move on.
   bool is_safe_step(const kernels::UpdateRule<T>& rule);
   /// Before a step by hand that might leave the range of T, and behind it: goes back and throws
@@ -118,9 +125,11 @@ struct Network<T>::State {
   }
   /// Whether the outputs for all rows are finite, through a plan that has run them.
   bool predicts_finite(engine::Plan<T>& plan, const RowsView& x);
-  /// `rows` of the batch went through the plan last; x are the rows of the whole call.
+  /// Goes back to what was kept, if the weights were before they changed, and throws. `rows` of the
+  /// batch went through the plan last; x are the rows of the whole call.
   [[noreturn]] void report_divergence(engine::Plan<T>& plan, const RowsView& x, std::int64_t rows,
-                                      std::int64_t epoch, std::int64_t batch, double loss);
+                                      std::int64_t epoch, std::int64_t batch, double loss,
+                                      bool weights_kept);
 
   class EpochRun;  // one call of run_epoch
 };

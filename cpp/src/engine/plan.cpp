@@ -8,7 +8,9 @@
 #include "engine/plan.hpp"
 
 #include <cmath>
+#include <limits>
 
+#include "engine/norm.hpp"
 #include "engine/stages/activation.hpp"
 #include "model/last_activation.hpp"
 
@@ -17,7 +19,8 @@ namespace chainrule::engine {
 template <class T>
 Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const std::vector<AnyLayer>& layers,
               Parameters<T>& parameters, std::int64_t inputs, const PlanOptions& options)
-    : options_(options),
+    : kernels_(kernels),
+      options_(options),
       stages_(make_stages(kernels, layers, parameters, inputs)),
       input_(kernels, options, inputs, stages_),
       first_forward_(input_.fuses_affine() ? 1 : 0),
@@ -164,6 +167,25 @@ std::int64_t Plan<T>::first_bad_layer(std::int64_t rows) const {
     }
   }
   return -1;
+}
+
+/// A gradient is a sum of products of entries of x, or of x normalised, and entries of dy, in each
+/// row one of dy: by Cauchy and Schwarz at most the product of their 2-norms. Normalised columns or
+/// rows, categories and ones have a norm of at most sqrt(rows x columns).
+template <class T>
+double Plan<T>::gradient_bound(std::int64_t rows) const {
+  double bound = 0.0;
+  for (std::size_t i = lowest_backward_; i < stages_.size(); ++i) {
+    const Stage<T>& stage = *stages_[i];
+    if (!stage.has_parameters()) continue;
+    const double read = input_.leaves_out_table(stage) ? input_.norm(rows)
+                        : stage.x.data                 ? norm_of(kernels_, stage.x, rows)
+                                                       : 0.0;
+    const double entries = static_cast<double>(rows * stage.x.columns);
+    bound += (read + std::sqrt(entries)) * norm_of(kernels_, stage.dy, rows);
+  }
+  // Rounding adds less to each of the sums.
+  return bound * (1.0 + static_cast<double>(rows) * std::numeric_limits<T>::epsilon());
 }
 
 template <class T>

@@ -49,6 +49,10 @@ class Plan {
   /// The first layer whose output in rows below `rows` holds a value that is not finite; -1 if none
   /// does.
   std::int64_t first_bad_layer(std::int64_t rows) const;
+  /// Not less than any number in the parameters' gradients that `gradients` would give of `rows`
+  /// rows, from what forward and backward have left; may be infinite or NaN where such numbers are
+  /// near.
+  double gradient_bound(std::int64_t rows) const;
   PlanInfo describe() const;
 
  private:
@@ -59,6 +63,7 @@ class Plan {
   void connect(std::int64_t inputs);
   void connect_input();
 
+  const kernels::KernelTable<T>& kernels_;
   PlanOptions options_;
   Stages<T> stages_;
   std::vector<AffineStage<T>*> affine_;  // those of the stages that refresh() has to visit

@@ -71,7 +71,11 @@ class Network<T>::State::EpochRun {
   void count_batch(const Step<T>& step, std::int64_t batch, bool polls);
   void update_parameters(ThreadContext& context, Step<T> step, const engine::Update<T>& update,
                          engine::RowOrder order);
+  bool is_safe(const ThreadContext& context, const engine::Update<T>& update, std::int64_t rows);
+  void keep_weights(ThreadContext& context);
   void finish();
+  void finish_bounds();
+  void restore_statistics();
   [[noreturn]] void diverge(std::int64_t rows, std::int64_t batch, double loss);
 
   State& s_;
@@ -91,6 +95,15 @@ class Network<T>::State::EpochRun {
   std::int64_t first_batch_ = 0;
   std::int64_t last_batch_ = 0;
   Poller poller_;
+
+  /// Whether the call is one batch by itself, and whether its step is followed by bounds, so that
+  /// weights and optimizer state are kept only where the bounds would leave the range of T.
+  bool is_alone_ = false;
+  bool follows_bounds_ = false;
+  bool weights_kept_ = true;
+  engine::Penalties penalties_;
+  engine::StepBounds<T> bounds_;        // before the step
+  engine::StepBounds<T> bounds_after_;  // behind it
 
   int threads_ = 1;
   CompiledLoss<T>* compiled_ = nullptr;
@@ -154,6 +167,7 @@ void Network<T>::State::EpochRun::check_batches() {
   const std::int64_t left = all_batches_ - first_batch_;
   last_batch_ = first_batch_ + (options_.batches < 0 ? left : std::min(left, options_.batches));
   next_batch_ = first_batch_;
+  is_alone_ = !options_.whole_epoch && last_batch_ == first_batch_ + 1;
 }
 
 template <class T>
@@ -172,8 +186,7 @@ EpochResult Network<T>::State::EpochRun::run() {
     return result_;
   }
   prepare();
-  session_.under_way.store(true);
-  s_.backprop.step_bounds.forget();
+  session_.under_way.store(weights_kept_);
   // Between pieces the team may change its size, which no result depends on.
   while (next_batch_ < last_batch_ && !stop_.load() && !diverged_.load()) {
     engine::run_piece(threads_, [&](engine::Team team) { run_piece(team); });
@@ -207,17 +220,31 @@ void Network<T>::State::EpochRun::prepare() {
   }
   if (stored_) s_.gradients.make_room(s_.parameters);
   if (options_.shuffle) order_ = session_.shuffled(x_.rows, s_.seed, s_.epochs);
-  if (!options_.whole_epoch || first_batch_ == 0 || session_.kept_epoch != s_.epochs) {
+  const auto prepare_optimizer = [&] {
+    s_.optimizer.prepare(optimizer_, s_.parameters.arena_size(),
+                         stored_ ? nullptr : compiled_->plan.input().sparse_weight());
+  };
+  const bool goes_on = s_.optimizer.goes_on(optimizer_);
+  if (goes_on) prepare_optimizer();
+  follows_bounds_ =
+      is_alone_ && goes_on && s_.backprop.step_bounds.known() && session_.has_room(s_.optimizer);
+  if (follows_bounds_) {
+    s_.keep_statistics();
+    session_.kept_epoch = -1;
+    weights_kept_ = false;
+    penalties_ = s_.penalties();
+    bounds_ = s_.backprop.step_bounds;
+  } else if (!options_.whole_epoch || first_batch_ == 0 || session_.kept_epoch != s_.epochs) {
     s_.keep_for_divergence();
     session_.kept_epoch = options_.whole_epoch ? s_.epochs : -1;
   }
-  s_.optimizer.prepare(optimizer_, s_.parameters.arena_size(),
-                       stored_ ? nullptr : compiled_->plan.input().sparse_weight());
+  s_.backprop.step_bounds.forget();
+  if (!goes_on) prepare_optimizer();
   s_.backprop.forward_step.reset();
   s_.gradients.valid = false;
   unit_ = compiled_->stage.weight_unit();
-  const bool goes_on = options_.whole_epoch && first_batch_ > 0;
-  const LossSum before = options_.losses_before.value_or(goes_on ? session_.losses : LossSum{});
+  const bool has_begun = options_.whole_epoch && first_batch_ > 0;
+  const LossSum before = options_.losses_before.value_or(has_begun ? session_.losses : LossSum{});
   const double ratio = before.unit / unit_;  // a power of two, so no bit is lost
   epoch_mean_ = {before.sum * ratio, before.weight * ratio};
 }
@@ -250,6 +277,10 @@ void Network<T>::State::EpochRun::run_piece(engine::Team team) {
     const bool polls = poll_.load(std::memory_order_relaxed);
     if (context.first_thread()) count_batch(step, b, polls);
     if (diverged_.load(std::memory_order_relaxed)) break;
+    if (follows_bounds_) {
+      if (compiled_->plan.input().changed()) break;
+      if (!is_safe(context, update, step.rows)) keep_weights(context);
+    }
     update_parameters(context, step, update, order);
     if (polls) context.sync_for(Partition::columns);
     if (pauses || (polls && stop_.load(std::memory_order_relaxed))) break;
@@ -286,6 +317,31 @@ void Network<T>::State::EpochRun::count_batch(const Step<T>& step, std::int64_t 
     stop_.store(true, std::memory_order_relaxed);
 }
 
+/// Whether the step cannot leave the range of T, nor make weights so large that the next forward
+/// pass might. Every thread finds the same, so none has to wait for another's answer.
+template <class T>
+bool Network<T>::State::EpochRun::is_safe(const ThreadContext& context,
+                                          const engine::Update<T>& update, std::int64_t rows) {
+  engine::StepBounds<T> bounds = bounds_;
+  const bool safe = bounds.step(update.rule, penalties_, compiled_->plan.gradient_bound(rows)) &&
+                    !bounds.may_have_grown() && s_.statistics_finite() &&
+                    std::isfinite(compiled_->stage.mean(rows).value());
+  if (context.first_thread()) bounds_after_ = bounds;
+  return safe;
+}
+
+template <class T>
+void Network<T>::State::EpochRun::keep_weights(ThreadContext& context) {
+  context.sync_for(Partition::columns);
+  if (context.first_thread()) {
+    s_.keep_for_divergence();
+    s_.put_statistics(session_.kept.values);
+    weights_kept_ = true;
+    session_.under_way.store(true);
+  }
+  context.sync_for(Partition::columns);
+}
+
 template <class T>
 void Network<T>::State::EpochRun::update_parameters(ThreadContext& context, Step<T> step,
                                                     const engine::Update<T>& update,
@@ -312,7 +368,7 @@ void Network<T>::State::EpochRun::finish() {
   try {
     compiled_->plan.input().check_unchanged();
   } catch (...) {
-    s_.restore_after_divergence();
+    weights_kept_ ? s_.restore_after_divergence() : restore_statistics();
     throw;
   }
   const std::int64_t batch = first_batch_ + result_.batches;
@@ -330,15 +386,34 @@ void Network<T>::State::EpochRun::finish() {
   if (!std::isfinite(result_.loss)) diverge(0, batch, result_.loss);
   const bool epoch_done = options_.whole_epoch && batch == all_batches_;
   // An update may have overflowed after the last loss that could have shown it.
-  if ((epoch_done || !options_.whole_epoch) && !all_finite(s_.parameters.values))
+  if (weights_kept_ && (epoch_done || !options_.whole_epoch) && !all_finite(s_.parameters.values))
     diverge(0, batch, std::numeric_limits<double>::infinity());
   if (epoch_done) ++s_.epochs;
   session_.kept_trained = session_.kept_trained || result_.batches > 0;
+  if (is_alone_) finish_bounds();
+}
+
+template <class T>
+void Network<T>::State::EpochRun::finish_bounds() {
+  if (weights_kept_) {
+    s_.backprop.step_bounds.look(kernels_, s_.parameters, s_.optimizer);
+    return;
+  }
+  s_.backprop.step_bounds = bounds_after_;
+  session_.forget_older();  // from which more than one step leads here
+}
+
+/// Goes back where the weights have not changed.
+template <class T>
+void Network<T>::State::EpochRun::restore_statistics() {
+  s_.put_statistics(s_.parameters.values);
+  s_.backprop.step_bounds = bounds_;
 }
 
 template <class T>
 void Network<T>::State::EpochRun::diverge(std::int64_t rows, std::int64_t batch, double loss) {
-  s_.report_divergence(compiled_->plan, x_, rows, s_.epochs + 1, batch, loss);
+  if (!weights_kept_) restore_statistics();
+  s_.report_divergence(compiled_->plan, x_, rows, s_.epochs + 1, batch, loss, weights_kept_);
 }
 
 template <class T>

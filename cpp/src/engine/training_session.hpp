@@ -44,6 +44,7 @@ struct TrainingSession {
     bool held = false;
     bool no_optimizer = false;  // there was none, whatever the member holds
   } older;
+  engine::Buffer<T> statistics;        // see Network::State::keep_statistics
   std::atomic<bool> under_way{false};  // what was kept at the epoch's start is not what there is
 
   /// Rows 0..rows-1 in the order of an epoch, which depends on the seed and the epoch alone. Valid
@@ -63,10 +64,7 @@ struct TrainingSession {
             std::int64_t total_steps, std::int64_t epochs) {
     kept_epoch = -1;  // until all is there
     if (kept_trained) {
-      std::swap(static_cast<Checkpoint<T>&>(older), kept);
-      older.held = true;
-      kept_trained = false;
-      older.no_optimizer = older.optimizer.kind.empty();
+      make_kept_older();
       // Only to have the memory, so that no later epoch needs any.
       if (older.no_optimizer) older.optimizer.copy_from(optimizer);
     }
@@ -75,6 +73,22 @@ struct TrainingSession {
     kept.optimizer.copy_from(optimizer);
     kept.total_steps = total_steps;
     kept.epochs = epochs;
+  }
+
+  /// Whether `keep` needs no memory.
+  bool has_room(const engine::OptimizerState<T>& optimizer) const {
+    return !kept.values.empty() && kept.optimizer.has_room(optimizer) && !older.values.empty() &&
+           older.optimizer.has_room(optimizer);
+  }
+
+  /// Makes what was kept the way back, where training led from there to the present weights.
+  void make_kept_older() {
+    older.held = false;
+    if (!kept_trained) return;
+    std::swap(static_cast<Checkpoint<T>&>(older), kept);
+    older.held = true;
+    older.no_optimizer = older.optimizer.kind.empty();
+    kept_trained = false;
   }
 
   /// To be called when the weights, or what is trained on, have changed otherwise.

@@ -277,8 +277,20 @@ bool BatchInput<T>::can_skip_barrier(int threads) const {
 }
 
 template <class T>
+bool BatchInput<T>::changed() const {
+  return lists_ && taker_->sparse == lists_.get() && lists_->changed();
+}
+
+template <class T>
+double BatchInput<T>::norm(std::int64_t rows) const {
+  if (taker_->sparse) return taker_->sparse->norm(rows);
+  const T last = byte_values_.data()[255];
+  return std::abs(double{last}) * std::sqrt(static_cast<double>(rows * x_.columns));
+}
+
+template <class T>
 void BatchInput<T>::check_unchanged() const {
-  if (lists_ && taker_->sparse == lists_.get() && lists_->changed())
+  if (changed())
     throw Error(
         "sparse x was changed while it was read: it has column indices out of range, or out of "
         "order");

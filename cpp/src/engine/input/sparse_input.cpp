@@ -18,6 +18,7 @@
 
 #include "chainrule/error.hpp"
 #include "engine/input/compressed_rows.hpp"
+#include "engine/norm.hpp"
 
 namespace chainrule::engine {
 
@@ -157,6 +158,17 @@ void SparseInput<T>::transpose(Range rows, ThreadSlice slice) {
       transposed_values_.data()[place] = values_.data()[at];
     }
   }
+}
+
+template <class T>
+double SparseInput<T>::norm(std::int64_t rows) const {
+  double sum = 0.0;
+  std::int64_t count = 0;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t at = begin_.data()[i]; columns_.data()[at] != kNoColumn; ++at, ++count)
+      sum += double{values_.data()[at]} * double{values_.data()[at]};
+  }
+  return norm_from<T>(sum, count);
 }
 
 template class SparseInput<float>;

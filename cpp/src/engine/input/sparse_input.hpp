@@ -69,6 +69,8 @@ class SparseInput {
     return {transposed_rows_.data(), transposed_values_.data(), transposed_offsets_.data()};
   }
   std::int64_t width() const { return width_; }
+  /// The 2-norm of the first `rows` rows, rounded up.
+  double norm(std::int64_t rows) const;
   /// Workspace of a thread for the products: one position a row.
   std::int64_t* positions(ThreadSlice slice) {
     return positions_.data() + slice.index * batch_size_;

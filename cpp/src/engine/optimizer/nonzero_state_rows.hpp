@@ -22,6 +22,8 @@ class NonzeroStateRows {
   /// One byte a row, 0 where the state is zero; null when that is not known of p.
   std::uint8_t* of(const Parameter& p) { return p.offset == offset_ ? rows_.data() : nullptr; }
 
+  /// Whether copy_from needs no memory.
+  bool has_room(const NonzeroStateRows& other) const { return rows_.size() == other.rows_.size(); }
   /// Like assignment, but into the memory that is there already where it fits.
   void copy_from(const NonzeroStateRows& other);
 

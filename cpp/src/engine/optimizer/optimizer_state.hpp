@@ -32,6 +32,11 @@ struct OptimizerState {
                const Parameter* tracked = nullptr);
   /// Whether it is one that `optimizer` can go on from.
   bool goes_on(const Optimizer& optimizer) const;
+  /// Whether copy_from needs no memory.
+  bool has_room(const OptimizerState& other) const {
+    return kind == other.kind && names == other.names &&
+           nonzero_state.has_room(other.nonzero_state);
+  }
   /// Like assignment, but into the memory that is there already where it fits.
   void copy_from(const OptimizerState& other);
 

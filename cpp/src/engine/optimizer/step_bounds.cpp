@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/instantiate.hpp"
+#include "engine/norm.hpp"
 #include "kernels/all_optimizers.hpp"
 
 namespace chainrule::engine {
@@ -17,12 +18,17 @@ constexpr double largest = sizeof(T) == 4 ? 1e37 : 1e300;
 // More than roundings can add to a result in one step.
 constexpr double rounding = 1.001;
 
+// More than can be lost of an average of squares because each of its terms may be flushed to zero.
+template <class T>
+constexpr double flushed = double{std::numeric_limits<T>::min()} * 0x1p26;
+
 /// Upper bounds of magnitudes, which a rule's `bound` takes through one step.
 template <class T>
 struct Bounds {
   double weight = 0.0;
   double gradient = 0.0;
   double* slots = nullptr;
+  double& average_ratio;
   bool fit = true;
 
   /// Every number that a kernel works out goes through it.
@@ -36,6 +42,18 @@ struct Bounds {
     const double smallest = 1.01 * std::sqrt(double{std::numeric_limits<T>::min()} / share);
     return std::min(number / epsilon, std::max(rounding / std::sqrt(share), smallest / epsilon));
   }
+  /// |m / (sqrt(v) + epsilon)|, where m is bounded by `m` and has just moved to
+  /// beta1 m + (1 - beta1) g, and v to beta2 v + (1 - beta2) g^2. With |m| <= r sqrt(v) before,
+  /// Cauchy and Schwarz give |m| <= r' sqrt(v) behind it, r'^2 = beta1^2 r^2 / beta2
+  /// + (1 - beta1)^2 / (1 - beta2); what is flushed to zero of v is less than `flushed`.
+  double over_average(double m, double beta1, double beta2, double epsilon) {
+    const double kept = (beta1 + 1e-6) * average_ratio;
+    const double added = 1.0 - beta1 + 1e-6;
+    average_ratio = rounding * std::sqrt(kept * kept / beta2 + added * added / (1.0 - beta2));
+    const bool holds = 4.0 * double{std::numeric_limits<T>::min()} < flushed<T> * (1.0 - beta2);
+    if (!holds || !(average_ratio < largest<T>)) average_ratio = largest<T>;
+    return std::min(m / epsilon, average_ratio * (1.0 + std::sqrt(flushed<T>) / epsilon));
+  }
   /// A weighted mean of two numbers, worked out as before + share (now - before): the larger of the
   /// two, but for what rounding the difference adds.
   double average(double before, double now) {
@@ -45,6 +63,26 @@ struct Bounds {
   double larger(double a, double b) { return std::max(a, b); }
   double magnitude(double number) { return std::abs(number); }
 };
+
+/// The largest |m| / sqrt(v) of a state that keeps averages of gradients and of their squares.
+template <class T>
+double average_ratio_of(const OptimizerState<T>& state) {
+  const auto slot = [&](const char* name) -> const Buffer<T>* {
+    for (std::size_t i = 0; i < state.names.size(); ++i)
+      if (state.names[i] == name) return &state.slots[i];
+    return nullptr;
+  };
+  const Buffer<T>* m = slot("exp_avg");
+  const Buffer<T>* v = slot("exp_avg_sq");
+  if (!m || !v) return 0.0;
+  double square = 0.0;
+  for (std::int64_t i = 0; i < m->size(); ++i) {
+    const double a = m->data()[i];
+    square = std::max(square, a * a / (double{v->data()[i]} + flushed<T>));
+  }
+  const double ratio = rounding * std::sqrt(square);
+  return ratio < largest<T> ? ratio : largest<T>;
+}
 
 /// Whether the test holds for all entries of a parameter, without the padding.
 template <class T, class Test>
@@ -78,11 +116,12 @@ void follow_kind(const kernels::UpdateRule<T>& rule, Bounds<T>& b, OptimizerTabl
 }  // namespace
 
 template <class T>
-bool StepBounds<T>::step(const kernels::UpdateRule<T>& rule, double l1, double l2,
+bool StepBounds<T>::step(const kernels::UpdateRule<T>& rule, const Penalties& penalties,
                          double gradient) {
   if (!known_) return false;
-  Bounds<T> b{.weight = value_, .slots = slots_};
-  b.gradient = b.within(b.within(gradient) + b.within(l1) + b.within(2.0 * l2) * value_);
+  Bounds<T> b{.weight = value_, .slots = slots_, .average_ratio = average_ratio_};
+  b.gradient =
+      b.within(b.within(gradient) + b.within(penalties.l1) + b.within(2.0 * penalties.l2) * value_);
   if (rule.gradient.clip_value != T(0))
     b.gradient = std::min(b.gradient, double{rule.gradient.clip_value});
   follow_kind(rule, b, Optimizers());
@@ -106,13 +145,13 @@ void StepBounds<T>::look(const kernels::KernelTable<T>& kernels, const Parameter
     if (p.spec.trainable) bound(value_, parameters.at(&p), p.size);
   for (std::size_t i = 0; i < state.slots.size(); ++i)
     bound(slots_[i], state.slots[i].data(), state.slots[i].size());
+  seen_value_ = value_;
+  average_ratio_ = average_ratio_of(state);
 }
 
 template <class T>
 double norm_of(const kernels::KernelTable<T>& kernels, const T* values, std::int64_t size) {
-  // A sum never falls, so it is at least each square; those of smaller numbers are flushed to zero.
-  const double flushed = std::sqrt(double{std::numeric_limits<T>::min()});
-  return rounding * std::sqrt(double{kernels.sum_of_squares(values, size)}) + flushed;
+  return norm_from<T>(kernels.sum_of_squares(values, size));
 }
 
 template <class T>

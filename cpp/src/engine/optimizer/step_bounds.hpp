@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <limits>
 
 #include "engine/optimizer/optimizer_state.hpp"
@@ -8,6 +9,12 @@
 #include "kernels/table.hpp"
 
 namespace chainrule::engine {
+
+/// The largest factors of penalties on weights.
+struct Penalties {
+  double l1 = 0.0;
+  double l2 = 0.0;
+};
 
 /// How large trained parameters and an optimizer's arrays can be at most, followed from step to
 /// step by the formulas of kernels/optimizers/. It tells steps that cannot leave the range of T
@@ -17,7 +24,7 @@ class StepBounds {
  public:
   /// Takes one step with gradients of at most `gradient`. Returns false where any number, also on
   /// the way, might not be finite; what was known is void then.
-  bool step(const kernels::UpdateRule<T>& rule, double l1, double l2, double gradient);
+  bool step(const kernels::UpdateRule<T>& rule, const Penalties& penalties, double gradient);
   /// Looks at all numbers.
   void look(const kernels::KernelTable<T>& kernels, const Parameters<T>& parameters,
             const OptimizerState<T>& state);
@@ -25,11 +32,20 @@ class StepBounds {
   void forget() { known_ = false; }
   /// Whether all numbers are finite and not near the end of the range.
   bool known() const { return known_; }
+  /// What no trained parameter is beyond.
+  double value() const { return value_; }
+  /// Whether trained parameters may by now be so much larger than when they were looked at that the
+  /// next forward pass could overflow.
+  bool may_have_grown() const { return value_ > kMostGrowth * std::max(1.0, seen_value_); }
 
  private:
+  static constexpr double kMostGrowth = 1e6;
+
   bool known_ = false;
   double value_ = 0.0;
+  double seen_value_ = 0.0;  // when all numbers were looked at
   double slots_[kMostOptimizerSlots] = {};
+  double average_ratio_ = 0.0;  // see Bounds::over_average
 };
 
 /// The 2-norm of an arena or a part of it, which bounds each number; infinite or NaN where one is

@@ -56,15 +56,19 @@ void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
 template <class T>
 bool Network<T>::State::is_safe_step(const kernels::UpdateRule<T>& rule) {
   if (!backprop.step_bounds.known()) return false;
-  double l1 = 0.0;
-  double l2 = 0.0;
-  for (const engine::Parameter& p : parameters.list()) {
-    l1 = std::max(l1, p.spec.l1);
-    l2 = std::max(l2, p.spec.l2);
-  }
   const auto& table = kernels::table<T>(kernels::active());
   return backprop.step_bounds.step(
-      rule, l1, l2, engine::norm_of(table, gradients.values.data(), gradients.values.size()));
+      rule, penalties(), engine::norm_of(table, gradients.values.data(), gradients.values.size()));
+}
+
+template <class T>
+engine::Penalties Network<T>::State::penalties() const {
+  engine::Penalties largest;
+  for (const engine::Parameter& p : parameters.list()) {
+    largest.l1 = std::max(largest.l1, p.spec.l1);
+    largest.l2 = std::max(largest.l2, p.spec.l2);
+  }
+  return largest;
 }
 
 template <class T>
@@ -97,6 +101,7 @@ void Network<T>::State::check_step() {
 #define CHAINRULE_MEMBERS(T)                                                    \
   template void Network<T>::step(const Optimizer&, double);                     \
   template bool Network<T>::State::is_safe_step(const kernels::UpdateRule<T>&); \
+  template engine::Penalties Network<T>::State::penalties() const;              \
   template void Network<T>::State::keep_for_step();                             \
   template void Network<T>::State::check_step();
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)

@@ -68,7 +68,8 @@ struct AdamRule {
     v = b.within(beta2 * v + one_minus_beta2 * b.within(g * g));
     if (amsgrad) b.slots[2] = b.larger(b.slots[2], v);
     b.within(b.root(amsgrad ? b.slots[2] : v) * b.within(correction));
-    b.weight = b.within(b.weight + b.within(step_size) * b.within(m / epsilon));
+    const double direction = b.over_average(m, 1.0 - one_minus_beta1, beta2, epsilon);
+    b.weight = b.within(b.weight + b.within(step_size) * b.within(direction));
   }
 };
 

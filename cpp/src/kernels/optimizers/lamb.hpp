@@ -63,7 +63,8 @@ struct Rule<chainrule::Lamb, T> {
     v = b.within(beta2 * v + one_minus_beta2 * b.within(b.gradient * b.gradient));
     b.within(b.root(v) * b.within(correction));
     const double rate = b.within(learning_rate);
-    const double averages = b.within(b.within(step_size) * b.within(m / epsilon));
+    const double averages = b.within(
+        b.within(step_size) * b.within(b.over_average(m, 1.0 - one_minus_beta1, beta2, epsilon)));
     b.within(averages + b.within(weight_decay) * b.weight);
     if (sizeof(T) == sizeof(double)) b.within(b.weight * b.weight);  // sums are in double
     // b.weight bounds norms, of which a step adds a fraction; to a parameter that is zero it adds

@@ -65,8 +65,11 @@ struct Rule<chainrule::NAdam, T> {
     m = b.average(m, g);
     v = b.within(beta2 * v + one_minus_beta2 * b.within(g * g));
     b.within(b.root(v) * b.within(correction));
-    const double direction = b.within(b.within(gradient_size) * g + b.within(momentum_size) * m);
-    b.weight = b.within(b.weight * b.magnitude(decay_factor) + b.within(direction / epsilon));
+    const double of_m = b.over_average(m, 1.0 - one_minus_beta1, beta2, epsilon);
+    const double of_g = b.over_root(g, double{one_minus_beta2}, double{epsilon});
+    b.within(b.within(gradient_size) * g + b.within(momentum_size) * m);
+    const double change = b.within(gradient_size * of_g) + b.within(momentum_size * of_m);
+    b.weight = b.within(b.weight * b.magnitude(decay_factor) + b.within(change));
   }
 };
 

@@ -62,7 +62,8 @@ struct Rule<chainrule::RAdam, T> {
     double& v = b.slots[1];
     m = b.average(m, g);
     v = b.within(beta2 * v + one_minus_beta2 * b.within(g * g));
-    const double direction = is_rectified ? b.within(m / epsilon) : m;
+    const double by_root = b.over_average(m, 1.0 - one_minus_beta1, beta2, epsilon);
+    const double direction = is_rectified ? b.within(by_root) : m;
     b.weight = b.within(b.weight * b.magnitude(decay_factor) + b.within(step_size) * direction);
   }
 };
