@@ -228,8 +228,8 @@ void Network<T>::State::EpochRun::prepare() {
   if (goes_on) prepare_optimizer();
   follows_bounds_ =
       is_alone_ && goes_on && s_.backprop.step_bounds.known() && session_.has_room(s_.optimizer);
+  if (is_alone_) s_.keep_statistics();  // always, so that the first steps take the memory
   if (follows_bounds_) {
-    s_.keep_statistics();
     session_.kept_epoch = -1;
     weights_kept_ = false;
     penalties_ = s_.penalties();
