@@ -119,7 +119,8 @@ class Predictor;
 /// and until it has ended all others, and all calls from within its `poll`, get a StateError. What
 /// never changes (layers, inputs, outputs, seed, parameters) can be asked at any time. Different
 /// networks are independent. In a forked child a network that another thread was training is as it
-/// was when that epoch began. The bits of every result depend on the
+/// was when that epoch began, but for a step that is a call of its own: of that any part may have
+/// been made. The bits of every result depend on the
 /// description, the seed and the data alone, never on threads, instruction set or, for predictions,
 /// on the other rows of the batch.
 template <class T>
@@ -182,6 +183,8 @@ class CHAINRULE_API Network {
   /// Trains for one epoch or a part of it. On divergence throws DivergenceError with everything as
   /// it was when the epoch began; or, where the outputs for x are then not finite and training led
   /// there from weights before, as the epoch (or batch by itself) before began, its counters too.
+  /// What a batch by itself may do is bounded before its update, so that nothing is copied for it
+  /// unless its numbers are huge.
   /// What is not finite in x or y may cause one, and what is no target of the loss a wrong result:
   /// see check_finite and check_targets, whose passes over the data this spares callers who train
   /// on the same data again.

@@ -11,15 +11,10 @@
 // and goes on to the next batch.
 #include <algorithm>
 #include <atomic>
-#include <cmath>
-#include <limits>
-#include <utility>
 
-#include "engine/all_finite.hpp"
+#include "engine/epoch_run.hpp"
 #include "engine/input/gather.hpp"
 #include "engine/instantiate.hpp"
-#include "engine/network_state.hpp"
-#include "engine/poller.hpp"
 #include "engine/threads/threads.hpp"
 
 namespace chainrule {
@@ -29,12 +24,6 @@ using engine::Partition;
 using engine::Poller;
 using engine::Step;
 using engine::ThreadContext;
-
-template <class T>
-bool all_finite(const engine::Buffer<T>& parameters) {
-  return engine::all_finite<T>(parameters.size(),
-                               [&](std::int64_t i) { return parameters.data()[i]; });
-}
 
 constexpr const char* kLazy = "an optimizer with lazy=True";
 
@@ -48,81 +37,6 @@ InputSparsity path_of(const Optimizer& optimizer, InputSparsity given) {
 }
 
 }  // namespace
-
-/// One call of run_epoch: checks what it is given, takes all memory, runs the batches, and takes
-/// over what has come of them or goes back to what there was.
-template <class T>
-class Network<T>::State::EpochRun {
- public:
-  /// Throws Error for arguments that do not fit the network or each other.
-  EpochRun(State& state, const RowsView& x, const TargetsView& y, const Loss& loss,
-           const Optimizer& optimizer, const EpochOptions& options);
-
-  EpochResult run();
-
- private:
-  using Clock = engine::CoreShortage::Clock;
-
-  void check_batches();
-  void check_learning_rates() const;
-  void prepare();
-  void run_piece(engine::Team team);
-  void run_passes(ThreadContext& context, const Step<T>& step, engine::RowOrder order);
-  void count_batch(const Step<T>& step, std::int64_t batch, bool polls);
-  void update_parameters(ThreadContext& context, Step<T> step, const engine::Update<T>& update,
-                         engine::RowOrder order);
-  bool is_safe(const ThreadContext& context, const engine::Update<T>& update, std::int64_t rows);
-  void keep_weights(ThreadContext& context);
-  void finish();
-  void finish_bounds();
-  void restore_statistics();
-  [[noreturn]] void diverge(std::int64_t rows, std::int64_t batch, double loss);
-
-  State& s_;
-  TrainingSession<T>& session_;
-  const RowsView& x_;
-  const TargetsView& y_;
-  const Loss& loss_;
-  const Optimizer& optimizer_;
-  const EpochOptions& options_;
-  const kernels::KernelTable<T>& kernels_;
-  InputSparsity path_;
-  double fixed_rate_;
-  T* outputs_;
-  bool stored_;  // all of a parameter's gradient must be known before any of it is used
-  std::int64_t batch_size_ = 0;
-  std::int64_t all_batches_ = 0;
-  std::int64_t first_batch_ = 0;
-  std::int64_t last_batch_ = 0;
-  Poller poller_;
-
-  /// Whether the call is one batch by itself, and whether its step is followed by bounds, so that
-  /// weights and optimizer state are kept only where the bounds would leave the range of T.
-  bool is_alone_ = false;
-  bool follows_bounds_ = false;
-  bool weights_kept_ = true;
-  engine::Penalties penalties_;
-  engine::StepBounds<T> bounds_;        // before the step
-  engine::StepBounds<T> bounds_after_;  // behind it
-
-  int threads_ = 1;
-  CompiledLoss<T>* compiled_ = nullptr;
-  const std::int64_t* order_ = nullptr;  // of all rows; null: as they are
-
-  std::int64_t next_batch_ = 0;  // the first of the next piece
-  // Decided before all threads meet, for what they do behind that.
-  std::atomic<bool> pause_{false};
-  std::atomic<bool> poll_{false};
-  std::atomic<bool> diverged_{false};
-  std::atomic<bool> stop_{false};
-
-  EpochResult result_;
-  engine::MeanLoss mean_;        // of this call
-  engine::MeanLoss epoch_mean_;  // of the epoch so far
-  double unit_ = 1.0;            // of the weights in both
-  double bad_loss_ = 0.0;        // where a batch diverged
-  std::int64_t bad_rows_ = 0;
-};
 
 template <class T>
 Network<T>::State::EpochRun::EpochRun(State& state, const RowsView& x, const TargetsView& y,
@@ -317,31 +231,6 @@ void Network<T>::State::EpochRun::count_batch(const Step<T>& step, std::int64_t 
     stop_.store(true, std::memory_order_relaxed);
 }
 
-/// Whether the step cannot leave the range of T, nor make weights so large that the next forward
-/// pass might. Every thread finds the same, so none has to wait for another's answer.
-template <class T>
-bool Network<T>::State::EpochRun::is_safe(const ThreadContext& context,
-                                          const engine::Update<T>& update, std::int64_t rows) {
-  engine::StepBounds<T> bounds = bounds_;
-  const bool safe = bounds.step(update.rule, penalties_, compiled_->plan.gradient_bound(rows)) &&
-                    !bounds.may_have_grown() && s_.statistics_finite() &&
-                    std::isfinite(compiled_->stage.mean(rows).value());
-  if (context.first_thread()) bounds_after_ = bounds;
-  return safe;
-}
-
-template <class T>
-void Network<T>::State::EpochRun::keep_weights(ThreadContext& context) {
-  context.sync_for(Partition::columns);
-  if (context.first_thread()) {
-    s_.keep_for_divergence();
-    s_.put_statistics(session_.kept.values);
-    weights_kept_ = true;
-    session_.under_way.store(true);
-  }
-  context.sync_for(Partition::columns);
-}
-
 template <class T>
 void Network<T>::State::EpochRun::update_parameters(ThreadContext& context, Step<T> step,
                                                     const engine::Update<T>& update,
@@ -360,60 +249,6 @@ void Network<T>::State::EpochRun::update_parameters(ThreadContext& context, Step
     step.update = &update;
     plan.gradients(context, step);
   }
-}
-
-/// Takes over what the batches have changed, or goes back and throws.
-template <class T>
-void Network<T>::State::EpochRun::finish() {
-  try {
-    compiled_->plan.input().check_unchanged();
-  } catch (...) {
-    weights_kept_ ? s_.restore_after_divergence() : restore_statistics();
-    throw;
-  }
-  const std::int64_t batch = first_batch_ + result_.batches;
-  if (diverged_.load()) diverge(bad_rows_, batch + 1, bad_loss_);
-  s_.optimizer.steps += result_.batches;
-  s_.total_steps += result_.batches;
-  session_.under_way.store(false, std::memory_order_release);
-  result_.stopped = stop_.load();
-  result_.weight = mean_.weight * unit_;
-  result_.loss = mean_.value();
-  result_.epoch_loss = epoch_mean_.value();
-  result_.epoch_losses = {epoch_mean_.sum, epoch_mean_.weight, unit_};
-  if (options_.whole_epoch) session_.losses = result_.epoch_losses;
-  // The mean of losses that are each finite is finite, but for float64 at the end of its range.
-  if (!std::isfinite(result_.loss)) diverge(0, batch, result_.loss);
-  const bool epoch_done = options_.whole_epoch && batch == all_batches_;
-  // An update may have overflowed after the last loss that could have shown it.
-  if (weights_kept_ && (epoch_done || !options_.whole_epoch) && !all_finite(s_.parameters.values))
-    diverge(0, batch, std::numeric_limits<double>::infinity());
-  if (epoch_done) ++s_.epochs;
-  session_.kept_trained = session_.kept_trained || result_.batches > 0;
-  if (is_alone_) finish_bounds();
-}
-
-template <class T>
-void Network<T>::State::EpochRun::finish_bounds() {
-  if (weights_kept_) {
-    s_.backprop.step_bounds.look(kernels_, s_.parameters, s_.optimizer);
-    return;
-  }
-  s_.backprop.step_bounds = bounds_after_;
-  session_.forget_older();  // from which more than one step leads here
-}
-
-/// Goes back where the weights have not changed.
-template <class T>
-void Network<T>::State::EpochRun::restore_statistics() {
-  s_.put_statistics(s_.parameters.values);
-  s_.backprop.step_bounds = bounds_;
-}
-
-template <class T>
-void Network<T>::State::EpochRun::diverge(std::int64_t rows, std::int64_t batch, double loss) {
-  if (!weights_kept_) restore_statistics();
-  s_.report_divergence(compiled_->plan, x_, rows, s_.epochs + 1, batch, loss, weights_kept_);
 }
 
 template <class T>

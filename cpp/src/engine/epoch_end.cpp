@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// How an epoch or a step ends: with what came of it, or as if it had not been.
+#include <cmath>
+#include <limits>
+
+#include "engine/all_finite.hpp"
+#include "engine/epoch_run.hpp"
+#include "engine/instantiate.hpp"
+
+namespace chainrule {
+namespace {
+
+using engine::Partition;
+using engine::ThreadContext;
+
+template <class T>
+bool has_finite_numbers(const engine::Buffer<T>& parameters) {
+  return engine::all_finite<T>(parameters.size(),
+                               [&](std::int64_t i) { return parameters.data()[i]; });
+}
+
+}  // namespace
+
+/// Whether the step cannot leave the range of T, nor make weights so large that the next forward
+/// pass might. Every thread finds the same, so none has to wait for another's answer.
+template <class T>
+bool Network<T>::State::EpochRun::is_safe(const ThreadContext& context,
+                                          const engine::Update<T>& update, std::int64_t rows) {
+  engine::StepBounds<T> bounds = bounds_;
+  const bool safe = bounds.step(update.rule, penalties_, compiled_->plan.gradient_bound(rows)) &&
+                    !bounds.may_have_grown() && s_.statistics_finite() &&
+                    std::isfinite(compiled_->stage.mean(rows).value());
+  if (context.first_thread()) bounds_after_ = bounds;
+  return safe;
+}
+
+template <class T>
+void Network<T>::State::EpochRun::keep_weights(ThreadContext& context) {
+  context.sync_for(Partition::columns);
+  if (context.first_thread()) {
+    s_.keep_for_divergence();
+    s_.put_statistics(session_.kept.values);
+    weights_kept_ = true;
+    session_.under_way.store(true);
+  }
+  context.sync_for(Partition::columns);
+}
+
+/// Takes over what the batches have changed, or goes back and throws.
+template <class T>
+void Network<T>::State::EpochRun::finish() {
+  try {
+    compiled_->plan.input().check_unchanged();
+  } catch (...) {
+    weights_kept_ ? s_.restore_after_divergence() : restore_statistics();
+    throw;
+  }
+  const std::int64_t batch = first_batch_ + result_.batches;
+  if (diverged_.load()) diverge(bad_rows_, batch + 1, bad_loss_);
+  s_.optimizer.steps += result_.batches;
+  s_.total_steps += result_.batches;
+  session_.under_way.store(false, std::memory_order_release);
+  result_.stopped = stop_.load();
+  result_.weight = mean_.weight * unit_;
+  result_.loss = mean_.value();
+  result_.epoch_loss = epoch_mean_.value();
+  result_.epoch_losses = {epoch_mean_.sum, epoch_mean_.weight, unit_};
+  if (options_.whole_epoch) session_.losses = result_.epoch_losses;
+  // The mean of losses that are each finite is finite, but for float64 at the end of its range.
+  if (!std::isfinite(result_.loss)) diverge(0, batch, result_.loss);
+  const bool epoch_done = options_.whole_epoch && batch == all_batches_;
+  // An update may have overflowed after the last loss that could have shown it.
+  if (weights_kept_ && (epoch_done || !options_.whole_epoch) &&
+      !has_finite_numbers(s_.parameters.values))
+    diverge(0, batch, std::numeric_limits<double>::infinity());
+  if (epoch_done) ++s_.epochs;
+  session_.kept_trained = session_.kept_trained || result_.batches > 0;
+  if (is_alone_) finish_bounds();
+}
+
+template <class T>
+void Network<T>::State::EpochRun::finish_bounds() {
+  if (weights_kept_) {
+    s_.backprop.step_bounds.look(kernels_, s_.parameters, s_.optimizer);
+    return;
+  }
+  s_.backprop.step_bounds = bounds_after_;
+  session_.forget_older();  // from which more than one step leads here
+}
+
+/// Goes back where the weights have not changed.
+template <class T>
+void Network<T>::State::EpochRun::restore_statistics() {
+  s_.put_statistics(s_.parameters.values);
+  s_.backprop.step_bounds = bounds_;
+}
+
+template <class T>
+void Network<T>::State::EpochRun::diverge(std::int64_t rows, std::int64_t batch, double loss) {
+  if (!weights_kept_) restore_statistics();
+  s_.report_divergence(compiled_->plan, x_, rows, s_.epochs + 1, batch, loss, weights_kept_);
+}
+
+#define CHAINRULE_MEMBERS(T)                                                                  \
+  template bool Network<T>::State::EpochRun::is_safe(const ThreadContext&,                    \
+                                                     const engine::Update<T>&, std::int64_t); \
+  template void Network<T>::State::EpochRun::keep_weights(ThreadContext&);                    \
+  template void Network<T>::State::EpochRun::finish();
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
+
+}  // namespace chainrule

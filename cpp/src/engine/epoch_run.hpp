@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "engine/compiled_loss.hpp"
+#include "engine/input/row_order.hpp"
+#include "engine/network_state.hpp"
+#include "engine/optimizer/step_bounds.hpp"
+#include "engine/optimizer/update.hpp"
+#include "engine/poller.hpp"
+#include "engine/stages/loss.hpp"
+#include "engine/threads/core_shortage.hpp"
+#include "engine/threads/thread_context.hpp"
+#include "kernels/dispatch.hpp"
+
+namespace chainrule {
+
+/// One call of run_epoch: checks what it is given, takes all memory, runs the batches, and takes
+/// over what has come of them or goes back to what there was.
+template <class T>
+class Network<T>::State::EpochRun {
+ public:
+  /// Throws Error for arguments that do not fit the network or each other.
+  EpochRun(State& state, const RowsView& x, const TargetsView& y, const Loss& loss,
+           const Optimizer& optimizer, const EpochOptions& options);
+
+  EpochResult run();
+
+ private:
+  using Clock = engine::CoreShortage::Clock;
+
+  void check_batches();
+  void check_learning_rates() const;
+  void prepare();
+  void run_piece(engine::Team team);
+  void run_passes(engine::ThreadContext& context, const engine::Step<T>& step,
+                  engine::RowOrder order);
+  void count_batch(const engine::Step<T>& step, std::int64_t batch, bool polls);
+  void update_parameters(engine::ThreadContext& context, engine::Step<T> step,
+                         const engine::Update<T>& update, engine::RowOrder order);
+  bool is_safe(const engine::ThreadContext& context, const engine::Update<T>& update,
+               std::int64_t rows);
+  void keep_weights(engine::ThreadContext& context);
+  void finish();
+  void finish_bounds();
+  void restore_statistics();
+  [[noreturn]] void diverge(std::int64_t rows, std::int64_t batch, double loss);
+
+  State& s_;
+  TrainingSession<T>& session_;
+  const RowsView& x_;
+  const TargetsView& y_;
+  const Loss& loss_;
+  const Optimizer& optimizer_;
+  const EpochOptions& options_;
+  const kernels::KernelTable<T>& kernels_;
+  InputSparsity path_;
+  double fixed_rate_;
+  T* outputs_;
+  bool stored_;  // all of a parameter's gradient must be known before any of it is used
+  std::int64_t batch_size_ = 0;
+  std::int64_t all_batches_ = 0;
+  std::int64_t first_batch_ = 0;
+  std::int64_t last_batch_ = 0;
+  engine::Poller poller_;
+
+  /// Whether the call is one batch by itself, and whether its step is followed by bounds, so that
+  /// weights and optimizer state are kept only where the bounds would leave the range of T.
+  bool is_alone_ = false;
+  bool follows_bounds_ = false;
+  bool weights_kept_ = true;
+  engine::Penalties penalties_;
+  engine::StepBounds<T> bounds_;        // before the step
+  engine::StepBounds<T> bounds_after_;  // behind it
+
+  int threads_ = 1;
+  CompiledLoss<T>* compiled_ = nullptr;
+  const std::int64_t* order_ = nullptr;  // of all rows; null: as they are
+
+  std::int64_t next_batch_ = 0;  // the first of the next piece
+  // Decided before all threads meet, for what they do behind that.
+  std::atomic<bool> pause_{false};
+  std::atomic<bool> poll_{false};
+  std::atomic<bool> diverged_{false};
+  std::atomic<bool> stop_{false};
+
+  EpochResult result_;
+  engine::MeanLoss mean_;        // of this call
+  engine::MeanLoss epoch_mean_;  // of the epoch so far
+  double unit_ = 1.0;            // of the weights in both
+  double bad_loss_ = 0.0;        // where a batch diverged
+  std::int64_t bad_rows_ = 0;
+};
+
+}  // namespace chainrule
