@@ -17,7 +17,8 @@ from chainrule.cli import main
 from chainrule.cli.parser import STATUSES
 
 COMMANDS = (
-    "train", "evaluate", "predict", "inspect", "export-c", "export-onnx", "import-onnx", "bench"
+    "train", "evaluate", "predict", "explain", "inspect", "export-c", "export-onnx", "import-onnx",
+    "bench",
 )  # fmt: skip
 
 
@@ -76,7 +77,10 @@ def folder(tmp_path, monkeypatch):
         (["train", "--force"], "unknown option '--force'; did you mean '--overwrite'?"),
         (["train", "--weight-decay=1"], "unknown option '--weight-decay'; valid: --data, "),
         (["train", "--momentum=1"], "unknown option '--momentum'; valid: --data, "),
-        (["train", "--part", "all"], "unknown option '--part'; it is an option of evaluate;"),
+        (
+            ["train", "--part", "all"],
+            "unknown option '--part'; it is an option of evaluate, explain;",
+        ),
         (["trian"], "unknown command 'trian'; did you mean 'train'? valid: train, evaluate, "),
         (["--verison"], "unknown option '--verison'; did you mean '--version'?"),
         (["train", "--epoch", "3"], "unknown option '--epoch'; did you mean '--epochs'?"),

@@ -75,6 +75,7 @@ SAME = [
     ["predict", "net.safetensors", "new.npy", "-o", "new.npy"],
     ["predict", "net.safetensors", "new.csv", "-o", "net.safetensors"],
     ["export-onnx", "net.safetensors", "net.safetensors"],
+    ["explain", "net.safetensors", "--data", "mine.csv", "--out", "mine.csv"],
     ["import-onnx", "net.onnx", "net.onnx"],
 ]
 
@@ -136,6 +137,7 @@ def test_two_outputs_are_one_file(capsys, folder):
         (["predict", "net.safetensors", "new.csv", "-o", "net.onnx"], "predictions"),
         (["export-onnx", "net.safetensors", "notes.txt"], "an ONNX file"),
         (["export-onnx", "net.safetensors", "mine.csv"], "an ONNX file"),
+        (["explain", "net.safetensors", "--data", "mine.csv", "--out", "notes.txt"], "a page"),
         (["export-c", "net.safetensors", "--out", ".", "--name", "gear"], "C code written by ch"),
         (["bench", "--json", "notes.txt"], "measurements of bench"),
     ],
@@ -157,6 +159,7 @@ def test_default_output_is_no_model(capsys, folder):
         (["train", "--quiet", "--epochs", "1", "--data", "mine.csv", "-o", "out"], "out"),
         (["predict", "net.safetensors", "new.csv", "-o", "out"], "out"),
         (["export-onnx", "net.safetensors", "out", "--no-check"], "out"),
+        (["explain", "net.safetensors", "--data", "mine.csv", "--out", "out"], "out"),
         (["import-onnx", "net.onnx", "out"], "out"),
         (["export-c", "net.safetensors", "--out", ".", "--name", "wheel"], "wheel.c"),
         (["export-c", "net.safetensors", "--out", ".", "--name", "wheel"], "wheel.h"),

@@ -15,6 +15,7 @@ from chainrule.callbacks.callback import (
 from chainrule.callbacks.csv_logger import CSVLogger
 from chainrule.callbacks.early_stopping import EarlyStopping
 from chainrule.callbacks.model_checkpoint import ModelCheckpoint
+from chainrule.callbacks.record import Record
 from chainrule.names import module_attributes
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "EarlyStopping",
     "LambdaCallback",
     "ModelCheckpoint",
+    "Record",
     "StopTraining",
     "as_callback",
 ]

@@ -18,6 +18,7 @@ __all__ = [
     "LONGEST_BEGINNING",
     "MODEL",
     "ONNX",
+    "PAGE",
     "PREDICTIONS",
     "FileKind",
 ]
@@ -72,6 +73,10 @@ def _onnx(head: bytes) -> bool:
     return len(head) > 2 and head[0] == 0x08 and head[1] < 0x20 and head[2] & 7 in (0, 2)
 
 
+def _page(head: bytes) -> bool:
+    return head.startswith(b"<!doctype html>") and b'name="generator" content="chainrule"' in head
+
+
 def _figure(head: bytes) -> bool:
     return head.startswith(_FIGURES) or b"<svg" in head[:1000]
 
@@ -83,6 +88,7 @@ def _benchmark(head: bytes) -> bool:
 MODEL = FileKind("a model file", _model)
 PREDICTIONS = FileKind("predictions", _predictions)
 ONNX = FileKind("an ONNX file", _onnx)
+PAGE = FileKind("a page written by chainrule", _page)
 FIGURE = FileKind("a figure", _figure)
 BENCHMARK = FileKind("measurements of bench", _benchmark)
 C_SOURCE = FileKind("C code written by chainrule", lambda head: bool(_WRITTEN_AS_C.match(head)))

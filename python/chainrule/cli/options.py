@@ -136,12 +136,22 @@ _TRAIN: Mapping[str, Options] = {
         "--quiet -q": _flag("Print the test result and the files alone."),
     },
 }
+_PART = _choice("train", "test", "all", help=
+        "Rows to take: those that train learns from, those it tests on, or all. Default: test "
+        "for digits, mnist and fashion-mnist, all for a FILE.")
 _EVALUATE: Mapping[str, Options] = {
     "": {**_MODEL,
-        "--part": _choice("train", "test", "all", help=
-            "Rows to take: those that train learns from, those it tests on, or all. Default: test "
-            "for digits, mnist and fashion-mnist, all for a FILE."),
+        "--part": _PART,
         **_METRICS, **_THREADS},
+    "data": {**_DATA, **_TABLE},
+}
+_EXPLAIN: Mapping[str, Options] = {
+    "": {**_MODEL,
+        "--row": _value("N", "Which row, counted from 0. Default: %(default)s.", values.index,
+            default=0),
+        "--out": _value("FILE", "Page to write. Default: the model's name and .html, here."),
+        **_OVERWRITE,
+        "--part": _PART},
     "data": {**_DATA, **_TABLE},
 }
 _PREDICT: Mapping[str, Options] = {
@@ -212,6 +222,7 @@ _COMMANDS: Mapping[str, Mapping[str, Options]] = {
     "train": _TRAIN,
     "evaluate": _EVALUATE,
     "predict": _PREDICT,
+    "explain": _EXPLAIN,
     "inspect": {"": _MODEL},
     "export-c": _EXPORT_C,
     "export-onnx": _EXPORT_ONNX,

@@ -64,6 +64,16 @@ otherwise the outputs.""",
   chainrule predict houses.safetensors new.csv -o prices.csv
   head -n 5 new.csv | chainrule predict houses.safetensors -""",
     ),
+    "explain": (
+        "Write a page on one row's way through a model and back.",
+        """\
+Write one HTML file on one row: every value on its way through the network, every gradient on its
+way back, each sum spelt out, finite differences beside the gradients, and what the optimizer
+would change. It loads nothing from elsewhere.""",
+        """\
+  chainrule explain digits.safetensors --data digits --row 7
+  chainrule explain houses.safetensors --data houses.csv --label price --row 0 --out house.html""",
+    ),
     "inspect": (
         "Print what a model file holds.",
         "Print a model file's layers, shapes, sizes and the state of its training.",

@@ -63,6 +63,7 @@ _COMMANDS: Mapping[str, Sequence[str]] = {
     "train": ["fit", "learn", "run"],
     "evaluate": ["eval", "test", "score", "validate", "measure"],
     "predict": ["infer", "inference", "apply", "prediction", "classify"],
+    "explain": ["visualize", "visualise", "view", "why"],
     "inspect": ["info", "show", "summary", "describe", "print"],
     "export-c": ["c", "export", "to-c", "compile"],
     "export-onnx": ["onnx", "to-onnx"],

@@ -21,6 +21,11 @@ def seed(text: str) -> int:
     return _integer(text, 0)
 
 
+def index(text: str) -> int:
+    """Return a place that is counted from 0."""
+    return _integer(text, 0)
+
+
 def positive_number(text: str) -> float:
     """Return a finite number above 0."""
     value = _number(text)

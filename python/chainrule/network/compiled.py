@@ -92,6 +92,12 @@ class Compiled(Named):
         """Columns of the output."""
         return self._built_core().outputs
 
+    @property
+    def parameters(self) -> dict[str, NDArray[Any]]:
+        """Copies of all parameters by name, "<node>.<array>": ``{"0.weight": (in, out), ...}``."""
+        core = self._built_core()
+        return {p.name: core.get_parameter(p.name) for p in core.parameters}
+
     def build(self, inputs: int) -> None:
         """Raise ValueError unless the network reads `inputs` columns; a subclass may create it."""
         expected = self._built_core().inputs

@@ -217,11 +217,6 @@ class Network(Trainable):
         """Return the number of layers, without `Input`."""
         return len(self.layers)
 
-    @property
-    def parameters(self) -> dict[str, NDArray[Any]]:
-        """Copies of all parameters by name, "<node>.<array>": ``{"0.weight": (in, out), ...}``."""
-        return weights.get_parameters(self)
-
     get_weights = weights.get_weights
     set_weights = weights.set_weights
     count_params = weights.count_params

@@ -13,18 +13,12 @@ from chainrule.inputs.containers import as_array
 from chainrule.names import unknown_name
 from chainrule.network.compiled import Compiled
 
-__all__ = ["checked_arrays", "count_params", "get_parameters", "get_weights", "set_weights"]
-
-
-def get_parameters(net: Compiled) -> dict[str, NDArray[Any]]:
-    """Return copies of all parameters by name."""
-    core = net._built_core()
-    return {p.name: core.get_parameter(p.name) for p in core.parameters}
+__all__ = ["checked_arrays", "count_params", "get_weights", "set_weights"]
 
 
 def get_weights(net: Compiled) -> list[NDArray[Any]]:
     """Return copies of all parameters in the order of `parameters`."""
-    return list(get_parameters(net).values())
+    return list(net.parameters.values())
 
 
 def set_weights(net: Compiled, weights: Sequence[ArrayLike] | Mapping[str, ArrayLike]) -> None:

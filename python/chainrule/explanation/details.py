@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the page tells of single weights: differences, updates, and which of them it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import optimizers
+from chainrule.explanation.trace import Row, Step, Trace
+
+if TYPE_CHECKING:
+    from chainrule.optimizers import Optimizer
+
+__all__ = ["Differences", "Term", "Unit", "chosen_units", "updates"]
+
+_STEP = 1e-5
+_WEIGHTS = 1500  # with all their numbers, on one page
+_UNITS = 160  # of one layer
+
+
+@dataclass
+class Term:
+    """One input's share of a unit's weighted sum, and what becomes of its weight."""
+
+    input: int
+    difference: float
+    """(L(w + h) - L(w - h)) / 2h."""
+    update: float
+    """What the optimizer adds to the weight."""
+
+
+@dataclass
+class Unit:
+    """What is told of one unit of a dense layer."""
+
+    index: int
+    terms: list[Term]
+    bias_difference: float | None
+    bias_update: float | None
+
+
+def chosen_units(steps: list[Step]) -> dict[int, dict[int, NDArray[np.int64]]]:
+    """Return the inputs to tell of, by the places of dense steps among all and by their units.
+
+    All, if the page can hold them; else the units with the largest gradients and the inputs with
+    the largest terms.
+    """
+    dense = {place: step for place, step in enumerate(steps) if step.weight is not None}
+    units = {place: _largest(step.dy, _UNITS) for place, step in dense.items()}
+    count = sum(len(chosen) for chosen in units.values())
+    every = sum(len(units[place]) * len(step.x) for place, step in dense.items())
+    terms = max((step.x.size for step in dense.values()), default=0) if every <= _WEIGHTS else 0
+    each = terms or max(4, _WEIGHTS // max(count, 1))
+    return {
+        place: {
+            int(unit): _largest(step.x * step.weight[:, unit], each)  # type: ignore[index]
+            for unit in units[place]
+        }
+        for place, step in dense.items()
+    }
+
+
+def _largest(values: NDArray[np.float64] | None, count: int) -> NDArray[np.int64]:
+    """Return the places of the values of largest magnitude, in order."""
+    assert values is not None
+    if values.size <= count:
+        return np.arange(values.size)
+    return np.sort(np.argsort(-np.abs(values), kind="stable")[:count])
+
+
+class Differences:
+    """The finite differences of a dense step's weights: (L(w + h) - L(w - h)) / 2h.
+
+    The unit with its weight moved is run again, and all that is behind it.
+    """
+
+    def __init__(self, trace: Trace, place: int, row: Row) -> None:
+        self._trace = trace
+        self._place = place
+        self._row = row
+        self._behind = trace.behind(place)
+
+    def of(self, unit: int, inputs: NDArray[np.int64]) -> tuple[list[float], float | None]:
+        """Return those of a unit's weights for these inputs, and that of its bias."""
+        core = self._trace.unit(self._place, unit)
+        weights = [self._difference(core, "0.weight", (int(i), 0), unit) for i in inputs]
+        has_bias = self._trace.steps[self._place].bias is not None
+        return weights, self._difference(core, "0.bias", (0,), unit) if has_bias else None
+
+    def _difference(self, core: Any, name: str, index: tuple[int, ...], unit: int) -> float:
+        step, row = self._trace.steps[self._place], self._row
+        array = core.get_parameter(name)
+        value = array[index]
+        h = _STEP * max(1.0, abs(value))
+        losses = []
+        for moved in (value + h, value - h):
+            array[index] = moved
+            core.set_parameter(name, array)
+            z = step.y[None].copy()
+            z[0, unit] = core.forward(step.x[None], False, 1)[0, 0]
+            losses.append(self._behind.compute_gradients(z, row.y, row.loss._core, False, 1)[0])
+        array[index] = value
+        core.set_parameter(name, array)
+        return float((losses[0] - losses[1]) / ((value + h) - (value - h)))
+
+
+def updates(core: Any, row: Row, optimizer: Optimizer) -> dict[str, NDArray[np.float64]]:
+    """Return what a first step of the optimizer, from this row alone, adds to each parameter."""
+    if optimizer.lazy:
+        optimizer = optimizers.get({**optimizer.config, "lazy": False})
+    moved = core.copy()
+    moved.compute_gradients(row.x, row.y, row.loss._core, False, 1)
+    moved.step(optimizer._core, float(optimizer.learning_rate))
+    return {
+        info.name: moved.get_parameter(info.name) - core.get_parameter(info.name)
+        for info in core.parameters
+        if info.trainable
+    }
