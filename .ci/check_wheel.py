@@ -16,6 +16,7 @@ REQUIRED = [
     "chainrule/cli*",
     "chainrule/data/digits/*.npz",
     "chainrule/c_export/c/*.c",
+    "chainrule/c_export/templates/*",
     "chainrule/include/chainrule/*.hpp",
     "chainrule/include/chainrule/chainrule.h",
     "chainrule/include/chainrule/version.h",

@@ -68,15 +68,15 @@ def test_c_agrees_to_the_bit_with_numpy(tmp_path, compiler, name, rng):
     cr.export_c(net, tmp_path, dtype="int8", calibration=x)
     done = self_test(compiler, tmp_path, "model", *SANITIZED)
     assert done.returncode == 0, done.stdout + done.stderr
-    program, in_float = quantized(lower(net, into_weights=False), x)
+    program, in_float = quantized(lower(net, into_weights=False), {"x": x})
     # Values beyond those of the calibration saturate.
     wide = np.concatenate([x, 5 * x])
     y = outputs(load(compiler, tmp_path, "model"), "model", net, wide)
     if any("layer normalization" in text or "gelu" in text for text in in_float):
         # Here the C library rounds differently, and int8 magnifies it.
-        assert difference(y, program.run(wide)) < 0.05
+        assert difference(y, program.run({"x": wide})[0]) < 0.05
     else:
-        assert difference(y, program.run(wide)) <= (2e-7 if in_float else 0.0)
+        assert difference(y, program.run({"x": wide})[0]) <= (2e-7 if in_float else 0.0)
     assert difference(y[:300], net.predict(x)) < 0.1
 
 
@@ -111,7 +111,7 @@ def test_scales_by_hand():
     net.set_weights([np.array([[1.27, 0.0], [-0.5, 0.0]]), np.array([0.1, 2.0])])
     x = np.array([[0.0, 10.0], [-2.8, 22.7]], np.float32)
     # Given twice, the extremes are no outliers.
-    program, _ = quantized(lower(net, into_weights=False), np.repeat(x, 2, axis=0))
+    program, _ = quantized(lower(net, into_weights=False), {"x": np.repeat(x, 2, axis=0)})
     entry, dense = program.operations
     # -2.8..22.7 in steps of 0.1.
     assert isinstance(entry, Quantize)
@@ -148,7 +148,7 @@ def test_fixed_point_is_exact(tmp_path, compiler, rng):
 def test_multipliers_are_as_exact_as_31_bits(rng):
     net = network("relu", rng)
     x = np.repeat(rng.normal(size=(50, 8)), 2, axis=0).astype(np.float32)
-    hidden = quantized(lower(net, into_weights=False), x)[0].operations[1]
+    hidden = quantized(lower(net, into_weights=False), {"x": x})[0].operations[1]
     assert isinstance(hidden, Dense8)
     assert ((hidden.multiplier >= 2**30) & (hidden.multiplier < 2**31)).all()
     w = net.parameters["0.weight"].astype(np.float64)
@@ -163,7 +163,7 @@ def test_outliers_are_left_out(rng):
     x = rng.uniform(-1, 1, size=(10_000, 4))
     x[5000, 2] = 1e6
     net = cr.Sequential([cr.Input(4), cr.Dense(2)], seed=0)
-    entry, _ = quantized(lower(net, into_weights=False), x)[0].operations
+    entry, _ = quantized(lower(net, into_weights=False), {"x": x})[0].operations
     assert isinstance(entry, Quantize)
     np.testing.assert_allclose(entry.scale, 255 / 2, rtol=1e-3)
     assert entry.run(x.astype(np.float32))[5000, 2] == 127
@@ -173,7 +173,7 @@ def test_calibration_sees_all_parts_of_many_rows():
     x = np.zeros((2**20, 8), np.float32)
     x[-(2**17) :] = 3.0
     net = cr.Sequential([cr.Input(8), cr.Dense(2)], seed=0)
-    entry, _ = quantized(lower(net, into_weights=False), x)[0].operations
+    entry, _ = quantized(lower(net, into_weights=False), {"x": x})[0].operations
     assert isinstance(entry, Quantize)
     np.testing.assert_allclose(entry.scale, 255 / 3)
 
@@ -182,7 +182,7 @@ def test_multipliers_of_extreme_outputs():
     net = cr.Sequential([cr.Input(2), cr.Dense(2, activation="relu"), cr.Dense(1)], seed=0)
     # The first output is all but cancelled, the second has tiny weights beside the first's.
     net.set_weights({"0.weight": [[1.0, 1e-14], [-1.0, 1e-14]], "0.bias": [1e-9, 0.0]})
-    _, hidden, _ = quantized(lower(net, into_weights=False), np.ones((1, 2)))[0].operations
+    _, hidden, _ = quantized(lower(net, into_weights=False), {"x": np.ones((1, 2))})[0].operations
     assert isinstance(hidden, Dense8)
     factors = hidden.multiplier / 2.0**hidden.shift
     np.testing.assert_allclose(factors, [1.0, 1e-14], atol=1e-9)

@@ -22,6 +22,7 @@ from chainrule.c_export.program import Model, Program
 from chainrule.c_export.quantization import quantized
 from chainrule.c_export.source import header, source
 from chainrule.interop.nodes import built_core
+from chainrule.losses.link import LINKS
 from chainrule.names import unknown_name
 from chainrule.network import measuring
 from chainrule.network.progress import format_value
@@ -150,15 +151,13 @@ def export_c(
     folder = Path(directory)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
-    data = None if calibration is None else net._features(calibration)
-    given = data if test_rows is None else net._features(test_rows)
     plain = lower(net, into_weights=False)
-    in_float: list[str] = []
-    if dtype == "int8":
-        assert data is not None
+    data = None if calibration is None else _rows(net, plain, calibration)
+    given = data if test_rows is None else _rows(net, plain, test_rows)
+    if data is not None and dtype == "int8":
         program, in_float = quantized(plain, data)
     else:
-        program = lower(net, into_weights=True)
+        program, in_float = lower(net, into_weights=True), []
     model = _model(net, name, program)
     vectors, largest = _vectors(net, model, self_test.inputs_for(plain, given), dtype)
     before, after = _compared(net, model, validation_data)
@@ -207,41 +206,47 @@ def _check_earlier(files: Sequence[Path], name: str) -> None:
             )
 
 
+def _rows(net: Sequential, program: Program, x: object) -> dict[str, Array]:
+    """Return rows of the inputs by name."""
+    return dict(zip(program.inputs, [net._features(x)], strict=True))
+
+
 def _model(net: Sequential, name: str, program: Program) -> Model:
     link = None if net.loss is None else str(net.loss._core.link)
-    layers = tuple(repr(layer) for layer in net.layers)
-    if link == "identity":
-        link = None
+    link = link if link in LINKS else None
     own = net.loss is not None and not net.loss.from_logits and net._ends_with(link)
-    return Model(name, layers, program, link, own)
+    return Model(name, tuple(repr(layer) for layer in net.layers), program, link, own)
 
 
 def _vectors(
-    net: Sequential, model: Model, x: Array, dtype: str
+    net: Sequential, model: Model, x: dict[str, Array], dtype: str
 ) -> tuple[self_test.Vectors, float]:
-    _check_rows(x, "values of")
-    with np.errstate(over="ignore"):
-        outputs = net.predict(x).astype(np.float32)
-    _check_rows(outputs, "network's outputs for")
+    (rows,) = x.values()
+    _check_rows([rows], "values of")
     with np.errstate(over="ignore", invalid="ignore"):
+        outputs = [net.predict(rows).astype(np.float32)]
         exported = model.program.run(x)
+    _check_rows(outputs, "network's outputs for")
     _check_rows(exported, "C code's outputs for")
-    largest = self_test.difference(exported, outputs)
+    largest = max(map(self_test.difference, exported, outputs))
     # Compilers may round an input to another integer than NumPy, or sum in another order.
     in_int8 = 1.25 * largest + _TOLERANCE
     tolerance = in_int8 if dtype == "int8" else max(_TOLERANCE, 2 * largest)
-    probabilities = None if model.link is None else net.predict_proba(x).astype(np.float32)
-    if probabilities is not None:
+    probabilities = None
+    if model.link is not None:
+        probabilities = [net.predict_proba(rows).astype(np.float32)]
         _check_rows(probabilities, "network's probabilities for")
     return self_test.Vectors(x, outputs, probabilities, tolerance), largest
 
 
-def _check_rows(values: Array, what: str) -> None:
-    finite = np.isfinite(values).all(axis=1)
-    if not finite.all():
-        raise ValueError(
-            f"test_rows: the {what} row {int(np.argmin(finite))} are not finite numbers of float32"
-        )
+def _check_rows(arrays: Sequence[Array], what: str) -> None:
+    for values in arrays:
+        finite = np.isfinite(values).all(axis=1)
+        if not finite.all():
+            raise ValueError(
+                f"test_rows: the {what} row {int(np.argmin(finite))} are not finite numbers of "
+                "float32"
+            )
 
 
 def _compared(
@@ -260,7 +265,7 @@ def _compared(
     program = model.program
     if model.linked:  # the loss works from what enters its link
         program = replace(program, outputs=[*program.makers[program.outputs[0]].read])
-    outputs = program.run(data.x)
+    (outputs,) = program.run(_rows(net, program, data.x))
     predictions = loss.link(outputs)
     after: dict[str, Any] = {"loss": loss(outputs, data.y, data.sample_weight)}
     after |= {m.name: m(data.y, predictions, data.sample_weight) for m in metrics}

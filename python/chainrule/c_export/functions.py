@@ -16,18 +16,10 @@ _OF_MATH = ("erfcf", "expm1f", "log1pf", "sqrtf", "tanhf")
 
 
 def definitions(names: Iterable[str], prefix: str = "") -> list[str]:
-    """Return the texts of functions, each after those that it calls.
+    """Return the texts of functions, which are files of the folder ``c`` or activations.
 
-    Parameters
-    ----------
-    names : iterable of str
-        Functions, which are files of the folder ``c`` or activations.
-    prefix : str, default ""
-        What their names begin with in the text, so that several exports go into one file.
-
-    Returns
-    -------
-    list of str
+    Each comes after those that it calls. Their names in the text begin with the prefix, so that
+    several exports go into one file.
 
     Examples
     --------

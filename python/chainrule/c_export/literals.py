@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import re
 import textwrap
+from importlib import resources
+from string import Template
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COLUMNS", "array", "check_name", "number"]
+__all__ = ["COLUMNS", "array", "check_name", "number", "template"]
 
 COLUMNS = 100
 _TYPES = {
@@ -30,22 +32,10 @@ _DEVICES = "aux|con|nul|prn|com[0-9]|lpt[0-9]"
 
 
 def check_name(name: object) -> str:
-    """Return `name` if it can begin the names of C functions and files.
+    """Return `name` if it can begin the names of C functions and files; else TypeError, ValueError.
 
-    Parameters
-    ----------
-    name : str
-        Letters, digits and underscores.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is no C identifier, would make reserved ones, or cannot be the name of the files: that
-        of a header of the C library, of a device, or of another export's self-test.
+    It must be a C identifier, make no reserved ones, and be the name of no header of the C library,
+    device or other export's self-test.
 
     Examples
     --------
@@ -96,19 +86,9 @@ def number(value: Any) -> str:
 
 
 def array(name: str, values: NDArray[Any], *, flat: bool = False) -> str:
-    """Return the definition of a constant.
+    """Return the definition of a constant of one or two axes; `flat` makes one of two.
 
-    Parameters
-    ----------
-    name : str
-    values : ndarray of float32, int8, int32 or uint8
-        Of one or two axes. Each row of two axes begins a line.
-    flat : bool, default False
-        Whether two axes become one axis in C.
-
-    Returns
-    -------
-    str
+    Values are of float32, int8, int32 or uint8. Each row of two axes begins a line.
 
     Examples
     --------
@@ -134,6 +114,11 @@ def array(name: str, values: NDArray[Any], *, flat: bool = False) -> str:
     return "\n".join(
         [f"static const {_TYPES[values.dtype.name]} {name}[{sizes}] = {{", *lines, "};"]
     )
+
+
+def template(name: str) -> Template:
+    """Return a C text of the folder ``templates``, with places to fill in."""
+    return Template(resources.files("chainrule.c_export").joinpath("templates", name).read_text())
 
 
 def _row(values: NDArray[Any], indent: int = 4) -> list[str]:

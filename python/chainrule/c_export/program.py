@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from chainrule.c_export.operations import Array, Operation
 
-__all__ = ["Model", "Program", "apply"]
+__all__ = ["Model", "Program", "Value", "apply"]
 
 _ROWS_AT_A_TIME = 4096
 _BUFFERS = {"float": "abcdefghijklm", "int8": "pqrstuvw"}
@@ -46,25 +47,31 @@ class Program:
         """The operation that makes each value."""
         return {operation.made: operation for operation in self.operations}
 
-    def run(self, x: Array) -> Array:
-        """Return the outputs for rows of the input, as the C code computes them."""
-        return np.concatenate([values[self.outputs[0]] for values in self.values(x)])
-
-    def values(self, x: Array) -> Iterator[dict[str, Array]]:
-        """Yield all values for the rows of `x` as float32, not too many rows at a time."""
-        (name,) = self.inputs
-        for start in range(0, len(x), _ROWS_AT_A_TIME):
+    def run(self, x: Mapping[str, Array]) -> list[Array]:
+        """Return the outputs for rows of the inputs, as the C code computes them."""
+        pieces = []
+        for start in range(0, len(next(iter(x.values()))), _ROWS_AT_A_TIME):
+            some = slice(start, start + _ROWS_AT_A_TIME)
             with np.errstate(over="ignore"):
-                values = {name: x[start : start + _ROWS_AT_A_TIME].astype(np.float32)}
+                values = {name: rows[some].astype(np.float32) for name, rows in x.items()}
             for operation in self.operations:
                 values[operation.made] = apply(operation, values)
-            yield values
+            pieces.append([values[name] for name in self.outputs])
+        return [np.concatenate(each) for each in zip(*pieces, strict=True)]
 
 
 def apply(operation: Operation, values: dict[str, Array]) -> Array:
     """Return what an operation makes of values, which may overflow as C does."""
     with np.errstate(over="ignore", invalid="ignore"):
         return operation.run(*(values[name] for name in operation.read))
+
+
+class Value(NamedTuple):
+    """An input or output in C: its name, the macro that tells its columns, and these."""
+
+    name: str
+    size: str
+    columns: int
 
 
 @dataclass(frozen=True)
@@ -103,15 +110,24 @@ class Model:
         return f"{self.name}_local_"
 
     @property
-    def inputs(self) -> int:
-        """Columns read."""
-        (columns,) = self.program.inputs.values()
-        return columns
+    def inputs(self) -> list[Value]:
+        """What is read."""
+        return self._values("x", "INPUTS", self.program.inputs)
 
     @property
-    def outputs(self) -> int:
-        """Columns written."""
-        return self.program.makers[self.program.outputs[0]].outputs
+    def outputs(self) -> list[Value]:
+        """What is written."""
+        makers = self.program.makers
+        return self._values("y", "OUTPUTS", {n: makers[n].outputs for n in self.program.outputs})
+
+    def _values(self, letter: str, size: str, columns: Mapping[str, int]) -> list[Value]:
+        """Return the parameters of the C function; the only one is called by the letter alone."""
+        if len(columns) == 1:
+            return [Value(letter, f"{self.macro}_{size}", *columns.values())]
+        return [
+            Value(f"{letter}{i}", f"{self.macro}_{size}_{i}", n)
+            for i, n in enumerate(columns.values())
+        ]
 
     @property
     def weight_bytes(self) -> int:
@@ -123,10 +139,10 @@ class Model:
     def scratch(self) -> dict[str, tuple[str, int]]:
         """C type and length of the buffers between operations, by name."""
         sizes: dict[str, tuple[str, int]] = {}
-        places = self.places
+        places, kinds = self.places, "".join(_BUFFERS.values())
         for operation in self.program.operations:
             place = places[operation.made]
-            if place != "y":
+            if place in kinds:
                 length = max(operation.outputs, sizes.get(place, ("", 0))[1])
                 sizes[place] = (_C_TYPES[operation.writes], length)
         return dict(sorted(sizes.items()))
@@ -140,23 +156,26 @@ class Model:
 
     @property
     def places(self) -> dict[str, str]:
-        """Where each value lies: x, y, or a buffer, which is given back behind its last reader."""
+        """Where each value lies: in an input or output, or a buffer, which has one letter.
+
+        A buffer is given back behind the last reader of what is in it.
+        """
         program, left = self.program, self.program.readers
-        (entry,), (last,) = program.inputs, program.outputs
-        places = {entry: "x"}
-        # What only changes in place on its way to the output lies there already.
-        while last not in places:
-            places[last] = "y"
-            maker = program.makers[last]
-            if maker.in_place and left[maker.read[0]] == 1:
-                last = maker.read[0]
+        places = {name: value.name for name, value in zip(program.inputs, self.inputs, strict=True)}
+        for last, value in zip(program.outputs, self.outputs, strict=True):
+            # What only changes in place on its way to the output lies there already.
+            while last not in places:
+                places[last] = value.name
+                maker = program.makers[last]
+                if maker.in_place and left[maker.read[0]] == 1:
+                    last = maker.read[0]
         free = {kind: list(names) for kind, names in _BUFFERS.items()}
         for operation in program.operations:
             left.subtract(operation.read)
             ended = [
                 places[name]
                 for name in dict.fromkeys(operation.read)
-                if not left[name] and places[name] not in ("x", "y")
+                if not left[name] and places[name] in "".join(_BUFFERS.values())
             ]
             if operation.made not in places:
                 own = operation.in_place and ended and ended[0] == places[operation.read[0]]

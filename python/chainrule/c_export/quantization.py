@@ -13,6 +13,7 @@ inference", CVPR 2018.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,7 +106,7 @@ class Dense8(Product):
         return rounded.clip(-128, 127).astype(np.int8)
 
 
-def quantized(program: Program, x: Array) -> tuple[Program, list[str]]:
+def quantized(program: Program, x: Mapping[str, Array]) -> tuple[Program, list[str]]:
     """Return a program with int8 in place of what can be int8, and what cannot.
 
     A dense layer is. Behind it a relu, or nothing, before further dense layers is too; everything
@@ -115,9 +116,9 @@ def quantized(program: Program, x: Array) -> tuple[Program, list[str]]:
     ----------
     program : Program
         In float.
-    x : ndarray, shape (rows, inputs)
-        Rows whose smallest and largest values before each dense layer become -128 and 127, but for
-        one value of 10,000 at either end, which is limited to them.
+    x : dict of str to ndarray of shape (rows, columns)
+        Rows of the inputs. The smallest and largest values before each dense layer become -128 and
+        127, but for one value of 10,000 at either end, which is limited to them.
 
     Returns
     -------
@@ -189,12 +190,14 @@ def _reason(operation: Operation) -> str:
     return f"layer {operation.nodes[0]} ({name})"
 
 
-def _ranges(program: Program, x: Array) -> dict[str, tuple[float, int]]:
+def _ranges(program: Program, x: Mapping[str, Array]) -> dict[str, tuple[float, int]]:
     """Return scale and zero point of what enters each dense layer."""
     widest = max(max(operation.inputs, operation.outputs) for operation in program.operations)
     # Rows from all of the data, which may be sorted.
-    (name,) = program.inputs
-    values = {name: x[:: -(-len(x) * widest // _MOST_VALUES)].astype(np.float32)}
+    values = {
+        name: rows[:: -(-len(rows) * widest // _MOST_VALUES)].astype(np.float32)
+        for name, rows in x.items()
+    }
     ranges = {}
     for operation in program.operations:
         if isinstance(operation, Dense):

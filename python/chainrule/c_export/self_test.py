@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.c_export.literals import array, number
+from chainrule.c_export.literals import array, number, template
 from chainrule.c_export.operations import Affine, Array
 from chainrule.c_export.program import Model, Program
 
@@ -15,96 +15,54 @@ __all__ = ["Vectors", "difference", "inputs_for", "self_test"]
 
 _ROWS = 8
 
-_TEMPLATE = """\
-/* Compares {name} with what chainrule computed. Exit status: 0 if all rows agree, else 1. */
-#include "{name}.h"
-
-#include <stddef.h>
-#include <stdio.h>
-
-enum {{ ROWS = {rows} }};
-
-static const float tolerance = {tolerance};
-
-{arrays}
-
-/* The largest difference, relative to the largest expected value where that exceeds 1. */
-static float difference(const float* y, const float* expected, size_t n) {{
-  float scale = 1.0f;
-  float largest = 0.0f;
-  for (size_t i = 0; i < n; ++i) {{
-    const float size = expected[i] < 0.0f ? -expected[i] : expected[i];
-    const float distance = y[i] < expected[i] ? expected[i] - y[i] : y[i] - expected[i];
-    if (size > scale) scale = size;
-    if (!(distance <= largest)) largest = distance;
-    if (largest != largest) break; /* NaN */
-  }}
-  return largest / scale;
-}}
-
-static int check(const char* name,
-                 void (*predict)(const float* x, float* y, {name}_scratch* scratch),
-                 const float (*expected)[{upper}_OUTPUTS]) {{
-  static {name}_scratch scratch;
-  static float y[{upper}_OUTPUTS];
-  float largest = 0.0f;
-  for (size_t row = 0; row < ROWS; ++row) {{
-    predict(inputs[row], y, &scratch);
-    const float distance = difference(y, expected[row], {upper}_OUTPUTS);
-    if (!(distance <= largest)) largest = distance;
-    if (largest != largest) break; /* NaN */
-  }}
-  const int agrees = largest <= tolerance;
-  printf("%s: largest difference %.2e, tolerance %.2e: %s\\n", name, (double)largest,
-         (double)tolerance, agrees ? "ok" : "FAILED");
-  return agrees;
-}}
-
-int main(void) {{
-  int agree = 1;
-{checks}
-  return agree ? 0 : 1;
-}}
-"""
-
 
 @dataclass(frozen=True)
 class Vectors:
-    """Rows and what the library makes of them.
+    """Rows of the inputs and what the library makes of them, behind a link too, in float32.
 
-    Attributes
-    ----------
-    x : ndarray of float32, shape (rows, inputs)
-    outputs : ndarray of float32, shape (rows, outputs)
-    probabilities : ndarray of float32, shape (rows, outputs), or None
-        Outputs behind the link, where there is one.
-    tolerance : float
-        How far the C code may be from them.
+    The C code may be as far from them as `tolerance`.
     """
 
-    x: Array
-    outputs: Array
-    probabilities: Array | None
+    x: dict[str, Array]
+    outputs: list[Array]
+    probabilities: list[Array] | None
     tolerance: float
 
 
 def self_test(model: Model, vectors: Vectors) -> str:
     """Return the text of the program."""
-    expected = {"predict": ("outputs", vectors.outputs)}
-    if vectors.probabilities is not None:
-        expected["predict_proba"] = "probabilities", vectors.probabilities
-    arrays = [array("inputs", vectors.x)]
-    checks = []
-    for function, (values, rows) in expected.items():
-        function = f"{model.name}_{function}"
-        arrays.append(array(values, rows))
-        checks.append(f'  agree &= check("{function}", {function}, {values});')
-    return _TEMPLATE.format(
+    inputs, outputs = model.inputs, model.outputs
+    named = {"x": "inputs", "y": "outputs"}
+    given = [named.get(value.name, f"inputs_{value.name}") for value in inputs]
+    arrays = [array(name, each) for name, each in zip(given, vectors.x.values(), strict=True)]
+    checks: list[str] = []
+    for function, kind, expected in (
+        ("predict", "outputs", vectors.outputs),
+        ("predict_proba", "probabilities", vectors.probabilities),
+    ):
+        if expected is None:
+            continue
+        wanted = [kind if value.name == "y" else f"{kind}_{value.name}" for value in outputs]
+        arrays += [array(name, each) for name, each in zip(wanted, expected, strict=True)]
+        passed = [*(f"{name}[row]" for name in given), *(value.name for value in outputs)]
+        checks += [
+            "  largest = 0.0f;",
+            "  for (size_t row = 0; row < ROWS; ++row) {",
+            f"    {model.name}_{function}({', '.join(passed)}, &scratch);",
+            *(
+                f"    largest = worse(largest, difference({y.name}, {name}[row], {y.size}));"
+                for y, name in zip(outputs, wanted, strict=True)
+            ),
+            "  }",
+            f'  agree &= report("{model.name}_{function}", largest);',
+        ]
+    return template("self_test.c").substitute(
         name=model.name,
-        upper=model.macro,
-        rows=len(vectors.x),
+        rows=len(vectors.outputs[0]),
         tolerance=number(np.float32(vectors.tolerance)),
         arrays="\n\n".join(arrays),
+        buffers="\n".join(f"  static float {value.name}[{value.size}];" for value in outputs)
+        + "\n  float largest;",
         checks="\n".join(checks),
     )
 
@@ -116,7 +74,7 @@ def difference(y: Array, expected: Array) -> float:
     return float((np.abs(y - expected).max(axis=1) / scale).max())
 
 
-def inputs_for(program: Program, given: Array | None) -> Array:
+def inputs_for(program: Program, given: dict[str, Array] | None) -> dict[str, Array]:
     """Return rows of float32 for the test vectors.
 
     They are the first of what is given; without, they are drawn so that the first layer behind the
@@ -124,9 +82,11 @@ def inputs_for(program: Program, given: Array | None) -> Array:
     """
     if given is not None:
         with np.errstate(over="ignore"):
-            return given[:_ROWS].astype(np.float32)
-    first = program.operations[0]
-    x = np.random.default_rng(0).normal(size=(_ROWS, first.inputs))
-    if isinstance(first, Affine):
-        x = (x - first.shift) / np.where(first.scale == 0, 1.0, first.scale)
-    return x.astype(np.float32)
+            return {name: x[:_ROWS].astype(np.float32) for name, x in given.items()}
+    rng = np.random.default_rng(0)
+    rows = {name: rng.normal(size=(_ROWS, n)) for name, n in program.inputs.items()}
+    for operation in program.operations:
+        if isinstance(operation, Affine) and operation.read[0] in rows:
+            scale = np.where(operation.scale == 0, 1.0, operation.scale)
+            rows[operation.read[0]] = (rows[operation.read[0]] - operation.shift) / scale
+    return {name: x.astype(np.float32) for name, x in rows.items()}

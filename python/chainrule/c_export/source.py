@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from chainrule._core import __version__
 from chainrule.c_export.functions import definitions, needs_math
-from chainrule.c_export.literals import COLUMNS, array
+from chainrule.c_export.literals import COLUMNS, array, template
 from chainrule.c_export.operations import Operation
 from chainrule.c_export.program import Model
 from chainrule.losses.link import LINKS
@@ -15,46 +15,33 @@ __all__ = ["header", "source"]
 
 def header(model: Model) -> str:
     """Return the text of the header."""
-    name, upper = model.name, model.macro
     fields = [f"  {kind} {buffer}[{n}];" for buffer, (kind, n) in model.scratch.items()]
-    kinds = {kind for kind, _ in model.scratch.values()}
-    lines = [
-        f"/* {name}: a neural network, {_widths(model)}. Written by chainrule {__version__}.",
-        "",
-        "   Nothing is allocated and nothing is kept between calls: calls at the same time need a",
-        "   scratch each, and nothing else. */",
-        f"#ifndef {upper}_H",
-        f"#define {upper}_H",
-        "",
-        *(["#include <stdint.h>", ""] if "int8_t" in kinds else []),
-        "#ifdef __cplusplus",
-        'extern "C" {',
-        "#endif",
-        "",
-        f"#define {upper}_INPUTS {model.inputs}",
-        f"#define {upper}_OUTPUTS {model.outputs}",
-        f"#define {upper}_SCRATCH_BYTES {model.scratch_bytes} /* sizeof({name}_scratch) */",
-        "",
-        "/* Memory for one call, static or on the stack. It needs no first value. */",
-        f"typedef struct {name}_scratch {{",
-        *(fields or ["  char unused[1];"]),
-        f"}} {name}_scratch;",
-        "",
-        "/* Computes the outputs of the last layer.",
-        "",
-        f"   x        {upper}_INPUTS values as in the training data; the network scales them.",
-        f"   y        {upper}_OUTPUTS values, written; may not overlap x.",
-        "   scratch  any content. */",
-        f"{_signature(model, 'predict')};",
-    ]
+    in_int8 = any(kind == "int8_t" for kind, _ in model.scratch.values())
+    values = [*model.inputs, *model.outputs]
+    read = "values as in the training data; the network scales them."
+    names = ", ".join(value.name for value in model.inputs)
+    written = f"values, written; may not overlap {names}."
+    proba = ""
     if model.link is not None:
-        lines += [
-            "",
-            f"/* Computes {LINKS[model.link].meaning}; arguments as above. */",
-            f"{_signature(model, 'predict_proba')};",
-        ]
-    lines += ["", "#ifdef __cplusplus", "}", "#endif", "", "#endif"]
-    return "\n".join(lines) + "\n"
+        meaning = LINKS[model.link].meaning
+        proba = f"\n/* Computes {meaning}; arguments as above. */\n"
+        proba += f"{_signature(model, 'predict_proba')};\n"
+    return template("header.h").substitute(
+        name=model.name,
+        macro=model.macro,
+        version=__version__,
+        widths=_widths(model),
+        includes="#include <stdint.h>\n\n" if in_int8 else "",
+        sizes="\n".join(f"#define {value.size} {value.columns}" for value in values),
+        scratch_bytes=model.scratch_bytes,
+        fields="\n".join(fields or ["  char unused[1];"]),
+        arguments="\n".join(
+            f"   {value.name:<7}  {value.size} {read if value in model.inputs else written}"
+            for value in values
+        ),
+        predict=_signature(model, "predict"),
+        predict_proba=proba,
+    )
 
 
 def source(model: Model) -> str:
@@ -70,11 +57,13 @@ def source(model: Model) -> str:
         body += _statement(call, _origin(operation))
     proba = []
     if model.link is not None:
+        ((y, _, columns),) = model.outputs
+        names = ", ".join(value.name for value in (*model.inputs, *model.outputs))
         proba = [f"{_signature(model, 'predict_proba')} {{"]
-        proba += [f"  {model.name}_predict(x, y, scratch);"]
+        proba += [f"  {model.name}_predict({names}, scratch);"]
         if not model.linked:
             functions.append(LINKS[model.link].c_function)
-            proba += [f"  {local}{functions[-1]}(y, y, {model.outputs});"]
+            proba += [f"  {local}{functions[-1]}({y}, {y}, {columns});"]
         proba += ["}"]
     texts = definitions(functions, local)
     listed = [f"   {index}  {layer}" for index, layer in enumerate(model.layers)]
@@ -104,7 +93,7 @@ def source(model: Model) -> str:
 
 
 def _place(name: str) -> str:
-    return name if name in ("x", "y") else f"scratch->{name}"
+    return name if name[0] in "xy" else f"scratch->{name}"
 
 
 def _origin(operation: Operation) -> str:
@@ -115,8 +104,12 @@ def _origin(operation: Operation) -> str:
 
 def _widths(model: Model) -> str:
     operations = model.program.operations
-    dense = [operation.outputs for operation in operations if operation.name == "dense"]
-    return " -> ".join(map(str, [model.inputs, *(dense or [model.outputs])]))
+    dense = [str(operation.outputs) for operation in operations if operation.name == "dense"]
+    first, last = (
+        ", ".join(str(value.columns) for value in values)
+        for values in (model.inputs, model.outputs)
+    )
+    return " -> ".join([first, *(dense or [last])])
 
 
 def _statement(text: str, comment: str) -> list[str]:
@@ -125,10 +118,10 @@ def _statement(text: str, comment: str) -> list[str]:
 
 
 def _signature(model: Model, function: str) -> str:
-    name, upper = model.name, model.macro
-    start = f"void {name}_{function}("
-    parameters = [f"const float x[{upper}_INPUTS]", f"float y[{upper}_OUTPUTS]"]
-    parameters += [f"{name}_scratch* scratch"]
+    start = f"void {model.name}_{function}("
+    parameters = [f"const float {value.name}[{value.size}]" for value in model.inputs]
+    parameters += [f"float {value.name}[{value.size}]" for value in model.outputs]
+    parameters += [f"{model.name}_scratch* scratch"]
     line = f"{start}{', '.join(parameters)})"
     if len(line) < COLUMNS - 1:
         return line
