@@ -45,7 +45,7 @@ def test_functions_are_loaded_on_first_use(name):
 def test_something_else_than_a_network(name, tmp_path):
     if name in PACKAGES:
         pytest.importorskip(PACKAGES[name])
-    with pytest.raises(TypeError, match="net must be a Sequential, got list"):
+    with pytest.raises(TypeError, match="net must be a network, got list"):
         OUT[name]([cr.Dense(3)], tmp_path)
     assert not list(tmp_path.iterdir())
 

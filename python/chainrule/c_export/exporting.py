@@ -29,7 +29,7 @@ from chainrule.network.progress import format_value
 from chainrule.network.training_data import prepare_validation
 
 if TYPE_CHECKING:
-    from chainrule.network.sequential import Sequential
+    from chainrule.network.network import Network
 
 __all__ = ["CExport", "export_c"]
 
@@ -57,7 +57,7 @@ class CExport:
     scratch_bytes : int
         Size of the memory that a call needs beside its stack frame.
     largest_difference : float
-        From `Sequential.predict`, over the test vectors, relative to a row's largest output where
+        From `Network.predict`, over the test vectors, relative to a row's largest output where
         that exceeds 1. It is that of the same arithmetic in NumPy, and the self-test's is that of
         the compiled code.
     in_float : tuple of str
@@ -91,7 +91,7 @@ class CExport:
 
 
 def export_c(
-    net: Sequential,
+    net: Network,
     directory: str | os.PathLike[str],
     *,
     name: str = "model",
@@ -105,7 +105,7 @@ def export_c(
 
     Parameters
     ----------
-    net : Sequential
+    net : Network
         A built network.
     directory : path-like
         Where to write; created if missing. Files of an earlier export of the same name are
@@ -206,12 +206,12 @@ def _check_earlier(files: Sequence[Path], name: str) -> None:
             )
 
 
-def _rows(net: Sequential, program: Program, x: object) -> dict[str, Array]:
+def _rows(net: Network, program: Program, x: object) -> dict[str, Array]:
     """Return rows of the inputs by name."""
     return dict(zip(program.inputs, [net._features(x)], strict=True))
 
 
-def _model(net: Sequential, name: str, program: Program) -> Model:
+def _model(net: Network, name: str, program: Program) -> Model:
     link = None if net.loss is None else str(net.loss._core.link)
     link = link if link in LINKS else None
     own = net.loss is not None and not net.loss.from_logits and net._ends_with(link)
@@ -219,7 +219,7 @@ def _model(net: Sequential, name: str, program: Program) -> Model:
 
 
 def _vectors(
-    net: Sequential, model: Model, x: dict[str, Array], dtype: str
+    net: Network, model: Model, x: dict[str, Array], dtype: str
 ) -> tuple[self_test.Vectors, float]:
     (rows,) = x.values()
     _check_rows([rows], "values of")
@@ -250,7 +250,7 @@ def _check_rows(arrays: Sequence[Array], what: str) -> None:
 
 
 def _compared(
-    net: Sequential, model: Model, validation_data: Sequence[object] | None
+    net: Network, model: Model, validation_data: Sequence[object] | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return loss and metrics of the network and of the C code."""
     if validation_data is None:

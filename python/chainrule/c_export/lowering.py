@@ -25,7 +25,7 @@ from chainrule.interop.affine import scale_and_offset
 from chainrule.interop.nodes import NetworkNode, nodes_of
 
 if TYPE_CHECKING:
-    from chainrule.network.sequential import Sequential
+    from chainrule.network.network import Network
 
 __all__ = ["lower", "refuse"]
 
@@ -37,7 +37,7 @@ _MODERATE = (1e-6, 1e6)
 _Part = tuple[type[Operation], dict[str, Any]]
 
 
-def lower(net: Sequential, *, into_weights: bool) -> Program:
+def lower(net: Network, *, into_weights: bool) -> Program:
     """Return the operations of a network in inference.
 
     Dropout and linear activations vanish; neighbouring scalings become one; a scaling behind a

@@ -22,7 +22,7 @@ from chainrule.layers import (
     Normalization,
     Rescaling,
 )
-from chainrule.network.sequential import Sequential
+from chainrule.network.network import Network
 
 __all__ = ["Assembly", "Tensor"]
 
@@ -126,7 +126,7 @@ class Assembly:
         """Return a tensor that several nodes read."""
         return replace(self._placed(x), shared=True)
 
-    def network(self, *outputs: Tensor) -> Sequential:
+    def network(self, *outputs: Tensor) -> Network:
         """Return the network; ValueError if an array has a wrong shape or is not finite."""
         placed = [self._placed(x) for x in outputs]
         if not self._nodes:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from chainrule.layers import Input
+from chainrule.layers.layer import SymbolicTensor
+from chainrule.network.graph import chain
+from chainrule.network.network import Network
 from chainrule.network.sequential import Sequential
 
 if TYPE_CHECKING:
@@ -38,50 +42,65 @@ class NetworkNode:
         return f"layer {self.name} ({self.layer.kind})"
 
 
-def built_core(net: Sequential) -> CoreNetwork:
+def built_core(net: Network) -> CoreNetwork:
     """Return what runs a network; TypeError if it is none, RuntimeError if it is not built."""
-    if not isinstance(net, Sequential):
-        raise TypeError(f"net must be a Sequential, got {type(net).__name__}")
+    if not isinstance(net, Network):
+        raise TypeError(f"net must be a network, got {type(net).__name__}")
     return net._built_core()
 
 
-def nodes_of(net: Sequential) -> tuple[dict[str, int], list[NetworkNode], list[str]]:
+def nodes_of(net: Network) -> tuple[dict[str, int], list[NetworkNode], list[str]]:
     """Return the columns of a built network's inputs, its nodes, and the names of its outputs.
 
-    Nodes have copies of their parameters.
+    Nodes have copies of their parameters, those that share some too.
     """
     core = built_core(net)
-    arrays: list[dict[str, Array]] = [{} for _ in net.layers]
+    graph = net._graph or chain(net.layers, (core.inputs,))
+    arrays: dict[str, dict[str, Array]] = {}
     for parameter in core.parameters:
-        name = parameter.name.partition(".")[2]
-        arrays[parameter.layer][name] = core.get_parameter(parameter.name)
-    last, columns = "x", core.inputs
+        owner, _, name = parameter.name.partition(".")
+        arrays.setdefault(owner, {})[name] = core.get_parameter(parameter.name)
+    inputs = {node.name: math.prod(node.shape) for node in graph.inputs}
+    columns = dict(inputs)
     nodes = []
-    for index, layer in enumerate(net.layers):
-        columns = layer.outputs(columns)
-        nodes.append(NetworkNode(str(index), layer, [last], arrays[index], columns))
-        last = nodes[-1].name
-    return {"x": core.inputs}, nodes, [last]
+    for node in graph.nodes:
+        if node.layer is not None:
+            columns[node.name] = node.layer.outputs(columns[node.inputs[0]])
+            own = arrays.get(node.shares or node.name, {})
+            nodes.append(
+                NetworkNode(node.name, node.layer, [*node.inputs], own, columns[node.name])
+            )
+    return inputs, nodes, [*graph.outputs]
 
 
 def network_of(
     inputs: Mapping[str, int], nodes: Sequence[NetworkNode], outputs: Sequence[str], dtype: str
-) -> Sequential:
-    """Return the network; ValueError if an array has a wrong shape or is not finite.
+) -> Network:
+    """Return the network of nodes: of a chain a `Sequential`, else one that names its nodes itself.
 
-    NotImplementedError if the nodes are no chain.
+    ValueError if an array has a wrong shape or is not finite.
     """
     names = [*inputs, *(node.name for node in nodes)]
-    for last, node in zip(names, nodes, strict=False):
-        if node.inputs != [last]:
-            raise NotImplementedError(f"{node} is no link of a chain")
-    layers = [node.layer for node in nodes]
-    net = Sequential([*map(Input, inputs.values()), *layers], seed=0, dtype=dtype)
-    for node in nodes:
-        for name, values in node.arrays.items():
+    is_chain = len(inputs) == 1 and [*outputs] == names[-1:]
+    is_chain &= all(node.inputs == [last] for node, last in zip(nodes, names, strict=False))
+    if is_chain:
+        layers = [node.layer for node in nodes]
+        net: Network = Sequential([*map(Input, inputs.values()), *layers], seed=0, dtype=dtype)
+    else:
+        entries = {name: Input(columns, name=name) for name, columns in inputs.items()}
+        tensors: dict[str, SymbolicTensor] = dict(entries)
+        for node in nodes:
+            tensors[node.name] = node.layer([tensors[name] for name in node.inputs])
+        ends = [tensors[name] for name in outputs]
+        net = Network([*entries.values()], ends, seed=0, dtype=dtype)
+    core = net._built_core()
+    assert net._graph is not None
+    made = (node.name for node in net._graph.nodes if node.layer is not None)
+    for name, node in zip(made, nodes, strict=True):
+        for array, values in node.arrays.items():
             # One at a time, so that of all weights only one is there a third time.
-            net.set_weights({f"{node.name}.{name}": values})
-    net._built_core().adapted = True
+            net.set_weights({f"{name}.{array}": values})
+    core.adapted = True
     return net
 
 

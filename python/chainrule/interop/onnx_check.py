@@ -16,7 +16,7 @@ from chainrule.interop.difference import largest_relative_difference
 from chainrule.interop.nodes import nodes_of
 
 if TYPE_CHECKING:
-    from chainrule.network.sequential import Sequential
+    from chainrule.network.network import Network
 
 __all__ = ["ExportReport", "onnxruntime_outputs", "self_check"]
 
@@ -46,7 +46,7 @@ class ExportReport:
 
 
 def self_check(
-    net: Sequential, content: bytes, output: str, input_dtype: str, tolerance: float
+    net: Network, content: bytes, output: str, input_dtype: str, tolerance: float
 ) -> float | None:
     """Return the largest relative difference of onnxruntime's predictions on random rows.
 
@@ -85,7 +85,7 @@ def onnxruntime_outputs(content: bytes, rows: NDArray[Any]) -> NDArray[Any]:
     return outputs
 
 
-def _random_rows(net: Sequential, input_dtype: str) -> NDArray[Any]:
+def _random_rows(net: Network, input_dtype: str) -> NDArray[Any]:
     """Return rows that a scaling at the front makes standard normal, or pixels, or categories."""
     inputs, (first, *_), _ = nodes_of(net)
     (columns,) = inputs.values()

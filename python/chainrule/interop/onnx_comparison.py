@@ -11,7 +11,7 @@ from chainrule.errors import ModelFileError
 from chainrule.interop.onnx_graph import Slice
 from chainrule.interop.onnx_model import Array, Node
 from chainrule.interop.onnx_operators import evaluate_in_double
-from chainrule.network.sequential import Sequential
+from chainrule.network.network import Network
 
 __all__ = ["compare"]
 
@@ -30,11 +30,11 @@ _LEAST = 1e-10
 
 
 def compare(
-    net: Sequential,
+    net: Network,
     part: Slice,
     pieces: Sequence[Sequence[Node]],
     size: int,
-    build: Callable[[str, str], Sequential],
+    build: Callable[[str, str], Network],
 ) -> None:
     """Raise ModelFileError, naming the node, unless a network gives what the graph does.
 
@@ -97,7 +97,7 @@ def _values(part: Slice, rows: Array, wanted: Collection[str]) -> dict[str, Arra
     }
 
 
-def _agree(net: Sequential, rows: Array, expected: Array, large: bool) -> bool:
+def _agree(net: Network, rows: Array, expected: Array, large: bool) -> bool:
     with np.errstate(over="ignore"):
         outputs = net.predict(rows.astype(net.dtype))
     if outputs.shape != expected.shape:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -68,27 +68,23 @@ class ConstantFolder:
             if not all(name in self for name in filter(None, node.inputs)):
                 self._follow_shape(node)
                 return False
-            values = [self[name] if name else None for name in node.inputs]
             if node.op == "Constant":
                 self._known[node.made] = _constant(node)
                 return True
-            if not values or not (node.op in _STRUCTURAL or is_evaluable(node)):
-                return False
-            self._spend(_bytes_to_make(node, values))
             given = {name: self[name] for name in filter(None, node.inputs)}
+            if not given or not (node.op in _STRUCTURAL or is_evaluable(node)):
+                return False
+            if _size_made(node, given, self._graph.opset) > self._left:
+                raise ValueError("the constants that nodes make are larger than the file")
             made = evaluate([node.proto], given, self._graph.opset)
+            if not any(np.may_share_memory(made, each) for each in given.values()):
+                self._left -= made.nbytes
             self._known[node.made] = made.astype(np.float32) if made.dtype == np.float16 else made
             return True
         except ModelFileError:
             raise
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ModelFileError(f"{node} does not fit its inputs: {error}") from error
-
-    def _spend(self, size: int) -> None:
-        """Count bytes that a node is about to take; ValueError where they would be too many."""
-        self._left -= size
-        if self._left < 0:
-            raise ValueError("the constants that nodes make are larger than the file")
 
     def _follow_shape(self, node: Node) -> None:
         """Note the shape of what a node makes, if it is known from that of what it reads."""
@@ -106,46 +102,37 @@ class ConstantFolder:
         self.shapes[node.made] = shape
 
 
-def _bytes_to_make(node: Node, inputs: Sequence[Array | None]) -> int:
-    """Return the bytes that a node's output takes beside its inputs; ValueError if too many."""
-    arrays = [array for array in inputs if array is not None]
-    array = _input(inputs, 0)
-    if node.op == "Gather":
-        indices, axis = _input(inputs, 1), _integer(node, "axis", 0)
-        if indices.size > array.shape[axis]:
-            raise ValueError("there are more indices than elements")
-        made = int(array.nbytes // max(1, array.shape[axis]) * indices.size)
-        return made if array.flags.c_contiguous else made + array.nbytes
-    if node.op == "Concat":
-        if sum(each.size for each in arrays) > _LARGEST_SHAPE:
-            raise ValueError("only shapes can be joined")
-        return sum(each.nbytes for each in arrays)
-    if node.op in _STRUCTURAL:
-        return 0 if array.flags.c_contiguous else array.nbytes
-    if node.op in ("Cast", "CastLike"):
-        _check_cast(node, inputs)
-        return array.nbytes
-    if node.op == "Dropout" and len(inputs) > 2 and inputs[2] is not None and inputs[2].any():
+def _size_made(node: Node, given: Mapping[str, Array], opset: int) -> int:
+    """Return the bytes that a node makes of constants; ValueError if that cannot be told."""
+    from onnx import defs, helper, numpy_helper, shape_inference
+
+    arrays = list(given.values())
+    if len(node.inputs) > 2 and node.op == "Dropout" and given[node.inputs[2]].any():
         raise ValueError("it is in training mode")
-    shape = np.broadcast_shapes(*(each.shape for each in arrays))
-    if math.prod(shape) > max(each.size for each in arrays):
-        raise ValueError("the result has more elements than any input")
-    return sum(each.nbytes for each in arrays)
-
-
-def _check_cast(node: Node, inputs: Sequence[Array | None]) -> None:
-    """Raise ValueError for a conversion that makes no numbers, or of weights to a larger type."""
-    from onnx import helper
-
-    array = _input(inputs, 0)
-    if node.op == "CastLike":
-        dtype = _input(inputs, 1).dtype
-    elif _integer(node, "to") in NUMBER_TYPES:
-        dtype = np.dtype(helper.tensor_dtype_to_np_dtype(_integer(node, "to")))
-    else:
-        raise ValueError("conversion to this type is not supported")
-    if array.size > _LARGEST_SHAPE and dtype.itemsize > array.itemsize:
-        raise ValueError("conversion of weights to a larger type is not supported")
+    if node.op == "Erfc":  # which ONNX lacks
+        return arrays[0].nbytes
+    types = {
+        name: helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
+        for name, a in given.items()
+    }
+    shapes = {n: numpy_helper.from_array(a) for n, a in given.items() if a.size <= _LARGEST_SHAPE}
+    try:
+        made = shape_inference.infer_node_outputs(
+            defs.get_schema(node.op, opset, ""),
+            node.proto,
+            types,
+            shapes,
+            opset_imports=[helper.make_opsetid("", opset)],
+        )[node.made].tensor_type
+    # The package says what does not fit by exceptions of many kinds.
+    except Exception as error:
+        raise ValueError(str(error)) from error
+    if made.elem_type not in NUMBER_TYPES or not made.HasField("shape"):
+        raise ValueError("it makes no numbers")
+    if not all(dim.HasField("dim_value") for dim in made.shape.dim):
+        raise ValueError("it makes an unknown number of elements")
+    dtype = np.dtype(helper.tensor_dtype_to_np_dtype(made.elem_type))
+    return int(math.prod(dim.dim_value for dim in made.shape.dim) * dtype.itemsize)
 
 
 def _constant(node: Node) -> Array:
@@ -158,13 +145,6 @@ def _constant(node: Node) -> Array:
         if (value := node.attributes.get(name)) is not None:
             return np.asarray(value, dtype=np.float32 if "float" in name else np.int64)
     raise ValueError("it has no value that is supported")
-
-
-def _input(inputs: Sequence[Array | None], index: int) -> Array:
-    array = inputs[index] if index < len(inputs) else None
-    if array is None:
-        raise ValueError(f"input {index} is missing")
-    return array
 
 
 def _integer(node: Node, name: str, default: int | None = None) -> int:

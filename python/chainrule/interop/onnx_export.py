@@ -21,7 +21,7 @@ from chainrule.losses.link import LINKS
 from chainrule.names import unknown_name
 
 if TYPE_CHECKING:
-    from chainrule.network.sequential import Sequential
+    from chainrule.network.network import Network
 
 __all__ = ["onnx_bytes", "to_onnx"]
 
@@ -36,7 +36,7 @@ _LARGEST_SINGLE_OFFSET = 4.0
 
 
 def to_onnx(
-    net: Sequential,
+    net: Network,
     path: str | os.PathLike[str],
     *,
     opset: int = 17,
@@ -53,7 +53,7 @@ def to_onnx(
 
     Parameters
     ----------
-    net : Sequential
+    net : Network
         A built network.
     path : path-like
         Customarily ending in ``.onnx``; written under a temporary name and renamed.
@@ -106,7 +106,7 @@ def to_onnx(
 
 
 def onnx_bytes(
-    net: Sequential, *, opset: int = 17, output: str = "raw", input_dtype: str | None = None
+    net: Network, *, opset: int = 17, output: str = "raw", input_dtype: str | None = None
 ) -> bytes:
     """Return the content of the file that `to_onnx` writes."""
     need_onnx()

@@ -19,7 +19,7 @@ from chainrule.interop.onnx_recognition import recognise, reduces
 from chainrule.layers import Layer
 
 if TYPE_CHECKING:
-    from chainrule.network.sequential import Sequential
+    from chainrule.network.network import Network
 
 __all__ = ["from_onnx"]
 
@@ -30,7 +30,7 @@ _UNFIT = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeErro
 
 def from_onnx(
     model: str | os.PathLike[str] | bytes | bytearray | memoryview, *, output: str | None = None
-) -> Sequential:
+) -> Network:
     """Return the network that an ONNX file describes.
 
     Multilayer perceptrons as PyTorch, skl2onnx and tf2onnx write them are read: Gemm, MatMul, Add
@@ -81,14 +81,14 @@ def from_onnx(
         raise ModelFileError(f"{os.fspath(model)}: {error}") from error
 
 
-def _read(content: bytes, output: str | None) -> Sequential:
+def _read(content: bytes, output: str | None) -> Network:
     graph, size = read_model(content), len(content)
     outputs = chosen_outputs(graph, output)
     part = slice_graph(graph, [value.name for value in outputs], size)
     if any(value.shape is not None and len(value.shape) < 2 for value in part.inputs):
         raise ModelFileError("the input has one dimension, expected rows and columns")
 
-    def build(name: str, dtype: str) -> Sequential:
+    def build(name: str, dtype: str) -> Network:
         return _network(slice_graph(graph, [name], size), size, dtype)[0]
 
     try:
@@ -112,7 +112,7 @@ def _dtype(outputs: list[Value], part: Slice) -> str:
     return "float64" if double else "float32"
 
 
-def _network(part: Slice, size: int, dtype: str) -> tuple[Sequential, list[list[Node]]]:
+def _network(part: Slice, size: int, dtype: str) -> tuple[Network, list[list[Node]]]:
     """Return the network of a slice, and the nodes that became a part of it at once."""
     reader = LayerReader(part, size, dtype)
     unsupported: list[str] = []

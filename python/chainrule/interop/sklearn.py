@@ -24,7 +24,7 @@ from chainrule.losses.link import LINKS
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-    from chainrule.network.sequential import Sequential
+    from chainrule.network.network import Network
 
 __all__ = ["from_sklearn", "to_sklearn"]
 
@@ -42,7 +42,7 @@ _ROWS = 24
 _TOLERANCES = {"float32": 1e-4, "float64": 1e-7}
 
 
-def from_sklearn(estimator: MLPClassifier | MLPRegressor) -> Sequential:
+def from_sklearn(estimator: MLPClassifier | MLPRegressor) -> Network:
     """Return a network with copies of a fitted estimator's weights.
 
     Parameters
@@ -100,9 +100,7 @@ def from_sklearn(estimator: MLPClassifier | MLPRegressor) -> Sequential:
     return net
 
 
-def to_sklearn(
-    net: Sequential, classes: Sequence[Any] | None = None
-) -> MLPClassifier | MLPRegressor:
+def to_sklearn(net: Network, classes: Sequence[Any] | None = None) -> MLPClassifier | MLPRegressor:
     """Return a fitted estimator of scikit-learn with copies of the weights.
 
     A network whose loss is `CrossEntropy` or `BinaryCrossEntropy`, or whose last activation is
@@ -111,7 +109,7 @@ def to_sklearn(
 
     Parameters
     ----------
-    net : Sequential
+    net : Network
         A built network.
     classes : sequence, optional
         Labels of the classes, in the order of the outputs (of the classes 0 and 1 for a single
@@ -192,7 +190,7 @@ def to_sklearn(
     return estimator
 
 
-def _difference(net: Sequential, estimator: Any) -> float:
+def _difference(net: Network, estimator: Any) -> float:
     """Return the largest relative difference of a network's predictions on random rows."""
     # Of large rows the float32 sums differ by their rounding alone.
     scales = (1.0, 1e3, 0.0) if net.dtype == "float64" else (1.0, 0.0)
@@ -225,7 +223,7 @@ def _neural_network() -> Any:
     return neural_network
 
 
-def _merged(net: Sequential) -> Sequential:
+def _merged(net: Network) -> Network:
     """Return the network without dropout, with scaling folded into the weights beside it."""
     inputs, nodes, _ = nodes_of(net)
     assembly = Assembly(net.dtype, fold=True)
@@ -244,7 +242,7 @@ def _merged(net: Sequential) -> Sequential:
     return assembly.network(x)
 
 
-def _refuse(merged: Sequential, kinds: list[str], link: str) -> None:
+def _refuse(merged: Network, kinds: list[str], link: str) -> None:
     """Raise ValueError with every reason why scikit-learn cannot hold a network."""
     reasons = [
         f"{layer!r} is none of its layers"

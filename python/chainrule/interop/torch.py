@@ -18,12 +18,12 @@ from chainrule.layers import Layer
 if TYPE_CHECKING:
     import torch
 
-    from chainrule.network.sequential import Sequential
+    from chainrule.network.network import Network
 
 __all__ = ["from_torch", "to_torch"]
 
 
-def from_torch(module: torch.nn.Module) -> Sequential:
+def from_torch(module: torch.nn.Module) -> Network:
     """Return a network with copies of a PyTorch module's weights.
 
     Parameters
@@ -79,7 +79,7 @@ def from_torch(module: torch.nn.Module) -> Sequential:
     return net
 
 
-def to_torch(net: Sequential) -> torch.nn.Sequential:
+def to_torch(net: Network) -> torch.nn.Sequential:
     """Return a `torch.nn.Sequential` with copies of the weights, in evaluation mode.
 
     Its outputs are those of `predict`, which is checked on random rows. Penalties of the
@@ -88,7 +88,7 @@ def to_torch(net: Sequential) -> torch.nn.Sequential:
 
     Parameters
     ----------
-    net : Sequential
+    net : Network
         A built network.
 
     Returns
@@ -131,7 +131,7 @@ def _torch() -> Any:
     return torch
 
 
-def _network(graph: ModuleGraph, dtype: str, columns: int) -> Sequential:
+def _network(graph: ModuleGraph, dtype: str, columns: int) -> Network:
     """Return the network of calls that have a form here."""
     assembly = Assembly(dtype)
     tensors = {name: assembly.input(columns) for name in graph.inputs}

@@ -16,7 +16,7 @@ from chainrule.interop.difference import largest_relative_difference
 from chainrule.interop.torch_graph import Call, ModuleGraph
 
 if TYPE_CHECKING:
-    from chainrule.network.sequential import Sequential
+    from chainrule.network.network import Network
 
 __all__ = ["check_export", "check_outputs", "evaluation_copy"]
 
@@ -27,7 +27,7 @@ _DOUBLE, _TOLERANCES = 1e-7, {"float64": 1e-7, "float32": 1e-4, "float16": 2e-2,
 _SPREAD = 0.5
 
 
-Build = Callable[[ModuleGraph, str, int], "Sequential"]
+Build = Callable[[ModuleGraph, str, int], "Network"]
 
 
 def evaluation_copy(module: Any) -> Any:
@@ -49,7 +49,7 @@ def evaluation_copy(module: Any) -> Any:
         ) from error
 
 
-def check_outputs(module: Any, graph: ModuleGraph, net: Sequential, build: Build) -> None:
+def check_outputs(module: Any, graph: ModuleGraph, net: Network, build: Build) -> None:
     """Raise ValueError, naming the part, unless a module computes what its graph does.
 
     Rows are random, small and large and zero. The module, a copy that this may change, runs in
@@ -61,7 +61,7 @@ def check_outputs(module: Any, graph: ModuleGraph, net: Sequential, build: Build
     inputs = net._built_core().inputs
     rows = _rows(inputs)
 
-    def compare(rows: NDArray[Any], network: Sequential | None, tolerance: float) -> None:
+    def compare(rows: NDArray[Any], network: Network | None, tolerance: float) -> None:
         # First, since older parametrisations work out weights as the module is called.
         outputs = _outputs(module, rows)
         expected = (network or build(graph, "float64", inputs)).predict(rows)
@@ -89,7 +89,7 @@ def check_outputs(module: Any, graph: ModuleGraph, net: Sequential, build: Build
                 return
 
 
-def check_export(module: Any, net: Sequential) -> None:
+def check_export(module: Any, net: Network) -> None:
     """Raise ExportError unless a module gives what the network does that it was made of.
 
     For the rows of `check_outputs`, in the network's precision.
@@ -126,7 +126,7 @@ def _rows(inputs: int) -> NDArray[np.float64]:
     return np.concatenate([normal, large, 1e-3 * normal, np.zeros((2, inputs))])
 
 
-def _tolerance(module: Any, net: Sequential) -> float:
+def _tolerance(module: Any, net: Network) -> float:
     names = {str(tensor.dtype).removeprefix("torch.") for tensor in module.state_dict().values()}
     found = [_TOLERANCES[name] for name in names if name in _TOLERANCES]
     return max(found, default=_TOLERANCES[net.dtype])
