@@ -61,6 +61,7 @@ from chainrule.runtime import (
 if TYPE_CHECKING:
     from chainrule import data, graph, plots
     from chainrule.c_export import export_c
+    from chainrule.diagnosis.learning_rate import find_learning_rate
     from chainrule.interop.onnx_export import to_onnx
     from chainrule.interop.onnx_import import from_onnx
     from chainrule.interop.sklearn import from_sklearn, to_sklearn
@@ -95,6 +96,7 @@ __all__ = [
     "data",
     "default_num_threads",
     "export_c",
+    "find_learning_rate",
     "from_onnx",
     "from_sklearn",
     "from_torch",
@@ -122,6 +124,7 @@ __all__ += _optimizers.__all__
 _LAZY = {
     "GradientReport": "chainrule.network.gradient_check",
     "export_c": "chainrule.c_export",
+    "find_learning_rate": "chainrule.diagnosis.learning_rate",
     "from_onnx": "chainrule.interop.onnx_import",
     "from_sklearn": "chainrule.interop.sklearn",
     "from_torch": "chainrule.interop.torch",

@@ -14,6 +14,7 @@ from chainrule.callbacks.callback import (
 )
 from chainrule.callbacks.csv_logger import CSVLogger
 from chainrule.callbacks.early_stopping import EarlyStopping
+from chainrule.callbacks.gradient_flow import GradientFlow
 from chainrule.callbacks.model_checkpoint import ModelCheckpoint
 from chainrule.callbacks.record import Record
 from chainrule.names import module_attributes
@@ -23,6 +24,7 @@ __all__ = [
     "Callback",
     "CallbackList",
     "EarlyStopping",
+    "GradientFlow",
     "LambdaCallback",
     "ModelCheckpoint",
     "Record",

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measures of the rows and targets that a network is trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.inputs.arrays import as_features
+from chainrule.inputs.compressed_rows import as_rows
+from chainrule.inputs.containers import is_sparse
+from chainrule.inputs.lazy_rows import is_lazy
+from chainrule.inputs.targets import class_counts
+
+if TYPE_CHECKING:
+    from chainrule.losses import Loss
+    from chainrule.network.stack import Stack
+
+_SPARSE_NUMBERS = 20_000_000  # of a sparse matrix, written out
+
+__all__ = ["DataMeasures", "measure_data", "sample"]
+
+
+@dataclass(frozen=True)
+class DataMeasures:
+    """What was measured of the rows."""
+
+    rows: int
+    columns: int
+    not_finite: list[int]
+    """Columns with NaN or infinity."""
+    constant: list[int]
+    duplicated: list[tuple[int, int]]
+    """Columns that are equal to an earlier one."""
+    largest_scale: float
+    """Largest root mean square of a column, as it reaches the first layer with weights."""
+    smallest_scale: float
+    """Smallest, of the columns that vary."""
+    class_shares: NDArray[np.float64] | None
+    """Of the rows, by class."""
+    target_scale: float | None
+    """Root mean square of the targets of a regression."""
+
+
+def sample(
+    net: Stack, x: Any, y: Any, most: int
+) -> tuple[NDArray[Any], Any, NDArray[np.bool_], list[int]]:
+    """Return up to `most` rows, spread evenly, and their targets as they were given.
+
+    And which of the rows are finite throughout, and the columns where others are not.
+    """
+    if is_lazy(x):
+        x, y = np.asarray(x[:most]), y[:most]
+    elif is_sparse(x):
+        as_rows(x)  # raises, if something is wrong with it
+        most = max(2, min(most, _SPARSE_NUMBERS // x.shape[1]))
+        places = _spread(x.shape[0], most)
+        x, y = x.tocsr()[places].toarray(), _taken(y, places)
+    rows, _ = net._in_order(x, as_features)
+    places = _spread(len(rows), most)
+    if len(places) < len(rows):
+        rows, y = rows[places], _taken(y, places)
+    if is_sparse(y):
+        y = y.toarray()
+    finite = np.isfinite(rows)
+    columns = np.flatnonzero(~finite.all(axis=0)).tolist()
+    return rows, y, finite.all(axis=1), columns
+
+
+def _spread(rows: int, most: int) -> NDArray[np.int64]:
+    if rows <= most:
+        return np.arange(rows)
+    # Not every k-th row, which could be all of one class.
+    return np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+
+
+def _taken(y: Any, places: NDArray[np.int64]) -> Any:
+    if hasattr(y, "iloc"):
+        return y.iloc[places]
+    return y.tocsr()[places] if is_sparse(y) else np.asarray(y)[places]
+
+
+def measure_data(
+    x: NDArray[Any],
+    scaled: NDArray[Any],
+    y: NDArray[Any],
+    loss: Loss,
+    outputs: int,
+    not_finite: list[int],
+) -> DataMeasures:
+    """Return the measures of rows that are finite.
+
+    Parameters
+    ----------
+    x : ndarray of shape (rows, inputs)
+        As given.
+    scaled : ndarray of shape (rows, columns)
+        As they reach the first layer with weights.
+    y : ndarray
+        Targets as the core takes them.
+    loss : Loss
+        What compares them.
+    outputs : int
+        The network's outputs.
+    not_finite : list of int
+        Columns where other rows were not finite.
+    """
+    varies = (x != x[:1]).any(axis=0)
+    scales = np.sqrt(np.mean(np.square(scaled, dtype=np.float64), axis=0))
+    moving = scales[(scaled != scaled[:1]).any(axis=0)]
+    shares, target_scale = None, None
+    if loss.takes_labels or (loss.kind in ("binary_cross_entropy", "hinge") and outputs == 1):
+        counts = class_counts(loss._core, y, None, outputs if loss.takes_labels else 2)
+        shares = counts / max(counts.sum(), 1.0)
+    elif loss.kind not in ("binary_cross_entropy", "hinge", "poisson"):
+        target_scale = float(np.sqrt(np.mean(np.square(y, dtype=np.float64))))
+    return DataMeasures(
+        rows=len(x),
+        columns=x.shape[1],
+        not_finite=not_finite,
+        constant=np.flatnonzero(~varies).tolist(),
+        duplicated=_duplicated(x, varies),
+        largest_scale=float(scales.max(initial=0.0)),
+        smallest_scale=float(moving.min(initial=np.inf)),
+        class_shares=shares,
+        target_scale=target_scale,
+    )
+
+
+def _duplicated(x: NDArray[Any], varies: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return the columns that equal an earlier one, with that; constant ones are no news."""
+    first: dict[bytes, int] = {}
+    found = []
+    for column in np.flatnonzero(varies):
+        content = np.ascontiguousarray(x[:, column]).tobytes()
+        if content in first:
+            found.append((first[content], int(column)))
+        else:
+            first[content] = int(column)
+    return found

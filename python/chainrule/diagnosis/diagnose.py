@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`Sequential.diagnose`: what a teacher would see at a glance."""
+
+from __future__ import annotations
+
+import copy
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule import losses, optimizers
+from chainrule.arguments import positive_integer
+from chainrule.diagnosis.data import DataMeasures, measure_data, sample
+from chainrule.diagnosis.findings import (
+    Finding,
+    data_findings,
+    layer_findings,
+    rate_findings,
+)
+from chainrule.diagnosis.layers import LayerMeasures, measure_layers, root_mean_square
+from chainrule.diagnosis.trial import RateTrial, try_rate
+from chainrule.html import html_table, html_text
+from chainrule.layers import CategoryEncoding, Embedding
+from chainrule.network.training_data import make_dataset
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from chainrule.losses import Loss
+    from chainrule.network.compiled import Compiled
+    from chainrule.optimizers import Optimizer
+
+__all__ = ["Diagnosis", "diagnose"]
+
+_SCALING = ("rescaling", "normalization")
+_HEAD = ("layer", "units", "output", "dead", "saturated", "gradient", "update", "update/weight")
+
+
+class Diagnosis:
+    """What `Sequential.diagnose` found; prints as a report.
+
+    Attributes
+    ----------
+    findings : list of Finding
+        The problems, empty if there are none.
+    layers : list of LayerMeasures
+        Of each layer: root mean squares of outputs, gradients and updates, shares of dead units and
+        saturated outputs.
+    data : DataMeasures
+        Of the rows and targets.
+    trial : RateTrial or None
+        What steps at the learning rate do to the loss; None where they cannot be made.
+    loss : float
+        The loss of the rows that were looked at.
+    """
+
+    def __init__(
+        self,
+        findings: list[Finding],
+        layers: list[LayerMeasures],
+        data: DataMeasures,
+        trial: RateTrial | None,
+        loss: float,
+    ) -> None:
+        self.findings = findings
+        self.layers = layers
+        self.data = data
+        self.trial = trial
+        self.loss = loss
+
+    def __str__(self) -> str:
+        """Return the report as text."""
+        rows = [_HEAD, *self._rows()]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [f"{self._about()}", ""]
+        for row in rows:
+            cells = [row[0].ljust(widths[0])]
+            cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+            lines.append("  ".join(cells).rstrip())
+        return "\n".join([*lines, "", *self._said()])
+
+    def __repr__(self) -> str:
+        """Return the report too, so that the last expression of a notebook cell shows it."""
+        return str(self)
+
+    def to_html(self) -> str:
+        """Return the report as HTML, a part of a page."""
+        table = html_table(list(_HEAD), [list(row) for row in self._rows()], caption=self._about())
+        return table + html_text("\n".join(self._said()))
+
+    def _repr_html_(self) -> str:
+        """Return the report for notebooks."""
+        return self.to_html()
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+        """Draw outputs, gradients and updates over the layers.
+
+        Parameters
+        ----------
+        path : str or path-like, optional
+            File to write; the suffix decides the format, such as ``.png`` or ``.svg``.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        """
+        from chainrule.plots import PANEL_HEIGHT, PANEL_WIDTH, new_figure, saved
+
+        figure = new_figure(PANEL_WIDTH * 3, PANEL_HEIGHT)
+        panels = {
+            "outputs, root mean square": [layer.output for layer in self.layers],
+            "gradients, root mean square": [layer.gradient for layer in self.layers],
+            "updates over weights": [layer.ratio for layer in self.layers],
+        }
+        for place, (title, values) in enumerate(panels.items(), start=1):
+            axes = figure.add_subplot(1, 3, place)
+            there = {i: v for i, v in enumerate(values) if v and np.isfinite(v)}
+            axes.plot(list(there), list(there.values()), marker="o")
+            axes.set_yscale("log")
+            axes.set_xlabel("layer")
+            axes.set_title(title)
+            axes.locator_params(axis="x", integer=True)
+            axes.grid(alpha=0.3)
+        return saved(figure, path)
+
+    def _about(self) -> str:
+        shares = self.data.class_shares
+        classes = "" if shares is None else f", {len(shares)} classes"
+        return (
+            f"{self.data.rows} rows of {self.data.columns} columns{classes}; loss {self.loss:.4g}"
+        )
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
+            (
+                f"{layer.index} {layer.name}",
+                str(layer.units or ""),
+                _number(layer.output),
+                _share(layer.dead),
+                _share(layer.saturated),
+                _number(layer.gradient),
+                _number(layer.update),
+                _number(layer.ratio),
+            )
+            for layer in self.layers
+        ]
+
+    def _said(self) -> list[str]:
+        notes = []
+        if self.data.constant:
+            notes.append(f"{len(self.data.constant)} columns never vary.")
+        found = [f"- {finding}" for finding in self.findings]
+        return [*notes, "Findings:" if found else "Nothing was found.", *found]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2g}"
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.0%}"
+
+
+def diagnose(
+    net: Compiled,
+    x: object,
+    y: object,
+    *,
+    loss: str | Loss | None = None,
+    optimizer: str | Optimizer | None = None,
+    batch_size: int = 32,
+    max_rows: int = 1000,
+) -> Diagnosis:
+    """Return the report; see `Sequential.diagnose`."""
+    chosen = losses.get(loss) if loss is not None else net._chosen_loss(None)
+    by = optimizers.get(optimizer if optimizer is not None else net.optimizer or "adam")
+    batch_size = positive_integer("batch_size", batch_size)
+    patient: Any = copy.deepcopy(net)  # which is built, adapted and trained without harm
+    rows, targets, finite, not_finite = sample(
+        patient, x, y, positive_integer("max_rows", max_rows)
+    )
+    if not finite.all():
+        if not finite.any():
+            raise ValueError("every row of x has NaN or infinity: there is nothing to look at")
+        rows, targets = rows[finite], np.asarray(targets)[finite]
+    dataset = make_dataset(patient, rows, targets, chosen)
+    if len(dataset.x) < 2:
+        raise ValueError(f"x must have 2 rows or more to be diagnosed, got {len(dataset.x)}")
+    if patient._unadapted():
+        patient.adapt(rows)
+    core = patient._built_core()
+    values, y_values = np.ascontiguousarray(dataset.x), np.asarray(dataset.y)
+    scaled = _reaching_weights(patient, values)
+    data = measure_data(values, scaled, y_values, chosen, core.outputs, not_finite)
+    without_lazy = optimizers.get({**by.config, "lazy": False}) if by.lazy else by
+    measures, value = measure_layers(
+        core.copy(),
+        patient.layers,
+        values,
+        y_values,
+        chosen,
+        without_lazy,
+        link_last=patient._ends_with(chosen._core.link) or patient._ends_with("softmax"),
+    )
+    findings = data_findings(data, list(net.feature_names or []))
+    findings += layer_findings(measures, root_mean_square(scaled), value)
+    trial = None
+    if np.isfinite(value):
+        trial = try_rate(core, values, y_values, chosen, without_lazy, batch_size)
+        findings += rate_findings(trial)
+    return Diagnosis(findings, measures, data, trial, value)
+
+
+def _reaching_weights(net: Any, rows: Any) -> Any:
+    """Return the rows behind the scaling that the network begins with; categories as ones."""
+    if isinstance(net.layers[0], CategoryEncoding | Embedding):
+        return np.ones((len(rows), 1))
+    count = 0
+    while count < len(net.layers) and net.layers[count].kind in _SCALING:
+        count += 1
+    return net[:count].predict(rows) if count else rows

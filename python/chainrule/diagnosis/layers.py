@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measures of a network's layers: activations, gradients and what a step would change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import DivergenceError
+from chainrule.layers import Activation, Dense
+
+if TYPE_CHECKING:
+    from chainrule.layers import Layer
+    from chainrule.losses import Loss
+    from chainrule.optimizers import Optimizer
+
+__all__ = ["LayerMeasures", "measure_layers", "root_mean_square"]
+
+# Where these give 0 for all rows, no gradient comes through.
+_RECTIFIERS = ("relu", "relu6", "hard_sigmoid")
+# Outputs of these beyond which less than a twenty-fifth of the gradient comes through.
+_FLAT = {
+    "sigmoid": (0.01, 0.99),
+    "tanh": (-0.98, 0.98),
+    "softsign": (-0.8, 0.8),
+    "hard_sigmoid": (1e-6, 1.0 - 1e-6),
+}
+
+
+@dataclass(frozen=True)
+class LayerMeasures:
+    """What was measured of one layer; None where there is nothing to measure."""
+
+    index: int
+    name: str
+    units: int
+    output: float | None
+    """Root mean square of the outputs."""
+    dead: float | None
+    """Share of units that are 0 for all rows."""
+    saturated: float | None
+    """Share of outputs where the activation is flat."""
+    gradient: float | None
+    """Root mean square of the weights' gradient."""
+    update: float | None
+    """Root mean square of what a step would add to the weights."""
+    ratio: float | None
+    """That of the update over that of the weights."""
+    identical: bool
+    """Whether all units have the same weights, more than one of them."""
+
+
+def root_mean_square(values: NDArray[Any]) -> float:
+    """Return sqrt(mean(values**2)), also of numbers whose squares would overflow."""
+    largest = float(np.abs(values).max(initial=0.0))
+    if not np.isfinite(largest) or largest == 0.0:
+        return largest
+    scaled = np.asarray(values, dtype=np.float64) / largest
+    return largest * float(np.sqrt(np.mean(scaled * scaled)))
+
+
+def measure_layers(
+    core: Any,
+    layers: list[Layer],
+    x: NDArray[Any],
+    y: NDArray[Any],
+    loss: Loss,
+    optimizer: Optimizer,
+    *,
+    link_last: bool,
+) -> tuple[list[LayerMeasures], float]:
+    """Return the measures of each layer and the loss.
+
+    Parameters
+    ----------
+    core : Network32 or Network64
+        A copy of the network, which is used up.
+    layers : list of Layer
+        The network's layers.
+    x : ndarray of shape (rows, inputs)
+        Rows.
+    y : ndarray of shape (rows,) or (rows, columns)
+        Their targets, as the core takes them.
+    loss, optimizer
+        What it is trained by.
+    link_last : bool
+        Whether the last activation makes probabilities, which may well be near 0 and 1.
+
+    Returns
+    -------
+    list of LayerMeasures, float
+    """
+    core.forward(x, True, 0)
+    outputs = core.activations()
+    value, _ = core.compute_gradients(x, y, loss._core, True, 0)
+    weights = {
+        info.layer: core.get_parameter(info.name)
+        for info in core.parameters
+        if info.trainable and info.name.endswith(".weight")
+    }
+    gradients = {index: core.get_gradient(f"{index}.weight") for index in weights}
+    updates: dict[int, NDArray[Any]] = {}
+    try:
+        core.step(optimizer._core, float(optimizer.learning_rate))
+        for index, before in weights.items():
+            updates[index] = core.get_parameter(f"{index}.weight") - before
+    except (DivergenceError, ValueError):  # gradients that are not finite
+        pass
+    measures = []
+    for index, layer in enumerate(layers):
+        activation = _activation(layer)
+        hidden = activation if index < len(layers) - 1 or not link_last else None
+        weight, update = weights.get(index), updates.get(index)
+        size = 0.0 if weight is None else root_mean_square(weight)
+        moved = None if update is None else root_mean_square(update)
+        output = outputs[index]
+        measures.append(
+            LayerMeasures(
+                index,
+                repr(layer),
+                layer_units(output),
+                None if output is None else root_mean_square(output),
+                _dead(hidden, output),
+                _saturated(hidden, output),
+                None if weight is None else root_mean_square(gradients[index]),
+                moved,
+                None if moved is None or size == 0.0 else moved / size,
+                _identical(weight),
+            )
+        )
+    return measures, float(value)
+
+
+def layer_units(output: NDArray[Any] | None) -> int:
+    """Return the columns of a layer's outputs; 0 where there is no table of them."""
+    return 0 if output is None else int(output.shape[1])
+
+
+def _activation(layer: Layer) -> str | None:
+    return layer.activation.kind if isinstance(layer, Dense | Activation) else None
+
+
+def _dead(activation: str | None, output: NDArray[Any] | None) -> float | None:
+    if activation not in _RECTIFIERS or output is None:
+        return None
+    return float(np.mean((output == 0).all(axis=0)))
+
+
+def _saturated(activation: str | None, output: NDArray[Any] | None) -> float | None:
+    if activation not in _FLAT or output is None:
+        return None
+    low, high = _FLAT[activation]
+    return float(np.mean((output < low) | (output > high)))
+
+
+def _identical(weight: NDArray[Any] | None) -> bool:
+    if weight is None or weight.ndim != 2 or weight.shape[1] < 2:
+        return False
+    return bool((weight == weight[:, :1]).all())

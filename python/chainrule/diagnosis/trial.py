@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Some steps of training with copies of a network, to see what a learning rate does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import _core
+from chainrule.errors import DivergenceError
+
+if TYPE_CHECKING:
+    from chainrule.losses import Loss
+    from chainrule.optimizers import Optimizer
+
+__all__ = ["RateTrial", "Steps", "try_rate"]
+
+_STEPS = 20
+_FACTORS = (1.0 / 30.0, 30.0, 1000.0)
+
+
+class Steps:
+    """Training steps of a network of the core, on rows in a fixed random order.
+
+    Parameters
+    ----------
+    core : Network32 or Network64
+        Changed by the steps.
+    x, y : ndarray
+        Rows and targets as the core takes them.
+    loss, optimizer
+        What the steps are made by.
+    batch_size : int
+        Rows of a step.
+    """
+
+    def __init__(
+        self,
+        core: Any,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        loss: Loss,
+        optimizer: Optimizer,
+        batch_size: int,
+    ) -> None:
+        self._core, self._loss, self._optimizer = core, loss, optimizer
+        self._x, self._y = x, y
+        self._batch_size = min(batch_size, len(x))
+        self._rng = np.random.default_rng(0)
+        self._order: NDArray[np.int64] = np.empty(0, np.int64)
+
+    def step(self, rate: float) -> float:
+        """Make one step with this learning rate; return the batch's loss before it.
+
+        Infinity where the loss, or what the step would make, is not finite.
+        """
+        if len(self._order) < self._batch_size:
+            self._order = self._rng.permutation(len(self._x))
+        rows, self._order = np.split(self._order, [self._batch_size])
+        try:
+            result = self._core.run_epoch(
+                self._x[rows],
+                self._y[rows],
+                self._loss._core,
+                self._optimizer._core,
+                len(rows),
+                False,  # in the order of the rows
+                0,
+                "auto",
+                np.array([rate]),
+                None,
+                None,
+                0,
+                1,
+                False,  # not of an epoch
+            )
+        except DivergenceError:
+            return float("inf")
+        return float(result.loss)
+
+    def loss(self) -> float:
+        """Return the loss of all rows; infinity where it is not finite."""
+        value = float(self._core.evaluate(self._x, self._y, self._loss._core, 256, 0))
+        return value if np.isfinite(value) else float("inf")
+
+
+@dataclass(frozen=True)
+class RateTrial:
+    """What 20 steps at the learning rate, and at others, do to the loss."""
+
+    rate: float
+    before: float
+    after: float
+    others: dict[float, float]
+    """The loss after steps at other rates, by the factor between them and the rate."""
+    of_zeros: float
+    """The loss if all outputs were 0, to compare with."""
+
+
+def try_rate(
+    core: Any, x: NDArray[Any], y: NDArray[Any], loss: Loss, optimizer: Optimizer, batch_size: int
+) -> RateTrial:
+    """Return what steps do; the core is not changed."""
+    rate = float(optimizer.learning_rate)
+
+    def after(factor: float) -> float:
+        steps = Steps(core.copy(), x, y, loss, optimizer, batch_size)
+        if factor and any(np.isinf(steps.step(factor * rate)) for _ in range(_STEPS)):
+            return float("inf")
+        return steps.loss()
+
+    zeros = np.zeros((len(x), core.outputs))
+    of_zeros = float(_core.loss_and_gradient(loss._core, zeros, y)[0])
+    others = {factor: after(factor) for factor in _FACTORS}
+    return RateTrial(rate, after(0.0), after(1.0), others, of_zeros)
