@@ -301,6 +301,7 @@ def public_instances() -> dict[str, Any]:
         "LambdaCallback": callbacks.LambdaCallback(on_epoch_end=print),
         "Metric": metrics.get("top_2"),
         "ModelCheckpoint": cr.ModelCheckpoint("net.safetensors", monitor="loss"),
+        "GradientFlow": callbacks.GradientFlow([[1.0, 2.0]], [0]),
         "Record": callbacks.Record(every=2),
         "Sequential": net,
         "StopTraining": callbacks.StopTraining("enough"),

@@ -17,7 +17,7 @@ from chainrule.inputs.targets import class_counts
 
 if TYPE_CHECKING:
     from chainrule.losses import Loss
-    from chainrule.network.stack import Stack
+    from chainrule.network.compiled import Compiled
 
 _SPARSE_NUMBERS = 20_000_000  # of a sparse matrix, written out
 
@@ -46,7 +46,7 @@ class DataMeasures:
 
 
 def sample(
-    net: Stack, x: Any, y: Any, most: int
+    net: Compiled, x: Any, y: Any, most: int
 ) -> tuple[NDArray[Any], Any, NDArray[np.bool_], list[int]]:
     """Return up to `most` rows, spread evenly, and their targets as they were given.
 

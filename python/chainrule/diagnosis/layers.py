@@ -96,17 +96,18 @@ def measure_layers(
     core.forward(x, True, 0)
     outputs = core.activations()
     value, _ = core.compute_gradients(x, y, loss._core, True, 0)
-    weights = {
-        info.layer: core.get_parameter(info.name)
+    names = {
+        info.layer: info.name
         for info in core.parameters
         if info.trainable and info.name.endswith(".weight")
     }
-    gradients = {index: core.get_gradient(f"{index}.weight") for index in weights}
+    weights = {index: core.get_parameter(name) for index, name in names.items()}
+    gradients = {index: core.get_gradient(name) for index, name in names.items()}
     updates: dict[int, NDArray[Any]] = {}
     try:
         core.step(optimizer._core, float(optimizer.learning_rate))
         for index, before in weights.items():
-            updates[index] = core.get_parameter(f"{index}.weight") - before
+            updates[index] = core.get_parameter(names[index]) - before
     except (DivergenceError, ValueError):  # gradients that are not finite
         pass
     measures = []

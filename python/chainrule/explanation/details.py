@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import optimizers
-from chainrule.explanation.trace import Row, Step, Trace
+from chainrule.explanation.trace import Row, Step, Trace, by_layer, core_copy
 
 if TYPE_CHECKING:
+    from chainrule.network.compiled import Compiled
     from chainrule.optimizers import Optimizer
 
 __all__ = ["Differences", "Term", "Unit", "chosen_units", "updates"]
@@ -87,9 +88,11 @@ class Differences:
     def of(self, unit: int, inputs: NDArray[np.int64]) -> tuple[list[float], float | None]:
         """Return those of a unit's weights for these inputs, and that of its bias."""
         core = self._trace.unit(self._place, unit)
-        weights = [self._difference(core, "0.weight", (int(i), 0), unit) for i in inputs]
+        weights = [self._difference(core, _name(core, "weight"), (int(i), 0), unit) for i in inputs]
         has_bias = self._trace.steps[self._place].bias is not None
-        return weights, self._difference(core, "0.bias", (0,), unit) if has_bias else None
+        return weights, self._difference(
+            core, _name(core, "bias"), (0,), unit
+        ) if has_bias else None
 
     def _difference(self, core: Any, name: str, index: tuple[int, ...], unit: int) -> float:
         step, row = self._trace.steps[self._place], self._row
@@ -108,15 +111,21 @@ class Differences:
         return float((losses[0] - losses[1]) / ((value + h) - (value - h)))
 
 
-def updates(core: Any, row: Row, optimizer: Optimizer) -> dict[str, NDArray[np.float64]]:
-    """Return what a first step of the optimizer, from this row alone, adds to each parameter."""
+def _name(core: Any, short: str) -> str:
+    """Return the name of a layer's only parameter of this kind."""
+    return str(next(p.name for p in core.parameters if p.name.endswith(f".{short}")))
+
+
+def updates(net: Compiled, row: Row, optimizer: Optimizer) -> list[dict[str, NDArray[np.float64]]]:
+    """Return what a first step of the optimizer, from this row alone, adds to each parameter.
+
+    By layer and by the names of parameters within it.
+    """
     if optimizer.lazy:
         optimizer = optimizers.get({**optimizer.config, "lazy": False})
-    moved = core.copy()
-    moved.compute_gradients(row.x, row.y, row.loss._core, False, 1)
-    moved.step(optimizer._core, float(optimizer.learning_rate))
-    return {
-        info.name: moved.get_parameter(info.name) - core.get_parameter(info.name)
-        for info in core.parameters
-        if info.trainable
-    }
+    core = core_copy(net)
+    before = [core.get_parameter(info.name) for info in core.parameters]
+    core.compute_gradients(row.x, row.y, row.loss._core, False, 1)
+    core.step(optimizer._core, float(optimizer.learning_rate))
+    after = [core.get_parameter(info.name) for info in core.parameters]
+    return by_layer(net, [b - a for a, b in zip(before, after, strict=True)])

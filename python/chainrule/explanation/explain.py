@@ -27,7 +27,7 @@ from chainrule.explanation.page import (
     step_data,
     vector_data,
 )
-from chainrule.explanation.trace import Row, Trace, checked_row, core_copy
+from chainrule.explanation.trace import Row, Trace, by_layer, checked_row
 from chainrule.network.weights import count_params
 
 if TYPE_CHECKING:
@@ -120,8 +120,7 @@ def explain(
         raise ValueError(
             f"image_shape is {shape[0]} x {shape[1]}, but the row has {checked.x.shape[1]} numbers"
         )
-    parameters = net.parameters
-    trace = Trace(net.layers, parameters, checked)
+    trace = Trace(net.layers, by_layer(net), checked)
     total = sum(step.y.size for step in trace.steps)
     if total > _UNITS:
         raise ValueError(
@@ -158,8 +157,7 @@ def _steps(
     """Return what the page tells of each step, and add to the notes what it leaves out."""
     chosen = chosen_units(trace.steps)
     weights = sum(step.weight.size for step in trace.steps if step.weight is not None)
-    core = core_copy(net, net.parameters)
-    steps_to = updates(core, row, optimizer)
+    steps_to = updates(net, row, optimizer)
     data = []
     for place, step in enumerate(trace.steps):
         units = {}
@@ -177,7 +175,7 @@ def _units(
     place: int,
     row: Row,
     chosen: dict[int, NDArray[np.int64]],
-    steps_to: dict[str, NDArray[np.float64]],
+    steps_to: list[dict[str, NDArray[np.float64]]],
 ) -> dict[int, Unit]:
     """Return what the page tells of a dense step's units."""
     differences = Differences(trace, place, row)
@@ -185,14 +183,14 @@ def _units(
     units = {}
     for index, inputs in chosen.items():
         of_weights, of_bias = differences.of(index, inputs)
-        moved = steps_to[f"{layer}.weight"][inputs, index]
+        moved = steps_to[layer]["weight"][inputs, index]
         terms = [
             Term(int(i), number(d, 8), number(u, 8))
             for i, d, u in zip(inputs, of_weights, moved, strict=True)
         ]
         bias: tuple[float | None, float | None] = (None, None)
         if of_bias is not None:
-            bias = (number(of_bias, 8), number(steps_to[f"{layer}.bias"][index], 8))
+            bias = (number(of_bias, 8), number(steps_to[layer]["bias"][index], 8))
         units[index] = Unit(index, terms, *bias)
     return units
 
@@ -222,11 +220,8 @@ def _history(
     snapshots = record.snapshots
     if not snapshots:
         raise ValueError("record holds no steps: give it to the callbacks of fit first")
-    names = list(net.parameters)
-    if len(snapshots[0].weights) != len(names) or any(
-        a.shape != b.shape
-        for a, b in zip(snapshots[0].weights, net.parameters.values(), strict=True)
-    ):
+    shapes = [array.shape for array in net.parameters.values()]
+    if [array.shape for array in snapshots[0].weights] != shapes:
         raise ValueError("record is of another network: its weights have other shapes")
     most = max(2, _HISTORY_CHARACTERS // history_numbers(trace.steps))
     count = min(len(snapshots), most)
@@ -235,7 +230,7 @@ def _history(
         notes.append(f"Of {len(snapshots)} recorded steps {len(places)} are shown.")
     traces = []
     for place in places.astype(int):
-        weights = dict(zip(names, snapshots[place].weights, strict=True))
+        weights = by_layer(net, snapshots[place].weights)
         traces.append((snapshots[place].step, Trace(net.layers, weights, row)))
     return history_data(traces)
 

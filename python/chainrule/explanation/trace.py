@@ -18,12 +18,15 @@ from chainrule.network.core_network import CORE_NETWORKS
 from chainrule.network.training_data import make_dataset
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chainrule.losses import Loss
     from chainrule.network.compiled import Compiled
 
-__all__ = ["Row", "Step", "Trace", "checked_row", "core_copy"]
+__all__ = ["Row", "Step", "Trace", "by_layer", "checked_row", "core_copy"]
 
 Numbers = NDArray[np.float64]
+Arrays = dict[str, NDArray[Any]]
 
 # Each output of these depends on the input of the same column alone.
 _ELEMENTWISE = ("activation", "prelu", "dropout", "rescaling", "normalization")
@@ -67,8 +70,8 @@ class Trace:
     ----------
     net_layers : list of Layer
         The network's layers.
-    parameters : dict of str to ndarray
-        By the network's names.
+    parameters : list of dict of str to ndarray
+        Of each layer, as `by_layer` returns them.
     row : Row
         What goes through it.
 
@@ -80,28 +83,22 @@ class Trace:
         The last activation, where the loss is differentiated together with it.
     """
 
-    def __init__(
-        self, net_layers: list[layers.Layer], parameters: dict[str, NDArray[Any]], row: Row
-    ) -> None:
+    def __init__(self, net_layers: list[layers.Layer], parameters: list[Arrays], row: Row) -> None:
         self.steps: list[Step] = []
-        self._parts: list[tuple[layers.Layer, dict[str, NDArray[Any]]]] = []
+        self._parts: list[tuple[layers.Layer, Arrays]] = []
         cores = []
         x = np.asarray(row.x, dtype=np.float64)
         last: activations.Activation | None = None
         for index, layer in enumerate(net_layers):
-            own = {
-                f"0.{name.partition('.')[2]}": array
-                for name, array in parameters.items()
-                if name.partition(".")[0] == str(index)
-            }
+            own = parameters[index]
             for part in _parts(layer):
                 core = _single(part, x.shape[1], own)
                 y = core.forward(x, False, 1)
                 step = Step(index, repr(part), part.kind, x[0], y[0])
                 if isinstance(part, layers.Dense):
-                    step.weight = np.asarray(own["0.weight"], dtype=np.float64)
+                    step.weight = np.asarray(own["weight"], dtype=np.float64)
                     if part.use_bias:
-                        step.bias = np.asarray(own["0.bias"], dtype=np.float64)
+                        step.bias = np.asarray(own["bias"], dtype=np.float64)
                 self.steps.append(step)
                 self._parts.append((part, own))
                 cores.append(core)
@@ -126,9 +123,9 @@ class Trace:
         """Return one unit of a dense step as a network of the core."""
         step = self.steps[place]
         assert step.weight is not None
-        own = {"0.weight": step.weight[:, index : index + 1]}
+        own = {"weight": step.weight[:, index : index + 1]}
         if step.bias is not None:
-            own["0.bias"] = step.bias[index : index + 1]
+            own["bias"] = step.bias[index : index + 1]
         return _core_of([(layers.Dense(1, use_bias=step.bias is not None), own)], step.x.size)
 
     def _backward(self, cores: list[Any], gradient: Numbers, *, folded: bool) -> None:
@@ -152,16 +149,16 @@ def _parts(layer: layers.Layer) -> list[layers.Layer]:
     return [layer]
 
 
-def _core_of(parts: list[tuple[layers.Layer, dict[str, NDArray[Any]]]], inputs: int) -> Any:
-    """Return layers, each with its parameters as "0.weight" and the like, as a network."""
+def _core_of(parts: list[tuple[layers.Layer, Arrays]], inputs: int) -> Any:
+    """Return layers, each with its parameters, as a network of the core."""
     core = CORE_NETWORKS["float64"]([layer.config for layer, _ in parts], inputs, 0)
     for info in core.parameters:
-        array = parts[info.layer][1][f"0.{info.name.partition('.')[2]}"]
+        array = parts[info.layer][1][_short(info.name)]
         core.set_parameter(info.name, np.ascontiguousarray(array, np.float64))
     return core
 
 
-def _single(layer: layers.Layer, inputs: int, parameters: dict[str, NDArray[Any]]) -> Any:
+def _single(layer: layers.Layer, inputs: int, parameters: Arrays) -> Any:
     return _core_of([(layer, parameters)], inputs)
 
 
@@ -184,10 +181,30 @@ def checked_row(net: Compiled, row: object, target: object, loss: Loss) -> Row:
     return Row(np.asarray(data.x), np.asarray(data.y), loss)
 
 
-def core_copy(net: Compiled, parameters: dict[str, NDArray[Any]]) -> Any:
-    """Return a network of the core in float64, with these parameters."""
-    inputs = net._built_core().inputs
-    core = CORE_NETWORKS["float64"]([layer.config for layer in net.layers], inputs, 0)
-    for name, array in parameters.items():
-        core.set_parameter(name, np.ascontiguousarray(array, np.float64))
-    return core
+def by_layer(net: Compiled, arrays: Sequence[NDArray[Any]] | None = None) -> list[Arrays]:
+    """Return each layer's parameters by their own names, "weight" and the like.
+
+    Parameters
+    ----------
+    net : Sequential
+        The network.
+    arrays : sequence of ndarray, optional
+        Values in the order of its parameters; by default the present ones.
+    """
+    core = net._built_core()
+    values = [core.get_parameter(p.name) for p in core.parameters] if arrays is None else arrays
+    found: list[Arrays] = [{} for _ in net.layers]
+    for info, array in zip(core.parameters, values, strict=True):
+        found[info.layer][_short(info.name)] = array
+    return found
+
+
+def _short(name: str) -> str:
+    """Return the name of a parameter within its layer."""
+    return name.rpartition(".")[2]
+
+
+def core_copy(net: Compiled) -> Any:
+    """Return the network in float64, as a network of the core."""
+    parts = list(zip(net.layers, by_layer(net), strict=True))
+    return _core_of(parts, net._built_core().inputs)

@@ -147,9 +147,9 @@ def from_network(
     nodes = unrolled.inputs
     for index, layer in enumerate(wide.layers):
         own = {
-            name.partition(".")[2]: array
-            for name, array in unrolled.parameters.items()
-            if name.partition(".")[0] == str(index)
+            info.name.rpartition(".")[2]: unrolled.parameters[info.name]
+            for info in wide._built_core().parameters
+            if info.layer == index
         }
         last = index == len(wide.layers) - 1
         nodes = _layer(index, layer, nodes, own, skip_activation=last and head.kind != "linear")
