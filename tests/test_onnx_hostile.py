@@ -196,9 +196,14 @@ def test_copies_of_constants_take_no_more_memory_than_the_file(op):
             nodes.append(node("Cast", last, str(i), to=1 if i % 2 else 6))
         else:
             nodes.append(node("Transpose", last, f"t{i}", perm=[1, 0]))
-            nodes.append(node("Reshape", f"t{i} shape", str(i)))
+            nodes.append(node("Reshape", f"t{i} {'square' if i % 2 else 'wide'}", str(i)))
         last = str(i)
-    constants = {"w": square, "order": np.arange(200), "shape": np.array([200, 200])}
+    constants = {
+        "w": square,
+        "order": np.arange(200),
+        "wide": np.array([100, 400]),
+        "square": np.array([200, 200]),
+    }
     content = model([*nodes, node("MatMul", f"x {last}", "y")], constants, columns=200)
     refused(content, "the constants that nodes make are larger than the file")
     assert peak_memory(content) < 4 * len(content) + 2**20

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +15,17 @@ from chainrule.c_export.operations import (
     Activation,
     Affine,
     Array,
+    Concatenate,
     Copy,
     Dense,
     LayerNormalization,
+    Merge,
     Operation,
     PReLU,
 )
 from chainrule.c_export.program import Program
 from chainrule.interop.affine import scale_and_offset
+from chainrule.interop.merges import MERGES
 from chainrule.interop.nodes import NetworkNode, nodes_of
 
 if TYPE_CHECKING:
@@ -51,24 +55,29 @@ def lower(net: Network, *, into_weights: bool) -> Program:
         If the network has no form in C; the text lists all reasons.
     """
     inputs, nodes, outputs = nodes_of(net)
-    # The value of each node, and its columns.
+    # The value of each node, and its columns; and what names of C may have of its own.
     made = {name: (name, columns) for name, columns in inputs.items()}
+    labels: dict[str, str] = {}
     operations: list[Operation] = []
     reasons = []
     for node in nodes:
+        label = re.sub(r"[^A-Za-z0-9]", "_", node.name)
+        label = f"{label}_of_{len(labels)}" if label in labels else label
+        labels[label] = str(node)
         node.arrays = {name: values.astype(np.float64) for name, values in node.arrays.items()}
         beyond = [name for name, values in node.arrays.items() if not _fits(values)]
         if beyond:
             reasons.append(f"{node}: {' and '.join(beyond)} beyond the range of float")
-        elif node.layer.kind not in _PARTS_OF:
+        elif node.layer.kind not in {*_PARTS_OF, *MERGES}:
             reasons.append(f"{node} has no form in C")
-        read = tuple(made[name][0] for name in node.inputs)
-        columns = made[node.inputs[0]][1]
-        for kind, values in [] if reasons else _PARTS_OF[node.layer.kind](node, columns):
-            value = f"{len(operations)} of {node.name}"
-            operations.append(kind(value, read, (node.name,), columns, node.columns, **values))
-            read, columns = (value,), node.columns
-        made[node.name] = read[0], node.columns
+        value, columns = made[node.inputs[0]]
+        others = [made[name] for name in node.inputs[1:]]
+        for part, read, count, fields in [] if reasons else _parts(node, columns, others):
+            result = f"{len(operations)} of {node.name}"
+            wiring = (result, (value, *read), (label,), columns, count)
+            operations.append(part(*wiring, **fields))
+            value, columns = result, count
+        made[node.name] = value, node.columns
     refuse(reasons)
     program = Program(inputs, operations, [made[name][0] for name in outputs])
     for name in {*program.outputs} & {*inputs}:
@@ -78,9 +87,8 @@ def lower(net: Network, *, into_weights: bool) -> Program:
     if into_weights:
         _merge(program, _with_factor)
     operations[:] = [operation.in_float32() for operation in operations]
-    texts = {node.name: str(node) for node in nodes}
     refuse(
-        f"{texts[operation.nodes[0]]} together with its neighbouring scaling is beyond the range "
+        f"{labels[operation.nodes[0]]} together with its neighbouring scaling is beyond the range "
         "of float"
         for operation in operations
         if not all(np.isfinite(array).all() for array in operation.arrays.values())
@@ -97,6 +105,19 @@ def refuse(reasons: Iterable[str]) -> None:
 
 def _fits(values: Array) -> bool:
     return bool(np.isfinite(values).all() and (np.abs(values) <= _LARGEST).all())
+
+
+def _parts(
+    node: NetworkNode, columns: int, others: Sequence[tuple[str, int]]
+) -> Iterator[tuple[type[Operation], tuple[str, ...], int, dict[str, Any]]]:
+    """Yield operations by class, further values read, columns made and fields of their own."""
+    kind = node.layer.kind
+    if kind not in MERGES:
+        for part, fields in _PARTS_OF[kind](node, columns):
+            yield part, (), node.columns, fields
+    for other, more in others:
+        columns += more if kind == "concatenate" else 0
+        yield Concatenate if kind == "concatenate" else Merge, (other,), columns, {"kind": kind}
 
 
 def _activation(node: NetworkNode, columns: int) -> list[_Part]:

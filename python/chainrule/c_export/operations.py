@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from chainrule import activations, layers
 from chainrule.c_export.literals import number
+from chainrule.interop.merges import MERGES
 
 if TYPE_CHECKING:
     from chainrule.network.sequential import Sequential
 
 __all__ = ["Activation", "Affine", "Array", "Copy", "Dense", "LayerNormalization", "Operation"]
-__all__ += ["PReLU", "Product"]
+__all__ += ["Concatenate", "Merge", "PReLU", "Product"]
 
 Array = NDArray[Any]
 
@@ -56,8 +57,8 @@ class Operation(ABC):
     writes: ClassVar[str] = "float"
 
     @abstractmethod
-    def run(self, x: Array) -> Array:
-        """Return what the C function gives for each row of `x`, to rounding."""
+    def run(self, *args: Any, **kwargs: Any) -> Array:
+        """Return what the C function gives for each row of what it takes, to rounding."""
 
     @property
     def function(self) -> str:
@@ -227,6 +228,36 @@ class LayerNormalization(Operation):
         net = _one_layer(self.inputs, layers.LayerNormalization(epsilon=self.epsilon))
         net.set_weights({"0.gamma": self.gamma, "0.beta": self.beta})
         return net
+
+
+@dataclass(frozen=True, eq=False)
+class Merge(Operation):
+    """y = f(a, b), element by element."""
+
+    kind: str
+    name = "merge"
+
+    @property
+    def function(self) -> str:
+        """That of the kind."""
+        return MERGES[self.kind].c_function
+
+    def run(self, a: Array, b: Array) -> Array:
+        """Return f(a, b)."""
+        values: Array = MERGES[self.kind].values(a, b)
+        return values
+
+
+@dataclass(frozen=True, eq=False)
+class Concatenate(Merge):
+    """y = a with b behind it."""
+
+    in_place = False
+
+    @property
+    def arguments(self) -> list[str]:
+        """The columns of both."""
+        return [str(self.inputs), str(self.outputs - self.inputs)]
 
 
 def _one_layer(inputs: int, layer: layers.Layer) -> Sequential:

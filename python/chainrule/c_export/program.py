@@ -130,10 +130,30 @@ class Model:
         ]
 
     @property
+    def constants(self) -> dict[str, str]:
+        """For each constant the first of those that have its values, as shared layers' have."""
+        first: dict[object, str] = {}
+        return {
+            name: first.setdefault((array.dtype.str, array.shape, array.tobytes()), name)
+            for operation in self.program.operations
+            for name, array in operation.constants.items()
+        }
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """The constants that are written, by name."""
+        kept = set(self.constants.values())
+        return {
+            name: array
+            for operation in self.program.operations
+            for name, array in operation.constants.items()
+            if name in kept
+        }
+
+    @property
     def weight_bytes(self) -> int:
         """Size of all constants."""
-        constants = (each.constants.values() for each in self.program.operations)
-        return sum(array.nbytes for arrays in constants for array in arrays)
+        return sum(array.nbytes for array in self.arrays.values())
 
     @property
     def scratch(self) -> dict[str, tuple[str, int]]:

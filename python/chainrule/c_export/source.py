@@ -47,12 +47,13 @@ def header(model: Model) -> str:
 def source(model: Model) -> str:
     """Return the text of the C file."""
     operations, local, places = model.program.operations, model.local, model.places
+    shared = model.constants
     functions = [operation.function for operation in operations]
     body = [] if model.scratch else ["  (void)scratch;"]
     for operation in operations:
         passed = [_place(places[name]) for name in (*operation.read, operation.made)]
         # Constants have names that no other file sees.
-        passed += [local * (each in operation.constants) + each for each in operation.arguments]
+        passed += [local + shared[each] if each in shared else each for each in operation.arguments]
         call = f"{local}{operation.function}({', '.join(passed)});"
         body += _statement(call, _origin(operation))
     proba = []
@@ -80,11 +81,7 @@ def source(model: Model) -> str:
                 "#include <stdint.h>",
             ]
         ),
-        *(
-            array(local + name, values, flat=True)
-            for operation in operations
-            for name, values in operation.constants.items()
-        ),
+        *(array(local + name, values, flat=True) for name, values in model.arrays.items()),
         *texts,
         "\n".join([f"{_signature(model, 'predict')} {{", *body, "}"]),
         *(["\n".join(proba)] if proba else []),

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.layers import Input
@@ -19,7 +20,8 @@ from chainrule.network.sequential import Sequential
 if TYPE_CHECKING:
     from chainrule.network.core_network import CoreNetwork
 
-__all__ = ["NetworkNode", "built_core", "network_of", "nodes_of", "refuse_missing"]
+__all__ = ["NetworkNode", "built_core", "network_of", "nodes_of", "predictions"]
+__all__ += ["refuse_missing"]
 
 Array = NDArray[Any]
 
@@ -71,6 +73,18 @@ def nodes_of(net: Network) -> tuple[dict[str, int], list[NetworkNode], list[str]
                 NetworkNode(node.name, node.layer, [*node.inputs], own, columns[node.name])
             )
     return inputs, nodes, [*graph.outputs]
+
+
+def predictions(
+    net: Network, rows: Sequence[Array], predict: Callable[..., Any] | None = None
+) -> list[Array]:
+    """Return what a network, or another of its methods, gives for rows of each of its inputs."""
+    x: Any = rows[0]
+    if len(rows) > 1 and net._graph is not None:
+        x = {node.name: each for node, each in zip(net._graph.inputs, rows, strict=True)}
+    with np.errstate(over="ignore"):
+        made = (predict or net.predict)(x)
+    return [*made.values()] if isinstance(made, Mapping) else [made]
 
 
 def network_of(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule.errors import ExportError
 from chainrule.interop.affine import affine_of
 from chainrule.interop.difference import largest_relative_difference
-from chainrule.interop.nodes import nodes_of
+from chainrule.interop.nodes import nodes_of, predictions
 
 if TYPE_CHECKING:
     from chainrule.network.network import Network
@@ -59,8 +59,12 @@ def self_check(
     except ImportError:
         return None
     rows = _random_rows(net, input_dtype)
-    expected = net.predict(rows) if output == "raw" else net.predict_proba(rows)
-    difference = largest_relative_difference(onnxruntime_outputs(content, rows), expected)
+    expected = predictions(
+        net, [*rows.values()], net.predict if output == "raw" else net.predict_proba
+    )
+    outputs = onnxruntime_outputs(content, *rows.values())
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    difference = float(np.max([*map(largest_relative_difference, outputs, expected)]))
     if not difference <= tolerance:
         raise ExportError(
             f"onnxruntime's predictions differ by {difference:.2g} of the largest output, the "
@@ -69,8 +73,8 @@ def self_check(
     return difference
 
 
-def onnxruntime_outputs(content: bytes, rows: NDArray[Any]) -> NDArray[Any]:
-    """Return the first output of an ONNX model for rows of its one input."""
+def onnxruntime_outputs(content: bytes, *rows: NDArray[Any]) -> Any:
+    """Return the output of an ONNX model for rows of its inputs, a list of several."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -81,26 +85,27 @@ def onnxruntime_outputs(content: bytes, rows: NDArray[Any]) -> NDArray[Any]:
     options.intra_op_num_threads = 1
     providers = ["CPUExecutionProvider"]
     session = onnxruntime.InferenceSession(content, options, providers=providers)
-    outputs: NDArray[Any] = session.run(None, {session.get_inputs()[0].name: rows})[0]
-    return outputs
+    names = [value.name for value in session.get_inputs()]
+    outputs = session.run(None, dict(zip(names, rows, strict=True)))
+    return outputs if len(outputs) > 1 else outputs[0]
 
 
-def _random_rows(net: Network, input_dtype: str) -> NDArray[Any]:
+def _random_rows(net: Network, input_dtype: str) -> dict[str, NDArray[Any]]:
     """Return rows that a scaling at the front makes standard normal, or pixels, or categories."""
-    inputs, (first, *_), _ = nodes_of(net)
-    (columns,) = inputs.values()
+    inputs, nodes, _ = nodes_of(net)
     rng = np.random.default_rng(0)
-    rows = rng.normal(size=(_ROWS, columns))
-    if input_dtype == "uint8":
-        rows = rng.integers(0, 256, size=(_ROWS, columns)).astype(np.float64)
-    for column, count in enumerate(first.layer.categories(columns)):
-        if count:
-            most = min(count, _CATEGORIES[input_dtype])
-            rows[:, column] = rng.integers(0, most, size=_ROWS)
-    if input_dtype == "uint8":
-        return rows.astype(np.uint8)
-    affine = affine_of(first.layer, first.arrays, net.dtype)
-    if affine is not None:
-        scale, offset = affine
-        rows = (rows - offset) / np.where(scale, scale, 1.0)
-    return rows.astype(input_dtype)
+    made = {}
+    for name, columns in inputs.items():
+        rows = rng.normal(size=(_ROWS, columns))
+        if input_dtype == "uint8":
+            rows = rng.integers(0, 256, size=(_ROWS, columns)).astype(np.float64)
+        for node in [node for node in nodes if node.inputs == [name]]:
+            for column, count in enumerate(node.layer.categories(columns)):
+                if count:
+                    most = min(count, _CATEGORIES[input_dtype])
+                    rows[:, column] = rng.integers(0, most, size=_ROWS)
+            affine = affine_of(node.layer, node.arrays, net.dtype)
+            if affine is not None and input_dtype != "uint8":
+                rows = (rows - affine[1]) / np.where(affine[0], affine[0], 1.0)
+        made[name] = rows.astype(input_dtype)
+    return made

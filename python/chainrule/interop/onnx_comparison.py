@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from itertools import repeat
 
 import numpy as np
 
 from chainrule.errors import ModelFileError
+from chainrule.interop.nodes import nodes_of, predictions
 from chainrule.interop.onnx_graph import Slice
 from chainrule.interop.onnx_model import Array, Node
 from chainrule.interop.onnx_operators import evaluate_in_double
@@ -34,28 +36,36 @@ def compare(
     part: Slice,
     pieces: Sequence[Sequence[Node]],
     size: int,
-    build: Callable[[str, str], Network],
+    build: Callable[[Sequence[str], str], tuple[Network, list[str]]],
 ) -> None:
     """Raise ModelFileError, naming the node, unless a network gives what the graph does.
 
     The graph runs in double by the onnx package's reference implementation. `pieces` are the nodes
     that became a part of the network at once, `size` the bytes of the file, and `build` returns
-    the network up to a tensor in a dtype.
+    the network up to some tensors in a dtype, with the inputs that it needs.
     """
     large = size > _LARGE
-    (output,) = part.outputs
-    tested = net if large else build(output, "float64")
-    rows = _rows(net.inputs or 1, _FEW_ROWS if large else _ROWS)
-    if _agree(tested, rows, _values(part, rows, [output])[output], large):
+    rng = np.random.default_rng(0)
+    rows = {
+        value.name: _rows(columns, _FEW_ROWS if large else _ROWS, rng)
+        for value, columns in zip(part.inputs, nodes_of(net)[0].values(), strict=True)
+    }
+    dtype = net.dtype if large else "float64"
+    tested, names = (net, [*rows]) if large else build(part.outputs, dtype)
+    expected = _values(part, rows, part.outputs)
+    outputs = predictions(tested, [rows[name].astype(dtype) for name in names])
+    if all(map(_agree, outputs, (expected[name] for name in part.outputs), repeat(large))):
         return
     ends = [nodes[-1].made for nodes in pieces]
     expected = _values(part, rows, ends)
 
     def agrees(end: str) -> bool:
         try:
-            return _agree(build(end, tested.dtype), rows, expected[end], large)
+            net, names = build([end], dtype)
         except ModelFileError:  # so far nothing tells the number of columns
             return True
+        (outputs,) = predictions(net, [rows[name].astype(dtype) for name in names])
+        return _agree(outputs, expected[end], large)
 
     # What follows a wrong layer may hide it, but between these two there is one.
     right, wrong = 0, len(ends) - 1
@@ -66,21 +76,20 @@ def compare(
     raise ModelFileError(f"{nodes}: the network would compute something else than the graph does")
 
 
-def _rows(columns: int, most: int) -> Array:
+def _rows(columns: int, most: int, rng: np.random.Generator) -> Array:
     count = max(1, min(most, _ELEMENTS // columns))
-    rng = np.random.default_rng(0)
     parts = [scale * rng.normal(size=(count, columns)) for scale in _SCALES]
     return np.concatenate([*parts, np.zeros((1, columns))])
 
 
-def _values(part: Slice, rows: Array, wanted: Collection[str]) -> dict[str, Array]:
-    """Return what the graph makes of rows: some of its tensors."""
+def _values(part: Slice, rows: dict[str, Array], wanted: Collection[str]) -> dict[str, Array]:
+    """Return what the graph makes of rows of its inputs: some of its tensors."""
     constants = part.constants
     left = {name: len(readers) for name, readers in part.readers.items()}
     known: dict[str, Array] = {}
-    for value in part.inputs:
-        shape = constants.shapes.get(value.name)
-        known[value.name] = rows if shape is None else rows.reshape(-1, *shape[1:])
+    for name, each in rows.items():
+        shape = constants.shapes.get(name)
+        known[name] = each if shape is None else each.reshape(-1, *shape[1:])
     for node in part.nodes:
         read = {n: known[n] if n in known else constants[n] for n in node.inputs if n}
         try:
@@ -91,19 +100,16 @@ def _values(part: Slice, rows: Array, wanted: Collection[str]) -> dict[str, Arra
             left[name] -= 1
             if not left[name] and name not in wanted:
                 del known[name]
-    return {
-        name: known[name].reshape(len(rows), -1) if len(known[name]) == len(rows) else known[name]
-        for name in wanted
-    }
+    count = min(map(len, rows.values()))
+    values = {name: known[name] for name in wanted}
+    return {name: a.reshape(count, -1) if len(a) == count else a for name, a in values.items()}
 
 
-def _agree(net: Network, rows: Array, expected: Array, large: bool) -> bool:
-    with np.errstate(over="ignore"):
-        outputs = net.predict(rows.astype(net.dtype))
+def _agree(outputs: Array, expected: Array, large: bool) -> bool:
     if outputs.shape != expected.shape:
         return False
-    count = (len(rows) - 1) // len(_SCALES)
-    for start, scale in zip(range(0, len(rows), count), (*_SCALES, 0.0), strict=True):
+    count = (len(outputs) - 1) // len(_SCALES)
+    for start, scale in zip(range(0, len(outputs), count), (*_SCALES, 0.0), strict=True):
         some = slice(start, start + count)
         # What overflows does so in both, but not for the same rows.
         finite = np.isfinite(outputs[some]).all(axis=1) & np.isfinite(expected[some]).all(axis=1)

@@ -13,6 +13,7 @@ import numpy as np
 from chainrule.arguments import positive_integer
 from chainrule.atomic_file import write_atomically
 from chainrule.interop.affine import affine_of
+from chainrule.interop.merges import MERGES
 from chainrule.interop.nodes import NetworkNode, nodes_of, refuse_missing
 from chainrule.interop.onnx_check import ExportReport, self_check
 from chainrule.interop.onnx_model import need_onnx
@@ -216,6 +217,13 @@ def _add_prelu(graph: GraphWriter, node: NetworkNode) -> None:
     graph.add("PRelu", graph.current, graph.constant("slope", node.arrays["slope"]))
 
 
+def _add_merge(graph: GraphWriter, node: NetworkNode) -> None:
+    operator = MERGES[node.layer.kind].onnx_operator
+    attributes = {"axis": -1} if operator == "Concat" else {}
+    for operand in graph.operands[1:]:
+        graph.add(operator, graph.current, operand, **attributes)
+
+
 _LAYERS: dict[str, Callable[[GraphWriter, NetworkNode], None]] = {
     "activation": _add_activation,
     "batch_normalization": _add_batch_normalization,
@@ -226,4 +234,5 @@ _LAYERS: dict[str, Callable[[GraphWriter, NetworkNode], None]] = {
     "normalization": _add_affine,
     "prelu": _add_prelu,
     "rescaling": _add_affine,
+    **dict.fromkeys(MERGES, _add_merge),
 }

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,8 +89,9 @@ def _read(content: bytes, output: str | None) -> Network:
     if any(value.shape is not None and len(value.shape) < 2 for value in part.inputs):
         raise ModelFileError("the input has one dimension, expected rows and columns")
 
-    def build(name: str, dtype: str) -> Network:
-        return _network(slice_graph(graph, [name], size), size, dtype)[0]
+    def build(names: Sequence[str], dtype: str) -> tuple[Network, list[str]]:
+        some = slice_graph(graph, names, size)
+        return _network(some, size, dtype)[0], [value.name for value in some.inputs]
 
     try:
         net, pieces = _network(part, size, _dtype(outputs, part))

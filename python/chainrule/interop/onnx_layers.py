@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.activations.activation import shortest
 from chainrule.errors import ModelFileError
 from chainrule.interop.assembly import Assembly, Tensor
+from chainrule.interop.merges import MERGES
 from chainrule.interop.onnx_graph import Slice
 from chainrule.interop.onnx_model import FLOAT_TYPES, Array, Node, Value, number_of
 from chainrule.interop.onnx_operators import is_evaluable, named_activation
@@ -20,15 +21,7 @@ __all__ = ["LayerReader"]
 
 _LARGEST_INPUT = 65536
 # Layers of several inputs, by the operator.
-_MERGES = {
-    "Add": "add",
-    "Concat": "concatenate",
-    "Max": "maximum",
-    "Mean": "average",
-    "Mul": "multiply",
-    "Sub": "subtract",
-    "Sum": "add",
-}
+_MERGES = {merge.onnx_operator: kind for kind, merge in MERGES.items()} | {"Sum": "add"}
 
 
 class LayerReader:

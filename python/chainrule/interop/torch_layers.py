@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from chainrule.activations import Activation
 from chainrule.interop.affine import affine_of
 from chainrule.interop.assembly import Assembly, Tensor
+from chainrule.interop.merges import MERGES
 from chainrule.interop.nodes import NetworkNode
 from chainrule.layers import BatchNormalization, Dropout, LayerNormalization, PReLU
 
@@ -103,13 +104,7 @@ _MODULES = {
 # Functions that are a module, with their underscores left out.
 _FUNCTIONS = {name.lower(): name for name in _ACTIVATIONS}
 # Layers of several tensors, by the function.
-_MERGES = {
-    "add": "add",
-    "cat": "concatenate",
-    "maximum": "maximum",
-    "mul": "multiply",
-    "sub": "subtract",
-}
+_MERGES = {merge.torch_function: kind for kind, merge in MERGES.items()}
 
 
 def row_of(module: Any) -> Row | None:

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layers of several inputs, and what they are in other software."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = ["MERGES", "Merge"]
+
+
+class Merge(NamedTuple):
+    """What a layer of two inputs is elsewhere; of more it is the same of the first two and so on.
+
+    Attributes
+    ----------
+    onnx_operator : str
+    torch_function : str
+        Of ``torch``, and methods of tensors.
+    c_function : str
+        Of ``c_export``.
+    values : callable
+        What NumPy makes of two arrays of rows.
+    """
+
+    onnx_operator: str
+    torch_function: str
+    c_function: str
+    values: Callable[[Any, Any], Any]
+
+
+def _joined(a: Any, b: Any) -> Any:
+    return np.concatenate([a, b], axis=1)
+
+
+MERGES: Mapping[str, Merge] = {
+    "add": Merge("Add", "add", "add", np.add),
+    "concatenate": Merge("Concat", "cat", "concatenate", _joined),
+    "maximum": Merge("Max", "maximum", "maximum", np.maximum),
+    "multiply": Merge("Mul", "mul", "multiply", np.multiply),
+    "subtract": Merge("Sub", "sub", "subtract", np.subtract),
+}
+"""By the kind of the layer."""
