@@ -100,11 +100,11 @@ def test_dropped_columns(capsys):
         assert same(weights(capsys, "wide.csv", "--drop", drop), usual)
     write("bare.csv", rows, header=None)
     assert same(weights(capsys, "bare.csv", "--drop", "0,3", "--header", "no"), usual)
-    assert "--drop id names a column, but bare.csv has no header" in refused(
+    assert "--drop 'id' names a column, but bare.csv has no header" in refused(
         capsys, "train", "--data", "bare.csv", "--drop", "id"
     )
     error = refused(capsys, "train", "--data", "wide.csv", "--drop", "idd")
-    assert "unknown column 'idd'; did you mean 'id'?" in error
+    assert "unknown --drop column 'idd'; did you mean 'id'?" in error
     assert "between commas" in refused(capsys, "train", "--data", "wide.csv", "--drop", "id,")
 
 

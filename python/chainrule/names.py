@@ -40,12 +40,13 @@ def known_name(family: str, given: str, valid: Collection[str]) -> str:
     lower = given.lower()
     if lower in valid:
         return lower
-    if lower in ALIASES.get(family, {}):
-        return ALIASES[family][lower]
     if (family, lower) in _TORCH_NAMES:
         return _TORCH_NAMES[family, lower]
-    if lower in ADVICE.get(family, {}):
-        raise ValueError(f"unknown {family} {given!r}: {ADVICE[family][lower]}")
+    plain = lower.replace("_", "")
+    if plain in ALIASES.get(family, {}):
+        return ALIASES[family][plain]
+    if plain in ADVICE.get(family, {}):
+        raise ValueError(f"unknown {family} {given!r}: {ADVICE[family][plain]}")
     return given
 
 

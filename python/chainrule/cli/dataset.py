@@ -32,10 +32,10 @@ class Rows:
 
     x: NDArray[Any]  # (rows, ...); the features
     y: NDArray[Any]  # (rows,) or (rows, targets); int64 if the labels are classes
-    class_names: tuple[str, ...] | None = None  # What the labels count, where they were text
-    largest: float | None = None  # The value of a white pixel where features are pixels
-    feature_names: tuple[str, ...] | None = None  # Names of the columns of `x`
-    target_name: str | None = None  # Name of the labels
+    class_names: tuple[str, ...] | None = None  # what the labels count, where they were text
+    largest: float | None = None  # the value of a white pixel where features are pixels
+    feature_names: tuple[str, ...] | None = None  # names of the columns of `x`
+    target_name: str | None = None  # name of the labels
     # (rows,); which rows of the source these are; None if all in order
     numbers: NDArray[np.int64] | None = None
     # Says where in the source a row's feature stands, or its label for None

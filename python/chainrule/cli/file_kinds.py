@@ -44,7 +44,7 @@ _WRITTEN_AS_C = re.compile(
 class FileKind:
     """A kind of file that commands write."""
 
-    name: str  # What error texts call it, with an article
+    name: str  # what error texts call it, with an article
     # Tells whether the first `LONGEST_BEGINNING` bytes of a file are those of one
     begins: Callable[[bytes], bool]
 

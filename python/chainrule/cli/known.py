@@ -18,15 +18,12 @@ _NAMES_SHOWN = 10
 class Known:
     """What new data have to agree with."""
 
-    model: str  # What error texts call the model
-    inputs: int  # Number of features
-    # As of `Sequential`; class names also where they are only the numbers of the labels
+    model: str  # what error texts call the model
+    inputs: int  # number of features
     feature_names: tuple[str, ...] | None = None
-    # As of `Sequential`; class names also where they are only the numbers of the labels
-    class_names: tuple[str, ...] | None = None
-    target_name: str | None = None  # Name of the label column
-    # Number of classes, 0 if it predicts numbers; None if it was never trained
-    classes: int | None = None
+    class_names: tuple[str, ...] | None = None  # also where they are only numbers
+    target_name: str | None = None  # name of the label column
+    classes: int | None = None  # 0 if it predicts numbers; None if it was never trained
 
     @classmethod
     def of(cls, net: Sequential, model: str, loss: Loss | None = None) -> Known:

@@ -36,8 +36,8 @@ class Labels:
     y: NDArray[Any]  # (rows,) or (rows, targets); int64 and from 0 if they are classes
     # What `y` counts; None for classes that are called by their numbers
     class_names: tuple[str, ...] | None
-    are_classes: bool  # Whether they are classes
-    sentence: str | None = None  # What numbers were taken for, and how to say otherwise
+    are_classes: bool  # whether they are classes
+    sentence: str | None = None  # what numbers were taken for, and how to say otherwise
 
 
 def task_of(loss: Loss | None, y: NDArray[Any]) -> Task | None:

@@ -30,12 +30,12 @@ _PAUSE = 0.02
 class Work:
     """Something to time."""
 
-    name: str  # What it is
-    rows: int  # Rows of one call
+    name: str  # what it is
+    rows: int  # rows of one call
     # Floating-point operations of its matrix products per row, two a multiply-add
     operations: float
-    dtype: str  # What they are done in
-    call: Callable[[int], object]  # Does it, on a number of threads
+    dtype: str  # what they are done in
+    call: Callable[[int], object]  # does it, on a number of threads
 
 
 @dataclass

@@ -10,10 +10,9 @@ from typing import Any, Literal
 
 from chainrule import data
 from chainrule.cli.known import Known, listed
-from chainrule.data.csv_layout import Layout, find_layout
+from chainrule.data.csv_layout import Layout, find_column, find_layout
 from chainrule.data.csv_numbers import Spelling
 from chainrule.data.source import open_source
-from chainrule.names import unknown_name
 
 __all__ = ["TableOptions", "is_table", "read_table", "table_options"]
 
@@ -27,12 +26,12 @@ Column = str | int
 class TableOptions:
     """How to read a CSV file, each attribute as the option of its name says."""
 
-    label: Column | None = None  # The label column; None if it was not said
-    header: str = "auto"  # Whether the first line holds names
-    delimiter: str | None = None  # As of `data.load_csv`
-    decimal: str = "."  # As of `data.load_csv`
-    thousands: str | None = None  # As of `data.load_csv`
-    drop: tuple[Column, ...] = ()  # Columns to leave out
+    label: Column | None = None  # the label column; None if it was not said
+    header: str = "auto"  # whether the first line holds names
+    delimiter: str | None = None
+    decimal: str = "."
+    thousands: str | None = None
+    drop: tuple[Column, ...] = ()
 
     def given(self) -> list[str]:
         """Return the names of the options that were given."""
@@ -64,16 +63,16 @@ def read_table(
         Spelling(options.decimal, options.thousands),
         [],
     )
-    columns = _Columns(path, layout, options, known)
+    by_name = layout.header is not None and known is not None and known.feature_names is not None
+    columns = _Columns(layout, options, known)
     label = columns.label(labelled=labelled)
     drop: list[Column] = [*columns.dropped]
     if not labelled and label is not None:
         drop.append(label)
-    by_name = columns.by_name and known is not None
-    if known is not None and by_name:
-        columns.check_names(known, drop, label)
+    if by_name:
+        columns.check_names(drop, label)
     elif known is not None and not labelled:
-        columns.check_count(known, drop)
+        columns.check_count(drop)
     table = data.load_csv(
         path,
         label=label if labelled else None,
@@ -84,77 +83,68 @@ def read_table(
         drop=drop,
         dtype=dtype,
     )
-    return _in_order(table, known) if known is not None and by_name else table
+    return _in_order(table, known) if by_name and known is not None else table
 
 
 class _Columns:
     """Which column of a file is what."""
 
-    def __init__(
-        self, path: str, layout: Layout, options: TableOptions, known: Known | None
-    ) -> None:
-        self._path = path
-        self._names = layout.header
-        self._count = layout.columns
-        self._options = options
-        self._known = known
-        self.dropped = [self._index("--drop", column) for column in options.drop]
+    def __init__(self, layout: Layout, options: TableOptions, known: Known | None) -> None:
+        self._path = str(layout.source.path)
+        self._layout = layout
+        self._names = layout.header or ()
+        self._known = known or Known("", 0)
+        self._label = options.label
+        self.dropped = [self._place("drop", column) for column in options.drop]
 
-    @property
-    def by_name(self) -> bool:
-        """Whether both the file and the model have names."""
-        return (
-            self._names is not None
-            and self._known is not None
-            and self._known.feature_names is not None
-        )
+    def _place(self, option: str, column: Column) -> int:
+        named = str(column) in self._names
+        layout = self._layout
+        given = str(column) if named else column
+        return find_column(self._path, option, given, layout.header, layout.columns)
 
     def label(self, *, labelled: bool) -> Column | None:
         """Return the label column, which may not be said, or None if there is none."""
-        given, names, known = self._options.label, self._names, self._known
+        given, names, known = self._label, self._names, self._known
         if given is not None:
-            if names is not None and str(given) in names:
+            if str(given) in names:
                 return str(given)
             if not labelled and given in ("first", "last"):
-                kept = [i for i in range(self._count) if i not in self.dropped]
+                kept = [i for i in range(self._layout.columns) if i not in self.dropped]
                 return kept[0 if given == "first" else -1] if kept else given
-            return given if labelled else self._index("--label", given)
-        if names is not None and known is not None:
-            features = known.feature_names or ()
-            if known.target_name in names and known.target_name not in features:
-                return known.target_name
-            if labelled and features:
-                return self._only_other(features)
+            return given if labelled else self._place("label", given)
+        features = known.feature_names or ()
+        if names and known.target_name in names and known.target_name not in features:
+            return known.target_name
+        if names and labelled and features:
+            return self._only_other(features)
         return "last" if labelled else None
 
-    def check_names(self, known: Known, drop: Sequence[Column], label: Column | None) -> None:
+    def check_names(self, drop: Sequence[Column], label: Column | None) -> None:
         """Raise ValueError unless the file's features are the model's, in whatever order."""
-        names = self._names
-        assert names is not None
-        assert known.feature_names is not None
+        names, known = self._names, self._known
+        features = known.feature_names or ()
         left_out = {names.index(c) if isinstance(c, str) else c for c in drop}
         if label is not None:
             left_out.add(names.index(label) if isinstance(label, str) else label)
         here = [name for i, name in enumerate(names) if i not in left_out]
-        missing = [name for name in known.feature_names if name not in here]
-        unknown = [name for name in here if name not in known.feature_names]
         faults = []
-        if missing:
+        if missing := [name for name in features if name not in here]:
             faults.append(f"lacks {_columns(missing)}, which {known.model} has learnt from")
-        if unknown:
+        if unknown := [name for name in here if name not in features]:
             faults.append(
                 f"has {_columns(unknown)}, unknown to {known.model}; "
                 f"--drop leaves out a column, --label the labels"
             )
         if faults:
             raise ValueError(f"{self._path} {' and '.join(faults)}")
-        twice = [name for name in known.feature_names if here.count(name) > 1]
+        twice = [name for name in features if here.count(name) > 1]
         if twice:
             raise ValueError(f"{self._path} has more than one column {twice[0]!r}")
 
-    def check_count(self, known: Known, drop: Sequence[Column]) -> None:
+    def check_count(self, drop: Sequence[Column]) -> None:
         """Raise ValueError unless there are as many columns as the model takes."""
-        columns = self._count - len({*drop})
+        known, columns = self._known, self._layout.columns - len({*drop})
         if columns == known.inputs:
             return
         text = f"{self._path} has {columns} columns, {known.model} takes {known.inputs}"
@@ -164,41 +154,16 @@ class _Columns:
 
     def _only_other(self, features: Sequence[str]) -> Column:
         """Return the column that the model does not know by the name of a feature."""
-        assert self._names is not None
-        others = [
-            name
-            for i, name in enumerate(self._names)
-            if i not in self.dropped and name not in features
-        ]
+        names = [name for i, name in enumerate(self._names) if i not in self.dropped]
+        others = [name for name in names if name not in features]
         if len(others) == 1:
             return others[0]
-        known = self._known
-        target = "" if known is None or known.target_name is None else f" {known.target_name!r}"
+        target = self._known.target_name
+        wanted = "" if target is None else f" {target!r}"
         found = f"; {_columns(others)} may hold the labels" if others else ""
         raise ValueError(
-            f"{self._path} has no label column{target}{found}; --label says which column it is"
+            f"{self._path} has no label column{wanted}{found}; --label says which column it is"
         )
-
-    def _index(self, option: str, column: Column) -> int:
-        """Return the column that a name from the header, or an index, stands for."""
-        names = self._names
-        if names is not None and str(column) in names:
-            if names.count(str(column)) > 1:
-                raise ValueError(
-                    f"{option} {column} names {names.count(str(column))} columns of {self._path}"
-                )
-            return names.index(str(column))
-        if isinstance(column, str):
-            if names is None:
-                raise ValueError(
-                    f"{option} {column} names a column, but {self._path} has no header"
-                )
-            raise ValueError(f"{self._path}: {unknown_name('column', column, names)}")
-        if not -self._count <= column < self._count:
-            raise ValueError(
-                f"{option} {column} is out of range: {self._path} has {self._count} columns"
-            )
-        return column % self._count
 
 
 def _in_order(table: data.Table, known: Known) -> data.Table:

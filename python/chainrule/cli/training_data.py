@@ -25,10 +25,10 @@ _SHUFFLE_SEED = 0
 class TrainingData:
     """Rows to train on and rows to test on."""
 
-    train: Rows  # Of the same columns and classes
-    test: Rows  # Of the same columns and classes
-    are_classes: bool  # Whether the labels are classes
-    lines: list[str]  # What was read, and what numbers were taken for
+    train: Rows  # of the same columns and classes
+    test: Rows  # of the same columns and classes
+    are_classes: bool  # whether the labels are classes
+    lines: list[str]  # what was read, and what numbers were taken for
 
 
 def read_training_data(

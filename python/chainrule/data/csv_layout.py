@@ -18,7 +18,7 @@ from chainrule.data.source import Source
 from chainrule.errors import DataFileError
 from chainrule.names import unknown_name
 
-__all__ = ["Layout", "Records", "find_layout", "open_records", "open_text"]
+__all__ = ["Layout", "Records", "find_column", "find_layout", "open_records", "open_text"]
 
 # Lines that two records may lie on, if they have line breaks within quotes.
 _LINES_TO_SEE = 100
@@ -93,7 +93,7 @@ def find_layout(
     if header and second is None:
         raise DataFileError(f"{file} has a header but no rows")
     names = tuple(name.strip() for name in first) if header else None
-    dropped = {_column(file, "drop", column, names, len(first)) for column in drop}
+    dropped = {find_column(file, "drop", column, names, len(first)) for column in drop}
     kept = [i for i in range(len(first)) if i not in dropped]
     column = _label_column(file, label, names, len(first), kept)
     if column is not None and column in dropped:
@@ -171,10 +171,10 @@ def _label_column(
         return None
     if label in ("first", "last"):
         return kept[0] if label == "first" else kept[-1]
-    return _column(file, "label", label, names, columns)
+    return find_column(file, "label", label, names, columns)
 
 
-def _column(
+def find_column(
     file: str, argument: str, given: object, names: tuple[str, ...] | None, columns: int
 ) -> int:
     """Return the column that a name from the header, or an index, stands for."""

@@ -28,8 +28,8 @@ _LIKELY = (
 class Spelling(NamedTuple):
     """How a file writes numbers."""
 
-    decimal: str = "."  # The character before the fraction
-    thousands: str | None = None  # The character between groups of digits
+    decimal: str = "."  # the character before the fraction
+    thousands: str | None = None  # the character between groups of digits
 
     @property
     def plain(self) -> bool:

@@ -156,27 +156,8 @@ def load_fashion_mnist(
 
     Files are found as by `load_mnist`, in folders called ``fashion-mnist``.
 
-    Parameters
-    ----------
-    split : {"train", "test"}, optional
-        Return only this part.
-    directory : path-like, optional
-        Look here, or in its subfolder ``fashion-mnist``, and nowhere else; nothing is downloaded.
-
-    Returns
-    -------
-    (x_train, y_train), (x_test, y_test) : tuple of tuple of ndarray
-        As `load_mnist`. The classes are T-shirt, trouser, pullover, dress, coat, sandal, shirt,
-        sneaker, bag and ankle boot.
-
-    Raises
-    ------
-    FileNotFoundError
-        If a file is not found and cannot be downloaded; the text says what to do.
-    DataFileError
-        If a file is corrupt or is not the published one by its MD5 checksum.
-    ValueError
-        If `split` is unknown.
+    Parameters, exceptions and what is returned are those of `load_mnist`; the classes are T-shirt,
+    trouser, pullover, dress, coat, sandal, shirt, sneaker, bag and ankle boot.
 
     References
     ----------

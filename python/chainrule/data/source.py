@@ -103,12 +103,12 @@ class Bounded(io.RawIOBase):
 class Source:
     """A data file, of which `open` gives the contents from the beginning as often as wanted."""
 
-    path: Path  # The file, as error messages call it
-    content: bytes | None  # What came through, if it is a pipe, which can be read only once
-    size: int  # Bytes of the file as it lies, compressed or not
+    path: Path  # the file, as error messages call it
+    content: bytes | None  # what came through, if it is a pipe, which can be read only once
+    size: int  # bytes of the file as it lies, compressed or not
     # Whether it is compressed by gzip, which its first bytes tell, whatever its name
     compressed: bool
-    limit: int | None  # Bytes that `open` gives at most; None for any number
+    limit: int | None  # bytes that `open` gives at most; None for any number
 
     @contextmanager
     def open(self, *, text: bool) -> Iterator[io.BufferedReader]:

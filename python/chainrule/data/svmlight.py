@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from os import PathLike
-from typing import IO, Any, Literal, NamedTuple, TypeAlias, overload
+from typing import IO, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule.data.encoding import label_numbers
 from chainrule.data.source import Source, open_source
@@ -23,32 +22,6 @@ ValueType: TypeAlias = Literal["float32", "float64"]
 Csr: TypeAlias = Any
 
 _VALUE_TYPES = ("float32", "float64")
-
-
-@overload
-def load_svmlight(
-    path: str | PathLike[str],
-    *,
-    n_features: int | None = None,
-    zero_based: bool | Literal["auto"] = "auto",
-    multilabel: bool = False,
-    query_id: Literal[False] = False,
-    dtype: ValueType = "float32",
-    max_bytes: int | None = None,
-) -> tuple[Csr, Any]: ...
-
-
-@overload
-def load_svmlight(
-    path: str | PathLike[str],
-    *,
-    n_features: int | None = None,
-    zero_based: bool | Literal["auto"] = "auto",
-    multilabel: bool = False,
-    query_id: Literal[True],
-    dtype: ValueType = "float32",
-    max_bytes: int | None = None,
-) -> tuple[Csr, Any, NDArray[np.int64]]: ...
 
 
 def load_svmlight(
