@@ -27,6 +27,15 @@ inline std::string bytes_of(double value) {
   return bytes_of(std::vector<double>{value});
 }
 
+/// From which allocation on some are left out. The address sanitizer and the native tests look at
+/// leaks and states; an emulator and the thread sanitizer, under which all is ten times as slow,
+/// take a sample.
+#if defined(CHAINRULE_TEST_EMULATED) || defined(__SANITIZE_THREAD__)
+constexpr std::int64_t kAllOnce = 8, kAllLasting = 2;
+#else
+constexpr std::int64_t kAllOnce = 120, kAllLasting = 20;
+#endif
+
 /// What a network and its gradients are, to the bit.
 template <class T>
 std::string bytes_of(const Network<T>& network) {
@@ -49,7 +58,7 @@ void fail_every_allocation(const Make& make, const Work& work, const State& stat
   const std::string after = state(undisturbed);
   for (const bool lasting : {false, true}) {
     CAPTURE(lasting);
-    const std::int64_t each = lasting ? 20 : 120;
+    const std::int64_t each = lasting ? kAllLasting : kAllOnce;
     bool failed = true;
     std::int64_t failures = 0;
     for (std::int64_t n = 1; failed; n += 1 + n / each) {

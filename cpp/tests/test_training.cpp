@@ -22,6 +22,13 @@ using namespace chainrule::testing;
 using Act = Activation::Kind;
 using Opt = Optimizer::Kind;
 
+/// An emulator of few cores takes most of its time for teams that wait for each other.
+#if defined(CHAINRULE_TEST_EMULATED)
+constexpr int kTeams[] = {3};
+#else
+constexpr int kTeams[] = {2, 3, 7};
+#endif
+
 template <class T>
 void check_threads() {
   const DataSet data(203, 37, 5);
@@ -35,7 +42,7 @@ void check_threads() {
     CHECK_FALSE(expected == untrained);
     CHECK(expected.steps == 21);
     CHECK(expected.epochs == 3);
-    for (const int threads : {2, 3, 7}) {
+    for (const int threads : kTeams) {
       CAPTURE(threads);
       Network<T> network(odd_layers(), 37, 3);
       const EpochOptions o = options(32, threads);
