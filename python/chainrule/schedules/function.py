@@ -45,7 +45,17 @@ class FunctionSchedule(Schedule):
         """Raise TypeError: a config cannot hold a function."""
         raise TypeError(f"{self!r} calls a Python function, which a config cannot hold")
 
-    def _call(self, count: int) -> float:
+    def _count(self, step: int, steps_per_epoch: int) -> int:
+        """Return what the function gets."""
+        return step
+
+    def rate(self, step: int, steps_per_epoch: int) -> float:
+        """Return the learning rate of one step; see `Schedule.rate`."""
+        if step < 0:
+            raise ValueError(f"step must be >= 0, got {step}")
+        if steps_per_epoch < 1:
+            raise ValueError(f"steps_per_epoch must be >= 1, got {steps_per_epoch}")
+        count = self._count(step, steps_per_epoch)
         rate = self.function(count)
         place = f"the learning rate of {self._counts} {count}"
         try:
@@ -73,12 +83,7 @@ class FunctionSchedule(Schedule):
 
 
 class PerEpoch(FunctionSchedule):
-    """function(epoch), the same for all steps of an epoch.
-
-    Parameters
-    ----------
-    function : callable
-        Gets the epoch, counted from 0, and returns a rate: finite, 0 or more.
+    """function(epoch), counted from 0; it is called once per epoch.
 
     Examples
     --------
@@ -89,27 +94,19 @@ class PerEpoch(FunctionSchedule):
 
     _counts = "epoch"
 
-    def rate(self, step: int, steps_per_epoch: int) -> float:
-        """Return the learning rate of one step; see `Schedule.rate`."""
-        _check_steps(step, steps_per_epoch)
-        return self._call(step // steps_per_epoch)
+    def _count(self, step: int, steps_per_epoch: int) -> int:
+        return step // steps_per_epoch
 
     def rates(self, first_step: int, count: int, steps_per_epoch: int) -> NDArray[np.float64]:
-        """Return the rates of several steps, calling the function once per epoch."""
-        _check_steps(first_step, steps_per_epoch)
-        epochs = (first_step + np.arange(count)) // steps_per_epoch
-        distinct, place = np.unique(epochs, return_inverse=True)
-        by_epoch = np.array([self._call(int(epoch)) for epoch in distinct], dtype=np.float64)
-        return by_epoch[place]
+        """Return the rates of several steps; see `Schedule.rates`."""
+        epochs = (first_step + np.arange(count)) // max(steps_per_epoch, 1)
+        _, first, place = np.unique(epochs, return_index=True, return_inverse=True)
+        rates = [self.rate(first_step + int(i), steps_per_epoch) for i in first]
+        return np.array(rates, np.float64)[place]
 
 
 class PerStep(FunctionSchedule):
-    """function(step).
-
-    Parameters
-    ----------
-    function : callable
-        Gets the step, counted from 0 over all epochs, and returns a rate: finite, 0 or more.
+    """function(step), counted from 0 over all epochs.
 
     Examples
     --------
@@ -119,15 +116,3 @@ class PerStep(FunctionSchedule):
     """
 
     _counts = "step"
-
-    def rate(self, step: int, steps_per_epoch: int) -> float:
-        """Return the learning rate of one step; see `Schedule.rate`."""
-        _check_steps(step, steps_per_epoch)
-        return self._call(step)
-
-
-def _check_steps(step: int, steps_per_epoch: int) -> None:
-    if step < 0:
-        raise ValueError(f"step must be >= 0, got {step}")
-    if steps_per_epoch < 1:
-        raise ValueError(f"steps_per_epoch must be >= 1, got {steps_per_epoch}")
