@@ -9,8 +9,6 @@ import pytest
 from chainrule import data
 from chainrule.cli import dataset
 
-READ = {"label": None, "header": "auto"}
-
 
 @pytest.fixture(params=["mnist", "fashion-mnist"])
 def published(request, monkeypatch):
@@ -24,7 +22,7 @@ def published(request, monkeypatch):
 
 
 def test_published(published):
-    train, test = dataset.read_both(published, **READ)
+    train, test = dataset.read_both(published)
     assert (len(train.x), len(test.x)) == (6, 3)
     assert (train.x == 1).all()
     assert (test.x == 2).all()
@@ -32,17 +30,17 @@ def test_published(published):
     assert train.features == 784
     assert train.has_classes
     for part, rows in {"train": 6, "test": 3, "all": 9, None: 3}.items():
-        assert len(dataset.read_part(published, part, **READ).y) == rows
+        assert len(dataset.read_part(published, part).y) == rows
 
 
 def test_parts_divide_a_file(tmp_path):
     x = np.arange(50.0)
     np.savez(tmp_path / "data.npz", x=x[:, None], y=np.arange(50) % 5)
     name = str(tmp_path / "data.npz")
-    train, test = dataset.read_both(name, **READ)
+    train, test = dataset.read_both(name)
     for part, rows in {"train": train, "test": test}.items():
-        np.testing.assert_array_equal(dataset.read_part(name, part, **READ).x, rows.x)
-    assert len(dataset.read_part(name, None, **READ).x) == 50
+        np.testing.assert_array_equal(dataset.read_part(name, part).x, rows.x)
+    assert len(dataset.read_part(name, None).x) == 50
     np.testing.assert_array_equal(np.sort(np.concatenate([train.x, test.x])[:, 0]), x)
     # Every class gives the same share.
     assert np.bincount(test.y).tolist() == [2, 2, 2, 2, 2]

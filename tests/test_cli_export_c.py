@@ -69,7 +69,7 @@ def test_int8(capsys, folder):
 def split_by_train():
     from chainrule.cli.dataset import read_both
 
-    train, test = read_both("digits", label=None, header="auto")
+    train, test = read_both("digits")
     return (train.x, train.y), (test.x, test.y)
 
 

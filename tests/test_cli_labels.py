@@ -208,7 +208,7 @@ def test_balanced_class_weights(capsys, loss):
     rare = np.where(X[:, 0] > 1.0, "rare", "usual")
     write(rare)
     balanced = trained(capsys, "--loss", loss, "--class-weight", "balanced")[1]
-    kept = read_both("some.csv", label=None, header="auto")[0].y
+    kept = read_both("some.csv")[0].y
     weights = utils.compute_class_weight("balanced", classes=np.unique(kept), y=kept)
     assert weights[0] > 2 * weights[1]
     given = f"rare={weights[0]!r},usual={weights[1]!r}".replace("np.float64(", "").replace(")", "")

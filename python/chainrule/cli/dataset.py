@@ -19,7 +19,9 @@ from chainrule.cli.tables import TableOptions, is_table, read_table
 from chainrule.data.source import existing_file
 from chainrule.names import unknown_name
 
-PUBLISHED = ("digits", "mnist", "fashion-mnist")
+_DIVIDED = ("mnist", "fashion-mnist")
+PUBLISHED = ("digits", *_DIVIDED)
+_NO_OPTIONS = TableOptions()
 _TEST_SHARE = 0.2
 # Evaluating has to find the rows again that training has kept back.
 _SPLIT_SEED = 0
@@ -82,35 +84,36 @@ def source(name: str | None) -> str | None:
     return None if name in PUBLISHED else name
 
 
-def read_both(name: str, *, known: Known | None = None, **table: Any) -> tuple[Rows, Rows]:
+def read_both(
+    name: str, options: TableOptions = _NO_OPTIONS, *, known: Known | None = None
+) -> tuple[Rows, Rows]:
     """Return the rows to train on and the rows to test on."""
-    if name in ("mnist", "fashion-mnist"):
-        _check_options(name, TableOptions(**table))
+    if name in _DIVIDED:
+        options.refuse(f"--data is {name}")
         return _published(name, "train"), _published(name, "test")
-    return split(read_all(name, known=known, **table))
+    return split(read_all(name, options, known=known))
 
 
-def read_part(name: str, part: str | None, *, known: Known | None = None, **table: Any) -> Rows:
+def read_part(
+    name: str, part: str | None, options: TableOptions = _NO_OPTIONS, *, known: Known | None = None
+) -> Rows:
     """Return the rows to train on, those to test on, or all."""
-    if part is None:
-        part = "test" if name in PUBLISHED else "all"
-    if name in ("mnist", "fashion-mnist"):
-        _check_options(name, TableOptions(**table))
+    part = part or ("test" if name in PUBLISHED else "all")
+    if name in _DIVIDED and part != "all":
+        options.refuse(f"--data is {name}")
+        return _published(name, part)
+    if name in _DIVIDED or part != "all":
+        train, test = read_both(name, options, known=known)
         if part != "all":
-            return _published(name, part)
-        both = (_published(name, "train"), _published(name, "test"))
-        return replace(
-            both[0],
-            x=np.concatenate([rows.x for rows in both]),
-            y=np.concatenate([rows.y for rows in both]),
-        )
-    rows = read_all(name, known=known, **table)
-    return rows if part == "all" else split(rows)[part == "test"]
+            return test if part == "test" else train
+        x, y = np.concatenate([train.x, test.x]), np.concatenate([train.y, test.y])
+        return replace(train, x=x, y=y)
+    return read_all(name, options, known=known)
 
 
-def read_all(name: str, *, known: Known | None = None, **table: Any) -> Rows:
+def read_all(name: str, options: TableOptions = _NO_OPTIONS, *, known: Known | None = None) -> Rows:
     """Return all rows of the shipped digits or of a file; otherwise as `read_both`."""
-    rows = _whole(name, TableOptions(**table), known)
+    rows = _whole(name, options, known)
     if known is None:
         return rows
     y = in_terms_of(known, rows.y, rows.class_names, name)
@@ -119,12 +122,14 @@ def read_all(name: str, *, known: Known | None = None, **table: Any) -> Rows:
 
 def split(rows: Rows) -> tuple[Rows, Rows]:
     """Return the rows to train on and those to test on, always the same."""
-    numbers = np.arange(len(rows.x))
-    stratify = _can_stratify(rows)
     if len(rows.x) != len(rows.y):
         raise ValueError(f"x has {len(rows.x)} rows but y has {len(rows.y)}")
     train, test, _, _ = data.train_test_split(
-        numbers, rows.y, test_size=_TEST_SHARE, stratify=stratify, seed=_SPLIT_SEED
+        np.arange(len(rows.x)),
+        rows.y,
+        test_size=_TEST_SHARE,
+        stratify=_can_stratify(rows),
+        seed=_SPLIT_SEED,
     )
     return rows.part(train), rows.part(test)
 
@@ -137,7 +142,7 @@ def _published(name: str, part: str) -> Rows:
 
 def _whole(name: str, options: TableOptions, known: Known | None) -> Rows:
     if name == "digits":
-        _check_options(name, options)
+        options.refuse(f"--data is {name}")
         return Rows(*data.load_digits(), largest=16.0)
     if is_table(name):
         table = read_table(name, options, labelled=True, known=known, dtype="float32")
@@ -151,7 +156,7 @@ def _whole(name: str, options: TableOptions, known: Known | None) -> Rows:
             place=table.place,
         )
     if name.lower().endswith(".npz"):
-        _check_options(name, options)
+        options.refuse(f"--data is {name}")
         return _archive(name)
     if not Path(name).suffix and not Path(name).exists():
         raise ValueError(f"{unknown_name('data', name, PUBLISHED)}, or a file")
@@ -169,11 +174,6 @@ def _archive(name: str) -> Rows:
         names, y = np.unique(y, return_inverse=True)
         class_names = tuple(map(str, names))
     return Rows(x, y, class_names, 255.0 if x.dtype == np.uint8 else None)
-
-
-def _check_options(name: str, options: TableOptions) -> None:
-    for option in options.given():
-        raise ValueError(f"{option} is for CSV files; --data is {name}")
 
 
 def _can_stratify(rows: Rows) -> bool:

@@ -8,7 +8,7 @@ import argparse
 from chainrule.cli import dataset, report
 from chainrule.cli.checks import check_rows
 from chainrule.cli.known import Known
-from chainrule.cli.tables import table_options
+from chainrule.cli.tables import TableOptions
 from chainrule.network.model_file import load
 
 
@@ -18,7 +18,7 @@ def run(options: argparse.Namespace) -> int:
     if net.loss is None:
         raise ValueError(f"{options.model}: the network has no loss; it was never trained")
     known = Known.of(net, options.model)
-    rows = dataset.read_part(options.data, options.part, known=known, **table_options(options))
+    rows = dataset.read_part(options.data, options.part, TableOptions.of(options), known=known)
     if rows.features == net.inputs:  # otherwise evaluate says what is wrong
         check_rows(rows, net, net.loss, options.data)
     results = report.measure(net, rows.x, rows.y, options.threads, options.metrics)

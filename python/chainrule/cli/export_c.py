@@ -14,7 +14,7 @@ from chainrule.cli import dataset
 from chainrule.cli.file_kinds import C_SOURCE
 from chainrule.cli.known import Known
 from chainrule.cli.output import output_path
-from chainrule.cli.tables import TableOptions, table_options
+from chainrule.cli.tables import TableOptions
 from chainrule.network.model_file import load
 from chainrule.network.sequential import Sequential
 
@@ -64,16 +64,15 @@ def _name(options: argparse.Namespace) -> str:
 
 
 def _data(options: argparse.Namespace, net: Sequential) -> dict[str, Any]:
-    table = table_options(options)
+    table = TableOptions.of(options)
     if options.data is None:
-        if given := TableOptions(**table).given():
+        if given := table.given():
             raise ValueError(f"{' and '.join(given)}: for the CSV file of --data")
         return {}
     if Path(options.data).suffix.lower() == ".npy":
-        for option in TableOptions(**table).given():
-            raise ValueError(f"{option} is for CSV files; --data is {options.data}")
+        table.refuse(f"--data is {options.data}")
         return {"calibration": data.load_npy(options.data)}
-    train, test = dataset.read_both(options.data, known=Known.of(net, options.model), **table)
+    train, test = dataset.read_both(options.data, table, known=Known.of(net, options.model))
     return {
         "calibration": train.x,
         "validation_data": None if net.loss is None else (test.x, test.y),

@@ -18,7 +18,7 @@ from chainrule.cli.dataset import Rows
 from chainrule.cli.file_kinds import PREDICTIONS
 from chainrule.cli.known import Known
 from chainrule.cli.output import check_standard_output, output_path
-from chainrule.cli.tables import TableOptions, is_table, read_table, table_options
+from chainrule.cli.tables import TableOptions, is_table, read_table
 from chainrule.data.source import existing_file
 from chainrule.network.model_file import load
 from chainrule.network.sequential import Sequential
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _features(options: argparse.Namespace, net: Sequential) -> Rows:
-    path, given = options.input, TableOptions(**table_options(options))
+    path, given = options.input, TableOptions.of(options)
     known = Known.of(net, options.model)
     if is_table(path):
         table = read_table(path, given, labelled=False, known=known, dtype=net.dtype)
@@ -57,8 +57,7 @@ def _features(options: argparse.Namespace, net: Sequential) -> Rows:
         raise ValueError(
             f"{existing_file(path)}: rows to predict must be .csv, .csv.gz or .npy; .tsv is CSV too"
         )
-    for option in given.given():
-        raise ValueError(f"{option} is for CSV files; the input is {path}")
+    given.refuse(f"the input is {path}")
     x = data.load_npy(path)
     columns = int(np.prod(x.shape[1:]))
     if x.ndim > 1 and columns != net.inputs:

@@ -14,7 +14,7 @@ from chainrule.data.csv_layout import Layout, find_column, find_layout
 from chainrule.data.csv_numbers import Spelling
 from chainrule.data.source import open_source
 
-__all__ = ["TableOptions", "is_table", "read_table", "table_options"]
+__all__ = ["TableOptions", "is_table", "read_table"]
 
 _SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _HEADERS: dict[str, bool | Literal["auto"]] = {"auto": "auto", "yes": True, "no": False}
@@ -33,17 +33,22 @@ class TableOptions:
     thousands: str | None = None
     drop: tuple[Column, ...] = ()
 
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> TableOptions:
+        """Return what the command line says."""
+        given = {field.name: getattr(options, field.name) for field in fields(cls)}
+        return cls(**{**given, "drop": tuple(options.drop)})
+
     def given(self) -> list[str]:
         """Return the names of the options that were given."""
         default = TableOptions()
         names = [field.name for field in fields(self)]
         return [f"--{name}" for name in names if getattr(self, name) != getattr(default, name)]
 
-
-def table_options(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the attributes of `TableOptions` that the command line gives."""
-    given = {field.name: getattr(options, field.name) for field in fields(TableOptions)}
-    return {**given, "drop": tuple(options.drop)}
+    def refuse(self, why: str) -> None:
+        """Raise ValueError if an option was given for what is no CSV file."""
+        for option in self.given():
+            raise ValueError(f"{option} is for CSV files; {why}")
 
 
 def is_table(path: str) -> bool:

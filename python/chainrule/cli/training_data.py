@@ -13,7 +13,7 @@ from chainrule.cli import dataset
 from chainrule.cli.dataset import Rows
 from chainrule.cli.known import Known, listed
 from chainrule.cli.labels import Task, interpreted, task_of
-from chainrule.cli.tables import table_options
+from chainrule.cli.tables import TableOptions
 from chainrule.losses import Loss
 
 __all__ = ["TrainingData", "read_training_data"]
@@ -35,14 +35,14 @@ def read_training_data(
     options: argparse.Namespace, loss: Loss | None, known: Known | None
 ) -> TrainingData:
     """Return the rows that the options name."""
-    table = table_options(options)
+    table = TableOptions.of(options)
     if options.data in ("mnist", "fashion-mnist"):
         if options.test_data is not None:
             raise ValueError(f"--test-data is for a FILE; {options.data} has rows to test on")
-        train, test = dataset.read_both(options.data, known=known, **table)
+        train, test = dataset.read_both(options.data, table, known=known)
         are_classes, sentence = True, None
     else:
-        rows = dataset.read_all(options.data, known=known, **table)
+        rows = dataset.read_all(options.data, table, known=known)
         if known is None:
             rows, are_classes, sentence = _interpreted(options, loss, rows)
         else:
@@ -53,7 +53,7 @@ def read_training_data(
             train = rows.part(np.random.default_rng(_SHUFFLE_SEED).permutation(len(rows.x)))
             known = known or _known(options.data, rows, are_classes=are_classes)
             # A file to test on has the labels where the other one has them, if it has no names.
-            test = dataset.read_all(options.test_data, known=known, **table)
+            test = dataset.read_all(options.test_data, table, known=known)
             if test.features != train.features:
                 raise ValueError(
                     f"{options.test_data} has {test.features} features, {options.data} has "
