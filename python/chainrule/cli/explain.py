@@ -13,7 +13,7 @@ from chainrule.cli.checks import check_rows
 from chainrule.cli.file_kinds import PAGE
 from chainrule.cli.known import Known
 from chainrule.cli.output import output_path
-from chainrule.cli.tables import table_options
+from chainrule.cli.tables import TableOptions
 from chainrule.network.model_file import load
 
 
@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     if net.loss is None:
         raise ValueError(f"{options.model}: the network has no loss; it was never trained")
     known = Known.of(net, options.model)
-    rows = dataset.read_part(options.data, options.part, known=known, **table_options(options))
+    rows = dataset.read_part(options.data, options.part, TableOptions.of(options), known=known)
     if options.row >= len(rows.x):
         raise ValueError(f"--row {options.row}: there are rows 0 to {len(rows.x) - 1}")
     one = rows.part(np.array([options.row]))
