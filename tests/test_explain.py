@@ -196,9 +196,34 @@ def test_large_networks_say_what_is_left_out(rng: np.random.Generator) -> None:
     assert min(gradient[[int(j) for j in first["units"]]]) >= np.sort(gradient)[-160]
     assert "colors" not in first
     assert len(explanation.to_html()) < 300_000
-    net = cr.Sequential([cr.Input(10), cr.Dense(20_001)], seed=0)
-    with pytest.raises(ValueError, match=r"20,001 units.*a page holds 20,000"):
-        net.explain(np.zeros(10), 0, loss="cross_entropy")
+
+
+def test_of_long_rows_and_wide_layers_the_largest_gradients_are_shown(rng) -> None:
+    layers = [cr.Dense(40, activation="relu"), cr.Dense(20_000, activation="tanh"), cr.Dense(2)]
+    net = cr.Sequential([cr.Input(30_000), *layers], seed=0, dtype="float64")
+    row = rng.normal(size=30_000)
+    explanation = net.explain(row, 1, loss="cross_entropy")
+    data = explanation.data
+    assert len(explanation.to_html()) < 300_000
+    notes = " ".join(data["notes"])
+    assert "The row has 30,000 numbers; the 1," in notes
+    assert "Dense(20000) gives 20,000 numbers" in notes
+    _, dx, gradients = core_gradients(net, row, 1, "cross_entropy")
+    first, hidden, wide = data["vectors"][0], data["vectors"][1], data["vectors"][3]
+    assert hidden["at"] is None
+    np.testing.assert_allclose(first["values"], row[first["at"]], rtol=1e-10)
+    np.testing.assert_allclose(first["gradient"], dx[first["at"]], rtol=1e-9)
+    assert set(np.argsort(-np.abs(dx))[:1000]) <= set(first["at"])
+    np.testing.assert_allclose(
+        wide["gradient"], gradients["1.bias"][wide["at"]], rtol=1e-8, atol=1e-300
+    )
+    # What is told of one by one is there too, and paths lead to what is there.
+    for place, step in enumerate(data["steps"]):
+        at = data["vectors"][place]["at"]
+        for unit in step.get("units", {}).values():
+            assert at is None or {term[0] for term in unit["terms"]} <= set(at)
+    assert set(data["steps"][0]["next"][0]) <= set(wide["at"])
+    assert len(data["steps"][2]["next"][0]) == len(wide["at"])
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,30 @@ OTHERS = {
 }
 
 
+def test_a_page_of_a_large_network(browser, tmp_path) -> None:
+    layers = [cr.Dense(20, activation="relu"), cr.Dense(9000, activation="tanh"), cr.Dense(3)]
+    net = cr.Sequential([cr.Input(9000), *layers], seed=0)
+    row = np.random.default_rng(0).normal(size=9000)
+    file = tmp_path / "page.html"
+    net.explain(row, 1, loss="cross_entropy").save(file)
+    opened = Page(browser, file)
+    for node in opened.page.locator("#drawing [data-node]").all():
+        node.dispatch_event("click")
+    line = opened.page.locator("#drawing [data-weight]").first
+    line.dispatch_event("click")
+    assert "Weight w₀" in opened.page.locator("#detail").inner_text()
+    numbers = opened.page.locator("#path-numbers").inner_text()
+    assert "?" not in numbers
+    opened.page.locator("#gradient-0").focus()
+    opened.page.keyboard.press("ArrowRight")
+    opened.page.keyboard.press("Enter")
+    assert "The row has 9,000 numbers" in opened.page.locator("#notes").inner_text()
+    for wrong in ("NaN", "undefined"):
+        assert wrong not in opened.page.locator("body").inner_text()
+    assert opened.messages == []
+    opened.page.close()
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_networks_answer_every_click(browser, tmp_path, name: str) -> None:
     layers, target, loss = OTHERS[name]

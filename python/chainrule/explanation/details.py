@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from chainrule.network.compiled import Compiled
     from chainrule.optimizers import Optimizer
 
-__all__ = ["Differences", "Term", "Unit", "chosen_units", "updates"]
+__all__ = ["Differences", "Term", "Unit", "chosen_numbers", "chosen_units", "largest", "updates"]
 
 _STEP = 1e-5
 _WEIGHTS = 1500  # with all their numbers, on one page
-_UNITS = 160  # of one layer
+_UNITS, _UNITS_OF_ALL = 160, 500  # of one layer, and of all together
+_WIDE = 20_000_000  # weights of one layer's units, each of which is run again for each of its terms
+_NUMBERS, _FEWEST_NUMBERS = 6_000, 16  # in all vectors together, and in one
 
 
 @dataclass
@@ -51,21 +53,48 @@ def chosen_units(steps: list[Step]) -> dict[int, dict[int, NDArray[np.int64]]]:
     the largest terms.
     """
     dense = {place: step for place, step in enumerate(steps) if step.weight is not None}
-    units = {place: _largest(step.dy, _UNITS) for place, step in dense.items()}
+    most = max(1, min(_UNITS, _UNITS_OF_ALL // max(len(dense), 1)))
+    units = {
+        place: largest(step.dy, max(1, min(most, _WIDE // step.x.size)))
+        for place, step in dense.items()
+    }
     count = sum(len(chosen) for chosen in units.values())
     every = sum(len(units[place]) * len(step.x) for place, step in dense.items())
     terms = max((step.x.size for step in dense.values()), default=0) if every <= _WEIGHTS else 0
     each = terms or max(4, _WEIGHTS // max(count, 1))
     return {
         place: {
-            int(unit): _largest(step.x * step.weight[:, unit], each)  # type: ignore[index]
+            int(unit): largest(step.x * step.weight[:, unit], each)  # type: ignore[index]
             for unit in units[place]
         }
         for place, step in dense.items()
     }
 
 
-def _largest(values: NDArray[np.float64] | None, count: int) -> NDArray[np.int64]:
+def chosen_numbers(
+    steps: list[Step], units: dict[int, dict[int, NDArray[np.int64]]]
+) -> list[NDArray[np.int64] | None]:
+    """Return which numbers of the row, and of each step's outputs, are on the page; None for all.
+
+    Those of the largest gradients, and those that are told of one by one.
+    """
+    vectors = [(steps[0].x, steps[0].dx), *((step.y, step.dy) for step in steps)]
+    if sum(values.size for values, _ in vectors) <= _NUMBERS:
+        return [None] * len(vectors)
+    most = max(_FEWEST_NUMBERS, _NUMBERS // len(vectors))
+    chosen: list[NDArray[np.int64] | None] = []
+    for place, (values, gradient) in enumerate(vectors):
+        if values.size <= most:
+            chosen.append(None)
+            continue
+        into = units.get(place, {}).values()
+        own = np.array(list(units.get(place - 1, {})), dtype=np.int64)
+        most_moved = largest(values if gradient is None else gradient, most)
+        chosen.append(np.unique(np.concatenate([most_moved, own, *into])))
+    return chosen
+
+
+def largest(values: NDArray[np.float64] | None, count: int) -> NDArray[np.int64]:
     """Return the places of the values of largest magnitude, in order."""
     assert values is not None
     if values.size <= count:

@@ -16,10 +16,12 @@ from chainrule.explanation.details import (
     Differences,
     Term,
     Unit,
+    chosen_numbers,
     chosen_units,
     updates,
 )
 from chainrule.explanation.page import (
+    Places,
     history_data,
     history_numbers,
     html_page,
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["Explanation", "explain"]
 
 _COLORED_WEIGHTS = 120_000
-_UNITS = 20_000  # in all layers together
 _HISTORY_CHARACTERS = 38_000
 
 
@@ -92,7 +93,7 @@ class Explanation:
     def __repr__(self) -> str:
         """Return a line of what is on the page."""
         units = sum(
-            len(vector["values"])
+            vector["count"]
             for vector, step in zip(self.data["vectors"][1:], self.data["steps"], strict=True)
             if step["kind"] == "dense"
         )
@@ -121,14 +122,10 @@ def explain(
             f"image_shape is {shape[0]} x {shape[1]}, but the row has {checked.x.shape[1]} numbers"
         )
     trace = Trace(net.layers, by_layer(net), checked)
-    total = sum(step.y.size for step in trace.steps)
-    if total > _UNITS:
-        raise ValueError(
-            f"the network has {total:,} units, activations counted too; a page holds {_UNITS:,}: "
-            "explain its first layers, a smaller network of the same kind, or call diagnose"
-        )
     notes: list[str] = []
-    steps = _steps(net, trace, checked, by, notes)
+    units = chosen_units(trace.steps)
+    chosen_places = chosen_numbers(trace.steps, units)
+    steps = _steps(net, trace, checked, by, units, chosen_places, notes)
     data = {
         "network": [repr(layer) for layer in net.layers],
         "inputs": int(checked.x.shape[1]),
@@ -143,19 +140,32 @@ def explain(
         "shape": shape or _square(checked.x.shape[1]),
         "feature_names": list(net.feature_names or []),
         "class_names": list(net.class_names or []),
-        "vectors": vector_data(trace),
+        "vectors": vector_data(trace, chosen_places),
         "steps": steps,
-        "history": _history(net, checked, trace, record, notes),
+        "history": _history(net, checked, trace, record, chosen_places, notes),
         "notes": notes,
     }
     return Explanation(f"{chosen.kind} of one row, explained", data)
 
 
 def _steps(
-    net: Compiled, trace: Trace, row: Row, optimizer: Optimizer, notes: list[str]
+    net: Compiled,
+    trace: Trace,
+    row: Row,
+    optimizer: Optimizer,
+    chosen: dict[int, dict[int, NDArray[np.int64]]],
+    numbers: Sequence[Places],
+    notes: list[str],
 ) -> list[dict[str, Any]]:
     """Return what the page tells of each step, and add to the notes what it leaves out."""
-    chosen = chosen_units(trace.steps)
+    for place, at in enumerate(numbers):
+        if at is not None:
+            size = trace.steps[0].x.size if place == 0 else trace.steps[place - 1].y.size
+            what = "The row has" if place == 0 else f"{trace.steps[place - 1].name} gives"
+            notes.append(
+                f"{what} {size:,} numbers; the {len(at):,} with the largest gradients, or that "
+                "are told of below, are shown."
+            )
     weights = sum(step.weight.size for step in trace.steps if step.weight is not None)
     steps_to = updates(net, row, optimizer)
     data = []
@@ -164,7 +174,9 @@ def _steps(
         if step.weight is not None:
             units = _units(trace, place, row, chosen[place], steps_to)
             notes += _left_out(step.layer, step.weight.shape, units)
-        data.append(step_data(place, trace.steps, units, with_colors=weights <= _COLORED_WEIGHTS))
+        data.append(
+            step_data(place, trace.steps, units, numbers, with_colors=weights <= _COLORED_WEIGHTS)
+        )
     if weights > _COLORED_WEIGHTS:
         notes.append(f"The network has {weights:,} weights, too many for pictures of them all.")
     return data
@@ -212,7 +224,12 @@ def _left_out(layer: int, shape: tuple[int, ...], units: dict[int, Unit]) -> lis
 
 
 def _history(
-    net: Compiled, row: Row, trace: Trace, record: Record | None, notes: list[str]
+    net: Compiled,
+    row: Row,
+    trace: Trace,
+    record: Record | None,
+    chosen: Sequence[Places],
+    notes: list[str],
 ) -> list[Any]:
     """Return the same row's numbers at recorded steps, as many as the page can hold."""
     if record is None:
@@ -223,7 +240,7 @@ def _history(
     shapes = [array.shape for array in net.parameters.values()]
     if [array.shape for array in snapshots[0].weights] != shapes:
         raise ValueError("record is of another network: its weights have other shapes")
-    most = max(2, _HISTORY_CHARACTERS // history_numbers(trace.steps))
+    most = max(2, _HISTORY_CHARACTERS // history_numbers(trace.steps, chosen))
     count = min(len(snapshots), most)
     places = np.unique(np.linspace(0, len(snapshots) - 1, count).round())
     if len(places) < len(snapshots):
@@ -232,7 +249,7 @@ def _history(
     for place in places.astype(int):
         weights = by_layer(net, snapshots[place].weights)
         traces.append((snapshots[place].step, Trace(net.layers, weights, row)))
-    return history_data(traces)
+    return history_data(traces, chosen)
 
 
 def _target_text(net: Compiled, row: Row) -> str:

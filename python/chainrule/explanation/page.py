@@ -19,6 +19,9 @@ from chainrule.explanation.trace import Step, Trace
 
 __all__ = ["colors", "history_data", "history_numbers", "html_page", "step_data", "vector_data"]
 
+Places = NDArray[np.int64] | None
+"""Which of some numbers are on the page; None for all."""
+
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"  # 63 levels
 _HISTORY_NUMBERS = 6_000
 
@@ -48,25 +51,44 @@ def colors(values: NDArray[np.float64]) -> list[Any]:
     return [float(f"{largest:.6g}"), "".join(_ALPHABET[level] for level in levels.ravel())]
 
 
-def vector_data(trace: Trace) -> list[dict[str, Any]]:
+def vector_data(trace: Trace, chosen: Sequence[Places]) -> list[dict[str, Any]]:
     """Return the values and gradients of the row and of what each step makes of it."""
     first = trace.steps[0]
-    vectors = [{"values": numbers(first.x), "gradient": numbers(first.dx)}]
-    for step in trace.steps:
-        vectors.append({"values": numbers(step.y), "gradient": numbers(step.dy)})
-    return vectors
+    pairs = [(first.x, first.dx), *((step.y, step.dy) for step in trace.steps)]
+    return [
+        {
+            "count": values.size,
+            "at": None if at is None else at.tolist(),
+            "values": numbers(_at(values, at)),
+            "gradient": numbers(_at(gradient, at)),
+        }
+        for (values, gradient), at in zip(pairs, chosen, strict=True)
+    ]
+
+
+def _at(values: NDArray[np.float64] | None, at: Places) -> NDArray[np.float64] | None:
+    return values if values is None or at is None else values[at]
 
 
 def step_data(
-    place: int, steps: list[Step], units: dict[int, Unit], *, with_colors: bool
+    place: int,
+    steps: list[Step],
+    units: dict[int, Unit],
+    chosen: Sequence[Places],
+    *,
+    with_colors: bool,
 ) -> dict[str, Any]:
-    """Return what the page tells of one step; `units` of a dense one are by their index."""
+    """Return what the page tells of one step; `units` of a dense one are by their index.
+
+    `chosen` are the numbers of each vector that are on the page; the step makes the one after its
+    own place.
+    """
     step = steps[place]
     data: dict[str, Any] = {
         "name": step.name,
         "kind": step.kind,
         "layer": step.layer,
-        "slope": _slope(step),
+        "slope": _slope(step, chosen[place + 1]),
     }
     if step.weight is None:
         return data
@@ -82,68 +104,83 @@ def step_data(
         }
         for index, unit in units.items()
     }
-    data["next"] = _strongest_uses(place, steps)
+    data["next"] = _strongest_uses(place, steps, chosen)
     if with_colors:
         data["colors"] = colors(step.weight)
     return data
 
 
-def _slope(step: Step) -> list[float] | None:
+def _slope(step: Step, at: Places) -> list[float] | None:
     """Return the local derivatives; one of them if all are the same."""
     if step.slope is not None and (step.slope == step.slope[0]).all():
         return numbers(step.slope[:1])
-    return numbers(step.slope)
+    return numbers(_at(step.slope, at))
 
 
-def _strongest_uses(place: int, steps: list[Step]) -> list[Any] | None:
+def _strongest_uses(place: int, steps: list[Step], chosen: Sequence[Places]) -> list[Any] | None:
     """Return for each unit which unit of the next dense step most of its gradient comes from.
 
     And the weight between the two. None if there is no such step, or something between them lets
     every input have a part in every output.
     """
-    slope = np.ones_like(steps[place].y)
-    for step in steps[place + 1 :]:
+    for later in range(place + 1, len(steps)):
+        step = steps[later]
         if step.weight is not None:
             assert step.dy is not None
-            best = np.argmax(np.abs(step.weight * step.dy), axis=1)
-            weights = step.weight[np.arange(len(best)), best]
-            return [best.tolist(), numbers(weights)]
+            own, to = chosen[place + 1], chosen[later + 1]
+            weight = step.weight if own is None else step.weight[own]
+            shares = np.abs(weight * step.dy)
+            best = shares.argmax(axis=1) if to is None else to[shares[:, to].argmax(axis=1)]
+            return [best.tolist(), numbers(weight[np.arange(len(best)), best])]
         if step.slope is None:
             return None
-        slope = slope * step.slope
     return None
 
 
-def history_data(traces: Sequence[tuple[int, Trace]]) -> list[dict[str, Any]]:
+def history_data(
+    traces: Sequence[tuple[int, Trace]], chosen: Sequence[Places]
+) -> list[dict[str, Any]]:
     """Return the same row's numbers at recorded steps: as characters where there are many."""
     if not traces:
         return []
     steps = traces[0][1].steps
     # What is before the first weights does not change.
     fixed = next((place for place, step in enumerate(steps) if step.weight is not None), 0)
-    exact = history_numbers(steps) * len(traces) <= _HISTORY_NUMBERS
+    exact = history_numbers(steps, chosen) * len(traces) <= _HISTORY_NUMBERS
 
-    def packed(values: NDArray[np.float64] | None) -> Any:
-        if values is None:
+    def packed(place: int, values: NDArray[np.float64] | None) -> Any:
+        shown = _at(values, chosen[place])
+        if shown is None:
             return None
-        return numbers(values, 5) if exact else colors(values)
+        return numbers(shown, 5) if exact else colors(shown)
 
     return [
         {
-            "step": step,
+            "step": number_of_step,
             "loss": number(trace.loss),
-            "values": [None] * fixed + [packed(s.y) for s in trace.steps[fixed:]],
-            "gradients": [packed(trace.steps[0].dx), *(packed(s.dy) for s in trace.steps)],
+            "values": [
+                None if place <= fixed else packed(place, step.y)
+                for place, step in enumerate(trace.steps, start=1)
+            ],
+            "gradients": [
+                packed(place, gradient)
+                for place, gradient in enumerate(
+                    [trace.steps[0].dx, *(step.dy for step in trace.steps)]
+                )
+            ],
         }
-        for step, trace in traces
+        for number_of_step, trace in traces
     ]
 
 
-def history_numbers(steps: list[Step]) -> int:
+def history_numbers(steps: list[Step], chosen: Sequence[Places]) -> int:
     """Return how many numbers `history_data` gives for each recorded step."""
     fixed = next((place for place, step in enumerate(steps) if step.weight is not None), 0)
-    changing = sum(step.y.size for step in steps[fixed:])
-    return steps[0].x.size + changing + sum(step.y.size for step in steps)
+    sizes = [
+        size if at is None else len(at)
+        for size, at in zip([steps[0].x.size, *(s.y.size for s in steps)], chosen, strict=True)
+    ]
+    return sum(sizes) + sum(sizes[fixed + 1 :])
 
 
 def html_page(title: str, data: dict[str, Any]) -> str:

@@ -169,12 +169,13 @@ class Sequential(Network):
         Returns
         -------
         Explanation
-            For notebooks, or with ``save("page.html")``: one file, which loads nothing else.
+            For notebooks, or with ``save("page.html")``: one file, which loads nothing else. Of a
+            large network it shows what has the largest gradients, and says what it leaves out.
 
         Raises
         ------
         ValueError, TypeError
-            If an argument does not fit, or the network is too large for a page.
+            If an argument does not fit.
 
         Examples
         --------

@@ -2,6 +2,23 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const { vectors, steps } = data;
+  // Of long vectors only some numbers are here; in full arrays the others are left empty.
+  const places = vectors.map((v) => v.at || Array.from({ length: v.count }, (_, j) => j));
+  function spread(k, list) {
+    if (!list || !vectors[k].at || list.length === 1) return list;
+    const full = new Array(vectors[k].count);
+    vectors[k].at.forEach((j, place) => { full[j] = list[place]; });
+    return full;
+  }
+  vectors.forEach((vector, k) => {
+    vector.values = spread(k, vector.values);
+    vector.gradient = spread(k, vector.gradient);
+    if (k === 0) return;
+    const step = steps[k - 1];
+    step.slope = spread(k, step.slope);
+    if (step.next) step.next = step.next.map((list) => spread(k, list));
+  });
+  const largestOf = (k, values) => places[k].reduce((m, j) => Math.max(m, Math.abs(values[j])), 0);
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
   const atNow = data.history.length - 1;
   let shown = atNow; // which recorded step the strips show
@@ -37,12 +54,18 @@
     return Array.from(letters, (c) => ((alphabet.indexOf(c) - 31) / 31) * largest);
   }
   const valuesOf = (k) =>
-    (k > 0 && shown !== atNow && unpack(data.history[shown].values[k - 1])) || vectors[k].values;
+    (k > 0 && shown !== atNow && recorded(shown, "values", k)) || vectors[k].values;
   const gradientOf = (k) =>
-    shown === atNow ? vectors[k].gradient : unpack(data.history[shown].gradients[k]);
+    shown === atNow ? vectors[k].gradient : recorded(shown, "gradients", k);
+  /** The values or the gradients of a vector after a recorded step. */
+  function recorded(step, what, k) {
+    const packed = data.history[step][what][what === "values" ? k - 1 : k];
+    return spread(k, unpack(packed));
+  }
 
   /** The shape of an image, which scaling does not change. */
-  const shapeOf = (k) => (steps.slice(0, k).some((step) => step.units || !step.slope) ? null : data.shape);
+  const shapeOf = (k) =>
+    vectors[k].at || steps.slice(0, k).some((step) => step.units || !step.slope) ? null : data.shape;
   const slopeOf = (t, j) => steps[t].slope[steps[t].slope.length > 1 ? j : 0];
 
   // Elements.
@@ -79,10 +102,11 @@
   const color = (value) => (value < 0 ? "var(--down)" : "var(--up)");
 
   /** A square for each number, as an image where there is a shape, and one line that tells it. */
-  function strip(parent, values, { shape, label, onPick, ink, id }) {
-    const largest = values.reduce((m, v) => Math.max(m, Math.abs(v)), 0) || 1;
-    const across = shape ? shape[1] : Math.min(values.length, 32);
-    const down = Math.ceil(values.length / across);
+  function strip(parent, k, values, { shape, label, onPick, ink, id }) {
+    const units = places[k];
+    const largest = largestOf(k, values) || 1;
+    const across = shape ? shape[1] : Math.min(units.length, 32);
+    const down = Math.ceil(units.length / across);
     const size = shape ? Math.max(5, Math.min(18, Math.floor(280 / across))) : 16;
     const box = add(parent, "div", { class: "strip" });
     const svg = add(box, "svg", {
@@ -92,36 +116,38 @@
       tabindex: 0,
       role: "group",
       id,
-      "aria-label": `${label}: ${values.length} numbers. Arrow keys go from one to the next.`,
+      "aria-label": `${label}: ${units.length} numbers. Arrow keys go from one to the next.`,
     });
     add(svg, "rect", { width: across * size, height: down * size, fill: "none", stroke: "var(--line)" });
-    const squares = values.map((value, j) =>
+    const squares = units.map((unit, place) =>
       add(svg, "rect", {
-        x: (j % across) * size,
-        y: Math.floor(j / across) * size,
+        x: (place % across) * size,
+        y: Math.floor(place / across) * size,
         width: size,
         height: size,
-        fill: ink ? "var(--ink)" : color(value),
-        "fill-opacity": (Math.abs(value) / largest).toFixed(3),
-        "data-unit": j,
+        fill: ink ? "var(--ink)" : color(values[unit]),
+        "fill-opacity": (Math.abs(values[unit]) / largest).toFixed(3),
+        "data-unit": unit,
+        "data-place": place,
       }),
     );
     const said = add(box, "div", { class: "said", "aria-live": "polite" });
     said.textContent = `largest magnitude ${format(largest)}`;
     let place = 0;
-    const tell = (j) => {
+    const tell = (to) => {
       squares[place].classList.remove("chosen");
-      place = j;
-      squares[j].classList.add("chosen");
-      said.textContent = `${label}[${j}] = ${format(values[j])}`;
+      place = to;
+      squares[place].classList.add("chosen");
+      said.textContent = `${label}[${units[place]}] = ${format(values[units[place]])}`;
     };
-    const placeOf = (event) => event.target.getAttribute && event.target.getAttribute("data-unit");
+    const placeOf = (event) => event.target.getAttribute && event.target.getAttribute("data-place");
     svg.addEventListener("mousemove", (event) => placeOf(event) !== null && tell(Number(placeOf(event))));
-    svg.addEventListener("click", (event) => placeOf(event) !== null && onPick && onPick(Number(placeOf(event))));
+    svg.addEventListener("click", (event) =>
+      placeOf(event) !== null && onPick && onPick(units[Number(placeOf(event))]));
     svg.addEventListener("keydown", (event) => {
       const move = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across, ArrowUp: -across }[event.key];
-      if (move && values[place + move] !== undefined) tell(place + move);
-      else if (event.key === "Enter" && onPick) onPick(place);
+      if (move && units[place + move] !== undefined) tell(place + move);
+      else if (event.key === "Enter" && onPick) onPick(units[place]);
       else if (!move) return;
       event.preventDefault();
     });
@@ -135,7 +161,7 @@
     box.replaceChildren();
     const now = data.history.length ? data.history[shown] : { loss: data.loss.value };
     const outputs = valuesOf(vectors.length - 1);
-    const best = outputs.indexOf(Math.max(...outputs));
+    const best = places[vectors.length - 1].reduce((b, j) => (outputs[j] > outputs[b] ? j : b));
     add(box, "p", {}, data.network.join(", "), `; ${data.parameters} parameters.`);
     const line = add(box, "p", {}, `Loss (${data.loss.kind}): `);
     add(line, "strong", { id: "loss" }, format(now.loss));
@@ -200,7 +226,7 @@
     const last = vectors[vectors.length - 1];
     const columns = [];
     columns[vectors.length - 1] = largest(
-      new Map((last.gradient || last.values).map((value, j) => [j, Math.abs(value)])));
+      new Map(places[vectors.length - 1].map((j) => [j, Math.abs((last.gradient || last.values)[j])])));
     for (let s = steps.length - 1; s >= 0; s -= 1) {
       const behind = columns[s + 1];
       const sizes = new Map();
@@ -208,10 +234,10 @@
         behind.forEach((j) => steps[s].units[j] && steps[s].units[j].terms.forEach(([i, w]) =>
           sizes.set(i, (sizes.get(i) || 0) + Math.abs(w * vectors[s].values[i]))));
         columns[s] = largest(sizes);
-      } else if (vectors[s].values.length === vectors[s + 1].values.length) {
-        columns[s] = behind;
+      } else if (vectors[s].count === vectors[s + 1].count) {
+        columns[s] = behind.filter((j) => vectors[s].values[j] !== undefined);
       } else {
-        columns[s] = largest(new Map(vectors[s].values.map((value, j) => [j, Math.abs(value)])));
+        columns[s] = largest(new Map(places[s].map((j) => [j, Math.abs(vectors[s].values[j])])));
       }
     }
     return columns;
@@ -270,7 +296,7 @@
         const [cx, cy] = at(k, place);
         const group = add(svg, "g", { "data-node": `${k},${j}` });
         const value = vectors[k].values[j];
-        const most = Math.max(...vectors[k].values.map(Math.abs)) || 1;
+        const most = largestOf(k, vectors[k].values) || 1;
         add(group, "circle", { cx, cy, r: 11, fill: "var(--paper)", stroke: "var(--ink)" });
         add(group, "circle", { cx, cy, r: 11, fill: color(value), "fill-opacity": Math.abs(value) / most });
         add(group, "text", { x: cx, y: cy + 4, "text-anchor": "middle" }, j);
@@ -289,12 +315,12 @@
       add(layer, "h3", {}, k === 0 ? "The row, x" : `${letter(k)}: ${steps[k - 1].name}`);
       const shape = shapeOf(k);
       const onPick = (j) => choose({ vector: k, unit: j });
-      const ink = shape && vector.values.every((v) => v >= 0);
-      strip(layer, valuesOf(k), { shape, label: letter(k), onPick, ink, id: `values-${k}` });
+      const ink = shape && places[k].every((j) => vector.values[j] >= 0);
+      strip(layer, k, valuesOf(k), { shape, label: letter(k), onPick, ink, id: `values-${k}` });
       const gradient = gradientOf(k);
       if (gradient) {
         add(layer, "div", { class: "gradient" }, `d loss / d ${letter(k)}`);
-        strip(layer, gradient, { shape, label: `∂L/∂${letter(k)}`, onPick, id: `gradient-${k}` });
+        strip(layer, k, gradient, { shape, label: `∂L/∂${letter(k)}`, onPick, id: `gradient-${k}` });
       }
     });
   }
@@ -341,10 +367,10 @@
     if (data.history.length < 2) return;
     add(box, "h3", {}, "Over the training");
     if (k > 0 && data.history[0].values[k - 1]) {
-      chart(box, data.history.map((e) => unpack(e.values[k - 1])[j]), symbol(k, j));
+      chart(box, data.history.map((_, h) => recorded(h, "values", k)[j]), symbol(k, j));
     }
     if (data.history[0].gradients[k]) {
-      chart(box, data.history.map((e) => unpack(e.gradients[k])[j]), `∂L/∂${symbol(k, j)}`);
+      chart(box, data.history.map((_, h) => recorded(h, "gradients", k)[j]), `∂L/∂${symbol(k, j)}`);
     }
     if (shown !== atNow) add(box, "p", { class: "faint" }, "The numbers above are those after the last step.");
   }
@@ -429,15 +455,15 @@
       row(table, ["finite difference", format(unit.bias[1])]);
       row(table, [`update by ${data.optimizer}`, format(unit.bias[2])]);
     }
-    if (steps[s].colors && vectors[s].values.length > 8) {
+    if (steps[s].colors && !vectors[s].at && vectors[s].count > 8) {
       add(box, "h3", {}, "All its weights, and their gradients");
       const wide = vectors[s + 1].values.length;
       const [top, letters] = steps[s].colors;
       const weights = vectors[s].values.map((_, i) => ((alphabet.indexOf(letters[i * wide + j]) - 31) / 31) * top);
       const shape = shapeOf(s);
       const onPick = (i) => terms.some(([listedInput]) => listedInput === i) && choose({ step: s, unit: j, input: i });
-      strip(box, weights, { shape, label: `about w[i,${j}]`, onPick });
-      strip(box, vectors[s].values.map((x) => x * dz), { shape, label: `∂L/∂w[i,${j}]`, onPick });
+      strip(box, s, weights, { shape, label: `about w[i,${j}]`, onPick });
+      strip(box, s, vectors[s].values.map((x) => x * dz), { shape, label: `∂L/∂w[i,${j}]`, onPick });
     }
     add(box, "h3", {}, "Its sum, term by term");
     const list = weightTable(box, s, terms.map((term) => [term, j]));
