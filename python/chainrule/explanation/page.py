@@ -23,6 +23,7 @@ Places = NDArray[np.int64] | None
 """Which of some numbers are on the page; None for all."""
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"  # 63 levels
+_SCRIPTS = ("numbers.js", "elements.js", "summary.js", "drawing.js", "detail.js", "main.js")
 _HISTORY_NUMBERS = 6_000
 
 
@@ -192,7 +193,7 @@ def html_page(title: str, data: dict[str, Any]) -> str:
         "STYLE": files.joinpath("page.css").read_text("utf-8"),
         # Nothing in the data may end the element that it is in.
         "DATA": text.replace("<", "\\u003c"),
-        "SCRIPT": files.joinpath("page.js").read_text("utf-8"),
+        "SCRIPT": "\n".join(files.joinpath(name).read_text("utf-8") for name in _SCRIPTS),
     }
     page = files.joinpath("page.html").read_text("utf-8")
     return re.sub("@(TITLE|STYLE|DATA|SCRIPT)@", lambda mark: parts[mark[1]], page)
