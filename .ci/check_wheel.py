@@ -17,6 +17,8 @@ REQUIRED = [
     "chainrule/data/digits/*.npz",
     "chainrule/c_export/c/*.c",
     "chainrule/c_export/templates/*",
+    "chainrule/explanation/page/*.js",
+    "chainrule/explanation/page/page.html",
     "chainrule/include/chainrule/*.hpp",
     "chainrule/include/chainrule/chainrule.h",
     "chainrule/include/chainrule/version.h",

@@ -247,6 +247,38 @@ def test_what_does_not_fit_is_named(row, target, options, text: str) -> None:
         net.explain([1.0, 2.0, 3.0], 0)
 
 
+@pytest.mark.parametrize("image", [np.ones((2, 2)), [[1.0, 1.0], [1.0, 1.0]], np.ones(4)])
+def test_images_and_rows(image) -> None:
+    net = cr.Sequential([cr.Dense(2)], seed=0)
+    data = net.explain(image, 0, loss="cross_entropy").data
+    assert data["vectors"][0]["values"] == [1.0] * 4
+    assert data["shape"] == ([2, 2] if np.ndim(image) == 2 else None)
+    assert net.inputs == 4
+    with pytest.raises(ValueError, match="x has 3 columns; the network expects 4"):
+        net.explain(np.ones(3), 0, loss="cross_entropy")
+    with pytest.raises(ValueError, match="row must be one row, got 2"):
+        net.explain(np.ones((2, 4)), 0, loss="cross_entropy")
+
+
+def test_a_row_of_a_frame_is_read_by_its_names() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(np.arange(12.0).reshape(4, 3), columns=["a", "b", "c"])
+    net = cr.Sequential([cr.Dense(2)], seed=0)
+    net.fit(frame, ["no", "yes", "no", "yes"], loss="cross_entropy", verbose=0)
+    for row in (frame.iloc[1], frame.iloc[1][["c", "a", "b"]], frame.iloc[[1]][["b", "a", "c"]]):
+        data = net.explain(row, "yes").data
+        assert data["vectors"][0]["values"] == [3.0, 4.0, 5.0]
+        assert data["loss"]["target"] == "yes"
+
+
+def test_an_error_leaves_the_network_as_it_was() -> None:
+    net = cr.Sequential([cr.Dense(2)])
+    for options in ({"image_shape": (2, 2)}, {"record": cr.callbacks.Record()}):
+        with pytest.raises(ValueError, match=next(iter(options))):
+            net.explain(np.ones(3), 0, loss="cross_entropy", **options)
+        assert not net.built
+
+
 def test_a_record_of_another_network_is_refused() -> None:
     record = cr.callbacks.Record()
     x, y = np.eye(3), [0, 1, 1]

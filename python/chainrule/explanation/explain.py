@@ -115,7 +115,19 @@ def explain(
     """Return the page of one row; see `Sequential.explain`."""
     chosen = losses.get(loss) if loss is not None else net._chosen_loss(None)
     by = optimizers.get(optimizer if optimizer is not None else net.optimizer or "adam")
-    shape = _image_shape(row, image_shape)
+    with net._rollback_build():
+        return _explained(net, row, target, chosen, by, record, _image_shape(row, image_shape))
+
+
+def _explained(
+    net: Compiled,
+    row: object,
+    target: object,
+    chosen: Loss,
+    by: Optimizer,
+    record: Record | None,
+    shape: list[int] | None,
+) -> Explanation:
     checked = checked_row(net, row, target, chosen)
     if shape is not None and shape[0] * shape[1] != checked.x.shape[1]:
         raise ValueError(

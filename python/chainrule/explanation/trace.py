@@ -173,12 +173,23 @@ def _is_elementwise(step: Step) -> bool:
 
 
 def checked_row(net: Compiled, row: object, target: object, loss: Loss) -> Row:
-    """Return one row and its target; raise ValueError or TypeError if they do not fit the net."""
-    with net._rollback_build():
-        data = make_dataset(net, [row], [target], loss)
-    if len(data.x) != 1:
-        raise ValueError(f"row must be one row, got {len(data.x)}")
+    """Return one row and its target; raise ValueError or TypeError if they do not fit the net.
+
+    A network that is not built yet is built for the row.
+    """
+    shape = _shape(row)
+    image = len(shape) == 2 and shape[0] != 1
+    if image and net.inputs in (None, shape[0] * shape[1]):
+        row = np.asarray(row).reshape(1, -1)
+    features = net._as_rows(row, allow_single=True)
+    if len(features) != 1:
+        raise ValueError(f"row must be one row, got {len(features)}")
+    data = make_dataset(net, features, [target], loss)
     return Row(np.asarray(data.x), np.asarray(data.y), loss)
+
+
+def _shape(row: Any) -> tuple[int, ...]:
+    return tuple(getattr(row, "shape", None) or np.shape(row))
 
 
 def by_layer(net: Compiled, arrays: Sequence[NDArray[Any]] | None = None) -> list[Arrays]:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from chainrule import layers
 from chainrule.activations import Linear
+from chainrule.explanation.trace import checked_row
 from chainrule.graph.fma import fma
 from chainrule.graph.formulas import activation_operation, loss_operation
 from chainrule.graph.nodes import Node, Operation, softmax
 from chainrule.network.gradient_check import _float64_copy
-from chainrule.network.training_data import make_dataset
 
 if TYPE_CHECKING:
     from chainrule.activations import Activation
@@ -131,7 +131,11 @@ def from_network(
     """
     chosen = net._chosen_loss(loss)
     with net._rollback_build():
-        data = make_dataset(net, [row], [target], chosen)
+        return _unrolled(net, row, target, chosen)
+
+
+def _unrolled(net: Sequential, row: object, target: object, chosen: Loss) -> Unrolled:
+    data = checked_row(net, row, target, chosen)
     for index, layer in enumerate(net.layers):
         if not isinstance(layer, _KNOWN):
             names = ", ".join(known.__name__ for known in _KNOWN)
