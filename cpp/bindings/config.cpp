@@ -111,4 +111,38 @@ py::dict from_config(const Config& config) {
   return dict;
 }
 
+GraphConfig to_graph_config(const std::vector<py::dict>& nodes,
+                            const std::vector<std::string>& outputs) {
+  GraphConfig config;
+  for (const py::dict& given : nodes) {
+    NodeConfig node{.name = given["name"].cast<std::string>()};
+    if (given.contains("shape"))
+      node.shape = Shape(given["shape"].cast<std::vector<std::int64_t>>());
+    if (given.contains("layer")) node.layer = to_config(given["layer"]);
+    if (given.contains("inputs")) node.inputs = given["inputs"].cast<std::vector<std::string>>();
+    if (given.contains("shares")) node.shares = given["shares"].cast<std::string>();
+    config.nodes.push_back(std::move(node));
+  }
+  config.outputs = outputs;
+  return config;
+}
+
+std::vector<py::dict> from_graph_config(const GraphConfig& config) {
+  std::vector<py::dict> nodes;
+  for (const NodeConfig& node : config.nodes) {
+    py::dict described;
+    described["name"] = node.name;
+    if (node.layer) {
+      described["layer"] = from_config(*node.layer);
+    } else if (!node.shares.empty()) {
+      described["shares"] = node.shares;
+    } else {
+      described["shape"] = py::tuple(py::cast(node.shape.extents()));
+    }
+    if (!node.inputs.empty()) described["inputs"] = node.inputs;
+    nodes.push_back(std::move(described));
+  }
+  return nodes;
+}
+
 }  // namespace chainrule::bindings

@@ -67,9 +67,10 @@ template <class T>
 Values<T> predict_first(const Network<T>& self, std::int64_t layers, const Rows& x,
                         std::int64_t batch_size, int num_threads, const std::string& sparsity) {
   const RowsView rows = rows_view(x, "x");
-  std::int64_t columns = self.inputs();
-  for (std::int64_t i = 0; i < layers; ++i)
-    columns = self.layers().at(static_cast<std::size_t>(i))->outputs(columns);
+  const Graph& graph = self.graph();
+  const std::int64_t columns = layers < 1 || layers > graph.layer_count()
+                                   ? 0
+                                   : graph.node(graph.layer_node_index(layers - 1)).shape.size();
   Values<T> outputs({rows.rows, columns});
   T* destination = outputs.mutable_data();
   const InputSparsity path = input_sparsity(sparsity);

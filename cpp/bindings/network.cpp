@@ -32,7 +32,7 @@ const ParameterInfo& info_of(const Network<T>& network, const std::string& name)
 template <class T, class Read>
 Values<T> parameter_array(const Network<T>& network, const std::string& name, Read read) {
   const ParameterInfo& info = info_of(network, name);
-  Values<T> values = info.vector ? Values<T>(info.columns) : Values<T>({info.rows, info.columns});
+  Values<T> values(info.shape.extents());
   read(values.mutable_data());
   return values;
 }
@@ -40,14 +40,9 @@ Values<T> parameter_array(const Network<T>& network, const std::string& name, Re
 template <class T>
 const T* checked(const Network<T>& network, const std::string& name, const Values<T>& values) {
   const ParameterInfo& info = info_of(network, name);
-  const bool fits = info.vector ? values.ndim() == 1 && values.shape(0) == info.columns
-                                : values.ndim() == 2 && values.shape(0) == info.rows &&
-                                      values.shape(1) == info.columns;
-  if (!fits) {
-    const std::string wanted =
-        info.vector ? "(" + std::to_string(info.columns) + ",)"
-                    : "(" + std::to_string(info.rows) + ", " + std::to_string(info.columns) + ")";
-    throw py::value_error(name + " has shape " + wanted + ", got " +
+  const Shape given(std::vector<std::int64_t>(values.shape(), values.shape() + values.ndim()));
+  if (given != info.shape) {
+    throw py::value_error(name + " has shape " + info.shape.text() + ", got " +
                           py::str(values.attr("shape")).template cast<std::string>());
   }
   return values.data();
@@ -92,10 +87,11 @@ template <class T>
 std::vector<py::object> activations(const Network<T>& self) {
   const std::int64_t rows = self.activation_rows();
   std::vector<py::object> found;
-  std::int64_t columns = self.inputs();
-  for (const AnyLayer& layer : self.layers()) {
-    columns = layer->outputs(columns);
-    Values<T> values({rows, columns});
+  for (const Node& node : self.graph().nodes()) {
+    if (!node.layer) continue;
+    std::vector<std::int64_t> shape = node.shape.extents();
+    shape.insert(shape.begin(), rows);
+    Values<T> values(shape);
     const bool there =
         self.get_activation(static_cast<std::int64_t>(found.size()), values.mutable_data());
     found.push_back(there ? py::object(values) : py::none());
@@ -150,6 +146,13 @@ py::tuple compute_gradients(Network<T>& self, const py::array& x, const py::arra
   return py::make_tuple(value, dx);
 }
 
+std::vector<std::string> names_of(const Graph& graph, bool inputs) {
+  std::vector<std::string> names;
+  for (const std::int64_t node : inputs ? graph.inputs() : graph.outputs())
+    names.push_back(graph.node(node).name);
+  return names;
+}
+
 template <class T>
 void bind_network(py::module_& module, const char* name) {
   using N = Network<T>;
@@ -164,6 +167,11 @@ void bind_network(py::module_& module, const char* name) {
                  return std::make_unique<N>(std::move(described), inputs, seed);
                }),
            py::arg("layers"), py::arg("inputs"), py::arg("seed"))
+      .def(py::init([](const std::vector<py::dict>& nodes, const std::vector<std::string>& outputs,
+                       std::uint64_t seed) {
+             return std::make_unique<N>(Graph::from_config(to_graph_config(nodes, outputs)), seed);
+           }),
+           py::arg("nodes"), py::arg("outputs"), py::arg("seed"))
       .def("copy", [](const N& self) { return std::make_unique<N>(self); })
       .def_property_readonly("layers",
                              [](const N& self) {
@@ -172,6 +180,21 @@ void bind_network(py::module_& module, const char* name) {
                                  configs.push_back(from_config(layer->config()));
                                return configs;
                              })
+      .def_property_readonly("nodes",
+                             [](const N& self) { return from_graph_config(self.graph().config()); })
+      .def_property_readonly("input_names",
+                             [](const N& self) { return names_of(self.graph(), true); })
+      .def_property_readonly("output_names",
+                             [](const N& self) { return names_of(self.graph(), false); })
+      .def_property_readonly(
+          "shapes",
+          [](const N& self) {
+            std::vector<py::tuple> shapes;
+            for (const Node& node : self.graph().nodes())
+              shapes.push_back(py::tuple(py::cast(node.shape.extents())));
+            return shapes;
+          },
+          "The shape of a row of each node.")
       .def_property_readonly("inputs", &N::inputs)
       .def_property_readonly("outputs", &N::outputs)
       .def_property_readonly("seed", &N::seed)
@@ -334,8 +357,7 @@ void init_network(py::module_& module) {
       .def_readonly("layer", &ParameterInfo::layer)
       .def_readonly("trainable", &ParameterInfo::trainable)
       .def_property_readonly("shape", [](const ParameterInfo& self) {
-        return self.vector ? py::tuple(py::make_tuple(self.columns))
-                           : py::tuple(py::make_tuple(self.rows, self.columns));
+        return py::tuple(py::cast(self.shape.extents()));
       });
   py::class_<StageInfo>(module, "StageInfo")
       .def_readonly("name", &StageInfo::name)

@@ -45,13 +45,13 @@ bool is_small(const std::string& text) {
   constexpr double largest = 4096.0;
   try {
     double numbers = 0.0;
-    std::int64_t columns = inputs;
+    chainrule::Shape shape = inputs;
     for (const chainrule::Config& config : chainrule::configs_from_json(text)) {
       const chainrule::AnyLayer layer = chainrule::Layer::from_config(config);
-      for (const chainrule::ParameterSpec& spec : layer->parameters(columns))
-        numbers += static_cast<double>(spec.rows) * static_cast<double>(spec.columns);
-      columns = layer->outputs(columns);
-      numbers += static_cast<double>(columns);
+      for (const chainrule::ParameterSpec& spec : layer->parameters({shape}))
+        numbers += static_cast<double>(spec.shape.size());
+      shape = layer->output_shape({shape});
+      numbers += static_cast<double>(shape.size());
       if (numbers > largest) return false;
     }
   } catch (const chainrule::Error&) {

@@ -42,17 +42,18 @@ struct Gradients {
 /// The bound of the gradients of one batch, and the largest of them.
 Gradients gradients_of(const Layers& layers, const RowsView& x, InputSparsity path) {
   const auto& kernels = kernels::table<float>(kernels::active());
-  engine::Parameters<float> parameters(layers, x.columns, kernels.panel);
+  const Graph graph = Graph::chain(layers, x.columns);
+  engine::Parameters<float> parameters(graph, kernels.panel);
   parameters.initialize(5);
   const Loss loss = mse();
   engine::PlanOptions options;
   options.batch_size = x.rows;
   options.backward = true;
   options.whole_steps = true;
-  options.loss = &loss;
+  options.losses = loss;
   const DataSet data(x.rows, 1, 3);
   CompiledLoss<float> compiled{loss,
-                               engine::Plan<float>(kernels, layers, parameters, x.columns, options),
+                               engine::Plan<float>(kernels, graph, parameters, options),
                                engine::LossStage<float>(kernels, loss, 3, x.rows)};
   const TargetsView y = data.by_row();
   compiled.plan.refresh();
@@ -65,7 +66,7 @@ Gradients gradients_of(const Layers& layers, const RowsView& x, InputSparsity pa
   step.gradients = gradients.data();
   engine::run_team(1, [&](engine::Team team) {
     engine::ThreadContext context(team);
-    compiled.plan.input().load(context, step, x, {});
+    compiled.plan.load(context, step, x, {});
     compiled.plan.forward(context, step);
     compiled.stage.run(step, context.slice(), y, {}, compiled.plan.result(),
                        compiled.plan.result_gradient());
@@ -136,7 +137,7 @@ TEST_CASE("no step makes a weight larger than its bound") {
   for (const std::string& name : Optimizer::kinds()) {
     CAPTURE(name);
     const Optimizer o = Optimizer::from_config({name, {{"learning_rate", 0.25}}});
-    engine::Parameters<float> parameters(layers, 3, kernels.panel);
+    engine::Parameters<float> parameters(Graph::chain(layers, 3), kernels.panel);
     parameters.initialize(7);
     engine::OptimizerState<float> state;
     state.prepare(o, parameters.arena_size());
@@ -171,7 +172,7 @@ TEST_CASE("no step makes a weight larger than its bound") {
 TEST_CASE("ordinary steps of Adam are far from what has to be kept") {
   const auto& kernels = kernels::table<float>(kernels::active());
   const Layers layers = {dense(5), dense(2)};
-  engine::Parameters<float> parameters(layers, 3, kernels.panel);
+  engine::Parameters<float> parameters(Graph::chain(layers, 3), kernels.panel);
   parameters.initialize(7);
   engine::OptimizerState<float> state;
   const Optimizer adam = optimizer(Optimizer::Kind::adam, 1e-3);

@@ -12,6 +12,7 @@
 #include "chainrule/data.hpp"
 #include "chainrule/data_type.hpp"
 #include "chainrule/error.hpp"
+#include "chainrule/graph.hpp"
 #include "chainrule/initializer.hpp"
 #include "chainrule/layer.hpp"
 #include "chainrule/layers.hpp"
@@ -27,4 +28,5 @@
 #include "chainrule/predictor.hpp"
 #include "chainrule/random.hpp"
 #include "chainrule/schedule.hpp"
+#include "chainrule/shape.hpp"
 #include "chainrule/trainer.hpp"

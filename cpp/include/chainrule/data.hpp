@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "chainrule/cxx20.hpp"
 #include "chainrule/data_type.hpp"
@@ -48,6 +50,25 @@ inline RowsView view(const std::int32_t* data, std::int64_t rows, std::int64_t c
 inline RowsView view(const std::int64_t* data, std::int64_t rows, std::int64_t columns) {
   return {data, DataType::int64, rows, columns, columns * 8, 8};
 }
+
+/// Rows for each input of a network, in the order of its inputs, and as many for each; a RowsView
+/// stands for those of an only input. Refers to memory of the caller, so it is for arguments alone.
+class Inputs {
+ public:
+  Inputs(const RowsView& x) : first_(&x), size_(1) {}
+  Inputs(const std::vector<RowsView>& x) : first_(x.data()), size_(x.size()) {}
+
+  std::size_t size() const { return size_; }
+  const RowsView& operator[](std::size_t input) const { return first_[input]; }
+  const RowsView* begin() const { return first_; }
+  const RowsView* end() const { return first_ + size_; }
+  /// Of each of them.
+  std::int64_t rows() const { return size_ > 0 ? first_->rows : 0; }
+
+ private:
+  const RowsView* first_;
+  std::size_t size_;
+};
 
 /// Where the stored values of row i of compressed rows begin; i may be the number of rows.
 inline std::int64_t offset_at(const RowsView& x, std::int64_t i) {

@@ -12,6 +12,7 @@
 #include "chainrule/error.hpp"
 #include "chainrule/export.h"
 #include "chainrule/initializer.hpp"
+#include "chainrule/shape.hpp"
 
 namespace chainrule {
 
@@ -20,10 +21,8 @@ struct Config;
 
 /// One array that a layer owns: what it is called, its shape and how it starts.
 struct ParameterSpec {
-  std::string name;       // "weight", "bias", "gamma", "running_mean", ...
-  std::int64_t rows = 1;  // 1 for vectors
-  std::int64_t columns = 0;
-  bool matrix = false;  // two-dimensional to callers, whatever its number of rows
+  std::string name;  // "weight", "bias", "gamma", "running_mean", ...
+  Shape shape = 0;   // kept as a matrix of shape.positions() x shape.columns()
   Initializer initializer = {};
   bool trainable = true;  // false: state that the layer itself keeps, such as running statistics
   double l1 = 0.0;        // penalty l1 * sum |w| + l2 * sum w^2, added to the gradient
@@ -39,10 +38,11 @@ class CHAINRULE_API Layer {
   virtual std::string_view kind() const = 0;
   virtual Config config() const = 0;
 
-  /// Columns it gives for `inputs` columns; throws Error when it cannot take them or when one of
-  /// its own options is out of range.
-  virtual std::int64_t outputs(std::int64_t inputs) const = 0;
-  virtual std::vector<ParameterSpec> parameters(std::int64_t inputs) const = 0;
+  /// The shape of what it gives for a row of each of its inputs, which have these shapes; throws
+  /// Error when it cannot take them or when one of its own options is out of range. Most layers
+  /// read one input and work on each of its positions by itself.
+  virtual Shape output_shape(const std::vector<Shape>& inputs) const = 0;
+  virtual std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const = 0;
 
   /// Whether it reads categories, whole numbers from 0, in columns of x. Only the first layer of a
   /// network may.

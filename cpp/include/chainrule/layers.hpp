@@ -37,8 +37,8 @@ class CHAINRULE_API Dense final : public Layer {
 
   std::string_view kind() const override { return "dense"; }
   Config config() const override;
-  std::int64_t outputs(std::int64_t inputs) const override;
-  std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+  Shape output_shape(const std::vector<Shape>& inputs) const override;
+  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
 };
 
 /// An activation on its own, for use after a normalisation.
@@ -54,8 +54,8 @@ class CHAINRULE_API ActivationLayer final : public Layer {
 
   std::string_view kind() const override { return "activation"; }
   Config config() const override;
-  std::int64_t outputs(std::int64_t inputs) const override;
-  std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+  Shape output_shape(const std::vector<Shape>& inputs) const override;
+  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
 };
 
 /// x for x > 0, else slope * x, with a slope of its own for each feature that is trained.
@@ -70,8 +70,8 @@ class CHAINRULE_API PReLU final : public Layer {
 
   std::string_view kind() const override { return "prelu"; }
   Config config() const override;
-  std::int64_t outputs(std::int64_t inputs) const override;
-  std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+  Shape output_shape(const std::vector<Shape>& inputs) const override;
+  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
 };
 
 /// In training zeroes each value with probability `rate` and scales the rest by 1 / (1 - rate);
@@ -89,8 +89,8 @@ class CHAINRULE_API Dropout final : public Layer {
 
   std::string_view kind() const override { return "dropout"; }
   Config config() const override;
-  std::int64_t outputs(std::int64_t inputs) const override;
-  std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+  Shape output_shape(const std::vector<Shape>& inputs) const override;
+  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
 };
 
 /// Per feature over the batch: gamma * (x - mean) / sqrt(variance + epsilon) + beta; inference uses
@@ -111,8 +111,8 @@ class CHAINRULE_API BatchNormalization final : public Layer {
 
   std::string_view kind() const override { return "batch_normalization"; }
   Config config() const override;
-  std::int64_t outputs(std::int64_t inputs) const override;
-  std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+  Shape output_shape(const std::vector<Shape>& inputs) const override;
+  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
   /// One row has no variance.
   std::int64_t least_training_rows() const override { return 2; }
 };
@@ -131,8 +131,8 @@ class CHAINRULE_API LayerNormalization final : public Layer {
 
   std::string_view kind() const override { return "layer_normalization"; }
   Config config() const override;
-  std::int64_t outputs(std::int64_t inputs) const override;
-  std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+  Shape output_shape(const std::vector<Shape>& inputs) const override;
+  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
 };
 
 /// Categories, whole numbers from 0, as columns with a 1 in a category's place; the first layer of
@@ -159,8 +159,8 @@ class CHAINRULE_API CategoryEncoding final : public Layer {
 
   std::string_view kind() const override { return "category_encoding"; }
   Config config() const override;
-  std::int64_t outputs(std::int64_t inputs) const override;
-  std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+  Shape output_shape(const std::vector<Shape>& inputs) const override;
+  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
   bool reads_categories() const override { return true; }
   std::vector<std::int64_t> categories(std::int64_t inputs) const override;
 };
@@ -191,8 +191,8 @@ class CHAINRULE_API Embedding final : public Layer {
 
   std::string_view kind() const override { return "embedding"; }
   Config config() const override;
-  std::int64_t outputs(std::int64_t inputs) const override;
-  std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+  Shape output_shape(const std::vector<Shape>& inputs) const override;
+  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
   bool reads_categories() const override { return true; }
   std::vector<std::int64_t> categories(std::int64_t inputs) const override;
 
@@ -213,8 +213,8 @@ class CHAINRULE_API Rescaling final : public Layer {
 
   std::string_view kind() const override { return "rescaling"; }
   Config config() const override;
-  std::int64_t outputs(std::int64_t inputs) const override;
-  std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+  Shape output_shape(const std::vector<Shape>& inputs) const override;
+  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
 };
 
 /// y = (x - mean) / sqrt(variance) per feature; mean and variance are parameters that are adapted
@@ -225,8 +225,8 @@ class CHAINRULE_API Normalization final : public Layer {
 
   std::string_view kind() const override { return "normalization"; }
   Config config() const override;
-  std::int64_t outputs(std::int64_t inputs) const override;
-  std::vector<ParameterSpec> parameters(std::int64_t inputs) const override;
+  Shape output_shape(const std::vector<Shape>& inputs) const override;
+  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
 };
 
 }  // namespace chainrule

@@ -12,6 +12,7 @@
 #include "chainrule/data.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/export.h"
+#include "chainrule/graph.hpp"
 #include "chainrule/layer.hpp"
 #include "chainrule/loss.hpp"
 #include "chainrule/optimizer.hpp"
@@ -101,11 +102,9 @@ enum class InitialValues { from_initializers, zeros };
 
 /// What an array of a network is, for listing.
 struct ParameterInfo {
-  std::string name;  // "<layer index>.<array>"
+  std::string name;  // "<node>.<array>"
   std::int64_t layer;
-  std::int64_t rows;  // 1 for vectors
-  std::int64_t columns;
-  bool vector;  // described as one-dimensional
+  Shape shape;
   bool trainable;
 };
 
@@ -130,6 +129,8 @@ class CHAINRULE_API Network {
   /// they do not fit each other or there are none.
   Network(std::vector<AnyLayer> layers, std::int64_t inputs, std::uint64_t seed = 0,
           InitialValues values = InitialValues::from_initializers);
+  explicit Network(Graph graph, std::uint64_t seed = 0,
+                   InitialValues values = InitialValues::from_initializers);
   Network(const Network& other);
   Network& operator=(const Network&) = delete;
   /// A network that was moved from may only be assigned to or destroyed.
@@ -137,8 +138,12 @@ class CHAINRULE_API Network {
   Network& operator=(Network&& other) noexcept;
   ~Network();
 
+  const Graph& graph() const;
+  /// Of the graph's nodes, in their order.
   const std::vector<AnyLayer>& layers() const;
+  /// Columns of x: of all inputs, the values of a row of each one behind the other.
   std::int64_t inputs() const;
+  /// Columns of what it gives: of all outputs.
   std::int64_t outputs() const;
   std::uint64_t seed() const;
 

@@ -68,7 +68,7 @@ const ParameterInfo& parameter(const Network<T>& network, const char* name, cons
                                std::size_t size) {
   const ParameterInfo& info = parameter(network, text(name, "name"));
   require_non_null(values, "values");
-  check_bytes<T>(size, info.rows, info.columns, info.name);
+  check_bytes<T>(size, info.shape.positions(), info.shape.columns(), info.name);
   return info;
 }
 
@@ -185,9 +185,9 @@ chainrule_status chainrule_network_get_parameter_info(const chainrule_network* n
       chainrule_parameter_info values{};
       values.name = found.name.c_str();
       values.layer = found.layer;
-      values.dimensions = found.vector ? 1 : 2;
-      values.rows = found.rows;
-      values.columns = found.columns;
+      values.dimensions = static_cast<decltype(values.dimensions)>(found.shape.rank());
+      values.rows = found.shape.positions();
+      values.columns = found.shape.columns();
       values.trainable = found.trainable ? 1 : 0;
       write_structure(values, info);
     });

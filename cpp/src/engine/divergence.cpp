@@ -81,7 +81,7 @@ bool Network<T>::State::predicts_finite(engine::Plan<T>& plan, const RowsView& x
     Step<T> step;
     for (std::int64_t first = 0; finite && first < x.rows; first += step.rows) {
       step.rows = std::min(plan.batch_size(), x.rows - first);
-      plan.input().load(context, step, x, {nullptr, first});
+      plan.load(context, step, x, {nullptr, first});
       plan.forward(context, step);
       const engine::Tensor<T>& y = plan.result();
       for (std::int64_t i = 0; i < step.rows; ++i)
@@ -117,8 +117,8 @@ void Network<T>::State::report_divergence(engine::Plan<T>& plan, const RowsView&
       parameters.values.swap_numbers(training.older.values);
     }
   }
-  const std::string name = std::to_string(layer) + " (" +
-                           std::string(layers[static_cast<std::size_t>(layer)]->kind()) + ")";
+  const Node& node = graph.node(graph.layer_node_index(layer));
+  const std::string name = node.name + " (" + std::string((*node.layer)->kind()) + ")";
   throw DivergenceError("training diverged: the loss became " +
                             std::string(std::isnan(loss) ? "NaN" : "infinite") + " in epoch " +
                             std::to_string(epoch) + ", batch " + std::to_string(batch) +

@@ -50,7 +50,7 @@ void Network<T>::State::EpochRun::keep_weights(ThreadContext& context) {
 template <class T>
 void Network<T>::State::EpochRun::finish() {
   try {
-    compiled_->plan.input().check_unchanged();
+    compiled_->plan.check_unchanged();
   } catch (...) {
     weights_kept_ ? s_.restore_after_divergence() : restore_statistics();
     throw;

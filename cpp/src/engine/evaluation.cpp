@@ -21,7 +21,7 @@ CompiledLoss<T>& Network<T>::State::compile(std::unique_ptr<CompiledLoss<T>>& sl
       slot->plan.threads() != options.threads) {
     slot.reset();
     const kernels::KernelTable<T>& all = kernels::table<T>(kernels::active());
-    slot.reset(new CompiledLoss<T>{loss, engine::Plan<T>(all, layers, parameters, inputs, options),
+    slot.reset(new CompiledLoss<T>{loss, engine::Plan<T>(all, graph, parameters, options),
                                    engine::LossStage<T>(all, loss, outputs, options.batch_size)});
   }
   slot->plan.refresh();
@@ -32,7 +32,7 @@ template <class T>
 void Network<T>::State::check_loss(const Loss& loss) const {
   loss.check();
   (void)loss.target_columns(outputs);
-  model::check_last_activation(loss, layers, outputs);
+  model::check_last_activation(loss, graph, graph.outputs().front());
 }
 
 template <class T>
@@ -71,7 +71,7 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
   engine::PlanOptions options;
   options.batch_size = std::min(batch_size, x.rows);
   options.threads = engine::threads_for(s.multiply_adds, options.batch_size, num_threads);
-  options.loss = &loss;
+  options.losses = {&loss};
   typename engine::Spares<CompiledLoss<T>>::Loan loan(s.inference.evaluation);
   CompiledLoss<T>& compiled = s.compile(loan.item, loss, options);
   compiled.stage.prepare(y);
@@ -87,7 +87,7 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
     for (std::int64_t first = begin; first < end; first += options.batch_size) {
       Step<T> step;
       step.rows = std::min(options.batch_size, end - first);
-      compiled.plan.input().load(context, step, x, {nullptr, first});
+      compiled.plan.load(context, step, x, {nullptr, first});
       compiled.plan.forward(context, step);
       compiled.stage.run(step, context.slice(), y, {nullptr, first}, compiled.plan.result(), {});
       if (outputs)
@@ -98,7 +98,7 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
   };
   engine::run_in_pieces(x.rows, options.batch_size, s.work_of_row(), options.threads, s.occupancy,
                         poll, piece);
-  compiled.plan.input().check_unchanged();
+  compiled.plan.check_unchanged();
   if (!std::isfinite(mean.sum)) {
     check_finite<T>(x, "x");
     check_finite<T>(y, "y");
@@ -113,15 +113,15 @@ std::int64_t Network<T>::first_bad_layer(const RowsView& x) const {
   const engine::Reading guard(s);
   s.check_input(x);
   s.check_categories(x);
-  const engine::PlanOptions options{.batch_size = x.rows};
-  engine::Plan<T> plan(s.kernels, s.layers, s.parameters, s.inputs, options);
+  const engine::PlanOptions options{.batch_size = x.rows, .keep_values = true};
+  engine::Plan<T> plan(s.kernels, s.graph, s.parameters, options);
   plan.refresh();
   plan.choose_path(x, InputSparsity::automatic);
   Step<T> step;
   step.rows = x.rows;
   engine::run_team(1, [&](engine::Team team) {
     ThreadContext context(team);
-    plan.input().load(context, step, x, {});
+    plan.load(context, step, x, {});
     plan.forward(context, step);
   });
   return plan.first_bad_layer(x.rows);

@@ -5,7 +5,6 @@
 
 #include "engine/all_finite.hpp"
 #include "engine/network_state.hpp"
-#include "model/same_layers.hpp"
 
 namespace chainrule {
 
@@ -16,8 +15,7 @@ void Network<T>::interpolate(const Network& source, double tau) {
   if (!(tau >= 0.0 && tau <= 1.0)) throw Error("tau must lie in 0..1, got " + std::to_string(tau));
   // To compare descriptions takes longer than a small network's update; they never change.
   if (s.interpolated_with.load(std::memory_order_relaxed) != from.number) {
-    if (s.inputs != from.inputs || !model::same_layers(s.layers, from.layers))
-      throw Error("the networks have different layers");
+    if (!same_structure(s.graph, from.graph)) throw Error("the networks have different layers");
     s.interpolated_with.store(from.number, std::memory_order_relaxed);
   }
   if (&s == &from) return;

@@ -35,8 +35,8 @@ void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* o
     options.threads = threads;
     options.backward = true;
     options.input_gradient = true;
-    fresh = std::make_unique<engine::Plan<T>>(kernels::table<T>(kernels::active()), s.layers,
-                                              s.parameters, s.inputs, options);
+    fresh = std::make_unique<engine::Plan<T>>(kernels::table<T>(kernels::active()), s.graph,
+                                              s.parameters, options);
   }
   engine::Plan<T>& plan = fresh ? *fresh : *s.backprop.plan;
   plan.refresh();
@@ -54,7 +54,7 @@ void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* o
   step.number = static_cast<std::uint64_t>(s.total_steps);
   engine::run_team(threads, [&](engine::Team team) {
     ThreadContext context(team);
-    plan.input().load(context, step, x, {});
+    plan.load(context, step, x, {});
     plan.forward(context, step);
     if (outputs) copy_rows(plan.result(), step.rows_of(context.slice()), {}, outputs);
   });
@@ -111,7 +111,7 @@ double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, co
   options.threads = engine::threads_for(s.multiply_adds, x.rows, num_threads);
   options.backward = true;
   options.input_gradient = true;
-  options.loss = &loss;
+  options.losses = {&loss};
   CompiledLoss<T>& compiled = s.compile(s.backprop.checking, loss, options);
   compiled.stage.prepare(y);
   compiled.plan.choose_path(x, InputSparsity::dense);
@@ -124,7 +124,7 @@ double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, co
   step.gradients = s.gradients.values.data();
   engine::run_team(options.threads, [&](engine::Team team) {
     ThreadContext context(team);
-    compiled.plan.input().load(context, step, x, {});
+    compiled.plan.load(context, step, x, {});
     compiled.plan.forward(context, step);
     compiled.stage.run(step, context.slice(), y, {}, compiled.plan.result(),
                        compiled.plan.result_gradient());
@@ -164,7 +164,7 @@ void Network<T>::set_gradients(const std::vector<std::pair<std::string, const T*
   for (const auto& [name, values] : given) {
     const engine::Parameter& p = s.parameters.named(name);
     if (!p.spec.trainable) throw Error(name + " is not trained and has no gradient");
-    for (std::int64_t i = 0; i < p.spec.rows * p.spec.columns; ++i) {
+    for (std::int64_t i = 0; i < p.spec.shape.size(); ++i) {
       if (!std::isfinite(values[i]))
         throw Error("the gradient for " + name + " contains NaN or infinity");
     }

@@ -13,46 +13,79 @@
 namespace chainrule {
 namespace {
 
-std::int64_t outputs_of(const std::vector<AnyLayer>& layers, std::int64_t inputs) {
+Graph checked_chain(const std::vector<AnyLayer>& layers, std::int64_t inputs) {
   if (layers.empty()) throw Error("a network needs at least one layer");
   if (inputs < 1) throw Error("a network needs at least one input, got " + std::to_string(inputs));
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    if (i > 0 && layers[i]->reads_categories()) {
-      throw Error("layer " + std::to_string(i) + " (" + std::string(layers[i]->kind()) +
-                  ") reads categories from x and must be the first layer");
+  return Graph::chain(layers, inputs);
+}
+
+Graph checked(Graph graph) {
+  graph.check();
+  return graph;
+}
+
+std::vector<AnyLayer> layers_of(const Graph& graph) {
+  std::vector<AnyLayer> layers;
+  for (const Node& node : graph.nodes())
+    if (node.layer) layers.push_back(*node.layer);
+  return layers;
+}
+
+/// Columns of several nodes side by side.
+std::int64_t columns_of(const Graph& graph, const std::vector<std::int64_t>& nodes) {
+  std::int64_t columns = 0;
+  for (const std::int64_t node : nodes)
+    if (__builtin_add_overflow(columns, graph.node(node).shape.size(), &columns))
+      throw Error("the inputs or outputs are too large");
+  return columns;
+}
+
+/// How many categories each column of the inputs may hold; empty where none holds any.
+std::vector<std::int64_t> categories_of(const Graph& graph) {
+  std::vector<std::int64_t> categories(static_cast<std::size_t>(columns_of(graph, graph.inputs())));
+  bool any = false;
+  for (const Node& node : graph.nodes()) {
+    if (!node.layer || !(*node.layer)->reads_categories()) continue;
+    any = true;
+    std::int64_t first = 0;
+    for (const std::int64_t input : graph.inputs()) {
+      const std::int64_t columns = graph.node(input).shape.size();
+      if (input == node.inputs.front()) {
+        const std::vector<std::int64_t> own = (*node.layer)->categories(columns);
+        std::copy(own.begin(), own.end(), categories.begin() + first);
+      }
+      first += columns;
     }
-    inputs = layers[i]->outputs(inputs);
   }
-  return inputs;
+  return any ? categories : std::vector<std::int64_t>{};
 }
 
 }  // namespace
 
 template <class T>
-Network<T>::State::State(std::vector<AnyLayer> layers_, std::int64_t inputs_, std::uint64_t seed_,
-                         InitialValues values)
-    : layers(std::move(layers_)),
-      inputs(inputs_),
-      outputs(outputs_of(layers, inputs)),
+Network<T>::State::State(Graph graph_, std::uint64_t seed_, InitialValues values)
+    : graph(checked(std::move(graph_))),
+      layers(layers_of(graph)),
+      inputs(columns_of(graph, graph.inputs())),
+      outputs(columns_of(graph, graph.outputs())),
       seed(seed_),
-      multiply_adds(engine::multiply_adds(layers, inputs)),
+      multiply_adds(engine::multiply_adds(graph)),
       kernels(kernels::table<T>(kernels::active_inference())),
-      parameters(layers, inputs, kernels.panel),
-      categories(layers.front()->reads_categories() ? layers.front()->categories(inputs)
-                                                    : std::vector<std::int64_t>{}) {
+      parameters(graph, kernels.panel),
+      categories(categories_of(graph)) {
   // A small network would never ask how many threads there are.
   engine::wished_threads();
   if (values == InitialValues::from_initializers) parameters.initialize(seed);
   unadapted = normalizations();
   for (const engine::Parameter& p : parameters.list()) {
-    infos.push_back(
-        {p.name, p.layer, p.spec.rows, p.spec.columns, !p.spec.matrix, p.spec.trainable});
+    infos.push_back({p.name, p.layer, p.spec.shape, p.spec.trainable});
   }
 }
 
 template <class T>
 Network<T>::State::State(const State& other)
-    : layers(other.layers),
+    : graph(other.graph),
+      layers(other.layers),
       inputs(other.inputs),
       outputs(other.outputs),
       seed(other.seed),
@@ -79,7 +112,11 @@ std::vector<std::int64_t> Network<T>::State::normalizations() const {
 template <class T>
 Network<T>::Network(std::vector<AnyLayer> layers, std::int64_t inputs, std::uint64_t seed,
                     InitialValues values)
-    : state_(new State(std::move(layers), inputs, seed, values)) {}
+    : Network(checked_chain(layers, inputs), seed, values) {}
+
+template <class T>
+Network<T>::Network(Graph graph, std::uint64_t seed, InitialValues values)
+    : state_(new State(std::move(graph), seed, values)) {}
 
 template <class T>
 Network<T>::Network(const Network& other) {
@@ -93,6 +130,11 @@ template <class T>
 Network<T>& Network<T>::operator=(Network&&) noexcept = default;
 template <class T>
 Network<T>::~Network() = default;
+
+template <class T>
+const Graph& Network<T>::graph() const {
+  return state_->graph;
+}
 
 template <class T>
 const std::vector<AnyLayer>& Network<T>::layers() const {
@@ -130,7 +172,7 @@ template <class T>
 void Network<T>::set_parameter(const std::string& name, const T* values) {
   const engine::Changing guard(*state_);
   const engine::Parameter& p = state_->parameters.named(name);
-  for (std::int64_t i = 0; i < p.spec.rows * p.spec.columns; ++i) {
+  for (std::int64_t i = 0; i < p.spec.shape.size(); ++i) {
     if (!std::isfinite(values[i]))
       throw Error("the values for " + name + " contain NaN or infinity");
   }

@@ -23,14 +23,14 @@ namespace chainrule {
 
 template <class T>
 struct Network<T>::State {
-  State(std::vector<AnyLayer> layers_, std::int64_t inputs_, std::uint64_t seed_,
-        InitialValues values);
+  State(Graph graph_, std::uint64_t seed_, InitialValues values);
   State(const State& other);
 
   // The network, and how far it is trained: what a copy takes over.
-  std::vector<AnyLayer> layers;
-  std::int64_t inputs;
-  std::int64_t outputs;
+  const Graph graph;
+  const std::vector<AnyLayer> layers;  // of its nodes
+  const std::int64_t inputs;           // columns of all inputs
+  const std::int64_t outputs;          // columns of all outputs
   std::uint64_t seed;
   double multiply_adds;  // of one row forward
   const kernels::KernelTable<T>& kernels;
@@ -65,8 +65,8 @@ struct Network<T>::State {
 
   static inline std::atomic<std::uint64_t> next_number{1};  // each has its own
 
-  /// Through the first `count` layers, with a plan of `spares`.
-  void infer(std::int64_t count, engine::Spares<ForwardPlan<T>>& spares, const RowsView& x,
+  /// What a node gives, or with -1 all outputs, with a plan of `spares`.
+  void infer(std::int64_t node, engine::Spares<ForwardPlan<T>>& spares, const RowsView& x,
              std::int64_t batch_size, int num_threads, T* to, InputSparsity input_sparsity,
              const Callback<void()>& poll);
   /// What inference costs for a row, in multiply-adds.

@@ -26,22 +26,23 @@ void for_each_element(const Parameter& p, Visit visit) {
 }  // namespace
 
 template <class T>
-Parameters<T>::Parameters(const std::vector<AnyLayer>& layers, std::int64_t inputs,
-                          std::int64_t panel) {
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    for (const ParameterSpec& spec : layers[i]->parameters(inputs)) {
+Parameters<T>::Parameters(const Graph& graph, std::int64_t panel) {
+  for (const Node& node : graph.nodes()) {
+    if (!node.layer || node.shares >= 0) continue;
+    for (const ParameterSpec& spec : (*node.layer)->parameters(graph.input_shapes(node))) {
       Parameter p;
-      p.name = std::to_string(i) + "." + spec.name;
-      p.layer = static_cast<std::int64_t>(i);
+      p.name = node.name + "." + spec.name;
+      p.layer = node.layer_index;
       p.spec = spec;
-      p.shape = {spec.rows, spec.columns, panel, kernels::kRowAlignment<T>};
+      const std::int64_t rows = spec.shape.positions();
+      const std::int64_t columns = spec.shape.columns();
+      p.shape = {rows, columns, panel, kernels::kRowAlignment<T>};
       p.offset = arena_size_;
-      p.size = checked_product(spec.rows, padded<T>(spec.columns));
+      p.size = checked_product(rows, padded<T>(columns));
       arena_size_ += p.size;
       (void)checked_product(arena_size_, sizeof(T));
       list_.push_back(std::move(p));
     }
-    inputs = layers[i]->outputs(inputs);
   }
   values = Buffer<T>(arena_size_);
 }
@@ -79,7 +80,7 @@ void Parameters<T>::set_exact_mean(std::vector<double> exact) {
   const Parameter* mean = find(0, "mean");
   const auto rounds = [&](double e, T m) { return static_cast<T>(e) == m; };
   const auto size = static_cast<std::int64_t>(exact.size());
-  if (size > 0 && (!mean || size != mean->spec.columns ||
+  if (size > 0 && (!mean || size != mean->shape.columns ||
                    !std::equal(exact.begin(), exact.end(), at(mean), rounds)))
     throw Error("the exact mean is not that of a first normalization layer");
   exact_mean_.swap(exact);
@@ -91,9 +92,9 @@ void Parameters<T>::initialize(std::uint64_t seed) {
   std::vector<T> rows;
   for (std::size_t i = 0; i < list_.size(); ++i) {
     const Parameter& p = list_[i];
-    const auto size = static_cast<std::size_t>(p.spec.rows * p.spec.columns);
+    const auto size = static_cast<std::size_t>(p.spec.shape.size());
     wide.assign(size, 0.0);
-    p.spec.initializer.fill(wide.data(), p.spec.rows, p.spec.columns, seed, i);
+    p.spec.initializer.fill(wide.data(), p.shape.rows, p.shape.columns, seed, i);
     rows.assign(wide.begin(), wide.end());
     pack(p, rows.data(), values.data());
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "chainrule/graph.hpp"
 #include "chainrule/layer.hpp"
 #include "engine/buffer.hpp"
 #include "kernels/table.hpp"
@@ -14,7 +15,7 @@ namespace chainrule::engine {
 
 /// One array of a network: what it is and where it lies in the arena.
 struct Parameter {
-  std::string name;  // "<layer index>.<array>", such as "0.weight"
+  std::string name;  // "<node>.<array>", such as "0.weight"
   std::int64_t layer = 0;
   ParameterSpec spec;
   kernels::PanelShape shape{};
@@ -27,7 +28,7 @@ struct Parameter {
 template <class T>
 class Parameters {
  public:
-  Parameters(const std::vector<AnyLayer>& layers, std::int64_t inputs, std::int64_t panel);
+  Parameters(const Graph& graph, std::int64_t panel);
 
   const std::vector<Parameter>& list() const { return list_; }
   /// The arrays of one layer, in the order in which its description lists them; null where it has

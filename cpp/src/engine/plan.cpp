@@ -1,110 +1,205 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tensors and stages alternate:
+// Stages run in the order of the graph's nodes, forward from the first to the last and backward
+// from the last to the first:
 //
-//   values_[0] -> stage 0 -> values_[1] -> stage 1 -> ... -> values_[n]              forward
-//   gradients_[0] <- stage 0 <- gradients_[1] <- stage 1 <- ... <- gradients_[n]     backward
+//   x --> stage 0 --> t1 --> stage 1 --> t2 --> stage 2 (t1 + t2) --> result --> loss
+//                      \__________________________/
 //
-// The loss reads values_[n] and writes gradients_[n], both (rows x outputs of the last stage).
+// A tensor with several readers gets the sum of their gradients, added up in the order in which the
+// backward pass comes to them: the loss and then the last reader first. The first one writes it,
+// and what the others give is added to that.
 #include "engine/plan.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
+#include "engine/input/reads_rows.hpp"
 #include "engine/norm.hpp"
-#include "engine/stages/activation.hpp"
-#include "model/last_activation.hpp"
 
 namespace chainrule::engine {
 
 template <class T>
-Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const std::vector<AnyLayer>& layers,
-              Parameters<T>& parameters, std::int64_t inputs, const PlanOptions& options)
+Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const Graph& graph, Parameters<T>& parameters,
+              const PlanOptions& options)
     : kernels_(kernels),
       options_(options),
-      stages_(make_stages(kernels, layers, parameters, inputs)),
-      input_(kernels, options, inputs, stages_),
-      first_forward_(input_.fuses_affine() ? 1 : 0),
-      lowest_backward_(find_lowest_backward()) {
-  for (const auto& stage : stages_) {
-    if (auto* affine = dynamic_cast<AffineStage<T>*>(stage.get())) affine_.push_back(affine);
+      parameters_(parameters),
+      graph_(kernels, graph, parameters, options),
+      ops_(graph_.stages.size()),
+      value_memory_(options.batch_size),
+      gradient_memory_(options.batch_size) {
+  for (const StageTensor& tensor : graph_.tensors) {
+    TensorMemoryUse use;
+    use.y = {nullptr, tensor.columns, row_stride<T>(tensor.columns), tensor.positions};
+    tensors_.push_back(use);
   }
-  connect(inputs);
+  for (const StageNode<T>& node : graph_.stages) {
+    if (auto* affine = dynamic_cast<AffineStage<T>*>(node.stage.get())) affine_.push_back(affine);
+  }
+  make_inputs();
+  find_gradients();
+  allocate_values();
+  allocate_gradients();
+  connect();
 }
 
+/// The chain of stages that an input goes through first, each the only reader of what comes in.
 template <class T>
-Stages<T> Plan<T>::make_stages(const kernels::KernelTable<T>& kernels,
-                               const std::vector<AnyLayer>& layers, Parameters<T>& parameters,
-                               std::int64_t inputs) const {
-  Stages<T> stages;
-  std::int64_t columns = inputs;
-  check_table_size(options_.batch_size, columns, options_.threads);
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    check_table_size(options_.batch_size, layers[i]->outputs(columns), options_.threads);
-    const StageContext<T> context{.kernels = kernels,
-                                  .parameters = parameters,
-                                  .layer = static_cast<std::int64_t>(i),
-                                  .inputs = columns,
-                                  .batch_size = options_.batch_size,
-                                  .threads = options_.threads,
-                                  .backward = options_.backward};
-    add_stages(*layers[i], context, stages);
-    columns = layers[i]->outputs(columns);
-  }
-  if (options_.loss && !stages.empty()) {
-    const auto* last = dynamic_cast<const ActivationStage<T>*>(stages.back().get());
-    if (last && model::contains(*options_.loss, last->activation())) stages.pop_back();
+std::vector<FirstStage<T>> Plan<T>::first_stages(std::size_t tensor) const {
+  std::vector<FirstStage<T>> stages;
+  constexpr std::size_t most = 2;  // an AffineStage or a reader, and what takes nonzeros
+  while (stages.size() < most) {
+    const StageNode<T>* node = graph_.single_reader(tensor);
+    if (!node || node->reads.size() > 1) break;
+    tensor = node->writes;
+    const std::vector<std::size_t>& next = graph_.tensors[tensor].readers;
+    const bool in_gradients = std::any_of(next.begin(), next.end(), [&](std::size_t i) {
+      return graph_.stages[i].stage->has_parameters();
+    });
+    stages.push_back({node->stage.get(), in_gradients});
   }
   return stages;
 }
 
 template <class T>
-std::size_t Plan<T>::find_lowest_backward() const {
-  if (options_.input_gradient && input_.passes_gradient()) return 0;
-  for (std::size_t i = 0; options_.backward && i < stages_.size(); ++i) {
-    if (stages_[i]->has_parameters()) return i;
-  }
-  return stages_.size();
-}
-
-template <class T>
-Tensor<T> Plan<T>::new_tensor(std::int64_t columns) {
-  const std::int64_t stride = row_stride<T>(columns);
-  buffers_.emplace_back(padded<T>(options_.batch_size) * stride);
-  return {buffers_.back().data(), columns, stride};
-}
-
-template <class T>
-void Plan<T>::connect(std::int64_t inputs) {
-  values_.push_back(input_.x());
-  // Where no stage writes to it, it stays zero.
-  gradients_.push_back(options_.input_gradient ? new_tensor(inputs) : Tensor<T>{});
-  const bool input_gradient = options_.input_gradient && input_.passes_gradient();
-  for (std::size_t i = 0; i < stages_.size(); ++i) {
-    Stage<T>& stage = *stages_[i];
-    const std::int64_t columns = stage.outputs();
-    const bool in_place = i == 0 && input_.fuses_affine();
-    const bool listed = i == 0 && input_.lists_first_output();
-    const bool last = i + 1 == stages_.size();
-    const bool wanted = options_.backward && (last || lowest_backward_ <= i);
-    values_.push_back(in_place ? values_[0]
-                      : listed ? Tensor<T>{nullptr, columns, row_stride<T>(columns)}
-                               : new_tensor(columns));
-    gradients_.push_back(wanted ? new_tensor(columns) : Tensor<T>{});
-    stage.x = values_[i];
-    stage.y = values_[i + 1];
-    stage.dx = lowest_backward_ < i || input_gradient ? gradients_[i] : Tensor<T>{};
-    stage.dy = gradients_[i + 1];
+void Plan<T>::make_inputs() {
+  for (const std::size_t tensor : graph_.inputs) {
+    const std::vector<FirstStage<T>> first = first_stages(tensor);
+    inputs_.push_back(
+        std::make_unique<BatchInput<T>>(kernels_, options_, graph_.tensors[tensor].columns, first));
+    BatchInput<T>& input = *inputs_.back();
+    if (first.empty()) continue;
+    for (std::size_t i = 0; i < ops_.size(); ++i) {
+      const StageNode<T>& node = graph_.stages[i];
+      if (input.feeds(*node.stage)) ops_[i].input = &input;
+      if (node.stage.get() != first[0].stage) continue;
+      if (input.fuses_affine()) ops_[i].done_by_input = &input;
+      tensors_[node.writes].has_memory = !input.fuses_affine() && !input.lists_first_output();
+    }
   }
 }
 
-/// The input's tensor has memory only once it is needed.
 template <class T>
-void Plan<T>::connect_input() {
-  values_[0] = input_.x();
-  if (input_.fuses_affine()) values_[1] = values_[0];
-  for (std::size_t i = 0; i <= first_forward_ && i < stages_.size(); ++i) {
-    stages_[i]->x = values_[i];
-    stages_[i]->y = values_[i + 1];
+void Plan<T>::find_gradients() {
+  if (!options_.backward) return;
+  for (std::size_t i = 0; i < inputs_.size(); ++i)
+    tensors_[graph_.inputs[i]].wants_gradient =
+        options_.input_gradient && inputs_[i]->passes_gradient();
+  for (std::size_t i = 0; i < ops_.size(); ++i) {
+    const StageNode<T>& node = graph_.stages[i];
+    ops_[i].backward = node.stage->has_parameters() ||
+                       std::any_of(node.reads.begin(), node.reads.end(), [&](std::size_t tensor) {
+                         return tensors_[tensor].wants_gradient;
+                       });
+    tensors_[node.writes].wants_gradient = ops_[i].backward;
+  }
+}
+
+/// What the backward pass may read, or the caller behind the forward pass, stays to the end.
+template <class T>
+void Plan<T>::allocate_values() {
+  std::vector<TensorLife<T>> lives;
+  const bool keep = options_.backward || options_.keep_values;
+  for (std::size_t i = 0; i < ops_.size(); ++i) {
+    const StageNode<T>& node = graph_.stages[i];
+    const StageTensor& tensor = graph_.tensors[node.writes];
+    if (!tensors_[node.writes].has_memory) continue;
+    // Some write to it while a batch is read.
+    const bool early = dynamic_cast<ReadsRows<T>*>(node.stage.get()) != nullptr;
+    std::int64_t last = forward_moment(i);
+    for (const std::size_t reader : tensor.readers) last = std::max(last, forward_moment(reader));
+    lives.push_back({&tensors_[node.writes].y, early ? 0 : forward_moment(i),
+                     keep || tensor.is_result ? last_moment() : last});
+  }
+  value_memory_.provide(std::move(lives));
+}
+
+/// Those of what a stage with parameters gives stay until these have got theirs.
+template <class T>
+void Plan<T>::allocate_gradients() {
+  if (!options_.backward) return;
+  std::vector<TensorLife<T>> lives;
+  const auto add = [&](Tensor<T>& gradient, const Tensor<T>& of, std::int64_t from,
+                       std::int64_t to) {
+    gradient = of;
+    lives.push_back({&gradient, from, to});
+  };
+  // Where nothing writes to it, the gradient of an input stays zero.
+  for (const std::size_t input : graph_.inputs)
+    if (options_.input_gradient) add(tensors_[input].dy, tensors_[input].y, -1, last_moment());
+  for (std::size_t i = 0; i < ops_.size(); ++i) {
+    const StageNode<T>& node = graph_.stages[i];
+    const StageTensor& tensor = graph_.tensors[node.writes];
+    if (ops_[i].backward || tensor.is_result)
+      add(tensors_[node.writes].dy, tensors_[node.writes].y,
+          tensor.is_result ? loss_moment() : backward_moment(tensor.readers.back()),
+          node.stage->has_parameters() ? last_moment() : backward_moment(i));
+    ops_[i].to_add.resize(node.reads.size());
+    for (std::size_t j = 0; j < node.reads.size(); ++j) {
+      const StageTensor& read = graph_.tensors[node.reads[j]];
+      const auto slot = node.reads.begin() + static_cast<std::ptrdiff_t>(j);
+      const bool writes = !read.is_result && read.readers.back() == i &&
+                          std::find(node.reads.begin(), slot, *slot) == slot;
+      if (writes || !ops_[i].backward || !tensors_[*slot].wants_gradient) continue;
+      ops_[i].adds = true;
+      add(ops_[i].to_add[j], tensors_[*slot].y, backward_moment(i), backward_moment(i));
+    }
+  }
+  gradient_memory_.provide(std::move(lives));
+  if (std::any_of(graph_.stages.begin(), graph_.stages.end(),
+                  [](const StageNode<T>& node) { return node.shares; }))
+    shared_gradients_ = Buffer<T>(parameters_.arena_size());
+}
+
+template <class T>
+void Plan<T>::connect() {
+  for (std::size_t i = 0; i < ops_.size(); ++i) {
+    const StageNode<T>& node = graph_.stages[i];
+    Stage<T>& stage = *node.stage;
+    stage.y = tensors_[node.writes].y;
+    stage.dy = tensors_[node.writes].dy;
+    std::vector<Tensor<T>> xs;
+    std::vector<Tensor<T>> dxs;
+    for (std::size_t j = 0; j < node.reads.size(); ++j) {
+      const TensorMemoryUse& read = tensors_[node.reads[j]];
+      const bool wanted = ops_[i].backward && read.wants_gradient;
+      const bool added = wanted && ops_[i].to_add[j].data;
+      xs.push_back(read.y);
+      dxs.push_back(added ? ops_[i].to_add[j] : wanted ? read.dy : Tensor<T>{});
+    }
+    stage.x = xs[0];
+    stage.dx = dxs[0];
+    if (auto* joins = dynamic_cast<Joins<T>*>(&stage)) {
+      joins->xs = std::move(xs);
+      joins->dxs = std::move(dxs);
+    }
+  }
+  connect_inputs();
+}
+
+/// The tensors of inputs have memory only once it is needed.
+template <class T>
+void Plan<T>::connect_inputs() {
+  const auto place = [&](std::size_t tensor, const Tensor<T>& y) {
+    tensors_[tensor].y = y;
+    for (const std::size_t reader : graph_.tensors[tensor].readers) {
+      StageNode<T>& node = graph_.stages[reader];
+      if (node.reads[0] == tensor) node.stage->x = y;
+      if (node.reads.size() < 2) continue;
+      auto& joins = dynamic_cast<Joins<T>&>(*node.stage);
+      for (std::size_t j = 0; j < node.reads.size(); ++j)
+        if (node.reads[j] == tensor) joins.xs[j] = y;
+    }
+  };
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    const Tensor<T>& x = inputs_[i]->x();
+    place(graph_.inputs[i], x);
+    if (!inputs_[i]->fuses_affine()) continue;
+    StageNode<T>& affine = *graph_.single_reader(graph_.inputs[i]);
+    affine.stage->y = x;
+    place(affine.writes, x);
   }
 }
 
@@ -114,55 +209,127 @@ void Plan<T>::refresh() {
 }
 
 template <class T>
-void Plan<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
-  input_.choose_path(x, sparsity);
-  connect_input();
+void Plan<T>::choose_path(const Inputs& x, InputSparsity sparsity) {
+  for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i]->choose_path(x[i], sparsity);
+  connect_inputs();
+}
+
+template <class T>
+void Plan<T>::check_takes_sparse(const std::string& what) const {
+  for (const auto& input : inputs_) input->check_takes_sparse(what);
+}
+
+template <class T>
+const Parameter* Plan<T>::sparse_weight() const {
+  // With several inputs there may be several such matrices, which are all followed as dense ones.
+  return inputs_.size() == 1 ? inputs_[0]->sparse_weight() : nullptr;
+}
+
+template <class T>
+bool Plan<T>::changed() const {
+  return std::any_of(inputs_.begin(), inputs_.end(),
+                     [](const auto& input) { return input->changed(); });
+}
+
+template <class T>
+void Plan<T>::check_unchanged() const {
+  for (const auto& input : inputs_) input->check_unchanged();
+}
+
+template <class T>
+void Plan<T>::load(ThreadContext& context, const Step<T>& step, const Inputs& x, RowOrder order) {
+  for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i]->load(context, step, x[i], order);
 }
 
 template <class T>
 void Plan<T>::forward(ThreadContext& context, const Step<T>& step) {
-  for (std::size_t i = first_forward_; i < stages_.size(); ++i) {
-    Stage<T>& stage = *stages_[i];
-    const bool fed = input_.feeds(stage);
-    if (fed) {
-      input_.sync_for(context, stage.partition());
+  for (std::size_t i = 0; i < ops_.size(); ++i) {
+    const Op& op = ops_[i];
+    if (op.done_by_input) continue;
+    Stage<T>& stage = *graph_.stages[i].stage;
+    if (op.input) {
+      op.input->sync_for(context, stage.partition());
     } else {
       context.sync_for(stage.partition());
     }
-    stage.forward(step, context.slice());
-    if (fed) input_.transpose(step, context.slice());
+    stage.forward(step, context);
+    if (op.input) op.input->transpose(step, context.slice());
   }
   context.sync_for(Partition::rows);
 }
 
 template <class T>
 void Plan<T>::backward(ThreadContext& context, const Step<T>& step) {
-  for (std::size_t i = stages_.size(); i-- > lowest_backward_;) {
-    context.sync_for(stages_[i]->backward_partition());
-    stages_[i]->backward(step, context.slice());
+  for (std::size_t i = ops_.size(); i-- > 0;) {
+    if (!ops_[i].backward) continue;
+    Stage<T>& stage = *graph_.stages[i].stage;
+    context.sync_for(stage.backward_partition());
+    stage.backward(step, context);
+    if (ops_[i].adds) add_gradients(context, step, i);
+  }
+}
+
+// to_add and the gradients that they belong to: rows x columns
+template <class T>
+void Plan<T>::add_gradients(ThreadContext& context, const Step<T>& step, std::size_t stage) {
+  context.sync_for(Partition::rows);
+  const Range rows = step.rows_of(context.slice());
+  for (std::size_t j = 0; j < ops_[stage].to_add.size(); ++j) {
+    const Tensor<T>& more = ops_[stage].to_add[j];
+    if (!more.data) continue;
+    const std::int64_t first = rows.begin * more.positions;
+    kernels_.accumulate(more.row(first), tensors_[graph_.stages[stage].reads[j]].dy.row(first),
+                        rows.size() * more.positions * more.stride);
   }
 }
 
 template <class T>
 void Plan<T>::gradients(ThreadContext& context, const Step<T>& step) {
-  for (std::size_t i = lowest_backward_; i < stages_.size(); ++i)
-    stages_[i]->gradients(step, context.slice());
-  if (step.update && input_.can_skip_barrier(context.slice().count)) context.allow_barrier_skip();
+  for (std::size_t i = 0; i < ops_.size(); ++i) {
+    if (!ops_[i].backward) continue;
+    StageNode<T>& node = graph_.stages[i];
+    if (node.shares) {
+      add_shared_gradients(context, step, node);
+    } else {
+      node.stage->gradients(step, context);
+    }
+  }
+  if (step.update && inputs_.size() == 1 && inputs_[0]->can_skip_barrier(context.slice().count))
+    context.allow_barrier_skip();
+}
+
+/// Of a stage whose parameters have got gradients from an earlier one, to which its own are added.
+template <class T>
+void Plan<T>::add_shared_gradients(ThreadContext& context, const Step<T>& step,
+                                   StageNode<T>& node) {
+  Step<T> own = step;
+  own.gradients = shared_gradients_.data();
+  context.sync_for(Partition::columns);
+  node.stage->gradients(own, context);
+  context.sync_for(Partition::columns);
+  for (const Parameter& p : parameters_.list()) {
+    if (p.layer != node.owner || !p.spec.trainable) continue;
+    const Range mine = context.slice().range(p.size, kernels::kRowAlignment<T>);
+    kernels_.accumulate(own.gradients + p.offset + mine.begin,
+                        step.gradients + p.offset + mine.begin, mine.size());
+  }
 }
 
 template <class T>
 const Tensor<T>& Plan<T>::output_of(std::int64_t layer) const {
-  std::size_t after = 0;
-  while (after < stages_.size() && stages_[after]->layer <= layer) ++after;
-  return values_[after];
+  return tensors_[graph_.node_outputs[static_cast<std::size_t>(layer)]].y;
 }
 
 template <class T>
 std::int64_t Plan<T>::first_bad_layer(std::int64_t rows) const {
-  for (std::size_t i = input_.keeps_bytes() ? first_forward_ : 0; i < stages_.size(); ++i) {
-    for (std::int64_t r = 0; r < rows && values_[i + 1].data; ++r) {
-      for (std::int64_t j = 0; j < values_[i + 1].columns; ++j) {
-        if (!std::isfinite(values_[i + 1].row(r)[j])) return stages_[i]->layer;
+  for (std::size_t i = 0; i < ops_.size(); ++i) {
+    const StageNode<T>& node = graph_.stages[i];
+    const Tensor<T>& y = tensors_[node.writes].y;
+    const BatchInput<T>* input = ops_[i].done_by_input;
+    if (!y.data || (input && input->keeps_bytes())) continue;
+    for (std::int64_t r = 0; r < rows * y.positions; ++r) {
+      for (std::int64_t j = 0; j < y.columns; ++j) {
+        if (!std::isfinite(y.row(r)[j])) return node.stage->layer;
       }
     }
   }
@@ -175,26 +342,32 @@ std::int64_t Plan<T>::first_bad_layer(std::int64_t rows) const {
 template <class T>
 double Plan<T>::gradient_bound(std::int64_t rows) const {
   double bound = 0.0;
-  for (std::size_t i = lowest_backward_; i < stages_.size(); ++i) {
-    const Stage<T>& stage = *stages_[i];
+  double most_rows = 0.0;
+  for (const StageNode<T>& node : graph_.stages) {
+    const Stage<T>& stage = *node.stage;
     if (!stage.has_parameters()) continue;
-    const double read = input_.leaves_out_table(stage) ? input_.norm(rows)
-                        : stage.x.data                 ? norm_of(kernels_, stage.x, rows)
-                                                       : 0.0;
-    const double entries = static_cast<double>(rows * stage.x.columns);
-    bound += (read + std::sqrt(entries)) * norm_of(kernels_, stage.dy, rows);
+    const std::int64_t all = rows * stage.y.positions;
+    most_rows = std::max(most_rows, static_cast<double>(all));
+    const BatchInput<T>* input = nullptr;
+    for (const auto& i : inputs_)
+      if (i->leaves_out_table(stage)) input = i.get();
+    const double read = input          ? input->norm(rows)
+                        : stage.x.data ? norm_of(kernels_, stage.x, all)
+                                       : 0.0;
+    const double entries = static_cast<double>(all * stage.x.columns);
+    bound += (read + std::sqrt(entries)) * norm_of(kernels_, stage.dy, all);
   }
   // Rounding adds less to each of the sums.
-  return bound * (1.0 + static_cast<double>(rows) * std::numeric_limits<T>::epsilon());
+  return bound * (1.0 + most_rows * std::numeric_limits<T>::epsilon());
 }
 
 template <class T>
 PlanInfo Plan<T>::describe() const {
-  PlanInfo info{options_.threads, {}, input_.path()};
-  for (std::size_t i = 0; i < stages_.size(); ++i) {
-    const Stage<T>& stage = *stages_[i];
-    const Cost cost = stage.cost(options_.batch_size);
-    const bool fused = i == 0 && (input_.fuses_affine() || input_.lists_first_output());
+  PlanInfo info{options_.threads, {}, inputs_[0]->path()};
+  for (const StageNode<T>& node : graph_.stages) {
+    const Stage<T>& stage = *node.stage;
+    const Cost cost = stage.cost(options_.batch_size * stage.y.positions);
+    const bool fused = !tensors_[node.writes].has_memory;
     info.stages.push_back({stage.describe(),
                            fused                                     ? "fused"
                            : stage.partition() == Partition::columns ? "columns"

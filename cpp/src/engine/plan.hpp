@@ -1,50 +1,75 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <vector>
 
-#include "chainrule/layer.hpp"
+#include "chainrule/graph.hpp"
 #include "chainrule/network.hpp"
 #include "engine/input/batch_input.hpp"
 #include "engine/plan_options.hpp"
+#include "engine/stage_graph.hpp"
 #include "engine/stages/affine.hpp"
 #include "engine/stages/stage.hpp"
 #include "engine/stages/stages.hpp"
+#include "engine/tensor_memory.hpp"
 
 namespace chainrule::engine {
 
-/// A network compiled to stages over buffers that are all allocated here; any batch up to its size
-/// runs through it: input().load, forward, backward, gradients. The members that take a
-/// ThreadContext are called by every thread of a team.
+/// A graph compiled to stages over buffers that are all allocated here; any batch up to its size
+/// runs through it: load, forward, backward, gradients. The members that take a ThreadContext are
+/// called by every thread of a team.
 template <class T>
 class Plan {
  public:
-  Plan(const kernels::KernelTable<T>& kernels, const std::vector<AnyLayer>& layers,
-       Parameters<T>& parameters, std::int64_t inputs, const PlanOptions& options);
+  Plan(const kernels::KernelTable<T>& kernels, const Graph& graph, Parameters<T>& parameters,
+       const PlanOptions& options);
 
   /// Takes over what may have changed since the last run; before the team starts.
   void refresh();
-  /// Decides how rows of x reach the first stage; before the team starts.
-  void choose_path(const RowsView& x, InputSparsity sparsity);
+  /// Decides how rows of x reach the first stages; before the team starts.
+  void choose_path(const Inputs& x, InputSparsity sparsity);
+  /// Throws Error, which says that `what` does, unless each input goes to a layer that can work
+  /// from lists of nonzeros.
+  void check_takes_sparse(const std::string& what) const;
+  /// The matrix whose gradients come from lists of nonzeros; null if all come from tensors.
+  const Parameter* sparse_weight() const;
 
-  BatchInput<T>& input() { return input_; }
-
+  /// Reads a batch, row i of which is row order[i] of x.
+  void load(ThreadContext& context, const Step<T>& step, const Inputs& x, RowOrder order);
+  /// The rows of a batch that a thread will gather.
+  Range loaded_rows(const Inputs& x, std::int64_t rows, ThreadSlice slice) const {
+    return inputs_[0]->loaded_rows(x[0], rows, slice);
+  }
   void forward(ThreadContext& context, const Step<T>& step);
   void backward(ThreadContext& context, const Step<T>& step);
   /// Only after context.sync_for(Partition::columns): it reads what all threads have written.
   void gradients(ThreadContext& context, const Step<T>& step);
+  /// Whether rows have been changed while they were read; throws Error when they have.
+  void check_unchanged() const;
+  bool changed() const;
 
-  /// What the loss reads, and where its gradient goes: the output, or the input of an activation
-  /// that the loss contains.
-  const Tensor<T>& result() const { return values_.back(); }
-  const Tensor<T>& result_gradient() const { return gradients_.back(); }
+  /// What a loss reads, and where its gradient goes: an output of the graph, or the input of an
+  /// activation that the loss contains.
+  const Tensor<T>& result(std::size_t output = 0) const {
+    return tensors_[graph_.results[output]].y;
+  }
+  const Tensor<T>& result_gradient(std::size_t output = 0) const {
+    return tensors_[graph_.results[output]].dy;
+  }
   /// What a layer gave; without memory where the next one reads its nonzeros instead.
   const Tensor<T>& output_of(std::int64_t layer) const;
-  const Tensor<T>& input_gradient() const { return gradients_.front(); }
+  const Tensor<T>& input_gradient(std::size_t input = 0) const {
+    return tensors_[graph_.inputs[input]].dy;
+  }
 
   std::int64_t batch_size() const { return options_.batch_size; }
   int threads() const { return options_.threads; }
+  /// Of all tensors.
+  std::int64_t tensor_bytes() const { return value_memory_.bytes() + gradient_memory_.bytes(); }
 
   /// The first layer whose output in rows below `rows` holds a value that is not finite; -1 if none
   /// does.
@@ -56,23 +81,54 @@ class Plan {
   PlanInfo describe() const;
 
  private:
-  Stages<T> make_stages(const kernels::KernelTable<T>& kernels, const std::vector<AnyLayer>& layers,
-                        Parameters<T>& parameters, std::int64_t inputs) const;
-  std::size_t find_lowest_backward() const;
-  Tensor<T> new_tensor(std::int64_t columns);
-  void connect(std::int64_t inputs);
-  void connect_input();
+  /// Where a tensor and its gradient lie.
+  struct TensorMemoryUse {
+    Tensor<T> y, dy;
+    bool wants_gradient = false;
+    bool has_memory = true;
+  };
+  /// What is to be done for a stage besides its own work.
+  struct Op {
+    bool backward = false;          // gradients pass through it, or end in its parameters
+    bool adds = false;              // some of to_add have memory
+    std::vector<Tensor<T>> to_add;  // to the gradients of what it reads; null where it writes these
+    BatchInput<T>* input = nullptr;          // feeds it nonzeros
+    BatchInput<T>* done_by_input = nullptr;  // has done its work when a batch is read
+  };
+
+  std::vector<FirstStage<T>> first_stages(std::size_t tensor) const;
+  void make_inputs();
+  void find_gradients();
+  void allocate_values();
+  void allocate_gradients();
+  void connect();
+  void connect_inputs();
+  void add_gradients(ThreadContext& context, const Step<T>& step, std::size_t stage);
+  void add_shared_gradients(ThreadContext& context, const Step<T>& step, StageNode<T>& node);
+
+  // The passes of a step, by which the lives of tensors are told: reading a batch, forward stage by
+  // stage, the loss, backward from the last stage to the first, and all gradients of parameters.
+  std::int64_t stage_count() const { return static_cast<std::int64_t>(graph_.stages.size()); }
+  std::int64_t forward_moment(std::size_t stage) const {
+    return static_cast<std::int64_t>(stage) + 1;
+  }
+  std::int64_t loss_moment() const { return stage_count() + 1; }
+  std::int64_t backward_moment(std::size_t stage) const {
+    return 2 * stage_count() + 1 - static_cast<std::int64_t>(stage);
+  }
+  std::int64_t last_moment() const { return 2 * stage_count() + 2; }
 
   const kernels::KernelTable<T>& kernels_;
   PlanOptions options_;
-  Stages<T> stages_;
+  const Parameters<T>& parameters_;
+  StageGraph<T> graph_;
+  std::vector<Op> ops_;                   // one for each stage
+  std::vector<TensorMemoryUse> tensors_;  // one for each tensor
+  std::vector<std::unique_ptr<BatchInput<T>>> inputs_;
   std::vector<AffineStage<T>*> affine_;  // those of the stages that refresh() has to visit
-  BatchInput<T> input_;
-  std::size_t first_forward_;      // the stages below have done their work when a batch is read
-  std::size_t lowest_backward_;    // no stage below needs gradients
-  std::vector<Tensor<T>> values_;  // input, then each stage's output
-  std::vector<Tensor<T>> gradients_;
-  std::vector<Buffer<T>> buffers_;
+  TensorMemory<T> value_memory_;
+  TensorMemory<T> gradient_memory_;
+  Buffer<T> shared_gradients_;  // an arena, for all but the first stage of shared parameters
 };
 
 }  // namespace chainrule::engine

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "chainrule/loss.hpp"
 
@@ -13,8 +14,11 @@ struct PlanOptions {
   int threads = 1;  // most that a team may have
   bool backward = false;
   bool input_gradient = false;
-  bool whole_steps = false;    // one team goes all the way from load to gradients
-  const Loss* loss = nullptr;  // lets the loss replace a last activation that it contains
+  bool whole_steps = false;  // one team goes all the way from load to gradients
+  bool keep_values = false;  // of all tensors, to be looked at behind the forward pass
+  std::vector<const Loss*> losses =
+      {};  // of each output: replaces a last activation that it contains
+  std::vector<std::int64_t> result_nodes = {};  // what is worked out; empty: the graph's outputs
 };
 
 }  // namespace chainrule::engine

@@ -53,7 +53,8 @@ Network<T>::State::EpochRun::EpochRun(State& state, const RowsView& x, const Tar
       path_(options.input_sparsity),
       fixed_rate_(options.learning_rate != 0.0 ? options.learning_rate : optimizer.learning_rate()),
       outputs_(static_cast<T*>(options.outputs)),
-      stored_(optimizer.clip_norm > 0.0 || optimizer.row().needs_whole_gradient),
+      stored_(optimizer.clip_norm > 0.0 || optimizer.row().needs_whole_gradient ||
+              state.graph.shares_parameters()),
       poller_(options, state.occupancy, session_.last_poll) {
   s_.check_targets(x, y, loss);
   check_batches();
@@ -120,10 +121,10 @@ void Network<T>::State::EpochRun::prepare() {
   plan_options.threads = threads_;
   plan_options.backward = true;
   plan_options.whole_steps = true;
-  plan_options.loss = &loss_;
+  plan_options.losses = {&loss_};
   compiled_ = &s_.compile(session_.compiled, loss_, plan_options);
   compiled_->stage.prepare(y_);
-  if (optimizer_.lazy) compiled_->plan.input().check_takes_sparse(kLazy);
+  if (optimizer_.lazy) compiled_->plan.check_takes_sparse(kLazy);
   try {
     compiled_->plan.choose_path(x_, path_);
   } catch (...) {
@@ -136,7 +137,7 @@ void Network<T>::State::EpochRun::prepare() {
   if (options_.shuffle) order_ = session_.shuffled(x_.rows, s_.seed, s_.epochs);
   const auto prepare_optimizer = [&] {
     s_.optimizer.prepare(optimizer_, s_.parameters.arena_size(),
-                         stored_ ? nullptr : compiled_->plan.input().sparse_weight());
+                         stored_ ? nullptr : compiled_->plan.sparse_weight());
   };
   const bool goes_on = s_.optimizer.goes_on(optimizer_);
   if (goes_on) prepare_optimizer();
@@ -192,7 +193,7 @@ void Network<T>::State::EpochRun::run_piece(engine::Team team) {
     if (context.first_thread()) count_batch(step, b, polls);
     if (diverged_.load(std::memory_order_relaxed)) break;
     if (follows_bounds_) {
-      if (compiled_->plan.input().changed()) break;
+      if (compiled_->plan.changed()) break;
       if (!is_safe(context, update, step.rows)) keep_weights(context);
     }
     update_parameters(context, step, update, order);
@@ -206,7 +207,7 @@ template <class T>
 void Network<T>::State::EpochRun::run_passes(ThreadContext& context, const Step<T>& step,
                                              engine::RowOrder order) {
   engine::Plan<T>& plan = compiled_->plan;
-  plan.input().load(context, step, x_, order);
+  plan.load(context, step, x_, order);
   plan.forward(context, step);
   const engine::Range rows = step.rows_of(context.slice());
   compiled_->stage.run(step, context.slice(), y_, order, plan.result(), plan.result_gradient());
@@ -239,7 +240,7 @@ void Network<T>::State::EpochRun::update_parameters(ThreadContext& context, Step
   const engine::RowOrder next = order.after(step.rows);
   const std::int64_t next_rows = std::min(batch_size_, x_.rows - next.first);
   kernels::PrefetchCursor cursor =
-      engine::prefetch_cursor(x_, next, plan.input().loaded_rows(x_, next_rows, context.slice()));
+      engine::prefetch_cursor(x_, next, plan.loaded_rows(x_, next_rows, context.slice()));
   step.cursor = &cursor;
   if (stored_) {
     step.gradients = s_.gradients.values.data();
@@ -268,7 +269,7 @@ PlanInfo Network<T>::plan(std::int64_t batch_size, int num_threads, const RowsVi
   options.batch_size = batch_size;
   options.threads = engine::threads_for(s.multiply_adds, batch_size, num_threads);
   options.backward = true;
-  engine::Plan<T> plan(s.kernels, s.layers, s.parameters, s.inputs, options);
+  engine::Plan<T> plan(s.kernels, s.graph, s.parameters, options);
   if (x.rows > 0) {
     s.check_input(x);
     plan.refresh();
@@ -291,9 +292,7 @@ void Network<T>::check_trains(const Optimizer& optimizer, InputSparsity input_sp
   if (!optimizer.lazy) return;
   const engine::Reading guard(s);
   const engine::PlanOptions options{.batch_size = 1, .backward = true};
-  engine::Plan<T>(s.kernels, s.layers, s.parameters, s.inputs, options)
-      .input()
-      .check_takes_sparse(kLazy);
+  engine::Plan<T>(s.kernels, s.graph, s.parameters, options).check_takes_sparse(kLazy);
 }
 
 #define CHAINRULE_MEMBERS(T)                                                                   \

@@ -69,7 +69,7 @@ void Network<T>::set_slot(const std::string& slot, const std::string& parameter,
   const engine::Parameter& p = state_->parameters.named(parameter);
   engine::Buffer<T>& arena = slot_named(state_->optimizer, slot);
   const bool squares = Optimizer::keeps_squares(slot);
-  for (std::int64_t i = 0; i < p.spec.rows * p.spec.columns; ++i) {
+  for (std::int64_t i = 0; i < p.spec.shape.size(); ++i) {
     if (std::isnan(values[i]) || (squares && values[i] < T(0)))
       throw Error(std::string("the values for optimizer.")
                       .append(slot)

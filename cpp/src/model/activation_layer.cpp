@@ -22,13 +22,12 @@ ActivationLayer ActivationLayer::from_config(const Config& config) {
 
 Config ActivationLayer::config() const { return model::write_fields(kind(), *this); }
 
-std::int64_t ActivationLayer::outputs(std::int64_t inputs) const {
-  model::check_layer(*this, inputs);
-  return inputs;
+Shape ActivationLayer::output_shape(const std::vector<Shape>& inputs) const {
+  return model::check_layer(*this, inputs);
 }
 
-std::vector<ParameterSpec> ActivationLayer::parameters(std::int64_t inputs) const {
-  outputs(inputs);
+std::vector<ParameterSpec> ActivationLayer::parameters(const std::vector<Shape>& inputs) const {
+  output_shape(inputs);
   return {};
 }
 

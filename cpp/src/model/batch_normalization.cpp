@@ -22,22 +22,21 @@ BatchNormalization BatchNormalization::from_config(const Config& config) {
 
 Config BatchNormalization::config() const { return model::write_fields(kind(), *this); }
 
-std::int64_t BatchNormalization::outputs(std::int64_t inputs) const {
-  model::check_layer(*this, inputs);
-  return inputs;
+Shape BatchNormalization::output_shape(const std::vector<Shape>& inputs) const {
+  return model::check_layer(*this, inputs);
 }
 
-std::vector<ParameterSpec> BatchNormalization::parameters(std::int64_t inputs) const {
-  const std::int64_t columns = outputs(inputs);
+std::vector<ParameterSpec> BatchNormalization::parameters(const std::vector<Shape>& inputs) const {
+  const std::int64_t columns = output_shape(inputs).columns();
   const Initializer zeros;
   const Initializer ones{Initializer::Kind::constant, Initializer::Constant{1.0}};
   std::vector<ParameterSpec> specs;
-  if (scale) specs.push_back({.name = "gamma", .columns = columns, .initializer = ones});
-  if (center) specs.push_back({.name = "beta", .columns = columns, .initializer = zeros});
+  if (scale) specs.push_back({.name = "gamma", .shape = columns, .initializer = ones});
+  if (center) specs.push_back({.name = "beta", .shape = columns, .initializer = zeros});
   specs.push_back(
-      {.name = "running_mean", .columns = columns, .initializer = zeros, .trainable = false});
+      {.name = "running_mean", .shape = columns, .initializer = zeros, .trainable = false});
   specs.push_back(
-      {.name = "running_variance", .columns = columns, .initializer = ones, .trainable = false});
+      {.name = "running_variance", .shape = columns, .initializer = ones, .trainable = false});
   return specs;
 }
 

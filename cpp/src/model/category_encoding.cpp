@@ -3,6 +3,7 @@
 
 #include "chainrule/layers.hpp"
 #include "model/categories.hpp"
+#include "model/check_layer.hpp"
 #include "model/fields.hpp"
 #include "model/kinds.hpp"
 
@@ -55,19 +56,19 @@ void CategoryEncoding::check() const {
 }
 
 std::vector<std::int64_t> CategoryEncoding::categories(std::int64_t inputs) const {
-  outputs(inputs);
+  output_shape({inputs});
   return model::for_each_column(num_tokens, inputs);
 }
 
-std::int64_t CategoryEncoding::outputs(std::int64_t inputs) const {
+Shape CategoryEncoding::output_shape(const std::vector<Shape>& shapes) const {
   check();
-  model::check_value(kind(), "inputs", inputs, model::at_least_one);
+  const std::int64_t inputs = model::single_input(kind(), shapes).size();
   const std::int64_t blocks = output_mode == OutputMode::one_hot ? inputs : 1;
   return model::total_categories(kind(), "num_tokens", num_tokens, blocks);
 }
 
-std::vector<ParameterSpec> CategoryEncoding::parameters(std::int64_t inputs) const {
-  outputs(inputs);
+std::vector<ParameterSpec> CategoryEncoding::parameters(const std::vector<Shape>& inputs) const {
+  output_shape(inputs);
   return {};
 }
 

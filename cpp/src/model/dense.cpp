@@ -28,28 +28,26 @@ Dense Dense::from_config(const Config& config) {
 
 Config Dense::config() const { return model::write_fields(kind(), *this); }
 
-std::int64_t Dense::outputs(std::int64_t inputs) const {
-  model::check_layer(*this, inputs);
+Shape Dense::output_shape(const std::vector<Shape>& inputs) const {
+  const Shape& input = model::check_layer(*this, inputs);
   constexpr std::int64_t most_weights = std::int64_t{1} << 48;
-  if (units > most_weights / inputs)
-    model::refuse(kind(), "inputs * units must be at most 2^48, got " + std::to_string(inputs) +
-                              " * " + std::to_string(units));
-  return units;
+  if (units > most_weights / input.columns())
+    model::refuse(kind(), "inputs * units must be at most 2^48, got " +
+                              std::to_string(input.columns()) + " * " + std::to_string(units));
+  return input.with_columns(units);
 }
 
-std::vector<ParameterSpec> Dense::parameters(std::int64_t inputs) const {
-  const std::int64_t columns = outputs(inputs);
+std::vector<ParameterSpec> Dense::parameters(const std::vector<Shape>& inputs) const {
+  const std::int64_t columns = output_shape(inputs).columns();
   const Initializer initializer =
       weight_initializer.value_or(Initializer::for_activation(activation));
   std::vector<ParameterSpec> specs{{.name = "weight",
-                                    .rows = inputs,
-                                    .columns = columns,
-                                    .matrix = true,
+                                    .shape = {inputs.front().columns(), columns},
                                     .initializer = initializer,
                                     .l1 = l1,
                                     .l2 = l2}};
   if (use_bias)
-    specs.push_back({.name = "bias", .columns = columns, .initializer = bias_initializer});
+    specs.push_back({.name = "bias", .shape = columns, .initializer = bias_initializer});
   return specs;
 }
 

@@ -19,13 +19,12 @@ Dropout Dropout::from_config(const Config& config) {
 
 Config Dropout::config() const { return model::write_fields(kind(), *this); }
 
-std::int64_t Dropout::outputs(std::int64_t inputs) const {
-  model::check_layer(*this, inputs);
-  return inputs;
+Shape Dropout::output_shape(const std::vector<Shape>& inputs) const {
+  return model::check_layer(*this, inputs);
 }
 
-std::vector<ParameterSpec> Dropout::parameters(std::int64_t inputs) const {
-  outputs(inputs);
+std::vector<ParameterSpec> Dropout::parameters(const std::vector<Shape>& inputs) const {
+  output_shape(inputs);
   return {};
 }
 

@@ -30,7 +30,7 @@ Embedding Embedding::from_config(const Config& config) {
 Config Embedding::config() const { return model::write_fields(kind(), *this); }
 
 std::int64_t Embedding::checked_columns(std::int64_t inputs) const {
-  model::check_layer(*this, inputs);
+  model::check_layer(*this, {inputs});
   if (num_embeddings.empty()) model::refuse(kind(), "num_embeddings is missing; it must be >= 1");
   for (auto column = columns.begin(); column != columns.end(); ++column) {
     if (*column >= inputs)
@@ -42,7 +42,8 @@ std::int64_t Embedding::checked_columns(std::int64_t inputs) const {
   return columns.empty() ? inputs : static_cast<std::int64_t>(columns.size());
 }
 
-std::int64_t Embedding::outputs(std::int64_t inputs) const {
+Shape Embedding::output_shape(const std::vector<Shape>& shapes) const {
+  const std::int64_t inputs = model::single_input(kind(), shapes).size();
   const std::int64_t embedded = checked_columns(inputs);
   constexpr std::int64_t most = std::int64_t{1} << 48;
   const std::int64_t rows = model::total_categories(kind(), "num_embeddings", num_embeddings,
@@ -52,17 +53,16 @@ std::int64_t Embedding::outputs(std::int64_t inputs) const {
   return embedded * units + inputs - embedded;
 }
 
-std::vector<ParameterSpec> Embedding::parameters(std::int64_t inputs) const {
-  outputs(inputs);
+std::vector<ParameterSpec> Embedding::parameters(const std::vector<Shape>& inputs) const {
+  output_shape(inputs);
   return {{.name = "weight",
-           .rows = std::accumulate(num_embeddings.begin(), num_embeddings.end(), std::int64_t{0}),
-           .columns = units,
-           .matrix = true,
+           .shape = {std::accumulate(num_embeddings.begin(), num_embeddings.end(), std::int64_t{0}),
+                     units},
            .initializer = weight_initializer}};
 }
 
 std::vector<std::int64_t> Embedding::category_columns(std::int64_t inputs) const {
-  outputs(inputs);
+  output_shape({inputs});
   if (!columns.empty()) return columns;
   std::vector<std::int64_t> all(static_cast<std::size_t>(inputs));
   std::iota(all.begin(), all.end(), std::int64_t{0});

@@ -28,13 +28,15 @@ struct LastActivation {
   const Activation* activation = nullptr;  // none: outputs may be any numbers
   double scale = 1.0;
   double offset = 0.0;
-  std::int64_t behind = -1;  // the layer that comes next behind the activation, if one does
+  const Node* behind = nullptr;  // the layer that comes next behind the activation, if one does
 };
 
-LastActivation find_last(const std::vector<AnyLayer>& layers) {
+LastActivation find_last(const Graph& graph, std::int64_t output) {
   LastActivation found;
-  for (auto i = static_cast<std::int64_t>(layers.size()); i-- > 0;) {
-    const Layer& layer = *layers[static_cast<std::size_t>(i)];
+  // Up to an input, or to a layer that reads several tensors.
+  for (const Node* node = &graph.node(output); node->inputs.size() == 1;
+       node = &graph.node(node->inputs.front())) {
+    const Layer& layer = **node->layer;
     const Activation* activation = activation_of(layer);
     if (activation && activation->kind != Activation::Kind::linear) {
       found.activation = activation;
@@ -49,7 +51,7 @@ LastActivation find_last(const std::vector<AnyLayer>& layers) {
     } else if (activation) {
       continue;  // an activation layer that is linear makes no stage
     }
-    found.behind = i;
+    found.behind = node;
   }
   return found;
 }
@@ -87,9 +89,9 @@ bool contains(const Loss& loss, const Activation& activation) {
          (loss.link() == Loss::Link::sigmoid && activation.kind == Activation::Kind::sigmoid);
 }
 
-void check_last_activation(const Loss& loss, const std::vector<AnyLayer>& layers,
-                           std::int64_t outputs) {
-  const LastActivation last = find_last(layers);
+void check_last_activation(const Loss& loss, const Graph& graph, std::int64_t output) {
+  const LastActivation last = find_last(graph, output);
+  const std::int64_t outputs = graph.node(output).shape.size();
   if (!last.activation || loss.from_logits()) return;
   if (last.activation->kind == Activation::Kind::softmax && outputs == 1)
     throw Error(
@@ -97,7 +99,7 @@ void check_last_activation(const Loss& loss, const std::vector<AnyLayer>& layers
         "cross_entropy, or Dense(1) or Dense(1, activation=\"sigmoid\") for "
         "binary_cross_entropy");
   const bool own = contains(loss, *last.activation);
-  if (own && last.behind < 0) return;
+  if (own && !last.behind) return;
   const OutputRange range = range_of(last);
   const std::string name = loss.config().kind;
   const std::string activation(last.activation->config().kind);
@@ -115,11 +117,9 @@ void check_last_activation(const Loss& loss, const std::vector<AnyLayer>& layers
       name + " takes outputs that may be any number (" +
       (loss.link() == Loss::Link::exponential ? "the logarithms of means" : "logits") +
       "), but the last activation is " + activation;
-  if (last.behind >= 0) {
-    const Layer& behind = *layers[static_cast<std::size_t>(last.behind)];
-    text += " with layer " + std::to_string(last.behind) + " (" + std::string(behind.kind()) +
+  if (last.behind)
+    text += " with layer " + last.behind->name + " (" + std::string((*last.behind->layer)->kind()) +
             ") behind it";
-  }
   text += ", which gives values in " + text_of(range) + ": use " + dense + ") without activation";
   if (!link.empty()) text += ", or " + dense + ", activation=\"" + link + "\") as the last layer";
   throw Error(text + ". from_logits=True in the loss takes the outputs as they are all the same");

@@ -2,10 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "chainrule/activation.hpp"
-#include "chainrule/layer.hpp"
+#include "chainrule/graph.hpp"
 #include "chainrule/loss.hpp"
 
 namespace chainrule::model {
@@ -14,10 +13,9 @@ namespace chainrule::model {
 /// activation's input.
 bool contains(const Loss& loss, const Activation& activation);
 
-/// Throws Error where the last activation keeps the outputs from what the loss takes them for, so
-/// that training could not succeed: logits are any real numbers, a hinge needs both signs, and a
-/// softmax over one output is constant.
-void check_last_activation(const Loss& loss, const std::vector<AnyLayer>& layers,
-                           std::int64_t outputs);
+/// Throws Error where the last activation before an output, a node, keeps the outputs from what the
+/// loss takes them for, so that training could not succeed: logits are any real numbers, a hinge
+/// needs both signs, and a softmax over one output is constant.
+void check_last_activation(const Loss& loss, const Graph& graph, std::int64_t output);
 
 }  // namespace chainrule::model

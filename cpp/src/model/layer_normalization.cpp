@@ -21,17 +21,16 @@ LayerNormalization LayerNormalization::from_config(const Config& config) {
 
 Config LayerNormalization::config() const { return model::write_fields(kind(), *this); }
 
-std::int64_t LayerNormalization::outputs(std::int64_t inputs) const {
-  model::check_layer(*this, inputs);
-  return inputs;
+Shape LayerNormalization::output_shape(const std::vector<Shape>& inputs) const {
+  return model::check_layer(*this, inputs);
 }
 
-std::vector<ParameterSpec> LayerNormalization::parameters(std::int64_t inputs) const {
-  const std::int64_t columns = outputs(inputs);
+std::vector<ParameterSpec> LayerNormalization::parameters(const std::vector<Shape>& inputs) const {
+  const std::int64_t columns = output_shape(inputs).columns();
   const Initializer ones{Initializer::Kind::constant, Initializer::Constant{1.0}};
   std::vector<ParameterSpec> specs;
-  if (scale) specs.push_back({.name = "gamma", .columns = columns, .initializer = ones});
-  if (center) specs.push_back({.name = "beta", .columns = columns});
+  if (scale) specs.push_back({.name = "gamma", .shape = columns, .initializer = ones});
+  if (center) specs.push_back({.name = "beta", .shape = columns});
   return specs;
 }
 

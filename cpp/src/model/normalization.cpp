@@ -17,16 +17,15 @@ Normalization Normalization::from_config(const Config& config) {
 
 Config Normalization::config() const { return model::write_fields(kind(), *this); }
 
-std::int64_t Normalization::outputs(std::int64_t inputs) const {
-  model::check_layer(*this, inputs);
-  return inputs;
+Shape Normalization::output_shape(const std::vector<Shape>& inputs) const {
+  return model::check_layer(*this, inputs);
 }
 
-std::vector<ParameterSpec> Normalization::parameters(std::int64_t inputs) const {
-  const std::int64_t columns = outputs(inputs);
+std::vector<ParameterSpec> Normalization::parameters(const std::vector<Shape>& inputs) const {
+  const std::int64_t columns = output_shape(inputs).columns();
   const Initializer ones{Initializer::Kind::constant, Initializer::Constant{1.0}};
-  return {{.name = "mean", .columns = columns, .trainable = false},
-          {.name = "variance", .columns = columns, .initializer = ones, .trainable = false}};
+  return {{.name = "mean", .shape = columns, .trainable = false},
+          {.name = "variance", .shape = columns, .initializer = ones, .trainable = false}};
 }
 
 }  // namespace chainrule

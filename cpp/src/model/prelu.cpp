@@ -19,15 +19,14 @@ PReLU PReLU::from_config(const Config& config) {
 
 Config PReLU::config() const { return model::write_fields(kind(), *this); }
 
-std::int64_t PReLU::outputs(std::int64_t inputs) const {
-  model::check_layer(*this, inputs);
-  return inputs;
+Shape PReLU::output_shape(const std::vector<Shape>& inputs) const {
+  return model::check_layer(*this, inputs);
 }
 
-std::vector<ParameterSpec> PReLU::parameters(std::int64_t inputs) const {
-  const std::int64_t columns = outputs(inputs);
+std::vector<ParameterSpec> PReLU::parameters(const std::vector<Shape>& inputs) const {
+  const std::int64_t columns = output_shape(inputs).columns();
   const Initializer first{Initializer::Kind::constant, Initializer::Constant{initial_slope}};
-  return {{.name = "slope", .columns = columns, .initializer = first}};
+  return {{.name = "slope", .shape = columns, .initializer = first}};
 }
 
 }  // namespace chainrule

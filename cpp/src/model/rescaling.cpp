@@ -20,13 +20,12 @@ Rescaling Rescaling::from_config(const Config& config) {
 
 Config Rescaling::config() const { return model::write_fields(kind(), *this); }
 
-std::int64_t Rescaling::outputs(std::int64_t inputs) const {
-  model::check_layer(*this, inputs);
-  return inputs;
+Shape Rescaling::output_shape(const std::vector<Shape>& inputs) const {
+  return model::check_layer(*this, inputs);
 }
 
-std::vector<ParameterSpec> Rescaling::parameters(std::int64_t inputs) const {
-  outputs(inputs);
+std::vector<ParameterSpec> Rescaling::parameters(const std::vector<Shape>& inputs) const {
+  output_shape(inputs);
   return {};
 }
 

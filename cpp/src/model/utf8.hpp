@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "chainrule/error.hpp"
+
 namespace chainrule::model {
 
 /// The code point that begins at `at`, which moves behind it; none where the text is not UTF-8.
@@ -30,6 +32,13 @@ inline std::optional<std::uint32_t> next_code_point(std::string_view text, std::
     return std::nullopt;
   at += more + 1;
   return code;
+}
+
+/// Throws Error, which names `what`, unless it is UTF-8 without a 0 byte.
+inline void check_text(const std::string& what, std::string_view name) {
+  for (std::size_t at = 0; at < name.size();)
+    if (!next_code_point(name, at)) throw Error(what + " must be UTF-8");
+  if (name.find('\0') != std::string_view::npos) throw Error(what + " must not hold a 0 byte");
 }
 
 inline void append_utf8(std::string& text, std::uint32_t code) {

@@ -55,18 +55,115 @@ void write_names(JsonWriter& json, const char* key, const std::vector<std::strin
   json.end_array();
 }
 
+std::size_t count_elements(const Json& list, const char* name) {
+  std::size_t count = 0;
+  list.for_each_element(name, [&](const Json&) { ++count; });
+  return count;
+}
+
+/// The layers of a chain, and the columns of its input.
+Graph read_chain(const Json& json) {
+  const Json list = json.at("layers");
+  std::vector<AnyLayer> layers;
+  layers.reserve(count_elements(list, "layers"));
+  list.for_each_element("layers", [&](const Json& layer) {
+    layers.push_back(Layer::from_config(read_config(layer, "a layer")));
+  });
+  const std::int64_t inputs = json.at("inputs").integer("inputs");
+  if (layers.empty()) throw Error("a network needs at least one layer");
+  return Graph::chain(layers, inputs);
+}
+
+std::vector<std::string> read_texts(const Json& list, const char* name) {
+  std::vector<std::string> texts;
+  texts.reserve(count_elements(list, name));
+  list.for_each_element(
+      name, [&](const Json& text) { texts.push_back(text.string(std::string("one of ") + name)); });
+  return texts;
+}
+
+NodeConfig read_node(const Json& json) {
+  NodeConfig node{.name = json.at("name").string("the name of a node")};
+  if (const std::optional<Json> shape = json.find("shape")) {
+    std::vector<std::int64_t> extents;
+    shape->for_each_element(
+        "shape", [&](const Json& extent) { extents.push_back(extent.integer("one of shape")); });
+    node.shape = Shape(std::move(extents));
+    return node;
+  }
+  node.inputs = read_texts(json.at("inputs"), "inputs");
+  if (const std::optional<Json> shares = json.find("shares")) {
+    node.shares = shares->string("shares");
+  } else {
+    node.layer = read_config(json.at("layer"), "a layer");
+  }
+  return node;
+}
+
+Graph read_graph(const Json& json) {
+  GraphConfig config;
+  json.at("nodes").for_each_element(
+      "nodes", [&](const Json& node) { config.nodes.push_back(read_node(node)); });
+  config.outputs = read_texts(json.at("outputs"), "outputs");
+  Graph graph = Graph::from_config(config);
+  graph.check();
+  return graph;
+}
+
+void write_texts(JsonWriter& json, const char* name, const std::vector<std::string>& texts) {
+  json.name(name);
+  json.begin_array();
+  for (const std::string& text : texts) json.value(text);
+  json.end_array();
+}
+
+void write_graph(JsonWriter& json, const Graph& graph) {
+  const GraphConfig config = graph.config();
+  json.name("nodes");
+  json.begin_array();
+  for (const NodeConfig& node : config.nodes) {
+    json.begin_object();
+    json.member("name", node.name);
+    if (node.layer) {
+      json.name("layer");
+      write_config(json, *node.layer);
+    } else if (!node.shares.empty()) {
+      json.member("shares", node.shares);
+    } else {
+      json.name("shape");
+      json.begin_array();
+      for (const std::int64_t extent : node.shape.extents()) json.value(extent);
+      json.end_array();
+    }
+    if (!node.inputs.empty()) write_texts(json, "inputs", node.inputs);
+    json.end_object();
+  }
+  json.end_array();
+  write_texts(json, "outputs", config.outputs);
+}
+
+void write_chain(JsonWriter& json, const Graph& graph) {
+  json.name("layers");
+  json.begin_array();
+  for (const Node& node : graph.nodes())
+    if (node.layer) write_config(json, (*node.layer)->config());
+  json.end_array();
+  json.member("inputs", graph.node(0).shape.columns());
+}
+
 }  // namespace
+
+bool is_plain_chain(const Graph& graph) {
+  if (!graph.is_chain() || graph.node(0).shape.rank() != 1 || graph.node(0).name != "x")
+    return false;
+  for (const Node& node : graph.nodes())
+    if (node.layer && node.name != std::to_string(node.layer_index)) return false;
+  return true;
+}
 
 NetworkDescription read_network(const Json& json) {
   NetworkDescription network;
-  const Json layers = json.at("layers");
-  std::size_t count = 0;
-  layers.for_each_element("layers", [&](const Json&) { ++count; });
-  network.layers.reserve(count);
-  layers.for_each_element("layers", [&](const Json& layer) {
-    network.layers.push_back(Layer::from_config(read_config(layer, "a layer")));
-  });
-  network.inputs = json.at("inputs").integer("inputs");
+  network.graph = json.find("nodes") ? read_graph(json) : read_chain(json);
   network.seed = read_seed(json.at("seed"));
   network.type = read_type(json.at("dtype"));
   network.feature_names = read_names(json, "feature_names");
@@ -85,11 +182,8 @@ NetworkDescription read_network(const Json& json) {
 
 void write_network(JsonWriter& json, const NetworkDescription& network) {
   json.begin_object();
-  json.name("layers");
-  json.begin_array();
-  for (const AnyLayer& layer : network.layers) write_config(json, layer->config());
-  json.end_array();
-  json.member("inputs", network.inputs);
+  is_plain_chain(network.graph) ? write_chain(json, network.graph)
+                                : write_graph(json, network.graph);
   json.member("seed", std::to_string(network.seed));
   json.member("dtype", network.type == DataType::float32 ? "float32" : "float64");
   write_names(json, "feature_names", network.feature_names);

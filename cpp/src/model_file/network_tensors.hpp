@@ -34,8 +34,10 @@ void for_each_tensor(const std::vector<ParameterInfo>& infos, const std::vector<
 inline Tensor described_by(const ParameterInfo& info, DataType type) {
   Tensor tensor;
   tensor.type = type;
-  tensor.axes = info.vector ? 1 : 2;
-  tensor.shape = {info.vector ? info.columns : info.rows, info.vector ? 1 : info.columns};
+  const bool vector = info.shape.rank() == 1;
+  tensor.axes = vector ? 1 : 2;
+  tensor.shape = {vector ? info.shape.columns() : info.shape.positions(),
+                  vector ? 1 : info.shape.columns()};
   return tensor;
 }
 

@@ -75,18 +75,16 @@ void check_size(const NetworkDescription& network, const std::vector<Tensor>& te
   std::uint64_t numbers = 0;
   for (const Tensor& tensor : tensors) numbers += tensor.size() / tensor.item_size();
   std::size_t arrays = tensors.size();
-  std::int64_t inputs = network.inputs;
-  for (const AnyLayer& layer : network.layers) {
-    const std::int64_t outputs = layer->outputs(inputs);
-    for (const ParameterSpec& spec : layer->parameters(inputs)) {
-      std::uint64_t needed = 0;
-      if (arrays == 0 || __builtin_mul_overflow(spec.rows, spec.columns, &needed) ||
-          needed > numbers)
+  const Graph& graph = network.graph;
+  for (const Node& node : graph.nodes()) {
+    if (!node.layer || node.shares >= 0) continue;
+    for (const ParameterSpec& spec : (*node.layer)->parameters(graph.input_shapes(node))) {
+      const auto needed = static_cast<std::uint64_t>(spec.shape.size());
+      if (arrays == 0 || needed > numbers)
         throw ModelFileError("the layers need more parameters than the file holds");
       numbers -= needed;
       --arrays;
     }
-    inputs = outputs;
   }
 }
 
@@ -150,8 +148,7 @@ Model<T> restore(NetworkDescription description, const Json& record, Safetensors
   const Counters counters = read_counters(record);
   check_training(training, counters);
   check_run_record(record);
-  Model<T> model{Network<T>(std::move(description.layers), description.inputs, description.seed,
-                            InitialValues::zeros),
+  Model<T> model{Network<T>(std::move(description.graph), description.seed, InitialValues::zeros),
                  std::move(training)};
   Network<T>& network = model.network;
   const bool with_memory = model.training.optimizer && counters.optimizer_state;

@@ -34,7 +34,9 @@ bool goes_on(const TrainingState& training, const Network<T>& network) {
 }
 
 /// The least format whose readers know everything that is in the file.
-std::int64_t format_of(const TrainingState& training, const AnyLayer& first) {
+std::int64_t format_of(const TrainingState& training, const Graph& graph) {
+  if (!is_plain_chain(graph)) return 3;
+  const AnyLayer& first = *graph.node(1).layer;
   const bool lazy = training.optimizer && training.optimizer->lazy;
   const bool from_logits = training.loss && training.loss->from_logits();
   return lazy || from_logits || first->reads_categories() ? 2 : 1;
@@ -45,11 +47,11 @@ std::string describe(const Network<T>& network, const TrainingState& training,
                      const Counters& counters) {
   JsonWriter json;
   json.begin_object();
-  json.member("format_version", format_of(training, network.layers().front()));
+  json.member("format_version", format_of(training, network.graph()));
   json.member("chainrule_version", version());
   json.name("network");
-  write_network(json, {network.layers(), network.inputs(), network.seed(), data_type<T>,
-                       network.feature_names(), network.class_names(), network.exact_mean()});
+  write_network(json, {network.graph(), network.seed(), data_type<T>, network.feature_names(),
+                       network.class_names(), network.exact_mean()});
   json.name("training");
   TrainingState state = training;
   // A divergence may have led back to before the schedule began.
@@ -71,7 +73,7 @@ void write_values(const Network<T>& network, const std::vector<std::string>& slo
                   std::string& content) {
   for_each_tensor(network.parameters(), slots,
                   [&](const std::string&, const ParameterInfo& info, const std::string* slot) {
-                    std::vector<T> values(static_cast<std::size_t>(info.rows * info.columns));
+                    std::vector<T> values(static_cast<std::size_t>(info.shape.size()));
                     if (slot == nullptr) {
                       network.get_parameter(info.name, values.data());
                     } else {

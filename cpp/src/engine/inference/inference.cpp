@@ -12,7 +12,7 @@ using engine::Step;
 using engine::ThreadContext;
 
 template <class T>
-void Network<T>::State::infer(std::int64_t count, engine::Spares<ForwardPlan<T>>& spares,
+void Network<T>::State::infer(std::int64_t node, engine::Spares<ForwardPlan<T>>& spares,
                               const RowsView& x, std::int64_t batch_size, int num_threads, T* to,
                               InputSparsity input_sparsity, const Callback<void()>& poll) {
   check_input(x);
@@ -26,14 +26,13 @@ void Network<T>::State::infer(std::int64_t count, engine::Spares<ForwardPlan<T>>
   const int threads = engine::threads_for(multiply_adds, chunk, num_threads);
   // Any plan that is large enough serves: a row's bits do not depend on the plan.
   typename engine::Spares<ForwardPlan<T>>::Loan loan(spares);
-  if (!loan.item || loan.item->layers != count || loan.item->plan.batch_size() < chunk ||
+  if (!loan.item || loan.item->node != node || loan.item->plan.batch_size() < chunk ||
       loan.item->plan.threads() < threads) {
     engine::PlanOptions options;
     options.batch_size = chunk;
     options.threads = threads;
-    const std::vector<AnyLayer> some(layers.begin(), layers.begin() + count);
-    loan.item.reset(
-        new ForwardPlan<T>{count, engine::Plan<T>(kernels, some, parameters, inputs, options)});
+    if (node >= 0) options.result_nodes = {node};
+    loan.item.reset(new ForwardPlan<T>{node, engine::Plan<T>(kernels, graph, parameters, options)});
   }
   engine::Plan<T>& plan = loan.item->plan;
   plan.refresh();
@@ -45,13 +44,13 @@ void Network<T>::State::infer(std::int64_t count, engine::Spares<ForwardPlan<T>>
       Step<T> step;
       step.rows = std::min(chunk, end - first);
       if (step.rows < chunk) context.barrier();
-      plan.input().load(context, step, x, {nullptr, first});
+      plan.load(context, step, x, {nullptr, first});
       plan.forward(context, step);
       copy_rows(plan.result(), step.rows_of(context.slice()), {nullptr, first}, to);
     }
   };
   engine::run_in_pieces(x.rows, chunk, work, threads, occupancy, poll, piece);
-  plan.input().check_unchanged();
+  plan.check_unchanged();
 }
 
 template <class T>
@@ -59,8 +58,7 @@ void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_thr
                          InputSparsity input_sparsity, const Callback<void()>& poll) const {
   State& s = *state_;
   const engine::Reading guard(s);
-  s.infer(static_cast<std::int64_t>(s.layers.size()), s.inference.plans, x, batch_size, num_threads,
-          outputs, input_sparsity, poll);
+  s.infer(-1, s.inference.plans, x, batch_size, num_threads, outputs, input_sparsity, poll);
 }
 
 template <class T>
@@ -72,8 +70,8 @@ void Network<T>::predict_first(std::int64_t layers, const RowsView& x, std::int6
   if (layers < 1 || layers > all)
     throw Error("layers must lie in 1.." + std::to_string(all) + ", got " + std::to_string(layers));
   const engine::Reading guard(s);
-  s.infer(layers, s.inference.first_layers, x, batch_size, num_threads, outputs, input_sparsity,
-          poll);
+  s.infer(s.graph.layer_node_index(layers - 1), s.inference.first_layers, x, batch_size,
+          num_threads, outputs, input_sparsity, poll);
 }
 
 template <class T>
@@ -83,7 +81,7 @@ void Network<T>::check_takes(const RowsView& x, const std::vector<std::string>& 
   s.check_input(x);
   s.check_categories(x, columns);
   if (!x.compressed()) return;
-  engine::Plan<T> plan(s.kernels, s.layers, s.parameters, s.inputs, {.batch_size = 1});
+  engine::Plan<T> plan(s.kernels, s.graph, s.parameters, {.batch_size = 1});
   plan.refresh();
   plan.choose_path(x, InputSparsity::automatic);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows go from op to op between two buffers, both of (rows x widest layer): an op in place leaves
-// them where they are, and any other reads one and writes the other.
+// Rows go from op to op through slots of one workspace: an op in place leaves its tensor where it
+// is, and any other writes to a slot that no later op reads.
 #include "engine/inference/inference_plan.hpp"
 
 #include <algorithm>
@@ -11,53 +11,113 @@
 namespace chainrule::engine {
 
 template <class T>
-InferencePlan<T>::InferencePlan(const kernels::KernelTable<T>& kernels,
-                                const std::vector<AnyLayer>& layers, std::int64_t inputs)
+InferencePlan<T>::InferencePlan(const kernels::KernelTable<T>& kernels, const Graph& graph)
     : kernels_(kernels),
-      parameters_(layers, inputs, kernels.panel),
-      inputs_(inputs),
-      widest_(inputs) {
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const StageContext<T> context{.kernels = kernels,
-                                  .parameters = parameters_,
-                                  .layer = static_cast<std::int64_t>(i),
-                                  .inputs = inputs,
-                                  .batch_size = 1,
-                                  .threads = 1,
-                                  .backward = false};
-    add_stages(*layers[i], context, stages_);
-    inputs = layers[i]->outputs(inputs);
-    widest_ = std::max(widest_, inputs);
+      parameters_(graph, kernels.panel),
+      graph_(kernels, graph, parameters_, PlanOptions{}) {
+  for (const StageNode<T>& node : graph_.stages) {
+    if (auto* affine = dynamic_cast<AffineStage<T>*>(node.stage.get())) affine_.push_back(affine);
   }
-  if (stages_.empty()) return;
-  for (const auto& stage : stages_) {
-    if (auto* affine = dynamic_cast<AffineStage<T>*>(stage.get())) affine_.push_back(affine);
+  for (const StageTensor& tensor : graph_.tensors) {
+    widest_ = std::max(widest_, tensor.columns);
+    values_of_row_ =
+        std::max(values_of_row_, checked_product(tensor.positions, row_stride<T>(tensor.columns)));
   }
-  fused_input_ = dynamic_cast<AffineStage<T>*>(stages_.front().get());
-  const auto activation_at = [&](std::size_t i) -> const Activation* {
-    if (i >= stages_.size()) return nullptr;
-    const auto* stage = dynamic_cast<const ActivationStage<T>*>(stages_[i].get());
-    return stage ? &stage->activation() : nullptr;
-  };
-  // Inputs are data, zero or not, and behind a relu about half of them are; of a few there is
-  // little to leave out.
+  assign_slots();
+}
+
+template <class T>
+void InferencePlan<T>::assign_slots() {
+  constexpr std::size_t none = static_cast<std::size_t>(-1);
+  // Of a few values there is little to leave out.
   constexpr std::int64_t few = 16;
-  bool zeros = inputs_ > few;
-  for (std::size_t i = fused_input_ ? 1 : 0; i < stages_.size(); ++i) {
-    const Stage<T>& stage = *stages_[i];
-    const auto& infers = dynamic_cast<const Infers<T>&>(stage);
-    auto* product = dynamic_cast<InfersProduct<T>*>(stages_[i].get());
-    if (const Activation* next = activation_at(i + 1); next && product) {
-      product->fuse_activation(*next);
-      ++i;
-    }
-    ops_.push_back({&infers, infers.infers_in_place(), zeros, product != nullptr,
-                    product ? product->row_product() : kernels::RowArgs<T>{}});
-    const Activation* activation = activation_at(i);
-    last_activation_ = activation ? activation->kind : Activation::Kind::linear;
-    const bool many_zeros = last_activation_ == Activation::Kind::relu || infers.infers_zeros();
-    zeros = many_zeros && stage.outputs() > few;
+  std::vector<std::size_t> slots(graph_.tensors.size(), none);
+  std::vector<bool> zeros(graph_.tensors.size(), false);  // many of its values may be
+  std::vector<std::size_t> unread(graph_.tensors.size());
+  for (std::size_t t = 0; t < unread.size(); ++t)
+    unread[t] = graph_.tensors[t].readers.size() + (graph_.tensors[t].is_result ? 1 : 0);
+  std::vector<std::size_t> free;
+  const auto take = [&] {
+    if (free.empty()) return static_cast<std::size_t>(slots_++);
+    const std::size_t slot = free.back();
+    free.pop_back();
+    return slot;
+  };
+  const auto release = [&](std::size_t tensor) {
+    if (--unread[tensor] == 0 && slots[tensor] != none) free.push_back(slots[tensor]);
+  };
+  const auto stride = [&](std::size_t tensor) {
+    return row_stride<T>(graph_.tensors[tensor].columns);
+  };
+  std::vector<bool> done(graph_.stages.size(), false);
+  std::int64_t first = 0;
+  for (const std::size_t input : graph_.inputs) {
+    const std::int64_t columns = graph_.tensors[input].columns;
+    slots[input] = take();
+    // Inputs are data, zero or not.
+    zeros[input] = columns > few;
+    AffineStage<T>* affine = nullptr;
+    if (const StageNode<T>* node = graph_.single_reader(input))
+      affine = dynamic_cast<AffineStage<T>*>(node->stage.get());
+    inputs_.push_back({first, columns, slots[input], affine});
+    first += columns;
+    if (!affine) continue;
+    const StageNode<T>& node = *graph_.single_reader(input);
+    done[static_cast<std::size_t>(&node - graph_.stages.data())] = true;
+    slots[node.writes] = slots[input];
+    zeros[node.writes] = zeros[input];
   }
+  for (std::size_t i = 0; i < graph_.stages.size(); ++i) {
+    if (done[i]) continue;
+    const StageNode<T>& node = graph_.stages[i];
+    std::size_t writes = node.writes;
+    const auto& infers = dynamic_cast<const Infers<T>&>(*node.stage);
+    auto* product = dynamic_cast<InfersProduct<T>*>(node.stage.get());
+    const auto* activation = dynamic_cast<const ActivationStage<T>*>(node.stage.get());
+    if (const StageNode<T>* next = product ? graph_.single_reader(writes) : nullptr) {
+      if (const auto* behind = dynamic_cast<const ActivationStage<T>*>(next->stage.get())) {
+        activation = behind;
+        product->fuse_activation(activation->activation());
+        done[static_cast<std::size_t>(next - graph_.stages.data())] = true;
+        writes = next->writes;
+      }
+    }
+    const std::size_t read = node.reads[0];
+    const bool in_place = infers.infers_in_place() && unread[read] == 1;
+    slots[writes] = in_place ? slots[read] : take();
+    const bool row = graph_.tensors[writes].positions == 1;
+    InferOp op{&infers,
+               slots[read],
+               slots[writes],
+               graph_.tensors[read].positions,
+               stride(read),
+               stride(writes),
+               zeros[read],
+               product && row,
+               product ? product->row_product() : kernels::RowArgs<T>{},
+               {},
+               {}};
+    if (node.reads.size() > 1) {
+      for (const std::size_t tensor : node.reads) {
+        op.joined.push_back(slots[tensor]);
+        op.joined_strides.push_back(stride(tensor));
+      }
+      most_joined_ = std::max(most_joined_, node.reads.size());
+    }
+    ops_.push_back(std::move(op));
+    last_activation_ = activation ? activation->activation().kind : Activation::Kind::linear;
+    // Behind a relu about half of the values are.
+    const bool many = last_activation_ == Activation::Kind::relu || infers.infers_zeros();
+    zeros[writes] = many && graph_.tensors[writes].columns > few;
+    // In place the slot of the first one lives on.
+    if (in_place) slots[read] = none;
+    for (const std::size_t tensor : node.reads) release(tensor);
+  }
+  for (const std::size_t result : graph_.results)
+    results_.push_back({slots[result], graph_.tensors[result].columns, stride(result)});
+  const StageNode<T>* reader = graph_.single_reader(graph_.inputs[0]);
+  reads_in_place_ = inputs_.size() == 1 && !inputs_[0].affine && reader && !ops_.empty() &&
+                    ops_.front().is_product && !ops_.front().zeros;
 }
 
 template <class T>
@@ -67,50 +127,58 @@ void InferencePlan<T>::copy_from(const Buffer<T>& values) {
 }
 
 template <class T>
-InferWorkspace<T> InferencePlan<T>::buffers(std::int64_t rows) const {
-  check_table_size(rows, widest_);
+InferWorkspace<T> InferencePlan<T>::workspace(std::int64_t rows) const {
+  check_table_size(checked_product(rows, slots_), values_of_row_);
   std::int64_t scratch = 0;
-  for (const InferOp& op : ops_) scratch = std::max(scratch, op.stage->infer_scratch_bytes(rows));
-  return {rows, widest_, scratch};
+  for (const InferOp& op : ops_)
+    scratch = std::max(scratch, op.stage->infer_scratch_bytes(rows * op.x_positions));
+  return {rows, slots_, values_of_row_, widest_, most_joined_, scratch};
 }
 
 template <class T>
-T* InferencePlan<T>::run(const T* in, std::int64_t in_stride, std::int64_t rows,
-                         InferWorkspace<T>& buffers) const noexcept {
-  T* x = buffers.first.data();
-  T* y = buffers.second.data();
-  const bool padding_unread = !ops_.empty() && ops_.front().is_product && !ops_.front().zeros;
-  if (rows == 1 && !fused_input_ && padding_unread) return run_row(in, buffers);
+void InferencePlan<T>::run(const T* in, std::int64_t in_stride, std::int64_t rows,
+                           InferWorkspace<T>& workspace) const noexcept {
+  if (rows == 1 && reads_in_place_) {
+    run_row(in, workspace);
+    return;
+  }
   constexpr auto size = static_cast<std::int64_t>(sizeof(T));
   constexpr auto type = sizeof(T) == 4 ? DataType::float32 : DataType::float64;
-  kernels_.gather({type, in, in_stride * size, size, nullptr, 0, rows, inputs_,
-                   fused_input_ ? fused_input_->scale() : nullptr,
-                   fused_input_ ? fused_input_->offset() : nullptr, x, buffers.stride});
-  if (rows == 1) return run_row(x, buffers);
-  for (const InferOp& op : ops_) {
-    T* to = op.in_place ? x : y;
-    op.stage->infer({rows, x, buffers.stride, to, buffers.stride, buffers.scratch.data()});
-    if (!op.in_place) std::swap(x, y);
+  for (const Input& input : inputs_) {
+    kernels_.gather({type, in + input.first, in_stride * size, size, nullptr, 0, rows,
+                     input.columns, input.affine ? input.affine->scale() : nullptr,
+                     input.affine ? input.affine->offset() : nullptr, workspace.slot(input.slot),
+                     row_stride<T>(input.columns)});
   }
-  return x;
+  if (rows == 1) {
+    run_row(nullptr, workspace);
+    return;
+  }
+  for (const InferOp& op : ops_) run_stage(op, rows, workspace);
 }
 
-/// Runs all ops on x, which lies in the first buffer unless the first op is a product.
 template <class T>
-T* InferencePlan<T>::run_row(const T* x, InferWorkspace<T>& buffers) const noexcept {
-  T* present = buffers.first.data();
-  T* other = buffers.second.data();
+void InferencePlan<T>::run_stage(const InferOp& op, std::int64_t rows,
+                                 InferWorkspace<T>& workspace) const noexcept {
+  for (std::size_t i = 0; i < op.joined.size(); ++i)
+    workspace.joined[i] = workspace.slot(op.joined[i]);
+  op.stage->infer({rows * op.x_positions, workspace.slot(op.x), op.x_stride, workspace.slot(op.y),
+                   op.y_stride, workspace.scratch.data(), workspace.joined.data(),
+                   op.joined_strides.data()});
+}
+
+/// Runs all ops on a single row; the first one reads `x` unless it is null.
+template <class T>
+void InferencePlan<T>::run_row(const T* x, InferWorkspace<T>& workspace) const noexcept {
   for (const InferOp& op : ops_) {
-    T* y = op.in_place ? present : other;
     if (op.is_product) {
-      kernels_.forward_row(op.product, x, y, op.zeros ? buffers.terms.data() : nullptr);
+      kernels_.forward_row(op.product, x ? x : workspace.slot(op.x), workspace.slot(op.y),
+                           op.zeros ? workspace.terms.data() : nullptr);
     } else {
-      op.stage->infer({1, x, buffers.stride, y, buffers.stride, buffers.scratch.data()});
+      run_stage(op, 1, workspace);
     }
-    if (!op.in_place) std::swap(present, other);
-    x = present;
+    x = nullptr;
   }
-  return present;
 }
 
 template class InferencePlan<float>;

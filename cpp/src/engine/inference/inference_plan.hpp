@@ -1,34 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
-#include "chainrule/layer.hpp"
+#include "chainrule/graph.hpp"
 #include "engine/buffer.hpp"
 #include "engine/inference/infers.hpp"
 #include "engine/parameters.hpp"
+#include "engine/stage_graph.hpp"
 #include "engine/stages/affine.hpp"
-#include "engine/stages/stages.hpp"
 
 namespace chainrule::engine {
 
 /// One caller's memory for inference of up to `rows` rows.
 template <class T>
 struct InferWorkspace {
-  InferWorkspace(std::int64_t rows_, std::int64_t columns, std::int64_t scratch_bytes)
+  InferWorkspace(std::int64_t rows_, std::int64_t slots, std::int64_t values_of_row,
+                 std::int64_t widest, std::size_t most_joined, std::int64_t scratch_bytes)
       : rows(rows_),
-        stride(row_stride<T>(columns)),
-        first(rows_ * stride),
-        second(rows_ * stride),
-        terms(padded<std::int32_t>(columns) + kernels::kRowAlignment<std::int32_t>),
+        slot_size(rows_ * values_of_row),
+        values(checked_product(slot_size, slots)),
+        joined(most_joined),
+        terms(padded<std::int32_t>(widest) + kernels::kRowAlignment<std::int32_t>),
         scratch(scratch_bytes) {}
 
+  T* slot(std::size_t index) {
+    return values.data() + static_cast<std::int64_t>(index) * slot_size;
+  }
+
   std::int64_t rows;
-  std::int64_t stride;
-  Buffer<T> first;
-  Buffer<T> second;
+  std::int64_t slot_size;
+  Buffer<T> values;
+  std::vector<const T*> joined;
   Buffer<std::int32_t> terms;
   Buffer<std::uint8_t> scratch;
 };
@@ -38,43 +43,69 @@ struct InferWorkspace {
 template <class T>
 class InferencePlan {
  public:
-  InferencePlan(const kernels::KernelTable<T>& kernels, const std::vector<AnyLayer>& layers,
-                std::int64_t inputs);
+  InferencePlan(const kernels::KernelTable<T>& kernels, const Graph& graph);
 
   void copy_from(const Buffer<T>& values);
 
   /// Memory for calls of run.
-  InferWorkspace<T> buffers(std::int64_t rows) const;
+  InferWorkspace<T> workspace(std::int64_t rows) const;
 
-  /// The last activation, linear where the network ends in something else.
+  /// The last activation before an only output, linear where the network ends in something else.
   Activation::Kind last_activation() const { return last_activation_; }
 
-  /// Runs up to buffers.rows rows, the first of which lies at `in` (strides count values), and
-  /// gives their outputs, at a stride of buffers.stride values.
-  T* run(const T* in, std::int64_t in_stride, std::int64_t rows,
-         InferWorkspace<T>& buffers) const noexcept;
+  /// What an output is of: its values lie in a slot of the workspace, at a stride.
+  struct Result {
+    std::size_t slot;
+    std::int64_t columns;
+    std::int64_t stride;
+  };
+  const std::vector<Result>& results() const { return results_; }
+
+  /// Runs up to workspace.rows rows, the first of which lies at `in` (strides count values): the
+  /// columns of all inputs side by side.
+  void run(const T* in, std::int64_t in_stride, std::int64_t rows,
+           InferWorkspace<T>& workspace) const noexcept;
 
  private:
+  /// An input: where its columns begin in a row, and where they go.
+  struct Input {
+    std::int64_t first;
+    std::int64_t columns;
+    std::size_t slot;
+    AffineStage<T>* affine;  // applied while the rows are copied; null: none
+  };
   /// A stage with what is known of it beforehand.
   struct InferOp {
     const Infers<T>* stage;
-    bool in_place;
+    std::size_t x;
+    std::size_t y;
+    std::int64_t x_positions;
+    std::int64_t x_stride;
+    std::int64_t y_stride;
     bool zeros;       // many of its inputs may be
     bool is_product;  // of a single row, by `product`
     kernels::RowArgs<T> product;
+    std::vector<std::size_t> joined;           // slots, of a stage that reads several tensors
+    std::vector<std::int64_t> joined_strides;  // as many
   };
 
-  T* run_row(const T* x, InferWorkspace<T>& buffers) const noexcept;
+  void assign_slots();
+  void run_row(const T* x, InferWorkspace<T>& workspace) const noexcept;
+  void run_stage(const InferOp& op, std::int64_t rows, InferWorkspace<T>& workspace) const noexcept;
 
   const kernels::KernelTable<T>& kernels_;
   Parameters<T> parameters_;
-  Stages<T> stages_;
-  std::vector<AffineStage<T>*> affine_;    // those of the stages that copy_from has to refresh
-  AffineStage<T>* fused_input_ = nullptr;  // applied while the rows are copied
-  std::vector<InferOp> ops_;               // what is left to do then
+  StageGraph<T> graph_;
+  std::vector<AffineStage<T>*> affine_;  // those of the stages that copy_from has to refresh
+  std::vector<Input> inputs_;
+  std::vector<InferOp> ops_;  // what is left to do when the rows are there
+  std::vector<Result> results_;
   Activation::Kind last_activation_ = Activation::Kind::linear;
-  std::int64_t inputs_;
-  std::int64_t widest_;
+  std::int64_t slots_ = 0;
+  std::int64_t values_of_row_ = 0;  // of the widest tensor, padded
+  std::int64_t widest_ = 0;
+  std::size_t most_joined_ = 0;
+  bool reads_in_place_ = false;  // a single row's first product reads the caller's memory
 };
 
 }  // namespace chainrule::engine

@@ -9,10 +9,10 @@
 
 namespace chainrule {
 
-/// A plan of the first layers, which predicts.
+/// A plan that predicts what a node gives, or with -1 all outputs.
 template <class T>
 struct ForwardPlan {
-  std::int64_t layers;
+  std::int64_t node;
   engine::Plan<T> plan;
 };
 

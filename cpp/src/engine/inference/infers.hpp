@@ -11,12 +11,15 @@ namespace chainrule::engine {
 /// What a stage of an InferencePlan reads and writes, in memory that is one caller's alone.
 template <class T>
 struct InferArgs {
-  std::int64_t rows;
-  const T* x;  // rows x inputs
+  std::int64_t rows;  // of x: a row of the batch has one for each of its positions
+  const T* x;         // rows x inputs
   std::int64_t x_stride;
   T* y;  // rows x outputs; x itself, with its stride, for stages that work in place
   std::int64_t y_stride;
   void* scratch;  // as many bytes as the stage asked for
+  // Of a stage that reads several tensors, in the order of its node's inputs.
+  const T* const* xs = nullptr;
+  const std::int64_t* x_strides = nullptr;
 };
 
 /// What a stage implements that has work to do in a prediction. `infer` is const, so that any

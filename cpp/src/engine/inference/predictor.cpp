@@ -14,13 +14,11 @@
 #include "engine/input/categories.hpp"
 #include "engine/network_state.hpp"
 #include "engine/threads/arithmetic_mode.hpp"
-#include "model/same_layers.hpp"
 
 namespace chainrule {
 namespace {
 
 using engine::InferencePlan;
-using Layers = std::vector<AnyLayer>;
 
 /// What is left to do behind a network whose last activation is `last`.
 kernels::ActivationKind remaining(Loss::Link link, Activation::Kind last) {
@@ -51,20 +49,22 @@ std::unique_ptr<InferencePlan<T>> copied(std::unique_ptr<InferencePlan<T>> set,
 template <class T>
 struct Predictor<T>::State {
   State(const typename Network<T>::State& network, Loss::Link link_)
-      : layers(network.layers),
+      : graph(network.graph),
         inputs(network.inputs),
         outputs(network.outputs),
         kernels(network.kernels),
         weights(copied(make_set(), network.parameters.values)),
         link(link_),
-        categories(layers.front()->reads_categories() ? layers.front()->categories(inputs)
-                                                      : std::vector<std::int64_t>{}) {}
-
-  std::unique_ptr<InferencePlan<T>> make_set() const {
-    return std::make_unique<InferencePlan<T>>(kernels, layers, inputs);
+        categories(network.categories) {
+    if (link != Loss::Link::identity && graph.outputs().size() > 1)
+      throw Error("a predictor of several outputs gives them as they are, without a link");
   }
 
-  const Layers layers;
+  std::unique_ptr<InferencePlan<T>> make_set() const {
+    return std::make_unique<InferencePlan<T>>(kernels, graph);
+  }
+
+  const Graph graph;
   const std::int64_t inputs;
   const std::int64_t outputs;
   const kernels::KernelTable<T>& kernels;
@@ -83,15 +83,15 @@ struct Predictor<T>::Scratch::State {
   State(std::shared_ptr<typename Predictor<T>::State> predictor_, std::int64_t rows)
       : predictor(std::move(predictor_)),
         mailbox(predictor->weights),
-        buffers(mailbox.take().buffers(rows)),
+        workspace(mailbox.take().workspace(rows)),
         link{{remaining(predictor->link, mailbox.take().last_activation()), {}},
              rows,
              predictor->outputs,
-             buffers.stride} {}
+             mailbox.take().results().front().stride} {}
 
   const std::shared_ptr<typename Predictor<T>::State> predictor;
   typename engine::LatestValue<InferencePlan<T>>::Mailbox mailbox;
-  engine::InferWorkspace<T> buffers;
+  engine::InferWorkspace<T> workspace;
   kernels::ActivationArgs<T> link;
 };
 
@@ -144,14 +144,19 @@ void Predictor<T>::predict(const T* in, std::int64_t in_stride, T* out, std::int
   const engine::ArithmeticMode mode;
   const InferencePlan<T>& weights = s.mailbox.take();
   while (rows > 0) {
-    const std::int64_t piece = std::min(rows, s.buffers.rows);
-    T* result = weights.run(in, in_stride, piece, s.buffers);
-    if (s.link.function.kind != kernels::ActivationKind::linear) {
-      s.link.rows = piece;
-      s.predictor->kernels.activation_forward(s.link, result, result);
+    const std::int64_t piece = std::min(rows, s.workspace.rows);
+    weights.run(in, in_stride, piece, s.workspace);
+    std::int64_t first = 0;
+    for (const auto& result : weights.results()) {
+      T* values = s.workspace.slot(result.slot);
+      if (s.link.function.kind != kernels::ActivationKind::linear) {
+        s.link.rows = piece;
+        s.predictor->kernels.activation_forward(s.link, values, values);
+      }
+      for (std::int64_t i = 0; i < piece; ++i)
+        std::copy_n(values + i * result.stride, result.columns, out + i * out_stride + first);
+      first += result.columns;
     }
-    for (std::int64_t i = 0; i < piece; ++i)
-      std::copy_n(result + i * s.buffers.stride, s.link.columns, out + i * out_stride);
     in += piece * in_stride;
     out += piece * out_stride;
     rows -= piece;
@@ -175,7 +180,7 @@ void Predictor<T>::predict_checked(std::span<const T> in, std::span<T> out,
     throw Error("scratch belongs to another predictor");
   const std::vector<std::int64_t>& categories = shared_->state->categories;
   if (!categories.empty()) engine::check_categories(view(in, inputs()), categories, "in");
-  const std::int64_t piece = scratch.state_->buffers.rows;
+  const std::int64_t piece = scratch.state_->workspace.rows;
   for (std::int64_t done = piece; done < rows; done += piece) {
     const RowsView later = view(in.subspan(static_cast<std::size_t>(done * inputs())), inputs());
     if (overlaps(later, out.data(), out.data() + done * outputs()))
@@ -188,7 +193,7 @@ template <class T>
 void Predictor<T>::update(const Network<T>& network) {
   const typename Network<T>::State& n = *network.state_;
   State& s = *shared_->state;
-  if (n.inputs != s.inputs || !model::same_layers(n.layers, s.layers))
+  if (!same_structure(n.graph, s.graph))
     throw Error("the network has other layers than the one that the predictor was made with");
   const engine::Reading guard(*network.state_);
   s.weights.publish([&] { return s.make_set(); },

@@ -22,24 +22,24 @@ namespace chainrule::engine {
 
 template <class T>
 BatchInput<T>::BatchInput(const kernels::KernelTable<T>& kernels, const PlanOptions& options,
-                          std::int64_t columns, const Stages<T>& stages)
+                          std::int64_t columns, const std::vector<FirstStage<T>>& stages)
     : kernels_(kernels), options_(options), x_{nullptr, columns, row_stride<T>(columns)} {
   if (stages.empty()) return;
-  affine_ = dynamic_cast<AffineStage<T>*>(stages[0].get());
-  reader_ = dynamic_cast<ReadsRows<T>*>(stages[0].get());
-  if (!affine_) first_ = stages[0].get();
+  affine_ = dynamic_cast<AffineStage<T>*>(stages[0].stage);
+  reader_ = dynamic_cast<ReadsRows<T>*>(stages[0].stage);
+  if (!affine_) first_ = stages[0].stage;
   const std::size_t first = affine_ || reader_ ? 1 : 0;
   if (first == stages.size()) return;
-  if (affine_) first_ = stages[1].get();
-  taker_ = dynamic_cast<TakesNonzeros<T>*>(stages[first].get());
+  if (affine_) first_ = stages[1].stage;
+  taker_ = dynamic_cast<TakesNonzeros<T>*>(stages[first].stage);
   if (reader_ && taker_) {
     taker_->sparse = reader_->list_entries();
     lists_entries_ = taker_->sparse != nullptr;
     if (!lists_entries_) taker_ = nullptr;
   }
   if (!taker_) return;
-  fed_ = stages[first].get();
-  output_read_in_gradients_ = first + 1 < stages.size() && stages[first + 1]->has_parameters();
+  fed_ = stages[first].stage;
+  output_read_in_gradients_ = stages[first].output_read_in_gradients;
   private_inputs_ = private_inputs_pay();
 }
 

@@ -21,6 +21,13 @@
 
 namespace chainrule::engine {
 
+/// One of the stages that an input goes through first.
+template <class T>
+struct FirstStage {
+  Stage<T>* stage;
+  bool output_read_in_gradients;  // by a stage behind it
+};
+
 /// The way from the caller's rows to what the first stage of a plan reads: gathers the rows of a
 /// batch, converts and scales them, and decides whether zeros are left out. A batch arrives as one
 /// of
@@ -32,9 +39,9 @@ namespace chainrule::engine {
 template <class T>
 class BatchInput {
  public:
-  /// For a plan of these stages over rows of `columns` columns.
+  /// For rows of `columns` columns, which go through these stages before another one reads them.
   BatchInput(const kernels::KernelTable<T>& kernels, const PlanOptions& options,
-             std::int64_t columns, const Stages<T>& stages);
+             std::int64_t columns, const std::vector<FirstStage<T>>& stages);
 
   // What the plan has to know of its first stages.
 

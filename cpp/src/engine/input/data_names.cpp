@@ -11,12 +11,6 @@
 namespace chainrule {
 namespace {
 
-void check_text(const std::string& what, std::string_view name) {
-  for (std::size_t at = 0; at < name.size();)
-    if (!model::next_code_point(name, at)) throw Error(what + " must be UTF-8");
-  if (name.find('\0') != std::string_view::npos) throw Error(what + " must not hold a 0 byte");
-}
-
 /// Throws Error unless there are no names or `count` different ones.
 void check_names(const std::string& what, const std::vector<std::string>& names,
                  std::int64_t count) {
@@ -25,7 +19,7 @@ void check_names(const std::string& what, const std::vector<std::string>& names,
     throw Error(what + " must have " + std::to_string(count) + " names, got " +
                 std::to_string(names.size()));
   for (std::size_t i = 0; i < names.size(); ++i)
-    check_text(what + "[" + std::to_string(i) + "]", names[i]);
+    model::check_text(what + "[" + std::to_string(i) + "]", names[i]);
   std::vector<std::string_view> sorted(names.begin(), names.end());
   std::sort(sorted.begin(), sorted.end());
   const auto twice = std::adjacent_find(sorted.begin(), sorted.end());

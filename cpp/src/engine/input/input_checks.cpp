@@ -26,10 +26,12 @@ void Network<T>::State::check_table(const RowsView& x) const {
 
 template <class T>
 void Network<T>::State::check_batch(std::int64_t rows) const {
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const std::int64_t least = layers[i]->least_training_rows();
-    if (rows >= least) continue;
-    throw Error("layer " + std::to_string(i) + " (" + std::string(layers[i]->kind()) +
+  for (const Node& node : graph.nodes()) {
+    if (!node.layer) continue;
+    const Layer& layer = **node.layer;
+    const std::int64_t least = layer.least_training_rows();
+    if (rows >= least || rows * node.shape.positions() >= least) continue;
+    throw Error("layer " + node.name + " (" + std::string(layer.kind()) +
                 ") cannot train on batches of " + std::to_string(rows) +
                 (rows == 1 ? " row" : " rows") + ", whose statistics say nothing: use a " +
                 "batch_size of " + std::to_string(least) + " or more and as many rows, or a " +

@@ -116,10 +116,13 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x) {
   const engine::Parameter* variance = s.parameters.find(layer, "variance");
   if (!mean || !variance)
     throw Error("layer " + std::to_string(layer) + " has no mean and variance to adapt");
-  const std::vector<AnyLayer> below(s.layers.begin(), s.layers.begin() + layer);
-  engine::Plan<T> plan(s.kernels, below, s.parameters, s.inputs, {.batch_size = kRows});
+  const Node& node = s.graph.node(s.graph.layer_node_index(layer));
+  engine::Plan<T> plan(s.kernels, s.graph, s.parameters,
+                       {.batch_size = kRows, .result_nodes = {node.inputs.front()}});
+  const bool reads_input = !s.graph.node(node.inputs.front()).layer && node.shape.rank() == 1;
   plan.refresh();
-  const auto columns = static_cast<std::size_t>(mean->spec.columns);
+  const auto columns = static_cast<std::size_t>(mean->shape.columns);
+  const std::int64_t positions = node.shape.positions();
   Moments moments(columns);
   ExactMoments exact_moments;
   std::int64_t rows = 0;
@@ -131,9 +134,11 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x) {
       for (std::int64_t first = 0; first < piece.rows; first += kRows) {
         engine::Step<T> step;
         step.rows = std::min(kRows, piece.rows - first);
-        plan.input().load(context, step, piece, {nullptr, first});
+        plan.load(context, step, piece, {nullptr, first});
         plan.forward(context, step);
-        for (std::int64_t i = 0; i < step.rows; ++i) visit(plan.result().row(i));
+        for (std::int64_t i = 0; i < step.rows; ++i)
+          for (std::int64_t p = 0; p < positions; ++p)
+            visit(plan.result().row(i) + p * static_cast<std::int64_t>(columns));
       }
     });
   };
@@ -144,7 +149,8 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x) {
   pass([&](const RowsView& piece) {
     s.check_table(piece);
     check_finite<T>(piece, "x");
-    if (rows == 0) exactly = layer == 0 && sizeof(T) == 4 && engine::has_more_digits(piece.type);
+    if (rows == 0)
+      exactly = reads_input && layer == 0 && sizeof(T) == 4 && engine::has_more_digits(piece.type);
     each_row(piece, [&](const T* row) {
       for (std::size_t j = 0; j < columns; ++j) moments.add_to_mean(j, row[j], rows == 0);
       ++rows;

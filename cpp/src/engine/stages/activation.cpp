@@ -20,17 +20,17 @@ kernels::ActivationFunction<T> kernel_function(const Activation& activation) {
 
 // x, y: rows x columns; an entry for itself, but for softmax, which takes a row together
 template <class T>
-void ActivationStage<T>::forward(const Step<T>& step, ThreadSlice slice) {
-  const Range rows = step.rows_of(slice);
+void ActivationStage<T>::forward(const Step<T>& step, ThreadContext& context) {
+  const Range rows = this->rows_of(step, context.slice());
   kernels_.activation_forward(arguments(rows.size(), this->x.stride), this->x.row(rows.begin),
                               this->y.row(rows.begin));
 }
 
 // x, y, dy, dx: rows x columns
 template <class T>
-void ActivationStage<T>::backward(const Step<T>& step, ThreadSlice slice) {
+void ActivationStage<T>::backward(const Step<T>& step, ThreadContext& context) {
   if (!this->dx.data) return;
-  const Range rows = step.rows_of(slice);
+  const Range rows = this->rows_of(step, context.slice());
   kernels_.activation_backward(arguments(rows.size(), this->x.stride), this->x.row(rows.begin),
                                this->y.row(rows.begin), this->dy.row(rows.begin),
                                this->dx.row(rows.begin));

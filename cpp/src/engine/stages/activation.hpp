@@ -31,8 +31,8 @@ class ActivationStage final : public Stage<T>, public Infers<T> {
   std::int64_t outputs() const override { return columns_; }
   const Activation& activation() const { return activation_; }
 
-  void forward(const Step<T>& step, ThreadSlice slice) override;
-  void backward(const Step<T>& step, ThreadSlice slice) override;
+  void forward(const Step<T>& step, ThreadContext& context) override;
+  void backward(const Step<T>& step, ThreadContext& context) override;
   void infer(const InferArgs<T>& p) const noexcept override;
 
  private:

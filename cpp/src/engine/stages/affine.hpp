@@ -52,16 +52,16 @@ class AffineStage final : public Stage<T>, public Infers<T> {
   static bool is_wide(double offset) { return std::abs(offset) >= 1024.0; }
 
   // x, y: rows x columns, scale_, offset_: columns
-  void forward(const Step<T>& step, ThreadSlice slice) override {
-    const Range rows = step.rows_of(slice);
+  void forward(const Step<T>& step, ThreadContext& context) override {
+    const Range rows = this->rows_of(step, context.slice());
     kernels_.affine(this->x.row(rows.begin), scale_.data(), offset_.data(), this->y.row(rows.begin),
                     rows.size(), columns_, this->x.stride);
   }
 
   // dy, dx: rows x columns
-  void backward(const Step<T>& step, ThreadSlice slice) override {
+  void backward(const Step<T>& step, ThreadContext& context) override {
     if (!this->dx.data) return;
-    const Range rows = step.rows_of(slice);
+    const Range rows = this->rows_of(step, context.slice());
     kernels_.affine(this->dy.row(rows.begin), scale_.data(), nullptr, this->dx.row(rows.begin),
                     rows.size(), columns_, this->x.stride);
   }

@@ -19,10 +19,10 @@ class BatchNormalizationStage final : public Stage<T>, public Infers<T> {
         parameters_(c.parameters),
         epsilon_(static_cast<T>(description.epsilon)),
         momentum_(static_cast<T>(description.momentum)),
-        gamma_(c.parameters.find(c.layer, "gamma")),
-        beta_(c.parameters.find(c.layer, "beta")),
-        running_mean_(c.parameters.find(c.layer, "running_mean")),
-        running_variance_(c.parameters.find(c.layer, "running_variance")),
+        gamma_(c.parameters.find(c.owner, "gamma")),
+        beta_(c.parameters.find(c.owner, "beta")),
+        running_mean_(c.parameters.find(c.owner, "running_mean")),
+        running_variance_(c.parameters.find(c.owner, "running_variance")),
         columns_(c.inputs),
         mean_(padded<T>(c.inputs)),
         inverse_(padded<T>(c.inputs)),
@@ -35,9 +35,9 @@ class BatchNormalizationStage final : public Stage<T>, public Infers<T> {
   bool has_parameters() const override { return gamma_ || beta_; }
 
   // x, y: rows x columns; mean_, inverse_ and all parameters: columns, sums over the rows
-  void forward(const Step<T>& step, ThreadSlice slice) override {
+  void forward(const Step<T>& step, ThreadContext& context) override {
     const auto kernel = step.training ? kernels_.batch_norm_forward : kernels_.batch_norm_inference;
-    kernel(arguments(step, slice));
+    kernel(arguments(step, context.slice()));
   }
 
   // x, y: rows x columns, scratch: mean and inverse deviation of each column
@@ -58,8 +58,8 @@ class BatchNormalizationStage final : public Stage<T>, public Infers<T> {
   }
 
   // dy, dx: rows x columns, dgamma_, dbeta_: columns, since their sums are needed for dx as well
-  void backward(const Step<T>& step, ThreadSlice slice) override {
-    kernels::BatchNormArgs<T> f = arguments(step, slice);
+  void backward(const Step<T>& step, ThreadContext& context) override {
+    kernels::BatchNormArgs<T> f = arguments(step, context.slice());
     f.dy = this->dy.data;
     f.dx = this->dx.data;
     f.dgamma = gamma_ ? dgamma_.data() : nullptr;
@@ -67,8 +67,8 @@ class BatchNormalizationStage final : public Stage<T>, public Infers<T> {
     kernels_.batch_norm_backward(f);
   }
 
-  void gradients(const Step<T>& step, ThreadSlice slice) override {
-    const Range columns = columns_of(slice);
+  void gradients(const Step<T>& step, ThreadContext& context) override {
+    const Range columns = columns_of(context.slice());
     if (columns.size() == 0) return;
     if (gamma_)
       store_or_apply_gradient(step, *gamma_, columns.begin, dgamma_.data() + columns.begin,
@@ -97,7 +97,7 @@ class BatchNormalizationStage final : public Stage<T>, public Infers<T> {
   kernels::BatchNormArgs<T> arguments(const Step<T>& step, ThreadSlice slice) {
     const Range columns = columns_of(slice);
     kernels::BatchNormArgs<T> f = parameters();
-    f.rows = step.rows;
+    f.rows = this->rows(step);
     f.column_begin = columns.begin;
     f.column_end = columns.end;
     f.fixed = !step.training;

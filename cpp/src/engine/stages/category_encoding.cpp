@@ -40,8 +40,8 @@ class CategoryEncodingStage final : public Stage<T>, public ReadsRows<T>, public
       : kernels_(c.kernels),
         columns_(columns_of(encoding, c.inputs)),
         mode_(encoding.output_mode),
-        outputs_(encoding.outputs(c.inputs)),
-        batch_size_(c.batch_size),
+        outputs_(encoding.output_shape({c.inputs}).columns()),
+        rows_(c.rows),
         threads_(c.threads),
         backward_(c.backward),
         indices_(padded<std::int32_t>(inputs()) * c.threads) {}
@@ -53,8 +53,8 @@ class CategoryEncodingStage final : public Stage<T>, public ReadsRows<T>, public
   bool passes_gradient() const override { return false; }
 
   SparseInput<T>* list_entries() override {
-    entries_ = std::make_unique<SparseInput<T>>(kernels_, batch_size_, outputs_,
-                                                batch_size_ * room_of_row(), threads_, backward_);
+    entries_ = std::make_unique<SparseInput<T>>(kernels_, rows_, outputs_, rows_ * room_of_row(),
+                                                threads_, backward_);
     entries_->set_density(
         std::min(1.0, static_cast<double>(inputs()) / static_cast<double>(outputs_)));
     return entries_.get();
@@ -75,8 +75,8 @@ class CategoryEncodingStage final : public Stage<T>, public ReadsRows<T>, public
   }
 
   /// `read` has filled y, and no gradient passes through categories.
-  void forward(const Step<T>&, ThreadSlice) override {}
-  void backward(const Step<T>&, ThreadSlice) override {}
+  void forward(const Step<T>&, ThreadContext&) override {}
+  void backward(const Step<T>&, ThreadContext&) override {}
 
   // x: rows x inputs, y: rows x outputs
   void infer(const InferArgs<T>& p) const noexcept override {
@@ -131,7 +131,7 @@ class CategoryEncodingStage final : public Stage<T>, public ReadsRows<T>, public
   std::vector<CategoryColumn> columns_;
   OutputMode mode_;
   std::int64_t outputs_;
-  std::int64_t batch_size_;
+  std::int64_t rows_;
   int threads_;
   bool backward_;
   Buffer<std::int32_t> indices_;  // of a row, for each thread

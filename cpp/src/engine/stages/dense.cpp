@@ -22,15 +22,15 @@ class DenseStage final : public Stage<T>,
   DenseStage(const StageContext<T>& c)
       : kernels_(c.kernels),
         parameters_(c.parameters),
-        weight_(c.parameters.find(c.layer, "weight")),
-        bias_(c.parameters.find(c.layer, "bias")),
+        weight_(c.parameters.find(c.owner, "weight")),
+        bias_(c.parameters.find(c.owner, "bias")),
         inputs_(c.inputs),
-        units_(weight_->spec.columns),
+        units_(weight_->shape.columns),
         panels_(weight_->shape.panels()),
         partition_(partition_of(c, panels_)),
-        blocking_(Blocking::of<T>(inputs_, units_, c.batch_size, c.kernels.panel,
+        blocking_(Blocking::of<T>(inputs_, units_, c.rows, c.kernels.panel,
                                   std::max<std::int64_t>(1, panels_ / c.threads))),
-        dy_panels_(c.backward ? padded<T>(c.batch_size) * units_ : 0),
+        dy_panels_(c.backward ? padded<T>(c.rows) * units_ : 0),
         scratch_stride_(blocking_.scratch_rows(c.kernels.sparse_panels) * c.kernels.panel),
         scratch_(c.backward ? scratch_stride_ * c.threads : 0),
         bias_gradient_(c.backward ? padded<T>(units_) : 0),
@@ -82,15 +82,17 @@ class DenseStage final : public Stage<T>,
 
   // x: rows x inputs, or its nonzeros; weight: panels of [inputs][panel]; bias: units; y: rows x
   // units
-  void forward(const Step<T>& step, ThreadSlice slice) override {
-    const Range rows = partition_ == Partition::rows ? step.rows_of(slice) : Range{0, step.rows};
+  void forward(const Step<T>& step, ThreadContext& context) override {
+    const ThreadSlice slice = context.slice();
+    const Range rows =
+        partition_ == Partition::rows ? this->rows_of(step, slice) : Range{0, this->rows(step)};
     const Range panels = partition_ == Partition::rows ? Range{0, panels_} : slice.range(panels_);
     if (this->mask) {
       masked_forward(rows, panels, slice);
     } else if (this->sparse) {
       sparse_forward(*this->sparse, rows, panels, slice);
-    } else if (step.rows <= most_single_rows_ && slice.count == 1) {
-      for (std::int64_t i = 0; i < step.rows; ++i)
+    } else if (this->rows(step) <= most_single_rows_ && slice.count == 1) {
+      for (std::int64_t i = 0; i < this->rows(step); ++i)
         kernels_.forward_row(product(), this->x.row(i), this->y.row(i), terms_.data());
     } else {
       kernels_.forward({weight_->shape, parameters_.at(weight_), parameters_.at(bias_), x_of(slice),
@@ -100,9 +102,10 @@ class DenseStage final : public Stage<T>,
   }
 
   // dy: rows x units, weight: panels of [inputs][panel], dx: rows x inputs
-  void backward(const Step<T>& step, ThreadSlice slice) override {
+  void backward(const Step<T>& step, ThreadContext& context) override {
+    const ThreadSlice slice = context.slice();
     if (!this->dx.data) return;
-    const Range rows = step.rows_of(slice);
+    const Range rows = this->rows_of(step, slice);
     if (rows.size() == 0) return;
     // Each thread transposes its own rows, padded to whole vectors, into its own part of the
     // panels.
@@ -116,7 +119,8 @@ class DenseStage final : public Stage<T>,
   }
 
   // x: rows x inputs, dy: rows x units, dW: panels of [inputs][panel], db: units
-  void gradients(const Step<T>& step, ThreadSlice slice) override {
+  void gradients(const Step<T>& step, ThreadContext& context) override {
+    const ThreadSlice slice = context.slice();
     if (this->mask) {
       sparse_weight_gradients(step, slice, this->mask_of(slice).begin(this->among_readers(slice)));
     } else if (this->sparse) {
@@ -127,8 +131,8 @@ class DenseStage final : public Stage<T>,
     if (!bias_) return;
     const Range columns = columns_of(slice);
     if (columns.size() == 0) return;
-    kernels_.column_sums(this->dy.data, this->dy.stride, step.rows, columns.begin, columns.end,
-                         bias_gradient_.data());
+    kernels_.column_sums(this->dy.data, this->dy.stride, this->rows(step), columns.begin,
+                         columns.end, bias_gradient_.data());
     store_or_apply_gradient(step, *bias_, columns.begin, bias_gradient_.data() + columns.begin,
                             columns.size());
   }
@@ -158,7 +162,7 @@ class DenseStage final : public Stage<T>,
   /// Of the forward pass. A thread that owns the same columns there as in the update has their
   /// weights in its own cache; and where rows are few, more threads find work among the columns.
   static Partition partition_of(const StageContext<T>& c, std::int64_t panels) {
-    const bool few_rows = c.batch_size < kernels::kRowAlignment<T> * c.threads;
+    const bool few_rows = c.rows < kernels::kRowAlignment<T> * c.threads;
     const bool own_weights = c.backward && panels % c.threads == 0;
     return c.threads > 1 && panels >= c.threads && (few_rows || own_weights) ? Partition::columns
                                                                              : Partition::rows;
@@ -306,8 +310,9 @@ class DenseStage final : public Stage<T>,
       const NonzeroMask<T>& x_mask = this->mask_of(slice);
       const auto from = [&]<class X>(const X& table) {
         return kernels::MaskedGradientArgs<T, X>{
-            weight_->shape, panels.begin,     panels.end,    inputs.begin,    inputs.end, step.rows,
-            table,          x_mask.columns(), this->dy.data, this->dy.stride, g,          g_stride,
+            weight_->shape, panels.begin,     panels.end, inputs.begin,
+            inputs.end,     this->rows(step), table,      x_mask.columns(),
+            this->dy.data,  this->dy.stride,  g,          g_stride,
             step.cursor};
       };
       if (x_mask.has_bytes()) {
@@ -333,7 +338,7 @@ class DenseStage final : public Stage<T>,
     const std::int64_t width = weight_->shape.width(panel);
     const std::int64_t at = weight_->shape.offset(panel) + inputs.begin * width;
     T* g = step.gradients ? step.gradients + weight_->offset + at : scratch_of(slice);
-    kernels_.weight_gradient({weight_->shape, panel, inputs.begin, inputs.end, step.rows,
+    kernels_.weight_gradient({weight_->shape, panel, inputs.begin, inputs.end, this->rows(step),
                               x_of(slice), this->x.stride, this->dy.data, this->dy.stride, g,
                               blocking_.gradient_batch, step.cursor});
     if (step.update) step.update->apply(*weight_, at, g, inputs.size() * width);

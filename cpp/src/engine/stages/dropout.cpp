@@ -21,14 +21,14 @@ class DropoutStage final : public Stage<T> {
         layer_(static_cast<std::uint64_t>(c.layer)),
         columns_(c.inputs),
         rate_(rate),
-        factors_(c.backward ? c.batch_size * row_stride<T>(c.inputs) : 0) {}
+        factors_(c.backward ? c.rows * row_stride<T>(c.inputs) : 0) {}
 
   std::string describe() const override { return "dropout"; }
   std::int64_t outputs() const override { return columns_; }
 
   // x, factors_, y: rows x columns; a factor is 0 or 1 / (1 - rate)
-  void forward(const Step<T>& step, ThreadSlice slice) override {
-    const Range rows = step.rows_of(slice);
+  void forward(const Step<T>& step, ThreadContext& context) override {
+    const Range rows = this->rows_of(step, context.slice());
     const std::int64_t size = rows.size() * this->x.stride;
     if (!active(step)) {
       std::copy_n(this->x.row(rows.begin), size, this->y.row(rows.begin));
@@ -43,9 +43,9 @@ class DropoutStage final : public Stage<T> {
   }
 
   // dy, factors_, dx: rows x columns
-  void backward(const Step<T>& step, ThreadSlice slice) override {
+  void backward(const Step<T>& step, ThreadContext& context) override {
     if (!this->dx.data) return;
-    const Range rows = step.rows_of(slice);
+    const Range rows = this->rows_of(step, context.slice());
     const std::int64_t size = rows.size() * this->x.stride;
     if (active(step)) {
       kernels_.multiply(this->dy.row(rows.begin), factors(rows), this->dx.row(rows.begin), size);

@@ -46,7 +46,8 @@ struct Run {
 std::vector<Run> passing(const Embedding& embedding, std::int64_t inputs) {
   const std::vector<std::int64_t> counts = embedding.categories(inputs);
   std::vector<Run> runs;
-  std::int64_t output = embedding.outputs(inputs) - std::count(counts.begin(), counts.end(), 0);
+  std::int64_t output =
+      embedding.output_shape({inputs}).columns() - std::count(counts.begin(), counts.end(), 0);
   for (std::int64_t column = 0; column < inputs; ++column) {
     if (counts[static_cast<std::size_t>(column)] > 0) continue;
     if (!runs.empty() && runs.back().column + runs.back().size == column) {
@@ -65,15 +66,15 @@ class EmbeddingStage final : public Stage<T>, public ReadsRows<T>, public Infers
   EmbeddingStage(const StageContext<T>& c, const Embedding& embedding)
       : kernels_(c.kernels),
         parameters_(c.parameters),
-        weight_(c.parameters.find(c.layer, "weight")),
+        weight_(c.parameters.find(c.owner, "weight")),
         columns_(columns_of(embedding, c.inputs)),
         passing_(passing(embedding, c.inputs)),
         inputs_(c.inputs),
-        outputs_(embedding.outputs(c.inputs)),
-        categories_(c.batch_size * embedded()) {
+        outputs_(embedding.output_shape({c.inputs}).columns()),
+        categories_(c.rows * embedded()) {
     if (!c.backward) return;
-    entries_ = std::make_unique<SparseInput<T>>(c.kernels, c.batch_size, weight_->spec.rows,
-                                                c.batch_size * room_of_row(), c.threads, true);
+    entries_ = std::make_unique<SparseInput<T>>(c.kernels, c.rows, weight_->shape.rows,
+                                                c.rows * room_of_row(), c.threads, true);
     scratch_ = Buffer<T>(scratch_size() * c.threads);
   }
 
@@ -88,9 +89,9 @@ class EmbeddingStage final : public Stage<T>, public ReadsRows<T>, public Infers
 
   Cost cost(std::int64_t rows) const override {
     const double parts = static_cast<double>(rows * embedded());
-    const auto units = static_cast<double>(weight_->spec.columns);
+    const auto units = static_cast<double>(weight_->shape.columns);
     const auto numbers = static_cast<double>(rows * outputs_);
-    const double nonzero_state = std::min(static_cast<double>(weight_->spec.rows), parts) * units;
+    const double nonzero_state = std::min(static_cast<double>(weight_->shape.rows), parts) * units;
     const double update = this->dy.data ? numbers + 2.0 * nonzero_state : 0.0;
     return {0.0, (parts * units + numbers + update) * sizeof(T)};
   }
@@ -116,15 +117,16 @@ class EmbeddingStage final : public Stage<T>, public ReadsRows<T>, public Infers
 
   // categories_: rows x columns of categories, weight: panels of [categories][kPanel], y: rows x
   // outputs, the vectors of all columns side by side
-  void forward(const Step<T>& step, ThreadSlice slice) override {
-    const Range rows = step.rows_of(slice);
+  void forward(const Step<T>& step, ThreadContext& context) override {
+    const Range rows = this->rows_of(step, context.slice());
     look_up(categories_.data() + rows.begin * embedded(), rows.size(), this->y.row(rows.begin),
             this->y.stride);
   }
 
   // dy: rows x outputs, dx: rows x inputs, zero in columns of categories
-  void backward(const Step<T>& step, ThreadSlice slice) override {
-    const Range rows = step.rows_of(slice);
+  void backward(const Step<T>& step, ThreadContext& context) override {
+    const ThreadSlice slice = context.slice();
+    const Range rows = this->rows_of(step, slice);
     entries_->transpose(rows, slice);
     if (!this->dx.data) return;
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
@@ -134,7 +136,8 @@ class EmbeddingStage final : public Stage<T>, public ReadsRows<T>, public Infers
   }
 
   // dy: rows x outputs, entries_: rows of the batch by category, g: run of categories x panel
-  void gradients(const Step<T>& step, ThreadSlice slice) override {
+  void gradients(const Step<T>& step, ThreadContext& context) override {
+    const ThreadSlice slice = context.slice();
     const std::int32_t* begin = entries_->columns().column_offsets;
     if (step.update)
       ActiveRows::record(*step.update, *weight_, begin, slice.range(weight_->shape.rows));

@@ -16,11 +16,11 @@ class LayerNormalizationStage final : public Stage<T>, public Infers<T> {
       : kernels_(c.kernels),
         parameters_(c.parameters),
         epsilon_(static_cast<T>(description.epsilon)),
-        gamma_(c.parameters.find(c.layer, "gamma")),
-        beta_(c.parameters.find(c.layer, "beta")),
+        gamma_(c.parameters.find(c.owner, "gamma")),
+        beta_(c.parameters.find(c.owner, "beta")),
         columns_(c.inputs),
-        mean_(padded<T>(c.batch_size)),
-        inverse_(padded<T>(c.batch_size)),
+        mean_(padded<T>(c.rows)),
+        inverse_(padded<T>(c.rows)),
         dgamma_(padded<T>(c.inputs)),
         dbeta_(padded<T>(c.inputs)) {}
 
@@ -29,8 +29,8 @@ class LayerNormalizationStage final : public Stage<T>, public Infers<T> {
   bool has_parameters() const override { return gamma_ || beta_; }
 
   // x, y: rows x columns, mean_, inverse_: rows, gamma_, beta_: columns
-  void forward(const Step<T>& step, ThreadSlice slice) override {
-    kernels_.layer_norm_forward(arguments(step.rows_of(slice)));
+  void forward(const Step<T>& step, ThreadContext& context) override {
+    kernels_.layer_norm_forward(arguments(this->rows_of(step, context.slice())));
   }
 
   // x, y: rows x columns, scratch: mean and inverse deviation of each row
@@ -50,17 +50,17 @@ class LayerNormalizationStage final : public Stage<T>, public Infers<T> {
   }
 
   // dy, dx: rows x columns
-  void backward(const Step<T>& step, ThreadSlice slice) override {
+  void backward(const Step<T>& step, ThreadContext& context) override {
     if (!this->dx.data) return;
-    kernels_.layer_norm_backward(arguments(step.rows_of(slice)));
+    kernels_.layer_norm_backward(arguments(this->rows_of(step, context.slice())));
   }
 
   // dgamma_, dbeta_: columns, sums over the rows; each thread owns columns of them
-  void gradients(const Step<T>& step, ThreadSlice slice) override {
-    const Range columns = slice.range(padded<T>(columns_), kernels::kRowAlignment<T>);
+  void gradients(const Step<T>& step, ThreadContext& context) override {
+    const Range columns = context.slice().range(padded<T>(columns_), kernels::kRowAlignment<T>);
     if (columns.size() == 0 || !has_parameters()) return;
-    kernels_.affine_gradient({step.rows, columns.begin, columns.end, this->x.stride, this->x.data,
-                              mean_.data(), inverse_.data(), this->dy.data,
+    kernels_.affine_gradient({this->rows(step), columns.begin, columns.end, this->x.stride,
+                              this->x.data, mean_.data(), inverse_.data(), this->dy.data,
                               gamma_ ? dgamma_.data() : nullptr, beta_ ? dbeta_.data() : nullptr});
     if (gamma_)
       store_or_apply_gradient(step, *gamma_, columns.begin, dgamma_.data() + columns.begin,

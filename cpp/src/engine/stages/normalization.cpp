@@ -14,8 +14,8 @@ namespace chainrule::engine {
 template <class T>
 void add_normalization(const Layer&, const StageContext<T>& context, Stages<T>& stages) {
   Parameters<T>* parameters = &context.parameters;
-  const Parameter* mean = parameters->find(context.layer, "mean");
-  const Parameter* variance = parameters->find(context.layer, "variance");
+  const Parameter* mean = parameters->find(context.owner, "mean");
+  const Parameter* variance = parameters->find(context.owner, "variance");
   const std::int64_t columns = context.inputs;
   const auto factor = [](T v) {
     // A feature that never varies is only centred.

@@ -12,7 +12,7 @@ class PReLUStage final : public Stage<T>, public Infers<T> {
   explicit PReLUStage(const StageContext<T>& c)
       : kernels_(c.kernels),
         parameters_(c.parameters),
-        slope_(*c.parameters.find(c.layer, "slope")),
+        slope_(*c.parameters.find(c.owner, "slope")),
         columns_(c.inputs),
         dslope_(padded<T>(c.inputs)) {}
 
@@ -21,8 +21,8 @@ class PReLUStage final : public Stage<T>, public Infers<T> {
   bool has_parameters() const override { return true; }
 
   // x, y: rows x columns, slope_: columns
-  void forward(const Step<T>& step, ThreadSlice slice) override {
-    const Range rows = step.rows_of(slice);
+  void forward(const Step<T>& step, ThreadContext& context) override {
+    const Range rows = this->rows_of(step, context.slice());
     kernels::PreluArgs<T> f = arguments(rows.size(), this->x.stride);
     f.x = this->x.row(rows.begin);
     f.y = this->y.row(rows.begin);
@@ -38,9 +38,9 @@ class PReLUStage final : public Stage<T>, public Infers<T> {
   }
 
   // dy, dx: rows x columns
-  void backward(const Step<T>& step, ThreadSlice slice) override {
+  void backward(const Step<T>& step, ThreadContext& context) override {
     if (!this->dx.data) return;
-    const Range rows = step.rows_of(slice);
+    const Range rows = this->rows_of(step, context.slice());
     kernels::PreluArgs<T> f = arguments(rows.size(), this->x.stride);
     f.x = this->x.row(rows.begin);
     f.dy = this->dy.row(rows.begin);
@@ -49,10 +49,10 @@ class PReLUStage final : public Stage<T>, public Infers<T> {
   }
 
   // dslope_: columns, sums over the rows; each thread owns columns of them
-  void gradients(const Step<T>& step, ThreadSlice slice) override {
-    const Range columns = slice.range(padded<T>(columns_), kernels::kRowAlignment<T>);
+  void gradients(const Step<T>& step, ThreadContext& context) override {
+    const Range columns = context.slice().range(padded<T>(columns_), kernels::kRowAlignment<T>);
     if (columns.size() == 0) return;
-    kernels::PreluArgs<T> f = arguments(step.rows, this->x.stride);
+    kernels::PreluArgs<T> f = arguments(this->rows(step), this->x.stride);
     f.x = this->x.data;
     f.dy = this->dy.data;
     f.dslope = dslope_.data();

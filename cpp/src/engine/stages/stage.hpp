@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "engine/buffer.hpp"
 #include "engine/optimizer/update.hpp"
@@ -14,12 +15,14 @@
 
 namespace chainrule::engine {
 
-/// A row-major buffer between two stages; rows are padded to kRowAlignment.
+/// A row-major buffer between two stages, `positions` rows for each row of the batch; rows are
+/// padded to kRowAlignment.
 template <class T>
 struct Tensor {
   T* data = nullptr;
   std::int64_t columns = 0;
   std::int64_t stride = 0;
+  std::int64_t positions = 1;
 
   T* row(std::int64_t i) const { return data + i * stride; }
 };
@@ -35,6 +38,7 @@ struct Step {
   const Update<T>* update = nullptr;          // the optimizer that takes them at once
   kernels::PrefetchCursor* cursor = nullptr;  // of the next batch, this thread's
 
+  /// The rows of the batch that a thread owns.
   Range rows_of(ThreadSlice slice) const { return slice.range(rows, kernels::kRowAlignment<T>); }
 };
 
@@ -46,7 +50,8 @@ struct Cost {
 
 /// One fused piece of the plan. `x` is what it reads, `y` what it writes, `dx` and `dy` the loss's
 /// gradients with respect to them; `dx.data` is null where no stage needs it. What only a few
-/// stages can do is an interface of its own: TakesNonzeros, ReadsRows, Infers, InfersProduct.
+/// stages can do is an interface of its own: Joins, TakesNonzeros, ReadsRows, Infers,
+/// InfersProduct.
 template <class T>
 class Stage {
  public:
@@ -66,19 +71,38 @@ class Stage {
   }
 
   /// From x to y: each thread the outputs that it owns by partition().
-  virtual void forward(const Step<T>& step, ThreadSlice slice) = 0;
+  virtual void forward(const Step<T>& step, ThreadContext& context) = 0;
   /// From dy to dx: each thread the outputs that it owns by backward_partition().
-  virtual void backward(const Step<T>& step, ThreadSlice slice) = 0;
+  virtual void backward(const Step<T>& step, ThreadContext& context) = 0;
   /// From x and dy to the parameters' gradients, after the whole backward pass: each thread those
   /// of the parameters that it owns.
-  virtual void gradients(const Step<T>& step, ThreadSlice slice) {
+  virtual void gradients(const Step<T>& step, ThreadContext& context) {
     (void)step;
-    (void)slice;
+    (void)context;
+  }
+
+  /// Rows of y in a step, and those that a thread owns: its rows of the batch, with all of their
+  /// positions.
+  std::int64_t rows(const Step<T>& step) const { return step.rows * y.positions; }
+  Range rows_of(const Step<T>& step, ThreadSlice slice) const {
+    const Range batch = step.rows_of(slice);
+    return {batch.begin * y.positions, batch.end * y.positions};
   }
 
   Tensor<T> x, y;          // rows x inputs, rows x outputs
   Tensor<T> dx, dy;        // of the same shapes
   std::int64_t layer = 0;  // the description it comes from
+};
+
+/// What a stage implements that reads several tensors, in the order of its node's inputs. `x` and
+/// `dx` of the stage are the first ones.
+template <class T>
+class Joins {
+ public:
+  std::vector<Tensor<T>> xs, dxs;
+
+ protected:
+  ~Joins() = default;
 };
 
 /// Stores a parameter's gradient entries [first, first + size), applies them to the parameter, or

@@ -20,11 +20,13 @@ template <class T>
 struct StageContext {
   const kernels::KernelTable<T>& kernels;
   Parameters<T>& parameters;
-  std::int64_t layer;       // index of the description
-  std::int64_t inputs;      // columns
-  std::int64_t batch_size;  // most rows of a step
-  int threads;              // most threads of a team
-  bool backward;            // false: inference only, no memory for gradients
+  std::int64_t layer;         // index of the description
+  std::int64_t owner;         // the layer whose parameters it uses
+  std::vector<Shape> shapes;  // of its inputs
+  std::int64_t inputs;        // columns of the first
+  std::int64_t rows;          // most rows of a step, a position of a batch row each
+  int threads;                // most threads of a team
+  bool backward;              // false: inference only, no memory for gradients
 };
 
 /// Appends the stages of one layer.

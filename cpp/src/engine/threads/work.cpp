@@ -2,22 +2,33 @@
 #include "engine/threads/work.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <vector>
 
 namespace chainrule::engine {
 
-double multiply_adds(const std::vector<AnyLayer>& layers, std::int64_t inputs) {
+double multiply_adds(const Graph& graph) {
   double count = 0.0;
-  std::int64_t terms = inputs;  // of a row that can be other than zero
-  for (const auto& layer : layers) {
-    const std::int64_t outputs = layer->outputs(inputs);
-    const std::vector<ParameterSpec> parameters = layer->parameters(inputs);
-    for (const ParameterSpec& p : parameters) {
-      if (p.rows > 1)
-        count += static_cast<double>(std::min(p.rows, terms)) * static_cast<double>(p.columns);
+  // Of each node's row, how many of its columns can be other than zero.
+  std::vector<std::int64_t> terms;
+  for (const Node& node : graph.nodes()) {
+    const std::int64_t columns = node.shape.columns();
+    if (!node.layer) {
+      terms.push_back(columns);
+      continue;
     }
-    const bool encodes = layer->reads_categories() && parameters.empty();
-    terms = encodes ? std::min(inputs, outputs) : outputs;
-    inputs = outputs;
+    const Layer& layer = **node.layer;
+    const auto input = static_cast<std::size_t>(node.inputs.front());
+    const std::vector<ParameterSpec> parameters = layer.parameters(graph.input_shapes(node));
+    const auto positions = static_cast<double>(node.shape.positions());
+    for (const ParameterSpec& p : parameters) {
+      const std::int64_t rows = p.shape.positions();
+      if (rows > 1)
+        count += positions * static_cast<double>(std::min(rows, terms[input])) *
+                 static_cast<double>(p.shape.columns());
+    }
+    const bool encodes = layer.reads_categories() && parameters.empty();
+    terms.push_back(encodes ? std::min(terms[input], columns) : columns);
   }
   return count;
 }

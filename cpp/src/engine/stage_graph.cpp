@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/stage_graph.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/stages/activation.hpp"
+#include "engine/stages/reshape.hpp"
+#include "model/last_activation.hpp"
+
+namespace chainrule::engine {
+
+template <class T>
+StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& graph,
+                          Parameters<T>& parameters, const PlanOptions& options) {
+  const std::vector<std::int64_t>& wanted_nodes =
+      options.result_nodes.empty() ? graph.outputs() : options.result_nodes;
+  const std::vector<Node>& nodes = graph.nodes();
+  std::vector<bool> wanted(nodes.size(), false);
+  for (const std::int64_t node : wanted_nodes) wanted[static_cast<std::size_t>(node)] = true;
+  for (std::size_t i = nodes.size(); i-- > 0;) {
+    for (const std::int64_t input : nodes[i].inputs)
+      if (wanted[i]) wanted[static_cast<std::size_t>(input)] = true;
+  }
+  std::vector<std::size_t> tensor_of(nodes.size());
+  std::vector<bool> used(nodes.size(), false);  // as the owner of parameters
+  node_outputs.resize(static_cast<std::size_t>(graph.layer_count()));
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const Node& node = nodes[i];
+    if (!wanted[i] && node.layer) continue;
+    const std::int64_t positions = node.shape.positions();
+    check_table_size(checked_product(options.batch_size, positions), node.shape.columns(),
+                     options.threads);
+    if (!node.layer) {
+      const std::size_t flat = add_tensor(node.shape.size(), 1);
+      inputs.push_back(flat);
+      tensor_of[i] = positions == 1 || !wanted[i] ? flat : add_reshape(flat, node.shape, 0);
+      continue;
+    }
+    const std::size_t owner = node.shares >= 0 ? static_cast<std::size_t>(node.shares) : i;
+    std::vector<std::size_t> reads;
+    for (const std::int64_t input : node.inputs)
+      reads.push_back(tensor_of[static_cast<std::size_t>(input)]);
+    const StageContext<T> context{.kernels = kernels,
+                                  .parameters = parameters,
+                                  .layer = node.layer_index,
+                                  .owner = nodes[owner].layer_index,
+                                  .shapes = graph.input_shapes(node),
+                                  .inputs = tensors[reads[0]].columns,
+                                  .rows = checked_product(options.batch_size, positions),
+                                  .threads = options.threads,
+                                  .backward = options.backward};
+    Stages<T> added;
+    add_stages(**node.layer, context, added);
+    tensor_of[i] = reads[0];
+    for (auto& stage : added) {
+      const bool shares = stage->has_parameters() && used[owner];
+      tensor_of[i] = add_stage(std::move(stage), std::move(reads), positions);
+      stages.back().owner = context.owner;
+      stages.back().shares = shares;
+      reads = {tensor_of[i]};
+    }
+    used[owner] = true;
+    node_outputs[static_cast<std::size_t>(node.layer_index)] = tensor_of[i];
+  }
+  for (const std::int64_t node : wanted_nodes) {
+    const auto i = static_cast<std::size_t>(node);
+    const StageTensor& tensor = tensors[tensor_of[i]];
+    results.push_back(tensor.positions == 1
+                          ? tensor_of[i]
+                          : add_reshape(tensor_of[i], nodes[i].shape.size(), nodes[i].layer_index));
+  }
+  for (std::size_t i = 0; i < options.losses.size(); ++i)
+    drop_contained_activation(i, *options.losses[i]);
+  for (std::size_t i = 0; i < stages.size(); ++i)
+    for (const std::size_t tensor : stages[i].reads) tensors[tensor].readers.push_back(i);
+  for (const std::size_t result : results) tensors[result].is_result = true;
+}
+
+template <class T>
+std::size_t StageGraph<T>::add_tensor(std::int64_t columns, std::int64_t positions) {
+  tensors.push_back({columns, positions});
+  return tensors.size() - 1;
+}
+
+template <class T>
+std::size_t StageGraph<T>::add_stage(std::unique_ptr<Stage<T>> stage,
+                                     std::vector<std::size_t> reads, std::int64_t positions) {
+  const std::size_t writes = add_tensor(stage->outputs(), positions);
+  stages.push_back({std::move(stage), std::move(reads), writes});
+  return writes;
+}
+
+template <class T>
+std::size_t StageGraph<T>::add_reshape(std::size_t from, const Shape& shape, std::int64_t layer) {
+  auto stage = make_reshape<T>(tensors[from].columns, shape);
+  stage->layer = layer;
+  return add_stage(std::move(stage), {from}, shape.positions());
+}
+
+/// Where the loss works from the input of the last activation, which has no other reader.
+template <class T>
+void StageGraph<T>::drop_contained_activation(std::size_t output, const Loss& loss) {
+  const std::size_t result = results[output];
+  const auto node = std::find_if(stages.begin(), stages.end(),
+                                 [&](const StageNode<T>& n) { return n.writes == result; });
+  if (node == stages.end()) return;
+  const auto* last = dynamic_cast<const ActivationStage<T>*>(node->stage.get());
+  if (!last || !model::contains(loss, last->activation())) return;
+  const auto reads = [&](const StageNode<T>& n) {
+    return std::find(n.reads.begin(), n.reads.end(), result) != n.reads.end();
+  };
+  const std::size_t before = node->reads[0];
+  if (std::any_of(stages.begin(), stages.end(), reads) ||
+      std::find(results.begin(), results.end(), before) != results.end())
+    return;
+  for (std::size_t& tensor : node_outputs)
+    if (tensor == result) tensor = before;
+  results[output] = before;
+  stages.erase(node);
+}
+
+template <class T>
+const StageNode<T>* StageGraph<T>::single_reader(std::size_t tensor) const {
+  const StageTensor& t = tensors[tensor];
+  return t.is_result || t.readers.size() != 1 ? nullptr : &stages[t.readers[0]];
+}
+
+template <class T>
+StageNode<T>* StageGraph<T>::single_reader(std::size_t tensor) {
+  return const_cast<StageNode<T>*>(std::as_const(*this).single_reader(tensor));
+}
+
+template class StageGraph<float>;
+template class StageGraph<double>;
+
+}  // namespace chainrule::engine

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "engine/buffer.hpp"
+#include "engine/stages/stage.hpp"
+
+namespace chainrule::engine {
+
+/// A tensor that needs memory from the moment `from`, when it is first written to, to the moment
+/// `to`, when it is last read.
+template <class T>
+struct TensorLife {
+  Tensor<T>* tensor;
+  std::int64_t from;
+  std::int64_t to;
+};
+
+/// Memory of a plan's tensors. One whose last reader is done hands its buffer on to a later tensor
+/// of the same columns and positions, whose rows each thread then owns as it owned those before, so
+/// that no barrier is needed between the two.
+template <class T>
+class TensorMemory {
+ public:
+  explicit TensorMemory(std::int64_t batch_size) : batch_size_(batch_size) {}
+
+  /// Gives these tensors memory. Of a gradient the padding is zero, which the next one relies on.
+  void provide(std::vector<TensorLife<T>> lives) {
+    std::stable_sort(
+        lives.begin(), lives.end(),
+        [](const TensorLife<T>& a, const TensorLife<T>& b) { return a.from < b.from; });
+    for (const TensorLife<T>& life : lives) life.tensor->data = take(life);
+  }
+
+  std::int64_t bytes() const {
+    std::int64_t sum = 0;
+    for (const Block& block : blocks_) sum += block.buffer.size();
+    return sum * static_cast<std::int64_t>(sizeof(T));
+  }
+
+ private:
+  struct Block {
+    std::int64_t columns;
+    std::int64_t positions;
+    std::int64_t free_after;
+    Buffer<T> buffer;
+  };
+
+  T* take(const TensorLife<T>& life) {
+    const Tensor<T>& tensor = *life.tensor;
+    for (Block& block : blocks_) {
+      if (block.free_after >= life.from || block.columns != tensor.columns ||
+          block.positions != tensor.positions)
+        continue;
+      block.free_after = life.to;
+      return block.buffer.data();
+    }
+    const std::int64_t rows = padded<T>(checked_product(batch_size_, tensor.positions));
+    blocks_.push_back({tensor.columns, tensor.positions, life.to,
+                       Buffer<T>(rows * row_stride<T>(tensor.columns))});
+    return blocks_.back().buffer.data();
+  }
+
+  std::int64_t batch_size_;
+  std::vector<Block> blocks_;
+};
+
+}  // namespace chainrule::engine
