@@ -62,7 +62,7 @@ struct DataSet {
 
 template <class T>
 std::vector<T> parameter(const Network<T>& network, const ParameterInfo& info) {
-  std::vector<T> values(static_cast<size_t>(info.rows * info.columns));
+  std::vector<T> values(static_cast<size_t>(info.shape.size()));
   network.get_parameter(info.name, values.data());
   return values;
 }
@@ -76,7 +76,7 @@ std::vector<T> parameter(const Network<T>& network, const std::string& name) {
 
 template <class T>
 std::vector<T> gradient(const Network<T>& network, const ParameterInfo& info) {
-  std::vector<T> values(static_cast<size_t>(info.rows * info.columns));
+  std::vector<T> values(static_cast<size_t>(info.shape.size()));
   network.get_gradient(info.name, values.data());
   return values;
 }
@@ -93,7 +93,7 @@ struct Snapshot {
       arrays[info.name] = parameter(network, info);
       for (const std::string& slot : network.optimizer_slots()) {
         std::vector<T>& values = arrays[slot + " of " + info.name];
-        values.resize(static_cast<size_t>(info.rows * info.columns));
+        values.resize(static_cast<size_t>(info.shape.size()));
         network.get_slot(slot, info.name, values.data());
       }
     }
@@ -123,7 +123,7 @@ std::unique_ptr<Network<T>> rebuilt(const Network<T>& from, const Optimizer& opt
   for (const ParameterInfo& info : from.parameters()) {
     to->set_parameter(info.name, parameter(from, info).data());
     for (const std::string& slot : from.optimizer_slots()) {
-      std::vector<T> values(static_cast<size_t>(info.rows * info.columns));
+      std::vector<T> values(static_cast<size_t>(info.shape.size()));
       from.get_slot(slot, info.name, values.data());
       to->set_slot(slot, info.name, values.data());
     }

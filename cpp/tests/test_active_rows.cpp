@@ -22,8 +22,7 @@ constexpr int64_t kPanel = 32;
 Parameter matrix() {
   Parameter p;
   p.name = "0.weight";
-  p.spec.rows = kInputs;
-  p.spec.columns = kColumns;
+  p.spec.shape = {kInputs, kColumns};
   p.shape = {kInputs, kColumns, kPanel, chainrule::kernels::kRowAlignment<float>};
   p.offset = 64;
   p.size = kInputs * padded<float>(kColumns);

@@ -82,7 +82,7 @@ TEST_CASE_TEMPLATE("training and prediction have the bits of the encoded table",
   for (const Mode mode : {Mode::one_hot, Mode::multi_hot, Mode::count}) {
     CAPTURE(static_cast<int>(mode));
     const std::vector<int32_t> x = categories(mode);
-    const int64_t outputs = encoding(mode).outputs(4);
+    const int64_t outputs = encoding(mode).output_shape({4}).columns();
     const std::vector<double> encoded = table(mode, x, outputs);
     for (const Optimizer& rule : rules()) {
       CAPTURE(static_cast<int>(rule.kind()));
@@ -131,7 +131,7 @@ TEST_CASE("layers that read all numbers get the whole table") {
   for (const Mode mode : {Mode::one_hot, Mode::multi_hot, Mode::count}) {
     CAPTURE(static_cast<int>(mode));
     const std::vector<int32_t> x = categories(mode);
-    const int64_t outputs = encoding(mode).outputs(4);
+    const int64_t outputs = encoding(mode).output_shape({4}).columns();
     const std::vector<double> encoded = table(mode, x, outputs);
     Network<double> alone({encoding(mode)}, 4);
     CHECK(alone.predict(view(x.data(), kRows, 4), 7, 2) == encoded);
@@ -149,7 +149,7 @@ TEST_CASE("layers that read all numbers get the whole table") {
 TEST_CASE("by hand too, and x has a gradient of zeros") {
   const DataSet data(kRows, 4, 5);
   const std::vector<int32_t> x = categories(Mode::one_hot);
-  const int64_t outputs = encoding(Mode::one_hot).outputs(4);
+  const int64_t outputs = encoding(Mode::one_hot).output_shape({4}).columns();
   const std::vector<double> encoded = table(Mode::one_hot, x, outputs);
   Network<double> fused(behind(encoding(Mode::one_hot), hidden()), 4, 7),
       plain(hidden(), outputs, 7);
@@ -254,19 +254,19 @@ TEST_CASE("an encoding is the first layer, and has sizes for all columns") {
                        "layer 1 (category_encoding) reads categories from x and must be the first "
                        "layer",
                        Error);
-  CHECK(CategoryEncoding(5).outputs(3) == 15);
-  CHECK(CategoryEncoding(5, Mode::count).outputs(3) == 5);
-  CHECK(CategoryEncoding({2, 7}).outputs(2) == 9);
+  CHECK(CategoryEncoding(5).output_shape({3}) == 15);
+  CHECK(CategoryEncoding(5, Mode::count).output_shape({3}) == 5);
+  CHECK(CategoryEncoding({2, 7}).output_shape({2}) == 9);
   CHECK(CategoryEncoding({2, 7}).categories(2) == std::vector<int64_t>{2, 7});
   CHECK(CategoryEncoding(5, Mode::multi_hot).categories(3) == std::vector<int64_t>{5, 5, 5});
-  CHECK_THROWS_WITH_AS(CategoryEncoding({2, 7}).outputs(3),
+  CHECK_THROWS_WITH_AS(CategoryEncoding({2, 7}).output_shape({3}),
                        "category_encoding: num_tokens has 2 numbers for 3 columns of categories",
                        Error);
-  CHECK_THROWS_WITH_AS(CategoryEncoding(int64_t{1} << 30).outputs(2),
+  CHECK_THROWS_WITH_AS(CategoryEncoding(int64_t{1} << 30).output_shape({2}),
                        "category_encoding: num_tokens: all columns together may have at most "
                        "2147483646 categories",
                        Error);
-  CHECK_THROWS_AS(CategoryEncoding(1).outputs(std::numeric_limits<int64_t>::max()), Error);
+  CHECK_THROWS_AS(CategoryEncoding(1).output_shape({std::numeric_limits<int64_t>::max()}), Error);
   const std::vector<int64_t> many(3, std::numeric_limits<int64_t>::max());
-  CHECK_THROWS_AS(CategoryEncoding(many).outputs(3), Error);
+  CHECK_THROWS_AS(CategoryEncoding(many).output_shape({3}), Error);
 }

@@ -130,7 +130,7 @@ TEST_CASE_TEMPLATE("training has the bits of steps by hand, whatever the optimiz
     CAPTURE(shared);
     const Rows rows(shared);
     const Layers layers = trained_layers(shared);
-    REQUIRE(engine::worthwhile_threads(engine::multiply_adds(layers, kInputs), 64) >= 2);
+    REQUIRE(engine::worthwhile_threads(engine::multiply_adds(Graph::chain(layers, kInputs)), 64) >= 2);
     for (const Optimizer& rule : rules()) {
       CAPTURE(static_cast<int>(rule.kind()));
       Network<T> by_hand(layers, kInputs, 3);
@@ -229,13 +229,13 @@ TEST_CASE("an embedding survives the way to a config and back") {
 }
 
 TEST_CASE("an embedding's options fit each other and x") {
-  CHECK(Embedding(10, 4).outputs(3) == 12);
-  CHECK(Embedding({10, 3}, 4, {2, 0}).outputs(5) == 11);
+  CHECK(Embedding(10, 4).output_shape({3}) == 12);
+  CHECK(Embedding({10, 3}, 4, {2, 0}).output_shape({5}) == 11);
   CHECK(Embedding({10, 3}, 4, {2, 0}).categories(4) == std::vector<int64_t>{3, 0, 10, 0});
-  CHECK(Embedding(10, 4).parameters(3)[0].rows == 10);
-  CHECK(Embedding({10, 3}, 4).parameters(2)[0].rows == 13);
+  CHECK(Embedding(10, 4).parameters({3})[0].shape == Shape{10, 4});
+  CHECK(Embedding({10, 3}, 4).parameters({2})[0].shape == Shape{13, 4});
   const auto refused = [](const Embedding& e, int64_t inputs, const char* text) {
-    CHECK_THROWS_WITH_AS(e.outputs(inputs), text, Error);
+    CHECK_THROWS_WITH_AS(e.output_shape({inputs}), text, Error);
   };
   refused(Embedding(10, 4, {3}), 3, "embedding: columns must be below the 3 columns of x, got 3");
   refused(Embedding(10, 4, {1, 1}), 3, "embedding: columns has 1 twice");

@@ -26,8 +26,8 @@ void check_vector(const ParameterSpec& spec, const char* name, std::int64_t colu
                   const Initializer& initializer, bool trainable) {
   CAPTURE(name);
   CHECK(spec.name == name);
-  CHECK(spec.rows == 1);
-  CHECK(spec.columns == columns);
+  CHECK(spec.shape.rank() == 1);
+  CHECK(spec.shape == columns);
   CHECK(spec.initializer == initializer);
   CHECK(spec.trainable == trainable);
   CHECK(spec.l1 == 0.0);
@@ -40,12 +40,11 @@ TEST_CASE("a dense layer has a weight matrix and a bias") {
   Dense dense(3, Activation::defaults(Activation::Kind::relu));
   dense.l1 = 0.1;
   dense.l2 = 0.2;
-  CHECK(dense.outputs(5) == 3);
-  const auto specs = dense.parameters(5);
+  CHECK(dense.output_shape({5}) == 3);
+  const auto specs = dense.parameters({5});
   REQUIRE(specs.size() == 2);
   CHECK(specs[0].name == "weight");
-  CHECK(specs[0].rows == 5);
-  CHECK(specs[0].columns == 3);
+  CHECK(specs[0].shape == Shape{5, 3});
   CHECK(specs[0].initializer.kind == Initializer::Kind::he_uniform);
   CHECK(specs[0].trainable);
   CHECK(specs[0].l1 == 0.1);
@@ -54,13 +53,13 @@ TEST_CASE("a dense layer has a weight matrix and a bias") {
 
   SUBCASE("without bias") {
     dense.use_bias = false;
-    CHECK(dense.parameters(5).size() == 1);
+    CHECK(dense.parameters({5}).size() == 1);
   }
   SUBCASE("with initializers of its own") {
     dense.weight_initializer = Initializer::defaults(Initializer::Kind::orthogonal);
     dense.bias_initializer = ones;
-    CHECK(dense.parameters(5)[0].initializer.kind == Initializer::Kind::orthogonal);
-    CHECK(dense.parameters(5)[1].initializer == ones);
+    CHECK(dense.parameters({5})[0].initializer.kind == Initializer::Kind::orthogonal);
+    CHECK(dense.parameters({5})[1].initializer == ones);
   }
 }
 
@@ -98,30 +97,30 @@ TEST_CASE("a name stands for a nested description with its defaults") {
 
 TEST_CASE("normalisations list their arrays") {
   BatchNormalization batch;
-  auto specs = batch.parameters(6);
+  auto specs = batch.parameters({6});
   REQUIRE(specs.size() == 4);
   check_vector(specs[0], "gamma", 6, ones, true);
   check_vector(specs[1], "beta", 6, zeros, true);
   check_vector(specs[2], "running_mean", 6, zeros, false);
   check_vector(specs[3], "running_variance", 6, ones, false);
   batch.center = batch.scale = false;
-  CHECK(batch.parameters(6).size() == 2);
+  CHECK(batch.parameters({6}).size() == 2);
 
   LayerNormalization rows;
-  specs = rows.parameters(6);
+  specs = rows.parameters({6});
   REQUIRE(specs.size() == 2);
   check_vector(specs[0], "gamma", 6, ones, true);
   check_vector(specs[1], "beta", 6, zeros, true);
   rows.scale = false;
-  CHECK(rows.parameters(6).size() == 1);
+  CHECK(rows.parameters({6}).size() == 1);
 
   PReLU prelu;
   prelu.initial_slope = 1.0;
-  specs = prelu.parameters(6);
+  specs = prelu.parameters({6});
   REQUIRE(specs.size() == 1);
   check_vector(specs[0], "slope", 6, ones, true);
 
-  specs = Normalization().parameters(6);
+  specs = Normalization().parameters({6});
   REQUIRE(specs.size() == 2);
   check_vector(specs[0], "mean", 6, zeros, false);
   check_vector(specs[1], "variance", 6, ones, false);
@@ -130,18 +129,18 @@ TEST_CASE("normalisations list their arrays") {
 TEST_CASE("every other layer keeps its inputs' shape, owns nothing and survives a config") {
   for (const char* kind : {"activation", "dropout", "rescaling"}) {
     CAPTURE(kind);
-    CHECK(layer(kind)->parameters(5).empty());
+    CHECK(layer(kind)->parameters({5}).empty());
   }
   for (const char* kind : {"activation", "dropout", "batch_normalization", "layer_normalization",
                            "prelu", "rescaling", "normalization"}) {
     CAPTURE(kind);
     const auto made = layer(kind);
     CHECK(made->kind() == kind);
-    CHECK(made->outputs(5) == 5);
+    CHECK(made->output_shape({5}) == 5);
     CHECK(Layer::from_config(made->config())->config() == made->config());
-    CHECK_THROWS_WITH_AS(made->outputs(0),
+    CHECK_THROWS_WITH_AS(made->output_shape({0}),
                          (std::string(kind) + ": inputs must be >= 1, got 0").c_str(), Error);
-    CHECK_THROWS_AS(made->parameters(-1), Error);
+    CHECK_THROWS_AS(made->parameters({-1}), Error);
   }
   const Config batch{"batch_normalization",
                      {{"momentum", 0.5}, {"epsilon", 0.125}, {"center", false}, {"scale", false}}};
@@ -199,23 +198,23 @@ TEST_CASE("bad layers are refused by name and value") {
 }
 
 TEST_CASE("a layer made in C++ is checked when it meets its inputs") {
-  CHECK_THROWS_WITH_AS(Dense(0).outputs(3), "dense: units must be >= 1, got 0", Error);
-  CHECK_THROWS_WITH_AS(Dense(2).outputs(0), "dense: inputs must be >= 1, got 0", Error);
-  CHECK_THROWS_WITH_AS(Dropout(-0.5).outputs(3), "dropout: rate must be in [0, 1), got -0.5",
+  CHECK_THROWS_WITH_AS(Dense(0).output_shape({3}), "dense: units must be >= 1, got 0", Error);
+  CHECK_THROWS_WITH_AS(Dense(2).output_shape({0}), "dense: inputs must be >= 1, got 0", Error);
+  CHECK_THROWS_WITH_AS(Dropout(-0.5).output_shape({3}), "dropout: rate must be in [0, 1), got -0.5",
                        Error);
   Dense dense(2, Activation{Activation::Kind::leaky_relu, Activation::LeakyRelu{-1.0}});
-  CHECK_THROWS_WITH_AS(dense.parameters(3),
+  CHECK_THROWS_WITH_AS(dense.parameters({3}),
                        "dense: activation: leaky_relu: negative_slope must be >= 0, got -1", Error);
 }
 
 TEST_CASE("a weight matrix beyond 2^48 entries is refused") {
   constexpr std::int64_t side = std::int64_t{1} << 24;
-  CHECK(Dense(side).outputs(side) == side);
-  CHECK_THROWS_WITH_AS(Dense(side + 1).outputs(side),
+  CHECK(Dense(side).output_shape({side}) == side);
+  CHECK_THROWS_WITH_AS(Dense(side + 1).output_shape({side}),
                        "dense: inputs * units must be at most 2^48, got 16777216 * 16777217",
                        Error);
   constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
-  CHECK_THROWS_AS(Dense(most).outputs(most), Error);
+  CHECK_THROWS_AS(Dense(most).output_shape({most}), Error);
 }
 
 TEST_CASE("every kind of layer is made by its name") {
@@ -230,14 +229,14 @@ TEST_CASE("a layer of any kind is a value") {
   AnyLayer first = dense;
   dense.units = 4;
   const AnyLayer second = first;
-  CHECK(first->outputs(2) == 3);
+  CHECK(first->output_shape({2}) == 3);
   CHECK(&*first != &*second);
   CHECK(first->config() == second->config());
   first = dense;
-  CHECK(first->outputs(2) == 4);
-  CHECK(second->outputs(2) == 3);
+  CHECK(first->output_shape({2}) == 4);
+  CHECK(second->output_shape({2}) == 3);
   const AnyLayer third = std::move(first);
-  CHECK(third->outputs(2) == 4);
+  CHECK(third->output_shape({2}) == 4);
   first = second;
-  CHECK(first->outputs(2) == 3);
+  CHECK(first->output_shape({2}) == 3);
 }

@@ -162,7 +162,7 @@ void check_by_hand(int threads) {
   const Layers layers{Rescaling(0.5), dense(353, Act::relu), BatchNormalization(),
                       Dropout(0.25),  dense(329, Act::tanh), LayerNormalization(),
                       dense(5)};
-  REQUIRE(engine::worthwhile_threads(engine::multiply_adds(layers, 37), 29) >= 4);
+  REQUIRE(engine::worthwhile_threads(engine::multiply_adds(Graph::chain(layers, 37)), 29) >= 4);
   const Loss loss = Loss::defaults(Loss::Kind::cross_entropy);
   Network<T> at_once(layers, 37, 3), by_hand(layers, 37, 3);
   const auto x = data.inputs_view();
@@ -285,9 +285,9 @@ TEST_CASE("activations are what the layers gave, as predict_first gives it") {
   CHECK_THROWS_AS(network.get_activation(0, found.data()), StateError);
   network.forward(data.inputs_view(), false, 2, nullptr);
   CHECK(network.activation_rows() == 9);
-  int64_t columns = 41;
   for (int64_t layer = 0; layer < 9; ++layer) {
-    columns = network.layers()[static_cast<size_t>(layer)]->outputs(columns);
+    const Graph& graph = network.graph();
+    const int64_t columns = graph.node(graph.layer_node_index(layer)).shape.columns();
     found.assign(static_cast<size_t>(9 * columns), 0.0f);
     CHECK(network.get_activation(layer, found.data()));
     std::vector<float> first(found.size());

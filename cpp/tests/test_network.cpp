@@ -45,7 +45,7 @@ template <class T>
 void check_predictions() {
   const DataSet data(101, 19, 7);
   const auto network = trained_network<T>(data);
-  REQUIRE(engine::worthwhile_threads(engine::multiply_adds(network->layers(), data.inputs), 16) >=
+  REQUIRE(engine::worthwhile_threads(engine::multiply_adds(network->graph()), 16) >=
           4);
   const std::vector<T> whole = predicted(*network, data.inputs_view(), 101);
   for (const int64_t batch : {1, 3, 16, 32, 100, 1000})
@@ -201,10 +201,8 @@ TEST_CASE("parameters go in and out by name") {
   CHECK(names == std::vector<std::string>{"0.weight", "0.bias", "1.gamma", "1.beta",
                                           "1.running_mean", "1.running_variance"});
   const ParameterInfo& weight = network.parameters()[0];
-  CHECK(weight.rows == 3);
-  CHECK(weight.columns == 20);
-  CHECK_FALSE(weight.vector);
-  CHECK(network.parameters()[1].vector);
+  CHECK(weight.shape == Shape{3, 20});
+  CHECK(network.parameters()[1].shape == 20);
   CHECK_FALSE(network.parameters()[4].trainable);
 
   std::vector<float> values(60);

@@ -290,7 +290,7 @@ TEST_CASE(
   Network<double> network({dense(units), dense(units)}, inputs, 0);
   const auto set_all = [&](double v) {
     for (const ParameterInfo& info : network.parameters()) {
-      const std::vector<double> values(static_cast<size_t>(info.rows * info.columns), v);
+      const std::vector<double> values(static_cast<size_t>(info.shape.size()), v);
       network.set_parameter(info.name, values.data());
     }
   };

@@ -43,7 +43,7 @@ void check_row(const std::string& isa, int64_t inputs, int64_t units, double den
   for (int64_t i = 0; i < inputs; ++i)
     x.push_back(draws.uniform(0, 1) < density ? static_cast<T>(draws.uniform(-1, 1)) : T(0));
 
-  engine::Parameters<T> parameters({Dense(units)}, inputs, k.panel);
+  engine::Parameters<T> parameters(Graph::chain({Dense(units)}, inputs), k.panel);
   const engine::Parameter* w = parameters.find(0, "weight");
   const engine::Parameter* b = parameters.find(0, "bias");
   parameters.pack(*w, weight.data(), parameters.values.data());
@@ -92,7 +92,7 @@ TEST_CASE_TEMPLATE("a row's NaN is not taken for zero", T, float, double) {
   for (const std::string& isa : kernels::available()) {
     CAPTURE(isa);
     const kernels::KernelTable<T>& k = kernels_of<T>(isa);
-    engine::Parameters<T> parameters({Dense(3)}, 70, k.panel);
+    engine::Parameters<T> parameters(Graph::chain({Dense(3)}, 70), k.panel);
     const engine::Parameter* w = parameters.find(0, "weight");
     engine::Buffer<T> x(whole_granules<T>(70));
     engine::Buffer<T> y(whole_granules<T>(3));

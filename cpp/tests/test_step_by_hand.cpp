@@ -78,7 +78,7 @@ TEST_CASE("bounds hold what steps make of numbers") {
     engine::StepBounds<float> bounds;
     CHECK_FALSE(bounds.known());
     CHECK_FALSE(bounds.step(engine::make_rule<float>(o, 0.5, 1), {}, 1.0));
-    engine::Parameters<float> parameters(network.layers(), 3, kernels.panel);
+    engine::Parameters<float> parameters(network.graph(), kernels.panel);
     parameters.initialize(7);
     engine::OptimizerState<float> state;
     state.prepare(o, parameters.arena_size());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -80,6 +81,29 @@ struct CHAINRULE_API Loss {
   std::int64_t target_columns(std::int64_t outputs) const;
 
   bool operator==(const Loss&) const = default;
+};
+
+/// A loss for each output of a network, in the order of its outputs, whose sum by weights is
+/// minimised; a Loss stands for that of an only output. Refers to memory of the caller, so it is
+/// for arguments alone.
+class Losses {
+ public:
+  Losses() = default;
+  Losses(const Loss& loss) : losses_(&loss), size_(1) {}
+  /// `weights`: as many, finite and >= 0; none: all 1.
+  Losses(const std::vector<Loss>& losses, const std::vector<double>& weights)
+      : losses_(losses.data()),
+        weights_(weights.empty() ? nullptr : weights.data()),
+        size_(losses.size()) {}
+
+  std::size_t size() const { return size_; }
+  const Loss& operator[](std::size_t output) const { return losses_[output]; }
+  double weight(std::size_t output) const { return weights_ ? weights_[output] : 1.0; }
+
+ private:
+  const Loss* losses_ = nullptr;
+  const double* weights_ = nullptr;
+  std::size_t size_ = 0;
 };
 
 }  // namespace chainrule

@@ -71,7 +71,7 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
   engine::PlanOptions options;
   options.batch_size = std::min(batch_size, x.rows);
   options.threads = engine::threads_for(s.multiply_adds, options.batch_size, num_threads);
-  options.losses = {&loss};
+  options.losses = loss;
   typename engine::Spares<CompiledLoss<T>>::Loan loan(s.inference.evaluation);
   CompiledLoss<T>& compiled = s.compile(loan.item, loss, options);
   compiled.stage.prepare(y);

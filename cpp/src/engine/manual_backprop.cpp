@@ -111,7 +111,7 @@ double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, co
   options.threads = engine::threads_for(s.multiply_adds, x.rows, num_threads);
   options.backward = true;
   options.input_gradient = true;
-  options.losses = {&loss};
+  options.losses = loss;
   CompiledLoss<T>& compiled = s.compile(s.backprop.checking, loss, options);
   compiled.stage.prepare(y);
   compiled.plan.choose_path(x, InputSparsity::dense);

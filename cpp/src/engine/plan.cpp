@@ -30,6 +30,7 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const Graph& graph, Parame
       ops_(graph_.stages.size()),
       value_memory_(options.batch_size),
       gradient_memory_(options.batch_size) {
+  options_.losses = {};  // which may not live as long
   for (const StageTensor& tensor : graph_.tensors) {
     TensorMemoryUse use;
     use.y = {nullptr, tensor.columns, row_stride<T>(tensor.columns), tensor.positions};

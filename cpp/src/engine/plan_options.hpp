@@ -16,8 +16,7 @@ struct PlanOptions {
   bool input_gradient = false;
   bool whole_steps = false;  // one team goes all the way from load to gradients
   bool keep_values = false;  // of all tensors, to be looked at behind the forward pass
-  std::vector<const Loss*> losses =
-      {};  // of each output: replaces a last activation that it contains
+  Losses losses = {};        // of each output: replaces a last activation that it contains
   std::vector<std::int64_t> result_nodes = {};  // what is worked out; empty: the graph's outputs
 };
 

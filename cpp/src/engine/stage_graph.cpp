@@ -71,7 +71,7 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
                           : add_reshape(tensor_of[i], nodes[i].shape.size(), nodes[i].layer_index));
   }
   for (std::size_t i = 0; i < options.losses.size(); ++i)
-    drop_contained_activation(i, *options.losses[i]);
+    drop_contained_activation(i, options.losses[i]);
   for (std::size_t i = 0; i < stages.size(); ++i)
     for (const std::size_t tensor : stages[i].reads) tensors[tensor].readers.push_back(i);
   for (const std::size_t result : results) tensors[result].is_result = true;

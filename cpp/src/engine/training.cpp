@@ -121,7 +121,7 @@ void Network<T>::State::EpochRun::prepare() {
   plan_options.threads = threads_;
   plan_options.backward = true;
   plan_options.whole_steps = true;
-  plan_options.losses = {&loss_};
+  plan_options.losses = loss_;
   compiled_ = &s_.compile(session_.compiled, loss_, plan_options);
   compiled_->stage.prepare(y_);
   if (optimizer_.lazy) compiled_->plan.check_takes_sparse(kLazy);

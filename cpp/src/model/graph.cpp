@@ -152,7 +152,7 @@ Graph::Tensor Graph::add(const AnyLayer& layer, const std::vector<Tensor>& input
                          const std::string& name) {
   const std::string kind(layer->kind());
   const std::string free = free_name(name, kind, "_", true);
-  const std::string text = "node " + quoted(free) + " (" + kind + ")";
+  const std::string text = "layer " + free + " (" + kind + ")";
   std::vector<std::int64_t> read;
   std::vector<Shape> shapes;
   for (const Tensor tensor : inputs) {
