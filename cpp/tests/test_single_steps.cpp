@@ -150,7 +150,7 @@ TEST_CASE("no step makes a weight larger than its bound") {
       // Rare large gradients among small ones move an average by much more than its root.
       const double scale = step % 7 == 0 ? 1e3 : step % 3 == 0 ? 1e-18 : 1e-2;
       for (const engine::Parameter& p : parameters.list()) {
-        std::vector<float> values(static_cast<std::size_t>(p.spec.rows * p.spec.columns));
+        std::vector<float> values(static_cast<std::size_t>(p.spec.shape.size()));
         for (float& v : values) v = static_cast<float>(scale * draws.uniform(-1, 1));
         engine::Parameters<float>::pack(p, values.data(), gradients.data());
       }
