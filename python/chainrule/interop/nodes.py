@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from chainrule.network.sequential import Sequential
 if TYPE_CHECKING:
     from chainrule.network.core_network import CoreNetwork
 
-__all__ = ["NetworkNode", "built_core", "network_of", "nodes_of", "predictions"]
+__all__ = ["NetworkNode", "built_core", "is_chain", "network_of", "nodes_of", "predictions"]
 __all__ += ["refuse_missing"]
 
 Array = NDArray[Any]
@@ -94,10 +94,7 @@ def network_of(
 
     ValueError if an array has a wrong shape or is not finite.
     """
-    names = [*inputs, *(node.name for node in nodes)]
-    is_chain = len(inputs) == 1 and [*outputs] == names[-1:]
-    is_chain &= all(node.inputs == [last] for node, last in zip(nodes, names, strict=False))
-    if is_chain:
+    if is_chain(inputs, nodes, outputs):
         layers = [node.layer for node in nodes]
         net: Network = Sequential([*map(Input, inputs.values()), *layers], seed=0, dtype=dtype)
     else:
@@ -116,6 +113,13 @@ def network_of(
             net.set_weights({f"{name}.{array}": values})
     core.adapted = True
     return net
+
+
+def is_chain(inputs: Collection[str], nodes: Sequence[NetworkNode], outputs: Sequence[str]) -> bool:
+    """Whether each node reads the one before, the first one the only input."""
+    names = [*inputs, *(node.name for node in nodes)]
+    linked = all(node.inputs == [last] for node, last in zip(nodes, names, strict=False))
+    return linked and len(names) == len(nodes) + 1 and [*outputs] == names[-1:]
 
 
 def refuse_missing(nodes: Sequence[NetworkNode], kinds: Container[str], form: str) -> None:

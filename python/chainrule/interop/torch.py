@@ -4,15 +4,25 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.interop.assembly import Assembly
-from chainrule.interop.nodes import nodes_of, refuse_missing
+from chainrule.interop.merges import MERGES
+from chainrule.interop.nodes import NetworkNode, is_chain, nodes_of, refuse_missing
 from chainrule.interop.torch_check import check_export, check_outputs, evaluation_copy
 from chainrule.interop.torch_graph import ModuleGraph, graph_of
-from chainrule.interop.torch_layers import KINDS, columns_told, merge_of, modules_of, row_of
+from chainrule.interop.torch_layers import (
+    KINDS,
+    call_merge,
+    columns_told,
+    merge_of,
+    modules_of,
+    row_of,
+)
 from chainrule.layers import Layer
 
 if TYPE_CHECKING:
@@ -71,19 +81,20 @@ def from_torch(module: torch.nn.Module) -> Network:
     if unsupported:
         listed = "".join(f"\n  {text}" for text in unsupported)
         raise ValueError(f"these modules are not supported:{listed}")
-    inputs = _inputs(graph)
-    _refresh(copied, graph, inputs)
-    net = _network(graph, _dtype(copied), inputs)
+    columns = _columns(graph)
+    _refresh(copied, graph, columns)
+    net = _network(graph, _dtype(copied), columns)
     check_outputs(copied, graph, net, _network)
     _warn_of_ties(module, graph)
     return net
 
 
-def to_torch(net: Network) -> torch.nn.Sequential:
-    """Return a `torch.nn.Sequential` with copies of the weights, in evaluation mode.
+def to_torch(net: Network) -> torch.nn.Module:
+    """Return a PyTorch module with copies of the weights, in evaluation mode.
 
-    Its outputs are those of `predict`, which is checked on random rows. Penalties of the
-    weights are not part of it, and what PyTorch lacks, `Rescaling` and `Normalization`,
+    Of a chain it is a `torch.nn.Sequential`, else a `torch.fx.GraphModule`, which gives a dict of
+    several outputs. Its outputs are those of `predict`, which is checked on random rows. Penalties
+    of the weights are not part of it, and what PyTorch lacks, `Rescaling` and `Normalization`,
     becomes a `chainrule.interop.torch_modules.Scaling`.
 
     Parameters
@@ -93,7 +104,7 @@ def to_torch(net: Network) -> torch.nn.Sequential:
 
     Returns
     -------
-    torch.nn.Sequential
+    torch.nn.Module
         Of the network's dtype.
 
     Raises
@@ -108,19 +119,48 @@ def to_torch(net: Network) -> torch.nn.Sequential:
         If the number of inputs is not known yet.
     """
     library = _torch()
-    inputs, nodes, _ = nodes_of(net)
-    refuse_missing(nodes, KINDS, "PyTorch")
-    columns = dict(inputs)
-    modules: list[Any] = []
+    inputs, nodes, outputs = nodes_of(net)
+    refuse_missing(nodes, {*KINDS, *MERGES}, "PyTorch")
     # New modules draw weights, which are then overwritten.
     with library.random.fork_rng(devices=[]):
-        for node in nodes:
-            modules += modules_of(node, columns[node.inputs[0]], net.dtype)
-            columns[node.name] = node.columns
-    dtype = getattr(library, net.dtype)
-    module: torch.nn.Sequential = library.nn.Sequential(*modules).to(dtype).eval()
+        module: torch.nn.Module = _module(inputs, nodes, outputs, net.dtype)
+    module = module.to(getattr(library, net.dtype)).eval()
     check_export(module, net)
     return module
+
+
+def _module(
+    inputs: dict[str, int], nodes: Sequence[NetworkNode], outputs: Sequence[str], dtype: str
+) -> Any:
+    """Return a module that computes what nodes do."""
+    from torch import fx, nn
+
+    columns = dict(inputs)
+    graph = fx.Graph()
+    values = {name: graph.placeholder(re.sub(r"\W", "_", name)) for name in inputs}
+    modules: dict[str, Any] = {}
+    made: dict[int, list[str]] = {}
+    for node in nodes:
+        value = values[node.inputs[0]]
+        if node.layer.kind in MERGES:
+            for other in node.inputs[1:]:
+                value = call_merge(graph, node.layer.kind, value, values[other])
+        else:
+            # Nodes that share a layer's parameters share the modules.
+            names = made.get(id(node.arrays)) if node.arrays else None
+            if names is None:
+                new = modules_of(node, columns[node.inputs[0]], dtype)
+                names = [str(len(modules) + i) for i in range(len(new))]
+                modules |= dict(zip(names, new, strict=True))
+                made[id(node.arrays)] = names
+            for name in names:
+                value = graph.call_module(name, (value,))
+        values[node.name], columns[node.name] = value, node.columns
+    if is_chain(inputs, nodes, outputs):
+        return nn.Sequential(*modules.values())
+    several = {name: values[name] for name in outputs}
+    graph.output(several if len(several) > 1 else values[outputs[0]])
+    return fx.GraphModule(modules, graph)
 
 
 def _torch() -> Any:
@@ -131,10 +171,14 @@ def _torch() -> Any:
     return torch
 
 
-def _network(graph: ModuleGraph, dtype: str, columns: int) -> Network:
+def _network(graph: ModuleGraph, dtype: str, columns: Sequence[int]) -> Network:
     """Return the network of calls that have a form here."""
     assembly = Assembly(dtype)
-    tensors = {name: assembly.input(columns) for name in graph.inputs}
+    several = len(graph.inputs) > 1
+    tensors = {
+        name: assembly.input(n, name if several else "x")
+        for name, n in zip(graph.inputs, columns, strict=True)
+    }
     readers = graph.readers
     for call in graph.calls:
         operands = [tensors[name] for name in call.inputs]
@@ -150,14 +194,15 @@ def _network(graph: ModuleGraph, dtype: str, columns: int) -> Network:
     return assembly.network(*(tensors[name] for name in graph.outputs))
 
 
-def _refresh(module: Any, graph: ModuleGraph, inputs: int) -> None:
+def _refresh(module: Any, graph: ModuleGraph, columns: Sequence[int]) -> None:
     """Bring weights up to date that older parametrisations work out as the module is called."""
     torch = _torch()
     if not any("weight" in getattr(call.target, "__dict__", ()) for call in graph.calls):
         return
+    dtype = next(module.parameters()).dtype
     # Where that fails the check tells why.
     with contextlib.suppress(Exception), torch.no_grad(), torch.random.fork_rng(devices=[]):
-        module(torch.zeros(1, inputs, dtype=next(module.parameters()).dtype))
+        module(*(torch.zeros(1, n, dtype=dtype) for n in columns))
 
 
 def _warn_of_ties(module: Any, graph: ModuleGraph) -> None:
@@ -180,12 +225,20 @@ def _parameters(target: Any) -> Any:
     return () if isinstance(target, str) else target.parameters()
 
 
-def _inputs(graph: ModuleGraph) -> int:
+def _columns(graph: ModuleGraph) -> list[int]:
+    """Return the columns of the inputs, by the first module behind each that tells."""
+    told: dict[str, int] = {}
+    entry = {name: name for name in graph.inputs}
     for call in graph.calls:
         columns = columns_told(call.target)
-        if columns is not None:
-            return columns
-    raise ValueError("no module tells the number of inputs")
+        for name in call.inputs:
+            if name in entry and columns is not None:
+                told.setdefault(entry[name], columns)
+            elif name in entry:  # it leaves their number as it is
+                entry[call.name] = entry[name]
+    if not all(name in told for name in graph.inputs):
+        raise ValueError("no module tells the number of inputs")
+    return [told[name] for name in graph.inputs]
 
 
 def _dtype(module: Any) -> str:

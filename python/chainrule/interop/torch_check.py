@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from chainrule.errors import ExportError
 from chainrule.interop.difference import largest_relative_difference
+from chainrule.interop.nodes import nodes_of, predictions
 from chainrule.interop.torch_graph import Call, ModuleGraph
 
 if TYPE_CHECKING:
     from chainrule.network.network import Network
 
 __all__ = ["check_export", "check_outputs", "evaluation_copy"]
+
+Array = NDArray[Any]
 
 _ROWS = 24
 # Of the largest output. In double, what differs at all differs by more, but for a softplus, which
@@ -27,7 +30,7 @@ _DOUBLE, _TOLERANCES = 1e-7, {"float64": 1e-7, "float32": 1e-4, "float16": 2e-2,
 _SPREAD = 0.5
 
 
-Build = Callable[[ModuleGraph, str, int], "Network"]
+Build = Callable[[ModuleGraph, str, Sequence[int]], "Network"]
 
 
 def evaluation_copy(module: Any) -> Any:
@@ -58,25 +61,25 @@ def check_outputs(module: Any, graph: ModuleGraph, net: Network, build: Build) -
     """
     import torch
 
-    inputs = net._built_core().inputs
-    rows = _rows(inputs)
+    columns = [*nodes_of(net)[0].values()]
+    rows = _rows(columns)
 
-    def compare(rows: NDArray[Any], network: Network | None, tolerance: float) -> None:
+    def compare(rows: list[Array], network: Network | None, tolerance: float) -> None:
         # First, since older parametrisations work out weights as the module is called.
         outputs = _outputs(module, rows)
-        expected = (network or build(graph, "float64", inputs)).predict(rows)
-        difference = _difference(outputs, expected)
+        expected = predictions(network or build(graph, "float64", columns), rows)
+        difference = max(map(_difference, outputs, expected))
         if difference <= tolerance:
             return
         how = f"outputs differ by {difference:.2g}"
-        if tuple(outputs.shape) != expected.shape:
-            shapes = f"{tuple(outputs.shape)}, those of its parts {expected.shape}"
+        if tuple(outputs[0].shape) != expected[0].shape:
+            shapes = f"{tuple(outputs[0].shape)}, those of its parts {expected[0].shape}"
             how = f"its outputs have shape {shapes}"
         found = _culprit(module, graph, build, rows)
         raise _OtherOutputsError(f"{found}: {how}; pass a torch.nn.Sequential of its parts")
 
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        compare(rows[:_ROWS], net, _tolerance(module, net))
+        compare([each[:_ROWS] for each in rows], net, _tolerance(module, net))
         for change in (module.double, lambda: _give_other_parameters(module)):
             try:
                 change()
@@ -96,34 +99,41 @@ def check_export(module: Any, net: Network) -> None:
     """
     import torch
 
-    single = net.dtype == "float32"
-    rows = _rows(net._built_core().inputs)
+    rows = _rows(nodes_of(net)[0].values())
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        outputs = _outputs(module, rows).numpy()
-    expected = net.predict(rows)
+        made = [each.numpy() for each in _outputs(module, rows)]
     # Between large logits a softmax shows what rounding does to them.
-    tolerances = (1e-4, 1e-2, 1e-4) if single else (_DOUBLE,) * 3
-    for start, tolerance in zip(range(0, len(rows), _ROWS), tolerances, strict=False):
-        part = slice(start, start + _ROWS) if start < 2 * _ROWS else slice(start, None)
+    tolerances = (1e-4, 1e-2, 1e-4) if net.dtype == "float32" else (_DOUBLE,) * 3
+    for outputs, expected in zip(made, predictions(net, rows), strict=True):
         # What overflows does so in both, but not for the same rows.
-        finite = np.isfinite(expected[part]).all(axis=1) & np.isfinite(outputs[part]).all(axis=1)
-        if not finite.any():
-            continue
-        difference = largest_relative_difference(outputs[part][finite], expected[part][finite])
-        if not difference <= tolerance:
-            raise ExportError(
-                f"the module's outputs differ from the network's by {difference:.2g} of the "
-                f"largest, the tolerance is {tolerance:.2g}; this PyTorch ({torch.__version__}) "
-                "computes something else by the same names"
-            )
+        finite = np.isfinite(expected).all(axis=1) & np.isfinite(outputs).all(axis=1)
+        for scale, tolerance in enumerate(tolerances):
+            some = finite & (_scales(len(expected)) == scale)
+            if not some.any():
+                continue
+            difference = largest_relative_difference(outputs[some], expected[some])
+            if not difference <= tolerance:
+                raise ExportError(
+                    f"the module's outputs differ from the network's by {difference:.2g} of the "
+                    f"largest, the tolerance is {tolerance:.2g}; this PyTorch "
+                    f"({torch.__version__}) computes something else by the same names"
+                )
 
 
-def _rows(inputs: int) -> NDArray[np.float64]:
-    """Return random rows: ordinary, large, small and zero ones."""
+def _rows(columns: Iterable[int]) -> list[Array]:
+    """Return random rows of each input: ordinary, large, small and zero ones."""
     rng = np.random.default_rng(0)
-    normal = rng.normal(size=(_ROWS, inputs))
-    large = 1e3 * rng.normal(size=(_ROWS, inputs))
-    return np.concatenate([normal, large, 1e-3 * normal, np.zeros((2, inputs))])
+    made = []
+    for inputs in columns:
+        normal = rng.normal(size=(_ROWS, inputs))
+        large = 1e3 * rng.normal(size=(_ROWS, inputs))
+        made.append(np.concatenate([normal, large, 1e-3 * normal, np.zeros((2, inputs))]))
+    return made
+
+
+def _scales(count: int) -> Array:
+    """Return for each of the rows whether it is ordinary, large or at most small: 0, 1, 2."""
+    return np.minimum(np.arange(count) // _ROWS, 2)
 
 
 def _tolerance(module: Any, net: Network) -> float:
@@ -132,23 +142,26 @@ def _tolerance(module: Any, net: Network) -> float:
     return max(found, default=_TOLERANCES[net.dtype])
 
 
-def _outputs(module: Any, rows: NDArray[Any]) -> Any:
+def _outputs(module: Any, rows: Sequence[Array]) -> list[Any]:
     """Return what a module gives for rows in the precision of its parameters."""
     import torch
 
     floating = [t.dtype for t in module.state_dict().values() if t.dtype.is_floating_point]
-    # A new tensor: some modules overwrite what they are given.
-    given = torch.tensor(rows, dtype=floating[0] if floating else torch.float32)
+    dtype = floating[0] if floating else torch.float32
+    # New tensors: some modules overwrite what they are given.
+    given = [torch.tensor(each, dtype=dtype) for each in rows]
     try:
-        outputs = module(given)
+        outputs = module(*given)
     except Exception as error:
-        raise ValueError(f"the module fails on rows of {rows.shape[1]} columns: {error}") from error
-    if not isinstance(outputs, torch.Tensor):
+        widths = " and ".join(str(each.shape[1]) for each in rows)
+        raise ValueError(f"the module fails on rows of {widths} columns: {error}") from error
+    made = [*outputs.values()] if isinstance(outputs, dict) else [outputs]
+    if not all(isinstance(each, torch.Tensor) for each in made):
         raise ValueError(f"the module gives a {type(outputs).__name__}, expected a tensor")
-    return outputs
+    return made
 
 
-def _difference(outputs: Any, expected: NDArray[Any]) -> float:
+def _difference(outputs: Any, expected: Array) -> float:
     """Return the largest relative difference within rows of one scale."""
     theirs = outputs.detach().double().numpy()
     if theirs.shape != expected.shape:
@@ -170,7 +183,7 @@ def _give_other_parameters(module: Any) -> None:
             parameter.add_(spread * noise)
 
 
-def _culprit(module: Any, graph: ModuleGraph, build: Build, rows: NDArray[Any]) -> str:
+def _culprit(module: Any, graph: ModuleGraph, build: Build, rows: Sequence[Array]) -> str:
     """Return what the first part that is not what it seems to be does."""
     import torch
 
@@ -198,7 +211,7 @@ def _culprit(module: Any, graph: ModuleGraph, build: Build, rows: NDArray[Any]) 
         if not isinstance(x, torch.Tensor) or x.ndim != 2:
             continue
         part = ModuleGraph(call.inputs[:1], [call], [call.name])
-        alone = build(part, "float64", x.shape[1])
+        alone = build(part, "float64", x.shape[1:])
         if not _difference(y, alone.predict(x.double().numpy())) <= _tolerance(module, alone):
             return (
                 f"{call} computes something else than its class does: it has a hook, a "

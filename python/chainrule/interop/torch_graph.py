@@ -78,10 +78,11 @@ def graph_of(module: Any) -> ModuleGraph:
         if node.op == "placeholder":
             graph.inputs.append(node.name)
         elif node.op == "output":
-            if node.args[0] not in known:
-                kind = type(node.args[0]).__name__
-                raise ValueError(f"the module gives a {kind}, expected a tensor")
-            graph.outputs.append(node.args[0].name)
+            given = node.args[0]
+            made = [*given.values()] if isinstance(given, dict) else [given]
+            if not all(isinstance(each, fx.Node) and each in known for each in made):
+                raise ValueError(f"the module gives a {type(given).__name__}, expected a tensor")
+            graph.outputs += [each.name for each in made]
         elif node.op == "call_module":
             part = module.get_submodule(node.target)
             graph.calls.append(Call(node.name, _label(node.target, part), part, inputs))
@@ -92,6 +93,9 @@ def graph_of(module: Any) -> ModuleGraph:
             stack = [*(node.meta.get("nn_module_stack") or {"": ("", type(module))}).values()]
             where = f"{stack[-1][0] or 'the module'} ({stack[-1][1].__name__})"
             target = as_module(name, node.args, node.kwargs, known) or name
+            axis = node.kwargs.get("dim", [*node.args, 0, 0][1]) if name == "cat" else 1
+            if axis not in (1, -1) or (name != "cat" and node.kwargs and isinstance(target, str)):
+                target = f"{name} with other options"
             graph.calls.append(Call(node.name, where, target, inputs))
         known.add(node)
     return graph

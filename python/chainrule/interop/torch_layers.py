@@ -16,7 +16,7 @@ from chainrule.interop.merges import MERGES
 from chainrule.interop.nodes import NetworkNode
 from chainrule.layers import BatchNormalization, Dropout, LayerNormalization, PReLU
 
-__all__ = ["KINDS", "as_module", "columns_told", "merge_of", "modules_of", "row_of"]
+__all__ = ["KINDS", "as_module", "call_merge", "columns_told", "merge_of", "modules_of", "row_of"]
 
 Array = NDArray[Any]
 
@@ -120,6 +120,14 @@ def row_of(module: Any) -> Row | None:
 def merge_of(function: str) -> str | None:
     """Return the kind of the layer that a function of several tensors is."""
     return _MERGES.get(function)
+
+
+def call_merge(graph: Any, kind: str, a: Any, b: Any) -> Any:
+    """Add the call of a function of two tensors to a graph of ``torch.fx``; return its node."""
+    import torch
+
+    function = getattr(torch, MERGES[kind].torch_function)
+    return graph.call_function(function, ([a, b], 1) if kind == "concatenate" else (a, b))
 
 
 def as_module(
