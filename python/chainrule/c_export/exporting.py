@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,8 @@ from chainrule.c_export.operations import Array
 from chainrule.c_export.program import Model, Program
 from chainrule.c_export.quantization import quantized
 from chainrule.c_export.source import header, source
-from chainrule.interop.nodes import built_core
+from chainrule.inputs.arrays import as_features
+from chainrule.interop.nodes import built_core, predictions
 from chainrule.losses.link import LINKS
 from chainrule.names import unknown_name
 from chainrule.network import measuring
@@ -207,13 +208,17 @@ def _check_earlier(files: Sequence[Path], name: str) -> None:
 
 
 def _rows(net: Network, program: Program, x: object) -> dict[str, Array]:
-    """Return rows of the inputs by name."""
-    return dict(zip(program.inputs, [net._features(x)], strict=True))
+    """Return rows of the inputs by name; of several inputs a mapping is given."""
+    if len(program.inputs) == 1:
+        return {name: net._features(x) for name in program.inputs}
+    if not isinstance(x, Mapping) or {*x} != {*program.inputs}:
+        raise TypeError(f"rows must be a mapping with {', '.join(program.inputs)}, got {x!r:.80}")
+    return {name: as_features(x[name], name=name) for name in program.inputs}
 
 
 def _model(net: Network, name: str, program: Program) -> Model:
     link = None if net.loss is None else str(net.loss._core.link)
-    link = link if link in LINKS else None
+    link = link if link in LINKS and len(program.outputs) == 1 else None
     own = net.loss is not None and not net.loss.from_logits and net._ends_with(link)
     return Model(name, tuple(repr(layer) for layer in net.layers), program, link, own)
 
@@ -221,10 +226,10 @@ def _model(net: Network, name: str, program: Program) -> Model:
 def _vectors(
     net: Network, model: Model, x: dict[str, Array], dtype: str
 ) -> tuple[self_test.Vectors, float]:
-    (rows,) = x.values()
-    _check_rows([rows], "values of")
+    rows = list(x.values())
+    _check_rows(rows, "values of")
     with np.errstate(over="ignore", invalid="ignore"):
-        outputs = [net.predict(rows).astype(np.float32)]
+        outputs = [each.astype(np.float32) for each in predictions(net, rows)]
         exported = model.program.run(x)
     _check_rows(outputs, "network's outputs for")
     _check_rows(exported, "C code's outputs for")
@@ -234,7 +239,8 @@ def _vectors(
     tolerance = in_int8 if dtype == "int8" else max(_TOLERANCE, 2 * largest)
     probabilities = None
     if model.link is not None:
-        probabilities = [net.predict_proba(rows).astype(np.float32)]
+        made = predictions(net, rows, net.predict_proba)
+        probabilities = [each.astype(np.float32) for each in made]
         _check_rows(probabilities, "network's probabilities for")
     return self_test.Vectors(x, outputs, probabilities, tolerance), largest
 
@@ -255,6 +261,8 @@ def _compared(
     """Return loss and metrics of the network and of the C code."""
     if validation_data is None:
         return {}, {}
+    if len(model.program.inputs) > 1 or len(model.program.outputs) > 1:
+        raise ValueError("validation_data: the network has several inputs or outputs")
     loss = net._chosen_loss(None)
     data = prepare_validation(net, validation_data, loss)
     if not isinstance(data.x, np.ndarray):
@@ -266,7 +274,7 @@ def _compared(
     if model.linked:  # the loss works from what enters its link
         program = replace(program, outputs=[*program.makers[program.outputs[0]].read])
     (outputs,) = program.run(_rows(net, program, data.x))
-    predictions = loss.link(outputs)
+    linked = loss.link(outputs)
     after: dict[str, Any] = {"loss": loss(outputs, data.y, data.sample_weight)}
-    after |= {m.name: m(data.y, predictions, data.sample_weight) for m in metrics}
+    after |= {m.name: m(data.y, linked, data.sample_weight) for m in metrics}
     return net.evaluate(*validation_data, loss=loss, metrics=metrics), after

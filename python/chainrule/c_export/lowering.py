@@ -118,6 +118,9 @@ def _parts(
     for other, more in others:
         columns += more if kind == "concatenate" else 0
         yield Concatenate if kind == "concatenate" else Merge, (other,), columns, {"kind": kind}
+    if kind in MERGES and MERGES[kind].mean:
+        scale = np.full(columns, 1.0 / len(node.inputs))
+        yield Affine, (), columns, {"scale": scale, "shift": np.zeros(columns)}
 
 
 def _activation(node: NetworkNode, columns: int) -> list[_Part]:

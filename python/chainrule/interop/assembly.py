@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from chainrule.activations import Activation
 from chainrule.interop.affine import moments_of
-from chainrule.interop.nodes import NetworkNode, network_of
+from chainrule.interop.nodes import NetworkNode, columns_made, network_of
 from chainrule.layers import Activation as ActivationLayer
 from chainrule.layers import (
     BatchNormalization,
@@ -117,7 +117,7 @@ class Assembly:
         """Return what a layer with its arrays by name makes of tensors."""
         placed = [self._placed(x) for x in inputs]
         names = [x.name if x.node is None else x.node.name for x in placed]
-        columns = layer.outputs(placed[0].columns)
+        columns = columns_made(layer, [x.columns for x in placed])
         node = NetworkNode(str(len(self._nodes)), layer, names, dict(arrays), columns)
         self._nodes.append(node)
         return Tensor(columns, node)
@@ -126,13 +126,19 @@ class Assembly:
         """Return a tensor that several nodes read."""
         return replace(self._placed(x), shared=True)
 
-    def network(self, *outputs: Tensor) -> Network:
-        """Return the network; ValueError if an array has a wrong shape or is not finite."""
-        placed = [self._placed(x) for x in outputs]
-        if not self._nodes:
-            placed = [self.layer(ActivationLayer("linear"), {}, x) for x in placed]
+    def network(self, outputs: Mapping[str, Tensor]) -> Network:
+        """Return the network; ValueError if an array has a wrong shape or is not finite.
+
+        Of several outputs the names are kept.
+        """
+        names = {}
+        for name, x in outputs.items():
+            placed = self._placed(x)
+            if placed.node is None:
+                placed = self.layer(ActivationLayer("linear"), {}, placed)
+            assert placed.node is not None
+            names[name] = placed.node.name
         inputs = {x.name: x.columns for x in self._inputs}
-        names = [x.name if x.node is None else x.node.name for x in placed]
         return network_of(inputs, self._nodes, names, self.dtype)
 
     def _placed(self, x: Tensor) -> Tensor:

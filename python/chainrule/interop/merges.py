@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["MERGES", "Merge"]
+__all__ = ["MERGES", "NARY", "Merge"]
 
 
 class Merge(NamedTuple):
@@ -23,12 +23,15 @@ class Merge(NamedTuple):
         Of ``c_export``.
     values : callable
         What NumPy makes of two arrays of rows.
+    mean : bool
+        Whether functions of two inputs make a sum, which is then divided by their number.
     """
 
     onnx_operator: str
     torch_function: str
     c_function: str
     values: Callable[[Any, Any], Any]
+    mean: bool = False
 
 
 def _joined(a: Any, b: Any) -> Any:
@@ -37,9 +40,13 @@ def _joined(a: Any, b: Any) -> Any:
 
 MERGES: Mapping[str, Merge] = {
     "add": Merge("Add", "add", "add", np.add),
+    "average": Merge("Mean", "add", "add", np.add, mean=True),
     "concatenate": Merge("Concat", "cat", "concatenate", _joined),
     "maximum": Merge("Max", "maximum", "maximum", np.maximum),
     "multiply": Merge("Mul", "mul", "multiply", np.multiply),
     "subtract": Merge("Sub", "sub", "subtract", np.subtract),
 }
 """By the kind of the layer."""
+
+NARY = frozenset({"Concat", "Max", "Mean", "Sum"})
+"""Operators of ONNX that take any number of inputs."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.layers import Input
+from chainrule.interop.merges import MERGES
+from chainrule.layers import Input, Layer
 from chainrule.layers.layer import SymbolicTensor
 from chainrule.network.graph import chain
 from chainrule.network.network import Network
@@ -20,7 +21,15 @@ from chainrule.network.sequential import Sequential
 if TYPE_CHECKING:
     from chainrule.network.core_network import CoreNetwork
 
-__all__ = ["NetworkNode", "built_core", "is_chain", "network_of", "nodes_of", "predictions"]
+__all__ = [
+    "NetworkNode",
+    "built_core",
+    "columns_made",
+    "is_chain",
+    "network_of",
+    "nodes_of",
+    "predictions",
+]
 __all__ += ["refuse_missing"]
 
 Array = NDArray[Any]
@@ -67,12 +76,19 @@ def nodes_of(net: Network) -> tuple[dict[str, int], list[NetworkNode], list[str]
     nodes = []
     for node in graph.nodes:
         if node.layer is not None:
-            columns[node.name] = node.layer.outputs(columns[node.inputs[0]])
+            columns[node.name] = columns_made(node.layer, [columns[name] for name in node.inputs])
             own = arrays.get(node.shares or node.name, {})
             nodes.append(
                 NetworkNode(node.name, node.layer, [*node.inputs], own, columns[node.name])
             )
     return inputs, nodes, [*graph.outputs]
+
+
+def columns_made(layer: Layer, columns: Sequence[int]) -> int:
+    """Return the columns of what a layer makes of inputs with so many."""
+    if layer.kind in MERGES:
+        return sum(columns) if layer.kind == "concatenate" else columns[0]
+    return layer.outputs(columns[0])
 
 
 def predictions(
@@ -88,21 +104,23 @@ def predictions(
 
 
 def network_of(
-    inputs: Mapping[str, int], nodes: Sequence[NetworkNode], outputs: Sequence[str], dtype: str
+    inputs: Mapping[str, int], nodes: Sequence[NetworkNode], outputs: Mapping[str, str], dtype: str
 ) -> Network:
     """Return the network of nodes: of a chain a `Sequential`, else one that names its nodes itself.
 
-    ValueError if an array has a wrong shape or is not finite.
+    Of the inputs columns are given by name, of the outputs nodes. ValueError if an array has a
+    wrong shape or is not finite.
     """
-    if is_chain(inputs, nodes, outputs):
+    if is_chain(inputs, nodes, [*outputs.values()]):
         layers = [node.layer for node in nodes]
         net: Network = Sequential([*map(Input, inputs.values()), *layers], seed=0, dtype=dtype)
     else:
-        entries = {name: Input(columns, name=name) for name, columns in inputs.items()}
+        entries = {name: Input(n, name=_node_name(name)) for name, n in inputs.items()}
         tensors: dict[str, SymbolicTensor] = dict(entries)
         for node in nodes:
             tensors[node.name] = node.layer([tensors[name] for name in node.inputs])
-        ends = [tensors[name] for name in outputs]
+        ends: Any = {_node_name(name): tensors[node] for name, node in outputs.items()}
+        ends = ends if len(ends) > 1 else next(iter(ends.values()))
         net = Network([*entries.values()], ends, seed=0, dtype=dtype)
     core = net._built_core()
     assert net._graph is not None
@@ -113,6 +131,11 @@ def network_of(
             net.set_weights({f"{name}.{array}": values})
     core.adapted = True
     return net
+
+
+def _node_name(name: str) -> str:
+    """Return what a node may be called: parameters are called after a dot."""
+    return name.replace(".", "_") or "_"
 
 
 def is_chain(inputs: Collection[str], nodes: Sequence[NetworkNode], outputs: Sequence[str]) -> bool:

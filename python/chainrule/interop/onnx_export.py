@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.arguments import positive_integer
 from chainrule.atomic_file import write_atomically
 from chainrule.interop.affine import affine_of
-from chainrule.interop.merges import MERGES
+from chainrule.interop.merges import MERGES, NARY
 from chainrule.interop.nodes import NetworkNode, nodes_of, refuse_missing
 from chainrule.interop.onnx_check import ExportReport, self_check
 from chainrule.interop.onnx_model import need_onnx
@@ -220,8 +220,11 @@ def _add_prelu(graph: GraphWriter, node: NetworkNode) -> None:
 def _add_merge(graph: GraphWriter, node: NetworkNode) -> None:
     operator = MERGES[node.layer.kind].onnx_operator
     attributes = {"axis": -1} if operator == "Concat" else {}
-    for operand in graph.operands[1:]:
-        graph.add(operator, graph.current, operand, **attributes)
+    if operator in NARY:
+        graph.add(operator, *graph.operands, **attributes)
+    else:
+        for operand in graph.operands[1:]:
+            graph.add(operator, graph.current, operand)
 
 
 _LAYERS: dict[str, Callable[[GraphWriter, NetworkNode], None]] = {

@@ -45,12 +45,12 @@ def from_onnx(
     model : path-like or bytes-like
         The file or its content.
     output : str, optional
-        Name of the output to compute. Default: the only one of floating-point numbers, which of a
-        classifier is its probabilities.
+        Name of the output to compute. Default: all of floating-point numbers, which of a classifier
+        are its probabilities.
 
     Returns
     -------
-    Sequential
+    Sequential, or Network if the graph is no chain
         In float64 if the output is of double, else in float32. Scaling at the front becomes a
         `Rescaling` or a `Normalization`. It has no loss yet.
 
@@ -136,8 +136,8 @@ def _network(part: Slice, size: int, dtype: str) -> tuple[Network, list[list[Nod
     if unsupported:
         listed = "".join(f"\n  {text}" for text in unsupported)
         raise ModelFileError(f"what these operators compute is not supported:{listed}")
-    outputs = [reader.tensor(name) for name in part.outputs]
-    return reader.assembly.network(*outputs), pieces
+    outputs = {name: reader.tensor(name) for name in part.outputs}
+    return reader.assembly.network(outputs), pieces
 
 
 def _several(reader: LayerReader, first: int, done: set[int]) -> list[Node]:

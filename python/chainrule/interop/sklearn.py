@@ -85,7 +85,7 @@ def from_sklearn(estimator: MLPClassifier | MLPRegressor) -> Network:
         if index:
             x = assembly.activation(x, hidden)
         x = assembly.dense(x, weight, bias)
-    net = assembly.network(x)
+    net = assembly.network({"y": x})
     net.loss = losses.get(_LOSSES[estimator.out_activation_])
     difference = _difference(net, estimator)
     if not difference <= _TOLERANCES[net.dtype]:
@@ -239,7 +239,7 @@ def _merged(net: Network) -> Network:
             x = assembly.activation(x, layer.activation)
         elif not isinstance(layer, Dropout):
             x = assembly.layer(layer, arrays, x)
-    return assembly.network(x)
+    return assembly.network({"y": x})
 
 
 def _refuse(merged: Network, kinds: list[str], link: str) -> None:

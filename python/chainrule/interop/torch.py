@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 import re
 import warnings
 from collections import Counter
@@ -145,6 +146,8 @@ def _module(
         if node.layer.kind in MERGES:
             for other in node.inputs[1:]:
                 value = call_merge(graph, node.layer.kind, value, values[other])
+            if MERGES[node.layer.kind].mean:
+                value = graph.call_function(operator.truediv, (value, len(node.inputs)))
         else:
             # Nodes that share a layer's parameters share the modules.
             names = made.get(id(node.arrays)) if node.arrays else None
@@ -191,7 +194,7 @@ def _network(graph: ModuleGraph, dtype: str, columns: Sequence[int]) -> Network:
         except ValueError as error:
             raise ValueError(f"{call}: {error}") from error
         tensors[call.name] = assembly.share(made) if readers[call.name] > 1 else made
-    return assembly.network(*(tensors[name] for name in graph.outputs))
+    return assembly.network({name: tensors[name] for name in graph.outputs})
 
 
 def _refresh(module: Any, graph: ModuleGraph, columns: Sequence[int]) -> None:

@@ -104,7 +104,7 @@ _MODULES = {
 # Functions that are a module, with their underscores left out.
 _FUNCTIONS = {name.lower(): name for name in _ACTIVATIONS}
 # Layers of several tensors, by the function.
-_MERGES = {merge.torch_function: kind for kind, merge in MERGES.items()}
+_MERGES = {merge.torch_function: kind for kind, merge in MERGES.items() if not merge.mean}
 
 
 def row_of(module: Any) -> Row | None:
