@@ -184,3 +184,17 @@ def test_relative_difference():
     assert largest_relative_difference([[1.0]], [[0.0]]) == 1.0
     assert largest_relative_difference([[1.0]], [[1.0, 1.0]]) == float("inf")
     assert np.isnan(largest_relative_difference([[np.nan]], [[1.0]]))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_prelu(dtype, rng):
+    layers = [cr.Input(3), cr.Dense(4), cr.PReLU(), cr.Dense(2)]
+    net = cr.Sequential(layers, seed=0, dtype=dtype)
+    net.set_weights({"1.slope": [0.1, -0.5, 2.0, 0.0]})
+    x = rng.normal(size=(20, 3)).astype(dtype)
+    content = onnx_bytes(net)
+    limit = 1e-6 if dtype == "float32" else 1e-14
+    assert largest_relative_difference(onnxruntime_outputs(content, x), net.predict(x)) <= limit
+    again = cr.from_onnx(content)
+    assert again.layers == net.layers
+    assert largest_relative_difference(again.predict(x), net.predict(x)) <= limit

@@ -214,17 +214,27 @@ def _add_layer_normalization(graph: GraphWriter, node: NetworkNode) -> None:
 
 
 def _add_prelu(graph: GraphWriter, node: NetworkNode) -> None:
-    graph.add("PRelu", graph.current, graph.constant("slope", node.arrays["slope"]))
+    x, slope = graph.current, graph.constant("slope", node.arrays["slope"])
+    if graph.dtype == "float32":
+        graph.add("PRelu", x, slope)
+        return
+    # onnxruntime has none of double.
+    above = graph.add("Relu", x)
+    below = graph.add("Mul", graph.add("Relu", graph.add("Neg", x)), slope)
+    graph.add("Sub", above, below)
 
 
 def _add_merge(graph: GraphWriter, node: NetworkNode) -> None:
-    operator = MERGES[node.layer.kind].onnx_operator
-    attributes = {"axis": -1} if operator == "Concat" else {}
-    if operator in NARY:
-        graph.add(operator, *graph.operands, **attributes)
-    else:
-        for operand in graph.operands[1:]:
-            graph.add(operator, graph.current, operand)
+    merge = MERGES[node.layer.kind]
+    operator = merge.onnx_operator
+    divided = merge.mean and graph.dtype == "float64"  # of which onnxruntime has no mean
+    if operator in NARY and not divided:
+        graph.add(operator, *graph.operands, **({"axis": -1} if operator == "Concat" else {}))
+        return
+    for operand in graph.operands[1:]:
+        graph.add("Add" if divided else operator, graph.current, operand)
+    if divided:
+        graph.add("Div", graph.current, graph.scalar(len(graph.operands)))
 
 
 _LAYERS: dict[str, Callable[[GraphWriter, NetworkNode], None]] = {

@@ -159,7 +159,7 @@ def _several(reader: LayerReader, first: int, done: set[int]) -> list[Node]:
         found = recognise(nodes, part, x.columns)
         if found is not None:
             if isinstance(found.function, Layer):
-                x = reader.assembly.layer(found.function, {}, x)
+                x = reader.assembly.layer(found.function, found.arrays, x)
             else:
                 x = reader.assembly.activation(x, found.function)
             x = reader.assembly.affine(x, found.scale, found.offset)

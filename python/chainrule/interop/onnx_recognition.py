@@ -8,7 +8,7 @@ on sample rows, and what comes out is compared with what the core makes of the s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
@@ -19,7 +19,7 @@ from chainrule.activations.activation import shortest
 from chainrule.interop.onnx_graph import Slice
 from chainrule.interop.onnx_model import Array, Node
 from chainrule.interop.onnx_operators import REDUCTIONS, activation_values, evaluate_in_double
-from chainrule.layers import Layer, LayerNormalization
+from chainrule.layers import Layer, LayerNormalization, PReLU
 
 __all__ = ["Recognised", "recognise", "reduces"]
 
@@ -41,6 +41,7 @@ class Recognised:
     function: Activation | Layer
     scale: Array
     offset: Array
+    arrays: dict[str, Array] = field(default_factory=dict)
 
 
 def reduces(nodes: Sequence[Node]) -> bool:
@@ -80,9 +81,19 @@ def recognise(nodes: Sequence[Node], part: Slice, columns: int) -> Recognised | 
         return None
 
 
+def _recognise_slopes(program: _Program) -> Recognised | None:
+    """Recognise a rectifier with a slope for each column."""
+    rows = np.outer([-1.0, 1.0, -1e3, 1e-3, 0.0, 7.0], np.ones(program.columns))
+    values = program(rows)
+    slopes = -values[0]
+    if not np.allclose(values, np.where(rows > 0, rows, slopes * rows), rtol=_TOLERANCE):
+        return None
+    return Recognised(PReLU(), np.ones(()), np.zeros(()), {"slope": slopes})
+
+
 def _recognise_elements(program: _Program) -> Recognised | None:
     if program.columns:
-        return None
+        return _recognise_slopes(program)
     turns = np.array(program.scalars)
     turns = turns[np.abs(turns) < 1e30]
     outer = np.concatenate([_OUTER, -_OUTER, turns, -turns, 0.5 * turns, 2.0 * turns])
