@@ -94,8 +94,7 @@ def confusion_matrix(
     Raises
     ------
     ValueError, TypeError
-        If lengths differ, labels are fractional or out of range, or an argument is empty, not
-        finite or not real.
+        As for `accuracy`.
 
     Examples
     --------

@@ -135,8 +135,7 @@ def precision(
     Raises
     ------
     ValueError, TypeError
-        If lengths differ, labels are fractional or out of range, `average` is unknown or does not
-        fit, or an argument is empty, not finite or not real.
+        As for `accuracy`, and if `average` is unknown or does not fit.
 
     Examples
     --------

@@ -91,8 +91,7 @@ def coverage(
     Raises
     ------
     ValueError, TypeError
-        If shapes do not fit, there are fewer than two quantiles, or an argument is empty, not
-        finite or not real.
+        As for `pinball`, and if there are fewer than two quantiles.
 
     Examples
     --------

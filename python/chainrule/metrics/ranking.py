@@ -53,8 +53,7 @@ def auc(
     Raises
     ------
     ValueError, TypeError
-        If a class has no positive or no negative sample (of positive weight), lengths differ,
-        labels are out of range, or an argument is empty, not finite or not real.
+        As for `accuracy`, and if a class lacks positive or negative samples of positive weight.
 
     References
     ----------
@@ -126,8 +125,7 @@ def top_k(
     Raises
     ------
     ValueError, TypeError
-        If `k` or a label is out of range, lengths differ, or an argument is empty, not finite or
-        not real.
+        As for `accuracy`, and if `k` is out of range.
 
     Examples
     --------

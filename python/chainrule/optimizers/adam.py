@@ -88,16 +88,14 @@ class NAdam(Optimizer):
     Parameters
     ----------
     learning_rate : float, Schedule, dict or callable, default 0.002
-    beta1, beta2 : float, default 0.9 and 0.999
-        Weights of the past in the averages, in [0, 1).
-    epsilon : float, default 1e-8
-        Above 0.
+    beta1, beta2, epsilon
+        See `Adam`.
     momentum_decay : float, default 0.004
         How fast the momentum's weight grows from beta1 / 2 to beta1; at least 0.
     decoupled_weight_decay : bool, default False
         Take the decay from the parameter itself, as `AdamW` does.
     weight_decay, clip_value, clip_norm, lazy
-        As `learning_rate`: see `Optimizer`.
+        See `Optimizer`.
 
     References
     ----------
@@ -136,14 +134,12 @@ class RAdam(Optimizer):
     Parameters
     ----------
     learning_rate : float, Schedule, dict or callable, default 0.001
-    beta1, beta2 : float, default 0.9 and 0.999
-        Weights of the past in the averages, in [0, 1).
-    epsilon : float, default 1e-8
-        Above 0.
+    beta1, beta2, epsilon
+        See `Adam`.
     decoupled_weight_decay : bool, default False
         Take the decay from the parameter itself, as `AdamW` does.
     weight_decay, clip_value, clip_norm, lazy
-        As `learning_rate`: see `Optimizer`.
+        See `Optimizer`.
 
     References
     ----------
