@@ -13,6 +13,14 @@ import pytest
 collect_ignore = ["mutation"]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Leave the tests of a file to one process, so that what they share is made once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log)
+
+
 @pytest.fixture
 def rng():
     """Return a generator of the same numbers for every test."""
