@@ -267,7 +267,7 @@ def test_missing_libraries_are_named(write, monkeypatch, module, extra, call):
 
 def test_memory_is_about_three_times_that_of_the_result(write):
     line = b"1 " + b" ".join(b"%d:0.%d" % (i, i) for i in range(1, 200)) + b"\n"
-    path = write(line * 8000)
+    path = write(line * 2000)
     load_svmlight(path)
     tracemalloc.start()
     try:
@@ -276,7 +276,7 @@ def test_memory_is_about_three_times_that_of_the_result(write):
     finally:
         tracemalloc.stop()
     result = x.data.nbytes + x.indices.nbytes
-    assert result > 12e6
+    assert result > 3e6
     # scikit-learn's indices are 64 bits wide, and grow in arrays that are longer than they.
     assert peak < 3 * result + 1e6
 
