@@ -36,7 +36,7 @@ class Tensor:
     """What a node of the network gives, times `scale` plus `offset`, both of () or (columns,).
 
     `node` is None for an input, which has `name`. What is `shared` by several readers is not to be
-    changed for one of them.
+    changed for one of them. `axes` are those of a row that has several.
     """
 
     columns: int
@@ -45,6 +45,7 @@ class Tensor:
     scale: Array = field(default_factory=lambda: _ONE)
     offset: Array = field(default_factory=lambda: _ZERO)
     shared: bool = False
+    axes: tuple[int, ...] = ()
 
     def spread(self) -> tuple[Array, Array]:
         """Return scale and offset of each column."""
@@ -71,9 +72,9 @@ class Assembly:
         self._inputs: list[Tensor] = []
         self._nodes: list[NetworkNode] = []
 
-    def input(self, columns: int, name: str = "x") -> Tensor:
+    def input(self, columns: int, name: str = "x", axes: tuple[int, ...] = ()) -> Tensor:
         """Return an input."""
-        self._inputs.append(Tensor(columns, name=name))
+        self._inputs.append(Tensor(columns, name=name, axes=axes))
         return self._inputs[-1]
 
     def affine(self, x: Tensor, scale: Array, offset: Array) -> Tensor:
@@ -120,7 +121,7 @@ class Assembly:
         columns = columns_made(layer, [x.columns for x in placed])
         node = NetworkNode(str(len(self._nodes)), layer, names, dict(arrays), columns)
         self._nodes.append(node)
-        return Tensor(columns, node)
+        return Tensor(columns, node, axes=placed[0].axes if columns == placed[0].columns else ())
 
     def share(self, x: Tensor) -> Tensor:
         """Return a tensor that several nodes read."""
@@ -191,7 +192,7 @@ class Assembly:
                 node.layer = Layer.from_config(config)
             else:
                 return None
-        return Tensor(x.columns, node)
+        return Tensor(x.columns, node, axes=x.axes)
 
     def _standardize(self, x: Tensor) -> Tensor | None:
         """Return a `Normalization` that scales instead, if it can: of an input."""

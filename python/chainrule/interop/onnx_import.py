@@ -152,10 +152,11 @@ def _several(reader: LayerReader, first: int, done: set[int]) -> list[Node]:
         return []
     # Arithmetic that means something alone may still be the beginning of more.
     for nodes in reversed(list(part.functions(first, done))):
-        flat = reader.is_flat(name) or not reduces(nodes)
-        if not flat or all(reader.understands(each) for each in nodes):
+        if all(reader.understands(each) for each in nodes):
             continue
         x = reader.read(name, nodes)
+        if x.axes and reduces(nodes):
+            continue
         found = recognise(nodes, part, x.columns)
         if found is not None:
             if isinstance(found.function, Layer):
@@ -163,7 +164,7 @@ def _several(reader: LayerReader, first: int, done: set[int]) -> list[Node]:
             else:
                 x = reader.assembly.activation(x, found.function)
             x = reader.assembly.affine(x, found.scale, found.offset)
-            reader.give(nodes[-1], x, name)
+            reader.give(nodes[-1], x)
             return nodes
     return []
 

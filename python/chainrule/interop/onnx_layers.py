@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,9 +37,7 @@ class LayerReader:
         self.constants = part.constants
         # Layers may share weights, which as layers of a network they do not.
         self._left = 2 * size
-        # By the names of the file: what is made, and the shape of a row where that is known.
-        self._tensors: dict[str, Tensor] = {}
-        self._rows: dict[str, tuple[int, ...] | None] = {}
+        self._tensors: dict[str, Tensor] = {}  # by the names of the file
         for value in part.inputs:
             shape = part.constants.shapes.get(value.name)
             columns = _told_columns(part, value) if shape is None else math.prod(shape[1:])
@@ -47,8 +46,8 @@ class LayerReader:
             if not 1 <= columns <= _LARGEST_INPUT + size:
                 raise ModelFileError(f"the input has {columns} columns")
             name = value.name if len(part.inputs) > 1 else "x"
-            self._tensors[value.name] = self.assembly.input(columns, name)
-            self._rows[value.name] = None if shape is None else shape[1:]
+            axes = shape[1:] if shape and len(shape) > 2 else ()
+            self._tensors[value.name] = self.assembly.input(columns, name, axes)
 
     def tensor(self, name: str) -> Tensor:
         """Return what a node has made."""
@@ -63,18 +62,9 @@ class LayerReader:
             self._tensors[name] = self.assembly.share(self._tensors[name])
         return self._tensors[name]
 
-    def give(self, node: Node, tensor: Tensor, source: str) -> None:
-        """Note what a node makes of a tensor."""
+    def give(self, node: Node, tensor: Tensor) -> None:
+        """Note what a node makes."""
         self._tensors[node.made] = tensor
-        row = self._rows[source]
-        if row is not None and math.prod(row) != tensor.columns:
-            row = (tensor.columns,)
-        self._rows.setdefault(node.made, row)
-
-    def is_flat(self, name: str) -> bool:
-        """Whether a row of a tensor has, as far as is known, one axis."""
-        row = self._rows.get(name)
-        return row is None or len(row) == 1
 
     def understands(self, node: Node) -> bool:
         """Whether `add` takes a node for what it is, whatever follows."""
@@ -97,14 +87,8 @@ class LayerReader:
         if not varying:
             raise NotImplementedError("no known operator")
         # Where an operator is not known, what follows is looked at as if it were not there.
-        self._tensors[node.made] = self._tensors[varying[0]]
-        self._rows[node.made] = self._rows[varying[0]]
-        tensors = [self.read(name, [node]) for name in varying]
-        del self._rows[node.made]
-        try:
-            self.give(node, self._made(node, tensors), varying[0])
-        finally:
-            self._rows.setdefault(node.made, self._rows[varying[0]])
+        self.give(node, self.read(varying[0], [node]))
+        self.give(node, self._made(node, [self.read(name, [node]) for name in varying]))
 
     def _made(self, node: Node, tensors: Sequence[Tensor]) -> Tensor:
         activation = named_activation(node)
@@ -123,8 +107,8 @@ class LayerReader:
     def _merge(self, node: Node, kind: str, tensors: Sequence[Tensor]) -> Tensor:
         if node.op == "Concat" and number_of(node, "axis", 1) not in (-1, 1):
             raise NotImplementedError("it is not over the last axis")
-        for name in self.part.varying(node):
-            self._one_axis(name)
+        for x in tensors:
+            _one_axis(x)
         return self.assembly.layer(Layer.get(kind), {}, *tensors)
 
     def _constant(self, node: Node, index: int) -> Array | None:
@@ -143,26 +127,10 @@ class LayerReader:
             raise ValueError(f"input {index} has shape {array.shape}")
         return array
 
-    def _one_axis(self, name: str) -> None:
-        if not self.is_flat(name):
-            row = self._rows[name]
-            raise NotImplementedError(f"it works on rows of shape {row}, expected flat ones")
-
-    def _spread(self, operand: Array, x: Tensor, name: str) -> Array:
-        """Return an operand with a number for each column of a flattened row, or just one."""
-        shape = operand.shape
-        if operand.size == 1 and (not shape or x.columns > 1):
-            return operand.astype(np.float64).reshape(())
-        row = self._rows[name] or (x.columns,)
-        if len(shape) > len(row) + 1 or (len(shape) == len(row) + 1 and shape[0] != 1):
-            raise ValueError(f"an operand of shape {shape} does not fit rows of shape {row}")
-        spread = np.broadcast_to(operand.reshape(shape[-len(row) :]), row)
-        return spread.astype(np.float64).reshape(-1)
-
     # Operators, by name in _OPERATORS.
 
     def _gemm(self, node: Node, x: Tensor) -> Tensor:
-        self._one_axis(node.inputs[0])
+        _one_axis(x)
         weight, bias = self._constant(node, 1), self._constant(node, 2)
         if node.attributes.get("transA", 0):
             raise NotImplementedError("transA turns the rows of the batch")
@@ -173,11 +141,10 @@ class LayerReader:
         if bias is None:
             return made
         offset = bias.astype(np.float64) * number_of(node, "beta", 1.0)
-        self._rows[node.made] = (made.columns,)
-        return self.assembly.affine(made, np.ones(()), self._spread(offset, made, node.made))
+        return self.assembly.affine(made, np.ones(()), _spread(offset, made))
 
     def _matmul(self, node: Node, x: Tensor) -> Tensor:
-        self._one_axis(node.inputs[0])
+        _one_axis(x)
         if node.inputs[0] in self.constants:
             raise NotImplementedError("a constant stands on the left")
         weight = self._constant(node, 1)
@@ -205,7 +172,7 @@ class LayerReader:
             raise ValueError(f"an operand is of {operand.dtype}")
         if node.op == "Div" and left:
             raise NotImplementedError("it divides by what depends on the input")
-        operand = self._spread(operand.astype(np.float64), x, node.inputs[left])
+        operand = _spread(operand.astype(np.float64), x)
         scale, offset = np.ones(()), np.zeros(())
         with np.errstate(divide="ignore"):
             if node.op in ("Div", "Mul"):
@@ -220,13 +187,12 @@ class LayerReader:
 
     def _scaler(self, node: Node, x: Tensor) -> Tensor:
         offset, scale = (
-            self._spread(np.asarray(node.attributes[name], float), x, node.inputs[0])
-            for name in ("offset", "scale")
+            _spread(np.asarray(node.attributes[name], float), x) for name in ("offset", "scale")
         )
         return self.assembly.affine(x, scale, -offset * scale)
 
     def _batch_normalization(self, node: Node, x: Tensor) -> Tensor:
-        self._one_axis(node.inputs[0])
+        _one_axis(x)
         if node.attributes.get("training_mode", 0):
             raise NotImplementedError("it is in training mode")
         names = ("gamma", "beta", "running_mean", "running_variance")
@@ -238,7 +204,7 @@ class LayerReader:
         return self.assembly.layer(layer, arrays, x)
 
     def _layer_normalization(self, node: Node, x: Tensor) -> Tensor:
-        self._one_axis(node.inputs[0])
+        _one_axis(x)
         if node.attributes.get("axis", -1) not in (-1, 1):
             raise NotImplementedError("it is not over the last axis")
         center = len(node.inputs) > 2 and bool(node.inputs[2])
@@ -249,11 +215,11 @@ class LayerReader:
         return self.assembly.layer(LayerNormalization(epsilon=epsilon, center=center), arrays, x)
 
     def _prelu(self, node: Node, x: Tensor) -> Tensor:
-        self._one_axis(node.inputs[0])
+        _one_axis(x)
         slope = self._constant(node, 1)
         if slope is None:
             raise ValueError("it has no slope")
-        slopes = np.broadcast_to(self._spread(slope, x, node.inputs[0]), (x.columns,))
+        slopes = np.broadcast_to(_spread(slope, x), (x.columns,))
         return self.assembly.layer(PReLU(), {"slope": slopes}, x)
 
     def _dropout(self, node: Node, x: Tensor) -> Tensor:
@@ -270,16 +236,14 @@ class LayerReader:
     def _flatten(self, node: Node, x: Tensor) -> Tensor:
         if node.attributes.get("axis", 1) != 1:
             raise NotImplementedError("it joins rows of the batch")
-        self._rows[node.made] = (x.columns,)
-        return x
+        return replace(x, axes=())
 
     def _reshape(self, node: Node, x: Tensor) -> Tensor:
         shape = self._constant(node, 1)
         sizes = [] if shape is None else [int(size) for size in shape.reshape(-1)]
         if len(sizes) != 2 or sizes[1] not in (-1, x.columns):
             raise NotImplementedError(f"it makes the shape {sizes}, expected rows and columns")
-        self._rows[node.made] = (x.columns,)
-        return x
+        return replace(x, axes=())
 
     def _identity(self, node: Node, x: Tensor) -> Tensor:
         return x
@@ -301,9 +265,25 @@ class LayerReader:
         made = self.assembly.sigmoid_to_softmax(self._tensors[name])
         if made is None:
             return None
-        self._rows[concat.made] = (2,)
-        self._tensors[concat.made] = made
+        self.give(concat, made)
         return concat
+
+
+def _one_axis(x: Tensor) -> None:
+    if x.axes:
+        raise NotImplementedError(f"it works on rows of shape {x.axes}, expected flat ones")
+
+
+def _spread(operand: Array, x: Tensor) -> Array:
+    """Return an operand with a number for each column of a flattened row, or just one."""
+    shape = operand.shape
+    if operand.size == 1 and (not shape or x.columns > 1):
+        return operand.astype(np.float64).reshape(())
+    row = x.axes or (x.columns,)
+    if len(shape) > len(row) + 1 or (len(shape) == len(row) + 1 and shape[0] != 1):
+        raise ValueError(f"an operand of shape {shape} does not fit rows of shape {row}")
+    spread = np.broadcast_to(operand.reshape(shape[-len(row) :]), row)
+    return spread.astype(np.float64).reshape(-1)
 
 
 def _told_columns(part: Slice, value: Value) -> int | None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import operator
 import re
 import warnings
 from collections import Counter
@@ -138,16 +137,19 @@ def _module(
 
     columns = dict(inputs)
     graph = fx.Graph()
-    values = {name: graph.placeholder(re.sub(r"\W", "_", name)) for name in inputs}
+    tracer = fx.proxy.GraphAppendingTracer(graph)
+    values: dict[str, Any] = {
+        name: tracer.proxy(graph.placeholder(re.sub(r"\W", "_", name))) for name in inputs
+    }
     modules: dict[str, Any] = {}
     made: dict[int, list[str]] = {}
     for node in nodes:
         value = values[node.inputs[0]]
         if node.layer.kind in MERGES:
             for other in node.inputs[1:]:
-                value = call_merge(graph, node.layer.kind, value, values[other])
+                value = call_merge(node.layer.kind, value, values[other])
             if MERGES[node.layer.kind].mean:
-                value = graph.call_function(operator.truediv, (value, len(node.inputs)))
+                value = value / len(node.inputs)
         else:
             # Nodes that share a layer's parameters share the modules.
             names = made.get(id(node.arrays)) if node.arrays else None
@@ -157,12 +159,12 @@ def _module(
                 modules |= dict(zip(names, new, strict=True))
                 made[id(node.arrays)] = names
             for name in names:
-                value = graph.call_module(name, (value,))
+                value = tracer.proxy(graph.call_module(name, (value.node,)))
         values[node.name], columns[node.name] = value, node.columns
     if is_chain(inputs, nodes, outputs):
         return nn.Sequential(*modules.values())
-    several = {name: values[name] for name in outputs}
-    graph.output(several if len(several) > 1 else values[outputs[0]])
+    several = {name: values[name].node for name in outputs}
+    graph.output(several if len(several) > 1 else several[outputs[0]])
     return fx.GraphModule(modules, graph)
 
 

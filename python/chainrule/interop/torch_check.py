@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule.errors import ExportError
 from chainrule.interop.difference import largest_relative_difference
 from chainrule.interop.nodes import nodes_of, predictions
-from chainrule.interop.torch_graph import Call, ModuleGraph
+from chainrule.interop.torch_graph import ModuleGraph
 
 if TYPE_CHECKING:
     from chainrule.network.network import Network
@@ -146,10 +145,8 @@ def _outputs(module: Any, rows: Sequence[Array]) -> list[Any]:
     """Return what a module gives for rows in the precision of its parameters."""
     import torch
 
-    floating = [t.dtype for t in module.state_dict().values() if t.dtype.is_floating_point]
-    dtype = floating[0] if floating else torch.float32
     # New tensors: some modules overwrite what they are given.
-    given = [torch.tensor(each, dtype=dtype) for each in rows]
+    given = [torch.tensor(each, dtype=_precision(module)) for each in rows]
     try:
         outputs = module(*given)
     except Exception as error:
@@ -159,6 +156,13 @@ def _outputs(module: Any, rows: Sequence[Array]) -> list[Any]:
     if not all(isinstance(each, torch.Tensor) for each in made):
         raise ValueError(f"the module gives a {type(outputs).__name__}, expected a tensor")
     return made
+
+
+def _precision(module: Any) -> Any:
+    import torch
+
+    floating = [t.dtype for t in module.state_dict().values() if t.dtype.is_floating_point]
+    return floating[0] if floating else torch.float32
 
 
 def _difference(outputs: Any, expected: Array) -> float:
@@ -187,46 +191,29 @@ def _culprit(module: Any, graph: ModuleGraph, build: Build, rows: Sequence[Array
     """Return what the first part that is not what it seems to be does."""
     import torch
 
-    given: list[tuple[Call, Any, Any]] = []
-    calls = {id(call.target): call for call in graph.calls if not isinstance(call.target, str)}
-    begun: dict[int, Any] = {}
-
-    def enter(part: Any, arguments: tuple[Any, ...]) -> None:
-        begun[id(part)] = _kept(arguments[0]) if arguments else None
-
-    def leave(part: Any, arguments: tuple[Any, ...], result: Any) -> None:
-        given.append((calls[id(part)], begun[id(part)], _kept(result)))
-
-    handles = []
-    for part in module.modules():
-        if id(part) in calls:
-            handles.append(part.register_forward_pre_hook(enter, prepend=True))
-            handles.append(part.register_forward_hook(leave))
-    # The outputs differ anyway; here it matters only where.
-    with contextlib.suppress(ValueError):
-        _outputs(module, rows)
-    for handle in handles:
-        handle.remove()
-    for call, x, y in given:
-        if not isinstance(x, torch.Tensor) or x.ndim != 2:
+    entries = (torch.tensor(each, dtype=_precision(module)) for each in rows)
+    values: dict[str, Any] = dict(zip(graph.inputs, entries, strict=True))
+    for call in graph.calls:
+        # Copies: some modules overwrite what they are given.
+        given = [values[name].clone() for name in call.inputs]
+        try:
+            made = values[call.name] = call.run(*given)
+        # The outputs differ anyway; here it matters only where.
+        except Exception:
+            break
+        if isinstance(call.target, str) or given[0].ndim != 2:
             continue
-        part = ModuleGraph(call.inputs[:1], [call], [call.name])
-        alone = build(part, "float64", x.shape[1:])
-        if not _difference(y, alone.predict(x.double().numpy())) <= _tolerance(module, alone):
+        part = ModuleGraph(call.inputs, [call], [call.name])
+        alone = build(part, "float64", values[call.inputs[0]].shape[1:])
+        (expected,) = predictions(alone, [values[call.inputs[0]].double().numpy()])
+        if not _difference(made, expected) <= _tolerance(module, alone):
             return (
                 f"{call} computes something else than its class does: it has a hook, a "
                 "parametrisation or a forward of its own"
             )
     order = "its children in the order in which they were made"
-    expected = "what was followed of it" if graph.followed else order
-    return f"the module ({type(module).__name__}) computes something else than {expected}"
-
-
-def _kept(value: Any) -> Any:
-    """Return a tensor that no later module overwrites."""
-    import torch
-
-    return value.detach().clone() if isinstance(value, torch.Tensor) else value
+    known = "what was followed of it" if graph.followed else order
+    return f"the module ({type(module).__name__}) computes something else than {known}"
 
 
 class _OtherOutputsError(ValueError):

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.interop.torch_layers import as_module, merge_of, row_of
+from chainrule.interop.torch_layers import as_module, call_merge, merge_of, row_of
 from chainrule.layers import Layer
 
 __all__ = ["Call", "ModuleGraph", "graph_of", "in_order"]
@@ -28,6 +28,12 @@ class Call:
     def __str__(self) -> str:
         """Return how errors call it."""
         return f"{self.where}: {self.target}" if isinstance(self.target, str) else self.where
+
+    def run(self, *tensors: Any) -> Any:
+        """Return what it gives."""
+        if not isinstance(self.target, str):
+            return self.target(*tensors)
+        return call_merge(merge_of(self.target) or "", *tensors)
 
     @property
     def objection(self) -> str | None:

@@ -122,12 +122,12 @@ def merge_of(function: str) -> str | None:
     return _MERGES.get(function)
 
 
-def call_merge(graph: Any, kind: str, a: Any, b: Any) -> Any:
-    """Add the call of a function of two tensors to a graph of ``torch.fx``; return its node."""
+def call_merge(kind: str, a: Any, b: Any) -> Any:
+    """Return what a function makes of two tensors, or of two that stand for some."""
     import torch
 
     function = getattr(torch, MERGES[kind].torch_function)
-    return graph.call_function(function, ([a, b], 1) if kind == "concatenate" else (a, b))
+    return function([a, b], 1) if kind == "concatenate" else function(a, b)
 
 
 def as_module(
