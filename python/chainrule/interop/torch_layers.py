@@ -176,30 +176,24 @@ def columns_told(module: Any) -> int | None:
     return len(scale) if getattr(scale, "ndim", 0) else None
 
 
-def _dense_modules(node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    from torch import nn
-
+def _dense_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     linear = nn.Linear(columns, node.columns, bias=node.layer.use_bias)
     _fill(linear, weight=node.arrays["weight"].T, bias=node.arrays.get("bias"))
-    return [linear, *_activation_modules(node, columns, dtype)]
+    return [linear, *_activation_modules(nn, node, columns, dtype)]
 
 
-def _activation_modules(node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    from torch import nn
-
+def _activation_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     activation = node.layer.activation
     if activation.kind == "linear":
         return []
     return [getattr(nn, activation.torch_module)(**activation.torch_arguments)]
 
 
-def _norm_modules(node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    from torch import nn
-
+def _norm_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     layer, arrays = node.layer, node.arrays
     affine = "gamma" in arrays or "beta" in arrays
     if layer.kind == "batch_normalization":
-        norm: Any = nn.BatchNorm1d(columns, layer.epsilon, 1.0 - layer.momentum, affine=affine)
+        norm = nn.BatchNorm1d(columns, layer.epsilon, 1.0 - layer.momentum, affine=affine)
         _fill(norm, running_mean=arrays["running_mean"], running_var=arrays["running_variance"])
     else:
         norm = nn.LayerNorm(columns, layer.epsilon, elementwise_affine=affine)
@@ -207,21 +201,17 @@ def _norm_modules(node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     return [norm]
 
 
-def _prelu_modules(node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    from torch import nn
-
+def _prelu_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     prelu = nn.PReLU(columns)
     _fill(prelu, weight=node.arrays["slope"])
     return [prelu]
 
 
-def _dropout_modules(node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    from torch import nn
-
+def _dropout_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     return [nn.Dropout(node.layer.rate)]
 
 
-def _scaling_modules(node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+def _scaling_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     from chainrule.interop.torch_modules import scaling
 
     affine = affine_of(node.layer, node.arrays, dtype)
@@ -238,7 +228,7 @@ def _fill(module: Any, **arrays: Array | None) -> None:
             getattr(module, name).data = torch.from_numpy(np.array(values, order="C"))
 
 
-KINDS: Mapping[str, Callable[[NetworkNode, int, str], list[Any]]] = {
+KINDS: Mapping[str, Callable[[Any, NetworkNode, int, str], list[Any]]] = {
     "activation": _activation_modules,
     "batch_normalization": _norm_modules,
     "dense": _dense_modules,
@@ -253,4 +243,6 @@ KINDS: Mapping[str, Callable[[NetworkNode, int, str], list[Any]]] = {
 
 def modules_of(node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     """Return the modules, one after the other, that a node is."""
-    return KINDS[node.layer.kind](node, columns, dtype)
+    from torch import nn
+
+    return KINDS[node.layer.kind](nn, node, columns, dtype)
