@@ -93,7 +93,7 @@ def _values(part: Slice, rows: dict[str, Array], wanted: Collection[str]) -> dic
     for node in part.nodes:
         read = {n: known[n] if n in known else constants[n] for n in node.inputs if n}
         try:
-            known[node.made] = evaluate_in_double([node], read, part.opset)
+            known[node.made] = evaluate_in_double([node], read, part.graph.opset)
         except ValueError as error:
             raise ModelFileError(f"{node} does not fit its inputs: {error}") from error
         for name in part.varying(node):

@@ -29,7 +29,7 @@ class Slice:
     outputs: list[str]
     nodes: list[Node]
     constants: ConstantFolder
-    opset: int
+    graph: Graph
 
     def __post_init__(self) -> None:
         """Note which nodes read each tensor, once for each place, and that outputs are read too."""
@@ -107,7 +107,7 @@ def slice_graph(graph: Graph, outputs: Sequence[str], size: int) -> Slice:
         made.update(node.outputs)
         if not constants.fold(node):
             varying.append(node)
-    return Slice(inputs, list(outputs), varying, constants, graph.opset)
+    return Slice(inputs, list(outputs), varying, constants, graph)
 
 
 def chosen_outputs(graph: Graph, wanted: str | None) -> list[Value]:

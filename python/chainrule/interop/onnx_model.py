@@ -9,7 +9,7 @@ References
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,13 +74,17 @@ class Value:
 
 @dataclass
 class Graph:
-    """What a model computes; `opset` is the version of the operators of the default domain."""
+    """What a model computes; `opset` is the version of the operators of the default domain.
+
+    `functions` has what nodes were recognised as, which takes long.
+    """
 
     opset: int
     nodes: list[Node]
     initializers: dict[str, TensorProto]
     inputs: list[Value]
     outputs: list[Value]
+    functions: dict[tuple[Node, ...], Any] = field(default_factory=dict)
 
 
 def read_model(content: bytes) -> Graph:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,7 @@ class _Program:
     """
 
     def __init__(self, nodes: Sequence[Node], part: Slice) -> None:
-        self._nodes, self._opset = nodes, part.opset
+        self._nodes, self._opset = nodes, part.graph.opset
         (self._input, *_) = part.varying(nodes[0])
         read = {name for node in nodes for name in node.inputs if name in part.constants}
         self._constants = {name: part.constants[name] for name in read}
@@ -71,6 +72,13 @@ class _Program:
 
 def recognise(nodes: Sequence[Node], part: Slice, columns: int) -> Recognised | None:
     """Return the function that nodes compute of rows with so many columns, or None if not known."""
+    known: dict[Any, Recognised | None] = part.graph.functions
+    if tuple(nodes) not in known:
+        known[tuple(nodes)] = _recognise(nodes, part, columns)
+    return known[tuple(nodes)]
+
+
+def _recognise(nodes: Sequence[Node], part: Slice, columns: int) -> Recognised | None:
     try:
         program = _Program(nodes, part)
         if program.columns not in (0, columns):
