@@ -279,6 +279,28 @@ def test_an_error_leaves_the_network_as_it_was() -> None:
         assert not net.built
 
 
+def test_a_layer_that_gives_no_finite_numbers_is_named() -> None:
+    net = cr.Sequential([cr.Input(2), cr.Dense(3), cr.Dense(2)], 0, "float64")
+    net.set_weights({"0.weight": np.full((2, 3), 1e200), "1.weight": np.full((3, 2), 1e200)})
+    with pytest.raises(ValueError, match=r"layer 1, Dense\(2\), gives numbers that are not finite"):
+        net.explain([1.0, 1.0], 0, loss="cross_entropy")
+    record = cr.callbacks.Record()
+    record.snapshots = [cr.callbacks.record.Snapshot(0, net.get_weights())]
+    net.set_weights({"0.weight": np.ones((2, 3)), "1.weight": np.ones((3, 2))})
+    record.snapshots.append(cr.callbacks.record.Snapshot(1, net.get_weights()))
+    data = net.explain([1.0, 1.0], 0, loss="cross_entropy", record=record).data
+    assert [entry["step"] for entry in data["history"]] == [1]
+    assert any("Step 0 is left out: layer 1" in note for note in data["notes"])
+
+
+def test_an_update_that_would_diverge_is_left_out() -> None:
+    net = cr.Sequential([cr.Input(1), cr.Dense(1)], 0, "float64")
+    net.set_weights({"0.weight": [[1e160]], "0.bias": [0.0]})
+    explanation = net.explain([1e148], [0.0], loss="mae", optimizer=cr.SGD(1e300))
+    assert '"terms":[[0,1e+160,' in explanation.to_html()
+    assert page_data(explanation.to_html())["steps"][0]["units"]["0"]["terms"][0][3] is None
+
+
 def test_a_record_of_another_network_is_refused() -> None:
     record = cr.callbacks.Record()
     x, y = np.eye(3), [0, 1, 1]

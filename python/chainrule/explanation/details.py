@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import optimizers
+from chainrule.errors import DivergenceError
 from chainrule.explanation.trace import Row, Step, Trace, by_layer, core_copy
 
 if TYPE_CHECKING:
@@ -148,13 +149,16 @@ def _name(core: Any, short: str) -> str:
 def updates(net: Compiled, row: Row, optimizer: Optimizer) -> list[dict[str, NDArray[np.float64]]]:
     """Return what a first step of the optimizer, from this row alone, adds to each parameter.
 
-    By layer and by the names of parameters within it.
+    By layer and by the names of parameters within it; NaN where the step would diverge.
     """
     if optimizer.lazy:
         optimizer = optimizers.get({**optimizer.config, "lazy": False})
     core = core_copy(net)
     before = [core.get_parameter(info.name) for info in core.parameters]
     core.compute_gradients(row.x, row.y, row.loss._core, False, 1)
-    core.step(optimizer._core, float(optimizer.learning_rate))
+    try:
+        core.step(optimizer._core, float(optimizer.learning_rate))
+    except DivergenceError:
+        return by_layer(net, [np.full_like(array, np.nan) for array in before])
     after = [core.get_parameter(info.name) for info in core.parameters]
     return by_layer(net, [b - a for a, b in zip(before, after, strict=True)])

@@ -260,7 +260,10 @@ def _history(
     traces = []
     for place in places.astype(int):
         weights = by_layer(net, snapshots[place].weights)
-        traces.append((snapshots[place].step, Trace(net.layers, weights, row)))
+        try:
+            traces.append((snapshots[place].step, Trace(net.layers, weights, row)))
+        except ValueError as error:
+            notes.append(f"Step {snapshots[place].step} is left out: {error}.")
     return history_data(traces, chosen)
 
 

@@ -28,6 +28,7 @@ __all__ = ["Row", "Step", "Trace", "by_layer", "checked_row", "core_copy"]
 Numbers = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]
 
+_NOT_FINITE = "gives numbers that are not finite for this row; diagnose says what to try"
 # Each output of these depends on the input of the same column alone.
 _ELEMENTWISE = ("activation", "prelu", "dropout", "rescaling", "normalization")
 _ELEMENTWISE_IN_INFERENCE = ("batch_normalization",)
@@ -81,6 +82,11 @@ class Trace:
     loss : float
     taken_over : str or None
         The last activation, where the loss is differentiated together with it.
+
+    Raises
+    ------
+    ValueError
+        If a layer gives numbers that are not finite; the text names it.
     """
 
     def __init__(self, net_layers: list[layers.Layer], parameters: list[Arrays], row: Row) -> None:
@@ -94,6 +100,8 @@ class Trace:
             for part in _parts(layer):
                 core = _single(part, x.shape[1], own)
                 y = core.forward(x, False, 1)
+                if not np.isfinite(y).all():
+                    raise ValueError(f"layer {index}, {part!r}, {_NOT_FINITE}")
                 step = Step(index, repr(part), part.kind, x[0], y[0])
                 if isinstance(part, layers.Dense):
                     step.weight = np.asarray(own["weight"], dtype=np.float64)
@@ -112,6 +120,8 @@ class Trace:
         self.loss, gradient = loss_core.compute_gradients(
             raw[None], row.y, row.loss._core, False, 1
         )
+        if not np.isfinite(self.loss):
+            raise ValueError(f"the loss {_NOT_FINITE}")
         self._backward(cores, gradient, folded=folded)
 
     def behind(self, place: int) -> Any:

@@ -155,7 +155,7 @@ function weightDetail(box, s, i, j) {
   row(table, [`gradient ∂L/∂w = ${symbol(s, i)} · ∂L/∂${symbol(s + 1, j)}`, format(gradient)]);
   row(table, ["finite difference (L(w + h) − L(w − h)) / 2h", format(difference)]);
   row(table, [`update by ${data.optimizer}`, format(update)]);
-  row(table, ["weight after it", format(w + update)]);
+  row(table, ["weight after it", format(update === null ? null : w + update)]);
 
   const factors = path(s, i, j);
   add(box, "h3", {}, "One path of the gradient, from the loss to this weight");
