@@ -235,6 +235,8 @@ def test_measures_are_those_of_numpy() -> None:
     assert last.gradient == pytest.approx(rms(g1))
     assert first.update == pytest.approx(0.1 * rms(g0))
     assert first.ratio == pytest.approx(0.1 * rms(g0) / rms(w0))
+    assert diagnosis.gradient_ratio == pytest.approx(rms(g0) / rms(g1))
+    assert f"gradient is {rms(g0) / rms(g1):.2g} of the last" in str(diagnosis)
     assert first.saturated == pytest.approx(np.mean(np.abs(hidden) > 0.98))
     assert (first.units, last.units) == (6, 1)
     assert first.dead is None
@@ -375,12 +377,17 @@ def test_gradient_flow_is_that_of_each_epoch(tmp_path) -> None:
     note(net)
     net.fit(x, y, loss=CROSS, epochs=2, callbacks=[flow, Note()], verbose=0)
     assert flow.epochs == [0, 1, 2]
-    assert flow.gradients["1.weight"] == pytest.approx(gradients, rel=1e-4)
+    assert flow.gradients[1] == pytest.approx(gradients, rel=1e-4)
     changes = [
         np.sqrt(np.mean((b - a) ** 2) / np.mean(b**2)) for a, b in itertools.pairwise(weights)
     ]
-    assert flow.updates["1.weight"] == pytest.approx(changes, rel=1e-4)
+    assert flow.updates[1] == pytest.approx(changes, rel=1e-4)
     assert len(flow.outputs[2]) == 3
+    assert list(flow.dead) == [1]
+    hidden = net[:2].predict(x[:50])
+    assert flow.dead[1][-1] == np.mean((hidden == 0).all(axis=0))
+    assert flow.outputs[1][-1] == pytest.approx(root_mean_square(hidden), rel=1e-5)
+    assert flow.saturated == {}
     # It goes on in the next fit, and trains nothing by itself.
     net.fit(x, y, epochs=1, callbacks=[flow], verbose=0)
     assert flow.epochs == [0, 1, 2, 3]
@@ -400,7 +407,7 @@ def test_gradient_flow_without_rows_has_updates_alone() -> None:
         flow.plot()
     net.fit(*digits(), loss=CROSS, epochs=2, callbacks=[flow], verbose=0)
     assert flow.gradients == {}
-    assert len(flow.updates["1.weight"]) == 2
+    assert len(flow.updates[1]) == 2
     with pytest.raises(ValueError, match="both x and y"):
         cr.callbacks.GradientFlow(np.ones((2, 3)))
     bad = cr.callbacks.GradientFlow(np.ones((2, 3)), [0, 1])

@@ -30,12 +30,15 @@ class GradientFlow(Callback):
     ----------
     epochs : list of int
         0, before the first, and the epochs since.
-    gradients : dict of str to list of float
-        By the names of the weights: root mean squares of their gradients at `x`.
+    gradients : dict of int to list of float
+        By the layers with weights: root mean squares of the weights' gradients at `x`.
     outputs : dict of int to list of float
         By the layers: root mean squares of their outputs at `x`.
-    updates : dict of str to list of float
-        By the names of the weights: the root mean square of what the epoch has added to them over
+    dead, saturated : dict of int to list of float
+        By the layers whose activation can be so: the share of units that are 0 for all rows of `x`,
+        and of outputs where the activation is flat.
+    updates : dict of int to list of float
+        By the layers with weights: the root mean square of what the epoch has added to them over
         their own. From the first epoch on, so it is one shorter.
 
     Examples
@@ -45,8 +48,8 @@ class GradientFlow(Callback):
     >>> net = cr.Sequential([cr.Rescaling(1 / 16), cr.Dense(16, "relu"), cr.Dense(10)], seed=0)
     >>> flow = cr.callbacks.GradientFlow(x[:100], y[:100])
     >>> history = net.fit(x, y, loss="cross_entropy", epochs=3, callbacks=[flow], verbose=0)
-    >>> flow.epochs, list(flow.gradients), len(flow.updates["1.weight"])
-    ([0, 1, 2, 3], ['1.weight', '2.weight'], 3)
+    >>> flow.epochs, list(flow.gradients), list(flow.dead), len(flow.updates[1])
+    ([0, 1, 2, 3], [1, 2], [1], 3)
     """
 
     def __init__(self, x: object = None, y: object = None) -> None:
@@ -54,11 +57,13 @@ class GradientFlow(Callback):
             raise ValueError("give both x and y, or neither")
         self._x, self._y = x, y
         self._rows: tuple[NDArray[Any], NDArray[Any]] | None = None
-        self._before: dict[str, NDArray[Any]] = {}
+        self._before: dict[int, NDArray[Any]] = {}
         self.epochs: list[int] = []
-        self.gradients: dict[str, list[float]] = {}
+        self.gradients: dict[int, list[float]] = {}
         self.outputs: dict[int, list[float]] = {}
-        self.updates: dict[str, list[float]] = {}
+        self.dead: dict[int, list[float]] = {}
+        self.saturated: dict[int, list[float]] = {}
+        self.updates: dict[int, list[float]] = {}
 
     def on_train_begin(self, net: Network) -> None:
         """Take the rows as the network reads them, and record its first state.
@@ -70,47 +75,51 @@ class GradientFlow(Callback):
         """
         from chainrule.network.training_data import make_dataset
 
-        stack: Any = net
+        trained: Any = net
         if self._x is not None:
-            data = make_dataset(stack, self._x, self._y, stack.loss)
+            data = make_dataset(trained, self._x, self._y, trained.loss)
             self._rows = np.asarray(data.x), np.asarray(data.y)
-        self._before = self._weights(stack)
+        self._before = self._weights(trained)
         if not self.epochs:
             self.epochs.append(0)
-            self._measure(stack)
+            self._measure(trained)
 
     def on_epoch_end(self, net: Network, epoch: int, logs: Logs) -> None:
         """Record the epoch."""
         from chainrule.diagnosis.layers import root_mean_square
 
         after = self._weights(net)
-        for name, weight in after.items():
-            moved = root_mean_square(weight - self._before[name])
+        for layer, weight in after.items():
+            moved = root_mean_square(weight - self._before[layer])
             size = root_mean_square(weight)
-            self.updates.setdefault(name, []).append(moved / size if size else 0.0)
+            self.updates.setdefault(layer, []).append(moved / size if size else 0.0)
         self._before = after
         self.epochs.append(self.epochs[-1] + 1)
         self._measure(net)
 
-    def _weights(self, net: Any) -> dict[str, NDArray[Any]]:
+    def _weights(self, net: Any) -> dict[int, NDArray[Any]]:
         core = net._built_core()
         infos = (p for p in core.parameters if p.trainable and p.name.endswith(".weight"))
-        return {p.name: core.get_parameter(p.name) for p in infos}
+        return {p.layer: core.get_parameter(p.name) for p in infos}
 
     def _measure(self, net: Any) -> None:
-        from chainrule.diagnosis.layers import root_mean_square
+        from chainrule.diagnosis.layers import measure_layers
 
         if self._rows is None:
             return
-        core = net._built_core().copy()  # the network's own gradients and statistics stay
-        core.forward(self._rows[0], True, 0)
-        for index, output in enumerate(core.activations()):
-            if output is not None:
-                self.outputs.setdefault(index, []).append(root_mean_square(output))
-        core.compute_gradients(*self._rows, net.loss._core, True, 0)
-        for name in self._before:
-            gradient = root_mean_square(core.get_gradient(name))
-            self.gradients.setdefault(name, []).append(gradient)
+        # A copy of the core, since the network's own gradients and statistics are to stay.
+        measures, _ = measure_layers(
+            net._built_core().copy(), net.layers, *self._rows, net.loss, net.optimizer
+        )
+        for measured in measures:
+            for column, value in (
+                (self.outputs, measured.output),
+                (self.gradients, measured.gradient),
+                (self.dead, measured.dead),
+                (self.saturated, measured.saturated),
+            ):
+                if value is not None:
+                    column.setdefault(measured.index, []).append(value)
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """Draw gradients and updates of each layer over the epochs.
@@ -143,9 +152,9 @@ class GradientFlow(Callback):
         figure = new_figure(PANEL_WIDTH * len(drawn), PANEL_HEIGHT)
         for place, (title, (epochs, columns)) in enumerate(drawn.items(), start=1):
             axes = figure.add_subplot(1, len(drawn), place)
-            for name, column in columns.items():
+            for layer, column in columns.items():
                 positive = [value if value > 0.0 else np.nan for value in column]
-                axes.plot(epochs, positive, label=name, marker=".")
+                axes.plot(epochs, positive, label=f"layer {layer}", marker=".")
             axes.set_yscale("log")
             axes.set_xlabel("epoch")
             axes.set_title(title)

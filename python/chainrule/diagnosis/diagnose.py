@@ -151,8 +151,20 @@ class Diagnosis:
             for layer in self.layers
         ]
 
+    @property
+    def gradient_ratio(self) -> float | None:
+        """The gradient of the first layer with weights over that of the last; None without two."""
+        gradients = [layer.gradient for layer in self.layers if layer.gradient is not None]
+        if len(gradients) < 2 or not gradients[-1]:
+            return None
+        return gradients[0] / gradients[-1]
+
     def _said(self) -> list[str]:
         notes = []
+        if self.gradient_ratio is not None:
+            notes.append(
+                f"The first layer's gradient is {self.gradient_ratio:.2g} of the last layer's."
+            )
         if self.data.constant:
             notes.append(f"{len(self.data.constant)} columns never vary.")
         found = [f"- {finding}" for finding in self.findings]
@@ -198,21 +210,19 @@ def diagnose(
     values, y_values = np.ascontiguousarray(dataset.x), np.asarray(dataset.y)
     scaled = _reaching_weights(patient, values)
     data = measure_data(values, scaled, y_values, chosen, core.outputs, not_finite)
-    without_lazy = optimizers.get({**by.config, "lazy": False}) if by.lazy else by
     measures, value = measure_layers(
         core.copy(),
         patient.layers,
         values,
         y_values,
         chosen,
-        without_lazy,
-        link_last=patient._ends_with(chosen._core.link) or patient._ends_with("softmax"),
+        by,
     )
     findings = data_findings(data, list(net.feature_names or []))
     findings += layer_findings(measures, root_mean_square(scaled), value)
     trial = None
     if np.isfinite(value):
-        trial = try_rate(core, values, y_values, chosen, without_lazy, batch_size)
+        trial = try_rate(core, values, y_values, chosen, by, batch_size)
         findings += rate_findings(trial)
     return Diagnosis(findings, measures, data, trial, value)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule import optimizers
 from chainrule.errors import DivergenceError
 from chainrule.layers import Activation, Dense
 
@@ -69,8 +70,6 @@ def measure_layers(
     y: NDArray[Any],
     loss: Loss,
     optimizer: Optimizer,
-    *,
-    link_last: bool,
 ) -> tuple[list[LayerMeasures], float]:
     """Return the measures of each layer and the loss.
 
@@ -86,8 +85,6 @@ def measure_layers(
         Their targets, as the core takes them.
     loss, optimizer
         What it is trained by.
-    link_last : bool
-        Whether the last activation makes probabilities, which may well be near 0 and 1.
 
     Returns
     -------
@@ -96,6 +93,10 @@ def measure_layers(
     core.forward(x, True, 0)
     outputs = core.activations()
     value, _ = core.compute_gradients(x, y, loss._core, True, 0)
+    if optimizer.lazy:  # which could not step by hand
+        optimizer = optimizers.get({**optimizer.config, "lazy": False})
+    # Probabilities may well be near 0 and 1.
+    link_last = _activation(layers[-1]) in ("softmax", loss._core.link)
     names = {
         info.layer: info.name
         for info in core.parameters
