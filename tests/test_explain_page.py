@@ -257,6 +257,20 @@ OTHERS = {
 }
 
 
+def test_the_frame_of_a_notebook_works(browser, tmp_path) -> None:
+    net = cr.Sequential([cr.Input(3), cr.Dense(2)], seed=0)
+    explanation = net.explain([1.0, 2.0, 3.0], 1, loss="cross_entropy")
+    file = tmp_path / "notebook.html"
+    file.write_text(f"<!doctype html><title>n</title>{explanation._repr_html_()}", "utf-8")
+    opened = Page(browser, file)
+    frame = opened.page.frame_locator("iframe")
+    assert float(frame.locator("#loss").inner_text()) == printed(explanation.data["loss"]["value"])
+    frame.locator('#values-1 rect[data-unit="1"]').click()
+    assert "Unit 1 of layer 0" in frame.locator("#detail").inner_text()
+    assert opened.messages == []
+    opened.page.close()
+
+
 def test_a_page_of_a_large_network(browser, tmp_path) -> None:
     layers = [cr.Dense(20, activation="relu"), cr.Dense(9000, activation="tanh"), cr.Dense(3)]
     net = cr.Sequential([cr.Input(9000), *layers], seed=0)

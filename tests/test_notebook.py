@@ -31,6 +31,9 @@ CELLS = [
     "names = get_ipython().Completer.attr_matches('cr.losses.')\n"
     "print(sorted(n for n in names if n.lstrip('.').startswith(('np', 'Any', 'get'))))\n"
     "print(sorted(dir(cr.losses)))",
+    "a, b = cr.graph.variables(a=1.0, b=2.0)\na * b",
+    "net.explain(x[0], y[0])",
+    "net.diagnose(x, y)",
 ]
 
 
@@ -121,3 +124,23 @@ def test_completion_offers_public_names_only(outputs: list[list[Any]]) -> None:
     assert "np" not in text
     assert "Any" not in text
     assert "'CrossEntropy'" in text
+
+
+def test_a_computation_graph_is_drawn(outputs: list[list[Any]]) -> None:
+    data = data_of(outputs[9])
+    assert data["image/svg+xml"].startswith("<svg")
+    assert "v1 = a * b" in data["image/svg+xml"]
+    assert data["text/plain"] == "<Node a * b = 2>"
+
+
+def test_an_explanation_is_a_page_in_a_frame(outputs: list[list[Any]]) -> None:
+    data = data_of(outputs[10])
+    assert data["text/html"].startswith('<iframe srcdoc="&lt;!doctype html&gt;')
+    assert data["text/plain"].startswith("<Explanation: cross_entropy = ")
+
+
+def test_a_diagnosis_is_a_table(outputs: list[list[Any]]) -> None:
+    data = data_of(outputs[11])
+    assert data["text/html"].startswith("<table>")
+    assert "1 Dense(16, activation=&#x27;relu&#x27;)" in data["text/html"]
+    assert "Nothing was found." in data["text/plain"]
