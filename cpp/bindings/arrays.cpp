@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bindings/arrays.hpp"
 
+#include <pybind11/stl.h>
+
 #include <algorithm>
 
 #include "bindings/bindings.hpp"
@@ -108,7 +110,7 @@ RowsView rows_view(const py::array& array, const char* name) {
 }
 
 TargetsView targets_view(const Rows& y, const std::optional<Weights>& sample_weight,
-                         const std::optional<Weights>& class_weight) {
+                         const Weights* class_weight) {
   TargetsView view;
   const auto* array = std::get_if<py::array>(&y);
   if (array && array->ndim() == 1) {
@@ -131,6 +133,53 @@ TargetsView targets_view(const Rows& y, const std::optional<Weights>& sample_wei
     view.classes = class_weight->size();
   }
   return view;
+}
+
+namespace {
+
+Rows single(const RowsOrList& rows) {
+  if (const auto* array = std::get_if<py::array>(&rows)) return *array;
+  return std::get<CompressedRows>(rows);
+}
+
+}  // namespace
+
+InputViews::InputViews(const RowsOrList& x, const char* name) {
+  const auto* list = std::get_if<std::vector<Rows>>(&x);
+  if (!list) {
+    views_.push_back(rows_view(single(x), name));
+    return;
+  }
+  for (const Rows& rows : *list) views_.push_back(rows_view(rows, name));
+}
+
+TargetViews::TargetViews(const RowsOrList& y, const std::optional<Weights>& sample_weight,
+                         const std::optional<ClassWeights>& class_weight) {
+  const auto* alone = class_weight ? std::get_if<Weights>(&*class_weight) : nullptr;
+  const auto* list = std::get_if<std::vector<Rows>>(&y);
+  if (!list) {
+    views_.push_back(targets_view(single(y), sample_weight, alone));
+    return;
+  }
+  const auto* each =
+      class_weight ? std::get_if<std::vector<std::optional<Weights>>>(&*class_weight) : nullptr;
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    const bool weighted = each && i < each->size() && (*each)[i];
+    views_.push_back(targets_view((*list)[i], sample_weight, weighted ? &*(*each)[i] : alone));
+  }
+}
+
+LossList::LossList(const py::object& loss, const std::optional<std::vector<double>>& weights) {
+  if (py::isinstance<Loss>(loss) && !weights) {
+    single_ = loss.cast<const Loss*>();
+    return;
+  }
+  list_ = py::isinstance<Loss>(loss) ? std::vector<Loss>{loss.cast<Loss>()}
+                                     : loss.cast<std::vector<Loss>>();
+  weights_ = weights.value_or(std::vector<double>(list_.size(), 1.0));
+  if (weights_.size() != list_.size())
+    throw py::value_error("loss_weights has " + std::to_string(weights_.size()) + " entries for " +
+                          std::to_string(list_.size()) + " losses");
 }
 
 }  // namespace chainrule::bindings

@@ -6,8 +6,10 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "chainrule/data.hpp"
+#include "chainrule/loss.hpp"
 
 namespace chainrule::bindings {
 
@@ -34,8 +36,47 @@ struct CompressedRows {
 using Rows = std::variant<py::array, CompressedRows>;
 RowsView rows_view(const Rows& rows, const char* name);
 
+/// Rows for an only input or output, or a list of them.
+using RowsOrList = std::variant<py::array, CompressedRows, std::vector<Rows>>;
+
+/// The same as views, for as long as the arrays live.
+class InputViews {
+ public:
+  InputViews(const RowsOrList& x, const char* name);
+  operator Inputs() const { return views_; }
+  std::int64_t rows() const { return views_.empty() ? 0 : views_.front().rows; }
+
+ private:
+  std::vector<RowsView> views_;
+};
+
+using ClassWeights = std::variant<Weights, std::vector<std::optional<Weights>>>;
+
 /// One-dimensional int64 labels or rows of values, with optional weights.
 TargetsView targets_view(const Rows& y, const std::optional<Weights>& sample_weight,
-                         const std::optional<Weights>& class_weight);
+                         const Weights* class_weight);
+
+/// For each output one-dimensional int64 labels or rows of values, with optional weights.
+class TargetViews {
+ public:
+  TargetViews(const RowsOrList& y, const std::optional<Weights>& sample_weight,
+              const std::optional<ClassWeights>& class_weight);
+  operator Targets() const { return views_; }
+
+ private:
+  std::vector<TargetsView> views_;
+};
+
+/// A loss, or a list of them with their weights.
+class LossList {
+ public:
+  LossList(const py::object& loss, const std::optional<std::vector<double>>& weights);
+  operator Losses() const { return single_ ? Losses(*single_) : Losses(list_, weights_); }
+
+ private:
+  const Loss* single_ = nullptr;
+  std::vector<Loss> list_;
+  std::vector<double> weights_;
+};
 
 }  // namespace chainrule::bindings

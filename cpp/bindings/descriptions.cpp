@@ -58,7 +58,9 @@ void init_descriptions(py::module_& module) {
   bind_description<LayerHandle>(module, "Layer", "A checked layer.")
       .def(
           "outputs",
-          [](const LayerHandle& self, std::int64_t inputs) { return self.layer->output_shape({inputs}).size(); },
+          [](const LayerHandle& self, std::int64_t inputs) {
+            return self.layer->output_shape({inputs}).size();
+          },
           py::arg("inputs"))
       .def(
           "categories",

@@ -28,7 +28,8 @@ void init_precision(py::module_& module) {
       [](const Loss& loss, const Matrix<T>& outputs, const py::array& y,
          const std::optional<Weights>& sample_weight, const std::optional<Weights>& class_weight) {
         check_matrix(outputs);
-        const TargetsView targets = targets_view(y, sample_weight, class_weight);
+        const TargetsView targets =
+            targets_view(y, sample_weight, class_weight ? &*class_weight : nullptr);
         Matrix<T> gradient({outputs.shape(0), outputs.shape(1)});
         const double value = loss_and_gradient(loss, outputs.data(), outputs.shape(0),
                                                outputs.shape(1), targets, gradient.mutable_data());

@@ -28,32 +28,38 @@ void check_outputs(const std::optional<Values<T>>& outputs, std::int64_t rows,
 }
 
 template <class T>
-double evaluate(const Network<T>& self, const Rows& x, const Rows& y, const Loss& loss,
-                std::int64_t batch_size, int num_threads, const std::string& sparsity,
-                const std::optional<Weights>& sample_weight,
-                const std::optional<Weights>& class_weight, std::optional<Values<T>> outputs,
-                LossSum* losses) {
-  const RowsView rows = rows_view(x, "x");
-  const TargetsView targets = targets_view(y, sample_weight, class_weight);
-  check_outputs<T>(outputs, rows.rows, self.outputs());
+double evaluate(const Network<T>& self, const RowsOrList& x, const RowsOrList& y,
+                const py::object& loss, std::int64_t batch_size, int num_threads,
+                const std::string& sparsity, const std::optional<Weights>& sample_weight,
+                const std::optional<ClassWeights>& class_weight, std::optional<Values<T>> outputs,
+                LossSums* sums, const std::optional<std::vector<double>>& loss_weights) {
+  const InputViews rows(x, "x");
+  const TargetViews targets(y, sample_weight, class_weight);
+  const LossList losses(loss, loss_weights);
+  check_outputs<T>(outputs, rows.rows(), self.outputs());
   T* destination = outputs ? outputs->mutable_data() : nullptr;
   const InputSparsity path = input_sparsity(sparsity);
   Poll poll;
   return poll.run([&] {
-    return self.evaluate(rows, targets, loss, batch_size, num_threads, destination, path,
-                         std::ref(poll), losses);
+    return self.evaluate(rows, targets, losses, batch_size, num_threads, destination, path,
+                         std::ref(poll), sums);
   });
 }
 
+inline bool overlap(const Inputs& x, const void* begin, const void* end) {
+  return std::any_of(x.begin(), x.end(),
+                     [&](const RowsView& rows) { return overlaps(rows, begin, end); });
+}
+
 template <class T>
-Values<T> predict(const Network<T>& self, const Rows& x, std::int64_t batch_size, int num_threads,
-                  const std::string& sparsity, std::optional<Values<T>> out) {
-  const RowsView rows = rows_view(x, "x");
-  check_outputs<T>(out, rows.rows, self.outputs());
+Values<T> predict(const Network<T>& self, const RowsOrList& x, std::int64_t batch_size,
+                  int num_threads, const std::string& sparsity, std::optional<Values<T>> out) {
+  const InputViews rows(x, "x");
+  check_outputs<T>(out, rows.rows(), self.outputs());
   const T* const given = out ? out->data() : nullptr;
   // Outputs that overlap x are computed in memory of their own and copied at the end.
-  const bool separate = !out || overlaps(rows, given, given + out->size());
-  Values<T> outputs = separate ? Values<T>({rows.rows, self.outputs()}) : *out;
+  const bool separate = !out || overlap(rows, given, given + out->size());
+  Values<T> outputs = separate ? Values<T>({rows.rows(), self.outputs()}) : *out;
   T* destination = outputs.mutable_data();
   const InputSparsity path = input_sparsity(sparsity);
   Poll poll;
@@ -64,14 +70,14 @@ Values<T> predict(const Network<T>& self, const Rows& x, std::int64_t batch_size
 }
 
 template <class T>
-Values<T> predict_first(const Network<T>& self, std::int64_t layers, const Rows& x,
+Values<T> predict_first(const Network<T>& self, std::int64_t layers, const RowsOrList& x,
                         std::int64_t batch_size, int num_threads, const std::string& sparsity) {
-  const RowsView rows = rows_view(x, "x");
+  const InputViews rows(x, "x");
   const Graph& graph = self.graph();
   const std::int64_t columns = layers < 1 || layers > graph.layer_count()
                                    ? 0
                                    : graph.node(graph.layer_node_index(layers - 1)).shape.size();
-  Values<T> outputs({rows.rows, columns});
+  Values<T> outputs({rows.rows(), columns});
   T* destination = outputs.mutable_data();
   const InputSparsity path = input_sparsity(sparsity);
   Poll poll;
@@ -135,7 +141,9 @@ py::object predict_in_place(const Network<T>& self, py::handle x, const py::int_
   } else if (type != py::dtype::num_of<float>()) {
     return py::none();
   }
-  if (rows.rows < 1 || rows.columns != self.inputs() || batch_size < 1) return py::none();
+  if (rows.rows < 1 || rows.columns != self.inputs() || self.graph().inputs().size() > 1 ||
+      batch_size < 1)
+    return py::none();
   py::object result;
   if (out.is_none()) {
     result = new_table<T>(rows.rows, self.outputs());

@@ -49,17 +49,19 @@ const T* checked(const Network<T>& network, const std::string& name, const Value
 }
 
 template <class T>
-EpochResult run_epoch(Network<T>& self, const Rows& x, const Rows& y, const Loss& loss,
-                      const Optimizer& optimizer, std::int64_t batch_size, bool shuffle,
-                      int num_threads, const std::string& sparsity,
+EpochResult run_epoch(Network<T>& self, const RowsOrList& x, const RowsOrList& y,
+                      const py::object& loss, const Optimizer& optimizer, std::int64_t batch_size,
+                      bool shuffle, int num_threads, const std::string& sparsity,
                       const std::optional<Weights>& learning_rates,
                       const std::optional<Weights>& sample_weight,
-                      const std::optional<Weights>& class_weight, std::int64_t first_batch,
+                      const std::optional<ClassWeights>& class_weight, std::int64_t first_batch,
                       std::int64_t batches, bool whole_epoch, std::optional<Values<T>> outputs,
-                      const py::object& poll, const std::optional<LossSum>& losses_before) {
-  const RowsView rows = rows_view(x, "x");
-  const TargetsView targets = targets_view(y, sample_weight, class_weight);
-  check_outputs<T>(outputs, rows.rows, self.outputs());
+                      const py::object& poll, const std::optional<LossSums>& losses_before,
+                      const std::optional<std::vector<double>>& loss_weights) {
+  const InputViews rows(x, "x");
+  const TargetViews targets(y, sample_weight, class_weight);
+  const LossList losses(loss, loss_weights);
+  check_outputs<T>(outputs, rows.rows(), self.outputs());
   EpochOptions options;
   options.batch_size = batch_size;
   options.num_threads = num_threads;
@@ -70,7 +72,7 @@ EpochResult run_epoch(Network<T>& self, const Rows& x, const Rows& y, const Loss
   options.whole_epoch = whole_epoch;
   options.losses_before = losses_before;
   if (learning_rates) {
-    const std::int64_t needed = batch_size < 1 ? 0 : (rows.rows + batch_size - 1) / batch_size;
+    const std::int64_t needed = batch_size < 1 ? 0 : (rows.rows() + batch_size - 1) / batch_size;
     if (learning_rates->size() < needed)
       throw py::value_error("learning_rates needs one rate for each batch");
     options.learning_rates = learning_rates->data();
@@ -79,7 +81,7 @@ EpochResult run_epoch(Network<T>& self, const Rows& x, const Rows& y, const Loss
   Poll between_batches(poll);
   options.poll = [&](std::int64_t done, double mean) { return between_batches(done, mean); };
   return between_batches.run(
-      [&] { return self.run_epoch(rows, targets, loss, optimizer, options); });
+      [&] { return self.run_epoch(rows, targets, losses, optimizer, options); });
 }
 
 /// What each layer gave in the last forward; None where it left no table.
@@ -100,18 +102,18 @@ std::vector<py::object> activations(const Network<T>& self) {
 }
 
 template <class T>
-void check_takes(const Network<T>& self, const Rows& x, const std::vector<std::string>& columns,
-                 const std::string& name) {
-  const RowsView rows = rows_view(x, name.c_str());
+void check_takes(const Network<T>& self, const RowsOrList& x,
+                 const std::vector<std::string>& columns, const std::string& name) {
+  const InputViews rows(x, name.c_str());
   const ReleasedGil release;
   self.check_takes(rows, columns);
-  check_finite<T>(rows, name.c_str(), columns);
+  for (const RowsView& input : Inputs(rows)) check_finite<T>(input, name.c_str(), columns);
 }
 
 template <class T>
-Values<T> forward(Network<T>& self, const py::array& x, bool training, int num_threads) {
-  const RowsView rows = rows_view(x, "x");
-  Values<T> outputs({rows.rows, self.outputs()});
+Values<T> forward(Network<T>& self, const RowsOrList& x, bool training, int num_threads) {
+  const InputViews rows(x, "x");
+  Values<T> outputs({rows.rows(), self.outputs()});
   T* destination = outputs.mutable_data();
   const ReleasedGil release;
   self.forward(rows, training, num_threads, destination);
@@ -130,18 +132,20 @@ Values<T> backward(Network<T>& self, const py::array& dy) {
 }
 
 template <class T>
-py::tuple compute_gradients(Network<T>& self, const py::array& x, const py::array& y,
-                            const Loss& loss, bool training, int num_threads,
+py::tuple compute_gradients(Network<T>& self, const RowsOrList& x, const RowsOrList& y,
+                            const py::object& loss, bool training, int num_threads,
                             const std::optional<Weights>& sample_weight,
-                            const std::optional<Weights>& class_weight) {
-  const RowsView rows = rows_view(x, "x");
-  const TargetsView targets = targets_view(y, sample_weight, class_weight);
-  Values<T> dx({rows.rows, self.inputs()});
+                            const std::optional<ClassWeights>& class_weight,
+                            const std::optional<std::vector<double>>& loss_weights) {
+  const InputViews rows(x, "x");
+  const TargetViews targets(y, sample_weight, class_weight);
+  const LossList losses(loss, loss_weights);
+  Values<T> dx({rows.rows(), self.inputs()});
   T* destination = dx.mutable_data();
   double value = 0.0;
   {
     const ReleasedGil release;
-    value = self.compute_gradients(rows, targets, loss, training, num_threads, destination);
+    value = self.compute_gradients(rows, targets, losses, training, num_threads, destination);
   }
   return py::make_tuple(value, dx);
 }
@@ -243,21 +247,28 @@ void bind_network(py::module_& module, const char* name) {
            py::arg("class_weight") = py::none(), py::arg("first_batch") = 0,
            py::arg("batches") = -1, py::arg("whole_epoch") = true,
            py::arg("outputs").noconvert() = py::none(), py::arg("poll") = py::none(),
-           py::arg("losses_before") = py::none())
+           py::arg("losses_before") = py::none(), py::arg("loss_weights") = py::none())
       .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("loss"),
            py::arg("batch_size"), py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto",
            py::arg("sample_weight") = py::none(), py::arg("class_weight") = py::none(),
-           py::arg("outputs").noconvert() = py::none(), py::arg("losses") = nullptr)
+           py::arg("outputs").noconvert() = py::none(), py::arg("losses") = nullptr,
+           py::arg("loss_weights") = py::none())
       .def("restore_epoch", &N::restore_epoch, without_gil)
       .def(
           "first_bad_layer",
-          [](const N& self, const Rows& x) {
-            const RowsView rows = rows_view(x, "x");
+          [](const N& self, const RowsOrList& x) {
+            const InputViews rows(x, "x");
             const ReleasedGil release;
             return self.first_bad_layer(rows);
           },
           py::arg("x"))
-      .def("check_loss", &N::check_loss, py::arg("loss"))
+      .def(
+          "check_loss",
+          [](const N& self, const py::object& loss,
+             const std::optional<std::vector<double>>& loss_weights) {
+            self.check_loss(LossList(loss, loss_weights));
+          },
+          py::arg("loss"), py::arg("loss_weights") = py::none())
       .def("check_takes", &check_takes<T>, py::arg("x"),
            py::arg("columns") = std::vector<std::string>(), py::arg("name") = "x",
            "Raise ValueError unless these rows, all finite, can be the network's input.")
@@ -290,7 +301,7 @@ void bind_network(py::module_& module, const char* name) {
       .def("backward", &backward<T>, py::arg("dy"))
       .def("compute_gradients", &compute_gradients<T>, py::arg("x"), py::arg("y"), py::arg("loss"),
            py::arg("training"), py::arg("num_threads") = 0, py::arg("sample_weight") = py::none(),
-           py::arg("class_weight") = py::none())
+           py::arg("class_weight") = py::none(), py::arg("loss_weights") = py::none())
       .def(
           "get_gradient",
           [](const N& self, const std::string& p) {
@@ -300,16 +311,16 @@ void bind_network(py::module_& module, const char* name) {
       .def("step", &N::step, py::arg("optimizer"), py::arg("learning_rate") = 0.0, without_gil)
       .def(
           "adapt",
-          [](N& self, const Rows& x) {
-            const RowsView rows = rows_view(x, "x");
+          [](N& self, const RowsOrList& x) {
+            const InputViews rows(x, "x");
             const ReleasedGil release;
             self.adapt(rows);
           },
           py::arg("x"))
       .def(
           "adapt_remaining",
-          [](N& self, const Rows& x) {
-            const RowsView rows = rows_view(x, "x");
+          [](N& self, const RowsOrList& x) {
+            const InputViews rows(x, "x");
             const ReleasedGil release;
             self.adapt_remaining(rows);
           },
@@ -319,10 +330,10 @@ void bind_network(py::module_& module, const char* name) {
           "adapt_pieces",
           [](N& self, const py::object& pieces, bool remaining) {
             ReleasedGil released;
-            const RowPieces x = [&](const Callback<void(const RowsView&)>& each) {
+            const RowPieces x = [&](const Callback<void(const Inputs&)>& each) {
               const TakenBackGil taken(released);
               for (const py::handle piece : pieces()) {
-                const RowsView rows = rows_view(py::reinterpret_borrow<py::array>(piece), "x");
+                const InputViews rows(piece.cast<RowsOrList>(), "x");
                 const ReleasedGil meanwhile;
                 each(rows);
               }
@@ -337,9 +348,10 @@ void bind_network(py::module_& module, const char* name) {
                     })
       .def(
           "plan",
-          [](const N& self, std::int64_t batch_size, int num_threads, const std::optional<Rows>& x,
-             const std::string& sparsity) {
-            return self.plan(batch_size, num_threads, x ? rows_view(*x, "x") : RowsView{},
+          [](const N& self, std::int64_t batch_size, int num_threads,
+             const std::optional<RowsOrList>& x, const std::string& sparsity) {
+            if (!x) return self.plan(batch_size, num_threads);
+            return self.plan(batch_size, num_threads, InputViews(*x, "x"),
                              input_sparsity(sparsity));
           },
           py::arg("batch_size"), py::arg("num_threads") = 0, py::arg("x") = py::none(),
@@ -386,7 +398,7 @@ void init_network(py::module_& module) {
       .def_readonly("threads", &PlanInfo::threads)
       .def_readonly("stages", &PlanInfo::stages)
       .def_readonly("input", &PlanInfo::input);
-  py::class_<LossSum>(module, "LossSum").def(py::init<>());
+  py::class_<LossSums>(module, "LossSum").def(py::init<>());
   py::class_<EpochResult>(module, "EpochResult")
       .def_readonly("loss", &EpochResult::loss)
       .def_readonly("epoch_loss", &EpochResult::epoch_loss)

@@ -31,7 +31,7 @@ TEST_CASE("the mean loss of rows that come in several calls has the bits of that
     o.shuffle = false;
     const EpochResult expected =
         whole.run_epoch(data.inputs_view(), y, cross_entropy(), optimizer(Opt::sgd, 0.1), o);
-    o.losses_before = LossSum{};
+    o.losses_before = LossSums();
     EpochResult result;
     for (const int64_t first : {0, 10, 20}) {
       const int64_t rows = first < 20 ? 10 : 3;

@@ -52,12 +52,10 @@ Gradients gradients_of(const Layers& layers, const RowsView& x, InputSparsity pa
   options.whole_steps = true;
   options.losses = loss;
   const DataSet data(x.rows, 1, 3);
-  CompiledLoss<float> compiled{loss,
-                               engine::Plan<float>(kernels, graph, parameters, options),
-                               engine::LossStage<float>(kernels, loss, 3, x.rows)};
+  CompiledLoss<float> compiled(kernels, graph, parameters, loss, options);
   const TargetsView y = data.by_row();
   compiled.plan.refresh();
-  compiled.stage.prepare(y);
+  compiled.prepare(y);
   compiled.plan.choose_path(x, path);
   engine::Buffer<float> gradients(parameters.arena_size());
   engine::Step<float> step;
@@ -68,8 +66,7 @@ Gradients gradients_of(const Layers& layers, const RowsView& x, InputSparsity pa
     engine::ThreadContext context(team);
     compiled.plan.load(context, step, x, {});
     compiled.plan.forward(context, step);
-    compiled.stage.run(step, context.slice(), y, {}, compiled.plan.result(),
-                       compiled.plan.result_gradient());
+    compiled.run(step, context.slice(), y, {}, true);
     compiled.plan.backward(context, step);
     compiled.plan.gradients(context, step);
   });

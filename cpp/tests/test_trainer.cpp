@@ -293,7 +293,7 @@ TEST_CASE("rows in pieces adapt to the bits of all rows") {
   const RowsView x = data().inputs_view();
   const auto in_pieces = [&](std::int64_t size, std::int64_t missing) {
     auto calls = std::make_shared<int>(0);
-    return [&x, size, missing, calls](const Callback<void(const RowsView&)>& each) {
+    return [&x, size, missing, calls](const Callback<void(const Inputs&)>& each) {
       const std::int64_t end = ++*calls > 1 ? x.rows - missing : x.rows;
       for (std::int64_t first = 0; first < end; first += size) {
         RowsView piece = x;
@@ -306,8 +306,8 @@ TEST_CASE("rows in pieces adapt to the bits of all rows") {
   const Snapshot<float> before(pieces);
   CHECK_THROWS_WITH_AS(pieces.adapt(in_pieces(7, 3)),
                        "x gave 50 rows, and 47 when it was read again", Error);
-  CHECK_THROWS_AS(pieces.adapt([](const Callback<void(const RowsView&)>&) {}), Error);
-  CHECK_THROWS_WITH_AS(pieces.adapt([&](const Callback<void(const RowsView&)>& each) {
+  CHECK_THROWS_AS(pieces.adapt([](const Callback<void(const Inputs&)>&) {}), Error);
+  CHECK_THROWS_WITH_AS(pieces.adapt([&](const Callback<void(const Inputs&)>& each) {
     each(x);
     pieces.set_adapted(true);
   }),

@@ -55,6 +55,7 @@ inline RowsView view(const std::int64_t* data, std::int64_t rows, std::int64_t c
 /// stands for those of an only input. Refers to memory of the caller, so it is for arguments alone.
 class Inputs {
  public:
+  Inputs() = default;
   Inputs(const RowsView& x) : first_(&x), size_(1) {}
   Inputs(const std::vector<RowsView>& x) : first_(x.data()), size_(x.size()) {}
 
@@ -66,8 +67,8 @@ class Inputs {
   std::int64_t rows() const { return size_ > 0 ? first_->rows : 0; }
 
  private:
-  const RowsView* first_;
-  std::size_t size_;
+  const RowsView* first_ = nullptr;
+  std::size_t size_ = 0;
 };
 
 /// Where the stored values of row i of compressed rows begin; i may be the number of rows.
@@ -108,6 +109,23 @@ struct TargetsView {
   const double* class_weights = nullptr;
   std::int64_t classes = 0;
   std::int64_t rows = 0;  // of x, and of `labels` or `values`
+};
+
+/// Targets for each output of a network, in the order of its outputs; a TargetsView stands for
+/// those of an only output. Refers to memory of the caller, so it is for arguments alone.
+class Targets {
+ public:
+  Targets(const TargetsView& y) : first_(&y), size_(1) {}
+  Targets(const std::vector<TargetsView>& y) : first_(y.data()), size_(y.size()) {}
+
+  std::size_t size() const { return size_; }
+  const TargetsView& operator[](std::size_t output) const { return first_[output]; }
+  const TargetsView* begin() const { return first_; }
+  const TargetsView* end() const { return first_ + size_; }
+
+ private:
+  const TargetsView* first_;
+  std::size_t size_;
 };
 
 /// One class index a row.

@@ -29,6 +29,33 @@ struct LossSum {
   double mean() const { return weight > 0.0 ? sum / weight : 0.0; }
 };
 
+/// Such sums for each output of a network; without any, of no rows. The only one of most networks
+/// takes no memory of its own.
+class LossSums {
+ public:
+  bool empty() const { return size_ == 0; }
+  std::size_t size() const { return size_; }
+  void resize(std::size_t size) {
+    if (size > 1) others_.resize(size - 1);
+    size_ = size;
+  }
+  LossSum& operator[](std::size_t output) { return output == 0 ? first_ : others_[output - 1]; }
+  const LossSum& operator[](std::size_t output) const {
+    return output == 0 ? first_ : others_[output - 1];
+  }
+  /// What training minimises: the means by the weights of the losses.
+  double mean(const Losses& losses) const {
+    double sum = 0.0;
+    for (std::size_t i = 0; i < size_; ++i) sum += losses.weight(i) * (*this)[i].mean();
+    return sum;
+  }
+
+ private:
+  LossSum first_;
+  std::vector<LossSum> others_;
+  std::size_t size_ = 0;
+};
+
 /// How one pass over the training data runs.
 struct EpochOptions {
   std::int64_t batch_size = 32;
@@ -43,7 +70,7 @@ struct EpochOptions {
   std::int64_t first_batch = 0;            // for epochs that are run in pieces
   std::int64_t batches = -1;               // -1: to the end of the epoch
   /// Of the epoch, in calls on other rows; none: what the network knows of calls on these rows.
-  std::optional<LossSum> losses_before = {};
+  std::optional<LossSums> losses_before = {};
   /// Rows x outputs, of the network's type and in memory that is none of x's or y's: raw outputs in
   /// the rows' own places.
   void* outputs = nullptr;
@@ -57,7 +84,8 @@ struct EpochOptions {
 struct EpochResult {
   double loss = 0.0;         // weighted mean over the rows seen
   double epoch_loss = 0.0;   // the same over all pieces of the epoch so far, whatever those were
-  LossSum epoch_losses;      // what that is the mean of
+  LossSums losses;           // of this call, for each output
+  LossSums epoch_losses;     // what epoch_loss is the mean of
   double weight = 0.0;       // of the rows of this call
   std::int64_t batches = 0;  // done in this call
   bool stopped = false;      // by poll
@@ -94,7 +122,7 @@ struct PlanInfo {
 
 /// Rows that are not in memory at once: calls its argument with each piece of them in order, and
 /// does so again whenever it is called.
-using RowPieces = Callback<void(const Callback<void(const RowsView&)>& each)>;
+using RowPieces = Callback<void(const Callback<void(const Inputs&)>& each)>;
 
 /// What the parameters of a new network hold: what their initializers give, or zeros for a caller
 /// that sets them all.
@@ -193,7 +221,7 @@ class CHAINRULE_API Network {
   /// What is not finite in x or y may cause one, and what is no target of the loss a wrong result:
   /// see check_finite and check_targets, whose passes over the data this spares callers who train
   /// on the same data again.
-  EpochResult run_epoch(const RowsView& x, const TargetsView& y, const Loss& loss,
+  EpochResult run_epoch(const Inputs& x, const Targets& y, const Losses& losses,
                         const Optimizer& optimizer, const EpochOptions& options);
 
   /// Puts parameters, optimizer state and counters back to what they were when the epoch began that
@@ -203,53 +231,51 @@ class CHAINRULE_API Network {
 
   /// The first layer whose outputs for these rows are not all finite, in inference mode; -1 if all
   /// are. At most a few rows, since they are worked on at a time.
-  std::int64_t first_bad_layer(const RowsView& x) const;
+  std::int64_t first_bad_layer(const Inputs& x) const;
 
   /// Throws Error when an option of the loss is out of its range, the network has no such outputs
   /// as it needs, or the last activation is none that it can train through: cross_entropy,
   /// binary_cross_entropy and poisson take any numbers or their own link, hinge numbers of both
   /// signs. Everything below that takes a loss checks this; Loss::from_logits turns it off.
-  void check_loss(const Loss& loss) const;
+  void check_loss(const Losses& losses) const;
 
   /// Throws Error when rows and targets do not fit each other, the network or the loss.
-  void check(const RowsView& x, const TargetsView& y, const Loss& loss) const;
+  void check(const Inputs& x, const Targets& y, const Losses& losses) const;
 
   /// What reads a network. `poll` is called on the calling thread about every 50 ms of a call that
   /// takes longer; an exception from it ends the call and is passed on.
 
   /// Mean loss over the rows; raw outputs too when `outputs` is given (rows x outputs()), in memory
   /// that is none of x's or y's. Throws Error where NaN or infinity in x or y makes it such.
-  /// For rows that come in several calls, each of whole batches but the last, `losses` begins as a
-  /// LossSum of none: their losses are added to it, and the mean is that of all so far.
-  double evaluate(const RowsView& x, const TargetsView& y, const Loss& loss,
-                  std::int64_t batch_size, int num_threads, T* outputs,
+  /// For rows that come in several calls, each of whole batches but the last, `sums` begins empty:
+  /// their losses are added to it, and the mean is that of all so far.
+  double evaluate(const Inputs& x, const Targets& y, const Losses& losses, std::int64_t batch_size,
+                  int num_threads, T* outputs,
                   InputSparsity input_sparsity = InputSparsity::automatic,
-                  const Callback<void()>& poll = {}, LossSum* losses = nullptr) const;
+                  const Callback<void()>& poll = {}, LossSums* sums = nullptr) const;
 
   /// The last layer's outputs, rows x outputs(), each row's bits independent of the others, in
   /// memory that is none of x's. The rows are not looked through first: NaN and infinities give
   /// outputs that may be such, in these rows alone. Where they are to be refused, as Python does,
   /// call check_finite before.
-  void predict(const RowsView& x, std::int64_t batch_size, int num_threads, T* outputs,
+  void predict(const Inputs& x, std::int64_t batch_size, int num_threads, T* outputs,
                InputSparsity input_sparsity = InputSparsity::automatic,
                const Callback<void()>& poll = {}) const;
   /// The outputs of the first `layers` layers, which are the features that those behind them see.
-  void predict_first(std::int64_t layers, const RowsView& x, std::int64_t batch_size,
-                     int num_threads, T* outputs,
-                     InputSparsity input_sparsity = InputSparsity::automatic,
+  void predict_first(std::int64_t layers, const Inputs& x, std::int64_t batch_size, int num_threads,
+                     T* outputs, InputSparsity input_sparsity = InputSparsity::automatic,
                      const Callback<void()>& poll = {}) const;
   /// The same as predict, as a new array.
-  std::vector<T> predict(const RowsView& x, std::int64_t batch_size = 256,
-                         int num_threads = 0) const;
+  std::vector<T> predict(const Inputs& x, std::int64_t batch_size = 256, int num_threads = 0) const;
 
   /// The chain rule by hand. forward keeps what backward needs; backward gives d loss / d x and
   /// keeps the gradients. Results are written to memory that is none of the arguments'.
-  void forward(const RowsView& x, bool training, int num_threads, T* outputs);
+  void forward(const Inputs& x, bool training, int num_threads, T* outputs);
   void backward(const RowsView& dy, T* dx);
   /// Forward, loss and backward in one go: the mean loss of these rows, the gradients kept, and d
   /// loss / d x if `dx` is given. A loss that contains the last activation works from that
   /// activation's input, as in run_epoch.
-  double compute_gradients(const RowsView& x, const TargetsView& y, const Loss& loss, bool training,
+  double compute_gradients(const Inputs& x, const Targets& y, const Losses& losses, bool training,
                            int num_threads, T* dx);
   bool has_gradients() const;
   void get_gradient(const std::string& name, T* values) const;
@@ -276,12 +302,12 @@ class CHAINRULE_API Network {
   void interpolate(const Network& source, double tau);
 
   /// Sets a Normalization layer's mean and variance from the data as it arrives at that layer.
-  void adapt(std::int64_t layer, const RowsView& x);
+  void adapt(std::int64_t layer, const Inputs& x);
   /// The same for every Normalization layer, in their order; without one it does nothing.
-  void adapt(const RowsView& x);
+  void adapt(const Inputs& x);
   /// The same for those that have not been adapted yet, as a training of whole epochs begins.
   /// Returns whether there were any.
-  bool adapt_remaining(const RowsView& x);
+  bool adapt_remaining(const Inputs& x);
   /// The same from rows in pieces, which are gone through twice for each layer; to the same bits.
   void adapt(const RowPieces& x);
   bool adapt_remaining(const RowPieces& x);
@@ -298,7 +324,7 @@ class CHAINRULE_API Network {
   /// Throws Error unless the layers take x: its columns, the categories in those that hold some,
   /// and where it is sparse also that nothing comes before the first dense layer that would fill
   /// the zeros. `columns` as for check_finite.
-  void check_takes(const RowsView& x, const std::vector<std::string>& columns = {}) const;
+  void check_takes(const Inputs& x, const std::vector<std::string>& columns = {}) const;
 
   /// Throws Error when batches of `rows` rows are too small for a layer to train on, or a lazy
   /// optimizer cannot be that of this network, whose first layer must take lists of the entries
@@ -309,7 +335,7 @@ class CHAINRULE_API Network {
   /// The stages that a training batch of `batch_size` rows goes through, and the path that the
   /// input would take if it were `x`; without rows the one that it took in the last training, if
   /// that had the same batch size and number of threads.
-  PlanInfo plan(std::int64_t batch_size, int num_threads, const RowsView& x = {},
+  PlanInfo plan(std::int64_t batch_size, int num_threads, const Inputs& x = Inputs(),
                 InputSparsity input_sparsity = InputSparsity::automatic) const;
 
  private:

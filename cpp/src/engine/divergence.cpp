@@ -74,27 +74,30 @@ bool Network<T>::State::statistics_finite() const {
 }
 
 template <class T>
-bool Network<T>::State::predicts_finite(engine::Plan<T>& plan, const RowsView& x) {
+bool Network<T>::State::predicts_finite(engine::Plan<T>& plan, const Inputs& x) {
   bool finite = true;
   engine::run_team(1, [&](engine::Team team) {
     ThreadContext context(team);
     Step<T> step;
-    for (std::int64_t first = 0; finite && first < x.rows; first += step.rows) {
-      step.rows = std::min(plan.batch_size(), x.rows - first);
+    for (std::int64_t first = 0; finite && first < x.rows(); first += step.rows) {
+      step.rows = std::min(plan.batch_size(), x.rows() - first);
       plan.load(context, step, x, {nullptr, first});
       plan.forward(context, step);
-      const engine::Tensor<T>& y = plan.result();
-      for (std::int64_t i = 0; i < step.rows; ++i)
-        for (std::int64_t j = 0; j < y.columns; ++j) finite = finite && std::isfinite(y.row(i)[j]);
+      for (std::size_t output = 0; output < plan.results(); ++output) {
+        const engine::Tensor<T>& y = plan.result(output);
+        for (std::int64_t i = 0; i < step.rows; ++i)
+          for (std::int64_t j = 0; j < y.columns; ++j)
+            finite = finite && std::isfinite(y.row(i)[j]);
+      }
     }
   });
   return finite;
 }
 
 template <class T>
-void Network<T>::State::report_divergence(engine::Plan<T>& plan, const RowsView& x,
-                                          std::int64_t rows, std::int64_t epoch, std::int64_t batch,
-                                          double loss, bool weights_kept) {
+void Network<T>::State::report_divergence(engine::Plan<T>& plan, const Inputs& x, std::int64_t rows,
+                                          std::int64_t epoch, std::int64_t batch, double loss,
+                                          bool weights_kept) {
   std::int64_t layer = plan.first_bad_layer(rows);
   if (layer < 0) layer = static_cast<std::int64_t>(layers.size()) - 1;
   if (weights_kept) {
@@ -129,13 +132,13 @@ void Network<T>::State::report_divergence(engine::Plan<T>& plan, const RowsView&
                         epoch, batch, name, loss);
 }
 
-#define CHAINRULE_MEMBERS(T)                                                                      \
-  template void Network<T>::State::keep_statistics();                                             \
-  template void Network<T>::State::put_statistics(engine::Buffer<T>&) const noexcept;             \
-  template bool Network<T>::State::statistics_finite() const;                                     \
-  template bool Network<T>::State::predicts_finite(engine::Plan<T>&, const RowsView&);            \
-  template void Network<T>::State::report_divergence(                                             \
-      engine::Plan<T>&, const RowsView&, std::int64_t, std::int64_t, std::int64_t, double, bool); \
+#define CHAINRULE_MEMBERS(T)                                                                    \
+  template void Network<T>::State::keep_statistics();                                           \
+  template void Network<T>::State::put_statistics(engine::Buffer<T>&) const noexcept;           \
+  template bool Network<T>::State::statistics_finite() const;                                   \
+  template bool Network<T>::State::predicts_finite(engine::Plan<T>&, const Inputs&);            \
+  template void Network<T>::State::report_divergence(                                           \
+      engine::Plan<T>&, const Inputs&, std::int64_t, std::int64_t, std::int64_t, double, bool); \
   template void Network<T>::restore_epoch();
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS

@@ -29,7 +29,7 @@ bool Network<T>::State::EpochRun::is_safe(const ThreadContext& context,
   engine::StepBounds<T> bounds = bounds_;
   const bool safe = bounds.step(update.rule, penalties_, compiled_->plan.gradient_bound(rows)) &&
                     !bounds.may_have_grown() && s_.statistics_finite() &&
-                    std::isfinite(compiled_->stage.mean(rows).value());
+                    std::isfinite(compiled_->batch_loss(rows));
   if (context.first_thread()) bounds_after_ = bounds;
   return safe;
 }
@@ -61,10 +61,11 @@ void Network<T>::State::EpochRun::finish() {
   s_.total_steps += result_.batches;
   session_.under_way.store(false, std::memory_order_release);
   result_.stopped = stop_.load();
-  result_.weight = mean_.weight * unit_;
-  result_.loss = mean_.value();
-  result_.epoch_loss = epoch_mean_.value();
-  result_.epoch_losses = {epoch_mean_.sum, epoch_mean_.weight, unit_};
+  result_.losses = compiled_->call();
+  result_.epoch_losses = compiled_->all();
+  result_.weight = result_.losses[0].weight * result_.losses[0].unit;
+  result_.loss = result_.losses.mean(losses_);
+  result_.epoch_loss = result_.epoch_losses.mean(losses_);
   if (options_.whole_epoch) session_.losses = result_.epoch_losses;
   // The mean of losses that are each finite is finite, but for float64 at the end of its range.
   if (!std::isfinite(result_.loss)) diverge(0, batch, result_.loss);

@@ -23,7 +23,7 @@ template <class T>
 class Network<T>::State::EpochRun {
  public:
   /// Throws Error for arguments that do not fit the network or each other.
-  EpochRun(State& state, const RowsView& x, const TargetsView& y, const Loss& loss,
+  EpochRun(State& state, const Inputs& x, const Targets& y, const Losses& losses,
            const Optimizer& optimizer, const EpochOptions& options);
 
   EpochResult run();
@@ -50,9 +50,9 @@ class Network<T>::State::EpochRun {
 
   State& s_;
   TrainingSession<T>& session_;
-  const RowsView& x_;
-  const TargetsView& y_;
-  const Loss& loss_;
+  const Inputs x_;
+  const Targets y_;
+  const Losses losses_;
   const Optimizer& optimizer_;
   const EpochOptions& options_;
   const kernels::KernelTable<T>& kernels_;
@@ -87,10 +87,7 @@ class Network<T>::State::EpochRun {
   std::atomic<bool> stop_{false};
 
   EpochResult result_;
-  engine::MeanLoss mean_;        // of this call
-  engine::MeanLoss epoch_mean_;  // of the epoch so far
-  double unit_ = 1.0;            // of the weights in both
-  double bad_loss_ = 0.0;        // where a batch diverged
+  double bad_loss_ = 0.0;  // where a batch diverged
   std::int64_t bad_rows_ = 0;
 };
 

@@ -16,72 +16,80 @@ using engine::ThreadContext;
 
 template <class T>
 CompiledLoss<T>& Network<T>::State::compile(std::unique_ptr<CompiledLoss<T>>& slot,
-                                            const Loss& loss, const engine::PlanOptions& options) {
-  if (!slot || !(slot->loss == loss) || slot->plan.batch_size() != options.batch_size ||
-      slot->plan.threads() != options.threads) {
+                                            const Losses& losses,
+                                            const engine::PlanOptions& options) {
+  if (!slot || !slot->is_for(losses, options)) {
     slot.reset();
-    const kernels::KernelTable<T>& all = kernels::table<T>(kernels::active());
-    slot.reset(new CompiledLoss<T>{loss, engine::Plan<T>(all, graph, parameters, options),
-                                   engine::LossStage<T>(all, loss, outputs, options.batch_size)});
+    slot = std::make_unique<CompiledLoss<T>>(kernels::table<T>(kernels::active()), graph,
+                                             parameters, losses, options);
   }
   slot->plan.refresh();
   return *slot;
 }
 
 template <class T>
-void Network<T>::State::check_loss(const Loss& loss) const {
-  loss.check();
-  (void)loss.target_columns(outputs);
-  model::check_last_activation(loss, graph, graph.outputs().front());
-}
-
-template <class T>
-void Network<T>::State::check_targets(const RowsView& x, const TargetsView& y,
-                                      const Loss& loss) const {
-  check_input(x);
-  if (y.rows != x.rows) {
-    throw Error("x has " + std::to_string(x.rows) + " rows but y has " + std::to_string(y.rows));
+void Network<T>::State::check_loss(const Losses& losses) const {
+  const std::vector<std::int64_t>& nodes = graph.outputs();
+  if (losses.size() != nodes.size())
+    throw Error("the network has " + std::to_string(nodes.size()) + " outputs, got " +
+                std::to_string(losses.size()) + (losses.size() == 1 ? " loss" : " losses"));
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (!std::isfinite(losses.weight(i)) || losses.weight(i) < 0.0)
+      throw Error("the weight of the loss of " + output_name(i) + " must be finite and >= 0, got " +
+                  std::to_string(losses.weight(i)));
+    losses[i].check();
+    (void)losses[i].target_columns(graph.node(nodes[i]).shape.size());
+    model::check_last_activation(losses[i], graph, nodes[i]);
   }
-  check_loss(loss);
-  engine::LossStage<T>::check(loss, y, outputs);
 }
 
 template <class T>
-void Network<T>::check(const RowsView& x, const TargetsView& y, const Loss& loss) const {
-  state_->check_targets(x, y, loss);
+void Network<T>::State::check_targets(const Inputs& x, const Targets& y,
+                                      const Losses& losses) const {
+  check_input(x);
+  const std::vector<std::int64_t>& nodes = graph.outputs();
+  if (y.size() != nodes.size())
+    throw Error("the network has " + std::to_string(nodes.size()) + " outputs, got targets for " +
+                std::to_string(y.size()));
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (y[i].rows != x.rows())
+      throw Error("x has " + std::to_string(x.rows()) + " rows but " + output_name(i) + " has " +
+                  std::to_string(y[i].rows));
+  }
+  check_loss(losses);
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    engine::LossStage<T>::check(losses[i], y[i], graph.node(nodes[i]).shape.size());
 }
 
 template <class T>
-void Network<T>::check_loss(const Loss& loss) const {
-  state_->check_loss(loss);
+void Network<T>::check(const Inputs& x, const Targets& y, const Losses& losses) const {
+  state_->check_targets(x, y, losses);
 }
 
 template <class T>
-double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss& loss,
+void Network<T>::check_loss(const Losses& losses) const {
+  state_->check_loss(losses);
+}
+
+template <class T>
+double Network<T>::evaluate(const Inputs& x, const Targets& y, const Losses& losses,
                             std::int64_t batch_size, int num_threads, T* outputs,
                             InputSparsity input_sparsity, const Callback<void()>& poll,
-                            LossSum* losses) const {
+                            LossSums* sums) const {
   State& s = *state_;
   const engine::Reading guard(s);
-  s.check_targets(x, y, loss);
+  s.check_targets(x, y, losses);
   s.check_categories(x);
-  State::check_no_overlap(x, "x", outputs, s.outputs);
-  if (!y.labels) State::check_no_overlap(y.values, "y", outputs, s.outputs);
+  s.check_no_overlap(x, y, outputs, s.outputs);
   if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
   engine::PlanOptions options;
-  options.batch_size = std::min(batch_size, x.rows);
+  options.batch_size = std::min(batch_size, x.rows());
   options.threads = engine::threads_for(s.multiply_adds, options.batch_size, num_threads);
-  options.losses = loss;
+  options.losses = losses;
   typename engine::Spares<CompiledLoss<T>>::Loan loan(s.inference.evaluation);
-  CompiledLoss<T>& compiled = s.compile(loan.item, loss, options);
-  compiled.stage.prepare(y);
+  CompiledLoss<T>& compiled = s.compile(loan.item, losses, options);
+  compiled.prepare(y, sums ? *sums : LossSums());
   compiled.plan.choose_path(x, input_sparsity);
-  const double unit = compiled.stage.weight_unit();
-  engine::MeanLoss mean;
-  if (losses) {
-    const double ratio = losses->unit / unit;  // a power of two, so no bit is lost
-    mean = {losses->sum * ratio, losses->weight * ratio};
-  }
   const auto piece = [&](engine::Team team, std::int64_t begin, std::int64_t end) {
     ThreadContext context(team);
     for (std::int64_t first = begin; first < end; first += options.batch_size) {
@@ -89,56 +97,57 @@ double Network<T>::evaluate(const RowsView& x, const TargetsView& y, const Loss&
       step.rows = std::min(options.batch_size, end - first);
       compiled.plan.load(context, step, x, {nullptr, first});
       compiled.plan.forward(context, step);
-      compiled.stage.run(step, context.slice(), y, {nullptr, first}, compiled.plan.result(), {});
+      compiled.run(step, context.slice(), y, {nullptr, first}, false);
       if (outputs)
-        copy_rows(compiled.plan.result(), step.rows_of(context.slice()), {nullptr, first}, outputs);
+        copy_results(compiled.plan, step.rows_of(context.slice()), {nullptr, first}, outputs);
       context.sync_for(Partition::columns);
-      if (context.first_thread()) mean.add(compiled.stage.mean(step.rows));
+      if (context.first_thread()) compiled.add_batch(step.rows);
     }
   };
-  engine::run_in_pieces(x.rows, options.batch_size, s.work_of_row(), options.threads, s.occupancy,
+  engine::run_in_pieces(x.rows(), options.batch_size, s.work_of_row(), options.threads, s.occupancy,
                         poll, piece);
   compiled.plan.check_unchanged();
-  if (!std::isfinite(mean.sum)) {
-    check_finite<T>(x, "x");
-    check_finite<T>(y, "y");
+  const double mean = compiled.all().mean(losses);
+  if (!std::isfinite(mean)) {
+    for (std::size_t i = 0; i < x.size(); ++i) check_finite<T>(x[i], s.input_name(i).c_str());
+    for (std::size_t i = 0; i < y.size(); ++i) check_finite<T>(y[i], s.output_name(i).c_str());
   }
-  if (losses) *losses = {mean.sum, mean.weight, unit};
-  return mean.value();
+  if (sums) *sums = compiled.all();
+  return mean;
 }
 
 template <class T>
-std::int64_t Network<T>::first_bad_layer(const RowsView& x) const {
+std::int64_t Network<T>::first_bad_layer(const Inputs& x) const {
   State& s = *state_;
   const engine::Reading guard(s);
   s.check_input(x);
   s.check_categories(x);
-  const engine::PlanOptions options{.batch_size = x.rows, .keep_values = true};
+  const engine::PlanOptions options{.batch_size = x.rows(), .keep_values = true};
   engine::Plan<T> plan(s.kernels, s.graph, s.parameters, options);
   plan.refresh();
   plan.choose_path(x, InputSparsity::automatic);
   Step<T> step;
-  step.rows = x.rows;
+  step.rows = x.rows();
   engine::run_team(1, [&](engine::Team team) {
     ThreadContext context(team);
     plan.load(context, step, x, {});
     plan.forward(context, step);
   });
-  return plan.first_bad_layer(x.rows);
+  return plan.first_bad_layer(x.rows());
 }
 
 #define CHAINRULE_MEMBERS(T)                                                                       \
   template CompiledLoss<T>& Network<T>::State::compile(std::unique_ptr<CompiledLoss<T>>&,          \
-                                                       const Loss&, const engine::PlanOptions&);   \
-  template void Network<T>::State::check_loss(const Loss&) const;                                  \
-  template void Network<T>::check_loss(const Loss&) const;                                         \
-  template std::int64_t Network<T>::first_bad_layer(const RowsView&) const;                        \
-  template void Network<T>::State::check_targets(const RowsView&, const TargetsView&, const Loss&) \
+                                                       const Losses&, const engine::PlanOptions&); \
+  template void Network<T>::State::check_loss(const Losses&) const;                                \
+  template void Network<T>::check_loss(const Losses&) const;                                       \
+  template std::int64_t Network<T>::first_bad_layer(const Inputs&) const;                          \
+  template void Network<T>::State::check_targets(const Inputs&, const Targets&, const Losses&)     \
       const;                                                                                       \
-  template void Network<T>::check(const RowsView&, const TargetsView&, const Loss&) const;         \
-  template double Network<T>::evaluate(const RowsView&, const TargetsView&, const Loss&,           \
-                                       std::int64_t, int, T*, InputSparsity,                       \
-                                       const Callback<void()>&, LossSum*) const;
+  template void Network<T>::check(const Inputs&, const Targets&, const Losses&) const;             \
+  template double Network<T>::evaluate(const Inputs&, const Targets&, const Losses&, std::int64_t, \
+                                       int, T*, InputSparsity, const Callback<void()>&, LossSums*) \
+      const;
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS
 

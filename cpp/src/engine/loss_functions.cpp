@@ -44,7 +44,7 @@ double loss_and_gradient(const Loss& loss, const T* z, std::int64_t rows, std::i
                 std::to_string(y.rows));
   }
   engine::LossStage<T>::check(loss, y, columns);
-  engine::LossStage<T> stage(kernels::table<T>(kernels::active()), loss, columns, rows);
+  engine::LossStage<T> stage(kernels::table<T>(kernels::active()), loss, 1.0, columns, rows);
   stage.prepare(y);
   const PaddedCopy<T> outputs(z, rows, columns);
   const PaddedCopy<T> gradient(nullptr, dz ? rows : 0, columns);

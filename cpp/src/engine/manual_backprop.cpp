@@ -19,19 +19,33 @@ using engine::Partition;
 using engine::Step;
 using engine::ThreadContext;
 
+namespace {
+
+/// Those of all inputs, side by side in the caller's array of `columns` columns.
 template <class T>
-void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* outputs) {
+void copy_input_gradients(const engine::Plan<T>& plan, engine::Range rows, std::int64_t columns,
+                          T* to) {
+  for (std::size_t i = 0; i < plan.inputs(); ++i) {
+    copy_rows(plan.input_gradient(i), rows, {}, to, columns);
+    to += plan.input_gradient(i).columns;
+  }
+}
+
+}  // namespace
+
+template <class T>
+void Network<T>::forward(const Inputs& x, bool training, int num_threads, T* outputs) {
   State& s = *state_;
   const engine::Changing guard(s);
   s.check_table(x);
-  State::check_no_overlap(x, "x", outputs, s.outputs);
-  if (training) s.check_batch(x.rows);
-  const int threads = engine::threads_for(s.multiply_adds, x.rows, num_threads);
+  s.check_no_overlap(x, outputs, s.outputs);
+  if (training) s.check_batch(x.rows());
+  const int threads = engine::threads_for(s.multiply_adds, x.rows(), num_threads);
   std::unique_ptr<engine::Plan<T>> fresh;
-  if (!s.backprop.plan || s.backprop.plan->batch_size() != x.rows ||
+  if (!s.backprop.plan || s.backprop.plan->batch_size() != x.rows() ||
       s.backprop.plan->threads() != threads) {
     engine::PlanOptions options;
-    options.batch_size = x.rows;
+    options.batch_size = x.rows();
     options.threads = threads;
     options.backward = true;
     options.input_gradient = true;
@@ -48,7 +62,7 @@ void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* o
     s.backprop.plan = std::move(fresh);
   }
   Step<T> step;
-  step.rows = x.rows;
+  step.rows = x.rows();
   step.training = training;
   step.seed = s.seed;
   step.number = static_cast<std::uint64_t>(s.total_steps);
@@ -56,10 +70,10 @@ void Network<T>::forward(const RowsView& x, bool training, int num_threads, T* o
     ThreadContext context(team);
     plan.load(context, step, x, {});
     plan.forward(context, step);
-    if (outputs) copy_rows(plan.result(), step.rows_of(context.slice()), {}, outputs);
+    if (outputs) copy_results(plan, step.rows_of(context.slice()), {}, outputs);
   });
   s.backprop.forward_step = step;
-  s.backprop.activation_rows = x.rows;
+  s.backprop.activation_rows = x.rows();
   s.gradients.valid = false;
 }
 
@@ -82,13 +96,18 @@ void Network<T>::backward(const RowsView& dy, T* dx) {
   engine::run_team(plan.threads(), [&](engine::Team team) {
     ThreadContext context(team);
     const engine::Range rows = step.rows_of(context.slice());
-    const engine::Tensor<T>& last = plan.result_gradient();
-    engine::gather_rows<T>(s.kernels, dy, {nullptr, rows.begin}, rows.size(), nullptr, nullptr,
-                           last.row(rows.begin), last.stride);
+    RowsView part = dy;
+    for (std::size_t i = 0; i < plan.results(); ++i) {
+      const engine::Tensor<T>& last = plan.result_gradient(i);
+      part.columns = last.columns;
+      engine::gather_rows<T>(s.kernels, part, {nullptr, rows.begin}, rows.size(), nullptr, nullptr,
+                             last.row(rows.begin), last.stride);
+      part.data = static_cast<const char*>(part.data) + last.columns * part.column_stride;
+    }
     plan.backward(context, step);
     if (dx) {
       context.sync_for(Partition::rows);
-      copy_rows(plan.input_gradient(), rows, {}, dx);
+      copy_input_gradients(plan, rows, s.inputs, dx);
     }
     context.sync_for(Partition::columns);
     plan.gradients(context, step);
@@ -97,27 +116,26 @@ void Network<T>::backward(const RowsView& dy, T* dx) {
 }
 
 template <class T>
-double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, const Loss& loss,
+double Network<T>::compute_gradients(const Inputs& x, const Targets& y, const Losses& losses,
                                      bool training, int num_threads, T* dx) {
   State& s = *state_;
   const engine::Changing guard(s);
   s.check_table(x);
-  s.check_targets(x, y, loss);
-  State::check_no_overlap(x, "x", dx, s.inputs, "dx");
-  if (!y.labels) State::check_no_overlap(y.values, "y", dx, s.inputs, "dx");
-  if (training) s.check_batch(x.rows);
+  s.check_targets(x, y, losses);
+  s.check_no_overlap(x, y, dx, s.inputs, "dx");
+  if (training) s.check_batch(x.rows());
   engine::PlanOptions options;
-  options.batch_size = x.rows;
-  options.threads = engine::threads_for(s.multiply_adds, x.rows, num_threads);
+  options.batch_size = x.rows();
+  options.threads = engine::threads_for(s.multiply_adds, x.rows(), num_threads);
   options.backward = true;
   options.input_gradient = true;
-  options.losses = loss;
-  CompiledLoss<T>& compiled = s.compile(s.backprop.checking, loss, options);
-  compiled.stage.prepare(y);
+  options.losses = losses;
+  CompiledLoss<T>& compiled = s.compile(s.backprop.checking, losses, options);
+  compiled.prepare(y);
   compiled.plan.choose_path(x, InputSparsity::dense);
   s.gradients.make_room(s.parameters);
   Step<T> step;
-  step.rows = x.rows;
+  step.rows = x.rows();
   step.training = training;
   step.seed = s.seed;
   step.number = static_cast<std::uint64_t>(s.total_steps);
@@ -126,18 +144,17 @@ double Network<T>::compute_gradients(const RowsView& x, const TargetsView& y, co
     ThreadContext context(team);
     compiled.plan.load(context, step, x, {});
     compiled.plan.forward(context, step);
-    compiled.stage.run(step, context.slice(), y, {}, compiled.plan.result(),
-                       compiled.plan.result_gradient());
+    compiled.run(step, context.slice(), y, {}, true);
     compiled.plan.backward(context, step);
     if (dx) {
       context.sync_for(Partition::rows);
-      copy_rows(compiled.plan.input_gradient(), step.rows_of(context.slice()), {}, dx);
+      copy_input_gradients(compiled.plan, step.rows_of(context.slice()), s.inputs, dx);
     }
     context.sync_for(Partition::columns);
     compiled.plan.gradients(context, step);
   });
   s.gradients.valid = true;
-  return compiled.stage.mean(x.rows).value();
+  return compiled.batch_loss(x.rows());
 }
 
 template <class T>
@@ -199,21 +216,22 @@ bool Network<T>::get_activation(std::int64_t layer, T* values) const {
     throw Error("there is no layer " + std::to_string(layer));
   const engine::Tensor<T>& y = s.backprop.plan->output_of(layer);
   if (!y.data) return false;
-  copy_rows(y, {0, s.backprop.activation_rows}, {}, values);
+  const std::int64_t rows = s.backprop.activation_rows * y.positions;
+  copy_rows(y, {0, rows}, {}, values, y.columns);
   return true;
 }
 
-#define CHAINRULE_MEMBERS(T)                                                                      \
-  template void Network<T>::forward(const RowsView&, bool, int, T*);                              \
-  template void Network<T>::backward(const RowsView&, T*);                                        \
-  template double Network<T>::compute_gradients(const RowsView&, const TargetsView&, const Loss&, \
-                                                bool, int, T*);                                   \
-  template bool Network<T>::has_gradients() const;                                                \
-  template void Network<T>::get_gradient(const std::string&, T*) const;                           \
-  template void Network<T>::set_gradient(const std::string&, const T*);                           \
-  template void Network<T>::set_gradients(const std::vector<std::pair<std::string, const T*>>&,   \
-                                          bool);                                                  \
-  template std::int64_t Network<T>::activation_rows() const;                                      \
+#define CHAINRULE_MEMBERS(T)                                                                    \
+  template void Network<T>::forward(const Inputs&, bool, int, T*);                              \
+  template void Network<T>::backward(const RowsView&, T*);                                      \
+  template double Network<T>::compute_gradients(const Inputs&, const Targets&, const Losses&,   \
+                                                bool, int, T*);                                 \
+  template bool Network<T>::has_gradients() const;                                              \
+  template void Network<T>::get_gradient(const std::string&, T*) const;                         \
+  template void Network<T>::set_gradient(const std::string&, const T*);                         \
+  template void Network<T>::set_gradients(const std::vector<std::pair<std::string, const T*>>&, \
+                                          bool);                                                \
+  template std::int64_t Network<T>::activation_rows() const;                                    \
   template bool Network<T>::get_activation(std::int64_t, T*) const;
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS

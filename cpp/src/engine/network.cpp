@@ -60,6 +60,22 @@ std::vector<std::int64_t> categories_of(const Graph& graph) {
   return any ? categories : std::vector<std::int64_t>{};
 }
 
+/// Those of each input, empty where it holds none.
+std::vector<std::vector<std::int64_t>> split(const std::vector<std::int64_t>& categories,
+                                             const Graph& graph) {
+  std::vector<std::vector<std::int64_t>> parts;
+  auto begin = categories.begin();
+  for (const std::int64_t input : graph.inputs()) {
+    parts.emplace_back();
+    if (categories.empty()) continue;
+    const auto end = begin + graph.node(input).shape.size();
+    if (std::any_of(begin, end, [](std::int64_t count) { return count > 0; }))
+      parts.back().assign(begin, end);
+    begin = end;
+  }
+  return parts;
+}
+
 }  // namespace
 
 template <class T>
@@ -72,7 +88,8 @@ Network<T>::State::State(Graph graph_, std::uint64_t seed_, InitialValues values
       multiply_adds(engine::multiply_adds(graph)),
       kernels(kernels::table<T>(kernels::active_inference())),
       parameters(graph, kernels.panel),
-      categories(categories_of(graph)) {
+      categories(categories_of(graph)),
+      input_categories(split(categories, graph)) {
   // A small network would never ask how many threads there are.
   engine::wished_threads();
   if (values == InitialValues::from_initializers) parameters.initialize(seed);
@@ -99,7 +116,8 @@ Network<T>::State::State(const State& other)
       unadapted(other.unadapted),
       feature_names(other.feature_names),
       class_names(other.class_names),
-      categories(other.categories) {}
+      categories(other.categories),
+      input_categories(other.input_categories) {}
 
 template <class T>
 std::vector<std::int64_t> Network<T>::State::normalizations() const {

@@ -43,6 +43,7 @@ struct Network<T>::State {
   std::vector<std::string> feature_names;  // empty: none, as of the next
   std::vector<std::string> class_names;
   const std::vector<std::int64_t> categories;  // of each column of x; empty where none has any
+  const std::vector<std::vector<std::int64_t>> input_categories;  // the same of each input
 
   // What is done with it. A session is made anew where it is needed.
   TrainingSession<T> training;
@@ -66,7 +67,7 @@ struct Network<T>::State {
   static inline std::atomic<std::uint64_t> next_number{1};  // each has its own
 
   /// What a node gives, or with -1 all outputs, with a plan of `spares`.
-  void infer(std::int64_t node, engine::Spares<ForwardPlan<T>>& spares, const RowsView& x,
+  void infer(std::int64_t node, engine::Spares<ForwardPlan<T>>& spares, const Inputs& x,
              std::int64_t batch_size, int num_threads, T* to, InputSparsity input_sparsity,
              const Callback<void()>& poll);
   /// What inference costs for a row, in multiply-adds.
@@ -81,20 +82,27 @@ struct Network<T>::State {
   /// All or, where one fails, none of them.
   void adapt(const std::vector<std::int64_t>& chosen, const RowPieces& x);
   /// Reuses `slot` when it was compiled for the same, else compiles anew.
-  CompiledLoss<T>& compile(std::unique_ptr<CompiledLoss<T>>& slot, const Loss& loss,
+  CompiledLoss<T>& compile(std::unique_ptr<CompiledLoss<T>>& slot, const Losses& losses,
                            const engine::PlanOptions& options);
-  void check_input(const RowsView& x) const;
-  void check_table(const RowsView& x) const;
+  void check_input(const Inputs& x) const;
+  void check_table(const Inputs& x) const;
   /// Throws Error unless the columns that hold categories hold no other numbers.
-  void check_categories(const RowsView& x, const std::vector<std::string>& columns = {}) const;
-  /// Throws Error where results, `columns` for each row of x, would overwrite x while it is
-  /// read; `to` may be null.
-  static void check_no_overlap(const RowsView& x, const char* name, const T* to,
+  void check_categories(const Inputs& x, const std::vector<std::string>& columns = {}) const;
+  /// Throws Error where results, `columns` for each row of x, would overwrite x, or numbers of y,
+  /// while these are read; `to` may be null.
+  static void check_no_overlap(const RowsView& x, const std::string& name, const T* to,
                                std::int64_t columns, const char* what = "outputs");
+  void check_no_overlap(const Inputs& x, const T* to, std::int64_t columns,
+                        const char* what = "outputs") const;
+  void check_no_overlap(const Inputs& x, const Targets& y, const T* to, std::int64_t columns,
+                        const char* what = "outputs") const;
+  /// What an input is called in errors: x where it is the only one; y so for an output.
+  std::string input_name(std::size_t input) const;
+  std::string output_name(std::size_t output) const;
   /// Throws Error when batches of `rows` rows are too small to train a layer.
   void check_batch(std::int64_t rows) const;
-  void check_loss(const Loss& loss) const;
-  void check_targets(const RowsView& x, const TargetsView& y, const Loss& loss) const;
+  void check_loss(const Losses& losses) const;
+  void check_targets(const Inputs& x, const Targets& y, const Losses& losses) const;
   /// In a forked child, where the parent's thread that was changing the network is gone.
   void recover();
   void keep_for_divergence() { training.keep(parameters.values, optimizer, total_steps, epochs); }
@@ -124,21 +132,34 @@ struct Network<T>::State {
     backprop.forward_step.reset();
   }
   /// Whether the outputs for all rows are finite, through a plan that has run them.
-  bool predicts_finite(engine::Plan<T>& plan, const RowsView& x);
+  bool predicts_finite(engine::Plan<T>& plan, const Inputs& x);
   /// Goes back to what was kept, if the weights were before they changed, and throws. `rows` of the
   /// batch went through the plan last; x are the rows of the whole call.
-  [[noreturn]] void report_divergence(engine::Plan<T>& plan, const RowsView& x, std::int64_t rows,
+  [[noreturn]] void report_divergence(engine::Plan<T>& plan, const Inputs& x, std::int64_t rows,
                                       std::int64_t epoch, std::int64_t batch, double loss,
                                       bool weights_kept);
 
   class EpochRun;  // one call of run_epoch
 };
 
-/// Copies one thread's rows of a tensor into the caller's row-major array, row i to row order[i].
+/// Copies one thread's rows of a tensor into the caller's row-major array of `columns` columns, row
+/// i to row order[i].
 template <class T>
-void copy_rows(const engine::Tensor<T>& from, engine::Range rows, engine::RowOrder order, T* to) {
+void copy_rows(const engine::Tensor<T>& from, engine::Range rows, engine::RowOrder order, T* to,
+               std::int64_t columns) {
   for (std::int64_t i = rows.begin; i < rows.end; ++i)
-    std::copy_n(from.row(i), from.columns, to + order[i] * from.columns);
+    std::copy_n(from.row(i), from.columns, to + order[i] * columns);
+}
+
+/// The same for all results of a plan, whose columns lie side by side.
+template <class T>
+void copy_results(const engine::Plan<T>& plan, engine::Range rows, engine::RowOrder order, T* to) {
+  const std::int64_t columns = plan.result_columns();
+  std::int64_t first = 0;
+  for (std::size_t i = 0; i < plan.results(); ++i) {
+    copy_rows(plan.result(i), rows, order, to + first, columns);
+    first += plan.result(i).columns;
+  }
 }
 
 }  // namespace chainrule

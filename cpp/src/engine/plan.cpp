@@ -317,6 +317,13 @@ void Plan<T>::add_shared_gradients(ThreadContext& context, const Step<T>& step,
 }
 
 template <class T>
+std::int64_t Plan<T>::result_columns() const {
+  std::int64_t columns = 0;
+  for (const std::size_t result : graph_.results) columns += graph_.tensors[result].columns;
+  return columns;
+}
+
+template <class T>
 const Tensor<T>& Plan<T>::output_of(std::int64_t layer) const {
   return tensors_[graph_.node_outputs[static_cast<std::size_t>(layer)]].y;
 }

@@ -54,6 +54,8 @@ class Plan {
 
   /// What a loss reads, and where its gradient goes: an output of the graph, or the input of an
   /// activation that the loss contains.
+  std::size_t results() const { return graph_.results.size(); }
+  std::int64_t result_columns() const;  // of all results
   const Tensor<T>& result(std::size_t output = 0) const {
     return tensors_[graph_.results[output]].y;
   }
@@ -62,6 +64,7 @@ class Plan {
   }
   /// What a layer gave; without memory where the next one reads its nonzeros instead.
   const Tensor<T>& output_of(std::int64_t layer) const;
+  std::size_t inputs() const { return inputs_.size(); }
   const Tensor<T>& input_gradient(std::size_t input = 0) const {
     return tensors_[graph_.inputs[input]].dy;
   }

@@ -39,14 +39,14 @@ InputSparsity path_of(const Optimizer& optimizer, InputSparsity given) {
 }  // namespace
 
 template <class T>
-Network<T>::State::EpochRun::EpochRun(State& state, const RowsView& x, const TargetsView& y,
-                                      const Loss& loss, const Optimizer& optimizer,
+Network<T>::State::EpochRun::EpochRun(State& state, const Inputs& x, const Targets& y,
+                                      const Losses& losses, const Optimizer& optimizer,
                                       const EpochOptions& options)
     : s_(state),
       session_(state.training),
       x_(x),
       y_(y),
-      loss_(loss),
+      losses_(losses),
       optimizer_(optimizer),
       options_(options),
       kernels_(kernels::table<T>(kernels::active())),
@@ -56,12 +56,11 @@ Network<T>::State::EpochRun::EpochRun(State& state, const RowsView& x, const Tar
       stored_(optimizer.clip_norm > 0.0 || optimizer.row().needs_whole_gradient ||
               state.graph.shares_parameters()),
       poller_(options, state.occupancy, session_.last_poll) {
-  s_.check_targets(x, y, loss);
+  s_.check_targets(x, y, losses);
   check_batches();
   // Pieces of an epoch that has begun have been checked with its first one.
   if (!options.whole_epoch || first_batch_ == 0) s_.check_categories(x);
-  State::check_no_overlap(x, "x", outputs_, s_.outputs);
-  if (!y.labels) State::check_no_overlap(y.values, "y", outputs_, s_.outputs);
+  s_.check_no_overlap(x, y, outputs_, s_.outputs);
   optimizer.check();
   path_ = path_of(optimizer, options.input_sparsity);
   check_learning_rates();
@@ -71,9 +70,9 @@ template <class T>
 void Network<T>::State::EpochRun::check_batches() {
   if (options_.batch_size < 1)
     throw Error("batch_size must be >= 1, got " + std::to_string(options_.batch_size));
-  batch_size_ = std::min(options_.batch_size, x_.rows);
+  batch_size_ = std::min(options_.batch_size, x_.rows());
   s_.check_batch(batch_size_);
-  all_batches_ = (x_.rows + batch_size_ - 1) / batch_size_;
+  all_batches_ = (x_.rows() + batch_size_ - 1) / batch_size_;
   first_batch_ = options_.first_batch;
   if (first_batch_ < 0 || first_batch_ >= all_batches_) {
     throw Error("first_batch must lie in 0.." + std::to_string(all_batches_ - 1) + ", got " +
@@ -95,7 +94,8 @@ void Network<T>::State::EpochRun::check_learning_rates() const {
 template <class T>
 EpochResult Network<T>::State::EpochRun::run() {
   // Here and not after the last batch, so that what is stopped is never a whole epoch.
-  if (poller_.due(Poller::Clock::now()) && poller_.stop(first_batch_, session_.losses.mean())) {
+  if (poller_.due(Poller::Clock::now()) &&
+      poller_.stop(first_batch_, session_.losses.mean(losses_))) {
     poller_.rethrow();
     result_.stopped = true;
     return result_;
@@ -121,9 +121,10 @@ void Network<T>::State::EpochRun::prepare() {
   plan_options.threads = threads_;
   plan_options.backward = true;
   plan_options.whole_steps = true;
-  plan_options.losses = loss_;
-  compiled_ = &s_.compile(session_.compiled, loss_, plan_options);
-  compiled_->stage.prepare(y_);
+  plan_options.losses = losses_;
+  compiled_ = &s_.compile(session_.compiled, losses_, plan_options);
+  const bool has_begun = options_.whole_epoch && first_batch_ > 0;
+  compiled_->prepare(y_, options_.losses_before.value_or(has_begun ? session_.losses : LossSums()));
   if (optimizer_.lazy) compiled_->plan.check_takes_sparse(kLazy);
   try {
     compiled_->plan.choose_path(x_, path_);
@@ -134,7 +135,7 @@ void Network<T>::State::EpochRun::prepare() {
     throw;
   }
   if (stored_) s_.gradients.make_room(s_.parameters);
-  if (options_.shuffle) order_ = session_.shuffled(x_.rows, s_.seed, s_.epochs);
+  if (options_.shuffle) order_ = session_.shuffled(x_.rows(), s_.seed, s_.epochs);
   const auto prepare_optimizer = [&] {
     s_.optimizer.prepare(optimizer_, s_.parameters.arena_size(),
                          stored_ ? nullptr : compiled_->plan.sparse_weight());
@@ -157,11 +158,6 @@ void Network<T>::State::EpochRun::prepare() {
   if (!goes_on) prepare_optimizer();
   s_.backprop.forward_step.reset();
   s_.gradients.valid = false;
-  unit_ = compiled_->stage.weight_unit();
-  const bool has_begun = options_.whole_epoch && first_batch_ > 0;
-  const LossSum before = options_.losses_before.value_or(has_begun ? session_.losses : LossSum{});
-  const double ratio = before.unit / unit_;  // a power of two, so no bit is lost
-  epoch_mean_ = {before.sum * ratio, before.weight * ratio};
 }
 
 /// What each thread of a team does: the next batches, until it is time for a pause.
@@ -173,7 +169,7 @@ void Network<T>::State::EpochRun::run_piece(engine::Team team) {
     const engine::RowOrder order{order_, b * batch_size_};
     const std::int64_t done = b - first_batch_;
     Step<T> step;
-    step.rows = std::min(batch_size_, x_.rows - order.first);
+    step.rows = std::min(batch_size_, x_.rows() - order.first);
     step.training = true;
     step.seed = s_.seed;
     step.number = static_cast<std::uint64_t>(s_.total_steps + done);
@@ -210,25 +206,23 @@ void Network<T>::State::EpochRun::run_passes(ThreadContext& context, const Step<
   plan.load(context, step, x_, order);
   plan.forward(context, step);
   const engine::Range rows = step.rows_of(context.slice());
-  compiled_->stage.run(step, context.slice(), y_, order, plan.result(), plan.result_gradient());
-  if (!compiled_->stage.finite(rows)) diverged_.store(true, std::memory_order_relaxed);
-  if (outputs_) copy_rows(plan.result(), rows, order, outputs_);
+  compiled_->run(step, context.slice(), y_, order, true);
+  if (!compiled_->finite(rows)) diverged_.store(true, std::memory_order_relaxed);
+  if (outputs_) copy_results(plan, rows, order, outputs_);
   plan.backward(context, step);
 }
 
 /// For the first thread, after all have run the passes.
 template <class T>
 void Network<T>::State::EpochRun::count_batch(const Step<T>& step, std::int64_t batch, bool polls) {
-  const engine::MeanLoss loss = compiled_->stage.mean(step.rows);
   if (diverged_.load(std::memory_order_relaxed)) {
-    bad_loss_ = loss.sum;
+    bad_loss_ = compiled_->batch_loss(step.rows);
     bad_rows_ = step.rows;
     return;
   }
-  mean_.add(loss);
-  epoch_mean_.add(loss);
+  compiled_->add_batch(step.rows);
   ++result_.batches;
-  if (polls && poller_.stop(batch + 1, epoch_mean_.value()))
+  if (polls && poller_.stop(batch + 1, compiled_->all().mean(losses_)))
     stop_.store(true, std::memory_order_relaxed);
 }
 
@@ -238,9 +232,9 @@ void Network<T>::State::EpochRun::update_parameters(ThreadContext& context, Step
                                                     engine::RowOrder order) {
   engine::Plan<T>& plan = compiled_->plan;
   const engine::RowOrder next = order.after(step.rows);
-  const std::int64_t next_rows = std::min(batch_size_, x_.rows - next.first);
+  const std::int64_t next_rows = std::min(batch_size_, x_.rows() - next.first);
   kernels::PrefetchCursor cursor =
-      engine::prefetch_cursor(x_, next, plan.loaded_rows(x_, next_rows, context.slice()));
+      engine::prefetch_cursor(x_[0], next, plan.loaded_rows(x_, next_rows, context.slice()));
   step.cursor = &cursor;
   if (stored_) {
     step.gradients = s_.gradients.values.data();
@@ -253,14 +247,14 @@ void Network<T>::State::EpochRun::update_parameters(ThreadContext& context, Step
 }
 
 template <class T>
-EpochResult Network<T>::run_epoch(const RowsView& x, const TargetsView& y, const Loss& loss,
+EpochResult Network<T>::run_epoch(const Inputs& x, const Targets& y, const Losses& losses,
                                   const Optimizer& optimizer, const EpochOptions& options) {
   const engine::Changing guard(*state_);
-  return typename State::EpochRun(*state_, x, y, loss, optimizer, options).run();
+  return typename State::EpochRun(*state_, x, y, losses, optimizer, options).run();
 }
 
 template <class T>
-PlanInfo Network<T>::plan(std::int64_t batch_size, int num_threads, const RowsView& x,
+PlanInfo Network<T>::plan(std::int64_t batch_size, int num_threads, const Inputs& x,
                           InputSparsity input_sparsity) const {
   State& s = *state_;
   const engine::Reading guard(s);
@@ -270,7 +264,7 @@ PlanInfo Network<T>::plan(std::int64_t batch_size, int num_threads, const RowsVi
   options.threads = engine::threads_for(s.multiply_adds, batch_size, num_threads);
   options.backward = true;
   engine::Plan<T> plan(s.kernels, s.graph, s.parameters, options);
-  if (x.rows > 0) {
+  if (x.rows() > 0) {
     s.check_input(x);
     plan.refresh();
     plan.choose_path(x, input_sparsity);
@@ -295,10 +289,10 @@ void Network<T>::check_trains(const Optimizer& optimizer, InputSparsity input_sp
   engine::Plan<T>(s.kernels, s.graph, s.parameters, options).check_takes_sparse(kLazy);
 }
 
-#define CHAINRULE_MEMBERS(T)                                                                   \
-  template EpochResult Network<T>::run_epoch(const RowsView&, const TargetsView&, const Loss&, \
-                                             const Optimizer&, const EpochOptions&);           \
-  template PlanInfo Network<T>::plan(std::int64_t, int, const RowsView&, InputSparsity) const; \
+#define CHAINRULE_MEMBERS(T)                                                                 \
+  template EpochResult Network<T>::run_epoch(const Inputs&, const Targets&, const Losses&,   \
+                                             const Optimizer&, const EpochOptions&);         \
+  template PlanInfo Network<T>::plan(std::int64_t, int, const Inputs&, InputSparsity) const; \
   template void Network<T>::check_trains(const Optimizer&, InputSparsity, std::int64_t) const;
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS

@@ -32,7 +32,7 @@ struct TrainingSession {
   std::unique_ptr<CompiledLoss<T>> compiled;
 
   std::chrono::steady_clock::time_point last_poll{};
-  LossSum losses;  // of the epoch under way, or of the last one
+  LossSums losses;  // of the epoch under way, or of the last one
 
   Checkpoint<T> kept;
   std::int64_t kept_epoch =

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Predictions by a plan that a call borrows, a chunk of rows at a time, so that memory is that of a
 // chunk however many rows there are.
+#include <algorithm>
+
 #include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
 #include "engine/pieces.hpp"
@@ -13,7 +15,7 @@ using engine::ThreadContext;
 
 template <class T>
 void Network<T>::State::infer(std::int64_t node, engine::Spares<ForwardPlan<T>>& spares,
-                              const RowsView& x, std::int64_t batch_size, int num_threads, T* to,
+                              const Inputs& x, std::int64_t batch_size, int num_threads, T* to,
                               InputSparsity input_sparsity, const Callback<void()>& poll) {
   check_input(x);
   check_categories(x);
@@ -22,7 +24,7 @@ void Network<T>::State::infer(std::int64_t node, engine::Spares<ForwardPlan<T>>&
   constexpr double most_work = 2e8;
   const double work = work_of_row();
   const auto most = std::max<std::int64_t>(1024, static_cast<std::int64_t>(most_work / work));
-  const std::int64_t chunk = std::min({batch_size, x.rows, most});
+  const std::int64_t chunk = std::min({batch_size, x.rows(), most});
   const int threads = engine::threads_for(multiply_adds, chunk, num_threads);
   // Any plan that is large enough serves: a row's bits do not depend on the plan.
   typename engine::Spares<ForwardPlan<T>>::Loan loan(spares);
@@ -37,7 +39,7 @@ void Network<T>::State::infer(std::int64_t node, engine::Spares<ForwardPlan<T>>&
   engine::Plan<T>& plan = loan.item->plan;
   plan.refresh();
   plan.choose_path(x, input_sparsity);
-  check_no_overlap(x, "x", to, plan.result().columns);
+  check_no_overlap(x, to, plan.result_columns());
   const auto piece = [&](engine::Team team, std::int64_t begin, std::int64_t end) {
     ThreadContext context(team);
     for (std::int64_t first = begin; first < end; first += chunk) {
@@ -46,15 +48,15 @@ void Network<T>::State::infer(std::int64_t node, engine::Spares<ForwardPlan<T>>&
       if (step.rows < chunk) context.barrier();
       plan.load(context, step, x, {nullptr, first});
       plan.forward(context, step);
-      copy_rows(plan.result(), step.rows_of(context.slice()), {nullptr, first}, to);
+      copy_results(plan, step.rows_of(context.slice()), {nullptr, first}, to);
     }
   };
-  engine::run_in_pieces(x.rows, chunk, work, threads, occupancy, poll, piece);
+  engine::run_in_pieces(x.rows(), chunk, work, threads, occupancy, poll, piece);
   plan.check_unchanged();
 }
 
 template <class T>
-void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_threads, T* outputs,
+void Network<T>::predict(const Inputs& x, std::int64_t batch_size, int num_threads, T* outputs,
                          InputSparsity input_sparsity, const Callback<void()>& poll) const {
   State& s = *state_;
   const engine::Reading guard(s);
@@ -62,7 +64,7 @@ void Network<T>::predict(const RowsView& x, std::int64_t batch_size, int num_thr
 }
 
 template <class T>
-void Network<T>::predict_first(std::int64_t layers, const RowsView& x, std::int64_t batch_size,
+void Network<T>::predict_first(std::int64_t layers, const Inputs& x, std::int64_t batch_size,
                                int num_threads, T* outputs, InputSparsity input_sparsity,
                                const Callback<void()>& poll) const {
   State& s = *state_;
@@ -75,34 +77,35 @@ void Network<T>::predict_first(std::int64_t layers, const RowsView& x, std::int6
 }
 
 template <class T>
-void Network<T>::check_takes(const RowsView& x, const std::vector<std::string>& columns) const {
+void Network<T>::check_takes(const Inputs& x, const std::vector<std::string>& columns) const {
   State& s = *state_;
   const engine::Reading guard(s);
   s.check_input(x);
   s.check_categories(x, columns);
-  if (!x.compressed()) return;
+  if (std::none_of(x.begin(), x.end(), [](const RowsView& rows) { return rows.compressed(); }))
+    return;
   engine::Plan<T> plan(s.kernels, s.graph, s.parameters, {.batch_size = 1});
   plan.refresh();
   plan.choose_path(x, InputSparsity::automatic);
 }
 
 template <class T>
-std::vector<T> Network<T>::predict(const RowsView& x, std::int64_t batch_size,
+std::vector<T> Network<T>::predict(const Inputs& x, std::int64_t batch_size,
                                    int num_threads) const {
   state_->check_input(x);
   std::vector<T> outputs(
-      static_cast<std::size_t>(engine::checked_product(x.rows, state_->outputs)));
+      static_cast<std::size_t>(engine::checked_product(x.rows(), state_->outputs)));
   predict(x, batch_size, num_threads, outputs.data());
   return outputs;
 }
 
-#define CHAINRULE_MEMBERS(T)                                                                     \
-  template void Network<T>::predict(const RowsView&, std::int64_t, int, T*, InputSparsity,       \
-                                    const Callback<void()>&) const;                              \
-  template void Network<T>::predict_first(std::int64_t, const RowsView&, std::int64_t, int, T*,  \
-                                          InputSparsity, const Callback<void()>&) const;         \
-  template void Network<T>::check_takes(const RowsView&, const std::vector<std::string>&) const; \
-  template std::vector<T> Network<T>::predict(const RowsView&, std::int64_t, int) const;
+#define CHAINRULE_MEMBERS(T)                                                                   \
+  template void Network<T>::predict(const Inputs&, std::int64_t, int, T*, InputSparsity,       \
+                                    const Callback<void()>&) const;                            \
+  template void Network<T>::predict_first(std::int64_t, const Inputs&, std::int64_t, int, T*,  \
+                                          InputSparsity, const Callback<void()>&) const;       \
+  template void Network<T>::check_takes(const Inputs&, const std::vector<std::string>&) const; \
+  template std::vector<T> Network<T>::predict(const Inputs&, std::int64_t, int) const;
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS
 

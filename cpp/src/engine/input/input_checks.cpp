@@ -8,19 +8,44 @@
 namespace chainrule {
 
 template <class T>
-void Network<T>::State::check_input(const RowsView& x) const {
-  if (x.rows < 1) throw Error("x is empty: it has " + std::to_string(x.rows) + " rows");
-  if (x.columns != inputs) {
-    throw Error("x has " + std::to_string(x.columns) + " columns; the network expects " +
-                std::to_string(inputs));
+std::string Network<T>::State::input_name(std::size_t input) const {
+  if (graph.inputs().size() == 1) return "x";
+  return "x['" + graph.node(graph.inputs()[input]).name + "']";
+}
+
+template <class T>
+std::string Network<T>::State::output_name(std::size_t output) const {
+  if (graph.outputs().size() == 1) return "y";
+  return "y['" + graph.node(graph.outputs()[output]).name + "']";
+}
+
+template <class T>
+void Network<T>::State::check_input(const Inputs& x) const {
+  const std::vector<std::int64_t>& nodes = graph.inputs();
+  if (x.size() != nodes.size())
+    throw Error("the network has " + std::to_string(nodes.size()) + " inputs, got " +
+                std::to_string(x.size()));
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const std::int64_t columns = graph.node(nodes[i]).shape.size();
+    if (x[i].rows < 1)
+      throw Error(input_name(i) + " is empty: it has " + std::to_string(x[i].rows) + " rows");
+    if (x[i].rows != x[0].rows)
+      throw Error(input_name(i) + " has " + std::to_string(x[i].rows) + " rows and " +
+                  input_name(0) + " has " + std::to_string(x[0].rows));
+    if (x[i].columns != columns)
+      throw Error(input_name(i) + " has " + std::to_string(x[i].columns) +
+                  " columns; the network expects " + std::to_string(columns));
   }
 }
 
 template <class T>
-void Network<T>::State::check_table(const RowsView& x) const {
+void Network<T>::State::check_table(const Inputs& x) const {
   check_input(x);
-  if (x.compressed())
-    throw Error("x is sparse, which this does not take: training, evaluation and prediction do");
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (x[i].compressed())
+      throw Error(input_name(i) +
+                  " is sparse, which this does not take: training, evaluation and prediction do");
+  }
   check_categories(x);
 }
 
@@ -40,26 +65,51 @@ void Network<T>::State::check_batch(std::int64_t rows) const {
 }
 
 template <class T>
-void Network<T>::State::check_categories(const RowsView& x,
+void Network<T>::State::check_categories(const Inputs& x,
                                          const std::vector<std::string>& columns) const {
-  if (!categories.empty() && !x.compressed()) engine::check_categories(x, categories, "x", columns);
+  if (categories.empty()) return;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (!input_categories[i].empty() && !x[i].compressed())
+      engine::check_categories(x[i], input_categories[i], input_name(i).c_str(), columns);
+  }
 }
 
 template <class T>
-void Network<T>::State::check_no_overlap(const RowsView& x, const char* name, const T* to,
+void Network<T>::State::check_no_overlap(const RowsView& x, const std::string& name, const T* to,
                                          std::int64_t columns, const char* what) {
   if (to && overlaps(x, to, to + engine::checked_product(x.rows, columns)))
     throw Error(std::string(what) + " must not lie in the memory of " + name);
 }
 
-#define CHAINRULE_MEMBERS(T)                                                                \
-  template void Network<T>::State::check_input(const RowsView&) const;                      \
-  template void Network<T>::State::check_table(const RowsView&) const;                      \
-  template void Network<T>::State::check_batch(std::int64_t) const;                         \
-  template void Network<T>::State::check_categories(const RowsView&,                        \
-                                                    const std::vector<std::string>&) const; \
-  template void Network<T>::State::check_no_overlap(const RowsView&, const char*, const T*, \
-                                                    std::int64_t, const char*);
+template <class T>
+void Network<T>::State::check_no_overlap(const Inputs& x, const T* to, std::int64_t columns,
+                                         const char* what) const {
+  for (std::size_t i = 0; to && i < x.size(); ++i)
+    check_no_overlap(x[i], input_name(i), to, columns, what);
+}
+
+template <class T>
+void Network<T>::State::check_no_overlap(const Inputs& x, const Targets& y, const T* to,
+                                         std::int64_t columns, const char* what) const {
+  check_no_overlap(x, to, columns, what);
+  for (std::size_t i = 0; to && i < y.size(); ++i)
+    if (!y[i].labels) check_no_overlap(y[i].values, output_name(i), to, columns, what);
+}
+
+#define CHAINRULE_MEMBERS(T)                                                                       \
+  template std::string Network<T>::State::input_name(std::size_t) const;                           \
+  template std::string Network<T>::State::output_name(std::size_t) const;                          \
+  template void Network<T>::State::check_input(const Inputs&) const;                               \
+  template void Network<T>::State::check_table(const Inputs&) const;                               \
+  template void Network<T>::State::check_batch(std::int64_t) const;                                \
+  template void Network<T>::State::check_categories(const Inputs&,                                 \
+                                                    const std::vector<std::string>&) const;        \
+  template void Network<T>::State::check_no_overlap(const RowsView&, const std::string&, const T*, \
+                                                    std::int64_t, const char*);                    \
+  template void Network<T>::State::check_no_overlap(const Inputs&, const T*, std::int64_t,         \
+                                                    const char*) const;                            \
+  template void Network<T>::State::check_no_overlap(const Inputs&, const Targets&, const T*,       \
+                                                    std::int64_t, const char*) const;
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS
 

@@ -127,13 +127,13 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x) {
   ExactMoments exact_moments;
   std::int64_t rows = 0;
   bool exactly = false;
-  const auto each_row = [&](const RowsView& piece, const auto& visit) {
+  const auto each_row = [&](const Inputs& piece, const auto& visit) {
     plan.choose_path(piece, InputSparsity::dense);
     engine::run_team(1, [&](engine::Team team) {
       engine::ThreadContext context(team);
-      for (std::int64_t first = 0; first < piece.rows; first += kRows) {
+      for (std::int64_t first = 0; first < piece.rows(); first += kRows) {
         engine::Step<T> step;
-        step.rows = std::min(kRows, piece.rows - first);
+        step.rows = std::min(kRows, piece.rows() - first);
         plan.load(context, step, piece, {nullptr, first});
         plan.forward(context, step);
         for (std::int64_t i = 0; i < step.rows; ++i)
@@ -144,31 +144,33 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x) {
   };
   const auto pass = [&](const auto& visit) {
     const engine::Occupancy::CallingBack calling(s.occupancy);
-    x([&](const RowsView& piece) { visit(piece); });
+    x([&](const Inputs& piece) { visit(piece); });
   };
-  pass([&](const RowsView& piece) {
+  pass([&](const Inputs& piece) {
     s.check_table(piece);
-    check_finite<T>(piece, "x");
+    for (std::size_t i = 0; i < piece.size(); ++i)
+      check_finite<T>(piece[i], s.input_name(i).c_str());
     if (rows == 0)
-      exactly = reads_input && layer == 0 && sizeof(T) == 4 && engine::has_more_digits(piece.type);
+      exactly = reads_input && layer == 0 && sizeof(T) == 4 && piece.size() == 1 &&
+                engine::has_more_digits(piece[0].type);
     each_row(piece, [&](const T* row) {
       for (std::size_t j = 0; j < columns; ++j) moments.add_to_mean(j, row[j], rows == 0);
       ++rows;
     });
-    if (exactly) exact_moments.add_to_means(piece);
+    if (exactly) exact_moments.add_to_means(piece[0]);
   });
   if (rows == 0) throw Error("x is empty: it has 0 rows");
   const auto count = static_cast<double>(rows);
   moments.divide(count);
   exact_moments.divide(count);
   std::int64_t again = 0;
-  pass([&](const RowsView& piece) {
+  pass([&](const Inputs& piece) {
     s.check_table(piece);
     each_row(piece, [&](const T* row) {
       for (std::size_t j = 0; j < columns; ++j) moments.add_to_variance(j, row[j]);
       ++again;
     });
-    if (exactly) exact_moments.add_to_variances(piece);
+    if (exactly) exact_moments.add_to_variances(piece[0]);
   });
   if (again != rows)
     throw Error("x gave " + std::to_string(rows) + " rows, and " + std::to_string(again) +
@@ -211,8 +213,8 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x) {
 namespace {
 
 /// Rows in memory are one piece.
-RowPieces one_piece(const RowsView& x) {
-  return [&x](const Callback<void(const RowsView&)>& each) { each(x); };
+RowPieces one_piece(const Inputs& x) {
+  return [&x](const Callback<void(const Inputs&)>& each) { each(x); };
 }
 
 }  // namespace
@@ -232,13 +234,13 @@ void Network<T>::State::adapt(const std::vector<std::int64_t>& chosen, const Row
 }
 
 template <class T>
-void Network<T>::adapt(std::int64_t layer, const RowsView& x) {
+void Network<T>::adapt(std::int64_t layer, const Inputs& x) {
   const engine::Changing guard(*state_);
   state_->adapt(std::vector{layer}, one_piece(x));
 }
 
 template <class T>
-void Network<T>::adapt(const RowsView& x) {
+void Network<T>::adapt(const Inputs& x) {
   adapt(one_piece(x));
 }
 
@@ -257,7 +259,7 @@ bool Network<T>::adapt_remaining(const RowPieces& x) {
 }
 
 template <class T>
-bool Network<T>::adapt_remaining(const RowsView& x) {
+bool Network<T>::adapt_remaining(const Inputs& x) {
   return adapt_remaining(one_piece(x));
 }
 
@@ -272,10 +274,10 @@ void Network<T>::undo_adaptation() {
 #define CHAINRULE_MEMBERS(T)                                                                  \
   template void Network<T>::State::adapt(std::int64_t, const RowPieces&);                     \
   template void Network<T>::State::adapt(const std::vector<std::int64_t>&, const RowPieces&); \
-  template void Network<T>::adapt(std::int64_t, const RowsView&);                             \
-  template void Network<T>::adapt(const RowsView&);                                           \
+  template void Network<T>::adapt(std::int64_t, const Inputs&);                               \
+  template void Network<T>::adapt(const Inputs&);                                             \
   template void Network<T>::adapt(const RowPieces&);                                          \
-  template bool Network<T>::adapt_remaining(const RowsView&);                                 \
+  template bool Network<T>::adapt_remaining(const Inputs&);                                   \
   template bool Network<T>::adapt_remaining(const RowPieces&);                                \
   template void Network<T>::undo_adaptation();                                                \
   template typename Network<T>::State::Statistics Network<T>::State::statistics() const;      \

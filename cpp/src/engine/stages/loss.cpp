@@ -22,10 +22,11 @@
 namespace chainrule::engine {
 
 template <class T>
-LossStage<T>::LossStage(const kernels::KernelTable<T>& kernels, const Loss& loss,
+LossStage<T>::LossStage(const kernels::KernelTable<T>& kernels, const Loss& loss, double weight,
                         std::int64_t outputs, std::int64_t batch_size)
     : kernels_(kernels),
       loss_(loss),
+      weight_(weight),
       outputs_(outputs),
       target_columns_(loss.target_columns(outputs)),
       labels_(loss.takes_labels() ? batch_size : 0),
@@ -222,7 +223,7 @@ void LossStage<T>::run(const Step<T>& step, ThreadSlice slice, const TargetsView
   f.class_weights = class_in_kernel ? class_weights_.data() : nullptr;
   f.quantiles = quantiles_.data();
   constexpr double most = std::numeric_limits<T>::max();
-  f.gradient_scale = total > 0.0 ? static_cast<T>(std::min(1.0 / total, most)) : T(0);
+  f.gradient_scale = total > 0.0 ? static_cast<T>(std::min(weight_ / total, most)) : T(0);
   f.dz = dz.data ? dz.row(rows.begin) : nullptr;
   f.dz_stride = dz.stride;
   f.row_losses = row_losses_.data() + rows.begin;

@@ -30,8 +30,9 @@ struct MeanLoss {
 template <class T>
 class LossStage {
  public:
-  LossStage(const kernels::KernelTable<T>& kernels, const Loss& loss, std::int64_t outputs,
-            std::int64_t batch_size);
+  /// `weight`: of this loss among those of all outputs, for the gradient.
+  LossStage(const kernels::KernelTable<T>& kernels, const Loss& loss, double weight,
+            std::int64_t outputs, std::int64_t batch_size);
 
   /// Throws Error when the targets do not fit the loss and the outputs.
   static void check(const Loss& loss, const TargetsView& y, std::int64_t outputs);
@@ -65,6 +66,7 @@ class LossStage {
 
   const kernels::KernelTable<T>& kernels_;
   Loss loss_;
+  double weight_;
   std::int64_t outputs_;
   std::int64_t target_columns_;
   Buffer<std::int32_t> labels_;
