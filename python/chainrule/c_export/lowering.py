@@ -15,6 +15,7 @@ from chainrule.c_export.operations import (
     Activation,
     Affine,
     Array,
+    Clip,
     Concatenate,
     Copy,
     Dense,
@@ -137,7 +138,13 @@ def _dense(node: NetworkNode, columns: int) -> list[_Part]:
     return [(Dense, arrays), *_activation(node, columns)]
 
 
-def _dropout(node: NetworkNode, columns: int) -> list[_Part]:
+def _clip(node: NetworkNode, columns: int) -> list[_Part]:
+    low, high = node.layer.min_value, node.layer.max_value
+    low, high = -_LARGEST if low is None else low, _LARGEST if high is None else high
+    return [(Clip, {"low": low, "high": high})]
+
+
+def _nothing(node: NetworkNode, columns: int) -> list[_Part]:
     return []
 
 
@@ -160,12 +167,16 @@ def _prelu(node: NetworkNode, columns: int) -> list[_Part]:
 _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
     "activation": _activation,
     "batch_normalization": _affine,
+    "clip": _clip,
     "dense": _dense,
-    "dropout": _dropout,
+    "dropout": _nothing,
+    "flatten": _nothing,
+    "gaussian_noise": _nothing,
     "layer_normalization": _layer_normalization,
     "normalization": _affine,
     "prelu": _prelu,
     "rescaling": _affine,
+    "scale": _affine,
 }
 
 

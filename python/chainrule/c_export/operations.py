@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chainrule.network.sequential import Sequential
 
 __all__ = ["Activation", "Affine", "Array", "Copy", "Dense", "LayerNormalization", "Operation"]
-__all__ += ["Concatenate", "Merge", "PReLU", "Product"]
+__all__ += ["Clip", "Concatenate", "Merge", "PReLU", "Product"]
 
 Array = NDArray[Any]
 
@@ -228,6 +228,24 @@ class LayerNormalization(Operation):
         net = _one_layer(self.inputs, layers.LayerNormalization(epsilon=self.epsilon))
         net.set_weights({"0.gamma": self.gamma, "0.beta": self.beta})
         return net
+
+
+@dataclass(frozen=True, eq=False)
+class Clip(Operation):
+    """y = x within low .. high."""
+
+    low: float
+    high: float
+    name = "clip"
+
+    @property
+    def arguments(self) -> list[str]:
+        """With both ends."""
+        return [*super().arguments, number(self.low), number(self.high)]
+
+    def run(self, x: Array) -> Array:
+        """Return the limited rows."""
+        return np.clip(x, np.float32(self.low), np.float32(self.high))
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,6 +42,8 @@ def scale_and_offset(
         scale = 1.0 / np.sqrt(variance.astype(np.float64) + layer.epsilon)
         scale = scale * arrays.get("gamma", 1.0)
         return scale, arrays.get("beta", 0.0) - mean * scale
+    if layer.kind == "scale":
+        return arrays["scale"].astype(np.float64), np.zeros(())
     return None
 
 

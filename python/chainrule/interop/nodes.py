@@ -71,6 +71,13 @@ def nodes_of(net: Network) -> tuple[dict[str, int], list[NetworkNode], list[str]
     for parameter in core.parameters:
         owner, _, name = parameter.name.partition(".")
         arrays.setdefault(owner, {})[name] = core.get_parameter(parameter.name)
+    for node in graph.nodes:
+        if node.layer is not None and node.layer.kind != "flatten":
+            for shape in (graph[name].shape for name in node.inputs):
+                if len(shape) > 1:
+                    raise ValueError(
+                        f"{node.name} reads rows of shape {shape}; Flatten goes before"
+                    )
     inputs = {node.name: math.prod(node.shape) for node in graph.inputs}
     columns = dict(inputs)
     nodes = []

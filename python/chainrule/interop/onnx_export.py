@@ -152,8 +152,8 @@ def _add_activation(graph: GraphWriter, node: NetworkNode) -> None:
     node.layer.activation.add_to(graph)
 
 
-def _add_dropout(graph: GraphWriter, node: NetworkNode) -> None:
-    pass  # in inference it does nothing
+def _add_nothing(graph: GraphWriter, node: NetworkNode) -> None:
+    """Of rows with one axis, and in inference, it does nothing."""
 
 
 def _add_affine(graph: GraphWriter, node: NetworkNode) -> None:
@@ -224,6 +224,11 @@ def _add_prelu(graph: GraphWriter, node: NetworkNode) -> None:
     graph.add("Sub", above, below)
 
 
+def _add_clip(graph: GraphWriter, node: NetworkNode) -> None:
+    ends = (node.layer.min_value, node.layer.max_value)
+    graph.add("Clip", graph.current, *("" if end is None else graph.scalar(end) for end in ends))
+
+
 def _add_merge(graph: GraphWriter, node: NetworkNode) -> None:
     merge = MERGES[node.layer.kind]
     operator = merge.onnx_operator
@@ -240,12 +245,16 @@ def _add_merge(graph: GraphWriter, node: NetworkNode) -> None:
 _LAYERS: dict[str, Callable[[GraphWriter, NetworkNode], None]] = {
     "activation": _add_activation,
     "batch_normalization": _add_batch_normalization,
+    "clip": _add_clip,
     "dense": _add_dense,
-    "dropout": _add_dropout,
+    "dropout": _add_nothing,
     "embedding": _add_embedding,
+    "flatten": _add_nothing,
+    "gaussian_noise": _add_nothing,
     "layer_normalization": _add_layer_normalization,
     "normalization": _add_affine,
     "prelu": _add_prelu,
     "rescaling": _add_affine,
+    "scale": _add_affine,
     **dict.fromkeys(MERGES, _add_merge),
 }

@@ -70,6 +70,8 @@ class LayerReader:
         """Whether `add` takes a node for what it is, whatever follows."""
         if named_activation(node) is not None:
             return True
+        if node.op == "Clip":  # which may be an activation's
+            return False
         constant = [name in self.constants for name in node.inputs]
         if node.op == "Div":
             return constant == [False, True]
@@ -222,6 +224,12 @@ class LayerReader:
         slopes = np.broadcast_to(_spread(slope, x), (x.columns,))
         return self.assembly.layer(PReLU(), {"slope": slopes}, x)
 
+    def _clip(self, node: Node, x: Tensor) -> Tensor:
+        ends = [self._constant(node, index) for index in (1, 2)]
+        given = {"min_value": ends[0], "max_value": ends[1]}
+        options = {name: float(end.reshape(())) for name, end in given.items() if end is not None}
+        return self.assembly.layer(Layer.from_config({"kind": "clip", **options}), {}, x)
+
     def _dropout(self, node: Node, x: Tensor) -> Tensor:
         mode = self._constant(node, 2)
         if mode is not None and mode.any():
@@ -310,6 +318,7 @@ _OPERATORS: dict[str, Callable[[LayerReader, Node, Tensor], Tensor]] = {
     "Add": LayerReader._arithmetic,
     "BatchNormalization": LayerReader._batch_normalization,
     "Cast": LayerReader._cast,
+    "Clip": LayerReader._clip,
     "Div": LayerReader._arithmetic,
     "Dropout": LayerReader._dropout,
     "Flatten": LayerReader._flatten,

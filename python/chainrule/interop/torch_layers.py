@@ -14,7 +14,7 @@ from chainrule.interop.affine import affine_of
 from chainrule.interop.assembly import Assembly, Tensor
 from chainrule.interop.merges import MERGES
 from chainrule.interop.nodes import NetworkNode
-from chainrule.layers import BatchNormalization, Dropout, LayerNormalization, PReLU
+from chainrule.layers import BatchNormalization, Dropout, Layer, LayerNormalization, PReLU
 
 __all__ = ["KINDS", "as_module", "call_merge", "columns_told", "merge_of", "modules_of", "row_of"]
 
@@ -66,6 +66,12 @@ def _scaling(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     return assembly.affine(x, *(_array(a).astype(float) for a in (module.scale, module.offset)))
 
 
+def _clip(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    ends = {"min_value": float(module.min_val), "max_value": float(module.max_val)}
+    options = {name: end for name, end in ends.items() if np.isfinite(end)}
+    return assembly.layer(Layer.from_config({"kind": "clip", **options}), {}, x)
+
+
 def _same(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     return x
 
@@ -95,6 +101,7 @@ _MODULES = {
     "BatchNorm1d": Row(_norm, _no_statistics),
     "Dropout": Row(lambda assembly, x, module: assembly.layer(Dropout(module.p), {}, x)),
     "Flatten": Row(_same, _axes_kept),
+    "Hardtanh": Row(_clip),
     "Identity": Row(_same),
     "LayerNorm": Row(_norm, _several_axes),
     "Linear": Row(_linear),
@@ -144,6 +151,10 @@ def as_module(
         return None
     if name.replace("_", "") in _FUNCTIONS and arguments:
         return getattr(nn, _FUNCTIONS[name.replace("_", "")])(*arguments[1:], **given)
+    if name == "clamp":
+        ends = dict(zip(("min", "max"), arguments[1:], strict=False)) | dict(options)
+        low, high = ends.get("min"), ends.get("max")
+        return nn.Hardtanh(-np.inf if low is None else low, np.inf if high is None else high)
     if name == "dropout" and given.get("training") is False:
         return nn.Dropout(given.get("p", 0.5))
     if name == "flatten" and (list(arguments[1:]) == [1] or given.get("start_dim") == 1):
@@ -211,6 +222,15 @@ def _dropout_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> li
     return [nn.Dropout(node.layer.rate)]
 
 
+def _clip_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    low, high = node.layer.min_value, node.layer.max_value
+    return [nn.Hardtanh(-np.inf if low is None else low, np.inf if high is None else high)]
+
+
+def _no_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    return []
+
+
 def _scaling_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     from chainrule.interop.torch_modules import scaling
 
@@ -231,12 +251,16 @@ def _fill(module: Any, **arrays: Array | None) -> None:
 KINDS: Mapping[str, Callable[[Any, NetworkNode, int, str], list[Any]]] = {
     "activation": _activation_modules,
     "batch_normalization": _norm_modules,
+    "clip": _clip_modules,
     "dense": _dense_modules,
     "dropout": _dropout_modules,
+    "flatten": _no_modules,
+    "gaussian_noise": _no_modules,
     "layer_normalization": _norm_modules,
     "normalization": _scaling_modules,
     "prelu": _prelu_modules,
     "rescaling": _scaling_modules,
+    "scale": _scaling_modules,
 }
 """The modules, one after the other, that a layer is which reads so many columns of a dtype."""
 
