@@ -47,8 +47,8 @@ class Slice:
     def functions(self, first: int, done: Container[int]) -> Iterator[list[Node]]:
         """Yield nodes that are together a function of the one tensor that the first reads.
 
-        They are those from the first to one after the other that nothing but what it makes is read
-        behind. All can be evaluated.
+        They begin with the first and end with one that alone makes what is read elsewhere; each
+        yield has more of them than the one before. All can be evaluated.
         """
         entries = set(self.varying(self.nodes[first]))
         if len(entries) != 1 or not is_evaluable(self.nodes[first]):
