@@ -35,6 +35,7 @@ class GraphWriter:
         self.dtype = dtype
         self.begin("input", [""], 0)
         self._constants: dict[str, NDArray[Any]] = {}
+        self._given: dict[tuple[int, str | None], tuple[ArrayLike, str]] = {}
         self._inputs: list[ValueInfoProto] = []
         self._outputs: dict[str, str] = {}
         self._described_outputs: list[ValueInfoProto] = []
@@ -56,13 +57,23 @@ class GraphWriter:
         """Make what was made last an output, which gets the name."""
         given = {*self._outputs, *(value.name for value in self._inputs)}
         tensor = self.add("Identity") if self.current in given else self.current
+        while name in self._tensors:
+            name += "_"
+        self._tensors.add(name)
         self._outputs[tensor] = name
         self._described_outputs.append(_described(name, self.dtype, self.columns))
 
     def constant(self, name: str, values: ArrayLike, dtype: str | None = None) -> str:
-        """Add an initializer, by default of the graph's dtype; return its name."""
+        """Add an initializer, by default of the graph's dtype; return its name.
+
+        What is given again, as by layers that share parameters, is added once.
+        """
+        known = self._given.get((id(values), dtype))
+        if known is not None:
+            return known[1]
         name = self._unused(name)
         self._constants[name] = np.ascontiguousarray(values, dtype=dtype or self.dtype)
+        self._given[id(values), dtype] = values, name
         return name
 
     def scalar(self, value: float) -> str:
