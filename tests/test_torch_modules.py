@@ -427,7 +427,7 @@ def test_every_unsupported_module_is_listed():
     module = nn.Sequential(
         nn.Conv1d(1, 2, 3),
         nn.Linear(4, 3),
-        nn.Sequential(nn.Hardtanh(), nn.Softmax(dim=0)),
+        nn.Sequential(nn.Hardshrink(), nn.Softmax(dim=0)),
         nn.LayerNorm((3, 2)),
         nn.BatchNorm1d(3, track_running_stats=False),
         nn.Softplus(beta=2),
@@ -437,7 +437,7 @@ def test_every_unsupported_module_is_listed():
         cr.from_torch(module)
     assert str(caught.value).splitlines()[1:] == [
         "  0 (Conv1d): there is no such layer",
-        "  2.0 (Hardtanh): there is no such layer",
+        "  2.0 (Hardshrink): there is no such layer",
         "  2.1 (Softmax): it is not over the last axis",
         "  3 (LayerNorm): it normalises more than one axis",
         "  4 (BatchNorm1d): it has no running statistics",

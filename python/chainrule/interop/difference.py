@@ -3,10 +3,45 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import ArrayLike
+from collections.abc import Sequence
 
-__all__ = ["largest_relative_difference"]
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["largest_relative_difference", "relative_differences", "sample_rows"]
+
+
+def sample_rows(
+    columns: int, scales: Sequence[float], count: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return so many normally distributed rows of each scale, one scale after the other."""
+    return np.concatenate([scale * rng.normal(size=(count, columns)) for scale in scales])
+
+
+def relative_differences(
+    outputs: ArrayLike,
+    expected: ArrayLike,
+    count: int,
+    *,
+    least: float = 0.0,
+    overflows: bool = False,
+) -> list[float]:
+    """Return `largest_relative_difference` of the first so many rows, of the next ones and so on.
+
+    What is expected counts as no smaller than `least`. Where something `overflows` it does so in
+    both, but not for the same rows, so rows with infinities and NaN are left out.
+    """
+    x, y = np.asarray(outputs, np.float64), np.asarray(expected, np.float64)
+    if x.shape != y.shape:
+        return [float("inf")]
+    finite = [np.isfinite(each).reshape(len(x), -1).all(axis=1) for each in (x, y)]
+    kept = finite[0] & finite[1] if overflows else np.ones(len(x), bool)
+    differences = []
+    for start in range(0, len(x), count):
+        some = np.flatnonzero(kept[start : start + count]) + start
+        size = max(np.abs(y[some]).max(initial=0.0), least) or 1.0
+        differences.append(float(np.abs(x[some] - y[some]).max(initial=0.0) / size))
+    return differences
 
 
 def largest_relative_difference(outputs: ArrayLike, expected: ArrayLike) -> float:
@@ -21,7 +56,4 @@ def largest_relative_difference(outputs: ArrayLike, expected: ArrayLike) -> floa
     >>> largest_relative_difference([[1.0, 201.0], [2.0, 100.0]], [[1.0, 200.0], [2.0, 100.0]])
     0.005
     """
-    x, y = np.asarray(outputs, np.float64), np.asarray(expected, np.float64)
-    if x.shape != y.shape:
-        return float("inf")
-    return float(np.abs(x - y).max() / (np.abs(y).max() or 1.0))
+    return relative_differences(outputs, expected, len(np.asarray(outputs)))[0]

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Collection, Sequence
 from itertools import repeat
 
 import numpy as np
 
 from chainrule.errors import ModelFileError
+from chainrule.interop.difference import relative_differences, sample_rows
 from chainrule.interop.nodes import nodes_of, predictions
 from chainrule.interop.onnx_graph import Slice
 from chainrule.interop.onnx_model import Array, Node
@@ -18,7 +20,7 @@ from chainrule.network.network import Network
 __all__ = ["compare"]
 
 # Random rows of each scale; fewer where they are wide, or weights many.
-_SCALES = (1.0, 1e-3, 10.0, 1e3)
+_SCALES = (1.0, 1e-3, 10.0, 1e3, 0.0)
 _ROWS, _FEW_ROWS, _ELEMENTS = 24, 2, 2**16
 # Bytes of a file up to which the network is made a second time, in double. Above, its own
 # precision is compared, and roundings may differ.
@@ -46,10 +48,10 @@ def compare(
     """
     large = size > _LARGE
     rng = np.random.default_rng(0)
-    rows = {
-        value.name: _rows(columns, _FEW_ROWS if large else _ROWS, rng)
-        for value, columns in zip(part.inputs, nodes_of(net)[0].values(), strict=True)
-    }
+    rows = {}
+    for value, columns in zip(part.inputs, nodes_of(net)[0].values(), strict=True):
+        count = max(1, min(_FEW_ROWS if large else _ROWS, _ELEMENTS // columns))
+        rows[value.name] = sample_rows(columns, _SCALES, count, rng)
     dtype = net.dtype if large else "float64"
     tested, names = (net, [*rows]) if large else build(part.outputs, dtype)
     expected = _values(part, rows, part.outputs)
@@ -76,12 +78,6 @@ def compare(
     raise ModelFileError(f"{nodes}: the network would compute something else than the graph does")
 
 
-def _rows(columns: int, most: int, rng: np.random.Generator) -> Array:
-    count = max(1, min(most, _ELEMENTS // columns))
-    parts = [scale * rng.normal(size=(count, columns)) for scale in _SCALES]
-    return np.concatenate([*parts, np.zeros((1, columns))])
-
-
 def _values(part: Slice, rows: dict[str, Array], wanted: Collection[str]) -> dict[str, Array]:
     """Return what the graph makes of rows of its inputs: some of its tensors."""
     constants = part.constants
@@ -106,17 +102,7 @@ def _values(part: Slice, rows: dict[str, Array], wanted: Collection[str]) -> dic
 
 
 def _agree(outputs: Array, expected: Array, large: bool) -> bool:
-    if outputs.shape != expected.shape:
-        return False
-    count = (len(outputs) - 1) // len(_SCALES)
-    for start, scale in zip(range(0, len(outputs), count), (*_SCALES, 0.0), strict=True):
-        some = slice(start, start + count)
-        # What overflows does so in both, but not for the same rows.
-        finite = np.isfinite(outputs[some]).all(axis=1) & np.isfinite(expected[some]).all(axis=1)
-        if not finite.any():
-            continue
-        y = expected[some][finite]
-        tolerance = _TOLERANCE_OF_LARGE if large or scale > 1.0 else _TOLERANCE
-        if np.abs(outputs[some][finite] - y).max() > tolerance * max(np.abs(y).max(), _LEAST):
-            return False
-    return True
+    count = len(expected) // len(_SCALES)
+    found = relative_differences(outputs, expected, count, least=_LEAST, overflows=True)
+    tolerances = (_TOLERANCE_OF_LARGE if large or s > 1.0 else _TOLERANCE for s in _SCALES)
+    return all(map(operator.le, found, tolerances))

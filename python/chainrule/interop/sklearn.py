@@ -15,7 +15,7 @@ from chainrule.activations import Activation
 from chainrule.errors import ExportError
 from chainrule.interop.affine import affine_of
 from chainrule.interop.assembly import Assembly
-from chainrule.interop.difference import largest_relative_difference
+from chainrule.interop.difference import relative_differences, sample_rows
 from chainrule.interop.nodes import built_core, nodes_of
 from chainrule.layers import Activation as ActivationLayer
 from chainrule.layers import Dense, Dropout
@@ -195,22 +195,18 @@ def _difference(net: Network, estimator: Any) -> float:
     # Of large rows the float32 sums differ by their rounding alone.
     scales = (1.0, 1e3, 0.0) if net.dtype == "float64" else (1.0, 0.0)
     rng = np.random.default_rng(0)
+    rows = sample_rows(net._built_core().inputs, scales, _ROWS, rng).astype(net.dtype)
+    with warnings.catch_warnings():
+        # Rows without names, where it was fitted on a frame.
+        warnings.simplefilter("ignore")
+        if hasattr(estimator, "classes_"):
+            theirs = np.asarray(estimator.predict_proba(rows))
+            theirs = theirs[:, -net.outputs :] if net.outputs == 1 else theirs
+        else:
+            theirs = np.asarray(estimator.predict(rows)).reshape(len(rows), -1)
     linked = net.loss is not None and net.loss._core.link != "identity"
-    largest = 0.0
-    for scale in scales:
-        rows = (scale * rng.normal(size=(_ROWS, net._built_core().inputs))).astype(net.dtype)
-        with warnings.catch_warnings():
-            # Rows without names, where it was fitted on a frame.
-            warnings.simplefilter("ignore")
-            if hasattr(estimator, "classes_"):
-                theirs = np.asarray(estimator.predict_proba(rows))
-                theirs = theirs[:, -net.outputs :] if net.outputs == 1 else theirs
-            else:
-                theirs = np.asarray(estimator.predict(rows)).reshape(_ROWS, -1)
-        outputs = net.predict_proba(rows) if linked else net.predict(rows)
-        difference = largest_relative_difference(outputs, theirs)
-        largest = float(np.maximum(largest, difference))  # which keeps NaN
-    return largest
+    outputs = net.predict_proba(rows) if linked else net.predict(rows)
+    return float(np.max(relative_differences(outputs, theirs, _ROWS)))  # which keeps NaN
 
 
 def _neural_network() -> Any:
