@@ -35,7 +35,8 @@ def relative_differences(
     if x.shape != y.shape:
         return [float("inf")]
     finite = [np.isfinite(each).reshape(len(x), -1).all(axis=1) for each in (x, y)]
-    kept = finite[0] & finite[1] if overflows else np.ones(len(x), bool)
+    kept: NDArray[np.bool_] = np.ones(len(x), bool)
+    kept = np.logical_and(*finite) if overflows else kept
     differences = []
     for start in range(0, len(x), count):
         some = np.flatnonzero(kept[start : start + count]) + start
