@@ -34,9 +34,9 @@ def relative_differences(
     x, y = np.asarray(outputs, np.float64), np.asarray(expected, np.float64)
     if x.shape != y.shape:
         return [float("inf")]
-    finite = [np.isfinite(each).reshape(len(x), -1).all(axis=1) for each in (x, y)]
-    kept: NDArray[np.bool_] = np.ones(len(x), bool)
-    kept = np.logical_and(*finite) if overflows else kept
+    kept = np.ones(len(x), bool)
+    for each in (x, y) if overflows else ():
+        kept &= np.isfinite(each).reshape(len(x), -1).all(axis=1)
     differences = []
     for start in range(0, len(x), count):
         some = np.flatnonzero(kept[start : start + count]) + start
