@@ -9,8 +9,6 @@ import numpy as np
 
 from chainrule import _core
 
-__all__ = ["boolean", "positive_integer", "seed_number", "sparsity_name", "thread_count"]
-
 _LARGEST_INTEGER = 2**31 - 1
 
 

@@ -7,8 +7,6 @@ import os
 
 from chainrule import _core
 
-__all__ = ["write_atomically"]
-
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     """Write `content` to a temporary name beside `path`, then rename it."""

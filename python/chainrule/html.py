@@ -6,8 +6,6 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-__all__ = ["html_table", "html_text"]
-
 
 def html_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, caption: str = "") -> str:
     """Return a table whose first column is text and whose others are aligned to the right."""

@@ -12,17 +12,6 @@ from typing import Any, NoReturn, TypeVar
 from chainrule._core import nearest_name
 from chainrule.synonyms import ADVICE, ALIASES, ARGUMENT_ADVICE, ARGUMENTS, ATTRIBUTES
 
-__all__ = [
-    "also_known",
-    "check_arguments",
-    "known_name",
-    "module_attributes",
-    "names_arguments",
-    "near_name",
-    "nearest",
-    "unknown_name",
-]
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 _TORCH_NAMES: dict[tuple[str, str], str] = {}

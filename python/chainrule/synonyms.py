@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["ADVICE", "ALIASES", "ARGUMENTS", "ARGUMENT_ADVICE", "ATTRIBUTES"]
-
 
 def _by_synonym(synonyms: Mapping[str, str]) -> Mapping[str, str]:
     return {synonym: name for name, given in synonyms.items() for synonym in given.split()}

@@ -16,8 +16,6 @@ from chainrule.inputs.targets import prepare_targets
 from chainrule.losses import Loss
 from chainrule.network.sequential import Sequential
 
-__all__ = ["check_features", "check_rows"]
-
 _ROW = re.compile(r"y\[(\d+)(?:, \d+)?\](?: =)?|y must be finite; row (\d+), column \d+")
 
 

@@ -11,18 +11,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = [
-    "BENCHMARK",
-    "C_SOURCE",
-    "FIGURE",
-    "LONGEST_BEGINNING",
-    "MODEL",
-    "ONNX",
-    "PAGE",
-    "PREDICTIONS",
-    "FileKind",
-]
-
 LONGEST_BEGINNING = 65536
 _FIGURES = (
     b"\x89PNG",

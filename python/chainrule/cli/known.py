@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from chainrule.losses import Loss
 from chainrule.network.sequential import Sequential
 
-__all__ = ["Known", "listed"]
-
 _NAMES_SHOWN = 10
 
 

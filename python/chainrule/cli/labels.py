@@ -13,15 +13,6 @@ from numpy.typing import NDArray
 from chainrule.cli.known import Known, listed
 from chainrule.losses import Loss
 
-__all__ = [
-    "Labels",
-    "Task",
-    "are_classes",
-    "in_terms_of",
-    "interpreted",
-    "task_of",
-]
-
 Task = Literal["classification", "regression"]
 
 # Up to about here labels are more often classes than counts; train says what it took them for.

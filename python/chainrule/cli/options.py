@@ -13,8 +13,6 @@ from typing import Any
 
 from chainrule.cli import values
 
-__all__ = ["add_options"]
-
 Options = Mapping[str, Mapping[str, Any]]
 """What ``add_argument`` is told, by the names of the option with spaces between."""
 

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from chainrule.cli.file_kinds import LONGEST_BEGINNING, FileKind
 
-__all__ = ["check_standard_output", "output_path"]
-
 
 def output_path(
     name: str,

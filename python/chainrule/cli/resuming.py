@@ -11,8 +11,6 @@ from chainrule.network.sequential import Sequential
 from chainrule.optimizers import Optimizer
 from chainrule.schedules import Cosine
 
-__all__ = ["check_resumable", "optimizer_and_epochs"]
-
 # With few rows an epoch has few steps.
 _LEAST_EPOCHS, _MOST_EPOCHS, _ROWS_TO_SEE = 10, 50, 30_000
 _OF_A_NEW_NETWORK = ("layers", "activation", "dropout", "seed")

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-__all__ = ["Terminated", "terminable"]
-
 
 class Terminated(KeyboardInterrupt):
     """A signal other than Ctrl-C's that asks for the end."""

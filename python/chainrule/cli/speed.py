@@ -18,8 +18,6 @@ from chainrule import _core
 from chainrule.layers import CategoryEncoding, Dense, Embedding
 from chainrule.network.sequential import Sequential
 
-__all__ = ["Speed", "Work", "inference", "machine", "made_up_rows", "measure", "training"]
-
 _MOST_ROWS = 1024
 # Of one measurement of the peak, and least time between two works, in seconds.
 _PEAK_SECONDS = 0.05

@@ -14,8 +14,6 @@ from pathlib import Path
 
 from chainrule.data.source import open_source
 
-__all__ = ["files_for", "is_piped"]
-
 STANDARD_INPUT = "-"
 _OPTIONS = ("data", "test_data", "input")
 # Beginnings of files; whatever has none of these is text.

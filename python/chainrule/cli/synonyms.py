@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from chainrule.names import near_name
 
-__all__ = ["unknown_command", "unknown_option"]
-
 _OPTIONS: Mapping[str, Sequence[str]] = {
     "batch-size": ["batch", "batchsize", "bs", "b", "mini-batch", "minibatch-size"],
     "class-weight": ["class-weights", "weights", "balanced", "weighted", "pos-weight"],

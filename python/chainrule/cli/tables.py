@@ -14,8 +14,6 @@ from chainrule.data.csv_layout import Layout, find_column, find_layout
 from chainrule.data.csv_numbers import Spelling
 from chainrule.data.source import open_source
 
-__all__ = ["TableOptions", "is_table", "read_table"]
-
 _SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _HEADERS: dict[str, bool | Literal["auto"]] = {"auto": "auto", "yes": True, "no": False}
 

@@ -16,8 +16,6 @@ from chainrule.cli.labels import Task, interpreted, task_of
 from chainrule.cli.tables import TableOptions
 from chainrule.losses import Loss
 
-__all__ = ["TrainingData", "read_training_data"]
-
 _SHUFFLE_SEED = 0
 
 

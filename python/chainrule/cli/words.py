@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["in_options"]
-
 _PHRASES = (
     (r"pass header=True or header=False", "pass --header yes or --header no"),
     (r"pass delimiter= to say which", "pass --delimiter to say which"),

@@ -10,8 +10,6 @@ from contextlib import suppress
 from chainrule.data.csv_numbers import MISSING, Spelling
 from chainrule.errors import DataFileError
 
-__all__ = ["find_delimiter"]
-
 _CANDIDATES = (",", ";", "\t", "|")
 _TAB_NAMES = (".tsv", ".tab", ".tsv.gz", ".tab.gz")
 

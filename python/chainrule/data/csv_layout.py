@@ -18,8 +18,6 @@ from chainrule.data.source import Source
 from chainrule.errors import DataFileError
 from chainrule.names import unknown_name
 
-__all__ = ["Layout", "Records", "find_column", "find_layout", "open_records", "open_text"]
-
 # Lines that two records may lie on, if they have line breaks within quotes.
 _LINES_TO_SEE = 100
 

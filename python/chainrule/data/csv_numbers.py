@@ -7,8 +7,6 @@ import math
 import re
 from typing import NamedTuple
 
-__all__ = ["MISSING", "Spelling"]
-
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 
 # Groups of three digits; Indian usage has groups of two before the last.

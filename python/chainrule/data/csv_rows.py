@@ -14,8 +14,6 @@ from chainrule.data.csv_layout import Layout, open_records, open_text
 from chainrule.data.source import Bounded
 from chainrule.errors import DataFileError
 
-__all__ = ["FeatureType", "Rows", "read_rows"]
-
 FeatureType: TypeAlias = Literal["float32", "float64", "uint8"]
 
 

@@ -24,8 +24,6 @@ from typing import IO, Any, cast
 
 from chainrule.errors import DataFileError
 
-__all__ = ["Bounded", "Source", "existing_file", "open_source", "regular_file"]
-
 _GZIP_MAGIC = b"\x1f\x8b"
 _MIB = 1 << 20
 # Deflate cannot shrink data more than this.

@@ -15,8 +15,6 @@ from chainrule.data.svmlight_faults import Format, are_classes, query_id_of, rai
 from chainrule.errors import DataFileError
 from chainrule.names import unknown_name
 
-__all__ = ["load_svmlight"]
-
 ValueType: TypeAlias = Literal["float32", "float64"]
 # A scipy.sparse.csr_array, which has no types.
 Csr: TypeAlias = Any

@@ -15,8 +15,6 @@ from chainrule.data.encoding import LARGEST_WHOLE
 from chainrule.data.source import Source
 from chainrule.errors import DataFileError
 
-__all__ = ["Format", "are_classes", "query_id_of", "raise_first_fault"]
-
 _DIGIT = re.compile(rb"[0-9]")
 # scikit-learn reads indices as C integers.
 _LARGEST_INDEX = 2**31 - 1

@@ -15,8 +15,6 @@ from chainrule.atomic_file import write_atomically
 from chainrule.data.encoding import LARGEST_WHOLE
 from chainrule.inputs.arrays import as_numbers
 
-__all__ = ["save_svmlight"]
-
 # A scipy.sparse.csr_array, which has no types.
 Csr: TypeAlias = Any
 

@@ -18,18 +18,6 @@ from numpy.typing import NDArray
 from chainrule import _core
 from chainrule.inputs.containers import as_array
 
-__all__ = [
-    "as_features",
-    "as_labels",
-    "as_numbers",
-    "as_targets",
-    "as_weights",
-    "check_output",
-    "check_same_length",
-    "numeric",
-    "readable",
-]
-
 _READ_IN_PLACE = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
 _MOST_CLASSES = 2**62 + 1
 

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from chainrule.inputs.column_names import listed
 from chainrule.inputs.containers import as_array, is_plain, is_sparse
 
-__all__ = ["class_names_in", "labels_by_name", "text_in"]
-
 
 def text_in(y: Any, *, name: str = "y") -> NDArray[Any] | None:
     """Return class names as an array, or None of targets that are none."""

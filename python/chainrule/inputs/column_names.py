@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from chainrule.inputs.containers import is_plain
 
-__all__ = ["column_names", "listed", "order_by_name", "shown_columns"]
-
 _MOST_LISTED = 10
 
 

@@ -12,8 +12,6 @@ from chainrule import _core
 from chainrule.inputs.arrays import as_features, numeric, readable
 from chainrule.inputs.containers import as_csr, is_sparse
 
-__all__ = ["Rows", "as_rows", "as_table", "stored"]
-
 Rows = NDArray[Any] | _core.CompressedRows
 """What the core reads rows of features, and of targets, from."""
 

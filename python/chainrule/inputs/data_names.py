@@ -15,8 +15,6 @@ from chainrule.inputs.class_labels import class_names_in, labels_by_name, text_i
 from chainrule.inputs.column_names import column_names, order_by_name, refuse_twice
 from chainrule.inputs.containers import is_plain
 
-__all__ = ["Named"]
-
 CoreNetwork = _core.Network32 | _core.Network64
 
 

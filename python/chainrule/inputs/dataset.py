@@ -16,8 +16,6 @@ from chainrule.inputs.targets import balanced_weights, class_counts
 if TYPE_CHECKING:
     from chainrule.losses import Loss
 
-__all__ = ["Dataset", "compares_classes", "split_validation", "warn_of_unseen_classes"]
-
 _BINARY = ("binary_cross_entropy", "hinge")
 
 

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from chainrule.inputs.arrays import as_features
 from chainrule.inputs.containers import is_plain
 
-__all__ = ["LazyRows", "is_lazy"]
-
 # Unwanted rows between two wanted ones that are rather read than left out.
 _GAP = 8
 
