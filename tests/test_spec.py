@@ -275,3 +275,42 @@ def test_options_are_read_only() -> None:
 def test_none_is_no_option() -> None:
     with pytest.raises(TypeError, match="dropout: rate must not be None"):
         layers.Dropout(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: layers.Dropout(), "Dropout(): missing a required argument: 'rate'"),  # type: ignore[call-arg]
+        (lambda: schedules.Step(0.1, 0.5), "Step(): too many positional arguments"),  # type: ignore[misc]
+        (lambda: optimizers.Adam(0.1, 0.9), "Adam(): too many positional arguments"),  # type: ignore[misc]
+        (lambda: losses.MSE(1), "MSE(): too many positional arguments"),  # type: ignore[call-arg]
+        (lambda: losses.Huber(dleta=1), "Huber() has no argument 'dleta'; did you mean 'delta'?"),  # type: ignore[call-arg]
+    ],
+)
+def test_constructors_of_fields_refuse_other_arguments(make: Any, text: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(text)):
+        make()
+
+
+def test_the_options_of_a_family_come_last() -> None:
+    parameters = inspect.signature(optimizers.AdamW).parameters
+    assert list(parameters) == [
+        "learning_rate", "beta1", "beta2", "epsilon", "amsgrad",
+        "weight_decay", "clip_value", "clip_norm", "lazy",
+    ]  # fmt: skip
+    keyword_only = [p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY]
+    assert keyword_only == list(parameters)[1:]
+    assert (parameters["weight_decay"].default, parameters["learning_rate"].default) == (0.01, 1e-3)
+
+
+def test_annotations_of_a_callers_subclass_are_no_options() -> None:
+    class Named(losses.Huber):
+        title: str = "mine"
+
+    class Fixed(Named):
+        def __init__(self) -> None:
+            super().__init__(2.0)
+
+    assert list(inspect.signature(Named).parameters) == ["delta"]
+    assert list(inspect.signature(Fixed).parameters) == []
+    assert (Named(0.5).delta, Named().title, Fixed().delta) == (0.5, "mine", 2.0)

@@ -101,7 +101,8 @@ class Spec:
 
     @classmethod
     def _may_be_none(cls, name: str) -> bool:
-        return name in cls._optional or cls._parameters.get(name, {"default": 0})["default"] is None
+        known = cls._parameters.get(name)
+        return name in cls._optional or (known is not None and known["default"] is None)
 
     def _take(self, config: dict[str, Any], **attributes: object) -> None:
         """Make the core's description of a kind with its options, and set more attributes."""
