@@ -53,9 +53,7 @@ def load_svmlight(
     dtype : {"float32", "float64"}, default "float32"
         Type of the values.
     max_bytes : int, optional
-        Bytes to read at most, once decompressed. By default 64 MiB or a hundred times the
-        compressed size, whichever is more, come out of a gzip file, 1 GiB through a pipe, and any
-        number from a plain file.
+        Bytes to read at most, once decompressed; the default is that of `load_csv`.
 
     Returns
     -------
