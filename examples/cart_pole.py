@@ -115,14 +115,16 @@ def learn(
 def train(seed: int = 0, most_steps: int = 60_000, verbose: bool = True) -> tuple[int, int]:
     """Return after how many steps training ended, and how long the pole then stays up at least."""
     rng = np.random.default_rng(seed)
-    layers = [
-        cr.Input(4),
-        cr.Rescaling(4.0),  # angles that matter are small numbers
-        cr.Dense(128, activation="tanh"),
-        cr.Dense(64, activation="relu"),
-        cr.Dense(2),
-    ]
-    net = cr.Sequential(layers, seed=seed)
+    net = cr.Sequential(
+        [
+            cr.Input(4),
+            cr.Rescaling(4.0),  # angles that matter are small numbers
+            cr.Dense(128, activation="tanh"),
+            cr.Dense(64, activation="relu"),
+            cr.Dense(2),
+        ],
+        seed=seed,
+    )
     target = copy.deepcopy(net)
     optimizer = cr.Adam(1e-3)
     memory = Memory(20_000)

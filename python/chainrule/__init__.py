@@ -48,8 +48,9 @@ from chainrule.names import module_attributes
 from chainrule.network.history import History
 from chainrule.network.model_file import load
 from chainrule.network.sequential import Sequential
-from chainrule.optimizers import kinds as _optimizers
-from chainrule.optimizers.kinds import *
+from chainrule.optimizers.adam import *
+from chainrule.optimizers.adaptive import *
+from chainrule.optimizers.momentum import *
 from chainrule.runtime import (
     default_num_threads,
     instruction_set,
@@ -118,7 +119,7 @@ __all__ = [
     "to_sklearn",
     "to_torch",
 ]
-__all__ += _optimizers.__all__
+__all__ += [n for n in optimizers.__all__ if n not in ("LearningRate", "Optimizer", "get")]
 
 
 _LAZY = {

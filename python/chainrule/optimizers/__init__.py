@@ -11,12 +11,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chainrule.names import module_attributes
-from chainrule.optimizers import kinds
-from chainrule.optimizers.kinds import *
+from chainrule.optimizers import adam, adaptive, momentum
+from chainrule.optimizers.adam import *
+from chainrule.optimizers.adaptive import *
+from chainrule.optimizers.momentum import *
 from chainrule.optimizers.optimizer import LearningRate, Optimizer
 
 __all__ = ["LearningRate", "Optimizer", "get"]
-__all__ += kinds.__all__
+__all__ += adam.__all__
+__all__ += adaptive.__all__
+__all__ += momentum.__all__
 
 if not TYPE_CHECKING:  # which would take every attribute for defined
     __getattr__, __dir__ = module_attributes(__name__, __all__)
