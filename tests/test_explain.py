@@ -67,6 +67,8 @@ def test_gradients_are_the_cores(name: str, rng: np.random.Generator) -> None:
     value, dx, gradients = core_gradients(net, row, target, loss)
     data = explanation.data
     assert data["loss"]["value"] == pytest.approx(value, rel=1e-10)
+    taken_over = {"cross": "softmax", "binary": "sigmoid"}.get(loss.partition("_")[0])
+    assert data["loss"]["taken_over"] == ("softmax" if "softmax" in name else taken_over)
     np.testing.assert_allclose(data["vectors"][0]["gradient"], dx, rtol=1e-10)
     outputs = float64_network(net).predict(row)
     np.testing.assert_allclose(data["vectors"][-1]["values"], outputs[0], rtol=1e-10)

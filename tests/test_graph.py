@@ -134,6 +134,14 @@ def test_a_derivative_by_what_does_not_count_is_zero() -> None:
     assert graph.gradient(x, x).value == 1.0
 
 
+def test_the_graph_of_a_gradient_has_no_factors_of_1_and_terms_of_0() -> None:
+    x, w = graph.variables(x=2.0, w=3.0)
+    assert graph.gradient(x * w, x) is w
+    assert graph.gradient(graph.exp(x), x).operation.name == "exp"
+    assert str(graph.gradient(x * w + x * x, x)) == "x + (x + w)"
+    assert str(graph.gradient((x * w) ** 2, x)) == "(2 * (x * w)) * w"
+
+
 def test_a_thousand_steps_need_no_recursion() -> None:
     (x,) = graph.variables(x=1.0)
     z = x
