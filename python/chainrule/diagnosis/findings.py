@@ -188,7 +188,9 @@ def data_findings(data: DataMeasures, names: Sequence[str]) -> list[Finding]:
     if data.duplicated:
         pairs = ", ".join(f"{_name(b, names)} = {_name(a, names)}" for a, b in data.duplicated[:4])
         more = ", ..." if len(data.duplicated) > 4 else ""
-        text = f"{len(data.duplicated)} columns repeat others: {pairs}{more}"
+        count = len(data.duplicated)
+        text = f"{'a column repeats another' if count == 1 else f'{count} columns repeat others'}: "
+        text += f"{pairs}{more}"
         found.append(Finding("duplicated_columns", text, "drop them"))
     if len(data.constant) > data.columns / 2:
         text = f"{len(data.constant)} of {data.columns} columns never vary"
