@@ -138,7 +138,7 @@ SICK = {
 }
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 3, 11])
 @pytest.mark.parametrize("name", SICK)
 def test_what_is_wrong_is_named(name: str, seed: int) -> None:
     kinds, layers, data, loss, options = SICK[name]
@@ -197,7 +197,7 @@ HEALTHY = {
 }
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 3, 11])
 @pytest.mark.parametrize("name", HEALTHY)
 def test_nothing_is_found_in_a_healthy_network(name: str, seed: int) -> None:
     layers, data, loss, options = HEALTHY[name]
