@@ -120,6 +120,7 @@ GraphConfig to_graph_config(const std::vector<py::dict>& nodes,
       node.shape = Shape(given["shape"].cast<std::vector<std::int64_t>>());
     if (given.contains("layer")) node.layer = to_config(given["layer"]);
     if (given.contains("inputs")) node.inputs = given["inputs"].cast<std::vector<std::string>>();
+    if (given.contains("trainable")) node.trainable = given["trainable"].cast<bool>();
     if (given.contains("shares")) node.shares = given["shares"].cast<std::string>();
     config.nodes.push_back(std::move(node));
   }
@@ -140,6 +141,7 @@ std::vector<py::dict> from_graph_config(const GraphConfig& config) {
       described["shape"] = py::tuple(py::cast(node.shape.extents()));
     }
     if (!node.inputs.empty()) described["inputs"] = node.inputs;
+    if (!node.trainable) described["trainable"] = false;
     nodes.push_back(std::move(described));
   }
   return nodes;

@@ -206,6 +206,7 @@ void bind_network(py::module_& module, const char* name) {
       .def_property_readonly("classes", &N::classes)
       .def_property("class_names", &N::class_names, &N::set_class_names)
       .def_property_readonly("parameters", &N::parameters)
+      .def("set_trainable", &N::set_trainable, py::arg("node"), py::arg("trainable"), without_gil)
       .def(
           "get_parameter",
           [](const N& self, const std::string& p) {

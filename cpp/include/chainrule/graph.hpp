@@ -23,6 +23,7 @@ struct Node {
   Shape shape;                       // of what it gives for a row
   std::int64_t layer_index = -1;     // among the nodes that are layers; -1: an input
   std::int64_t shares = -1;          // the node whose parameters it uses; -1: its own
+  bool trainable = true;             // false: training leaves its parameters as they are
 };
 
 /// A node as files and other languages describe it: by names.
@@ -32,6 +33,7 @@ struct NodeConfig {
   Shape shape = 0;
   std::vector<std::string> inputs = {};
   std::string shares = {};  // the node whose layer and parameters it uses; empty: its own
+  bool trainable = true;
 };
 
 /// The nodes of a graph in topological order, and which of them are its outputs.
@@ -89,6 +91,10 @@ class CHAINRULE_API Graph {
   Tensor add_shared(Tensor first, const std::vector<Tensor>& inputs, const std::string& name = {});
   /// Makes what a node gives an output of the graph; throws Error where it is one.
   void output(Tensor tensor);
+
+  /// Has training change the parameters of a layer, or leave them as they are: for all nodes that
+  /// share them. Throws Error for a name of none.
+  void set_trainable(const std::string& name, bool trainable);
 
   /// Throws Error unless there are an input, a layer and an output, and each node leads to an
   /// output.

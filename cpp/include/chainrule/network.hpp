@@ -186,6 +186,11 @@ class CHAINRULE_API Network {
   const std::vector<std::string>& class_names() const;
   void set_class_names(std::vector<std::string> names);
 
+  /// Graph::set_trainable for this network, for transfer learning: from the next step on training
+  /// changes the parameters of that layer, or leaves them and what the optimizer remembers of them
+  /// as they are. A BatchNormalization that is not trained works with its running statistics.
+  void set_trainable(const std::string& node, bool trainable);
+
   const std::vector<ParameterInfo>& parameters() const;
   /// Row-major copies in and out; throws Error for an unknown name.
   void get_parameter(const std::string& name, T* values) const;

@@ -168,7 +168,7 @@ void Network<T>::get_gradient(const std::string& name, T* values) const {
   const engine::Reading guard(*state_);
   if (!state_->gradients.valid) throw StateError("there are no gradients yet: call backward first");
   const engine::Parameter& p = state_->parameters.named(name);
-  if (!p.spec.trainable) throw Error(name + " is not trained and has no gradient");
+  if (!p.trained) throw Error(name + " is not trained and has no gradient");
   state_->parameters.unpack(p, state_->gradients.values.data(), values);
 }
 
@@ -180,7 +180,7 @@ void Network<T>::set_gradients(const std::vector<std::pair<std::string, const T*
   std::vector<const engine::Parameter*> parameters;
   for (const auto& [name, values] : given) {
     const engine::Parameter& p = s.parameters.named(name);
-    if (!p.spec.trainable) throw Error(name + " is not trained and has no gradient");
+    if (!p.trained) throw Error(name + " is not trained and has no gradient");
     for (std::int64_t i = 0; i < p.spec.shape.size(); ++i) {
       if (!std::isfinite(values[i]))
         throw Error("the gradient for " + name + " contains NaN or infinity");

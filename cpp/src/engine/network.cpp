@@ -175,6 +175,20 @@ std::uint64_t Network<T>::seed() const {
 }
 
 template <class T>
+void Network<T>::set_trainable(const std::string& node, bool trainable) {
+  const engine::Changing guard(*state_);
+  state_->graph.set_trainable(node, trainable);
+  state_->parameters.set_trainable(state_->graph);
+  state_->forget_passes();
+  state_->training.compiled.reset();
+  state_->backprop.plan.reset();
+  state_->backprop.checking.reset();
+  state_->backprop.activation_rows = 0;
+  state_->gradients.valid = false;
+  state_->gradients.update.reset();
+}
+
+template <class T>
 const std::vector<ParameterInfo>& Network<T>::parameters() const {
   return state_->infos;
 }

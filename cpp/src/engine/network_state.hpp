@@ -27,7 +27,7 @@ struct Network<T>::State {
   State(const State& other);
 
   // The network, and how far it is trained: what a copy takes over.
-  const Graph graph;
+  Graph graph;
   const std::vector<AnyLayer> layers;  // of its nodes
   const std::int64_t inputs;           // columns of all inputs
   const std::int64_t outputs;          // columns of all outputs

@@ -34,6 +34,7 @@ Parameters<T>::Parameters(const Graph& graph, std::int64_t panel) {
       p.name = node.name + "." + spec.name;
       p.layer = node.layer_index;
       p.spec = spec;
+      p.trained = spec.trainable && node.trainable;
       const std::int64_t rows = spec.shape.positions();
       const std::int64_t columns = spec.shape.columns();
       p.shape = {rows, columns, panel, kernels::kRowAlignment<T>};
@@ -98,6 +99,12 @@ void Parameters<T>::initialize(std::uint64_t seed) {
     rows.assign(wide.begin(), wide.end());
     pack(p, rows.data(), values.data());
   }
+}
+
+template <class T>
+void Parameters<T>::set_trainable(const Graph& graph) {
+  for (Parameter& p : list_)
+    p.trained = p.spec.trainable && graph.node(graph.layer_node_index(p.layer)).trainable;
 }
 
 template class Parameters<float>;

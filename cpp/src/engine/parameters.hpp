@@ -21,6 +21,7 @@ struct Parameter {
   kernels::PanelShape shape{};
   std::int64_t offset = 0;  // in the arena
   std::int64_t size = 0;    // with padding
+  bool trained = true;      // by its nature, and its node is not frozen
 };
 
 /// All arrays of a network in one arena of column panels. Optimizer state and gradients are arenas
@@ -51,6 +52,9 @@ class Parameters {
   void set_exact_mean(std::vector<double> exact);
 
   void initialize(std::uint64_t seed);
+
+  /// Takes over which nodes are trained.
+  void set_trainable(const Graph& graph);
 
   Buffer<T> values;
 

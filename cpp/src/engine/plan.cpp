@@ -57,7 +57,7 @@ std::vector<FirstStage<T>> Plan<T>::first_stages(std::size_t tensor) const {
     tensor = node->writes;
     const std::vector<std::size_t>& next = graph_.tensors[tensor].readers;
     const bool in_gradients = std::any_of(next.begin(), next.end(), [&](std::size_t i) {
-      return graph_.stages[i].stage->has_parameters();
+      return graph_.stages[i].trained;
     });
     stages.push_back({node->stage.get(), in_gradients});
   }
@@ -90,7 +90,7 @@ void Plan<T>::find_gradients() {
         options_.input_gradient && inputs_[i]->passes_gradient();
   for (std::size_t i = 0; i < ops_.size(); ++i) {
     const StageNode<T>& node = graph_.stages[i];
-    ops_[i].backward = node.stage->has_parameters() ||
+    ops_[i].backward = node.trained ||
                        std::any_of(node.reads.begin(), node.reads.end(), [&](std::size_t tensor) {
                          return tensors_[tensor].wants_gradient;
                        });
@@ -136,7 +136,7 @@ void Plan<T>::allocate_gradients() {
     if (ops_[i].backward || tensor.is_result)
       add(tensors_[node.writes].dy, tensors_[node.writes].y,
           tensor.is_result ? loss_moment() : backward_moment(tensor.readers.back()),
-          node.stage->has_parameters() ? last_moment() : backward_moment(i));
+          node.trained ? last_moment() : backward_moment(i));
     ops_[i].to_add.resize(node.reads.size());
     for (std::size_t j = 0; j < node.reads.size(); ++j) {
       const StageTensor& read = graph_.tensors[node.reads[j]];
@@ -287,8 +287,8 @@ void Plan<T>::add_gradients(ThreadContext& context, const Step<T>& step, std::si
 template <class T>
 void Plan<T>::gradients(ThreadContext& context, const Step<T>& step) {
   for (std::size_t i = 0; i < ops_.size(); ++i) {
-    if (!ops_[i].backward) continue;
     StageNode<T>& node = graph_.stages[i];
+    if (!node.trained) continue;
     if (node.shares) {
       add_shared_gradients(context, step, node);
     } else {
@@ -309,7 +309,7 @@ void Plan<T>::add_shared_gradients(ThreadContext& context, const Step<T>& step,
   node.stage->gradients(own, context);
   context.sync_for(Partition::columns);
   for (const Parameter& p : parameters_.list()) {
-    if (p.layer != node.owner || !p.spec.trainable) continue;
+    if (p.layer != node.owner || !p.trained) continue;
     const Range mine = context.slice().range(p.size, kernels::kRowAlignment<T>);
     kernels_.accumulate(own.gradients + p.offset + mine.begin,
                         step.gradients + p.offset + mine.begin, mine.size());
@@ -353,7 +353,7 @@ double Plan<T>::gradient_bound(std::int64_t rows) const {
   double most_rows = 0.0;
   for (const StageNode<T>& node : graph_.stages) {
     const Stage<T>& stage = *node.stage;
-    if (!stage.has_parameters()) continue;
+    if (!node.trained) continue;
     const std::int64_t all = rows * stage.y.positions;
     most_rows = std::max(most_rows, static_cast<double>(all));
     const BatchInput<T>* input = nullptr;

@@ -47,6 +47,7 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
                                   .owner = nodes[owner].layer_index,
                                   .shapes = graph.input_shapes(node),
                                   .inputs = tensors[reads[0]].columns,
+                                  .frozen = !node.trainable,
                                   .rows = checked_product(options.batch_size, positions),
                                   .threads = options.threads,
                                   .backward = options.backward};
@@ -58,6 +59,7 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
       tensor_of[i] = add_stage(std::move(stage), std::move(reads), positions);
       stages.back().owner = context.owner;
       stages.back().shares = shares;
+      stages.back().trained = stages.back().stage->has_parameters() && node.trainable;
       reads = {tensor_of[i]};
     }
     used[owner] = true;

@@ -20,6 +20,7 @@ struct StageNode {
   std::size_t writes = 0;
   std::int64_t owner = 0;  // the layer whose parameters it uses
   bool shares = false;     // an earlier stage uses them as well
+  bool trained = false;    // it has parameters, which training changes
 };
 
 /// What a stage gives and others read, or an input.

@@ -82,6 +82,8 @@ Graph Graph::from_config(const GraphConfig& config) {
       graph.add_shared(tensor(node, node.shares), read, node.name);
     }
   }
+  for (const NodeConfig& node : config.nodes)
+    if (!node.trainable) graph.set_trainable(node.name, false);
   for (const std::string& output : config.outputs) graph.output(graph.named(output));
   return graph;
 }
@@ -90,6 +92,7 @@ GraphConfig Graph::config() const {
   GraphConfig config;
   for (const Node& node : nodes_) {
     NodeConfig described{.name = node.name};
+    described.trainable = node.trainable;
     if (!node.layer) {
       described.shape = node.shape;
     } else if (node.shares >= 0) {
@@ -194,7 +197,8 @@ Graph::Tensor Graph::add_shared(Tensor first, const std::vector<Tensor>& inputs,
                  .layer = node(owner).layer,
                  .inputs = std::move(read),
                  .shape = shape,
-                 .shares = owner});
+                 .shares = owner,
+                 .trainable = node(owner).trainable});
 }
 
 void Graph::output(Tensor tensor) {
@@ -203,6 +207,15 @@ void Graph::output(Tensor tensor) {
   if (std::find(outputs_.begin(), outputs_.end(), index) != outputs_.end())
     throw Error("node " + quoted(node(index).name) + " is an output twice");
   outputs_.push_back(index);
+}
+
+void Graph::set_trainable(const std::string& name, bool trainable) {
+  std::int64_t owner = named(name).node();
+  if (!node(owner).layer) throw Error("input " + quoted(name) + " has no parameters to train");
+  if (node(owner).shares >= 0) owner = node(owner).shares;
+  for (std::size_t i = 0; i < nodes_.size(); ++i)
+    if (static_cast<std::int64_t>(i) == owner || nodes_[i].shares == owner)
+      nodes_[i].trainable = trainable;
 }
 
 void Graph::check() const {

@@ -92,6 +92,8 @@ NodeConfig read_node(const Json& json) {
     return node;
   }
   node.inputs = read_texts(json.at("inputs"), "inputs");
+  if (const std::optional<Json> trainable = json.find("trainable"))
+    node.trainable = trainable->boolean("trainable");
   if (const std::optional<Json> shares = json.find("shares")) {
     node.shares = shares->string("shares");
   } else {
@@ -136,6 +138,7 @@ void write_graph(JsonWriter& json, const Graph& graph) {
       json.end_array();
     }
     if (!node.inputs.empty()) write_texts(json, "inputs", node.inputs);
+    if (!node.trainable) json.member("trainable", false);
     json.end_object();
   }
   json.end_array();
@@ -157,7 +160,8 @@ bool is_plain_chain(const Graph& graph) {
   if (!graph.is_chain() || graph.node(0).shape.rank() != 1 || graph.node(0).name != "x")
     return false;
   for (const Node& node : graph.nodes())
-    if (node.layer && node.name != std::to_string(node.layer_index)) return false;
+    if (node.layer && (node.name != std::to_string(node.layer_index) || !node.trainable))
+      return false;
   return true;
 }
 

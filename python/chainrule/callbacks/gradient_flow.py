@@ -31,8 +31,7 @@ class GradientFlow(Callback):
     epochs : list of int
         0, before the first, and the epochs since.
     gradients : dict of int to list of float
-        By the layers with weights: root mean squares of the weights' gradients at `x`, of inputs
-        that are not zero throughout.
+        By the layers with weights: root mean squares of the weights' gradients at `x`.
     outputs : dict of int to list of float
         By the layers: root mean squares of their outputs at `x`.
     dead, saturated : dict of int to list of float

@@ -166,8 +166,7 @@ class Diagnosis:
                 f"The first layer's gradient is {self.gradient_ratio:.2g} of the last layer's."
             )
         if self.data.constant:
-            count = len(self.data.constant)
-            notes.append("1 column never varies." if count == 1 else f"{count} columns never vary.")
+            notes.append(f"{len(self.data.constant)} columns never vary.")
         found = [f"- {finding}" for finding in self.findings]
         return [*notes, "Findings:" if found else "Nothing was found.", *found]
 

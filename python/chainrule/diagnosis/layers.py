@@ -45,7 +45,7 @@ class LayerMeasures:
     saturated: float | None
     """Share of outputs where the activation is flat."""
     gradient: float | None
-    """Root mean square of the weights' gradient, of inputs that are not zero in all rows."""
+    """Root mean square of the weights' gradient."""
     update: float | None
     """Root mean square of what a step would add to the weights."""
     ratio: float | None
@@ -127,7 +127,7 @@ def measure_layers(
                 None if output is None else root_mean_square(output),
                 _dead(hidden, output),
                 _saturated(hidden, output),
-                None if weight is None else _gradient_size(gradients[index]),
+                None if weight is None else root_mean_square(gradients[index]),
                 moved,
                 None if moved is None or size == 0.0 else moved / size,
                 _identical(weight),
@@ -156,11 +156,6 @@ def _saturated(activation: str | None, output: NDArray[Any] | None) -> float | N
         return None
     low, high = _FLAT[activation]
     return float(np.mean((output < low) | (output > high)))
-
-
-def _gradient_size(gradient: NDArray[Any]) -> float:
-    # Words and categories that do not occur say nothing of how gradients flow.
-    return root_mean_square(gradient[(gradient != 0).any(axis=1)])
 
 
 def _identical(weight: NDArray[Any] | None) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["RateTrial", "Steps", "try_rate"]
 
 _STEPS = 20
-_FACTORS = (1.0 / 30.0, 30.0, 1e3, 3e4)
+_FACTORS = (1.0 / 30.0, 30.0, 1000.0)
 
 
 class Steps:
@@ -82,11 +82,8 @@ class Steps:
         return float(result.loss)
 
     def loss(self) -> float:
-        """Return the loss of all rows as training sees it; infinity where it is not finite.
-
-        After few steps the running statistics of a batch normalisation would still be others.
-        """
-        value, _ = self._core.compute_gradients(self._x, self._y, self._loss._core, True, 0)
+        """Return the loss of all rows; infinity where it is not finite."""
+        value = float(self._core.evaluate(self._x, self._y, self._loss._core, 256, 0))
         return value if np.isfinite(value) else float("inf")
 
 

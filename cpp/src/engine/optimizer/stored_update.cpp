@@ -18,7 +18,7 @@ StoredUpdate<T>::StoredUpdate(const kernels::KernelTable<T>& kernels,
     : kernels_(kernels) {
   std::int64_t sums = 0;
   for (const Parameter& p : parameters.list()) {
-    if (!p.spec.trainable) continue;
+    if (!p.trained) continue;
     const kernels::PanelShape& s = p.shape;
     for (std::int64_t first = 0; first < s.columns; first += s.panel) {
       const std::int64_t width = std::min(s.panel, padded<T>(s.columns - first));

@@ -24,6 +24,7 @@ class BatchNormalizationStage final : public Stage<T>, public Infers<T> {
         running_mean_(c.parameters.find(c.owner, "running_mean")),
         running_variance_(c.parameters.find(c.owner, "running_variance")),
         columns_(c.inputs),
+        frozen_(c.frozen),
         mean_(padded<T>(c.inputs)),
         inverse_(padded<T>(c.inputs)),
         dgamma_(padded<T>(c.inputs)),
@@ -36,7 +37,7 @@ class BatchNormalizationStage final : public Stage<T>, public Infers<T> {
 
   // x, y: rows x columns; mean_, inverse_ and all parameters: columns, sums over the rows
   void forward(const Step<T>& step, ThreadContext& context) override {
-    const auto kernel = step.training ? kernels_.batch_norm_forward : kernels_.batch_norm_inference;
+    const auto kernel = uses_batch(step) ? kernels_.batch_norm_forward : kernels_.batch_norm_inference;
     kernel(arguments(step, context.slice()));
   }
 
@@ -79,6 +80,9 @@ class BatchNormalizationStage final : public Stage<T>, public Infers<T> {
   }
 
  private:
+  /// A frozen one works as in a prediction, as Keras has it.
+  bool uses_batch(const Step<T>& step) const { return step.training && !frozen_; }
+
   Range columns_of(ThreadSlice slice) const {
     return slice.range(padded<T>(columns_), kernels::kRowAlignment<T>);
   }
@@ -100,7 +104,7 @@ class BatchNormalizationStage final : public Stage<T>, public Infers<T> {
     f.rows = this->rows(step);
     f.column_begin = columns.begin;
     f.column_end = columns.end;
-    f.fixed = !step.training;
+    f.fixed = !uses_batch(step);
     f.x = this->x.data;
     f.y = this->y.data;
     f.stride = this->x.stride;
@@ -118,6 +122,7 @@ class BatchNormalizationStage final : public Stage<T>, public Infers<T> {
   const Parameter* running_mean_;
   const Parameter* running_variance_;
   std::int64_t columns_;
+  bool frozen_;
   Buffer<T> mean_;
   Buffer<T> inverse_;
   Buffer<T> dgamma_;

@@ -24,6 +24,7 @@ struct StageContext {
   std::int64_t owner;         // the layer whose parameters it uses
   std::vector<Shape> shapes;  // of its inputs
   std::int64_t inputs;        // columns of the first
+  bool frozen;                // its parameters are not trained
   std::int64_t rows;          // most rows of a step, a position of a batch row each
   int threads;                // most threads of a team
   bool backward;              // false: inference only, no memory for gradients
