@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.callbacks.record import Snapshot
 
 
 def float64_network(net: cr.Sequential) -> cr.Sequential:
@@ -287,9 +288,9 @@ def test_a_layer_that_gives_no_finite_numbers_is_named() -> None:
     with pytest.raises(ValueError, match=r"layer 1, Dense\(2\), gives numbers that are not finite"):
         net.explain([1.0, 1.0], 0, loss="cross_entropy")
     record = cr.callbacks.Record()
-    record.snapshots = [cr.callbacks.record.Snapshot(0, net.get_weights())]
+    record.snapshots = [Snapshot(0, net.get_weights())]
     net.set_weights({"0.weight": np.ones((2, 3)), "1.weight": np.ones((3, 2))})
-    record.snapshots.append(cr.callbacks.record.Snapshot(1, net.get_weights()))
+    record.snapshots.append(Snapshot(1, net.get_weights()))
     data = net.explain([1.0, 1.0], 0, loss="cross_entropy", record=record).data
     assert [entry["step"] for entry in data["history"]] == [1]
     assert any("Step 0 is left out: layer 1" in note for note in data["notes"])

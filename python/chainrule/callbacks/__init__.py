@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chainrule.callbacks.callback import (
     Callback,
@@ -14,10 +14,12 @@ from chainrule.callbacks.callback import (
 )
 from chainrule.callbacks.csv_logger import CSVLogger
 from chainrule.callbacks.early_stopping import EarlyStopping
-from chainrule.callbacks.gradient_flow import GradientFlow
 from chainrule.callbacks.model_checkpoint import ModelCheckpoint
-from chainrule.callbacks.record import Record
 from chainrule.names import module_attributes
+
+if TYPE_CHECKING:
+    from chainrule.callbacks.gradient_flow import GradientFlow
+    from chainrule.callbacks.record import Record
 
 __all__ = [
     "CSVLogger",
@@ -32,5 +34,18 @@ __all__ = [
     "as_callback",
 ]
 
+_LAZY = {
+    "GradientFlow": "chainrule.callbacks.gradient_flow",
+    "Record": "chainrule.callbacks.record",
+}
+
+
+def _load(name: str) -> Any:
+    # Few trainings are looked into, so only the first use pays for it.
+    import importlib
+
+    return getattr(importlib.import_module(_LAZY[name]), name)
+
+
 if not TYPE_CHECKING:  # which would take every attribute for defined
-    __getattr__, __dir__ = module_attributes(__name__, __all__)
+    __getattr__, __dir__ = module_attributes(__name__, __all__, _load)
