@@ -21,4 +21,11 @@ CHAINRULE_INLINE void clear_padding(T* row, int64_t columns, int64_t stride) {
   for (int64_t j = columns; j < stride; ++j) row[j] = T(0);
 }
 
+/// y(i, j) = x(i, j) for i < rows and j < columns; nothing else is written.
+template <class T>
+void copy_columns(const T* x, int64_t x_stride, T* y, int64_t y_stride, int64_t rows,
+                  int64_t columns) {
+  for (int64_t i = 0; i < rows; ++i) copy_numbers(x + i * x_stride, y + i * y_stride, columns);
+}
+
 }  // namespace

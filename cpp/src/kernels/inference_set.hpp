@@ -4,7 +4,7 @@
 #pragma once
 
 #include "kernels/activation.hpp"
-#include "kernels/concatenate.hpp"
+#include "kernels/copy.hpp"
 #include "kernels/dot.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/embedding.hpp"
@@ -40,7 +40,7 @@ constexpr InferenceKernels<T> inference_kernels(const char* name) {
   k.layer_norm_forward = layer_norm_forward<T>;
   k.prelu_forward = prelu_forward<T>;
   k.merge_forward = merge_forward<T>;
-  k.concatenate = concatenate<T>;
+  k.copy_columns = copy_columns<T>;
   k.dot_forward = dot_forward<T>;
   k.reshape = reshape<T>;
   k.permute = permute<T>;

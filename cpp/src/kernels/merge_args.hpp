@@ -17,14 +17,6 @@ struct MergeArgs {
   int64_t size;
 };
 
-/// One of the tensors that lie beside each other in the rows of another: rows x columns. `data` of
-/// what is written may be null, which leaves it out.
-template <class T>
-struct ColumnBlock {
-  T* data;
-  int64_t columns, stride;
-};
-
 /// Products of positions: for each of `rows` rows of a batch y(p, q) = sum over j of a(p, j) b(q,
 /// j). a: a_positions x columns, b: b_positions x columns, both at `stride`; y: a_positions x
 /// b_positions at y_stride.

@@ -43,9 +43,9 @@ struct InferenceKernels {
   void (*prelu_forward)(const PreluArgs<T>&);
 
   void (*merge_forward)(const MergeArgs<T>&, T* y);
-  /// y: rows x all columns of the parts, one part's behind the other's.
-  void (*concatenate)(const ColumnBlock<const T>* parts, int64_t count, int64_t rows, T* y,
-                      int64_t y_stride);
+  /// y(i, j) = x(i, j) for i < rows and j < columns; nothing else is written.
+  void (*copy_columns)(const T* x, int64_t x_stride, T* y, int64_t y_stride, int64_t rows,
+                       int64_t columns);
   void (*dot_forward)(const DotArgs<T>&, T* y);
   void (*reshape)(const ReshapeArgs<T>&);
   void (*permute)(const PermuteShape&, int64_t rows, const T* x, T* y);
@@ -100,10 +100,8 @@ struct TrainingKernels {
   /// y = y + x, for the gradients of a tensor that several stages read. x and y: whole granules.
   void (*accumulate)(const T* x, T* y, int64_t size);
   void (*clip_backward)(T low, T high, const T* x, const T* dy, T* dx, int64_t size);
-  /// Null among dxs, as for those of the next two: not wanted.
+  /// Null among dxs, as for da and db below: not wanted.
   void (*merge_backward)(const MergeArgs<T>&, const T* dy, T* const* dxs);
-  void (*split)(const T* dy, int64_t y_stride, int64_t rows, const ColumnBlock<T>* parts,
-                int64_t count);
   void (*dot_backward)(const DotArgs<T>&, const T* dy, T* da, T* db);
   /// ds(j) = sum over rows i, in order, of dy(i, j) x(i, j), of columns [column_begin, column_end),
   /// whole vectors.

@@ -4,7 +4,6 @@
 #pragma once
 
 #include "kernels/activation.hpp"
-#include "kernels/concatenate.hpp"
 #include "kernels/dot.hpp"
 #include "kernels/dropout.hpp"
 #include "kernels/elementwise.hpp"
@@ -49,7 +48,6 @@ constexpr TrainingKernels<T> training_kernels() {
   k.accumulate = accumulate<T>;
   k.clip_backward = clip_backward<T>;
   k.merge_backward = merge_backward<T>;
-  k.split = split<T>;
   k.dot_backward = dot_backward<T>;
   k.scale_gradient = scale_gradient<T>;
   k.batch_norm_forward = batch_norm_forward<T>;
