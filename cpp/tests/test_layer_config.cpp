@@ -10,6 +10,8 @@
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/layers.hpp"
+#include "chainrule/merge_layers.hpp"
+#include "chainrule/shape_layers.hpp"
 
 using namespace chainrule;
 
@@ -154,6 +156,62 @@ TEST_CASE("every other layer keeps its inputs' shape, owns nothing and survives 
   CHECK(Layer::from_config(activation)->config() == activation);
 }
 
+TEST_CASE("layers of graphs survive the way to a config and back") {
+  for (const char* kind : {"add", "subtract", "multiply", "average", "maximum", "concatenate",
+                           "dot", "flatten", "global_average_pooling"}) {
+    CAPTURE(kind);
+    CHECK(layer(kind)->config() == Config{kind, {}});
+    CHECK_THROWS_WITH_AS(layer(kind, {{"axis", -1.0}}),
+                         ("unknown " + std::string(kind) + " option 'axis'; valid: none").c_str(),
+                         Error);
+  }
+  const Config configs[] = {{"reshape", {{"target_shape", std::vector<double>{4, -1}}}},
+                            {"reshape", {{"target_shape", std::int64_t{12}}}},
+                            {"permute", {{"dims", std::vector<double>{2, 1}}}},
+                            {"repeat_vector", {{"n", std::int64_t{3}}}},
+                            {"clip", {{"min_value", -1.0}, {"max_value", 0.5}}},
+                            {"clip", {{"max_value", 0.5}}},
+                            {"gaussian_noise", {{"stddev", 0.25}}},
+                            {"scale", {{"initial_scale", 0.125}}}};
+  for (const Config& config : configs) {
+    CAPTURE(config.kind);
+    CHECK(Layer::from_config(config)->config() == config);
+  }
+  const auto specs = Scale(0.5).parameters({{7, 6}});
+  REQUIRE(specs.size() == 1);
+  check_vector(specs[0], "scale", 6, {Initializer::Kind::constant, Initializer::Constant{0.5}},
+               true);
+}
+
+TEST_CASE("bad layers of graphs are refused by name and value") {
+  const auto refused = [](const char* kind, std::vector<ConfigEntry> options, const char* text) {
+    CHECK_THROWS_WITH_AS(layer(kind, std::move(options)), text, Error);
+  };
+  refused("reshape", {},
+          "reshape: target_shape is missing; its extents must be >= 1, or one of them -1");
+  refused("reshape", {{"target_shape", std::vector<double>{-1, -1}}},
+          "reshape: the extents of target_shape must be >= 1, or one of them -1, got (-1, -1)");
+  refused("reshape", {{"target_shape", std::vector<double>{3, 0}}},
+          "reshape: the extents of target_shape must be >= 1, or one of them -1, got (3, 0)");
+  refused("permute", {}, "permute: dims is missing; it must have each axis from 1 once");
+  refused("permute", {{"dims", std::vector<double>{1, 3}}},
+          "permute: dims must have each of 1 to 2 once, got (1, 3)");
+  refused("permute", {{"dims", std::vector<double>{0, 1}}}, "permute: dims[0] must be >= 1, got 0");
+  refused("repeat_vector", {}, "repeat_vector: n is missing; it must be >= 1");
+  refused("clip", {}, "clip: min_value, max_value or both must be given");
+  refused("clip", {{"min_value", 2.0}, {"max_value", 1.0}},
+          "clip: min_value must be <= max_value, got 2 and 1");
+  refused("clip", {{"min_value", std::numeric_limits<double>::infinity()}},
+          "clip: min_value must be finite, got inf");
+  refused("gaussian_noise", {}, "gaussian_noise: stddev is missing; it must be >= 0");
+  refused("gaussian_noise", {{"stddev", -0.5}}, "gaussian_noise: stddev must be >= 0, got -0.5");
+  constexpr std::int64_t huge = std::int64_t{1} << 62;
+  CHECK_THROWS_AS(RepeatVector(huge).output_shape({8}), Error);
+  CHECK_THROWS_AS(Reshape({huge, huge}).output_shape({8}), Error);
+  CHECK_THROWS_AS(Concatenate().output_shape({huge, huge}), Error);
+  CHECK_THROWS_AS(Dot().output_shape({{huge, 2}, {4, 2}}), Error);
+}
+
 TEST_CASE("bad layers are refused by name and value") {
   const std::int64_t zero = 0, one = 1;
   CHECK_THROWS_WITH_AS(layer("dense", {{"units", zero}}), "dense: units must be >= 1, got 0",
@@ -218,7 +276,7 @@ TEST_CASE("a weight matrix beyond 2^48 entries is refused") {
 }
 
 TEST_CASE("every kind of layer is made by its name") {
-  CHECK(Layer::kinds().size() == 10);
+  CHECK(Layer::kinds().size() == 25);
   CHECK(Layer::kinds().front() == "dense");
   CHECK(layer("dropout")->kind() == "dropout");
   CHECK_THROWS_AS(layer("doubling"), Error);

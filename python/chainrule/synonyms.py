@@ -123,7 +123,6 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
 }
 """Per family, what to do instead of what has no name here."""
 
-_FLAT = "not needed: rows of shape (rows, height, width) are flattened"
 _NOT_HERE = "not part of chainrule, which trains multilayer perceptrons"
 _SPLIT = "use data.train_test_split, or scikit-learn's own on the arrays"
 
@@ -147,10 +146,12 @@ ATTRIBUTES: Mapping[str, str] = {
     "ELU": 'it is activation="elu"',
     "ExponentialDecay": "it is schedules.Exponential",
     "ExponentialLR": "it is schedules.Exponential",
-    "Flatten": _FLAT,
     "Functional": f"{_NOT_HERE}: Sequential",
     "GELU": 'it is activation="gelu"',
+    "GlobalAveragePooling1D": "it is GlobalAveragePooling",
+    "GlobalAveragePooling2D": "it is GlobalAveragePooling",
     "GridSearchCV": "use scikit-learn's, or a loop over networks",
+    "Hardtanh": "it is Clip(-1, 1)",
     "HuberLoss": "it is losses.Huber",
     "InputLayer": "it is Input",
     "KFold": "use scikit-learn's on the arrays, with a new network for each fold",

@@ -18,6 +18,7 @@
 #include "chainrule/layers.hpp"
 #include "chainrule/loss.hpp"
 #include "chainrule/loss_kind.hpp"
+#include "chainrule/merge_layers.hpp"
 #include "chainrule/model_file.hpp"
 #include "chainrule/names.hpp"
 #include "chainrule/network.hpp"
@@ -29,4 +30,5 @@
 #include "chainrule/random.hpp"
 #include "chainrule/schedule.hpp"
 #include "chainrule/shape.hpp"
+#include "chainrule/shape_layers.hpp"
 #include "chainrule/trainer.hpp"

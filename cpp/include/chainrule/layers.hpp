@@ -93,6 +93,58 @@ class CHAINRULE_API Dropout final : public Layer {
   std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
 };
 
+/// x limited to [min_value, max_value], of which one may be left out. The gradient is that of x
+/// where it is within, ends included, and else 0.
+class CHAINRULE_API Clip final : public Layer {
+ public:
+  std::optional<double> min_value;
+  std::optional<double> max_value;
+
+  Clip() = default;
+  Clip(std::optional<double> min_value_, std::optional<double> max_value_)
+      : min_value(min_value_), max_value(max_value_) {}
+  static Clip from_config(const Config& config);
+
+  std::string_view kind() const override { return "clip"; }
+  Config config() const override;
+  Shape output_shape(const std::vector<Shape>& inputs) const override;
+  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
+};
+
+/// In training adds a normally distributed number of mean 0 to each value; identity in inference.
+class CHAINRULE_API GaussianNoise final : public Layer {
+ public:
+  double stddev = -1.0;  // >= 0
+
+  GaussianNoise() = default;
+  explicit GaussianNoise(double stddev_) : stddev(stddev_) {}
+  static GaussianNoise from_config(const Config& config);
+
+  std::string_view kind() const override { return "gaussian_noise"; }
+  Config config() const override;
+  Shape output_shape(const std::vector<Shape>& inputs) const override;
+  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
+};
+
+/// y = x * scale, with a factor of its own for each column that is trained.
+/// Parameters: scale.
+///
+/// Reference: Touvron, Cord, Sablayrolles, Synnaeve & Jegou, "Going deeper with image
+/// transformers" (LayerScale), ICCV 2021.
+class CHAINRULE_API Scale final : public Layer {
+ public:
+  double initial_scale = 1.0;
+
+  Scale() = default;
+  explicit Scale(double initial_scale_) : initial_scale(initial_scale_) {}
+  static Scale from_config(const Config& config);
+
+  std::string_view kind() const override { return "scale"; }
+  Config config() const override;
+  Shape output_shape(const std::vector<Shape>& inputs) const override;
+  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
+};
+
 /// Per feature over the batch: gamma * (x - mean) / sqrt(variance + epsilon) + beta; inference uses
 /// running statistics, running = momentum * running + (1 - momentum) * batch (the batch's variance
 /// with n - 1, as PyTorch's, whose momentum is 1 minus this one).

@@ -12,7 +12,8 @@ namespace chainrule::engine {
 
 template <class T>
 StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& graph,
-                          Parameters<T>& parameters, const PlanOptions& options) {
+                          Parameters<T>& parameters, const PlanOptions& options)
+    : kernels_(kernels) {
   const std::vector<std::int64_t>& wanted_nodes =
       options.result_nodes.empty() ? graph.outputs() : options.result_nodes;
   const std::vector<Node>& nodes = graph.nodes();
@@ -95,7 +96,7 @@ std::size_t StageGraph<T>::add_stage(std::unique_ptr<Stage<T>> stage,
 
 template <class T>
 std::size_t StageGraph<T>::add_reshape(std::size_t from, const Shape& shape, std::int64_t layer) {
-  auto stage = make_reshape<T>(tensors[from].columns, shape);
+  auto stage = make_reshape<T>(kernels_, tensors[from].columns, shape);
   stage->layer = layer;
   return add_stage(std::move(stage), {from}, shape.positions());
 }

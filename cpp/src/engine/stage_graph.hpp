@@ -55,6 +55,8 @@ class StageGraph {
                         std::int64_t positions);
   std::size_t add_reshape(std::size_t from, const Shape& shape, std::int64_t layer);
   void drop_contained_activation(std::size_t output, const Loss& loss);
+
+  const kernels::KernelTable<T>& kernels_;
 };
 
 }  // namespace chainrule::engine

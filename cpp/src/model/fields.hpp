@@ -125,9 +125,9 @@ class FieldChecker {
     }
   }
 
-  template <Nested T>
-  void operator()(const char* name, const std::optional<T>& field) {
-    if (field) (*this)(name, *field);
+  template <class T>
+  void operator()(const char* name, const std::optional<T>& field, const Range& range = finite) {
+    if (field) (*this)(name, *field, range);
   }
 
  private:
@@ -153,9 +153,9 @@ class FieldReader {
     }
   }
 
-  template <Nested T>
-  void operator()(const char* name, std::optional<T>& field) {
-    if (find(name) != nullptr) (*this)(name, field.emplace());
+  template <class T>
+  void operator()(const char* name, std::optional<T>& field, const Range& range = finite) {
+    if (find(name) != nullptr) (*this)(name, field.emplace(), range);
   }
 
   void operator()(const char* name, std::string& field) {
@@ -194,8 +194,8 @@ class FieldWriter {
     }
   }
 
-  template <Nested T>
-  void operator()(const char* name, const std::optional<T>& field) {
+  template <class T>
+  void operator()(const char* name, const std::optional<T>& field, const Range& = finite) {
     if (field) (*this)(name, *field);
   }
 

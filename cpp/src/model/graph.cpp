@@ -8,6 +8,7 @@
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/names.hpp"
+#include "model/check_layer.hpp"
 #include "model/utf8.hpp"
 
 namespace chainrule {
@@ -35,12 +36,6 @@ void check_extents(const std::string& name, const Shape& shape) {
                   "; all extents must be >= 1");
   }
   (void)shape.size();
-}
-
-std::string list(const std::vector<Shape>& shapes) {
-  std::string text;
-  for (const Shape& shape : shapes) text += (text.empty() ? "" : " and ") + shape.text();
-  return text;
 }
 
 }  // namespace
@@ -170,7 +165,7 @@ Graph::Tensor Graph::add(const AnyLayer& layer, const std::vector<Tensor>& input
                    .inputs = std::move(read),
                    .shape = layer->output_shape(shapes)});
   } catch (const Error& error) {
-    throw Error(text + " on " + list(shapes) + ": " + error.what());
+    throw Error(text + " on " + model::shapes_text(shapes) + ": " + error.what());
   }
 }
 
@@ -191,7 +186,7 @@ Graph::Tensor Graph::add_shared(Tensor first, const std::vector<Tensor>& inputs,
   const std::vector<Shape> expected = input_shapes(node(owner));
   if (shapes != expected)
     throw Error(text + " shares the parameters of " + quoted(node(owner).name) + ", which reads " +
-                list(expected) + ", and cannot read " + list(shapes));
+                model::shapes_text(expected) + ", and cannot read " + model::shapes_text(shapes));
   const Shape shape = node(owner).shape;
   return append({.name = free,
                  .layer = node(owner).layer,

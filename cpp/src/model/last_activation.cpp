@@ -2,9 +2,11 @@
 #include "model/last_activation.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <string>
+#include <string_view>
 
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
@@ -31,6 +33,13 @@ struct LastActivation {
   const Node* behind = nullptr;  // the layer that comes next behind the activation, if one does
 };
 
+/// Whether what a layer gives are values of its input, or lie among them.
+bool passes_values(const Layer& layer) {
+  constexpr std::array<std::string_view, 6> kinds{
+      "dropout", "reshape", "flatten", "permute", "repeat_vector", "global_average_pooling"};
+  return std::find(kinds.begin(), kinds.end(), layer.kind()) != kinds.end();
+}
+
 LastActivation find_last(const Graph& graph, std::int64_t output) {
   LastActivation found;
   // Up to an input, or to a layer that reads several tensors.
@@ -45,8 +54,7 @@ LastActivation find_last(const Graph& graph, std::int64_t output) {
     if (const auto* rescaling = dynamic_cast<const Rescaling*>(&layer)) {
       found.offset += found.scale * rescaling->offset;
       found.scale *= rescaling->scale;
-    } else if (activation ? dynamic_cast<const Dense*>(&layer) != nullptr
-                          : layer.kind() != "dropout") {
+    } else if (activation ? dynamic_cast<const Dense*>(&layer) != nullptr : !passes_values(layer)) {
       return found;  // a layer that gives any numbers, such as a normalisation
     } else if (activation) {
       continue;  // an activation layer that is linear makes no stage

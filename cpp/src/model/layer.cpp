@@ -8,7 +8,9 @@
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/layers.hpp"
+#include "chainrule/merge_layers.hpp"
 #include "chainrule/names.hpp"
+#include "chainrule/shape_layers.hpp"
 
 namespace chainrule {
 namespace {
@@ -25,7 +27,7 @@ AnyLayer make(const Config& config) {
   return T::from_config(config);
 }
 
-constexpr std::array<KnownLayer, 10> kLayers{{
+constexpr std::array<KnownLayer, 25> kLayers{{
     {"dense", make<Dense>},
     {"activation", make<ActivationLayer>},
     {"prelu", make<PReLU>},
@@ -36,6 +38,21 @@ constexpr std::array<KnownLayer, 10> kLayers{{
     {"normalization", make<Normalization>},
     {"category_encoding", make<CategoryEncoding>},
     {"embedding", make<Embedding>},
+    {"add", make<Add>},
+    {"subtract", make<Subtract>},
+    {"multiply", make<Multiply>},
+    {"average", make<Average>},
+    {"maximum", make<Maximum>},
+    {"concatenate", make<Concatenate>},
+    {"dot", make<Dot>},
+    {"reshape", make<Reshape>},
+    {"flatten", make<Flatten>},
+    {"permute", make<Permute>},
+    {"repeat_vector", make<RepeatVector>},
+    {"global_average_pooling", make<GlobalAveragePooling>},
+    {"clip", make<Clip>},
+    {"gaussian_noise", make<GaussianNoise>},
+    {"scale", make<Scale>},
 }};
 
 }  // namespace

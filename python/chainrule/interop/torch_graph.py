@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from chainrule.interop.merges import ARE_READ
 from chainrule.interop.torch_layers import as_module, call_merge, merge_of, row_of
 from chainrule.layers import Layer
 
@@ -39,7 +40,8 @@ class Call:
     def objection(self) -> str | None:
         """Why it has no form here, or None."""
         if isinstance(self.target, str):
-            return None if merge_of(self.target) in Layer._classes else "there is no such layer"
+            known = ARE_READ and merge_of(self.target) in Layer._classes
+            return None if known else "there is no such layer"
         row = row_of(self.target)
         return "there is no such layer" if row is None else row.objection(self.target)
 

@@ -10,28 +10,48 @@ from typing import TYPE_CHECKING
 
 from chainrule.layers.activation import Activation
 from chainrule.layers.categories import CategoryEncoding, Embedding
+from chainrule.layers.clip import Clip
 from chainrule.layers.dense import Dense
 from chainrule.layers.dropout import Dropout
+from chainrule.layers.gaussian_noise import GaussianNoise
 from chainrule.layers.input import Input
 from chainrule.layers.layer import Layer
+from chainrule.layers.merge import Add, Average, Concatenate, Dot, Maximum, Multiply, Subtract
 from chainrule.layers.normalization import BatchNormalization, LayerNormalization
 from chainrule.layers.prelu import PReLU
 from chainrule.layers.preprocessing import Normalization, Rescaling
+from chainrule.layers.scale import Scale
+from chainrule.layers.shape import Flatten, GlobalAveragePooling, Permute, RepeatVector, Reshape
 from chainrule.names import module_attributes
 
 __all__ = [
     "Activation",
+    "Add",
+    "Average",
     "BatchNormalization",
     "CategoryEncoding",
+    "Clip",
+    "Concatenate",
     "Dense",
+    "Dot",
     "Dropout",
     "Embedding",
+    "Flatten",
+    "GaussianNoise",
+    "GlobalAveragePooling",
     "Input",
     "Layer",
     "LayerNormalization",
+    "Maximum",
+    "Multiply",
     "Normalization",
     "PReLU",
+    "Permute",
+    "RepeatVector",
     "Rescaling",
+    "Reshape",
+    "Scale",
+    "Subtract",
     "get",
 ]
 

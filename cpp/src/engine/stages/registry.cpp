@@ -18,17 +18,32 @@ struct Entry {
 };
 
 template <class T>
-constexpr std::array<Entry<T>, 10> kFactories{{
+constexpr std::array<Entry<T>, 25> kFactories{{
     {"activation", add_activation<T>},
+    {"add", add_merge<T>},
+    {"average", add_merge<T>},
     {"batch_normalization", add_batch_normalization<T>},
     {"category_encoding", add_category_encoding<T>},
+    {"clip", add_clip<T>},
+    {"concatenate", add_concatenate<T>},
     {"dense", add_dense<T>},
+    {"dot", add_dot<T>},
     {"dropout", add_dropout<T>},
     {"embedding", add_embedding<T>},
+    {"flatten", add_reshape<T>},
+    {"gaussian_noise", add_gaussian_noise<T>},
+    {"global_average_pooling", add_global_average_pooling<T>},
     {"layer_normalization", add_layer_normalization<T>},
+    {"maximum", add_merge<T>},
+    {"multiply", add_merge<T>},
     {"normalization", add_normalization<T>},
+    {"permute", add_permute<T>},
     {"prelu", add_prelu<T>},
+    {"repeat_vector", add_repeat_vector<T>},
     {"rescaling", add_rescaling<T>},
+    {"reshape", add_reshape<T>},
+    {"scale", add_scale<T>},
+    {"subtract", add_merge<T>},
 }};
 
 }  // namespace

@@ -59,6 +59,27 @@ template <class T>
 void add_rescaling(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
 void add_normalization(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_merge(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_concatenate(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_dot(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_reshape(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_permute(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_repeat_vector(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_global_average_pooling(const Layer& layer, const StageContext<T>& context,
+                                Stages<T>& stages);
+template <class T>
+void add_clip(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_gaussian_noise(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_scale(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 
 /// The activation stage itself, for layers that end in one; none for linear.
 template <class T>

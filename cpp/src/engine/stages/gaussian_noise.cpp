@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// y = x + stddev * n, where n depends on the seed, the layer, the step, the row in the batch and
+// the column alone, so threads draw the same numbers however they share the rows out.
+#include "chainrule/layers.hpp"
+#include "chainrule/random.hpp"
+#include "engine/stages/stages.hpp"
+
+namespace chainrule::engine {
+namespace {
+
+template <class T>
+class GaussianNoiseStage final : public Stage<T> {
+ public:
+  GaussianNoiseStage(const StageContext<T>& c, double stddev)
+      : kernels_(c.kernels),
+        layer_(static_cast<std::uint64_t>(c.layer)),
+        columns_(c.inputs),
+        stddev_(stddev) {}
+
+  std::string describe() const override { return "gaussian_noise"; }
+  std::int64_t outputs() const override { return columns_; }
+
+  // x, y: rows x columns
+  void forward(const Step<T>& step, ThreadContext& context) override {
+    const Range rows = this->rows_of(step, context.slice());
+    if (!step.training || stddev_ == 0.0) {
+      std::copy_n(this->x.row(rows.begin), rows.size() * this->x.stride, this->y.row(rows.begin));
+      return;
+    }
+    kernels_.gaussian_noise({step.seed, static_cast<std::uint32_t>(RandomUse::noise),
+                             layer_ << 48 | step.number, rows.begin, rows.end, columns_},
+                            stddev_, this->x.data, this->y.data, this->x.stride);
+  }
+
+  // dy, dx: rows x columns
+  void backward(const Step<T>& step, ThreadContext& context) override {
+    if (!this->dx.data) return;
+    const Range rows = this->rows_of(step, context.slice());
+    std::copy_n(this->dy.row(rows.begin), rows.size() * this->x.stride, this->dx.row(rows.begin));
+  }
+
+ private:
+  const kernels::KernelTable<T>& kernels_;
+  std::uint64_t layer_;
+  std::int64_t columns_;
+  double stddev_;
+};
+
+}  // namespace
+
+template <class T>
+void add_gaussian_noise(const Layer& layer, const StageContext<T>& context, Stages<T>& stages) {
+  if (!context.backward) return;  // predictions take the rows as they are
+  const double stddev = dynamic_cast<const GaussianNoise&>(layer).stddev;
+  stages.push_back(std::make_unique<GaussianNoiseStage<T>>(context, stddev));
+}
+
+template void add_gaussian_noise(const Layer&, const StageContext<float>&, Stages<float>&);
+template void add_gaussian_noise(const Layer&, const StageContext<double>&, Stages<double>&);
+
+}  // namespace chainrule::engine

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "chainrule/layers.hpp"
+#include "model/check_layer.hpp"
+#include "model/fields.hpp"
+
+namespace chainrule {
+
+template <class Visit, class Self>
+  requires model::described_as<Self, Scale>
+static void visit_fields(Visit& visit, Self& self) {
+  visit("initial_scale", self.initial_scale);
+}
+
+Scale Scale::from_config(const Config& config) {
+  Scale layer;
+  model::read_fields(config, layer);
+  return layer;
+}
+
+Config Scale::config() const { return model::write_fields(kind(), *this); }
+
+Shape Scale::output_shape(const std::vector<Shape>& inputs) const {
+  return model::check_layer(*this, inputs);
+}
+
+std::vector<ParameterSpec> Scale::parameters(const std::vector<Shape>& inputs) const {
+  const std::int64_t columns = output_shape(inputs).columns();
+  const Initializer first{Initializer::Kind::constant, Initializer::Constant{initial_scale}};
+  return {{.name = "scale", .shape = columns, .initializer = first}};
+}
+
+}  // namespace chainrule

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A factor for each column that is trained."""
+
+from __future__ import annotations
+
+from chainrule.layers.layer import Layer
+
+__all__ = ["Scale"]
+
+
+class Scale(Layer):
+    """x * scale, with a factor of its own for each column that is trained.
+
+    The parameter ``scale`` has the shape (columns,).
+
+    Parameters
+    ----------
+    initial_scale : float, default 1.0
+        First value of all factors.
+    name : str, optional
+        See `Layer`.
+
+    References
+    ----------
+    Touvron, Cord, Sablayrolles, Synnaeve & Jegou, "Going deeper with image transformers"
+    (LayerScale), ICCV 2021.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(3), cr.Dense(2), Scale(0.25), cr.Dense(1)])
+    >>> net.parameters["1.scale"]
+    array([0.25, 0.25], dtype=float32)
+    """
+
+    kind = "scale"
+    initial_scale: float = 1.0

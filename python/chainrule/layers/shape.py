@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layers that change the shape of what flows through a network, and own nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chainrule.layers.layer import Layer
+from chainrule.layers.whole_numbers import as_tuple
+from chainrule.spec import Field
+
+__all__ = ["Flatten", "GlobalAveragePooling", "Permute", "RepeatVector", "Reshape"]
+
+
+class Reshape(Layer):
+    """The same numbers in the same order, in another shape.
+
+    Parameters
+    ----------
+    target_shape : int or sequence of int
+        The new shape, without the rows. One extent may be -1, which then follows from the others.
+    name : str, optional
+        See `Layer`.
+
+    Examples
+    --------
+    The mean of each of three features over four times:
+
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([Reshape((4, 3)), GlobalAveragePooling()])
+    >>> net.predict(np.arange(12.0)[None])
+    array([[4.5, 5.5, 6.5]], dtype=float32)
+    """
+
+    kind = "reshape"
+    target_shape = Field[tuple[int, ...]](as_tuple)
+
+    def __init__(self, target_shape: int | Sequence[int], *, name: str | None = None) -> None:
+        super().__init__(target_shape=target_shape, name=name)
+
+
+class Flatten(Layer):
+    """The same numbers in the same order, in one row.
+
+    Parameters
+    ----------
+    name : str, optional
+        See `Layer`.
+    """
+
+    kind = "flatten"
+
+
+class Permute(Layer):
+    """The axes in another order.
+
+    Parameters
+    ----------
+    dims : int or sequence of int
+        Axis i of the output is axis ``dims[i]`` of the input. Axes count from 1, as in Keras: axis
+        0 is that of the rows.
+    name : str, optional
+        See `Layer`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Reshape((2, 3)), Permute((2, 1))])
+    >>> net.predict(np.arange(6.0)[None])
+    array([[0., 3., 1., 4., 2., 5.]], dtype=float32)
+    """
+
+    kind = "permute"
+    dims = Field[tuple[int, ...]](as_tuple)
+
+    def __init__(self, dims: int | Sequence[int], *, name: str | None = None) -> None:
+        super().__init__(dims=dims, name=name)
+
+
+class RepeatVector(Layer):
+    """Each row n times: (features,) becomes (n, features).
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
+    name : str, optional
+        See `Layer`.
+    """
+
+    kind = "repeat_vector"
+    n: int
+
+
+class GlobalAveragePooling(Layer):
+    """The mean over all positions: (time, features) or (height, width, channels) to the last.
+
+    It is what Keras calls ``GlobalAveragePooling1D``, ``2D`` and ``3D``.
+
+    Parameters
+    ----------
+    name : str, optional
+        See `Layer`.
+    """
+
+    kind = "global_average_pooling"
