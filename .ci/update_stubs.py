@@ -28,6 +28,8 @@ REPLACEMENTS = (
     ),
     (r'"""\n +(.*)\n +"""', r'"""\1"""'),
     (r'"""\n(.*)\n"""', r'"""\1"""'),
+    (r"losses: LossSum = None", "losses: LossSum | None = None"),
+    (r"list\[tuple\]", "list[tuple[int, ...]]"),
     (r"-> tuple:", "-> tuple[int, ...]:"),
 )
 

@@ -289,6 +289,7 @@ def public_instances() -> dict[str, Any]:
     history = net.fit(x, y, loss="cross_entropy", epochs=2, verbose=0)
     history.interrupted = True
     stopping = cr.EarlyStopping("loss", patience=3)
+    x_in = cr.Input(3)
     net.fit(x, y, epochs=2, verbose=0, callbacks=[stopping])
     return {
         "Callback": Custom(),
@@ -302,6 +303,7 @@ def public_instances() -> dict[str, Any]:
         "Metric": metrics.get("top_2"),
         "ModelCheckpoint": cr.ModelCheckpoint("net.safetensors", monitor="loss"),
         "GradientFlow": callbacks.GradientFlow([[1.0, 2.0]], [0]),
+        "Network": cr.Network(inputs=x_in, outputs=cr.Dense(2)(x_in)),
         "Record": callbacks.Record(every=2),
         "Sequential": net,
         "StopTraining": callbacks.StopTraining("enough"),

@@ -38,14 +38,14 @@ def test_a_right_gradient_and_the_report() -> None:
 
 @pytest.mark.parametrize("error", [1e-3, math.nan, math.inf])
 def test_a_wrong_gradient_is_found(error: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = cr.Sequential.gradients.fget  # type: ignore[attr-defined]
+    right = cr.Network.gradients.fget  # type: ignore[attr-defined]
 
     def wrong(net: cr.Sequential) -> dict[str, Any]:
         gradients: dict[str, Any] = right(net)
         gradients["2.weight"][3, 1] += error
         return gradients
 
-    monkeypatch.setattr(cr.Sequential, "gradients", property(wrong))
+    monkeypatch.setattr(cr.Network, "gradients", property(wrong))
     report = cr.gradient_check(trained(), X, Y)
     assert not report.max_relative_error < 1e-5
     assert (report.worst[0].name, report.worst[0].index) == ("2.weight", (3, 1))

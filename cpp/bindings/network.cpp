@@ -399,10 +399,20 @@ void init_network(py::module_& module) {
       .def_readonly("threads", &PlanInfo::threads)
       .def_readonly("stages", &PlanInfo::stages)
       .def_readonly("input", &PlanInfo::input);
-  py::class_<LossSums>(module, "LossSum").def(py::init<>());
+  py::class_<LossSums>(module, "LossSum")
+      .def(py::init<>())
+      .def_property_readonly(
+          "means",
+          [](const LossSums& self) {
+            std::vector<double> means;
+            for (std::size_t i = 0; i < self.size(); ++i) means.push_back(self[i].mean());
+            return means;
+          },
+          "The mean loss of each output.");
   py::class_<EpochResult>(module, "EpochResult")
       .def_readonly("loss", &EpochResult::loss)
       .def_readonly("epoch_loss", &EpochResult::epoch_loss)
+      .def_readonly("losses", &EpochResult::losses)
       .def_readonly("epoch_losses", &EpochResult::epoch_losses)
       .def_readonly("batches", &EpochResult::batches)
       .def_readonly("stopped", &EpochResult::stopped);

@@ -62,6 +62,7 @@ from chainrule.layers import (
 from chainrule.names import module_attributes
 from chainrule.network.history import History
 from chainrule.network.model_file import load
+from chainrule.network.network import Network
 from chainrule.network.sequential import Sequential
 from chainrule.optimizers.adam import *
 from chainrule.optimizers.adaptive import *
@@ -112,6 +113,7 @@ __all__ = [
     "ModelCheckpoint",
     "ModelFileError",
     "Multiply",
+    "Network",
     "Normalization",
     "PReLU",
     "Permute",

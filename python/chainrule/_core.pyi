@@ -180,6 +180,9 @@ class PlanInfo:
 
 class LossSum:
     def __init__(self) -> None: ...
+    @property
+    def means(self) -> list[float]:
+        """The mean loss of each output."""
 
 class EpochResult:
     @property
@@ -191,57 +194,104 @@ class EpochResult:
     @property
     def loss(self) -> float: ...
     @property
+    def losses(self) -> LossSum: ...
+    @property
     def stopped(self) -> bool: ...
 
 class Network32:
     adapted: bool
+    @typing.overload
     def __init__(
         self, layers: collections.abc.Sequence[dict[str, typing.Any]], inputs: int, seed: int
     ) -> None: ...
+    @typing.overload
+    def __init__(
+        self,
+        nodes: collections.abc.Sequence[dict[str, typing.Any]],
+        outputs: collections.abc.Sequence[str],
+        seed: int,
+    ) -> None: ...
     def activations(self) -> list[typing.Any]: ...
-    def adapt(self, x: numpy.typing.NDArray[typing.Any] | CompressedRows) -> None: ...
+    def adapt(
+        self,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+    ) -> None: ...
     def adapt_pieces(self, pieces: typing.Any, remaining: bool) -> None: ...
-    def adapt_remaining(self, x: numpy.typing.NDArray[typing.Any] | CompressedRows) -> None: ...
+    def adapt_remaining(
+        self,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+    ) -> None: ...
     def backward(
         self, dy: numpy.typing.NDArray[typing.Any]
     ) -> numpy.typing.NDArray[numpy.float32]: ...
-    def check_loss(self, loss: Loss) -> None: ...
+    def check_loss(
+        self, loss: typing.Any, loss_weights: collections.abc.Sequence[float] | None = None
+    ) -> None: ...
     def check_takes(
         self,
-        x: numpy.typing.NDArray[typing.Any] | CompressedRows,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
         columns: collections.abc.Sequence[str] = [],
         name: str = "x",
     ) -> None:
         """Raise ValueError unless these rows, all finite, can be the network's input."""
-
     def check_trains(self, optimizer: Optimizer, input_sparsity: str, batch_rows: int) -> None: ...
     def compute_gradients(
         self,
-        x: numpy.typing.NDArray[typing.Any],
-        y: numpy.typing.NDArray[typing.Any],
-        loss: Loss,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        y: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        loss: typing.Any,
         training: bool,
         num_threads: int = 0,
         sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
-        class_weight: numpy.typing.NDArray[numpy.float64] | None = None,
+        class_weight: numpy.typing.NDArray[numpy.float64]
+        | collections.abc.Sequence[numpy.typing.NDArray[numpy.float64] | None]
+        | None = None,
+        loss_weights: collections.abc.Sequence[float] | None = None,
     ) -> tuple[float, numpy.typing.NDArray[typing.Any]]: ...
     def copy(self) -> Network32: ...
     def evaluate(
         self,
-        x: numpy.typing.NDArray[typing.Any] | CompressedRows,
-        y: numpy.typing.NDArray[typing.Any] | CompressedRows,
-        loss: Loss,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        y: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        loss: typing.Any,
         batch_size: int,
         num_threads: int = 0,
         input_sparsity: str = "auto",
         sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
-        class_weight: numpy.typing.NDArray[numpy.float64] | None = None,
+        class_weight: numpy.typing.NDArray[numpy.float64]
+        | collections.abc.Sequence[numpy.typing.NDArray[numpy.float64] | None]
+        | None = None,
         outputs: numpy.typing.NDArray[numpy.float32] | None = None,
         losses: LossSum | None = None,
+        loss_weights: collections.abc.Sequence[float] | None = None,
     ) -> float: ...
-    def first_bad_layer(self, x: numpy.typing.NDArray[typing.Any] | CompressedRows) -> int: ...
+    def first_bad_layer(
+        self,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+    ) -> int: ...
     def forward(
-        self, x: numpy.typing.NDArray[typing.Any], training: bool, num_threads: int = 0
+        self,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        training: bool,
+        num_threads: int = 0,
     ) -> numpy.typing.NDArray[numpy.float32]: ...
     def get_gradient(self, name: str) -> numpy.typing.NDArray[numpy.float32]: ...
     def get_parameter(self, name: str) -> numpy.typing.NDArray[numpy.float32]: ...
@@ -251,12 +301,17 @@ class Network32:
         self,
         batch_size: int,
         num_threads: int = 0,
-        x: numpy.typing.NDArray[typing.Any] | CompressedRows | None = None,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows]
+        | None = None,
         input_sparsity: str = "auto",
     ) -> PlanInfo: ...
     def predict(
         self,
-        x: numpy.typing.NDArray[typing.Any] | CompressedRows,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
         batch_size: int,
         num_threads: int = 0,
         input_sparsity: str = "auto",
@@ -265,7 +320,9 @@ class Network32:
     def predict_first(
         self,
         layers: int,
-        x: numpy.typing.NDArray[typing.Any] | CompressedRows,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
         batch_size: int,
         num_threads: int = 0,
         input_sparsity: str = "auto",
@@ -275,9 +332,13 @@ class Network32:
     def restore_epoch(self) -> None: ...
     def run_epoch(
         self,
-        x: numpy.typing.NDArray[typing.Any] | CompressedRows,
-        y: numpy.typing.NDArray[typing.Any] | CompressedRows,
-        loss: Loss,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        y: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        loss: typing.Any,
         optimizer: Optimizer,
         batch_size: int,
         shuffle: bool = True,
@@ -285,13 +346,16 @@ class Network32:
         input_sparsity: str = "auto",
         learning_rates: numpy.typing.NDArray[numpy.float64] | None = None,
         sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
-        class_weight: numpy.typing.NDArray[numpy.float64] | None = None,
+        class_weight: numpy.typing.NDArray[numpy.float64]
+        | collections.abc.Sequence[numpy.typing.NDArray[numpy.float64] | None]
+        | None = None,
         first_batch: int = 0,
         batches: int = -1,
         whole_epoch: bool = True,
         outputs: numpy.typing.NDArray[numpy.float32] | None = None,
         poll: typing.Any = None,
         losses_before: LossSum | None = None,
+        loss_weights: collections.abc.Sequence[float] | None = None,
     ) -> EpochResult: ...
     def set_gradients(
         self,
@@ -317,13 +381,19 @@ class Network32:
     @feature_names.setter
     def feature_names(self, arg1: collections.abc.Sequence[str]) -> None: ...
     @property
+    def input_names(self) -> list[str]: ...
+    @property
     def inputs(self) -> int: ...
     @property
     def layers(self) -> list[dict[str, typing.Any]]: ...
     @property
+    def nodes(self) -> list[dict[str, typing.Any]]: ...
+    @property
     def optimizer_kind(self) -> str: ...
     @property
     def optimizer_slots(self) -> list[str]: ...
+    @property
+    def output_names(self) -> list[str]: ...
     @property
     def outputs(self) -> int: ...
     @property
@@ -331,59 +401,107 @@ class Network32:
     @property
     def seed(self) -> int: ...
     @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shape of a row of each node."""
+    @property
     def steps(self) -> int: ...
     @property
     def total_steps(self) -> int: ...
 
 class Network64:
     adapted: bool
+    @typing.overload
     def __init__(
         self, layers: collections.abc.Sequence[dict[str, typing.Any]], inputs: int, seed: int
     ) -> None: ...
+    @typing.overload
+    def __init__(
+        self,
+        nodes: collections.abc.Sequence[dict[str, typing.Any]],
+        outputs: collections.abc.Sequence[str],
+        seed: int,
+    ) -> None: ...
     def activations(self) -> list[typing.Any]: ...
-    def adapt(self, x: numpy.typing.NDArray[typing.Any] | CompressedRows) -> None: ...
+    def adapt(
+        self,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+    ) -> None: ...
     def adapt_pieces(self, pieces: typing.Any, remaining: bool) -> None: ...
-    def adapt_remaining(self, x: numpy.typing.NDArray[typing.Any] | CompressedRows) -> None: ...
+    def adapt_remaining(
+        self,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+    ) -> None: ...
     def backward(
         self, dy: numpy.typing.NDArray[typing.Any]
     ) -> numpy.typing.NDArray[numpy.float64]: ...
-    def check_loss(self, loss: Loss) -> None: ...
+    def check_loss(
+        self, loss: typing.Any, loss_weights: collections.abc.Sequence[float] | None = None
+    ) -> None: ...
     def check_takes(
         self,
-        x: numpy.typing.NDArray[typing.Any] | CompressedRows,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
         columns: collections.abc.Sequence[str] = [],
         name: str = "x",
     ) -> None:
         """Raise ValueError unless these rows, all finite, can be the network's input."""
-
     def check_trains(self, optimizer: Optimizer, input_sparsity: str, batch_rows: int) -> None: ...
     def compute_gradients(
         self,
-        x: numpy.typing.NDArray[typing.Any],
-        y: numpy.typing.NDArray[typing.Any],
-        loss: Loss,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        y: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        loss: typing.Any,
         training: bool,
         num_threads: int = 0,
         sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
-        class_weight: numpy.typing.NDArray[numpy.float64] | None = None,
+        class_weight: numpy.typing.NDArray[numpy.float64]
+        | collections.abc.Sequence[numpy.typing.NDArray[numpy.float64] | None]
+        | None = None,
+        loss_weights: collections.abc.Sequence[float] | None = None,
     ) -> tuple[float, numpy.typing.NDArray[typing.Any]]: ...
     def copy(self) -> Network64: ...
     def evaluate(
         self,
-        x: numpy.typing.NDArray[typing.Any] | CompressedRows,
-        y: numpy.typing.NDArray[typing.Any] | CompressedRows,
-        loss: Loss,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        y: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        loss: typing.Any,
         batch_size: int,
         num_threads: int = 0,
         input_sparsity: str = "auto",
         sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
-        class_weight: numpy.typing.NDArray[numpy.float64] | None = None,
+        class_weight: numpy.typing.NDArray[numpy.float64]
+        | collections.abc.Sequence[numpy.typing.NDArray[numpy.float64] | None]
+        | None = None,
         outputs: numpy.typing.NDArray[numpy.float64] | None = None,
         losses: LossSum | None = None,
+        loss_weights: collections.abc.Sequence[float] | None = None,
     ) -> float: ...
-    def first_bad_layer(self, x: numpy.typing.NDArray[typing.Any] | CompressedRows) -> int: ...
+    def first_bad_layer(
+        self,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+    ) -> int: ...
     def forward(
-        self, x: numpy.typing.NDArray[typing.Any], training: bool, num_threads: int = 0
+        self,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        training: bool,
+        num_threads: int = 0,
     ) -> numpy.typing.NDArray[numpy.float64]: ...
     def get_gradient(self, name: str) -> numpy.typing.NDArray[numpy.float64]: ...
     def get_parameter(self, name: str) -> numpy.typing.NDArray[numpy.float64]: ...
@@ -393,12 +511,17 @@ class Network64:
         self,
         batch_size: int,
         num_threads: int = 0,
-        x: numpy.typing.NDArray[typing.Any] | CompressedRows | None = None,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows]
+        | None = None,
         input_sparsity: str = "auto",
     ) -> PlanInfo: ...
     def predict(
         self,
-        x: numpy.typing.NDArray[typing.Any] | CompressedRows,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
         batch_size: int,
         num_threads: int = 0,
         input_sparsity: str = "auto",
@@ -407,7 +530,9 @@ class Network64:
     def predict_first(
         self,
         layers: int,
-        x: numpy.typing.NDArray[typing.Any] | CompressedRows,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
         batch_size: int,
         num_threads: int = 0,
         input_sparsity: str = "auto",
@@ -417,9 +542,13 @@ class Network64:
     def restore_epoch(self) -> None: ...
     def run_epoch(
         self,
-        x: numpy.typing.NDArray[typing.Any] | CompressedRows,
-        y: numpy.typing.NDArray[typing.Any] | CompressedRows,
-        loss: Loss,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        y: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        loss: typing.Any,
         optimizer: Optimizer,
         batch_size: int,
         shuffle: bool = True,
@@ -427,13 +556,16 @@ class Network64:
         input_sparsity: str = "auto",
         learning_rates: numpy.typing.NDArray[numpy.float64] | None = None,
         sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
-        class_weight: numpy.typing.NDArray[numpy.float64] | None = None,
+        class_weight: numpy.typing.NDArray[numpy.float64]
+        | collections.abc.Sequence[numpy.typing.NDArray[numpy.float64] | None]
+        | None = None,
         first_batch: int = 0,
         batches: int = -1,
         whole_epoch: bool = True,
         outputs: numpy.typing.NDArray[numpy.float64] | None = None,
         poll: typing.Any = None,
         losses_before: LossSum | None = None,
+        loss_weights: collections.abc.Sequence[float] | None = None,
     ) -> EpochResult: ...
     def set_gradients(
         self,
@@ -459,19 +591,28 @@ class Network64:
     @feature_names.setter
     def feature_names(self, arg1: collections.abc.Sequence[str]) -> None: ...
     @property
+    def input_names(self) -> list[str]: ...
+    @property
     def inputs(self) -> int: ...
     @property
     def layers(self) -> list[dict[str, typing.Any]]: ...
     @property
+    def nodes(self) -> list[dict[str, typing.Any]]: ...
+    @property
     def optimizer_kind(self) -> str: ...
     @property
     def optimizer_slots(self) -> list[str]: ...
+    @property
+    def output_names(self) -> list[str]: ...
     @property
     def outputs(self) -> int: ...
     @property
     def parameters(self) -> list[ParameterInfo]: ...
     @property
     def seed(self) -> int: ...
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """The shape of a row of each node."""
     @property
     def steps(self) -> int: ...
     @property
@@ -563,5 +704,5 @@ def threading_layer() -> str: ...
 def threading_layers() -> list[str]: ...
 def write_atomically(path: bytes, content: bytes) -> None: ...
 
-MODEL_FORMAT_VERSION: int = 2
+MODEL_FORMAT_VERSION: int = 3
 __version__: str = "0.1.0"

@@ -186,7 +186,8 @@ class Activation(Operation):
 
     def run(self, x: Array) -> Array:
         """Return what the library makes of `x`."""
-        return self._network.predict(x)
+        outputs: Array = self._network.predict(x)
+        return outputs
 
     @cached_property
     def _network(self) -> Sequential:
@@ -221,7 +222,8 @@ class LayerNormalization(Operation):
 
     def run(self, x: Array) -> Array:
         """Return what the library makes of `x`."""
-        return self._network.predict(x)
+        outputs: Array = self._network.predict(x)
+        return outputs
 
     @cached_property
     def _network(self) -> Sequential:

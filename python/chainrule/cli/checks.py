@@ -14,12 +14,12 @@ from numpy.typing import DTypeLike
 from chainrule.cli.dataset import Rows
 from chainrule.inputs.targets import prepare_targets
 from chainrule.losses import Loss
-from chainrule.network.sequential import Sequential
+from chainrule.network.network import Network
 
 _ROW = re.compile(r"y\[(\d+)(?:, \d+)?\](?: =)?|y must be finite; row (\d+), column \d+")
 
 
-def check_rows(rows: Rows, net: Sequential, loss: Loss, source: str) -> None:
+def check_rows(rows: Rows, net: Network, loss: Loss, source: str) -> None:
     """Raise ValueError for the first feature or label that a network cannot take."""
     check_features(rows, net.dtype, source)
     try:

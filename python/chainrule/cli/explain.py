@@ -15,6 +15,7 @@ from chainrule.cli.known import Known
 from chainrule.cli.output import output_path
 from chainrule.cli.tables import TableOptions
 from chainrule.network.model_file import load
+from chainrule.network.sequential import Sequential
 
 
 def run(options: argparse.Namespace) -> int:
@@ -23,6 +24,8 @@ def run(options: argparse.Namespace) -> int:
     inputs = [options.model, dataset.source(options.data)]
     path = output_path(name, PAGE, inputs=inputs, overwrite=options.overwrite)
     net = load(options.model)
+    if not isinstance(net, Sequential):
+        raise ValueError(f"{options.model}: only a chain of layers can be explained")
     if net.loss is None:
         raise ValueError(f"{options.model}: the network has no loss; it was never trained")
     known = Known.of(net, options.model)

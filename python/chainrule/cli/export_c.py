@@ -16,7 +16,7 @@ from chainrule.cli.known import Known
 from chainrule.cli.output import output_path
 from chainrule.cli.tables import TableOptions
 from chainrule.network.model_file import load
-from chainrule.network.sequential import Sequential
+from chainrule.network.network import Network
 
 
 def run(options: argparse.Namespace) -> int:
@@ -63,7 +63,7 @@ def _name(options: argparse.Namespace) -> str:
         raise ValueError(f"--name is needed: {error}") from None
 
 
-def _data(options: argparse.Namespace, net: Sequential) -> dict[str, Any]:
+def _data(options: argparse.Namespace, net: Network) -> dict[str, Any]:
     table = TableOptions.of(options)
     if options.data is None:
         if given := table.given():

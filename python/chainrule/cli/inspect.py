@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chainrule.network import model_file
 from chainrule.network.model_file import load
-from chainrule.network.sequential import Sequential
+from chainrule.network.network import Network
 
 
 def run(options: argparse.Namespace) -> int:
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _training(net: Sequential) -> str:
+def _training(net: Network) -> str:
     core = net._built_core()
     text = f"{core.epochs} epochs, {core.total_steps} steps"
     for name, column in net.history.items():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chainrule.losses import Loss
-from chainrule.network.sequential import Sequential
+from chainrule.network.network import Network
 
 _NAMES_SHOWN = 10
 
@@ -24,7 +24,7 @@ class Known:
     classes: int | None = None  # 0 if it predicts numbers; None if it was never trained
 
     @classmethod
-    def of(cls, net: Sequential, model: str, loss: Loss | None = None) -> Known:
+    def of(cls, net: Network, model: str, loss: Loss | None = None) -> Known:
         """Return what a network knows."""
         return cls(
             model,
@@ -36,7 +36,7 @@ class Known:
         )
 
 
-def _classes(net: Sequential, loss: Loss | None) -> int | None:
+def _classes(net: Network, loss: Loss | None) -> int | None:
     if loss is None:
         return None
     if loss.takes_labels:

@@ -21,7 +21,7 @@ from chainrule.cli.output import check_standard_output, output_path
 from chainrule.cli.tables import TableOptions, is_table, read_table
 from chainrule.data.source import existing_file
 from chainrule.network.model_file import load
-from chainrule.network.sequential import Sequential
+from chainrule.network.network import Network
 
 # NumPy's text of a number takes 128 bytes.
 _ROWS_AT_A_TIME = 4096
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _features(options: argparse.Namespace, net: Sequential) -> Rows:
+def _features(options: argparse.Namespace, net: Network) -> Rows:
     path, given = options.input, TableOptions.of(options)
     known = Known.of(net, options.model)
     if is_table(path):
@@ -66,7 +66,7 @@ def _features(options: argparse.Namespace, net: Sequential) -> Rows:
     return Rows(x, np.empty(0))
 
 
-def _lines(net: Sequential, rows: Rows, options: argparse.Namespace) -> Iterator[str]:
+def _lines(net: Network, rows: Rows, options: argparse.Namespace) -> Iterator[str]:
     link = "identity" if net.loss is None else net.loss._core.link
     # Scores of hinge tell classes apart, whose labels may be 0 and 1 or -1 and 1: the names tell.
     hinge = net.loss is not None and net.loss.kind == "hinge" and net.class_names is not None
@@ -96,7 +96,7 @@ def _lines(net: Sequential, rows: Rows, options: argparse.Namespace) -> Iterator
             yield ",".join([texts[label], *(numbers[i] if numbers else ())]) + "\n"
 
 
-def _header(net: Sequential, link: str, names: Sequence[str] | None) -> list[str]:
+def _header(net: Network, link: str, names: Sequence[str] | None) -> list[str]:
     name = "probability" if link in ("softmax", "sigmoid") else "output"
     if net.outputs == 1:
         # The second class is the one whose probability the single output is.

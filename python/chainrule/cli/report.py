@@ -13,7 +13,7 @@ from chainrule.network.progress import format_value
 
 if TYPE_CHECKING:
     from chainrule.losses import Loss
-    from chainrule.network.sequential import Sequential
+    from chainrule.network.network import Network
 
 _LONGEST_NAME = 12
 _LARGEST_TABLE = 20
@@ -21,7 +21,7 @@ _MOST_CONFUSIONS = 10
 
 
 def measure(
-    net: Sequential,
+    net: Network,
     x: object,
     y: object,
     threads: int | None,

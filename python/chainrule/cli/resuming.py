@@ -7,7 +7,7 @@ import argparse
 
 from chainrule import optimizers
 from chainrule.network.model_file import load
-from chainrule.network.sequential import Sequential
+from chainrule.network.network import Network
 from chainrule.optimizers import Optimizer
 from chainrule.schedules import Cosine
 
@@ -17,7 +17,7 @@ _OF_A_NEW_NETWORK = ("layers", "activation", "dropout", "seed")
 _DEFAULT = "adam"
 
 
-def check_resumable(options: argparse.Namespace) -> Sequential:
+def check_resumable(options: argparse.Namespace) -> Network:
     """Return the network of ``--resume``."""
     for name in (*_OF_A_NEW_NETWORK, "task"):
         if getattr(options, name) is not None:
@@ -26,7 +26,7 @@ def check_resumable(options: argparse.Namespace) -> Sequential:
 
 
 def optimizer_and_epochs(
-    options: argparse.Namespace, net: Sequential, rows: int
+    options: argparse.Namespace, net: Network, rows: int
 ) -> tuple[Optimizer, int]:
     """Return the optimizer, and for how many epochs it will train."""
     before = net.optimizer
@@ -51,7 +51,7 @@ def optimizer_and_epochs(
     return optimizers.get({**config, "learning_rate": rate}), epochs
 
 
-def _epochs_left(net: Sequential, optimizer: Optimizer, steps: int) -> int | None:
+def _epochs_left(net: Network, optimizer: Optimizer, steps: int) -> int | None:
     """Return how many epochs a cosine schedule has left; None for schedules without an end."""
     schedule = optimizer.schedule
     if not isinstance(schedule, Cosine):

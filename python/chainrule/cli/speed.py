@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule import _core
 from chainrule.layers import CategoryEncoding, Dense, Embedding
-from chainrule.network.sequential import Sequential
+from chainrule.network.network import Network
 
 _MOST_ROWS = 1024
 # Of one measurement of the peak, and least time between two works, in seconds.
@@ -68,7 +68,7 @@ class Speed:
         return (max(self.rows_per_second) - min(self.rows_per_second)) / self.rate
 
 
-def training(name: str, net: Sequential, x: Any, y: Any, batch_size: int) -> Work:
+def training(name: str, net: Network, x: Any, y: Any, batch_size: int) -> Work:
     """Return the work of an epoch of a compiled network; zeros are multiplied as other numbers."""
     plan = net.plan(batch_size, num_threads=1)
 
@@ -79,7 +79,7 @@ def training(name: str, net: Sequential, x: Any, y: Any, batch_size: int) -> Wor
     return Work(title, len(x), plan.operations / batch_size, net.dtype, call)
 
 
-def inference(name: str, net: Sequential, x: Any) -> Work:
+def inference(name: str, net: Network, x: Any) -> Work:
     """Return the work of predicting some rows at a time; zeros are multiplied where they can be."""
     out = np.empty((len(x), net.outputs), net.dtype)
     dense = {str(i) for i, layer in enumerate(net.layers) if isinstance(layer, Dense)}
@@ -95,7 +95,7 @@ def inference(name: str, net: Sequential, x: Any) -> Work:
     return Work(f"{name}, prediction, {rows}", len(x), 2.0 * weights, net.dtype, call)
 
 
-def made_up_rows(net: Sequential, rows: int = _MOST_ROWS) -> Any:
+def made_up_rows(net: Network, rows: int = _MOST_ROWS) -> Any:
     """Return rows that a network takes: normal numbers, or categories that are even."""
     rng = np.random.default_rng(0)
     inputs = net.inputs

@@ -23,7 +23,7 @@ from chainrule.cli.resuming import check_resumable, optimizer_and_epochs
 from chainrule.cli.signals import terminable
 from chainrule.cli.tables import TableOptions
 from chainrule.cli.training_data import read_training_data
-from chainrule.network.sequential import Sequential
+from chainrule.network.network import Network
 
 _INTERRUPTED = 130
 _SIGNALLED = 128
@@ -130,7 +130,7 @@ def _check_plot(path: str) -> None:
         raise ValueError(f"--plot {path}: expected a name that ends in one of .{', .'.join(known)}")
 
 
-def _name(net: Sequential, rows: Rows) -> None:
+def _name(net: Network, rows: Rows) -> None:
     """Give a built network the names of the data unless it has some."""
     if rows.has_names and net.feature_names is None:
         net.feature_names = rows.feature_names

@@ -21,6 +21,7 @@ from chainrule.network.gradient_check import _float64_copy
 if TYPE_CHECKING:
     from chainrule.activations import Activation
     from chainrule.losses import Loss
+    from chainrule.network.network import Network
     from chainrule.network.sequential import Sequential
 
 __all__ = ["Unrolled", "from_network"]
@@ -51,7 +52,7 @@ class Unrolled:
         By the names and of the shapes that the network has for them.
     """
 
-    def __init__(self, network: Sequential, row: NDArray[Any]) -> None:
+    def __init__(self, network: Network, row: NDArray[Any]) -> None:
         self.inputs = [Node(float(value), f"x[{i}]") for i, value in enumerate(row)]
         self.layers: list[list[Node]] = []
         self.parameters: dict[str, NDArray[Any]] = {}
@@ -145,7 +146,10 @@ def _unrolled(net: Sequential, row: object, target: object, chosen: Loss) -> Unr
         raise ValueError(
             f"the network has {count:,} parameters; from_network unrolls up to {_LARGEST:,}"
         )
-    wide = _float64_copy(net, net._built_core().inputs)
+    net._built_core()
+    if net._graph is None or net._graph.chained is None:
+        raise ValueError("from_network unrolls a chain of layers, as of Sequential")
+    wide = _float64_copy(net)
     head = _taken_over(wide, chosen)
     unrolled = Unrolled(wide, np.asarray(data.x, dtype=np.float64)[0])
     nodes = unrolled.inputs
@@ -162,7 +166,7 @@ def _unrolled(net: Sequential, row: object, target: object, chosen: Loss) -> Unr
     return unrolled
 
 
-def _taken_over(net: Sequential, loss: Loss) -> Activation:
+def _taken_over(net: Network, loss: Loss) -> Activation:
     """Return the last activation if the loss is differentiated together with it, else none."""
     last = net.layers[-1]
     if isinstance(last, layers.Dense | layers.Activation):

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.inputs.compressed_rows import Rows
-from chainrule.inputs.lazy_rows import LazyRows
+from chainrule.inputs.several import Several
 from chainrule.inputs.targets import balanced_weights, class_counts
 
 if TYPE_CHECKING:
@@ -22,10 +21,10 @@ _BINARY = ("binary_cross_entropy", "hinge")
 class Dataset(NamedTuple):
     """What a network trains on or is measured by."""
 
-    x: Rows | LazyRows
-    y: Rows
+    x: Any  # Rows, LazyRows or, for several inputs, Several
+    y: Any  # Rows or, for several outputs, Several
     sample_weight: NDArray[np.float64] | None
-    class_weight: NDArray[np.float64] | None
+    class_weight: Any  # an array or, for several outputs, a list of them
     balanced: tuple[Loss, int] | None = None
     """Loss and number of classes for which `class_weight` is to be balanced, if it is."""
 
@@ -71,9 +70,11 @@ def split_validation(examples: Dataset, fraction: float) -> tuple[Dataset, Datas
     return examples.part(slice(0, kept)).balanced_again(), held_back
 
 
-def warn_of_unseen_classes(loss: Loss, data: Dataset, validation: Dataset) -> None:
+def warn_of_unseen_classes(loss: Any, data: Dataset, validation: Dataset) -> None:
     """Warn of classes that the network is validated on and never sees in training."""
     if not loss.takes_labels and not (loss.kind in _BINARY and data.y.shape[1:] == (1,)):
+        return
+    if isinstance(data.y, Several):
         return
     seen, judged = (class_counts(loss._core, rows.y) for rows in (data, validation))
     unseen = [

@@ -45,11 +45,11 @@ class Layer(Spec):
 
     Examples
     --------
-    >>> import chainrule as cr  # doctest: +SKIP
-    >>> x = cr.Input(4)  # doctest: +SKIP
-    >>> h = cr.Dense(4, activation="relu", name="hidden")(x)  # doctest: +SKIP
-    >>> net = cr.Network(inputs=x, outputs=x + h, seed=0)  # doctest: +SKIP
-    >>> list(net.parameters)  # doctest: +SKIP
+    >>> import chainrule as cr
+    >>> x = cr.Input(4)
+    >>> h = cr.Dense(4, activation="relu", name="hidden")(x)
+    >>> net = cr.Network(inputs=x, outputs=x + h, seed=0)
+    >>> list(net.parameters)
     ['hidden.weight', 'hidden.bias']
     """
 
@@ -162,11 +162,11 @@ class SymbolicTensor:
 
     Examples
     --------
-    >>> import chainrule as cr  # doctest: +SKIP
-    >>> x = cr.Input(4, name="x")  # doctest: +SKIP
-    >>> cr.Dense(2)(x)  # doctest: +SKIP
+    >>> import chainrule as cr
+    >>> x = cr.Input(4, name="x")
+    >>> cr.Dense(2)(x)
     <SymbolicTensor of Dense(2)>
-    >>> (x + x).layer, (2 * x).layer  # doctest: +SKIP
+    >>> (x + x).layer, (2 * x).layer
     (Add(), Rescaling(2.0))
     """
 

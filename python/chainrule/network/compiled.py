@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -18,17 +19,17 @@ from chainrule.inputs.compressed_rows import Rows, as_rows
 from chainrule.inputs.containers import is_plain
 from chainrule.inputs.data_names import Named
 from chainrule.inputs.lazy_rows import LazyRows, is_lazy
+from chainrule.inputs.several import Several, by_name
 from chainrule.layers import Activation, Dense, Layer, Normalization
 from chainrule.layers.layer import checked_name
 from chainrule.names import unknown_name
 from chainrule.network.core_network import CORE_NETWORKS, CoreNetwork, make_core
 from chainrule.network.graph import Graph
 from chainrule.network.history import History
+from chainrule.network.output_losses import OutputLosses
 from chainrule.network.sharing import SharedParameters
 
 if TYPE_CHECKING:
-    from chainrule.losses import Loss
-    from chainrule.metrics import Metric
     from chainrule.optimizers import Optimizer
     from chainrule.schedules import Schedule
 
@@ -63,9 +64,9 @@ class Compiled(Named):
         self.seed = seed_number(seed)
         self.name = checked_name(type(self).__name__, name)
         self.history = History()
-        self.loss: Loss | None = None
+        self.loss: Any = None  # Loss, or OutputLosses
         self.optimizer: Optimizer | None = None
-        self.metrics: list[Metric] | None = None
+        self.metrics: Any = None  # a list of Metric, or one for each output
         self.target_name: str | None = None
         self._schedule_origin = 0
         self._schedule: Schedule | None = None  # which the origin is for
@@ -73,6 +74,7 @@ class Compiled(Named):
         self._training = _core.TrainingLock()
         self._core: CoreNetwork | None = None
         self._graph = graph
+        self._known_shapes: dict[str, tuple[int, ...]] = {}
         self._shared: SharedParameters | None = None
         if graph is not None:
             self._core = make_core(graph, self.seed, self.dtype)
@@ -139,7 +141,21 @@ class Compiled(Named):
         if owner is not self.optimizer:
             self._use_optimizer(owner)
 
-    def _chosen_loss(self, given: str | Loss | None) -> Loss:
+    def _chosen_loss(self, given: Any, weights: Any = None) -> Any:
+        """Return the loss to use, of several outputs `OutputLosses`."""
+        names = () if self._graph is None else self._graph.outputs
+        if len(names) > 1:
+            chosen = self.loss if given is None else given
+            if chosen is None:
+                raise ValueError(
+                    f"the network has no loss yet: give one for each output ({', '.join(names)})"
+                )
+            columns = [math.prod(self._output_shapes[name]) for name in names]
+            return OutputLosses(names, columns, chosen, weights)
+        if weights is not None:
+            raise ValueError("loss_weights needs a network of several outputs")
+        if isinstance(given, Mapping) and "kind" not in given and names:
+            (given,) = by_name("loss", "output", given, names)
         if given is not None:
             return losses.get(given)
         if self.loss is None:
@@ -155,9 +171,10 @@ class Compiled(Named):
         """Whether a `Normalization` layer waits for its statistics."""
         return not self._adapted and any(isinstance(layer, Normalization) for layer in self.layers)
 
-    def _ends_with(self, link: str | None) -> bool:
-        """Whether the last activation is already the loss's link."""
-        last = self.layers[-1]
+    def _ends_with(self, link: str | None, output: int = 0) -> bool:
+        """Whether the last activation of an output is already the loss's link."""
+        graph = self._graph
+        last = self.layers[-1] if graph is None else graph[graph.outputs[output]].layer
         return isinstance(last, Dense | Activation) and last.activation.config["kind"] == link
 
     def _link_to_apply(self) -> str:
@@ -169,19 +186,27 @@ class Compiled(Named):
         own = self._ends_with(link) and not loss.from_logits
         return "linear" if own else link
 
-    def _features(self, x: object) -> NDArray[Any]:
+    def _features(self, x: object) -> Any:
         """Return a table that fits the network, which is built for it if it is not yet.
 
-        The caller forgets what was built where this raises; see `_rollback_build`.
+        Where there are several inputs, `Several` tables. The caller forgets what was built where
+        this raises; see `_rollback_build`.
         """
+        if self._several_inputs:
+            return self._each_input(x, as_features)
+        x = self._only(x)
         return self._checked_rows(*self._in_order(x, as_features))
 
-    def _as_rows(self, x: object, *, allow_single: bool = False) -> Rows:
+    def _as_rows(self, x: object, *, allow_single: bool = False) -> Any:
         """Return the same, or compressed sparse rows."""
+        if self._several_inputs:
+            return self._each_input(x, as_rows, allow_single=allow_single)
+        x = self._only(x)
         return self._checked_rows(*self._in_order(x, as_rows, allow_single=allow_single))
 
-    def _rows_wherever(self, x: object, *, allow_single: bool = False) -> Rows | LazyRows:
+    def _rows_wherever(self, x: object, *, allow_single: bool = False) -> Any:
         """Return the same, or rows that are read when they are needed."""
+        x = self._only(x)
         return self._unread(x) if is_lazy(x) else self._as_rows(x, allow_single=allow_single)
 
     def _unread(self, x: object) -> LazyRows:
@@ -208,6 +233,72 @@ class Compiled(Named):
         self._check_columns(features.shape[1])
         self._built_core().check_takes(features, columns)
         return features
+
+    @property
+    def _several_inputs(self) -> bool:
+        return self._graph is not None and len(self._graph.inputs) > 1
+
+    def _only(self, x: object) -> object:
+        """Return what a mapping holds for an only input; other things as they are."""
+        if isinstance(x, Mapping) and self._graph is not None and len(self._graph.inputs) == 1:
+            name = self._graph.inputs[0].name
+            if name in x or not hasattr(x, "dtype"):
+                return by_name("x", "input", x, [name])[0]
+        return x
+
+    def _only_target(self, y: object) -> object:
+        """Return what a mapping holds for an only output; other things as they are."""
+        if isinstance(y, Mapping) and self._graph is not None and y:
+            (name,) = self._graph.outputs
+            return by_name("y", "output", y, [name])[0]
+        return y
+
+    def _each_input(self, x: object, convert: Callable[..., Any], **options: bool) -> Several:
+        """Return rows for each input, checked."""
+        assert self._graph is not None
+        nodes = self._graph.inputs
+        given = by_name("x", "input", x, [node.name for node in nodes])
+        parts: list[Any] = []
+        for node, value in zip(nodes, given, strict=True):
+            rows = convert(value, name=f"x[{node.name!r}]", **options)
+            columns = math.prod(node.shape)
+            if rows.shape[1] != columns:
+                raise ValueError(
+                    f"x[{node.name!r}] has {rows.shape[1]} columns; the input expects {columns}, "
+                    f"of shape {node.shape}"
+                )
+            if parts and len(rows) != len(parts[0]):
+                raise ValueError(
+                    f"x[{nodes[0].name!r}] has {len(parts[0])} rows, x[{node.name!r}] {len(rows)}"
+                )
+            parts.append(rows)
+        self._built_core().check_takes(parts)
+        return Several(parts)
+
+    def _shaped(self, outputs: NDArray[Any]) -> Any:
+        """Return the core's outputs in their shapes, several by name."""
+        return _parts(outputs, self._output_shapes)
+
+    def _shaped_inputs(self, dx: NDArray[Any]) -> Any:
+        """Return the core's gradients of inputs in their shapes, several by name."""
+        assert self._graph is not None
+        return _parts(dx, {node.name: node.shape for node in self._graph.inputs})
+
+    @property
+    def _output_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of a row of each output."""
+        if not self._known_shapes:
+            assert self._graph is not None
+            shapes = self._shapes
+            self._known_shapes = {name: shapes[name] for name in self._graph.outputs}
+        return self._known_shapes
+
+    @property
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of a row of each node."""
+        assert self._graph is not None
+        names = (node.name for node in self._graph.nodes)
+        return dict(zip(names, self._built_core().shapes, strict=True))
 
     def _check_columns(self, columns: int) -> None:
         """Build the network for `columns` columns, or raise ValueError if it is for others."""
@@ -240,6 +331,19 @@ class _BuildRollback:
         if kind is not None:
             self._net._core, self._net._graph = self._before
             self._net._forget_names(self._unnamed)
+
+
+def _parts(columns: NDArray[Any], shapes: Mapping[str, tuple[int, ...]]) -> Any:
+    """Return columns that stand side by side in shapes, by name where there are several."""
+    if len(shapes) == 1:
+        (shape,) = shapes.values()
+        return columns if len(shape) == 1 else columns.reshape(len(columns), *shape)
+    parts, first = {}, 0
+    for name, shape in shapes.items():
+        end = first + math.prod(shape)
+        parts[name] = np.ascontiguousarray(columns[:, first:end]).reshape(len(columns), *shape)
+        first = end
+    return parts
 
 
 def _dtype_name(dtype: object) -> str:

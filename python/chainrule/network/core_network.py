@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import math
-
 from chainrule import _core
 from chainrule.network.graph import Graph
 
@@ -19,5 +17,4 @@ CORE_NETWORKS: dict[str, type[CoreNetwork]] = {
 
 def make_core(graph: Graph, seed: int, dtype: str) -> CoreNetwork:
     """Return the compiled network of a graph, with first values for its parameters."""
-    configs = [layer.config for layer in graph.layers]
-    return CORE_NETWORKS[dtype](configs, math.prod(graph.inputs[0].shape), seed)
+    return CORE_NETWORKS[dtype](graph.description, list(graph.outputs), seed)

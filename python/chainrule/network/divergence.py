@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from chainrule.errors import DivergenceError
 from chainrule.inputs.lazy_rows import LazyRows
+from chainrule.inputs.several import core_rows
 
 if TYPE_CHECKING:
     from chainrule.inputs.dataset import Dataset
@@ -62,7 +63,7 @@ def _first_bad_layer(net: Compiled, data: Dataset) -> int:
         rows = data.x[first : first + _ROWS]
         if isinstance(rows, LazyRows):
             rows = rows.read(slice(0, len(rows)))
-        layer = core.first_bad_layer(rows)
+        layer = core.first_bad_layer(core_rows(rows))
         if layer >= 0:
             return int(layer)
     return len(net.layers) - 1

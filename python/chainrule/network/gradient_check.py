@@ -6,19 +6,19 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import losses
 from chainrule.arguments import positive_integer
-from chainrule.inputs.arrays import as_features, check_same_length
-from chainrule.inputs.targets import prepare_targets
-from chainrule.network.sequential import Sequential
-
-if TYPE_CHECKING:
-    from chainrule.losses import Loss
+from chainrule.inputs.arrays import as_features
+from chainrule.inputs.compressed_rows import as_table
+from chainrule.inputs.several import Several, core_rows
+from chainrule.network.network import Network
+from chainrule.network.output_losses import loss_weights_of
+from chainrule.network.trainable import AnyLoss
+from chainrule.network.training_data import make_dataset
 
 __all__ = ["GradientReport", "gradient_check"]
 
@@ -86,10 +86,10 @@ class GradientReport:
 
 
 def gradient_check(
-    net: Sequential,
+    net: Network,
     x: object,
     y: object,
-    loss: str | Loss | None = None,
+    loss: AnyLoss = None,
     *,
     step: float = 1e-5,
     max_entries: int | None = None,
@@ -104,9 +104,9 @@ def gradient_check(
 
     Parameters
     ----------
-    net : Sequential
+    net : Network
         Any network, built or not.
-    x : array_like of shape (rows, inputs)
+    x : array_like of shape (rows, inputs), or mapping or sequence of such
         A few rows are enough; every parameter costs two forward passes. Columns of categories have
         no derivative.
     y : array_like
@@ -140,38 +140,45 @@ def gradient_check(
     >>> report.max_relative_error < 1e-7
     True
     """
-    chosen = losses.get(loss) if loss is not None else net.loss
-    if chosen is None:
+    if loss is None and net.loss is None:
         raise ValueError('give the loss to differentiate, such as loss="mse"')
     if not (math.isfinite(step) and step > 0.0):
         raise ValueError(f"step must be finite and > 0, got {step}")
     if max_entries is not None:
         max_entries = positive_integer("max_entries", max_entries)
-    rows, columns = net._in_order(x, as_features)
-    wide = _float64_copy(net, rows.shape[1])
+    wide = _float64_copy(net, x)
     core: Any = wide._built_core()
-    core.check_takes(rows, columns)
-    features = np.array(rows, dtype=np.float64)
-    targets = prepare_targets(chosen._core, y, wide.outputs)
-    check_same_length(features, targets)
+    chosen = wide._chosen_loss(net.loss if loss is None else loss)
+    data = make_dataset(wide, x, y, chosen)
+    features = {
+        name: np.array(rows, dtype=np.float64)
+        for name, rows in zip(_input_names(wide), _parts(data.x), strict=True)
+    }
+    inputs = Several(list(features.values())) if len(features) > 1 else features["x"]
+    weights = loss_weights_of(chosen)
 
     def run() -> tuple[float, NDArray[Any]]:
-        value, dx = core.compute_gradients(features, targets, chosen._core, training)
+        value, dx = core.compute_gradients(
+            core_rows(inputs), core_rows(data.y), chosen._core, training, 0, None, None, weights
+        )
         return value, dx
 
     _, dx = run()
-    gradients = {**wide.gradients, "x": dx}
+    gradients, movable, first = dict(wide.gradients), {}, 0
     held = np.array(wide.layers[0].categories(core.inputs) or np.zeros(core.inputs)) > 0
-    movable = {"x": np.flatnonzero(np.broadcast_to(~held, dx.shape))}
-    if not movable["x"].size:
-        del gradients["x"]
+    for name, rows in features.items():
+        own = slice(first, first + rows.shape[1])
+        first = own.stop
+        movable[name] = np.flatnonzero(np.broadcast_to(~held[own], rows.shape))
+        if movable[name].size:
+            gradients[name] = dx[:, own]
     start = {name: core.get_parameter(name) for name in wide.gradients}
     # Running statistics drift with every forward pass; no derivative depends on them in training.
     rng = np.random.default_rng(seed)
     relative: dict[str, float] = {}
     entries: list[Entry] = []
     for name, gradient in gradients.items():
-        array = features if name == "x" else start[name]
+        array = features[name] if name in features else start[name]
         found = []
         for flat in _chosen(movable.get(name, np.arange(gradient.size)), max_entries, rng):
             index = np.unravel_index(flat, gradient.shape)
@@ -180,11 +187,11 @@ def gradient_check(
             sides = []
             for moved in (value + h, value - h):
                 array[index] = moved
-                if name != "x":
+                if name not in features:
                     core.set_parameter(name, array)
                 sides.append(run()[0])
             array[index] = value
-            if name != "x":
+            if name not in features:
                 core.set_parameter(name, array)
             difference = (sides[0] - sides[1]) / ((value + h) - (value - h))
             position = tuple(int(i) for i in index)
@@ -196,14 +203,29 @@ def gradient_check(
     return GradientReport(largest, relative, worst, len(entries))
 
 
-def _float64_copy(net: Sequential, inputs: int) -> Sequential:
+def _float64_copy(net: Network, x: object = None) -> Network:
+    """Return a copy, which is built for the columns of `x` if the network is not."""
     net = copy.deepcopy(net)
-    net.build(inputs)
-    wide = Sequential(net.layers, seed=net.seed, dtype="float64")
-    wide.build(inputs)
+    if not net.built:
+        net.build(as_features(x).shape[1])
+    assert net._graph is not None
+    wide = Network._made(net._graph, net.seed, "float64")
+    wide._core.adapted = net._adapted  # type: ignore[union-attr]
+    wide.feature_names, wide.class_names = net.feature_names, net.class_names
     weights: dict[str, Any] = net.parameters
     wide.set_weights(weights)
     return wide
+
+
+def _input_names(net: Network) -> list[str]:
+    """Return what reports call the inputs."""
+    assert net._graph is not None
+    names = [node.name for node in net._graph.inputs]
+    return [f"x[{name!r}]" for name in names] if len(names) > 1 else ["x"]
+
+
+def _parts(rows: Any) -> list[Any]:
+    return rows.parts if isinstance(rows, Several) else [as_table(rows)]
 
 
 def _chosen(

@@ -170,9 +170,11 @@ def trace(inputs: Inputs, outputs: Outputs) -> Graph:
         if not isinstance(tensor, Input):
             raise TypeError(f"inputs must be Input, got {tensor!r:.80}")
     names: dict[int, str] = {}
+    seen = set()
     for key, tensor in sources:
-        if id(tensor) in names:
+        if id(tensor) in seen:
             raise ValueError(f"inputs has {tensor!r} twice")
+        seen.add(id(tensor))
         _call(names, key, tensor, "input")
     results = [_as_output(key, tensor, names) for key, tensor in targets]
     tensors = _reached(sources, results)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule.arguments import boolean, thread_count
 from chainrule.inputs.arrays import as_features
+from chainrule.inputs.several import by_name, core_rows
 from chainrule.network.compiled import Compiled
 from chainrule.network.weights import checked_arrays
 
@@ -19,7 +21,7 @@ __all__ = ["backward", "forward", "gradients", "interpolate", "set_gradients"]
 
 def forward(
     net: Compiled, x: object, *, training: bool = True, num_threads: int | None = None
-) -> NDArray[Any]:
+) -> Any:
     """Run the layers and keep what `backward` needs.
 
     Parameters
@@ -33,7 +35,8 @@ def forward(
 
     Returns
     -------
-    ndarray of shape (rows, outputs)
+    ndarray of shape (rows, outputs), or dict
+        The outputs; several by name.
 
     Raises
     ------
@@ -45,31 +48,46 @@ def forward(
         features = net._features(x)
         if training:
             net._learn_feature_names(x)
-        outputs = net._built_core().forward(features, boolean("training", training), threads)
+        core = net._built_core()
+        outputs = core.forward(core_rows(features), boolean("training", training), threads)
         if training:  # which moves running statistics
             net._changing()
-        return outputs
+        return net._shaped(outputs)
 
 
-def backward(net: Compiled, dy: ArrayLike) -> NDArray[Any]:
+def backward(net: Compiled, dy: Any) -> Any:
     """Carry the gradient of a loss from the outputs back to the inputs.
 
     Parameters
     ----------
-    dy : array_like of shape (rows, outputs)
+    dy : array_like of shape (rows, outputs), or mapping or sequence of such
         d loss / d outputs of the last `forward`.
 
     Returns
     -------
-    ndarray of shape (rows, inputs)
-        d loss / d x. The parameters' gradients are in `gradients`.
+    ndarray of shape (rows, inputs), or dict
+        d loss / d x; of several inputs by name. The parameters' gradients are in `gradients`.
 
     Raises
     ------
     RuntimeError
         If there was no `forward` since the weights last changed.
     """
-    return net._built_core().backward(as_features(dy, name="dy"))
+    core = net._built_core()
+    assert net._graph is not None
+    names = net._graph.outputs
+    if len(names) == 1:
+        return net._shaped_inputs(core.backward(as_features(dy, name="dy")))
+    parts: list[NDArray[Any]] = []
+    for name, given in zip(names, by_name("dy", "output", dy, names), strict=True):
+        part = as_features(given, name=f"dy[{name!r}]")
+        columns = math.prod(net._shapes[name])
+        if part.shape[1] != columns:
+            raise ValueError(f"dy[{name!r}] has {part.shape[1]} columns, expected {columns}")
+        if parts and len(part) != len(parts[0]):
+            raise ValueError(f"dy[{name!r}] has {len(part)} rows, dy[{names[0]!r}] {len(parts[0])}")
+        parts.append(part)
+    return net._shaped_inputs(core.backward(np.concatenate(parts, axis=1, dtype=net.dtype)))
 
 
 def gradients(net: Compiled) -> dict[str, NDArray[Any]]:

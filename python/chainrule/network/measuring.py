@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from chainrule import metrics as metrics_module
 from chainrule.inputs.compressed_rows import Rows, as_table, stored
+from chainrule.inputs.several import Several
 from chainrule.losses import Quantile
 from chainrule.metrics import Metric, UndefinedMetricError, UndefinedMetricWarning
+from chainrule.names import unknown_name
+from chainrule.network.output_losses import OutputLosses
 
 if TYPE_CHECKING:
     from chainrule.inputs.dataset import Dataset
-    from chainrule.losses import Loss
 
 __all__ = ["Undefined", "measure", "metrics_for", "resolve_metrics"]
 
@@ -41,8 +43,8 @@ class Undefined:
         return math.nan
 
 
-def resolve_metrics(given: Iterable[str | Metric | Callable[..., Any]]) -> list[Metric]:
-    """Return the metrics; a single name is taken as a list of one.
+def resolve_metrics(given: Any, loss: Any = None) -> Any:
+    """Return the metrics, of several outputs a list for each; a single name is a list of one.
 
     Raises
     ------
@@ -51,6 +53,20 @@ def resolve_metrics(given: Iterable[str | Metric | Callable[..., Any]]) -> list[
     TypeError
         If one of them is no metric, or they are no list.
     """
+    if isinstance(loss, OutputLosses):
+        by_output = isinstance(given, list) and all(isinstance(each, list) for each in given)
+        if by_output and len(given) == len(loss.names):
+            return [_resolved(each) for each in given]
+        if not isinstance(given, Mapping):
+            return [_resolved(given) for _ in loss.names]
+        for name in given:
+            if name not in loss.names:
+                raise ValueError(f"metrics: {unknown_name('output', name, loss.names)}")
+        return [_resolved(given.get(name, [])) for name in loss.names]
+    return _resolved(given)
+
+
+def _resolved(given: Iterable[str | Metric | Callable[..., Any]]) -> list[Metric]:
     if isinstance(given, str):
         given = [given]
     if isinstance(given, Metric) or not isinstance(given, Iterable):
@@ -73,10 +89,22 @@ def resolve_metrics(given: Iterable[str | Metric | Callable[..., Any]]) -> list[
     return chosen
 
 
-def metrics_for(
-    loss: Loss, outputs: int, chosen: list[Metric] | None, targets: Rows
-) -> list[Metric]:
-    """Return the metrics to report: the chosen ones, or those customary for loss and targets."""
+def metrics_for(loss: Any, outputs: int, chosen: Any, targets: Rows | Several) -> Any:
+    """Return the metrics to report: the chosen ones, or those customary for loss and targets.
+
+    Of several outputs a list for each, or an empty list where none has any.
+    """
+    if isinstance(loss, OutputLosses):
+        assert isinstance(targets, Several)
+        chosen = [None] * len(loss.losses) if chosen is None else chosen
+        each = [
+            metrics_for(one, columns, few, part)
+            for one, columns, few, part in zip(
+                loss.losses, loss.columns, chosen, targets.parts, strict=True
+            )
+        ]
+        return each if any(each) else []
+    assert not isinstance(targets, Several)
     if chosen is None:
         chosen = resolve_metrics(_DEFAULT_METRICS.get(loss.kind, []))
         # Of a probability between 0 and 1 no prediction is right or wrong.
@@ -91,19 +119,37 @@ def metrics_for(
 
 
 def measure(
-    metrics: list[Metric],
-    loss: Loss,
+    metrics: Any,
+    loss: Any,
     data: Dataset,
     value: float,
     outputs: NDArray[Any] | None,
     logs: dict[str, Any],
     undefined: Undefined,
     prefix: str = "",
+    losses: Any = None,
 ) -> None:
-    """Add the loss and the metrics of raw outputs to `logs`, one after the other."""
+    """Add the loss and the metrics of raw outputs to `logs`, one after the other.
+
+    `losses` has the sums of the losses of several outputs.
+    """
     name = f"{prefix}loss"
     nothing = data.sample_weight is not None and not data.sample_weight.any()
     logs[name] = undefined.value(name, "all of its rows weigh 0") if nothing else value
+    if isinstance(loss, OutputLosses):
+        for output, mean in zip(loss.names, losses.means, strict=True):
+            name = f"{prefix}{output}_loss"
+            logs[name] = math.nan if nothing else mean
+        for index, few in enumerate(metrics):
+            assert outputs is not None
+            part = loss.part(outputs, index)
+            one = data._replace(y=data.y.parts[index])
+            measured: dict[str, Any] = {}
+            own = f"{prefix}{loss.names[index]}_"
+            measure(few, loss.losses[index], one, value, part, measured, undefined, own)
+            del measured[f"{own}loss"]
+            logs.update(measured)
+        return
     if outputs is None:
         return
     predictions, targets = loss.link(outputs), as_table(data.y)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule import _core
 from chainrule.errors import ModelFileError
-from chainrule.layers import Layer
+from chainrule.network.graph import Graph
+from chainrule.network.network import Network
 from chainrule.network.saved_training import model_bytes, parsed, restore_training
 from chainrule.network.sequential import Sequential
 
@@ -23,7 +24,7 @@ __all__ = ["FORMAT_VERSION", "description", "from_bytes", "load", "to_bytes"]
 FORMAT_VERSION: int = _core.MODEL_FORMAT_VERSION
 
 
-def load(path: str | os.PathLike[str]) -> Sequential:
+def load(path: str | os.PathLike[str]) -> Network:
     """Read a network that `Sequential.save` or a C++ program has written.
 
     Parameters
@@ -33,9 +34,9 @@ def load(path: str | os.PathLike[str]) -> Sequential:
 
     Returns
     -------
-    Sequential
-        With parameters, optimizer state and history; training goes on where it stopped, to the
-        same bits.
+    Network
+        A `Sequential` where the layers are a chain. With parameters, optimizer state and history;
+        training goes on where it stopped, to the same bits.
 
     Raises
     ------
@@ -51,12 +52,12 @@ def load(path: str | os.PathLike[str]) -> Sequential:
         raise ModelFileError(f"{os.fspath(path)}: {error}") from error
 
 
-def to_bytes(net: Sequential) -> bytes:
+def to_bytes(net: Network) -> bytes:
     """Return the content of a model file."""
     return model_bytes(net)
 
 
-def from_bytes(content: bytes) -> Sequential:
+def from_bytes(content: bytes) -> Network:
     """Return the network that `to_bytes` has written; ModelFileError for anything else."""
     return _restored(*_core.read_model(content))
 
@@ -83,14 +84,25 @@ def description(content: bytes) -> dict[str, Any]:
     return found
 
 
-def _restored(core: CoreNetwork, state: _core.TrainingState) -> Sequential:
+def _network(graph: Graph, seed: int, dtype: str) -> Network:
+    """Return a network of this graph without parameters; of a chain a `Sequential`."""
+    layers = graph.chained
+    if layers is None:
+        return Network._of(graph, seed, dtype)
+    net = Sequential(layers, seed=seed, dtype=dtype)
+    name = graph.inputs[0].name
+    net._input_name = None if name == "x" else name
+    return net
+
+
+def _restored(core: CoreNetwork, state: _core.TrainingState) -> Network:
     """Return the network around a core that was read."""
     try:
-        layers = [Layer.from_config(config) for config in core.layers]
+        graph = Graph.of(core.nodes, core.output_names)
         dtype = "float32" if isinstance(core, _core.Network32) else "float64"
-        net = Sequential(layers, seed=core.seed, dtype=dtype)
+        net = _network(graph, core.seed, dtype)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ModelFileError(f"the description does not fit: {error}") from error
-    net._core = core
+    net._core, net._graph = core, graph
     restore_training(net, state)
     return net

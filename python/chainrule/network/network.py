@@ -5,29 +5,30 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from numpy.typing import ArrayLike, NDArray
 
-from chainrule import _core, losses, optimizers
+from chainrule import _core, optimizers
 from chainrule.arguments import positive_integer, sparsity_name, thread_count
 from chainrule.inputs.lazy_rows import is_lazy
 from chainrule.layers import Layer
 from chainrule.layers.layer import SymbolicTensor
 from chainrule.names import names_arguments, unknown_name
 from chainrule.network import copying, manual_backprop, predicting, sharing, weights
+from chainrule.network.compiled import Compiled
+from chainrule.network.core_network import make_core
+from chainrule.network.drawing import Drawn, draw, write_drawing
 from chainrule.network.graph import Graph, Inputs, Outputs, embed, trace
 from chainrule.network.lazy_training import adapt_lazily
 from chainrule.network.measuring import resolve_metrics
 from chainrule.network.plan import Plan
 from chainrule.network.saved_training import training_state
-from chainrule.network.summary import summary_table
-from chainrule.network.trainable import Trainable
+from chainrule.network.summary import graph_table, summary_table
+from chainrule.network.trainable import AnyLoss, AnyMetrics, Trainable
 
 if TYPE_CHECKING:
-    from chainrule.losses import Loss
-    from chainrule.metrics import Metric
     from chainrule.optimizers import Optimizer
 
 __all__ = ["Network"]
@@ -100,15 +101,15 @@ class Network(Trainable):
     --------
     A residual connection:
 
-    >>> import numpy as np  # doctest: +SKIP
-    >>> import chainrule as cr  # doctest: +SKIP
-    >>> x = cr.Input(4)  # doctest: +SKIP
-    >>> h = cr.Dense(8, activation="relu")(x)  # doctest: +SKIP
-    >>> h = h + cr.Dense(8, activation="relu")(h)  # doctest: +SKIP
-    >>> net = cr.Network(inputs=x, outputs=cr.Dense(1, name="y")(h), seed=0)  # doctest: +SKIP
-    >>> net.predict(np.ones((3, 4))).shape  # doctest: +SKIP
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> x = cr.Input(4)
+    >>> h = cr.Dense(8, activation="relu")(x)
+    >>> h = h + cr.Dense(8, activation="relu")(h)
+    >>> net = cr.Network(inputs=x, outputs=cr.Dense(1, name="y")(h), seed=0)
+    >>> net.predict(np.ones((3, 4))).shape
     (3, 1)
-    >>> list(net.parameters)[-2:]  # doctest: +SKIP
+    >>> list(net.parameters)[-2:]
     ['y.weight', 'y.bias']
     """
 
@@ -122,12 +123,24 @@ class Network(Trainable):
         dtype: str = "float32",
         name: str | None = None,
     ) -> None:
-        self._begin(trace(inputs, outputs), seed, dtype, name)
-
-    def _begin(self, graph: Graph, seed: int | None, dtype: str, name: str | None) -> None:
+        graph = trace(inputs, outputs)
         super().__init__(graph.layers, graph, seed, dtype, name)
         owners = ((node, owner.network, owner.node) for node, owner in graph.owners.items())
         sharing.share(self, owners)
+
+    @classmethod
+    def _of(cls, graph: Graph, seed: int, dtype: str) -> Network:
+        """Return the network of a graph, whose core the caller has."""
+        net = cls.__new__(cls)
+        Compiled.__init__(net, graph.layers, None, seed, dtype, None)
+        return net
+
+    @classmethod
+    def _made(cls, graph: Graph, seed: int, dtype: str) -> Network:
+        """Return a new network of a graph."""
+        net = cls._of(graph, seed, dtype)
+        net._core, net._graph = make_core(graph, seed, dtype), graph
+        return net
 
     def __call__(
         self, inputs: SymbolicTensor | Sequence[SymbolicTensor] | Mapping[str, SymbolicTensor]
@@ -153,18 +166,18 @@ class Network(Trainable):
 
         Examples
         --------
-        >>> import numpy as np  # doctest: +SKIP
-        >>> import chainrule as cr  # doctest: +SKIP
-        >>> x = np.eye(4)  # doctest: +SKIP
-        >>> encoder = cr.Sequential([cr.Input(4), cr.Dense(2)], seed=0)  # doctest: +SKIP
-        >>> decoder = cr.Sequential([cr.Input(2), cr.Dense(4)], seed=1)  # doctest: +SKIP
-        >>> pixels = cr.Input(4)  # doctest: +SKIP
-        >>> autoencoder = cr.Network(  # doctest: +SKIP
+        >>> import numpy as np
+        >>> import chainrule as cr
+        >>> x = np.eye(4)
+        >>> encoder = cr.Sequential([cr.Input(4), cr.Dense(2)], seed=0)
+        >>> decoder = cr.Sequential([cr.Input(2), cr.Dense(4)], seed=1)
+        >>> pixels = cr.Input(4)
+        >>> autoencoder = cr.Network(
         ...     inputs=pixels, outputs=decoder(encoder(pixels)), seed=2
         ... )
-        >>> _ = autoencoder.fit(x, x, loss="mse", epochs=5, verbose=0)  # doctest: +SKIP
-        >>> code = encoder.predict(x)  # doctest: +SKIP
-        >>> np.array_equal(decoder.predict(code), autoencoder.predict(x))  # doctest: +SKIP
+        >>> _ = autoencoder.fit(x, x, loss="mse", epochs=5, verbose=0)
+        >>> code = encoder.predict(x)
+        >>> np.array_equal(decoder.predict(code), autoencoder.predict(x))
         True
         """
         self._built_core()
@@ -193,15 +206,114 @@ class Network(Trainable):
         made = embed(self._graph, self, given)
         return made if len(made) > 1 else next(iter(made.values()))
 
+    def freeze(self, *names: str) -> None:
+        """Have training leave the parameters of layers as they are, as in transfer learning.
+
+        A `BatchNormalization` that is frozen works with its running statistics. Networks that share
+        the parameters are not frozen with this one.
+
+        Parameters
+        ----------
+        *names : str
+            Nodes, or the name of a network within this one for all of its nodes.
+
+        Raises
+        ------
+        ValueError
+            If there is no such node; none has been frozen then.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> net = cr.Sequential([cr.Input(4), cr.Dense(3, name="features"), cr.Dense(2)], seed=0)
+        >>> net.freeze("features")
+        >>> net.count_params(trainable_only=True), net.count_params()
+        (8, 23)
+        """
+        self._set_trainable(names, trainable=False)
+
+    def unfreeze(self, *names: str) -> None:
+        """Have training change the parameters of layers again.
+
+        Parameters
+        ----------
+        *names : str
+            As of `freeze`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such node; nothing has changed then.
+        """
+        self._set_trainable(names, trainable=True)
+
+    def _set_trainable(self, names: Sequence[str], *, trainable: bool) -> None:
+        core = self._built_core()
+        assert self._graph is not None
+        nodes = [n.name for n in self._graph.nodes if n.layer is not None and n.shares is None]
+        chosen = []
+        for name in names:
+            own = [node for node in nodes if node == name or node.startswith(f"{name}/")]
+            if not own:
+                raise ValueError(unknown_name("node", name, nodes))
+            chosen += own
+        for node in chosen:
+            core.set_trainable(node, trainable)
+
+    def subnetwork(self, outputs: str | Sequence[str]) -> Network:
+        """Return the part that leads to some nodes, as a network that shares the parameters.
+
+        Parameters
+        ----------
+        outputs : str or sequence of str
+            Names of nodes, which become its outputs.
+
+        Returns
+        -------
+        Network
+            It can predict, be trained, and be called as a layer, as in transfer learning.
+
+        Raises
+        ------
+        ValueError
+            If there is no such node.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import chainrule as cr
+        >>> trained = cr.Sequential([cr.Input(4), cr.Dense(3), cr.Dense(2)], seed=0)
+        >>> features = trained.subnetwork("0")
+        >>> features.predict(np.ones((5, 4))).shape
+        (5, 3)
+        >>> x = cr.Input(4)
+        >>> net = cr.Network(inputs=x, outputs=cr.Dense(7)(features(x)), seed=0)
+        >>> list(net.parameters)
+        ['network/0.weight', 'network/0.bias', 'dense.weight', 'dense.bias']
+        """
+        self._built_core()
+        assert self._graph is not None
+        names = [outputs] if isinstance(outputs, str) else list(outputs)
+        nodes = [node.name for node in self._graph.nodes if node.layer is not None]
+        for name in names:
+            if name not in nodes:
+                raise ValueError(unknown_name("node", name, nodes))
+        graph = self._graph.leading_to(names)
+        net = Network._made(graph, self.seed, self.dtype)
+        # A node may have been the second call of a layer whose first one is left out.
+        own = ((n.name, self, self._graph[n.name].shares or n.name) for n in graph.nodes)
+        sharing.share(net, own)
+        return net
+
     def __getitem__(self, name: str) -> Layer:
         """Return the layer of the node of this name.
 
         Examples
         --------
-        >>> import chainrule as cr  # doctest: +SKIP
-        >>> x = cr.Input(4)  # doctest: +SKIP
-        >>> net = cr.Network(inputs=x, outputs=cr.Dense(2, name="y")(x))  # doctest: +SKIP
-        >>> net["y"]  # doctest: +SKIP
+        >>> import chainrule as cr
+        >>> x = cr.Input(4)
+        >>> net = cr.Network(inputs=x, outputs=cr.Dense(2, name="y")(x))
+        >>> net["y"]
         Dense(2, name='y')
         """
         if not isinstance(name, str):
@@ -289,23 +401,24 @@ class Network(Trainable):
     def compile(
         self,
         *,
-        loss: str | Loss | None = None,
+        loss: AnyLoss = None,
+        loss_weights: Mapping[str, float] | Sequence[float] | None = None,
         optimizer: str | Optimizer | None = None,
-        metrics: Iterable[str | Metric | Callable[..., Any]] | None = None,
+        metrics: AnyMetrics = None,
     ) -> None:
         """Give once what `fit`, `train_on_batch` and `evaluate` otherwise take each time.
 
         Parameters
         ----------
-        loss, optimizer, metrics
+        loss, loss_weights, optimizer, metrics
             As in `fit`; what is None stays as it is.
         """
-        if loss is not None:
-            self.loss = losses.get(loss)
+        if loss is not None or loss_weights is not None:
+            self.loss = self._chosen_loss(loss, loss_weights)
         if optimizer is not None:
             self._use_optimizer(optimizers.get(optimizer))
         if metrics is not None:
-            self.metrics = resolve_metrics(metrics)
+            self.metrics = resolve_metrics(metrics, self.loss)
 
     def summary(self, file: TextIO | None = None) -> None:
         """Print a table of the layers, their output widths and numbers of parameters.
@@ -317,8 +430,54 @@ class Network(Trainable):
         file : text stream, optional
             Where to print; default: standard output.
         """
-        table = summary_table(self._core, self.layers, self.dtype)
+        if self._core is None or self._graph is None or self._graph.chained is not None:
+            table = summary_table(self._core, self.layers, self.dtype)
+        else:
+            table = graph_table(self._core, self._graph, self.dtype)
         print(table, file=file or sys.stdout)
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Draw the graph, with the shape of what each node gives for a row.
+
+        Parameters
+        ----------
+        path : path-like, optional
+            Where to write a drawing by Graphviz, in the format that the ending names, such as
+            ``.svg``, ``.pdf`` and ``.png``; ``.dot`` gives Graphviz' language, and ``.txt`` plain
+            text.
+
+        Returns
+        -------
+        str
+            The drawing in plain text: ``o`` is a node, ``+`` is where it reads what others read
+            too, and ``'`` where it is the last to read it.
+
+        Raises
+        ------
+        ImportError
+            If the format needs Graphviz, and it is not installed.
+        RuntimeError
+            If the number of inputs is not known yet.
+        ValueError
+            If the path has no ending, or Graphviz does not know it.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> x = cr.Input(4, name="x")
+        >>> net = cr.Network(inputs=x, outputs=x + cr.Dense(4, activation="relu")(x))
+        >>> print(net.plot())
+        o    x      (4,)  Input
+        +-o  dense  (4,)  Dense(4, activation='relu')
+        o-'  add    (4,)  Add()
+        """
+        self._built_core()
+        assert self._graph is not None
+        shapes = self._shapes
+        nodes = [Drawn(n.name, str(shapes[n.name]), n.text, n.inputs) for n in self._graph.nodes]
+        if path is not None:
+            write_drawing(path, nodes)
+        return draw(nodes)
 
     def plan(
         self,

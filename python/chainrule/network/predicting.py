@@ -12,8 +12,10 @@ from chainrule import _core
 from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
 from chainrule.inputs.arrays import check_output
 from chainrule.inputs.lazy_rows import LazyRows
+from chainrule.inputs.several import core_rows
 from chainrule.network.compiled import Compiled
 from chainrule.network.lazy_training import predict_lazily
+from chainrule.network.output_losses import OutputLosses
 from chainrule.network.training import INFERENCE_ROWS
 
 __all__ = ["predict", "predict_proba"]
@@ -28,12 +30,12 @@ def predict(
     input_sparsity: str = "auto",
     out: NDArray[Any] | None = None,
     squeeze: bool = False,
-) -> NDArray[Any]:
+) -> Any:
     """Return the last layer's outputs; each row's bits are independent of the other rows.
 
     Parameters
     ----------
-    x : array_like of shape (rows, inputs)
+    x : array_like of shape (rows, inputs), or mapping or sequence of such
         As in `fit`; one row may be given as (inputs,). What is not in memory is read a batch
         at a time.
     batch_size : int, default 256
@@ -49,10 +51,10 @@ def predict(
 
     Returns
     -------
-    ndarray of shape (rows, outputs)
-        Of the network's dtype. A single output is a column, (rows, 1): ``y - net.predict(x)``
-        with y of shape (rows,) would be all pairs of rows, (rows, rows). ``squeeze=True`` gives
-        (rows,), which shares memory with `out`.
+    ndarray of shape (rows, outputs), or dict
+        Of the network's dtype; several outputs by name. A single output is a column, (rows, 1):
+        ``y - net.predict(x)`` with y of shape (rows,) would be all pairs of rows, (rows, rows).
+        ``squeeze=True`` gives (rows,), which shares memory with `out`.
     """
     if squeeze is not False:
         alone = boolean("squeeze", squeeze)
@@ -64,7 +66,9 @@ def predict(
             input_sparsity=input_sparsity,
             out=out,
         )
-        return whole[:, 0] if alone and whole.shape[1] == 1 else whole
+        if isinstance(whole, dict):
+            return {name: _squeezed(part, alone) for name, part in whole.items()}
+        return _squeezed(whole, alone)
     usual = (
         net._shared is None
         and num_threads is None
@@ -74,25 +78,31 @@ def predict(
     if net._core is not None and usual:
         outputs: NDArray[Any] | None = net._core.predict_in_place(x, batch_size, out)
         if outputs is not None:
-            return outputs
+            return net._shaped(outputs)
     rows = positive_integer("batch_size", batch_size)
     threads = thread_count(num_threads)
     path = sparsity_name(input_sparsity)
     with net._rollback_build():
         features = net._rows_wherever(x, allow_single=True)
+        if out is not None and len(net._output_shapes) > 1:
+            raise ValueError("out needs a network of one output")
         if out is not None:
             check_output(out, (len(features), net.outputs), net.dtype)
         if isinstance(features, LazyRows):
             if out is None:
                 out = np.empty((len(features), net.outputs), net.dtype)
             core = net._built_core()
-            return predict_lazily(core, features, out, rows, threads, path)
-    return net._built_core().predict(features, rows, threads, path, out)
+            return net._shaped(predict_lazily(core, features, out, rows, threads, path))
+    return net._shaped(net._built_core().predict(core_rows(features), rows, threads, path, out))
+
+
+def _squeezed(outputs: NDArray[Any], alone: bool) -> NDArray[Any]:
+    return outputs[:, 0] if alone and outputs.shape[1] == 1 else outputs
 
 
 def predict_proba(
     net: Compiled, x: object, *, batch_size: int = INFERENCE_ROWS, num_threads: int | None = None
-) -> NDArray[Any]:
+) -> Any:
     """Return probabilities: `predict` through the loss's link (softmax, sigmoid, exp).
 
     A network whose last activation is already that link is not changed twice.
@@ -103,8 +113,13 @@ def predict_proba(
         If the network has no loss yet or its loss has no link.
     """
     loss = net._chosen_loss(None)
-    link = net._link_to_apply()
+    link = "" if isinstance(loss, OutputLosses) else net._link_to_apply()
     outputs = predict(net, x, batch_size=batch_size, num_threads=num_threads)
+    if isinstance(loss, OutputLosses):
+        for index, (part, each) in enumerate(zip(outputs.values(), loss.losses, strict=True)):
+            if each.from_logits or not net._ends_with(each._core.link, index):
+                _core.apply_link(each._core, part)
+        return outputs
     if link != "linear":
         _core.apply_link(loss._core, outputs)
     return outputs

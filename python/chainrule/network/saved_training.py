@@ -15,6 +15,7 @@ from chainrule.callbacks.states import CallbackStates
 from chainrule.errors import ModelFileError
 from chainrule.network.history import History
 from chainrule.network.measuring import resolve_metrics
+from chainrule.network.output_losses import OutputLosses
 from chainrule.optimizers import Optimizer
 from chainrule.schedules import FunctionSchedule, ReduceOnPlateau, Schedule
 
@@ -35,7 +36,8 @@ def training_state(net: Compiled) -> _core.TrainingState:
     import json  # here, since it would make `import chainrule` slower
 
     state = _core.TrainingState()
-    state.loss = None if net.loss is None else net.loss._core
+    several = isinstance(net.loss, OutputLosses)
+    state.loss = None if net.loss is None or several else net.loss._core
     state.schedule_origin = net._schedule_origin
     if net.optimizer is not None:
         state.optimizer = net.optimizer._core
@@ -46,9 +48,13 @@ def training_state(net: Compiled) -> _core.TrainingState:
             state.plateau = schedule._plateau
             state.monitor, state.mode = schedule.monitor, schedule.mode
     record: dict[str, Any] = {
-        "metrics": None if net.metrics is None else _named(net.metrics),
+        "metrics": None if net.metrics is None or several else _named(net.metrics),
         "history": net.history.to_dict(),
     }
+    if several:
+        record["output_losses"] = net.loss.config
+        if net.metrics is not None:
+            record["output_metrics"] = [_named(each) for each in net.metrics]
     if net.target_name is not None:
         record["target_name"] = _text_or_none(net.target_name)
     callbacks = net._callback_states.states()
@@ -69,11 +75,16 @@ def restore_training(net: Compiled, state: _core.TrainingState) -> None:
     record = parsed(state.rest)
     try:
         net.loss = None if state.loss is None else losses.get(state.loss.config)
+        if "output_losses" in record:
+            several = record["output_losses"]
+            net.loss = net._chosen_loss(several["losses"], several["weights"])
         net.optimizer = _optimizer(state)
         net._schedule_origin = state.schedule_origin
         net._schedule = None if net.optimizer is None else net.optimizer.schedule
         if record.get("metrics") is not None:
             net.metrics = resolve_metrics(record["metrics"])
+        if "output_metrics" in record:
+            net.metrics = resolve_metrics(record["output_metrics"], net.loss)
         if "history" in record:
             net.history = History.from_dict(record["history"])
         net.target_name = _text_or_none(record.get("target_name"))

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from chainrule.layers import Layer
     from chainrule.network.core_network import CoreNetwork
+    from chainrule.network.graph import Graph
 
-__all__ = ["summary_table"]
+__all__ = ["graph_table", "summary_table"]
 
 
 def summary_table(core: CoreNetwork | None, layers: Sequence[Layer], dtype: str) -> str:
@@ -38,26 +39,48 @@ def summary_table(core: CoreNetwork | None, layers: Sequence[Layer], dtype: str)
     """
     if core is None:
         return _unbuilt_table(layers)
-    rows = [("layer", "output", "parameters")]
+    rows: list[tuple[str, ...]] = [("layer", "output", "parameters")]
     width = core.inputs
     rows.append(("Input", str(width), "0"))
     for index, layer in enumerate(layers):
         width = layer._core.outputs(width)
         size = sum(int(np.prod(p.shape)) for p in core.parameters if p.layer == index)
         rows.append((repr(layer), str(width), f"{size:,}"))
-    lines = _lines(rows)
+    return "\n".join([*_lines(rows), *_totals(core, dtype)])
+
+
+def graph_table(core: CoreNetwork, graph: Graph, dtype: str) -> str:
+    """Return a line per node with what it reads, the shape that it gives and its parameters."""
+    rows: list[tuple[str, ...]] = [("node", "layer", "reads", "output", "parameters")]
+    for node, shape in zip(graph.nodes, core.shapes, strict=True):
+        own = [p for p in core.parameters if p.name.rpartition(".")[0] == node.name]
+        size = f"{sum(int(np.prod(p.shape)) for p in own):,}"
+        rows.append(
+            (
+                node.name,
+                node.text,
+                ", ".join(node.inputs),
+                str(shape),
+                size if node.shares is None else f"as {node.shares}",
+            )
+        )
+    return "\n".join([*_lines(rows), *_totals(core, dtype)])
+
+
+def _totals(core: CoreNetwork, dtype: str) -> list[str]:
+    """Return what all parameters come to."""
     total = sum(int(np.prod(p.shape)) for p in core.parameters)
     fixed = sum(int(np.prod(p.shape)) for p in core.parameters if not p.trainable)
     nbytes = total * np.dtype(dtype).itemsize
-    lines.append(f"{total:,} parameters in {dtype}, {_bytes(nbytes)}")
+    lines = [f"{total:,} parameters in {dtype}, {_bytes(nbytes)}"]
     if fixed:
         lines.append(f"{fixed:,} of them not trained")
-    return "\n".join(lines)
+    return lines
 
 
 def _unbuilt_table(layers: Sequence[Layer]) -> str:
     """Return what is known before the number of inputs is."""
-    rows = [("layer", "output", "parameters"), ("Input", "?", "0")]
+    rows: list[tuple[str, ...]] = [("layer", "output", "parameters"), ("Input", "?", "0")]
     width: int | None = None
     for layer in layers:
         # A layer's own number of units does not depend on its inputs.
@@ -74,11 +97,15 @@ def _unbuilt_table(layers: Sequence[Layer]) -> str:
     return "\n".join([*_lines(rows), "the number of inputs is not known yet: build(n) or fit"])
 
 
-def _lines(rows: list[tuple[str, str, str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+def _lines(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return rows as a table, of which the last two columns are numbers."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
-        f"{name:<{widths[0]}}  {output:>{widths[1]}}  {size:>{widths[2]}}"
-        for name, output, size in rows
+        "  ".join(
+            f"{cell:>{width}}" if place >= len(widths) - 2 else f"{cell:<{width}}"
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
     ]
     rule = "-" * len(lines[0])
     return [lines[0], rule, *lines[1:], rule]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -12,12 +12,14 @@ from chainrule import _core, metrics, optimizers
 from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
 from chainrule.inputs.dataset import split_validation, warn_of_unseen_classes
 from chainrule.inputs.lazy_rows import LazyRows, is_lazy
+from chainrule.inputs.several import core_rows
 from chainrule.names import names_arguments
 from chainrule.network import training
 from chainrule.network.compiled import Compiled
 from chainrule.network.history import History
 from chainrule.network.lazy_training import check_rows
 from chainrule.network.measuring import Undefined, measure, metrics_for, resolve_metrics
+from chainrule.network.output_losses import OutputLosses, loss_weights_of
 from chainrule.network.training_data import make_dataset, prepare_validation, warn_of_scale
 from chainrule.network.trial import try_out
 
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from chainrule.optimizers import Optimizer
 
 __all__ = ["Trainable"]
+
+AnyLoss: TypeAlias = "str | Loss | Mapping[str, str | Loss] | Sequence[str | Loss] | None"
+AnyMetric: TypeAlias = "str | metrics.Metric | Callable[..., Any]"
+AnyMetrics: TypeAlias = "Iterable[AnyMetric] | Mapping[str, Iterable[AnyMetric]] | None"
 
 
 class _Before:
@@ -67,7 +73,8 @@ class Trainable(Compiled):
         x: object,
         y: object,
         *,
-        loss: str | Loss | None = None,
+        loss: AnyLoss = None,
+        loss_weights: Mapping[str, float] | Sequence[float] | None = None,
         optimizer: str | Optimizer | None = None,
         epochs: int = 1,
         batch_size: int = 32,
@@ -77,7 +84,7 @@ class Trainable(Compiled):
         class_weight: ClassWeight = None,
         shuffle: bool = True,
         callbacks: Iterable[Callback | Callable[[int, Mapping[str, Any]], object]] = (),
-        metrics: Iterable[str | metrics.Metric | Callable[..., Any]] | None = None,
+        metrics: AnyMetrics = None,
         verbose: int = 1,
         num_threads: int | None = None,
         input_sparsity: str = "auto",
@@ -86,20 +93,25 @@ class Trainable(Compiled):
 
         Parameters
         ----------
-        x : array_like of shape (rows, inputs)
+        x : array_like of shape (rows, inputs), or mapping or sequence of such
+            Of several inputs, rows for each, by name or in their order.
             uint8, int32, int64, float32 and float64 are read where they lie, whatever their
             strides; memory maps, data frames and CPU tensors too. Images (rows, height, width) are
             flattened. A data frame's columns are told by their names, see `feature_names`. SciPy's
             sparse matrices are taken too, CSR without a copy; the first layer must then be Dense,
             or Dense behind a Rescaling without offset.
-        y : array_like
+        y : array_like, or mapping or sequence of such
+            Of several outputs, targets for each, by name or in their order.
             Integer labels (rows,) or probability rows (rows, outputs) for cross_entropy, else
             numbers of shape (rows, outputs) or (rows,). In the place of labels, those of a single
             output included, the names of classes are taken, see `class_names`. SciPy's sparse
             matrices (rows, outputs) are taken too, CSR without a copy; only metrics, which need all
             outputs at once, make a table of them.
-        loss : str or Loss, optional
-            Default: the one last used.
+        loss : str or Loss, or mapping or sequence of such, optional
+            Default: the one last used. Of several outputs, one for all of them or one for each.
+        loss_weights : mapping or sequence of float, optional
+            The weights of the outputs' losses in their sum, which training minimises; those that a
+            mapping lacks are 1.
         optimizer : str or Optimizer, optional
             Default: the one last used, at first ``Adam()``. Its state is kept as long as its kind
             stays the same; another kind starts afresh.
@@ -117,14 +129,16 @@ class Trainable(Compiled):
             Weight of each label: of each class for cross_entropy, of 0 and 1 for a single output. A
             mapping may be by the classes' names. "balanced": such weights that all classes of the
             training rows count the same, n / (classes * rows of the class), where `sample_weight`
-            counts rows. It helps the training and leaves ``val_loss`` as it is.
+            counts rows. It helps the training and leaves ``val_loss`` as it is. Of several outputs,
+            a mapping of their names to weights, none of them "balanced".
         shuffle : bool, default True
             Visit the rows of each epoch in a new random order.
         callbacks : iterable of Callback or callable
             A plain function is called as ``f(epoch, logs)`` at the end of each epoch.
-        metrics : iterable of str, Metric or callable, optional
+        metrics : iterable of str, Metric or callable, or mapping of such, optional
             Default: accuracy for the cross-entropy losses, else none. Those of training are taken
-            from the outputs as the epoch saw them, before each update.
+            from the outputs as the epoch saw them, before each update. Of several outputs, those of
+            each by name, or the same for all.
         verbose : {0, 1, 2}, default 1
             Nothing; a progress bar where there is a terminal, else lines; lines.
         num_threads : int, optional
@@ -137,7 +151,8 @@ class Trainable(Compiled):
         Returns
         -------
         History
-            A list per metric over all epochs so far; also kept as ``self.history``. After Ctrl-C
+            A list per metric over all epochs so far, of several outputs "digit_loss" and
+            "digit_accuracy" for an output "digit"; also kept as ``self.history``. After Ctrl-C
             it ends with the last whole epoch and its ``interrupted`` is True.
 
         Raises
@@ -151,7 +166,7 @@ class Trainable(Compiled):
             If the network is being trained already, by another thread or by the caller of a
             callback.
         """
-        loss = self._chosen_loss(loss)
+        objective = self._chosen_loss(loss, loss_weights)
         optimizer = optimizers.get(optimizer if optimizer is not None else self.optimizer or "adam")
         plan = training.FitPlan(
             epochs=positive_integer("epochs", epochs),
@@ -162,14 +177,14 @@ class Trainable(Compiled):
             input_sparsity=sparsity_name(input_sparsity),
             callbacks=training.resolve_callbacks(callbacks),
         )
-        chosen = self.metrics if metrics is None else resolve_metrics(metrics)
+        chosen = self.metrics if metrics is None else resolve_metrics(metrics, objective)
 
         def train() -> History:
             before = _Before(self, x, y)
             try:
                 with self._rollback_build(x, y):
                     data = make_dataset(
-                        self, x, y, loss, sample_weight, class_weight, learn_names=True
+                        self, x, y, objective, sample_weight, class_weight, learn_names=True
                     )
                     data, validation = split_validation(data, validation_split)
                     self._built_core().check_trains(
@@ -178,18 +193,19 @@ class Trainable(Compiled):
                     if validation_data is not None:
                         if validation is not None:
                             raise ValueError("give validation_data or validation_split, not both")
-                        validation = prepare_validation(self, validation_data, loss)
+                        validation = prepare_validation(self, validation_data, objective)
                     if validation is not None:
-                        warn_of_unseen_classes(loss, data, validation)
+                        warn_of_unseen_classes(objective, data, validation)
                     if isinstance(data.x, LazyRows):
                         check_rows(self._built_core(), data.x)
-                    try_out(self, loss, optimizer, chosen, data, validation, plan.callbacks)
+                    try_out(self, objective, optimizer, chosen, data, validation, plan.callbacks)
                     progress = training.progress(self, data, plan)
-                    warn_of_scale(self, loss, data)
+                    warn_of_scale(self, objective, data)
                     self._callback_states.begin(plan.callbacks.callbacks)
-                self.loss = loss
+                self.loss = objective
                 metrics_before, self.metrics = self.metrics, chosen
                 self._use_optimizer(optimizer)
+                self._changing()
                 try:
                     return training.fit(self, data, validation, plan, progress)
                 except BaseException:
@@ -208,7 +224,8 @@ class Trainable(Compiled):
         x: object,
         y: object,
         *,
-        loss: str | Loss | None = None,
+        loss: AnyLoss = None,
+        loss_weights: Mapping[str, float] | Sequence[float] | None = None,
         optimizer: str | Optimizer | None = None,
         sample_weight: object = None,
         class_weight: ClassWeight = None,
@@ -219,13 +236,14 @@ class Trainable(Compiled):
 
         Parameters
         ----------
-        x, y, loss, optimizer, sample_weight, class_weight, num_threads, input_sparsity
+        x, y, loss, loss_weights, optimizer, sample_weight, class_weight, num_threads, \
+input_sparsity
             As in `fit`.
 
         Returns
         -------
         dict of str to float
-            ``{"loss": mean loss before the step}``.
+            ``{"loss": mean loss before the step}``, and of several outputs the loss of each.
         """
         if is_lazy(x):
             x = np.asarray(x[:])  # type: ignore[index]
@@ -234,7 +252,7 @@ class Trainable(Compiled):
                 f"class_weight={class_weight!r} would weigh each batch in another way; give "
                 "the weights"
             )
-        loss = self._chosen_loss(loss)
+        objective = self._chosen_loss(loss, loss_weights)
         optimizer = optimizers.get(optimizer if optimizer is not None else self.optimizer or "adam")
         threads = thread_count(num_threads)
         path = sparsity_name(input_sparsity)
@@ -244,18 +262,19 @@ class Trainable(Compiled):
             try:
                 with self._rollback_build(x, y):
                     data = make_dataset(
-                        self, x, y, loss, sample_weight, class_weight, learn_names=True
+                        self, x, y, objective, sample_weight, class_weight, learn_names=True
                     )
                     core, rows = self._built_core(), len(data.x)
                     core.check_trains(optimizer._core, path, rows)
                 assert not isinstance(data.x, LazyRows)
-                self.loss = loss
+                self.loss = objective
                 self._use_optimizer(optimizer)
+                self._changing()
                 by_schedule = optimizer.schedule is not None
                 return core.run_epoch(
-                    data.x,
-                    data.y,
-                    loss._core,
+                    core_rows(data.x),
+                    core_rows(data.y),
+                    objective._core,
                     optimizer._core,
                     rows,
                     False,  # in the order of the rows
@@ -267,12 +286,21 @@ class Trainable(Compiled):
                     0,  # from the first batch
                     1,
                     False,  # not of an epoch
+                    None,
+                    None,
+                    None,
+                    loss_weights_of(objective),
                 )
             except MemoryError:
                 before.without_memory()
                 raise
 
-        return {"loss": self._training.run(step).loss}
+        result = self._training.run(step)
+        logs = {"loss": result.loss}
+        if isinstance(objective, OutputLosses):
+            means = zip(objective.names, result.losses.means, strict=True)
+            logs.update({f"{name}_loss": mean for name, mean in means})
+        return logs
 
     @names_arguments
     def evaluate(
@@ -280,8 +308,9 @@ class Trainable(Compiled):
         x: object,
         y: object,
         *,
-        loss: str | Loss | None = None,
-        metrics: Iterable[str | metrics.Metric | Callable[..., Any]] | None = None,
+        loss: AnyLoss = None,
+        loss_weights: Mapping[str, float] | Sequence[float] | None = None,
+        metrics: AnyMetrics = None,
         sample_weight: object = None,
         class_weight: ClassWeight = None,
         batch_size: int = training.INFERENCE_ROWS,
@@ -292,7 +321,7 @@ class Trainable(Compiled):
 
         Parameters
         ----------
-        x, y, loss, metrics, sample_weight, class_weight, num_threads, input_sparsity
+        x, y, loss, loss_weights, metrics, sample_weight, class_weight, num_threads, input_sparsity
             As in `fit`.
         batch_size : int, default 256
             Rows worked on at a time.
@@ -300,17 +329,20 @@ class Trainable(Compiled):
         Returns
         -------
         dict
-            ``{"loss": ..., "accuracy": ...}``; a confusion matrix is an array.
+            ``{"loss": ..., "accuracy": ...}``; a confusion matrix is an array. Of several outputs
+            the names are as in the history.
         """
-        loss = self._chosen_loss(loss)
-        chosen = self.metrics if metrics is None else resolve_metrics(metrics)
+        objective = self._chosen_loss(loss, loss_weights)
+        chosen = self.metrics if metrics is None else resolve_metrics(metrics, objective)
         rows = positive_integer("batch_size", batch_size)
         threads = thread_count(num_threads)
         path = sparsity_name(input_sparsity)
         with self._rollback_build():
-            data = make_dataset(self, x, y, loss, sample_weight, class_weight)
-        measured = metrics_for(loss, self.outputs, chosen, data.y)
-        value, outputs = training.evaluate(self, data, loss, measured, rows, threads, path)
+            data = make_dataset(self, x, y, objective, sample_weight, class_weight)
+        measured = metrics_for(objective, self.outputs, chosen, data.y)
+        value, outputs, sums = training.evaluate(
+            self, data, objective, measured, rows, threads, path
+        )
         logs: dict[str, Any] = {}
-        measure(measured, loss, data, value, outputs, logs, Undefined())
+        measure(measured, objective, data, value, outputs, logs, Undefined(), losses=sums)
         return logs

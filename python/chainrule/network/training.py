@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule import _core
 from chainrule.callbacks import Callback, CallbackList, StopTraining
 from chainrule.errors import DivergenceError
 from chainrule.inputs.lazy_rows import LazyRows
+from chainrule.inputs.several import core_rows
 from chainrule.network.divergence import divergence
 from chainrule.network.lazy_training import Chunks, How, adapt_lazily, evaluate_lazily
 from chainrule.network.measuring import Undefined, measure, metrics_for
+from chainrule.network.output_losses import OutputLosses, loss_weights_of
 from chainrule.network.progress import Progress, make_progress
 from chainrule.schedules import ReduceOnPlateau
 
 if TYPE_CHECKING:
     from chainrule.callbacks.callback import Network
     from chainrule.inputs.dataset import Dataset
-    from chainrule.losses import Loss
-    from chainrule.metrics import Metric
     from chainrule.network.compiled import Compiled
     from chainrule.network.core_network import CoreNetwork
     from chainrule.network.history import History
@@ -72,21 +73,22 @@ def step_rates(
 def evaluate(
     net: Compiled,
     data: Dataset,
-    loss: Loss,
-    metrics: list[Metric],
+    loss: Any,
+    metrics: Any,
     batch_size: int,
     num_threads: int,
     input_sparsity: str,
-) -> tuple[float, NDArray[Any] | None]:
-    """Return the mean loss in inference mode, and the outputs where metrics need them."""
+) -> tuple[float, NDArray[Any] | None, Any]:
+    """Return the mean loss in inference mode, outputs where metrics need them, sums of losses."""
     core = net._built_core()
     outputs = np.empty((len(data.x), core.outputs), net.dtype) if metrics else None
     if isinstance(data.x, LazyRows):
         value = evaluate_lazily(core, data, loss, outputs, batch_size, num_threads, input_sparsity)
-        return value, outputs
+        return value, outputs, None
+    sums = _core.LossSum() if isinstance(loss, OutputLosses) else None
     value = core.evaluate(
-        data.x,
-        data.y,
+        core_rows(data.x),
+        core_rows(data.y),
         loss._core,
         batch_size,
         num_threads,
@@ -94,8 +96,10 @@ def evaluate(
         data.sample_weight,
         data.class_weight,
         outputs,
+        sums,
+        loss_weights_of(loss),
     )
-    return value, outputs
+    return value, outputs, sums
 
 
 def progress(net: Compiled, data: Dataset, plan: FitPlan) -> Progress:
@@ -166,7 +170,7 @@ def _adapted(net: Compiled, data: Dataset) -> Iterator[None]:
         if isinstance(data.x, LazyRows):
             adapt_lazily(core, data.x, remaining=True)
         else:
-            core.adapt_remaining(data.x)
+            core.adapt_remaining(core_rows(data.x))
         yield
     finally:
         if waiting and core.adapted and core.total_steps == steps:
@@ -206,6 +210,7 @@ class _Epoch:
         self._batches = -(-len(data.x) // plan.batch_size)
         self._rates = step_rates(net, net.optimizer, self._batches, self._batches)
         self._outputs = np.empty((len(data.x), net.outputs), net.dtype) if self._metrics else None
+        self._sums: Any = None  # of losses, for each of several outputs
 
     def train(self, logs: dict[str, Any]) -> None:
         """Run the batches; what has been measured stands in `logs` after an exception too."""
@@ -222,7 +227,14 @@ class _Epoch:
         self._check_finite(self._data, loss, self._outputs, "the loss of an output")
         try:
             measure(
-                self._metrics, self._loss, self._data, loss, self._outputs, logs, self._undefined
+                self._metrics,
+                self._loss,
+                self._data,
+                loss,
+                self._outputs,
+                logs,
+                self._undefined,
+                losses=self._sums,
             )
         finally:
             if self._optimizer.schedule is not None:
@@ -232,7 +244,7 @@ class _Epoch:
         """Add loss and metrics of the validation data to `logs`."""
         plan, net = self._plan, self._net
         metrics = metrics_for(self._loss, net.outputs, net.metrics, validation.y)
-        value, outputs = evaluate(
+        value, outputs, sums = evaluate(
             net,
             validation,
             self._loss,
@@ -242,7 +254,9 @@ class _Epoch:
             plan.input_sparsity,
         )
         self._check_finite(validation, value, outputs, "the validation loss")
-        measure(metrics, self._loss, validation, value, outputs, logs, self._undefined, "val_")
+        measure(
+            metrics, self._loss, validation, value, outputs, logs, self._undefined, "val_", sums
+        )
 
     def record(self, logs: dict[str, Any]) -> None:
         """Add the epoch to the history; where that fails, it has not been."""
@@ -309,9 +323,9 @@ class _Epoch:
 
     def _piece(self, first_batch: int, batches: int) -> Any:
         assert not isinstance(self._data.x, LazyRows)
-        return self._net._built_core().run_epoch(
-            self._data.x,
-            self._data.y,
+        result = self._net._built_core().run_epoch(
+            core_rows(self._data.x),
+            core_rows(self._data.y),
             self._loss._core,
             self._optimizer._core,
             self._plan.batch_size,
@@ -326,7 +340,11 @@ class _Epoch:
             True,  # of a whole epoch
             self._outputs,
             self._progress.batch if batches < 0 else None,
+            None,  # the core knows the losses of the epoch so far
+            loss_weights_of(self._loss),
         )
+        self._sums = result.epoch_losses
+        return result
 
     def _check_finite(
         self, data: Dataset, value: float, outputs: NDArray[Any] | None, what: str

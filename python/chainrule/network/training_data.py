@@ -15,6 +15,7 @@ from chainrule.inputs.compressed_rows import Rows, stored
 from chainrule.inputs.containers import is_sparse
 from chainrule.inputs.dataset import Dataset, compares_classes
 from chainrule.inputs.lazy_rows import LazyRows
+from chainrule.inputs.several import Several, by_name
 from chainrule.inputs.targets import (
     check_balanced,
     class_weights_array,
@@ -22,6 +23,8 @@ from chainrule.inputs.targets import (
     prepare_targets,
 )
 from chainrule.layers import Dense
+from chainrule.names import unknown_name
+from chainrule.network.output_losses import OutputLosses, loss_weights_of
 
 if TYPE_CHECKING:
     from chainrule.inputs.targets import ClassWeight
@@ -39,7 +42,7 @@ def make_dataset(
     net: Compiled,
     x: object,
     y: object,
-    loss: Loss,
+    loss: Any,
     sample_weight: object = None,
     class_weight: ClassWeight = None,
     *,
@@ -55,6 +58,10 @@ def make_dataset(
     ValueError, TypeError
         If something does not fit the network, the loss or the rest.
     """
+    if not isinstance(loss, OutputLosses):
+        y = net._only_target(y)
+    if isinstance(loss, OutputLosses) or net._several_inputs:
+        return _several(net, x, y, loss, sample_weight, class_weight, learn_names)
     features = net._rows_wherever(x)
     sparse = is_sparse(y)
     if sparse and isinstance(features, LazyRows):
@@ -64,14 +71,9 @@ def make_dataset(
     core = net._built_core()
     core.check_loss(loss._core)
     outputs = core.outputs
-    single = net.dtype == "float32"
-    targets: Rows
-    if sparse:
-        targets = prepare_sparse_targets(loss._core, y, outputs, single=single)
-    else:
-        if compares_classes(loss, outputs):
-            y = net._labels(y, learn=learn_names)
-        targets = prepare_targets(loss._core, y, outputs, single=single)
+    if not sparse and compares_classes(loss, outputs):
+        y = net._labels(y, learn=learn_names)
+    targets = _targets(net, y, loss, outputs)
     check_same_length(features, targets)
     weights = None
     if sample_weight is not None:
@@ -86,6 +88,84 @@ def make_dataset(
         weights_by_label = _by_label(class_weight, net.class_names)
         classes = class_weights_array(weights_by_label, outputs if loss.takes_labels else 2)
     return Dataset(features, targets, weights, classes)
+
+
+def _targets(net: Compiled, y: object, loss: Loss, outputs: int, name: str = "y") -> Rows:
+    """Return the targets of an output as the core reads them."""
+    single = net.dtype == "float32"
+    if is_sparse(y):
+        return prepare_sparse_targets(loss._core, y, outputs, single=single, name=name)
+    return prepare_targets(loss._core, y, outputs, single=single, name=name)
+
+
+def _several(
+    net: Compiled,
+    x: object,
+    y: object,
+    loss: Any,
+    sample_weight: object,
+    class_weight: Any,
+    learn_names: bool,
+) -> Dataset:
+    """Return the data of a network of several inputs or outputs."""
+    rows = net._as_rows(x)
+    assert net._graph is not None
+    net._built_core().check_loss(loss._core, loss_weights_of(loss))
+    names = net._graph.outputs
+    if isinstance(loss, OutputLosses):
+        given = by_name("y", "output", y, names)
+        parts = [
+            _targets(net, part, one, columns, f"y[{name!r}]")
+            for name, part, one, columns in zip(
+                names, given, loss.losses, loss.columns, strict=True
+            )
+        ]
+        for name, part in zip(names, parts, strict=True):
+            check_same_length(rows, part, names=("x", f"y[{name!r}]"))
+        targets: Any = Several(parts)
+        weights_by_output = _class_weights(class_weight, loss)
+    else:
+        if compares_classes(loss, net.outputs):
+            y = net._labels(y, learn=learn_names)
+        targets = _targets(net, y, loss, net.outputs)
+        check_same_length(rows, targets)
+        weights_by_output = None
+        if class_weight is not None:
+            weights_by_output = class_weights_array(
+                _by_label(_given_weights(class_weight), net.class_names),
+                net.outputs if loss.takes_labels else 2,
+            )
+    weights = None if sample_weight is None else as_weights(sample_weight, rows=len(rows))
+    return Dataset(rows, targets, weights, weights_by_output)
+
+
+def _given_weights(class_weight: Any) -> Any:
+    """Return class weights; ValueError for what only networks of one input and output take."""
+    if isinstance(class_weight, str):
+        raise ValueError(
+            f"class_weight={class_weight!r} needs a network of one input and one output; give "
+            "the weights"
+        )
+    return class_weight
+
+
+def _class_weights(given: Any, loss: OutputLosses) -> Any:
+    """Return class weights for each output, None where none has any."""
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise TypeError("class_weight must be a dict by the names of outputs")
+    for name in given:
+        if name not in loss.names:
+            raise ValueError(f"class_weight: {unknown_name('output', name, loss.names)}")
+    found = []
+    for name, one, columns in zip(loss.names, loss.losses, loss.columns, strict=True):
+        if name in given and not one.takes_labels and columns > 1:
+            raise ValueError(f"class_weight[{name!r}] with {one.kind} needs one output column")
+        classes = columns if one.takes_labels else 2
+        wanted = _given_weights(given[name]) if name in given else None
+        found.append(None if wanted is None else class_weights_array(wanted, classes))
+    return found
 
 
 def _by_label(weights: Any, class_names: tuple[str, ...] | None) -> Any:
@@ -105,7 +185,7 @@ def _by_label(weights: Any, class_names: tuple[str, ...] | None) -> Any:
 def prepare_validation(
     net: Compiled,
     given: Sequence[object],
-    loss: Loss,
+    loss: Any,
 ) -> Dataset:
     """Return ``validation_data``, (x, y) or (x, y, sample_weight), as `prepare` does."""
     expected = "validation_data must be (x, y) or (x, y, sample_weight)"
@@ -120,8 +200,10 @@ def prepare_validation(
         raise type(error)(f"validation_data: {error}") from error
 
 
-def warn_of_scale(net: Compiled, loss: Loss, data: Dataset) -> None:
+def warn_of_scale(net: Compiled, loss: Any, data: Dataset) -> None:
     """Warn of targets that a new network, whose outputs are near 0, is far from."""
+    if isinstance(loss, OutputLosses) or len(net._output_shapes) > 1:
+        return
     last = net.layers[-1]
     plain = isinstance(last, Dense) and last.activation.kind == "linear"
     if loss.kind not in _REGRESSION or not plain or net._built_core().total_steps > 0:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from chainrule.inputs.compressed_rows import as_table
 from chainrule.inputs.lazy_rows import LazyRows
+from chainrule.inputs.several import Several, core_rows
 from chainrule.metrics import (
     Metric,
     UndefinedMetricError,
@@ -27,6 +28,7 @@ from chainrule.metrics import (
 from chainrule.names import unknown_name
 from chainrule.network.lazy_training import predict_lazily
 from chainrule.network.measuring import metrics_for
+from chainrule.network.output_losses import OutputLosses
 from chainrule.schedules import ReduceOnPlateau
 
 if TYPE_CHECKING:
@@ -44,9 +46,9 @@ _DECIDING = (accuracy, precision, recall, f1, confusion_matrix)
 
 def try_out(
     net: Compiled,
-    loss: Loss,
+    loss: Any,
     optimizer: Optimizer,
-    chosen: list[Metric] | None,
+    chosen: Any,
     data: Dataset,
     validation: Dataset | None,
     callbacks: CallbackList,
@@ -66,7 +68,9 @@ def try_out(
     callbacks : CallbackList
         Those of the training.
     """
-    if not isinstance(data.x, np.ndarray | LazyRows) and net._unadapted():
+    inputs = data.x.parts if isinstance(data.x, Several) else [data.x]
+    sparse = not all(isinstance(rows, np.ndarray | LazyRows) for rows in inputs)
+    if sparse and net._unadapted():
         raise ValueError(
             "x is sparse and cannot be normalized: Normalization shifts every column by its mean, "
             "which would fill x with numbers; use Rescaling, or pass x.toarray()"
@@ -95,11 +99,11 @@ def try_out(
     callbacks.check(logs)
 
 
-def try_metrics(
-    net: Compiled, loss: Loss, chosen: list[Metric] | None, data: Dataset
-) -> dict[str, Any]:
+def try_metrics(net: Compiled, loss: Any, chosen: Any, data: Dataset) -> dict[str, Any]:
     """Return the metrics of a few rows; NaN for what these leave undefined."""
     measured = metrics_for(loss, net.outputs, chosen, data.y)
+    if isinstance(loss, OutputLosses):
+        return _try_several(net, loss, measured, data)
     if not measured:
         return {}
     for metric in measured:
@@ -110,6 +114,29 @@ def try_metrics(
         metric.name: _tried(metric, net, loss, data, few, targets, predictions)
         for metric in measured
     }
+
+
+def _try_several(
+    net: Compiled, loss: OutputLosses, measured: list[list[Metric]], data: Dataset
+) -> dict[str, Any]:
+    """Return the same of several outputs, with their losses."""
+    logs: dict[str, Any] = {f"{name}_loss": 1.0 for name in loss.names}
+    few = data.part(slice(0, min(_ROWS, len(data.x))))
+    outputs = np.empty((len(few.x), net.outputs), net.dtype)
+    net._built_core().predict(core_rows(few.x), 256, 0, "auto", outputs)
+    outputs = outputs if np.isfinite(outputs).all() else np.zeros_like(outputs)
+    for index, metrics in enumerate(measured):
+        one = loss.losses[index]
+        predictions, targets = one.link(loss.part(outputs, index)), as_table(few.y.parts[index])
+        for metric in metrics:
+            name = f"{loss.names[index]}_{metric.name}"
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    logs[name] = metric(targets, predictions, few.sample_weight)
+                except UndefinedMetricError:
+                    logs[name] = math.nan
+    return logs
 
 
 def _tried(
@@ -146,7 +173,7 @@ def _predicted(net: Compiled, loss: Loss, data: Dataset) -> tuple[NDArray[Any], 
     if isinstance(data.x, LazyRows):
         predict_lazily(core, data.x, outputs, 256, 0, "auto")
     else:
-        core.predict(data.x, 256, 0, "auto", outputs)
+        core.predict(core_rows(data.x), 256, 0, "auto", outputs)
     predictions = loss.link(outputs if np.isfinite(outputs).all() else np.zeros_like(outputs))
     return as_table(data.y), predictions
 

@@ -1,0 +1,409 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks of graphs against PyTorch in float64: outputs, gradients and training."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from graph_cases import TorchGraph, residual, rows, siamese, torch, two_by_two, u_shaped
+
+import chainrule as cr
+
+CASES = [residual, two_by_two, siamese, u_shaped]
+each_case = pytest.mark.parametrize("make", CASES)
+TOLERANCE = 1e-12
+
+
+def as_dict(net: cr.Network, outputs: Any) -> dict[str, Any]:
+    """Return outputs by name, those of an only output too."""
+    return outputs if isinstance(outputs, dict) else {net._graph.outputs[0]: outputs}
+
+
+def targets(net: cr.Network, x: dict[str, Any]) -> dict[str, Any]:
+    rng = np.random.default_rng(7)
+    return {name: rng.normal(size=y.shape) for name, y in as_dict(net, net.predict(x)).items()}
+
+
+def close(got: Any, expected: Any, tolerance: float = TOLERANCE) -> None:
+    scale = max(1e-3, float(np.abs(expected).max()))
+    np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance * scale)
+
+
+@each_case
+def test_outputs(make: Callable[[], cr.Network]) -> None:
+    net = make()
+    x = rows(net)
+    expected = TorchGraph(net)(x)
+    got = as_dict(net, net.predict(x))
+    assert list(got) == list(expected)
+    for name in expected:
+        close(got[name], expected[name].detach().numpy())
+
+
+@each_case
+def test_gradients(make: Callable[[], cr.Network]) -> None:
+    net = make()
+    x = rows(net)
+    twin = TorchGraph(net)
+    inputs = {name: torch.tensor(v, requires_grad=True) for name, v in x.items()}
+    outputs = twin(inputs)
+    rng = np.random.default_rng(3)
+    dy = {name: rng.normal(size=tuple(y.shape)) for name, y in outputs.items()}
+    sum((torch.tensor(dy[name]) * y).sum() for name, y in outputs.items()).backward()
+    net.forward(x)
+    dx = net.backward(dy if len(dy) > 1 else next(iter(dy.values())))
+    dx = dx if isinstance(dx, dict) else {next(iter(x)): dx}
+    for name, tensor in inputs.items():
+        close(dx[name], tensor.grad.numpy())
+    assert set(net.gradients) == set(twin.parameters)
+    for name, gradient in net.gradients.items():
+        close(gradient, twin.parameters[name].grad.numpy())
+
+
+@each_case
+def test_twenty_steps(make: Callable[[], cr.Network]) -> None:
+    net = make()
+    x = rows(net)
+    y = targets(net, x)
+    twin = TorchGraph(net)
+    optimizer = torch.optim.Adam(list(twin.parameters.values()), lr=1e-2)
+    for _ in range(20):
+        optimizer.zero_grad()
+        outputs = twin(x)
+        loss = sum(((outputs[n] - torch.tensor(y[n])) ** 2).mean() for n in y)
+        loss.backward()
+        optimizer.step()
+        logs = net.train_on_batch(x, y, loss="mse", optimizer=cr.Adam(1e-2))
+        close(logs["loss"], loss.item())
+    for name, values in net.parameters.items():
+        close(values, twin.parameters[name].detach().numpy(), 1e-11)
+
+
+def labelled(count: int = 60) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return data for `classifier`."""
+    rng = np.random.default_rng(11)
+    x = {"pixels": rng.normal(size=(count, 5)), "context": rng.normal(size=(count, 3))}
+    digit = (x["pixels"][:, 0] > 0).astype(int) + (x["context"][:, 0] > 0)
+    return x, {"digit": digit, "ink": x["pixels"].sum(axis=1)}
+
+
+def classifier(dtype: str = "float32", seed: int = 0) -> cr.Network:
+    a, b = cr.Input(5, name="pixels"), cr.Input(3, name="context")
+    z = cr.Concatenate()([cr.Dense(8, activation="relu")(a), b])
+    outputs = {"digit": cr.Dense(3)(z), "ink": cr.Dense(1)(z)}
+    return cr.Network(inputs=[a, b], outputs=outputs, seed=seed, dtype=dtype)
+
+
+LOSSES = {"digit": "cross_entropy", "ink": "mse"}
+METRICS = {"digit": ["accuracy"], "ink": ["mae"]}
+
+
+def test_fit_with_several_inputs_and_outputs(tmp_path: Path) -> None:
+    x, y = labelled()
+    net = classifier()
+    history = net.fit(
+        x,
+        y,
+        loss=LOSSES,
+        loss_weights={"ink": 0.1},
+        metrics=METRICS,
+        optimizer=cr.Adam(1e-2),
+        epochs=30,
+        batch_size=16,
+        validation_split=0.2,
+        verbose=0,
+    )
+    names = ["loss", "digit_loss", "ink_loss", "digit_accuracy", "ink_mae"]
+    assert list(history.history) == [*names, *(f"val_{name}" for name in names)]
+    assert history["loss"][-1] < 0.5 * history["loss"][0]
+    for prefix in ("", "val_"):
+        np.testing.assert_allclose(
+            history[f"{prefix}loss"],
+            np.array(history[f"{prefix}digit_loss"]) + 0.1 * np.array(history[f"{prefix}ink_loss"]),
+            rtol=1e-6,
+        )
+    measured = net.evaluate(x, y)
+    outputs = net.predict(x)
+    z = outputs["digit"].astype(float)
+    log_sums = np.log(np.exp(z).sum(axis=1))
+    digit_loss = (log_sums - z[np.arange(len(z)), y["digit"]]).mean()
+    ink = outputs["ink"][:, 0].astype(float)
+    expected = {
+        "loss": digit_loss + 0.1 * ((ink - y["ink"]) ** 2).mean(),
+        "digit_loss": digit_loss,
+        "ink_loss": ((ink - y["ink"]) ** 2).mean(),
+        "digit_accuracy": (z.argmax(axis=1) == y["digit"]).mean(),
+        "ink_mae": np.abs(ink - y["ink"]).mean(),
+    }
+    assert list(measured) == names
+    for name, value in expected.items():
+        assert measured[name] == pytest.approx(value, rel=1e-5), name
+    # Lists stand for dicts, in the order of inputs and outputs.
+    assert net.evaluate(list(x.values()), list(y.values())) == measured
+    probabilities = net.predict_proba(x)
+    np.testing.assert_allclose(probabilities["digit"].sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_array_equal(probabilities["ink"], outputs["ink"])
+
+    path = tmp_path / "net.safetensors"
+    net.save(path)
+    for twin in (cr.load(path), copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert type(twin) is cr.Network
+        assert twin.evaluate(x, y) == measured
+        twin.fit(x, y, epochs=1, verbose=0)
+        again = copy.deepcopy(net)
+        again.fit(x, y, epochs=1, verbose=0)
+        assert twin.history.history == again.history.history
+        for name, values in again.parameters.items():
+            np.testing.assert_array_equal(twin.parameters[name], values)
+
+
+def test_batches_by_themselves_and_by_callbacks_are_those_of_an_epoch() -> None:
+    x, y = labelled(64)
+    options: dict[str, Any] = {"loss": LOSSES, "optimizer": "adam"}
+    whole, pieces, steps = classifier(), classifier(), classifier()
+    whole.fit(x, y, batch_size=16, shuffle=False, verbose=0, **options)
+    seen: list[float] = []
+
+    class Each(cr.Callback):
+        def on_batch_end(self, net: Any, epoch: int, batch: int, logs: Any) -> None:
+            seen.append(logs["loss"])
+
+    pieces.fit(x, y, batch_size=16, shuffle=False, verbose=0, callbacks=[Each()], **options)
+    logs = []
+    for first in range(0, 64, 16):
+        part = slice(first, first + 16)
+        logs.append(
+            steps.train_on_batch(
+                {name: rows[part] for name, rows in x.items()},
+                {name: rows[part] for name, rows in y.items()},
+                **options,
+            )
+        )
+    assert seen == pytest.approx([each["loss"] for each in logs], rel=1e-6)
+    assert logs[0]["loss"] == pytest.approx(logs[0]["digit_loss"] + logs[0]["ink_loss"], rel=1e-6)
+    assert pieces.history.history == whole.history.history
+    for name, values in whole.parameters.items():
+        np.testing.assert_array_equal(pieces.parameters[name], values)
+        np.testing.assert_array_equal(steps.parameters[name], values)
+
+
+def test_weights_of_rows_and_classes() -> None:
+    x, y = labelled(30)
+    twice = {name: np.concatenate([rows, rows[:10]]) for name, rows in x.items()}
+    targets_twice = {name: np.concatenate([rows, rows[:10]]) for name, rows in y.items()}
+    weight = np.where(np.arange(30) < 10, 2.0, 1.0)
+    net = classifier("float64")
+    expected = net.evaluate(twice, targets_twice, loss=LOSSES)
+    assert net.evaluate(x, y, loss=LOSSES, sample_weight=weight)["loss"] == pytest.approx(
+        expected["loss"]
+    )
+    by_class = net.evaluate(x, y, loss=LOSSES, class_weight={"digit": [1, 2, 3]})
+    by_row = net.evaluate(x, y, loss=LOSSES, sample_weight=np.array([1.0, 2.0, 3.0])[y["digit"]])
+    assert by_class["digit_loss"] == pytest.approx(by_row["digit_loss"])
+    assert by_class["ink_loss"] == net.evaluate(x, y, loss=LOSSES)["ink_loss"]
+
+
+@each_case
+def test_threads_change_no_bit(make: Callable[..., cr.Network]) -> None:
+    results = []
+    for threads in (1, 2, 3, 7):
+        net = make("float32")
+        x = rows(net, 40)
+        y = targets(net, x)
+        net.fit(x, y, loss="mse", epochs=2, batch_size=16, verbose=0, num_threads=threads)
+        results.append(b"".join(values.tobytes() for values in net.parameters.values()))
+    assert len(set(results)) == 1
+
+
+X, Y = labelled(12)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "options", "error", "text"),
+    [
+        ({"pixels": X["pixels"]}, Y, {}, ValueError, "x has nothing for the input 'context'"),
+        ({**X, "more": 1}, Y, {}, ValueError, "x: unknown input 'more'"),
+        (X["pixels"], Y, {}, TypeError, "x must be a dict or a list with one entry for each input"),
+        ([X["pixels"]], Y, {}, ValueError, "x needs an entry for each input"),
+        (
+            {**X, "context": X["pixels"]},
+            Y,
+            {},
+            ValueError,
+            r"x\['context'\] has 5 columns; the input expects 3",
+        ),
+        (
+            {**X, "context": X["context"][:5]},
+            Y,
+            {},
+            ValueError,
+            r"x\['pixels'\] has 12 rows, x\['context'\] 5",
+        ),
+        (X, {"digit": Y["digit"]}, {}, ValueError, "y has nothing for the output 'ink'"),
+        (X, {**Y, "inc": 1}, {}, ValueError, "y: unknown output 'inc'; did you mean 'ink'"),
+        (X, {**Y, "digit": Y["digit"] + 5}, {}, ValueError, r"y\['digit'\]"),
+        (X, {**Y, "ink": Y["ink"][:4]}, {}, ValueError, r"x has 12 rows.*y\['ink'\]"),
+        (X, Y, {"loss": {"digit": "cross_entropy"}}, ValueError, "loss has nothing for the output"),
+        (X, Y, {"loss": {**LOSSES, "a": "mse"}}, ValueError, "loss: unknown output 'a'"),
+        (X, Y, {"loss_weights": {"a": 1}}, ValueError, "loss_weights: unknown output 'a'"),
+        (X, Y, {"loss_weights": {"ink": -1}}, ValueError, r"loss_weights\['ink'\] must be finite"),
+        (X, Y, {"loss_weights": {"ink": "a"}}, TypeError, r"loss_weights\['ink'\] must be a num"),
+        (X, Y, {"metrics": {"a": ["mae"]}}, ValueError, "metrics: unknown output 'a'"),
+        (X, Y, {"class_weight": {"a": [1, 2]}}, ValueError, "class_weight: unknown output 'a'"),
+    ],
+)
+def test_data_that_do_not_fit(
+    x: Any, y: Any, options: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    net = classifier()
+    before = net.parameters
+    with pytest.raises(error, match=text):
+        net.fit(x, y, **{"loss": LOSSES, "verbose": 0, **options})
+    for name, values in net.parameters.items():
+        np.testing.assert_array_equal(values, before[name])
+    assert net.loss is None
+    assert net.history.epochs == []
+
+
+def test_shapes_that_do_not_fit_name_the_node() -> None:
+    a, b = cr.Input(3, name="a"), cr.Input(4, name="b")
+    with pytest.raises(ValueError, match=r"total.*\(3,\).*\(4,\)"):
+        cr.Network(inputs=[a, b], outputs=cr.Add(name="total")([a, b]))
+
+
+def test_a_diverging_network_stays_as_it_was() -> None:
+    x, y = labelled()
+    net = classifier()
+    with pytest.raises(cr.DivergenceError):
+        net.fit(x, y, loss=LOSSES, optimizer=cr.SGD(1e20), epochs=3, verbose=0)
+    assert all(np.isfinite(values).all() for values in net.parameters.values())
+
+
+def test_several_axes() -> None:
+    x = cr.Input((4, 3), name="x")
+    h = cr.Dense(2, activation="relu")(x)
+    net = cr.Network(
+        inputs=x, outputs={"positions": h, "mean": cr.GlobalAveragePooling()(h)}, seed=0
+    )
+    values = np.random.default_rng(0).normal(size=(5, 4, 3)).astype(np.float32)
+    weight, bias = net.parameters["positions.weight"], net.parameters["positions.bias"]
+    expected = np.maximum(values @ weight + bias, 0)
+    outputs = net.predict(values)
+    np.testing.assert_allclose(outputs["positions"], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(outputs["mean"], expected.mean(axis=1), rtol=1e-5, atol=1e-6)
+    only = cr.Network(inputs=x, outputs=h, seed=0)
+    assert only.predict(values).shape == (5, 4, 2)
+    assert only.backward(np.ones_like(only.forward(values))).shape == (5, 4, 3)
+
+
+@each_case
+def test_gradients_against_differences(make: Callable[..., cr.Network]) -> None:
+    net = make()
+    x = rows(net, 4)
+    report = cr.gradient_check(net, x, targets(net, x), loss="mse")
+    assert report.max_relative_error < 1e-7
+    names = {name if len(x) == 1 else f"x[{name!r}]" for name in x} if len(x) > 1 else {"x"}
+    assert set(report.relative_errors) == {*net.parameters, *names}
+
+
+def test_drawings(tmp_path: Path) -> None:
+    net = classifier()
+    text = net.plot()
+    assert text.splitlines() == [
+        "o    pixels       (5,)   Input",
+        "| o  context      (3,)   Input",
+        "o |  dense        (8,)   Dense(8, activation='relu')",
+        "o-'  concatenate  (11,)  Concatenate()",
+        "+-o  digit        (3,)   Dense(3)",
+        "o    ink          (1,)   Dense(1)",
+    ]
+    net.plot(tmp_path / "net.txt")
+    assert (tmp_path / "net.txt").read_text() == text + "\n"
+    net.plot(tmp_path / "net.dot")
+    dot = (tmp_path / "net.dot").read_text()
+    assert '"dense" -> "concatenate";' in dot
+    assert '"digit" [label="digit\\nDense(3)\\n(3,)"];' in dot
+    with pytest.raises(ValueError, match="path must end in a format"):
+        net.plot(tmp_path / "net")
+
+
+def test_drawings_by_graphviz(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {}
+
+    class Source:
+        def __init__(self, source: str) -> None:
+            given["source"] = source
+
+        def pipe(self, format: str) -> bytes:
+            given["format"] = format
+            return b"<svg/>"
+
+    module = types.ModuleType("graphviz")
+    module.Source, module.ExecutableNotFound = Source, OSError  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "graphviz", module)
+    net = classifier()
+    net.plot(tmp_path / "net.svg")
+    assert (tmp_path / "net.svg").read_bytes() == b"<svg/>"
+    assert given["format"] == "svg"
+    net.plot(tmp_path / "net.dot")
+    assert given["source"] == (tmp_path / "net.dot").read_text()
+    monkeypatch.setitem(sys.modules, "graphviz", None)
+    with pytest.raises(ImportError, match=r"pip install \"chainrule\[graphviz\]\""):
+        net.plot(tmp_path / "other.svg")
+
+
+def test_summary() -> None:
+    file = io.StringIO()
+    siamese().summary(file)
+    lines = file.getvalue().splitlines()
+    assert lines[0].split() == ["node", "layer", "reads", "output", "parameters"]
+    cells = [line.split() for line in lines if line.startswith("tower")]
+    assert [(row[0], row[-1]) for row in cells] == [("tower", "42"), ("tower/1", "tower")]
+    assert lines[-1] == "79 parameters in float64, 632 bytes"
+
+
+def test_names_of_nodes_are_those_of_layers() -> None:
+    net = siamese()
+    assert net["tower"] is net["tower/1"]
+    assert net["tower"] == cr.Dense(7, activation="tanh")
+    assert len(net) == 5
+    with pytest.raises(KeyError, match="unknown node 'towr'; did you mean 'tower'"):
+        net["towr"]
+    named = cr.Sequential([cr.Input(3), cr.Dense(2, name="first"), cr.Dense(1)], seed=0)
+    assert named["first"] is named[0]
+    assert named["1"] is named[1]
+    assert list(named.parameters) == ["first.weight", "first.bias", "1.weight", "1.bias"]
+
+
+def test_frozen_layers_stay_as_they_are(tmp_path: Path) -> None:
+    x, y = labelled()
+    net = classifier()
+    net.freeze("dense")
+    before = net.parameters
+    net.fit(x, y, loss=LOSSES, epochs=2, verbose=0)
+    net.train_on_batch(x, y)
+    for name, values in net.parameters.items():
+        assert (values == before[name]).all() == name.startswith("dense."), name
+    assert net.count_params(trainable_only=True) == net.count_params() - 8 * 5 - 8
+    net.save(tmp_path / "net")
+    for twin in (copy.deepcopy(net), cr.load(tmp_path / "net")):
+        weight = twin.parameters["dense.weight"]
+        twin.train_on_batch(x, y)
+        np.testing.assert_array_equal(twin.parameters["dense.weight"], weight)
+        twin.unfreeze("dense")
+        twin.train_on_batch(x, y)
+        assert (twin.parameters["dense.weight"] != weight).any()
+    with pytest.raises(ValueError, match="unknown node 'dance'"):
+        net.freeze("digit", "dance")
+    digit = net.parameters["digit.weight"]
+    net.train_on_batch(x, y)
+    assert (net.parameters["digit.weight"] != digit).any()
