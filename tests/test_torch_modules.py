@@ -298,7 +298,6 @@ DIFFERENT = {
     "skipped": (Opaque(lambda m, x: m.second(x)), r"the module \(Opaque\)"),
     "twice": (Opaque(lambda m, x: m.second(m.first(m.first(x)))), r"the module \(Opaque\)"),
     "over 50": (Opaque(lambda m, x: m.second(m.first(x)).clamp(-50, 50)), r"module \(Opaque\)"),
-    "large alone": (Own(lambda m, x: m.second(m.first(x)).clamp(-50, 50)), r"the module \(Own\)"),
     "over rows": (Own(lambda m, x: m.second(m.first(x)).softmax(0)), r"the module \(Own\)"),
     "random": (Own(lambda m, x: m.second(nn.functional.dropout(m.first(x), 0.5))), "the module"),
     "shape": (Opaque(lambda m, x: m.second(m.first(x)).reshape(-1)), r"outputs have shape"),

@@ -69,7 +69,9 @@ class Permute(Layer):
     >>> import chainrule as cr
     >>> net = cr.Sequential([cr.Reshape((2, 3)), Permute((2, 1))])
     >>> net.predict(np.arange(6.0)[None])
-    array([[0., 3., 1., 4., 2., 5.]], dtype=float32)
+    array([[[0., 3.],
+            [1., 4.],
+            [2., 5.]]], dtype=float32)
     """
 
     kind = "permute"

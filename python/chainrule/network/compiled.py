@@ -167,6 +167,13 @@ class Compiled(Named):
         """Whether all `Normalization` layers have their statistics from data."""
         return self._core is not None and self._core.adapted
 
+    @property
+    def _frozen(self) -> set[str]:
+        """The nodes that training leaves as they are."""
+        return {
+            node["name"] for node in self._built_core().nodes if not node.get("trainable", True)
+        }
+
     def _unadapted(self) -> bool:
         """Whether a `Normalization` layer waits for its statistics."""
         return not self._adapted and any(isinstance(layer, Normalization) for layer in self.layers)

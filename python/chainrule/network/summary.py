@@ -70,7 +70,12 @@ def graph_table(core: CoreNetwork, graph: Graph, dtype: str) -> str:
 def _totals(core: CoreNetwork, dtype: str) -> list[str]:
     """Return what all parameters come to."""
     total = sum(int(np.prod(p.shape)) for p in core.parameters)
-    fixed = sum(int(np.prod(p.shape)) for p in core.parameters if not p.trainable)
+    frozen = {node["name"] for node in core.nodes if not node.get("trainable", True)}
+    fixed = sum(
+        int(np.prod(p.shape))
+        for p in core.parameters
+        if not p.trainable or p.name.rpartition(".")[0] in frozen
+    )
     nbytes = total * np.dtype(dtype).itemsize
     lines = [f"{total:,} parameters in {dtype}, {_bytes(nbytes)}"]
     if fixed:

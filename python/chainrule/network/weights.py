@@ -54,7 +54,7 @@ def count_params(net: Compiled, *, trainable_only: bool = False) -> int:
     return sum(
         int(np.prod(p.shape))
         for p in net._built_core().parameters
-        if p.trainable or not trainable_only
+        if not trainable_only or (p.trainable and p.name.rpartition(".")[0] not in net._frozen)
     )
 
 
