@@ -239,7 +239,7 @@ def _vectors(
     tolerance = in_int8 if dtype == "int8" else max(_TOLERANCE, 2 * largest)
     probabilities = None
     if model.link is not None:
-        made = predictions(net, rows, net.predict_proba)
+        made = predictions(net, rows, probabilities=True)
         probabilities = [each.astype(np.float32) for each in made]
         _check_rows(probabilities, "network's probabilities for")
     return self_test.Vectors(x, outputs, probabilities, tolerance), largest

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,8 @@ __all__ = [
 __all__ += ["refuse_missing"]
 
 Array = NDArray[Any]
+
+_ROWS_AT_A_TIME = 256
 
 
 @dataclass(eq=False)
@@ -98,16 +100,17 @@ def columns_made(layer: Layer, columns: Sequence[int]) -> int:
     return layer.outputs(columns[0])
 
 
-def predictions(
-    net: Network, rows: Sequence[Array], predict: Callable[..., Any] | None = None
-) -> list[Array]:
-    """Return what a network, or another of its methods, gives for rows of each of its inputs."""
-    x: Any = rows[0]
-    if len(rows) > 1 and net._graph is not None:
-        x = {node.name: each for node, each in zip(net._graph.inputs, rows, strict=True)}
+def predictions(net: Network, rows: Sequence[Array], *, probabilities: bool = False) -> list[Array]:
+    """Return what a network gives for rows of each of its inputs, output by output."""
+    core: Any = net._built_core()
+    graph = net._graph
     with np.errstate(over="ignore"):
-        made = (predict or net.predict)(x)
-    return [*made.values()] if isinstance(made, Mapping) else [made]
+        if graph is None or (len(rows) == 1 and len(graph.outputs) == 1):
+            return [net.predict_proba(rows[0]) if probabilities else net.predict(rows[0])]
+        beside = core.predict([np.ascontiguousarray(each) for each in rows], _ROWS_AT_A_TIME)
+    shapes = {node.name: shape for node, shape in zip(graph.nodes, core.shapes, strict=True)}
+    ends = np.cumsum([math.prod(shapes[name]) for name in graph.outputs])
+    return np.split(beside, ends[:-1], axis=1)
 
 
 def network_of(

@@ -59,9 +59,7 @@ def self_check(
     except ImportError:
         return None
     rows = _random_rows(net, input_dtype)
-    expected = predictions(
-        net, [*rows.values()], net.predict if output == "raw" else net.predict_proba
-    )
+    expected = predictions(net, [*rows.values()], probabilities=output != "raw")
     outputs = onnxruntime_outputs(content, *rows.values())
     outputs = outputs if isinstance(outputs, list) else [outputs]
     difference = float(np.max([*map(largest_relative_difference, outputs, expected)]))
