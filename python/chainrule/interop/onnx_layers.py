@@ -37,13 +37,14 @@ class LayerReader:
         self.constants = part.constants
         # Layers may share weights, which as layers of a network they do not.
         self._left = 2 * size
+        self._largest = _LARGEST_INPUT + size
         self._tensors: dict[str, Tensor] = {}  # by the names of the file
         for value in part.inputs:
             shape = part.constants.shapes.get(value.name)
             columns = _told_columns(part, value) if shape is None else math.prod(shape[1:])
             if columns is None:
                 raise ModelFileError("the number of inputs cannot be told from the file")
-            if not 1 <= columns <= _LARGEST_INPUT + size:
+            if not 1 <= columns <= self._largest:
                 raise ModelFileError(f"the input has {columns} columns")
             name = value.name if len(part.inputs) > 1 else "x"
             axes = shape[1:] if shape and len(shape) > 2 else ()
@@ -111,6 +112,9 @@ class LayerReader:
             raise NotImplementedError("it is not over the last axis")
         for x in tensors:
             _one_axis(x)
+        columns = sum(x.columns for x in tensors)
+        if kind == "concatenate" and columns > self._largest:
+            raise ModelFileError(f"{node} makes {columns} columns")
         return self.assembly.layer(Layer.get(kind), {}, *tensors)
 
     def _constant(self, node: Node, index: int) -> Array | None:

@@ -143,6 +143,7 @@ def _module(
     }
     modules: dict[str, Any] = {}
     made: dict[int, list[str]] = {}
+    called: list[str] = []
     for node in nodes:
         value = values[node.inputs[0]]
         if node.layer.kind in MERGES:
@@ -158,11 +159,12 @@ def _module(
                 names = [str(len(modules) + i) for i in range(len(new))]
                 modules |= dict(zip(names, new, strict=True))
                 made[id(node.arrays)] = names
+            called += names
             for name in names:
                 value = tracer.proxy(graph.call_module(name, (value.node,)))
         values[node.name], columns[node.name] = value, node.columns
     if is_chain(inputs, nodes, outputs):
-        return nn.Sequential(*modules.values())
+        return nn.Sequential(*(modules[name] for name in called))
     several = {name: values[name].node for name in outputs}
     graph.output(several if len(several) > 1 else several[outputs[0]])
     return fx.GraphModule(modules, graph)
