@@ -290,14 +290,15 @@ DIFFERENT = {
         Opaque(lambda m, x: m.second(m.first(x).relu())),
         r"the module \(Opaque\) computes something else than its children in the order",
     ),
-    "residual": (
-        nn.Sequential(nn.Linear(4, 4), Own(lambda m, x: x + m.second(m.first(x)))),
+    "other residual": (
+        nn.Sequential(nn.Linear(4, 4), Own(lambda m, x: x.roll(1, 1) + m.second(m.first(x)))),
         r"1 \(Own\)",
     ),
     "other order": (Opaque(lambda m, x: m.first(m.second(x))), r"the module \(Opaque\)"),
     "skipped": (Opaque(lambda m, x: m.second(x)), r"the module \(Opaque\)"),
     "twice": (Opaque(lambda m, x: m.second(m.first(m.first(x)))), r"the module \(Opaque\)"),
     "over 50": (Opaque(lambda m, x: m.second(m.first(x)).clamp(-50, 50)), r"module \(Opaque\)"),
+    "large alone": (Own(lambda m, x: m.second(m.first(x)).fmod(50)), r"the module \(Own\)"),
     "over rows": (Own(lambda m, x: m.second(m.first(x)).softmax(0)), r"the module \(Own\)"),
     "random": (Own(lambda m, x: m.second(nn.functional.dropout(m.first(x), 0.5))), "the module"),
     "shape": (Opaque(lambda m, x: m.second(m.first(x)).reshape(-1)), r"outputs have shape"),

@@ -8,11 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["ARE_READ", "MERGES", "NARY", "Merge"]
-
-ARE_READ = False
-"""Whether files and modules with merges are read: their networks are no chains, which is all that
-is made here so far."""
+__all__ = ["MERGES", "NARY", "Merge"]
 
 
 class Merge(NamedTuple):

@@ -69,10 +69,12 @@ def nodes_of(net: Network) -> tuple[dict[str, int], list[NetworkNode], list[str]
     """
     core = built_core(net)
     graph = net._graph or chain(net.layers, (core.inputs,))
+    owners = [node.name for node in graph.nodes if node.layer is not None]
     arrays: dict[str, dict[str, Array]] = {}
     for parameter in core.parameters:
-        owner, _, name = parameter.name.partition(".")
-        arrays.setdefault(owner, {})[name] = core.get_parameter(parameter.name)
+        name = parameter.name.rpartition(".")[2]
+        own = arrays.setdefault(owners[parameter.layer], {})
+        own[name] = core.get_parameter(parameter.name)
     for node in graph.nodes:
         if node.layer is not None and node.layer.kind != "flatten":
             for shape in (graph[name].shape for name in node.inputs):

@@ -9,7 +9,6 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from chainrule.errors import ModelFileError
-from chainrule.interop.merges import ARE_READ
 from chainrule.interop.onnx_constants import ConstantFolder
 from chainrule.interop.onnx_model import FLOAT_TYPES, NUMBER_TYPES, Graph, Node, Value, type_name
 from chainrule.interop.onnx_operators import is_evaluable
@@ -123,7 +122,7 @@ def chosen_outputs(graph: Graph, wanted: str | None) -> list[Value]:
     floats = [value for value in graph.outputs if value.element_type in FLOAT_TYPES]
     maps = [value for value in graph.outputs if value.element_type == 0]
     chosen = floats or maps or graph.outputs
-    if len(chosen) > 1 and not (floats and ARE_READ):
+    if len(chosen) > 1 and not (floats):
         names = ", ".join(repr(value.name) for value in chosen)
         raise ModelFileError(f"the graph has several outputs, {names}: choose one")
     return chosen

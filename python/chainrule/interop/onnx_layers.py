@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.activations.activation import shortest
 from chainrule.errors import ModelFileError
 from chainrule.interop.assembly import Assembly, Tensor
-from chainrule.interop.merges import ARE_READ, MERGES, NARY
+from chainrule.interop.merges import MERGES, NARY
 from chainrule.interop.onnx_graph import Slice
 from chainrule.interop.onnx_model import FLOAT_TYPES, Array, Node, Value, number_of
 from chainrule.interop.onnx_operators import is_evaluable, named_activation
@@ -100,7 +100,7 @@ class LayerReader:
         if activation is not None:
             return self.assembly.activation(tensors[0], activation)
         fits = len(tensors) == 2 or node.op in NARY
-        if ARE_READ and kind in Layer._classes and fits and len(tensors) == len(node.inputs):
+        if kind is not None and fits and len(tensors) == len(node.inputs):
             return self._merge(node, kind, tensors)
         if operator is not None:
             return operator(self, node, tensors[0])

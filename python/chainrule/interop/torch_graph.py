@@ -7,9 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.interop.merges import ARE_READ
 from chainrule.interop.torch_layers import as_module, call_merge, merge_of, row_of
-from chainrule.layers import Layer
 
 __all__ = ["Call", "ModuleGraph", "graph_of", "in_order"]
 
@@ -40,7 +38,7 @@ class Call:
     def objection(self) -> str | None:
         """Why it has no form here, or None."""
         if isinstance(self.target, str):
-            known = ARE_READ and merge_of(self.target) in Layer._classes
+            known = merge_of(self.target) is not None and len(self.inputs) > 1
             return None if known else "there is no such layer"
         row = row_of(self.target)
         return "there is no such layer" if row is None else row.objection(self.target)
