@@ -44,6 +44,7 @@ class InputViews {
  public:
   InputViews(const RowsOrList& x, const char* name);
   operator Inputs() const { return views_; }
+  std::vector<RowsView> views() && { return std::move(views_); }
   std::int64_t rows() const { return views_.empty() ? 0 : views_.front().rows; }
 
  private:

@@ -70,6 +70,14 @@ class Poll {
     return core();
   }
 
+  /// From within run(), on the same thread: calls `function()` with the lock; the core passes on
+  /// what it throws.
+  template <class Function>
+  auto with_lock(Function function) -> decltype(function()) {
+    const TakenBackGil taken(*released_);
+    return function();
+  }
+
   /// From within run(), on the same thread: throws what has been raised, which the core carries
   /// out. Never asks the core to stop otherwise.
   bool operator()(long long batches, double loss) {

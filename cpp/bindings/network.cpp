@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "bindings/arrays.hpp"
@@ -48,17 +49,30 @@ const T* checked(const Network<T>& network, const std::string& name, const Value
   return values.data();
 }
 
+/// Rows and columns of what is not in memory.
+using TableShape = std::pair<std::int64_t, std::int64_t>;
+
 template <class T>
-EpochResult run_epoch(Network<T>& self, const RowsOrList& x, const RowsOrList& y,
-                      const py::object& loss, const Optimizer& optimizer, std::int64_t batch_size,
-                      bool shuffle, int num_threads, const std::string& sparsity,
-                      const std::optional<Weights>& learning_rates,
+EpochResult run_epoch(Network<T>& self, const std::variant<RowsOrList, TableShape>& x,
+                      const RowsOrList& y, const py::object& loss, const Optimizer& optimizer,
+                      std::int64_t batch_size, bool shuffle, int num_threads,
+                      const std::string& sparsity, const std::optional<Weights>& learning_rates,
                       const std::optional<Weights>& sample_weight,
                       const std::optional<ClassWeights>& class_weight, std::int64_t first_batch,
                       std::int64_t batches, bool whole_epoch, std::optional<Values<T>> outputs,
-                      const py::object& poll, const std::optional<LossSums>& losses_before,
-                      const std::optional<std::vector<double>>& loss_weights) {
-  const InputViews rows(x, "x");
+                      const py::object& poll,
+                      const std::optional<std::vector<double>>& loss_weights,
+                      const py::object& read, const py::object& on_batch) {
+  std::vector<RowsView> views;
+  if (const auto* shape = std::get_if<TableShape>(&x)) {
+    RowsView elsewhere;
+    elsewhere.rows = shape->first;
+    elsewhere.columns = shape->second;
+    views.push_back(elsewhere);
+  } else {
+    views = InputViews(std::get<RowsOrList>(x), "x").views();
+  }
+  const Inputs rows(views);
   const TargetViews targets(y, sample_weight, class_weight);
   const LossList losses(loss, loss_weights);
   check_outputs<T>(outputs, rows.rows(), self.outputs());
@@ -70,7 +84,6 @@ EpochResult run_epoch(Network<T>& self, const RowsOrList& x, const RowsOrList& y
   options.first_batch = first_batch;
   options.batches = batches;
   options.whole_epoch = whole_epoch;
-  options.losses_before = losses_before;
   if (learning_rates) {
     const std::int64_t needed = batch_size < 1 ? 0 : (rows.rows() + batch_size - 1) / batch_size;
     if (learning_rates->size() < needed)
@@ -80,6 +93,22 @@ EpochResult run_epoch(Network<T>& self, const RowsOrList& x, const RowsOrList& y
   options.outputs = outputs ? outputs->mutable_data() : nullptr;
   Poll between_batches(poll);
   options.poll = [&](std::int64_t done, double mean) { return between_batches(done, mean); };
+  py::object rows_read;  // whose memory the core uses until it reads others
+  if (!read.is_none()) {
+    options.read = [&](const std::int64_t* numbers, std::int64_t count) {
+      return between_batches.with_lock([&] {
+        rows_read = read(py::array_t<std::int64_t>(count, numbers));
+        return rows_view(rows_read.cast<py::array>(), "x");
+      });
+    };
+  }
+  if (!on_batch.is_none()) {
+    options.on_batch = [&](const BatchReport& report) {
+      return between_batches.with_lock([&] {
+        return on_batch(report.batch, report.loss, report.mean_loss).template cast<bool>();
+      });
+    };
+  }
   return between_batches.run(
       [&] { return self.run_epoch(rows, targets, losses, optimizer, options); });
 }
@@ -248,7 +277,8 @@ void bind_network(py::module_& module, const char* name) {
            py::arg("class_weight") = py::none(), py::arg("first_batch") = 0,
            py::arg("batches") = -1, py::arg("whole_epoch") = true,
            py::arg("outputs").noconvert() = py::none(), py::arg("poll") = py::none(),
-           py::arg("losses_before") = py::none(), py::arg("loss_weights") = py::none())
+           py::arg("loss_weights") = py::none(), py::arg("read") = py::none(),
+           py::arg("on_batch") = py::none())
       .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("loss"),
            py::arg("batch_size"), py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto",
            py::arg("sample_weight") = py::none(), py::arg("class_weight") = py::none(),

@@ -56,6 +56,7 @@ Gradients gradients_of(const Layers& layers, const RowsView& x, InputSparsity pa
   const TargetsView y = data.by_row();
   compiled.plan.refresh();
   compiled.prepare(y);
+  compiled.begin();
   compiled.plan.choose_path(x, path);
   engine::Buffer<float> gradients(parameters.arena_size());
   engine::Step<float> step;

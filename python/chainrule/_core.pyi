@@ -334,7 +334,8 @@ class Network32:
         self,
         x: numpy.typing.NDArray[typing.Any]
         | CompressedRows
-        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows]
+        | tuple[int, int],
         y: numpy.typing.NDArray[typing.Any]
         | CompressedRows
         | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
@@ -354,8 +355,9 @@ class Network32:
         whole_epoch: bool = True,
         outputs: numpy.typing.NDArray[numpy.float32] | None = None,
         poll: typing.Any = None,
-        losses_before: LossSum | None = None,
         loss_weights: collections.abc.Sequence[float] | None = None,
+        read: typing.Any = None,
+        on_batch: typing.Any = None,
     ) -> EpochResult: ...
     def set_gradients(
         self,
@@ -545,7 +547,8 @@ class Network64:
         self,
         x: numpy.typing.NDArray[typing.Any]
         | CompressedRows
-        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows]
+        | tuple[int, int],
         y: numpy.typing.NDArray[typing.Any]
         | CompressedRows
         | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
@@ -565,8 +568,9 @@ class Network64:
         whole_epoch: bool = True,
         outputs: numpy.typing.NDArray[numpy.float64] | None = None,
         poll: typing.Any = None,
-        losses_before: LossSum | None = None,
         loss_weights: collections.abc.Sequence[float] | None = None,
+        read: typing.Any = None,
+        on_batch: typing.Any = None,
     ) -> EpochResult: ...
     def set_gradients(
         self,

@@ -278,6 +278,17 @@ typedef struct chainrule_epoch_report {
   double learning_rate;   /* of its last step */
 } chainrule_epoch_report;
 
+/* What a batch gave. */
+typedef struct chainrule_batch_report {
+  size_t struct_size;
+  int64_t epoch;      /* of the network, counted from 1 */
+  int64_t batch;      /* counted from 1 */
+  double loss;        /* mean over its rows, from before its update */
+  double loss_sum;    /* of the epoch so far: three numbers that say it exactly, for */
+  double loss_weight; /* chainrule_fit_options.first_batch */
+  double loss_unit;
+} chainrule_batch_report;
+
 typedef struct chainrule_fit_options {
   size_t struct_size;
   int64_t epochs;      /* 0: 1 */
@@ -294,6 +305,17 @@ typedef struct chainrule_fit_options {
   int (*poll)(void* context, int64_t batches_done, double mean_loss);
   void* context;
   chainrule_sparsity input_sparsity;
+  /* JSON, such as CHAINRULE_JSON({"kind": "early_stopping", "patience": 5}), or early_stopping for
+   * its defaults. Options: monitor ("val_loss" or "loss"), min_delta, patience, mode ("auto", "min"
+   * or "max"), restore_best_weights. NULL: all epochs. */
+  const char* early_stopping;
+  /* Called by the calling thread after each batch, when the network may be used but the trainer may
+   * not; other than 0 ends the training within the epoch. NULL: not called. */
+  int (*on_batch)(void* context, const chainrule_batch_report* report);
+  /* For a training that goes on within an epoch: the batches of the first epoch that are done, and
+   * what on_batch got after the last of them; NULL if first_batch is 0. */
+  int64_t first_batch;
+  const chainrule_batch_report* batch_before;
 } chainrule_fit_options;
 
 /* Trains for some epochs. x: (rows, inputs). Normalization layers that have not been adapted are

@@ -11,6 +11,7 @@
 #include "chainrule/cxx20.hpp"
 #include "chainrule/data.hpp"
 #include "chainrule/data_type.hpp"
+#include "chainrule/early_stopping.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/graph.hpp"
 #include "chainrule/initializer.hpp"

@@ -56,6 +56,19 @@ class LossSums {
   std::size_t size_ = 0;
 };
 
+/// What a batch of an epoch gave.
+struct BatchReport {
+  std::int64_t epoch = 0;  // of the network, counted from 1
+  std::int64_t batch = 0;  // counted from 1
+  double loss = 0.0;       // weighted mean over its rows, from before its update
+  double mean_loss = 0.0;  // of the epoch so far
+  LossSums losses;         // what that is the mean of, for each output
+};
+
+/// Rows that are not in memory: given the numbers of `count` rows, returns these rows in that order
+/// and one type, in memory that stays until the next call.
+using ReadRows = Callback<RowsView(const std::int64_t* numbers, std::int64_t count)>;
+
 /// How one pass over the training data runs.
 struct EpochOptions {
   std::int64_t batch_size = 32;
@@ -74,6 +87,14 @@ struct EpochOptions {
   /// Rows x outputs, of the network's type and in memory that is none of x's or y's: raw outputs in
   /// the rows' own places.
   void* outputs = nullptr;
+  /// Where x has no data, only numbers of rows and columns: called on the calling thread for the
+  /// rows of some batches, as many as fit into a few megabytes. The network may be used from
+  /// within. An exception takes a whole epoch back and is passed on.
+  ReadRows read = {};
+  /// Called on the calling thread after each batch; the network may be used from within, and what
+  /// learning_rates points to may change. True stops before the next batch, and so does an
+  /// exception, which is then passed on.
+  Callback<bool(const BatchReport&)> on_batch = {};
   /// Called on the calling thread between batches, at most every 50 ms however many calls those
   /// take; true stops before the next batch, and so does an exception, which is then passed on.
   /// `batches_done` are those of the epoch, and their mean loss, of which there is none before the

@@ -8,6 +8,7 @@
 
 #include "chainrule/callback.hpp"
 #include "chainrule/cxx20.hpp"
+#include "chainrule/early_stopping.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/export.h"
 #include "chainrule/network.hpp"
@@ -33,6 +34,17 @@ struct FitOptions {
   InputSparsity input_sparsity = InputSparsity::automatic;
   RowsView validation_x = {};  // no rows: none
   TargetsView validation_y = {};
+  std::optional<EarlyStopping> early_stopping = {};
+  /// For a training that goes on within an epoch: the batches of the first epoch that have been
+  /// trained on, and the last one's BatchReport::losses.
+  std::int64_t first_batch = 0;
+  LossSums losses_before = {};
+  /// As EpochOptions::read, for an x without data.
+  ReadRows read = {};
+  /// Called on the calling thread after each batch; the network may be used from within, the
+  /// trainer may not. True ends the training there, within the epoch; an exception takes the epoch
+  /// back and is passed on.
+  Callback<bool(const BatchReport&)> on_batch = {};
   /// Called on the calling thread after each epoch; the network may be used from within, the
   /// trainer may not. True ends the training, and so does an exception, which is passed on.
   Callback<bool(const EpochReport&)> on_epoch = {};
@@ -77,10 +89,16 @@ class CHAINRULE_API Trainer {
   /// All arguments are checked before anything changes: throws Error for those that do not fit,
   /// also for numbers in x and y that are not finite and for targets that the loss cannot compare
   /// (see check_targets).
+  /// Early stopping watches the loss or the validation loss of the epochs of this call, and at its
+  /// end puts the best epoch's parameters back, also where an exception ends it.
   /// Throws DivergenceError when the loss or a parameter is no longer finite, with everything as it
   /// was when that epoch began; see Network::run_epoch.
   std::vector<EpochReport> fit(const RowsView& x, const TargetsView& y,
                                const FitOptions& options = {});
+
+  /// What early stopping saw in the last fit that had one; throws StateError while another thread
+  /// uses the trainer.
+  EarlyStoppingMemory early_stopping() const;
 
   /// One optimizer step on these rows as a batch; returns their mean loss from before it. For
   /// online learning: after two calls with a number of rows it allocates nothing as long as that

@@ -16,6 +16,9 @@ namespace chainrule::c_api {
 /// here, as a specialisation.
 template <class S>
 inline constexpr std::size_t first_size = sizeof(S);
+template <>
+inline constexpr std::size_t first_size<chainrule_fit_options> =
+    offsetof(chainrule_fit_options, early_stopping);
 
 /// Throws Error when `structure` is null or its size is not one that it can have.
 void check_size(const void* structure, std::size_t least, const char* name);

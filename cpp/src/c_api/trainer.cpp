@@ -86,6 +86,35 @@ chainrule_epoch_report no_epoch() {
   return report_of({.epoch = 0, .loss = nan, .validation_loss = nan, .learning_rate = nan});
 }
 
+chainrule_batch_report report_of(const BatchReport& from) {
+  chainrule_batch_report report{};
+  report.struct_size = sizeof report;
+  report.epoch = from.epoch;
+  report.batch = from.batch;
+  report.loss = from.loss;
+  report.loss_sum = from.losses[0].sum;
+  report.loss_weight = from.losses[0].weight;
+  report.loss_unit = from.losses[0].unit;
+  return report;
+}
+
+/// Where within an epoch the training begins, and what it calls after each batch.
+void read_batches(const chainrule_fit_options& given, FitOptions& o) {
+  o.first_batch = given.first_batch;
+  if (given.batch_before != nullptr) {
+    const chainrule_batch_report before = read_structure(given.batch_before, "batch_before");
+    o.losses_before.resize(1);
+    o.losses_before[0] = {before.loss_sum, before.loss_weight, before.loss_unit};
+  }
+  if (given.first_batch > 0 && given.batch_before == nullptr)
+    throw Error("options.batch_before is NULL, which first_batch needs");
+  if (given.on_batch == nullptr) return;
+  o.on_batch = [given](const BatchReport& report) {
+    const chainrule_batch_report seen = report_of(report);
+    return given.on_batch(given.context, &seen) != 0;
+  };
+}
+
 FitOptions fit_options(const chainrule_fit_options& given) {
   FitOptions o;
   if (given.epochs != 0) o.epochs = given.epochs;
@@ -97,6 +126,9 @@ FitOptions fit_options(const chainrule_fit_options& given) {
     o.validation_x = rows_view(given.validation_x, "validation_x");
     o.validation_y = targets_view(given.validation_y, "validation_y");
   }
+  if (given.early_stopping != nullptr)
+    o.early_stopping = EarlyStopping::from_config(config_from_json(given.early_stopping));
+  read_batches(given, o);
   if (given.on_epoch != nullptr) {
     o.on_epoch = [given](const EpochReport& report) {
       const chainrule_epoch_report seen = report_of(report);

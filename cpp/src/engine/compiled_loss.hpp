@@ -39,10 +39,12 @@ class CompiledLoss {
     return true;
   }
 
-  /// Takes over what the whole run shares, and begins sums of losses with those of rows before;
-  /// before the team starts.
-  void prepare(const Targets& y, const LossSums& before = {}) {
+  /// Takes over what runs on these targets share; before the team starts, as the next.
+  void prepare(const Targets& y) {
     for (std::size_t i = 0; i < stages_.size(); ++i) stages_[i].prepare(y[i]);
+  }
+  /// Begins sums of losses with those of rows before.
+  void begin(const LossSums& before = {}) {
     call_.resize(stages_.size());
     all_.resize(stages_.size());
     for (std::size_t i = 0; i < stages_.size(); ++i) {
@@ -91,6 +93,7 @@ class CompiledLoss {
   Losses losses() const { return {losses_, weights_}; }
 
   engine::Plan<T> plan;
+  bool ready = false;  // for the rows that the training session has seen last
 
  private:
   std::vector<Loss> losses_;

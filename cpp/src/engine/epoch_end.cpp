@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "chainrule/error.hpp"
 #include "engine/all_finite.hpp"
 #include "engine/epoch_run.hpp"
 #include "engine/instantiate.hpp"
@@ -51,6 +52,10 @@ template <class T>
 void Network<T>::State::EpochRun::finish() {
   try {
     compiled_->plan.check_unchanged();
+    if (wrong_label_.load()) {
+      s_.check_targets(x_, y_, losses_);
+      throw Error("y was changed while it was read: it had labels out of range");
+    }
   } catch (...) {
     weights_kept_ ? s_.restore_after_divergence() : restore_statistics();
     throw;
@@ -77,6 +82,8 @@ void Network<T>::State::EpochRun::finish() {
   if (epoch_done) ++s_.epochs;
   session_.kept_trained = session_.kept_trained || result_.batches > 0;
   if (is_alone_) finish_bounds();
+  session_.seen.swap(data_);
+  compiled_->ready = true;
 }
 
 template <class T>
@@ -86,7 +93,7 @@ void Network<T>::State::EpochRun::finish_bounds() {
     return;
   }
   s_.backprop.step_bounds = bounds_after_;
-  session_.forget_older();  // from which more than one step leads here
+  session_.kept_trained = session_.older.held = false;  // from which more than one step leads here
 }
 
 /// Goes back where the weights have not changed.
@@ -99,7 +106,7 @@ void Network<T>::State::EpochRun::restore_statistics() {
 template <class T>
 void Network<T>::State::EpochRun::diverge(std::int64_t rows, std::int64_t batch, double loss) {
   if (!weights_kept_) restore_statistics();
-  s_.report_divergence(compiled_->plan, x_, rows, s_.epochs + 1, batch, loss, weights_kept_);
+  s_.report_divergence(compiled_->plan, there_, rows, s_.epochs + 1, batch, loss, weights_kept_);
 }
 
 #define CHAINRULE_MEMBERS(T)                                                                  \

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 
 #include "engine/compiled_loss.hpp"
 #include "engine/input/row_order.hpp"
@@ -17,26 +18,35 @@
 
 namespace chainrule {
 
-/// One call of run_epoch: checks what it is given, takes all memory, runs the batches, and takes
-/// over what has come of them or goes back to what there was.
+/// The rows of some batches, from rows that are not in memory.
+struct Chunk {
+  RowsView x;  // as the epoch visits them
+  std::int64_t first_batch = 0;
+  bool is_new = true;  // not yet trained on
+};
+
+/// One call of run_epoch, or a part of it: checks what it is given, takes all memory, runs the
+/// batches, and takes over what has come of them or goes back to what there was.
 template <class T>
 class Network<T>::State::EpochRun {
  public:
   /// Throws Error for arguments that do not fit the network or each other.
   EpochRun(State& state, const Inputs& x, const Targets& y, const Losses& losses,
-           const Optimizer& optimizer, const EpochOptions& options);
+           const Optimizer& optimizer, const EpochOptions& options, const Chunk* chunk = nullptr);
 
   EpochResult run();
 
  private:
   using Clock = engine::CoreShortage::Clock;
 
+  void check_data();
   void check_batches();
   void check_learning_rates() const;
   void prepare();
   void run_piece(engine::Team team);
   void run_passes(engine::ThreadContext& context, const engine::Step<T>& step,
                   engine::RowOrder order);
+  void find_wrong_labels(engine::Range rows, engine::RowOrder order);
   void count_batch(const engine::Step<T>& step, std::int64_t batch, bool polls);
   void update_parameters(engine::ThreadContext& context, engine::Step<T> step,
                          const engine::Update<T>& update, engine::RowOrder order);
@@ -46,11 +56,18 @@ class Network<T>::State::EpochRun {
   void finish();
   void finish_bounds();
   void restore_statistics();
+  /// Where rows of y stand in what there is of x.
+  engine::RowOrder of_x(engine::RowOrder order) const {
+    return chunk_ ? engine::RowOrder{nullptr, order.first - chunk_->first_batch * batch_size_}
+                  : order;
+  }
   [[noreturn]] void diverge(std::int64_t rows, std::int64_t batch, double loss);
 
   State& s_;
   TrainingSession<T>& session_;
   const Inputs x_;
+  const Chunk* chunk_;  // what there is of x; null: all
+  const Inputs there_;  // the same
   const Targets y_;
   const Losses losses_;
   const Optimizer& optimizer_;
@@ -68,6 +85,9 @@ class Network<T>::State::EpochRun {
 
   /// Whether the call is one batch by itself, and whether its step is followed by bounds, so that
   /// weights and optimizer state are kept only where the bounds would leave the range of T.
+  std::optional<SeenData> data_;  // of a whole epoch
+  /// Whether the last call was on the same rows, which were looked through then.
+  bool same_data_ = false;
   bool is_alone_ = false;
   bool follows_bounds_ = false;
   bool weights_kept_ = true;
@@ -85,6 +105,7 @@ class Network<T>::State::EpochRun {
   std::atomic<bool> poll_{false};
   std::atomic<bool> diverged_{false};
   std::atomic<bool> stop_{false};
+  std::atomic<bool> wrong_label_{false};
 
   EpochResult result_;
   double bad_loss_ = 0.0;  // where a batch diverged

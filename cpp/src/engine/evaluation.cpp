@@ -88,7 +88,8 @@ double Network<T>::evaluate(const Inputs& x, const Targets& y, const Losses& los
   options.losses = losses;
   typename engine::Spares<CompiledLoss<T>>::Loan loan(s.inference.evaluation);
   CompiledLoss<T>& compiled = s.compile(loan.item, losses, options);
-  compiled.prepare(y, sums ? *sums : LossSums());
+  compiled.prepare(y);
+  compiled.begin(sums ? *sums : LossSums());
   compiled.plan.choose_path(x, input_sparsity);
   const auto piece = [&](engine::Team team, std::int64_t begin, std::int64_t end) {
     ThreadContext context(team);

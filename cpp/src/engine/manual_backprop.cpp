@@ -132,6 +132,7 @@ double Network<T>::compute_gradients(const Inputs& x, const Targets& y, const Lo
   options.losses = losses;
   CompiledLoss<T>& compiled = s.compile(s.backprop.checking, losses, options);
   compiled.prepare(y);
+  compiled.begin();
   compiled.plan.choose_path(x, InputSparsity::dense);
   s.gradients.make_room(s.parameters);
   Step<T> step;

@@ -139,7 +139,8 @@ struct Network<T>::State {
                                       std::int64_t epoch, std::int64_t batch, double loss,
                                       bool weights_kept);
 
-  class EpochRun;  // one call of run_epoch
+  class EpochRun;    // one call of run_epoch, or
+  class EpochParts;  // one in several of these
 };
 
 /// Copies one thread's rows of a tensor into the caller's row-major array of `columns` columns, row

@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <thread>
 
 #include "chainrule/error.hpp"
+#include "engine/best_parameters.hpp"
 #include "engine/input/target_values.hpp"
 #include "engine/threads/occupancy.hpp"
 
@@ -38,14 +40,52 @@ struct Trainer<T>::State {
     return schedule->rate(step - origin, steps_per_epoch);
   }
 
+  void check_stopping(const FitOptions& o) const {
+    if (!o.early_stopping) return;
+    o.early_stopping->check();
+    const std::string& monitor = o.early_stopping->monitor;
+    if (monitor != "loss" && monitor != "val_loss")
+      throw Error("early_stopping: monitor must be \"loss\" or \"val_loss\", got '" + monitor +
+                  "'");
+    if (monitor == "val_loss" && o.validation_x.rows == 0)
+      throw Error("early_stopping: monitor is \"val_loss\", which needs validation data");
+  }
+
   void check(const RowsView& x, const TargetsView& y, const FitOptions& o) const {
     if (o.epochs < 0) throw Error("epochs must be >= 0, got " + std::to_string(o.epochs));
     if (o.batch_size < 1)
       throw Error("batch_size must be >= 1, got " + std::to_string(o.batch_size));
-    check_data(x, y, "x", "y");
+    if (o.read) {
+      network->check(x, y, loss);
+      visit(x, o.read, [&](const RowsView& piece) {
+        network->check_takes(piece);
+        check_finite<T>(piece, "x");
+      });
+      check_targets<T>(y, loss, "y");
+    } else {
+      check_data(x, y, "x", "y");
+    }
     if (o.validation_x.rows > 0 || o.validation_y.rows > 0)
       check_data(o.validation_x, o.validation_y, "validation_x", "validation_y");
     network->check_trains(optimizer, o.input_sparsity, std::min(o.batch_size, x.rows));
+    const std::int64_t batch_size = std::min(o.batch_size, x.rows);
+    const std::int64_t batches = (x.rows + batch_size - 1) / batch_size;
+    if (o.first_batch < 0 || o.first_batch >= batches)
+      throw Error("first_batch must lie in 0.." + std::to_string(batches - 1) + ", got " +
+                  std::to_string(o.first_batch));
+    check_stopping(o);
+  }
+
+  /// All rows that are not in memory, a few at a time, in their order.
+  static void visit(const RowsView& x, const ReadRows& read,
+                    const Callback<void(const RowsView&)>& each) {
+    std::vector<std::int64_t> numbers(
+        static_cast<std::size_t>(std::min(kEvaluateRows, std::max<std::int64_t>(0, x.rows))));
+    for (std::int64_t first = 0; first < x.rows; first += kEvaluateRows) {
+      const std::int64_t count = std::min(kEvaluateRows, x.rows - first);
+      std::iota(numbers.begin(), numbers.end(), first);
+      each(read(numbers.data(), count));
+    }
   }
 
   void check_data(const RowsView& x, const TargetsView& y, const char* x_name,
@@ -88,17 +128,21 @@ struct Trainer<T>::State {
 
   EpochReport epoch(const RowsView& x, const TargetsView& y, const FitOptions& o,
                     EpochOptions& options) {
-    const std::int64_t first = network->total_steps();
+    const std::int64_t first = network->total_steps() - options.first_batch;
+    const std::int64_t before = network->epochs();
     const auto batches = static_cast<std::int64_t>(rates.size());
-    for (std::int64_t b = 0; b < batches; ++b)
+    for (std::int64_t b = options.first_batch; b < batches; ++b)
       rates[static_cast<std::size_t>(b)] = rate(first + b, batches);
-    const EpochResult result = network->run_epoch(x, y, loss, optimizer, options);
-    stopped = result.stopped;
     EpochReport report;
+    const EpochResult result = network->run_epoch(x, y, loss, optimizer, options);
+    options.first_batch = 0;
+    options.losses_before.reset();
+    stopped = result.stopped;
+    report.loss = result.epoch_loss;
     report.epoch = network->epochs();
-    report.loss = result.loss;
+    is_whole = report.epoch > before;
     report.learning_rate = rates.back();
-    if (stopped) return report;
+    if (!is_whole) return report;
     if (o.validation_x.rows > 0) {
       report.validation_loss = validate(o);
       if (!std::isfinite(report.validation_loss)) report_divergence(o.validation_x, report);
@@ -110,11 +154,36 @@ struct Trainer<T>::State {
     return report;
   }
 
+  std::vector<EpochReport> run_epochs(const RowsView& x, const TargetsView& y, const FitOptions& o,
+                                      EpochOptions& options) {
+    std::vector<EpochReport> reports;
+    stopped = false;
+    for (std::int64_t e = 0; e < o.epochs && !stopped; ++e) {
+      // No memory may be wanting when the epoch is done.
+      if (reports.size() == reports.capacity()) reports.reserve(2 * reports.size() + 8);
+      const EpochReport report = e == 0 ? first_epoch(x, y, o, options) : epoch(x, y, o, options);
+      if (!is_whole) break;
+      reports.push_back(report);
+      if (o.early_stopping) watch(*o.early_stopping, report);
+      if (o.on_epoch && o.on_epoch(report)) break;
+      if (memory.stopped_epoch == report.epoch) break;
+    }
+    return reports;
+  }
+
+  void watch(const EarlyStopping& rule, const EpochReport& report) {
+    const double value = rule.monitor == "loss" ? report.loss : report.validation_loss;
+    if (memory.observe(rule, report.epoch, value) && rule.restore_best_weights) best.take(*network);
+  }
+
   /// Adapts Normalization layers; where nothing is trained then, that is taken back.
   EpochReport first_epoch(const RowsView& x, const TargetsView& y, const FitOptions& o,
                           EpochOptions& options) {
     const std::int64_t before = network->total_steps();
-    const bool adapted = network->adapt_remaining(x);
+    const bool adapted =
+        o.read ? network->adapt_remaining(
+                     [&](const Callback<void(const RowsView&)>& each) { visit(x, o.read, each); })
+               : network->adapt_remaining(x);
     try {
       return epoch(x, y, o, options);
     } catch (...) {
@@ -141,7 +210,10 @@ struct Trainer<T>::State {
   std::optional<Plateau> plateau;
   std::int64_t origin = 0;
   std::vector<double> rates;  // of the steps of an epoch
-  bool stopped = false;       // by poll, within an epoch
+  bool stopped = false;       // by poll or on_batch
+  bool is_whole = false;      // the last epoch
+  engine::BestParameters<T> best;
+  EarlyStoppingMemory memory;
   engine::Occupancy occupancy{"the trainer is in use by another thread or callback"};
   std::atomic<std::thread::id> user{};  // the thread that changes it
 
@@ -219,17 +291,38 @@ std::vector<EpochReport> Trainer<T>::fit(const RowsView& x, const TargetsView& y
   o.input_sparsity = options.input_sparsity;
   o.learning_rates = s.rates.data();
   o.poll = options.poll;
-  std::vector<EpochReport> reports;
-  for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
-    // No memory may be wanting when the epoch is done.
-    if (reports.size() == reports.capacity()) reports.reserve(2 * reports.size() + 8);
-    const EpochReport report =
-        epoch == 0 ? s.first_epoch(x, y, options, o) : s.epoch(x, y, options, o);
-    if (s.stopped) break;
-    reports.push_back(report);
-    if (options.on_epoch && options.on_epoch(report)) break;
+  o.read = options.read;
+  if (options.on_batch) {
+    // A part of an epoch that no caller asked to end there would be in no report.
+    o.on_batch = [&](const BatchReport& report) {
+      try {
+        return options.on_batch(report);
+      } catch (...) {
+        s.network->restore_epoch();
+        throw;
+      }
+    };
   }
-  return reports;
+  o.first_batch = options.first_batch;
+  o.losses_before = options.losses_before;
+  if (options.early_stopping) {
+    s.memory = {};
+    if (options.early_stopping->restore_best_weights) s.best.make_room(*s.network);
+  }
+  try {
+    std::vector<EpochReport> reports = s.run_epochs(x, y, options, o);
+    s.best.put_back(*s.network);
+    return reports;
+  } catch (...) {
+    s.best.put_back(*s.network);
+    throw;
+  }
+}
+
+template <class T>
+EarlyStoppingMemory Trainer<T>::early_stopping() const {
+  const Using guard(*state_, Access::read);
+  return state_->memory;
 }
 
 template <class T>

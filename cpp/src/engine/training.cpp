@@ -25,6 +25,19 @@ using engine::Poller;
 using engine::Step;
 using engine::ThreadContext;
 
+bool same_rows(const RowsView& a, const RowsView& b) {
+  return a.data == b.data && a.type == b.type && a.rows == b.rows && a.columns == b.columns &&
+         a.row_stride == b.row_stride && a.column_stride == b.column_stride &&
+         a.offsets == b.offsets && a.indices == b.indices && a.stored == b.stored &&
+         a.wide_offsets == b.wide_offsets && a.wide_indices == b.wide_indices;
+}
+
+bool same_targets(const TargetsView& a, const TargetsView& b) {
+  return a.labels == b.labels && same_rows(a.values, b.values) &&
+         a.sample_weights == b.sample_weights && a.class_weights == b.class_weights &&
+         a.classes == b.classes && a.rows == b.rows;
+}
+
 constexpr const char* kLazy = "an optimizer with lazy=True";
 
 /// The path that the input takes; throws Error where that of a lazy optimizer is not allowed.
@@ -38,13 +51,29 @@ InputSparsity path_of(const Optimizer& optimizer, InputSparsity given) {
 
 }  // namespace
 
+SeenData::SeenData(const Inputs& x, const Targets& y, const Losses& losses, InputSparsity path)
+    : x_(x.begin(), x.end()), y_(y.begin(), y.end()), path_(path) {
+  for (std::size_t i = 0; i < losses.size(); ++i) {
+    losses_.push_back(losses[i]);
+    weights_.push_back(losses.weight(i));
+  }
+}
+
+bool SeenData::operator==(const SeenData& other) const {
+  return std::equal(x_.begin(), x_.end(), other.x_.begin(), other.x_.end(), same_rows) &&
+         std::equal(y_.begin(), y_.end(), other.y_.begin(), other.y_.end(), same_targets) &&
+         losses_ == other.losses_ && weights_ == other.weights_ && path_ == other.path_;
+}
+
 template <class T>
 Network<T>::State::EpochRun::EpochRun(State& state, const Inputs& x, const Targets& y,
                                       const Losses& losses, const Optimizer& optimizer,
-                                      const EpochOptions& options)
+                                      const EpochOptions& options, const Chunk* chunk)
     : s_(state),
       session_(state.training),
       x_(x),
+      chunk_(chunk),
+      there_(chunk ? chunk->x : x),
       y_(y),
       losses_(losses),
       optimizer_(optimizer),
@@ -56,14 +85,24 @@ Network<T>::State::EpochRun::EpochRun(State& state, const Inputs& x, const Targe
       stored_(optimizer.clip_norm > 0.0 || optimizer.row().needs_whole_gradient ||
               state.graph.shares_parameters()),
       poller_(options, state.occupancy, session_.last_poll) {
-  s_.check_targets(x, y, losses);
-  check_batches();
-  // Pieces of an epoch that has begun have been checked with its first one.
-  if (!options.whole_epoch || first_batch_ == 0) s_.check_categories(x);
-  s_.check_no_overlap(x, y, outputs_, s_.outputs);
+  check_data();
+  s_.check_no_overlap(there_, y, outputs_, s_.outputs);
   optimizer.check();
   path_ = path_of(optimizer, options.input_sparsity);
   check_learning_rates();
+}
+
+template <class T>
+void Network<T>::State::EpochRun::check_data() {
+  // Here, since no memory may be wanting when the batches are done.
+  if (options_.whole_epoch) data_.emplace(x_, y_, losses_, options_.input_sparsity);
+  same_data_ = data_ && session_.seen && *session_.seen == *data_;
+  session_.seen.reset();
+  if (!same_data_) s_.check_targets(x_, y_, losses_);
+  check_batches();
+  // Pieces of an epoch that has begun have been checked with its first one.
+  if (!same_data_ && !chunk_ && (!options_.whole_epoch || first_batch_ == 0))
+    s_.check_categories(x_);
 }
 
 template <class T>
@@ -87,7 +126,8 @@ void Network<T>::State::EpochRun::check_batches() {
 template <class T>
 void Network<T>::State::EpochRun::check_learning_rates() const {
   engine::check_learning_rate(fixed_rate_);
-  for (std::int64_t b = 0; options_.learning_rates && b < all_batches_; ++b)
+  const std::int64_t end = first_batch_ == 0 ? all_batches_ : last_batch_;
+  for (std::int64_t b = first_batch_; options_.learning_rates && b < end; ++b)
     engine::check_learning_rate(options_.learning_rates[b]);
 }
 
@@ -103,7 +143,7 @@ EpochResult Network<T>::State::EpochRun::run() {
   prepare();
   session_.under_way.store(weights_kept_);
   // Between pieces the team may change its size, which no result depends on.
-  while (next_batch_ < last_batch_ && !stop_.load() && !diverged_.load()) {
+  while (next_batch_ < last_batch_ && !stop_.load() && !diverged_.load() && !wrong_label_.load()) {
     engine::run_piece(threads_, [&](engine::Team team) { run_piece(team); });
     next_batch_ = first_batch_ + result_.batches;
   }
@@ -124,10 +164,13 @@ void Network<T>::State::EpochRun::prepare() {
   plan_options.losses = losses_;
   compiled_ = &s_.compile(session_.compiled, losses_, plan_options);
   const bool has_begun = options_.whole_epoch && first_batch_ > 0;
-  compiled_->prepare(y_, options_.losses_before.value_or(has_begun ? session_.losses : LossSums()));
+  const bool is_ready = same_data_ && compiled_->ready && first_batch_ > 0;
+  compiled_->ready = false;
+  if (!is_ready) compiled_->prepare(y_);
+  compiled_->begin(options_.losses_before.value_or(has_begun ? session_.losses : LossSums()));
   if (optimizer_.lazy) compiled_->plan.check_takes_sparse(kLazy);
   try {
-    compiled_->plan.choose_path(x_, path_);
+    if (!is_ready || (chunk_ && chunk_->is_new)) compiled_->plan.choose_path(there_, path_);
   } catch (...) {
     // Rows that were changed since the epoch's first piece.
     if (options_.whole_epoch && first_batch_ > 0 && session_.kept_epoch == s_.epochs)
@@ -188,6 +231,7 @@ void Network<T>::State::EpochRun::run_piece(engine::Team team) {
     const bool polls = poll_.load(std::memory_order_relaxed);
     if (context.first_thread()) count_batch(step, b, polls);
     if (diverged_.load(std::memory_order_relaxed)) break;
+    if (wrong_label_.load(std::memory_order_relaxed)) break;
     if (follows_bounds_) {
       if (compiled_->plan.changed()) break;
       if (!is_safe(context, update, step.rows)) keep_weights(context);
@@ -198,14 +242,28 @@ void Network<T>::State::EpochRun::run_piece(engine::Team team) {
   }
 }
 
+/// What no other call has looked for, or a callback may have changed since.
+template <class T>
+void Network<T>::State::EpochRun::find_wrong_labels(engine::Range rows, engine::RowOrder order) {
+  for (std::size_t k = 0; k < y_.size(); ++k) {
+    const std::int64_t* labels = y_[k].labels;
+    const std::int64_t classes = compiled_->plan.result(k).columns;
+    for (std::int64_t i = rows.begin; labels && i < rows.end; ++i) {
+      const std::int64_t label = labels[order[i]];
+      if (label < 0 || label >= classes) wrong_label_.store(true, std::memory_order_relaxed);
+    }
+  }
+}
+
 /// Forward pass, loss and backward pass of a batch.
 template <class T>
 void Network<T>::State::EpochRun::run_passes(ThreadContext& context, const Step<T>& step,
                                              engine::RowOrder order) {
   engine::Plan<T>& plan = compiled_->plan;
-  plan.load(context, step, x_, order);
+  plan.load(context, step, there_, of_x(order));
   plan.forward(context, step);
   const engine::Range rows = step.rows_of(context.slice());
+  find_wrong_labels(rows, order);
   compiled_->run(step, context.slice(), y_, order, true);
   if (!compiled_->finite(rows)) diverged_.store(true, std::memory_order_relaxed);
   if (outputs_) copy_results(plan, rows, order, outputs_);
@@ -231,10 +289,10 @@ void Network<T>::State::EpochRun::update_parameters(ThreadContext& context, Step
                                                     const engine::Update<T>& update,
                                                     engine::RowOrder order) {
   engine::Plan<T>& plan = compiled_->plan;
-  const engine::RowOrder next = order.after(step.rows);
-  const std::int64_t next_rows = std::min(batch_size_, x_.rows() - next.first);
-  kernels::PrefetchCursor cursor =
-      engine::prefetch_cursor(x_[0], next, plan.loaded_rows(x_, next_rows, context.slice()));
+  const engine::RowOrder next = of_x(order.after(step.rows));
+  const std::int64_t next_rows = std::min(batch_size_, there_.rows() - next.first);
+  kernels::PrefetchCursor cursor = engine::prefetch_cursor(
+      there_[0], next, plan.loaded_rows(there_, next_rows, context.slice()));
   step.cursor = &cursor;
   if (stored_) {
     step.gradients = s_.gradients.values.data();
@@ -244,13 +302,6 @@ void Network<T>::State::EpochRun::update_parameters(ThreadContext& context, Step
     step.update = &update;
     plan.gradients(context, step);
   }
-}
-
-template <class T>
-EpochResult Network<T>::run_epoch(const Inputs& x, const Targets& y, const Losses& losses,
-                                  const Optimizer& optimizer, const EpochOptions& options) {
-  const engine::Changing guard(*state_);
-  return typename State::EpochRun(*state_, x, y, losses, optimizer, options).run();
 }
 
 template <class T>
@@ -290,8 +341,10 @@ void Network<T>::check_trains(const Optimizer& optimizer, InputSparsity input_sp
 }
 
 #define CHAINRULE_MEMBERS(T)                                                                 \
-  template EpochResult Network<T>::run_epoch(const Inputs&, const Targets&, const Losses&,   \
-                                             const Optimizer&, const EpochOptions&);         \
+  template Network<T>::State::EpochRun::EpochRun(State&, const Inputs&, const Targets&,      \
+                                                 const Losses&, const Optimizer&,            \
+                                                 const EpochOptions&, const Chunk*);         \
+  template EpochResult Network<T>::State::EpochRun::run();                                   \
   template PlanInfo Network<T>::plan(std::int64_t, int, const Inputs&, InputSparsity) const; \
   template void Network<T>::check_trains(const Optimizer&, InputSparsity, std::int64_t) const;
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)

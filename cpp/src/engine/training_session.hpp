@@ -5,9 +5,11 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "chainrule/loss.hpp"
 #include "chainrule/network.hpp"
 #include "chainrule/random.hpp"
 #include "engine/buffer.hpp"
@@ -25,11 +27,28 @@ struct Checkpoint {
   std::int64_t epochs = 0;
 };
 
+/// Where the rows of a call lie and what it did with them. A call on the same ones need not look
+/// through them again: what a batch reads is checked with the batch.
+class SeenData {
+ public:
+  SeenData(const Inputs& x, const Targets& y, const Losses& losses, InputSparsity path);
+  bool operator==(const SeenData& other) const;
+
+ private:
+  std::vector<RowsView> x_;
+  std::vector<TargetsView> y_;
+  std::vector<Loss> losses_;
+  std::vector<double> weights_;
+  InputSparsity path_;
+};
+
 /// What training keeps between calls of run_epoch: the plan, the order of the rows, the mean loss
 /// of an epoch that is run in pieces, and the way back where it diverges.
 template <class T>
 struct TrainingSession {
   std::unique_ptr<CompiledLoss<T>> compiled;
+
+  std::optional<SeenData> seen;  // by the last call, if it ended well
 
   std::chrono::steady_clock::time_point last_poll{};
   LossSums losses;  // of the epoch under way, or of the last one
@@ -93,6 +112,7 @@ struct TrainingSession {
 
   /// To be called when the weights, or what is trained on, have changed otherwise.
   void forget_older() {
+    seen.reset();
     kept_trained = false;
     older.held = false;
   }
@@ -100,6 +120,7 @@ struct TrainingSession {
   /// In a forked child: what threads of the parent had lent or were about to fill is not used.
   void recover() {
     compiled.reset();
+    seen.reset();
     order_epoch_ = -1;
   }
 

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from chainrule.errors import DivergenceError
 from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.inputs.several import core_rows
 from chainrule.network.divergence import divergence
-from chainrule.network.lazy_training import Chunks, How, adapt_lazily, evaluate_lazily
+from chainrule.network.lazy_training import adapt_lazily, evaluate_lazily
 from chainrule.network.measuring import Undefined, measure, metrics_for
 from chainrule.network.output_losses import OutputLosses, loss_weights_of
 from chainrule.network.progress import Progress, make_progress
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from chainrule.callbacks.callback import Network
     from chainrule.inputs.dataset import Dataset
     from chainrule.network.compiled import Compiled
-    from chainrule.network.core_network import CoreNetwork
     from chainrule.network.history import History
     from chainrule.optimizers import Optimizer
 
@@ -118,7 +117,13 @@ def fit(
     """Train for ``plan.epochs`` epochs; see `Sequential.fit`."""
     run = plan.callbacks
     seen = cast("Network", net)  # callbacks get the whole of it, which can save itself too
-    undefined = Undefined()
+    assert net.loss is not None
+    # Once, since what is customary depends on all targets.
+    measured = _Measured(
+        metrics_for(net.loss, net.outputs, net.metrics, data.y),
+        [] if validation is None else metrics_for(net.loss, net.outputs, net.metrics, validation.y),
+        Undefined(),
+    )
     net.history.interrupted = False
     first_epoch = net._built_core().epochs + 1
     last_epoch = first_epoch + plan.epochs - 1
@@ -131,7 +136,7 @@ def fit(
                 started = time.perf_counter()
                 logs: dict[str, Any] = {}
                 try:
-                    present = _Epoch(net, data, plan, epoch, progress, undefined)
+                    present = _Epoch(net, data, plan, epoch, progress, measured)
                     present.train(logs)
                     if validation is not None:
                         present.validate(validation, logs)
@@ -177,8 +182,16 @@ def _adapted(net: Compiled, data: Dataset) -> Iterator[None]:
             core.undo_adaptation()
 
 
+class _Measured(NamedTuple):
+    """The metrics of a fit, and what has been warned of."""
+
+    training: Any
+    validation: Any
+    undefined: Undefined
+
+
 class _Epoch:
-    """One epoch, in one piece or, where a callback asks for them, batch by batch."""
+    """One epoch: what the core trains, with what is measured of it."""
 
     def __init__(
         self,
@@ -187,7 +200,7 @@ class _Epoch:
         plan: FitPlan,
         epoch: int,
         progress: Progress,
-        undefined: Undefined,
+        measured: _Measured,
     ) -> None:
         assert net.loss is not None
         assert net.optimizer is not None
@@ -198,15 +211,14 @@ class _Epoch:
         self._epoch = epoch
         self._callbacks = plan.callbacks
         self._progress = progress
-        self._undefined = undefined
+        self._measured = measured
         self._loss = net.loss
         self._optimizer = net.optimizer
         # A callback may have given it another learning rate.
         net._use_optimizer(net.optimizer)
         self._described = net.optimizer._core
-        self._metrics = metrics_for(net.loss, net.outputs, net.metrics, data.y)
+        self._metrics = measured.training
         self._steps = net._built_core().total_steps
-        self._before: CoreNetwork | None = None
         self._batches = -(-len(data.x) // plan.batch_size)
         self._rates = step_rates(net, net.optimizer, self._batches, self._batches)
         self._outputs = np.empty((len(data.x), net.outputs), net.dtype) if self._metrics else None
@@ -219,9 +231,8 @@ class _Epoch:
         except Exception as error:
             # A part of an epoch that no callback asked to end there would be in no history.
             # The core has gone back by itself after a divergence, maybe by more than the epoch.
-            restored = isinstance(error, DivergenceError) and self._before is None
             moved = self._net._built_core().total_steps != self._steps
-            if moved and not (restored or isinstance(error, StopTraining)):
+            if moved and not isinstance(error, DivergenceError | StopTraining):
                 self.restore()
             raise
         self._check_finite(self._data, loss, self._outputs, "the loss of an output")
@@ -233,7 +244,7 @@ class _Epoch:
                 loss,
                 self._outputs,
                 logs,
-                self._undefined,
+                self._measured.undefined,
                 losses=self._sums,
             )
         finally:
@@ -243,7 +254,7 @@ class _Epoch:
     def validate(self, validation: Dataset, logs: dict[str, Any]) -> None:
         """Add loss and metrics of the validation data to `logs`."""
         plan, net = self._plan, self._net
-        metrics = metrics_for(self._loss, net.outputs, net.metrics, validation.y)
+        metrics = self._measured.validation
         value, outputs, sums = evaluate(
             net,
             validation,
@@ -255,7 +266,15 @@ class _Epoch:
         )
         self._check_finite(validation, value, outputs, "the validation loss")
         measure(
-            metrics, self._loss, validation, value, outputs, logs, self._undefined, "val_", sums
+            metrics,
+            self._loss,
+            validation,
+            value,
+            outputs,
+            logs,
+            self._measured.undefined,
+            "val_",
+            sums,
         )
 
     def record(self, logs: dict[str, Any]) -> None:
@@ -269,82 +288,54 @@ class _Epoch:
             raise
 
     def _run(self) -> float:
-        if isinstance(self._data.x, LazyRows):
-            return self._chunk_by_chunk()
-        return self._batch_by_batch() if self._callbacks.wants_batches else self._piece(0, -1).loss
+        """Train on all batches; another optimizer from within takes another call."""
+        plan, x = self._plan, self._data.x
+        lazy = x if isinstance(x, LazyRows) else None
+        rows = x.shape if isinstance(x, LazyRows) else core_rows(x)
+        watched = self._callbacks.wants_batches
+        done, loss = 0, math.nan
+        while done < self._batches:
+            result = self._net._built_core().run_epoch(
+                rows,
+                core_rows(self._data.y),
+                self._loss._core,
+                self._described,
+                plan.batch_size,
+                plan.shuffle,
+                plan.num_threads,
+                plan.input_sparsity,
+                self._rates,
+                self._data.sample_weight,
+                self._data.class_weight,
+                done,
+                -1,  # to the end
+                True,  # of a whole epoch
+                self._outputs,
+                None if watched else self._progress.batch,
+                loss_weights_of(self._loss),
+                None if lazy is None else lambda rows: lazy.gather(rows, plan.batch_size),
+                self._after_batch if watched else None,
+            )
+            done += result.batches
+            loss, self._sums = result.epoch_loss, result.epoch_losses
+        return loss
 
     def restore(self) -> None:
         """Put back what the network was when the epoch began."""
-        if self._before is None:
-            self._net._built_core().restore_epoch()
-        else:
-            # Of an epoch in chunks the core knows only the last one.
-            self._net._core = self._before
+        self._net._built_core().restore_epoch()
 
-    def _batch_by_batch(self) -> float:
-        loss = 0.0
-        for batch in range(self._batches):
-            result = self._piece(batch, 1)
-            loss = result.epoch_loss
-            self._progress.batch(batch + 1, loss)
-            self._callbacks.on_batch_end(self._seen, self._epoch, batch + 1, {"loss": result.loss})
-            self._take_changed_rate(batch + 1)
-        return loss
-
-    def _take_changed_rate(self, done: int) -> None:
-        """Give the batches that are left the learning rate that a callback may have set."""
-        if self._optimizer._core is self._described or done == self._batches:
-            return
+    def _after_batch(self, batch: int, loss: float, mean: float) -> bool:
+        """Return whether the batches that are left need another optimizer."""
+        self._progress.batch(batch, mean)
+        self._callbacks.on_batch_end(self._seen, self._epoch, batch, {"loss": loss})
+        if self._optimizer._core is self._described or batch == self._batches:
+            return False
+        # A callback has set another learning rate.
         self._described = self._optimizer._core
         self._net._use_optimizer(self._optimizer)
-        left = self._batches - done
-        self._rates[done:] = step_rates(self._net, self._optimizer, left, self._batches)
-
-    def _chunk_by_chunk(self) -> float:
-        """Train on rows that are not in memory."""
-        core = self._net._built_core()
-        self._before = core.copy()
-
-        def report(done: int, mean: float, loss: float) -> None:
-            self._progress.batch(done, mean)
-            if self._callbacks.wants_batches:
-                self._callbacks.on_batch_end(self._seen, self._epoch, done, {"loss": loss})
-                self._take_changed_rate(done)
-
-        chunks = Chunks(core, self._data, self._plan.batch_size, self._plan.shuffle, self._outputs)
-        how = How(
-            self._loss._core,
-            self._optimizer._core,
-            self._plan.num_threads,
-            self._plan.input_sparsity,
-            self._data.class_weight,
-        )
-        return chunks.run(self._callbacks.wants_batches, how, self._rates, report)
-
-    def _piece(self, first_batch: int, batches: int) -> Any:
-        assert not isinstance(self._data.x, LazyRows)
-        result = self._net._built_core().run_epoch(
-            core_rows(self._data.x),
-            core_rows(self._data.y),
-            self._loss._core,
-            self._optimizer._core,
-            self._plan.batch_size,
-            self._plan.shuffle,
-            self._plan.num_threads,
-            self._plan.input_sparsity,
-            self._rates,
-            self._data.sample_weight,
-            self._data.class_weight,
-            first_batch,
-            batches,
-            True,  # of a whole epoch
-            self._outputs,
-            self._progress.batch if batches < 0 else None,
-            None,  # the core knows the losses of the epoch so far
-            loss_weights_of(self._loss),
-        )
-        self._sums = result.epoch_losses
-        return result
+        left = self._batches - batch
+        self._rates[batch:] = step_rates(self._net, self._optimizer, left, self._batches)
+        return True
 
     def _check_finite(
         self, data: Dataset, value: float, outputs: NDArray[Any] | None, what: str

@@ -292,8 +292,9 @@ template <class T>
 void BatchInput<T>::check_unchanged() const {
   if (changed())
     throw Error(
-        "sparse x was changed while it was read: it has column indices out of range, or out of "
-        "order");
+        "sparse x was changed while it was read: it has other offsets, or column indices out of "
+        "range or "
+        "out of order");
 }
 
 template class BatchInput<float>;

@@ -94,6 +94,7 @@ void SparseInput<T>::take(const RowsView& x, RowOrder order, Range rows, const T
       begin_.data()[i] = at;
       std::int64_t last = -1;
       const std::int64_t end = offsets[order[i] + 1];
+      changed |= offset_at(x, order[i]) != offsets[order[i]] || offset_at(x, order[i] + 1) != end;
       for (std::int64_t stored = offsets[order[i]]; stored < end; ++stored) {
         const std::int64_t column = read_once(indices, stored);
         if (column <= last || column >= width_) {
