@@ -243,11 +243,32 @@ def test_functions_are_followed(name, rng):
 
 
 def test_a_module_that_is_called_twice(rng):
-    module = randomised(Own(lambda m, x: m.second(m.first(m.first(x)))))
-    with pytest.warns(UserWarning, match=r"first \(Linear\) is called 2 times"):
-        net = cr.from_torch(module)
+    module = randomised(Own(lambda m, x: m.second(torch.relu(m.first(m.first(x))))))
+    net = cr.from_torch(module)
+    assert net.count_params() == 40
     x = rng.normal(size=(30, 4)).astype(np.float32)
     assert largest_relative_difference(net.predict(x), outputs(module, x)) <= 1e-6
+
+
+def test_a_siamese_module(rng):
+    class Siamese(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.tower = nn.Sequential(nn.Linear(6, 5), nn.PReLU(), nn.LayerNorm(5))
+            self.head = nn.Linear(5, 1)
+
+        def forward(self, a, b):
+            return self.head(self.tower(a) - self.tower(b))
+
+    module = randomised(Siamese())
+    net = cr.from_torch(module)
+    assert net.count_params() == 6 * 5 + 5 + 5 + 10 + 6
+    a, b = (rng.normal(size=(30, 6)).astype(np.float32) for _ in range(2))
+    with torch.no_grad():
+        expected = module(torch.from_numpy(a), torch.from_numpy(b)).numpy()
+    assert largest_relative_difference(net.predict({"a": a, "b": b}), expected) <= 1e-5
+    again = cr.to_torch(net)
+    assert sum(parameter.numel() for parameter in again.parameters()) == net.count_params()
 
 
 def hooked(kind):
@@ -343,12 +364,19 @@ def tied():
     return module
 
 
-@pytest.mark.parametrize("make", [linear_twice, tied])
-def test_shared_parameters_become_copies_with_a_warning(make, rng):
-    module = make()
+def test_shared_parameters_become_copies_with_a_warning(rng):
+    module = tied()
     with pytest.warns(UserWarning, match=r"shares parameters \(0\.weight and 2\.weight") as caught:
         net = cr.from_torch(module)
     assert caught[0].filename == __file__
+    x = rng.normal(size=(40, 4)).astype(np.float32)
+    np.testing.assert_allclose(net.predict(x), outputs(module, x), rtol=1e-5, atol=1e-6)
+
+
+def test_a_module_that_is_there_twice_is_one_layer(rng):
+    module = linear_twice()
+    net = cr.from_torch(module)
+    assert net.count_params() == 20
     x = rng.normal(size=(40, 4)).astype(np.float32)
     np.testing.assert_allclose(net.predict(x), outputs(module, x), rtol=1e-5, atol=1e-6)
 

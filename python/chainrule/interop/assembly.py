@@ -123,6 +123,11 @@ class Assembly:
         self._nodes.append(node)
         return Tensor(columns, node, axes=placed[0].axes if columns == placed[0].columns else ())
 
+    def again(self, first: Tensor, x: Tensor) -> Tensor:
+        """Return what the layer that gave a tensor makes of another one, with its parameters."""
+        assert first.node is not None
+        return self.layer(first.node.layer, {}, x)
+
     def share(self, x: Tensor) -> Tensor:
         """Return a tensor that several nodes read."""
         return replace(self._placed(x), shared=True)

@@ -123,8 +123,10 @@ def network_of(
     Of the inputs columns are given by name, of the outputs nodes. ValueError if an array has a
     wrong shape or is not finite.
     """
-    if is_chain(inputs, nodes, [*outputs.values()]):
-        layers = [node.layer for node in nodes]
+    layers = [node.layer for node in nodes]
+    # A layer that is called twice has one set of parameters, which in a `Sequential` it has not.
+    once = len({*map(id, layers)}) == len(layers)
+    if once and is_chain(inputs, nodes, [*outputs.values()]):
         net: Network = Sequential([*map(Input, inputs.values()), *layers], seed=0, dtype=dtype)
     else:
         entries = {name: Input(n, name=_node_name(name)) for name, n in inputs.items()}

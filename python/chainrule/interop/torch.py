@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from chainrule.interop.assembly import Assembly
+from chainrule.interop.assembly import Assembly, Tensor
 from chainrule.interop.merges import MERGES
 from chainrule.interop.nodes import NetworkNode, is_chain, nodes_of, refuse_missing
 from chainrule.interop.torch_check import check_export, check_outputs, evaluation_copy
@@ -70,7 +70,8 @@ def from_torch(module: torch.nn.Module) -> Network:
     Warns
     -----
     UserWarning
-        If modules share a parameter, of which each layer of the network gets a copy of its own.
+        If modules share a parameter, of which each layer of the network gets a copy of its own. A
+        module that is called several times is one layer.
     """
     torch = _torch()
     if not isinstance(module, torch.nn.Module):
@@ -85,7 +86,7 @@ def from_torch(module: torch.nn.Module) -> Network:
     _refresh(copied, graph, columns)
     net = _network(graph, _dtype(copied), columns)
     check_outputs(copied, graph, net, _network)
-    _warn_of_ties(module, graph)
+    _warn_of_ties(module)
     return net
 
 
@@ -187,11 +188,19 @@ def _network(graph: ModuleGraph, dtype: str, columns: Sequence[int]) -> Network:
         for name, n in zip(graph.inputs, columns, strict=True)
     }
     readers = graph.readers
+    counts = Counter(id(call.target) for call in graph.calls if [*_parameters(call.target)])
+    first: dict[int, Tensor] = {}
     for call in graph.calls:
         operands = [tensors[name] for name in call.inputs]
         try:
             row = row_of(call.target)
-            if row is not None:
+            if row is not None and counts[id(call.target)] > 1:
+                # Called several times, it is one layer, which nothing else becomes a part of.
+                x = assembly.share(operands[0])
+                known = first.get(id(call.target))
+                made = assembly.again(known, x) if known else row.read(assembly, x, call.target)
+                made = first[id(call.target)] = assembly.share(made)
+            elif row is not None:
                 made = row.read(assembly, operands[0], call.target)
             else:
                 made = assembly.layer(Layer.get(merge_of(call.target) or ""), {}, *operands)
@@ -212,14 +221,14 @@ def _refresh(module: Any, graph: ModuleGraph, columns: Sequence[int]) -> None:
         module(*(torch.zeros(1, n, dtype=dtype) for n in columns))
 
 
-def _warn_of_ties(module: Any, graph: ModuleGraph) -> None:
+def _warn_of_ties(module: Any) -> None:
+    # A module that is called several times is one layer, but of several modules each is its own.
+    owners = Counter(p.data_ptr() for part in module.modules() for p in part.parameters(False))
     sharing: dict[int, list[str]] = {}
     for name, parameter in module.named_parameters(remove_duplicate=False):
-        if parameter.numel():
+        if parameter.numel() and owners[parameter.data_ptr()] > 1:
             sharing.setdefault(parameter.data_ptr(), []).append(name)
-    ties = [" and ".join(names) for names in sharing.values() if len(names) > 1]
-    calls = Counter(call.where for call in graph.calls if [*_parameters(call.target)])
-    ties = ties or [f"{where} is called {n} times" for where, n in calls.items() if n > 1]
+    ties = [" and ".join(names) for names in sharing.values()]
     if ties:
         warnings.warn(
             f"the module shares parameters ({'; '.join(ties)}), of which the network has copies: "
