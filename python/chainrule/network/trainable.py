@@ -288,7 +288,6 @@ input_sparsity
                     False,  # not of an epoch
                     None,
                     None,
-                    None,
                     loss_weights_of(objective),
                 )
             except MemoryError:
