@@ -134,6 +134,16 @@ typedef struct chainrule_network_options {
  *                     {"kind": "dropout", "rate": 0.2},
  *                     {"kind": "dense", "units": 10}])
  *
+ * Or it is a graph of nodes in topological order, with `inputs` 0 or the columns of all its inputs:
+ *
+ *     CHAINRULE_JSON({"nodes": [{"name": "x", "shape": [64]},
+ *                               {"name": "h", "layer": {"kind": "dense", "units": 64}, "inputs": ["x"]},
+ *                               {"name": "sum", "layer": "add", "inputs": ["x", "h"]}],
+ *                     "outputs": ["sum"]})
+ *
+ * Rows of such a network have the columns of all inputs side by side, and its outputs those of all
+ * outputs.
+ *
  * `options` may be NULL. ERROR_ARGUMENT for an unknown or missing option, one out of range, and
  * layers that do not fit each other. */
 CHAINRULE_API chainrule_status chainrule_network_create(const char* layers, int64_t inputs,

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -41,6 +42,11 @@ struct GraphConfig {
   std::vector<NodeConfig> nodes;
   std::vector<std::string> outputs;
 };
+
+/// A description in the JSON form that model files have: {"nodes": [{"name": "x", "shape": [4]},
+/// {"name": "h", "layer": {"kind": "dense", "units": 3}, "inputs": ["x"]}], "outputs": ["h"]}.
+CHAINRULE_API GraphConfig graph_config_from_json(std::string_view text);
+CHAINRULE_API std::string to_json(const GraphConfig& config);
 
 /// Layers and how they read each other: a directed acyclic graph, whose nodes are in topological
 /// order since a node can only read those that are there. Each shape is worked out, and checked,

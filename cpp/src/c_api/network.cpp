@@ -11,6 +11,7 @@
 #include "c_api/views.hpp"
 #include "chainrule/any_model.hpp"
 #include "chainrule/config.hpp"
+#include "chainrule/graph.hpp"
 #include "chainrule/layer.hpp"
 #include "chainrule/names.hpp"
 
@@ -19,24 +20,66 @@ namespace {
 
 std::string layers_of(const AnyNetwork& network) {
   std::vector<Config> configs;
+  std::string text;
   std::visit(
       [&](const auto& typed) {
+        const Graph& graph = typed->graph();
+        if (!graph.is_chain()) {
+          text = to_json(graph.config());
+          return;
+        }
         for (const AnyLayer& layer : typed->layers()) configs.push_back(layer->config());
       },
       network);
-  return to_json(configs);
+  return text.empty() ? to_json(configs) : text;
+}
+
+/// Of a list of layers, or of an object with nodes.
+Graph make_graph(std::string_view layers, std::int64_t inputs) {
+  if (layers.find_first_not_of(" \t\r\n") == layers.find('{')) {
+    Graph graph = Graph::from_config(graph_config_from_json(layers));
+    graph.check();
+    std::int64_t columns = 0;
+    for (const std::int64_t input : graph.inputs()) columns += graph.node(input).shape.size();
+    if (inputs != 0 && inputs != columns)
+      throw Error("inputs is " + std::to_string(inputs) + "; the graph reads rows of " +
+                  std::to_string(columns) + " values");
+    return graph;
+  }
+  std::vector<AnyLayer> list;
+  for (const Config& config : configs_from_json(layers)) list.push_back(Layer::from_config(config));
+  if (list.empty()) throw Error("a network needs at least one layer");
+  if (inputs < 1) throw Error("a network needs at least one input, got " + std::to_string(inputs));
+  return Graph::chain(list, inputs);
+}
+
+/// Rows of all inputs side by side, as those of each.
+std::vector<RowsView> split(const Graph& graph, const RowsView& x) {
+  std::vector<RowsView> inputs;
+  if (graph.inputs().size() == 1) return {x};
+  if (x.compressed()) throw Error("x is sparse, which a network of several inputs does not take");
+  std::int64_t first = 0;
+  for (const std::int64_t input : graph.inputs()) {
+    inputs.push_back(x);
+    inputs.back().columns = graph.node(input).shape.size();
+    inputs.back().data = static_cast<const char*>(x.data) + first * x.column_stride;
+    first += inputs.back().columns;
+  }
+  if (first != x.columns)
+    throw Error("x has " + std::to_string(x.columns) + " columns; the network expects " +
+                std::to_string(first));
+  return inputs;
 }
 
 AnyNetwork make_network(std::string_view layers, std::int64_t inputs,
                         const chainrule_network_options& options) {
-  std::vector<AnyLayer> list;
-  for (const Config& config : configs_from_json(layers)) list.push_back(Layer::from_config(config));
+  Graph graph = make_graph(layers, inputs);
   switch (options.type) {
     case 0:
     case CHAINRULE_FLOAT32:
-      return std::make_shared<Network<float>>(std::move(list), inputs, options.seed);
+      return std::make_shared<Network<float>>(std::move(graph), options.seed);
     case CHAINRULE_FLOAT64:
-      return std::make_shared<Network<double>>(std::move(list), inputs, options.seed);
+      return std::make_shared<Network<double>>(std::move(graph), options.seed);
     default:
       throw Error("options.type is " + std::to_string(options.type) +
                   ", expected CHAINRULE_FLOAT32 or CHAINRULE_FLOAT64");
@@ -216,7 +259,7 @@ chainrule_status chainrule_network_adapt(chainrule_network* network, const chain
   return translate_exceptions([&] {
     const auto& object = object_of<NetworkObject>(network);
     const RowsView rows = rows_view(x, "x");
-    with_network(object, [&](auto& n) { n.adapt(rows); });
+    with_network(object, [&](auto& n) { n.adapt(split(n.graph(), rows)); });
   });
 }
 
@@ -246,8 +289,8 @@ chainrule_status chainrule_network_predict(const chainrule_network* network,
     require_non_null(outputs, "outputs");
     with_network(object, [&]<class T>(const Network<T>& n) {
       check_bytes<T>(size, rows.rows, n.outputs(), "outputs");
-      n.predict(rows, o.batch_size == 0 ? 256 : o.batch_size, threads, static_cast<T*>(outputs),
-                sparsity);
+      n.predict(split(n.graph(), rows), o.batch_size == 0 ? 256 : o.batch_size, threads,
+                static_cast<T*>(outputs), sparsity);
     });
   });
 }

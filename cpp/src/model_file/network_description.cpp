@@ -11,6 +11,7 @@
 #include "chainrule/error.hpp"
 #include "chainrule/names.hpp"
 #include "model_file/config_json.hpp"
+#include "model_file/graph_json.hpp"
 
 namespace chainrule::model_file {
 namespace {
@@ -74,75 +75,10 @@ Graph read_chain(const Json& json) {
   return Graph::chain(layers, inputs);
 }
 
-std::vector<std::string> read_texts(const Json& list, const char* name) {
-  std::vector<std::string> texts;
-  texts.reserve(count_elements(list, name));
-  list.for_each_element(
-      name, [&](const Json& text) { texts.push_back(text.string(std::string("one of ") + name)); });
-  return texts;
-}
-
-NodeConfig read_node(const Json& json) {
-  NodeConfig node{.name = json.at("name").string("the name of a node")};
-  if (const std::optional<Json> shape = json.find("shape")) {
-    std::vector<std::int64_t> extents;
-    shape->for_each_element(
-        "shape", [&](const Json& extent) { extents.push_back(extent.integer("one of shape")); });
-    node.shape = Shape(std::move(extents));
-    return node;
-  }
-  node.inputs = read_texts(json.at("inputs"), "inputs");
-  if (const std::optional<Json> trainable = json.find("trainable"))
-    node.trainable = trainable->boolean("trainable");
-  if (const std::optional<Json> shares = json.find("shares")) {
-    node.shares = shares->string("shares");
-  } else {
-    node.layer = read_config(json.at("layer"), "a layer");
-  }
-  return node;
-}
-
 Graph read_graph(const Json& json) {
-  GraphConfig config;
-  json.at("nodes").for_each_element(
-      "nodes", [&](const Json& node) { config.nodes.push_back(read_node(node)); });
-  config.outputs = read_texts(json.at("outputs"), "outputs");
-  Graph graph = Graph::from_config(config);
+  Graph graph = Graph::from_config(read_graph_config(json));
   graph.check();
   return graph;
-}
-
-void write_texts(JsonWriter& json, const char* name, const std::vector<std::string>& texts) {
-  json.name(name);
-  json.begin_array();
-  for (const std::string& text : texts) json.value(text);
-  json.end_array();
-}
-
-void write_graph(JsonWriter& json, const Graph& graph) {
-  const GraphConfig config = graph.config();
-  json.name("nodes");
-  json.begin_array();
-  for (const NodeConfig& node : config.nodes) {
-    json.begin_object();
-    json.member("name", node.name);
-    if (node.layer) {
-      json.name("layer");
-      write_config(json, *node.layer);
-    } else if (!node.shares.empty()) {
-      json.member("shares", node.shares);
-    } else {
-      json.name("shape");
-      json.begin_array();
-      for (const std::int64_t extent : node.shape.extents()) json.value(extent);
-      json.end_array();
-    }
-    if (!node.inputs.empty()) write_texts(json, "inputs", node.inputs);
-    if (!node.trainable) json.member("trainable", false);
-    json.end_object();
-  }
-  json.end_array();
-  write_texts(json, "outputs", config.outputs);
 }
 
 void write_chain(JsonWriter& json, const Graph& graph) {
@@ -187,7 +123,7 @@ NetworkDescription read_network(const Json& json) {
 void write_network(JsonWriter& json, const NetworkDescription& network) {
   json.begin_object();
   is_plain_chain(network.graph) ? write_chain(json, network.graph)
-                                : write_graph(json, network.graph);
+                                : write_graph_config(json, network.graph.config());
   json.member("seed", std::to_string(network.seed));
   json.member("dtype", network.type == DataType::float32 ? "float32" : "float64");
   write_names(json, "feature_names", network.feature_names);
