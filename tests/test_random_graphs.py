@@ -79,6 +79,26 @@ def test_gradients(first: int) -> None:
         assert report.max_relative_error <= 1e-7, (seed, report)
 
 
+@pytest.mark.parametrize(
+    "layer", [cr.Flatten(), cr.Reshape(3), cr.Permute(1), cr.Activation("linear")], ids=str
+)
+def test_outputs_that_have_the_same_numbers(layer, rng) -> None:
+    """A layer that moves no number has no stage; its output has a loss of its own all the same."""
+    x = cr.Input(4)
+    h = cr.Dense(3, "tanh")(x)
+    outputs = {"first": h, "second": layer(h)}
+    net = cr.Network(inputs=x, outputs=outputs, seed=0, dtype="float64")
+    rows = rng.normal(size=(6, 4))
+    y = {name: rng.normal(size=(6, 3)) for name in outputs}
+    losses = dict.fromkeys(outputs, "mse")
+    report = cr.gradient_check(net, rows, y, losses)
+    assert report.max_relative_error <= 1e-7, report
+    predicted = net.predict(rows)
+    assert np.array_equal(predicted["first"], predicted["second"])
+    expected = sum(np.mean((predicted[name] - y[name]) ** 2) for name in outputs)
+    assert net.evaluate(rows, y, loss=losses)["loss"] == pytest.approx(expected, rel=1e-12)
+
+
 WIDE = """
 import hashlib
 import numpy as np

@@ -68,10 +68,13 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
   }
   for (const std::int64_t node : wanted_nodes) {
     const auto i = static_cast<std::size_t>(node);
-    const StageTensor& tensor = tensors[tensor_of[i]];
-    results.push_back(tensor.positions == 1
-                          ? tensor_of[i]
-                          : add_reshape(tensor_of[i], nodes[i].shape.size(), nodes[i].layer_index));
+    const std::size_t given = tensor_of[i];
+    // A layer without a stage, as of rows that keep their length, gives what it reads; each loss
+    // writes a gradient of its own, so that an output that another one is already gets a copy.
+    const bool taken = std::find(results.begin(), results.end(), given) != results.end();
+    results.push_back(tensors[given].positions == 1 && !taken
+                          ? given
+                          : add_reshape(given, nodes[i].shape.size(), nodes[i].layer_index));
   }
   for (std::size_t i = 0; i < options.losses.size(); ++i)
     drop_contained_activation(i, options.losses[i]);
