@@ -99,6 +99,35 @@ def test_outputs_that_have_the_same_numbers(layer, rng) -> None:
     assert net.evaluate(rows, y, loss=losses)["loss"] == pytest.approx(expected, rel=1e-12)
 
 
+def test_a_softmax_that_others_read_is_left_out_of_the_loss_all_the_same(rng) -> None:
+    x = cr.Input(4)
+    z = cr.Dense(3)(x)
+    p = cr.Activation("softmax")(z)
+    outputs = {"label": p, "copy": cr.Flatten()(p), "size": cr.Dense(1)(p), "raw": z}
+    net = cr.Network(inputs=x, outputs=outputs, seed=0, dtype="float64")
+    rows, labels = rng.normal(size=(6, 4)), rng.integers(0, 3, 6)
+    y = {name: rng.normal(size=(6, 3)) for name in outputs}
+    y |= {"label": labels, "size": rng.normal(size=(6, 1))}
+    losses = dict.fromkeys(outputs, "mse") | {"label": "cross_entropy"}
+    predicted = net.predict(rows)
+    expected = -np.log(predicted["label"][np.arange(6), labels]).mean()
+    expected += sum(
+        np.mean((predicted[name] - y[name]) ** 2) for name in outputs if name != "label"
+    )
+    assert net.evaluate(rows, y, loss=losses)["loss"] == pytest.approx(expected, rel=1e-12)
+    report = cr.gradient_check(net, rows, y, losses)
+    assert report.max_relative_error <= 1e-7, report
+
+
+@pytest.mark.parametrize(
+    ("activation", "loss"), [("softmax", "cross_entropy"), ("sigmoid", "binary_cross_entropy")]
+)
+def test_a_link_at_several_positions_is_refused(activation, loss, rng) -> None:
+    net = cr.Sequential([cr.Input(6), cr.Reshape((3, 2)), cr.Dense(4, activation)], seed=0)
+    with pytest.raises(ValueError, match=f"the last activation is {activation}, which gives"):
+        net.fit(rng.normal(size=(5, 6)), rng.integers(0, 2, 5), loss=loss, verbose=0)
+
+
 WIDE = """
 import hashlib
 import numpy as np

@@ -104,7 +104,7 @@ std::size_t StageGraph<T>::add_reshape(std::size_t from, const Shape& shape, std
   return add_stage(std::move(stage), {from}, shape.positions());
 }
 
-/// Where the loss works from the input of the last activation, which has no other reader.
+/// Where the loss works from the input of the last activation. The stage stays for other readers.
 template <class T>
 void StageGraph<T>::drop_contained_activation(std::size_t output, const Loss& loss) {
   const std::size_t result = results[output];
@@ -116,14 +116,17 @@ void StageGraph<T>::drop_contained_activation(std::size_t output, const Loss& lo
   const auto reads = [&](const StageNode<T>& n) {
     return std::find(n.reads.begin(), n.reads.end(), result) != n.reads.end();
   };
-  const std::size_t before = node->reads[0];
-  if (std::any_of(stages.begin(), stages.end(), reads) ||
-      std::find(results.begin(), results.end(), before) != results.end())
-    return;
-  for (std::size_t& tensor : node_outputs)
-    if (tensor == result) tensor = before;
+  std::size_t before = node->reads[0];
+  const std::int64_t layer = node->stage->layer;
+  if (std::none_of(stages.begin(), stages.end(), reads)) {
+    for (std::size_t& tensor : node_outputs)
+      if (tensor == result) tensor = before;
+    stages.erase(node);
+  }
+  // Each loss writes a gradient of its own.
+  if (std::find(results.begin(), results.end(), before) != results.end())
+    before = add_reshape(before, tensors[before].columns, layer);
   results[output] = before;
-  stages.erase(node);
 }
 
 template <class T>

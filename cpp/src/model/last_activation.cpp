@@ -107,7 +107,9 @@ void check_last_activation(const Loss& loss, const Graph& graph, std::int64_t ou
         "cross_entropy, or Dense(1) or Dense(1, activation=\"sigmoid\") for "
         "binary_cross_entropy");
   const bool own = contains(loss, *last.activation);
-  if (own && !last.behind) return;
+  // Of several positions the loss sees the values of all, behind the activation.
+  const bool last_stage = graph.node(output).shape.positions() == 1;
+  if (own && !last.behind && last_stage) return;
   const OutputRange range = range_of(last);
   const std::string name = loss.config().kind;
   const std::string activation(last.activation->config().kind);
@@ -129,7 +131,8 @@ void check_last_activation(const Loss& loss, const Graph& graph, std::int64_t ou
     text += " with layer " + last.behind->name + " (" + std::string((*last.behind->layer)->kind()) +
             ") behind it";
   text += ", which gives values in " + text_of(range) + ": use " + dense + ") without activation";
-  if (!link.empty()) text += ", or " + dense + ", activation=\"" + link + "\") as the last layer";
+  if (!link.empty() && last_stage)
+    text += ", or " + dense + ", activation=\"" + link + "\") as the last layer";
   throw Error(text + ". from_logits=True in the loss takes the outputs as they are all the same");
 }
 
