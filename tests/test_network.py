@@ -248,6 +248,13 @@ X, Y = labelled(12)
             ValueError,
             r"x\['pixels'\] has 12 rows, x\['context'\] 5",
         ),
+        (
+            {**X, "context": np.where(np.arange(3) == 1, np.nan, X["context"])},
+            Y,
+            {},
+            ValueError,
+            r"x\['context'\] must be finite; row 0, column 1 is NaN",
+        ),
         (X, {"digit": Y["digit"]}, {}, ValueError, "y has nothing for the output 'ink'"),
         (X, {**Y, "inc": 1}, {}, ValueError, "y: unknown output 'inc'; did you mean 'ink'"),
         (X, {**Y, "digit": Y["digit"] + 5}, {}, ValueError, r"y\['digit'\]"),
@@ -407,3 +414,42 @@ def test_frozen_layers_stay_as_they_are(tmp_path: Path) -> None:
     digit = net.parameters["digit.weight"]
     net.train_on_batch(x, y)
     assert (net.parameters["digit.weight"] != digit).any()
+
+
+def test_normalization_of_one_input() -> None:
+    x, y = labelled()
+    a, b = cr.Input(5, name="a"), cr.Input(3, name="b")
+    z = cr.Concatenate()([cr.Normalization(name="scaled")(a), b])
+    given = {"a": 10 * x["pixels"] + 5, "b": x["context"]}
+    net = cr.Network(inputs=[a, b], outputs=cr.Dense(1)(z), seed=0)
+    net.adapt(given)
+    mean = net.parameters["scaled.mean"]
+    np.testing.assert_allclose(mean, given["a"].mean(axis=0), rtol=1e-6)
+    other = cr.Network(inputs=[a, b], outputs=cr.Dense(1)(z), seed=0)
+    other.fit(given, y["ink"], loss="mse", verbose=0)
+    np.testing.assert_array_equal(other.parameters["scaled.mean"], mean)
+    assert [stage.name for stage in net.plan(8, x=given).stages][-1] == "dense 8 -> 1"
+
+
+def test_an_input_of_sparse_rows() -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    x, y = labelled()
+    x["pixels"] = np.where(x["pixels"] > 0.5, x["pixels"], 0)
+    dense, compressed = classifier(), classifier()
+    dense.fit(x, y, loss=LOSSES, epochs=2, verbose=0)
+    compressed.fit(
+        {**x, "pixels": sparse.csr_matrix(x["pixels"])}, y, loss=LOSSES, epochs=2, verbose=0
+    )
+    for name, values in dense.parameters.items():
+        np.testing.assert_array_equal(compressed.parameters[name], values)
+
+
+def test_monitors_of_outputs() -> None:
+    x, y = labelled()
+    net = classifier()
+    stopping = [cr.EarlyStopping("val_digit_accuracy", patience=1), cr.EarlyStopping("ink_loss")]
+    options: dict[str, Any] = {"loss": LOSSES, "optimizer": cr.SGD(1e-9), "verbose": 0}
+    net.fit(x, y, epochs=9, validation_split=0.2, callbacks=stopping, **options)
+    assert len(net.history.epochs) == 2
+    with pytest.raises(ValueError, match="mode='auto' cannot tell"):
+        cr.EarlyStopping("val_digit_luck")

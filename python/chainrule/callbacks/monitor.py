@@ -50,11 +50,16 @@ class Monitor:
 
 def _greater_is_better(monitor: str) -> bool:
     name = monitor.removeprefix("val_")
-    if name == "loss":
-        return False
-    try:
-        return get(name).greater_is_better
-    except ValueError:
+    while True:
+        if name == "loss":
+            return False
+        try:
+            return get(name).greater_is_better
+        except ValueError:
+            pass
+        _, separator, name = name.partition("_")  # of one of several outputs: "digit_accuracy"
+        if separator:
+            continue
         raise ValueError(
             f"mode='auto' cannot tell whether {monitor!r} is to fall or to rise; "
             f"pass mode='min' or mode='max' (known: loss, {', '.join(METRICS)})"

@@ -28,7 +28,7 @@ class Several:
         return Several([part[rows] for part in self.parts])
 
 
-def core_rows(rows: Rows | LazyRows | Several) -> Any:
+def core_rows(rows: Rows | LazyRows | Several | None) -> Any:
     """Return rows as the core takes them: those of several inputs as a list."""
     return rows.parts if isinstance(rows, Several) else rows
 

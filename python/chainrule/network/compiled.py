@@ -279,7 +279,15 @@ class Compiled(Named):
                     f"x[{nodes[0].name!r}] has {len(parts[0])} rows, x[{node.name!r}] {len(rows)}"
                 )
             parts.append(rows)
-        self._built_core().check_takes(parts)
+        try:
+            self._built_core().check_takes(parts)
+        except ValueError as error:
+            for node, part in zip(nodes, parts, strict=True):
+                values = part if isinstance(part, np.ndarray) else part.data
+                if not np.isfinite(values).all():
+                    text = str(error).replace("x ", f"x[{node.name!r}] ", 1)
+                    raise ValueError(text) from None
+            raise
         return Several(parts)
 
     def _shaped(self, outputs: NDArray[Any]) -> Any:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from chainrule import _core, optimizers
 from chainrule.arguments import positive_integer, sparsity_name, thread_count
 from chainrule.inputs.lazy_rows import is_lazy
+from chainrule.inputs.several import core_rows
 from chainrule.layers import Layer
 from chainrule.layers.layer import SymbolicTensor
 from chainrule.names import names_arguments, unknown_name
@@ -521,7 +522,7 @@ class Network(Trainable):
         rows = positive_integer("batch_size", batch_size)
         path = sparsity_name(input_sparsity)
         features = None if x is None else self._as_rows(x)
-        return Plan.of(core, rows, thread_count(num_threads), features, path)
+        return Plan.of(core, rows, thread_count(num_threads), core_rows(features), path)
 
     def adapt(self, x: object) -> None:
         """Set the mean and variance of every `Normalization` layer from data.
@@ -540,7 +541,7 @@ class Network(Trainable):
                 adapt_lazily(self._built_core(), rows)
             else:
                 features = self._features(x)
-                self._built_core().adapt(features)
+                self._built_core().adapt(core_rows(features))
             self._learn_feature_names(x)
 
     def save(self, path: str | os.PathLike[str]) -> None:
