@@ -22,7 +22,7 @@ PACKAGE = str(Path(cr.__file__).parent)
 # Where training keeps state; the rest prepares arguments, at thousands of places.
 STATEFUL = (
     "network/training.py",
-    "network/trainable.py",
+    "network/fitting.py",
     "network/history.py",
     "network/compiled.py",
     "network/weights.py",

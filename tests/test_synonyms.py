@@ -138,7 +138,7 @@ def test_keywords_of_methods(method: str, options: dict[str, Any], text: str) ->
 
 def test_the_signature_stays() -> None:
     assert "use_bias" in inspect.signature(cr.Dense).parameters
-    assert list(inspect.signature(cr.Sequential.fit).parameters)[:3] == ["self", "x", "y"]
+    assert list(inspect.signature(cr.Sequential.fit).parameters)[:3] == ["net", "x", "y"]
 
 
 def test_keywords_that_a_function_takes_anyway() -> None:

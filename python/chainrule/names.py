@@ -75,7 +75,8 @@ def names_arguments(function: F) -> F:
     if code is None or code.co_flags & inspect.CO_VARKEYWORDS:
         return function
     # Quicker than a signature, which an import would have to make of every function.
-    valid = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    first = code.co_posonlyargcount
+    valid = code.co_varnames[first : code.co_argcount + code.co_kwonlyargcount]
 
     @functools.wraps(function)
     def checked(*args: Any, **options: Any) -> Any:

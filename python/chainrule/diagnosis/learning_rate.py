@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from chainrule.losses import Loss
-    from chainrule.network.trainable import Trainable
+    from chainrule.network.compiled import Compiled
     from chainrule.optimizers import Optimizer
 
 __all__ = ["LearningRates", "find_learning_rate"]
@@ -90,7 +90,7 @@ class LearningRates:
 
 
 def find_learning_rate(
-    net: Trainable,
+    net: Compiled,
     x: object,
     y: object,
     *,

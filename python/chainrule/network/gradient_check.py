@@ -15,9 +15,9 @@ from chainrule.arguments import positive_integer
 from chainrule.inputs.arrays import as_features
 from chainrule.inputs.compressed_rows import as_table
 from chainrule.inputs.several import Several, core_rows
+from chainrule.network.fitting import AnyLoss
 from chainrule.network.network import Network
 from chainrule.network.output_losses import loss_weights_of
-from chainrule.network.trainable import AnyLoss
 from chainrule.network.training_data import make_dataset
 
 __all__ = ["GradientReport", "gradient_check"]

@@ -17,17 +17,17 @@ from chainrule.inputs.several import core_rows
 from chainrule.layers import Layer
 from chainrule.layers.layer import SymbolicTensor
 from chainrule.names import names_arguments, unknown_name
-from chainrule.network import copying, manual_backprop, predicting, sharing, weights
+from chainrule.network import copying, fitting, manual_backprop, predicting, sharing, weights
 from chainrule.network.compiled import Compiled
 from chainrule.network.core_network import make_core
 from chainrule.network.drawing import Drawn, draw, write_drawing
+from chainrule.network.fitting import AnyLoss, AnyMetrics
 from chainrule.network.graph import Graph, Inputs, Outputs, embed, trace
 from chainrule.network.lazy_training import adapt_lazily
 from chainrule.network.measuring import resolve_metrics
 from chainrule.network.plan import Plan
 from chainrule.network.saved_training import training_state
 from chainrule.network.summary import graph_table, summary_table
-from chainrule.network.trainable import AnyLoss, AnyMetrics, Trainable
 
 if TYPE_CHECKING:
     from chainrule.optimizers import Optimizer
@@ -37,7 +37,7 @@ __all__ = ["Network"]
 N = TypeVar("N", bound="Network")
 
 
-class Network(Trainable):
+class Network(Compiled):
     """A graph of layers, which leads from one or more inputs to one or more outputs.
 
     Layers, called with what `Input` and other layers give, say what the graph is. A layer that is
@@ -333,6 +333,9 @@ class Network(Trainable):
     get_weights = weights.get_weights
     set_weights = weights.set_weights
     count_params = weights.count_params
+    fit = fitting.fit
+    train_on_batch = fitting.train_on_batch
+    evaluate = fitting.evaluate
     predict = predicting.predict
     predict_proba = predicting.predict_proba
     forward = manual_backprop.forward

@@ -1,0 +1,340 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training and measuring a network: what callers give is checked, then the loop runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from chainrule import _core, metrics, optimizers
+from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
+from chainrule.inputs.dataset import split_validation, warn_of_unseen_classes
+from chainrule.inputs.lazy_rows import LazyRows, is_lazy
+from chainrule.inputs.several import core_rows
+from chainrule.names import names_arguments
+from chainrule.network import training
+from chainrule.network.compiled import Compiled
+from chainrule.network.history import History
+from chainrule.network.lazy_training import check_rows
+from chainrule.network.measuring import Undefined, measure, metrics_for, resolve_metrics
+from chainrule.network.output_losses import OutputLosses, loss_weights_of
+from chainrule.network.training_data import make_dataset, prepare_validation, warn_of_scale
+from chainrule.network.trial import try_out
+
+if TYPE_CHECKING:
+    from chainrule.callbacks import Callback
+    from chainrule.inputs.targets import ClassWeight
+    from chainrule.losses import Loss
+    from chainrule.optimizers import Optimizer
+
+__all__ = ["AnyLoss", "AnyMetrics", "evaluate", "fit", "train_on_batch"]
+
+AnyLoss: TypeAlias = "str | Loss | Mapping[str, str | Loss] | Sequence[str | Loss] | None"
+AnyMetric: TypeAlias = "str | metrics.Metric | Callable[..., Any]"
+AnyMetrics: TypeAlias = "Iterable[AnyMetric] | Mapping[str, Iterable[AnyMetric]] | None"
+
+
+class _Before:
+    """What an attempt to train on `data` leaves as it was, if it does not begin."""
+
+    __slots__ = ("_chosen", "_net", "_steps", "_unnamed")
+
+    def __init__(self, net: Compiled, *data: object) -> None:
+        self._net = net
+        self._steps = 0 if net._core is None else net._core.total_steps
+        self._unnamed = net._unnamed(data)
+        self._chosen = net.loss, net.optimizer, net._schedule, net._schedule_origin
+
+    def without_memory(self) -> None:
+        """Undo an attempt for which memory was short before the first step.
+
+        After other errors what the caller chose stays, for the next try.
+        """
+        net = self._net
+        if net._core is not None and net._core.total_steps == self._steps:
+            net.loss, net.optimizer, net._schedule, net._schedule_origin = self._chosen
+            net._forget_names(self._unnamed)
+
+
+@names_arguments
+def fit(
+    net: Compiled,
+    /,
+    x: object,
+    y: object,
+    *,
+    loss: AnyLoss = None,
+    loss_weights: Mapping[str, float] | Sequence[float] | None = None,
+    optimizer: str | Optimizer | None = None,
+    epochs: int = 1,
+    batch_size: int = 32,
+    validation_data: Sequence[object] | None = None,
+    validation_split: float = 0.0,
+    sample_weight: object = None,
+    class_weight: ClassWeight = None,
+    shuffle: bool = True,
+    callbacks: Iterable[Callback | Callable[[int, Mapping[str, Any]], object]] = (),
+    metrics: AnyMetrics = None,
+    verbose: int = 1,
+    num_threads: int | None = None,
+    input_sparsity: str = "auto",
+) -> History:
+    """Train; a second call goes on from the present weights and the optimizer's state.
+
+    Parameters
+    ----------
+    x : array_like of shape (rows, inputs), or mapping or sequence of such
+        Of several inputs, rows for each, by name or in their order.
+        uint8, int32, int64, float32 and float64 are read where they lie, whatever their
+        strides; memory maps, data frames and CPU tensors too. Images (rows, height, width) are
+        flattened. A data frame's columns are told by their names, see `feature_names`. SciPy's
+        sparse matrices are taken too, CSR without a copy; the first layer must then be Dense,
+        or Dense behind a Rescaling without offset.
+    y : array_like, or mapping or sequence of such
+        Of several outputs, targets for each, by name or in their order.
+        Integer labels (rows,) or probability rows (rows, outputs) for cross_entropy, else
+        numbers of shape (rows, outputs) or (rows,). In the place of labels, those of a single
+        output included, the names of classes are taken, see `class_names`. SciPy's sparse
+        matrices (rows, outputs) are taken too, CSR without a copy; only metrics, which need all
+        outputs at once, make a table of them.
+    loss : str or Loss, or mapping or sequence of such, optional
+        Default: the one last used. Of several outputs, one for all of them or one for each.
+    loss_weights : mapping or sequence of float, optional
+        The weights of the outputs' losses in their sum, which training minimises; those that a
+        mapping lacks are 1.
+    optimizer : str or Optimizer, optional
+        Default: the one last used, at first ``Adam()``. Its state is kept as long as its kind
+        stays the same; another kind starts afresh.
+    epochs : int, default 1
+        Passes over the data in this call.
+    batch_size : int, default 32
+        Rows per step; the last batch may be shorter.
+    validation_data : (x, y) or (x, y, sample_weight), optional
+        Evaluated after each epoch under names with ``val_`` in front.
+    validation_split : float, default 0
+        Fraction of the rows, the last ones, to hold back for validation.
+    sample_weight : array_like of shape (rows,), optional
+        Weight of each row in the mean loss.
+    class_weight : mapping, sequence or "balanced", optional
+        Weight of each label: of each class for cross_entropy, of 0 and 1 for a single output. A
+        mapping may be by the classes' names. "balanced": such weights that all classes of the
+        training rows count the same, n / (classes * rows of the class), where `sample_weight`
+        counts rows. It helps the training and leaves ``val_loss`` as it is. Of several outputs,
+        a mapping of their names to weights, none of them "balanced".
+    shuffle : bool, default True
+        Visit the rows of each epoch in a new random order.
+    callbacks : iterable of Callback or callable
+        A plain function is called as ``f(epoch, logs)`` at the end of each epoch.
+    metrics : iterable of str, Metric or callable, or mapping of such, optional
+        Default: accuracy for the cross-entropy losses, else none. Those of training are taken
+        from the outputs as the epoch saw them, before each update. Of several outputs, those of
+        each by name, or the same for all.
+    verbose : {0, 1, 2}, default 1
+        Nothing; a progress bar where there is a terminal, else lines; lines.
+    num_threads : int, optional
+        Default: `default_num_threads()`. It never changes a result.
+    input_sparsity : {"auto", "dense", "sparse"}, default "auto"
+        Whether a first dense layer leaves out zeros of `x`. It never changes a result; "auto"
+        looks at a sample of the rows and takes what should be faster. A lazy optimizer leaves
+        them out always.
+
+    Returns
+    -------
+    History
+        A list per metric over all epochs so far, of several outputs "digit_loss" and
+        "digit_accuracy" for an output "digit"; also kept as ``net.history``. After Ctrl-C
+        it ends with the last whole epoch and its ``interrupted`` is True.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument does not fit; the network has not changed.
+    DivergenceError
+        If the loss becomes NaN or infinite; the network is as the epoch found it, or the epoch
+        before where that one's update made weights that give no finite numbers.
+    RuntimeError
+        If the network is being trained already, by another thread or by the caller of a
+        callback.
+    """
+    objective = net._chosen_loss(loss, loss_weights)
+    optimizer = optimizers.get(optimizer if optimizer is not None else net.optimizer or "adam")
+    plan = training.FitPlan(
+        epochs=positive_integer("epochs", epochs),
+        batch_size=positive_integer("batch_size", batch_size),
+        shuffle=boolean("shuffle", shuffle),
+        verbose=verbose,
+        num_threads=thread_count(num_threads),
+        input_sparsity=sparsity_name(input_sparsity),
+        callbacks=training.resolve_callbacks(callbacks),
+    )
+    chosen = net.metrics if metrics is None else resolve_metrics(metrics, objective)
+
+    def train() -> History:
+        before = _Before(net, x, y)
+        try:
+            with net._rollback_build(x, y):
+                data = make_dataset(
+                    net, x, y, objective, sample_weight, class_weight, learn_names=True
+                )
+                data, validation = split_validation(data, validation_split)
+                net._built_core().check_trains(
+                    optimizer._core, plan.input_sparsity, min(plan.batch_size, len(data.x))
+                )
+                if validation_data is not None:
+                    if validation is not None:
+                        raise ValueError("give validation_data or validation_split, not both")
+                    validation = prepare_validation(net, validation_data, objective)
+                if validation is not None:
+                    warn_of_unseen_classes(objective, data, validation)
+                if isinstance(data.x, LazyRows):
+                    check_rows(net._built_core(), data.x)
+                try_out(net, objective, optimizer, chosen, data, validation, plan.callbacks)
+                progress = training.progress(net, data, plan)
+                warn_of_scale(net, objective, data)
+                net._callback_states.begin(plan.callbacks.callbacks)
+            net.loss = objective
+            metrics_before, net.metrics = net.metrics, chosen
+            net._use_optimizer(optimizer)
+            net._changing()
+            try:
+                return training.fit(net, data, validation, plan, progress)
+            except BaseException:
+                net.metrics = metrics_before
+                raise
+        except MemoryError:
+            before.without_memory()
+            raise
+
+    history: History = net._training.run(train)
+    return history
+
+
+@names_arguments
+def train_on_batch(
+    net: Compiled,
+    /,
+    x: object,
+    y: object,
+    *,
+    loss: AnyLoss = None,
+    loss_weights: Mapping[str, float] | Sequence[float] | None = None,
+    optimizer: str | Optimizer | None = None,
+    sample_weight: object = None,
+    class_weight: ClassWeight = None,
+    num_threads: int | None = None,
+    input_sparsity: str = "auto",
+) -> dict[str, float]:
+    """Take one optimizer step on these rows.
+
+    Parameters
+    ----------
+    x, y, loss, loss_weights, optimizer, sample_weight, class_weight, num_threads, \
+input_sparsity
+        As in `fit`.
+
+    Returns
+    -------
+    dict of str to float
+        ``{"loss": mean loss before the step}``, and of several outputs the loss of each.
+    """
+    if is_lazy(x):
+        x = np.asarray(x[:])  # type: ignore[index]
+    if isinstance(class_weight, str):
+        raise ValueError(
+            f"class_weight={class_weight!r} would weigh each batch in another way; give the weights"
+        )
+    objective = net._chosen_loss(loss, loss_weights)
+    optimizer = optimizers.get(optimizer if optimizer is not None else net.optimizer or "adam")
+    threads = thread_count(num_threads)
+    path = sparsity_name(input_sparsity)
+
+    def step() -> _core.EpochResult:
+        before = _Before(net, x, y)
+        try:
+            with net._rollback_build(x, y):
+                data = make_dataset(
+                    net, x, y, objective, sample_weight, class_weight, learn_names=True
+                )
+                core, rows = net._built_core(), len(data.x)
+                core.check_trains(optimizer._core, path, rows)
+            assert not isinstance(data.x, LazyRows)
+            net.loss = objective
+            net._use_optimizer(optimizer)
+            net._changing()
+            by_schedule = optimizer.schedule is not None
+            return core.run_epoch(
+                core_rows(data.x),
+                core_rows(data.y),
+                objective._core,
+                optimizer._core,
+                rows,
+                False,  # in the order of the rows
+                threads,
+                path,
+                training.step_rates(net, optimizer, 1, 1) if by_schedule else None,
+                data.sample_weight,
+                data.class_weight,
+                0,  # from the first batch
+                1,
+                False,  # not of an epoch
+                None,
+                None,
+                loss_weights_of(objective),
+            )
+        except MemoryError:
+            before.without_memory()
+            raise
+
+    result = net._training.run(step)
+    logs = {"loss": result.loss}
+    if isinstance(objective, OutputLosses):
+        means = zip(objective.names, result.losses.means, strict=True)
+        logs.update({f"{name}_loss": mean for name, mean in means})
+    return logs
+
+
+@names_arguments
+def evaluate(
+    net: Compiled,
+    /,
+    x: object,
+    y: object,
+    *,
+    loss: AnyLoss = None,
+    loss_weights: Mapping[str, float] | Sequence[float] | None = None,
+    metrics: AnyMetrics = None,
+    sample_weight: object = None,
+    class_weight: ClassWeight = None,
+    batch_size: int = training.INFERENCE_ROWS,
+    num_threads: int | None = None,
+    input_sparsity: str = "auto",
+) -> dict[str, Any]:
+    """Return the mean loss and the metrics on data, in inference mode.
+
+    Parameters
+    ----------
+    x, y, loss, loss_weights, metrics, sample_weight, class_weight, num_threads, input_sparsity
+        As in `fit`.
+    batch_size : int, default 256
+        Rows worked on at a time.
+
+    Returns
+    -------
+    dict
+        ``{"loss": ..., "accuracy": ...}``; a confusion matrix is an array. Of several outputs
+        the names are as in the history.
+    """
+    objective = net._chosen_loss(loss, loss_weights)
+    chosen = net.metrics if metrics is None else resolve_metrics(metrics, objective)
+    rows = positive_integer("batch_size", batch_size)
+    threads = thread_count(num_threads)
+    path = sparsity_name(input_sparsity)
+    with net._rollback_build():
+        data = make_dataset(net, x, y, objective, sample_weight, class_weight)
+    measured = metrics_for(objective, net.outputs, chosen, data.y)
+    value, outputs, sums = training.evaluate(net, data, objective, measured, rows, threads, path)
+    logs: dict[str, Any] = {}
+    measure(measured, objective, data, value, outputs, logs, Undefined(), losses=sums)
+    return logs
