@@ -216,6 +216,28 @@ def test_a_golden_file_of_format_1_gives_the_same_bits() -> None:
     assert (net._core.optimizer_kind, net._core.steps, net._core.epochs) == ("adam", 2, 1)
 
 
+# Two inputs, a residual block of one layer used twice, a frozen layer, two outputs, and two epochs
+# of Adam(0.01).
+def test_a_golden_file_of_format_3_goes_on() -> None:
+    net = cr.load(GOLDEN / "format_3.safetensors")
+    assert isinstance(net, cr.Network)
+    a, b = np.indices((30, 5)), np.indices((30, 3))
+    x = {"a": ((7 * a[0] + 3 * a[1]) % 11 - 5) / 8, "b": ((5 * b[0] + 2 * b[1]) % 7 - 3) / 4}
+    y = {"digit": np.arange(30) % 3, "ink": x["b"].sum(axis=1)}
+    p = net.parameters
+    h = np.tanh(x["a"] @ p["h.weight"] + p["h.bias"])
+    inner = h @ p["k.weight"] + p["k.bias"]
+    both = np.concatenate([h + inner @ p["k.weight"] + p["k.bias"], x["b"]], axis=1)
+    predicted = net.predict(x)
+    for name in y:
+        expected = both @ p[name + ".weight"] + p[name + ".bias"]
+        np.testing.assert_allclose(predicted[name], expected, rtol=1e-4, atol=1e-6)
+    frozen = p["h.weight"]
+    net.fit(x, y, epochs=1, batch_size=8, verbose=0)
+    assert net.history.epochs == [1, 2, 3]
+    np.testing.assert_array_equal(net.parameters["h.weight"], frozen)
+
+
 # All but the version of the library that wrote it.
 def content(file: bytes) -> tuple[dict[str, Any], dict[str, Any], bytes]:
     header, body = split(file)
