@@ -149,6 +149,7 @@ def gradient_check(
     wide = _float64_copy(net, x)
     core: Any = wide._built_core()
     chosen = wide._chosen_loss(net.loss if loss is None else loss)
+    wide._features(x)  # tables alone, where compressed rows would be written out
     data = make_dataset(wide, x, y, chosen)
     features = {
         name: np.array(rows, dtype=np.float64)
