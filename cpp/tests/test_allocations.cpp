@@ -58,7 +58,8 @@ TEST_CASE("the counter counts") {
 
 TEST_CASE("an epoch allocates the same however many batches it has") {
   const DataSet data(1000 * kBatch, kInputs, 5);
-  REQUIRE(engine::worthwhile_threads(engine::multiply_adds(Graph::chain(layers(), kInputs)), kBatch) >= 2);
+  REQUIRE(engine::worthwhile_threads(engine::multiply_adds(Graph::chain(layers(), kInputs)),
+                                     kBatch) >= 2);
   for (const int threads : {1, 2})
     for (const double clip_norm : {0.0, 1.0}) {
       CAPTURE(threads);

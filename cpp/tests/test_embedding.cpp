@@ -130,7 +130,8 @@ TEST_CASE_TEMPLATE("training has the bits of steps by hand, whatever the optimiz
     CAPTURE(shared);
     const Rows rows(shared);
     const Layers layers = trained_layers(shared);
-    REQUIRE(engine::worthwhile_threads(engine::multiply_adds(Graph::chain(layers, kInputs)), 64) >= 2);
+    REQUIRE(engine::worthwhile_threads(engine::multiply_adds(Graph::chain(layers, kInputs)), 64) >=
+            2);
     for (const Optimizer& rule : rules()) {
       CAPTURE(static_cast<int>(rule.kind()));
       Network<T> by_hand(layers, kInputs, 3);

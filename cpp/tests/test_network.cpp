@@ -45,8 +45,7 @@ template <class T>
 void check_predictions() {
   const DataSet data(101, 19, 7);
   const auto network = trained_network<T>(data);
-  REQUIRE(engine::worthwhile_threads(engine::multiply_adds(network->graph()), 16) >=
-          4);
+  REQUIRE(engine::worthwhile_threads(engine::multiply_adds(network->graph()), 16) >= 4);
   const std::vector<T> whole = predicted(*network, data.inputs_view(), 101);
   for (const int64_t batch : {1, 3, 16, 32, 100, 1000})
     for (const int threads : {1, 4}) {

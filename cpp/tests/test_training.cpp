@@ -32,7 +32,8 @@ constexpr int kTeams[] = {2, 3, 7};
 template <class T>
 void check_threads() {
   const DataSet data(203, 37, 5);
-  REQUIRE(engine::worthwhile_threads(engine::multiply_adds(Graph::chain(odd_layers(), 37)), 32) >= 7);
+  REQUIRE(engine::worthwhile_threads(engine::multiply_adds(Graph::chain(odd_layers(), 37)), 32) >=
+          7);
   for (const Optimizer& rule : optimizers()) {
     const std::string kind = rule.config().kind;
     CAPTURE(kind);

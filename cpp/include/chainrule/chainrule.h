@@ -137,7 +137,8 @@ typedef struct chainrule_network_options {
  * Or it is a graph of nodes in topological order, with `inputs` 0 or the columns of all its inputs:
  *
  *     CHAINRULE_JSON({"nodes": [{"name": "x", "shape": [64]},
- *                               {"name": "h", "layer": {"kind": "dense", "units": 64}, "inputs": ["x"]},
+ *                               {"name": "h", "layer": {"kind": "dense", "units": 64}, "inputs":
+ * ["x"]},
  *                               {"name": "sum", "layer": "add", "inputs": ["x", "h"]}],
  *                     "outputs": ["sum"]})
  *

@@ -56,9 +56,8 @@ std::vector<FirstStage<T>> Plan<T>::first_stages(std::size_t tensor) const {
     if (!node || node->reads.size() > 1) break;
     tensor = node->writes;
     const std::vector<std::size_t>& next = graph_.tensors[tensor].readers;
-    const bool in_gradients = std::any_of(next.begin(), next.end(), [&](std::size_t i) {
-      return graph_.stages[i].trained;
-    });
+    const bool in_gradients = std::any_of(next.begin(), next.end(),
+                                          [&](std::size_t i) { return graph_.stages[i].trained; });
     stages.push_back({node->stage.get(), in_gradients});
   }
   return stages;
@@ -90,10 +89,10 @@ void Plan<T>::find_gradients() {
         options_.input_gradient && inputs_[i]->passes_gradient();
   for (std::size_t i = 0; i < ops_.size(); ++i) {
     const StageNode<T>& node = graph_.stages[i];
-    ops_[i].backward = node.trained ||
-                       std::any_of(node.reads.begin(), node.reads.end(), [&](std::size_t tensor) {
-                         return tensors_[tensor].wants_gradient;
-                       });
+    ops_[i].backward =
+        node.trained || std::any_of(node.reads.begin(), node.reads.end(), [&](std::size_t tensor) {
+          return tensors_[tensor].wants_gradient;
+        });
     tensors_[node.writes].wants_gradient = ops_[i].backward;
   }
 }

@@ -37,7 +37,8 @@ class BatchNormalizationStage final : public Stage<T>, public Infers<T> {
 
   // x, y: rows x columns; mean_, inverse_ and all parameters: columns, sums over the rows
   void forward(const Step<T>& step, ThreadContext& context) override {
-    const auto kernel = uses_batch(step) ? kernels_.batch_norm_forward : kernels_.batch_norm_inference;
+    const auto kernel =
+        uses_batch(step) ? kernels_.batch_norm_forward : kernels_.batch_norm_inference;
     kernel(arguments(step, context.slice()));
   }
 
