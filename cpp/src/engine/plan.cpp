@@ -116,38 +116,72 @@ void Plan<T>::allocate_values() {
   value_memory_.provide(std::move(lives));
 }
 
-/// Those of what a stage with parameters gives stay until these have got theirs.
+/// Those of what a stage with parameters gives stay until these have got theirs. Where a sum passes
+/// a gradient on as it is, nothing is copied: an only reader's input shares its memory, and of
+/// several readers the next one writes, to which it is added.
 template <class T>
 void Plan<T>::allocate_gradients() {
   if (!options_.backward) return;
+  constexpr std::size_t none = static_cast<std::size_t>(-1);
   std::vector<TensorLife<T>> lives;
-  const auto add = [&](Tensor<T>& gradient, const Tensor<T>& of, std::int64_t from,
-                       std::int64_t to) {
-    gradient = of;
-    lives.push_back({&gradient, from, to});
+  std::vector<std::size_t> owner(tensors_.size(), none);  // the tensor whose memory it is
+  std::vector<std::size_t> life(tensors_.size(), none);   // of an owner
+  std::vector<std::size_t> seen(tensors_.size(), 0);      // readers that the backward pass came to
+  std::vector<std::size_t> passed(tensors_.size(), none);
+  const auto own = [&](std::size_t tensor, std::int64_t from, std::int64_t to) {
+    owner[tensor] = tensor;
+    life[tensor] = lives.size();
+    tensors_[tensor].dy = tensors_[tensor].y;
+    lives.push_back({&tensors_[tensor].dy, from, to});
+  };
+  const auto keep = [&](std::size_t tensor, std::int64_t to) {
+    std::int64_t& end = lives[life[owner[tensor]]].to;
+    end = std::max(end, to);
   };
   // Where nothing writes to it, the gradient of an input stays zero.
   for (const std::size_t input : graph_.inputs)
-    if (options_.input_gradient) add(tensors_[input].dy, tensors_[input].y, -1, last_moment());
-  for (std::size_t i = 0; i < ops_.size(); ++i) {
+    if (options_.input_gradient) own(input, -1, last_moment());
+  for (std::size_t i = ops_.size(); i-- > 0;) {
     const StageNode<T>& node = graph_.stages[i];
     const StageTensor& tensor = graph_.tensors[node.writes];
-    if (ops_[i].backward || tensor.is_result)
-      add(tensors_[node.writes].dy, tensors_[node.writes].y,
-          tensor.is_result ? loss_moment() : backward_moment(tensor.readers.back()),
-          node.trained ? last_moment() : backward_moment(i));
-    ops_[i].to_add.resize(node.reads.size());
+    Op& op = ops_[i];
+    if (op.backward || tensor.is_result) {
+      if (owner[node.writes] == none)
+        own(node.writes, tensor.is_result ? loss_moment() : backward_moment(tensor.readers.back()),
+            0);
+      keep(node.writes, node.trained ? last_moment() : backward_moment(i));
+    }
+    const auto* joins = dynamic_cast<const Joins<T>*>(node.stage.get());
+    op.to_add.resize(node.reads.size());
+    op.passes.resize(node.reads.size());
     for (std::size_t j = 0; j < node.reads.size(); ++j) {
-      const StageTensor& read = graph_.tensors[node.reads[j]];
-      const auto slot = node.reads.begin() + static_cast<std::ptrdiff_t>(j);
-      const bool writes = !read.is_result && read.readers.back() == i &&
-                          std::find(node.reads.begin(), slot, *slot) == slot;
-      if (writes || !ops_[i].backward || !tensors_[*slot].wants_gradient) continue;
-      ops_[i].adds = true;
-      add(ops_[i].to_add[j], tensors_[*slot].y, backward_moment(i), backward_moment(i));
+      const std::size_t t = node.reads[j];
+      if (!op.backward || !tensors_[t].wants_gradient) continue;
+      const StageTensor& read = graph_.tensors[t];
+      const bool first = seen[t]++ == 0 && !read.is_result;
+      const bool alone = read.readers.size() == 1;
+      if (first && joins && joins->passes_gradient(j) && (!alone || owner[t] == none)) {
+        op.passes[j] = true;
+        if (alone) {
+          owner[t] = owner[node.writes];
+        } else {
+          passed[t] = node.writes;
+        }
+      } else if (passed[t] != none) {
+        op.adds = true;
+        op.passed.push_back({passed[t], t});
+        keep(passed[t], backward_moment(i));
+        passed[t] = none;
+      } else if (!first) {
+        op.adds = true;
+        op.to_add[j] = tensors_[t].y;
+        lives.push_back({&op.to_add[j], backward_moment(i), backward_moment(i)});
+      }
     }
   }
   gradient_memory_.provide(std::move(lives));
+  for (std::size_t t = 0; t < tensors_.size(); ++t)
+    if (owner[t] != none) tensors_[t].dy = tensors_[owner[t]].dy;
   if (std::any_of(graph_.stages.begin(), graph_.stages.end(),
                   [](const StageNode<T>& node) { return node.shares; }))
     shared_gradients_ = Buffer<T>(parameters_.arena_size());
@@ -164,7 +198,7 @@ void Plan<T>::connect() {
     std::vector<Tensor<T>> dxs;
     for (std::size_t j = 0; j < node.reads.size(); ++j) {
       const TensorMemoryUse& read = tensors_[node.reads[j]];
-      const bool wanted = ops_[i].backward && read.wants_gradient;
+      const bool wanted = ops_[i].backward && read.wants_gradient && !ops_[i].passes[j];
       const bool added = wanted && ops_[i].to_add[j].data;
       xs.push_back(read.y);
       dxs.push_back(added ? ops_[i].to_add[j] : wanted ? read.dy : Tensor<T>{});
@@ -274,12 +308,14 @@ template <class T>
 void Plan<T>::add_gradients(ThreadContext& context, const Step<T>& step, std::size_t stage) {
   context.sync_for(Partition::rows);
   const Range rows = step.rows_of(context.slice());
+  const auto add = [&](const Tensor<T>& more, const Tensor<T>& to) {
+    const std::int64_t first = rows.begin * more.positions;
+    kernels_.accumulate(more.row(first), to.row(first), rows.size() * more.positions * more.stride);
+  };
+  for (const auto& [from, to] : ops_[stage].passed) add(tensors_[from].dy, tensors_[to].dy);
   for (std::size_t j = 0; j < ops_[stage].to_add.size(); ++j) {
     const Tensor<T>& more = ops_[stage].to_add[j];
-    if (!more.data) continue;
-    const std::int64_t first = rows.begin * more.positions;
-    kernels_.accumulate(more.row(first), tensors_[graph_.stages[stage].reads[j]].dy.row(first),
-                        rows.size() * more.positions * more.stride);
+    if (more.data) add(more, tensors_[graph_.stages[stage].reads[j]].dy);
   }
 }
 

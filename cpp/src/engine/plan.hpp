@@ -93,8 +93,15 @@ class Plan {
   /// What is to be done for a stage besides its own work.
   struct Op {
     bool backward = false;          // gradients pass through it, or end in its parameters
-    bool adds = false;              // some of to_add have memory
+    bool adds = false;              // there is something in the next two
     std::vector<Tensor<T>> to_add;  // to the gradients of what it reads; null where it writes these
+    /// Gradients that pass through a later stage, to be added to those that this one has written.
+    struct Passed {
+      std::size_t from;  // tensors
+      std::size_t to;
+    };
+    std::vector<Passed> passed;
+    std::vector<bool> passes;                // of what it reads: dy itself is used
     BatchInput<T>* input = nullptr;          // feeds it nonzeros
     BatchInput<T>* done_by_input = nullptr;  // has done its work when a batch is read
   };

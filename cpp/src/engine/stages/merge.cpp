@@ -38,6 +38,10 @@ class MergeStage final : public Stage<T>, public Joins<T>, public Infers<T> {
 
   std::string describe() const override { return std::string(merge_.kind); }
   std::int64_t outputs() const override { return columns_; }
+  bool passes_gradient(std::size_t input) const override {
+    return merge_.merge == kernels::MergeKind::add ||
+           (merge_.merge == kernels::MergeKind::subtract && input == 0);
+  }
 
   Cost cost(std::int64_t rows) const override {
     const std::int64_t tensors = (count_ + 1) * (this->dy.data ? 2 : 1);

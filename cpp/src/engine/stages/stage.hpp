@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -100,6 +101,13 @@ template <class T>
 class Joins {
  public:
   std::vector<Tensor<T>> xs, dxs;
+
+  /// Whether the gradient with respect to an input is that of the output as it is. Where the plan
+  /// can use dy itself, `dxs` has no memory for it.
+  virtual bool passes_gradient(std::size_t input) const {
+    (void)input;
+    return false;
+  }
 
  protected:
   ~Joins() = default;
