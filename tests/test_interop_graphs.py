@@ -160,17 +160,27 @@ def test_shared_layers_have_one_set_of_weights(tmp_path, rng):
     rows = [rng.normal(size=(9, 6)).astype(np.float32) for _ in range(2)]
     expected = predictions(net, rows)
     assert worst(as_list(onnxruntime_outputs(content, *rows)), expected) <= 1e-6
+
+
+def chain_of_one_layer():
+    """Return a network that calls a layer of 20 numbers twice."""
+    x, tower = cr.Input(4), cr.Dense(4, activation="tanh")
+    return Network(x, tower(tower(x)), seed=0)
+
+
+@pytest.mark.parametrize("make", [siamese, chain_of_one_layer])
+def test_modules_of_shared_layers_have_one_set_of_weights(make):
+    pytest.importorskip("torch")
+    net = make()
     module = cr.to_torch(net)
     assert sum(parameter.numel() for parameter in module.parameters()) == net.count_params()
 
 
 def test_a_chain_that_calls_a_layer_twice(tmp_path, rng):
-    x, tower = cr.Input(4), cr.Dense(4, activation="tanh")
-    net = Network(x, tower(tower(x)), seed=0)
+    net = chain_of_one_layer()
     rows = rng.normal(size=(9, 4)).astype(np.float32)
     expected = net.predict(rows)
-    module = cr.to_torch(net)
-    assert sum(parameter.numel() for parameter in module.parameters()) == 20
+    assert net.count_params() == 20
     assert largest_relative_difference(onnxruntime_outputs(onnx_bytes(net), rows), expected) <= 1e-6
     assert cr.export_c(net, tmp_path).weight_bytes == 4 * 20
 

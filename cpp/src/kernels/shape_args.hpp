@@ -19,8 +19,8 @@ struct ReshapeArgs {
 
 /// The axes of each row of a batch in another order, in `blocks` blocks. Where x's last axis stays
 /// the last, a block is a row of y_columns numbers. Else it is a matrix that is transposed:
-/// y_columns rows of x_columns numbers, x_step apart, to x_columns rows of y_columns numbers,
-/// y_step apart.
+/// y_columns rows of x_columns numbers at a stride of x_step to x_columns rows of y_columns numbers
+/// at a stride of y_step.
 struct PermuteShape {
   bool transposes;
   int64_t blocks;
