@@ -8,6 +8,7 @@
 
 #include "chainrule/config.hpp"
 #include "chainrule/graph.hpp"
+#include "chainrule/graph_config.hpp"
 
 namespace chainrule::bindings {
 

@@ -8,6 +8,7 @@
 
 #include "chainrule/chainrule.h"
 #include "chainrule/graph.hpp"
+#include "chainrule/graph_config.hpp"
 #include "chainrule/network.hpp"
 #include "networks.hpp"
 

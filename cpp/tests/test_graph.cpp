@@ -9,6 +9,7 @@
 
 #include "chainrule/error.hpp"
 #include "chainrule/graph.hpp"
+#include "chainrule/graph_config.hpp"
 #include "chainrule/layers.hpp"
 #include "chainrule/model_file.hpp"
 #include "chainrule/network.hpp"

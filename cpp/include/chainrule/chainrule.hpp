@@ -14,6 +14,7 @@
 #include "chainrule/early_stopping.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/graph.hpp"
+#include "chainrule/graph_config.hpp"
 #include "chainrule/initializer.hpp"
 #include "chainrule/layer.hpp"
 #include "chainrule/layers.hpp"

@@ -4,17 +4,17 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
-#include "chainrule/config.hpp"
 #include "chainrule/cxx20.hpp"
 #include "chainrule/export.h"
 #include "chainrule/layer.hpp"
 #include "chainrule/shape.hpp"
 
 namespace chainrule {
+
+struct GraphConfig;
 
 /// A place in a graph: an input, or a layer with the nodes that it reads.
 struct Node {
@@ -26,27 +26,6 @@ struct Node {
   std::int64_t shares = -1;          // the node whose parameters it uses; -1: its own
   bool trainable = true;             // false: training leaves its parameters as they are
 };
-
-/// A node as files and other languages describe it: by names.
-struct NodeConfig {
-  std::string name;
-  std::optional<Config> layer = {};  // none: an input, of this shape
-  Shape shape = 0;
-  std::vector<std::string> inputs = {};
-  std::string shares = {};  // the node whose layer and parameters it uses; empty: its own
-  bool trainable = true;
-};
-
-/// The nodes of a graph in topological order, and which of them are its outputs.
-struct GraphConfig {
-  std::vector<NodeConfig> nodes;
-  std::vector<std::string> outputs;
-};
-
-/// A description in the JSON form that model files have: {"nodes": [{"name": "x", "shape": [4]},
-/// {"name": "h", "layer": {"kind": "dense", "units": 3}, "inputs": ["x"]}], "outputs": ["h"]}.
-CHAINRULE_API GraphConfig graph_config_from_json(std::string_view text);
-CHAINRULE_API std::string to_json(const GraphConfig& config);
 
 /// Layers and how they read each other: a directed acyclic graph, whose nodes are in topological
 /// order since a node can only read those that are there. Each shape is worked out, and checked,
@@ -76,13 +55,14 @@ class CHAINRULE_API Graph {
   /// The graph of a chain of layers, which are called "0", "1", ..., behind an input "x".
   static Graph chain(const std::vector<AnyLayer>& layers, const Shape& input);
 
-  /// Throws Error for a description of no graph: a node that reads one which does not come before
-  /// it, as in a cycle, and whatever input, add and output refuse.
+  /// From a description, for which see graph_config.hpp. Throws Error for one of no graph: a node
+  /// that reads one which does not come before it, as in a cycle, and whatever input, add and
+  /// output refuse.
   static Graph from_config(const GraphConfig& config);
   GraphConfig config() const;
 
   /// Rows of this shape from the caller. Nodes without a name are called after their kind:
-  /// "input", "dense", "dense_1", ... Throws Error for a name that is taken or holds a '.', and for
+  /// "input", "dense", "dense_1", ... Throws Error for a name that is taken or begins with "optimizer.", and for
   /// extents below 1.
   Tensor input(const Shape& shape, const std::string& name = {});
   /// A layer that reads `inputs`. Throws Error, which names the node and the shapes, where the

@@ -12,6 +12,7 @@
 #include "chainrule/any_model.hpp"
 #include "chainrule/config.hpp"
 #include "chainrule/graph.hpp"
+#include "chainrule/graph_config.hpp"
 #include "chainrule/layer.hpp"
 #include "chainrule/names.hpp"
 

@@ -39,7 +39,7 @@ class Network<T>::State::EpochParts {
     chunk_batches_ = batches_of_chunk(x[0], batch_size_, options.shuffle);
   }
 
-  EpochResult run(const Targets& y, const Losses& losses, const Optimizer& optimizer) {
+  EpochResult run(const Targets& y, const Losses& losses, const Optimizer& chosen_optimizer) {
     EpochResult all;
     double sum = 0.0;
     std::int64_t next = options_.first_batch;
@@ -53,7 +53,8 @@ class Network<T>::State::EpochParts {
         const engine::Changing guard(s_);
         report.epoch = s_.epochs + 1;
         result =
-            EpochRun(s_, x_, y, losses, optimizer, part_, options_.read ? &chunk_ : nullptr).run();
+            EpochRun(s_, x_, y, losses, chosen_optimizer, part_, options_.read ? &chunk_ : nullptr)
+                .run();
       }
       chunk_.is_new = false;
       part_.losses_before.reset();

@@ -113,7 +113,7 @@ void Plan<T>::allocate_values() {
     lives.push_back({&tensors_[node.writes].y, early ? 0 : forward_moment(i),
                      keep || tensor.is_result ? last_moment() : last});
   }
-  value_memory_.provide(std::move(lives));
+  value_memory_.provide(lives);
 }
 
 /// Those of what a stage with parameters gives stay until these have got theirs. Where a sum passes
@@ -179,7 +179,7 @@ void Plan<T>::allocate_gradients() {
       }
     }
   }
-  gradient_memory_.provide(std::move(lives));
+  gradient_memory_.provide(lives);
   for (std::size_t t = 0; t < tensors_.size(); ++t)
     if (owner[t] != none) tensors_[t].dy = tensors_[owner[t]].dy;
   if (std::any_of(graph_.stages.begin(), graph_.stages.end(),

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -28,12 +30,15 @@ class TensorMemory {
  public:
   explicit TensorMemory(std::int64_t batch_size) : batch_size_(batch_size) {}
 
-  /// Gives these tensors memory. Of a gradient the padding is zero, which the next one relies on.
-  void provide(std::vector<TensorLife<T>> lives) {
-    std::stable_sort(
-        lives.begin(), lives.end(),
-        [](const TensorLife<T>& a, const TensorLife<T>& b) { return a.from < b.from; });
-    for (const TensorLife<T>& life : lives) life.tensor->data = take(life);
+  /// Gives these tensors memory, each when the moments come to it; those of one moment in their
+  /// order. Of a gradient the padding is zero, which the next one relies on.
+  void provide(const std::vector<TensorLife<T>>& lives) {
+    std::vector<std::size_t> order(lives.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      return std::pair(lives[a].from, a) < std::pair(lives[b].from, b);
+    });
+    for (const std::size_t i : order) lives[i].tensor->data = take(lives[i]);
   }
 
   std::int64_t bytes() const {

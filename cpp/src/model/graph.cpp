@@ -7,6 +7,7 @@
 
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
+#include "chainrule/graph_config.hpp"
 #include "chainrule/names.hpp"
 #include "model/check_layer.hpp"
 #include "model/utf8.hpp"
@@ -129,7 +130,7 @@ std::string Graph::free_name(const std::string& wish, const std::string& kind,
   }
   if (first_plain && !taken(kind)) return kind;
   for (std::int64_t i = 1;; ++i) {
-    const std::string name = kind + separator + std::to_string(i);
+    std::string name = kind + separator + std::to_string(i);
     if (!taken(name)) return name;
   }
 }

@@ -61,7 +61,7 @@ Shape Concatenate::output_shape(const std::vector<Shape>& inputs) const {
     if (__builtin_add_overflow(columns, shape.columns(), &columns))
       throw Error("an array of all columns of " + model::shapes_text(inputs) + " is too large");
   }
-  const Shape shape = inputs.front().with_columns(columns);
+  Shape shape = inputs.front().with_columns(columns);
   (void)shape.size();
   return shape;
 }
@@ -87,7 +87,7 @@ Shape Dot::output_shape(const std::vector<Shape>& inputs) const {
                   "with equally many features, got " +
                       model::shapes_text(inputs));
   if (a.rank() == 1) return 1;
-  const Shape shape{a.positions(), b.positions()};
+  Shape shape{a.positions(), b.positions()};
   (void)shape.size();
   return shape;
 }

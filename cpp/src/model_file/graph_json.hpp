@@ -2,6 +2,7 @@
 #pragma once
 
 #include "chainrule/graph.hpp"
+#include "chainrule/graph_config.hpp"
 #include "model_file/json.hpp"
 #include "model_file/json_writer.hpp"
 
