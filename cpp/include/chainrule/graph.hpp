@@ -62,8 +62,8 @@ class CHAINRULE_API Graph {
   GraphConfig config() const;
 
   /// Rows of this shape from the caller. Nodes without a name are called after their kind:
-  /// "input", "dense", "dense_1", ... Throws Error for a name that is taken or begins with "optimizer.", and for
-  /// extents below 1.
+  /// "input", "dense", "dense_1", ... Throws Error for a name that is taken or begins with
+  /// "optimizer.", and for extents below 1.
   Tensor input(const Shape& shape, const std::string& name = {});
   /// A layer that reads `inputs`. Throws Error, which names the node and the shapes, where the
   /// layer cannot take them, and for a tensor of another graph.
