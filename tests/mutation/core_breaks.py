@@ -216,7 +216,7 @@ BREAKS: list[tuple[str, str, str]] = [
         "T(1) / sqrt(load(f.running_variance + j) + f.epsilon);",
         "T(1) / sqrt(load(f.running_variance + j));",
     ),
-    ("kernels/dropout.hpp", "round < 10", "round < 9"),
+    ("kernels/philox.hpp", "round < 10", "round < 9"),
     (
         "kernels/reduce.hpp",
         "for (int i = 0; i < half; ++i) terms[i] += terms[i + half];",
@@ -262,7 +262,7 @@ BREAKS: list[tuple[str, str, str]] = [
     # The step.
     (
         "engine/stages/loss.cpp",
-        "total > 0.0 ? static_cast<T>(std::min(1.0 / total, most)) : T(0)",
+        "total > 0.0 ? static_cast<T>(std::min(weight_ / total, most)) : T(0)",
         "static_cast<T>(1.0 / static_cast<double>(step.rows))",
     ),
     (
@@ -309,7 +309,7 @@ BREAKS: list[tuple[str, str, str]] = [
         "shuffled_order(order_.data(), rows, seed, 0);",
     ),
     ("engine/training.cpp", "if (polls) context.sync_for(Partition::columns);", ""),
-    ("engine/training.cpp", "s_.total_steps += result_.batches;", ""),
+    ("engine/epoch_end.cpp", "s_.total_steps += result_.batches;", ""),
     ("engine/training.cpp", "if (diverged_.load(std::memory_order_relaxed)) break;", ""),
     (
         "engine/training.cpp",
@@ -333,9 +333,23 @@ BREAKS: list[tuple[str, str, str]] = [
     ),
     (
         "engine/evaluation.cpp",
-        "if (context.first_thread()) mean.add(",
-        "if (context.first_thread() && first == 0) mean.add(",
+        "if (context.first_thread()) compiled.add_batch(",
+        "if (context.first_thread() && first == 0) compiled.add_batch(",
     ),
+    (
+        "engine/plan.cpp",
+        "for (const auto& [from, to] : ops_[stage].passed)",
+        "for (const auto& [from, to] : std::vector<typename Op::Passed>())",
+    ),
+    ("engine/plan.cpp", "keep(passed[t], backward_moment(i));", ""),
+    ("engine/plan.cpp", "if (node.shares) {", "if (false) {"),
+    (
+        "engine/stage_graph.cpp",
+        "trained = stages.back().stage->has_parameters() && node.trainable",
+        "trained = stages.back().stage->has_parameters()",
+    ),
+    ("engine/tensor_memory.hpp", "block.free_after >= life.from ||", ""),
+    ("model/graph.cpp", "if (!node.trainable) graph.set_trainable(node.name, false);", ";"),
     ("engine/input/normalization_adapt.cpp", "variances[j] += d * d;", "variances[j] += d;"),
     (
         "engine/threads/thread_pool.cpp",
