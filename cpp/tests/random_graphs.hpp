@@ -22,7 +22,7 @@ class GraphDraws {
   Graph draw(int64_t inputs, int64_t outputs, int64_t nodes) {
     last_ = {graph_.input(inputs, "x")};
     for (int64_t i = 0; i < nodes; ++i) add_node();
-    // What nobody has read yet leads to the output together.
+    // Tensors without a reader so far are joined before the output.
     std::vector<Graph::Tensor> ends;
     for (const Graph::Tensor tensor : last_)
       if (!is_read(tensor)) ends.push_back(graph_.add(Flatten(), tensor));

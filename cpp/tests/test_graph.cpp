@@ -166,8 +166,8 @@ TEST_CASE("descriptions of graphs are read back, and none with a cycle") {
                        "topological order, without a cycle",
                        Error);
   config = graph.config();
-  config.nodes[2].inputs = {"nobody"};
-  CHECK_THROWS_WITH_AS(Graph::from_config(config), doctest::Contains("'nobody'"), Error);
+  config.nodes[2].inputs = {"missing"};
+  CHECK_THROWS_WITH_AS(Graph::from_config(config), doctest::Contains("'missing'"), Error);
   config = graph.config();
   config.nodes[3].name.clear();
   CHECK_THROWS_WITH_AS(Graph::from_config(config), "a node has no name", Error);
@@ -310,7 +310,7 @@ TEST_CASE("layers that are not trained stay as they are") {
     CHECK(values_of(network, "k.weight") != k);
     CHECK(values_of(network, "h.bias") == h);
     CHECK_THROWS_AS(network.set_trainable("a", false), Error);
-    CHECK_THROWS_AS(network.set_trainable("nobody", false), Error);
+    CHECK_THROWS_AS(network.set_trainable("missing", false), Error);
   }
 }
 

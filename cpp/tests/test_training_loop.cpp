@@ -46,7 +46,7 @@ FitOptions validated(std::int64_t epochs) {
   return o;
 }
 
-/// A rate at which labels by chance soon stop to be learnt.
+/// A learning rate at which random labels stop being learnt after a few epochs.
 const Optimizer rule = optimizer(Optimizer::Kind::adam, 0.05);
 
 }  // namespace

@@ -102,7 +102,7 @@ class CHAINRULE_API Graph {
   /// Whether it is one input, a layer behind the other, and the last one's output.
   bool is_chain() const;
 
-  /// Whether both have the same nodes, their names apart, and the same outputs.
+  /// Whether both have the same nodes, whatever these are called, and the same outputs.
   friend CHAINRULE_API bool same_structure(const Graph& a, const Graph& b);
 
  private:

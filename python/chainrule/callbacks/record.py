@@ -64,7 +64,7 @@ class Record(Callback):
             self._keep(net)
 
     def on_batch_end(self, net: Network, epoch: int, batch: int, logs: Logs) -> None:
-        """Keep the weights where it is their turn."""
+        """Keep the weights at every `every`-th step."""
         self._step += 1
         if self._step % self.every == 0:
             self._keep(net)
