@@ -13,7 +13,7 @@ Examples
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 # First, since in a subinterpreter the core says what is wrong, and NumPy does not.
 from chainrule._core import __version__
@@ -153,29 +153,22 @@ __all__ = [
 ]
 __all__ += [n for n in optimizers.__all__ if n not in ("LearningRate", "Optimizer", "get")]
 
-
+# Few programs read data files, plot, import or export, so only the first use pays for it.
 _LAZY = {
     "GradientReport": "chainrule.network.gradient_check",
+    "data": "chainrule.data",
     "export_c": "chainrule.c_export",
     "find_learning_rate": "chainrule.diagnosis.learning_rate",
     "from_onnx": "chainrule.interop.onnx_import",
     "from_sklearn": "chainrule.interop.sklearn",
     "from_torch": "chainrule.interop.torch",
     "gradient_check": "chainrule.network.gradient_check",
+    "graph": "chainrule.graph",
+    "plots": "chainrule.plots",
     "to_onnx": "chainrule.interop.onnx_export",
     "to_sklearn": "chainrule.interop.sklearn",
     "to_torch": "chainrule.interop.torch",
 }
 
-
-def _load(name: str) -> Any:
-    # Few programs read data files, plot, import or export, so only the first use pays for it.
-    import importlib
-
-    if name in ("data", "graph", "plots"):
-        return importlib.import_module(f"chainrule.{name}")
-    return getattr(importlib.import_module(_LAZY[name]), name)
-
-
 if not TYPE_CHECKING:  # which would take every attribute for defined
-    __getattr__, __dir__ = module_attributes(__name__, __all__, _load)
+    __getattr__, __dir__ = module_attributes(__name__, __all__, _LAZY)

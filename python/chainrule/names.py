@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from chainrule._core import nearest_name
@@ -108,17 +108,23 @@ def _right(wrong: str, parameters: Iterable[str]) -> str:
 
 
 def module_attributes(
-    module: str, public: Collection[str], load: Callable[[str], Any] | None = None
+    module: str, public: Collection[str], lazy: Mapping[str, str] | None = None
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return a module's ``__getattr__`` and ``__dir__``: its public names, and advice on others."""
+    """Return a module's ``__getattr__`` and ``__dir__``: its public names, and advice on others.
+
+    `lazy` tells the modules of the names that are imported when they are first used; a submodule is
+    its own.
+    """
 
     def attribute(name: str) -> Any:
-        if load is not None:
-            try:
-                return load(name)
-            except KeyError:
-                pass
-        refuse(name)
+        if lazy is None or name not in lazy:
+            refuse(name)
+        import importlib
+
+        home = importlib.import_module(lazy[name])
+        value = home if lazy[name] == f"{module}.{name}" else getattr(home, name)
+        setattr(sys.modules[module], name, value)  # so that the next use finds it at once
+        return value
 
     def refuse(name: str) -> NoReturn:
         text = f"module {module!r} has no attribute {name!r}"

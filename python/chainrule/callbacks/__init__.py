@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chainrule.callbacks.callback import (
     Callback,
@@ -34,18 +34,11 @@ __all__ = [
     "as_callback",
 ]
 
+# Few trainings are looked into.
 _LAZY = {
     "GradientFlow": "chainrule.callbacks.gradient_flow",
     "Record": "chainrule.callbacks.record",
 }
 
-
-def _load(name: str) -> Any:
-    # Few trainings are looked into, so only the first use pays for it.
-    import importlib
-
-    return getattr(importlib.import_module(_LAZY[name]), name)
-
-
 if not TYPE_CHECKING:  # which would take every attribute for defined
-    __getattr__, __dir__ = module_attributes(__name__, __all__, _load)
+    __getattr__, __dir__ = module_attributes(__name__, __all__, _LAZY)

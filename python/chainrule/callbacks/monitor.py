@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
+from chainrule import metrics
 from chainrule.callbacks.callback import Logs
-from chainrule.metrics import METRICS, get
 from chainrule.names import unknown_name
 
 _RISES = {"auto": None, "min": False, "max": True}
@@ -54,7 +54,7 @@ def _greater_is_better(monitor: str) -> bool:
         if name == "loss":
             return False
         try:
-            return get(name).greater_is_better
+            return metrics.get(name).greater_is_better
         except ValueError:
             pass
         _, separator, name = name.partition("_")  # of one of several outputs: "digit_accuracy"
@@ -62,5 +62,5 @@ def _greater_is_better(monitor: str) -> bool:
             continue
         raise ValueError(
             f"mode='auto' cannot tell whether {monitor!r} is to fall or to rise; "
-            f"pass mode='min' or mode='max' (known: loss, {', '.join(METRICS)})"
+            f"pass mode='min' or mode='max' (known: loss, {', '.join(metrics.METRICS)})"
         ) from None

@@ -16,7 +16,7 @@ Examples
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chainrule.graph.nodes import (
     Node,
@@ -58,15 +58,11 @@ __all__ = [
     "variables",
 ]
 
-
-def _load(name: str) -> Any:
-    # Graphs of numbers need no arrays and no networks.
-    import importlib
-
-    if name not in ("Unrolled", "from_network"):
-        raise KeyError(name)
-    return getattr(importlib.import_module("chainrule.graph.unrolled"), name)
-
+# Graphs of numbers need no arrays and no networks.
+_LAZY = {
+    "Unrolled": "chainrule.graph.unrolled",
+    "from_network": "chainrule.graph.unrolled",
+}
 
 if not TYPE_CHECKING:  # which would take every attribute for defined
-    __getattr__, __dir__ = module_attributes(__name__, __all__, _load)
+    __getattr__, __dir__ = module_attributes(__name__, __all__, _LAZY)

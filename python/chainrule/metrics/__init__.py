@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chainrule.metrics.classification import accuracy, confusion_matrix
 from chainrule.metrics.inputs import UndefinedMetricError, UndefinedMetricWarning
-from chainrule.metrics.metric import METRICS, Metric, get
-from chainrule.metrics.precision_recall import f1, precision, recall
-from chainrule.metrics.quantiles import coverage, pinball
-from chainrule.metrics.ranking import auc, top_k
-from chainrule.metrics.regression import mae, mape, mse, r2, rmse
 from chainrule.names import module_attributes
+
+if TYPE_CHECKING:
+    from chainrule.metrics.classification import accuracy, confusion_matrix
+    from chainrule.metrics.metric import METRICS, Metric, get
+    from chainrule.metrics.precision_recall import f1, precision, recall
+    from chainrule.metrics.quantiles import coverage, pinball
+    from chainrule.metrics.ranking import auc, top_k
+    from chainrule.metrics.regression import mae, mape, mse, r2, rmse
 
 __all__ = [
     "METRICS",
@@ -41,5 +43,26 @@ __all__ = [
     "top_k",
 ]
 
+# The core measures what most trainings want, so only the first use pays for them.
+_LAZY = {
+    "METRICS": "chainrule.metrics.metric",
+    "Metric": "chainrule.metrics.metric",
+    "accuracy": "chainrule.metrics.classification",
+    "auc": "chainrule.metrics.ranking",
+    "confusion_matrix": "chainrule.metrics.classification",
+    "coverage": "chainrule.metrics.quantiles",
+    "f1": "chainrule.metrics.precision_recall",
+    "get": "chainrule.metrics.metric",
+    "mae": "chainrule.metrics.regression",
+    "mape": "chainrule.metrics.regression",
+    "mse": "chainrule.metrics.regression",
+    "pinball": "chainrule.metrics.quantiles",
+    "precision": "chainrule.metrics.precision_recall",
+    "r2": "chainrule.metrics.regression",
+    "recall": "chainrule.metrics.precision_recall",
+    "rmse": "chainrule.metrics.regression",
+    "top_k": "chainrule.metrics.ranking",
+}
+
 if not TYPE_CHECKING:  # which would take every attribute for defined
-    __getattr__, __dir__ = module_attributes(__name__, __all__)
+    __getattr__, __dir__ = module_attributes(__name__, __all__, _LAZY)

@@ -21,7 +21,6 @@ from chainrule.network.lazy_training import check_rows
 from chainrule.network.measuring import Undefined, measure, metrics_for, resolve_metrics
 from chainrule.network.output_losses import OutputLosses, loss_weights_of
 from chainrule.network.training_data import make_dataset, prepare_validation, warn_of_scale
-from chainrule.network.trial import try_out
 
 if TYPE_CHECKING:
     from chainrule.callbacks import Callback
@@ -158,6 +157,8 @@ def fit(
         If the network is being trained already, by another thread or by the caller of a
         callback.
     """
+    from chainrule.network.trial import try_out
+
     objective = net._chosen_loss(loss, loss_weights)
     optimizer = optimizers.get(optimizer if optimizer is not None else net.optimizer or "adam")
     plan = training.FitPlan(

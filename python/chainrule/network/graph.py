@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from chainrule.layers import Activation, Input, Layer
 from chainrule.layers.layer import SymbolicTensor
@@ -16,8 +15,7 @@ Inputs = Input | Sequence[Input] | Mapping[str, Input]
 Outputs = SymbolicTensor | Sequence[SymbolicTensor] | Mapping[str, SymbolicTensor]
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """An input, or a layer with the nodes that it reads.
 
     Attributes
@@ -54,15 +52,13 @@ class Node:
         return "Input" if self.layer is None else repr(Layer.from_config(self.layer.config))
 
 
-@dataclass(frozen=True)
-class Owner:
+class Owner(NamedTuple):
     """The parameters of a node within another network."""
 
     network: Any
     node: str
 
 
-@dataclass(frozen=True)
 class Graph:
     """Nodes, each behind those that it reads, and the names of the outputs.
 
@@ -76,9 +72,12 @@ class Graph:
         For nodes with parameters of other networks, which.
     """
 
-    nodes: tuple[Node, ...]
-    outputs: tuple[str, ...]
-    owners: Mapping[str, Owner]
+    def __init__(
+        self, nodes: tuple[Node, ...], outputs: tuple[str, ...], owners: Mapping[str, Owner]
+    ) -> None:
+        self.nodes = nodes
+        self.outputs = outputs
+        self.owners = owners
 
     @classmethod
     def of(cls, nodes: Iterable[Mapping[str, Any]], outputs: Iterable[str]) -> Graph:

@@ -15,12 +15,13 @@ from chainrule import metrics as metrics_module
 from chainrule.inputs.compressed_rows import Rows, as_table, stored
 from chainrule.inputs.several import Several
 from chainrule.losses import Quantile
-from chainrule.metrics import Metric, UndefinedMetricError, UndefinedMetricWarning
+from chainrule.metrics.inputs import UndefinedMetricError, UndefinedMetricWarning
 from chainrule.names import unknown_name
 from chainrule.network.output_losses import OutputLosses
 
 if TYPE_CHECKING:
     from chainrule.inputs.dataset import Dataset
+    from chainrule.metrics import Metric
 
 __all__ = ["Undefined", "measure", "metrics_for", "resolve_metrics"]
 
@@ -69,7 +70,7 @@ def resolve_metrics(given: Any, loss: Any = None) -> Any:
 def _resolved(given: Iterable[str | Metric | Callable[..., Any]]) -> list[Metric]:
     if isinstance(given, str):
         given = [given]
-    if isinstance(given, Metric) or not isinstance(given, Iterable):
+    if isinstance(given, metrics_module.Metric) or not isinstance(given, Iterable):
         raise TypeError(f"metrics must be a list, got {given!r:.80}")
     chosen = [metrics_module.get(metric) for metric in given]
     places: dict[str, int] = {}

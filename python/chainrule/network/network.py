@@ -20,16 +20,15 @@ from chainrule.names import names_arguments, unknown_name
 from chainrule.network import copying, fitting, manual_backprop, predicting, sharing, weights
 from chainrule.network.compiled import Compiled
 from chainrule.network.core_network import make_core
-from chainrule.network.drawing import Drawn, draw, write_drawing
 from chainrule.network.fitting import AnyLoss, AnyMetrics
 from chainrule.network.graph import Graph, Inputs, Outputs, embed, trace
 from chainrule.network.lazy_training import adapt_lazily
 from chainrule.network.measuring import resolve_metrics
-from chainrule.network.plan import Plan
 from chainrule.network.saved_training import training_state
 from chainrule.network.summary import graph_table, summary_table
 
 if TYPE_CHECKING:
+    from chainrule.network.plan import Plan
     from chainrule.optimizers import Optimizer
 
 __all__ = ["Network"]
@@ -475,6 +474,8 @@ class Network(Compiled):
         +-o  dense  (4,)  Dense(4, activation='relu')
         o-'  add    (4,)  Add()
         """
+        from chainrule.network.drawing import Drawn, draw, write_drawing
+
         self._built_core()
         assert self._graph is not None
         shapes = self._shapes
@@ -521,6 +522,8 @@ class Network(Compiled):
         >>> plan.input.path, round(plan.input.density, 1)
         ('sparse', 0.1)
         """
+        from chainrule.network.plan import Plan
+
         core = self._built_core()
         rows = positive_integer("batch_size", batch_size)
         path = sparsity_name(input_sparsity)
