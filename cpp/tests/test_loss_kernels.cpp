@@ -83,7 +83,7 @@ struct Case {
     quantiles = filled<T>(1, columns, T(0), [&] { return draws.uniform(0.05, 0.95); });
     class_weights = filled<T>(1, columns, T(0), [&] { return draws.uniform(0.25, 3); });
     for (int64_t i = 0; i < rows; ++i) {
-      row_weights.push_back(static_cast<T>(draws.uniform(0, 2)));
+      sample_weights.push_back(static_cast<T>(draws.uniform(0, 2)));
       labels.push_back(static_cast<int32_t>(draws.integer(0, columns - 1)));
     }
   }
@@ -105,7 +105,7 @@ struct Case {
 
   int64_t rows, columns;
   Matrix<T> z{0, 1}, targets{0, 1}, quantiles{0, 1}, class_weights{0, 1};
-  std::vector<T> row_weights;
+  std::vector<T> sample_weights;
   std::vector<int32_t> labels;
 };
 
@@ -152,11 +152,11 @@ void check_elementwise(const Named& loss) {
       CAPTURE(weighted);
       const Case<T> c(3, columns, 4.0, static_cast<uint64_t>(columns));
       LossArgs<T> f = c.arguments(loss.kind);
-      if (weighted) f.row_weights = c.row_weights.data();
+      if (weighted) f.sample_weights = c.sample_weights.data();
       const Result<T> r = run("portable", f);
       for (int64_t i = 0; i < c.rows; ++i) {
         const double weight =
-            weighted ? static_cast<double>(c.row_weights[static_cast<size_t>(i)]) : 1.0;
+            weighted ? static_cast<double>(c.sample_weights[static_cast<size_t>(i)]) : 1.0;
         double sum = 0.0;
         for (int64_t j = 0; j < columns; ++j) {
           const Point p = elementwise(loss.kind, static_cast<double>(c.z(i, j)),
@@ -174,7 +174,7 @@ void check_elementwise(const Named& loss) {
 }
 
 struct CrossEntropyOptions {
-  bool labels, row_weights, class_weights;
+  bool labels, sample_weights, class_weights;
   double smoothing;
 };
 
@@ -188,12 +188,12 @@ void check_cross_entropy(const CrossEntropyOptions& o, int64_t rows, int64_t col
     f.labels = c.labels.data();
     f.targets = nullptr;
   }
-  if (o.row_weights) f.row_weights = c.row_weights.data();
+  if (o.sample_weights) f.sample_weights = c.sample_weights.data();
   if (o.class_weights) f.class_weights = c.class_weights.data();
   const Result<T> r = run("portable", f);
   for (int64_t i = 0; i < c.rows; ++i) {
     const auto row = static_cast<size_t>(i);
-    const double weight = o.row_weights ? static_cast<double>(c.row_weights[row]) : 1.0;
+    const double weight = o.sample_weights ? static_cast<double>(c.sample_weights[row]) : 1.0;
     double top = -std::numeric_limits<double>::infinity(), total = 0.0;
     for (int64_t j = 0; j < columns; ++j) top = std::max(top, static_cast<double>(c.z(i, j)));
     for (int64_t j = 0; j < columns; ++j) total += std::exp(static_cast<double>(c.z(i, j)) - top);
@@ -263,14 +263,14 @@ TEST_CASE("elementwise losses follow their formulas, with the same bits everywhe
 
 TEST_CASE("cross-entropy follows its formula, with the same bits everywhere") {
   for (const bool labels : {false, true})
-    for (const bool row_weights : {false, true})
+    for (const bool sample_weights : {false, true})
       for (const bool class_weights : {false, true})
         for (const double smoothing : {0.0, 0.125}) {
           CAPTURE(labels);
-          CAPTURE(row_weights);
+          CAPTURE(sample_weights);
           CAPTURE(class_weights);
           CAPTURE(smoothing);
-          const CrossEntropyOptions options{labels, row_weights, class_weights, smoothing};
+          const CrossEntropyOptions options{labels, sample_weights, class_weights, smoothing};
           for (int64_t columns = 1; columns <= 35; ++columns) {
             CAPTURE(columns);
             for (const int64_t rows : {3, 35}) {

@@ -267,8 +267,8 @@ BREAKS: list[tuple[str, str, str]] = [
     ),
     (
         "engine/stages/loss.cpp",
-        "const double w = row_weight(y, row) * label_weight(y, row);",
-        "const double w = row_weight(y, row);",
+        "const double w = sample_weight(y, row) * class_weight(y, row);",
+        "const double w = sample_weight(y, row);",
     ),
     (
         "engine/stages/loss.cpp",

@@ -22,7 +22,7 @@ void apply_loss(const LossArgs<T>& f, L loss) {
   for (int64_t i = 0; i < f.rows; ++i) {
     const T* z = f.z + i * f.z_stride;
     const T* t = f.targets + i * f.target_stride;
-    const T weight = f.row_weights ? f.row_weights[i] : T(1);
+    const T weight = f.sample_weights ? f.sample_weights[i] : T(1);
     const T sum = tree_sum_of<T>(f.columns, [&](int64_t j) CHAINRULE_LAMBDA {
       return loss.value(load(z + j), load(t + j), j);
     });

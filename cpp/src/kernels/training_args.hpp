@@ -20,11 +20,11 @@ struct LossArgs {
   const int32_t* labels;  // cross_entropy over labels; else null
   const T* targets;       // one row per row of z; else null
   int64_t target_stride;
-  const T* row_weights;    // null: all 1
-  const T* class_weights;  // null, or `columns` values padded like a row (cross_entropy)
-  const T* quantiles;      // quantile: `columns` values, the quantile of each output, padded
-  T gradient_scale;        // 1 / sum of the batch's weights
-  T* dz;                   // null: no gradient wanted
+  const T* sample_weights;  // `rows`, times those of the labels' classes; null: all 1
+  const T* class_weights;   // null, or `columns` values padded like a row (cross_entropy)
+  const T* quantiles;       // quantile: `columns` values, the quantile of each output, padded
+  T gradient_scale;         // 1 / sum of the batch's weights
+  T* dz;                    // null: no gradient wanted
   int64_t dz_stride;
   T* row_losses;  // weighted
 };

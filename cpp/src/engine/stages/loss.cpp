@@ -32,7 +32,7 @@ LossStage<T>::LossStage(const kernels::KernelTable<T>& kernels, const Loss& loss
       labels_(loss.takes_labels() ? batch_size : 0),
       narrow_(target_columns_ == outputs ? 0 : batch_size * padded<T>(target_columns_)),
       values_(batch_size * padded<T>(outputs)),
-      row_weights_(batch_size),
+      sample_weights_(batch_size),
       class_weights_(padded<T>(outputs)),
       quantiles_(padded<T>(outputs)),
       row_losses_(batch_size) {
@@ -105,7 +105,7 @@ void LossStage<T>::check(const Loss& loss, const TargetsView& y, std::int64_t ou
 }
 
 template <class T>
-double LossStage<T>::label_weight(const TargetsView& y, std::int64_t row) const {
+double LossStage<T>::class_weight(const TargetsView& y, std::int64_t row) const {
   if (!y.class_weights) return 1.0;
   if (y.labels) {
     // A caller's other threads may have changed it since it was checked.
@@ -118,7 +118,7 @@ double LossStage<T>::label_weight(const TargetsView& y, std::int64_t row) const 
 }
 
 template <class T>
-double LossStage<T>::row_weight(const TargetsView& y, std::int64_t row) const {
+double LossStage<T>::sample_weight(const TargetsView& y, std::int64_t row) const {
   return y.sample_weights ? y.sample_weights[row] * sample_scale_ : 1.0;
 }
 
@@ -130,7 +130,7 @@ typename LossStage<T>::BatchWeights LossStage<T>::weigh(const TargetsView& y, Ro
   double largest = 0.0;
   for (std::int64_t i = 0; i < rows; ++i) {
     const std::int64_t row = order[i];
-    const double w = row_weight(y, row) * label_weight(y, row);
+    const double w = sample_weight(y, row) * class_weight(y, row);
     sum += w;
     largest = std::max(largest, w);
   }
@@ -198,8 +198,8 @@ void LossStage<T>::run(const Step<T>& step, ThreadSlice slice, const TargetsView
     const std::int64_t row = order[i];
     if (y.labels) labels_.data()[i] = static_cast<std::int32_t>(y.labels[row]);
     if (weighted) {
-      const double w = row_weight(y, row) * (class_in_kernel ? 1.0 : label_weight(y, row));
-      row_weights_.data()[i] = static_cast<T>(w * all.scale);
+      const double w = sample_weight(y, row) * (class_in_kernel ? 1.0 : class_weight(y, row));
+      sample_weights_.data()[i] = static_cast<T>(w * all.scale);
     }
   }
   if (!y.labels) gather_values(y, order, rows);
@@ -219,7 +219,7 @@ void LossStage<T>::run(const Step<T>& step, ThreadSlice slice, const TargetsView
   f.labels = y.labels ? labels_.data() + rows.begin : nullptr;
   f.targets = values_.data() + rows.begin * stride;
   f.target_stride = stride;
-  f.row_weights = weighted ? row_weights_.data() + rows.begin : nullptr;
+  f.sample_weights = weighted ? sample_weights_.data() + rows.begin : nullptr;
   f.class_weights = class_in_kernel ? class_weights_.data() : nullptr;
   f.quantiles = quantiles_.data();
   constexpr double most = std::numeric_limits<T>::max();

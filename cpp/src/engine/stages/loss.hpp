@@ -60,8 +60,8 @@ class LossStage {
   };
 
   BatchWeights weigh(const TargetsView& y, RowOrder order, std::int64_t rows) const;
-  double row_weight(const TargetsView& y, std::int64_t row) const;
-  double label_weight(const TargetsView& y, std::int64_t row) const;
+  double sample_weight(const TargetsView& y, std::int64_t row) const;
+  double class_weight(const TargetsView& y, std::int64_t row) const;
   void gather_values(const TargetsView& y, RowOrder order, Range rows);
 
   const kernels::KernelTable<T>& kernels_;
@@ -72,7 +72,7 @@ class LossStage {
   Buffer<std::int32_t> labels_;
   Buffer<T> narrow_;  // quantile: targets before each is repeated for its quantiles
   Buffer<T> values_;
-  Buffer<T> row_weights_;
+  Buffer<T> sample_weights_;
   Buffer<T> class_weights_;
   Buffer<T> quantiles_;
   Buffer<T> row_losses_;

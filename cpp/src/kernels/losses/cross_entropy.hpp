@@ -83,7 +83,7 @@ CHAINRULE_INLINE void narrow_cross_entropy(const LossArgs<T>& f, int64_t first) 
     losses[j] = select<T>(target[j] != T(0), target[j] * (log_total - (z[j] - top)), Vec<T>{});
   }
   const Vec<T> mass = fold(masses);
-  const Vec<T> weight = f.row_weights ? load(f.row_weights + first) : broadcast(T(1));
+  const Vec<T> weight = f.sample_weights ? load(f.sample_weights + first) : broadcast(T(1));
   store(f.row_losses + first, weight * fold(losses));
   if (!f.dz) return;
   const Vec<T> scale = weight * f.gradient_scale;
@@ -121,7 +121,7 @@ void apply_loss(const LossArgs<T>& f, CrossEntropy<T>) {
       const Vec<T> a = target(j);
       return select<T>(a != T(0), a * (log_total - (load(z + j) - top)), Vec<T>{});
     });
-    const T weight = f.row_weights ? f.row_weights[i] : T(1);
+    const T weight = f.sample_weights ? f.sample_weights[i] : T(1);
     f.row_losses[i] = weight * sum;
     if (!f.dz) continue;
     const T scale = weight * f.gradient_scale;
