@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "chainrule/trainer.hpp"
-#include "engine/threads/threads.hpp"
-#include "engine/threads/work.hpp"
+#include "engine/multiply_adds.hpp"
+#include "engine/threads/thread_count.hpp"
 #include "networks.hpp"
 #include "replaced_new.hpp"
 

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "chainrule/error.hpp"
-#include "engine/threads/threads.hpp"
-#include "engine/threads/work.hpp"
+#include "engine/multiply_adds.hpp"
+#include "engine/threads/thread_count.hpp"
 #include "networks.hpp"
 
 namespace {

@@ -11,7 +11,7 @@
 #include "chainrule/error.hpp"
 #include "engine/threads/core_shortage.hpp"
 #include "engine/threads/processors.hpp"
-#include "engine/threads/threads.hpp"
+#include "engine/threads/thread_count.hpp"
 #include "engine/threads/wished_threads.hpp"
 
 #if defined(__linux__)

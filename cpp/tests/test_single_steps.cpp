@@ -16,7 +16,7 @@
 #include "engine/compiled_loss.hpp"
 #include "engine/optimizer/step_bounds.hpp"
 #include "engine/optimizer/stored_update.hpp"
-#include "engine/threads/threads.hpp"
+#include "engine/threads/team.hpp"
 #include "kernels/dispatch.hpp"
 #include "networks.hpp"
 

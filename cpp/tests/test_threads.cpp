@@ -14,7 +14,9 @@
 #include <thread>
 #include <vector>
 
-#include "engine/threads/threads.hpp"
+#include "engine/threads/barrier.hpp"
+#include "engine/threads/team.hpp"
+#include "engine/threads/thread_count.hpp"
 #include "networks.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)

@@ -10,8 +10,8 @@
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/random.hpp"
-#include "engine/threads/threads.hpp"
-#include "engine/threads/work.hpp"
+#include "engine/multiply_adds.hpp"
+#include "engine/threads/thread_count.hpp"
 #include "networks.hpp"
 
 namespace {

@@ -9,7 +9,7 @@
 #include "engine/all_finite.hpp"
 #include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
-#include "engine/threads/threads.hpp"
+#include "engine/threads/team.hpp"
 
 namespace chainrule {
 

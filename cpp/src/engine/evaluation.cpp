@@ -5,7 +5,8 @@
 #include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
 #include "engine/pieces.hpp"
-#include "engine/threads/threads.hpp"
+#include "engine/threads/team.hpp"
+#include "engine/threads/thread_count.hpp"
 #include "model/last_activation.hpp"
 
 namespace chainrule {

@@ -8,7 +8,7 @@
 #include "engine/input/gather.hpp"
 #include "engine/instantiate.hpp"
 #include "engine/stages/loss.hpp"
-#include "engine/threads/threads.hpp"
+#include "engine/threads/team.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace chainrule {

@@ -11,7 +11,8 @@
 #include "engine/input/gather.hpp"
 #include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
-#include "engine/threads/threads.hpp"
+#include "engine/threads/team.hpp"
+#include "engine/threads/thread_count.hpp"
 
 namespace chainrule {
 

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <utility>
 
+#include "engine/multiply_adds.hpp"
 #include "engine/network_state.hpp"
 #include "engine/threads/wished_threads.hpp"
-#include "engine/threads/work.hpp"
 
 namespace chainrule {
 namespace {

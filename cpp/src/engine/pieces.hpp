@@ -7,7 +7,7 @@
 #include "chainrule/callback.hpp"
 #include "engine/threads/core_shortage.hpp"
 #include "engine/threads/occupancy.hpp"
-#include "engine/threads/threads.hpp"
+#include "engine/threads/team.hpp"
 
 namespace chainrule::engine {
 

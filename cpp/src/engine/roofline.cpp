@@ -7,7 +7,8 @@
 #include "chainrule/network.hpp"
 #include "engine/buffer.hpp"
 #include "engine/stages/stage.hpp"
-#include "engine/threads/threads.hpp"
+#include "engine/threads/team.hpp"
+#include "engine/threads/thread_count.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace chainrule {

@@ -15,7 +15,8 @@
 #include "engine/epoch_run.hpp"
 #include "engine/input/gather.hpp"
 #include "engine/instantiate.hpp"
-#include "engine/threads/threads.hpp"
+#include "engine/threads/team.hpp"
+#include "engine/threads/thread_count.hpp"
 
 namespace chainrule {
 namespace {

@@ -10,7 +10,7 @@
 #include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
 #include "engine/stages/affine.hpp"
-#include "engine/threads/threads.hpp"
+#include "engine/threads/team.hpp"
 
 namespace chainrule {
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "engine/threads/threads.hpp"
+#include "engine/threads/team.hpp"
 
 namespace chainrule::engine {
 

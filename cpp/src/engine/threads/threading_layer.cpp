@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "chainrule/error.hpp"
+#include "chainrule/network.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
@@ -76,3 +77,11 @@ std::vector<std::string> threading_layers() {
 }
 
 }  // namespace chainrule::engine
+
+namespace chainrule {
+
+std::string threading_layer() { return engine::name_of(engine::threading_layer()); }
+
+std::vector<std::string> threading_layers() { return engine::threading_layers(); }
+
+}  // namespace chainrule

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/threads/work.hpp"
+#include "engine/multiply_adds.hpp"
 
 #include <algorithm>
 #include <cstdint>

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/threads/threads.hpp"
+#include "engine/threads/team.hpp"
 
-#include <algorithm>
-#include <cstdlib>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
 
-#include "chainrule/network.hpp"
 #include "engine/threads/arithmetic_mode.hpp"
+#include "engine/threads/core_shortage.hpp"
 #include "engine/threads/processors.hpp"
 #include "engine/threads/threading_layer.hpp"
-#include "engine/threads/waiting.hpp"
-#include "engine/threads/wished_threads.hpp"
 
 #if defined(CHAINRULE_HAS_OPENMP)
 #include "engine/threads/openmp_team.hpp"
@@ -89,17 +88,6 @@ std::atomic<bool> pieces_are_long{false};
 
 }  // namespace
 
-void Barrier::wait() {
-  const std::uint32_t generation = generation_.load(std::memory_order_acquire);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == members_) {
-    arrived_.store(0, std::memory_order_relaxed);
-    generation_.store(generation + 1, std::memory_order_release);
-    generation_.notify_all();
-    return;
-  }
-  wait_while(generation_, generation);
-}
-
 void run_team(int threads, FunctionRef<void(Team)> body) {
 #if defined(CHAINRULE_HAS_POOL)
   if (threads > 1) {
@@ -129,44 +117,4 @@ void run_piece(int threads, FunctionRef<void(Team)> body) {
   run_alone(body);
 }
 
-int default_threads() {
-  const int wish = wished_threads();
-  if (threading_layer() == ThreadingLayer::serial) return 1;
-  if (wish > 0) return wish;
-  // The affinity may change while the program runs; files are not read in every call.
-  static const int quota = cgroup_quota();
-  int n = allowed_processors();
-  if (quota > 0) n = std::min(n, quota);
-#if defined(CHAINRULE_HAS_OPENMP)
-  // Whatever the layer: a program that limits OpenMP's threads means all of its libraries.
-  return std::min(openmp_threads(), n);
-#else
-  const int limit = first_thread_count(std::getenv("OMP_NUM_THREADS"));
-  return limit > 0 ? std::min(n, limit) : n;
-#endif
-}
-
-int worthwhile_threads(double multiply_adds, std::int64_t rows) {
-  constexpr double per_thread = 2e5;  // a few microseconds of work, what a pair of barriers costs
-  constexpr double most = 1 << 10;
-  return static_cast<int>(
-      std::clamp(multiply_adds * static_cast<double>(rows) / per_thread, 1.0, most));
-}
-
-int threads_for(double multiply_adds, std::int64_t rows, int wanted) {
-  const int worthwhile = worthwhile_threads(multiply_adds, rows);
-  if (worthwhile == 1 || threading_layer() == ThreadingLayer::serial) return 1;
-  return std::min(worthwhile, wanted > 0 ? wanted : default_threads());
-}
-
 }  // namespace chainrule::engine
-
-namespace chainrule {
-
-int default_num_threads() { return engine::default_threads(); }
-
-std::string threading_layer() { return engine::name_of(engine::threading_layer()); }
-
-std::vector<std::string> threading_layers() { return engine::threading_layers(); }
-
-}  // namespace chainrule
