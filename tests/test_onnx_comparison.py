@@ -10,7 +10,7 @@ import pytest
 from onnx_graphs import model, node
 
 import chainrule as cr
-from chainrule.interop import onnx_comparison, onnx_layers
+from chainrule.interop import onnx_comparison, onnx_import_operators
 
 WEIGHT = np.random.default_rng(0).normal(size=(4, 4)).astype(np.float32)
 
@@ -50,7 +50,7 @@ def test_the_comparison_is_what_notices(monkeypatch):
 @pytest.mark.parametrize("place", [0, 3, 7])
 def test_the_node_is_named_wherever_it_stands(place, large, monkeypatch):
     # As if the importer forgot to negate.
-    monkeypatch.setitem(onnx_layers._OPERATORS, "Neg", lambda reader, node, x: x)
+    monkeypatch.setitem(onnx_import_operators._OPERATORS, "Neg", lambda reader, node, x: x)
     monkeypatch.setattr(onnx_comparison, "_LARGE", 0 if large else 2**24)
     nodes, last = [], "x"
     for index in range(8):

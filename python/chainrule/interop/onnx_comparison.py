@@ -12,9 +12,9 @@ import numpy as np
 from chainrule.errors import ModelFileError
 from chainrule.interop.difference import relative_differences, sample_rows
 from chainrule.interop.nodes import nodes_of, predictions
+from chainrule.interop.onnx_evaluation import evaluate_in_double
 from chainrule.interop.onnx_graph import Slice
 from chainrule.interop.onnx_model import Array, Node
-from chainrule.interop.onnx_operators import evaluate_in_double
 from chainrule.network.network import Network
 
 __all__ = ["compare"]

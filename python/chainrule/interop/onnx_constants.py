@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from chainrule.errors import ModelFileError
+from chainrule.interop.onnx_evaluation import evaluate, is_evaluable
 from chainrule.interop.onnx_model import NUMBER_TYPES, Array, Graph, Node, Value, array_of
-from chainrule.interop.onnx_operators import evaluate, is_evaluable
 
 __all__ = ["ConstantFolder"]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from chainrule.errors import ModelFileError
 from chainrule.interop.onnx_constants import ConstantFolder
+from chainrule.interop.onnx_evaluation import is_evaluable
 from chainrule.interop.onnx_model import FLOAT_TYPES, NUMBER_TYPES, Graph, Node, Value, type_name
-from chainrule.interop.onnx_operators import is_evaluable
 from chainrule.names import unknown_name
 
 __all__ = ["Slice", "chosen_outputs", "slice_graph"]

@@ -11,11 +11,11 @@ import numpy as np
 
 from chainrule.errors import ModelFileError
 from chainrule.interop.onnx_comparison import compare
+from chainrule.interop.onnx_evaluation import named_activation
 from chainrule.interop.onnx_graph import Slice, chosen_outputs, slice_graph
-from chainrule.interop.onnx_layers import LayerReader
+from chainrule.interop.onnx_import_operators import LayerReader
 from chainrule.interop.onnx_limits import read_file
 from chainrule.interop.onnx_model import DOUBLE, Node, Value, need_onnx, read_model
-from chainrule.interop.onnx_operators import named_activation
 from chainrule.interop.onnx_recognition import recognise, reduces
 from chainrule.layers import Layer
 

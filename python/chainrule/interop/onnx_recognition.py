@@ -17,9 +17,9 @@ import numpy as np
 from chainrule import activations
 from chainrule.activations import Activation
 from chainrule.activations.activation import shortest
+from chainrule.interop.onnx_evaluation import REDUCTIONS, activation_values, evaluate_in_double
 from chainrule.interop.onnx_graph import Slice
 from chainrule.interop.onnx_model import Array, Node
-from chainrule.interop.onnx_operators import REDUCTIONS, activation_values, evaluate_in_double
 from chainrule.layers import Layer, LayerNormalization, PReLU
 
 __all__ = ["Recognised", "recognise", "reduces"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Single operators of an ONNX graph as nodes of a network."""
+"""Single operators of an ONNX graph, such as Gemm, read as nodes of a network."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from chainrule.activations.activation import shortest
 from chainrule.errors import ModelFileError
 from chainrule.interop.assembly import Assembly, Tensor
 from chainrule.interop.merges import MERGES, NARY
+from chainrule.interop.onnx_evaluation import is_evaluable, named_activation
 from chainrule.interop.onnx_graph import Slice
 from chainrule.interop.onnx_model import FLOAT_TYPES, Array, Node, Value, number_of
-from chainrule.interop.onnx_operators import is_evaluable, named_activation
 from chainrule.layers import BatchNormalization, Layer, LayerNormalization, PReLU
 
 __all__ = ["LayerReader"]
