@@ -80,4 +80,18 @@ class LossList {
   std::vector<double> weights_;
 };
 
+template <class T>
+using Values = py::array_t<T, py::array::c_style>;
+
+/// Throws where outputs are given but not of this shape.
+template <class T>
+void check_outputs(const std::optional<Values<T>>& outputs, std::int64_t rows,
+                   std::int64_t columns) {
+  if (outputs &&
+      (outputs->ndim() != 2 || outputs->shape(0) != rows || outputs->shape(1) != columns)) {
+    throw py::value_error("outputs must have shape (" + std::to_string(rows) + ", " +
+                          std::to_string(columns) + ")");
+  }
+}
+
 }  // namespace chainrule::bindings

@@ -7,7 +7,7 @@
 // whole vectors, so loops have no tails.
 #pragma once
 
-#include "kernels/all_activations.hpp"
+#include "kernels/all_activations.hpp"  // made by CMake: includes each file of kernels/activations
 #include "kernels/simd.hpp"
 #include "kernels/table.hpp"
 

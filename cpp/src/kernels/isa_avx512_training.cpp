@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The kernels of training for AVX-512: the loops of all headers here, compiled once more, with
+// simd.hpp's vectors of 64 bytes. The compiler flags of this file are in isa.cmake.
 #define CHAINRULE_ISA_AVX512
 #include "kernels/training_set.hpp"
 

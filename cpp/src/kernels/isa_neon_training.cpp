@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The kernels of training for NEON: the loops of all headers here, compiled once more, with
+// simd.hpp's vectors of 16 bytes. The compiler flags of this file are in isa.cmake.
 #define CHAINRULE_ISA_NEON
 #include "kernels/training_set.hpp"
 

@@ -7,7 +7,7 @@
 // rows.
 #pragma once
 
-#include "kernels/all_losses.hpp"
+#include "kernels/all_losses.hpp"  // made by CMake: includes each file of kernels/losses
 #include "kernels/reduce.hpp"
 #include "kernels/simd.hpp"
 #include "kernels/table.hpp"

@@ -7,7 +7,7 @@
 #include "kernels/simd.hpp"
 #include "kernels/table.hpp"
 // The rules come behind the functions of vectors that they are written in.
-#include "kernels/all_optimizers.hpp"
+#include "kernels/all_optimizers.hpp"  // made by CMake: includes each file of kernels/optimizers
 
 namespace {
 

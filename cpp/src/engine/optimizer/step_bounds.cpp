@@ -6,7 +6,7 @@
 
 #include "engine/instantiate.hpp"
 #include "engine/norm.hpp"
-#include "kernels/all_optimizers.hpp"
+#include "kernels/all_optimizers.hpp"  // made by CMake: includes each file of kernels/optimizers
 
 namespace chainrule::engine {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "chainrule/error.hpp"
-#include "kernels/all_optimizers.hpp"
+#include "kernels/all_optimizers.hpp"  // made by CMake: includes each file of kernels/optimizers
 #include "model/deterministic_math.hpp"
 #include "model/optimizer_options.hpp"
 

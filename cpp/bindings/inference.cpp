@@ -1,31 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// What reads a network, with NumPy's arrays.
-#pragma once
+// Predictions and evaluation: what reads a network.
+#include <pybind11/stl.h>
 
 #include <algorithm>
 #include <array>
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "bindings/arrays.hpp"
+#include "bindings/bindings.hpp"
 #include "bindings/gil.hpp"
+#include "bindings/network.hpp"
 #include "chainrule/network.hpp"
 
 namespace chainrule::bindings {
-
-template <class T>
-using Values = py::array_t<T, py::array::c_style>;
-
-template <class T>
-void check_outputs(const std::optional<Values<T>>& outputs, std::int64_t rows,
-                   std::int64_t columns) {
-  if (outputs &&
-      (outputs->ndim() != 2 || outputs->shape(0) != rows || outputs->shape(1) != columns)) {
-    throw py::value_error("outputs must have shape (" + std::to_string(rows) + ", " +
-                          std::to_string(columns) + ")");
-  }
-}
+namespace {
 
 template <class T>
 double evaluate(const Network<T>& self, const RowsOrList& x, const RowsOrList& y,
@@ -46,7 +37,7 @@ double evaluate(const Network<T>& self, const RowsOrList& x, const RowsOrList& y
   });
 }
 
-inline bool overlap(const Inputs& x, const void* begin, const void* end) {
+bool overlap(const Inputs& x, const void* begin, const void* end) {
   return std::any_of(x.begin(), x.end(),
                      [&](const RowsView& rows) { return overlaps(rows, begin, end); });
 }
@@ -89,7 +80,7 @@ Values<T> predict_first(const Network<T>& self, std::int64_t layers, const RowsO
 
 /// Exactly NumPy's own array, in two dimensions, or one where a row is taken, and the machine's
 /// byte order.
-inline bool is_plain_table(py::handle object, bool row = false) {
+bool is_plain_table(py::handle object, bool row = false) {
   if (Py_TYPE(object.ptr()) != py::detail::npy_api::get().PyArray_Type_) return false;
   const auto array = py::reinterpret_borrow<py::array>(object);
   const char order = array.dtype().byteorder();
@@ -171,6 +162,52 @@ py::object predict_in_place(const Network<T>& self, py::handle x, const py::int_
     self.predict(rows, batch_size, 0, destination, InputSparsity::automatic, interruption);
   });
   return result;
+}
+
+template <class T>
+void check_takes(const Network<T>& self, const RowsOrList& x,
+                 const std::vector<std::string>& columns, const std::string& name) {
+  const InputViews rows(x, name.c_str());
+  const ReleasedGil release;
+  self.check_takes(rows, columns);
+  for (const RowsView& input : Inputs(rows)) check_finite<T>(input, name.c_str(), columns);
+}
+
+}  // namespace
+
+template <class T>
+void bind_inference(py::class_<Network<T>>& network) {
+  network
+      .def("predict", &predict<T>, py::arg("x"), py::arg("batch_size"), py::arg("num_threads") = 0,
+           py::arg("input_sparsity") = "auto", py::arg("out").noconvert() = py::none())
+      .def("predict_in_place", &predict_in_place<T>, py::arg("x"), py::arg("batch_size"),
+           py::arg("out"))
+      .def("predict_first", &predict_first<T>, py::arg("layers"), py::arg("x"),
+           py::arg("batch_size"), py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto")
+      .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("loss"),
+           py::arg("batch_size"), py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto",
+           py::arg("sample_weight") = py::none(), py::arg("class_weight") = py::none(),
+           py::arg("outputs").noconvert() = py::none(), py::arg("losses") = nullptr,
+           py::arg("loss_weights") = py::none())
+      .def("check_takes", &check_takes<T>, py::arg("x"),
+           py::arg("columns") = std::vector<std::string>(), py::arg("name") = "x",
+           "Raise ValueError unless these rows, all finite, can be the network's input.");
+}
+
+template void bind_inference<float>(py::class_<Network<float>>&);
+template void bind_inference<double>(py::class_<Network<double>>&);
+
+void init_evaluation(py::module_& module) {
+  py::class_<LossSums>(module, "LossSum")
+      .def(py::init<>())
+      .def_property_readonly(
+          "means",
+          [](const LossSums& self) {
+            std::vector<double> means;
+            for (std::size_t i = 0; i < self.size(); ++i) means.push_back(self[i].mean());
+            return means;
+          },
+          "The mean loss of each output.");
 }
 
 }  // namespace chainrule::bindings

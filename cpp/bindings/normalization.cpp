@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Statistics of data for normalising layers.
+#include <pybind11/stl.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bindings/arrays.hpp"
+#include "bindings/bindings.hpp"
+#include "bindings/gil.hpp"
+#include "bindings/network.hpp"
+#include "chainrule/network.hpp"
+
+namespace chainrule::bindings {
+
+template <class T>
+void bind_normalization(py::class_<Network<T>>& network) {
+  using N = Network<T>;
+  constexpr py::call_guard<ReleasedGil> without_gil;
+  network
+      .def(
+          "adapt",
+          [](N& self, const RowsOrList& x) {
+            const InputViews rows(x, "x");
+            const ReleasedGil release;
+            self.adapt(rows);
+          },
+          py::arg("x"))
+      .def(
+          "adapt_remaining",
+          [](N& self, const RowsOrList& x) {
+            const InputViews rows(x, "x");
+            const ReleasedGil release;
+            self.adapt_remaining(rows);
+          },
+          py::arg("x"))
+      .def("undo_adaptation", &N::undo_adaptation, without_gil)
+      .def(
+          "adapt_pieces",
+          [](N& self, const py::object& pieces, bool remaining) {
+            ReleasedGil released;
+            const RowPieces x = [&](const Callback<void(const Inputs&)>& each) {
+              const TakenBackGil taken(released);
+              for (const py::handle piece : pieces()) {
+                const InputViews rows(piece.cast<RowsOrList>(), "x");
+                const ReleasedGil meanwhile;
+                each(rows);
+              }
+            };
+            remaining ? void(self.adapt_remaining(x)) : self.adapt(x);
+          },
+          py::arg("pieces"), py::arg("remaining"))
+      .def_property("adapted", &N::adapted, [](N& self, bool adapted) {
+        const ReleasedGil release;
+        self.set_adapted(adapted);
+      });
+}
+
+template void bind_normalization<float>(py::class_<Network<float>>&);
+template void bind_normalization<double>(py::class_<Network<double>>&);
+
+}  // namespace chainrule::bindings
