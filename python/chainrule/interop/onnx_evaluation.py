@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ONNX operators compute of numbers: the onnx package's reference implementation, for chosen ones.
+"""What ONNX operators compute: the onnx package's reference evaluator, for chosen ones.
 
 Only operators of the sets here are run, so that a file cannot ask for others, such as loops.
 """
