@@ -166,10 +166,11 @@ py::object predict_in_place(const Network<T>& self, py::handle x, const py::int_
 
 template <class T>
 void check_takes(const Network<T>& self, const RowsOrList& x,
-                 const std::vector<std::string>& columns, const std::string& name) {
+                 const std::vector<std::string>& columns, const std::string& name, bool finite) {
   const InputViews rows(x, name.c_str());
   const ReleasedGil release;
   self.check_takes(rows, columns);
+  if (!finite) return;
   for (const RowsView& input : Inputs(rows)) check_finite<T>(input, name.c_str(), columns);
 }
 
@@ -191,6 +192,7 @@ void bind_inference(py::class_<Network<T>>& network) {
            py::arg("loss_weights") = py::none())
       .def("check_takes", &check_takes<T>, py::arg("x"),
            py::arg("columns") = std::vector<std::string>(), py::arg("name") = "x",
+           py::arg("finite") = true,
            "Raise ValueError unless these rows, all finite, can be the network's input.");
 }
 

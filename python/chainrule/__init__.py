@@ -31,6 +31,7 @@ from chainrule import (
 )
 from chainrule.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from chainrule.errors import DataFileError, DivergenceError, ExportError, ModelFileError
+from chainrule.inputs.dataset import Dataset
 from chainrule.layers import (
     Activation,
     Add,
@@ -95,6 +96,7 @@ __all__ = [
     "Clip",
     "Concatenate",
     "DataFileError",
+    "Dataset",
     "Dense",
     "DivergenceError",
     "Dot",

@@ -238,6 +238,7 @@ class Network32:
         | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
         columns: collections.abc.Sequence[str] = [],
         name: str = "x",
+        finite: bool = True,
     ) -> None:
         """Raise ValueError unless these rows, all finite, can be the network's input."""
     def check_trains(self, optimizer: Optimizer, input_sparsity: str, batch_rows: int) -> None: ...
@@ -451,6 +452,7 @@ class Network64:
         | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
         columns: collections.abc.Sequence[str] = [],
         name: str = "x",
+        finite: bool = True,
     ) -> None:
         """Raise ValueError unless these rows, all finite, can be the network's input."""
     def check_trains(self, optimizer: Optimizer, input_sparsity: str, batch_rows: int) -> None: ...

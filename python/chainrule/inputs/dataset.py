@@ -1,88 +1,199 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows with their targets and weights, checked, as the core reads them."""
+"""The data set that callers make once for many calls."""
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from chainrule.inputs.several import Several
-from chainrule.inputs.targets import balanced_weights, class_counts
+from chainrule.inputs.arrays import as_weights, check_same_length
+from chainrule.inputs.class_labels import text_in
+from chainrule.inputs.compressed_rows import Rows, as_rows
+from chainrule.inputs.containers import as_array, as_csr, is_sparse
+from chainrule.inputs.lazy_rows import LazyRows, is_lazy
 
 if TYPE_CHECKING:
-    from chainrule.losses import Loss
+    from chainrule.inputs.targets import ClassWeight
 
-_BINARY = ("binary_cross_entropy", "hinge")
+__all__ = ["Dataset"]
 
-
-class Dataset(NamedTuple):
-    """What a network trains on or is measured by."""
-
-    x: Any  # Rows, LazyRows or, for several inputs, Several
-    y: Any  # Rows or, for several outputs, Several
-    sample_weight: NDArray[np.float64] | None
-    class_weight: Any  # an array or, for several outputs, a list of them
-    balanced: tuple[Loss, int] | None = None
-    """Loss and number of classes for which `class_weight` is to be balanced, if it is."""
-
-    def balanced_again(self) -> Dataset:
-        """Return the same with class weights of these rows alone, where they are to be balanced."""
-        if self.balanced is None:
-            return self
-        loss, classes = self.balanced
-        counts = class_counts(loss._core, self.y, self.sample_weight, classes)
-        return self._replace(class_weight=balanced_weights(counts))
-
-    def part(self, rows: slice) -> Dataset:
-        """Return some of the rows, which share the memory of these."""
-        weight = self.sample_weight
-        return self._replace(
-            x=self.x[rows],
-            y=self.y[rows],
-            sample_weight=None if weight is None else weight[rows],
-        )
+C = TypeVar("C")
+_KEPT = 8
 
 
-def compares_classes(loss: Loss, outputs: int) -> bool:
-    """Whether there is a label for each row."""
-    return loss.takes_labels or (outputs == 1 and loss.kind in _BINARY)
+class Dataset:
+    """Rows with their targets and weights, for many calls that check them once.
+
+    `fit`, `evaluate`, `predict` and `train_on_batch` take it in the place of x, and then neither
+    `y` nor weights. What a network and a loss ask of the data is looked at when they first get it;
+    later calls, those of other networks of the same inputs and outputs too, begin at once.
+
+    Parameters
+    ----------
+    x : array_like of shape (rows, inputs), or mapping or sequence of such
+        As in `Sequential.fit`. A list of tables is one for each input.
+    y : array_like, or mapping or sequence of such, optional
+        As in `Sequential.fit`; `predict` does without.
+    sample_weight : array_like of shape (rows,), optional
+        Weight of each row in the mean loss.
+    class_weight : mapping, sequence or "balanced", optional
+        As in `Sequential.fit`.
+
+    Raises
+    ------
+    TypeError
+        If something holds no numbers, or is no table.
+    ValueError
+        If something is empty or ragged, or numbers of rows differ.
+
+    Notes
+    -----
+    A data set does not change. It refers to the caller's arrays, as far as they can be read where
+    they lie; what is written to them afterwards is trained on, and not checked again.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> x, y = cr.data.load_digits()
+    >>> training, test = cr.Dataset(x[:1500], y[:1500]), cr.Dataset(x[1500:], y[1500:])
+    >>> losses = []
+    >>> for rate in (0.001, 0.01):
+    ...     net = cr.Sequential([cr.Rescaling(1 / 16), cr.Dense(10)], seed=0)
+    ...     _ = net.fit(training, loss="cross_entropy", optimizer=cr.Adam(rate), verbose=0)
+    ...     losses.append(net.evaluate(test)["loss"])
+    >>> losses[1] < losses[0]
+    True
+    """
+
+    __slots__ = ("_checked", "_class_weight", "_rows", "_sample_weight", "_x", "_y")
+
+    def __init__(
+        self,
+        x: object,
+        y: object = None,
+        sample_weight: object = None,
+        class_weight: ClassWeight = None,
+    ) -> None:
+        if isinstance(x, Dataset):
+            raise TypeError("x is a Dataset already")
+        kept, self._rows = _kept(x, "x", _features)
+        self._x = kept
+        self._y: Any = None
+        if y is not None:
+            self._y, rows = _kept(y, "y", _targets, self._rows)
+            check_same_length(range(self._rows), range(rows))
+        elif class_weight is not None:
+            raise ValueError("class_weight needs y")
+        self._sample_weight = None
+        if sample_weight is not None:
+            self._sample_weight = _read_only(as_weights(sample_weight, rows=self._rows))
+        self._class_weight = dict(class_weight) if isinstance(class_weight, dict) else class_weight
+        self._checked: dict[Hashable, Any] = {}
+
+    @property
+    def x(self) -> Any:
+        """The rows, or those of each input."""
+        return self._x
+
+    @property
+    def y(self) -> Any:
+        """The targets, or those of each output; None without."""
+        return self._y
+
+    @property
+    def sample_weight(self) -> Any:
+        """The weight of each row; None where all weigh the same."""
+        return self._sample_weight
+
+    @property
+    def class_weight(self) -> Any:
+        """What was given; None where all classes weigh the same."""
+        return self._class_weight
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self._rows
+
+    def __repr__(self) -> str:
+        """Return the number of rows and what there is of them."""
+        there = ["x", *("y" for _ in [0] if self._y is not None)]
+        there += [n for n in ("sample_weight", "class_weight") if getattr(self, n) is not None]
+        return f"<Dataset of {self._rows} rows: {', '.join(there)}>"
+
+    def _once(self, key: Hashable, check: Callable[[], C]) -> C:
+        """Return what `check` returned for a key; it is called for the first time alone."""
+        found: C | None = self._checked.get(key)
+        if found is None:
+            found = check()
+            if len(self._checked) >= _KEPT:
+                self._checked.pop(next(iter(self._checked)), None)
+            self._checked[key] = found
+        return found
 
 
-def split_validation(examples: Dataset, fraction: float) -> tuple[Dataset, Dataset | None]:
-    """Hold back the last `fraction` of the rows."""
-    if isinstance(fraction, bool) or not isinstance(fraction, float | int | np.number):
-        raise TypeError(f"validation_split must be a number, got {fraction!r:.80}")
-    if not 0.0 <= fraction < 1.0:
-        raise ValueError(f"validation_split must lie in [0, 1), got {fraction}")
-    if fraction == 0.0:
-        return examples, None
-    rows = len(examples.x)
-    kept = rows - round(rows * fraction)
-    if not 0 < kept < rows:
-        raise ValueError(
-            f"validation_split={fraction} of {rows} rows leaves nothing to train or validate on"
-        )
-    # Weights of classes are to help the training, not to change what it is judged by.
-    held_back = examples.part(slice(kept, None))._replace(class_weight=None)
-    return examples.part(slice(0, kept)).balanced_again(), held_back
+def _kept(
+    given: Any, name: str, convert: Callable[[Any, str], tuple[Any, int]], rows: int | None = None
+) -> tuple[Any, int]:
+    """Return what is given in a form that stays as it is, and its number of rows."""
+    parts: dict[Any, Any]
+    if isinstance(given, Mapping) and not hasattr(given, "dtype"):
+        parts = dict(given)
+    elif _is_list_of_tables(given, rows):
+        parts = dict(enumerate(given))
+    else:
+        return convert(given, name)
+    if not parts:
+        raise ValueError(f"{name} is empty")
+    kept, first = {}, None
+    for key, part in parts.items():
+        kept[key], count = convert(part, f"{name}[{key!r}]")
+        if first is None:
+            first = key, count
+        elif count != first[1]:
+            raise ValueError(f"{name}[{first[0]!r}] has {first[1]} rows, {name}[{key!r}] {count}")
+    assert first is not None
+    return (kept if isinstance(given, Mapping) else list(kept.values())), first[1]
 
 
-def warn_of_unseen_classes(loss: Any, data: Dataset, validation: Dataset) -> None:
-    """Warn of classes that the network is validated on and never sees in training."""
-    if not loss.takes_labels and not (loss.kind in _BINARY and data.y.shape[1:] == (1,)):
-        return
-    if isinstance(data.y, Several):
-        return
-    seen, judged = (class_counts(loss._core, rows.y) for rows in (data, validation))
-    unseen = [
-        str(label) for label in np.flatnonzero(judged) if label >= len(seen) or seen[label] == 0
-    ]
-    if unseen:
-        warnings.warn(
-            f"the validation rows hold class{'es' * (len(unseen) > 1)} {', '.join(unseen)}, which "
-            "no training row has; rows that are sorted by class must be shuffled before the split",
-            stacklevel=5,
-        )
+def _is_list_of_tables(given: Any, rows: int | None) -> bool:
+    """Whether a list has a table for each input, or targets of as many rows for each output."""
+    if not isinstance(given, list | tuple) or not given:
+        return False
+    shapes = [getattr(part, "shape", ()) for part in given]
+    if rows is None:
+        return all(len(shape) >= 2 for shape in shapes)
+    return len(given) != rows and all(shape[:1] == (rows,) for shape in shapes)
+
+
+def _features(x: Any, name: str) -> tuple[Any, int]:
+    """Return rows as they are kept, and how many there are."""
+    if is_lazy(x):
+        return x, len(LazyRows(x, name=name))
+    if is_sparse(x):
+        x = as_csr(x, name=name)
+    elif isinstance(x, Sequence):
+        x = as_array(x, name=name)
+    rows: Rows = as_rows(x, name=name)
+    return _read_only(x), len(rows)
+
+
+def _targets(y: Any, name: str) -> tuple[Any, int]:
+    """Return targets as they are kept, and how many rows there are."""
+    if is_sparse(y):
+        return y, len(as_rows(y, name=name))
+    array = as_array(y, name=name)
+    if array.size == 0:
+        raise ValueError(f"{name} is empty: shape {array.shape}")
+    text_in(y, name=name)  # raises where there are names of classes and others
+    return _read_only(array if isinstance(y, Sequence) else y), len(array)
+
+
+def _read_only(array: Any) -> Any:
+    """Return an array that cannot be written through; other things as they are."""
+    if type(array) is not np.ndarray:
+        return array
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -15,7 +15,7 @@ from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.inputs.several import core_rows
 
 if TYPE_CHECKING:
-    from chainrule.inputs.dataset import Dataset
+    from chainrule.inputs.checked_data import CheckedData
     from chainrule.network.compiled import Compiled
 
 __all__ = ["divergence"]
@@ -24,7 +24,7 @@ _ROWS = 256
 
 
 def divergence(
-    net: Compiled, data: Dataset, value: float, *, epoch: int, batch: int, what: str
+    net: Compiled, data: CheckedData, value: float, *, epoch: int, batch: int, what: str
 ) -> DivergenceError:
     """Return the error for a loss or outputs that are not finite.
 
@@ -32,7 +32,7 @@ def divergence(
     ----------
     net : Compiled
         The network that has been trained for this epoch.
-    data : Examples
+    data : CheckedData
         The rows that were measured.
     value : float
         Their mean loss.
@@ -56,7 +56,7 @@ def divergence(
     )
 
 
-def _first_bad_layer(net: Compiled, data: Dataset) -> int:
+def _first_bad_layer(net: Compiled, data: CheckedData) -> int:
     """Return the first layer whose outputs are not finite; the last one if all are."""
     core = net._built_core()
     for first in range(0, len(data.x), _ROWS):

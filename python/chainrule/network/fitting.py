@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule import _core, metrics, optimizers
 from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
-from chainrule.inputs.dataset import split_validation, warn_of_unseen_classes
+from chainrule.inputs.checked_data import split_validation, warn_of_unseen_classes
 from chainrule.inputs.lazy_rows import LazyRows, is_lazy
 from chainrule.inputs.several import core_rows
 from chainrule.names import names_arguments
@@ -24,6 +24,7 @@ from chainrule.network.training_data import make_dataset, prepare_validation, wa
 
 if TYPE_CHECKING:
     from chainrule.callbacks import Callback
+    from chainrule.inputs.dataset import Dataset
     from chainrule.inputs.targets import ClassWeight
     from chainrule.losses import Loss
     from chainrule.optimizers import Optimizer
@@ -62,14 +63,14 @@ def fit(
     net: Compiled,
     /,
     x: object,
-    y: object,
+    y: object = None,
     *,
     loss: AnyLoss = None,
     loss_weights: Mapping[str, float] | Sequence[float] | None = None,
     optimizer: str | Optimizer | None = None,
     epochs: int = 1,
     batch_size: int = 32,
-    validation_data: Sequence[object] | None = None,
+    validation_data: Dataset | Sequence[object] | None = None,
     validation_split: float = 0.0,
     sample_weight: object = None,
     class_weight: ClassWeight = None,
@@ -90,7 +91,8 @@ def fit(
         strides; memory maps, data frames and CPU tensors too. Images (rows, height, width) are
         flattened. A data frame's columns are told by their names, see `feature_names`. SciPy's
         sparse matrices are taken too, CSR without a copy; the first layer must then be Dense,
-        or Dense behind a Rescaling without offset.
+        or Dense behind a Rescaling without offset. A `Dataset` has x and all else, and spares
+        further calls the checks.
     y : array_like, or mapping or sequence of such
         Of several outputs, targets for each, by name or in their order.
         Integer labels (rows,) or probability rows (rows, outputs) for cross_entropy, else
@@ -110,7 +112,7 @@ def fit(
         Passes over the data in this call.
     batch_size : int, default 32
         Rows per step; the last batch may be shorter.
-    validation_data : (x, y) or (x, y, sample_weight), optional
+    validation_data : Dataset, (x, y) or (x, y, sample_weight), optional
         Evaluated after each epoch under names with ``val_`` in front.
     validation_split : float, default 0
         Fraction of the rows, the last ones, to hold back for validation.
@@ -217,7 +219,7 @@ def train_on_batch(
     net: Compiled,
     /,
     x: object,
-    y: object,
+    y: object = None,
     *,
     loss: AnyLoss = None,
     loss_weights: Mapping[str, float] | Sequence[float] | None = None,
@@ -301,7 +303,7 @@ def evaluate(
     net: Compiled,
     /,
     x: object,
-    y: object,
+    y: object = None,
     *,
     loss: AnyLoss = None,
     loss_weights: Mapping[str, float] | Sequence[float] | None = None,

@@ -15,7 +15,7 @@ from chainrule import _core
 from chainrule.inputs.lazy_rows import LazyRows
 
 if TYPE_CHECKING:
-    from chainrule.inputs.dataset import Dataset
+    from chainrule.inputs.checked_data import CheckedData
     from chainrule.losses import Loss
     from chainrule.network.core_network import CoreNetwork
 
@@ -58,7 +58,7 @@ def predict_lazily(
 
 def evaluate_lazily(
     core: CoreNetwork,
-    data: Dataset,
+    data: CheckedData,
     loss: Loss,
     outputs: NDArray[Any] | None,
     batch_size: int,

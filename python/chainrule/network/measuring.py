@@ -20,7 +20,7 @@ from chainrule.names import unknown_name
 from chainrule.network.output_losses import OutputLosses
 
 if TYPE_CHECKING:
-    from chainrule.inputs.dataset import Dataset
+    from chainrule.inputs.checked_data import CheckedData
     from chainrule.metrics import Metric
 
 __all__ = ["Undefined", "measure", "metrics_for", "resolve_metrics"]
@@ -122,7 +122,7 @@ def metrics_for(loss: Any, outputs: int, chosen: Any, targets: Rows | Several) -
 def measure(
     metrics: Any,
     loss: Any,
-    data: Dataset,
+    data: CheckedData,
     value: float,
     outputs: NDArray[Any] | None,
     logs: dict[str, Any],

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from chainrule import _core
 from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
 from chainrule.inputs.arrays import check_output
+from chainrule.inputs.dataset import Dataset
 from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.inputs.several import core_rows
 from chainrule.network.compiled import Compiled
 from chainrule.network.lazy_training import predict_lazily
 from chainrule.network.output_losses import OutputLosses
 from chainrule.network.training import INFERENCE_ROWS
+from chainrule.network.training_data import rows_of
 
 __all__ = ["predict", "predict_proba"]
 
@@ -36,8 +38,8 @@ def predict(
     Parameters
     ----------
     x : array_like of shape (rows, inputs), or mapping or sequence of such
-        As in `fit`; one row may be given as (inputs,). What is not in memory is read a batch
-        at a time.
+        As in `fit`, a `Dataset` too; one row may be given as (inputs,). What is not in memory is
+        read a batch at a time.
     batch_size : int, default 256
         Rows worked on at a time.
     num_threads : int, optional
@@ -83,7 +85,10 @@ def predict(
     threads = thread_count(num_threads)
     path = sparsity_name(input_sparsity)
     with net._rollback_build():
-        features = net._rows_wherever(x, allow_single=True)
+        if isinstance(x, Dataset):
+            features = rows_of(net, x)
+        else:
+            features = net._rows_wherever(x, allow_single=True)
         if out is not None and len(net._output_shapes) > 1:
             raise ValueError("out needs a network of one output")
         if out is not None:

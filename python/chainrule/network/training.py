@@ -27,7 +27,7 @@ from chainrule.schedules import ReduceOnPlateau
 
 if TYPE_CHECKING:
     from chainrule.callbacks.callback import Network
-    from chainrule.inputs.dataset import Dataset
+    from chainrule.inputs.checked_data import CheckedData
     from chainrule.network.compiled import Compiled
     from chainrule.network.history import History
     from chainrule.optimizers import Optimizer
@@ -69,7 +69,7 @@ def step_rates(
 
 def evaluate(
     net: Compiled,
-    data: Dataset,
+    data: CheckedData,
     loss: Any,
     metrics: Any,
     batch_size: int,
@@ -99,7 +99,7 @@ def evaluate(
     return value, outputs, sums
 
 
-def progress(net: Compiled, data: Dataset, plan: FitPlan) -> Progress:
+def progress(net: Compiled, data: CheckedData, plan: FitPlan) -> Progress:
     """Return what shows the progress of the epochs to come."""
     batches = -(-len(data.x) // plan.batch_size)
     return make_progress(plan.verbose, net._built_core().epochs + plan.epochs, batches)
@@ -107,8 +107,8 @@ def progress(net: Compiled, data: Dataset, plan: FitPlan) -> Progress:
 
 def fit(
     net: Compiled,
-    data: Dataset,
-    validation: Dataset | None,
+    data: CheckedData,
+    validation: CheckedData | None,
     plan: FitPlan,
     progress: Progress,
 ) -> History:
@@ -165,7 +165,7 @@ def fit(
 
 
 @contextmanager
-def _adapted(net: Compiled, data: Dataset) -> Iterator[None]:
+def _adapted(net: Compiled, data: CheckedData) -> Iterator[None]:
     """Adapt Normalization layers to the data; where no step is taken then, take it back."""
     core = net._built_core()
     steps, waiting = core.total_steps, net._unadapted()
@@ -194,7 +194,7 @@ class _Epoch:
     def __init__(
         self,
         net: Compiled,
-        data: Dataset,
+        data: CheckedData,
         plan: FitPlan,
         epoch: int,
         progress: Progress,
@@ -249,7 +249,7 @@ class _Epoch:
             if self._optimizer.schedule is not None:
                 logs["learning_rate"] = float(self._rates[-1])
 
-    def validate(self, validation: Dataset, logs: dict[str, Any]) -> None:
+    def validate(self, validation: CheckedData, logs: dict[str, Any]) -> None:
         """Add loss and metrics of the validation data to `logs`."""
         plan, net = self._plan, self._net
         metrics = self._measured.validation
@@ -336,7 +336,7 @@ class _Epoch:
         return True
 
     def _check_finite(
-        self, data: Dataset, value: float, outputs: NDArray[Any] | None, what: str
+        self, data: CheckedData, value: float, outputs: NDArray[Any] | None, what: str
     ) -> None:
         finite = math.isfinite(value) and (outputs is None or np.isfinite(outputs).all())
         if not finite:

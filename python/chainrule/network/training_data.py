@@ -3,19 +3,21 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.inputs.arrays import as_weights, check_same_length
+from chainrule.inputs.checked_data import CheckedData, compares_classes
 from chainrule.inputs.column_names import listed
-from chainrule.inputs.compressed_rows import Rows, stored
+from chainrule.inputs.compressed_rows import Rows, as_rows, stored
 from chainrule.inputs.containers import is_sparse
-from chainrule.inputs.dataset import Dataset, compares_classes
-from chainrule.inputs.lazy_rows import LazyRows
-from chainrule.inputs.several import Several, by_name
+from chainrule.inputs.dataset import Dataset
+from chainrule.inputs.lazy_rows import LazyRows, is_lazy
+from chainrule.inputs.several import Several, by_name, core_rows
 from chainrule.inputs.targets import (
     check_balanced,
     class_weights_array,
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from chainrule.losses import Loss
     from chainrule.network.compiled import Compiled
 
-__all__ = ["make_dataset", "prepare_validation", "warn_of_scale"]
+__all__ = ["make_dataset", "prepare_validation", "rows_of", "warn_of_scale"]
 
 _REGRESSION = ("mse", "mae", "huber", "log_cosh", "quantile")
 _ROWS_TO_LOOK_AT = 10_000
@@ -47,7 +49,7 @@ def make_dataset(
     class_weight: ClassWeight = None,
     *,
     learn_names: bool = False,
-) -> Dataset:
+) -> CheckedData:
     """Return what the caller gave as the core reads it; see `Sequential.fit`.
 
     A network that is not built yet is built for the columns of `x`; with `learn_names` it takes
@@ -58,6 +60,11 @@ def make_dataset(
     ValueError, TypeError
         If something does not fit the network, the loss or the rest.
     """
+    if isinstance(x, Dataset):
+        _refuse_beside(y=y, sample_weight=sample_weight, class_weight=class_weight)
+        return _checked_once(net, x, loss, learn_names)
+    if y is None:
+        raise TypeError("y is missing: give targets beside x, or a Dataset that has some")
     if not isinstance(loss, OutputLosses):
         y = net._only_target(y)
     if isinstance(loss, OutputLosses) or net._several_inputs:
@@ -84,10 +91,71 @@ def make_dataset(
             raise ValueError(f"class_weight with {loss.kind} needs one output, got {outputs}")
         if isinstance(class_weight, str):
             check_balanced(class_weight)
-            return Dataset(features, targets, weights, None, (loss, outputs)).balanced_again()
+            return CheckedData(features, targets, weights, None, (loss, outputs)).balanced_again()
         weights_by_label = _by_label(class_weight, net.class_names)
         classes = class_weights_array(weights_by_label, outputs if loss.takes_labels else 2)
-    return Dataset(features, targets, weights, classes)
+    return CheckedData(features, targets, weights, classes)
+
+
+def _refuse_beside(**given: object) -> None:
+    """Raise ValueError for what a data set has itself."""
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(f"{name} must not be given beside a Dataset, which has its own")
+
+
+def _checked_once(net: Compiled, data: Dataset, loss: Any, learn_names: bool) -> CheckedData:
+    """Return a data set as the core reads it, checked unless that was done for the like."""
+    if data.y is None:
+        raise ValueError("the Dataset has no y, which this call needs")
+
+    def check() -> tuple[CheckedData, Any]:
+        checked = make_dataset(
+            net,
+            data.x,
+            data.y,
+            loss,
+            data.sample_weight,
+            data.class_weight,
+            learn_names=learn_names,
+        )
+        return checked, net.class_names
+
+    checked, class_names = data._once((_reads(net, data), repr(loss.config)), check)
+    core = net._built_core()
+    core.check_loss(loss._core, loss_weights_of(loss))
+    _check_takes(net, checked.x)
+    if learn_names:
+        if not net._several_inputs:
+            net._learn_feature_names(data.x)
+        if net.class_names is None and class_names is not None:
+            net.class_names = class_names
+        # The network may ask for these names from now on.
+        data._once((_reads(net, data), repr(loss.config)), lambda: (checked, class_names))
+    return checked
+
+
+def rows_of(net: Compiled, data: Dataset) -> Any:
+    """Return the rows of a data set as the core reads them, checked unless that was done."""
+    rows = data._once(_reads(net, data), lambda: net._rows_wherever(data.x))
+    _check_takes(net, rows)
+    return rows
+
+
+def _reads(net: Compiled, data: Dataset) -> tuple[Any, ...]:
+    """Return what checks of rows depend on, but for the layers; build the network for them."""
+    if net._graph is None:
+        table = data.x if is_lazy(data.x) else as_rows(data.x)
+        net._check_columns(math.prod(table.shape[1:]))
+    assert net._graph is not None
+    inputs = tuple((node.name, node.shape) for node in net._graph.inputs)
+    return inputs, net.outputs, net.dtype, net.feature_names, net.class_names
+
+
+def _check_takes(net: Compiled, rows: Any) -> None:
+    """Raise ValueError where the layers cannot take rows whose numbers have been checked."""
+    if not isinstance(rows, LazyRows):
+        net._built_core().check_takes(core_rows(rows), finite=False)
 
 
 def _targets(net: Compiled, y: object, loss: Loss, outputs: int, name: str = "y") -> Rows:
@@ -106,7 +174,7 @@ def _several(
     sample_weight: object,
     class_weight: Any,
     learn_names: bool,
-) -> Dataset:
+) -> CheckedData:
     """Return the data of a network of several inputs or outputs."""
     rows = net._as_rows(x)
     assert net._graph is not None
@@ -136,7 +204,7 @@ def _several(
                 net.outputs if loss.takes_labels else 2,
             )
     weights = None if sample_weight is None else as_weights(sample_weight, rows=len(rows))
-    return Dataset(rows, targets, weights, weights_by_output)
+    return CheckedData(rows, targets, weights, weights_by_output)
 
 
 def _given_weights(class_weight: Any) -> Any:
@@ -184,14 +252,16 @@ def _by_label(weights: Any, class_names: tuple[str, ...] | None) -> Any:
 
 def prepare_validation(
     net: Compiled,
-    given: Sequence[object],
+    given: Any,
     loss: Any,
-) -> Dataset:
-    """Return ``validation_data``, (x, y) or (x, y, sample_weight), as `prepare` does."""
-    expected = "validation_data must be (x, y) or (x, y, sample_weight)"
-    if not isinstance(given, tuple | list):
+) -> CheckedData:
+    """Return ``validation_data``, a Dataset or (x, y[, sample_weight]), as `make_dataset` does."""
+    expected = "validation_data must be (x, y) or (x, y, sample_weight), or a Dataset"
+    if isinstance(given, Dataset):
+        given = given, None
+    elif not isinstance(given, tuple | list):
         raise TypeError(f"{expected}, got {type(given).__name__}")
-    if not 2 <= len(given) <= 3:
+    elif not 2 <= len(given) <= 3:
         raise ValueError(f"{expected}, got {len(given)} items")
     weight = given[2] if len(given) == 3 else None
     try:
@@ -200,7 +270,7 @@ def prepare_validation(
         raise type(error)(f"validation_data: {error}") from error
 
 
-def warn_of_scale(net: Compiled, loss: Any, data: Dataset) -> None:
+def warn_of_scale(net: Compiled, loss: Any, data: CheckedData) -> None:
     """Warn of targets that a new network, whose outputs are near 0, is far from."""
     if isinstance(loss, OutputLosses) or len(net._output_shapes) > 1:
         return

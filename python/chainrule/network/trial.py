@@ -33,7 +33,7 @@ from chainrule.schedules import ReduceOnPlateau
 
 if TYPE_CHECKING:
     from chainrule.callbacks import CallbackList
-    from chainrule.inputs.dataset import Dataset
+    from chainrule.inputs.checked_data import CheckedData
     from chainrule.losses import Loss
     from chainrule.network.compiled import Compiled
     from chainrule.optimizers import Optimizer
@@ -49,8 +49,8 @@ def try_out(
     loss: Any,
     optimizer: Optimizer,
     chosen: Any,
-    data: Dataset,
-    validation: Dataset | None,
+    data: CheckedData,
+    validation: CheckedData | None,
     callbacks: CallbackList,
 ) -> None:
     """Raise what metrics, the schedule's monitor or callbacks would raise after an epoch.
@@ -63,7 +63,7 @@ def try_out(
         What it is to be trained with.
     chosen : list of Metric, optional
         The metrics that the caller asks for.
-    data, validation : Examples
+    data, validation : CheckedData
         What it is to be trained and validated on.
     callbacks : CallbackList
         Those of the training.
@@ -99,7 +99,7 @@ def try_out(
     callbacks.check(logs)
 
 
-def try_metrics(net: Compiled, loss: Any, chosen: Any, data: Dataset) -> dict[str, Any]:
+def try_metrics(net: Compiled, loss: Any, chosen: Any, data: CheckedData) -> dict[str, Any]:
     """Return the metrics of a few rows; NaN for what these leave undefined."""
     measured = metrics_for(loss, net.outputs, chosen, data.y)
     if isinstance(loss, OutputLosses):
@@ -117,7 +117,7 @@ def try_metrics(net: Compiled, loss: Any, chosen: Any, data: Dataset) -> dict[st
 
 
 def _try_several(
-    net: Compiled, loss: OutputLosses, measured: list[list[Metric]], data: Dataset
+    net: Compiled, loss: OutputLosses, measured: list[list[Metric]], data: CheckedData
 ) -> dict[str, Any]:
     """Return the same of several outputs, with their losses."""
     logs: dict[str, Any] = {f"{name}_loss": 1.0 for name in loss.names}
@@ -143,8 +143,8 @@ def _tried(
     metric: Metric,
     net: Compiled,
     loss: Loss,
-    data: Dataset,
-    few: Dataset,
+    data: CheckedData,
+    few: CheckedData,
     targets: NDArray[Any],
     predictions: NDArray[Any],
 ) -> Any:
@@ -166,7 +166,7 @@ def _is_ours(metric: Metric) -> bool:
     return str(getattr(metric.function, "__module__", "")).startswith("chainrule.metrics.")
 
 
-def _predicted(net: Compiled, loss: Loss, data: Dataset) -> tuple[NDArray[Any], NDArray[Any]]:
+def _predicted(net: Compiled, loss: Loss, data: CheckedData) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return targets and predictions, which are zeros where the network gives no finite ones."""
     outputs = np.empty((len(data.x), net.outputs), net.dtype)
     core = net._built_core()

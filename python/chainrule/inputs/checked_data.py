@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows with their targets and weights, checked, as the core reads them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.inputs.several import Several
+from chainrule.inputs.targets import balanced_weights, class_counts
+
+if TYPE_CHECKING:
+    from chainrule.losses import Loss
+
+_BINARY = ("binary_cross_entropy", "hinge")
+
+
+class CheckedData(NamedTuple):
+    """What a network trains on or is measured by."""
+
+    x: Any  # Rows, LazyRows or, for several inputs, Several
+    y: Any  # Rows or, for several outputs, Several
+    sample_weight: NDArray[np.float64] | None
+    class_weight: Any  # an array or, for several outputs, a list of them
+    balanced: tuple[Loss, int] | None = None
+    """Loss and number of classes for which `class_weight` is to be balanced, if it is."""
+
+    def balanced_again(self) -> CheckedData:
+        """Return the same with class weights of these rows alone, where they are to be balanced."""
+        if self.balanced is None:
+            return self
+        loss, classes = self.balanced
+        counts = class_counts(loss._core, self.y, self.sample_weight, classes)
+        return self._replace(class_weight=balanced_weights(counts))
+
+    def part(self, rows: slice) -> CheckedData:
+        """Return some of the rows, which share the memory of these."""
+        weight = self.sample_weight
+        return self._replace(
+            x=self.x[rows],
+            y=self.y[rows],
+            sample_weight=None if weight is None else weight[rows],
+        )
+
+
+def compares_classes(loss: Loss, outputs: int) -> bool:
+    """Whether there is a label for each row."""
+    return loss.takes_labels or (outputs == 1 and loss.kind in _BINARY)
+
+
+def split_validation(
+    examples: CheckedData, fraction: float
+) -> tuple[CheckedData, CheckedData | None]:
+    """Hold back the last `fraction` of the rows."""
+    if isinstance(fraction, bool) or not isinstance(fraction, float | int | np.number):
+        raise TypeError(f"validation_split must be a number, got {fraction!r:.80}")
+    if not 0.0 <= fraction < 1.0:
+        raise ValueError(f"validation_split must lie in [0, 1), got {fraction}")
+    if fraction == 0.0:
+        return examples, None
+    rows = len(examples.x)
+    kept = rows - round(rows * fraction)
+    if not 0 < kept < rows:
+        raise ValueError(
+            f"validation_split={fraction} of {rows} rows leaves nothing to train or validate on"
+        )
+    # Weights of classes are to help the training, not to change what it is judged by.
+    held_back = examples.part(slice(kept, None))._replace(class_weight=None)
+    return examples.part(slice(0, kept)).balanced_again(), held_back
+
+
+def warn_of_unseen_classes(loss: Any, data: CheckedData, validation: CheckedData) -> None:
+    """Warn of classes that the network is validated on and never sees in training."""
+    if not loss.takes_labels and not (loss.kind in _BINARY and data.y.shape[1:] == (1,)):
+        return
+    if isinstance(data.y, Several):
+        return
+    seen, judged = (class_counts(loss._core, rows.y) for rows in (data, validation))
+    unseen = [
+        str(label) for label in np.flatnonzero(judged) if label >= len(seen) or seen[label] == 0
+    ]
+    if unseen:
+        warnings.warn(
+            f"the validation rows hold class{'es' * (len(unseen) > 1)} {', '.join(unseen)}, which "
+            "no training row has; rows that are sorted by class must be shuffled before the split",
+            stacklevel=5,
+        )
