@@ -295,6 +295,7 @@ def public_instances() -> dict[str, Any]:
         "Callback": Custom(),
         "CallbackList": callbacks.CallbackList([Custom(), print]),
         "CSVLogger": callbacks.CSVLogger("log.csv"),
+        "Dataset": cr.Dataset(x, y, class_weight={0: 2.0}),
         "EarlyStopping": stopping,
         "GradientReport": cr.gradient_check(net, x[:3], y[:3]),
         "History": history,

@@ -67,8 +67,6 @@ class Dataset:
     True
     """
 
-    __slots__ = ("_checked", "_class_weight", "_rows", "_sample_weight", "_x", "_y")
-
     def __init__(
         self,
         x: object,
@@ -121,6 +119,10 @@ class Dataset:
         there = ["x", *("y" for _ in [0] if self._y is not None)]
         there += [n for n in ("sample_weight", "class_weight") if getattr(self, n) is not None]
         return f"<Dataset of {self._rows} rows: {', '.join(there)}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Copy and pickle the data, not what was found of them."""
+        return Dataset, (self._x, self._y, self._sample_weight, self._class_weight)
 
     def _once(self, key: Hashable, check: Callable[[], C]) -> C:
         """Return what `check` returned for a key; it is called for the first time alone."""
