@@ -133,7 +133,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _processors(count: int) -> Iterator[None]:
-    """Let processes started within have so many processors, where the system can bind them."""
+    """Bind processes started within to `count` processors, where the system can."""
     if not hasattr(os, "sched_getaffinity"):
         yield
         return

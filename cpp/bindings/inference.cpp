@@ -151,7 +151,7 @@ py::object predict_in_place(const Network<T>& self, py::handle x, const py::int_
     result = given;
   }
   T* destination = static_cast<T*>(py::reinterpret_borrow<py::array>(result).mutable_data());
-  constexpr std::int64_t few = 64;  // are over before anybody could interrupt
+  constexpr std::int64_t few = 64;  // take less time than an interruption
   Poll poll;
   poll.run([&] {
     // Its error for a number that is no category comes before that for one that is not finite.

@@ -19,7 +19,7 @@ template <class T>
 constexpr T kGarbage = std::numeric_limits<T>::quiet_NaN();
 
 template <class T>
-int64_t whole_granules(int64_t columns) {
+int64_t padded_columns(int64_t columns) {
   constexpr int64_t alignment = 64 / static_cast<int64_t>(sizeof(T));
   return (columns + alignment - 1) / alignment * alignment;
 }
@@ -41,13 +41,13 @@ class Draws {
   std::mt19937_64 random_;
 };
 
-/// Row-major, each row padded to whole granules.
+/// A row-major matrix, each row padded to kRowAlignment.
 template <class T>
 struct Matrix {
   Matrix(int64_t rows_, int64_t columns_, T padding = T(0))
       : rows(rows_),
         columns(columns_),
-        stride(whole_granules<T>(columns_)),
+        stride(padded_columns<T>(columns_)),
         values(static_cast<size_t>(rows * stride), padding) {}
 
   T& operator()(int64_t i, int64_t j) { return values[static_cast<size_t>(i * stride + j)]; }

@@ -85,8 +85,8 @@ void check_scale_gradient(const std::string& isa) {
     const Matrix<T> x = draw_matrix<T>(9, columns, 6);
     const Matrix<T> dy = draw_matrix<T>(9, columns, 7);
     Matrix<T> ds(1, columns, T(1)), expected(1, columns, T(1));
-    // All but the last granule.
-    const int64_t end = whole_granules<T>(columns) - whole_granules<T>(1);
+    // All but the last kRowAlignment columns.
+    const int64_t end = padded_columns<T>(columns) - padded_columns<T>(1);
     for (int64_t j = 0; j < end; ++j) {
       expected(0, j) = T(0);
       for (int64_t i = 0; i < 9; ++i) expected(0, j) = std::fma(dy(i, j), x(i, j), expected(0, j));

@@ -128,7 +128,7 @@ Result<T> run(const std::string& isa, LossArgs<T> f) {
   f.dz = nullptr;
   kernels_of<T>(isa).loss(f);
   CHECK(same_bits(alone, r.row_losses));
-  // Padding that starts as zero stays so: later stages sum over whole granules.
+  // Padding that starts as zero stays so: later stages sum over padded rows.
   for (int64_t i = 0; i < f.rows; ++i)
     for (int64_t j = f.columns; j < r.dz.stride; ++j) CHECK(r.dz(i, j) == T(0));
   return r;

@@ -43,7 +43,7 @@ int64_t index_in_panels(const PanelShape& s, int64_t row, int64_t column) {
 /// The top left corner of `m`, in zero-padded column panels.
 template <class T>
 std::vector<T> packed(const Matrix<T>& m, const PanelShape& s) {
-  std::vector<T> panels(static_cast<size_t>(s.rows * whole_granules<T>(s.columns)), T(0));
+  std::vector<T> panels(static_cast<size_t>(s.rows * padded_columns<T>(s.columns)), T(0));
   for (int64_t i = 0; i < s.rows; ++i)
     for (int64_t j = 0; j < s.columns; ++j)
       panels[static_cast<size_t>(index_in_panels(s, i, j))] = m(i, j);
@@ -114,7 +114,7 @@ int64_t check_size(const KernelTable<T>& k, const Integers& n, int64_t batch, in
   const Matrix<T> x = corner<T>(n.x, batch, inputs);
   const Matrix<T> dy = corner<T>(n.dy, batch, outputs);
   const std::vector<T> weight = packed(corner<T>(n.w, inputs, outputs), shape);
-  std::vector<T> bias(static_cast<size_t>(whole_granules<T>(outputs)), T(0));
+  std::vector<T> bias(static_cast<size_t>(padded_columns<T>(outputs)), T(0));
   std::copy_n(n.bias[0].begin(), outputs, bias.begin());
 
   Matrix<T> y(batch + 1, outputs, static_cast<T>(kGuard));
@@ -137,7 +137,7 @@ int64_t check_size(const KernelTable<T>& k, const Integers& n, int64_t batch, in
   wrong += std::count(g.begin() + static_cast<std::ptrdiff_t>(size), g.end(),
                       static_cast<T>(kGuard)) != 64;
 
-  std::vector<T> dy_panels(static_cast<size_t>(whole_granules<T>(batch) * outputs), kGarbage<T>);
+  std::vector<T> dy_panels(static_cast<size_t>(padded_columns<T>(batch) * outputs), kGarbage<T>);
   k.pack_transposed(dy.data(), dy.stride, batch, outputs, dy_panels.data());
   std::vector<T> turned(dy_panels.size());  // missing rows are zero
   const PanelShape rows = shape_of<T>(outputs, batch, k.panel);
@@ -252,7 +252,7 @@ void check_plain_fma(const std::string& isa, int64_t block) {
   CHECK(cursor.next == cursor.end);
 
   Matrix<T> dx(o.batch, o.inputs), plain_dx(o.batch, o.inputs);
-  std::vector<T> dy_panels(static_cast<size_t>(whole_granules<T>(o.batch) * o.outputs));
+  std::vector<T> dy_panels(static_cast<size_t>(padded_columns<T>(o.batch) * o.outputs));
   k.pack_transposed(o.dy.data(), o.dy.stride, o.batch, o.outputs, dy_panels.data());
   const int64_t group = block % 2 == 0 ? 1 : 3;
   std::vector<T> scratch(static_cast<size_t>(group * chunk * k.panel), kGarbage<T>);

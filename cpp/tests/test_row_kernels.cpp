@@ -49,9 +49,9 @@ void check_row(const std::string& isa, int64_t inputs, int64_t units, double den
   parameters.pack(*w, weight.data(), parameters.values.data());
   parameters.pack(*b, bias.data(), parameters.values.data());
   std::vector<T> padded_x = x;
-  padded_x.resize(static_cast<size_t>(whole_granules<T>(inputs)), kGarbage<T>);
+  padded_x.resize(static_cast<size_t>(padded_columns<T>(inputs)), kGarbage<T>);
   std::vector<int32_t> terms(static_cast<size_t>(inputs + 16));
-  engine::Buffer<T> y(whole_granules<T>(units));
+  engine::Buffer<T> y(padded_columns<T>(units));
 
   const std::vector<T> expected = plain(x, weight, bias);
   for (const bool use_bias : {true, false})
@@ -94,8 +94,8 @@ TEST_CASE_TEMPLATE("a row's NaN is not taken for zero", T, float, double) {
     const kernels::KernelTable<T>& k = kernels_of<T>(isa);
     engine::Parameters<T> parameters(Graph::chain({Dense(3)}, 70), k.panel);
     const engine::Parameter* w = parameters.find(0, "weight");
-    engine::Buffer<T> x(whole_granules<T>(70));
-    engine::Buffer<T> y(whole_granules<T>(3));
+    engine::Buffer<T> x(padded_columns<T>(70));
+    engine::Buffer<T> y(padded_columns<T>(3));
     std::vector<int32_t> terms(86);
     x.data()[69] = kGarbage<T>;
     k.forward_row({w->shape, parameters.at(w), nullptr, {ActivationKind::linear, {}}}, x.data(),

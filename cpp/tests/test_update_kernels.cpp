@@ -250,7 +250,7 @@ void check_squared_sums(const std::string& isa) {
   const KernelTable<T>& k = kernels_of<T>(isa);
   const int64_t rows = 9, columns = k.panel + 5;
   const PanelShape shape{rows, columns, k.panel, kRowAlignment<T>};
-  const int64_t width = whole_granules<T>(5);
+  const int64_t width = padded_columns<T>(5);
   Draws draws(8);
   const UpdateRule<T> rule = make_rule<T>({Sgd{}, {.clip_value = 0.5}}, 0.1, 1);
   const Matrix<T> w = filled<T>(rows, width, T(0), [&] { return draws.uniform(-1, 1); });
@@ -319,8 +319,8 @@ TEST_CASE("a sum of squares holds every number's, and is not finite where one is
   for (const std::string& isa : available()) {
     CAPTURE(isa);
     const auto& k = kernels_of<float>(isa);
-    for (const int64_t granules : {0, 1, 7, 8, 9, 33}) {
-      const int64_t size = granules * kRowAlignment<float>;
+    for (const int64_t multiples : {0, 1, 7, 8, 9, 33}) {
+      const int64_t size = multiples * kRowAlignment<float>;
       alignas(64) float x[33 * kRowAlignment<float>];
       double sum = 0.0;
       for (int64_t i = 0; i < size; ++i) {

@@ -48,7 +48,7 @@ struct AllTerms {
   AllTerms(const kernels::KernelTable<T>& k, const Matrix<T>& x, int64_t units)
       : shape{kInputs, units, k.panel, kernels::kRowAlignment<T>},
         panels((units + k.panel - 1) / k.panel),
-        weight(static_cast<size_t>(kInputs * whole_granules<T>(units))),
+        weight(static_cast<size_t>(kInputs * padded_columns<T>(units))),
         dy(filled<T>(x.rows, units, T(0), draw)),
         bias(filled<T>(1, units, T(0), draw)),
         y(x.rows, units),
@@ -64,7 +64,7 @@ struct AllTerms {
   /// The place of a row of one panel of weights or gradients.
   std::ptrdiff_t at(int64_t panel, int64_t row) const {
     const int64_t width =
-        std::min(shape.panel, whole_granules<T>(shape.columns - panel * shape.panel));
+        std::min(shape.panel, padded_columns<T>(shape.columns - panel * shape.panel));
     return static_cast<std::ptrdiff_t>(panel * shape.panel * kInputs + row * width);
   }
 

@@ -15,7 +15,7 @@ __all__ = [
 
 
 def default_num_threads() -> int:
-    """Return how many threads a call takes that is not told how many.
+    """Return how many threads a call takes by default.
 
     Raises
     ------

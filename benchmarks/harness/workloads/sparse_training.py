@@ -107,7 +107,7 @@ class SparseTraining(Training):
 
 
 def _typical_length(law: Zipf, different: int, spread: NDArray[Any]) -> float:
-    """Return how long texts have to be so that so many words of them differ on average."""
+    """Return how many words texts need so that `different` of them differ on average."""
     rare = np.log1p(-law.probabilities)
     low, high = 0.0, 1.0
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Blocks of sound go through a small network in time, while another thread trains it to imitate an
-// amplifier and hands over new weights. Nothing waits for anybody.
+// amplifier and hands over new weights. Neither thread waits for the other.
 // usage: block_processor [seconds]
 #include <atomic>
 #include <chainrule/layers.hpp>

@@ -23,7 +23,7 @@ struct Images {
   std::vector<std::int64_t> labels;
 };
 
-/// The bytes behind the header of an IDX file with so many dimensions.
+/// The bytes behind the header of an IDX file with `dimensions` dimensions.
 std::vector<std::uint8_t> read_idx(const std::string& path, std::size_t dimensions) {
   std::ifstream file(path, std::ios::binary);
   std::vector<std::uint8_t> bytes((std::istreambuf_iterator<char>(file)),

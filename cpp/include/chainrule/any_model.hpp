@@ -14,7 +14,7 @@ namespace chainrule {
 /// A model of whichever precision its file has.
 using AnyModel = std::variant<Model<float>, Model<double>>;
 
-/// As load_model and read_model.
+/// load_model and read_model for a file of either data type.
 CHAINRULE_API AnyModel load_any_model(const std::string& path);
 CHAINRULE_API AnyModel read_any_model(std::string_view content);
 

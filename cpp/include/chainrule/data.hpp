@@ -63,7 +63,7 @@ class Inputs {
   const RowsView& operator[](std::size_t input) const { return first_[input]; }
   const RowsView* begin() const { return first_; }
   const RowsView* end() const { return first_ + size_; }
-  /// Of each of them.
+  /// Each of them has as many.
   std::int64_t rows() const { return size_ > 0 ? first_->rows : 0; }
 
  private:
@@ -97,7 +97,7 @@ CHAINRULE_API RowsView view(std::span<const std::int64_t> values, std::int64_t c
 /// `automatic` looks at a sample of the rows and takes what should be faster.
 enum class InputSparsity { automatic, dense, sparse };
 
-/// Of "auto", "dense" or "sparse"; throws Error for another name.
+/// The value for "auto", "dense" or "sparse"; throws Error for another name.
 CHAINRULE_API InputSparsity input_sparsity(std::string_view name);
 
 /// What each row should give, and how much it counts.

@@ -48,7 +48,7 @@ class CHAINRULE_API ActivationLayer final : public Layer {
 
   ActivationLayer() = default;
   explicit ActivationLayer(Activation activation_) : activation(activation_) {}
-  /// By its name, with default options; throws Error for an unknown one.
+  /// The activation of this name, with default options; throws Error for an unknown one.
   explicit ActivationLayer(std::string_view activation_);
   static ActivationLayer from_config(const Config& config);
 

@@ -32,7 +32,7 @@ inline constexpr std::int64_t model_format_version = 3;
 struct TrainingState {
   std::optional<Loss> loss;
   std::optional<Optimizer> optimizer;
-  /// Of the learning rate, in the place of the optimizer's own number.
+  /// The schedule of the learning rate, which replaces the optimizer's own number.
   std::optional<Schedule> schedule;
   /// What a reduce_on_plateau schedule remembers, and the value it watches: its name in Python's
   /// logs, and "min" or "max" for which of two is better.

@@ -188,7 +188,7 @@ class CHAINRULE_API Network {
   ~Network();
 
   const Graph& graph() const;
-  /// Of the graph's nodes, in their order.
+  /// The layers of the graph's nodes, in their order.
   const std::vector<AnyLayer>& layers() const;
   /// Columns of x: of all inputs, the values of a row of each one behind the other.
   std::int64_t inputs() const;
@@ -406,7 +406,7 @@ CHAINRULE_API void check_targets(const TargetsView& y, const Loss& loss, const c
 CHAINRULE_API std::int64_t first_wrong_label(const std::int64_t* labels, std::int64_t rows,
                                              std::int64_t classes);
 
-/// How many threads a call uses unless told: CHAINRULE_NUM_THREADS, else OpenMP's limit, affinity
+/// How many threads a call uses by default: CHAINRULE_NUM_THREADS, else OpenMP's limit, affinity
 /// and cgroup quota.
 CHAINRULE_API int default_num_threads();
 

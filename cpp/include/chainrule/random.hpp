@@ -30,14 +30,14 @@ class CHAINRULE_API RandomStream {
 
   std::uint32_t next_word();
 
-  /// In [0, 1), a multiple of 2^-53; takes two words.
+  /// A number in [0, 1), a multiple of 2^-53; takes two words.
   double next_uniform();
 
   /// Standard normal, the inverse distribution function of a uniform; takes two words. It uses
   /// nothing but + - * / and sqrt, so it has the same bits with every mathematical library.
   double next_normal();
 
-  /// In [0, bound), each equally likely; throws Error for bound 0.
+  /// An integer in [0, bound), each equally likely; throws Error for bound 0.
   std::uint64_t next_below(std::uint64_t bound);
 
  private:

@@ -31,7 +31,7 @@ class CHAINRULE_API Shape {
   std::int64_t size() const;
   /// The same positions with other columns.
   Shape with_columns(std::int64_t columns) const;
-  /// As in "(28, 28, 1)", and "(10,)" for one extent.
+  /// The extents as Python writes a tuple: "(28, 28, 1)", and "(10,)" for one extent.
   std::string text() const;
 
   friend bool operator==(const Shape& a, const Shape& b) { return a.extents_ == b.extents_; }

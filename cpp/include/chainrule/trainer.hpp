@@ -39,7 +39,7 @@ struct FitOptions {
   /// trained on, and the last one's BatchReport::losses.
   std::int64_t first_batch = 0;
   LossSums losses_before = {};
-  /// As EpochOptions::read, for an x without data.
+  /// Reads rows of an x without data; see EpochOptions::read.
   ReadRows read = {};
   /// Called on the calling thread after each batch; the network may be used from within, the
   /// trainer may not. True ends the training there, within the epoch; an exception takes the epoch
@@ -48,7 +48,7 @@ struct FitOptions {
   /// Called on the calling thread after each epoch; the network may be used from within, the
   /// trainer may not. True ends the training, and so does an exception, which is passed on.
   Callback<bool(const EpochReport&)> on_epoch = {};
-  /// As EpochOptions::poll.
+  /// Called every 50 ms or so; see EpochOptions::poll.
   Callback<bool(std::int64_t batches_done, double mean_loss)> poll = {};
 };
 

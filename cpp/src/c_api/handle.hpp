@@ -19,10 +19,10 @@ struct Object {
 };
 
 /// A new handle. Handles are all of one type behind their C types, so that one that was destroyed
-/// or is of another kind can be told.
+/// or is of another kind can be seen.
 void* make_handle(std::unique_ptr<Object> object, Kind kind);
 
-/// Throws Error when the handle is null, destroyed, as far as that can be told, or of another kind.
+/// Throws Error when the handle is null, destroyed, as far as that can be seen, or of another kind.
 Object& object_of(const void* handle, Kind kind);
 
 /// Does nothing for null. The latest 1024 destroyed handles are recognised.

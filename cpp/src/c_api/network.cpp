@@ -35,7 +35,7 @@ std::string layers_of(const AnyNetwork& network) {
   return text.empty() ? to_json(configs) : text;
 }
 
-/// Of a list of layers, or of an object with nodes.
+/// The graph of a list of layers, or of an object with nodes.
 Graph make_graph(std::string_view layers, std::int64_t inputs) {
   if (layers.find_first_not_of(" \t\r\n") == layers.find('{')) {
     Graph graph = Graph::from_config(graph_config_from_json(layers));

@@ -10,8 +10,8 @@
 namespace chainrule::engine {
 namespace {
 
-void set_if_known(std::int64_t& size, std::int64_t told) {
-  if (told > 0) size = told;
+void set_if_known(std::int64_t& size, std::int64_t reported) {
+  if (reported > 0) size = reported;
 }
 
 #if defined(__APPLE__)

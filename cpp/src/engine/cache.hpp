@@ -14,7 +14,7 @@ struct CacheSizes {
   std::int64_t l2 = std::int64_t{512} << 10;
 };
 
-/// Of this machine; common sizes where the system does not tell.
+/// The cache sizes of this machine; common ones where the system does not report them.
 const CacheSizes& cache_sizes();
 
 /// The length of equal parts of `total`, in whole `unit`s and, if `most` is at least one, no longer

@@ -87,7 +87,7 @@ class CompiledLoss {
       }
     }
   }
-  /// Of the rows since `prepare`, and with those before.
+  /// The losses of the rows since `prepare`, and those with the rows of earlier calls.
   const LossSums& call() const { return call_; }
   const LossSums& all() const { return all_; }
   Losses losses() const { return {losses_, weights_}; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An epoch in parts, between which the network is free: behind each batch for a caller who wants to
-// see it, and for rows that are not in memory chunk by chunk.
+// An epoch in parts, between which the network is free: behind each batch for a caller that wants
+// to see it, and for rows that are not in memory chunk by chunk.
 #include <algorithm>
 #include <numeric>
 #include <vector>

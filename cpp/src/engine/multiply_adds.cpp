@@ -9,7 +9,7 @@ namespace chainrule::engine {
 
 double multiply_adds(const Graph& graph) {
   double count = 0.0;
-  // Of each node's row, how many of its columns can be other than zero.
+  // How many columns of each node's row can be other than zero.
   std::vector<std::int64_t> terms;
   for (const Node& node : graph.nodes()) {
     const std::int64_t columns = node.shape.columns();

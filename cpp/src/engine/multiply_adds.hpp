@@ -5,7 +5,7 @@
 
 namespace chainrule::engine {
 
-/// Of the products with weights, for one row forward.
+/// The multiply-adds of all products with weights in the forward pass of one row.
 double multiply_adds(const Graph& graph);
 
 }  // namespace chainrule::engine

@@ -71,7 +71,7 @@ class Plan {
 
   std::int64_t batch_size() const { return options_.batch_size; }
   int threads() const { return options_.threads; }
-  /// Of all tensors.
+  /// The bytes of all tensors and their gradients.
   std::int64_t tensor_bytes() const { return value_memory_.bytes() + gradient_memory_.bytes(); }
 
   /// The first layer whose output in rows below `rows` holds a value that is not finite; -1 if none
@@ -116,7 +116,7 @@ class Plan {
   void add_gradients(ThreadContext& context, const Step<T>& step, std::size_t stage);
   void add_shared_gradients(ThreadContext& context, const Step<T>& step, StageNode<T>& node);
 
-  // The passes of a step, by which the lives of tensors are told: reading a batch, forward stage by
+  // The passes of a step, which delimit the lives of tensors: reading a batch, forward stage by
   // stage, the loss, backward from the last stage to the first, and all gradients of parameters.
   std::int64_t stage_count() const { return static_cast<std::int64_t>(graph_.stages.size()); }
   std::int64_t forward_moment(std::size_t stage) const {

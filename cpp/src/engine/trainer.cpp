@@ -96,7 +96,7 @@ struct Trainer<T>::State {
     check_targets<T>(y, loss, y_name);
   }
 
-  /// After an epoch whose validation shows what its own losses did not: undoes it.
+  /// Undoes an epoch whose validation shows the divergence that its own losses did not.
   [[noreturn]] void report_divergence(const RowsView& x, const EpochReport& report) {
     std::int64_t layer = -1;
     for (std::int64_t first = 0; layer < 0 && first < x.rows; first += kEvaluateRows) {

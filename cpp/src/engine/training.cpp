@@ -271,7 +271,7 @@ void Network<T>::State::EpochRun::run_passes(ThreadContext& context, const Step<
   plan.backward(context, step);
 }
 
-/// For the first thread, after all have run the passes.
+/// Called by the first thread, after all have run the passes.
 template <class T>
 void Network<T>::State::EpochRun::count_batch(const Step<T>& step, std::int64_t batch, bool polls) {
   if (diverged_.load(std::memory_order_relaxed)) {

@@ -40,7 +40,7 @@ struct Prefetch {
   int64_t step;  // bytes
 };
 
-/// For operands that hardware prefetchers follow by themselves.
+/// The choice for operands that hardware prefetchers follow by themselves.
 struct NoPrefetch {};
 
 CHAINRULE_INLINE void prefetch(NoPrefetch) {}

@@ -33,7 +33,7 @@ void prelu_backward(const PreluArgs<T>& f) {
   }
 }
 
-/// Of the columns [column_begin, column_end), whole vectors.
+/// The gradient of the columns [column_begin, column_end), whole vectors.
 template <class T>
 void prelu_gradient(const PreluArgs<T>& f, int64_t column_begin, int64_t column_end) {
   for (int64_t j = column_begin; j < column_end; j += kLanes<T>) {

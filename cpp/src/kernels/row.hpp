@@ -104,7 +104,7 @@ CHAINRULE_INLINE void all_row_panels(const RowArgs<T>& f, const T* x, T* y, Term
   narrow_row_panel<T>(f, x, y, done, (columns - done) / kLanes<T>, terms);
 }
 
-/// As all_row_panels, without the terms that are zero.
+/// all_row_panels without the terms that are zero.
 template <class T>
 CHAINRULE_INLINE void nonzero_row_panels(const RowArgs<T>& f, const T* x, T* y, int32_t* terms) {
   const int64_t inputs = f.shape.rows;

@@ -8,7 +8,7 @@
 
 namespace {
 
-/// Of the columns [column_begin, column_end), whole vectors.
+/// The gradient of the columns [column_begin, column_end), whole vectors.
 template <class T>
 void scale_gradient(const T* x, const T* dy, int64_t stride, int64_t rows, int64_t column_begin,
                     int64_t column_end, T* ds) {

@@ -53,7 +53,7 @@ struct InferenceKernels {
   void (*sum_positions)(const PositionsArgs<T>&, const T* x, T* y);
   /// y(i, p, j) = x(i, j) / divisor
   void (*repeat_positions)(const PositionsArgs<T>&, const T* x, T* y);
-  /// y = x limited to [low, high]. x and y: whole granules.
+  /// y = x limited to [low, high]. x and y: padded to kRowAlignment.
   void (*clip)(T low, T high, const T* x, T* y, int64_t size);
 };
 
@@ -93,11 +93,13 @@ struct TrainingKernels {
   void (*squared_column_sums)(const UpdateRule<T>&, const PanelShape&, int64_t panel,
                               const T* weight, const T* g, T l1, T l2, T* sums);
 
-  /// Of whole granules, in an order of each instruction set's own: for bounds.
+  /// The sum over x, padded to kRowAlignment, in an order of each instruction set's own: for
+  /// bounds.
   T (*sum_of_squares)(const T* x, int64_t size);
 
   void (*multiply)(const T* a, const T* b, T* y, int64_t size);
-  /// y = y + x, for the gradients of a tensor that several stages read. x and y: whole granules.
+  /// y = y + x, for the gradients of a tensor that several stages read. x and y: padded to
+  /// kRowAlignment.
   void (*accumulate)(const T* x, T* y, int64_t size);
   void (*clip_backward)(T low, T high, const T* x, const T* dy, T* dx, int64_t size);
   /// Null among dxs, as for da and db below: not wanted.

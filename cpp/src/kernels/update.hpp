@@ -142,7 +142,7 @@ void squared_column_sums(const UpdateRule<T>& rule, const PanelShape& shape, int
   }
 }
 
-/// In no particular order, which must not decide about results.
+/// The sum in an order of each instruction set's own, so it must not decide about results.
 template <class T>
 T sum_of_squares(const T* x, int64_t size) {
   constexpr int64_t chains = 8;

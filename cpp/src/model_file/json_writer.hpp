@@ -22,7 +22,7 @@ class JsonWriter {
   void value(std::int64_t value);
   /// The shortest text that reads back as the same number; null for NaN and infinities.
   void value(double value);
-  /// In ASCII; throws Error unless the text is UTF-8.
+  /// Written in ASCII, with escapes; throws Error unless the text is UTF-8.
   void value(std::string_view text);
   void value(const char* text) { value(std::string_view(text)); }
   /// A value that is JSON already.

@@ -159,9 +159,9 @@ class Model:
     def scratch(self) -> dict[str, tuple[str, int]]:
         """C type and length of the buffers between operations, by name."""
         sizes: dict[str, tuple[str, int]] = {}
-        places, kinds = self.places, "".join(_BUFFERS.values())
+        buffers, kinds = self.buffers, "".join(_BUFFERS.values())
         for operation in self.program.operations:
-            place = places[operation.made]
+            place = buffers[operation.made]
             if place in kinds:
                 length = max(operation.outputs, sizes.get(place, ("", 0))[1])
                 sizes[place] = (_C_TYPES[operation.writes], length)
@@ -175,17 +175,19 @@ class Model:
         return 4 * (floats + -(-bytes_ // 4)) if floats else max(bytes_, 1)
 
     @property
-    def places(self) -> dict[str, str]:
+    def buffers(self) -> dict[str, str]:
         """Where each value lies: in an input or output, or a buffer, which has one letter.
 
         A buffer is given back behind the last reader of what is in it.
         """
         program, left = self.program, self.program.readers
-        places = {name: value.name for name, value in zip(program.inputs, self.inputs, strict=True)}
+        buffers = {
+            name: value.name for name, value in zip(program.inputs, self.inputs, strict=True)
+        }
         for last, value in zip(program.outputs, self.outputs, strict=True):
             # What only changes in place on its way to the output lies there already.
-            while last not in places:
-                places[last] = value.name
+            while last not in buffers:
+                buffers[last] = value.name
                 maker = program.makers[last]
                 if maker.in_place and left[maker.read[0]] == 1:
                     last = maker.read[0]
@@ -193,16 +195,16 @@ class Model:
         for operation in program.operations:
             left.subtract(operation.read)
             ended = [
-                places[name]
+                buffers[name]
                 for name in dict.fromkeys(operation.read)
-                if not left[name] and places[name] in "".join(_BUFFERS.values())
+                if not left[name] and buffers[name] in "".join(_BUFFERS.values())
             ]
-            if operation.made not in places:
-                own = operation.in_place and ended and ended[0] == places[operation.read[0]]
+            if operation.made not in buffers:
+                own = operation.in_place and ended and ended[0] == buffers[operation.read[0]]
                 kind = free[operation.writes]
-                places[operation.made] = ended.pop(0) if own else kind.pop(0)
+                buffers[operation.made] = ended.pop(0) if own else kind.pop(0)
             for place in ended:
                 kind = free["float" if place in _BUFFERS["float"] else "int8"]
                 kind.append(place)
                 kind.sort()
-        return places
+        return buffers

@@ -46,12 +46,12 @@ def header(model: Model) -> str:
 
 def source(model: Model) -> str:
     """Return the text of the C file."""
-    operations, local, places = model.program.operations, model.local, model.places
+    operations, local, buffers = model.program.operations, model.local, model.buffers
     shared = model.constants
     functions = [operation.function for operation in operations]
     body = [] if model.scratch else ["  (void)scratch;"]
     for operation in operations:
-        passed = [_place(places[name]) for name in (*operation.read, operation.made)]
+        passed = [_place(buffers[name]) for name in (*operation.read, operation.made)]
         # Constants have names that no other file sees.
         passed += [local + shared[each] if each in shared else each for each in operation.arguments]
         call = f"{local}{operation.function}({', '.join(passed)});"

@@ -107,18 +107,18 @@ def in_terms_of(
             return y
         values, codes = np.unique(y, return_inverse=True)
         class_names, y = tuple(str(int(value)) for value in values), codes
-    places = {name: label for label, name in enumerate(known.class_names)}
-    if {name.casefold() for name in places} <= _BOOLEAN:
-        folded = {name.casefold(): label for name, label in places.items()}
-        places = {name: folded.get(name.casefold(), -1) for name in class_names} | places
-    unknown = [name for name in class_names if places.get(name, -1) < 0]
+    label_of = {name: label for label, name in enumerate(known.class_names)}
+    if {name.casefold() for name in label_of} <= _BOOLEAN:
+        folded = {name.casefold(): label for name, label in label_of.items()}
+        label_of = {name: folded.get(name.casefold(), -1) for name in class_names} | label_of
+    unknown = [name for name in class_names if label_of.get(name, -1) < 0]
     if unknown:
         classes = "class" if len(unknown) == 1 else "classes"
         raise ValueError(
             f"{source} has the {classes} {listed([repr(name) for name in unknown])}, unknown to "
             f"{known.model}, whose classes are {listed(known.class_names)}"
         )
-    labels: NDArray[Any] = np.array([places[name] for name in class_names], np.int64)[y]
+    labels: NDArray[Any] = np.array([label_of[name] for name in class_names], np.int64)[y]
     return labels
 
 

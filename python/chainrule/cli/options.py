@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of each command, as tables of what `argparse` is told.
+"""The options of each command, as tables of the arguments of `add_argument`.
 
 Names of losses, optimizers and activations are checked where they are used, so that one place knows
 them.
@@ -14,7 +14,7 @@ from typing import Any
 from chainrule.cli import values
 
 Options = Mapping[str, Mapping[str, Any]]
-"""What ``add_argument`` is told, by the names of the option with spaces between."""
+"""The arguments of ``add_argument``, by the names of the option with spaces between."""
 
 
 def _choice(*choices: str, help: str, default: str | None = None) -> dict[str, Any]:

@@ -127,10 +127,10 @@ class _Columns:
         """Raise ValueError unless the file's features are the model's, in whatever order."""
         names, known = self._names, self._known
         features = known.feature_names or ()
-        left_out = {names.index(c) if isinstance(c, str) else c for c in drop}
+        dropped = {names.index(c) if isinstance(c, str) else c for c in drop}
         if label is not None:
-            left_out.add(names.index(label) if isinstance(label, str) else label)
-        here = [name for i, name in enumerate(names) if i not in left_out]
+            dropped.add(names.index(label) if isinstance(label, str) else label)
+        here = [name for i, name in enumerate(names) if i not in dropped]
         faults = []
         if missing := [name for name in features if name not in here]:
             faults.append(f"lacks {_columns(missing)}, which {known.model} has learnt from")

@@ -162,8 +162,8 @@ def _texts(values: NDArray[Any]) -> list[str]:
 
 
 def _line_parts(offsets: NDArray[Any], entries: list[str], separator: str) -> list[str]:
-    places = offsets.tolist()
-    return [separator.join(entries[a:b]) for a, b in pairwise(places)]
+    row_offsets = offsets.tolist()
+    return [separator.join(entries[a:b]) for a, b in pairwise(row_offsets)]
 
 
 def _scipy_sparse() -> Any:

@@ -57,12 +57,12 @@ def sample(
     elif is_sparse(x):
         as_rows(x)  # raises, if something is wrong with it
         most = max(2, min(most, _SPARSE_NUMBERS // x.shape[1]))
-        places = _spread(x.shape[0], most)
-        x, y = x.tocsr()[places].toarray(), _taken(y, places)
+        indices = _spread(x.shape[0], most)
+        x, y = x.tocsr()[indices].toarray(), _taken(y, indices)
     rows, _ = net._in_order(x, as_features)
-    places = _spread(len(rows), most)
-    if len(places) < len(rows):
-        rows, y = rows[places], _taken(y, places)
+    indices = _spread(len(rows), most)
+    if len(indices) < len(rows):
+        rows, y = rows[indices], _taken(y, indices)
     if is_sparse(y):
         y = y.toarray()
     finite = np.isfinite(rows)
@@ -77,10 +77,10 @@ def _spread(rows: int, most: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
 
 
-def _taken(y: Any, places: NDArray[np.int64]) -> Any:
+def _taken(y: Any, indices: NDArray[np.int64]) -> Any:
     if hasattr(y, "iloc"):
-        return y.iloc[places]
-    return y.tocsr()[places] if is_sparse(y) else np.asarray(y)[places]
+        return y.iloc[indices]
+    return y.tocsr()[indices] if is_sparse(y) else np.asarray(y)[indices]
 
 
 def measure_data(

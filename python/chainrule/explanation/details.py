@@ -39,7 +39,7 @@ class Term:
 
 @dataclass
 class Unit:
-    """What is told of one unit of a dense layer."""
+    """What the page shows of one unit of a dense layer."""
 
     index: int
     terms: list[Term]
@@ -48,7 +48,7 @@ class Unit:
 
 
 def chosen_units(steps: list[Step]) -> dict[int, dict[int, NDArray[np.int64]]]:
-    """Return the inputs to tell of, by the places of dense steps among all and by their units.
+    """Return the inputs to show, by the indices of dense steps among all and by their units.
 
     All, if the page can hold them; else the units with the largest gradients and the inputs with
     the largest terms.
@@ -96,7 +96,7 @@ def chosen_numbers(
 
 
 def largest(values: NDArray[np.float64] | None, count: int) -> NDArray[np.int64]:
-    """Return the places of the values of largest magnitude, in order."""
+    """Return the indices of the values of largest magnitude, in order."""
     assert values is not None
     if values.size <= count:
         return np.arange(values.size)

@@ -136,8 +136,8 @@ def _explained(
     trace = Trace(net.layers, by_layer(net), checked)
     notes: list[str] = []
     units = chosen_units(trace.steps)
-    chosen_places = chosen_numbers(trace.steps, units)
-    steps = _steps(net, trace, checked, by, units, chosen_places, notes)
+    chosen_indices = chosen_numbers(trace.steps, units)
+    steps = _steps(net, trace, checked, by, units, chosen_indices, notes)
     data = {
         "network": [repr(layer) for layer in net.layers],
         "inputs": int(checked.x.shape[1]),
@@ -152,9 +152,9 @@ def _explained(
         "shape": shape or _square(checked.x.shape[1]),
         "feature_names": list(net.feature_names or []),
         "class_names": list(net.class_names or []),
-        "vectors": vector_data(trace, chosen_places),
+        "vectors": vector_data(trace, chosen_indices),
         "steps": steps,
-        "history": _history(net, checked, trace, record, chosen_places, notes),
+        "history": _history(net, checked, trace, record, chosen_indices, notes),
         "notes": notes,
     }
     return Explanation(f"{chosen.kind} of one row, explained", data)
@@ -185,7 +185,7 @@ def _steps(
         units = {}
         if step.weight is not None:
             units = _units(trace, place, row, chosen[place], steps_to)
-            notes += _left_out(step.layer, step.weight.shape, units)
+            notes += _omitted(step.layer, step.weight.shape, units)
         data.append(
             step_data(place, trace.steps, units, numbers, with_colors=weights <= _COLORED_WEIGHTS)
         )
@@ -219,7 +219,7 @@ def _units(
     return units
 
 
-def _left_out(layer: int, shape: tuple[int, ...], units: dict[int, Unit]) -> list[str]:
+def _omitted(layer: int, shape: tuple[int, ...], units: dict[int, Unit]) -> list[str]:
     terms = max((len(unit.terms) for unit in units.values()), default=0)
     notes = []
     if len(units) < shape[1]:
@@ -254,11 +254,11 @@ def _history(
         raise ValueError("record is of another network: its weights have other shapes")
     most = max(2, _HISTORY_CHARACTERS // history_numbers(trace.steps, chosen))
     count = min(len(snapshots), most)
-    places = np.unique(np.linspace(0, len(snapshots) - 1, count).round())
-    if len(places) < len(snapshots):
-        notes.append(f"Of {len(snapshots)} recorded steps {len(places)} are shown.")
+    indices = np.unique(np.linspace(0, len(snapshots) - 1, count).round())
+    if len(indices) < len(snapshots):
+        notes.append(f"Of {len(snapshots)} recorded steps {len(indices)} are shown.")
     traces = []
-    for place in places.astype(int):
+    for place in indices.astype(int):
         weights = by_layer(net, snapshots[place].weights)
         try:
             traces.append((snapshots[place].step, Trace(net.layers, weights, row)))

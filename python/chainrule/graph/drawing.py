@@ -72,15 +72,15 @@ def draw(order: Sequence[Any]) -> str:
             f"the graph has {len(order)} nodes; up to {DRAWN_NODES} can be drawn, table() has all"
         )
     labels = _labels(order)
-    places = _places(order)
+    positions = _positions(order)
     edges, boxes = [], []
     for node in order:
-        x, y = places[node]
+        x, y = positions[node]
         for given, derivative in zip(node.inputs, _derivatives(node), strict=True):
-            edges.append(_edge(places[given], (x, y), f"{derivative:.4g}"))
+            edges.append(_edge(positions[given], (x, y), f"{derivative:.4g}"))
         boxes.append(_box(node, x, y, labels))
-    width = max(x for x, _ in places.values()) + _WIDTH + 10
-    height = max(y for _, y in places.values()) + _HEIGHT + 10
+    width = max(x for x, _ in positions.values()) + _WIDTH + 10
+    height = max(y for _, y in positions.values()) + _HEIGHT + 10
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}" font-family="sans-serif" font-size="12" '
@@ -116,7 +116,7 @@ def _derivatives(node: Any) -> list[float]:
     return list(node.operation.derivatives(node.value, *(given.value for given in node.inputs)))
 
 
-def _places(order: Sequence[Any]) -> dict[Any, tuple[float, float]]:
+def _positions(order: Sequence[Any]) -> dict[Any, tuple[float, float]]:
     """Return where each node's box begins: a column for each step from the inputs.
 
     Within a column the nodes stand in the order of the middle of their inputs.

@@ -78,8 +78,8 @@ class LazyRows:
     def gather(self, rows: NDArray[np.int64], longest: int | None = None) -> NDArray[Any]:
         """Return rows in any order, each once, reading them in the order in which they lie."""
         longest = len(rows) if longest is None else longest
-        places = np.argsort(rows)
-        ordered = rows[places]
+        indices = np.argsort(rows)
+        ordered = rows[indices]
         gathered: NDArray[Any] | None = None
         start = 0
         while start < len(ordered):
@@ -90,7 +90,7 @@ class LazyRows:
             piece = self.read(slice(first, int(ordered[stop - 1]) + 1))
             if gathered is None:
                 gathered = np.empty((len(rows), self.shape[1]), piece.dtype)
-            gathered[places[start:stop]] = piece[ordered[start:stop] - first]
+            gathered[indices[start:stop]] = piece[ordered[start:stop] - first]
             start = stop
         assert gathered is not None
         return gathered

@@ -120,7 +120,7 @@ def _network(part: Slice, size: int, dtype: str) -> tuple[Network, list[list[Nod
     unsupported: list[str] = []
     pieces: list[list[Node]] = []
     done: set[int] = set()
-    places = {id(node): index for index, node in enumerate(part.nodes)}
+    indices = {id(node): index for index, node in enumerate(part.nodes)}
     for index, node in enumerate(part.nodes):
         if index in done:
             continue
@@ -131,7 +131,7 @@ def _network(part: Slice, size: int, dtype: str) -> tuple[Network, list[list[Nod
         if not piece:
             piece = [node]
             _add_one(reader, node, unsupported)
-        done |= {places[id(each)] for each in piece}
+        done |= {indices[id(each)] for each in piece}
         pieces.append(piece)
     if unsupported:
         listed = "".join(f"\n  {text}" for text in unsupported)

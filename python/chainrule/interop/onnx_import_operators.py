@@ -41,7 +41,7 @@ class LayerReader:
         self._tensors: dict[str, Tensor] = {}  # by the names of the file
         for value in part.inputs:
             shape = part.constants.shapes.get(value.name)
-            columns = _told_columns(part, value) if shape is None else math.prod(shape[1:])
+            columns = _input_columns(part, value) if shape is None else math.prod(shape[1:])
             if columns is None:
                 raise ModelFileError("the number of inputs cannot be told from the file")
             if not 1 <= columns <= self._largest:
@@ -298,7 +298,7 @@ def _spread(operand: Array, x: Tensor) -> Array:
     return spread.astype(np.float64).reshape(-1)
 
 
-def _told_columns(part: Slice, value: Value) -> int | None:
+def _input_columns(part: Slice, value: Value) -> int | None:
     """Return how many columns an input has by the first constant that tells."""
     reached = {value.name}
     for node in part.nodes:

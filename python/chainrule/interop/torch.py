@@ -18,7 +18,7 @@ from chainrule.interop.torch_graph import ModuleGraph, graph_of
 from chainrule.interop.torch_layers import (
     KINDS,
     call_merge,
-    columns_told,
+    input_columns,
     merge_of,
     modules_of,
     row_of,
@@ -243,18 +243,18 @@ def _parameters(target: Any) -> Any:
 
 def _columns(graph: ModuleGraph) -> list[int]:
     """Return the columns of the inputs, by the first module behind each that tells."""
-    told: dict[str, int] = {}
+    declared: dict[str, int] = {}
     entry = {name: name for name in graph.inputs}
     for call in graph.calls:
-        columns = columns_told(call.target)
+        columns = input_columns(call.target)
         for name in call.inputs:
             if name in entry and columns is not None:
-                told.setdefault(entry[name], columns)
+                declared.setdefault(entry[name], columns)
             elif name in entry:  # it leaves their number as it is
                 entry[call.name] = entry[name]
-    if not all(name in told for name in graph.inputs):
+    if not all(name in declared for name in graph.inputs):
         raise ValueError("no module tells the number of inputs")
-    return [told[name] for name in graph.inputs]
+    return [declared[name] for name in graph.inputs]
 
 
 def _dtype(module: Any) -> str:

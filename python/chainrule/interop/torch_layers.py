@@ -16,7 +16,7 @@ from chainrule.interop.merges import MERGES
 from chainrule.interop.nodes import NetworkNode
 from chainrule.layers import BatchNormalization, Dropout, Layer, LayerNormalization, PReLU
 
-__all__ = ["KINDS", "as_module", "call_merge", "columns_told", "merge_of", "modules_of", "row_of"]
+__all__ = ["KINDS", "as_module", "call_merge", "input_columns", "merge_of", "modules_of", "row_of"]
 
 Array = NDArray[Any]
 
@@ -176,7 +176,7 @@ def as_module(
     return None
 
 
-def columns_told(module: Any) -> int | None:
+def input_columns(module: Any) -> int | None:
     """Return how many columns a module reads, if it tells."""
     for name in ("in_features", "num_features"):
         if hasattr(module, name):

@@ -73,7 +73,7 @@ def _resolved(given: Iterable[str | Metric | Callable[..., Any]]) -> list[Metric
     if isinstance(given, metrics_module.Metric) or not isinstance(given, Iterable):
         raise TypeError(f"metrics must be a list, got {given!r:.80}")
     chosen = [metrics_module.get(metric) for metric in given]
-    places: dict[str, int] = {}
+    indices: dict[str, int] = {}
     for place, metric in enumerate(chosen):
         name = metric.name
         if name in _RESERVED or name.startswith("val_"):
@@ -81,12 +81,12 @@ def _resolved(given: Iterable[str | Metric | Callable[..., Any]]) -> list[Metric
                 f"metrics[{place}] is called {name!r}, as something else in the history is; give "
                 f"it another name by Metric(name, function)"
             )
-        if name in places:
+        if name in indices:
             raise ValueError(
-                f"metrics[{places[name]}] and metrics[{place}] are both called {name!r}; give "
+                f"metrics[{indices[name]}] and metrics[{place}] are both called {name!r}; give "
                 "each a name of its own by Metric(name, function)"
             )
-        places[name] = place
+        indices[name] = place
     return chosen
 
 

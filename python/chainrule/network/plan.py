@@ -17,7 +17,7 @@ _SECONDS_TO_MEASURE = 0.005
 
 @dataclass(frozen=True)
 class PlanStage:
-    """A piece of the step that runs through without meeting other stages.
+    """A piece of the step between two barriers.
 
     Attributes
     ----------

@@ -29,7 +29,7 @@ InferencePlan<T>::InferencePlan(const kernels::KernelTable<T>& kernels, const Gr
 template <class T>
 void InferencePlan<T>::assign_slots() {
   constexpr std::size_t none = static_cast<std::size_t>(-1);
-  // Of a few values there is little to leave out.
+  // A row this short has too few zeros to be worth skipping.
   constexpr std::int64_t few = 16;
   std::vector<std::size_t> slots(graph_.tensors.size(), none);
   std::vector<bool> zeros(graph_.tensors.size(), false);  // many of its values may be
@@ -109,7 +109,7 @@ void InferencePlan<T>::assign_slots() {
     // Behind a relu about half of the values are.
     const bool many = last_activation_ == Activation::Kind::relu || infers.infers_zeros();
     zeros[writes] = many && graph_.tensors[writes].columns > few;
-    // In place the slot of the first one lives on.
+    // An operation in place keeps the slot of its first input.
     if (in_place) slots[read] = none;
     for (const std::size_t tensor : node.reads) release(tensor);
   }

@@ -17,7 +17,7 @@ struct InferArgs {
   T* y;  // rows x outputs; x itself, with its stride, for stages that work in place
   std::int64_t y_stride;
   void* scratch;  // as many bytes as the stage asked for
-  // Of a stage that reads several tensors, in the order of its node's inputs.
+  // The inputs of a stage that reads several tensors, in the order of its node's inputs.
   const T* const* xs = nullptr;
   const std::int64_t* x_strides = nullptr;
 };

@@ -43,19 +43,19 @@ class Spares {
 
   /// Deletes what is not lent.
   void clear() noexcept {
-    for (auto& place : places_) delete place.exchange(nullptr, std::memory_order_acquire);
+    for (auto& slot : slots_) delete slot.exchange(nullptr, std::memory_order_acquire);
   }
 
  private:
   static constexpr std::size_t most = 64;
 
-  /// Each thread begins with a place of its own, where it finds what it gave back, in its cache.
+  /// Each thread begins with a slot of its own, where it finds what it gave back, in its cache.
   std::unique_ptr<Item> take() noexcept {
     const std::size_t first = thread_number();
     for (std::size_t i = 0; i < most; ++i) {
-      std::atomic<Item*>& place = places_[(first + i) % most];
-      if (!place.load(std::memory_order_relaxed)) continue;
-      if (Item* item = place.exchange(nullptr, std::memory_order_acquire))
+      std::atomic<Item*>& slot = slots_[(first + i) % most];
+      if (!slot.load(std::memory_order_relaxed)) continue;
+      if (Item* item = slot.exchange(nullptr, std::memory_order_acquire))
         return std::unique_ptr<Item>(item);
     }
     return nullptr;
@@ -65,7 +65,7 @@ class Spares {
     const std::size_t first = thread_number();
     for (std::size_t i = 0; i < most; ++i) {
       Item* none = nullptr;
-      if (places_[(first + i) % most].compare_exchange_strong(
+      if (slots_[(first + i) % most].compare_exchange_strong(
               none, item.get(), std::memory_order_release, std::memory_order_relaxed)) {
         (void)item.release();
         return;
@@ -73,7 +73,7 @@ class Spares {
     }
   }
 
-  std::array<std::atomic<Item*>, most> places_{};
+  std::array<std::atomic<Item*>, most> slots_{};
 };
 
 }  // namespace chainrule::engine

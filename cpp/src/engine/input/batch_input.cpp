@@ -95,7 +95,7 @@ void BatchInput<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
   make_room_for_tables();
   if (!taker_) return;
   if (!countable && automatic) return;
-  // For few rows the stage itself leaves out what it can.
+  // Where there are few rows the stage itself skips zeros.
   constexpr std::int64_t few = 4;
   if (!options_.backward && x.rows <= few && automatic) return;
   const bool dense = sparsity == InputSparsity::dense;

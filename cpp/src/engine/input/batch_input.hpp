@@ -55,7 +55,7 @@ class BatchInput {
   /// The tensor of the batch; without memory until choose_path has found that it is needed.
   const Tensor<T>& x() const { return x_; }
 
-  // Before the team starts.
+  // To be called before the team starts:
 
   /// Throws Error, which says that `what` does, unless the first layer can work from lists of
   /// nonzeros.
@@ -63,12 +63,12 @@ class BatchInput {
   /// Decides how rows of x reach the first stage, and makes room for them. Throws Error where x or
   /// the choice does not go with the layers.
   void choose_path(const RowsView& x, InputSparsity sparsity);
-  /// As chosen last; nullopt where there was no choice.
+  /// The path chosen last; nullopt where there was no choice.
   const std::optional<InputPath>& path() const { return path_; }
   /// The matrix whose gradients come from lists of nonzeros; null if all come from tensors.
   const Parameter* sparse_weight() const;
 
-  // In a step.
+  // To be called by the threads of a step:
 
   /// The rows of a batch that a thread will gather.
   Range loaded_rows(const RowsView& x, std::int64_t rows, ThreadSlice slice) const;
@@ -76,14 +76,14 @@ class BatchInput {
   void load(ThreadContext& context, const Step<T>& step, const RowsView& x, RowOrder order);
   /// Whether this stage takes nonzeros, so that sync_for and transpose go with its forward pass.
   bool feeds(const Stage<T>& stage) const { return &stage == fed_; }
-  /// Before and after the forward pass of the stage that takes nonzeros.
+  /// To be called before and after the forward pass of the stage that takes nonzeros.
   void sync_for(ThreadContext& context, Partition partition) const;
   void transpose(const Step<T>& step, ThreadSlice slice);
   /// Behind the gradients of a step that updates: whether each thread has updated just what it
   /// reads in its next forward pass.
   bool can_skip_barrier(int threads) const;
 
-  // After a step.
+  // To be called after a step:
 
   /// Whether compressed rows have been changed while they were read; throws Error when they have.
   bool changed() const;

@@ -20,7 +20,7 @@ namespace {
 template <class S>
 bool is_category(S number, std::int64_t count) {
   if constexpr (std::is_floating_point_v<S>) {
-    // In double, because float has not all counts.
+    // Compared in double, because float cannot represent all counts.
     const auto wide = static_cast<double>(number);
     if (!(wide >= 0.0 && wide < static_cast<double>(count))) return false;
     return static_cast<double>(static_cast<std::int64_t>(wide)) == wide;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether rows are such as a network takes.
+// Checks that rows are such as a network takes.
 #include "engine/input/categories.hpp"
 #include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"

@@ -35,7 +35,7 @@ class NonzeroMask {
 
   kernels::ByteTable<T> bytes() const { return {bytes_.data(), byte_stride(), byte_values_}; }
   const std::uint64_t* rows() const { return by_row_.data(); }
-  /// After all threads have called transpose.
+  /// Valid after all threads have called transpose.
   const std::uint64_t* columns() const { return by_column_.data(); }
   /// How many nonzeros the columns before each have, and all. Every thread adds up for itself,
   /// after all have called transpose.

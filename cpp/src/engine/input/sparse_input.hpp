@@ -40,7 +40,7 @@ class SparseInput {
   void set_density(double density) { density_ = density; }
 
   bool has_room(std::int64_t entries) const { return entries <= entries_; }
-  /// Before rows are taken that begin there.
+  /// To be called before rows are taken that begin at these offsets.
   void set_row_offsets(std::vector<std::int64_t> offsets) {
     offsets_.swap(offsets);
     changed_ = false;
@@ -64,7 +64,7 @@ class SparseInput {
   void transpose(Range rows, ThreadSlice slice);
 
   kernels::SparseRows<T> rows() const { return {columns_.data(), values_.data(), begin_.data()}; }
-  /// After all threads have called transpose.
+  /// Valid after all threads have called transpose.
   kernels::SparseColumns<T> columns() const {
     return {transposed_rows_.data(), transposed_values_.data(), transposed_offsets_.data()};
   }

@@ -90,7 +90,7 @@ struct Named {
   const char* name;
   const std::vector<std::string>& columns;
 
-  /// Of the k-th number of a row.
+  /// The text that names the k-th number of a row.
   std::string place(std::int64_t row, std::int64_t k) const {
     std::int64_t column = k;
     if (y.compressed()) {

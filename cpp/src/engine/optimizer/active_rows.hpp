@@ -65,7 +65,7 @@ class ActiveRows {
 class ActiveRowRanges {
  public:
   ActiveRowRanges(const ActiveRows& active, Range inputs, std::int64_t longest)
-      : wanted_(active), end_(inputs.end), longest_(longest) {
+      : active_(active), end_(inputs.end), longest_(longest) {
     runs_.back().end = inputs.begin;
     for (std::size_t i = 0; i < runs_.size(); ++i) advance();
   }
@@ -77,11 +77,11 @@ class ActiveRowRanges {
   void advance() {
     const std::int64_t from = runs_.back().end;
     std::move(runs_.begin() + 1, runs_.end(), runs_.begin());
-    runs_.back() = wanted_.first_run({from, end_}, longest_);
+    runs_.back() = active_.first_run({from, end_}, longest_);
   }
 
  private:
-  ActiveRows wanted_;
+  ActiveRows active_;
   std::int64_t end_;
   std::int64_t longest_;
   std::array<Range, 5> runs_{};

@@ -16,7 +16,7 @@ class NonzeroStateRows {
   /// Reads them from the state, unless they are known already.
   template <class T>
   void find(const Parameter& p, const std::vector<Buffer<T>>& slots);
-  /// After the state may have changed in any row.
+  /// To be called when the state may have changed in any row.
   void forget() { offset_ = kNone; }
 
   /// One byte a row, 0 where the state is zero; null when that is not known of p.

@@ -17,7 +17,7 @@ class StoredUpdate {
  public:
   StoredUpdate(const kernels::KernelTable<T>& kernels, const Parameters<T>& parameters);
 
-  /// For every thread of a team, once per step.
+  /// Every thread of a team calls it once per step.
   void run(ThreadContext& context, const Update<T>& update, const T* gradients, double clip_norm);
 
  private:

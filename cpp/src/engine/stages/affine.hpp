@@ -38,7 +38,7 @@ class AffineStage final : public Stage<T>, public Infers<T> {
   std::int64_t outputs() const override { return columns_; }
 
   void refresh() { fill_(scale_.data(), offset_.data()); }
-  /// Before rows of numbers that float rounds are gathered, when the rest is fresh.
+  /// To be called, after refresh(), before rows of numbers that float rounds are gathered.
   void refresh_wide() {
     wide_.clear();
     if (sizeof(T) == 4) fill_wide_(offset_.data(), wide_);

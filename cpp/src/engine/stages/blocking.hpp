@@ -81,7 +81,7 @@ struct Blocking {
   static constexpr std::int64_t kGroupBytes = 256;
   static constexpr std::int64_t kCacheWays = 8;
 
-  /// Of one panel's width.
+  /// How many rows of one panel's width a thread needs for intermediate values.
   std::int64_t scratch_rows(std::int64_t sparse_panels) const {
     return std::max({gradient_inputs, group * backward_inputs, sparse_panels * kShortChunk});
   }

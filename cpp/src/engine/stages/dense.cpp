@@ -210,7 +210,7 @@ class DenseStage final : public Stage<T>,
   // entries: of each row its columns and values, y: rows x units
   void sparse_forward(SparseInput<T>& entries, Range rows, Range panels, ThreadSlice slice) {
     const std::int64_t in_l1 = inputs_in_l1(panels.size());
-    // To begin a block costs a row as much as some entries.
+    // The overhead of beginning a block of a row, in nonzeros.
     constexpr double nonzeros_per_block = 4.0;
     const bool small = inputs_ <= in_l1;
     const bool blocks = !small && rows.size() > 1 &&

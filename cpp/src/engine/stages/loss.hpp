@@ -48,7 +48,7 @@ class LossStage {
   /// What the batch of the last run, of `rows` rows, adds to the mean: for the first thread, after
   /// all have run.
   MeanLoss mean(std::int64_t rows) const;
-  /// By what weights are divided in the sums: since `prepare`.
+  /// What the weights in the sums are divided by; fixed since `prepare`.
   double weight_unit() const { return 1.0 / (sample_scale_ * class_scale_); }
   bool finite(Range rows) const;
 

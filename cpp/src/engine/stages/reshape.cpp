@@ -61,7 +61,7 @@ std::unique_ptr<Stage<T>> make_reshape(const kernels::KernelTable<T>& kernels,
   return std::make_unique<ReshapeStage<T>>(kernels, x_columns, to);
 }
 
-/// Of Reshape and Flatten; rows that keep their length stay where they are.
+/// The stage of Reshape and Flatten; rows that keep their length need none.
 template <class T>
 void add_reshape(const Layer& layer, const StageContext<T>& context, Stages<T>& stages) {
   const Shape to = layer.output_shape(context.shapes);

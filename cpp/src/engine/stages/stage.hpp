@@ -71,9 +71,9 @@ class Stage {
     return {0.0, static_cast<double>(rows * (forward + backward)) * sizeof(T)};
   }
 
-  /// From x to y: each thread the outputs that it owns by partition().
+  /// Computes y from x: each thread the outputs that it owns by partition().
   virtual void forward(const Step<T>& step, ThreadContext& context) = 0;
-  /// From dy to dx: each thread the outputs that it owns by backward_partition().
+  /// Computes dx from dy: each thread the columns that it owns by backward_partition().
   virtual void backward(const Step<T>& step, ThreadContext& context) = 0;
   /// From x and dy to the parameters' gradients, after the whole backward pass: each thread those
   /// of the parameters that it owns.

@@ -15,7 +15,7 @@ class Barrier {
   void wait();
 
   int members() const { return members_; }
-  /// Before any member waits.
+  /// To be called before any member waits.
   void set_members(int members) { members_ = members; }
 
  private:

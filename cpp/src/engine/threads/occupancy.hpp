@@ -73,7 +73,7 @@ class Occupancy {
   std::atomic<std::uint64_t> word_{present()};  // process, changing, number of readers
 };
 
-/// For the length of one call that reads what `state` holds.
+/// Held for the length of one call that reads what `state` holds.
 template <class State>
 class Reading {
  public:
@@ -89,7 +89,7 @@ class Reading {
   const std::uint64_t process_;
 };
 
-/// For the length of one call that changes it.
+/// Held for the length of one call that changes it.
 template <class State>
 class Changing {
  public:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Teams of threads: who runs a function together.
+// Teams of threads that run one function together.
 #pragma once
 
 #include "engine/function_ref.hpp"

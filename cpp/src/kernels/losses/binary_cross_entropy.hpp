@@ -8,7 +8,7 @@
 
 namespace {
 
-/// From logits: max(z, 0) - z t + log1p(exp(-|z|)), exact at both ends.
+/// Works from logits: max(z, 0) - z t + log1p(exp(-|z|)), exact at both ends.
 template <class T>
 struct BinaryCrossEntropy {
   CHAINRULE_INLINE explicit BinaryCrossEntropy(const chainrule::kernels::LossArgs<T>&) {}
