@@ -101,7 +101,7 @@ def load_mnist(
 ) -> tuple[Part, Part] | Part:
     """Return the MNIST handwritten digits: 60,000 to train on and 10,000 to test on.
 
-    The four files, plain or compressed by gzip, are looked for in the folder that the environment
+    The four files [1]_, plain or compressed by gzip, are looked for in the folder that the environment
     variable ``CHAINRULE_DATA`` names, or its subfolder ``mnist``, and then in the cache,
     ``$XDG_CACHE_HOME/chainrule/mnist`` or ``~/.cache/chainrule/mnist``. If they are in neither they
     are downloaded to the cache by `pooch`.
@@ -154,7 +154,7 @@ def load_fashion_mnist(
 ) -> tuple[Part, Part] | Part:
     """Return the Fashion-MNIST images of clothes: 60,000 to train on and 10,000 to test on.
 
-    Files are found as by `load_mnist`, in folders called ``fashion-mnist``.
+    Files [1]_ are found as by `load_mnist`, in folders called ``fashion-mnist``.
 
     Parameters, exceptions and what is returned are those of `load_mnist`; the classes are T-shirt,
     trouser, pullover, dress, coat, sandal, shirt, sneaker, bag and ankle boot.

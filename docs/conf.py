@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How Sphinx makes the site: make html."""
+
+import sys
+from pathlib import Path
+
+import chainrule
+
+DOCS = Path(__file__).parent
+BUILD = DOCS.parent / "build" / "site"
+repository_files = "https://github.com/chainrule/chainrule/blob/main"
+sys.path.insert(0, str(DOCS / "extensions"))
+
+from headers import write_xml  # noqa: E402
+
+project = "chainrule"
+author = "the authors of chainrule"
+version = release = chainrule.__version__
+
+extensions = [
+    "breathe",
+    "files_of_repository",
+    "mathml",
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "sphinx_gallery.gen_gallery",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["gallery", "lessons/**.ipynb"]
+
+# Pages are Markdown that a code host shows as well.
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 4
+
+html_theme = "furo"
+html_title = "chainrule"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
+html_theme_options = {
+    "source_repository": "https://github.com/chainrule/chainrule/",
+    "source_branch": "main",
+    "source_directory": "docs/",
+}
+html_math_renderer = "mathml"
+
+# Names in docstrings are parameters more often than anything that has a page.
+default_role = None
+nitpicky = True
+nitpick_ignore_regex = [
+    # Of the standard library, NumPy and the like, whose pages would have to be fetched.
+    ("py:.*", r"(?!chainrule\.).*"),
+    # Of the headers: what Breathe finds no declaration for, such as std::vector.
+    ("c(pp)?:.*", ".*"),
+]
+autosummary_generate = True
+autosummary_ignore_module_all = False
+autodoc_member_order = "groupwise"
+autodoc_typehints = "none"  # docstrings say it with shapes and ranges
+napoleon_google_docstring = False
+napoleon_use_param = False
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+
+breathe_projects = {"headers": str(BUILD / "doxygen" / "xml")}
+breathe_default_project = "headers"
+breathe_domain_by_extension = {"h": "c", "hpp": "cpp"}
+
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "lessons",
+    "filename_pattern": r"\.py$",
+    "ignore_pattern": r"__init__\.py",
+    "image_scrapers": ("drawings.scrape", "matplotlib"),
+    "within_subsection_order": "drawings.in_order",
+    "abort_on_example_error": False,
+    "capture_repr": ("_repr_html_",),
+    "download_all_examples": False,
+    "min_reported_time": 1e9,  # times of one machine are no part of a lesson
+    "parallel": 2,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "show_signature": False,
+    "write_computation_times": False,
+}
+
+
+def setup(app: object) -> None:
+    """Have Doxygen read the headers before Breathe asks for them."""
+    write_xml(DOCS.parent / "cpp" / "include", BUILD / "doxygen")

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Prints a header with its comments in the forms that Doxygen reads: doxygen_filter.py FILE.
+
+The headers mark what a declaration does by ``///`` (C: ``/*``) above it, and what a member is by
+``//`` (C: ``/* */``) behind it.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+text = Path(sys.argv[1]).read_text()
+if sys.argv[1].endswith(".h"):
+    text = re.sub(r"^/\*(?= )", "/**", text, flags=re.MULTILINE)
+    text = re.sub(r"^( +)/\*(?= )", r"\1/**", text, flags=re.MULTILINE)
+    text = re.sub(r"([,;]|= \d+) +/\*(?= )", r"\1 /**<", text)
+    # A structure and its typedef are one thing, not two of the same name.
+    text = re.sub(r"typedef struct (\w+) \{(.*?)\n\} \1;", r"struct \1 {\2\n};", text, flags=re.DOTALL)
+else:
+    text = re.sub(r"([,;]) +// ", r"\1 ///< ", text)
+# <memory> is a header, not a tag.
+text = re.sub(r"^( *///.*?)<(?=\w+>)", r"\1\\<", text, flags=re.MULTILINE)
+sys.stdout.write(text)
