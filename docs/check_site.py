@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks the built site: python check_site.py HTML_FOLDER.
 
-No page may load anything from another server, every page that is linked must be there, and every lesson
-must have a picture.
+No page may load anything from another server, every page that is linked must be there, and every
+lesson must have a picture.
 """
 
 from __future__ import annotations

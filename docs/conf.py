@@ -15,6 +15,7 @@ from headers import write_xml  # noqa: E402
 
 project = "chainrule"
 author = "the authors of chainrule"
+copyright = "the authors of chainrule. Apache-2.0"
 version = release = chainrule.__version__
 
 extensions = [
@@ -66,6 +67,7 @@ napoleon_use_rtype = False
 napoleon_use_ivar = True
 
 breathe_projects = {"headers": str(BUILD / "doxygen" / "xml")}
+suppress_warnings = ["duplicate_declaration.cpp"]  # each header opens the same namespace
 breathe_default_project = "headers"
 breathe_domain_by_extension = {"h": "c", "hpp": "cpp"}
 

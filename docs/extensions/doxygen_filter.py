@@ -11,12 +11,18 @@ from pathlib import Path
 
 text = Path(sys.argv[1]).read_text()
 if sys.argv[1].endswith(".h"):
-    text = re.sub(r"^/\*(?= )", "/**", text, flags=re.MULTILINE)
+    licence, _, text = text.partition("\n")
+    text = licence + "\n" + re.sub(r"^/\*(?= )", "/**", text, flags=re.MULTILINE)
+    text = text.replace("/**", "/** @file\n *", 1)
     text = re.sub(r"^( +)/\*(?= )", r"\1/**", text, flags=re.MULTILINE)
     text = re.sub(r"([,;]|= \d+) +/\*(?= )", r"\1 /**<", text)
     # A structure and its typedef are one thing, not two of the same name.
-    text = re.sub(r"typedef struct (\w+) \{(.*?)\n\} \1;", r"struct \1 {\2\n};", text, flags=re.DOTALL)
+    text = re.sub(
+        r"typedef struct (\w+) \{(.*?)\n\} \1;", r"struct \1 {\2\n};", text, flags=re.DOTALL
+    )
 else:
+    # Rows of tables, which are not for users; Sphinx does not read designated initialisers.
+    text = re.sub(r"static constexpr \w+ row\{[^}]*\};", "", text)
     text = re.sub(r"([,;]) +// ", r"\1 ///< ", text)
 # <memory> is a header, not a tag.
 text = re.sub(r"^( *///.*?)<(?=\w+>)", r"\1\\<", text, flags=re.MULTILINE)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures of the gallery beside Matplotlib's: SVG drawings and animations that a script writes.
 
-A block of a script that writes ``*.svg`` or ``*.gif`` into its folder shows it. Drawings are part of the
-page, so that they take its colours, light or dark.
+A block of a script ``lesson.py`` that writes ``lesson*.svg`` or ``lesson*.gif`` shows it. Drawings
+are part of the page, so that they take its colours, light or dark.
 """
 
 import shutil
@@ -40,27 +40,7 @@ def scrape(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any])
 
 _ORDER = [
     "chain_rule",
-    "one_neuron",
     "two_layers",
-    "numerical_differences",
-    "sign_error",
-    "learning_rates",
-    "optimizers",
-    "mse_or_cross_entropy",
-    "batch_size",
-    "mnist_by_hand",
-    "vanishing_gradients",
-    "batch_normalization",
-    "dropout_and_l2",
-    "softmax_stability",
-    "sparse_input",
-    "quantile_bands",
-    "autoencoder",
-    "gan",
-    "second_order",
-    "uncertainty",
-    "microcontroller",
-    "live_training",
 ]
 
 

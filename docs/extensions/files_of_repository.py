@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Links to files outside of docs/ lead to the repository's page of the file.
+"""Links of pages that are right on a code host, made right on the site.
 
-In the Markdown they are relative, as a code host wants them.
+A link to a file outside of docs/ leads to the repository's page of that file, one to a script of
+the gallery to the lesson that it makes.
 """
 
 from pathlib import Path
@@ -26,10 +27,22 @@ class FilesOfRepository(SphinxTransform):
             target = str(node.get("reftarget", ""))
             file = (page / target).resolve()
             outside = not file.is_relative_to(self.env.srcdir)
-            if target.startswith("../") and outside and file.exists():
-                url = f"{self.config.repository_files}/{file.relative_to(root).as_posix()}"
-                link = nodes.reference("", "", *node.children, refuri=url, internal=False)
+            if file.parent == Path(self.env.srcdir) / "gallery":
+                lesson = "index" if file.stem == "GALLERY_HEADER" else file.stem
+                link = addnodes.pending_xref(
+                    "",
+                    *node.children,
+                    refdoc=self.env.docname,
+                    refdomain="std",
+                    reftype="doc",
+                    refexplicit=True,
+                    reftarget=f"/lessons/{lesson}",
+                )
                 node.replace_self(link)
+            elif target.startswith("../") and outside and file.exists():
+                url = f"{self.config.repository_files}/{file.relative_to(root).as_posix()}"
+                external = nodes.reference("", "", *node.children, refuri=url, internal=False)
+                node.replace_self(external)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Doxygen's XML of the public headers, which Breathe turns into pages."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -25,9 +26,7 @@ MARKDOWN_SUPPORT       = YES
 EXTRACT_ALL            = YES
 EXTRACT_PRIVATE        = NO
 HIDE_FRIEND_COMPOUNDS  = YES
-EXCLUDE_SYMBOLS        = *detail* *internal* *::row
-SHOW_HEADERFILE        = NO
-SHOW_INCLUDE_FILES     = NO
+EXCLUDE_SYMBOLS        = *detail* *internal*
 ENABLE_PREPROCESSING   = YES
 MACRO_EXPANSION        = YES
 EXPAND_ONLY_PREDEF     = YES
@@ -44,3 +43,6 @@ def write_xml(include: Path, output: Path) -> None:
     read = f"{sys.executable} {Path(__file__).with_name('doxygen_filter.py')}"
     options = _OPTIONS.format(include=include, output=output, filter=read)
     subprocess.run(["doxygen", "-"], input=options, text=True, check=True)
+    for page in (output / "xml").glob("[cs][lt][ar]*.xml"):  # of classes and structures
+        # Which header it is in, the section of the page says.
+        page.write_text(re.sub(r" *<includes .*</includes>\n", "", page.read_text()))

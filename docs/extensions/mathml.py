@@ -13,7 +13,9 @@ def _mathml(node: nodes.Element, block: bool) -> str:
     try:
         return tex2mathml(node.astext(), as_block=block)
     except MathError as error:
-        raise SphinxError(f"{node.source}:{node.line}: formula {node.astext()!r}: {error}") from error
+        raise SphinxError(
+            f"{node.source}:{node.line}: formula {node.astext()!r}: {error}"
+        ) from error
 
 
 def _inline(self: HTML5Translator, node: nodes.math) -> None:

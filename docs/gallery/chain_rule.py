@@ -3,8 +3,8 @@ r"""
 The chain rule on z = (x + y) w
 ===============================
 
-A network with a million weights is differentiated by one rule, and the rule fits on a napkin. Take three numbers and
-compute
+A network with a million weights is differentiated by one rule, and the rule fits on a napkin. Take
+three numbers and compute
 
 .. math:: z = (x + y) \, w.
 
@@ -18,8 +18,8 @@ from chainrule import graph
 # %%
 # Write it as a graph
 # -------------------
-# The sum is a step of its own; call it :math:`s = x + y`. Then :math:`z = s w`. Each step knows the derivatives of its
-# result with respect to what went in, and nothing else:
+# The sum is a step of its own; call it :math:`s = x + y`. Then :math:`z = s w`. Each step knows the
+# derivatives of its result with respect to what went in, and nothing else:
 #
 # .. math::
 #    \frac{\partial s}{\partial x} = 1, \quad \frac{\partial s}{\partial y} = 1, \quad
@@ -39,17 +39,18 @@ print("z =", z.value)
 # ------------------
 # The chain rule multiplies along a path from the result to a variable, and adds over all paths:
 #
-# .. math:: \frac{\partial z}{\partial x} = \frac{\partial z}{\partial s} \, \frac{\partial s}{\partial x} = w \cdot 1 = 3.
+# .. math::
+#    \frac{\partial z}{\partial x} = \frac{\partial z}{\partial s} \, \frac{\partial s}{\partial x} = w \cdot 1 = 3.
 #
-# ``backward`` goes once through the graph, from the result to the variables. The gradient of a step is known before that
-# of the steps which went into it, so nothing is computed twice.
+# ``backward`` goes once through the graph, from the result to the variables. The gradient of a step is
+# known before those of the steps which went into it, so nothing is computed twice.
 
 z.backward()
 print(z.table())
 
 # %%
-# In the drawing, values are blue and gradients are orange. The number on each edge is the local derivative: a gradient is the
-# gradient on the right times the number on the edge.
+# In the drawing, values are blue and gradients are orange. The number on each edge is the local
+# derivative: a gradient is the gradient on the right times the number on the edge.
 
 Path("chain_rule.svg").write_text(z.to_svg())
 
@@ -71,13 +72,15 @@ for name, moved, found in [
     ("y", f(1, 2 + h, 3), y.gradient),
     ("w", f(1, 2, 3 + h), w.gradient),
 ]:
-    print(f"d z / d {name}: {(moved - f(1, 2, 3)) / h:.6f} by a small step, {found} by the chain rule")
+    print(
+        f"d z / d {name}: {(moved - f(1, 2, 3)) / h:.6f} by a small step, {found} by the chain rule"
+    )
 
 # %%
 # A variable with two paths
 # -------------------------
-# Where a variable is used twice, both paths count. In :math:`q = (x + y) \, x` the variable :math:`x` acts through the sum and
-# by itself: :math:`\partial q / \partial x = x \cdot 1 + (x + y) \cdot 1 = 4`.
+# Where a variable is used twice, both paths count. In :math:`q = (x + y) \, x` the variable :math:`x`
+# acts through the sum and by itself: :math:`\partial q / \partial x = x \cdot 1 + (x + y) \cdot 1 = 4`.
 
 x, y = graph.variables(x=1.0, y=2.0)
 q = (x + y) * x

@@ -10,6 +10,18 @@ class ModelFileError(ValueError):
     """A model file is truncated, altered, of a newer version or not a model file at all.
 
     A file that does not exist raises `FileNotFoundError` instead.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "net.safetensors"
+    >>> _ = path.write_text("something else")
+    >>> try:
+    ...     cr.load(path)
+    ... except cr.ModelFileError:
+    ...     print("no model")
+    no model
     """
 
 
@@ -19,11 +31,29 @@ class DataFileError(ValueError):
     Raised for corrupt compression, truncation, wrong checksums and unreadable entries; the text
     names the file and, where the format has them, the line and column. A file that does not exist
     raises `FileNotFoundError` instead.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "pixels.idx"
+    >>> _ = path.write_text("something else")
+    >>> try:
+    ...     cr.data.load_idx(path)
+    ... except cr.DataFileError:
+    ...     print("no IDX file")
+    no IDX file
     """
 
 
 class ExportError(RuntimeError):
-    """What a network was exported to does not predict what the network predicts."""
+    """What a network was exported to does not predict what the network predicts.
+
+    Examples
+    --------
+    >>> issubclass(ExportError, RuntimeError)
+    True
+    """
 
 
 class DivergenceError(ArithmeticError):

@@ -21,17 +21,37 @@ def default_num_threads() -> int:
     ------
     ValueError
         If the environment variable ``CHAINRULE_NUM_THREADS`` is no number of threads.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.default_num_threads() >= 1
+    True
     """
     return _core.default_num_threads()
 
 
 def instruction_set() -> str:
-    """Return the instruction set whose kernels are in use."""
+    """Return the instruction set whose kernels are in use.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.instruction_set() in cr.instruction_sets()
+    True
+    """
     return _core.instruction_set()
 
 
 def instruction_sets() -> list[str]:
-    """Return the instruction sets that this machine could use."""
+    """Return the instruction sets that this machine could use.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> "portable" in cr.instruction_sets()
+    True
+    """
     return _core.instruction_sets()
 
 
@@ -59,5 +79,12 @@ def threading_layer() -> str:
 
 
 def threading_layers() -> list[str]:
-    """Return the threading layers of this build, the default first."""
+    """Return the threading layers of this build, the default first.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> "serial" in cr.threading_layers()
+    True
+    """
     return _core.threading_layers()

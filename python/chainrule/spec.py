@@ -177,6 +177,12 @@ class Spec:
         ------
         TypeError, ValueError
             As `from_config`.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> cr.losses.get("mse"), cr.schedules.get({"kind": "constant", "learning_rate": 0.1})
+        (MSE(), Constant(0.1))
         """
         # from_config itself refuses what is no configuration.
         return value if isinstance(value, cls) else cls.from_config(value)  # type: ignore[arg-type]

@@ -174,7 +174,15 @@ class Activation(Spec):
 
 
 class Linear(Activation):
-    """f(x) = x: no activation."""
+    """f(x) = x: no activation.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(3), cr.Activation("linear")])
+    >>> net.predict([[-2.0, 0.5, 2.0]]).round(4)
+    array([[-2. ,  0.5,  2. ]], dtype=float32)
+    """
 
     kind = "linear"
 

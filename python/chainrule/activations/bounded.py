@@ -17,7 +17,15 @@ _SIXTH = 1 / 6
 
 
 class Sigmoid(Activation):
-    """f(x) = 1 / (1 + exp(-x))."""
+    """f(x) = 1 / (1 + exp(-x)).
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(3), cr.Activation("sigmoid")])
+    >>> net.predict([[-2.0, 0.5, 2.0]]).round(4)
+    array([[0.1192, 0.6225, 0.8808]], dtype=float32)
+    """
 
     kind = "sigmoid"
     torch_module = "Sigmoid"
@@ -110,7 +118,15 @@ def _exact(alpha: float) -> float:
 
 
 class Tanh(Activation):
-    """f(x) = tanh(x)."""
+    """f(x) = tanh(x).
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(3), cr.Activation("tanh")])
+    >>> net.predict([[-2.0, 0.5, 2.0]]).round(4)
+    array([[-0.964 ,  0.4621,  0.964 ]], dtype=float32)
+    """
 
     kind = "tanh"
     torch_module = "Tanh"
@@ -132,6 +148,13 @@ class Softsign(Activation):
     References
     ----------
     Turian, Bergstra & Bengio, "Quadratic features and deep architectures for chunking", NAACL 2009.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(3), cr.Activation("softsign")])
+    >>> net.predict([[-2.0, 0.5, 2.0]]).round(4)
+    array([[-0.6667,  0.3333,  0.6667]], dtype=float32)
     """
 
     kind = "softsign"
@@ -153,6 +176,13 @@ class Softmax(Activation):
     """f(x)_j = exp(x_j) / sum_k exp(x_k), over each row.
 
     The loss `chainrule.losses.CrossEntropy` applies it by itself: give that loss a linear layer.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(3), cr.Activation("softmax")])
+    >>> net.predict([[-2.0, 0.5, 2.0]]).round(4)
+    array([[0.0148, 0.1797, 0.8055]], dtype=float32)
     """
 
     kind = "softmax"

@@ -133,6 +133,13 @@ class Silu(Activation):
     ----------
     Elfwing, Uchibe & Doya, "Sigmoid-weighted linear units for neural network function
     approximation in reinforcement learning", Neural Networks 107, 2018.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(3), cr.Activation("silu")])
+    >>> net.predict([[-2.0, 0.5, 2.0]]).round(4)
+    array([[-0.2384,  0.3112,  1.7616]], dtype=float32)
     """
 
     kind = "silu"
@@ -155,6 +162,13 @@ class Mish(Activation):
     References
     ----------
     Misra, "Mish: a self regularized non-monotonic activation function", BMVC 2020.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(3), cr.Activation("mish")])
+    >>> net.predict([[-2.0, 0.5, 2.0]]).round(4)
+    array([[-0.2525,  0.3752,  1.944 ]], dtype=float32)
     """
 
     kind = "mish"
@@ -186,6 +200,13 @@ class HardSwish(Activation):
     References
     ----------
     Howard et al., "Searching for MobileNetV3", ICCV 2019.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(3), cr.Activation("hard_swish")])
+    >>> net.predict([[-2.0, 0.5, 2.0]]).round(4)
+    array([[-0.3333,  0.2917,  1.6667]], dtype=float32)
     """
 
     kind = "hard_swish"

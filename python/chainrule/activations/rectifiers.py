@@ -26,6 +26,13 @@ class Relu(Activation):
     References
     ----------
     Glorot, Bordes & Bengio, "Deep sparse rectifier neural networks", AISTATS 2011.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(3), cr.Activation("relu")])
+    >>> net.predict([[-2.0, 0.5, 2.0]]).round(4)
+    array([[0. , 0.5, 2. ]], dtype=float32)
     """
 
     kind = "relu"
@@ -89,6 +96,13 @@ class Relu6(Activation):
     References
     ----------
     Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(3), cr.Activation("relu6")])
+    >>> net.predict([[-2.0, 0.5, 9.0]]).round(4)
+    array([[0. , 0.5, 6. ]], dtype=float32)
     """
 
     kind = "relu6"
@@ -117,6 +131,13 @@ class Elu(Activation):
     ----------
     Clevert, Unterthiner & Hochreiter, "Fast and accurate deep network learning by exponential
     linear units (ELUs)", ICLR 2016.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(3), cr.Activation("elu")])
+    >>> net.predict([[-2.0, 0.5, 2.0]]).round(4)
+    array([[-0.8647,  0.5   ,  2.    ]], dtype=float32)
     """
 
     kind = "elu"
@@ -152,6 +173,13 @@ class Selu(Activation):
     References
     ----------
     Klambauer, Unterthiner, Mayr & Hochreiter, "Self-normalizing neural networks", NeurIPS 2017.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(3), cr.Activation("selu")])
+    >>> net.predict([[-2.0, 0.5, 2.0]]).round(4)
+    array([[-1.5202,  0.5254,  2.1014]], dtype=float32)
     """
 
     kind = "selu"
@@ -191,7 +219,15 @@ def _selu_constants() -> tuple[float, float]:
 
 
 class Softplus(Activation):
-    """f(x) = log(1 + exp(x))."""
+    """f(x) = log(1 + exp(x)).
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(3), cr.Activation("softplus")])
+    >>> net.predict([[-2.0, 0.5, 2.0]]).round(4)
+    array([[0.1269, 0.9741, 2.1269]], dtype=float32)
+    """
 
     kind = "softplus"
     torch_module = "Softplus"

@@ -142,6 +142,15 @@ def export_c(
         If one of the files exists and is something else; nothing is written.
     RuntimeError
         If the number of inputs is not known yet.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> import tempfile
+    >>> net = cr.Sequential([cr.Input(2), cr.Dense(3, activation="relu"), cr.Dense(1)], seed=0)
+    >>> result = cr.export_c(net, tempfile.mkdtemp(), name="small")
+    >>> [path.name for path in result.files], result.weight_bytes
+    (['small.h', 'small.c', 'small_test.c'], 52)
     """
     built_core(net)
     check_name(name)

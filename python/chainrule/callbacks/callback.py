@@ -25,7 +25,20 @@ class Network(Protocol):
 
 
 class StopTraining(Exception):  # noqa: N818 - like StopIteration
-    """Raised by a callback to end ``fit`` in good order after the epoch or batch at hand."""
+    """Raised by a callback to end ``fit`` in good order after the epoch or batch at hand.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> def enough(epoch, logs):
+    ...     if epoch == 2:
+    ...         raise cr.callbacks.StopTraining
+    >>> net = cr.Sequential([cr.Dense(1)], seed=0)
+    >>> options = dict(loss="mse", epochs=9, callbacks=[enough], verbose=0)
+    >>> history = net.fit([[0.0], [1.0]], [0.0, 1.0], **options)
+    >>> history.epochs
+    [1, 2]
+    """
 
 
 class Callback:
@@ -127,6 +140,15 @@ class CallbackList(Callback):
     ----------
     callbacks : iterable
         Whatever `as_callback` takes.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> seen = []
+    >>> several = cr.callbacks.CallbackList([lambda epoch, logs: seen.append(epoch), cr.Callback()])
+    >>> several.on_epoch_end(None, 1, {})
+    >>> seen
+    [1]
     """
 
     def __init__(self, callbacks: Iterable[Callback | Callable[[int, Logs], object]] = ()) -> None:
@@ -272,6 +294,13 @@ def as_callback(callback: Callback | Callable[[int, Logs], object]) -> Callback:
     ------
     TypeError
         If it is neither, or a class instead of an instance.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> callback = cr.callbacks.as_callback(lambda epoch, logs: print(epoch, logs))
+    >>> callback.on_epoch_end(None, 1, {"loss": 0.5})
+    1 {'loss': 0.5}
     """
     if isinstance(callback, Callback):
         return callback

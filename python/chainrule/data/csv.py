@@ -26,7 +26,7 @@ _SPACES = "\u00a0\u2009\u202f"
 
 @dataclass(frozen=True)
 class Table:
-    """What a CSV file holds; unpacks as ``x, y = table``.
+    r"""What a CSV file holds; unpacks as ``x, y = table``.
 
     Attributes
     ----------
@@ -48,6 +48,16 @@ class Table:
         The column of the file, counted from 0, that each feature stands in.
     label_column : int or None
         The same of the labels.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "pets.csv"
+    >>> _ = path.write_text("weight,pet\n4.5,cat\n9.0,dog\n")
+    >>> table = cr.data.load_csv(path)
+    >>> table.classes, table.y
+    (('cat', 'dog'), array([0, 1]))
     """
 
     x: NDArray[Any]

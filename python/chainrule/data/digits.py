@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 def load_digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return the test set of the UCI Optical Recognition of Handwritten Digits.
 
-    Each pixel counts the black points in a 4 x 4 block of a 32 x 32 bitmap [1]_. The rows are in their
-    original order, in which each writer's digits are together: shuffle before splitting off data,
-    as `train_test_split` does.
+    Each pixel counts the black points in a 4 x 4 block of a 32 x 32 bitmap [1]_. The rows are in
+    their original order, in which each writer's digits are together: shuffle before splitting off
+    data, as `train_test_split` does.
 
     Returns
     -------

@@ -113,6 +113,17 @@ def save_idx(path: str | PathLike[str], array: ArrayLike) -> None:
         If IDX has no such dtype, or `array` is none.
     ValueError
         If the array has no dimension, more than 255 or one of 2^32 or more, or entries are masked.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "pixels.idx.gz"
+    >>> cr.data.save_idx(path, np.uint8([[1, 2], [3, 4]]))
+    >>> cr.data.load_idx(path)
+    array([[1, 2],
+           [3, 4]], dtype=uint8)
     """
     values = as_array(array, name="array") if np.ndim(array) else np.asarray(array)
     header = idx_header(values)

@@ -101,10 +101,10 @@ def load_mnist(
 ) -> tuple[Part, Part] | Part:
     """Return the MNIST handwritten digits: 60,000 to train on and 10,000 to test on.
 
-    The four files [1]_, plain or compressed by gzip, are looked for in the folder that the environment
-    variable ``CHAINRULE_DATA`` names, or its subfolder ``mnist``, and then in the cache,
-    ``$XDG_CACHE_HOME/chainrule/mnist`` or ``~/.cache/chainrule/mnist``. If they are in neither they
-    are downloaded to the cache by `pooch`.
+    The four files [1]_, plain or compressed by gzip, are looked for in the folder that the
+    environment variable ``CHAINRULE_DATA`` names, or its subfolder ``mnist``, and then in the
+    cache, ``$XDG_CACHE_HOME/chainrule/mnist`` or ``~/.cache/chainrule/mnist``. If they are in
+    neither they are downloaded to the cache by `pooch`.
 
     Parameters
     ----------
@@ -132,6 +132,12 @@ def load_mnist(
     ----------
     .. [1] Y. LeCun, L. Bottou, Y. Bengio and P. Haffner (1998). Gradient-based learning applied to
        document recognition. Proceedings of the IEEE 86(11), 2278-2324.
+
+    Examples
+    --------
+    >>> (x_train, y_train), (x_test, y_test) = load_mnist()  # doctest: +SKIP
+    >>> x_train.shape, x_train.dtype  # doctest: +SKIP
+    ((60000, 28, 28), dtype('uint8'))
     """
     return _load(_MNIST, split, directory)
 
@@ -163,6 +169,12 @@ def load_fashion_mnist(
     ----------
     .. [1] H. Xiao, K. Rasul and R. Vollgraf (2017). Fashion-MNIST: a novel image dataset for
        benchmarking machine learning algorithms. arXiv:1708.07747.
+
+    Examples
+    --------
+    >>> x_test, y_test = load_fashion_mnist("test")  # doctest: +SKIP
+    >>> x_test.shape  # doctest: +SKIP
+    (10000, 28, 28)
     """
     return _load(_FASHION_MNIST, split, directory)
 

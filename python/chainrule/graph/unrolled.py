@@ -50,6 +50,16 @@ class Unrolled:
         What each layer gives; of a layer with an activation, what that gives.
     parameters : dict of str to ndarray of Node
         By the names and of the shapes that the network has for them.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(1), cr.Dense(1)], seed=0, dtype="float64")
+    >>> net.set_weights([[[3.0]], [1.0]])
+    >>> unrolled = cr.graph.from_network(net, [2.0], [5.0], loss="mse")
+    >>> unrolled.loss.backward()
+    >>> unrolled.loss.value, unrolled.gradients["0.weight"]
+    (4.0, array([[8.]]))
     """
 
     def __init__(self, network: Network, row: NDArray[Any]) -> None:

@@ -68,6 +68,16 @@ def from_sklearn(estimator: MLPClassifier | MLPRegressor) -> Network:
     ValueError
         If it is not fitted, or of a class derived from those that predicts something else than its
         weights do.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> from sklearn.neural_network import MLPRegressor
+    >>> x, y = [[0.0], [1.0], [2.0], [3.0]], [0.0, 1.0, 2.0, 3.0]
+    >>> estimator = MLPRegressor(hidden_layer_sizes=(4,), solver="lbfgs", random_state=0).fit(x, y)
+    >>> net = cr.from_sklearn(estimator)
+    >>> bool(abs(net.predict(x)[:, 0] - estimator.predict(x)).max() < 1e-5)
+    True
     """
     neural_network = _neural_network()
     kinds = (neural_network.MLPClassifier, neural_network.MLPRegressor)
@@ -132,6 +142,14 @@ def to_sklearn(net: Network, classes: Sequence[Any] | None = None) -> MLPClassif
         If the estimator's outputs differ from the network's on random rows.
     RuntimeError
         If the number of inputs is not known yet.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(2), cr.Dense(3, activation="relu"), cr.Dense(1)], seed=0)
+    >>> estimator = cr.to_sklearn(net)
+    >>> bool(abs(estimator.predict([[1.0, 2.0]]) - net.predict([[1.0, 2.0]])[:, 0]).max() < 1e-6)
+    True
     """
     neural_network = _neural_network()
     inputs = built_core(net).inputs

@@ -72,6 +72,14 @@ def from_torch(module: torch.nn.Module) -> Network:
     UserWarning
         If modules share a parameter, of which each layer of the network gets a copy of its own. A
         module that is called several times is one layer.
+
+    Examples
+    --------
+    >>> import torch  # doctest: +SKIP
+    >>> import chainrule as cr
+    >>> module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU())  # doctest: +SKIP
+    >>> cr.from_torch(module)  # doctest: +SKIP
+    Sequential([Input(2), Dense(3, activation='relu')], seed=0, dtype='float32')
     """
     torch = _torch()
     if not isinstance(module, torch.nn.Module):
@@ -118,6 +126,16 @@ def to_torch(net: Network) -> torch.nn.Module:
         If the module's outputs differ from the network's.
     RuntimeError
         If the number of inputs is not known yet.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(2), cr.Dense(3, activation="relu")], seed=0)
+    >>> cr.to_torch(net)  # doctest: +SKIP
+    Sequential(
+      (0): Linear(in_features=2, out_features=3, bias=True)
+      (1): ReLU()
+    )
     """
     library = _torch()
     inputs, nodes, outputs = nodes_of(net)

@@ -24,6 +24,15 @@ class Dropout(Layer):
     ----------
     Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR
     15, 2014.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(4), cr.Dropout(0.5)], seed=0)
+    >>> net.forward([[1.0, 1.0, 1.0, 1.0]], training=True)
+    array([[2., 2., 0., 2.]], dtype=float32)
+    >>> net.predict([[1.0, 1.0, 1.0, 1.0]])
+    array([[1., 1., 1., 1.]], dtype=float32)
     """
 
     kind = "dropout"

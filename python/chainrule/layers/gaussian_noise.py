@@ -20,6 +20,15 @@ class GaussianNoise(Layer):
         Standard deviation, >= 0.
     name : str, optional
         See `Layer`.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(2), cr.GaussianNoise(0.1)], seed=0)
+    >>> net.predict([[1.0, 2.0]])
+    array([[1., 2.]], dtype=float32)
+    >>> bool((net.forward([[1.0, 2.0]], training=True) == [[1.0, 2.0]]).any())
+    False
     """
 
     kind = "gaussian_noise"

@@ -17,6 +17,14 @@ class Add(Layer):
     ----------
     name : str, optional
         See `Layer`.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> a, b = cr.Input(2), cr.Input(2)
+    >>> net = cr.Network(inputs=[a, b], outputs=cr.Add()([a, b]))
+    >>> net.predict([[[1.0, 5.0]], [[3.0, 2.0]]])
+    array([[4., 7.]], dtype=float32)
     """
 
     kind = "add"
@@ -29,6 +37,14 @@ class Subtract(Layer):
     ----------
     name : str, optional
         See `Layer`.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> a, b = cr.Input(2), cr.Input(2)
+    >>> net = cr.Network(inputs=[a, b], outputs=a - b)
+    >>> net.predict([[[1.0, 5.0]], [[3.0, 2.0]]])
+    array([[-2.,  3.]], dtype=float32)
     """
 
     kind = "subtract"
@@ -43,6 +59,14 @@ class Multiply(Layer):
     ----------
     name : str, optional
         See `Layer`.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> a, b = cr.Input(2), cr.Input(2)
+    >>> net = cr.Network(inputs=[a, b], outputs=a * b)
+    >>> net.predict([[[1.0, 5.0]], [[3.0, 2.0]]])
+    array([[ 3., 10.]], dtype=float32)
     """
 
     kind = "multiply"
@@ -55,6 +79,14 @@ class Average(Layer):
     ----------
     name : str, optional
         See `Layer`.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> a, b = cr.Input(2), cr.Input(2)
+    >>> net = cr.Network(inputs=[a, b], outputs=cr.Average()([a, b]))
+    >>> net.predict([[[1.0, 5.0]], [[3.0, 2.0]]])
+    array([[2. , 3.5]], dtype=float32)
     """
 
     kind = "average"
@@ -70,6 +102,14 @@ class Maximum(Layer):
     ----------
     name : str, optional
         See `Layer`.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> a, b = cr.Input(2), cr.Input(2)
+    >>> net = cr.Network(inputs=[a, b], outputs=cr.Maximum()([a, b]))
+    >>> net.predict([[[1.0, 5.0]], [[3.0, 2.0]]])
+    array([[3., 5.]], dtype=float32)
     """
 
     kind = "maximum"
@@ -84,6 +124,14 @@ class Concatenate(Layer):
     ----------
     name : str, optional
         See `Layer`.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> a, b = cr.Input(2), cr.Input(2)
+    >>> net = cr.Network(inputs=[a, b], outputs=cr.Concatenate()([a, b]))
+    >>> net.predict([[[1.0, 5.0]], [[3.0, 2.0]]])
+    array([[1., 5., 3., 2.]], dtype=float32)
     """
 
     kind = "concatenate"
@@ -99,6 +147,14 @@ class Dot(Layer):
     ----------
     name : str, optional
         See `Layer`.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> a, b = cr.Input(2), cr.Input(2)
+    >>> net = cr.Network(inputs=[a, b], outputs=cr.Dot()([a, b]))
+    >>> net.predict([[[1.0, 5.0]], [[3.0, 2.0]]])
+    array([[13.]], dtype=float32)
     """
 
     kind = "dot"

@@ -39,6 +39,14 @@ class BatchNormalization(Layer):
     ----------
     Ioffe & Szegedy, "Batch normalization: accelerating deep network training by reducing internal
     covariate shift", ICML 2015.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(1), cr.BatchNormalization()])
+    >>> net.forward([[1.0], [3.0]], training=True).round(3)
+    array([[-1.],
+           [ 1.]], dtype=float32)
     """
 
     kind = "batch_normalization"
@@ -64,6 +72,13 @@ class LayerNormalization(Layer):
     References
     ----------
     Ba, Kiros & Hinton, "Layer normalization", arXiv:1607.06450.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(2), cr.LayerNormalization()])
+    >>> net.predict([[1.0, 3.0]]).round(3)
+    array([[-1.,  1.]], dtype=float32)
     """
 
     kind = "layer_normalization"

@@ -47,6 +47,13 @@ class Flatten(Layer):
     ----------
     name : str, optional
         See `Layer`.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(6), cr.Reshape((2, 3)), cr.Flatten()])
+    >>> net.predict([[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]])
+    array([[1., 2., 3., 4., 5., 6.]], dtype=float32)
     """
 
     kind = "flatten"
@@ -90,6 +97,15 @@ class RepeatVector(Layer):
         At least 1.
     name : str, optional
         See `Layer`.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(2), cr.RepeatVector(3)])
+    >>> net.predict([[1.0, 2.0]])
+    array([[[1., 2.],
+            [1., 2.],
+            [1., 2.]]], dtype=float32)
     """
 
     kind = "repeat_vector"
@@ -105,6 +121,13 @@ class GlobalAveragePooling(Layer):
     ----------
     name : str, optional
         See `Layer`.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(6), cr.Reshape((2, 3)), cr.GlobalAveragePooling()])
+    >>> net.predict([[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]])
+    array([[2.5, 3.5, 4.5]], dtype=float32)
     """
 
     kind = "global_average_pooling"

@@ -56,6 +56,15 @@ class BinaryCrossEntropy(LossOfLogits):
     ----------
     from_logits : bool, default False
         As of `CrossEntropy`; the activation that the loss takes over is sigmoid.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> loss = cr.losses.BinaryCrossEntropy()
+    >>> loss([[0.0]], [[1.0]])
+    0.6931471805599453
+    >>> loss.gradient([[0.0]], [[1.0]])
+    array([[-0.5]])
     """
 
     kind = "binary_cross_entropy"
@@ -73,6 +82,15 @@ class Hinge(Loss):
     References
     ----------
     Cortes & Vapnik, "Support-vector networks", Machine Learning 20, 1995.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> loss = cr.losses.Hinge()
+    >>> loss([[0.25]], [[1.0]])
+    0.75
+    >>> loss.gradient([[0.25]], [[1.0]])
+    array([[-1.]])
     """
 
     kind = "hinge"

@@ -25,7 +25,17 @@ class MSE(Loss):
 
 
 class MAE(Loss):
-    """Absolute error abs(o - t), of gradient sign(o - t), which is 0 for o = t."""
+    """Absolute error abs(o - t), of gradient sign(o - t), which is 0 for o = t.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> loss = cr.losses.MAE()
+    >>> loss([[3.0]], [[0.0]])
+    3.0
+    >>> loss.gradient([[3.0]], [[0.0]])
+    array([[1.]])
+    """
 
     kind = "mae"
     torch_module = "L1Loss"
@@ -45,6 +55,15 @@ class Huber(Loss):
     References
     ----------
     Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35, 1964.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> loss = cr.losses.Huber(delta=1.0)
+    >>> loss([[3.0]], [[0.0]])
+    2.5
+    >>> loss.gradient([[3.0]], [[0.0]])
+    array([[1.]])
     """
 
     kind = "huber"
@@ -53,7 +72,17 @@ class Huber(Loss):
 
 
 class LogCosh(Loss):
-    """log(cosh(o - t)), of gradient tanh(o - t): a smooth variant of `Huber`."""
+    """log(cosh(o - t)), of gradient tanh(o - t): a smooth variant of `Huber`.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> loss = cr.losses.LogCosh()
+    >>> loss([[1.0]], [[0.0]])
+    0.4337808304830272
+    >>> loss.gradient([[1.0]], [[0.0]])
+    array([[0.76159416]])
+    """
 
     kind = "log_cosh"
 
@@ -97,6 +126,15 @@ class Poisson(LossOfLogits):
     from_logits : bool, default False
         Take the network's outputs as logarithms of means whatever activation gave them. Without it
         a network must end without activation, or in one that gives all real numbers.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> loss = cr.losses.Poisson()
+    >>> loss([[0.0]], [[2.0]])
+    1.0
+    >>> loss.gradient([[0.0]], [[2.0]])
+    array([[-1.]])
     """
 
     kind = "poisson"

@@ -17,11 +17,28 @@ from chainrule.inputs.containers import as_array
 
 
 class UndefinedMetricError(ValueError):
-    """The metric is not defined on these data, whatever the predictions are."""
+    """The metric is not defined on these data, whatever the predictions are.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> try:
+    ...     cr.metrics.auc([1, 1], [0.2, 0.7])
+    ... except cr.metrics.UndefinedMetricError as error:
+    ...     print(isinstance(error, ValueError))
+    True
+    """
 
 
 class UndefinedMetricWarning(UserWarning):
-    """A metric is NaN because the data leave it undefined."""
+    """A metric is NaN because the data leave it undefined.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> issubclass(cr.metrics.UndefinedMetricWarning, UserWarning)
+    True
+    """
 
 
 # Probabilities computed in half precision miss 0, 1 and unit row sums by up to about this much.

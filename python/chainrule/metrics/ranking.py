@@ -29,8 +29,8 @@ def auc(
 ) -> float:
     """Return the area under the receiver operating characteristic curve.
 
-    It is the probability [1]_ that a random positive sample scores above a random negative one, a tie
-    counting one half, computed from rank statistics. With more than two classes it is the plain
+    It is the probability [1]_ that a random positive sample scores above a random negative one, a
+    tie counting one half, computed from rank statistics. With more than two classes it is the plain
     mean over the classes, each against all others.
 
     Parameters

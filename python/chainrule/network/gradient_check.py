@@ -53,6 +53,14 @@ class GradientReport:
         The entries that differ most, worst first.
     checked : int
         Number of derivatives compared.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0, dtype="float64")
+    >>> report = cr.gradient_check(net, [[1.0, 2.0]], [[0.5]], "mse")
+    >>> report.checked, report.max_relative_error < 1e-6
+    (5, True)
     """
 
     max_relative_error: float

@@ -44,6 +44,16 @@ def load(path: str | os.PathLike[str]) -> Network:
         If there is no such file.
     ModelFileError
         If it is truncated, altered, of a newer version or not a model file.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "net.safetensors"
+    >>> net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
+    >>> net.save(path)
+    >>> bool((cr.load(path).predict([[1.0, 2.0]]) == net.predict([[1.0, 2.0]])).all())
+    True
     """
     core, state = _core.load_model(os.fsencode(path))
     try:

@@ -38,6 +38,14 @@ class Adam(Optimizer):
     ----------
     Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015; amsgrad: Reddi, Kale &
     Kumar, "On the convergence of Adam and beyond", ICLR 2018.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.Adam(3e-4, beta2=0.99)
+    Adam(learning_rate=0.0003, beta2=0.99)
+    >>> cr.Adam(3e-4).beta1
+    0.9
     """
 
     kind = "adam"
@@ -64,6 +72,12 @@ class AdamW(Adam):
     References
     ----------
     Loshchilov & Hutter, "Decoupled weight decay regularization", ICLR 2019.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.AdamW(weight_decay=0.1)
+    AdamW(weight_decay=0.1)
     """
 
     kind = "adamw"

@@ -37,6 +37,12 @@ class AdaGrad(Optimizer):
     ----------
     Duchi, Hazan & Singer, "Adaptive subgradient methods for online learning and stochastic
     optimization", JMLR 12, 2011.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.AdaGrad(0.05, initial_accumulator=0.1)
+    AdaGrad(learning_rate=0.05, initial_accumulator=0.1)
     """
 
     kind = "adagrad"
@@ -75,6 +81,12 @@ class RMSprop(Optimizer):
     ----------
     Tieleman & Hinton, "Lecture 6.5: RMSProp", COURSERA, 2012; centred: Graves, "Generating
     sequences with recurrent neural networks", arXiv:1308.0850.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.RMSprop(1e-3, momentum=0.9)
+    RMSprop(learning_rate=0.001, momentum=0.9)
     """
 
     kind = "rmsprop"
@@ -109,6 +121,12 @@ class Adadelta(Optimizer):
     References
     ----------
     Zeiler, "ADADELTA: an adaptive learning rate method", arXiv:1212.5701.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.Adadelta(rho=0.95)
+    Adadelta(rho=0.95)
     """
 
     kind = "adadelta"

@@ -37,6 +37,12 @@ class SGD(Optimizer):
     ----------
     Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML
     2013.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.SGD(0.1, momentum=0.9, nesterov=True)
+    SGD(learning_rate=0.1, momentum=0.9, nesterov=True)
     """
 
     kind = "sgd"
@@ -69,6 +75,12 @@ class Lion(Optimizer):
     References
     ----------
     Chen et al., "Symbolic discovery of optimization algorithms", NeurIPS 2023.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.Lion(3e-4, weight_decay=0.1)
+    Lion(learning_rate=0.0003, weight_decay=0.1)
     """
 
     kind = "lion"

@@ -19,6 +19,12 @@ class Constant(Schedule):
     ----------
     learning_rate : float
         Above 0.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.schedules.Constant(0.1).rates(0, 4, steps_per_epoch=1)
+    array([0.1, 0.1, 0.1, 0.1])
     """
 
     kind = "constant"
@@ -36,6 +42,12 @@ class Step(Schedule):
         Factor per period, above 0.
     period : float, default 1.0
         Epochs from one change to the next, above 0.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.schedules.Step(0.1, gamma=0.5, period=2).rates(0, 4, steps_per_epoch=1)
+    array([0.1 , 0.1 , 0.05, 0.05])
     """
 
     kind = "step"
@@ -56,6 +68,12 @@ class Exponential(Schedule):
         Factor per period, above 0.
     period : float, default 1.0
         Epochs in which the rate changes by the factor `gamma`, above 0.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.schedules.Exponential(0.1, gamma=0.5).rates(0, 4, steps_per_epoch=1)
+    array([0.1   , 0.05  , 0.025 , 0.0125])
     """
 
     kind = "exponential"
@@ -76,6 +94,12 @@ class InverseTime(Schedule):
         Decay per period, at least 0.
     period : float, default 1.0
         Epochs, above 0.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.schedules.InverseTime(0.1).rates(0, 4, steps_per_epoch=1)
+    array([0.1       , 0.05      , 0.03333333, 0.025     ])
     """
 
     kind = "inverse_time"
@@ -127,6 +151,12 @@ class Cosine(Schedule):
     References
     ----------
     Loshchilov & Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.schedules.Cosine(0.1, epochs=4).rates(0, 4, steps_per_epoch=1)
+    array([0.1       , 0.08535534, 0.05      , 0.01464466])
     """
 
     kind = "cosine"
@@ -158,6 +188,12 @@ class OneCycle(Schedule):
     ----------
     Smith & Topin, "Super-convergence: very fast training of neural networks using large learning
     rates", 2019.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.schedules.OneCycle(0.1, epochs=4).rates(0, 4, steps_per_epoch=1)
+    array([4.00000000e-03, 8.11745654e-02, 2.83060998e-02, 4.00000000e-07])
     """
 
     kind = "one_cycle"

@@ -28,6 +28,12 @@ class FunctionSchedule(Schedule):
     ------
     TypeError
         If `function` cannot be called.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> isinstance(cr.schedules.PerEpoch(lambda epoch: 0.1), cr.schedules.FunctionSchedule)
+    True
     """
 
     _counts: ClassVar[str]
