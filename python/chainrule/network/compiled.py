@@ -75,6 +75,7 @@ class Compiled(Named):
         self._core: CoreNetwork | None = None
         self._graph = graph
         self._known_shapes: dict[str, tuple[int, ...]] = {}
+        self._gives_table = False  # known to have one output, of one axis
         self._shared: SharedParameters | None = None
         if graph is not None:
             self._core = make_core(graph, self.seed, self.dtype)
@@ -124,10 +125,11 @@ class Compiled(Named):
             self._shared.take_over(self)
 
     def _use_optimizer(self, optimizer: Optimizer) -> None:
+        schedule = optimizer.schedule
         # A new schedule counts its steps from here; the same one goes on.
-        if self._core is not None and optimizer.schedule != self._schedule:
+        if schedule != self._schedule and self._core is not None:
             self._schedule_origin = self._core.total_steps
-        self._schedule = optimizer.schedule
+        self._schedule = schedule
         self.optimizer = optimizer
 
     def _step(self, optimizer: _core.Optimizer, learning_rate: float) -> None:
@@ -154,13 +156,15 @@ class Compiled(Named):
             return OutputLosses(names, columns, chosen, weights)
         if weights is not None:
             raise ValueError("loss_weights needs a network of several outputs")
+        if given is None:
+            if self.loss is None:
+                raise ValueError(
+                    'the network has no loss yet: give one, such as loss="cross_entropy"'
+                )
+            return self.loss
         if isinstance(given, Mapping) and "kind" not in given and names:
             (given,) = by_name("loss", "output", given, names)
-        if given is not None:
-            return losses.get(given)
-        if self.loss is None:
-            raise ValueError('the network has no loss yet: give one, such as loss="cross_entropy"')
-        return self.loss
+        return losses.get(given)
 
     @property
     def _adapted(self) -> bool:
@@ -206,15 +210,17 @@ class Compiled(Named):
 
     def _as_rows(self, x: object, *, allow_single: bool = False) -> Any:
         """Return the same, or compressed sparse rows."""
-        if self._several_inputs:
-            return self._each_input(x, as_rows, allow_single=allow_single)
-        x = self._only(x)
-        return self._checked_rows(*self._in_order(x, as_rows, allow_single=allow_single))
+        return self._stored_rows(self._only(x), allow_single=allow_single)
 
     def _rows_wherever(self, x: object, *, allow_single: bool = False) -> Any:
         """Return the same, or rows that are read when they are needed."""
         x = self._only(x)
-        return self._unread(x) if is_lazy(x) else self._as_rows(x, allow_single=allow_single)
+        return self._unread(x) if is_lazy(x) else self._stored_rows(x, allow_single=allow_single)
+
+    def _stored_rows(self, x: object, *, allow_single: bool) -> Any:
+        if self._several_inputs:
+            return self._each_input(x, as_rows, allow_single=allow_single)
+        return self._checked_rows(*self._in_order(x, as_rows, allow_single=allow_single))
 
     def _unread(self, x: object) -> LazyRows:
         rows = LazyRows(x)
@@ -247,6 +253,8 @@ class Compiled(Named):
 
     def _only(self, x: object) -> object:
         """Return what a mapping holds for an only input; other things as they are."""
+        if isinstance(x, np.ndarray):  # quicker to see than that something is no mapping
+            return x
         if isinstance(x, Mapping) and self._graph is not None and len(self._graph.inputs) == 1:
             name = self._graph.inputs[0].name
             if name in x or not hasattr(x, "dtype"):
@@ -255,6 +263,8 @@ class Compiled(Named):
 
     def _only_target(self, y: object) -> object:
         """Return what a mapping holds for an only output; other things as they are."""
+        if isinstance(y, np.ndarray):
+            return y
         if isinstance(y, Mapping) and self._graph is not None and y:
             (name,) = self._graph.outputs
             return by_name("y", "output", y, [name])[0]
@@ -306,6 +316,7 @@ class Compiled(Named):
             assert self._graph is not None
             shapes = self._shapes
             self._known_shapes = {name: shapes[name] for name in self._graph.outputs}
+            self._gives_table = [len(shape) for shape in self._known_shapes.values()] == [1]
         return self._known_shapes
 
     @property
@@ -331,12 +342,12 @@ class Compiled(Named):
 class _BuildRollback:
     """The context of `_rollback_build`; one made by a generator would be slower."""
 
-    __slots__ = ("_before", "_net", "_unnamed")
+    __slots__ = ("_before", "_net", "unnamed")
 
     def __init__(self, net: Compiled, data: tuple[object, ...]) -> None:
         self._net = net
         self._before = net._core, net._graph
-        self._unnamed = () if net._core is None else net._unnamed(data)
+        self.unnamed = net._unnamed(data)
 
     def __enter__(self) -> None:
         """Nothing has to be done before."""
@@ -345,7 +356,8 @@ class _BuildRollback:
         """Put back what was there, if something was raised."""
         if kind is not None:
             self._net._core, self._net._graph = self._before
-            self._net._forget_names(self._unnamed)
+            if self._net._core is not None:
+                self._net._forget_names(self.unnamed)
 
 
 def _parts(columns: NDArray[Any], shapes: Mapping[str, tuple[int, ...]]) -> Any:

@@ -37,14 +37,14 @@ AnyMetrics: TypeAlias = "Iterable[AnyMetric] | Mapping[str, Iterable[AnyMetric]]
 
 
 class _Before:
-    """What an attempt to train on `data` leaves as it was, if it does not begin."""
+    """What an attempt to train leaves as it was, if it does not begin."""
 
     __slots__ = ("_chosen", "_net", "_steps", "_unnamed")
 
-    def __init__(self, net: Compiled, *data: object) -> None:
+    def __init__(self, net: Compiled, unnamed: tuple[str, ...]) -> None:
         self._net = net
         self._steps = 0 if net._core is None else net._core.total_steps
-        self._unnamed = net._unnamed(data)
+        self._unnamed = unnamed
         self._chosen = net.loss, net.optimizer, net._schedule, net._schedule_origin
 
     def without_memory(self) -> None:
@@ -175,9 +175,10 @@ def fit(
     chosen = net.metrics if metrics is None else resolve_metrics(metrics, objective)
 
     def train() -> History:
-        before = _Before(net, x, y)
+        rollback = net._rollback_build(x, y)
+        before = _Before(net, rollback.unnamed)
         try:
-            with net._rollback_build(x, y):
+            with rollback:
                 data = make_dataset(
                     net, x, y, objective, sample_weight, class_weight, learn_names=True
                 )
@@ -254,9 +255,10 @@ input_sparsity
     path = sparsity_name(input_sparsity)
 
     def step() -> _core.EpochResult:
-        before = _Before(net, x, y)
+        rollback = net._rollback_build(x, y)
+        before = _Before(net, rollback.unnamed)
         try:
-            with net._rollback_build(x, y):
+            with rollback:
                 data = make_dataset(
                     net, x, y, objective, sample_weight, class_weight, learn_names=True
                 )
@@ -266,7 +268,7 @@ input_sparsity
             net.loss = objective
             net._use_optimizer(optimizer)
             net._changing()
-            by_schedule = optimizer.schedule is not None
+            by_schedule = net._schedule is not None
             return core.run_epoch(
                 core_rows(data.x),
                 core_rows(data.y),

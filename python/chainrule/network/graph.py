@@ -70,6 +70,8 @@ class Graph:
         Names of nodes.
     owners : dict of str to Owner
         For nodes with parameters of other networks, which.
+    inputs : tuple of Node
+        The inputs.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Graph:
         self.nodes = nodes
         self.outputs = outputs
         self.owners = owners
+        self.inputs = tuple(node for node in nodes if node.layer is None)
 
     @classmethod
     def of(cls, nodes: Iterable[Mapping[str, Any]], outputs: Iterable[str]) -> Graph:
@@ -103,11 +106,6 @@ class Graph:
             layers.append(Layer.from_config({**node.layer.config, "name": name}))
         flat = len(self.nodes[0].shape) == 1 and self.outputs == (self.nodes[-1].name,)
         return layers if flat else None
-
-    @property
-    def inputs(self) -> tuple[Node, ...]:
-        """The inputs."""
-        return tuple(node for node in self.nodes if node.layer is None)
 
     @property
     def layers(self) -> list[Layer]:

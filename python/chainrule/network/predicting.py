@@ -71,16 +71,12 @@ def predict(
         if isinstance(whole, dict):
             return {name: _squeezed(part, alone) for name, part in whole.items()}
         return _squeezed(whole, alone)
-    usual = (
-        net._shared is None
-        and num_threads is None
-        and input_sparsity == "auto"
-        and type(batch_size) is int
-    )
-    if net._core is not None and usual:
-        outputs: NDArray[Any] | None = net._core.predict_in_place(x, batch_size, out)
+    core = net._core
+    usual = num_threads is None and input_sparsity == "auto" and type(batch_size) is int
+    if core is not None and usual and net._shared is None:
+        outputs: NDArray[Any] | None = core.predict_in_place(x, batch_size, out)
         if outputs is not None:
-            return net._shaped(outputs)
+            return outputs if net._gives_table else net._shaped(outputs)
     rows = positive_integer("batch_size", batch_size)
     threads = thread_count(num_threads)
     path = sparsity_name(input_sparsity)
@@ -96,8 +92,8 @@ def predict(
         if isinstance(features, LazyRows):
             if out is None:
                 out = np.empty((len(features), net.outputs), net.dtype)
-            core = net._built_core()
-            return net._shaped(predict_lazily(core, features, out, rows, threads, path))
+            outputs = predict_lazily(net._built_core(), features, out, rows, threads, path)
+            return net._shaped(outputs)
     return net._shaped(net._built_core().predict(core_rows(features), rows, threads, path, out))
 
 

@@ -106,7 +106,7 @@ class Sequential(Network):
         graph = chain(self.layers, (inputs,), self._input_name)
         self._core = make_core(graph, self.seed, self.dtype)
         self._graph = graph
-        self._known_shapes = {}
+        self._known_shapes, self._gives_table = {}, False
 
     @overload
     def __getitem__(self, index: int | str) -> Layer: ...
