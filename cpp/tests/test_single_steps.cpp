@@ -127,6 +127,8 @@ TEST_CASE("bounds of gradients hold, whatever the layers and however the rows ar
   check({BatchNormalization(), dense(3)}, table, InputSparsity::dense);
   check({LayerNormalization(), dense(3)}, table, InputSparsity::dense);
   check({dense(6), PReLU(), dense(3)}, table, InputSparsity::dense);
+  // Rows without padding, of whose norm a piece is more than one.
+  check({dense(48, Act::tanh), dense(2048, Act::tanh), dense(16)}, table, InputSparsity::dense);
 }
 
 TEST_CASE("no step makes a weight larger than its bound") {

@@ -80,8 +80,9 @@ def names_arguments(function: F) -> F:
 
     @functools.wraps(function)
     def checked(*args: Any, **options: Any) -> Any:
-        init = function.__name__ == "__init__"
-        check_arguments(type(args[0]).__name__ if init else function.__name__, options, valid)
+        if options:
+            init = function.__name__ == "__init__"
+            check_arguments(type(args[0]).__name__ if init else function.__name__, options, valid)
         return function(*args, **options)
 
     return checked  # type: ignore[return-value]

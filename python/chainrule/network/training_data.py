@@ -80,7 +80,7 @@ def make_dataset(
     outputs = core.outputs
     if not sparse and compares_classes(loss, outputs):
         y = net._labels(y, learn=learn_names)
-    targets = _targets(net, y, loss, outputs)
+    targets = _targets(net, y, loss, outputs, sparse=sparse)
     check_same_length(features, targets)
     weights = None
     if sample_weight is not None:
@@ -158,12 +158,13 @@ def _check_takes(net: Compiled, rows: Any) -> None:
         net._built_core().check_takes(core_rows(rows), finite=False)
 
 
-def _targets(net: Compiled, y: object, loss: Loss, outputs: int, name: str = "y") -> Rows:
+def _targets(
+    net: Compiled, y: object, loss: Loss, outputs: int, name: str = "y", *, sparse: bool
+) -> Rows:
     """Return the targets of an output as the core reads them."""
     single = net.dtype == "float32"
-    if is_sparse(y):
-        return prepare_sparse_targets(loss._core, y, outputs, single=single, name=name)
-    return prepare_targets(loss._core, y, outputs, single=single, name=name)
+    prepare = prepare_sparse_targets if sparse else prepare_targets
+    return prepare(loss._core, y, outputs, single=single, name=name)
 
 
 def _several(
@@ -183,7 +184,7 @@ def _several(
     if isinstance(loss, OutputLosses):
         given = by_name("y", "output", y, names)
         parts = [
-            _targets(net, part, one, columns, f"y[{name!r}]")
+            _targets(net, part, one, columns, f"y[{name!r}]", sparse=is_sparse(part))
             for name, part, one, columns in zip(
                 names, given, loss.losses, loss.columns, strict=True
             )
@@ -195,7 +196,7 @@ def _several(
     else:
         if compares_classes(loss, net.outputs):
             y = net._labels(y, learn=learn_names)
-        targets = _targets(net, y, loss, net.outputs)
+        targets = _targets(net, y, loss, net.outputs, sparse=is_sparse(y))
         check_same_length(rows, targets)
         weights_by_output = None
         if class_weight is not None:

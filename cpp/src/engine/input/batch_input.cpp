@@ -85,19 +85,20 @@ void BatchInput<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
   }
   const bool automatic = sparsity == InputSparsity::automatic;
   // Nonzeros are counted in 32 bits.
-  const bool countable =
-      options_.batch_size <= std::numeric_limits<std::int32_t>::max() / x_.columns;
-  if (taker_ && sparsity == InputSparsity::sparse && !countable)
+  const auto countable = [&] {
+    return options_.batch_size <= std::numeric_limits<std::int32_t>::max() / x_.columns;
+  };
+  if (taker_ && sparsity == InputSparsity::sparse && !countable())
     throw Error("a batch of " + std::to_string(options_.batch_size) + " rows has " +
                 std::to_string(x_.columns) +
                 " columns, more than 2^31 entries to count: use a smaller batch_size, or "
                 "input_sparsity \"auto\" or \"dense\"");
   make_room_for_tables();
   if (!taker_) return;
-  if (!countable && automatic) return;
   // Where there are few rows the stage itself skips zeros.
   constexpr std::int64_t few = 4;
   if (!options_.backward && x.rows <= few && automatic) return;
+  if (automatic && !countable()) return;
   const bool dense = sparsity == InputSparsity::dense;
   const double density = dense ? std::numeric_limits<double>::quiet_NaN() : density_of_sample(x);
   path_ = path_for(automatic ? Reason::cheaper : Reason::asked, density);

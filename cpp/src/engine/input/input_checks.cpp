@@ -26,7 +26,7 @@ void Network<T>::State::check_input(const Inputs& x) const {
     throw Error("the network has " + std::to_string(nodes.size()) + " inputs, got " +
                 std::to_string(x.size()));
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const std::int64_t columns = graph.node(nodes[i]).shape.size();
+    const std::int64_t columns = nodes.size() == 1 ? inputs : graph.node(nodes[i]).shape.size();
     if (x[i].rows < 1)
       throw Error(input_name(i) + " is empty: it has " + std::to_string(x[i].rows) + " rows");
     if (x[i].rows != x[0].rows)
