@@ -31,7 +31,7 @@ FIT_ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"epochs": 10**20}, ValueError, "epochs must be <= 2147483647, got 100000000000000000000"),
     ({"batch_size": 0}, ValueError, "batch_size must be >= 1, got 0"),
     ({"batch_size": -1}, ValueError, "batch_size must be >= 1, got -1"),
-    ({"batch_size": None}, TypeError, "batch_size must be an integer, got None"),
+    ({"batch_size": "8"}, TypeError, "batch_size must be an integer, got '8'"),
     ({"batch_size": 2**80}, ValueError, "batch_size must be <= 2147483647, got"),
     ({"num_threads": 0}, ValueError, "num_threads must be >= 1, got 0"),
     ({"num_threads": "all"}, TypeError, "num_threads must be an integer, got 'all'"),

@@ -21,7 +21,7 @@ namespace {
 using TableShape = std::pair<std::int64_t, std::int64_t>;
 
 template <class T>
-EpochResult run_epoch(Network<T>& self, const std::variant<RowsOrList, TableShape>& x,
+EpochResult run_epoch(Network<T>& self, const std::variant<RowsOrList, std::vector<TableShape>>& x,
                       const RowsOrList& y, const py::object& loss, const Optimizer& optimizer,
                       std::int64_t batch_size, bool shuffle, int num_threads,
                       const std::string& sparsity, const std::optional<Weights>& learning_rates,
@@ -32,11 +32,13 @@ EpochResult run_epoch(Network<T>& self, const std::variant<RowsOrList, TableShap
                       const std::optional<std::vector<double>>& loss_weights,
                       const py::object& read, const py::object& on_batch) {
   std::vector<RowsView> views;
-  if (const auto* shape = std::get_if<TableShape>(&x)) {
-    RowsView elsewhere;
-    elsewhere.rows = shape->first;
-    elsewhere.columns = shape->second;
-    views.push_back(elsewhere);
+  if (const auto* shapes = std::get_if<std::vector<TableShape>>(&x)) {
+    for (const auto& [rows_elsewhere, columns] : *shapes) {
+      RowsView elsewhere;
+      elsewhere.rows = rows_elsewhere;
+      elsewhere.columns = columns;
+      views.push_back(elsewhere);
+    }
   } else {
     views = InputViews(std::get<RowsOrList>(x), "x").views();
   }
@@ -66,7 +68,7 @@ EpochResult run_epoch(Network<T>& self, const std::variant<RowsOrList, TableShap
     options.read = [&](const std::int64_t* numbers, std::int64_t count) {
       return between_batches.with_lock([&] {
         rows_read = read(py::array_t<std::int64_t>(count, numbers));
-        return rows_view(rows_read.cast<py::array>(), "x");
+        return RowsRead(InputViews(rows_read.cast<RowsOrList>(), "x").views());
       });
     };
   }

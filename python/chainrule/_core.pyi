@@ -336,7 +336,7 @@ class Network32:
         x: numpy.typing.NDArray[typing.Any]
         | CompressedRows
         | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows]
-        | tuple[int, int],
+        | collections.abc.Sequence[tuple[int, int]],
         y: numpy.typing.NDArray[typing.Any]
         | CompressedRows
         | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
@@ -550,7 +550,7 @@ class Network64:
         x: numpy.typing.NDArray[typing.Any]
         | CompressedRows
         | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows]
-        | tuple[int, int],
+        | collections.abc.Sequence[tuple[int, int]],
         y: numpy.typing.NDArray[typing.Any]
         | CompressedRows
         | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],

@@ -14,13 +14,15 @@ namespace {
 
 /// How many rows of an x that is not in memory are read together: in random order those of several
 /// batches, since rows that lie near each other are then read at once.
-std::int64_t batches_of_chunk(const RowsView& x, std::int64_t batch_size, bool shuffle) {
+std::int64_t batches_of_chunk(const Inputs& x, std::int64_t batch_size, bool shuffle) {
   constexpr std::int64_t most_bytes = 4 << 20;
   constexpr std::int64_t least_chunks = 8;
   if (!shuffle) return 1;
-  const std::int64_t row_bytes = 8 * std::max<std::int64_t>(1, x.columns);
+  std::int64_t columns = 0;
+  for (const RowsView& input : x) columns += input.columns;
+  const std::int64_t row_bytes = 8 * std::max<std::int64_t>(1, columns);
   return std::max<std::int64_t>(
-      1, std::min(most_bytes / row_bytes, x.rows / least_chunks) / batch_size);
+      1, std::min(most_bytes / row_bytes, x.rows() / least_chunks) / batch_size);
 }
 
 }  // namespace
@@ -36,7 +38,7 @@ class Network<T>::State::EpochParts {
     const std::int64_t all = (x.rows() + batch_size_ - 1) / batch_size_;
     const std::int64_t left = std::max<std::int64_t>(0, all - options.first_batch);
     last_ = options.first_batch + (options.batches < 0 ? left : std::min(left, options.batches));
-    chunk_batches_ = batches_of_chunk(x[0], batch_size_, options.shuffle);
+    chunk_batches_ = batches_of_chunk(x, batch_size_, options.shuffle);
   }
 
   EpochResult run(const Targets& y, const Losses& losses, const Optimizer& chosen_optimizer) {
@@ -94,24 +96,28 @@ class Network<T>::State::EpochParts {
 
   void read_chunk(std::int64_t batch) {
     chunk_end_ = std::max(batch + 1, std::min(last_, batch + chunk_batches_));
-    const std::int64_t first = std::clamp<std::int64_t>(batch * batch_size_, 0, x_[0].rows);
-    const std::int64_t end = std::min(x_[0].rows, chunk_end_ * batch_size_);
+    const std::int64_t first = std::clamp<std::int64_t>(batch * batch_size_, 0, x_.rows());
+    const std::int64_t end = std::min(x_.rows(), chunk_end_ * batch_size_);
     numbers_.resize(static_cast<std::size_t>(std::max<std::int64_t>(0, end - first)));
     std::iota(numbers_.begin(), numbers_.end(), first);
     if (options_.shuffle) {
       const engine::Changing guard(s_);
-      const std::int64_t* order = s_.training.shuffled(x_[0].rows, s_.seed, s_.epochs);
+      const std::int64_t* order = s_.training.shuffled(x_.rows(), s_.seed, s_.epochs);
       std::copy(order + first, order + first + static_cast<std::int64_t>(numbers_.size()),
                 numbers_.begin());
     }
-    chunk_ = {options_.read(numbers_.data(), static_cast<std::int64_t>(numbers_.size())), batch,
-              true};
-    if (chunk_.x.rows == static_cast<std::int64_t>(numbers_.size()) &&
-        chunk_.x.columns == x_[0].columns)
-      return;
-    throw Error("read gave " + std::to_string(chunk_.x.rows) + " rows of " +
-                std::to_string(chunk_.x.columns) + " numbers, expected " +
-                std::to_string(numbers_.size()) + " of " + std::to_string(x_[0].columns));
+    const auto count = static_cast<std::int64_t>(numbers_.size());
+    chunk_ = {options_.read(numbers_.data(), count).inputs, batch, true};
+    if (chunk_.x.size() != x_.size())
+      throw Error("read gave rows for " + std::to_string(chunk_.x.size()) + " inputs, expected " +
+                  std::to_string(x_.size()));
+    for (std::size_t i = 0; i < x_.size(); ++i) {
+      const RowsView& given = chunk_.x[i];
+      if (given.rows == count && given.columns == x_[i].columns) continue;
+      throw Error("read gave " + std::to_string(given.rows) + " rows of " +
+                  std::to_string(given.columns) + " numbers, expected " + std::to_string(count) +
+                  " of " + std::to_string(x_[i].columns));
+    }
   }
 
   State& s_;
@@ -130,7 +136,6 @@ template <class T>
 EpochResult Network<T>::run_epoch(const Inputs& x, const Targets& y, const Losses& losses,
                                   const Optimizer& optimizer, const EpochOptions& options) {
   State& s = *state_;
-  if (options.read && x.size() != 1) throw Error("read is for networks of one input");
   if ((options.on_batch || options.read) && x.size() > 0)
     return typename State::EpochParts(s, x, options).run(y, losses, optimizer);
   const engine::Changing guard(s);

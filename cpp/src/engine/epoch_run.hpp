@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "engine/compiled_loss.hpp"
 #include "engine/input/row_order.hpp"
@@ -20,7 +21,7 @@ namespace chainrule {
 
 /// The rows of some batches, from rows that are not in memory.
 struct Chunk {
-  RowsView x;  // as the epoch visits them
+  std::vector<RowsView> x;  // of each input, as the epoch visits them
   std::int64_t first_batch = 0;
   bool is_new = true;  // not yet trained on
 };

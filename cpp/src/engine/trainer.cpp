@@ -84,7 +84,7 @@ struct Trainer<T>::State {
     for (std::int64_t first = 0; first < x.rows; first += kEvaluateRows) {
       const std::int64_t count = std::min(kEvaluateRows, x.rows - first);
       std::iota(numbers.begin(), numbers.end(), first);
-      each(read(numbers.data(), count));
+      each(read(numbers.data(), count).inputs.at(0));
     }
   }
 

@@ -74,7 +74,7 @@ Network<T>::State::EpochRun::EpochRun(State& state, const Inputs& x, const Targe
       session_(state.training),
       x_(x),
       chunk_(chunk),
-      there_(chunk ? chunk->x : x),
+      there_(chunk ? Inputs(chunk->x) : x),
       y_(y),
       losses_(losses),
       optimizer_(optimizer),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.inputs.several import Several
 from chainrule.inputs.targets import balanced_weights, class_counts
 
@@ -35,6 +36,16 @@ class CheckedData(NamedTuple):
         loss, classes = self.balanced
         counts = class_counts(loss._core, self.y, self.sample_weight, classes)
         return self._replace(class_weight=balanced_weights(counts))
+
+    def first(self, rows: int) -> CheckedData:
+        """Return at most `rows` of the first rows, in memory where they come from a generator."""
+        if not isinstance(self.x, LazyRows):
+            return self.part(slice(0, min(rows, len(self.x))))
+        x, part = self.x.few(rows)
+        weight = self.sample_weight
+        return self._replace(
+            x=x, y=self.y[part], sample_weight=None if weight is None else weight[part]
+        )
 
     def part(self, rows: slice) -> CheckedData:
         """Return some of the rows, which share the memory of these."""
@@ -76,7 +87,7 @@ def warn_of_unseen_classes(loss: Any, data: CheckedData, validation: CheckedData
     """Warn of classes that the network is validated on and never sees in training."""
     if not loss.takes_labels and not (loss.kind in _BINARY and data.y.shape[1:] == (1,)):
         return
-    if isinstance(data.y, Several):
+    if isinstance(data.y, Several) or any(_streams(rows.x) for rows in (data, validation)):
         return
     seen, judged = (class_counts(loss._core, rows.y) for rows in (data, validation))
     unseen = [
@@ -88,3 +99,8 @@ def warn_of_unseen_classes(loss: Any, data: CheckedData, validation: CheckedData
             "no training row has; rows that are sorted by class must be shuffled before the split",
             stacklevel=5,
         )
+
+
+def _streams(x: Any) -> bool:
+    """Whether targets are known only when their rows have come."""
+    return isinstance(x, LazyRows) and x.streams

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 import numpy as np
 
+from chainrule.arguments import positive_integer
 from chainrule.inputs.arrays import as_weights, check_same_length
 from chainrule.inputs.class_labels import text_in
 from chainrule.inputs.compressed_rows import Rows, as_rows
@@ -15,6 +18,7 @@ from chainrule.inputs.containers import as_array, as_csr, is_sparse
 from chainrule.inputs.lazy_rows import LazyRows, is_lazy
 
 if TYPE_CHECKING:
+    from chainrule.inputs.streamed_rows import BatchSource, StreamedRows
     from chainrule.inputs.targets import ClassWeight
 
 __all__ = ["Dataset"]
@@ -88,11 +92,79 @@ class Dataset:
         if sample_weight is not None:
             self._sample_weight = _read_only(as_weights(sample_weight, rows=self._rows))
         self._class_weight = dict(class_weight) if isinstance(class_weight, dict) else class_weight
+        self._source: BatchSource | None = None
+        self._passes: WeakSet[StreamedRows] = WeakSet()
         self._checked: dict[Hashable, Any] = {}
+
+    @classmethod
+    def from_generator(
+        cls,
+        batches: Callable[[], Iterable[Any]] | Iterable[Any],
+        rows: int,
+        batch_size: int | None = None,
+        class_weight: ClassWeight = None,
+    ) -> Dataset:
+        """Return a data set whose rows come from a generator, for data larger than memory.
+
+        A thread gets batches ahead of their use. `fit` trains on the rows in the order in which
+        they come, to the same bits as on an array of them with ``shuffle=False``; of targets,
+        weights and, where there are metrics, outputs it keeps those of all rows. The generator is
+        run once for each epoch, validation or prediction, and twice for each `Normalization` that
+        waits for its statistics.
+
+        Parameters
+        ----------
+        batches : callable or iterable
+            Gives, or is, an iterable over batches (x, y) or (x, y, sample_weight), for predictions
+            also (x,); each time the same rows. Of several inputs or outputs, x and y are mappings
+            or lists.
+        rows : int
+            Rows of an epoch. What the generator would give behind them is not asked for.
+        batch_size : int, optional
+            Rows of each batch, which are then checked; the last one may be shorter. Also the
+            default of ``fit``, which without it takes the rows of the first batch.
+        class_weight : mapping or sequence, optional
+            As in `Sequential.fit`.
+
+        Returns
+        -------
+        Dataset
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is none of these. What is wrong with a batch is raised by the call that
+            gets it: an end before `rows` rows, another number of columns or another dtype than at
+            first, or what the generator raises itself. A training is then as the epoch found it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import chainrule as cr
+        >>> def batches():
+        ...     for seed in range(10):
+        ...         x = np.random.default_rng(seed).normal(size=(50, 2))
+        ...         yield x, x.sum(axis=1)
+        >>> data = cr.Dataset.from_generator(batches, rows=500, batch_size=50)
+        >>> net = cr.Sequential([cr.Dense(1)], seed=0)
+        >>> history = net.fit(data, loss="mse", optimizer=cr.SGD(0.1), epochs=5, verbose=0)
+        >>> history["loss"][-1] < 1e-3
+        True
+        """
+        from chainrule.inputs.streamed_rows import BatchSource  # here, since few data sets stream
+
+        made = cls.__new__(cls)
+        made._rows = positive_integer("rows", rows)
+        size = None if batch_size is None else positive_integer("batch_size", batch_size)
+        made._x = made._y = made._sample_weight = None
+        made._class_weight = dict(class_weight) if isinstance(class_weight, dict) else class_weight
+        made._checked, made._passes = {}, WeakSet()
+        made._source = BatchSource(batches, made._rows, size)
+        return made
 
     @property
     def x(self) -> Any:
-        """The rows, or those of each input."""
+        """The rows, or those of each input; None of a generator, as are targets and weights."""
         return self._x
 
     @property
@@ -116,13 +188,35 @@ class Dataset:
 
     def __repr__(self) -> str:
         """Return the number of rows and what there is of them."""
+        if self._source is not None:
+            return f"<Dataset of {self._rows} rows of a generator>"
         there = ["x", *("y" for _ in [0] if self._y is not None)]
         there += [n for n in ("sample_weight", "class_weight") if getattr(self, n) is not None]
         return f"<Dataset of {self._rows} rows: {', '.join(there)}>"
 
     def __reduce__(self) -> tuple[object, ...]:
         """Copy and pickle the data, not what was found of them."""
+        if self._source is not None:
+            source = self._source
+            options = source.batches, source.rows, source.batch_size, self._class_weight
+            return Dataset.from_generator, options
         return Dataset, (self._x, self._y, self._sample_weight, self._class_weight)
+
+    def _stream(self, inputs: list[str] | None) -> StreamedRows:
+        """Begin a pass through the generator, which `_end_passes` ends."""
+        from chainrule.inputs.streamed_rows import StreamedRows  # here, since few data sets stream
+
+        assert self._source is not None
+        rows = StreamedRows(self._source, inputs)
+        self._passes.add(rows)
+        return rows
+
+    def _end_passes(self) -> None:
+        """End the passes that this thread has begun."""
+        me = threading.get_ident()
+        for rows in list(self._passes):
+            if rows.thread == me:
+                rows.close()
 
     def _once(self, key: Hashable, check: Callable[[], C]) -> C:
         """Return what `check` returned for a key; it is called for the first time alone."""

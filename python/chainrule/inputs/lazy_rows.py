@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,29 @@ class LazyRows:
         self.shape = (len(self._rows), int(np.prod(source.shape[1:], dtype=np.int64)))
         if 0 in self.shape:
             raise ValueError(f"{name} is empty: shape {tuple(source.shape)}")
+
+    streams = False
+    """Whether they come in one order only, with their targets."""
+
+    @property
+    def batch_rows(self) -> int:
+        """Rows of a batch, unless a caller chooses."""
+        return 32
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """Rows and columns of each input."""
+        return [self.shape]
+
+    @contextmanager
+    def unchecked(self) -> Iterator[None]:
+        """Have rows read without a look at their numbers, while the network is held."""
+        yield
+
+    def few(self, rows: int) -> tuple[Any, slice]:
+        """Return some of the first rows, and where they are."""
+        part = slice(0, min(rows, len(self)))
+        return self[part], part
 
     def __len__(self) -> int:
         """Return the number of rows."""

@@ -59,11 +59,11 @@ def divergence(
 def _first_bad_layer(net: Compiled, data: CheckedData) -> int:
     """Return the first layer whose outputs are not finite; the last one if all are."""
     core = net._built_core()
-    for first in range(0, len(data.x), _ROWS):
-        rows = data.x[first : first + _ROWS]
-        if isinstance(rows, LazyRows):
-            rows = rows.read(slice(0, len(rows)))
-        layer = core.first_bad_layer(core_rows(rows))
+    x = data.x
+    few = (slice(first, first + _ROWS) for first in range(0, len(x), _ROWS))
+    pieces = x.pieces(_ROWS) if isinstance(x, LazyRows) else ((rows, x[rows]) for rows in few)
+    for _, piece in pieces:
+        layer = core.first_bad_layer(core_rows(piece))
         if layer >= 0:
             return int(layer)
     return len(net.layers) - 1

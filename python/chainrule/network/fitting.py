@@ -11,6 +11,7 @@ import numpy as np
 from chainrule import _core, metrics, optimizers
 from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
 from chainrule.inputs.checked_data import split_validation, warn_of_unseen_classes
+from chainrule.inputs.dataset import Dataset
 from chainrule.inputs.lazy_rows import LazyRows, is_lazy
 from chainrule.inputs.several import core_rows
 from chainrule.names import names_arguments
@@ -24,7 +25,6 @@ from chainrule.network.training_data import make_dataset, prepare_validation, wa
 
 if TYPE_CHECKING:
     from chainrule.callbacks import Callback
-    from chainrule.inputs.dataset import Dataset
     from chainrule.inputs.targets import ClassWeight
     from chainrule.losses import Loss
     from chainrule.optimizers import Optimizer
@@ -69,12 +69,12 @@ def fit(
     loss_weights: Mapping[str, float] | Sequence[float] | None = None,
     optimizer: str | Optimizer | None = None,
     epochs: int = 1,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     validation_data: Dataset | Sequence[object] | None = None,
     validation_split: float = 0.0,
     sample_weight: object = None,
     class_weight: ClassWeight = None,
-    shuffle: bool = True,
+    shuffle: bool | None = None,
     callbacks: Iterable[Callback | Callable[[int, Mapping[str, Any]], object]] = (),
     metrics: AnyMetrics = None,
     verbose: int = 1,
@@ -110,8 +110,9 @@ def fit(
         stays the same; another kind starts afresh.
     epochs : int, default 1
         Passes over the data in this call.
-    batch_size : int, default 32
-        Rows per step; the last batch may be shorter.
+    batch_size : int, optional
+        Rows per step; the last batch may be shorter. Default: 32, or the size of a generator's
+        batches.
     validation_data : Dataset, (x, y) or (x, y, sample_weight), optional
         Evaluated after each epoch under names with ``val_`` in front.
     validation_split : float, default 0
@@ -124,8 +125,9 @@ def fit(
         training rows count the same, n / (classes * rows of the class), where `sample_weight`
         counts rows. It helps the training and leaves ``val_loss`` as it is. Of several outputs,
         a mapping of their names to weights, none of them "balanced".
-    shuffle : bool, default True
-        Visit the rows of each epoch in a new random order.
+    shuffle : bool, optional
+        Visit the rows of each epoch in a new random order. Default: yes, unless they come from a
+        generator, whose order stays.
     callbacks : iterable of Callback or callable
         A plain function is called as ``f(epoch, logs)`` at the end of each epoch.
     metrics : iterable of str, Metric or callable, or mapping of such, optional
@@ -165,8 +167,8 @@ def fit(
     optimizer = optimizers.get(optimizer if optimizer is not None else net.optimizer or "adam")
     plan = training.FitPlan(
         epochs=positive_integer("epochs", epochs),
-        batch_size=positive_integer("batch_size", batch_size),
-        shuffle=boolean("shuffle", shuffle),
+        batch_size=32 if batch_size is None else positive_integer("batch_size", batch_size),
+        shuffle=True if shuffle is None else boolean("shuffle", shuffle),
         verbose=verbose,
         num_threads=thread_count(num_threads),
         input_sparsity=sparsity_name(input_sparsity),
@@ -175,6 +177,7 @@ def fit(
     chosen = net.metrics if metrics is None else resolve_metrics(metrics, objective)
 
     def train() -> History:
+        nonlocal plan
         rollback = net._rollback_build(x, y)
         before = _Before(net, rollback.unnamed)
         try:
@@ -183,6 +186,8 @@ def fit(
                     net, x, y, objective, sample_weight, class_weight, learn_names=True
                 )
                 data, validation = split_validation(data, validation_split)
+                if isinstance(data.x, LazyRows) and data.x.streams:
+                    plan = _streaming(plan, data.x, batch_size, shuffle)
                 net._built_core().check_trains(
                     optimizer._core, plan.input_sparsity, min(plan.batch_size, len(data.x))
                 )
@@ -192,7 +197,7 @@ def fit(
                     validation = prepare_validation(net, validation_data, objective)
                 if validation is not None:
                     warn_of_unseen_classes(objective, data, validation)
-                if isinstance(data.x, LazyRows):
+                if isinstance(data.x, LazyRows) and not data.x.streams:
                     check_rows(net._built_core(), data.x)
                 try_out(net, objective, optimizer, chosen, data, validation, plan.callbacks)
                 progress = training.progress(net, data, plan)
@@ -211,8 +216,31 @@ def fit(
             before.without_memory()
             raise
 
-    history: History = net._training.run(train)
+    try:
+        history: History = net._training.run(train)
+    finally:
+        _end_passes(x, validation_data)
     return history
+
+
+def _streaming(
+    plan: training.FitPlan, x: LazyRows, batch_size: int | None, shuffle: bool | None
+) -> training.FitPlan:
+    """Return a plan for rows that come in one order, in batches."""
+    if shuffle:
+        raise ValueError(
+            "shuffle=True needs all rows in memory or a file; those of a generator keep their order"
+        )
+    return plan._replace(
+        shuffle=False, batch_size=x.batch_rows if batch_size is None else plan.batch_size
+    )
+
+
+def _end_passes(*data: object) -> None:
+    """End what is under way of the passes through generators."""
+    for each in data:
+        if isinstance(each, Dataset):
+            each._end_passes()
 
 
 @names_arguments
@@ -243,6 +271,8 @@ input_sparsity
     dict of str to float
         ``{"loss": mean loss before the step}``, and of several outputs the loss of each.
     """
+    if isinstance(x, Dataset) and x._source is not None:
+        raise ValueError("train_on_batch takes a batch of the generator, not all of its rows")
     if is_lazy(x):
         x = np.asarray(x[:])  # type: ignore[index]
     if isinstance(class_weight, str):
@@ -336,10 +366,15 @@ def evaluate(
     rows = positive_integer("batch_size", batch_size)
     threads = thread_count(num_threads)
     path = sparsity_name(input_sparsity)
-    with net._rollback_build():
-        data = make_dataset(net, x, y, objective, sample_weight, class_weight)
-    measured = metrics_for(objective, net.outputs, chosen, data.y)
-    value, outputs, sums = training.evaluate(net, data, objective, measured, rows, threads, path)
+    try:
+        with net._rollback_build():
+            data = make_dataset(net, x, y, objective, sample_weight, class_weight)
+        measured = metrics_for(objective, net.outputs, chosen, data.y)
+        value, outputs, sums = training.evaluate(
+            net, data, objective, measured, rows, threads, path
+        )
+    finally:
+        _end_passes(x)
     logs: dict[str, Any] = {}
     measure(measured, objective, data, value, outputs, logs, Undefined(), losses=sums)
     return logs

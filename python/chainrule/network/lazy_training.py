@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from chainrule import _core
 from chainrule.inputs.lazy_rows import LazyRows
+from chainrule.inputs.several import core_rows
+from chainrule.network.output_losses import OutputLosses, loss_weights_of
 
 if TYPE_CHECKING:
     from chainrule.inputs.checked_data import CheckedData
@@ -27,7 +29,8 @@ _ROWS_TO_CHECK = 256
 def check_rows(core: CoreNetwork, x: LazyRows) -> None:
     """Read all rows once and raise where the network cannot train on them."""
     for rows, piece in x.pieces(_ROWS_TO_CHECK):
-        core.check_takes(piece, name=x.name_of(rows))
+        if not x.streams:  # which check what they give
+            core.check_takes(piece, name=x.name_of(rows))
 
 
 def adapt_lazily(core: CoreNetwork, x: LazyRows, *, remaining: bool = False) -> None:
@@ -38,7 +41,8 @@ def adapt_lazily(core: CoreNetwork, x: LazyRows, *, remaining: bool = False) -> 
     """
     if not remaining:
         check_rows(core, x)
-    core.adapt_pieces(lambda: (piece for _, piece in x.pieces(_ROWS_TO_CHECK)), remaining)
+    with x.unchecked():
+        core.adapt_pieces(lambda: (piece for _, piece in x.pieces(_ROWS_TO_CHECK)), remaining)
 
 
 def predict_lazily(
@@ -51,7 +55,8 @@ def predict_lazily(
 ) -> NDArray[Any]:
     """Fill `out` with the outputs of all rows, a batch at a time."""
     for rows, piece in x.pieces(batch_size):
-        core.check_takes(piece, name=x.name_of(rows))
+        if not x.streams:
+            core.check_takes(piece, name=x.name_of(rows))
         core.predict(piece, batch_size, num_threads, input_sparsity, out[rows])
     return out
 
@@ -59,22 +64,23 @@ def predict_lazily(
 def evaluate_lazily(
     core: CoreNetwork,
     data: CheckedData,
-    loss: Loss,
+    loss: Loss | OutputLosses,
     outputs: NDArray[Any] | None,
     batch_size: int,
     num_threads: int,
     input_sparsity: str,
-) -> float:
-    """Return the mean loss over all rows, a batch at a time; fill `outputs`."""
+) -> tuple[float, _core.LossSum]:
+    """Return the mean loss over all rows, a batch at a time, and the sums; fill `outputs`."""
     assert isinstance(data.x, LazyRows)
     mean = 0.0
     losses = _core.LossSum()
     for rows, piece in data.x.pieces(batch_size):
-        core.check_takes(piece, name=data.x.name_of(rows))
+        if not data.x.streams:
+            core.check_takes(piece, name=data.x.name_of(rows))
         sample_weight = None if data.sample_weight is None else data.sample_weight[rows]
         mean = core.evaluate(
             piece,
-            data.y[rows],
+            core_rows(data.y[rows]),
             loss._core,
             batch_size,
             num_threads,
@@ -83,5 +89,6 @@ def evaluate_lazily(
             data.class_weight,
             None if outputs is None else outputs[rows],
             losses,
+            loss_weights_of(loss),
         )
-    return mean
+    return mean, losses

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule import _core, optimizers
 from chainrule.arguments import positive_integer, sparsity_name, thread_count
-from chainrule.inputs.lazy_rows import is_lazy
+from chainrule.inputs.dataset import Dataset
+from chainrule.inputs.lazy_rows import LazyRows, is_lazy
 from chainrule.inputs.several import core_rows
 from chainrule.layers import Layer
 from chainrule.layers.layer import SymbolicTensor
@@ -26,6 +27,7 @@ from chainrule.network.lazy_training import adapt_lazily
 from chainrule.network.measuring import resolve_metrics
 from chainrule.network.saved_training import training_state
 from chainrule.network.summary import graph_table, summary_table
+from chainrule.network.training_data import rows_of
 
 if TYPE_CHECKING:
     from chainrule.network.plan import Plan
@@ -538,17 +540,23 @@ class Network(Compiled):
         Parameters
         ----------
         x : array_like of shape (rows, inputs)
-            The data as it enters the network. What is not in memory, such as a dataset of h5py, is
-            read in pieces: once to check it and twice for each of the layers.
+            The data as it enters the network, also a `Dataset`. What is not in memory, such as a
+            dataset of h5py, is read in pieces: once to check it and twice for each of the layers.
         """
-        with self._rollback_build(x):
-            if is_lazy(x):
-                rows = self._unread(x)
-                adapt_lazily(self._built_core(), rows)
-            else:
-                features = self._features(x)
-                self._built_core().adapt(core_rows(features))
-            self._learn_feature_names(x)
+        try:
+            with self._rollback_build(x):
+                if isinstance(x, Dataset):
+                    rows = rows_of(self, x)
+                else:
+                    rows = self._unread(x) if is_lazy(x) else self._features(x)
+                if isinstance(rows, LazyRows):
+                    adapt_lazily(self._built_core(), rows)
+                else:
+                    self._built_core().adapt(core_rows(rows))
+                self._learn_feature_names(x.x if isinstance(x, Dataset) else x)
+        finally:
+            if isinstance(x, Dataset):
+                x._end_passes()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network with its training state to a safetensors file.

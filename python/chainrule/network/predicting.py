@@ -92,7 +92,11 @@ def predict(
         if isinstance(features, LazyRows):
             if out is None:
                 out = np.empty((len(features), net.outputs), net.dtype)
-            outputs = predict_lazily(net._built_core(), features, out, rows, threads, path)
+            try:
+                outputs = predict_lazily(net._built_core(), features, out, rows, threads, path)
+            finally:
+                if isinstance(x, Dataset):
+                    x._end_passes()
             return net._shaped(outputs)
     return net._shaped(net._built_core().predict(core_rows(features), rows, threads, path, out))
 

@@ -79,9 +79,12 @@ def evaluate(
     """Return the mean loss in inference mode, outputs where metrics need them, sums of losses."""
     core = net._built_core()
     outputs = np.empty((len(data.x), core.outputs), net.dtype) if metrics else None
+    sums: Any
     if isinstance(data.x, LazyRows):
-        value = evaluate_lazily(core, data, loss, outputs, batch_size, num_threads, input_sparsity)
-        return value, outputs, None
+        value, sums = evaluate_lazily(
+            core, data, loss, outputs, batch_size, num_threads, input_sparsity
+        )
+        return value, outputs, sums
     sums = _core.LossSum() if isinstance(loss, OutputLosses) else None
     value = core.evaluate(
         core_rows(data.x),
@@ -289,7 +292,7 @@ class _Epoch:
         """Train on all batches; another optimizer from within takes another call."""
         plan, x = self._plan, self._data.x
         lazy = x if isinstance(x, LazyRows) else None
-        rows = x.shape if isinstance(x, LazyRows) else core_rows(x)
+        rows = x.shapes if isinstance(x, LazyRows) else core_rows(x)
         watched = self._callbacks.wants_batches
         done, loss = 0, math.nan
         while done < self._batches:

@@ -29,6 +29,7 @@ from chainrule.names import unknown_name
 from chainrule.network.output_losses import OutputLosses, loss_weights_of
 
 if TYPE_CHECKING:
+    from chainrule.inputs.streamed_rows import StreamedRows
     from chainrule.inputs.targets import ClassWeight
     from chainrule.losses import Loss
     from chainrule.network.compiled import Compiled
@@ -62,6 +63,8 @@ def make_dataset(
     """
     if isinstance(x, Dataset):
         _refuse_beside(y=y, sample_weight=sample_weight, class_weight=class_weight)
+        if x._source is not None:
+            return _streamed(net, x, loss, learn_names)
         return _checked_once(net, x, loss, learn_names)
     if y is None:
         raise TypeError("y is missing: give targets beside x, or a Dataset that has some")
@@ -87,13 +90,10 @@ def make_dataset(
         weights = as_weights(sample_weight, rows=len(features))
     classes = None
     if class_weight is not None:
-        if not loss.takes_labels and outputs > 1:
-            raise ValueError(f"class_weight with {loss.kind} needs one output, got {outputs}")
-        if isinstance(class_weight, str):
+        if isinstance(class_weight, str) and (loss.takes_labels or outputs == 1):
             check_balanced(class_weight)
             return CheckedData(features, targets, weights, None, (loss, outputs)).balanced_again()
-        weights_by_label = _by_label(class_weight, net.class_names)
-        classes = class_weights_array(weights_by_label, outputs if loss.takes_labels else 2)
+        classes = _weights_of_classes(net, class_weight, loss)
     return CheckedData(features, targets, weights, classes)
 
 
@@ -106,7 +106,7 @@ def _refuse_beside(**given: object) -> None:
 
 def _checked_once(net: Compiled, data: Dataset, loss: Any, learn_names: bool) -> CheckedData:
     """Return a data set as the core reads it, checked unless that was done for the like."""
-    if data.y is None:
+    if data.y is None and data._source is None:
         raise ValueError("the Dataset has no y, which this call needs")
 
     def check() -> tuple[CheckedData, Any]:
@@ -137,9 +137,79 @@ def _checked_once(net: Compiled, data: Dataset, loss: Any, learn_names: bool) ->
 
 def rows_of(net: Compiled, data: Dataset) -> Any:
     """Return the rows of a data set as the core reads them, checked unless that was done."""
+    if data._source is not None:
+        return _stream(net, data)
     rows = data._once(_reads(net, data), lambda: net._rows_wherever(data.x))
     _check_takes(net, rows)
     return rows
+
+
+def _stream(net: Compiled, data: Dataset) -> StreamedRows:
+    """Return the rows of a generator, which are checked as they come."""
+    several = (
+        [node.name for node in net._graph.inputs] if net._several_inputs and net._graph else None
+    )
+    rows = data._stream(several)
+    if several is None:
+        net._check_columns(rows.shape[1])
+    assert net._graph is not None
+    for node, (_, columns) in zip(net._graph.inputs, rows.shapes, strict=True):
+        expected = math.prod(node.shape)
+        if columns != expected:
+            raise ValueError(
+                f"x[{node.name!r}] has {columns} columns; the input expects {expected}, of shape "
+                f"{node.shape}"
+            )
+    rows.use(net._built_core().check_takes)
+    return rows
+
+
+def _streamed(net: Compiled, data: Dataset, loss: Any, learn_names: bool) -> CheckedData:
+    """Return the data of a generator."""
+    rows = _stream(net, data)
+    net._built_core().check_loss(loss._core, loss_weights_of(loss))
+    if not rows.has_targets:
+        raise ValueError("the generator gives no y, which this call needs")
+
+    def targets(y: Any) -> Any:
+        if isinstance(loss, OutputLosses):
+            return _targets_of_outputs(net, y, loss)
+        y = net._only_target(y)
+        if compares_classes(loss, net.outputs):
+            y = net._labels(y, learn=learn_names)
+        return _targets(net, y, loss, net.outputs, sparse=is_sparse(y))
+
+    rows.use(net._built_core().check_takes, targets)
+    weights = data.class_weight
+    if isinstance(weights, str):
+        raise ValueError(
+            f"class_weight={weights!r} needs all rows in memory; give the weights of the classes"
+        )
+    return CheckedData(rows, rows.y, rows.sample_weight, _weights_of_classes(net, weights, loss))
+
+
+def _targets_of_outputs(net: Compiled, y: Any, loss: OutputLosses) -> Several:
+    """Return the targets of each output."""
+    given = by_name("y", "output", y, loss.names)
+    parts = zip(loss.names, given, loss.losses, loss.columns, strict=True)
+    return Several(
+        [
+            _targets(net, part, one, columns, f"y[{name!r}]", sparse=is_sparse(part))
+            for name, part, one, columns in parts
+        ]
+    )
+
+
+def _weights_of_classes(net: Compiled, class_weight: Any, loss: Any) -> Any:
+    """Return class weights as the core reads them, for each of several outputs."""
+    if isinstance(loss, OutputLosses):
+        return _class_weights(class_weight, loss)
+    if class_weight is None:
+        return None
+    if not loss.takes_labels and net.outputs > 1:
+        raise ValueError(f"class_weight with {loss.kind} needs one output, got {net.outputs}")
+    by_label = _by_label(_given_weights(class_weight), net.class_names)
+    return class_weights_array(by_label, net.outputs if loss.takes_labels else 2)
 
 
 def _reads(net: Compiled, data: Dataset) -> tuple[Any, ...]:
@@ -182,30 +252,16 @@ def _several(
     net._built_core().check_loss(loss._core, loss_weights_of(loss))
     names = net._graph.outputs
     if isinstance(loss, OutputLosses):
-        given = by_name("y", "output", y, names)
-        parts = [
-            _targets(net, part, one, columns, f"y[{name!r}]", sparse=is_sparse(part))
-            for name, part, one, columns in zip(
-                names, given, loss.losses, loss.columns, strict=True
-            )
-        ]
-        for name, part in zip(names, parts, strict=True):
+        targets: Any = _targets_of_outputs(net, y, loss)
+        for name, part in zip(names, targets.parts, strict=True):
             check_same_length(rows, part, names=("x", f"y[{name!r}]"))
-        targets: Any = Several(parts)
-        weights_by_output = _class_weights(class_weight, loss)
     else:
         if compares_classes(loss, net.outputs):
             y = net._labels(y, learn=learn_names)
         targets = _targets(net, y, loss, net.outputs, sparse=is_sparse(y))
         check_same_length(rows, targets)
-        weights_by_output = None
-        if class_weight is not None:
-            weights_by_output = class_weights_array(
-                _by_label(_given_weights(class_weight), net.class_names),
-                net.outputs if loss.takes_labels else 2,
-            )
     weights = None if sample_weight is None else as_weights(sample_weight, rows=len(rows))
-    return CheckedData(rows, targets, weights, weights_by_output)
+    return CheckedData(rows, targets, weights, _weights_of_classes(net, class_weight, loss))
 
 
 def _given_weights(class_weight: Any) -> Any:
@@ -257,7 +313,7 @@ def prepare_validation(
     loss: Any,
 ) -> CheckedData:
     """Return ``validation_data``, a Dataset or (x, y[, sample_weight]), as `make_dataset` does."""
-    expected = "validation_data must be (x, y) or (x, y, sample_weight), or a Dataset"
+    expected = "validation_data must be (x, y) or (x, y, sample_weight)"
     if isinstance(given, Dataset):
         given = given, None
     elif not isinstance(given, tuple | list):
@@ -279,8 +335,8 @@ def warn_of_scale(net: Compiled, loss: Any, data: CheckedData) -> None:
     plain = isinstance(last, Dense) and last.activation.kind == "linear"
     if loss.kind not in _REGRESSION or not plain or net._built_core().total_steps > 0:
         return
-    y = data.y if isinstance(data.y, np.ndarray) else stored(data.y)[0]
-    sample = np.asarray(y[:_ROWS_TO_LOOK_AT], dtype=np.float64)
+    y = data.first(_ROWS_TO_LOOK_AT).y
+    sample = np.asarray(y if isinstance(y, np.ndarray) else stored(y)[0], dtype=np.float64)
     mean, deviation = abs(float(sample.mean())), float(sample.std())
     if max(mean, deviation) < _FAR and (deviation == 0 or max(mean, deviation) > 1 / _FAR):
         return

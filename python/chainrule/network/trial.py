@@ -108,7 +108,7 @@ def try_metrics(net: Compiled, loss: Any, chosen: Any, data: CheckedData) -> dic
         return {}
     for metric in measured:
         _check_decides(net, loss, metric)
-    few = data.part(slice(0, min(_ROWS, len(data.x))))
+    few = data.first(_ROWS)
     targets, predictions = _predicted(net, loss, few)
     return {
         metric.name: _tried(metric, net, loss, data, few, targets, predictions)
@@ -121,7 +121,7 @@ def _try_several(
 ) -> dict[str, Any]:
     """Return the same of several outputs, with their losses."""
     logs: dict[str, Any] = {f"{name}_loss": 1.0 for name in loss.names}
-    few = data.part(slice(0, min(_ROWS, len(data.x))))
+    few = data.first(_ROWS)
     outputs = np.empty((len(few.x), net.outputs), net.dtype)
     net._built_core().predict(core_rows(few.x), 256, 0, "auto", outputs)
     outputs = outputs if np.isfinite(outputs).all() else np.zeros_like(outputs)
