@@ -306,11 +306,11 @@ def test_every_unsupported_module_is_listed():
     assert str(caught.value).splitlines()[1:] == [
         "  0 (Conv1d): there is no such layer",
         "  2.0 (Hardshrink): there is no such layer",
-        "  2.1 (Softmax): it is not over the last axis",
+        "  2.1 (Softmax): it is not over an axis of the rows",
         "  3 (LayerNorm): it normalises more than one axis",
         "  4 (BatchNorm1d): it has no running statistics",
         "  5 (Softplus): its beta is not 1",
-        "  6 (Flatten): it keeps axes other than that of the rows",
+        "  6 (Flatten): it joins rows",
     ]
 
 

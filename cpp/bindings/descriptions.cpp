@@ -63,6 +63,13 @@ void init_descriptions(py::module_& module) {
           },
           py::arg("inputs"))
       .def(
+          "output_shape",
+          [](const LayerHandle& self, const std::vector<std::vector<std::int64_t>>& inputs) {
+            const std::vector<Shape> shapes(inputs.begin(), inputs.end());
+            return py::tuple(py::cast(self.layer->output_shape(shapes).extents()));
+          },
+          py::arg("inputs"))
+      .def(
           "categories",
           [](const LayerHandle& self, std::int64_t inputs) {
             return self.layer->reads_categories() ? self.layer->categories(inputs)

@@ -238,7 +238,7 @@ def _vectors(
     rows = list(x.values())
     _check_rows(rows, "values of")
     with np.errstate(over="ignore", invalid="ignore"):
-        outputs = [each.astype(np.float32) for each in predictions(net, rows)]
+        outputs = [_flat(each) for each in predictions(net, rows)]
         exported = model.program.run(x)
     _check_rows(outputs, "network's outputs for")
     _check_rows(exported, "C code's outputs for")
@@ -249,9 +249,13 @@ def _vectors(
     probabilities = None
     if model.link is not None:
         made = predictions(net, rows, probabilities=True)
-        probabilities = [each.astype(np.float32) for each in made]
+        probabilities = [*map(_flat, made)]
         _check_rows(probabilities, "network's probabilities for")
     return self_test.Vectors(x, outputs, probabilities, tolerance), largest
+
+
+def _flat(rows: Array) -> Array:
+    return rows.astype(np.float32).reshape(len(rows), -1)
 
 
 def _check_rows(arrays: Sequence[Array], what: str) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -19,10 +20,14 @@ from chainrule.c_export.operations import (
     Concatenate,
     Copy,
     Dense,
+    Dot,
     LayerNormalization,
+    MeanOfPositions,
     Merge,
     Operation,
+    Permute,
     PReLU,
+    Repeat,
 )
 from chainrule.c_export.program import Program
 from chainrule.interop.affine import scale_and_offset
@@ -38,7 +43,9 @@ _LARGEST = float(np.finfo(np.float32).max)
 # Weights times a factor beyond these could leave the range in which floats have all their digits.
 _MODERATE = (1e-6, 1e6)
 
-# An operation's class and its fields behind the wiring.
+# What takes all positions of a row at once.
+_OF_WHOLE_ROWS = (Permute, Repeat, MeanOfPositions)
+# An operation's class and its fields behind its names.
 _Part = tuple[type[Operation], dict[str, Any]]
 
 
@@ -56,8 +63,8 @@ def lower(net: Network, *, into_weights: bool) -> Program:
         If the network has no form in C; the text lists all reasons.
     """
     inputs, nodes, outputs = nodes_of(net)
-    # The value of each node, and its columns; and what names of C may have of its own.
-    made = {name: (name, columns) for name, columns in inputs.items()}
+    # The value of each node, and what names of C may have of its own.
+    made = {name: name for name in inputs}
     labels: dict[str, str] = {}
     operations: list[Operation] = []
     reasons = []
@@ -69,21 +76,26 @@ def lower(net: Network, *, into_weights: bool) -> Program:
         beyond = [name for name, values in node.arrays.items() if not _fits(values)]
         if beyond:
             reasons.append(f"{node}: {' and '.join(beyond)} beyond the range of float")
-        elif node.layer.kind not in {*_PARTS_OF, *MERGES}:
+        elif node.layer.kind not in {*_PARTS_OF, *MERGES, "dot"}:
             reasons.append(f"{node} has no form in C")
-        value, columns = made[node.inputs[0]]
-        others = [made[name] for name in node.inputs[1:]]
-        for part, read, count, fields in [] if reasons else _parts(node, columns, others):
+        value = made[node.inputs[0]]
+        for part, fields in [] if reasons else _parts(node, [made[name] for name in node.inputs]):
             result = f"{len(operations)} of {node.name}"
-            wiring = (result, (value, *read), (label,), columns, count)
-            operations.append(part(*wiring, **fields))
-            value, columns = result, count
-        made[node.name] = value, node.columns
+            read = (value, *fields.pop("others", ()))
+            operations.append(part(result, read, (label,), **fields))
+            value = result
+        made[node.name] = value
     refuse(reasons)
-    program = Program(inputs, operations, [made[name][0] for name in outputs])
-    for name in {*program.outputs} & {*inputs}:
-        operations.append(Copy(f"copy of {name}", (name,), ("0",), inputs[name], inputs[name]))
-        program.outputs[program.outputs.index(name)] = operations[-1].made
+    sizes = {name: math.prod(shape) for name, shape in inputs.items()}
+    sizes |= {operation.made: operation.size for operation in operations}
+    program = Program(
+        {name: sizes[name] for name in inputs}, operations, [made[name] for name in outputs]
+    )
+    for index, name in enumerate(program.outputs):
+        if name in inputs or name in program.outputs[:index]:
+            copy = f"copy {index} of {name}"
+            operations.append(Copy(copy, (name,), ("0",), sizes[name], sizes[name]))
+            program.outputs[index] = copy
     _merge(program, _joined)
     if into_weights:
         _merge(program, _with_factor)
@@ -108,20 +120,39 @@ def _fits(values: Array) -> bool:
     return bool(np.isfinite(values).all() and (np.abs(values) <= _LARGEST).all())
 
 
-def _parts(
-    node: NetworkNode, columns: int, others: Sequence[tuple[str, int]]
-) -> Iterator[tuple[type[Operation], tuple[str, ...], int, dict[str, Any]]]:
-    """Yield operations by class, further values read, columns made and fields of their own."""
-    kind = node.layer.kind
-    if kind not in MERGES:
+def _parts(node: NetworkNode, values: Sequence[str]) -> Iterator[_Part]:
+    """Yield operations by class, with the columns and positions of what they read and make.
+
+    `values` are the names of what the node reads.
+    """
+    kind, size, columns = node.layer.kind, math.prod(node.shape), node.reads[0][-1]
+    positions = math.prod(node.shape[:-1])
+    if kind == "concatenate":
+        for name, shape in zip(values[1:], node.reads[1:], strict=True):
+            wiring = {"inputs": columns, "outputs": columns + shape[-1], "positions": positions}
+            yield Concatenate, {"kind": kind, "others": (name,), **wiring}
+            columns += shape[-1]
+    elif kind in MERGES:
+        for name in values[1:]:
+            yield Merge, {"kind": kind, "others": (name,), "inputs": size, "outputs": size}
+        if MERGES[kind].mean:
+            scale, shift = np.full(size, 1.0 / len(values)), np.zeros(size)
+            yield Affine, {"scale": scale, "shift": shift, "inputs": size, "outputs": size}
+    elif kind == "dot":
+        wiring = {"inputs": math.prod(node.reads[0]), "outputs": size}
+        yield Dot, {"features": columns, "others": (values[1],), **wiring}
+    else:
         for part, fields in _PARTS_OF[kind](node, columns):
-            yield part, (), node.columns, fields
-    for other, more in others:
-        columns += more if kind == "concatenate" else 0
-        yield Concatenate if kind == "concatenate" else Merge, (other,), columns, {"kind": kind}
-    if kind in MERGES and MERGES[kind].mean:
-        scale = np.full(columns, 1.0 / len(node.inputs))
-        yield Affine, (), columns, {"scale": scale, "shift": np.zeros(columns)}
+            wiring = {"inputs": columns, "outputs": node.columns, "positions": positions}
+            if part in _OF_WHOLE_ROWS or _is_elementwise(part, fields):
+                entering = math.prod(node.reads[0]) if part in _OF_WHOLE_ROWS else size
+                wiring = {"inputs": entering, "outputs": size}
+            yield part, {**wiring, **fields}
+            columns = node.columns
+
+
+def _is_elementwise(part: type[Operation], fields: dict[str, Any]) -> bool:
+    return part is Clip or (part is Activation and fields["activation"].kind != "softmax")
 
 
 def _activation(node: NetworkNode, columns: int) -> list[_Part]:
@@ -164,6 +195,22 @@ def _prelu(node: NetworkNode, columns: int) -> list[_Part]:
     return [(PReLU, node.arrays)]
 
 
+def _permute(node: NetworkNode, columns: int) -> list[_Part]:
+    dims = node.layer.dims
+    # One axis, or several of which none moves, are what they were.
+    if list(dims) == sorted(dims):
+        return []
+    return [(Permute, Permute.fields_of(node.reads[0], dims))]
+
+
+def _repeat_vector(node: NetworkNode, columns: int) -> list[_Part]:
+    return [(Repeat, {"times": node.layer.n})]
+
+
+def _global_average_pooling(node: NetworkNode, columns: int) -> list[_Part]:
+    return [(MeanOfPositions, {})]
+
+
 _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
     "activation": _activation,
     "batch_normalization": _affine,
@@ -172,10 +219,14 @@ _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
     "dropout": _nothing,
     "flatten": _nothing,
     "gaussian_noise": _nothing,
+    "global_average_pooling": _global_average_pooling,
     "layer_normalization": _layer_normalization,
     "normalization": _affine,
+    "permute": _permute,
     "prelu": _prelu,
+    "repeat_vector": _repeat_vector,
     "rescaling": _affine,
+    "reshape": _nothing,
     "scale": _affine,
 }
 
@@ -199,6 +250,8 @@ def _joined(before: Operation, operation: Operation) -> Operation | None:
     """Return a scaling that is a part of the scaling or the linear dense layer before it."""
     if not isinstance(operation, Affine) or not isinstance(before, Affine | Dense):
         return None
+    if operation.positions != before.positions:
+        return None
     scale, shift = operation.scale, operation.shift
     nodes = (*before.nodes, *operation.nodes)
     values: dict[str, Any]
@@ -212,6 +265,8 @@ def _joined(before: Operation, operation: Operation) -> Operation | None:
 def _with_factor(before: Operation, operation: Operation) -> Operation | None:
     """Return a dense layer with the scaling before it, if that has no shift."""
     if not isinstance(operation, Dense) or not isinstance(before, Affine):
+        return None
+    if operation.positions != before.positions:
         return None
     # With a shift, large means would cancel in the sums.
     size = np.abs(before.scale)

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from chainrule.network.sequential import Sequential
 
 __all__ = ["Activation", "Affine", "Array", "Copy", "Dense", "LayerNormalization", "Operation"]
-__all__ += ["Clip", "Concatenate", "Merge", "PReLU", "Product"]
+__all__ += ["Clip", "Concatenate", "Dot", "MeanOfPositions", "Merge", "PReLU", "Permute"]
+__all__ += ["Product", "Repeat"]
 
 Array = NDArray[Any]
 
@@ -38,6 +40,8 @@ class Operation(ABC):
         The nodes of the network that it is, the one that names it first.
     inputs, outputs : int
         Columns of the first that it takes, and of what it gives.
+    positions : int
+        How often the C function is called, on one position of a row after the other.
     name : str
         What to call it.
     in_place : bool
@@ -51,6 +55,7 @@ class Operation(ABC):
     nodes: tuple[str, ...]
     inputs: int
     outputs: int
+    positions: int = field(default=1, kw_only=True)
     name: ClassVar[str]
     in_place: ClassVar[bool] = True
     reads: ClassVar[str] = "float"
@@ -66,9 +71,19 @@ class Operation(ABC):
         return self.name.replace(" ", "_")
 
     @property
+    def size(self) -> int:
+        """How many numbers it gives for a row."""
+        return self.outputs * self.positions
+
+    @property
+    def columns_read(self) -> list[int]:
+        """The columns of each that it takes."""
+        return [self.inputs] * len(self.read)
+
+    @property
     def arrays(self) -> dict[str, Array]:
         """The arrays by name."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {name: each for name, each in values.items() if isinstance(each, np.ndarray)}
 
     @property
@@ -277,7 +292,105 @@ class Concatenate(Merge):
     @property
     def arguments(self) -> list[str]:
         """The columns of both."""
-        return [str(self.inputs), str(self.outputs - self.inputs)]
+        return [*map(str, self.columns_read)]
+
+    @property
+    def columns_read(self) -> list[int]:
+        """Those of the second are what is left."""
+        return [self.inputs, self.outputs - self.inputs]
+
+
+@dataclass(frozen=True, eq=False)
+class Permute(Operation):
+    """The numbers in another order.
+
+    Of what it gives, axis k has ``extents[k]`` entries, which lie ``strides[k]`` apart in what it
+    takes.
+    """
+
+    extents: Array
+    strides: Array
+    name = "permute"
+    in_place = False
+
+    @classmethod
+    def fields_of(cls, shape: Sequence[int], dims: Sequence[int]) -> dict[str, Array]:
+        """Return extents and strides for rows of a shape; axes count from 1."""
+        steps = np.cumprod([1, *shape[:0:-1]])[::-1]
+        axes = np.array(dims) - 1
+        extents, strides = np.array(shape)[axes], steps[axes]
+        return {"extents": extents.astype(np.int32), "strides": strides.astype(np.int32)}
+
+    @property
+    def arguments(self) -> list[str]:
+        """With the number of axes."""
+        return [str(self.inputs), str(len(self.extents)), *self.constants]
+
+    def in_float32(self) -> Operation:
+        """Return it as it is."""
+        return self
+
+    def run(self, x: Array) -> Array:
+        """Return the numbers in their new places."""
+        places = np.indices(self.extents.tolist()).reshape(len(self.extents), -1)
+        return x[:, self.strides @ places]
+
+
+@dataclass(frozen=True, eq=False)
+class Repeat(Operation):
+    """y = x, so many `times`."""
+
+    times: int
+    name = "repeat"
+    in_place = False
+
+    @property
+    def arguments(self) -> list[str]:
+        """With the times."""
+        return [*super().arguments, str(self.times)]
+
+    def run(self, x: Array) -> Array:
+        """Return the rows repeated."""
+        return np.tile(x, (1, self.times))
+
+
+@dataclass(frozen=True, eq=False)
+class MeanOfPositions(Operation):
+    """y = the mean over positions of `outputs` columns each."""
+
+    name = "mean_of_positions"
+    in_place = False
+
+    @property
+    def arguments(self) -> list[str]:
+        """The columns, and how many positions there are."""
+        return [str(self.outputs), str(self.inputs // self.outputs)]
+
+    def run(self, x: Array) -> Array:
+        """Return the means."""
+        means: Array = x.reshape(len(x), -1, self.outputs).mean(axis=1)
+        return means
+
+
+@dataclass(frozen=True, eq=False)
+class Dot(Operation):
+    """y = sums of products over so many `features`, of each row of a with each row of b."""
+
+    features: int
+    name = "dot"
+    in_place = False
+
+    @property
+    def arguments(self) -> list[str]:
+        """The features, and the rows of both."""
+        rows = self.inputs // self.features
+        return [*map(str, (self.features, rows, self.outputs // rows))]
+
+    def run(self, a: Array, b: Array) -> Array:
+        """Return the sums."""
+        left, right = (x.reshape(len(x), -1, self.features) for x in (a, b))
+        sums: Array = np.einsum("rik,rjk->rij", left, right).reshape(len(a), -1)
+        return sums
 
 
 def _one_layer(inputs: int, layer: layers.Layer) -> Sequential:

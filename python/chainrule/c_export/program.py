@@ -62,8 +62,11 @@ class Program:
 
 def apply(operation: Operation, values: dict[str, Array]) -> Array:
     """Return what an operation makes of values, which may overflow as C does."""
+    read = [values[name] for name in operation.read]
+    rows = len(read[0])
     with np.errstate(over="ignore", invalid="ignore"):
-        return operation.run(*(values[name] for name in operation.read))
+        made = operation.run(*(each.reshape(rows * operation.positions, -1) for each in read))
+    return made.reshape(rows, -1)
 
 
 class Value(NamedTuple):
@@ -118,7 +121,7 @@ class Model:
     def outputs(self) -> list[Value]:
         """What is written."""
         makers = self.program.makers
-        return self._values("y", "OUTPUTS", {n: makers[n].outputs for n in self.program.outputs})
+        return self._values("y", "OUTPUTS", {n: makers[n].size for n in self.program.outputs})
 
     def _values(self, letter: str, size: str, columns: Mapping[str, int]) -> list[Value]:
         """Return the parameters of the C function; the only one is called by the letter alone."""
@@ -163,7 +166,7 @@ class Model:
         for operation in self.program.operations:
             place = buffers[operation.made]
             if place in kinds:
-                length = max(operation.outputs, sizes.get(place, ("", 0))[1])
+                length = max(operation.size, sizes.get(place, ("", 0))[1])
                 sizes[place] = (_C_TYPES[operation.writes], length)
         return dict(sorted(sizes.items()))
 

@@ -13,7 +13,7 @@ inference", CVPR 2018.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,7 +143,7 @@ def quantized(program: Program, x: Mapping[str, Array]) -> tuple[Program, list[s
     result: dict[str, Operation] = {}
     in_float: list[str] = []
     for operation in operations:
-        if isinstance(operation, Affine) and operation.made in inner:
+        if isinstance(operation, Affine) and _is_absorbed(operation, readers, inner):
             continue  # part of the rounding to integers
         if operation.made in result:
             continue  # a relu that is part of a dense layer
@@ -154,11 +154,14 @@ def quantized(program: Program, x: Mapping[str, Array]) -> tuple[Program, list[s
         (source,) = operation.read
         scale, zero = ranges[source]
         if source not in result or result[source].writes != "int8":
-            entry = _quantize(operation, makers.get(source), source in inner, scale, zero)
+            maker = makers.get(source)
+            alone = maker is not None and _is_absorbed(maker, readers, inner)
+            entry = _quantize(operation, maker, alone, scale, zero)
             source = entry.made
             result.setdefault(source, entry)
         weight, bias, steps = _integers(operation, scale, zero)
         wiring = ((source,), operation.nodes, operation.inputs, operation.outputs)
+        times = operation.positions
         last = operation.made
         if len(readers[last]) == 1 and _is_relu(readers[last][0]):
             last = getattr(readers[last][0], "made", last)
@@ -166,15 +169,26 @@ def quantized(program: Program, x: Mapping[str, Array]) -> tuple[Program, list[s
             # Finer than the sums themselves it need not be.
             ranges[last] = max(ranges[last][0], float(steps.max())), ranges[last][1]
             multiplier, shift = _fixed_point(steps / ranges[last][0])
-            result[last] = Dense8(last, *wiring, weight, bias, multiplier, shift, ranges[last][1])
+            result[last] = Dense8(
+                last, *wiring, weight, bias, multiplier, shift, ranges[last][1], positions=times
+            )
         else:
             made = operation.made
-            result[made] = Dense8Float(made, *wiring, weight, bias, steps.astype(np.float32))
+            scales = steps.astype(np.float32)
+            result[made] = Dense8Float(made, *wiring, weight, bias, scales, positions=times)
     return Program(program.inputs, list(result.values()), program.outputs), in_float
 
 
 def _can_be_int8(operation: Operation | None) -> bool:
     return isinstance(operation, Dense) and operation.inputs <= _MOST_INPUTS
+
+
+def _is_absorbed(
+    maker: Operation, readers: Mapping[str, list[Operation | None]], inner: Collection[str]
+) -> bool:
+    """Whether what an operation makes becomes integers at once, for the same positions."""
+    several = [reader.positions for reader in readers[maker.made] if reader is not None]
+    return maker.made in inner and {*several} == {maker.positions}
 
 
 def _is_relu(operation: Operation | None) -> bool:
@@ -192,7 +206,10 @@ def _reason(operation: Operation) -> str:
 
 def _ranges(program: Program, x: Mapping[str, Array]) -> dict[str, tuple[float, int]]:
     """Return scale and zero point of what enters each dense layer."""
-    widest = max(max(operation.inputs, operation.outputs) for operation in program.operations)
+    widest = max(
+        max(operation.inputs * operation.positions, operation.size)
+        for operation in program.operations
+    )
     # Rows from all of the data, which may be sorted.
     values = {
         name: rows[:: -(-len(rows) * widest // _MOST_VALUES)].astype(np.float32)
@@ -228,7 +245,8 @@ def _quantize(
         factor, offset = maker.scale.astype(np.float64), maker.shift.astype(np.float64)
     factor, offset = factor / scale, offset / scale + zero
     arrays = factor.astype(np.float32), offset.astype(np.float32)
-    return Quantize(f"integers of {dense.read[0]}", (read,), nodes, n, n, *arrays)
+    made = f"integers of {dense.read[0]}"
+    return Quantize(made, (read,), nodes, n, n, *arrays, positions=dense.positions)
 
 
 def _integers(dense: Dense, scale: float, zero: int) -> tuple[Array, Array, Array]:

@@ -88,5 +88,6 @@ def inputs_for(program: Program, given: dict[str, Array] | None) -> dict[str, Ar
     for operation in program.operations:
         if isinstance(operation, Affine) and operation.read[0] in rows:
             scale = np.where(operation.scale == 0, 1.0, operation.scale)
-            rows[operation.read[0]] = (rows[operation.read[0]] - operation.shift) / scale
+            positions = rows[operation.read[0]].reshape(-1, operation.inputs)
+            rows[operation.read[0]] = ((positions - operation.shift) / scale).reshape(_ROWS, -1)
     return {name: x.astype(np.float32) for name, x in rows.items()}

@@ -52,10 +52,18 @@ def source(model: Model) -> str:
     body = [] if model.scratch else ["  (void)scratch;"]
     for operation in operations:
         passed = [_place(buffers[name]) for name in (*operation.read, operation.made)]
+        if operation.positions > 1:
+            steps = (*operation.columns_read, operation.outputs)
+            passed = [f"{each} + i * {n}" for each, n in zip(passed, steps, strict=True)]
         # Constants have names that no other file sees.
         passed += [local + shared[each] if each in shared else each for each in operation.arguments]
         call = f"{local}{operation.function}({', '.join(passed)});"
-        body += _statement(call, _origin(operation))
+        if operation.positions > 1:
+            body += [f"  for (size_t i = 0; i < {operation.positions}; ++i) {{"]
+            body += [f"  {line}" for line in _statement(call, _origin(operation))]
+            body += ["  }"]
+        else:
+            body += _statement(call, _origin(operation))
     proba = []
     if model.link is not None:
         ((y, _, columns),) = model.outputs

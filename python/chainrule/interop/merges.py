@@ -35,7 +35,7 @@ class Merge(NamedTuple):
 
 
 def _joined(a: Any, b: Any) -> Any:
-    return np.concatenate([a, b], axis=1)
+    return np.concatenate([a, b], axis=-1)
 
 
 MERGES: Mapping[str, Merge] = {

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.interop.merges import MERGES
 from chainrule.layers import Input, Layer
 from chainrule.layers.layer import SymbolicTensor
 from chainrule.network.graph import chain
@@ -23,16 +21,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NetworkNode",
+    "Shape",
     "built_core",
-    "columns_made",
     "is_chain",
     "network_of",
     "nodes_of",
     "predictions",
+    "shape_made",
 ]
 __all__ += ["refuse_missing"]
 
 Array = NDArray[Any]
+Shape = tuple[int, ...]
 
 _ROWS_AT_A_TIME = 256
 
@@ -41,14 +41,21 @@ _ROWS_AT_A_TIME = 256
 class NetworkNode:
     """A layer in a network: its parameters by their names in it, and the names of what it reads.
 
-    `columns` are those of what it gives. Nodes stand behind all that they read.
+    `reads` and `shape` are those of a row of what it reads and gives, channels last. Nodes stand
+    behind all that they read.
     """
 
     name: str
     layer: Any  # a Layer of the class that its kind tells
     inputs: list[str]
     arrays: dict[str, Array]
-    columns: int
+    reads: tuple[Shape, ...]
+    shape: Shape
+
+    @property
+    def columns(self) -> int:
+        """The columns of what it gives."""
+        return self.shape[-1]
 
     def __str__(self) -> str:
         """Return how error texts call it."""
@@ -62,8 +69,8 @@ def built_core(net: Network) -> CoreNetwork:
     return net._built_core()
 
 
-def nodes_of(net: Network) -> tuple[dict[str, int], list[NetworkNode], list[str]]:
-    """Return the columns of a built network's inputs, its nodes, and the names of its outputs.
+def nodes_of(net: Network) -> tuple[dict[str, Shape], list[NetworkNode], list[str]]:
+    """Return the shapes of a built network's inputs, its nodes, and the names of its outputs.
 
     Nodes have copies of their parameters, those that share some too.
     """
@@ -75,31 +82,22 @@ def nodes_of(net: Network) -> tuple[dict[str, int], list[NetworkNode], list[str]
         name = parameter.name.rpartition(".")[2]
         own = arrays.setdefault(owners[parameter.layer], {})
         own[name] = core.get_parameter(parameter.name)
-    for node in graph.nodes:
-        if node.layer is not None and node.layer.kind != "flatten":
-            for shape in (graph[name].shape for name in node.inputs):
-                if len(shape) > 1:
-                    raise ValueError(
-                        f"{node.name} reads rows of shape {shape}; Flatten goes before"
-                    )
-    inputs = {node.name: math.prod(node.shape) for node in graph.inputs}
-    columns = dict(inputs)
+    shapes = dict(zip((node.name for node in graph.nodes), map(tuple, core.shapes), strict=True))
+    inputs = {node.name: shapes[node.name] for node in graph.inputs}
     nodes = []
     for node in graph.nodes:
         if node.layer is not None:
-            columns[node.name] = columns_made(node.layer, [columns[name] for name in node.inputs])
             own = arrays.get(node.shares or node.name, {})
+            reads = tuple(shapes[name] for name in node.inputs)
             nodes.append(
-                NetworkNode(node.name, node.layer, [*node.inputs], own, columns[node.name])
+                NetworkNode(node.name, node.layer, [*node.inputs], own, reads, shapes[node.name])
             )
     return inputs, nodes, [*graph.outputs]
 
 
-def columns_made(layer: Layer, columns: Sequence[int]) -> int:
-    """Return the columns of what a layer makes of inputs with so many."""
-    if layer.kind in MERGES:
-        return sum(columns) if layer.kind == "concatenate" else columns[0]
-    return layer.outputs(columns[0])
+def shape_made(layer: Layer, shapes: Sequence[Shape]) -> Shape:
+    """Return the shape of what a layer makes of inputs of some; ValueError if it cannot."""
+    return tuple(layer._core.output_shape([*shapes]))
 
 
 def predictions(net: Network, rows: Sequence[Array], *, probabilities: bool = False) -> list[Array]:
@@ -109,24 +107,28 @@ def predictions(net: Network, rows: Sequence[Array], *, probabilities: bool = Fa
     with np.errstate(over="ignore"):
         if graph is None or (len(rows) == 1 and len(graph.outputs) == 1):
             return [net.predict_proba(rows[0]) if probabilities else net.predict(rows[0])]
-        beside = core.predict([np.ascontiguousarray(each) for each in rows], _ROWS_AT_A_TIME)
-    shapes = {node.name: shape for node, shape in zip(graph.nodes, core.shapes, strict=True)}
-    ends = np.cumsum([math.prod(shapes[name]) for name in graph.outputs])
-    return np.split(beside, ends[:-1], axis=1)
+        flat = [np.ascontiguousarray(each).reshape(len(each), -1) for each in rows]
+        beside = core.predict(flat, _ROWS_AT_A_TIME)
+        made = net._shaped(beside)
+    return [*made.values()] if isinstance(made, dict) else [made]
 
 
 def network_of(
-    inputs: Mapping[str, int], nodes: Sequence[NetworkNode], outputs: Mapping[str, str], dtype: str
+    inputs: Mapping[str, Shape],
+    nodes: Sequence[NetworkNode],
+    outputs: Mapping[str, str],
+    dtype: str,
 ) -> Network:
     """Return the network of nodes: of a chain a `Sequential`, else one that names its nodes itself.
 
-    Of the inputs columns are given by name, of the outputs nodes. ValueError if an array has a
+    Of the inputs shapes are given by name, of the outputs nodes. ValueError if an array has a
     wrong shape or is not finite.
     """
     layers = [node.layer for node in nodes]
     # A layer that is called twice has one set of parameters, which in a `Sequential` it has not.
     once = len({*map(id, layers)}) == len(layers)
-    if once and is_chain(inputs, nodes, [*outputs.values()]):
+    flat = all(len(shape) == 1 for shape in inputs.values())
+    if once and flat and is_chain(inputs, nodes, [*outputs.values()]):
         net: Network = Sequential([*map(Input, inputs.values()), *layers], seed=0, dtype=dtype)
     else:
         entries = {name: Input(n, name=_node_name(name)) for name, n in inputs.items()}

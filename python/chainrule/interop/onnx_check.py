@@ -93,12 +93,13 @@ def _random_rows(net: Network, input_dtype: str) -> dict[str, NDArray[Any]]:
     inputs, nodes, _ = nodes_of(net)
     rng = np.random.default_rng(0)
     made = {}
-    for name, columns in inputs.items():
-        rows = rng.normal(size=(_ROWS, columns))
+    for name, shape in inputs.items():
+        rows = rng.normal(size=(_ROWS, *shape))
         if input_dtype == "uint8":
-            rows = rng.integers(0, 256, size=(_ROWS, columns)).astype(np.float64)
+            rows = rng.integers(0, 256, size=(_ROWS, *shape)).astype(np.float64)
         for node in [node for node in nodes if node.inputs == [name]]:
-            for column, count in enumerate(node.layer.categories(columns)):
+            categories = node.layer.categories(shape[0]) if len(shape) == 1 else []
+            for column, count in enumerate(categories):
                 if count:
                     most = min(count, _CATEGORIES[input_dtype])
                     rows[:, column] = rng.integers(0, most, size=_ROWS)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Collection, Sequence
 from itertools import repeat
@@ -49,13 +50,14 @@ def compare(
     large = size > _LARGE
     rng = np.random.default_rng(0)
     rows = {}
-    for value, columns in zip(part.inputs, nodes_of(net)[0].values(), strict=True):
+    for value, shape in zip(part.inputs, nodes_of(net)[0].values(), strict=True):
+        columns = math.prod(shape)
         count = max(1, min(_FEW_ROWS if large else _ROWS, _ELEMENTS // columns))
         rows[value.name] = sample_rows(columns, _SCALES, count, rng)
     dtype = net.dtype if large else "float64"
     tested, names = (net, [*rows]) if large else build(part.outputs, dtype)
     expected = _values(part, rows, part.outputs)
-    outputs = predictions(tested, [rows[name].astype(dtype) for name in names])
+    outputs = map(_flat, predictions(tested, [rows[name].astype(dtype) for name in names]))
     if all(map(_agree, outputs, (expected[name] for name in part.outputs), repeat(large))):
         return
     ends = [nodes[-1].made for nodes in pieces]
@@ -67,7 +69,7 @@ def compare(
         except ModelFileError:  # so far nothing tells the number of columns
             return True
         (outputs,) = predictions(net, [rows[name].astype(dtype) for name in names])
-        return _agree(outputs, expected[end], large)
+        return _agree(_flat(outputs), expected[end], large)
 
     # What follows a wrong layer may hide it, but between these two there is one.
     right, wrong = 0, len(ends) - 1
@@ -76,6 +78,10 @@ def compare(
         right, wrong = (middle + 1, wrong) if agrees(ends[middle]) else (right, middle)
     nodes = ", ".join(str(node) for node in pieces[wrong])
     raise ModelFileError(f"{nodes}: the network would compute something else than the graph does")
+
+
+def _flat(rows: Array) -> Array:
+    return rows.reshape(len(rows), -1)
 
 
 def _values(part: Slice, rows: dict[str, Array], wanted: Collection[str]) -> dict[str, Array]:

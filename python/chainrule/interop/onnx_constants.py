@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from chainrule.errors import ModelFileError
-from chainrule.interop.onnx_evaluation import evaluate, is_evaluable
+from chainrule.interop.onnx_evaluation import REDUCTIONS, evaluate, is_evaluable
 from chainrule.interop.onnx_model import NUMBER_TYPES, Array, Graph, Node, Value, array_of
 
-__all__ = ["ConstantFolder"]
+__all__ = ["ConstantFolder", "reshaped"]
 
 # In the shape of what depends on the input, the number of rows is unknown.
 _ROWS = -1
@@ -92,14 +92,50 @@ class ConstantFolder:
         if len(varying) != 1 or varying[0] not in self.shapes:
             return
         shape = self.shapes[varying[0]]
-        if node.op == "Flatten":
+        if node.op == "Reshape":
+            sizes = [int(size) for size in self[node.inputs[1]].reshape(-1)]
+            row = reshaped(sizes, shape[1:], bool(node.attributes.get("allowzero", 0)))
+            if row is None:
+                return
+            shape = (_ROWS, *row)
+        elif node.op == "Transpose":
+            axes = node.attributes.get("perm")
+            if not isinstance(axes, np.ndarray) or sorted(axes) != [*range(len(shape))]:
+                return
+            shape = tuple(shape[axis] for axis in axes)
+        elif node.op == "Flatten":
             shape = (_ROWS, math.prod(shape[1:]))
         elif node.op in ("Gemm", "MatMul"):
             weight = self[node.inputs[1]]
             shape = (*shape[:-1], weight.shape[0 if node.attributes.get("transB") else -1])
-        elif not is_evaluable(node) and node.op not in _SHAPE_KEEPING:
+        elif not _keeps_shape(node):
             return
         self.shapes[node.made] = shape
+
+
+def _keeps_shape(node: Node) -> bool:
+    if node.op in _SHAPE_KEEPING:
+        return True
+    return is_evaluable(node) and node.op not in REDUCTIONS - {"Softmax"}
+
+
+def reshaped(sizes: Sequence[int], row: tuple[int, ...], allowzero: bool) -> tuple[int, ...] | None:
+    """Return the shape of a row that a batch's new shape gives rows of another one.
+
+    None if it joins rows or parts them. 0 stands for the size that was there, -1 for what is left.
+    """
+    if len(sizes) < 2:
+        return None
+    if not allowzero:
+        before = (_ROWS, *row, *([0] * len(sizes)))
+        sizes = [size or before[axis] for axis, size in enumerate(sizes)]
+    new, total = [*sizes[1:]], math.prod(row)
+    if -1 in new:
+        rest = math.prod(size for size in new if size != -1)
+        if new.count(-1) > 1 or rest < 1 or total % rest:
+            return None
+        new[new.index(-1)] = total // rest
+    return tuple(new) if min(new) > 0 and math.prod(new) == total else None
 
 
 def _size_made(node: Node, given: Mapping[str, Array], opset: int) -> int:

@@ -90,18 +90,22 @@ def evaluate_in_double(nodes: Sequence[Node], known: Mapping[str, Array], opset:
     if any(node.op == "BatchNormalization" for node in nodes):
         opset = max(opset, _INFERENCE_OPSET)
     doubles = {k: v.astype(np.float64) if v.dtype.kind == "f" else v for k, v in known.items()}
+    for node in nodes:
+        if node.op == "Reshape" and not node.domain:
+            # A file may have a number of rows that is not that of these.
+            sizes = np.array(doubles[node.inputs[1]])
+            sizes[:1] = len(doubles[node.inputs[0]])
+            doubles[node.inputs[1]] = sizes
     return evaluate([_in_double(node) for node in nodes], doubles, opset)
 
 
 def _in_double(node: Node) -> NodeProto:
-    """Return a node without roundings to float, and without sizes of batches."""
+    """Return a node without roundings to float."""
     from onnx import helper
 
     proto = node.proto
     if not node.domain and node.op == "Cast" and node.attributes.get("to") in FLOAT_TYPES:
         return helper.make_node("Cast", proto.input, proto.output, to=DOUBLE)
-    if not node.domain and node.op == "Reshape":
-        return helper.make_node("Flatten", proto.input[:1], proto.output)
     if node.op == "ZipMap":  # a map of names to the columns
         return helper.make_node("Identity", proto.input, proto.output)
     return proto

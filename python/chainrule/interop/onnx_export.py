@@ -48,7 +48,8 @@ def to_onnx(
 ) -> ExportReport:
     """Write the network's predictions as an ONNX file.
 
-    Its input is ``x`` of shape (rows, inputs) for any number of rows, its output ``y``.
+    Its input is ``x`` of shape (rows, inputs) for any number of rows, or with all axes of an input
+    that has several, its output ``y``. Several inputs and outputs have the names of their nodes.
     Scaling layers are part of the graph, dropout is left out, and batch normalisation uses its
     running statistics.
 
@@ -121,9 +122,9 @@ def onnx_bytes(
         raise ValueError(unknown_name("input_dtype", input_dtype, _INPUT_DTYPES))
     refuse_missing(nodes, _LAYERS, "ONNX files")
     graph = GraphWriter(opset, net.dtype)
-    # What each node gives: the name of the tensor in the file, and its columns.
+    # What each node gives: the name of the tensor in the file, and the shape of a row.
     tensors = {
-        name: (graph.input(name, input_dtype, columns), columns) for name, columns in inputs.items()
+        name: (graph.input(name, input_dtype, shape), shape) for name, shape in inputs.items()
     }
     for node in nodes:
         operands = [tensors[name][0] for name in node.inputs]
@@ -131,10 +132,10 @@ def onnx_bytes(
         name = f"{node.name}.{node.layer.kind}" if node.name.isdecimal() else node.name
         graph.begin(name, operands, tensors[node.inputs[0]][1])
         _LAYERS[node.layer.kind](graph, node)
-        tensors[node.name] = graph.current, node.columns
+        tensors[node.name] = graph.current, node.shape
     for name in outputs:
-        tensor, columns = tensors[name]
-        graph.begin("link", [tensor], columns)
+        tensor, shape = tensors[name]
+        graph.begin("link", [tensor], shape)
         link = LINKS.get(net._link_to_apply()) if output == "probabilities" else None
         if link is not None:
             graph.add(link.onnx_operator, **link.onnx_attributes)
@@ -144,7 +145,12 @@ def onnx_bytes(
 
 def _add_dense(graph: GraphWriter, node: NetworkNode) -> None:
     arrays = {name: graph.constant(name, values) for name, values in node.arrays.items()}
-    graph.add("Gemm" if "bias" in arrays else "MatMul", graph.current, *arrays.values())
+    if len(graph.shape) == 1 and "bias" in arrays:
+        graph.add("Gemm", graph.current, *arrays.values())
+    else:  # of positions, which Gemm knows not
+        graph.add("MatMul", graph.current, arrays["weight"])
+        if "bias" in arrays:
+            graph.add("Add", graph.current, arrays["bias"])
     node.layer.activation.add_to(graph)
 
 
@@ -153,7 +159,40 @@ def _add_activation(graph: GraphWriter, node: NetworkNode) -> None:
 
 
 def _add_nothing(graph: GraphWriter, node: NetworkNode) -> None:
-    """Of rows with one axis, and in inference, it does nothing."""
+    """In inference it does nothing."""
+
+
+def _add_flatten(graph: GraphWriter, node: NetworkNode) -> None:
+    if len(graph.shape) > 1:
+        graph.add("Flatten", axis=1)
+
+
+def _add_reshape(graph: GraphWriter, node: NetworkNode) -> None:
+    if node.shape != graph.shape:  # 0 stands for the number of rows
+        graph.add("Reshape", graph.current, graph.constant("shape", (0, *node.shape), "int64"))
+
+
+def _add_permute(graph: GraphWriter, node: NetworkNode) -> None:
+    graph.add("Transpose", perm=[0, *node.layer.dims])
+
+
+def _add_repeat_vector(graph: GraphWriter, node: NetworkNode) -> None:
+    single = graph.constant("shape", (0, 1, graph.columns), "int64")
+    graph.add("Reshape", graph.current, single)
+    graph.add("Tile", graph.current, graph.constant("repeats", (1, node.layer.n, 1), "int64"))
+
+
+def _add_global_average_pooling(graph: GraphWriter, node: NetworkNode) -> None:
+    graph.mean(graph.current, range(1, len(graph.shape)), 0)
+
+
+def _add_dot(graph: GraphWriter, node: NetworkNode) -> None:
+    a, b = graph.operands
+    if len(graph.shape) > 1:
+        graph.add("MatMul", a, graph.add("Transpose", b, perm=[0, 2, 1]))
+        return
+    products = graph.add("Mul", a, b)
+    graph.add("ReduceSum", products, graph.constant("axes", [-1], "int64"), keepdims=1)
 
 
 def _add_affine(graph: GraphWriter, node: NetworkNode) -> None:
@@ -193,7 +232,13 @@ def _add_batch_normalization(graph: GraphWriter, node: NetworkNode) -> None:
     order = ("gamma", "beta", "running_mean", "running_variance")
     names = [graph.constant(name, arrays[name]) for name in order]
     options = {"epsilon": float(node.layer.epsilon), "momentum": float(node.layer.momentum)}
+    # Its channels are the axis behind that of the rows.
+    turned = [0, len(graph.shape), *range(2, len(graph.shape)), 1]
+    if len(graph.shape) > 1:
+        graph.add("Transpose", perm=turned)
     graph.add("BatchNormalization", graph.current, *names, **options)
+    if len(graph.shape) > 1:
+        graph.add("Transpose", perm=turned)
 
 
 def _add_layer_normalization(graph: GraphWriter, node: NetworkNode) -> None:
@@ -204,8 +249,8 @@ def _add_layer_normalization(graph: GraphWriter, node: NetworkNode) -> None:
         names = [graph.constant(name, values) for name, values in arrays.items()]
         graph.add("LayerNormalization", rows, *names, axis=-1, epsilon=epsilon)
         return
-    centred = graph.add("Sub", rows, graph.mean_of_rows(rows))
-    variance = graph.mean_of_rows(graph.add("Mul", centred, centred))
+    centred = graph.add("Sub", rows, graph.mean(rows, [-1], 1))
+    variance = graph.mean(graph.add("Mul", centred, centred), [-1], 1)
     deviation = graph.add("Sqrt", graph.add("Add", variance, graph.scalar(epsilon)))
     graph.add("Div", centred, deviation)
     for operator, name in (("Mul", "gamma"), ("Add", "beta")):
@@ -247,14 +292,19 @@ _LAYERS: dict[str, Callable[[GraphWriter, NetworkNode], None]] = {
     "batch_normalization": _add_batch_normalization,
     "clip": _add_clip,
     "dense": _add_dense,
+    "dot": _add_dot,
     "dropout": _add_nothing,
     "embedding": _add_embedding,
-    "flatten": _add_nothing,
+    "flatten": _add_flatten,
     "gaussian_noise": _add_nothing,
+    "global_average_pooling": _add_global_average_pooling,
     "layer_normalization": _add_layer_normalization,
     "normalization": _add_affine,
+    "permute": _add_permute,
     "prelu": _add_prelu,
+    "repeat_vector": _add_repeat_vector,
     "rescaling": _add_affine,
+    "reshape": _add_reshape,
     "scale": _add_affine,
     **dict.fromkeys(MERGES, _add_merge),
 }

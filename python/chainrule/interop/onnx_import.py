@@ -155,9 +155,9 @@ def _several(reader: LayerReader, first: int, done: set[int]) -> list[Node]:
         if all(reader.understands(each) for each in nodes):
             continue
         x = reader.read(name, nodes)
-        if x.axes and reduces(nodes):
+        if reduces(nodes) and len(x.shape) > 1 and x.columns == 1:
             continue
-        found = recognise(nodes, part, x.columns)
+        found = recognise(nodes, part, x.shape)
         if found is not None:
             if isinstance(found.function, Layer):
                 x = reader.assembly.layer(found.function, found.arrays, x)

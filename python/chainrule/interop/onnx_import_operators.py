@@ -5,50 +5,60 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
+from chainrule.activations import Activation
 from chainrule.activations.activation import shortest
 from chainrule.errors import ModelFileError
-from chainrule.interop.assembly import Assembly, Tensor
+from chainrule.interop.assembly import Assembly, Tensor, by_columns
 from chainrule.interop.merges import MERGES, NARY
-from chainrule.interop.onnx_evaluation import is_evaluable, named_activation
+from chainrule.interop.onnx_evaluation import REDUCTIONS, is_evaluable, named_activation
 from chainrule.interop.onnx_graph import Slice
 from chainrule.interop.onnx_model import FLOAT_TYPES, Array, Node, Value, number_of
-from chainrule.layers import BatchNormalization, Layer, LayerNormalization, PReLU
+from chainrule.interop.onnx_shapes import ShapeReader, row_axis
+from chainrule.layers import (
+    BatchNormalization,
+    Dot,
+    Layer,
+    LayerNormalization,
+    PReLU,
+)
 
 __all__ = ["LayerReader"]
 
+# From it on Softmax is over one axis, before over all from one on.
+_SOFTMAX_OPSET = 13
 _LARGEST_INPUT = 65536
 # Layers of several inputs, by the operator.
 _MERGES = {merge.onnx_operator: kind for kind, merge in MERGES.items()} | {"Sum": "add"}
 
 
-class LayerReader:
+class LayerReader(ShapeReader):
     """Adds operators to an assembly, one after the other.
 
     Weights may take a multiple of `size`, the bytes of the file.
     """
 
     def __init__(self, part: Slice, size: int, dtype: str) -> None:
-        self.assembly = Assembly(dtype)
+        super().__init__(Assembly(dtype), part.constants, _LARGEST_INPUT + size)
         self.part = part
-        self.constants = part.constants
         # Layers may share weights, which as layers of a network they do not.
         self._left = 2 * size
-        self._largest = _LARGEST_INPUT + size
         self._tensors: dict[str, Tensor] = {}  # by the names of the file
         for value in part.inputs:
-            shape = part.constants.shapes.get(value.name)
-            columns = _input_columns(part, value) if shape is None else math.prod(shape[1:])
-            if columns is None:
+            known = part.constants.shapes.get(value.name)
+            shape = _input_shape(part, value) if known is None else known[1:]
+            if shape is None:
                 raise ModelFileError("the number of inputs cannot be told from the file")
+            columns = math.prod(shape)
             if not 1 <= columns <= self._largest:
                 raise ModelFileError(f"the input has {columns} columns")
             name = value.name if len(part.inputs) > 1 else "x"
-            axes = shape[1:] if shape and len(shape) > 2 else ()
-            self._tensors[value.name] = self.assembly.input(columns, name, axes)
+            # Rows that are only read when they are flat may come so, as they do in a `Sequential`.
+            stored = (columns,) if _is_flattened(part, value.name) else shape
+            self._tensors[value.name] = self.assembly.input(shape, name, stored)
 
     def tensor(self, name: str) -> Tensor:
         """Return what a node has made."""
@@ -97,32 +107,39 @@ class LayerReader:
         activation = named_activation(node)
         operator = _OPERATORS.get(node.op if not node.domain else f"{node.domain}.{node.op}")
         kind = None if node.domain or len(tensors) == 1 else _MERGES.get(node.op)
+        if node.op == "Softmax" and len(tensors[0].shape) > 1:
+            return self._softmax(node, tensors[0])
         if activation is not None:
             return self.assembly.activation(tensors[0], activation)
         fits = len(tensors) == 2 or node.op in NARY
         if kind is not None and fits and len(tensors) == len(node.inputs):
             return self._merge(node, kind, tensors)
+        if node.op == "MatMul" and not node.domain and len(tensors) == 2:
+            return self._dot(node, *tensors)
         if operator is not None:
             return operator(self, node, tensors[0])
         known = "no activation that is known" if is_evaluable(node) else "no known operator"
         raise NotImplementedError(known)
 
     def _merge(self, node: Node, kind: str, tensors: Sequence[Tensor]) -> Tensor:
-        if node.op == "Concat" and number_of(node, "axis", 1) not in (-1, 1):
-            raise NotImplementedError("it is not over the last axis")
-        for x in tensors:
-            _one_axis(x)
-        columns = sum(x.columns for x in tensors)
-        if kind == "concatenate" and columns > self._largest:
-            raise ModelFileError(f"{node} makes {columns} columns")
-        return self.assembly.layer(Layer.get(kind), {}, *tensors)
+        layer = Layer.get(kind)
+        if kind != "concatenate":
+            shapes = [x.shape for x in tensors]
+            if len({*shapes}) > 1:
+                raise NotImplementedError(f"its inputs have different shapes, {shapes}")
+            return self.assembly.layer(layer, {}, *tensors)
+        axis = row_axis(int(number_of(node, "axis", 1)), tensors[0])
+        self._bound(node, sum(math.prod(x.shape) for x in tensors))
+        others = [self.assembly.swapped(x, axis) for x in tensors[1:]]
+        return self.assembly.over_axis(
+            tensors[0], axis, lambda x: self.assembly.layer(layer, {}, x, *others)
+        )
 
-    def _constant(self, node: Node, index: int) -> Array | None:
-        if index >= len(node.inputs) or not node.inputs[index]:
-            return None
-        if node.inputs[index] not in self.constants:
-            raise NotImplementedError(f"its input {node.inputs[index]!r} is no constant")
-        return self.constants[node.inputs[index]]
+    def _dot(self, node: Node, a: Tensor, b: Tensor) -> Tensor:
+        if (len(a.shape), len(b.shape)) != (2, 2):
+            raise NotImplementedError(f"it multiplies rows of shape {a.shape} by {b.shape}")
+        self._bound(node, a.shape[0] * b.shape[1])
+        return self.assembly.layer(Dot(), {}, a, self.assembly.permute(b, (2, 1)))
 
     def _columns(self, node: Node, index: int, x: Tensor, default: float = 0.0) -> Array:
         """Return an operand with one number for each column."""
@@ -136,7 +153,8 @@ class LayerReader:
     # Operators, by name in _OPERATORS.
 
     def _gemm(self, node: Node, x: Tensor) -> Tensor:
-        _one_axis(x)
+        if len(x.shape) > 1:
+            raise NotImplementedError(f"it works on rows of shape {x.shape}, expected flat ones")
         weight, bias = self._constant(node, 1), self._constant(node, 2)
         if node.attributes.get("transA", 0):
             raise NotImplementedError("transA turns the rows of the batch")
@@ -150,7 +168,6 @@ class LayerReader:
         return self.assembly.affine(made, np.ones(()), _spread(offset, made))
 
     def _matmul(self, node: Node, x: Tensor) -> Tensor:
-        _one_axis(x)
         if node.inputs[0] in self.constants:
             raise NotImplementedError("a constant stands on the left")
         weight = self._constant(node, 1)
@@ -169,6 +186,13 @@ class LayerReader:
         scaled = weight if alpha == 1.0 else weight * weight.dtype.type(alpha)
         return self.assembly.dense(x, scaled)
 
+    def _softmax(self, node: Node, x: Tensor) -> Tensor:
+        if self.part.graph.opset < _SOFTMAX_OPSET:
+            raise NotImplementedError("it is over several axes")
+        axis = row_axis(int(number_of(node, "axis", -1)), x)
+        softmax = Activation.get("softmax")
+        return self.assembly.over_axis(x, axis, lambda x: self.assembly.activation(x, softmax))
+
     def _arithmetic(self, node: Node, x: Tensor) -> Tensor:
         left = node.inputs[0] in self.constants
         if len(node.inputs) != 2 or not any(name in self.constants for name in node.inputs):
@@ -178,7 +202,7 @@ class LayerReader:
             raise ValueError(f"an operand is of {operand.dtype}")
         if node.op == "Div" and left:
             raise NotImplementedError("it divides by what depends on the input")
-        operand = _spread(operand.astype(np.float64), x)
+        operand = by_columns(_spread(operand.astype(np.float64), x))
         scale, offset = np.ones(()), np.zeros(())
         with np.errstate(divide="ignore"):
             if node.op in ("Div", "Mul"):
@@ -198,20 +222,22 @@ class LayerReader:
         return self.assembly.affine(x, scale, -offset * scale)
 
     def _batch_normalization(self, node: Node, x: Tensor) -> Tensor:
-        _one_axis(x)
         if node.attributes.get("training_mode", 0):
             raise NotImplementedError("it is in training mode")
-        names = ("gamma", "beta", "running_mean", "running_variance")
-        arrays = {name: self._columns(node, i, x) for i, name in enumerate(names, start=1)}
         momentum, epsilon = number_of(node, "momentum", 0.9), number_of(node, "epsilon", 1e-5)
-        if (arrays["running_variance"] < 0).any():
-            raise ValueError("a variance is negative")
         layer = BatchNormalization(momentum=shortest(momentum), epsilon=shortest(epsilon))
-        return self.assembly.layer(layer, arrays, x)
+
+        def normalized(x: Tensor) -> Tensor:
+            names = ("gamma", "beta", "running_mean", "running_variance")
+            arrays = {name: self._columns(node, i, x) for i, name in enumerate(names, start=1)}
+            if (arrays["running_variance"] < 0).any():
+                raise ValueError("a variance is negative")
+            return self.assembly.layer(layer, arrays, x)
+
+        return self.assembly.over_axis(x, 0, normalized)
 
     def _layer_normalization(self, node: Node, x: Tensor) -> Tensor:
-        _one_axis(x)
-        if node.attributes.get("axis", -1) not in (-1, 1):
+        if node.attributes.get("axis", -1) not in (-1, len(x.shape)):
             raise NotImplementedError("it is not over the last axis")
         center = len(node.inputs) > 2 and bool(node.inputs[2])
         arrays = {"gamma": self._columns(node, 1, x, 1.0)}
@@ -221,12 +247,17 @@ class LayerReader:
         return self.assembly.layer(LayerNormalization(epsilon=epsilon, center=center), arrays, x)
 
     def _prelu(self, node: Node, x: Tensor) -> Tensor:
-        _one_axis(x)
         slope = self._constant(node, 1)
         if slope is None:
             raise ValueError("it has no slope")
-        slopes = np.broadcast_to(_spread(slope, x), (x.columns,))
-        return self.assembly.layer(PReLU(), {"slope": slopes}, x)
+        spread = np.broadcast_to(_spread(slope, x), x.shape)
+        for axis in (len(x.shape) - 1, 0):  # the columns are the last one, or channels the first
+            slopes = by_columns(np.swapaxes(spread, axis, -1))
+            if slopes.ndim == 1:
+                arrays = {"slope": slopes}
+                layer = partial(self.assembly.layer, PReLU(), arrays)
+                return self.assembly.over_axis(x, axis, layer)
+        raise NotImplementedError("its slopes differ along more than one axis")
 
     def _clip(self, node: Node, x: Tensor) -> Tensor:
         ends = [self._constant(node, index) for index in (1, 2)]
@@ -244,18 +275,6 @@ class LayerReader:
         if node.attributes.get("to") not in FLOAT_TYPES:
             raise NotImplementedError("it converts to a type that is no floating-point one")
         return x
-
-    def _flatten(self, node: Node, x: Tensor) -> Tensor:
-        if node.attributes.get("axis", 1) != 1:
-            raise NotImplementedError("it joins rows of the batch")
-        return replace(x, axes=())
-
-    def _reshape(self, node: Node, x: Tensor) -> Tensor:
-        shape = self._constant(node, 1)
-        sizes = [] if shape is None else [int(size) for size in shape.reshape(-1)]
-        if len(sizes) != 2 or sizes[1] not in (-1, x.columns):
-            raise NotImplementedError(f"it makes the shape {sizes}, expected rows and columns")
-        return replace(x, axes=())
 
     def _identity(self, node: Node, x: Tensor) -> Tensor:
         return x
@@ -281,21 +300,34 @@ class LayerReader:
         return concat
 
 
-def _one_axis(x: Tensor) -> None:
-    if x.axes:
-        raise NotImplementedError(f"it works on rows of shape {x.axes}, expected flat ones")
-
-
 def _spread(operand: Array, x: Tensor) -> Array:
-    """Return an operand with a number for each column of a flattened row, or just one."""
-    shape = operand.shape
-    if operand.size == 1 and (not shape or x.columns > 1):
+    """Return an operand with a number for each element of a row, or just one."""
+    shape, row = operand.shape, x.shape
+    if operand.size == 1 and (not shape or math.prod(row) > 1):
         return operand.astype(np.float64).reshape(())
-    row = x.axes or (x.columns,)
     if len(shape) > len(row) + 1 or (len(shape) == len(row) + 1 and shape[0] != 1):
         raise ValueError(f"an operand of shape {shape} does not fit rows of shape {row}")
-    spread = np.broadcast_to(operand.reshape(shape[-len(row) :]), row)
-    return spread.astype(np.float64).reshape(-1)
+    return np.broadcast_to(operand.reshape(shape[-len(row) :]), row).astype(np.float64)
+
+
+def _is_flattened(part: Slice, name: str) -> bool:
+    """Whether all that reads an input makes its rows flat before anything depends on their axes."""
+    reached = {name}
+    for node in part.nodes:
+        if reached.isdisjoint(node.inputs) or node.op == "Flatten":
+            continue
+        shape = part.constants[node.inputs[1]] if node.op == "Reshape" else None
+        if shape is not None and shape.size == 2:
+            continue
+        if not is_evaluable(node) or node.op in REDUCTIONS or node.op == "Concat":
+            return False
+        reached.add(node.made)
+    return reached.isdisjoint(part.outputs)
+
+
+def _input_shape(part: Slice, value: Value) -> tuple[int] | None:
+    columns = _input_columns(part, value)
+    return None if columns is None else (columns,)
 
 
 def _input_columns(part: Slice, value: Value) -> int | None:
@@ -325,16 +357,24 @@ _OPERATORS: dict[str, Callable[[LayerReader, Node, Tensor], Tensor]] = {
     "Clip": LayerReader._clip,
     "Div": LayerReader._arithmetic,
     "Dropout": LayerReader._dropout,
-    "Flatten": LayerReader._flatten,
+    "Expand": ShapeReader._expand,
+    "Flatten": ShapeReader._flatten,
     "Gemm": LayerReader._gemm,
+    "GlobalAveragePool": ShapeReader._global_average_pool,
     "Identity": LayerReader._identity,
     "LayerNormalization": LayerReader._layer_normalization,
     "MatMul": LayerReader._matmul,
     "Mul": LayerReader._arithmetic,
     "Neg": LayerReader._neg,
     "PRelu": LayerReader._prelu,
-    "Reshape": LayerReader._reshape,
+    "ReduceMean": ShapeReader._reduce_mean,
+    "ReduceSum": ShapeReader._reduce_sum,
+    "Reshape": ShapeReader._reshape,
+    "Squeeze": ShapeReader._squeeze,
     "Sub": LayerReader._arithmetic,
+    "Tile": ShapeReader._tile,
+    "Transpose": ShapeReader._transpose,
+    "Unsqueeze": ShapeReader._unsqueeze,
     "ai.onnx.ml.Scaler": LayerReader._scaler,
     "ai.onnx.ml.ZipMap": LayerReader._identity,
 }

@@ -56,7 +56,8 @@ class _Program:
     `columns` are those of the widest constant, 0 if all are single numbers, which `scalars` are.
     """
 
-    def __init__(self, nodes: Sequence[Node], part: Slice) -> None:
+    def __init__(self, nodes: Sequence[Node], part: Slice, axes: int) -> None:
+        self._axes = axes
         self._nodes, self._opset = nodes, part.graph.opset
         (self._input, *_) = part.varying(nodes[0])
         read = {name for node in nodes for name in node.inputs if name in part.constants}
@@ -66,22 +67,31 @@ class _Program:
         self.scalars = [float(a.reshape(())) for a in arrays if a.size == 1]
 
     def __call__(self, rows: Array) -> Array:
-        """Return what comes out for rows; ValueError where nodes do not fit."""
-        return evaluate_in_double(self._nodes, {self._input: rows, **self._constants}, self._opset)
+        """Return what comes out for rows; ValueError where nodes do not fit.
+
+        Rows of several axes are positions of a batch of one: a function of columns knows no other.
+        """
+        count, columns = rows.shape
+        axes = (1, count, *[1] * (self._axes - 2), columns) if self._axes > 1 else rows.shape
+        given = {self._input: rows.reshape(axes), **self._constants}
+        values = evaluate_in_double(self._nodes, given, self._opset)
+        if self._axes > 1 and values.shape[:2] != axes[:2]:
+            raise ValueError("the positions are gone")
+        return values.reshape(count, -1)
 
 
-def recognise(nodes: Sequence[Node], part: Slice, columns: int) -> Recognised | None:
-    """Return the function that nodes compute of rows with so many columns, or None if not known."""
+def recognise(nodes: Sequence[Node], part: Slice, shape: Sequence[int]) -> Recognised | None:
+    """Return the function that nodes compute of rows of a shape, or None if it is not known."""
     known: dict[Any, Recognised | None] = part.graph.functions
     if tuple(nodes) not in known:
-        known[tuple(nodes)] = _recognise(nodes, part, columns)
+        known[tuple(nodes)] = _recognise(nodes, part, shape)
     return known[tuple(nodes)]
 
 
-def _recognise(nodes: Sequence[Node], part: Slice, columns: int) -> Recognised | None:
+def _recognise(nodes: Sequence[Node], part: Slice, shape: Sequence[int]) -> Recognised | None:
     try:
-        program = _Program(nodes, part)
-        if program.columns not in (0, columns):
+        program = _Program(nodes, part, len(shape))
+        if program.columns not in (0, shape[-1]):
             return None
         return _recognise_rows(program) if reduces(nodes) else _recognise_elements(program)
     # Whatever does not fit is not a function of rows.

@@ -26,14 +26,14 @@ _LARGEST_WEIGHTS = 2**31 - 2**24
 class GraphWriter:
     """A graph in the making, with arithmetic in `dtype`.
 
-    `operands` are the tensors that the node in the making reads, of which the first has so many
-    `columns`; `current` is the name of the tensor made last, which `add` reads by default.
+    `operands` are the tensors that the node in the making reads, and `shape` that of the rows of
+    the first; `current` is the name of the tensor made last, which `add` reads by default.
     """
 
     def __init__(self, opset: int, dtype: str) -> None:
         self.opset = opset
         self.dtype = dtype
-        self.begin("input", [""], 0)
+        self.begin("input", [""], (0,))
         self._constants: dict[str, NDArray[Any]] = {}
         self._given: dict[tuple[int, str | None], tuple[ArrayLike, str]] = {}
         self._inputs: list[ValueInfoProto] = []
@@ -42,15 +42,20 @@ class GraphWriter:
         self._nodes: list[NodeProto] = []
         self._tensors: set[str] = set()
 
-    def input(self, name: str, dtype: str, columns: int) -> str:
+    @property
+    def columns(self) -> int:
+        """The last extent of the rows."""
+        return self.shape[-1]
+
+    def input(self, name: str, dtype: str, shape: tuple[int, ...]) -> str:
         """Add an input of any number of rows, converted to the graph's dtype; return its name."""
-        self._inputs.append(_described(name, dtype, columns))
+        self._inputs.append(_described(name, dtype, shape))
         self._tensors.add(name)
         return name if dtype == self.dtype else self.cast(self.dtype, name)
 
-    def begin(self, node: str, operands: Sequence[str], columns: int) -> None:
+    def begin(self, node: str, operands: Sequence[str], shape: tuple[int, ...]) -> None:
         """Let the names of what is added from here on begin with `node`."""
-        self._node, self.operands, self.columns = node, list(operands), columns
+        self._node, self.operands, self.shape = node, list(operands), shape
         self.current = operands[0]
 
     def output(self, name: str) -> None:
@@ -61,7 +66,7 @@ class GraphWriter:
             name += "_"
         self._tensors.add(name)
         self._outputs[tensor] = name
-        self._described_outputs.append(_described(name, self.dtype, self.columns))
+        self._described_outputs.append(_described(name, self.dtype, self.shape))
 
     def constant(self, name: str, values: ArrayLike, dtype: str | None = None) -> str:
         """Add an initializer, by default of the graph's dtype; return its name.
@@ -93,11 +98,12 @@ class GraphWriter:
         self.current = output
         return output
 
-    def mean_of_rows(self, tensor: str) -> str:
-        """Add the mean of every row, as one column; return its name."""
+    def mean(self, tensor: str, axes: Sequence[int], keepdims: int) -> str:
+        """Add the mean over some axes; return its name."""
         if self.opset < 18:
-            return self.add("ReduceMean", tensor, axes=[-1], keepdims=1)
-        return self.add("ReduceMean", tensor, self.constant("axes", [-1], "int64"), keepdims=1)
+            return self.add("ReduceMean", tensor, axes=axes, keepdims=keepdims)
+        over = self.constant("axes", axes, "int64")
+        return self.add("ReduceMean", tensor, over, keepdims=keepdims)
 
     def cast(self, dtype: str, tensor: str | None = None) -> str:
         """Add a conversion to another type; return its output's name."""
@@ -140,8 +146,8 @@ class GraphWriter:
         return name
 
 
-def _described(name: str, dtype: str, columns: int) -> ValueInfoProto:
+def _described(name: str, dtype: str, shape: tuple[int, ...]) -> ValueInfoProto:
     """Return an input or output of any number of rows."""
     from onnx import helper
 
-    return helper.make_tensor_value_info(name, _ELEMENT_TYPES[dtype], ["rows", columns])
+    return helper.make_tensor_value_info(name, _ELEMENT_TYPES[dtype], ["rows", *shape])

@@ -90,7 +90,7 @@ def from_sklearn(estimator: MLPClassifier | MLPRegressor) -> Network:
     weights = estimator.coefs_
     hidden = Activation.get(_ACTIVATIONS[estimator.activation])
     assembly = Assembly(str(weights[0].dtype))
-    x = assembly.input(weights[0].shape[0])
+    x = assembly.input((weights[0].shape[0],))
     for index, (weight, bias) in enumerate(zip(weights, estimator.intercepts_, strict=True)):
         if index:
             x = assembly.activation(x, hidden)
@@ -241,7 +241,7 @@ def _merged(net: Network) -> Network:
     """Return the network without dropout, with scaling folded into the weights beside it."""
     inputs, nodes, _ = nodes_of(net)
     assembly = Assembly(net.dtype, fold=True)
-    (x,) = (assembly.input(columns) for columns in inputs.values())
+    (x,) = (assembly.input(shape) for shape in inputs.values())
     for node in nodes:
         layer, arrays = node.layer, node.arrays
         affine = affine_of(layer, arrays, "float64")

@@ -7,23 +7,22 @@ import contextlib
 import re
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chainrule.interop.assembly import Assembly, Tensor
 from chainrule.interop.merges import MERGES
-from chainrule.interop.nodes import NetworkNode, is_chain, nodes_of, refuse_missing
+from chainrule.interop.nodes import NetworkNode, Shape, is_chain, nodes_of, refuse_missing
 from chainrule.interop.torch_check import check_export, check_outputs, evaluation_copy
 from chainrule.interop.torch_graph import ModuleGraph, graph_of
+from chainrule.interop.torch_kinds import KINDS, modules_of
 from chainrule.interop.torch_layers import (
-    KINDS,
     call_merge,
     input_columns,
     merge_of,
-    modules_of,
     row_of,
 )
-from chainrule.layers import Layer
+from chainrule.layers import Input, Layer
 
 if TYPE_CHECKING:
     import torch
@@ -33,16 +32,21 @@ if TYPE_CHECKING:
 __all__ = ["from_torch", "to_torch"]
 
 
-def from_torch(module: torch.nn.Module) -> Network:
+def from_torch(
+    module: torch.nn.Module,
+    *,
+    input_shape: int | Sequence[int] | Sequence[Sequence[int]] | None = None,
+) -> Network:
     """Return a network with copies of a PyTorch module's weights.
 
     Parameters
     ----------
     module : torch.nn.Module
         What it computes is followed by `torch.fx`, or where that cannot, it must be its children in
-        the order in which they were made. Known are Linear, BatchNorm1d, LayerNorm, Dropout,
-        Flatten, Identity, the activations that the library has, as modules and as functions,
-        arithmetic with numbers, and `chainrule.interop.torch_modules.Scaling`. Weights under a
+        the order in which they were made. Known are Linear, BatchNorm1d to 3d, LayerNorm, Dropout,
+        Flatten, Unflatten, Identity, the activations that the library has, as modules and as
+        functions, arithmetic with numbers, what only moves numbers (reshape, permute, transpose),
+        means over positions, and the modules of `chainrule.interop.torch_modules`. Weights under a
         parametrisation, such as `torch.nn.utils.parametrizations.weight_norm`, are taken as they
         are in evaluation mode.
 
@@ -90,9 +94,9 @@ def from_torch(module: torch.nn.Module) -> Network:
     if unsupported:
         listed = "".join(f"\n  {text}" for text in unsupported)
         raise ValueError(f"these modules are not supported:{listed}")
-    columns = _columns(graph)
-    _refresh(copied, graph, columns)
-    net = _network(graph, _dtype(copied), columns)
+    shapes = _given_shapes(graph, input_shape) or _declared_shapes(graph)
+    _refresh(copied, graph, shapes)
+    net = _network(graph, _dtype(copied), shapes)
     check_outputs(copied, graph, net, _network)
     _warn_of_ties(module)
     return net
@@ -149,12 +153,11 @@ def to_torch(net: Network) -> torch.nn.Module:
 
 
 def _module(
-    inputs: dict[str, int], nodes: Sequence[NetworkNode], outputs: Sequence[str], dtype: str
+    inputs: Collection[str], nodes: Sequence[NetworkNode], outputs: Sequence[str], dtype: str
 ) -> Any:
     """Return a module that computes what nodes do."""
     from torch import fx, nn
 
-    columns = dict(inputs)
     graph = fx.Graph()
     tracer = fx.proxy.GraphAppendingTracer(graph)
     values: dict[str, Any] = {
@@ -166,22 +169,22 @@ def _module(
     for node in nodes:
         value = values[node.inputs[0]]
         if node.layer.kind in MERGES:
-            for other in node.inputs[1:]:
-                value = call_merge(node.layer.kind, value, values[other])
+            value = call_merge(node.layer.kind, *(values[name] for name in node.inputs))
             if MERGES[node.layer.kind].mean:
                 value = value / len(node.inputs)
         else:
             # Nodes that share a layer's parameters share the modules.
             names = made.get(id(node.arrays)) if node.arrays else None
             if names is None:
-                new = modules_of(node, columns[node.inputs[0]], dtype)
+                new = modules_of(node, dtype)
                 names = [str(len(modules) + i) for i in range(len(new))]
                 modules |= dict(zip(names, new, strict=True))
                 made[id(node.arrays)] = names
             called += names
+            others = tuple(values[name].node for name in node.inputs[1:])
             for name in names:
-                value = tracer.proxy(graph.call_module(name, (value.node,)))
-        values[node.name], columns[node.name] = value, node.columns
+                value = tracer.proxy(graph.call_module(name, (value.node, *others)))
+        values[node.name] = value
     if is_chain(inputs, nodes, outputs):
         return nn.Sequential(*(modules[name] for name in called))
     several = {name: values[name].node for name in outputs}
@@ -197,13 +200,13 @@ def _torch() -> Any:
     return torch
 
 
-def _network(graph: ModuleGraph, dtype: str, columns: Sequence[int]) -> Network:
+def _network(graph: ModuleGraph, dtype: str, shapes: Sequence[Shape]) -> Network:
     """Return the network of calls that have a form here."""
     assembly = Assembly(dtype)
     several = len(graph.inputs) > 1
     tensors = {
-        name: assembly.input(n, name if several else "x")
-        for name, n in zip(graph.inputs, columns, strict=True)
+        name: assembly.input(shape, name if several else "x")
+        for name, shape in zip(graph.inputs, shapes, strict=True)
     }
     readers = graph.readers
     counts = Counter(id(call.target) for call in graph.calls if [*_parameters(call.target)])
@@ -219,7 +222,7 @@ def _network(graph: ModuleGraph, dtype: str, columns: Sequence[int]) -> Network:
                 made = assembly.again(known, x) if known else row.read(assembly, x, call.target)
                 made = first[id(call.target)] = assembly.share(made)
             elif row is not None:
-                made = row.read(assembly, operands[0], call.target)
+                made = row.read(assembly, *operands[: row.inputs], call.target)
             else:
                 made = assembly.layer(Layer.get(merge_of(call.target) or ""), {}, *operands)
         except ValueError as error:
@@ -228,7 +231,7 @@ def _network(graph: ModuleGraph, dtype: str, columns: Sequence[int]) -> Network:
     return assembly.network({name: tensors[name] for name in graph.outputs})
 
 
-def _refresh(module: Any, graph: ModuleGraph, columns: Sequence[int]) -> None:
+def _refresh(module: Any, graph: ModuleGraph, shapes: Sequence[Shape]) -> None:
     """Bring weights up to date that older parametrisations work out as the module is called."""
     torch = _torch()
     if not any("weight" in getattr(call.target, "__dict__", ()) for call in graph.calls):
@@ -236,7 +239,7 @@ def _refresh(module: Any, graph: ModuleGraph, columns: Sequence[int]) -> None:
     dtype = next(module.parameters()).dtype
     # Where that fails the check tells why.
     with contextlib.suppress(Exception), torch.no_grad(), torch.random.fork_rng(devices=[]):
-        module(*(torch.zeros(1, n, dtype=dtype) for n in columns))
+        module(*(torch.zeros(1, *shape, dtype=dtype) for shape in shapes))
 
 
 def _warn_of_ties(module: Any) -> None:
@@ -259,8 +262,21 @@ def _parameters(target: Any) -> Any:
     return () if isinstance(target, str) else target.parameters()
 
 
-def _columns(graph: ModuleGraph) -> list[int]:
-    """Return the columns of the inputs, by the first module behind each that tells."""
+def _given_shapes(graph: ModuleGraph, given: Any) -> list[Shape] | None:
+    """Return the shapes of the inputs as the caller says them."""
+    if given is None:
+        return None
+    one = isinstance(given, int) or all(isinstance(extent, int) for extent in given)
+    shapes = [Input(shape).shape for shape in ([given] if one else given)]
+    if len(shapes) != len(graph.inputs):
+        raise ValueError(
+            f"input_shape has {len(shapes)} shapes, the module {len(graph.inputs)} inputs"
+        )
+    return shapes
+
+
+def _declared_shapes(graph: ModuleGraph) -> list[Shape]:
+    """Return the shapes of flat inputs, by the first module behind each that tells the columns."""
     declared: dict[str, int] = {}
     entry = {name: name for name in graph.inputs}
     for call in graph.calls:
@@ -271,8 +287,8 @@ def _columns(graph: ModuleGraph) -> list[int]:
             elif name in entry:  # it leaves their number as it is
                 entry[call.name] = entry[name]
     if not all(name in declared for name in graph.inputs):
-        raise ValueError("no module tells the number of inputs")
-    return [declared[name] for name in graph.inputs]
+        raise ValueError("no module tells the number of inputs; pass input_shape")
+    return [(declared[name],) for name in graph.inputs]
 
 
 def _dtype(module: Any) -> str:

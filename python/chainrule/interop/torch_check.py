@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from chainrule.errors import ExportError
 from chainrule.interop.difference import relative_differences, sample_rows
-from chainrule.interop.nodes import nodes_of, predictions
+from chainrule.interop.nodes import Shape, nodes_of, predictions
 from chainrule.interop.torch_graph import ModuleGraph
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _DOUBLE, _TOLERANCES = 1e-7, {"float64": 1e-7, "float32": 1e-4, "float16": 2e-2,
 _SPREAD = 0.5
 
 
-Build = Callable[[ModuleGraph, str, Sequence[int]], "Network"]
+Build = Callable[[ModuleGraph, str, Sequence[Shape]], "Network"]
 
 
 def evaluation_copy(module: Any) -> Any:
@@ -60,20 +61,20 @@ def check_outputs(module: Any, graph: ModuleGraph, net: Network, build: Build) -
     """
     import torch
 
-    columns = [*nodes_of(net)[0].values()]
-    rows = _rows(columns)
+    shapes = [*nodes_of(net)[0].values()]
+    rows = _rows(shapes)
 
     def compare(rows: list[Array], network: Network | None, tolerance: float) -> None:
         # First, since older parametrisations work out weights as the module is called.
         outputs = _outputs(module, rows)
-        expected = predictions(network or build(graph, "float64", columns), rows)
+        expected = predictions(network or build(graph, "float64", shapes), rows)
         difference = max(map(_difference, outputs, expected))
         if difference <= tolerance:
             return
         how = f"outputs differ by {difference:.2g}"
         if tuple(outputs[0].shape) != expected[0].shape:
-            shapes = f"{tuple(outputs[0].shape)}, those of its parts {expected[0].shape}"
-            how = f"its outputs have shape {shapes}"
+            both = f"{tuple(outputs[0].shape)}, those of its parts {expected[0].shape}"
+            how = f"its outputs have shape {both}"
         found = _culprit(module, graph, build, rows)
         raise _OtherOutputsError(f"{found}: {how}; pass a torch.nn.Sequential of its parts")
 
@@ -114,10 +115,12 @@ def check_export(module: Any, net: Network) -> None:
                 )
 
 
-def _rows(columns: Iterable[int]) -> list[Array]:
+def _rows(shapes: Iterable[Shape]) -> list[Array]:
     """Return random rows of each input: ordinary, large, small and zero ones."""
     rng = np.random.default_rng(0)
-    return [sample_rows(n, (1.0, 1e3, 1e-3, 0.0), _ROWS, rng) for n in columns]
+    flat = ((shape, math.prod(shape)) for shape in shapes)
+    scales = (1.0, 1e3, 1e-3, 0.0)
+    return [sample_rows(n, scales, _ROWS, rng).reshape(-1, *shape) for shape, n in flat]
 
 
 def _tolerance(module: Any, net: Network) -> float:
@@ -135,7 +138,7 @@ def _outputs(module: Any, rows: Sequence[Array]) -> list[Any]:
     try:
         outputs = module(*given)
     except Exception as error:
-        widths = " and ".join(str(each.shape[1]) for each in rows)
+        widths = " and ".join(" x ".join(map(str, each.shape[1:])) for each in rows)
         raise ValueError(f"the module fails on rows of {widths} columns: {error}") from error
     made = [*outputs.values()] if isinstance(outputs, dict) else [outputs]
     if not all(isinstance(each, torch.Tensor) for each in made):
@@ -182,11 +185,11 @@ def _culprit(module: Any, graph: ModuleGraph, build: Build, rows: Sequence[Array
         # The outputs differ anyway; here it matters only where.
         except Exception:
             break
-        if isinstance(call.target, str) or given[0].ndim != 2:
+        if isinstance(call.target, str):
             continue
         part = ModuleGraph(call.inputs, [call], [call.name])
-        alone = build(part, "float64", values[call.inputs[0]].shape[1:])
-        (expected,) = predictions(alone, [values[call.inputs[0]].double().numpy()])
+        alone = build(part, "float64", [tuple(x.shape[1:]) for x in given])
+        (expected,) = predictions(alone, [values[name].double().numpy() for name in call.inputs])
         if not _difference(made, expected) <= _tolerance(module, alone):
             return (
                 f"{call} computes something else than its class does: it has a hook, a "

@@ -1,31 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What PyTorch's modules and functions are here, and layers there."""
+"""What PyTorch's modules and functions are here."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Container, Mapping, Sequence
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.activations import Activation
-from chainrule.interop.affine import affine_of
 from chainrule.interop.assembly import Assembly, Tensor
 from chainrule.interop.merges import MERGES
-from chainrule.interop.nodes import NetworkNode
-from chainrule.layers import BatchNormalization, Dropout, Layer, LayerNormalization, PReLU
+from chainrule.interop.onnx_constants import reshaped
+from chainrule.interop.torch_modules import module_of, scaling
+from chainrule.layers import (
+    BatchNormalization,
+    Dot,
+    Dropout,
+    Layer,
+    LayerNormalization,
+    PReLU,
+    RepeatVector,
+)
 
-__all__ = ["KINDS", "as_module", "call_merge", "input_columns", "merge_of", "modules_of", "row_of"]
+__all__ = ["BATCH_NORM_AXES", "as_module", "call_merge", "input_columns", "merge_of", "row_of"]
 
 Array = NDArray[Any]
 
 
 class Row(NamedTuple):
-    """What a module is here: a function that adds it, and one that says why it cannot be."""
+    """What a module is here: a function that adds it, and one that says why it cannot be.
 
-    read: Callable[[Assembly, Tensor, Any], Tensor]
+    It reads so many `inputs`.
+    """
+
+    read: Callable[..., Tensor]  # (assembly, *tensors, module)
     objection: Callable[[Any], str | None] = lambda module: None
+    inputs: int = 1
 
 
 def _array(tensor: Any) -> Array:
@@ -49,17 +63,21 @@ def _norm(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     options = {"epsilon": module.eps, "center": "beta" in arrays, "scale": "gamma" in arrays}
     if hasattr(module, "normalized_shape"):
         return assembly.layer(LayerNormalization(**options), arrays, x)
+    if len(x.shape) + 1 not in BATCH_NORM_AXES[type(module).__name__[:11]]:
+        raise ValueError(f"takes no rows of shape {x.shape}")
     arrays["running_mean"] = _array(module.running_mean)
     arrays["running_variance"] = _array(module.running_var)
     # Without one PyTorch averages over all batches.
     momentum = 0.9 if module.momentum is None else round(1.0 - module.momentum, 12)
-    return assembly.layer(BatchNormalization(momentum=momentum, **options), arrays, x)
+    layer = BatchNormalization(momentum=momentum, **options)
+    # Its channels are the axis behind that of the rows.
+    return assembly.over_axis(x, 0, lambda x: assembly.layer(layer, arrays, x))
 
 
 def _prelu(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
-    # One slope may be for all columns.
-    slope = np.broadcast_to(_array(module.weight), (x.columns,))
-    return assembly.layer(PReLU(), {"slope": slope}, x)
+    # One slope may be for all channels, which are the axis behind that of the rows.
+    slope = np.broadcast_to(_array(module.weight), x.shape[:1])
+    return assembly.over_axis(x, 0, lambda x: assembly.layer(PReLU(), {"slope": slope}, x))
 
 
 def _scaling(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
@@ -76,6 +94,83 @@ def _same(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     return x
 
 
+def _flatten(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    rank = len(x.shape) + 1
+    first, last = (axis + rank * (axis < 0) for axis in (module.start_dim, module.end_dim))
+    if not 1 <= first <= last < rank:
+        raise ValueError(f"joins axes {first} to {last} of rows of shape {x.shape}")
+    joined = math.prod(x.shape[first - 1 : last])
+    return assembly.reshape(x, (*x.shape[: first - 1], joined, *x.shape[last:]))
+
+
+def _unflatten(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    rank = len(x.shape) + 1
+    axis = module.dim + rank * (module.dim < 0)
+    if not 1 <= axis < rank:
+        raise ValueError(f"has no axis {module.dim} in rows of shape {x.shape}")
+    made = reshaped((-1, *module.unflattened_size), x.shape[axis - 1 : axis], False)
+    if made is None:
+        raise ValueError(f"makes {tuple(module.unflattened_size)} of {x.shape[axis - 1]}")
+    return assembly.reshape(x, (*x.shape[: axis - 1], *made, *x.shape[axis:]))
+
+
+def _permute(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    if sorted(module.dims) != [*range(1, len(x.shape) + 1)]:
+        raise ValueError(f"takes axes {module.dims} of rows of shape {x.shape}")
+    return assembly.permute(x, module.dims)
+
+
+def _repeat(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    if math.prod(x.shape) != x.columns:
+        raise ValueError(f"repeats rows of shape {x.shape}")
+    return assembly.layer(RepeatVector(module.n), {}, assembly.reshape(x, (x.columns,)))
+
+
+def _pool(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    return assembly.pool(x, range(len(x.shape) - 1), False)
+
+
+def _mean(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    rank = len(x.shape) + 1
+    axes = [axis + rank * (axis < 0) - 1 for axis in module.axes]
+    if not all(0 <= axis < rank - 1 for axis in axes):
+        raise ValueError(f"takes the mean over axes {module.axes} of rows of shape {x.shape}")
+    return assembly.pool(x, axes, module.keepdim)
+
+
+def _reshape(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    made = reshaped((-1, *module.shape), x.shape, True)
+    if made is None:
+        raise ValueError(f"makes {module.shape} of rows of shape {x.shape}")
+    return assembly.reshape(x, made)
+
+
+def _transpose(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    rank = len(x.shape) + 1
+    dims = [*range(1, rank)]
+    first, second = (axis + rank * (axis < 0) - 1 for axis in module.axes)
+    if not (0 <= first < rank - 1 and 0 <= second < rank - 1):
+        raise ValueError(f"swaps axes {module.axes} of rows of shape {x.shape}")
+    dims[first], dims[second] = dims[second], dims[first]
+    return assembly.permute(x, dims)
+
+
+def _dot(assembly: Assembly, a: Tensor, b: Tensor, module: Any) -> Tensor:
+    return assembly.layer(Dot(), {}, a, b)
+
+
+def _softmax(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    axis = module.dim - 1 if module.dim > 0 else module.dim + len(x.shape)
+    if not 0 <= axis < len(x.shape):
+        raise ValueError(f"has no axis {module.dim} in rows of shape {x.shape}")
+    softmax = Activation.get("softmax")
+    return assembly.over_axis(x, axis, lambda x: assembly.activation(x, softmax))
+
+
+def _over_rows(module: Any) -> str | None:
+    return None if module.dim else "it is not over an axis of the rows"
+
+
 def _no_statistics(module: Any) -> str | None:
     return "it has no running statistics" if module.running_mean is None else None
 
@@ -84,9 +179,8 @@ def _several_axes(module: Any) -> str | None:
     return "it normalises more than one axis" if len(module.normalized_shape) != 1 else None
 
 
-def _axes_kept(module: Any) -> str | None:
-    whole = (module.start_dim, module.end_dim) == (1, -1)
-    return None if whole else "it keeps axes other than that of the rows"
+def _rows_joined(module: Any) -> str | None:
+    return "it joins rows" if module.start_dim == 0 else None
 
 
 def _activation(owner: type[Activation]) -> Row:
@@ -96,18 +190,31 @@ def _activation(owner: type[Activation]) -> Row:
     )
 
 
+BATCH_NORM_AXES = {"BatchNorm1d": (2, 3), "BatchNorm2d": (4,), "BatchNorm3d": (5,)}
+"""How many axes batches may have."""
 _ACTIVATIONS = {owner.torch_module: owner for owner in Activation.of_kinds() if owner.torch_module}
 _MODULES = {
     "BatchNorm1d": Row(_norm, _no_statistics),
+    "BatchNorm2d": Row(_norm, _no_statistics),
+    "BatchNorm3d": Row(_norm, _no_statistics),
+    "Dot": Row(_dot, inputs=2),
     "Dropout": Row(lambda assembly, x, module: assembly.layer(Dropout(module.p), {}, x)),
-    "Flatten": Row(_same, _axes_kept),
+    "Flatten": Row(_flatten, _rows_joined),
+    "GlobalAveragePooling": Row(_pool),
     "Hardtanh": Row(_clip),
     "Identity": Row(_same),
     "LayerNorm": Row(_norm, _several_axes),
     "Linear": Row(_linear),
+    "Mean": Row(_mean),
     "PReLU": Row(_prelu),
+    "Permute": Row(_permute),
+    "RepeatVector": Row(_repeat),
+    "Reshape": Row(_reshape),
     "Scaling": Row(_scaling),
+    "Transpose": Row(_transpose),
+    "Unflatten": Row(_unflatten),
 } | {name: _activation(owner) for name, owner in _ACTIVATIONS.items()}
+_MODULES["Softmax"] = Row(_softmax, _over_rows)
 # Functions that are a module, with their underscores left out.
 _FUNCTIONS = {name.lower(): name for name in _ACTIVATIONS}
 # Layers of several tensors, by the function.
@@ -129,12 +236,12 @@ def merge_of(function: str) -> str | None:
     return _MERGES.get(function)
 
 
-def call_merge(kind: str, a: Any, b: Any) -> Any:
-    """Return what a function makes of two tensors, or of two that stand for some."""
+def call_merge(kind: str, *tensors: Any) -> Any:
+    """Return what a function makes of tensors, or of what stands for some, two after two."""
     import torch
 
     function = getattr(torch, MERGES[kind].torch_function)
-    return function([a, b], 1) if kind == "concatenate" else function(a, b)
+    return function([*tensors], -1) if kind == "concatenate" else reduce(function, tensors)
 
 
 def as_module(
@@ -142,8 +249,6 @@ def as_module(
 ) -> Any:
     """Return the module that a function or method of one tensor is, or None."""
     from torch import nn
-
-    from chainrule.interop.torch_modules import scaling
 
     name = function.strip("_")
     given = {k: v for k, v in options.items() if v is not None and not k.startswith("_")}
@@ -157,10 +262,9 @@ def as_module(
         return nn.Hardtanh(-np.inf if low is None else low, np.inf if high is None else high)
     if name == "dropout" and given.get("training") is False:
         return nn.Dropout(given.get("p", 0.5))
-    if name == "flatten" and (list(arguments[1:]) == [1] or given.get("start_dim") == 1):
-        return nn.Flatten()
-    if name in ("reshape", "view") and len(arguments) == 3 and arguments[2] == -1:
-        return nn.Flatten()
+    shaping = _shaping(name, arguments, given)
+    if shaping is not None:
+        return shaping
     first, second = [*arguments, None, None][:2]
     number = second if first in tensors else first
     if name == "neg":
@@ -176,6 +280,34 @@ def as_module(
     return None
 
 
+def _shaping(name: str, arguments: Sequence[Any], given: Mapping[str, Any]) -> Any:
+    """Return the module that a function is which only moves numbers or takes their mean."""
+    from torch import nn
+
+    numbers: list[Any] = []
+    for each in arguments[1:]:
+        numbers += each if isinstance(each, list | tuple) else [each]
+    if name == "flatten":
+        ends = dict(zip(("start_dim", "end_dim"), numbers, strict=False)) | dict(given)
+        return nn.Flatten(ends.get("start_dim", 0), ends.get("end_dim", -1))
+    if name in ("reshape", "view") and all(isinstance(n, int) for n in numbers[1:]):
+        return module_of("Reshape", numbers[1:]) if numbers[1:] else None
+    if name in ("transpose", "swapaxes") and len(numbers) == 2:
+        return module_of("Transpose", numbers)
+    if name == "mean" and (numbers or "dim" in given):
+        dims = numbers[:-1] if numbers and isinstance(numbers[-1], bool) else numbers
+        dims = dims or np.atleast_1d(given["dim"]).tolist()
+        return module_of("Mean", dims, bool(given.get("keepdim", len(dims) < len(numbers))))
+    if name == "permute" and numbers[:1] == [0]:
+        return module_of("Permute", numbers[1:])
+    if name == "unsqueeze" and len(numbers) == 1 and numbers[0]:
+        last = numbers[0] == -1
+        return nn.Unflatten(numbers[0], (-1, 1) if last else (1, -1))
+    if name in ("expand", "repeat") and len(numbers) == 3 and numbers[0] in (1, -1):
+        return module_of("RepeatVector", numbers[1]) if numbers[2] in (1, -1) else None
+    return None
+
+
 def input_columns(module: Any) -> int | None:
     """Return how many columns a module reads, if it tells."""
     for name in ("in_features", "num_features"):
@@ -185,88 +317,3 @@ def input_columns(module: Any) -> int | None:
         return int(module.normalized_shape[0])
     scale: Any = getattr(module, "scale", None)
     return len(scale) if getattr(scale, "ndim", 0) else None
-
-
-def _dense_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    linear = nn.Linear(columns, node.columns, bias=node.layer.use_bias)
-    _fill(linear, weight=node.arrays["weight"].T, bias=node.arrays.get("bias"))
-    return [linear, *_activation_modules(nn, node, columns, dtype)]
-
-
-def _activation_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    activation = node.layer.activation
-    if activation.kind == "linear":
-        return []
-    return [getattr(nn, activation.torch_module)(**activation.torch_arguments)]
-
-
-def _norm_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    layer, arrays = node.layer, node.arrays
-    affine = "gamma" in arrays or "beta" in arrays
-    if layer.kind == "batch_normalization":
-        norm = nn.BatchNorm1d(columns, layer.epsilon, 1.0 - layer.momentum, affine=affine)
-        _fill(norm, running_mean=arrays["running_mean"], running_var=arrays["running_variance"])
-    else:
-        norm = nn.LayerNorm(columns, layer.epsilon, elementwise_affine=affine)
-    _fill(norm, weight=arrays.get("gamma"), bias=arrays.get("beta"))
-    return [norm]
-
-
-def _prelu_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    prelu = nn.PReLU(columns)
-    _fill(prelu, weight=node.arrays["slope"])
-    return [prelu]
-
-
-def _dropout_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    return [nn.Dropout(node.layer.rate)]
-
-
-def _clip_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    low, high = node.layer.min_value, node.layer.max_value
-    return [nn.Hardtanh(-np.inf if low is None else low, np.inf if high is None else high)]
-
-
-def _no_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    return []
-
-
-def _scaling_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    from chainrule.interop.torch_modules import scaling
-
-    affine = affine_of(node.layer, node.arrays, dtype)
-    assert affine is not None
-    return [scaling(*affine)]
-
-
-def _fill(module: Any, **arrays: Array | None) -> None:
-    """Give tensors of a module new values, in double where the values are."""
-    import torch
-
-    for name, values in arrays.items():
-        if values is not None:
-            getattr(module, name).data = torch.from_numpy(np.array(values, order="C"))
-
-
-KINDS: Mapping[str, Callable[[Any, NetworkNode, int, str], list[Any]]] = {
-    "activation": _activation_modules,
-    "batch_normalization": _norm_modules,
-    "clip": _clip_modules,
-    "dense": _dense_modules,
-    "dropout": _dropout_modules,
-    "flatten": _no_modules,
-    "gaussian_noise": _no_modules,
-    "layer_normalization": _norm_modules,
-    "normalization": _scaling_modules,
-    "prelu": _prelu_modules,
-    "rescaling": _scaling_modules,
-    "scale": _scaling_modules,
-}
-"""The modules, one after the other, that a layer is which reads so many columns of a dtype."""
-
-
-def modules_of(node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    """Return the modules, one after the other, that a node is."""
-    from torch import nn
-
-    return KINDS[node.layer.kind](nn, node, columns, dtype)

@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`Scaling`, a PyTorch module that PyTorch itself lacks; made on first use, when PyTorch is needed.
+"""Modules that PyTorch itself lacks; made on first use, when PyTorch is needed.
 
-Its class is an attribute of this file, so that modules that contain it can be pickled.
+`Scaling`, `Permute`, `RepeatVector`, `GlobalAveragePooling` and `Dot` are layers of this library.
+`Reshape`, `Transpose` and `Mean` stand for functions of tensors while a module is read. The classes
+are attributes of this file, so that modules that contain them can be pickled.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import ArrayLike
+
+_NAMES = {"Dot", "GlobalAveragePooling", "Permute", "RepeatVector", "Scaling"}
+_NAMES |= {"Mean", "Reshape", "Transpose"}
 
 
 def scaling(scale: ArrayLike, offset: ArrayLike) -> Any:
@@ -18,15 +24,22 @@ def scaling(scale: ArrayLike, offset: ArrayLike) -> Any:
     return __getattr__("Scaling")(*(torch.tensor(a, dtype=torch.float64) for a in (scale, offset)))
 
 
+def module_of(name: str, *arguments: Any) -> Any:
+    """Return a module of a class of this file."""
+    return __getattr__(name)(*arguments)
+
+
 def __getattr__(name: str) -> Any:
-    if name != "Scaling":
+    if name not in _NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name not in globals():
-        globals()[name] = _scaling()
+        for made in _classes():
+            made.__qualname__ = made.__name__
+            globals()[made.__name__] = made
     return globals()[name]
 
 
-def _scaling() -> type:
+def _classes() -> list[type]:
     import torch
 
     class Scaling(torch.nn.Module):
@@ -50,5 +63,96 @@ def _scaling() -> type:
             """Return x * scale + offset."""
             return x * self.scale + self.offset
 
-    Scaling.__qualname__ = "Scaling"
-    return Scaling
+    class Permute(torch.nn.Module):
+        """The axes of rows in another order, as `chainrule.Permute`.
+
+        Parameters
+        ----------
+        dims : sequence of int
+            Axis i of the output is axis ``dims[i]``; axes count from 1, 0 is that of the rows.
+        """
+
+        def __init__(self, dims: Sequence[int]) -> None:
+            super().__init__()
+            self.dims = tuple(dims)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            """Return x with its axes moved."""
+            return x.permute(0, *self.dims)
+
+        def extra_repr(self) -> str:
+            """Return the dims."""
+            return f"{self.dims}"
+
+    class RepeatVector(torch.nn.Module):
+        """Each row n times: (rows, columns), or (rows, 1, columns), becomes (rows, n, columns).
+
+        Parameters
+        ----------
+        n : int
+            At least 1.
+        """
+
+        def __init__(self, n: int) -> None:
+            super().__init__()
+            self.n = n
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            """Return the rows repeated."""
+            return x.flatten(1)[:, None].expand(-1, self.n, -1)
+
+        def extra_repr(self) -> str:
+            """Return n."""
+            return f"{self.n}"
+
+    class GlobalAveragePooling(torch.nn.Module):
+        """The mean over all positions, as `chainrule.GlobalAveragePooling`: channels are last."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            """Return a number for each channel."""
+            return x.flatten(1, -2).mean(1)
+
+    class Dot(torch.nn.Module):
+        """Sums of products over the columns, as `chainrule.Dot`."""
+
+        def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+            """Return a number of two rows of columns, or all rows of a with all rows of b."""
+            if a.ndim == 2:
+                return (a * b).sum(-1, keepdim=True)
+            return a @ b.transpose(1, 2)
+
+    class Reshape(torch.nn.Module):
+        """The same numbers in rows of another shape, of which one extent may be -1."""
+
+        def __init__(self, shape: Sequence[int]) -> None:
+            super().__init__()
+            self.shape = tuple(shape)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            """Return x in its new shape."""
+            return x.reshape(len(x), *self.shape)
+
+    class Transpose(torch.nn.Module):
+        """Two axes in each other's place."""
+
+        def __init__(self, axes: Sequence[int]) -> None:
+            super().__init__()
+            self.axes = tuple(axes)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            """Return x with its axes swapped."""
+            return x.transpose(*self.axes)
+
+    class Mean(torch.nn.Module):
+        """The mean over some axes."""
+
+        def __init__(self, axes: Sequence[int], keepdim: bool) -> None:
+            super().__init__()
+            self.axes, self.keepdim = tuple(axes), keepdim
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            """Return the means."""
+            return x.mean(self.axes, keepdim=self.keepdim)
+
+    layers = [Scaling, Permute, RepeatVector, GlobalAveragePooling, Dot]
+    return [*layers, Reshape, Transpose, Mean]

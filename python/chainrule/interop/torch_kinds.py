@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What layers are in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.interop.affine import affine_of
+from chainrule.interop.nodes import NetworkNode
+from chainrule.interop.torch_layers import BATCH_NORM_AXES
+from chainrule.interop.torch_modules import module_of, scaling
+
+__all__ = ["KINDS", "modules_of"]
+
+Array = NDArray[Any]
+
+
+def _dense_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    linear = nn.Linear(columns, node.columns, bias=node.layer.use_bias)
+    _fill(linear, weight=node.arrays["weight"].T, bias=node.arrays.get("bias"))
+    return [linear, *_activation_modules(nn, node, columns, dtype)]
+
+
+def _activation_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    activation = node.layer.activation
+    if activation.kind == "linear":
+        return []
+    return [getattr(nn, activation.torch_module)(**activation.torch_arguments)]
+
+
+def _norm_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    layer, arrays = node.layer, node.arrays
+    affine = "gamma" in arrays or "beta" in arrays
+    if layer.kind == "batch_normalization":
+        axes = len(node.shape) + 1
+        known = [name for name, each in BATCH_NORM_AXES.items() if axes in each]
+        if not known:
+            raise ValueError(f"{node} has rows of shape {node.shape}, for which PyTorch has none")
+        momentum = 1.0 - layer.momentum
+        norm = getattr(nn, known[0])(columns, layer.epsilon, momentum, affine=affine)
+        _fill(norm, running_mean=arrays["running_mean"], running_var=arrays["running_variance"])
+    else:
+        norm = nn.LayerNorm(columns, layer.epsilon, elementwise_affine=affine)
+    _fill(norm, weight=arrays.get("gamma"), bias=arrays.get("beta"))
+    return [norm] if layer.kind == "layer_normalization" else _channels_first(norm, node)
+
+
+def _channels_first(module: Any, node: NetworkNode) -> list[Any]:
+    """Return a module whose channels are the axis behind that of the rows, between two swaps."""
+    axes = [*range(1, len(node.shape) + 1)]
+    axes[0], axes[-1] = axes[-1], axes[0]
+    return (
+        [module]
+        if len(axes) == 1
+        else [module_of("Permute", axes), module, module_of("Permute", axes)]
+    )
+
+
+def _flatten_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    return [nn.Flatten()] if len(node.reads[0]) > 1 else []
+
+
+def _reshape_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    if node.shape == node.reads[0]:
+        return []
+    parted = [nn.Unflatten(1, node.shape)] if len(node.shape) > 1 else []
+    return [*_flatten_modules(nn, node, columns, dtype), *parted]
+
+
+def _permute_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    return [module_of("Permute", node.layer.dims)]
+
+
+def _repeat_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    return [module_of("RepeatVector", node.layer.n)]
+
+
+def _pooling_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    return [module_of("GlobalAveragePooling")]
+
+
+def _dot_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    return [module_of("Dot")]
+
+
+def _prelu_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    prelu = nn.PReLU(columns)
+    _fill(prelu, weight=node.arrays["slope"])
+    return _channels_first(prelu, node)
+
+
+def _dropout_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    return [nn.Dropout(node.layer.rate)]
+
+
+def _clip_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    low, high = node.layer.min_value, node.layer.max_value
+    return [nn.Hardtanh(-np.inf if low is None else low, np.inf if high is None else high)]
+
+
+def _no_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    return []
+
+
+def _scaling_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    affine = affine_of(node.layer, node.arrays, dtype)
+    assert affine is not None
+    return [scaling(*affine)]
+
+
+def _fill(module: Any, **arrays: Array | None) -> None:
+    """Give tensors of a module new values, in double where the values are."""
+    import torch
+
+    for name, values in arrays.items():
+        if values is not None:
+            getattr(module, name).data = torch.from_numpy(np.array(values, order="C"))
+
+
+KINDS: Mapping[str, Callable[[Any, NetworkNode, int, str], list[Any]]] = {
+    "activation": _activation_modules,
+    "batch_normalization": _norm_modules,
+    "clip": _clip_modules,
+    "dense": _dense_modules,
+    "dot": _dot_modules,
+    "dropout": _dropout_modules,
+    "flatten": _flatten_modules,
+    "gaussian_noise": _no_modules,
+    "global_average_pooling": _pooling_modules,
+    "layer_normalization": _norm_modules,
+    "normalization": _scaling_modules,
+    "permute": _permute_modules,
+    "prelu": _prelu_modules,
+    "repeat_vector": _repeat_modules,
+    "rescaling": _scaling_modules,
+    "reshape": _reshape_modules,
+    "scale": _scaling_modules,
+}
+"""The modules, one after the other, that a layer is which reads so many columns of a dtype."""
+
+
+def modules_of(node: NetworkNode, dtype: str) -> list[Any]:
+    """Return the modules, one after the other, that a node is."""
+    from torch import nn
+
+    return KINDS[node.layer.kind](nn, node, node.reads[0][-1], dtype)
