@@ -28,7 +28,7 @@ REPLACEMENTS = (
     ),
     (r'"""\n +(.*)\n +"""', r'"""\1"""'),
     (r'"""\n(.*)\n"""', r'"""\1"""'),
-    (r"losses: LossSum = None", "losses: LossSum | None = None"),
+    (r"(losses\w*): LossSum = None", r"\1: LossSum | None = None"),
     (r"list\[tuple\]", "list[tuple[int, ...]]"),
     (r"-> tuple:", "-> tuple[int, ...]:"),
 )

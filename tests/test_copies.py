@@ -15,7 +15,7 @@ import pytest
 from training_cases import assert_same_state, blobs
 
 import chainrule as cr
-from chainrule import callbacks, losses, metrics, schedules
+from chainrule import _core, callbacks, losses, metrics, schedules
 from chainrule.spec import Spec
 
 WAYS: dict[str, Callable[[Any], Any]] = {
@@ -323,6 +323,8 @@ def plain(value: Any) -> Any:
         return {name: plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
+    if isinstance(value, _core.EarlyStoppingMemory):
+        return value.__getstate__()  # type: ignore[attr-defined]
     if type(value).__module__.startswith(("chainrule.", __name__)):
         return {n: plain(v) for n, v in vars(value).items() if n not in UNCOPIED}
     return value

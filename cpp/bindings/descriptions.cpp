@@ -7,6 +7,7 @@
 #include "bindings/bindings.hpp"
 #include "bindings/config.hpp"
 #include "chainrule/activation.hpp"
+#include "chainrule/early_stopping.hpp"
 #include "chainrule/initializer.hpp"
 #include "chainrule/layer.hpp"
 #include "chainrule/loss.hpp"
@@ -108,11 +109,39 @@ void init_descriptions(py::module_& module) {
   py::class_<Plateau>(module, "Plateau", "The memory of a reduce_on_plateau schedule.")
       .def(py::init<const Schedule&>(), py::arg("schedule"))
       .def(py::pickle(&memory_of, &plateau_of))
-      .def("observe", &Plateau::observe, py::arg("schedule"), py::arg("value"))
+      .def("observe", &Plateau::observe, py::arg("schedule"), py::arg("value"),
+           py::arg("rises") = false)
       .def_readwrite("rate", &Plateau::rate)
       .def_readwrite("best", &Plateau::best)
       .def_readwrite("bad_epochs", &Plateau::bad_epochs)
       .def_readwrite("cooldown_left", &Plateau::cooldown_left);
+
+  using Memory = EarlyStoppingMemory;
+  py::class_<Memory>(module, "EarlyStoppingMemory", "What early stopping remembers of epochs.")
+      .def(py::init<>())
+      .def(py::pickle(
+          [](const Memory& self) {
+            return std::make_tuple(self.best, self.best_epoch, self.waited, self.stopped_epoch);
+          },
+          [](const std::tuple<double, std::int64_t, std::int64_t, std::int64_t>& state) {
+            return std::make_from_tuple<Memory>(state);
+          }))
+      .def(
+          "observe",
+          [](Memory& self, std::int64_t epoch, double value, std::int64_t patience,
+             double min_delta, bool rises) {
+            EarlyStopping rule;
+            rule.patience = patience;
+            rule.min_delta = min_delta;
+            rule.mode = rises ? EarlyStopping::Mode::max : EarlyStopping::Mode::min;
+            return self.observe(rule, epoch, value);
+          },
+          py::arg("epoch"), py::arg("value"), py::arg("patience"), py::arg("min_delta"),
+          py::arg("rises"), "Take an epoch's value; return whether it is the best so far.")
+      .def_readwrite("best", &Memory::best)
+      .def_readwrite("best_epoch", &Memory::best_epoch)
+      .def_readwrite("waited", &Memory::waited)
+      .def_readwrite("stopped_epoch", &Memory::stopped_epoch);
 }
 
 }  // namespace chainrule::bindings

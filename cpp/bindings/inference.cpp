@@ -200,8 +200,26 @@ template void bind_inference<float>(py::class_<Network<float>>&);
 template void bind_inference<double>(py::class_<Network<double>>&);
 
 void init_evaluation(py::module_& module) {
+  using SumWeightUnit = std::array<double, 3>;
   py::class_<LossSums>(module, "LossSum")
       .def(py::init<>())
+      .def(py::init([](const std::vector<SumWeightUnit>& parts) {
+             LossSums sums;
+             sums.resize(parts.size());
+             for (std::size_t i = 0; i < parts.size(); ++i)
+               sums[i] = {parts[i][0], parts[i][1], parts[i][2]};
+             return sums;
+           }),
+           py::arg("parts"))
+      .def_property_readonly(
+          "parts",
+          [](const LossSums& self) {
+            std::vector<SumWeightUnit> parts;
+            for (std::size_t i = 0; i < self.size(); ++i)
+              parts.push_back({self[i].sum, self[i].weight, self[i].unit});
+            return parts;
+          },
+          "Sum, weight and unit of each output, which say it exactly.")
       .def_property_readonly(
           "means",
           [](const LossSums& self) {

@@ -30,7 +30,8 @@ EpochResult run_epoch(Network<T>& self, const std::variant<RowsOrList, std::vect
                       std::int64_t batches, bool whole_epoch, std::optional<Values<T>> outputs,
                       const py::object& poll,
                       const std::optional<std::vector<double>>& loss_weights,
-                      const py::object& read, const py::object& on_batch) {
+                      const py::object& read, const py::object& on_batch,
+                      const LossSums* losses_before) {
   std::vector<RowsView> views;
   if (const auto* shapes = std::get_if<std::vector<TableShape>>(&x)) {
     for (const auto& [rows_elsewhere, columns] : *shapes) {
@@ -54,6 +55,7 @@ EpochResult run_epoch(Network<T>& self, const std::variant<RowsOrList, std::vect
   options.first_batch = first_batch;
   options.batches = batches;
   options.whole_epoch = whole_epoch;
+  if (losses_before) options.losses_before = *losses_before;
   if (learning_rates) {
     const std::int64_t needed = batch_size < 1 ? 0 : (rows.rows() + batch_size - 1) / batch_size;
     if (learning_rates->size() < needed)
@@ -75,7 +77,8 @@ EpochResult run_epoch(Network<T>& self, const std::variant<RowsOrList, std::vect
   if (!on_batch.is_none()) {
     options.on_batch = [&](const BatchReport& report) {
       return between_batches.with_lock([&] {
-        return on_batch(report.batch, report.loss, report.mean_loss).template cast<bool>();
+        return on_batch(report.batch, report.loss, report.mean_loss, report.losses)
+            .template cast<bool>();
       });
     };
   }
@@ -98,7 +101,7 @@ void bind_training(py::class_<Network<T>>& network) {
            py::arg("batches") = -1, py::arg("whole_epoch") = true,
            py::arg("outputs").noconvert() = py::none(), py::arg("poll") = py::none(),
            py::arg("loss_weights") = py::none(), py::arg("read") = py::none(),
-           py::arg("on_batch") = py::none())
+           py::arg("on_batch") = py::none(), py::arg("losses_before") = nullptr)
       .def("restore_epoch", &N::restore_epoch, without_gil)
       .def(
           "first_bad_layer",

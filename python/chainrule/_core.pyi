@@ -123,7 +123,7 @@ class Plateau:
     def __getstate__(self) -> tuple[float, float, int, int]: ...
     def __init__(self, schedule: Schedule) -> None: ...
     def __setstate__(self, arg0: tuple[float, float, int, int]) -> None: ...
-    def observe(self, schedule: Schedule, value: float) -> float: ...
+    def observe(self, schedule: Schedule, value: float, rises: bool = False) -> float: ...
     @property
     def bad_epochs(self) -> int: ...
     @bad_epochs.setter
@@ -140,6 +140,33 @@ class Plateau:
     def rate(self) -> float: ...
     @rate.setter
     def rate(self, arg0: float) -> None: ...
+
+class EarlyStoppingMemory:
+    """What early stopping remembers of epochs."""
+
+    def __getstate__(self) -> tuple[float, int, int, int]: ...
+    def __init__(self) -> None: ...
+    def __setstate__(self, arg0: tuple[float, int, int, int]) -> None: ...
+    def observe(
+        self, epoch: int, value: float, patience: int, min_delta: float, rises: bool
+    ) -> bool:
+        """Take an epoch's value; return whether it is the best so far."""
+    @property
+    def best(self) -> float: ...
+    @best.setter
+    def best(self, arg0: float) -> None: ...
+    @property
+    def best_epoch(self) -> int: ...
+    @best_epoch.setter
+    def best_epoch(self, arg0: int) -> None: ...
+    @property
+    def stopped_epoch(self) -> int: ...
+    @stopped_epoch.setter
+    def stopped_epoch(self, arg0: int) -> None: ...
+    @property
+    def waited(self) -> int: ...
+    @waited.setter
+    def waited(self, arg0: int) -> None: ...
 
 class ParameterInfo:
     @property
@@ -182,10 +209,21 @@ class PlanInfo:
     def threads(self) -> int: ...
 
 class LossSum:
+    @typing.overload
     def __init__(self) -> None: ...
+    @typing.overload
+    def __init__(
+        self,
+        parts: collections.abc.Sequence[
+            typing.Annotated[collections.abc.Sequence[float], "FixedSize(3)"]
+        ],
+    ) -> None: ...
     @property
     def means(self) -> list[float]:
         """The mean loss of each output."""
+    @property
+    def parts(self) -> list[typing.Annotated[list[float], "FixedSize(3)"]]:
+        """Sum, weight and unit of each output, which say it exactly."""
 
 class EpochResult:
     @property
@@ -362,6 +400,7 @@ class Network32:
         loss_weights: collections.abc.Sequence[float] | None = None,
         read: typing.Any = None,
         on_batch: typing.Any = None,
+        losses_before: LossSum | None = None,
     ) -> EpochResult: ...
     def set_gradients(
         self,
@@ -576,6 +615,7 @@ class Network64:
         loss_weights: collections.abc.Sequence[float] | None = None,
         read: typing.Any = None,
         on_batch: typing.Any = None,
+        losses_before: LossSum | None = None,
     ) -> EpochResult: ...
     def set_gradients(
         self,

@@ -79,7 +79,7 @@ struct CHAINRULE_API Schedule {
   bool operator==(const Schedule&) const = default;
 };
 
-/// The memory of a reduce_on_plateau schedule, PyTorch's ReduceLROnPlateau with mode="min" and
+/// The memory of a reduce_on_plateau schedule, PyTorch's ReduceLROnPlateau with
 /// threshold_mode="rel".
 struct CHAINRULE_API Plateau {
   double rate = 0.0;
@@ -89,9 +89,10 @@ struct CHAINRULE_API Plateau {
 
   explicit Plateau(const Schedule& schedule) : rate(schedule.learning_rate) {}
 
-  /// Takes the epoch's monitored value (smaller is better; NaN counts as no improvement) and gives
-  /// the rate of the next epoch.
-  double observe(const Schedule& schedule, double value);
+  /// Takes the epoch's monitored value (smaller is better, or with `rises` greater; NaN counts as
+  /// no improvement) and gives the rate of the next epoch. `best` of values that rise begins at
+  /// -infinity.
+  double observe(const Schedule& schedule, double value, bool rises = false);
 };
 
 }  // namespace chainrule

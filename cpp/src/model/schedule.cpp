@@ -199,8 +199,10 @@ double Schedule::rate(std::int64_t step, std::int64_t steps_per_epoch) const {
   return learning_rate;
 }
 
-double Plateau::observe(const Schedule& schedule, double value) {
-  if (value < best * (1.0 - schedule.threshold)) {
+double Plateau::observe(const Schedule& schedule, double value, bool rises) {
+  const bool improved =
+      rises ? value > best * (1.0 + schedule.threshold) : value < best * (1.0 - schedule.threshold);
+  if (improved) {
     best = value;
     bad_epochs = 0;
   } else {

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from chainrule import _core
 from chainrule.callbacks.callback import Callback, Logs, Network, StopTraining
 from chainrule.callbacks.monitor import Monitor
 from chainrule.callbacks.state_values import (
@@ -15,6 +17,8 @@ from chainrule.callbacks.state_values import (
     number,
     whole_number,
 )
+
+_NEVER = 2**62
 
 
 class EarlyStopping(Callback):
@@ -75,11 +79,23 @@ class EarlyStopping(Callback):
         self.restore_best_weights = restore_best_weights
         self._reset()
 
+    @property
+    def best(self) -> float | None:
+        """The best value of the present or last ``fit``."""
+        return self._memory.best if self._memory.best_epoch else None
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch that reached it."""
+        return self._memory.best_epoch or None
+
+    @property
+    def stopped_epoch(self) -> int | None:
+        """The epoch after which training was stopped."""
+        return self._memory.stopped_epoch or None
+
     def _reset(self) -> None:
-        self.best: float | None = None
-        self.best_epoch: int | None = None
-        self.stopped_epoch: int | None = None
-        self._waited = 0
+        self._memory = _core.EarlyStoppingMemory()
         self._best_weights: Any = None
         # The network's weights are the best: then a file need not hold them twice.
         self._holds_best = False
@@ -102,16 +118,16 @@ class EarlyStopping(Callback):
         return {
             "best": encoded_number(self.best),
             "best_epoch": self.best_epoch,
-            "waited": self._waited,
+            "waited": self._memory.waited,
             "best_weights": None if weights is None else encoded(weights),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on in the next ``fit`` from what `state_dict` returned."""
         self._reset()
-        self.best = number(state, "best")
-        self.best_epoch = whole_number(state, "best_epoch")
-        self._waited = whole_number(state, "waited")
+        self._memory.best = number(state, "best")
+        self._memory.best_epoch = whole_number(state, "best_epoch")
+        self._memory.waited = whole_number(state, "waited")
         weights = state.get("best_weights")
         self._best_weights = None if weights is None else decoded(weights)
         self._holds_best = weights is None
@@ -131,16 +147,19 @@ class EarlyStopping(Callback):
 
     def on_epoch_end(self, net: Network, epoch: int, logs: Logs) -> None:
         """Compare with the best epoch so far."""
-        value = self._monitor.read(logs)
-        if self._monitor.improves(value, self.best):
-            self.best, self.best_epoch, self._waited = value, epoch, 0
+        monitor = self._monitor
+        improved = self._memory.observe(
+            epoch,
+            monitor.read(logs),
+            math.ceil(min(self.patience, _NEVER)),
+            monitor.min_delta,
+            monitor.greater_is_better,
+        )
+        if improved:
             self._holds_best = True
             if self.restore_best_weights:
                 self._best_weights = net.get_weights()
-            return
-        self._waited += 1
-        if self._waited >= self.patience:
-            self.stopped_epoch = epoch
+        if self.stopped_epoch is not None:
             raise StopTraining
 
     def on_train_end(self, net: Network) -> None:

@@ -30,6 +30,7 @@ from chainrule.network.output_losses import OutputLosses
 from chainrule.network.sharing import SharedParameters
 
 if TYPE_CHECKING:
+    from chainrule.network.epoch_under_way import EpochUnderWay
     from chainrule.optimizers import Optimizer
     from chainrule.schedules import Schedule
 
@@ -71,6 +72,7 @@ class Compiled(Named):
         self._schedule_origin = 0
         self._schedule: Schedule | None = None  # which the origin is for
         self._callback_states = CallbackStates()
+        self._under_way: EpochUnderWay | None = None
         self._training = _core.TrainingLock()
         self._core: CoreNetwork | None = None
         self._graph = graph

@@ -141,7 +141,7 @@ def measure(
         for output, mean in zip(loss.names, losses.means, strict=True):
             name = f"{prefix}{output}_loss"
             logs[name] = math.nan if nothing else mean
-        for index, few in enumerate(metrics):
+        for index, few in enumerate(metrics if outputs is not None else ()):
             assert outputs is not None
             part = loss.part(outputs, index)
             one = data._replace(y=data.y.parts[index])

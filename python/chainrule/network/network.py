@@ -565,6 +565,11 @@ class Network(Compiled):
         file or the new one. What is a function of the caller's, such as a learning rate or a
         metric, cannot be kept; of a learning rate its first value is.
 
+        A file that a callback writes after a batch says so: the next `fit` of the network that is
+        loaded from it, on as many rows with the same `batch_size` and `shuffle`, does the epoch's
+        other batches first, to the bits of a training without the break. Metrics of the training
+        rows are then, for that epoch, those of the rows since. Another ``fit`` begins an epoch.
+
         Parameters
         ----------
         path : path-like

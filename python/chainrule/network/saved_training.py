@@ -13,6 +13,7 @@ from chainrule import _core, losses, metrics
 from chainrule.callbacks.saved_states import check_saved
 from chainrule.callbacks.states import CallbackStates
 from chainrule.errors import ModelFileError
+from chainrule.network.epoch_under_way import EpochUnderWay
 from chainrule.network.history import History
 from chainrule.network.measuring import resolve_metrics
 from chainrule.network.output_losses import OutputLosses
@@ -57,6 +58,8 @@ def training_state(net: Compiled) -> _core.TrainingState:
             record["output_metrics"] = [_named(each) for each in net.metrics]
     if net.target_name is not None:
         record["target_name"] = _text_or_none(net.target_name)
+    if net._under_way is not None and net._under_way.total_steps == net._built_core().total_steps:
+        record["epoch_under_way"] = net._under_way.record
     callbacks = net._callback_states.states()
     if callbacks:
         record["callbacks"] = callbacks
@@ -88,6 +91,8 @@ def restore_training(net: Compiled, state: _core.TrainingState) -> None:
         if "history" in record:
             net.history = History.from_dict(record["history"])
         net.target_name = _text_or_none(record.get("target_name"))
+        if "epoch_under_way" in record:
+            net._under_way = EpochUnderWay.of_record(record["epoch_under_way"])
         if "callbacks" in record:
             check_saved(record["callbacks"], [p.shape for p in net._built_core().parameters])
             net._callback_states = CallbackStates(record["callbacks"])

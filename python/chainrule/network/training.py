@@ -19,6 +19,7 @@ from chainrule.errors import DivergenceError
 from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.inputs.several import core_rows
 from chainrule.network.divergence import divergence
+from chainrule.network.epoch_under_way import EpochUnderWay
 from chainrule.network.lazy_training import adapt_lazily, evaluate_lazily
 from chainrule.network.measuring import Undefined, measure, metrics_for
 from chainrule.network.output_losses import OutputLosses, loss_weights_of
@@ -57,13 +58,13 @@ def resolve_callbacks(
 
 
 def step_rates(
-    net: Compiled, optimizer: Optimizer, count: int, steps_per_epoch: int
+    net: Compiled, optimizer: Optimizer, count: int, steps_per_epoch: int, ahead: int = 0
 ) -> NDArray[np.float64]:
-    """Return the learning rates of the next `count` steps."""
+    """Return the learning rates of the next `count` steps, or of those `ahead` of the next."""
     schedule = optimizer.schedule
     if schedule is None:
         return np.full(count, optimizer.learning_rate)
-    first = net._built_core().total_steps - net._schedule_origin
+    first = net._built_core().total_steps - net._schedule_origin + ahead
     return schedule.rates(first, count, steps_per_epoch)
 
 
@@ -126,7 +127,8 @@ def fit(
         Undefined(),
     )
     net.history.interrupted = False
-    first_epoch = net._built_core().epochs + 1
+    resumed, net._under_way = _resumed(net, data, plan), None
+    first_epoch = net._built_core().epochs + (resumed is None or not resumed.is_over)
     last_epoch = first_epoch + plan.epochs - 1
     try:
         with _adapted(net, data), progress:
@@ -137,7 +139,8 @@ def fit(
                 started = time.perf_counter()
                 logs: dict[str, Any] = {}
                 try:
-                    present = _Epoch(net, data, plan, epoch, progress, measured)
+                    present = _Epoch(net, data, plan, epoch, progress, measured, resumed)
+                    resumed = None
                     present.train(logs)
                     if validation is not None:
                         present.validate(validation, logs)
@@ -165,6 +168,16 @@ def fit(
         run.on_train_end(seen)
         net._callback_states.end()
     return net.history
+
+
+def _resumed(net: Compiled, data: CheckedData, plan: FitPlan) -> EpochUnderWay | None:
+    """Return where in its first epoch the training goes on, if the network was saved within it."""
+    saved = net._under_way
+    outputs = len(net.loss.losses) if isinstance(net.loss, OutputLosses) else 1
+    steps = net._built_core().total_steps
+    if saved is None or not saved.fits(len(data.x), plan.batch_size, plan.shuffle, steps, outputs):
+        return None
+    return saved
 
 
 @contextmanager
@@ -202,6 +215,7 @@ class _Epoch:
         epoch: int,
         progress: Progress,
         measured: _Measured,
+        resumed: EpochUnderWay | None,
     ) -> None:
         assert net.loss is not None
         assert net.optimizer is not None
@@ -221,7 +235,13 @@ class _Epoch:
         self._metrics = measured.training
         self._steps = net._built_core().total_steps
         self._batches = -(-len(data.x) // plan.batch_size)
-        self._rates = step_rates(net, net.optimizer, self._batches, self._batches)
+        self._resumed = resumed
+        self._first = 0 if resumed is None else resumed.batch
+        self._rates = np.zeros(self._batches)
+        left = self._batches - self._first
+        self._rates[self._first :] = step_rates(net, net.optimizer, left, self._batches)
+        if left == 0:
+            self._rates[-1:] = step_rates(net, net.optimizer, 1, self._batches, ahead=-1)
         self._outputs = np.empty((len(data.x), net.outputs), net.dtype) if self._metrics else None
         self._sums: Any = None  # of losses, for each of several outputs
 
@@ -236,14 +256,23 @@ class _Epoch:
             if moved and not isinstance(error, DivergenceError | StopTraining):
                 self.restore()
             raise
-        self._check_finite(self._data, loss, self._outputs, "the loss of an output")
+        data, outputs = self._data, self._outputs
+        if self._resumed is not None and outputs is not None:
+            # Of the rows before, only the losses are known.
+            left, rows = self._resumed.left(data, self._net.seed, self._epoch - 1)
+            if len(rows) > 0 and (left.sample_weight is None or left.sample_weight.any()):
+                data, outputs = left, outputs[rows]
+            else:
+                outputs = None
+                logs.update(self._unknown_metrics())
+        self._check_finite(self._data, loss, outputs, "the loss of an output")
         try:
             measure(
                 self._metrics,
                 self._loss,
-                self._data,
+                data,
                 loss,
-                self._outputs,
+                outputs,
                 logs,
                 self._measured.undefined,
                 losses=self._sums,
@@ -251,6 +280,13 @@ class _Epoch:
         finally:
             if self._optimizer.schedule is not None:
                 logs["learning_rate"] = float(self._rates[-1])
+
+    def _unknown_metrics(self) -> dict[str, float]:
+        """Return NaN for each metric of the training rows."""
+        if not isinstance(self._loss, OutputLosses):
+            return {metric.name: math.nan for metric in self._metrics}
+        pairs = zip(self._loss.names, self._metrics, strict=True)
+        return {f"{name}_{metric.name}": math.nan for name, few in pairs for metric in few}
 
     def validate(self, validation: CheckedData, logs: dict[str, Any]) -> None:
         """Add loss and metrics of the validation data to `logs`."""
@@ -294,7 +330,11 @@ class _Epoch:
         lazy = x if isinstance(x, LazyRows) else None
         rows = x.shapes if isinstance(x, LazyRows) else core_rows(x)
         watched = self._callbacks.wants_batches
-        done, loss = 0, math.nan
+        done, loss, before = self._first, math.nan, None
+        if self._resumed is not None:
+            self._sums = before = self._resumed.sums
+            weights = loss_weights_of(self._loss) or [1.0]
+            loss = sum(w * mean for w, mean in zip(weights, before.means, strict=True))
         while done < self._batches:
             result = self._net._built_core().run_epoch(
                 rows,
@@ -316,7 +356,9 @@ class _Epoch:
                 loss_weights_of(self._loss),
                 None if lazy is None else lambda rows: lazy.gather(rows, plan.batch_size),
                 self._after_batch if watched else None,
+                before,
             )
+            before = None
             done += result.batches
             loss, self._sums = result.epoch_loss, result.epoch_losses
         return loss
@@ -325,10 +367,22 @@ class _Epoch:
         """Put back what the network was when the epoch began."""
         self._net._built_core().restore_epoch()
 
-    def _after_batch(self, batch: int, loss: float, mean: float) -> bool:
+    def _after_batch(self, batch: int, loss: float, mean: float, losses: _core.LossSum) -> bool:
         """Return whether the batches that are left need another optimizer."""
         self._progress.batch(batch, mean)
-        self._callbacks.on_batch_end(self._seen, self._epoch, batch, {"loss": loss})
+        # What a file needs that is saved now, to go on from here.
+        self._net._under_way = EpochUnderWay(
+            batch,
+            self._plan.batch_size,
+            len(self._data.x),
+            self._plan.shuffle,
+            self._steps + batch - self._first,
+            losses.parts,
+        )
+        try:
+            self._callbacks.on_batch_end(self._seen, self._epoch, batch, {"loss": loss})
+        finally:
+            self._net._under_way = None
         if self._optimizer._core is self._described or batch == self._batches:
             return False
         # A callback has set another learning rate.

@@ -105,16 +105,7 @@ class ReduceOnPlateau(Schedule):
                 f"report; it reports: {', '.join(logs) or 'nothing'}"
             )
         value = float(logs[self.monitor])
-        plateau = self._plateau
-        if self.mode == "min":
-            return float(plateau.observe(self._core, value))
-        best = plateau.best
-        improved = value > best * (1.0 + self.threshold)
-        # The core counts epochs for falling values: it is told of a fall or of none.
-        plateau.best = math.inf
-        plateau.observe(self._core, 0.0 if improved else math.inf)
-        plateau.best = value if improved else best
-        return float(plateau.rate)
+        return float(self._plateau.observe(self._core, value, self.mode == "max"))
 
     @property
     def state(self) -> dict[str, float]:
