@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import copy
 import io
+import os
 import pickle
+import shutil
+import subprocess
 import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -85,7 +89,47 @@ def test_twenty_steps(make: Callable[[], cr.Network]) -> None:
         logs = net.train_on_batch(x, y, loss="mse", optimizer=cr.Adam(1e-2))
         close(logs["loss"], loss.item())
     for name, values in net.parameters.items():
-        close(values, twin.parameters[name].detach().numpy(), 1e-11)
+        theirs = twin.parameters[name].detach().numpy()
+        assert np.linalg.norm(values - theirs) <= 1e-12 * np.linalg.norm(theirs), name
+
+
+HASHES = """
+import hashlib
+import graph_cases
+import numpy as np
+import chainrule as cr
+
+for make in (graph_cases.residual, graph_cases.two_by_two, graph_cases.siamese,
+             graph_cases.u_shaped):
+    for dtype in ("float32", "float64"):
+        hashes = set()
+        for threads in (1, 2, 3, 7):
+            for sparsity in ("dense", "auto"):
+                net = make(dtype)
+                x = graph_cases.rows(net, 150)
+                for rows in x.values():  # so sparse that the first layers leave zeros out
+                    rows[np.abs(rows) < 1.6] = 0.0
+                rng = np.random.default_rng(0)
+                y = {n: rng.normal(size=(150, *s)) for n, s in net._output_shapes.items()}
+                net.fit(x, y if len(y) > 1 else y.popitem()[1], loss="mse", epochs=3, verbose=0,
+                        batch_size=64, num_threads=threads, input_sparsity=sparsity)
+                weights = b"".join(w.tobytes() for w in net.get_weights())
+                hashes.add(hashlib.sha256(weights).hexdigest())
+        print(*hashes)
+"""
+
+
+def test_one_hash_for_threads_instruction_sets_and_sparsity() -> None:
+    printed = set()
+    for isa in cr.instruction_sets():
+        environment = {**os.environ, "CHAINRULE_ISA": isa}
+        environment["PYTHONPATH"] = str(Path(__file__).parent)
+        command = [sys.executable, "-c", HASHES]
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        printed.add(run.stdout)
+    (hashes,) = printed
+    assert [len(line.split()) for line in hashes.splitlines()] == [1] * 8
+    assert len(set(hashes.split())) == 8
 
 
 def labelled(count: int = 60) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -341,6 +385,34 @@ def test_drawings(tmp_path: Path) -> None:
     assert '"digit" [label="digit\\nDense(3)\\n(3,)"];' in dot
     with pytest.raises(ValueError, match="path must end in a format"):
         net.plot(tmp_path / "net")
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="the program dot of Graphviz is missing")
+@pytest.mark.parametrize("make", CASES)
+def test_drawings_by_the_program_itself(tmp_path: Path, make: Callable[[], cr.Network]) -> None:
+    pytest.importorskip("graphviz")
+    net = make()
+    path = tmp_path / "net.svg"
+    net.plot(path)
+    drawing = ElementTree.parse(path).getroot()
+    assert drawing.tag == "{http://www.w3.org/2000/svg}svg"
+    nodes, edges = set(), set()
+    for group in drawing.iter("{http://www.w3.org/2000/svg}g"):
+        title = group.findtext("{http://www.w3.org/2000/svg}title")
+        if group.get("class") == "node":
+            texts = [text.text for text in group.iter("{http://www.w3.org/2000/svg}text")]
+            assert texts[0] == title
+            assert texts[-1] == str(net._shapes[title])
+            nodes.add(title)
+        elif group.get("class") == "edge":
+            edges.add(title)
+    graph = net._graph
+    assert nodes == {node.name for node in graph.nodes}
+    assert edges == {f"{read}->{node.name}" for node in graph.nodes for read in node.inputs}
+    net.plot(tmp_path / "net.png")
+    assert (tmp_path / "net.png").read_bytes().startswith(b"\x89PNG")
+    net.plot(tmp_path / "net.pdf")
+    assert (tmp_path / "net.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_drawings_by_graphviz(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
