@@ -14,6 +14,7 @@ from chainrule.names import module_attributes, unknown_name
 from chainrule.network.history import History
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["plot_confusion_matrix", "plot_history"]
@@ -146,6 +147,17 @@ def plot_confusion_matrix(
 
 def _is_curve(column: Sequence[Any]) -> bool:
     return len(column) > 0 and all(np.ndim(value) == 0 for value in column)
+
+
+def log_panel(figure: Figure, place: tuple[int, int], title: str, xlabel: str) -> Axes:
+    """Return the logarithmic axes of a panel; `place` is the number of panels and its own."""
+    axes = figure.add_subplot(1, *place)
+    axes.set_yscale("log")
+    axes.set_xlabel(xlabel)
+    axes.set_title(title)
+    axes.locator_params(axis="x", integer=True)
+    axes.grid(alpha=0.3)
+    return axes
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -140,7 +140,7 @@ class GradientFlow(Callback):
         ImportError
             If matplotlib is not installed.
         """
-        from chainrule.plots import PANEL_HEIGHT, PANEL_WIDTH, new_figure, saved
+        from chainrule.plots import PANEL_HEIGHT, PANEL_WIDTH, log_panel, new_figure, saved
 
         panels = {
             "gradients, root mean square": (self.epochs, self.gradients),
@@ -151,14 +151,9 @@ class GradientFlow(Callback):
             raise ValueError("nothing was recorded: give it to the callbacks of fit first")
         figure = new_figure(PANEL_WIDTH * len(drawn), PANEL_HEIGHT)
         for place, (title, (epochs, columns)) in enumerate(drawn.items(), start=1):
-            axes = figure.add_subplot(1, len(drawn), place)
+            axes = log_panel(figure, (len(drawn), place), title, "epoch")
             for layer, column in columns.items():
                 positive = [value if value > 0.0 else np.nan for value in column]
                 axes.plot(epochs, positive, label=f"layer {layer}", marker=".")
-            axes.set_yscale("log")
-            axes.set_xlabel("epoch")
-            axes.set_title(title)
-            axes.locator_params(axis="x", integer=True)
-            axes.grid(alpha=0.3)
             axes.legend()
         return saved(figure, path)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule import losses, optimizers
 from chainrule.arguments import positive_integer
 from chainrule.diagnosis.data import DataMeasures, measure_data, sample
 from chainrule.diagnosis.findings import (
@@ -19,10 +18,10 @@ from chainrule.diagnosis.findings import (
     rate_findings,
 )
 from chainrule.diagnosis.layers import LayerMeasures, measure_layers, root_mean_square
+from chainrule.diagnosis.preparation import chosen_training, prepare
 from chainrule.diagnosis.trial import RateTrial, try_rate
 from chainrule.html import html_table, html_text
 from chainrule.layers import CategoryEncoding, Embedding
-from chainrule.network.training_data import make_dataset
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -110,7 +109,7 @@ class Diagnosis:
         ImportError
             If matplotlib is not installed.
         """
-        from chainrule.plots import PANEL_HEIGHT, PANEL_WIDTH, new_figure, saved
+        from chainrule.plots import PANEL_HEIGHT, PANEL_WIDTH, log_panel, new_figure, saved
 
         figure = new_figure(PANEL_WIDTH * 3, PANEL_HEIGHT)
         panels = {
@@ -119,14 +118,9 @@ class Diagnosis:
             "updates over weights": [layer.ratio for layer in self.layers],
         }
         for place, (title, values) in enumerate(panels.items(), start=1):
-            axes = figure.add_subplot(1, 3, place)
+            axes = log_panel(figure, (len(panels), place), title, "layer")
             there = {i: v for i, v in enumerate(values) if v and np.isfinite(v)}
             axes.plot(list(there), list(there.values()), marker="o")
-            axes.set_yscale("log")
-            axes.set_xlabel("layer")
-            axes.set_title(title)
-            axes.locator_params(axis="x", integer=True)
-            axes.grid(alpha=0.3)
         return saved(figure, path)
 
     def _about(self) -> str:
@@ -190,8 +184,7 @@ def diagnose(
     max_rows: int = 1000,
 ) -> Diagnosis:
     """Return the report; see `Sequential.diagnose`."""
-    chosen = losses.get(loss) if loss is not None else net._chosen_loss(None)
-    by = optimizers.get(optimizer if optimizer is not None else net.optimizer or "adam")
+    chosen, by = chosen_training(net, loss, optimizer)
     batch_size = positive_integer("batch_size", batch_size)
     patient: Any = copy.deepcopy(net)  # which is built, adapted and trained without harm
     rows, targets, finite, not_finite = sample(
@@ -201,13 +194,10 @@ def diagnose(
         if not finite.any():
             raise ValueError("every row of x has NaN or infinity: there is nothing to look at")
         rows, targets = rows[finite], np.asarray(targets)[finite]
-    dataset = make_dataset(patient, rows, targets, chosen)
-    if len(dataset.x) < 2:
-        raise ValueError(f"x must have 2 rows or more to be diagnosed, got {len(dataset.x)}")
-    if patient._unadapted():
-        patient.adapt(rows)
+    if len(rows) < 2:
+        raise ValueError(f"x must have 2 rows or more to be diagnosed, got {len(rows)}")
+    values, y_values = map(np.ascontiguousarray, prepare(patient, rows, targets, chosen))
     core = patient._built_core()
-    values, y_values = np.ascontiguousarray(dataset.x), np.asarray(dataset.y)
     scaled = _reaching_weights(patient, values)
     data = measure_data(values, scaled, y_values, chosen, core.outputs, not_finite)
     measures, value = measure_layers(

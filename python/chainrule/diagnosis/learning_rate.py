@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import losses, optimizers
 from chainrule.arguments import positive_integer
+from chainrule.diagnosis.preparation import chosen_training, prepare
 from chainrule.diagnosis.trial import Steps
-from chainrule.network.training_data import make_dataset
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -140,8 +139,7 @@ def find_learning_rate(
     >>> 0.01 < found.suggestion < 3.0
     True
     """
-    chosen = losses.get(loss) if loss is not None else net._chosen_loss(None)
-    by = optimizers.get(optimizer if optimizer is not None else net.optimizer or "adam")
+    chosen, by = chosen_training(net, loss, optimizer)
     count = positive_integer("steps", steps)
     rows = positive_integer("batch_size", batch_size)
     for name, value in (("lowest", lowest), ("highest", highest)):
@@ -154,14 +152,12 @@ def find_learning_rate(
     if count < 10:
         raise ValueError(f"steps must be 10 or more, got {count}")
     patient: Any = copy.deepcopy(net)
-    data = make_dataset(patient, x, y, chosen)
-    if not isinstance(data.x, np.ndarray) or not isinstance(data.y, np.ndarray):
+    features, targets = prepare(patient, x, y, chosen)
+    if not isinstance(features, np.ndarray) or not isinstance(targets, np.ndarray):
         raise TypeError("x and y must be tables in memory to find a learning rate")
-    if patient._unadapted():
-        patient.adapt(data.x)
     core = patient._built_core()
     core.check_trains(by._core, "auto", rows)
-    made = Steps(core, data.x, data.y, chosen, by, rows)
+    made = Steps(core, features, targets, chosen, by, rows)
     rates = np.geomspace(lowest, highest, count)
     seen: list[float] = []
     for rate in rates:

@@ -4,33 +4,38 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule import _core, optimizers
-from chainrule.arguments import positive_integer, sparsity_name, thread_count
 from chainrule.inputs.dataset import Dataset
 from chainrule.inputs.lazy_rows import LazyRows, is_lazy
 from chainrule.inputs.several import core_rows
 from chainrule.layers import Layer
-from chainrule.layers.layer import SymbolicTensor
 from chainrule.names import names_arguments, unknown_name
-from chainrule.network import copying, fitting, manual_backprop, predicting, sharing, weights
+from chainrule.network import (
+    composing,
+    copying,
+    describing,
+    fitting,
+    freezing,
+    manual_backprop,
+    predicting,
+    sharing,
+    weights,
+)
 from chainrule.network.compiled import Compiled
 from chainrule.network.core_network import make_core
 from chainrule.network.fitting import AnyLoss, AnyMetrics
-from chainrule.network.graph import Graph, Inputs, Outputs, embed, trace
+from chainrule.network.graph import Graph, Inputs, Outputs, trace
 from chainrule.network.lazy_training import adapt_lazily
 from chainrule.network.measuring import resolve_metrics
 from chainrule.network.saved_training import training_state
-from chainrule.network.summary import graph_table, summary_table
 from chainrule.network.training_data import rows_of
 
 if TYPE_CHECKING:
-    from chainrule.network.plan import Plan
     from chainrule.optimizers import Optimizer
 
 __all__ = ["Network"]
@@ -144,124 +149,6 @@ class Network(Compiled):
         net._core, net._graph = make_core(graph, seed, dtype), graph
         return net
 
-    def __call__(
-        self, inputs: SymbolicTensor | Sequence[SymbolicTensor] | Mapping[str, SymbolicTensor]
-    ) -> Any:
-        """Return what the network makes of tensors, as a part of another network.
-
-        Parameters
-        ----------
-        inputs : SymbolicTensor, or sequence or mapping of them
-            One for each of the network's inputs.
-
-        Returns
-        -------
-        SymbolicTensor or dict of str to SymbolicTensor
-            The output, or by name the outputs.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If there is not a tensor for each input.
-        RuntimeError
-            If the number of inputs is not known yet.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import chainrule as cr
-        >>> x = np.eye(4)
-        >>> encoder = cr.Sequential([cr.Input(4), cr.Dense(2)], seed=0)
-        >>> decoder = cr.Sequential([cr.Input(2), cr.Dense(4)], seed=1)
-        >>> pixels = cr.Input(4)
-        >>> autoencoder = cr.Network(
-        ...     inputs=pixels, outputs=decoder(encoder(pixels)), seed=2
-        ... )
-        >>> _ = autoencoder.fit(x, x, loss="mse", epochs=5, verbose=0)
-        >>> code = encoder.predict(x)
-        >>> np.array_equal(decoder.predict(code), autoencoder.predict(x))
-        True
-        """
-        self._built_core()
-        assert self._graph is not None
-        names = [node.name for node in self._graph.inputs]
-        if isinstance(inputs, Mapping):
-            for name in inputs:
-                if name not in names:
-                    raise ValueError(unknown_name("input", name, names))
-            missing = [name for name in names if name not in inputs]
-            if missing:
-                raise ValueError(f"the input {missing[0]!r} is missing")
-            given = [inputs[name] for name in names]
-        else:
-            given = list(inputs) if isinstance(inputs, list | tuple) else [inputs]  # type: ignore[list-item]
-        if len(given) != len(names):
-            raise ValueError(
-                f"the network has {len(names)} inputs ({', '.join(names)}), got {len(given)}"
-            )
-        for tensor in given:
-            if not isinstance(tensor, SymbolicTensor):
-                raise TypeError(
-                    f"a network is called with symbolic tensors, got {type(tensor).__name__}; "
-                    "predict takes numbers"
-                )
-        made = embed(self._graph, self, given)
-        return made if len(made) > 1 else next(iter(made.values()))
-
-    def freeze(self, *names: str) -> None:
-        """Have training leave the parameters of layers as they are, as in transfer learning.
-
-        A `BatchNormalization` that is frozen works with its running statistics. Networks that share
-        the parameters are not frozen with this one.
-
-        Parameters
-        ----------
-        *names : str
-            Nodes, or the name of a network within this one for all of its nodes.
-
-        Raises
-        ------
-        ValueError
-            If there is no such node; none has been frozen then.
-
-        Examples
-        --------
-        >>> import chainrule as cr
-        >>> net = cr.Sequential([cr.Input(4), cr.Dense(3, name="features"), cr.Dense(2)], seed=0)
-        >>> net.freeze("features")
-        >>> net.count_params(trainable_only=True), net.count_params()
-        (8, 23)
-        """
-        self._set_trainable(names, trainable=False)
-
-    def unfreeze(self, *names: str) -> None:
-        """Have training change the parameters of layers again.
-
-        Parameters
-        ----------
-        *names : str
-            As of `freeze`.
-
-        Raises
-        ------
-        ValueError
-            If there is no such node; nothing has changed then.
-        """
-        self._set_trainable(names, trainable=True)
-
-    def _set_trainable(self, names: Sequence[str], *, trainable: bool) -> None:
-        core = self._built_core()
-        assert self._graph is not None
-        nodes = [n.name for n in self._graph.nodes if n.layer is not None and n.shares is None]
-        chosen = []
-        for name in names:
-            own = [node for node in nodes if node == name or node.startswith(f"{name}/")]
-            if not own:
-                raise ValueError(unknown_name("node", name, nodes))
-            chosen += own
-        for node in chosen:
-            core.set_trainable(node, trainable)
-
     def subnetwork(self, outputs: str | Sequence[str]) -> Network:
         """Return the part that leads to some nodes, as a network that shares the parameters.
 
@@ -331,6 +218,12 @@ class Network(Compiled):
         """Return the number of layers, without `Input`."""
         return len(self.layers)
 
+    __call__ = composing.compose
+    freeze = freezing.freeze
+    unfreeze = freezing.unfreeze
+    summary = describing.summary
+    plot = describing.plot
+    plan = describing.plan
     get_weights = weights.get_weights
     set_weights = weights.set_weights
     count_params = weights.count_params
@@ -424,113 +317,6 @@ class Network(Compiled):
             self._use_optimizer(optimizers.get(optimizer))
         if metrics is not None:
             self.metrics = resolve_metrics(metrics, self.loss)
-
-    def summary(self, file: TextIO | None = None) -> None:
-        """Print a table of the layers, their output widths and numbers of parameters.
-
-        Before the number of inputs is known, what depends on it is shown as "?".
-
-        Parameters
-        ----------
-        file : text stream, optional
-            Where to print; default: standard output.
-        """
-        if self._core is None or self._graph is None or self._graph.chained is not None:
-            table = summary_table(self._core, self.layers, self.dtype)
-        else:
-            table = graph_table(self._core, self._graph, self.dtype)
-        print(table, file=file or sys.stdout)
-
-    def plot(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Draw the graph, with the shape of what each node gives for a row.
-
-        Parameters
-        ----------
-        path : path-like, optional
-            Where to write a drawing by Graphviz, in the format that the ending names, such as
-            ``.svg``, ``.pdf`` and ``.png``; ``.dot`` gives Graphviz' language, and ``.txt`` plain
-            text.
-
-        Returns
-        -------
-        str
-            The drawing in plain text: ``o`` is a node, ``+`` is where it reads what others read
-            too, and ``'`` where it is the last to read it.
-
-        Raises
-        ------
-        ImportError
-            If the format needs Graphviz, and it is not installed.
-        RuntimeError
-            If the number of inputs is not known yet.
-        ValueError
-            If the path has no ending, or Graphviz does not know it.
-
-        Examples
-        --------
-        >>> import chainrule as cr
-        >>> x = cr.Input(4, name="x")
-        >>> net = cr.Network(inputs=x, outputs=x + cr.Dense(4, activation="relu")(x))
-        >>> print(net.plot())
-        o    x      (4,)  Input
-        +-o  dense  (4,)  Dense(4, activation='relu')
-        o-'  add    (4,)  Add()
-        """
-        from chainrule.network.drawing import Drawn, draw, write_drawing
-
-        self._built_core()
-        assert self._graph is not None
-        shapes = self._shapes
-        nodes = [Drawn(n.name, str(shapes[n.name]), n.text, n.inputs) for n in self._graph.nodes]
-        if path is not None:
-            write_drawing(path, nodes)
-        return draw(nodes)
-
-    def plan(
-        self,
-        batch_size: int = 32,
-        num_threads: int | None = None,
-        *,
-        x: object = None,
-        input_sparsity: str = "auto",
-    ) -> Plan:
-        """Return the stages that a training step runs through, with what they cost.
-
-        Parameters
-        ----------
-        batch_size : int, default 32
-            Rows of the step.
-        num_threads : int, optional
-            As in `fit`; the plan may use fewer.
-        x : array_like of shape (rows, inputs), optional
-            The rows to train on, or some of them (what is not in memory is read whole), which
-            decide whether the first layer leaves out zeros. Without them the plan tells what the
-            last training decided, if that had the same batch size and number of threads.
-        input_sparsity : {"auto", "dense", "sparse"}, default "auto"
-            As in `fit`, for `x`.
-
-        Returns
-        -------
-        Plan
-            Prints as a table. Its times are the least that this machine could need, from a short
-            measurement of its multiply-adds and copies.
-
-        Examples
-        --------
-        >>> import chainrule as cr
-        >>> x, y = cr.data.load_digits()
-        >>> net = cr.Sequential([cr.Input(64), cr.Dense(256), cr.Dense(10)], seed=0)
-        >>> plan = net.plan(64, x=x * (x > 14))
-        >>> plan.input.path, round(plan.input.density, 1)
-        ('sparse', 0.1)
-        """
-        from chainrule.network.plan import Plan
-
-        core = self._built_core()
-        rows = positive_integer("batch_size", batch_size)
-        path = sparsity_name(input_sparsity)
-        features = None if x is None else self._as_rows(x)
-        return Plan.of(core, rows, thread_count(num_threads), core_rows(features), path)
 
     def adapt(self, x: object) -> None:
         """Set the mean and variance of every `Normalization` layer from data.

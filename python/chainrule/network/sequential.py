@@ -33,23 +33,15 @@ class Sequential(Network):
     layers : sequence of Layer
         May begin with `Input`, which fixes the number of inputs; without it they are learnt from
         the first data.
-    seed : int, optional
-        Decides initial weights, the order of rows and dropout. The same seed and data give the
-        same bits for any number of threads and any instruction set. None: a random seed, which
-        `seed` tells.
-    dtype : {"float32", "float64"}, default "float32"
-        Precision of parameters and arithmetic.
-    name : str, optional
-        What its nodes' names begin with within another network.
+    seed, dtype, name
+        As for `Network`.
 
     Attributes
     ----------
     layers : list of Layer
         The layers, without `Input`.
-    history : History
-        What every epoch of training so far gave.
-    target_name : str or None
-        What the targets are called, such as their column in a file; kept in model files.
+    history, target_name
+        As of `Network`.
 
     Notes
     -----
