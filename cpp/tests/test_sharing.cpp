@@ -17,8 +17,7 @@
 #include "networks.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
-#include <sys/wait.h>
-#include <unistd.h>
+#include "forked_child.hpp"
 #endif
 
 namespace {
@@ -290,23 +289,6 @@ TEST_CASE("spare items are as many as are lent at once") {
 // The sanitizers do not let a fork of a threaded process go on, and qemu cannot.
 #if (defined(__unix__) || defined(__APPLE__)) && !defined(__SANITIZE_THREAD__) && \
     !defined(__SANITIZE_ADDRESS__) && !defined(CHAINRULE_TEST_EMULATED)
-namespace {
-
-template <class Work>
-bool in_child(Work work) {
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    ::alarm(20);  // a child that hangs dies of it
-    ::_exit(work() ? 0 : 1);
-  }
-  int status = -1;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-}  // namespace
-
 TEST_CASE("a forked child finds a network that was in training as its epoch began") {
   const DataSet data(64, 7, 3);
   Network<float> network({dense(40, Activation::Kind::relu), dense(3)}, 7, 3);

@@ -21,8 +21,8 @@
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
+
+#include "forked_child.hpp"
 #endif
 
 namespace {
@@ -240,24 +240,6 @@ TEST_CASE("two threads train two networks at once") {
 // The thread sanitizer does not let a fork of a threaded process start threads, and qemu cannot.
 #if (defined(__unix__) || defined(__APPLE__)) && !defined(__SANITIZE_THREAD__) && \
     !defined(CHAINRULE_TEST_EMULATED)
-namespace {
-
-/// Whether `work` returns true in a forked child.
-template <class Work>
-bool in_child(Work work) {
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    ::alarm(20);  // a child that hangs dies of it
-    ::_exit(work() ? 0 : 1);
-  }
-  int status = -1;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-}  // namespace
-
 TEST_CASE("a child that was forked after use trains on threads too") {
   const Snapshot<float> expected = trained(2);
   CHECK(in_child([&] { return trained(2) == expected; }));
