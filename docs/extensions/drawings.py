@@ -40,7 +40,25 @@ def scrape(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any])
 
 _ORDER = [
     "chain_rule",
+    "one_neuron",
     "two_layers",
+    "numerical_differences",
+    "sign_error",
+    "learning_rates",
+    "optimizers",
+    "mse_or_cross_entropy",
+    "batch_size",
+    "mnist_by_hand",
+    "vanishing_gradients",
+    "batch_normalization",
+    "dropout_and_l2",
+    "softmax_stability",
+    "sparse_input",
+    "quantile_bands",
+    "autoencoder",
+    "gan",
+    "microcontroller",
+    "live_training",
 ]
 
 

@@ -11,7 +11,11 @@ from sphinx.writers.html5 import HTML5Translator
 
 def _mathml(node: nodes.Element, block: bool) -> str:
     try:
-        return tex2mathml(node.astext(), as_block=block)
+        text = node.astext()
+        # Lines that are aligned at their signs, as by Sphinx's other renderers.
+        if block and "&" in text and "\\begin" not in text:
+            text = f"\\begin{{aligned}}{text}\\end{{aligned}}"
+        return tex2mathml(text, as_block=block)
     except MathError as error:
         raise SphinxError(
             f"{node.source}:{node.line}: formula {node.astext()!r}: {error}"
