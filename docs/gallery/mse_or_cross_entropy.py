@@ -26,7 +26,7 @@ import chainrule as cr
 # .. math::
 #    \frac{\partial \, \text{cross-entropy}}{\partial z_k} = p_k - t_k, \quad
 #    \frac{\partial \, \text{MSE}}{\partial z_k} =
-#    \frac{2}{K} \, p_k \Big( (p_k - t_k) - \sum_j p_j (p_j - t_j) \Big).
+#    \frac{2}{K} \, p_k \left( (p_k - t_k) - \sum_j p_j (p_j - t_j) \right).
 #
 # The factor :math:`p_k` is the trouble. A network that is quite sure of a wrong class has
 # :math:`p \approx 0` at the right one, and then MSE has next to no gradient: it learns least from its
