@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from random_graphs import random_network
 
 import chainrule as cr
 from chainrule import graph, losses
@@ -245,3 +246,100 @@ def test_gradients_before_backward() -> None:
     unrolled = graph.from_network(net, [1.0, 2.0], 0, "cross_entropy")
     with pytest.raises(RuntimeError, match="backward"):
         _ = unrolled.gradients
+
+
+def bits(values) -> bytes:
+    """Return the bits, of zeros without a sign."""
+    return (np.asarray(values, np.float64) + 0.0).tobytes()
+
+
+def compared_with_the_core(net: cr.Network, x: list, targets: list, loss) -> None:
+    """Compare all gradients of one row with the core's, in every bit."""
+    several = len(targets) > 1
+    unrolled = graph.from_network(
+        net, [*x] if len(x) > 1 else x[0], targets if several else targets[0], loss
+    )
+    unrolled.loss.backward()
+    chosen = net._chosen_loss(loss)
+    rows = [np.asarray(each, float).reshape(1, -1) for each in x]
+    y = [np.array([target]) for target in targets]
+    weights = chosen.weights if several else None
+    value, dx = net._built_core().compute_gradients(
+        rows if len(rows) > 1 else rows[0],
+        y if several else y[0],
+        chosen._core,
+        False,
+        1,
+        None,
+        None,
+        weights,
+    )
+    assert same_bits(unrolled.loss.value, value)
+    assert list(unrolled.gradients) == list(net.gradients)
+    for name, gradient in net.gradients.items():
+        assert bits(unrolled.gradients[name]) == bits(gradient), name
+    assert bits(unrolled.input_gradient) == bits(dx[0])
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_random_graphs_in_every_bit(seed: int) -> None:
+    net, x, y = random_network(seed)
+    x = [rows[0] for rows in (x if isinstance(x, list) else [x])]
+    compared_with_the_core(net, x, [y[0]], losses.MSE())
+
+
+def residual() -> cr.Network:
+    x = cr.Input(4)
+    h = cr.Dense(5, activation="relu")(x)
+    for _ in range(3):
+        h = h + cr.Dense(5)(cr.Dense(5, activation="silu")(h))
+    return cr.Network(x, cr.Dense(2)(h), seed=1, dtype="float64")
+
+
+def two_by_two() -> cr.Network:
+    a, b = cr.Input(4, name="a"), cr.Input(3, name="b")
+    h = cr.Dense(5, activation="tanh")(a)
+    z = cr.Concatenate()([h + cr.Dense(5)(h), b])
+    p = cr.Dense(3, activation="softmax", name="p")(z)
+    outputs = {"label": p, "size": cr.Dense(2, activation="tanh")(cr.Concatenate()([z, h]))}
+    return cr.Network([a, b], outputs, seed=2, dtype="float64")
+
+
+def shared() -> cr.Network:
+    inputs = [cr.Input(4, name=name) for name in "abc"]
+    tower = cr.Dense(5, activation="tanh", name="tower")
+    a, b, c = (tower(tower2) for tower2 in map(cr.Dense(4, name="first"), inputs))
+    return cr.Network(inputs, cr.Dense(2)((a - b) * c + a), seed=3, dtype="float64")
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("make", [residual, two_by_two, shared])
+def test_known_graphs_in_every_bit(make, seed: int) -> None:
+    net = make()
+    rng = np.random.default_rng(seed)
+    net.set_weights({name: rng.normal(size=w.shape) for name, w in net.parameters.items()})
+    x = [rng.normal(size=node.shape) for node in net._graph.inputs]
+    if make is two_by_two:
+        compared_with_the_core(
+            net, x, [1, rng.normal(size=2)], {"label": "cross_entropy", "size": "mse"}
+        )
+    else:
+        compared_with_the_core(net, x, [rng.normal(size=2)], "mse")
+
+
+def test_weights_of_losses() -> None:
+    net = two_by_two()
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=node.shape) for node in net._graph.inputs]
+    given = {"label": "cross_entropy", "size": "mse"}
+    chosen = net._chosen_loss(given, {"size": 0.25, "label": 2.0})
+    compared_with_the_core(net, x, [2, rng.normal(size=2)], chosen)
+
+
+def test_names_of_a_graph() -> None:
+    net = shared()
+    row = {name: [0.1, 0.2, 0.3, 0.4] for name in "abc"}
+    unrolled = graph.from_network(net, row, [0.0, 1.0], "mse")
+    assert str(unrolled.layers[0][2]) == "first.z[2]"
+    with pytest.raises(ValueError, match="row has nothing for the input 'c'"):
+        graph.from_network(net, {"a": row["a"], "b": row["b"]}, [0.0, 1.0], "mse")

@@ -91,6 +91,25 @@ class Operation(NamedTuple):
         return f" {self.name} ".join(inner) if len(inner) > 1 else f"{inner[0]} {self.name}"
 
 
+class InSteps(float):
+    """A derivative whose product with a gradient takes several roundings, as in the core.
+
+    Parameters
+    ----------
+    value : float
+        The derivative.
+    times : callable
+        Return its product with a gradient.
+    """
+
+    times: Callable[[float], float]
+
+    def __new__(cls, value: float, times: Callable[[float], float]) -> InSteps:
+        made = super().__new__(cls, value)
+        made.times = times
+        return made
+
+
 class Node:
     """A number with the graph that it was computed by.
 
@@ -293,6 +312,8 @@ def _gradients(z: Node, order: list[Node], form: Callable[[Node], Any]) -> dict[
 def _multiply_add(derivative: Any, gradient: Any, total: Any) -> Any:
     """Return derivative * gradient + total: floats in one rounding, as in every sum of the core."""
     given = derivative, gradient, total
+    if isinstance(derivative, InSteps) and not isinstance(gradient, Node):
+        return total + derivative.times(gradient)
     if not any(isinstance(one, Node) for one in given):
         return fma(*given)
     # Factors of 1 and terms of 0 would clutter the graph of a gradient.

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,28 +13,23 @@ from numpy.typing import NDArray
 from chainrule import layers
 from chainrule.activations import Linear
 from chainrule.explanation.trace import checked_row
-from chainrule.graph.fma import fma
-from chainrule.graph.formulas import activation_operation, loss_operation
-from chainrule.graph.nodes import Node, Operation, softmax
+from chainrule.graph.formulas import loss_operation
+from chainrule.graph.layers import KNOWN, activated, moves_nothing, output_of, used_apart
+from chainrule.graph.nodes import Node, Operation
+from chainrule.inputs.several import Several, by_name
 from chainrule.network.gradient_check import _float64_copy
+from chainrule.network.output_losses import OutputLosses, loss_weights_of
+from chainrule.network.training_data import make_dataset
 
 if TYPE_CHECKING:
     from chainrule.activations import Activation
     from chainrule.losses import Loss
     from chainrule.network.network import Network
-    from chainrule.network.sequential import Sequential
 
 __all__ = ["Unrolled", "from_network"]
 
+_LOSS = ""  # what stands for the losses among the nodes that read tensors
 _LARGEST = 100_000  # parameters; more take minutes
-_KNOWN = (
-    layers.Dense,
-    layers.Activation,
-    layers.PReLU,
-    layers.Dropout,
-    layers.Rescaling,
-    layers.Normalization,
-)
 
 
 class Unrolled:
@@ -45,7 +40,7 @@ class Unrolled:
     loss : Node
         The loss of the row, from which `Node.backward` sets all gradients.
     inputs : list of Node
-        The row: x[0], x[1], ...
+        The row: x[0], x[1], ...; of several inputs one row behind the other.
     layers : list of list of Node
         What each layer gives; of a layer with an activation, what that gives.
     parameters : dict of str to ndarray of Node
@@ -99,26 +94,26 @@ def _gradients_of(nodes: NDArray[Any]) -> NDArray[np.float64]:
     return np.array(flat, dtype=np.float64).reshape(nodes.shape)
 
 
-def from_network(
-    net: Sequential, row: object, target: object, loss: str | Loss | None = None
-) -> Unrolled:
+def from_network(net: Network, row: object, target: object, loss: Any = None) -> Unrolled:
     """Return a network's loss for one row as a graph of numbers.
 
     Its gradients are those of the core for a float64 network, in every bit: each sum goes in the
-    order of the indices, a fused multiply-add a term. Dropout does nothing, as in predictions.
-    Where a softmax is not the last layer, what is below it is equal up to rounding; and the core
+    order of the indices, a fused multiply-add a term, and of a tensor with several readers the last
+    reader's gradient comes first. Weights of losses have to be powers of two for that. Dropout does
+    nothing, as in predictions. Where a softmax is not the last layer, what is below it is equal up
+    to rounding. Zeros may differ in their sign; and the core
     takes numbers below 2.2e-308 for zero.
 
     Parameters
     ----------
-    net : Sequential
-        Of layers Dense, Activation, PReLU, Dropout, Rescaling and Normalization.
+    net : Network
+        Of any layers but BatchNormalization, LayerNormalization and those that read categories.
     row : array_like of shape (inputs,)
-        One row.
+        One row; of several inputs a mapping or a list of rows.
     target : int, float, str or array_like
-        Its label or its target, as `Sequential.fit` takes them.
+        Its label or its target, as `Network.fit` takes them; of several outputs a mapping or list.
     loss : str or Loss, optional
-        Default: the network's own.
+        Default: the network's own. Of several outputs as `Network.fit` takes it.
 
     Returns
     -------
@@ -145,107 +140,171 @@ def from_network(
         return _unrolled(net, row, target, chosen)
 
 
-def _unrolled(net: Sequential, row: object, target: object, chosen: Loss) -> Unrolled:
-    data = checked_row(net, row, target, chosen)
-    for index, layer in enumerate(net.layers):
-        if not isinstance(layer, _KNOWN):
-            names = ", ".join(known.__name__ for known in _KNOWN)
-            raise ValueError(f"from_network unrolls {names}; layer {index} is {layer!r}")
+def _unrolled(net: Network, row: object, target: object, chosen: Any) -> Unrolled:
+    rows, targets = _checked(net, row, target, chosen)
+    for layer in net.layers:
+        if not isinstance(layer, tuple(KNOWN)):
+            names = ", ".join(known.__name__ for known in KNOWN)
+            raise ValueError(f"from_network unrolls {names}; {_where(net, layer)} is {layer!r}")
     count = net.count_params()
     if count > _LARGEST:
         raise ValueError(
             f"the network has {count:,} parameters; from_network unrolls up to {_LARGEST:,}"
         )
-    net._built_core()
-    if net._graph is None or net._graph.chained is None:
-        raise ValueError("from_network unrolls a chain of layers, as of Sequential")
     wide = _float64_copy(net)
-    head = _taken_over(wide, chosen)
-    unrolled = Unrolled(wide, np.asarray(data.x, dtype=np.float64)[0])
-    nodes = unrolled.inputs
-    for index, layer in enumerate(wide.layers):
-        own = {
-            info.name.rpartition(".")[2]: unrolled.parameters[info.name]
-            for info in wide._built_core().parameters
-            if info.layer == index
-        }
-        last = index == len(wide.layers) - 1
-        nodes = _layer(index, layer, nodes, own, skip_activation=last and head.kind != "linear")
-        unrolled.layers.append(nodes)
-    unrolled.loss = loss_operation(chosen, head, np.asarray(data.y)).of(*nodes, name="loss")
+    unrolled = Unrolled(wide, np.concatenate([x.reshape(-1) for x in rows]).astype(np.float64))
+    _Unrolling(wide, unrolled, chosen, targets).run()
     return unrolled
 
 
-def _taken_over(net: Network, loss: Loss) -> Activation:
-    """Return the last activation if the loss is differentiated together with it, else none."""
-    last = net.layers[-1]
-    if isinstance(last, layers.Dense | layers.Activation):
-        link = loss._core.link
-        if last.activation.kind == "softmax" or (net._ends_with(link) and not loss.from_logits):
-            return last.activation
-    return Linear()
+def _where(net: Network, layer: layers.Layer) -> str:
+    assert net._graph is not None
+    name = next(node.name for node in net._graph.nodes if node.layer is layer)
+    return f"layer {name}"
 
 
-def _layer(
-    index: int, layer: Any, x: list[Node], own: dict[str, NDArray[Any]], *, skip_activation: bool
-) -> list[Node]:
-    """Return what a layer gives, named 0.z[0] before and 0.y[0] after an activation."""
+def _checked(net: Network, row: Any, target: Any, loss: Any) -> tuple[list[Any], list[Any]]:
+    """Return a row of each input and a target of each output, as the core takes them."""
+    if not isinstance(loss, OutputLosses) and not net._several_inputs:
+        data = checked_row(net, row, target, loss)
+        return [np.asarray(data.x)], [np.asarray(data.y)]
+    assert net._graph is not None
+    if net._several_inputs:
+        names = [node.name for node in net._graph.inputs]
+        given = zip(names, by_name("row", "input", row, names), strict=True)
+        row = {name: np.asarray(part).reshape(1, -1) for name, part in given}
+    else:
+        row = np.asarray(row).reshape(1, -1)
+    if isinstance(loss, OutputLosses):
+        ends = by_name("target", "output", target, net._graph.outputs)
+        y: Any = {name: [end] for name, end in zip(net._graph.outputs, ends, strict=True)}
+    else:
+        y = [target]
+    checked = make_dataset(net, row, y, loss)
+    parts = [x.parts if isinstance(x, Several) else [x] for x in (checked.x, checked.y)]
+    return parts[0], [np.asarray(part) for part in parts[1]]
 
-    def activated(function: Activation, z: list[Node]) -> list[Node]:
-        if skip_activation or function.kind == "linear":
+
+class _Unrolling:
+    """The nodes of a network in the making."""
+
+    def __init__(self, net: Network, unrolled: Unrolled, loss: Any, targets: list[Any]) -> None:
+        assert net._graph is not None
+        self._graph, self._unrolled, self._targets = net._graph, unrolled, targets
+        self._shapes = net._shapes
+        self._losses = loss.losses if isinstance(loss, OutputLosses) else [loss]
+        self._weights = loss_weights_of(loss) or [1.0]
+        self._tensors: dict[str, Any] = {}
+        # What a place of a node, or a loss, reads; the names of those that read each tensor.
+        self._apart: dict[tuple[str, int], Any] = {}
+        self._readers: dict[str, list[tuple[str, int]]] = {}
+        self._sources: dict[str, str] = {}
+        for node in self._graph.nodes:
+            passes = self._moves_nothing(node)
+            read = [self._sources[name] for name in node.inputs]
+            self._sources[node.name] = read[0] if passes else node.name
+            for place, name in enumerate(() if passes else read):
+                self._readers.setdefault(name, []).append((node.name, place))
+        ends = (self._graph[self._sources[name]].layer for name in self._graph.outputs)
+        self._heads = [*map(_taken_over, ends, self._losses)]
+        owners = [node.shares or node.name for node in self._graph.nodes]
+        self._shared = {name for name in owners if owners.count(name) > 1}
+        names = [node.name for node in self._graph.nodes if node.layer is not None]
+        self._parameters: dict[str, dict[str, Any]] = {}
+        for info in net._built_core().parameters:
+            own = self._parameters.setdefault(names[info.layer], {})
+            own[info.name.rpartition(".")[2]] = unrolled.parameters[info.name]
+
+    def _moves_nothing(self, node: Any) -> bool:
+        if node.layer is None:
+            return False
+        read, made = self._shapes[node.inputs[0]], self._shapes[node.name]
+        return moves_nothing(node.layer, read, made)
+
+    def run(self) -> None:
+        """Make all nodes."""
+        first = 0
+        for node in self._graph.nodes:
+            if node.layer is None:
+                size = math.prod(self._shapes[node.name])
+                entries = self._unrolled.inputs[first : first + size]
+                first += size
+                made = np.array(entries, dtype=object).reshape(self._shapes[node.name])
+            else:
+                made = self._made(node)
+                self._unrolled.layers.append(list(made.flat))
+            self._give(node.name, made)
+        losses = []
+        for i, loss in enumerate(self._losses):
+            z = self._apart[_LOSS, i]
+            operation = loss_operation(loss, self._heads[i], self._targets[i])
+            name = "loss" if len(self._losses) == 1 else f"{self._graph.outputs[i]}.loss"
+            losses.append(operation.of(*z.flat, name=name))
+        self._unrolled.loss = losses[0]
+        if len(losses) > 1:
+            weights = self._weights
+            total = Operation(
+                "weighted sum",
+                lambda *each: _weighted(weights, each),
+                lambda y, *each: weights,
+            )
+            self._unrolled.loss = total.of(*losses, name="loss")
+
+    def _made(self, node: Any) -> Any:
+        layer = node.layer
+        if self._moves_nothing(node):
+            return self._tensors[node.inputs[0]].reshape(self._shapes[node.name])
+        read = [
+            self._apart[node.name, place].reshape(self._shapes[name])
+            for place, name in enumerate(node.inputs)
+        ]
+        owner = node.shares or node.name
+        own = self._parameters.get(owner, {})
+        if owner in self._shared:
+            own = {name: used_apart(nodes) for name, nodes in own.items()}
+        z = output_of(node.name, layer, read, own)
+        if not isinstance(layer, layers.Dense | layers.Activation):
             return z
-        if function.kind == "softmax":
-            return softmax(*z)
-        return each("y", activation_operation(function), zip(z, strict=True))
+        for i, output in enumerate(self._graph.outputs):
+            if self._sources[output] == node.name and self._heads[i].kind != "linear":
+                if node.name not in self._readers:
+                    self._apart[_LOSS, i] = z
+                    return z
+                self._apart[_LOSS, i], z = used_apart(z), used_apart(z)
+        return activated(node.name, layer.activation, z)
 
-    def each(letter: str, operation: Operation, inputs: Iterable[Iterable[Any]]) -> list[Node]:
-        return [operation.of(*g, name=f"{index}.{letter}[{j}]") for j, g in enumerate(inputs)]
+    def _give(self, name: str, made: Any) -> None:
+        """Note a tensor; of several readers each gets nodes of its own.
 
-    if isinstance(layer, layers.Dense):
-        biases = own.get("bias", [0.0] * layer.units)
-        columns = own["weight"].T
-        terms = ([b, *_interleaved(x, w)] for b, w in zip(biases, columns, strict=True))
-        return activated(layer.activation, each("z", _DOT, terms))
-    if isinstance(layer, layers.Activation):
-        return activated(layer.activation, x)
-    if isinstance(layer, layers.PReLU):
-        return each("y", _PRELU, zip(x, own["slope"], strict=True))
-    if isinstance(layer, layers.Rescaling):
-        return each("y", _DOT, ((layer.offset, node, layer.scale) for node in x))
-    if isinstance(layer, layers.Normalization):
-        affine = map(_scale_and_offset, own["mean"], own["variance"])
-        terms = ([offset, node, scale] for node, (scale, offset) in zip(x, affine, strict=True))
-        return each("y", _DOT, terms)
-    return x  # Dropout
-
-
-def _interleaved(x: Iterable[Node], w: Iterable[Node]) -> Iterable[Node]:
-    return (node for pair in zip(x, w, strict=True) for node in pair)
-
-
-def _scale_and_offset(mean: Node, variance: Node) -> tuple[float, float]:
-    scale = 1.0 / math.sqrt(variance.value) if variance.value > 0.0 else 1.0
-    return scale, -mean.value * scale
+        Their order is that in which the core adds gradients: those of losses and of the last
+        reader come first.
+        """
+        self._tensors[name] = made
+        if self._sources[name] != name:
+            return
+        uses: list[tuple[str, int]] = [
+            (_LOSS, i)
+            for i, output in enumerate(self._graph.outputs)
+            if self._sources[output] == name and (_LOSS, i) not in self._apart
+        ]
+        readers = self._readers.get(name, [])
+        order = [node.name for node in self._graph.nodes]
+        uses += sorted(readers, key=lambda use: (-order.index(use[0]), use[1]))
+        for use in uses:
+            self._apart[use] = used_apart(made) if len(uses) > 1 else made
 
 
-def _dot(start: float, *pairs: float) -> float:
-    total = start
-    for x, w in zip(pairs[::2], pairs[1::2], strict=True):
-        total = fma(x, w, total)
+def _weighted(weights: Sequence[float], losses: Sequence[float]) -> float:
+    total = 0.0
+    for weight, loss in zip(weights, losses, strict=True):
+        total += weight * loss
     return total
 
 
-def _dot_derivatives(y: Any, start: Any, *pairs: Any) -> Sequence[Any]:
-    swapped = [pairs[i ^ 1] for i in range(len(pairs))]
-    return [1.0, *swapped]
-
-
-_DOT = Operation("dot", _dot, _dot_derivatives)
-
-
-def _prelu_derivatives(y: Any, x: Any, slope: Any) -> Sequence[Any]:
-    positive = (x.value if isinstance(x, Node) else x) > 0.0
-    return (1.0, 0.0) if positive else (slope, x)
-
-
-_PRELU = Operation("prelu", lambda x, s: x if x > 0.0 else s * x, _prelu_derivatives)
+def _taken_over(last: layers.Layer | None, loss: Loss) -> Activation:
+    """Return a last activation if the loss is differentiated together with it, else none."""
+    if isinstance(last, layers.Dense | layers.Activation):
+        own = last.activation.kind == loss._core.link and not loss.from_logits
+        if last.activation.kind == "softmax" or own:
+            return last.activation
+    return Linear()

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What layers make of a row's numbers: nodes, in the order of summation that the core has."""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import math
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import layers
+from chainrule.graph.fma import fma
+from chainrule.graph.formulas import activation_operation
+from chainrule.graph.nodes import (
+    InSteps,
+    Node,
+    Operation,
+    max,
+    multiply,
+    softmax,
+    subtract,
+    sum,
+)
+
+if TYPE_CHECKING:
+    from chainrule.activations import Activation
+
+__all__ = ["KNOWN", "activated", "moves_nothing", "output_of", "used_apart"]
+
+Nodes = NDArray[Any]  # of Node, in the shape of a row
+
+_LANES = 16  # sums that the core adds as a tree
+
+
+def moves_nothing(layer: layers.Layer, read: tuple[int, ...], made: tuple[int, ...]) -> bool:
+    """Whether a layer gives the very numbers that it reads; the core has no stage for it.
+
+    `read` and `made` are the shapes of a row.
+    """
+    if isinstance(layer, layers.Permute):
+        return list(layer.dims) == sorted(layer.dims)
+    linear = isinstance(layer, layers.Activation) and layer.activation.kind == "linear"
+    # Rows of other columns lie apart in memory.
+    same = read[-1] == made[-1]
+    return linear or (same and isinstance(layer, layers.Flatten | layers.Reshape))
+
+
+def used_apart(nodes: Nodes) -> Nodes:
+    """Return nodes for one reader of several, whose gradients are summed before those of others."""
+    return _each(_SAME, "", [nodes])
+
+
+def output_of(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
+    """Return what a layer gives, before its activation, with nodes named as ``name.z[0]``.
+
+    Parameters
+    ----------
+    name : str
+        The layer's node in the network.
+    layer : Layer
+        Of a class in `KNOWN`.
+    read : sequence of ndarray of Node
+        What it reads.
+    own : dict of str to ndarray of Node
+        Its parameters.
+    """
+    kind = next(known for known in KNOWN if isinstance(layer, known))
+    return KNOWN[kind](name, layer, read, own)
+
+
+def activated(name: str, function: Activation, z: Nodes) -> Nodes:
+    """Return an activation of nodes, with nodes named as ``name.y[0]``."""
+    if function.kind == "linear":
+        return z
+    if function.kind != "softmax":
+        return _each(activation_operation(function), f"{name}.y", [z])
+    rows = [softmax(*row) for row in z.reshape(-1, z.shape[-1])]
+    return _array([node for row in rows for node in row], z.shape)
+
+
+def _array(nodes: Iterable[Node], shape: Sequence[int]) -> Nodes:
+    made = np.empty(math.prod(shape), dtype=object)
+    made[:] = list(nodes)
+    return made.reshape(tuple(shape))
+
+
+def _each(operation: Operation, name: str, inputs: Sequence[Any]) -> Nodes:
+    """Return an operation of the numbers at each place; inputs are broadcast to the first."""
+    shape = inputs[0].shape
+    spread = [np.broadcast_to(np.asarray(each, dtype=object), shape).flat for each in inputs]
+    places = np.ndindex(*shape) if name else [()] * inputs[0].size
+    nodes = (
+        operation.of(*given, name=_label(name, place))
+        for place, *given in zip(places, *spread, strict=True)
+    )
+    return _array(nodes, shape)
+
+
+def _label(name: str, place: Sequence[int]) -> str:
+    return f"{name}[{','.join(map(str, place))}]" if name else ""
+
+
+def _dense(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
+    (x,) = read
+    biases = own.get("bias", [0.0] * layer.units)
+    shape = (*x.shape[:-1], layer.units)
+    rows = x.reshape(-1, x.shape[-1])
+    terms = (
+        [b, *_interleaved(row, w)]
+        for row in rows
+        for b, w in zip(biases, own["weight"].T, strict=True)
+    )
+    nodes = (
+        _DOT.of(*each, name=_label(f"{name}.z", place))
+        for place, each in zip(np.ndindex(*shape), terms, strict=True)
+    )
+    return _array(nodes, shape)
+
+
+def _interleaved(x: Iterable[Node], w: Iterable[Node]) -> Iterable[Node]:
+    return (node for pair in zip(x, w, strict=True) for node in pair)
+
+
+def _normalization(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
+    affine = [*map(_scale_and_offset, own["mean"], own["variance"])]
+    scales, offsets = ([pair[i] for pair in affine] for i in (0, 1))
+    return _affine(name, read[0], offsets, scales)
+
+
+def _scale_and_offset(mean: Node, variance: Node) -> tuple[float, float]:
+    scale = 1.0 / math.sqrt(variance.value) if variance.value > 0.0 else 1.0
+    return scale, -mean.value * scale
+
+
+def _affine(name: str, x: Nodes, offset: Any, scale: Any) -> Nodes:
+    shape = x.shape
+    terms = (np.broadcast_to(np.asarray(each, float), shape).flat for each in (offset, scale))
+    nodes = (
+        _DOT.of(start, node, factor, name=_label(f"{name}.y", place))
+        for place, node, start, factor in zip(np.ndindex(*shape), x.flat, *terms, strict=True)
+    )
+    return _array(nodes, shape)
+
+
+def _dot_layer(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
+    a, b = (x.reshape(-1, x.shape[-1]) for x in read)
+    nodes = [
+        _TREE.of(*p, *q, name=_label(f"{name}.y", (i, j) if read[0].ndim > 1 else (0,)))
+        for i, p in enumerate(a)
+        for j, q in enumerate(b)
+    ]
+    return _array(nodes, (len(a), len(b)) if read[0].ndim > 1 else (1,))
+
+
+def _pooling(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
+    columns = read[0].reshape(-1, read[0].shape[-1]).T
+    nodes = [_MEAN.of(*x, name=_label(f"{name}.y", (j,))) for j, x in enumerate(columns)]
+    return _array(nodes, (len(columns),))
+
+
+def _repeat(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
+    copies = [_each(_SAME, "", read) for _ in range(layer.n)]
+    return np.stack(copies)
+
+
+def _clip(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
+    low = -math.inf if layer.min_value is None else layer.min_value
+    high = math.inf if layer.max_value is None else layer.max_value
+    clip = Operation(
+        "clip",
+        lambda x: min(high, builtins.max(low, x)),
+        lambda y, x: (float(low <= (x.value if isinstance(x, Node) else x) <= high),),
+    )
+    return _each(clip, f"{name}.y", read)
+
+
+def _same(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
+    return read[0]
+
+
+def _reshaped(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
+    shape = layer._core.output_shape([read[0].shape])
+    return read[0].reshape(shape)
+
+
+def _merged(operation: Operation) -> Callable[..., Nodes]:
+    return lambda name, layer, read, own: _each(operation, f"{name}.y", read)
+
+
+def _dot(start: float, *pairs: float) -> float:
+    total = start
+    for x, w in zip(pairs[::2], pairs[1::2], strict=True):
+        total = fma(x, w, total)
+    return total
+
+
+def _dot_derivatives(y: Any, start: Any, *pairs: Any) -> Sequence[Any]:
+    swapped = [pairs[i ^ 1] for i in range(len(pairs))]
+    return [1.0, *swapped]
+
+
+def _tree(*both: float) -> float:
+    """Return sums of products of every sixteenth pair, added as a tree."""
+    count = len(both) // 2
+    sums = [0.0] * _LANES
+    for j, (a, b) in enumerate(zip(both[:count], both[count:], strict=True)):
+        sums[j % _LANES] = fma(a, b, sums[j % _LANES])
+    half = _LANES // 2
+    while half:
+        sums = [sums[i] + sums[i + half] for i in range(half)]
+        half //= 2
+    return sums[0]
+
+
+def _tree_derivatives(y: Any, *both: Any) -> Sequence[Any]:
+    count = len(both) // 2
+    return [*both[count:], *both[:count]]
+
+
+def _mean(*xs: float) -> float:
+    return functools.reduce(operator.add, xs) / len(xs)
+
+
+def _mean_derivatives(y: Any, *xs: Any) -> Sequence[Any]:
+    count = float(len(xs))
+    return [InSteps(1.0 / count, lambda gradient: gradient / count)] * len(xs)
+
+
+def _product_derivatives(y: Any, *xs: Any) -> Sequence[Any]:
+    others = [[*xs[:k], *xs[k + 1 :]] for k in range(len(xs))]
+    if isinstance(xs[0], Node):
+        return [functools.reduce(operator.mul, each) for each in others]
+    return [InSteps(math.prod(each), functools.partial(_times, each)) for each in others]
+
+
+def _times(factors: Sequence[float], gradient: float) -> float:
+    return functools.reduce(operator.mul, factors, gradient)
+
+
+def _prelu_derivatives(y: Any, x: Any, slope: Any) -> Sequence[Any]:
+    positive = (x.value if isinstance(x, Node) else x) > 0.0
+    return (1.0, 0.0) if positive else (slope, x)
+
+
+_SAME = Operation("=", lambda x: x, lambda y, x: (1.0,))
+_DOT = Operation("dot", _dot, _dot_derivatives)
+_TREE = Operation("dot", _tree, _tree_derivatives)
+_MEAN = Operation("mean", _mean, _mean_derivatives)
+_PRODUCT = Operation("*", lambda *xs: functools.reduce(operator.mul, xs), _product_derivatives)
+_PRELU = Operation("prelu", lambda x, s: x if x > 0.0 else s * x, _prelu_derivatives)
+
+KNOWN: dict[type[layers.Layer], Callable[..., Nodes]] = {
+    layers.Dense: _dense,
+    layers.Activation: _same,
+    layers.PReLU: lambda name, layer, read, own: _each(
+        _PRELU, f"{name}.y", [read[0], own["slope"]]
+    ),
+    layers.Dropout: _same,
+    layers.GaussianNoise: _same,
+    layers.Rescaling: lambda name, layer, read, own: _affine(
+        name, read[0], layer.offset, layer.scale
+    ),
+    layers.Normalization: _normalization,
+    layers.Scale: lambda name, layer, read, own: _each(
+        multiply, f"{name}.y", [read[0], own["scale"]]
+    ),
+    layers.Clip: _clip,
+    layers.Add: _merged(sum),
+    layers.Subtract: _merged(subtract),
+    layers.Multiply: _merged(_PRODUCT),
+    layers.Average: _merged(_MEAN),
+    layers.Maximum: _merged(max),
+    layers.Concatenate: lambda name, layer, read, own: np.concatenate(read, axis=-1),
+    layers.Dot: _dot_layer,
+    layers.Reshape: _reshaped,
+    layers.Flatten: _reshaped,
+    layers.Permute: lambda name, layer, read, own: read[0].transpose([d - 1 for d in layer.dims]),
+    layers.RepeatVector: _repeat,
+    layers.GlobalAveragePooling: _pooling,
+}
+"""The layers that are unrolled, and what makes their nodes."""
