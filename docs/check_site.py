@@ -76,7 +76,7 @@ def check(site: Path) -> list[str]:
     for sheet in sorted(site.rglob("*.css")):
         urls = _IN_STYLES.findall(sheet.read_text())
         faults += [f"{sheet.relative_to(site)} loads {url}" for url in urls if external(url)]
-    scripts = sorted((site.parent.parent.parent / "docs" / "gallery").glob("*.py"))
+    scripts = sorted((Path(__file__).parent / "gallery").glob("*.py"))
     missing = {s.stem for s in scripts} - {page.stem for page in pages}
     faults += [f"{stem}.py has no page" for stem in sorted(missing)]
     print(f"{len(pages)} pages, {len(scripts)} lessons, {len(faults)} faults")
