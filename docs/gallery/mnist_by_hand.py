@@ -30,7 +30,7 @@ try:
 except (ImportError, OSError):
     x, y = cr.data.load_digits()
     x_train, x_test, y_train, y_test = cr.data.train_test_split(x, y, test_size=0.2, stratify=True)
-    name, scale, epochs = "the shipped digits", 1 / 16, 20
+    name, scale, epochs = "the shipped digits", 1 / 16, 10
 x_train, x_test = x_train.reshape(len(x_train), -1), x_test.reshape(len(x_test), -1)
 inputs, batch, rate = x_train.shape[1], 64, 0.1
 print(f"{name}: {len(x_train)} digits to train on, {len(x_test)} to test on")
