@@ -62,6 +62,14 @@ def test_a_listed_name_is_public_and_has_an_example(name):
         assert ">>> " in (inspect.getdoc(value) or ""), f"{name} has no example"
 
 
+@pytest.mark.parametrize("name", [n for n in dir(chainrule.Sequential) if not n.startswith("_")])
+def test_what_a_network_does_has_an_example(name):
+    value = inspect.getattr_static(chainrule.Sequential, name)
+    if isinstance(value, property) and name in ("built", "inputs", "outputs"):
+        return  # numbers and a yes or no, which explain themselves
+    assert ">>> " in (inspect.getdoc(value) or "")
+
+
 def test_every_header_is_in_the_reference():
     text = "".join(page.read_text() for page in REFERENCE.glob("*.md"))
     shown = set(re.findall(r"doxygenfile\} (\S+)", text))

@@ -99,7 +99,14 @@ class Compiled(Named):
 
     @property
     def parameters(self) -> dict[str, NDArray[Any]]:
-        """Copies of all parameters by name, "<node>.<array>": ``{"0.weight": (in, out), ...}``."""
+        """Copies of all parameters by name, "<node>.<array>": ``{"0.weight": (in, out), ...}``.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> list(cr.Sequential([cr.Input(2), cr.Dense(1)]).parameters)
+        ['0.weight', '0.bias']
+        """
         core = self._built_core()
         return {p.name: core.get_parameter(p.name) for p in core.parameters}
 

@@ -27,6 +27,17 @@ def summary(net: Compiled, file: TextIO | None = None) -> None:
     ----------
     file : text stream, optional
         Where to print; default: standard output.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.Sequential([cr.Input(2), cr.Dense(1)]).summary()
+    layer     output  parameters
+    ----------------------------
+    Input          2           0
+    Dense(1)       1           3
+    ----------------------------
+    3 parameters in float32, 12 bytes
     """
     if net._core is None or net._graph is None or net._graph.chained is not None:
         table = summary_table(net._core, net.layers, net.dtype)

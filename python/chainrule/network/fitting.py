@@ -160,6 +160,15 @@ def fit(
     RuntimeError
         If the network is being trained already, by another thread or by the caller of a
         callback.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
+    >>> x, y = [[1.0, 0.0], [0.0, 1.0]], [2.0, -1.0]
+    >>> history = net.fit(x, y, loss="mse", optimizer=cr.Adam(0.1), epochs=200, verbose=0)
+    >>> history["loss"][-1] < 1e-3
+    True
     """
     from chainrule.network.trial import try_out
 
@@ -270,6 +279,15 @@ input_sparsity
     -------
     dict of str to float
         ``{"loss": mean loss before the step}``, and of several outputs the loss of each.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
+    >>> net.compile(loss="mse", optimizer=cr.SGD(0.05))
+    >>> losses = [net.train_on_batch([[1.0, 2.0]], [3.0])["loss"] for _ in range(5)]
+    >>> losses[-1] < losses[0]
+    True
     """
     if isinstance(x, Dataset) and x._source is not None:
         raise ValueError("train_on_batch takes a batch of the generator, not all of its rows")
@@ -360,6 +378,14 @@ def evaluate(
     dict
         ``{"loss": ..., "accuracy": ...}``; a confusion matrix is an array. Of several outputs
         the names are as in the history.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
+    >>> net.set_weights([[[3.0], [1.0]], [0.0]])
+    >>> net.evaluate([[1.0, 2.0]], [4.0], loss="mse", metrics=["mae"])
+    {'loss': 1.0, 'mae': 1.0}
     """
     objective = net._chosen_loss(loss, loss_weights)
     chosen = net.metrics if metrics is None else resolve_metrics(metrics, objective)

@@ -50,6 +50,15 @@ def unfreeze(net: Compiled, *names: str) -> None:
     ------
     ValueError
         If there is no such node; nothing has changed then.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
+    >>> net.freeze("0")
+    >>> net.unfreeze("0")
+    >>> net.count_params(trainable_only=True)
+    3
     """
     _set_trainable(net, names, trainable=True)
 

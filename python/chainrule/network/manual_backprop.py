@@ -42,6 +42,14 @@ def forward(
     ------
     ValueError
         If `x` does not fit, or has one row in training where there is a `BatchNormalization`.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
+    >>> net.set_weights([[[3.0], [1.0]], [0.5]])
+    >>> net.forward([[1.0, 2.0]])
+    array([[5.5]], dtype=float32)
     """
     threads = thread_count(num_threads)
     with net._rollback_build(x):
@@ -72,6 +80,17 @@ def backward(net: Compiled, dy: Any) -> Any:
     ------
     RuntimeError
         If there was no `forward` since the weights last changed.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
+    >>> net.set_weights([[[3.0], [1.0]], [0.5]])
+    >>> y = net.forward([[1.0, 2.0]])
+    >>> net.backward([[1.0]])
+    array([[3., 1.]], dtype=float32)
+    >>> net.gradients["0.weight"].ravel()
+    array([1., 2.], dtype=float32)
     """
     core = net._built_core()
     assert net._graph is not None

@@ -310,6 +310,12 @@ class Network(Compiled):
         ----------
         loss, loss_weights, optimizer, metrics
             As in `fit`; what is None stays as it is.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
+        >>> net.compile(loss="mse", optimizer=cr.SGD(0.1))
         """
         if loss is not None or loss_weights is not None:
             self.loss = self._chosen_loss(loss, loss_weights)
@@ -328,6 +334,14 @@ class Network(Compiled):
         x : array_like of shape (rows, inputs)
             The data as it enters the network, also a `Dataset`. What is not in memory, such as a
             dataset of h5py, is read in pieces: once to check it and twice for each of the layers.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> net = cr.Sequential([cr.Input(1), cr.Normalization()])
+        >>> net.adapt([[1.0], [3.0]])
+        >>> net.predict([[3.0]])
+        array([[1.]], dtype=float32)
         """
         try:
             with self._rollback_build(x):
@@ -360,6 +374,13 @@ class Network(Compiled):
         ----------
         path : path-like
             Customarily ending in ``.safetensors``.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import chainrule as cr
+        >>> net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
+        >>> net.save(f"{tempfile.mkdtemp()}/net.safetensors")
         """
         _core.save_model(os.fsencode(path), self._built_core(), training_state(self))
 

@@ -57,6 +57,15 @@ def predict(
         Of the network's dtype; several outputs by name. A single output is a column, (rows, 1):
         ``y - net.predict(x)`` with y of shape (rows,) would be all pairs of rows, (rows, rows).
         ``squeeze=True`` gives (rows,), which shares memory with `out`.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
+    >>> net.set_weights([[[3.0], [1.0]], [0.5]])
+    >>> net.predict([[1.0, 2.0], [0.0, 0.0]])
+    array([[5.5],
+           [0.5]], dtype=float32)
     """
     if squeeze is not False:
         alone = boolean("squeeze", squeeze)
@@ -116,6 +125,15 @@ def predict_proba(
     ------
     ValueError
         If the network has no loss yet or its loss has no link.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
+    >>> net.compile(loss="binary_cross_entropy")
+    >>> net.set_weights([[[3.0], [1.0]], [0.0]])
+    >>> net.predict_proba([[0.0, 0.0]])
+    array([[0.5]], dtype=float32)
     """
     loss = net._chosen_loss(None)
     link = "" if isinstance(loss, OutputLosses) else net._link_to_apply()

@@ -89,6 +89,14 @@ class Sequential(Network):
         ------
         ValueError
             If the network is already built for another number of inputs.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> net = cr.Sequential([cr.Dense(1)], seed=0)
+        >>> net.build(2)
+        >>> net.inputs
+        2
         """
         inputs = positive_integer("inputs", inputs)
         if self._core is not None:

@@ -17,7 +17,15 @@ __all__ = ["checked_arrays", "count_params", "get_weights", "set_weights"]
 
 
 def get_weights(net: Compiled) -> list[NDArray[Any]]:
-    """Return copies of all parameters in the order of `parameters`."""
+    """Return copies of all parameters in the order of `parameters`.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
+    >>> [array.shape for array in net.get_weights()]
+    [(2, 1), (1,)]
+    """
     return list(net.parameters.values())
 
 
@@ -34,6 +42,14 @@ def set_weights(net: Compiled, weights: Sequence[ArrayLike] | Mapping[str, Array
     TypeError, ValueError
         If a name is unknown, a shape differs, the number of arrays is wrong, or a value is not
         a finite real number; no parameter has changed then.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
+    >>> net.set_weights({"0.bias": [0.5]})
+    >>> net.parameters["0.bias"]
+    array([0.5], dtype=float32)
     """
     core = net._built_core()
     names = [p.name for p in core.parameters]
@@ -50,7 +66,15 @@ def set_weights(net: Compiled, weights: Sequence[ArrayLike] | Mapping[str, Array
 
 
 def count_params(net: Compiled, *, trainable_only: bool = False) -> int:
-    """Return the number of parameters, with or without those that are not trained."""
+    """Return the number of parameters, with or without those that are not trained.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
+    >>> net.count_params()
+    3
+    """
     return sum(
         int(np.prod(p.shape))
         for p in net._built_core().parameters
