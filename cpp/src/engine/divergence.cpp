@@ -16,6 +16,7 @@ namespace chainrule {
 using engine::Step;
 using engine::ThreadContext;
 
+// For a caller that finds after an epoch that it went wrong, such as by a validation that is NaN.
 template <class T>
 void Network<T>::restore_epoch() {
   State& s = *state_;
@@ -47,6 +48,8 @@ std::int64_t for_each_statistic(const engine::Parameters<T>& parameters, Visit v
 
 }  // namespace
 
+// Running statistics, which a forward pass in training changes, are few: they are copied before
+// each batch that may have to be undone.
 template <class T>
 void Network<T>::State::keep_statistics() {
   engine::Buffer<T>& to = training.statistics;
@@ -73,6 +76,7 @@ bool Network<T>::State::statistics_finite() const {
   return finite;
 }
 
+// x: rows x inputs, in batches of the plan, on one thread; it stops at the first bad batch.
 template <class T>
 bool Network<T>::State::predicts_finite(engine::Plan<T>& plan, const Inputs& x) {
   bool finite = true;
@@ -94,6 +98,8 @@ bool Network<T>::State::predicts_finite(engine::Plan<T>& plan, const Inputs& x) 
   return finite;
 }
 
+// Chooses the weights to go back to, says which layer NaN or infinity was first seen in, and
+// throws. The plan holds the tensors of the batch that went wrong, `rows` of them.
 template <class T>
 void Network<T>::State::report_divergence(engine::Plan<T>& plan, const Inputs& x, std::int64_t rows,
                                           std::int64_t epoch, std::int64_t batch, double loss,

@@ -15,6 +15,8 @@ using engine::Partition;
 using engine::Step;
 using engine::ThreadContext;
 
+// The plan and the losses in `slot`, made anew unless they are for the same losses, batch size and
+// threads. The old one goes first: the two together might not fit into memory.
 template <class T>
 CompiledLoss<T>& Network<T>::State::compile(std::unique_ptr<CompiledLoss<T>>& slot,
                                             const Losses& losses,
@@ -28,6 +30,8 @@ CompiledLoss<T>& Network<T>::State::compile(std::unique_ptr<CompiledLoss<T>>& sl
   return *slot;
 }
 
+// One loss for each output of the graph, each with a weight, and none behind a last activation
+// whose values it cannot work with.
 template <class T>
 void Network<T>::State::check_loss(const Losses& losses) const {
   const std::vector<std::int64_t>& nodes = graph.outputs();
@@ -72,6 +76,8 @@ void Network<T>::check_loss(const Losses& losses) const {
   state_->check_loss(losses);
 }
 
+// x: rows x inputs, outputs: null or rows x outputs for the predictions. A forward pass and the
+// losses of each batch, in the order of the rows; the mean is that of all batches by their weights.
 template <class T>
 double Network<T>::evaluate(const Inputs& x, const Targets& y, const Losses& losses,
                             std::int64_t batch_size, int num_threads, T* outputs,
@@ -87,6 +93,7 @@ double Network<T>::evaluate(const Inputs& x, const Targets& y, const Losses& los
   options.batch_size = std::min(batch_size, x.rows());
   options.threads = engine::threads_for(s.multiply_adds, options.batch_size, num_threads);
   options.losses = losses;
+  // Evaluations go on side by side: each borrows a plan that no other call uses meanwhile.
   typename engine::Spares<CompiledLoss<T>>::Loan loan(s.inference.evaluation);
   CompiledLoss<T>& compiled = s.compile(loan.item, losses, options);
   compiled.prepare(y);
@@ -102,6 +109,7 @@ double Network<T>::evaluate(const Inputs& x, const Targets& y, const Losses& los
       compiled.run(step, context.slice(), y, {nullptr, first}, false);
       if (outputs)
         copy_results(compiled.plan, step.rows_of(context.slice()), {nullptr, first}, outputs);
+      // The first thread adds up the losses of rows that other threads have written.
       context.sync_for(Partition::columns);
       if (context.first_thread()) compiled.add_batch(step.rows);
     }
@@ -109,6 +117,7 @@ double Network<T>::evaluate(const Inputs& x, const Targets& y, const Losses& los
   engine::run_in_pieces(x.rows(), options.batch_size, s.work_of_row(), options.threads, s.occupancy,
                         poll, piece);
   compiled.plan.check_unchanged();
+  // Data are looked through only where something went wrong, which spares every good call a pass.
   const double mean = compiled.all().mean(losses);
   if (!std::isfinite(mean)) {
     for (std::size_t i = 0; i < x.size(); ++i) check_finite<T>(x[i], s.input_name(i).c_str());
@@ -118,6 +127,8 @@ double Network<T>::evaluate(const Inputs& x, const Targets& y, const Losses& los
   return mean;
 }
 
+// x: rows x inputs. Only a plan that keeps every tensor can say where NaN or infinity began; the
+// usual ones hand buffers on. It runs on one thread, since speed does not matter here.
 template <class T>
 std::int64_t Network<T>::first_bad_layer(const Inputs& x) const {
   State& s = *state_;

@@ -35,6 +35,8 @@ struct PaddedCopy {
 
 }  // namespace
 
+// z: rows x columns of raw outputs, dz: null or the same for the gradient. It runs the stage that
+// training runs, on one thread, so the numbers are those of a training step.
 template <class T>
 double loss_and_gradient(const Loss& loss, const T* z, std::int64_t rows, std::int64_t columns,
                          const TargetsView& y, T* dz) {
@@ -58,6 +60,7 @@ double loss_and_gradient(const Loss& loss, const T* z, std::int64_t rows, std::i
   return stage.mean(rows).value();
 }
 
+// outputs: rows x columns, raw outputs that become what the loss calls predictions, in place.
 template <class T>
 void apply_link(const Loss& loss, T* outputs, std::int64_t rows, std::int64_t columns) {
   kernels::ActivationArgs<T> f{};

@@ -34,6 +34,8 @@ void copy_input_gradients(const engine::Plan<T>& plan, engine::Range rows, std::
 
 }  // namespace
 
+// x: rows x inputs, outputs: null or rows x outputs. The plan is kept, with the tensors that
+// `backward` reads; its batch is all of x, so other numbers of rows make it anew.
 template <class T>
 void Network<T>::forward(const Inputs& x, bool training, int num_threads, T* outputs) {
   State& s = *state_;
@@ -78,6 +80,8 @@ void Network<T>::forward(const Inputs& x, bool training, int num_threads, T* out
   s.gradients.valid = false;
 }
 
+// dy: rows x outputs, the gradient of the last forward pass's outputs; dx: null or rows x inputs.
+// Gradients of parameters are stored in an arena, in panels as the weights are.
 template <class T>
 void Network<T>::backward(const RowsView& dy, T* dx) {
   State& s = *state_;
@@ -105,6 +109,8 @@ void Network<T>::backward(const RowsView& dy, T* dx) {
                              last.row(rows.begin), last.stride);
       part.data = static_cast<const char*>(part.data) + last.columns * part.column_stride;
     }
+    // Threads may own columns of the input gradient, but copy rows of it. Gradients of
+    // parameters read all rows of dy, so they wait for the whole backward pass.
     plan.backward(context, step);
     if (dx) {
       context.sync_for(Partition::rows);
@@ -116,6 +122,8 @@ void Network<T>::backward(const RowsView& dy, T* dx) {
   s.gradients.valid = true;
 }
 
+// x: rows x inputs, y: rows, dx: null or rows x inputs. As forward and backward, with the gradient
+// of a loss in between; no step follows, and the parameters stay as they are.
 template <class T>
 double Network<T>::compute_gradients(const Inputs& x, const Targets& y, const Losses& losses,
                                      bool training, int num_threads, T* dx) {
@@ -174,6 +182,7 @@ void Network<T>::get_gradient(const std::string& name, T* values) const {
   state_->parameters.unpack(p, state_->gradients.values.data(), values);
 }
 
+// values: the shape of each parameter, row-major. All are checked before the first one is set.
 template <class T>
 void Network<T>::set_gradients(const std::vector<std::pair<std::string, const T*>>& given,
                                bool others_zero) {
@@ -208,6 +217,8 @@ std::int64_t Network<T>::activation_rows() const {
   return state_->backprop.activation_rows;
 }
 
+// values: rows x positions x columns. False where the layer left no tensor, as a CategoryEncoding
+// of which the next layer read the categories alone.
 template <class T>
 bool Network<T>::get_activation(std::int64_t layer, T* values) const {
   State& s = *state_;

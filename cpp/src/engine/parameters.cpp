@@ -66,6 +66,7 @@ const Parameter& Parameters<T>::named(const std::string& name) const {
   throw Error(unknown_name("parameter", name, valid));
 }
 
+// rows: inputs x units, row-major; arena: [units / panel][inputs][panel], padded with zeros.
 template <class T>
 void Parameters<T>::pack(const Parameter& p, const T* rows, T* arena) {
   for_each_element(p, [&](std::int64_t to, std::int64_t from) { arena[to] = rows[from]; });
@@ -76,6 +77,7 @@ void Parameters<T>::unpack(const Parameter& p, const T* arena, T* rows) {
   for_each_element(p, [&](std::int64_t from, std::int64_t to) { rows[to] = arena[from]; });
 }
 
+// The mean of a first Normalization in double, of which the parameter is the rounding.
 template <class T>
 void Parameters<T>::set_exact_mean(std::vector<double> exact) {
   const Parameter* mean = find(0, "mean");
@@ -87,6 +89,8 @@ void Parameters<T>::set_exact_mean(std::vector<double> exact) {
   exact_mean_.swap(exact);
 }
 
+// Numbers are drawn in double, row-major, from a stream of their own for each parameter: they
+// depend on the seed and the place in the list alone, not on panels or on what other layers draw.
 template <class T>
 void Parameters<T>::initialize(std::uint64_t seed) {
   std::vector<double> wide;

@@ -48,6 +48,7 @@ int threads_or_default(int wanted) { return wanted > 0 ? wanted : engine::defaul
 
 }  // namespace
 
+// Multiply-adds per second of chains in registers: no memory, and as many chains as hide latency.
 template <class T>
 double fma_peak(double seconds, int num_threads) {
   const kernels::KernelTable<T>& kernels = kernels::table<T>(kernels::active());
@@ -57,6 +58,8 @@ double fma_peak(double seconds, int num_threads) {
   });
 }
 
+// Bytes read and written per second by copies of a buffer for each thread, `bytes` in all: small
+// ones tell the speed of a cache, large ones that of memory.
 double copy_rate(std::int64_t bytes, double seconds, int num_threads) {
   const int threads = threads_or_default(num_threads);
   const std::int64_t half = std::max<std::int64_t>(64, bytes / 2 / threads);

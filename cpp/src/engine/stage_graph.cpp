@@ -17,12 +17,15 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
   const std::vector<std::int64_t>& wanted_nodes =
       options.result_nodes.empty() ? graph.outputs() : options.result_nodes;
   const std::vector<Node>& nodes = graph.nodes();
+  // Nodes that lead to no result get no stages. Nodes come in topological order, so one pass from
+  // the last to the first finds them.
   std::vector<bool> wanted(nodes.size(), false);
   for (const std::int64_t node : wanted_nodes) wanted[static_cast<std::size_t>(node)] = true;
   for (std::size_t i = nodes.size(); i-- > 0;) {
     for (const std::int64_t input : nodes[i].inputs)
       if (wanted[i]) wanted[static_cast<std::size_t>(input)] = true;
   }
+  // The tensor that each node gives; several nodes have the same one where a layer needs no stage.
   std::vector<std::size_t> tensor_of(nodes.size());
   std::vector<bool> used(nodes.size(), false);  // as the owner of parameters
   node_outputs.resize(static_cast<std::size_t>(graph.layer_count()));
@@ -32,6 +35,8 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
     const std::int64_t positions = node.shape.positions();
     check_table_size(checked_product(options.batch_size, positions), node.shape.columns(),
                      options.threads);
+    // Rows of callers are flat: an input of shape (time, features) is cut into positions by a
+    // stage.
     if (!node.layer) {
       const std::size_t flat = add_tensor(node.shape.size(), 1);
       inputs.push_back(flat);
@@ -56,6 +61,8 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
     add_stages(**node.layer, context, added);
     tensor_of[i] = reads[0];
     for (auto& stage : added) {
+      // The first use of parameters writes their gradient, later ones add to it (see
+      // Plan::gradients).
       const bool shares = stage->has_parameters() && used[owner];
       tensor_of[i] = add_stage(std::move(stage), std::move(reads), positions);
       stages.back().owner = context.owner;
@@ -76,6 +83,7 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
                           ? given
                           : add_reshape(given, nodes[i].shape.size(), nodes[i].layer_index));
   }
+  // This moves results, and only then is it known who reads which tensor.
   for (std::size_t i = 0; i < options.losses.size(); ++i)
     drop_contained_activation(i, options.losses[i]);
   for (std::size_t i = 0; i < stages.size(); ++i)

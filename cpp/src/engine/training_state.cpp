@@ -10,6 +10,8 @@
 
 namespace chainrule {
 
+// Back to the beginning of the epoch, or of the one before. It runs where an exception is on its
+// way, and in a forked child, so it must not fail.
 template <class T>
 void Network<T>::State::restore_after_divergence() noexcept {
   parameters.values.copy_from(training.kept.values);
@@ -22,6 +24,7 @@ void Network<T>::State::restore_after_divergence() noexcept {
   training.under_way.store(false, std::memory_order_release);
 }
 
+// In a child that was forked in the middle of a change: the threads that made it are not there.
 template <class T>
 void Network<T>::State::recover() {
   training.recover();
@@ -56,6 +59,7 @@ engine::Buffer<T>& slot_named(engine::OptimizerState<T>& state, const std::strin
 
 }  // namespace
 
+// values: the shape of the parameter, row-major; the slot itself lies in panels, as the weights do.
 template <class T>
 void Network<T>::get_slot(const std::string& slot, const std::string& parameter, T* values) const {
   const engine::Reading guard(*state_);
@@ -68,6 +72,7 @@ void Network<T>::set_slot(const std::string& slot, const std::string& parameter,
   const engine::Changing guard(*state_);
   const engine::Parameter& p = state_->parameters.named(parameter);
   engine::Buffer<T>& arena = slot_named(state_->optimizer, slot);
+  // All values are checked before the first is set. The root of a negative mean of squares is NaN.
   const bool squares = Optimizer::keeps_squares(slot);
   for (std::int64_t i = 0; i < p.spec.shape.size(); ++i) {
     if (std::isnan(values[i]) || (squares && values[i] < T(0)))
@@ -78,6 +83,7 @@ void Network<T>::set_slot(const std::string& slot, const std::string& parameter,
                       .append(squares ? " contain NaN or are negative" : " contain NaN"));
   }
   state_->parameters.pack(p, values, arena.data());
+  // Both were derived from the old values.
   state_->optimizer.nonzero_state.forget();
   state_->backprop.step_bounds.forget();
 }
@@ -100,6 +106,7 @@ std::int64_t Network<T>::total_steps() const {
   return state_->total_steps;
 }
 
+// For a network that is read from a file; its slots follow by set_slot.
 template <class T>
 void Network<T>::restore_training(const Optimizer& optimizer, std::int64_t steps,
                                   std::int64_t total_steps, std::int64_t epochs) {

@@ -10,6 +10,7 @@
 
 namespace chainrule::engine {
 
+// The stages are those of a plan without backward pass, over parameters of this object's own.
 template <class T>
 InferencePlan<T>::InferencePlan(const kernels::KernelTable<T>& kernels, const Graph& graph)
     : kernels_(kernels),
@@ -33,6 +34,7 @@ void InferencePlan<T>::assign_slots() {
   constexpr std::int64_t few = 16;
   std::vector<std::size_t> slots(graph_.tensors.size(), none);
   std::vector<bool> zeros(graph_.tensors.size(), false);  // many of its values may be
+  // How many stages, and results, still have to read each tensor: at 0 its slot is free.
   std::vector<std::size_t> unread(graph_.tensors.size());
   for (std::size_t t = 0; t < unread.size(); ++t)
     unread[t] = graph_.tensors[t].readers.size() + (graph_.tensors[t].is_result ? 1 : 0);
@@ -61,6 +63,7 @@ void InferencePlan<T>::assign_slots() {
       affine = dynamic_cast<AffineStage<T>*>(node->stage.get());
     inputs_.push_back({first, columns, slots[input], affine});
     first += columns;
+    // A scaling at the front is done while rows are gathered, so it has no op.
     if (!affine) continue;
     const StageNode<T>& node = *graph_.single_reader(input);
     done[static_cast<std::size_t>(&node - graph_.stages.data())] = true;
@@ -74,6 +77,7 @@ void InferencePlan<T>::assign_slots() {
     const auto& infers = dynamic_cast<const Infers<T>&>(*node.stage);
     auto* product = dynamic_cast<InfersProduct<T>*>(node.stage.get());
     const auto* activation = dynamic_cast<const ActivationStage<T>*>(node.stage.get());
+    // An activation behind a product becomes part of it, where no other stage reads in between.
     if (const StageNode<T>* next = product ? graph_.single_reader(writes) : nullptr) {
       if (const auto* behind = dynamic_cast<const ActivationStage<T>*>(next->stage.get())) {
         activation = behind;
@@ -115,6 +119,7 @@ void InferencePlan<T>::assign_slots() {
   }
   for (const std::size_t result : graph_.results)
     results_.push_back({slots[result], graph_.tensors[result].columns, stride(result)});
+  // A single row may then be read where the caller has it, without a copy.
   const StageNode<T>* reader = graph_.single_reader(graph_.inputs[0]);
   reads_in_place_ = inputs_.size() == 1 && !inputs_[0].affine && reader && !ops_.empty() &&
                     ops_.front().is_product && !ops_.front().zeros;
@@ -135,6 +140,7 @@ InferWorkspace<T> InferencePlan<T>::workspace(std::int64_t rows) const {
   return {rows, slots_, values_of_row_, widest_, most_joined_, scratch};
 }
 
+// in: rows x inputs at in_stride. Results stay in the slots that `results()` names.
 template <class T>
 void InferencePlan<T>::run(const T* in, std::int64_t in_stride, std::int64_t rows,
                            InferWorkspace<T>& workspace) const noexcept {

@@ -46,6 +46,8 @@ std::unique_ptr<InferencePlan<T>> copied(std::unique_ptr<InferencePlan<T>> set,
 
 }  // namespace
 
+// What all callers share. Everything but the weights is constant; these are handed on by
+// LatestValue, so a reader never waits for a writer.
 template <class T>
 struct Predictor<T>::State {
   State(const typename Network<T>::State& network, Loss::Link link_)
@@ -78,6 +80,7 @@ struct Predictor<T>::Shared {
   const std::shared_ptr<State> state;
 };
 
+// What belongs to one caller: its place in the hand-off of weights, and memory for `rows` rows.
 template <class T>
 struct Predictor<T>::Scratch::State {
   State(std::shared_ptr<typename Predictor<T>::State> predictor_, std::int64_t rows)
@@ -136,6 +139,9 @@ void Predictor<T>::predict(const T* in, T* out, Scratch& scratch) const noexcept
   predict(in, 0, out, 0, 1, scratch);
 }
 
+// in: rows x inputs, out: rows x outputs, at any strides. It runs in pieces of as many rows as the
+// scratch has memory for, all by the weights that were the newest when the call began. noexcept and
+// without allocation, lock or system call: it may run on an audio thread.
 template <class T>
 void Predictor<T>::predict(const T* in, std::int64_t in_stride, T* out, std::int64_t out_stride,
                            std::int64_t rows, Scratch& scratch) const noexcept {
@@ -146,6 +152,7 @@ void Predictor<T>::predict(const T* in, std::int64_t in_stride, T* out, std::int
   while (rows > 0) {
     const std::int64_t piece = std::min(rows, s.workspace.rows);
     weights.run(in, in_stride, piece, s.workspace);
+    // The results of several outputs lie side by side in a row of `out`.
     std::int64_t first = 0;
     for (const auto& result : weights.results()) {
       T* values = s.workspace.slot(result.slot);
@@ -180,6 +187,7 @@ void Predictor<T>::predict_checked(std::span<const T> in, std::span<T> out,
     throw Error("scratch belongs to another predictor");
   const std::vector<std::int64_t>& categories = shared_->state->categories;
   if (!categories.empty()) engine::check_categories(view(in, inputs()), categories, "in");
+  // Within a piece out may lie in the memory of in, since a piece is read before it is written.
   const std::int64_t piece = scratch.state_->workspace.rows;
   for (std::int64_t done = piece; done < rows; done += piece) {
     const RowsView later = view(in.subspan(static_cast<std::size_t>(done * inputs())), inputs());
@@ -189,6 +197,8 @@ void Predictor<T>::predict_checked(std::span<const T> in, std::span<T> out,
   predict(in.data(), inputs(), out.data(), outputs(), rows, scratch);
 }
 
+// Copies the weights into a plan that no reader has and publishes it. Makes a new plan only where
+// readers still hold all the others.
 template <class T>
 void Predictor<T>::update(const Network<T>& network) {
   const typename Network<T>::State& n = *network.state_;

@@ -7,6 +7,7 @@
 
 namespace chainrule {
 
+// Errors call the rows as Python callers wrote them: x, or x['name'] where there are several.
 template <class T>
 std::string Network<T>::State::input_name(std::size_t input) const {
   if (graph.inputs().size() == 1) return "x";
@@ -19,6 +20,7 @@ std::string Network<T>::State::output_name(std::size_t output) const {
   return "y['" + graph.node(graph.outputs()[output]).name + "']";
 }
 
+// Shapes alone, which takes no time: each input has its columns, and all have as many rows.
 template <class T>
 void Network<T>::State::check_input(const Inputs& x) const {
   const std::vector<std::int64_t>& nodes = graph.inputs();
@@ -49,6 +51,8 @@ void Network<T>::State::check_table(const Inputs& x) const {
   check_categories(x);
 }
 
+// Statistics over one row are that row: a BatchNormalization would give zeros for it. Positions
+// count as rows, so one row of shape (time, features) may be enough.
 template <class T>
 void Network<T>::State::check_batch(std::int64_t rows) const {
   for (const Node& node : graph.nodes()) {
@@ -74,6 +78,8 @@ void Network<T>::State::check_categories(const Inputs& x,
   }
 }
 
+// `to`: rows x columns that a call is about to write. Threads write their rows while others still
+// read x, so the two must not share memory.
 template <class T>
 void Network<T>::State::check_no_overlap(const RowsView& x, const std::string& name, const T* to,
                                          std::int64_t columns, const char* what) {

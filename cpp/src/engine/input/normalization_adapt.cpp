@@ -109,6 +109,9 @@ void Network<T>::State::set_statistics(Statistics& statistics) noexcept {
   backprop.forward_step.reset();
 }
 
+// x: pieces of rows x inputs, read twice: for means and for variances about them, which keeps the
+// digits that a sum of squares would lose. What counts is what reaches the layer, so the rows run
+// through the layers before it, on one thread, so that the sums have one order.
 template <class T>
 void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x) {
   State& s = *this;
@@ -151,6 +154,7 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x) {
     for (std::size_t i = 0; i < piece.size(); ++i)
       check_finite<T>(piece[i], s.input_name(i).c_str());
     if (rows == 0)
+      // A layer that reads the caller's doubles directly keeps the digits that float32 has not.
       exactly = reads_input && layer == 0 && sizeof(T) == 4 && piece.size() == 1 &&
                 engine::has_more_digits(piece[0].type);
     each_row(piece, [&](const T* row) {
@@ -200,6 +204,7 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x) {
                   (large ? "large" : "small") + " for the network's precision");
     }
   }
+  // All checks are behind: from here on nothing throws, so the layer changes as a whole.
   if (layer == 0) s.parameters.set_exact_mean({});
   for (std::size_t j = 0; j < columns; ++j) {
     s.parameters.at(mean)[j] = static_cast<T>(moments.means[j]);

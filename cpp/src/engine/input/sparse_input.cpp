@@ -83,6 +83,9 @@ std::int64_t SparseInput<T>::entries_of_compressed(const std::vector<std::int64_
   return std::accumulate(lengths.begin(), largest, batch_size);  // and the ends of the rows
 }
 
+// Rows of the batch become lists: for row i from begin_[i] on, columns_ and values_ up to an end
+// with column kNoColumn. Offsets in the batch follow from those of the caller's rows, so every
+// thread finds its place without waiting for others.
 template <class T>
 void SparseInput<T>::take(const RowsView& x, RowOrder order, Range rows, const T* scale) {
   const std::int64_t* const offsets = offsets_.data();
@@ -113,6 +116,7 @@ void SparseInput<T>::take(const RowsView& x, RowOrder order, Range rows, const T
   if (changed) __atomic_store_n(&changed_, true, __ATOMIC_RELAXED);
 }
 
+// A counting sort by columns in two steps: how many entries each column has in this thread's rows,
 template <class T>
 void SparseInput<T>::count(Range rows, ThreadSlice slice) {
   std::int32_t* counts = counts_.data() + width_ * slice.index;
@@ -123,6 +127,8 @@ void SparseInput<T>::count(Range rows, ThreadSlice slice) {
   }
 }
 
+// and, when all threads have counted, where those of each thread begin. Within a column the rows
+// then rise, whatever the number of threads, so sums over a batch have one order.
 template <class T>
 void SparseInput<T>::transpose(Range rows, ThreadSlice slice) {
   std::int32_t* next = next_.data() + width_ * slice.index;

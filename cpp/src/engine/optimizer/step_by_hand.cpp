@@ -16,6 +16,8 @@ namespace chainrule {
 
 using engine::ThreadContext;
 
+// The gradients are those that `backward` or `set_gradients` left, an arena of the layout of the
+// weights.
 template <class T>
 void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
   State& s = *state_;
@@ -53,6 +55,8 @@ void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
   s.backprop.forward_step.reset();
 }
 
+// Moves the bounds on by the rule's own formulas; true where they stay inside the range of T, so
+// that the step cannot make a number that is not finite and no copy is needed.
 template <class T>
 bool Network<T>::State::is_safe_step(const kernels::UpdateRule<T>& rule) {
   if (!backprop.step_bounds.known()) return false;
@@ -80,6 +84,7 @@ void Network<T>::State::keep_for_step() {
   training.older.optimizer.copy_from(optimizer);
 }
 
+// After a step that was not safe: looks at the numbers, and puts the copy back if one is bad.
 template <class T>
 void Network<T>::State::check_step() {
   backprop.step_bounds.look(kernels::table<T>(kernels::active()), parameters, optimizer);

@@ -12,6 +12,8 @@ constexpr double kNormEpsilon = 1e-6;
 
 }  // namespace
 
+// Cuts every trained parameter into its panels, the pieces that threads share out. Each has a sum
+// for each of its columns, so that norms are added up in one order, whichever thread had the piece.
 template <class T>
 StoredUpdate<T>::StoredUpdate(const kernels::KernelTable<T>& kernels,
                               const Parameters<T>& parameters)
@@ -32,6 +34,8 @@ StoredUpdate<T>::StoredUpdate(const kernels::KernelTable<T>& kernels,
   weight_sums_ = Buffer<double>(sums);
 }
 
+// The sum over the columns of all parameters in the order of the arena, without the padding. Every
+// thread works it out for itself: that is cheaper than another barrier.
 template <class T>
 template <class S>
 double StoredUpdate<T>::total(const Buffer<S>& sums) const {
@@ -43,6 +47,8 @@ double StoredUpdate<T>::total(const Buffer<S>& sums) const {
   return total;
 }
 
+// gradients: rows x width of the piece. The kernel's sums of squares once more in double, of
+// numbers times a power of two: for gradients whose squares T cannot hold.
 template <class T>
 void StoredUpdate<T>::sum_wide_squares(const Piece& piece, const Update<T>& update,
                                        const T* gradients, double scale) {
@@ -68,6 +74,7 @@ void StoredUpdate<T>::sum_wide_squares(const Piece& piece, const Update<T>& upda
   }
 }
 
+// The norm of all gradients, with penalties and after clipping by value.
 template <class T>
 double StoredUpdate<T>::norm(ThreadContext& context, Range mine, const Update<T>& update,
                              const T* gradients, double clip_norm) {
@@ -94,6 +101,8 @@ double StoredUpdate<T>::norm(ThreadContext& context, Range mine, const Update<T>
   return std::sqrt(total(wide_sums_)) / scale;
 }
 
+// Calls work(first, g, size) on the piece's gradients times `scale`, a row at a time unless it
+// is 1.
 template <class T>
 template <class Work>
 void StoredUpdate<T>::for_scaled(const Piece& piece, const T* gradients, T scale,
@@ -111,6 +120,8 @@ void StoredUpdate<T>::for_scaled(const Piece& piece, const T* gradients, T scale
   }
 }
 
+// The trust ratio of a parameter from the norms of its weights and of its direction, over all of
+// its pieces in their order.
 template <class T>
 double StoredUpdate<T>::scale_of(const Piece& piece, const Update<T>& update) const {
   double weights = 0.0;
@@ -125,6 +136,8 @@ double StoredUpdate<T>::scale_of(const Piece& piece, const Update<T>& update) co
   return step_scale(update.rule, std::sqrt(weights), std::sqrt(directions));
 }
 
+// Two passes: norms of weights and directions of all pieces, then the steps, whose length depends
+// on the norms of whole parameters. LAMB works so.
 template <class T>
 void StoredUpdate<T>::run_whole(ThreadContext& context, Range mine, const Update<T>& update,
                                 const T* gradients, T scale) {

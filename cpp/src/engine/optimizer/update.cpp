@@ -17,6 +17,9 @@ void check_learning_rate(double rate) {
     throw Error("the learning rate must be finite and >= 0, got " + std::to_string(rate));
 }
 
+// What a step needs of the options, worked out once in double: bias corrections, the rate of this
+// step. The kernels see bytes whose layout only the Rule of their kind knows, so that the table of
+// kernels has one update for all optimizers.
 template <class T>
 kernels::UpdateRule<T> make_rule(const Optimizer& optimizer, double learning_rate,
                                  std::int64_t step) {
@@ -32,6 +35,7 @@ kernels::UpdateRule<T> make_rule(const Optimizer& optimizer, double learning_rat
   return made;
 }
 
+// Finds the rule by its kind among `All`; rules that do not need whole gradients have a scale of 1.
 template <class T, class... All>
 double scale_of(const kernels::UpdateRule<T>& rule, double weight_norm, double direction_norm,
                 OptimizerTable<All...>) {
@@ -50,6 +54,8 @@ double step_scale(const kernels::UpdateRule<T>& rule, double weight_norm, double
   return scale_of(rule, weight_norm, direction_norm, Optimizers());
 }
 
+// `slots[i]` and `values` are arenas of one layout: what belongs to a weight is at the same offset
+// in each.
 template <class T>
 Update<T> make_update(const kernels::KernelTable<T>& kernels, const Optimizer& optimizer,
                       double learning_rate, Parameters<T>& parameters, OptimizerState<T>& state,

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// y = min(max(x, low), high); dx = dy where x lies in [low, high], else 0.
 #include <limits>
 
 #include "chainrule/layers.hpp"

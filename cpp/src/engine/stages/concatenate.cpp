@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// y = (x0 | x1 | ...) side by side; dx(k) is the part of dy that x(k) became. A thread copies the
+// rows that it owns of every tensor, so no barrier is needed.
 #include "engine/inference/infers.hpp"
 #include "engine/stages/stages.hpp"
 

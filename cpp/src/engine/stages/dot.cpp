@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+// Dot products of rows of two tensors, for each row r of the batch:
+//
+//   y(r, i, j) = sum over k of a(r, i, k) b(r, j, k)
+//   da(r, i, k) = sum over j of dy(r, i, j) b(r, j, k), and db likewise
+//
+// Each sum runs in the order of its index.
 #include "engine/inference/infers.hpp"
 #include "engine/stages/stages.hpp"
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// y = x where x > 0, else slope(j) x, with a learnt slope for each column j;
+// dslope(j) = sum over rows where x is not positive of x dy.
 #include "chainrule/layers.hpp"
 #include "engine/inference/infers.hpp"
 #include "engine/stages/stages.hpp"

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// y = x scale(j), with a learnt factor for each column j; dx = dy scale(j),
+// dscale(j) = sum over rows of x dy, in the order of the rows.
 #include "chainrule/layers.hpp"
 #include "engine/inference/infers.hpp"
 #include "engine/stages/stages.hpp"

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// One word holds the number of readers, whether there is a change, and which process the word is
+// of: the count of forks. A child finds the word of its parent, whose other threads it does not
+// have.
 #include "engine/threads/occupancy.hpp"
 
 #include "chainrule/error.hpp"
@@ -42,6 +45,9 @@ bool Occupancy::called_from_within() const noexcept {
 
 void Occupancy::refuse() const { throw StateError(refusal_); }
 
+// A change is announced first, so that no reader comes after it, and then waits for those under
+// way. A second change is refused at once. So is one from within a callback of a reader, which
+// would wait for itself.
 std::uint64_t Occupancy::begin_changing(FunctionRef<void()> recover) {
   std::uint64_t word = word_.load(std::memory_order_relaxed);
   do {

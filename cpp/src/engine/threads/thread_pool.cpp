@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// A call of a pool is one increment of a counter for each of its threads, which wait for it by
+// spinning first; nothing is queued or allocated. A caller borrows a whole pool for each team, so
+// the teams of different callers never share threads.
 #include "engine/threads/thread_pool.hpp"
 
 #include <algorithm>
@@ -99,6 +102,8 @@ ThreadPool::~ThreadPool() {
   for (const auto& worker : workers_) worker->thread.join();
 }
 
+// Threads are made once and kept. Where the system refuses one, the team is smaller: no result
+// depends on its size.
 int ThreadPool::grow(int wanted) {
   try {
     while (static_cast<int>(workers_.size()) < wanted) {
@@ -116,6 +121,8 @@ int ThreadPool::grow(int wanted) {
   return std::min(wanted, static_cast<int>(workers_.size()));
 }
 
+// The caller takes part as member 0. The release of wake() hands `task_` to the workers, and the
+// acquire of `unfinished_` what they have written back to the caller.
 void ThreadPool::run(int count, FunctionRef<void(int index)> task) {
   task_ = &task;
   unfinished_.store(static_cast<std::uint32_t>(count - 1), std::memory_order_relaxed);
