@@ -15,6 +15,7 @@
 #include "chainrule/error.hpp"
 #include "chainrule/graph.hpp"
 #include "chainrule/graph_config.hpp"
+#include "chainrule/hessian.hpp"
 #include "chainrule/initializer.hpp"
 #include "chainrule/layer.hpp"
 #include "chainrule/layers.hpp"

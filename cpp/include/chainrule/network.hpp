@@ -169,6 +169,7 @@ struct ParameterInfo {
 
 template <class T>
 class Predictor;
+class Hessian;
 
 /// A network of layers with its parameters, and the state of its training. T is float or double.
 ///
@@ -377,6 +378,7 @@ class CHAINRULE_API Network {
  private:
   template <class>
   friend class Predictor;
+  friend class Hessian;
   struct CHAINRULE_HIDDEN State;
   Owned<State> state_;
 };

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The members of Network lie in several files, each of which instantiates its own for both
-// precisions: it lists them in a macro CHAINRULE_MEMBERS(T), passes that on, and undefines it.
+// Templates that are not in headers are instantiated for both precisions at the end of their file:
+// it lists them in a macro CHAINRULE_MEMBERS(T), passes that on, and undefines it. The unit for
+// dual numbers includes such files and instantiates what it uses.
 #pragma once
 
+#ifdef CHAINRULE_DUAL_NUMBERS
+#define CHAINRULE_INSTANTIATE(MEMBERS)
+#else
 #define CHAINRULE_INSTANTIATE(MEMBERS) MEMBERS(float) MEMBERS(double)
+#endif

@@ -7,6 +7,7 @@
 
 #include "chainrule/error.hpp"
 #include "chainrule/names.hpp"
+#include "engine/instantiate.hpp"
 
 namespace chainrule::engine {
 namespace {
@@ -111,7 +112,8 @@ void Parameters<T>::set_trainable(const Graph& graph) {
     p.trained = p.spec.trainable && graph.node(graph.layer_node_index(p.layer)).trainable;
 }
 
-template class Parameters<float>;
-template class Parameters<double>;
+#define CHAINRULE_MEMBERS(T) template class Parameters<T>;
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
 
 }  // namespace chainrule::engine

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "engine/input/reads_rows.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/norm.hpp"
 
 namespace chainrule::engine {
@@ -35,9 +36,6 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const Graph& graph, Parame
     TensorMemoryUse use;
     use.y = {nullptr, tensor.columns, row_stride<T>(tensor.columns), tensor.positions};
     tensors_.push_back(use);
-  }
-  for (const StageNode<T>& node : graph_.stages) {
-    if (auto* affine = dynamic_cast<AffineStage<T>*>(node.stage.get())) affine_.push_back(affine);
   }
   make_inputs();
   find_gradients();
@@ -239,7 +237,7 @@ void Plan<T>::connect_inputs() {
 
 template <class T>
 void Plan<T>::refresh() {
-  for (AffineStage<T>* affine : affine_) affine->refresh();
+  for (const StageNode<T>& node : graph_.stages) node.stage->refresh();
 }
 
 template <class T>
@@ -420,7 +418,8 @@ PlanInfo Plan<T>::describe() const {
   return info;
 }
 
-template class Plan<float>;
-template class Plan<double>;
+#define CHAINRULE_MEMBERS(T) template class Plan<T>;
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
 
 }  // namespace chainrule::engine

@@ -135,7 +135,6 @@ class Plan {
   std::vector<Op> ops_;                   // one for each stage
   std::vector<TensorMemoryUse> tensors_;  // one for each tensor
   std::vector<std::unique_ptr<BatchInput<T>>> inputs_;
-  std::vector<AffineStage<T>*> affine_;  // those of the stages that refresh() has to visit
   TensorMemory<T> value_memory_;
   TensorMemory<T> gradient_memory_;
   Buffer<T> shared_gradients_;  // an arena, for all but the first stage of shared parameters

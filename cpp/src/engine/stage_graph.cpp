@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/instantiate.hpp"
 #include "engine/stages/activation.hpp"
 #include "engine/stages/reshape.hpp"
 #include "model/last_activation.hpp"
@@ -148,7 +149,8 @@ StageNode<T>* StageGraph<T>::single_reader(std::size_t tensor) {
   return const_cast<StageNode<T>*>(std::as_const(*this).single_reader(tensor));
 }
 
-template class StageGraph<float>;
-template class StageGraph<double>;
+#define CHAINRULE_MEMBERS(T) template class StageGraph<T>;
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
 
 }  // namespace chainrule::engine

@@ -48,6 +48,14 @@ else()
   set(_portable -O3)
 endif()
 
+# The kernels for dual numbers, of the portable vectors.
+target_sources(chainrule PRIVATE kernels/dual_set.cpp)
+if(CHAINRULE_TARGET_X86_64)
+  set(_dual_base -march=x86-64)
+endif()
+set_source_files_properties(
+  kernels/dual_set.cpp PROPERTIES COMPILE_OPTIONS "$<IF:$<CONFIG:Debug>,-O1,-Os>;${_kernel_options};${_dual_base}" SKIP_LINTING ON)
+
 if(CHAINRULE_TARGET_X86_64)
   # An explicit base keeps each unit to its name, whatever -march the surrounding build uses.
   list(APPEND _kernel_options -march=x86-64)

@@ -227,7 +227,7 @@ CHAINRULE_INLINE HalfFloat fma_half(HalfFloat a, HalfFloat b, HalfFloat c) {
 }
 
 // A call costs little beside what it does, and thousands of copies would be most of this unit.
-[[gnu::noinline]] Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
+[[gnu::noinline, maybe_unused]] Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
   const HalfFloat low =
       fma_half(HalfFloat{a[0], a[1]}, HalfFloat{b[0], b[1]}, HalfFloat{c[0], c[1]});
   const HalfFloat high =

@@ -18,6 +18,7 @@
 
 #include "chainrule/error.hpp"
 #include "engine/input/compressed_rows.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/norm.hpp"
 
 namespace chainrule::engine {
@@ -178,7 +179,8 @@ double SparseInput<T>::norm(std::int64_t rows) const {
   return norm_from<T>(sum, count);
 }
 
-template class SparseInput<float>;
-template class SparseInput<double>;
+#define CHAINRULE_MEMBERS(T) template class SparseInput<T>;
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
 
 }  // namespace chainrule::engine

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "chainrule/layers.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/stages/activation.hpp"
 #include "engine/stages/stages.hpp"
 #include "model/activation_row.hpp"
@@ -60,15 +61,13 @@ void add_activation(const Layer& layer, const StageContext<T>& context, Stages<T
                     stages);
 }
 
-template kernels::ActivationFunction<float> kernel_function(const Activation&);
-template kernels::ActivationFunction<double> kernel_function(const Activation&);
-template class ActivationStage<float>;
-template class ActivationStage<double>;
-template void append_activation(const Activation&, const StageContext<float>&, std::int64_t,
-                                Stages<float>&);
-template void append_activation(const Activation&, const StageContext<double>&, std::int64_t,
-                                Stages<double>&);
-template void add_activation(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_activation(const Layer&, const StageContext<double>&, Stages<double>&);
+#define CHAINRULE_MEMBERS(T)                                                               \
+  template kernels::ActivationFunction<T> kernel_function(const Activation&);              \
+  template class ActivationStage<T>;                                                       \
+  template void append_activation(const Activation&, const StageContext<T>&, std::int64_t, \
+                                  Stages<T>&);
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
+CHAINRULE_INSTANTIATE_FACTORY(add_activation)
 
 }  // namespace chainrule::engine

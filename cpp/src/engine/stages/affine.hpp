@@ -37,7 +37,7 @@ class AffineStage final : public Stage<T>, public Infers<T> {
   std::string describe() const override { return name_; }
   std::int64_t outputs() const override { return columns_; }
 
-  void refresh() { fill_(scale_.data(), offset_.data()); }
+  void refresh() override { fill_(scale_.data(), offset_.data()); }
   /// To be called, after refresh(), before rows of numbers that float rounds are gathered.
   void refresh_wide() {
     wide_.clear();

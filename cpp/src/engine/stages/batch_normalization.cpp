@@ -139,7 +139,6 @@ void add_batch_normalization(const Layer& layer, const StageContext<T>& context,
       context, dynamic_cast<const BatchNormalization&>(layer)));
 }
 
-template void add_batch_normalization(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_batch_normalization(const Layer&, const StageContext<double>&, Stages<double>&);
+CHAINRULE_INSTANTIATE_FACTORY(add_batch_normalization)
 
 }  // namespace chainrule::engine

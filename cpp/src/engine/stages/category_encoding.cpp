@@ -146,7 +146,6 @@ void add_category_encoding(const Layer& layer, const StageContext<T>& context, S
       context, dynamic_cast<const CategoryEncoding&>(layer)));
 }
 
-template void add_category_encoding(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_category_encoding(const Layer&, const StageContext<double>&, Stages<double>&);
+CHAINRULE_INSTANTIATE_FACTORY(add_category_encoding)
 
 }  // namespace chainrule::engine

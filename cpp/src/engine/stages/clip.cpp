@@ -54,7 +54,6 @@ void add_clip(const Layer& layer, const StageContext<T>& context, Stages<T>& sta
   stages.push_back(std::make_unique<ClipStage<T>>(context, dynamic_cast<const Clip&>(layer)));
 }
 
-template void add_clip(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_clip(const Layer&, const StageContext<double>&, Stages<double>&);
+CHAINRULE_INSTANTIATE_FACTORY(add_clip)
 
 }  // namespace chainrule::engine

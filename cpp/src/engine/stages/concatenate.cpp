@@ -67,7 +67,6 @@ void add_concatenate(const Layer&, const StageContext<T>& context, Stages<T>& st
   stages.push_back(std::make_unique<ConcatenateStage<T>>(context));
 }
 
-template void add_concatenate(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_concatenate(const Layer&, const StageContext<double>&, Stages<double>&);
+CHAINRULE_INSTANTIATE_FACTORY(add_concatenate)
 
 }  // namespace chainrule::engine

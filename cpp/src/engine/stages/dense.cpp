@@ -372,7 +372,6 @@ void add_dense(const Layer& layer, const StageContext<T>& context, Stages<T>& st
   append_activation(dense.activation, context, dense.units, stages);
 }
 
-template void add_dense(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_dense(const Layer&, const StageContext<double>&, Stages<double>&);
+CHAINRULE_INSTANTIATE_FACTORY(add_dense)
 
 }  // namespace chainrule::engine

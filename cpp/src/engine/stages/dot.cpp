@@ -81,7 +81,6 @@ void add_dot(const Layer&, const StageContext<T>& context, Stages<T>& stages) {
   stages.push_back(std::make_unique<DotStage<T>>(context));
 }
 
-template void add_dot(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_dot(const Layer&, const StageContext<double>&, Stages<double>&);
+CHAINRULE_INSTANTIATE_FACTORY(add_dot)
 
 }  // namespace chainrule::engine

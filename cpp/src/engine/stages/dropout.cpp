@@ -74,7 +74,6 @@ void add_dropout(const Layer& layer, const StageContext<T>& context, Stages<T>& 
   stages.push_back(std::make_unique<DropoutStage<T>>(context, rate));
 }
 
-template void add_dropout(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_dropout(const Layer&, const StageContext<double>&, Stages<double>&);
+CHAINRULE_INSTANTIATE_FACTORY(add_dropout)
 
 }  // namespace chainrule::engine

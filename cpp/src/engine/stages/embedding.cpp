@@ -234,7 +234,6 @@ void add_embedding(const Layer& layer, const StageContext<T>& context, Stages<T>
       std::make_unique<EmbeddingStage<T>>(context, dynamic_cast<const Embedding&>(layer)));
 }
 
-template void add_embedding(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_embedding(const Layer&, const StageContext<double>&, Stages<double>&);
+CHAINRULE_INSTANTIATE_FACTORY(add_embedding)
 
 }  // namespace chainrule::engine

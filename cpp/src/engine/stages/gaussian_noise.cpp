@@ -55,7 +55,6 @@ void add_gaussian_noise(const Layer& layer, const StageContext<T>& context, Stag
   stages.push_back(std::make_unique<GaussianNoiseStage<T>>(context, stddev));
 }
 
-template void add_gaussian_noise(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_gaussian_noise(const Layer&, const StageContext<double>&, Stages<double>&);
+CHAINRULE_INSTANTIATE_FACTORY(add_gaussian_noise)
 
 }  // namespace chainrule::engine

@@ -114,7 +114,6 @@ void add_layer_normalization(const Layer& layer, const StageContext<T>& context,
       context, dynamic_cast<const LayerNormalization&>(layer)));
 }
 
-template void add_layer_normalization(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_layer_normalization(const Layer&, const StageContext<double>&, Stages<double>&);
+CHAINRULE_INSTANTIATE_FACTORY(add_layer_normalization)
 
 }  // namespace chainrule::engine

@@ -18,6 +18,7 @@
 #include "chainrule/network.hpp"
 #include "engine/input/compressed_rows.hpp"
 #include "engine/input/gather.hpp"
+#include "engine/instantiate.hpp"
 
 namespace chainrule::engine {
 
@@ -241,7 +242,8 @@ void LossStage<T>::prepare(const TargetsView& y) {
     class_weights_.data()[j] = static_cast<T>(y.class_weights[j] * class_scale_);
 }
 
-template class LossStage<float>;
-template class LossStage<double>;
+#define CHAINRULE_MEMBERS(T) template class LossStage<T>;
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
 
 }  // namespace chainrule::engine

@@ -94,7 +94,6 @@ void add_merge(const Layer& layer, const StageContext<T>& context, Stages<T>& st
   stages.push_back(std::make_unique<MergeStage<T>>(context, *found));
 }
 
-template void add_merge(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_merge(const Layer&, const StageContext<double>&, Stages<double>&);
+CHAINRULE_INSTANTIATE_FACTORY(add_merge)
 
 }  // namespace chainrule::engine

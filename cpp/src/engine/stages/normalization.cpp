@@ -45,7 +45,6 @@ void add_normalization(const Layer&, const StageContext<T>& context, Stages<T>& 
       std::make_unique<AffineStage<T>>(context.kernels, "normalization", columns, fill, fill_wide));
 }
 
-template void add_normalization(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_normalization(const Layer&, const StageContext<double>&, Stages<double>&);
+CHAINRULE_INSTANTIATE_FACTORY(add_normalization)
 
 }  // namespace chainrule::engine

@@ -144,7 +144,6 @@ void add_permute(const Layer& layer, const StageContext<T>& context, Stages<T>& 
       std::make_unique<PermuteStage<T>>(context, axes, permute.output_shape(context.shapes)));
 }
 
-template void add_permute(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_permute(const Layer&, const StageContext<double>&, Stages<double>&);
+CHAINRULE_INSTANTIATE_FACTORY(add_permute)
 
 }  // namespace chainrule::engine

@@ -110,10 +110,7 @@ void add_repeat_vector(const Layer& layer, const StageContext<T>& context, Stage
   stages.push_back(std::make_unique<RepeatStage<T>>(context, n));
 }
 
-template void add_global_average_pooling(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_global_average_pooling(const Layer&, const StageContext<double>&,
-                                         Stages<double>&);
-template void add_repeat_vector(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_repeat_vector(const Layer&, const StageContext<double>&, Stages<double>&);
+CHAINRULE_INSTANTIATE_FACTORY(add_global_average_pooling)
+CHAINRULE_INSTANTIATE_FACTORY(add_repeat_vector)
 
 }  // namespace chainrule::engine

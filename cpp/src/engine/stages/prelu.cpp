@@ -87,7 +87,6 @@ void add_prelu(const Layer&, const StageContext<T>& context, Stages<T>& stages) 
   stages.push_back(std::make_unique<PReLUStage<T>>(context));
 }
 
-template void add_prelu(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_prelu(const Layer&, const StageContext<double>&, Stages<double>&);
+CHAINRULE_INSTANTIATE_FACTORY(add_prelu)
 
 }  // namespace chainrule::engine

@@ -59,7 +59,6 @@ void add_stages(const Layer& layer, const StageContext<T>& context, Stages<T>& s
   for (std::size_t i = first; i < stages.size(); ++i) stages[i]->layer = context.layer;
 }
 
-template void add_stages(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_stages(const Layer&, const StageContext<double>&, Stages<double>&);
+CHAINRULE_INSTANTIATE_FACTORY(add_stages)
 
 }  // namespace chainrule::engine

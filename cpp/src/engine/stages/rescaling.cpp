@@ -24,7 +24,6 @@ void add_rescaling(const Layer& layer, const StageContext<T>& context, Stages<T>
       std::make_unique<AffineStage<T>>(context.kernels, "rescaling", columns, fill, fill_wide));
 }
 
-template void add_rescaling(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_rescaling(const Layer&, const StageContext<double>&, Stages<double>&);
+CHAINRULE_INSTANTIATE_FACTORY(add_rescaling)
 
 }  // namespace chainrule::engine

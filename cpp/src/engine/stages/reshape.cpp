@@ -3,6 +3,7 @@
 #include "engine/stages/reshape.hpp"
 
 #include "engine/inference/infers.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/stages/stages.hpp"
 
 namespace chainrule::engine {
@@ -69,11 +70,11 @@ void add_reshape(const Layer& layer, const StageContext<T>& context, Stages<T>& 
   stages.push_back(make_reshape<T>(context.kernels, context.inputs, to));
 }
 
-template std::unique_ptr<Stage<float>> make_reshape(const kernels::KernelTable<float>&,
-                                                    std::int64_t, const Shape&);
-template std::unique_ptr<Stage<double>> make_reshape(const kernels::KernelTable<double>&,
-                                                     std::int64_t, const Shape&);
-template void add_reshape(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_reshape(const Layer&, const StageContext<double>&, Stages<double>&);
+#define CHAINRULE_MEMBERS(T)                                                                    \
+  template std::unique_ptr<Stage<T>> make_reshape(const kernels::KernelTable<T>&, std::int64_t, \
+                                                  const Shape&);
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
+CHAINRULE_INSTANTIATE_FACTORY(add_reshape)
 
 }  // namespace chainrule::engine

@@ -69,7 +69,6 @@ void add_scale(const Layer&, const StageContext<T>& context, Stages<T>& stages) 
   stages.push_back(std::make_unique<ScaleStage<T>>(context));
 }
 
-template void add_scale(const Layer&, const StageContext<float>&, Stages<float>&);
-template void add_scale(const Layer&, const StageContext<double>&, Stages<double>&);
+CHAINRULE_INSTANTIATE_FACTORY(add_scale)
 
 }  // namespace chainrule::engine

@@ -64,6 +64,9 @@ class Stage {
   virtual Partition partition() const { return Partition::rows; }
   virtual Partition backward_partition() const { return partition(); }
 
+  /// Takes over what may have changed since the last run; before the team starts.
+  virtual void refresh() {}
+
   /// Cost of a step over `rows` rows. Default: elementwise.
   virtual Cost cost(std::int64_t rows) const {
     const std::int64_t forward = x.columns + y.columns;

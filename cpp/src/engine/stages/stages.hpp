@@ -86,4 +86,13 @@ template <class T>
 void append_activation(const Activation& activation, const StageContext<T>& context,
                        std::int64_t columns, Stages<T>& stages);
 
+/// At the end of a stage's file: its factory for both precisions, as in engine/instantiate.hpp.
+#ifdef CHAINRULE_DUAL_NUMBERS
+#define CHAINRULE_INSTANTIATE_FACTORY(add)
+#else
+#define CHAINRULE_INSTANTIATE_FACTORY(add)                                     \
+  template void add(const Layer&, const StageContext<float>&, Stages<float>&); \
+  template void add(const Layer&, const StageContext<double>&, Stages<double>&);
+#endif
+
 }  // namespace chainrule::engine

@@ -104,7 +104,7 @@ struct CrossEntropy {
 template <class T>
 void apply_loss(const LossArgs<T>& f, CrossEntropy<T>) {
   int64_t done = 0;
-  if (f.columns <= chainrule::kernels::kReductionLanes) {
+  if (sizeof(T) <= sizeof(double) && f.columns <= chainrule::kernels::kReductionLanes) {
     for (; done + kLanes<T> <= f.rows; done += kLanes<T>) narrow_cross_entropy(f, done);
   }
   for (int64_t i = done; i < f.rows; ++i) {

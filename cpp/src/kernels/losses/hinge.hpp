@@ -16,7 +16,7 @@ struct Hinge {
   }
   CHAINRULE_INLINE Vec<T> value(Vec<T> z, Vec<T> t, int64_t) const {
     const Vec<T> margin = T(1) - side(t) * z;
-    return margin < T(0) ? Vec<T>{} : margin;
+    return select<T>(margin < T(0), Vec<T>{}, margin);
   }
   CHAINRULE_INLINE Vec<T> derivative(Vec<T> z, Vec<T> t, int64_t) const {
     const Vec<T> s = side(t);

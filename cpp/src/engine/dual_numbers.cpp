@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The unit for dual numbers: the engine's templates once more, of which only what Hessian uses is
+// made. Nothing else of the library refers to it, so that a linker leaves it out of other programs.
+#define CHAINRULE_DUAL_NUMBERS
+
+// Before what would make these for dual numbers too.
+#include "engine/input/dual_input.hpp"
+#include "engine/optimizer/optimizer_state.hpp"
+
+namespace chainrule::engine {
+
+/// No step updates them.
+template <>
+inline ZeroGradient zero_gradient<kernels::Dual>(const Optimizer&, const ParameterSpec&) {
+  return ZeroGradient::skips;
+}
+
+}  // namespace chainrule::engine
+
+// NOLINTBEGIN(bugprone-suspicious-include): their templates are defined there
+#include "engine/input/sparse_input.cpp"
+#include "engine/parameters.cpp"
+#include "engine/plan.cpp"
+#include "engine/stage_graph.cpp"
+#include "engine/stages/activation.cpp"
+#include "engine/stages/batch_normalization.cpp"
+#include "engine/stages/category_encoding.cpp"
+#include "engine/stages/clip.cpp"
+#include "engine/stages/concatenate.cpp"
+#include "engine/stages/dot.cpp"
+#include "engine/stages/dropout.cpp"
+#include "engine/stages/dual_dense.cpp"
+#include "engine/stages/embedding.cpp"
+#include "engine/stages/gaussian_noise.cpp"
+#include "engine/stages/layer_normalization.cpp"
+#include "engine/stages/loss.cpp"
+#include "engine/stages/merge.cpp"
+#include "engine/stages/normalization.cpp"
+#include "engine/stages/permute.cpp"
+#include "engine/stages/positions.cpp"
+#include "engine/stages/prelu.cpp"
+#include "engine/stages/registry.cpp"
+#include "engine/stages/rescaling.cpp"
+#include "engine/stages/reshape.cpp"
+#include "engine/stages/scale.cpp"
+// Last, since it uses them.
+#include "engine/hessian.cpp"
+// NOLINTEND(bugprone-suspicious-include)

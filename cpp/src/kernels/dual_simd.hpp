@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// The vector vocabulary for dual numbers, in terms of that for double: a vector of values and one
+// of tangents. Comparisons are those of the values. In memory, a tangent follows its value.
+#pragma once
+
+#include "kernels/dual.hpp"
+#include "kernels/math.hpp"
+#include "kernels/simd.hpp"
+
+namespace {
+
+using chainrule::kernels::Dual;
+
+struct DualVector {
+  using Real = Vec<double>;
+  using Mask = IVec<double>;
+
+  Real value{};
+  Real tangent{};
+
+  DualVector() = default;
+  CHAINRULE_INLINE DualVector(Real v, Real t) : value(v), tangent(t) {}
+  CHAINRULE_INLINE DualVector(Dual x) : value(x.value - Real{}), tangent(x.tangent - Real{}) {}
+
+  CHAINRULE_INLINE Dual operator[](int lane) const { return {value[lane], tangent[lane]}; }
+
+  friend CHAINRULE_INLINE DualVector operator-(DualVector a) { return {-a.value, -a.tangent}; }
+  friend CHAINRULE_INLINE DualVector operator+(DualVector a, DualVector b) {
+    return {a.value + b.value, a.tangent + b.tangent};
+  }
+  friend CHAINRULE_INLINE DualVector operator-(DualVector a, DualVector b) {
+    return {a.value - b.value, a.tangent - b.tangent};
+  }
+  friend CHAINRULE_INLINE DualVector operator*(DualVector a, DualVector b) {
+    return {a.value * b.value, a.value * b.tangent + a.tangent * b.value};
+  }
+  friend CHAINRULE_INLINE DualVector operator/(DualVector a, DualVector b) {
+    const Real quotient = a.value / b.value;
+    return {quotient, (a.tangent - quotient * b.tangent) / b.value};
+  }
+  CHAINRULE_INLINE DualVector& operator+=(DualVector b) { return *this = *this + b; }
+  CHAINRULE_INLINE DualVector& operator*=(DualVector b) { return *this = *this * b; }
+
+  friend CHAINRULE_INLINE Mask operator<(DualVector a, DualVector b) { return a.value < b.value; }
+  friend CHAINRULE_INLINE Mask operator>(DualVector a, DualVector b) { return a.value > b.value; }
+  friend CHAINRULE_INLINE Mask operator<=(DualVector a, DualVector b) { return a.value <= b.value; }
+  friend CHAINRULE_INLINE Mask operator>=(DualVector a, DualVector b) { return a.value >= b.value; }
+  friend CHAINRULE_INLINE Mask operator==(DualVector a, DualVector b) { return a.value == b.value; }
+  friend CHAINRULE_INLINE Mask operator!=(DualVector a, DualVector b) { return a.value != b.value; }
+};
+
+template <>
+struct Simd<Dual> {
+  using Vector = DualVector;
+  using Integer = IVec<double>;
+  using Lane = int64_t;
+};
+
+template <>
+constexpr int kLanes<Dual> = kLanes<double>;
+
+static_assert(kLanes<double> == 2, "dual numbers have the vectors of the portable instruction set");
+
+template <>
+CHAINRULE_INLINE DualVector load<Dual>(const Dual* p) {
+  const auto* numbers = reinterpret_cast<const double*>(p);
+  const Vec<double> first = load(numbers);
+  const Vec<double> second = load(numbers + kLanes<double>);
+  return {zip_low<double>(first, second), zip_high<double>(first, second)};
+}
+
+template <>
+CHAINRULE_INLINE void store<Dual>(Dual* p, DualVector v) {
+  auto* numbers = reinterpret_cast<double*>(p);
+  store(numbers, zip_low<double>(v.value, v.tangent));
+  store(numbers + kLanes<double>, zip_high<double>(v.value, v.tangent));
+}
+
+template <>
+CHAINRULE_INLINE DualVector broadcast<Dual>(Dual x) {
+  return x;
+}
+
+template <>
+CHAINRULE_INLINE DualVector select<Dual>(IVec<Dual> mask, DualVector yes, DualVector no) {
+  return {select<double>(mask, yes.value, no.value), select<double>(mask, yes.tangent, no.tangent)};
+}
+
+template <>
+CHAINRULE_INLINE DualVector max<Dual>(DualVector a, DualVector b) {
+  return select<Dual>(a > b, a, b);
+}
+
+template <>
+CHAINRULE_INLINE DualVector min<Dual>(DualVector a, DualVector b) {
+  return select<Dual>(a < b, a, b);
+}
+
+/// Of derivative 0 at 0.
+template <>
+CHAINRULE_INLINE DualVector abs<Dual>(DualVector v) {
+  const Vec<double> up = select<double>(v.value > 0.0, v.tangent, Vec<double>{});
+  return {abs<double>(v.value), select<double>(v.value < 0.0, -v.tangent, up)};
+}
+
+template <>
+CHAINRULE_INLINE DualVector zip_low<Dual>(DualVector a, DualVector b) {
+  return {zip_low<double>(a.value, b.value), zip_low<double>(a.tangent, b.tangent)};
+}
+
+template <>
+CHAINRULE_INLINE DualVector zip_high<Dual>(DualVector a, DualVector b) {
+  return {zip_high<double>(a.value, b.value), zip_high<double>(a.tangent, b.tangent)};
+}
+
+// The value is that of the kernels for double, to the bit. A call instead of a copy at each use.
+[[gnu::noinline]] DualVector fma(DualVector a, DualVector b, DualVector c) {
+  return {fma(a.value, b.value, c.value),
+          fma(a.value, b.tangent, fma(a.tangent, b.value, c.tangent))};
+}
+
+CHAINRULE_INLINE DualVector sqrt(DualVector a) {
+  const Vec<double> root = sqrt(a.value);
+  return {root, a.tangent / (2.0 * root)};
+}
+
+namespace math {
+
+template <>
+[[gnu::noinline]] DualVector exp<Dual>(DualVector x) {
+  const Vec<double> y = exp<double>(x.value);
+  return {y, y * x.tangent};
+}
+
+template <>
+[[gnu::noinline]] DualVector expm1<Dual>(DualVector x) {
+  const Vec<double> y = expm1<double>(x.value);
+  return {y, (y + 1.0) * x.tangent};
+}
+
+template <>
+[[gnu::noinline]] DualVector log<Dual>(DualVector x) {
+  return {log<double>(x.value), x.tangent / x.value};
+}
+
+template <>
+[[gnu::noinline]] DualVector log1p<Dual>(DualVector x) {
+  return {log1p<double>(x.value), x.tangent / (1.0 + x.value)};
+}
+
+template <>
+[[gnu::noinline]] DualVector tanh<Dual>(DualVector x) {
+  const Vec<double> y = tanh<double>(x.value);
+  return {y, (1.0 - y * y) * x.tangent};
+}
+
+template <>
+[[gnu::noinline]] DualVector sigmoid<Dual>(DualVector x) {
+  const Vec<double> y = sigmoid<double>(x.value);
+  return {y, y * (1.0 - y) * x.tangent};
+}
+
+template <>
+[[gnu::noinline]] DualVector erf<Dual>(DualVector x) {
+  constexpr double two_over_root_pi = 1.12837916709551257390;
+  return {erf<double>(x.value), two_over_root_pi * exp<double>(-x.value * x.value) * x.tangent};
+}
+
+}  // namespace math
+}  // namespace
