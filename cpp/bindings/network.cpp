@@ -74,18 +74,6 @@ void bind_network(py::module_& module, const char* name) {
       .def_property_readonly("classes", &N::classes)
       .def_property("class_names", &N::class_names, &N::set_class_names)
       .def_property_readonly("parameters", &N::parameters)
-      .def_property_readonly(
-          "trained_parameters",
-          [](const N& self) {
-            std::vector<ParameterInfo> trained;
-            for (const ParameterInfo& info : self.parameters()) {
-              const Graph& graph = self.graph();
-              if (info.trainable && graph.node(graph.layer_node_index(info.layer)).trainable)
-                trained.push_back(info);
-            }
-            return trained;
-          },
-          "Those of the parameters whose layers are not frozen.")
       .def("set_trainable", &N::set_trainable, py::arg("node"), py::arg("trainable"), without_gil)
       .def(
           "get_parameter",

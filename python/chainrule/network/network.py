@@ -23,6 +23,7 @@ from chainrule.network import (
     freezing,
     manual_backprop,
     predicting,
+    second_order,
     sharing,
     weights,
 )
@@ -235,6 +236,9 @@ class Network(Compiled):
     forward = manual_backprop.forward
     backward = manual_backprop.backward
     interpolate = manual_backprop.interpolate
+    hessian_vector = second_order.hessian_vector
+    hessian = second_order.hessian
+    hessian_eigenvalues = second_order.hessian_eigenvalues
 
     @property
     def gradients(self) -> dict[str, NDArray[Any]]:

@@ -36,7 +36,8 @@ class DualDenseStage final : public Stage<Dual> {
         bias_values_(padded<double>(units_)),
         bias_tangents_(padded<double>(units_)),
         bias_gradient_(padded<Dual>(units_)),
-        results_(2 * c.rows * std::max(padded<double>(inputs_), padded<double>(units_))),
+        results_stride_(std::max(padded<double>(inputs_), padded<double>(units_))),
+        results_(2 * c.rows * results_stride_),
         pieces_(2 * inputs_ * real_.panel * c.threads),
         gradient_(inputs_ * real_.panel * c.threads) {}
 
@@ -161,7 +162,8 @@ class DualDenseStage final : public Stage<Dual> {
   // parts: rows x two parts, to: rows x columns
   void multiply(const Factors& factors, Parts& parts, std::int64_t value_part, Range rows,
                 const double* values_bias, const double* tangents_bias, const Tensor<Dual>& to) {
-    const std::int64_t stride = padded<double>(to.columns);
+    // One for both passes, since another thread may still be in the other one.
+    const std::int64_t stride = results_stride_;
     double* values = results_.data();
     double* tangents = values + results_.size() / 2;
     const std::int64_t panels = factors.single.panels();
@@ -191,6 +193,7 @@ class DualDenseStage final : public Stage<Dual> {
   Buffer<double> bias_values_;
   Buffer<double> bias_tangents_;
   Buffer<Dual> bias_gradient_;
+  std::int64_t results_stride_;
   Buffer<double> results_;  // of a product: values, and behind them tangents
   Buffer<double> pieces_;   // of the weights' gradients, for each thread
   Buffer<Dual> gradient_;   // a panel of them, for each thread
