@@ -11,7 +11,8 @@
 #include "engine/input/dual_input.hpp"
 #include "engine/lanczos.hpp"
 #include "engine/network_state.hpp"
-#include "engine/threads/threads.hpp"
+#include "engine/threads/team.hpp"
+#include "engine/threads/thread_count.hpp"
 #include "kernels/dual_set.hpp"
 
 namespace chainrule {
