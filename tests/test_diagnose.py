@@ -243,6 +243,61 @@ def test_measures_are_those_of_numpy() -> None:
     assert last.saturated is None
 
 
+def ridge(deviations: list[float]) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return rows, targets and the largest curvature of their mean squared error."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, len(deviations))) * deviations
+    rows = np.concatenate([x, np.ones((200, 1))], axis=1)
+    curvature = np.linalg.eigvalsh(2 * rows.T @ rows / 200)[-1]
+    return x, x @ rng.normal(size=len(deviations)) + 1.0, curvature
+
+
+@pytest.mark.parametrize(
+    ("share", "kinds"),
+    [(1e-5, {"learning_rate_too_low"}), (0.4, set()), (4.0, {"learning_rate_too_high"})],
+)
+def test_the_learning_rate_against_the_curvature(share: float, kinds: set[str]) -> None:
+    x, y, curvature = ridge([2.0, 1.0, 0.5])
+    net = cr.Sequential([cr.Input(3), cr.Dense(1)], seed=0, dtype="float64")
+    rate = share * 2 / curvature
+    diagnosis = net.diagnose(x, y, loss="mse", optimizer=cr.SGD(rate), batch_size=200)
+    assert diagnosis.curvature.largest == pytest.approx(curvature, rel=1e-3)
+    assert diagnosis.curvature.highest_rate == pytest.approx(2 / curvature, rel=1e-3)
+    assert {finding.kind for finding in diagnosis.findings} == kinds
+    limit = f"2 / {curvature:.3g} = {2 / curvature:.2g}"
+    assert f"needs learning rates below {limit}." in str(diagnosis)
+    for finding in diagnosis.findings:
+        assert f"diverges at rates above {limit}" in finding.advice
+
+
+def test_a_rate_too_high_for_the_curvature_is_named_where_steps_do_not_show_it() -> None:
+    """At the minimum no step changes anything."""
+    x = np.repeat(np.random.default_rng(0).integers(-3, 4, (100, 3)).astype(float), 2, axis=0)
+    y = np.tile([1.0, -1.0], 100)
+    rows = np.concatenate([x, np.ones((200, 1))], axis=1)
+    curvature = np.linalg.eigvalsh(2 * rows.T @ rows / 200)[-1]
+    net = cr.Sequential([cr.Input(3), cr.Dense(1)], seed=0, dtype="float64")
+    net.set_weights([np.zeros((3, 1)), np.zeros(1)])
+    options = {"loss": "mse", "batch_size": 200}
+    limit = 2 / curvature
+    for factor, found in ((2.0, []), (5.0, ["5 times what the curvature allows"])):
+        optimizer = cr.SGD(factor * limit)
+        diagnosis = net.diagnose(x, y, optimizer=optimizer, **options)
+        assert [f.text.partition("it is ")[2] for f in diagnosis.findings] == found
+    # It says nothing of other steps.
+    diagnosis = net.diagnose(x, y, optimizer=cr.SGD(5 * limit, momentum=0.9), **options)
+    assert diagnosis.findings == []
+    assert not diagnosis.curvature.applies
+
+
+def test_curvature_where_there_is_none() -> None:
+    x, y = digits()
+    assert cr.Sequential(normalised(), seed=0).diagnose(x, y, loss=CROSS).curvature is None
+    x, y, _ = ridge([2.0, 1.0])
+    net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
+    assert net.diagnose(x, y, loss="mae").curvature is None
+
+
 def test_dead_units_are_counted() -> None:
     net = cr.Sequential([cr.Input(2), cr.Dense(4, "relu"), cr.Dense(1)], seed=0)
     weight = np.array([[1.0, -1.0, 0.0, 0.0], [1.0, -1.0, 0.0, 1.0]])

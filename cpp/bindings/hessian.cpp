@@ -72,7 +72,9 @@ std::tuple<std::vector<double>, std::vector<double>, std::int64_t, bool> eigenva
 }  // namespace
 
 void init_hessian(py::module_& module) {
-  py::class_<Hessian> hessian(module, "Hessian");
+  py::class_<Hessian> hessian(
+      module, "Hessian",
+      "Second derivatives of the mean loss of some rows, which are read in place.");
   bind_init<float>(hessian);
   bind_init<double>(hessian);
   hessian.def_property_readonly("size", &Hessian::size)

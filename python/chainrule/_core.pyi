@@ -208,6 +208,57 @@ class PlanInfo:
     @property
     def threads(self) -> int: ...
 
+class Hessian:
+    """Second derivatives of the mean loss of some rows, which are read in place."""
+
+    @typing.overload
+    def __init__(
+        self,
+        network: Network32,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        y: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        loss: typing.Any,
+        num_threads: int = 0,
+        sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
+        class_weight: numpy.typing.NDArray[numpy.float64]
+        | collections.abc.Sequence[numpy.typing.NDArray[numpy.float64] | None]
+        | None = None,
+        loss_weights: collections.abc.Sequence[float] | None = None,
+    ) -> None: ...
+    @typing.overload
+    def __init__(
+        self,
+        network: Network64,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        y: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        loss: typing.Any,
+        num_threads: int = 0,
+        sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
+        class_weight: numpy.typing.NDArray[numpy.float64]
+        | collections.abc.Sequence[numpy.typing.NDArray[numpy.float64] | None]
+        | None = None,
+        loss_weights: collections.abc.Sequence[float] | None = None,
+    ) -> None: ...
+    def eigenvalues(
+        self, count: int, tolerance: float, max_iterations: int, seed: int
+    ) -> tuple[list[float], list[float], int, bool]:
+        """Return eigenvalues, residuals, the number of products, and whether they converged."""
+    def matrix(self) -> numpy.typing.NDArray[numpy.float64]: ...
+    def multiply(
+        self, v: numpy.typing.NDArray[numpy.float64]
+    ) -> numpy.typing.NDArray[numpy.float64]:
+        """Return H v."""
+    @property
+    def size(self) -> int: ...
+
 class LossSum:
     @typing.overload
     def __init__(self) -> None: ...

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.arguments import positive_integer
+from chainrule.diagnosis.curvature import Curvature, measure_curvature
 from chainrule.diagnosis.data import DataMeasures, measure_data, sample
 from chainrule.diagnosis.findings import (
     Finding,
@@ -50,6 +51,9 @@ class Diagnosis:
         Of the rows and targets.
     trial : RateTrial or None
         What steps at the learning rate do to the loss; None where they cannot be made.
+    curvature : Curvature or None
+        The largest eigenvalue of the Hessian and the learning rates that it allows; None where it
+        is not positive, and with `BatchNormalization`, whose batches make another loss.
     loss : float
         The loss of the rows that were looked at.
     """
@@ -60,12 +64,14 @@ class Diagnosis:
         layers: list[LayerMeasures],
         data: DataMeasures,
         trial: RateTrial | None,
+        curvature: Curvature | None,
         loss: float,
     ) -> None:
         self.findings = findings
         self.layers = layers
         self.data = data
         self.trial = trial
+        self.curvature = curvature
         self.loss = loss
 
     def __str__(self) -> str:
@@ -159,6 +165,12 @@ class Diagnosis:
             notes.append(
                 f"The first layer's gradient is {self.gradient_ratio:.2g} of the last layer's."
             )
+        if self.curvature is not None:
+            notes.append(
+                f"The largest curvature is {self.curvature.largest:.3g}: plain gradient descent "
+                f"needs learning rates below 2 / {self.curvature.largest:.3g} = "
+                f"{self.curvature.highest_rate:.2g}."
+            )
         if self.data.constant:
             notes.append(f"{len(self.data.constant)} columns never vary.")
         found = [f"- {finding}" for finding in self.findings]
@@ -210,11 +222,12 @@ def diagnose(
     )
     findings = data_findings(data, list(net.feature_names or []))
     findings += layer_findings(measures, root_mean_square(scaled), value)
-    trial = None
+    trial, curvature = None, None
     if np.isfinite(value):
         trial = try_rate(core, values, y_values, chosen, by, batch_size)
-        findings += rate_findings(trial)
-    return Diagnosis(findings, measures, data, trial, value)
+        curvature = measure_curvature(core, patient.layers, values, y_values, chosen, by)
+        findings += rate_findings(trial, curvature)
+    return Diagnosis(findings, measures, data, trial, curvature, value)
 
 
 def _reaching_weights(net: Any, rows: Any) -> Any:

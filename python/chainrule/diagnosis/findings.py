@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from chainrule.diagnosis.curvature import Curvature
     from chainrule.diagnosis.data import DataMeasures
     from chainrule.diagnosis.layers import LayerMeasures
     from chainrule.diagnosis.trial import RateTrial
@@ -51,6 +52,7 @@ _LARGE_INPUT, _SMALL_INPUT = 30.0, 1e-2
 _LARGE_TARGET = 100.0
 _RARE = 0.1  # of an even share
 _RISES = 0.1  # of the loss of zeros
+_UNSTABLE = 3.0  # times 2 / curvature; near to that, networks often find flatter places
 _FALLS = 0.05  # of it, that another rate can do
 _SLOW = 0.01  # of what that does
 
@@ -221,10 +223,16 @@ def _name(column: int, names: Sequence[str]) -> str:
     return repr(names[column]) if names else str(column)
 
 
-def rate_findings(trial: RateTrial) -> list[Finding]:
+def rate_findings(trial: RateTrial, curvature: Curvature | None) -> list[Finding]:
     """Return whether the learning rate is far too high or far too low."""
     if not np.isfinite(trial.before):
         return []
+    advice = _RATE_ADVICE
+    if curvature is not None and curvature.applies:
+        advice = (
+            f"the largest curvature is {curvature.largest:.3g}, so plain gradient descent diverges "
+            f"at rates above 2 / {curvature.largest:.3g} = {curvature.highest_rate:.2g}; {advice}"
+        )
     scale = max(abs(trial.before), abs(trial.of_zeros))
     fall = trial.before - trial.after
     slower = max(trial.before - loss for factor, loss in trial.others.items() if factor < 1.0)
@@ -234,13 +242,23 @@ def rate_findings(trial: RateTrial) -> list[Finding]:
             f"the learning rate {trial.rate:g} is too high: within 20 steps the loss goes from "
             f"{trial.before:.3g} to {trial.after:.3g}"
         )
-        return [Finding("learning_rate_too_high", text, _RATE_ADVICE)]
+        return [Finding("learning_rate_too_high", text, advice)]
     if faster > _FALLS * scale and fall < _SLOW * faster:
         text = (
             f"the learning rate {trial.rate:g} is too low: 20 steps change the loss by "
             f"{-fall:.1e}, at larger rates by {-faster:.1e}"
         )
-        return [Finding("learning_rate_too_low", text, _RATE_ADVICE)]
+        return [Finding("learning_rate_too_low", text, advice)]
+    if (
+        curvature is not None
+        and curvature.applies
+        and trial.rate > _UNSTABLE * curvature.highest_rate
+    ):
+        text = (
+            f"the learning rate {trial.rate:g} is too high: it is "
+            f"{trial.rate / curvature.highest_rate:.2g} times what the curvature allows"
+        )
+        return [Finding("learning_rate_too_high", text, advice)]
     return []
 
 

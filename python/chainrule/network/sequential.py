@@ -211,7 +211,8 @@ class Sequential(Network):
 
         It looks at the network as it is, before, after or between trainings, and changes nothing:
         at dead and saturated units, gradients that vanish or explode, scales of inputs and targets,
-        imbalanced classes, and at what 20 steps at the learning rate do to the loss.
+        imbalanced classes, at what 20 steps at the learning rate do to the loss, and for plain
+        gradient descent at the rate against the largest curvature.
 
         Parameters
         ----------

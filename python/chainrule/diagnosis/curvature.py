@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The largest curvature of the loss, and the learning rates that it allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import _core
+from chainrule.optimizers import SGD
+
+if TYPE_CHECKING:
+    from chainrule.layers import Layer
+    from chainrule.losses import Loss
+    from chainrule.optimizers import Optimizer
+
+__all__ = ["Curvature", "measure_curvature"]
+
+_ROWS = 500
+_WORK = 5e7  # rows times parameters
+_TOLERANCE, _ITERATIONS = 1e-2, 20
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """How the loss bends where it bends most."""
+
+    largest: float
+    """The largest eigenvalue of the Hessian, in inference mode."""
+    highest_rate: float
+    """2 / largest: plain gradient descent diverges along the eigenvector at higher rates."""
+    applies: bool
+    """Whether the steps are those of plain gradient descent."""
+
+
+def measure_curvature(
+    core: Any,
+    layers: list[Layer],
+    x: NDArray[Any],
+    y: NDArray[Any],
+    loss: Loss,
+    optimizer: Optimizer,
+) -> Curvature | None:
+    """Return the curvature at some of the rows; None where it is not positive or not that trained.
+
+    `BatchNormalization` trains with the statistics of batches, which make another loss.
+    """
+    if any(layer.kind == "batch_normalization" for layer in layers):
+        return None
+    size = sum(int(np.prod(p.shape)) for p in core.parameters if p.trainable)
+    most = int(np.clip(_WORK / max(size, 1), 20, _ROWS))
+    if size == 0:
+        return None
+    if len(x) > most:
+        places = np.sort(np.random.default_rng(0).choice(len(x), most, replace=False))
+        x, y = x[places], y[places]
+    hessian = _core.Hessian(core, x, y, loss._core)
+    try:
+        values, *_ = hessian.eigenvalues(min(3, size), _TOLERANCE, _ITERATIONS, 0)
+    except ValueError:  # a product that is not finite
+        return None
+    largest = max(values)
+    if not largest > 0.0:
+        return None
+    plain = type(optimizer) is SGD and optimizer.momentum == 0.0
+    return Curvature(largest, 2.0 / largest, plain)
