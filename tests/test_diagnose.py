@@ -272,13 +272,13 @@ def test_the_learning_rate_against_the_curvature(share: float, kinds: set[str]) 
 
 def test_a_rate_too_high_for_the_curvature_is_named_where_steps_do_not_show_it() -> None:
     """At the minimum no step changes anything."""
-    x = np.repeat(np.random.default_rng(0).integers(-3, 4, (100, 3)).astype(float), 2, axis=0)
-    y = np.tile([1.0, -1.0], 100)
-    rows = np.concatenate([x, np.ones((200, 1))], axis=1)
-    curvature = np.linalg.eigvalsh(2 * rows.T @ rows / 200)[-1]
+    x = np.repeat(np.random.default_rng(0).integers(-3, 4, (64, 3)).astype(float), 2, axis=0)
+    y = np.tile([1.0, -1.0], 64)
+    rows = np.concatenate([x, np.ones((128, 1))], axis=1)
+    curvature = np.linalg.eigvalsh(2 * rows.T @ rows / 128)[-1]
     net = cr.Sequential([cr.Input(3), cr.Dense(1)], seed=0, dtype="float64")
     net.set_weights([np.zeros((3, 1)), np.zeros(1)])
-    options = {"loss": "mse", "batch_size": 200}
+    options = {"loss": "mse", "batch_size": 128}
     limit = 2 / curvature
     for factor, found in ((2.0, []), (5.0, ["5 times what the curvature allows"])):
         optimizer = cr.SGD(factor * limit)
