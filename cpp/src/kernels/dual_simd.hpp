@@ -3,6 +3,7 @@
 // of tangents. Comparisons are those of the values. In memory, a tangent follows its value.
 #pragma once
 
+#include "kernels/dispatch.hpp"
 #include "kernels/dual.hpp"
 #include "kernels/math.hpp"
 #include "kernels/simd.hpp"
@@ -124,46 +125,57 @@ CHAINRULE_INLINE DualVector sqrt(DualVector a) {
   return {root, a.tangent / (2.0 * root)};
 }
 
+/// An elementary function of the values, by the kernels for double: not once more in this unit.
+[[gnu::noinline]] Vec<double> real_math(chainrule::kernels::MathFunction function, Vec<double> x) {
+  double values[kLanes<double>];
+  store(values, x);
+  chainrule::kernels::active().f64.math(function, values, values, kLanes<double>);
+  return load(values);
+}
+
 namespace math {
 
+using chainrule::kernels::MathFunction;
+
 template <>
-[[gnu::noinline]] DualVector exp<Dual>(DualVector x) {
-  const Vec<double> y = exp<double>(x.value);
+CHAINRULE_INLINE DualVector exp<Dual>(DualVector x) {
+  const Vec<double> y = real_math(MathFunction::exp, x.value);
   return {y, y * x.tangent};
 }
 
 template <>
-[[gnu::noinline]] DualVector expm1<Dual>(DualVector x) {
-  const Vec<double> y = expm1<double>(x.value);
+CHAINRULE_INLINE DualVector expm1<Dual>(DualVector x) {
+  const Vec<double> y = real_math(MathFunction::expm1, x.value);
   return {y, (y + 1.0) * x.tangent};
 }
 
 template <>
-[[gnu::noinline]] DualVector log<Dual>(DualVector x) {
-  return {log<double>(x.value), x.tangent / x.value};
+CHAINRULE_INLINE DualVector log<Dual>(DualVector x) {
+  return {real_math(MathFunction::log, x.value), x.tangent / x.value};
 }
 
 template <>
-[[gnu::noinline]] DualVector log1p<Dual>(DualVector x) {
-  return {log1p<double>(x.value), x.tangent / (1.0 + x.value)};
+CHAINRULE_INLINE DualVector log1p<Dual>(DualVector x) {
+  return {real_math(MathFunction::log1p, x.value), x.tangent / (1.0 + x.value)};
 }
 
 template <>
-[[gnu::noinline]] DualVector tanh<Dual>(DualVector x) {
-  const Vec<double> y = tanh<double>(x.value);
+CHAINRULE_INLINE DualVector tanh<Dual>(DualVector x) {
+  const Vec<double> y = real_math(MathFunction::tanh, x.value);
   return {y, (1.0 - y * y) * x.tangent};
 }
 
 template <>
-[[gnu::noinline]] DualVector sigmoid<Dual>(DualVector x) {
-  const Vec<double> y = sigmoid<double>(x.value);
+CHAINRULE_INLINE DualVector sigmoid<Dual>(DualVector x) {
+  const Vec<double> y = real_math(MathFunction::sigmoid, x.value);
   return {y, y * (1.0 - y) * x.tangent};
 }
 
 template <>
-[[gnu::noinline]] DualVector erf<Dual>(DualVector x) {
+CHAINRULE_INLINE DualVector erf<Dual>(DualVector x) {
   constexpr double two_over_root_pi = 1.12837916709551257390;
-  return {erf<double>(x.value), two_over_root_pi * exp<double>(-x.value * x.value) * x.tangent};
+  const Vec<double> slope = two_over_root_pi * real_math(MathFunction::exp, -x.value * x.value);
+  return {real_math(MathFunction::erf, x.value), slope * x.tangent};
 }
 
 }  // namespace math
