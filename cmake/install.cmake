@@ -11,6 +11,15 @@ install(
           COMPONENT runtime
           NAMELINK_COMPONENT devel
   RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
+# The archive in a wheel without the names that nothing outside its own files can use.
+if(DEFINED SKBUILD AND CMAKE_STRIP AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  install(
+    CODE "file(GLOB _archives \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/libchainrule.a\")
+foreach(_archive IN LISTS _archives)
+  execute_process(COMMAND \"${CMAKE_STRIP}\" --strip-unneeded \"\${_archive}\")
+endforeach()"
+    COMPONENT devel)
+endif()
 install(
   DIRECTORY cpp/include/chainrule
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The unit for dual numbers: the engine's templates once more, of which only what Hessian uses is
-// made. Nothing else of the library refers to it, so that a linker leaves it out of other programs.
+// The unit for dual numbers: their kernels, and the engine's templates once more, of which only
+// what Hessian uses is made. Nothing else of the library refers to it, so that a linker leaves it
+// out of other programs.
+#define CHAINRULE_ISA_PORTABLE
 #define CHAINRULE_DUAL_NUMBERS
 
+#include "kernels/dual_set.hpp"
 // Before what would make these for dual numbers too.
 #include "engine/input/dual_input.hpp"
 #include "engine/optimizer/optimizer_state.hpp"
@@ -17,7 +20,7 @@ inline ZeroGradient zero_gradient<kernels::Dual>(const Optimizer&, const Paramet
 
 }  // namespace chainrule::engine
 
-// NOLINTBEGIN(bugprone-suspicious-include): their templates are defined there
+// Their templates are defined there.
 #include "engine/input/sparse_input.cpp"
 #include "engine/parameters.cpp"
 #include "engine/plan.cpp"
@@ -45,4 +48,3 @@ inline ZeroGradient zero_gradient<kernels::Dual>(const Optimizer&, const Paramet
 #include "engine/stages/scale.cpp"
 // Last, since it uses them.
 #include "engine/hessian.cpp"
-// NOLINTEND(bugprone-suspicious-include)

@@ -12,6 +12,9 @@
 #include "kernels/layout.hpp"
 
 namespace chainrule::kernels {
+// One unit alone knows dual numbers, and its names are its own: what nothing else can call is
+// inlined, or left out.
+namespace {
 
 struct Dual {
   double value;
@@ -47,6 +50,8 @@ struct Dual {
   friend constexpr bool operator<(Dual a, Dual b) { return a.value < b.value; }
   friend constexpr bool operator>(Dual a, Dual b) { return a.value > b.value; }
 };
+
+}  // namespace
 
 /// Rows are padded as those of their values, so that arenas and tensors are laid out alike.
 template <>
