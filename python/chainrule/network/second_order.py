@@ -233,7 +233,7 @@ def hessian_eigenvalues(
     >>> x, y = cr.data.load_digits()
     >>> net = cr.Sequential([cr.Rescaling(1 / 16), cr.Dense(16, "tanh"), cr.Dense(10)], seed=0)
     >>> largest, second = net.hessian_eigenvalues(x[:200], y[:200], 2, loss="cross_entropy")
-    >>> largest > second > 0.0
+    >>> bool(largest > second > 0.0)
     True
     """
     count = positive_integer("k", k)
