@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The few true reductions: kReductionLanes interleaved sums, term j in lane j % kReductionLanes,
-// then halves added to halves.
+// The order of summation, which no instruction set and no number of threads changes. Products add
+// up in the order of their index, one fused multiply-add a term (multiply.hpp, sparse.hpp,
+// row.hpp). Here are the few sums along a row, such as those of a softmax or of a row's losses:
+// kReductionLanes interleaved sums, term j in lane j % kReductionLanes, then halves added to
+// halves.
 #pragma once
 
 #include "kernels/simd.hpp"

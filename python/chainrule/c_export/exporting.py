@@ -62,7 +62,7 @@ class CExport:
         that exceeds 1. It is that of the same arithmetic in NumPy, and the self-test's is that of
         the compiled code.
     in_float : tuple of str
-        Of an int8 export the operations that are not int8.
+        The operations of an int8 export that are not int8.
     before, after : dict
         Loss and metrics of the network and of the C code on `validation_data`; empty without.
     """

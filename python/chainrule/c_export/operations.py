@@ -141,7 +141,7 @@ class Affine(Operation):
 
     @property
     def arguments(self) -> list[str]:
-        """With the two numbers."""
+        """What the call passes, with scale and shift where each is one number."""
         numbers = [number(self.scale[0]), number(self.shift[0])] if self.uniform else []
         return [*super().arguments, *numbers]
 
@@ -166,7 +166,7 @@ class Product(Operation):
 
     @property
     def arguments(self) -> list[str]:
-        """With the number of outputs."""
+        """What the call passes: the numbers of inputs and outputs, then the arrays."""
         return [str(self.inputs), str(self.outputs), *self.constants]
 
 
@@ -196,7 +196,7 @@ class Activation(Operation):
 
     @property
     def arguments(self) -> list[str]:
-        """With the activation's options."""
+        """What the call passes, with the activation's options."""
         return [str(self.inputs), *map(number, self.activation.c_arguments)]
 
     def run(self, x: Array) -> Array:
@@ -232,7 +232,7 @@ class LayerNormalization(Operation):
 
     @property
     def arguments(self) -> list[str]:
-        """With epsilon."""
+        """What the call passes, with epsilon."""
         return [*super().arguments, number(self.epsilon)]
 
     def run(self, x: Array) -> Array:
@@ -257,7 +257,7 @@ class Clip(Operation):
 
     @property
     def arguments(self) -> list[str]:
-        """With both ends."""
+        """What the call passes, with both ends of the range."""
         return [*super().arguments, number(self.low), number(self.high)]
 
     def run(self, x: Array) -> Array:
@@ -323,7 +323,7 @@ class Permute(Operation):
 
     @property
     def arguments(self) -> list[str]:
-        """With the number of axes."""
+        """What the call passes, with the number of axes."""
         return [str(self.inputs), str(len(self.extents)), *self.constants]
 
     def in_float32(self) -> Operation:
@@ -346,7 +346,7 @@ class Repeat(Operation):
 
     @property
     def arguments(self) -> list[str]:
-        """With the times."""
+        """What the call passes, with the number of repetitions."""
         return [*super().arguments, str(self.times)]
 
     def run(self, x: Array) -> Array:

@@ -134,7 +134,7 @@ class Model:
 
     @property
     def constants(self) -> dict[str, str]:
-        """For each constant the first of those that have its values, as shared layers' have."""
+        """The name under which each constant is written: the first one's that has its values."""
         first: dict[object, str] = {}
         return {
             name: first.setdefault((array.dtype.str, array.shape, array.tobytes()), name)

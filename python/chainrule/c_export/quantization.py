@@ -49,7 +49,7 @@ class Quantize(Affine):
 
     @property
     def constants(self) -> dict[str, Array]:
-        """With names of their own."""
+        """The arrays, with names of their own."""
         return {f"input_{name}": values for name, values in super().constants.items()}
 
     def run(self, x: Array) -> Array:
@@ -94,7 +94,7 @@ class Dense8(Product):
 
     @property
     def arguments(self) -> list[str]:
-        """With the zero point."""
+        """What the call passes, with the zero point."""
         return [*super().arguments, str(self.zero_point)]
 
     def run(self, x: Array) -> Array:

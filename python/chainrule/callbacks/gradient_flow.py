@@ -33,7 +33,7 @@ class GradientFlow(Callback):
     gradients : dict of int to list of float
         By the layers with weights: root mean squares of the weights' gradients at `x`.
     outputs : dict of int to list of float
-        By the layers: root mean squares of their outputs at `x`.
+        Root mean squares of the outputs at `x`, by the layers.
     dead, saturated : dict of int to list of float
         By the layers whose activation can be so: the share of units that are 0 for all rows of `x`,
         and of outputs where the activation is flat.

@@ -26,7 +26,7 @@ def check_saved(states: Mapping[str, Mapping[str, Any]], shapes: Sequence[tuple[
     Parameters
     ----------
     states : mapping
-        By callback, what its state holds.
+        What the state of each callback holds.
     shapes : sequence of tuple
         Those of the network's weights.
     """

@@ -40,7 +40,7 @@ class DataMeasures:
     smallest_scale: float
     """Smallest, of the columns that vary."""
     class_shares: NDArray[np.float64] | None
-    """Of the rows, by class."""
+    """Shares of the rows, by class."""
     target_scale: float | None
     """Root mean square of the targets of a regression."""
 

@@ -48,7 +48,7 @@ class Diagnosis:
         Of each layer: root mean squares of outputs, gradients and updates, shares of dead units and
         saturated outputs.
     data : DataMeasures
-        Of the rows and targets.
+        What was measured of the rows and targets.
     trial : RateTrial or None
         What steps at the learning rate do to the loss; None where they cannot be made.
     curvature : Curvature or None

@@ -61,7 +61,7 @@ class Step:
     """dy / dx, where each output depends on one input alone."""
     weight: Numbers | None = None
     bias: Numbers | None = None
-    """Of a dense layer: (inputs, units) and (units,)."""
+    """Those of a dense layer: (inputs, units) and (units,)."""
 
 
 class Trace:
@@ -72,7 +72,7 @@ class Trace:
     net_layers : list of Layer
         The network's layers.
     parameters : list of dict of str to ndarray
-        Of each layer, as `by_layer` returns them.
+        Those of each layer, as `by_layer` returns them.
     row : Row
         What goes through it.
 

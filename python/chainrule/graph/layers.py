@@ -63,7 +63,7 @@ def output_of(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes
     name : str
         The layer's node in the network.
     layer : Layer
-        Of a class in `KNOWN`.
+        A layer of a class in `KNOWN`.
     read : sequence of ndarray of Node
         What it reads.
     own : dict of str to ndarray of Node

@@ -44,7 +44,7 @@ class Unrolled:
     layers : list of list of Node
         What each layer gives; of a layer with an activation, what that gives.
     parameters : dict of str to ndarray of Node
-        By the names and of the shapes that the network has for them.
+        The parameters by name, in the shapes that the network gives them.
 
     Examples
     --------

@@ -227,7 +227,7 @@ class Assembly:
     def network(self, outputs: Mapping[str, Tensor]) -> Network:
         """Return the network; ValueError if an array has a wrong shape or is not finite.
 
-        Of several outputs the names are kept.
+        Several outputs keep their names.
         """
         names = {}
         for name, x in outputs.items():

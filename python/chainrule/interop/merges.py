@@ -18,9 +18,9 @@ class Merge(NamedTuple):
     ----------
     onnx_operator : str
     torch_function : str
-        Of ``torch``, and methods of tensors.
+        The name of the function in ``torch``, and of the method of tensors.
     c_function : str
-        Of ``c_export``.
+        The name of the function in ``c_export``.
     values : callable
         What NumPy makes of two arrays of rows.
     mean : bool
@@ -46,7 +46,7 @@ MERGES: Mapping[str, Merge] = {
     "multiply": Merge("Mul", "mul", "multiply", np.multiply),
     "subtract": Merge("Sub", "sub", "subtract", np.subtract),
 }
-"""By the kind of the layer."""
+"""Other software's names for each kind of merging layer."""
 
 NARY = frozenset({"Concat", "Max", "Mean", "Sum"})
 """Operators of ONNX that take any number of inputs."""

@@ -159,7 +159,7 @@ def _add_activation(graph: GraphWriter, node: NetworkNode) -> None:
 
 
 def _add_nothing(graph: GraphWriter, node: NetworkNode) -> None:
-    """In inference it does nothing."""
+    """Add nothing for a layer that does nothing in inference."""
 
 
 def _add_flatten(graph: GraphWriter, node: NetworkNode) -> None:

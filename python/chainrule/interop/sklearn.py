@@ -48,7 +48,7 @@ def from_sklearn(estimator: MLPClassifier | MLPRegressor) -> Network:
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor
-        Of scikit-learn, fitted.
+        A fitted estimator of scikit-learn.
 
     Returns
     -------

@@ -118,7 +118,7 @@ def to_torch(net: Network) -> torch.nn.Module:
     Returns
     -------
     torch.nn.Module
-        Of the network's dtype.
+        A module of the network's dtype.
 
     Raises
     ------

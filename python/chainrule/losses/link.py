@@ -19,11 +19,11 @@ class Link(NamedTuple):
         What the predictions are.
     onnx_operator : str
     c_function : str
-        Of ``c_export``.
+        The name of the function in ``c_export``.
     sklearn_name : str
         The output activation of scikit-learn's networks.
     onnx_attributes : dict
-        Of the operator.
+        The attributes of the operator.
     """
 
     meaning: str
@@ -40,4 +40,4 @@ LINKS: Mapping[str, Link] = {
     "sigmoid": Link("the probability of each output", "Sigmoid", "sigmoid", "logistic"),
     "exponential": Link("the expected counts", "Exp", "exponentials", "exp"),
 }
-"""By the core's names; the identity has no row."""
+"""The links by the core's names; the identity has no row."""

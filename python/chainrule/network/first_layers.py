@@ -89,7 +89,7 @@ class FirstLayers:
         Returns
         -------
         ndarray of shape (rows, units)
-            Of the network's dtype.
+            The outputs of the last of these layers, in the network's dtype.
         """
         rows = positive_integer("batch_size", batch_size)
         threads = thread_count(num_threads)

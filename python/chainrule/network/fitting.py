@@ -86,15 +86,15 @@ def fit(
     Parameters
     ----------
     x : array_like of shape (rows, inputs), or mapping or sequence of such
-        Of several inputs, rows for each, by name or in their order.
+        The rows; for several inputs those of each, by name or in their order.
         uint8, int32, int64, float32 and float64 are read where they lie, whatever their
         strides; memory maps, data frames and CPU tensors too. Images (rows, height, width) are
-        flattened. A data frame's columns are told by their names, see `feature_names`. SciPy's
+        flattened. A data frame's columns are matched by name, see `feature_names`. SciPy's
         sparse matrices are taken too, CSR without a copy; the first layer must then be Dense,
         or Dense behind a Rescaling without offset. A `Dataset` has x and all else, and spares
         further calls the checks.
     y : array_like, or mapping or sequence of such
-        Of several outputs, targets for each, by name or in their order.
+        The targets; for several outputs those of each, by name or in their order.
         Integer labels (rows,) or probability rows (rows, outputs) for cross_entropy, else
         numbers of shape (rows, outputs) or (rows,). In the place of labels, those of a single
         output included, the names of classes are taken, see `class_names`. SciPy's sparse

@@ -128,7 +128,7 @@ def gradient_check(
     training : bool, default True
         Differentiate the network as in training.
     seed : int, default 0
-        For the choice of entries.
+        Decides the choice of entries.
 
     Returns
     -------

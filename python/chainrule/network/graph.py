@@ -27,7 +27,7 @@ class Node(NamedTuple):
     inputs : tuple of str
         The nodes that it reads.
     shape : tuple of int
-        Of an input: the extents of a row, channels last.
+        The extents of a row of an input, channels last.
     shares : str or None
         The node whose parameters this one uses.
     """
@@ -69,7 +69,7 @@ class Graph:
     outputs : tuple of str
         Names of nodes.
     owners : dict of str to Owner
-        For nodes with parameters of other networks, which.
+        The networks that nodes share parameters with.
     inputs : tuple of Node
         The inputs.
     """

@@ -48,7 +48,7 @@ class PlanInput:
     Attributes
     ----------
     path : {"sparse", "dense"}
-        As lists of nonzeros, or as a table.
+        Whether as lists of nonzeros or as a table.
     reason : {"cheaper", "asked", "compressed", "categories"}
         Its time is the lesser; the caller asks for it; the rows come without their zeros; they come
         as categories.
@@ -149,12 +149,12 @@ class Plan:
 
     @property
     def operations(self) -> float:
-        """Of all stages."""
+        """Floating-point operations of the step: the total over the stages."""
         return sum(stage.operations for stage in self.stages)
 
     @property
     def bytes(self) -> float:
-        """Of all stages."""
+        """Bytes read and written in the step: the total over the stages."""
         return sum(stage.bytes for stage in self.stages)
 
     @property
