@@ -56,7 +56,7 @@ class GradientFlow(Callback):
         if (x is None) != (y is None):
             raise ValueError("give both x and y, or neither")
         self._x, self._y = x, y
-        self._rows: tuple[NDArray[Any], NDArray[Any]] | None = None
+        self._rows: tuple[Any, Any] | None = None
         self._before: dict[int, NDArray[Any]] = {}
         self.epochs: list[int] = []
         self.gradients: dict[int, list[float]] = {}
@@ -73,12 +73,13 @@ class GradientFlow(Callback):
         ValueError, TypeError
             If the rows do not fit the network or its loss.
         """
+        from chainrule.inputs.several import core_rows
         from chainrule.network.training_data import make_dataset
 
         trained: Any = net
         if self._x is not None:
             data = make_dataset(trained, self._x, self._y, trained.loss)
-            self._rows = np.asarray(data.x), np.asarray(data.y)
+            self._rows = core_rows(data.x), core_rows(data.y)
         self._before = self._weights(trained)
         if not self.epochs:
             self.epochs.append(0)
@@ -109,7 +110,7 @@ class GradientFlow(Callback):
             return
         # A copy of the core, since the network's own gradients and statistics are to stay.
         measures, _ = measure_layers(
-            net._built_core().copy(), net.layers, *self._rows, net.loss, net.optimizer
+            net._built_core().copy(), net._graph, *self._rows, net.loss, net.optimizer
         )
         for measured in measures:
             for column, value in (

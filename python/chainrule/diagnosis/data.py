@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from chainrule.inputs.arrays import as_features
 from chainrule.inputs.compressed_rows import as_rows
 from chainrule.inputs.containers import is_sparse
 from chainrule.inputs.lazy_rows import is_lazy
+from chainrule.inputs.several import by_name
 from chainrule.inputs.targets import class_counts
 
 if TYPE_CHECKING:
@@ -47,27 +49,38 @@ class DataMeasures:
 
 def sample(
     net: Compiled, x: Any, y: Any, most: int
-) -> tuple[NDArray[Any], Any, NDArray[np.bool_], list[int]]:
-    """Return up to `most` rows, spread evenly, and their targets as they were given.
+) -> tuple[list[NDArray[Any]], list[Any], NDArray[np.bool_], list[int]]:
+    """Return up to `most` rows of each input, spread evenly, and their targets as they were given.
 
-    And which of the rows are finite throughout, and the columns where others are not.
+    And which of the rows are finite throughout, and the columns where others are not; columns of
+    several inputs are counted on from one to the next.
     """
-    if is_lazy(x):
+    if not net._several_inputs and is_lazy(x):
         x, y = np.asarray(x[:most]), y[:most]
-    elif is_sparse(x):
+    elif not net._several_inputs and is_sparse(x):
         as_rows(x)  # raises, if something is wrong with it
         most = max(2, min(most, _SPARSE_NUMBERS // x.shape[1]))
         indices = _spread(x.shape[0], most)
         x, y = x.tocsr()[indices].toarray(), _taken(y, indices)
-    rows, _ = net._in_order(x, as_features)
-    indices = _spread(len(rows), most)
-    if len(indices) < len(rows):
-        rows, y = rows[indices], _taken(y, indices)
-    if is_sparse(y):
-        y = y.toarray()
-    finite = np.isfinite(rows)
+    graph = net._graph
+    if graph is not None and net._several_inputs:
+        names = [node.name for node in graph.inputs]
+        given = by_name("x", "input", x, names)
+        parts = [as_features(part, name=name) for part, name in zip(given, names, strict=True)]
+        if len({*map(len, parts)}) > 1:
+            raise ValueError(f"the inputs have {', '.join(str(len(each)) for each in parts)} rows")
+    else:
+        parts = [net._in_order(x, as_features)[0]]
+    ends = () if graph is None else graph.outputs
+    targets: list[Any] = by_name("y", "output", y, ends) if len(ends) > 1 else [net._only_target(y)]
+    indices = _spread(len(parts[0]), most)
+    if len(indices) < len(parts[0]):
+        parts = [rows[indices] for rows in parts]
+        targets = [_taken(each, indices) for each in targets]
+    targets = [each.toarray() if is_sparse(each) else each for each in targets]
+    finite = np.isfinite(np.concatenate(parts, axis=1))
     columns = np.flatnonzero(~finite.all(axis=0)).tolist()
-    return rows, y, finite.all(axis=1), columns
+    return parts, targets, finite.all(axis=1), columns
 
 
 def _spread(rows: int, most: int) -> NDArray[np.int64]:
@@ -86,9 +99,7 @@ def _taken(y: Any, indices: NDArray[np.int64]) -> Any:
 def measure_data(
     x: NDArray[Any],
     scaled: NDArray[Any],
-    y: NDArray[Any],
-    loss: Loss,
-    outputs: int,
+    targets: Sequence[tuple[Any, Loss, int]],
     not_finite: list[int],
 ) -> DataMeasures:
     """Return the measures of rows that are finite.
@@ -96,27 +107,29 @@ def measure_data(
     Parameters
     ----------
     x : ndarray of shape (rows, inputs)
-        As given.
+        As given, all inputs beside each other.
     scaled : ndarray of shape (rows, columns)
-        As they reach the first layer with weights.
-    y : ndarray
-        Targets as the core takes them.
-    loss : Loss
-        What compares them.
-    outputs : int
-        The network's outputs.
+        As they reach the first layers with weights.
+    targets : sequence of (ndarray, Loss, int)
+        For each output its targets as the core takes them, what compares them, and its columns.
+        Of several the least even classes and the largest targets are told.
     not_finite : list of int
         Columns where other rows were not finite.
     """
     varies = (x != x[:1]).any(axis=0)
     scales = np.sqrt(np.mean(np.square(scaled, dtype=np.float64), axis=0))
     moving = scales[(scaled != scaled[:1]).any(axis=0)]
-    shares, target_scale = None, None
-    if loss.takes_labels or (loss.kind in ("binary_cross_entropy", "hinge") and outputs == 1):
-        counts = class_counts(loss._core, y, None, outputs if loss.takes_labels else 2)
-        shares = counts / max(counts.sum(), 1.0)
-    elif loss.kind not in ("binary_cross_entropy", "hinge", "poisson"):
-        target_scale = float(np.sqrt(np.mean(np.square(y, dtype=np.float64))))
+    shares: NDArray[np.float64] | None = None
+    target_scale: float | None = None
+    for y, loss, outputs in targets:
+        if loss.takes_labels or (loss.kind in ("binary_cross_entropy", "hinge") and outputs == 1):
+            counts = class_counts(loss._core, y, None, outputs if loss.takes_labels else 2)
+            own = counts / max(counts.sum(), 1.0)
+            if shares is None or own.min() * len(own) < shares.min() * len(shares):
+                shares = own
+        elif loss.kind not in ("binary_cross_entropy", "hinge", "poisson"):
+            scale = float(np.sqrt(np.mean(np.square(y, dtype=np.float64))))
+            target_scale = max(scale, target_scale or 0.0)
     return DataMeasures(
         rows=len(x),
         columns=x.shape[1],

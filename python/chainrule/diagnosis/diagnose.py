@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`Sequential.diagnose`: what a teacher would see at a glance."""
+"""`Network.diagnose`: what a teacher would see at a glance."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from chainrule.diagnosis.layers import LayerMeasures, measure_layers, root_mean_
 from chainrule.diagnosis.preparation import chosen_training, prepare
 from chainrule.diagnosis.trial import RateTrial, try_rate
 from chainrule.html import html_table, html_text
+from chainrule.inputs.several import core_rows
 from chainrule.layers import CategoryEncoding, Embedding
+from chainrule.network.output_losses import OutputLosses
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from chainrule.losses import Loss
     from chainrule.network.compiled import Compiled
     from chainrule.optimizers import Optimizer
 
@@ -38,7 +39,7 @@ _HEAD = ("layer", "units", "output", "dead", "saturated", "gradient", "update", 
 
 
 class Diagnosis:
-    """What `Sequential.diagnose` found; prints as a report.
+    """What `Network.diagnose` found; prints as a report.
 
     Attributes
     ----------
@@ -139,7 +140,7 @@ class Diagnosis:
     def _rows(self) -> list[tuple[str, ...]]:
         return [
             (
-                f"{layer.index} {layer.name}",
+                f"{layer.node} {layer.name}",
                 str(layer.units or ""),
                 _number(layer.output),
                 _share(layer.dead),
@@ -190,36 +191,37 @@ def diagnose(
     x: object,
     y: object,
     *,
-    loss: str | Loss | None = None,
+    loss: Any = None,
     optimizer: str | Optimizer | None = None,
     batch_size: int = 32,
     max_rows: int = 1000,
 ) -> Diagnosis:
-    """Return the report; see `Sequential.diagnose`."""
+    """Return the report; see `Network.diagnose`."""
     chosen, by = chosen_training(net, loss, optimizer)
     batch_size = positive_integer("batch_size", batch_size)
     patient: Any = copy.deepcopy(net)  # which is built, adapted and trained without harm
-    rows, targets, finite, not_finite = sample(
-        patient, x, y, positive_integer("max_rows", max_rows)
-    )
+    max_rows = positive_integer("max_rows", max_rows)
+    parts, targets, finite, not_finite = sample(patient, x, y, max_rows)
     if not finite.all():
         if not finite.any():
             raise ValueError("every row of x has NaN or infinity: there is nothing to look at")
-        rows, targets = rows[finite], np.asarray(targets)[finite]
-    if len(rows) < 2:
-        raise ValueError(f"x must have 2 rows or more to be diagnosed, got {len(rows)}")
-    values, y_values = map(np.ascontiguousarray, prepare(patient, rows, targets, chosen))
-    core = patient._built_core()
-    scaled = _reaching_weights(patient, values)
-    data = measure_data(values, scaled, y_values, chosen, core.outputs, not_finite)
-    measures, value = measure_layers(
-        core.copy(),
-        patient.layers,
-        values,
-        y_values,
-        chosen,
-        by,
+        parts = [rows[finite] for rows in parts]
+        targets = [np.asarray(each)[finite] for each in targets]
+    if len(parts[0]) < 2:
+        raise ValueError(f"x must have 2 rows or more to be diagnosed, got {len(parts[0])}")
+    rows: Any = parts[0] if len(parts) == 1 else parts
+    values, y_values = map(
+        core_rows, prepare(patient, rows, targets[0] if len(targets) == 1 else targets, chosen)
     )
+    several = isinstance(chosen, OutputLosses)
+    core = patient._built_core()
+    tables = values if isinstance(values, list) else [np.ascontiguousarray(values)]
+    values = tables if isinstance(values, list) else tables[0]
+    scaled = np.concatenate(_reaching_weights(patient, tables), axis=1)
+    ends = zip(y_values, chosen.losses, chosen.columns, strict=True) if several else None
+    of_outputs = [*ends] if ends else [(np.ascontiguousarray(y_values), chosen, core.outputs)]
+    data = measure_data(np.concatenate(tables, axis=1), scaled, of_outputs, not_finite)
+    measures, value = measure_layers(core.copy(), patient._graph, values, y_values, chosen, by)
     findings = data_findings(data, list(net.feature_names or []))
     findings += layer_findings(measures, root_mean_square(scaled), value)
     trial, curvature = None, None
@@ -230,11 +232,18 @@ def diagnose(
     return Diagnosis(findings, measures, data, trial, curvature, value)
 
 
-def _reaching_weights(net: Any, rows: Any) -> Any:
-    """Return the rows behind the scaling that the network begins with; categories as ones."""
-    if isinstance(net.layers[0], CategoryEncoding | Embedding):
-        return np.ones((len(rows), 1))
-    count = 0
-    while count < len(net.layers) and net.layers[count].kind in _SCALING:
-        count += 1
-    return net[:count].predict(rows) if count else rows
+def _reaching_weights(net: Any, tables: list[Any]) -> list[Any]:
+    """Return the rows of each input behind the scaling it begins with; categories as ones."""
+    reaching = []
+    for entry, rows in zip(net._graph.inputs, tables, strict=True):
+        end = entry.name
+        readers = [node for node in net._graph.nodes if end in node.inputs]
+        if any(isinstance(node.layer, CategoryEncoding | Embedding) for node in readers):
+            reaching.append(np.ones((len(rows), 1)))
+            continue
+        while len(readers) == 1 and readers[0].layer.kind in _SCALING:
+            end = readers[0].name
+            readers = [node for node in net._graph.nodes if end in node.inputs]
+        scaled = rows if end == entry.name else net.subnetwork(end).predict(rows)
+        reaching.append(scaled.reshape(len(rows), -1))
+    return reaching

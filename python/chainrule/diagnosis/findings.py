@@ -82,13 +82,13 @@ def _exploding(layers: Sequence[LayerMeasures], inputs: float, loss: float) -> I
     advice = "take the default initialisation, normalise (BatchNormalization) or clip_norm"
     for layer in layers:
         if layer.output is not None and not np.isfinite(layer.output):
-            text = f"layer {layer.index}, {layer.name}, gives numbers that are not finite"
+            text = f"layer {layer.node}, {layer.name}, gives numbers that are not finite"
             yield Finding("exploding_activations", text, advice, layer.index)
             return
     for layer in layers:
         if layer.output is not None and layer.output > _GROWN * max(inputs, 1.0):
             text = (
-                f"the outputs of layer {layer.index} are {layer.output:.1e} in root mean square, "
+                f"the outputs of layer {layer.node} are {layer.output:.1e} in root mean square, "
                 f"the inputs {inputs:.1e}: they grow from layer to layer"
             )
             yield Finding("exploding_activations", text, advice, layer.index)
@@ -105,7 +105,7 @@ def _exploding(layers: Sequence[LayerMeasures], inputs: float, loss: float) -> I
         assert last.gradient is not None
         if first.gradient > max(inputs, 1.0) * last.gradient / _VANISHED:
             text = (
-                f"layer {first.index}'s gradient is {first.gradient / last.gradient:.1e} times "
+                f"layer {first.node}'s gradient is {first.gradient / last.gradient:.1e} times "
                 "that of the last layer: gradients grow on their way back"
             )
             yield Finding("exploding_gradients", text, advice, first.index)
@@ -129,7 +129,7 @@ def _vanishing(layers: Sequence[LayerMeasures]) -> Iterator[Finding]:
         )
         yield Finding(
             "vanishing_gradients",
-            f"layer {first.index}'s gradient is {first.gradient / last.gradient:.1e} of the last "
+            f"layer {first.node}'s gradient is {first.gradient / last.gradient:.1e} of the last "
             f"layer's: {why}",
             "try relu with its default initialisation, BatchNormalization, fewer layers or "
             "residual connections",
@@ -140,10 +140,12 @@ def _vanishing(layers: Sequence[LayerMeasures]) -> Iterator[Finding]:
 def _identical(layers: Sequence[LayerMeasures]) -> Iterator[Finding]:
     for place, layer in enumerate(layers):
         # In the last layer zeros are a sound beginning: its units have targets of their own.
+        if layer.gives_output:
+            continue
         if layer.identical and any(other.gradient is not None for other in layers[place + 1 :]):
             yield Finding(
                 "identical_units",
-                f"all units of layer {layer.index} have the same weights, and will keep them so",
+                f"all units of layer {layer.node} have the same weights, and will keep them so",
                 "take a random initialisation, such as the default",
                 layer.index,
             )
@@ -154,7 +156,7 @@ def _dead(layers: Sequence[LayerMeasures]) -> Iterator[Finding]:
         if layer.dead is not None and layer.dead >= _DEAD:
             yield Finding(
                 "dead_units",
-                f"{layer.dead:.0%} of the units of layer {layer.index} are 0 for every row, and "
+                f"{layer.dead:.0%} of the units of layer {layer.node} are 0 for every row, and "
                 "cannot learn",
                 "try a smaller learning rate, biases of 0, leaky_relu or BatchNormalization",
                 layer.index,
@@ -166,7 +168,7 @@ def _saturated(layers: Sequence[LayerMeasures]) -> Iterator[Finding]:
         if layer.saturated is not None and layer.saturated >= _SATURATED:
             yield Finding(
                 "saturated_units",
-                f"{layer.saturated:.0%} of the outputs of layer {layer.index} are where its "
+                f"{layer.saturated:.0%} of the outputs of layer {layer.node} are where its "
                 "activation is flat",
                 "scale the inputs, take the default initialisation, relu or BatchNormalization",
                 layer.index,

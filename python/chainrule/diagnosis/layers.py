@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from chainrule import optimizers
 from chainrule.errors import DivergenceError
-from chainrule.layers import Activation, Dense
+from chainrule.layers import Activation, Dense, Layer
+from chainrule.network.output_losses import OutputLosses, loss_weights_of
 
 if TYPE_CHECKING:
-    from chainrule.layers import Layer
-    from chainrule.losses import Loss
+    from chainrule.network.graph import Graph
     from chainrule.optimizers import Optimizer
 
 __all__ = ["LayerMeasures", "measure_layers", "root_mean_square"]
@@ -36,6 +36,9 @@ class LayerMeasures:
     """What was measured of one layer; None where there is nothing to measure."""
 
     index: int
+    """Which of the nodes with a layer it is."""
+    node: str
+    """What the node is called."""
     name: str
     units: int
     output: float | None
@@ -52,6 +55,8 @@ class LayerMeasures:
     """That of the update over that of the weights."""
     identical: bool
     """Whether all units have the same weights, more than one of them."""
+    gives_output: bool
+    """Whether what it gives is an output of the network."""
 
 
 def root_mean_square(values: NDArray[Any]) -> float:
@@ -64,12 +69,7 @@ def root_mean_square(values: NDArray[Any]) -> float:
 
 
 def measure_layers(
-    core: Any,
-    layers: list[Layer],
-    x: NDArray[Any],
-    y: NDArray[Any],
-    loss: Loss,
-    optimizer: Optimizer,
+    core: Any, graph: Graph, x: Any, y: Any, loss: Any, optimizer: Optimizer
 ) -> tuple[list[LayerMeasures], float]:
     """Return the measures of each layer and the loss.
 
@@ -77,11 +77,11 @@ def measure_layers(
     ----------
     core : Network32 or Network64
         A copy of the network, which is used up.
-    layers : list of Layer
-        The network's layers.
-    x : ndarray of shape (rows, inputs)
-        Rows.
-    y : ndarray of shape (rows,) or (rows, columns)
+    graph : Graph
+        The network's nodes.
+    x : ndarray of shape (rows, inputs), or list of them
+        Rows of its inputs.
+    y : ndarray of shape (rows,) or (rows, columns), or list of them
         Their targets, as the core takes them.
     loss, optimizer
         What it is trained by.
@@ -92,11 +92,12 @@ def measure_layers(
     """
     core.forward(x, True, 0)
     outputs = core.activations()
-    value, _ = core.compute_gradients(x, y, loss._core, True, 0)
+    weighing = loss_weights_of(loss)
+    value, _ = core.compute_gradients(x, y, loss._core, True, 0, None, None, weighing)
     if optimizer.lazy:  # which could not step by hand
         optimizer = optimizers.get({**optimizer.config, "lazy": False})
-    # Probabilities may well be near 0 and 1.
-    link_last = _activation(layers[-1]) in ("softmax", loss._core.link)
+    losses = loss.losses if isinstance(loss, OutputLosses) else [loss]
+    links = {name: str(one._core.link) for name, one in zip(graph.outputs, losses, strict=True)}
     names = {
         info.layer: info.name
         for info in core.parameters
@@ -112,9 +113,13 @@ def measure_layers(
     except (DivergenceError, ValueError):  # gradients that are not finite
         pass
     measures = []
-    for index, layer in enumerate(layers):
+    for index, node in enumerate(node for node in graph.nodes if node.layer is not None):
+        assert node.layer is not None
+        layer = node.layer
         activation = _activation(layer)
-        hidden = activation if index < len(layers) - 1 or not link_last else None
+        # Probabilities may well be near 0 and 1.
+        linked = node.name in links and activation in ("softmax", links[node.name])
+        hidden = None if linked else activation
         weight, update = weights.get(index), updates.get(index)
         size = 0.0 if weight is None else root_mean_square(weight)
         moved = None if update is None else root_mean_square(update)
@@ -122,7 +127,8 @@ def measure_layers(
         measures.append(
             LayerMeasures(
                 index,
-                repr(layer),
+                node.name,
+                repr(Layer.from_config(layer.config)),
                 layer_units(output),
                 None if output is None else root_mean_square(output),
                 _dead(hidden, output),
@@ -131,6 +137,7 @@ def measure_layers(
                 moved,
                 None if moved is None or size == 0.0 else moved / size,
                 _identical(weight),
+                node.name in graph.outputs,
             )
         )
     return measures, float(value)
@@ -138,7 +145,7 @@ def measure_layers(
 
 def layer_units(output: NDArray[Any] | None) -> int:
     """Return the columns of a layer's outputs; 0 where there is no table of them."""
-    return 0 if output is None else int(output.shape[1])
+    return 0 if output is None else int(output.shape[-1])
 
 
 def _activation(layer: Layer) -> str | None:
@@ -148,7 +155,7 @@ def _activation(layer: Layer) -> str | None:
 def _dead(activation: str | None, output: NDArray[Any] | None) -> float | None:
     if activation not in _RECTIFIERS or output is None:
         return None
-    return float(np.mean((output == 0).all(axis=0)))
+    return float(np.mean((output == 0).reshape(-1, output.shape[-1]).all(axis=0)))
 
 
 def _saturated(activation: str | None, output: NDArray[Any] | None) -> float | None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chainrule import losses, optimizers
+from chainrule import optimizers
 from chainrule.network.training_data import make_dataset
 
 if TYPE_CHECKING:
-    from chainrule.losses import Loss
     from chainrule.network.compiled import Compiled
     from chainrule.optimizers import Optimizer
 
@@ -17,15 +16,15 @@ __all__ = ["chosen_training", "prepare"]
 
 
 def chosen_training(
-    net: Compiled, loss: str | Loss | None, optimizer: str | Optimizer | None
-) -> tuple[Loss, Optimizer]:
+    net: Compiled, loss: Any, optimizer: str | Optimizer | None
+) -> tuple[Any, Optimizer]:
     """Return the loss and the optimizer that are given, or those last used."""
-    chosen = losses.get(loss) if loss is not None else net._chosen_loss(None)
+    chosen = net._chosen_loss(loss)
     by = optimizers.get(optimizer if optimizer is not None else net.optimizer or "adam")
     return chosen, by
 
 
-def prepare(copied: Any, x: Any, y: Any, loss: Loss) -> tuple[Any, Any]:
+def prepare(copied: Any, x: Any, y: Any, loss: Any) -> tuple[Any, Any]:
     """Return rows and targets as the core takes them; a copy is built, and adapted to the rows."""
     dataset = make_dataset(copied, x, y, loss)
     if copied._unadapted():

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from chainrule import _core
 from chainrule.errors import DivergenceError
+from chainrule.network.output_losses import OutputLosses, loss_weights_of
 
 if TYPE_CHECKING:
-    from chainrule.losses import Loss
     from chainrule.optimizers import Optimizer
 
 __all__ = ["RateTrial", "Steps", "try_rate"]
@@ -29,7 +29,7 @@ class Steps:
     ----------
     core : Network32 or Network64
         Changed by the steps.
-    x, y : ndarray
+    x, y : ndarray, or list of them for several inputs or outputs
         Rows and targets as the core takes them.
     loss, optimizer
         What the steps are made by.
@@ -40,15 +40,16 @@ class Steps:
     def __init__(
         self,
         core: Any,
-        x: NDArray[Any],
-        y: NDArray[Any],
-        loss: Loss,
+        x: Any,
+        y: Any,
+        loss: Any,
         optimizer: Optimizer,
         batch_size: int,
     ) -> None:
         self._core, self._loss, self._optimizer = core, loss, optimizer
         self._x, self._y = x, y
-        self._batch_size = min(batch_size, len(x))
+        self._rows = len(x[0]) if isinstance(x, list) else len(x)
+        self._batch_size = min(batch_size, self._rows)
         self._rng = np.random.default_rng(0)
         self._order: NDArray[np.int64] = np.empty(0, np.int64)
 
@@ -58,12 +59,12 @@ class Steps:
         Infinity where the loss, or what the step would make, is not finite.
         """
         if len(self._order) < self._batch_size:
-            self._order = self._rng.permutation(len(self._x))
+            self._order = self._rng.permutation(self._rows)
         rows, self._order = np.split(self._order, [self._batch_size])
         try:
             result = self._core.run_epoch(
-                self._x[rows],
-                self._y[rows],
+                _taken(self._x, rows),
+                _taken(self._y, rows),
                 self._loss._core,
                 self._optimizer._core,
                 len(rows),
@@ -76,6 +77,7 @@ class Steps:
                 0,
                 1,
                 False,  # not of an epoch
+                loss_weights=loss_weights_of(self._loss),
             )
         except DivergenceError:
             return float("inf")
@@ -83,8 +85,21 @@ class Steps:
 
     def loss(self) -> float:
         """Return the loss of all rows; infinity where it is not finite."""
-        value = float(self._core.evaluate(self._x, self._y, self._loss._core, 256, 0))
+        weights = loss_weights_of(self._loss)
+        if weights is None:
+            value = float(self._core.evaluate(self._x, self._y, self._loss._core, 256, 0))
+        else:
+            losses = self._loss._core
+            made = self._core.compute_gradients(
+                self._x, self._y, losses, False, 0, None, None, weights
+            )
+            value = float(made[0])
         return value if np.isfinite(value) else float("inf")
+
+
+def _taken(given: Any, rows: NDArray[np.int64]) -> Any:
+    """Return some rows, of each of several tables."""
+    return [each[rows] for each in given] if isinstance(given, list) else given[rows]
 
 
 @dataclass(frozen=True)
@@ -101,7 +116,7 @@ class RateTrial:
 
 
 def try_rate(
-    core: Any, x: NDArray[Any], y: NDArray[Any], loss: Loss, optimizer: Optimizer, batch_size: int
+    core: Any, x: Any, y: Any, loss: Any, optimizer: Optimizer, batch_size: int
 ) -> RateTrial:
     """Return what steps do; the core is not changed."""
     rate = float(optimizer.learning_rate)
@@ -112,7 +127,11 @@ def try_rate(
             return float("inf")
         return steps.loss()
 
-    zeros = np.zeros((len(x), core.outputs))
-    of_zeros = float(_core.loss_and_gradient(loss._core, zeros, y)[0])
+    several = isinstance(loss, OutputLosses)
+    ends = zip(loss.losses, loss.columns, y, loss.weights, strict=True) if several else None
+    of_zeros = sum(
+        weight * float(_core.loss_and_gradient(one._core, np.zeros((len(t), columns)), t)[0])
+        for one, columns, t, weight in ends or [(loss, core.outputs, y, 1.0)]
+    )
     others = {factor: after(factor) for factor in _FACTORS}
     return RateTrial(rate, after(0.0), after(1.0), others, of_zeros)

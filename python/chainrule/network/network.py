@@ -19,6 +19,7 @@ from chainrule.network import (
     composing,
     copying,
     describing,
+    examining,
     fitting,
     freezing,
     manual_backprop,
@@ -220,6 +221,7 @@ class Network(Compiled):
         return len(self.layers)
 
     __call__ = composing.compose
+    diagnose = examining.diagnose
     freeze = freezing.freeze
     unfreeze = freezing.unfreeze
     summary = describing.summary

@@ -17,7 +17,6 @@ from chainrule.network.network import Network
 
 if TYPE_CHECKING:
     from chainrule.callbacks import Record
-    from chainrule.diagnosis.diagnose import Diagnosis
     from chainrule.explanation.explain import Explanation
     from chainrule.losses import Loss
     from chainrule.optimizers import Optimizer
@@ -195,61 +194,6 @@ class Sequential(Network):
             optimizer=optimizer,
             record=record,
             image_shape=image_shape,
-        )
-
-    def diagnose(
-        self,
-        x: object,
-        y: object,
-        *,
-        loss: str | Loss | None = None,
-        optimizer: str | Optimizer | None = None,
-        batch_size: int = 32,
-        max_rows: int = 1000,
-    ) -> Diagnosis:
-        """Return a report on what keeps the network from learning, with advice.
-
-        It looks at the network as it is, before, after or between trainings, and changes nothing:
-        at dead and saturated units, gradients that vanish or explode, scales of inputs and targets,
-        imbalanced classes, at what 20 steps at the learning rate do to the loss, and for plain
-        gradient descent at the rate against the largest curvature.
-
-        Parameters
-        ----------
-        x, y
-            As for `fit`; but NaN and infinity are reported, and rows without them looked at.
-        loss : str or Loss, optional
-            Default: the one last used.
-        optimizer : str or Optimizer, optional
-            Default: the one last used, at first ``Adam()``.
-        batch_size : int, default 32
-            Rows of a step.
-        max_rows : int, default 1000
-            Look at this many rows at most, drawn from all.
-
-        Returns
-        -------
-        Diagnosis
-            Prints as a report; its ``findings`` are empty where nothing is wrong.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If an argument does not fit.
-
-        Examples
-        --------
-        >>> import chainrule as cr
-        >>> x, y = cr.data.load_digits()
-        >>> layers = [cr.Dense(20, activation="sigmoid") for _ in range(20)]
-        >>> deep = cr.Sequential([cr.Rescaling(1 / 16), *layers, cr.Dense(10)], seed=0)
-        >>> [finding.kind for finding in deep.diagnose(x, y, loss="cross_entropy").findings]
-        ['vanishing_gradients']
-        """
-        from chainrule.diagnosis.diagnose import diagnose
-
-        return diagnose(
-            self, x, y, loss=loss, optimizer=optimizer, batch_size=batch_size, max_rows=max_rows
         )
 
     def __repr__(self) -> str:
