@@ -124,3 +124,28 @@ def test_gradient_flow_of_a_graph() -> None:
     assert list(flow.gradients) == weighted
     assert all(len(each) == 3 for each in flow.gradients.values())
     assert all(len(each) == 2 for each in flow.updates.values())
+
+
+@pytest.mark.parametrize("make", [residual, two_by_two, siamese])
+def test_first_layers_of_graphs(make) -> None:
+    net = make()
+    x, y, loss = graph_data(make)
+    net.fit(x, y, loss=loss, epochs=1, verbose=0)
+    nodes = [node for node in net._graph.nodes if node.layer is not None]
+    for count, node in enumerate(nodes, start=1):
+        first = net[:count]
+        part = net.subnetwork(node.name)
+        needed = [entry.name for entry in part._graph.inputs]
+        own = {name: x[name] for name in needed} if isinstance(x, dict) else x
+        own = own[needed[0]] if isinstance(own, dict) and len(own) == 1 else own
+        assert np.array_equal(first.predict(x), part.predict(own))
+        assert len(first.get_weights()) == len(part.get_weights())
+    assert len(net[:-1]) == len(nodes) - 1
+    with pytest.raises(ValueError, match="must be its first layers"):
+        net[1:]
+
+
+def test_first_layers_keep_their_axes() -> None:
+    x = cr.Input((4, 3))
+    net = cr.Network(x, cr.GlobalAveragePooling()(cr.Dense(5)(x)), seed=0)
+    assert net[:1].predict(np.ones((2, 4, 3))).shape == (2, 4, 5)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule import _core
+from chainrule.diagnosis.trial import taken
+from chainrule.network.output_losses import loss_weights_of
 from chainrule.optimizers import SGD
 
 if TYPE_CHECKING:
     from chainrule.layers import Layer
-    from chainrule.losses import Loss
     from chainrule.optimizers import Optimizer
 
 __all__ = ["Curvature", "measure_curvature"]
@@ -39,9 +39,9 @@ class Curvature:
 def measure_curvature(
     core: Any,
     layers: list[Layer],
-    x: NDArray[Any],
-    y: NDArray[Any],
-    loss: Loss,
+    x: Any,
+    y: Any,
+    loss: Any,
     optimizer: Optimizer,
 ) -> Curvature | None:
     """Return the curvature at some of the rows; None where it is not positive or not that trained.
@@ -54,10 +54,11 @@ def measure_curvature(
     most = int(np.clip(_WORK / max(size, 1), 20, _ROWS))
     if size == 0:
         return None
-    if len(x) > most:
-        places = np.sort(np.random.default_rng(0).choice(len(x), most, replace=False))
-        x, y = x[places], y[places]
-    hessian = _core.Hessian(core, x, y, loss._core)
+    rows = len(x[0] if isinstance(x, list) else x)
+    if rows > most:
+        places = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+        x, y = taken(x, places), taken(y, places)
+    hessian = _core.Hessian(core, x, y, loss._core, loss_weights=loss_weights_of(loss))
     try:
         values, *_ = hessian.eigenvalues(min(3, size), _TOLERANCE, _ITERATIONS, 0)
     except ValueError:  # a product that is not finite

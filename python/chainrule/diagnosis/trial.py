@@ -16,7 +16,7 @@ from chainrule.network.output_losses import OutputLosses, loss_weights_of
 if TYPE_CHECKING:
     from chainrule.optimizers import Optimizer
 
-__all__ = ["RateTrial", "Steps", "try_rate"]
+__all__ = ["RateTrial", "Steps", "taken", "try_rate"]
 
 _STEPS = 20
 _FACTORS = (1.0 / 30.0, 30.0, 1000.0)
@@ -63,8 +63,8 @@ class Steps:
         rows, self._order = np.split(self._order, [self._batch_size])
         try:
             result = self._core.run_epoch(
-                _taken(self._x, rows),
-                _taken(self._y, rows),
+                taken(self._x, rows),
+                taken(self._y, rows),
                 self._loss._core,
                 self._optimizer._core,
                 len(rows),
@@ -97,7 +97,7 @@ class Steps:
         return value if np.isfinite(value) else float("inf")
 
 
-def _taken(given: Any, rows: NDArray[np.int64]) -> Any:
+def taken(given: Any, rows: NDArray[np.int64]) -> Any:
     """Return some rows, of each of several tables."""
     return [each[rows] for each in given] if isinstance(given, list) else given[rows]
 

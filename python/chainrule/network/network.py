@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from numpy.typing import ArrayLike, NDArray
 
@@ -30,6 +30,7 @@ from chainrule.network import (
 )
 from chainrule.network.compiled import Compiled
 from chainrule.network.core_network import make_core
+from chainrule.network.first_layers import FirstLayers, first_layers
 from chainrule.network.fitting import AnyLoss, AnyMetrics
 from chainrule.network.graph import Graph, Inputs, Outputs, trace
 from chainrule.network.lazy_training import adapt_lazily
@@ -196,17 +197,31 @@ class Network(Compiled):
         sharing.share(net, own)
         return net
 
-    def __getitem__(self, name: str) -> Layer:
-        """Return the layer of the node of this name.
+    @overload
+    def __getitem__(self, name: str) -> Layer: ...
+    @overload
+    def __getitem__(self, name: slice) -> FirstLayers: ...
+    def __getitem__(self, name: str | slice) -> Layer | FirstLayers:
+        """Return the layer of the node of this name, or for ``net[:k]`` what leads to the k-th.
+
+        Nodes count without inputs.
 
         Examples
         --------
+        >>> import numpy as np
         >>> import chainrule as cr
         >>> x = cr.Input(4)
-        >>> net = cr.Network(inputs=x, outputs=cr.Dense(2, name="y")(x))
+        >>> h = cr.Dense(3, activation="relu")(x)
+        >>> net = cr.Network(inputs=x, outputs=cr.Dense(2, name="y")(h))
         >>> net["y"]
         Dense(2, name='y')
+        >>> net[:1].predict(np.ones((5, 4))).shape
+        (5, 3)
         """
+        if isinstance(name, slice):
+            assert self._graph is not None
+            count = sum(node.layer is not None for node in self._graph.nodes)
+            return first_layers(self, name, count)
         if not isinstance(name, str):
             raise TypeError(f"nodes have names, got {name!r:.80}")
         nodes = {} if self._graph is None else {n.name: n for n in self._graph.nodes if n.layer}

@@ -11,7 +11,7 @@ from chainrule.layers import Input, Layer
 from chainrule.names import names_arguments
 from chainrule.network.compiled import Compiled
 from chainrule.network.core_network import make_core
-from chainrule.network.first_layers import FirstLayers
+from chainrule.network.first_layers import FirstLayers, first_layers
 from chainrule.network.graph import chain
 from chainrule.network.network import Network
 
@@ -128,13 +128,7 @@ class Sequential(Network):
             return super().__getitem__(index)
         if not isinstance(index, slice):
             return self.layers[index]
-        first, last, step = index.indices(len(self.layers))
-        if first != 0 or step != 1 or last < 1:
-            raise ValueError(
-                "a network's slice must be its first layers, at least one, as net[:k]; got "
-                f"[{index.start}:{index.stop}:{index.step}]".replace("None", "")
-            )
-        return FirstLayers(self, last)
+        return first_layers(self, index, len(self.layers))
 
     def explain(
         self,
