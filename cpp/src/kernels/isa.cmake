@@ -8,6 +8,9 @@ set(_kernel_options
     # Fuzzers are after the reader of model files; these units would take most of their build.
     $<$<BOOL:${CHAINRULE_BUILD_FUZZERS}>:-fno-sanitize=all>)
 
+# Kernels call nothing that throws.
+set(_no_unwinding -fno-exceptions -fno-asynchronous-unwind-tables)
+
 set(_known portable avx2 avx512 neon)
 foreach(_isa IN LISTS CHAINRULE_ISAS)
   if(NOT _isa IN_LIST _known)
@@ -24,7 +27,8 @@ function(chainrule_add_isa name optimisation)
   target_sources(chainrule PRIVATE ${_files})
   # The kernels' headers would be analysed once more for each instruction set.
   set_source_files_properties(${_files} PROPERTIES COMPILE_OPTIONS
-                                                  "$<IF:$<CONFIG:Debug>,-O1,${optimisation}>;${_kernel_options};${ARGN}" SKIP_LINTING ON)
+                                                  "$<IF:$<CONFIG:Debug>,-O1,${optimisation}>;${_kernel_options};${_no_unwinding};${ARGN}"
+                                                  SKIP_LINTING ON)
   string(TOUPPER ${name} _upper)
   set_property(
     SOURCE kernels/dispatch.cpp kernels/training_dispatch.cpp
