@@ -61,8 +61,7 @@ void check(Network<double> network, const DataSet& data, const TargetsView& y, c
   Hessian hessian(network, x, y, loss, 2);
   const auto size = static_cast<size_t>(hessian.size());
   Vector values(size);
-  const double value = hessian.gradient(values.data());
-  CHECK(value == network.compute_gradients(x, y, loss, false, 1, nullptr));
+  hessian.gradient(values.data());
   CHECK(values == gradients(network, x, y, loss));
   const Vector v = direction(hessian.size());
   Vector product(size);

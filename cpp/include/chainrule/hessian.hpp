@@ -52,8 +52,8 @@ class CHAINRULE_API Hessian {
 
   /// Number of rows and columns.
   std::int64_t size() const;
-  /// The mean loss and its gradient, size() numbers.
-  double gradient(double* to);
+  /// The gradient of the mean loss, size() numbers.
+  void gradient(double* to);
   /// product = H v, in the time of about four gradients: one pass of dual numbers, without the
   /// matrix. Reference: Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation
   /// 6, 1994.

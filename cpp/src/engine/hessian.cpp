@@ -51,7 +51,7 @@ struct Hessian::State {
   }
 
   /// The passes of a gradient, along v, or along nothing where v is null.
-  double run(const double* v) {
+  void run(const double* v) {
     std::vector<Dual> rows;
     for (const engine::Parameter& p : parameters.list()) {
       if (!p.trained) continue;
@@ -73,7 +73,6 @@ struct Hessian::State {
       context.sync_for(engine::Partition::columns);
       compiled.plan.gradients(context, step);
     });
-    return compiled.batch_loss(step.rows);
   }
 
   /// Values or tangents of the gradients.
@@ -113,10 +112,9 @@ Hessian::~Hessian() = default;
 
 std::int64_t Hessian::size() const { return state_->size; }
 
-double Hessian::gradient(double* to) {
-  const double loss = state_->run(nullptr);
+void Hessian::gradient(double* to) {
+  state_->run(nullptr);
   state_->copy_gradients(&Dual::value, to);
-  return loss;
 }
 
 void Hessian::multiply(const double* v, double* product) {

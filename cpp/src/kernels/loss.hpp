@@ -23,10 +23,13 @@ void apply_loss(const LossArgs<T>& f, L loss) {
     const T* z = f.z + i * f.z_stride;
     const T* t = f.targets + i * f.target_stride;
     const T weight = f.sample_weights ? f.sample_weights[i] : T(1);
-    const T sum = tree_sum_of<T>(f.columns, [&](int64_t j) CHAINRULE_LAMBDA {
-      return loss.value(load(z + j), load(t + j), j);
-    });
-    f.row_losses[i] = weight * (sum * inverse_columns);
+    // Of dual numbers the gradient alone is wanted.
+    if constexpr (sizeof(T) <= sizeof(double)) {
+      const T sum = tree_sum_of<T>(f.columns, [&](int64_t j) CHAINRULE_LAMBDA {
+        return loss.value(load(z + j), load(t + j), j);
+      });
+      f.row_losses[i] = weight * (sum * inverse_columns);
+    }
     if (!f.dz) continue;
     const T scale = weight * f.gradient_scale * inverse_columns;
     for (int64_t j = 0; j < f.columns; j += kLanes<T>) {
