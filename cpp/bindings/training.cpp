@@ -70,7 +70,7 @@ EpochResult run_epoch(Network<T>& self, const std::variant<RowsOrList, std::vect
     options.read = [&](const std::int64_t* numbers, std::int64_t count) {
       return between_batches.with_lock([&] {
         rows_read = read(py::array_t<std::int64_t>(count, numbers));
-        return RowsRead(InputViews(rows_read.cast<RowsOrList>(), "x").views());
+        return InputRows(InputViews(rows_read.cast<RowsOrList>(), "x").views());
       });
     };
   }

@@ -266,10 +266,12 @@ typedef struct chainrule_trainer chainrule_trainer;
  * CHAINRULE_JSON({"kind": "adam", "learning_rate": 0.01}). docs/model-format.md lists them. */
 typedef struct chainrule_trainer_options {
   size_t struct_size;
-  const char* loss;      /* NULL: that of the file which the network came from */
+  const char* loss;      /* NULL: that of the file which the network came from. Of several outputs
+                            one for all, or an array with one for each */
   const char* optimizer; /* NULL: that of the file */
   const char* schedule;  /* of the learning rate, in the place of the optimizer's; NULL: that of the
                             file if `optimizer` is NULL, else none */
+  const double* loss_weights; /* one for each output, finite and >= 0; NULL: all 1 */
 } chainrule_trainer_options;
 
 /* Makes a trainer, which goes on from the network's present parameters and its optimizer's memory.
@@ -306,7 +308,7 @@ typedef struct chainrule_fit_options {
   int64_t batch_size;  /* 0: 32 */
   int64_t num_threads; /* at most; 0: as many as the process may use. No result depends on it */
   int64_t keep_order;  /* 0: rows are shuffled in every epoch, in an order given by the seed */
-  const chainrule_rows* validation_x; /* NULL: none */
+  const chainrule_rows* validation_x; /* as x and y; NULL: none */
   const chainrule_targets* validation_y;
   /* Called by the calling thread after each epoch, when the network may be used but the trainer may
    * not; other than 0 ends the training. NULL: not called. */
@@ -323,13 +325,15 @@ typedef struct chainrule_fit_options {
   /* Called by the calling thread after each batch, when the network may be used but the trainer may
    * not; other than 0 ends the training within the epoch. NULL: not called. */
   int (*on_batch)(void* context, const chainrule_batch_report* report);
-  /* For a training that goes on within an epoch: the batches of the first epoch that are done, and
-   * what on_batch got after the last of them; NULL if first_batch is 0. */
+  /* For a training of one output that goes on within an epoch: the batches of the first epoch that
+   * are done, and what on_batch got after the last of them; NULL if first_batch is 0. */
   int64_t first_batch;
   const chainrule_batch_report* batch_before;
 } chainrule_fit_options;
 
-/* Trains for some epochs. x: (rows, inputs). Normalization layers that have not been adapted are
+/* Trains for some epochs. x: (rows, inputs), those of several inputs side by side; y: of several
+ * outputs as many structures, one behind the other; so too in the functions below and for the
+ * validation. Normalization layers that have not been adapted are
  * adapted to x first, as by chainrule_network_adapt. `options` may be NULL, and so may `last`,
  * which gets the last finished epoch's report. ERROR_DIVERGENCE leaves everything as it was when
  * that epoch began. */

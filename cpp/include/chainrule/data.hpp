@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "chainrule/cxx20.hpp"
@@ -71,6 +72,18 @@ class Inputs {
   std::size_t size_ = 0;
 };
 
+/// Inputs that own the views, to be kept or returned.
+struct InputRows {
+  InputRows() = default;
+  InputRows(const RowsView& x) : inputs{x} {}
+  InputRows(std::vector<RowsView> x) : inputs(std::move(x)) {}
+  operator Inputs() const { return inputs; }
+
+  std::int64_t rows() const { return Inputs(inputs).rows(); }
+
+  std::vector<RowsView> inputs;
+};
+
 /// Where the stored values of row i of compressed rows begin; i may be the number of rows.
 inline std::int64_t offset_at(const RowsView& x, std::int64_t i) {
   return x.wide_offsets ? static_cast<const std::int64_t*>(x.offsets)[i]
@@ -115,6 +128,7 @@ struct TargetsView {
 /// those of an only output. Refers to memory of the caller, so it is for arguments alone.
 class Targets {
  public:
+  Targets() = default;
   Targets(const TargetsView& y) : first_(&y), size_(1) {}
   Targets(const std::vector<TargetsView>& y) : first_(y.data()), size_(y.size()) {}
 
@@ -124,8 +138,20 @@ class Targets {
   const TargetsView* end() const { return first_ + size_; }
 
  private:
-  const TargetsView* first_;
-  std::size_t size_;
+  const TargetsView* first_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// Targets that own the views, to be kept or returned.
+struct OutputTargets {
+  OutputTargets() = default;
+  OutputTargets(const TargetsView& y) : outputs{y} {}
+  OutputTargets(std::vector<TargetsView> y) : outputs(std::move(y)) {}
+  operator Targets() const { return outputs; }
+
+  std::int64_t rows() const { return outputs.empty() ? 0 : outputs.front().rows; }
+
+  std::vector<TargetsView> outputs;
 };
 
 /// One class index a row.

@@ -79,6 +79,10 @@ CHAINRULE_API std::string model_bytes(const Network<T>& network,
 /// follow.
 template <class T>
 CHAINRULE_API Trainer<T> resume_training(Network<T>& network, const TrainingState& training);
+/// The same for these losses, which of several outputs no TrainingState has.
+template <class T>
+CHAINRULE_API Trainer<T> resume_training(Network<T>& network, const TrainingState& training,
+                                         const Losses& losses);
 /// What `trainer` needs to go on, for save_model; what only files know is taken from `previous`.
 /// No thread may be training meanwhile.
 template <class T>

@@ -65,19 +65,9 @@ struct BatchReport {
   LossSums losses;         // what that is the mean of, for each output
 };
 
-/// Rows that have been read, for each input of a network; a RowsView stands for those of an only
-/// one.
-struct RowsRead {
-  RowsRead() = default;
-  RowsRead(const RowsView& rows) : inputs{rows} {}
-  RowsRead(std::vector<RowsView> rows) : inputs(std::move(rows)) {}
-
-  std::vector<RowsView> inputs;
-};
-
 /// Rows that are not in memory: given the numbers of `count` rows, returns these rows in that order
 /// and of each input in one type, in memory that stays until the next call.
-using ReadRows = Callback<RowsRead(const std::int64_t* numbers, std::int64_t count)>;
+using ReadRows = Callback<InputRows(const std::int64_t* numbers, std::int64_t count)>;
 
 /// How one pass over the training data runs.
 struct EpochOptions {

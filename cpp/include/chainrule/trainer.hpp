@@ -32,8 +32,8 @@ struct FitOptions {
   int num_threads = 0;  // 0: default_num_threads()
   bool shuffle = true;
   InputSparsity input_sparsity = InputSparsity::automatic;
-  RowsView validation_x = {};  // no rows: none
-  TargetsView validation_y = {};
+  InputRows validation_x = {};  // no rows: none
+  OutputTargets validation_y = {};
   std::optional<EarlyStopping> early_stopping = {};
   /// For a training that goes on within an epoch: the batches of the first epoch that have been
   /// trained on, and the last one's BatchReport::losses.
@@ -52,8 +52,8 @@ struct FitOptions {
   Callback<bool(std::int64_t batches_done, double mean_loss)> poll = {};
 };
 
-/// Trains a network for a loss by an optimizer, whose learning rate may follow a schedule. T is
-/// float or double.
+/// Trains a network for a loss of each output by an optimizer, whose learning rate may follow a
+/// schedule. T is float or double.
 ///
 ///     Network<float> network({Dense(64, "relu"), Dense(10)}, 784, seed);
 ///     Trainer<float> trainer(network, Loss::defaults(Loss::Kind::cross_entropy),
@@ -65,11 +65,11 @@ struct FitOptions {
 template <class T>
 class CHAINRULE_API Trainer {
  public:
-  /// For a network that outlives the trainer and stays in its place. Throws Error when an option of
-  /// the loss, the optimizer or the schedule is out of its range, or the network has no such
-  /// outputs as the loss needs. A schedule takes the place of the optimizer's learning_rate and
-  /// begins with the next step.
-  Trainer(Network<T>& network, const Loss& loss, const Optimizer& optimizer,
+  /// `losses`: one for each output. For a network that outlives the trainer and stays in its place.
+  /// Throws Error when an option of the loss, the optimizer or the schedule is out of its range, or
+  /// the network has no such outputs as the loss needs. A schedule takes the place of the
+  /// optimizer's learning_rate and begins with the next step.
+  Trainer(Network<T>& network, const Losses& losses, const Optimizer& optimizer,
           const std::optional<Schedule>& schedule = std::nullopt);
   /// Must not be destroyed, moved or assigned to while it is in a call, from its callbacks neither.
   Trainer(Trainer&&) noexcept;
@@ -77,14 +77,15 @@ class CHAINRULE_API Trainer {
   ~Trainer();
 
   Network<T>& network() const;
-  const Loss& loss() const;
+  /// Of each output, with their weights.
+  Losses losses() const;
   const Optimizer& optimizer() const;
 
   /// Trains for options.epochs epochs, going on from the present weights and the optimizer's state,
   /// and reports each. Normalization layers that have not been adapted are adapted to x first, as
-  /// by Network::adapt_remaining. x: (rows, inputs()); y: labels (rows) or values (rows,
-  /// outputs()). The results depend on the data, the network's seed and the options alone, not on
-  /// threads.
+  /// by Network::adapt_remaining. x: for each input (rows, its columns); y: for each output labels
+  /// (rows) or values (rows, its columns). The results depend on the data, the network's seed and
+  /// the options alone, not on threads.
   ///
   /// All arguments are checked before anything changes: throws Error for those that do not fit,
   /// also for numbers in x and y that are not finite and for targets that the loss cannot compare
@@ -93,8 +94,7 @@ class CHAINRULE_API Trainer {
   /// end puts the best epoch's parameters back, also where an exception ends it.
   /// Throws DivergenceError when the loss or a parameter is no longer finite, with everything as it
   /// was when that epoch began; see Network::run_epoch.
-  std::vector<EpochReport> fit(const RowsView& x, const TargetsView& y,
-                               const FitOptions& options = {});
+  std::vector<EpochReport> fit(const Inputs& x, const Targets& y, const FitOptions& options = {});
 
   /// What early stopping saw in the last fit that had one; throws StateError while another thread
   /// uses the trainer.
@@ -104,10 +104,10 @@ class CHAINRULE_API Trainer {
   /// online learning: after two calls with a number of rows it allocates nothing as long as that
   /// stays the same. A schedule counts each such step as an epoch. Throws Error for rows
   /// that do not fit, without having changed anything, and DivergenceError as Network::run_epoch.
-  double step(const RowsView& x, const TargetsView& y);
+  double step(const Inputs& x, const Targets& y);
 
   /// Mean loss over the rows in inference mode. Throws Error for rows that do not fit.
-  double evaluate(const RowsView& x, const TargetsView& y, int num_threads = 0);
+  double evaluate(const Inputs& x, const Targets& y, int num_threads = 0);
 
   /// The schedule of the learning rate.
   const std::optional<Schedule>& schedule() const;

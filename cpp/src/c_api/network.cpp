@@ -54,24 +54,6 @@ Graph make_graph(std::string_view layers, std::int64_t inputs) {
   return Graph::chain(list, inputs);
 }
 
-/// Rows of all inputs side by side, as those of each.
-std::vector<RowsView> split(const Graph& graph, const RowsView& x) {
-  std::vector<RowsView> inputs;
-  if (graph.inputs().size() == 1) return {x};
-  if (x.compressed()) throw Error("x is sparse, which a network of several inputs does not take");
-  std::int64_t first = 0;
-  for (const std::int64_t input : graph.inputs()) {
-    inputs.push_back(x);
-    inputs.back().columns = graph.node(input).shape.size();
-    inputs.back().data = static_cast<const char*>(x.data) + first * x.column_stride;
-    first += inputs.back().columns;
-  }
-  if (first != x.columns)
-    throw Error("x has " + std::to_string(x.columns) + " columns; the network expects " +
-                std::to_string(first));
-  return inputs;
-}
-
 AnyNetwork make_network(std::string_view layers, std::int64_t inputs,
                         const chainrule_network_options& options) {
   Graph graph = make_graph(layers, inputs);
@@ -122,6 +104,23 @@ constexpr chainrule_type type_of(const Network<T>&) {
 }
 
 }  // namespace
+
+std::vector<RowsView> split(const Graph& graph, const RowsView& x) {
+  std::vector<RowsView> inputs;
+  if (graph.inputs().size() == 1) return {x};
+  if (x.compressed()) throw Error("x is sparse, which a network of several inputs does not take");
+  std::int64_t first = 0;
+  for (const std::int64_t input : graph.inputs()) {
+    inputs.push_back(x);
+    inputs.back().columns = graph.node(input).shape.size();
+    inputs.back().data = static_cast<const char*>(x.data) + first * x.column_stride;
+    first += inputs.back().columns;
+  }
+  if (first != x.columns)
+    throw Error("x has " + std::to_string(x.columns) + " columns; the network expects " +
+                std::to_string(first));
+  return inputs;
+}
 
 NetworkObject::NetworkObject(AnyNetwork network_, TrainingState training_)
     : network(std::move(network_)),

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "c_api/handle.hpp"
 #include "chainrule/chainrule.h"
@@ -36,6 +37,9 @@ decltype(auto) with_network(const NetworkObject& object, const Visit& visit) {
   return std::visit([&](const auto& network) -> decltype(auto) { return visit(*network); },
                     object.network);
 }
+
+/// Rows of all inputs side by side, as those of each.
+std::vector<RowsView> split(const Graph& graph, const RowsView& x);
 
 /// Throws Error unless an array of rows of numbers of type T takes `size` bytes.
 template <class T>

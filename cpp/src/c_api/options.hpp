@@ -19,6 +19,9 @@ inline constexpr std::size_t first_size = sizeof(S);
 template <>
 inline constexpr std::size_t first_size<chainrule_fit_options> =
     offsetof(chainrule_fit_options, early_stopping);
+template <>
+inline constexpr std::size_t first_size<chainrule_trainer_options> =
+    offsetof(chainrule_trainer_options, loss_weights);
 
 /// Throws Error when `structure` is null or its size is not one that it can have.
 void check_size(const void* structure, std::size_t least, const char* name);

@@ -50,25 +50,57 @@ class InCall {
   TrainerObject& object_;
 };
 
+const Graph& graph_of(const TrainerObject& object) {
+  return std::visit([](const auto& network) -> const Graph& { return network->graph(); },
+                    object.network);
+}
+
+/// The losses of the outputs that the options say, or the record; none where neither does.
+std::vector<Loss> chosen_losses(const TrainingState& training, const char* given,
+                                std::size_t outputs) {
+  std::vector<Loss> losses;
+  if (given == nullptr) {
+    if (training.loss) losses.assign(outputs, *training.loss);
+    return losses;
+  }
+  const std::string_view json = given;
+  if (const std::size_t first = json.find_first_not_of(" \t\r\n");
+      first != std::string_view::npos && json[first] == '[') {
+    for (const Config& config : configs_from_json(json))
+      losses.push_back(Loss::from_config(config));
+    return losses;
+  }
+  losses.assign(outputs, Loss::from_config(config_from_json(json)));
+  return losses;
+}
+
 /// The training to go on with: the record's, but for what the options say.
 TrainingState chosen(TrainingState training, const chainrule_trainer_options& options) {
-  if (options.loss != nullptr) training.loss = Loss::from_config(config_from_json(options.loss));
   if (options.optimizer != nullptr) {
     training.optimizer = Optimizer::from_config(config_from_json(options.optimizer));
     training.schedule.reset();
     training.plateau.reset();
   }
-  if (!training.loss) throw Error("options.loss is NULL, and the network is from no file with one");
   if (!training.optimizer)
     throw Error("options.optimizer is NULL, and the network is from no file with one");
   return training;
 }
 
 template <class T>
-Trainer<T> make_trainer(Network<T>& network, const TrainingState& training, const char* schedule) {
-  if (schedule == nullptr) return resume_training(network, training);
-  return {network, *training.loss, *training.optimizer,
-          Schedule::from_config(config_from_json(schedule))};
+Trainer<T> make_trainer(Network<T>& network, const TrainingState& record,
+                        const chainrule_trainer_options& options) {
+  const std::size_t outputs = network.graph().outputs().size();
+  const std::vector<Loss> losses = chosen_losses(record, options.loss, outputs);
+  if (losses.empty()) throw Error("options.loss is NULL, and the network is from no file with one");
+  const TrainingState training = chosen(record, options);
+  std::vector<double> weights;
+  if (options.loss_weights != nullptr)
+    weights.assign(options.loss_weights, options.loss_weights + losses.size());
+  if (options.schedule == nullptr) return resume_training(network, training, {losses, weights});
+  return {network,
+          {losses, weights},
+          *training.optimizer,
+          Schedule::from_config(config_from_json(options.schedule))};
 }
 
 chainrule_epoch_report report_of(const EpochReport& from) {
@@ -99,7 +131,9 @@ chainrule_batch_report report_of(const BatchReport& from) {
 }
 
 /// Where within an epoch the training begins, and what it calls after each batch.
-void read_batches(const chainrule_fit_options& given, FitOptions& o) {
+void read_batches(const chainrule_fit_options& given, FitOptions& o, std::size_t outputs) {
+  if (given.first_batch != 0 && outputs > 1)
+    throw Error("first_batch needs a network of one output");
   o.first_batch = given.first_batch;
   if (given.batch_before != nullptr) {
     const chainrule_batch_report before = read_structure(given.batch_before, "batch_before");
@@ -115,7 +149,7 @@ void read_batches(const chainrule_fit_options& given, FitOptions& o) {
   };
 }
 
-FitOptions fit_options(const chainrule_fit_options& given) {
+FitOptions fit_options(const chainrule_fit_options& given, const Graph& graph) {
   FitOptions o;
   if (given.epochs != 0) o.epochs = given.epochs;
   if (given.batch_size != 0) o.batch_size = given.batch_size;
@@ -123,12 +157,12 @@ FitOptions fit_options(const chainrule_fit_options& given) {
   o.shuffle = given.keep_order == 0;
   o.input_sparsity = c_api::input_sparsity(given.input_sparsity);
   if (given.validation_x != nullptr || given.validation_y != nullptr) {
-    o.validation_x = rows_view(given.validation_x, "validation_x");
-    o.validation_y = targets_view(given.validation_y, "validation_y");
+    o.validation_x = split(graph, rows_view(given.validation_x, "validation_x"));
+    o.validation_y = targets_views(given.validation_y, graph.outputs().size(), "validation_y");
   }
   if (given.early_stopping != nullptr)
     o.early_stopping = EarlyStopping::from_config(config_from_json(given.early_stopping));
-  read_batches(given, o);
+  read_batches(given, o, graph.outputs().size());
   if (given.on_epoch != nullptr) {
     o.on_epoch = [given](const EpochReport& report) {
       const chainrule_epoch_report seen = report_of(report);
@@ -156,9 +190,8 @@ chainrule_status chainrule_trainer_create(chainrule_network* network,
     const auto& object = object_of<NetworkObject>(network);
     require_non_null(trainer, "the result's pointer");
     const chainrule_trainer_options o = read_options(options);
-    const TrainingState training = chosen(*object.training, o);
     with_network(object, [&](auto& n) {
-      return_handle(std::make_unique<TrainerObject>(object, make_trainer(n, training, o.schedule)),
+      return_handle(std::make_unique<TrainerObject>(object, make_trainer(n, *object.training, o)),
                     trainer);
     });
   });
@@ -180,9 +213,10 @@ chainrule_status chainrule_trainer_fit(chainrule_trainer* trainer, const chainru
   return translate_exceptions([&] {
     const InCall call(trainer);
     auto& object = *call;
-    const RowsView rows = rows_view(x, "x");
-    const TargetsView targets = targets_view(y, "y");
-    const FitOptions o = fit_options(read_options(options));
+    const Graph& graph = graph_of(object);
+    const std::vector<RowsView> rows = split(graph, rows_view(x, "x"));
+    const std::vector<TargetsView> targets = targets_views(y, graph.outputs().size(), "y");
+    const FitOptions o = fit_options(read_options(options), graph);
     if (last != nullptr) check_structure(last, "last");
     const std::vector<EpochReport> reports =
         std::visit([&](auto& t) { return t.fit(rows, targets, o); }, object.trainer);
@@ -196,8 +230,9 @@ chainrule_status chainrule_trainer_step(chainrule_trainer* trainer, const chainr
   return translate_exceptions([&] {
     const InCall call(trainer);
     auto& object = *call;
-    const RowsView rows = rows_view(x, "x");
-    const TargetsView targets = targets_view(y, "y");
+    const Graph& graph = graph_of(object);
+    const std::vector<RowsView> rows = split(graph, rows_view(x, "x"));
+    const std::vector<TargetsView> targets = targets_views(y, graph.outputs().size(), "y");
     const double value = std::visit([&](auto& t) { return t.step(rows, targets); }, object.trainer);
     if (loss != nullptr) *loss = value;
   });
@@ -209,8 +244,9 @@ chainrule_status chainrule_trainer_evaluate(chainrule_trainer* trainer, const ch
   return translate_exceptions([&] {
     const InCall call(trainer);
     auto& object = *call;
-    const RowsView rows = rows_view(x, "x");
-    const TargetsView targets = targets_view(y, "y");
+    const Graph& graph = graph_of(object);
+    const std::vector<RowsView> rows = split(graph, rows_view(x, "x"));
+    const std::vector<TargetsView> targets = targets_views(y, graph.outputs().size(), "y");
     require_non_null(loss, "loss");
     const int threads = thread_count(num_threads);
     *loss = std::visit([&](auto& t) { return t.evaluate(rows, targets, threads); }, object.trainer);

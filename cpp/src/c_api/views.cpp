@@ -90,9 +90,10 @@ RowsView rows_view(const chainrule_rows* rows, const char* name_) {
   return view;
 }
 
-TargetsView targets_view(const chainrule_targets* targets, const char* name_) {
-  const chainrule_targets given = read_structure(targets, name_);
-  const std::string name = name_;
+namespace {
+
+TargetsView targets_view(const chainrule_targets* targets, const std::string& name) {
+  const chainrule_targets given = read_structure(targets, name.c_str());
   if ((given.labels == nullptr) == (given.values == nullptr))
     throw Error(name + (given.labels == nullptr ? " has neither labels nor values"
                                                 : " has both labels and values"));
@@ -107,6 +108,22 @@ TargetsView targets_view(const chainrule_targets* targets, const char* name_) {
   view.values = rows_view(given.values, values.c_str());
   if (view.rows == 0) view.rows = view.values.rows;
   return view;
+}
+
+}  // namespace
+
+std::vector<TargetsView> targets_views(const chainrule_targets* targets, std::size_t outputs,
+                                       const char* name) {
+  std::vector<TargetsView> views;
+  const auto* next = reinterpret_cast<const char*>(targets);
+  for (std::size_t i = 0; i < outputs; ++i) {
+    const auto* given = reinterpret_cast<const chainrule_targets*>(next);
+    std::string part = name;
+    if (outputs > 1) part.append("[").append(std::to_string(i)).append("]");
+    views.push_back(targets_view(given, part));
+    next += given->struct_size;
+  }
+  return views;
 }
 
 InputSparsity input_sparsity(chainrule_sparsity given) {

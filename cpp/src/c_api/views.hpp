@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
+#include <vector>
+
 #include "chainrule/chainrule.h"
 #include "chainrule/data.hpp"
 
@@ -10,7 +13,9 @@ namespace chainrule::c_api {
 /// compressed rows hold is checked, the numbers of other tables are not.
 RowsView rows_view(const chainrule_rows* rows, const char* name);
 
-TargetsView targets_view(const chainrule_targets* targets, const char* name);
+/// The caller's targets for each of `outputs` outputs, structures that lie one behind the other.
+std::vector<TargetsView> targets_views(const chainrule_targets* targets, std::size_t outputs,
+                                       const char* name);
 
 InputSparsity input_sparsity(chainrule_sparsity given);
 

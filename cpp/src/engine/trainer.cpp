@@ -19,20 +19,36 @@ namespace {
 
 constexpr std::int64_t kEvaluateRows = 256;
 
+RowsView rows_from(RowsView x, std::int64_t first, std::int64_t count) {
+  x.rows = count;
+  if (x.compressed()) {
+    x.offsets = static_cast<const char*>(x.offsets) + first * (x.wide_offsets ? 8 : 4);
+  } else {
+    x.data = static_cast<const char*>(x.data) + first * x.row_stride;
+  }
+  return x;
+}
+
 }  // namespace
 
 template <class T>
 struct Trainer<T>::State {
-  State(Network<T>* network_, const Loss& loss_, const Optimizer& optimizer_,
+  State(Network<T>* network_, const Losses& losses, const Optimizer& optimizer_,
         const std::optional<Schedule>& schedule_)
-      : network(network_), loss(loss_), optimizer(optimizer_), schedule(schedule_) {
-    network->check_loss(loss);
+      : network(network_), optimizer(optimizer_), schedule(schedule_) {
+    network->check_loss(losses);
+    for (std::size_t i = 0; i < losses.size(); ++i) {
+      each_loss.push_back(losses[i]);
+      weights.push_back(losses.weight(i));
+    }
     optimizer.check();
     if (!schedule) return;
     schedule->check();
     if (schedule->kind == Schedule::Kind::reduce_on_plateau) plateau.emplace(*schedule);
     origin = network->total_steps();
   }
+
+  Losses losses() const { return {each_loss, weights}; }
 
   double rate(std::int64_t step, std::int64_t steps_per_epoch) const {
     if (!schedule) return optimizer.learning_rate();
@@ -47,29 +63,26 @@ struct Trainer<T>::State {
     if (monitor != "loss" && monitor != "val_loss")
       throw Error("early_stopping: monitor must be \"loss\" or \"val_loss\", got '" + monitor +
                   "'");
-    if (monitor == "val_loss" && o.validation_x.rows == 0)
+    if (monitor == "val_loss" && o.validation_x.rows() == 0)
       throw Error("early_stopping: monitor is \"val_loss\", which needs validation data");
   }
 
-  void check(const RowsView& x, const TargetsView& y, const FitOptions& o) const {
+  void check(const Inputs& x, const Targets& y, const FitOptions& o) const {
     if (o.epochs < 0) throw Error("epochs must be >= 0, got " + std::to_string(o.epochs));
     if (o.batch_size < 1)
       throw Error("batch_size must be >= 1, got " + std::to_string(o.batch_size));
     if (o.read) {
-      network->check(x, y, loss);
-      visit(x, o.read, [&](const RowsView& piece) {
-        network->check_takes(piece);
-        check_finite<T>(piece, "x");
-      });
-      check_targets<T>(y, loss, "y");
+      network->check(x, y, losses());
+      visit(x.rows(), o.read, [&](const Inputs& piece) { check_rows(piece, "x"); });
+      check_values(y, "y");
     } else {
       check_data(x, y, "x", "y");
     }
-    if (o.validation_x.rows > 0 || o.validation_y.rows > 0)
+    if (o.validation_x.rows() > 0 || o.validation_y.rows() > 0)
       check_data(o.validation_x, o.validation_y, "validation_x", "validation_y");
-    network->check_trains(optimizer, o.input_sparsity, std::min(o.batch_size, x.rows));
-    const std::int64_t batch_size = std::min(o.batch_size, x.rows);
-    const std::int64_t batches = (x.rows + batch_size - 1) / batch_size;
+    network->check_trains(optimizer, o.input_sparsity, std::min(o.batch_size, x.rows()));
+    const std::int64_t batch_size = std::min(o.batch_size, x.rows());
+    const std::int64_t batches = (x.rows() + batch_size - 1) / batch_size;
     if (o.first_batch < 0 || o.first_batch >= batches)
       throw Error("first_batch must lie in 0.." + std::to_string(batches - 1) + ", got " +
                   std::to_string(o.first_batch));
@@ -77,36 +90,48 @@ struct Trainer<T>::State {
   }
 
   /// All rows that are not in memory, a few at a time, in their order.
-  static void visit(const RowsView& x, const ReadRows& read,
-                    const Callback<void(const RowsView&)>& each) {
+  static void visit(std::int64_t rows, const ReadRows& read,
+                    const Callback<void(const Inputs&)>& each) {
     std::vector<std::int64_t> numbers(
-        static_cast<std::size_t>(std::min(kEvaluateRows, std::max<std::int64_t>(0, x.rows))));
-    for (std::int64_t first = 0; first < x.rows; first += kEvaluateRows) {
-      const std::int64_t count = std::min(kEvaluateRows, x.rows - first);
+        static_cast<std::size_t>(std::min(kEvaluateRows, std::max<std::int64_t>(0, rows))));
+    for (std::int64_t first = 0; first < rows; first += kEvaluateRows) {
+      const std::int64_t count = std::min(kEvaluateRows, rows - first);
       std::iota(numbers.begin(), numbers.end(), first);
-      each(read(numbers.data(), count).inputs.at(0));
+      each(read(numbers.data(), count).inputs);
     }
   }
 
-  void check_data(const RowsView& x, const TargetsView& y, const char* x_name,
-                  const char* y_name) const {
-    network->check(x, y, loss);
+  void check_rows(const Inputs& x, const char* name) const {
     network->check_takes(x);
-    check_finite<T>(x, x_name);
-    check_targets<T>(y, loss, y_name);
+    for (std::size_t i = 0; i < x.size(); ++i)
+      check_finite<T>(x[i], part_name(name, network->graph().inputs(), i).c_str());
+  }
+
+  void check_values(const Targets& y, const char* name) const {
+    for (std::size_t i = 0; i < y.size(); ++i)
+      check_targets<T>(y[i], each_loss[i], part_name(name, network->graph().outputs(), i).c_str());
+  }
+
+  /// What errors call the rows of an input, or the targets of an output.
+  std::string part_name(const char* name, const std::vector<std::int64_t>& nodes,
+                        std::size_t i) const {
+    if (nodes.size() == 1) return name;
+    return std::string(name) + "[\"" + network->graph().node(nodes[i]).name + "\"]";
+  }
+
+  void check_data(const Inputs& x, const Targets& y, const char* x_name, const char* y_name) const {
+    network->check(x, y, losses());
+    check_rows(x, x_name);
+    check_values(y, y_name);
   }
 
   /// Undoes an epoch whose validation shows the divergence that its own losses did not.
-  [[noreturn]] void report_divergence(const RowsView& x, const EpochReport& report) {
+  [[noreturn]] void report_divergence(const Inputs& x, const EpochReport& report) {
     std::int64_t layer = -1;
-    for (std::int64_t first = 0; layer < 0 && first < x.rows; first += kEvaluateRows) {
-      RowsView part = x;
-      part.rows = std::min(kEvaluateRows, x.rows - first);
-      if (x.compressed()) {
-        part.offsets = static_cast<const char*>(x.offsets) + first * (x.wide_offsets ? 8 : 4);
-      } else {
-        part.data = static_cast<const char*>(x.data) + first * x.row_stride;
-      }
+    for (std::int64_t first = 0; layer < 0 && first < x.rows(); first += kEvaluateRows) {
+      std::vector<RowsView> part;
+      for (const RowsView& input : x)
+        part.push_back(rows_from(input, first, std::min(kEvaluateRows, x.rows() - first)));
       layer = network->first_bad_layer(part);
     }
     if (layer < 0) layer = static_cast<std::int64_t>(network->layers().size()) - 1;
@@ -126,15 +151,14 @@ struct Trainer<T>::State {
         report.epoch, batches, name, value);
   }
 
-  EpochReport epoch(const RowsView& x, const TargetsView& y, const FitOptions& o,
-                    EpochOptions& options) {
+  EpochReport epoch(const Inputs& x, const Targets& y, const FitOptions& o, EpochOptions& options) {
     const std::int64_t first = network->total_steps() - options.first_batch;
     const std::int64_t before = network->epochs();
     const auto batches = static_cast<std::int64_t>(rates.size());
     for (std::int64_t b = options.first_batch; b < batches; ++b)
       rates[static_cast<std::size_t>(b)] = rate(first + b, batches);
     EpochReport report;
-    const EpochResult result = network->run_epoch(x, y, loss, optimizer, options);
+    const EpochResult result = network->run_epoch(x, y, losses(), optimizer, options);
     options.first_batch = 0;
     options.losses_before.reset();
     stopped = result.stopped;
@@ -143,7 +167,7 @@ struct Trainer<T>::State {
     is_whole = report.epoch > before;
     report.learning_rate = rates.back();
     if (!is_whole) return report;
-    if (o.validation_x.rows > 0) {
+    if (o.validation_x.rows() > 0) {
       report.validation_loss = validate(o);
       if (!std::isfinite(report.validation_loss)) report_divergence(o.validation_x, report);
     }
@@ -154,7 +178,7 @@ struct Trainer<T>::State {
     return report;
   }
 
-  std::vector<EpochReport> run_epochs(const RowsView& x, const TargetsView& y, const FitOptions& o,
+  std::vector<EpochReport> run_epochs(const Inputs& x, const Targets& y, const FitOptions& o,
                                       EpochOptions& options) {
     std::vector<EpochReport> reports;
     stopped = false;
@@ -177,12 +201,13 @@ struct Trainer<T>::State {
   }
 
   /// Adapts Normalization layers; where nothing is trained then, that is taken back.
-  EpochReport first_epoch(const RowsView& x, const TargetsView& y, const FitOptions& o,
+  EpochReport first_epoch(const Inputs& x, const Targets& y, const FitOptions& o,
                           EpochOptions& options) {
     const std::int64_t before = network->total_steps();
     const bool adapted =
-        o.read ? network->adapt_remaining(
-                     [&](const Callback<void(const RowsView&)>& each) { visit(x, o.read, each); })
+        o.read ? network->adapt_remaining([&](const Callback<void(const Inputs&)>& each) {
+          visit(x.rows(), o.read, each);
+        })
                : network->adapt_remaining(x);
     try {
       return epoch(x, y, o, options);
@@ -195,8 +220,8 @@ struct Trainer<T>::State {
   /// Without a report there is no epoch: what evaluation throws takes the epoch back.
   double validate(const FitOptions& o) {
     try {
-      return network->evaluate(o.validation_x, o.validation_y, loss, kEvaluateRows, o.num_threads,
-                               nullptr, o.input_sparsity);
+      return network->evaluate(o.validation_x, o.validation_y, losses(), kEvaluateRows,
+                               o.num_threads, nullptr, o.input_sparsity);
     } catch (...) {
       network->restore_epoch();
       throw;
@@ -204,7 +229,8 @@ struct Trainer<T>::State {
   }
 
   Network<T>* const network;
-  const Loss loss;
+  std::vector<Loss> each_loss;  // of each output
+  std::vector<double> weights;
   const Optimizer optimizer;
   const std::optional<Schedule> schedule;
   std::optional<Plateau> plateau;
@@ -249,9 +275,9 @@ class Using {
 }  // namespace
 
 template <class T>
-Trainer<T>::Trainer(Network<T>& network, const Loss& loss, const Optimizer& optimizer,
+Trainer<T>::Trainer(Network<T>& network, const Losses& losses, const Optimizer& optimizer,
                     const std::optional<Schedule>& schedule)
-    : state_(new State(&network, loss, optimizer, schedule)) {}
+    : state_(new State(&network, losses, optimizer, schedule)) {}
 
 template <class T>
 Trainer<T>::Trainer(Trainer&&) noexcept = default;
@@ -266,8 +292,8 @@ Network<T>& Trainer<T>::network() const {
 }
 
 template <class T>
-const Loss& Trainer<T>::loss() const {
-  return state_->loss;
+Losses Trainer<T>::losses() const {
+  return state_->losses();
 }
 
 template <class T>
@@ -276,14 +302,14 @@ const Optimizer& Trainer<T>::optimizer() const {
 }
 
 template <class T>
-std::vector<EpochReport> Trainer<T>::fit(const RowsView& x, const TargetsView& y,
+std::vector<EpochReport> Trainer<T>::fit(const Inputs& x, const Targets& y,
                                          const FitOptions& options) {
   State& s = *state_;
   const Using guard(s);
   const engine::Occupancy::CallingBack within(s.occupancy);
   s.check(x, y, options);
-  const std::int64_t batch_size = std::min(options.batch_size, x.rows);
-  s.rates.resize(static_cast<std::size_t>((x.rows + batch_size - 1) / batch_size));
+  const std::int64_t batch_size = std::min(options.batch_size, x.rows());
+  s.rates.resize(static_cast<std::size_t>((x.rows() + batch_size - 1) / batch_size));
   EpochOptions o;
   o.batch_size = batch_size;
   o.num_threads = options.num_threads;
@@ -326,31 +352,32 @@ EarlyStoppingMemory Trainer<T>::early_stopping() const {
 }
 
 template <class T>
-double Trainer<T>::step(const RowsView& x, const TargetsView& y) {
+double Trainer<T>::step(const Inputs& x, const Targets& y) {
   State& s = *state_;
   const Using guard(s);
   const double rate = s.rate(s.network->total_steps(), 1);
-  engine::check_target_values(y, s.loss, "y");
+  for (std::size_t i = 0; i < y.size() && i < s.each_loss.size(); ++i)
+    engine::check_target_values(y[i], s.each_loss[i], "y");
   EpochOptions o;
-  o.batch_size = std::max<std::int64_t>(1, x.rows);
+  o.batch_size = std::max<std::int64_t>(1, x.rows());
   o.shuffle = false;
   o.whole_epoch = false;
   o.learning_rates = &rate;
   try {
-    return s.network->run_epoch(x, y, s.loss, s.optimizer, o).loss;
+    return s.network->run_epoch(x, y, s.losses(), s.optimizer, o).loss;
   } catch (const DivergenceError&) {
     // Looking for the cause only now spares every other step a pass over its rows.
-    check_finite<T>(x, "x");
-    check_finite<T>(y, "y");
+    for (const RowsView& input : x) check_finite<T>(input, "x");
+    for (const TargetsView& output : y) check_finite<T>(output, "y");
     throw;
   }
 }
 
 template <class T>
-double Trainer<T>::evaluate(const RowsView& x, const TargetsView& y, int num_threads) {
+double Trainer<T>::evaluate(const Inputs& x, const Targets& y, int num_threads) {
   const Using guard(*state_);
   state_->check_data(x, y, "x", "y");
-  return state_->network->evaluate(x, y, state_->loss, kEvaluateRows, num_threads, nullptr);
+  return state_->network->evaluate(x, y, state_->losses(), kEvaluateRows, num_threads, nullptr);
 }
 
 template <class T>

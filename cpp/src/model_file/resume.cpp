@@ -21,9 +21,15 @@ void check_watched(const TrainingState& training) {
 template <class T>
 Trainer<T> resume_training(Network<T>& network, const TrainingState& training) {
   if (!training.loss) throw Error("the model names no loss to train for");
+  return resume_training(network, training, *training.loss);
+}
+
+template <class T>
+Trainer<T> resume_training(Network<T>& network, const TrainingState& training,
+                           const Losses& losses) {
   if (!training.optimizer) throw Error("the model names no optimizer to train by");
   if (training.plateau) check_watched(training);
-  Trainer<T> trainer(network, *training.loss, *training.optimizer, training.schedule);
+  Trainer<T> trainer(network, losses, *training.optimizer, training.schedule);
   if (training.schedule) trainer.set_schedule_origin(training.schedule_origin);
   if (training.plateau) trainer.set_plateau(*training.plateau);
   return trainer;
@@ -31,7 +37,8 @@ Trainer<T> resume_training(Network<T>& network, const TrainingState& training) {
 
 template <class T>
 TrainingState training_state(const Trainer<T>& trainer, TrainingState previous) {
-  previous.loss = trainer.loss();
+  previous.loss.reset();
+  if (trainer.losses().size() == 1) previous.loss = trainer.losses()[0];
   previous.optimizer = trainer.optimizer();
   previous.schedule = trainer.schedule();
   previous.plateau = trainer.plateau();
@@ -41,6 +48,8 @@ TrainingState training_state(const Trainer<T>& trainer, TrainingState previous) 
 
 template Trainer<float> resume_training(Network<float>&, const TrainingState&);
 template Trainer<double> resume_training(Network<double>&, const TrainingState&);
+template Trainer<float> resume_training(Network<float>&, const TrainingState&, const Losses&);
+template Trainer<double> resume_training(Network<double>&, const TrainingState&, const Losses&);
 template TrainingState training_state(const Trainer<float>&, TrainingState);
 template TrainingState training_state(const Trainer<double>&, TrainingState);
 
