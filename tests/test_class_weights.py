@@ -128,3 +128,32 @@ def test_classes_that_are_only_validated(loss: str, outputs: int, y: Any, text: 
             if outputs == 3 else share, epochs=3, verbose=0, metrics=[],
         )  # fmt: skip
     assert len(caught) == 1
+
+
+def test_balanced_by_output_is_scikit_learns() -> None:
+    def trained(class_weight: Any, **options: Any) -> cr.Network:
+        x = cr.Input(X.shape[1])
+        outputs = {"label": cr.Dense(3)(x), "flag": cr.Dense(1)(x), "size": cr.Dense(1)(x)}
+        net = cr.Network(inputs=x, outputs=outputs, seed=0)
+        net.fit(
+            X,
+            {"label": Y, "flag": BINARY, "size": X[:, 0]},
+            loss={"label": "cross_entropy", "flag": "binary_cross_entropy", "size": "mse"},
+            class_weight=class_weight,
+            verbose=0,
+            **options,
+        )
+        return net
+
+    for rows, options in ((90, {}), (60, {"validation_split": 1 / 3})):
+        given: dict[str, Any] = {"label": "balanced", "flag": [2.0, 1.0]}
+        labels = np.unique(Y[:rows])
+        weights = compute_class_weight("balanced", classes=labels, y=Y[:rows])
+        by_label = dict(zip(labels.tolist(), weights, strict=True))
+        assert_same(trained(given, **options), trained({**given, "label": by_label}, **options))
+        flags = compute_class_weight("balanced", classes=np.array([0, 1]), y=BINARY[:rows])
+        assert_same(trained({"flag": "balanced"}, **options), trained({"flag": flags}, **options))
+    with pytest.raises(ValueError, match=r"class_weight\['label'\] must be weights or"):
+        trained({"label": "balance"})
+    with pytest.raises(ValueError, match="would weigh each batch in another way"):
+        network(3).train_on_batch(X, Y, loss="cross_entropy", class_weight={0: "balanced"})

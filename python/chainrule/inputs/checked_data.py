@@ -26,16 +26,22 @@ class CheckedData(NamedTuple):
     y: Any  # Rows or, for several outputs, Several
     sample_weight: NDArray[np.float64] | None
     class_weight: Any  # an array or, for several outputs, a list of them
-    balanced: tuple[Loss, int] | None = None
-    """Loss and number of classes for which `class_weight` is to be balanced, if it is."""
+    balanced: tuple[tuple[Loss, int] | None, ...] = ()
+    """By output, loss and number of classes for which its class weights are to be balanced."""
 
     def balanced_again(self) -> CheckedData:
         """Return the same with class weights of these rows alone, where they are to be balanced."""
-        if self.balanced is None:
+        if not any(self.balanced):
             return self
-        loss, classes = self.balanced
-        counts = class_counts(loss._core, self.y, self.sample_weight, classes)
-        return self._replace(class_weight=balanced_weights(counts))
+        several = isinstance(self.y, Several)
+        targets = self.y.parts if several else [self.y]
+        weights = list(self.class_weight) if several else [self.class_weight]
+        for output, rule in enumerate(self.balanced):
+            if rule is not None:
+                loss, classes = rule
+                counts = class_counts(loss._core, targets[output], self.sample_weight, classes)
+                weights[output] = balanced_weights(counts)
+        return self._replace(class_weight=weights if several else weights[0])
 
     def first(self, rows: int) -> CheckedData:
         """Return at most `rows` of the first rows, in memory where they come from a generator."""

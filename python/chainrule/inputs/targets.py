@@ -28,6 +28,7 @@ __all__ = [
     "check_balanced",
     "class_counts",
     "class_weights_array",
+    "is_balanced",
     "prepare_sparse_targets",
     "prepare_targets",
 ]
@@ -193,6 +194,13 @@ def class_weights_array(
             f"{name}[{label}] = {array[label]} is not a weight: expected finite numbers, 0 or more"
         )
     return result
+
+
+def is_balanced(class_weight: object) -> bool:
+    """Whether weights of classes, or those of an output, are to be worked out from the rows."""
+    if isinstance(class_weight, Mapping):
+        return any(isinstance(weights, str) for weights in class_weight.values())
+    return isinstance(class_weight, str)
 
 
 def check_balanced(class_weight: str, name: str = "class_weight") -> None:

@@ -14,6 +14,7 @@ from chainrule.inputs.checked_data import split_validation, warn_of_unseen_class
 from chainrule.inputs.dataset import Dataset
 from chainrule.inputs.lazy_rows import LazyRows, is_lazy
 from chainrule.inputs.several import core_rows
+from chainrule.inputs.targets import is_balanced
 from chainrule.names import names_arguments
 from chainrule.network import training
 from chainrule.network.compiled import Compiled
@@ -124,7 +125,7 @@ def fit(
         mapping may be by the classes' names. "balanced": such weights that all classes of the
         training rows count the same, n / (classes * rows of the class), where `sample_weight`
         counts rows. It helps the training and leaves ``val_loss`` as it is. Of several outputs,
-        a mapping of their names to weights, none of them "balanced".
+        a mapping of their names to weights or "balanced".
     shuffle : bool, optional
         Visit the rows of each epoch in a new random order. Default: yes, unless they come from a
         generator, whose order stays.
@@ -293,7 +294,7 @@ input_sparsity
         raise ValueError("train_on_batch takes a batch of the generator, not all of its rows")
     if is_lazy(x):
         x = np.asarray(x[:])  # type: ignore[index]
-    if isinstance(class_weight, str):
+    if class_weight is not None and is_balanced(class_weight):
         raise ValueError(
             f"class_weight={class_weight!r} would weigh each batch in another way; give the weights"
         )

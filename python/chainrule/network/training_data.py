@@ -21,6 +21,7 @@ from chainrule.inputs.several import Several, by_name, core_rows
 from chainrule.inputs.targets import (
     check_balanced,
     class_weights_array,
+    is_balanced,
     prepare_sparse_targets,
     prepare_targets,
 )
@@ -88,13 +89,7 @@ def make_dataset(
     weights = None
     if sample_weight is not None:
         weights = as_weights(sample_weight, rows=len(features))
-    classes = None
-    if class_weight is not None:
-        if isinstance(class_weight, str) and (loss.takes_labels or outputs == 1):
-            check_balanced(class_weight)
-            return CheckedData(features, targets, weights, None, (loss, outputs)).balanced_again()
-        classes = _weights_of_classes(net, class_weight, loss)
-    return CheckedData(features, targets, weights, classes)
+    return _weighed(net, CheckedData(features, targets, weights, None), class_weight, loss)
 
 
 def _refuse_beside(**given: object) -> None:
@@ -180,12 +175,12 @@ def _streamed(net: Compiled, data: Dataset, loss: Any, learn_names: bool) -> Che
         return _targets(net, y, loss, net.outputs, sparse=is_sparse(y))
 
     rows.use(net._built_core().check_takes, targets)
-    weights = data.class_weight
-    if isinstance(weights, str):
+    if is_balanced(data.class_weight):
         raise ValueError(
-            f"class_weight={weights!r} needs all rows in memory; give the weights of the classes"
+            'class_weight="balanced" needs all rows in memory; give the weights of the classes'
         )
-    return CheckedData(rows, rows.y, rows.sample_weight, _weights_of_classes(net, weights, loss))
+    made = CheckedData(rows, rows.y, rows.sample_weight, None)
+    return _weighed(net, made, data.class_weight, loss)
 
 
 def _targets_of_outputs(net: Compiled, y: Any, loss: OutputLosses) -> Several:
@@ -200,16 +195,44 @@ def _targets_of_outputs(net: Compiled, y: Any, loss: OutputLosses) -> Several:
     )
 
 
-def _weights_of_classes(net: Compiled, class_weight: Any, loss: Any) -> Any:
-    """Return class weights as the core reads them, for each of several outputs."""
-    if isinstance(loss, OutputLosses):
-        return _class_weights(class_weight, loss)
+def _weighed(net: Compiled, data: CheckedData, class_weight: Any, loss: Any) -> CheckedData:
+    """Return data with class weights as the core reads them, for each of several outputs."""
     if class_weight is None:
-        return None
+        return data
+    if isinstance(loss, OutputLosses):
+        return _weighed_by_output(data, class_weight, loss)
     if not loss.takes_labels and net.outputs > 1:
         raise ValueError(f"class_weight with {loss.kind} needs one output, got {net.outputs}")
-    by_label = _by_label(_given_weights(class_weight), net.class_names)
-    return class_weights_array(by_label, net.outputs if loss.takes_labels else 2)
+    classes = net.outputs if loss.takes_labels else 2
+    if isinstance(class_weight, str):
+        check_balanced(class_weight)
+        return data._replace(balanced=((loss, classes),)).balanced_again()
+    by_label = _by_label(class_weight, net.class_names)
+    return data._replace(class_weight=class_weights_array(by_label, classes))
+
+
+def _weighed_by_output(data: CheckedData, given: Any, loss: OutputLosses) -> CheckedData:
+    """Return data with class weights of those outputs that have some."""
+    if not isinstance(given, Mapping):
+        raise TypeError("class_weight must be a dict by the names of outputs")
+    for name in given:
+        if name not in loss.names:
+            raise ValueError(f"class_weight: {unknown_name('output', name, loss.names)}")
+    weights: list[Any] = []
+    balanced: list[tuple[Loss, int] | None] = []
+    for name, one, columns in zip(loss.names, loss.losses, loss.columns, strict=True):
+        wanted: Any = given.get(name)
+        what = f"class_weight[{name!r}]"
+        if wanted is not None and not one.takes_labels and columns > 1:
+            raise ValueError(f"{what} with {one.kind} needs one output column")
+        classes = columns if one.takes_labels else 2
+        is_rule = isinstance(wanted, str)
+        if is_rule:
+            check_balanced(wanted, what)
+        balanced.append((one, classes) if is_rule else None)
+        plain = wanted is not None and not is_rule
+        weights.append(class_weights_array(wanted, classes, what) if plain else None)
+    return data._replace(class_weight=weights, balanced=tuple(balanced)).balanced_again()
 
 
 def _reads(net: Compiled, data: Dataset) -> tuple[Any, ...]:
@@ -261,36 +284,7 @@ def _several(
         targets = _targets(net, y, loss, net.outputs, sparse=is_sparse(y))
         check_same_length(rows, targets)
     weights = None if sample_weight is None else as_weights(sample_weight, rows=len(rows))
-    return CheckedData(rows, targets, weights, _weights_of_classes(net, class_weight, loss))
-
-
-def _given_weights(class_weight: Any) -> Any:
-    """Return class weights; ValueError for what only networks of one input and output take."""
-    if isinstance(class_weight, str):
-        raise ValueError(
-            f"class_weight={class_weight!r} needs a network of one input and one output; give "
-            "the weights"
-        )
-    return class_weight
-
-
-def _class_weights(given: Any, loss: OutputLosses) -> Any:
-    """Return class weights for each output, None where none has any."""
-    if given is None:
-        return None
-    if not isinstance(given, Mapping):
-        raise TypeError("class_weight must be a dict by the names of outputs")
-    for name in given:
-        if name not in loss.names:
-            raise ValueError(f"class_weight: {unknown_name('output', name, loss.names)}")
-    found = []
-    for name, one, columns in zip(loss.names, loss.losses, loss.columns, strict=True):
-        if name in given and not one.takes_labels and columns > 1:
-            raise ValueError(f"class_weight[{name!r}] with {one.kind} needs one output column")
-        classes = columns if one.takes_labels else 2
-        wanted = _given_weights(given[name]) if name in given else None
-        found.append(None if wanted is None else class_weights_array(wanted, classes))
-    return found
+    return _weighed(net, CheckedData(rows, targets, weights, None), class_weight, loss)
 
 
 def _by_label(weights: Any, class_names: tuple[str, ...] | None) -> Any:
