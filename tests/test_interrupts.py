@@ -21,7 +21,7 @@ from chainrule.network.history import History
 PACKAGE = str(Path(cr.__file__).parent)
 # Where training keeps state; the rest prepares arguments, at thousands of places.
 STATEFUL = (
-    "network/training.py",
+    "network/fit_loop.py",
     "network/fitting.py",
     "network/history.py",
     "network/compiled.py",

@@ -16,7 +16,7 @@ from chainrule.inputs.lazy_rows import LazyRows, is_lazy
 from chainrule.inputs.several import core_rows
 from chainrule.inputs.targets import is_balanced
 from chainrule.names import names_arguments
-from chainrule.network import training
+from chainrule.network import fit_loop
 from chainrule.network.compiled import Compiled
 from chainrule.network.history import History
 from chainrule.network.lazy_training import check_rows
@@ -175,14 +175,14 @@ def fit(
 
     objective = net._chosen_loss(loss, loss_weights)
     optimizer = optimizers.get(optimizer if optimizer is not None else net.optimizer or "adam")
-    plan = training.FitPlan(
+    plan = fit_loop.FitPlan(
         epochs=positive_integer("epochs", epochs),
         batch_size=32 if batch_size is None else positive_integer("batch_size", batch_size),
         shuffle=True if shuffle is None else boolean("shuffle", shuffle),
         verbose=verbose,
         num_threads=thread_count(num_threads),
         input_sparsity=sparsity_name(input_sparsity),
-        callbacks=training.resolve_callbacks(callbacks),
+        callbacks=fit_loop.resolve_callbacks(callbacks),
     )
     chosen = net.metrics if metrics is None else resolve_metrics(metrics, objective)
 
@@ -210,7 +210,7 @@ def fit(
                 if isinstance(data.x, LazyRows) and not data.x.streams:
                     check_rows(net._built_core(), data.x)
                 try_out(net, objective, optimizer, chosen, data, validation, plan.callbacks)
-                progress = training.progress(net, data, plan)
+                progress = fit_loop.progress(net, data, plan)
                 warn_of_scale(net, objective, data)
                 net._callback_states.begin(plan.callbacks.callbacks)
             net.loss = objective
@@ -218,7 +218,7 @@ def fit(
             net._use_optimizer(optimizer)
             net._changing()
             try:
-                return training.fit(net, data, validation, plan, progress)
+                return fit_loop.fit(net, data, validation, plan, progress)
             except BaseException:
                 net.metrics = metrics_before
                 raise
@@ -234,8 +234,8 @@ def fit(
 
 
 def _streaming(
-    plan: training.FitPlan, x: LazyRows, batch_size: int | None, shuffle: bool | None
-) -> training.FitPlan:
+    plan: fit_loop.FitPlan, x: LazyRows, batch_size: int | None, shuffle: bool | None
+) -> fit_loop.FitPlan:
     """Return a plan for rows that come in one order, in batches."""
     if shuffle:
         raise ValueError(
@@ -327,7 +327,7 @@ input_sparsity
                 False,  # in the order of the rows
                 threads,
                 path,
-                training.step_rates(net, optimizer, 1, 1) if by_schedule else None,
+                fit_loop.step_rates(net, optimizer, 1, 1) if by_schedule else None,
                 data.sample_weight,
                 data.class_weight,
                 0,  # from the first batch
@@ -361,7 +361,7 @@ def evaluate(
     metrics: AnyMetrics = None,
     sample_weight: object = None,
     class_weight: ClassWeight = None,
-    batch_size: int = training.INFERENCE_ROWS,
+    batch_size: int = fit_loop.INFERENCE_ROWS,
     num_threads: int | None = None,
     input_sparsity: str = "auto",
 ) -> dict[str, Any]:
@@ -397,7 +397,7 @@ def evaluate(
         with net._rollback_build():
             data = make_dataset(net, x, y, objective, sample_weight, class_weight)
         measured = metrics_for(objective, net.outputs, chosen, data.y)
-        value, outputs, sums = training.evaluate(
+        value, outputs, sums = fit_loop.evaluate(
             net, data, objective, measured, rows, threads, path
         )
     finally:
