@@ -177,7 +177,7 @@ BAD_Y: dict[str, tuple[Any, type[Exception], str]] = {
     ),
     "complex": (Y.astype(complex), TypeError, "y is complex (dtype complex128), expected real"),
     "cuda": (CudaTensor(), TypeError, "y is on device cuda:0; move it to the CPU first"),
-    "none": (None, TypeError, "y must be an array, got None (NoneType)"),
+    "none": (None, TypeError, "y is missing: give targets beside x"),
 }
 
 

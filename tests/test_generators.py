@@ -299,6 +299,7 @@ def test_bad_arguments():
     assert not net.built
 
 
+@pytest.mark.usefixtures("default_signals")
 def test_the_callers_interrupt_ends_the_thread():
     x, y, _ = table()
     net = classifier()
