@@ -1,18 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks that are no chains, and the same in PyTorch's words."""
+"""Networks that are no chains."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-import pytest
 
 import chainrule as cr
-
-torch = pytest.importorskip("torch")
-F = torch.nn.functional
-torch.set_num_threads(1)
 
 
 def residual(dtype: str = "float64") -> cr.Network:
@@ -65,77 +60,23 @@ def rows(net: cr.Network, count: int = 24) -> dict[str, Any]:
     }
 
 
-ACTIVATIONS = {
-    "linear": lambda z: z,
-    "relu": torch.relu,
-    "tanh": torch.tanh,
-    "silu": F.silu,
-}
+def classifier(dtype: str = "float32", seed: int = 0) -> cr.Network:
+    """Two inputs, classes and a number."""
+    a, b = cr.Input(5, name="pixels"), cr.Input(3, name="context")
+    z = cr.Concatenate()([cr.Dense(8, activation="relu")(a), b])
+    outputs = {"digit": cr.Dense(3)(z), "ink": cr.Dense(1)(z)}
+    return cr.Network(inputs=[a, b], outputs=outputs, seed=seed, dtype=dtype)
 
 
-class TorchGraph:
-    """The nodes of a network, each worked out by PyTorch."""
+def as_dict(net: cr.Network, outputs: Any) -> dict[str, Any]:
+    """Return outputs by name, those of an only output too."""
+    return outputs if isinstance(outputs, dict) else {net._graph.outputs[0]: outputs}
 
-    def __init__(self, net: cr.Network) -> None:
-        self.graph = net._graph
-        self.dtype = getattr(torch, net.dtype)
-        self.parameters = {
-            name: torch.tensor(values, dtype=self.dtype, requires_grad=True)
-            for name, values in net.parameters.items()
-        }
 
-    def __call__(self, x: dict[str, Any]) -> dict[str, Any]:
-        """Return the outputs by name."""
-        tensors = {name: torch.as_tensor(values, dtype=self.dtype) for name, values in x.items()}
-        for node in self.graph.nodes:
-            if node.layer is not None:
-                read = [tensors[name] for name in node.inputs]
-                owner = node.shares or node.name
-                p = {
-                    name.rpartition(".")[2]: tensor
-                    for name, tensor in self.parameters.items()
-                    if name.rpartition(".")[0] == owner
-                }
-                tensors[node.name] = self._value(node.layer, p, read)
-        return {name: tensors[name] for name in self.graph.outputs}
+def targets(net: cr.Network, x: dict[str, Any]) -> dict[str, Any]:
+    """Return random targets for each output."""
+    rng = np.random.default_rng(7)
+    return {name: rng.normal(size=y.shape) for name, y in as_dict(net, net.predict(x)).items()}
 
-    @staticmethod
-    def _value(layer: Any, p: dict[str, Any], read: list[Any]) -> Any:
-        c = layer.config
-        match c["kind"], read:
-            case "dense", [x]:
-                z = x @ p["weight"] + p.get("bias", 0)
-                return ACTIVATIONS[c["activation"]["kind"]](z)
-            case "layer_normalization", [x]:
-                return F.layer_norm(x, x.shape[-1:], p["gamma"], p["beta"], c["epsilon"])
-            case "add", _:
-                return sum(read[1:], read[0])
-            case "subtract", [a, b]:
-                return a - b
-            case "multiply", _:
-                return torch.stack(read).prod(0)
-            case "average", _:
-                return torch.stack(read).mean(0)
-            case "maximum", _:
-                return torch.stack(read).amax(0)
-            case "concatenate", _:
-                return torch.cat(read, dim=-1)
-            case "dot", [a, b]:
-                return (a * b).sum(-1, keepdim=True)
-            case "rescaling", [x]:
-                return x * c["scale"] + c["offset"]
-            case "scale", [x]:
-                return x * p["scale"]
-            case "clip", [x]:
-                return torch.clamp(x, layer.min_value, layer.max_value)
-            case "reshape", [x]:
-                return x.reshape(len(x), *layer.target_shape)
-            case "flatten", [x]:
-                return x.reshape(len(x), -1)
-            case "permute", [x]:
-                return x.permute(0, *layer.dims)
-            case "repeat_vector", [x]:
-                return x[:, None, :].expand(-1, layer.n, -1)
-            case "global_average_pooling", [x]:
-                return x.reshape(len(x), -1, x.shape[-1]).mean(1)
-        raise AssertionError(c)
+
+CASES = [residual, two_by_two, siamese, u_shaped]

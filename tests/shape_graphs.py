@@ -4,24 +4,13 @@
 from __future__ import annotations
 
 import numpy as np
+from shaken_weights import shaken
 
 import chainrule as cr
 
 ACTIVATIONS = ["relu", "tanh", "silu", "elu", "linear", "sigmoid", "softmax"]
 MERGES = [cr.Add, cr.Subtract, cr.Multiply, cr.Average, cr.Maximum]
 SHAPES = [(6,), (4, 3), (2, 3, 4)]
-
-
-def shaken(net: cr.Network, seed: int) -> cr.Network:
-    """Give every parameter a value that would show."""
-    rng = np.random.default_rng(seed)
-    values = {}
-    for name, array in net.parameters.items():
-        values[name] = rng.normal(size=array.shape) / np.sqrt(max(1, array.shape[0]))
-        if "variance" in name:
-            values[name] = rng.uniform(0.5, 2.0, size=array.shape)
-    net.set_weights(values)
-    return net
 
 
 def random_shape_graph(seed: int, dtype: str = "float32"):

@@ -1,37 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Diagnosis of networks made sick and of healthy ones, gradient flow, and the range test."""
+"""Diagnosis of networks made sick and of healthy ones."""
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
 import pytest
 import scipy.sparse
+from diagnosed_cases import CROSS, SCALE, digits, shallow, waves
 
 import chainrule as cr
 from chainrule.diagnosis.layers import root_mean_square
 
-SCALE = cr.Rescaling(1 / 16)
-CROSS = "cross_entropy"
-
 
 def normal(deviation: float) -> dict[str, object]:
     return {"kind": "normal", "standard_deviation": deviation}
-
-
-def digits() -> tuple[np.ndarray, np.ndarray]:
-    return cr.data.load_digits()
-
-
-def waves() -> tuple[np.ndarray, np.ndarray]:
-    x = np.random.default_rng(0).normal(size=(500, 8))
-    return x, np.sin(x[:, 0]) + 0.5 * x[:, 1]
-
-
-def shallow() -> list:
-    return [SCALE, cr.Dense(64, "relu"), cr.Dense(10)]
 
 
 # Name: what is found; layers, data, loss, and options of diagnose.
@@ -407,122 +391,3 @@ def test_root_mean_square_does_not_overflow() -> None:
     assert root_mean_square(np.array([3e200, -4e200])) == pytest.approx(math.sqrt(12.5) * 1e200)
     assert root_mean_square(np.zeros(3)) == 0.0
     assert root_mean_square(np.array([1.0, np.inf])) == math.inf
-
-
-def test_gradient_flow_is_that_of_each_epoch(tmp_path) -> None:
-    x, y = digits()
-    flow = cr.callbacks.GradientFlow(x[:50], y[:50])
-    weights: list[np.ndarray] = []
-    gradients: list[float] = []
-
-    def note(net: cr.Sequential) -> None:
-        weights.append(net.parameters["1.weight"].astype(float))
-        wide = cr.Sequential(net.layers, 0, "float64")
-        wide.build(64)
-        wide.set_weights(net.parameters)
-        outputs = wide.forward(x[:50])
-        wide.backward(cr.losses.CrossEntropy().gradient(outputs, y[:50]))
-        gradients.append(root_mean_square(wide.gradients["1.weight"]))
-
-    class Note(cr.Callback):
-        def on_epoch_end(self, net, epoch, logs):
-            note(net)
-
-    net = cr.Sequential([cr.Input(64), *shallow()], seed=0)
-    note(net)
-    net.fit(x, y, loss=CROSS, epochs=2, callbacks=[flow, Note()], verbose=0)
-    assert flow.epochs == [0, 1, 2]
-    assert flow.gradients[1] == pytest.approx(gradients, rel=1e-4)
-    changes = [
-        np.sqrt(np.mean((b - a) ** 2) / np.mean(b**2)) for a, b in itertools.pairwise(weights)
-    ]
-    assert flow.updates[1] == pytest.approx(changes, rel=1e-4)
-    assert len(flow.outputs[2]) == 3
-    assert list(flow.dead) == [1]
-    hidden = net[:2].predict(x[:50])
-    assert flow.dead[1][-1] == np.mean((hidden == 0).all(axis=0))
-    assert flow.outputs[1][-1] == pytest.approx(root_mean_square(hidden), rel=1e-5)
-    assert flow.saturated == {}
-    # It goes on in the next fit, and trains nothing by itself.
-    net.fit(x, y, epochs=1, callbacks=[flow], verbose=0)
-    assert flow.epochs == [0, 1, 2, 3]
-    twin = cr.Sequential([cr.Input(64), *shallow()], seed=0)
-    twin.fit(x, y, loss=CROSS, epochs=2, verbose=0)
-    twin.fit(x, y, epochs=1, verbose=0)
-    np.testing.assert_array_equal(twin.get_weights()[0], net.get_weights()[0])
-    pytest.importorskip("matplotlib")
-    figure = flow.plot(tmp_path / "flow.svg")
-    assert [len(axes.get_lines()) for axes in figure.axes] == [2, 2]
-
-
-def test_gradient_flow_without_rows_has_updates_alone() -> None:
-    flow = cr.callbacks.GradientFlow()
-    net = cr.Sequential(shallow(), seed=0)
-    with pytest.raises(ValueError, match="nothing was recorded"):
-        flow.plot()
-    net.fit(*digits(), loss=CROSS, epochs=2, callbacks=[flow], verbose=0)
-    assert flow.gradients == {}
-    assert len(flow.updates[1]) == 2
-    with pytest.raises(ValueError, match="both x and y"):
-        cr.callbacks.GradientFlow(np.ones((2, 3)))
-    bad = cr.callbacks.GradientFlow(np.ones((2, 3)), [0, 1])
-    before = net.get_weights()
-    with pytest.raises(ValueError, match="3 columns"):
-        net.fit(*digits(), callbacks=[bad], verbose=0)
-    np.testing.assert_array_equal(before[0], net.get_weights()[0])
-
-
-@pytest.mark.parametrize("optimizer", [cr.SGD(), cr.SGD(momentum=0.9), cr.Adam()], ids=repr)
-def test_the_range_test_finds_a_rate_that_trains(optimizer) -> None:
-    x, y = digits()
-
-    def trained_at(rate: float) -> float:
-        net = cr.Sequential(shallow(), seed=0)
-        by = cr.optimizers.get({**optimizer.config, "learning_rate": rate})
-        try:
-            net.fit(x, y, loss=CROSS, optimizer=by, epochs=3, verbose=0)
-        except cr.DivergenceError:
-            return math.inf
-        return net.evaluate(x, y)["loss"]
-
-    net = cr.Sequential(shallow(), seed=0)
-    found = cr.find_learning_rate(net, x, y, loss=CROSS, optimizer=optimizer)
-    assert not net.built
-    assert found.losses[0] == found.smoothed[0]
-    assert found.rates[0] == 1e-6
-    assert np.allclose(np.diff(np.log(found.rates)), np.log(1e7) / 99)
-    at_it = trained_at(found.suggestion)
-    assert at_it < 0.45  # of 2.5 before
-    # Rates far from it do worse in the same time.
-    assert at_it < trained_at(found.suggestion / 100.0)
-    assert at_it < trained_at(found.suggestion * 100.0)
-
-
-def test_the_range_test_stops_where_the_loss_rises(tmp_path) -> None:
-    x, y = waves()
-    net = cr.Sequential([cr.Dense(16, "relu"), cr.Dense(1)], seed=0)
-    found = cr.find_learning_rate(net, x, y, loss="mse", optimizer="sgd", highest=1e4)
-    assert found.rates[-1] < 1e4
-    assert found.suggestion < found.rates[-1]
-    assert repr(found).startswith("<LearningRates: ")
-    pytest.importorskip("matplotlib")
-    figure = found.plot(tmp_path / "rates.png")
-    assert len(figure.axes[0].get_lines()) == 3
-
-
-@pytest.mark.parametrize(
-    ("options", "error"),
-    [
-        ({"lowest": 0.0}, ValueError),
-        ({"lowest": 1.0, "highest": 0.1}, ValueError),
-        ({"highest": math.inf}, ValueError),
-        ({"highest": math.nan}, ValueError),
-        ({"lowest": "a"}, TypeError),
-        ({"steps": 3}, ValueError),
-        ({"batch_size": 0}, ValueError),
-    ],
-)
-def test_the_range_test_refuses_other_numbers(options, error) -> None:
-    net = cr.Sequential([cr.Dense(1)], seed=0)
-    with pytest.raises(error, match=next(iter(options))):
-        cr.find_learning_rate(net, *waves(), loss="mse", **options)

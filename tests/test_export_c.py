@@ -21,6 +21,7 @@ from compiled_c import (
     self_test,
     undefined_symbols,
 )
+from shaken_weights import shaken
 
 import chainrule as cr
 from chainrule.c_export.functions import definitions
@@ -45,18 +46,6 @@ ACTIVATIONS = [
     "softsign",
     "softmax",
 ]
-
-
-def shaken(net, seed=0):
-    """Give every parameter a value that would show."""
-    rng = np.random.default_rng(seed)
-    values = {}
-    for name, array in net.parameters.items():
-        values[name] = rng.normal(size=array.shape) / np.sqrt(max(1, array.shape[0]))
-        if "variance" in name:
-            values[name] = rng.uniform(0.5, 2.0, size=array.shape)
-    net.set_weights(values)
-    return net
 
 
 def random_network(seed):

@@ -8,9 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from graph_cases import TorchGraph, siamese, two_by_two, u_shaped  # noqa: E402
+from graph_cases import siamese, two_by_two, u_shaped  # noqa: E402
 from test_hessian import direction, randomized  # noqa: E402
 from test_random_graphs import random_network  # noqa: E402
+from torch_graph import TorchGraph  # noqa: E402
 from torch_network import ACTIVATIONS, torch_loss  # noqa: E402
 
 import chainrule as cr  # noqa: E402

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from compiled_c import each_compiler, needs_compiler, self_test
 from onnx_graphs import model, node, onnx
+from shaken_weights import shaken
 
 import chainrule as cr
 from chainrule.interop.difference import largest_relative_difference
@@ -19,18 +20,6 @@ from chainrule.network.network import Network
 
 ACTIVATIONS = ["relu", "tanh", "silu", "gelu", "elu", "softplus", "linear", "sigmoid"]
 MERGES = [cr.Add, cr.Subtract, cr.Multiply, cr.Average, cr.Maximum, cr.Concatenate]
-
-
-def shaken(net, seed):
-    """Give every parameter a value that would show."""
-    rng = np.random.default_rng(seed)
-    values = {}
-    for name, array in net.parameters.items():
-        values[name] = rng.normal(size=array.shape) / np.sqrt(max(1, array.shape[0]))
-        if "variance" in name:
-            values[name] = rng.uniform(0.5, 2.0, size=array.shape)
-    net.set_weights(values)
-    return net
 
 
 def random_graph(seed, dtype="float32", several=2):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from compiled_c import each_compiler, needs_compiler, self_test
 from onnx_graphs import model, node, onnx
-from shape_graphs import random_shape_graph, shaken
+from shaken_weights import shaken
+from shape_graphs import random_shape_graph
 
 import chainrule as cr
 from chainrule.interop.difference import largest_relative_difference

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks of graphs against PyTorch in float64: outputs, gradients and training."""
+"""Networks of graphs: one hash, data of several inputs and outputs, frozen layers."""
 
 from __future__ import annotations
 
@@ -7,90 +7,19 @@ import copy
 import io
 import os
 import pickle
-import shutil
 import subprocess
 import sys
-import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from graph_cases import TorchGraph, residual, rows, siamese, torch, two_by_two, u_shaped
+from graph_cases import CASES, classifier, rows, siamese, targets
 
 import chainrule as cr
 
-CASES = [residual, two_by_two, siamese, u_shaped]
 each_case = pytest.mark.parametrize("make", CASES)
-TOLERANCE = 1e-12
-
-
-def as_dict(net: cr.Network, outputs: Any) -> dict[str, Any]:
-    """Return outputs by name, those of an only output too."""
-    return outputs if isinstance(outputs, dict) else {net._graph.outputs[0]: outputs}
-
-
-def targets(net: cr.Network, x: dict[str, Any]) -> dict[str, Any]:
-    rng = np.random.default_rng(7)
-    return {name: rng.normal(size=y.shape) for name, y in as_dict(net, net.predict(x)).items()}
-
-
-def close(got: Any, expected: Any, tolerance: float = TOLERANCE) -> None:
-    scale = max(1e-3, float(np.abs(expected).max()))
-    np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance * scale)
-
-
-@each_case
-def test_outputs(make: Callable[[], cr.Network]) -> None:
-    net = make()
-    x = rows(net)
-    expected = TorchGraph(net)(x)
-    got = as_dict(net, net.predict(x))
-    assert list(got) == list(expected)
-    for name in expected:
-        close(got[name], expected[name].detach().numpy())
-
-
-@each_case
-def test_gradients(make: Callable[[], cr.Network]) -> None:
-    net = make()
-    x = rows(net)
-    twin = TorchGraph(net)
-    inputs = {name: torch.tensor(v, requires_grad=True) for name, v in x.items()}
-    outputs = twin(inputs)
-    rng = np.random.default_rng(3)
-    dy = {name: rng.normal(size=tuple(y.shape)) for name, y in outputs.items()}
-    sum((torch.tensor(dy[name]) * y).sum() for name, y in outputs.items()).backward()
-    net.forward(x)
-    dx = net.backward(dy if len(dy) > 1 else next(iter(dy.values())))
-    dx = dx if isinstance(dx, dict) else {next(iter(x)): dx}
-    for name, tensor in inputs.items():
-        close(dx[name], tensor.grad.numpy())
-    assert set(net.gradients) == set(twin.parameters)
-    for name, gradient in net.gradients.items():
-        close(gradient, twin.parameters[name].grad.numpy())
-
-
-@each_case
-def test_twenty_steps(make: Callable[[], cr.Network]) -> None:
-    net = make()
-    x = rows(net)
-    y = targets(net, x)
-    twin = TorchGraph(net)
-    optimizer = torch.optim.Adam(list(twin.parameters.values()), lr=1e-2)
-    for _ in range(20):
-        optimizer.zero_grad()
-        outputs = twin(x)
-        loss = sum(((outputs[n] - torch.tensor(y[n])) ** 2).mean() for n in y)
-        loss.backward()
-        optimizer.step()
-        logs = net.train_on_batch(x, y, loss="mse", optimizer=cr.Adam(1e-2))
-        close(logs["loss"], loss.item())
-    for name, values in net.parameters.items():
-        theirs = twin.parameters[name].detach().numpy()
-        assert np.linalg.norm(values - theirs) <= 1e-12 * np.linalg.norm(theirs), name
 
 
 HASHES = """
@@ -138,13 +67,6 @@ def labelled(count: int = 60) -> tuple[dict[str, Any], dict[str, Any]]:
     x = {"pixels": rng.normal(size=(count, 5)), "context": rng.normal(size=(count, 3))}
     digit = (x["pixels"][:, 0] > 0).astype(int) + (x["context"][:, 0] > 0)
     return x, {"digit": digit, "ink": x["pixels"].sum(axis=1)}
-
-
-def classifier(dtype: str = "float32", seed: int = 0) -> cr.Network:
-    a, b = cr.Input(5, name="pixels"), cr.Input(3, name="context")
-    z = cr.Concatenate()([cr.Dense(8, activation="relu")(a), b])
-    outputs = {"digit": cr.Dense(3)(z), "ink": cr.Dense(1)(z)}
-    return cr.Network(inputs=[a, b], outputs=outputs, seed=seed, dtype=dtype)
 
 
 LOSSES = {"digit": "cross_entropy", "ink": "mse"}
@@ -364,80 +286,6 @@ def test_gradients_against_differences(make: Callable[..., cr.Network]) -> None:
     assert report.max_relative_error < 1e-7
     names = {name if len(x) == 1 else f"x[{name!r}]" for name in x} if len(x) > 1 else {"x"}
     assert set(report.relative_errors) == {*net.parameters, *names}
-
-
-def test_drawings(tmp_path: Path) -> None:
-    net = classifier()
-    text = net.plot()
-    assert text.splitlines() == [
-        "o    pixels       (5,)   Input",
-        "| o  context      (3,)   Input",
-        "o |  dense        (8,)   Dense(8, activation='relu')",
-        "o-'  concatenate  (11,)  Concatenate()",
-        "+-o  digit        (3,)   Dense(3)",
-        "o    ink          (1,)   Dense(1)",
-    ]
-    net.plot(tmp_path / "net.txt")
-    assert (tmp_path / "net.txt").read_text() == text + "\n"
-    net.plot(tmp_path / "net.dot")
-    dot = (tmp_path / "net.dot").read_text()
-    assert '"dense" -> "concatenate";' in dot
-    assert '"digit" [label="digit\\nDense(3)\\n(3,)"];' in dot
-    with pytest.raises(ValueError, match="path must end in a format"):
-        net.plot(tmp_path / "net")
-
-
-@pytest.mark.skipif(shutil.which("dot") is None, reason="the program dot of Graphviz is missing")
-@pytest.mark.parametrize("make", CASES)
-def test_drawings_by_the_program_itself(tmp_path: Path, make: Callable[[], cr.Network]) -> None:
-    pytest.importorskip("graphviz")
-    net = make()
-    path = tmp_path / "net.svg"
-    net.plot(path)
-    drawing = ElementTree.parse(path).getroot()
-    assert drawing.tag == "{http://www.w3.org/2000/svg}svg"
-    nodes, edges = set(), set()
-    for group in drawing.iter("{http://www.w3.org/2000/svg}g"):
-        title = group.findtext("{http://www.w3.org/2000/svg}title")
-        if group.get("class") == "node":
-            texts = [text.text for text in group.iter("{http://www.w3.org/2000/svg}text")]
-            assert texts[0] == title
-            assert texts[-1] == str(net._shapes[title])
-            nodes.add(title)
-        elif group.get("class") == "edge":
-            edges.add(title)
-    graph = net._graph
-    assert nodes == {node.name for node in graph.nodes}
-    assert edges == {f"{read}->{node.name}" for node in graph.nodes for read in node.inputs}
-    net.plot(tmp_path / "net.png")
-    assert (tmp_path / "net.png").read_bytes().startswith(b"\x89PNG")
-    net.plot(tmp_path / "net.pdf")
-    assert (tmp_path / "net.pdf").read_bytes().startswith(b"%PDF")
-
-
-def test_drawings_by_graphviz(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = {}
-
-    class Source:
-        def __init__(self, source: str) -> None:
-            given["source"] = source
-
-        def pipe(self, format: str) -> bytes:
-            given["format"] = format
-            return b"<svg/>"
-
-    module = types.ModuleType("graphviz")
-    module.Source, module.ExecutableNotFound = Source, OSError  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "graphviz", module)
-    net = classifier()
-    net.plot(tmp_path / "net.svg")
-    assert (tmp_path / "net.svg").read_bytes() == b"<svg/>"
-    assert given["format"] == "svg"
-    net.plot(tmp_path / "net.dot")
-    assert given["source"] == (tmp_path / "net.dot").read_text()
-    monkeypatch.setitem(sys.modules, "graphviz", None)
-    with pytest.raises(ImportError, match=r"pip install \"chainrule\[graphviz\]\""):
-        net.plot(tmp_path / "other.svg")
 
 
 def test_summary() -> None:

@@ -8,8 +8,8 @@ numbers into an image again. Both are trained together on
 
 .. math:: L = \text{mean} \; (g(f(x)) - x)^2,
 
-with no labels at all. What cannot pass through two numbers has to be known by heart, so the two come to
-mean what tells digits apart.
+with no labels at all. What cannot pass through two numbers has to be stored in the weights, so the two
+numbers come to describe how digits differ.
 """
 
 import matplotlib.pyplot as plt

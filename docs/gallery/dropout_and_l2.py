@@ -84,7 +84,7 @@ for name, net in networks.items():
         f"{name:13} training rows {seen[-1]:.4f}, new rows {unseen[-1]:.3f} (best {min(unseen):.3f})"
     )
 left.axhline(4 / 25, color="0.6", linewidth=1)
-left.annotate("the noise: nobody gets below", (90, 4 / 25 + 0.01), color="0.4")
+left.annotate("variance of the noise: the least error possible", (90, 4 / 25 + 0.01), color="0.4")
 left.set(xlabel="epoch", ylabel="mean squared error", title="dashed: the 80 training rows")
 left.set_ylim(0, 0.9)
 left.grid(alpha=0.3)

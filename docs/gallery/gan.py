@@ -84,7 +84,7 @@ for step in range(STEPS + 1):
 # %%
 # The discriminator sees all points, real and made, with noise added, much at first and none at the end.
 # Without it this game often ends with a generator that knows one or two of the eight places: a
-# discriminator that tells the points apart easily is flat where the made ones are, and no gradient says
+# discriminator that classifies all points easily is flat where the made ones are, and no gradient says
 # that there are other places. The noise does not change :math:`\partial L / \partial G(n)`, since the
 # derivative of a sum is 1.
 #
@@ -113,7 +113,7 @@ plt.show()
 
 # %%
 # The field of arrows is what the generator follows: the gradient of its loss with respect to a point, with
-# the sign turned round. The shade is what the discriminator believes.
+# the opposite sign. The shade is what the discriminator believes.
 
 grid = np.stack(np.meshgrid(np.linspace(-1.6, 1.6, 25), np.linspace(-1.6, 1.6, 25)), axis=-1)
 points = grid.reshape(-1, 2).astype(np.float32)
