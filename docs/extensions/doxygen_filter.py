@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prints a header with its comments in the forms that Doxygen reads: doxygen_filter.py FILE.
 
-In the headers, a comment with ``///`` (C: ``/*``) stands above the declaration that it describes, and
-one with ``//`` (C: ``/* */``) behind the member that it describes.
+In the headers, a comment with ``///`` (C: ``/*``) stands above the declaration that it describes,
+and one with ``//`` (C: ``/* */``) behind the member that it describes.
 """
 
 import re

@@ -5,8 +5,8 @@
 //   H q(j) = beta(j-1) q(j-1) + alpha(j) q(j) + beta(j) q(j+1)
 //
 // so that H is the tridiagonal matrix of alpha and beta on the space of these vectors. Its extreme
-// eigenvalues approach those of H after few steps; beta(j) times the last entry of an eigenvector of the
-// tridiagonal matrix is the residual of that pair.
+// eigenvalues approach those of H after few steps; beta(j) times the last entry of an eigenvector
+// of the tridiagonal matrix is the residual of that pair.
 #include "engine/lanczos.hpp"
 
 #include <algorithm>
