@@ -137,6 +137,63 @@ def _scale_and_offset(mean: Node, variance: Node) -> tuple[float, float]:
     return scale, -mean.value * scale
 
 
+def _batch_normalization(
+    name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]
+) -> Nodes:
+    (x,) = read
+    moments = [own[each] for each in ("running_mean", "running_variance")]
+    operations = [
+        _standardized_affine(mean.value, 1.0 / math.sqrt(variance.value + layer.epsilon))
+        for mean, variance in zip(*moments, strict=True)
+    ]
+    gamma, beta = _gamma_and_beta(own, x.shape[-1])
+    nodes = (
+        operations[place[-1]].of(
+            node, gamma[place[-1]], beta[place[-1]], name=_label(f"{name}.y", place)
+        )
+        for place, node in np.ndenumerate(x)
+    )
+    return _array(nodes, x.shape)
+
+
+def _standardized_affine(mean: float, inverse: float) -> Operation:
+    """Return gamma * (x - mean) * inverse + beta as a function of x, gamma and beta."""
+    return Operation(
+        "batch_norm",
+        lambda x, gamma, beta: fma(gamma, (x - mean) * inverse, beta),
+        lambda y, x, gamma, beta: (gamma * inverse, (x - mean) * inverse, 1.0),
+    )
+
+
+def _layer_normalization(
+    name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]
+) -> Nodes:
+    (x,) = read
+    gamma, beta = _gamma_and_beta(own, x.shape[-1])
+    inverse_of = Operation(
+        "inverse_deviation",
+        lambda variance: 1.0 / math.sqrt(variance + layer.epsilon),
+        lambda y, variance: (-0.5 * y * y * y,),
+    )
+    made = []
+    for row in x.reshape(-1, x.shape[-1]):
+        mean = _TREE_MEAN.of(*row)
+        apart = [node - mean for node in row]
+        inverse = inverse_of.of(_MEAN_SQUARE.of(*apart))
+        terms = zip(beta, gamma, apart, strict=True)
+        made += [(start, factor, node * inverse) for start, factor, node in terms]
+    nodes = (
+        _DOT.of(*each, name=_label(f"{name}.y", place))
+        for place, each in zip(np.ndindex(*x.shape), made, strict=True)
+    )
+    return _array(nodes, x.shape)
+
+
+def _gamma_and_beta(own: dict[str, Nodes], columns: int) -> list[Any]:
+    """Return factors and summands of each column: parameters, or where there are none numbers."""
+    return [own.get("gamma", [1.0] * columns), own.get("beta", [0.0] * columns)]
+
+
 def _affine(name: str, x: Nodes, offset: Any, scale: Any) -> Nodes:
     shape = x.shape
     terms = (np.broadcast_to(np.asarray(each, float), shape).flat for each in (offset, scale))
@@ -210,11 +267,23 @@ def _tree(*both: float) -> float:
     sums = [0.0] * _LANES
     for j, (a, b) in enumerate(zip(both[:count], both[count:], strict=True)):
         sums[j % _LANES] = fma(a, b, sums[j % _LANES])
+    return _folded(sums)
+
+
+def _folded(sums: list[float]) -> float:
     half = _LANES // 2
     while half:
         sums = [sums[i] + sums[i + half] for i in range(half)]
         half //= 2
     return sums[0]
+
+
+def _tree_mean(*xs: float) -> float:
+    """Return the mean, of sums of every sixteenth number, added as a tree."""
+    sums = [0.0] * _LANES
+    for j, x in enumerate(xs):
+        sums[j % _LANES] += x
+    return _folded(sums) / len(xs)
 
 
 def _tree_derivatives(y: Any, *both: Any) -> Sequence[Any]:
@@ -251,6 +320,12 @@ _SAME = Operation("=", lambda x: x, lambda y, x: (1.0,))
 _DOT = Operation("dot", _dot, _dot_derivatives)
 _TREE = Operation("dot", _tree, _tree_derivatives)
 _MEAN = Operation("mean", _mean, _mean_derivatives)
+_TREE_MEAN = Operation("mean", _tree_mean, _mean_derivatives)
+_MEAN_SQUARE = Operation(
+    "mean_square",
+    lambda *xs: _tree_mean(*(x * x for x in xs)),
+    lambda y, *xs: [2.0 * x / len(xs) for x in xs],
+)
 _PRODUCT = Operation("*", lambda *xs: functools.reduce(operator.mul, xs), _product_derivatives)
 _PRELU = Operation("prelu", lambda x, s: x if x > 0.0 else s * x, _prelu_derivatives)
 
@@ -266,6 +341,8 @@ KNOWN: dict[type[layers.Layer], Callable[..., Nodes]] = {
         name, read[0], layer.offset, layer.scale
     ),
     layers.Normalization: _normalization,
+    layers.BatchNormalization: _batch_normalization,
+    layers.LayerNormalization: _layer_normalization,
     layers.Scale: lambda name, layer, read, own: _each(
         multiply, f"{name}.y", [read[0], own["scale"]]
     ),

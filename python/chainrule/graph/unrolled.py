@@ -100,14 +100,15 @@ def from_network(net: Network, row: object, target: object, loss: Any = None) ->
     Its gradients are those of the core for a float64 network, in every bit: each sum goes in the
     order of the indices, a fused multiply-add a term, and of a tensor with several readers the last
     reader's gradient comes first. Weights of losses have to be powers of two for that. Dropout does
-    nothing, as in predictions. Where a softmax is not the last layer, what is below it is equal up
-    to rounding. Zeros may differ in their sign; and the core
+    nothing and BatchNormalization has its running statistics, as in predictions. Where a softmax
+    is not the last layer, and below a LayerNormalization, whose gradients the core works out in
+    closed form, gradients are equal up to rounding. Zeros may differ in their sign; and the core
     takes numbers below 2.2e-308 for zero.
 
     Parameters
     ----------
     net : Network
-        Of any layers but BatchNormalization, LayerNormalization and those that read categories.
+        Of any layers but those that read categories.
     row : array_like of shape (inputs,)
         One row; of several inputs a mapping or a list of rows.
     target : int, float, str or array_like
