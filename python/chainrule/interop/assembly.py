@@ -43,7 +43,8 @@ class Tensor:
 
     Both are of shape (), or (columns,), or that of the rows, `shape`. `stored` is the shape in
     which the node gives the same numbers in the same order. `node` is None for an input, which has
-    `name`. What is `shared` by several readers is not to be changed for one of them.
+    `name`. What is `shared` by several readers is not to be changed for one of them. `origin` is
+    what scaled it or gave it its shape, which may become a layer later.
     """
 
     shape: Shape
@@ -53,6 +54,7 @@ class Tensor:
     scale: Array = field(default_factory=lambda: _ONE)
     offset: Array = field(default_factory=lambda: _ZERO)
     shared: bool = False
+    origin: str = ""
 
     @property
     def columns(self) -> int:
@@ -81,10 +83,19 @@ class Assembly:
     Scaling and shifting is kept back until what follows is known: it becomes a `Rescaling` or a
     `Normalization` where these fit, and else a part of the weights beside it; with `fold` always
     the latter, as far as there are weights.
+
+    Attributes
+    ----------
+    origin : str
+        What is being read is called there; nodes keep it.
+    frozen : collection of str
+        The origins whose parameters training leaves as they are.
     """
 
     def __init__(self, dtype: str, *, fold: bool = False) -> None:
         self.dtype = dtype
+        self.origin = ""
+        self.frozen: Collection[str] = ()
         self._fold = fold
         self._inputs: list[Tensor] = []
         self._nodes: list[NetworkNode] = []
@@ -100,7 +111,8 @@ class Assembly:
         """Return x * scale + offset, both of shape () or (columns,) or that of the rows."""
         with np.errstate(all="ignore"):
             offset = by_columns(x.offset * scale + offset)
-            return replace(x, scale=by_columns(x.scale * scale), offset=offset)
+            scaled = by_columns(x.scale * scale)
+            return replace(x, scale=scaled, offset=offset, origin=self.origin)
 
     def reshape(self, x: Tensor, shape: Shape) -> Tensor:
         """Return the same numbers in rows of another shape.
@@ -113,7 +125,7 @@ class Assembly:
             by_columns(np.broadcast_to(each, x.shape).reshape(shape)) if np.ndim(each) else each
             for each in (x.scale, x.offset)
         )
-        return replace(x, shape=shape, scale=scale, offset=offset)
+        return replace(x, shape=shape, scale=scale, offset=offset, origin=self.origin)
 
     def permute(self, x: Tensor, dims: Sequence[int]) -> Tensor:
         """Return x with axis ``dims[i]``, counted from 1, as axis i; two in a row become one."""
@@ -188,12 +200,18 @@ class Assembly:
         return replace(x, shape=(2,), stored=(2,))
 
     def layer(
-        self, layer: Layer, arrays: Mapping[str, Array], *inputs: Tensor, elementwise: bool = False
+        self,
+        layer: Layer,
+        arrays: Mapping[str, Array],
+        *inputs: Tensor,
+        elementwise: bool = False,
+        origin: str | None = None,
     ) -> Tensor:
         """Return what a layer with its arrays by name makes of tensors.
 
         One that works `elementwise` takes its rows in whatever shape they are.
         """
+        origin = self.origin if origin is None else origin
         placed = [self._placed(x) for x in inputs]
         if not elementwise:
             placed = [self._shaped(x) for x in placed]
@@ -201,7 +219,8 @@ class Assembly:
         reads = tuple(x.stored for x in placed)
         made = shape_made(layer, reads)
         self._count += 1
-        node = NetworkNode(str(self._count), layer, names, dict(arrays), reads, made)
+        node = NetworkNode(str(self._count), layer, names, dict(arrays), reads, made, origin)
+        node.frozen = origin in self.frozen
         self._nodes.append(node)
         return Tensor(placed[0].shape if elementwise else made, made, node)
 
@@ -244,7 +263,8 @@ class Assembly:
         if x.shape == x.stored:
             return x
         layer = Flatten() if len(x.shape) == 1 else Reshape(x.shape)
-        made = self.layer(layer, {}, replace(x, scale=_ONE, offset=_ZERO), elementwise=True)
+        plain = replace(x, scale=_ONE, offset=_ZERO)
+        made = self.layer(layer, {}, plain, elementwise=True, origin=x.origin)
         return replace(made, shape=x.shape, scale=x.scale, offset=x.offset)
 
     def _placed(self, x: Tensor) -> Tensor:
@@ -263,7 +283,7 @@ class Assembly:
         plain = replace(x, scale=_ONE, offset=_ZERO)
         if self._is_rescaling(x):
             layer: Layer = Rescaling(float(x.scale), float(x.offset))
-            return self.layer(layer, {}, plain, elementwise=True)
+            return self.layer(layer, {}, plain, elementwise=True, origin=x.origin)
         made = self._fold_backward(x) or self._standardize(x)
         if made is not None:
             return made
@@ -276,7 +296,7 @@ class Assembly:
             "running_mean": np.zeros(x.columns),
             "running_variance": np.ones(x.columns),
         }
-        return self.layer(layer, arrays, plain)
+        return self.layer(layer, arrays, plain, origin=x.origin)
 
     def _is_rescaling(self, x: Tensor) -> bool:
         """Whether the scaling is, or may become, a `Rescaling`."""
@@ -314,7 +334,8 @@ class Assembly:
         if moments is None:
             return None
         arrays = {"mean": moments[0], "variance": moments[1]}
-        return self.layer(Normalization(), arrays, replace(x, scale=_ONE, offset=_ZERO))
+        plain = replace(x, scale=_ONE, offset=_ZERO)
+        return self.layer(Normalization(), arrays, plain, origin=x.origin)
 
 
 def by_columns(array: Array) -> Array:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from chainrule.layers import Input, Layer
 from chainrule.layers.layer import SymbolicTensor
-from chainrule.network.graph import chain
+from chainrule.network.graph import chain, trace
 from chainrule.network.network import Network
 from chainrule.network.sequential import Sequential
 
@@ -42,7 +43,8 @@ class NetworkNode:
     """A layer in a network: its parameters by their names in it, and the names of what it reads.
 
     `reads` and `shape` are those of a row of what it reads and gives, channels last. Nodes stand
-    behind all that they read.
+    behind all that they read. `origin` is what it was called where it was read from, and `frozen`
+    whether training leaves its parameters as they are.
     """
 
     name: str
@@ -51,6 +53,8 @@ class NetworkNode:
     arrays: dict[str, Array]
     reads: tuple[Shape, ...]
     shape: Shape
+    origin: str = ""
+    frozen: bool = False
 
     @property
     def columns(self) -> int:
@@ -89,9 +93,9 @@ def nodes_of(net: Network) -> tuple[dict[str, Shape], list[NetworkNode], list[st
         if node.layer is not None:
             own = arrays.get(node.shares or node.name, {})
             reads = tuple(shapes[name] for name in node.inputs)
-            nodes.append(
-                NetworkNode(node.name, node.layer, [*node.inputs], own, reads, shapes[node.name])
-            )
+            made = NetworkNode(node.name, node.layer, [*node.inputs], own, reads, shapes[node.name])
+            made.frozen = (node.shares or node.name) in net._frozen
+            nodes.append(made)
     return inputs, nodes, [*graph.outputs]
 
 
@@ -121,23 +125,20 @@ def network_of(
 ) -> Network:
     """Return the network of nodes: of a chain a `Sequential`, else one that names its nodes itself.
 
-    Of the inputs shapes are given by name, of the outputs nodes. ValueError if an array has a
-    wrong shape or is not finite.
+    Of the inputs shapes are given by name, of the outputs nodes. Nodes are called after their
+    origins. ValueError if an array has a wrong shape or is not finite.
     """
     layers = [node.layer for node in nodes]
     # A layer that is called twice has one set of parameters, which in a `Sequential` it has not.
     once = len({*map(id, layers)}) == len(layers)
     flat = all(len(shape) == 1 for shape in inputs.values())
     if once and flat and is_chain(inputs, nodes, [*outputs.values()]):
-        net: Network = Sequential([*map(Input, inputs.values()), *layers], seed=0, dtype=dtype)
+        named = _named_layers(nodes, {*inputs, "x"})
+        entry = [Input(n, name=None if name == "x" else name) for name, n in inputs.items()]
+        stack = [named.get(id(layer), layer) for layer in layers]
+        net: Network = Sequential([*entry, *stack], seed=0, dtype=dtype)
     else:
-        entries = {name: Input(n, name=_node_name(name)) for name, n in inputs.items()}
-        tensors: dict[str, SymbolicTensor] = dict(entries)
-        for node in nodes:
-            tensors[node.name] = node.layer([tensors[name] for name in node.inputs])
-        ends: Any = {_node_name(name): tensors[node] for name, node in outputs.items()}
-        ends = ends if len(ends) > 1 else next(iter(ends.values()))
-        net = Network([*entries.values()], ends, seed=0, dtype=dtype)
+        net = Network(*_graph_of(inputs, nodes, outputs), seed=0, dtype=dtype)
     core = net._built_core()
     assert net._graph is not None
     made = (node.name for node in net._graph.nodes if node.layer is not None)
@@ -145,8 +146,54 @@ def network_of(
         for array, values in node.arrays.items():
             # One at a time, so that of all weights only one is there a third time.
             net.set_weights({f"{name}.{array}": values})
+        if node.frozen:
+            core.set_trainable(name, False)
     core.adapted = True
     return net
+
+
+def _graph_of(
+    inputs: Mapping[str, Shape], nodes: Sequence[NetworkNode], outputs: Mapping[str, str]
+) -> tuple[list[Input], Any]:
+    """Return inputs and outputs of the graph of nodes, as a network is made of them."""
+    # The names of several outputs are those of their nodes.
+    ends = {*outputs.values()} if len(outputs) > 1 else set()
+    kept = {id(node.layer) for node in nodes if node.name in ends}
+    taken = {*map(_node_name, (*inputs, *(outputs if ends else ())))}
+    named = _named_layers([node for node in nodes if id(node.layer) not in kept], taken)
+
+    def graph(given: Mapping[int, Layer]) -> tuple[list[Input], Any]:
+        entries = {name: Input(n, name=_node_name(name)) for name, n in inputs.items()}
+        tensors: dict[str, SymbolicTensor] = dict(entries)
+        for node in nodes:
+            layer = given.get(id(node.layer), node.layer)
+            tensors[node.name] = layer([tensors[name] for name in node.inputs])
+        made: Any = {_node_name(name): tensors[node] for name, node in outputs.items()}
+        return [*entries.values()], made if len(made) > 1 else next(iter(made.values()))
+
+    # Names that a network gives by itself are left to it, if it gives the same ones.
+    chosen = {
+        key: layer
+        for key, layer in named.items()
+        if not re.fullmatch(rf"{layer.kind}(_[0-9]+)?", layer.name or "")
+    }
+    made = graph(chosen)
+    given = {node.name for node in trace(*made).nodes}
+    return made if all(layer.name in given for layer in named.values()) else graph(named)
+
+
+def _named_layers(nodes: Sequence[NetworkNode], taken: Container[str]) -> dict[int, Layer]:
+    """Return layers with the names that nodes had where they came from, by the ids of theirs."""
+    # Of several nodes that were one, the name is that of the first with parameters.
+    ordered = sorted(nodes, key=lambda node: not node.arrays)
+    wanted: dict[str, NetworkNode] = {}
+    for node in ordered:
+        if node.origin and not node.origin.isdecimal() and node.origin not in taken:
+            wanted.setdefault(node.origin, node)
+    return {
+        id(node.layer): Layer.from_config({**node.layer.config, "name": name})
+        for name, node in wanted.items()
+    }
 
 
 def _node_name(name: str) -> str:

@@ -16,6 +16,7 @@ from chainrule.interop.affine import affine_of
 from chainrule.interop.merges import MERGES, NARY
 from chainrule.interop.nodes import NetworkNode, nodes_of, refuse_missing
 from chainrule.interop.onnx_check import ExportReport, self_check
+from chainrule.interop.onnx_metadata import metadata_of, prefix_of
 from chainrule.interop.onnx_model import need_onnx
 from chainrule.interop.onnx_writer import GraphWriter
 from chainrule.losses.link import LINKS
@@ -51,7 +52,7 @@ def to_onnx(
     Its input is ``x`` of shape (rows, inputs) for any number of rows, or with all axes of an input
     that has several, its output ``y``. Several inputs and outputs have the names of their nodes.
     Scaling layers are part of the graph, dropout is left out, and batch normalisation uses its
-    running statistics.
+    running statistics. Names of nodes, and which are frozen, stand in the file's metadata.
 
     Parameters
     ----------
@@ -128,9 +129,7 @@ def onnx_bytes(
     }
     for node in nodes:
         operands = [tensors[name][0] for name in node.inputs]
-        # Layers without a name of their own have a number.
-        name = f"{node.name}.{node.layer.kind}" if node.name.isdecimal() else node.name
-        graph.begin(name, operands, tensors[node.inputs[0]][1])
+        graph.begin(prefix_of(node), operands, tensors[node.inputs[0]][1])
         _LAYERS[node.layer.kind](graph, node)
         tensors[node.name] = graph.current, node.shape
     for name in outputs:
@@ -140,7 +139,7 @@ def onnx_bytes(
         if link is not None:
             graph.add(link.onnx_operator, **link.onnx_attributes)
         graph.output("y" if len(outputs) == 1 else name)
-    return graph.finish()
+    return graph.finish(metadata_of([*inputs], nodes))
 
 
 def _add_dense(graph: GraphWriter, node: NetworkNode) -> None:

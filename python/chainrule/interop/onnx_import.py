@@ -52,7 +52,8 @@ def from_onnx(
     -------
     Sequential, or Network if the graph is no chain
         In float64 if the output is of double, else in float32. Scaling at the front becomes a
-        `Rescaling` or a `Normalization`. It has no loss yet.
+        `Rescaling` or a `Normalization`. Nodes of files that `to_onnx` wrote keep their names, and
+        stay frozen. It has no loss yet.
 
     Raises
     ------
@@ -127,6 +128,7 @@ def _network(part: Slice, size: int, dtype: str) -> tuple[Network, list[list[Nod
         if len(unsupported) == _MOST_LISTED:
             unsupported.append("and perhaps more")
             break
+        reader.begin(node)
         piece = _several(reader, index, done)
         if not piece:
             piece = [node]

@@ -44,6 +44,7 @@ class LayerReader(ShapeReader):
     def __init__(self, part: Slice, size: int, dtype: str) -> None:
         super().__init__(Assembly(dtype), part.constants, _LARGEST_INPUT + size)
         self.part = part
+        self.assembly.frozen = part.graph.names.frozen
         # Layers may share weights, which as layers of a network they do not.
         self._left = 2 * size
         self._tensors: dict[str, Tensor] = {}  # by the names of the file
@@ -55,10 +56,15 @@ class LayerReader(ShapeReader):
             columns = math.prod(shape)
             if not 1 <= columns <= self._largest:
                 raise ModelFileError(f"the input has {columns} columns")
-            name = value.name if len(part.inputs) > 1 else "x"
+            named = len(part.inputs) > 1 or value.name in part.graph.names
+            name = value.name if named else "x"
             # Rows that are only read when they are flat may come so, as they do in a `Sequential`.
             stored = (columns,) if _is_flattened(part, value.name) else shape
             self._tensors[value.name] = self.assembly.input(shape, name, stored)
+
+    def begin(self, node: Node) -> None:
+        """Let what is added from here on be a part of a node's layer."""
+        self.assembly.origin = self.part.graph.names.of_operator(node.name)
 
     def tensor(self, name: str) -> Tensor:
         """Return what a node has made."""

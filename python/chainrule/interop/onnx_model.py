@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from chainrule.errors import ModelFileError
 from chainrule.interop.onnx_limits import check_message
+from chainrule.interop.onnx_metadata import Names
 
 if TYPE_CHECKING:
     from onnx import AttributeProto, NodeProto, TensorProto, ValueInfoProto
@@ -76,7 +77,8 @@ class Value:
 class Graph:
     """What a model computes; `opset` is the version of the operators of the default domain.
 
-    `functions` has what nodes were recognised as, which takes long.
+    `names` are those of the network that it was, and `functions` has what nodes were recognised
+    as, which takes long.
     """
 
     opset: int
@@ -84,6 +86,7 @@ class Graph:
     initializers: dict[str, TensorProto]
     inputs: list[Value]
     outputs: list[Value]
+    names: Names
     functions: dict[tuple[Node, ...], Any] = field(default_factory=dict)
 
 
@@ -117,7 +120,8 @@ def read_model(content: bytes) -> Graph:
     for node in nodes:
         if (node.domain, node.op) in own:
             raise ModelFileError(f"{node} is a function of the model's own, which is not run")
-    return Graph(opset, nodes, initializers, inputs, outputs)
+    names = Names({_text(entry.key): _text(entry.value) for entry in model.metadata_props})
+    return Graph(opset, nodes, initializers, inputs, outputs, names)
 
 
 def _attribute(proto: AttributeProto) -> float | str | Array | TensorProto | None:

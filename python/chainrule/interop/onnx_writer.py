@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -109,7 +109,7 @@ class GraphWriter:
         """Add a conversion to another type; return its output's name."""
         return self.add("Cast", tensor or self.current, to=_ELEMENT_TYPES[dtype])
 
-    def finish(self) -> bytes:
+    def finish(self, metadata: Mapping[str, str]) -> bytes:
         """Return the content of a file."""
         from onnx import helper, numpy_helper
 
@@ -133,6 +133,7 @@ class GraphWriter:
             producer_name="chainrule",
             producer_version=_core.__version__,
         )
+        helper.set_model_props(model, dict(metadata))
         content: bytes = model.SerializeToString()
         return content
 

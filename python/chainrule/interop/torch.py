@@ -6,15 +6,16 @@ from __future__ import annotations
 import contextlib
 import re
 import warnings
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Collection, Container, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from chainrule.interop.assembly import Assembly, Tensor
 from chainrule.interop.merges import MERGES
 from chainrule.interop.nodes import NetworkNode, Shape, is_chain, nodes_of, refuse_missing
 from chainrule.interop.torch_check import check_export, check_outputs, evaluation_copy
-from chainrule.interop.torch_graph import ModuleGraph, graph_of
+from chainrule.interop.torch_graph import Call, ModuleGraph, graph_of
 from chainrule.interop.torch_kinds import KINDS, modules_of
 from chainrule.interop.torch_layers import (
     call_merge,
@@ -58,7 +59,8 @@ def from_torch(
     -------
     Sequential
         Of the weights' dtype. Its `predict` gives what the module in evaluation mode does, up to
-        rounding. It has no loss yet.
+        rounding. Its nodes are called after the module's parts, "block.linear" as "block/linear",
+        and those are frozen all of whose parameters need no gradients. It has no loss yet.
 
     Raises
     ------
@@ -75,7 +77,8 @@ def from_torch(
     -----
     UserWarning
         If modules share a parameter, of which each layer of the network gets a copy of its own. A
-        module that is called several times is one layer.
+        module that is called several times is one layer. Also if some parameters of a part need
+        gradients and others do not.
 
     Examples
     --------
@@ -99,6 +102,7 @@ def from_torch(
     net = _network(graph, _dtype(copied), shapes)
     check_outputs(copied, graph, net, _network)
     _warn_of_ties(module)
+    _warn_of_parts_frozen(graph)
     return net
 
 
@@ -106,7 +110,9 @@ def to_torch(net: Network) -> torch.nn.Module:
     """Return a PyTorch module with copies of the weights, in evaluation mode.
 
     Of a chain it is a `torch.nn.Sequential`, else a `torch.fx.GraphModule`, which gives a dict of
-    several outputs. Its outputs are those of `predict`, which is checked on random rows. Penalties
+    several outputs. Its parts have the names of the nodes, or numbers where these have none, and
+    the parameters of frozen nodes need no gradients. Its outputs are those of `predict`, which is
+    checked on random rows. Penalties
     of the weights are not part of it, and what PyTorch lacks, `Rescaling` and `Normalization`,
     becomes a `chainrule.interop.torch_modules.Scaling`.
 
@@ -176,9 +182,10 @@ def _module(
             # Nodes that share a layer's parameters share the modules.
             names = made.get(id(node.arrays)) if node.arrays else None
             if names is None:
-                new = modules_of(node, dtype)
-                names = [str(len(modules) + i) for i in range(len(new))]
-                modules |= dict(zip(names, new, strict=True))
+                beside = {each.name for each in nodes} - {node.name}
+                new = _named_modules(node, modules_of(node, dtype), modules, beside)
+                names = [*new]
+                modules |= new
                 made[id(node.arrays)] = names
             called += names
             others = tuple(values[name].node for name in node.inputs[1:])
@@ -186,10 +193,47 @@ def _module(
                 value = tracer.proxy(graph.call_module(name, (value.node, *others)))
         values[node.name] = value
     if is_chain(inputs, nodes, outputs):
-        return nn.Sequential(*(modules[name] for name in called))
+        parts: OrderedDict[str, Any] = OrderedDict()
+        for name in called:  # a layer may be called again
+            calls = sum(part is modules[name] for part in parts.values())
+            parts[f"{name}/{calls}" if calls else name] = modules[name]
+        return nn.Sequential(parts)
     several = {name: values[name].node for name in outputs}
     graph.output(several if len(several) > 1 else several[outputs[0]])
     return fx.GraphModule(modules, graph)
+
+
+def _named_modules(
+    node: NetworkNode, modules: Sequence[Any], taken: Mapping[str, Any], nodes: Container[str]
+) -> dict[str, Any]:
+    """Return modules by names, none `taken` or that of other nodes; the main one has the node's.
+
+    Nodes without a name of their own have numbers, which PyTorch gives modules in a row.
+    """
+    named: dict[str, Any] = {}
+    numbered = node.name.isdecimal()
+    # What has parameters.
+    main = next((i for i, each in enumerate(modules) if [*each.parameters()]), 0)
+    for index, module in enumerate(modules):
+        if node.frozen:
+            module.requires_grad_(False)
+        kind = type(module).__name__.lower()
+        name = node.name if index == main else f"{node.name}_{kind}"
+        if numbered:
+            name = str(len(taken) + index)
+        elsewhere = () if numbered else nodes
+        while any(name in each for each in (taken, named, elsewhere, dir(_reserved()))):
+            name += "_"
+        named[name] = module
+    return named
+
+
+@cache
+def _reserved() -> Any:
+    """Return a module without parts, whose attributes no part can be called after."""
+    from torch import fx, nn
+
+    return fx.GraphModule(nn.Sequential(), fx.Graph())
 
 
 def _torch() -> Any:
@@ -211,8 +255,10 @@ def _network(graph: ModuleGraph, dtype: str, shapes: Sequence[Shape]) -> Network
     readers = graph.readers
     counts = Counter(id(call.target) for call in graph.calls if [*_parameters(call.target)])
     first: dict[int, Tensor] = {}
+    assembly.frozen = _frozen(graph)
     for call in graph.calls:
         operands = [tensors[name] for name in call.inputs]
+        assembly.origin = _node_name(call)
         try:
             row = row_of(call.target)
             if row is not None and counts[id(call.target)] > 1:
@@ -228,7 +274,25 @@ def _network(graph: ModuleGraph, dtype: str, shapes: Sequence[Shape]) -> Network
         except ValueError as error:
             raise ValueError(f"{call}: {error}") from error
         tensors[call.name] = assembly.share(made) if readers[call.name] > 1 else made
-    return assembly.network({name: tensors[name] for name in graph.outputs})
+    names = graph.output_names or graph.outputs
+    return assembly.network(
+        {name: tensors[made] for name, made in zip(names, graph.outputs, strict=True)}
+    )
+
+
+def _node_name(call: Call) -> str:
+    """Return what the node is called that a part of a module becomes; nothing of functions."""
+    return call.path.replace(".", "/")
+
+
+def _frozen(graph: ModuleGraph) -> set[str]:
+    """Return the names of nodes all of whose parameters need no gradients."""
+    return {
+        _node_name(call)
+        for call in graph.calls
+        if any(True for _ in _parameters(call.target))
+        and not any(parameter.requires_grad for parameter in _parameters(call.target))
+    }
 
 
 def _refresh(module: Any, graph: ModuleGraph, shapes: Sequence[Shape]) -> None:
@@ -256,6 +320,17 @@ def _warn_of_ties(module: Any) -> None:
             "its training will change them apart",
             stacklevel=3,
         )
+
+
+def _warn_of_parts_frozen(graph: ModuleGraph) -> None:
+    for call in {id(call.target): call for call in graph.calls}.values():
+        needs = {parameter.requires_grad for parameter in _parameters(call.target)}
+        if len(needs) > 1:
+            warnings.warn(
+                f"{call}: some of its parameters need gradients and others do not; layers are "
+                "trained as a whole, and this one is",
+                stacklevel=3,
+            )
 
 
 def _parameters(target: Any) -> Any:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from chainrule.interop.torch_layers import as_module, call_merge, merge_of, row_of
@@ -16,13 +16,14 @@ __all__ = ["Call", "ModuleGraph", "graph_of", "in_order"]
 class Call:
     """A module, or a function by its name, called on tensors by their names.
 
-    `where` is how errors call it.
+    `where` is how errors call it, and `path` where the module is within the whole one.
     """
 
     name: str
     where: str
     target: Any
     inputs: list[str]
+    path: str = ""
 
     def __str__(self) -> str:
         """Return how errors call it."""
@@ -48,13 +49,15 @@ class Call:
 class ModuleGraph:
     """Calls in order, from inputs to outputs, which are the names of what calls give.
 
-    `followed` tells whether they are what was called, or the module's parts in order.
+    `followed` tells whether they are what was called, or the module's parts in order, and
+    `output_names` what a module calls its outputs that gives several.
     """
 
     inputs: list[str]
     calls: list[Call]
     outputs: list[str]
     followed: bool = True
+    output_names: list[str] = field(default_factory=list)
 
     @property
     def readers(self) -> Counter[str]:
@@ -86,12 +89,14 @@ def graph_of(module: Any) -> ModuleGraph:
         elif node.op == "output":
             given = node.args[0]
             made = [*given.values()] if isinstance(given, dict) else [given]
+            graph.output_names = [*map(str, given)] if isinstance(given, dict) else []
             if not all(isinstance(each, fx.Node) and each in known for each in made):
                 raise ValueError(f"the module gives a {type(given).__name__}, expected a tensor")
             graph.outputs += [each.name for each in made]
         elif node.op == "call_module":
             part = module.get_submodule(node.target)
-            graph.calls.append(Call(node.name, _label(node.target, part), part, inputs))
+            label = _label(node.target, part)
+            graph.calls.append(Call(node.name, label, part, inputs, node.target))
         else:
             name = node.target if isinstance(node.target, str) else node.target.__name__
             if node.op == "get_attr" or name in ("size", "getattr", "getitem"):
@@ -112,7 +117,7 @@ def in_order(module: Any) -> ModuleGraph:
     leaves = [(name, part) for name, part in _leaves(module, "")]
     names = ["x", *(f"y{index}" for index in range(len(leaves)))]
     calls = [
-        Call(names[i + 1], _label(name, part), part, [names[i]])
+        Call(names[i + 1], _label(name, part), part, [names[i]], name)
         for i, (name, part) in enumerate(leaves)
     ]
     return ModuleGraph(["x"], calls, [names[-1]], followed=_is_leaf(module))

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ONNX files say of a network beside its operators: names of nodes, and which are frozen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from chainrule.errors import ModelFileError
+from chainrule.interop.nodes import NetworkNode
+
+__all__ = ["Names", "metadata_of", "prefix_of"]
+
+_NODES, _FROZEN = "chainrule.nodes", "chainrule.frozen"
+
+
+def prefix_of(node: NetworkNode) -> str:
+    """Return what the names of a node's operators begin with, before a dot."""
+    # Layers without a name of their own have a number.
+    return f"{node.name}.{node.layer.kind}" if node.name.isdecimal() else node.name
+
+
+def metadata_of(inputs: Sequence[str], nodes: Sequence[NetworkNode]) -> dict[str, str]:
+    """Return the entries of a file's metadata: lists of names as JSON."""
+    frozen = [node.name for node in nodes if node.frozen]
+    metadata = {_NODES: json.dumps([*inputs, *(node.name for node in nodes)])}
+    return metadata | ({_FROZEN: json.dumps(frozen)} if frozen else {})
+
+
+class Names:
+    """The names of nodes in a file; none in a file that another program wrote.
+
+    Parameters
+    ----------
+    metadata : mapping of str to str
+        That of the file.
+
+    Attributes
+    ----------
+    frozen : frozenset of str
+        The nodes whose parameters training leaves as they are.
+
+    Raises
+    ------
+    ModelFileError
+        If an entry is no list of names.
+    """
+
+    def __init__(self, metadata: Mapping[str, str]) -> None:
+        self._nodes = _names(metadata, _NODES)
+        self.frozen = _names(metadata, _FROZEN)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is such a node or input."""
+        return name in self._nodes
+
+    def of_operator(self, name: str) -> str:
+        """Return the name of the node that an operator is a part of; nothing if that is unknown."""
+        node = name.rpartition(".")[0]
+        number = node.partition(".")[0]
+        node = number if number.isdecimal() else node
+        return node if node in self._nodes else ""
+
+
+def _names(metadata: Mapping[str, str], key: str) -> frozenset[str]:
+    try:
+        names = json.loads(metadata.get(key, "[]"))
+    except (RecursionError, ValueError) as error:
+        raise ModelFileError(f"the metadata {key!r} is no JSON: {error}") from error
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ModelFileError(f"the metadata {key!r} is no list of names")
+    return frozenset(names)
