@@ -133,8 +133,10 @@ class GraphWriter:
             producer_name="chainrule",
             producer_version=_core.__version__,
         )
-        helper.set_model_props(model, dict(metadata))
-        content: bytes = model.SerializeToString()
+        beside = type(model)()
+        helper.set_model_props(beside, dict(metadata))
+        # First the metadata, so that a file that was cut off lacks what it cannot do without.
+        content: bytes = beside.SerializeToString() + model.SerializeToString()
         return content
 
     def _unused(self, name: str) -> str:
