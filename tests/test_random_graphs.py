@@ -66,10 +66,16 @@ def test_a_softmax_that_others_read_is_left_out_of_the_loss_all_the_same(rng) ->
 @pytest.mark.parametrize(
     ("activation", "loss"), [("softmax", "cross_entropy"), ("sigmoid", "binary_cross_entropy")]
 )
-def test_a_link_at_several_positions_is_refused(activation, loss, rng) -> None:
-    net = cr.Sequential([cr.Input(6), cr.Reshape((3, 2)), cr.Dense(4, activation)], seed=0)
-    with pytest.raises(ValueError, match=f"the last activation is {activation}, which gives"):
-        net.fit(rng.normal(size=(5, 6)), rng.integers(0, 2, 5), loss=loss, verbose=0)
+def test_a_link_at_several_positions_is_contained_in_the_loss(activation, loss, rng) -> None:
+    nets = [
+        cr.Sequential([cr.Input(6), cr.Reshape((3, 2)), cr.Dense(4, last)], seed=0, dtype="float64")
+        for last in (activation, "linear")
+    ]
+    x, y = rng.normal(size=(5, 6)), np.eye(4)[rng.integers(0, 4, (5, 3))]
+    for net in nets:
+        net.fit(x, y, loss=loss, verbose=0)
+        assert cr.gradient_check(net, x, y, loss).max_relative_error <= 1e-7
+    np.testing.assert_array_equal(*(net.predict_proba(x) for net in nets))
 
 
 WIDE = """

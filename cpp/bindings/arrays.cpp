@@ -113,16 +113,19 @@ TargetsView targets_view(const Rows& y, const std::optional<Weights>& sample_wei
                          const Weights* class_weight) {
   TargetsView view;
   const auto* array = std::get_if<py::array>(&y);
-  if (array && array->ndim() == 1) {
-    if (!py::isinstance<Labels>(*array)) throw py::type_error("labels must be contiguous int64");
+  if (array && array->ndim() != 2) {
+    if (!py::isinstance<Labels>(*array) || array->ndim() > 3)
+      throw py::type_error("labels must be contiguous int64");
     view.labels = static_cast<const std::int64_t*>(array->data());
     view.rows = array->shape(0);
+    if (array->ndim() == 3) view.label_positions = array->shape(1) * array->shape(2);
   } else {
     view.values = rows_view(y, "y");
     view.rows = view.values.rows;
   }
   if (sample_weight) {
-    if (sample_weight->size() != view.rows) {
+    if (sample_weight->ndim() == 2) view.weight_positions = sample_weight->shape(1);
+    if (sample_weight->size() != view.rows * view.weight_positions) {
       throw py::value_error("sample_weight has " + std::to_string(sample_weight->size()) +
                             " entries for " + std::to_string(view.rows) + " rows");
     }

@@ -53,7 +53,8 @@ class InputViews {
 
 using ClassWeights = std::variant<Weights, std::vector<std::optional<Weights>>>;
 
-/// One-dimensional int64 labels or rows of values, with optional weights.
+/// Int64 labels, (rows,) or (rows, positions, 1), or rows of values, with optional weights of rows
+/// or positions.
 TargetsView targets_view(const Rows& y, const std::optional<Weights>& sample_weight,
                          const Weights* class_weight);
 

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "bindings/bindings.hpp"
+#include "bindings/callables.hpp"
 #include "bindings/config.hpp"
 #include "chainrule/activation.hpp"
 #include "chainrule/early_stopping.hpp"
@@ -57,6 +58,14 @@ void init_descriptions(py::module_& module) {
   bind_description<Activation>(module, "Activation", "A checked activation.");
   bind_description<Initializer>(module, "Initializer", "A checked initializer.");
   bind_description<LayerHandle>(module, "Layer", "A checked layer.")
+      .def_static(
+          "custom",
+          [](const std::string& name, const py::object& owner,
+             const std::optional<std::vector<std::int64_t>>& output_shape) {
+            return LayerHandle{lambda_layer(name, owner, output_shape)};
+          },
+          py::arg("name"), py::arg("owner"), py::arg("output_shape"),
+          "Return a Lambda of owner.run_forward and owner.run_backward, while the owner lives.")
       .def(
           "outputs",
           [](const LayerHandle& self, std::int64_t inputs) {
@@ -78,6 +87,9 @@ void init_descriptions(py::module_& module) {
           },
           py::arg("inputs"));
   bind_description<Loss>(module, "Loss", "A checked loss.")
+      .def_static("custom", &custom_loss, py::arg("name"), py::arg("owner"),
+                  "Return a loss of the function owner.run, while the owner lives.")
+      .def_property_readonly("is_custom", &Loss::is_custom)
       .def_property_readonly("takes_labels", &Loss::takes_labels)
       .def_property_readonly("link",
                              [](const Loss& self) {
@@ -93,7 +105,10 @@ void init_descriptions(py::module_& module) {
                                }
                                return "identity";
                              })
-      .def("target_columns", &Loss::target_columns, py::arg("outputs"));
+      .def(
+          "target_columns",
+          [](const Loss& self, std::int64_t outputs) { return self.target_columns(outputs); },
+          py::arg("outputs"));
   bind_description<Optimizer>(module, "Optimizer", "A checked optimizer.")
       .def_property_readonly("learning_rate", &Optimizer::learning_rate)
       .def("slots", &Optimizer::slots)

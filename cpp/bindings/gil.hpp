@@ -55,6 +55,20 @@ class TakenBackGil {
   ReleasedGil& released_;
 };
 
+/// Holds the lock for the length of a scope, on a thread that has or has not got it.
+class AcquiredGil {
+ public:
+  AcquiredGil() {
+    call_python([this] { state_ = PyGILState_Ensure(); });
+  }
+  ~AcquiredGil() { PyGILState_Release(state_); }
+  AcquiredGil(const AcquiredGil&) = delete;
+  AcquiredGil& operator=(const AcquiredGil&) = delete;
+
+ private:
+  PyGILState_STATE state_;
+};
+
 /// Runs the core without the lock, and, where the core asks now and then, pending signal handlers
 /// and the caller's function, and carries what these raise out of the core.
 class Poll {

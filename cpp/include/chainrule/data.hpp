@@ -115,9 +115,14 @@ CHAINRULE_API InputSparsity input_sparsity(std::string_view name);
 
 /// What each row should give, and how much it counts.
 struct TargetsView {
-  const std::int64_t* labels = nullptr;    // class indices (cross_entropy), or
-  RowsView values;                         // one row of numbers per row of x, compressed or not
-  const double* sample_weights = nullptr;  // one per row, finite and >= 0; null: all 1
+  /// Class indices (cross_entropy), one for each position of an output: rows x label_positions. Or
+  const std::int64_t* labels = nullptr;
+  std::int64_t label_positions = 1;
+  RowsView values;  // one row of numbers per row of x, compressed or not
+  /// Finite and >= 0, one per row or one for each position of an output: rows x weight_positions;
+  /// null: all 1.
+  const double* sample_weights = nullptr;
+  std::int64_t weight_positions = 1;
   /// `classes` of them, finite and >= 0: one per output, or two for a single output; null: all 1.
   const double* class_weights = nullptr;
   std::int64_t classes = 0;
@@ -154,8 +159,8 @@ struct OutputTargets {
   std::vector<TargetsView> outputs;
 };
 
-/// One class index a row.
-CHAINRULE_API TargetsView labels(std::span<const std::int64_t> classes);
+/// One class index a row, or for outputs of several positions one for each of these.
+CHAINRULE_API TargetsView labels(std::span<const std::int64_t> classes, std::int64_t positions = 1);
 /// One row of numbers a row.
 CHAINRULE_API TargetsView targets(const RowsView& values);
 

@@ -4,8 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "chainrule/custom_loss.hpp"
 #include "chainrule/cxx20.hpp"
 #include "chainrule/export.h"
 #include "chainrule/loss_kind.hpp"
@@ -18,7 +20,8 @@ struct Config;
 /// What training minimises, of raw outputs o and targets t. A row's loss is the mean over its
 /// outputs, or for cross_entropy the cross-entropy of the row; the batch's loss is the weighted
 /// mean over rows, sum(w_i loss_i) / sum(w_i), which with all weights 1 is PyTorch's
-/// reduction="mean".
+/// reduction="mean". Of outputs of several positions, such as (time, classes), each position of
+/// each row is such a row.
 struct CHAINRULE_API Loss {
   using Kind = LossKind;
 
@@ -50,15 +53,22 @@ struct CHAINRULE_API Loss {
     bool from_logits = false;
     bool operator==(const Poisson&) const = default;
   };
-  using Options = OneOf<NoOptions, Huber, CrossEntropy, BinaryCrossEntropy, Quantile, Poisson>;
+  using Options =
+      OneOf<NoOptions, Huber, CrossEntropy, BinaryCrossEntropy, Quantile, Poisson, CustomLoss>;
 
   Kind kind = Kind::mse;
   Options options = {};  // those of the kind
 
   /// `kind` with its default options.
   static Loss defaults(Kind kind);
+  /// A function that is a loss, see CustomLoss.
+  template <class Function>
+  static Loss custom(std::string name, const Function& function) {
+    return {Kind::custom, CustomLoss(std::move(name), function)};
+  }
 
   static Loss from_config(const Config& config);
+  /// That of a custom loss is for error texts: no loss can be made from it.
   Config config() const;
   static std::vector<std::string> kinds();
 
@@ -75,10 +85,13 @@ struct CHAINRULE_API Loss {
 
   /// Whether targets may be integer labels, one a row, in the place of target rows.
   bool takes_labels() const { return kind == Kind::cross_entropy; }
+  bool is_custom() const { return kind == Kind::custom; }
 
   /// Columns a target row has for a network of `outputs` outputs; throws Error when they do not fit
   /// (quantile: not a multiple of the quantiles; cross_entropy: fewer than two classes).
   std::int64_t target_columns(std::int64_t outputs) const;
+  /// What a row of outputs of this shape is compared with: at each position so many columns.
+  std::int64_t target_columns(const Shape& outputs) const;
 
   bool operator==(const Loss&) const = default;
 };

@@ -26,7 +26,9 @@
 namespace chainrule {
 
 #define CHAINRULE_ROW(kind, ...) kind,
-enum class LossKind : int { CHAINRULE_LOSSES(CHAINRULE_ROW) };
+enum class LossKind : int {
+  CHAINRULE_LOSSES(CHAINRULE_ROW) custom  // a function of the program's, which no kernel knows
+};
 #undef CHAINRULE_ROW
 
 }  // namespace chainrule

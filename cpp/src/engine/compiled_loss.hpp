@@ -25,8 +25,8 @@ class CompiledLoss {
     for (std::size_t i = 0; i < losses.size(); ++i) {
       losses_.push_back(losses[i]);
       weights_.push_back(losses.weight(i));
-      stages_.emplace_back(kernels, losses[i], losses.weight(i), plan.result(i).columns,
-                           options.batch_size);
+      stages_.emplace_back(kernels, losses[i], losses.weight(i),
+                           graph.node(graph.outputs()[i]).shape, options.batch_size, plan.calls());
     }
   }
 
@@ -59,10 +59,10 @@ class CompiledLoss {
 
   /// For a batch whose row i is row order[i] of y: this thread's part of the losses and, if asked,
   /// of the gradients.
-  void run(const engine::Step<T>& step, engine::ThreadSlice slice, const Targets& y,
+  void run(const engine::Step<T>& step, engine::ThreadContext& context, const Targets& y,
            engine::RowOrder order, bool gradients) {
     for (std::size_t i = 0; i < stages_.size(); ++i)
-      stages_[i].run(step, slice, y[i], order, plan.result(i),
+      stages_[i].run(step, context, y[i], order, plan.result(i),
                      gradients ? plan.result_gradient(i) : engine::Tensor<T>{});
   }
   bool finite(engine::Range rows) const {

@@ -89,7 +89,7 @@ bool Network<T>::State::predicts_finite(engine::Plan<T>& plan, const Inputs& x) 
       plan.forward(context, step);
       for (std::size_t output = 0; output < plan.results(); ++output) {
         const engine::Tensor<T>& y = plan.result(output);
-        for (std::int64_t i = 0; i < step.rows; ++i)
+        for (std::int64_t i = 0; i < step.rows * y.positions; ++i)
           for (std::int64_t j = 0; j < y.columns; ++j)
             finite = finite && std::isfinite(y.row(i)[j]);
       }

@@ -9,6 +9,7 @@
 // Before what would make these for dual numbers too.
 #include "engine/input/dual_input.hpp"
 #include "engine/optimizer/optimizer_state.hpp"
+#include "engine/stages/dual_functions.hpp"
 
 namespace chainrule::engine {
 

@@ -56,6 +56,7 @@ void Network<T>::State::EpochRun::finish() {
       s_.check_targets(x_, y_, losses_);
       throw Error("y was changed while it was read: it had labels out of range");
     }
+    if (compiled_->plan.calls().failed()) drop_failed_batch();
   } catch (...) {
     weights_kept_ ? s_.restore_after_divergence() : restore_statistics();
     throw;
@@ -84,6 +85,15 @@ void Network<T>::State::EpochRun::finish() {
   if (is_alone_) finish_bounds();
   session_.seen.swap(data_);
   compiled_->ready = true;
+}
+
+/// Goes back to before the batch in which a function of the caller's has thrown; where it is the
+/// first of the call, throws.
+template <class T>
+void Network<T>::State::EpochRun::drop_failed_batch() {
+  s_.put_statistics(s_.parameters.values);
+  const bool begins = !options_.whole_epoch || first_batch_ == 0;
+  if (result_.batches == 0 && (begins || !weights_kept_)) compiled_->plan.calls().rethrow();
 }
 
 template <class T>

@@ -56,6 +56,7 @@ class Network<T>::State::EpochRun {
   void keep_weights(engine::ThreadContext& context);
   void finish();
   void finish_bounds();
+  void drop_failed_batch();
   void restore_statistics();
   /// Where rows of y stand in what there is of x.
   engine::RowOrder of_x(engine::RowOrder order) const {

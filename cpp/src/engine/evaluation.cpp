@@ -23,8 +23,10 @@ CompiledLoss<T>& Network<T>::State::compile(std::unique_ptr<CompiledLoss<T>>& sl
                                             const engine::PlanOptions& options) {
   if (!slot || !slot->is_for(losses, options)) {
     slot.reset();
+    engine::PlanOptions own = options;
+    own.occupancy = &occupancy;
     slot = std::make_unique<CompiledLoss<T>>(kernels::table<T>(kernels::active()), graph,
-                                             parameters, losses, options);
+                                             parameters, losses, own);
   }
   slot->plan.refresh();
   return *slot;
@@ -43,7 +45,7 @@ void Network<T>::State::check_loss(const Losses& losses) const {
       throw Error("the weight of the loss of " + output_name(i) + " must be finite and >= 0, got " +
                   std::to_string(losses.weight(i)));
     losses[i].check();
-    (void)losses[i].target_columns(graph.node(nodes[i]).shape.size());
+    (void)losses[i].target_columns(graph.node(nodes[i]).shape);
     model::check_last_activation(losses[i], graph, nodes[i]);
   }
 }
@@ -63,7 +65,7 @@ void Network<T>::State::check_targets(const Inputs& x, const Targets& y,
   }
   check_loss(losses);
   for (std::size_t i = 0; i < nodes.size(); ++i)
-    engine::LossStage<T>::check(losses[i], y[i], graph.node(nodes[i]).shape.size());
+    engine::LossStage<T>::check(losses[i], y[i], graph.node(nodes[i]).shape);
 }
 
 template <class T>
@@ -106,7 +108,8 @@ double Network<T>::evaluate(const Inputs& x, const Targets& y, const Losses& los
       step.rows = std::min(options.batch_size, end - first);
       compiled.plan.load(context, step, x, {nullptr, first});
       compiled.plan.forward(context, step);
-      compiled.run(step, context.slice(), y, {nullptr, first}, false);
+      compiled.run(step, context, y, {nullptr, first}, false);
+      if (compiled.plan.calls().failed()) return;
       if (outputs)
         copy_results(compiled.plan, step.rows_of(context.slice()), {nullptr, first}, outputs);
       // The first thread adds up the losses of rows that other threads have written.
@@ -116,6 +119,7 @@ double Network<T>::evaluate(const Inputs& x, const Targets& y, const Losses& los
   };
   engine::run_in_pieces(x.rows(), options.batch_size, s.work_of_row(), options.threads, s.occupancy,
                         poll, piece);
+  compiled.plan.calls().rethrow();
   compiled.plan.check_unchanged();
   // Data are looked through only where something went wrong, which spares every good call a pass.
   const double mean = compiled.all().mean(losses);
@@ -135,7 +139,8 @@ std::int64_t Network<T>::first_bad_layer(const Inputs& x) const {
   const engine::Reading guard(s);
   s.check_input(x);
   s.check_categories(x);
-  const engine::PlanOptions options{.batch_size = x.rows(), .keep_values = true};
+  const engine::PlanOptions options{
+      .batch_size = x.rows(), .keep_values = true, .occupancy = &s.occupancy};
   engine::Plan<T> plan(s.kernels, s.graph, s.parameters, options);
   plan.refresh();
   plan.choose_path(x, InputSparsity::automatic);
@@ -146,6 +151,7 @@ std::int64_t Network<T>::first_bad_layer(const Inputs& x) const {
     plan.load(context, step, x, {});
     plan.forward(context, step);
   });
+  plan.calls().rethrow();
   return plan.first_bad_layer(x.rows());
 }
 

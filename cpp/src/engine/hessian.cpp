@@ -68,7 +68,7 @@ struct Hessian::State {
       engine::ThreadContext context(team);
       compiled.plan.load(context, step, x, {});
       compiled.plan.forward(context, step);
-      compiled.run(step, context.slice(), y, {}, true);
+      compiled.run(step, context, y, {}, true);
       compiled.plan.backward(context, step);
       context.sync_for(engine::Partition::columns);
       compiled.plan.gradients(context, step);

@@ -45,17 +45,19 @@ double loss_and_gradient(const Loss& loss, const T* z, std::int64_t rows, std::i
     throw Error("outputs has " + std::to_string(rows) + " rows but y has " +
                 std::to_string(y.rows));
   }
-  engine::LossStage<T>::check(loss, y, columns);
-  engine::LossStage<T> stage(kernels::table<T>(kernels::active()), loss, 1.0, columns, rows);
+  engine::LossStage<T>::check(loss, y, Shape(columns));
+  engine::FunctionCalls calls(nullptr);
+  engine::LossStage<T> stage(kernels::table<T>(kernels::active()), loss, 1.0, columns, rows, calls);
   stage.prepare(y);
   const PaddedCopy<T> outputs(z, rows, columns);
   const PaddedCopy<T> gradient(nullptr, dz ? rows : 0, columns);
   engine::Step<T> step;
   step.rows = rows;
   engine::run_team(1, [&](engine::Team team) {
-    stage.run(step, {team.index, team.size}, y, {}, outputs.tensor,
-              dz ? gradient.tensor : engine::Tensor<T>{});
+    engine::ThreadContext context(team);
+    stage.run(step, context, y, {}, outputs.tensor, dz ? gradient.tensor : engine::Tensor<T>{});
   });
+  calls.rethrow();
   if (dz) gradient.copy_to(dz, rows);
   return stage.mean(rows).value();
 }

@@ -52,6 +52,7 @@ void Network<T>::forward(const Inputs& x, bool training, int num_threads, T* out
     options.threads = threads;
     options.backward = true;
     options.input_gradient = true;
+    options.occupancy = &s.occupancy;
     fresh = std::make_unique<engine::Plan<T>>(kernels::table<T>(kernels::active()), s.graph,
                                               s.parameters, options);
   }
@@ -69,12 +70,19 @@ void Network<T>::forward(const Inputs& x, bool training, int num_threads, T* out
   step.training = training;
   step.seed = s.seed;
   step.number = static_cast<std::uint64_t>(s.total_steps);
+  if (plan.calls().expected()) s.keep_statistics();
   engine::run_team(threads, [&](engine::Team team) {
     ThreadContext context(team);
     plan.load(context, step, x, {});
     plan.forward(context, step);
     if (outputs) copy_results(plan, step.rows_of(context.slice()), {}, outputs);
   });
+  if (plan.calls().failed()) {
+    s.put_statistics(s.parameters.values);
+    s.backprop.forward_step.reset();
+    s.backprop.activation_rows = 0;
+    plan.calls().rethrow();
+  }
   s.backprop.forward_step = step;
   s.backprop.activation_rows = x.rows();
   s.gradients.valid = false;
@@ -97,6 +105,7 @@ void Network<T>::backward(const RowsView& dy, T* dx) {
   State::check_no_overlap(dy, "dy", dx, s.inputs, "dx");
   s.gradients.make_room(s.parameters);
   engine::Plan<T>& plan = *s.backprop.plan;
+  plan.calls().begin();
   step.gradients = s.gradients.values.data();
   engine::run_team(plan.threads(), [&](engine::Team team) {
     ThreadContext context(team);
@@ -119,7 +128,8 @@ void Network<T>::backward(const RowsView& dy, T* dx) {
     context.sync_for(Partition::columns);
     plan.gradients(context, step);
   });
-  s.gradients.valid = true;
+  s.gradients.valid = !plan.calls().failed();
+  plan.calls().rethrow();
 }
 
 // x: rows x inputs, y: rows, dx: null or rows x inputs. As forward and backward, with the gradient
@@ -150,11 +160,13 @@ double Network<T>::compute_gradients(const Inputs& x, const Targets& y, const Lo
   step.seed = s.seed;
   step.number = static_cast<std::uint64_t>(s.total_steps);
   step.gradients = s.gradients.values.data();
+  engine::FunctionCalls& calls = compiled.plan.calls();
+  if (calls.expected()) s.keep_statistics();
   engine::run_team(options.threads, [&](engine::Team team) {
     ThreadContext context(team);
     compiled.plan.load(context, step, x, {});
     compiled.plan.forward(context, step);
-    compiled.run(step, context.slice(), y, {}, true);
+    compiled.run(step, context, y, {}, true);
     compiled.plan.backward(context, step);
     if (dx) {
       context.sync_for(Partition::rows);
@@ -163,7 +175,9 @@ double Network<T>::compute_gradients(const Inputs& x, const Targets& y, const Lo
     context.sync_for(Partition::columns);
     compiled.plan.gradients(context, step);
   });
-  s.gradients.valid = true;
+  s.gradients.valid = !calls.failed();
+  if (calls.failed()) s.put_statistics(s.parameters.values);
+  calls.rethrow();
   return compiled.batch_loss(x.rows());
 }
 

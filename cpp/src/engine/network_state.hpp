@@ -143,13 +143,15 @@ struct Network<T>::State {
   class EpochParts;  // one in several of these
 };
 
-/// Copies one thread's rows of a tensor into the caller's row-major array of `columns` columns, row
-/// i to row order[i].
+/// Copies one thread's rows of a tensor, each with all of its positions, into the caller's
+/// row-major array of `columns` columns, row i to row order[i].
 template <class T>
 void copy_rows(const engine::Tensor<T>& from, engine::Range rows, engine::RowOrder order, T* to,
                std::int64_t columns) {
   for (std::int64_t i = rows.begin; i < rows.end; ++i)
-    std::copy_n(from.row(i), from.columns, to + order[i] * columns);
+    for (std::int64_t p = 0; p < from.positions; ++p)
+      std::copy_n(from.row(i * from.positions + p), from.columns,
+                  to + order[i] * columns + p * from.columns);
 }
 
 /// The same for all results of a plan, whose columns lie side by side.
@@ -159,7 +161,7 @@ void copy_results(const engine::Plan<T>& plan, engine::Range rows, engine::RowOr
   std::int64_t first = 0;
   for (std::size_t i = 0; i < plan.results(); ++i) {
     copy_rows(plan.result(i), rows, order, to + first, columns);
-    first += plan.result(i).columns;
+    first += plan.result(i).positions * plan.result(i).columns;
   }
 }
 

@@ -27,7 +27,8 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const Graph& graph, Parame
     : kernels_(kernels),
       options_(options),
       parameters_(parameters),
-      graph_(kernels, graph, parameters, options),
+      calls_(options.occupancy),
+      graph_(kernels, graph, parameters, options, calls_),
       ops_(graph_.stages.size()),
       value_memory_(options.batch_size),
       gradient_memory_(options.batch_size) {
@@ -237,6 +238,7 @@ void Plan<T>::connect_inputs() {
 
 template <class T>
 void Plan<T>::refresh() {
+  calls_.begin();
   for (const StageNode<T>& node : graph_.stages) node.stage->refresh();
 }
 
@@ -352,7 +354,8 @@ void Plan<T>::add_shared_gradients(ThreadContext& context, const Step<T>& step,
 template <class T>
 std::int64_t Plan<T>::result_columns() const {
   std::int64_t columns = 0;
-  for (const std::size_t result : graph_.results) columns += graph_.tensors[result].columns;
+  for (const std::size_t result : graph_.results)
+    columns += graph_.tensors[result].positions * graph_.tensors[result].columns;
   return columns;
 }
 

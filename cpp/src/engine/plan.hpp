@@ -51,11 +51,13 @@ class Plan {
   /// Whether rows have been changed while they were read; throws Error when they have.
   void check_unchanged() const;
   bool changed() const;
+  /// What calls the functions of the caller's that are part of a step.
+  FunctionCalls& calls() { return calls_; }
 
   /// What a loss reads, and where its gradient goes: an output of the graph, or the input of an
   /// activation that the loss contains.
   std::size_t results() const { return graph_.results.size(); }
-  std::int64_t result_columns() const;  // of all results
+  std::int64_t result_columns() const;  // of all results, with all of their positions
   const Tensor<T>& result(std::size_t output = 0) const {
     return tensors_[graph_.results[output]].y;
   }
@@ -131,6 +133,7 @@ class Plan {
   const kernels::KernelTable<T>& kernels_;
   PlanOptions options_;
   const Parameters<T>& parameters_;
+  FunctionCalls calls_;
   StageGraph<T> graph_;
   std::vector<Op> ops_;                   // one for each stage
   std::vector<TensorMemoryUse> tensors_;  // one for each tensor

@@ -8,6 +8,8 @@
 
 namespace chainrule::engine {
 
+class Occupancy;
+
 /// What a plan is compiled for, besides the network.
 struct PlanOptions {
   std::int64_t batch_size = 1;
@@ -18,6 +20,7 @@ struct PlanOptions {
   bool keep_values = false;  // of all tensors, to be looked at behind the forward pass
   Losses losses = {};        // of each output: replaces a last activation that it contains
   std::vector<std::int64_t> result_nodes = {};  // what is worked out; empty: the graph's outputs
+  const Occupancy* occupancy = nullptr;  // of the network, while functions of the caller's run
 };
 
 }  // namespace chainrule::engine

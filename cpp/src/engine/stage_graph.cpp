@@ -13,7 +13,8 @@ namespace chainrule::engine {
 
 template <class T>
 StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& graph,
-                          Parameters<T>& parameters, const PlanOptions& options)
+                          Parameters<T>& parameters, const PlanOptions& options,
+                          FunctionCalls& calls)
     : kernels_(kernels) {
   const std::vector<std::int64_t>& wanted_nodes =
       options.result_nodes.empty() ? graph.outputs() : options.result_nodes;
@@ -57,7 +58,8 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
                                   .frozen = !node.trainable,
                                   .rows = checked_product(options.batch_size, positions),
                                   .threads = options.threads,
-                                  .backward = options.backward};
+                                  .backward = options.backward,
+                                  .calls = calls};
     Stages<T> added;
     add_stages(**node.layer, context, added);
     tensor_of[i] = reads[0];
@@ -80,9 +82,11 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
     // A layer without a stage, as of rows that keep their length, gives what it reads; each loss
     // writes a gradient of its own, so that an output that another one is already gets a copy.
     const bool taken = std::find(results.begin(), results.end(), given) != results.end();
-    results.push_back(tensors[given].positions == 1 && !taken
+    // A loss works on each position by itself.
+    const Shape shape = options.losses.size() > 0 ? nodes[i].shape : Shape(nodes[i].shape.size());
+    results.push_back(tensors[given].positions == shape.positions() && !taken
                           ? given
-                          : add_reshape(given, nodes[i].shape.size(), nodes[i].layer_index));
+                          : add_reshape(given, shape, nodes[i].layer_index));
   }
   // This moves results, and only then is it known who reads which tensor.
   for (std::size_t i = 0; i < options.losses.size(); ++i)
@@ -134,7 +138,7 @@ void StageGraph<T>::drop_contained_activation(std::size_t output, const Loss& lo
   }
   // Each loss writes a gradient of its own.
   if (std::find(results.begin(), results.end(), before) != results.end())
-    before = add_reshape(before, tensors[before].columns, layer);
+    before = add_reshape(before, Shape{tensors[before].positions, tensors[before].columns}, layer);
   results[output] = before;
 }
 

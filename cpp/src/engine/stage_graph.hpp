@@ -37,7 +37,7 @@ template <class T>
 class StageGraph {
  public:
   StageGraph(const kernels::KernelTable<T>& kernels, const Graph& graph, Parameters<T>& parameters,
-             const PlanOptions& options);
+             const PlanOptions& options, FunctionCalls& calls);
 
   std::vector<StageNode<T>> stages;
   std::vector<StageTensor> tensors;

@@ -35,6 +35,7 @@ bool same_rows(const RowsView& a, const RowsView& b) {
 
 bool same_targets(const TargetsView& a, const TargetsView& b) {
   return a.labels == b.labels && same_rows(a.values, b.values) &&
+         a.label_positions == b.label_positions && a.weight_positions == b.weight_positions &&
          a.sample_weights == b.sample_weights && a.class_weights == b.class_weights &&
          a.classes == b.classes && a.rows == b.rows;
 }
@@ -144,12 +145,14 @@ EpochResult Network<T>::State::EpochRun::run() {
   prepare();
   session_.under_way.store(weights_kept_);
   // Between pieces the team may change its size, which no result depends on.
-  while (next_batch_ < last_batch_ && !stop_.load() && !diverged_.load() && !wrong_label_.load()) {
+  while (next_batch_ < last_batch_ && !stop_.load() && !diverged_.load() && !wrong_label_.load() &&
+         !compiled_->plan.calls().failed()) {
     engine::run_piece(threads_, [&](engine::Team team) { run_piece(team); });
     next_batch_ = first_batch_ + result_.batches;
   }
   finish();
   poller_.rethrow();
+  compiled_->plan.calls().rethrow();
   return result_;
 }
 
@@ -188,7 +191,8 @@ void Network<T>::State::EpochRun::prepare() {
   if (goes_on) prepare_optimizer();
   follows_bounds_ =
       is_alone_ && goes_on && s_.backprop.step_bounds.known() && session_.has_room(s_.optimizer);
-  if (is_alone_) s_.keep_statistics();  // always, so that the first steps take the memory
+  // Of a batch by itself always, so that the first steps take the memory.
+  if (is_alone_ || compiled_->plan.calls().expected()) s_.keep_statistics();
   if (follows_bounds_) {
     session_.kept_epoch = -1;
     weights_kept_ = false;
@@ -230,6 +234,7 @@ void Network<T>::State::EpochRun::run_piece(engine::Team team) {
     context.sync_for(Partition::columns);
     const bool pauses = pause_.load(std::memory_order_relaxed);
     const bool polls = poll_.load(std::memory_order_relaxed);
+    if (compiled_->plan.calls().failed()) break;
     if (context.first_thread()) count_batch(step, b, polls);
     if (diverged_.load(std::memory_order_relaxed)) break;
     if (wrong_label_.load(std::memory_order_relaxed)) break;
@@ -248,10 +253,14 @@ template <class T>
 void Network<T>::State::EpochRun::find_wrong_labels(engine::Range rows, engine::RowOrder order) {
   for (std::size_t k = 0; k < y_.size(); ++k) {
     const std::int64_t* labels = y_[k].labels;
+    if (losses_[k].is_custom() && !y_[k].class_weights) continue;
     const std::int64_t classes = compiled_->plan.result(k).columns;
+    const std::int64_t positions = y_[k].label_positions;
     for (std::int64_t i = rows.begin; labels && i < rows.end; ++i) {
-      const std::int64_t label = labels[order[i]];
-      if (label < 0 || label >= classes) wrong_label_.store(true, std::memory_order_relaxed);
+      const std::int64_t* of_row = labels + order[i] * positions;
+      for (std::int64_t p = 0; p < positions; ++p)
+        if (of_row[p] < 0 || of_row[p] >= classes)
+          wrong_label_.store(true, std::memory_order_relaxed);
     }
   }
 }
@@ -265,7 +274,7 @@ void Network<T>::State::EpochRun::run_passes(ThreadContext& context, const Step<
   plan.forward(context, step);
   const engine::Range rows = step.rows_of(context.slice());
   find_wrong_labels(rows, order);
-  compiled_->run(step, context.slice(), y_, order, true);
+  compiled_->run(step, context, y_, order, true);
   if (!compiled_->finite(rows)) diverged_.store(true, std::memory_order_relaxed);
   if (outputs_) copy_results(plan, rows, order, outputs_);
   plan.backward(context, step);
@@ -281,6 +290,7 @@ void Network<T>::State::EpochRun::count_batch(const Step<T>& step, std::int64_t 
   }
   compiled_->add_batch(step.rows);
   ++result_.batches;
+  if (compiled_->plan.calls().expected()) s_.keep_statistics();
   if (polls && poller_.stop(batch + 1, compiled_->all().mean(losses_)))
     stop_.store(true, std::memory_order_relaxed);
 }

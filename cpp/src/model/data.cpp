@@ -89,10 +89,15 @@ RowsView view(std::span<const std::int64_t> values, std::int64_t columns) {
   return whole_rows(values, columns);
 }
 
-TargetsView labels(std::span<const std::int64_t> classes) {
+TargetsView labels(std::span<const std::int64_t> classes, std::int64_t positions) {
   TargetsView y;
   y.labels = classes.data();
+  y.label_positions = positions;
   y.rows = static_cast<std::int64_t>(classes.size());
+  if (positions < 1 || y.rows % positions != 0)
+    throw Error(std::to_string(y.rows) + " labels are no whole rows of " +
+                std::to_string(positions) + " positions");
+  y.rows /= positions;
   return y;
 }
 

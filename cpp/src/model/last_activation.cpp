@@ -99,7 +99,7 @@ bool contains(const Loss& loss, const Activation& activation) {
 
 void check_last_activation(const Loss& loss, const Graph& graph, std::int64_t output) {
   const LastActivation last = find_last(graph, output);
-  const std::int64_t outputs = graph.node(output).shape.size();
+  const std::int64_t outputs = graph.node(output).shape.columns();
   if (!last.activation || loss.from_logits()) return;
   if (last.activation->kind == Activation::Kind::softmax && outputs == 1)
     throw Error(
@@ -107,9 +107,7 @@ void check_last_activation(const Loss& loss, const Graph& graph, std::int64_t ou
         "cross_entropy, or Dense(1) or Dense(1, activation=\"sigmoid\") for "
         "binary_cross_entropy");
   const bool own = contains(loss, *last.activation);
-  // Of several positions the loss sees the values of all, behind the activation.
-  const bool last_stage = graph.node(output).shape.positions() == 1;
-  if (own && !last.behind && last_stage) return;
+  if (own && !last.behind) return;
   const OutputRange range = range_of(last);
   const std::string name = loss.config().kind;
   const std::string activation(last.activation->config().kind);
@@ -131,8 +129,7 @@ void check_last_activation(const Loss& loss, const Graph& graph, std::int64_t ou
     text += " with layer " + last.behind->name + " (" + std::string((*last.behind->layer)->kind()) +
             ") behind it";
   text += ", which gives values in " + text_of(range) + ": use " + dense + ") without activation";
-  if (!link.empty() && last_stage)
-    text += ", or " + dense + ", activation=\"" + link + "\") as the last layer";
+  if (!link.empty()) text += ", or " + dense + ", activation=\"" + link + "\") as the last layer";
   throw Error(text + ". from_logits=True in the loss takes the outputs as they are all the same");
 }
 

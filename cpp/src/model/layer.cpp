@@ -7,6 +7,7 @@
 
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
+#include "chainrule/lambda.hpp"
 #include "chainrule/layers.hpp"
 #include "chainrule/merge_layers.hpp"
 #include "chainrule/names.hpp"
@@ -58,6 +59,8 @@ constexpr std::array<KnownLayer, 25> kLayers{{
 }  // namespace
 
 AnyLayer Layer::from_config(const Config& config) {
+  // No kind of its own: its config stands for functions that there are already.
+  if (config.kind == "lambda") return Lambda::from_config(config);
   const auto* const found = std::find_if(
       kLayers.begin(), kLayers.end(), [&](const KnownLayer& l) { return l.kind == config.kind; });
   if (found == kLayers.end()) throw Error(unknown_name("layer", config.kind, kinds()));

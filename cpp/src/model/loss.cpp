@@ -20,6 +20,10 @@ template <class Visit, class Self>
 static void visit_fields(Visit&, Self&) {}
 
 template <class Visit, class Self>
+  requires model::described_as<Self, CustomLoss>
+static void visit_fields(Visit&, Self&) {}
+
+template <class Visit, class Self>
   requires model::described_as<Self, Loss::Huber>
 static void visit_fields(Visit& visit, Self& self) {
   visit("delta", self.delta, model::positive);
@@ -75,6 +79,8 @@ Loss Loss::from_config(const Config& config) {
 }
 
 Config Loss::config() const {
+  if (const auto* function = options.get_if<CustomLoss>())
+    return {"custom", {{"name", function->name()}}};
   Config config = model::write_fields(loss_kinds.name(kind), *this);
   // Files without it stay readable for versions that do not know it.
   if (!from_logits())
@@ -86,6 +92,11 @@ Config Loss::config() const {
 std::vector<std::string> Loss::kinds() { return loss_kinds.all(); }
 
 void Loss::check() const {
+  if (is_custom()) {
+    const auto* function = options.get_if<CustomLoss>();
+    if (!function || !*function) model::refuse("custom", "the loss has no function");
+    return;
+  }
   const std::string_view name = loss_kinds.name(kind);
   // Found once: the defaults of all losses allocate, and an online step checks its loss.
   static const auto option_indices = [] {
@@ -117,6 +128,7 @@ Loss::Link Loss::link() const {
 
 std::int64_t Loss::target_columns(std::int64_t outputs) const {
   check();
+  if (is_custom()) return outputs;
   const std::string_view name = loss_kinds.name(kind);
   model::check_value(name, "outputs", outputs, model::at_least_one);
   if (kind == LossKind::cross_entropy && outputs < 2)
@@ -127,6 +139,10 @@ std::int64_t Loss::target_columns(std::int64_t outputs) const {
     model::refuse(name, "the number of outputs must be a multiple of the " +
                             std::to_string(groups) + " quantiles, got " + std::to_string(outputs));
   return outputs / groups;
+}
+
+std::int64_t Loss::target_columns(const Shape& outputs) const {
+  return outputs.positions() * target_columns(outputs.columns());
 }
 
 }  // namespace chainrule

@@ -10,6 +10,7 @@
 
 #include "chainrule/error.hpp"
 #include "chainrule/names.hpp"
+#include "model/lambda.hpp"
 #include "model_file/config_json.hpp"
 #include "model_file/graph_json.hpp"
 
@@ -72,12 +73,15 @@ Graph read_chain(const Json& json) {
   });
   const std::int64_t inputs = json.at("inputs").integer("inputs");
   if (layers.empty()) throw Error("a network needs at least one layer");
-  return Graph::chain(layers, inputs);
+  Graph graph = Graph::chain(layers, inputs);
+  model::refuse_lambdas(graph, "a model file");
+  return graph;
 }
 
 Graph read_graph(const Json& json) {
   Graph graph = Graph::from_config(read_graph_config(json));
   graph.check();
+  model::refuse_lambdas(graph, "a model file");
   return graph;
 }
 

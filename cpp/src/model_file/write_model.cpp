@@ -12,6 +12,7 @@
 #include "chainrule/layer.hpp"
 #include "chainrule/model_file.hpp"
 #include "chainrule/version.h"
+#include "model/lambda.hpp"
 #include "model_file/byte_source.hpp"
 #include "model_file/checksum.hpp"
 #include "model_file/json.hpp"
@@ -91,6 +92,11 @@ void write_values(const Network<T>& network, const std::vector<std::string>& slo
 
 template <class T>
 std::string model_bytes(const Network<T>& network, const TrainingState& training) {
+  model::refuse_lambdas(network.graph(), "a model file");
+  if (training.loss && training.loss->is_custom())
+    throw Error("the loss is a function of the program, '" +
+                training.loss->options.get_if<CustomLoss>()->name() +
+                "', which a model file cannot hold: save without a loss");
   // Another thread must not train between the reading of two arrays.
   // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): the copy is what is wanted
   const Network<T> copy(network);

@@ -99,12 +99,20 @@ def as_targets(y: object, *, outputs: int | None, name: str = "y") -> NDArray[An
     return array.reshape(len(array), columns)
 
 
-def as_weights(w: object, *, rows: int, name: str = "sample_weight") -> NDArray[np.float64]:
-    """Return one finite, non-negative weight per row."""
+def as_weights(
+    w: object, *, rows: int, positions: tuple[int, ...] = (), name: str = "sample_weight"
+) -> NDArray[np.float64]:
+    """Return one finite, non-negative weight per row, or (rows, positions) where there are such."""
     array = numeric(as_array(w, name=name), name)
-    if array.shape != (rows,):
-        raise ValueError(f"{name} has shape {array.shape}, expected one weight per row: ({rows},)")
+    if array.shape not in ((rows,), (rows, *positions)):
+        each = f", or per position: {(rows, *positions)}" if positions else ""
+        raise ValueError(
+            f"{name} has shape {array.shape}, expected one weight per row: ({rows},){each}"
+        )
     weights = np.ascontiguousarray(array, dtype=np.float64)
+    if weights.ndim > 2:
+        weights = weights.reshape(rows, -1)
+        array = array.reshape(rows, -1)
     bad = ~(np.isfinite(weights) & (weights >= 0))
     _reject_first(name, array, bad, "is not a weight: expected finite numbers, 0 or more")
     return weights

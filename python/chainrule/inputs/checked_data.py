@@ -29,17 +29,38 @@ class CheckedData(NamedTuple):
     balanced: tuple[tuple[Loss, int] | None, ...] = ()
     """By output, loss and number of classes for which its class weights are to be balanced."""
 
+    positions: Any = 1
+    """How many an output has, of several outputs each; a function has only one for metrics too,
+    where its targets do not have as many."""
+
+    def output(self, index: int) -> CheckedData:
+        """Return the data of one of several outputs."""
+        return self._replace(y=self.y.parts[index], positions=self.positions[index])
+
+    def by_position(self) -> CheckedData:
+        """Return targets and weights with a row for each position."""
+        if self.positions == 1:
+            return self
+        y = self.y.reshape(-1) if self.y.ndim == 3 else self.y.reshape(-1, self._target_columns())
+        weight = self.sample_weight
+        if weight is not None:
+            weight = weight.reshape(-1) if weight.ndim > 1 else np.repeat(weight, self.positions)
+        return self._replace(y=y, sample_weight=weight, positions=1)
+
+    def _target_columns(self) -> int:
+        return int(self.y.shape[1]) // int(self.positions)
+
     def balanced_again(self) -> CheckedData:
         """Return the same with class weights of these rows alone, where they are to be balanced."""
         if not any(self.balanced):
             return self
         several = isinstance(self.y, Several)
-        targets = self.y.parts if several else [self.y]
         weights = list(self.class_weight) if several else [self.class_weight]
         for output, rule in enumerate(self.balanced):
             if rule is not None:
                 loss, classes = rule
-                counts = class_counts(loss._core, targets[output], self.sample_weight, classes)
+                flat = (self.output(output) if several else self).by_position()
+                counts = class_counts(loss._core, flat.y, flat.sample_weight, classes)
                 weights[output] = balanced_weights(counts)
         return self._replace(class_weight=weights if several else weights[0])
 
@@ -95,7 +116,7 @@ def warn_of_unseen_classes(loss: Any, data: CheckedData, validation: CheckedData
         return
     if isinstance(data.y, Several) or any(_streams(rows.x) for rows in (data, validation)):
         return
-    seen, judged = (class_counts(loss._core, rows.y) for rows in (data, validation))
+    seen, judged = (class_counts(loss._core, rows.by_position().y) for rows in (data, validation))
     unseen = [
         str(label) for label in np.flatnonzero(judged) if label >= len(seen) or seen[label] == 0
     ]

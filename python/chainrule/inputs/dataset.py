@@ -90,7 +90,10 @@ class Dataset:
             raise ValueError("class_weight needs y")
         self._sample_weight = None
         if sample_weight is not None:
-            self._sample_weight = _read_only(as_weights(sample_weight, rows=self._rows))
+            weight: Any = sample_weight
+            positions = np.shape(weight)[1:]
+            weight = as_weights(weight, rows=self._rows, positions=positions)
+            self._sample_weight = _read_only(weight)
         self._class_weight = dict(class_weight) if isinstance(class_weight, dict) else class_weight
         self._source: BatchSource | None = None
         self._passes: WeakSet[StreamedRows] = WeakSet()

@@ -46,7 +46,8 @@ def prepare_targets(
     y : array-like, shape (rows,) or (rows, columns)
         For a loss that takes labels, class labels (rows,) or (rows, 1), or rows of probabilities
         (rows, outputs). For the others numbers, one column per output (for `Quantile`, per output
-        of a group); 1-D for one column.
+        of a group); 1-D for one column. For a function any columns, or whole numbers (rows,) on
+        several outputs as labels.
     outputs : int
         Number of outputs that the loss compares with.
     name : str, default "y"
@@ -78,13 +79,15 @@ def prepare_targets(
         ...
     ValueError: y[2] = 3.0 is not a target of binary_cross_entropy: expected numbers in [0, 1]
     """
-    columns = loss.target_columns(outputs)
     labels = shown_columns(y)
     array = as_array(y, name=name)
+    if loss.is_custom and array.ndim == 1 and outputs > 1 and array.dtype.kind in "iu":
+        return np.ascontiguousarray(array, dtype=np.int64)
+    columns = loss.target_columns(outputs)
     if loss.takes_labels and (array.ndim == 1 or array.shape[1:] == (1,)):
         return as_labels(array, classes=outputs, name=name)
     targets = as_targets(array, outputs=None, name=name)
-    if targets.shape[1] != columns:
+    if targets.shape[1] != columns and not loss.is_custom:
         flat_labels = array.ndim == 1 and array.dtype.kind in "biu"
         raise ValueError(_wrong_columns(loss, array.shape, outputs, name, flat_labels))
     _core.check_targets(targets, loss, name, single, labels)
@@ -129,7 +132,7 @@ def prepare_sparse_targets(
     """
     targets = as_rows(y, name=name)
     assert isinstance(targets, _core.CompressedRows)
-    if targets.shape[1] != loss.target_columns(outputs):
+    if targets.shape[1] != loss.target_columns(outputs) and not loss.is_custom:
         raise ValueError(_wrong_columns(loss, targets.shape, outputs, name))
     _core.check_targets(targets, loss, name, single, [])
     return targets
@@ -225,6 +228,10 @@ def class_counts(
     """
     weights = np.ones(len(targets)) if sample_weight is None else sample_weight
     labels: NDArray[Any]
+    if isinstance(targets, np.ndarray) and targets.ndim == 3:  # a label for each position
+        positions = targets.shape[1]
+        weights = weights.reshape(-1) if weights.ndim > 1 else np.repeat(weights, positions)
+        targets = targets.reshape(-1)
     if isinstance(targets, _core.CompressedRows):
         values, columns = stored(targets)
         rows = np.repeat(np.arange(len(targets)), np.diff(targets.offsets))

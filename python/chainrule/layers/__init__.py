@@ -13,6 +13,7 @@ from chainrule.layers.categories import CategoryEncoding, Embedding
 from chainrule.layers.clip import Clip
 from chainrule.layers.dense import Dense
 from chainrule.layers.dropout import Dropout
+from chainrule.layers.function import Lambda
 from chainrule.layers.gaussian_noise import GaussianNoise
 from chainrule.layers.input import Input
 from chainrule.layers.layer import Layer
@@ -40,6 +41,7 @@ __all__ = [
     "GaussianNoise",
     "GlobalAveragePooling",
     "Input",
+    "Lambda",
     "Layer",
     "LayerNormalization",
     "Maximum",

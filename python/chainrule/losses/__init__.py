@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING
 
 from chainrule.losses import classification, regression
 from chainrule.losses.classification import *
+from chainrule.losses.custom import Custom, get
 from chainrule.losses.loss import Loss
 from chainrule.losses.regression import *
 from chainrule.names import module_attributes
 
-__all__ = ["Loss", "get"]
+__all__ = ["Custom", "Loss", "get"]
 __all__ += classification.__all__
 __all__ += regression.__all__
 
 if not TYPE_CHECKING:  # which would take every attribute for defined
     __getattr__, __dir__ = module_attributes(__name__, __all__)
-
-get = Loss.get

@@ -127,7 +127,7 @@ class Loss(Spec):
 
         Parameters
         ----------
-        outputs : array-like, shape (rows, outputs) or (rows,)
+        outputs : array-like, shape (rows, outputs) or (rows,), or with positions between them
             Raw outputs of a network.
 
         Returns
@@ -136,9 +136,11 @@ class Loss(Spec):
             softmax(o) for `CrossEntropy`, sigmoid(o) for `BinaryCrossEntropy`, exp(o) for
             `Poisson`, a copy for the others.
         """
-        predictions = _raw_outputs(outputs, copy=True)
+        shape = np.shape(outputs)
+        given = np.reshape(outputs, (-1, shape[-1])) if len(shape) > 2 else outputs
+        predictions = _raw_outputs(given, copy=True)
         _core.apply_link(self._core, predictions)
-        return predictions.reshape(np.shape(outputs))
+        return predictions.reshape(shape)
 
     def _value_and_gradient(
         self,

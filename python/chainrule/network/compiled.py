@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import _core, losses, optimizers
+from chainrule import _core, optimizers
 from chainrule.arguments import seed_number
 from chainrule.callbacks.states import CallbackStates
 from chainrule.inputs.arrays import as_features
@@ -26,7 +26,7 @@ from chainrule.names import unknown_name
 from chainrule.network.core_network import CORE_NETWORKS, CoreNetwork, make_core
 from chainrule.network.graph import Graph
 from chainrule.network.history import History
-from chainrule.network.output_losses import OutputLosses
+from chainrule.network.output_losses import OutputLosses, chosen_loss, is_by_output
 from chainrule.network.sharing import SharedParameters
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class Compiled(Named):
         self.name = checked_name(type(self).__name__, name)
         self.history = History()
         self.loss: Any = None  # Loss, or OutputLosses
+        self._lost_loss: str | None = None  # a function that the network's file could not hold
         self.optimizer: Optimizer | None = None
         self.metrics: Any = None  # a list of Metric, or one for each output
         self.target_name: str | None = None
@@ -158,22 +159,26 @@ class Compiled(Named):
         if len(names) > 1:
             chosen = self.loss if given is None else given
             if chosen is None:
-                raise ValueError(
-                    f"the network has no loss yet: give one for each output ({', '.join(names)})"
-                )
+                raise ValueError(self._no_loss(f"one for each output ({', '.join(names)})"))
             columns = [math.prod(self._output_shapes[name]) for name in names]
-            return OutputLosses(names, columns, chosen, weights)
+            return OutputLosses(names, columns, chosen, weights, self.loss)
         if weights is not None:
             raise ValueError("loss_weights needs a network of several outputs")
         if given is None:
             if self.loss is None:
-                raise ValueError(
-                    'the network has no loss yet: give one, such as loss="cross_entropy"'
-                )
+                raise ValueError(self._no_loss('one, such as loss="cross_entropy"'))
             return self.loss
-        if isinstance(given, Mapping) and "kind" not in given and names:
+        if isinstance(given, Mapping) and names and is_by_output(given, names):
             (given,) = by_name("loss", "output", given, names)
-        return losses.get(given)
+        return chosen_loss(given, self.loss)
+
+    def _no_loss(self, wanted: str) -> str:
+        if self._lost_loss is None:
+            return f"the network has no loss yet: give {wanted}"
+        return (
+            f"the network was trained with the function {self._lost_loss} as its loss, which its "
+            f"file could not hold: give loss={self._lost_loss} again"
+        )
 
     @property
     def _adapted(self) -> bool:
@@ -327,6 +332,11 @@ class Compiled(Named):
             self._known_shapes = {name: shapes[name] for name in self._graph.outputs}
             self._gives_table = [len(shape) for shape in self._known_shapes.values()] == [1]
         return self._known_shapes
+
+    def _output_shape(self, name: str | None = None) -> tuple[int, ...]:
+        """Return the shape of a row of an output, by default the only one."""
+        shapes = self._output_shapes
+        return next(iter(shapes.values())) if name is None else shapes[name]
 
     @property
     def _shapes(self) -> dict[str, tuple[int, ...]]:

@@ -21,18 +21,20 @@ from chainrule.network.compiled import Compiled
 from chainrule.network.history import History
 from chainrule.network.lazy_training import check_rows
 from chainrule.network.measuring import Undefined, measure, metrics_for, resolve_metrics
-from chainrule.network.output_losses import OutputLosses, loss_weights_of
+from chainrule.network.output_losses import OutputLosses, function_names, loss_weights_of
 from chainrule.network.training_data import make_dataset, prepare_validation, warn_of_scale
 
 if TYPE_CHECKING:
     from chainrule.callbacks import Callback
     from chainrule.inputs.targets import ClassWeight
     from chainrule.losses import Loss
+    from chainrule.losses.custom import LossFunction
     from chainrule.optimizers import Optimizer
 
 __all__ = ["AnyLoss", "AnyMetrics", "evaluate", "fit", "train_on_batch"]
 
-AnyLoss: TypeAlias = "str | Loss | Mapping[str, str | Loss] | Sequence[str | Loss] | None"
+OneLoss: TypeAlias = "str | Loss | LossFunction"
+AnyLoss: TypeAlias = "OneLoss | Mapping[str, OneLoss] | Sequence[OneLoss] | None"
 AnyMetric: TypeAlias = "str | metrics.Metric | Callable[..., Any]"
 AnyMetrics: TypeAlias = "Iterable[AnyMetric] | Mapping[str, Iterable[AnyMetric]] | None"
 
@@ -48,8 +50,8 @@ class _Before:
         self._unnamed = unnamed
         self._chosen = net.loss, net.optimizer, net._schedule, net._schedule_origin
 
-    def without_memory(self) -> None:
-        """Undo an attempt for which memory was short before the first step.
+    def unless_begun(self) -> None:
+        """Undo an attempt that failed before its first step: no memory, or a function as loss.
 
         After other errors what the caller chose stays, for the next try.
         """
@@ -100,9 +102,11 @@ def fit(
         numbers of shape (rows, outputs) or (rows,). In the place of labels, those of a single
         output included, the names of classes are taken, see `class_names`. SciPy's sparse
         matrices (rows, outputs) are taken too, CSR without a copy; only metrics, which need all
-        outputs at once, make a table of them.
-    loss : str or Loss, or mapping or sequence of such, optional
-        Default: the one last used. Of several outputs, one for all of them or one for each.
+        outputs at once, make a table of them. Of an output with several positions, such as
+        (time, classes), labels or rows for each of them.
+    loss : str, Loss or function, or mapping or sequence of such, optional
+        Default: the one last used. A function is called as `chainrule.losses.Custom` says. Of
+        several outputs, one for all of them or one for each.
     loss_weights : mapping or sequence of float, optional
         The weights of the outputs' losses in their sum, which training minimises; those that a
         mapping lacks are 1.
@@ -119,7 +123,8 @@ def fit(
     validation_split : float, default 0
         Fraction of the rows, the last ones, to hold back for validation.
     sample_weight : array_like of shape (rows,), optional
-        Weight of each row in the mean loss.
+        Weight of each row in the mean loss; of an output with several positions also of each of
+        these, such as (rows, time).
     class_weight : mapping, sequence or "balanced", optional
         Weight of each label: of each class for cross_entropy, of 0 and 1 for a single output. A
         mapping may be by the classes' names. "balanced": such weights that all classes of the
@@ -222,8 +227,9 @@ def fit(
             except BaseException:
                 net.metrics = metrics_before
                 raise
-        except MemoryError:
-            before.without_memory()
+        except Exception as error:
+            if isinstance(error, MemoryError) or function_names(objective):
+                before.unless_begun()
             raise
 
     try:
@@ -337,8 +343,9 @@ input_sparsity
                 None,
                 loss_weights_of(objective),
             )
-        except MemoryError:
-            before.without_memory()
+        except Exception as error:
+            if isinstance(error, MemoryError) or function_names(objective):
+                before.unless_begun()
             raise
 
     result = net._training.run(step)

@@ -144,7 +144,7 @@ def measure(
         for index, few in enumerate(metrics if outputs is not None else ()):
             assert outputs is not None
             part = loss.part(outputs, index)
-            one = data._replace(y=data.y.parts[index])
+            one = data.output(index)
             measured: dict[str, Any] = {}
             own = f"{prefix}{loss.names[index]}_"
             measure(few, loss.losses[index], one, value, part, measured, undefined, own)
@@ -153,7 +153,9 @@ def measure(
         return
     if outputs is None:
         return
-    predictions, targets = loss.link(outputs), as_table(data.y)
+    data = data.by_position()
+    targets = as_table(data.y)
+    predictions = loss.link(outputs.reshape(len(targets), -1))
     for metric in metrics:
         name = prefix + metric.name
         try:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from chainrule import losses
 from chainrule.inputs.several import by_name
-from chainrule.losses import Loss
+from chainrule.losses import Custom, Loss
 from chainrule.names import unknown_name
 
-__all__ = ["OutputLosses", "loss_weights_of"]
+__all__ = ["OutputLosses", "chosen_loss", "function_names", "is_by_output", "loss_weights_of"]
 
 
 class OutputLosses:
@@ -29,6 +29,8 @@ class OutputLosses:
         One loss for all of them, or a loss for each.
     weights : mapping or sequence, optional
         The losses' weights in the sum; those that are not given are 1.
+    present : OutputLosses, optional
+        The losses in use, see `chosen_loss`.
 
     Raises
     ------
@@ -41,17 +43,24 @@ class OutputLosses:
     from_logits = False
 
     def __init__(
-        self, names: Sequence[str], columns: Sequence[int], given: Any, weights: Any = None
+        self,
+        names: Sequence[str],
+        columns: Sequence[int],
+        given: Any,
+        weights: Any = None,
+        present: Any = None,
     ) -> None:
         self.names = tuple(names)
         self.columns = tuple(columns)
         self.losses: list[Loss]
         if isinstance(given, OutputLosses):
             self.losses = given.losses
-        elif isinstance(given, str | Loss) or (isinstance(given, Mapping) and "kind" in given):
-            self.losses = [losses.get(given)] * len(names)
+        elif is_by_output(given, names):
+            each = by_name("loss", "output", given, names)
+            before = present.losses if isinstance(present, OutputLosses) else [None] * len(each)
+            self.losses = [chosen_loss(one, old) for one, old in zip(each, before, strict=True)]
         else:
-            self.losses = [losses.get(each) for each in by_name("loss", "output", given, names)]
+            self.losses = [losses.get(given)] * len(names)
         self.weights = _weights(self.names, weights)
         if weights is None and isinstance(given, OutputLosses):
             self.weights = given.weights
@@ -82,6 +91,32 @@ class OutputLosses:
     def __repr__(self) -> str:
         """Return the losses by output."""
         return repr(dict(zip(self.names, self.losses, strict=True)))
+
+
+def function_names(loss: Any) -> list[str]:
+    """Return the names of losses that are functions, which no file can hold."""
+    each = loss.losses if isinstance(loss, OutputLosses) else [loss]
+    return [one.name for one in each if isinstance(one, Custom)]
+
+
+def is_by_output(given: Any, names: Sequence[str]) -> bool:
+    """Whether losses are given for each output, and not the name or config of one for all.
+
+    A mapping of outputs' names is by output, also where one of these is "kind".
+    """
+    if isinstance(given, Mapping):
+        return "kind" not in given or set(given) <= set(names)
+    return isinstance(given, list | tuple)
+
+
+def chosen_loss(given: Any, present: Any) -> Loss:
+    """Return the loss that is given; of the function that is in use, the loss in use.
+
+    What is compiled for that serves on.
+    """
+    if isinstance(present, Custom) and callable(given) and present.function == given:
+        return present
+    return losses.get(given)
 
 
 def loss_weights_of(loss: Any) -> list[float] | None:

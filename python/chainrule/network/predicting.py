@@ -141,8 +141,8 @@ def predict_proba(
     if isinstance(loss, OutputLosses):
         for index, (part, each) in enumerate(zip(outputs.values(), loss.losses, strict=True)):
             if each.from_logits or not net._ends_with(each._core.link, index):
-                _core.apply_link(each._core, part)
+                _core.apply_link(each._core, part.reshape(-1, part.shape[-1]))
         return outputs
     if link != "linear":
-        _core.apply_link(loss._core, outputs)
+        _core.apply_link(loss._core, outputs.reshape(-1, outputs.shape[-1]))
     return outputs

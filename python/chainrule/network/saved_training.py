@@ -16,7 +16,7 @@ from chainrule.errors import ModelFileError
 from chainrule.network.epoch_under_way import EpochUnderWay
 from chainrule.network.history import History
 from chainrule.network.measuring import resolve_metrics
-from chainrule.network.output_losses import OutputLosses
+from chainrule.network.output_losses import OutputLosses, function_names
 from chainrule.optimizers import Optimizer
 from chainrule.schedules import FunctionSchedule, ReduceOnPlateau, Schedule
 
@@ -38,7 +38,8 @@ def training_state(net: Compiled) -> _core.TrainingState:
 
     state = _core.TrainingState()
     several = isinstance(net.loss, OutputLosses)
-    state.loss = None if net.loss is None or several else net.loss._core
+    functions = function_names(net.loss)
+    state.loss = None if net.loss is None or several or functions else net.loss._core
     state.schedule_origin = net._schedule_origin
     if net.optimizer is not None:
         state.optimizer = net.optimizer._core
@@ -52,12 +53,15 @@ def training_state(net: Compiled) -> _core.TrainingState:
         "metrics": None if net.metrics is None or several else _named(net.metrics),
         "history": net.history.to_dict(),
     }
+    if functions or net._lost_loss is not None:
+        record["loss_function"] = ", ".join(functions) or net._lost_loss
     if several:
-        record["output_losses"] = net.loss.config
+        if not functions:
+            record["output_losses"] = net.loss.config
         if net.metrics is not None:
             record["output_metrics"] = [_named(each) for each in net.metrics]
     if net.target_name is not None:
-        record["target_name"] = _text_or_none(net.target_name)
+        record["target_name"] = _text_or_none("target_name", net.target_name)
     if net._under_way is not None and net._under_way.total_steps == net._built_core().total_steps:
         record["epoch_under_way"] = net._under_way.record
     callbacks = net._callback_states.states()
@@ -81,6 +85,7 @@ def restore_training(net: Compiled, state: _core.TrainingState) -> None:
         if "output_losses" in record:
             several = record["output_losses"]
             net.loss = net._chosen_loss(several["losses"], several["weights"])
+        net._lost_loss = _text_or_none("loss_function", record.get("loss_function"))
         net.optimizer = _optimizer(state)
         net._schedule_origin = state.schedule_origin
         net._schedule = None if net.optimizer is None else net.optimizer.schedule
@@ -90,7 +95,7 @@ def restore_training(net: Compiled, state: _core.TrainingState) -> None:
             net.metrics = resolve_metrics(record["output_metrics"], net.loss)
         if "history" in record:
             net.history = History.from_dict(record["history"])
-        net.target_name = _text_or_none(record.get("target_name"))
+        net.target_name = _text_or_none("target_name", record.get("target_name"))
         if "epoch_under_way" in record:
             net._under_way = EpochUnderWay.of_record(record["epoch_under_way"])
         if "callbacks" in record:
@@ -131,9 +136,9 @@ def _metric(name: str) -> Metric | None:
         return None
 
 
-def _text_or_none(value: object) -> str | None:
+def _text_or_none(name: str, value: object) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise TypeError(f"target_name is {value!r:.40}, expected text")
+        raise TypeError(f"{name} is {value!r:.40}, expected text")
     return value
 
 

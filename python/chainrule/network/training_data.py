@@ -5,28 +5,26 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.inputs.arrays import as_weights, check_same_length
 from chainrule.inputs.checked_data import CheckedData, compares_classes
-from chainrule.inputs.column_names import listed
 from chainrule.inputs.compressed_rows import Rows, as_rows, stored
 from chainrule.inputs.containers import is_sparse
 from chainrule.inputs.dataset import Dataset
 from chainrule.inputs.lazy_rows import LazyRows, is_lazy
+from chainrule.inputs.positions import prepare_positions
 from chainrule.inputs.several import Several, by_name, core_rows
 from chainrule.inputs.targets import (
-    check_balanced,
-    class_weights_array,
     is_balanced,
     prepare_sparse_targets,
     prepare_targets,
 )
 from chainrule.layers import Dense
-from chainrule.names import unknown_name
+from chainrule.losses import Custom
+from chainrule.network.class_weights import weighed
 from chainrule.network.output_losses import OutputLosses, loss_weights_of
 
 if TYPE_CHECKING:
@@ -82,14 +80,17 @@ def make_dataset(
     core = net._built_core()
     core.check_loss(loss._core)
     outputs = core.outputs
-    if not sparse and compares_classes(loss, outputs):
+    shape = net._output_shape()
+    if not sparse and compares_classes(loss, outputs) and len(shape) == 1:
         y = net._labels(y, learn=learn_names)
-    targets = _targets(net, y, loss, outputs, sparse=sparse)
+    targets = _targets(net, y, loss, shape, sparse=sparse)
     check_same_length(features, targets)
     weights = None
     if sample_weight is not None:
-        weights = as_weights(sample_weight, rows=len(features))
-    return _weighed(net, CheckedData(features, targets, weights, None), class_weight, loss)
+        weights = as_weights(sample_weight, rows=len(features), positions=_weighed(loss, shape))
+    positions = _positions(loss, shape, targets)
+    data = CheckedData(features, targets, weights, None, (), positions)
+    return weighed(net, data, class_weight, loss)
 
 
 def _refuse_beside(**given: object) -> None:
@@ -170,69 +171,30 @@ def _streamed(net: Compiled, data: Dataset, loss: Any, learn_names: bool) -> Che
         if isinstance(loss, OutputLosses):
             return _targets_of_outputs(net, y, loss)
         y = net._only_target(y)
-        if compares_classes(loss, net.outputs):
+        if compares_classes(loss, net.outputs) and len(net._output_shape()) == 1:
             y = net._labels(y, learn=learn_names)
-        return _targets(net, y, loss, net.outputs, sparse=is_sparse(y))
+        return _targets(net, y, loss, net._output_shape(), sparse=is_sparse(y))
 
     rows.use(net._built_core().check_takes, targets)
     if is_balanced(data.class_weight):
         raise ValueError(
             'class_weight="balanced" needs all rows in memory; give the weights of the classes'
         )
-    made = CheckedData(rows, rows.y, rows.sample_weight, None)
-    return _weighed(net, made, data.class_weight, loss)
+    positions = _all_positions(net, loss, rows.y)
+    made = CheckedData(rows, rows.y, rows.sample_weight, None, (), positions)
+    return weighed(net, made, data.class_weight, loss)
 
 
 def _targets_of_outputs(net: Compiled, y: Any, loss: OutputLosses) -> Several:
     """Return the targets of each output."""
     given = by_name("y", "output", y, loss.names)
-    parts = zip(loss.names, given, loss.losses, loss.columns, strict=True)
-    return Several(
-        [
-            _targets(net, part, one, columns, f"y[{name!r}]", sparse=is_sparse(part))
-            for name, part, one, columns in parts
-        ]
-    )
+    parts = zip(loss.names, given, loss.losses, strict=True)
 
+    def target(name: str, part: Any, one: Loss) -> Rows:
+        shape, called = net._output_shape(name), f"y[{name!r}]"
+        return _targets(net, part, one, shape, called, sparse=is_sparse(part))
 
-def _weighed(net: Compiled, data: CheckedData, class_weight: Any, loss: Any) -> CheckedData:
-    """Return data with class weights as the core reads them, for each of several outputs."""
-    if class_weight is None:
-        return data
-    if isinstance(loss, OutputLosses):
-        return _weighed_by_output(data, class_weight, loss)
-    if not loss.takes_labels and net.outputs > 1:
-        raise ValueError(f"class_weight with {loss.kind} needs one output, got {net.outputs}")
-    classes = net.outputs if loss.takes_labels else 2
-    if isinstance(class_weight, str):
-        check_balanced(class_weight)
-        return data._replace(balanced=((loss, classes),)).balanced_again()
-    by_label = _by_label(class_weight, net.class_names)
-    return data._replace(class_weight=class_weights_array(by_label, classes))
-
-
-def _weighed_by_output(data: CheckedData, given: Any, loss: OutputLosses) -> CheckedData:
-    """Return data with class weights of those outputs that have some."""
-    if not isinstance(given, Mapping):
-        raise TypeError("class_weight must be a dict by the names of outputs")
-    for name in given:
-        if name not in loss.names:
-            raise ValueError(f"class_weight: {unknown_name('output', name, loss.names)}")
-    weights: list[Any] = []
-    balanced: list[tuple[Loss, int] | None] = []
-    for name, one, columns in zip(loss.names, loss.losses, loss.columns, strict=True):
-        wanted: Any = given.get(name)
-        what = f"class_weight[{name!r}]"
-        if wanted is not None and not one.takes_labels and columns > 1:
-            raise ValueError(f"{what} with {one.kind} needs one output column")
-        classes = columns if one.takes_labels else 2
-        is_rule = isinstance(wanted, str)
-        if is_rule:
-            check_balanced(wanted, what)
-        balanced.append((one, classes) if is_rule else None)
-        plain = wanted is not None and not is_rule
-        weights.append(class_weights_array(wanted, classes, what) if plain else None)
-    return data._replace(class_weight=weights, balanced=tuple(balanced)).balanced_again()
+    return Several([target(*each) for each in parts])
 
 
 def _reads(net: Compiled, data: Dataset) -> tuple[Any, ...]:
@@ -252,12 +214,41 @@ def _check_takes(net: Compiled, rows: Any) -> None:
 
 
 def _targets(
-    net: Compiled, y: object, loss: Loss, outputs: int, name: str = "y", *, sparse: bool
+    net: Compiled, y: object, loss: Loss, shape: tuple[int, ...], name: str = "y", *, sparse: bool
 ) -> Rows:
-    """Return the targets of an output as the core reads them."""
+    """Return the targets of an output of this shape as the core reads them."""
     single = net.dtype == "float32"
+    if sparse and len(shape) > 1:
+        raise ValueError(
+            f"{name} is sparse, which outputs of one position alone take; they have the shape "
+            f"{shape}: pass {name}.toarray()"
+        )
+    if len(shape) > 1:
+        return prepare_positions(loss._core, y, shape, single=single, name=name)
     prepare = prepare_sparse_targets if sparse else prepare_targets
-    return prepare(loss._core, y, outputs, single=single, name=name)
+    return prepare(loss._core, y, shape[-1], single=single, name=name)
+
+
+def _weighed(loss: Loss, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the positions that may have weights of their own; a function has losses of rows."""
+    return () if isinstance(loss, Custom) else shape[:-1]
+
+
+def _positions(loss: Loss, shape: tuple[int, ...], targets: Rows) -> int:
+    """Return how many positions metrics compare; 1 for targets of a function that are no such."""
+    count = math.prod(shape[:-1])
+    flat = isinstance(targets, np.ndarray) and targets.ndim == 2
+    if isinstance(loss, Custom) and flat and targets.shape[1] % count != 0:
+        return 1
+    return count
+
+
+def _all_positions(net: Compiled, loss: Any, targets: Any) -> Any:
+    """Return the same, of several outputs a list."""
+    if not isinstance(loss, OutputLosses):
+        return _positions(loss, net._output_shape(), targets)
+    each = zip(loss.names, loss.losses, targets.parts, strict=True)
+    return [_positions(one, net._output_shape(name), part) for name, one, part in each]
 
 
 def _several(
@@ -279,26 +270,17 @@ def _several(
         for name, part in zip(names, targets.parts, strict=True):
             check_same_length(rows, part, names=("x", f"y[{name!r}]"))
     else:
-        if compares_classes(loss, net.outputs):
+        if compares_classes(loss, net.outputs) and len(net._output_shape()) == 1:
             y = net._labels(y, learn=learn_names)
-        targets = _targets(net, y, loss, net.outputs, sparse=is_sparse(y))
+        targets = _targets(net, y, loss, net._output_shape(), sparse=is_sparse(y))
         check_same_length(rows, targets)
-    weights = None if sample_weight is None else as_weights(sample_weight, rows=len(rows))
-    return _weighed(net, CheckedData(rows, targets, weights, None), class_weight, loss)
-
-
-def _by_label(weights: Any, class_names: tuple[str, ...] | None) -> Any:
-    """Return class weights by label, of those by the names of classes."""
-    named = isinstance(weights, Mapping) and any(isinstance(key, str) for key in weights)
-    if not named or class_names is None:
-        return weights
-    unknown = [key for key in weights if key not in class_names]
-    if unknown:
-        raise ValueError(
-            f"class_weight has the unknown class{'es' * (len(unknown) > 1)} {listed(unknown)}; the "
-            f"network's class_names are {listed(class_names)}"
-        )
-    return {class_names.index(key): weight for key, weight in weights.items()}
+    weights = None
+    if sample_weight is not None:
+        each = () if isinstance(loss, OutputLosses) else _weighed(loss, net._output_shape())
+        weights = as_weights(sample_weight, rows=len(rows), positions=each)
+    positions = _all_positions(net, loss, targets)
+    made = CheckedData(rows, targets, weights, None, (), positions)
+    return weighed(net, made, class_weight, loss)
 
 
 def prepare_validation(

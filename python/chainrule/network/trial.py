@@ -109,11 +109,8 @@ def try_metrics(net: Compiled, loss: Any, chosen: Any, data: CheckedData) -> dic
     for metric in measured:
         _check_decides(net, loss, metric)
     few = data.first(_ROWS)
-    targets, predictions = _predicted(net, loss, few)
-    return {
-        metric.name: _tried(metric, net, loss, data, few, targets, predictions)
-        for metric in measured
-    }
+    tried = _predicted(net, loss, few)
+    return {metric.name: _tried(metric, net, loss, data, few, tried) for metric in measured}
 
 
 def _try_several(
@@ -127,13 +124,15 @@ def _try_several(
     outputs = outputs if np.isfinite(outputs).all() else np.zeros_like(outputs)
     for index, metrics in enumerate(measured):
         one = loss.losses[index]
-        predictions, targets = one.link(loss.part(outputs, index)), as_table(few.y.parts[index])
+        own = few.output(index).by_position()
+        targets = as_table(own.y)
+        predictions = one.link(loss.part(outputs, index).reshape(len(targets), -1))
         for metric in metrics:
             name = f"{loss.names[index]}_{metric.name}"
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 try:
-                    logs[name] = metric(targets, predictions, few.sample_weight)
+                    logs[name] = metric(targets, predictions, own.sample_weight)
                 except UndefinedMetricError:
                     logs[name] = math.nan
     return logs
@@ -145,37 +144,40 @@ def _tried(
     loss: Loss,
     data: CheckedData,
     few: CheckedData,
-    targets: NDArray[Any],
-    predictions: NDArray[Any],
+    tried: tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None],
 ) -> Any:
     # Of a few rows of an untrained network a function may well warn, and all rows decide.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return metric(targets, predictions, few.sample_weight)
+            return metric(*tried)
         except UndefinedMetricError:
             return math.nan
         except Exception:
             if _is_ours(metric) or len(data.x) == len(few.x):
                 raise
             # A function of the caller's may need more rows, for example one of each class.
-            return metric(*_predicted(net, loss, data), data.sample_weight)
+            return metric(*_predicted(net, loss, data))
 
 
 def _is_ours(metric: Metric) -> bool:
     return str(getattr(metric.function, "__module__", "")).startswith("chainrule.metrics.")
 
 
-def _predicted(net: Compiled, loss: Loss, data: CheckedData) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return targets and predictions, which are zeros where the network gives no finite ones."""
+def _predicted(
+    net: Compiled, loss: Loss, data: CheckedData
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+    """Return targets, predictions, which are zeros where these are not finite, and weights."""
     outputs = np.empty((len(data.x), net.outputs), net.dtype)
     core = net._built_core()
     if isinstance(data.x, LazyRows):
         predict_lazily(core, data.x, outputs, 256, 0, "auto")
     else:
         core.predict(core_rows(data.x), 256, 0, "auto", outputs)
-    predictions = loss.link(outputs if np.isfinite(outputs).all() else np.zeros_like(outputs))
-    return as_table(data.y), predictions
+    outputs = outputs if np.isfinite(outputs).all() else np.zeros_like(outputs)
+    data = data.by_position()
+    targets = as_table(data.y)
+    return targets, loss.link(outputs.reshape(len(targets), -1)), data.sample_weight
 
 
 def _check_decides(net: Compiled, loss: Loss, metric: Metric) -> None:

@@ -34,6 +34,7 @@ void Network<T>::State::infer(std::int64_t node, engine::Spares<ForwardPlan<T>>&
     engine::PlanOptions options;
     options.batch_size = chunk;
     options.threads = threads;
+    options.occupancy = &occupancy;
     if (node >= 0) options.result_nodes = {node};
     loan.item.reset(new ForwardPlan<T>{node, engine::Plan<T>(kernels, graph, parameters, options)});
   }
@@ -49,10 +50,12 @@ void Network<T>::State::infer(std::int64_t node, engine::Spares<ForwardPlan<T>>&
       if (step.rows < chunk) context.barrier();
       plan.load(context, step, x, {nullptr, first});
       plan.forward(context, step);
+      if (plan.calls().failed()) return;
       copy_results(plan, step.rows_of(context.slice()), {nullptr, first}, to);
     }
   };
   engine::run_in_pieces(x.rows(), chunk, work, threads, occupancy, poll, piece);
+  plan.calls().rethrow();
   plan.check_unchanged();
 }
 

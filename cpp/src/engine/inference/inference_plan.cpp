@@ -15,7 +15,7 @@ template <class T>
 InferencePlan<T>::InferencePlan(const kernels::KernelTable<T>& kernels, const Graph& graph)
     : kernels_(kernels),
       parameters_(graph, kernels.panel),
-      graph_(kernels, graph, parameters_, PlanOptions{}) {
+      graph_(kernels, graph, parameters_, PlanOptions{}, calls_) {
   for (const StageNode<T>& node : graph_.stages) {
     if (auto* affine = dynamic_cast<AffineStage<T>*>(node.stage.get())) affine_.push_back(affine);
   }

@@ -95,6 +95,7 @@ class InferencePlan {
 
   const kernels::KernelTable<T>& kernels_;
   Parameters<T> parameters_;
+  FunctionCalls calls_{nullptr};  // of none, since a Predictor has no such functions
   StageGraph<T> graph_;
   std::vector<AffineStage<T>*> affine_;  // those of the stages that copy_from has to refresh
   std::vector<Input> inputs_;

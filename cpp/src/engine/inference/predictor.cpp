@@ -14,6 +14,7 @@
 #include "engine/input/categories.hpp"
 #include "engine/network_state.hpp"
 #include "engine/threads/arithmetic_mode.hpp"
+#include "model/lambda.hpp"
 
 namespace chainrule {
 namespace {
@@ -63,6 +64,7 @@ struct Predictor<T>::State {
   }
 
   std::unique_ptr<InferencePlan<T>> make_set() const {
+    model::refuse_lambdas(graph, "a Predictor");
     return std::make_unique<InferencePlan<T>>(kernels, graph);
   }
 

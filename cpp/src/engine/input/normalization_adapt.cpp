@@ -120,8 +120,9 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x) {
   if (!mean || !variance)
     throw Error("layer " + std::to_string(layer) + " has no mean and variance to adapt");
   const Node& node = s.graph.node(s.graph.layer_node_index(layer));
-  engine::Plan<T> plan(s.kernels, s.graph, s.parameters,
-                       {.batch_size = kRows, .result_nodes = {node.inputs.front()}});
+  engine::Plan<T> plan(
+      s.kernels, s.graph, s.parameters,
+      {.batch_size = kRows, .result_nodes = {node.inputs.front()}, .occupancy = &s.occupancy});
   const bool reads_input = !s.graph.node(node.inputs.front()).layer && node.shape.rank() == 1;
   plan.refresh();
   const auto columns = static_cast<std::size_t>(mean->shape.columns);
@@ -144,6 +145,7 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x) {
             visit(plan.result().row(i) + p * static_cast<std::int64_t>(columns));
       }
     });
+    plan.calls().rethrow();
   };
   const auto pass = [&](const auto& visit) {
     const engine::Occupancy::CallingBack calling(s.occupancy);

@@ -113,6 +113,7 @@ struct Named {
     });
   }
 
+  /// Of each position of a row.
   void refuse_other_sums() const {
     constexpr double tolerance = 1e-3;
     for_each_row(y, [&](std::int64_t row, const auto& numbers) {

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "chainrule/data.hpp"
 #include "chainrule/loss.hpp"
 #include "engine/buffer.hpp"
 #include "engine/input/row_order.hpp"
+#include "engine/stages/custom_loss.hpp"
 #include "engine/stages/stage.hpp"
 #include "kernels/table.hpp"
 
@@ -26,23 +28,24 @@ struct MeanLoss {
 };
 
 /// A loss made ready for a batch size: gathers the targets of a batch and runs the loss kernel over
-/// a thread's rows.
+/// a thread's rows, or on the first thread a function of the caller's over all rows.
 template <class T>
 class LossStage {
  public:
-  /// `weight`: of this loss among those of all outputs, for the gradient.
+  /// `weight`: of this loss among those of all outputs, for the gradient. `shape`: of a row of the
+  /// outputs. `calls` outlives the stage.
   LossStage(const kernels::KernelTable<T>& kernels, const Loss& loss, double weight,
-            std::int64_t outputs, std::int64_t batch_size);
+            const Shape& shape, std::int64_t batch_size, FunctionCalls& calls);
 
   /// Throws Error when the targets do not fit the loss and the outputs.
-  static void check(const Loss& loss, const TargetsView& y, std::int64_t outputs);
+  static void check(const Loss& loss, const TargetsView& y, const Shape& outputs);
 
   /// Takes over what the whole run shares; before the team starts.
   void prepare(const TargetsView& y);
 
   /// For a batch whose row i is row order[i] of y: this thread's part of the losses and, if `dz`
   /// has data, of the gradient.
-  void run(const Step<T>& step, ThreadSlice slice, const TargetsView& y, RowOrder order,
+  void run(const Step<T>& step, ThreadContext& context, const TargetsView& y, RowOrder order,
            const Tensor<T>& z, const Tensor<T>& dz);
 
   /// What the batch of the last run, of `rows` rows, adds to the mean: for the first thread, after
@@ -60,14 +63,19 @@ class LossStage {
   };
 
   BatchWeights weigh(const TargetsView& y, RowOrder order, std::int64_t rows) const;
-  double sample_weight(const TargetsView& y, std::int64_t row) const;
-  double class_weight(const TargetsView& y, std::int64_t row) const;
+  double sample_weight(const TargetsView& y, std::int64_t row, std::int64_t position) const;
+  double class_weight(const TargetsView& y, std::int64_t row, std::int64_t position) const;
+  void run_custom(const Step<T>& step, ThreadContext& context, const TargetsView& y, RowOrder order,
+                  const Tensor<T>& z, const Tensor<T>& dz);
   void gather_values(const TargetsView& y, RowOrder order, Range rows);
 
   const kernels::KernelTable<T>& kernels_;
+  FunctionCalls& calls_;
   Loss loss_;
+  std::optional<CustomLossRows<T>> custom_;
   double weight_;
-  std::int64_t outputs_;
+  std::int64_t positions_;  // of a row, each with a loss of its own
+  std::int64_t outputs_;    // at a position
   std::int64_t target_columns_;
   Buffer<std::int32_t> labels_;
   Buffer<T> narrow_;  // quantile: targets before each is repeated for its quantiles

@@ -18,7 +18,7 @@ struct Entry {
 };
 
 template <class T>
-constexpr std::array<Entry<T>, 25> kFactories{{
+constexpr std::array<Entry<T>, 26> kFactories{{
     {"activation", add_activation<T>},
     {"add", add_merge<T>},
     {"average", add_merge<T>},
@@ -33,6 +33,7 @@ constexpr std::array<Entry<T>, 25> kFactories{{
     {"flatten", add_reshape<T>},
     {"gaussian_noise", add_gaussian_noise<T>},
     {"global_average_pooling", add_global_average_pooling<T>},
+    {"lambda", add_lambda<T>},
     {"layer_normalization", add_layer_normalization<T>},
     {"maximum", add_merge<T>},
     {"multiply", add_merge<T>},

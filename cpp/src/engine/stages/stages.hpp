@@ -8,6 +8,7 @@
 
 #include "chainrule/activation.hpp"
 #include "chainrule/layer.hpp"
+#include "engine/function_calls.hpp"
 #include "engine/stages/stage.hpp"
 
 namespace chainrule::engine {
@@ -28,6 +29,7 @@ struct StageContext {
   std::int64_t rows;          // most rows of a step, a position of a batch row each
   int threads;                // most threads of a team
   bool backward;              // false: inference only, no memory for gradients
+  FunctionCalls& calls;       // of the plan
 };
 
 /// Appends the stages of one layer.
@@ -78,6 +80,8 @@ template <class T>
 void add_clip(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
 void add_gaussian_noise(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_lambda(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
 void add_scale(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 
