@@ -13,6 +13,10 @@ import pytest
 
 import chainrule
 
+pytest.importorskip("sklearn")  # what its room needs
+
+import chainrule.sklearn
+
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
 MODULES = {
@@ -20,6 +24,7 @@ MODULES = {
     for name in chainrule.__all__
     if isinstance(getattr(chainrule, name), ModuleType)
 }
+MODULES["sklearn"] = chainrule.sklearn  # not one of the names, since few have scikit-learn
 
 
 def public_names() -> list[str]:

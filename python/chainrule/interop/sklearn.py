@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import copy
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -26,11 +28,11 @@ if TYPE_CHECKING:
 
     from chainrule.network.network import Network
 
-__all__ = ["from_sklearn", "to_sklearn"]
+__all__ = ["OUTPUTS", "from_sklearn", "give_names", "to_sklearn"]
 
 _ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid", "relu": "relu", "tanh": "tanh"}
 _SKLEARN_NAMES = {name: theirs for theirs, name in _ACTIVATIONS.items()}
-_OUTPUTS = {name: link.sklearn_name for name, link in LINKS.items()}
+OUTPUTS = {name: link.sklearn_name for name, link in LINKS.items()}
 _LOSSES = {
     "exp": "poisson",
     "identity": "mse",
@@ -48,7 +50,8 @@ def from_sklearn(estimator: MLPClassifier | MLPRegressor) -> Network:
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor
-        A fitted estimator of scikit-learn.
+        A fitted estimator of scikit-learn, or of `chainrule.sklearn`, of which the
+        ``network_`` is copied.
 
     Returns
     -------
@@ -81,12 +84,16 @@ def from_sklearn(estimator: MLPClassifier | MLPRegressor) -> Network:
     """
     neural_network = _neural_network()
     kinds = (neural_network.MLPClassifier, neural_network.MLPRegressor)
-    if not isinstance(estimator, kinds):
+    own = _is_of_chainrule(estimator)
+    if not own and not isinstance(estimator, kinds):
         raise TypeError(
             f"estimator must be an MLPClassifier or MLPRegressor, got {type(estimator).__name__}"
         )
     if not hasattr(estimator, "coefs_"):
         raise ValueError(f"this {type(estimator).__name__} is not fitted yet")
+    if own:
+        copied: Network = copy.deepcopy(estimator.network_)
+        return copied
     weights = estimator.coefs_
     hidden = Activation.get(_ACTIVATIONS[estimator.activation])
     assembly = Assembly(str(weights[0].dtype))
@@ -103,11 +110,22 @@ def from_sklearn(estimator: MLPClassifier | MLPRegressor) -> Network:
             f"this {type(estimator).__name__} predicts something else than its weights do: "
             f"outputs differ by {difference:.2g}"
         )
+    give_names(net, estimator)
+    return net
+
+
+def _is_of_chainrule(estimator: object) -> bool:
+    """Whether an estimator is one of `chainrule.sklearn`, which is imported then."""
+    module = sys.modules.get("chainrule.sklearn.estimator")
+    return module is not None and isinstance(estimator, module.Estimator)
+
+
+def give_names(net: Network, estimator: Any) -> None:
+    """Give a network the names of an estimator's features and classes."""
     net.feature_names = getattr(estimator, "feature_names_in_", None)
     labels = getattr(estimator, "classes_", ())
     if len(labels) and all(isinstance(label, str) for label in labels):
         net.class_names = labels
-    return net
 
 
 def to_sklearn(net: Network, classes: Sequence[Any] | None = None) -> MLPClassifier | MLPRegressor:
@@ -162,7 +180,7 @@ def to_sklearn(net: Network, classes: Sequence[Any] | None = None) -> MLPClassif
     kinds = [str(layer.activation.config["kind"]) for layer in dense]
     link = "identity" if net.loss is None else str(net.loss._core.link)
     _refuse(merged, kinds, link)
-    output = _OUTPUTS.get(kinds[-1], _OUTPUTS.get(link, "identity"))
+    output = OUTPUTS.get(kinds[-1], OUTPUTS.get(link, "identity"))
     arrays = [node.arrays for node in nodes_of(merged)[1]]
     weights = [each["weight"] for each in arrays]
     biases = [each.get("bias", np.zeros(each["weight"].shape[1], merged.dtype)) for each in arrays]

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights of classes, for the losses that know classes and for those that see numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+
+from chainrule.inputs.targets import balanced_weights, class_counts
+from chainrule.losses import CrossEntropy
+from chainrule.sklearn.rows import Rows
+
+__all__ = ["by_class", "in_rows"]
+
+
+def by_class(given: Any, classes: NDArray[Any]) -> list[float] | str:
+    """Return the weight of each class in the order of `classes`, or "balanced"."""
+    if isinstance(given, str):
+        return given
+    weights = compute_class_weight(given, classes=classes, y=classes)
+    return [float(weight) for weight in weights]
+
+
+def in_rows(given: Any, rows: Rows, y: NDArray[Any], classes: NDArray[Any]) -> Rows:
+    """Return rows whose weights have those of their classes in them.
+
+    Parameters
+    ----------
+    given : dict, list or "balanced"
+        Of several labels a row, a list of dicts, or "balanced" for each label by itself.
+    rows : Rows
+    y : ndarray, shape (rows,) or (rows, labels)
+        The labels as the user gives them.
+    classes : ndarray
+    """
+    if y.ndim == 2:
+        own = compute_sample_weight(given, y)
+    else:
+        places = np.searchsorted(classes, y).astype(np.int64)
+        weights = by_class(given, classes)
+        if isinstance(weights, str):
+            counts = class_counts(CrossEntropy()._core, places, rows.weights, len(classes))
+            own = balanced_weights(counts)[places]
+        else:
+            own = np.asarray(weights)[places]
+    return rows._replace(weights=own if rows.weights is None else rows.weights * own).counted()
