@@ -127,6 +127,8 @@ def stepping_optimizer(estimator: Any, rate: Any, factor: float) -> Optimizer:
 
     Where chainrule's gradient is `factor` times scikit-learn's, their steps are the same.
     """
+    if estimator.solver == "lbfgs":
+        raise ValueError("solver='lbfgs' is not there yet; use 'adam' or 'sgd'")
     if estimator.solver == "adam":
         return Adam(
             rate,
