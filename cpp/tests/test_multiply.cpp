@@ -268,6 +268,19 @@ void check_plain_fma(const std::string& isa, int64_t block) {
   }
   CHECK(same_bits(dx, plain_dx));
 
+  Matrix<T> more(o.batch, o.inputs);
+  for (int64_t i = 0; i < o.batch; ++i) {
+    for (int64_t t = 0; t < o.inputs; ++t) {
+      more(i, t) = o.x(i, t);
+      plain_dx(i, t) += o.x(i, t);
+    }
+  }
+  constexpr int64_t vectors = 48;
+  scratch.assign(static_cast<size_t>(group * vectors * k.panel), kGarbage<T>);
+  k.input_gradient({o.shape, o.weight.data(), dy_panels.data(), o.batch, dx.data(), dx.stride,
+                    scratch.data(), group, vectors, columns, more.data()});
+  CHECK(same_bits(dx, plain_dx));
+
   std::vector<T> sums(static_cast<size_t>(o.dy.stride)), plain_sums(sums.size());
   k.column_sums(o.dy.data(), o.dy.stride, o.batch, 0, o.dy.stride, sums.data());
   for (int64_t i = 0; i < o.batch; ++i)

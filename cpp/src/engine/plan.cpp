@@ -193,6 +193,12 @@ void Plan<T>::connect() {
     Stage<T>& stage = *node.stage;
     stage.y = tensors_[node.writes].y;
     stage.dy = tensors_[node.writes].dy;
+    Op& op = ops_[i];
+    auto* adds = dynamic_cast<AddsToGradient<T>*>(&stage);
+    if (adds && node.reads.size() == 1 && op.passed.size() == 1 && !op.to_add[0].data) {
+      adds->more = tensors_[op.passed[0].from].dy;
+      op.adds = false;
+    }
     std::vector<Tensor<T>> xs;
     std::vector<Tensor<T>> dxs;
     for (std::size_t j = 0; j < node.reads.size(); ++j) {

@@ -2,9 +2,11 @@
 #include "engine/stage_graph.hpp"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "engine/instantiate.hpp"
+#include "engine/stages/activated_sum.hpp"
 #include "engine/stages/activation.hpp"
 #include "engine/stages/reshape.hpp"
 #include "model/last_activation.hpp"
@@ -91,9 +93,50 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
   // This moves results, and only then is it known who reads which tensor.
   for (std::size_t i = 0; i < options.losses.size(); ++i)
     drop_contained_activation(i, options.losses[i]);
+  for (const std::size_t result : results) tensors[result].is_result = true;
+  find_readers();
+  // Dual numbers have no stage for both.
+  if constexpr (std::is_floating_point_v<T>) {
+    if (options.backward && !options.keep_values) join_activations();
+  }
+}
+
+template <class T>
+void StageGraph<T>::find_readers() {
+  for (StageTensor& tensor : tensors) tensor.readers.clear();
   for (std::size_t i = 0; i < stages.size(); ++i)
     for (const std::size_t tensor : stages[i].reads) tensors[tensor].readers.push_back(i);
-  for (const std::size_t result : results) tensors[result].is_result = true;
+}
+
+/// Makes one stage of a sum and of the activation that gives one of its two terms, where nothing
+/// else reads the term or what the activation reads: then the order of no sum of gradients changes.
+template <class T>
+void StageGraph<T>::join_activations() {
+  const auto maker = [&](std::size_t tensor) {
+    return std::find_if(stages.begin(), stages.end(),
+                        [&](const StageNode<T>& node) { return node.writes == tensor; });
+  };
+  const auto join = [&](StageNode<T>& sum, std::size_t term) {
+    const auto before = maker(sum.reads[term]);
+    if (!single_reader(sum.reads[term]) || before == stages.end()) return false;
+    const auto* last = dynamic_cast<const ActivationStage<T>*>(before->stage.get());
+    if (!last || !ActivatedSumStage<T>::takes(last->activation().kind)) return false;
+    const std::size_t read = before->reads[0];
+    if (!single_reader(read) || maker(read) == stages.end()) return false;
+    auto joined =
+        std::make_unique<ActivatedSumStage<T>>(kernels_, last->activation(), last->outputs(), term);
+    joined->layer = sum.stage->layer;
+    sum.stage = std::move(joined);
+    sum.reads[term] = read;
+    stages.erase(before);
+    find_readers();
+    return true;
+  };
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    const auto* joins = dynamic_cast<const Joins<T>*>(stages[i].stage.get());
+    if (!joins || !joins->is_sum() || stages[i].reads.size() != 2) continue;
+    if (join(stages[i], 0) || join(stages[i], 1)) --i;
+  }
 }
 
 template <class T>

@@ -54,6 +54,8 @@ class StageGraph {
   std::size_t add_stage(std::unique_ptr<Stage<T>> stage, std::vector<std::size_t> reads,
                         std::int64_t positions);
   std::size_t add_reshape(std::size_t from, const Shape& shape, std::int64_t layer);
+  void find_readers();
+  void join_activations();
   void drop_contained_activation(std::size_t output, const Loss& loss);
 
   const kernels::KernelTable<T>& kernels_;

@@ -4,6 +4,7 @@
 // blocking and threads cannot change a bit.
 #pragma once
 
+#include "kernels/elementwise.hpp"
 #include "kernels/simd.hpp"
 #include "kernels/table.hpp"
 #include "kernels/transpose.hpp"
@@ -273,8 +274,12 @@ void input_gradient(const InputGradientArgs<T>& f) {
       });
       for (int64_t row = first; row < last; row += batch.panel) {
         const int64_t width = panel_width(batch, row / batch.panel);
-        transpose(scratch(row), width, inputs, last - row < width ? last - row : width,
-                  f.dx + row * f.dx_stride + input, f.dx_stride);
+        const int64_t present = last - row < width ? last - row : width;
+        const int64_t at = row * f.dx_stride + input;
+        transpose(scratch(row), width, inputs, present, f.dx + at, f.dx_stride);
+        if (!f.more) continue;
+        for (int64_t i = 0; i < present; ++i)
+          accumulate(f.more + at + i * f.dx_stride, f.dx + at + i * f.dx_stride, inputs);
       }
     });
   });

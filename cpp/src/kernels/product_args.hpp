@@ -60,7 +60,8 @@ struct WeightGradientArgs {
   PrefetchCursor* cursor;  // null: none
 };
 
-/// dx(r, :) = dy(r, :) W^T for `rows` rows, from dy in batch panels (see pack_transposed).
+/// dx(r, :) = dy(r, :) W^T + more(r, :) for `rows` rows, from dy in batch panels (see
+/// pack_transposed).
 template <class T>
 struct InputGradientArgs {
   PanelShape shape;
@@ -69,10 +70,11 @@ struct InputGradientArgs {
   int64_t rows;
   T* dx;
   int64_t dx_stride;
-  T* scratch;     // group x chunk x panel
-  int64_t group;  // batch panels that use a part of the weights one after the other
-  int64_t chunk;  // inputs worked out at a time
-  int64_t block;  // columns summed at a time, whole panels
+  T* scratch;               // group x chunk x panel
+  int64_t group;            // batch panels that use a part of the weights one after the other
+  int64_t chunk;            // inputs worked out at a time; whole vectors where there is more
+  int64_t block;            // columns summed at a time, whole panels
+  const T* more = nullptr;  // at the stride of dx, padding of both is zero; null: nothing
 };
 
 }  // namespace chainrule::kernels

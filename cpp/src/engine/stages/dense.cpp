@@ -15,6 +15,7 @@ namespace {
 
 template <class T>
 class DenseStage final : public Stage<T>,
+                         public AddsToGradient<T>,
                          public TakesNonzeros<T>,
                          public Infers<T>,
                          public InfersProduct<T> {
@@ -101,7 +102,7 @@ class DenseStage final : public Stage<T>,
     }
   }
 
-  // dy: rows x units, weight: panels of [inputs][panel], dx: rows x inputs
+  // dy: rows x units, weight: panels of [inputs][panel], dx, more: rows x inputs
   void backward(const Step<T>& step, ThreadContext& context) override {
     const ThreadSlice slice = context.slice();
     if (!this->dx.data) return;
@@ -114,8 +115,8 @@ class DenseStage final : public Stage<T>,
                              panels);
     kernels_.input_gradient({weight_->shape, parameters_.at(weight_), panels, rows.size(),
                              this->dx.row(rows.begin), this->dx.stride, scratch_of(slice),
-                             blocking_.group, blocking_.backward_inputs,
-                             blocking_.backward_columns});
+                             blocking_.group, blocking_.backward_inputs, blocking_.backward_columns,
+                             this->more.data ? this->more.row(rows.begin) : nullptr});
   }
 
   // x: rows x inputs, dy: rows x units, dW: panels of [inputs][panel], db: units

@@ -43,6 +43,8 @@ class MergeStage final : public Stage<T>, public Joins<T>, public Infers<T> {
            (merge_.merge == kernels::MergeKind::subtract && input == 0);
   }
 
+  bool is_sum() const override { return merge_.merge == kernels::MergeKind::add; }
+
   Cost cost(std::int64_t rows) const override {
     const std::int64_t tensors = (count_ + 1) * (this->dy.data ? 2 : 1);
     return {0.0, static_cast<double>(rows * tensors * columns_) * sizeof(T)};

@@ -51,8 +51,8 @@ struct Cost {
 
 /// One fused piece of the plan. `x` is what it reads, `y` what it writes, `dx` and `dy` the loss's
 /// gradients with respect to them; `dx.data` is null where no stage needs it. What only a few
-/// stages can do is an interface of its own: Joins, TakesNonzeros, ReadsRows, Infers,
-/// InfersProduct.
+/// stages can do is an interface of its own: Joins, AddsToGradient, TakesNonzeros, ReadsRows,
+/// Infers, InfersProduct.
 template <class T>
 class Stage {
  public:
@@ -111,9 +111,21 @@ class Joins {
     (void)input;
     return false;
   }
+  /// Whether the output is the sum of the inputs.
+  virtual bool is_sum() const { return false; }
 
  protected:
   ~Joins() = default;
+};
+
+/// What a stage implements that can add to its dx as it writes it.
+template <class T>
+class AddsToGradient {
+ public:
+  Tensor<T> more;  // of the shape of dx; null: nothing
+
+ protected:
+  ~AddsToGradient() = default;
 };
 
 /// Stores a parameter's gradient entries [first, first + size), applies them to the parameter, or
