@@ -11,6 +11,8 @@ PYBIND11_MODULE(_core_of_main_interpreter, module, py::mod_gil_not_used()) {
   chainrule::bindings::init_functions(module);
   chainrule::bindings::init_network(module);
   chainrule::bindings::init_hessian(module);
+  chainrule::bindings::init_full_batch(module);
+  chainrule::bindings::init_laplace(module);
   chainrule::bindings::init_training_lock(module);
   chainrule::bindings::init_model_file(module);
   chainrule::bindings::init_instances(module);

@@ -68,6 +68,7 @@ from chainrule.network.network import Network
 from chainrule.network.sequential import Sequential
 from chainrule.optimizers.adam import *
 from chainrule.optimizers.adaptive import *
+from chainrule.optimizers.full_batch import *
 from chainrule.optimizers.momentum import *
 from chainrule.runtime import (
     default_num_threads,
@@ -155,7 +156,11 @@ __all__ = [
     "to_sklearn",
     "to_torch",
 ]
-__all__ += [n for n in optimizers.__all__ if n not in ("LearningRate", "Optimizer", "get")]
+__all__ += [
+    n
+    for n in optimizers.__all__
+    if n not in ("AnyOptimizer", "FullBatchOptimizer", "LearningRate", "Optimizer", "get")
+]
 
 # Few programs read data files, plot, import or export, so only the first use pays for it.
 _LAZY = {

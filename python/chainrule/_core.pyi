@@ -340,7 +340,6 @@ class Network32:
         | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
         columns: collections.abc.Sequence[str] = [],
         name: str = "x",
-        finite: bool = True,
     ) -> None:
         """Raise ValueError unless these rows, all finite, can be the network's input."""
     def check_trains(self, optimizer: Optimizer, input_sparsity: str, batch_rows: int) -> None: ...
@@ -555,7 +554,6 @@ class Network64:
         | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
         columns: collections.abc.Sequence[str] = [],
         name: str = "x",
-        finite: bool = True,
     ) -> None:
         """Raise ValueError unless these rows, all finite, can be the network's input."""
     def check_trains(self, optimizer: Optimizer, input_sparsity: str, batch_rows: int) -> None: ...
@@ -729,6 +727,101 @@ class Network64:
     def steps(self) -> int: ...
     @property
     def total_steps(self) -> int: ...
+
+class FullBatchOptimizer:
+    """A checked full-batch optimizer."""
+
+    @staticmethod
+    def kinds() -> list[str]: ...
+    def __getstate__(self) -> dict[str, typing.Any]: ...
+    def __init__(self, config: typing.Any) -> None: ...
+    def __setstate__(self, arg0: dict[str, typing.Any]) -> None: ...
+    @property
+    def config(self) -> dict[str, typing.Any]: ...
+    @property
+    def max_iterations(self) -> int: ...
+    @max_iterations.setter
+    def max_iterations(self, arg1: int) -> None: ...
+
+class IterationReport:
+    @property
+    def alpha(self) -> float: ...
+    @property
+    def beta(self) -> float: ...
+    @property
+    def damping(self) -> float: ...
+    @property
+    def effective_parameters(self) -> float: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def evaluations(self) -> int: ...
+    @property
+    def gradient_norm(self) -> float: ...
+    @property
+    def loss(self) -> float: ...
+    @property
+    def losses(self) -> LossSum: ...
+    @property
+    def step_length(self) -> float: ...
+
+class FullBatchTraining32:
+    def __init__(
+        self,
+        network: Network32,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        y: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        loss: typing.Any,
+        optimizer: FullBatchOptimizer,
+        batch_size: int,
+        num_threads: int,
+        input_sparsity: str,
+        sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
+        class_weight: numpy.typing.NDArray[numpy.float64]
+        | collections.abc.Sequence[numpy.typing.NDArray[numpy.float64] | None]
+        | None = None,
+        loss_weights: collections.abc.Sequence[float] | None = None,
+    ) -> None: ...
+    def step(
+        self, outputs: numpy.typing.NDArray[numpy.float32] | None = None
+    ) -> IterationReport | None:
+        """The next iteration; None where the training has ended."""
+    @property
+    def end(self) -> str:
+        """Why it has ended, as a sentence."""
+
+class FullBatchTraining64:
+    def __init__(
+        self,
+        network: Network64,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        y: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        loss: typing.Any,
+        optimizer: FullBatchOptimizer,
+        batch_size: int,
+        num_threads: int,
+        input_sparsity: str,
+        sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
+        class_weight: numpy.typing.NDArray[numpy.float64]
+        | collections.abc.Sequence[numpy.typing.NDArray[numpy.float64] | None]
+        | None = None,
+        loss_weights: collections.abc.Sequence[float] | None = None,
+    ) -> None: ...
+    def step(
+        self, outputs: numpy.typing.NDArray[numpy.float64] | None = None
+    ) -> IterationReport | None:
+        """The next iteration; None where the training has ended."""
+    @property
+    def end(self) -> str:
+        """Why it has ended, as a sentence."""
 
 class TrainingLock:
     """Lets one training at a time run."""

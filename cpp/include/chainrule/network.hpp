@@ -158,6 +158,8 @@ struct ParameterInfo {
 };
 
 template <class T>
+class FullBatchTrainer;
+template <class T>
 class Predictor;
 class Hessian;
 
@@ -366,6 +368,8 @@ class CHAINRULE_API Network {
                 InputSparsity input_sparsity = InputSparsity::automatic) const;
 
  private:
+  template <class>
+  friend class FullBatchTrainer;
   template <class>
   friend class Predictor;
   friend class Hessian;

@@ -40,8 +40,8 @@ class CompiledLoss {
   }
 
   /// Takes over what runs on these targets share; before the team starts, as the next.
-  void prepare(const Targets& y) {
-    for (std::size_t i = 0; i < stages_.size(); ++i) stages_[i].prepare(y[i]);
+  void prepare(const Targets& y, bool of_all_rows = false) {
+    for (std::size_t i = 0; i < stages_.size(); ++i) stages_[i].prepare(y[i], of_all_rows);
   }
   /// Begins sums of losses with those of rows before.
   void begin(const LossSums& before = {}) {

@@ -105,12 +105,14 @@ class GradientFlow(Callback):
 
     def _measure(self, net: Any) -> None:
         from chainrule.diagnosis.layers import measure_layers
+        from chainrule.optimizers import Adam, Optimizer
 
         if self._rows is None:
             return
         # A copy of the core, since the network's own gradients and statistics are to stay.
+        by = net.optimizer if isinstance(net.optimizer, Optimizer) else Adam()
         measures, _ = measure_layers(
-            net._built_core().copy(), net._graph, *self._rows, net.loss, net.optimizer
+            net._built_core().copy(), net._graph, *self._rows, net.loss, by
         )
         for measured in measures:
             for column, value in (

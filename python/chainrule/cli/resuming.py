@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 
-from chainrule import optimizers
 from chainrule.network.model_file import load
 from chainrule.network.network import Network
 from chainrule.optimizers import Optimizer
@@ -29,7 +28,7 @@ def optimizer_and_epochs(
     options: argparse.Namespace, net: Network, rows: int
 ) -> tuple[Optimizer, int]:
     """Return the optimizer, and for how many epochs it will train."""
-    before = net.optimizer
+    before = net.optimizer if isinstance(net.optimizer, Optimizer) else None
     chosen = (options.optimizer, options.learning_rate, options.schedule)
     if before is not None and chosen == (None, None, None):
         steps = -(-rows // options.batch_size)
@@ -39,16 +38,16 @@ def optimizer_and_epochs(
         if left > 0:
             return before, options.epochs or left
     epochs: int = options.epochs or _default_epochs(rows)
-    kind = _DEFAULT if options.optimizer is None else optimizers.get(options.optimizer).kind
+    kind = _DEFAULT if options.optimizer is None else Optimizer.get(options.optimizer).kind
     if before is not None and (options.optimizer is None or kind == before.kind):
         config = dict(before.config)
         rate = options.learning_rate or _first_rate(before)
     else:
         config = {"kind": kind}
-        rate = options.learning_rate or optimizers.get(kind).learning_rate
+        rate = options.learning_rate or Optimizer.get(kind).learning_rate
     if options.schedule != "constant":
         rate = {"kind": "cosine", "learning_rate": rate, "epochs": epochs}
-    return optimizers.get({**config, "learning_rate": rate}), epochs
+    return Optimizer.get({**config, "learning_rate": rate}), epochs
 
 
 def _epochs_left(net: Network, optimizer: Optimizer, steps: int) -> int | None:
@@ -63,7 +62,7 @@ def _epochs_left(net: Network, optimizer: Optimizer, steps: int) -> int | None:
 def _first_rate(optimizer: Optimizer) -> float:
     schedule = optimizer.schedule
     rate = optimizer.learning_rate if schedule is None else schedule.config.get("learning_rate")
-    return float(rate) if rate else float(optimizers.get(optimizer.kind).learning_rate)
+    return float(rate) if rate else float(Optimizer.get(optimizer.kind).learning_rate)
 
 
 def _default_epochs(rows: int) -> int:

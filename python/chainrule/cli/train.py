@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     """Train a network, show what it has learnt and write it to a file."""
     loss = None if options.loss is None else losses.get(options.loss)
     if options.optimizer is not None:
-        optimizers.get(options.optimizer)
+        optimizers.get_stepping(options.optimizer, "the command line")
     validation = _validation(options)
     output = _outputs(options)
     net = None if options.resume is None else check_resumable(options)

@@ -95,7 +95,7 @@ def measure_layers(
     weighing = loss_weights_of(loss)
     value, _ = core.compute_gradients(x, y, loss._core, True, 0, None, None, weighing)
     if optimizer.lazy:  # which could not step by hand
-        optimizer = optimizers.get({**optimizer.config, "lazy": False})
+        optimizer = optimizers.Optimizer.from_config({**optimizer.config, "lazy": False})
     losses = loss.losses if isinstance(loss, OutputLosses) else [loss]
     links = {name: str(one._core.link) for name, one in zip(graph.outputs, losses, strict=True)}
     names = {

@@ -20,7 +20,9 @@ def chosen_training(
 ) -> tuple[Any, Optimizer]:
     """Return the loss and the optimizer that are given, or those last used."""
     chosen = net._chosen_loss(loss)
-    by = optimizers.get(optimizer if optimizer is not None else net.optimizer or "adam")
+    by = optimizers.get_stepping(
+        optimizer if optimizer is not None else net.optimizer or "adam", "diagnosis"
+    )
     return chosen, by
 
 

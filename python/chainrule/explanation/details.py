@@ -152,7 +152,7 @@ def updates(net: Compiled, row: Row, optimizer: Optimizer) -> list[dict[str, NDA
     By layer and by the names of parameters within it; NaN where the step would diverge.
     """
     if optimizer.lazy:
-        optimizer = optimizers.get({**optimizer.config, "lazy": False})
+        optimizer = optimizers.Optimizer.from_config({**optimizer.config, "lazy": False})
     core = core_copy(net)
     before = [core.get_parameter(info.name) for info in core.parameters]
     core.compute_gradients(row.x, row.y, row.loss._core, False, 1)

@@ -114,7 +114,9 @@ def explain(
 ) -> Explanation:
     """Return the page of one row; see `Sequential.explain`."""
     chosen = losses.get(loss) if loss is not None else net._chosen_loss(None)
-    by = optimizers.get(optimizer if optimizer is not None else net.optimizer or "adam")
+    by = optimizers.get_stepping(
+        optimizer if optimizer is not None else net.optimizer or "adam", "explain"
+    )
     with net._rollback_build():
         return _explained(net, row, target, chosen, by, record, _image_shape(row, image_shape))
 

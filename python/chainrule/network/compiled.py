@@ -31,7 +31,7 @@ from chainrule.network.sharing import SharedParameters
 
 if TYPE_CHECKING:
     from chainrule.network.epoch_under_way import EpochUnderWay
-    from chainrule.optimizers import Optimizer
+    from chainrule.optimizers import AnyOptimizer
     from chainrule.schedules import Schedule
 
 __all__ = ["Compiled"]
@@ -67,7 +67,7 @@ class Compiled(Named):
         self.history = History()
         self.loss: Any = None  # Loss, or OutputLosses
         self._lost_loss: str | None = None  # a function that the network's file could not hold
-        self.optimizer: Optimizer | None = None
+        self.optimizer: AnyOptimizer | None = None
         self.metrics: Any = None  # a list of Metric, or one for each output
         self.target_name: str | None = None
         self._schedule_origin = 0
@@ -134,7 +134,7 @@ class Compiled(Named):
             self._shared.update(self)
             self._shared.take_over(self)
 
-    def _use_optimizer(self, optimizer: Optimizer) -> None:
+    def _use_optimizer(self, optimizer: AnyOptimizer) -> None:
         schedule = optimizer.schedule
         # A new schedule counts its steps from here; the same one goes on.
         if schedule != self._schedule and self._core is not None:
@@ -146,11 +146,13 @@ class Compiled(Named):
         """One optimizer step from the last gradients; `Optimizer.step` calls it."""
         # The optimizer that owns the state has to be known, or a model file could not keep it.
         owner = self.optimizer
-        if owner is None or not owner._core.remembers_as(optimizer):
+        stepping = isinstance(owner, optimizers.Optimizer)
+        if not stepping or not owner._core.remembers_as(optimizer):  # type: ignore[union-attr]
             owner = optimizers.get(optimizer.config)
         self._built_core().step(optimizer, learning_rate)
         self._changing()
         if owner is not self.optimizer:
+            assert owner is not None
             self._use_optimizer(owner)
 
     def _chosen_loss(self, given: Any, weights: Any = None) -> Any:

@@ -25,13 +25,14 @@ from chainrule.network.measuring import Undefined, measure, metrics_for
 from chainrule.network.output_losses import OutputLosses, loss_weights_of
 from chainrule.network.progress import Progress, make_progress
 from chainrule.schedules import ReduceOnPlateau
+from chainrule.optimizers import Optimizer
 
 if TYPE_CHECKING:
     from chainrule.callbacks.callback import Network
     from chainrule.inputs.checked_data import CheckedData
     from chainrule.network.compiled import Compiled
     from chainrule.network.history import History
-    from chainrule.optimizers import Optimizer
+    from chainrule.optimizers import AnyOptimizer
 
 INFERENCE_ROWS = 256
 
@@ -58,10 +59,11 @@ def resolve_callbacks(
 
 
 def step_rates(
-    net: Compiled, optimizer: Optimizer, count: int, steps_per_epoch: int, ahead: int = 0
+    net: Compiled, optimizer: AnyOptimizer, count: int, steps_per_epoch: int, ahead: int = 0
 ) -> NDArray[np.float64]:
     """Return the learning rates of the next `count` steps, or of those `ahead` of the next."""
     schedule = optimizer.schedule
+    assert isinstance(optimizer, Optimizer)  # others take no steps
     if schedule is None:
         return np.full(count, optimizer.learning_rate)
     first = net._built_core().total_steps - net._schedule_origin + ahead
@@ -115,6 +117,7 @@ def fit(
     validation: CheckedData | None,
     plan: FitPlan,
     progress: Progress,
+    epoch_of: Callable[..., Epoch],
 ) -> History:
     """Train for ``plan.epochs`` epochs; see `Sequential.fit`."""
     run = plan.callbacks
@@ -127,6 +130,7 @@ def fit(
         Undefined(),
     )
     net.history.interrupted = False
+    net.history.end = None
     resumed, net._under_way = _resumed(net, data, plan), None
     first_epoch = net._built_core().epochs + (resumed is None or not resumed.is_over)
     last_epoch = first_epoch + plan.epochs - 1
@@ -139,7 +143,7 @@ def fit(
                 started = time.perf_counter()
                 logs: dict[str, Any] = {}
                 try:
-                    present = _Epoch(net, data, plan, epoch, progress, measured, resumed)
+                    present = epoch_of(net, data, plan, epoch, progress, measured, resumed)
                     resumed = None
                     present.train(logs)
                     if validation is not None:
@@ -204,7 +208,7 @@ class _Measured(NamedTuple):
     undefined: Undefined
 
 
-class _Epoch:
+class Epoch:
     """One epoch: what the core trains, with what is measured of it."""
 
     def __init__(
@@ -237,13 +241,18 @@ class _Epoch:
         self._batches = -(-len(data.x) // plan.batch_size)
         self._resumed = resumed
         self._first = 0 if resumed is None else resumed.batch
-        self._rates = np.zeros(self._batches)
-        left = self._batches - self._first
-        self._rates[self._first :] = step_rates(net, net.optimizer, left, self._batches)
-        if left == 0:
-            self._rates[-1:] = step_rates(net, net.optimizer, 1, self._batches, ahead=-1)
+        self._rates = self._planned_rates()
         self._outputs = np.empty((len(data.x), net.outputs), net.dtype) if self._metrics else None
         self._sums: Any = None  # of losses, for each of several outputs
+
+    def _planned_rates(self) -> NDArray[np.float64]:
+        net, optimizer, batches = self._net, self._optimizer, self._batches
+        rates = np.zeros(batches)
+        left = batches - self._first
+        rates[self._first :] = step_rates(net, optimizer, left, batches)
+        if left == 0:
+            rates[-1:] = step_rates(net, optimizer, 1, batches, ahead=-1)
+        return rates
 
     def train(self, logs: dict[str, Any]) -> None:
         """Run the batches; what has been measured stands in `logs` after an exception too."""

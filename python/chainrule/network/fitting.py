@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from chainrule.inputs.targets import ClassWeight
     from chainrule.losses import Loss
     from chainrule.losses.custom import LossFunction
-    from chainrule.optimizers import Optimizer
+    from chainrule.optimizers import AnyOptimizer, Optimizer
 
 __all__ = ["AnyLoss", "AnyMetrics", "evaluate", "fit", "train_on_batch"]
 
@@ -70,8 +70,8 @@ def fit(
     *,
     loss: AnyLoss = None,
     loss_weights: Mapping[str, float] | Sequence[float] | None = None,
-    optimizer: str | Optimizer | None = None,
-    epochs: int = 1,
+    optimizer: str | AnyOptimizer | None = None,
+    epochs: int | None = None,
     batch_size: int | None = None,
     validation_data: Dataset | Sequence[object] | None = None,
     validation_split: float = 0.0,
@@ -110,14 +110,15 @@ def fit(
     loss_weights : mapping or sequence of float, optional
         The weights of the outputs' losses in their sum, which training minimises; those that a
         mapping lacks are 1.
-    optimizer : str or Optimizer, optional
+    optimizer : str, Optimizer or FullBatchOptimizer, optional
         Default: the one last used, at first ``Adam()``. Its state is kept as long as its kind
         stays the same; another kind starts afresh.
-    epochs : int, default 1
-        Passes over the data in this call.
+    epochs : int, optional
+        Passes over the data in this call, by default 1; of a full-batch optimizer such as
+        ``"lbfgs"`` the most iterations, by default those that it says.
     batch_size : int, optional
         Rows per step; the last batch may be shorter. Default: 32, or the size of a generator's
-        batches.
+        batches. Of a full-batch optimizer the rows that are worked on at a time, by default 1024.
     validation_data : Dataset, (x, y) or (x, y, sample_weight), optional
         Evaluated after each epoch under names with ``val_`` in front.
     validation_split : float, default 0
@@ -180,9 +181,14 @@ def fit(
 
     objective = net._chosen_loss(loss, loss_weights)
     optimizer = optimizers.get(optimizer if optimizer is not None else net.optimizer or "adam")
+    default_epochs, default_rows = 1, 32
+    if isinstance(optimizer, optimizers.FullBatchOptimizer):
+        default_epochs, default_rows = optimizer.max_iterations, 1024
     plan = fit_loop.FitPlan(
-        epochs=positive_integer("epochs", epochs),
-        batch_size=32 if batch_size is None else positive_integer("batch_size", batch_size),
+        epochs=positive_integer("epochs", default_epochs if epochs is None else epochs),
+        batch_size=positive_integer(
+            "batch_size", default_rows if batch_size is None else batch_size
+        ),
         shuffle=True if shuffle is None else boolean("shuffle", shuffle),
         verbose=verbose,
         num_threads=thread_count(num_threads),
@@ -203,9 +209,15 @@ def fit(
                 data, validation = split_validation(data, validation_split)
                 if isinstance(data.x, LazyRows) and data.x.streams:
                     plan = _streaming(plan, data.x, batch_size, shuffle)
-                net._built_core().check_trains(
-                    optimizer._core, plan.input_sparsity, min(plan.batch_size, len(data.x))
-                )
+                epoch_of: Callable[..., fit_loop.Epoch] = fit_loop.Epoch
+                if isinstance(optimizer, optimizers.FullBatchOptimizer):
+                    from chainrule.network.full_batch_training import full_batch_epochs
+
+                    epoch_of = full_batch_epochs(net, objective, optimizer, data, plan)
+                else:
+                    net._built_core().check_trains(
+                        optimizer._core, plan.input_sparsity, min(plan.batch_size, len(data.x))
+                    )
                 if validation_data is not None:
                     if validation is not None:
                         raise ValueError("give validation_data or validation_split, not both")
@@ -223,7 +235,7 @@ def fit(
             net._use_optimizer(optimizer)
             net._changing()
             try:
-                return fit_loop.fit(net, data, validation, plan, progress)
+                return fit_loop.fit(net, data, validation, plan, progress, epoch_of)
             except BaseException:
                 net.metrics = metrics_before
                 raise
@@ -305,7 +317,9 @@ input_sparsity
             f"class_weight={class_weight!r} would weigh each batch in another way; give the weights"
         )
     objective = net._chosen_loss(loss, loss_weights)
-    optimizer = optimizers.get(optimizer if optimizer is not None else net.optimizer or "adam")
+    optimizer = optimizers.get_stepping(
+        optimizer if optimizer is not None else net.optimizer or "adam", "train_on_batch"
+    )
     threads = thread_count(num_threads)
     path = sparsity_name(input_sparsity)
 

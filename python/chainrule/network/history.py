@@ -31,6 +31,10 @@ class History(Mapping[str, list[Any]]):
         Epoch numbers, counted from 1 and increasing; a second ``fit`` goes on counting.
     history : dict of str to list
         The same lists as a plain dictionary.
+    interrupted : bool
+        Whether the last ``fit`` was ended by Ctrl-C.
+    end : str, optional
+        Why a full-batch optimizer ended the last ``fit``, as a sentence; None after other ones.
 
     Examples
     --------
@@ -50,6 +54,7 @@ class History(Mapping[str, list[Any]]):
         self._rows: list[tuple[int, dict[str, Any]]] = []
         self._table: _Table = ([], {})
         self.interrupted = False
+        self.end: str | None = None
 
     @property
     def epochs(self) -> list[int]:

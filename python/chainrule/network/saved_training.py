@@ -17,7 +17,7 @@ from chainrule.network.epoch_under_way import EpochUnderWay
 from chainrule.network.history import History
 from chainrule.network.measuring import resolve_metrics
 from chainrule.network.output_losses import OutputLosses, function_names
-from chainrule.optimizers import Optimizer
+from chainrule.optimizers import FullBatchOptimizer, Optimizer
 from chainrule.schedules import FunctionSchedule, ReduceOnPlateau, Schedule
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def training_state(net: Compiled) -> _core.TrainingState:
     functions = function_names(net.loss)
     state.loss = None if net.loss is None or several or functions else net.loss._core
     state.schedule_origin = net._schedule_origin
-    if net.optimizer is not None:
+    if isinstance(net.optimizer, Optimizer):
         state.optimizer = net.optimizer._core
         schedule = net.optimizer.schedule
         if schedule is not None and not isinstance(schedule, FunctionSchedule):
@@ -60,6 +60,8 @@ def training_state(net: Compiled) -> _core.TrainingState:
             record["output_losses"] = net.loss.config
         if net.metrics is not None:
             record["output_metrics"] = [_named(each) for each in net.metrics]
+    if isinstance(net.optimizer, FullBatchOptimizer):
+        record["full_batch_optimizer"] = net.optimizer.config
     if net.target_name is not None:
         record["target_name"] = _text_or_none("target_name", net.target_name)
     if net._under_way is not None and net._under_way.total_steps == net._built_core().total_steps:
@@ -87,6 +89,8 @@ def restore_training(net: Compiled, state: _core.TrainingState) -> None:
             net.loss = net._chosen_loss(several["losses"], several["weights"])
         net._lost_loss = _text_or_none("loss_function", record.get("loss_function"))
         net.optimizer = _optimizer(state)
+        if "full_batch_optimizer" in record:
+            net.optimizer = FullBatchOptimizer.from_config(record["full_batch_optimizer"])
         net._schedule_origin = state.schedule_origin
         net._schedule = None if net.optimizer is None else net.optimizer.schedule
         if record.get("metrics") is not None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from chainrule.inputs.checked_data import CheckedData
     from chainrule.losses import Loss
     from chainrule.network.compiled import Compiled
-    from chainrule.optimizers import Optimizer
+    from chainrule.optimizers import AnyOptimizer
 
 __all__ = ["try_metrics", "try_out"]
 
@@ -47,7 +47,7 @@ _DECIDING = (accuracy, precision, recall, f1, confusion_matrix)
 def try_out(
     net: Compiled,
     loss: Any,
-    optimizer: Optimizer,
+    optimizer: AnyOptimizer,
     chosen: Any,
     data: CheckedData,
     validation: CheckedData | None,

@@ -261,7 +261,7 @@ void LossStage<T>::run(const Step<T>& step, ThreadContext& context, const Target
   }
   if (!y.labels) gather_values(y, order, rows);
 
-  const double total = all.sum * all.scale;
+  const double total = weight_of_all_.value_or(all.sum) * all.scale;
   const std::int64_t stride = padded<T>(outputs_);
   const std::int64_t first = rows.begin * positions_;
   kernels::LossArgs<T> f{};
@@ -296,7 +296,7 @@ void LossStage<T>::run_custom(const Step<T>& step, ThreadContext& context, const
   if (context.first_thread()) {
     last_ = weigh(y, order, step.rows);
     custom_->run(calls_, kernels_, step.rows, y, order, z, dz.data != nullptr);
-    const double total = last_.sum * last_.scale;
+    const double total = weight_of_all_.value_or(last_.sum) * last_.scale;
     constexpr double most = std::numeric_limits<T>::max();
     const T scale = total > 0.0 ? static_cast<T>(std::min(weight_ / total, most)) : T(0);
     for (std::int64_t i = 0; i < step.rows; ++i) {
@@ -315,7 +315,7 @@ void LossStage<T>::run_custom(const Step<T>& step, ThreadContext& context, const
 }
 
 template <class T>
-void LossStage<T>::prepare(const TargetsView& y) {
+void LossStage<T>::prepare(const TargetsView& y, bool of_all_rows) {
   if (custom_) custom_->prepare(y);
   sample_scale_ = y.sample_weights
                       ? scale_to_one(largest_of(y.sample_weights, y.rows * y.weight_positions))
@@ -323,6 +323,8 @@ void LossStage<T>::prepare(const TargetsView& y) {
   // The mean over rows of probabilities does not divide by them.
   const bool divided = y.class_weights && (y.labels || !loss_.takes_labels());
   class_scale_ = divided ? scale_to_one(largest_of(y.class_weights, y.classes)) : 1.0;
+  weight_of_all_.reset();
+  if (of_all_rows) weight_of_all_ = weigh(y, {}, y.rows).sum;
   if (!y.class_weights || !loss_.takes_labels()) return;
   for (std::int64_t j = 0; j < outputs_; ++j)
     class_weights_.data()[j] = static_cast<T>(y.class_weights[j] * class_scale_);

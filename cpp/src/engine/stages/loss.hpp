@@ -40,8 +40,9 @@ class LossStage {
   /// Throws Error when the targets do not fit the loss and the outputs.
   static void check(const Loss& loss, const TargetsView& y, const Shape& outputs);
 
-  /// Takes over what the whole run shares; before the team starts.
-  void prepare(const TargetsView& y);
+  /// Takes over what the whole run shares; before the team starts. The gradients of a batch are
+  /// those of its mean loss, or with `of_all_rows` its part of the gradients of the mean over all.
+  void prepare(const TargetsView& y, bool of_all_rows = false);
 
   /// For a batch whose row i is row order[i] of y: this thread's part of the losses and, if `dz`
   /// has data, of the gradient.
@@ -88,7 +89,8 @@ class LossStage {
   // sum of weights leaves the range of a double, nor of T.
   double sample_scale_ = 1.0;
   double class_scale_ = 1.0;
-  BatchWeights last_;  // of the batch that ran last; the first thread's
+  std::optional<double> weight_of_all_;  // rows, where gradients are those of the mean over all
+  BatchWeights last_;                    // of the batch that ran last; the first thread's
 };
 
 }  // namespace chainrule::engine

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+// J is worked out some rows at a time, and J^T J is the product that the kernel for weight
+// gradients makes of J and J: for one panel of its columns after the other, down to the diagonal.
+// The errors are one column more, so that J^T e and e^T e are parts of the same product.
+#include "engine/second_order/gauss_newton.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "chainrule/error.hpp"
+#include "engine/input/gather.hpp"
+#include "engine/network_state.hpp"
+#include "engine/pieces.hpp"
+#include "engine/threads/thread_count.hpp"
+#include "kernels/dispatch.hpp"
+
+namespace chainrule {
+
+using engine::Range;
+using engine::Step;
+using engine::ThreadContext;
+
+namespace {
+
+const kernels::KernelTable<double>& double_kernels() {
+  return kernels::table<double>(kernels::active());
+}
+
+std::int64_t columns_of(const Graph& graph) {
+  std::int64_t columns = 0;
+  for (const std::int64_t output : graph.outputs()) columns += graph.node(output).shape.size();
+  return columns;
+}
+
+/// A team of the calling thread alone, within a larger one.
+class Alone {
+ public:
+  ThreadContext context() { return ThreadContext({0, 1, barrier_}); }
+
+ private:
+  engine::Barrier barrier_{1};
+};
+
+}  // namespace
+
+template <class T>
+DoubleParameters::DoubleParameters(const Graph& graph, const engine::Parameters<T>& from)
+    : parameters(graph, double_kernels().panel) {
+  take(from);
+}
+
+template <class T>
+void DoubleParameters::take(const engine::Parameters<T>& from) {
+  std::vector<T> rows;
+  std::vector<double> wide;
+  for (std::size_t i = 0; i < from.list().size(); ++i) {
+    const engine::Parameter& p = from.list()[i];
+    rows.resize(static_cast<std::size_t>(p.spec.shape.size()));
+    from.unpack(p, from.values.data(), rows.data());
+    wide.assign(rows.begin(), rows.end());
+    const std::vector<double>& exact = from.exact_mean();
+    if (!exact.empty() && p.layer == 0 && p.spec.name == "mean") wide = exact;
+    parameters.pack(parameters.list()[i], wide.data(), parameters.values.data());
+  }
+}
+
+template <class T>
+DoubleParameters::DoubleParameters(const Network<T>& network)
+    : parameters(network.graph(), double_kernels().panel) {
+  std::vector<T> rows;
+  std::vector<double> wide;
+  const std::vector<double> exact = network.exact_mean();
+  for (const engine::Parameter& p : parameters.list()) {
+    rows.resize(static_cast<std::size_t>(p.spec.shape.size()));
+    network.get_parameter(p.name, rows.data());
+    wide.assign(rows.begin(), rows.end());
+    if (!exact.empty() && p.layer == 0 && p.spec.name == "mean") wide = exact;
+    parameters.pack(p, wide.data(), parameters.values.data());
+  }
+}
+
+template DoubleParameters::DoubleParameters(const Network<float>&);
+template DoubleParameters::DoubleParameters(const Network<double>&);
+template DoubleParameters::DoubleParameters(const Graph&, const engine::Parameters<float>&);
+template DoubleParameters::DoubleParameters(const Graph&, const engine::Parameters<double>&);
+template void DoubleParameters::take(const engine::Parameters<float>&);
+template void DoubleParameters::take(const engine::Parameters<double>&);
+
+GaussNewton::RowPlan::RowPlan(const Graph& graph, engine::Parameters<double>& parameters)
+    : plan(double_kernels(), graph, parameters, {.batch_size = 1, .backward = true}),
+      gradients(parameters.arena_size()) {}
+
+GaussNewton::GaussNewton(const Graph& graph, engine::Parameters<double>& parameters,
+                         double multiply_adds, const TrainingRows& rows, int num_threads,
+                         const engine::Occupancy& occupancy)
+    : graph_(graph),
+      values_(parameters),
+      rows_(rows),
+      occupancy_(occupancy),
+      kernels_(double_kernels()),
+      vector_(parameters),
+      outputs_(columns_of(graph)),
+      products_(vector_.size() + 1) {
+  constexpr std::int64_t jacobian_bytes = 1 << 20;
+  const std::int64_t errors =
+      std::clamp<std::int64_t>(jacobian_bytes / (8 * products_.stride()), 32, 512);
+  chunk_ = std::clamp<std::int64_t>(errors / outputs_, 1, rows.rows());
+  const auto n = static_cast<double>(vector_.size());
+  const auto passes = static_cast<double>(outputs_);
+  work_of_row_ = passes * (3.0 * multiply_adds + 0.5 * n * n) + 1000.0;
+  threads_ = engine::threads_for(work_of_row_, chunk_, num_threads);
+  jacobian_ = engine::Buffer<double>(chunk_ * outputs_ * products_.stride());
+  for (int i = 0; i < threads_; ++i) {
+    row_plans_.push_back(std::make_unique<RowPlan>(graph, parameters));
+    row_plans_.back()->product = engine::Buffer<double>((vector_.size() + 1) * kernels_.panel);
+    row_plans_.back()->plan.choose_path(rows.x, InputSparsity::automatic);
+  }
+  constexpr std::int64_t batch = 256;
+  engine::PlanOptions options;
+  options.batch_size = std::min(batch, rows.rows());
+  options.threads = engine::threads_for(multiply_adds, options.batch_size, num_threads);
+  batch_plan_ = std::make_unique<engine::Plan<double>>(kernels_, graph, parameters, options);
+  batch_plan_->choose_path(rows.x, InputSparsity::automatic);
+  row_sums_.resize(static_cast<std::size_t>(rows.rows()));
+  take_targets();
+}
+
+void GaussNewton::take_targets() {
+  const std::int64_t rows = rows_.rows();
+  targets_.resize(static_cast<std::size_t>(rows * outputs_));
+  scales_.resize(targets_.size());
+  std::int64_t first = 0;
+  for (std::size_t output = 0; output < rows_.y.size(); ++output) {
+    const TargetsView& y = rows_.y[output];
+    const std::int64_t columns = y.values.columns;
+    double total = 0.0;
+    for (std::int64_t r = 0; r < rows; ++r) total += y.sample_weights ? y.sample_weights[r] : 1.0;
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const double weight = y.sample_weights ? y.sample_weights[r] : 1.0;
+      const double share = total > 0.0 ? weight / total : 0.0;
+      for (std::int64_t j = 0; j < columns; ++j) {
+        const auto at = static_cast<std::size_t>(r * outputs_ + first + j);
+        targets_[at] = engine::value_at(y.values, r, j);
+        scales_[at] = std::sqrt(rows_.weights[output] * share / static_cast<double>(columns));
+      }
+    }
+    first += columns;
+  }
+}
+
+double GaussNewton::sum_of_squares(double* outputs, const Poll& poll) {
+  engine::Plan<double>& plan = *batch_plan_;
+  plan.refresh();
+  const auto piece = [&](engine::Team team, std::int64_t begin, std::int64_t end) {
+    ThreadContext context(team);
+    for (std::int64_t first = begin; first < end; first += plan.batch_size()) {
+      Step<double> step;
+      step.rows = std::min(plan.batch_size(), end - first);
+      plan.load(context, step, rows_.x, {nullptr, first});
+      plan.forward(context, step);
+      const Range rows = step.rows_of(context.slice());
+      if (outputs) copy_results(plan, rows, {nullptr, first}, outputs);
+      for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+        double sum = 0.0;
+        std::int64_t at = (first + i) * outputs_;
+        for (std::size_t output = 0; output < plan.results(); ++output) {
+          const engine::Tensor<double>& z = plan.result(output);
+          for (std::int64_t j = 0; j < z.columns; ++j, ++at) {
+            const auto place = static_cast<std::size_t>(at);
+            const double error = (z.row(i)[j] - targets_[place]) * scales_[place];
+            sum += error * error;
+          }
+        }
+        row_sums_[static_cast<std::size_t>(first + i)] = sum;
+      }
+      context.sync_for(engine::Partition::columns);
+    }
+  };
+  engine::run_in_pieces(rows_.rows(), plan.batch_size(), work_of_row_, plan.threads(), occupancy_,
+                        poll, piece);
+  double sum = 0.0;
+  for (const double row : row_sums_) sum += row;
+  return sum;
+}
+
+template <class Each>
+void GaussNewton::run_row(RowPlan& own, const Inputs& x, std::int64_t row, const Each& each) const {
+  engine::Plan<double>& plan = own.plan;
+  Alone alone;
+  ThreadContext context = alone.context();
+  Step<double> step;
+  step.rows = 1;
+  step.training = true;
+  step.gradients = own.gradients.data();
+  plan.load(context, step, x, {nullptr, row});
+  plan.forward(context, step);
+  std::int64_t output = 0;
+  for (std::size_t result = 0; result < plan.results(); ++result) {
+    for (std::int64_t j = 0; j < plan.result(result).columns; ++j, ++output) {
+      for (std::size_t other = 0; other < plan.results(); ++other) {
+        const engine::Tensor<double>& dz = plan.result_gradient(other);
+        std::fill_n(dz.row(0), dz.columns, 0.0);
+      }
+      plan.result_gradient(result).row(0)[j] = 1.0;
+      plan.backward(context, step);
+      context.sync_for(engine::Partition::columns);
+      plan.gradients(context, step);
+      each(output, plan.result(result).row(0)[j]);
+    }
+  }
+}
+
+void GaussNewton::fill_jacobian(RowPlan& own, std::int64_t row, std::int64_t place) {
+  run_row(own, rows_.x, row, [&](std::int64_t output, double z) {
+    double* const to = jacobian_.data() + (place * outputs_ + output) * products_.stride();
+    const auto at = static_cast<std::size_t>(row * outputs_ + output);
+    vector_.read(own.gradients.data(), to);
+    for (std::int64_t i = 0; i < vector_.size(); ++i) to[i] *= scales_[at];
+    to[vector_.size()] = (z - targets_[at]) * scales_[at];
+  });
+}
+
+void GaussNewton::add_products(RowPlan& own, engine::ThreadSlice slice, std::int64_t rows) {
+  constexpr std::int64_t block = 128;  // rows of J that stay in a cache
+  const std::int64_t size = products_.size();
+  const std::int64_t stride = products_.stride();
+  const kernels::PanelShape shape{size, size, kernels_.panel, kernels::kRowAlignment<double>};
+  for (std::int64_t p = slice.index; p < shape.panels(); p += slice.count) {
+    const std::int64_t column = p * shape.panel;
+    const std::int64_t width = shape.width(p);
+    const std::int64_t end = std::min(size, column + width);
+    kernels_.weight_gradient({shape, p, 0, end, rows * outputs_, jacobian_.data(), stride,
+                              jacobian_.data(), stride, own.product.data(), block, nullptr});
+    for (std::int64_t i = 0; i < end; ++i)
+      engine::add_multiple(1.0, own.product.data() + i * width, products_.row(i) + column, width);
+  }
+}
+
+void GaussNewton::normal_equations(engine::SymmetricMatrix& jj, Vector& je, const Poll& poll) {
+  for (const auto& own : row_plans_) own->plan.refresh();
+  products_.clear();
+  const auto piece = [&](engine::Team team, std::int64_t begin, std::int64_t end) {
+    ThreadContext context(team);
+    RowPlan& own = *row_plans_[static_cast<std::size_t>(team.index)];
+    for (std::int64_t first = begin; first < end; first += chunk_) {
+      const std::int64_t count = std::min(chunk_, end - first);
+      const Range mine = context.slice().range(count);
+      for (std::int64_t i = mine.begin; i < mine.end; ++i) fill_jacobian(own, first + i, i);
+      context.barrier();
+      add_products(own, context.slice(), count);
+      context.barrier();
+    }
+  };
+  engine::run_in_pieces(rows_.rows(), chunk_, work_of_row_, threads_, occupancy_, poll, piece);
+  const std::int64_t n = vector_.size();
+  for (std::int64_t i = 0; i < n; ++i) {
+    std::copy_n(products_.row(i), n, jj.row(i));
+    je[static_cast<std::size_t>(i)] = products_.row(i)[n];
+  }
+}
+
+void GaussNewton::row_gradients(const Inputs& x, std::int64_t first, std::int64_t count,
+                                double* outputs, engine::Buffer<double>& gradients,
+                                std::int64_t stride) {
+  RowPlan& own = *row_plans_.front();
+  own.plan.refresh();
+  own.plan.choose_path(x, InputSparsity::automatic);
+  Vector gradient(static_cast<std::size_t>(vector_.size()));
+  engine::run_team(1, [&](engine::Team) {
+    for (std::int64_t r = 0; r < count; ++r) {
+      run_row(own, x, first + r, [&](std::int64_t output, double z) {
+        const std::int64_t column = r * outputs_ + output;
+        outputs[column] = z;
+        vector_.read(own.gradients.data(), gradient.data());
+        for (std::int64_t i = 0; i < vector_.size(); ++i)
+          gradients.data()[i * stride + column] = gradient[static_cast<std::size_t>(i)];
+      });
+    }
+  });
+}
+
+}  // namespace chainrule

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+// With the errors e, scaled so that their squares' sum is the loss, and penalties l2 sum w^2:
+//
+//   (J^T J + l2 + damping I) step = -(J^T e + l2 w)
+//
+// With MacKay's regularisation of n parameters by N errors, SSE = N loss and SSW = sum w^2, the
+// objective is beta SSE + alpha SSW, and behind each step (Foresee & Hagan, 1997, "Gauss-Newton
+// approximation to Bayesian learning")
+//
+//   gamma = n - alpha trace((beta N J^T J + alpha I)^-1)
+//   alpha = gamma / (2 SSW),  beta = (N - gamma) / (2 SSE)
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "chainrule/error.hpp"
+#include "engine/second_order/gauss_newton.hpp"
+#include "engine/second_order/solver.hpp"
+#include "kernels/dispatch.hpp"
+
+namespace chainrule {
+namespace {
+
+template <class T>
+class LevenbergMarquardtSolver final : public Solver<T> {
+ public:
+  using typename Solver<T>::Poll;
+
+  LevenbergMarquardtSolver(const LevenbergMarquardt& options, const SolvedNetwork<T>& network,
+                           const TrainingRows& rows, const FullBatchOptions& run)
+      : options_(options),
+        network_(network),
+        copy_(network.graph, network.parameters),
+        problem_(network.graph, copy_.parameters, network.multiply_adds, rows, run.num_threads,
+                 network.occupancy),
+        damping_(options.damping),
+        jj_(problem_.parameters()),
+        factor_(problem_.parameters()),
+        w_(static_cast<std::size_t>(problem_.parameters())),
+        tried_(w_.size()),
+        je_(w_.size()),
+        gradient_(w_.size()),
+        curvatures_(w_.size()),
+        wide_outputs_(static_cast<std::size_t>(problem_.errors())) {
+    problem_.vector().add_curvatures(curvatures_);
+  }
+
+  bool iterate(IterationReport& report, TrainingEnd& end, T* outputs, const Poll& poll) override {
+    begin(poll);
+    if (end = reached(); end != TrainingEnd::none) return false;
+    try {
+      if (!step(end, poll)) {
+        write(w_);
+        return false;
+      }
+    } catch (...) {
+      write(w_);
+      throw;
+    }
+    if (outputs)
+      std::transform(wide_outputs_.begin(), wide_outputs_.end(), outputs,
+                     [](double z) { return static_cast<T>(z); });
+    problem_.vector().write(w_.data(), network_.parameters.values.data());
+    is_known_ = false;
+    look(poll);
+    if (options_.bayesian) weigh();
+    is_known_ = true;
+    report.loss = loss_;
+    report.losses.resize(1);
+    report.losses[0] = {loss_, 1.0, 1.0};
+    report.gradient_norm = std::sqrt(engine::dot(gradient_, gradient_));
+    report.damping = damping_;
+    report.evaluations = evaluations_;
+    if (options_.bayesian) {
+      report.effective_parameters = effective_;
+      report.alpha = alpha_;
+      report.beta = beta_;
+    }
+    end = reached();
+    if (end == TrainingEnd::none && idle_ >= kIdleIterations) end = TrainingEnd::no_progress;
+    return true;
+  }
+
+ private:
+  static constexpr double kIdle = 1e-10;  // changes of the objective that count as none
+  static constexpr int kIdleIterations = 5;
+  static constexpr double kLeastDamping = 1e-20;
+
+  double errors() const { return static_cast<double>(problem_.errors()); }
+  double parameters() const { return static_cast<double>(problem_.parameters()); }
+  /// What the loss counts in the objective.
+  double loss_weight() const { return options_.bayesian ? beta_ * errors() : 1.0; }
+  double decay(std::size_t i) const { return options_.bayesian ? alpha_ : curvatures_[i]; }
+
+  void write(const Vector& w) { problem_.vector().write(w.data(), copy_.parameters.values.data()); }
+
+  double objective(double loss, const Vector& w) const {
+    double penalty = 0.0;
+    for (std::size_t i = 0; i < w.size(); ++i) penalty += decay(i) * w[i] * w[i];
+    return loss_weight() * loss + penalty;
+  }
+
+  /// Begins at the network's parameters, unless they are the rounded ones of the last iteration.
+  void begin(const Poll& poll) {
+    Vector there(w_.size());
+    problem_.vector().read(network_.parameters.values.data(), there.data());
+    bool same = is_known_;
+    for (std::size_t i = 0; same && i < w_.size(); ++i)
+      same = there[i] == static_cast<double>(static_cast<T>(w_[i]));
+    if (same) return;
+    is_known_ = false;
+    copy_.take(network_.parameters);
+    w_ = there;
+    damping_ = options_.damping;
+    loss_ = problem_.sum_of_squares(wide_outputs_.data(), poll);
+    ++evaluations_;
+    if (!std::isfinite(loss_))
+      throw Error("the loss of the network as it is, " + std::to_string(loss_) +
+                  ", is not finite: give inputs of unit scale, or smaller weights");
+    if (options_.bayesian) {
+      effective_ = parameters();
+      set_weights();
+    }
+    value_ = objective(loss_, w_);
+    look(poll);
+    is_known_ = true;
+  }
+
+  /// The normal equations and the gradient at w_.
+  void look(const Poll& poll) {
+    problem_.normal_equations(jj_, je_, poll);
+    find_gradient();
+  }
+  void find_gradient() {
+    for (std::size_t i = 0; i < w_.size(); ++i)
+      gradient_[i] = 2.0 * (loss_weight() * je_[i] + decay(i) * w_[i]);
+  }
+
+  TrainingEnd reached() const {
+    if (loss_ <= options_.goal) return TrainingEnd::goal;
+    const double norm = std::sqrt(engine::dot(gradient_, gradient_));
+    return norm <= options_.tolerance ? TrainingEnd::gradient : TrainingEnd::none;
+  }
+
+  /// The factor of the objective's curvature with `more` on its diagonal; false where it has none.
+  bool factorize(double more) {
+    factor_.copy_from(jj_);
+    const double weight = loss_weight();
+    for (std::int64_t i = 0; i < factor_.size(); ++i) {
+      double* const row = factor_.row(i);
+      for (std::int64_t j = i; j < factor_.size(); ++j) row[j] *= weight;
+      row[i] += decay(static_cast<std::size_t>(i)) + more;
+    }
+    return factor_.factorize(kernels::table<double>(kernels::active()));
+  }
+
+  /// Moves w_ to parameters of a smaller objective.
+  bool step(TrainingEnd& end, const Poll& poll) {
+    for (; damping_ <= options_.max_damping; damping_ *= options_.increase) {
+      if (!factorize(damping_)) continue;
+      tried_ = gradient_;
+      factor_.solve(tried_.data());
+      for (std::size_t i = 0; i < w_.size(); ++i) tried_[i] = w_[i] - 0.5 * tried_[i];
+      write(tried_);
+      const double loss = problem_.sum_of_squares(wide_outputs_.data(), poll);
+      ++evaluations_;
+      const double value = objective(loss, tried_);
+      if (!(value < value_)) continue;
+      idle_ = value_ - value <= kIdle * std::fabs(value_) ? idle_ + 1 : 0;
+      value_ = value;
+      loss_ = loss;
+      w_ = tried_;
+      damping_ = std::max(damping_ * options_.decrease, kLeastDamping);
+      return true;
+    }
+    end = TrainingEnd::damping;
+    return false;
+  }
+
+  /// Both weights of the objective from what the data determine.
+  void weigh() {
+    if (factorize(0.0)) effective_ = parameters() - alpha_ * factor_.inverse_trace();
+    set_weights();
+    value_ = objective(loss_, w_);
+    find_gradient();
+  }
+  void set_weights() {
+    const double squares = engine::dot(w_, w_);
+    alpha_ = squares > 0.0 ? effective_ / (2.0 * squares) : 1.0;
+    beta_ = (errors() - effective_) / (2.0 * errors() * loss_);
+    if (!(beta_ > 0.0) || !std::isfinite(beta_)) beta_ = 1.0;
+  }
+
+  const LevenbergMarquardt options_;
+  const SolvedNetwork<T> network_;
+  DoubleParameters copy_;
+  GaussNewton problem_;
+  double damping_;
+  engine::SymmetricMatrix jj_;
+  engine::SymmetricMatrix factor_;
+  bool is_known_ = false;  // all that follows belongs to w_
+  Vector w_;               // the parameters, of which the network's are the rounded ones
+  Vector tried_;
+  Vector je_;
+  Vector gradient_;      // of the objective
+  Vector curvatures_;    // l2 of each parameter
+  Vector wide_outputs_;  // of the last evaluation
+  double loss_ = 0.0;
+  double value_ = 0.0;  // of the objective
+  double alpha_ = 0.0;
+  double beta_ = 1.0;
+  double effective_ = 0.0;  // number of parameters
+  std::int64_t evaluations_ = 0;
+  int idle_ = 0;  // iterations in a row of no progress
+};
+
+}  // namespace
+
+template <class T>
+std::unique_ptr<Solver<T>> make_levenberg_marquardt(const LevenbergMarquardt& options,
+                                                    const SolvedNetwork<T>& network,
+                                                    const TrainingRows& rows,
+                                                    const FullBatchOptions& run) {
+  return std::make_unique<LevenbergMarquardtSolver<T>>(options, network, rows, run);
+}
+
+template std::unique_ptr<Solver<float>> make_levenberg_marquardt(const LevenbergMarquardt&,
+                                                                 const SolvedNetwork<float>&,
+                                                                 const TrainingRows&,
+                                                                 const FullBatchOptions&);
+template std::unique_ptr<Solver<double>> make_levenberg_marquardt(const LevenbergMarquardt&,
+                                                                  const SolvedNetwork<double>&,
+                                                                  const TrainingRows&,
+                                                                  const FullBatchOptions&);
+
+}  // namespace chainrule

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/second_order/refusals.hpp"
+
+#include <cstddef>
+
+#include "chainrule/config.hpp"
+#include "chainrule/error.hpp"
+#include "chainrule/full_batch.hpp"
+
+namespace chainrule {
+namespace {
+
+void check_is_function(const Graph& graph, const std::string& who) {
+  for (const Node& node : graph.nodes()) {
+    if (!node.layer) continue;
+    const std::string kind((*node.layer)->kind());
+    const bool random = kind == "dropout" || kind == "gaussian_noise";
+    if (!random && (kind != "batch_normalization" || !node.trainable)) continue;
+    throw Error("layer " + node.name + " (" + kind + ") does not go with " + who +
+                ", which needs a loss of the weights alone: " +
+                (random ? "it draws random numbers in training; leave it out"
+                        : "its outputs depend on the other rows of a batch; leave it out, or set "
+                          "it to not trainable") +
+                ", or take adam");
+  }
+}
+
+}  // namespace
+
+template <class T>
+void check_full_batch(const Network<T>& network, const Inputs& x, const Targets& y,
+                      const Losses& losses, const std::string& who) {
+  network.check(x, y, losses);
+  network.check_takes(x);
+  for (const RowsView& input : x) check_finite<T>(input, "x");
+  for (std::size_t i = 0; i < losses.size(); ++i) check_targets<T>(y[i], losses[i], "y");
+  check_is_function(network.graph(), who);
+}
+
+template void check_full_batch(const Network<float>&, const Inputs&, const Targets&, const Losses&,
+                               const std::string&);
+template void check_full_batch(const Network<double>&, const Inputs&, const Targets&, const Losses&,
+                               const std::string&);
+
+void check_least_squares(const engine::ParameterVector& parameters, const std::vector<Loss>& losses,
+                         const std::vector<TargetsView>& y, const std::string& who) {
+  for (const Loss& loss : losses)
+    if (loss.kind != Loss::Kind::mse)
+      throw Error(who + " minimises squared errors, the loss mse; got " + loss.config().kind +
+                  ": take lbfgs, which takes any loss");
+  for (const TargetsView& targets : y)
+    if (targets.class_weights)
+      throw Error("class_weight does not go with " + who + ": give sample_weight");
+  constexpr std::int64_t most = LevenbergMarquardt::kMostParameters;
+  if (parameters.size() > most)
+    throw Error(who +
+                " solves a system of as many equations as there are trained parameters, at "
+                "most " +
+                std::to_string(most) + "; the network has " + std::to_string(parameters.size()) +
+                ": take lbfgs, or a smaller network");
+  if (parameters.has_l1())
+    throw Error(who + " needs a penalty that has a second derivative: l1 must be 0");
+}
+
+}  // namespace chainrule

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "chainrule/config.hpp"
+#include "chainrule/error.hpp"
+#include "chainrule/full_batch.hpp"
+#include "engine/second_order/line_search.hpp"
+#include "networks.hpp"
+
+using namespace chainrule;
+using namespace chainrule::testing;
+
+namespace {
+
+template <class T>
+Network<T> small_network() {
+  return Network<T>({Dense(7, "tanh"), Dense(2)}, 3, 5);
+}
+
+}  // namespace
+
+TEST_CASE("a line search fulfils the strong Wolfe conditions") {
+  // Quartics whose minimum lies near, far, and behind a hill.
+  const auto check = [](auto value, auto slope, double first) {
+    const auto at = [&](double a) { return engine::LinePoint{a, value(a), slope(a)}; };
+    const engine::LineSearchOptions options;
+    const engine::LineSearchResult result = engine::search_line(at(0.0), first, options, at);
+    REQUIRE(result.fulfilled);
+    CHECK(result.is_last);
+    const double a = result.point.at;
+    CHECK(value(a) <= value(0.0) + options.decrease * a * slope(0.0));
+    CHECK(std::fabs(slope(a)) <= options.curvature * std::fabs(slope(0.0)));
+  };
+  for (const double first : {1e-3, 1.0, 100.0}) {
+    CAPTURE(first);
+    check([](double a) { return std::pow(a - 3, 4) + a * a; },
+          [](double a) { return 4 * std::pow(a - 3, 3) + 2 * a; }, first);
+    check([](double a) { return std::cos(a) - 0.1 * a; },
+          [](double a) { return -std::sin(a) - 0.1; }, first);
+    check([](double a) { return -a / (a * a + 2); },
+          [](double a) { return (a * a - 2) / ((a * a + 2) * (a * a + 2)); }, first);
+  }
+}
+
+TEST_CASE("a line search gives the best point that it saw where there is no other") {
+  const auto kink = [](double a) {
+    return engine::LinePoint{a, std::fabs(a - 1.0), a < 1.0 ? -1.0 : 1.0};
+  };
+  const engine::LineSearchResult result = engine::search_line(kink(0.0), 0.4, {}, kink);
+  CHECK_FALSE(result.fulfilled);
+  CHECK(result.point.value < 0.1);
+}
+
+TEST_CASE_TEMPLATE("L-BFGS makes the loss smaller from iteration to iteration", T, float, double) {
+  const DataSet data(60, 3, 2);
+  Network<T> network = small_network<T>();
+  FullBatchTrainer<T> trainer(network, data.inputs_view(), data.by_row(), Loss{},
+                              Lbfgs{.max_iterations = 40}, {.batch_size = 16});
+  double before = 1e9;
+  std::int64_t iterations = 0;
+  while (trainer.step()) {
+    CHECK(trainer.report().loss <= before);
+    before = trainer.report().loss;
+    CHECK(trainer.report().iteration == ++iterations);
+    CHECK(network.epochs() == iterations);
+  }
+  CHECK(iterations == 40);
+  CHECK(trainer.end() == TrainingEnd::max_iterations);
+  CHECK(describe(trainer.end()) == "the maximum of iterations is reached");
+  const double loss = network.evaluate(data.inputs_view(), data.by_row(), Loss{}, 16, 1, nullptr);
+  CHECK(before == doctest::Approx(loss).epsilon(1e-6));
+}
+
+TEST_CASE("outputs are those behind the iteration, and threads change no bit") {
+  const DataSet data(60, 3, 2);
+  std::vector<std::vector<double>> found;
+  for (const int threads : {1, 3}) {
+    Network<double> network = small_network<double>();
+    FullBatchTrainer<double> trainer(network, data.inputs_view(), data.by_row(), Loss{}, Lbfgs{},
+                                     {.batch_size = 16, .num_threads = threads});
+    std::vector<double> outputs(120);
+    for (int i = 0; i < 9; ++i) REQUIRE(trainer.step(outputs.data()));
+    CHECK(outputs == network.predict(data.inputs_view()));
+    found.push_back(outputs);
+  }
+  CHECK(found[0] == found[1]);
+}
+
+TEST_CASE("what a poll throws leaves the weights of the iteration before") {
+  const DataSet data(60000, 3, 2);
+  Network<float> network = small_network<float>();
+  FullBatchTrainer<float> trainer(network, data.inputs_view(), data.by_row(), Loss{}, Lbfgs{},
+                                  {.batch_size = 1, .num_threads = 1});
+  REQUIRE(trainer.step());
+  const Snapshot<float> before(network);
+  const auto interrupt = [] { throw std::runtime_error("interrupt"); };
+  CHECK_THROWS_WITH(trainer.step(nullptr, interrupt), "interrupt");
+  CHECK(Snapshot<float>(network) == before);
+  CHECK(trainer.step());
+}
+
+TEST_CASE("full-batch optimizers are described by configs and refuse what does not go with them") {
+  const FullBatchOptimizer given = Lbfgs{.memory = 3, .max_evaluations = 9};
+  CHECK(FullBatchOptimizer::from_config(given.config()) == given);
+  CHECK_THROWS_WITH_AS(FullBatchOptimizer(Lbfgs{.memory = 0}).check(),
+                       "lbfgs: memory must be >= 1, got 0", Error);
+  const DataSet data(20, 3, 2);
+  Network<float> noisy({Dense(4), Dropout(0.5), Dense(2)}, 3, 5);
+  CHECK_THROWS_WITH_AS(
+      FullBatchTrainer<float>(noisy, data.inputs_view(), data.by_row(), Loss{}, Lbfgs{}),
+      doctest::Contains("layer 1 (dropout) does not go with lbfgs"), Error);
+}

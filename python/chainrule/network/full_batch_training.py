@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training on all rows at once: each iteration of the core's is an epoch of the loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import _core
+from chainrule.callbacks import StopTraining
+from chainrule.inputs.lazy_rows import LazyRows
+from chainrule.inputs.several import core_rows
+from chainrule.network.output_losses import loss_weights_of
+from chainrule.network.fit_loop import Epoch
+
+if TYPE_CHECKING:
+    from chainrule.inputs.checked_data import CheckedData
+    from chainrule.network.compiled import Compiled
+    from chainrule.network.fit_loop import FitPlan
+    from chainrule.optimizers.full_batch import FullBatchOptimizer
+
+__all__ = ["full_batch_epochs"]
+
+
+def full_batch_epochs(
+    net: Compiled, loss: Any, optimizer: FullBatchOptimizer, data: CheckedData, plan: FitPlan
+) -> type[Epoch]:
+    """Return the epochs of a training; ValueError where something does not go with `optimizer`."""
+    if isinstance(data.x, LazyRows):
+        raise ValueError(
+            f"{optimizer.kind} needs all rows in memory before each step: pass x[:], or take an "
+            "optimizer that works batch by batch, such as adam"
+        )
+    described = _core.FullBatchOptimizer(optimizer.config)
+    described.max_iterations = plan.epochs
+    core = net._built_core()
+    training = (
+        _core.FullBatchTraining32
+        if isinstance(core, _core.Network32)
+        else _core.FullBatchTraining64
+    )
+    run: Any = training(
+        core,  # type: ignore[arg-type]
+        core_rows(data.x),
+        core_rows(data.y),
+        loss._core,
+        described,
+        plan.batch_size,
+        plan.num_threads,
+        plan.input_sparsity,
+        data.sample_weight,
+        data.class_weight,
+        loss_weights_of(loss),
+    )
+
+    class FullBatchEpoch(Epoch):
+        """One iteration."""
+
+        def _planned_rates(self) -> NDArray[np.float64]:
+            return np.empty(0)
+
+        def _run(self) -> float:
+            self._net._built_core()  # with what others made of parameters that it shares
+            report = run.step(self._outputs)
+            self._net.history.end = run.end
+            if report is None:
+                raise StopTraining
+            self._sums = report.losses
+            self._report = report
+            loss = float(report.loss)
+            self._progress.batch(1, loss)
+            if self._callbacks.wants_batches:
+                self._callbacks.on_batch_end(self._seen, self._epoch, 1, {"loss": loss})
+            return loss
+
+        def train(self, logs: dict[str, Any]) -> None:
+            super().train(logs)
+            logs.update({name: getattr(self._report, name) for name in optimizer.reports})
+
+        def restore(self) -> None:
+            """Leave the iteration as it is: it has made the loss smaller."""
+
+    return FullBatchEpoch

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Levenberg and Marquardt's method: steps, optima, Bayesian regularisation, refusals."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+Arrays = list[np.ndarray]
+
+
+def forward(weights: Arrays, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One hidden layer of tanh, plainly: outputs, and their Jacobian by the chain rule."""
+    w1, b1, w2, b2 = weights
+    h = np.tanh(x @ w1 + b1)
+    z = h @ w2 + b2
+    rows, units, outputs = len(x), len(b1), len(b2)
+    jacobian = np.zeros((rows, outputs, w1.size + b1.size + w2.size + b2.size))
+    for k in range(outputs):
+        dh = (1 - h**2) * w2[:, k]
+        parts = [
+            (x[:, :, None] * dh[:, None, :]).reshape(rows, -1),
+            dh,
+            (h[:, :, None] * np.eye(outputs)[k]).reshape(rows, -1),
+            np.tile(np.eye(outputs)[k], (rows, 1)),
+        ]
+        jacobian[:, k] = np.concatenate(parts, axis=1)
+    assert jacobian.shape[2] == units * (x.shape[1] + 1) + outputs * (units + 1)
+    return z, jacobian.reshape(rows * outputs, -1)
+
+
+def split(flat: np.ndarray, like: Arrays) -> Arrays:
+    ends = np.cumsum([w.size for w in like])
+    parts = np.split(flat, ends[:-1])
+    return [part.reshape(w.shape) for part, w in zip(parts, like, strict=True)]
+
+
+def flat(weights: Any) -> np.ndarray:
+    return np.concatenate([np.asarray(w, float).ravel() for w in weights])
+
+
+def data(rows: int = 120, outputs: int = 2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows, 3))
+    y = np.column_stack([np.sin(x[:, 0] + k) * x[:, 1] for k in range(outputs)])
+    return x, y + 0.05 * rng.normal(size=y.shape)
+
+
+def network(outputs: int = 2, dtype: str = "float64", units: int = 5) -> cr.Sequential:
+    layers = [cr.Dense(units, activation="tanh"), cr.Dense(outputs)]
+    return cr.Sequential([cr.Input(3), *layers], seed=1, dtype=dtype)
+
+
+def test_steps_are_those_of_plain_numpy() -> None:
+    """trainlm's rule with weights of rows: every iteration's loss, damping and parameters."""
+    x, y = data()
+    weight = np.random.default_rng(3).uniform(0, 2, len(x))
+    net = network()
+    w = list(net.parameters.values())
+    history = net.fit(
+        x,
+        y,
+        loss="mse",
+        optimizer=cr.LevenbergMarquardt(),
+        sample_weight=weight,
+        epochs=6,
+        verbose=0,
+    )
+    scale = np.repeat(np.sqrt(weight / weight.sum() / 2), 2)
+    damping = 1e-3
+    losses, dampings = [], []
+    for _ in range(6):
+        z, jacobian = forward(w, x)
+        e = (z - y).ravel() * scale
+        jacobian = jacobian * scale[:, None]
+        loss = e @ e
+        while True:
+            a = jacobian.T @ jacobian + damping * np.eye(jacobian.shape[1])
+            tried = split(flat(w) - np.linalg.solve(a, jacobian.T @ e), w)
+            e_tried = (forward(tried, x)[0] - y).ravel() * scale
+            if e_tried @ e_tried < loss:
+                break
+            damping *= 10
+        w, damping = tried, damping * 0.1
+        losses.append(e_tried @ e_tried)
+        dampings.append(damping)
+    assert history["loss"] == pytest.approx(losses, rel=1e-9)
+    assert history["damping"] == pytest.approx(dampings, rel=1e-9)
+    assert flat(net.parameters.values()) == pytest.approx(flat(w), rel=1e-6, abs=1e-8)
+
+
+def test_bayesian_regularisation_is_that_of_plain_numpy() -> None:
+    """The fixed point of MacKay's equations, checked by a plain Gauss-Newton matrix."""
+    x, y = data(outputs=1)
+    net = network(1)
+    history = net.fit(
+        x,
+        y,
+        loss="mse",
+        optimizer=cr.LevenbergMarquardt(bayesian=True),
+        epochs=200,
+        verbose=0,
+    )
+    w = list(net.parameters.values())
+    z, jacobian = forward(w, x)
+    errors, squares = ((z - y) ** 2).sum(), (flat(w) ** 2).sum()
+    alpha, beta = history["alpha"][-1], history["beta"][-1]
+    gamma = history["effective_parameters"][-1]
+    n = len(flat(w))
+    inverse = np.linalg.inv(beta * jacobian.T @ jacobian + alpha * np.eye(n))
+    assert 0 < gamma < n
+    assert gamma == pytest.approx(n - alpha * np.trace(inverse), rel=1e-3)
+    assert alpha == pytest.approx(gamma / (2 * squares), rel=1e-3)
+    assert beta == pytest.approx((len(x) - gamma) / (2 * errors), rel=1e-3)
+    gradient = beta * jacobian.T @ (z - y).ravel() + alpha * flat(w)
+    assert np.abs(gradient).max() < 5e-2 * np.abs(alpha * flat(w)).max()
+    # The noise's standard deviation is 0.05, and 1 / (2 beta) its square.
+    assert np.sqrt(1 / (2 * beta)) == pytest.approx(0.05, rel=0.2)
+
+
+def test_a_penalty_is_part_of_what_it_minimises() -> None:
+    """A linear network with l2 on its weights is ridge regression, found in a few steps."""
+    x, y = data(outputs=1)
+    net = cr.Sequential([cr.Input(3), cr.Dense(1, l2=0.1)], seed=0, dtype="float64")
+    net.fit(x, y, loss="mse", optimizer="levenberg_marquardt", epochs=30, verbose=0)
+    design = np.column_stack([x, np.ones(len(x))])
+    a = design.T @ design / len(x) + 0.1 * np.diag([1, 1, 1, 0])
+    expected = np.linalg.solve(a, design.T @ y / len(x)).ravel()
+    assert flat(net.parameters.values()) == pytest.approx(expected, abs=1e-6)
+    assert net.history.end == "the gradient is within the tolerance"
+
+
+def test_layers_of_all_kinds() -> None:
+    """A graph with shared, normalising and gated layers reaches a small loss."""
+    x, y = data(outputs=1)
+    inputs = cr.Input(3, name="x")
+    normal = cr.Normalization()(inputs)
+    shared = cr.Dense(4, activation="tanh")
+    first = shared(normal)
+    again = cr.Dense(3)(cr.PReLU()(cr.LayerNormalization()(first)))
+    second = shared(again)
+    joined = cr.Concatenate()([cr.Multiply()([first, second]), cr.Scale()(second)])
+    net = cr.Network(inputs, cr.Dense(1)(joined), seed=0, dtype="float64")
+    history = net.fit(x, y, loss="mse", optimizer="levenberg_marquardt", epochs=40, verbose=0)
+    assert np.all(np.diff(history["loss"]) < 0)
+    assert history["loss"][-1] < 0.1 * y.var()
+    assert net.evaluate(x, y)["loss"] == pytest.approx(history["loss"][-1], rel=1e-9)
+
+
+def test_a_float32_network_gets_the_rounded_parameters() -> None:
+    x, y = data(outputs=1)
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    wide, narrow = network(1), network(1, "float32")
+    wide.set_weights(narrow.get_weights())
+    for net in (wide, narrow):
+        net.fit(x, y, loss="mse", optimizer="levenberg_marquardt", epochs=20, verbose=0)
+    expected = flat(wide.parameters.values()).astype(np.float32)
+    assert flat(narrow.parameters.values()).astype(np.float32).tolist() == expected.tolist()
+    assert narrow.history["loss"] == wide.history["loss"]
+
+
+_HASH = """
+import hashlib, sys
+import numpy as np
+import chainrule as cr
+x = np.random.default_rng(0).normal(size=(700, 7))
+y = np.sin(x[:, :2]) * x[:, 2:4]
+net = cr.Sequential(
+    [cr.Input(7), cr.Dense(11, activation="tanh"), cr.Dense(2)], seed=1, dtype="float64")
+net.fit(x, y, loss="mse", optimizer=cr.LevenbergMarquardt(bayesian=True), epochs=6,
+        num_threads=int(sys.argv[1]), verbose=0)
+print(hashlib.sha256(b"".join(p.tobytes() for p in net.parameters.values())).hexdigest())
+"""
+
+
+def test_bits_do_not_depend_on_threads_or_instruction_set() -> None:
+    hashes = set()
+    for isa in cr.instruction_sets():
+        for threads in ("1", "3"):
+            done = subprocess.run(
+                [sys.executable, "-c", _HASH, threads],
+                env={**os.environ, "CHAINRULE_ISA": isa},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            hashes.add(done.stdout)
+    assert len(hashes) == 1
+
+
+def test_ends() -> None:
+    x, y = data(outputs=1)
+    net = network(1)
+    net.fit(x, y, loss="mse", optimizer=cr.LevenbergMarquardt(goal=0.05), verbose=0)
+    assert net.history.end == "the loss has reached the goal"
+    assert net.history["loss"][-1] <= 0.05 < net.history["loss"][-2]
+
+
+@pytest.mark.parametrize(
+    ("layers", "loss", "y", "options", "why"),
+    [
+        ([cr.Dense(1)], "mae", np.zeros((9, 1)), {}, "the loss mse; got mae: take lbfgs"),
+        ([cr.Dense(1000), cr.Dense(2)], "mse", np.zeros((9, 2)), {}, r"at most 5000.*has 6002"),
+        ([cr.Dense(2, l1=0.1)], "mse", np.zeros((9, 2)), {}, "l1 must be 0"),
+        ([cr.Dense(2, l2=0.1)], "mse", np.zeros((9, 2)), {"bayesian": True}, "l2 must be 0"),
+        ([cr.Dropout(0.1), cr.Dense(2)], "mse", np.zeros((9, 2)), {}, "draws random numbers"),
+    ],
+)
+def test_refusals(
+    layers: list[Any], loss: str, y: np.ndarray, options: dict[str, Any], why: str
+) -> None:
+    net = cr.Sequential([cr.Input(3), *layers], seed=0)
+    before = flat(net.parameters.values()).tolist()
+    with pytest.raises(ValueError, match=why):
+        net.fit(
+            np.ones((9, 3)), y, loss=loss, optimizer=cr.LevenbergMarquardt(**options), verbose=0
+        )
+    assert flat(net.parameters.values()).tolist() == before
+
+
+def test_options_out_of_range() -> None:
+    with pytest.raises(ValueError, match=r"increase must be > 1, got 1"):
+        cr.LevenbergMarquardt(increase=1.0)
+    with pytest.raises(ValueError, match=r"decrease must be in \(0, 1\)"):
+        cr.LevenbergMarquardt(decrease=1.0)
