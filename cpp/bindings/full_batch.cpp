@@ -77,7 +77,7 @@ void bind_full_batch(py::module_& module, const char* name) {
            py::arg("input_sparsity"), py::arg("sample_weight") = py::none(),
            py::arg("class_weight") = py::none(), py::arg("loss_weights") = py::none())
       .def("step", &Training::step, py::arg("outputs").noconvert() = py::none(),
-           "The next iteration; None where the training has ended.")
+           "Make the next iteration; None where the training has ended.")
       .def_property_readonly("end", &Training::end, "Why it has ended, as a sentence.");
 }
 

@@ -54,7 +54,7 @@ void init_laplace(py::module_& module) {
       .def_property_readonly("noise", &Laplace::noise)
       .def_property_readonly("effective_parameters", &Laplace::effective_parameters)
       .def_property_readonly("log_evidence", &Laplace::log_evidence)
-      .def("predict", &predict, py::arg("x"), "Means and standard deviations, rows x outputs.");
+      .def("predict", &predict, py::arg("x"), "Return means and standard deviations, rows x outputs.");
 }
 
 }  // namespace chainrule::bindings

@@ -24,8 +24,8 @@ from chainrule.network.lazy_training import adapt_lazily, evaluate_lazily
 from chainrule.network.measuring import Undefined, measure, metrics_for
 from chainrule.network.output_losses import OutputLosses, loss_weights_of
 from chainrule.network.progress import Progress, make_progress
-from chainrule.schedules import ReduceOnPlateau
 from chainrule.optimizers import Optimizer
+from chainrule.schedules import ReduceOnPlateau
 
 if TYPE_CHECKING:
     from chainrule.callbacks.callback import Network

@@ -331,9 +331,9 @@ class Network(Compiled):
         """Return intervals for a regression network that has been trained on these rows.
 
         The parameters are taken for normally distributed about the trained ones, with the precision
-        that the Gauss-Newton matrix of the squared errors gives (MacKay, 1992): no other network has to
-        be trained. It is worked out in float64 and has to be stored, so the network may have at most
-        5,000 trained parameters.
+        that the Gauss-Newton matrix of the squared errors gives (MacKay, 1992): no other network
+        has to be trained. The matrix is worked out and kept in float64, so at most 5,000 parameters
+        may be trained.
 
         Parameters
         ----------
@@ -353,8 +353,8 @@ class Network(Compiled):
         Raises
         ------
         ValueError, TypeError
-            If something does not fit, the network has too many parameters or several outputs, or the
-            data cannot tell its parameters from the noise.
+            If something does not fit, the network has too many parameters or several outputs, or
+            the data cannot tell its parameters from the noise.
 
         Examples
         --------
