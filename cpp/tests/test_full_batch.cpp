@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <stdexcept>
@@ -10,7 +11,10 @@
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/full_batch.hpp"
+#include "chainrule/laplace.hpp"
+#include "engine/second_order/cholesky.hpp"
 #include "engine/second_order/line_search.hpp"
+#include "kernels/dispatch.hpp"
 #include "networks.hpp"
 
 using namespace chainrule;
@@ -115,4 +119,67 @@ TEST_CASE("full-batch optimizers are described by configs and refuse what does n
   CHECK_THROWS_WITH_AS(
       FullBatchTrainer<float>(noisy, data.inputs_view(), data.by_row(), Loss{}, Lbfgs{}),
       doctest::Contains("layer 1 (dropout) does not go with lbfgs"), Error);
+}
+
+TEST_CASE("Cholesky factors multiply to the matrix, and solve what they are the factors of") {
+  for (const std::int64_t n : {1, 7, 47, 48, 49, 130}) {
+    CAPTURE(n);
+    Draws draws(static_cast<std::uint64_t>(n));
+    std::vector<std::vector<double>> a(static_cast<std::size_t>(n));
+    engine::SymmetricMatrix matrix(n);
+    for (std::int64_t i = 0; i < n; ++i) {
+      auto& row = a[static_cast<std::size_t>(i)];
+      for (std::int64_t j = 0; j < n; ++j) row.push_back(draws.uniform(-1, 1));
+      row[static_cast<std::size_t>(i)] = static_cast<double>(n) + 1.0;
+      std::copy(row.begin() + i, row.end(), matrix.row(i) + i);
+    }
+    const auto at = [&](std::int64_t i, std::int64_t j) {
+      return a[static_cast<std::size_t>(std::min(i, j))][static_cast<std::size_t>(std::max(i, j))];
+    };
+    REQUIRE(matrix.factorize(kernels::table<double>(kernels::active())));
+    // U^T U is the matrix, and what solves it gives it back.
+    for (std::int64_t i = 0; i < n; ++i) {
+      for (std::int64_t j = i; j < n; ++j) {
+        double sum = 0.0;
+        for (std::int64_t k = 0; k <= i; ++k) sum += matrix.row(k)[i] * matrix.row(k)[j];
+        CHECK(sum == doctest::Approx(at(i, j)).epsilon(1e-12));
+      }
+    }
+    double trace = 0.0;
+    for (std::int64_t column = 0; column < n; ++column) {
+      std::vector<double> b(static_cast<std::size_t>(n));
+      b[static_cast<std::size_t>(column)] = 1.0;
+      matrix.solve(b.data());
+      trace += b[static_cast<std::size_t>(column)];
+      for (std::int64_t i = 0; i < n; ++i) {
+        double sum = 0.0;
+        for (std::int64_t j = 0; j < n; ++j) sum += at(i, j) * b[static_cast<std::size_t>(j)];
+        CHECK(std::fabs(sum - (i == column ? 1.0 : 0.0)) < 1e-12);
+      }
+    }
+    CHECK(matrix.inverse_trace() == doctest::Approx(trace).epsilon(1e-12));
+    matrix.row(0)[0] = -1.0;
+    CHECK_FALSE(matrix.factorize(kernels::table<double>(kernels::active())));
+  }
+}
+
+TEST_CASE("Levenberg and Marquardt's method, and intervals around what it finds") {
+  const DataSet data(200, 3, 2);
+  Network<float> network({Dense(4, "tanh"), Dense(2)}, 3, 5);
+  FullBatchTrainer<float> trainer(network, data.inputs_view(), data.by_row(), Loss{},
+                                  LevenbergMarquardt{.max_iterations = 30, .bayesian = true});
+  while (trainer.step()) {
+    CHECK(trainer.report().effective_parameters > 0.0);
+    CHECK(trainer.report().effective_parameters <= 26.0);
+  }
+  CHECK(trainer.report().iteration > 3);
+  const Laplace around(network, data.inputs_view(), data.by_row());
+  std::vector<double> means(400);
+  std::vector<double> deviations(400);
+  around.predict(data.inputs_view(), means.data(), deviations.data());
+  const std::vector<float> outputs = network.predict(data.inputs_view());
+  for (std::size_t i = 0; i < 400; ++i) {
+    CHECK(means[i] == doctest::Approx(outputs[i]).epsilon(1e-4));
+    CHECK(deviations[i] > around.noise());
+  }
 }
