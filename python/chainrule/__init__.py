@@ -159,7 +159,7 @@ __all__ = [
 __all__ += [
     n
     for n in optimizers.__all__
-    if n not in ("AnyOptimizer", "FullBatchOptimizer", "LearningRate", "Optimizer", "get")
+    if n not in ("FullBatchOptimizer", "LearningRate", "Optimizer", "get")
 ]
 
 # Few programs read data files, plot, import or export, so only the first use pays for it.

@@ -20,7 +20,7 @@ from chainrule.optimizers.full_batch import FullBatchOptimizer
 from chainrule.optimizers.momentum import *
 from chainrule.optimizers.optimizer import LearningRate, Optimizer
 
-__all__ = ["AnyOptimizer", "FullBatchOptimizer", "LearningRate", "Optimizer", "get"]
+__all__ = ["FullBatchOptimizer", "LearningRate", "Optimizer", "get"]
 __all__ += adam.__all__
 __all__ += adaptive.__all__
 __all__ += full_batch.__all__

@@ -25,6 +25,12 @@ class FullBatchOptimizer(Spec):
     There is no learning rate, and nothing is remembered from one ``fit`` to the next. All rows must
     be in memory. Layers must give the same for a row each time: Dropout and GaussianNoise are
     refused, and BatchNormalization unless it is not trained.
+
+    Examples
+    --------
+    >>> from chainrule import optimizers
+    >>> isinstance(optimizers.get("lbfgs"), optimizers.FullBatchOptimizer)
+    True
     """
 
     _core_type = _core.FullBatchOptimizer
