@@ -30,6 +30,10 @@ REPLACEMENTS = (
     (r'"""\n(.*)\n"""', r'"""\1"""'),
     (r"(losses\w*): LossSum = None", r"\1: LossSum | None = None"),
     (r"list\[tuple\]", "list[tuple[int, ...]]"),
+    (
+        r"(Laplace:(?:.|\n)*?def predict\((?:.|\n)*?-> )tuple:",
+        r"\1tuple[numpy.typing.NDArray[typing.Any], numpy.typing.NDArray[typing.Any]]:",
+    ),
     (r"-> tuple:", "-> tuple[int, ...]:"),
 )
 

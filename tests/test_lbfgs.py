@@ -310,7 +310,7 @@ def test_what_steps_batch_by_batch_refuses_it() -> None:
     net = network()
     with pytest.raises(ValueError, match="lbfgs takes all rows at once, which train_on_batch"):
         net.train_on_batch(x, y, loss="cross_entropy", optimizer="lbfgs")
-    with pytest.raises(ValueError, match=r"lbfgs.*diagnose"):
+    with pytest.raises(ValueError, match=r"lbfgs.*diagnosis"):
         net.diagnose(x, y, loss="cross_entropy", optimizer="lbfgs")
     with pytest.raises(ValueError, match="memory must be >= 1, got 0"):
         cr.LBFGS(0)

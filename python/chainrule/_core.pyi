@@ -71,10 +71,10 @@ class Layer:
     def __init__(self, config: typing.Any) -> None: ...
     def __setstate__(self, arg0: dict[str, typing.Any]) -> None: ...
     def categories(self, inputs: int) -> list[int]: ...
-    def outputs(self, inputs: int) -> int: ...
     def output_shape(
-        self, inputs: collections.abc.Sequence[tuple[int, ...]]
+        self, inputs: collections.abc.Sequence[collections.abc.Sequence[int]]
     ) -> tuple[int, ...]: ...
+    def outputs(self, inputs: int) -> int: ...
     @property
     def config(self) -> dict[str, typing.Any]: ...
 
@@ -340,6 +340,7 @@ class Network32:
         | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
         columns: collections.abc.Sequence[str] = [],
         name: str = "x",
+        finite: bool = True,
     ) -> None:
         """Raise ValueError unless these rows, all finite, can be the network's input."""
     def check_trains(self, optimizer: Optimizer, input_sparsity: str, batch_rows: int) -> None: ...
@@ -554,6 +555,7 @@ class Network64:
         | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
         columns: collections.abc.Sequence[str] = [],
         name: str = "x",
+        finite: bool = True,
     ) -> None:
         """Raise ValueError unless these rows, all finite, can be the network's input."""
     def check_trains(self, optimizer: Optimizer, input_sparsity: str, batch_rows: int) -> None: ...
@@ -789,7 +791,7 @@ class FullBatchTraining32:
     def step(
         self, outputs: numpy.typing.NDArray[numpy.float32] | None = None
     ) -> IterationReport | None:
-        """The next iteration; None where the training has ended."""
+        """Make the next iteration; None where the training has ended."""
     @property
     def end(self) -> str:
         """Why it has ended, as a sentence."""
@@ -818,10 +820,53 @@ class FullBatchTraining64:
     def step(
         self, outputs: numpy.typing.NDArray[numpy.float64] | None = None
     ) -> IterationReport | None:
-        """The next iteration; None where the training has ended."""
+        """Make the next iteration; None where the training has ended."""
     @property
     def end(self) -> str:
         """Why it has ended, as a sentence."""
+
+class Laplace:
+    @staticmethod
+    @typing.overload
+    def of(
+        network: Network32,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        y: numpy.typing.NDArray[typing.Any] | CompressedRows,
+        prior_precision: float | None,
+        noise: float | None,
+        num_threads: int,
+        sample_weight: numpy.typing.NDArray[numpy.float64] | None,
+    ) -> Laplace: ...
+    @staticmethod
+    @typing.overload
+    def of(
+        network: Network64,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        y: numpy.typing.NDArray[typing.Any] | CompressedRows,
+        prior_precision: float | None,
+        noise: float | None,
+        num_threads: int,
+        sample_weight: numpy.typing.NDArray[numpy.float64] | None,
+    ) -> Laplace: ...
+    def predict(
+        self,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+    ) -> tuple[numpy.typing.NDArray[typing.Any], numpy.typing.NDArray[typing.Any]]:
+        """Return means and standard deviations, rows x outputs."""
+    @property
+    def effective_parameters(self) -> float: ...
+    @property
+    def log_evidence(self) -> float: ...
+    @property
+    def noise(self) -> float: ...
+    @property
+    def prior_precision(self) -> float: ...
 
 class TrainingLock:
     """Lets one training at a time run."""

@@ -115,7 +115,6 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
         "adamax": f"{_NO_OPTIMIZER}; adam is nearest",
         "amsgrad": "it is Adam(amsgrad=True)",
         "ftrl": f"{_NO_OPTIMIZER}; adagrad is nearest",
-        "lbfgs": f"{_NO_OPTIMIZER}: training goes by batches; adam needs the least care",
         "momentum": _SGD,
         "nesterov": "it is SGD(momentum=0.9, nesterov=True)",
         "sparseadam": "it is Adam(lazy=True)",

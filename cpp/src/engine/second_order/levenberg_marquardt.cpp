@@ -32,6 +32,7 @@ class LevenbergMarquardtSolver final : public Solver<T> {
                            const TrainingRows& rows, const FullBatchOptions& run)
       : options_(options),
         network_(network),
+        own_vector_(network.parameters),
         copy_(network.graph, network.parameters),
         problem_(network.graph, copy_.parameters, network.multiply_adds, rows, run.num_threads,
                  network.occupancy),
@@ -62,7 +63,7 @@ class LevenbergMarquardtSolver final : public Solver<T> {
     if (outputs)
       std::transform(wide_outputs_.begin(), wide_outputs_.end(), outputs,
                      [](double z) { return static_cast<T>(z); });
-    problem_.vector().write(w_.data(), network_.parameters.values.data());
+    own_vector_.write(w_.data(), network_.parameters.values.data());
     is_known_ = false;
     look(poll);
     if (options_.bayesian) weigh();
@@ -105,7 +106,7 @@ class LevenbergMarquardtSolver final : public Solver<T> {
   /// Begins at the network's parameters, unless they are the rounded ones of the last iteration.
   void begin(const Poll& poll) {
     Vector there(w_.size());
-    problem_.vector().read(network_.parameters.values.data(), there.data());
+    own_vector_.read(network_.parameters.values.data(), there.data());
     bool same = is_known_;
     for (std::size_t i = 0; same && i < w_.size(); ++i)
       same = there[i] == static_cast<double>(static_cast<T>(w_[i]));
@@ -195,6 +196,7 @@ class LevenbergMarquardtSolver final : public Solver<T> {
 
   const LevenbergMarquardt options_;
   const SolvedNetwork<T> network_;
+  const engine::ParameterVector own_vector_;  // of the network's arena, not the copy's
   DoubleParameters copy_;
   GaussNewton problem_;
   double damping_;
