@@ -13,7 +13,7 @@
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/hessian.hpp"
-#include "engine/lanczos.hpp"
+#include "engine/second_order/lanczos.hpp"
 #include "networks.hpp"
 #include "random_graphs.hpp"
 

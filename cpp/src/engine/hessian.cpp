@@ -9,7 +9,7 @@
 
 #include "engine/compiled_loss.hpp"
 #include "engine/input/dual_input.hpp"
-#include "engine/lanczos.hpp"
+#include "engine/second_order/lanczos.hpp"
 #include "engine/network_state.hpp"
 #include "engine/threads/team.hpp"
 #include "engine/threads/thread_count.hpp"

@@ -7,32 +7,19 @@
 // so that H is the tridiagonal matrix of alpha and beta on the space of these vectors. Its extreme
 // eigenvalues approach those of H after few steps; beta(j) times the last entry of an eigenvector
 // of the tridiagonal matrix is the residual of that pair.
-#include "engine/lanczos.hpp"
+#include "engine/second_order/lanczos.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <string>
 #include <utility>
 
 #include "chainrule/error.hpp"
 #include "chainrule/random.hpp"
+#include "engine/second_order/vectors.hpp"
 
 namespace chainrule::engine {
 namespace {
-
-using Vector = std::vector<double>;
-
-/// In a fixed order that compilers can vectorise: some interleaved sums.
-double dot(const Vector& a, const Vector& b) {
-  constexpr std::size_t lanes = 8;
-  double sums[lanes] = {};
-  const std::size_t whole = a.size() / lanes * lanes;
-  for (std::size_t i = 0; i < whole; i += lanes)
-    for (std::size_t k = 0; k < lanes; ++k) sums[k] += a[i + k] * b[i + k];
-  for (std::size_t i = whole; i < a.size(); ++i) sums[i - whole] += a[i] * b[i];
-  return std::accumulate(std::begin(sums), std::end(sums), 0.0);
-}
 
 /// Takes from w its parts along the vectors, twice: rounding leaves some the first time. Returns
 /// what it had along the last one.
