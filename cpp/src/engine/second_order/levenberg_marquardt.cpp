@@ -4,11 +4,17 @@
 //   (J^T J + l2 + damping I) step = -(J^T e + l2 w)
 //
 // With MacKay's regularisation of n parameters by N errors, SSE = N loss and SSW = sum w^2, the
-// objective is beta SSE + alpha SSW, and behind each step (Foresee & Hagan, 1997, "Gauss-Newton
-// approximation to Bayesian learning")
+// objective is beta SSE + alpha SSW, with (Foresee & Hagan, 1997, "Gauss-Newton approximation to
+// Bayesian learning")
 //
-//   gamma = n - alpha trace((beta N J^T J + alpha I)^-1)
+//   gamma = sum of l / (l + alpha) over the eigenvalues l of B = beta N J^T J
+//         = n - alpha trace((B + alpha I)^-1)
 //   alpha = gamma / (2 SSW),  beta = (N - gamma) / (2 SSE)
+//
+// These hold at a minimum of the objective. Far from one, errors that are not fitted yet would
+// count as noise, alpha grow, and the parameters end at 0, which is a fixed point too. So the
+// weights start with little regularisation and are found anew only where a step has hardly lowered
+// the objective.
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -51,6 +57,7 @@ class LevenbergMarquardtSolver final : public Solver<T> {
   bool iterate(IterationReport& report, TrainingEnd& end, T* outputs, const Poll& poll) override {
     begin(poll);
     if (end = reached(); end != TrainingEnd::none) return false;
+    const double before = value_;
     try {
       if (!step(end, poll)) {
         write(w_);
@@ -66,7 +73,7 @@ class LevenbergMarquardtSolver final : public Solver<T> {
     own_vector_.write(w_.data(), network_.parameters.values.data());
     is_known_ = false;
     look(poll);
-    if (options_.bayesian) weigh();
+    if (options_.bayesian) weigh(value_ > (1.0 - kSettled) * before);
     is_known_ = true;
     report.loss = loss_;
     report.losses.resize(1);
@@ -88,6 +95,9 @@ class LevenbergMarquardtSolver final : public Solver<T> {
   static constexpr double kIdle = 1e-10;  // changes of the objective that count as none
   static constexpr int kIdleIterations = 5;
   static constexpr double kLeastDamping = 1e-20;
+  static constexpr double kSettled = 0.1;      // falls of the objective below which it is weighed
+  static constexpr double kFirstDecay = 1e-3;  // alpha at first, of the mean curvature
+  static constexpr double kFewest = 1e-8;      // gamma / n that the trace gives exactly enough
 
   double errors() const { return static_cast<double>(problem_.errors()); }
   double parameters() const { return static_cast<double>(problem_.parameters()); }
@@ -120,12 +130,10 @@ class LevenbergMarquardtSolver final : public Solver<T> {
     if (!std::isfinite(loss_))
       throw Error("the loss of the network as it is, " + std::to_string(loss_) +
                   ", is not finite: give inputs of unit scale, or smaller weights");
-    if (options_.bayesian) {
-      effective_ = parameters();
-      set_weights();
-    }
+    problem_.normal_equations(jj_, je_, poll);
+    if (options_.bayesian) set_first_weights();
     value_ = objective(loss_, w_);
-    look(poll);
+    find_gradient();
     is_known_ = true;
   }
 
@@ -180,18 +188,39 @@ class LevenbergMarquardtSolver final : public Solver<T> {
     return false;
   }
 
-  /// Both weights of the objective from what the data determine.
-  void weigh() {
-    if (factorize(0.0)) effective_ = parameters() - alpha_ * factor_.inverse_trace();
-    set_weights();
+  /// What the data determine with the present weights of the objective; and these, where it has
+  /// settled.
+  void weigh(bool settled) {
+    effective_ = effective_parameters();
+    if (settled) {
+      const double squares = engine::dot(w_, w_);
+      set_if_positive(alpha_, effective_ / (2.0 * squares));
+      set_if_positive(beta_, (errors() - effective_) / (2.0 * errors() * loss_));
+    }
     value_ = objective(loss_, w_);
     find_gradient();
   }
-  void set_weights() {
-    const double squares = engine::dot(w_, w_);
-    alpha_ = squares > 0.0 ? effective_ / (2.0 * squares) : 1.0;
-    beta_ = (errors() - effective_) / (2.0 * errors() * loss_);
-    if (!(beta_ > 0.0) || !std::isfinite(beta_)) beta_ = 1.0;
+  void set_first_weights() {
+    alpha_ = beta_ = 1.0;
+    set_if_positive(beta_, 1.0 / (2.0 * loss_));
+    set_if_positive(alpha_, kFirstDecay * loss_weight() * trace() / parameters());
+  }
+  static void set_if_positive(double& weight, double value) {
+    if (value > 0.0 && std::isfinite(value)) weight = value;
+  }
+
+  double trace() const {
+    double sum = 0.0;
+    for (std::int64_t i = 0; i < jj_.size(); ++i) sum += jj_.row(i)[i];
+    return sum;
+  }
+  /// gamma; where alpha is far above all eigenvalues, the sum of l / alpha.
+  double effective_parameters() {
+    if (!factorize(0.0)) return effective_;
+    const double most = std::min(parameters(), errors());
+    const double sum = parameters() - alpha_ * factor_.inverse_trace();
+    if (sum > kFewest * parameters()) return std::min(sum, most);
+    return std::min(loss_weight() * trace() / alpha_, kFewest * parameters());
   }
 
   const LevenbergMarquardt options_;
