@@ -12,8 +12,8 @@ from chainrule import _core
 from chainrule.callbacks import StopTraining
 from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.inputs.several import core_rows
-from chainrule.network.output_losses import loss_weights_of
 from chainrule.network.fit_loop import Epoch
+from chainrule.network.output_losses import loss_weights_of
 
 if TYPE_CHECKING:
     from chainrule.inputs.checked_data import CheckedData
