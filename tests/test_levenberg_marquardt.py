@@ -298,11 +298,19 @@ def test_ends() -> None:
         ([cr.Dense(1000), cr.Dense(2)], "mse", np.zeros((9, 2)), {}, r"at most 5000.*has 6002"),
         ([cr.Dense(2, l1=0.1)], "mse", np.zeros((9, 2)), {}, "l1 must be 0"),
         ([cr.Dense(2, l2=0.1)], "mse", np.zeros((9, 2)), {"bayesian": True}, "l2 must be 0"),
+        ([cr.Dense(1)], lambda y, z: (z, z), np.zeros((9, 1)), {}, "got custom: take lbfgs"),
+        (
+            [cr.Lambda(np.sin, lambda x, y, dy: dy * np.cos(x)), cr.Dense(1)],
+            "mse",
+            np.zeros((9, 1)),
+            {},
+            r"layer 0 \(lambda\) does not go with levenberg_marquardt.*take lbfgs",
+        ),
         ([cr.Dropout(0.1), cr.Dense(2)], "mse", np.zeros((9, 2)), {}, "draws random numbers"),
     ],
 )
 def test_refusals(
-    layers: list[Any], loss: str, y: np.ndarray, options: dict[str, Any], why: str
+    layers: list[Any], loss: Any, y: np.ndarray, options: dict[str, Any], why: str
 ) -> None:
     net = cr.Sequential([cr.Input(3), *layers], seed=0)
     before = flat(net.parameters.values()).tolist()
@@ -311,6 +319,16 @@ def test_refusals(
             np.ones((9, 3)), y, loss=loss, optimizer=cr.LevenbergMarquardt(**options), verbose=0
         )
     assert flat(net.parameters.values()).tolist() == before
+
+
+def test_refuses_outputs_of_several_positions() -> None:
+    inputs = cr.Input((4, 3))
+    net = cr.Network(inputs, cr.Dense(2)(inputs), seed=0)
+    x, y = np.ones((9, 4, 3)), np.zeros((9, 4, 2))
+    with pytest.raises(ValueError, match=r"has several positions.*Reshape behind it"):
+        net.fit(x, y, loss="mse", optimizer="levenberg_marquardt", verbose=0)
+    with pytest.raises(ValueError, match=r"has several positions, which laplace does not take"):
+        net.laplace(x, y)
 
 
 def test_options_out_of_range() -> None:

@@ -25,6 +25,7 @@ engine::PlanOptions plan_for(const SolvedNetwork<T>& network, const TrainingRows
   plan.backward = true;
   plan.whole_steps = true;
   plan.losses = rows.all_losses();
+  plan.occupancy = &network.occupancy;
   return plan;
 }
 
@@ -62,10 +63,12 @@ double FullBatchLoss<T>::evaluate(const Vector& w, Vector& gradient, T* outputs,
       const engine::RowOrder order{nullptr, first};
       plan.load(context, step, rows_.x, order);
       plan.forward(context, step);
-      compiled_.run(step, context.slice(), rows_.y, order, true);
+      compiled_.run(step, context, rows_.y, order, true);
+      if (plan.calls().failed()) return;
       if (outputs) copy_results(plan, step.rows_of(context.slice()), order, outputs);
       plan.backward(context, step);
       context.sync_for(Partition::columns);
+      if (plan.calls().failed()) return;
       if (context.first_thread()) compiled_.add_batch(step.rows);
       plan.gradients(context, step);
       context.sync_for(Partition::columns);
@@ -77,6 +80,7 @@ double FullBatchLoss<T>::evaluate(const Vector& w, Vector& gradient, T* outputs,
   constexpr double passes = 3.0;  // as much work as the forward pass
   engine::run_in_pieces(rows_.rows(), batch_size_, passes * network_.work_of_row,
                         compiled_.plan.threads(), network_.occupancy, poll, piece);
+  compiled_.plan.calls().rethrow();
   compiled_.plan.check_unchanged();
   vector_.read(sums_.data(), gradient.data());
   return data_loss() + vector_.add_penalties(w, gradient);

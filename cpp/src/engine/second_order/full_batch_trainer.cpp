@@ -23,7 +23,7 @@ struct FullBatchTrainer<T>::State {
     const LevenbergMarquardt* const least_squares = optimizer.levenberg_marquardt();
     if (!least_squares) return;
     const engine::ParameterVector vector(network->state_->parameters);
-    check_least_squares(vector, rows.losses, rows.y, name);
+    check_least_squares(network->graph(), vector, rows.losses, rows.y, name);
     if (least_squares->bayesian && vector.has_l2())
       throw Error(
           "levenberg_marquardt with bayesian=True weighs the squared parameters itself: l2 "

@@ -114,7 +114,8 @@ Laplace::Laplace(const Network<T>& network, const Inputs& x, const TargetsView& 
   check_positive("noise", options.noise);
   check_full_batch(network, x, y, Loss{}, "laplace");
   const DoubleParameters copy(network);
-  check_least_squares(engine::ParameterVector(copy.parameters), {}, {y}, "laplace");
+  check_least_squares(network.graph(), engine::ParameterVector(copy.parameters), {}, {y},
+                      "laplace");
   state_ = Owned(new State(network, x, y, options.num_threads));
   state_->find(options, poll);
 }

@@ -42,12 +42,21 @@ template void check_full_batch(const Network<float>&, const Inputs&, const Targe
 template void check_full_batch(const Network<double>&, const Inputs&, const Targets&, const Losses&,
                                const std::string&);
 
-void check_least_squares(const engine::ParameterVector& parameters, const std::vector<Loss>& losses,
-                         const std::vector<TargetsView>& y, const std::string& who) {
+void check_least_squares(const Graph& graph, const engine::ParameterVector& parameters,
+                         const std::vector<Loss>& losses, const std::vector<TargetsView>& y,
+                         const std::string& who) {
   for (const Loss& loss : losses)
     if (loss.kind != Loss::Kind::mse)
       throw Error(who + " minimises squared errors, the loss mse; got " + loss.config().kind +
                   ": take lbfgs, which takes any loss");
+  for (const Node& node : graph.nodes())
+    if (node.layer && (*node.layer)->kind() == "lambda")
+      throw Error("layer " + node.name + " (lambda) does not go with " + who +
+                  ", which would call its functions for each row and output: take lbfgs");
+  for (const std::int64_t output : graph.outputs())
+    if (graph.node(output).shape.rank() > 1)
+      throw Error("output " + graph.node(output).name + " has several positions, which " + who +
+                  " does not take: put a Reshape behind it, or take lbfgs");
   for (const TargetsView& targets : y)
     if (targets.class_weights)
       throw Error("class_weight does not go with " + who + ": give sample_weight");

@@ -17,7 +17,8 @@ void check_full_batch(const Network<T>& network, const Inputs& x, const Targets&
                       const Losses& losses, const std::string& who);
 
 /// Throws Error where least squares in all parameters at once are out of reach.
-void check_least_squares(const engine::ParameterVector& parameters, const std::vector<Loss>& losses,
-                         const std::vector<TargetsView>& y, const std::string& who);
+void check_least_squares(const Graph& graph, const engine::ParameterVector& parameters,
+                         const std::vector<Loss>& losses, const std::vector<TargetsView>& y,
+                         const std::string& who);
 
 }  // namespace chainrule
