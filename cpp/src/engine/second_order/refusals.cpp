@@ -16,12 +16,13 @@ void check_is_function(const Graph& graph, const std::string& who) {
     const std::string kind((*node.layer)->kind());
     const bool random = kind == "dropout" || kind == "gaussian_noise";
     if (!random && (kind != "batch_normalization" || !node.trainable)) continue;
-    throw Error("layer " + node.name + " (" + kind + ") does not go with " + who +
-                ", which needs a loss of the weights alone: " +
-                (random ? "it draws random numbers in training; leave it out"
-                        : "its outputs depend on the other rows of a batch; leave it out, or set "
-                          "it to not trainable") +
-                ", or take adam");
+    std::string text = "layer " + node.name;
+    text += " (" + kind + ") does not go with " + who;
+    text += ", which needs a loss of the weights alone: ";
+    text += random ? "it draws random numbers in training; leave it out"
+                   : "its outputs depend on the other rows of a batch; leave it out, or set it to "
+                     "not trainable";
+    throw Error(text + ", or take adam");
   }
 }
 
