@@ -67,7 +67,7 @@ Gradients gradients_of(const Layers& layers, const RowsView& x, InputSparsity pa
     engine::ThreadContext context(team);
     compiled.plan.load(context, step, x, {});
     compiled.plan.forward(context, step);
-    compiled.run(step, context.slice(), y, {}, true);
+    compiled.run(step, context, y, {}, true);
     compiled.plan.backward(context, step);
     compiled.plan.gradients(context, step);
   });
