@@ -17,7 +17,7 @@ void check_is_function(const Graph& graph, const std::string& who) {
     const bool random = kind == "dropout" || kind == "gaussian_noise";
     if (!random && (kind != "batch_normalization" || !node.trainable)) continue;
     std::string text = "layer " + node.name;
-    text += " (" + kind + ") does not go with " + who;
+    text.append(" (").append(kind).append(") does not go with ").append(who);
     text += ", which needs a loss of the weights alone: ";
     text += random ? "it draws random numbers in training; leave it out"
                    : "its outputs depend on the other rows of a batch; leave it out, or set it to "
