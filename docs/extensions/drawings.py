@@ -57,6 +57,8 @@ _ORDER = [
     "quantile_bands",
     "autoencoder",
     "gan",
+    "second_order",
+    "uncertainty",
     "microcontroller",
     "live_training",
 ]
