@@ -61,7 +61,7 @@ for name, (options, epochs) in runs.items():
 # needs all rows for each step.
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
-for name, (net, history, took) in results.items():
+for name, (_, history, took) in results.items():
     losses = np.array(history["loss"])
     left.loglog(np.arange(1, len(losses) + 1), losses, color=COLORS[name], label=name)
     seconds = took * np.arange(1, len(losses) + 1) / len(losses)
