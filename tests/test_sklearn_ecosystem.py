@@ -22,7 +22,6 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.inspection import permutation_importance
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
     RandomizedSearchCV,
@@ -32,6 +31,7 @@ from sklearn.model_selection import (
     learning_curve,
 )
 from sklearn.multioutput import ClassifierChain, MultiOutputRegressor
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -117,7 +117,7 @@ def test_calibration(method):
 def test_ensembles():
     named = [("mlp", classifier()), ("wide", classifier(hidden_layer_sizes=(16,)))]
     for model in (
-        StackingClassifier(named, LogisticRegression(), cv=3),
+        StackingClassifier(named, GaussianNB(), cv=3),
         VotingClassifier(named, voting="soft"),
         BaggingClassifier(MLPClassifier(**QUICK), n_estimators=3, random_state=0),
     ):
@@ -156,13 +156,8 @@ def test_weights_are_routed():
         scaler = StandardScaler().set_fit_request(sample_weight=False)
         pipeline = make_pipeline(scaler, model).fit(X, NAMES, sample_weight=weights)
         assert list(pipeline.classes_) == ["setosa", "versicolor"]
-        result = cross_validate(
-            make_pipeline(scaler, model),
-            X,
-            NAMES,
-            params={"sample_weight": np.where(Y == 2, 0.5, 1.0)},
-            cv=3,
-        )
+        weights = np.where(Y == 2, 0.5, 1.0)
+        result = cross_validate(model, X, NAMES, params={"sample_weight": weights}, cv=3)
         assert result["test_score"].min() > 0.8
         partial = MLPClassifier().set_partial_fit_request(sample_weight=True, classes=True)
         assert partial.get_metadata_routing().partial_fit.requests["classes"]

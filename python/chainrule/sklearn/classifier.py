@@ -49,7 +49,8 @@ class MLPClassifier(ClassifierMixin, Estimator):
     solver : {"adam", "sgd", "lbfgs"}, default "adam"
     alpha : float, default 0.0001
         Strength of the L2 penalty of the weights, which as in scikit-learn is divided by the sum of
-        a batch's sample weights; a last, shorter batch counts as the others do.
+        a batch's sample weights: those of a whole batch of the first call, for shorter and later
+        ones too.
     batch_size : int or "auto", default "auto"
         Rows of a step; "auto": 200, or all where there are fewer.
     learning_rate : {"constant", "invscaling", "adaptive"}, Schedule or callable, default "constant"

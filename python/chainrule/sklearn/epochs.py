@@ -75,25 +75,31 @@ class Epochs(Callback):
 
     def on_epoch_end(self, net: Any, epoch: int, logs: Logs) -> None:
         """Record the epoch; stop, or take another learning rate, where nothing gets better."""
-        before, self._squares = self._squares, self._squares_of(net)
-        # The squares before each batch, if they change evenly: exact for a single batch.
-        passed = (self._batches - 1) / (2 * self._batches)
-        squares = before + (self._squares - before) * passed
-        self.loss = self._objective.reported(logs["loss"]) + self._penalty * squares
-        self.iterations += 1
-        self.samples_seen += self._samples
-        self._loss_curve.append(self.loss)
         chosen = self._estimator
+        self.report(logs["loss"], net)
+        self.iterations += 1
+        self._loss_curve.append(self.loss)
         if chosen.verbose:
             print(f"Iteration {self.iterations}, loss = {self.loss:.8f}")
         self._validate(net)
         self._look_for_improvement(net)
         if chosen.solver == "lbfgs":
             return
+        self.samples_seen += self._samples
         if chosen.solver == "sgd" and chosen.learning_rate == "invscaling":
             self._set_rate(net, first_rate(chosen, self.samples_seen, None))
         if self._waited > chosen.n_iter_no_change:
             self._end_or_slow_down(net)
+
+    def report(self, loss: float, net: Any) -> None:
+        """Take a loss of the network's, to which that of an epoch's penalties is added."""
+        before, self._squares = self._squares, self._squares_of(net)
+        squares = self._squares  # lbfgs reports the loss behind its step
+        if self._estimator.solver != "lbfgs":
+            # The squares before each batch, if they change evenly: exact for a single batch.
+            passed = (self._batches - 1) / (2 * self._batches)
+            squares = before + (self._squares - before) * passed
+        self.loss = self._objective.reported(loss) + self._penalty * squares
 
     def restore_best(self, net: Sequential) -> None:
         """Go back to the weights of the best validation score."""
@@ -105,17 +111,18 @@ class Epochs(Callback):
         estimator.n_iter_ = self.iterations
         estimator.loss_ = self.loss
         estimator.t_ = self.samples_seen
-        if estimator.solver == "lbfgs":
-            return
         validated = self._score is not None
         decides = validated and estimator.early_stopping
+        estimator._best_weights = self._best_weights
+        if validated or estimator.solver != "lbfgs":
+            estimator.validation_scores_ = self._scores if validated else None
+            estimator.best_validation_score_ = self._best_score if validated else None
+        if estimator.solver == "lbfgs":
+            return  # as of scikit-learn's, of which there is the last loss alone
         estimator.loss_curve_ = self._loss_curve
         estimator.best_loss_ = None if decides else self._best_loss
-        estimator.validation_scores_ = self._scores if validated else None
-        estimator.best_validation_score_ = self._best_score if validated else None
         estimator._no_improvement_count = self._waited
         estimator._adapted_rate = self.adapted_rate
-        estimator._best_weights = self._best_weights
 
     def _validate(self, net: Sequential) -> None:
         if self._score is None:

@@ -21,7 +21,7 @@ from chainrule.sklearn.architecture import Architecture, dense_places
 from chainrule.sklearn.epochs import Epochs
 from chainrule.sklearn.estimator import SOLVERS_THAT_STEP, Estimator, checked, linked_outputs
 from chainrule.sklearn.objective import Objective
-from chainrule.sklearn.parameters import batch_rows, first_rate, stepping_optimizer
+from chainrule.sklearn.parameters import batch_rows, first_rate, optimizer_of
 from chainrule.sklearn.rows import Rows, row_weights
 
 __all__ = ["fit"]
@@ -199,6 +199,7 @@ def _train(
 ) -> None:
     """Train the network, and where there is validation go back to the best weights."""
     rows, objective = training.rows, training.objective
+    stepping = estimator.solver in SOLVERS_THAT_STEP
     callbacks = list(estimator.callbacks or ())
     watched = bool(callbacks) or isinstance(estimator.learning_rate, Schedule)
     seen = None
@@ -212,9 +213,9 @@ def _train(
             rows.x,
             rows.y,
             loss=objective.loss,
-            optimizer=stepping_optimizer(estimator, rate, objective.gradient_factor),
+            optimizer=optimizer_of(estimator, rate, objective.gradient_factor),
             epochs=training.epochs,
-            batch_size=training.batch_size,
+            batch_size=training.batch_size if stepping else None,
             validation_data=seen,
             sample_weight=rows.weights,
             class_weight=training.class_weight,
@@ -228,6 +229,8 @@ def _train(
             "Solver produced non-finite parameter weights. The input data may contain large "
             f"values and need to be preprocessed. {error}"
         ) from error
+    if epochs.iterations == 0:  # the first weights are within the tolerance
+        epochs.report(net.evaluate(rows.x, rows.y, sample_weight=rows.weights)["loss"], net)
     epochs.restore_best(net)
 
 
@@ -243,6 +246,15 @@ def _record(estimator: Any, net: Sequential, targets: Any, objective: Objective)
 
 
 def _warn_unless_converged(estimator: Any, net: Sequential, epochs: Epochs) -> None:
+    if estimator.solver == "lbfgs":
+        if "maximum" in (net.history.end or ""):
+            warnings.warn(
+                f"lbfgs failed to converge after {epochs.iterations} iteration(s): "
+                f"{net.history.end}. Increase max_iter or max_fun, or scale the data.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        return
     if epochs.stopped or epochs.iterations < estimator.max_iter:
         return
     warnings.warn(

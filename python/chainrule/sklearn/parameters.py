@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from chainrule import _core, activations
 from chainrule.activations import Activation
 from chainrule.losses import Custom
-from chainrule.optimizers import SGD, Adam, Optimizer
+from chainrule.optimizers import LBFGS, SGD, Adam, AnyOptimizer
 from chainrule.schedules import Schedule
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "for_each",
     "hidden_activations",
     "hidden_units",
-    "stepping_optimizer",
+    "optimizer_of",
 ]
 
 _NAMES_OF_SKLEARN = {"identity", "logistic", "relu", "tanh"}
@@ -122,13 +122,17 @@ def first_rate(estimator: Any, samples_seen: int, adapted: tuple[float, float] |
     return initial
 
 
-def stepping_optimizer(estimator: Any, rate: Any, factor: float) -> Optimizer:
-    """Return the optimizer of a solver other than lbfgs.
+def optimizer_of(estimator: Any, rate: Any, factor: float) -> AnyOptimizer:
+    """Return the optimizer that a solver is.
 
     Where chainrule's gradient is `factor` times scikit-learn's, their steps are the same.
     """
     if estimator.solver == "lbfgs":
-        raise ValueError("solver='lbfgs' is not there yet; use 'adam' or 'sgd'")
+        return LBFGS(
+            max_iterations=int(estimator.max_iter),
+            tolerance=float(estimator.tol) * factor,
+            max_evaluations=int(estimator.max_fun),
+        )
     if estimator.solver == "adam":
         return Adam(
             rate,

@@ -2,13 +2,14 @@
 """Training rows with their targets and weights, in the order in which they are trained on.
 
 A row of weight 0 is as if it were not there. Where all rows fit one batch, equal rows become one
-with the sum of their weights, and rows are ordered by their numbers. That changes neither the
-objective nor its gradient, and then, as sums run in the order of the rows, a row of weight 3 gives
-the same bits as three equal rows, and rows in another order the same bits too.
+with the sum of their weights, in an order that depends on their numbers alone. That changes neither
+the objective nor its gradient, and then, as sums run in the order of the rows, a row of weight 3
+gives the same bits as three equal rows, and rows in another order the same bits too.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -58,7 +59,7 @@ class Rows(NamedTuple):
         return self.take(self.weights > 0.0)
 
     def in_one_order(self) -> Rows:
-        """Return each row once, with the weights of its equals, in an order of their numbers."""
+        """Return each row once, with the weights of its equals, in the order of their keys."""
         places: dict[bytes, list[int]] = {}
         for place, key in enumerate(self._keys()):
             places.setdefault(key, []).append(place)
@@ -76,14 +77,31 @@ class Rows(NamedTuple):
 
     def _keys(self) -> Iterator[bytes]:
         """Yield bytes for each row, the same for equal rows, dense or sparse."""
-        x = sparse.csr_matrix(self.x, copy=True)
-        x.sum_duplicates()
-        x.eliminate_zeros()
-        columns, values = x.indices.astype("<i8"), x.data.astype(x.dtype.newbyteorder("<"))
-        y = np.ascontiguousarray(self.y).astype(self.y.dtype.newbyteorder("<"))
-        for place, (begin, end) in enumerate(zip(x.indptr[:-1], x.indptr[1:], strict=True)):
-            entries = slice(begin, end)
-            yield columns[entries].tobytes() + values[entries].tobytes() + y[place].tobytes()
+        y = _little_endian(self.y)
+        for place, (columns, values) in enumerate(_entries(self.x)):
+            # A hash, since the bytes of all rows would be as many as the table's.
+            key = hashlib.blake2b(columns.astype("<i8").tobytes(), digest_size=16)
+            key.update(_little_endian(values).tobytes())
+            key.update(y[place].tobytes())
+            yield key.digest()
+
+
+def _entries(x: Any) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """Yield for each row the columns where it is not 0, and its values there."""
+    if not sparse.issparse(x):
+        for row in x:
+            columns = np.flatnonzero(row)
+            yield columns, row[columns]
+        return
+    x = sparse.csr_matrix(x, copy=True)
+    x.sum_duplicates()
+    x.eliminate_zeros()
+    for begin, end in zip(x.indptr[:-1], x.indptr[1:], strict=True):
+        yield x.indices[begin:end], x.data[begin:end]
+
+
+def _little_endian(array: NDArray[Any]) -> NDArray[Any]:
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
 
 
 def row_weights(given: Any, x: Any) -> NDArray[np.float64] | None:
