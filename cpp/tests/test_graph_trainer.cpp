@@ -2,6 +2,7 @@
 // Trainers of networks with several inputs and outputs, against calls of the network itself.
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -273,12 +274,98 @@ TEST_CASE("C trains such networks to the same bits") {
   CHECK(chainrule_trainer_fit(c_trainer, &x, wrong.data(), &fit, nullptr) ==
         CHAINRULE_ERROR_ARGUMENT);
   CHECK(std::string(chainrule_last_error()) == "y[1] has neither labels nor values");
-  fit.first_batch = 1;
-  CHECK(chainrule_trainer_fit(c_trainer, &x, y.data(), &fit, nullptr) == CHAINRULE_ERROR_ARGUMENT);
-  CHECK(std::string(chainrule_last_error()) == "first_batch needs a network of one output");
   CHECK(chainrule_trainer_destroy(c_trainer) == CHAINRULE_OK);
 
   trainer_options.loss = CHAINRULE_JSON([{"kind": "mse"}]);
   CHECK(chainrule_trainer_create(made, &trainer_options, &c_trainer) == CHAINRULE_ERROR_ARGUMENT);
   chainrule_network_destroy(made);
+}
+
+TEST_CASE("C goes on within an epoch of several outputs, to the same bits") {
+  const Data data(1);
+  Network<float> unbroken = network();
+  Trainer<float> trainer(unbroken, losses(), rule());
+  const EpochReport expected = trainer.fit(data.inputs(), data.outputs(), options(2)).back();
+
+  chainrule_network* made = nullptr;
+  chainrule_network_options net_options{};
+  net_options.struct_size = sizeof net_options;
+  net_options.seed = 5;
+  REQUIRE(chainrule_network_create(kGraph, 7, &net_options, &made) == CHAINRULE_OK);
+  chainrule_trainer_options trainer_options{};
+  trainer_options.struct_size = sizeof trainer_options;
+  trainer_options.loss = CHAINRULE_JSON([{"kind": "cross_entropy"}, {"kind": "mse"}]);
+  trainer_options.optimizer = CHAINRULE_JSON({"kind": "adam", "learning_rate": 0.02});
+  trainer_options.loss_weights = kWeights.data();
+  chainrule_trainer* c_trainer = nullptr;
+  REQUIRE(chainrule_trainer_create(made, &trainer_options, &c_trainer) == CHAINRULE_OK);
+  const chainrule_rows x = c_rows(data.x, 7), sizes = c_rows(data.size, 1);
+  std::vector<chainrule_targets> y(2);
+  y[0].struct_size = y[1].struct_size = sizeof(chainrule_targets);
+  y[0].labels = data.label.data();
+  y[0].rows = kRows;
+  y[1].values = &sizes;
+
+  struct Seen {
+    std::vector<chainrule_loss_sum> losses;
+    chainrule_batch_report report{};
+  } seen;
+  seen.losses.resize(2);
+  chainrule_fit_options fit{};
+  fit.struct_size = sizeof fit;
+  fit.epochs = 2;
+  fit.batch_size = 5;
+  fit.context = &seen;
+  fit.on_batch = [](void* context, const chainrule_batch_report* report) -> int {
+    Seen& to = *static_cast<Seen*>(context);
+    to.report = *report;
+    to.losses.assign(report->losses, report->losses + 2);
+    return report->batch == 3;
+  };
+  chainrule_epoch_report last{};
+  last.struct_size = sizeof last;
+  REQUIRE(chainrule_trainer_fit(c_trainer, &x, y.data(), &fit, &last) == CHAINRULE_OK);
+  CHECK(last.epoch == 0);
+  CHECK(seen.report.batch == 3);
+  CHECK(seen.losses[0].sum == seen.report.loss_sum);
+  CHECK(seen.losses[1].weight == seen.report.loss_weight);
+  CHECK(seen.losses[1].sum != seen.losses[0].sum);
+
+  const auto refused = [&] {
+    CHECK(chainrule_trainer_fit(c_trainer, &x, y.data(), &fit, nullptr) ==
+          CHAINRULE_ERROR_ARGUMENT);
+    return std::string(chainrule_last_error());
+  };
+  fit.on_batch = nullptr;
+  fit.first_batch = 3;
+  fit.batch_before = &seen.report;
+  CHECK(refused() == "options.losses_before is NULL, which first_batch needs for 2 outputs");
+  fit.losses_before = seen.losses.data();
+  fit.first_batch = 5;
+  CHECK(refused() == "first_batch must lie in 0..4, got 5");
+  fit.first_batch = 3;
+  const chainrule_loss_sum right = seen.losses[1];
+  for (const chainrule_loss_sum wrong : {chainrule_loss_sum{std::nan(""), right.weight, right.unit},
+                                         chainrule_loss_sum{right.sum, -1.0, right.unit},
+                                         chainrule_loss_sum{right.sum, right.weight, 0.0}}) {
+    seen.losses[1] = wrong;
+    CHECK(refused() == "losses_before[1] is no sum of losses, which a batch's report has");
+  }
+  seen.losses[1] = right;
+  REQUIRE(chainrule_trainer_fit(c_trainer, &x, y.data(), &fit, &last) == CHAINRULE_OK);
+  CHECK(last.epoch == 2);
+  CHECK(last.loss == expected.loss);
+  std::vector<float> outputs(4 * kRows);
+  REQUIRE(chainrule_network_predict(made, &x, nullptr, outputs.data(),
+                                    outputs.size() * sizeof(float)) == CHAINRULE_OK);
+  CHECK(outputs == unbroken.predict(data.inputs()));
+  CHECK(chainrule_trainer_destroy(c_trainer) == CHAINRULE_OK);
+  chainrule_network_destroy(made);
+
+  Network<float> other = network();
+  FitOptions wrong = options(1);
+  wrong.losses_before.resize(1);
+  CHECK_THROWS_WITH_AS(
+      Trainer<float>(other, losses(), rule()).fit(data.inputs(), data.outputs(), wrong),
+      "losses_before must have a sum for each of 2 outputs, got 1", Error);
 }

@@ -291,6 +291,13 @@ typedef struct chainrule_epoch_report {
   double learning_rate;   /* of its last step */
 } chainrule_epoch_report;
 
+/* Losses added up: three numbers that say exactly what they are, for a training that goes on. */
+typedef struct chainrule_loss_sum {
+  double sum;
+  double weight;
+  double unit;
+} chainrule_loss_sum;
+
 /* What a batch gave. */
 typedef struct chainrule_batch_report {
   size_t struct_size;
@@ -298,8 +305,10 @@ typedef struct chainrule_batch_report {
   int64_t batch;      /* counted from 1 */
   double loss;        /* mean over its rows, from before its update */
   double loss_sum;    /* of the epoch so far: three numbers that say it exactly, for */
-  double loss_weight; /* chainrule_fit_options.first_batch */
+  double loss_weight; /* chainrule_fit_options.first_batch; of several outputs the first one's */
   double loss_unit;
+  /* The same for each output, for chainrule_fit_options.losses_before; until the call is over. */
+  const chainrule_loss_sum* losses;
 } chainrule_batch_report;
 
 typedef struct chainrule_fit_options {
@@ -325,10 +334,12 @@ typedef struct chainrule_fit_options {
   /* Called by the calling thread after each batch, when the network may be used but the trainer may
    * not; other than 0 ends the training within the epoch. NULL: not called. */
   int (*on_batch)(void* context, const chainrule_batch_report* report);
-  /* For a training of one output that goes on within an epoch: the batches of the first epoch that
-   * are done, and what on_batch got after the last of them; NULL if first_batch is 0. */
+  /* For a training that goes on within an epoch: the batches of the first epoch that are done, and
+   * what on_batch got after the last of them; NULL if first_batch is 0. Of several outputs the
+   * report's `losses` are needed, copied, one for each; of one output they do as well. */
   int64_t first_batch;
   const chainrule_batch_report* batch_before;
+  const chainrule_loss_sum* losses_before;
 } chainrule_fit_options;
 
 /* Trains for some epochs. x: (rows, inputs), those of several inputs side by side; y: of several

@@ -118,7 +118,8 @@ chainrule_epoch_report no_epoch() {
   return report_of({.epoch = 0, .loss = nan, .validation_loss = nan, .learning_rate = nan});
 }
 
-chainrule_batch_report report_of(const BatchReport& from) {
+/// `losses` is memory for the sums of each output.
+chainrule_batch_report report_of(const BatchReport& from, std::vector<chainrule_loss_sum>& losses) {
   chainrule_batch_report report{};
   report.struct_size = sizeof report;
   report.epoch = from.epoch;
@@ -127,24 +128,34 @@ chainrule_batch_report report_of(const BatchReport& from) {
   report.loss_sum = from.losses[0].sum;
   report.loss_weight = from.losses[0].weight;
   report.loss_unit = from.losses[0].unit;
+  for (std::size_t i = 0; i < losses.size(); ++i)
+    losses[i] = {from.losses[i].sum, from.losses[i].weight, from.losses[i].unit};
+  report.losses = losses.data();
   return report;
 }
 
 /// Where within an epoch the training begins, and what it calls after each batch.
 void read_batches(const chainrule_fit_options& given, FitOptions& o, std::size_t outputs) {
-  if (given.first_batch != 0 && outputs > 1)
-    throw Error("first_batch needs a network of one output");
   o.first_batch = given.first_batch;
-  if (given.batch_before != nullptr) {
+  if (given.losses_before != nullptr) {
+    o.losses_before.resize(outputs);
+    for (std::size_t i = 0; i < outputs; ++i) {
+      const chainrule_loss_sum& before = given.losses_before[i];
+      o.losses_before[i] = {before.sum, before.weight, before.unit};
+    }
+  } else if (given.batch_before != nullptr && outputs == 1) {
     const chainrule_batch_report before = read_structure(given.batch_before, "batch_before");
     o.losses_before.resize(1);
     o.losses_before[0] = {before.loss_sum, before.loss_weight, before.loss_unit};
+  } else if (given.first_batch > 0) {
+    throw Error(outputs > 1 ? "options.losses_before is NULL, which first_batch needs for " +
+                                  std::to_string(outputs) + " outputs"
+                            : "options.batch_before is NULL, which first_batch needs");
   }
-  if (given.first_batch > 0 && given.batch_before == nullptr)
-    throw Error("options.batch_before is NULL, which first_batch needs");
   if (given.on_batch == nullptr) return;
-  o.on_batch = [given](const BatchReport& report) {
-    const chainrule_batch_report seen = report_of(report);
+  const auto losses = std::make_shared<std::vector<chainrule_loss_sum>>(outputs);
+  o.on_batch = [given, losses](const BatchReport& report) {
+    const chainrule_batch_report seen = report_of(report, *losses);
     return given.on_batch(given.context, &seen) != 0;
   };
 }

@@ -86,7 +86,21 @@ struct Trainer<T>::State {
     if (o.first_batch < 0 || o.first_batch >= batches)
       throw Error("first_batch must lie in 0.." + std::to_string(batches - 1) + ", got " +
                   std::to_string(o.first_batch));
+    check_losses_before(o.losses_before);
     check_stopping(o);
+  }
+
+  void check_losses_before(const LossSums& before) const {
+    if (before.empty()) return;
+    if (before.size() != each_loss.size())
+      throw Error("losses_before must have a sum for each of " + std::to_string(each_loss.size()) +
+                  " outputs, got " + std::to_string(before.size()));
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      const LossSum& sum = before[i];
+      if (!std::isfinite(sum.sum) || !(sum.weight >= 0.0) || !std::isnormal(sum.unit))
+        throw Error("losses_before[" + std::to_string(i) +
+                    "] is no sum of losses, which a batch's report has");
+    }
   }
 
   /// All rows that are not in memory, a few at a time, in their order.
