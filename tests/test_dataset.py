@@ -129,7 +129,7 @@ def test_checks_are_paid_once(monkeypatch: pytest.MonkeyPatch):
         raise AssertionError("checked again")
 
     monkeypatch.setattr("chainrule.network.training_data.prepare_targets", checked_again)
-    monkeypatch.setattr("chainrule.network.compiled.as_rows", checked_again)
+    monkeypatch.setattr("chainrule.network.reading.as_rows", checked_again)
     net = classifier()
     net.fit(data, loss="cross_entropy", verbose=0)
     net.fit(data, loss="cross_entropy", verbose=0)

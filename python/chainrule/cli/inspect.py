@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from chainrule.network import model_file
 from chainrule.network.model_file import load
@@ -24,8 +25,8 @@ def run(options: argparse.Namespace) -> int:
         "loss": "none" if net.loss is None else repr(net.loss),
         "optimizer": "none" if net.optimizer is None else repr(net.optimizer),
         "trained": _training(net),
-        "features": "no names" if net.feature_names is None else ", ".join(net.feature_names),
-        "classes": "no names" if net.class_names is None else ", ".join(net.class_names),
+        "features": _names(net.feature_names),
+        "classes": _names(net.class_names),
         "target": "no name" if net.target_name is None else net.target_name,
     }
     for name, text in facts.items():
@@ -36,6 +37,13 @@ def run(options: argparse.Namespace) -> int:
     for name, array in net.parameters.items():
         print(f"{name:<24} {array.shape!s:<14} {array.nbytes:>12,} bytes")
     return 0
+
+
+def _names(names: Any) -> str:
+    """Return names, of several inputs or outputs by theirs."""
+    if isinstance(names, dict):
+        return "; ".join(f"{part}: {', '.join(each)}" for part, each in names.items())
+    return "no names" if names is None else ", ".join(names)
 
 
 def _training(net: Network) -> str:

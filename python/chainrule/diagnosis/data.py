@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +66,13 @@ def sample(
     if graph is not None and net._several_inputs:
         names = [node.name for node in graph.inputs]
         given = by_name("x", "input", x, names)
-        parts = [as_features(part, name=name) for part, name in zip(given, names, strict=True)]
+        if any(map(is_lazy, given)):
+            given = [np.asarray(part[:most]) for part in given]
+            y = _first(y, most)
+        parts = [
+            net._in_order(part, as_features, part=name)[0]
+            for part, name in zip(given, names, strict=True)
+        ]
         if len({*map(len, parts)}) > 1:
             raise ValueError(f"the inputs have {', '.join(str(len(each)) for each in parts)} rows")
     else:
@@ -81,6 +87,15 @@ def sample(
     finite = np.isfinite(np.concatenate(parts, axis=1))
     columns = np.flatnonzero(~finite.all(axis=0)).tolist()
     return parts, targets, finite.all(axis=1), columns
+
+
+def _first(y: Any, most: int) -> Any:
+    """Return the first targets, of several outputs of each."""
+    if isinstance(y, Mapping) and not hasattr(y, "dtype"):
+        return {name: part[:most] for name, part in y.items()}
+    if isinstance(y, list | tuple) and all(np.ndim(part) for part in y):
+        return [part[:most] for part in y]
+    return y[:most]
 
 
 def _spread(rows: int, most: int) -> NDArray[np.int64]:

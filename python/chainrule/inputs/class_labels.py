@@ -48,16 +48,20 @@ def class_names_in(y: Any, text: NDArray[Any], classes: int, *, name: str = "y")
 
 
 def labels_by_name(
-    text: NDArray[Any], class_names: Sequence[str], *, name: str = "y"
+    text: NDArray[Any],
+    class_names: Sequence[str],
+    *,
+    name: str = "y",
+    known_as: str = "class_names",
 ) -> NDArray[np.int64]:
-    """Return the label of each class name."""
+    """Return the label of each class name; `known_as` is what error texts call the known ones."""
     label = {known: index for index, known in enumerate(class_names)}
     entries = text.tolist()
     unknown = sorted(set(map(str, entries)) - set(label))
     if unknown:
         raise ValueError(
             f"{name} holds the unknown class{'es' * (len(unknown) > 1)} {listed(unknown)}; the "
-            f"network's class_names are {listed(class_names)}"
+            f"network's {known_as} are {listed(class_names)}"
         )
     return np.fromiter((label[entry] for entry in entries), np.int64, len(entries))
 

@@ -47,9 +47,16 @@ def shown_columns(
 
 
 def order_by_name(
-    known: Sequence[str], given: Sequence[str], *, name: str = "x"
+    known: Sequence[str],
+    given: Sequence[str],
+    *,
+    name: str = "x",
+    known_as: str = "feature_names",
 ) -> NDArray[np.intp] | None:
-    """Return where each of the known columns is among the given ones; None if that is its place."""
+    """Return where each of the known columns is among the given ones; None if that is its place.
+
+    `name` and `known_as` are what error texts call the data and the known ones.
+    """
     if list(known) == list(given):
         return None
     place = {label: index for index, label in enumerate(given)}
@@ -63,9 +70,7 @@ def order_by_name(
     if not faults:
         refuse_twice(given, name)
         return np.array([place[label] for label in known], dtype=np.intp)
-    raise ValueError(
-        f"{name} {' and '.join(faults)}; the network's feature_names are {listed(known)}"
-    )
+    raise ValueError(f"{name} {' and '.join(faults)}; the network's {known_as} are {listed(known)}")
 
 
 def _labels(x: Any, *, allow_single: bool) -> list[Any] | None:

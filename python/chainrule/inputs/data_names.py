@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,12 @@ from chainrule import _core
 from chainrule.inputs.class_labels import class_names_in, labels_by_name, text_in
 from chainrule.inputs.column_names import column_names, order_by_name, refuse_twice
 from chainrule.inputs.containers import is_plain
+from chainrule.inputs.several import by_name
+from chainrule.names import unknown_name
 
 CoreNetwork = _core.Network32 | _core.Network64
+
+_KINDS = ("feature_names", "class_names")
 
 
 class Named(ABC):
@@ -26,14 +30,25 @@ class Named(ABC):
     """
 
     _core: CoreNetwork | None
+    _part_names: dict[str, dict[str, tuple[str, ...]]]  # by kind, of several inputs or outputs
 
     @abstractmethod
     def _built_core(self) -> CoreNetwork:
         """Return the compiled network; RuntimeError before there is one."""
 
+    @abstractmethod
+    def _only(self, x: object) -> object:
+        """Return what a mapping holds for an only input; other things as they are."""
+
+    @abstractmethod
+    def _named_parts(self, kind: str) -> dict[str, int]:
+        """Return how many names of a kind several inputs or outputs have; nothing for one."""
+
     @property
-    def feature_names(self) -> tuple[str, ...] | None:
-        """Names of the columns of x in their order, or None.
+    def feature_names(self) -> Any:
+        """Names of the columns of x in their order, a tuple, or None.
+
+        Of several inputs they are a dict with those of each input that has some.
 
         `fit`, `train_on_batch`, `adapt` and `forward` in training take them from a data frame
         unless the network has some. From then on every frame is brought into this order by name,
@@ -59,12 +74,14 @@ class Named(ABC):
         return self._names("feature_names")
 
     @feature_names.setter
-    def feature_names(self, names: Iterable[str] | None) -> None:
+    def feature_names(self, names: Any) -> None:
         self._set_names("feature_names", names)
 
     @property
-    def class_names(self) -> tuple[str, ...] | None:
-        """Names of the classes in the order of their labels, or None.
+    def class_names(self) -> Any:
+        """Names of the classes in the order of their labels, a tuple, or None.
+
+        Of several outputs they are a dict with those of each output that has some.
 
         There is one for each output, or two, of the labels 0 and 1, for a single output. `fit` and
         `train_on_batch` take them from class names in the place of labels unless the network has
@@ -90,60 +107,143 @@ class Named(ABC):
         return self._names("class_names")
 
     @class_names.setter
-    def class_names(self, names: Iterable[str] | None) -> None:
+    def class_names(self, names: Any) -> None:
         self._set_names("class_names", names)
 
-    def _column_order(self, x: object, *, allow_single: bool = False) -> NDArray[np.intp] | None:
-        """Return where the features are among the columns of a frame; None if in their places."""
-        given = column_names(x, allow_single=allow_single)
-        known = None if given is None else self.feature_names
-        return None if given is None or known is None else order_by_name(known, given)
+    def _column_order(
+        self, x: object, *, part: str | None = None, name: str = "x", allow_single: bool = False
+    ) -> NDArray[np.intp] | None:
+        """Return where the features are among the columns of a frame; None if in their places.
 
-    def _unnamed(self, data: Iterable[object]) -> tuple[str, ...]:
-        """Return which names the network lacks, and could learn from `data`."""
+        `part` is the input, of several.
+        """
+        given = column_names(x, name=name, allow_single=allow_single)
+        known = None if given is None else self._names_of("feature_names", part)
+        if given is None or known is None:
+            return None
+        return order_by_name(known, given, name=name, known_as=_known_as("feature_names", part))
+
+    def _unnamed(self, data: Iterable[object]) -> tuple[tuple[str, Any], ...]:
+        """Return the kinds of names that the network could learn from `data`, and what they are."""
         for each in data:
             if not is_plain(each):
                 break
         else:
             return ()
-        return tuple(k for k in ("feature_names", "class_names") if self._names(k) is None)
+        known = ((kind, self._names(kind)) for kind in _KINDS)
+        # Of several inputs or outputs some may have names, and others not.
+        return tuple((k, names) for k, names in known if names is None or isinstance(names, dict))
 
-    def _forget_names(self, kinds: Iterable[str]) -> None:
+    def _forget_names(self, before: Iterable[tuple[str, Any]]) -> None:
         """Take out what was learnt where there were no names."""
-        for kind in kinds:
-            setattr(self, kind, None)
+        for kind, names in before:
+            setattr(self, kind, names)
 
-    def _learn_feature_names(self, x: object) -> None:
+    def _learn_feature_names(self, x: Any) -> None:
         """Take over the names of a frame's columns where the network has none."""
-        given = column_names(x)
-        if given is not None and self.feature_names is None:
-            refuse_twice(given, "x")
-            self.feature_names = tuple(given)
+        parts = self._named_parts("feature_names")
+        if not parts:
+            self._learn_names("feature_names", None, column_names(self._only(x)), "x")
+        elif isinstance(x, Mapping | list | tuple):
+            for part, table in zip(parts, by_name("x", "input", x, list(parts)), strict=True):
+                name = f"x[{part!r}]"
+                self._learn_names("feature_names", part, column_names(table, name=name), name)
 
-    def _labels(self, y: Any, *, learn: bool) -> Any:
-        """Return the labels that class names stand for; targets of other kinds as they are."""
-        text = text_in(y)
+    def _learn_class_names(self, found: Any) -> None:
+        """Take over names of classes, of several outputs by name, where the network has none."""
+        if isinstance(found, dict):
+            for part, names in found.items():
+                self._learn_names("class_names", part, names, f"y[{part!r}]")
+        else:
+            self._learn_names("class_names", None, found, "y")
+
+    def _learn_names(
+        self, kind: str, part: str | None, given: Sequence[str] | None, name: str
+    ) -> None:
+        if given is None or self._names_of(kind, part) is not None:
+            return
+        refuse_twice(given, name)
+        if part is None:
+            self._set_names(kind, given)
+        else:
+            self._set_names(kind, {**self._part_names.get(kind, {}), part: tuple(given)})
+
+    def _labels(self, y: Any, *, learn: bool, part: str | None = None) -> Any:
+        """Return the labels that class names stand for; targets of other kinds as they are.
+
+        `part` is the output, of several.
+        """
+        name, known_as = "y" if part is None else f"y[{part!r}]", _known_as("class_names", part)
+        text = text_in(y, name=name)
         if text is None:
             return y
-        if self.class_names is None:
+        if self._names_of("class_names", part) is None:
             if not learn:
                 raise ValueError(
-                    "y holds class names, but the network has no class_names; fit sets them, or "
-                    "set them in the order of the labels"
+                    f"{name} holds class names, but the network has no {known_as}; fit sets them, "
+                    "or set them in the order of the labels"
                 )
-            self.class_names = tuple(class_names_in(y, text, self._built_core().classes))
-        assert self.class_names is not None
-        return labels_by_name(text, self.class_names)
+            core = self._built_core()
+            classes = core.classes if part is None else self._named_parts("class_names")[part]
+            found = tuple(class_names_in(y, text, classes, name=name))
+            self._learn_names("class_names", part, found, name)
+        known = self._names_of("class_names", part)
+        assert known is not None
+        return labels_by_name(text, known, name=name, known_as=known_as)
 
-    def _names(self, kind: str) -> tuple[str, ...] | None:
-        return None if self._core is None else tuple(getattr(self._core, kind)) or None
+    def _names_of(self, kind: str, part: str | None) -> tuple[str, ...] | None:
+        """Return the names that an input or output has, or where `part` is None the only one."""
+        names = self._names(kind)
+        found: tuple[str, ...] | None = names.get(part) if isinstance(names, dict) else names
+        return found
 
-    def _set_names(self, kind: str, given: Iterable[str] | None) -> None:
+    def _names(self, kind: str) -> Any:
+        if self._core is None:
+            return None
+        if self._named_parts(kind):
+            return dict(self._part_names.get(kind, {})) or None
+        return tuple(getattr(self._core, kind)) or None
+
+    def _set_names(self, kind: str, given: Any) -> None:
         core = self._built_core()
+        parts = self._named_parts(kind)
+        if parts:
+            self._part_names[kind] = _by_part(kind, given, parts)
+            return
         names = _strings(kind, given)
         if given is not None and not names:
             raise ValueError(f"{kind} is empty; None stands for no names")
         setattr(core, kind, names)
+
+
+def _known_as(kind: str, part: str | None) -> str:
+    """Return what error texts call the names of an input or output."""
+    return kind if part is None else f"{kind}[{part!r}]"
+
+
+def _by_part(kind: str, given: Any, counts: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
+    """Return names by input or output, checked: as many different ones as each has."""
+    what = "input" if kind == "feature_names" else "output"
+    if given is not None and not isinstance(given, Mapping):
+        raise TypeError(
+            f"{kind} must be a dict by the names of {what}s ({', '.join(counts)}) or None, got "
+            f"{given!r:.80}"
+        )
+    made = {}
+    for part, names in (given or {}).items():
+        if part not in counts:
+            raise ValueError(f"{kind}: {unknown_name(what, part, counts)}")
+        called = _known_as(kind, part)
+        strings = _strings(called, names)
+        if names is None:
+            continue
+        if len(strings) != counts[part]:
+            raise ValueError(f"{called} must have {counts[part]} names, got {len(strings)}")
+        if len({*strings}) < len(strings):
+            twice = next(name for name in strings if strings.count(name) > 1)
+            raise ValueError(f"{called} must differ from each other, got {twice!r} twice")
+        made[part] = tuple(strings)
+    return {part: made[part] for part in counts if part in made}
 
 
 def _strings(what: str, given: Iterable[str] | None) -> list[str]:

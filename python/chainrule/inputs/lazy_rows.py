@@ -5,13 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.inputs.arrays import as_features
 from chainrule.inputs.containers import is_plain
+
+if TYPE_CHECKING:
+    from chainrule.network.core_network import CoreNetwork
 
 # Unwanted rows between two wanted ones that are rather read than left out.
 _GAP = 8
@@ -98,6 +101,17 @@ class LazyRows:
         """Return what error messages call some of the rows."""
         wanted = self._rows[rows]
         return f"{self._name}[{wanted.start}:{wanted.stop}]"
+
+    def check(self, core: CoreNetwork, rows: slice, piece: Any) -> None:
+        """Raise ValueError where the network cannot take rows that were read."""
+        core.check_takes(piece, name=self.name_of(rows))
+
+    def whole(self, core: CoreNetwork) -> Any:
+        """Return all rows, read and checked."""
+        rows = slice(0, len(self))
+        piece = self.read(rows)
+        self.check(core, rows, piece)
+        return piece
 
     def gather(self, rows: NDArray[np.int64], longest: int | None = None) -> NDArray[Any]:
         """Return rows in any order, each once, reading them in the order in which they lie."""

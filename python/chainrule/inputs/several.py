@@ -4,13 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from chainrule.inputs.compressed_rows import Rows
 from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.names import unknown_name
 
-__all__ = ["Several", "by_name", "core_rows"]
+if TYPE_CHECKING:
+    from chainrule.network.core_network import CoreNetwork
+
+__all__ = ["Several", "by_name", "check_parts", "core_rows"]
 
 
 class Several:
@@ -31,6 +36,24 @@ class Several:
 def core_rows(rows: Rows | LazyRows | Several | None) -> Any:
     """Return rows as the core takes them: those of several inputs as a list."""
     return rows.parts if isinstance(rows, Several) else rows
+
+
+def check_parts(
+    core: CoreNetwork,
+    parts: Sequence[Rows],
+    names: Sequence[str],
+    columns: Sequence[list[str]] | None = None,
+) -> None:
+    """Raise ValueError where the core cannot take rows of several inputs.
+
+    `names` are what the text calls them, and `columns` what it calls their columns.
+    """
+    for place, part in enumerate(parts):
+        values = part if isinstance(part, np.ndarray) else part.data
+        # The first one that is not finite is the one that the core finds.
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            core.check_takes(list(parts), columns[place] if columns else [], names[place])
+    core.check_takes(list(parts), finite=False)
 
 
 def by_name(argument: str, what: str, given: object, names: Sequence[str]) -> list[Any]:

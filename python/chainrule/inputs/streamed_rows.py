@@ -142,6 +142,9 @@ class StreamedRows(LazyRows):
             self.close()
         return piece
 
+    def check(self, core: object, rows: slice, piece: Any) -> None:
+        """Do nothing: rows are checked as they come."""
+
     def pieces(self, size: int) -> Iterator[tuple[slice, Any]]:
         """Yield all rows in their order, `size` at a time, with their positions."""
         self.close()

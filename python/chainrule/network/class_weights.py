@@ -61,8 +61,12 @@ def _weighed_by_output(
         if is_rule:
             check_balanced(wanted, what)
         balanced.append((one, classes) if is_rule else None)
-        plain = wanted is not None and not is_rule
-        weights.append(class_weights_array(wanted, classes, what) if plain else None)
+        if wanted is None or is_rule:
+            weights.append(None)
+            continue
+        known = net._names_of("class_names", name)
+        by_label = _by_label(wanted, known, what, f"class_names[{name!r}]")
+        weights.append(class_weights_array(by_label, classes, what))
     return data._replace(class_weight=weights, balanced=tuple(balanced)).balanced_again()
 
 
@@ -71,7 +75,12 @@ def _weighs_classes(loss: Loss, outputs: int) -> bool:
     return loss.takes_labels or (isinstance(loss, Custom) and outputs > 1)
 
 
-def _by_label(weights: Any, class_names: tuple[str, ...] | None) -> Any:
+def _by_label(
+    weights: Any,
+    class_names: tuple[str, ...] | None,
+    what: str = "class_weight",
+    known_as: str = "class_names",
+) -> Any:
     """Return class weights by label, of those by the names of classes."""
     named = isinstance(weights, Mapping) and any(isinstance(key, str) for key in weights)
     if not named or class_names is None:
@@ -79,7 +88,7 @@ def _by_label(weights: Any, class_names: tuple[str, ...] | None) -> Any:
     unknown = [key for key in weights if key not in class_names]
     if unknown:
         raise ValueError(
-            f"class_weight has the unknown class{'es' * (len(unknown) > 1)} {listed(unknown)}; the "
-            f"network's class_names are {listed(class_names)}"
+            f"{what} has the unknown class{'es' * (len(unknown) > 1)} {listed(unknown)}; the "
+            f"network's {known_as} are {listed(class_names)}"
         )
     return {class_names.index(key): weight for key, weight in weights.items()}

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,7 @@ from numpy.typing import NDArray
 from chainrule import _core, optimizers
 from chainrule.arguments import seed_number
 from chainrule.callbacks.states import CallbackStates
-from chainrule.inputs.arrays import as_features
-from chainrule.inputs.column_names import shown_columns
-from chainrule.inputs.compressed_rows import Rows, as_rows
-from chainrule.inputs.containers import is_plain
-from chainrule.inputs.data_names import Named
-from chainrule.inputs.lazy_rows import LazyRows, is_lazy
-from chainrule.inputs.several import Several, by_name
+from chainrule.inputs.several import by_name
 from chainrule.layers import Activation, Dense, Layer, Normalization
 from chainrule.layers.layer import checked_name
 from chainrule.names import unknown_name
@@ -27,6 +21,7 @@ from chainrule.network.core_network import CORE_NETWORKS, CoreNetwork, make_core
 from chainrule.network.graph import Graph
 from chainrule.network.history import History
 from chainrule.network.output_losses import OutputLosses, chosen_loss, is_by_output
+from chainrule.network.reading import Reading
 from chainrule.network.sharing import SharedParameters
 
 if TYPE_CHECKING:
@@ -36,10 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Compiled"]
 
-AnyRows = TypeVar("AnyRows", NDArray[Any], Rows)
 
-
-class Compiled(Named):
+class Compiled(Reading):
     """What `Network` holds, and the checks that its methods have in common.
 
     Parameters
@@ -80,6 +73,7 @@ class Compiled(Named):
         self._known_shapes: dict[str, tuple[int, ...]] = {}
         self._gives_table = False  # known to have one output, of one axis
         self._shared: SharedParameters | None = None
+        self._part_names = {}
         if graph is not None:
             self._core = make_core(graph, self.seed, self.dtype)
 
@@ -213,108 +207,17 @@ class Compiled(Named):
         own = self._ends_with(link) and not loss.from_logits
         return "linear" if own else link
 
-    def _features(self, x: object) -> Any:
-        """Return a table that fits the network, which is built for it if it is not yet.
-
-        Where there are several inputs, `Several` tables. The caller forgets what was built where
-        this raises; see `_rollback_build`.
-        """
-        if self._several_inputs:
-            return self._each_input(x, as_features)
-        x = self._only(x)
-        return self._checked_rows(*self._in_order(x, as_features))
-
-    def _as_rows(self, x: object, *, allow_single: bool = False) -> Any:
-        """Return the same, or compressed sparse rows."""
-        return self._stored_rows(self._only(x), allow_single=allow_single)
-
-    def _rows_wherever(self, x: object, *, allow_single: bool = False) -> Any:
-        """Return the same, or rows that are read when they are needed."""
-        x = self._only(x)
-        return self._unread(x) if is_lazy(x) else self._stored_rows(x, allow_single=allow_single)
-
-    def _stored_rows(self, x: object, *, allow_single: bool) -> Any:
-        if self._several_inputs:
-            return self._each_input(x, as_rows, allow_single=allow_single)
-        return self._checked_rows(*self._in_order(x, as_rows, allow_single=allow_single))
-
-    def _unread(self, x: object) -> LazyRows:
-        rows = LazyRows(x)
-        self._check_columns(rows.shape[1])
-        return rows
-
-    def _in_order(
-        self, x: object, convert: Callable[..., AnyRows], **options: bool
-    ) -> tuple[AnyRows, list[str]]:
-        """Return `x` by `convert`, a frame's columns in the order of the features' names.
-
-        And what error texts call them.
-        """
-        if is_plain(x):  # has no names
-            return convert(x, **options), []
-        order = self._column_order(x, **options)
-        rows = convert(x, **options)
-        if order is not None:
-            rows = np.asarray(rows)[:, order]
-        return rows, shown_columns(x, order=order, **options)
-
-    def _checked_rows(self, features: AnyRows, columns: list[str]) -> AnyRows:
-        self._check_columns(features.shape[1])
-        self._built_core().check_takes(features, columns)
-        return features
-
-    @property
-    def _several_inputs(self) -> bool:
-        return self._graph is not None and len(self._graph.inputs) > 1
-
-    def _only(self, x: object) -> object:
-        """Return what a mapping holds for an only input; other things as they are."""
-        if isinstance(x, np.ndarray):  # quicker to see than that something is no mapping
-            return x
-        if isinstance(x, Mapping) and self._graph is not None and len(self._graph.inputs) == 1:
-            name = self._graph.inputs[0].name
-            if name in x or not hasattr(x, "dtype"):
-                return by_name("x", "input", x, [name])[0]
-        return x
-
-    def _only_target(self, y: object) -> object:
-        """Return what a mapping holds for an only output; other things as they are."""
-        if isinstance(y, np.ndarray):
-            return y
-        if isinstance(y, Mapping) and self._graph is not None and y:
-            (name,) = self._graph.outputs
-            return by_name("y", "output", y, [name])[0]
-        return y
-
-    def _each_input(self, x: object, convert: Callable[..., Any], **options: bool) -> Several:
-        """Return rows for each input, checked."""
-        assert self._graph is not None
-        nodes = self._graph.inputs
-        given = by_name("x", "input", x, [node.name for node in nodes])
-        parts: list[Any] = []
-        for node, value in zip(nodes, given, strict=True):
-            rows = convert(value, name=f"x[{node.name!r}]", **options)
-            columns = math.prod(node.shape)
-            if rows.shape[1] != columns:
-                raise ValueError(
-                    f"x[{node.name!r}] has {rows.shape[1]} columns; the input expects {columns}, "
-                    f"of shape {node.shape}"
-                )
-            if parts and len(rows) != len(parts[0]):
-                raise ValueError(
-                    f"x[{nodes[0].name!r}] has {len(parts[0])} rows, x[{node.name!r}] {len(rows)}"
-                )
-            parts.append(rows)
-        try:
-            self._built_core().check_takes(parts)
-        except ValueError as error:
-            for node, part in zip(nodes, parts, strict=True):
-                values = part if isinstance(part, np.ndarray) else part.data
-                if not np.isfinite(values).all():
-                    text = str(error).replace("x ", f"x[{node.name!r}] ", 1)
-                    raise ValueError(text) from None
-            raise
-        return Several(parts)
+    def _named_parts(self, kind: str) -> dict[str, int]:
+        """Return how many names of a kind several inputs or outputs have; nothing for one."""
+        if self._graph is None:
+            return {}
+        if kind == "feature_names":
+            inputs = self._graph.inputs
+            return {node.name: math.prod(node.shape) for node in inputs} if len(inputs) > 1 else {}
+        if len(self._graph.outputs) < 2:
+            return {}
+        columns = {name: shape[-1] for name, shape in self._output_shapes.items()}
+        return {name: 2 if count == 1 else count for name, count in columns.items()}
 
     def _shaped(self, outputs: NDArray[Any]) -> Any:
         """Return the core's outputs in their shapes, several by name."""
@@ -346,11 +249,6 @@ class Compiled(Named):
         assert self._graph is not None
         names = (node.name for node in self._graph.nodes)
         return dict(zip(names, self._built_core().shapes, strict=True))
-
-    def _check_columns(self, columns: int) -> None:
-        """Build the network for `columns` columns, or raise ValueError if it is for others."""
-        if self._core is None or columns != self._core.inputs:
-            self.build(columns)
 
     def _rollback_build(self, *data: object) -> _BuildRollback:
         """Forget parameters that were created for data which turned out not to fit.

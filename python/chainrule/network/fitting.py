@@ -6,13 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
 from chainrule import _core, metrics, optimizers
 from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
 from chainrule.inputs.checked_data import split_validation, warn_of_unseen_classes
 from chainrule.inputs.dataset import Dataset
-from chainrule.inputs.lazy_rows import LazyRows, is_lazy
+from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.inputs.several import core_rows
 from chainrule.inputs.targets import is_balanced
 from chainrule.names import names_arguments
@@ -44,7 +42,7 @@ class _Before:
 
     __slots__ = ("_chosen", "_net", "_steps", "_unnamed")
 
-    def __init__(self, net: Compiled, unnamed: tuple[str, ...]) -> None:
+    def __init__(self, net: Compiled, unnamed: tuple[tuple[str, Any], ...]) -> None:
         self._net = net
         self._steps = 0 if net._core is None else net._core.total_steps
         self._unnamed = unnamed
@@ -310,8 +308,6 @@ input_sparsity
     """
     if isinstance(x, Dataset) and x._source is not None:
         raise ValueError("train_on_batch takes a batch of the generator, not all of its rows")
-    if is_lazy(x):
-        x = np.asarray(x[:])  # type: ignore[index]
     if class_weight is not None and is_balanced(class_weight):
         raise ValueError(
             f"class_weight={class_weight!r} would weigh each batch in another way; give the weights"
@@ -332,8 +328,9 @@ input_sparsity
                     net, x, y, objective, sample_weight, class_weight, learn_names=True
                 )
                 core, rows = net._built_core(), len(data.x)
+                if isinstance(data.x, LazyRows):
+                    data = data._replace(x=data.x.whole(core))
                 core.check_trains(optimizer._core, path, rows)
-            assert not isinstance(data.x, LazyRows)
             net.loss = objective
             net._use_optimizer(optimizer)
             net._changing()

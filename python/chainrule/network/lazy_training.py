@@ -29,8 +29,7 @@ _ROWS_TO_CHECK = 256
 def check_rows(core: CoreNetwork, x: LazyRows) -> None:
     """Read all rows once and raise where the network cannot train on them."""
     for rows, piece in x.pieces(_ROWS_TO_CHECK):
-        if not x.streams:  # which check what they give
-            core.check_takes(piece, name=x.name_of(rows))
+        x.check(core, rows, piece)
 
 
 def adapt_lazily(core: CoreNetwork, x: LazyRows, *, remaining: bool = False) -> None:
@@ -55,8 +54,7 @@ def predict_lazily(
 ) -> NDArray[Any]:
     """Fill `out` with the outputs of all rows, a batch at a time."""
     for rows, piece in x.pieces(batch_size):
-        if not x.streams:
-            core.check_takes(piece, name=x.name_of(rows))
+        x.check(core, rows, piece)
         core.predict(piece, batch_size, num_threads, input_sparsity, out[rows])
     return out
 
@@ -75,8 +73,7 @@ def evaluate_lazily(
     mean = 0.0
     losses = _core.LossSum()
     for rows, piece in data.x.pieces(batch_size):
-        if not data.x.streams:
-            core.check_takes(piece, name=data.x.name_of(rows))
+        data.x.check(core, rows, piece)
         sample_weight = None if data.sample_weight is None else data.sample_weight[rows]
         mean = core.evaluate(
             piece,

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule import _core, optimizers
 from chainrule.inputs.dataset import Dataset
-from chainrule.inputs.lazy_rows import LazyRows, is_lazy
+from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.inputs.several import core_rows
 from chainrule.layers import Layer
 from chainrule.names import names_arguments, unknown_name
@@ -436,7 +436,8 @@ class Network(Compiled):
                 if isinstance(x, Dataset):
                     rows = rows_of(self, x)
                 else:
-                    rows = self._unread(x) if is_lazy(x) else self._features(x)
+                    unread = self._unread(self._only(x))
+                    rows = self._features(x) if unread is None else unread
                 if isinstance(rows, LazyRows):
                     adapt_lazily(self._built_core(), rows)
                 else:

@@ -122,10 +122,8 @@ def _checked_once(net: Compiled, data: Dataset, loss: Any, learn_names: bool) ->
     core.check_loss(loss._core, loss_weights_of(loss))
     _check_takes(net, checked.x)
     if learn_names:
-        if not net._several_inputs:
-            net._learn_feature_names(data.x)
-        if net.class_names is None and class_names is not None:
-            net.class_names = class_names
+        net._learn_feature_names(data.x)
+        net._learn_class_names(class_names)
         # The network may ask for these names from now on.
         data._once((_reads(net, data), repr(loss.config)), lambda: (checked, class_names))
     return checked
@@ -169,7 +167,7 @@ def _streamed(net: Compiled, data: Dataset, loss: Any, learn_names: bool) -> Che
 
     def targets(y: Any) -> Any:
         if isinstance(loss, OutputLosses):
-            return _targets_of_outputs(net, y, loss)
+            return _targets_of_outputs(net, y, loss, learn_names)
         y = net._only_target(y)
         if compares_classes(loss, net.outputs) and len(net._output_shape()) == 1:
             y = net._labels(y, learn=learn_names)
@@ -185,14 +183,16 @@ def _streamed(net: Compiled, data: Dataset, loss: Any, learn_names: bool) -> Che
     return weighed(net, made, data.class_weight, loss)
 
 
-def _targets_of_outputs(net: Compiled, y: Any, loss: OutputLosses) -> Several:
+def _targets_of_outputs(net: Compiled, y: Any, loss: OutputLosses, learn_names: bool) -> Several:
     """Return the targets of each output."""
     given = by_name("y", "output", y, loss.names)
     parts = zip(loss.names, given, loss.losses, strict=True)
 
     def target(name: str, part: Any, one: Loss) -> Rows:
-        shape, called = net._output_shape(name), f"y[{name!r}]"
-        return _targets(net, part, one, shape, called, sparse=is_sparse(part))
+        shape, called, sparse = net._output_shape(name), f"y[{name!r}]", is_sparse(part)
+        if not sparse and len(shape) == 1 and compares_classes(one, shape[-1]):
+            part = net._labels(part, learn=learn_names, part=name)
+        return _targets(net, part, one, shape, called, sparse=sparse)
 
     return Several([target(*each) for each in parts])
 
@@ -204,7 +204,12 @@ def _reads(net: Compiled, data: Dataset) -> tuple[Any, ...]:
         net._check_columns(math.prod(table.shape[1:]))
     assert net._graph is not None
     inputs = tuple((node.name, node.shape) for node in net._graph.inputs)
-    return inputs, net.outputs, net.dtype, net.feature_names, net.class_names
+    names = (_hashable(each) for each in (net.feature_names, net.class_names))
+    return inputs, net.outputs, net.dtype, *names
+
+
+def _hashable(names: Any) -> Any:
+    return tuple(names.items()) if isinstance(names, dict) else names
 
 
 def _check_takes(net: Compiled, rows: Any) -> None:
@@ -261,12 +266,14 @@ def _several(
     learn_names: bool,
 ) -> CheckedData:
     """Return the data of a network of several inputs or outputs."""
-    rows = net._as_rows(x)
+    rows = net._rows_wherever(x)
     assert net._graph is not None
+    if learn_names:
+        net._learn_feature_names(x)
     net._built_core().check_loss(loss._core, loss_weights_of(loss))
     names = net._graph.outputs
     if isinstance(loss, OutputLosses):
-        targets: Any = _targets_of_outputs(net, y, loss)
+        targets: Any = _targets_of_outputs(net, y, loss, learn_names)
         for name, part in zip(names, targets.parts, strict=True):
             check_same_length(rows, part, names=("x", f"y[{name!r}]"))
     else:
@@ -278,6 +285,9 @@ def _several(
     if sample_weight is not None:
         each = () if isinstance(loss, OutputLosses) else _weighed(loss, net._output_shape())
         weights = as_weights(sample_weight, rows=len(rows), positions=each)
+    parts = targets.parts if isinstance(targets, Several) else [targets]
+    if isinstance(rows, LazyRows) and not all(isinstance(part, np.ndarray) for part in parts):
+        raise TypeError("y is sparse, which needs x in memory; pass the dense array y.toarray()")
     positions = _all_positions(net, loss, targets)
     made = CheckedData(rows, targets, weights, None, (), positions)
     return weighed(net, made, class_weight, loss)

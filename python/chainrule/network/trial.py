@@ -119,9 +119,7 @@ def _try_several(
     """Return the same of several outputs, with their losses."""
     logs: dict[str, Any] = {f"{name}_loss": 1.0 for name in loss.names}
     few = data.first(_ROWS)
-    outputs = np.empty((len(few.x), net.outputs), net.dtype)
-    net._built_core().predict(core_rows(few.x), 256, 0, "auto", outputs)
-    outputs = outputs if np.isfinite(outputs).all() else np.zeros_like(outputs)
+    outputs = _raw(net, few)
     for index, metrics in enumerate(measured):
         one = loss.losses[index]
         own = few.output(index).by_position()
@@ -168,16 +166,21 @@ def _predicted(
     net: Compiled, loss: Loss, data: CheckedData
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
     """Return targets, predictions, which are zeros where these are not finite, and weights."""
+    outputs = _raw(net, data)
+    data = data.by_position()
+    targets = as_table(data.y)
+    return targets, loss.link(outputs.reshape(len(targets), -1)), data.sample_weight
+
+
+def _raw(net: Compiled, data: CheckedData) -> NDArray[Any]:
+    """Return outputs of all rows, which are zeros where these are not finite."""
     outputs = np.empty((len(data.x), net.outputs), net.dtype)
     core = net._built_core()
     if isinstance(data.x, LazyRows):
         predict_lazily(core, data.x, outputs, 256, 0, "auto")
     else:
         core.predict(core_rows(data.x), 256, 0, "auto", outputs)
-    outputs = outputs if np.isfinite(outputs).all() else np.zeros_like(outputs)
-    data = data.by_position()
-    targets = as_table(data.y)
-    return targets, loss.link(outputs.reshape(len(targets), -1)), data.sample_weight
+    return outputs if np.isfinite(outputs).all() else np.zeros_like(outputs)
 
 
 def _check_decides(net: Compiled, loss: Loss, metric: Metric) -> None:
