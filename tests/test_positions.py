@@ -253,3 +253,19 @@ def test_against_pytorch(data, rng) -> None:
         np.testing.assert_allclose(
             twin.parameters[name] - net.parameters[name], gradient, rtol=1e-9, atol=1e-13
         )
+
+
+def test_what_each_layer_gave_at_each_position(rng: np.random.Generator) -> None:
+    x = cr.Input((3, 2), name="x")
+    h = cr.Dense(4, activation="tanh", name="h")(cr.Rescaling(2.0)(x))
+    net = cr.Network(x, cr.Dense(1, name="y")(cr.Flatten()(h)), seed=0, dtype="float64")
+    rows = rng.normal(size=(50, 3, 2))
+    net.forward(rows, training=False)
+    p = net.parameters
+    wide = np.tanh(2.0 * rows @ p["h.weight"] + p["h.bias"])
+    flat = wide.reshape(50, 12)
+    expected = [2.0 * rows, wide, flat, flat @ p["y.weight"] + p["y.bias"]]
+    for given, wanted in zip(net.activations, expected, strict=True):
+        assert given is not None
+        assert given.shape == wanted.shape
+        np.testing.assert_allclose(given, wanted, rtol=1e-12)

@@ -244,8 +244,7 @@ bool Network<T>::get_activation(std::int64_t layer, T* values) const {
     throw Error("there is no layer " + std::to_string(layer));
   const engine::Tensor<T>& y = s.backprop.plan->output_of(layer);
   if (!y.data) return false;
-  const std::int64_t rows = s.backprop.activation_rows * y.positions;
-  copy_rows(y, {0, rows}, {}, values, y.columns);
+  copy_rows(y, {0, s.backprop.activation_rows}, {}, values, y.positions * y.columns);
   return true;
 }
 
