@@ -106,6 +106,10 @@ typedef struct chainrule_targets {
   const double* class_weights;  /* `classes` of them, finite and >= 0; NULL: all 1 */
   int64_t classes;
   int64_t rows;
+  /* For outputs of several positions, as of shape (time, classes): labels of a row, one for each
+   * position, and weights of a row, one or as many; 0: 1. `values` has all columns side by side. */
+  int64_t label_positions;
+  int64_t weight_positions;
 } chainrule_targets;
 
 typedef int64_t chainrule_sparsity;

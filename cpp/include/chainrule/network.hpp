@@ -403,10 +403,12 @@ CHAINRULE_API void check_finite(const TargetsView& y, const char* name,
 /// The same, and for targets that the loss cannot compare outputs with: for cross_entropy rows of
 /// probabilities that are negative or do not sum to 1, for binary_cross_entropy what is not in [0,
 /// 1], for hinge anything but -1 and 1, or 0 and 1, and for poisson what is negative. Of labels
-/// nothing is looked at, since everything that takes some checks them.
+/// nothing is looked at, since everything that takes some checks them. `positions` are those of the
+/// output, whose numbers lie side by side.
 template <class T>
 CHAINRULE_API void check_targets(const TargetsView& y, const Loss& loss, const char* name,
-                                 const std::vector<std::string>& columns = {});
+                                 const std::vector<std::string>& columns = {},
+                                 std::int64_t positions = 1);
 
 /// The row of the first label that is none of 0 to classes - 1; -1 without one.
 CHAINRULE_API std::int64_t first_wrong_label(const std::int64_t* labels, std::int64_t rows,

@@ -20,6 +20,9 @@ template <>
 inline constexpr std::size_t first_size<chainrule_fit_options> =
     offsetof(chainrule_fit_options, early_stopping);
 template <>
+inline constexpr std::size_t first_size<chainrule_targets> =
+    offsetof(chainrule_targets, label_positions);
+template <>
 inline constexpr std::size_t first_size<chainrule_batch_report> =
     offsetof(chainrule_batch_report, losses);
 template <>

@@ -103,6 +103,14 @@ TargetsView targets_view(const chainrule_targets* targets, const std::string& na
   view.class_weights = given.class_weights;
   view.classes = given.classes;
   view.rows = given.rows;
+  if (given.label_positions < 0 || given.weight_positions < 0)
+    throw Error(name + " has " +
+                (given.label_positions < 0
+                     ? "label_positions " + std::to_string(given.label_positions)
+                     : "weight_positions " + std::to_string(given.weight_positions)) +
+                ", expected 0 or more");
+  if (given.label_positions > 0) view.label_positions = given.label_positions;
+  if (given.weight_positions > 0) view.weight_positions = given.weight_positions;
   if (given.values == nullptr) return view;
   const std::string values = name + ".values";
   view.values = rows_view(given.values, values.c_str());

@@ -121,9 +121,15 @@ struct Trainer<T>::State {
       check_finite<T>(x[i], part_name(name, network->graph().inputs(), i).c_str());
   }
 
+  std::int64_t positions(std::size_t output) const {
+    const Graph& graph = network->graph();
+    return graph.node(graph.outputs()[output]).shape.positions();
+  }
+
   void check_values(const Targets& y, const char* name) const {
     for (std::size_t i = 0; i < y.size(); ++i)
-      check_targets<T>(y[i], each_loss[i], part_name(name, network->graph().outputs(), i).c_str());
+      check_targets<T>(y[i], each_loss[i], part_name(name, network->graph().outputs(), i).c_str(),
+                       {}, positions(i));
   }
 
   /// What errors call the rows of an input, or the targets of an output.
@@ -371,7 +377,7 @@ double Trainer<T>::step(const Inputs& x, const Targets& y) {
   const Using guard(s);
   const double rate = s.rate(s.network->total_steps(), 1);
   for (std::size_t i = 0; i < y.size() && i < s.each_loss.size(); ++i)
-    engine::check_target_values(y[i], s.each_loss[i], "y");
+    engine::check_target_values(y[i], s.each_loss[i], "y", {}, s.positions(i));
   EpochOptions o;
   o.batch_size = std::max<std::int64_t>(1, x.rows());
   o.shuffle = false;

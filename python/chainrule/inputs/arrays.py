@@ -8,6 +8,7 @@ in features are the core's to find, while it reads them anyway.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sized
 from itertools import pairwise
 from typing import Any
@@ -104,7 +105,8 @@ def as_weights(
 ) -> NDArray[np.float64]:
     """Return one finite, non-negative weight per row, or (rows, positions) where there are such."""
     array = numeric(as_array(w, name=name), name)
-    if array.shape not in ((rows,), (rows, *positions)):
+    flat = (rows, math.prod(positions)) if positions else (rows,)
+    if array.shape not in ((rows,), (rows, *positions), flat):
         each = f", or per position: {(rows, *positions)}" if positions else ""
         raise ValueError(
             f"{name} has shape {array.shape}, expected one weight per row: ({rows},){each}"

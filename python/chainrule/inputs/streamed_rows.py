@@ -83,7 +83,7 @@ class StreamedRows(LazyRows):
         self._first: _Batch = self._begin()
         self.has_targets = self._first.y is not None
         if self._first.sample_weight is not None:
-            self.sample_weight = np.ones(source.rows)
+            self.sample_weight = np.ones((source.rows, *self._first.sample_weight.shape[1:]))
         self.shape = (source.rows, sum(part.shape[1] for part in self._first.x))
 
     streams = True
@@ -252,7 +252,10 @@ class StreamedRows(LazyRows):
         y = given[1] if len(given) > 1 else None
         weight = None
         if len(given) == 3 and given[2] is not None:
-            weight = as_weights(given[2], rows=rows, name="the generator's sample_weight")
+            # Of outputs with several positions there may be one for each of these.
+            shape = np.shape(given[2])[1:]
+            name = "the generator's sample_weight"
+            weight = as_weights(given[2], rows=rows, positions=shape, name=name)
         if hasattr(self, "_first"):
             self._check_like_first(x, y, weight)
         return _Batch(x, y, weight)
@@ -290,6 +293,12 @@ class StreamedRows(LazyRows):
         ):
             if (now is None) != (before is None):
                 raise ValueError(f"the generator gave {name} with some batches only")
+        before = self._first.sample_weight
+        if weight is not None and before is not None and weight.shape[1:] != before.shape[1:]:
+            raise ValueError(
+                f"the generator gave sample_weight of shape {weight.shape} behind {self._pulled} "
+                f"rows, at first {before.shape}"
+            )
 
     def _keep_targets(self, batch: _Batch, first: int) -> None:
         rows = slice(first, first + len(batch.x[0]))

@@ -87,7 +87,8 @@ def make_dataset(
     check_same_length(features, targets)
     weights = None
     if sample_weight is not None:
-        weights = as_weights(sample_weight, rows=len(features), positions=_weighed(loss, shape))
+        each = _weighed_positions(net, loss)
+        weights = as_weights(sample_weight, rows=len(features), positions=each)
     positions = _positions(loss, shape, targets)
     data = CheckedData(features, targets, weights, None, (), positions)
     return weighed(net, data, class_weight, loss)
@@ -174,6 +175,9 @@ def _streamed(net: Compiled, data: Dataset, loss: Any, learn_names: bool) -> Che
         return _targets(net, y, loss, net._output_shape(), sparse=is_sparse(y))
 
     rows.use(net._built_core().check_takes, targets)
+    if rows.sample_weight is not None:
+        name, each = "the generator's sample_weight", _weighed_positions(net, loss)
+        as_weights(rows.sample_weight, rows=len(rows), positions=each, name=name)
     if is_balanced(data.class_weight):
         raise ValueError(
             'class_weight="balanced" needs all rows in memory; give the weights of the classes'
@@ -234,9 +238,12 @@ def _targets(
     return prepare(loss._core, y, shape[-1], single=single, name=name)
 
 
-def _weighed(loss: Loss, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the positions that may have weights of their own; a function has losses of rows."""
-    return () if isinstance(loss, Custom) else shape[:-1]
+def _weighed_positions(net: Compiled, loss: Any) -> tuple[int, ...]:
+    """Return the positions that may have weights of their own.
+
+    A function has losses of rows, and one weight of a row counts for all of several outputs.
+    """
+    return () if isinstance(loss, Custom | OutputLosses) else net._output_shape()[:-1]
 
 
 def _positions(loss: Loss, shape: tuple[int, ...], targets: Rows) -> int:
@@ -283,7 +290,7 @@ def _several(
         check_same_length(rows, targets)
     weights = None
     if sample_weight is not None:
-        each = () if isinstance(loss, OutputLosses) else _weighed(loss, net._output_shape())
+        each = _weighed_positions(net, loss)
         weights = as_weights(sample_weight, rows=len(rows), positions=each)
     parts = targets.parts if isinstance(targets, Several) else [targets]
     if isinstance(rows, LazyRows) and not all(isinstance(part, np.ndarray) for part in parts):

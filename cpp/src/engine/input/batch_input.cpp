@@ -77,6 +77,13 @@ void BatchInput<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
   }
   if (x.compressed()) {
     check_takes_compressed();
+    if (expands()) {
+      SparseInput<T>::offsets_of(x);  // checks them
+      make_room_for_tables();
+      if (expanded_.empty()) expanded_ = Buffer<double>(options_.threads * x_.columns);
+      rows_changed_ = false;
+      return;
+    }
     const auto cells = static_cast<double>(x.rows) * static_cast<double>(x.columns);
     const double density = static_cast<double>(offset_at(x, x.rows) - offset_at(x, 0)) / cells;
     use_lists(x, density);
@@ -130,7 +137,7 @@ void BatchInput<T>::make_room_for_tables() {
 
 template <class T>
 void BatchInput<T>::check_takes_compressed() const {
-  check_takes_sparse("sparse x");
+  if (!expands()) check_takes_sparse("sparse x");
   if (!affine_) return;
   for (std::int64_t j = 0; j < x_.columns; ++j) {
     if (affine_->offset()[j] == T(0)) continue;
@@ -224,6 +231,10 @@ void BatchInput<T>::load(ThreadContext& context, const Step<T>& step, const Rows
     reader_->read(x, order, rows, slice);
     return;
   }
+  if (x.compressed() && expands()) {
+    load_expanded(rows, x, order, slice);
+    return;
+  }
   if (x.compressed()) {
     lists_->take(x, order, rows, affine_ ? affine_->scale() : nullptr);
     if (options_.backward) lists_->count(rows, slice);
@@ -235,6 +246,39 @@ void BatchInput<T>::load(ThreadContext& context, const Step<T>& step, const Rows
   } else {
     gather(x, order.after(rows.begin), rows.size(), to + rows.begin * x_.stride);
   }
+}
+
+// Each row is written out in the caller's type and gathered from there, so that it has the bits of
+// a table's row.
+// x: compressed rows x columns, x_: rows x columns
+template <class T>
+void BatchInput<T>::load_expanded(Range rows, const RowsView& x, RowOrder order,
+                                  ThreadSlice slice) {
+  with_types(x, [&]<class V, class I>(const V* values, const I* indices) {
+    V* const row = reinterpret_cast<V*>(expanded_.data() + slice.index * x_.columns);
+    RowsView table;
+    table.data = row;
+    table.type = x.type;
+    table.rows = 1;
+    table.columns = x_.columns;
+    table.row_stride = x_.columns * static_cast<std::int64_t>(sizeof(V));
+    table.column_stride = sizeof(V);
+    for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+      const StoredRange stored(x, order[i]);
+      std::fill_n(row, x_.columns, V(0));
+      std::int64_t before = -1;
+      for (std::int64_t at = stored.begin; at < stored.end; ++at) {
+        const std::int64_t column = read_once(indices, at);
+        if (column <= before || column >= x_.columns) {
+          __atomic_store_n(&rows_changed_, true, __ATOMIC_RELAXED);
+          continue;
+        }
+        row[column] = values[at];
+        before = column;
+      }
+      gather(table, {}, 1, x_.data + i * x_.stride);
+    }
+  });
 }
 
 // mask: rows x words of 64 columns, a bit a nonzero; the values go to `to`, rows x columns, or stay
@@ -279,7 +323,7 @@ bool BatchInput<T>::can_skip_barrier(int threads) const {
 
 template <class T>
 bool BatchInput<T>::changed() const {
-  return lists_ && taker_->sparse == lists_.get() && lists_->changed();
+  return rows_changed_ || (lists_ && taker_->sparse == lists_.get() && lists_->changed());
 }
 
 template <class T>

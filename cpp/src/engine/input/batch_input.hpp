@@ -34,6 +34,7 @@ struct FirstStage {
 ///   - a tensor (rows x columns), scaled by a first AffineStage in passing,
 ///   - that tensor with a mask of its nonzeros, or bytes with such a mask,
 ///   - lists of the nonzeros, from compressed rows or from categories,
+///   - that tensor of compressed rows written out, where several stages read them,
 ///   - whatever a first stage reads by itself (ReadsRows).
 /// Those members that take a ThreadContext or a ThreadSlice are called by every thread of a team.
 template <class T>
@@ -100,6 +101,8 @@ class BatchInput {
  private:
   bool private_inputs_pay() const;
   void make_room_for_tables();
+  /// Whether compressed rows become a tensor: no stage alone decides how it reads them.
+  bool expands() const { return !first_; }
   void check_takes_compressed() const;
   void use_lists(const RowsView& x, double density);
   void use_masks(const RowsView& x, double density);
@@ -111,6 +114,7 @@ class BatchInput {
     return options_.backward && taker_ && (taker_->sparse || taker_->mask);
   }
   void gather(const RowsView& x, RowOrder order, std::int64_t rows, T* to);
+  void load_expanded(Range rows, const RowsView& x, RowOrder order, ThreadSlice slice);
   void load_masked(Range rows, const RowsView& x, RowOrder order, NonzeroMask<T>& mask, T* to);
 
   const kernels::KernelTable<T>& kernels_;
@@ -126,6 +130,8 @@ class BatchInput {
   bool output_read_in_gradients_ = false;  // by the stage behind the taker
   Buffer<T> memory_;                       // of x
   std::unique_ptr<SparseInput<T>> lists_;  // once compressed rows have come
+  Buffer<double> expanded_;                // once such rows are written out: one for each thread
+  bool rows_changed_ = false;              // since they were checked; by any thread
   std::vector<NonzeroMask<T>> masks_;      // once a table's zeros have been left out
   Buffer<T> byte_values_;                  // the number that each of the 256 bytes stands for
   std::optional<InputPath> path_;

@@ -113,17 +113,25 @@ struct Named {
     });
   }
 
-  /// Of each position of a row.
-  void refuse_other_sums() const {
-    constexpr double tolerance = 1e-3;
+  /// Of each of the positions of a row.
+  void refuse_other_sums(std::int64_t positions) const {
     for_each_row(y, [&](std::int64_t row, const auto& numbers) {
-      const double total = sum(numbers);
-      if (std::abs(total - 1.0) <= tolerance) return;
-      char text[32];
-      std::snprintf(text, sizeof(text), "%g", total);
-      throw Error(std::string(name) + "[" + std::to_string(row) + "] sums to " + text +
-                  ": expected probabilities of the classes, which sum to 1");
+      auto part = numbers;
+      if (positions > 1) part.count = numbers.count / positions;
+      for (std::int64_t p = 0; p < positions; ++p, part.first += part.count * part.stride)
+        refuse_other_sum(part, row, positions > 1 ? p : -1);
     });
+  }
+  template <class S>
+  void refuse_other_sum(const Numbers<S>& numbers, std::int64_t row, std::int64_t position) const {
+    constexpr double tolerance = 1e-3;
+    const double total = sum(numbers);
+    if (std::abs(total - 1.0) <= tolerance) return;
+    char text[32];
+    std::snprintf(text, sizeof(text), "%g", total);
+    throw Error(std::string(name) + "[" + std::to_string(row) + "]" +
+                (position < 0 ? "" : ", position " + std::to_string(position) + ",") + " sums to " +
+                text + ": expected probabilities of the classes, which sum to 1");
   }
 };
 
@@ -141,12 +149,12 @@ int low_of_hinge(const RowsView& y) {
 }  // namespace
 
 void check_target_values(const TargetsView& y, const Loss& loss, const char* name,
-                         const std::vector<std::string>& columns) {
+                         const std::vector<std::string>& columns, std::int64_t positions) {
   if (y.labels) return;
   const Named targets{y.values, name, columns};
   if (loss.kind == Loss::Kind::cross_entropy) {
     targets.refuse(negative, "is negative: expected probabilities of the classes");
-    targets.refuse_other_sums();
+    targets.refuse_other_sums(positions);
   } else if (loss.kind == Loss::Kind::binary_cross_entropy) {
     targets.refuse([](auto number) { return number < 0 || number > 1; },
                    "is not a target of binary_cross_entropy: expected numbers in [0, 1]");
@@ -170,14 +178,14 @@ std::int64_t first_wrong_label(const std::int64_t* labels, std::int64_t rows,
 
 template <class T>
 void check_targets(const TargetsView& y, const Loss& loss, const char* name,
-                   const std::vector<std::string>& columns) {
+                   const std::vector<std::string>& columns, std::int64_t positions) {
   check_finite<T>(y, name, columns);
-  engine::check_target_values(y, loss, name, columns);
+  engine::check_target_values(y, loss, name, columns, positions);
 }
 
 template void check_targets<float>(const TargetsView&, const Loss&, const char*,
-                                   const std::vector<std::string>&);
+                                   const std::vector<std::string>&, std::int64_t);
 template void check_targets<double>(const TargetsView&, const Loss&, const char*,
-                                    const std::vector<std::string>&);
+                                    const std::vector<std::string>&, std::int64_t);
 
 }  // namespace chainrule
