@@ -164,7 +164,7 @@ def test_a_page_of_an_mnist_network_is_small(rng: np.random.Generator) -> None:
     explanation = net.explain(image, 3, record=record)
     page = explanation.to_html()
     assert len(page.encode()) < 300_000
-    assert explanation.data["shape"] == [28, 28]
+    assert explanation.data["rows"][0]["shape"] == [28, 28]
     assert any("784 weights" in note for note in explanation.data["notes"])
     assert any("recorded steps" in note for note in explanation.data["notes"])
     assert len(explanation.data["history"]) >= 10
@@ -182,7 +182,7 @@ def test_a_page_loads_nothing_and_runs_nothing_of_the_data(tmp_path) -> None:
     assert page.count("<script") == 2
     assert page.count('"use strict"') == 1
     assert set(re.findall(r"https?://[\w./]+", page)) == {"http://www.w3.org/2000/svg"}
-    assert page_data(page)["feature_names"][0].startswith("</script>")
+    assert page_data(page)["rows"][0]["feature_names"][0].startswith("</script>")
     frame = explanation._repr_html_()
     assert frame.startswith("<iframe srcdoc=")
     assert "<script" not in frame
@@ -255,7 +255,7 @@ def test_images_and_rows(image) -> None:
     net = cr.Sequential([cr.Dense(2)], seed=0)
     data = net.explain(image, 0, loss="cross_entropy").data
     assert data["vectors"][0]["values"] == [1.0] * 4
-    assert data["shape"] == ([2, 2] if np.ndim(image) == 2 else None)
+    assert data["rows"][0]["shape"] == ([2, 2] if np.ndim(image) == 2 else None)
     assert net.inputs == 4
     with pytest.raises(ValueError, match="x has 3 columns; the network expects 4"):
         net.explain(np.ones(3), 0, loss="cross_entropy")

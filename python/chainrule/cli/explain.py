@@ -15,7 +15,6 @@ from chainrule.cli.known import Known
 from chainrule.cli.output import output_path
 from chainrule.cli.tables import TableOptions
 from chainrule.network.model_file import load
-from chainrule.network.sequential import Sequential
 
 
 def run(options: argparse.Namespace) -> int:
@@ -24,8 +23,9 @@ def run(options: argparse.Namespace) -> int:
     inputs = [options.model, dataset.source(options.data)]
     path = output_path(name, PAGE, inputs=inputs, overwrite=options.overwrite)
     net = load(options.model)
-    if not isinstance(net, Sequential):
-        raise ValueError(f"{options.model}: only a chain of layers can be explained")
+    graph = net._graph
+    if graph is None or len(graph.inputs) > 1 or len(graph.outputs) > 1:
+        raise ValueError(f"{options.model}: tables are for networks of one input and one output")
     if net.loss is None:
         raise ValueError(f"{options.model}: the network has no loss; it was never trained")
     known = Known.of(net, options.model)

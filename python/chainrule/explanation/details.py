@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from chainrule import optimizers
 from chainrule.errors import DivergenceError
-from chainrule.explanation.trace import Row, Step, Trace, by_layer, core_copy
+from chainrule.explanation.row import Row
+from chainrule.explanation.trace import Arrays, Behind, Trace, by_node
+from chainrule.network.gradient_check import _float64_copy
 
 if TYPE_CHECKING:
-    from chainrule.network.compiled import Compiled
+    from chainrule.network.network import Network
     from chainrule.optimizers import Optimizer
 
 __all__ = ["Differences", "Term", "Unit", "chosen_numbers", "chosen_units", "largest", "updates"]
@@ -47,25 +49,26 @@ class Unit:
     bias_update: float | None
 
 
-def chosen_units(steps: list[Step]) -> dict[int, dict[int, NDArray[np.int64]]]:
+def chosen_units(trace: Trace) -> dict[int, dict[int, NDArray[np.int64]]]:
     """Return the inputs to show, by the indices of dense steps among all and by their units.
 
     All, if the page can hold them; else the units with the largest gradients and the inputs with
     the largest terms.
     """
-    dense = {place: step for place, step in enumerate(steps) if step.weight is not None}
+    dense = {place: step for place, step in enumerate(trace.steps) if step.weight is not None}
+    x = {place: trace.values[step.reads[0]] for place, step in dense.items()}
     most = max(1, min(_UNITS, _UNITS_OF_ALL // max(len(dense), 1)))
     units = {
-        place: largest(step.dy, max(1, min(most, _WIDE // step.x.size)))
+        place: largest(trace.gradients[step.makes], max(1, min(most, _WIDE // x[place].size)))
         for place, step in dense.items()
     }
     count = sum(len(chosen) for chosen in units.values())
-    every = sum(len(units[place]) * len(step.x) for place, step in dense.items())
-    terms = max((step.x.size for step in dense.values()), default=0) if every <= _WEIGHTS else 0
+    every = sum(len(units[place]) * x[place].size for place in dense)
+    terms = max((each.size for each in x.values()), default=0) if every <= _WEIGHTS else 0
     each = terms or max(4, _WEIGHTS // max(count, 1))
     return {
         place: {
-            int(unit): largest(step.x * step.weight[:, unit], each)  # type: ignore[index]
+            int(unit): largest(x[place] * step.weight[:, unit], each)  # type: ignore[index]
             for unit in units[place]
         }
         for place, step in dense.items()
@@ -73,25 +76,26 @@ def chosen_units(steps: list[Step]) -> dict[int, dict[int, NDArray[np.int64]]]:
 
 
 def chosen_numbers(
-    steps: list[Step], units: dict[int, dict[int, NDArray[np.int64]]]
+    trace: Trace, units: dict[int, dict[int, NDArray[np.int64]]]
 ) -> list[NDArray[np.int64] | None]:
-    """Return which numbers of the row, and of each step's outputs, are on the page; None for all.
+    """Return which numbers of each vector are on the page; None for all.
 
     Those of the largest gradients, and those that are told of one by one.
     """
-    vectors = [(steps[0].x, steps[0].dx), *((step.y, step.dy) for step in steps)]
-    if sum(values.size for values, _ in vectors) <= _NUMBERS:
-        return [None] * len(vectors)
-    most = max(_FEWEST_NUMBERS, _NUMBERS // len(vectors))
+    if sum(values.size for values in trace.values) <= _NUMBERS:
+        return [None] * len(trace.values)
+    most = max(_FEWEST_NUMBERS, _NUMBERS // len(trace.values))
+    told: list[list[NDArray[np.int64]]] = [[] for _ in trace.values]
+    for place, of_step in units.items():
+        told[trace.steps[place].reads[0]] += of_step.values()
+        told[trace.steps[place].makes].append(np.array(list(of_step), dtype=np.int64))
     chosen: list[NDArray[np.int64] | None] = []
-    for place, (values, gradient) in enumerate(vectors):
+    for values, gradient, one_by_one in zip(trace.values, trace.gradients, told, strict=True):
         if values.size <= most:
             chosen.append(None)
             continue
-        into = units.get(place, {}).values()
-        own = np.array(list(units.get(place - 1, {})), dtype=np.int64)
         most_moved = largest(values if gradient is None else gradient, most)
-        chosen.append(np.unique(np.concatenate([most_moved, own, *into])))
+        chosen.append(np.unique(np.concatenate([most_moved, *one_by_one])))
     return chosen
 
 
@@ -109,11 +113,10 @@ class Differences:
     The unit with its weight moved is run again, and all that is behind it.
     """
 
-    def __init__(self, trace: Trace, place: int, row: Row) -> None:
+    def __init__(self, trace: Trace, place: int) -> None:
         self._trace = trace
         self._place = place
-        self._row = row
-        self._behind = trace.behind(place)
+        self._behind = Behind(trace, place)
 
     def of(self, unit: int, inputs: NDArray[np.int64]) -> tuple[list[float], float | None]:
         """Return those of a unit's weights for these inputs, and that of its bias."""
@@ -125,7 +128,8 @@ class Differences:
         ) if has_bias else None
 
     def _difference(self, core: Any, name: str, index: tuple[int, ...], unit: int) -> float:
-        step, row = self._trace.steps[self._place], self._row
+        step = self._trace.steps[self._place]
+        x = self._trace.values[step.reads[0]][None]
         array = core.get_parameter(name)
         value = array[index]
         h = _STEP * max(1.0, abs(value))
@@ -133,9 +137,9 @@ class Differences:
         for moved in (value + h, value - h):
             array[index] = moved
             core.set_parameter(name, array)
-            z = step.y[None].copy()
-            z[0, unit] = core.forward(step.x[None], False, 1)[0, 0]
-            losses.append(self._behind.compute_gradients(z, row.y, row.loss._core, False, 1)[0])
+            z = self._trace.values[step.makes].copy()
+            z[unit] = core.forward(x, False, 1)[0, 0]
+            losses.append(self._behind.loss(z))
         array[index] = value
         core.set_parameter(name, array)
         return float((losses[0] - losses[1]) / ((value + h) - (value - h)))
@@ -146,19 +150,21 @@ def _name(core: Any, short: str) -> str:
     return str(next(p.name for p in core.parameters if p.name.endswith(f".{short}")))
 
 
-def updates(net: Compiled, row: Row, optimizer: Optimizer) -> list[dict[str, NDArray[np.float64]]]:
+def updates(net: Network, row: Row, optimizer: Optimizer) -> dict[str, Arrays]:
     """Return what a first step of the optimizer, from this row alone, adds to each parameter.
 
-    By layer and by the names of parameters within it; NaN where the step would diverge.
+    By node and by the names of parameters within it; NaN where the step would diverge.
     """
     if optimizer.lazy:
         optimizer = optimizers.Optimizer.from_config({**optimizer.config, "lazy": False})
-    core = core_copy(net)
+    wide = _float64_copy(net)
+    wide.freeze(*net._frozen)
+    core: Any = wide._built_core()
     before = [core.get_parameter(info.name) for info in core.parameters]
-    core.compute_gradients(row.x, row.y, row.loss._core, False, 1)
+    row.gradients(core)
     try:
         core.step(optimizer._core, float(optimizer.learning_rate))
     except DivergenceError:
-        return by_layer(net, [np.full_like(array, np.nan) for array in before])
+        return by_node(net, [np.full_like(array, np.nan) for array in before])
     after = [core.get_parameter(info.name) for info in core.parameters]
-    return by_layer(net, [b - a for a, b in zip(before, after, strict=True)])
+    return by_node(net, [b - a for a, b in zip(before, after, strict=True)])

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`Sequential.explain`: one row's way through a network and back, as a page."""
+"""`Network.explain`: one row's way through a network and back, as a page."""
 
 from __future__ import annotations
 
 import html
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule import losses, optimizers
+from chainrule import optimizers
 from chainrule.arguments import positive_integer
 from chainrule.atomic_file import write_atomically
 from chainrule.explanation.details import (
@@ -29,7 +30,8 @@ from chainrule.explanation.page import (
     step_data,
     vector_data,
 )
-from chainrule.explanation.trace import Row, Trace, by_layer, checked_row
+from chainrule.explanation.row import Row, checked_row
+from chainrule.explanation.trace import Arrays, Trace, by_node
 from chainrule.network.weights import count_params
 
 if TYPE_CHECKING:
@@ -38,8 +40,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chainrule.callbacks import Record
-    from chainrule.losses import Loss
-    from chainrule.network.compiled import Compiled
+    from chainrule.network.fitting import AnyLoss
+    from chainrule.network.network import Network
     from chainrule.optimizers import Optimizer
 
 __all__ = ["Explanation", "explain"]
@@ -54,8 +56,9 @@ class Explanation:
     Attributes
     ----------
     data : dict
-        What the page's script reads: ``vectors`` (the row and what each step makes of it, with
-        gradients), ``steps``, ``loss``, ``notes``.
+        What the page's script reads: ``rows``, ``vectors`` (those of the inputs and what each step
+        makes, with gradients), ``steps`` with the vectors that they read, ``outputs``, ``loss``,
+        ``notes``.
 
     Examples
     --------
@@ -94,7 +97,9 @@ class Explanation:
         """Return a line of what is on the page."""
         units = sum(
             vector["count"]
-            for vector, step in zip(self.data["vectors"][1:], self.data["steps"], strict=True)
+            for vector, step in zip(
+                self.data["vectors"][len(self.data["rows"]) :], self.data["steps"], strict=True
+            )
             if step["kind"] == "dense"
         )
         size = len(self.to_html().encode()) / 1000
@@ -103,17 +108,17 @@ class Explanation:
 
 
 def explain(
-    net: Compiled,
+    net: Network,
     row: object,
     target: object,
     *,
-    loss: str | Loss | None = None,
+    loss: AnyLoss = None,
     optimizer: str | Optimizer | None = None,
     record: Record | None = None,
     image_shape: Sequence[int] | None = None,
 ) -> Explanation:
-    """Return the page of one row; see `Sequential.explain`."""
-    chosen = losses.get(loss) if loss is not None else net._chosen_loss(None)
+    """Return the page of one row; see `Network.explain`."""
+    chosen = net._chosen_loss(loss)
     by = optimizers.get_stepping(
         optimizer if optimizer is not None else net.optimizer or "adam", "explain"
     )
@@ -122,50 +127,86 @@ def explain(
 
 
 def _explained(
-    net: Compiled,
+    net: Network,
     row: object,
     target: object,
-    chosen: Loss,
+    chosen: Any,
     by: Optimizer,
     record: Record | None,
     shape: list[int] | None,
 ) -> Explanation:
     checked = checked_row(net, row, target, chosen)
-    if shape is not None and shape[0] * shape[1] != checked.x.shape[1]:
+    if shape is not None and net._several_inputs:
+        raise ValueError("image_shape needs a network of one input")
+    columns = sum(x.shape[1] for x in checked.x)
+    if shape is not None and shape[0] * shape[1] != columns:
         raise ValueError(
-            f"image_shape is {shape[0]} x {shape[1]}, but the row has {checked.x.shape[1]} numbers"
+            f"image_shape is {shape[0]} x {shape[1]}, but the row has {columns} numbers"
         )
-    trace = Trace(net.layers, by_layer(net), checked)
+    trace = Trace(net, by_node(net), checked)
     notes: list[str] = []
-    units = chosen_units(trace.steps)
-    chosen_indices = chosen_numbers(trace.steps, units)
-    steps = _steps(net, trace, checked, by, units, chosen_indices, notes)
+    units = chosen_units(trace)
+    chosen_indices = chosen_numbers(trace, units)
+    steps = _steps(net, trace, by, units, chosen_indices, notes)
+    kind = " + ".join(each.kind for each in checked.losses)
     data = {
         "network": [repr(layer) for layer in net.layers],
-        "inputs": int(checked.x.shape[1]),
+        "inputs": columns,
         "parameters": count_params(net),
         "loss": {
-            "kind": chosen.kind,
+            "kind": kind,
             "value": number(trace.loss),
             "target": _target_text(net, checked),
-            "taken_over": trace.taken_over,
+            "taken_over": " and ".join(trace.taken_over) or None,
         },
         "optimizer": repr(by),
-        "shape": shape or _square(checked.x.shape[1]),
-        "feature_names": list(net.feature_names or []),
-        "class_names": list(net.class_names or []),
+        "rows": _rows(net, checked, shape),
+        "outputs": _outputs(net, trace),
         "vectors": vector_data(trace, chosen_indices),
         "steps": steps,
-        "history": _history(net, checked, trace, record, chosen_indices, notes),
+        "history": _history(net, trace, record, chosen_indices, notes),
         "notes": notes,
     }
-    return Explanation(f"{chosen.kind} of one row, explained", data)
+    return Explanation(f"{kind} of one row, explained", data)
+
+
+def _rows(net: Network, row: Row, shape: list[int] | None) -> list[dict[str, Any]]:
+    """Return the name, the shape as an image and the names of the numbers of each input."""
+    assert net._graph is not None
+    several = net._several_inputs
+
+    def names_of(kind: str, input: str) -> list[str]:
+        return list(net._names_of(kind, input if several else None) or [])
+
+    return [
+        {
+            "name": node.name,
+            "shape": shape or _image(node.shape) or _square(x.shape[1]),
+            "feature_names": list(
+                net._names_of("feature_names", node.name if several else None) or []
+            ),
+        }
+        for node, x in zip(net._graph.inputs, row.x, strict=True)
+    ]
+
+
+def _outputs(net: Network, trace: Trace) -> list[dict[str, Any]]:
+    """Return the vector, the name and the names of the classes of each output."""
+    assert net._graph is not None
+    several = len(trace.outputs) > 1
+    return [
+        {
+            "vector": vector,
+            "name": name,
+            "class_names": list(net._names_of("class_names", name if several else None) or []),
+        }
+        for name, vector in zip(net._graph.outputs, trace.outputs, strict=True)
+    ]
 
 
 def _steps(
-    net: Compiled,
+    net: Network,
     trace: Trace,
-    row: Row,
     optimizer: Optimizer,
     chosen: dict[int, dict[int, NDArray[np.int64]]],
     numbers: Sequence[Places],
@@ -174,22 +215,26 @@ def _steps(
     """Return what the page tells of each step, and add to the notes what it leaves out."""
     for place, at in enumerate(numbers):
         if at is not None:
-            size = trace.steps[0].x.size if place == 0 else trace.steps[place - 1].y.size
-            what = "The row has" if place == 0 else f"{trace.steps[place - 1].name} gives"
+            size, maker = trace.values[place].size, trace.maker(place)
+            what = "The row has" if maker is None else f"{maker.name} gives"
             notes.append(
                 f"{what} {size:,} numbers; the {len(at):,} with the largest gradients, or that "
                 "are told of below, are shown."
             )
     weights = sum(step.weight.size for step in trace.steps if step.weight is not None)
-    steps_to = updates(net, row, optimizer)
+    steps_to = updates(net, trace.row, optimizer)
     data = []
     for place, step in enumerate(trace.steps):
         units = {}
         if step.weight is not None:
-            units = _units(trace, place, row, chosen[place], steps_to)
-            notes += _omitted(step.layer, step.weight.shape, units)
+            units = _units(net, trace, place, chosen[place], steps_to)
+            notes += _omitted(step.node, step.weight.shape, units)
+        elif step.kind == "dense":
+            notes.append(
+                f"{step.name} of layer {step.node} works on several positions, as a whole."
+            )
         data.append(
-            step_data(place, trace.steps, units, numbers, with_colors=weights <= _COLORED_WEIGHTS)
+            step_data(place, trace, units, numbers, with_colors=weights <= _COLORED_WEIGHTS)
         )
     if weights > _COLORED_WEIGHTS:
         notes.append(f"The network has {weights:,} weights, too many for pictures of them all.")
@@ -197,31 +242,33 @@ def _steps(
 
 
 def _units(
+    net: Network,
     trace: Trace,
     place: int,
-    row: Row,
     chosen: dict[int, NDArray[np.int64]],
-    steps_to: list[dict[str, NDArray[np.float64]]],
+    steps_to: dict[str, Arrays],
 ) -> dict[int, Unit]:
     """Return what the page tells of a dense step's units."""
-    differences = Differences(trace, place, row)
-    layer = trace.steps[place].layer
+    assert net._graph is not None
+    differences = Differences(trace, place)
+    name = trace.steps[place].node
+    moved_by = steps_to[net._graph[name].shares or name]
     units = {}
     for index, inputs in chosen.items():
         of_weights, of_bias = differences.of(index, inputs)
-        moved = steps_to[layer]["weight"][inputs, index]
+        moved = moved_by["weight"][inputs, index]
         terms = [
             Term(int(i), number(d, 8), number(u, 8))
             for i, d, u in zip(inputs, of_weights, moved, strict=True)
         ]
         bias: tuple[float | None, float | None] = (None, None)
         if of_bias is not None:
-            bias = (number(of_bias, 8), number(steps_to[layer]["bias"][index], 8))
+            bias = (number(of_bias, 8), number(moved_by["bias"][index], 8))
         units[index] = Unit(index, terms, *bias)
     return units
 
 
-def _omitted(layer: int, shape: tuple[int, ...], units: dict[int, Unit]) -> list[str]:
+def _omitted(layer: str, shape: tuple[int, ...], units: dict[int, Unit]) -> list[str]:
     terms = max((len(unit.terms) for unit in units.values()), default=0)
     notes = []
     if len(units) < shape[1]:
@@ -238,8 +285,7 @@ def _omitted(layer: int, shape: tuple[int, ...], units: dict[int, Unit]) -> list
 
 
 def _history(
-    net: Compiled,
-    row: Row,
+    net: Network,
     trace: Trace,
     record: Record | None,
     chosen: Sequence[Places],
@@ -254,28 +300,34 @@ def _history(
     shapes = [array.shape for array in net.parameters.values()]
     if [array.shape for array in snapshots[0].weights] != shapes:
         raise ValueError("record is of another network: its weights have other shapes")
-    most = max(2, _HISTORY_CHARACTERS // history_numbers(trace.steps, chosen))
+    most = max(2, _HISTORY_CHARACTERS // history_numbers(trace, chosen))
     count = min(len(snapshots), most)
     indices = np.unique(np.linspace(0, len(snapshots) - 1, count).round())
     if len(indices) < len(snapshots):
         notes.append(f"Of {len(snapshots)} recorded steps {len(indices)} are shown.")
     traces = []
     for place in indices.astype(int):
-        weights = by_layer(net, snapshots[place].weights)
+        weights = by_node(net, snapshots[place].weights)
         try:
-            traces.append((snapshots[place].step, Trace(net.layers, weights, row)))
+            traces.append((snapshots[place].step, Trace(net, weights, trace.row)))
         except ValueError as error:
             notes.append(f"Step {snapshots[place].step} is left out: {error}.")
     return history_data(traces, chosen)
 
 
-def _target_text(net: Compiled, row: Row) -> str:
-    if row.y.ndim == 1:
-        label = int(row.y[0])
-        return str(net.class_names[label]) if net.class_names else str(label)
-    return ", ".join(f"{value:.6g}" for value in row.y[0][:12]) + (
-        ", ..." if row.y.shape[1] > 12 else ""
-    )
+def _target_text(net: Network, row: Row) -> str:
+    assert net._graph is not None
+    names: list[Any] = [*net._graph.outputs] if len(row.y) > 1 else [None]
+    texts = []
+    for name, y in zip(names, row.y, strict=True):
+        classes = net._names_of("class_names", name)
+        if y.dtype.kind in "iu" and y.ndim == 1:
+            text = str(classes[int(y[0])]) if classes else str(int(y[0]))
+        else:
+            flat = y.reshape(-1)
+            text = ", ".join(f"{value:.6g}" for value in flat[:12]) + ", ..." * (flat.size > 12)
+        texts.append(text if name is None else f"{name}: {text}")
+    return "; ".join(texts)
 
 
 def _image_shape(row: object, given: Sequence[int] | None) -> list[int] | None:
@@ -283,8 +335,21 @@ def _image_shape(row: object, given: Sequence[int] | None) -> list[int] | None:
     if given is not None:
         height, width = given
         return [positive_integer("image_shape", height), positive_integer("image_shape", width)]
-    shape = np.asarray(row).shape
+    if isinstance(row, Mapping) or (
+        not hasattr(row, "shape") and not isinstance(row, list | tuple)
+    ):
+        return None
+    try:
+        shape = np.shape(row)
+    except ValueError:  # rows of several inputs
+        return None
     return [int(shape[0]), int(shape[1])] if len(shape) == 2 else None
+
+
+def _image(shape: tuple[int, ...]) -> list[int] | None:
+    """Return height and width of an input that is an image of one channel."""
+    flat = shape[:-1] if len(shape) == 3 and shape[-1] == 1 else shape
+    return list(flat) if len(flat) == 2 else None
 
 
 def _square(inputs: int) -> list[int] | None:

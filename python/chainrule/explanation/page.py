@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.explanation.details import Unit
-from chainrule.explanation.trace import Step, Trace
+from chainrule.explanation.trace import Trace
 
 __all__ = ["colors", "history_data", "history_numbers", "html_page", "step_data", "vector_data"]
 
@@ -53,9 +53,8 @@ def colors(values: NDArray[np.float64]) -> list[Any]:
 
 
 def vector_data(trace: Trace, chosen: Sequence[Places]) -> list[dict[str, Any]]:
-    """Return the values and gradients of the row and of what each step makes of it."""
-    first = trace.steps[0]
-    pairs = [(first.x, first.dx), *((step.y, step.dy) for step in trace.steps)]
+    """Return the values and gradients of the rows and of what each step makes."""
+    pairs = zip(trace.values, trace.gradients, strict=True)
     return [
         {
             "count": values.size,
@@ -73,7 +72,7 @@ def _at(values: NDArray[np.float64] | None, at: Places) -> NDArray[np.float64] |
 
 def step_data(
     place: int,
-    steps: list[Step],
+    trace: Trace,
     units: dict[int, Unit],
     chosen: Sequence[Places],
     *,
@@ -81,16 +80,22 @@ def step_data(
 ) -> dict[str, Any]:
     """Return what the page tells of one step; `units` of a dense one are by their index.
 
-    `chosen` are the numbers of each vector that are on the page; the step makes the one after its
-    own place.
+    `chosen` are the numbers of each vector that are on the page.
     """
-    step = steps[place]
+    step = trace.steps[place]
     data: dict[str, Any] = {
         "name": step.name,
         "kind": step.kind,
         "layer": step.layer,
-        "slope": _slope(step, chosen[place + 1]),
+        "node": step.node,
+        "reads": step.reads,
+        "slope": None,
     }
+    slopes = [_slope(slope, chosen[step.makes]) for slope in step.slopes]
+    if len(step.reads) == 1 and slopes:
+        (data["slope"],) = slopes
+    elif slopes:
+        data["slopes"] = slopes
     if step.weight is None:
         return data
     data["units"] = {
@@ -105,37 +110,47 @@ def step_data(
         }
         for index, unit in units.items()
     }
-    data["next"] = _strongest_uses(place, steps, chosen)
+    data["next"] = _strongest_uses(place, trace, chosen)
     if with_colors:
         data["colors"] = colors(step.weight)
     return data
 
 
-def _slope(step: Step, at: Places) -> list[float] | None:
+def _slope(slope: NDArray[np.float64], at: Places) -> list[float] | None:
     """Return the local derivatives; one of them if all are the same."""
-    if step.slope is not None and (step.slope == step.slope[0]).all():
-        return numbers(step.slope[:1])
-    return numbers(_at(step.slope, at))
+    return numbers(slope[:1] if (slope == slope[0]).all() else _at(slope, at))
 
 
-def _strongest_uses(place: int, steps: list[Step], chosen: Sequence[Places]) -> list[Any] | None:
+def _strongest_uses(place: int, trace: Trace, chosen: Sequence[Places]) -> list[Any] | None:
     """Return for each unit which unit of the next dense step most of its gradient comes from.
 
     And the weight between the two. None if there is no such step, or something between them lets
-    every input have a part in every output.
+    every input have a part in every output, or several steps read it.
     """
-    for later in range(place + 1, len(steps)):
-        step = steps[later]
+    vector = trace.steps[place].makes
+    while len(readers := trace.readers(vector)) == 1 and vector not in trace.outputs:
+        (step,) = readers
         if step.weight is not None:
-            assert step.dy is not None
-            own, to = chosen[place + 1], chosen[later + 1]
+            own, to = chosen[trace.steps[place].makes], chosen[step.makes]
             weight = step.weight if own is None else step.weight[own]
-            shares = np.abs(weight * step.dy)
+            gradient = trace.gradients[step.makes]
+            assert gradient is not None
+            shares = np.abs(weight * gradient)
             best = shares.argmax(axis=1) if to is None else to[shares[:, to].argmax(axis=1)]
             return [best.tolist(), numbers(weight[np.arange(len(best)), best])]
-        if step.slope is None:
+        if len(step.slopes) != 1:
             return None
+        vector = step.makes
     return None
+
+
+def _fixed(trace: Trace) -> set[int]:
+    """Return the vectors that no parameter changes: those before the first weights."""
+    fixed = {*range(trace.inputs)}
+    for step in trace.steps:
+        if fixed.issuperset(step.reads) and not step.own:
+            fixed.add(step.makes)
+    return fixed
 
 
 def history_data(
@@ -144,10 +159,8 @@ def history_data(
     """Return the same row's numbers at recorded steps: as characters where there are many."""
     if not traces:
         return []
-    steps = traces[0][1].steps
-    # What is before the first weights does not change.
-    fixed = next((place for place, step in enumerate(steps) if step.weight is not None), 0)
-    exact = history_numbers(steps, chosen) * len(traces) <= _HISTORY_NUMBERS
+    fixed = _fixed(traces[0][1])
+    exact = history_numbers(traces[0][1], chosen) * len(traces) <= _HISTORY_NUMBERS
 
     def packed(place: int, values: NDArray[np.float64] | None) -> Any:
         shown = _at(values, chosen[place])
@@ -160,28 +173,23 @@ def history_data(
             "step": number_of_step,
             "loss": number(trace.loss),
             "values": [
-                None if place <= fixed else packed(place, step.y)
-                for place, step in enumerate(trace.steps, start=1)
+                None if step.makes in fixed else packed(step.makes, trace.values[step.makes])
+                for step in trace.steps
             ],
-            "gradients": [
-                packed(place, gradient)
-                for place, gradient in enumerate(
-                    [trace.steps[0].dx, *(step.dy for step in trace.steps)]
-                )
-            ],
+            "gradients": [packed(k, gradient) for k, gradient in enumerate(trace.gradients)],
         }
         for number_of_step, trace in traces
     ]
 
 
-def history_numbers(steps: list[Step], chosen: Sequence[Places]) -> int:
+def history_numbers(trace: Trace, chosen: Sequence[Places]) -> int:
     """Return how many numbers `history_data` gives for each recorded step."""
-    fixed = next((place for place, step in enumerate(steps) if step.weight is not None), 0)
+    fixed = _fixed(trace)
     sizes = [
-        size if at is None else len(at)
-        for size, at in zip([steps[0].x.size, *(s.y.size for s in steps)], chosen, strict=True)
+        values.size if at is None else len(at)
+        for values, at in zip(trace.values, chosen, strict=True)
     ]
-    return sum(sizes) + sum(sizes[fixed + 1 :])
+    return sum(sizes) + sum(size for k, size in enumerate(sizes) if k not in fixed)
 
 
 def html_page(title: str, data: dict[str, Any]) -> str:

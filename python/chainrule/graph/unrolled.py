@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 
 from chainrule import layers
 from chainrule.activations import Linear
-from chainrule.explanation.trace import checked_row
+from chainrule.explanation.row import checked_row
 from chainrule.graph.formulas import loss_operation
 from chainrule.graph.layers import KNOWN, activated, moves_nothing, output_of, used_apart
 from chainrule.graph.nodes import Node, Operation
-from chainrule.inputs.several import Several, by_name
 from chainrule.network.gradient_check import _float64_copy
 from chainrule.network.output_losses import OutputLosses, loss_weights_of
-from chainrule.network.training_data import make_dataset
 
 if TYPE_CHECKING:
     from chainrule.activations import Activation
@@ -142,7 +140,8 @@ def from_network(net: Network, row: object, target: object, loss: Any = None) ->
 
 
 def _unrolled(net: Network, row: object, target: object, chosen: Any) -> Unrolled:
-    rows, targets = _checked(net, row, target, chosen)
+    checked = checked_row(net, row, target, chosen)
+    rows, targets = checked.x, checked.y
     for layer in net.layers:
         if not isinstance(layer, tuple(KNOWN)):
             names = ", ".join(known.__name__ for known in KNOWN)
@@ -162,28 +161,6 @@ def _where(net: Network, layer: layers.Layer) -> str:
     assert net._graph is not None
     name = next(node.name for node in net._graph.nodes if node.layer is layer)
     return f"layer {name}"
-
-
-def _checked(net: Network, row: Any, target: Any, loss: Any) -> tuple[list[Any], list[Any]]:
-    """Return a row of each input and a target of each output, as the core takes them."""
-    if not isinstance(loss, OutputLosses) and not net._several_inputs:
-        data = checked_row(net, row, target, loss)
-        return [np.asarray(data.x)], [np.asarray(data.y)]
-    assert net._graph is not None
-    if net._several_inputs:
-        names = [node.name for node in net._graph.inputs]
-        given = zip(names, by_name("row", "input", row, names), strict=True)
-        row = {name: np.asarray(part).reshape(1, -1) for name, part in given}
-    else:
-        row = np.asarray(row).reshape(1, -1)
-    if isinstance(loss, OutputLosses):
-        ends = by_name("target", "output", target, net._graph.outputs)
-        y: Any = {name: [end] for name, end in zip(net._graph.outputs, ends, strict=True)}
-    else:
-        y = [target]
-    checked = make_dataset(net, row, y, loss)
-    parts = [x.parts if isinstance(x, Several) else [x] for x in (checked.x, checked.y)]
-    return parts[0], [np.asarray(part) for part in parts[1]]
 
 
 class _Unrolling:

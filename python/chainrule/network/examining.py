@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chainrule.network.compiled import Compiled
 from chainrule.network.fitting import AnyLoss
 
 if TYPE_CHECKING:
+    from chainrule.callbacks import Record
     from chainrule.diagnosis.diagnose import Diagnosis
+    from chainrule.explanation.explain import Explanation
+    from chainrule.network.network import Network
     from chainrule.optimizers import Optimizer
 
-__all__ = ["diagnose"]
+__all__ = ["diagnose", "explain"]
 
 
 def diagnose(
@@ -68,4 +72,65 @@ def diagnose(
 
     return diagnosed(
         net, x, y, loss=loss, optimizer=optimizer, batch_size=batch_size, max_rows=max_rows
+    )
+
+
+def explain(
+    net: Network,
+    row: object,
+    target: object,
+    *,
+    loss: AnyLoss = None,
+    optimizer: str | Optimizer | None = None,
+    record: Record | None = None,
+    image_shape: Sequence[int] | None = None,
+) -> Explanation:
+    """Return a page on one row's way through the network and back: every value and gradient.
+
+    All numbers are the core's, of a float64 copy: sums spelt out term by term, local
+    derivatives, gradients beside finite differences, and what the optimizer would do next.
+
+    Parameters
+    ----------
+    row : array_like of shape (inputs,) or (height, width), or mapping or sequence of such
+        One row, or one image; of several inputs one for each.
+    target : int, str, float or array_like, or mapping or sequence of such
+        Its label or its target, as `fit` takes them; of several outputs one for each.
+    loss : str or Loss, or mapping or sequence of them for several outputs, optional
+        Default: the one last used.
+    optimizer : str or Optimizer, optional
+        Whose first step, from this row alone, is shown. Default: the one last used, else Adam.
+    record : chainrule.callbacks.Record, optional
+        Steps of the training, which a slider goes through.
+    image_shape : (height, width), optional
+        How to draw a row that is an image; by default a square, if its length is one.
+
+    Returns
+    -------
+    Explanation
+        For notebooks, or with ``save("page.html")``: one file, which loads nothing else. Of a
+        large network it shows what has the largest gradients, and says what it leaves out.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument does not fit.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input(2), cr.Dense(3, activation="tanh"), cr.Dense(1)], seed=0)
+    >>> net.explain([0.5, -1.0], [0.25], loss="mse")
+    <Explanation: mse = 0.0299, 4 units, ... kB>
+    """
+    from chainrule.explanation.explain import explain
+
+    return explain(
+        net,
+        row,
+        target,
+        loss=loss,
+        optimizer=optimizer,
+        record=record,
+        image_shape=image_shape,
     )

@@ -238,6 +238,7 @@ class Network(Compiled):
 
     __call__ = composing.compose
     diagnose = examining.diagnose
+    explain = examining.explain
     freeze = freezing.freeze
     unfreeze = freezing.unfreeze
     summary = describing.summary

@@ -16,10 +16,7 @@ from chainrule.network.graph import chain
 from chainrule.network.network import Network
 
 if TYPE_CHECKING:
-    from chainrule.callbacks import Record
-    from chainrule.explanation.explain import Explanation
-    from chainrule.losses import Loss
-    from chainrule.optimizers import Optimizer
+    pass
 
 __all__ = ["Sequential"]
 
@@ -129,66 +126,6 @@ class Sequential(Network):
         if not isinstance(index, slice):
             return self.layers[index]
         return first_layers(self, index, len(self.layers))
-
-    def explain(
-        self,
-        row: object,
-        target: object,
-        *,
-        loss: str | Loss | None = None,
-        optimizer: str | Optimizer | None = None,
-        record: Record | None = None,
-        image_shape: Sequence[int] | None = None,
-    ) -> Explanation:
-        """Return a page on one row's way through the network and back: every value and gradient.
-
-        All numbers are the core's, of a float64 copy: sums spelt out term by term, local
-        derivatives, gradients beside finite differences, and what the optimizer would do next.
-
-        Parameters
-        ----------
-        row : array_like of shape (inputs,) or (height, width)
-            One row, or one image.
-        target : int, str, float or array_like
-            Its label or its target, as `fit` takes them.
-        loss : str or Loss, optional
-            Default: the one last used.
-        optimizer : str or Optimizer, optional
-            Whose first step, from this row alone, is shown. Default: the one last used, else Adam.
-        record : chainrule.callbacks.Record, optional
-            Steps of the training, which a slider goes through.
-        image_shape : (height, width), optional
-            How to draw a row that is an image; by default a square, if its length is one.
-
-        Returns
-        -------
-        Explanation
-            For notebooks, or with ``save("page.html")``: one file, which loads nothing else. Of a
-            large network it shows what has the largest gradients, and says what it leaves out.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If an argument does not fit.
-
-        Examples
-        --------
-        >>> import chainrule as cr
-        >>> net = cr.Sequential([cr.Input(2), cr.Dense(3, activation="tanh"), cr.Dense(1)], seed=0)
-        >>> net.explain([0.5, -1.0], [0.25], loss="mse")
-        <Explanation: mse = 0.0299, 4 units, ... kB>
-        """
-        from chainrule.explanation.explain import explain
-
-        return explain(
-            self,
-            row,
-            target,
-            loss=loss,
-            optimizer=optimizer,
-            record=record,
-            image_shape=image_shape,
-        )
 
     def __repr__(self) -> str:
         """Return the constructor call, with the number of inputs once it is known."""

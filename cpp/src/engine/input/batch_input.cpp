@@ -57,7 +57,7 @@ template <class T>
 void BatchInput<T>::check_takes_sparse(const std::string& what) const {
   if (taker_ || (reader_ && reader_->sparse_weight())) return;
   throw Error(what + " needs a dense layer first, or one behind a rescaling; here " +
-              (first_ ? first_->describe() : "none") + " comes first");
+              (first_ ? first_->describe() + " comes first" : "no layer alone reads x"));
 }
 
 template <class T>

@@ -1,29 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 // The network as a graph, and the strips of all values and gradients.
 
-/** Up to 12 units for each column of the drawing: those that the units after them owe most to. */
+/** Up to 12 units for each column of the drawing: those that what reads them owes most to. */
 function shownUnits() {
   const largest = (sizes) => {
     const order = [...sizes.keys()].sort((a, b) => sizes.get(b) - sizes.get(a) || a - b);
     return order.slice(0, 12).sort((a, b) => a - b);
   };
-  const last = vectors[vectors.length - 1];
+  const sizes = vectors.map(() => new Map());
+  const count = (k, j, size) => sizes[k].set(j, (sizes[k].get(j) || 0) + size);
+  outputs.forEach(({ vector }) => {
+    const { gradient, values } = vectors[vector];
+    places[vector].forEach((j) => count(vector, j, Math.abs((gradient || values)[j])));
+  });
   const columns = [];
-  columns[vectors.length - 1] = largest(
-    new Map(places[vectors.length - 1].map((j) => [j, Math.abs((last.gradient || last.values)[j])])));
   for (let s = steps.length - 1; s >= 0; s -= 1) {
-    const behind = columns[s + 1];
-    const sizes = new Map();
-    if (steps[s].units) {
-      behind.forEach((j) => steps[s].units[j] && steps[s].units[j].terms.forEach(([i, w]) =>
-        sizes.set(i, (sizes.get(i) || 0) + Math.abs(w * vectors[s].values[i]))));
-      columns[s] = largest(sizes);
-    } else if (vectors[s].count === vectors[s + 1].count) {
-      columns[s] = behind.filter((j) => vectors[s].values[j] !== undefined);
-    } else {
-      columns[s] = largest(new Map(places[s].map((j) => [j, Math.abs(vectors[s].values[j])])));
-    }
+    const k = makes(s);
+    columns[k] = largest(sizes[k]);
+    steps[s].reads.forEach((from) => {
+      if (steps[s].units) {
+        columns[k].forEach((j) => steps[s].units[j] && steps[s].units[j].terms.forEach(([i, w]) =>
+          count(from, i, Math.abs(w * vectors[from].values[i]))));
+      } else if (vectors[from].count === vectors[k].count) {
+        columns[k].forEach((j) => vectors[from].values[j] !== undefined && count(from, j, 1));
+      } else {
+        places[from].forEach((j) => count(from, j, Math.abs(vectors[from].values[j])));
+      }
+    });
   }
+  rows.forEach((_, k) => { columns[k] = largest(sizes[k]); });
   return columns;
 }
 
@@ -37,26 +42,35 @@ function drawing() {
     viewBox: `0 0 ${columns.length * wide + 60} ${height}`,
     width: columns.length * wide + 60, height, role: "group", "aria-label": "The network as a graph",
   });
-  const at = (k, place) => [44 + k * wide, 34 + (place + (tallest - columns[k].length) / 2) * gap];
+  const spot = (k, place) => [44 + k * wide, 34 + (place + (tallest - columns[k].length) / 2) * gap];
   const lines = add(svg, "g");
   steps.forEach((step, s) => {
+    const k = makes(s);
     const largest = {};
-    columns[s + 1].forEach((j, to) => {
-      const [x2, y2] = at(s + 1, to);
+    columns[k].forEach((j, to) => {
+      const [x2, y2] = spot(k, to);
       if (!step.units) {
-        const from = columns[s].indexOf(j);
-        if (from < 0 || !step.slope) return;
-        const [x1, y1] = at(s, from);
-        add(lines, "path", { d: `M${x1} ${y1}L${x2} ${y2}`, stroke: "var(--line)", "stroke-width": 2 });
+        step.reads.forEach((read) => {
+          const from = columns[read].indexOf(j);
+          if (from < 0 || !(step.slope || step.slopes)) return;
+          const [x1, y1] = spot(read, from);
+          // A line to a column further on goes around those between.
+          const bend = (k - read - 1) * 24;
+          add(lines, "path", {
+            d: bend ? `M${x1} ${y1}C${x1 + 60} ${y1 - bend} ${x2 - 60} ${y2 - bend} ${x2} ${y2}` : `M${x1} ${y1}L${x2} ${y2}`,
+            fill: "none", stroke: "var(--line)", "stroke-width": 2,
+          });
+        });
         return;
       }
+      const read = source(s);
       const terms = step.units[j] ? step.units[j].terms : [];
-      largest[j] = Math.max(...terms.map(([i, w]) => Math.abs(w * vectors[s].values[i])), 1e-300);
+      largest[j] = Math.max(...terms.map(([i, w]) => Math.abs(w * vectors[read].values[i])), 1e-300);
       terms.forEach(([i, w]) => {
-        const from = columns[s].indexOf(i);
+        const from = columns[read].indexOf(i);
         if (from < 0) return;
-        const [x1, y1] = at(s, from);
-        const share = (w * vectors[s].values[i]) / largest[j];
+        const [x1, y1] = spot(read, from);
+        const share = (w * vectors[read].values[i]) / largest[j];
         const path = add(lines, "path", {
           d: `M${x1} ${y1}C${x1 + 50} ${y1} ${x2 - 50} ${y2} ${x2} ${y2}`,
           fill: "none", stroke: color(share),
@@ -69,15 +83,15 @@ function drawing() {
     });
   });
   columns.forEach((column, k) => {
-    const [x] = at(k, 0);
-    add(svg, "text", { x, y: 12, "text-anchor": "middle" }, k ? steps[k - 1].name.slice(0, 20) : "row");
+    const [x] = spot(k, 0);
+    add(svg, "text", { x, y: 12, "text-anchor": "middle" }, title(k).slice(0, 20));
     const left = vectors[k].values.length - column.length;
     if (left > 0) {
-      const [, y] = at(k, column.length - 1);
+      const [, y] = spot(k, column.length - 1);
       add(svg, "text", { x, y: y + 24, "text-anchor": "middle" }, `and ${left} more`);
     }
     column.forEach((j, place) => {
-      const [cx, cy] = at(k, place);
+      const [cx, cy] = spot(k, place);
       const group = add(svg, "g", { "data-node": `${k},${j}` });
       const value = vectors[k].values[j];
       const most = largestOf(k, vectors[k].values) || 1;
@@ -94,7 +108,8 @@ function strips() {
   box.querySelectorAll(".layer").forEach((old) => old.remove());
   vectors.forEach((vector, k) => {
     const layer = add(box, "div", { class: "layer" });
-    add(layer, "h3", {}, k === 0 ? "The row, x" : `${letter(k)}: ${steps[k - 1].name}`);
+    const heading = maker(k) ? `${letter(k)}: ${title(k)}` : `The row, ${letter(k)}`;
+    add(layer, "h3", {}, heading);
     const shape = shapeOf(k);
     const onPick = (j) => choose({ vector: k, unit: j });
     const ink = shape && places[k].every((j) => vector.values[j] >= 0);

@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// The page's data: numbers, what they are called and how they are written. Vector 0 is the row, vector k
-// what step k - 1 makes of vector k - 1.
+// The page's data: numbers, what they are called and how they are written. The first vectors are the rows
+// of the inputs, the others what each step makes of the vectors that it reads.
 
 const data = JSON.parse(document.getElementById("data").textContent);
-const { vectors, steps } = data;
+const { vectors, steps, rows, outputs } = data;
+const makes = (s) => rows.length + s;
+const maker = (k) => steps[k - rows.length];
+const readers = (k) => Array.from(steps.keys()).filter((s) => steps[s].reads.includes(k));
+// What a dense step reads, and the step of its activation.
+const source = (s) => steps[s].reads[0];
+const activation = (s) => {
+  const next = steps[s + 1];
+  return steps[s].units && next && next.layer === steps[s].layer && next.kind === "activation" ? s + 1 : null;
+};
 // Of long vectors only some numbers are here; in full arrays the others are left empty.
 const places = vectors.map((v) => v.at || Array.from({ length: v.count }, (_, j) => j));
 
@@ -17,9 +26,10 @@ function spread(k, list) {
 vectors.forEach((vector, k) => {
   vector.values = spread(k, vector.values);
   vector.gradient = spread(k, vector.gradient);
-  if (k === 0) return;
-  const step = steps[k - 1];
+  const step = maker(k);
+  if (!step) return;
   step.slope = spread(k, step.slope);
+  if (step.slopes) step.slopes = step.slopes.map((list) => spread(k, list));
   if (step.next) step.next = step.next.map((list) => spread(k, list));
 });
 
@@ -34,19 +44,22 @@ const format = (value) =>
 const signed = (value) => (value < 0 ? `− ${format(-value)}` : `+ ${format(value)}`);
 const bracketed = (value) => (value < 0 ? `(${format(value)})` : format(value));
 const subscripts = (index) => String(index).replace(/\d/g, (d) => "₀₁₂₃₄₅₆₇₈₉"[d]);
-const isLast = (k) => k === vectors.length - 1;
 
 function letter(k) {
-  if (k === 0) return "x";
-  const step = steps[k - 1];
-  const activated = steps[k] && steps[k].kind === "activation" && steps[k].layer === step.layer;
-  return (step.units && activated ? "z" : "y") + subscripts(step.layer);
+  const step = maker(k);
+  if (!step) return rows.length > 1 ? rows[k].name : "x";
+  return (activation(k - rows.length) === null ? "y" : "z") + subscripts(step.layer);
 }
 const symbol = (k, j) => `${letter(k)}[${j}]`;
 function named(k, j) {
-  if (k === 0 && data.feature_names.length) return data.feature_names[j];
-  if (isLast(k) && data.class_names.length) return data.class_names[j];
-  return null;
+  if (!maker(k)) return rows[k].feature_names[j] || null;
+  const output = outputs.find(({ vector }) => vector === k);
+  return (output && output.class_names[j]) || null;
+}
+/** What a vector is, for headings. */
+function title(k) {
+  if (maker(k)) return maker(k).name;
+  return rows.length > 1 ? rows[k].name : "row";
 }
 const weightSymbol = (s, i, j) => `w${subscripts(steps[s].layer)}[${i},${j}]`;
 
@@ -57,16 +70,21 @@ function unpack(packed) {
   return Array.from(letters, (c) => ((alphabet.indexOf(c) - 31) / 31) * largest);
 }
 const valuesOf = (k) =>
-  (k > 0 && shown !== atNow && recorded(shown, "values", k)) || vectors[k].values;
+  (maker(k) && shown !== atNow && recorded(shown, "values", k)) || vectors[k].values;
 const gradientOf = (k) =>
   shown === atNow ? vectors[k].gradient : recorded(shown, "gradients", k);
 /** The values or the gradients of a vector after a recorded step. */
 function recorded(step, what, k) {
-  const packed = data.history[step][what][what === "values" ? k - 1 : k];
+  const packed = data.history[step][what][what === "values" ? k - rows.length : k];
   return spread(k, unpack(packed));
 }
 
 /** The shape of an image, which scaling does not change. */
-const shapeOf = (k) =>
-  vectors[k].at || steps.slice(0, k).some((step) => step.units || !step.slope) ? null : data.shape;
-const slopeOf = (t, j) => steps[t].slope[steps[t].slope.length > 1 ? j : 0];
+function shapeOf(k) {
+  if (vectors[k].at) return null;
+  const step = maker(k);
+  if (!step) return rows[k].shape;
+  return step.slope && !step.units ? shapeOf(step.reads[0]) : null;
+}
+const at = (list, j) => list[list.length > 1 ? j : 0];
+const slopeOf = (t, j) => at(steps[t].slope, j);

@@ -5,15 +5,18 @@ function summary() {
   const box = document.getElementById("summary");
   box.replaceChildren();
   const now = data.history.length ? data.history[shown] : { loss: data.loss.value };
-  const outputs = valuesOf(vectors.length - 1);
-  const best = places[vectors.length - 1].reduce((b, j) => (outputs[j] > outputs[b] ? j : b));
   add(box, "p", {}, data.network.join(", "), `; ${data.parameters} parameters.`);
   const line = add(box, "p", {}, `Loss (${data.loss.kind}): `);
   add(line, "strong", { id: "loss" }, format(now.loss));
-  line.append(` for the target ${data.loss.target}; the network gives ${symbol(vectors.length - 1, best)}`);
-  line.append(` = ${format(outputs[best])}`);
-  const name = named(vectors.length - 1, best);
-  line.append(outputs.length > 1 ? ` as its largest output${name ? `, ${name}` : ""}.` : ".");
+  line.append(` for the target ${data.loss.target}; the network gives `);
+  const given = outputs.map(({ vector, name: called }) => {
+    const values = valuesOf(vector);
+    const best = places[vector].reduce((b, j) => (values[j] > values[b] ? j : b));
+    const name = named(vector, best);
+    const largest = values.length > 1 ? ` as its largest output${name ? `, ${name}` : ""}` : "";
+    return `${symbol(vector, best)} = ${format(values[best])}${largest}${outputs.length > 1 ? ` (${called})` : ""}`;
+  });
+  line.append(`${given.join("; ")}.`);
   if (data.loss.taken_over) {
     add(box, "p", { class: "faint" },
       `The loss takes over the last ${data.loss.taken_over}: it is differentiated by what goes into it.`);
