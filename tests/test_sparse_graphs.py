@@ -146,7 +146,7 @@ def test_other_numbers_and_a_scale_before_the_readers(kind: str) -> None:
 def test_what_cannot_be_is_refused() -> None:
     lazy = {"optimizer": cr.Adam(lazy=True)}
     with pytest.raises(
-        ValueError, match="lazy=True needs a dense layer first, .* here no layer alone reads x"
+        ValueError, match=r"lazy=True needs a dense layer first, .* here no layer alone reads x"
     ):
         trained(two_readers, "float32", np.asarray, **lazy)
     x = cr.Input(COLUMNS, name="x")

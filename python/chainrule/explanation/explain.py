@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,7 +122,7 @@ def explain(
         optimizer if optimizer is not None else net.optimizer or "adam", "explain"
     )
     with net._rollback_build():
-        return _explained(net, row, target, chosen, by, record, _image_shape(row, image_shape))
+        return _explained(net, row, target, chosen, by, record, _image_shape(net, row, image_shape))
 
 
 def _explained(
@@ -136,8 +135,6 @@ def _explained(
     shape: list[int] | None,
 ) -> Explanation:
     checked = checked_row(net, row, target, chosen)
-    if shape is not None and net._several_inputs:
-        raise ValueError("image_shape needs a network of one input")
     columns = sum(x.shape[1] for x in checked.x)
     if shape is not None and shape[0] * shape[1] != columns:
         raise ValueError(
@@ -330,19 +327,16 @@ def _target_text(net: Network, row: Row) -> str:
     return "; ".join(texts)
 
 
-def _image_shape(row: object, given: Sequence[int] | None) -> list[int] | None:
+def _image_shape(net: Network, row: object, given: Sequence[int] | None) -> list[int] | None:
     """Return height and width of an image, None if the row is none."""
+    if net._several_inputs:
+        if given is not None:
+            raise ValueError("image_shape needs a network of one input")
+        return None
     if given is not None:
         height, width = given
         return [positive_integer("image_shape", height), positive_integer("image_shape", width)]
-    if isinstance(row, Mapping) or (
-        not hasattr(row, "shape") and not isinstance(row, list | tuple)
-    ):
-        return None
-    try:
-        shape = np.shape(row)
-    except ValueError:  # rows of several inputs
-        return None
+    shape = np.shape(net._only(row))  # type: ignore[arg-type]
     return [int(shape[0]), int(shape[1])] if len(shape) == 2 else None
 
 
