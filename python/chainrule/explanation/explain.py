@@ -336,7 +336,8 @@ def _image_shape(net: Network, row: object, given: Sequence[int] | None) -> list
     if given is not None:
         height, width = given
         return [positive_integer("image_shape", height), positive_integer("image_shape", width)]
-    shape = np.shape(net._only(row))  # type: ignore[arg-type]
+    image: Any = net._only(row)
+    shape = np.shape(image)
     return [int(shape[0]), int(shape[1])] if len(shape) == 2 else None
 
 
