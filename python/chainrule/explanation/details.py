@@ -13,10 +13,10 @@ from chainrule import optimizers
 from chainrule.errors import DivergenceError
 from chainrule.explanation.row import Row
 from chainrule.explanation.trace import Arrays, Behind, Trace, by_node
-from chainrule.network.gradient_check import _float64_copy
+from chainrule.network.core_network import make_core
 
 if TYPE_CHECKING:
-    from chainrule.network.network import Network
+    from chainrule.network.compiled import Compiled
     from chainrule.optimizers import Optimizer
 
 __all__ = ["Differences", "Term", "Unit", "chosen_numbers", "chosen_units", "largest", "updates"]
@@ -150,16 +150,14 @@ def _name(core: Any, short: str) -> str:
     return str(next(p.name for p in core.parameters if p.name.endswith(f".{short}")))
 
 
-def updates(net: Network, row: Row, optimizer: Optimizer) -> dict[str, Arrays]:
+def updates(net: Compiled, row: Row, optimizer: Optimizer) -> dict[str, Arrays]:
     """Return what a first step of the optimizer, from this row alone, adds to each parameter.
 
     By node and by the names of parameters within it; NaN where the step would diverge.
     """
     if optimizer.lazy:
         optimizer = optimizers.Optimizer.from_config({**optimizer.config, "lazy": False})
-    wide = _float64_copy(net)
-    wide.freeze(*net._frozen)
-    core: Any = wide._built_core()
+    core = _core_copy(net)
     before = [core.get_parameter(info.name) for info in core.parameters]
     row.gradients(core)
     try:
@@ -168,3 +166,16 @@ def updates(net: Network, row: Row, optimizer: Optimizer) -> dict[str, Arrays]:
         return by_node(net, [np.full_like(array, np.nan) for array in before])
     after = [core.get_parameter(info.name) for info in core.parameters]
     return by_node(net, [b - a for a, b in zip(before, after, strict=True)])
+
+
+def _core_copy(net: Compiled) -> Any:
+    """Return the network in float64, as a network of the core with the same layers frozen."""
+    assert net._graph is not None
+    core: Any = make_core(net._graph, 0, "float64")
+    of_net = net._built_core()
+    for info in core.parameters:
+        values = np.ascontiguousarray(of_net.get_parameter(info.name), np.float64)
+        core.set_parameter(info.name, values)
+    for node in net._frozen:
+        core.set_trainable(node, False)
+    return core

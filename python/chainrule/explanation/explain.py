@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chainrule.callbacks import Record
+    from chainrule.network.compiled import Compiled
     from chainrule.network.fitting import AnyLoss
-    from chainrule.network.network import Network
     from chainrule.optimizers import Optimizer
 
 __all__ = ["Explanation", "explain"]
@@ -107,7 +107,7 @@ class Explanation:
 
 
 def explain(
-    net: Network,
+    net: Compiled,
     row: object,
     target: object,
     *,
@@ -126,7 +126,7 @@ def explain(
 
 
 def _explained(
-    net: Network,
+    net: Compiled,
     row: object,
     target: object,
     chosen: Any,
@@ -167,7 +167,7 @@ def _explained(
     return Explanation(f"{kind} of one row, explained", data)
 
 
-def _rows(net: Network, row: Row, shape: list[int] | None) -> list[dict[str, Any]]:
+def _rows(net: Compiled, row: Row, shape: list[int] | None) -> list[dict[str, Any]]:
     """Return the name, the shape as an image and the names of the numbers of each input."""
     assert net._graph is not None
     several = net._several_inputs
@@ -187,7 +187,7 @@ def _rows(net: Network, row: Row, shape: list[int] | None) -> list[dict[str, Any
     ]
 
 
-def _outputs(net: Network, trace: Trace) -> list[dict[str, Any]]:
+def _outputs(net: Compiled, trace: Trace) -> list[dict[str, Any]]:
     """Return the vector, the name and the names of the classes of each output."""
     assert net._graph is not None
     several = len(trace.outputs) > 1
@@ -202,7 +202,7 @@ def _outputs(net: Network, trace: Trace) -> list[dict[str, Any]]:
 
 
 def _steps(
-    net: Network,
+    net: Compiled,
     trace: Trace,
     optimizer: Optimizer,
     chosen: dict[int, dict[int, NDArray[np.int64]]],
@@ -239,7 +239,7 @@ def _steps(
 
 
 def _units(
-    net: Network,
+    net: Compiled,
     trace: Trace,
     place: int,
     chosen: dict[int, NDArray[np.int64]],
@@ -282,7 +282,7 @@ def _omitted(layer: str, shape: tuple[int, ...], units: dict[int, Unit]) -> list
 
 
 def _history(
-    net: Network,
+    net: Compiled,
     trace: Trace,
     record: Record | None,
     chosen: Sequence[Places],
@@ -312,7 +312,7 @@ def _history(
     return history_data(traces, chosen)
 
 
-def _target_text(net: Network, row: Row) -> str:
+def _target_text(net: Compiled, row: Row) -> str:
     assert net._graph is not None
     names: list[Any] = [*net._graph.outputs] if len(row.y) > 1 else [None]
     texts = []
@@ -327,7 +327,7 @@ def _target_text(net: Network, row: Row) -> str:
     return "; ".join(texts)
 
 
-def _image_shape(net: Network, row: object, given: Sequence[int] | None) -> list[int] | None:
+def _image_shape(net: Compiled, row: object, given: Sequence[int] | None) -> list[int] | None:
     """Return height and width of an image, None if the row is none."""
     if net._several_inputs:
         if given is not None:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from chainrule.callbacks import Record
     from chainrule.diagnosis.diagnose import Diagnosis
     from chainrule.explanation.explain import Explanation
-    from chainrule.network.network import Network
     from chainrule.optimizers import Optimizer
 
 __all__ = ["diagnose", "explain"]
@@ -76,7 +75,7 @@ def diagnose(
 
 
 def explain(
-    net: Network,
+    net: Compiled,
     row: object,
     target: object,
     *,
