@@ -51,7 +51,7 @@ Gradients gradients_of(const Layers& layers, const RowsView& x, InputSparsity pa
   options.backward = true;
   options.whole_steps = true;
   options.losses = loss;
-  const DataSet data(x.rows, 1, 3);
+  const DataSet data(x.rows, 1, graph.node(graph.outputs()[0]).shape.columns());
   CompiledLoss<float> compiled(kernels, graph, parameters, loss, options);
   const TargetsView y = data.by_row();
   compiled.plan.refresh();
