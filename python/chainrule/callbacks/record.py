@@ -22,7 +22,7 @@ class Snapshot(NamedTuple):
 
 
 class Record(Callback):
-    """Keep the weights of a network as it trains, for `Sequential.explain` to show.
+    """Keep the weights of a network as it trains, for `Network.explain` to show.
 
     Where more than `limit` steps would be kept, every second is dropped and `every` doubles.
 
