@@ -75,11 +75,13 @@ class Optimizer:
         memory["b"] = momentum * memory.get("b", 0.0) + d
         return w - lr * memory["b"]
 
-    def _adam(self, w, g, memory, lr, beta1, beta2, epsilon, amsgrad):
+    def _adam(self, w, g, memory, lr, beta1, beta2, epsilon, amsgrad, epsilon_hat=False):
         m = self._average(memory, "m", g, beta1) / (1 - beta1**self.t)
         v = self._average(memory, "v", g**2, beta2)
         if amsgrad:
             v = memory["max"] = np.maximum(memory.get("max", 0.0), v)
+        if epsilon_hat:
+            return w - lr * np.sqrt(1 - beta2**self.t) * m / (np.sqrt(v) + epsilon)
         return w - lr * m / (np.sqrt(v / (1 - beta2**self.t)) + epsilon)
 
     _adamw = _adam

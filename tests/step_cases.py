@@ -86,6 +86,7 @@ OPTIMIZERS = {
     "adam": cr.Adam(0.01),
     "adam-decay": cr.Adam(0.01, beta1=0.8, beta2=0.95, epsilon=1e-4, weight_decay=0.05),
     "adam-amsgrad": cr.Adam(0.01, beta2=0.5, amsgrad=True),
+    "adam-epsilon-hat": cr.Adam(0.01, epsilon=1e-2, epsilon_hat=True),
     "adamw": cr.AdamW(0.01, weight_decay=0.1),
     "adamw-amsgrad": cr.AdamW(0.01, beta2=0.5, amsgrad=True),
     "adadelta": cr.Adadelta(),

@@ -31,6 +31,7 @@ OPTIMIZERS = [
     cr.RMSprop(0.01, momentum=0.5, centered=True),
     cr.Adam(0.01),
     cr.Adam(0.01, amsgrad=True, clip_norm=1.0),
+    cr.AdamW(0.01, epsilon_hat=True),
     cr.AdamW(0.01),
     cr.Adadelta(),
     cr.NAdam(0.01),

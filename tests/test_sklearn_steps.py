@@ -44,7 +44,7 @@ SOLVERS = {
         "tol": 0.01,
         "momentum": 0.0,
     },
-    "adam": {"solver": "adam", "learning_rate_init": 0.01, "epsilon": 1e-11},
+    "adam": {"solver": "adam", "learning_rate_init": 0.01},
 }
 WHOLE = {
     "hidden_layer_sizes": (12, 7),

@@ -155,7 +155,9 @@ def optimizers(draw: st.DrawFn) -> cr.optimizers.Optimizer:
     }
     ranges: dict[str, st.SearchStrategy[Any]] = {
         **dict.fromkeys(("momentum", "rho", "beta1", "beta2"), fractions),
-        **dict.fromkeys(("centered", "amsgrad", "decoupled_weight_decay"), st.booleans()),
+        **dict.fromkeys(
+            ("centered", "amsgrad", "epsilon_hat", "decoupled_weight_decay"), st.booleans()
+        ),
         **dict.fromkeys(("lr_decay", "initial_accumulator", "momentum_decay"), decays),
         "dampening": st.sampled_from([0.0, 0.5, 1.0]),
         "epsilon": numbers,

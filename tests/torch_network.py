@@ -245,12 +245,34 @@ class NAdam(torch.optim.NAdam):
             torch.set_default_dtype(default)
 
 
+class EpsilonHat:
+    """Adam or AdamW with epsilon beside the root before its correction, if that is wanted."""
+
+    def __init__(self, parameters, *, eps, epsilon_hat=False, **options):
+        super().__init__(parameters, eps=eps, **options)
+        self.epsilon_hat, self.epsilon, self.t = epsilon_hat, eps, 0
+
+    def step(self):
+        self.t += 1
+        for group in self.param_groups if self.epsilon_hat else ():
+            group["eps"] = self.epsilon / (1 - group["betas"][1] ** self.t) ** 0.5
+        super().step()
+
+
+class Adam(EpsilonHat, torch.optim.Adam):
+    pass
+
+
+class AdamW(EpsilonHat, torch.optim.AdamW):
+    pass
+
+
 _OPTIMIZERS = {
     "sgd": torch.optim.SGD,
     "adagrad": torch.optim.Adagrad,
     "rmsprop": torch.optim.RMSprop,
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
+    "adam": Adam,
+    "adamw": AdamW,
     "adadelta": torch.optim.Adadelta,
     "nadam": NAdam,
     "radam": torch.optim.RAdam,

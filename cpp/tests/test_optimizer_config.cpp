@@ -111,12 +111,15 @@ TEST_CASE("a kind's config holds its own options and no others") {
         Names{"learning_rate", "beta1", "beta2", "weight_decay", "clip_value", "clip_norm"});
 }
 
-TEST_CASE("a config holds lazy only where it is true") {
+TEST_CASE("a config holds lazy and epsilon_hat only where they are true") {
   const Optimizer optimizer = make("adam", {{"lazy", true}});
   CHECK(optimizer.lazy);
   CHECK(optimizer.config().options.back().name == "lazy");
   CHECK(Optimizer::from_config(optimizer.config()) == optimizer);
   CHECK(!make("adam", {{"lazy", false}}).lazy);
+  CHECK(make("adam", {{"epsilon_hat", true}}).get<Adam>().epsilon_hat);
+  CHECK(make("adam", {{"epsilon_hat", false}}).config() == make("adam").config());
+  CHECK(make("adamw", {{"epsilon_hat", true}}).config() != make("adamw").config());
 }
 
 TEST_CASE("bad optimizers are refused by name and value") {
@@ -133,8 +136,8 @@ TEST_CASE("bad optimizers are refused by name and value") {
   CHECK_THROWS_WITH_AS(make("adam", {{"epsilon", 0.0}}), "adam: epsilon must be > 0, got 0", Error);
   CHECK_THROWS_WITH_AS(make("adam", {{"beta", 0.9}}),
                        "unknown adam option 'beta'; did you mean 'beta1'? valid: amsgrad, beta1, "
-                       "beta2, clip_norm, clip_value, epsilon, lazy, learning_rate, "
-                       "weight_decay",
+                       "beta2, clip_norm, clip_value, epsilon, epsilon_hat, lazy, "
+                       "learning_rate, weight_decay",
                        Error);
   CHECK_THROWS_WITH_AS(make("adam", {{"momentum", 0.9}}),
                        doctest::Contains("unknown adam option 'momentum'; valid: "), Error);

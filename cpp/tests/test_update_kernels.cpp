@@ -65,12 +65,15 @@ double plain_step(const Adam& o, int t, double w, double g, Slots& s) {
   if (o.amsgrad) v = s[2] = std::max(s[2], v);
   const double m_hat = s[0] / (1.0 - std::pow(o.beta1, t));
   const double v_hat = v / (1.0 - std::pow(o.beta2, t));
-  return w - o.learning_rate * m_hat / (std::sqrt(v_hat) + o.epsilon);
+  const double epsilon =
+      o.epsilon_hat ? o.epsilon / std::sqrt(1.0 - std::pow(o.beta2, t)) : o.epsilon;
+  return w - o.learning_rate * m_hat / (std::sqrt(v_hat) + epsilon);
 }
 
 double plain_step(const AdamW& o, int t, double w, double g, Slots& s) {
   w -= o.learning_rate * o.weight_decay * w;
-  return plain_step(Adam{o.learning_rate, o.beta1, o.beta2, o.epsilon, o.amsgrad}, t, w, g, s);
+  return plain_step(Adam{o.learning_rate, o.beta1, o.beta2, o.epsilon, o.amsgrad, o.epsilon_hat}, t,
+                    w, g, s);
 }
 
 double plain_step(const NAdam& o, int t, double w, double g, Slots& s) {
@@ -138,6 +141,7 @@ std::vector<Optimizer> variants() {
       RmsProp{.momentum = 0.8, .centered = true},
       Adam{},
       Adam{.amsgrad = true, .weight_decay = 0.05},
+      Adam{.epsilon = 1e-2, .epsilon_hat = true},
       AdamW{},
       AdamW{.amsgrad = true, .weight_decay = 0.1},
       Adadelta{},

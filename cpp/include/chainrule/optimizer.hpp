@@ -81,7 +81,7 @@ class CHAINRULE_API Optimizer : public GradientOptions {
   void set_weight_decay(double decay);
 
   static Optimizer from_config(const Config& config);
-  /// `lazy` is there only when it is true.
+  /// `lazy` and `epsilon_hat` are there only when they are true.
   Config config() const;
   static std::vector<std::string> kinds();
 

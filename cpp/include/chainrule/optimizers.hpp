@@ -146,6 +146,7 @@ struct Adam {
   double beta2 = 0.999;
   double epsilon = 1e-8;
   bool amsgrad = false;
+  bool epsilon_hat = false;  // epsilon beside the root before its correction, as TensorFlow has it
   double weight_decay = 0.0;
 
   static constexpr OptimizerRow row{OptimizerKind::adam, "adam"};
@@ -158,6 +159,7 @@ struct Adam {
     visit("beta2", self.beta2, OptionRange::half_open_fraction);
     visit("epsilon", self.epsilon, OptionRange::positive);
     visit("amsgrad", self.amsgrad);
+    visit("epsilon_hat", self.epsilon_hat);
   }
   bool operator==(const Adam&) const = default;
 };
@@ -169,6 +171,7 @@ struct AdamW {
   double beta2 = 0.999;
   double epsilon = 1e-8;
   bool amsgrad = false;
+  bool epsilon_hat = false;
   double weight_decay = 1e-2;  // of the weight itself, not added to its gradient
 
   static constexpr OptimizerRow row{OptimizerKind::adamw, "adamw"};

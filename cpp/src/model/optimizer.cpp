@@ -90,9 +90,11 @@ Optimizer Optimizer::from_config(const Config& config) {
 
 Config Optimizer::config() const {
   Config config = model::write_fields(optimizer_kinds.name(kind()), *this);
-  // Model files of format 1, which do not know it, stay what they were.
-  if (!lazy)
-    std::erase_if(config.options, [](const ConfigEntry& option) { return option.name == "lazy"; });
+  // Model files of format 1, which do not know them, stay what they were.
+  std::erase_if(config.options, [](const ConfigEntry& option) {
+    return (option.name == "lazy" || option.name == "epsilon_hat") &&
+           option.value == ConfigValue(false);
+  });
   return config;
 }
 

@@ -34,9 +34,16 @@ bool goes_on(const TrainingState& training, const Network<T>& network) {
          training.optimizer->slots() == network.optimizer_slots();
 }
 
+bool has_epsilon_hat(const Optimizer& optimizer) {
+  const Config config = optimizer.config();
+  return std::any_of(config.options.begin(), config.options.end(),
+                     [](const ConfigEntry& option) { return option.name == "epsilon_hat"; });
+}
+
 /// The least format whose readers know everything that is in the file.
 std::int64_t format_of(const TrainingState& training, const Graph& graph) {
-  if (!is_plain_chain(graph)) return 3;
+  if (!is_plain_chain(graph) || (training.optimizer && has_epsilon_hat(*training.optimizer)))
+    return 3;
   const AnyLayer& first = *graph.node(1).layer;
   const bool lazy = training.optimizer && training.optimizer->lazy;
   const bool from_logits = training.loss && training.loss->from_logits();

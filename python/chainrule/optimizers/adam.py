@@ -31,6 +31,10 @@ class Adam(Optimizer):
         Above 0.
     amsgrad : bool, default False
         Divide by the greatest average so far.
+    epsilon_hat : bool, default False
+        Take epsilon for that of the formula before section 2.1 of the paper, beside the root before
+        its correction: (sqrt(v) + epsilon) / sqrt(1 - beta2**t), as TensorFlow, Keras and
+        scikit-learn have it.
     weight_decay, clip_value, clip_norm, lazy
         As `learning_rate`: see `Optimizer`.
 
@@ -55,6 +59,7 @@ class Adam(Optimizer):
     beta2: float = 0.999
     epsilon: float = 1e-8
     amsgrad: bool = False
+    epsilon_hat: bool = False
 
 
 class AdamW(Adam):
@@ -62,7 +67,7 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    learning_rate, beta1, beta2, epsilon, amsgrad
+    learning_rate, beta1, beta2, epsilon, amsgrad, epsilon_hat
         See `Adam`.
     weight_decay : float, default 0.01
         Taken from the parameter itself, not added to its gradient.

@@ -139,6 +139,7 @@ def optimizer_of(estimator: Any, rate: Any, factor: float) -> AnyOptimizer:
             beta1=float(estimator.beta_1),
             beta2=float(estimator.beta_2),
             epsilon=float(estimator.epsilon) * factor,
+            epsilon_hat=True,
         )
     if isinstance(rate, Real):
         rate = float(rate) / factor

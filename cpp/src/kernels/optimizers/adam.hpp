@@ -9,7 +9,9 @@
 //   v <- beta2 v + (1 - beta2) g^2                 amsgrad: u <- max(u, v), u in the place of v
 //   w <- w - step_size m / (sqrt(v) correction + epsilon)
 //
-// with step_size = learning_rate / (1 - beta1^t) and correction = 1 / sqrt(1 - beta2^t).
+// with step_size = learning_rate / (1 - beta1^t) and correction = 1 / sqrt(1 - beta2^t). With
+// epsilon_hat, as in the formula before section 2.1 of the first paper, epsilon is corrected too:
+// (sqrt(v) + epsilon) correction.
 // w, g, m, v, u: vectors of neighbouring entries of one parameter.
 #pragma once
 
@@ -25,14 +27,15 @@ struct AdamRule {
   bool amsgrad;
 
   static AdamRule at(const Options& o, const StepNumber& step) {
+    const double correction = 1.0 / __builtin_sqrt(step.bias_correction(o.beta2));
     return {static_cast<T>(o.weight_decay),
             static_cast<T>(1.0 - step.learning_rate * o.weight_decay),
             static_cast<T>(1.0 - o.beta1),
             static_cast<T>(o.beta2),
             static_cast<T>(1.0 - o.beta2),
-            static_cast<T>(o.epsilon),
+            static_cast<T>(o.epsilon_hat ? o.epsilon * correction : o.epsilon),
             static_cast<T>(step.learning_rate / step.bias_correction(o.beta1)),
-            static_cast<T>(1.0 / __builtin_sqrt(step.bias_correction(o.beta2))),
+            static_cast<T>(correction),
             o.amsgrad};
   }
 
