@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 import chainrule as cr
 
@@ -223,6 +224,46 @@ def test_a_penalty_is_part_of_what_it_minimises() -> None:
     expected = np.linalg.solve(a, design.T @ y / len(x)).ravel()
     assert flat(net.parameters.values()) == pytest.approx(expected, abs=1e-6)
     assert net.history.end == "the gradient is within the tolerance"
+
+
+@pytest.mark.parametrize("kind", ["dense", "frozen", "sparse", "general"])
+def test_a_step_of_a_graph_is_that_of_differences(kind: str) -> None:
+    """Shared parameters, a layer without bias, two outputs: the Jacobian by central differences."""
+    x, y = data(rows=40)
+    inputs = cr.Input(3)
+    shared = cr.Dense(3, activation="tanh")
+    h = cr.Dense(3, name="first")(inputs)
+    h = shared(shared(h))
+    if kind == "general":
+        h = cr.PReLU()(h)
+    net = cr.Network(inputs, cr.Dense(2, use_bias=False)(h), seed=3, dtype="float64")
+    before = net.get_weights()
+    trained = [
+        i for i, name in enumerate(net.parameters) if kind != "frozen" or "first." not in name
+    ]
+    if kind == "frozen":
+        net.freeze("first")
+    start = flat(before[i] for i in trained)
+
+    def errors(w: np.ndarray) -> np.ndarray:
+        weights = list(before)
+        for i, part in zip(trained, split(w, [before[i] for i in trained]), strict=True):
+            weights[i] = part
+        net.set_weights(weights)
+        return (net.predict(x) - y).ravel() / np.sqrt(y.size)
+
+    columns = [
+        (errors(start + 1e-6 * e) - errors(start - 1e-6 * e)) / 2e-6 for e in np.eye(start.size)
+    ]
+    jacobian, e = np.column_stack(columns), errors(start)
+    a = jacobian.T @ jacobian + 0.1 * np.eye(start.size)
+    expected = start - np.linalg.solve(a, jacobian.T @ e)
+    net.set_weights(before)
+    rows: Any = sparse.csr_matrix(x) if kind == "sparse" else x
+    optimizer = cr.LevenbergMarquardt(damping=0.1)
+    net.fit(rows, y, loss="mse", optimizer=optimizer, epochs=1, verbose=0)
+    assert net.history["damping"] == [pytest.approx(0.01)]
+    assert flat(net.get_weights()[i] for i in trained) == pytest.approx(expected, abs=1e-7)
 
 
 def test_layers_of_all_kinds() -> None:

@@ -340,6 +340,20 @@ void Plan<T>::gradients(ThreadContext& context, const Step<T>& step) {
     context.allow_barrier_skip();
 }
 
+template <class T>
+std::vector<GradientProduct<T>> Plan<T>::gradient_products() const {
+  std::vector<GradientProduct<T>> products;
+  for (const StageNode<T>& node : graph_.stages) {
+    if (!node.trained) continue;
+    const auto* gives = dynamic_cast<const GivesGradientProduct<T>*>(node.stage.get());
+    if (!gives) return {};
+    products.push_back(gives->gradient_product());
+    products.back().shares = node.shares;
+    if (!products.back().x.data || products.back().dy.positions != 1) return {};
+  }
+  return products;
+}
+
 /// Of a stage whose parameters have got gradients from an earlier one, to which its own are added.
 template <class T>
 void Plan<T>::add_shared_gradients(ThreadContext& context, const Step<T>& step,

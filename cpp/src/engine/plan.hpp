@@ -48,6 +48,9 @@ class Plan {
   void backward(ThreadContext& context, const Step<T>& step);
   /// Only after context.sync_for(Partition::columns): it reads what all threads have written.
   void gradients(ThreadContext& context, const Step<T>& step);
+  /// All gradients as products, where they are and each row has one position and is there as a
+  /// table; otherwise none. After choose_path.
+  std::vector<GradientProduct<T>> gradient_products() const;
   /// Whether rows have been changed while they were read; throws Error when they have.
   void check_unchanged() const;
   bool changed() const;

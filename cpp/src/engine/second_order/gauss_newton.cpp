@@ -86,9 +86,15 @@ template DoubleParameters::DoubleParameters(const Graph&, const engine::Paramete
 template void DoubleParameters::take(const engine::Parameters<float>&);
 template void DoubleParameters::take(const engine::Parameters<double>&);
 
-GaussNewton::RowPlan::RowPlan(const Graph& graph, engine::Parameters<double>& parameters)
-    : plan(double_kernels(), graph, parameters, {.batch_size = 1, .backward = true}),
+GaussNewton::RowPlan::RowPlan(const Graph& graph, engine::Parameters<double>& parameters,
+                              std::int64_t rows)
+    : plan(double_kernels(), graph, parameters, {.batch_size = rows, .backward = true}),
       gradients(parameters.arena_size()) {}
+
+void GaussNewton::RowPlan::choose_path(const Inputs& x) {
+  plan.choose_path(x, InputSparsity::automatic);
+  products = plan.gradient_products();
+}
 
 GaussNewton::GaussNewton(const Graph& graph, engine::Parameters<double>& parameters,
                          double multiply_adds, const TrainingRows& rows, int num_threads,
@@ -110,11 +116,13 @@ GaussNewton::GaussNewton(const Graph& graph, engine::Parameters<double>& paramet
   work_of_row_ = passes * (3.0 * multiply_adds + 0.5 * n * n) + 1000.0;
   threads_ = engine::threads_for(work_of_row_, chunk_, num_threads);
   jacobian_ = engine::Buffer<double>(chunk_ * outputs_ * products_.stride());
+  const std::int64_t share = (chunk_ + threads_ - 1) / threads_;
   for (int i = 0; i < threads_; ++i) {
-    row_plans_.push_back(std::make_unique<RowPlan>(graph, parameters));
+    row_plans_.push_back(std::make_unique<RowPlan>(graph, parameters, share));
     row_plans_.back()->product = engine::Buffer<double>((vector_.size() + 1) * kernels_.panel);
-    row_plans_.back()->plan.choose_path(rows.x, InputSparsity::automatic);
+    row_plans_.back()->choose_path(rows.x);
   }
+  found_.resize(static_cast<std::size_t>(chunk_ * outputs_));
   constexpr std::int64_t batch = 256;
   engine::PlanOptions options;
   options.batch_size = std::min(batch, rows.rows());
@@ -183,8 +191,76 @@ double GaussNewton::sum_of_squares(double* outputs, const Poll& poll) {
   return sum;
 }
 
-template <class Each>
-void GaussNewton::run_row(RowPlan& own, const Inputs& x, std::int64_t row, const Each& each) const {
+void GaussNewton::find_rows(RowPlan& own, const Inputs& x, std::int64_t row, std::int64_t count,
+                            const JacobianRows& to) const {
+  const std::int64_t most = own.products.empty() ? 1 : own.plan.batch_size();
+  for (std::int64_t first = 0; first < count; first += most) {
+    JacobianRows part = to;
+    part.gradients += first * outputs_ * to.stride;
+    part.outputs += first * outputs_;
+    if (to.scales) part.scales += first * outputs_;
+    if (own.products.empty()) {
+      find_row(own, x, row + first, part);
+    } else {
+      find_rows_together(own, x, row + first, std::min(most, count - first), part);
+    }
+  }
+}
+
+void GaussNewton::find_rows_together(RowPlan& own, const Inputs& x, std::int64_t row,
+                                     std::int64_t count, const JacobianRows& to) const {
+  engine::Plan<double>& plan = own.plan;
+  Alone alone;
+  ThreadContext context = alone.context();
+  Step<double> step;
+  step.rows = count;
+  step.training = true;
+  plan.load(context, step, x, {nullptr, row});
+  plan.forward(context, step);
+  std::int64_t output = 0;
+  for (std::size_t result = 0; result < plan.results(); ++result) {
+    for (std::int64_t j = 0; j < plan.result(result).columns; ++j, ++output) {
+      for (std::size_t other = 0; other < plan.results(); ++other) {
+        const engine::Tensor<double>& dz = plan.result_gradient(other);
+        std::fill_n(dz.row(0), count * dz.stride, 0.0);
+      }
+      for (std::int64_t i = 0; i < count; ++i) {
+        const std::int64_t at = i * outputs_ + output;
+        plan.result_gradient(result).row(i)[j] = to.scales ? to.scales[at] : 1.0;
+        to.outputs[at] = plan.result(result).row(i)[j];
+      }
+      plan.backward(context, step);
+      for (const engine::GradientProduct<double>& product : own.products)
+        add_product(product, count, to.gradients + output * to.stride, outputs_ * to.stride);
+    }
+  }
+}
+
+// x: rows x inputs, dy: rows x units, gradients: rows x parameters
+void GaussNewton::add_product(const engine::GradientProduct<double>& product, std::int64_t count,
+                              double* gradients, std::int64_t stride) const {
+  const std::int64_t units = product.dy.columns;
+  const std::int64_t weight = vector_.first_of(*product.weight);
+  const std::int64_t bias = product.bias ? vector_.first_of(*product.bias) : -1;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double* const x = product.x.row(i);
+    const double* const dy = product.dy.row(i);
+    double* to = gradients + i * stride + weight;
+    for (std::int64_t k = 0; k < product.x.columns; ++k, to += units) {
+      if (product.shares) {
+        engine::add_multiple(x[k], dy, to, units);
+      } else {
+        for (std::int64_t j = 0; j < units; ++j) to[j] = x[k] * dy[j];
+      }
+    }
+    if (bias < 0) continue;
+    to = gradients + i * stride + bias;
+    for (std::int64_t j = 0; j < units; ++j) to[j] = product.shares ? to[j] + dy[j] : dy[j];
+  }
+}
+
+void GaussNewton::find_row(RowPlan& own, const Inputs& x, std::int64_t row,
+                           const JacobianRows& to) const {
   engine::Plan<double>& plan = own.plan;
   Alone alone;
   ThreadContext context = alone.context();
@@ -201,23 +277,28 @@ void GaussNewton::run_row(RowPlan& own, const Inputs& x, std::int64_t row, const
         const engine::Tensor<double>& dz = plan.result_gradient(other);
         std::fill_n(dz.row(0), dz.columns, 0.0);
       }
-      plan.result_gradient(result).row(0)[j] = 1.0;
+      plan.result_gradient(result).row(0)[j] = to.scales ? to.scales[output] : 1.0;
+      to.outputs[output] = plan.result(result).row(0)[j];
       plan.backward(context, step);
       context.sync_for(engine::Partition::columns);
       plan.gradients(context, step);
-      each(output, plan.result(result).row(0)[j]);
+      vector_.read(own.gradients.data(), to.gradients + output * to.stride);
     }
   }
 }
 
-void GaussNewton::fill_jacobian(RowPlan& own, std::int64_t row, std::int64_t place) {
-  run_row(own, rows_.x, row, [&](std::int64_t output, double z) {
-    double* const to = jacobian_.data() + (place * outputs_ + output) * products_.stride();
-    const auto at = static_cast<std::size_t>(row * outputs_ + output);
-    vector_.read(own.gradients.data(), to);
-    for (std::int64_t i = 0; i < vector_.size(); ++i) to[i] *= scales_[at];
-    to[vector_.size()] = (z - targets_[at]) * scales_[at];
-  });
+/// Rows from `row` on as those of J from `place` on, behind each its error.
+void GaussNewton::fill_jacobian(RowPlan& own, std::int64_t row, std::int64_t count,
+                                std::int64_t place) {
+  const std::int64_t stride = products_.stride();
+  double* const gradients = jacobian_.data() + place * outputs_ * stride;
+  double* const outputs = found_.data() + place * outputs_;
+  const auto first = static_cast<std::size_t>(row * outputs_);
+  find_rows(own, rows_.x, row, count, {gradients, stride, outputs, scales_.data() + first});
+  for (std::int64_t i = 0; i < count * outputs_; ++i) {
+    const auto at = first + static_cast<std::size_t>(i);
+    gradients[i * stride + vector_.size()] = (outputs[i] - targets_[at]) * scales_[at];
+  }
 }
 
 void GaussNewton::add_products(RowPlan& own, engine::ThreadSlice slice, std::int64_t rows) {
@@ -245,7 +326,7 @@ void GaussNewton::normal_equations(engine::SymmetricMatrix& jj, Vector& je, cons
     for (std::int64_t first = begin; first < end; first += chunk_) {
       const std::int64_t count = std::min(chunk_, end - first);
       const Range mine = context.slice().range(count);
-      for (std::int64_t i = mine.begin; i < mine.end; ++i) fill_jacobian(own, first + i, i);
+      fill_jacobian(own, first + mine.begin, mine.size(), mine.begin);
       context.barrier();
       add_products(own, context.slice(), count);
       context.barrier();
@@ -264,17 +345,16 @@ void GaussNewton::row_gradients(const Inputs& x, std::int64_t first, std::int64_
                                 std::int64_t stride) {
   RowPlan& own = *row_plans_.front();
   own.plan.refresh();
-  own.plan.choose_path(x, InputSparsity::automatic);
-  Vector gradient(static_cast<std::size_t>(vector_.size()));
+  own.choose_path(x);
+  const std::int64_t length = products_.stride();
   engine::run_team(1, [&](engine::Team) {
-    for (std::int64_t r = 0; r < count; ++r) {
-      run_row(own, x, first + r, [&](std::int64_t output, double z) {
-        const std::int64_t column = r * outputs_ + output;
-        outputs[column] = z;
-        vector_.read(own.gradients.data(), gradient.data());
+    for (std::int64_t begin = 0; begin < count; begin += chunk_) {
+      const std::int64_t some = std::min(chunk_, count - begin);
+      double* const z = outputs + begin * outputs_;
+      find_rows(own, x, first + begin, some, {jacobian_.data(), length, z, nullptr});
+      for (std::int64_t c = 0; c < some * outputs_; ++c)
         for (std::int64_t i = 0; i < vector_.size(); ++i)
-          gradients.data()[i * stride + column] = gradient[static_cast<std::size_t>(i)];
-      });
+          gradients.data()[i * stride + begin * outputs_ + c] = jacobian_.data()[c * length + i];
     }
   });
 }

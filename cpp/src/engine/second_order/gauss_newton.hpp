@@ -31,7 +31,9 @@ class DoubleParameters {
 
 /// The errors e of all rows and outputs, in double, scaled so that the sum of their squares is the
 /// loss mse, and their Jacobian J with respect to the trained parameters. A row of J is the
-/// gradient that a row of the batch alone gives for one output, by the network's own stages.
+/// gradient that a row of the batch alone gives for one output, by the network's own stages: where
+/// all of them are products of what a layer reads and what comes back, those of many rows in one
+/// pass, otherwise a pass for each row.
 class GaussNewton {
  public:
   using Poll = Callback<void()>;
@@ -56,20 +58,35 @@ class GaussNewton {
                      engine::Buffer<double>& gradients, std::int64_t stride);
 
  private:
-  /// A plan for a single row, with the gradients that it leaves.
+  /// The plan of a thread's rows, with what it makes of them.
   struct RowPlan {
-    RowPlan(const Graph& graph, engine::Parameters<double>& parameters);
+    RowPlan(const Graph& graph, engine::Parameters<double>& parameters, std::int64_t rows);
+
+    void choose_path(const Inputs& x);
 
     engine::Plan<double> plan;
-    engine::Buffer<double> gradients;  // an arena
-    engine::Buffer<double> product;    // a panel of J^T J
+    std::vector<engine::GradientProduct<double>> products;  // none: a pass for each row
+    engine::Buffer<double> gradients;                       // an arena
+    engine::Buffer<double> product;                         // a panel of J^T J
+  };
+  /// Rows of J and the outputs that belong to them.
+  struct JacobianRows {
+    double* gradients;  // (rows x outputs) x stride
+    std::int64_t stride;
+    double* outputs;       // rows x outputs
+    const double* scales;  // the same; null: all 1
   };
 
   void take_targets();
-  /// Runs row `row` of x forward; then `each(output, z)` with the gradients of an output in `plan`.
-  template <class Each>
-  void run_row(RowPlan& plan, const Inputs& x, std::int64_t row, const Each& each) const;
-  void fill_jacobian(RowPlan& plan, std::int64_t row, std::int64_t place);
+  /// Works out `count` rows of x from `row` on.
+  void find_rows(RowPlan& own, const Inputs& x, std::int64_t row, std::int64_t count,
+                 const JacobianRows& to) const;
+  void find_rows_together(RowPlan& own, const Inputs& x, std::int64_t row, std::int64_t count,
+                          const JacobianRows& to) const;
+  void find_row(RowPlan& own, const Inputs& x, std::int64_t row, const JacobianRows& to) const;
+  void add_product(const engine::GradientProduct<double>& product, std::int64_t count,
+                   double* gradients, std::int64_t stride) const;
+  void fill_jacobian(RowPlan& own, std::int64_t row, std::int64_t count, std::int64_t place);
   void add_products(RowPlan& plan, engine::ThreadSlice slice, std::int64_t rows);
 
   const Graph& graph_;
@@ -81,6 +98,7 @@ class GaussNewton {
   std::int64_t outputs_;         // columns of all outputs
   std::vector<double> targets_;  // rows x outputs
   std::vector<double> scales_;   // of errors, the same
+  std::vector<double> found_;    // outputs of the rows that are in J, the same
   std::int64_t chunk_;           // rows of the batch that are in J at once
   int threads_;
   double work_of_row_;

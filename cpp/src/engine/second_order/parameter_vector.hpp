@@ -23,6 +23,12 @@ class ParameterVector {
   }
 
   std::int64_t size() const { return size_; }
+  /// Where a trained array begins.
+  std::int64_t first_of(const Parameter& p) const {
+    for (const Part& part : parts_)
+      if (part.offset == p.offset) return part.first;
+    return -1;
+  }
 
   /// From an arena of these parameters to the vector, and back.
   template <class T>

@@ -16,6 +16,7 @@ namespace {
 template <class T>
 class DenseStage final : public Stage<T>,
                          public AddsToGradient<T>,
+                         public GivesGradientProduct<T>,
                          public TakesNonzeros<T>,
                          public Infers<T>,
                          public InfersProduct<T> {
@@ -136,6 +137,11 @@ class DenseStage final : public Stage<T>,
                          columns.end, bias_gradient_.data());
     store_or_apply_gradient(step, *bias_, columns.begin, bias_gradient_.data() + columns.begin,
                             columns.size());
+  }
+
+  GradientProduct<T> gradient_product() const override {
+    const bool is_table = !this->mask && !this->sparse;
+    return {weight_, bias_, is_table ? this->x : Tensor<T>{}, this->dy};
   }
 
   // x: rows x inputs, y: rows x units, with the activation behind

@@ -51,8 +51,8 @@ struct Cost {
 
 /// One fused piece of the plan. `x` is what it reads, `y` what it writes, `dx` and `dy` the loss's
 /// gradients with respect to them; `dx.data` is null where no stage needs it. What only a few
-/// stages can do is an interface of its own: Joins, AddsToGradient, TakesNonzeros, ReadsRows,
-/// Infers, InfersProduct.
+/// stages can do is an interface of its own: Joins, AddsToGradient, GivesGradientProduct,
+/// TakesNonzeros, ReadsRows, Infers, InfersProduct.
 template <class T>
 class Stage {
  public:
@@ -126,6 +126,26 @@ class AddsToGradient {
 
  protected:
   ~AddsToGradient() = default;
+};
+
+/// The gradients of a stage that row i of the batch alone gives: x(i) dy(i)^T for the weight, and
+/// dy(i) for the bias.
+template <class T>
+struct GradientProduct {
+  const Parameter* weight = nullptr;
+  const Parameter* bias = nullptr;  // null: none
+  Tensor<T> x, dy;                  // of one position each; x may have no memory
+  bool shares = false;              // an earlier stage has the same parameters
+};
+
+/// What a stage implements whose gradients are such a product.
+template <class T>
+class GivesGradientProduct {
+ public:
+  virtual GradientProduct<T> gradient_product() const = 0;
+
+ protected:
+  ~GivesGradientProduct() = default;
 };
 
 /// Stores a parameter's gradient entries [first, first + size), applies them to the parameter, or
