@@ -40,8 +40,8 @@ struct LevenbergMarquardt {
   static constexpr std::int64_t kMostParameters = 5000;
 
   double damping = 1e-3;
-  double decrease = 0.1;
-  double increase = 10.0;
+  double decrease = 0.3;
+  double increase = 3.0;
   double max_damping = 1e10;  // ends where it would be greater
   std::int64_t max_iterations = 200;
   double tolerance = 1e-7;  // ends where the gradient's 2-norm is not greater

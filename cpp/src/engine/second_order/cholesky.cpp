@@ -10,7 +10,7 @@
 namespace chainrule::engine {
 namespace {
 
-constexpr std::int64_t kBlock = 48;
+constexpr std::int64_t kBlock = 16;
 
 }  // namespace
 
