@@ -99,7 +99,8 @@ class LevenbergMarquardt(FullBatchOptimizer):
     as a system of as many equations is solved in each iteration. There it reaches errors that
     first-order optimizers do not come near. The formulas are those of MATLAB's trainlm, with
     errors that are scaled so that their squares' sum is the loss; its factors of the damping, 0.1
-    and 10, often jump over the best one, and those here do not. It works in float64; a float32 network gets the parameters rounded after each iteration.
+    and 10, often jump over the best one, and those here do not. It works in float64; a float32
+    network gets the parameters rounded after each iteration.
 
     Parameters
     ----------
