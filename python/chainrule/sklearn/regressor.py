@@ -14,7 +14,8 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from chainrule import losses
-from chainrule.losses import MAE, MSE, Huber, LogCosh, Poisson, Quantile
+from chainrule.inputs.targets import prepare_targets
+from chainrule.losses import MAE, MSE, Huber, LogCosh, Loss, Poisson, Quantile
 from chainrule.sklearn.estimator import Estimator, steps
 from chainrule.sklearn.fitting import fit
 from chainrule.sklearn.objective import Objective, poisson, squared_error
@@ -28,10 +29,11 @@ _THEIRS = ("squared_error", "poisson")
 
 
 class _Numbers:
-    """What is known of the targets of a regressor: how many a row has."""
+    """What is known of the targets of a regressor: how many a row has, and for which loss."""
 
-    def __init__(self, y: NDArray[Any]) -> None:
-        self.columns = 1 if y.ndim == 1 else y.shape[1]
+    def __init__(self, columns: int, loss: Loss) -> None:
+        self.columns = columns
+        self._loss = loss
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
         """Return targets as a table of numbers."""
@@ -40,6 +42,8 @@ class _Numbers:
         table = y.reshape(len(y), -1).astype(np.float64)
         if table.shape[1] != self.columns:
             raise ValueError(f"y has {table.shape[1]} columns, expected {self.columns}")
+        if isinstance(self._loss, Poisson):  # here, where the rows are as the user counts them
+            prepare_targets(self._loss._core, table, self.columns)
         return table
 
 
@@ -228,7 +232,8 @@ n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
     def _targets_of(
         self, y: NDArray[Any], known: Any, classes: Any, *, incremental: bool
     ) -> _Numbers:
-        return _Numbers(y) if known is None else known
+        given = 1 if y.ndim == 1 else y.shape[1]
+        return _Numbers(given if known is None else known.columns, losses.get(self.loss))
 
     def _outputs_for(self, targets: _Numbers, encoded: NDArray[Any]) -> int:
         return encoded.shape[1] * max(len(self._quantiles()), 1)
