@@ -142,6 +142,52 @@ def test_early_stopping_that_stopped_leaves_nothing(tmp_path: Path) -> None:
     assert stopping.best_epoch == again.history.epochs[-1]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_best_weights_that_the_core_keeps_are_those_of_the_best_epoch(dtype: str) -> None:
+    layers = [cr.Dense(4, activation="relu"), cr.BatchNormalization(), cr.Dense(2)]
+    net = cr.Sequential(layers, seed=3, dtype=dtype)
+    stopping = EarlyStopping(patience=3)
+    after: dict[int, Any] = {}
+    pickled: list[bytes] = []
+
+    def watch(epoch: int, logs: Any) -> None:
+        after[epoch] = net.get_weights()
+        pickled.append(pickle.dumps(stopping))
+
+    options = {**OPTIONS, "optimizer": cr.Adam(0.1)}
+    net.fit(X, Y, epochs=30, callbacks=[stopping, watch], **options)
+    assert stopping.best_epoch is not None
+    assert stopping.best_epoch < max(after)
+    assert any((a != b).any() for a, b in zip(after[max(after)], net.get_weights(), strict=True))
+    for left, right in zip(after[stopping.best_epoch], net.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+    # A copy that was made while training has the weights by itself, and hands them on.
+    again = pickle.loads(pickled[-2])
+    other = cr.Sequential(layers, seed=1, dtype=dtype)
+    other.build(6)
+    again._resumed = True
+    again.on_train_begin(other)
+    again.on_train_end(other)
+    for left, right in zip(after[stopping.best_epoch], other.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_what_does_not_restore_leaves_the_last_weights_after_a_break_too(tmp_path: Path) -> None:
+    net = network()
+    stopping = EarlyStopping(patience=9)
+    saving = [stopping, lambda *_: net.save(tmp_path / "net")]
+    net.fit(X, Y, epochs=8, callbacks=saving, **{**OPTIONS, "optimizer": cr.Adam(0.1)})
+    assert stopping.best_epoch is not None
+    assert stopping.best_epoch < net.history.epochs[-1]
+    assert stopping.stopped_epoch is None
+    plain, resumed = cr.load(tmp_path / "net"), cr.load(tmp_path / "net")
+    plain.fit(X, Y, epochs=2, **OPTIONS)
+    keeping = EarlyStopping(patience=9, restore_best_weights=False)
+    resumed.fit(X, Y, epochs=2, callbacks=[keeping], **OPTIONS)
+    for left, right in zip(plain.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
 def test_states_are_plain_data_and_copies_have_them() -> None:
     class Bad(Callback):
         def state_dict(self) -> dict[str, Any]:

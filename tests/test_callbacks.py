@@ -45,6 +45,30 @@ class FakeNet:
     def save(self, path: str) -> None:
         self.saved.append((path, self.weight))
 
+    def _best_weights(self) -> FakeBest:
+        return FakeBest(self)
+
+
+class FakeBest:
+    """The weight of its best epoch."""
+
+    def __init__(self, net: FakeNet) -> None:
+        self.net, self.kept = net, [0]
+        self.held = False
+
+    def take(self) -> None:
+        self.hold(self.net.get_weights())
+
+    def put_back(self) -> None:
+        self.net.set_weights(self.kept)
+        self.held = False
+
+    def arrays(self) -> list[int]:
+        return self.kept
+
+    def hold(self, weights: list[int]) -> None:
+        self.kept, self.held = weights, True
+
 
 def train(
     net: FakeNet,

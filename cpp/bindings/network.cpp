@@ -135,6 +135,8 @@ void init_network(py::module_& module) {
   init_training(module);
   bind_network<float>(module, "Network32");
   bind_network<double>(module, "Network64");
+  bind_best_parameters<float>(module, "BestParameters32");
+  bind_best_parameters<double>(module, "BestParameters64");
 }
 
 }  // namespace chainrule::bindings

@@ -20,6 +20,8 @@ template <class T>
 void bind_normalization(py::class_<Network<T>>& network);
 template <class T>
 void bind_plan(py::class_<Network<T>>& network);
+template <class T>
+void bind_best_parameters(py::module_& module, const char* name);
 
 /// The classes of what these give.
 void init_training(py::module_& module);

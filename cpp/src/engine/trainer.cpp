@@ -9,8 +9,8 @@
 #include <string>
 #include <thread>
 
+#include "chainrule/best_parameters.hpp"
 #include "chainrule/error.hpp"
-#include "engine/best_parameters.hpp"
 #include "engine/input/target_values.hpp"
 #include "engine/threads/occupancy.hpp"
 
@@ -258,7 +258,7 @@ struct Trainer<T>::State {
   std::vector<double> rates;  // of the steps of an epoch
   bool stopped = false;       // by poll or on_batch
   bool is_whole = false;      // the last epoch
-  engine::BestParameters<T> best;
+  BestParameters<T> best;
   EarlyStoppingMemory memory;
   engine::Occupancy occupancy{"the trainer is in use by another thread or callback"};
   std::atomic<std::thread::id> user{};  // the thread that changes it

@@ -11,6 +11,26 @@ from chainrule.names import names_arguments
 Logs = Mapping[str, Any]
 
 
+class BestWeights(Protocol):
+    """Where a network keeps the weights of its best epoch, and from where it takes them back."""
+
+    @property
+    def held(self) -> bool:
+        """Whether there are any."""
+
+    def take(self) -> None:
+        """Keep the present ones."""
+
+    def put_back(self) -> None:
+        """Make those that are kept the network's, and keep none."""
+
+    def arrays(self) -> Any:
+        """Return copies of those that are kept."""
+
+    def hold(self, weights: Any) -> None:
+        """Keep what `arrays` returned."""
+
+
 class Network(Protocol):
     """What callbacks ask of a network."""
 
@@ -22,6 +42,8 @@ class Network(Protocol):
 
     def save(self, path: str) -> None:
         """Write the network to a file."""
+
+    def _best_weights(self) -> BestWeights: ...
 
 
 class StopTraining(Exception):  # noqa: N818 - like StopIteration

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chainrule import _core
-from chainrule.callbacks.callback import Callback, Logs, Network, StopTraining
+from chainrule.callbacks.callback import BestWeights, Callback, Logs, Network, StopTraining
 from chainrule.callbacks.monitor import Monitor
 from chainrule.callbacks.state_values import (
     decoded,
@@ -96,10 +96,20 @@ class EarlyStopping(Callback):
 
     def _reset(self) -> None:
         self._memory = _core.EarlyStoppingMemory()
-        self._best_weights: Any = None
+        self._best_weights: BestWeights | None = None  # from the beginning of a fit to its end
+        self._saved_weights: Any = None  # the best ones of a file, until the next fit begins
         # The network's weights are the best: then a file need not hold them twice.
         self._holds_best = False
         self._resumed = False
+
+    def _weights(self) -> Any:
+        """Return the best weights, if they are kept."""
+        kept = self._best_weights
+        return self._saved_weights if kept is None or not kept.held else kept.arrays()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes, with arrays for what the core keeps."""
+        return {**vars(self), "_best_weights": None, "_saved_weights": self._weights()}
 
     @property
     def state_key(self) -> str:
@@ -114,7 +124,7 @@ class EarlyStopping(Callback):
         """Return best value, epoch and weights and the epochs waited; nothing once it stopped."""
         if self.best is None or self.stopped_epoch is not None:
             return {}
-        weights = None if self._holds_best else self._best_weights
+        weights = None if self._holds_best else self._weights()
         return {
             "best": encoded_number(self.best),
             "best_epoch": self.best_epoch,
@@ -129,7 +139,7 @@ class EarlyStopping(Callback):
         self._memory.best_epoch = whole_number(state, "best_epoch")
         self._memory.waited = whole_number(state, "waited")
         weights = state.get("best_weights")
-        self._best_weights = None if weights is None else decoded(weights)
+        self._saved_weights = None if weights is None else decoded(weights)
         self._holds_best = weights is None
         self._resumed = True
 
@@ -137,9 +147,15 @@ class EarlyStopping(Callback):
         """Forget the last ``fit``, unless this one goes on from a file."""
         if not self._resumed:
             self._reset()
-        elif self._holds_best and self.restore_best_weights:
-            self._best_weights = net.get_weights()
         self._resumed = False
+        if not self.restore_best_weights:
+            return
+        best = net._best_weights()
+        if self._saved_weights is not None:
+            best.hold(self._saved_weights)
+        elif self._holds_best:
+            best.take()
+        self._best_weights, self._saved_weights = best, None
 
     def on_epoch_begin(self, net: Network, epoch: int) -> None:
         """Expect other weights."""
@@ -157,14 +173,15 @@ class EarlyStopping(Callback):
         )
         if improved:
             self._holds_best = True
-            if self.restore_best_weights:
-                self._best_weights = net.get_weights()
+            if self._best_weights is not None:
+                self._best_weights.take()
         if self.stopped_epoch is not None:
             raise StopTraining
 
     def on_train_end(self, net: Network) -> None:
         """Restore the best weights."""
-        if self._best_weights is not None:
-            net.set_weights(self._best_weights)
-            self._best_weights = None
+        best = self._best_weights
+        if best is not None and best.held:
+            best.put_back()
             self._holds_best = True
+        self._best_weights = None

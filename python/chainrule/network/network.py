@@ -247,6 +247,7 @@ class Network(Compiled):
     get_weights = weights.get_weights
     set_weights = weights.set_weights
     count_params = weights.count_params
+    _best_weights = weights.best_weights
     fit = fitting.fit
     train_on_batch = fitting.train_on_batch
     evaluate = fitting.evaluate

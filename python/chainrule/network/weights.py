@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from chainrule import _core
 from chainrule.inputs.containers import as_array
 from chainrule.names import unknown_name
 from chainrule.network.compiled import Compiled
 
-__all__ = ["checked_arrays", "count_params", "get_weights", "set_weights"]
+__all__ = ["best_weights", "checked_arrays", "count_params", "get_weights", "set_weights"]
+
+_BEST = {"float32": _core.BestParameters32, "float64": _core.BestParameters64}
 
 
 def get_weights(net: Compiled) -> list[NDArray[Any]]:
@@ -100,3 +103,39 @@ def checked_arrays(
         if not np.isfinite(checked[name]).all():
             raise ValueError(f"the {what} for {name} contain NaN or infinity")
     return checked
+
+
+def best_weights(net: Compiled) -> _BestWeights:
+    """Return where the core keeps the parameters of the best epoch; room for them is taken now."""
+    return _BestWeights(net)
+
+
+class _BestWeights:
+    """The parameters of a training's best epoch, which the core keeps."""
+
+    def __init__(self, net: Compiled) -> None:
+        self._net = net
+        self._kept: Any = _BEST[net.dtype](net._built_core())
+
+    @property
+    def held(self) -> bool:
+        """Whether there are any."""
+        return bool(self._kept.held)
+
+    def take(self) -> None:
+        """Keep the present parameters."""
+        self._kept.take(self._net._built_core())
+
+    def put_back(self) -> None:
+        """Make those that are kept the network's, and keep none."""
+        self._kept.put_back(self._net._built_core())
+        self._net._changing()
+
+    def arrays(self) -> list[NDArray[Any]]:
+        """Return copies of those that are kept, in the order of `parameters`."""
+        shapes = (p.shape for p in self._net._built_core().parameters)
+        return [a.reshape(shape) for a, shape in zip(self._kept.arrays, shapes, strict=True)]
+
+    def hold(self, weights: Sequence[ArrayLike]) -> None:
+        """Keep arrays of the parameters' own shapes."""
+        self._kept.hold([np.asarray(a, self._net.dtype).ravel() for a in weights])
