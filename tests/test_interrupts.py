@@ -26,7 +26,6 @@ STATEFUL = (
     "network/history.py",
     "network/compiled.py",
     "network/weights.py",
-    "network/divergence.py",
     "callbacks",
 )
 

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -64,6 +65,7 @@ class TargetViews {
   TargetViews(const RowsOrList& y, const std::optional<Weights>& sample_weight,
               const std::optional<ClassWeights>& class_weight);
   operator Targets() const { return views_; }
+  std::vector<TargetsView> views() && { return std::move(views_); }
 
  private:
   std::vector<TargetsView> views_;

@@ -13,6 +13,8 @@ namespace chainrule::bindings {
 template <class T>
 void bind_training(py::class_<Network<T>>& network);
 template <class T>
+void bind_training_loop(py::class_<Network<T>>& network);
+template <class T>
 void bind_inference(py::class_<Network<T>>& network);
 template <class T>
 void bind_manual_backprop(py::class_<Network<T>>& network);

@@ -17,7 +17,6 @@ namespace chainrule::bindings {
 template <class T>
 void bind_normalization(py::class_<Network<T>>& network) {
   using N = Network<T>;
-  constexpr py::call_guard<ReleasedGil> without_gil;
   network
       .def(
           "adapt",
@@ -28,17 +27,8 @@ void bind_normalization(py::class_<Network<T>>& network) {
           },
           py::arg("x"))
       .def(
-          "adapt_remaining",
-          [](N& self, const RowsOrList& x) {
-            const InputViews rows(x, "x");
-            const ReleasedGil release;
-            self.adapt_remaining(rows);
-          },
-          py::arg("x"))
-      .def("undo_adaptation", &N::undo_adaptation, without_gil)
-      .def(
           "adapt_pieces",
-          [](N& self, const py::object& pieces, bool remaining) {
+          [](N& self, const py::object& pieces) {
             ReleasedGil released;
             const RowPieces x = [&](const Callback<void(const Inputs&)>& each) {
               const TakenBackGil taken(released);
@@ -48,9 +38,9 @@ void bind_normalization(py::class_<Network<T>>& network) {
                 each(rows);
               }
             };
-            remaining ? void(self.adapt_remaining(x)) : self.adapt(x);
+            self.adapt(x);
           },
-          py::arg("pieces"), py::arg("remaining"))
+          py::arg("pieces"))
       .def_property("adapted", &N::adapted, [](N& self, bool adapted) {
         const ReleasedGil release;
         self.set_adapted(adapted);

@@ -288,17 +288,9 @@ class LossSum:
 
 class EpochResult:
     @property
-    def batches(self) -> int: ...
-    @property
-    def epoch_loss(self) -> float: ...
-    @property
-    def epoch_losses(self) -> LossSum: ...
-    @property
     def loss(self) -> float: ...
     @property
     def losses(self) -> LossSum: ...
-    @property
-    def stopped(self) -> bool: ...
 
 class Network32:
     adapted: bool
@@ -320,13 +312,7 @@ class Network32:
         | CompressedRows
         | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
     ) -> None: ...
-    def adapt_pieces(self, pieces: typing.Any, remaining: bool) -> None: ...
-    def adapt_remaining(
-        self,
-        x: numpy.typing.NDArray[typing.Any]
-        | CompressedRows
-        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
-    ) -> None: ...
+    def adapt_pieces(self, pieces: typing.Any) -> None: ...
     def backward(
         self, dy: numpy.typing.NDArray[typing.Any]
     ) -> numpy.typing.NDArray[numpy.float32]: ...
@@ -382,12 +368,22 @@ class Network32:
         losses: LossSum | None = None,
         loss_weights: collections.abc.Sequence[float] | None = None,
     ) -> float: ...
-    def first_bad_layer(
+    def fit(
         self,
-        x: numpy.typing.NDArray[typing.Any]
-        | CompressedRows
-        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
-    ) -> int: ...
+        observer: typing.Any,
+        training: tuple[typing.Any, ...],
+        validation: tuple[typing.Any, ...] | None,
+        epochs: int,
+        batch_size: int,
+        shuffle: bool,
+        num_threads: int,
+        input_sparsity: str,
+        first_batch: int,
+        losses_before: LossSum | None,
+        progress: typing.Any,
+        wants_batches: bool,
+    ) -> None:
+        """Run the core's loop of training, which asks and tells `observer`."""
     def forward(
         self,
         x: numpy.typing.NDArray[typing.Any]
@@ -437,8 +433,7 @@ class Network32:
         self,
         x: numpy.typing.NDArray[typing.Any]
         | CompressedRows
-        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows]
-        | collections.abc.Sequence[tuple[int, int]],
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
         y: numpy.typing.NDArray[typing.Any]
         | CompressedRows
         | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
@@ -456,12 +451,7 @@ class Network32:
         first_batch: int = 0,
         batches: int = -1,
         whole_epoch: bool = True,
-        outputs: numpy.typing.NDArray[numpy.float32] | None = None,
-        poll: typing.Any = None,
         loss_weights: collections.abc.Sequence[float] | None = None,
-        read: typing.Any = None,
-        on_batch: typing.Any = None,
-        losses_before: LossSum | None = None,
     ) -> EpochResult: ...
     def set_gradients(
         self,
@@ -474,7 +464,6 @@ class Network32:
     ) -> None: ...
     def set_trainable(self, node: str, trainable: bool) -> None: ...
     def step(self, optimizer: Optimizer, learning_rate: float = 0.0) -> None: ...
-    def undo_adaptation(self) -> None: ...
     @property
     def class_names(self) -> list[str]: ...
     @class_names.setter
@@ -535,13 +524,7 @@ class Network64:
         | CompressedRows
         | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
     ) -> None: ...
-    def adapt_pieces(self, pieces: typing.Any, remaining: bool) -> None: ...
-    def adapt_remaining(
-        self,
-        x: numpy.typing.NDArray[typing.Any]
-        | CompressedRows
-        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
-    ) -> None: ...
+    def adapt_pieces(self, pieces: typing.Any) -> None: ...
     def backward(
         self, dy: numpy.typing.NDArray[typing.Any]
     ) -> numpy.typing.NDArray[numpy.float64]: ...
@@ -597,12 +580,22 @@ class Network64:
         losses: LossSum | None = None,
         loss_weights: collections.abc.Sequence[float] | None = None,
     ) -> float: ...
-    def first_bad_layer(
+    def fit(
         self,
-        x: numpy.typing.NDArray[typing.Any]
-        | CompressedRows
-        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
-    ) -> int: ...
+        observer: typing.Any,
+        training: tuple[typing.Any, ...],
+        validation: tuple[typing.Any, ...] | None,
+        epochs: int,
+        batch_size: int,
+        shuffle: bool,
+        num_threads: int,
+        input_sparsity: str,
+        first_batch: int,
+        losses_before: LossSum | None,
+        progress: typing.Any,
+        wants_batches: bool,
+    ) -> None:
+        """Run the core's loop of training, which asks and tells `observer`."""
     def forward(
         self,
         x: numpy.typing.NDArray[typing.Any]
@@ -652,8 +645,7 @@ class Network64:
         self,
         x: numpy.typing.NDArray[typing.Any]
         | CompressedRows
-        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows]
-        | collections.abc.Sequence[tuple[int, int]],
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
         y: numpy.typing.NDArray[typing.Any]
         | CompressedRows
         | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
@@ -671,12 +663,7 @@ class Network64:
         first_batch: int = 0,
         batches: int = -1,
         whole_epoch: bool = True,
-        outputs: numpy.typing.NDArray[numpy.float64] | None = None,
-        poll: typing.Any = None,
         loss_weights: collections.abc.Sequence[float] | None = None,
-        read: typing.Any = None,
-        on_batch: typing.Any = None,
-        losses_before: LossSum | None = None,
     ) -> EpochResult: ...
     def set_gradients(
         self,
@@ -689,7 +676,6 @@ class Network64:
     ) -> None: ...
     def set_trainable(self, node: str, trainable: bool) -> None: ...
     def step(self, optimizer: Optimizer, learning_rate: float = 0.0) -> None: ...
-    def undo_adaptation(self) -> None: ...
     @property
     def class_names(self) -> list[str]: ...
     @class_names.setter

@@ -286,6 +286,15 @@ CHAINRULE_API chainrule_status chainrule_trainer_create(chainrule_network* netwo
                                                         chainrule_trainer** trainer);
 CHAINRULE_API chainrule_status chainrule_trainer_destroy(chainrule_trainer* trainer);
 
+/* Takes the place of optimizer and schedule, from the next step on, also from within on_batch and
+ * on_epoch: to change the learning rate in the midst of a training. Descriptions as above;
+ * `schedule` may be NULL for the optimizer's own rate. What the network remembers of an optimizer
+ * stays as long as its kind stays the same, and a schedule that is not equal to the one before
+ * begins with that step. */
+CHAINRULE_API chainrule_status chainrule_trainer_set_optimizer(chainrule_trainer* trainer,
+                                                               const char* optimizer,
+                                                               const char* schedule);
+
 /* What an epoch gave. */
 typedef struct chainrule_epoch_report {
   size_t struct_size;     /* the only member to set */
@@ -323,8 +332,8 @@ typedef struct chainrule_fit_options {
   int64_t keep_order;  /* 0: rows are shuffled in every epoch, in an order given by the seed */
   const chainrule_rows* validation_x; /* as x and y; NULL: none */
   const chainrule_targets* validation_y;
-  /* Called by the calling thread after each epoch, when the network may be used but the trainer may
-   * not; other than 0 ends the training. NULL: not called. */
+  /* Called by the calling thread after each epoch, when the network may be used but of the trainer
+   * only chainrule_trainer_set_optimizer; other than 0 ends the training. NULL: not called. */
   int (*on_epoch)(void* context, const chainrule_epoch_report* report);
   /* Called by the calling thread every 50 ms or less often; other than 0 stops the training after
    * the present batch. Nothing may be used from within. NULL: not called. */
@@ -335,8 +344,9 @@ typedef struct chainrule_fit_options {
    * its defaults. Options: monitor ("val_loss" or "loss"), min_delta, patience, mode ("auto", "min"
    * or "max"), restore_best_weights. NULL: all epochs. */
   const char* early_stopping;
-  /* Called by the calling thread after each batch, when the network may be used but the trainer may
-   * not; other than 0 ends the training within the epoch. NULL: not called. */
+  /* Called by the calling thread after each batch, when the network may be used but of the trainer
+   * only chainrule_trainer_set_optimizer; other than 0 ends the training within the epoch. NULL:
+   * not called. */
   int (*on_batch)(void* context, const chainrule_batch_report* report);
   /* For a training that goes on within an epoch: the batches of the first epoch that are done, and
    * what on_batch got after the last of them; NULL if first_batch is 0. Of several outputs the

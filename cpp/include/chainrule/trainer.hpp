@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <limits>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "chainrule/callback.hpp"
@@ -36,20 +38,58 @@ struct FitOptions {
   OutputTargets validation_y = {};
   std::optional<EarlyStopping> early_stopping = {};
   /// For a training that goes on within an epoch: the batches of the first epoch that have been
-  /// trained on, and the last one's BatchReport::losses.
+  /// trained on, and the last one's BatchReport::losses. Where these are all batches, the first
+  /// epoch is what follows them.
   std::int64_t first_batch = 0;
   LossSums losses_before = {};
-  /// Reads rows of an x without data; see EpochOptions::read.
+  /// Reads rows of an x without data; see EpochOptions::read. The other does so for validation_x,
+  /// in the order of the rows.
   ReadRows read = {};
-  /// Called on the calling thread after each batch; the network may be used from within, the
-  /// trainer may not. True ends the training there, within the epoch; an exception takes the epoch
-  /// back and is passed on.
+  ReadRows read_validation = {};
+  /// The caller has looked through all data as fit does otherwise.
+  bool data_checked = false;
+  /// As EpochOptions::outputs: what the batches gave for the rows, each from before its update, and
+  /// what the validation rows gave behind the epoch. An output that is not finite is a divergence.
+  void* outputs = nullptr;
+  void* validation_outputs = nullptr;
+
+  // What follows is called on the calling thread, in this order. The network may be used from
+  // within; the trainer may be asked and set, but neither train nor evaluate. True ends the
+  // training. An exception ends it too and is passed on: within an epoch, as long as on_epoch has
+  // not been called, it takes the epoch back, unless `keeps` says otherwise.
+
+  /// When Normalization layers have been adapted.
+  Callback<bool()> on_begin = {};
+  /// Before each epoch, given its number.
+  Callback<bool(std::int64_t epoch)> on_epoch_begin = {};
+  /// For `count` steps from `step` on, counted from where the schedule began: their rates in the
+  /// place of the schedule's, if it returns true.
+  Callback<bool(std::int64_t step, std::int64_t count, std::int64_t steps_per_epoch, double* rates)>
+      learning_rates = {};
+  /// Makes an epoch in the place of batches and counts it, such as an iteration of a
+  /// FullBatchTrainer, with its loss in `epoch_loss` and `epoch_losses`. False: there is none any
+  /// more, which ends the training. Such an epoch is never taken back.
+  Callback<bool(EpochResult& result)> iterate = {};
+  /// After each batch; the epoch goes on with what the trainer has been set to. True ends the
+  /// training there, within the epoch.
   Callback<bool(const BatchReport&)> on_batch = {};
-  /// Called on the calling thread after each epoch; the network may be used from within, the
-  /// trainer may not. True ends the training, and so does an exception, which is passed on.
+  /// Behind an epoch's batches, with the losses of each output.
+  Callback<void(const EpochReport&, const LossSums&)> on_trained = {};
+  /// Behind the validation, with its losses; without validation data as well, with none.
+  Callback<void(const EpochReport&, const LossSums&)> on_validated = {};
+  /// The epoch's value of a name, for what monitors one: a reduce_on_plateau schedule and early
+  /// stopping. Without it there are "loss" and "val_loss", those of the report.
+  Callback<double(const std::string& name)> monitored = {};
+  /// Behind all that belongs to an epoch.
   Callback<bool(const EpochReport&)> on_epoch = {};
-  /// Called every 50 ms or so; see EpochOptions::poll.
+  /// Of an exception within an epoch, whether what has been trained stays: some of its batches, or
+  /// with `whole` all of them. Not asked of a divergence.
+  Callback<bool(const std::exception_ptr& error, bool whole)> keeps = {};
+
+  /// Called every 50 ms or so; see EpochOptions::poll. Not during validation, which has its own:
+  /// see Network::evaluate.
   Callback<bool(std::int64_t batches_done, double mean_loss)> poll = {};
+  Callback<void()> poll_validation = {};
 };
 
 /// Trains a network for a loss of each output by an optimizer, whose learning rate may follow a
@@ -81,11 +121,21 @@ class CHAINRULE_API Trainer {
   Losses losses() const;
   const Optimizer& optimizer() const;
 
-  /// Trains for options.epochs epochs, going on from the present weights and the optimizer's state,
-  /// and reports each. Normalization layers that have not been adapted are adapted to x first, as
-  /// by Network::adapt_remaining. x: for each input (rows, its columns); y: for each output labels
-  /// (rows) or values (rows, its columns). The results depend on the data, the network's seed and
-  /// the options alone, not on threads.
+  /// Takes the place of the losses, from the next epoch on. Throws Error as the constructor, and
+  /// StateError within an epoch.
+  void set_losses(const Losses& losses);
+  /// Takes the place of optimizer and schedule, from the next step on, in a callback of fit too.
+  /// What the network remembers of an optimizer stays as long as its kind stays the same. A
+  /// schedule that is not equal to the one before begins with that step. Throws Error as the
+  /// constructor.
+  void set_optimizer(const Optimizer& optimizer,
+                     const std::optional<Schedule>& schedule = std::nullopt);
+
+  /// The one loop of training, of C and Python too. Trains for options.epochs epochs, going on from
+  /// the present weights and the optimizer's state, and reports each. Normalization layers that
+  /// have not been adapted are adapted to x first, as by Network::adapt_remaining. x: for each
+  /// input (rows, its columns); y: for each output labels (rows) or values (rows, its columns). The
+  /// results depend on the data, the network's seed and the options alone, not on threads.
   ///
   /// All arguments are checked before anything changes: throws Error for those that do not fit,
   /// also for numbers in x and y that are not finite and for targets that the loss cannot compare
@@ -117,6 +167,11 @@ class CHAINRULE_API Trainer {
   /// Takes the place of what a reduce_on_plateau schedule remembers, for a run that goes on from a
   /// file; throws Error when there is no such schedule.
   void set_plateau(const Plateau& plateau);
+  /// What it watches: "val_loss", which is the default, and without validation data the loss;
+  /// "loss"; or a name that FitOptions::monitored knows. With `rises` greater values are better.
+  void set_monitor(const std::string& monitor, bool rises = false);
+  const std::string& monitor() const;
+  bool monitor_rises() const;
 
   /// The network's step at which the schedule began, for a run that goes on from a file; throws
   /// StateError while another thread uses the trainer.

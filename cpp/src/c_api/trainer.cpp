@@ -217,6 +217,17 @@ chainrule_status chainrule_trainer_destroy(chainrule_trainer* trainer) {
   });
 }
 
+chainrule_status chainrule_trainer_set_optimizer(chainrule_trainer* trainer, const char* optimizer,
+                                                 const char* schedule) {
+  return translate_exceptions([&] {
+    const InCall call(trainer);
+    const Optimizer chosen = Optimizer::from_config(config_from_json(text(optimizer, "optimizer")));
+    std::optional<Schedule> follows;
+    if (schedule != nullptr) follows = Schedule::from_config(config_from_json(schedule));
+    std::visit([&](auto& t) { t.set_optimizer(chosen, follows); }, (*call).trainer);
+  });
+}
+
 chainrule_status chainrule_trainer_fit(chainrule_trainer* trainer, const chainrule_rows* x,
                                        const chainrule_targets* y,
                                        const chainrule_fit_options* options,

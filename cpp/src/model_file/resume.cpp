@@ -31,7 +31,10 @@ Trainer<T> resume_training(Network<T>& network, const TrainingState& training,
   if (training.plateau) check_watched(training);
   Trainer<T> trainer(network, losses, *training.optimizer, training.schedule);
   if (training.schedule) trainer.set_schedule_origin(training.schedule_origin);
-  if (training.plateau) trainer.set_plateau(*training.plateau);
+  if (training.plateau) {
+    trainer.set_monitor(training.monitor);
+    trainer.set_plateau(*training.plateau);
+  }
   return trainer;
 }
 
@@ -42,6 +45,10 @@ TrainingState training_state(const Trainer<T>& trainer, TrainingState previous) 
   previous.optimizer = trainer.optimizer();
   previous.schedule = trainer.schedule();
   previous.plateau = trainer.plateau();
+  if (previous.plateau) {
+    previous.monitor = trainer.monitor();
+    previous.mode = trainer.monitor_rises() ? "max" : "min";
+  }
   if (trainer.schedule()) previous.schedule_origin = trainer.schedule_origin();
   return previous;
 }

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop around the core's epochs: data, validation, metrics, callbacks, progress."""
+"""What the core's loop of training asks and tells: metrics, history, callbacks, progress."""
 
 from __future__ import annotations
 
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -18,14 +17,13 @@ from chainrule.callbacks import Callback, CallbackList, StopTraining
 from chainrule.errors import DivergenceError
 from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.inputs.several import core_rows
-from chainrule.network.divergence import divergence
 from chainrule.network.epoch_under_way import EpochUnderWay
-from chainrule.network.lazy_training import adapt_lazily, evaluate_lazily
+from chainrule.network.lazy_training import RowReader
 from chainrule.network.measuring import Undefined, measure, metrics_for
 from chainrule.network.output_losses import OutputLosses, loss_weights_of
 from chainrule.network.progress import Progress, make_progress
 from chainrule.optimizers import Optimizer
-from chainrule.schedules import ReduceOnPlateau
+from chainrule.schedules import ReduceOnPlateau, Schedule
 
 if TYPE_CHECKING:
     from chainrule.callbacks.callback import Network
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
     from chainrule.network.compiled import Compiled
     from chainrule.network.history import History
     from chainrule.optimizers import AnyOptimizer
-
-INFERENCE_ROWS = 256
 
 
 class FitPlan(NamedTuple):
@@ -58,51 +54,12 @@ def resolve_callbacks(
     return CallbackList(given)
 
 
-def step_rates(
-    net: Compiled, optimizer: AnyOptimizer, count: int, steps_per_epoch: int, ahead: int = 0
-) -> NDArray[np.float64]:
-    """Return the learning rates of the next `count` steps, or of those `ahead` of the next."""
+def single_rate(net: Compiled, optimizer: Optimizer) -> NDArray[np.float64]:
+    """Return the learning rate of a step that is an epoch by itself, as an array."""
     schedule = optimizer.schedule
-    assert isinstance(optimizer, Optimizer)  # others take no steps
     if schedule is None:
-        return np.full(count, optimizer.learning_rate)
-    first = net._built_core().total_steps - net._schedule_origin + ahead
-    return schedule.rates(first, count, steps_per_epoch)
-
-
-def evaluate(
-    net: Compiled,
-    data: CheckedData,
-    loss: Any,
-    metrics: Any,
-    batch_size: int,
-    num_threads: int,
-    input_sparsity: str,
-) -> tuple[float, NDArray[Any] | None, Any]:
-    """Return the mean loss in inference mode, outputs where metrics need them, sums of losses."""
-    core = net._built_core()
-    outputs = np.empty((len(data.x), core.outputs), net.dtype) if metrics else None
-    sums: Any
-    if isinstance(data.x, LazyRows):
-        value, sums = evaluate_lazily(
-            core, data, loss, outputs, batch_size, num_threads, input_sparsity
-        )
-        return value, outputs, sums
-    sums = _core.LossSum() if isinstance(loss, OutputLosses) else None
-    value = core.evaluate(
-        core_rows(data.x),
-        core_rows(data.y),
-        loss._core,
-        batch_size,
-        num_threads,
-        input_sparsity,
-        data.sample_weight,
-        data.class_weight,
-        outputs,
-        sums,
-        loss_weights_of(loss),
-    )
-    return value, outputs, sums
+        return np.full(1, optimizer.learning_rate)
+    return schedule.rates(net._built_core().total_steps - net._schedule_origin, 1, 1)
 
 
 def progress(net: Compiled, data: CheckedData, plan: FitPlan) -> Progress:
@@ -117,49 +74,16 @@ def fit(
     validation: CheckedData | None,
     plan: FitPlan,
     progress: Progress,
-    epoch_of: Callable[..., Epoch],
+    observer_of: Callable[..., Observer],
 ) -> History:
     """Train for ``plan.epochs`` epochs; see `Sequential.fit`."""
     run = plan.callbacks
-    seen = cast("Network", net)  # callbacks get the whole of it, which can save itself too
-    assert net.loss is not None
-    # Once, since what is customary depends on all targets.
-    measured = _Measured(
-        metrics_for(net.loss, net.outputs, net.metrics, data.y),
-        [] if validation is None else metrics_for(net.loss, net.outputs, net.metrics, validation.y),
-        Undefined(),
-    )
     net.history.interrupted = False
     net.history.end = None
-    resumed, net._under_way = _resumed(net, data, plan), None
-    first_epoch = net._built_core().epochs + (resumed is None or not resumed.is_over)
-    last_epoch = first_epoch + plan.epochs - 1
+    observer = observer_of(net, data, validation, plan, progress)
     try:
-        with _adapted(net, data), progress:
-            run.on_train_begin(seen)
-            for epoch in range(first_epoch, last_epoch + 1):
-                run.on_epoch_begin(seen, epoch)
-                progress.epoch_begin(epoch)
-                started = time.perf_counter()
-                logs: dict[str, Any] = {}
-                try:
-                    present = epoch_of(net, data, plan, epoch, progress, measured, resumed)
-                    resumed = None
-                    present.train(logs)
-                    if validation is not None:
-                        present.validate(validation, logs)
-                except MemoryError:
-                    # As in the core, without a report there is no epoch.
-                    if net._built_core().epochs == epoch:
-                        present.restore()
-                    raise
-                finally:
-                    # Whatever is raised, an epoch that the core counts is in the history.
-                    if net._built_core().epochs == epoch:
-                        present.record(logs)
-                _observe_plateau(net, logs)
-                progress.epoch_end(epoch, logs, time.perf_counter() - started)
-                run.on_epoch_end(seen, epoch, logs)
+        with progress:
+            observer.run()
     except StopTraining:
         pass
     except DivergenceError:
@@ -169,7 +93,7 @@ def fit(
         net.history.interrupted = True
         warnings.warn("training was interrupted; weights and history are kept", stacklevel=5)
     finally:
-        run.on_train_end(seen)
+        run.on_train_end(cast("Network", net))  # callbacks get the whole of it
         net._callback_states.end()
     return net.history
 
@@ -184,97 +108,185 @@ def _resumed(net: Compiled, data: CheckedData, plan: FitPlan) -> EpochUnderWay |
     return saved
 
 
-@contextmanager
-def _adapted(net: Compiled, data: CheckedData) -> Iterator[None]:
-    """Adapt Normalization layers to the data; where no step is taken then, take it back."""
-    core = net._built_core()
-    steps, waiting = core.total_steps, net._unadapted()
-    try:
-        if isinstance(data.x, LazyRows):
-            adapt_lazily(core, data.x, remaining=True)
-        else:
-            core.adapt_remaining(core_rows(data.x))
-        yield
-    finally:
-        if waiting and core.adapted and core.total_steps == steps:
-            core.undo_adaptation()
+def _is_cores(schedule: Schedule) -> bool:
+    """Whether the core works out the rates, and no class of the caller's."""
+    cores = (Schedule, ReduceOnPlateau)
+    kind = type(schedule)
+    return kind.rates is Schedule.rates and any(kind.rate is own.rate for own in cores)
 
 
-class _Measured(NamedTuple):
-    """The metrics of a fit, and what has been warned of."""
+class Observer:
+    """What the core's loop asks and tells, in the order of the methods."""
 
-    training: Any
-    validation: Any
-    undefined: Undefined
-
-
-class Epoch:
-    """One epoch: what the core trains, with what is measured of it."""
+    iterates = False
+    """Whether `iterate` makes the epochs, and not batches."""
 
     def __init__(
         self,
         net: Compiled,
         data: CheckedData,
+        validation: CheckedData | None,
         plan: FitPlan,
-        epoch: int,
         progress: Progress,
-        measured: _Measured,
-        resumed: EpochUnderWay | None,
     ) -> None:
         assert net.loss is not None
         assert net.optimizer is not None
         self._net = net
         self._seen = cast("Network", net)  # as callbacks get it
-        self._data = data
+        self._data, self._validation = data, validation
         self._plan = plan
-        self._epoch = epoch
         self._callbacks = plan.callbacks
         self._progress = progress
-        self._measured = measured
         self._loss = net.loss
         self._optimizer = net.optimizer
-        # A callback may have given it another learning rate.
-        net._use_optimizer(net.optimizer)
-        self._described = net.optimizer._core
-        self._metrics = measured.training
-        self._steps = net._built_core().total_steps
-        self._batches = -(-len(data.x) // plan.batch_size)
-        self._resumed = resumed
-        self._first = 0 if resumed is None else resumed.batch
-        self._rates = self._planned_rates()
-        self._outputs = np.empty((len(data.x), net.outputs), net.dtype) if self._metrics else None
-        self._sums: Any = None  # of losses, for each of several outputs
+        self._present: tuple[object, object] = (None, None)  # what the core takes its steps by
+        # Once, since what is customary depends on all targets.
+        self._metrics = metrics_for(net.loss, net.outputs, net.metrics, data.y)
+        self._validation_metrics: Any = []
+        if validation is not None:
+            self._validation_metrics = metrics_for(net.loss, net.outputs, net.metrics, validation.y)
+        self._undefined = Undefined()
+        self._resumed = None if self.iterates else _resumed(net, data, plan)
+        net._under_way = None
+        # Rows of batches before a break have no outputs.
+        room = np.empty if self._resumed is None else np.zeros
+        self._outputs = room((len(data.x), net.outputs), net.dtype) if self._metrics else None
+        self._validation_outputs: NDArray[Any] | None = None
+        if validation is not None and self._validation_metrics:
+            self._validation_outputs = np.empty((len(validation.x), net.outputs), net.dtype)
+        self._reader: RowReader | None = None
+        self._epoch = 0
+        self._started = 0.0
+        self._logs: dict[str, Any] = {}
+        self._recorded = True
 
-    def _planned_rates(self) -> NDArray[np.float64]:
-        net, optimizer, batches = self._net, self._optimizer, self._batches
-        rates = np.zeros(batches)
-        left = batches - self._first
-        rates[self._first :] = step_rates(net, optimizer, left, batches)
-        if left == 0:
-            rates[-1:] = step_rates(net, optimizer, 1, batches, ahead=-1)
-        return rates
-
-    def train(self, logs: dict[str, Any]) -> None:
-        """Run the batches; what has been measured stands in `logs` after an exception too."""
+    def run(self) -> None:
+        """Have the core train."""
+        core, plan, validation = self._net._built_core(), self._plan, self._validation
+        resumed, watched = self._resumed, plan.callbacks.wants_batches
+        if isinstance(self._data.x, LazyRows):
+            self._reader = RowReader(core, self._data.x, plan.batch_size)
+        validating = None
+        if validation is not None:
+            lazy = isinstance(validation.x, LazyRows)
+            reader = RowReader(core, validation.x, checks=True) if lazy else None
+            validating = _core_data(validation, self._validation_outputs, reader)
         try:
-            loss = self._run()
-        except Exception as error:
-            # A part of an epoch that no callback asked to end there would be in no history.
-            # The core has gone back by itself after a divergence, maybe by more than the epoch.
-            moved = self._net._built_core().total_steps != self._steps
-            if moved and not isinstance(error, DivergenceError | StopTraining):
-                self.restore()
-            raise
-        data, outputs = self._data, self._outputs
-        if self._resumed is not None and outputs is not None:
+            core.fit(
+                self,
+                _core_data(self._data, self._outputs, self._reader),
+                validating,
+                plan.epochs,
+                plan.batch_size,
+                plan.shuffle,
+                plan.num_threads,
+                plan.input_sparsity,
+                0 if resumed is None else resumed.batch,
+                None if resumed is None else resumed.sums,
+                None if watched else self._progress.batch,
+                watched,
+            )
+        finally:
+            # Whatever is raised, an epoch that the core counts is in the history.
+            if self._is_unrecorded():
+                self._record()
+
+    def steps(self) -> tuple[Any, ...]:
+        """Return what the next steps are taken by."""
+        net, optimizer = self._net, self._optimizer
+        assert isinstance(optimizer, Optimizer)  # others take no steps
+        net._use_optimizer(optimizer)
+        schedule, plateau = optimizer.schedule, _plateau_of(optimizer)
+        self._present = optimizer._core, plateau
+        watched = schedule if isinstance(schedule, ReduceOnPlateau) else None
+        return (
+            self._loss._core,
+            loss_weights_of(self._loss),
+            optimizer._core,
+            schedule._core if schedule is not None and _is_cores(schedule) else None,
+            plateau,
+            "" if watched is None else watched.monitor,
+            watched is not None and watched.mode == "max",
+            net._schedule_origin,
+        )
+
+    def begin(self) -> None:
+        """Begin; the network's Normalization layers have been adapted."""
+        if self._reader is not None:
+            self._reader.adapts = False
+        self._callbacks.on_train_begin(self._seen)
+
+    def begin_epoch(self, epoch: int) -> tuple[Any, ...]:
+        """Begin an epoch, and return what its steps are taken by."""
+        self._callbacks.on_epoch_begin(self._seen, epoch)
+        self._progress.epoch_begin(epoch)
+        self._started = time.perf_counter()
+        self._epoch, self._logs, self._recorded = epoch, {}, False
+        net = self._net
+        net._built_core()  # with what others made of shared parameters
+        # A callback may have set another learning rate, or compiled anew.
+        assert net.loss is not None
+        assert net.optimizer is not None
+        self._loss, self._optimizer = net.loss, net.optimizer
+        return self.steps()
+
+    def learning_rates(
+        self, step: int, count: int, steps_per_epoch: int
+    ) -> NDArray[np.float64] | None:
+        """Return the rates of a schedule that the core does not know."""
+        schedule = self._optimizer.schedule
+        if schedule is None or _is_cores(schedule):
+            return None
+        return schedule.rates(step, count, steps_per_epoch)
+
+    def iterate(self) -> tuple[float, _core.LossSum] | None:
+        """Make an epoch, and return its loss; None where there is none any more."""
+        raise NotImplementedError
+
+    def end_batch(
+        self, batch: int, loss: float, mean: float, losses: _core.LossSum
+    ) -> tuple[Any, ...] | None:
+        """Tell of a batch; return what the next steps are taken by if that has changed."""
+        net, data, plan = self._net, self._data, self._plan
+        self._progress.batch(batch, mean)
+        # What a file needs that is saved now, to go on from here.
+        net._under_way = EpochUnderWay(
+            batch,
+            plan.batch_size,
+            len(data.x),
+            plan.shuffle,
+            net._built_core().total_steps,
+            losses.parts,
+        )
+        try:
+            self._callbacks.on_batch_end(self._seen, self._epoch, batch, {"loss": loss})
+        finally:
+            net._under_way = None
+        return None if self._optimizer._core is self._present[0] else self.steps()
+
+    def keeps(self, error: BaseException, whole: bool) -> bool:
+        """Return whether an epoch that ends so stays, or some of its batches.
+
+        These would be in no history, so they stay only where that was asked for. Where memory is
+        short, as in the core, there is no epoch without a report.
+        """
+        if whole:
+            return not isinstance(error, MemoryError)
+        asked = isinstance(error, DivergenceError | StopTraining)
+        return asked or not isinstance(error, Exception)
+
+    def trained(self, loss: float, losses: _core.LossSum, learning_rate: float) -> None:
+        """Measure what the batches of the epoch gave."""
+        data, outputs, logs = self._data, self._outputs, self._logs
+        resumed, self._resumed = self._resumed, None
+        if resumed is not None and outputs is not None:
             # Of the rows before, only the losses are known.
-            left, rows = self._resumed.left(data, self._net.seed, self._epoch - 1)
+            left, rows = resumed.left(data, self._net.seed, self._epoch - 1)
             if len(rows) > 0 and (left.sample_weight is None or left.sample_weight.any()):
                 data, outputs = left, outputs[rows]
             else:
                 outputs = None
                 logs.update(self._unknown_metrics())
-        self._check_finite(self._data, loss, outputs, "the loss of an output")
         try:
             measure(
                 self._metrics,
@@ -283,12 +295,13 @@ class Epoch:
                 loss,
                 outputs,
                 logs,
-                self._measured.undefined,
-                losses=self._sums,
+                self._undefined,
+                losses=losses,
             )
         finally:
             if self._optimizer.schedule is not None:
-                logs["learning_rate"] = float(self._rates[-1])
+                logs["learning_rate"] = learning_rate
+        self._net._built_core()
 
     def _unknown_metrics(self) -> dict[str, float]:
         """Return NaN for each metric of the training rows."""
@@ -297,123 +310,65 @@ class Epoch:
         pairs = zip(self._loss.names, self._metrics, strict=True)
         return {f"{name}_{metric.name}": math.nan for name, few in pairs for metric in few}
 
-    def validate(self, validation: CheckedData, logs: dict[str, Any]) -> None:
-        """Add loss and metrics of the validation data to `logs`."""
-        plan, net = self._plan, self._net
-        metrics = self._measured.validation
-        value, outputs, sums = evaluate(
-            net,
-            validation,
-            self._loss,
-            metrics,
-            INFERENCE_ROWS,
-            plan.num_threads,
-            plan.input_sparsity,
-        )
-        self._check_finite(validation, value, outputs, "the validation loss")
-        measure(
-            metrics,
-            self._loss,
-            validation,
-            value,
-            outputs,
-            logs,
-            self._measured.undefined,
-            "val_",
-            sums,
-        )
+    def validated(self, loss: float, losses: _core.LossSum) -> tuple[Any, ...] | None:
+        """Measure what the validation gave, if any, and record the epoch."""
+        if self._validation is not None:
+            measure(
+                self._validation_metrics,
+                self._loss,
+                self._validation,
+                loss,
+                self._validation_outputs,
+                self._logs,
+                self._undefined,
+                "val_",
+                losses,
+            )
+        self._record()
+        assert self._net.optimizer is not None
+        self._optimizer = self._net.optimizer
+        core, plateau = self._present
+        unchanged = self._optimizer._core is core and _plateau_of(self._optimizer) is plateau
+        return None if unchanged else self.steps()
 
-    def record(self, logs: dict[str, Any]) -> None:
+    def monitored(self, name: str) -> float:
+        """Return the value of the epoch that the schedule watches."""
+        schedule = self._optimizer.schedule
+        assert isinstance(schedule, ReduceOnPlateau)
+        return schedule._monitored(self._logs)
+
+    def end_epoch(self) -> None:
+        """Tell of the epoch, to which nothing is added any more."""
+        seconds = time.perf_counter() - self._started
+        self._progress.epoch_end(self._epoch, self._logs, seconds)
+        self._callbacks.on_epoch_end(self._seen, self._epoch, self._logs)
+
+    def _is_unrecorded(self) -> bool:
+        net, epoch = self._net, self._epoch
+        counted = not self._recorded and net._built_core().epochs == epoch
+        return counted and net.history.epochs[-1:] != [epoch]
+
+    def _record(self) -> None:
         """Add the epoch to the history; where that fails, it has not been."""
-        history = self._net.history
+        net, epoch = self._net, self._epoch
         try:
-            history.append(self._epoch, logs)
+            net.history.append(epoch, self._logs)
+            self._recorded = True
         except BaseException:
-            if history.epochs[-1:] != [self._epoch]:
-                self.restore()
+            if net.history.epochs[-1:] != [epoch]:
+                net._built_core().restore_epoch()
             raise
 
-    def _run(self) -> float:
-        """Train on all batches; another optimizer from within takes another call."""
-        plan, x = self._plan, self._data.x
-        lazy = x if isinstance(x, LazyRows) else None
-        rows = x.shapes if isinstance(x, LazyRows) else core_rows(x)
-        watched = self._callbacks.wants_batches
-        done, loss, before = self._first, math.nan, None
-        if self._resumed is not None:
-            self._sums = before = self._resumed.sums
-            weights = loss_weights_of(self._loss) or [1.0]
-            loss = sum(w * mean for w, mean in zip(weights, before.means, strict=True))
-        while done < self._batches:
-            result = self._net._built_core().run_epoch(
-                rows,
-                core_rows(self._data.y),
-                self._loss._core,
-                self._described,
-                plan.batch_size,
-                plan.shuffle,
-                plan.num_threads,
-                plan.input_sparsity,
-                self._rates,
-                self._data.sample_weight,
-                self._data.class_weight,
-                done,
-                -1,  # to the end
-                True,  # of a whole epoch
-                self._outputs,
-                None if watched else self._progress.batch,
-                loss_weights_of(self._loss),
-                None if lazy is None else lambda rows: lazy.gather(rows, plan.batch_size),
-                self._after_batch if watched else None,
-                before,
-            )
-            before = None
-            done += result.batches
-            loss, self._sums = result.epoch_loss, result.epoch_losses
-        return loss
 
-    def restore(self) -> None:
-        """Put back what the network was when the epoch began."""
-        self._net._built_core().restore_epoch()
-
-    def _after_batch(self, batch: int, loss: float, mean: float, losses: _core.LossSum) -> bool:
-        """Return whether the batches that are left need another optimizer."""
-        self._progress.batch(batch, mean)
-        # What a file needs that is saved now, to go on from here.
-        self._net._under_way = EpochUnderWay(
-            batch,
-            self._plan.batch_size,
-            len(self._data.x),
-            self._plan.shuffle,
-            self._steps + batch - self._first,
-            losses.parts,
-        )
-        try:
-            self._callbacks.on_batch_end(self._seen, self._epoch, batch, {"loss": loss})
-        finally:
-            self._net._under_way = None
-        if self._optimizer._core is self._described or batch == self._batches:
-            return False
-        # A callback has set another learning rate.
-        self._described = self._optimizer._core
-        self._net._use_optimizer(self._optimizer)
-        left = self._batches - batch
-        self._rates[batch:] = step_rates(self._net, self._optimizer, left, self._batches)
-        return True
-
-    def _check_finite(
-        self, data: CheckedData, value: float, outputs: NDArray[Any] | None, what: str
-    ) -> None:
-        finite = math.isfinite(value) and (outputs is None or np.isfinite(outputs).all())
-        if not finite:
-            error = divergence(
-                self._net, data, value, epoch=self._epoch, batch=self._batches, what=what
-            )
-            self.restore()
-            raise error
+def _plateau_of(optimizer: AnyOptimizer) -> _core.Plateau | None:
+    """Return what the schedule remembers."""
+    schedule = optimizer.schedule
+    return schedule._plateau if isinstance(schedule, ReduceOnPlateau) else None
 
 
-def _observe_plateau(net: Compiled, logs: dict[str, Any]) -> None:
-    schedule = None if net.optimizer is None else net.optimizer.schedule
-    if isinstance(schedule, ReduceOnPlateau):
-        schedule.observe(logs)
+def _core_data(
+    data: CheckedData, outputs: NDArray[Any] | None, reader: RowReader | None
+) -> tuple[Any, ...]:
+    """Return rows and all that goes with them as the core takes them."""
+    x = data.x.shapes if isinstance(data.x, LazyRows) else core_rows(data.x)
+    return x, core_rows(data.y), data.sample_weight, data.class_weight, outputs, reader

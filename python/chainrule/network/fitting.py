@@ -14,7 +14,7 @@ from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.inputs.several import core_rows
 from chainrule.inputs.targets import is_balanced
 from chainrule.names import names_arguments
-from chainrule.network import fit_loop
+from chainrule.network import fit_loop, measuring
 from chainrule.network.compiled import Compiled
 from chainrule.network.history import History
 from chainrule.network.lazy_training import check_rows
@@ -207,11 +207,11 @@ def fit(
                 data, validation = split_validation(data, validation_split)
                 if isinstance(data.x, LazyRows) and data.x.streams:
                     plan = _streaming(plan, data.x, batch_size, shuffle)
-                epoch_of: Callable[..., fit_loop.Epoch] = fit_loop.Epoch
+                observer_of: Callable[..., fit_loop.Observer] = fit_loop.Observer
                 if isinstance(optimizer, optimizers.FullBatchOptimizer):
-                    from chainrule.network.full_batch_training import full_batch_epochs
+                    from chainrule.network.full_batch_training import full_batch_observer
 
-                    epoch_of = full_batch_epochs(net, objective, optimizer, data, plan)
+                    observer_of = full_batch_observer(net, objective, optimizer, data, plan)
                 else:
                     net._built_core().check_trains(
                         optimizer._core, plan.input_sparsity, min(plan.batch_size, len(data.x))
@@ -233,7 +233,7 @@ def fit(
             net._use_optimizer(optimizer)
             net._changing()
             try:
-                return fit_loop.fit(net, data, validation, plan, progress, epoch_of)
+                return fit_loop.fit(net, data, validation, plan, progress, observer_of)
             except BaseException:
                 net.metrics = metrics_before
                 raise
@@ -344,14 +344,12 @@ input_sparsity
                 False,  # in the order of the rows
                 threads,
                 path,
-                fit_loop.step_rates(net, optimizer, 1, 1) if by_schedule else None,
+                fit_loop.single_rate(net, optimizer) if by_schedule else None,
                 data.sample_weight,
                 data.class_weight,
                 0,  # from the first batch
                 1,
                 False,  # not of an epoch
-                None,
-                None,
                 loss_weights_of(objective),
             )
         except Exception as error:
@@ -379,7 +377,7 @@ def evaluate(
     metrics: AnyMetrics = None,
     sample_weight: object = None,
     class_weight: ClassWeight = None,
-    batch_size: int = fit_loop.INFERENCE_ROWS,
+    batch_size: int = measuring.INFERENCE_ROWS,
     num_threads: int | None = None,
     input_sparsity: str = "auto",
 ) -> dict[str, Any]:
@@ -415,7 +413,7 @@ def evaluate(
         with net._rollback_build():
             data = make_dataset(net, x, y, objective, sample_weight, class_weight)
         measured = metrics_for(objective, net.outputs, chosen, data.y)
-        value, outputs, sums = fit_loop.evaluate(
+        value, outputs, sums = measuring.evaluate(
             net, data, objective, measured, rows, threads, path
         )
     finally:

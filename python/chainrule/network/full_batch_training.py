@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training on all rows at once: each iteration of the core's is an epoch of the loop."""
+"""Training on all rows at once: each iteration of the core's is an epoch of its loop."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from chainrule import _core
-from chainrule.callbacks import StopTraining
 from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.inputs.several import core_rows
-from chainrule.network.fit_loop import Epoch
+from chainrule.network.fit_loop import Observer
 from chainrule.network.output_losses import loss_weights_of
 
 if TYPE_CHECKING:
@@ -21,13 +17,13 @@ if TYPE_CHECKING:
     from chainrule.network.fit_loop import FitPlan
     from chainrule.optimizers.full_batch import FullBatchOptimizer
 
-__all__ = ["full_batch_epochs"]
+__all__ = ["full_batch_observer"]
 
 
-def full_batch_epochs(
+def full_batch_observer(
     net: Compiled, loss: Any, optimizer: FullBatchOptimizer, data: CheckedData, plan: FitPlan
-) -> type[Epoch]:
-    """Return the epochs of a training; ValueError where something does not go with `optimizer`."""
+) -> type[Observer]:
+    """Return what makes the epochs; ValueError where something does not go with `optimizer`."""
     if isinstance(data.x, LazyRows):
         raise ValueError(
             f"{optimizer.kind} needs all rows in memory before each step: pass x[:], or take an "
@@ -55,31 +51,30 @@ def full_batch_epochs(
         loss_weights_of(loss),
     )
 
-    class FullBatchEpoch(Epoch):
-        """One iteration."""
+    class FullBatchObserver(Observer):
+        """Makes an iteration for each epoch, which stays whatever comes: the loss is smaller."""
 
-        def _planned_rates(self) -> NDArray[np.float64]:
-            return np.empty(0)
+        iterates = True
 
-        def _run(self) -> float:
+        def steps(self) -> tuple[Any, ...]:
+            self._present = self._optimizer._core, None
+            return self._loss._core, loss_weights_of(self._loss), None, None, None, "", False, 0
+
+        def iterate(self) -> tuple[float, _core.LossSum] | None:
             self._net._built_core()  # with what others made of parameters that it shares
             report = run.step(self._outputs)
             self._net.history.end = run.end
             if report is None:
-                raise StopTraining
-            self._sums = report.losses
+                return None
             self._report = report
             loss = float(report.loss)
             self._progress.batch(1, loss)
             if self._callbacks.wants_batches:
                 self._callbacks.on_batch_end(self._seen, self._epoch, 1, {"loss": loss})
-            return loss
+            return loss, report.losses
 
-        def train(self, logs: dict[str, Any]) -> None:
-            super().train(logs)
-            logs.update({name: getattr(self._report, name) for name in optimizer.reports})
+        def trained(self, loss: float, losses: _core.LossSum, learning_rate: float) -> None:
+            super().trained(loss, losses, learning_rate)
+            self._logs.update({name: getattr(self._report, name) for name in optimizer.reports})
 
-        def restore(self) -> None:
-            """Leave the iteration as it is: it has made the loss smaller."""
-
-    return FullBatchEpoch
+    return FullBatchObserver

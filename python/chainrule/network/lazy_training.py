@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import _core
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from chainrule.losses import Loss
     from chainrule.network.core_network import CoreNetwork
 
-__all__ = ["adapt_lazily", "check_rows", "evaluate_lazily", "predict_lazily"]
+__all__ = ["RowReader", "adapt_lazily", "check_rows", "evaluate_lazily", "predict_lazily"]
 
 _ROWS_TO_CHECK = 256
 
@@ -32,16 +33,54 @@ def check_rows(core: CoreNetwork, x: LazyRows) -> None:
         x.check(core, rows, piece)
 
 
-def adapt_lazily(core: CoreNetwork, x: LazyRows, *, remaining: bool = False) -> None:
-    """Give `Normalization` layers, all or the remaining ones, their statistics from rows in pieces.
+def adapt_lazily(core: CoreNetwork, x: LazyRows) -> None:
+    """Give `Normalization` layers their statistics from rows in pieces.
 
-    These are read once to check them, unless that was done for the remaining ones, and twice for
-    each layer. The statistics have the bits of those from memory.
+    These are read once to check them, and twice for each layer. The statistics have the bits of
+    those from memory.
     """
-    if not remaining:
-        check_rows(core, x)
+    check_rows(core, x)
     with x.unchecked():
-        core.adapt_pieces(lambda: (piece for _, piece in x.pieces(_ROWS_TO_CHECK)), remaining)
+        core.adapt_pieces(lambda: (piece for _, piece in x.pieces(_ROWS_TO_CHECK)))
+
+
+class RowReader:
+    """Reads rows for the core's loop of training, which asks for them by their numbers.
+
+    Parameters
+    ----------
+    core : Network32 or Network64
+        The network that is trained.
+    x : LazyRows
+        The rows.
+    longest : int, optional
+        Rows of a slice, at most.
+    checks : bool, default False
+        Look at the rows each time, which the core then asks for in their order.
+    """
+
+    def __init__(
+        self, core: CoreNetwork, x: LazyRows, longest: int | None = None, *, checks: bool = False
+    ) -> None:
+        self._core = core
+        self._x = x
+        self._longest = longest
+        self._checks = checks
+        self.adapts = not checks
+        """Whether the core adapts layers to the rows, in their order, and holds the network."""
+
+    def __call__(self, numbers: NDArray[np.int64]) -> Any:
+        """Return the rows."""
+        x = self._x
+        rows = slice(int(numbers[0]), int(numbers[0]) + len(numbers))
+        if self.adapts:
+            with x.unchecked():
+                return core_rows(x.read(rows))
+        if not self._checks:
+            return x.gather(numbers, self._longest)
+        piece = core_rows(x.read(rows))
+        x.check(self._core, rows, piece)
+        return piece
 
 
 def predict_lazily(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which metrics are measured, and their values on examples."""
+"""Which metrics are measured, and their values and the loss on examples."""
 
 from __future__ import annotations
 
@@ -11,20 +11,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule import _core
 from chainrule import metrics as metrics_module
 from chainrule.inputs.compressed_rows import Rows, as_table, stored
-from chainrule.inputs.several import Several
+from chainrule.inputs.lazy_rows import LazyRows
+from chainrule.inputs.several import Several, core_rows
 from chainrule.losses import Quantile
 from chainrule.metrics.inputs import UndefinedMetricError, UndefinedMetricWarning
 from chainrule.names import unknown_name
-from chainrule.network.output_losses import OutputLosses
+from chainrule.network.lazy_training import evaluate_lazily
+from chainrule.network.output_losses import OutputLosses, loss_weights_of
 
 if TYPE_CHECKING:
     from chainrule.inputs.checked_data import CheckedData
     from chainrule.metrics import Metric
+    from chainrule.network.compiled import Compiled
 
-__all__ = ["Undefined", "measure", "metrics_for", "resolve_metrics"]
+__all__ = ["INFERENCE_ROWS", "Undefined", "evaluate", "measure", "metrics_for", "resolve_metrics"]
 
+INFERENCE_ROWS = 256
 _DEFAULT_METRICS = {"cross_entropy": ["accuracy"], "binary_cross_entropy": ["accuracy"]}
 # What the record of an epoch, or the table that a callback writes, has under these names itself.
 _RESERVED = ("loss", "learning_rate", "epoch")
@@ -162,3 +167,38 @@ def measure(
             logs[name] = metric(targets, predictions, data.sample_weight)
         except UndefinedMetricError as error:
             logs[name] = undefined.value(name, error)
+
+
+def evaluate(
+    net: Compiled,
+    data: CheckedData,
+    loss: Any,
+    metrics: Any,
+    batch_size: int,
+    num_threads: int,
+    input_sparsity: str,
+) -> tuple[float, NDArray[Any] | None, Any]:
+    """Return the mean loss in inference mode, outputs where metrics need them, sums of losses."""
+    core = net._built_core()
+    outputs = np.empty((len(data.x), core.outputs), net.dtype) if metrics else None
+    sums: Any
+    if isinstance(data.x, LazyRows):
+        value, sums = evaluate_lazily(
+            core, data, loss, outputs, batch_size, num_threads, input_sparsity
+        )
+        return value, outputs, sums
+    sums = _core.LossSum() if isinstance(loss, OutputLosses) else None
+    value = core.evaluate(
+        core_rows(data.x),
+        core_rows(data.y),
+        loss._core,
+        batch_size,
+        num_threads,
+        input_sparsity,
+        data.sample_weight,
+        data.class_weight,
+        outputs,
+        sums,
+        loss_weights_of(loss),
+    )
+    return value, outputs, sums

@@ -15,8 +15,8 @@ from chainrule.inputs.dataset import Dataset
 from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.inputs.several import core_rows
 from chainrule.network.compiled import Compiled
-from chainrule.network.fit_loop import INFERENCE_ROWS
 from chainrule.network.lazy_training import predict_lazily
+from chainrule.network.measuring import INFERENCE_ROWS
 from chainrule.network.output_losses import OutputLosses
 from chainrule.network.training_data import rows_of
 

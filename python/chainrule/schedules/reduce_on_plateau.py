@@ -99,13 +99,16 @@ class ReduceOnPlateau(Schedule):
         ValueError
             If `logs` lacks the monitored value.
         """
+        return float(self._plateau.observe(self._core, self._monitored(logs), self.mode == "max"))
+
+    def _monitored(self, logs: Mapping[str, Any]) -> float:
+        """Return the monitored value; ValueError if there is none."""
         if self.monitor not in logs:
             raise ValueError(
                 f"reduce_on_plateau monitors {self.monitor!r}, which this training does not "
                 f"report; it reports: {', '.join(logs) or 'nothing'}"
             )
-        value = float(logs[self.monitor])
-        return float(self._plateau.observe(self._core, value, self.mode == "max"))
+        return float(logs[self.monitor])
 
     @property
     def state(self) -> dict[str, float]:

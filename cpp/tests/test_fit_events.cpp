@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the loop of Trainer::fit asks and tells, in which order, and what may be set meanwhile.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <exception>
+#include <limits>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "c_handles.hpp"
+#include "chainrule/error.hpp"
+#include "chainrule/full_batch.hpp"
+#include "chainrule/model_file.hpp"
+#include "chainrule/trainer.hpp"
+#include "networks.hpp"
+
+namespace {
+
+using namespace chainrule;
+using namespace chainrule::testing;
+
+constexpr std::int64_t kBatches = 4;
+const Optimizer sgd = optimizer(Optimizer::Kind::sgd, 0.05);
+
+const DataSet& data() {
+  static const DataSet instance(50, 6, 4);
+  return instance;
+}
+
+const DataSet& other_data() {
+  static const DataSet instance(300, 6, 4, 5);
+  return instance;
+}
+
+Network<float> classifier() {
+  return {{Normalization(), Dense(20, "relu"), Dropout(0.2), Dense(4)}, 6, 11};
+}
+
+FitOptions fit_options(std::int64_t epochs, bool validated = true) {
+  FitOptions o;
+  o.epochs = epochs;
+  o.batch_size = 16;
+  if (!validated) return o;
+  o.validation_x = other_data().inputs_view();
+  o.validation_y = other_data().by_label();
+  return o;
+}
+
+std::vector<EpochReport> fit(Trainer<float>& trainer, const FitOptions& o) {
+  return trainer.fit(data().inputs_view(), data().by_label(), o);
+}
+
+}  // namespace
+
+TEST_CASE("events come in one order, and nothing is trained by asking for them") {
+  Network<float> plain = classifier();
+  Trainer<float> silent(plain, cross_entropy(), sgd);
+  const auto expected = fit(silent, fit_options(2));
+
+  Network<float> network = classifier();
+  Trainer<float> trainer(network, cross_entropy(), sgd);
+  FitOptions o = fit_options(2);
+  std::string events;
+  o.on_begin = [&] {
+    CHECK(network.adapted());
+    events += "begin ";
+    return false;
+  };
+  o.on_epoch_begin = [&](std::int64_t epoch) {
+    events += "epoch" + std::to_string(epoch) + " ";
+    return false;
+  };
+  o.learning_rates = [&](std::int64_t step, std::int64_t count, std::int64_t per_epoch, double*) {
+    CHECK(count == kBatches);
+    CHECK(per_epoch == kBatches);
+    events += "rates" + std::to_string(step) + " ";
+    return false;
+  };
+  o.on_batch = [&](const BatchReport& report) {
+    events += std::to_string(report.batch) + " ";
+    return false;
+  };
+  o.on_trained = [&](const EpochReport& report, const LossSums& losses) {
+    CHECK(report.loss == losses[0].mean());
+    CHECK(std::isnan(report.validation_loss));
+    events += "trained ";
+  };
+  o.on_validated = [&](const EpochReport& report, const LossSums& losses) {
+    CHECK(report.validation_loss == losses[0].mean());
+    events += "validated ";
+  };
+  o.on_epoch = [&](const EpochReport& report) {
+    CHECK(report.epoch == network.epochs());
+    events += "end ";
+    return false;
+  };
+  const auto reports = fit(trainer, o);
+  CHECK(events ==
+        "begin epoch1 rates0 1 2 3 4 trained validated end epoch2 rates4 1 2 3 4 trained validated "
+        "end ");
+  CHECK(Snapshot<float>(network) == Snapshot<float>(plain));
+  REQUIRE(reports.size() == expected.size());
+  for (std::size_t e = 0; e < reports.size(); ++e) {
+    CHECK(reports[e].loss == expected[e].loss);
+    CHECK(reports[e].validation_loss == expected[e].validation_loss);
+  }
+}
+
+TEST_CASE("a training that ends before its first step leaves Normalization layers unadapted") {
+  for (const bool early : {true, false}) {
+    Network<float> network = classifier();
+    const Snapshot<float> before(network);
+    Trainer<float> trainer(network, cross_entropy(), sgd);
+    FitOptions o = fit_options(3);
+    if (early) {
+      o.on_begin = [] { return true; };
+    } else {
+      o.on_epoch_begin = [](std::int64_t) { return true; };
+    }
+    CHECK(fit(trainer, o).empty());
+    CHECK_FALSE(network.adapted());
+    CHECK(Snapshot<float>(network) == before);
+  }
+}
+
+TEST_CASE("an optimizer that is set between batches makes the next steps") {
+  Network<float> by_hand = classifier();
+  by_hand.adapt(data().inputs_view());
+  Network<float> network = classifier();
+  Trainer<float> trainer(network, cross_entropy(), sgd);
+  FitOptions o = fit_options(2, false);
+  o.on_batch = [&](const BatchReport& report) {
+    if (report.epoch == 1 && report.batch == 3)
+      trainer.set_optimizer(optimizer(Optimizer::Kind::sgd, 0.5));
+    return false;
+  };
+  const auto reports = fit(trainer, o);
+  CHECK(reports[0].learning_rate == 0.5);
+  CHECK(trainer.optimizer().learning_rate() == 0.5);
+  for (const std::vector<double>& rates :
+       {std::vector<double>{0.05, 0.05, 0.05, 0.5}, std::vector<double>(4, 0.5)}) {
+    EpochOptions epoch = options(16);
+    epoch.learning_rates = rates.data();
+    by_hand.run_epoch(data().inputs_view(), data().by_label(), cross_entropy(), sgd, epoch);
+  }
+  CHECK(Snapshot<float>(network) == Snapshot<float>(by_hand));
+}
+
+TEST_CASE("a schedule that is set begins with the next step, an equal one goes on") {
+  Schedule schedule = Schedule::defaults(Schedule::Kind::step);
+  schedule.learning_rate = 0.1;
+  schedule.period = 1;
+  Network<float> network = classifier();
+  Trainer<float> trainer(network, cross_entropy(), sgd);
+  FitOptions o = fit_options(4, false);
+  o.on_epoch = [&](const EpochReport& report) {
+    if (report.epoch == 2) trainer.set_optimizer(sgd, schedule);
+    if (report.epoch == 3) trainer.set_optimizer(sgd, schedule);
+    return false;
+  };
+  const auto reports = fit(trainer, o);
+  CHECK(trainer.schedule_origin() == 2 * kBatches);
+  CHECK(reports[1].learning_rate == 0.05);
+  CHECK(reports[2].learning_rate == schedule.rate(kBatches - 1, kBatches));
+  CHECK(reports[3].learning_rate == schedule.rate(2 * kBatches - 1, kBatches));
+  CHECK(reports[2].learning_rate != reports[3].learning_rate);
+}
+
+TEST_CASE("losses that are set are those of the next epoch, and are refused within one") {
+  Network<float> network = classifier();
+  Trainer<float> trainer(network, Loss::defaults(Loss::Kind::mae), sgd);
+  FitOptions o = fit_options(2, false);
+  int refused = 0;
+  o.on_batch = [&](const BatchReport&) {
+    try {
+      trainer.set_losses(mse());
+    } catch (const StateError&) {
+      ++refused;
+    }
+    return false;
+  };
+  o.on_epoch_begin = [&](std::int64_t epoch) {
+    if (epoch == 2) trainer.set_losses(mse());
+    return false;
+  };
+  trainer.fit(data().inputs_view(), data().by_row(), o);
+  CHECK(refused == 2 * kBatches);
+  CHECK(trainer.losses()[0].kind == Loss::Kind::mse);
+  Network<float> by_hand = classifier();
+  by_hand.adapt(data().inputs_view());
+  for (const Loss& loss : {Loss::defaults(Loss::Kind::mae), mse()})
+    by_hand.run_epoch(data().inputs_view(), data().by_row(), loss, sgd, options(16));
+  CHECK(Snapshot<float>(network) == Snapshot<float>(by_hand));
+}
+
+TEST_CASE("rates of the caller's take the place of the schedule's") {
+  Network<float> by_hand = classifier();
+  by_hand.adapt(data().inputs_view());
+  Network<float> network = classifier();
+  Trainer<float> trainer(network, cross_entropy(), sgd);
+  FitOptions o = fit_options(2, false);
+  const auto rate = [](std::int64_t step) { return 0.1 / static_cast<double>(step + 1); };
+  o.learning_rates = [&](std::int64_t step, std::int64_t count, std::int64_t, double* rates) {
+    for (std::int64_t i = 0; i < count; ++i) rates[i] = rate(step + i);
+    return true;
+  };
+  const auto reports = fit(trainer, o);
+  CHECK(reports[1].learning_rate == rate(7));
+  for (std::int64_t e = 0; e < 2; ++e) {
+    std::vector<double> rates;
+    for (std::int64_t b = 0; b < kBatches; ++b) rates.push_back(rate(e * kBatches + b));
+    EpochOptions epoch = options(16);
+    epoch.learning_rates = rates.data();
+    by_hand.run_epoch(data().inputs_view(), data().by_label(), cross_entropy(), sgd, epoch);
+  }
+  CHECK(Snapshot<float>(network) == Snapshot<float>(by_hand));
+}
+
+TEST_CASE("validation rows are read in pieces to the loss and outputs of all rows") {
+  for (const bool weighted : {false, true}) {
+    const DataSet& training = data();
+    const Loss loss = weighted ? mse() : cross_entropy();
+    const TargetsView y = weighted ? training.by_row() : training.by_label();
+    FitOptions o = fit_options(2);
+    if (weighted) {
+      TargetsView rows = other_data().by_row();
+      rows.sample_weights = other_data().weights.data();
+      o.validation_y = rows;
+    }
+    Network<float> plain = classifier();
+    Trainer<float> in_memory(plain, loss, sgd);
+    const auto expected = in_memory.fit(training.inputs_view(), y, o);
+
+    Network<float> network = classifier();
+    Trainer<float> trainer(network, loss, sgd);
+    std::vector<float> outputs(300 * 4);
+    std::vector<double> piece;
+    o.validation_x = RowsView{.rows = 300, .columns = 6};
+    o.validation_outputs = outputs.data();
+    o.read_validation = [&](const std::int64_t* numbers, std::int64_t count) {
+      const auto begin = other_data().x.begin() + 6 * numbers[0];
+      CHECK(numbers[count - 1] == numbers[0] + count - 1);
+      piece.assign(begin, begin + 6 * count);
+      return view(piece.data(), count, 6);
+    };
+    const auto reports = trainer.fit(training.inputs_view(), y, o);
+    REQUIRE(reports.size() == 2);
+    for (std::size_t e = 0; e < 2; ++e)
+      CHECK(reports[e].validation_loss == expected[e].validation_loss);
+    CHECK(outputs == network.predict(other_data().inputs_view()));
+    CHECK(Snapshot<float>(network) == Snapshot<float>(plain));
+  }
+}
+
+TEST_CASE("a plateau and early stopping watch values of the caller's") {
+  Schedule schedule = Schedule::defaults(Schedule::Kind::reduce_on_plateau);
+  schedule.learning_rate = 0.1;
+  schedule.gamma = 0.5;
+  schedule.patience = 0;
+  Network<float> network = classifier();
+  Trainer<float> trainer(network, cross_entropy(), sgd, schedule);
+  trainer.set_monitor("score", true);
+  FitOptions o = fit_options(20, false);
+  o.early_stopping =
+      EarlyStopping{.monitor = "score", .patience = 3, .mode = EarlyStopping::Mode::max};
+  CHECK_THROWS_WITH_AS(fit(trainer, o), doctest::Contains("got 'score'"), Error);
+  const std::vector<double> scores{1, 3, 2, 4, 4, 3, 1, 9};
+  std::size_t place = 0;
+  std::vector<Snapshot<float>> after;
+  o.on_validated = [&](const EpochReport& report, const LossSums& losses) {
+    CHECK(losses.empty());
+    place = static_cast<std::size_t>(report.epoch) - 1;
+  };
+  o.monitored = [&](const std::string& name) {
+    CHECK(name == "score");
+    return scores[place];
+  };
+  o.on_epoch = [&](const EpochReport&) {
+    after.emplace_back(network);
+    return false;
+  };
+  const auto reports = fit(trainer, o);
+  REQUIRE(reports.size() == 7);
+  Plateau plateau(schedule);
+  plateau.best = -std::numeric_limits<double>::infinity();
+  CHECK(trainer.early_stopping().best_epoch == 4);
+  CHECK(parameter(network, "1.weight") == after[3].arrays.at("1.weight"));
+  double rate = 0.1;
+  for (std::size_t e = 0; e < 7; ++e) {
+    CHECK(reports[e].learning_rate == rate);
+    rate = plateau.observe(schedule, scores[e], true);
+  }
+}
+
+TEST_CASE("the name that a file's schedule watches is watched, validation or not") {
+  TrainingState training;
+  training.loss = cross_entropy();
+  training.optimizer = sgd;
+  training.schedule = Schedule::defaults(Schedule::Kind::reduce_on_plateau);
+  training.schedule->learning_rate = 0.1;
+  training.plateau.emplace(*training.schedule);
+  training.monitor = "loss";
+  Network<float> network = classifier();
+  Trainer<float> trainer = resume_training(network, training);
+  CHECK(training_state(trainer).monitor == "loss");
+  const auto reports = fit(trainer, fit_options(1));
+  CHECK(reports[0].loss != reports[0].validation_loss);
+  CHECK(trainer.plateau()->best == reports[0].loss);
+}
+
+TEST_CASE("an exception takes the epoch back unless the caller keeps it") {
+  for (const bool keeps : {false, true}) {
+    for (const char* const place : {"batch", "trained", "validated"}) {
+      CAPTURE(keeps);
+      CAPTURE(place);
+      Network<float> network = classifier();
+      Trainer<float> trainer(network, cross_entropy(), sgd);
+      fit(trainer, fit_options(1));
+      const Snapshot<float> before(network);
+      FitOptions o = fit_options(2);
+      const auto fails = [&](const char* here) {
+        if (std::string(here) == place) throw std::range_error("no");
+      };
+      o.on_batch = [&](const BatchReport& report) {
+        if (report.batch == 2) fails("batch");
+        return false;
+      };
+      o.on_trained = [&](const EpochReport&, const LossSums&) { fails("trained"); };
+      o.on_validated = [&](const EpochReport&, const LossSums&) { fails("validated"); };
+      std::optional<bool> asked;
+      o.keeps = [&](const std::exception_ptr& error, bool whole) {
+        asked = whole;
+        CHECK_THROWS_AS(std::rethrow_exception(error), std::range_error);
+        return keeps;
+      };
+      CHECK_THROWS_AS(fit(trainer, o), std::range_error);
+      const bool in_batch = std::string(place) == "batch";
+      CHECK(asked == !in_batch);
+      CHECK((Snapshot<float>(network) == before) == !keeps);
+      CHECK(network.total_steps() == kBatches + (keeps ? (in_batch ? 2 : kBatches) : 0));
+      CHECK(network.epochs() == (keeps && !in_batch ? 2 : 1));
+    }
+  }
+}
+
+TEST_CASE("what follows an epoch whose batches are all done follows them after a break too") {
+  Schedule schedule = Schedule::defaults(Schedule::Kind::reduce_on_plateau);
+  schedule.learning_rate = 0.1;
+  schedule.patience = 0;
+  schedule.gamma = 0.5;
+  Network<float> unbroken = classifier();
+  Trainer<float> whole(unbroken, cross_entropy(), sgd, schedule);
+  std::string file;
+  BatchReport last;
+  FitOptions o = fit_options(3);
+  o.on_batch = [&](const BatchReport& report) {
+    if (report.epoch != 2 || report.batch != kBatches) return false;
+    file = model_bytes(unbroken, training_state(whole));
+    last = report;
+    return false;
+  };
+  const auto expected = fit(whole, o);
+
+  Model<float> model = read_model<float>(file);
+  Trainer<float> trainer = resume_training(model.network, model.training);
+  o = fit_options(2);
+  o.first_batch = kBatches;
+  CHECK_THROWS_WITH_AS(fit(trainer, o), "first_batch must lie in 0..3, got 4", Error);
+  o.losses_before = last.losses;
+  const auto reports = fit(trainer, o);
+  REQUIRE(reports.size() == 2);
+  for (std::size_t e = 0; e < 2; ++e) {
+    CHECK(reports[e].epoch == expected[e + 1].epoch);
+    CHECK(reports[e].loss == expected[e + 1].loss);
+    CHECK(reports[e].validation_loss == expected[e + 1].validation_loss);
+    CHECK(reports[e].learning_rate == expected[e + 1].learning_rate);
+  }
+  CHECK(Snapshot<float>(model.network) == Snapshot<float>(unbroken));
+}
+
+TEST_CASE("outputs are those of the passes, and one that is not finite is a divergence") {
+  Network<float> network({Dense(4)}, 6, 3);
+  Trainer<float> trainer(network, mse(), sgd);
+  std::vector<float> outputs(50 * 4);
+  FitOptions o = fit_options(1, false);
+  o.batch_size = 50;
+  o.outputs = outputs.data();
+  const std::vector<float> expected = network.predict(data().inputs_view());
+  trainer.fit(data().inputs_view(), data().by_row(), o);
+  CHECK(outputs == expected);
+  const Snapshot<float> before(network);
+  o.on_batch = [&](const BatchReport&) {
+    outputs[7] = std::numeric_limits<float>::infinity();
+    return false;
+  };
+  CHECK_THROWS_WITH_AS(trainer.fit(data().inputs_view(), data().by_row(), o),
+                       doctest::Contains("the loss of an output became NaN in epoch 2, batch 1, "
+                                         "first seen in layer 0 (dense)"),
+                       DivergenceError);
+  CHECK(Snapshot<float>(network) == before);
+}
+
+TEST_CASE("epochs that another trainer makes are validated and told as batches are") {
+  const Optimizer none;
+  const Network<float> start({Dense(5, "tanh"), Dense(4)}, 6, 3);
+  const RowsView x = data().inputs_view();
+  const TargetsView y = data().by_row();
+  Network<float> by_hand(start), network(start);
+  FullBatchTrainer<float> steps(by_hand, x, y, mse(), Lbfgs{.max_iterations = 4});
+  FullBatchTrainer<float> iterations(network, x, y, mse(), Lbfgs{.max_iterations = 4});
+  Trainer<float> trainer(network, mse(), none);
+  FitOptions o = fit_options(9);
+  o.validation_y = other_data().by_row();
+  o.iterate = [&](EpochResult& result) {
+    if (!iterations.step()) return false;
+    result.epoch_loss = iterations.report().loss;
+    result.epoch_losses = iterations.report().losses;
+    return true;
+  };
+  std::vector<std::int64_t> begun;
+  o.on_epoch_begin = [&](std::int64_t epoch) {
+    begun.push_back(epoch);
+    return false;
+  };
+  const auto reports = trainer.fit(x, y, o);
+  CHECK(begun == std::vector<std::int64_t>{1, 2, 3, 4, 5});
+  REQUIRE(reports.size() == 4);
+  for (const EpochReport& report : reports) {
+    REQUIRE(steps.step());
+    CHECK(report.loss == steps.report().loss);
+    CHECK(report.validation_loss == by_hand.evaluate(other_data().inputs_view(),
+                                                     other_data().by_row(), mse(), 256, 0,
+                                                     nullptr));
+  }
+  CHECK(Snapshot<float>(network) == Snapshot<float>(by_hand));
+  // What an exception ends stays, since an iteration only makes the loss smaller.
+  FullBatchTrainer<float> more(network, x, y, mse(), Lbfgs{});
+  o.iterate = [&](EpochResult&) { return more.step(); };
+  o.on_trained = [](const EpochReport&, const LossSums&) { throw std::range_error("no"); };
+  CHECK_THROWS_AS(trainer.fit(x, y, o), std::range_error);
+  CHECK(network.epochs() == 5);
+}
+
+TEST_CASE("C: an optimizer that is set after a batch or an epoch makes the next steps") {
+  const std::vector<float> x{1, 2, 3, 4, 5, 6, 7, 8, 2, 1, 0, -1}, y{0.5f, -0.5f, 1, -1, 0, 1};
+  const chainrule_rows rows = c_rows(x, 4);
+  const chainrule_rows values = c_rows(y, 2);
+  const chainrule_targets wanted = c_targets(&values);
+  const auto weights = [](const CNetwork& network) {
+    std::vector<float> w(12);
+    REQUIRE(chainrule_network_get_parameter(network.get(), "0.weight", w.data(), 48) ==
+            CHAINRULE_OK);
+    return w;
+  };
+  chainrule_fit_options options{};
+  options.struct_size = sizeof options;
+  options.epochs = 2;
+  options.batch_size = 1;
+  const CNetwork network = c_network();
+  const CTrainer trainer = c_trainer(network);
+  options.context = trainer.get();
+  options.on_batch = [](void* context, const chainrule_batch_report* report) -> int {
+    auto* const own = static_cast<chainrule_trainer*>(context);
+    const char* const other = R"({"kind": "sgd", "learning_rate": 0.001})";
+    if (report->epoch != 1 || report->batch != 2) return 0;
+    return static_cast<int>(chainrule_trainer_set_optimizer(own, other, nullptr));
+  };
+  chainrule_epoch_report last{};
+  last.struct_size = sizeof last;
+  REQUIRE(chainrule_trainer_fit(trainer.get(), &rows, &wanted, &options, &last) == CHAINRULE_OK);
+  CHECK(last.epoch == 2);
+  CHECK(last.learning_rate == 0.001);
+
+  // The same by a training that stops after the second batch and goes on with another trainer.
+  const CNetwork halved = c_network();
+  const CTrainer first = c_trainer(halved);
+  chainrule_batch_report batch{};
+  chainrule_fit_options part = options;
+  part.context = &batch;
+  part.on_batch = [](void* context, const chainrule_batch_report* report) -> int {
+    *static_cast<chainrule_batch_report*>(context) = *report;
+    return report->batch == 2;
+  };
+  REQUIRE(chainrule_trainer_fit(first.get(), &rows, &wanted, &part, nullptr) == CHAINRULE_OK);
+  REQUIRE(chainrule_trainer_set_optimizer(first.get(), R"({"kind": "sgd", "learning_rate": 0.001})",
+                                          nullptr) == CHAINRULE_OK);
+  part.on_batch = nullptr;
+  part.first_batch = 2;
+  part.batch_before = &batch;
+  REQUIRE(chainrule_trainer_fit(first.get(), &rows, &wanted, &part, nullptr) == CHAINRULE_OK);
+  CHECK(weights(network) == weights(halved));
+  CHECK(chainrule_trainer_set_optimizer(trainer.get(), nullptr, nullptr) ==
+        CHAINRULE_ERROR_ARGUMENT);
+  CHECK(chainrule_trainer_set_optimizer(trainer.get(), "adm", nullptr) == CHAINRULE_ERROR_ARGUMENT);
+}
