@@ -29,7 +29,7 @@ std::unique_ptr<Laplace> make_laplace(const Network<T>& network, const RowsOrLis
   });
 }
 
-py::tuple predict(const Laplace& self, const RowsOrList& x) {
+py::tuple predict_with_deviations(const Laplace& self, const RowsOrList& x) {
   const InputViews rows(x, "x");
   Values<double> means({rows.rows(), self.outputs()});
   Values<double> deviations({rows.rows(), self.outputs()});
@@ -54,7 +54,8 @@ void init_laplace(py::module_& module) {
       .def_property_readonly("noise", &Laplace::noise)
       .def_property_readonly("effective_parameters", &Laplace::effective_parameters)
       .def_property_readonly("log_evidence", &Laplace::log_evidence)
-      .def("predict", &predict, py::arg("x"), "Return means and standard deviations, rows x outputs.");
+      .def("predict", &predict_with_deviations, py::arg("x"),
+           "Return means and standard deviations, rows x outputs.");
 }
 
 }  // namespace chainrule::bindings
