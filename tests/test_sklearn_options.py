@@ -76,7 +76,7 @@ def test_class_weights_of_several_labels():
 # Losses
 
 
-@pytest.mark.parametrize("loss", MLPClassifier._parameter_constraints["loss"][0].options)
+@pytest.mark.parametrize("loss", sorted(MLPClassifier._parameter_constraints["loss"][0].options))
 @pytest.mark.parametrize("kind", ["two", "ten"])
 def test_a_classifier_learns_with_each_loss(loss, kind):
     y = LABELS if kind == "ten" else np.where(LABELS > 4, "high", "low")

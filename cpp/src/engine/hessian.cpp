@@ -9,8 +9,8 @@
 
 #include "engine/compiled_loss.hpp"
 #include "engine/input/dual_input.hpp"
-#include "engine/second_order/lanczos.hpp"
 #include "engine/network_state.hpp"
+#include "engine/second_order/lanczos.hpp"
 #include "engine/threads/team.hpp"
 #include "engine/threads/thread_count.hpp"
 #include "kernels/dual_set.hpp"
