@@ -201,6 +201,11 @@ DAEMON = """
             begun.set()
             time.sleep(0.001)
 
+    def slow_loss(y_true, y_pred):
+        begun.set()
+        time.sleep(0.001)
+        return (y_pred**2).sum(axis=1), 2 * y_pred
+
     def work():
         while True:
             WORK
@@ -217,6 +222,7 @@ WORKS = {
     "fit": "begun.set(); net.fit(x, y, epochs=1000, batch_size=8, metrics=[], verbose=0)",
     "fit with a bar": "begun.set(); net.fit(x, y, epochs=1000, batch_size=8, verbose=1)",
     "fit with a callback": "net.fit(x, y, epochs=1000, callbacks=[Slow()], verbose=0)",
+    "fit with a function": "net.fit(x, y, loss=slow_loss, epochs=1000, verbose=0)",
     "steps": "net.train_on_batch(x[:8], y[:8])",
     "predict": "net.predict(x)",
     "predict a row": "net.predict(x[:1])",

@@ -76,22 +76,22 @@ void run_loss(const py::object& owner, const LossBatch<T>& batch) {
       batch.labels
           ? copied(label_shape(batch), batch.labels)
           : copied(alike ? shape : std::vector{batch.rows, batch.target_columns}, batch.targets);
-  owner.attr("run")(y_true, copied(shape, batch.outputs), written({batch.rows}, batch.losses),
-                    written(shape, batch.gradients));
+  call_method(owner, "run", y_true, copied(shape, batch.outputs),
+              written({batch.rows}, batch.losses), written(shape, batch.gradients));
 }
 
 template <class T>
 void run_forward(const py::object& owner, const LambdaForward<T>& pass) {
-  owner.attr("run_forward")(copied(with_rows(pass.rows, pass.x_shape), pass.x),
-                            written(with_rows(pass.rows, pass.y_shape), pass.y));
+  call_method(owner, "run_forward", copied(with_rows(pass.rows, pass.x_shape), pass.x),
+              written(with_rows(pass.rows, pass.y_shape), pass.y));
 }
 
 template <class T>
 void run_backward(const py::object& owner, const LambdaBackward<T>& pass) {
   const std::vector<std::int64_t> x_shape = with_rows(pass.rows, pass.x_shape);
   const std::vector<std::int64_t> y_shape = with_rows(pass.rows, pass.y_shape);
-  owner.attr("run_backward")(copied(x_shape, pass.x), copied(y_shape, pass.y),
-                             copied(y_shape, pass.dy), written(x_shape, pass.dx));
+  call_method(owner, "run_backward", copied(x_shape, pass.x), copied(y_shape, pass.y),
+              copied(y_shape, pass.dy), written(x_shape, pass.dx));
 }
 
 }  // namespace

@@ -26,6 +26,31 @@ auto call_python(Call call) -> decltype(call()) {
   }
 }
 
+/// With the lock: calls a function of Python's within which other threads may run, and end the
+/// interpreter.
+template <class... Arguments>
+pybind11::object call_function(pybind11::handle function, Arguments&&... arguments) {
+  const pybind11::tuple given = pybind11::make_tuple(std::forward<Arguments>(arguments)...);
+  PyObject* const result =
+      call_python([&] { return PyObject_Call(function.ptr(), given.ptr(), nullptr); });
+  if (!result) throw pybind11::error_already_set();
+  return pybind11::reinterpret_steal<pybind11::object>(result);
+}
+
+template <class... Arguments>
+pybind11::object call_method(const pybind11::object& object, const char* name,
+                             Arguments&&... arguments) {
+  const pybind11::object method = object.attr(name);
+  return call_function(method, std::forward<Arguments>(arguments)...);
+}
+
+/// With the lock: what an iterator gives next, or no object behind its end.
+inline pybind11::object next_item(pybind11::handle iterator) {
+  PyObject* const item = call_python([&] { return PyIter_Next(iterator.ptr()); });
+  if (!item && PyErr_Occurred()) throw pybind11::error_already_set();
+  return pybind11::reinterpret_steal<pybind11::object>(item);
+}
+
 /// Lets other threads of Python run for the length of a scope.
 class ReleasedGil {
  public:

@@ -32,7 +32,8 @@ void bind_normalization(py::class_<Network<T>>& network) {
             ReleasedGil released;
             const RowPieces x = [&](const Callback<void(const Inputs&)>& each) {
               const TakenBackGil taken(released);
-              for (const py::handle piece : pieces()) {
+              const py::iterator all = py::iter(call_function(pieces));
+              while (const py::object piece = next_item(all)) {
                 const InputViews rows(piece.cast<RowsOrList>(), "x");
                 const ReleasedGil meanwhile;
                 each(rows);

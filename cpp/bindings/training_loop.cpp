@@ -118,19 +118,21 @@ template <class T>
 void observe(FitOptions& o, const py::object& observer, Steps<T>& steps, Poll& poll,
              bool wants_batches) {
   const auto call = [observer, &poll](const char* name, const auto&... arguments) {
-    poll.with_lock([&] { observer.attr(name)(arguments...); });
+    poll.with_lock([&] { call_method(observer, name, arguments...); });
     return false;
   };
   o.on_begin = [call] { return call("begin"); };
   o.on_epoch_begin = [observer, &steps, &poll](std::int64_t epoch) {
-    poll.with_lock(
-        [&] { steps.set(observer.attr("begin_epoch")(epoch).template cast<py::tuple>(), true); });
+    poll.with_lock([&] {
+      steps.set(call_method(observer, "begin_epoch", epoch).template cast<py::tuple>(), true);
+    });
     return false;
   };
   o.learning_rates = [observer, &poll](std::int64_t step, std::int64_t count,
                                        std::int64_t steps_per_epoch, double* rates) {
     return poll.with_lock([&] {
-      const py::object given = observer.attr("learning_rates")(step, count, steps_per_epoch);
+      const py::object given =
+          call_method(observer, "learning_rates", step, count, steps_per_epoch);
       if (given.is_none()) return false;
       const auto array = given.cast<Weights>();
       if (array.size() != count) throw py::value_error("learning_rates needs one for each step");
@@ -141,7 +143,7 @@ void observe(FitOptions& o, const py::object& observer, Steps<T>& steps, Poll& p
   if (observer.attr("iterates").cast<bool>()) {
     o.iterate = [observer, &poll](EpochResult& result) {
       return poll.with_lock([&] {
-        const py::object given = observer.attr("iterate")();
+        const py::object given = call_method(observer, "iterate");
         if (given.is_none()) return false;
         const auto made = given.cast<py::tuple>();
         result.epoch_loss = made[0].cast<double>();
@@ -153,8 +155,8 @@ void observe(FitOptions& o, const py::object& observer, Steps<T>& steps, Poll& p
   if (wants_batches) {
     o.on_batch = [observer, &steps, &poll](const BatchReport& report) {
       poll.with_lock([&] {
-        const py::object changed =
-            observer.attr("end_batch")(report.batch, report.loss, report.mean_loss, report.losses);
+        const py::object changed = call_method(observer, "end_batch", report.batch, report.loss,
+                                               report.mean_loss, report.losses);
         if (!changed.is_none()) steps.set(changed.cast<py::tuple>(), false);
       });
       return false;
@@ -165,18 +167,19 @@ void observe(FitOptions& o, const py::object& observer, Steps<T>& steps, Poll& p
   };
   o.on_validated = [observer, &steps, &poll](const EpochReport& report, const LossSums& losses) {
     poll.with_lock([&] {
-      const py::object changed = observer.attr("validated")(report.validation_loss, losses);
+      const py::object changed = call_method(observer, "validated", report.validation_loss, losses);
       if (!changed.is_none()) steps.set(changed.cast<py::tuple>(), false);
       steps.read_plateau();
     });
   };
   o.monitored = [observer, &poll](const std::string& name) {
-    return poll.with_lock([&] { return observer.attr("monitored")(name).template cast<double>(); });
+    return poll.with_lock(
+        [&] { return call_method(observer, "monitored", name).template cast<double>(); });
   };
   o.on_epoch = [observer, &steps, &poll](const EpochReport&) {
     poll.with_lock([&] {
       steps.write_plateau();
-      observer.attr("end_epoch")();
+      call_method(observer, "end_epoch");
     });
     return false;
   };
@@ -185,7 +188,7 @@ void observe(FitOptions& o, const py::object& observer, Steps<T>& steps, Poll& p
       try {
         std::rethrow_exception(error);
       } catch (const py::error_already_set& raised) {
-        return observer.attr("keeps")(raised.value(), whole).template cast<bool>();
+        return call_method(observer, "keeps", raised.value(), whole).template cast<bool>();
       } catch (const std::bad_alloc&) {
         return false;
       } catch (...) {
@@ -200,7 +203,7 @@ ReadRows reader(const py::object& read, Poll& poll, py::object& rows) {
   if (read.is_none()) return {};
   return [&poll, &read, &rows](const std::int64_t* numbers, std::int64_t count) {
     return poll.with_lock([&] {
-      rows = read(py::array_t<std::int64_t>(count, numbers));
+      rows = call_function(read, py::array_t<std::int64_t>(count, numbers));
       return InputRows(InputViews(rows.cast<RowsOrList>(), "x").views());
     });
   };
@@ -216,7 +219,7 @@ void fit(Network<T>& self, const py::object& observer, const py::tuple& training
   const TargetViews y(data.y, data.sample_weight, data.class_weight);
   Poll poll(progress);
   py::object rows, validation_rows;
-  Steps<T> steps(self, observer.attr("steps")().template cast<py::tuple>());
+  Steps<T> steps(self, call_method(observer, "steps").template cast<py::tuple>());
   FitOptions o;
   o.data_checked = true;
   o.epochs = epochs;

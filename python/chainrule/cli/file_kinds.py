@@ -57,7 +57,10 @@ def _predictions(head: bytes) -> bool:
 
 
 def _onnx(head: bytes) -> bool:
-    # The number of the format's version as protobuf's first field, and another field after it.
+    # The number of the format's version as protobuf's first field, and another field after it; or
+    # the metadata that chainrule writes first.
+    if head.startswith(b"r") and b"chainrule." in head[:40]:
+        return True
     return len(head) > 2 and head[0] == 0x08 and head[1] < 0x20 and head[2] & 7 in (0, 2)
 
 
