@@ -81,11 +81,11 @@ std::vector<EpochReport> Trainer<T>::State::Loop::run() {
 template <class T>
 void Trainer<T>::State::Loop::run_epochs() {
   if (o_.epochs == 0) return;
-  Network<T>& network = *s_.network;
-  const std::int64_t before = network.total_steps();
+  Network<T>& trained = *s_.network;
+  const std::int64_t before = trained.total_steps();
   const bool adapted = adapt();
   const auto undo = [&] {
-    if (adapted && network.total_steps() == before) network.undo_adaptation();
+    if (adapted && trained.total_steps() == before) trained.undo_adaptation();
   };
   try {
     bool goes_on = !(o_.on_begin && o_.on_begin());
@@ -108,15 +108,15 @@ bool Trainer<T>::State::Loop::adapt() const {
 /// Returns whether the training goes on.
 template <class T>
 bool Trainer<T>::State::Loop::run_epoch() {
-  Network<T>& network = *s_.network;
+  Network<T>& trained = *s_.network;
   const bool was_over = is_over();
-  const std::int64_t before = network.epochs() - (was_over ? 1 : 0);
+  const std::int64_t before = trained.epochs() - (was_over ? 1 : 0);
   if (o_.on_epoch_begin && o_.on_epoch_begin(before + 1)) return false;
   // No memory may be wanting when the epoch is done.
   if (reports_.size() == reports_.capacity()) reports_.reserve(2 * reports_.size() + 8);
   const EpochResult result = run_batches();
   EpochReport report;
-  report.epoch = network.epochs();
+  report.epoch = trained.epochs();
   if (report.epoch == before) return false;
   report.loss = result.epoch_loss;
   report.learning_rate = rates_.back();
@@ -128,7 +128,7 @@ bool Trainer<T>::State::Loop::run_epoch() {
     // Without a report there is no epoch, unless its batches are another call's.
     const bool keeps =
         was_over || o_.iterate || (o_.keeps && o_.keeps(std::current_exception(), true));
-    if (!keeps && network.epochs() == report.epoch) network.restore_epoch();
+    if (!keeps && trained.epochs() == report.epoch) trained.restore_epoch();
     throw;
   }
   reports_.push_back(report);
@@ -146,9 +146,9 @@ EpochResult Trainer<T>::State::Loop::run_batches() {
     result.stopped = !o_.iterate(result);
     return result;
   }
-  Network<T>& network = *s_.network;
+  Network<T>& trained = *s_.network;
   EpochOptions& o = batch_options_;
-  const std::int64_t before = network.total_steps();
+  const std::int64_t before = trained.total_steps();
   read_rates(o.first_batch, before);
   if (is_over()) {
     result.epoch_losses = *o.losses_before;
@@ -156,12 +156,12 @@ EpochResult Trainer<T>::State::Loop::run_batches() {
   } else {
     s_.within_epoch = true;
     try {
-      result = network.run_epoch(x_, y_, s_.losses(), s_.optimizer, o);
+      result = trained.run_epoch(x_, y_, s_.losses(), s_.optimizer, o);
     } catch (const DivergenceError&) {
       throw;
     } catch (...) {
       const bool keeps = o_.keeps && o_.keeps(std::current_exception(), false);
-      if (!keeps && network.total_steps() != before) network.restore_epoch();
+      if (!keeps && trained.total_steps() != before) trained.restore_epoch();
       throw;
     }
     s_.within_epoch = false;
@@ -252,15 +252,15 @@ bool Trainer<T>::State::Loop::is_finite(const void* outputs, std::int64_t rows) 
 template <class T>
 void Trainer<T>::State::Loop::diverge(const Inputs& x, const ReadRows& read, const char* what,
                                       double value, std::int64_t epoch) {
-  Network<T>& network = *s_.network;
+  Network<T>& trained = *s_.network;
   std::int64_t layer = -1;
   visit(x, read, [&](const Inputs& piece, std::int64_t) {
-    if (layer < 0) layer = network.first_bad_layer(piece);
+    if (layer < 0) layer = trained.first_bad_layer(piece);
   });
-  if (layer < 0) layer = static_cast<std::int64_t>(network.layers().size()) - 1;
-  if (!o_.iterate) network.restore_epoch();
+  if (layer < 0) layer = static_cast<std::int64_t>(trained.layers().size()) - 1;
+  if (!o_.iterate) trained.restore_epoch();
   const std::string name = std::to_string(layer) + " (" +
-                           std::string(network.layers()[static_cast<std::size_t>(layer)]->kind()) +
+                           std::string(trained.layers()[static_cast<std::size_t>(layer)]->kind()) +
                            ")";
   const double loss = std::isfinite(value) ? std::numeric_limits<double>::quiet_NaN() : value;
   throw DivergenceError("training diverged: " + std::string(what) + " became " +
