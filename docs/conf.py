@@ -12,6 +12,7 @@ repository_files = "https://github.com/chainrule/chainrule/blob/main"
 sys.path.insert(0, str(DOCS / "extensions"))
 
 from headers import write_xml  # noqa: E402
+from sphinx.application import Sphinx  # noqa: E402
 
 project = "chainrule"
 author = "the authors of chainrule"
@@ -90,6 +91,14 @@ sphinx_gallery_conf = {
 }
 
 
-def setup(app: object) -> None:
+def skip_inherited(
+    _app: object, _what: str, _name: str, member: object, _skip: bool, _options: object
+) -> bool | None:
+    """Leave out what estimators inherit from scikit-learn, whose texts refer to its own site."""
+    return True if (getattr(member, "__module__", None) or "").startswith("sklearn.") else None
+
+
+def setup(app: Sphinx) -> None:
     """Have Doxygen read the headers before Breathe asks for them."""
     write_xml(DOCS.parent / "cpp" / "include", BUILD / "doxygen")
+    app.connect("autodoc-skip-member", skip_inherited)

@@ -31,7 +31,7 @@ class Estimator(BaseEstimator, ABC):
 
     @property
     def coefs_(self) -> list[NDArray[Any]]:
-        """The weights of each layer, (inputs, units): copies; they can be set."""
+        """The weights of each layer, of shape (inputs, units). They are copies, and can be set."""
         return self._arrays("weight", "coefs_")
 
     @coefs_.setter
@@ -40,7 +40,7 @@ class Estimator(BaseEstimator, ABC):
 
     @property
     def intercepts_(self) -> list[NDArray[Any]]:
-        """The biases of each layer, (units,): copies; they can be set."""
+        """The biases of each layer, of shape (units,). They are copies, and can be set."""
         return self._arrays("bias", "intercepts_")
 
     @intercepts_.setter
