@@ -97,7 +97,7 @@ TEST_CASE("outputs are those behind the iteration, and threads change no bit") {
 }
 
 TEST_CASE("what a poll throws leaves the weights of the iteration before") {
-  const DataSet data(60000, 3, 2);
+  const DataSet data(400000, 3, 2);  // take several times as long as it is from poll to poll
   Network<float> network = small_network<float>();
   FullBatchTrainer<float> trainer(network, data.inputs_view(), data.by_row(), Loss{}, Lbfgs{},
                                   {.batch_size = 1, .num_threads = 1});
