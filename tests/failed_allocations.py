@@ -128,6 +128,7 @@ CALLS: dict[str, tuple[Callable[[], cr.Sequential], Callable[[cr.Sequential], An
     "fit": (network, fit),
     "fit_more": (trained, fit_more),
     "train_on_batch": (network, lambda net: net.train_on_batch(X, Y, loss="cross_entropy")),
+    "train_in_place": (trained, lambda net: net.train_on_batch(X, Y)),
     "forward": (trained, lambda net: net.forward(X).tobytes()),
     "backward": (differentiated, backward),
     "step": (differentiated, lambda net: cr.SGD(0.1).step(net)),

@@ -13,6 +13,7 @@ void init_descriptions(py::module_& module);
 void init_full_batch(py::module_& module);
 void init_functions(py::module_& module);
 void init_hessian(py::module_& module);
+void init_in_place(py::module_& module);
 /// Of all classes in the module: where there is no memory for an object, that is a MemoryError.
 void init_instances(const py::module_& module);
 void init_laplace(py::module_& module);

@@ -78,92 +78,6 @@ Values<T> predict_first(const Network<T>& self, std::int64_t layers, const RowsO
   return outputs;
 }
 
-/// Exactly NumPy's own array, in two dimensions, or one where a row is taken, and the machine's
-/// byte order.
-bool is_plain_table(py::handle object, bool row = false) {
-  if (Py_TYPE(object.ptr()) != py::detail::npy_api::get().PyArray_Type_) return false;
-  const auto array = py::reinterpret_borrow<py::array>(object);
-  const char order = array.dtype().byteorder();
-  return (array.ndim() == 2 || (row && array.ndim() == 1)) && (order == '=' || order == '|');
-}
-
-/// A new array of shape (rows, columns). py::array_t works out strides first, in memory of its own,
-/// which takes a few hundredths of the time of a small prediction.
-template <class T>
-py::object new_table(std::int64_t rows, std::int64_t columns) {
-  const py::detail::npy_api& numpy = py::detail::npy_api::get();
-  std::array<Py_intptr_t, 2> shape{rows, columns};
-  PyObject* const table =
-      numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, py::dtype::of<T>().release().ptr(), 2,
-                                  shape.data(), nullptr, nullptr, 0, nullptr);
-  if (table == nullptr) throw py::error_already_set();
-  return py::reinterpret_steal<py::object>(table);
-}
-
-/// predict for arguments that can be used as they are; None for all others, which take longer to
-/// convert or to refuse than a small network takes to run.
-template <class T>
-py::object predict_in_place(const Network<T>& self, py::handle x, const py::int_& batch_rows,
-                            py::handle out) {
-  if (!is_plain_table(x, true)) return py::none();
-  int overflow = 0;
-  const std::int64_t batch_size = PyLong_AsLongLongAndOverflow(batch_rows.ptr(), &overflow);
-  if (overflow != 0) return py::none();
-  const auto source = py::reinterpret_borrow<py::array>(x);
-  RowsView rows{source.data(),
-                DataType::float32,
-                1,
-                source.shape(source.ndim() - 1),
-                0,
-                source.strides(source.ndim() - 1)};
-  if (source.ndim() == 2) {
-    rows.rows = source.shape(0);
-    rows.row_stride = source.strides(0);
-  }
-  const int type = source.dtype().num();
-  if (type == py::dtype::num_of<std::uint8_t>()) {
-    rows.type = DataType::uint8;
-  } else if (type == py::dtype::num_of<double>()) {
-    rows.type = DataType::float64;
-  } else if (type == py::dtype::num_of<std::int32_t>()) {
-    rows.type = DataType::int32;
-  } else if (type == py::dtype::num_of<std::int64_t>()) {
-    rows.type = DataType::int64;
-  } else if (type != py::dtype::num_of<float>()) {
-    return py::none();
-  }
-  if (rows.rows < 1 || rows.columns != self.inputs() || self.graph().inputs().size() > 1 ||
-      batch_size < 1)
-    return py::none();
-  py::object result;
-  if (out.is_none()) {
-    result = new_table<T>(rows.rows, self.outputs());
-  } else {
-    constexpr int needed = int{py::array::c_style} | int{py::detail::npy_api::NPY_ARRAY_ALIGNED_} |
-                           int{py::detail::npy_api::NPY_ARRAY_WRITEABLE_};
-    if (!is_plain_table(out)) return py::none();
-    const auto given = py::reinterpret_borrow<py::array>(out);
-    if (given.dtype().num() != py::dtype::num_of<T>() || (given.flags() & needed) != needed ||
-        given.shape(0) != rows.rows || given.shape(1) != self.outputs())
-      return py::none();
-    const char* const bytes = static_cast<const char*>(given.data());
-    if (overlaps(rows, bytes, bytes + given.nbytes())) return py::none();
-    result = given;
-  }
-  T* destination = static_cast<T*>(py::reinterpret_borrow<py::array>(result).mutable_data());
-  constexpr std::int64_t few = 64;  // take less time than an interruption
-  Poll poll;
-  poll.run([&] {
-    // Its error for a number that is no category comes before that for one that is not finite.
-    if (self.layers().front()->reads_categories()) self.check_takes(rows);
-    check_finite<T>(rows, "x");
-    const Callback<void()> interruption =
-        rows.rows > few ? Callback<void()>(std::ref(poll)) : Callback<void()>();
-    self.predict(rows, batch_size, 0, destination, InputSparsity::automatic, interruption);
-  });
-  return result;
-}
-
 template <class T>
 void check_takes(const Network<T>& self, const RowsOrList& x,
                  const std::vector<std::string>& columns, const std::string& name, bool finite) {
@@ -181,8 +95,6 @@ void bind_inference(py::class_<Network<T>>& network) {
   network
       .def("predict", &predict<T>, py::arg("x"), py::arg("batch_size"), py::arg("num_threads") = 0,
            py::arg("input_sparsity") = "auto", py::arg("out").noconvert() = py::none())
-      .def("predict_in_place", &predict_in_place<T>, py::arg("x"), py::arg("batch_size"),
-           py::arg("out"))
       .def("predict_first", &predict_first<T>, py::arg("layers"), py::arg("x"),
            py::arg("batch_size"), py::arg("num_threads") = 0, py::arg("input_sparsity") = "auto")
       .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("loss"),

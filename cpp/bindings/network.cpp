@@ -112,6 +112,7 @@ void bind_network(py::module_& module, const char* name) {
       .def("interpolate", &N::interpolate, py::arg("source"), py::arg("tau"), without_gil);
   bind_training<T>(network);
   bind_training_loop<T>(network);
+  bind_in_place<T>(network);
   bind_inference<T>(network);
   bind_manual_backprop<T>(network);
   bind_normalization<T>(network);

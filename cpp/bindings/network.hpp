@@ -17,6 +17,8 @@ void bind_training_loop(py::class_<Network<T>>& network);
 template <class T>
 void bind_inference(py::class_<Network<T>>& network);
 template <class T>
+void bind_in_place(py::class_<Network<T>>& network);
+template <class T>
 void bind_manual_backprop(py::class_<Network<T>>& network);
 template <class T>
 void bind_normalization(py::class_<Network<T>>& network);

@@ -9,6 +9,9 @@ import numpy as np
 
 from chainrule import _core
 
+AUTO = "auto"
+"""The default of ``input_sparsity``, which is no other object where it has not been given."""
+
 _LARGEST_INTEGER = 2**31 - 1
 
 

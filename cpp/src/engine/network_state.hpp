@@ -90,7 +90,7 @@ struct Network<T>::State {
   void check_categories(const Inputs& x, const std::vector<std::string>& columns = {}) const;
   /// Throws Error where results, `columns` for each row of x, would overwrite x, or numbers of y,
   /// while these are read; `to` may be null.
-  static void check_no_overlap(const RowsView& x, const std::string& name, const T* to,
+  static void check_no_overlap(const RowsView& x, const char* name, const T* to,
                                std::int64_t columns, const char* what = "outputs");
   void check_no_overlap(const Inputs& x, const T* to, std::int64_t columns,
                         const char* what = "outputs") const;

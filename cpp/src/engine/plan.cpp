@@ -33,6 +33,8 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const Graph& graph, Parame
       value_memory_(options.batch_size),
       gradient_memory_(options.batch_size) {
   options_.losses = {};  // which may not live as long
+  for (const std::size_t result : graph_.results)
+    result_columns_ += graph_.tensors[result].positions * graph_.tensors[result].columns;
   for (const StageTensor& tensor : graph_.tensors) {
     TensorMemoryUse use;
     use.y = {nullptr, tensor.columns, row_stride<T>(tensor.columns), tensor.positions};
@@ -250,8 +252,12 @@ void Plan<T>::refresh() {
 
 template <class T>
 void Plan<T>::choose_path(const Inputs& x, InputSparsity sparsity) {
-  for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i]->choose_path(x[i], sparsity);
-  connect_inputs();
+  bool moved = false;
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    inputs_[i]->choose_path(x[i], sparsity);
+    moved |= inputs_[i]->x().data != tensors_[graph_.inputs[i]].y.data;
+  }
+  if (moved) connect_inputs();
 }
 
 template <class T>
@@ -369,14 +375,6 @@ void Plan<T>::add_shared_gradients(ThreadContext& context, const Step<T>& step,
     kernels_.accumulate(own.gradients + p.offset + mine.begin,
                         step.gradients + p.offset + mine.begin, mine.size());
   }
-}
-
-template <class T>
-std::int64_t Plan<T>::result_columns() const {
-  std::int64_t columns = 0;
-  for (const std::size_t result : graph_.results)
-    columns += graph_.tensors[result].positions * graph_.tensors[result].columns;
-  return columns;
 }
 
 template <class T>

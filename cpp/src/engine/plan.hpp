@@ -60,7 +60,8 @@ class Plan {
   /// What a loss reads, and where its gradient goes: an output of the graph, or the input of an
   /// activation that the loss contains.
   std::size_t results() const { return graph_.results.size(); }
-  std::int64_t result_columns() const;  // of all results, with all of their positions
+  /// Of all results, with all of their positions.
+  std::int64_t result_columns() const { return result_columns_; }
   const Tensor<T>& result(std::size_t output = 0) const {
     return tensors_[graph_.results[output]].y;
   }
@@ -138,6 +139,7 @@ class Plan {
   const Parameters<T>& parameters_;
   FunctionCalls calls_;
   StageGraph<T> graph_;
+  std::int64_t result_columns_ = 0;
   std::vector<Op> ops_;                   // one for each stage
   std::vector<TensorMemoryUse> tensors_;  // one for each tensor
   std::vector<std::unique_ptr<BatchInput<T>>> inputs_;

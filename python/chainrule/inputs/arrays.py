@@ -30,6 +30,8 @@ def as_numbers(value: object, *, name: str) -> NDArray[Any]:
 
 def as_features(x: object, *, name: str = "x", allow_single: bool = False) -> NDArray[Any]:
     """Return features as a 2-D array that the core reads in place."""
+    if isinstance(x, np.ndarray) and _core.reads_in_place(x):
+        return x
     array = numeric(as_array(x, name=name), name)
     if array.dtype.kind != "i" or array.dtype.itemsize < 4:
         array = readable(array)

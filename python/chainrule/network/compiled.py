@@ -25,6 +25,7 @@ from chainrule.network.reading import Reading
 from chainrule.network.sharing import SharedParameters
 
 if TYPE_CHECKING:
+    from chainrule.losses import Loss
     from chainrule.network.epoch_under_way import EpochUnderWay
     from chainrule.optimizers import AnyOptimizer
     from chainrule.schedules import Schedule
@@ -221,12 +222,15 @@ class Compiled(Reading):
 
     def _shaped(self, outputs: NDArray[Any]) -> Any:
         """Return the core's outputs in their shapes, several by name."""
-        return _parts(outputs, self._output_shapes)
+        return outputs if self._gives_table else _parts(outputs, self._output_shapes)
 
     def _shaped_inputs(self, dx: NDArray[Any]) -> Any:
         """Return the core's gradients of inputs in their shapes, several by name."""
         assert self._graph is not None
-        return _parts(dx, {node.name: node.shape for node in self._graph.inputs})
+        inputs = self._graph.inputs
+        if len(inputs) == 1 and len(inputs[0].shape) == 1:
+            return dx
+        return _parts(dx, {node.name: node.shape for node in inputs})
 
     @property
     def _output_shapes(self) -> dict[str, tuple[int, ...]]:

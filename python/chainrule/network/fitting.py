@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from chainrule import _core, metrics, optimizers
-from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
+from chainrule.arguments import AUTO, boolean, positive_integer, sparsity_name, thread_count
 from chainrule.inputs.checked_data import split_validation, warn_of_unseen_classes
 from chainrule.inputs.dataset import Dataset
 from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.inputs.several import core_rows
 from chainrule.inputs.targets import is_balanced
+from chainrule.losses import Loss
 from chainrule.names import names_arguments
 from chainrule.network import fit_loop, measuring
 from chainrule.network.compiled import Compiled
@@ -21,13 +22,13 @@ from chainrule.network.lazy_training import check_rows
 from chainrule.network.measuring import Undefined, measure, metrics_for, resolve_metrics
 from chainrule.network.output_losses import OutputLosses, function_names, loss_weights_of
 from chainrule.network.training_data import make_dataset, prepare_validation, warn_of_scale
+from chainrule.optimizers import Optimizer
 
 if TYPE_CHECKING:
     from chainrule.callbacks import Callback
     from chainrule.inputs.targets import ClassWeight
-    from chainrule.losses import Loss
     from chainrule.losses.custom import LossFunction
-    from chainrule.optimizers import AnyOptimizer, Optimizer
+    from chainrule.optimizers import AnyOptimizer
 
 __all__ = ["AnyLoss", "AnyMetrics", "evaluate", "fit", "train_on_batch"]
 
@@ -282,7 +283,7 @@ def train_on_batch(
     sample_weight: object = None,
     class_weight: ClassWeight = None,
     num_threads: int | None = None,
-    input_sparsity: str = "auto",
+    input_sparsity: str = AUTO,
 ) -> dict[str, float]:
     """Take one optimizer step on these rows.
 
@@ -306,6 +307,12 @@ input_sparsity
     >>> losses[-1] < losses[0]
     True
     """
+    as_compiled = loss is None and loss_weights is None and optimizer is None
+    unweighted = sample_weight is None and class_weight is None
+    if as_compiled and unweighted and num_threads is None and input_sparsity is AUTO:
+        value = _step_in_place(net, x, y)
+        if value is not None:
+            return {"loss": value}
     if isinstance(x, Dataset) and x._source is not None:
         raise ValueError("train_on_batch takes a batch of the generator, not all of its rows")
     if class_weight is not None and is_balanced(class_weight):
@@ -363,6 +370,23 @@ input_sparsity
         means = zip(objective.names, result.losses.means, strict=True)
         logs.update({f"{name}_loss": mean for name, mean in means})
     return logs
+
+
+def _step_in_place(net: Compiled, x: object, y: object) -> float | None:
+    """Take a step by what the network is trained by; None where there is more to be done for it.
+
+    The loss is that before the step.
+    """
+    core, loss, optimizer = net._core, net.loss, net.optimizer
+    if core is None or net._shared is not None or not isinstance(loss, Loss):
+        return None
+    if not isinstance(optimizer, Optimizer):
+        return None
+    if optimizer.schedule is not None or net._schedule is not None:
+        return None
+    described = loss._core, optimizer._core
+    value: float | None = net._training.run(lambda: core.train_in_place(x, y, *described))
+    return value
 
 
 @names_arguments

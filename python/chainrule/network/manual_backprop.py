@@ -52,15 +52,21 @@ def forward(
     array([[5.5]], dtype=float32)
     """
     threads = thread_count(num_threads)
+    if net._takes_in_place(x):  # there is nothing to build or to learn from it
+        return _forward(net, x, training, threads)
     with net._rollback_build(x):
         features = net._features(x)
         if training:
             net._learn_feature_names(x)
-        core = net._built_core()
-        outputs = core.forward(core_rows(features), boolean("training", training), threads)
-        if training:  # which moves running statistics
-            net._changing()
-        return net._shaped(outputs)
+        return _forward(net, core_rows(features), training, threads)
+
+
+def _forward(net: Compiled, rows: Any, training: bool, threads: int) -> Any:
+    """Run the layers on rows as the core takes them."""
+    outputs = net._built_core().forward(rows, boolean("training", training), threads)
+    if training:  # which moves running statistics
+        net._changing()
+    return net._shaped(outputs)
 
 
 def backward(net: Compiled, dy: Any) -> Any:

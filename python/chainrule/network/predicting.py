@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import _core
-from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
+from chainrule.arguments import AUTO, boolean, positive_integer, sparsity_name, thread_count
 from chainrule.inputs.arrays import check_output
 from chainrule.inputs.dataset import Dataset
 from chainrule.inputs.lazy_rows import LazyRows
@@ -29,7 +29,7 @@ def predict(
     *,
     batch_size: int = INFERENCE_ROWS,
     num_threads: int | None = None,
-    input_sparsity: str = "auto",
+    input_sparsity: str = AUTO,
     out: NDArray[Any] | None = None,
     squeeze: bool = False,
 ) -> Any:
@@ -81,8 +81,8 @@ def predict(
             return {name: _squeezed(part, alone) for name, part in whole.items()}
         return _squeezed(whole, alone)
     core = net._core
-    usual = num_threads is None and input_sparsity == "auto" and type(batch_size) is int
-    if core is not None and usual and net._shared is None:
+    nothing_given = num_threads is None and input_sparsity is AUTO
+    if nothing_given and core is not None and net._shared is None:
         outputs: NDArray[Any] | None = core.predict_in_place(x, batch_size, out)
         if outputs is not None:
             return outputs if net._gives_table else net._shaped(outputs)

@@ -21,6 +21,7 @@ from chainrule.inputs.lazy_rows import LazyRows, is_lazy
 from chainrule.inputs.several import Several, by_name, check_parts
 
 if TYPE_CHECKING:
+    from chainrule.losses import Loss
     from chainrule.network.graph import Graph
 
 __all__ = ["Reading"]
@@ -37,12 +38,23 @@ class Reading(Named):
     def build(self, inputs: int) -> None:
         """Raise ValueError unless the network reads `inputs` columns; a subclass may create it."""
 
+    def _takes_in_place(self, x: object) -> bool:
+        """Whether rows go to the core as they are; then their numbers have been checked."""
+        return self._core is not None and self._core.takes_in_place(x)
+
+    def _takes_targets_in_place(self, x: object, y: object, loss: Loss) -> bool:
+        """Whether the same holds for rows with their targets."""
+        core = self._core
+        return core is not None and core.takes_targets_in_place(x, y, loss._core)
+
     def _features(self, x: object) -> Any:
         """Return a table that fits the network, which is built for it if it is not yet.
 
         Where there are several inputs, `Several` tables. The caller forgets what was built where
         this raises; see `_rollback_build`.
         """
+        if self._takes_in_place(x):
+            return x
         if self._several_inputs:
             return self._each_input(x, as_features)
         x = self._only(x)
@@ -59,6 +71,8 @@ class Reading(Named):
         return self._stored_rows(x, allow_single=allow_single) if unread is None else unread
 
     def _stored_rows(self, x: object, *, allow_single: bool) -> Any:
+        if self._takes_in_place(x):
+            return x
         if self._several_inputs:
             return self._each_input(x, as_rows, allow_single=allow_single)
         return self._checked_rows(*self._in_order(x, as_rows, allow_single=allow_single))

@@ -67,9 +67,16 @@ def make_dataset(
         return _checked_once(net, x, loss, learn_names)
     if y is None:
         raise TypeError("y is missing: give targets beside x, or a Dataset that has some")
-    if not isinstance(loss, OutputLosses):
+    several_outputs = isinstance(loss, OutputLosses)
+    unweighted = sample_weight is None and class_weight is None
+    if unweighted and not several_outputs and net._takes_targets_in_place(x, y, loss):
+        targets: Any = y
+        if targets.ndim == 1 and not loss.takes_labels:
+            targets = targets.reshape(-1, 1)
+        return CheckedData(x, targets, None, None)
+    if not several_outputs:
         y = net._only_target(y)
-    if isinstance(loss, OutputLosses) or net._several_inputs:
+    if several_outputs or net._several_inputs:
         return _several(net, x, y, loss, sample_weight, class_weight, learn_names)
     features = net._rows_wherever(x)
     sparse = is_sparse(y)

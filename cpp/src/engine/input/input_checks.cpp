@@ -78,43 +78,56 @@ void Network<T>::State::check_categories(const Inputs& x,
   }
 }
 
+namespace {
+
 // `to`: rows x columns that a call is about to write. Threads write their rows while others still
 // read x, so the two must not share memory.
 template <class T>
-void Network<T>::State::check_no_overlap(const RowsView& x, const std::string& name, const T* to,
+bool is_overwritten(const RowsView& x, const T* to, std::int64_t columns) {
+  return to && overlaps(x, to, to + engine::checked_product(x.rows, columns));
+}
+
+Error overlap_error(const char* what, const std::string& name) {
+  return Error(std::string(what) + " must not lie in the memory of " + name);
+}
+
+}  // namespace
+
+template <class T>
+void Network<T>::State::check_no_overlap(const RowsView& x, const char* name, const T* to,
                                          std::int64_t columns, const char* what) {
-  if (to && overlaps(x, to, to + engine::checked_product(x.rows, columns)))
-    throw Error(std::string(what) + " must not lie in the memory of " + name);
+  if (is_overwritten(x, to, columns)) throw overlap_error(what, name);
 }
 
 template <class T>
 void Network<T>::State::check_no_overlap(const Inputs& x, const T* to, std::int64_t columns,
                                          const char* what) const {
-  for (std::size_t i = 0; to && i < x.size(); ++i)
-    check_no_overlap(x[i], input_name(i), to, columns, what);
+  for (std::size_t i = 0; i < x.size(); ++i)
+    if (is_overwritten(x[i], to, columns)) throw overlap_error(what, input_name(i));
 }
 
 template <class T>
 void Network<T>::State::check_no_overlap(const Inputs& x, const Targets& y, const T* to,
                                          std::int64_t columns, const char* what) const {
   check_no_overlap(x, to, columns, what);
-  for (std::size_t i = 0; to && i < y.size(); ++i)
-    if (!y[i].labels) check_no_overlap(y[i].values, output_name(i), to, columns, what);
+  for (std::size_t i = 0; i < y.size(); ++i)
+    if (!y[i].labels && is_overwritten(y[i].values, to, columns))
+      throw overlap_error(what, output_name(i));
 }
 
-#define CHAINRULE_MEMBERS(T)                                                                       \
-  template std::string Network<T>::State::input_name(std::size_t) const;                           \
-  template std::string Network<T>::State::output_name(std::size_t) const;                          \
-  template void Network<T>::State::check_input(const Inputs&) const;                               \
-  template void Network<T>::State::check_table(const Inputs&) const;                               \
-  template void Network<T>::State::check_batch(std::int64_t) const;                                \
-  template void Network<T>::State::check_categories(const Inputs&,                                 \
-                                                    const std::vector<std::string>&) const;        \
-  template void Network<T>::State::check_no_overlap(const RowsView&, const std::string&, const T*, \
-                                                    std::int64_t, const char*);                    \
-  template void Network<T>::State::check_no_overlap(const Inputs&, const T*, std::int64_t,         \
-                                                    const char*) const;                            \
-  template void Network<T>::State::check_no_overlap(const Inputs&, const Targets&, const T*,       \
+#define CHAINRULE_MEMBERS(T)                                                                 \
+  template std::string Network<T>::State::input_name(std::size_t) const;                     \
+  template std::string Network<T>::State::output_name(std::size_t) const;                    \
+  template void Network<T>::State::check_input(const Inputs&) const;                         \
+  template void Network<T>::State::check_table(const Inputs&) const;                         \
+  template void Network<T>::State::check_batch(std::int64_t) const;                          \
+  template void Network<T>::State::check_categories(const Inputs&,                           \
+                                                    const std::vector<std::string>&) const;  \
+  template void Network<T>::State::check_no_overlap(const RowsView&, const char*, const T*,  \
+                                                    std::int64_t, const char*);              \
+  template void Network<T>::State::check_no_overlap(const Inputs&, const T*, std::int64_t,   \
+                                                    const char*) const;                      \
+  template void Network<T>::State::check_no_overlap(const Inputs&, const Targets&, const T*, \
                                                     std::int64_t, const char*) const;
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS
