@@ -47,7 +47,7 @@ enum class Flat { refused, is_row, is_column };
 /// A table with rows and columns; `flat` tells what one dimension is.
 std::optional<RowsView> plain_table(py::handle object, Flat flat = Flat::refused) {
   const std::optional<py::array> array = plain_array(object);
-  if (!array || array->size() == 0) return std::nullopt;
+  if (!array) return std::nullopt;
   const std::optional<DataType> type = type_read_in_place(array->dtype().num());
   if (!type) return std::nullopt;
   RowsView rows{array->data(), *type, 1, 1, 0, 0};
@@ -65,6 +65,7 @@ std::optional<RowsView> plain_table(py::handle object, Flat flat = Flat::refused
   } else {
     return std::nullopt;
   }
+  if (rows.rows < 1 || rows.columns < 1) return std::nullopt;
   return rows;
 }
 

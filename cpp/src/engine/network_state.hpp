@@ -148,10 +148,12 @@ struct Network<T>::State {
 template <class T>
 void copy_rows(const engine::Tensor<T>& from, engine::Range rows, engine::RowOrder order, T* to,
                std::int64_t columns) {
-  for (std::int64_t i = rows.begin; i < rows.end; ++i)
-    for (std::int64_t p = 0; p < from.positions; ++p)
-      std::copy_n(from.row(i * from.positions + p), from.columns,
-                  to + order[i] * columns + p * from.columns);
+  const T* row = from.row(rows.begin * from.positions);
+  for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+    T* part = to + order[i] * columns;
+    for (std::int64_t p = 0; p < from.positions; ++p, row += from.stride, part += from.columns)
+      std::copy_n(row, from.columns, part);
+  }
 }
 
 /// The same for all results of a plan, whose columns lie side by side.
