@@ -196,6 +196,7 @@ void Plan<T>::connect() {
     stage.y = tensors_[node.writes].y;
     stage.dy = tensors_[node.writes].dy;
     Op& op = ops_[i];
+    if (!op.done_by_input) forward_ops_.push_back({&stage, op.input});
     auto* adds = dynamic_cast<AddsToGradient<T>*>(&stage);
     if (adds && node.reads.size() == 1 && op.passed.size() == 1 && !op.to_add[0].data) {
       adds->more = tensors_[op.passed[0].from].dy;
@@ -289,16 +290,13 @@ void Plan<T>::load(ThreadContext& context, const Step<T>& step, const Inputs& x,
 
 template <class T>
 void Plan<T>::forward(ThreadContext& context, const Step<T>& step) {
-  for (std::size_t i = 0; i < ops_.size(); ++i) {
-    const Op& op = ops_[i];
-    if (op.done_by_input) continue;
-    Stage<T>& stage = *graph_.stages[i].stage;
+  for (const ForwardOp& op : forward_ops_) {
     if (op.input) {
-      op.input->sync_for(context, stage.partition());
+      op.input->sync_for(context, op.stage->partition());
     } else {
-      context.sync_for(stage.partition());
+      context.sync_for(op.stage->partition());
     }
-    stage.forward(step, context);
+    op.stage->forward(step, context);
     if (op.input) op.input->transpose(step, context.slice());
   }
   context.sync_for(Partition::rows);

@@ -112,6 +112,12 @@ class Plan {
     BatchInput<T>* done_by_input = nullptr;  // has done its work when a batch is read
   };
 
+  /// What the forward pass runs.
+  struct ForwardOp {
+    Stage<T>* stage;
+    BatchInput<T>* input;  // feeds it nonzeros, or null
+  };
+
   std::vector<FirstStage<T>> first_stages(std::size_t tensor) const;
   void make_inputs();
   void find_gradients();
@@ -141,6 +147,7 @@ class Plan {
   StageGraph<T> graph_;
   std::int64_t result_columns_ = 0;
   std::vector<Op> ops_;                   // one for each stage
+  std::vector<ForwardOp> forward_ops_;    // but for those that an input does
   std::vector<TensorMemoryUse> tensors_;  // one for each tensor
   std::vector<std::unique_ptr<BatchInput<T>>> inputs_;
   TensorMemory<T> value_memory_;
