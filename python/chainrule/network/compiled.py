@@ -25,7 +25,6 @@ from chainrule.network.reading import Reading
 from chainrule.network.sharing import SharedParameters
 
 if TYPE_CHECKING:
-    from chainrule.losses import Loss
     from chainrule.network.epoch_under_way import EpochUnderWay
     from chainrule.optimizers import AnyOptimizer
     from chainrule.schedules import Schedule
