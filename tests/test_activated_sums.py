@@ -13,7 +13,7 @@ RNG = np.random.default_rng(5)
 X = RNG.normal(size=(ROWS, COLUMNS))
 Y = RNG.integers(0, CLASSES, ROWS)
 ACTIVATIONS = ["relu", "leaky_relu", "gelu", "gelu_tanh", "silu", "mish", "softplus", "softsign"]
-OTHERS = ["hard_swish", "tanh", "sigmoid", "elu", "relu6", "softmax"]
+NOT_JOINED = ["hard_swish", "tanh", "sigmoid", "elu", "relu6", "softmax"]
 
 
 def network(activation: str, dtype: str = "float32") -> cr.Network:
@@ -34,7 +34,7 @@ def step_by_hand(net: cr.Network, x: np.ndarray, optimizer: cr.Adam) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("activation", [*ACTIVATIONS, *OTHERS])
+@pytest.mark.parametrize("activation", [*ACTIVATIONS, *NOT_JOINED])
 def test_steps_are_those_of_separate_stages(activation: str, dtype: str) -> None:
     x = X.astype(dtype)
     for threads in (1, 3):

@@ -178,9 +178,9 @@ def _layer_normalization(
     made = []
     for row in x.reshape(-1, x.shape[-1]):
         mean = _TREE_MEAN.of(*row)
-        apart = [node - mean for node in row]
-        inverse = inverse_of.of(_MEAN_SQUARE.of(*apart))
-        terms = zip(beta, gamma, apart, strict=True)
+        centred = [node - mean for node in row]
+        inverse = inverse_of.of(_MEAN_SQUARE.of(*centred))
+        terms = zip(beta, gamma, centred, strict=True)
         made += [(start, factor, node * inverse) for start, factor, node in terms]
     nodes = (
         _DOT.of(*each, name=_label(f"{name}.y", place))
