@@ -8,7 +8,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-LIMIT = 3_700_000
+LIMIT = 2_500_000
 REQUIRED = [
     "chainrule/__init__.py",
     "chainrule/_core.*.so",
@@ -23,12 +23,12 @@ REQUIRED = [
     "chainrule/include/chainrule/chainrule.h",
     "chainrule/include/chainrule/version.h",
     "chainrule/lib/cmake/chainrule/chainruleConfig.cmake",
-    "chainrule/lib/libchainrule.a",
+    "chainrule/lib/libchainrule-*.so",
     "chainrule/lib/pkgconfig/chainrule.pc",
     "chainrule/py.typed",
     "*.dist-info/licenses/LICENSE",
 ]
-FORBIDDEN = ["*.cpp", "*/tests/*", "*__pycache__*", "*.o"]
+FORBIDDEN = ["*.cpp", "*/tests/*", "*__pycache__*", "*.o", "*.a"]
 
 
 def problems(wheel: Path) -> list[str]:
@@ -36,6 +36,9 @@ def problems(wheel: Path) -> list[str]:
     names = zipfile.ZipFile(wheel).namelist()
     found = [f"missing: {p}" for p in REQUIRED if not fnmatch.filter(names, p)]
     found += [f"should not be inside: {n}" for p in FORBIDDEN for n in fnmatch.filter(names, p)]
+    # The Python module and C++ programs use the same; a symbolic link would be another copy.
+    if len(copies := fnmatch.filter(names, "*/libchainrule*")) != 1:
+        found.append(f"not one library, but {copies}")
     if wheel.stat().st_size > LIMIT:
         found.append(f"{wheel.stat().st_size} bytes, more than {LIMIT}")
     return found

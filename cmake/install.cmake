@@ -11,15 +11,6 @@ install(
           COMPONENT runtime
           NAMELINK_COMPONENT devel
   RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
-# The archive in a wheel without the names that nothing outside its own files can use.
-if(DEFINED SKBUILD AND CMAKE_STRIP AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
-  install(
-    CODE "file(GLOB _archives \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/libchainrule.a\")
-foreach(_archive IN LISTS _archives)
-  execute_process(COMMAND \"${CMAKE_STRIP}\" --strip-unneeded \"\${_archive}\")
-endforeach()"
-    COMPONENT devel)
-endif()
 install(
   DIRECTORY cpp/include/chainrule
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
@@ -43,6 +34,10 @@ if(_type STREQUAL "STATIC_LIBRARY")
 else()
   set(_static OFF)
   set(_pc_definitions " -DCHAINRULE_SHARED")
+endif()
+get_target_property(_library_name chainrule OUTPUT_NAME)
+if(NOT _library_name)
+  set(_library_name chainrule)
 endif()
 configure_package_config_file(cmake/chainruleConfig.cmake.in ${PROJECT_BINARY_DIR}/chainruleConfig.cmake
                               INSTALL_DESTINATION ${_config_dir})

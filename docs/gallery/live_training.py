@@ -43,7 +43,8 @@ print(text[begin : text.index(" private:", begin)].rstrip())
 # Compile and run
 # ---------------
 # The Python package has the library and its headers inside; CMake finds it by
-# ``python -m chainrule --cmakedir``. The compiler alone needs their places and the C++20 standard:
+# ``python -m chainrule --cmakedir``. The compiler alone needs their places, the C++20 standard, and to write into
+# the program where the library is found when it runs:
 
 import chainrule
 
@@ -52,12 +53,11 @@ compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
 if compiler is None:
     sys.exit("this lesson needs a C++ compiler")
 package = next(path for path in map(Path, chainrule.__path__) if (path / "include").is_dir())
-library = next(package.glob("lib*/libchainrule.a"))
+library = next((package / "lib").glob("libchainrule-*"))
 program = folder / "cart_pole"
-flags = ["-std=c++20", "-O1", "-I", str(package / "include")]
-command = [compiler, *flags, str(source), str(library), "-pthread", "-o", str(program)]
-if sys.platform.startswith("linux"):
-    command.append("-fopenmp")
+flags = ["-std=c++20", "-O1", "-DCHAINRULE_SHARED", "-I", str(package / "include")]
+runtime = f"-Wl,-rpath,{library.parent}"
+command = [compiler, *flags, str(source), str(library), runtime, "-o", str(program)]
 subprocess.run(command, check=True)
 run = subprocess.run([program], capture_output=True, text=True, check=True)
 lines = run.stdout.splitlines()
