@@ -35,9 +35,11 @@ else()
   set(_static OFF)
   set(_pc_definitions " -DCHAINRULE_SHARED")
 endif()
+set(_pc_libs -lchainrule)
 get_target_property(_library_name chainrule OUTPUT_NAME)
-if(NOT _library_name)
-  set(_library_name chainrule)
+if(_library_name)
+  # No loader looks into the folders of Python packages by itself.
+  set(_pc_libs "-l${_library_name} -Wl,-rpath,\${libdir}")
 endif()
 configure_package_config_file(cmake/chainruleConfig.cmake.in ${PROJECT_BINARY_DIR}/chainruleConfig.cmake
                               INSTALL_DESTINATION ${_config_dir})
