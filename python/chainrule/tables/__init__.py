@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables as they come: numbers, text, booleans, dates, with missing values.
+
+`read_columns` reads them, `TableDescription` knows what their columns are, and `TableModel` has the
+networks that learn from them. `chainrule.sklearn` has estimators upon this, and ``chainrule train``
+uses it.
+"""
+
+from __future__ import annotations
+
+from chainrule.tables.description import Column, TableDescription
+from chainrule.tables.frames import read_columns
+from chainrule.tables.model import Examples, TableModel
+from chainrule.tables.preparation import Preparation
+
+__all__ = [
+    "Column",
+    "Examples",
+    "Preparation",
+    "TableDescription",
+    "TableModel",
+    "read_columns",
+]
