@@ -5,6 +5,9 @@
 and pass its checks, so that a changed import is all that a program needs. ``import chainrule`` does
 not import this module, which needs scikit-learn: ``pip install "chainrule[sklearn]"``.
 
+`TabularClassifier` and `TabularRegressor` take tables as they are, with text, dates and missing
+values, and train by a recipe that needs no choices.
+
 Examples
 --------
 >>> from sklearn.datasets import load_digits
@@ -28,5 +31,7 @@ except ImportError as error:
 
 from chainrule.sklearn.classifier import MLPClassifier
 from chainrule.sklearn.regressor import MLPRegressor
+from chainrule.sklearn.tabular_classifier import TabularClassifier
+from chainrule.sklearn.tabular_regressor import TabularRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor"]

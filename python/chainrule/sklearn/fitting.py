@@ -24,7 +24,7 @@ from chainrule.sklearn.objective import Objective
 from chainrule.sklearn.parameters import batch_rows, first_rate, optimizer_of
 from chainrule.sklearn.rows import Rows, row_weights
 
-__all__ = ["fit"]
+__all__ = ["fit", "target_table"]
 
 
 class _Validation(NamedTuple):
@@ -108,10 +108,10 @@ def fit(
 def _training_rows(estimator: Estimator, X: Any, y: Any, sample_weight: Any, *, anew: bool) -> Rows:
     """Return the rows whose weight is not 0, with the targets as they are given, checked."""
     x, y = checked(estimator, X, y, reset=anew, multi_output=True)
-    return Rows(x, _table(y), row_weights(sample_weight, x)).counted()
+    return Rows(x, target_table(y), row_weights(sample_weight, x)).counted()
 
 
-def _table(y: Any) -> NDArray[Any]:
+def target_table(y: Any) -> NDArray[Any]:
     """Return a table of targets, or the only column of one; sparse ones as a table."""
     if hasattr(y, "toarray"):
         y = y.toarray()
@@ -156,7 +156,7 @@ def _given_validation(estimator: Any, targets: Any, eval_set: Any) -> _Validatio
         )
     try:
         x, y = checked(estimator, eval_set[0], eval_set[1], multi_output=True)
-        y = _table(y)
+        y = target_table(y)
         weights = row_weights(eval_set[2] if len(eval_set) == 3 else None, x)
         return _Validation(Rows(x, targets.encode(y), weights), y)
     except ValueError as error:

@@ -91,8 +91,7 @@ class TableDescription:
         table = read_columns(x, self.names if frame else None)
         if len(table.columns) != len(self.columns):
             raise ValueError(
-                f"X has {len(table.columns)} columns, the model was fitted with "
-                f"{len(self.columns)}"
+                f"X has {len(table.columns)} columns, the model was fitted with {len(self.columns)}"
             )
         return self.matrix_of(table)
 
@@ -159,7 +158,7 @@ def _parsed(kind: Kind, text: NDArray[Any]) -> NDArray[np.float64]:
         days[np.isnat(dates)] = np.nan
         return days
     words = {"true": 1.0, "false": 0.0} if kind == "boolean" else {}
-    numbers = [np.nan if t is None else words.get(t.lower(), None) for t in text]
+    numbers = [np.nan if t is None else words.get(t.lower()) for t in text]
     parsed = [float(t) if n is None else n for n, t in zip(numbers, text, strict=True)]
     if np.isinf(parsed).any():
         raise ValueError("infinite")

@@ -71,8 +71,8 @@ def _of_array(x: Any) -> list[Values]:
         )
     refuse_complex(table)
     if table.dtype == object:
-        return [of_objects(column, _shown(i)) for i, column in enumerate(table.T)]
-    return [of_array(column, _shown(i)) for i, column in enumerate(table.T)]
+        return [of_objects(column, str(i)) for i, column in enumerate(table.T)]
+    return [of_array(column, str(i)) for i, column in enumerate(table.T)]
 
 
 def _of_frame(x: Any, wanted: Sequence[str] | None) -> Table:
@@ -82,19 +82,38 @@ def _of_frame(x: Any, wanted: Sequence[str] | None) -> Table:
         raise ImportError(
             'data frames are read by narwhals: pip install "chainrule[tables]"'
         ) from error
-    given = [str(name) for name in getattr(x, "column_names", None) or x.columns]
-    _refuse_repeated(given)
-    if wanted is not None:
+    given = _names(list(x.column_names if hasattr(x, "column_names") else x.columns))
+    if wanted is not None and given is not None:
         _check_names(given, wanted)
     frame: Any = nw.from_native(x, eager_only=True)
-    places = dict(zip(given, frame.columns, strict=True))
-    names = given if wanted is None else list(wanted)
-    return Table(tuple(names), [_of_series(nw, frame[places[name]], name) for name in names])
+    series = list(frame.iter_columns())
+    names = given if wanted is None or given is None else list(wanted)
+    if names is None:
+        return Table(None, [_of_series(nw, column, str(i)) for i, column in enumerate(series)])
+    assert given is not None
+    places = [given.index(name) for name in names]
+    read = [_of_series(nw, series[i], repr(name)) for i, name in zip(places, names, strict=True)]
+    return Table(tuple(names), read)
 
 
-def _of_series(nw: Any, series: Any, name: str) -> Values:
-    """Return the values of a column of a frame."""
-    shown = repr(name)
+def _names(given: Sequence[Any]) -> list[str] | None:
+    """Return the names of columns, each of which has its own, or None if they are numbers."""
+    texts = [name for name in given if isinstance(name, str)]
+    if not texts:
+        return None
+    if len(texts) < len(given):
+        raise TypeError(
+            "some names of columns are text, others are not; make all of them text, as by "
+            "X.columns = X.columns.astype(str)"
+        )
+    repeated = sorted({name for name in texts if texts.count(name) > 1})
+    if repeated:
+        raise ValueError(f"the table has several columns with the name {_listed(repeated)}")
+    return texts
+
+
+def _of_series(nw: Any, series: Any, shown: str) -> Values:
+    """Return the values of a column of a frame; errors call it as `shown`."""
     kind = series.dtype
     if kind == nw.Boolean:
         return Values("boolean", _floats(nw, series))
@@ -117,12 +136,6 @@ def _floats(nw: Any, series: Any) -> NDArray[np.float64]:
     return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
 
 
-def _refuse_repeated(names: Sequence[str]) -> None:
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ValueError(f"the table has several columns with the name {_listed(repeated)}")
-
-
 def _check_names(given: Sequence[str], wanted: Sequence[str]) -> None:
     missing = [name for name in wanted if name not in given]
     unknown = [name for name in given if name not in wanted]
@@ -138,7 +151,3 @@ def _check_names(given: Sequence[str], wanted: Sequence[str]) -> None:
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(map(repr, names[:10]))
     return shown + (", ..." if len(names) > 10 else "")
-
-
-def _shown(place: int) -> str:
-    return str(place)

@@ -18,8 +18,6 @@ from chainrule.tables.preparation import Preparation
 
 __all__ = ["Examples", "TableModel"]
 
-_TIES = -1e-12  # of equally good epochs the last is kept
-
 
 @dataclass(frozen=True)
 class Examples:
@@ -100,8 +98,8 @@ class TableModel:
         options = {"units": budget.units, "activation": activation}
         metric = monitor.removeprefix("val_")
         for seed in seeds:
+            stopping = EarlyStopping(monitor, patience=budget.epochs)
             net = tabular_network(self.preparation, outputs, seed=seed, **options)  # type: ignore[arg-type]
-            stopping = EarlyStopping(monitor, patience=budget.epochs, min_delta=_TIES)
             history = net.fit(
                 inputs,
                 y,
@@ -124,7 +122,9 @@ class TableModel:
             self.networks.append(net)
             self.histories.append(history)
 
-    def predict(self, x: NDArray[np.float64], num_threads: int | None = None) -> NDArray[np.float64]:
+    def predict(
+        self, x: NDArray[np.float64], num_threads: int | None = None
+    ) -> NDArray[np.float64]:
         """Return probabilities or numbers, the mean over the networks.
 
         Parameters

@@ -65,13 +65,14 @@ def tabular_network(
         Its inputs are those that `Preparation.inputs` gives.
     """
     numbers = cr.Input(preparation.numbers, name="numbers")
-    inputs, h = [numbers], numbers
+    inputs: list[Any] = [numbers]
+    h: Any = numbers
     if preparation.embeddings:
         codes = cr.Input(len(preparation.embeddings), name="codes")
         embedded = cr.Embedding(
             preparation.embeddings,
             _EMBEDDING_UNITS,
-            weight_initializer=cr.initializers.Normal(stddev=1.0),
+            weight_initializer=cr.initializers.Normal(0.0, 1.0),
         )(codes)
         inputs, h = [codes, numbers], cr.Concatenate()([embedded, numbers])
     h = cr.Scale()(h)

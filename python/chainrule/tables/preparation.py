@@ -35,13 +35,13 @@ class _Source:
 
     def unscaled(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the number of each row, NaN where it is missing."""
-        values = matrix[:, self.column]
+        values: NDArray[np.float64] = matrix[:, self.column]
         if self.what == "sign":
             return np.where((values == 0.0) | (values == 1.0), 2.0 * values - 1.0, 0.0)
         if self.what == "is":
-            return (values == self.code).astype(np.float64)
+            return np.asarray(values == self.code, dtype=np.float64)
         if self.what == "missing":
-            return np.isnan(values).astype(np.float64)
+            return np.asarray(np.isnan(values), dtype=np.float64)
         return values
 
     def scaled(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -106,13 +106,13 @@ class Preparation:
         """How many numbers the network sees; one that is always 0 where there are none."""
         return max(1, len(self.sources))
 
-    def inputs(self, matrix: NDArray[np.float64]) -> list[NDArray[Any]]:
-        """Return the inputs of a network: codes, where there are some, and numbers."""
+    def inputs(self, matrix: NDArray[np.float64]) -> Any:
+        """Return what a network reads: numbers, or a list of codes and numbers."""
         numbers = np.zeros((len(matrix), self.numbers), dtype=np.float32)
         for place, source in enumerate(self.sources):
             numbers[:, place] = source.scaled(matrix)
         if not self.embedded:
-            return [numbers]
+            return numbers
         codes = matrix[:, self.embedded] + 1.0
         known = np.isfinite(codes) & (codes < np.array(self.embeddings))
         return [np.where(known, codes, 0.0).astype(np.int64), numbers]

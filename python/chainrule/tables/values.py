@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import datetime
 import decimal
+from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,8 @@ _MICROSECOND_OF_A_DAY = 86_400_000_000.0
 _DATES = (datetime.date, np.datetime64)  # datetime.datetime and pandas.Timestamp are dates too
 
 
-class Values(NamedTuple):
+@dataclass(frozen=True)
+class Values:
     """What a column holds.
 
     Attributes
@@ -37,6 +39,10 @@ class Values(NamedTuple):
     def __len__(self) -> int:
         """Return the number of rows."""
         return int(self.data.shape[0])
+
+    def take(self, rows: NDArray[Any]) -> Values:
+        """Return some of the rows."""
+        return Values(self.kind, self.data[rows])
 
 
 def of_array(column: NDArray[Any], name: str) -> Values:
