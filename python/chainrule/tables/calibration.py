@@ -40,7 +40,7 @@ def temperature(
     >>> import numpy as np
     >>> from chainrule.tables.calibration import temperature
     >>> logits = np.array([[4.0, 0.0]] * 4)  # right three times of four, which log(3) would say
-    >>> round(temperature(logits, np.array([0, 0, 0, 1])), 3), round(4 / np.log(3), 3)
+    >>> round(temperature(logits, np.array([0, 0, 0, 1])), 3), round(float(4 / np.log(3)), 3)
     (3.641, 3.641)
     """
     z = logits.astype(np.float64)
