@@ -3,7 +3,9 @@
 # A shared library exports the C functions of the list, what the C++ headers declare, and nothing else. An archive, whose
 # symbols are hidden in what it is linked into, is looked at for the C functions alone.
 file(STRINGS "${C_SYMBOLS}" _listed)
-file(STRINGS "${HEADERS}/chainrule.h" _lines REGEX "^CHAINRULE_API ")
+file(READ "${HEADERS}/chainrule.h" _header)
+# Some declarations have their names on a second line.
+string(REGEX MATCHALL "\nCHAINRULE_API [^(;]+\\(" _lines "${_header}")
 set(_declared "")
 foreach(_line IN LISTS _lines)
   string(REGEX MATCH "chainrule_[a-z_]+\\(" _name "${_line}")

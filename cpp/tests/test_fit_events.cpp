@@ -12,7 +12,6 @@
 #include <string>
 #include <vector>
 
-#include "c_handles.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/full_batch.hpp"
 #include "chainrule/model_file.hpp"
@@ -444,57 +443,4 @@ TEST_CASE("epochs that another trainer makes are validated and told as batches a
   o.on_trained = [](const EpochReport&, const LossSums&) { throw std::range_error("no"); };
   CHECK_THROWS_AS(trainer.fit(x, y, o), std::range_error);
   CHECK(network.epochs() == 5);
-}
-
-TEST_CASE("C: an optimizer that is set after a batch or an epoch makes the next steps") {
-  const std::vector<float> x{1, 2, 3, 4, 5, 6, 7, 8, 2, 1, 0, -1}, y{0.5f, -0.5f, 1, -1, 0, 1};
-  const chainrule_rows rows = c_rows(x, 4);
-  const chainrule_rows values = c_rows(y, 2);
-  const chainrule_targets wanted = c_targets(&values);
-  const auto weights = [](const CNetwork& network) {
-    std::vector<float> w(12);
-    REQUIRE(chainrule_network_get_parameter(network.get(), "0.weight", w.data(), 48) ==
-            CHAINRULE_OK);
-    return w;
-  };
-  chainrule_fit_options options{};
-  options.struct_size = sizeof options;
-  options.epochs = 2;
-  options.batch_size = 1;
-  const CNetwork network = c_network();
-  const CTrainer trainer = c_trainer(network);
-  options.context = trainer.get();
-  options.on_batch = [](void* context, const chainrule_batch_report* report) -> int {
-    auto* const own = static_cast<chainrule_trainer*>(context);
-    const char* const other = R"({"kind": "sgd", "learning_rate": 0.001})";
-    if (report->epoch != 1 || report->batch != 2) return 0;
-    return static_cast<int>(chainrule_trainer_set_optimizer(own, other, nullptr));
-  };
-  chainrule_epoch_report last{};
-  last.struct_size = sizeof last;
-  REQUIRE(chainrule_trainer_fit(trainer.get(), &rows, &wanted, &options, &last) == CHAINRULE_OK);
-  CHECK(last.epoch == 2);
-  CHECK(last.learning_rate == 0.001);
-
-  // The same by a training that stops after the second batch and goes on with another trainer.
-  const CNetwork halved = c_network();
-  const CTrainer first = c_trainer(halved);
-  chainrule_batch_report batch{};
-  chainrule_fit_options part = options;
-  part.context = &batch;
-  part.on_batch = [](void* context, const chainrule_batch_report* report) -> int {
-    *static_cast<chainrule_batch_report*>(context) = *report;
-    return report->batch == 2;
-  };
-  REQUIRE(chainrule_trainer_fit(first.get(), &rows, &wanted, &part, nullptr) == CHAINRULE_OK);
-  REQUIRE(chainrule_trainer_set_optimizer(first.get(), R"({"kind": "sgd", "learning_rate": 0.001})",
-                                          nullptr) == CHAINRULE_OK);
-  part.on_batch = nullptr;
-  part.first_batch = 2;
-  part.batch_before = &batch;
-  REQUIRE(chainrule_trainer_fit(first.get(), &rows, &wanted, &part, nullptr) == CHAINRULE_OK);
-  CHECK(weights(network) == weights(halved));
-  CHECK(chainrule_trainer_set_optimizer(trainer.get(), nullptr, nullptr) ==
-        CHAINRULE_ERROR_ARGUMENT);
-  CHECK(chainrule_trainer_set_optimizer(trainer.get(), "adm", nullptr) == CHAINRULE_ERROR_ARGUMENT);
 }

@@ -72,8 +72,14 @@ static void train(const char* path) {
                             .columns = 2};
   const chainrule_targets y = {.struct_size = sizeof y, .labels = classes, .rows = POINTS};
   const chainrule_fit_options fit_options = {
-      .struct_size = sizeof fit_options, .epochs = 50, .on_epoch = report};
+      .struct_size = sizeof fit_options,
+      .epochs = 50,
+      .on_epoch = report,
+      .early_stopping = CHAINRULE_JSON({"kind": "early_stopping", "monitor": "loss", "patience": 20})};
   check(chainrule_trainer_fit(trainer, &x, &y, &fit_options, NULL));
+  chainrule_early_stopping_info stopping = {.struct_size = sizeof stopping};
+  check(chainrule_trainer_get_early_stopping(trainer, &stopping));
+  printf("the weights are those of epoch %d, loss %.4f\n", (int)stopping.best_epoch, stopping.best);
 
   check(chainrule_trainer_save(trainer, path));
   check(chainrule_trainer_destroy(trainer));

@@ -295,6 +295,67 @@ CHAINRULE_API chainrule_status chainrule_trainer_set_optimizer(chainrule_trainer
                                                                const char* optimizer,
                                                                const char* schedule);
 
+/* Takes the place of the losses and their weights, from the next epoch on. `loss` as in
+ * chainrule_trainer_options; `loss_weights`, one for each output, may be NULL. ERROR_STATE within
+ * an epoch. */
+CHAINRULE_API chainrule_status chainrule_trainer_set_losses(chainrule_trainer* trainer,
+                                                            const char* loss,
+                                                            const double* loss_weights);
+
+/* What the trainer has been set to, with every option, as JSON that chainrule_trainer_create takes:
+ * an array of losses where there are several outputs. `schedule` becomes NULL where there is none.
+ * The text is the trainer's and lives until it is set again. */
+CHAINRULE_API chainrule_status chainrule_trainer_get_losses(const chainrule_trainer* trainer,
+                                                            const char** losses);
+CHAINRULE_API chainrule_status chainrule_trainer_get_optimizer(const chainrule_trainer* trainer,
+                                                               const char** optimizer);
+CHAINRULE_API chainrule_status chainrule_trainer_get_schedule(const chainrule_trainer* trainer,
+                                                              const char** schedule);
+
+typedef struct chainrule_early_stopping_info {
+  size_t struct_size;    /* the only member to set */
+  double best;           /* of the value watched */
+  int64_t best_epoch;    /* 0: no value yet that is a number */
+  int64_t waited;        /* epochs since then */
+  int64_t stopped_epoch; /* after which it ended the training; 0: it has not */
+} chainrule_early_stopping_info;
+
+/* What early stopping saw in the last fit that had one. */
+CHAINRULE_API chainrule_status chainrule_trainer_get_early_stopping(
+    const chainrule_trainer* trainer, chainrule_early_stopping_info* info);
+
+/* What a reduce_on_plateau schedule remembers. */
+typedef struct chainrule_plateau {
+  size_t struct_size;
+  double rate;           /* of the next epoch */
+  double best;           /* of the value watched */
+  int64_t bad_epochs;    /* without an improvement, in a row */
+  int64_t cooldown_left; /* epochs that are not counted */
+} chainrule_plateau;
+
+/* Asks and sets it, the latter for a training that goes on; every member counts. ERROR_ARGUMENT
+ * where the trainer has no such schedule. */
+CHAINRULE_API chainrule_status chainrule_trainer_get_plateau(const chainrule_trainer* trainer,
+                                                             chainrule_plateau* plateau);
+CHAINRULE_API chainrule_status chainrule_trainer_set_plateau(chainrule_trainer* trainer,
+                                                             const chainrule_plateau* plateau);
+
+/* What such a schedule watches: "val_loss", which is the default and without validation data the
+ * loss; "loss"; or a name that chainrule_fit_options.monitored knows. With `rises` other than 0
+ * greater values are better. `rises` may be NULL where it is asked; the text lives until the
+ * monitor is set again. */
+CHAINRULE_API chainrule_status chainrule_trainer_set_monitor(chainrule_trainer* trainer,
+                                                             const char* monitor, int64_t rises);
+CHAINRULE_API chainrule_status chainrule_trainer_get_monitor(const chainrule_trainer* trainer,
+                                                             const char** monitor, int64_t* rises);
+
+/* The network's step at which the schedule began, counted from 0 over all its training: for a
+ * training that goes on. */
+CHAINRULE_API chainrule_status
+chainrule_trainer_get_schedule_origin(const chainrule_trainer* trainer, int64_t* step);
+CHAINRULE_API chainrule_status chainrule_trainer_set_schedule_origin(chainrule_trainer* trainer,
+                                                                     int64_t step);
+
 /* What an epoch gave. */
 typedef struct chainrule_epoch_report {
   size_t struct_size;     /* the only member to set */
@@ -304,7 +365,8 @@ typedef struct chainrule_epoch_report {
   double learning_rate;   /* of its last step */
 } chainrule_epoch_report;
 
-/* Losses added up: three numbers that say exactly what they are, for a training that goes on. */
+/* Losses added up: three numbers that say exactly what they are, for a training that goes on. Their
+ * mean is sum / weight. */
 typedef struct chainrule_loss_sum {
   double sum;
   double weight;
@@ -322,6 +384,7 @@ typedef struct chainrule_batch_report {
   double loss_unit;
   /* The same for each output, for chainrule_fit_options.losses_before; until the call is over. */
   const chainrule_loss_sum* losses;
+  double mean_loss; /* of the epoch so far, over all outputs by their weights */
 } chainrule_batch_report;
 
 typedef struct chainrule_fit_options {
@@ -332,8 +395,9 @@ typedef struct chainrule_fit_options {
   int64_t keep_order;  /* 0: rows are shuffled in every epoch, in an order given by the seed */
   const chainrule_rows* validation_x; /* as x and y; NULL: none */
   const chainrule_targets* validation_y;
-  /* Called by the calling thread after each epoch, when the network may be used but of the trainer
-   * only chainrule_trainer_set_optimizer; other than 0 ends the training. NULL: not called. */
+  /* Called by the calling thread after each epoch, when the network may be used, and the trainer
+   * asked and set by its _get and _set functions; other than 0 ends the training. NULL: not called.
+   */
   int (*on_epoch)(void* context, const chainrule_epoch_report* report);
   /* Called by the calling thread every 50 ms or less often; other than 0 stops the training after
    * the present batch. Nothing may be used from within. NULL: not called. */
@@ -344,9 +408,9 @@ typedef struct chainrule_fit_options {
    * its defaults. Options: monitor ("val_loss" or "loss"), min_delta, patience, mode ("auto", "min"
    * or "max"), restore_best_weights. NULL: all epochs. */
   const char* early_stopping;
-  /* Called by the calling thread after each batch, when the network may be used but of the trainer
-   * only chainrule_trainer_set_optimizer; other than 0 ends the training within the epoch. NULL:
-   * not called. */
+  /* Called by the calling thread after each batch, when the network may be used, and the trainer
+   * asked and set as in on_epoch, all but its losses; other than 0 ends the training within the
+   * epoch. NULL: not called. */
   int (*on_batch)(void* context, const chainrule_batch_report* report);
   /* For a training that goes on within an epoch: the batches of the first epoch that are done, and
    * what on_batch got after the last of them; NULL if first_batch is 0. Of several outputs the
@@ -354,6 +418,39 @@ typedef struct chainrule_fit_options {
   int64_t first_batch;
   const chainrule_batch_report* batch_before;
   const chainrule_loss_sum* losses_before;
+  /* Called by the calling thread, each if it is not NULL, in this order: on_begin, for each epoch
+   * on_epoch_begin, learning_rates, on_batch, on_trained, on_validated, monitored, on_epoch. From
+   * within all of them what on_epoch says may be used. Of on_begin, which comes when normalization
+   * layers have been adapted, and on_epoch_begin, which gets the epoch's number, other than 0 ends
+   * the training. */
+  int (*on_begin)(void* context);
+  int (*on_epoch_begin)(void* context, int64_t epoch);
+  /* For the `count` steps from `step` on, counted from where the schedule began: other than 0 if it
+   * has written their rates, `count` of them, which take the place of the schedule's. */
+  int (*learning_rates)(void* context, int64_t step, int64_t count, int64_t steps_per_epoch,
+                        double* rates);
+  /* Behind an epoch's batches, and behind its validation: with the losses of each output over the
+   * training or the validation rows, which last until the call is over. on_validated is called
+   * without validation data too, `losses` being NULL. */
+  void (*on_trained)(void* context, const chainrule_epoch_report* report,
+                     const chainrule_loss_sum* losses);
+  void (*on_validated)(void* context, const chainrule_epoch_report* report,
+                       const chainrule_loss_sum* losses);
+  /* The epoch's value of a name that a reduce_on_plateau schedule or early stopping watches, which
+   * may then be any name. NULL: "loss" and "val_loss" of the report. */
+  double (*monitored)(void* context, const char* name);
+  /* As poll, during a validation: other than 0 ends it and with it the training, whose last epoch
+   * stays and has no validation loss. */
+  int (*poll_validation)(void* context);
+  /* What the batches gave for the rows of x, each from before its update, and what the rows of
+   * validation_x gave behind the last epoch: (rows, outputs) row-major in the rows' own places, of
+   * the network's type, with the sizes in bytes. An output that is not finite is a divergence.
+   * NULL and 0: not written. */
+  void* outputs;
+  size_t outputs_size;
+  void* validation_outputs;
+  size_t validation_outputs_size;
+  int64_t data_checked; /* other than 0: all data are known to be finite and fit for the loss */
 } chainrule_fit_options;
 
 /* Trains for some epochs. x: (rows, inputs), those of several inputs side by side; y: of several

@@ -2,7 +2,9 @@
 #include "chainrule/trainer.hpp"
 
 #include <atomic>
-#include <limits>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "c_api/fit.hpp"
 #include "c_api/network.hpp"
 #include "c_api/options.hpp"
 #include "c_api/status.hpp"
@@ -19,16 +22,38 @@
 namespace chainrule::c_api {
 namespace {
 
+/// What a trainer has been set to, as JSON. Made where it is set, so that asking changes nothing.
+struct Texts {
+  std::string losses;
+  std::string optimizer;
+  std::string schedule;  // empty: none
+};
+
+std::string text_of(const Losses& losses) {
+  if (losses.size() == 1) return to_json(losses[0].config());
+  std::vector<Config> configs;
+  for (std::size_t i = 0; i < losses.size(); ++i) configs.push_back(losses[i].config());
+  return to_json(configs);
+}
+
+std::string text_of(const std::optional<Schedule>& schedule) {
+  return schedule ? to_json(schedule->config()) : std::string();
+}
+
 struct TrainerObject final : Object {
   using Opaque = chainrule_trainer;
   static constexpr Kind kind = Kind::trainer;
 
   template <class T>
-  TrainerObject(const NetworkObject& of, Trainer<T> trainer_)
-      : network(of.network), trainer(std::move(trainer_)), from_file(of.training) {}
+  TrainerObject(const NetworkObject& of, Trainer<T> trainer_, Texts texts_)
+      : network(of.network),
+        trainer(std::move(trainer_)),
+        texts(std::move(texts_)),
+        from_file(of.training) {}
 
   const AnyNetwork network;  // which the trainer refers to
   std::variant<Trainer<float>, Trainer<double>> trainer;
+  Texts texts;
   const std::shared_ptr<const TrainingState> from_file;
   std::atomic<int> calls{0};  // under way
 };
@@ -74,6 +99,11 @@ std::vector<Loss> chosen_losses(const TrainingState& training, const char* given
   return losses;
 }
 
+/// A weight for each loss; none where none are given.
+std::vector<double> weights_of(const double* given, std::size_t losses) {
+  return given == nullptr ? std::vector<double>() : std::vector<double>(given, given + losses);
+}
+
 /// The training to go on with: the record's, but for what the options say.
 TrainingState chosen(TrainingState training, const chainrule_trainer_options& options) {
   if (options.optimizer != nullptr) {
@@ -93,9 +123,7 @@ Trainer<T> make_trainer(Network<T>& network, const TrainingState& record,
   const std::vector<Loss> losses = chosen_losses(record, options.loss, outputs);
   if (losses.empty()) throw Error("options.loss is NULL, and the network is from no file with one");
   const TrainingState training = chosen(record, options);
-  std::vector<double> weights;
-  if (options.loss_weights != nullptr)
-    weights.assign(options.loss_weights, options.loss_weights + losses.size());
+  const std::vector<double> weights = weights_of(options.loss_weights, losses.size());
   if (options.schedule == nullptr) return resume_training(network, training, {losses, weights});
   return {network,
           {losses, weights},
@@ -103,89 +131,14 @@ Trainer<T> make_trainer(Network<T>& network, const TrainingState& record,
           Schedule::from_config(config_from_json(options.schedule))};
 }
 
-chainrule_epoch_report report_of(const EpochReport& from) {
-  chainrule_epoch_report report{};
-  report.struct_size = sizeof report;
-  report.epoch = from.epoch;
-  report.loss = from.loss;
-  report.validation_loss = from.validation_loss;
-  report.learning_rate = from.learning_rate;
-  return report;
-}
-
-chainrule_epoch_report no_epoch() {
-  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-  return report_of({.epoch = 0, .loss = nan, .validation_loss = nan, .learning_rate = nan});
-}
-
-/// `losses` is memory for the sums of each output.
-chainrule_batch_report report_of(const BatchReport& from, std::vector<chainrule_loss_sum>& losses) {
-  chainrule_batch_report report{};
-  report.struct_size = sizeof report;
-  report.epoch = from.epoch;
-  report.batch = from.batch;
-  report.loss = from.loss;
-  report.loss_sum = from.losses[0].sum;
-  report.loss_weight = from.losses[0].weight;
-  report.loss_unit = from.losses[0].unit;
-  for (std::size_t i = 0; i < losses.size(); ++i)
-    losses[i] = {from.losses[i].sum, from.losses[i].weight, from.losses[i].unit};
-  report.losses = losses.data();
-  return report;
-}
-
-/// Where within an epoch the training begins, and what it calls after each batch.
-void read_batches(const chainrule_fit_options& given, FitOptions& o, std::size_t outputs) {
-  o.first_batch = given.first_batch;
-  if (given.losses_before != nullptr) {
-    o.losses_before.resize(outputs);
-    for (std::size_t i = 0; i < outputs; ++i) {
-      const chainrule_loss_sum& before = given.losses_before[i];
-      o.losses_before[i] = {before.sum, before.weight, before.unit};
-    }
-  } else if (given.batch_before != nullptr && outputs == 1) {
-    const chainrule_batch_report before = read_structure(given.batch_before, "batch_before");
-    o.losses_before.resize(1);
-    o.losses_before[0] = {before.loss_sum, before.loss_weight, before.loss_unit};
-  } else if (given.first_batch > 0) {
-    throw Error(outputs > 1 ? "options.losses_before is NULL, which first_batch needs for " +
-                                  std::to_string(outputs) + " outputs"
-                            : "options.batch_before is NULL, which first_batch needs");
-  }
-  if (given.on_batch == nullptr) return;
-  const auto losses = std::make_shared<std::vector<chainrule_loss_sum>>(outputs);
-  o.on_batch = [given, losses](const BatchReport& report) {
-    const chainrule_batch_report seen = report_of(report, *losses);
-    return given.on_batch(given.context, &seen) != 0;
-  };
-}
-
-FitOptions fit_options(const chainrule_fit_options& given, const Graph& graph) {
-  FitOptions o;
-  if (given.epochs != 0) o.epochs = given.epochs;
-  if (given.batch_size != 0) o.batch_size = given.batch_size;
-  o.num_threads = thread_count(given.num_threads);
-  o.shuffle = given.keep_order == 0;
-  o.input_sparsity = c_api::input_sparsity(given.input_sparsity);
-  if (given.validation_x != nullptr || given.validation_y != nullptr) {
-    o.validation_x = split(graph, rows_view(given.validation_x, "validation_x"));
-    o.validation_y = targets_views(given.validation_y, graph.outputs().size(), "validation_y");
-  }
-  if (given.early_stopping != nullptr)
-    o.early_stopping = EarlyStopping::from_config(config_from_json(given.early_stopping));
-  read_batches(given, o, graph.outputs().size());
-  if (given.on_epoch != nullptr) {
-    o.on_epoch = [given](const EpochReport& report) {
-      const chainrule_epoch_report seen = report_of(report);
-      return given.on_epoch(given.context, &seen) != 0;
-    };
-  }
-  if (given.poll != nullptr) {
-    o.poll = [given](std::int64_t batches, double loss) {
-      return given.poll(given.context, batches, loss) != 0;
-    };
-  }
-  return o;
+/// A trainer's descriptions as JSON.
+template <class T>
+Texts texts_of(const Trainer<T>& trainer) {
+  Texts texts;
+  texts.losses = text_of(trainer.losses());
+  texts.optimizer = to_json(trainer.optimizer().config());
+  texts.schedule = text_of(trainer.schedule());
+  return texts;
 }
 
 }  // namespace
@@ -202,7 +155,9 @@ chainrule_status chainrule_trainer_create(chainrule_network* network,
     require_non_null(trainer, "the result's pointer");
     const chainrule_trainer_options o = read_options(options);
     with_network(object, [&](auto& n) {
-      return_handle(std::make_unique<TrainerObject>(object, make_trainer(n, *object.training, o)),
+      auto made = make_trainer(n, *object.training, o);
+      Texts texts = texts_of(made);
+      return_handle(std::make_unique<TrainerObject>(object, std::move(made), std::move(texts)),
                     trainer);
     });
   });
@@ -224,7 +179,147 @@ chainrule_status chainrule_trainer_set_optimizer(chainrule_trainer* trainer, con
     const Optimizer chosen = Optimizer::from_config(config_from_json(text(optimizer, "optimizer")));
     std::optional<Schedule> follows;
     if (schedule != nullptr) follows = Schedule::from_config(config_from_json(schedule));
+    std::string optimizer_text = to_json(chosen.config());
+    std::string schedule_text = text_of(follows);
     std::visit([&](auto& t) { t.set_optimizer(chosen, follows); }, (*call).trainer);
+    (*call).texts.optimizer.swap(optimizer_text);
+    (*call).texts.schedule.swap(schedule_text);
+  });
+}
+
+chainrule_status chainrule_trainer_set_losses(chainrule_trainer* trainer, const char* loss,
+                                              const double* loss_weights) {
+  return translate_exceptions([&] {
+    const InCall call(trainer);
+    require_non_null(loss, "loss");
+    const std::vector<Loss> each = chosen_losses({}, loss, graph_of(*call).outputs().size());
+    const std::vector<double> weights = weights_of(loss_weights, each.size());
+    const Losses losses(each, weights);
+    std::string its_text = text_of(losses);
+    std::visit([&](auto& t) { t.set_losses(losses); }, (*call).trainer);
+    (*call).texts.losses.swap(its_text);
+  });
+}
+
+chainrule_status chainrule_trainer_get_losses(const chainrule_trainer* trainer,
+                                              const char** losses) {
+  return translate_exceptions([&] {
+    const InCall call(trainer);
+    require_non_null(losses, "the result's pointer");
+    *losses = (*call).texts.losses.c_str();
+  });
+}
+
+chainrule_status chainrule_trainer_get_optimizer(const chainrule_trainer* trainer,
+                                                 const char** optimizer) {
+  return translate_exceptions([&] {
+    const InCall call(trainer);
+    require_non_null(optimizer, "the result's pointer");
+    *optimizer = (*call).texts.optimizer.c_str();
+  });
+}
+
+chainrule_status chainrule_trainer_get_schedule(const chainrule_trainer* trainer,
+                                                const char** schedule) {
+  return translate_exceptions([&] {
+    const InCall call(trainer);
+    require_non_null(schedule, "the result's pointer");
+    const std::string& its_text = (*call).texts.schedule;
+    *schedule = its_text.empty() ? nullptr : its_text.c_str();
+  });
+}
+
+chainrule_status chainrule_trainer_get_early_stopping(const chainrule_trainer* trainer,
+                                                      chainrule_early_stopping_info* info) {
+  return translate_exceptions([&] {
+    const InCall call(trainer);
+    check_structure(info, "info");
+    const EarlyStoppingMemory memory =
+        std::visit([](const auto& t) { return t.early_stopping(); }, (*call).trainer);
+    chainrule_early_stopping_info values{};
+    values.best = memory.best;
+    values.best_epoch = memory.best_epoch;
+    values.waited = memory.waited;
+    values.stopped_epoch = memory.stopped_epoch;
+    write_structure(values, info);
+  });
+}
+
+chainrule_status chainrule_trainer_get_plateau(const chainrule_trainer* trainer,
+                                               chainrule_plateau* plateau) {
+  return translate_exceptions([&] {
+    const InCall call(trainer);
+    check_structure(plateau, "plateau");
+    const std::optional<Plateau> known =
+        std::visit([](const auto& t) { return t.plateau(); }, (*call).trainer);
+    if (!known) throw Error("the trainer has no reduce_on_plateau schedule");
+    chainrule_plateau values{};
+    values.rate = known->rate;
+    values.best = known->best;
+    values.bad_epochs = known->bad_epochs;
+    values.cooldown_left = known->cooldown_left;
+    write_structure(values, plateau);
+  });
+}
+
+chainrule_status chainrule_trainer_set_plateau(chainrule_trainer* trainer,
+                                               const chainrule_plateau* plateau) {
+  return translate_exceptions([&] {
+    const InCall call(trainer);
+    const chainrule_plateau given = read_structure(plateau, "plateau");
+    if (!std::isfinite(given.rate) || given.rate < 0.0)
+      throw Error("plateau.rate is " + std::to_string(given.rate) + ", expected 0 or more");
+    if (std::isnan(given.best)) throw Error("plateau.best is NaN, expected a number");
+    for (const auto& [count, name] : {std::pair(given.bad_epochs, "bad_epochs"),
+                                      std::pair(given.cooldown_left, "cooldown_left")})
+      if (count < 0)
+        throw Error("plateau." + std::string(name) + " is " + std::to_string(count) +
+                    ", expected 0 or more");
+    Plateau its{Schedule{}};
+    its.rate = given.rate;
+    its.best = given.best;
+    its.bad_epochs = given.bad_epochs;
+    its.cooldown_left = given.cooldown_left;
+    std::visit([&](auto& t) { t.set_plateau(its); }, (*call).trainer);
+  });
+}
+
+chainrule_status chainrule_trainer_set_monitor(chainrule_trainer* trainer, const char* monitor,
+                                               int64_t rises) {
+  return translate_exceptions([&] {
+    const InCall call(trainer);
+    const std::string name(text(monitor, "monitor"));
+    std::visit([&](auto& t) { t.set_monitor(name, rises != 0); }, (*call).trainer);
+  });
+}
+
+chainrule_status chainrule_trainer_get_monitor(const chainrule_trainer* trainer,
+                                               const char** monitor, int64_t* rises) {
+  return translate_exceptions([&] {
+    const InCall call(trainer);
+    require_non_null(monitor, "the result's pointer");
+    std::visit(
+        [&](const auto& t) {
+          *monitor = t.monitor().c_str();
+          if (rises != nullptr) *rises = t.monitor_rises() ? 1 : 0;
+        },
+        (*call).trainer);
+  });
+}
+
+chainrule_status chainrule_trainer_get_schedule_origin(const chainrule_trainer* trainer,
+                                                       int64_t* step) {
+  return translate_exceptions([&] {
+    const InCall call(trainer);
+    require_non_null(step, "the result's pointer");
+    *step = std::visit([](const auto& t) { return t.schedule_origin(); }, (*call).trainer);
+  });
+}
+
+chainrule_status chainrule_trainer_set_schedule_origin(chainrule_trainer* trainer, int64_t step) {
+  return translate_exceptions([&] {
+    const InCall call(trainer);
+    std::visit([&](auto& t) { t.set_schedule_origin(step); }, (*call).trainer);
   });
 }
 
@@ -238,12 +333,11 @@ chainrule_status chainrule_trainer_fit(chainrule_trainer* trainer, const chainru
     const Graph& graph = graph_of(object);
     const std::vector<RowsView> rows = split(graph, rows_view(x, "x"));
     const std::vector<TargetsView> targets = targets_views(y, graph.outputs().size(), "y");
-    const FitOptions o = fit_options(read_options(options), graph);
+    const chainrule_fit_options given = read_options(options);
     if (last != nullptr) check_structure(last, "last");
-    const std::vector<EpochReport> reports =
-        std::visit([&](auto& t) { return t.fit(rows, targets, o); }, object.trainer);
-    if (last != nullptr)
-      write_structure(reports.empty() ? no_epoch() : report_of(reports.back()), last);
+    const chainrule_epoch_report report = std::visit(
+        [&](auto& t) { return report_of(fit(t, rows, targets, given)); }, object.trainer);
+    if (last != nullptr) write_structure(report, last);
   });
 }
 
