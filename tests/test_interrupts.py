@@ -24,6 +24,7 @@ STATEFUL = (
     "network/fit_loop.py",
     "network/fitting.py",
     "network/history.py",
+    "network/single_steps.py",
     "network/compiled.py",
     "network/weights.py",
     "callbacks",

@@ -15,8 +15,14 @@
 namespace chainrule::bindings {
 namespace {
 
+/// A table as it is; pybind11's own conversion makes empty arrays first, which each step would pay.
+RowsOrList rows_of(const py::object& given) {
+  if (py::isinstance<py::array>(given)) return py::reinterpret_borrow<py::array>(given);
+  return given.cast<RowsOrList>();
+}
+
 template <class T>
-EpochResult run_epoch(Network<T>& self, const RowsOrList& x, const RowsOrList& y,
+EpochResult run_epoch(Network<T>& self, const py::object& x, const py::object& y,
                       const py::object& loss, const Optimizer& optimizer, std::int64_t batch_size,
                       bool shuffle, int num_threads, const std::string& sparsity,
                       const std::optional<Weights>& learning_rates,
@@ -24,8 +30,10 @@ EpochResult run_epoch(Network<T>& self, const RowsOrList& x, const RowsOrList& y
                       const std::optional<ClassWeights>& class_weight, std::int64_t first_batch,
                       std::int64_t batches, bool whole_epoch,
                       const std::optional<std::vector<double>>& loss_weights) {
-  const InputViews rows(x, "x");
-  const TargetViews targets(y, sample_weight, class_weight);
+  const RowsOrList x_rows = rows_of(x);
+  const RowsOrList y_rows = rows_of(y);
+  const InputViews rows(x_rows, "x");
+  const TargetViews targets(y_rows, sample_weight, class_weight);
   const LossList losses(loss, loss_weights);
   EpochOptions options;
   options.batch_size = batch_size;

@@ -26,6 +26,7 @@ from chainrule.network import (
     predicting,
     second_order,
     sharing,
+    single_steps,
     weights,
 )
 from chainrule.network.compiled import Compiled
@@ -249,7 +250,7 @@ class Network(Compiled):
     count_params = weights.count_params
     _best_weights = weights.best_weights
     fit = fitting.fit
-    train_on_batch = fitting.train_on_batch
+    train_on_batch = single_steps.train_on_batch
     evaluate = fitting.evaluate
     predict = predicting.predict
     predict_proba = predicting.predict_proba
