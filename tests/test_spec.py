@@ -54,6 +54,18 @@ CHANGED: list[tuple[Spec, str]] = [
         "Dense(3, activation=LeakyRelu(negative_slope=0.3), weight_initializer='he_normal', "
         "bias_initializer=Constant(1.0))",
     ),
+    (
+        layers.Dense(3, learning_rate_factor={"bias": 0.1}, weight_decay_factor=0.0),
+        "Dense(3, learning_rate_factor={'bias': 0.1}, weight_decay_factor=0.0)",
+    ),
+    (
+        layers.Embedding(9, 2, learning_rate_factor=0.5, weight_decay_factor={"weight": 2}),
+        "Embedding(9, 2, learning_rate_factor=0.5, weight_decay_factor={'weight': 2.0})",
+    ),
+    (
+        layers.BatchNormalization(scale=False, learning_rate_factor=2),
+        "BatchNormalization(scale=False, learning_rate_factor=2.0)",
+    ),
     (layers.Activation("gelu_tanh"), "Activation(Gelu(approximate='tanh'))"),
     (layers.Dropout(0.25), "Dropout(0.25)"),
     (
@@ -149,6 +161,8 @@ def test_constructors_take_exactly_the_cores_options(family: type[Spec], kind: s
         options.add("lazy")  # which a config holds only where it is true
     if kind in ("adam", "adamw"):
         options.add("epsilon_hat")  # likewise
+    if isinstance(described, layers.TrainedLayer):  # which a config holds only where they are not 1
+        options |= {"learning_rate_factor", "weight_decay_factor"}
     if kind in ("cross_entropy", "binary_cross_entropy", "poisson"):
         options.add("from_logits")  # likewise
     assert set(inspect.signature(type(described)).parameters) == options

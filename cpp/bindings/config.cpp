@@ -47,11 +47,13 @@ std::optional<double> as_number(const py::handle& value) {
   return number;
 }
 
+ConfigValue to_nested(const py::handle& value);
+
 ConfigValue to_value(const std::string& name, const py::handle& value) {
   if (py::isinstance<py::bool_>(value) || is_numpy_bool(value))
     return PyObject_IsTrue(value.ptr()) == 1;
   if (py::isinstance<py::str>(value)) return value.cast<std::string>();
-  if (py::isinstance<py::dict>(value)) return to_config(value);
+  if (py::isinstance<py::dict>(value)) return to_nested(value);
   if (py::isinstance<py::list>(value) || py::isinstance<py::tuple>(value)) {
     std::vector<double> numbers;
     for (const py::handle item : value) {
@@ -67,6 +69,24 @@ ConfigValue to_value(const std::string& name, const py::handle& value) {
   if (const auto number = as_number(value)) return *number;
   throw py::type_error(name + " must be a number, a name or a description, got " +
                        py::repr(value).cast<std::string>());
+}
+
+std::vector<ConfigEntry> to_entries(const py::dict& dict) {
+  std::vector<ConfigEntry> entries;
+  for (const auto& [key, option] : dict) {
+    if (!py::isinstance<py::str>(key)) {
+      throw py::type_error("option names must be text, got " + py::repr(key).cast<std::string>());
+    }
+    const auto name = key.cast<std::string>();
+    if (name != "kind" && !option.is_none()) entries.push_back({name, to_value(name, option)});
+  }
+  return entries;
+}
+
+/// A description, or a table, which has no kind.
+ConfigValue to_nested(const py::handle& value) {
+  const auto dict = py::reinterpret_borrow<py::dict>(value);
+  return dict.contains("kind") ? to_config(value) : Config{"", to_entries(dict)};
 }
 
 struct ToPython {
@@ -90,21 +110,12 @@ Config to_config(const py::handle& value) {
     throw py::value_error("a description needs a 'kind', got " +
                           py::repr(value).cast<std::string>());
   }
-  Config config{dict["kind"].cast<std::string>(), {}};
-  for (const auto& [key, option] : dict) {
-    if (!py::isinstance<py::str>(key)) {
-      throw py::type_error("option names must be text, got " + py::repr(key).cast<std::string>());
-    }
-    const auto name = key.cast<std::string>();
-    if (name != "kind" && !option.is_none())
-      config.options.push_back({name, to_value(name, option)});
-  }
-  return config;
+  return {dict["kind"].cast<std::string>(), to_entries(dict)};
 }
 
 py::dict from_config(const Config& config) {
   py::dict dict;
-  dict["kind"] = config.kind;
+  if (!config.kind.empty()) dict["kind"] = config.kind;
   for (const ConfigEntry& entry : config.options) {
     dict[py::str(entry.name)] = std::visit(ToPython{}, entry.value);
   }

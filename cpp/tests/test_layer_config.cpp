@@ -9,6 +9,7 @@
 
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
+#include "chainrule/graph.hpp"
 #include "chainrule/layers.hpp"
 #include "chainrule/merge_layers.hpp"
 #include "chainrule/shape_layers.hpp"
@@ -95,6 +96,38 @@ TEST_CASE("a name stands for a nested description with its defaults") {
   CHECK(dense.activation == Activation{Activation::Kind::elu, Activation::Elu{1.0}});
   REQUIRE(dense.weight_initializer.has_value());
   CHECK(dense.weight_initializer->kind == Initializer::Kind::lecun_normal);
+}
+
+TEST_CASE("factors of trained arrays are a number or a table of numbers") {
+  const auto specs = [](const std::string& options) {
+    const Config config = config_from_json(R"({"kind": "dense", "units": 3, )" + options + "}");
+    const auto made = Layer::from_config(config);
+    CHECK(Layer::from_config(config_from_json(to_json(made->config())))->config() ==
+          made->config());
+    return made->parameters({5});
+  };
+  auto found = specs(R"("learning_rate_factor": 0.25, "weight_decay_factor": {"bias": 0})");
+  CHECK(found[0].learning_rate_factor == 0.25);
+  CHECK(found[1].learning_rate_factor == 0.25);
+  CHECK(found[0].weight_decay_factor == 1.0);
+  CHECK(found[1].weight_decay_factor == 0.0);
+  Dense dense(3);
+  CHECK(dense.parameters({5})[1].learning_rate_factor == 1.0);
+  dense.learning_rate_factor = {{"weight", 2.0}};
+  CHECK(dense.parameters({5})[0].learning_rate_factor == 2.0);
+  CHECK(dense.parameters({5})[1].learning_rate_factor == 1.0);
+  dense.learning_rate_factor = -1.0;
+  CHECK_THROWS_WITH(dense.output_shape({5}), "dense: learning_rate_factor must be >= 0, got -1");
+  dense.learning_rate_factor = {{"gamma", 2.0}};
+  CHECK_THROWS_WITH(
+      Graph::chain({dense}, 5),
+      "layer 0 (dense) on (5,): dense: learning_rate_factor: unknown parameter 'gamma'; valid: "
+      "bias, weight");
+  CHECK_THROWS_WITH(specs(R"("learning_rate_factor": {"bias": 1, "bias": 2})"),
+                    "dense: learning_rate_factor has 'bias' twice");
+  CHECK_THROWS_AS(specs(R"("learning_rate_factor": {"bias": "a"})"), Error);
+  CHECK_THROWS_AS(specs(R"("learning_rate_factor": [1])"), Error);
+  CHECK_THROWS_AS(specs(R"("activation": {"bias": 1})"), Error);
 }
 
 TEST_CASE("normalisations list their arrays") {

@@ -133,7 +133,9 @@ TEST_CASE("bounds of gradients hold, whatever the layers and however the rows ar
 
 TEST_CASE("no step makes a weight larger than its bound") {
   const auto& kernels = kernels::table<float>(kernels::active());
-  const Layers layers = {dense(5), dense(2)};
+  Dense fast = dense(5);
+  fast.learning_rate_factor = {{"weight", 3.0}, {"bias", 0.1}};
+  const Layers layers = {fast, dense(2)};
   for (const std::string& name : Optimizer::kinds()) {
     CAPTURE(name);
     const Optimizer o = Optimizer::from_config({name, {{"learning_rate", 0.25}}});
@@ -143,6 +145,8 @@ TEST_CASE("no step makes a weight larger than its bound") {
     state.prepare(o, parameters.arena_size());
     engine::StoredUpdate<float> stored(kernels, parameters);
     engine::Buffer<float> gradients(parameters.arena_size());
+    std::vector<kernels::UpdateRule<float>> group_rules(parameters.groups().size());
+    REQUIRE(group_rules.size() == 2);
     engine::StepBounds<float> bounds;
     bounds.look(kernels, parameters, state);
     Draws draws(3);
@@ -155,10 +159,10 @@ TEST_CASE("no step makes a weight larger than its bound") {
         engine::Parameters<float>::pack(p, values.data(), gradients.data());
       }
       const engine::Update<float> update =
-          engine::make_update(kernels, o, 0.25, parameters, state, step);
+          engine::make_update(kernels, o, 0.25, parameters, state, step, group_rules.data());
       // A network of which only the present state is known has to find the same bound.
       if (step % 20 == 0) bounds.look(kernels, parameters, state);
-      REQUIRE(bounds.step(update.rule, {}, scale));
+      REQUIRE(bounds.step(update.rule, {}, scale, group_rules));
       engine::run_team(1, [&](engine::Team team) {
         engine::ThreadContext context(team);
         stored.run(context, update, gradients.data(), 0.0);

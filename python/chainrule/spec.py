@@ -87,6 +87,8 @@ class Spec:
             if "__init__" not in vars(cls):
                 cls.__init__ = _from_arguments  # type: ignore[method-assign]
                 return
+        elif not hasattr(cls, "kind"):  # the base class of some of the family
+            cls._parameters = cls._parameters | _parameters(cls)
         if "__init__" in vars(cls):
             cls.__init__ = names_arguments(cls.__init__)  # type: ignore[method-assign]
 
@@ -241,10 +243,11 @@ def _parameters(cls: type[Spec]) -> dict[str, dict[str, Any]]:
 
 @cache
 def _signature(cls: Any) -> inspect.Signature:
-    """Return the signature of a constructor of fields, in which those of a family come last."""
+    """Return the signature of a constructor of fields; those of base classes come last."""
+    inherited = cls.__base__._parameters
     family = cls._family()._parameters
     parameters = [Parameter(name, **known) for name, known in cls._parameters.items()]
-    parameters.sort(key=lambda p: (p.kind, p.name in family))
+    parameters.sort(key=lambda p: (p.kind, p.name in family, p.name in inherited))
     return inspect.Signature(parameters, return_annotation="None")
 
 

@@ -34,6 +34,7 @@
 #include "chainrule/optimizer.hpp"
 #include "chainrule/optimizers.hpp"
 #include "chainrule/owned.hpp"
+#include "chainrule/parameter_factors.hpp"
 #include "chainrule/predictor.hpp"
 #include "chainrule/random.hpp"
 #include "chainrule/schedule.hpp"

@@ -20,7 +20,8 @@ struct ConfigEntry;
 ///
 /// Reading is strict: an unknown option, an option given twice, a wrong type and a value out of
 /// range are each an Error. An integer is taken where a number is expected, and a string where a
-/// nested description is, for the kind of that name with its default options.
+/// nested description is, for the kind of that name with its default options. Without a kind it is
+/// a table of numbers by name, which some options take.
 struct Config {
   std::string kind;
   std::vector<ConfigEntry> options;

@@ -12,6 +12,7 @@
 #include "chainrule/error.hpp"
 #include "chainrule/export.h"
 #include "chainrule/initializer.hpp"
+#include "chainrule/parameter_factors.hpp"
 #include "chainrule/shape.hpp"
 
 namespace chainrule {
@@ -27,6 +28,8 @@ struct ParameterSpec {
   bool trainable = true;  // false: state that the layer itself keeps, such as running statistics
   double l1 = 0.0;        // penalty l1 * sum |w| + l2 * sum w^2, added to the gradient
   double l2 = 0.0;
+  double learning_rate_factor = 1.0;  // of the optimizer's
+  double weight_decay_factor = 1.0;
 };
 
 /// The plain description of one layer. It holds options, not numbers; the engine turns it into a
@@ -60,6 +63,15 @@ class CHAINRULE_API Layer {
 
   static AnyLayer from_config(const Config& config);
   static std::vector<std::string> kinds();
+};
+
+/// A layer with arrays that are trained. An optimizer trains each as if its learning rate were
+/// learning_rate_factor times as large and its weight decay weight_decay_factor times: PyTorch's
+/// parameter groups. Both factors are >= 0.
+class CHAINRULE_API TrainedLayer : public Layer {
+ public:
+  ParameterFactors learning_rate_factor;
+  ParameterFactors weight_decay_factor;
 };
 
 /// A layer of any kind, held by value: a copy of the one given. One that was moved from may only be

@@ -18,7 +18,7 @@ namespace chainrule {
 
 /// y = activation(x W + b), W of shape (inputs, units), b of shape (units).
 /// Parameters: weight, bias (if use_bias); the penalties l1 and l2 are on the weight alone.
-class CHAINRULE_API Dense final : public Layer {
+class CHAINRULE_API Dense final : public TrainedLayer {
  public:
   std::int64_t units = 0;
   Activation activation;
@@ -62,7 +62,7 @@ class CHAINRULE_API ActivationLayer final : public Layer {
 /// Parameters: slope.
 ///
 /// Reference: He, Zhang, Ren & Sun, "Delving deep into rectifiers", ICCV 2015.
-class CHAINRULE_API PReLU final : public Layer {
+class CHAINRULE_API PReLU final : public TrainedLayer {
  public:
   double initial_slope = 0.25;
 
@@ -131,7 +131,7 @@ class CHAINRULE_API GaussianNoise final : public Layer {
 ///
 /// Reference: Touvron, Cord, Sablayrolles, Synnaeve & Jegou, "Going deeper with image
 /// transformers" (LayerScale), ICCV 2021.
-class CHAINRULE_API Scale final : public Layer {
+class CHAINRULE_API Scale final : public TrainedLayer {
  public:
   double initial_scale = 1.0;
 
@@ -152,7 +152,7 @@ class CHAINRULE_API Scale final : public Layer {
 ///
 /// Reference: Ioffe & Szegedy, "Batch normalization: accelerating deep network training by reducing
 /// internal covariate shift", ICML 2015.
-class CHAINRULE_API BatchNormalization final : public Layer {
+class CHAINRULE_API BatchNormalization final : public TrainedLayer {
  public:
   double momentum = 0.9;  // in [0, 1]
   double epsilon = 1e-5;
@@ -173,7 +173,7 @@ class CHAINRULE_API BatchNormalization final : public Layer {
 /// Parameters: gamma (if scale), beta (if center).
 ///
 /// Reference: Ba, Kiros & Hinton, "Layer normalization", arXiv:1607.06450.
-class CHAINRULE_API LayerNormalization final : public Layer {
+class CHAINRULE_API LayerNormalization final : public TrainedLayer {
  public:
   double epsilon = 1e-5;
   bool center = true;
@@ -222,7 +222,7 @@ class CHAINRULE_API CategoryEncoding final : public Layer {
 /// and behind them the other columns of x as they are.
 ///
 /// Parameters: weight, of shape (all rows of all tables, units), one table behind the other.
-class CHAINRULE_API Embedding final : public Layer {
+class CHAINRULE_API Embedding final : public TrainedLayer {
  public:
   std::vector<std::int64_t> num_embeddings;  // rows of each column's table; single: all share one
   std::int64_t units = 0;

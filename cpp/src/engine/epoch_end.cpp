@@ -28,7 +28,8 @@ template <class T>
 bool Network<T>::State::EpochRun::is_safe(const ThreadContext& context,
                                           const engine::Update<T>& update, std::int64_t rows) {
   engine::StepBounds<T> bounds = bounds_;
-  const bool safe = bounds.step(update.rule, penalties_, compiled_->plan.gradient_bound(rows)) &&
+  const bool safe = bounds.step(update.rule, penalties_, compiled_->plan.gradient_bound(rows),
+                                {update.group_rules, s_.parameters.groups().size()}) &&
                     !bounds.may_have_grown() && s_.statistics_finite() &&
                     std::isfinite(compiled_->batch_loss(rows));
   if (context.first_thread()) bounds_after_ = bounds;

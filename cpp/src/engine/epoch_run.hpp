@@ -94,8 +94,9 @@ class Network<T>::State::EpochRun {
   bool follows_bounds_ = false;
   bool weights_kept_ = true;
   engine::Penalties penalties_;
-  engine::StepBounds<T> bounds_;        // before the step
-  engine::StepBounds<T> bounds_after_;  // behind it
+  std::vector<kernels::UpdateRule<T>> group_rules_;  // of each thread, one group behind the other
+  engine::StepBounds<T> bounds_;                     // before the step
+  engine::StepBounds<T> bounds_after_;               // behind it
 
   int threads_ = 1;
   CompiledLoss<T>* compiled_ = nullptr;

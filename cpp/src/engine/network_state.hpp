@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -116,7 +117,8 @@ struct Network<T>::State {
   /// The penalties of all parameters, for StepBounds.
   engine::Penalties penalties() const;
   /// Whether a step by hand cannot leave the range of T, whose bounds then move on.
-  bool is_safe_step(const kernels::UpdateRule<T>& rule);
+  bool is_safe_step(const kernels::UpdateRule<T>& rule,
+                    std::span<const kernels::UpdateRule<T>> group_rules);
   /// Before a step by hand that might leave the range of T, and behind it: goes back and throws
   /// DivergenceError if it has.
   void keep_for_step();

@@ -36,6 +36,7 @@ Parameters<T>::Parameters(const Graph& graph, std::int64_t panel) {
       p.layer = node.layer_index;
       p.spec = spec;
       p.trained = spec.trainable && node.trainable;
+      p.group = group_of(spec);
       const std::int64_t rows = spec.shape.positions();
       const std::int64_t columns = spec.shape.columns();
       p.shape = {rows, columns, panel, kernels::kRowAlignment<T>};
@@ -47,6 +48,16 @@ Parameters<T>::Parameters(const Graph& graph, std::int64_t panel) {
     }
   }
   values = Buffer<T>(arena_size_);
+}
+
+template <class T>
+std::size_t Parameters<T>::group_of(const ParameterSpec& spec) {
+  const ParameterGroup group{spec.learning_rate_factor, spec.weight_decay_factor};
+  if (group == ParameterGroup()) return 0;
+  const auto found = std::find(groups_.begin(), groups_.end(), group);
+  const auto index = static_cast<std::size_t>(found - groups_.begin());
+  if (found == groups_.end()) groups_.push_back(group);
+  return index + 1;
 }
 
 template <class T>

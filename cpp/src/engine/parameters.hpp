@@ -22,6 +22,14 @@ struct Parameter {
   std::int64_t offset = 0;  // in the arena
   std::int64_t size = 0;    // with padding
   bool trained = true;      // by its nature, and its node is not frozen
+  std::size_t group = 0;    // of arrays with the same factors; 0: both are 1
+};
+
+/// What optimizers make of the numbers that they are given, for some arrays.
+struct ParameterGroup {
+  double learning_rate_factor = 1.0;
+  double weight_decay_factor = 1.0;
+  bool operator==(const ParameterGroup&) const = default;
 };
 
 /// All arrays of a network in one arena of column panels. Optimizer state and gradients are arenas
@@ -37,6 +45,8 @@ class Parameters {
   const Parameter* find(std::int64_t layer, const std::string& array) const;
   const Parameter& named(const std::string& name) const;  // throws Error
   std::int64_t arena_size() const { return arena_size_; }
+  /// Those with a factor that is not 1; the group of an array is one more than the index here.
+  const std::vector<ParameterGroup>& groups() const { return groups_; }
 
   T* at(const Parameter* p) { return p ? values.data() + p->offset : nullptr; }
   const T* at(const Parameter* p) const { return p ? values.data() + p->offset : nullptr; }
@@ -59,7 +69,10 @@ class Parameters {
   Buffer<T> values;
 
  private:
+  std::size_t group_of(const ParameterSpec& spec);
+
   std::vector<Parameter> list_;
+  std::vector<ParameterGroup> groups_;
   std::int64_t arena_size_ = 0;
   std::vector<double> exact_mean_;
 };

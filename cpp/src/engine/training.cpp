@@ -182,6 +182,7 @@ void Network<T>::State::EpochRun::prepare() {
     throw;
   }
   if (stored_) s_.gradients.make_room(s_.parameters);
+  group_rules_.resize(s_.parameters.groups().size() * static_cast<std::size_t>(threads_));
   if (options_.shuffle) order_ = session_.shuffled(x_.rows(), s_.seed, s_.epochs);
   const auto prepare_optimizer = [&] {
     s_.optimizer.prepare(optimizer_, s_.parameters.arena_size(),
@@ -213,6 +214,8 @@ template <class T>
 void Network<T>::State::EpochRun::run_piece(engine::Team team) {
   ThreadContext context(team);
   const Clock::time_point end = Clock::now() + engine::CoreShortage::piece_length;
+  kernels::UpdateRule<T>* group_rules =
+      group_rules_.data() + s_.parameters.groups().size() * static_cast<std::size_t>(team.index);
   for (std::int64_t b = next_batch_; b < last_batch_; ++b) {
     const engine::RowOrder order{order_, b * batch_size_};
     const std::int64_t done = b - first_batch_;
@@ -223,7 +226,7 @@ void Network<T>::State::EpochRun::run_piece(engine::Team team) {
     step.number = static_cast<std::uint64_t>(s_.total_steps + done);
     const engine::Update<T> update = engine::make_update(
         kernels_, optimizer_, options_.learning_rates ? options_.learning_rates[b] : fixed_rate_,
-        s_.parameters, s_.optimizer, s_.optimizer.steps + done + 1);
+        s_.parameters, s_.optimizer, s_.optimizer.steps + done + 1, group_rules);
 
     run_passes(context, step, order);
     if (context.first_thread()) {

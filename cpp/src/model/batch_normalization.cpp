@@ -2,6 +2,7 @@
 #include "chainrule/layers.hpp"
 #include "model/check_layer.hpp"
 #include "model/fields.hpp"
+#include "model/parameter_factors.hpp"
 
 namespace chainrule {
 
@@ -12,6 +13,7 @@ static void visit_fields(Visit& visit, Self& self) {
   visit("epsilon", self.epsilon, model::positive);
   visit("center", self.center);
   visit("scale", self.scale);
+  model::visit_factors(visit, self);
 }
 
 BatchNormalization BatchNormalization::from_config(const Config& config) {
@@ -37,7 +39,7 @@ std::vector<ParameterSpec> BatchNormalization::parameters(const std::vector<Shap
       {.name = "running_mean", .shape = columns, .initializer = zeros, .trainable = false});
   specs.push_back(
       {.name = "running_variance", .shape = columns, .initializer = ones, .trainable = false});
-  return specs;
+  return model::with_factors(std::move(specs), *this);
 }
 
 }  // namespace chainrule

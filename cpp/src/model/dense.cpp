@@ -2,6 +2,7 @@
 #include "chainrule/layers.hpp"
 #include "model/check_layer.hpp"
 #include "model/fields.hpp"
+#include "model/parameter_factors.hpp"
 
 namespace chainrule {
 
@@ -15,6 +16,7 @@ static void visit_fields(Visit& visit, Self& self) {
   visit("bias_initializer", self.bias_initializer);
   visit("l1", self.l1, model::non_negative);
   visit("l2", self.l2, model::non_negative);
+  model::visit_factors(visit, self);
 }
 
 Dense::Dense(std::int64_t units_, std::string_view activation_)
@@ -48,7 +50,7 @@ std::vector<ParameterSpec> Dense::parameters(const std::vector<Shape>& inputs) c
                                     .l2 = l2}};
   if (use_bias)
     specs.push_back({.name = "bias", .shape = columns, .initializer = bias_initializer});
-  return specs;
+  return model::with_factors(std::move(specs), *this);
 }
 
 }  // namespace chainrule

@@ -7,6 +7,7 @@
 #include "model/categories.hpp"
 #include "model/check_layer.hpp"
 #include "model/fields.hpp"
+#include "model/parameter_factors.hpp"
 
 namespace chainrule {
 
@@ -17,6 +18,7 @@ static void visit_fields(Visit& visit, Self& self) {
   visit("units", self.units, model::at_least_one);
   visit("columns", self.columns, model::non_negative);
   visit("weight_initializer", self.weight_initializer);
+  model::visit_factors(visit, self);
 }
 
 Embedding Embedding::from_config(const Config& config) {
@@ -55,10 +57,10 @@ Shape Embedding::output_shape(const std::vector<Shape>& shapes) const {
 
 std::vector<ParameterSpec> Embedding::parameters(const std::vector<Shape>& inputs) const {
   output_shape(inputs);
-  return {{.name = "weight",
-           .shape = {std::accumulate(num_embeddings.begin(), num_embeddings.end(), std::int64_t{0}),
-                     units},
-           .initializer = weight_initializer}};
+  const std::int64_t rows =
+      std::accumulate(num_embeddings.begin(), num_embeddings.end(), std::int64_t{0});
+  return model::with_factors(
+      {{.name = "weight", .shape = {rows, units}, .initializer = weight_initializer}}, *this);
 }
 
 std::vector<std::int64_t> Embedding::category_columns(std::int64_t inputs) const {

@@ -25,7 +25,7 @@ std::string to_text(const ConfigValue& value) {
         } else if constexpr (std::is_same_v<T, std::string>) {
           return "'" + held + "'";
         } else if constexpr (std::is_same_v<T, Config>) {
-          return "the description '" + held.kind + "'";
+          return held.kind.empty() ? "a table" : "the description '" + held.kind + "'";
         } else {
           return "a list of " + std::to_string(held.size()) + " numbers";
         }
@@ -104,6 +104,13 @@ void check_value(std::string_view kind, std::string_view name,
                 values[i], range);
 }
 
+void check_value(std::string_view kind, std::string_view name, const ParameterFactors& factors,
+                 const Range& range) {
+  check_value(kind, name, factors.all(), range);
+  for (const auto& [array, factor] : factors.named())
+    check_value(kind, std::string(name) + "['" + array + "']", factor, range);
+}
+
 void assign(std::string_view kind, const ConfigEntry& option, bool& field) {
   assign_exactly(kind, option, "true or false", field);
 }
@@ -150,6 +157,36 @@ void assign(std::string_view kind, const ConfigEntry& option, std::vector<std::i
   field = std::move(integers);
 }
 
+void assign(std::string_view kind, const ConfigEntry& option, ParameterFactors& field) {
+  const Config* table = std::get_if<Config>(&option.value);
+  double all = 1.0;
+  if (table == nullptr) {
+    if (!std::holds_alternative<double>(option.value) &&
+        !std::holds_alternative<std::int64_t>(option.value))
+      refuse_type(kind, option, "a number, or a table of numbers");
+    assign(kind, option, all);
+    field = all;
+    return;
+  }
+  if (!table->kind.empty()) refuse_type(kind, option, "a number, or a table of numbers");
+  std::vector<ParameterFactors::Named> named;
+  for (const ConfigEntry& entry : table->options) {
+    for (const auto& earlier : named)
+      if (earlier.first == entry.name)
+        refuse(kind, option.name + " has '" + entry.name + "' twice");
+    assign(kind, {option.name + "['" + entry.name + "']", entry.value},
+           named.emplace_back(entry.name, 1.0).second);
+  }
+  field = std::move(named);
+}
+
+ConfigValue factors_value(const ParameterFactors& factors) {
+  if (factors.named().empty()) return factors.all();
+  Config table;
+  for (const auto& [array, factor] : factors.named()) table.options.push_back({array, factor});
+  return table;
+}
+
 ConfigValue list_value(const std::vector<std::int64_t>& integers) {
   if (integers.size() == 1) return integers[0];
   return std::vector<double>(integers.begin(), integers.end());
@@ -157,7 +194,8 @@ ConfigValue list_value(const std::vector<std::int64_t>& integers) {
 
 Config nested_config(std::string_view kind, const ConfigEntry& option) {
   if (const auto* name = std::get_if<std::string>(&option.value)) return Config{*name, {}};
-  if (const auto* config = std::get_if<Config>(&option.value)) return *config;
+  const auto* config = std::get_if<Config>(&option.value);
+  if (config != nullptr && !config->kind.empty()) return *config;
   refuse_type(kind, option, "a name or a description");
 }
 

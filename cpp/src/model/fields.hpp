@@ -15,6 +15,7 @@
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/names.hpp"
+#include "chainrule/parameter_factors.hpp"
 
 /// How a description lists its options, once for reading, writing and checking.
 ///
@@ -69,6 +70,8 @@ void check_value(std::string_view kind, std::string_view name, const std::vector
                  const Range& range);
 void check_value(std::string_view kind, std::string_view name,
                  const std::vector<std::int64_t>& values, const Range& range);
+void check_value(std::string_view kind, std::string_view name, const ParameterFactors& factors,
+                 const Range& range);
 inline void check_value(std::string_view, std::string_view, bool, const Range&) {}
 
 /// Throws the Error of `check_value` for a condition that ties several options together.
@@ -85,9 +88,13 @@ void assign(std::string_view kind, const ConfigEntry& option, std::string& field
 void assign(std::string_view kind, const ConfigEntry& option, std::vector<double>& field);
 /// One integer stands for a list of it.
 void assign(std::string_view kind, const ConfigEntry& option, std::vector<std::int64_t>& field);
+/// A number, or a table of numbers: a Config without a kind.
+void assign(std::string_view kind, const ConfigEntry& option, ParameterFactors& field);
 Config nested_config(std::string_view kind, const ConfigEntry& option);
 /// What `assign` reads back; of at least one integer.
 ConfigValue list_value(const std::vector<std::int64_t>& integers);
+/// What `assign` reads back.
+ConfigValue factors_value(const ParameterFactors& factors);
 
 /// Throws Error for an option that is not among `names` or is given twice.
 void check_options(const Config& config, const std::vector<std::string>& names);
@@ -189,6 +196,8 @@ class FieldWriter {
       config.options.push_back({name, field.config()});
     } else if constexpr (std::same_as<T, std::vector<std::int64_t>>) {
       if (!field.empty()) config.options.push_back({name, list_value(field)});
+    } else if constexpr (std::same_as<T, ParameterFactors>) {
+      if (field != T()) config.options.push_back({name, factors_value(field)});
     } else {
       config.options.push_back({name, field});
     }

@@ -161,6 +161,7 @@ Graph::Tensor Graph::add(const AnyLayer& layer, const std::vector<Tensor>& input
   if (layer->reads_categories() && read.size() == 1 && node(read[0]).layer)
     throw Error(text + " reads categories from x and must be the first layer");
   try {
+    (void)layer->parameters(shapes);
     return append({.name = free,
                    .layer = layer,
                    .inputs = std::move(read),

@@ -2,6 +2,7 @@
 #include "chainrule/layers.hpp"
 #include "model/check_layer.hpp"
 #include "model/fields.hpp"
+#include "model/parameter_factors.hpp"
 
 namespace chainrule {
 
@@ -11,6 +12,7 @@ static void visit_fields(Visit& visit, Self& self) {
   visit("epsilon", self.epsilon, model::positive);
   visit("center", self.center);
   visit("scale", self.scale);
+  model::visit_factors(visit, self);
 }
 
 LayerNormalization LayerNormalization::from_config(const Config& config) {
@@ -31,7 +33,7 @@ std::vector<ParameterSpec> LayerNormalization::parameters(const std::vector<Shap
   std::vector<ParameterSpec> specs;
   if (scale) specs.push_back({.name = "gamma", .shape = columns, .initializer = ones});
   if (center) specs.push_back({.name = "beta", .shape = columns});
-  return specs;
+  return model::with_factors(std::move(specs), *this);
 }
 
 }  // namespace chainrule

@@ -2,6 +2,7 @@
 #include "chainrule/layers.hpp"
 #include "model/check_layer.hpp"
 #include "model/fields.hpp"
+#include "model/parameter_factors.hpp"
 
 namespace chainrule {
 
@@ -9,6 +10,7 @@ template <class Visit, class Self>
   requires model::described_as<Self, PReLU>
 static void visit_fields(Visit& visit, Self& self) {
   visit("initial_slope", self.initial_slope);
+  model::visit_factors(visit, self);
 }
 
 PReLU PReLU::from_config(const Config& config) {
@@ -26,7 +28,7 @@ Shape PReLU::output_shape(const std::vector<Shape>& inputs) const {
 std::vector<ParameterSpec> PReLU::parameters(const std::vector<Shape>& inputs) const {
   const std::int64_t columns = output_shape(inputs).columns();
   const Initializer first{Initializer::Kind::constant, Initializer::Constant{initial_slope}};
-  return {{.name = "slope", .shape = columns, .initializer = first}};
+  return model::with_factors({{.name = "slope", .shape = columns, .initializer = first}}, *this);
 }
 
 }  // namespace chainrule

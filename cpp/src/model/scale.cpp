@@ -2,6 +2,7 @@
 #include "chainrule/layers.hpp"
 #include "model/check_layer.hpp"
 #include "model/fields.hpp"
+#include "model/parameter_factors.hpp"
 
 namespace chainrule {
 
@@ -9,6 +10,7 @@ template <class Visit, class Self>
   requires model::described_as<Self, Scale>
 static void visit_fields(Visit& visit, Self& self) {
   visit("initial_scale", self.initial_scale);
+  model::visit_factors(visit, self);
 }
 
 Scale Scale::from_config(const Config& config) {
@@ -26,7 +28,7 @@ Shape Scale::output_shape(const std::vector<Shape>& inputs) const {
 std::vector<ParameterSpec> Scale::parameters(const std::vector<Shape>& inputs) const {
   const std::int64_t columns = output_shape(inputs).columns();
   const Initializer first{Initializer::Kind::constant, Initializer::Constant{initial_scale}};
-  return {{.name = "scale", .shape = columns, .initializer = first}};
+  return model::with_factors({{.name = "scale", .shape = columns, .initializer = first}}, *this);
 }
 
 }  // namespace chainrule

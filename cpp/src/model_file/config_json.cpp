@@ -43,6 +43,18 @@ std::vector<double> read_list(const Json& json, const std::string& name) {
   return numbers;
 }
 
+/// Numbers by name.
+Config read_table(const Json& json, const std::string& what) {
+  Config table;
+  json.for_each_member(what, [&](const Json& key, const Json& value) {
+    const std::string name = short_string(key, "a name");
+    if (table.options.size() == most_options)
+      throw Error(what + " has more than " + std::to_string(most_options) + " entries");
+    table.options.push_back({name, value.number(what + "['" + name + "']")});
+  });
+  return table;
+}
+
 /// Recursion is as deep as Json::max_depth lets it be.
 ConfigValue read_value(const Json& json, const std::string& name) {
   if (json.is_boolean()) return json.boolean(name);
@@ -50,7 +62,7 @@ ConfigValue read_value(const Json& json, const std::string& name) {
   if (json.is_integer()) return json.integer(name);
   if (json.is_number()) return json.number(name);
   if (json.is_array()) return read_list(json, name);
-  return read_config(json, name);
+  return json.find("kind") ? read_config(json, name) : read_table(json, name);
 }
 
 }  // namespace
@@ -74,7 +86,7 @@ Config read_config(const Json& json, std::string_view what) {
 /// Recursion is as deep as the description in memory.
 void write_config(JsonWriter& json, const Config& config) {
   json.begin_object();
-  json.member("kind", config.kind);
+  if (!config.kind.empty()) json.member("kind", config.kind);
   for (const ConfigEntry& option : config.options) {
     json.name(option.name);
     std::visit(

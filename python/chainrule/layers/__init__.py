@@ -23,6 +23,7 @@ from chainrule.layers.prelu import PReLU
 from chainrule.layers.preprocessing import Normalization, Rescaling
 from chainrule.layers.scale import Scale
 from chainrule.layers.shape import Flatten, GlobalAveragePooling, Permute, RepeatVector, Reshape
+from chainrule.layers.trained import TrainedLayer
 from chainrule.names import module_attributes
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "Reshape",
     "Scale",
     "Subtract",
+    "TrainedLayer",
     "get",
 ]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from chainrule import initializers
 from chainrule.layers.layer import Layer
+from chainrule.layers.trained import TrainedLayer
 from chainrule.layers.whole_numbers import as_tuple, whole_numbers
 from chainrule.spec import Field
 
@@ -66,7 +67,7 @@ class CategoryEncoding(Layer):
         super().__init__(num_tokens=num_tokens, output_mode=output_mode, name=name)
 
 
-class Embedding(Layer):
+class Embedding(TrainedLayer):
     """A row of a trained table for each category, a whole number from 0, in columns of `x`.
 
     It must be the first layer. Its output columns are the rows that the columns of categories stand
@@ -84,6 +85,8 @@ class Embedding(Layer):
         Which columns of `x` hold categories. Default: all.
     weight_initializer : str, dict or chainrule.initializers.Initializer, default "uniform"
         First values of the tables; by default in [-0.05, 0.05), as in Keras.
+    learning_rate_factor, weight_decay_factor : float or dict of str to float, default 1.0
+        See `layers.TrainedLayer`.
     name : str, optional
         See `Layer`.
 
@@ -128,6 +131,8 @@ class Embedding(Layer):
         *,
         columns: int | Sequence[int] | None = None,
         weight_initializer: str | Mapping[str, Any] | initializers.Initializer = "uniform",
+        learning_rate_factor: float | Mapping[str, float] = 1.0,
+        weight_decay_factor: float | Mapping[str, float] = 1.0,
         name: str | None = None,
     ) -> None:
         super().__init__(
@@ -135,5 +140,7 @@ class Embedding(Layer):
             units=units,
             columns=columns,
             weight_initializer=weight_initializer,
+            learning_rate_factor=learning_rate_factor,
+            weight_decay_factor=weight_decay_factor,
             name=name,
         )

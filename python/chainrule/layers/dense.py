@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from chainrule import activations, initializers
-from chainrule.layers.layer import Layer
+from chainrule.layers.trained import TrainedLayer
 from chainrule.spec import Field
 
 __all__ = ["Dense"]
 
 
-class Dense(Layer):
+class Dense(TrainedLayer):
     """activation(x W + b), with a weight W of shape (inputs, units) and a bias b of (units,).
 
     Parameters
@@ -32,6 +32,8 @@ class Dense(Layer):
     l1, l2 : float, default 0.0
         The penalty l1 * sum(abs(W)) + l2 * sum(W**2) is added to the gradient's loss, not to the
         loss that is reported.
+    learning_rate_factor, weight_decay_factor : float or dict of str to float, default 1.0
+        See `layers.TrainedLayer`.
     name : str, optional
         See `Layer`.
 
@@ -66,6 +68,8 @@ class Dense(Layer):
         bias_initializer: str | Mapping[str, Any] | initializers.Initializer = "zeros",
         l1: float = 0.0,
         l2: float = 0.0,
+        learning_rate_factor: float | Mapping[str, float] = 1.0,
+        weight_decay_factor: float | Mapping[str, float] = 1.0,
         name: str | None = None,
     ) -> None:
         super().__init__(
@@ -76,5 +80,7 @@ class Dense(Layer):
             bias_initializer=bias_initializer,
             l1=l1,
             l2=l2,
+            learning_rate_factor=learning_rate_factor,
+            weight_decay_factor=weight_decay_factor,
             name=name,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chainrule.layers.layer import Layer
+from chainrule.layers.trained import TrainedLayer
 
 if TYPE_CHECKING:
     from dataclasses import KW_ONLY
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["BatchNormalization", "LayerNormalization"]
 
 
-class BatchNormalization(Layer):
+class BatchNormalization(TrainedLayer):
     """gamma * (x - mean) / sqrt(variance + epsilon) + beta, per feature over the batch.
 
     In inference mean and variance are the running ones, which training updates by
@@ -32,6 +32,8 @@ class BatchNormalization(Layer):
         Above 0.
     center, scale : bool, default True
         Whether there is a beta, a gamma.
+    learning_rate_factor, weight_decay_factor : float or dict of str to float, default 1.0
+        See `layers.TrainedLayer`.
     name : str, optional
         See `Layer`.
 
@@ -57,7 +59,7 @@ class BatchNormalization(Layer):
     scale: bool = True
 
 
-class LayerNormalization(Layer):
+class LayerNormalization(TrainedLayer):
     """gamma * (x - mean) / sqrt(variance + epsilon) + beta, per row over its features.
 
     Parameters
@@ -66,6 +68,8 @@ class LayerNormalization(Layer):
         Above 0.
     center, scale : bool, default True
         Whether there is a beta, a gamma.
+    learning_rate_factor, weight_decay_factor : float or dict of str to float, default 1.0
+        See `layers.TrainedLayer`.
     name : str, optional
         See `Layer`.
 

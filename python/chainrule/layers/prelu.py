@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from chainrule.layers.layer import Layer
+from chainrule.layers.trained import TrainedLayer
 
 __all__ = ["PReLU"]
 
 
-class PReLU(Layer):
+class PReLU(TrainedLayer):
     """x for x > 0, else slope * x, with a slope of its own for each feature that is trained.
 
     The parameter ``slope`` has the shape (inputs,).
@@ -17,6 +17,8 @@ class PReLU(Layer):
     ----------
     initial_slope : float, default 0.25
         First value of all slopes.
+    learning_rate_factor, weight_decay_factor : float or dict of str to float, default 1.0
+        See `layers.TrainedLayer`.
     name : str, optional
         See `Layer`.
 

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from chainrule.layers.layer import Layer
+from chainrule.layers.trained import TrainedLayer
 
 __all__ = ["Scale"]
 
 
-class Scale(Layer):
+class Scale(TrainedLayer):
     """x * scale, with a factor of its own for each column that is trained.
 
     The parameter ``scale`` has the shape (columns,).
@@ -17,6 +17,8 @@ class Scale(Layer):
     ----------
     initial_scale : float, default 1.0
         First value of all factors.
+    learning_rate_factor, weight_decay_factor : float or dict of str to float, default 1.0
+        See `layers.TrainedLayer`.
     name : str, optional
         See `Layer`.
 

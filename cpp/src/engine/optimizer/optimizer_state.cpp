@@ -78,7 +78,8 @@ void OptimizerState<T>::copy_from(const OptimizerState& other) {
 template <class T>
 ZeroGradient zero_gradient(const Optimizer& optimizer, const ParameterSpec& spec) {
   if (optimizer.lazy) return ZeroGradient::skips;
-  if (spec.l1 != 0.0 || spec.l2 != 0.0 || optimizer.weight_decay() != 0.0)
+  if (spec.l1 != 0.0 || spec.l2 != 0.0 ||
+      optimizer.weight_decay() * spec.weight_decay_factor != 0.0)
     return ZeroGradient::updates;
   // What is less is flushed to zero, and zero by zero is NaN.
   if (least_divisor(optimizer) < double{std::numeric_limits<T>::min()})

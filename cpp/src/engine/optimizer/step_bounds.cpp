@@ -117,17 +117,33 @@ void follow_kind(const kernels::UpdateRule<T>& rule, Bounds<T>& b, OptimizerTabl
 
 template <class T>
 bool StepBounds<T>::step(const kernels::UpdateRule<T>& rule, const Penalties& penalties,
-                         double gradient) {
+                         double gradient, std::span<const kernels::UpdateRule<T>> group_rules) {
   if (!known_) return false;
+  const StepBounds before = *this;
+  follow_rule(rule, rule.gradient, penalties, gradient);
+  for (const kernels::UpdateRule<T>& group_rule : group_rules) {
+    StepBounds group = before;
+    group.follow_rule(group_rule, rule.gradient, penalties, gradient);
+    value_ = std::max(value_, group.value_);
+    for (int i = 0; i < kMostOptimizerSlots; ++i) slots_[i] = std::max(slots_[i], group.slots_[i]);
+    average_ratio_ = std::max(average_ratio_, group.average_ratio_);
+    known_ = known_ && group.known_;
+  }
+  return known_;
+}
+
+template <class T>
+void StepBounds<T>::follow_rule(const kernels::UpdateRule<T>& rule,
+                                const kernels::GradientRule<T>& gradient_rule,
+                                const Penalties& penalties, double gradient) {
   Bounds<T> b{.weight = value_, .slots = slots_, .average_ratio = average_ratio_};
   b.gradient =
       b.within(b.within(gradient) + b.within(penalties.l1) + b.within(2.0 * penalties.l2) * value_);
-  if (rule.gradient.clip_value != T(0))
-    b.gradient = std::min(b.gradient, double{rule.gradient.clip_value});
+  if (gradient_rule.clip_value != T(0))
+    b.gradient = std::min(b.gradient, double{gradient_rule.clip_value});
   follow_kind(rule, b, Optimizers());
   value_ = b.weight;
   known_ = b.fit;
-  return known_;
 }
 
 template <class T>

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <span>
 
 #include "engine/optimizer/optimizer_state.hpp"
 #include "engine/parameters.hpp"
@@ -24,7 +25,9 @@ class StepBounds {
  public:
   /// Takes one step with gradients of at most `gradient`. Returns false where any number, also on
   /// the way, might not be finite; what was known is void then.
-  bool step(const kernels::UpdateRule<T>& rule, const Penalties& penalties, double gradient);
+  /// The parameters of a group follow a rule of their own.
+  bool step(const kernels::UpdateRule<T>& rule, const Penalties& penalties, double gradient,
+            std::span<const kernels::UpdateRule<T>> group_rules = {});
   /// Looks at all numbers.
   void look(const kernels::KernelTable<T>& kernels, const Parameters<T>& parameters,
             const OptimizerState<T>& state);
@@ -40,6 +43,10 @@ class StepBounds {
 
  private:
   static constexpr double kMostGrowth = 1e6;
+
+  void follow_rule(const kernels::UpdateRule<T>& rule,
+                   const kernels::GradientRule<T>& gradient_rule, const Penalties& penalties,
+                   double gradient);
 
   bool known_ = false;
   double value_ = 0.0;

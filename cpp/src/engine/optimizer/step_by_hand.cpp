@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "chainrule/error.hpp"
 #include "engine/instantiate.hpp"
@@ -34,14 +36,15 @@ void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
   engine::check_learning_rate(rate);
   const auto& kernels = kernels::table<T>(kernels::active());
   const bool goes_on = s.optimizer.goes_on(optimizer);
+  std::vector<kernels::UpdateRule<T>> group_rules(s.parameters.groups().size());
   engine::Update<T> update;
   const auto make_update = [&] {
     update = engine::make_update(kernels, optimizer, rate, s.parameters, s.optimizer,
-                                 s.optimizer.steps + 1);
+                                 s.optimizer.steps + 1, group_rules.data());
   };
   if (goes_on) make_update();
   // Where no number can leave the range of T, nothing has to be kept.
-  const bool safe = goes_on && s.is_safe_step(update.rule);
+  const bool safe = goes_on && s.is_safe_step(update.rule, group_rules);
   if (!safe) s.keep_for_step();
   s.optimizer.prepare(optimizer, s.parameters.arena_size());
   if (!goes_on) make_update();
@@ -58,11 +61,13 @@ void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
 // Moves the bounds on by the rule's own formulas; true where they stay inside the range of T, so
 // that the step cannot make a number that is not finite and no copy is needed.
 template <class T>
-bool Network<T>::State::is_safe_step(const kernels::UpdateRule<T>& rule) {
+bool Network<T>::State::is_safe_step(const kernels::UpdateRule<T>& rule,
+                                     std::span<const kernels::UpdateRule<T>> group_rules) {
   if (!backprop.step_bounds.known()) return false;
   const auto& table = kernels::table<T>(kernels::active());
   return backprop.step_bounds.step(
-      rule, penalties(), engine::norm_of(table, gradients.values.data(), gradients.values.size()));
+      rule, penalties(), engine::norm_of(table, gradients.values.data(), gradients.values.size()),
+      group_rules);
 }
 
 template <class T>
@@ -103,11 +108,12 @@ void Network<T>::State::check_step() {
                         std::numeric_limits<double>::quiet_NaN());
 }
 
-#define CHAINRULE_MEMBERS(T)                                                    \
-  template void Network<T>::step(const Optimizer&, double);                     \
-  template bool Network<T>::State::is_safe_step(const kernels::UpdateRule<T>&); \
-  template engine::Penalties Network<T>::State::penalties() const;              \
-  template void Network<T>::State::keep_for_step();                             \
+#define CHAINRULE_MEMBERS(T)                                                              \
+  template void Network<T>::step(const Optimizer&, double);                               \
+  template bool Network<T>::State::is_safe_step(const kernels::UpdateRule<T>&,            \
+                                                std::span<const kernels::UpdateRule<T>>); \
+  template engine::Penalties Network<T>::State::penalties() const;                        \
+  template void Network<T>::State::keep_for_step();                                       \
   template void Network<T>::State::check_step();
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS

@@ -151,8 +151,10 @@ void StoredUpdate<T>::run_whole(ThreadContext& context, Range mine, const Update
     std::fill_n(weights, width, 0.0);
     std::fill_n(directions, width, 0.0);
     for_scaled(piece, gradients, scale, [&](std::int64_t first, const T* g, std::int64_t size) {
-      kernels_.direction_sums(update.rule, update.arguments(*piece.parameter, first, g, size),
-                              width, weights, directions);
+      update.with_rule(*piece.parameter, [&](const kernels::UpdateRule<T>& rule) {
+        kernels_.direction_sums(rule, update.arguments(*piece.parameter, first, g, size), width,
+                                weights, directions);
+      });
     });
   }
   context.sync_for(Partition::columns);
@@ -164,7 +166,7 @@ void StoredUpdate<T>::run_whole(ThreadContext& context, Range mine, const Update
     parameter = piece.parameter;
     kernels::UpdateArgs<T> f = update.arguments(*parameter, piece.first, nullptr, piece.size);
     f.scale = static_cast<T>(factor);
-    kernels_.update(update.rule, f);
+    update.with_rule(*parameter, [&](const auto& rule) { kernels_.update(rule, f); });
   }
 }
 

@@ -59,11 +59,18 @@ double step_scale(const kernels::UpdateRule<T>& rule, double weight_norm, double
 template <class T>
 Update<T> make_update(const kernels::KernelTable<T>& kernels, const Optimizer& optimizer,
                       double learning_rate, Parameters<T>& parameters, OptimizerState<T>& state,
-                      std::int64_t step) {
+                      std::int64_t step, kernels::UpdateRule<T>* group_rules) {
   Update<T> u;
   u.kernels = &kernels;
   u.optimizer = &optimizer;
   u.rule = make_rule<T>(optimizer, learning_rate, step);
+  u.group_rules = group_rules;
+  for (std::size_t i = 0; i < parameters.groups().size(); ++i) {
+    const ParameterGroup& group = parameters.groups()[i];
+    Optimizer own = optimizer;
+    own.set_weight_decay(optimizer.weight_decay() * group.weight_decay_factor);
+    group_rules[i] = make_rule<T>(own, learning_rate * group.learning_rate_factor, step);
+  }
   u.values = parameters.values.data();
   for (std::size_t i = 0; i < state.slots.size(); ++i) u.slots[i] = state.slots[i].data();
   u.nonzero_state = &state.nonzero_state;
@@ -75,8 +82,10 @@ template kernels::UpdateRule<double> make_rule(const Optimizer&, double, std::in
 template double step_scale(const kernels::UpdateRule<float>&, double, double);
 template double step_scale(const kernels::UpdateRule<double>&, double, double);
 template Update<float> make_update(const kernels::KernelTable<float>&, const Optimizer&, double,
-                                   Parameters<float>&, OptimizerState<float>&, std::int64_t);
+                                   Parameters<float>&, OptimizerState<float>&, std::int64_t,
+                                   kernels::UpdateRule<float>*);
 template Update<double> make_update(const kernels::KernelTable<double>&, const Optimizer&, double,
-                                    Parameters<double>&, OptimizerState<double>&, std::int64_t);
+                                    Parameters<double>&, OptimizerState<double>&, std::int64_t,
+                                    kernels::UpdateRule<double>*);
 
 }  // namespace chainrule::engine

@@ -30,6 +30,8 @@ struct Update {
   const kernels::KernelTable<T>* kernels = nullptr;
   const Optimizer* optimizer = nullptr;
   kernels::UpdateRule<T> rule{};
+  /// Of each group of parameters with factors; their gradient options are those of `rule`.
+  const kernels::UpdateRule<T>* group_rules = nullptr;
   T* values = nullptr;
   T* slots[kMostOptimizerSlots] = {};
   NonzeroStateRows* nonzero_state = nullptr;
@@ -39,7 +41,21 @@ struct Update {
   /// those of a later call.
   void apply(const Parameter& p, std::int64_t first, const T* g, std::int64_t size,
              Entries prefetch = {}) const {
-    kernels->update(rule, arguments(p, first, g, size, prefetch));
+    with_rule(p, [&](const kernels::UpdateRule<T>& own) {
+      kernels->update(own, arguments(p, first, g, size, prefetch));
+    });
+  }
+
+  /// Calls work with the rule of the parameter's group.
+  template <class Work>
+  void with_rule(const Parameter& p, const Work& work) const {
+    if (p.group == 0) {
+      work(rule);
+    } else {
+      kernels::UpdateRule<T> own = group_rules[p.group - 1];
+      own.gradient = rule.gradient;
+      work(own);
+    }
   }
 
   kernels::UpdateArgs<T> arguments(const Parameter& p, std::int64_t first, const T* g,
@@ -63,9 +79,11 @@ struct Update {
 template <class T>
 double step_scale(const kernels::UpdateRule<T>& rule, double weight_norm, double direction_norm);
 
+/// `group_rules` has a place for each of parameters.groups(), is written, and is read by the
+/// update.
 template <class T>
 Update<T> make_update(const kernels::KernelTable<T>& kernels, const Optimizer& optimizer,
                       double learning_rate, Parameters<T>& parameters, OptimizerState<T>& state,
-                      std::int64_t step);
+                      std::int64_t step, kernels::UpdateRule<T>* group_rules = nullptr);
 
 }  // namespace chainrule::engine
