@@ -118,6 +118,17 @@ class _PReLU(_Layer):
         return np.where(self.x > 0, dy, self.parameters["slope"] * dy)
 
 
+class _ParametricActivation(_Layer):
+    def forward(self, x, training):
+        self.x, self.f = x, activate(self.config["activation"], x)
+        return x + self.parameters["alpha"] * (self.f - x)
+
+    def backward(self, dy):
+        self.gradients["alpha"] = (dy * (self.f - self.x)).sum(axis=0)
+        slope = activation_gradient(self.config["activation"], self.x, dy)
+        return dy + self.parameters["alpha"] * (slope - dy)
+
+
 class _Rescaling(_Layer):
     def forward(self, x, training):
         return x * self.config["scale"] + self.config["offset"]
@@ -140,6 +151,7 @@ _LAYERS = {
     "batch_normalization": _BatchNormalization,
     "layer_normalization": _LayerNormalization,
     "prelu": _PReLU,
+    "parametric_activation": _ParametricActivation,
     "rescaling": _Rescaling,
     "normalization": _Normalization,
 }

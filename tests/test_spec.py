@@ -25,6 +25,7 @@ FAMILIES: list[type[Spec]] = [
 REQUIRED: dict[str, dict[str, Any]] = {
     "dense": {"units": 3},
     "activation": {"activation": "relu"},
+    "parametric_activation": {"activation": "relu"},
     "category_encoding": {"num_tokens": 3},
     "embedding": {"num_embeddings": 3, "units": 2},
     "reshape": {"target_shape": [3, -1]},
@@ -34,6 +35,8 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "gaussian_noise": {"stddev": 0.1},
     "cosine": {"epochs": 4},
     "one_cycle": {"epochs": 4},
+    "coslog": {"epochs": 4},
+    "flat_cosine": {"epochs": 4},
     "piecewise": {"boundaries": [1], "values": [0.1, 0.2]},
 }
 CASES = [
@@ -68,6 +71,14 @@ CHANGED: list[tuple[Spec, str]] = [
     ),
     (layers.Activation("gelu_tanh"), "Activation(Gelu(approximate='tanh'))"),
     (layers.Dropout(0.25), "Dropout(0.25)"),
+    (
+        layers.Dropout(0.25, rate_schedule=schedules.FlatCosine(1, 9)),
+        "Dropout(0.25, rate_schedule=FlatCosine(1.0, 9.0))",
+    ),
+    (
+        layers.ParametricActivation("mish", initial_alpha=0.5),
+        "ParametricActivation('mish', initial_alpha=0.5)",
+    ),
     (
         layers.BatchNormalization(momentum=0.99, scale=False),
         "BatchNormalization(momentum=0.99, scale=False)",
@@ -106,6 +117,11 @@ CHANGED: list[tuple[Spec, str]] = [
     (optimizers.Adadelta(rho=0.5), "Adadelta(rho=0.5)"),
     (optimizers.Lion(schedules.Constant(0.1)), "Lion(learning_rate=Constant(0.1))"),
     (schedules.Cosine(0.1, 5, warmup=1), "Cosine(0.1, 5.0, warmup=1.0)"),
+    (schedules.CosLog(0.1, 5, cycles=2), "CosLog(0.1, 5.0, cycles=2)"),
+    (
+        optimizers.Adam(weight_decay_schedule=schedules.FlatCosine(1, 9)),
+        "Adam(weight_decay_schedule=FlatCosine(1.0, 9.0))",
+    ),
     (schedules.Piecewise([2], [0.1, 0.01]), "Piecewise((2.0,), (0.1, 0.01))"),
     (
         schedules.ReduceOnPlateau(0.1, monitor="loss", patience=3),
@@ -154,11 +170,16 @@ def test_constructors_take_exactly_the_cores_options(family: type[Spec], kind: s
     options = set(described.config) - {"kind"}
     if kind in ("gelu", "gelu_tanh"):
         options = {"approximate"}
-    options |= {"dense": {"weight_initializer"}, "embedding": {"columns"}}.get(kind, set())
+    options |= {
+        "dense": {"weight_initializer"},
+        "embedding": {"columns"},
+        "dropout": {"rate_schedule"},
+    }.get(kind, set())
     if family is layers.Layer:
         options.add("name")  # which no config holds
     if family is optimizers.Optimizer:
-        options.add("lazy")  # which a config holds only where it is true
+        # Which a config holds only where they are given.
+        options |= {"lazy", "weight_decay_schedule"}
     if kind in ("adam", "adamw"):
         options.add("epsilon_hat")  # likewise
     if isinstance(described, layers.TrainedLayer):  # which a config holds only where they are not 1
@@ -326,7 +347,7 @@ def test_the_options_of_a_family_come_last() -> None:
     parameters = inspect.signature(optimizers.AdamW).parameters
     assert list(parameters) == [
         "learning_rate", "beta1", "beta2", "epsilon", "amsgrad", "epsilon_hat",
-        "weight_decay", "clip_value", "clip_norm", "lazy",
+        "weight_decay", "clip_value", "clip_norm", "lazy", "weight_decay_schedule",
     ]  # fmt: skip
     keyword_only = [p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY]
     assert keyword_only == list(parameters)[1:]

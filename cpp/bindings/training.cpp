@@ -29,7 +29,8 @@ EpochResult run_epoch(Network<T>& self, const py::object& x, const py::object& y
                       const std::optional<Weights>& sample_weight,
                       const std::optional<ClassWeights>& class_weight, std::int64_t first_batch,
                       std::int64_t batches, bool whole_epoch,
-                      const std::optional<std::vector<double>>& loss_weights) {
+                      const std::optional<std::vector<double>>& loss_weights,
+                      std::int64_t schedule_origin) {
   const RowsOrList x_rows = rows_of(x);
   const RowsOrList y_rows = rows_of(y);
   const InputViews rows(x_rows, "x");
@@ -43,6 +44,7 @@ EpochResult run_epoch(Network<T>& self, const py::object& x, const py::object& y
   options.first_batch = first_batch;
   options.batches = batches;
   options.whole_epoch = whole_epoch;
+  options.schedule_origin = schedule_origin;
   if (learning_rates) {
     const std::int64_t needed = batch_size < 1 ? 0 : (rows.rows() + batch_size - 1) / batch_size;
     if (learning_rates->size() < needed)
@@ -68,7 +70,7 @@ void bind_training(py::class_<Network<T>>& network) {
            py::arg("learning_rates") = py::none(), py::arg("sample_weight") = py::none(),
            py::arg("class_weight") = py::none(), py::arg("first_batch") = 0,
            py::arg("batches") = -1, py::arg("whole_epoch") = true,
-           py::arg("loss_weights") = py::none())
+           py::arg("loss_weights") = py::none(), py::arg("schedule_origin") = 0)
       .def("restore_epoch", &N::restore_epoch, without_gil)
       .def(
           "check_loss",

@@ -133,7 +133,7 @@ TEST_CASE("bounds of gradients hold, whatever the layers and however the rows ar
 
 TEST_CASE("no step makes a weight larger than its bound") {
   const auto& kernels = kernels::table<float>(kernels::active());
-  Dense fast = dense(5);
+  Dense fast(5);
   fast.learning_rate_factor = {{"weight", 3.0}, {"bias", 0.1}};
   const Layers layers = {fast, dense(2)};
   for (const std::string& name : Optimizer::kinds()) {

@@ -455,6 +455,7 @@ class Network32:
         batches: int = -1,
         whole_epoch: bool = True,
         loss_weights: collections.abc.Sequence[float] | None = None,
+        schedule_origin: int = 0,
     ) -> EpochResult: ...
     def set_gradients(
         self,
@@ -678,6 +679,7 @@ class Network64:
         batches: int = -1,
         whole_epoch: bool = True,
         loss_weights: collections.abc.Sequence[float] | None = None,
+        schedule_origin: int = 0,
     ) -> EpochResult: ...
     def set_gradients(
         self,

@@ -13,6 +13,7 @@
 #include "chainrule/export.h"
 #include "chainrule/initializer.hpp"
 #include "chainrule/layer.hpp"
+#include "chainrule/schedule.hpp"
 
 namespace chainrule {
 
@@ -74,14 +75,41 @@ class CHAINRULE_API PReLU final : public TrainedLayer {
   std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
 };
 
+/// x + alpha (f(x) - x), with a share alpha of its own for each column that is trained: at 1 the
+/// activation f, at 0 the identity. Parameters: alpha.
+///
+/// Reference: Holzmuller, Grinsztajn & Steinwart, "Better by default: strong pre-tuned MLPs and
+/// boosted trees on tabular data", NeurIPS 2024.
+class CHAINRULE_API ParametricActivation final : public TrainedLayer {
+ public:
+  Activation activation;  // any but softmax
+  double initial_alpha = 1.0;
+
+  ParametricActivation() = default;
+  explicit ParametricActivation(Activation activation_) : activation(activation_) {}
+  /// The activation of this name, with default options; throws Error for an unknown one.
+  explicit ParametricActivation(std::string_view activation_);
+  static ParametricActivation from_config(const Config& config);
+
+  std::string_view kind() const override { return "parametric_activation"; }
+  Config config() const override;
+  Shape output_shape(const std::vector<Shape>& inputs) const override;
+  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
+
+ private:
+  void check_activation() const;
+};
+
 /// In training zeroes each value with probability `rate` and scales the rest by 1 / (1 - rate);
-/// identity in inference.
+/// identity in inference. With a schedule the rate is multiplied by its value, 1 at most; in passes
+/// by hand each step counts as an epoch of it.
 ///
 /// Reference: Srivastava et al., "Dropout: a simple way to prevent neural networks from
 /// overfitting", JMLR 2014.
 class CHAINRULE_API Dropout final : public Layer {
  public:
-  double rate = 0.5;  // in [0, 1)
+  double rate = 0.5;                      // in [0, 1)
+  std::optional<Schedule> rate_schedule;  // any but reduce_on_plateau
 
   Dropout() = default;
   explicit Dropout(double rate_) : rate(rate_) {}

@@ -80,8 +80,11 @@ struct EpochOptions {
   bool whole_epoch = true;
   double learning_rate = 0.0;              // 0: the optimizer's own
   const double* learning_rates = nullptr;  // one per batch of the epoch; takes precedence
-  std::int64_t first_batch = 0;            // for epochs that are run in pieces
-  std::int64_t batches = -1;               // -1: to the end of the epoch
+  /// The network's step, at most its total_steps(), at which schedules of weight decay and dropout
+  /// began: their step 0. A batch by itself counts as an epoch of them.
+  std::int64_t schedule_origin = 0;
+  std::int64_t first_batch = 0;  // for epochs that are run in pieces
+  std::int64_t batches = -1;     // -1: to the end of the epoch
   /// Of the epoch, in calls on other rows; none: what the network knows of calls on these rows.
   std::optional<LossSums> losses_before = {};
   /// Rows x outputs, of the network's type and in memory that is none of x's or y's: raw outputs in
@@ -92,7 +95,7 @@ struct EpochOptions {
   /// within. An exception takes a whole epoch back and is passed on.
   ReadRows read = {};
   /// Called on the calling thread after each batch; the network may be used from within, and what
-  /// learning_rates points to may change. True stops before the next batch, and so does an
+  /// learning_rates points to, the optimizer and schedule_origin may change. True stops before the next batch, and so does an
   /// exception, which is then passed on.
   Callback<bool(const BatchReport&)> on_batch = {};
   /// Called on the calling thread between batches, at most every 50 ms however many calls those

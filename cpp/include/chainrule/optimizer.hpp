@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <new>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -11,6 +12,7 @@
 #include "chainrule/cxx20.hpp"
 #include "chainrule/export.h"
 #include "chainrule/optimizers.hpp"
+#include "chainrule/schedule.hpp"
 
 namespace chainrule {
 
@@ -33,6 +35,9 @@ struct GradientOptions {
   /// penalties: PyTorch's SparseAdam for any kind. Needs a dense layer first, or one behind a
   /// rescaling, and clip_norm 0.
   bool lazy = false;
+  /// What weight_decay is times in each step, but for steps by hand: any but reduce_on_plateau. It
+  /// begins with EpochOptions::schedule_origin.
+  std::optional<Schedule> weight_decay_schedule = {};
 
   bool operator==(const GradientOptions&) const = default;
 };

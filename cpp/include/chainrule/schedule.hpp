@@ -29,7 +29,15 @@ struct Config;
 ///     one_cycle          half a cosine from r / div_factor up to r over the first `warmup` of the
 ///                        steps, another down to r / (div_factor final_div_factor) at the last step
 ///                        (Smith & Topin, "Super-convergence", 2019)
+///     coslog             r (1 - cos(2 pi log2(1 + (2^cycles - 1) t / epochs))) / 2: waves from 0
+///     to
+///                        r and back, each about twice as long as the one before
+///     flat_cosine        r over the first half of the epochs, half a cosine down to 0 over the
+///                        second
 ///     reduce_on_plateau  see Plateau
+///
+/// coslog and flat_cosine are 0 afterwards. Reference: Holzmuller, Grinsztajn & Steinwart, "Better
+/// by default: strong pre-tuned MLPs and boosted trees on tabular data", NeurIPS 2024.
 ///
 /// They agree with torch.optim.lr_scheduler's StepLR, ExponentialLR, CosineAnnealingLR,
 /// CosineAnnealingWarmRestarts and OneCycleLR wherever those are defined.
@@ -42,7 +50,9 @@ struct CHAINRULE_API Schedule {
     one_cycle,
     inverse_time,
     piecewise,
-    reduce_on_plateau
+    reduce_on_plateau,
+    coslog,
+    flat_cosine
   };
 
   Kind kind = Kind::constant;
@@ -50,7 +60,7 @@ struct CHAINRULE_API Schedule {
   double gamma = 0.1;    // step, exponential: factor per `period`; reduce_on_plateau: factor, in
                          // (0, 1); inverse_time: decay rate (1)
   double period = 1.0;   // step, exponential, inverse_time: epochs per decay
-  double epochs = 0.0;   // cosine: the first cycle, warm-up not counted; one_cycle: in total
+  double epochs = 0.0;   // cosine: the first cycle, warm-up not counted; else: in total
   double warmup = 0.0;   // cosine: epochs of rise; one_cycle: fraction of rising steps (0.3)
   double minimum = 0.0;  // cosine, reduce_on_plateau: floor
   double restart_factor = 0.0;     // cosine: 0 (no restarts) or >= 1
@@ -61,8 +71,9 @@ struct CHAINRULE_API Schedule {
   std::int64_t patience = 10;      // reduce_on_plateau: epochs without improvement that are borne
   double threshold = 1e-4;         // reduce_on_plateau: relative improvement that counts, in [0, 1)
   std::int64_t cooldown = 0;       // reduce_on_plateau: epochs not counted after a reduction
+  std::int64_t cycles = 4;         // coslog: waves, in 1..50
 
-  /// `kind` with its default options; cosine and one_cycle still need `epochs`, piecewise `values`.
+  /// `kind` with its default options; all that have `epochs` still need them, piecewise `values`.
   static Schedule defaults(Kind kind);
 
   static Schedule from_config(const Config& config);

@@ -126,8 +126,8 @@ class CHAINRULE_API Trainer {
   void set_losses(const Losses& losses);
   /// Takes the place of optimizer and schedule, from the next step on, in a callback of fit too.
   /// What the network remembers of an optimizer stays as long as its kind stays the same. A
-  /// schedule that is not equal to the one before begins with that step. Throws Error as the
-  /// constructor.
+  /// schedule, of the learning rate or of weight decay, that is not equal to the one before begins
+  /// with that step, and all with it. Throws Error as the constructor.
   void set_optimizer(const Optimizer& optimizer,
                      const std::optional<Schedule>& schedule = std::nullopt);
 
@@ -173,7 +173,8 @@ class CHAINRULE_API Trainer {
   const std::string& monitor() const;
   bool monitor_rises() const;
 
-  /// The network's step at which the schedule began, for a run that goes on from a file; throws
+  /// The network's step at which the schedules of learning rate, weight decay and dropout began,
+  /// which is their step 0, for a run that goes on from a file; throws
   /// StateError while another thread uses the trainer.
   std::int64_t schedule_origin() const;
   void set_schedule_origin(std::int64_t step);

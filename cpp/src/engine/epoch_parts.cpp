@@ -48,6 +48,7 @@ class Network<T>::State::EpochParts {
     do {
       if (options_.read && next >= chunk_end_) read(next, all.batches > 0);
       part_.first_batch = next;
+      part_.schedule_origin = options_.schedule_origin;  // which on_batch may have changed
       part_.batches = options_.on_batch ? 1 : (options_.read ? chunk_end_ : last_) - next;
       BatchReport report;
       EpochResult result;

@@ -71,6 +71,7 @@ void Network<T>::forward(const Inputs& x, bool training, int num_threads, T* out
   step.training = training;
   step.seed = s.seed;
   step.number = static_cast<std::uint64_t>(s.total_steps);
+  step.schedule_step = s.total_steps;
   if (plan.calls().expected()) s.keep_statistics();
   engine::run_team(threads, [&](engine::Team team) {
     ThreadContext context(team);
@@ -160,6 +161,7 @@ double Network<T>::compute_gradients(const Inputs& x, const Targets& y, const Lo
   step.training = training;
   step.seed = s.seed;
   step.number = static_cast<std::uint64_t>(s.total_steps);
+  step.schedule_step = s.total_steps;
   step.gradients = s.gradients.values.data();
   engine::FunctionCalls& calls = compiled.plan.calls();
   if (calls.expected()) s.keep_statistics();

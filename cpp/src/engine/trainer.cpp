@@ -34,7 +34,9 @@ void Trainer<T>::State::set_optimizer(const Optimizer& given,
                                       const std::optional<Schedule>& given_schedule) {
   given.check();
   if (given_schedule) given_schedule->check();
-  const bool begins = given_schedule && schedule != given_schedule;
+  const auto& decay = given.weight_decay_schedule;
+  const bool begins = (given_schedule && schedule != given_schedule) ||
+                      (decay && decay != optimizer.weight_decay_schedule);
   if (begins) origin = network->total_steps();
   optimizer = given;
   was_set = true;
@@ -154,6 +156,7 @@ double Trainer<T>::step(const Inputs& x, const Targets& y) {
   o.shuffle = false;
   o.whole_epoch = false;
   o.learning_rates = &rate;
+  o.schedule_origin = s.origin;
   try {
     return s.network->run_epoch(x, y, s.losses(), s.optimizer, o).loss;
   } catch (const DivergenceError&) {

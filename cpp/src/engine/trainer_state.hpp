@@ -36,7 +36,7 @@ struct Trainer<T>::State {
 
   State(Network<T>* network_, const Losses& losses, const Optimizer& optimizer_,
         const std::optional<Schedule>& schedule_)
-      : network(network_), optimizer(optimizer_) {
+      : network(network_) {
     set_losses(losses);
     set_optimizer(optimizer_, schedule_);
   }
@@ -80,7 +80,7 @@ struct Trainer<T>::State {
   std::optional<Plateau> plateau;
   std::string monitor = "val_loss";  // which the plateau watches
   bool rises = false;
-  std::int64_t origin = 0;    // the step at which the schedule began
+  std::int64_t origin = 0;    // the step at which the schedules began
   bool within_epoch = false;  // of fit
   bool was_set = false;       // another optimizer or schedule, which the loop has not seen
   BestParameters<T> best;

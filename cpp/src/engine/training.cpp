@@ -92,6 +92,9 @@ Network<T>::State::EpochRun::EpochRun(State& state, const Inputs& x, const Targe
   optimizer.check();
   path_ = path_of(optimizer, options.input_sparsity);
   check_learning_rates();
+  if (options.schedule_origin < 0 || options.schedule_origin > s_.total_steps)
+    throw Error("schedule_origin must lie in 0.." + std::to_string(s_.total_steps) + ", got " +
+                std::to_string(options.schedule_origin));
 }
 
 template <class T>
@@ -224,9 +227,15 @@ void Network<T>::State::EpochRun::run_piece(engine::Team team) {
     step.training = true;
     step.seed = s_.seed;
     step.number = static_cast<std::uint64_t>(s_.total_steps + done);
-    const engine::Update<T> update = engine::make_update(
-        kernels_, optimizer_, options_.learning_rates ? options_.learning_rates[b] : fixed_rate_,
-        s_.parameters, s_.optimizer, s_.optimizer.steps + done + 1, group_rules);
+    step.schedule_step = s_.total_steps + done - options_.schedule_origin;
+    step.steps_per_epoch = options_.whole_epoch ? all_batches_ : 1;
+    const auto& decay = optimizer_.weight_decay_schedule;
+    const engine::StepFactors factors{
+        options_.learning_rates ? options_.learning_rates[b] : fixed_rate_,
+        decay ? decay->rate(step.schedule_step, step.steps_per_epoch) : 1.0};
+    const engine::Update<T> update =
+        engine::make_update(kernels_, optimizer_, factors, s_.parameters, s_.optimizer,
+                            s_.optimizer.steps + done + 1, group_rules);
 
     run_passes(context, step, order);
     if (context.first_thread()) {

@@ -149,7 +149,7 @@ EpochResult Trainer<T>::State::Loop::run_batches() {
   Network<T>& trained = *s_.network;
   EpochOptions& o = batch_options_;
   const std::int64_t before = trained.total_steps();
-  read_rates(o.first_batch, before);
+  read_schedules(o.first_batch, before);
   if (is_over()) {
     result.epoch_losses = *o.losses_before;
     result.epoch_loss = result.epoch_losses.mean(s_.losses());
@@ -174,14 +174,16 @@ EpochResult Trainer<T>::State::Loop::run_batches() {
 template <class T>
 bool Trainer<T>::State::Loop::after_batch(const BatchReport& batch) {
   const bool stops = o_.on_batch(batch);
-  if (s_.was_set && batch.batch < batches()) read_rates(batch.batch, s_.network->total_steps());
+  if (s_.was_set && batch.batch < batches()) read_schedules(batch.batch, s_.network->total_steps());
   return stops;
 }
 
-/// The rates of the steps from a batch on; behind the last one that of the step before.
+/// The rates of the steps from a batch on, behind the last one that of the step before, and where
+/// the other schedules began.
 template <class T>
-void Trainer<T>::State::Loop::read_rates(std::int64_t first_batch, std::int64_t next_step) {
+void Trainer<T>::State::Loop::read_schedules(std::int64_t first_batch, std::int64_t next_step) {
   s_.was_set = false;
+  batch_options_.schedule_origin = s_.origin;
   const std::int64_t count = std::max<std::int64_t>(1, batches() - first_batch);
   const std::int64_t first = batches() - count;
   const std::int64_t step = next_step - (first_batch - first);

@@ -22,7 +22,7 @@ class Trainer<T>::State::Loop {
   bool run_epoch();
   EpochResult run_batches();
   bool after_batch(const BatchReport& batch);
-  void read_rates(std::int64_t first_batch, std::int64_t next_step);
+  void read_schedules(std::int64_t first_batch, std::int64_t next_step);
   bool is_over() const { return batch_options_.first_batch == batches(); }
   std::int64_t batches() const { return static_cast<std::int64_t>(rates_.size()); }
   void complete(EpochReport& report, const LossSums& losses);

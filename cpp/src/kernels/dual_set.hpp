@@ -15,6 +15,7 @@
 #include "kernels/gather.hpp"
 #include "kernels/loss.hpp"
 #include "kernels/merge.hpp"
+#include "kernels/mix.hpp"
 #include "kernels/normalization.hpp"
 #include "kernels/positions.hpp"
 #include "kernels/prelu.hpp"
@@ -73,6 +74,7 @@ constexpr KernelTable<Dual> dual_table() {
   k.batch_norm_inference = batch_norm_inference<Dual>;
   k.layer_norm_forward = layer_norm_forward<Dual>;
   k.prelu_forward = prelu_forward<Dual>;
+  k.mix = mix<Dual>;
   k.merge_forward = merge_forward<Dual>;
   k.copy_columns = copy_columns<Dual>;
   k.dot_forward = dot_forward<Dual>;
@@ -93,6 +95,7 @@ constexpr KernelTable<Dual> dual_table() {
   k.batch_norm_backward = batch_norm_backward<Dual>;
   k.layer_norm_backward = layer_norm_backward<Dual>;
   k.affine_gradient = affine_gradient<Dual>;
+  k.mix_gradient = mix_gradient<Dual>;
   k.prelu_backward = prelu_backward<Dual>;
   k.prelu_gradient = prelu_gradient<Dual>;
   k.tree_sum = tree_sum<Dual>;

@@ -11,6 +11,7 @@
 #include "kernels/gather.hpp"
 #include "kernels/masked.hpp"
 #include "kernels/merge.hpp"
+#include "kernels/mix.hpp"
 #include "kernels/multiply.hpp"
 #include "kernels/normalization.hpp"
 #include "kernels/positions.hpp"
@@ -39,6 +40,7 @@ constexpr InferenceKernels<T> inference_kernels(const char* name) {
   k.batch_norm_inference = batch_norm_inference<T>;
   k.layer_norm_forward = layer_norm_forward<T>;
   k.prelu_forward = prelu_forward<T>;
+  k.mix = mix<T>;
   k.merge_forward = merge_forward<T>;
   k.copy_columns = copy_columns<T>;
   k.dot_forward = dot_forward<T>;

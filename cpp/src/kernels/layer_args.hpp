@@ -105,6 +105,15 @@ struct PreluArgs {
   T* dslope;
 };
 
+/// Two tensors by a share of the second for each column, see mix.hpp.
+template <class T>
+struct MixArgs {
+  int64_t rows, columns, stride;
+  const T* share;
+  const T* from;
+  const T* to;
+};
+
 /// Random words are blocks of the library's counter layout, see random_block: block = row * blocks
 /// a row + column / 4.
 struct DropoutArgs {

@@ -41,6 +41,8 @@ struct InferenceKernels {
   void (*batch_norm_inference)(const BatchNormArgs<T>&);
   void (*layer_norm_forward)(const LayerNormArgs<T>&);
   void (*prelu_forward)(const PreluArgs<T>&);
+  /// y may be one of the tensors that it reads.
+  void (*mix)(const MixArgs<T>&, T* y);
 
   void (*merge_forward)(const MergeArgs<T>&, T* y);
   /// y(i, j) = x(i, j) for i < rows and j < columns; nothing else is written.
@@ -114,6 +116,8 @@ struct TrainingKernels {
   void (*batch_norm_backward)(const BatchNormArgs<T>&);
   void (*layer_norm_backward)(const LayerNormArgs<T>&);
   void (*affine_gradient)(const AffineGradientArgs<T>&);
+  void (*mix_gradient)(const MixArgs<T>&, const T* dy, int64_t column_begin, int64_t column_end,
+                       T* dshare);
   void (*prelu_backward)(const PreluArgs<T>&);
   void (*prelu_gradient)(const PreluArgs<T>&, int64_t column_begin, int64_t column_end);
   void (*dropout_factors)(const DropoutArgs&, T scale, T* factors, int64_t stride);

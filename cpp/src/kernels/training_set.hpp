@@ -13,6 +13,7 @@
 #include "kernels/masked.hpp"
 #include "kernels/math_loop.hpp"
 #include "kernels/merge.hpp"
+#include "kernels/mix.hpp"
 #include "kernels/multiply.hpp"
 #include "kernels/normalization.hpp"
 #include "kernels/peak.hpp"
@@ -54,6 +55,7 @@ constexpr TrainingKernels<T> training_kernels() {
   k.batch_norm_backward = batch_norm_backward<T>;
   k.layer_norm_backward = layer_norm_backward<T>;
   k.affine_gradient = affine_gradient<T>;
+  k.mix_gradient = mix_gradient<T>;
   k.prelu_backward = prelu_backward<T>;
   k.prelu_gradient = prelu_gradient<T>;
   k.dropout_factors = dropout_factors<T>;

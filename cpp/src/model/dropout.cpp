@@ -2,6 +2,7 @@
 #include "chainrule/layers.hpp"
 #include "model/check_layer.hpp"
 #include "model/fields.hpp"
+#include "model/step_schedule.hpp"
 
 namespace chainrule {
 
@@ -9,17 +10,20 @@ template <class Visit, class Self>
   requires model::described_as<Self, Dropout>
 static void visit_fields(Visit& visit, Self& self) {
   visit("rate", self.rate, model::half_open_fraction);
+  visit("rate_schedule", self.rate_schedule);
 }
 
 Dropout Dropout::from_config(const Config& config) {
   Dropout dropout;
   model::read_fields(config, dropout);
+  dropout.output_shape({1});
   return dropout;
 }
 
 Config Dropout::config() const { return model::write_fields(kind(), *this); }
 
 Shape Dropout::output_shape(const std::vector<Shape>& inputs) const {
+  if (rate_schedule) model::check_step_schedule(kind(), "rate_schedule", *rate_schedule);
   return model::check_layer(*this, inputs);
 }
 

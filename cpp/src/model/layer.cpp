@@ -28,7 +28,7 @@ AnyLayer make(const Config& config) {
   return T::from_config(config);
 }
 
-constexpr std::array<KnownLayer, 25> kLayers{{
+constexpr std::array<KnownLayer, 26> kLayers{{
     {"dense", make<Dense>},
     {"activation", make<ActivationLayer>},
     {"prelu", make<PReLU>},
@@ -54,6 +54,7 @@ constexpr std::array<KnownLayer, 25> kLayers{{
     {"clip", make<Clip>},
     {"gaussian_noise", make<GaussianNoise>},
     {"scale", make<Scale>},
+    {"parametric_activation", make<ParametricActivation>},
 }};
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "model/fields.hpp"
 #include "model/kinds.hpp"
 #include "model/optimizer_options.hpp"
+#include "model/step_schedule.hpp"
 
 namespace chainrule {
 namespace {
@@ -74,6 +75,7 @@ static void visit_fields(Visit& visit, Self& self) {
   visit("clip_value", self.clip_value, model::non_negative);
   visit("clip_norm", self.clip_norm, model::non_negative);
   visit("lazy", self.lazy);
+  visit("weight_decay_schedule", self.weight_decay_schedule);
 }
 
 Optimizer Optimizer::defaults(Kind kind) {
@@ -132,6 +134,8 @@ void Optimizer::check() const {
                               model::to_text(sgd.momentum) + " and dampening " +
                               model::to_text(sgd.dampening));
   }
+  if (weight_decay_schedule)
+    model::check_step_schedule(name, "weight_decay_schedule", *weight_decay_schedule);
   if (lazy && clip_norm > 0.0)
     model::refuse(name, "lazy needs clip_norm 0, which is the norm of all gradients; got " +
                             model::to_text(clip_norm));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "model/deterministic_math.hpp"
 #include "model/fields.hpp"
@@ -13,9 +14,12 @@ namespace {
 
 using ScheduleKind = Schedule::Kind;
 
-constexpr auto schedule_kinds = model::kinds_of<ScheduleKind, ScheduleKind::reduce_on_plateau>(
+constexpr auto schedule_kinds = model::kinds_of<ScheduleKind, ScheduleKind::flat_cosine>(
     "schedule", "constant", "step", "exponential", "cosine", "one_cycle", "inverse_time",
-    "piecewise", "reduce_on_plateau");
+    "piecewise", "reduce_on_plateau", "coslog", "flat_cosine");
+
+/// Of few enough cycles for 2^cycles to be exact.
+constexpr model::Range few_cycles{"in [1, 50]", 1.0, 50.0, true, true};
 
 /// A length in epochs as steps, so that 0.7 epochs of 10 steps are 7 and not 7.000000000000001.
 double in_steps(double epochs, std::int64_t steps_per_epoch) {
@@ -32,6 +36,23 @@ double cycle_in_steps(double epochs, std::int64_t steps_per_epoch) {
 /// Half a cosine from `from` (progress 0) to `to` (progress 1).
 double half_cosine(double from, double to, double progress) {
   return to + (from - to) * ((1.0 + model::cos_pi(progress)) / 2.0);
+}
+
+/// The part of all epochs that is done, at most 1.
+double progress_of(const Schedule& schedule, double step, std::int64_t steps_per_epoch) {
+  return std::min(1.0, step / cycle_in_steps(schedule.epochs, steps_per_epoch));
+}
+
+double coslog_rate(const Schedule& schedule, double progress) {
+  const double growth = std::ldexp(1.0, static_cast<int>(schedule.cycles)) - 1.0;
+  const double waves = model::log(1.0 + growth * progress) / std::numbers::ln2;
+  // Of a wave, which is symmetric about its middle.
+  const double place = std::abs(2.0 * (waves - std::floor(waves)) - 1.0);
+  return schedule.learning_rate * ((1.0 + model::cos_pi(place)) / 2.0);
+}
+
+double flat_cosine_rate(const Schedule& schedule, double progress) {
+  return half_cosine(schedule.learning_rate, 0.0, std::max(1.0, 2.0 * progress) - 1.0);
 }
 
 /// Moves from `place` steps behind the beginning of the first of growing cycles into its own cycle.
@@ -129,6 +150,13 @@ static void visit_fields(Visit& visit, Self& self) {
       visit("cooldown", self.cooldown, model::non_negative);
       visit("minimum", self.minimum, model::non_negative);
       break;
+    case ScheduleKind::coslog:
+      visit("epochs", self.epochs, model::positive);
+      visit("cycles", self.cycles, few_cycles);
+      break;
+    case ScheduleKind::flat_cosine:
+      visit("epochs", self.epochs, model::positive);
+      break;
   }
 }
 
@@ -192,6 +220,10 @@ double Schedule::rate(std::int64_t step, std::int64_t steps_per_epoch) const {
       return one_cycle_rate(*this, done, steps_per_epoch);
     case ScheduleKind::piecewise:
       return piecewise_rate(*this, done, steps_per_epoch);
+    case ScheduleKind::coslog:
+      return coslog_rate(*this, progress_of(*this, done, steps_per_epoch));
+    case ScheduleKind::flat_cosine:
+      return flat_cosine_rate(*this, progress_of(*this, done, steps_per_epoch));
     case ScheduleKind::constant:
     case ScheduleKind::reduce_on_plateau:
       break;

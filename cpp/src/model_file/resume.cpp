@@ -30,7 +30,7 @@ Trainer<T> resume_training(Network<T>& network, const TrainingState& training,
   if (!training.optimizer) throw Error("the model names no optimizer to train by");
   if (training.plateau) check_watched(training);
   Trainer<T> trainer(network, losses, *training.optimizer, training.schedule);
-  if (training.schedule) trainer.set_schedule_origin(training.schedule_origin);
+  trainer.set_schedule_origin(training.schedule_origin);
   if (training.plateau) {
     trainer.set_monitor(training.monitor);
     trainer.set_plateau(*training.plateau);
@@ -49,7 +49,7 @@ TrainingState training_state(const Trainer<T>& trainer, TrainingState previous) 
     previous.monitor = trainer.monitor();
     previous.mode = trainer.monitor_rises() ? "max" : "min";
   }
-  if (trainer.schedule()) previous.schedule_origin = trainer.schedule_origin();
+  previous.schedule_origin = trainer.schedule_origin();
   return previous;
 }
 

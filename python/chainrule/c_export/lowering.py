@@ -24,6 +24,7 @@ from chainrule.c_export.operations import (
     LayerNormalization,
     MeanOfPositions,
     Merge,
+    Mix,
     Operation,
     Permute,
     PReLU,
@@ -45,6 +46,8 @@ _MODERATE = (1e-6, 1e6)
 
 # What takes all positions of a row at once.
 _OF_WHOLE_ROWS = (Permute, Repeat, MeanOfPositions)
+# What reads several values, or one twice.
+_OF_SEVERAL_VALUES = ("dot", "parametric_activation")
 # An operation's class and its fields behind its names.
 _Part = tuple[type[Operation], dict[str, Any]]
 
@@ -76,12 +79,12 @@ def lower(net: Network, *, into_weights: bool) -> Program:
         beyond = [name for name, values in node.arrays.items() if not _fits(values)]
         if beyond:
             reasons.append(f"{node}: {' and '.join(beyond)} beyond the range of float")
-        elif node.layer.kind not in {*_PARTS_OF, *MERGES, "dot"}:
+        elif node.layer.kind not in {*_PARTS_OF, *MERGES, *_OF_SEVERAL_VALUES}:
             reasons.append(f"{node} has no form in C")
         value = made[node.inputs[0]]
         for part, fields in [] if reasons else _parts(node, [made[name] for name in node.inputs]):
             result = f"{len(operations)} of {node.name}"
-            read = (value, *fields.pop("others", ()))
+            read = (*fields.pop("before", ()), value, *fields.pop("others", ()))
             operations.append(part(result, read, (label,), **fields))
             value = result
         made[node.name] = value
@@ -141,6 +144,12 @@ def _parts(node: NetworkNode, values: Sequence[str]) -> Iterator[_Part]:
     elif kind == "dot":
         wiring = {"inputs": math.prod(node.reads[0]), "outputs": size}
         yield Dot, {"features": columns, "others": (values[1],), **wiring}
+    elif kind == "parametric_activation":
+        whole = {"inputs": size, "outputs": size}
+        for part, fields in _activation(node, columns):
+            yield part, {**whole, **fields}
+        wiring = {"inputs": columns, "outputs": columns, "positions": positions}
+        yield Mix, {"before": (values[0],), "share": node.arrays["alpha"], **wiring}
     else:
         for part, fields in _PARTS_OF[kind](node, columns):
             wiring = {"inputs": columns, "outputs": node.columns, "positions": positions}

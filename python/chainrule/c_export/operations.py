@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from chainrule.network.sequential import Sequential
 
 __all__ = ["Activation", "Affine", "Array", "Copy", "Dense", "LayerNormalization", "Operation"]
-__all__ += ["Clip", "Concatenate", "Dot", "MeanOfPositions", "Merge", "PReLU", "Permute"]
+__all__ += ["Clip", "Concatenate", "Dot", "MeanOfPositions", "Merge", "Mix", "PReLU", "Permute"]
 __all__ += ["Product", "Repeat"]
 
 Array = NDArray[Any]
@@ -281,6 +281,18 @@ class Merge(Operation):
         """Return f(a, b)."""
         values: Array = MERGES[self.kind].values(a, b)
         return values
+
+
+@dataclass(frozen=True, eq=False)
+class Mix(Operation):
+    """y = (1 - share) * a + share * b, of a share of shape (inputs,)."""
+
+    share: Array
+    name = "mix"
+
+    def run(self, a: Array, b: Array) -> Array:
+        """Return the mixed rows."""
+        return (1 - self.share) * a + self.share * b
 
 
 @dataclass(frozen=True, eq=False)

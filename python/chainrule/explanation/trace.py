@@ -31,7 +31,7 @@ Arrays = dict[str, NDArray[Any]]
 _NOT_FINITE = "gives numbers that are not finite for this row; diagnose says what to try"
 # Each output of these depends on the inputs of the same column alone.
 _ELEMENTWISE = (
-    *("activation", "prelu", "dropout", "gaussian_noise", "clip", "scale"),
+    *("activation", "prelu", "parametric_activation", "dropout", "gaussian_noise", "clip", "scale"),
     *("rescaling", "normalization", "batch_normalization"),
 )
 _MERGES = ("add", "subtract", "multiply", "average", "maximum")

@@ -329,12 +329,27 @@ _MEAN_SQUARE = Operation(
 _PRODUCT = Operation("*", lambda *xs: functools.reduce(operator.mul, xs), _product_derivatives)
 _PRELU = Operation("prelu", lambda x, s: x if x > 0.0 else s * x, _prelu_derivatives)
 
+_MIX = Operation(
+    "mix",
+    lambda x, f, share: fma(share, f, (1.0 - share) * x),
+    lambda y, x, f, share: (1.0 - share, share, f - x),
+)
+
+
+def _parametric_activation(
+    name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]
+) -> Nodes:
+    (x,) = read
+    return _each(_MIX, f"{name}.y", [x, activated(f"{name}.f", layer.activation, x), own["alpha"]])
+
+
 KNOWN: dict[type[layers.Layer], Callable[..., Nodes]] = {
     layers.Dense: _dense,
     layers.Activation: _same,
     layers.PReLU: lambda name, layer, read, own: _each(
         _PRELU, f"{name}.y", [read[0], own["slope"]]
     ),
+    layers.ParametricActivation: _parametric_activation,
     layers.Dropout: _same,
     layers.GaussianNoise: _same,
     layers.Rescaling: lambda name, layer, read, own: _affine(

@@ -100,8 +100,8 @@ def from_network(net: Network, row: object, target: object, loss: Any = None) ->
     reader's gradient comes first. Weights of losses have to be powers of two for that. Dropout does
     nothing and BatchNormalization has its running statistics, as in predictions. Where a softmax
     is not the last layer, and below a LayerNormalization, whose gradients the core works out in
-    closed form, gradients are equal up to rounding. Zeros may differ in their sign; and the core
-    takes numbers below 2.2e-308 for zero.
+    closed form, or a ParametricActivation, gradients are equal up to rounding. Zeros may differ in
+    their sign; and the core takes numbers below 2.2e-308 for zero.
 
     Parameters
     ----------

@@ -268,6 +268,14 @@ def _add_prelu(graph: GraphWriter, node: NetworkNode) -> None:
     graph.add("Sub", above, below)
 
 
+def _add_parametric_activation(graph: GraphWriter, node: NetworkNode) -> None:
+    x, alpha = graph.current, node.arrays["alpha"]
+    node.layer.activation.add_to(graph)
+    part = graph.add("Mul", graph.current, graph.constant("alpha", alpha))
+    rest = graph.add("Mul", x, graph.constant("rest", alpha.dtype.type(1) - alpha))
+    graph.add("Add", part, rest)
+
+
 def _add_clip(graph: GraphWriter, node: NetworkNode) -> None:
     ends = (node.layer.min_value, node.layer.max_value)
     graph.add("Clip", graph.current, *("" if end is None else graph.scalar(end) for end in ends))
@@ -299,6 +307,7 @@ _LAYERS: dict[str, Callable[[GraphWriter, NetworkNode], None]] = {
     "global_average_pooling": _add_global_average_pooling,
     "layer_normalization": _add_layer_normalization,
     "normalization": _add_affine,
+    "parametric_activation": _add_parametric_activation,
     "permute": _add_permute,
     "prelu": _add_prelu,
     "repeat_vector": _add_repeat_vector,

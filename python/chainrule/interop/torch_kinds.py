@@ -93,6 +93,15 @@ def _prelu_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list
     return _channels_first(prelu, node)
 
 
+def _parametric_activation_modules(
+    nn: Any, node: NetworkNode, columns: int, dtype: str
+) -> list[Any]:
+    inner = [*_activation_modules(nn, node, columns, dtype), nn.Identity()][0]
+    mixed = module_of("ParametricActivation", inner, columns)
+    _fill(mixed, alpha=node.arrays["alpha"])
+    return [mixed]
+
+
 def _dropout_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     return [nn.Dropout(node.layer.rate)]
 
@@ -133,6 +142,7 @@ KINDS: Mapping[str, Callable[[Any, NetworkNode, int, str], list[Any]]] = {
     "global_average_pooling": _pooling_modules,
     "layer_normalization": _norm_modules,
     "normalization": _scaling_modules,
+    "parametric_activation": _parametric_activation_modules,
     "permute": _permute_modules,
     "prelu": _prelu_modules,
     "repeat_vector": _repeat_modules,

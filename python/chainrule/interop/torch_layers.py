@@ -22,6 +22,7 @@ from chainrule.layers import (
     Dropout,
     Layer,
     LayerNormalization,
+    ParametricActivation,
     PReLU,
     RepeatVector,
 )
@@ -78,6 +79,28 @@ def _prelu(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     # One slope may be for all channels, which are the axis behind that of the rows.
     slope = np.broadcast_to(_array(module.weight), x.shape[:1])
     return assembly.over_axis(x, 0, lambda x: assembly.layer(PReLU(), {"slope": slope}, x))
+
+
+def _parametric_activation(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    name = _inner(module)
+    inner: Any = "linear"
+    if name != "Identity":
+        inner = _ACTIVATIONS[name].from_torch(module.activation)
+    layer = ParametricActivation(inner)
+    return assembly.layer(layer, {"alpha": _array(module.alpha)}, x)
+
+
+def _unknown_activation(module: Any) -> str | None:
+    name = _inner(module)
+    if name == "Identity":
+        return None
+    if name not in _ACTIVATIONS or name == "Softmax":
+        return f"its activation is {name}"
+    return _ACTIVATIONS[name].torch_objection(module.activation)
+
+
+def _inner(module: Any) -> str:
+    return type(module.activation).__name__
 
 
 def _scaling(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
@@ -207,6 +230,7 @@ _MODULES = {
     "Linear": Row(_linear),
     "Mean": Row(_mean),
     "PReLU": Row(_prelu),
+    "ParametricActivation": Row(_parametric_activation, _unknown_activation),
     "Permute": Row(_permute),
     "RepeatVector": Row(_repeat),
     "Reshape": Row(_reshape),

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Modules that PyTorch itself lacks; made on first use, when PyTorch is needed.
 
-`Scaling`, `Permute`, `RepeatVector`, `GlobalAveragePooling` and `Dot` are layers of this library.
+`Scaling`, `Permute`, `RepeatVector`, `GlobalAveragePooling`, `Dot` and `ParametricActivation` are
+layers of this library.
 `Reshape`, `Transpose` and `Mean` stand for functions of tensors while a module is read. The classes
 are attributes of this file, so that modules that contain them can be pickled.
 """
@@ -13,8 +14,8 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-_NAMES = {"Dot", "GlobalAveragePooling", "Permute", "RepeatVector", "Scaling"}
-_NAMES |= {"Mean", "Reshape", "Transpose"}
+_NAMES = {"Dot", "GlobalAveragePooling", "ParametricActivation", "Permute", "RepeatVector"}
+_NAMES |= {"Mean", "Reshape", "Scaling", "Transpose"}
 
 
 def scaling(scale: ArrayLike, offset: ArrayLike) -> Any:
@@ -121,6 +122,26 @@ def _classes() -> list[type]:
                 return (a * b).sum(-1, keepdim=True)
             return a @ b.transpose(1, 2)
 
+    class ParametricActivation(torch.nn.Module):
+        """x + alpha (f(x) - x), as `chainrule.ParametricActivation`: columns are last.
+
+        Parameters
+        ----------
+        activation : torch.nn.Module
+            The f.
+        columns : int
+            How many alphas there are, which begin with 1 and are trained.
+        """
+
+        def __init__(self, activation: torch.nn.Module, columns: int) -> None:
+            super().__init__()
+            self.activation = activation
+            self.alpha = torch.nn.Parameter(torch.ones(columns))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            """Return x and f(x), mixed."""
+            return (1 - self.alpha) * x + self.alpha * self.activation(x)
+
     class Reshape(torch.nn.Module):
         """The same numbers in rows of another shape, of which one extent may be -1."""
 
@@ -154,5 +175,5 @@ def _classes() -> list[type]:
             """Return the means."""
             return x.mean(self.axes, keepdim=self.keepdim)
 
-    layers = [Scaling, Permute, RepeatVector, GlobalAveragePooling, Dot]
+    layers = [Scaling, Permute, RepeatVector, GlobalAveragePooling, Dot, ParametricActivation]
     return [*layers, Reshape, Transpose, Mean]

@@ -19,6 +19,7 @@ from chainrule.layers.input import Input
 from chainrule.layers.layer import Layer
 from chainrule.layers.merge import Add, Average, Concatenate, Dot, Maximum, Multiply, Subtract
 from chainrule.layers.normalization import BatchNormalization, LayerNormalization
+from chainrule.layers.parametric_activation import ParametricActivation
 from chainrule.layers.prelu import PReLU
 from chainrule.layers.preprocessing import Normalization, Rescaling
 from chainrule.layers.scale import Scale
@@ -49,6 +50,7 @@ __all__ = [
     "Multiply",
     "Normalization",
     "PReLU",
+    "ParametricActivation",
     "Permute",
     "RepeatVector",
     "Rescaling",

@@ -3,7 +3,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chainrule.layers.layer import Layer
+from chainrule.schedules import Schedule
+from chainrule.spec import Field
+
+if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
 
 __all__ = ["Dropout"]
 
@@ -17,6 +24,11 @@ class Dropout(Layer):
     ----------
     rate : float
         In [0, 1).
+    rate_schedule : Schedule or dict, optional
+        Of each step a number that `rate` is times, 1 at most, such as ``FlatCosine(1.0,
+        epochs=10)``: any schedule of `chainrule.schedules` but functions and `ReduceOnPlateau`. It
+        begins where the optimizer's schedules do, or without any with the network's first step. In
+        `Sequential.forward` each step counts as an epoch.
     name : str, optional
         See `Layer`.
 
@@ -37,3 +49,5 @@ class Dropout(Layer):
 
     kind = "dropout"
     rate: float
+    _: KW_ONLY
+    rate_schedule: Schedule | None = Field(Schedule.from_config, None)  # type: ignore[assignment]

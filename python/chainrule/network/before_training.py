@@ -20,7 +20,7 @@ class BeforeTraining:
         self._net = net
         self._steps = 0 if net._core is None else net._core.total_steps
         self._unnamed = unnamed
-        self._chosen = net.loss, net.optimizer, net._schedule, net._schedule_origin
+        self._chosen = net.loss, net.optimizer, net._schedules, net._schedule_origin
 
     def unless_begun(self) -> None:
         """Undo an attempt that failed before its first step: no memory, or a function as loss.
@@ -29,5 +29,5 @@ class BeforeTraining:
         """
         net = self._net
         if net._core is not None and net._core.total_steps == self._steps:
-            net.loss, net.optimizer, net._schedule, net._schedule_origin = self._chosen
+            net.loss, net.optimizer, net._schedules, net._schedule_origin = self._chosen
             net._forget_names(self._unnamed)

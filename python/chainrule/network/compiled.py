@@ -64,7 +64,8 @@ class Compiled(Reading):
         self.metrics: Any = None  # a list of Metric, or one for each output
         self.target_name: str | None = None
         self._schedule_origin = 0
-        self._schedule: Schedule | None = None  # which the origin is for
+        # Of learning rate and weight decay, which the origin is for.
+        self._schedules: tuple[Schedule | None, Schedule | None] = None, None
         self._callback_states = CallbackStates()
         self._under_way: EpochUnderWay | None = None
         self._training = _core.TrainingLock()
@@ -129,11 +130,11 @@ class Compiled(Reading):
             self._shared.take_over(self)
 
     def _use_optimizer(self, optimizer: AnyOptimizer) -> None:
-        schedule = optimizer.schedule
-        # A new schedule counts its steps from here; the same one goes on.
-        if schedule != self._schedule and self._core is not None:
+        schedules = optimizer.schedule, optimizer.weight_decay_schedule
+        # A new schedule counts its steps from here; the same ones go on.
+        if schedules != self._schedules and self._core is not None:
             self._schedule_origin = self._core.total_steps
-        self._schedule = schedule
+        self._schedules = schedules
         self.optimizer = optimizer
 
     def _step(self, optimizer: _core.Optimizer, learning_rate: float) -> None:

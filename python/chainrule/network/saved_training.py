@@ -99,7 +99,8 @@ def restore_training(net: Compiled, state: _core.TrainingState) -> None:
         if "full_batch_optimizer" in record:
             net.optimizer = FullBatchOptimizer.from_config(record["full_batch_optimizer"])
         net._schedule_origin = state.schedule_origin
-        net._schedule = None if net.optimizer is None else net.optimizer.schedule
+        if net.optimizer is not None:
+            net._schedules = net.optimizer.schedule, net.optimizer.weight_decay_schedule
         if record.get("metrics") is not None:
             net.metrics = resolve_metrics(record["metrics"])
         if "output_metrics" in record:

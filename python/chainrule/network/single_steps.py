@@ -99,7 +99,7 @@ input_sparsity
             net.loss = objective
             net._use_optimizer(optimizer)
             net._changing()
-            by_schedule = net._schedule is not None
+            by_schedule = optimizer.schedule is not None
             return core.run_epoch(
                 core_rows(data.x),
                 core_rows(data.y),
@@ -116,6 +116,7 @@ input_sparsity
                 1,
                 False,  # not of an epoch
                 loss_weights_of(objective),
+                net._schedule_origin,
             )
         except Exception as error:
             if isinstance(error, MemoryError) or function_names(objective):
@@ -140,7 +141,8 @@ def _step_in_place(net: Compiled, x: object, y: object) -> float | None:
         return None
     if not isinstance(optimizer, Optimizer):
         return None
-    if optimizer.schedule is not None or net._schedule is not None:
+    schedules = optimizer.schedule, optimizer.weight_decay_schedule
+    if schedules != (None, None) or schedules != net._schedules or net._schedule_origin:
         return None
     described = loss._core, optimizer._core
     value: float | None = net._training.run(lambda: core.train_in_place(x, y, *described))

@@ -35,7 +35,7 @@ class Adam(Optimizer):
         Take epsilon for that of the formula before section 2.1 of the paper, beside the root before
         its correction: (sqrt(v) + epsilon) / sqrt(1 - beta2**t), as TensorFlow, Keras and
         scikit-learn have it.
-    weight_decay, clip_value, clip_norm, lazy
+    weight_decay, weight_decay_schedule, clip_value, clip_norm, lazy
         As `learning_rate`: see `Optimizer`.
 
     References
@@ -71,7 +71,7 @@ class AdamW(Adam):
         See `Adam`.
     weight_decay : float, default 0.01
         Taken from the parameter itself, not added to its gradient.
-    clip_value, clip_norm, lazy
+    weight_decay_schedule, clip_value, clip_norm, lazy
         See `Optimizer`.
 
     References
@@ -113,7 +113,7 @@ class NAdam(Optimizer):
         How fast the momentum's weight grows from beta1 / 2 to beta1; at least 0.
     decoupled_weight_decay : bool, default False
         Take the decay from the parameter itself, as `AdamW` does.
-    weight_decay, clip_value, clip_norm, lazy
+    weight_decay, weight_decay_schedule, clip_value, clip_norm, lazy
         See `Optimizer`.
 
     References
@@ -157,7 +157,7 @@ class RAdam(Optimizer):
         See `Adam`.
     decoupled_weight_decay : bool, default False
         Take the decay from the parameter itself, as `AdamW` does.
-    weight_decay, clip_value, clip_norm, lazy
+    weight_decay, weight_decay_schedule, clip_value, clip_norm, lazy
         See `Optimizer`.
 
     References
@@ -202,7 +202,7 @@ class LAMB(Optimizer):
         Above 0.
     weight_decay : float, default 0.0
         Part of the step whose norm is set, not added to the gradient.
-    clip_value, clip_norm
+    weight_decay_schedule, clip_value, clip_norm
         See `Optimizer`.
     lazy : bool, default False
         Must be False.

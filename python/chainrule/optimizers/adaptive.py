@@ -30,7 +30,7 @@ class AdaGrad(Optimizer):
         First value of s, at least 0.
     epsilon : float, default 1e-10
         Above 0.
-    weight_decay, clip_value, clip_norm, lazy
+    weight_decay, weight_decay_schedule, clip_value, clip_norm, lazy
         As `learning_rate`: see `Optimizer`.
 
     References
@@ -74,7 +74,7 @@ class RMSprop(Optimizer):
         In [0, 1).
     centered : bool, default False
         Divide by the standard deviation rather than the root mean square.
-    weight_decay, clip_value, clip_norm, lazy
+    weight_decay, weight_decay_schedule, clip_value, clip_norm, lazy
         As `learning_rate`: see `Optimizer`.
 
     References
@@ -115,7 +115,7 @@ class Adadelta(Optimizer):
         Weight of the past in the averages, in [0, 1).
     epsilon : float, default 1e-6
         Above 0.
-    weight_decay, clip_value, clip_norm, lazy
+    weight_decay, weight_decay_schedule, clip_value, clip_norm, lazy
         As `learning_rate`: see `Optimizer`.
 
     References

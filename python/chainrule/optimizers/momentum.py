@@ -30,7 +30,7 @@ class SGD(Optimizer):
         In [0, 1].
     nesterov : bool, default False
         Look ahead; needs momentum above 0 and no dampening.
-    weight_decay, clip_value, clip_norm, lazy
+    weight_decay, weight_decay_schedule, clip_value, clip_norm, lazy
         As `learning_rate`: see `Optimizer`.
 
     References
@@ -69,7 +69,7 @@ class Lion(Optimizer):
         Weights of the past in the step and in the average, in [0, 1).
     weight_decay : float, default 0.0
         Taken from the parameter itself, not added to its gradient.
-    clip_value, clip_norm, lazy
+    weight_decay_schedule, clip_value, clip_norm, lazy
         See `Optimizer`.
 
     References

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from chainrule import _core
 from chainrule.schedules import FunctionSchedule, PerEpoch, Schedule
-from chainrule.spec import Spec, check_no_class
+from chainrule.spec import Field, Spec, check_no_class
 
 if TYPE_CHECKING:
     from dataclasses import KW_ONLY
@@ -74,6 +74,10 @@ class Optimizer(Spec):
         penalties. Which rows share a batch then matters, but a step takes no more time than its
         entries are worth. The first layer must be Dense, or Dense behind a Rescaling or a
         Normalization; `clip_norm` and `step` do not go with it.
+    weight_decay_schedule : Schedule or dict, optional
+        Of each step a number that `weight_decay` is times, such as ``FlatCosine(1.0, epochs=10)``:
+        any schedule of `chainrule.schedules` but functions and `ReduceOnPlateau`. It begins where
+        a schedule of the learning rate does; `step` knows nothing of it.
 
     References
     ----------
@@ -100,6 +104,7 @@ class Optimizer(Spec):
     clip_value: float | None = None
     clip_norm: float | None = None
     lazy: bool = False
+    weight_decay_schedule: Schedule | None = Field(Schedule.from_config, None)  # type: ignore[assignment]
 
     @property
     def schedule(self) -> Schedule | None:

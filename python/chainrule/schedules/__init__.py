@@ -14,7 +14,9 @@ from chainrule.names import module_attributes
 from chainrule.schedules.closed_form import (
     Constant,
     Cosine,
+    CosLog,
     Exponential,
+    FlatCosine,
     InverseTime,
     OneCycle,
     Piecewise,
@@ -26,8 +28,10 @@ from chainrule.schedules.schedule import Schedule
 
 __all__ = [
     "Constant",
+    "CosLog",
     "Cosine",
     "Exponential",
+    "FlatCosine",
     "FunctionSchedule",
     "InverseTime",
     "OneCycle",

@@ -203,3 +203,64 @@ class OneCycle(Schedule):
     warmup: float = 0.3
     div_factor: float = 25.0
     final_div_factor: float = 10000.0
+
+
+class CosLog(Schedule):
+    """Waves from 0 to `learning_rate` and back, each about twice as long as the one before.
+
+    learning_rate * (1 - cos(2 * pi * log2(1 + (2**cycles - 1) * t / epochs))) / 2, and 0
+    afterwards.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The highest rate, above 0.
+    epochs : float
+        Length of the whole, above 0.
+    cycles : int, default 4
+        Number of waves, 1 to 50.
+
+    References
+    ----------
+    Holzmuller, Grinsztajn & Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees
+    on tabular data", NeurIPS 2024.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.schedules.CosLog(0.1, epochs=3, cycles=2).rates(0, 4, steps_per_epoch=1).round(4)
+    array([0.   , 0.   , 0.093, 0.   ])
+    """
+
+    kind = "coslog"
+    learning_rate: float
+    epochs: float
+    _: KW_ONLY
+    cycles: int = 4
+
+
+class FlatCosine(Schedule):
+    """`learning_rate` over the first half of the epochs, then half a cosine down to 0.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The highest rate, above 0.
+    epochs : float
+        Length of the whole, above 0.
+
+    References
+    ----------
+    Holzmuller, Grinsztajn & Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees
+    on tabular data", NeurIPS 2024.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.schedules.FlatCosine(0.1, epochs=4).rates(0, 5, steps_per_epoch=1)
+    array([0.1 , 0.1 , 0.1 , 0.05, 0.  ])
+    """
+
+    kind = "flat_cosine"
+    learning_rate: float
+    epochs: float

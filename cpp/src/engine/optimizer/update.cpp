@@ -21,14 +21,16 @@ void check_learning_rate(double rate) {
 // step. The kernels see bytes whose layout only the Rule of their kind knows, so that the table of
 // kernels has one update for all optimizers.
 template <class T>
-kernels::UpdateRule<T> make_rule(const Optimizer& optimizer, double learning_rate,
+kernels::UpdateRule<T> make_rule(const Optimizer& optimizer, const StepFactors& factors,
                                  std::int64_t step) {
   kernels::UpdateRule<T> made{};
   made.kind = optimizer.kind();
   made.gradient = {static_cast<T>(optimizer.clip_value), T(1)};
-  const kernels::StepNumber number{learning_rate, static_cast<double>(step), model::power};
+  const kernels::StepNumber number{factors.learning_rate, static_cast<double>(step), model::power};
   model::with_options(optimizer, [&]<class Options>(const Options& options) {
-    const auto rule = Rule<Options, T>::at(options, number);
+    Options own = options;
+    own.weight_decay *= factors.weight_decay_factor;
+    const auto rule = Rule<Options, T>::at(own, number);
     static_assert(sizeof(rule) <= sizeof(made.numbers));
     std::memcpy(made.numbers, &rule, sizeof(rule));
   });
@@ -58,18 +60,19 @@ double step_scale(const kernels::UpdateRule<T>& rule, double weight_norm, double
 // in each.
 template <class T>
 Update<T> make_update(const kernels::KernelTable<T>& kernels, const Optimizer& optimizer,
-                      double learning_rate, Parameters<T>& parameters, OptimizerState<T>& state,
-                      std::int64_t step, kernels::UpdateRule<T>* group_rules) {
+                      const StepFactors& factors, Parameters<T>& parameters,
+                      OptimizerState<T>& state, std::int64_t step,
+                      kernels::UpdateRule<T>* group_rules) {
   Update<T> u;
   u.kernels = &kernels;
   u.optimizer = &optimizer;
-  u.rule = make_rule<T>(optimizer, learning_rate, step);
+  u.rule = make_rule<T>(optimizer, factors, step);
   u.group_rules = group_rules;
   for (std::size_t i = 0; i < parameters.groups().size(); ++i) {
     const ParameterGroup& group = parameters.groups()[i];
-    Optimizer own = optimizer;
-    own.set_weight_decay(optimizer.weight_decay() * group.weight_decay_factor);
-    group_rules[i] = make_rule<T>(own, learning_rate * group.learning_rate_factor, step);
+    const StepFactors own{factors.learning_rate * group.learning_rate_factor,
+                          factors.weight_decay_factor * group.weight_decay_factor};
+    group_rules[i] = make_rule<T>(optimizer, own, step);
   }
   u.values = parameters.values.data();
   for (std::size_t i = 0; i < state.slots.size(); ++i) u.slots[i] = state.slots[i].data();
@@ -77,15 +80,16 @@ Update<T> make_update(const kernels::KernelTable<T>& kernels, const Optimizer& o
   return u;
 }
 
-template kernels::UpdateRule<float> make_rule(const Optimizer&, double, std::int64_t);
-template kernels::UpdateRule<double> make_rule(const Optimizer&, double, std::int64_t);
+template kernels::UpdateRule<float> make_rule(const Optimizer&, const StepFactors&, std::int64_t);
+template kernels::UpdateRule<double> make_rule(const Optimizer&, const StepFactors&, std::int64_t);
 template double step_scale(const kernels::UpdateRule<float>&, double, double);
 template double step_scale(const kernels::UpdateRule<double>&, double, double);
-template Update<float> make_update(const kernels::KernelTable<float>&, const Optimizer&, double,
-                                   Parameters<float>&, OptimizerState<float>&, std::int64_t,
-                                   kernels::UpdateRule<float>*);
-template Update<double> make_update(const kernels::KernelTable<double>&, const Optimizer&, double,
-                                    Parameters<double>&, OptimizerState<double>&, std::int64_t,
+template Update<float> make_update(const kernels::KernelTable<float>&, const Optimizer&,
+                                   const StepFactors&, Parameters<float>&, OptimizerState<float>&,
+                                   std::int64_t, kernels::UpdateRule<float>*);
+template Update<double> make_update(const kernels::KernelTable<double>&, const Optimizer&,
+                                    const StepFactors&, Parameters<double>&,
+                                    OptimizerState<double>&, std::int64_t,
                                     kernels::UpdateRule<double>*);
 
 }  // namespace chainrule::engine

@@ -10,9 +10,18 @@
 
 namespace chainrule::engine {
 
+/// What a step has in the place of the optimizer's numbers.
+struct StepFactors {
+  StepFactors(double learning_rate_, double weight_decay_factor_ = 1.0)
+      : learning_rate(learning_rate_), weight_decay_factor(weight_decay_factor_) {}
+
+  double learning_rate;
+  double weight_decay_factor;  // of the optimizer's weight decay
+};
+
 /// The numbers of step `step` (counted from 1), worked out in double.
 template <class T>
-kernels::UpdateRule<T> make_rule(const Optimizer& optimizer, double learning_rate,
+kernels::UpdateRule<T> make_rule(const Optimizer& optimizer, const StepFactors& factors,
                                  std::int64_t step);
 
 /// Throws Error unless it is finite and not negative.
@@ -83,7 +92,8 @@ double step_scale(const kernels::UpdateRule<T>& rule, double weight_norm, double
 /// update.
 template <class T>
 Update<T> make_update(const kernels::KernelTable<T>& kernels, const Optimizer& optimizer,
-                      double learning_rate, Parameters<T>& parameters, OptimizerState<T>& state,
-                      std::int64_t step, kernels::UpdateRule<T>* group_rules = nullptr);
+                      const StepFactors& factors, Parameters<T>& parameters,
+                      OptimizerState<T>& state, std::int64_t step,
+                      kernels::UpdateRule<T>* group_rules = nullptr);
 
 }  // namespace chainrule::engine

@@ -2,7 +2,9 @@
 // y = x * factor, where a factor is 0 with the probability `rate` and else 1 / (1 - rate). A factor
 // depends on the seed, the layer, the step, the row in the batch and the column alone, so threads
 // draw the same numbers however they share the rows out.
+#include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "chainrule/layers.hpp"
 #include "chainrule/random.hpp"
@@ -16,11 +18,12 @@ namespace {
 template <class T>
 class DropoutStage final : public Stage<T> {
  public:
-  DropoutStage(const StageContext<T>& c, double rate)
+  DropoutStage(const StageContext<T>& c, const Dropout& dropout)
       : kernels_(c.kernels),
         layer_(static_cast<std::uint64_t>(c.layer)),
         columns_(c.inputs),
-        rate_(rate),
+        rate_(dropout.rate),
+        schedule_(dropout.rate_schedule),
         factors_(c.backward ? c.rows * row_stride<T>(c.inputs) : 0) {}
 
   std::string describe() const override { return "dropout"; }
@@ -30,15 +33,16 @@ class DropoutStage final : public Stage<T> {
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = this->rows_of(step, context.slice());
     const std::int64_t size = rows.size() * this->x.stride;
-    if (!active(step)) {
+    const double rate = rate_in(step);
+    if (rate == 0.0) {
       std::copy_n(this->x.row(rows.begin), size, this->y.row(rows.begin));
       return;
     }
-    const auto threshold = static_cast<std::uint32_t>(std::ldexp(rate_, 32));
+    const auto threshold = static_cast<std::uint32_t>(std::ldexp(rate, 32));
     kernels_.dropout_factors(
         {step.seed, static_cast<std::uint32_t>(RandomUse::dropout), layer_ << 48 | step.number,
          threshold, rows.begin, rows.end, columns_},
-        static_cast<T>(1.0 / (1.0 - rate_)), factors_.data(), this->x.stride);
+        static_cast<T>(1.0 / (1.0 - rate)), factors_.data(), this->x.stride);
     kernels_.multiply(this->x.row(rows.begin), factors(rows), this->y.row(rows.begin), size);
   }
 
@@ -47,7 +51,7 @@ class DropoutStage final : public Stage<T> {
     if (!this->dx.data) return;
     const Range rows = this->rows_of(step, context.slice());
     const std::int64_t size = rows.size() * this->x.stride;
-    if (active(step)) {
+    if (rate_in(step) > 0.0) {
       kernels_.multiply(this->dy.row(rows.begin), factors(rows), this->dx.row(rows.begin), size);
     } else {
       std::copy_n(this->dy.row(rows.begin), size, this->dx.row(rows.begin));
@@ -55,13 +59,18 @@ class DropoutStage final : public Stage<T> {
   }
 
  private:
-  bool active(const Step<T>& step) const { return step.training && rate_ > 0.0; }
+  double rate_in(const Step<T>& step) const {
+    if (!step.training) return 0.0;
+    if (!schedule_) return rate_;
+    return rate_ * std::min(1.0, schedule_->rate(step.schedule_step, step.steps_per_epoch));
+  }
   T* factors(Range rows) { return factors_.data() + rows.begin * this->x.stride; }
 
   const kernels::KernelTable<T>& kernels_;
   std::uint64_t layer_;
   std::int64_t columns_;
   double rate_;
+  std::optional<Schedule> schedule_;
   Buffer<T> factors_;
 };
 
@@ -70,8 +79,7 @@ class DropoutStage final : public Stage<T> {
 template <class T>
 void add_dropout(const Layer& layer, const StageContext<T>& context, Stages<T>& stages) {
   if (!context.backward) return;  // predictions take the rows as they are
-  const double rate = dynamic_cast<const Dropout&>(layer).rate;
-  stages.push_back(std::make_unique<DropoutStage<T>>(context, rate));
+  stages.push_back(std::make_unique<DropoutStage<T>>(context, dynamic_cast<const Dropout&>(layer)));
 }
 
 CHAINRULE_INSTANTIATE_FACTORY(add_dropout)

@@ -18,7 +18,7 @@ struct Entry {
 };
 
 template <class T>
-constexpr std::array<Entry<T>, 26> kFactories{{
+constexpr std::array<Entry<T>, 27> kFactories{{
     {"activation", add_activation<T>},
     {"add", add_merge<T>},
     {"average", add_merge<T>},
@@ -40,6 +40,7 @@ constexpr std::array<Entry<T>, 26> kFactories{{
     {"normalization", add_normalization<T>},
     {"permute", add_permute<T>},
     {"prelu", add_prelu<T>},
+    {"parametric_activation", add_parametric_activation<T>},
     {"repeat_vector", add_repeat_vector<T>},
     {"rescaling", add_rescaling<T>},
     {"reshape", add_reshape<T>},

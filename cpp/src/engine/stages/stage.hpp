@@ -34,7 +34,9 @@ struct Step {
   std::int64_t rows = 0;  // of this batch
   bool training = false;
   std::uint64_t seed = 0;
-  std::uint64_t number = 0;                   // optimizer steps so far: dropout's counter
+  std::uint64_t number = 0;        // optimizer steps so far: dropout's counter
+  std::int64_t schedule_step = 0;  // counted from where schedules begin
+  std::int64_t steps_per_epoch = 1;
   T* gradients = nullptr;                     // arena to leave the gradients in, or
   const Update<T>* update = nullptr;          // the optimizer that takes them at once
   kernels::PrefetchCursor* cursor = nullptr;  // of the next batch, this thread's

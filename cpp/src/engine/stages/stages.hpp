@@ -56,6 +56,9 @@ void add_embedding(const Layer& layer, const StageContext<T>& context, Stages<T>
 template <class T>
 void add_layer_normalization(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
+void add_parametric_activation(const Layer& layer, const StageContext<T>& context,
+                               Stages<T>& stages);
+template <class T>
 void add_prelu(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
 void add_rescaling(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
