@@ -161,7 +161,7 @@ def test_unrolled_into_single_numbers() -> None:
 
 def test_a_row_is_explained() -> None:
     page = shaken(network()).explain(X[0], int(Y[0]), loss="cross_entropy")
-    assert "parametric_activation" in page.html
+    assert "parametric_activation" in page.to_html()
 
 
 @needs_compiler
