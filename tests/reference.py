@@ -129,6 +129,27 @@ class _ParametricActivation(_Layer):
         return dy + self.parameters["alpha"] * (slope - dy)
 
 
+class _PeriodicEmbedding(_Layer):
+    def forward(self, x, training):
+        p, self.x = self.parameters, x[:, :, None]
+        self.z = 2 * np.pi * p["frequency"] * self.x + p["phase"]
+        sums = np.einsum("rjf,juf->rju", np.cos(self.z), p["weight"]) + p["bias"]
+        return np.concatenate([self.x, sums], axis=2).reshape(len(x), -1)
+
+    def backward(self, dy):
+        p = self.parameters
+        dy = dy.reshape(*self.x.shape[:2], -1)
+        d_sums = dy[:, :, 1:]
+        dz = -np.sin(self.z) * np.einsum("rju,juf->rjf", d_sums, p["weight"])
+        self.gradients = {
+            "frequency": (2 * np.pi * self.x * dz).sum(axis=0),
+            "phase": dz.sum(axis=0),
+            "weight": np.einsum("rju,rjf->juf", d_sums, np.cos(self.z)),
+            "bias": d_sums.sum(axis=0),
+        }
+        return dy[:, :, 0] + (2 * np.pi * p["frequency"] * dz).sum(axis=2)
+
+
 class _Rescaling(_Layer):
     def forward(self, x, training):
         return x * self.config["scale"] + self.config["offset"]
@@ -151,6 +172,7 @@ _LAYERS = {
     "batch_normalization": _BatchNormalization,
     "layer_normalization": _LayerNormalization,
     "prelu": _PReLU,
+    "periodic_embedding": _PeriodicEmbedding,
     "parametric_activation": _ParametricActivation,
     "rescaling": _Rescaling,
     "normalization": _Normalization,

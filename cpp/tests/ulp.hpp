@@ -16,11 +16,13 @@
 namespace chainrule::kernels {
 
 constexpr MathFunction kMathFunctions[] = {
-    MathFunction::exp,  MathFunction::expm1,   MathFunction::log, MathFunction::log1p,
-    MathFunction::tanh, MathFunction::sigmoid, MathFunction::erf};
+    MathFunction::exp,   MathFunction::expm1,  MathFunction::log,
+    MathFunction::log1p, MathFunction::tanh,   MathFunction::sigmoid,
+    MathFunction::erf,   MathFunction::sin_pi, MathFunction::cos_pi};
 
 inline std::string name(MathFunction function) {
-  constexpr const char* names[] = {"exp", "expm1", "log", "log1p", "tanh", "sigmoid", "erf"};
+  constexpr const char* names[] = {"exp",     "expm1", "log",    "log1p", "tanh",
+                                   "sigmoid", "erf",   "sin_pi", "cos_pi"};
   return names[int(function)];
 }
 
@@ -38,6 +40,15 @@ struct Wider<double> {
 
 template <class T>
 using Wide = typename Wider<T>::Type;
+
+/// sin(pi x), from the exact rest to the nearest whole number.
+template <class W>
+W sin_of_pi_times(W x) {
+  const W rest = std::remainder(x, W(2));
+  const W near = std::round(rest);
+  const W sine = std::sin(std::acos(W(-1)) * (rest - near));
+  return std::abs(near) == 1 ? -sine : sine;
+}
 
 template <class T>
 Wide<T> exact_value(MathFunction function, T argument) {
@@ -57,6 +68,11 @@ Wide<T> exact_value(MathFunction function, T argument) {
       return 1 / (1 + std::exp(-x));
     case MathFunction::erf:
       return std::erf(x);
+    case MathFunction::sin_pi:
+      return sin_of_pi_times(x);
+    case MathFunction::cos_pi:
+      // cos(pi x) = sin(pi (1/2 - |x|)), of which no rest is rounded.
+      return sin_of_pi_times(Wide<T>(0.5) - std::fmod(std::abs(x), Wide<T>(2)));
   }
   return std::numeric_limits<Wide<T>>::quiet_NaN();
 }

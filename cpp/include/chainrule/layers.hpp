@@ -281,6 +281,30 @@ class CHAINRULE_API Embedding final : public TrainedLayer {
   std::int64_t checked_columns(std::int64_t inputs) const;
 };
 
+/// Embeddings of numbers: of each column x the column itself and `units` more, v cos(2 pi w x + b)
+/// + beta, with frequencies w, phases b, weights v and biases beta of each column's own, all of
+/// which are trained. The outputs of a column stand side by side.
+///
+/// Parameters: frequency (columns, frequencies), phase (columns, frequencies), weight (columns,
+/// units, frequencies), bias (columns, units).
+///
+/// References: Gorishniy, Rubachev & Babenko, "On embeddings for numerical features in tabular deep
+/// learning", NeurIPS 2022; Holzmuller, Grinsztajn & Steinwart, "Better by default: strong
+/// pre-tuned MLPs and boosted trees on tabular data" (PBLD), NeurIPS 2024.
+class CHAINRULE_API PeriodicEmbedding final : public TrainedLayer {
+ public:
+  std::int64_t units = 3;         // in 1..32
+  std::int64_t frequencies = 16;  // in 1..64
+  double frequency_stddev = 0.1;  // of their first values, whose mean is 0
+
+  static PeriodicEmbedding from_config(const Config& config);
+
+  std::string_view kind() const override { return "periodic_embedding"; }
+  Config config() const override;
+  Shape output_shape(const std::vector<Shape>& inputs) const override;
+  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
+};
+
 /// y = x * scale + offset, the same two numbers for every feature.
 class CHAINRULE_API Rescaling final : public Layer {
  public:

@@ -17,6 +17,7 @@
 #include "kernels/merge.hpp"
 #include "kernels/mix.hpp"
 #include "kernels/normalization.hpp"
+#include "kernels/periodic.hpp"
 #include "kernels/positions.hpp"
 #include "kernels/prelu.hpp"
 #include "kernels/reduce.hpp"
@@ -75,6 +76,7 @@ constexpr KernelTable<Dual> dual_table() {
   k.layer_norm_forward = layer_norm_forward<Dual>;
   k.prelu_forward = prelu_forward<Dual>;
   k.mix = mix<Dual>;
+  k.periodic_forward = periodic_forward<Dual>;
   k.merge_forward = merge_forward<Dual>;
   k.copy_columns = copy_columns<Dual>;
   k.dot_forward = dot_forward<Dual>;
@@ -96,6 +98,8 @@ constexpr KernelTable<Dual> dual_table() {
   k.layer_norm_backward = layer_norm_backward<Dual>;
   k.affine_gradient = affine_gradient<Dual>;
   k.mix_gradient = mix_gradient<Dual>;
+  k.periodic_backward = periodic_backward<Dual>;
+  k.periodic_gradient = periodic_gradient<Dual>;
   k.prelu_backward = prelu_backward<Dual>;
   k.prelu_gradient = prelu_gradient<Dual>;
   k.tree_sum = tree_sum<Dual>;

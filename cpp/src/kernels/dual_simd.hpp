@@ -178,5 +178,13 @@ CHAINRULE_INLINE DualVector erf<Dual>(DualVector x) {
   return {real_math(MathFunction::erf, x.value), slope * x.tangent};
 }
 
+template <>
+CHAINRULE_INLINE SinCos<Dual> sin_cos_pi<Dual>(DualVector x) {
+  constexpr double pi = 3.14159265358979323846;
+  const Vec<double> sine = real_math(MathFunction::sin_pi, x.value);
+  const Vec<double> cosine = real_math(MathFunction::cos_pi, x.value);
+  return {{sine, pi * cosine * x.tangent}, {cosine, -pi * sine * x.tangent}};
+}
+
 }  // namespace math
 }  // namespace

@@ -14,6 +14,7 @@
 #include "kernels/mix.hpp"
 #include "kernels/multiply.hpp"
 #include "kernels/normalization.hpp"
+#include "kernels/periodic.hpp"
 #include "kernels/positions.hpp"
 #include "kernels/prelu.hpp"
 #include "kernels/reshape.hpp"
@@ -41,6 +42,7 @@ constexpr InferenceKernels<T> inference_kernels(const char* name) {
   k.layer_norm_forward = layer_norm_forward<T>;
   k.prelu_forward = prelu_forward<T>;
   k.mix = mix<T>;
+  k.periodic_forward = periodic_forward<T>;
   k.merge_forward = merge_forward<T>;
   k.copy_columns = copy_columns<T>;
   k.dot_forward = dot_forward<T>;

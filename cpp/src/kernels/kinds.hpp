@@ -15,6 +15,6 @@ using chainrule::LossKind;
 /// How tensors of one shape become one, element by element.
 enum class MergeKind : int { add, subtract, multiply, average, maximum };
 
-enum class MathFunction : int { exp, expm1, log, log1p, tanh, sigmoid, erf };
+enum class MathFunction : int { exp, expm1, log, log1p, tanh, sigmoid, erf, sin_pi, cos_pi };
 
 }  // namespace chainrule::kernels

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "kernels/kinds.hpp"
+#include "kernels/layout.hpp"
 
 namespace chainrule::kernels {
 
@@ -112,6 +113,31 @@ struct MixArgs {
   const T* share;
   const T* from;
   const T* to;
+};
+
+/// Of a periodic embedding, see periodic.hpp.
+constexpr int64_t kMostWaves = 64;
+constexpr int64_t kMostPeriodicUnits = 32;
+constexpr double kTwoPi = 6.283185307179586;
+constexpr double kOverPi = 0.3183098861837907;
+
+template <class T>
+struct PeriodicArgs {
+  int64_t rows, columns, units, x_stride, y_stride;
+  PanelShape wave_shape, weight_shape, bias_shape;
+  const T* frequency;  // (columns, waves), as the phases
+  const T* phase;
+  const T* weight;  // (columns units, waves)
+  const T* bias;    // (columns, units)
+};
+
+/// Gradients of the layout of what they are gradients of.
+template <class T>
+struct PeriodicGradients {
+  T* frequency;
+  T* phase;
+  T* weight;
+  T* bias;
 };
 
 /// Random words are blocks of the library's counter layout, see random_block: block = row * blocks

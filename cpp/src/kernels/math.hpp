@@ -8,4 +8,5 @@
 #include "kernels/math/exp.hpp"
 #include "kernels/math/log.hpp"
 #include "kernels/math/sigmoid.hpp"
+#include "kernels/math/sin_cos_pi.hpp"
 #include "kernels/math/tanh.hpp"

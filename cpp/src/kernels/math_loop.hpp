@@ -38,6 +38,10 @@ void math_array(MathFunction function, const T* x, T* y, int64_t n) {
       return map_array(x, y, n, [](Vec<T> v) CHAINRULE_LAMBDA { return math::sigmoid<T>(v); });
     case MathFunction::erf:
       return map_array(x, y, n, [](Vec<T> v) CHAINRULE_LAMBDA { return math::erf<T>(v); });
+    case MathFunction::sin_pi:
+      return map_array(x, y, n, [](Vec<T> v) CHAINRULE_LAMBDA { return math::sin_pi<T>(v); });
+    case MathFunction::cos_pi:
+      return map_array(x, y, n, [](Vec<T> v) CHAINRULE_LAMBDA { return math::cos_pi<T>(v); });
   }
 }
 

@@ -43,6 +43,7 @@ struct InferenceKernels {
   void (*prelu_forward)(const PreluArgs<T>&);
   /// y may be one of the tensors that it reads.
   void (*mix)(const MixArgs<T>&, T* y);
+  void (*periodic_forward)(const PeriodicArgs<T>&, const T* x, T* y);
 
   void (*merge_forward)(const MergeArgs<T>&, T* y);
   /// y(i, j) = x(i, j) for i < rows and j < columns; nothing else is written.
@@ -116,6 +117,9 @@ struct TrainingKernels {
   void (*batch_norm_backward)(const BatchNormArgs<T>&);
   void (*layer_norm_backward)(const LayerNormArgs<T>&);
   void (*affine_gradient)(const AffineGradientArgs<T>&);
+  void (*periodic_backward)(const PeriodicArgs<T>&, const T* x, const T* dy, T* dx);
+  void (*periodic_gradient)(const PeriodicArgs<T>&, const PeriodicGradients<T>&, const T* x,
+                            const T* dy, int64_t column_begin, int64_t column_end);
   void (*mix_gradient)(const MixArgs<T>&, const T* dy, int64_t column_begin, int64_t column_end,
                        T* dshare);
   void (*prelu_backward)(const PreluArgs<T>&);

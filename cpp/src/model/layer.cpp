@@ -28,7 +28,7 @@ AnyLayer make(const Config& config) {
   return T::from_config(config);
 }
 
-constexpr std::array<KnownLayer, 26> kLayers{{
+constexpr std::array<KnownLayer, 27> kLayers{{
     {"dense", make<Dense>},
     {"activation", make<ActivationLayer>},
     {"prelu", make<PReLU>},
@@ -55,6 +55,7 @@ constexpr std::array<KnownLayer, 26> kLayers{{
     {"gaussian_noise", make<GaussianNoise>},
     {"scale", make<Scale>},
     {"parametric_activation", make<ParametricActivation>},
+    {"periodic_embedding", make<PeriodicEmbedding>},
 }};
 
 }  // namespace

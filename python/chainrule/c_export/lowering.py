@@ -26,6 +26,7 @@ from chainrule.c_export.operations import (
     Merge,
     Mix,
     Operation,
+    Periodic,
     Permute,
     PReLU,
     Repeat,
@@ -204,6 +205,10 @@ def _prelu(node: NetworkNode, columns: int) -> list[_Part]:
     return [(PReLU, node.arrays)]
 
 
+def _periodic_embedding(node: NetworkNode, columns: int) -> list[_Part]:
+    return [(Periodic, {name: values.reshape(-1) for name, values in node.arrays.items()})]
+
+
 def _permute(node: NetworkNode, columns: int) -> list[_Part]:
     dims = node.layer.dims
     # One axis, or several of which none moves, are what they were.
@@ -231,6 +236,7 @@ _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
     "global_average_pooling": _global_average_pooling,
     "layer_normalization": _layer_normalization,
     "normalization": _affine,
+    "periodic_embedding": _periodic_embedding,
     "permute": _permute,
     "prelu": _prelu,
     "repeat_vector": _repeat_vector,

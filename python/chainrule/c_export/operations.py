@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from chainrule.network.sequential import Sequential
 
 __all__ = ["Activation", "Affine", "Array", "Copy", "Dense", "LayerNormalization", "Operation"]
-__all__ += ["Clip", "Concatenate", "Dot", "MeanOfPositions", "Merge", "Mix", "PReLU", "Permute"]
+__all__ += ["Clip", "Concatenate", "Dot", "MeanOfPositions", "Merge", "Mix", "PReLU", "Periodic", "Permute"]
 __all__ += ["Product", "Repeat"]
 
 Array = NDArray[Any]
@@ -245,6 +245,34 @@ class LayerNormalization(Operation):
         net = _one_layer(self.inputs, layers.LayerNormalization(epsilon=self.epsilon))
         net.set_weights({"0.gamma": self.gamma, "0.beta": self.beta})
         return net
+
+
+@dataclass(frozen=True, eq=False)
+class Periodic(Operation):
+    """Of each feature itself and sums of its cosines; the arrays are flat."""
+
+    frequency: Array
+    phase: Array
+    weight: Array
+    bias: Array
+    name = "periodic"
+    in_place = False
+
+    @property
+    def arguments(self) -> list[str]:
+        """What the call passes, with the numbers of waves and of sums."""
+        numbers = (len(self.frequency) // self.inputs, self.outputs // self.inputs - 1)
+        return [*super().arguments, *map(str, numbers)]
+
+    def run(self, x: Array) -> Array:
+        """Return the numbers and their sums."""
+        frequency, phase = (a.reshape(self.inputs, -1) for a in (self.frequency, self.phase))
+        bias = self.bias.reshape(self.inputs, -1)
+        weight = self.weight.reshape(*bias.shape, -1)
+        waves = np.cos(2 * np.pi * frequency * x[:, :, np.newaxis] + phase)
+        sums = np.einsum("rjf,juf->rju", waves, weight) + bias
+        embedded: Array = np.concatenate([x[:, :, np.newaxis], sums], axis=2).reshape(len(x), -1)
+        return embedded.astype(x.dtype)
 
 
 @dataclass(frozen=True, eq=False)

@@ -276,6 +276,22 @@ def _add_parametric_activation(graph: GraphWriter, node: NetworkNode) -> None:
     graph.add("Add", part, rest)
 
 
+def _add_periodic_embedding(graph: GraphWriter, node: NetworkNode) -> None:
+    arrays, last = node.arrays, graph.constant("last_axis", [-1], "int64")
+    double = {name: values.astype(np.float64) for name, values in arrays.items()}
+    numbers = graph.add("Unsqueeze", graph.current, last)
+    turned = graph.add("Mul", numbers, graph.constant("frequency", 2 * np.pi * double["frequency"]))
+    # cos(z) = sin(z + pi / 2), of which onnxruntime has one of double.
+    phase = double["phase"] + np.pi / 2
+    waves = graph.add("Sin", graph.add("Add", turned, graph.constant("phase", phase)))
+    row = graph.add("Unsqueeze", waves, graph.constant("before_last_axis", [-2], "int64"))
+    weight = graph.constant("weight", np.swapaxes(arrays["weight"], 1, 2))
+    sums = graph.add("Squeeze", graph.add("MatMul", row, weight), graph.constant("row_axis", [-2], "int64"))
+    sums = graph.add("Add", sums, graph.constant("bias", arrays["bias"]))
+    embedded = graph.add("Concat", numbers, sums, axis=-1)
+    graph.add("Reshape", embedded, graph.constant("shape", (0, *node.shape), "int64"))
+
+
 def _add_clip(graph: GraphWriter, node: NetworkNode) -> None:
     ends = (node.layer.min_value, node.layer.max_value)
     graph.add("Clip", graph.current, *("" if end is None else graph.scalar(end) for end in ends))
@@ -308,6 +324,7 @@ _LAYERS: dict[str, Callable[[GraphWriter, NetworkNode], None]] = {
     "layer_normalization": _add_layer_normalization,
     "normalization": _add_affine,
     "parametric_activation": _add_parametric_activation,
+    "periodic_embedding": _add_periodic_embedding,
     "permute": _add_permute,
     "prelu": _add_prelu,
     "repeat_vector": _add_repeat_vector,

@@ -102,6 +102,15 @@ def _parametric_activation_modules(
     return [mixed]
 
 
+def _periodic_embedding_modules(
+    nn: Any, node: NetworkNode, columns: int, dtype: str
+) -> list[Any]:
+    layer = node.layer
+    module = module_of("PeriodicEmbedding", columns, layer.units, layer.frequencies)
+    _fill(module, **node.arrays)
+    return [module]
+
+
 def _dropout_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     return [nn.Dropout(node.layer.rate)]
 
@@ -143,6 +152,7 @@ KINDS: Mapping[str, Callable[[Any, NetworkNode, int, str], list[Any]]] = {
     "layer_normalization": _norm_modules,
     "normalization": _scaling_modules,
     "parametric_activation": _parametric_activation_modules,
+    "periodic_embedding": _periodic_embedding_modules,
     "permute": _permute_modules,
     "prelu": _prelu_modules,
     "repeat_vector": _repeat_modules,

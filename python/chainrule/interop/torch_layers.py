@@ -23,6 +23,7 @@ from chainrule.layers import (
     Layer,
     LayerNormalization,
     ParametricActivation,
+    PeriodicEmbedding,
     PReLU,
     RepeatVector,
 )
@@ -101,6 +102,14 @@ def _unknown_activation(module: Any) -> str | None:
 
 def _inner(module: Any) -> str:
     return type(module.activation).__name__
+
+
+def _periodic_embedding(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    arrays = {name: _array(tensor) for name, tensor in module.named_parameters()}
+    columns, units, frequencies = arrays["weight"].shape
+    if columns != x.columns:
+        raise ValueError(f"takes {columns} columns, {x.columns} come in")
+    return assembly.layer(PeriodicEmbedding(units=units, frequencies=frequencies), arrays, x)
 
 
 def _scaling(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
@@ -231,6 +240,7 @@ _MODULES = {
     "Mean": Row(_mean),
     "PReLU": Row(_prelu),
     "ParametricActivation": Row(_parametric_activation, _unknown_activation),
+    "PeriodicEmbedding": Row(_periodic_embedding),
     "Permute": Row(_permute),
     "RepeatVector": Row(_repeat),
     "Reshape": Row(_reshape),

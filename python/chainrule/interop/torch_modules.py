@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Modules that PyTorch itself lacks; made on first use, when PyTorch is needed.
 
-`Scaling`, `Permute`, `RepeatVector`, `GlobalAveragePooling`, `Dot` and `ParametricActivation` are
-layers of this library.
+`Scaling`, `Permute`, `RepeatVector`, `GlobalAveragePooling`, `Dot`, `ParametricActivation` and
+`PeriodicEmbedding` are layers of this library.
 `Reshape`, `Transpose` and `Mean` stand for functions of tensors while a module is read. The classes
 are attributes of this file, so that modules that contain them can be pickled.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import ArrayLike
 
 _NAMES = {"Dot", "GlobalAveragePooling", "ParametricActivation", "Permute", "RepeatVector"}
-_NAMES |= {"Mean", "Reshape", "Scaling", "Transpose"}
+_NAMES |= {"Mean", "PeriodicEmbedding", "Reshape", "Scaling", "Transpose"}
 
 
 def scaling(scale: ArrayLike, offset: ArrayLike) -> Any:
@@ -142,6 +143,31 @@ def _classes() -> list[type]:
             """Return x and f(x), mixed."""
             return (1 - self.alpha) * x + self.alpha * self.activation(x)
 
+    class PeriodicEmbedding(torch.nn.Module):
+        """Each column and sums of its cosines, as `chainrule.PeriodicEmbedding`: columns are last.
+
+        Parameters
+        ----------
+        columns, units, frequencies : int
+            Columns of x, sums for each, and waves of each.
+        """
+
+        def __init__(self, columns: int, units: int, frequencies: int) -> None:
+            super().__init__()
+            bound = frequencies**-0.5
+            self.frequency = torch.nn.Parameter(0.1 * torch.randn(columns, frequencies))
+            phase = math.pi * (2 * torch.rand(columns, frequencies) - 1)
+            self.phase = torch.nn.Parameter(phase)
+            weight = bound * (2 * torch.rand(columns, units, frequencies) - 1)
+            self.weight = torch.nn.Parameter(weight)
+            self.bias = torch.nn.Parameter(bound * (2 * torch.rand(columns, units) - 1))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            """Return each column and its sums."""
+            waves = torch.cos(2 * math.pi * self.frequency * x[..., None] + self.phase)
+            sums = torch.einsum("...jf,juf->...ju", waves, self.weight) + self.bias
+            return torch.cat([x[..., None], sums], -1).flatten(-2)
+
     class Reshape(torch.nn.Module):
         """The same numbers in rows of another shape, of which one extent may be -1."""
 
@@ -176,4 +202,4 @@ def _classes() -> list[type]:
             return x.mean(self.axes, keepdim=self.keepdim)
 
     layers = [Scaling, Permute, RepeatVector, GlobalAveragePooling, Dot, ParametricActivation]
-    return [*layers, Reshape, Transpose, Mean]
+    return [*layers, PeriodicEmbedding, Reshape, Transpose, Mean]

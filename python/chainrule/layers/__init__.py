@@ -20,6 +20,7 @@ from chainrule.layers.layer import Layer
 from chainrule.layers.merge import Add, Average, Concatenate, Dot, Maximum, Multiply, Subtract
 from chainrule.layers.normalization import BatchNormalization, LayerNormalization
 from chainrule.layers.parametric_activation import ParametricActivation
+from chainrule.layers.periodic_embedding import PeriodicEmbedding
 from chainrule.layers.prelu import PReLU
 from chainrule.layers.preprocessing import Normalization, Rescaling
 from chainrule.layers.scale import Scale
@@ -51,6 +52,7 @@ __all__ = [
     "Normalization",
     "PReLU",
     "ParametricActivation",
+    "PeriodicEmbedding",
     "Permute",
     "RepeatVector",
     "Rescaling",

@@ -18,7 +18,7 @@ struct Entry {
 };
 
 template <class T>
-constexpr std::array<Entry<T>, 27> kFactories{{
+constexpr std::array<Entry<T>, 28> kFactories{{
     {"activation", add_activation<T>},
     {"add", add_merge<T>},
     {"average", add_merge<T>},
@@ -41,6 +41,7 @@ constexpr std::array<Entry<T>, 27> kFactories{{
     {"permute", add_permute<T>},
     {"prelu", add_prelu<T>},
     {"parametric_activation", add_parametric_activation<T>},
+    {"periodic_embedding", add_periodic_embedding<T>},
     {"repeat_vector", add_repeat_vector<T>},
     {"rescaling", add_rescaling<T>},
     {"reshape", add_reshape<T>},

@@ -59,6 +59,8 @@ template <class T>
 void add_parametric_activation(const Layer& layer, const StageContext<T>& context,
                                Stages<T>& stages);
 template <class T>
+void add_periodic_embedding(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
 void add_prelu(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
 void add_rescaling(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
