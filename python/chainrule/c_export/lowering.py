@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule import activations
+from chainrule.c_export.column_operations import Mix, Periodic
 from chainrule.c_export.operations import (
     Activation,
     Affine,
@@ -24,9 +25,7 @@ from chainrule.c_export.operations import (
     LayerNormalization,
     MeanOfPositions,
     Merge,
-    Mix,
     Operation,
-    Periodic,
     Permute,
     PReLU,
     Repeat,

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from chainrule.network.sequential import Sequential
 
 __all__ = ["Activation", "Affine", "Array", "Copy", "Dense", "LayerNormalization", "Operation"]
-__all__ += ["Clip", "Concatenate", "Dot", "MeanOfPositions", "Merge", "Mix", "PReLU", "Periodic", "Permute"]
-__all__ += ["Product", "Repeat"]
+__all__ += ["Clip", "Concatenate", "Dot", "MeanOfPositions", "Merge", "PReLU"]
+__all__ += ["Permute", "Product", "Repeat"]
 
 Array = NDArray[Any]
 
@@ -248,34 +248,6 @@ class LayerNormalization(Operation):
 
 
 @dataclass(frozen=True, eq=False)
-class Periodic(Operation):
-    """Of each feature itself and sums of its cosines; the arrays are flat."""
-
-    frequency: Array
-    phase: Array
-    weight: Array
-    bias: Array
-    name = "periodic"
-    in_place = False
-
-    @property
-    def arguments(self) -> list[str]:
-        """What the call passes, with the numbers of waves and of sums."""
-        numbers = (len(self.frequency) // self.inputs, self.outputs // self.inputs - 1)
-        return [*super().arguments, *map(str, numbers)]
-
-    def run(self, x: Array) -> Array:
-        """Return the numbers and their sums."""
-        frequency, phase = (a.reshape(self.inputs, -1) for a in (self.frequency, self.phase))
-        bias = self.bias.reshape(self.inputs, -1)
-        weight = self.weight.reshape(*bias.shape, -1)
-        waves = np.cos(2 * np.pi * frequency * x[:, :, np.newaxis] + phase)
-        sums = np.einsum("rjf,juf->rju", waves, weight) + bias
-        embedded: Array = np.concatenate([x[:, :, np.newaxis], sums], axis=2).reshape(len(x), -1)
-        return embedded.astype(x.dtype)
-
-
-@dataclass(frozen=True, eq=False)
 class Clip(Operation):
     """y = x within low .. high."""
 
@@ -309,18 +281,6 @@ class Merge(Operation):
         """Return f(a, b)."""
         values: Array = MERGES[self.kind].values(a, b)
         return values
-
-
-@dataclass(frozen=True, eq=False)
-class Mix(Operation):
-    """y = (1 - share) * a + share * b, of a share of shape (inputs,)."""
-
-    share: Array
-    name = "mix"
-
-    def run(self, a: Array, b: Array) -> Array:
-        """Return the mixed rows."""
-        return (1 - self.share) * a + self.share * b
 
 
 @dataclass(frozen=True, eq=False)

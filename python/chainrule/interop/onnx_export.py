@@ -286,7 +286,9 @@ def _add_periodic_embedding(graph: GraphWriter, node: NetworkNode) -> None:
     waves = graph.add("Sin", graph.add("Add", turned, graph.constant("phase", phase)))
     row = graph.add("Unsqueeze", waves, graph.constant("before_last_axis", [-2], "int64"))
     weight = graph.constant("weight", np.swapaxes(arrays["weight"], 1, 2))
-    sums = graph.add("Squeeze", graph.add("MatMul", row, weight), graph.constant("row_axis", [-2], "int64"))
+    sums = graph.add(
+        "Squeeze", graph.add("MatMul", row, weight), graph.constant("row_axis", [-2], "int64")
+    )
     sums = graph.add("Add", sums, graph.constant("bias", arrays["bias"]))
     embedded = graph.add("Concat", numbers, sums, axis=-1)
     graph.add("Reshape", embedded, graph.constant("shape", (0, *node.shape), "int64"))

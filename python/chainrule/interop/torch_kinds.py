@@ -102,9 +102,7 @@ def _parametric_activation_modules(
     return [mixed]
 
 
-def _periodic_embedding_modules(
-    nn: Any, node: NetworkNode, columns: int, dtype: str
-) -> list[Any]:
+def _periodic_embedding_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     layer = node.layer
     module = module_of("PeriodicEmbedding", columns, layer.units, layer.frequencies)
     _fill(module, **node.arrays)

@@ -141,7 +141,8 @@ def _classes() -> list[type]:
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             """Return x and f(x), mixed."""
-            return (1 - self.alpha) * x + self.alpha * self.activation(x)
+            mixed: torch.Tensor = (1 - self.alpha) * x + self.alpha * self.activation(x)
+            return mixed
 
     class PeriodicEmbedding(torch.nn.Module):
         """Each column and sums of its cosines, as `chainrule.PeriodicEmbedding`: columns are last.
