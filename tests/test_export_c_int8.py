@@ -280,3 +280,13 @@ def test_mnist(tmp_path, compiler, mnist):
     assert accuracy(compiled, y_test) >= accuracy(expected, y_test) - 0.3
     assert object_bytes(compiler, tmp_path, "bytes") <= 110_000
     assert undefined_symbols(compiler, tmp_path, "bytes") == set()
+
+
+def test_embeddings_and_parametric_activations_stay_in_float(tmp_path, rng):
+    layers = [cr.Input(4), cr.PeriodicEmbedding(), cr.Dense(20), cr.ParametricActivation("relu")]
+    net = cr.Sequential([*layers, cr.Dense(3)], seed=0)
+    net.set_weights({"2.alpha": rng.normal(size=20)})
+    x = rng.normal(size=(300, 4)).astype(np.float32)
+    report = cr.export_c(net, tmp_path, dtype="int8", calibration=x)
+    assert any("periodic" in line for line in report.in_float)
+    assert any("mix" in line for line in report.in_float)
