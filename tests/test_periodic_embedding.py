@@ -23,7 +23,7 @@ Y = RNG.normal(size=(61, 2))
 
 def network(units: int = 3, frequencies: int = 16, **options: Any) -> cr.Sequential:
     embedding = cr.PeriodicEmbedding(units=units, frequencies=frequencies, frequency_stddev=0.5)
-    layers = [cr.Input(5), cr.Scale(1.5), embedding, cr.Dense(9, activation="tanh"), cr.Dense(2)]
+    layers = [cr.Input(5), cr.PReLU(0.5), embedding, cr.Dense(9, activation="tanh"), cr.Dense(2)]
     return cr.Sequential(layers, seed=2, **options)
 
 
