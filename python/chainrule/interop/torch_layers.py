@@ -349,5 +349,7 @@ def input_columns(module: Any) -> int | None:
             return int(getattr(module, name))
     if hasattr(module, "normalized_shape"):
         return int(module.normalized_shape[0])
+    if type(module).__name__ == "PeriodicEmbedding" and hasattr(module, "frequency"):
+        return len(module.frequency)
     scale: Any = getattr(module, "scale", None)
     return len(scale) if getattr(scale, "ndim", 0) else None

@@ -37,8 +37,9 @@ class FullBatchOptimizer(Spec):
     if TYPE_CHECKING:
         max_iterations: int  # of all subclasses
     schedule: ClassVar[None] = None
-    weight_decay_schedule: ClassVar[None] = None
     """None, as there is no learning rate."""
+    weight_decay_schedule: ClassVar[None] = None
+    """None, as there is no weight decay."""
     reports: ClassVar[tuple[str, ...]] = ("gradient_norm",)
     """What the history has of each iteration, beside the loss and metrics."""
 
