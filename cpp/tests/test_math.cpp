@@ -78,7 +78,10 @@ std::vector<Limit<T>> limits() {
           {F::sigmoid, T(40), 1},   {F::sigmoid, -max, zero}, {F::sigmoid, zero, T(0.5)},
           {F::sigmoid, -zero, 0.5}, {F::erf, inf, 1},         {F::erf, -inf, -1},
           {F::erf, T(6), 1},        {F::erf, T(-6), -1},      {F::erf, zero, zero},
-          {F::erf, -zero, -zero},   {F::erf, tiny, tiny},     {F::erf, -tiny, -tiny}};
+          {F::erf, -zero, -zero},   {F::erf, tiny, tiny},     {F::erf, -tiny, -tiny},
+          {F::sin_pi, inf, nan},    {F::sin_pi, zero, zero},  {F::sin_pi, T(-1.5), 1},
+          {F::sin_pi, max, zero},   {F::cos_pi, -inf, nan},   {F::cos_pi, zero, 1},
+          {F::cos_pi, T(-3), -1},   {F::cos_pi, max, 1}};
 }
 
 }  // namespace

@@ -166,12 +166,22 @@ TEST_CASE("Plateau equals ReduceLROnPlateau") {
   }
 }
 
+TEST_CASE("waves that double, and half a cosine behind half of the epochs") {
+  check_rates(make("flat_cosine", {{"learning_rate", 0.8}, {"epochs", 4.0}}), 1,
+              {0.8, 0.8, 0.8, 0.4, 0.0, 0.0});
+  const Schedule waves =
+      make("coslog", {{"learning_rate", 1.0}, {"epochs", 3.0}, {"cycles", std::int64_t{2}}});
+  for (const std::int64_t step : {0, 1, 3, 4}) CHECK(waves.rate(step, 1) < 1e-25);
+  CHECK(waves.rate(2, 1) == doctest::Approx(0.9304309704312053).epsilon(1e-13));
+}
+
 TEST_CASE("schedules survive the way to a config and back") {
-  CHECK(Schedule::kinds().size() == 8);
+  CHECK(Schedule::kinds().size() == 10);
   for (const std::string& kind : Schedule::kinds()) {
     CAPTURE(kind);
     std::vector<ConfigEntry> needed;
-    if (kind == "cosine" || kind == "one_cycle") needed = {{"epochs", 5.0}};
+    if (kind == "cosine" || kind == "one_cycle" || kind == "coslog" || kind == "flat_cosine")
+      needed = {{"epochs", 5.0}};
     if (kind == "piecewise") needed = {{"values", std::vector{0.1}}};
     const Schedule schedule = make(kind, needed);
     CHECK(schedule.config().kind == kind);
@@ -185,7 +195,8 @@ TEST_CASE("bad schedules are refused by name and value") {
   const std::vector<double> two{0.1, 0.2}, three{0.1, 0.2, 0.3};
   CHECK_THROWS_WITH_AS(make("cosin", {}),
                        "unknown schedule 'cosin'; did you mean 'cosine'? valid: constant, cosine, "
-                       "exponential, inverse_time, one_cycle, piecewise, reduce_on_plateau, step",
+                       "coslog, exponential, flat_cosine, inverse_time, one_cycle, piecewise, "
+                       "reduce_on_plateau, step",
                        Error);
   CHECK_THROWS_WITH_AS(make("cosine", {}), "cosine: epochs is missing; it must be > 0", Error);
   CHECK_THROWS_WITH_AS(make("step", {{"period", 0.0}}), "step: period must be > 0, got 0", Error);
