@@ -27,7 +27,7 @@ def network() -> cr.Sequential:
     layers = [
         cr.Normalization(),
         cr.Dense(8, activation="relu"),
-        cr.Dropout(0.2),
+        cr.Dropout(0.2, rate_schedule=cr.schedules.FlatCosine(1.0, epochs=EPOCHS)),
         cr.BatchNormalization(),
         cr.Dense(3),
     ]
@@ -59,6 +59,9 @@ def without_metrics(history: cr.History, epoch: int) -> dict[str, list[Any]]:
 OPTIMIZERS = {
     "adam": lambda: cr.Adam(0.01),
     "cosine": lambda: cr.SGD(cr.schedules.Cosine(0.1, epochs=EPOCHS), momentum=0.9),
+    "decay": lambda: cr.AdamW(
+        0.01, weight_decay=0.3, weight_decay_schedule=cr.schedules.FlatCosine(1.0, epochs=EPOCHS)
+    ),
     "plateau": lambda: cr.Adam(
         cr.schedules.ReduceOnPlateau(0.05, monitor="val_accuracy", mode="max", patience=0)
     ),

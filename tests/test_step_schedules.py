@@ -12,7 +12,7 @@ import pytest
 import reference
 
 import chainrule as cr
-from chainrule.schedules import Constant, CosLog, FlatCosine, Piecewise, ReduceOnPlateau
+from chainrule.schedules import Constant, CosLog, FlatCosine, PerStep, Piecewise, ReduceOnPlateau
 
 RNG = np.random.default_rng(3)
 X, Y = RNG.normal(size=(20, 6)), RNG.normal(size=(20, 3))
@@ -111,6 +111,30 @@ def test_a_resumed_training_has_the_bits_of_an_unbroken_one(tmp_path: Path) -> N
         again.fit(X, Y, epochs=6 - stop, **fit)
         for a, b in zip(again.get_weights(), whole.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_schedules_go_on_behind_a_learning_rate_set_between_batches() -> None:
+    fit: dict[str, Any] = {"batch_size": 8, "verbose": 0}
+    net = network(0.4, FlatCosine(1.0, epochs=6))
+    net.fit(X, Y, loss="mse", optimizer="sgd", epochs=1, **fit)
+
+    class SetRate(cr.callbacks.Callback):
+        def on_batch_end(self, net: Any, epoch: int, batch: int, logs: Any) -> None:
+            if (epoch, batch) == (3, 1):  # behind four steps
+                net.optimizer.learning_rate = 0.03
+
+    net.fit(X, Y, optimizer=rule(), epochs=3, callbacks=[SetRate()], **fit)
+
+    by_hand = network(0.4, FlatCosine(1.0, epochs=6))
+    by_hand.fit(X, Y, loss="mse", optimizer="sgd", epochs=1, **fit)
+    decaying = cr.AdamW(
+        PerStep(lambda step: 0.03 if step > 3 else CosLog(0.02, epochs=6).rate(step, 3)),
+        weight_decay=0.1,
+        weight_decay_schedule=FlatCosine(1.0, epochs=6),
+    )
+    by_hand.fit(X, Y, optimizer=decaying, epochs=3, **fit)
+    for a, b in zip(net.get_weights(), by_hand.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_any_number_of_threads() -> None:

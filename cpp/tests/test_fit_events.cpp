@@ -170,6 +170,42 @@ TEST_CASE("a schedule that is set begins with the next step, an equal one goes o
   CHECK(reports[2].learning_rate != reports[3].learning_rate);
 }
 
+TEST_CASE("a schedule of weight decay that is set between batches begins with the next step") {
+  Schedule halved = Schedule::defaults(Schedule::Kind::step);
+  halved.learning_rate = 1.0;
+  halved.period = 1;
+  halved.gamma = 0.5;
+  const Optimizer decaying(Sgd{.learning_rate = 0.05, .weight_decay = 0.5},
+                           {.weight_decay_schedule = halved});
+  Network<float> network = classifier();
+  Trainer<float> trainer(network, cross_entropy(), sgd);
+  FitOptions o = fit_options(3, false);
+  o.on_batch = [&](const BatchReport& report) {
+    if (report.epoch == 1 && report.batch == 3) trainer.set_optimizer(decaying);
+    // An equal one goes on.
+    if (report.epoch == 2 && report.batch == 2) trainer.set_optimizer(decaying);
+    return false;
+  };
+  fit(trainer, o);
+  CHECK(trainer.schedule_origin() == 3);
+
+  Network<float> by_hand = classifier();
+  by_hand.adapt(data().inputs_view());
+  for (std::int64_t step = 0; step < 3 * kBatches; ++step) {
+    const double factor = step < 3 ? 0.0 : std::pow(0.5, (step - 3) / kBatches);
+    EpochOptions epoch = options(16);
+    epoch.first_batch = step % kBatches;
+    epoch.batches = 1;
+    by_hand.run_epoch(data().inputs_view(), data().by_label(), cross_entropy(),
+                      Sgd{.learning_rate = 0.05, .weight_decay = 0.5 * factor}, epoch);
+  }
+  CHECK(Snapshot<float>(network) == Snapshot<float>(by_hand));
+
+  // A trainer's begins where that does.
+  CHECK(Trainer<float>(network, cross_entropy(), decaying).schedule_origin() == 3 * kBatches);
+  CHECK(Trainer<float>(network, cross_entropy(), sgd).schedule_origin() == 0);
+}
+
 TEST_CASE("losses that are set are those of the next epoch, and are refused within one") {
   Network<float> network = classifier();
   Trainer<float> trainer(network, Loss::defaults(Loss::Kind::mae), sgd);

@@ -95,8 +95,8 @@ struct EpochOptions {
   /// within. An exception takes a whole epoch back and is passed on.
   ReadRows read = {};
   /// Called on the calling thread after each batch; the network may be used from within, and what
-  /// learning_rates points to, the optimizer and schedule_origin may change. True stops before the next batch, and so does an
-  /// exception, which is then passed on.
+  /// learning_rates points to, the optimizer and schedule_origin may change. True stops before the
+  /// next batch, and so does an exception, which is then passed on.
   Callback<bool(const BatchReport&)> on_batch = {};
   /// Called on the calling thread between batches, at most every 50 ms however many calls those
   /// take; true stops before the next batch, and so does an exception, which is then passed on.

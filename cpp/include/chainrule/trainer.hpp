@@ -174,8 +174,8 @@ class CHAINRULE_API Trainer {
   bool monitor_rises() const;
 
   /// The network's step at which the schedules of learning rate, weight decay and dropout began,
-  /// which is their step 0, for a run that goes on from a file; throws
-  /// StateError while another thread uses the trainer.
+  /// which is their step 0, for a run that goes on from a file; throws StateError while another
+  /// thread uses the trainer.
   std::int64_t schedule_origin() const;
   void set_schedule_origin(std::int64_t step);
 

@@ -132,7 +132,9 @@ class Compiled(Reading):
     def _use_optimizer(self, optimizer: AnyOptimizer) -> None:
         schedules = optimizer.schedule, optimizer.weight_decay_schedule
         # A new schedule counts its steps from here; the same ones go on.
-        if schedules != self._schedules and self._core is not None:
+        pairs = zip(schedules, self._schedules, strict=True)
+        begins = any(new is not None and new != old for new, old in pairs)
+        if begins and self._core is not None:
             self._schedule_origin = self._core.total_steps
         self._schedules = schedules
         self.optimizer = optimizer
