@@ -123,7 +123,7 @@ def test_schedules_go_on_behind_a_learning_rate_set_between_batches() -> None:
             if (epoch, batch) == (3, 1):  # behind four steps
                 net.optimizer.learning_rate = 0.03
 
-    net.fit(X, Y, optimizer=rule(), epochs=3, callbacks=[SetRate()], **fit)
+    net.fit(X, Y, optimizer=rule(), epochs=5, callbacks=[SetRate()], **fit)
 
     by_hand = network(0.4, FlatCosine(1.0, epochs=6))
     by_hand.fit(X, Y, loss="mse", optimizer="sgd", epochs=1, **fit)
@@ -132,7 +132,7 @@ def test_schedules_go_on_behind_a_learning_rate_set_between_batches() -> None:
         weight_decay=0.1,
         weight_decay_schedule=FlatCosine(1.0, epochs=6),
     )
-    by_hand.fit(X, Y, optimizer=decaying, epochs=3, **fit)
+    by_hand.fit(X, Y, optimizer=decaying, epochs=5, **fit)
     for a, b in zip(net.get_weights(), by_hand.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
