@@ -252,7 +252,8 @@ TEST_CASE("bad layers are refused by name and value") {
   CHECK_THROWS_WITH_AS(layer("dense"), "dense: units is missing; it must be >= 1", Error);
   CHECK_THROWS_WITH_AS(layer("dense", {{"unit", one}}),
                        "unknown dense option 'unit'; did you mean 'units'? valid: activation, "
-                       "bias_initializer, l1, l2, units, use_bias, weight_initializer",
+                       "bias_initializer, l1, l2, learning_rate_factor, units, use_bias, "
+                       "weight_decay_factor, weight_initializer",
                        Error);
   CHECK_THROWS_WITH_AS(layer("dense", {{"units", 2.5}}), "dense: units must be an integer, got 2.5",
                        Error);

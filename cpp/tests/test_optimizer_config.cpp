@@ -137,7 +137,7 @@ TEST_CASE("bad optimizers are refused by name and value") {
   CHECK_THROWS_WITH_AS(make("adam", {{"beta", 0.9}}),
                        "unknown adam option 'beta'; did you mean 'beta1'? valid: amsgrad, beta1, "
                        "beta2, clip_norm, clip_value, epsilon, epsilon_hat, lazy, "
-                       "learning_rate, weight_decay",
+                       "learning_rate, weight_decay, weight_decay_schedule",
                        Error);
   CHECK_THROWS_WITH_AS(make("adam", {{"momentum", 0.9}}),
                        doctest::Contains("unknown adam option 'momentum'; valid: "), Error);

@@ -360,7 +360,6 @@ class Observer:
             raise
 
 
-
 def _plateau_of(optimizer: AnyOptimizer) -> _core.Plateau | None:
     """Return what the schedule remembers."""
     schedule = optimizer.schedule
