@@ -12,7 +12,6 @@
 #include "chainrule/error.hpp"
 #include "chainrule/schedule.hpp"
 
-using chainrule::Config;
 using chainrule::ConfigEntry;
 using chainrule::Error;
 using chainrule::Plateau;
