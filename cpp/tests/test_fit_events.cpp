@@ -171,6 +171,7 @@ TEST_CASE("a schedule that is set begins with the next step, an equal one goes o
 }
 
 TEST_CASE("a schedule of weight decay that is set between batches begins with the next step") {
+  constexpr std::int64_t begins = kBatches + 2;
   Schedule halved = Schedule::defaults(Schedule::Kind::step);
   halved.learning_rate = 1.0;
   halved.period = 1;
@@ -181,18 +182,18 @@ TEST_CASE("a schedule of weight decay that is set between batches begins with th
   Trainer<float> trainer(network, cross_entropy(), sgd);
   FitOptions o = fit_options(3, false);
   o.on_batch = [&](const BatchReport& report) {
-    if (report.epoch == 1 && report.batch == 3) trainer.set_optimizer(decaying);
-    // An equal one goes on.
     if (report.epoch == 2 && report.batch == 2) trainer.set_optimizer(decaying);
+    // An equal one goes on.
+    if (report.epoch == 3 && report.batch == 2) trainer.set_optimizer(decaying);
     return false;
   };
   fit(trainer, o);
-  CHECK(trainer.schedule_origin() == 3);
+  CHECK(trainer.schedule_origin() == begins);
 
   Network<float> by_hand = classifier();
   by_hand.adapt(data().inputs_view());
   for (std::int64_t step = 0; step < 3 * kBatches; ++step) {
-    const double factor = step < 3 ? 0.0 : std::pow(0.5, (step - 3) / kBatches);
+    const double factor = step < begins ? 0.0 : std::pow(0.5, (step - begins) / kBatches);
     EpochOptions epoch = options(16);
     epoch.first_batch = step % kBatches;
     epoch.batches = 1;
