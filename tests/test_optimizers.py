@@ -190,8 +190,8 @@ def test_every_kind_is_a_class_with_the_defaults_of_the_core(kind: str) -> None:
     assert cls().config == _core.Optimizer({"kind": kind}).config
     parameters = inspect.signature(cls).parameters
     shared = {"weight_decay": cls().weight_decay, "clip_value": None, "clip_norm": None}
-    shared["lazy"] = False
-    assert {name: parameters[name].default for name in list(parameters)[-4:]} == shared
+    shared |= {"lazy": False, "weight_decay_schedule": None}
+    assert {name: parameters[name].default for name in list(parameters)[-5:]} == shared
     with pytest.raises(TypeError, match="has no argument 'clipnorm'"):
         cls(clipnorm=1.0)
     with pytest.raises(ValueError, match=f"did you mean '{kind}'"):
