@@ -4,6 +4,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include <atomic>
 #include <chrono>
 #include <exception>
 #include <thread>
@@ -109,13 +110,26 @@ class Poll {
     return core();
   }
 
-  /// From within run(), on the same thread: calls `function()` with the lock; the core passes on
-  /// what it throws.
+  /// From within run(), on the same thread, or without a run() on any thread that has not got the
+  /// lock: calls `function()` with it; the core passes on what that throws.
   template <class Function>
   auto with_lock(Function function) -> decltype(function()) {
-    const TakenBackGil taken(*released_);
-    return function();
+    if (released_) {
+      const TakenBackGil taken(*released_);
+      return function();
+    }
+    const AcquiredGil acquired;
+    try {
+      return function();
+    } catch (const pybind11::error_already_set& error) {
+      if (!error.matches(PyExc_Exception)) interrupted_.store(true);
+      throw;
+    }
   }
+
+  /// Whether such a function, called without a run(), has raised an interrupt or another exception
+  /// that is no Exception.
+  bool interrupted() const { return interrupted_.load(); }
 
   /// From within run(), on the same thread: throws what has been raised, which the core carries
   /// out. Never asks the core to stop otherwise.
@@ -149,6 +163,7 @@ class Poll {
 
   pybind11::object function_;
   ReleasedGil* released_ = nullptr;
+  std::atomic<bool> interrupted_{false};
   std::exception_ptr raised_;  // kept here too, so that it dies with the lock held
 };
 

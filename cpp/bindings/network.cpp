@@ -135,6 +135,7 @@ void init_network(py::module_& module) {
   init_plan(module);
   init_evaluation(module);
   init_training(module);
+  init_training_loop(module);
   bind_network<float>(module, "Network32");
   bind_network<double>(module, "Network64");
   bind_best_parameters<float>(module, "BestParameters32");

@@ -29,6 +29,7 @@ void bind_best_parameters(py::module_& module, const char* name);
 
 /// The classes of what these give.
 void init_training(py::module_& module);
+void init_training_loop(py::module_& module);
 void init_evaluation(py::module_& module);
 void init_plan(py::module_& module);
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// fit: the core's loop of training, which asks and tells an object of Python's.
+// fit: the core's loop of training, which asks and tells an object of Python's; many at once.
 #include <pybind11/stl.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <new>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
@@ -17,6 +19,7 @@
 #include "bindings/gil.hpp"
 #include "bindings/network.hpp"
 #include "chainrule/schedule.hpp"
+#include "chainrule/train_many.hpp"
 #include "chainrule/trainer.hpp"
 
 namespace chainrule::bindings {
@@ -46,21 +49,24 @@ struct Data {
   std::optional<Weights> sample_weight;
   std::optional<ClassWeights> class_weight;
   std::optional<Values<T>> outputs;
-  py::object read;  // None for rows in memory
+  py::object read;                // None for rows in memory
+  std::optional<Labels> numbers;  // of the rows of a list; none: all
 
   Data(const py::tuple& given, const Network<T>& network)
       : x(given[0].cast<std::variant<RowsOrList, TableShapes>>()),
         y(given[1].cast<RowsOrList>()),
         sample_weight(given[2].cast<std::optional<Weights>>()),
         class_weight(given[3].cast<std::optional<ClassWeights>>()),
-        read(given[5]) {
+        read(given[5]),
+        numbers(given[6].cast<std::optional<Labels>>()) {
     if (!given[4].is_none()) {
       if (!py::isinstance<Values<T>>(given[4]))
         throw py::type_error("outputs are no array of these");
       outputs = py::reinterpret_borrow<Values<T>>(given[4]);
     }
     const std::vector<RowsView> views = views_of(x, "x");
-    check_outputs<T>(outputs, Inputs(views).rows(), network.outputs());
+    const std::int64_t rows = numbers ? numbers->size() : Inputs(views).rows();
+    check_outputs<T>(outputs, rows, network.outputs());
   }
 
   void* destination() { return outputs ? outputs->mutable_data() : nullptr; }
@@ -209,54 +215,143 @@ ReadRows reader(const py::object& read, Poll& poll, py::object& rows) {
   };
 }
 
+/// The numbers of rows that an array of Python's holds.
+std::span<const std::int64_t> numbers_of(const std::optional<Labels>& rows) {
+  if (!rows) return {};
+  return {rows->data(), static_cast<std::size_t>(rows->size())};
+}
+
+/// What a call of fit is given, as the core takes it, for as long as it trains.
+template <class T>
+class FitCall {
+ public:
+  FitCall(Network<T>& self, const py::object& observer, const py::tuple& training,
+          const std::optional<py::tuple>& validation, std::int64_t epochs, std::int64_t batch_size,
+          bool shuffle, int num_threads, const std::string& sparsity, std::int64_t first_batch,
+          const LossSums* losses_before, const py::object& progress, bool wants_batches)
+      : data_(training, self),
+        x_(views_of(data_.x, "x")),
+        y_(TargetViews(data_.y, data_.sample_weight, data_.class_weight).views()),
+        poll_(progress),
+        steps_(self, call_method(observer, "steps").template cast<py::tuple>()) {
+    FitOptions& o = options_;
+    o.data_checked = true;
+    o.epochs = epochs;
+    o.batch_size = batch_size;
+    o.shuffle = shuffle;
+    o.num_threads = num_threads;
+    o.input_sparsity = input_sparsity(sparsity);
+    o.first_batch = first_batch;
+    if (losses_before) o.losses_before = *losses_before;
+    o.rows = numbers_of(data_.numbers);
+    o.outputs = data_.destination();
+    o.read = reader(data_.read, poll_, rows_);
+    if (validation) {
+      held_.emplace(*validation, self);
+      o.validation_x = views_of(held_->x, "x");
+      o.validation_y = TargetViews(held_->y, held_->sample_weight, held_->class_weight).views();
+      o.validation_rows = numbers_of(held_->numbers);
+      o.validation_outputs = held_->destination();
+      o.read_validation = reader(held_->read, poll_, validation_rows_);
+    }
+    observe(o, observer, steps_, poll_, wants_batches);
+  }
+  FitCall(const FitCall&) = delete;
+  FitCall& operator=(const FitCall&) = delete;
+
+  void run() {
+    options_.poll = [this](std::int64_t done, double mean) { return poll_(done, mean); };
+    options_.poll_validation = [this] { poll_(); };
+    poll_.run([this] { return steps_.trainer().fit(x_, y_, options_); });
+  }
+
+  /// For train_many, which looks for signals itself; the FitCall must outlive it.
+  TrainingJob<T> job() {
+    return {.trainer = &steps_.trainer(), .x = x_, .y = y_, .options = std::move(options_)};
+  }
+  bool interrupted() const { return poll_.interrupted(); }
+
+ private:
+  Data<T> data_;
+  std::optional<Data<T>> held_;
+  const std::vector<RowsView> x_;
+  const std::vector<TargetsView> y_;
+  Poll poll_;
+  py::object rows_, validation_rows_;  // read last
+  Steps<T> steps_;
+  FitOptions options_;
+};
+
 template <class T>
 void fit(Network<T>& self, const py::object& observer, const py::tuple& training,
          const std::optional<py::tuple>& validation, std::int64_t epochs, std::int64_t batch_size,
          bool shuffle, int num_threads, const std::string& sparsity, std::int64_t first_batch,
          const LossSums* losses_before, const py::object& progress, bool wants_batches) {
-  Data<T> data(training, self);
-  const std::vector<RowsView> x = views_of(data.x, "x");
-  const TargetViews y(data.y, data.sample_weight, data.class_weight);
-  Poll poll(progress);
-  py::object rows, validation_rows;
-  Steps<T> steps(self, call_method(observer, "steps").template cast<py::tuple>());
-  FitOptions o;
-  o.data_checked = true;
-  o.epochs = epochs;
-  o.batch_size = batch_size;
-  o.shuffle = shuffle;
-  o.num_threads = num_threads;
-  o.input_sparsity = input_sparsity(sparsity);
-  o.first_batch = first_batch;
-  if (losses_before) o.losses_before = *losses_before;
-  o.outputs = data.destination();
-  o.read = reader(data.read, poll, rows);
-  std::optional<Data<T>> held;
-  if (validation) {
-    held.emplace(*validation, self);
-    o.validation_x = views_of(held->x, "x");
-    o.validation_y = TargetViews(held->y, held->sample_weight, held->class_weight).views();
-    o.validation_outputs = held->destination();
-    o.read_validation = reader(held->read, poll, validation_rows);
+  FitCall<T>(self, observer, training, validation, epochs, batch_size, shuffle, num_threads,
+             sparsity, first_batch, losses_before, progress, wants_batches)
+      .run();
+}
+
+/// What came of one of many trainings.
+struct FitOutcome {
+  bool finished;
+  std::exception_ptr error;
+
+  /// Raises what fit would have raised.
+  void check() const {
+    if (error) std::rethrow_exception(error);
   }
-  o.poll = [&](std::int64_t done, double mean) { return poll(done, mean); };
-  o.poll_validation = [&] { poll(); };
-  observe(o, observer, steps, poll, wants_batches);
-  poll.run([&] { return steps.trainer().fit(x, y, o); });
+};
+
+/// Each call is a tuple of the network and the arguments of its fit.
+template <class T>
+std::vector<FitOutcome> train_many(const std::vector<py::tuple>& calls, int num_threads,
+                                   const py::object& progress) {
+  std::vector<std::unique_ptr<FitCall<T>>> fits;
+  std::vector<TrainingJob<T>> jobs;
+  for (const py::tuple& c : calls) {
+    fits.push_back(std::make_unique<FitCall<T>>(
+        c[0].cast<Network<T>&>(), c[1], c[2].cast<py::tuple>(),
+        c[3].cast<std::optional<py::tuple>>(), c[4].cast<std::int64_t>(), c[5].cast<std::int64_t>(),
+        c[6].cast<bool>(), c[7].cast<int>(), c[8].cast<std::string>(), c[9].cast<std::int64_t>(),
+        c[10].is_none() ? nullptr : c[10].cast<const LossSums*>(), c[11], c[12].cast<bool>()));
+    jobs.push_back(fits.back()->job());
+  }
+  Poll poll(progress);
+  // An interrupt that Python raised in an observer ends all trainings too.
+  const auto asks = [&](std::int64_t ended) {
+    for (const auto& call : fits)
+      if (call->interrupted()) return true;
+    return poll(ended, 0.0);
+  };
+  poll.run([&] { chainrule::train_many<T>(jobs, {.num_threads = num_threads, .poll = asks}); });
+  std::vector<FitOutcome> outcomes;
+  for (TrainingJob<T>& job : jobs) outcomes.push_back({job.finished, std::move(job.error)});
+  return outcomes;
 }
 
 }  // namespace
 
 template <class T>
 void bind_training_loop(py::class_<Network<T>>& network) {
-  network.def("fit", &fit<T>, py::arg("observer"), py::arg("training"), py::arg("validation"),
-              py::arg("epochs"), py::arg("batch_size"), py::arg("shuffle"), py::arg("num_threads"),
-              py::arg("input_sparsity"), py::arg("first_batch"),
-              py::arg("losses_before").none(true), py::arg("progress"), py::arg("wants_batches"),
-              "Run the core's loop of training, which asks and tells `observer`.");
+  network
+      .def("fit", &fit<T>, py::arg("observer"), py::arg("training"), py::arg("validation"),
+           py::arg("epochs"), py::arg("batch_size"), py::arg("shuffle"), py::arg("num_threads"),
+           py::arg("input_sparsity"), py::arg("first_batch"), py::arg("losses_before").none(true),
+           py::arg("progress"), py::arg("wants_batches"),
+           "Run the core's loop of training, which asks and tells `observer`.")
+      .def_static("train_many", &train_many<T>, py::arg("calls"), py::arg("num_threads"),
+                  py::arg("progress"),
+                  "Run many calls of fit at once, each a tuple of a network and its arguments.");
 }
 
 template void bind_training_loop<float>(py::class_<Network<float>>&);
 template void bind_training_loop<double>(py::class_<Network<double>>&);
+
+void init_training_loop(py::module_& module) {
+  py::class_<FitOutcome>(module, "FitOutcome", "What came of one of many trainings.")
+      .def_readonly("finished", &FitOutcome::finished)
+      .def("check", &FitOutcome::check, "Raise what fit would have raised.");
+}
 
 }  // namespace chainrule::bindings

@@ -40,4 +40,5 @@
 #include "chainrule/schedule.hpp"
 #include "chainrule/shape.hpp"
 #include "chainrule/shape_layers.hpp"
+#include "chainrule/train_many.hpp"
 #include "chainrule/trainer.hpp"

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -87,8 +88,12 @@ struct EpochOptions {
   std::int64_t batches = -1;     // -1: to the end of the epoch
   /// Of the epoch, in calls on other rows; none: what the network knows of calls on these rows.
   std::optional<LossSums> losses_before = {};
+  /// The numbers of the rows of x and y that the epoch has, in any order, with repetitions; none:
+  /// all rows. The results are those of a table of these rows, of which there is no copy. In the
+  /// caller's memory.
+  std::span<const std::int64_t> rows = {};
   /// Rows x outputs, of the network's type and in memory that is none of x's or y's: raw outputs in
-  /// the rows' own places.
+  /// the rows' own places, of a list of rows in the order of the list.
   void* outputs = nullptr;
   /// Where x has no data, only numbers of rows and columns: called on the calling thread for the
   /// rows of some batches, as many as fit into a few megabytes. The network may be used from
@@ -263,7 +268,7 @@ class CHAINRULE_API Network {
 
   /// The first layer whose outputs for these rows are not all finite, in inference mode; -1 if all
   /// are. At most a few rows, since they are worked on at a time.
-  std::int64_t first_bad_layer(const Inputs& x) const;
+  std::int64_t first_bad_layer(const Inputs& x, std::span<const std::int64_t> rows = {}) const;
 
   /// Throws Error when an option of the loss is out of its range, the network has no such outputs
   /// as it needs, or the last activation is none that it can train through: cross_entropy,
@@ -281,10 +286,12 @@ class CHAINRULE_API Network {
   /// that is none of x's or y's. Throws Error where NaN or infinity in x or y makes it such.
   /// For rows that come in several calls, each of whole batches but the last, `sums` begins empty:
   /// their losses are added to it, and the mean is that of all so far.
+  /// `rows`: as EpochOptions::rows.
   double evaluate(const Inputs& x, const Targets& y, const Losses& losses, std::int64_t batch_size,
                   int num_threads, T* outputs,
                   InputSparsity input_sparsity = InputSparsity::automatic,
-                  const Callback<void()>& poll = {}, LossSums* sums = nullptr) const;
+                  const Callback<void()>& poll = {}, LossSums* sums = nullptr,
+                  std::span<const std::int64_t> rows = {}) const;
 
   /// The last layer's outputs, rows x outputs(), each row's bits independent of the others, in
   /// memory that is none of x's. The rows are not looked through first: NaN and infinities give
@@ -338,8 +345,8 @@ class CHAINRULE_API Network {
   /// The same for every Normalization layer, in their order; without one it does nothing.
   void adapt(const Inputs& x);
   /// The same for those that have not been adapted yet, as a training of whole epochs begins.
-  /// Returns whether there were any.
-  bool adapt_remaining(const Inputs& x);
+  /// Returns whether there were any. `rows`: as EpochOptions::rows.
+  bool adapt_remaining(const Inputs& x, std::span<const std::int64_t> rows = {});
   /// The same from rows in pieces, which are gone through twice for each layer; to the same bits.
   void adapt(const RowPieces& x);
   bool adapt_remaining(const RowPieces& x);

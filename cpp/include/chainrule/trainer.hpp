@@ -5,6 +5,7 @@
 #include <exception>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,11 @@
 #include "chainrule/schedule.hpp"
 
 namespace chainrule {
+
+namespace engine {
+template <class T>
+class ManyTrainings;
+}
 
 /// What an epoch gave.
 struct EpochReport {
@@ -42,6 +48,10 @@ struct FitOptions {
   /// epoch is what follows them.
   std::int64_t first_batch = 0;
   LossSums losses_before = {};
+  /// The rows of x and y to train on, and those of validation_x and validation_y to validate by;
+  /// see EpochOptions::rows. Many trainings so share one table.
+  std::span<const std::int64_t> rows = {};
+  std::span<const std::int64_t> validation_rows = {};
   /// Reads rows of an x without data; see EpochOptions::read. The other does so for validation_x,
   /// in the order of the rows.
   ReadRows read = {};
@@ -181,6 +191,7 @@ class CHAINRULE_API Trainer {
 
  private:
   struct CHAINRULE_HIDDEN State;
+  friend class engine::ManyTrainings<T>;  // which trains many networks
   Owned<State> state_;
 };
 

@@ -78,14 +78,15 @@ bool Network<T>::State::statistics_finite() const {
 
 // x: rows x inputs, in batches of the plan, on one thread; it stops at the first bad batch.
 template <class T>
-bool Network<T>::State::predicts_finite(engine::Plan<T>& plan, const Inputs& x) {
+bool Network<T>::State::predicts_finite(engine::Plan<T>& plan, const Inputs& x,
+                                        engine::RowList list) {
   bool finite = true;
   engine::run_team(1, [&](engine::Team team) {
     ThreadContext context(team);
     Step<T> step;
-    for (std::int64_t first = 0; finite && first < x.rows(); first += step.rows) {
-      step.rows = std::min(plan.batch_size(), x.rows() - first);
-      plan.load(context, step, x, {nullptr, first});
+    for (std::int64_t first = 0; finite && first < list.count; first += step.rows) {
+      step.rows = std::min(plan.batch_size(), list.count - first);
+      plan.load(context, step, x, list.from(first));
       plan.forward(context, step);
       for (std::size_t output = 0; output < plan.results(); ++output) {
         const engine::Tensor<T>& y = plan.result(output);
@@ -101,7 +102,8 @@ bool Network<T>::State::predicts_finite(engine::Plan<T>& plan, const Inputs& x) 
 // Chooses the weights to go back to, says which layer NaN or infinity was first seen in, and
 // throws. The plan holds the tensors of the batch that went wrong, `rows` of them.
 template <class T>
-void Network<T>::State::report_divergence(engine::Plan<T>& plan, const Inputs& x, std::int64_t rows,
+void Network<T>::State::report_divergence(engine::Plan<T>& plan, const Inputs& x,
+                                          engine::RowList list, std::int64_t rows,
                                           std::int64_t epoch, std::int64_t batch, double loss,
                                           bool weights_kept) {
   std::int64_t layer = plan.first_bad_layer(rows);
@@ -113,10 +115,10 @@ void Network<T>::State::report_divergence(engine::Plan<T>& plan, const Inputs& x
   }
   // Finite weights may be so large that what they give is not. They came from smaller ones; where
   // those give nothing better, it is the rows that are not finite.
-  if (training.older.held && !predicts_finite(plan, x)) {
+  if (training.older.held && !predicts_finite(plan, x, list)) {
     parameters.values.swap_numbers(training.older.values);
     backprop.step_bounds.forget();
-    if (predicts_finite(plan, x)) {
+    if (predicts_finite(plan, x, list)) {
       std::swap(optimizer, training.older.optimizer);
       if (training.older.no_optimizer) optimizer = {};
       total_steps = training.older.total_steps;
@@ -138,13 +140,15 @@ void Network<T>::State::report_divergence(engine::Plan<T>& plan, const Inputs& x
                         epoch, batch, name, loss);
 }
 
-#define CHAINRULE_MEMBERS(T)                                                                    \
-  template void Network<T>::State::keep_statistics();                                           \
-  template void Network<T>::State::put_statistics(engine::Buffer<T>&) const noexcept;           \
-  template bool Network<T>::State::statistics_finite() const;                                   \
-  template bool Network<T>::State::predicts_finite(engine::Plan<T>&, const Inputs&);            \
-  template void Network<T>::State::report_divergence(                                           \
-      engine::Plan<T>&, const Inputs&, std::int64_t, std::int64_t, std::int64_t, double, bool); \
+#define CHAINRULE_MEMBERS(T)                                                                      \
+  template void Network<T>::State::keep_statistics();                                             \
+  template void Network<T>::State::put_statistics(engine::Buffer<T>&) const noexcept;             \
+  template bool Network<T>::State::statistics_finite() const;                                     \
+  template bool Network<T>::State::predicts_finite(engine::Plan<T>&, const Inputs&,               \
+                                                   engine::RowList);                              \
+  template void Network<T>::State::report_divergence(engine::Plan<T>&, const Inputs&,             \
+                                                     engine::RowList, std::int64_t, std::int64_t, \
+                                                     std::int64_t, double, bool);                 \
   template void Network<T>::restore_epoch();
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS

@@ -117,7 +117,10 @@ void Network<T>::State::EpochRun::restore_statistics() {
 template <class T>
 void Network<T>::State::EpochRun::diverge(std::int64_t rows, std::int64_t batch, double loss) {
   if (!weights_kept_) restore_statistics();
-  s_.report_divergence(compiled_->plan, there_, rows, s_.epochs + 1, batch, loss, weights_kept_);
+  const engine::RowList list(chunk_ ? std::span<const std::int64_t>() : options_.rows,
+                             there_.rows());
+  s_.report_divergence(compiled_->plan, there_, list, rows, s_.epochs + 1, batch, loss,
+                       weights_kept_);
 }
 
 #define CHAINRULE_MEMBERS(T)                                                                  \

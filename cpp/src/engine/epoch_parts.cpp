@@ -33,9 +33,9 @@ class Network<T>::State::EpochParts {
  public:
   EpochParts(State& state, const Inputs& x, const EpochOptions& options)
       : s_(state), x_(x), options_(options), part_(options) {
-    batch_size_ =
-        std::clamp<std::int64_t>(options.batch_size, 1, std::max<std::int64_t>(1, x.rows()));
-    const std::int64_t all = (x.rows() + batch_size_ - 1) / batch_size_;
+    const std::int64_t rows = engine::RowList(options.rows, x.rows()).count;
+    batch_size_ = std::clamp<std::int64_t>(options.batch_size, 1, std::max<std::int64_t>(1, rows));
+    const std::int64_t all = (rows + batch_size_ - 1) / batch_size_;
     const std::int64_t left = std::max<std::int64_t>(0, all - options.first_batch);
     last_ = options.first_batch + (options.batches < 0 ? left : std::min(left, options.batches));
     chunk_batches_ = batches_of_chunk(x, batch_size_, options.shuffle);

@@ -58,10 +58,11 @@ class Network<T>::State::EpochRun {
   void finish_bounds();
   void drop_failed_batch();
   void restore_statistics();
-  /// Where rows of y stand in what there is of x.
+  /// Where the rows of a batch stand in y, and in what there is of x.
+  engine::RowOrder of_y(engine::RowOrder order) const { return {numbers_, order.first}; }
   engine::RowOrder of_x(engine::RowOrder order) const {
     return chunk_ ? engine::RowOrder{nullptr, order.first - chunk_->first_batch * batch_size_}
-                  : order;
+                  : of_y(order);
   }
   [[noreturn]] void diverge(std::int64_t rows, std::int64_t batch, double loss);
 
@@ -78,7 +79,8 @@ class Network<T>::State::EpochRun {
   InputSparsity path_;
   double fixed_rate_;
   T* outputs_;
-  bool stored_;  // all of a parameter's gradient must be known before any of it is used
+  const std::int64_t rows_;  // of the epoch
+  bool stored_;              // all of a parameter's gradient must be known before any of it is used
   std::int64_t batch_size_ = 0;
   std::int64_t all_batches_ = 0;
   std::int64_t first_batch_ = 0;
@@ -100,7 +102,8 @@ class Network<T>::State::EpochRun {
 
   int threads_ = 1;
   CompiledLoss<T>* compiled_ = nullptr;
-  const std::int64_t* order_ = nullptr;  // of all rows; null: as they are
+  const std::int64_t* order_ = nullptr;    // of the epoch's rows; null: as they are
+  const std::int64_t* numbers_ = nullptr;  // theirs in the caller's tables, in this order
 
   std::int64_t next_batch_ = 0;  // the first of the next piece
   // Decided before all threads meet, for what they do behind that.

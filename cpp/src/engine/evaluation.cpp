@@ -84,15 +84,17 @@ template <class T>
 double Network<T>::evaluate(const Inputs& x, const Targets& y, const Losses& losses,
                             std::int64_t batch_size, int num_threads, T* outputs,
                             InputSparsity input_sparsity, const Callback<void()>& poll,
-                            LossSums* sums) const {
+                            LossSums* sums, std::span<const std::int64_t> rows) const {
   State& s = *state_;
   const engine::Reading guard(s);
   s.check_targets(x, y, losses);
   s.check_categories(x);
   s.check_no_overlap(x, y, outputs, s.outputs);
+  engine::check_row_numbers(rows, x.rows(), "rows");
+  const engine::RowList list(rows, x.rows());
   if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
   engine::PlanOptions options;
-  options.batch_size = std::min(batch_size, x.rows());
+  options.batch_size = std::min(batch_size, list.count);
   options.threads = engine::threads_for(s.multiply_adds, options.batch_size, num_threads);
   options.losses = losses;
   // Evaluations go on side by side: each borrows a plan that no other call uses meanwhile.
@@ -106,9 +108,9 @@ double Network<T>::evaluate(const Inputs& x, const Targets& y, const Losses& los
     for (std::int64_t first = begin; first < end; first += options.batch_size) {
       Step<T> step;
       step.rows = std::min(options.batch_size, end - first);
-      compiled.plan.load(context, step, x, {nullptr, first});
+      compiled.plan.load(context, step, x, list.from(first));
       compiled.plan.forward(context, step);
-      compiled.run(step, context, y, {nullptr, first}, false);
+      compiled.run(step, context, y, list.from(first), false);
       if (compiled.plan.calls().failed()) return;
       if (outputs)
         copy_results(compiled.plan, step.rows_of(context.slice()), {nullptr, first}, outputs);
@@ -117,8 +119,8 @@ double Network<T>::evaluate(const Inputs& x, const Targets& y, const Losses& los
       if (context.first_thread()) compiled.add_batch(step.rows);
     }
   };
-  engine::run_in_pieces(x.rows(), options.batch_size, s.work_of_row(), options.threads, s.occupancy,
-                        poll, piece);
+  engine::run_in_pieces(list.count, options.batch_size, s.work_of_row(), options.threads,
+                        s.occupancy, poll, piece);
   compiled.plan.calls().rethrow();
   compiled.plan.check_unchanged();
   // Data are looked through only where something went wrong, which spares every good call a pass.
@@ -134,25 +136,28 @@ double Network<T>::evaluate(const Inputs& x, const Targets& y, const Losses& los
 // x: rows x inputs. Only a plan that keeps every tensor can say where NaN or infinity began; the
 // usual ones hand buffers on. It runs on one thread, since speed does not matter here.
 template <class T>
-std::int64_t Network<T>::first_bad_layer(const Inputs& x) const {
+std::int64_t Network<T>::first_bad_layer(const Inputs& x,
+                                         std::span<const std::int64_t> rows) const {
   State& s = *state_;
   const engine::Reading guard(s);
   s.check_input(x);
   s.check_categories(x);
+  engine::check_row_numbers(rows, x.rows(), "rows");
+  const engine::RowList list(rows, x.rows());
   const engine::PlanOptions options{
-      .batch_size = x.rows(), .keep_values = true, .occupancy = &s.occupancy};
+      .batch_size = list.count, .keep_values = true, .occupancy = &s.occupancy};
   engine::Plan<T> plan(s.kernels, s.graph, s.parameters, options);
   plan.refresh();
   plan.choose_path(x, InputSparsity::automatic);
   Step<T> step;
-  step.rows = x.rows();
+  step.rows = list.count;
   engine::run_team(1, [&](engine::Team team) {
     ThreadContext context(team);
-    plan.load(context, step, x, {});
+    plan.load(context, step, x, list.from(0));
     plan.forward(context, step);
   });
   plan.calls().rethrow();
-  return plan.first_bad_layer(x.rows());
+  return plan.first_bad_layer(list.count);
 }
 
 #define CHAINRULE_MEMBERS(T)                                                                       \
@@ -160,13 +165,14 @@ std::int64_t Network<T>::first_bad_layer(const Inputs& x) const {
                                                        const Losses&, const engine::PlanOptions&); \
   template void Network<T>::State::check_loss(const Losses&) const;                                \
   template void Network<T>::check_loss(const Losses&) const;                                       \
-  template std::int64_t Network<T>::first_bad_layer(const Inputs&) const;                          \
+  template std::int64_t Network<T>::first_bad_layer(const Inputs&, std::span<const std::int64_t>)  \
+      const;                                                                                       \
   template void Network<T>::State::check_targets(const Inputs&, const Targets&, const Losses&)     \
       const;                                                                                       \
   template void Network<T>::check(const Inputs&, const Targets&, const Losses&) const;             \
   template double Network<T>::evaluate(const Inputs&, const Targets&, const Losses&, std::int64_t, \
-                                       int, T*, InputSparsity, const Callback<void()>&, LossSums*) \
-      const;
+                                       int, T*, InputSparsity, const Callback<void()>&, LossSums*, \
+                                       std::span<const std::int64_t>) const;
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "chainrule/error.hpp"
+#include "engine/input/row_order.hpp"
 #include "engine/instantiate.hpp"
 #include "engine/trainer_state.hpp"
 
@@ -42,9 +43,15 @@ void Trainer<T>::State::check(const Inputs& x, const Targets& y, const FitOption
       check_data(o.validation_x, o.validation_y, "validation_x", "validation_y");
     }
   }
-  const std::int64_t batch_size = std::min(o.batch_size, x.rows());
+  if (o.read && !o.rows.empty()) throw Error("rows need an x that is in memory");
+  if (o.read_validation && !o.validation_rows.empty())
+    throw Error("validation_rows need a validation_x that is in memory");
+  engine::check_row_numbers(o.rows, x.rows(), "rows");
+  engine::check_row_numbers(o.validation_rows, o.validation_x.rows(), "validation_rows");
+  const std::int64_t rows = engine::RowList(o.rows, x.rows()).count;
+  const std::int64_t batch_size = std::min(o.batch_size, rows);
   if (!o.iterate) network->check_trains(optimizer, o.input_sparsity, batch_size);
-  const std::int64_t batches = (x.rows() + batch_size - 1) / batch_size;
+  const std::int64_t batches = (rows + batch_size - 1) / batch_size;
   // Behind all batches there is an epoch that needs no more of them, if they were trained on.
   const bool may_be_over = !o.losses_before.empty() && network->epochs() > 0;
   const std::int64_t last = may_be_over ? batches : batches - 1;

@@ -14,6 +14,7 @@
 #include "engine/backprop_session.hpp"
 #include "engine/compiled_loss.hpp"
 #include "engine/inference/inference_session.hpp"
+#include "engine/input/row_order.hpp"
 #include "engine/optimizer/optimizer_state.hpp"
 #include "engine/parameters.hpp"
 #include "engine/threads/occupancy.hpp"
@@ -79,9 +80,10 @@ struct Network<T>::State {
   std::vector<std::int64_t> normalizations() const;  // the layers of that kind
   Statistics statistics() const;
   void set_statistics(Statistics& statistics) noexcept;
-  void adapt(std::int64_t layer, const RowPieces& x);
+  void adapt(std::int64_t layer, const RowPieces& x, std::span<const std::int64_t> rows);
   /// All or, where one fails, none of them.
-  void adapt(const std::vector<std::int64_t>& chosen, const RowPieces& x);
+  void adapt(const std::vector<std::int64_t>& chosen, const RowPieces& x,
+             std::span<const std::int64_t> rows = {});
   /// Reuses `slot` when it was compiled for the same, else compiles anew.
   CompiledLoss<T>& compile(std::unique_ptr<CompiledLoss<T>>& slot, const Losses& losses,
                            const engine::PlanOptions& options);
@@ -134,12 +136,12 @@ struct Network<T>::State {
     backprop.forward_step.reset();
   }
   /// Whether the outputs for all rows are finite, through a plan that has run them.
-  bool predicts_finite(engine::Plan<T>& plan, const Inputs& x);
+  bool predicts_finite(engine::Plan<T>& plan, const Inputs& x, engine::RowList list);
   /// Goes back to what was kept, if the weights were before they changed, and throws. `rows` of the
-  /// batch went through the plan last; x are the rows of the whole call.
-  [[noreturn]] void report_divergence(engine::Plan<T>& plan, const Inputs& x, std::int64_t rows,
-                                      std::int64_t epoch, std::int64_t batch, double loss,
-                                      bool weights_kept);
+  /// batch went through the plan last; `list` of x are the rows of the whole call.
+  [[noreturn]] void report_divergence(engine::Plan<T>& plan, const Inputs& x, engine::RowList list,
+                                      std::int64_t rows, std::int64_t epoch, std::int64_t batch,
+                                      double loss, bool weights_kept);
 
   class EpochRun;    // one call of run_epoch, or
   class EpochParts;  // one in several of these

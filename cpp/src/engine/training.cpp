@@ -84,6 +84,7 @@ Network<T>::State::EpochRun::EpochRun(State& state, const Inputs& x, const Targe
       path_(options.input_sparsity),
       fixed_rate_(options.learning_rate != 0.0 ? options.learning_rate : optimizer.learning_rate()),
       outputs_(static_cast<T*>(options.outputs)),
+      rows_(engine::RowList(options.rows, x.rows()).count),
       stored_(optimizer.clip_norm > 0.0 || optimizer.row().needs_whole_gradient ||
               state.graph.shares_parameters()),
       poller_(options, state.occupancy, session_.last_poll) {
@@ -114,9 +115,13 @@ template <class T>
 void Network<T>::State::EpochRun::check_batches() {
   if (options_.batch_size < 1)
     throw Error("batch_size must be >= 1, got " + std::to_string(options_.batch_size));
-  batch_size_ = std::min(options_.batch_size, x_.rows());
+  // Those of an epoch under way were checked as they were put in its order.
+  if (!same_data_ || !options_.shuffle || options_.first_batch == 0)
+    engine::check_row_numbers(options_.rows, x_.rows(), "rows");
+  if (chunk_ && !options_.rows.empty()) throw Error("rows need an x that is in memory");
+  batch_size_ = std::min(options_.batch_size, rows_);
   s_.check_batch(batch_size_);
-  all_batches_ = (x_.rows() + batch_size_ - 1) / batch_size_;
+  all_batches_ = (rows_ + batch_size_ - 1) / batch_size_;
   first_batch_ = options_.first_batch;
   if (first_batch_ < 0 || first_batch_ >= all_batches_) {
     throw Error("first_batch must lie in 0.." + std::to_string(all_batches_ - 1) + ", got " +
@@ -186,7 +191,10 @@ void Network<T>::State::EpochRun::prepare() {
   }
   if (stored_) s_.gradients.make_room(s_.parameters);
   group_rules_.resize(s_.parameters.groups().size() * static_cast<std::size_t>(threads_));
-  if (options_.shuffle) order_ = session_.shuffled(x_.rows(), s_.seed, s_.epochs);
+  if (options_.shuffle) order_ = session_.shuffled(rows_, s_.seed, s_.epochs);
+  numbers_ = order_;
+  if (!options_.rows.empty())
+    numbers_ = session_.chosen(options_.rows, order_, s_.epochs, first_batch_ > 0);
   const auto prepare_optimizer = [&] {
     s_.optimizer.prepare(optimizer_, s_.parameters.arena_size(),
                          stored_ ? nullptr : compiled_->plan.sparse_weight());
@@ -223,7 +231,7 @@ void Network<T>::State::EpochRun::run_piece(engine::Team team) {
     const engine::RowOrder order{order_, b * batch_size_};
     const std::int64_t done = b - first_batch_;
     Step<T> step;
-    step.rows = std::min(batch_size_, x_.rows() - order.first);
+    step.rows = std::min(batch_size_, rows_ - order.first);
     step.training = true;
     step.seed = s_.seed;
     step.number = static_cast<std::uint64_t>(s_.total_steps + done);
@@ -285,8 +293,8 @@ void Network<T>::State::EpochRun::run_passes(ThreadContext& context, const Step<
   plan.load(context, step, there_, of_x(order));
   plan.forward(context, step);
   const engine::Range rows = step.rows_of(context.slice());
-  find_wrong_labels(rows, order);
-  compiled_->run(step, context, y_, order, true);
+  find_wrong_labels(rows, of_y(order));
+  compiled_->run(step, context, y_, of_y(order), true);
   if (!compiled_->finite(rows)) diverged_.store(true, std::memory_order_relaxed);
   if (outputs_) copy_results(plan, rows, order, outputs_);
   plan.backward(context, step);
@@ -313,7 +321,8 @@ void Network<T>::State::EpochRun::update_parameters(ThreadContext& context, Step
                                                     engine::RowOrder order) {
   engine::Plan<T>& plan = compiled_->plan;
   const engine::RowOrder next = of_x(order.after(step.rows));
-  const std::int64_t next_rows = std::min(batch_size_, there_.rows() - next.first);
+  const std::int64_t rows = chunk_ ? there_.rows() : rows_;
+  const std::int64_t next_rows = std::min(batch_size_, rows - next.first);
   kernels::PrefetchCursor cursor = engine::prefetch_cursor(
       there_[0], next, plan.loaded_rows(there_, next_rows, context.slice()));
   step.cursor = &cursor;

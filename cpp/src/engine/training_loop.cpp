@@ -43,16 +43,17 @@ std::vector<TargetsView> targets_from(const Targets& y, std::int64_t first, std:
 template <class T>
 Trainer<T>::State::Loop::Loop(State& state, const Inputs& x, const Targets& y,
                               const FitOptions& options)
-    : s_(state), x_(x), y_(y), o_(options) {
+    : s_(state), x_(x), y_(y), o_(options), rows_(options.rows, x.rows()) {
   EpochOptions& o = batch_options_;
-  o.batch_size = std::min(options.batch_size, x.rows());
-  rates_.resize(static_cast<std::size_t>((x.rows() + o.batch_size - 1) / o.batch_size));
+  o.batch_size = std::min(options.batch_size, rows_.count);
+  rates_.resize(static_cast<std::size_t>((rows_.count + o.batch_size - 1) / o.batch_size));
   o.num_threads = options.num_threads;
   o.shuffle = options.shuffle;
   o.input_sparsity = options.input_sparsity;
   o.learning_rates = rates_.data();
   o.first_batch = options.first_batch;
   if (!options.losses_before.empty()) o.losses_before = options.losses_before;
+  o.rows = options.rows;
   o.outputs = options.outputs;
   o.read = options.read;
   o.poll = options.poll;
@@ -62,44 +63,46 @@ Trainer<T>::State::Loop::Loop(State& state, const Inputs& x, const Targets& y,
 
 template <class T>
 std::vector<EpochReport> Trainer<T>::State::Loop::run() {
+  try {
+    begin();
+    while (advance()) continue;
+  } catch (...) {
+    end();
+    throw;
+  }
+  end();
+  return take_reports();
+}
+
+template <class T>
+void Trainer<T>::State::Loop::begin() {
   if (o_.early_stopping) {
     s_.memory = {};
     if (o_.early_stopping->restore_best_weights) s_.best.make_room(*s_.network);
   }
-  try {
-    run_epochs();
-  } catch (...) {
-    s_.within_epoch = false;
-    s_.best.put_back(*s_.network);
-    throw;
-  }
-  s_.best.put_back(*s_.network);
-  return std::move(reports_);
+  if (o_.epochs == 0) return;
+  steps_before_ = s_.network->total_steps();
+  adapted_ = adapt();
+  goes_on_ = !(o_.on_begin && o_.on_begin());
 }
 
-/// Where no step is taken, the adaptation is taken back.
 template <class T>
-void Trainer<T>::State::Loop::run_epochs() {
-  if (o_.epochs == 0) return;
-  Network<T>& trained = *s_.network;
-  const std::int64_t before = trained.total_steps();
-  const bool adapted = adapt();
-  const auto undo = [&] {
-    if (adapted && trained.total_steps() == before) trained.undo_adaptation();
-  };
-  try {
-    bool goes_on = !(o_.on_begin && o_.on_begin());
-    for (std::int64_t e = 0; goes_on && e < o_.epochs; ++e) goes_on = run_epoch();
-  } catch (...) {
-    undo();
-    throw;
-  }
-  undo();
+bool Trainer<T>::State::Loop::advance() {
+  if (goes_on_) goes_on_ = run_epoch() && ++begun_epochs_ < o_.epochs;
+  return goes_on_;
+}
+
+/// Where no step was taken, the adaptation is taken back.
+template <class T>
+void Trainer<T>::State::Loop::end() {
+  s_.within_epoch = false;
+  if (adapted_ && s_.network->total_steps() == steps_before_) s_.network->undo_adaptation();
+  s_.best.put_back(*s_.network);
 }
 
 template <class T>
 bool Trainer<T>::State::Loop::adapt() const {
-  if (!o_.read) return s_.network->adapt_remaining(x_);
+  if (!o_.read) return s_.network->adapt_remaining(x_, o_.rows);
   return s_.network->adapt_remaining([&](const Callback<void(const Inputs&)>& each) {
     visit(x_, o_.read, [&](const Inputs& piece, std::int64_t) { each(piece); });
   });
@@ -195,16 +198,16 @@ void Trainer<T>::State::Loop::read_schedules(std::int64_t first_batch, std::int6
 /// What belongs to an epoch behind its batches.
 template <class T>
 void Trainer<T>::State::Loop::complete(EpochReport& report, const LossSums& losses) {
-  if (!std::isfinite(report.loss) || !is_finite(o_.outputs, x_.rows()))
-    diverge(x_, o_.read, "the loss of an output", report.loss, report.epoch);
+  if (!std::isfinite(report.loss) || !is_finite(o_.outputs, rows_.count))
+    diverge(x_, o_.read, o_.rows, "the loss of an output", report.loss, report.epoch);
   if (o_.on_trained) o_.on_trained(report, losses);
   LossSums of_validation;
-  const std::int64_t rows = o_.validation_x.rows();
+  const std::int64_t rows = engine::RowList(o_.validation_rows, o_.validation_x.rows()).count;
   if (rows > 0) {
     report.validation_loss = evaluate(&of_validation);
     if (!std::isfinite(report.validation_loss) || !is_finite(o_.validation_outputs, rows))
-      diverge(o_.validation_x, o_.read_validation, "the validation loss", report.validation_loss,
-              report.epoch);
+      diverge(o_.validation_x, o_.read_validation, o_.validation_rows, "the validation loss",
+              report.validation_loss, report.epoch);
   }
   if (o_.on_validated) o_.on_validated(report, of_validation);
   observe(report);
@@ -216,7 +219,7 @@ double Trainer<T>::State::Loop::evaluate(LossSums* sums) const {
   const auto of_rows = [&](const Inputs& x, const Targets& y, std::int64_t first) {
     T* const to = outputs ? outputs + first * s_.network->outputs() : nullptr;
     return s_.network->evaluate(x, y, s_.losses(), kEvaluateRows, o_.num_threads, to,
-                                o_.input_sparsity, o_.poll_validation, sums);
+                                o_.input_sparsity, o_.poll_validation, sums, o_.validation_rows);
   };
   if (!o_.read_validation) return of_rows(o_.validation_x, o_.validation_y, 0);
   double mean = 0.0;
@@ -252,13 +255,18 @@ bool Trainer<T>::State::Loop::is_finite(const void* outputs, std::int64_t rows) 
 
 /// Undoes an epoch in which something shows the divergence that its batches' losses did not.
 template <class T>
-void Trainer<T>::State::Loop::diverge(const Inputs& x, const ReadRows& read, const char* what,
+void Trainer<T>::State::Loop::diverge(const Inputs& x, const ReadRows& read,
+                                      std::span<const std::int64_t> rows, const char* what,
                                       double value, std::int64_t epoch) {
   Network<T>& trained = *s_.network;
   std::int64_t layer = -1;
-  visit(x, read, [&](const Inputs& piece, std::int64_t) {
-    if (layer < 0) layer = trained.first_bad_layer(piece);
-  });
+  for (std::size_t i = 0; layer < 0 && i < rows.size(); i += kEvaluateRows)
+    layer = trained.first_bad_layer(
+        x, rows.subspan(i).first(std::min<std::size_t>(kEvaluateRows, rows.size() - i)));
+  if (rows.empty())
+    visit(x, read, [&](const Inputs& piece, std::int64_t) {
+      if (layer < 0) layer = trained.first_bad_layer(piece);
+    });
   if (layer < 0) layer = static_cast<std::int64_t>(trained.layers().size()) - 1;
   if (!o_.iterate) trained.restore_epoch();
   const std::string name = std::to_string(layer) + " (" +
@@ -277,7 +285,10 @@ void Trainer<T>::State::Loop::diverge(const Inputs& x, const ReadRows& read, con
 #define CHAINRULE_MEMBERS(T)                                                    \
   template Trainer<T>::State::Loop::Loop(State&, const Inputs&, const Targets&, \
                                          const FitOptions&);                    \
-  template std::vector<EpochReport> Trainer<T>::State::Loop::run();
+  template std::vector<EpochReport> Trainer<T>::State::Loop::run();             \
+  template void Trainer<T>::State::Loop::begin();                               \
+  template bool Trainer<T>::State::Loop::advance();                             \
+  template void Trainer<T>::State::Loop::end();
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS
 

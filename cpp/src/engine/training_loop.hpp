@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <utility>
 #include <vector>
 
+#include "engine/input/row_order.hpp"
 #include "engine/trainer_state.hpp"
 
 namespace chainrule {
@@ -16,8 +19,16 @@ class Trainer<T>::State::Loop {
 
   std::vector<EpochReport> run();
 
+  // The same in steps, for a caller who sees to it that `end` follows, whatever comes.
+
+  void begin();
+  /// Trains for the next epoch, if there is one, and returns whether another may follow.
+  bool advance();
+  /// Puts back what is to be put back.
+  void end();
+  std::vector<EpochReport> take_reports() { return std::move(reports_); }
+
  private:
-  void run_epochs();
   bool adapt() const;
   bool run_epoch();
   EpochResult run_batches();
@@ -30,16 +41,22 @@ class Trainer<T>::State::Loop {
   double value(const std::string& name, const EpochReport& report) const;
   void observe(const EpochReport& report);
   bool is_finite(const void* outputs, std::int64_t rows) const;
-  [[noreturn]] void diverge(const Inputs& x, const ReadRows& read, const char* what, double value,
+  [[noreturn]] void diverge(const Inputs& x, const ReadRows& read,
+                            std::span<const std::int64_t> rows, const char* what, double value,
                             std::int64_t epoch);
 
   State& s_;
   const Inputs x_;
   const Targets y_;
   const FitOptions& o_;
+  const engine::RowList rows_;
   EpochOptions batch_options_;
   std::vector<double> rates_;  // of the steps of an epoch
   std::vector<EpochReport> reports_;
+  std::int64_t begun_epochs_ = 0;
+  std::int64_t steps_before_ = 0;
+  bool adapted_ = false;
+  bool goes_on_ = false;
 };
 
 }  // namespace chainrule

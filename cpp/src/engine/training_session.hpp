@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -78,6 +79,20 @@ struct TrainingSession {
     return order_.data();
   }
 
+  /// The numbers of a list in the order of an epoch, for null in their own. `goes_on`: the epoch
+  /// has begun, with this list. Valid until the next call.
+  const std::int64_t* chosen(std::span<const std::int64_t> list, const std::int64_t* order,
+                             std::int64_t epoch, bool goes_on) {
+    if (!order) return list.data();
+    if (goes_on && chosen_epoch_ == epoch && chosen_.size() == list.size()) return chosen_.data();
+    chosen_epoch_ = -1;
+    chosen_.resize(list.size());
+    for (std::size_t i = 0; i < list.size(); ++i)
+      chosen_[i] = list[static_cast<std::size_t>(order[i])];
+    chosen_epoch_ = epoch;
+    return chosen_.data();
+  }
+
   /// Keeps what there is, in memory of the checkpoint before the last.
   void keep(const engine::Buffer<T>& values, const engine::OptimizerState<T>& optimizer,
             std::int64_t total_steps, std::int64_t epochs) {
@@ -121,12 +136,14 @@ struct TrainingSession {
   void recover() {
     compiled.reset();
     seen.reset();
-    order_epoch_ = -1;
+    order_epoch_ = chosen_epoch_ = -1;
   }
 
  private:
   std::vector<std::int64_t> order_;
   std::int64_t order_epoch_ = -1;  // the epoch that order_ is for
+  std::vector<std::int64_t> chosen_;
+  std::int64_t chosen_epoch_ = -1;
 };
 
 }  // namespace chainrule

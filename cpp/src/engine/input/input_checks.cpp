@@ -7,6 +7,14 @@
 
 namespace chainrule {
 
+void engine::check_row_numbers(std::span<const std::int64_t> list, std::int64_t rows,
+                               const char* name) {
+  for (std::size_t i = 0; i < list.size(); ++i)
+    if (list[i] < 0 || list[i] >= rows)
+      throw Error(std::string(name) + "[" + std::to_string(i) + "] is " + std::to_string(list[i]) +
+                  ", which is no row of x: those are 0.." + std::to_string(rows - 1));
+}
+
 // Errors call the rows as Python callers wrote them: x, or x['name'] where there are several.
 template <class T>
 std::string Network<T>::State::input_name(std::size_t input) const {

@@ -47,20 +47,20 @@ struct Moments {
 /// of the differences from the first, which has digits to spare.
 class ExactMoments {
  public:
-  void add_to_means(const RowsView& x) {
+  void add_to_means(const RowsView& x, engine::RowList rows) {
     if (moments_.means.empty()) {
       moments_ = Moments(static_cast<std::size_t>(x.columns));
       for (std::int64_t j = 0; j < x.columns; ++j)
-        moments_.first[static_cast<std::size_t>(j)] = engine::value_at(x, 0, j);
+        moments_.first[static_cast<std::size_t>(j)] = engine::value_at(x, rows.from(0)[0], j);
     }
-    for_each(x, [&](std::size_t j, double v) { moments_.means[j] += v - moments_.first[j]; });
+    for_each(x, rows, [&](std::size_t j, double v) { moments_.means[j] += v - moments_.first[j]; });
   }
   void divide(double rows) {
     for (std::size_t j = 0; j < moments_.means.size(); ++j)
       moments_.means[j] = moments_.first[j] + moments_.means[j] / rows;
   }
-  void add_to_variances(const RowsView& x) {
-    for_each(x, [&](std::size_t j, double v) { moments_.add_to_variance(j, v); });
+  void add_to_variances(const RowsView& x, engine::RowList rows) {
+    for_each(x, rows, [&](std::size_t j, double v) { moments_.add_to_variance(j, v); });
   }
   const Moments& of(double rows) {
     for (double& variance : moments_.variances) variance /= rows;
@@ -69,11 +69,13 @@ class ExactMoments {
 
  private:
   template <class Visit>
-  static void for_each(const RowsView& x, Visit visit) {
+  static void for_each(const RowsView& x, engine::RowList rows, Visit visit) {
+    const engine::RowOrder order = rows.from(0);
     engine::with_type(x.type, [&]<class S>(S) {
-      for (std::int64_t i = 0; i < x.rows; ++i)
+      for (std::int64_t i = 0; i < rows.count; ++i)
         for (std::int64_t j = 0; j < x.columns; ++j)
-          visit(static_cast<std::size_t>(j), static_cast<double>(engine::number_at<S>(x, i, j)));
+          visit(static_cast<std::size_t>(j),
+                static_cast<double>(engine::number_at<S>(x, order[i], j)));
     });
   }
 
@@ -111,9 +113,11 @@ void Network<T>::State::set_statistics(Statistics& statistics) noexcept {
 
 // x: pieces of rows x inputs, read twice: for means and for variances about them, which keeps the
 // digits that a sum of squares would lose. What counts is what reaches the layer, so the rows run
-// through the layers before it, on one thread, so that the sums have one order.
+// through the layers before it, on one thread, so that the sums have one order. With a list of
+// rows, x is one piece, which has them all.
 template <class T>
-void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x) {
+void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x,
+                              std::span<const std::int64_t> list) {
   State& s = *this;
   const engine::Parameter* mean = s.parameters.find(layer, "mean");
   const engine::Parameter* variance = s.parameters.find(layer, "variance");
@@ -133,12 +137,13 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x) {
   bool exactly = false;
   const auto each_row = [&](const Inputs& piece, const auto& visit) {
     plan.choose_path(piece, InputSparsity::dense);
+    const engine::RowList part(list, piece.rows());
     engine::run_team(1, [&](engine::Team team) {
       engine::ThreadContext context(team);
-      for (std::int64_t first = 0; first < piece.rows(); first += kRows) {
+      for (std::int64_t first = 0; first < part.count; first += kRows) {
         engine::Step<T> step;
-        step.rows = std::min(kRows, piece.rows() - first);
-        plan.load(context, step, piece, {nullptr, first});
+        step.rows = std::min(kRows, part.count - first);
+        plan.load(context, step, piece, part.from(first));
         plan.forward(context, step);
         for (std::int64_t i = 0; i < step.rows; ++i)
           for (std::int64_t p = 0; p < positions; ++p)
@@ -163,7 +168,7 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x) {
       for (std::size_t j = 0; j < columns; ++j) moments.add_to_mean(j, row[j], rows == 0);
       ++rows;
     });
-    if (exactly) exact_moments.add_to_means(piece[0]);
+    if (exactly) exact_moments.add_to_means(piece[0], {list, piece.rows()});
   });
   if (rows == 0) throw Error("x is empty: it has 0 rows");
   const auto count = static_cast<double>(rows);
@@ -176,7 +181,7 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x) {
       for (std::size_t j = 0; j < columns; ++j) moments.add_to_variance(j, row[j]);
       ++again;
     });
-    if (exactly) exact_moments.add_to_variances(piece[0]);
+    if (exactly) exact_moments.add_to_variances(piece[0], {list, piece.rows()});
   });
   if (again != rows)
     throw Error("x gave " + std::to_string(rows) + " rows, and " + std::to_string(again) +
@@ -227,12 +232,13 @@ RowPieces one_piece(const Inputs& x) {
 }  // namespace
 
 template <class T>
-void Network<T>::State::adapt(const std::vector<std::int64_t>& chosen, const RowPieces& x) {
+void Network<T>::State::adapt(const std::vector<std::int64_t>& chosen, const RowPieces& x,
+                              std::span<const std::int64_t> rows) {
   if (chosen.empty()) return;
   Statistics before = statistics();
   try {
     // Each takes its statistics from what the ones before it make of x.
-    for (const std::int64_t layer : chosen) adapt(layer, x);
+    for (const std::int64_t layer : chosen) adapt(layer, x, rows);
   } catch (...) {
     set_statistics(before);
     throw;
@@ -266,8 +272,12 @@ bool Network<T>::adapt_remaining(const RowPieces& x) {
 }
 
 template <class T>
-bool Network<T>::adapt_remaining(const Inputs& x) {
-  return adapt_remaining(one_piece(x));
+bool Network<T>::adapt_remaining(const Inputs& x, std::span<const std::int64_t> rows) {
+  engine::check_row_numbers(rows, x.rows(), "rows");
+  const engine::Changing guard(*state_);
+  const std::vector<std::int64_t> chosen = state_->unadapted;
+  state_->adapt(chosen, one_piece(x), rows);
+  return !chosen.empty();
 }
 
 template <class T>
@@ -278,16 +288,18 @@ void Network<T>::undo_adaptation() {
   state_->statistics_before.reset();
 }
 
-#define CHAINRULE_MEMBERS(T)                                                                  \
-  template void Network<T>::State::adapt(std::int64_t, const RowPieces&);                     \
-  template void Network<T>::State::adapt(const std::vector<std::int64_t>&, const RowPieces&); \
-  template void Network<T>::adapt(std::int64_t, const Inputs&);                               \
-  template void Network<T>::adapt(const Inputs&);                                             \
-  template void Network<T>::adapt(const RowPieces&);                                          \
-  template bool Network<T>::adapt_remaining(const Inputs&);                                   \
-  template bool Network<T>::adapt_remaining(const RowPieces&);                                \
-  template void Network<T>::undo_adaptation();                                                \
-  template typename Network<T>::State::Statistics Network<T>::State::statistics() const;      \
+#define CHAINRULE_MEMBERS(T)                                                                 \
+  template void Network<T>::State::adapt(std::int64_t, const RowPieces&,                     \
+                                         std::span<const std::int64_t>);                     \
+  template void Network<T>::State::adapt(const std::vector<std::int64_t>&, const RowPieces&, \
+                                         std::span<const std::int64_t>);                     \
+  template void Network<T>::adapt(std::int64_t, const Inputs&);                              \
+  template void Network<T>::adapt(const Inputs&);                                            \
+  template void Network<T>::adapt(const RowPieces&);                                         \
+  template bool Network<T>::adapt_remaining(const Inputs&, std::span<const std::int64_t>);   \
+  template bool Network<T>::adapt_remaining(const RowPieces&);                               \
+  template void Network<T>::undo_adaptation();                                               \
+  template typename Network<T>::State::Statistics Network<T>::State::statistics() const;     \
   template void Network<T>::State::set_statistics(Statistics&) noexcept;
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS
