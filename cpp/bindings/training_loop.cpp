@@ -303,7 +303,8 @@ struct FitOutcome {
   }
 };
 
-/// Each call is a tuple of the network and the arguments of its fit.
+/// Each call is a tuple of the network and the arguments of its fit. Last comes what ended them all
+/// before their time, if something did.
 template <class T>
 std::vector<FitOutcome> train_many(const std::vector<py::tuple>& calls, int num_threads,
                                    const py::object& progress) {
@@ -324,9 +325,15 @@ std::vector<FitOutcome> train_many(const std::vector<py::tuple>& calls, int num_
       if (call->interrupted()) return true;
     return poll(ended, 0.0);
   };
-  poll.run([&] { chainrule::train_many<T>(jobs, {.num_threads = num_threads, .poll = asks}); });
+  FitOutcome all{true, nullptr};
+  try {
+    poll.run([&] { chainrule::train_many<T>(jobs, {.num_threads = num_threads, .poll = asks}); });
+  } catch (...) {
+    all = {false, std::current_exception()};
+  }
   std::vector<FitOutcome> outcomes;
   for (TrainingJob<T>& job : jobs) outcomes.push_back({job.finished, std::move(job.error)});
+  outcomes.push_back(std::move(all));
   return outcomes;
 }
 

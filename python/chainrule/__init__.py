@@ -88,7 +88,9 @@ if TYPE_CHECKING:
     from chainrule.interop.onnx_import import from_onnx
     from chainrule.interop.sklearn import from_sklearn, to_sklearn
     from chainrule.interop.torch import from_torch, to_torch
+    from chainrule.network.cross_validation import cross_validate
     from chainrule.network.gradient_check import GradientReport, gradient_check
+    from chainrule.network.train_many import train_many
 
 __all__ = [
     "Activation",
@@ -135,6 +137,7 @@ __all__ = [
     "__version__",
     "activations",
     "callbacks",
+    "cross_validate",
     "data",
     "default_num_threads",
     "export_c",
@@ -159,6 +162,7 @@ __all__ = [
     "to_onnx",
     "to_sklearn",
     "to_torch",
+    "train_many",
 ]
 __all__ += [
     n
@@ -169,6 +173,7 @@ __all__ += [
 # Few programs read data files, plot, import or export, so only the first use pays for it.
 _LAZY = {
     "GradientReport": "chainrule.network.gradient_check",
+    "cross_validate": "chainrule.network.cross_validation",
     "data": "chainrule.data",
     "export_c": "chainrule.c_export",
     "find_learning_rate": "chainrule.diagnosis.learning_rate",
@@ -181,6 +186,7 @@ _LAZY = {
     "to_onnx": "chainrule.interop.onnx_export",
     "to_sklearn": "chainrule.interop.sklearn",
     "to_torch": "chainrule.interop.torch",
+    "train_many": "chainrule.network.train_many",
 }
 
 if not TYPE_CHECKING:  # which would take every attribute for defined

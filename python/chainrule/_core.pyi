@@ -384,6 +384,13 @@ class Network32:
         wants_batches: bool,
     ) -> None:
         """Run the core's loop of training, which asks and tells `observer`."""
+    @staticmethod
+    def train_many(
+        calls: collections.abc.Sequence[tuple[typing.Any, ...]],
+        num_threads: int,
+        progress: typing.Any,
+    ) -> list[FitOutcome]:
+        """Run many calls of fit at once, each a tuple of a network and its arguments."""
     def forward(
         self,
         x: numpy.typing.NDArray[typing.Any]
@@ -608,6 +615,13 @@ class Network64:
         wants_batches: bool,
     ) -> None:
         """Run the core's loop of training, which asks and tells `observer`."""
+    @staticmethod
+    def train_many(
+        calls: collections.abc.Sequence[tuple[typing.Any, ...]],
+        num_threads: int,
+        progress: typing.Any,
+    ) -> list[FitOutcome]:
+        """Run many calls of fit at once, each a tuple of a network and its arguments."""
     def forward(
         self,
         x: numpy.typing.NDArray[typing.Any]
@@ -878,12 +892,23 @@ class Laplace:
     @property
     def prior_precision(self) -> float: ...
 
+class FitOutcome:
+    """What came of one of many trainings."""
+
+    @property
+    def finished(self) -> bool: ...
+    def check(self) -> None:
+        """Raise what fit would have raised."""
+
 class TrainingLock:
     """Lets one training at a time run."""
 
     def __init__(self) -> None: ...
     def run(self, function: typing.Any) -> typing.Any:
         """Return function(); RuntimeError while another call of this lock runs."""
+    @staticmethod
+    def run_all(locks: collections.abc.Sequence[TrainingLock], function: typing.Any) -> typing.Any:
+        """Return function(), as run() of all of these locks at once."""
 
 class TrainingState:
     """What training needs to go on, beside what the network holds."""

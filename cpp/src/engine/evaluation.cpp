@@ -89,9 +89,9 @@ double Network<T>::evaluate(const Inputs& x, const Targets& y, const Losses& los
   const engine::Reading guard(s);
   s.check_targets(x, y, losses);
   s.check_categories(x);
-  s.check_no_overlap(x, y, outputs, s.outputs);
   engine::check_row_numbers(rows, x.rows(), "rows");
   const engine::RowList list(rows, x.rows());
+  s.check_no_overlap(x, y, outputs, list.count, s.outputs);
   if (batch_size < 1) throw Error("batch_size must be >= 1, got " + std::to_string(batch_size));
   engine::PlanOptions options;
   options.batch_size = std::min(batch_size, list.count);

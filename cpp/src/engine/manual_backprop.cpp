@@ -143,7 +143,7 @@ double Network<T>::compute_gradients(const Inputs& x, const Targets& y, const Lo
   const engine::Changing guard(s);
   s.check_table(x);
   s.check_targets(x, y, losses);
-  s.check_no_overlap(x, y, dx, s.inputs, "dx");
+  s.check_no_overlap(x, y, dx, x.rows(), s.inputs, "dx");
   if (training) s.check_batch(x.rows());
   engine::PlanOptions options;
   options.batch_size = x.rows();

@@ -91,14 +91,14 @@ struct Network<T>::State {
   void check_table(const Inputs& x) const;
   /// Throws Error unless the columns that hold categories hold no other numbers.
   void check_categories(const Inputs& x, const std::vector<std::string>& columns = {}) const;
-  /// Throws Error where results, `columns` for each row of x, would overwrite x, or numbers of y,
-  /// while these are read; `to` may be null.
+  /// Throws Error where results, `columns` for each row of x or `rows` times as many, would
+  /// overwrite x, or numbers of y, while these are read; `to` may be null.
   static void check_no_overlap(const RowsView& x, const char* name, const T* to,
                                std::int64_t columns, const char* what = "outputs");
   void check_no_overlap(const Inputs& x, const T* to, std::int64_t columns,
                         const char* what = "outputs") const;
-  void check_no_overlap(const Inputs& x, const Targets& y, const T* to, std::int64_t columns,
-                        const char* what = "outputs") const;
+  void check_no_overlap(const Inputs& x, const Targets& y, const T* to, std::int64_t rows,
+                        std::int64_t columns, const char* what = "outputs") const;
   /// What an input is called in errors: x where it is the only one; y so for an output.
   std::string input_name(std::size_t input) const;
   std::string output_name(std::size_t output) const;

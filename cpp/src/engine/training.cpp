@@ -89,7 +89,7 @@ Network<T>::State::EpochRun::EpochRun(State& state, const Inputs& x, const Targe
               state.graph.shares_parameters()),
       poller_(options, state.occupancy, session_.last_poll) {
   check_data();
-  s_.check_no_overlap(there_, y, outputs_, s_.outputs);
+  s_.check_no_overlap(there_, y, outputs_, rows_, s_.outputs);
   optimizer.check();
   path_ = path_of(optimizer, options.input_sparsity);
   check_learning_rates();

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.inputs.compressed_rows import taken_rows
 from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.inputs.several import Several
 from chainrule.inputs.targets import balanced_weights, class_counts
@@ -33,12 +34,39 @@ class CheckedData(NamedTuple):
     """How many an output has, of several outputs each; a function has only one for metrics too,
     where its targets do not have as many."""
 
+    rows: NDArray[np.int64] | None = None
+    """The numbers of the rows that count, which the core reads where they lie; None for all."""
+
+    @property
+    def row_count(self) -> int:
+        """How many rows count."""
+        return len(self.x) if self.rows is None else len(self.rows)
+
+    def targets(self, most: int | None = None) -> CheckedData:
+        """Return the targets and weights of the rows that count; `x` stays as it is."""
+        if self.rows is None:
+            return self
+        rows, weight = self.rows[:most], self.sample_weight
+        return self._replace(
+            y=taken(self.y, rows),
+            sample_weight=None if weight is None else weight[rows],
+            rows=None,
+        )
+
+    def taken(self) -> CheckedData:
+        """Return a copy of the rows that count, where these are not all."""
+        if self.rows is None:
+            return self
+        return self.targets()._replace(x=taken(self.x, self.rows))
+
     def output(self, index: int) -> CheckedData:
         """Return the data of one of several outputs."""
         return self._replace(y=self.y.parts[index], positions=self.positions[index])
 
     def by_position(self) -> CheckedData:
-        """Return targets and weights with a row for each position."""
+        """Return the targets and weights that count with a row for each position."""
+        if self.rows is not None:
+            return self.targets().by_position()
         if self.positions == 1:
             return self
         y = self.y.reshape(-1) if self.y.ndim == 3 else self.y.reshape(-1, self._target_columns())
@@ -66,6 +94,8 @@ class CheckedData(NamedTuple):
 
     def first(self, rows: int) -> CheckedData:
         """Return at most `rows` of the first rows, in memory where they come from a generator."""
+        if self.rows is not None:
+            return self._replace(rows=self.rows[:rows]).taken()
         if not isinstance(self.x, LazyRows):
             return self.part(slice(0, min(rows, len(self.x))))
         x, part = self.x.few(rows)
@@ -76,6 +106,8 @@ class CheckedData(NamedTuple):
 
     def part(self, rows: slice) -> CheckedData:
         """Return some of the rows, which share the memory of these."""
+        if self.rows is not None:
+            return self._replace(rows=self.rows[rows])
         weight = self.sample_weight
         return self._replace(
             x=self.x[rows],
@@ -99,7 +131,7 @@ def split_validation(
         raise ValueError(f"validation_split must lie in [0, 1), got {fraction}")
     if fraction == 0.0:
         return examples, None
-    rows = len(examples.x)
+    rows = examples.row_count
     kept = rows - round(rows * fraction)
     if not 0 < kept < rows:
         raise ValueError(
@@ -124,8 +156,13 @@ def warn_of_unseen_classes(loss: Any, data: CheckedData, validation: CheckedData
         warnings.warn(
             f"the validation rows hold class{'es' * (len(unseen) > 1)} {', '.join(unseen)}, which "
             "no training row has; rows that are sorted by class must be shuffled before the split",
-            stacklevel=5,
+            stacklevel=6,
         )
+
+
+def taken(rows: Any, numbers: NDArray[np.int64]) -> Any:
+    """Return a copy of some rows, of those of each of several parts."""
+    return rows.taken(numbers) if isinstance(rows, Several) else taken_rows(rows, numbers)
 
 
 def _streams(x: Any) -> bool:

@@ -49,6 +49,18 @@ def stored(rows: _core.CompressedRows) -> tuple[NDArray[Any], NDArray[Any]]:
     return rows.data[part], rows.indices[part]
 
 
+def taken_rows(rows: Rows, numbers: NDArray[np.int64]) -> Rows:
+    """Return a copy of the rows of these numbers, in their order."""
+    if isinstance(rows, np.ndarray):
+        return rows[numbers]
+    first, count = rows.offsets[:-1][numbers], np.diff(rows.offsets)[numbers]
+    offsets = np.concatenate([[0], np.cumsum(count, dtype=np.int64)])
+    places = np.repeat(first - offsets[:-1], count) + np.arange(offsets[-1])
+    return _core.CompressedRows(
+        rows.data[places], rows.indices[places], offsets, rows.shape[1], "rows"
+    )
+
+
 def _compressed(csr: Any, name: str) -> _core.CompressedRows:
     data = np.ascontiguousarray(readable(numeric(np.asarray(csr.data), name)))
     indices, offsets = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from chainrule.arguments import positive_integer
 from chainrule.inputs.arrays import as_weights, check_same_length
@@ -16,6 +17,7 @@ from chainrule.inputs.class_labels import text_in
 from chainrule.inputs.compressed_rows import Rows, as_rows
 from chainrule.inputs.containers import as_array, as_csr, is_sparse
 from chainrule.inputs.lazy_rows import LazyRows, is_lazy
+from chainrule.inputs.row_numbers import row_numbers, rows_of
 
 if TYPE_CHECKING:
     from chainrule.inputs.streamed_rows import BatchSource, StreamedRows
@@ -99,6 +101,54 @@ class Dataset:
         self._passes: WeakSet[StreamedRows] = WeakSet()
         self._checked: dict[Hashable, Any] = {}
 
+    _rows_of: tuple[Dataset, NDArray[np.int64]] | None = None
+    """Of a selection the data set that has all rows, and the numbers of those that it has."""
+
+    def select(self, rows: ArrayLike | slice) -> Dataset:
+        """Return a data set of some of the rows, which lie where they are.
+
+        `fit` and its ``validation_data`` read them in place; other calls make a copy of the rows
+        that are selected. Many selections, such as folds, so share one table and its checks.
+
+        Parameters
+        ----------
+        rows : array_like of int or of bool, or slice
+            The numbers of the rows, in any order, of which some may come more than once; or
+            whether each of the rows is selected.
+
+        Returns
+        -------
+        Dataset
+
+        Raises
+        ------
+        TypeError
+            If `rows` are neither numbers nor a mask.
+        ValueError
+            If there are none, or one is no row's number; or the rows are not in memory.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import chainrule as cr
+        >>> data = cr.Dataset(*cr.data.load_digits())
+        >>> even, odd = data.select(slice(0, None, 2)), data.select(slice(1, None, 2))
+        >>> net = cr.Sequential([cr.Rescaling(1 / 16), cr.Dense(10)], seed=0)
+        >>> history = net.fit(
+        ...     even, loss="cross_entropy", validation_data=odd, epochs=20, verbose=0
+        ... )
+        >>> history["val_accuracy"][-1] > 0.9
+        True
+        """
+        if self._source is not None or is_lazy(self._x):
+            raise ValueError("rows can be selected of data in memory alone")
+        numbers = row_numbers(rows, self._rows)
+        whole = self
+        if self._rows_of is not None:
+            whole, own = self._rows_of
+            numbers = own[numbers]
+        return _selection(whole, numbers)
+
     @classmethod
     def from_generator(
         cls,
@@ -167,18 +217,21 @@ class Dataset:
 
     @property
     def x(self) -> Any:
-        """The rows, or those of each input; None of a generator, as are targets and weights."""
-        return self._x
+        """The rows, or those of each input; None of a generator, as are targets and weights.
+
+        Of a selection a copy, as are its targets and weights.
+        """
+        return self._part(self._x)
 
     @property
     def y(self) -> Any:
         """The targets, or those of each output; None without."""
-        return self._y
+        return self._part(self._y)
 
     @property
     def sample_weight(self) -> Any:
         """The weight of each row; None where all weigh the same."""
-        return self._sample_weight
+        return self._part(self._sample_weight)
 
     @property
     def class_weight(self) -> Any:
@@ -199,6 +252,8 @@ class Dataset:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Copy and pickle the data, not what was found of them."""
+        if self._rows_of is not None:
+            return _selection, self._rows_of
         if self._source is not None:
             source = self._source
             options = source.batches, source.rows, source.batch_size, self._class_weight
@@ -221,6 +276,23 @@ class Dataset:
             if rows.thread == me:
                 rows.close()
 
+    def _weighted(self, sample_weight: object, class_weight: ClassWeight) -> Dataset:
+        """Return a data set of the same rows with other weights, where these are given."""
+        weight = self.sample_weight if sample_weight is None else sample_weight
+        classes = self._class_weight if class_weight is None else class_weight
+        return Dataset(self.x, self.y, weight, classes)
+
+    def _part(self, kept: Any) -> Any:
+        """Return the rows of a selection, of each of several parts."""
+        if self._rows_of is None or kept is None:
+            return kept
+        numbers = self._rows_of[1]
+        if isinstance(kept, dict):
+            return {name: rows_of(part, numbers) for name, part in kept.items()}
+        if isinstance(kept, list):
+            return [rows_of(part, numbers) for part in kept]
+        return rows_of(kept, numbers)
+
     def _once(self, key: Hashable, check: Callable[[], C]) -> C:
         """Return what `check` returned for a key; it is called for the first time alone."""
         found: C | None = self._checked.get(key)
@@ -230,6 +302,13 @@ class Dataset:
                 self._checked.pop(next(iter(self._checked)), None)
             self._checked[key] = found
         return found
+
+
+def _selection(whole: Dataset, numbers: NDArray[np.int64]) -> Dataset:
+    """Return a data set of some rows of another, which is itself no selection."""
+    made = Dataset.__new__(Dataset)
+    vars(made).update(vars(whole), _rows=len(numbers), _rows_of=(whole, numbers))
+    return made
 
 
 def _kept(

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from chainrule.inputs.compressed_rows import Rows
+from chainrule.inputs.compressed_rows import Rows, taken_rows
 from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.names import unknown_name
 
@@ -31,6 +32,10 @@ class Several:
     def __getitem__(self, rows: slice) -> Several:
         """Return the rows of a slice, which share this one's memory."""
         return Several([part[rows] for part in self.parts])
+
+    def taken(self, numbers: NDArray[np.int64]) -> Several:
+        """Return a copy of the rows of these numbers."""
+        return Several([taken_rows(part, numbers) for part in self.parts])
 
 
 def core_rows(rows: Rows | LazyRows | Several | None) -> Any:

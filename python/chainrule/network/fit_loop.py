@@ -64,38 +64,52 @@ def single_rate(net: Compiled, optimizer: Optimizer) -> NDArray[np.float64]:
 
 def progress(net: Compiled, data: CheckedData, plan: FitPlan) -> Progress:
     """Return what shows the progress of the epochs to come."""
-    batches = -(-len(data.x) // plan.batch_size)
+    batches = -(-data.row_count // plan.batch_size)
     return make_progress(plan.verbose, net._built_core().epochs + plan.epochs, batches)
 
 
 def fit(
+    net: Compiled, plan: FitPlan, progress: Progress, begins: Callable[[], Observer]
+) -> History:
+    """Train for ``plan.epochs`` epochs with the observer that `begins` returns."""
+    observer = begins()
+    try:
+        with progress:
+            observer.run()
+    except BaseException as error:
+        if not end(net, plan, error):
+            raise
+        if net.history.interrupted:
+            warnings.warn("training was interrupted; weights and history are kept", stacklevel=5)
+    else:
+        end(net, plan)
+    return net.history
+
+
+def begin(
     net: Compiled,
     data: CheckedData,
     validation: CheckedData | None,
     plan: FitPlan,
     progress: Progress,
     observer_of: Callable[..., Observer],
-) -> History:
-    """Train for ``plan.epochs`` epochs; see `Sequential.fit`."""
-    run = plan.callbacks
+) -> Observer:
+    """Return what the core's loop asks and tells; `end` follows."""
     net.history.interrupted = False
     net.history.end = None
-    observer = observer_of(net, data, validation, plan, progress)
+    return observer_of(net, data, validation, plan, progress)
+
+
+def end(net: Compiled, plan: FitPlan, error: BaseException | None = None) -> bool:
+    """Take over how the core's loop has ended; whether an error is an ordinary end of it."""
     try:
-        with progress:
-            observer.run()
-    except StopTraining:
-        pass
-    except DivergenceError:
-        net.history.forget_after(net._built_core().epochs)
-        raise
-    except KeyboardInterrupt:
-        net.history.interrupted = True
-        warnings.warn("training was interrupted; weights and history are kept", stacklevel=5)
+        if isinstance(error, DivergenceError):
+            net.history.forget_after(net._built_core().epochs)
+        net.history.interrupted = isinstance(error, KeyboardInterrupt)
     finally:
-        run.on_train_end(cast("Network", net))  # callbacks get the whole of it
+        plan.callbacks.on_train_end(cast("Network", net))  # callbacks get the whole of it
         net._callback_states.end()
-    return net.history
+    return isinstance(error, StopTraining | KeyboardInterrupt)
 
 
 def _resumed(net: Compiled, data: CheckedData, plan: FitPlan) -> EpochUnderWay | None:
@@ -103,7 +117,9 @@ def _resumed(net: Compiled, data: CheckedData, plan: FitPlan) -> EpochUnderWay |
     saved = net._under_way
     outputs = len(net.loss.losses) if isinstance(net.loss, OutputLosses) else 1
     steps = net._built_core().total_steps
-    if saved is None or not saved.fits(len(data.x), plan.batch_size, plan.shuffle, steps, outputs):
+    if saved is None or not saved.fits(
+        data.row_count, plan.batch_size, plan.shuffle, steps, outputs
+    ):
         return None
     return saved
 
@@ -140,20 +156,25 @@ class Observer:
         self._loss = net.loss
         self._optimizer = net.optimizer
         self._present: tuple[object, object] = (None, None)  # what the core takes its steps by
+        # As metrics read them, of a list of rows those of the list.
+        self._targets = data.targets()
+        self._validation_targets = None if validation is None else validation.targets()
         # Once, since what is customary depends on all targets.
-        self._metrics = metrics_for(net.loss, net.outputs, net.metrics, data.y)
+        self._metrics = metrics_for(net.loss, net.outputs, net.metrics, self._targets.y)
         self._validation_metrics: Any = []
-        if validation is not None:
-            self._validation_metrics = metrics_for(net.loss, net.outputs, net.metrics, validation.y)
+        if self._validation_targets is not None:
+            self._validation_metrics = metrics_for(
+                net.loss, net.outputs, net.metrics, self._validation_targets.y
+            )
         self._undefined = Undefined()
         self._resumed = None if self.iterates else _resumed(net, data, plan)
         net._under_way = None
         # Rows of batches before a break have no outputs.
         room = np.empty if self._resumed is None else np.zeros
-        self._outputs = room((len(data.x), net.outputs), net.dtype) if self._metrics else None
+        self._outputs = room((data.row_count, net.outputs), net.dtype) if self._metrics else None
         self._validation_outputs: NDArray[Any] | None = None
         if validation is not None and self._validation_metrics:
-            self._validation_outputs = np.empty((len(validation.x), net.outputs), net.dtype)
+            self._validation_outputs = np.empty((validation.row_count, net.outputs), net.dtype)
         self._reader: RowReader | None = None
         self._epoch = 0
         self._started = 0.0
@@ -162,6 +183,18 @@ class Observer:
 
     def run(self) -> None:
         """Have the core train."""
+        try:
+            self._net._built_core().fit(*self.core_call())
+        finally:
+            self.end()
+
+    def end(self) -> None:
+        """See to it that an epoch that the core counts is in the history, whatever was raised."""
+        if self._is_unrecorded():
+            self._record()
+
+    def core_call(self) -> tuple[Any, ...]:
+        """Return the arguments of the core's ``fit``."""
         core, plan, validation = self._net._built_core(), self._plan, self._validation
         resumed, watched = self._resumed, plan.callbacks.wants_batches
         if isinstance(self._data.x, LazyRows):
@@ -171,25 +204,20 @@ class Observer:
             lazy = isinstance(validation.x, LazyRows)
             reader = RowReader(core, validation.x, checks=True) if lazy else None
             validating = _core_data(validation, self._validation_outputs, reader)
-        try:
-            core.fit(
-                self,
-                _core_data(self._data, self._outputs, self._reader),
-                validating,
-                plan.epochs,
-                plan.batch_size,
-                plan.shuffle,
-                plan.num_threads,
-                plan.input_sparsity,
-                0 if resumed is None else resumed.batch,
-                None if resumed is None else resumed.sums,
-                None if watched else self._progress.batch,
-                watched,
-            )
-        finally:
-            # Whatever is raised, an epoch that the core counts is in the history.
-            if self._is_unrecorded():
-                self._record()
+        return (
+            self,
+            _core_data(self._data, self._outputs, self._reader),
+            validating,
+            plan.epochs,
+            plan.batch_size,
+            plan.shuffle,
+            plan.num_threads,
+            plan.input_sparsity,
+            0 if resumed is None else resumed.batch,
+            None if resumed is None else resumed.sums,
+            None if watched else self._progress.batch,
+            watched,
+        )
 
     def steps(self) -> tuple[Any, ...]:
         """Return what the next steps are taken by."""
@@ -253,7 +281,7 @@ class Observer:
         net._under_way = EpochUnderWay(
             batch,
             plan.batch_size,
-            len(data.x),
+            data.row_count,
             plan.shuffle,
             net._built_core().total_steps,
             losses.parts,
@@ -277,7 +305,7 @@ class Observer:
 
     def trained(self, loss: float, losses: _core.LossSum, learning_rate: float) -> None:
         """Measure what the batches of the epoch gave."""
-        data, outputs, logs = self._data, self._outputs, self._logs
+        data, outputs, logs = self._targets, self._outputs, self._logs
         resumed, self._resumed = self._resumed, None
         if resumed is not None and outputs is not None:
             # Of the rows before, only the losses are known.
@@ -312,11 +340,11 @@ class Observer:
 
     def validated(self, loss: float, losses: _core.LossSum) -> tuple[Any, ...] | None:
         """Measure what the validation gave, if any, and record the epoch."""
-        if self._validation is not None:
+        if self._validation_targets is not None:
             measure(
                 self._validation_metrics,
                 self._loss,
-                self._validation,
+                self._validation_targets,
                 loss,
                 self._validation_outputs,
                 self._logs,
@@ -371,4 +399,5 @@ def _core_data(
 ) -> tuple[Any, ...]:
     """Return rows and all that goes with them as the core takes them."""
     x = data.x.shapes if isinstance(data.x, LazyRows) else core_rows(data.x)
-    return x, core_rows(data.y), data.sample_weight, data.class_weight, outputs, reader
+    weights = data.sample_weight, data.class_weight
+    return x, core_rows(data.y), *weights, outputs, reader, data.rows

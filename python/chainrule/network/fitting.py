@@ -6,21 +6,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from chainrule import metrics, optimizers
-from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
-from chainrule.inputs.checked_data import split_validation, warn_of_unseen_classes
+from chainrule import metrics
+from chainrule.arguments import positive_integer, sparsity_name, thread_count
 from chainrule.inputs.dataset import Dataset
 from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.losses import Loss
 from chainrule.names import names_arguments
 from chainrule.network import fit_loop, measuring
-from chainrule.network.before_training import BeforeTraining
 from chainrule.network.compiled import Compiled
+from chainrule.network.fit_call import FitCall, end_passes
 from chainrule.network.history import History
-from chainrule.network.lazy_training import check_rows
 from chainrule.network.measuring import Undefined, measure, metrics_for, resolve_metrics
-from chainrule.network.output_losses import function_names
-from chainrule.network.training_data import make_dataset, prepare_validation, warn_of_scale
+from chainrule.network.training_data import make_dataset
 
 if TYPE_CHECKING:
     from chainrule.callbacks import Callback
@@ -152,98 +149,31 @@ def fit(
     >>> history["loss"][-1] < 1e-3
     True
     """
-    from chainrule.network.trial import try_out
-
-    objective = net._chosen_loss(loss, loss_weights)
-    optimizer = optimizers.get(optimizer if optimizer is not None else net.optimizer or "adam")
-    default_epochs, default_rows = 1, 32
-    if isinstance(optimizer, optimizers.FullBatchOptimizer):
-        default_epochs, default_rows = optimizer.max_iterations, 1024
-    plan = fit_loop.FitPlan(
-        epochs=positive_integer("epochs", default_epochs if epochs is None else epochs),
-        batch_size=positive_integer(
-            "batch_size", default_rows if batch_size is None else batch_size
-        ),
-        shuffle=True if shuffle is None else boolean("shuffle", shuffle),
+    call = FitCall(
+        net,
+        x,
+        y,
+        loss=loss,
+        loss_weights=loss_weights,
+        optimizer=optimizer,
+        epochs=epochs,
+        batch_size=batch_size,
+        validation_data=validation_data,
+        validation_split=validation_split,
+        sample_weight=sample_weight,
+        class_weight=class_weight,
+        shuffle=shuffle,
+        callbacks=callbacks,
+        metrics=metrics,
         verbose=verbose,
-        num_threads=thread_count(num_threads),
-        input_sparsity=sparsity_name(input_sparsity),
-        callbacks=fit_loop.resolve_callbacks(callbacks),
+        num_threads=num_threads,
+        input_sparsity=input_sparsity,
     )
-    chosen = net.metrics if metrics is None else resolve_metrics(metrics, objective)
-
-    def train() -> History:
-        nonlocal plan
-        rollback = net._rollback_build(x, y)
-        before = BeforeTraining(net, rollback.unnamed)
-        try:
-            with rollback:
-                data = make_dataset(
-                    net, x, y, objective, sample_weight, class_weight, learn_names=True
-                )
-                data, validation = split_validation(data, validation_split)
-                if isinstance(data.x, LazyRows) and data.x.streams:
-                    plan = _streaming(plan, data.x, batch_size, shuffle)
-                observer_of: Callable[..., fit_loop.Observer] = fit_loop.Observer
-                if isinstance(optimizer, optimizers.FullBatchOptimizer):
-                    from chainrule.network.full_batch_training import full_batch_observer
-
-                    observer_of = full_batch_observer(net, objective, optimizer, data, plan)
-                else:
-                    net._built_core().check_trains(
-                        optimizer._core, plan.input_sparsity, min(plan.batch_size, len(data.x))
-                    )
-                if validation_data is not None:
-                    if validation is not None:
-                        raise ValueError("give validation_data or validation_split, not both")
-                    validation = prepare_validation(net, validation_data, objective)
-                if validation is not None:
-                    warn_of_unseen_classes(objective, data, validation)
-                if isinstance(data.x, LazyRows) and not data.x.streams:
-                    check_rows(net._built_core(), data.x)
-                try_out(net, objective, optimizer, chosen, data, validation, plan.callbacks)
-                progress = fit_loop.progress(net, data, plan)
-                warn_of_scale(net, objective, data)
-                net._callback_states.begin(plan.callbacks.callbacks)
-            net.loss = objective
-            metrics_before, net.metrics = net.metrics, chosen
-            net._use_optimizer(optimizer)
-            net._changing()
-            try:
-                return fit_loop.fit(net, data, validation, plan, progress, observer_of)
-            except BaseException:
-                net.metrics = metrics_before
-                raise
-        except Exception as error:
-            if isinstance(error, MemoryError) or function_names(objective):
-                before.unless_begun()
-            raise
-
     try:
-        history: History = net._training.run(train)
+        history: History = net._training.run(call.run)
     finally:
-        _end_passes(x, validation_data)
+        end_passes(x, validation_data)
     return history
-
-
-def _streaming(
-    plan: fit_loop.FitPlan, x: LazyRows, batch_size: int | None, shuffle: bool | None
-) -> fit_loop.FitPlan:
-    """Return a plan for rows that come in one order, in batches."""
-    if shuffle:
-        raise ValueError(
-            "shuffle=True needs all rows in memory or a file; those of a generator keep their order"
-        )
-    return plan._replace(
-        shuffle=False, batch_size=x.batch_rows if batch_size is None else plan.batch_size
-    )
-
-
-def _end_passes(*data: object) -> None:
-    """End what is under way of the passes through generators."""
-    for each in data:
-        if isinstance(each, Dataset):
-            each._end_passes()
 
 
 @names_arguments
@@ -298,7 +228,7 @@ def evaluate(
             net, data, objective, measured, rows, threads, path
         )
     finally:
-        _end_passes(x)
+        end_passes(x)
     logs: dict[str, Any] = {}
     measure(measured, objective, data, value, outputs, logs, Undefined(), losses=sums)
     return logs

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.inputs.arrays import as_weights, check_same_length
-from chainrule.inputs.checked_data import CheckedData, compares_classes
+from chainrule.inputs.checked_data import CheckedData, compares_classes, taken
 from chainrule.inputs.compressed_rows import Rows, as_rows, stored
 from chainrule.inputs.containers import is_sparse
 from chainrule.inputs.dataset import Dataset
@@ -49,11 +49,13 @@ def make_dataset(
     class_weight: ClassWeight = None,
     *,
     learn_names: bool = False,
+    in_place: bool = False,
 ) -> CheckedData:
     """Return what the caller gave as the core reads it; see `Sequential.fit`.
 
     A network that is not built yet is built for the columns of `x`; with `learn_names` it takes
-    over the names of columns and classes where it has none.
+    over the names of columns and classes where it has none. `in_place` is for a caller who works
+    on `rows` alone of the data that come back.
 
     Raises
     ------
@@ -64,7 +66,11 @@ def make_dataset(
         _refuse_beside(y=y, sample_weight=sample_weight, class_weight=class_weight)
         if x._source is not None:
             return _streamed(net, x, loss, learn_names)
-        return _checked_once(net, x, loss, learn_names)
+        if x._rows_of is None:
+            return _checked_once(net, x, loss, learn_names)
+        whole, rows = x._rows_of
+        chosen = _checked_once(net, whole, loss, learn_names)._replace(rows=rows)
+        return (chosen if in_place else chosen.taken()).balanced_again()
     if y is None:
         raise TypeError("y is missing: give targets beside x, or a Dataset that has some")
     several_outputs = isinstance(loss, OutputLosses)
@@ -139,6 +145,9 @@ def _checked_once(net: Compiled, data: Dataset, loss: Any, learn_names: bool) ->
 
 def rows_of(net: Compiled, data: Dataset) -> Any:
     """Return the rows of a data set as the core reads them, checked unless that was done."""
+    if data._rows_of is not None:
+        whole, chosen = data._rows_of
+        return taken(rows_of(net, whole), chosen)
     if data._source is not None:
         return _stream(net, data)
     rows = data._once(_reads(net, data), lambda: net._rows_wherever(data.x))
@@ -311,6 +320,8 @@ def prepare_validation(
     net: Compiled,
     given: Any,
     loss: Any,
+    *,
+    in_place: bool = False,
 ) -> CheckedData:
     """Return ``validation_data``, a Dataset or (x, y[, sample_weight]), as `make_dataset` does."""
     expected = "validation_data must be (x, y) or (x, y, sample_weight)"
@@ -322,7 +333,7 @@ def prepare_validation(
         raise ValueError(f"{expected}, got {len(given)} items")
     weight = given[2] if len(given) == 3 else None
     try:
-        return make_dataset(net, given[0], given[1], loss, weight)
+        return make_dataset(net, given[0], given[1], loss, weight, in_place=in_place)
     except (TypeError, ValueError) as error:
         raise type(error)(f"validation_data: {error}") from error
 
@@ -335,7 +346,8 @@ def warn_of_scale(net: Compiled, loss: Any, data: CheckedData) -> None:
     plain = isinstance(last, Dense) and last.activation.kind == "linear"
     if loss.kind not in _REGRESSION or not plain or net._built_core().total_steps > 0:
         return
-    y = data.first(_ROWS_TO_LOOK_AT).y
+    few = data.first if data.rows is None else data.targets
+    y = few(_ROWS_TO_LOOK_AT).y
     sample = np.asarray(y if isinstance(y, np.ndarray) else stored(y)[0], dtype=np.float64)
     mean, deviation = abs(float(sample.mean())), float(sample.std())
     if max(mean, deviation) < _FAR and (deviation == 0 or max(mean, deviation) > 1 / _FAR):
@@ -344,5 +356,5 @@ def warn_of_scale(net: Compiled, loss: Any, data: CheckedData) -> None:
         f"y is far from unit scale (mean {sample.mean():.3g}, standard deviation {deviation:.3g}), "
         "which training may not reach. Normalization of targets is yours: fit to "
         "(y - y.mean()) / y.std(), and predict by net.predict(x) * y.std() + y.mean()",
-        stacklevel=5,
+        stacklevel=6,
     )

@@ -152,10 +152,10 @@ def _tried(
         except UndefinedMetricError:
             return math.nan
         except Exception:
-            if _is_ours(metric) or len(data.x) == len(few.x):
+            if _is_ours(metric) or data.row_count == len(few.x):
                 raise
             # A function of the caller's may need more rows, for example one of each class.
-            return metric(*_predicted(net, loss, data))
+            return metric(*_predicted(net, loss, data.taken()))
 
 
 def _is_ours(metric: Metric) -> bool:

@@ -91,8 +91,8 @@ namespace {
 // `to`: rows x columns that a call is about to write. Threads write their rows while others still
 // read x, so the two must not share memory.
 template <class T>
-bool is_overwritten(const RowsView& x, const T* to, std::int64_t columns) {
-  return to && overlaps(x, to, to + engine::checked_product(x.rows, columns));
+bool is_overwritten(const RowsView& x, const T* to, std::int64_t rows, std::int64_t columns) {
+  return to && overlaps(x, to, to + engine::checked_product(rows, columns));
 }
 
 Error overlap_error(const char* what, const std::string& name) {
@@ -104,39 +104,40 @@ Error overlap_error(const char* what, const std::string& name) {
 template <class T>
 void Network<T>::State::check_no_overlap(const RowsView& x, const char* name, const T* to,
                                          std::int64_t columns, const char* what) {
-  if (is_overwritten(x, to, columns)) throw overlap_error(what, name);
+  if (is_overwritten(x, to, x.rows, columns)) throw overlap_error(what, name);
 }
 
 template <class T>
 void Network<T>::State::check_no_overlap(const Inputs& x, const T* to, std::int64_t columns,
                                          const char* what) const {
-  for (std::size_t i = 0; i < x.size(); ++i)
-    if (is_overwritten(x[i], to, columns)) throw overlap_error(what, input_name(i));
+  check_no_overlap(x, {}, to, x.rows(), columns, what);
 }
 
 template <class T>
 void Network<T>::State::check_no_overlap(const Inputs& x, const Targets& y, const T* to,
-                                         std::int64_t columns, const char* what) const {
-  check_no_overlap(x, to, columns, what);
+                                         std::int64_t rows, std::int64_t columns,
+                                         const char* what) const {
+  for (std::size_t i = 0; i < x.size(); ++i)
+    if (is_overwritten(x[i], to, rows, columns)) throw overlap_error(what, input_name(i));
   for (std::size_t i = 0; i < y.size(); ++i)
-    if (!y[i].labels && is_overwritten(y[i].values, to, columns))
+    if (!y[i].labels && is_overwritten(y[i].values, to, rows, columns))
       throw overlap_error(what, output_name(i));
 }
 
-#define CHAINRULE_MEMBERS(T)                                                                 \
-  template std::string Network<T>::State::input_name(std::size_t) const;                     \
-  template std::string Network<T>::State::output_name(std::size_t) const;                    \
-  template void Network<T>::State::check_input(const Inputs&) const;                         \
-  template void Network<T>::State::check_table(const Inputs&) const;                         \
-  template void Network<T>::State::check_batch(std::int64_t) const;                          \
-  template void Network<T>::State::check_categories(const Inputs&,                           \
-                                                    const std::vector<std::string>&) const;  \
-  template void Network<T>::State::check_no_overlap(const RowsView&, const char*, const T*,  \
-                                                    std::int64_t, const char*);              \
-  template void Network<T>::State::check_no_overlap(const Inputs&, const T*, std::int64_t,   \
-                                                    const char*) const;                      \
-  template void Network<T>::State::check_no_overlap(const Inputs&, const Targets&, const T*, \
-                                                    std::int64_t, const char*) const;
+#define CHAINRULE_MEMBERS(T)                                                                \
+  template std::string Network<T>::State::input_name(std::size_t) const;                    \
+  template std::string Network<T>::State::output_name(std::size_t) const;                   \
+  template void Network<T>::State::check_input(const Inputs&) const;                        \
+  template void Network<T>::State::check_table(const Inputs&) const;                        \
+  template void Network<T>::State::check_batch(std::int64_t) const;                         \
+  template void Network<T>::State::check_categories(const Inputs&,                          \
+                                                    const std::vector<std::string>&) const; \
+  template void Network<T>::State::check_no_overlap(const RowsView&, const char*, const T*, \
+                                                    std::int64_t, const char*);             \
+  template void Network<T>::State::check_no_overlap(const Inputs&, const T*, std::int64_t,  \
+                                                    const char*) const;                     \
+  template void Network<T>::State::check_no_overlap(                                        \
+      const Inputs&, const Targets&, const T*, std::int64_t, std::int64_t, const char*) const;
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS
 

@@ -69,7 +69,7 @@ bool FullBatchTrainer<T>::step(T* outputs, const Poll& poll) {
                                   net.occupancy};
     s.solver = s.make_solver(solved);
   }
-  net.check_no_overlap(s.rows.x, s.rows.y, outputs, net.outputs);
+  net.check_no_overlap(s.rows.x, s.rows.y, outputs, Inputs(s.rows.x).rows(), net.outputs);
   net.forget_passes();
   net.training.kept_epoch = -1;
   net.gradients.valid = false;
