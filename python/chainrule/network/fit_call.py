@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chainrule import optimizers
 from chainrule.arguments import boolean, positive_integer, sparsity_name, thread_count
@@ -22,9 +22,6 @@ from chainrule.network.output_losses import function_names
 from chainrule.network.progress import Progress
 from chainrule.network.training_data import make_dataset, prepare_validation, warn_of_scale
 
-if TYPE_CHECKING:
-    from chainrule.network.fitting import AnyLoss, AnyMetrics
-
 __all__ = ["FitCall", "end_passes"]
 
 
@@ -37,7 +34,7 @@ class FitCall:
         x: object,
         y: object = None,
         *,
-        loss: AnyLoss = None,
+        loss: Any = None,
         loss_weights: Any = None,
         optimizer: Any = None,
         epochs: int | None = None,
@@ -48,7 +45,7 @@ class FitCall:
         class_weight: Any = None,
         shuffle: bool | None = None,
         callbacks: Any = (),
-        metrics: AnyMetrics = None,
+        metrics: Any = None,
         verbose: int = 1,
         num_threads: int | None = None,
         input_sparsity: str = "auto",

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from chainrule import metrics
 from chainrule.arguments import positive_integer, sparsity_name, thread_count
 from chainrule.inputs.dataset import Dataset
-from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.losses import Loss
 from chainrule.names import names_arguments
-from chainrule.network import fit_loop, measuring
+from chainrule.network import measuring
 from chainrule.network.compiled import Compiled
 from chainrule.network.fit_call import FitCall, end_passes
 from chainrule.network.history import History
