@@ -129,14 +129,12 @@ class Dataset:
 
         Examples
         --------
-        >>> import numpy as np
         >>> import chainrule as cr
         >>> data = cr.Dataset(*cr.data.load_digits())
         >>> even, odd = data.select(slice(0, None, 2)), data.select(slice(1, None, 2))
         >>> net = cr.Sequential([cr.Rescaling(1 / 16), cr.Dense(10)], seed=0)
-        >>> history = net.fit(
-        ...     even, loss="cross_entropy", validation_data=odd, epochs=20, verbose=0
-        ... )
+        >>> options = {"loss": "cross_entropy", "optimizer": cr.Adam(0.01), "epochs": 20}
+        >>> history = net.fit(even, validation_data=odd, verbose=0, **options)
         >>> history["val_accuracy"][-1] > 0.9
         True
         """

@@ -152,7 +152,8 @@ def cross_validate(
     >>> net = cr.Sequential(
     ...     [cr.Rescaling(1 / 16), cr.Dense(32, activation="relu"), cr.Dense(10)], seed=0
     ... )
-    >>> found = cr.cross_validate(net, x, y, folds=3, loss="cross_entropy", epochs=5)
+    >>> options = {"loss": "cross_entropy", "optimizer": cr.Adam(0.01), "epochs": 5}
+    >>> found = cr.cross_validate(net, x, y, folds=3, **options)
     >>> found["accuracy"].shape, bool(found["accuracy"].mean() > 0.85)
     ((3,), True)
     """
