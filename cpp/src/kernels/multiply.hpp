@@ -251,7 +251,7 @@ void weight_gradient(const WeightGradientArgs<T>& f) {
                                 f.dy_stride,
                                 end - begin,
                                 f.cursor};
-    const Start<T> start{begin > 0 ? f.g : nullptr, width};
+    const Start<T> start{f.adds || begin > 0 ? f.g : nullptr, width};
     strip_of_width<T>(width, f.input_end - f.input_begin, source, start, f.g, width);
   });
 }

@@ -58,6 +58,7 @@ struct WeightGradientArgs {
   T* g;
   int64_t block;           // rows of the batch summed at a time
   PrefetchCursor* cursor;  // null: none
+  bool adds = false;       // to the sums of earlier rows, which are in g
 };
 
 /// dx(r, :) = dy(r, :) W^T + more(r, :) for `rows` rows, from dy in batch panels (see

@@ -13,6 +13,7 @@
 #include "kernels/product_args.hpp"
 #include "kernels/shape_args.hpp"
 #include "kernels/sparse_args.hpp"
+#include "kernels/symmetric_args.hpp"
 #include "kernels/training_args.hpp"
 
 namespace chainrule::kernels {
@@ -127,6 +128,17 @@ struct TrainingKernels {
   void (*dropout_factors)(const DropoutArgs&, T scale, T* factors, int64_t stride);
   /// y = x + stddev * normal variates; y may be x.
   void (*gaussian_noise)(const RandomRows&, double stddev, const T* x, T* y, int64_t stride);
+
+  // Of double alone; null for float. Products of pairs of columns; and of rows [row_begin,
+  // row_end):
+  void (*pair_products)(const PairProductArgs<T>&);
+  /// c(i, :) -= sum over k < row_begin, in order, of U(k, i) c(k, :)
+  void (*subtract_products)(const TriangularArgs<T>&);
+  /// c(i, :) = (c(i, :) - sum over k from row_begin, in order, of U(k, i) c(k, :)) scales(i)
+  void (*solve_rows)(const TriangularArgs<T>&);
+  /// The same where c itself becomes U: its columns [column_begin, column_end), which hold these
+  /// rows' own, and the scales. False where a pivot is not positive and finite.
+  bool (*factorize_rows)(const TriangularArgs<T>&, T* scales);
 
   void (*math)(MathFunction function, const T* x, T* y, int64_t n);
   /// The fixed tree of kReductionLanes sums.

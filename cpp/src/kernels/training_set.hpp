@@ -22,6 +22,7 @@
 #include "kernels/reduce.hpp"
 #include "kernels/scale.hpp"
 #include "kernels/sparse.hpp"
+#include "kernels/symmetric.hpp"
 #include "kernels/update.hpp"
 
 namespace {
@@ -63,6 +64,12 @@ constexpr TrainingKernels<T> training_kernels() {
   k.prelu_gradient = prelu_gradient<T>;
   k.dropout_factors = dropout_factors<T>;
   k.gaussian_noise = gaussian_noise<T>;
+  if constexpr (sizeof(T) == sizeof(double)) {
+    k.pair_products = pair_products<T>;
+    k.subtract_products = subtract_products<T>;
+    k.solve_rows = solve_rows<T>;
+    k.factorize_rows = factorize_rows<T>;
+  }
   k.math = math_array<T>;
   k.tree_sum = tree_sum<T>;
   k.fma_chains = fma_chains<T>;

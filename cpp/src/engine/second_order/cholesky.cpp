@@ -1,39 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// By blocks of rows: what the rows above have made is taken from a block at once, as a product
-// U[above, block]^T U[above, :] by the kernel for weight gradients, and then row by row.
+// By blocks of rows: what the rows above have made is taken from a block, the block's own columns
+// become those of U, and the columns behind follow.
 #include "engine/second_order/cholesky.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 namespace chainrule::engine {
-namespace {
-
-constexpr std::int64_t kBlock = 16;
-
-}  // namespace
 
 bool SymmetricMatrix::factorize(const kernels::KernelTable<double>& kernels) {
-  const kernels::PanelShape shape{size_, size_, kernels.panel, kernels::kRowAlignment<double>};
-  Buffer<double> tile(kBlock * kernels.panel);
-  for (std::int64_t begin = 0; begin < size_; begin += kBlock) {
-    const std::int64_t end = std::min(size_, begin + kBlock);
-    for (std::int64_t p = begin / shape.panel; begin > 0 && p < shape.panels(); ++p) {
-      kernels.weight_gradient({shape, p, begin, end, begin, values_.data(), stride_, values_.data(),
-                               stride_, tile.data(), begin, nullptr});
-      const std::int64_t width = shape.width(p);
-      for (std::int64_t i = begin; i < end; ++i)
-        add_multiple(-1.0, tile.data() + (i - begin) * width, row(i) + p * shape.panel, width);
-    }
-    for (std::int64_t i = begin; i < end; ++i) {
-      double* const mine = row(i);
-      const std::int64_t left = stride_ - i;
-      for (std::int64_t k = begin; k < i; ++k) add_multiple(-row(k)[i], row(k) + i, mine + i, left);
-      if (!(mine[i] > 0.0) || !std::isfinite(mine[i])) return false;
-      const double scale = 1.0 / std::sqrt(mine[i]);
-      for (std::int64_t j = i; j < size_; ++j) mine[j] *= scale;
-    }
+  constexpr std::int64_t block = 48;  // rows, several tiles
+  constexpr std::int64_t line = kernels::kRowAlignment<double>;
+  std::vector<double> scales(static_cast<std::size_t>(size_));
+  double* const a = values_.data();
+  for (std::int64_t begin = 0; begin < size_; begin += block) {
+    const std::int64_t end = std::min(size_, begin + block);
+    const std::int64_t first = begin / line * line;
+    const std::int64_t behind = padded<double>(end);
+    kernels.subtract_products({a, stride_, a, stride_, begin, end, first, stride_, scales.data()});
+    if (!kernels.factorize_rows({a, stride_, a, stride_, begin, end, first, behind, scales.data()},
+                                scales.data()))
+      return false;
+    kernels.solve_rows({a, stride_, a, stride_, begin, end, behind, stride_, scales.data()});
   }
   return true;
 }

@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// J is worked out some rows at a time, and J^T J is the product that the kernel for weight
-// gradients makes of J and J: for one panel of its columns after the other, down to the diagonal.
-// The errors are one column more, so that J^T e and e^T e are parts of the same product.
 #include "engine/second_order/gauss_newton.hpp"
 
 #include <algorithm>
@@ -32,14 +29,13 @@ std::int64_t columns_of(const Graph& graph) {
   return columns;
 }
 
-/// A team of the calling thread alone, within a larger one.
-class Alone {
- public:
-  ThreadContext context() { return ThreadContext({0, 1, barrier_}); }
-
- private:
-  engine::Barrier barrier_{1};
-};
+/// Rows of a batch whose tensors do not take too much memory; all, where they do not.
+std::int64_t batch_of(const Graph& graph, std::int64_t rows) {
+  constexpr std::int64_t most_numbers = 1 << 22;  // of the outputs of all nodes
+  std::int64_t numbers = 0;
+  for (const Node& node : graph.nodes()) numbers += node.shape.size();
+  return std::min(rows, std::max<std::int64_t>(256, most_numbers / numbers));
+}
 
 }  // namespace
 
@@ -86,16 +82,6 @@ template DoubleParameters::DoubleParameters(const Graph&, const engine::Paramete
 template void DoubleParameters::take(const engine::Parameters<float>&);
 template void DoubleParameters::take(const engine::Parameters<double>&);
 
-GaussNewton::RowPlan::RowPlan(const Graph& graph, engine::Parameters<double>& parameters,
-                              std::int64_t rows)
-    : plan(double_kernels(), graph, parameters, {.batch_size = rows, .backward = true}),
-      gradients(parameters.arena_size()) {}
-
-void GaussNewton::RowPlan::choose_path(const Inputs& x) {
-  plan.choose_path(x, InputSparsity::automatic);
-  products = plan.gradient_products();
-}
-
 GaussNewton::GaussNewton(const Graph& graph, engine::Parameters<double>& parameters,
                          double multiply_adds, const TrainingRows& rows, int num_threads,
                          const engine::Occupancy& occupancy)
@@ -103,34 +89,27 @@ GaussNewton::GaussNewton(const Graph& graph, engine::Parameters<double>& paramet
       values_(parameters),
       rows_(rows),
       occupancy_(occupancy),
-      kernels_(double_kernels()),
       vector_(parameters),
       outputs_(columns_of(graph)),
-      products_(vector_.size() + 1) {
-  constexpr std::int64_t jacobian_bytes = 1 << 20;
-  const std::int64_t errors =
-      std::clamp<std::int64_t>(jacobian_bytes / (8 * products_.stride()), 32, 512);
-  chunk_ = std::clamp<std::int64_t>(errors / outputs_, 1, rows.rows());
+      num_threads_(num_threads) {
   const auto n = static_cast<double>(vector_.size());
   const auto passes = static_cast<double>(outputs_);
   work_of_row_ = passes * (3.0 * multiply_adds + 0.5 * n * n) + 1000.0;
-  threads_ = engine::threads_for(work_of_row_, chunk_, num_threads);
-  jacobian_ = engine::Buffer<double>(chunk_ * outputs_ * products_.stride());
-  const std::int64_t share = (chunk_ + threads_ - 1) / threads_;
-  for (int i = 0; i < threads_; ++i) {
-    row_plans_.push_back(std::make_unique<RowPlan>(graph, parameters, share));
-    row_plans_.back()->product = engine::Buffer<double>((vector_.size() + 1) * kernels_.panel);
-    row_plans_.back()->choose_path(rows.x);
-  }
-  found_.resize(static_cast<std::size_t>(chunk_ * outputs_));
-  constexpr std::int64_t batch = 256;
   engine::PlanOptions options;
-  options.batch_size = std::min(batch, rows.rows());
-  options.threads = engine::threads_for(multiply_adds, options.batch_size, num_threads);
-  batch_plan_ = std::make_unique<engine::Plan<double>>(kernels_, graph, parameters, options);
-  batch_plan_->choose_path(rows.x, InputSparsity::automatic);
+  options.batch_size = batch_of(graph, rows.rows());
+  options.threads = engine::threads_for(work_of_row_, options.batch_size, num_threads);
+  options.backward = true;
+  plan_ = std::make_unique<engine::Plan<double>>(double_kernels(), graph, parameters, options);
+  plan_->choose_path(rows.x, InputSparsity::automatic);
   row_sums_.resize(static_cast<std::size_t>(rows.rows()));
+  errors_.resize(static_cast<std::size_t>(options.batch_size * outputs_));
   take_targets();
+  const std::vector<engine::GradientProduct<double>> products = plan_->gradient_products();
+  const bool shares = std::any_of(products.begin(), products.end(),
+                                  [](const auto& product) { return product.shares; });
+  if (!products.empty() && !shares)
+    gram_ = std::make_unique<engine::ProductGram>(double_kernels(), vector_, products, outputs_,
+                                                  options.batch_size, rows.rows());
 }
 
 void GaussNewton::take_targets() {
@@ -156,207 +135,108 @@ void GaussNewton::take_targets() {
   }
 }
 
+/// The forward pass of rows [first, first + step.rows), and what is left of it for those that the
+/// thread owns: their errors and the sums of their squares; and the outputs, if asked.
+void GaussNewton::run_forward(ThreadContext& context, const Step<double>& step, std::int64_t first,
+                              double* outputs) {
+  engine::Plan<double>& plan = *plan_;
+  plan.load(context, step, rows_.x, {nullptr, first});
+  plan.forward(context, step);
+  const Range rows = step.rows_of(context.slice());
+  if (outputs) copy_results(plan, rows, {nullptr, first}, outputs);
+  for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+    double sum = 0.0;
+    std::int64_t column = 0;
+    for (std::size_t output = 0; output < plan.results(); ++output) {
+      const engine::Tensor<double>& z = plan.result(output);
+      for (std::int64_t j = 0; j < z.columns; ++j, ++column) {
+        const auto place = static_cast<std::size_t>((first + i) * outputs_ + column);
+        const double error = (z.row(i)[j] - targets_[place]) * scales_[place];
+        errors_[static_cast<std::size_t>(i * outputs_ + column)] = error;
+        sum += error * error;
+      }
+    }
+    row_sums_[static_cast<std::size_t>(first + i)] = sum;
+  }
+  context.sync_for(engine::Partition::columns);
+}
+
 double GaussNewton::sum_of_squares(double* outputs, const Poll& poll) {
-  engine::Plan<double>& plan = *batch_plan_;
-  plan.refresh();
+  plan_->refresh();
   const auto piece = [&](engine::Team team, std::int64_t begin, std::int64_t end) {
     ThreadContext context(team);
-    for (std::int64_t first = begin; first < end; first += plan.batch_size()) {
+    for (std::int64_t first = begin; first < end; first += plan_->batch_size()) {
       Step<double> step;
-      step.rows = std::min(plan.batch_size(), end - first);
-      plan.load(context, step, rows_.x, {nullptr, first});
-      plan.forward(context, step);
-      const Range rows = step.rows_of(context.slice());
-      if (outputs) copy_results(plan, rows, {nullptr, first}, outputs);
-      for (std::int64_t i = rows.begin; i < rows.end; ++i) {
-        double sum = 0.0;
-        std::int64_t at = (first + i) * outputs_;
-        for (std::size_t output = 0; output < plan.results(); ++output) {
-          const engine::Tensor<double>& z = plan.result(output);
-          for (std::int64_t j = 0; j < z.columns; ++j, ++at) {
-            const auto place = static_cast<std::size_t>(at);
-            const double error = (z.row(i)[j] - targets_[place]) * scales_[place];
-            sum += error * error;
-          }
-        }
-        row_sums_[static_cast<std::size_t>(first + i)] = sum;
-      }
-      context.sync_for(engine::Partition::columns);
+      step.rows = std::min(plan_->batch_size(), end - first);
+      step.training = true;
+      run_forward(context, step, first, outputs);
     }
   };
-  engine::run_in_pieces(rows_.rows(), plan.batch_size(), work_of_row_, plan.threads(), occupancy_,
-                        poll, piece);
+  engine::run_in_pieces(rows_.rows(), plan_->batch_size(), work_of_row_, plan_->threads(),
+                        occupancy_, poll, piece);
   double sum = 0.0;
   for (const double row : row_sums_) sum += row;
   return sum;
 }
 
-void GaussNewton::find_rows(RowPlan& own, const Inputs& x, std::int64_t row, std::int64_t count,
-                            const JacobianRows& to) const {
-  const std::int64_t most = own.products.empty() ? 1 : own.plan.batch_size();
-  for (std::int64_t first = 0; first < count; first += most) {
-    JacobianRows part = to;
-    part.gradients += first * outputs_ * to.stride;
-    part.outputs += first * outputs_;
-    if (to.scales) part.scales += first * outputs_;
-    if (own.products.empty()) {
-      find_row(own, x, row + first, part);
-    } else {
-      find_rows_together(own, x, row + first, std::min(most, count - first), part);
-    }
-  }
-}
-
-void GaussNewton::find_rows_together(RowPlan& own, const Inputs& x, std::int64_t row,
-                                     std::int64_t count, const JacobianRows& to) const {
-  engine::Plan<double>& plan = own.plan;
-  Alone alone;
-  ThreadContext context = alone.context();
-  Step<double> step;
-  step.rows = count;
-  step.training = true;
-  plan.load(context, step, x, {nullptr, row});
-  plan.forward(context, step);
+/// From the forward pass of rows [first, first + step.rows) to what comes back from each output.
+void GaussNewton::run_backward(ThreadContext& context, const Step<double>& step,
+                               std::int64_t first) {
+  engine::Plan<double>& plan = *plan_;
+  const Range rows = step.rows_of(context.slice());
   std::int64_t output = 0;
   for (std::size_t result = 0; result < plan.results(); ++result) {
     for (std::int64_t j = 0; j < plan.result(result).columns; ++j, ++output) {
       for (std::size_t other = 0; other < plan.results(); ++other) {
         const engine::Tensor<double>& dz = plan.result_gradient(other);
-        std::fill_n(dz.row(0), count * dz.stride, 0.0);
+        std::fill_n(dz.row(rows.begin), rows.size() * dz.stride, 0.0);
       }
-      for (std::int64_t i = 0; i < count; ++i) {
-        const std::int64_t at = i * outputs_ + output;
-        plan.result_gradient(result).row(i)[j] = to.scales ? to.scales[at] : 1.0;
-        to.outputs[at] = plan.result(result).row(i)[j];
-      }
+      for (std::int64_t i = rows.begin; i < rows.end; ++i)
+        plan.result_gradient(result).row(i)[j] =
+            scales_[static_cast<std::size_t>((first + i) * outputs_ + output)];
+      context.barrier();
       plan.backward(context, step);
-      for (const engine::GradientProduct<double>& product : own.products)
-        add_product(product, count, to.gradients + output * to.stride, outputs_ * to.stride);
+      context.barrier();
+      gram_->take(output, rows, errors_.data() + output, outputs_);
     }
   }
-}
-
-// x: rows x inputs, dy: rows x units, gradients: rows x parameters
-void GaussNewton::add_product(const engine::GradientProduct<double>& product, std::int64_t count,
-                              double* gradients, std::int64_t stride) const {
-  const std::int64_t units = product.dy.columns;
-  const std::int64_t weight = vector_.first_of(*product.weight);
-  const std::int64_t bias = product.bias ? vector_.first_of(*product.bias) : -1;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const double* const x = product.x.row(i);
-    const double* const dy = product.dy.row(i);
-    double* to = gradients + i * stride + weight;
-    for (std::int64_t k = 0; k < product.x.columns; ++k, to += units) {
-      if (product.shares) {
-        engine::add_multiple(x[k], dy, to, units);
-      } else {
-        for (std::int64_t j = 0; j < units; ++j) to[j] = x[k] * dy[j];
-      }
-    }
-    if (bias < 0) continue;
-    to = gradients + i * stride + bias;
-    for (std::int64_t j = 0; j < units; ++j) to[j] = product.shares ? to[j] + dy[j] : dy[j];
-  }
-}
-
-void GaussNewton::find_row(RowPlan& own, const Inputs& x, std::int64_t row,
-                           const JacobianRows& to) const {
-  engine::Plan<double>& plan = own.plan;
-  Alone alone;
-  ThreadContext context = alone.context();
-  Step<double> step;
-  step.rows = 1;
-  step.training = true;
-  step.gradients = own.gradients.data();
-  plan.load(context, step, x, {nullptr, row});
-  plan.forward(context, step);
-  std::int64_t output = 0;
-  for (std::size_t result = 0; result < plan.results(); ++result) {
-    for (std::int64_t j = 0; j < plan.result(result).columns; ++j, ++output) {
-      for (std::size_t other = 0; other < plan.results(); ++other) {
-        const engine::Tensor<double>& dz = plan.result_gradient(other);
-        std::fill_n(dz.row(0), dz.columns, 0.0);
-      }
-      plan.result_gradient(result).row(0)[j] = to.scales ? to.scales[output] : 1.0;
-      to.outputs[output] = plan.result(result).row(0)[j];
-      plan.backward(context, step);
-      context.sync_for(engine::Partition::columns);
-      plan.gradients(context, step);
-      vector_.read(own.gradients.data(), to.gradients + output * to.stride);
-    }
-  }
-}
-
-/// Rows from `row` on as those of J from `place` on, behind each its error.
-void GaussNewton::fill_jacobian(RowPlan& own, std::int64_t row, std::int64_t count,
-                                std::int64_t place) {
-  const std::int64_t stride = products_.stride();
-  double* const gradients = jacobian_.data() + place * outputs_ * stride;
-  double* const outputs = found_.data() + place * outputs_;
-  const auto first = static_cast<std::size_t>(row * outputs_);
-  find_rows(own, rows_.x, row, count, {gradients, stride, outputs, scales_.data() + first});
-  for (std::int64_t i = 0; i < count * outputs_; ++i) {
-    const auto at = first + static_cast<std::size_t>(i);
-    gradients[i * stride + vector_.size()] = (outputs[i] - targets_[at]) * scales_[at];
-  }
-}
-
-void GaussNewton::add_products(RowPlan& own, engine::ThreadSlice slice, std::int64_t rows) {
-  constexpr std::int64_t block = 128;  // rows of J that stay in a cache
-  const std::int64_t size = products_.size();
-  const std::int64_t stride = products_.stride();
-  const kernels::PanelShape shape{size, size, kernels_.panel, kernels::kRowAlignment<double>};
-  for (std::int64_t p = slice.index; p < shape.panels(); p += slice.count) {
-    const std::int64_t column = p * shape.panel;
-    const std::int64_t width = shape.width(p);
-    const std::int64_t end = std::min(size, column + width);
-    kernels_.weight_gradient({shape, p, 0, end, rows * outputs_, jacobian_.data(), stride,
-                              jacobian_.data(), stride, own.product.data(), block, nullptr});
-    for (std::int64_t i = 0; i < end; ++i)
-      engine::add_multiple(1.0, own.product.data() + i * width, products_.row(i) + column, width);
-  }
+  context.barrier();
 }
 
 void GaussNewton::normal_equations(engine::SymmetricMatrix& jj, Vector& je, const Poll& poll) {
-  for (const auto& own : row_plans_) own->plan.refresh();
-  products_.clear();
+  if (!gram_) {
+    jacobian(rows_.x).normal_equations(rows_.x, {targets_.data(), scales_.data()}, jj, je, poll);
+    return;
+  }
+  const bool has_forward = plan_->batch_size() == rows_.rows();
+  gram_->clear();
   const auto piece = [&](engine::Team team, std::int64_t begin, std::int64_t end) {
     ThreadContext context(team);
-    RowPlan& own = *row_plans_[static_cast<std::size_t>(team.index)];
-    for (std::int64_t first = begin; first < end; first += chunk_) {
-      const std::int64_t count = std::min(chunk_, end - first);
-      const Range mine = context.slice().range(count);
-      fill_jacobian(own, first + mine.begin, mine.size(), mine.begin);
-      context.barrier();
-      add_products(own, context.slice(), count);
-      context.barrier();
+    for (std::int64_t first = begin; first < end; first += plan_->batch_size()) {
+      Step<double> step;
+      step.rows = std::min(plan_->batch_size(), end - first);
+      step.training = true;
+      if (!has_forward) run_forward(context, step, first, nullptr);
+      run_backward(context, step, first);
+      gram_->add(context, step.rows);
     }
   };
-  engine::run_in_pieces(rows_.rows(), chunk_, work_of_row_, threads_, occupancy_, poll, piece);
-  const std::int64_t n = vector_.size();
-  for (std::int64_t i = 0; i < n; ++i) {
-    std::copy_n(products_.row(i), n, jj.row(i));
-    je[static_cast<std::size_t>(i)] = products_.row(i)[n];
-  }
+  engine::run_in_pieces(rows_.rows(), plan_->batch_size(), work_of_row_, plan_->threads(),
+                        occupancy_, poll, piece);
+  gram_->finish(jj, je);
+}
+
+Jacobian& GaussNewton::jacobian(const Inputs& x) {
+  if (!jacobian_)
+    jacobian_ = std::make_unique<Jacobian>(
+        graph_, values_, Jacobian::Settings{outputs_, work_of_row_, num_threads_, occupancy_}, x);
+  return *jacobian_;
 }
 
 void GaussNewton::row_gradients(const Inputs& x, std::int64_t first, std::int64_t count,
                                 double* outputs, engine::Buffer<double>& gradients,
                                 std::int64_t stride) {
-  RowPlan& own = *row_plans_.front();
-  own.plan.refresh();
-  own.choose_path(x);
-  const std::int64_t length = products_.stride();
-  engine::run_team(1, [&](engine::Team) {
-    for (std::int64_t begin = 0; begin < count; begin += chunk_) {
-      const std::int64_t some = std::min(chunk_, count - begin);
-      double* const z = outputs + begin * outputs_;
-      find_rows(own, x, first + begin, some, {jacobian_.data(), length, z, nullptr});
-      for (std::int64_t c = 0; c < some * outputs_; ++c)
-        for (std::int64_t i = 0; i < vector_.size(); ++i)
-          gradients.data()[i * stride + begin * outputs_ + c] = jacobian_.data()[c * length + i];
-    }
-  });
+  jacobian(rows_.x).row_gradients(x, first, count, outputs, gradients, stride);
 }
 
 }  // namespace chainrule

@@ -10,7 +10,9 @@
 #include "engine/plan.hpp"
 #include "engine/second_order/cholesky.hpp"
 #include "engine/second_order/full_batch_loss.hpp"
+#include "engine/second_order/jacobian.hpp"
 #include "engine/second_order/parameter_vector.hpp"
+#include "engine/second_order/product_gram.hpp"
 
 namespace chainrule {
 
@@ -30,10 +32,9 @@ class DoubleParameters {
 };
 
 /// The errors e of all rows and outputs, in double, scaled so that the sum of their squares is the
-/// loss mse, and their Jacobian J with respect to the trained parameters. A row of J is the
-/// gradient that a row of the batch alone gives for one output, by the network's own stages: where
-/// all of them are products of what a layer reads and what comes back, those of many rows in one
-/// pass, otherwise a pass for each row.
+/// loss mse, and their Jacobian J with respect to the trained parameters. Where the gradients of
+/// all layers are products of what they read and what comes back, J^T J comes from these
+/// (ProductGram), otherwise from the rows of J.
 class GaussNewton {
  public:
   using Poll = Callback<void()>;
@@ -49,7 +50,8 @@ class GaussNewton {
 
   /// The sum of squares at the present parameters; and the outputs, rows x outputs, if asked.
   double sum_of_squares(double* outputs, const Poll& poll);
-  /// J^T J and J^T e at the present parameters.
+  /// J^T J and J^T e at the parameters of the last call of sum_of_squares, which still hold: what
+  /// that has found on the way forward is used again.
   void normal_equations(engine::SymmetricMatrix& jj, Vector& je, const Poll& poll);
 
   /// The outputs of some rows of x, rows x outputs, and the gradients of each with respect to the
@@ -58,55 +60,28 @@ class GaussNewton {
                      engine::Buffer<double>& gradients, std::int64_t stride);
 
  private:
-  /// The plan of a thread's rows, with what it makes of them.
-  struct RowPlan {
-    RowPlan(const Graph& graph, engine::Parameters<double>& parameters, std::int64_t rows);
-
-    void choose_path(const Inputs& x);
-
-    engine::Plan<double> plan;
-    std::vector<engine::GradientProduct<double>> products;  // none: a pass for each row
-    engine::Buffer<double> gradients;                       // an arena
-    engine::Buffer<double> product;                         // a panel of J^T J
-  };
-  /// Rows of J and the outputs that belong to them.
-  struct JacobianRows {
-    double* gradients;  // (rows x outputs) x stride
-    std::int64_t stride;
-    double* outputs;       // rows x outputs
-    const double* scales;  // the same; null: all 1
-  };
-
   void take_targets();
-  /// Works out `count` rows of x from `row` on.
-  void find_rows(RowPlan& own, const Inputs& x, std::int64_t row, std::int64_t count,
-                 const JacobianRows& to) const;
-  void find_rows_together(RowPlan& own, const Inputs& x, std::int64_t row, std::int64_t count,
-                          const JacobianRows& to) const;
-  void find_row(RowPlan& own, const Inputs& x, std::int64_t row, const JacobianRows& to) const;
-  void add_product(const engine::GradientProduct<double>& product, std::int64_t count,
-                   double* gradients, std::int64_t stride) const;
-  void fill_jacobian(RowPlan& own, std::int64_t row, std::int64_t count, std::int64_t place);
-  void add_products(RowPlan& plan, engine::ThreadSlice slice, std::int64_t rows);
+  void run_forward(engine::ThreadContext& context, const engine::Step<double>& step,
+                   std::int64_t first, double* outputs);
+  void run_backward(engine::ThreadContext& context, const engine::Step<double>& step,
+                    std::int64_t first);
+  Jacobian& jacobian(const Inputs& x);
 
   const Graph& graph_;
   engine::Parameters<double>& values_;
   const TrainingRows& rows_;
   const engine::Occupancy& occupancy_;
-  const kernels::KernelTable<double>& kernels_;
   engine::ParameterVector vector_;
-  std::int64_t outputs_;         // columns of all outputs
+  std::int64_t outputs_;  // columns of all outputs
+  int num_threads_;
   std::vector<double> targets_;  // rows x outputs
   std::vector<double> scales_;   // of errors, the same
-  std::vector<double> found_;    // outputs of the rows that are in J, the same
-  std::int64_t chunk_;           // rows of the batch that are in J at once
-  int threads_;
-  double work_of_row_;
-  engine::Buffer<double> jacobian_;   // (chunk x outputs) x (parameters + 1), with the errors
-  engine::SymmetricMatrix products_;  // of its columns
-  std::vector<std::unique_ptr<RowPlan>> row_plans_;  // one a thread
-  std::unique_ptr<engine::Plan<double>> batch_plan_;
+  std::vector<double> errors_;   // of the last batch that went forward, rows x outputs
   std::vector<double> row_sums_;
+  double work_of_row_;
+  std::unique_ptr<engine::Plan<double>> plan_;
+  std::unique_ptr<engine::ProductGram> gram_;  // null: by the rows of J
+  std::unique_ptr<Jacobian> jacobian_;         // made where it is needed
 };
 
 }  // namespace chainrule

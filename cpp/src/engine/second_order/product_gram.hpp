@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/buffer.hpp"
+#include "engine/second_order/cholesky.hpp"
+#include "engine/second_order/parameter_vector.hpp"
+#include "engine/stages/stage.hpp"
+
+namespace chainrule::engine {
+
+/// J^T J and J^T e where the rows of J are products of what layers read, a, and what comes back to
+/// them, d. Of two layers (of which one may be the other's like):
+///
+///   d^2 sum / dW_p(i, j) dW_q(k, l) = sum over rows r of a_p(r, i) a_q(r, k)
+///                                                        sum over outputs o of d_p(r, o, j) d_q(r,
+///                                                        o, l)
+///
+/// which is a product of two matrices, one of pairs (i, k) and one of pairs (j, l). (Martens &
+/// Grosse, "Optimizing neural networks with Kronecker-factored approximate curvature", 2015,
+/// approximate it by the product of both sums; here it is exact.) Where both layers are the same,
+/// half of the pairs do: a quarter of the products. A bias is the weight of an input 1, and the
+/// errors are a layer of their own that reads 1 alone. Rows are added in their order.
+class ProductGram {
+ public:
+  /// Of all parameters of the vector: one product each, without shared ones. `batch`: most rows.
+  ProductGram(const kernels::KernelTable<double>& kernels, const ParameterVector& vector,
+              const std::vector<GradientProduct<double>>& products, std::int64_t outputs,
+              std::int64_t batch, std::int64_t rows);
+
+  /// Begins sums.
+  void clear();
+  /// Takes what has come back to the layers from one output, in rows [rows.begin, rows.end) of the
+  /// batch, and their errors: 1 for each row and output.
+  void take(std::int64_t output, Range rows, const double* errors, std::int64_t error_stride);
+  /// Adds the rows of a batch, from which all was taken; called by all threads of a team.
+  void add(ThreadContext& context, std::int64_t rows);
+  /// The sums: J^T J, and J^T e.
+  void finish(SymmetricMatrix& jj, Vector& je) const;
+
+ private:
+  /// What a layer reads and what comes back to it.
+  struct Factor {
+    std::int64_t inputs;  // with the 1 of a bias
+    std::int64_t units;
+    Tensor<double> x, dy;              // no memory: the errors' factor
+    std::vector<std::int64_t> places;  // in the vector of the parameters of each input
+    std::int64_t first_input;          // in a row of inputs_
+    std::int64_t first_delta;          // in a row of deltas_
+    std::int64_t delta_stride;         // from one output to the next
+  };
+  /// Pairs of columns of two factors' inputs, or of what came back to their units.
+  struct Pairs {
+    std::int64_t columns_a, columns_b;
+    std::int64_t stride;
+    std::int64_t first;  // in pairs_
+
+    std::int64_t count(bool symmetric) const {
+      return symmetric ? columns_a * (columns_a + 1) / 2 : columns_a * columns_b;
+    }
+  };
+  struct Block {
+    std::size_t p, q;  // factors
+    Pairs inputs, units;
+    bool inputs_are_columns;  // of the sums, which have the units' pairs as rows; or the other way
+    kernels::PanelShape shape;
+    std::int64_t first;  // in sums_
+
+    bool symmetric() const { return p == q; }
+  };
+  /// A panel of a block's sums, with what is to be done before it.
+  struct Task {
+    std::size_t block;
+    std::int64_t panel;
+    double before, work;
+  };
+
+  void add_factor(const ParameterVector& vector, const GradientProduct<double>& product);
+  void add_block(std::size_t p, std::size_t q);
+  void make_pairs(Range rows, std::int64_t first);
+  void add_products(const Task& task, std::int64_t rows);
+  void put(const Block& block, SymmetricMatrix& jj, Vector& je) const;
+
+  const kernels::KernelTable<double>& kernels_;
+  std::int64_t outputs_;
+  std::vector<Factor> factors_;  // the first is the errors'
+  std::vector<Block> blocks_;
+  std::vector<Task> tasks_;
+  double work_ = 0.0;
+  std::int64_t chunk_ = 0;  // rows whose pairs are worked out at once
+  std::int64_t input_stride_ = 0;
+  std::int64_t delta_stride_ = 0;
+  std::int64_t pair_numbers_ = 0;  // of a row
+  std::int64_t sum_numbers_ = 0;
+  Buffer<double> inputs_;  // chunk x input_stride
+  Buffer<double> deltas_;  // batch x delta_stride
+  Buffer<double> pairs_;
+  Buffer<double> sums_;
+};
+
+}  // namespace chainrule::engine
