@@ -14,19 +14,22 @@ ProductGram::ProductGram(const kernels::KernelTable<double>& kernels, const Para
                          const std::vector<GradientProduct<double>>& products, std::int64_t outputs,
                          std::int64_t batch, std::int64_t rows)
     : kernels_(kernels), outputs_(outputs) {
-  constexpr std::int64_t pair_bytes = 1 << 20;
+  constexpr std::int64_t pair_bytes = 1 << 18;
+  constexpr std::int64_t least_sums = 1 << 17;  // that do not stay in a cache
   factors_.push_back({1, 1, {}, {}, {vector.size()}, 0, 0, padded<double>(1)});
   input_stride_ = padded<double>(1);
   delta_stride_ = outputs_ * padded<double>(1);
   for (const GradientProduct<double>& product : products) add_factor(vector, product);
-  for (std::size_t p = 0; p < factors_.size(); ++p)
-    for (std::size_t q = std::max<std::size_t>(p, 1); q < factors_.size(); ++q) add_block(p, q);
-  chunk_ =
-      std::min({std::clamp<std::int64_t>(pair_bytes / (8 * pair_numbers_), 128, 512), batch, rows});
-  for (Block& block : blocks_) {
-    block.inputs.first *= chunk_;
-    block.units.first *= chunk_;
+  if (can_use_rows(vector.size())) {
+    add_row_blocks(vector.size());
+  } else {
+    for (std::size_t p = 0; p < factors_.size(); ++p)
+      for (std::size_t q = std::max<std::size_t>(p, 1); q < factors_.size(); ++q)
+        add_pair_block(p, q);
   }
+  const std::int64_t least = sum_numbers_ > least_sums ? 128 : 64;
+  chunk_ = std::min(
+      {std::clamp<std::int64_t>(pair_bytes / (8 * pair_numbers_), least, 512), batch, rows});
   inputs_ = Buffer<double>(chunk_ * input_stride_ + kOverrun);
   deltas_ = Buffer<double>(batch * delta_stride_ + kOverrun);
   pairs_ = Buffer<double>(chunk_ * pair_numbers_);
@@ -54,27 +57,64 @@ void ProductGram::add_factor(const ParameterVector& vector,
   factors_.push_back(std::move(factor));
 }
 
-void ProductGram::add_block(std::size_t p, std::size_t q) {
-  const Factor& a = factors_[p];
-  const Factor& b = factors_[q];
-  Block block{p, q, {a.inputs, b.inputs, 0, 0}, {a.units, b.units, 0, 0}, false, {}, sum_numbers_};
-  for (Pairs* pairs : {&block.inputs, &block.units}) {
-    pairs->stride = row_stride<double>(pairs->count(p == q) + kOverrun - 1);
-    pairs->first = pair_numbers_;
-    pair_numbers_ += pairs->stride;
+/// Whether the factors have the parameters' order.
+bool ProductGram::can_use_rows(std::int64_t parameters) const {
+  if (outputs_ > 1) return false;
+  std::int64_t next = 0;
+  for (std::size_t p = 1; p < factors_.size(); ++p) {
+    for (const std::int64_t place : factors_[p].places) {
+      if (place != next) return false;
+      next += factors_[p].units;
+    }
   }
-  const std::int64_t inputs = block.inputs.count(p == q);
-  const std::int64_t units = block.units.count(p == q);
-  block.inputs_are_columns = inputs > units;
-  block.shape = {std::min(inputs, units), std::max(inputs, units), kernels_.panel,
-                 kernels::kRowAlignment<double>};
-  sum_numbers_ += block.shape.rows * padded<double>(block.shape.columns);
-  for (std::int64_t panel = 0; panel < block.shape.panels(); ++panel) {
-    const auto work = static_cast<double>(block.shape.rows * block.shape.width(panel));
-    tasks_.push_back({blocks_.size(), panel, work_, work});
+  return next == parameters;
+}
+
+ProductGram::Sums ProductGram::add_sums(const Columns& a, const Columns& b, bool& swapped) {
+  swapped = a.count * padded<double>(b.count) > b.count * padded<double>(a.count);
+  const Columns& rows = swapped ? b : a;
+  const Columns& columns = swapped ? a : b;
+  Sums sums{rows,
+            columns,
+            {rows.count, columns.count, kernels_.panel, kernels::kRowAlignment<double>},
+            sum_numbers_};
+  sum_numbers_ += rows.count * padded<double>(columns.count);
+  for (std::int64_t panel = 0; panel < sums.shape.panels(); ++panel) {
+    const auto work = static_cast<double>(rows.count * sums.shape.width(panel));
+    tasks_.push_back({sums, panel, work_, work});
     work_ += work;
   }
-  blocks_.push_back(block);
+  return sums;
+}
+
+void ProductGram::add_pair_block(std::size_t p, std::size_t q) {
+  const Factor& a = factors_[p];
+  const Factor& b = factors_[q];
+  const auto add = [&](std::int64_t columns_a, std::int64_t columns_b) {
+    const std::int64_t count = p == q ? columns_a * (columns_a + 1) / 2 : columns_a * columns_b;
+    const Columns columns{pair_numbers_, row_stride<double>(count + kOverrun - 1), count};
+    pair_numbers_ += columns.stride;
+    return columns;
+  };
+  PairBlock block{p, q, add(a.inputs, b.inputs), add(a.units, b.units), false, {}};
+  block.sums = add_sums(block.inputs, block.units, block.inputs_are_columns);
+  pair_blocks_.push_back(block);
+}
+
+void ProductGram::add_row_blocks(std::int64_t parameters) {
+  rows_ = {pair_numbers_, row_stride<double>(parameters + kOverrun), parameters + 1};
+  pair_numbers_ += rows_.stride;
+  for (std::size_t p = 1; p < factors_.size(); ++p) {
+    const Factor& factor = factors_[p];
+    const std::int64_t own = factor.inputs * factor.units;
+    const bool by_pairs = factor.inputs > 1 && factor.units > 1;
+    if (by_pairs) add_pair_block(p, p);
+    RowBlock block{factor.places[0], factor.places[0] + (by_pairs ? own : 0), false, {}};
+    const Columns a{rows_.group, rows_.stride, own, block.row};
+    const Columns b{rows_.group, rows_.stride, rows_.count - block.column, block.column};
+    block.sums = add_sums(a, b, block.swapped);
+    row_blocks_.push_back(block);
+  }
 }
 
 void ProductGram::clear() { sums_.clear(); }
@@ -94,45 +134,64 @@ void ProductGram::take(std::int64_t output, Range rows, const double* errors,
   }
 }
 
-/// Of rows [rows.begin, rows.end) of the chunk that begins with row `first` of the batch.
-void ProductGram::make_pairs(Range rows, std::int64_t first) {
+// Of rows [rows.begin, rows.end) of the chunk that begins with row `first` of the batch:
+
+void ProductGram::make_inputs(Range rows, std::int64_t first) {
   for (const Factor& factor : factors_) {
     for (std::int64_t i = rows.begin; factor.x.data && i < rows.end; ++i)
       std::copy_n(factor.x.row(first + i), factor.x.columns,
                   inputs_.data() + i * input_stride_ + factor.first_input);
   }
+}
+
+void ProductGram::make_pairs(Range rows, std::int64_t first) {
   const double* const inputs = inputs_.data() + rows.begin * input_stride_;
   const double* const deltas = deltas_.data() + (first + rows.begin) * delta_stride_;
-  for (const Block& block : blocks_) {
+  for (const PairBlock& block : pair_blocks_) {
     const Factor& p = factors_[block.p];
     const Factor& q = factors_[block.q];
+    const bool symmetric = block.p == block.q;
     kernels_.pair_products({rows.size(), 1, inputs + p.first_input, input_stride_, 0, p.inputs,
-                            inputs + q.first_input, input_stride_, 0, q.inputs, block.symmetric(),
-                            pairs_.data() + block.inputs.first + rows.begin * block.inputs.stride,
-                            block.inputs.stride});
-    kernels_.pair_products(
-        {rows.size(), outputs_, deltas + p.first_delta, delta_stride_, p.delta_stride, p.units,
-         deltas + q.first_delta, delta_stride_, q.delta_stride, q.units, block.symmetric(),
-         pairs_.data() + block.units.first + rows.begin * block.units.stride, block.units.stride});
+                            inputs + q.first_input, input_stride_, 0, q.inputs, symmetric,
+                            place_of(block.inputs, rows.begin), block.inputs.stride});
+    kernels_.pair_products({rows.size(), outputs_, deltas + p.first_delta, delta_stride_,
+                            p.delta_stride, p.units, deltas + q.first_delta, delta_stride_,
+                            q.delta_stride, q.units, symmetric, place_of(block.units, rows.begin),
+                            block.units.stride});
   }
+}
+
+void ProductGram::make_rows(Range rows, std::int64_t first) {
+  const double* const inputs = inputs_.data() + rows.begin * input_stride_;
+  const double* const deltas = deltas_.data() + (first + rows.begin) * delta_stride_;
+  double* const to = place_of(rows_, rows.begin);
+  for (std::size_t p = 1; p < factors_.size(); ++p) {
+    const Factor& factor = factors_[p];
+    kernels_.pair_products({rows.size(), 1, inputs + factor.first_input, input_stride_, 0,
+                            factor.inputs, deltas + factor.first_delta, delta_stride_, 0,
+                            factor.units, false, to + factor.places[0], rows_.stride});
+  }
+  for (std::int64_t i = 0; i < rows.size(); ++i)
+    to[i * rows_.stride + rows_.count - 1] = deltas[i * delta_stride_ + factors_[0].first_delta];
 }
 
 void ProductGram::add_products(const Task& task, std::int64_t rows) {
   constexpr std::int64_t cached = 128;  // rows that stay in a cache
-  const Block& block = blocks_[task.block];
-  const Pairs& narrow = block.inputs_are_columns ? block.units : block.inputs;
-  const Pairs& wide = block.inputs_are_columns ? block.inputs : block.units;
+  const Sums& sums = task.sums;
   kernels_.weight_gradient(
-      {block.shape, task.panel, 0, block.shape.rows, rows, pairs_.data() + narrow.first,
-       narrow.stride, pairs_.data() + wide.first, wide.stride,
-       sums_.data() + block.first + block.shape.offset(task.panel), cached, nullptr, true});
+      {sums.shape, task.panel, 0, sums.shape.rows, rows, place_of(sums.rows, 0), sums.rows.stride,
+       place_of(sums.columns, 0), sums.columns.stride,
+       sums_.data() + sums.first + sums.shape.offset(task.panel), cached, nullptr, true});
 }
 
 void ProductGram::add(ThreadContext& context, std::int64_t rows) {
   const ThreadSlice slice = context.slice();
   for (std::int64_t first = 0; first < rows; first += chunk_) {
     const std::int64_t count = std::min(chunk_, rows - first);
-    make_pairs(slice.range(count), first);
+    const Range mine = slice.range(count);
+    make_inputs(mine, first);
+    make_pairs(mine, first);
+    if (rows_.count > 0) make_rows(mine, first);
     context.barrier();
     for (const Task& task : tasks_) {
       const double middle = (task.before + 0.5 * task.work) / work_;
@@ -143,29 +202,54 @@ void ProductGram::add(ThreadContext& context, std::int64_t rows) {
 }
 
 void ProductGram::finish(SymmetricMatrix& jj, Vector& je) const {
-  for (const Block& block : blocks_) put(block, jj, je);
+  for (const PairBlock& block : pair_blocks_) put(block, jj, je);
+  for (const RowBlock& block : row_blocks_) put(block, jj, je);
+}
+
+void ProductGram::put(const RowBlock& block, SymmetricMatrix& jj, Vector& je) const {
+  const kernels::PanelShape& shape = block.sums.shape;
+  const std::int64_t last = rows_.count - 1;  // that of e
+  for (std::int64_t panel = 0; panel < shape.panels(); ++panel) {
+    const double* const sums = sums_.data() + block.sums.first + shape.offset(panel);
+    const std::int64_t width = shape.width(panel);
+    const std::int64_t count = shape.own_columns(panel);
+    for (std::int64_t r = 0; r < shape.rows; ++r) {
+      for (std::int64_t c = 0; c < count; ++c) {
+        const std::int64_t other = panel * shape.panel + c;
+        const std::int64_t row = block.row + (block.swapped ? other : r);
+        const std::int64_t column = block.column + (block.swapped ? r : other);
+        if (column == last) {
+          je[static_cast<std::size_t>(row)] = sums[r * width + c];
+        } else if (column >= row) {
+          jj.row(row)[column] = sums[r * width + c];
+        }
+      }
+    }
+  }
 }
 
 /// From sums of pairs to the places of the parameters, a run of the wider pairs after the other.
-void ProductGram::put(const Block& block, SymmetricMatrix& jj, Vector& je) const {
+void ProductGram::put(const PairBlock& block, SymmetricMatrix& jj, Vector& je) const {
   const Factor& p = factors_[block.p];
   const Factor& q = factors_[block.q];
-  const bool symmetric = block.symmetric();
-  const Pairs& rows = block.inputs_are_columns ? block.units : block.inputs;
-  const Pairs& columns = block.inputs_are_columns ? block.inputs : block.units;
-  const double* const sums = sums_.data() + block.first;
+  const bool symmetric = block.p == block.q;
+  const std::int64_t rows_a = block.inputs_are_columns ? p.units : p.inputs;
+  const std::int64_t rows_b = block.inputs_are_columns ? q.units : q.inputs;
+  const std::int64_t columns_a = block.inputs_are_columns ? p.inputs : p.units;
+  const std::int64_t columns_b = block.inputs_are_columns ? q.inputs : q.units;
+  const kernels::PanelShape& shape = block.sums.shape;
+  const double* const sums = sums_.data() + block.sums.first;
   std::int64_t row = 0;
-  for (std::int64_t a = 0; a < rows.columns_a; ++a) {
-    for (std::int64_t b = symmetric ? a : 0; b < rows.columns_b; ++b, ++row) {
+  for (std::int64_t a = 0; a < rows_a; ++a) {
+    for (std::int64_t b = symmetric ? a : 0; b < rows_b; ++b, ++row) {
       std::int64_t column = 0;
-      for (std::int64_t c = 0; c < columns.columns_a; ++c) {
-        for (std::int64_t d = symmetric ? c : 0; d < columns.columns_b;) {
+      for (std::int64_t c = 0; c < columns_a; ++c) {
+        for (std::int64_t d = symmetric ? c : 0; d < columns_b;) {
           // As many as lie in one panel.
-          const std::int64_t panel = column / block.shape.panel;
-          const std::int64_t within = column - panel * block.shape.panel;
-          const std::int64_t count = std::min(block.shape.panel - within, columns.columns_b - d);
-          const double* const from =
-              sums + block.shape.offset(panel) + row * block.shape.width(panel) + within;
+          const std::int64_t panel = column / shape.panel;
+          const std::int64_t within = column - panel * shape.panel;
+          const std::int64_t count = std::min(shape.panel - within, columns_b - d);
+          const double* const from = sums + shape.offset(panel) + row * shape.width(panel) + within;
           if (block.p == 0) {
             // Pairs with 1 and the errors alone: (0, b) and (0, d).
             for (std::int64_t n = 0; n < count; ++n) {

@@ -22,7 +22,9 @@ namespace chainrule::engine {
 /// Grosse, "Optimizing neural networks with Kronecker-factored approximate curvature", 2015,
 /// approximate it by the product of both sums; here it is exact.) Where both layers are the same,
 /// half of the pairs do: a quarter of the products. A bias is the weight of an input 1, and the
-/// errors are a layer of their own that reads 1 alone. Rows are added in their order.
+/// errors are a layer of their own that reads 1 alone. With a single output, the products of two
+/// different layers come from their columns of J, which are fewer than the pairs. Rows are added in
+/// their order.
 class ProductGram {
  public:
   /// Of all parameters of the vector: one product each, without shared ones. `batch`: most rows.
@@ -51,42 +53,62 @@ class ProductGram {
     std::int64_t first_delta;          // in a row of deltas_
     std::int64_t delta_stride;         // from one output to the next
   };
-  /// Pairs of columns of two factors' inputs, or of what came back to their units.
-  struct Pairs {
-    std::int64_t columns_a, columns_b;
-    std::int64_t stride;
-    std::int64_t first;  // in pairs_
-
-    std::int64_t count(bool symmetric) const {
-      return symmetric ? columns_a * (columns_a + 1) / 2 : columns_a * columns_b;
-    }
+  /// Some columns of what is worked out of each row.
+  struct Columns {
+    std::int64_t group;   // numbers of a row before those of its group in pairs_
+    std::int64_t stride;  // of the group's rows
+    std::int64_t count;
+    std::int64_t offset = 0;  // in a row of the group
   };
-  struct Block {
-    std::size_t p, q;  // factors
-    Pairs inputs, units;
-    bool inputs_are_columns;  // of the sums, which have the units' pairs as rows; or the other way
+  /// (rows x columns) sums over all rows of the data, of the products of two groups of columns.
+  struct Sums {
+    Columns rows, columns;
     kernels::PanelShape shape;
     std::int64_t first;  // in sums_
-
-    bool symmetric() const { return p == q; }
   };
-  /// A panel of a block's sums, with what is to be done before it.
+  /// Pairs of two factors' inputs by pairs of their units.
+  struct PairBlock {
+    std::size_t p, q;  // factors
+    Columns inputs, units;
+    bool inputs_are_columns;
+    Sums sums;
+  };
+  /// Columns of J by columns of J and e, from `row` and `column` on.
+  struct RowBlock {
+    std::int64_t row, column;
+    bool swapped;  // the columns are the sums' rows
+    Sums sums;
+  };
+  /// A panel of sums, with what is to be done before it.
   struct Task {
-    std::size_t block;
+    Sums sums;
     std::int64_t panel;
     double before, work;
   };
 
   void add_factor(const ParameterVector& vector, const GradientProduct<double>& product);
-  void add_block(std::size_t p, std::size_t q);
+  bool can_use_rows(std::int64_t parameters) const;
+  void add_pair_block(std::size_t p, std::size_t q);
+  void add_row_blocks(std::int64_t parameters);
+  Sums add_sums(const Columns& a, const Columns& b, bool& swapped);
+  void make_inputs(Range rows, std::int64_t first);
   void make_pairs(Range rows, std::int64_t first);
+  void make_rows(Range rows, std::int64_t first);
   void add_products(const Task& task, std::int64_t rows);
-  void put(const Block& block, SymmetricMatrix& jj, Vector& je) const;
+  void put(const PairBlock& block, SymmetricMatrix& jj, Vector& je) const;
+  void put(const RowBlock& block, SymmetricMatrix& jj, Vector& je) const;
+
+  /// Row i of some columns in the chunk's pairs.
+  double* place_of(const Columns& columns, std::int64_t row) {
+    return pairs_.data() + columns.group * chunk_ + row * columns.stride + columns.offset;
+  }
 
   const kernels::KernelTable<double>& kernels_;
   std::int64_t outputs_;
   std::vector<Factor> factors_;  // the first is the errors'
-  std::vector<Block> blocks_;
+  std::vector<PairBlock> pair_blocks_;
+  std::vector<RowBlock> row_blocks_;
+  Columns rows_{0, 0, 0};  // of J, and e; none: all by pairs
   std::vector<Task> tasks_;
   double work_ = 0.0;
   std::int64_t chunk_ = 0;  // rows whose pairs are worked out at once
@@ -96,7 +118,7 @@ class ProductGram {
   std::int64_t sum_numbers_ = 0;
   Buffer<double> inputs_;  // chunk x input_stride
   Buffer<double> deltas_;  // batch x delta_stride
-  Buffer<double> pairs_;
+  Buffer<double> pairs_;   // group after group, each chunk x stride
   Buffer<double> sums_;
 };
 
