@@ -136,7 +136,16 @@ TEST_CASE("Cholesky factors multiply to the matrix, and solve what they are the 
     const auto at = [&](std::int64_t i, std::int64_t j) {
       return a[static_cast<std::size_t>(std::min(i, j))][static_cast<std::size_t>(std::max(i, j))];
     };
-    REQUIRE(matrix.factorize(kernels::table<double>(kernels::active())));
+    std::vector<double> beside(static_cast<std::size_t>(n));
+    for (double& value : beside) value = draws.uniform(-1, 1);
+    const std::vector<double> right = beside;
+    REQUIRE(matrix.factorize(kernels::table<double>(kernels::active()), beside.data()));
+    matrix.solve(beside.data());
+    for (std::int64_t i = 0; i < n; ++i) {
+      double sum = -right[static_cast<std::size_t>(i)];
+      for (std::int64_t j = 0; j < n; ++j) sum += at(i, j) * beside[static_cast<std::size_t>(j)];
+      CHECK(std::fabs(sum) < 1e-12);
+    }
     // U^T U is the matrix, and what solves it gives it back.
     for (std::int64_t i = 0; i < n; ++i) {
       for (std::int64_t j = i; j < n; ++j) {
@@ -149,6 +158,12 @@ TEST_CASE("Cholesky factors multiply to the matrix, and solve what they are the 
     for (std::int64_t column = 0; column < n; ++column) {
       std::vector<double> b(static_cast<std::size_t>(n));
       b[static_cast<std::size_t>(column)] = 1.0;
+      std::vector<double> columns(static_cast<std::size_t>(8 * n));
+      for (std::int64_t i = 0; i < n; ++i)
+        columns[static_cast<std::size_t>(8 * i)] = b[static_cast<std::size_t>(i)];
+      matrix.solve_transposed(columns.data(), 1, 8);
+      for (std::int64_t i = 0; i < n; ++i)
+        b[static_cast<std::size_t>(i)] = columns[static_cast<std::size_t>(8 * i)];
       matrix.solve(b.data());
       trace += b[static_cast<std::size_t>(column)];
       for (std::int64_t i = 0; i < n; ++i) {

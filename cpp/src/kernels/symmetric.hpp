@@ -13,17 +13,21 @@
 
 namespace {
 
+// Stores may be to anything, as the compiler sees it, so that all it needs is copied first.
 template <class T>
-void pair_products(const PairProductArgs<T>& f) {
+void pair_products(const PairProductArgs<T>& args) {
+  const PairProductArgs<T> f = args;
+  const bool sums = f.terms > 1;
   for (int64_t r = 0; r < f.rows; ++r) {
     const T* const a = f.a + r * f.a_stride;
     const T* const b = f.b + r * f.b_stride;
     T* y = f.y + r * f.y_stride;
     for (int64_t i = 0; i < f.a_columns; ++i) {
+      const Vec<T> factor = broadcast(a[i]);
       const int64_t first = f.symmetric ? i : 0;
       for (int64_t k = first; k < f.b_columns; k += kLanes<T>) {
-        Vec<T> sum = broadcast(a[i]) * load(b + k);
-        for (int64_t t = 1; t < f.terms; ++t)
+        Vec<T> sum = factor * load(b + k);
+        for (int64_t t = 1; sums && t < f.terms; ++t)
           sum = fma(broadcast(a[t * f.a_term + i]), load(b + t * f.b_term + k), sum);
         store(y + k - first, sum);  // what is too much is written over next
       }
@@ -101,7 +105,8 @@ void solve_rows(const TriangularArgs<T>& f) {
 }
 
 template <class T>
-bool factorize_rows(const TriangularArgs<T>& f, T* scales) {
+bool factorize_rows(const TriangularArgs<T>& args, T* scales) {
+  const TriangularArgs<T> f = args;
   for (int64_t i = f.row_begin; i < f.row_end; ++i) {
     T* const own = f.c + i * f.c_stride;
     for (int64_t j = f.column_begin; j < f.column_end; j += kLanes<T>) {

@@ -14,7 +14,10 @@ namespace chainrule::engine {
 class SymmetricMatrix {
  public:
   explicit SymmetricMatrix(std::int64_t size)
-      : size_(size), stride_(padded<double>(size)), values_(size * stride_) {}
+      : size_(size),
+        stride_(row_stride<double>(size + 1)),
+        values_(size * stride_),
+        scales_(size) {}
 
   std::int64_t size() const { return size_; }
   std::int64_t stride() const { return stride_; }
@@ -23,21 +26,24 @@ class SymmetricMatrix {
   void clear() { values_.clear(); }
   void copy_from(const SymmetricMatrix& other) { values_.copy_from(other.values_); }
 
-  /// Makes this U; false where the matrix is not positive definite.
-  bool factorize(const kernels::KernelTable<double>& kernels);
+  /// Makes this U, and of b, if it is given, U^-T b; false where the matrix is not positive
+  /// definite.
+  bool factorize(const kernels::KernelTable<double>& kernels, double* b = nullptr);
 
   // Of U.
-  /// b becomes the solution x of U^T U x = b.
+  /// b becomes U^-1 b.
   void solve(double* b) const;
-  /// Each of `count` columns b becomes U^-T b. b: size x count
-  void solve_transposed(double* b, std::int64_t count, std::int64_t b_stride) const;
+  /// b becomes U^-T b. b: size x columns, padded
+  void solve_transposed(double* b, std::int64_t columns, std::int64_t b_stride) const;
   /// The trace of (U^T U)^-1.
   double inverse_trace() const;
 
  private:
   std::int64_t size_;
   std::int64_t stride_;
-  Buffer<double> values_;
+  Buffer<double> values_;                                  // and a column for a right side
+  Buffer<double> scales_;                                  // 1 / U(i, i)
+  const kernels::KernelTable<double>* kernels_ = nullptr;  // those of the factorization
 };
 
 }  // namespace chainrule::engine

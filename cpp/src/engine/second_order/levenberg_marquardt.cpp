@@ -153,23 +153,24 @@ class LevenbergMarquardtSolver final : public Solver<T> {
     return norm <= options_.tolerance ? TrainingEnd::gradient : TrainingEnd::none;
   }
 
-  /// The factor of the objective's curvature with `more` on its diagonal; false where it has none.
-  bool factorize(double more) {
-    factor_.copy_from(jj_);
+  /// The factor U of the objective's curvature with `more` on its diagonal, and U^-T b; false where
+  /// it has none.
+  bool factorize(double more, double* b = nullptr) {
     const double weight = loss_weight();
     for (std::int64_t i = 0; i < factor_.size(); ++i) {
+      const double* const from = jj_.row(i);
       double* const row = factor_.row(i);
-      for (std::int64_t j = i; j < factor_.size(); ++j) row[j] *= weight;
+      for (std::int64_t j = i; j < factor_.size(); ++j) row[j] = weight * from[j];
       row[i] += decay(static_cast<std::size_t>(i)) + more;
     }
-    return factor_.factorize(kernels::table<double>(kernels::active()));
+    return factor_.factorize(kernels::table<double>(kernels::active()), b);
   }
 
   /// Moves w_ to parameters of a smaller objective.
   bool step(TrainingEnd& end, const Poll& poll) {
     for (; damping_ <= options_.max_damping; damping_ *= options_.increase) {
-      if (!factorize(damping_)) continue;
       tried_ = gradient_;
+      if (!factorize(damping_, tried_.data())) continue;
       factor_.solve(tried_.data());
       for (std::size_t i = 0; i < w_.size(); ++i) tried_[i] = w_[i] - 0.5 * tried_[i];
       write(tried_);
