@@ -97,6 +97,64 @@ def test_steps_are_those_of_plain_numpy() -> None:
     assert flat(net.parameters.values()) == pytest.approx(flat(w), rel=1e-6, abs=1e-8)
 
 
+def jacobian_of_layers(layers: list[Arrays], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Layers of tanh below a linear one, each a weight and maybe a bias: outputs and Jacobian."""
+    read = [x]
+    for place, (weight, *bias) in enumerate(layers):
+        z = read[-1] @ weight + (bias[0] if bias else 0.0)
+        read.append(z if place == len(layers) - 1 else np.tanh(z))
+    outputs = read[-1].shape[1]
+    rows = []
+    for k in range(outputs):
+        d = np.tile(np.eye(outputs)[k], (len(x), 1))
+        parts: Arrays = []
+        for place in reversed(range(len(layers))):
+            weight, *bias = layers[place]
+            own = [np.einsum("ri,rj->rij", read[place], d).reshape(len(x), -1)]
+            parts = own + ([d] if bias else []) + parts
+            d = (d @ weight.T) * (1 - read[place] ** 2)
+        rows.append(np.concatenate(parts, axis=1))
+    return read[-1], np.stack(rows, axis=1).reshape(len(x) * outputs, -1)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "units", "biases", "rows", "outputs"),
+    [
+        *((3, [], [True], 50, outputs) for outputs in (1, 3)),
+        *((1, [1], [True, False], 40, outputs) for outputs in (1, 2)),
+        *((7, [12], [True, True], 600, outputs) for outputs in (1, 3)),
+        *((3, [9, 17], [False, True, False], 150, outputs) for outputs in (1, 9)),
+        *((2, [40, 3, 5], [True, False, True, True], 300, outputs) for outputs in (1, 2)),
+        (400, [], [True], 2700, 1),  # more rows than a batch takes
+    ],
+)
+def test_a_step_is_that_of_the_jacobian(
+    inputs: int, units: list[int], biases: list[bool], rows: int, outputs: int
+) -> None:
+    """Layers with and without biases, of one unit, wider and narrower than vectors and panels."""
+    rng = np.random.default_rng(inputs + rows)
+    x = rng.normal(size=(rows, inputs)) / np.sqrt(inputs)
+    y = rng.normal(size=(rows, outputs))
+    sizes = [*units, outputs]
+    activations = ["tanh"] * len(units) + ["linear"]
+    dense = [
+        cr.Dense(size, activation=activation, use_bias=bias)
+        for size, activation, bias in zip(sizes, activations, biases, strict=True)
+    ]
+    net = cr.Sequential([cr.Input(inputs), *dense], seed=1, dtype="float64")
+    w = list(net.parameters.values())
+    of_layers = iter(w)
+    layers = [[next(of_layers) for _ in range(1 + bias)] for bias in biases]
+    z, jacobian = jacobian_of_layers(layers, x)
+    e = (z - y).ravel() / np.sqrt(y.size)
+    jacobian = jacobian / np.sqrt(y.size)
+    damping = 10.0  # a step that is taken
+    a = jacobian.T @ jacobian + damping * np.eye(jacobian.shape[1])
+    expected = flat(w) - np.linalg.solve(a, jacobian.T @ e)
+    net.fit(x, y, loss="mse", optimizer=cr.LevenbergMarquardt(damping=damping), epochs=1, verbose=0)
+    np.testing.assert_allclose(flat(net.parameters.values()), expected, rtol=1e-10, atol=1e-12)
+
+
 def test_bayesian_regularisation_is_that_of_plain_numpy() -> None:
     """The fixed point of MacKay's equations, checked by a plain Gauss-Newton matrix."""
     x, y = data(outputs=1)

@@ -31,8 +31,8 @@ std::int64_t columns_of(const Graph& graph) {
 
 /// Rows of a batch whose tensors do not take too much memory; all, where they do not.
 std::int64_t batch_of(const Graph& graph, std::int64_t rows) {
-  constexpr std::int64_t most_numbers = 1 << 22;  // of the outputs of all nodes
-  std::int64_t numbers = 0;
+  constexpr std::int64_t most_numbers = 1 << 20;  // of the outputs of all nodes
+  std::int64_t numbers = 1;
   for (const Node& node : graph.nodes()) numbers += node.shape.size();
   return std::min(rows, std::max<std::int64_t>(256, most_numbers / numbers));
 }

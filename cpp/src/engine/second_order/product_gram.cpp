@@ -70,18 +70,23 @@ bool ProductGram::can_use_rows(std::int64_t parameters) const {
   return next == parameters;
 }
 
-ProductGram::Sums ProductGram::add_sums(const Columns& a, const Columns& b, bool& swapped) {
-  swapped = a.count * padded<double>(b.count) > b.count * padded<double>(a.count);
-  const Columns& rows = swapped ? b : a;
-  const Columns& columns = swapped ? a : b;
-  Sums sums{rows,
-            columns,
-            {rows.count, columns.count, kernels_.panel, kernels::kRowAlignment<double>},
-            sum_numbers_};
-  sum_numbers_ += rows.count * padded<double>(columns.count);
-  for (std::int64_t panel = 0; panel < sums.shape.panels(); ++panel) {
-    const auto work = static_cast<double>(rows.count * sums.shape.width(panel));
-    tasks_.push_back({sums, panel, work_, work});
+/// Whether b by a is less work, since whole vectors of columns are worked on.
+bool ProductGram::should_swap(const Columns& a, const Columns& b) {
+  return a.count * padded<double>(b.count) > b.count * padded<double>(a.count);
+}
+
+/// Of a triangle with `upper`: up to the diagonal of each panel.
+ProductGram::Sums ProductGram::add_sums(const Columns& rows, const Columns& columns, bool upper) {
+  const Sums sums{rows,
+                  columns,
+                  {rows.count, columns.count, kernels_.panel, kernels::kRowAlignment<double>},
+                  sum_numbers_};
+  const kernels::PanelShape& shape = sums.shape;
+  sum_numbers_ += shape.rows * padded<double>(shape.columns);
+  for (std::int64_t panel = 0; panel < shape.panels(); ++panel) {
+    const std::int64_t own = upper ? std::min(shape.rows, (panel + 1) * shape.panel) : shape.rows;
+    const auto work = static_cast<double>(own * shape.width(panel));
+    tasks_.push_back({sums, panel, own, work_, work});
     work_ += work;
   }
   return sums;
@@ -97,7 +102,9 @@ void ProductGram::add_pair_block(std::size_t p, std::size_t q) {
     return columns;
   };
   PairBlock block{p, q, add(a.inputs, b.inputs), add(a.units, b.units), false, {}};
-  block.sums = add_sums(block.inputs, block.units, block.inputs_are_columns);
+  block.inputs_are_columns = should_swap(block.inputs, block.units);
+  block.sums = block.inputs_are_columns ? add_sums(block.units, block.inputs, false)
+                                        : add_sums(block.inputs, block.units, false);
   pair_blocks_.push_back(block);
 }
 
@@ -112,7 +119,8 @@ void ProductGram::add_row_blocks(std::int64_t parameters) {
     RowBlock block{factor.places[0], factor.places[0] + (by_pairs ? own : 0), false, {}};
     const Columns a{rows_.group, rows_.stride, own, block.row};
     const Columns b{rows_.group, rows_.stride, rows_.count - block.column, block.column};
-    block.sums = add_sums(a, b, block.swapped);
+    block.swapped = by_pairs && should_swap(a, b);
+    block.sums = block.swapped ? add_sums(b, a, false) : add_sums(a, b, !by_pairs);
     row_blocks_.push_back(block);
   }
 }
@@ -178,10 +186,10 @@ void ProductGram::make_rows(Range rows, std::int64_t first) {
 void ProductGram::add_products(const Task& task, std::int64_t rows) {
   constexpr std::int64_t cached = 128;  // rows that stay in a cache
   const Sums& sums = task.sums;
-  kernels_.weight_gradient(
-      {sums.shape, task.panel, 0, sums.shape.rows, rows, place_of(sums.rows, 0), sums.rows.stride,
-       place_of(sums.columns, 0), sums.columns.stride,
-       sums_.data() + sums.first + sums.shape.offset(task.panel), cached, nullptr, true});
+  kernels_.weight_gradient({sums.shape, task.panel, 0, task.rows, rows, place_of(sums.rows, 0),
+                            sums.rows.stride, place_of(sums.columns, 0), sums.columns.stride,
+                            sums_.data() + sums.first + sums.shape.offset(task.panel), cached,
+                            nullptr, true});
 }
 
 void ProductGram::add(ThreadContext& context, std::int64_t rows) {

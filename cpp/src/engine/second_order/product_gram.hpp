@@ -83,6 +83,7 @@ class ProductGram {
   struct Task {
     Sums sums;
     std::int64_t panel;
+    std::int64_t rows;  // the first ones of the sums
     double before, work;
   };
 
@@ -90,7 +91,8 @@ class ProductGram {
   bool can_use_rows(std::int64_t parameters) const;
   void add_pair_block(std::size_t p, std::size_t q);
   void add_row_blocks(std::int64_t parameters);
-  Sums add_sums(const Columns& a, const Columns& b, bool& swapped);
+  static bool should_swap(const Columns& a, const Columns& b);
+  Sums add_sums(const Columns& rows, const Columns& columns, bool upper);
   void make_inputs(Range rows, std::int64_t first);
   void make_pairs(Range rows, std::int64_t first);
   void make_rows(Range rows, std::int64_t first);
