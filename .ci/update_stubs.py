@@ -29,6 +29,9 @@ REPLACEMENTS = (
     (r'"""\n +(.*)\n +"""', r'"""\1"""'),
     (r'"""\n(.*)\n"""', r'"""\1"""'),
     (r"(losses\w*): LossSum = None", r"\1: LossSum | None = None"),
+    (r"(losses_before): LossSum,", r"\1: LossSum | None,"),
+    (r"((?:training|validation): )tuple\b", r"\1tuple[typing.Any, ...]"),
+    (r"\| list\[", "| collections.abc.Sequence["),
     (r"list\[tuple\]", "list[tuple[int, ...]]"),
     (
         r"(Laplace:(?:.|\n)*?def predict\((?:.|\n)*?-> )tuple:",

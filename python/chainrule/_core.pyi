@@ -218,57 +218,6 @@ class PlanInfo:
     @property
     def threads(self) -> int: ...
 
-class Hessian:
-    """Second derivatives of the mean loss of some rows, which are read in place."""
-
-    @typing.overload
-    def __init__(
-        self,
-        network: Network32,
-        x: numpy.typing.NDArray[typing.Any]
-        | CompressedRows
-        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
-        y: numpy.typing.NDArray[typing.Any]
-        | CompressedRows
-        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
-        loss: typing.Any,
-        num_threads: int = 0,
-        sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
-        class_weight: numpy.typing.NDArray[numpy.float64]
-        | collections.abc.Sequence[numpy.typing.NDArray[numpy.float64] | None]
-        | None = None,
-        loss_weights: collections.abc.Sequence[float] | None = None,
-    ) -> None: ...
-    @typing.overload
-    def __init__(
-        self,
-        network: Network64,
-        x: numpy.typing.NDArray[typing.Any]
-        | CompressedRows
-        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
-        y: numpy.typing.NDArray[typing.Any]
-        | CompressedRows
-        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
-        loss: typing.Any,
-        num_threads: int = 0,
-        sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
-        class_weight: numpy.typing.NDArray[numpy.float64]
-        | collections.abc.Sequence[numpy.typing.NDArray[numpy.float64] | None]
-        | None = None,
-        loss_weights: collections.abc.Sequence[float] | None = None,
-    ) -> None: ...
-    def eigenvalues(
-        self, count: int, tolerance: float, max_iterations: int, seed: int
-    ) -> tuple[list[float], list[float], int, bool]:
-        """Return eigenvalues, residuals, the number of products, and whether they converged."""
-    def matrix(self) -> numpy.typing.NDArray[numpy.float64]: ...
-    def multiply(
-        self, v: numpy.typing.NDArray[numpy.float64]
-    ) -> numpy.typing.NDArray[numpy.float64]:
-        """Return H v."""
-    @property
-    def size(self) -> int: ...
-
 class LossSum:
     @typing.overload
     def __init__(self) -> None: ...
@@ -754,6 +703,81 @@ class Network64:
     @property
     def total_steps(self) -> int: ...
 
+class BestParameters32:
+    def __init__(self, network: Network32) -> None: ...
+    def hold(
+        self, arrays: collections.abc.Sequence[numpy.typing.NDArray[numpy.float32]]
+    ) -> None: ...
+    def put_back(self, network: Network32) -> None: ...
+    def take(self, network: Network32) -> None: ...
+    @property
+    def arrays(self) -> list[numpy.typing.NDArray[numpy.float32]]: ...
+    @property
+    def held(self) -> bool: ...
+
+class BestParameters64:
+    def __init__(self, network: Network64) -> None: ...
+    def hold(
+        self, arrays: collections.abc.Sequence[numpy.typing.NDArray[numpy.float64]]
+    ) -> None: ...
+    def put_back(self, network: Network64) -> None: ...
+    def take(self, network: Network64) -> None: ...
+    @property
+    def arrays(self) -> list[numpy.typing.NDArray[numpy.float64]]: ...
+    @property
+    def held(self) -> bool: ...
+
+class Hessian:
+    """Second derivatives of the mean loss of some rows, which are read in place."""
+
+    @typing.overload
+    def __init__(
+        self,
+        network: Network32,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        y: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        loss: typing.Any,
+        num_threads: int = 0,
+        sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
+        class_weight: numpy.typing.NDArray[numpy.float64]
+        | collections.abc.Sequence[numpy.typing.NDArray[numpy.float64] | None]
+        | None = None,
+        loss_weights: collections.abc.Sequence[float] | None = None,
+    ) -> None: ...
+    @typing.overload
+    def __init__(
+        self,
+        network: Network64,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        y: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        loss: typing.Any,
+        num_threads: int = 0,
+        sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
+        class_weight: numpy.typing.NDArray[numpy.float64]
+        | collections.abc.Sequence[numpy.typing.NDArray[numpy.float64] | None]
+        | None = None,
+        loss_weights: collections.abc.Sequence[float] | None = None,
+    ) -> None: ...
+    def eigenvalues(
+        self, count: int, tolerance: float, max_iterations: int, seed: int
+    ) -> tuple[list[float], list[float], int, bool]:
+        """Return eigenvalues, residuals, the number of products, and whether they converged."""
+    def matrix(self) -> numpy.typing.NDArray[numpy.float64]: ...
+    def multiply(
+        self, v: numpy.typing.NDArray[numpy.float64]
+    ) -> numpy.typing.NDArray[numpy.float64]:
+        """Return H v."""
+    @property
+    def size(self) -> int: ...
+
 class FullBatchOptimizer:
     """A checked full-batch optimizer."""
 
@@ -976,11 +1000,11 @@ def model_bytes(network: Network64, training: TrainingState) -> bytes: ...
 def nearest_name(given: str, valid: collections.abc.Sequence[str]) -> str:
     """Return the valid name that was probably meant; an empty text if none is near."""
 
+def read_model(content: bytes) -> tuple[Network32 | Network64, TrainingState]: ...
+def read_model_description(content: bytes) -> str: ...
 def reads_in_place(table: typing.Any) -> bool:
     """Whether the core can read a table as it is."""
 
-def read_model(content: bytes) -> tuple[Network32 | Network64, TrainingState]: ...
-def read_model_description(content: bytes) -> str: ...
 @typing.overload
 def save_model(path: bytes, network: Network32, training: TrainingState) -> None: ...
 @typing.overload
@@ -994,27 +1018,3 @@ def write_atomically(path: bytes, content: bytes) -> None: ...
 
 MODEL_FORMAT_VERSION: int = 3
 __version__: str = "0.1.0"
-
-class BestParameters32:
-    def __init__(self, network: Network32) -> None: ...
-    def hold(
-        self, arrays: collections.abc.Sequence[numpy.typing.NDArray[numpy.float32]]
-    ) -> None: ...
-    def put_back(self, network: Network32) -> None: ...
-    def take(self, network: Network32) -> None: ...
-    @property
-    def arrays(self) -> list[numpy.typing.NDArray[numpy.float32]]: ...
-    @property
-    def held(self) -> bool: ...
-
-class BestParameters64:
-    def __init__(self, network: Network64) -> None: ...
-    def hold(
-        self, arrays: collections.abc.Sequence[numpy.typing.NDArray[numpy.float64]]
-    ) -> None: ...
-    def put_back(self, network: Network64) -> None: ...
-    def take(self, network: Network64) -> None: ...
-    @property
-    def arrays(self) -> list[numpy.typing.NDArray[numpy.float64]]: ...
-    @property
-    def held(self) -> bool: ...
