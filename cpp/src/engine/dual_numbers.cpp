@@ -25,6 +25,7 @@ inline ZeroGradient zero_gradient<kernels::Dual>(const Optimizer&, const Paramet
 #include "engine/input/sparse_input.cpp"
 #include "engine/parameters.cpp"
 #include "engine/plan.cpp"
+#include "engine/plan_memory.cpp"
 #include "engine/stage_graph.cpp"
 #include "engine/stages/activation.cpp"
 #include "engine/stages/batch_normalization.cpp"

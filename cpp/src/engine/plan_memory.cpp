@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which stages of a plan go backward, and what memory the values and gradients of its tensors have:
+// each from the first to the last moment at which it is needed.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "engine/input/reads_rows.hpp"
+#include "engine/instantiate.hpp"
+#include "engine/plan.hpp"
+
+namespace chainrule::engine {
+
+template <class T>
+void Plan<T>::find_gradients() {
+  if (!options_.backward) return;
+  for (std::size_t i = 0; i < inputs_.size(); ++i)
+    tensors_[graph_.inputs[i]].wants_gradient =
+        options_.input_gradient && inputs_[i]->passes_gradient();
+  for (std::size_t i = 0; i < ops_.size(); ++i) {
+    const StageNode<T>& node = graph_.stages[i];
+    ops_[i].backward =
+        node.trained || std::any_of(node.reads.begin(), node.reads.end(), [&](std::size_t tensor) {
+          return tensors_[tensor].wants_gradient;
+        });
+    tensors_[node.writes].wants_gradient = ops_[i].backward;
+  }
+}
+
+/// What the backward pass may read, or the caller behind the forward pass, stays to the end.
+template <class T>
+void Plan<T>::allocate_values() {
+  std::vector<TensorLife<T>> lives;
+  const bool keep = options_.backward || options_.keep_values;
+  for (std::size_t i = 0; i < ops_.size(); ++i) {
+    const StageNode<T>& node = graph_.stages[i];
+    const StageTensor& tensor = graph_.tensors[node.writes];
+    if (!tensors_[node.writes].has_memory) continue;
+    // Some write to it while a batch is read.
+    const bool early = dynamic_cast<ReadsRows<T>*>(node.stage.get()) != nullptr;
+    std::int64_t last = forward_moment(i);
+    for (const std::size_t reader : tensor.readers) last = std::max(last, forward_moment(reader));
+    lives.push_back({&tensors_[node.writes].y, early ? 0 : forward_moment(i),
+                     keep || tensor.is_result ? last_moment() : last});
+  }
+  value_memory_.provide(lives);
+}
+
+/// Those of what a stage with parameters gives stay until these have got theirs. Where a sum passes
+/// a gradient on as it is, nothing is copied: an only reader's input shares its memory, and of
+/// several readers the next one writes, to which it is added.
+template <class T>
+void Plan<T>::allocate_gradients() {
+  if (!options_.backward) return;
+  constexpr std::size_t none = static_cast<std::size_t>(-1);
+  std::vector<TensorLife<T>> lives;
+  std::vector<std::size_t> owner(tensors_.size(), none);  // the tensor whose memory it is
+  std::vector<std::size_t> life(tensors_.size(), none);   // of an owner
+  std::vector<std::size_t> seen(tensors_.size(), 0);      // readers that the backward pass came to
+  std::vector<std::size_t> passed(tensors_.size(), none);
+  const auto own = [&](std::size_t tensor, std::int64_t from, std::int64_t to) {
+    owner[tensor] = tensor;
+    life[tensor] = lives.size();
+    tensors_[tensor].dy = tensors_[tensor].y;
+    lives.push_back({&tensors_[tensor].dy, from, to});
+  };
+  const auto keep = [&](std::size_t tensor, std::int64_t to) {
+    std::int64_t& end = lives[life[owner[tensor]]].to;
+    end = std::max(end, to);
+  };
+  // Where nothing writes to it, the gradient of an input stays zero.
+  for (const std::size_t input : graph_.inputs)
+    if (options_.input_gradient) own(input, -1, last_moment());
+  for (std::size_t i = ops_.size(); i-- > 0;) {
+    const StageNode<T>& node = graph_.stages[i];
+    const StageTensor& tensor = graph_.tensors[node.writes];
+    Op& op = ops_[i];
+    if (op.backward || tensor.is_result) {
+      if (owner[node.writes] == none)
+        own(node.writes, tensor.is_result ? loss_moment() : backward_moment(tensor.readers.back()),
+            0);
+      keep(node.writes, node.trained ? last_moment() : backward_moment(i));
+    }
+    const auto* joins = dynamic_cast<const Joins<T>*>(node.stage.get());
+    op.to_add.resize(node.reads.size());
+    op.passes.resize(node.reads.size());
+    for (std::size_t j = 0; j < node.reads.size(); ++j) {
+      const std::size_t t = node.reads[j];
+      if (!op.backward || !tensors_[t].wants_gradient) continue;
+      const StageTensor& read = graph_.tensors[t];
+      const bool first = seen[t]++ == 0 && !read.is_result;
+      const bool alone = read.readers.size() == 1;
+      if (first && joins && joins->passes_gradient(j) && (!alone || owner[t] == none)) {
+        op.passes[j] = true;
+        if (alone) {
+          owner[t] = owner[node.writes];
+        } else {
+          passed[t] = node.writes;
+        }
+      } else if (passed[t] != none) {
+        op.adds = true;
+        op.passed.push_back({passed[t], t});
+        keep(passed[t], backward_moment(i));
+        passed[t] = none;
+      } else if (!first) {
+        op.adds = true;
+        op.to_add[j] = tensors_[t].y;
+        lives.push_back({&op.to_add[j], backward_moment(i), backward_moment(i)});
+      }
+    }
+  }
+  gradient_memory_.provide(lives);
+  for (std::size_t t = 0; t < tensors_.size(); ++t)
+    if (owner[t] != none) tensors_[t].dy = tensors_[owner[t]].dy;
+  if (std::any_of(graph_.stages.begin(), graph_.stages.end(),
+                  [](const StageNode<T>& node) { return node.shares; }))
+    shared_gradients_ = Buffer<T>(parameters_.arena_size());
+}
+
+#define CHAINRULE_MEMBERS(T)                \
+  template void Plan<T>::find_gradients();  \
+  template void Plan<T>::allocate_values(); \
+  template void Plan<T>::allocate_gradients();
+CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
+#undef CHAINRULE_MEMBERS
+
+}  // namespace chainrule::engine
