@@ -40,7 +40,6 @@ from chainrule.network.saved_training import training_state
 from chainrule.network.training_data import rows_of
 
 if TYPE_CHECKING:
-    from chainrule.laplace import Laplace
     from chainrule.optimizers import Optimizer
 
 __all__ = ["Network"]
@@ -260,6 +259,7 @@ class Network(Compiled):
     hessian_vector = second_order.hessian_vector
     hessian = second_order.hessian
     hessian_eigenvalues = second_order.hessian_eigenvalues
+    laplace = second_order.laplace
 
     @property
     def gradients(self) -> dict[str, NDArray[Any]]:
@@ -319,73 +319,6 @@ class Network(Compiled):
         [(4, 3), (4, 1)]
         """
         return self._built_core().activations()
-
-    @names_arguments
-    def laplace(
-        self,
-        x: object,
-        y: object,
-        *,
-        prior_precision: float | None = None,
-        noise: float | None = None,
-        sample_weight: object = None,
-        num_threads: int | None = None,
-    ) -> Laplace:
-        """Return intervals for a regression network that has been trained on these rows.
-
-        The parameters are taken for normally distributed about the trained ones, with the precision
-        that the Gauss-Newton matrix of the squared errors gives (MacKay, 1992): no other network
-        has to be trained. The matrix is worked out and kept in float64, so at most 5,000 parameters
-        may be trained.
-
-        Parameters
-        ----------
-        x, y, sample_weight, num_threads
-            As for `fit`.
-        prior_precision : float, optional
-            Inverse variance of each parameter beforehand. Default: that of the greatest evidence.
-        noise : float, optional
-            Standard deviation of targets about the outputs. Default: that of the greatest evidence.
-
-        Returns
-        -------
-        Laplace
-            Whose ``predict(x, return_std=True)`` gives means and standard deviations. It is a copy,
-            which later training leaves as it is.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If something does not fit, the network has too many parameters or several outputs, or
-            the data cannot tell its parameters from the noise.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import chainrule as cr
-        >>> rng = np.random.default_rng(0)
-        >>> x = rng.uniform(-2, 2, (200, 1))
-        >>> y = np.sin(2 * x) + rng.normal(0, 0.1, x.shape)
-        >>> net = cr.Sequential([cr.Dense(8, activation="tanh"), cr.Dense(1)], seed=0)
-        >>> _ = net.fit(x, y, loss="mse", optimizer="levenberg_marquardt", epochs=50, verbose=0)
-        >>> around = net.laplace(x, y)
-        >>> 0.09 < around.noise < 0.11
-        True
-        >>> mean, std = around.predict([[0.0], [6.0]], return_std=True)
-        >>> bool(std[1, 0] > 3 * std[0, 0])
-        True
-        """
-        from chainrule.laplace import laplace
-
-        return laplace(
-            self,
-            x,
-            y,
-            prior_precision=prior_precision,
-            noise=noise,
-            sample_weight=sample_weight,
-            num_threads=num_threads,
-        )
 
     def compile(
         self,

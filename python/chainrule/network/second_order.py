@@ -14,16 +14,17 @@ from chainrule import _core
 from chainrule.arguments import positive_integer, thread_count
 from chainrule.inputs.containers import as_array
 from chainrule.inputs.several import core_rows
-from chainrule.names import unknown_name
+from chainrule.names import names_arguments, unknown_name
 from chainrule.network.compiled import Compiled
 from chainrule.network.output_losses import loss_weights_of
 from chainrule.network.training_data import make_dataset
 
 if TYPE_CHECKING:
     from chainrule.inputs.targets import ClassWeight
+    from chainrule.laplace import Laplace
     from chainrule.network.fitting import AnyLoss
 
-__all__ = ["core_hessian", "hessian", "hessian_eigenvalues", "hessian_vector"]
+__all__ = ["core_hessian", "hessian", "hessian_eigenvalues", "hessian_vector", "laplace"]
 
 _MOST = 5000  # parameters of a whole matrix, which then takes 200 MB
 
@@ -305,3 +306,72 @@ def _checked(name: str, values: object) -> NDArray[np.float64]:
     if not np.isfinite(array).all():
         raise ValueError(f"{name} contains NaN or infinity")
     return array
+
+
+@names_arguments
+def laplace(
+    net: Compiled,
+    /,
+    x: object,
+    y: object,
+    *,
+    prior_precision: float | None = None,
+    noise: float | None = None,
+    sample_weight: object = None,
+    num_threads: int | None = None,
+) -> Laplace:
+    """Return intervals for a regression network that has been trained on these rows.
+
+    The parameters are taken for normally distributed about the trained ones, with the precision
+    that the Gauss-Newton matrix of the squared errors gives (MacKay, 1992): no other network
+    has to be trained. The matrix is worked out and kept in float64, so at most 5,000 parameters
+    may be trained.
+
+    Parameters
+    ----------
+    x, y, sample_weight, num_threads
+        As for `fit`.
+    prior_precision : float, optional
+        Inverse variance of each parameter beforehand. Default: that of the greatest evidence.
+    noise : float, optional
+        Standard deviation of targets about the outputs. Default: that of the greatest evidence.
+
+    Returns
+    -------
+    Laplace
+        Whose ``predict(x, return_std=True)`` gives means and standard deviations. It is a copy,
+        which later training leaves as it is.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If something does not fit, the network has too many parameters or several outputs, or
+        the data cannot tell its parameters from the noise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.uniform(-2, 2, (200, 1))
+    >>> y = np.sin(2 * x) + rng.normal(0, 0.1, x.shape)
+    >>> net = cr.Sequential([cr.Dense(8, activation="tanh"), cr.Dense(1)], seed=0)
+    >>> _ = net.fit(x, y, loss="mse", optimizer="levenberg_marquardt", epochs=50, verbose=0)
+    >>> around = net.laplace(x, y)
+    >>> 0.09 < around.noise < 0.11
+    True
+    >>> mean, std = around.predict([[0.0], [6.0]], return_std=True)
+    >>> bool(std[1, 0] > 3 * std[0, 0])
+    True
+    """
+    from chainrule.laplace import laplace as approximate
+
+    return approximate(
+        net,
+        x,
+        y,
+        prior_precision=prior_precision,
+        noise=noise,
+        sample_weight=sample_weight,
+        num_threads=num_threads,
+    )
