@@ -267,13 +267,13 @@ BREAKS: list[tuple[str, str, str]] = [
     ),
     (
         "engine/stages/loss.cpp",
-        "const double w = sample_weight(y, row) * class_weight(y, row);",
-        "const double w = sample_weight(y, row);",
+        "const double w = sample_weight(y, row, p) * class_weight(y, row, p);",
+        "const double w = sample_weight(y, row, p);",
     ),
     (
         "engine/stages/loss.cpp",
-        "value_at(y.values, row, 0) > 0.0 ? 1 : 0",
-        "value_at(y.values, row, 0) >= 0.0 ? 1 : 0",
+        "value_at(y.values, row, position) > 0.0 ? 1 : 0",
+        "value_at(y.values, row, position) >= 0.0 ? 1 : 0",
     ),
     (
         "engine/stages/loss.cpp",
