@@ -262,8 +262,8 @@ BREAKS: list[tuple[str, str, str]] = [
     # The step.
     (
         "engine/stages/loss.cpp",
-        "total > 0.0 ? static_cast<T>(std::min(weight_ / total, most)) : T(0)",
-        "static_cast<T>(1.0 / static_cast<double>(step.rows))",
+        "f.gradient_scale = total > 0.0 ? static_cast<T>(std::min(weight_ / total, most)) : T(0)",
+        "f.gradient_scale = static_cast<T>(1.0 / static_cast<double>(step.rows))",
     ),
     (
         "engine/stages/loss.cpp",
