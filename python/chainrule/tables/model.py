@@ -95,7 +95,7 @@ class TableModel:
             weights = () if held.weights is None else (held.weights,)
             validation = (held_inputs, held_y, *weights)
         activation = "selu" if classifies else "mish"
-        options = {"units": budget.units, "activation": activation}
+        options = {"units": budget.units, "activation": activation, "epochs": budget.epochs}
         metric = monitor.removeprefix("val_")
         for seed in seeds:
             stopping = EarlyStopping(monitor, patience=budget.epochs)
@@ -104,7 +104,7 @@ class TableModel:
                 inputs,
                 y,
                 loss=loss,
-                optimizer=optimizer(activation, budget.units[0], budget.epochs),
+                optimizer=optimizer(activation, budget.epochs),
                 epochs=budget.epochs,
                 batch_size=BATCH_ROWS,
                 validation_data=validation,
