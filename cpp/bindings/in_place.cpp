@@ -110,7 +110,7 @@ template <class T>
 bool takes_numbers(const Network<T>& self, const RowsView& x) {
   try {
     self.check_takes(x);
-    check_finite<T>(x, "x");
+    check_finite<T>(x, "x", {}, self.missing_columns());
     return true;
   } catch (const Error&) {
     return false;
@@ -228,7 +228,7 @@ py::object predict_in_place(const Network<T>& self, py::handle x, py::handle bat
   poll.run([&] {
     // Its error for a number that is no category comes before that for one that is not finite.
     if (self.layers().front()->reads_categories()) self.check_takes(*rows);
-    check_finite<T>(*rows, "x");
+    check_finite<T>(*rows, "x", {}, self.missing_columns());
     const Callback<void()> interruption =
         rows->rows > few ? Callback<void()>(std::ref(poll)) : Callback<void()>();
     self.predict(*rows, batch_size, 0, destination, InputSparsity::automatic, interruption);

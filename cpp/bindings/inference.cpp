@@ -80,12 +80,16 @@ Values<T> predict_first(const Network<T>& self, std::int64_t layers, const RowsO
 
 template <class T>
 void check_takes(const Network<T>& self, const RowsOrList& x,
-                 const std::vector<std::string>& columns, const std::string& name, bool finite) {
+                 const std::vector<std::string>& columns, const std::string& name, bool finite,
+                 std::optional<std::size_t> part) {
   const InputViews rows(x, name.c_str());
   const ReleasedGil release;
   self.check_takes(rows, columns);
   if (!finite) return;
-  for (const RowsView& input : Inputs(rows)) check_finite<T>(input, name.c_str(), columns);
+  const Inputs inputs(rows);
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (!part || *part == i)
+      check_finite<T>(inputs[i], name.c_str(), columns, self.missing_columns(i));
 }
 
 }  // namespace
@@ -104,8 +108,10 @@ void bind_inference(py::class_<Network<T>>& network) {
            py::arg("loss_weights") = py::none())
       .def("check_takes", &check_takes<T>, py::arg("x"),
            py::arg("columns") = std::vector<std::string>(), py::arg("name") = "x",
-           py::arg("finite") = true,
-           "Raise ValueError unless these rows, all finite, can be the network's input.");
+           py::arg("finite") = true, py::arg("part") = py::none(),
+           "Raise ValueError unless these rows, all finite, can be the network's input.")
+      .def("missing_columns", &Network<T>::missing_columns, py::arg("input") = 0,
+           "Whether each column of an input may hold NaN; empty where none may.");
 }
 
 template void bind_inference<float>(py::class_<Network<float>>&);

@@ -276,6 +276,7 @@ class Network32:
         columns: collections.abc.Sequence[str] = [],
         name: str = "x",
         finite: bool = True,
+        part: int | None = None,
     ) -> None:
         """Raise ValueError unless these rows, all finite, can be the network's input."""
     def check_trains(self, optimizer: Optimizer, input_sparsity: str, batch_rows: int) -> None: ...
@@ -320,15 +321,15 @@ class Network32:
     def fit(
         self,
         observer: typing.Any,
-        training: tuple[typing.Any, ...],
-        validation: tuple[typing.Any, ...] | None,
+        training: tuple,
+        validation: tuple | None,
         epochs: int,
         batch_size: int,
         shuffle: bool,
         num_threads: int,
         input_sparsity: str,
         first_batch: int,
-        losses_before: LossSum | None,
+        losses_before: LossSum,
         progress: typing.Any,
         wants_batches: bool,
     ) -> None:
@@ -352,6 +353,8 @@ class Network32:
     def get_parameter(self, name: str) -> numpy.typing.NDArray[numpy.float32]: ...
     def get_slot(self, slot: str, name: str) -> numpy.typing.NDArray[numpy.float32]: ...
     def interpolate(self, source: Network32, tau: float) -> None: ...
+    def missing_columns(self, input: int = 0) -> list[bool]:
+        """Whether each column of an input may hold NaN; empty where none may."""
     def plan(
         self,
         batch_size: int,
@@ -507,6 +510,7 @@ class Network64:
         columns: collections.abc.Sequence[str] = [],
         name: str = "x",
         finite: bool = True,
+        part: int | None = None,
     ) -> None:
         """Raise ValueError unless these rows, all finite, can be the network's input."""
     def check_trains(self, optimizer: Optimizer, input_sparsity: str, batch_rows: int) -> None: ...
@@ -551,15 +555,15 @@ class Network64:
     def fit(
         self,
         observer: typing.Any,
-        training: tuple[typing.Any, ...],
-        validation: tuple[typing.Any, ...] | None,
+        training: tuple,
+        validation: tuple | None,
         epochs: int,
         batch_size: int,
         shuffle: bool,
         num_threads: int,
         input_sparsity: str,
         first_batch: int,
-        losses_before: LossSum | None,
+        losses_before: LossSum,
         progress: typing.Any,
         wants_batches: bool,
     ) -> None:
@@ -583,6 +587,8 @@ class Network64:
     def get_parameter(self, name: str) -> numpy.typing.NDArray[numpy.float64]: ...
     def get_slot(self, slot: str, name: str) -> numpy.typing.NDArray[numpy.float64]: ...
     def interpolate(self, source: Network64, tau: float) -> None: ...
+    def missing_columns(self, input: int = 0) -> list[bool]:
+        """Whether each column of an input may hold NaN; empty where none may."""
     def plan(
         self,
         batch_size: int,

@@ -321,10 +321,34 @@ class CHAINRULE_API Rescaling final : public Layer {
   std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
 };
 
-/// y = (x - mean) / sqrt(variance) per feature; mean and variance are parameters that are adapted
-/// to data, not trained.
+/// Columns of one scale, by parameters that are adapted to data, not trained: y = (x - mean) /
+/// sqrt(variance), or with Method::robust y = (x - center) / scale, of median and interquartile
+/// range. With `clip`, y / sqrt(1 + (y / clip)^2) follows, which stays within +-clip.
+///
+/// NaN stands for a missing number. Missing::zero makes 0 of it, which is the mean or median;
+/// Missing::indicator also gives one more column, behind all others, for each that may have some:
+/// 1 where the number is missing, else 0.
 class CHAINRULE_API Normalization final : public Layer {
  public:
+  enum class Method { standard, robust };
+  enum class Missing { error, zero, indicator };
+
+  Method method = Method::standard;
+  std::optional<double> clip;  // > 0
+  Missing missing = Missing::error;
+  std::vector<std::int64_t> columns;            // that are normalised; empty: all
+  std::vector<std::int64_t> indicator_columns;  // among these; empty: all of them
+
+  Normalization() = default;
+  explicit Normalization(Method method_, std::optional<double> clip_ = {},
+                         Missing missing_ = Missing::error, std::vector<std::int64_t> columns_ = {})
+      : method(method_), clip(clip_), missing(missing_), columns(std::move(columns_)) {}
+
+  /// Whether each of so many columns is normalised.
+  std::vector<bool> normalized(std::int64_t inputs) const;
+  /// The columns that have an indicator, in the order of the outputs.
+  std::vector<std::int64_t> indicators(std::int64_t inputs) const;
+
   static Normalization from_config(const Config& config);
 
   std::string_view kind() const override { return "normalization"; }

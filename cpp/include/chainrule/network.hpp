@@ -365,6 +365,10 @@ class CHAINRULE_API Network {
   /// the zeros. `columns` as for check_finite.
   void check_takes(const Inputs& x, const std::vector<std::string>& columns = {}) const;
 
+  /// Which columns of an input may hold NaN, that is missing numbers, since all layers that read
+  /// them know what to do with those; empty where none may.
+  const std::vector<bool>& missing_columns(std::size_t input = 0) const;
+
   /// Throws Error when batches of `rows` rows are too small for a layer to train on, or a lazy
   /// optimizer cannot be that of this network, whose first layer must take lists of the entries
   /// that are not zero, or is not to leave out zeros.
@@ -402,10 +406,12 @@ CHAINRULE_API void apply_link(const Loss& loss, T* outputs, std::int64_t rows,
                               std::int64_t columns);
 
 /// Throws Error naming the first row and column of x that is NaN, infinite, or too large for the
-/// precision. `columns` are the names of the columns, which go by their numbers without.
+/// precision. `columns` are the names of the columns, which go by their numbers without. `missing`
+/// says of each column whether it may hold NaN, as Network::missing_columns does; empty: none may.
 template <class T>
 CHAINRULE_API void check_finite(const RowsView& x, const char* name,
-                                const std::vector<std::string>& columns = {});
+                                const std::vector<std::string>& columns = {},
+                                const std::vector<bool>& missing = {});
 /// The same for targets that are numbers.
 template <class T>
 CHAINRULE_API void check_finite(const TargetsView& y, const char* name,

@@ -126,7 +126,8 @@ double Network<T>::evaluate(const Inputs& x, const Targets& y, const Losses& los
   // Data are looked through only where something went wrong, which spares every good call a pass.
   const double mean = compiled.all().mean(losses);
   if (!std::isfinite(mean)) {
-    for (std::size_t i = 0; i < x.size(); ++i) check_finite<T>(x[i], s.input_name(i).c_str());
+    for (std::size_t i = 0; i < x.size(); ++i)
+      check_finite<T>(x[i], s.input_name(i).c_str(), {}, s.missing_columns[i]);
     for (std::size_t i = 0; i < y.size(); ++i) check_finite<T>(y[i], s.output_name(i).c_str());
   }
   if (sums) *sums = compiled.all();

@@ -103,7 +103,8 @@ template <class T>
 void Trainer<T>::State::check_rows(const Inputs& x, const char* name) const {
   network->check_takes(x);
   for (std::size_t i = 0; i < x.size(); ++i)
-    check_finite<T>(x[i], part_name(name, network->graph().inputs(), i).c_str());
+    check_finite<T>(x[i], part_name(name, network->graph().inputs(), i).c_str(), {},
+                    network->missing_columns(i));
 }
 
 template <class T>

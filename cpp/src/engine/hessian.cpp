@@ -45,7 +45,7 @@ struct Hessian::State {
     from.unpack(from.named(p.name), from.values.data(), rows.data());
     const std::vector<double>& exact = from.exact_mean();
     std::vector<Dual> values(rows.begin(), rows.end());
-    if (p.layer == 0 && p.spec.name == "mean" && exact.size() == rows.size())
+    if (p.layer == 0 && engine::is_center(p.spec) && exact.size() == rows.size())
       values.assign(exact.begin(), exact.end());
     parameters.pack(p, values.data(), parameters.values.data());
   }

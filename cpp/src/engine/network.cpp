@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "engine/input/missing_columns.hpp"
 #include "engine/multiply_adds.hpp"
 #include "engine/network_state.hpp"
 #include "engine/threads/wished_threads.hpp"
@@ -89,7 +90,8 @@ Network<T>::State::State(Graph graph_, std::uint64_t seed_, InitialValues values
       kernels(kernels::table<T>(kernels::active_inference())),
       parameters(graph, kernels.panel),
       categories(categories_of(graph)),
-      input_categories(split(categories, graph)) {
+      input_categories(split(categories, graph)),
+      missing_columns(engine::missing_columns(graph)) {
   // A small network would never ask how many threads there are.
   engine::wished_threads();
   if (values == InitialValues::from_initializers) parameters.initialize(seed);
@@ -117,7 +119,8 @@ Network<T>::State::State(const State& other)
       feature_names(other.feature_names),
       class_names(other.class_names),
       categories(other.categories),
-      input_categories(other.input_categories) {}
+      input_categories(other.input_categories),
+      missing_columns(other.missing_columns) {}
 
 template <class T>
 std::vector<std::int64_t> Network<T>::State::normalizations() const {
@@ -211,10 +214,15 @@ void Network<T>::set_parameter(const std::string& name, const T* values) {
   state_->parameters.pack(p, values, state_->parameters.values.data());
   const std::vector<double>& exact = state_->parameters.exact_mean();
   const auto rounds = [](double e, T m) { return static_cast<T>(e) == m; };
-  if (p.layer == 0 && p.spec.name == "mean" &&
+  if (p.layer == 0 && engine::is_center(p.spec) &&
       !std::equal(exact.begin(), exact.end(), values, rounds))
     state_->parameters.set_exact_mean({});
   state_->forget_passes();
+}
+
+template <class T>
+const std::vector<bool>& Network<T>::missing_columns(std::size_t input) const {
+  return state_->missing_columns[input];
 }
 
 template <class T>

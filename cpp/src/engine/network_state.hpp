@@ -46,6 +46,7 @@ struct Network<T>::State {
   std::vector<std::string> class_names;
   const std::vector<std::int64_t> categories;  // of each column of x; empty where none has any
   const std::vector<std::vector<std::int64_t>> input_categories;  // the same of each input
+  const std::vector<std::vector<bool>> missing_columns;  // of each input, see engine's of that name
 
   // What is done with it. A session is made anew where it is needed.
   TrainingSession<T> training;

@@ -93,6 +93,7 @@ void Parameters<T>::unpack(const Parameter& p, const T* arena, T* rows) {
 template <class T>
 void Parameters<T>::set_exact_mean(std::vector<double> exact) {
   const Parameter* mean = find(0, "mean");
+  if (!mean) mean = find(0, "center");
   const auto rounds = [&](double e, T m) { return static_cast<T>(e) == m; };
   const auto size = static_cast<std::int64_t>(exact.size());
   if (size > 0 && (!mean || size != mean->shape.columns ||

@@ -32,6 +32,11 @@ struct ParameterGroup {
   bool operator==(const ParameterGroup&) const = default;
 };
 
+/// Whether this is what a Normalization subtracts.
+inline bool is_center(const ParameterSpec& spec) {
+  return spec.name == "mean" || spec.name == "center";
+}
+
 /// All arrays of a network in one arena of column panels. Optimizer state and gradients are arenas
 /// of the same layout.
 template <class T>
@@ -55,8 +60,8 @@ class Parameters {
   static void pack(const Parameter& p, const T* rows, T* arena);
   static void unpack(const Parameter& p, const T* arena, T* rows);
 
-  /// The mean of a first Normalization layer with the digits that T has not; empty where it has
-  /// no more.
+  /// The mean, or center, of a first Normalization layer with the digits that T has not; empty
+  /// where it has no more.
   const std::vector<double>& exact_mean() const { return exact_mean_; }
   /// Throws Error unless the layer's mean is this, rounded.
   void set_exact_mean(std::vector<double> exact);

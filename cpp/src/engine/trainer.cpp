@@ -161,7 +161,8 @@ double Trainer<T>::step(const Inputs& x, const Targets& y) {
     return s.network->run_epoch(x, y, s.losses(), s.optimizer, o).loss;
   } catch (const DivergenceError&) {
     // Looking for the cause only now spares every other step a pass over its rows.
-    for (const RowsView& input : x) check_finite<T>(input, "x");
+    for (std::size_t i = 0; i < x.size(); ++i)
+      check_finite<T>(x[i], "x", {}, s.network->missing_columns(i));
     for (const TargetsView& output : y) check_finite<T>(output, "y");
     throw;
   }

@@ -23,6 +23,7 @@
 #include "kernels/reduce.hpp"
 #include "kernels/reshape.hpp"
 #include "kernels/scale.hpp"
+#include "kernels/smooth_clip.hpp"
 
 namespace {
 
@@ -85,12 +86,14 @@ constexpr KernelTable<Dual> dual_table() {
   k.sum_positions = sum_positions<Dual>;
   k.repeat_positions = repeat_positions<Dual>;
   k.clip = clip<Dual>;
+  k.smooth_clip = smooth_clip<Dual>;
   k.embedding_gradient = embedding_gradient<Dual>;
   k.column_sums = column_sums<Dual>;
   k.activation_backward = activation_backward<Dual>;
   k.loss = loss<Dual>;
   k.accumulate = accumulate<Dual>;
   k.clip_backward = clip_backward<Dual>;
+  k.smooth_clip_backward = smooth_clip_backward<Dual>;
   k.merge_backward = merge_backward<Dual>;
   k.dot_backward = dot_backward<Dual>;
   k.scale_gradient = scale_gradient<Dual>;

@@ -19,6 +19,7 @@
 #include "kernels/prelu.hpp"
 #include "kernels/reshape.hpp"
 #include "kernels/row.hpp"
+#include "kernels/smooth_clip.hpp"
 #include "kernels/sparse.hpp"
 
 namespace {
@@ -51,6 +52,7 @@ constexpr InferenceKernels<T> inference_kernels(const char* name) {
   k.sum_positions = sum_positions<T>;
   k.repeat_positions = repeat_positions<T>;
   k.clip = clip<T>;
+  k.smooth_clip = smooth_clip<T>;
   return k;
 }
 

@@ -82,6 +82,30 @@ struct LayerNormArgs {
   T* dx;
 };
 
+/// A smooth limit for each column, and what stands for NaN; see smooth_clip.hpp.
+template <class T>
+struct SmoothClipArgs {
+  int64_t rows, columns;
+  const T* rate;  // per column, 1 / limit; 0: none
+  const T* fill;  // per column, in the place of NaN
+  const T* x;
+  int64_t x_stride;
+  T* y;
+  int64_t y_stride;
+};
+
+/// Its gradient, of rows of x and dx at one stride.
+template <class T>
+struct SmoothClipBackwardArgs {
+  int64_t rows, columns;
+  const T* rate;
+  const T* x;
+  T* dx;
+  int64_t x_stride;
+  const T* dy;
+  int64_t dy_stride;
+};
+
 /// Sums over the batch that give gamma's and beta's gradients, columns [column_begin, column_end).
 template <class T>
 struct AffineGradientArgs {

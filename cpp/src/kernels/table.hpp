@@ -59,6 +59,7 @@ struct InferenceKernels {
   void (*repeat_positions)(const PositionsArgs<T>&, const T* x, T* y);
   /// y = x limited to [low, high]. x and y: padded to kRowAlignment.
   void (*clip)(T low, T high, const T* x, T* y, int64_t size);
+  void (*smooth_clip)(const SmoothClipArgs<T>&);
 };
 
 /// What training, losses, tests and measurements need besides.
@@ -106,6 +107,7 @@ struct TrainingKernels {
   /// kRowAlignment.
   void (*accumulate)(const T* x, T* y, int64_t size);
   void (*clip_backward)(T low, T high, const T* x, const T* dy, T* dx, int64_t size);
+  void (*smooth_clip_backward)(const SmoothClipBackwardArgs<T>&);
   /// Null among dxs, as for da and db below: not wanted.
   void (*merge_backward)(const MergeArgs<T>&, const T* dy, T* const* dxs);
   void (*dot_backward)(const DotArgs<T>&, const T* dy, T* da, T* db);

@@ -21,6 +21,7 @@
 #include "kernels/prelu.hpp"
 #include "kernels/reduce.hpp"
 #include "kernels/scale.hpp"
+#include "kernels/smooth_clip.hpp"
 #include "kernels/sparse.hpp"
 #include "kernels/symmetric.hpp"
 #include "kernels/update.hpp"
@@ -50,6 +51,7 @@ constexpr TrainingKernels<T> training_kernels() {
   k.multiply = multiply<T>;
   k.accumulate = accumulate<T>;
   k.clip_backward = clip_backward<T>;
+  k.smooth_clip_backward = smooth_clip_backward<T>;
   k.merge_backward = merge_backward<T>;
   k.dot_backward = dot_backward<T>;
   k.scale_gradient = scale_gradient<T>;

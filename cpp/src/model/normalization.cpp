@@ -1,31 +1,131 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <string>
+
 #include "chainrule/layers.hpp"
 #include "model/check_layer.hpp"
 #include "model/fields.hpp"
+#include "model/kinds.hpp"
 
 namespace chainrule {
+namespace {
+
+using Method = Normalization::Method;
+using Missing = Normalization::Missing;
+
+constexpr auto methods = model::kinds_of<Method, Method::robust>("method", "standard", "robust");
+constexpr auto missing_names =
+    model::kinds_of<Missing, Missing::indicator>("missing", "error", "zero", "indicator");
+
+/// The options as a config holds them: choices by their names.
+struct NormalizationOptions {
+  std::string method = "standard";
+  std::optional<double> clip;
+  std::string missing = "error";
+  std::vector<std::int64_t> columns;
+  std::vector<std::int64_t> indicator_columns;
+};
 
 template <class Visit, class Self>
-  requires model::described_as<Self, Normalization>
-static void visit_fields(Visit&, Self&) {}
-
-Normalization Normalization::from_config(const Config& config) {
-  Normalization normalization;
-  model::read_fields(config, normalization);
-  return normalization;
+  requires model::described_as<Self, NormalizationOptions>
+void visit_fields(Visit& visit, Self& self) {
+  visit("method", self.method);
+  visit("clip", self.clip, model::positive);
+  visit("missing", self.missing);
+  visit("columns", self.columns, model::non_negative);
+  visit("indicator_columns", self.indicator_columns, model::non_negative);
 }
 
-Config Normalization::config() const { return model::write_fields(kind(), *this); }
+void check_columns(const Normalization& layer, const char* name,
+                   const std::vector<std::int64_t>& columns, std::int64_t inputs) {
+  model::check_value(layer.kind(), name, columns, model::non_negative);
+  for (auto column = columns.begin(); column != columns.end(); ++column) {
+    if (*column >= inputs)
+      model::refuse(layer.kind(), std::string(name) + " must be below the " +
+                                      std::to_string(inputs) + " columns of x, got " +
+                                      std::to_string(*column));
+    if (std::find(columns.begin(), column, *column) != column)
+      model::refuse(layer.kind(), std::string(name) + " has " + std::to_string(*column) + " twice");
+  }
+}
+
+/// Throws Error unless all options fit each other and so many columns of x.
+void check(const Normalization& layer, std::int64_t inputs) {
+  if (layer.clip) model::check_value(layer.kind(), "clip", *layer.clip, model::positive);
+  check_columns(layer, "columns", layer.columns, inputs);
+  check_columns(layer, "indicator_columns", layer.indicator_columns, inputs);
+  if (layer.indicator_columns.empty()) return;
+  if (layer.missing != Missing::indicator)
+    model::refuse(layer.kind(), "indicator_columns needs missing 'indicator', got '" +
+                                    std::string(missing_names.name(layer.missing)) + "'");
+  for (const std::int64_t column : layer.indicator_columns)
+    if (!layer.columns.empty() &&
+        std::find(layer.columns.begin(), layer.columns.end(), column) == layer.columns.end())
+      model::refuse(layer.kind(),
+                    "indicator_columns must be among columns, got " + std::to_string(column));
+}
+
+}  // namespace
+
+Normalization Normalization::from_config(const Config& config) {
+  NormalizationOptions options;
+  model::read_fields(config, options);
+  Normalization layer;
+  layer.method =
+      model::within(layer.kind(), "method", [&] { return methods.find(options.method); });
+  layer.missing =
+      model::within(layer.kind(), "missing", [&] { return missing_names.find(options.missing); });
+  layer.clip = options.clip;
+  layer.columns = std::move(options.columns);
+  layer.indicator_columns = std::move(options.indicator_columns);
+  check(layer, std::numeric_limits<std::int64_t>::max());
+  return layer;
+}
+
+Config Normalization::config() const {
+  const NormalizationOptions options{std::string(methods.name(method)), clip,
+                                     std::string(missing_names.name(missing)), columns,
+                                     indicator_columns};
+  return model::write_fields(kind(), options);
+}
+
+std::vector<bool> Normalization::normalized(std::int64_t inputs) const {
+  std::vector<bool> chosen(static_cast<std::size_t>(inputs), columns.empty());
+  for (const std::int64_t column : columns) chosen[static_cast<std::size_t>(column)] = true;
+  return chosen;
+}
+
+std::vector<std::int64_t> Normalization::indicators(std::int64_t inputs) const {
+  if (missing != Missing::indicator) return {};
+  if (!indicator_columns.empty()) return indicator_columns;
+  if (!columns.empty()) return columns;
+  std::vector<std::int64_t> all(static_cast<std::size_t>(inputs));
+  std::iota(all.begin(), all.end(), std::int64_t{0});
+  return all;
+}
 
 Shape Normalization::output_shape(const std::vector<Shape>& inputs) const {
-  return model::check_layer(*this, inputs);
+  const Shape& input = model::single_input(kind(), inputs);
+  const std::int64_t read = input.columns();
+  check(*this, read);
+  constexpr std::int64_t most = std::int64_t{1} << 48;
+  if (missing == Missing::indicator && read > most / 2)
+    model::refuse(kind(), "columns of x must be at most 2^47");
+  return input.with_columns(read + static_cast<std::int64_t>(indicators(read).size()));
 }
 
 std::vector<ParameterSpec> Normalization::parameters(const std::vector<Shape>& inputs) const {
-  const std::int64_t columns = output_shape(inputs).columns();
+  output_shape(inputs);
+  const std::int64_t read = inputs.front().columns();
   const Initializer ones{Initializer::Kind::constant, Initializer::Constant{1.0}};
-  return {{.name = "mean", .shape = columns, .trainable = false},
-          {.name = "variance", .shape = columns, .initializer = ones, .trainable = false}};
+  const bool standard = method == Method::standard;
+  return {{.name = standard ? "mean" : "center", .shape = read, .trainable = false},
+          {.name = standard ? "variance" : "scale",
+           .shape = read,
+           .initializer = ones,
+           .trainable = false}};
 }
 
 }  // namespace chainrule

@@ -85,8 +85,12 @@ def number(value: Any) -> str:
     return f"{single!s}f"
 
 
-def array(name: str, values: NDArray[Any], *, flat: bool = False) -> str:
+def array(
+    name: str, values: NDArray[Any], *, flat: bool = False, missing: bool = False
+) -> str:
     """Return the definition of a constant of one or two axes; `flat` makes one of two.
+
+    With `missing` NaN may be among them, the macro of math.h.
 
     Values are of float32, int8, int32 or uint8. Each row of two axes begins a line.
 
@@ -102,7 +106,8 @@ def array(name: str, values: NDArray[Any], *, flat: bool = False) -> str:
         4, 5, 6,
     };
     """
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
+    finite = np.isfinite(values) | (np.isnan(values) & missing)
+    if values.dtype.kind == "f" and not finite.all():
         raise ValueError(f"{name} leaves the range of float32, in which the C code computes")
     sizes = (" * " if flat else "][").join(map(str, values.shape))
     if values.ndim == 1:
@@ -124,5 +129,6 @@ def template(name: str) -> Template:
 def _row(values: NDArray[Any], indent: int = 4) -> list[str]:
     suffix = "f" if values.dtype.kind == "f" else ""
     text = " ".join(f"{number}{suffix}," for number in values.astype(str).tolist())
+    text = text.replace("nanf,", "NAN,")
     margin = " " * indent
     return textwrap.wrap(text, COLUMNS, initial_indent=margin, subsequent_indent=margin)

@@ -22,16 +22,20 @@ from chainrule.c_export.operations import (
     Copy,
     Dense,
     Dot,
+    FillMissing,
     LayerNormalization,
     MeanOfPositions,
     Merge,
+    MissingIndicators,
     Operation,
     Permute,
     PReLU,
     Repeat,
+    SmoothClip,
 )
 from chainrule.c_export.program import Program
 from chainrule.interop.affine import scale_and_offset
+from chainrule.interop.limits import limits_of
 from chainrule.interop.merges import MERGES
 from chainrule.interop.nodes import NetworkNode, nodes_of
 
@@ -195,6 +199,26 @@ def _affine(node: NetworkNode, columns: int) -> list[_Part]:
     return [(Affine, {"scale": scale, "shift": shift})]
 
 
+def _normalization(node: NetworkNode, columns: int) -> list[_Part]:
+    limits = limits_of(node.layer, columns)
+    given = columns + len(limits.indicators)
+    parts = _affine(node, columns)
+    if limits.indicators:
+        parts.append((MissingIndicators, {"indicated": np.array(limits.indicators, np.int32)}))
+    if limits.filled:
+        parts.append((FillMissing, {"filled": np.array(limits.filled, np.int32)}))
+    if limits.rates.any():
+        rate = np.concatenate([limits.rates, np.zeros(given - columns)])
+        parts.append((SmoothClip, {"rate": rate}))
+    widths = {"inputs": columns, "outputs": columns}
+    for part, fields in parts:
+        fields.update(widths)
+        if part is MissingIndicators:
+            fields["outputs"] = given
+            widths = {"inputs": given, "outputs": given}
+    return parts
+
+
 def _layer_normalization(node: NetworkNode, columns: int) -> list[_Part]:
     arrays = {"gamma": np.ones(columns), "beta": np.zeros(columns), **node.arrays}
     return [(LayerNormalization, {**arrays, "epsilon": node.layer.epsilon})]
@@ -234,7 +258,7 @@ _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
     "gaussian_noise": _nothing,
     "global_average_pooling": _global_average_pooling,
     "layer_normalization": _layer_normalization,
-    "normalization": _affine,
+    "normalization": _normalization,
     "periodic_embedding": _periodic_embedding,
     "permute": _permute,
     "prelu": _prelu,

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from chainrule.network.sequential import Sequential
 
 __all__ = ["Activation", "Affine", "Array", "Copy", "Dense", "LayerNormalization", "Operation"]
-__all__ += ["Clip", "Concatenate", "Dot", "MeanOfPositions", "Merge", "PReLU"]
-__all__ += ["Permute", "Product", "Repeat"]
+__all__ += ["Clip", "Concatenate", "Dot", "FillMissing", "MeanOfPositions", "Merge"]
+__all__ += ["MissingIndicators", "PReLU", "Permute", "Product", "Repeat", "SmoothClip"]
 
 Array = NDArray[Any]
 
@@ -263,6 +263,59 @@ class Clip(Operation):
     def run(self, x: Array) -> Array:
         """Return the limited rows."""
         return np.clip(x, np.float32(self.low), np.float32(self.high))
+
+
+@dataclass(frozen=True, eq=False)
+class SmoothClip(Operation):
+    """y = x / sqrt(1 + (rate * x)^2), of a rate of shape (inputs,)."""
+
+    rate: Array
+    name = "smooth clip"
+
+    def run(self, x: Array) -> Array:
+        """Return the limited rows."""
+        return x / np.hypot(1.0, self.rate * x)
+
+
+class OfMissing(Operation):
+    """What looks for NaN in some columns, whose places are its only array."""
+
+    @property
+    def arguments(self) -> list[str]:
+        """What the call passes, with the number of columns."""
+        ((name, columns),) = self.constants.items()
+        return [str(self.inputs), str(len(columns)), name]
+
+    def in_float32(self) -> Operation:
+        """Return it as it is."""
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class MissingIndicators(OfMissing):
+    """y = x, and behind it 1 or 0 for each of some columns: whether its number is missing."""
+
+    indicated: Array
+    name = "missing indicators"
+    in_place = False
+
+    def run(self, x: Array) -> Array:
+        """Return the rows with their indicators."""
+        return np.concatenate([x, np.isnan(x[:, self.indicated]).astype(x.dtype)], axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class FillMissing(OfMissing):
+    """y = x, with 0 for NaN in some columns."""
+
+    filled: Array
+    name = "fill missing"
+
+    def run(self, x: Array) -> Array:
+        """Return the filled rows."""
+        y = x.copy()
+        y[:, self.filled] = np.where(np.isnan(x), 0.0, x)[:, self.filled]
+        return y
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,7 +34,10 @@ def self_test(model: Model, vectors: Vectors) -> str:
     inputs, outputs = model.inputs, model.outputs
     named = {"x": "inputs", "y": "outputs"}
     given = [named.get(value.name, f"inputs_{value.name}") for value in inputs]
-    arrays = [array(name, each) for name, each in zip(given, vectors.x.values(), strict=True)]
+    arrays = [
+        array(name, each, missing=True)
+        for name, each in zip(given, vectors.x.values(), strict=True)
+    ]
     checks: list[str] = []
     for function, kind, expected in (
         ("predict", "outputs", vectors.outputs),
@@ -58,6 +61,7 @@ def self_test(model: Model, vectors: Vectors) -> str:
         ]
     return template("self_test.c").substitute(
         name=model.name,
+        math="#include <math.h>\n" if any("NAN" in each for each in arrays) else "",
         rows=len(vectors.outputs[0]),
         tolerance=number(np.float32(vectors.tolerance)),
         arrays="\n\n".join(arrays),

@@ -127,9 +127,36 @@ def _interleaved(x: Iterable[Node], w: Iterable[Node]) -> Iterable[Node]:
 
 
 def _normalization(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
-    affine = [*map(_scale_and_offset, own["mean"], own["variance"])]
+    if layer.method == "robust":
+        affine = [*map(_robust_scale_and_offset, own["center"], own["scale"])]
+    else:
+        affine = [*map(_scale_and_offset, own["mean"], own["variance"])]
     scales, offsets = ([pair[i] for pair in affine] for i in (0, 1))
-    return _affine(name, read[0], offsets, scales)
+    y = _affine(name, read[0], offsets, scales)
+    if layer.clip is not None:
+        rates = np.zeros(y.shape[-1])
+        rates[slice(None) if layer.columns is None else [*layer.columns]] = 1.0 / layer.clip
+        y = _each(_SMOOTH_CLIP, f"{name}.clipped", [y, rates])
+    # A node holds a number, so none is missing.
+    indicators = layer._core.output_shape([y.shape])[-1] - y.shape[-1]
+    if not indicators:
+        return y
+    nodes = [Node(0.0) for _ in range(y[..., 0].size * indicators)]
+    return np.concatenate([y, _array(nodes, (*y.shape[:-1], indicators))], axis=-1)
+
+
+def _robust_scale_and_offset(center: Node, scale: Node) -> tuple[float, float]:
+    factor = 1.0 / scale.value if scale.value > 0.0 else 0.0
+    return factor, -center.value * factor
+
+
+def _smooth_clip(x: float, rate: float) -> float:
+    return x / math.sqrt(fma(x * rate, x * rate, 1.0))
+
+
+def _smooth_clip_derivatives(y: Any, x: Any, rate: Any) -> Sequence[Any]:
+    value, r = ((each.value if isinstance(each, Node) else each) for each in (x, rate))
+    return ((1.0 + (value * r) ** 2) ** -1.5, 0.0)
 
 
 def _scale_and_offset(mean: Node, variance: Node) -> tuple[float, float]:
@@ -326,6 +353,7 @@ _MEAN_SQUARE = Operation(
     lambda *xs: _tree_mean(*(x * x for x in xs)),
     lambda y, *xs: [2.0 * x / len(xs) for x in xs],
 )
+_SMOOTH_CLIP = Operation("smooth_clip", _smooth_clip, _smooth_clip_derivatives)
 _PRODUCT = Operation("*", lambda *xs: functools.reduce(operator.mul, xs), _product_derivatives)
 _PRELU = Operation("prelu", lambda x, s: x if x > 0.0 else s * x, _prelu_derivatives)
 

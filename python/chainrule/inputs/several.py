@@ -55,9 +55,9 @@ def check_parts(
     """
     for place, part in enumerate(parts):
         values = part if isinstance(part, np.ndarray) else part.data
-        # The first one that is not finite is the one that the core finds.
         if values.dtype.kind == "f" and not np.isfinite(values).all():
-            core.check_takes(list(parts), columns[place] if columns else [], names[place])
+            named = columns[place] if columns else []
+            core.check_takes(list(parts), named, names[place], part=place)
     core.check_takes(list(parts), finite=False)
 
 

@@ -27,11 +27,17 @@ def scale_and_offset(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """Return scale and offset, () or (columns,), of a layer that is no more in inference, or None.
 
-    They are worked out in double from the layer's arrays.
+    A `Normalization` may have limits behind it, see `limits_of`. Both are worked out in double from
+    the layer's arrays.
     """
     scale: NDArray[np.float64]
     if isinstance(layer, Rescaling):
         return np.array(layer.scale), np.array(layer.offset)
+    if isinstance(layer, Normalization) and layer.method == "robust":
+        center, spread = (arrays[name].astype(np.float64) for name in ("center", "scale"))
+        # A feature that never varies is 0.
+        scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
+        return scale, -center * scale
     if isinstance(layer, Normalization):
         mean, variance = (arrays[name].astype(np.float64) for name in ("mean", "variance"))
         # A feature that never varies is only centred.

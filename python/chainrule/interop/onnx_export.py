@@ -13,6 +13,7 @@ import numpy as np
 from chainrule.arguments import positive_integer
 from chainrule.atomic_file import write_atomically
 from chainrule.interop.affine import affine_of
+from chainrule.interop.limits import limits_of
 from chainrule.interop.merges import MERGES, NARY
 from chainrule.interop.nodes import NetworkNode, nodes_of, refuse_missing
 from chainrule.interop.onnx_check import ExportReport, self_check
@@ -209,6 +210,27 @@ def _add_affine(graph: GraphWriter, node: NetworkNode) -> None:
         graph.cast(graph.dtype)
 
 
+def _add_normalization(graph: GraphWriter, node: NetworkNode) -> None:
+    columns = graph.columns
+    _add_affine(graph, node)
+    limits, scaled = limits_of(node.layer, columns), graph.current
+    if limits.filled:
+        missing = graph.add("IsNaN", scaled)
+        if len(limits.filled) < columns:
+            filled = np.isin(np.arange(columns), limits.filled)
+            missing = graph.add("And", missing, graph.constant("filled", filled, "bool"))
+        graph.add("Where", missing, graph.scalar(0.0), scaled)
+    if limits.rates.any():
+        x = graph.current
+        ratio = graph.add("Mul", x, graph.constant("rates", limits.rates))
+        square = graph.add("Add", graph.add("Mul", ratio, ratio), graph.scalar(1.0))
+        graph.add("Div", x, graph.add("Sqrt", square))
+    if limits.indicators:
+        x, chosen = graph.current, graph.constant("indicators", limits.indicators, "int64")
+        graph.add("IsNaN", graph.add("Gather", scaled, chosen, axis=len(graph.shape)))
+        graph.add("Concat", x, graph.cast(graph.dtype), axis=-1)
+
+
 def _add_embedding(graph: GraphWriter, node: NetworkNode) -> None:
     layer, x, counts = node.layer, graph.current, node.layer.categories(graph.columns)
     held = layer.columns or range(graph.columns)
@@ -324,7 +346,7 @@ _LAYERS: dict[str, Callable[[GraphWriter, NetworkNode], None]] = {
     "gaussian_noise": _add_nothing,
     "global_average_pooling": _add_global_average_pooling,
     "layer_normalization": _add_layer_normalization,
-    "normalization": _add_affine,
+    "normalization": _add_normalization,
     "parametric_activation": _add_parametric_activation,
     "periodic_embedding": _add_periodic_embedding,
     "permute": _add_permute,

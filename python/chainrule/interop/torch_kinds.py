@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.interop.affine import affine_of
+from chainrule.interop.limits import limits_of
 from chainrule.interop.nodes import NetworkNode
 from chainrule.interop.torch_layers import BATCH_NORM_AXES
-from chainrule.interop.torch_modules import module_of, scaling
+from chainrule.interop.torch_modules import limit, module_of, scaling
 
 __all__ = ["KINDS", "modules_of"]
 
@@ -128,6 +129,13 @@ def _scaling_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> li
     return [scaling(*affine)]
 
 
+def _normalization_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    scaled = _scaling_modules(nn, node, columns, dtype)
+    limits = limits_of(node.layer, columns)
+    limited = limits.filled or limits.rates.any()
+    return [*scaled, *([limit(limits)] if limited else [])]
+
+
 def _fill(module: Any, **arrays: Array | None) -> None:
     """Give tensors of a module new values, in double where the values are."""
     import torch
@@ -148,7 +156,7 @@ KINDS: Mapping[str, Callable[[Any, NetworkNode, int, str], list[Any]]] = {
     "gaussian_noise": _no_modules,
     "global_average_pooling": _pooling_modules,
     "layer_normalization": _norm_modules,
-    "normalization": _scaling_modules,
+    "normalization": _normalization_modules,
     "parametric_activation": _parametric_activation_modules,
     "periodic_embedding": _periodic_embedding_modules,
     "permute": _permute_modules,

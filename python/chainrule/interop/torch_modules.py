@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Modules that PyTorch itself lacks; made on first use, when PyTorch is needed.
 
-`Scaling`, `Permute`, `RepeatVector`, `GlobalAveragePooling`, `Dot`, `ParametricActivation` and
-`PeriodicEmbedding` are layers of this library.
-`Reshape`, `Transpose` and `Mean` stand for functions of tensors while a module is read. The classes
-are attributes of this file, so that modules that contain them can be pickled.
+`Scaling`, `Limit`, `Permute`, `RepeatVector`, `GlobalAveragePooling`, `Dot`, `ParametricActivation`
+and `PeriodicEmbedding` are layers of this library. `Reshape`, `Transpose` and `Mean` stand for
+functions of tensors while a module is read. The classes are attributes of this file, so that
+modules that contain them can be pickled.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
-_NAMES = {"Dot", "GlobalAveragePooling", "ParametricActivation", "Permute", "RepeatVector"}
-_NAMES |= {"Mean", "PeriodicEmbedding", "Reshape", "Scaling", "Transpose"}
+if TYPE_CHECKING:
+    from chainrule.interop.limits import Limits
+
+_NAMES = {"Dot", "GlobalAveragePooling", "Limit", "ParametricActivation", "Permute"}
+_NAMES |= {"Mean", "PeriodicEmbedding", "RepeatVector", "Reshape", "Scaling", "Transpose"}
 
 
 def scaling(scale: ArrayLike, offset: ArrayLike) -> Any:
@@ -24,6 +27,16 @@ def scaling(scale: ArrayLike, offset: ArrayLike) -> Any:
     import torch
 
     return __getattr__("Scaling")(*(torch.tensor(a, dtype=torch.float64) for a in (scale, offset)))
+
+
+def limit(limits: Limits) -> Any:
+    """Return a `Limit`, with rates in double."""
+    import torch
+
+    rates = torch.tensor(limits.rates, dtype=torch.float64)
+    filled = torch.zeros(len(rates), dtype=torch.bool)
+    filled[limits.filled] = True
+    return __getattr__("Limit")(rates, filled, torch.tensor(limits.indicators, dtype=torch.int64))
 
 
 def module_of(name: str, *arguments: Any) -> Any:
@@ -64,6 +77,38 @@ def _classes() -> list[type]:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             """Return x * scale + offset."""
             return x * self.scale + self.offset
+
+    class Limit(torch.nn.Module):
+        """Smooth limits and missing numbers, as of `chainrule.Normalization` behind the scaling.
+
+        Parameters
+        ----------
+        rates : torch.Tensor of shape (columns,)
+            ``x / sqrt(1 + (x * rates)**2)`` of each column.
+        filled : torch.Tensor of bool of shape (columns,)
+            Where NaN becomes 0.
+        indicators : torch.Tensor of int64
+            Columns of which one more, behind all others, says where numbers are NaN.
+        """
+
+        rates: torch.Tensor
+        filled: torch.Tensor
+        indicators: torch.Tensor
+
+        def __init__(
+            self, rates: torch.Tensor, filled: torch.Tensor, indicators: torch.Tensor
+        ) -> None:
+            super().__init__()
+            self.register_buffer("rates", rates)
+            self.register_buffer("filled", filled)
+            self.register_buffer("indicators", indicators)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            """Return the limited columns, and the indicators behind them."""
+            missing = x.isnan()
+            x = torch.where(missing & self.filled, 0.0, x)
+            y = x / torch.sqrt(1.0 + (x * self.rates) ** 2)
+            return torch.cat([y, missing[..., self.indicators].to(y.dtype)], -1)
 
     class Permute(torch.nn.Module):
         """The axes of rows in another order, as `chainrule.Permute`.
@@ -202,5 +247,5 @@ def _classes() -> list[type]:
             """Return the means."""
             return x.mean(self.axes, keepdim=self.keepdim)
 
-    layers = [Scaling, Permute, RepeatVector, GlobalAveragePooling, Dot, ParametricActivation]
-    return [*layers, PeriodicEmbedding, Reshape, Transpose, Mean]
+    layers = [Scaling, Limit, Permute, RepeatVector, GlobalAveragePooling, Dot]
+    return [*layers, ParametricActivation, PeriodicEmbedding, Reshape, Transpose, Mean]

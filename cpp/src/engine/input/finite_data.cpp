@@ -67,12 +67,18 @@ void check_stored_values(const RowsView& x, const char* name,
 }  // namespace
 
 template <class T>
-void check_finite(const RowsView& x, const char* name, const std::vector<std::string>& columns) {
+void check_finite(const RowsView& x, const char* name, const std::vector<std::string>& columns,
+                  const std::vector<bool>& missing) {
   if (x.type != DataType::float32 && x.type != DataType::float64) return;
   if (x.compressed()) {
     check_stored_values<T>(x, name, columns);
     return;
   }
+  const auto fits = [&](std::int64_t i, std::int64_t j) {
+    const double v = engine::value_at(x, i, j);
+    return std::isfinite(static_cast<T>(v)) ||
+           (std::isnan(v) && !missing.empty() && missing[static_cast<std::size_t>(j)]);
+  };
   const bool single = x.type == DataType::float32;
   const bool packed = x.column_stride == (single ? 4 : 8);
   for (std::int64_t i = 0; i < x.rows; ++i) {
@@ -80,11 +86,8 @@ void check_finite(const RowsView& x, const char* name, const std::vector<std::st
                         : single ? packed_row_is_finite<T, float>(x, i)
                                  : packed_row_is_finite<T, double>(x, i);
     if (finite) continue;
-    for (std::int64_t j = 0; j < x.columns; ++j) {
-      const double v = engine::value_at(x, i, j);
-      if (std::isfinite(static_cast<T>(v))) continue;
-      throw_not_finite(name, columns, i, j, v);
-    }
+    for (std::int64_t j = 0; j < x.columns; ++j)
+      if (!fits(i, j)) throw_not_finite(name, columns, i, j, engine::value_at(x, i, j));
   }
 }
 
@@ -93,8 +96,9 @@ void check_finite(const TargetsView& y, const char* name, const std::vector<std:
   if (!y.labels) check_finite<T>(y.values, name, columns);
 }
 
-#define CHAINRULE_MEMBERS(T)                                                                    \
-  template void check_finite<T>(const RowsView&, const char*, const std::vector<std::string>&); \
+#define CHAINRULE_MEMBERS(T)                                                                   \
+  template void check_finite<T>(const RowsView&, const char*, const std::vector<std::string>&, \
+                                const std::vector<bool>&);                                     \
   template void check_finite<T>(const TargetsView&, const char*, const std::vector<std::string>&);
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS

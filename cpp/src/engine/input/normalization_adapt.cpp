@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "chainrule/layers.hpp"
+#include "engine/input/column_statistics.hpp"
 #include "engine/input/gather.hpp"
 #include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
@@ -15,72 +17,6 @@
 namespace chainrule {
 
 namespace {
-
-/// Means and variances of columns, by two passes over the rows.
-struct Moments {
-  explicit Moments(std::size_t columns)
-      : means(columns, 0.0), variances(columns, 0.0), first(columns), varies(columns, false) {}
-
-  template <class Value>
-  void add_to_mean(std::size_t j, Value value, bool first_row) {
-    const auto v = static_cast<double>(value);
-    if (first_row) first[j] = v;
-    varies[j] = varies[j] || v != first[j];
-    means[j] += v;
-  }
-  void divide(double rows) {
-    // A sum of equal numbers, divided by how many they are, need not be that number.
-    for (std::size_t j = 0; j < means.size(); ++j)
-      means[j] = varies[j] ? means[j] / rows : first[j];
-  }
-  template <class Value>
-  void add_to_variance(std::size_t j, Value value) {
-    const double d = static_cast<double>(value) - means[j];
-    variances[j] += d * d;
-  }
-
-  std::vector<double> means, variances, first;
-  std::vector<bool> varies;
-};
-
-/// Moments of the caller's numbers as they are, before they are rounded to float. Their sum is that
-/// of the differences from the first, which has digits to spare.
-class ExactMoments {
- public:
-  void add_to_means(const RowsView& x, engine::RowList rows) {
-    if (moments_.means.empty()) {
-      moments_ = Moments(static_cast<std::size_t>(x.columns));
-      for (std::int64_t j = 0; j < x.columns; ++j)
-        moments_.first[static_cast<std::size_t>(j)] = engine::value_at(x, rows.from(0)[0], j);
-    }
-    for_each(x, rows, [&](std::size_t j, double v) { moments_.means[j] += v - moments_.first[j]; });
-  }
-  void divide(double rows) {
-    for (std::size_t j = 0; j < moments_.means.size(); ++j)
-      moments_.means[j] = moments_.first[j] + moments_.means[j] / rows;
-  }
-  void add_to_variances(const RowsView& x, engine::RowList rows) {
-    for_each(x, rows, [&](std::size_t j, double v) { moments_.add_to_variance(j, v); });
-  }
-  const Moments& of(double rows) {
-    for (double& variance : moments_.variances) variance /= rows;
-    return moments_;
-  }
-
- private:
-  template <class Visit>
-  static void for_each(const RowsView& x, engine::RowList rows, Visit visit) {
-    const engine::RowOrder order = rows.from(0);
-    engine::with_type(x.type, [&]<class S>(S) {
-      for (std::int64_t i = 0; i < rows.count; ++i)
-        for (std::int64_t j = 0; j < x.columns; ++j)
-          visit(static_cast<std::size_t>(j),
-                static_cast<double>(engine::number_at<S>(x, order[i], j)));
-    });
-  }
-
-  Moments moments_{0};
-};
 
 constexpr std::int64_t kRows = 256;  // at a time
 
@@ -111,28 +47,71 @@ void Network<T>::State::set_statistics(Statistics& statistics) noexcept {
   backprop.forward_step.reset();
 }
 
-// x: pieces of rows x inputs, read twice: for means and for variances about them, which keeps the
-// digits that a sum of squares would lose. What counts is what reaches the layer, so the rows run
-// through the layers before it, on one thread, so that the sums have one order. With a list of
-// rows, x is one piece, which has them all.
+namespace {
+
+/// What a Normalization is adapted to.
+struct ColumnScales {
+  std::vector<double> centers;
+  std::vector<double> spreads;  // variances, or scales
+  std::vector<double> exact;    // centers with the digits that T has not; empty: it has all
+};
+
+/// Throws Error unless T can represent the spread of a column, which `name` says what it is.
+template <class T>
+void check_spread(double spread, const char* name, std::size_t column) {
+  const bool large = !std::isfinite(static_cast<T>(spread));
+  if (!large && (spread <= 0.0 || static_cast<T>(spread) != T(0))) return;
+  char text[32];
+  std::snprintf(text, sizeof(text), "%g", spread);
+  throw Error(std::string("the ") + name + " of column " + std::to_string(column) + " of x, " +
+              text + ", is too " + (large ? "large" : "small") + " for the network's precision");
+}
+
+/// The interquartile range of a column; where that is 0, half of its range.
+template <class T>
+double robust_scale(engine::ColumnQuantiles<T>& numbers, std::size_t j) {
+  const double middle = numbers.quantile(j, 0.75) - numbers.quantile(j, 0.25);
+  return middle > 0.0 ? middle : (numbers.quantile(j, 1.0) - numbers.quantile(j, 0.0)) / 2.0;
+}
+
+/// Moves the centers of columns to `exact`, where they are so large beside the spread that T has
+/// not the digits. `factor` is what the differences are divided by.
+template <class T, class Factor>
+void take_exact(ColumnScales& scales, std::size_t j, double center, double spread,
+                const Factor& factor) {
+  if (!engine::AffineStage<T>::is_wide(center / factor(spread))) return;
+  if (scales.exact.empty())
+    for (const double c : scales.centers) scales.exact.push_back(static_cast<T>(c));
+  scales.centers[j] = scales.exact[j] = center;
+  scales.spreads[j] = spread;
+}
+
+}  // namespace
+
+// x: pieces of rows x inputs, read twice where moments are asked for: for means and for variances
+// about them, which keeps the digits that a sum of squares would lose; quantiles keep the numbers.
+// What counts is what reaches the layer, so the rows run through the layers before it, on one
+// thread, so that the sums have one order. With a list of rows, x is one piece, which has them all.
 template <class T>
 void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x,
                               std::span<const std::int64_t> list) {
   State& s = *this;
-  const engine::Parameter* mean = s.parameters.find(layer, "mean");
-  const engine::Parameter* variance = s.parameters.find(layer, "variance");
-  if (!mean || !variance)
+  const auto* described =
+      dynamic_cast<const Normalization*>(&*layers[static_cast<std::size_t>(layer)]);
+  if (!described)
     throw Error("layer " + std::to_string(layer) + " has no mean and variance to adapt");
+  const bool robust = described->method == Normalization::Method::robust;
+  const engine::Parameter* center = s.parameters.find(layer, robust ? "center" : "mean");
+  const engine::Parameter* spread = s.parameters.find(layer, robust ? "scale" : "variance");
   const Node& node = s.graph.node(s.graph.layer_node_index(layer));
   engine::Plan<T> plan(
       s.kernels, s.graph, s.parameters,
       {.batch_size = kRows, .result_nodes = {node.inputs.front()}, .occupancy = &s.occupancy});
-  const bool reads_input = !s.graph.node(node.inputs.front()).layer && node.shape.rank() == 1;
+  const Node& read = s.graph.node(node.inputs.front());
+  const bool reads_input = !read.layer && node.shape.rank() == 1;
   plan.refresh();
-  const auto columns = static_cast<std::size_t>(mean->shape.columns);
+  const auto columns = static_cast<std::size_t>(center->shape.columns);
   const std::int64_t positions = node.shape.positions();
-  Moments moments(columns);
-  ExactMoments exact_moments;
   std::int64_t rows = 0;
   bool exactly = false;
   const auto each_row = [&](const Inputs& piece, const auto& visit) {
@@ -154,70 +133,102 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x,
   };
   const auto pass = [&](const auto& visit) {
     const engine::Occupancy::CallingBack calling(s.occupancy);
-    x([&](const Inputs& piece) { visit(piece); });
+    x([&](const Inputs& piece) {
+      s.check_table(piece);
+      visit(piece);
+    });
   };
-  pass([&](const Inputs& piece) {
-    s.check_table(piece);
+  const auto check_first = [&](const Inputs& piece) {
     for (std::size_t i = 0; i < piece.size(); ++i)
-      check_finite<T>(piece[i], s.input_name(i).c_str());
+      check_finite<T>(piece[i], s.input_name(i).c_str(), {}, s.missing_columns[i]);
     if (rows == 0)
       // A layer that reads the caller's doubles directly keeps the digits that float32 has not.
       exactly = reads_input && layer == 0 && sizeof(T) == 4 && piece.size() == 1 &&
                 engine::has_more_digits(piece[0].type);
-    each_row(piece, [&](const T* row) {
-      for (std::size_t j = 0; j < columns; ++j) moments.add_to_mean(j, row[j], rows == 0);
-      ++rows;
-    });
-    if (exactly) exact_moments.add_to_means(piece[0], {list, piece.rows()});
-  });
-  if (rows == 0) throw Error("x is empty: it has 0 rows");
-  const auto count = static_cast<double>(rows);
-  moments.divide(count);
-  exact_moments.divide(count);
-  std::int64_t again = 0;
-  pass([&](const Inputs& piece) {
-    s.check_table(piece);
-    each_row(piece, [&](const T* row) {
-      for (std::size_t j = 0; j < columns; ++j) moments.add_to_variance(j, row[j]);
-      ++again;
-    });
-    if (exactly) exact_moments.add_to_variances(piece[0], {list, piece.rows()});
-  });
-  if (again != rows)
-    throw Error("x gave " + std::to_string(rows) + " rows, and " + std::to_string(again) +
-                " when it was read again");
-  for (double& v : moments.variances) v /= count;
-  std::vector<double> exact_mean;
-  if (exactly) {
-    // Of ordinary columns these would be the same but for what rounding does to them.
-    const Moments& exact = exact_moments.of(count);
-    for (std::size_t j = 0; j < columns; ++j) {
-      const double spread = exact.variances[j] > 0.0 ? std::sqrt(exact.variances[j]) : 1.0;
-      if (!engine::AffineStage<T>::is_wide(exact.means[j] / spread)) continue;
-      if (exact_mean.empty()) {
-        for (const double m : moments.means) exact_mean.push_back(static_cast<T>(m));
+  };
+  ColumnScales scales;
+  if (robust) {
+    engine::ColumnQuantiles<T> numbers(columns);
+    engine::ColumnQuantiles<double> doubles(columns);
+    pass([&](const Inputs& piece) {
+      check_first(piece);
+      const engine::RowList part(list, piece.rows());
+      rows += part.count * positions;
+      if (exactly) {
+        doubles.reserve(part.count);
+        engine::for_each_number(piece[0], part, [&](std::size_t j, double v) { doubles.add(j, v); });
+        return;
       }
-      moments.means[j] = exact_mean[j] = exact.means[j];
-      moments.variances[j] = exact.variances[j];
+      numbers.reserve(part.count * positions);
+      each_row(piece, [&](const T* row) {
+        for (std::size_t j = 0; j < columns; ++j) numbers.add(j, row[j]);
+      });
+    });
+    const auto take = [&](auto& kept) {
+      for (std::size_t j = 0; j < columns; ++j) {
+        const bool any = !kept.empty(j);
+        scales.centers.push_back(any ? kept.quantile(j, 0.5) : 0.0);
+        scales.spreads.push_back(any ? robust_scale(kept, j) : 0.0);
+      }
+    };
+    exactly ? take(doubles) : take(numbers);
+    for (std::size_t j = 0; exactly && j < columns; ++j)
+      take_exact<T>(scales, j, scales.centers[j], scales.spreads[j],
+                    [](double scale) { return scale > 0.0 ? scale : HUGE_VAL; });
+  } else {
+    engine::Moments moments(columns);
+    engine::ExactMoments exact_moments;
+    pass([&](const Inputs& piece) {
+      check_first(piece);
+      each_row(piece, [&](const T* row) {
+        for (std::size_t j = 0; j < columns; ++j) moments.add_to_mean(j, row[j]);
+        ++rows;
+      });
+      if (exactly) exact_moments.add_to_means(piece[0], {list, piece.rows()});
+    });
+    moments.divide_means();
+    exact_moments.divide_means();
+    std::int64_t again = 0;
+    if (rows > 0)
+      pass([&](const Inputs& piece) {
+        each_row(piece, [&](const T* row) {
+          for (std::size_t j = 0; j < columns; ++j) moments.add_to_variance(j, row[j]);
+          ++again;
+        });
+        if (exactly) exact_moments.add_to_variances(piece[0], {list, piece.rows()});
+      });
+    if (again != rows)
+      throw Error("x gave " + std::to_string(rows) + " rows, and " + std::to_string(again) +
+                  " when it was read again");
+    moments.divide_variances();
+    scales.centers = std::move(moments.means);
+    scales.spreads = std::move(moments.variances);
+    if (exactly) {
+      // Of ordinary columns these would be the same but for what rounding does to them.
+      const engine::Moments& exact = exact_moments.finished();
+      for (std::size_t j = 0; j < columns; ++j)
+        take_exact<T>(scales, j, exact.means[j], exact.variances[j],
+                      [](double variance) { return variance > 0.0 ? std::sqrt(variance) : 1.0; });
     }
   }
+  if (rows == 0) throw Error("x is empty: it has 0 rows");
+  const std::vector<bool> chosen = described->normalized(static_cast<std::int64_t>(columns));
   for (std::size_t j = 0; j < columns; ++j) {
-    const double v = moments.variances[j];
-    const bool large = !std::isfinite(static_cast<T>(v));
-    if (large || (v > 0.0 && static_cast<T>(v) == T(0))) {
-      char text[32];
-      std::snprintf(text, sizeof(text), "%g", v);
-      throw Error("the variance of column " + std::to_string(j) + " of x, " + text + ", is too " +
-                  (large ? "large" : "small") + " for the network's precision");
+    if (chosen[j]) {
+      check_spread<T>(scales.spreads[j], robust ? "scale" : "variance", j);
+      continue;
     }
+    scales.centers[j] = 0.0;
+    scales.spreads[j] = 1.0;
+    if (!scales.exact.empty()) scales.exact[j] = 0.0;
   }
   // All checks are behind: from here on nothing throws, so the layer changes as a whole.
   if (layer == 0) s.parameters.set_exact_mean({});
   for (std::size_t j = 0; j < columns; ++j) {
-    s.parameters.at(mean)[j] = static_cast<T>(moments.means[j]);
-    s.parameters.at(variance)[j] = static_cast<T>(moments.variances[j]);
+    s.parameters.at(center)[j] = static_cast<T>(scales.centers[j]);
+    s.parameters.at(spread)[j] = static_cast<T>(scales.spreads[j]);
   }
-  if (layer == 0) s.parameters.set_exact_mean(std::move(exact_mean));
+  if (layer == 0) s.parameters.set_exact_mean(std::move(scales.exact));
   std::erase(s.unadapted, layer);
   s.forget_passes();
 }

@@ -55,7 +55,7 @@ void DoubleParameters::take(const engine::Parameters<T>& from) {
     from.unpack(p, from.values.data(), rows.data());
     wide.assign(rows.begin(), rows.end());
     const std::vector<double>& exact = from.exact_mean();
-    if (!exact.empty() && p.layer == 0 && p.spec.name == "mean") wide = exact;
+    if (!exact.empty() && p.layer == 0 && engine::is_center(p.spec)) wide = exact;
     parameters.pack(parameters.list()[i], wide.data(), parameters.values.data());
   }
 }
@@ -70,7 +70,7 @@ DoubleParameters::DoubleParameters(const Network<T>& network)
     rows.resize(static_cast<std::size_t>(p.spec.shape.size()));
     network.get_parameter(p.name, rows.data());
     wide.assign(rows.begin(), rows.end());
-    if (!exact.empty() && p.layer == 0 && p.spec.name == "mean") wide = exact;
+    if (!exact.empty() && p.layer == 0 && engine::is_center(p.spec)) wide = exact;
     parameters.pack(p, wide.data(), parameters.values.data());
   }
 }

@@ -33,7 +33,8 @@ void check_full_batch(const Network<T>& network, const Inputs& x, const Targets&
                       const Losses& losses, const std::string& who) {
   network.check(x, y, losses);
   network.check_takes(x);
-  for (const RowsView& input : x) check_finite<T>(input, "x");
+  for (std::size_t i = 0; i < x.size(); ++i)
+    check_finite<T>(x[i], "x", {}, network.missing_columns(i));
   for (std::size_t i = 0; i < losses.size(); ++i) check_targets<T>(y[i], losses[i], "y");
   check_is_function(network.graph(), who);
 }

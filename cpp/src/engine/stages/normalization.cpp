@@ -1,29 +1,109 @@
 // SPDX-License-Identifier: Apache-2.0
-// y = (x - mean) / sqrt(variance), as the scale and offset of an AffineStage. Where the mean is
-// large beside the deviation, float has not the digits for x * scale + offset, and the column is
-// worked out in double from x - mean (WideColumn).
+// y = (x - mean) / sqrt(variance), or (x - center) / scale, as the scale and offset of an
+// AffineStage, through which NaN passes. Where the mean is large beside the deviation, float has
+// not the digits for x * scale + offset, and the column is worked out in double from x - mean
+// (WideColumn). Behind it, where options ask for it, a LimitStage: the smooth clip, 0 for NaN, and
+// columns that say where there was one.
+#include <algorithm>
 #include <cmath>
+#include <limits>
+#include <utility>
 #include <vector>
 
 #include "chainrule/layers.hpp"
+#include "engine/inference/infers.hpp"
 #include "engine/stages/affine.hpp"
 #include "engine/stages/stages.hpp"
 
 namespace chainrule::engine {
+namespace {
+
+/// y = [smooth clip of x, with 0 for NaN | 1 where x is NaN, else 0, of columns with an indicator]
+template <class T>
+class LimitStage final : public Stage<T>, public Infers<T> {
+ public:
+  LimitStage(const StageContext<T>& c, const Normalization& described)
+      : kernels_(c.kernels),
+        columns_(c.inputs),
+        indicators_(described.indicators(c.inputs)),
+        rate_(padded<T>(c.inputs)),
+        fill_(padded<T>(c.inputs)) {
+    const std::vector<bool> chosen = described.normalized(c.inputs);
+    const bool fills = described.missing != Normalization::Missing::error;
+    for (std::size_t j = 0; j < chosen.size(); ++j) {
+      if (chosen[j] && described.clip) rate_.data()[j] = static_cast<T>(1.0 / *described.clip);
+      if (!chosen[j] || !fills)
+        fill_.data()[j] = static_cast<T>(std::numeric_limits<double>::quiet_NaN());
+    }
+  }
+
+  std::string describe() const override { return "limit"; }
+  std::int64_t outputs() const override {
+    return columns_ + static_cast<std::int64_t>(indicators_.size());
+  }
+
+  // x: rows x columns, y: rows x (columns + indicators)
+  void forward(const Step<T>& step, ThreadContext& context) override {
+    const Range rows = this->rows_of(step, context.slice());
+    limit(this->x.row(rows.begin), this->x.stride, this->y.row(rows.begin), this->y.stride,
+          rows.size());
+  }
+
+  // x, dx: rows x columns, dy: rows x (columns + indicators)
+  void backward(const Step<T>& step, ThreadContext& context) override {
+    if (!this->dx.data) return;
+    const Range rows = this->rows_of(step, context.slice());
+    kernels_.smooth_clip_backward({rows.size(), columns_, rate_.data(), this->x.row(rows.begin),
+                                   this->dx.row(rows.begin), this->x.stride,
+                                   this->dy.row(rows.begin), this->dy.stride});
+  }
+
+  void infer(const InferArgs<T>& p) const noexcept override {
+    limit(p.x, p.x_stride, p.y, p.y_stride, p.rows);
+  }
+  bool infers_in_place() const override { return indicators_.empty(); }
+
+ private:
+  void limit(const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride,
+             std::int64_t rows) const {
+    kernels_.smooth_clip(
+        {rows, columns_, rate_.data(), fill_.data(), from, from_stride, to, to_stride});
+    if (indicators_.empty()) return;
+    for (std::int64_t i = 0; i < rows; ++i, from += from_stride, to += to_stride) {
+      std::fill(to + columns_, to + padded<T>(outputs()), T(0));
+      T* indicator = to + columns_;
+      for (const std::int64_t column : indicators_) {
+        if (from[column] != from[column]) *indicator = T(1);
+        ++indicator;
+      }
+    }
+  }
+
+  const kernels::KernelTable<T>& kernels_;
+  std::int64_t columns_;
+  std::vector<std::int64_t> indicators_;
+  Buffer<T> rate_;  // columns, as of the next
+  Buffer<T> fill_;
+};
+
+}  // namespace
 
 template <class T>
-void add_normalization(const Layer&, const StageContext<T>& context, Stages<T>& stages) {
+void add_normalization(const Layer& described, const StageContext<T>& context, Stages<T>& stages) {
+  const auto& layer = dynamic_cast<const Normalization&>(described);
+  const bool robust = layer.method == Normalization::Method::robust;
   Parameters<T>* parameters = &context.parameters;
-  const Parameter* mean = parameters->find(context.owner, "mean");
-  const Parameter* variance = parameters->find(context.owner, "variance");
+  const Parameter* mean = parameters->find(context.owner, robust ? "center" : "mean");
+  const Parameter* spread = parameters->find(context.owner, robust ? "scale" : "variance");
   const std::int64_t columns = context.inputs;
-  const auto factor = [](T v) {
-    // A feature that never varies is only centred.
-    return v > T(0) ? 1.0 / std::sqrt(static_cast<double>(v)) : 1.0;
+  const auto factor = [robust](T v) {
+    // A feature that never varies is only centred; by the robust method it is 0.
+    if (!(v > T(0))) return robust ? 0.0 : 1.0;
+    return 1.0 / (robust ? static_cast<double>(v) : std::sqrt(static_cast<double>(v)));
   };
   const auto fill = [=](T* scale, T* offset) {
     const T* m = parameters->at(mean);
-    const T* v = parameters->at(variance);
+    const T* v = parameters->at(spread);
     for (std::int64_t j = 0; j < columns; ++j) {
       const double s = factor(v[j]);
       scale[j] = static_cast<T>(s);
@@ -32,7 +112,7 @@ void add_normalization(const Layer&, const StageContext<T>& context, Stages<T>& 
   };
   const auto fill_wide = [=](const T* offset, auto& wide) {
     const T* m = parameters->at(mean);
-    const T* v = parameters->at(variance);
+    const T* v = parameters->at(spread);
     const std::vector<double>& exact = parameters->exact_mean();
     const bool known = mean->layer == 0 && !exact.empty();
     for (std::int64_t j = 0; j < columns; ++j) {
@@ -43,6 +123,8 @@ void add_normalization(const Layer&, const StageContext<T>& context, Stages<T>& 
   };
   stages.push_back(
       std::make_unique<AffineStage<T>>(context.kernels, "normalization", columns, fill, fill_wide));
+  if (layer.clip || layer.missing != Normalization::Missing::error)
+    stages.push_back(std::make_unique<LimitStage<T>>(context, layer));
 }
 
 CHAINRULE_INSTANTIATE_FACTORY(add_normalization)

@@ -1,7 +1,7 @@
 /* Compares $name with what chainrule computed. Exit status: 0 if all rows agree, else 1. */
 #include "$name.h"
 
-#include <stddef.h>
+${math}#include <stddef.h>
 #include <stdio.h>
 
 enum { ROWS = $rows };
