@@ -124,12 +124,12 @@ def test_headers_that_are_none(header: bytes) -> None:
 
 def test_a_newer_format() -> None:
     def newer(description: dict[str, Any]) -> None:
-        description["format_version"] = 4
+        description["format_version"] = 5
         description["chainrule_version"] = "9.8.7"
         description.pop("network")
 
     text = (
-        "written by a newer chainrule (9.8.7) in format 4; this one reads formats up to 3: "
+        "written by a newer chainrule (9.8.7) in format 5; this one reads formats up to 4: "
         "upgrade chainrule"
     )
     content = altered(newer)

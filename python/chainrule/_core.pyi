@@ -218,6 +218,57 @@ class PlanInfo:
     @property
     def threads(self) -> int: ...
 
+class Hessian:
+    """Second derivatives of the mean loss of some rows, which are read in place."""
+
+    @typing.overload
+    def __init__(
+        self,
+        network: Network32,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        y: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        loss: typing.Any,
+        num_threads: int = 0,
+        sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
+        class_weight: numpy.typing.NDArray[numpy.float64]
+        | collections.abc.Sequence[numpy.typing.NDArray[numpy.float64] | None]
+        | None = None,
+        loss_weights: collections.abc.Sequence[float] | None = None,
+    ) -> None: ...
+    @typing.overload
+    def __init__(
+        self,
+        network: Network64,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        y: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        loss: typing.Any,
+        num_threads: int = 0,
+        sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
+        class_weight: numpy.typing.NDArray[numpy.float64]
+        | collections.abc.Sequence[numpy.typing.NDArray[numpy.float64] | None]
+        | None = None,
+        loss_weights: collections.abc.Sequence[float] | None = None,
+    ) -> None: ...
+    def eigenvalues(
+        self, count: int, tolerance: float, max_iterations: int, seed: int
+    ) -> tuple[list[float], list[float], int, bool]:
+        """Return eigenvalues, residuals, the number of products, and whether they converged."""
+    def matrix(self) -> numpy.typing.NDArray[numpy.float64]: ...
+    def multiply(
+        self, v: numpy.typing.NDArray[numpy.float64]
+    ) -> numpy.typing.NDArray[numpy.float64]:
+        """Return H v."""
+    @property
+    def size(self) -> int: ...
+
 class LossSum:
     @typing.overload
     def __init__(self) -> None: ...
@@ -279,6 +330,9 @@ class Network32:
         part: int | None = None,
     ) -> None:
         """Raise ValueError unless these rows, all finite, can be the network's input."""
+
+    def missing_columns(self, input: int = 0) -> list[bool]:
+        """Whether each column of an input may hold NaN; empty where none may."""
     def check_trains(self, optimizer: Optimizer, input_sparsity: str, batch_rows: int) -> None: ...
     def compute_gradients(
         self,
@@ -321,15 +375,15 @@ class Network32:
     def fit(
         self,
         observer: typing.Any,
-        training: tuple,
-        validation: tuple | None,
+        training: tuple[typing.Any, ...],
+        validation: tuple[typing.Any, ...] | None,
         epochs: int,
         batch_size: int,
         shuffle: bool,
         num_threads: int,
         input_sparsity: str,
         first_batch: int,
-        losses_before: LossSum,
+        losses_before: LossSum | None,
         progress: typing.Any,
         wants_batches: bool,
     ) -> None:
@@ -353,8 +407,6 @@ class Network32:
     def get_parameter(self, name: str) -> numpy.typing.NDArray[numpy.float32]: ...
     def get_slot(self, slot: str, name: str) -> numpy.typing.NDArray[numpy.float32]: ...
     def interpolate(self, source: Network32, tau: float) -> None: ...
-    def missing_columns(self, input: int = 0) -> list[bool]:
-        """Whether each column of an input may hold NaN; empty where none may."""
     def plan(
         self,
         batch_size: int,
@@ -513,6 +565,9 @@ class Network64:
         part: int | None = None,
     ) -> None:
         """Raise ValueError unless these rows, all finite, can be the network's input."""
+
+    def missing_columns(self, input: int = 0) -> list[bool]:
+        """Whether each column of an input may hold NaN; empty where none may."""
     def check_trains(self, optimizer: Optimizer, input_sparsity: str, batch_rows: int) -> None: ...
     def compute_gradients(
         self,
@@ -555,15 +610,15 @@ class Network64:
     def fit(
         self,
         observer: typing.Any,
-        training: tuple,
-        validation: tuple | None,
+        training: tuple[typing.Any, ...],
+        validation: tuple[typing.Any, ...] | None,
         epochs: int,
         batch_size: int,
         shuffle: bool,
         num_threads: int,
         input_sparsity: str,
         first_batch: int,
-        losses_before: LossSum,
+        losses_before: LossSum | None,
         progress: typing.Any,
         wants_batches: bool,
     ) -> None:
@@ -587,8 +642,6 @@ class Network64:
     def get_parameter(self, name: str) -> numpy.typing.NDArray[numpy.float64]: ...
     def get_slot(self, slot: str, name: str) -> numpy.typing.NDArray[numpy.float64]: ...
     def interpolate(self, source: Network64, tau: float) -> None: ...
-    def missing_columns(self, input: int = 0) -> list[bool]:
-        """Whether each column of an input may hold NaN; empty where none may."""
     def plan(
         self,
         batch_size: int,
@@ -1006,11 +1059,11 @@ def model_bytes(network: Network64, training: TrainingState) -> bytes: ...
 def nearest_name(given: str, valid: collections.abc.Sequence[str]) -> str:
     """Return the valid name that was probably meant; an empty text if none is near."""
 
-def read_model(content: bytes) -> tuple[Network32 | Network64, TrainingState]: ...
-def read_model_description(content: bytes) -> str: ...
 def reads_in_place(table: typing.Any) -> bool:
     """Whether the core can read a table as it is."""
 
+def read_model(content: bytes) -> tuple[Network32 | Network64, TrainingState]: ...
+def read_model_description(content: bytes) -> str: ...
 @typing.overload
 def save_model(path: bytes, network: Network32, training: TrainingState) -> None: ...
 @typing.overload
@@ -1022,5 +1075,29 @@ def threading_layer() -> str: ...
 def threading_layers() -> list[str]: ...
 def write_atomically(path: bytes, content: bytes) -> None: ...
 
-MODEL_FORMAT_VERSION: int = 3
+MODEL_FORMAT_VERSION: int = 4
 __version__: str = "0.1.0"
+
+class BestParameters32:
+    def __init__(self, network: Network32) -> None: ...
+    def hold(
+        self, arrays: collections.abc.Sequence[numpy.typing.NDArray[numpy.float32]]
+    ) -> None: ...
+    def put_back(self, network: Network32) -> None: ...
+    def take(self, network: Network32) -> None: ...
+    @property
+    def arrays(self) -> list[numpy.typing.NDArray[numpy.float32]]: ...
+    @property
+    def held(self) -> bool: ...
+
+class BestParameters64:
+    def __init__(self, network: Network64) -> None: ...
+    def hold(
+        self, arrays: collections.abc.Sequence[numpy.typing.NDArray[numpy.float64]]
+    ) -> None: ...
+    def put_back(self, network: Network64) -> None: ...
+    def take(self, network: Network64) -> None: ...
+    @property
+    def arrays(self) -> list[numpy.typing.NDArray[numpy.float64]]: ...
+    @property
+    def held(self) -> bool: ...

@@ -25,7 +25,7 @@ template <class T>
 class Trainer;
 
 /// The newest format version that is read; files are written in the oldest that can hold them.
-inline constexpr std::int64_t model_format_version = 3;
+inline constexpr std::int64_t model_format_version = 4;
 
 /// What training needs to go on, beside what the network itself holds: its parameters, counters,
 /// the optimizer's memory, and whether its Normalization layers are adapted.

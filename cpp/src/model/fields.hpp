@@ -73,6 +73,7 @@ void check_value(std::string_view kind, std::string_view name,
 void check_value(std::string_view kind, std::string_view name, const ParameterFactors& factors,
                  const Range& range);
 inline void check_value(std::string_view, std::string_view, bool, const Range&) {}
+inline void check_value(std::string_view, std::string_view, const std::string&, const Range&) {}
 
 /// Throws the Error of `check_value` for a condition that ties several options together.
 [[noreturn]] void refuse(std::string_view kind, const std::string& text);

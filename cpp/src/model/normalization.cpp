@@ -19,11 +19,12 @@ constexpr auto methods = model::kinds_of<Method, Method::robust>("method", "stan
 constexpr auto missing_names =
     model::kinds_of<Missing, Missing::indicator>("missing", "error", "zero", "indicator");
 
-/// The options as a config holds them: choices by their names.
+/// The options as a config holds them: choices by their names. Those that are not given are as they
+/// were before there were any, in files too.
 struct NormalizationOptions {
-  std::string method = "standard";
+  std::optional<std::string> method;
   std::optional<double> clip;
-  std::string missing = "error";
+  std::optional<std::string> missing;
   std::vector<std::int64_t> columns;
   std::vector<std::int64_t> indicator_columns;
 };
@@ -73,10 +74,12 @@ Normalization Normalization::from_config(const Config& config) {
   NormalizationOptions options;
   model::read_fields(config, options);
   Normalization layer;
-  layer.method =
-      model::within(layer.kind(), "method", [&] { return methods.find(options.method); });
-  layer.missing =
-      model::within(layer.kind(), "missing", [&] { return missing_names.find(options.missing); });
+  if (options.method)
+    layer.method =
+        model::within(layer.kind(), "method", [&] { return methods.find(*options.method); });
+  if (options.missing)
+    layer.missing = model::within(layer.kind(), "missing",
+                                  [&] { return missing_names.find(*options.missing); });
   layer.clip = options.clip;
   layer.columns = std::move(options.columns);
   layer.indicator_columns = std::move(options.indicator_columns);
@@ -85,9 +88,9 @@ Normalization Normalization::from_config(const Config& config) {
 }
 
 Config Normalization::config() const {
-  const NormalizationOptions options{std::string(methods.name(method)), clip,
-                                     std::string(missing_names.name(missing)), columns,
-                                     indicator_columns};
+  NormalizationOptions options{{}, clip, {}, columns, indicator_columns};
+  if (method != Method::standard) options.method = methods.name(method);
+  if (missing != Missing::error) options.missing = missing_names.name(missing);
   return model::write_fields(kind(), options);
 }
 

@@ -236,9 +236,7 @@ def _vectors(
     net: Network, model: Model, x: dict[str, Array], dtype: str
 ) -> tuple[self_test.Vectors, float]:
     rows = list(x.values())
-    _check_rows(
-        [_with_missing(net, place, each) for place, each in enumerate(rows)], "values of"
-    )
+    _check_rows([_with_missing(net, place, each) for place, each in enumerate(rows)], "values of")
     with np.errstate(over="ignore", invalid="ignore"):
         outputs = [_flat(each) for each in predictions(net, rows)]
         exported = model.program.run(x)

@@ -85,9 +85,7 @@ def number(value: Any) -> str:
     return f"{single!s}f"
 
 
-def array(
-    name: str, values: NDArray[Any], *, flat: bool = False, missing: bool = False
-) -> str:
+def array(name: str, values: NDArray[Any], *, flat: bool = False, missing: bool = False) -> str:
     """Return the definition of a constant of one or two axes; `flat` makes one of two.
 
     With `missing` NaN may be among them, the macro of math.h.

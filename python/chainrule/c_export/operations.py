@@ -274,7 +274,8 @@ class SmoothClip(Operation):
 
     def run(self, x: Array) -> Array:
         """Return the limited rows."""
-        return x / np.hypot(1.0, self.rate * x)
+        y: Array = x / np.hypot(1.0, self.rate * x)
+        return y
 
 
 class OfMissing(Operation):

@@ -101,15 +101,17 @@ class Normalization(Layer):
     >>> layer = cr.Normalization("robust", clip=3.0, missing="indicator")
     >>> net = cr.Sequential([cr.Input(1), layer])
     >>> net.adapt(x)
-    >>> net.predict(x).round(3).tolist()[2:]
-    [[0.002, 0.0], [0.0, 1.0], [2.392, 0.0]]
+    >>> net.predict(x)[2:].round(1)
+    array([[0. , 0. ],
+           [0. , 1. ],
+           [2.4, 0. ]], dtype=float32)
     """
 
     kind = "normalization"
     _optional = ("clip", "columns", "indicator_columns")
-    method = Field[str]()
+    method = Field[str](default="standard")
     clip = Field[float | None]()
-    missing = Field[str]()
+    missing = Field[str](default="error")
     columns = Field[tuple[int, ...] | None](as_tuple)
     indicator_columns = Field[tuple[int, ...] | None](as_tuple)
 
