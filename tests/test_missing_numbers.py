@@ -11,6 +11,7 @@ from compiled_c import each_compiler, load, needs_compiler, outputs
 from numpy.typing import NDArray
 
 import chainrule as cr
+from chainrule.network.model_file import to_bytes
 
 Array = NDArray[np.float64]
 
@@ -297,3 +298,9 @@ def test_c_gives_the_same(compiler: str, kind: str, tolerance: float, tmp_path: 
     cr.export_c(net, tmp_path, dtype=kind, calibration=x if kind == "int8" else None)
     found = outputs(load(compiler, tmp_path, "model"), "model", net, x)
     np.testing.assert_allclose(found, net.predict(x), tolerance, tolerance)
+
+
+def test_files_say_what_they_need() -> None:
+    for layer, version in ((cr.Normalization(), 1), (cr.Normalization("robust"), 4)):
+        net = cr.Sequential([cr.Input(2), layer, cr.Dense(1)], seed=0)
+        assert cr.network.model_file.description(to_bytes(net))["format_version"] == version

@@ -80,6 +80,39 @@ void check_clip(const std::string& isa) {
 }
 
 template <class T>
+void check_smooth_clip(const std::string& isa) {
+  for (const int64_t columns : {1, 5, 16, 33}) {
+    CAPTURE(columns);
+    Matrix<T> x = draw_matrix<T>(4, columns, 8);
+    const Matrix<T> dy = draw_matrix<T>(4, columns, 9);
+    Matrix<T> rate(1, columns), fill(1, columns), y(4, columns), dx(4, columns);
+    for (int64_t j = 0; j < columns; ++j) rate(0, j) = j % 2 == 0 ? T(0.4) : T(0);
+    for (int64_t j = 0; j < columns; ++j) fill(0, j) = j % 3 == 0 ? T(0) : kGarbage<T>;
+    x(0, 0) = T(1e30);  // whose square overflows float
+    x(1, 0) = kGarbage<T>;
+    x(2, columns - 1) = kGarbage<T>;
+    kernels_of<T>(isa).smooth_clip(
+        {4, columns, rate.data(), fill.data(), x.data(), x.stride, y.data(), y.stride});
+    kernels_of<T>(isa).smooth_clip_backward(
+        {4, columns, rate.data(), x.data(), dx.data(), x.stride, dy.data(), dy.stride});
+    for (int64_t i = 0; i < 4; ++i)
+      for (int64_t j = 0; j < columns; ++j) {
+        if (std::isnan(x(i, j))) {
+          CHECK((y(i, j) == fill(0, j) || (std::isnan(y(i, j)) && std::isnan(fill(0, j)))));
+          CHECK(dx(i, j) == T(0));
+          continue;
+        }
+        const T r = x(i, j) * rate(0, j);
+        const T root = std::sqrt(std::fma(r, r, T(1)));
+        const bool far = std::abs(r) > T(1073741824.0);
+        CHECK(y(i, j) == x(i, j) / (far ? std::abs(r) : root));
+        const T inverse = T(1) / root;
+        CHECK(dx(i, j) == dy(i, j) * (inverse * inverse * inverse));
+      }
+  }
+}
+
+template <class T>
 void check_scale_gradient(const std::string& isa) {
   for (const int64_t columns : {1, 16, 17, 40}) {
     const Matrix<T> x = draw_matrix<T>(9, columns, 6);
@@ -103,6 +136,14 @@ void check_scale_gradient(const std::string& isa) {
 }
 
 }  // namespace
+
+TEST_CASE("a smooth clip has the limits of its columns, and puts what it is told for NaN") {
+  for (const std::string& isa : available()) {
+    CAPTURE(isa);
+    check_smooth_clip<float>(isa);
+    check_smooth_clip<double>(isa);
+  }
+}
 
 TEST_CASE("clip limits, passes NaN on, and its gradient is dy within the limits") {
   for (const std::string& isa : available()) {

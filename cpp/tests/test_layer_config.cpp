@@ -204,6 +204,7 @@ TEST_CASE("layers of graphs survive the way to a config and back") {
                             {"repeat_vector", {{"n", std::int64_t{3}}}},
                             {"clip", {{"min_value", -1.0}, {"max_value", 0.5}}},
                             {"clip", {{"max_value", 0.5}}},
+                            {"normalization", {{"clip", 3.0}}},
                             {"gaussian_noise", {{"stddev", 0.25}}},
                             {"scale", {{"initial_scale", 0.125}}}};
   for (const Config& config : configs) {

@@ -45,6 +45,10 @@ std::vector<T> predicted(const Predictor<T>& predictor, const std::vector<T>& x,
   return y;
 }
 
+Normalization table_normalization() {
+  return Normalization(Normalization::Method::robust, 3.0, Normalization::Missing::indicator);
+}
+
 /// One of each kind of layer, and what a row goes through only behind others.
 std::vector<std::pair<Layers, int64_t>> networks() {
   return {
@@ -52,6 +56,7 @@ std::vector<std::pair<Layers, int64_t>> networks() {
       {{dense(64, Activation::Kind::relu), dense(64, Activation::Kind::relu), dense(4)}, 8},
       {{dense(70, Activation::Kind::tanh), dense(3, Activation::Kind::softmax)}, 100},
       {{Normalization(), dense(17, Activation::Kind::relu), Dropout(0.5), dense(9)}, 300},
+      {{table_normalization(), dense(9, Activation::Kind::tanh), table_normalization()}, 30},
       {{BatchNormalization(), LayerNormalization()}, 23},
       {{ActivationLayer(Activation::defaults(Activation::Kind::relu)), dense(5)}, 77},
       {{Dropout(0.5)}, 7},
@@ -96,6 +101,19 @@ TEST_CASE_TEMPLATE("a predictor has the bits of Network::predict", T, float, dou
       }
     }
   }
+}
+
+TEST_CASE_TEMPLATE("a predictor takes missing numbers, as the network does", T, float, double) {
+  Network<T> network(Layers{table_normalization(), dense(5, Activation::Kind::tanh)}, 7, 1);
+  std::vector<T> x = rows_of<T>(40, 7);
+  for (size_t i = 0; i < x.size(); i += 5) x[i] = std::numeric_limits<T>::quiet_NaN();
+  network.adapt(view(x.data(), 40, 7));
+  CHECK(network.missing_columns() == std::vector<bool>(7, true));
+  const Predictor<T> predictor(network);
+  typename Predictor<T>::Scratch scratch(predictor, 40);
+  const std::vector<T> y = predicted(predictor, x, scratch);
+  CHECK(y == expected(network, x, 40));
+  for (const T value : y) CHECK(std::isfinite(value));
 }
 
 TEST_CASE("rows may lie apart, and a row's outputs over its inputs") {
