@@ -73,7 +73,7 @@ class LimitStage final : public Stage<T>, public Infers<T> {
       std::fill(to + columns_, to + padded<T>(outputs()), T(0));
       T* indicator = to + columns_;
       for (const std::int64_t column : indicators_) {
-        if (from[column] != from[column]) *indicator = T(1);
+        if (std::isnan(static_cast<double>(from[column]))) *indicator = T(1);
         ++indicator;
       }
     }
