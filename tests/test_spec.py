@@ -175,6 +175,8 @@ def test_constructors_take_exactly_the_cores_options(family: type[Spec], kind: s
         "embedding": {"columns"},
         "dropout": {"rate_schedule"},
     }.get(kind, set())
+    if kind == "normalization":  # whose defaults no config holds
+        options |= {"method", "clip", "missing", "columns", "indicator_columns"}
     if family is layers.Layer:
         options.add("name")  # which no config holds
     if family is optimizers.Optimizer:
