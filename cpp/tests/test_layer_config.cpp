@@ -285,7 +285,9 @@ TEST_CASE("bad layers are refused by name and value") {
   CHECK_THROWS_WITH_AS(layer("rescaling", {{"scale", -std::numeric_limits<double>::infinity()}}),
                        "rescaling: scale must be finite, got -inf", Error);
   CHECK_THROWS_WITH_AS(layer("normalization", {{"epsilon", 1.0}}),
-                       "unknown normalization option 'epsilon'; valid: none", Error);
+                       "unknown normalization option 'epsilon'; valid: clip, columns, "
+                       "indicator_columns, method, missing",
+                       Error);
   CHECK_THROWS_WITH_AS(layer("conv", {}),
                        doctest::Contains("unknown layer 'conv'; valid: activation, "), Error);
 }

@@ -96,8 +96,10 @@ template <class T>
 void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x,
                               std::span<const std::int64_t> list) {
   State& s = *this;
+  const bool known = layer >= 0 && layer < static_cast<std::int64_t>(layers.size());
   const auto* described =
-      dynamic_cast<const Normalization*>(&*layers[static_cast<std::size_t>(layer)]);
+      known ? dynamic_cast<const Normalization*>(&*layers[static_cast<std::size_t>(layer)])
+            : nullptr;
   if (!described)
     throw Error("layer " + std::to_string(layer) + " has no mean and variance to adapt");
   const bool robust = described->method == Normalization::Method::robust;
