@@ -13,6 +13,7 @@ STUB = Path(__file__).parents[1] / "python" / "chainrule" / "_core.pyi"
 REPLACEMENTS = (
     (r"^__all__.*\n", ""),
     (r" +@staticmethod\n +def __new__\(.*\n(?: +.*\n)?(?: +\.\.\.\n)?", ""),
+    (r"Sequence\[tuple\]", "Sequence[tuple[typing.Any, ...]]"),
     (r"typing\.SupportsInt \| typing\.SupportsIndex", "int"),
     (r"typing\.SupportsFloat \| typing\.SupportsIndex", "float"),
     (

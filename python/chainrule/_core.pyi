@@ -218,57 +218,6 @@ class PlanInfo:
     @property
     def threads(self) -> int: ...
 
-class Hessian:
-    """Second derivatives of the mean loss of some rows, which are read in place."""
-
-    @typing.overload
-    def __init__(
-        self,
-        network: Network32,
-        x: numpy.typing.NDArray[typing.Any]
-        | CompressedRows
-        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
-        y: numpy.typing.NDArray[typing.Any]
-        | CompressedRows
-        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
-        loss: typing.Any,
-        num_threads: int = 0,
-        sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
-        class_weight: numpy.typing.NDArray[numpy.float64]
-        | collections.abc.Sequence[numpy.typing.NDArray[numpy.float64] | None]
-        | None = None,
-        loss_weights: collections.abc.Sequence[float] | None = None,
-    ) -> None: ...
-    @typing.overload
-    def __init__(
-        self,
-        network: Network64,
-        x: numpy.typing.NDArray[typing.Any]
-        | CompressedRows
-        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
-        y: numpy.typing.NDArray[typing.Any]
-        | CompressedRows
-        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
-        loss: typing.Any,
-        num_threads: int = 0,
-        sample_weight: numpy.typing.NDArray[numpy.float64] | None = None,
-        class_weight: numpy.typing.NDArray[numpy.float64]
-        | collections.abc.Sequence[numpy.typing.NDArray[numpy.float64] | None]
-        | None = None,
-        loss_weights: collections.abc.Sequence[float] | None = None,
-    ) -> None: ...
-    def eigenvalues(
-        self, count: int, tolerance: float, max_iterations: int, seed: int
-    ) -> tuple[list[float], list[float], int, bool]:
-        """Return eigenvalues, residuals, the number of products, and whether they converged."""
-    def matrix(self) -> numpy.typing.NDArray[numpy.float64]: ...
-    def multiply(
-        self, v: numpy.typing.NDArray[numpy.float64]
-    ) -> numpy.typing.NDArray[numpy.float64]:
-        """Return H v."""
-    @property
-    def size(self) -> int: ...
-
 class LossSum:
     @typing.overload
     def __init__(self) -> None: ...
@@ -292,8 +241,23 @@ class EpochResult:
     @property
     def losses(self) -> LossSum: ...
 
+class FitOutcome:
+    """What came of one of many trainings."""
+
+    def check(self) -> None:
+        """Raise what fit would have raised."""
+    @property
+    def finished(self) -> bool: ...
+
 class Network32:
     adapted: bool
+    @staticmethod
+    def train_many(
+        calls: collections.abc.Sequence[tuple[typing.Any, ...]],
+        num_threads: int,
+        progress: typing.Any,
+    ) -> list[FitOutcome]:
+        """Run many calls of fit at once, each a tuple of a network and its arguments."""
     @typing.overload
     def __init__(
         self, layers: collections.abc.Sequence[dict[str, typing.Any]], inputs: int, seed: int
@@ -330,9 +294,6 @@ class Network32:
         part: int | None = None,
     ) -> None:
         """Raise ValueError unless these rows, all finite, can be the network's input."""
-
-    def missing_columns(self, input: int = 0) -> list[bool]:
-        """Whether each column of an input may hold NaN; empty where none may."""
     def check_trains(self, optimizer: Optimizer, input_sparsity: str, batch_rows: int) -> None: ...
     def compute_gradients(
         self,
@@ -388,13 +349,6 @@ class Network32:
         wants_batches: bool,
     ) -> None:
         """Run the core's loop of training, which asks and tells `observer`."""
-    @staticmethod
-    def train_many(
-        calls: collections.abc.Sequence[tuple[typing.Any, ...]],
-        num_threads: int,
-        progress: typing.Any,
-    ) -> list[FitOutcome]:
-        """Run many calls of fit at once, each a tuple of a network and its arguments."""
     def forward(
         self,
         x: numpy.typing.NDArray[typing.Any]
@@ -407,6 +361,8 @@ class Network32:
     def get_parameter(self, name: str) -> numpy.typing.NDArray[numpy.float32]: ...
     def get_slot(self, slot: str, name: str) -> numpy.typing.NDArray[numpy.float32]: ...
     def interpolate(self, source: Network32, tau: float) -> None: ...
+    def missing_columns(self, input: int = 0) -> list[bool]:
+        """Whether each column of an input may hold NaN; empty where none may."""
     def plan(
         self,
         batch_size: int,
@@ -445,12 +401,8 @@ class Network32:
     def restore_epoch(self) -> None: ...
     def run_epoch(
         self,
-        x: numpy.typing.NDArray[typing.Any]
-        | CompressedRows
-        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
-        y: numpy.typing.NDArray[typing.Any]
-        | CompressedRows
-        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        x: typing.Any,
+        y: typing.Any,
         loss: typing.Any,
         optimizer: Optimizer,
         batch_size: int,
@@ -529,6 +481,13 @@ class Network32:
 
 class Network64:
     adapted: bool
+    @staticmethod
+    def train_many(
+        calls: collections.abc.Sequence[tuple[typing.Any, ...]],
+        num_threads: int,
+        progress: typing.Any,
+    ) -> list[FitOutcome]:
+        """Run many calls of fit at once, each a tuple of a network and its arguments."""
     @typing.overload
     def __init__(
         self, layers: collections.abc.Sequence[dict[str, typing.Any]], inputs: int, seed: int
@@ -565,9 +524,6 @@ class Network64:
         part: int | None = None,
     ) -> None:
         """Raise ValueError unless these rows, all finite, can be the network's input."""
-
-    def missing_columns(self, input: int = 0) -> list[bool]:
-        """Whether each column of an input may hold NaN; empty where none may."""
     def check_trains(self, optimizer: Optimizer, input_sparsity: str, batch_rows: int) -> None: ...
     def compute_gradients(
         self,
@@ -623,13 +579,6 @@ class Network64:
         wants_batches: bool,
     ) -> None:
         """Run the core's loop of training, which asks and tells `observer`."""
-    @staticmethod
-    def train_many(
-        calls: collections.abc.Sequence[tuple[typing.Any, ...]],
-        num_threads: int,
-        progress: typing.Any,
-    ) -> list[FitOutcome]:
-        """Run many calls of fit at once, each a tuple of a network and its arguments."""
     def forward(
         self,
         x: numpy.typing.NDArray[typing.Any]
@@ -642,6 +591,8 @@ class Network64:
     def get_parameter(self, name: str) -> numpy.typing.NDArray[numpy.float64]: ...
     def get_slot(self, slot: str, name: str) -> numpy.typing.NDArray[numpy.float64]: ...
     def interpolate(self, source: Network64, tau: float) -> None: ...
+    def missing_columns(self, input: int = 0) -> list[bool]:
+        """Whether each column of an input may hold NaN; empty where none may."""
     def plan(
         self,
         batch_size: int,
@@ -680,12 +631,8 @@ class Network64:
     def restore_epoch(self) -> None: ...
     def run_epoch(
         self,
-        x: numpy.typing.NDArray[typing.Any]
-        | CompressedRows
-        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
-        y: numpy.typing.NDArray[typing.Any]
-        | CompressedRows
-        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+        x: typing.Any,
+        y: typing.Any,
         loss: typing.Any,
         optimizer: Optimizer,
         batch_size: int,
@@ -975,23 +922,15 @@ class Laplace:
     @property
     def prior_precision(self) -> float: ...
 
-class FitOutcome:
-    """What came of one of many trainings."""
-
-    @property
-    def finished(self) -> bool: ...
-    def check(self) -> None:
-        """Raise what fit would have raised."""
-
 class TrainingLock:
     """Lets one training at a time run."""
 
-    def __init__(self) -> None: ...
-    def run(self, function: typing.Any) -> typing.Any:
-        """Return function(); RuntimeError while another call of this lock runs."""
     @staticmethod
     def run_all(locks: collections.abc.Sequence[TrainingLock], function: typing.Any) -> typing.Any:
         """Return function(), as run() of all of these locks at once."""
+    def __init__(self) -> None: ...
+    def run(self, function: typing.Any) -> typing.Any:
+        """Return function(); RuntimeError while another call of this lock runs."""
 
 class TrainingState:
     """What training needs to go on, beside what the network holds."""
@@ -1059,11 +998,11 @@ def model_bytes(network: Network64, training: TrainingState) -> bytes: ...
 def nearest_name(given: str, valid: collections.abc.Sequence[str]) -> str:
     """Return the valid name that was probably meant; an empty text if none is near."""
 
+def read_model(content: bytes) -> tuple[Network32 | Network64, TrainingState]: ...
+def read_model_description(content: bytes) -> str: ...
 def reads_in_place(table: typing.Any) -> bool:
     """Whether the core can read a table as it is."""
 
-def read_model(content: bytes) -> tuple[Network32 | Network64, TrainingState]: ...
-def read_model_description(content: bytes) -> str: ...
 @typing.overload
 def save_model(path: bytes, network: Network32, training: TrainingState) -> None: ...
 @typing.overload
@@ -1077,27 +1016,3 @@ def write_atomically(path: bytes, content: bytes) -> None: ...
 
 MODEL_FORMAT_VERSION: int = 4
 __version__: str = "0.1.0"
-
-class BestParameters32:
-    def __init__(self, network: Network32) -> None: ...
-    def hold(
-        self, arrays: collections.abc.Sequence[numpy.typing.NDArray[numpy.float32]]
-    ) -> None: ...
-    def put_back(self, network: Network32) -> None: ...
-    def take(self, network: Network32) -> None: ...
-    @property
-    def arrays(self) -> list[numpy.typing.NDArray[numpy.float32]]: ...
-    @property
-    def held(self) -> bool: ...
-
-class BestParameters64:
-    def __init__(self, network: Network64) -> None: ...
-    def hold(
-        self, arrays: collections.abc.Sequence[numpy.typing.NDArray[numpy.float64]]
-    ) -> None: ...
-    def put_back(self, network: Network64) -> None: ...
-    def take(self, network: Network64) -> None: ...
-    @property
-    def arrays(self) -> list[numpy.typing.NDArray[numpy.float64]]: ...
-    @property
-    def held(self) -> bool: ...

@@ -158,7 +158,8 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x,
       rows += part.count * positions;
       if (exactly) {
         doubles.reserve(part.count);
-        engine::for_each_number(piece[0], part, [&](std::size_t j, double v) { doubles.add(j, v); });
+        engine::for_each_number(piece[0], part,
+                                [&](std::size_t j, double v) { doubles.add(j, v); });
         return;
       }
       numbers.reserve(part.count * positions);
