@@ -50,7 +50,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     ----------
     classes_ : ndarray
         The labels.
-    model_ : chainrule.tables.TableModel
+    model_ : object
         The description of the table, its preparation and the networks.
     networks_ : list of Network
     history_ : History

@@ -2,8 +2,7 @@
 """Tables as they come: numbers, text, booleans, dates, with missing values.
 
 `read_columns` reads them, `TableDescription` knows what their columns are, and `TableModel` has the
-networks that learn from them. `chainrule.sklearn` has estimators upon this, and ``chainrule train``
-uses it.
+networks that learn from them. `chainrule.sklearn` has estimators upon this.
 """
 
 from __future__ import annotations
