@@ -9,8 +9,7 @@ static void periodic(const float* x, float* y, size_t n, const float* frequency,
     for (size_t k = 0; k < waves; ++k) {
       const float turn = 2.0f * frequency[i * waves + k] * x[i];
       const float wave = cosine_of_pi(turn + phase[i * waves + k] * 0.318309886f);
-      for (size_t u = 0; u < units; ++u)
-        out[1 + u] += wave * weight[(i * units + u) * waves + k];
+      for (size_t u = 0; u < units; ++u) out[1 + u] += wave * weight[(i * units + u) * waves + k];
     }
   }
 }
