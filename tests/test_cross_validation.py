@@ -155,7 +155,7 @@ def test_a_fold_that_diverges():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
-def test_an_interrupt_is_raised():
+def test_an_interrupt_is_raised(default_signals):
     x, y = regression(3000)
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()

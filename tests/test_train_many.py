@@ -218,7 +218,7 @@ def test_one_whose_callback_raises_leaves_the_others_alone():
 
 @pytest.mark.skipif(not hasattr(signal, "SIGINT") or os.name == "nt", reason="signals")
 @pytest.mark.parametrize("in_python", [False, True])
-def test_an_interrupt_stops_all(in_python):
+def test_an_interrupt_stops_all(default_signals, in_python):
     x, y = regression(4000, 20)
     begun = threading.Event()
 
