@@ -148,18 +148,25 @@ struct OverPanels {
   const T* b;
   int64_t b_term;
 
+  // Whole panels are as wide as a constant says: no divisions, and loads at constant distances.
   template <int MR, int NV>
   CHAINRULE_INLINE void add(int64_t row, Vec<T> (&s)[MR][NV]) const {
-    row += first_row;
-    for (int64_t column = column_begin; column < column_end; column += shape.panel) {
-      const int64_t width = panel_width(shape, column / shape.panel);
-      const int64_t left = column_end - column;
-      accumulate<T, MR, NV>(
-          s, weight + column * shape.rows + row * width, width, 1, b + column * b_term, b_term,
-          left < width ? left : width,
-          Prefetch{reinterpret_cast<const char*>(weight + column * shape.rows + (row + MR) * width),
-                   MR * int64_t(sizeof(T))});
-    }
+    int64_t column = column_begin;
+    for (; column + kPanelColumns<T> <= column_end; column += kPanelColumns<T>)
+      add_panel(first_row + row, column, kPanelColumns<T>, kPanelColumns<T>, s);
+    if (column < column_end)
+      add_panel(first_row + row, column, panel_width(shape, column / shape.panel),
+                column_end - column, s);
+  }
+
+ private:
+  template <int MR, int NV>
+  CHAINRULE_INLINE void add_panel(int64_t row, int64_t column, int64_t width, int64_t terms,
+                                  Vec<T> (&s)[MR][NV]) const {
+    const T* panel = weight + column * shape.rows;
+    accumulate<T, MR, NV>(s, panel + row * width, width, 1, b + column * b_term, b_term, terms,
+                          Prefetch{reinterpret_cast<const char*>(panel + (row + MR) * width),
+                                   MR * int64_t(sizeof(T))});
   }
 };
 
