@@ -38,6 +38,7 @@ kernels::ActivationKind remaining(Loss::Link link, Activation::Kind last) {
   return kernels::ActivationKind::linear;
 }
 
+/// The plan with these weights, for the initialiser of State.
 template <class T>
 std::unique_ptr<InferencePlan<T>> copied(std::unique_ptr<InferencePlan<T>> set,
                                          const engine::Buffer<T>& values) {
@@ -136,6 +137,7 @@ std::int64_t Predictor<T>::outputs() const noexcept {
   return shared_->state->outputs;
 }
 
+// One row: in: inputs, out: outputs.
 template <class T>
 void Predictor<T>::predict(const T* in, T* out, Scratch& scratch) const noexcept {
   predict(in, 0, out, 0, 1, scratch);
@@ -172,6 +174,8 @@ void Predictor<T>::predict(const T* in, std::int64_t in_stride, T* out, std::int
   }
 }
 
+// in: rows x inputs, out: rows x outputs, side by side. All is checked before the first row is
+// written.
 template <class T>
 void Predictor<T>::predict_checked(std::span<const T> in, std::span<T> out,
                                    Scratch& scratch) const {

@@ -22,6 +22,7 @@ constexpr std::int64_t kRows = 256;  // at a time
 
 }  // namespace
 
+// values: those of all Normalization layers, array after array, with their padding.
 template <class T>
 typename Network<T>::State::Statistics Network<T>::State::statistics() const {
   Statistics now{unadapted, {}, parameters.exact_mean()};
@@ -33,7 +34,8 @@ typename Network<T>::State::Statistics Network<T>::State::statistics() const {
   return now;
 }
 
-/// Allocates nothing.
+/// Puts back what statistics() gave. It allocates nothing, since it may run where an exception is
+/// on its way. A forward pass by hand before it was of other statistics.
 template <class T>
 void Network<T>::State::set_statistics(Statistics& statistics) noexcept {
   const T* values = statistics.values.data();
@@ -245,6 +247,7 @@ RowPieces one_piece(const Inputs& x) {
 
 }  // namespace
 
+// The layers in the order of the graph, all of them or none.
 template <class T>
 void Network<T>::State::adapt(const std::vector<std::int64_t>& chosen, const RowPieces& x,
                               std::span<const std::int64_t> rows) {
