@@ -73,6 +73,7 @@ class FullBatchLoss {
   const SolvedNetwork<T> network_;
   const TrainingRows& rows_;
   std::int64_t batch_size_;
+  // The network's arena as a vector of double, and back.
   engine::ParameterVector vector_;
   CompiledLoss<T> compiled_;
   engine::Buffer<T> gradients_;  // an arena of parameters, of some rows
