@@ -30,6 +30,8 @@ class CompiledLoss {
     }
   }
 
+  /// Whether it was compiled for the same; what else the options say is the same for all users of a
+  /// slot.
   bool is_for(const Losses& losses, const engine::PlanOptions& options) const {
     if (losses.size() != losses_.size() || plan.batch_size() != options.batch_size ||
         plan.threads() != options.threads)

@@ -66,6 +66,7 @@ class Parameters {
   /// Throws Error unless the layer's mean is this, rounded.
   void set_exact_mean(std::vector<double> exact);
 
+  /// Draws all values from their initialisers.
   void initialize(std::uint64_t seed);
 
   /// Takes over which nodes are trained.
@@ -74,6 +75,7 @@ class Parameters {
   Buffer<T> values;
 
  private:
+  /// The number of the group with these factors, made if there is none.
   std::size_t group_of(const ParameterSpec& spec);
 
   std::vector<Parameter> list_;

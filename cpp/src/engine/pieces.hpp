@@ -20,7 +20,8 @@ void run_in_pieces(std::int64_t rows, std::int64_t batch, double work, int threa
                    const Occupancy& occupancy, const Callback<void()>& poll, const Piece& piece) {
   using Clock = CoreShortage::Clock;
   using Seconds = std::chrono::duration<double>;
-  // A slow core's work of 20 ms; how fast this one is shows then.
+  // A slow core's work of 20 ms; how fast this one is shows then. A piece grows 16 times at most,
+  // since a short one tells little of the next.
   constexpr double first_piece = 2e7;
   constexpr double growth = 16.0;
   const auto whole_batches = [&](double wanted) {

@@ -12,6 +12,8 @@
 
 namespace chainrule::engine {
 
+// Forward through the graph: a tensor wants a gradient if a trained parameter lies before it, or an
+// input whose gradient is asked for. A stage goes backward if its own output does.
 template <class T>
 void Plan<T>::find_gradients() {
   if (!options_.backward) return;

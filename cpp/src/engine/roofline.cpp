@@ -44,6 +44,7 @@ double rate(double seconds, int threads, Work work) {
   return total;
 }
 
+/// 0 and less stand for the default.
 int threads_or_default(int wanted) { return wanted > 0 ? wanted : engine::default_threads(); }
 
 }  // namespace

@@ -55,6 +55,8 @@ class TensorMemory {
     Buffer<T> buffer;
   };
 
+  /// The first block of these columns and positions that is free when the life begins, or a new one
+  /// of (batch size x positions) padded rows.
   T* take(const TensorLife<T>& life) {
     const Tensor<T>& tensor = *life.tensor;
     for (Block& block : blocks_) {
