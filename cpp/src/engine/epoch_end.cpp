@@ -36,6 +36,8 @@ bool Network<T>::State::EpochRun::is_safe(const ThreadContext& context,
   return safe;
 }
 
+// Copies the weights before a step that may spoil them, with the running statistics of before the
+// batch. All threads wait for the copy, since each goes on to change its own parameters.
 template <class T>
 void Network<T>::State::EpochRun::keep_weights(ThreadContext& context) {
   context.sync_for(Partition::columns);
@@ -97,6 +99,8 @@ void Network<T>::State::EpochRun::drop_failed_batch() {
   if (result_.batches == 0 && (begins || !weights_kept_)) compiled_->plan.calls().rethrow();
 }
 
+// Bounds of the weights and the state for the next step: those that this one has been followed by,
+// or where it was not, taken anew from the numbers.
 template <class T>
 void Network<T>::State::EpochRun::finish_bounds() {
   if (weights_kept_) {

@@ -50,6 +50,7 @@ void Network<T>::State::check_loss(const Losses& losses) const {
   }
 }
 
+// Shapes of x, as many rows of each y, the losses, and each y by its loss.
 template <class T>
 void Network<T>::State::check_targets(const Inputs& x, const Targets& y,
                                       const Losses& losses) const {

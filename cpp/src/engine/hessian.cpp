@@ -19,6 +19,7 @@ namespace chainrule {
 
 using kernels::Dual;
 
+// A network of dual numbers with the parameters of another one, and a plan for all rows at once.
 struct Hessian::State {
   template <class T>
   State(const Graph& graph, const engine::Parameters<T>& from, const Inputs& x_, const Targets& y_,
@@ -112,16 +113,19 @@ Hessian::~Hessian() = default;
 
 std::int64_t Hessian::size() const { return state_->size; }
 
+// to: size(), array after array, row-major
 void Hessian::gradient(double* to) {
   state_->run(nullptr);
   state_->copy_gradients(&Dual::value, to);
 }
 
+// product = H v, (size)
 void Hessian::multiply(const double* v, double* product) {
   state_->run(v);
   state_->copy_gradients(&Dual::tangent, product);
 }
 
+// to: size x size, row by row as products with unit vectors; then the mean with its transpose.
 void Hessian::matrix(double* to, const Callback<void()>& poll) {
   const std::int64_t n = size();
   std::vector<double> unit(static_cast<std::size_t>(n), 0.0);

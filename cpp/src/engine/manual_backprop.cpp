@@ -190,6 +190,7 @@ bool Network<T>::has_gradients() const {
   return state_->gradients.valid;
 }
 
+// values: the parameter's shape, row-major; without penalties, which the update adds
 template <class T>
 void Network<T>::get_gradient(const std::string& name, T* values) const {
   const engine::Reading guard(*state_);

@@ -46,6 +46,7 @@ struct Trainer<T>::State {
   void set_optimizer(const Optimizer& given, const std::optional<Schedule>& given_schedule);
   /// Where a plateau has seen nothing yet, the best value is the worst one.
   void begin_plateau();
+  /// The learning rate of a step, counted from the first that the network made.
   double rate(std::int64_t step, std::int64_t steps_per_epoch) const {
     if (!schedule) return optimizer.learning_rate();
     if (plateau) return plateau->rate;
