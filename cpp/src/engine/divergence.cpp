@@ -21,6 +21,7 @@ template <class T>
 void Network<T>::restore_epoch() {
   State& s = *state_;
   const engine::Changing guard(s);
+  // What was kept is of an epoch's beginning: of the one under way, or of the last one.
   const bool begun = s.training.kept_epoch >= 0 && s.training.kept_epoch == s.epochs;
   const bool done = s.training.kept_epoch >= 0 && s.training.kept_epoch == s.epochs - 1;
   if (!begun && !done) throw StateError("there is no epoch to restore: none has been trained last");

@@ -58,6 +58,7 @@ struct Hessian::State {
       if (!p.trained) continue;
       rows.resize(static_cast<std::size_t>(p.spec.shape.size()));
       parameters.unpack(p, parameters.values.data(), rows.data());
+      // Only parameters have tangents to begin with; x and y are constants.
       for (Dual& value : rows) value.tangent = v ? *v++ : 0.0;
       parameters.pack(p, rows.data(), parameters.values.data());
     }

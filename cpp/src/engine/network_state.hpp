@@ -105,6 +105,7 @@ struct Network<T>::State {
   std::string output_name(std::size_t output) const;
   /// Throws Error when batches of `rows` rows are too small to train a layer.
   void check_batch(std::int64_t rows) const;
+  /// Throws Error unless there is a loss for each output that goes with it; the same with x and y.
   void check_loss(const Losses& losses) const;
   void check_targets(const Inputs& x, const Targets& y, const Losses& losses) const;
   /// In a forked child, where the parent's thread that was changing the network is gone.

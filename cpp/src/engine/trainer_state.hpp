@@ -55,6 +55,7 @@ struct Trainer<T>::State {
 
   /// Throws Error for what fit cannot run with; nothing has changed then.
   void check(const Inputs& x, const Targets& y, const FitOptions& o) const;
+  /// What check() is made of: shapes and losses with every number; the rows; the targets.
   void check_data(const Inputs& x, const Targets& y, const char* x_name, const char* y_name) const;
   void check_rows(const Inputs& x, const char* name) const;
   void check_values(const Targets& y, const char* name) const;

@@ -135,6 +135,7 @@ void InferencePlan<T>::copy_from(const Buffer<T>& values) {
   for (AffineStage<T>* affine : affine_) affine->refresh();
 }
 
+// Scratch is shared by the ops, which come one after the other, so the largest wish counts.
 template <class T>
 InferWorkspace<T> InferencePlan<T>::workspace(std::int64_t rows) const {
   check_table_size(checked_product(rows, slots_), values_of_row_);

@@ -64,6 +64,8 @@ struct Predictor<T>::State {
       throw Error("a predictor of several outputs gives them as they are, without a link");
   }
 
+  /// An empty plan, for weights that are copied into it. A Lambda could neither be const nor
+  /// promise not to allocate.
   std::unique_ptr<InferencePlan<T>> make_set() const {
     model::refuse_lambdas(graph, "a Predictor");
     return std::make_unique<InferencePlan<T>>(kernels, graph);
@@ -114,6 +116,7 @@ typename Predictor<T>::Scratch& Predictor<T>::Scratch::operator=(Scratch&&) noex
 template <class T>
 Predictor<T>::Scratch::~Scratch() = default;
 
+// The network is read here and in `update` alone; it may be trained or deleted meanwhile.
 template <class T>
 Predictor<T>::Predictor(const Network<T>& network, Loss::Link link) {
   const engine::Reading guard(*network.state_);

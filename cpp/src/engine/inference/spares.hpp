@@ -75,6 +75,8 @@ class Spares {
     }
   }
 
+  // Null: nothing there. An exchange hands an item over with all that its last borrower has
+  // written.
   std::array<std::atomic<Item*>, most> slots_{};
 };
 

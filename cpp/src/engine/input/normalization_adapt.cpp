@@ -118,6 +118,7 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x,
   const std::int64_t positions = node.shape.positions();
   std::int64_t rows = 0;
   bool exactly = false;
+  // visit(row: columns) for each position of each row of a piece, as it reaches the layer
   const auto each_row = [&](const Inputs& piece, const auto& visit) {
     plan.choose_path(piece, InputSparsity::dense);
     const engine::RowList part(list, piece.rows());
@@ -135,6 +136,7 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x,
     });
     plan.calls().rethrow();
   };
+  // visit(piece) for all rows of x, which the caller's code may be giving meanwhile
   const auto pass = [&](const auto& visit) {
     const engine::Occupancy::CallingBack calling(s.occupancy);
     x([&](const Inputs& piece) {
@@ -142,6 +144,7 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x,
       visit(piece);
     });
   };
+  // NaN and infinity are looked for in the first pass alone.
   const auto check_first = [&](const Inputs& piece) {
     for (std::size_t i = 0; i < piece.size(); ++i)
       check_finite<T>(piece[i], s.input_name(i).c_str(), {}, s.missing_columns[i]);
@@ -169,6 +172,7 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x,
         for (std::size_t j = 0; j < columns; ++j) numbers.add(j, row[j]);
       });
     });
+    // A column without numbers gets centre 0 and scale 0.
     const auto take = [&](auto& kept) {
       for (std::size_t j = 0; j < columns; ++j) {
         const bool any = !kept.empty(j);
