@@ -17,6 +17,7 @@ namespace chainrule {
 template <class T>
 class CompiledLoss {
  public:
+  /// options.losses must be `losses`, so that the plan leaves out activations that these contain.
   CompiledLoss(const kernels::KernelTable<T>& kernels, const Graph& graph,
                engine::Parameters<T>& parameters, const Losses& losses,
                const engine::PlanOptions& options)

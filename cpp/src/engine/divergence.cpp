@@ -107,6 +107,8 @@ void Network<T>::State::report_divergence(engine::Plan<T>& plan, const Inputs& x
                                           engine::RowList list, std::int64_t rows,
                                           std::int64_t epoch, std::int64_t batch, double loss,
                                           bool weights_kept) {
+  // The tensors still hold what the old weights gave, so the layer is found before anything goes
+  // back.
   std::int64_t layer = plan.first_bad_layer(rows);
   if (layer < 0) layer = static_cast<std::int64_t>(layers.size()) - 1;
   if (weights_kept) {

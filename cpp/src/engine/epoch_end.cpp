@@ -86,6 +86,8 @@ void Network<T>::State::EpochRun::finish() {
   if (epoch_done) ++s_.epochs;
   session_.kept_trained = session_.kept_trained || result_.batches > 0;
   if (is_alone_) finish_bounds();
+  // Only a call that ended well vouches for its rows, so that the next one need not look through
+  // them.
   session_.seen.swap(data_);
   compiled_->ready = true;
 }
@@ -121,6 +123,7 @@ void Network<T>::State::EpochRun::restore_statistics() {
 template <class T>
 void Network<T>::State::EpochRun::diverge(std::int64_t rows, std::int64_t batch, double loss) {
   if (!weights_kept_) restore_statistics();
+  // Of rows that are not in memory only the chunk is there to be looked at.
   const engine::RowList list(chunk_ ? std::span<const std::int64_t>() : options_.rows,
                              there_.rows());
   s_.report_divergence(compiled_->plan, there_, list, rows, s_.epochs + 1, batch, loss,

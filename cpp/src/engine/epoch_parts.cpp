@@ -80,6 +80,8 @@ class Network<T>::State::EpochParts {
         all.stopped = options_.on_batch(report) || all.stopped;
       }
     } while (next < last_ && !all.stopped);
+    // From the first batch on it is the mean of the epoch, otherwise that of the batches of this
+    // call.
     all.loss = options_.first_batch == 0 ? all.epoch_loss
                : all.weight > 0.0        ? sum / all.weight
                                          : 0.0;

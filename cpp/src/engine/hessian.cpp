@@ -62,6 +62,7 @@ struct Hessian::State {
       for (Dual& value : rows) value.tangent = v ? *v++ : 0.0;
       parameters.pack(p, rows.data(), parameters.values.data());
     }
+    // Stages that keep copies of the parameters take the tangents over, too.
     compiled.plan.refresh();
     engine::Step<Dual> step;
     step.rows = x[0].rows;

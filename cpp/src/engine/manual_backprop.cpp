@@ -85,6 +85,7 @@ void Network<T>::forward(const Inputs& x, bool training, int num_threads, T* out
     s.backprop.activation_rows = 0;
     plan.calls().rethrow();
   }
+  // `backward` runs the same step: the same rows, random numbers and statistics.
   s.backprop.forward_step = step;
   s.backprop.activation_rows = x.rows();
   s.gradients.valid = false;
@@ -112,6 +113,7 @@ void Network<T>::backward(const RowsView& dy, T* dx) {
   engine::run_team(plan.threads(), [&](engine::Team team) {
     ThreadContext context(team);
     const engine::Range rows = step.rows_of(context.slice());
+    // Each result takes its columns of dy, which lie side by side, into its own gradient.
     RowsView part = dy;
     for (std::size_t i = 0; i < plan.results(); ++i) {
       const engine::Tensor<T>& last = plan.result_gradient(i);
@@ -151,6 +153,7 @@ double Network<T>::compute_gradients(const Inputs& x, const Targets& y, const Lo
   options.backward = true;
   options.input_gradient = true;
   options.losses = losses;
+  // A plan of its own, so that a forward pass by hand before it stays valid.
   CompiledLoss<T>& compiled = s.compile(s.backprop.checking, losses, options);
   compiled.prepare(y);
   compiled.begin();
@@ -218,6 +221,7 @@ void Network<T>::set_gradients(const std::vector<std::pair<std::string, const T*
   }
   s.gradients.make_room(s.parameters);
   // From here on nothing needs memory.
+  // Gradients that are not given keep those that there are, or are zeros.
   if (others_zero || !s.gradients.valid) s.gradients.values.clear();
   for (std::size_t i = 0; i < given.size(); ++i)
     s.parameters.pack(*parameters[i], given[i].second, s.gradients.values.data());

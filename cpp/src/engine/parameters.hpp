@@ -45,8 +45,7 @@ class Parameters {
   Parameters(const Graph& graph, std::int64_t panel);
 
   const std::vector<Parameter>& list() const { return list_; }
-  /// The arrays of one layer, in the order in which its description lists them; null where it has
-  /// none of that name.
+  /// The array of that name of a layer; null where the layer has none.
   const Parameter* find(std::int64_t layer, const std::string& array) const;
   const Parameter& named(const std::string& name) const;  // throws Error
   std::int64_t arena_size() const { return arena_size_; }

@@ -42,6 +42,7 @@ void run_in_pieces(std::int64_t rows, std::int64_t batch, double work, int threa
     size = whole_batches(static_cast<double>(size) * std::min(growth, slice));
     begun = now;
     if (!poll || now - polled < std::chrono::milliseconds(50)) continue;
+    // The poll is the caller's code, and its time counts neither for a piece nor for the wait.
     const Occupancy::CallingBack within(occupancy);
     poll();
     begun = polled = Clock::now();

@@ -203,6 +203,8 @@ void Network<T>::State::EpochRun::prepare() {
     s_.optimizer.prepare(optimizer_, s_.parameters.arena_size(),
                          stored_ ? nullptr : compiled_->plan.sparse_weight());
   };
+  // The state of an optimizer that goes on is made ready before all is kept; that of another one is
+  // replaced only behind the copy, which still holds it.
   const bool goes_on = s_.optimizer.goes_on(optimizer_);
   if (goes_on) prepare_optimizer();
   follows_bounds_ =

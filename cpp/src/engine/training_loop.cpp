@@ -120,6 +120,7 @@ template <class T>
 bool Trainer<T>::State::Loop::run_epoch() {
   Network<T>& trained = *s_.network;
   const bool was_over = is_over();
+  // Batches that an earlier call has all trained on have made their epoch count already.
   const std::int64_t before = trained.epochs() - (was_over ? 1 : 0);
   if (o_.on_epoch_begin && o_.on_epoch_begin(before + 1)) return false;
   // No memory may be wanting when the epoch is done.
