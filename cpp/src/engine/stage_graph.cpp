@@ -12,6 +12,18 @@
 #include "model/last_activation.hpp"
 
 namespace chainrule::engine {
+namespace {
+
+/// Whether the rows of an input are categories, whose reader takes them flat, as the caller has
+/// them.
+bool holds_categories(const std::vector<Node>& nodes, std::size_t input) {
+  return std::any_of(nodes.begin(), nodes.end(), [&](const Node& node) {
+    return node.layer && (*node.layer)->reads_categories() &&
+           static_cast<std::size_t>(node.inputs.front()) == input;
+  });
+}
+
+}  // namespace
 
 // In this order: which nodes lead to results; for each of them its stages, one behind the other;
 // the tensors that are results, flat or with positions as their reader wants them; activations that
@@ -47,7 +59,8 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
     if (!node.layer) {
       const std::size_t flat = add_tensor(node.shape.size(), 1);
       inputs.push_back(flat);
-      tensor_of[i] = positions == 1 || !wanted[i] ? flat : add_reshape(flat, node.shape, 0);
+      const bool stays_flat = positions == 1 || !wanted[i] || holds_categories(nodes, i);
+      tensor_of[i] = stays_flat ? flat : add_reshape(flat, node.shape, 0);
       continue;
     }
     const std::size_t owner = node.shares >= 0 ? static_cast<std::size_t>(node.shares) : i;
