@@ -45,7 +45,7 @@ class Network<T>::State::EpochRun {
   void check_batches();
   void check_learning_rates() const;
   void prepare();
-  // By the threads of a team.
+  // The threads of a team call these; count_batch the first one alone.
   void run_piece(engine::Team team);
   void run_passes(engine::ThreadContext& context, const engine::Step<T>& step,
                   engine::RowOrder order);
@@ -56,7 +56,7 @@ class Network<T>::State::EpochRun {
   bool is_safe(const engine::ThreadContext& context, const engine::Update<T>& update,
                std::int64_t rows);
   void keep_weights(engine::ThreadContext& context);
-  // By the calling thread, behind the last team.
+  // The calling thread calls these, behind the last team.
   void finish();
   void finish_bounds();
   void drop_failed_batch();

@@ -68,7 +68,8 @@ void Trainer<T>::State::check(const Inputs& x, const Targets& y, const FitOption
   if (plateau && monitor != "val_loss") check_monitor(monitor, o, "reduce_on_plateau");
 }
 
-// Of an epoch that is gone on with: a sum for each output, with a unit that can be divided by.
+// before: the losses of an epoch that goes on, a sum for each output, with a unit that can be
+// divided by
 template <class T>
 void Trainer<T>::State::check_losses_before(const LossSums& before) const {
   if (before.empty()) return;

@@ -22,7 +22,8 @@ using engine::ThreadContext;
 
 namespace {
 
-/// Those of all inputs, side by side in the caller's array of `columns` columns.
+/// Copies a thread's rows of d loss / d x, those of all inputs side by side, into the caller's
+/// array of `columns` columns.
 template <class T>
 void copy_input_gradients(const engine::Plan<T>& plan, engine::Range rows, std::int64_t columns,
                           T* to) {

@@ -61,7 +61,7 @@ std::vector<std::int64_t> categories_of(const Graph& graph) {
   return any ? categories : std::vector<std::int64_t>{};
 }
 
-/// Those of each input, empty where it holds none.
+/// The same for each input by itself.
 std::vector<std::vector<std::int64_t>> split(const std::vector<std::int64_t>& categories,
                                              const Graph& graph) {
   std::vector<std::vector<std::int64_t>> parts;

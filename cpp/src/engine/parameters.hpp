@@ -49,7 +49,7 @@ class Parameters {
   const Parameter* find(std::int64_t layer, const std::string& array) const;
   const Parameter& named(const std::string& name) const;  // throws Error
   std::int64_t arena_size() const { return arena_size_; }
-  /// Those with a factor that is not 1; the group of an array is one more than the index here.
+  /// The groups with a factor that is not 1; the group of an array is one more than its index here.
   const std::vector<ParameterGroup>& groups() const { return groups_; }
 
   T* at(const Parameter* p) { return p ? values.data() + p->offset : nullptr; }

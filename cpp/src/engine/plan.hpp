@@ -63,7 +63,7 @@ class Plan {
   /// What a loss reads, and where its gradient goes: an output of the graph, or the input of an
   /// activation that the loss contains.
   std::size_t results() const { return graph_.results.size(); }
-  /// Of all results, with all of their positions.
+  /// The columns of all results, with all of their positions.
   std::int64_t result_columns() const { return result_columns_; }
   const Tensor<T>& result(std::size_t output = 0) const {
     return tensors_[graph_.results[output]].y;

@@ -122,7 +122,7 @@ void Trainer<T>::set_losses(const Losses& losses) {
   state_->set_losses(losses);
 }
 
-// Also from a callback of fit, between two batches.
+// A callback of fit may call it too, between two batches.
 template <class T>
 void Trainer<T>::set_optimizer(const Optimizer& optimizer,
                                const std::optional<Schedule>& schedule) {

@@ -209,7 +209,7 @@ void Network<T>::State::EpochRun::prepare() {
   if (goes_on) prepare_optimizer();
   follows_bounds_ =
       is_alone_ && goes_on && s_.backprop.step_bounds.known() && session_.has_room(s_.optimizer);
-  // Of a batch by itself always, so that the first steps take the memory.
+  // A batch by itself keeps them in any case, so that the first steps take the memory.
   if (is_alone_ || compiled_->plan.calls().expected()) s_.keep_statistics();
   if (follows_bounds_) {
     session_.kept_epoch = -1;

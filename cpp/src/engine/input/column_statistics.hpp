@@ -99,7 +99,7 @@ class ColumnQuantiles {
  public:
   explicit ColumnQuantiles(std::size_t columns) : columns_(columns) {}
 
-  /// Makes room for so many more numbers of each column.
+  /// Makes room for `more` numbers of each column.
   void reserve(std::int64_t more) {
     for (std::vector<T>& column : columns_) {
       const std::size_t needed = column.size() + static_cast<std::size_t>(more);

@@ -115,7 +115,7 @@ struct Named {
     });
   }
 
-  /// Of each of the positions of a row.
+  /// Throws Error unless the numbers of each position of a row sum to 1.
   void refuse_other_sums(std::int64_t positions) const {
     for_each_row(y, [&](std::int64_t row, const auto& numbers) {
       auto part = numbers;

@@ -39,7 +39,7 @@ void NonzeroStateRows::find(const Parameter& p, const std::vector<Buffer<T>>& sl
   offset_ = p.offset;
 }
 
-// Without allocation where the sizes agree, as when an epoch is kept again.
+// It allocates nothing where the sizes agree, as when an epoch is kept again.
 void NonzeroStateRows::copy_from(const NonzeroStateRows& other) {
   offset_ = other.offset_;
   if (rows_.size() != other.rows_.size()) {

@@ -81,8 +81,8 @@ engine::Penalties Network<T>::State::penalties() const {
   return largest;
 }
 
-// Before a step that may leave the range of T: weights and optimizer state, in memory that is there
-// from the second time on.
+// Keeps weights and optimizer state before a step that may leave the range of T, in memory that is
+// there from the second time on.
 template <class T>
 void Network<T>::State::keep_for_step() {
   forget_older();  // whose memory is used

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// By blocks of rows: what the rows above have made is taken from a block, the block's own columns
-// become those of U, and the columns behind follow, among them that of a right side.
+// The factorization goes by blocks of rows: what the rows above have made is taken from a block,
+// the block's own columns become those of U, and the columns behind follow, among them that of a
+// right side.
 #include "engine/second_order/cholesky.hpp"
 
 #include <algorithm>

@@ -65,7 +65,7 @@ class FullBatchLoss {
   /// At the network's parameters, which are w: the loss with penalties and its gradient; and the
   /// raw outputs, if asked. What is not finite is passed on as it is.
   double evaluate(const Vector& w, Vector& gradient, T* outputs, const Poll& poll);
-  /// Of the last evaluation, without penalties: the losses of each output, and their mean.
+  /// The losses of each output at the last evaluation, and their mean, without penalties.
   const LossSums& losses() const { return compiled_.all(); }
   double data_loss() const { return compiled_.all().mean(compiled_.losses()); }
 

@@ -217,7 +217,7 @@ void GaussNewton::run_backward(ThreadContext& context, const Step<double>& step,
 }
 
 // jj = J^T J, je = J^T e, sums over rows in their order
-// By products, the batches are gone through once more; a forward pass is left out where the one
+// For products the batches are gone through once more; a forward pass is left out where the one
 // batch of sum_of_squares is still in the plan's tensors.
 void GaussNewton::normal_equations(engine::SymmetricMatrix& jj, Vector& je, const Poll& poll) {
   if (!gram_) {

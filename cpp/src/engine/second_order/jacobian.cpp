@@ -140,8 +140,8 @@ void Jacobian::add_product(const engine::GradientProduct<double>& product, std::
   }
 }
 
-// The same for one row by the stages' own gradients, for stages that do not give products: a pass
-// for each output, whose gradients are copied out of the arena.
+// One row of J for each output by the stages' own gradients, for stages that do not give products:
+// a backward pass each, whose gradients are copied out of the arena.
 void Jacobian::find_row(RowPlan& own, const Inputs& x, std::int64_t row,
                         const JacobianRows& to) const {
   engine::Plan<double>& plan = own.plan;

@@ -46,9 +46,8 @@ class Changes {
     count_ = std::min(count_ + 1, ring_.size());
   }
 
-  /// Minus the approximate inverse of the Hessian times the gradient.
   /// direction = -r of the two loops above, (parameters). With no changes it is -gradient. The
-  /// second loop works on -r, so its signs are turned.
+  /// second loop works on -r, so its signs are the opposite.
   void direct(const Vector& gradient, Vector& direction) {
     direction = gradient;
     for (std::size_t i = 0; i < count_; ++i) {

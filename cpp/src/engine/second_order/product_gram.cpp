@@ -80,7 +80,8 @@ bool ProductGram::should_swap(const Columns& a, const Columns& b) {
   return a.count * padded<double>(b.count) > b.count * padded<double>(a.count);
 }
 
-/// Of a triangle with `upper`: up to the diagonal of each panel.
+/// Sums of a group of columns by another one; `upper`: a triangle, up to the diagonal of each
+/// panel.
 ProductGram::Sums ProductGram::add_sums(const Columns& rows, const Columns& columns, bool upper) {
   const Sums sums{rows,
                   columns,
@@ -153,7 +154,8 @@ void ProductGram::take(std::int64_t output, Range rows, const double* errors,
   }
 }
 
-// Of rows [rows.begin, rows.end) of the chunk that begins with row `first` of the batch:
+// The next three work on rows [rows.begin, rows.end) of the chunk that begins with row `first` of
+// the batch.
 
 // inputs_(i, factor, :) = x(first + i, :)
 void ProductGram::make_inputs(Range rows, std::int64_t first) {
@@ -275,7 +277,7 @@ void ProductGram::put(const PairBlock& block, SymmetricMatrix& jj, Vector& je) c
       std::int64_t column = 0;
       for (std::int64_t c = 0; c < columns_a; ++c) {
         for (std::int64_t d = symmetric ? c : 0; d < columns_b;) {
-          // As many as lie in one panel.
+          // A run of columns that lie in one panel.
           const std::int64_t panel = column / shape.panel;
           const std::int64_t within = column - panel * shape.panel;
           const std::int64_t count = std::min(shape.panel - within, columns_b - d);

@@ -26,7 +26,7 @@ namespace chainrule::engine {
 /// their order.
 class ProductGram {
  public:
-  /// Of all parameters of the vector: one product each, without shared ones. `batch`: most rows.
+  /// `products`: one for each parameter of the vector, without shared ones. `batch`: most rows.
   ProductGram(const kernels::KernelTable<double>& kernels, const ParameterVector& vector,
               const std::vector<GradientProduct<double>>& products, std::int64_t outputs,
               std::int64_t batch, std::int64_t rows);

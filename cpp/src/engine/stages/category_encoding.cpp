@@ -4,8 +4,8 @@
 //   x: rows x inputs        2 | 0           categories of (3, 2)
 //   y: rows x outputs       0 0 1 | 1 0     one_hot
 //
-// In the modes multi_hot and count all columns share the outputs of the first. Nearly all of y is
-// zero, so a dense stage behind takes lists of the nonzeros and y is not written.
+// In the modes multi_hot and count all columns share one block of outputs. Nearly all of y is zero,
+// so a dense stage behind takes lists of the nonzeros and y is not written.
 #include <algorithm>
 
 #include "chainrule/layers.hpp"

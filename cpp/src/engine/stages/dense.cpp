@@ -244,7 +244,7 @@ class DenseStage final : public Stage<T>,
     return {x_of(slice), this->x.stride};
   }
 
-  /// Whose bias a thread updates: those of its forward pass, if it has any of its own there.
+  /// The columns whose bias a thread updates: those of its forward pass, if it has any there.
   Range columns_of(ThreadSlice slice) const {
     if (partition_ == Partition::rows)
       return slice.range(padded<T>(units_), kernels::kRowAlignment<T>);
@@ -275,9 +275,9 @@ class DenseStage final : public Stage<T>,
     }
   }
 
-  /// The same from the nonzeros. Threads share the groups of panels, so that each
-  /// has those of its forward pass; where a group is left over they share its inputs, each as many
-  /// entries as the others.
+  /// dW from the nonzeros. Threads share the groups of panels, so that each has those of its
+  /// forward pass; where a group is left over they share its inputs, each as many entries as the
+  /// others.
   void sparse_weight_gradients(const Step<T>& step, ThreadSlice slice, const std::int32_t* begin) {
     const std::int64_t group = sparse_group(slice.count);
     const std::int64_t groups = (panels_ + group - 1) / group;

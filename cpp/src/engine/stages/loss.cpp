@@ -144,7 +144,8 @@ void LossStage<T>::check(const Loss& loss, const TargetsView& y, const Shape& sh
   }
 }
 
-// By label; of a single output by whether the target is positive, as class 1 is.
+// The weight of the label's class; without labels, of class 1 where the target is positive and else
+// of class 0.
 template <class T>
 double LossStage<T>::class_weight(const TargetsView& y, std::int64_t row,
                                   std::int64_t position) const {

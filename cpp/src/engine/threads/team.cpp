@@ -84,7 +84,7 @@ TeamReport run_job(int threads, FunctionRef<void(Team)> body, bool measured) {
           std::chrono::nanoseconds(job.waited.load(std::memory_order_relaxed))};
 }
 
-// Of the process: teams of all callers share its cores.
+// One for the process, whose cores teams of all callers share.
 CoreShortage core_shortage;
 std::atomic<bool> pieces_are_long{false};
 #endif
