@@ -90,7 +90,7 @@ class Network<T>::State::EpochParts {
 
  private:
   /// Reads the rows of the next batches. Where that fails behind the first part, the network goes
-  /// back to its beginning, as after any failure of a part.
+  /// back to the beginning of the epoch, as after any failure of a part.
   void read(std::int64_t batch, bool has_begun) {
     try {
       read_chunk(batch);

@@ -12,8 +12,8 @@
 
 namespace chainrule::engine {
 
-// Forward through the graph: a tensor wants a gradient if a trained parameter lies before it, or an
-// input whose gradient is asked for. A stage goes backward if its own output does.
+// A stage goes backward if it has trained parameters or reads something that wants a gradient; then
+// what it writes wants one. Of inputs it is the caller who wants it.
 template <class T>
 void Plan<T>::find_gradients() {
   if (!options_.backward) return;

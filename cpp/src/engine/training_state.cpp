@@ -124,7 +124,7 @@ void Network<T>::restore_training(const Optimizer& optimizer, std::int64_t steps
   state_->forget_older();
 }
 
-// The next step begins with slots of zeros and counts from 1.
+// The next step begins with new slots and counts from 1.
 template <class T>
 void Network<T>::reset_optimizer() {
   const engine::Changing guard(*state_);

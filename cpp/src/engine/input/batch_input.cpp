@@ -62,8 +62,8 @@ void BatchInput<T>::check_takes_sparse(const std::string& what) const {
               (first_ ? first_->describe() + " comes first" : "no layer alone reads x"));
 }
 
-// x may be of another kind in each call. Room that a path needs is taken once and kept. The path
-// changes no bit: it only leaves out terms that are zero.
+// x may be of another kind in each call. Room that a path needs is taken once and kept. The paths
+// leave out terms that are zero, which changes no sum but for the sign of one that is 0.
 template <class T>
 void BatchInput<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
   using Reason = InputPath::Reason;
@@ -344,7 +344,7 @@ bool BatchInput<T>::changed() const {
   return rows_changed_ || (lists_ && taker_->sparse == lists_.get() && lists_->changed());
 }
 
-// Bytes: as if each were 255, which the factor of the largest bounds from above.
+// Rows of bytes are bounded as if each byte were 255.
 template <class T>
 double BatchInput<T>::norm(std::int64_t rows) const {
   if (taker_->sparse) return taker_->sparse->norm(rows);

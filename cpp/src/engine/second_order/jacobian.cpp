@@ -41,8 +41,8 @@ void Jacobian::RowPlan::choose_path(const Inputs& x) {
 }
 
 // jacobian_: (chunk x outputs) rows of n + 1 numbers, as many as about 1 MiB holds, between 32 and
-// 512, so that the products find them in a cache. Each thread has a plan for its share of a chunk,
-// with a panel for its products.
+// 512 but at least one row of the batch, so that the products find them in a cache. Each thread has
+// a plan for its share of a chunk, with a panel for its products.
 Jacobian::Jacobian(const Graph& graph, engine::Parameters<double>& parameters,
                    const Settings& settings, const Inputs& x)
     : settings_(settings),
@@ -85,7 +85,7 @@ void Jacobian::find_rows(RowPlan& own, const Inputs& x, std::int64_t row, std::i
 
 // One forward pass of `count` rows, and for each output one backward pass with dz = scale in its
 // column: since rows do not mix, row i of what comes back is that of row i alone, and its gradients
-// are x(i) dy(i)^T.
+// are x(i)^T dy(i).
 void Jacobian::find_rows_together(RowPlan& own, const Inputs& x, std::int64_t row,
                                   std::int64_t count, const JacobianRows& to) const {
   engine::Plan<double>& plan = own.plan;

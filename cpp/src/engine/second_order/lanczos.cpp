@@ -131,10 +131,10 @@ void check(const LanczosOptions& options, std::int64_t size) {
 
 }  // namespace
 
-// Steps until the residuals of the `count` eigenvalues of largest magnitude are small enough. Of a
-// small matrix all steps are done, since an eigenvalue that occurs several times shows once in each
-// space; where a space is closed, a random vector orthogonal to it begins the next. All vectors are
-// kept: (steps x size).
+// Steps until the residuals of the `count` eigenvalues of largest magnitude are small enough, or
+// max_iterations. Of a small matrix all steps are done, since an eigenvalue that occurs several
+// times shows once in each space; where a space is closed, a random vector orthogonal to it begins
+// the next. All vectors are kept: (steps x size).
 HessianEigenvalues lanczos(std::int64_t size,
                            FunctionRef<void(const double* v, double* product)> multiply,
                            const LanczosOptions& options) {

@@ -73,8 +73,8 @@ bool Laplace::State::factorize(const engine::SymmetricMatrix& jj) {
 
 // J^T J is worked out once, at the parameters given; alpha and beta then follow by the fixed point,
 // each iteration a factorization. It ends with the factor of the last ones, and with the evidence:
-//   log p = -(beta sum e^2 + alpha sum w^2) / 2 + n/2 log alpha + N/2 log(beta / 2 pi) - log det A
-// / 2
+//   log p = -(beta sum e^2 + alpha sum w^2 + log det A) / 2
+//           + n/2 log alpha + N/2 log(beta / 2 pi)
 void Laplace::State::find(const LaplaceOptions& options, const Poll& poll) {
   constexpr int most_iterations = 100;
   constexpr double enough = 1e-6;  // change of alpha and beta

@@ -176,8 +176,9 @@ class LevenbergMarquardtSolver final : public Solver<T> {
   }
 
   /// Moves w_ by -(curvature + damping I)^-1 gradient / 2 to parameters of a smaller objective.
-  /// Damping grows until a step is smaller, and then falls for the next one. A step that gives NaN
-  /// counts as none. False, with the reason in `end`, where no damping that is allowed does it.
+  /// Damping grows until a step lowers the objective, and then falls for the next one. A step that
+  /// gives NaN counts as none. False, with the reason in `end`, where no damping that is allowed
+  /// does it.
   bool step(TrainingEnd& end, const Poll& poll) {
     for (; damping_ <= options_.max_damping; damping_ *= options_.increase) {
       tried_ = gradient_;
