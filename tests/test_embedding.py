@@ -231,6 +231,29 @@ def test_bad_options(make: Any, error: type[Exception], text: str) -> None:
         make()
 
 
+def test_nothing_else_reads_the_categories() -> None:
+    x = cr.Input(2, name="codes")
+    outputs = cr.Concatenate()([cr.Embedding(3, 2)(x), cr.Dense(1)(x)])
+    text = "layer embedding (embedding) reads categories from 'codes' and must be its only reader"
+    with pytest.raises(ValueError, match=re.escape(text)):
+        cr.Network(inputs=x, outputs=outputs, seed=0)
+
+
+@pytest.mark.parametrize("layer", [cr.Embedding(3, 2), cr.CategoryEncoding(3)])
+def test_categories_of_an_input_with_positions(layer: cr.layers.Layer) -> None:
+    codes = np.array([[[0, 1], [2, 1]], [[1, 1], [0, 2]], [[2, 0], [2, 2]]])
+    shaped, flat = cr.Input((2, 2)), cr.Input(4)
+    nets = [
+        cr.Network(inputs=x, outputs=cr.Dense(2)(copy.copy(layer)(x)), seed=0)
+        for x in (shaped, flat)
+    ]
+    y = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    for net, x in zip(nets, (codes, codes.reshape(3, 4)), strict=True):
+        net.fit(x, y, loss="mse", optimizer="sgd", epochs=2, verbose=0)
+    assert np.array_equal(nets[0].predict(codes), nets[1].predict(codes.reshape(3, 4)))
+    assert len(np.unique(nets[0].predict(codes))) == 6
+
+
 def test_the_description() -> None:
     layer = cr.Embedding((40, 7), 5, columns=np.array([3, 0]))  # type: ignore[arg-type]
     assert (layer.num_embeddings, layer.units, layer.columns) == ((40, 7), 5, (3, 0))

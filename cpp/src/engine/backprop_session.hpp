@@ -23,6 +23,7 @@ struct StoredGradients {
   bool valid = false;        // for a step by hand
   std::unique_ptr<engine::StoredUpdate<T>> update;
 
+  /// Takes memory at the first use: training that uses gradients up at once never needs it.
   void make_room(const engine::Parameters<T>& parameters) {
     if (values.empty()) values = engine::Buffer<T>(parameters.arena_size());
     if (!update)

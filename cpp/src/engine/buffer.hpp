@@ -27,7 +27,8 @@ constexpr std::int64_t row_stride(std::int64_t columns) {
                                                        : stride;
 }
 
-/// A zeroed array aligned to a cache line.
+/// A zeroed array aligned to a cache line, and from 2 MiB on to a large page. Zeros matter: the
+/// padding of tensors and arenas is read by kernels, and gradients rely on it.
 template <class T>
 class Buffer {
  public:
@@ -54,6 +55,7 @@ class Buffer {
   void clear() {
     if (size_ > 0) std::memset(static_cast<void*>(data_), 0, bytes());
   }
+  /// Both for buffers of the same size, without allocation.
   void swap_numbers(Buffer& other) { std::swap_ranges(data_, data_ + size_, other.data_); }
   void copy_from(const Buffer& other) { std::copy_n(other.data_, size_, data_); }
 

@@ -22,6 +22,8 @@ std::int64_t system_value(const char* name) {
 }
 #endif
 
+/// What the system reports. Where it does not know a size it gives 0 or less, and the default
+/// stays.
 CacheSizes ask_system() {
   CacheSizes sizes;
 #if defined(_SC_LEVEL1_DCACHE_SIZE)

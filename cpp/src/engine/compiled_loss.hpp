@@ -17,6 +17,7 @@ namespace chainrule {
 template <class T>
 class CompiledLoss {
  public:
+  /// options.losses must be `losses`, so that the plan leaves out activations that these contain.
   CompiledLoss(const kernels::KernelTable<T>& kernels, const Graph& graph,
                engine::Parameters<T>& parameters, const Losses& losses,
                const engine::PlanOptions& options)
@@ -30,6 +31,8 @@ class CompiledLoss {
     }
   }
 
+  /// Whether it was compiled for the same; what else the options say is the same for all users of a
+  /// slot.
   bool is_for(const Losses& losses, const engine::PlanOptions& options) const {
     if (losses.size() != losses_.size() || plan.batch_size() != options.batch_size ||
         plan.threads() != options.threads)

@@ -21,6 +21,7 @@ template <class T>
 void Network<T>::restore_epoch() {
   State& s = *state_;
   const engine::Changing guard(s);
+  // What was kept is of an epoch's beginning: of the one under way, or of the last one.
   const bool begun = s.training.kept_epoch >= 0 && s.training.kept_epoch == s.epochs;
   const bool done = s.training.kept_epoch >= 0 && s.training.kept_epoch == s.epochs - 1;
   if (!begun && !done) throw StateError("there is no epoch to restore: none has been trained last");
@@ -106,6 +107,8 @@ void Network<T>::State::report_divergence(engine::Plan<T>& plan, const Inputs& x
                                           engine::RowList list, std::int64_t rows,
                                           std::int64_t epoch, std::int64_t batch, double loss,
                                           bool weights_kept) {
+  // The tensors still hold what the old weights gave, so the layer is found before anything goes
+  // back.
   std::int64_t layer = plan.first_bad_layer(rows);
   if (layer < 0) layer = static_cast<std::int64_t>(layers.size()) - 1;
   if (weights_kept) {

@@ -13,7 +13,7 @@
 
 namespace chainrule::engine {
 
-/// No step updates them.
+/// No step updates dual numbers, so no row of theirs has to be visited for its state.
 template <>
 inline ZeroGradient zero_gradient<kernels::Dual>(const Optimizer&, const ParameterSpec&) {
   return ZeroGradient::skips;

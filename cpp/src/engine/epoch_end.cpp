@@ -36,6 +36,8 @@ bool Network<T>::State::EpochRun::is_safe(const ThreadContext& context,
   return safe;
 }
 
+// Copies the weights before a step that may spoil them, with the running statistics of before the
+// batch. All threads wait for the copy, since each goes on to change its own parameters.
 template <class T>
 void Network<T>::State::EpochRun::keep_weights(ThreadContext& context) {
   context.sync_for(Partition::columns);
@@ -84,6 +86,8 @@ void Network<T>::State::EpochRun::finish() {
   if (epoch_done) ++s_.epochs;
   session_.kept_trained = session_.kept_trained || result_.batches > 0;
   if (is_alone_) finish_bounds();
+  // Only a call that ended well vouches for its rows, so that the next one need not look through
+  // them.
   session_.seen.swap(data_);
   compiled_->ready = true;
 }
@@ -97,6 +101,8 @@ void Network<T>::State::EpochRun::drop_failed_batch() {
   if (result_.batches == 0 && (begins || !weights_kept_)) compiled_->plan.calls().rethrow();
 }
 
+// Bounds of the weights and the state for the next step: those that this one has been followed by,
+// or where it was not, taken anew from the numbers.
 template <class T>
 void Network<T>::State::EpochRun::finish_bounds() {
   if (weights_kept_) {
@@ -117,6 +123,7 @@ void Network<T>::State::EpochRun::restore_statistics() {
 template <class T>
 void Network<T>::State::EpochRun::diverge(std::int64_t rows, std::int64_t batch, double loss) {
   if (!weights_kept_) restore_statistics();
+  // Of rows that are not in memory only the chunk is there to be looked at.
   const engine::RowList list(chunk_ ? std::span<const std::int64_t>() : options_.rows,
                              there_.rows());
   s_.report_divergence(compiled_->plan, there_, list, rows, s_.epochs + 1, batch, loss,

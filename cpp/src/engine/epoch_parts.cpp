@@ -41,6 +41,9 @@ class Network<T>::State::EpochParts {
     chunk_batches_ = batches_of_chunk(x, batch_size_, options.shuffle);
   }
 
+  /// Runs part after part: a batch where each is to be seen, else what has been read, or all that
+  /// is left. The network is held for a part and free in between. Its losses go on from part to
+  /// part, so that the mean is that of the epoch.
   EpochResult run(const Targets& y, const Losses& losses, const Optimizer& chosen_optimizer) {
     EpochResult all;
     double sum = 0.0;
@@ -77,6 +80,8 @@ class Network<T>::State::EpochParts {
         all.stopped = options_.on_batch(report) || all.stopped;
       }
     } while (next < last_ && !all.stopped);
+    // From the first batch on it is the mean of the epoch, otherwise that of the batches of this
+    // call.
     all.loss = options_.first_batch == 0 ? all.epoch_loss
                : all.weight > 0.0        ? sum / all.weight
                                          : 0.0;
@@ -84,6 +89,8 @@ class Network<T>::State::EpochParts {
   }
 
  private:
+  /// Reads the rows of the next batches. Where that fails behind the first part, the network goes
+  /// back to the beginning of the epoch, as after any failure of a part.
   void read(std::int64_t batch, bool has_begun) {
     try {
       read_chunk(batch);
@@ -95,6 +102,8 @@ class Network<T>::State::EpochParts {
     }
   }
 
+  /// The row numbers are those of the batches in the epoch's order, so the chunk's row i is the
+  /// epoch's row first + i.
   void read_chunk(std::int64_t batch) {
     chunk_end_ = std::max(batch + 1, std::min(last_, batch + chunk_batches_));
     const std::int64_t first = std::clamp<std::int64_t>(batch * batch_size_, 0, x_.rows());
@@ -133,6 +142,7 @@ class Network<T>::State::EpochParts {
   std::vector<std::int64_t> numbers_;  // of its rows
 };
 
+// x: rows x inputs, y: rows; in one go where nothing asks for parts.
 template <class T>
 EpochResult Network<T>::run_epoch(const Inputs& x, const Targets& y, const Losses& losses,
                                   const Optimizer& optimizer, const EpochOptions& options) {

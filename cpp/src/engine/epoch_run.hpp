@@ -40,10 +40,12 @@ class Network<T>::State::EpochRun {
  private:
   using Clock = engine::CoreShortage::Clock;
 
+  // In the constructor: what is given fits. In run: memory, batches, and what comes of them.
   void check_data();
   void check_batches();
   void check_learning_rates() const;
   void prepare();
+  // The threads of a team call these; count_batch the first one alone.
   void run_piece(engine::Team team);
   void run_passes(engine::ThreadContext& context, const engine::Step<T>& step,
                   engine::RowOrder order);
@@ -54,6 +56,7 @@ class Network<T>::State::EpochRun {
   bool is_safe(const engine::ThreadContext& context, const engine::Update<T>& update,
                std::int64_t rows);
   void keep_weights(engine::ThreadContext& context);
+  // The calling thread calls these, behind the last team.
   void finish();
   void finish_bounds();
   void drop_failed_batch();
@@ -87,11 +90,11 @@ class Network<T>::State::EpochRun {
   std::int64_t last_batch_ = 0;
   engine::Poller poller_;
 
-  /// Whether the call is one batch by itself, and whether its step is followed by bounds, so that
-  /// weights and optimizer state are kept only where the bounds would leave the range of T.
   std::optional<SeenData> data_;  // of a whole epoch
   /// Whether the last call was on the same rows, which were looked through then.
   bool same_data_ = false;
+  /// Whether the call is one batch by itself, and whether its step is followed by bounds, so that
+  /// weights and optimizer state are kept only where the bounds would leave the range of T.
   bool is_alone_ = false;
   bool follows_bounds_ = false;
   bool weights_kept_ = true;

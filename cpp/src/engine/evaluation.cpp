@@ -50,6 +50,7 @@ void Network<T>::State::check_loss(const Losses& losses) const {
   }
 }
 
+// Shapes of x, as many rows of each y, the losses, and each y by its loss.
 template <class T>
 void Network<T>::State::check_targets(const Inputs& x, const Targets& y,
                                       const Losses& losses) const {
@@ -101,6 +102,7 @@ double Network<T>::evaluate(const Inputs& x, const Targets& y, const Losses& los
   typename engine::Spares<CompiledLoss<T>>::Loan loan(s.inference.evaluation);
   CompiledLoss<T>& compiled = s.compile(loan.item, losses, options);
   compiled.prepare(y);
+  // Sums go on where an earlier call left them, so that rows may come in pieces.
   compiled.begin(sums ? *sums : LossSums());
   compiled.plan.choose_path(x, input_sparsity);
   const auto piece = [&](engine::Team team, std::int64_t begin, std::int64_t end) {

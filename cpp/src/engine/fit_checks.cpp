@@ -12,6 +12,7 @@
 #include "engine/trainer_state.hpp"
 
 namespace chainrule {
+// The losses are always known, "val_loss" with validation data alone; other names are the caller's.
 template <class T>
 void Trainer<T>::State::check_monitor(const std::string& name, const FitOptions& o,
                                       const char* whose) const {
@@ -22,6 +23,7 @@ void Trainer<T>::State::check_monitor(const std::string& name, const FitOptions&
               "'");
 }
 
+// Options, then data, then what both together allow. Rows that are read come by once for this.
 template <class T>
 void Trainer<T>::State::check(const Inputs& x, const Targets& y, const FitOptions& o) const {
   if (o.epochs < 0) throw Error("epochs must be >= 0, got " + std::to_string(o.epochs));
@@ -66,6 +68,8 @@ void Trainer<T>::State::check(const Inputs& x, const Targets& y, const FitOption
   if (plateau && monitor != "val_loss") check_monitor(monitor, o, "reduce_on_plateau");
 }
 
+// before: the losses of an epoch that goes on, a sum for each output, with a unit that can be
+// divided by
 template <class T>
 void Trainer<T>::State::check_losses_before(const LossSums& before) const {
   if (before.empty()) return;
@@ -80,6 +84,7 @@ void Trainer<T>::State::check_losses_before(const LossSums& before) const {
   }
 }
 
+// x: rows x inputs, in pieces of kEvaluateRows rows, in their order; of rows in memory as views
 template <class T>
 void Trainer<T>::State::visit(const Inputs& x, const ReadRows& read,
                               const Callback<void(const Inputs&, std::int64_t)>& each) {
@@ -99,6 +104,7 @@ void Trainer<T>::State::visit(const Inputs& x, const ReadRows& read,
   }
 }
 
+// x: rows x inputs; NaN is refused but in columns that a Normalization fills.
 template <class T>
 void Trainer<T>::State::check_rows(const Inputs& x, const char* name) const {
   network->check_takes(x);

@@ -15,7 +15,7 @@ namespace chainrule::engine {
 /// Calls functions of the caller's, such as custom losses, from within the steps of a plan. Only
 /// the first thread of a team does, which is the thread that called the engine, while the others
 /// wait at the barrier. What a function throws must not leave the team: it is kept, no function is
-/// called from then on, and whoever runs the team passes it on behind that.
+/// called from then on, and the thread that ran the team throws it behind that.
 class FunctionCalls {
  public:
   /// `occupancy` is that of the network that is in use, if one is.

@@ -19,6 +19,7 @@ namespace chainrule {
 
 using kernels::Dual;
 
+// A network of dual numbers with the parameters of another one, and a plan for all rows at once.
 struct Hessian::State {
   template <class T>
   State(const Graph& graph, const engine::Parameters<T>& from, const Inputs& x_, const Targets& y_,
@@ -57,9 +58,11 @@ struct Hessian::State {
       if (!p.trained) continue;
       rows.resize(static_cast<std::size_t>(p.spec.shape.size()));
       parameters.unpack(p, parameters.values.data(), rows.data());
+      // Only parameters have tangents to begin with; x and y are constants.
       for (Dual& value : rows) value.tangent = v ? *v++ : 0.0;
       parameters.pack(p, rows.data(), parameters.values.data());
     }
+    // Stages that keep copies of the parameters take the tangents over, too.
     compiled.plan.refresh();
     engine::Step<Dual> step;
     step.rows = x[0].rows;
@@ -112,16 +115,19 @@ Hessian::~Hessian() = default;
 
 std::int64_t Hessian::size() const { return state_->size; }
 
+// to: size(), array after array, row-major
 void Hessian::gradient(double* to) {
   state_->run(nullptr);
   state_->copy_gradients(&Dual::value, to);
 }
 
+// product = H v, (size)
 void Hessian::multiply(const double* v, double* product) {
   state_->run(v);
   state_->copy_gradients(&Dual::tangent, product);
 }
 
+// to: size x size, row by row as products with unit vectors; then the mean with its transpose.
 void Hessian::matrix(double* to, const Callback<void()>& poll) {
   const std::int64_t n = size();
   std::vector<double> unit(static_cast<std::size_t>(n), 0.0);

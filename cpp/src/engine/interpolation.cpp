@@ -8,6 +8,8 @@
 
 namespace chainrule {
 
+// values = values + tau (source - values), number by number over the whole arena, statistics
+// included. Nothing changes where a difference would overflow.
 template <class T>
 void Network<T>::interpolate(const Network& source, double tau) {
   State& s = *state_;

@@ -80,6 +80,7 @@ void apply_link(const Loss& loss, T* outputs, std::int64_t rows, std::int64_t co
       break;
   }
   if (rows < 1 || columns < 1) return;
+  // The kernels work on padded rows, so the caller's go through a copy.
   const PaddedCopy<T> padded(outputs, rows, columns);
   f.rows = rows;
   f.columns = columns;

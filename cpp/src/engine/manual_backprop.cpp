@@ -22,7 +22,8 @@ using engine::ThreadContext;
 
 namespace {
 
-/// Those of all inputs, side by side in the caller's array of `columns` columns.
+/// Copies a thread's rows of d loss / d x, those of all inputs side by side, into the caller's
+/// array of `columns` columns.
 template <class T>
 void copy_input_gradients(const engine::Plan<T>& plan, engine::Range rows, std::int64_t columns,
                           T* to) {
@@ -85,6 +86,7 @@ void Network<T>::forward(const Inputs& x, bool training, int num_threads, T* out
     s.backprop.activation_rows = 0;
     plan.calls().rethrow();
   }
+  // `backward` runs the same step: the same rows, random numbers and statistics.
   s.backprop.forward_step = step;
   s.backprop.activation_rows = x.rows();
   s.gradients.valid = false;
@@ -112,6 +114,7 @@ void Network<T>::backward(const RowsView& dy, T* dx) {
   engine::run_team(plan.threads(), [&](engine::Team team) {
     ThreadContext context(team);
     const engine::Range rows = step.rows_of(context.slice());
+    // Each result takes its columns of dy, which lie side by side, into its own gradient.
     RowsView part = dy;
     for (std::size_t i = 0; i < plan.results(); ++i) {
       const engine::Tensor<T>& last = plan.result_gradient(i);
@@ -151,6 +154,7 @@ double Network<T>::compute_gradients(const Inputs& x, const Targets& y, const Lo
   options.backward = true;
   options.input_gradient = true;
   options.losses = losses;
+  // A plan of its own, so that a forward pass by hand before it stays valid.
   CompiledLoss<T>& compiled = s.compile(s.backprop.checking, losses, options);
   compiled.prepare(y);
   compiled.begin();
@@ -190,6 +194,7 @@ bool Network<T>::has_gradients() const {
   return state_->gradients.valid;
 }
 
+// values: the parameter's shape, row-major; without penalties, which the update adds
 template <class T>
 void Network<T>::get_gradient(const std::string& name, T* values) const {
   const engine::Reading guard(*state_);
@@ -217,6 +222,7 @@ void Network<T>::set_gradients(const std::vector<std::pair<std::string, const T*
   }
   s.gradients.make_room(s.parameters);
   // From here on nothing needs memory.
+  // Gradients that are not given keep those that there are, or are zeros.
   if (others_zero || !s.gradients.valid) s.gradients.values.clear();
   for (std::size_t i = 0; i < given.size(); ++i)
     s.parameters.pack(*parameters[i], given[i].second, s.gradients.values.data());

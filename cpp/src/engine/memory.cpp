@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kLargePage = std::size_t{2} << 20;
 
+/// `release` must come to the same alignment as `allocate`, hence from the size alone.
 constexpr std::align_val_t alignment(std::size_t bytes) {
   return std::align_val_t{bytes < kLargePage ? kernels::kRowAlignmentBytes : kLargePage};
 }

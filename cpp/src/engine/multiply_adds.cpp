@@ -7,6 +7,9 @@
 
 namespace chainrule::engine {
 
+// sum over the layers of positions x rows x columns of their matrices; vectors do not count. Behind
+// an encoding of categories a row has at most one nonzero for each of its columns of categories,
+// and a dense layer multiplies by these alone.
 double multiply_adds(const Graph& graph) {
   double count = 0.0;
   // How many columns of each node's row can be other than zero.

@@ -61,7 +61,7 @@ std::vector<std::int64_t> categories_of(const Graph& graph) {
   return any ? categories : std::vector<std::int64_t>{};
 }
 
-/// Those of each input, empty where it holds none.
+/// The same for each input by itself.
 std::vector<std::vector<std::int64_t>> split(const std::vector<std::int64_t>& categories,
                                              const Graph& graph) {
   std::vector<std::vector<std::int64_t>> parts;
@@ -79,6 +79,7 @@ std::vector<std::vector<std::int64_t>> split(const std::vector<std::int64_t>& ca
 
 }  // namespace
 
+// The kernels are those of predictions: a program that never trains does not link the others.
 template <class T>
 Network<T>::State::State(Graph graph_, std::uint64_t seed_, InitialValues values)
     : graph(checked(std::move(graph_))),
@@ -101,6 +102,7 @@ Network<T>::State::State(Graph graph_, std::uint64_t seed_, InitialValues values
   }
 }
 
+// What sessions hold belongs to the other's parameters, so the copy makes its own.
 template <class T>
 Network<T>::State::State(const State& other)
     : graph(other.graph),
@@ -177,6 +179,8 @@ std::uint64_t Network<T>::seed() const {
   return state_->seed;
 }
 
+// Plans know which stages have gradients, so all are made anew, and so are the pieces of stored
+// updates.
 template <class T>
 void Network<T>::set_trainable(const std::string& node, bool trainable) {
   const engine::Changing guard(*state_);
@@ -196,6 +200,7 @@ const std::vector<ParameterInfo>& Network<T>::parameters() const {
   return state_->infos;
 }
 
+// values: the parameter's shape, row-major
 template <class T>
 void Network<T>::get_parameter(const std::string& name, T* values) const {
   const engine::Reading guard(*state_);
@@ -203,6 +208,8 @@ void Network<T>::get_parameter(const std::string& name, T* values) const {
                             values);
 }
 
+// The same. All values are checked before the first is set. An exact mean that does not round to
+// what is set is dropped.
 template <class T>
 void Network<T>::set_parameter(const std::string& name, const T* values) {
   const engine::Changing guard(*state_);

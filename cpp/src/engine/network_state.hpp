@@ -62,6 +62,7 @@ struct Network<T>::State {
   };
   std::optional<Statistics> statistics_before;  // the last adaptation
 
+  /// Tells networks apart whose addresses may come again, for `interpolate`.
   const std::uint64_t number = next_number.fetch_add(1, std::memory_order_relaxed);
   std::atomic<std::uint64_t> interpolated_with{0};  // the number of one that has the same layers
   engine::Occupancy occupancy{
@@ -105,6 +106,7 @@ struct Network<T>::State {
   std::string output_name(std::size_t output) const;
   /// Throws Error when batches of `rows` rows are too small to train a layer.
   void check_batch(std::int64_t rows) const;
+  /// Throws Error unless there is a loss for each output that goes with it; the same with x and y.
   void check_loss(const Losses& losses) const;
   void check_targets(const Inputs& x, const Targets& y, const Losses& losses) const;
   /// In a forked child, where the parent's thread that was changing the network is gone.

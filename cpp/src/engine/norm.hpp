@@ -25,6 +25,8 @@ double norm_from(double sum_of_squares, std::int64_t count = 1) {
 /// finite.
 template <class T>
 double norm_of(const kernels::KernelTable<T>& kernels, const Tensor<T>& x, std::int64_t rows) {
+  // Whole vectors only: the kernel has no tails, and the padding of a tensor's values means
+  // nothing.
   constexpr std::int64_t granule = kernels::kRowAlignment<T>;
   // So few that the rounding of their sum in T is far below the tolerance of `norm_from`.
   constexpr std::int64_t most_at_once = 1 << 14;

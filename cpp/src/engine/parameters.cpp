@@ -26,6 +26,8 @@ void for_each_element(const Parameter& p, Visit visit) {
 
 }  // namespace
 
+// A parameter of shape (rows, columns) takes rows x padded columns numbers; one of shape (columns)
+// is a matrix of one row. Shared nodes use those of their owner.
 template <class T>
 Parameters<T>::Parameters(const Graph& graph, std::int64_t panel) {
   for (const Node& node : graph.nodes()) {
@@ -84,6 +86,7 @@ void Parameters<T>::pack(const Parameter& p, const T* rows, T* arena) {
   for_each_element(p, [&](std::int64_t to, std::int64_t from) { arena[to] = rows[from]; });
 }
 
+// The reverse. Padding is left out.
 template <class T>
 void Parameters<T>::unpack(const Parameter& p, const T* arena, T* rows) {
   for_each_element(p, [&](std::int64_t from, std::int64_t to) { rows[to] = arena[from]; });
@@ -118,6 +121,7 @@ void Parameters<T>::initialize(std::uint64_t seed) {
   }
 }
 
+// Only which arrays are updated changes; where they lie stays.
 template <class T>
 void Parameters<T>::set_trainable(const Graph& graph) {
   for (Parameter& p : list_)

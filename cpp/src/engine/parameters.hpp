@@ -45,12 +45,11 @@ class Parameters {
   Parameters(const Graph& graph, std::int64_t panel);
 
   const std::vector<Parameter>& list() const { return list_; }
-  /// The arrays of one layer, in the order in which its description lists them; null where it has
-  /// none of that name.
+  /// The array of that name of a layer; null where the layer has none.
   const Parameter* find(std::int64_t layer, const std::string& array) const;
   const Parameter& named(const std::string& name) const;  // throws Error
   std::int64_t arena_size() const { return arena_size_; }
-  /// Those with a factor that is not 1; the group of an array is one more than the index here.
+  /// The groups with a factor that is not 1; the group of an array is one more than its index here.
   const std::vector<ParameterGroup>& groups() const { return groups_; }
 
   T* at(const Parameter* p) { return p ? values.data() + p->offset : nullptr; }
@@ -66,6 +65,7 @@ class Parameters {
   /// Throws Error unless the layer's mean is this, rounded.
   void set_exact_mean(std::vector<double> exact);
 
+  /// Draws all values from their initialisers.
   void initialize(std::uint64_t seed);
 
   /// Takes over which nodes are trained.
@@ -74,6 +74,7 @@ class Parameters {
   Buffer<T> values;
 
  private:
+  /// The number of the group with these factors, made if there is none.
   std::size_t group_of(const ParameterSpec& spec);
 
   std::vector<Parameter> list_;

@@ -20,7 +20,8 @@ void run_in_pieces(std::int64_t rows, std::int64_t batch, double work, int threa
                    const Occupancy& occupancy, const Callback<void()>& poll, const Piece& piece) {
   using Clock = CoreShortage::Clock;
   using Seconds = std::chrono::duration<double>;
-  // A slow core's work of 20 ms; how fast this one is shows then.
+  // A slow core's work of 20 ms; how fast this one is shows then. A piece grows 16 times at most,
+  // since a short one tells little of the next.
   constexpr double first_piece = 2e7;
   constexpr double growth = 16.0;
   const auto whole_batches = [&](double wanted) {
@@ -41,6 +42,7 @@ void run_in_pieces(std::int64_t rows, std::int64_t batch, double work, int threa
     size = whole_batches(static_cast<double>(size) * std::min(growth, slice));
     begun = now;
     if (!poll || now - polled < std::chrono::milliseconds(50)) continue;
+    // The poll is the caller's code, and its time counts neither for a piece nor for the wait.
     const Occupancy::CallingBack within(occupancy);
     poll();
     begun = polled = Clock::now();

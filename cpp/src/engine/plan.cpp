@@ -20,6 +20,8 @@
 
 namespace chainrule::engine {
 
+// All decisions fall here, so that a step looks nothing up: which stages an input does, which go
+// backward, where tensors lie, and what is added to what.
 template <class T>
 Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const Graph& graph, Parameters<T>& parameters,
               const PlanOptions& options)
@@ -63,6 +65,9 @@ std::vector<FirstStage<T>> Plan<T>::first_stages(std::size_t tensor) const {
   return stages;
 }
 
+// Each input with the stages that it goes through first. The output of an AffineStage is the
+// input's own tensor, and that of a stage whose entries are listed is not written: neither gets
+// memory.
 template <class T>
 void Plan<T>::make_inputs() {
   for (const std::size_t tensor : graph_.inputs) {
@@ -81,6 +86,10 @@ void Plan<T>::make_inputs() {
   }
 }
 
+// Every stage gets its x, y, dx and dy. Its dx is the tensor's gradient where it is the first to
+// write it, memory of its own where what it writes is to be added, and null where dy itself is used
+// or nothing is wanted. A stage that can add while it writes takes what a sum passes on, which
+// saves a pass over the tensor.
 template <class T>
 void Plan<T>::connect() {
   for (std::size_t i = 0; i < ops_.size(); ++i) {
@@ -144,6 +153,7 @@ void Plan<T>::refresh() {
   for (const StageNode<T>& node : graph_.stages) node.stage->refresh();
 }
 
+// A path may have given an input memory, whose address its readers then need.
 template <class T>
 void Plan<T>::choose_path(const Inputs& x, InputSparsity sparsity) {
   bool moved = false;
@@ -176,11 +186,14 @@ void Plan<T>::check_unchanged() const {
   for (const auto& input : inputs_) input->check_unchanged();
 }
 
+// x: one view for each input; row i of the batch is row order[i] of all
 template <class T>
 void Plan<T>::load(ThreadContext& context, const Step<T>& step, const Inputs& x, RowOrder order) {
   for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i]->load(context, step, x[i], order);
 }
 
+// Each stage waits at the barrier only if it, or the one before, owns columns. The last wait is for
+// the results, which their rows' threads read next.
 template <class T>
 void Plan<T>::forward(ThreadContext& context, const Step<T>& step) {
   for (const ForwardOp& op : forward_ops_) {
@@ -195,6 +208,8 @@ void Plan<T>::forward(ThreadContext& context, const Step<T>& step) {
   context.sync_for(Partition::rows);
 }
 
+// From dy of the results to dx of what wants it. Gradients are added right behind the stage that
+// gives them, so a tensor's sum is complete when the stage that made the tensor is reached.
 template <class T>
 void Plan<T>::backward(ThreadContext& context, const Step<T>& step) {
   for (std::size_t i = ops_.size(); i-- > 0;) {
@@ -206,7 +221,8 @@ void Plan<T>::backward(ThreadContext& context, const Step<T>& step) {
   }
 }
 
-// to_add and the gradients that they belong to: rows x columns
+// dx += more, for what other readers of the tensor have given; to_add and the gradients: rows x
+// columns. Each thread adds rows, so it waits first where the stage's threads own columns.
 template <class T>
 void Plan<T>::add_gradients(ThreadContext& context, const Step<T>& step, std::size_t stage) {
   context.sync_for(Partition::rows);
@@ -222,6 +238,9 @@ void Plan<T>::add_gradients(ThreadContext& context, const Step<T>& step, std::si
   }
 }
 
+// From x and dy to the gradients of all trained parameters, which are stored or used up at once.
+// All tensors and their gradients are read and none is written, so the stages follow each other
+// without a barrier, but for shared parameters.
 template <class T>
 void Plan<T>::gradients(ThreadContext& context, const Step<T>& step) {
   for (std::size_t i = 0; i < ops_.size(); ++i) {
@@ -237,6 +256,8 @@ void Plan<T>::gradients(ThreadContext& context, const Step<T>& step) {
     context.allow_barrier_skip();
 }
 
+// One for each trained stage. A single stage that has no product, or no table, makes the whole
+// unusable.
 template <class T>
 std::vector<GradientProduct<T>> Plan<T>::gradient_products() const {
   std::vector<GradientProduct<T>> products;
@@ -251,7 +272,9 @@ std::vector<GradientProduct<T>> Plan<T>::gradient_products() const {
   return products;
 }
 
-/// Of a stage whose parameters have got gradients from an earlier one, to which its own are added.
+/// Gradients of a stage whose parameters have got some from an earlier one, to which its own are
+/// added: worked out in an arena of their own by those who own parameters, and added by slices of
+/// that, hence a wait before and behind it.
 template <class T>
 void Plan<T>::add_shared_gradients(ThreadContext& context, const Step<T>& step,
                                    StageNode<T>& node) {
@@ -268,11 +291,14 @@ void Plan<T>::add_shared_gradients(ThreadContext& context, const Step<T>& step,
   }
 }
 
+// (rows x positions) x columns of the layer's last stage
 template <class T>
 const Tensor<T>& Plan<T>::output_of(std::int64_t layer) const {
   return tensors_[graph_.node_outputs[static_cast<std::size_t>(layer)]].y;
 }
 
+// Stages come in topological order, so the first bad tensor is where it began. A tensor whose input
+// keeps bytes is not filled, and bytes are finite.
 template <class T>
 std::int64_t Plan<T>::first_bad_layer(std::int64_t rows) const {
   for (std::size_t i = 0; i < ops_.size(); ++i) {
@@ -314,6 +340,7 @@ double Plan<T>::gradient_bound(std::int64_t rows) const {
   return bound * (1.0 + most_rows * std::numeric_limits<T>::epsilon());
 }
 
+// A stage without memory for its output is done by its input, and costs nothing by itself.
 template <class T>
 PlanInfo Plan<T>::describe() const {
   PlanInfo info{options_.threads, {}, inputs_[0]->path()};

@@ -44,7 +44,10 @@ class Plan {
   Range loaded_rows(const Inputs& x, std::int64_t rows, ThreadSlice slice) const {
     return inputs_[0]->loaded_rows(x[0], rows, slice);
   }
+  /// All stages in their order. Behind it each thread may read the results of its own rows.
   void forward(ThreadContext& context, const Step<T>& step);
+  /// All stages that gradients pass through or end in, in the reverse order: from result_gradient
+  /// to input_gradient.
   void backward(ThreadContext& context, const Step<T>& step);
   /// Only after context.sync_for(Partition::columns): it reads what all threads have written.
   void gradients(ThreadContext& context, const Step<T>& step);
@@ -60,7 +63,7 @@ class Plan {
   /// What a loss reads, and where its gradient goes: an output of the graph, or the input of an
   /// activation that the loss contains.
   std::size_t results() const { return graph_.results.size(); }
-  /// Of all results, with all of their positions.
+  /// The columns of all results, with all of their positions.
   std::int64_t result_columns() const { return result_columns_; }
   const Tensor<T>& result(std::size_t output = 0) const {
     return tensors_[graph_.results[output]].y;
@@ -118,6 +121,7 @@ class Plan {
     BatchInput<T>* input;  // feeds it nonzeros, or null
   };
 
+  // What the constructor is made of, in its order.
   std::vector<FirstStage<T>> first_stages(std::size_t tensor) const;
   void make_inputs();
   void find_gradients();

@@ -12,6 +12,8 @@
 
 namespace chainrule::engine {
 
+// A stage goes backward if it has trained parameters or reads something that wants a gradient; then
+// what it writes wants one. Of inputs it is the caller who wants it.
 template <class T>
 void Plan<T>::find_gradients() {
   if (!options_.backward) return;
@@ -72,11 +74,15 @@ void Plan<T>::allocate_gradients() {
   // Where nothing writes to it, the gradient of an input stays zero.
   for (const std::size_t input : graph_.inputs)
     if (options_.input_gradient) own(input, -1, last_moment());
+  // In the order of the backward pass. Where a tensor has several readers, `first` is the one that
+  // the pass comes to first, unless a loss has written the gradient before.
   for (std::size_t i = ops_.size(); i-- > 0;) {
     const StageNode<T>& node = graph_.stages[i];
     const StageTensor& tensor = graph_.tensors[node.writes];
     Op& op = ops_[i];
     if (op.backward || tensor.is_result) {
+      // It shares no memory with what a sum passed on, so it has its own: from the loss on if it is
+      // a result, otherwise from the reader on that the backward pass comes to first.
       if (owner[node.writes] == none)
         own(node.writes, tensor.is_result ? loss_moment() : backward_moment(tensor.readers.back()),
             0);
@@ -93,6 +99,8 @@ void Plan<T>::allocate_gradients() {
       const bool alone = read.readers.size() == 1;
       if (first && joins && joins->passes_gradient(j) && (!alone || owner[t] == none)) {
         op.passes[j] = true;
+        // The only reader's gradient is dy itself: no memory. With more readers dy waits for the
+        // next of them.
         if (alone) {
           owner[t] = owner[node.writes];
         } else {
@@ -100,11 +108,15 @@ void Plan<T>::allocate_gradients() {
         }
       } else if (passed[t] != none) {
         op.adds = true;
+        // This reader writes, and the gradient that was passed on is added, which has to live until
+        // then.
         op.passed.push_back({passed[t], t});
         keep(passed[t], backward_moment(i));
         passed[t] = none;
       } else if (!first) {
         op.adds = true;
+        // Another reader has written already: this one writes to memory that lives for the one
+        // addition.
         op.to_add[j] = tensors_[t].y;
         lives.push_back({&op.to_add[j], backward_moment(i), backward_moment(i)});
       }

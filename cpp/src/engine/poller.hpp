@@ -21,10 +21,12 @@ class Poller {
     if (last_ == Clock::time_point()) last_ = Clock::now();
   }
 
+  /// Whether there is a poll and its time has come; cheap enough for every batch.
   bool due(Clock::time_point now) const {
     return options_.poll && now - last_ >= std::chrono::milliseconds(50);
   }
 
+  /// Calls the poll as the caller's own code: its answer, or true where it throws.
   bool stop(std::int64_t batches, double loss) {
     bool answer = true;
     const Occupancy::CallingBack within(occupancy_);
@@ -37,6 +39,7 @@ class Poller {
     return answer;
   }
 
+  /// Behind the team: throws what the poll has thrown.
   void rethrow() const {
     if (error_) std::rethrow_exception(error_);
   }

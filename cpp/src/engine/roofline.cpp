@@ -28,6 +28,7 @@ double rate(double seconds, int threads, Work work) {
     throw Error("seconds must lie in (0, 3600], got " + std::to_string(seconds));
   std::vector<double> rates(static_cast<std::size_t>(std::max(1, threads)));
   engine::run_team(threads, [&](engine::Team team) {
+    // Each thread looks at its own clock, so that one that was interrupted says so.
     work(team.index);  // wakes the clock up
     team.barrier.wait();
     const SteadyClock::time_point start = SteadyClock::now();
@@ -44,6 +45,7 @@ double rate(double seconds, int threads, Work work) {
   return total;
 }
 
+/// 0 and less stand for the default.
 int threads_or_default(int wanted) { return wanted > 0 ? wanted : engine::default_threads(); }
 
 }  // namespace

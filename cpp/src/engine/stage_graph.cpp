@@ -12,7 +12,22 @@
 #include "model/last_activation.hpp"
 
 namespace chainrule::engine {
+namespace {
 
+/// Whether the rows of an input are categories, whose reader takes them flat, as the caller has
+/// them.
+bool holds_categories(const std::vector<Node>& nodes, std::size_t input) {
+  return std::any_of(nodes.begin(), nodes.end(), [&](const Node& node) {
+    return node.layer && (*node.layer)->reads_categories() &&
+           static_cast<std::size_t>(node.inputs.front()) == input;
+  });
+}
+
+}  // namespace
+
+// In this order: which nodes lead to results; for each of them its stages, one behind the other;
+// the tensors that are results, flat or with positions as their reader wants them; activations that
+// losses contain; who reads what; activations that become part of sums.
 template <class T>
 StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& graph,
                           Parameters<T>& parameters, const PlanOptions& options,
@@ -44,7 +59,8 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
     if (!node.layer) {
       const std::size_t flat = add_tensor(node.shape.size(), 1);
       inputs.push_back(flat);
-      tensor_of[i] = positions == 1 || !wanted[i] ? flat : add_reshape(flat, node.shape, 0);
+      const bool stays_flat = positions == 1 || !wanted[i] || holds_categories(nodes, i);
+      tensor_of[i] = stays_flat ? flat : add_reshape(flat, node.shape, 0);
       continue;
     }
     const std::size_t owner = node.shares >= 0 ? static_cast<std::size_t>(node.shares) : i;
@@ -101,6 +117,7 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
   }
 }
 
+// Readers come in the order of the stages, so the backward pass comes to the last one first.
 template <class T>
 void StageGraph<T>::find_readers() {
   for (StageTensor& tensor : tensors) tensor.readers.clear();
@@ -139,12 +156,14 @@ void StageGraph<T>::join_activations() {
   }
 }
 
+// (rows x positions) x columns; without memory, which a plan gives it.
 template <class T>
 std::size_t StageGraph<T>::add_tensor(std::int64_t columns, std::int64_t positions) {
   tensors.push_back({columns, positions});
   return tensors.size() - 1;
 }
 
+// The stage writes a tensor of its own: no two stages write to one.
 template <class T>
 std::size_t StageGraph<T>::add_stage(std::unique_ptr<Stage<T>> stage,
                                      std::vector<std::size_t> reads, std::int64_t positions) {
@@ -160,7 +179,8 @@ std::size_t StageGraph<T>::add_reshape(std::size_t from, const Shape& shape, std
   return add_stage(std::move(stage), {from}, shape.positions());
 }
 
-/// Where the loss works from the input of the last activation. The stage stays for other readers.
+/// Moves a result from the output of its last activation to the input, where the loss contains the
+/// activation and works from there. The stage stays if others read its output.
 template <class T>
 void StageGraph<T>::drop_contained_activation(std::size_t output, const Loss& loss) {
   const std::size_t result = results[output];
@@ -185,6 +205,7 @@ void StageGraph<T>::drop_contained_activation(std::size_t output, const Loss& lo
   results[output] = before;
 }
 
+// A result is read by a loss or the caller, too.
 template <class T>
 const StageNode<T>* StageGraph<T>::single_reader(std::size_t tensor) const {
   const StageTensor& t = tensors[tensor];

@@ -32,7 +32,9 @@ struct StageTensor {
 };
 
 /// The nodes of a graph that lead to its results, each as its stages one behind the other, in
-/// topological order. Rows of callers are flat, so inputs and results have one position.
+/// topological order. A stage reads tensors that earlier ones write, so running them in this order
+/// is the forward pass and in the reverse order the backward pass. Rows of callers are flat, so
+/// inputs and results have one position.
 template <class T>
 class StageGraph {
  public:
@@ -50,6 +52,8 @@ class StageGraph {
   const StageNode<T>* single_reader(std::size_t tensor) const;
 
  private:
+  // What the constructor is made of. Tensors and stages are named by their indices; a pointer to a
+  // stage holds until the next is added or erased.
   std::size_t add_tensor(std::int64_t columns, std::int64_t positions);
   std::size_t add_stage(std::unique_ptr<Stage<T>> stage, std::vector<std::size_t> reads,
                         std::int64_t positions);

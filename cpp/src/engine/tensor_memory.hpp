@@ -33,6 +33,9 @@ class TensorMemory {
   /// Gives these tensors memory, each when the moments come to it; those of one moment in their
   /// order. Of a gradient the padding is zero, which the next one relies on.
   void provide(const std::vector<TensorLife<T>>& lives) {
+    // A block is free for a life once the one before is over: a life that begins at the moment at
+    // which another ends does not take its block, since a stage may read the one and write the
+    // other.
     std::vector<std::size_t> order(lives.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
@@ -55,6 +58,8 @@ class TensorMemory {
     Buffer<T> buffer;
   };
 
+  /// The first block of these columns and positions that is free when the life begins, or a new one
+  /// of (batch size x positions) padded rows.
   T* take(const TensorLife<T>& life) {
     const Tensor<T>& tensor = *life.tensor;
     for (Block& block : blocks_) {

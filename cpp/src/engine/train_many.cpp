@@ -131,6 +131,7 @@ class ManyTrainings {
     TrainingJob<T>& job_;
     Callback<bool(std::int64_t, double)> own_poll_;
     const int own_threads_;
+    // Whether the poll of all trainings has stopped this one, which then counts as unfinished.
     bool is_cut_short_ = false;
     std::optional<std::uint64_t> process_;  // which holds the trainer
     std::optional<typename State::Loop> loop_;

@@ -15,6 +15,7 @@
 
 namespace chainrule {
 
+// The lists are made before anything changes, and swapped in.
 template <class T>
 void Trainer<T>::State::set_losses(const Losses& losses) {
   if (within_epoch) throw StateError("the losses cannot be set within an epoch");
@@ -29,6 +30,8 @@ void Trainer<T>::State::set_losses(const Losses& losses) {
   weights.swap(their_weights);
 }
 
+// A schedule that is another one begins at the present step; the same one goes on, and a plateau
+// with what it has seen.
 template <class T>
 void Trainer<T>::State::set_optimizer(const Optimizer& given,
                                       const std::optional<Schedule>& given_schedule) {
@@ -119,6 +122,7 @@ void Trainer<T>::set_losses(const Losses& losses) {
   state_->set_losses(losses);
 }
 
+// A callback of fit may call it too, between two batches.
 template <class T>
 void Trainer<T>::set_optimizer(const Optimizer& optimizer,
                                const std::optional<Schedule>& schedule) {
@@ -128,6 +132,8 @@ void Trainer<T>::set_optimizer(const Optimizer& optimizer,
   state_->set_optimizer(optimizer, schedule);
 }
 
+// x: rows x inputs, y: rows. The trainer is held throughout, the network only for each part of an
+// epoch, so that callbacks may use it.
 template <class T>
 std::vector<EpochReport> Trainer<T>::fit(const Inputs& x, const Targets& y,
                                          const FitOptions& options) {
@@ -144,6 +150,7 @@ EarlyStoppingMemory Trainer<T>::early_stopping() const {
   return state_->memory;
 }
 
+// x, y: one batch of all their rows, in their order; the loss before the step.
 template <class T>
 double Trainer<T>::step(const Inputs& x, const Targets& y) {
   State& s = *state_;
@@ -168,6 +175,7 @@ double Trainer<T>::step(const Inputs& x, const Targets& y) {
   }
 }
 
+// The mean loss of all rows, by the trainer's losses.
 template <class T>
 double Trainer<T>::evaluate(const Inputs& x, const Targets& y, int num_threads) {
   const Using guard(*state_);

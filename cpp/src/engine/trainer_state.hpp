@@ -46,6 +46,7 @@ struct Trainer<T>::State {
   void set_optimizer(const Optimizer& given, const std::optional<Schedule>& given_schedule);
   /// Where a plateau has seen nothing yet, the best value is the worst one.
   void begin_plateau();
+  /// The learning rate of a step, counted from the first that the network made.
   double rate(std::int64_t step, std::int64_t steps_per_epoch) const {
     if (!schedule) return optimizer.learning_rate();
     if (plateau) return plateau->rate;
@@ -54,6 +55,7 @@ struct Trainer<T>::State {
 
   /// Throws Error for what fit cannot run with; nothing has changed then.
   void check(const Inputs& x, const Targets& y, const FitOptions& o) const;
+  /// What check() is made of: shapes and losses with every number; the rows; the targets.
   void check_data(const Inputs& x, const Targets& y, const char* x_name, const char* y_name) const;
   void check_rows(const Inputs& x, const char* name) const;
   void check_values(const Targets& y, const char* name) const;

@@ -26,6 +26,7 @@ using engine::Poller;
 using engine::Step;
 using engine::ThreadContext;
 
+/// Whether two views are of the same memory, read the same way.
 bool same_rows(const RowsView& a, const RowsView& b) {
   return a.data == b.data && a.type == b.type && a.rows == b.rows && a.columns == b.columns &&
          a.row_stride == b.row_stride && a.column_stride == b.column_stride &&
@@ -111,6 +112,7 @@ void Network<T>::State::EpochRun::check_data() {
     s_.check_categories(x_);
 }
 
+// Batches are numbered within the epoch: first_batch_..last_batch_ - 1 of all_batches_.
 template <class T>
 void Network<T>::State::EpochRun::check_batches() {
   if (options_.batch_size < 1)
@@ -133,6 +135,8 @@ void Network<T>::State::EpochRun::check_batches() {
   is_alone_ = !options_.whole_epoch && last_batch_ == first_batch_ + 1;
 }
 
+// With the first batch of an epoch the rates of all its steps are looked at, and later those of the
+// part.
 template <class T>
 void Network<T>::State::EpochRun::check_learning_rates() const {
   engine::check_learning_rate(fixed_rate_);
@@ -199,11 +203,13 @@ void Network<T>::State::EpochRun::prepare() {
     s_.optimizer.prepare(optimizer_, s_.parameters.arena_size(),
                          stored_ ? nullptr : compiled_->plan.sparse_weight());
   };
+  // The state of an optimizer that goes on is made ready before all is kept; that of another one is
+  // replaced only behind the copy, which still holds it.
   const bool goes_on = s_.optimizer.goes_on(optimizer_);
   if (goes_on) prepare_optimizer();
   follows_bounds_ =
       is_alone_ && goes_on && s_.backprop.step_bounds.known() && session_.has_room(s_.optimizer);
-  // Of a batch by itself always, so that the first steps take the memory.
+  // A batch by itself keeps them in any case, so that the first steps take the memory.
   if (is_alone_ || compiled_->plan.calls().expected()) s_.keep_statistics();
   if (follows_bounds_) {
     session_.kept_epoch = -1;
@@ -315,6 +321,9 @@ void Network<T>::State::EpochRun::count_batch(const Step<T>& step, std::int64_t 
     stop_.store(true, std::memory_order_relaxed);
 }
 
+// Each thread the gradients of its parameters. The rows of the next batch are prefetched meanwhile:
+// the products of x and dy leave loads to spare. Stored gradients are complete only behind a
+// barrier in StoredUpdate::run.
 template <class T>
 void Network<T>::State::EpochRun::update_parameters(ThreadContext& context, Step<T> step,
                                                     const engine::Update<T>& update,
@@ -336,6 +345,7 @@ void Network<T>::State::EpochRun::update_parameters(ThreadContext& context, Step
   }
 }
 
+// The plan that training would make, with the path of x, or of the last training of this size.
 template <class T>
 PlanInfo Network<T>::plan(std::int64_t batch_size, int num_threads, const Inputs& x,
                           InputSparsity input_sparsity) const {

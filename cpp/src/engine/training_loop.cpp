@@ -24,6 +24,7 @@
 namespace chainrule {
 namespace {
 
+/// The targets and weights of `count` rows from `first` on; class weights are of no row.
 std::vector<TargetsView> targets_from(const Targets& y, std::int64_t first, std::int64_t count) {
   std::vector<TargetsView> part(y.begin(), y.end());
   for (TargetsView& target : part) {
@@ -40,6 +41,8 @@ std::vector<TargetsView> targets_from(const Targets& y, std::int64_t first, std:
 
 }  // namespace
 
+// What no epoch changes of the options for its batches. rates_ has a place for each step of an
+// epoch, and batch_options_ points to it.
 template <class T>
 Trainer<T>::State::Loop::Loop(State& state, const Inputs& x, const Targets& y,
                               const FitOptions& options)
@@ -61,6 +64,7 @@ Trainer<T>::State::Loop::Loop(State& state, const Inputs& x, const Targets& y,
     o.on_batch = [this](const BatchReport& batch) { return after_batch(batch); };
 }
 
+// What is thrown must find the best weights put back, too.
 template <class T>
 std::vector<EpochReport> Trainer<T>::State::Loop::run() {
   try {
@@ -74,6 +78,7 @@ std::vector<EpochReport> Trainer<T>::State::Loop::run() {
   return take_reports();
 }
 
+// Memory for the best weights is taken before anything is trained.
 template <class T>
 void Trainer<T>::State::Loop::begin() {
   if (o_.early_stopping) {
@@ -100,6 +105,8 @@ void Trainer<T>::State::Loop::end() {
   s_.best.put_back(*s_.network);
 }
 
+// From the rows in memory, or from all that `read` gives, some at a time, as often as the layers
+// have to see them.
 template <class T>
 bool Trainer<T>::State::Loop::adapt() const {
   if (!o_.read) return s_.network->adapt_remaining(x_, o_.rows);
@@ -113,6 +120,7 @@ template <class T>
 bool Trainer<T>::State::Loop::run_epoch() {
   Network<T>& trained = *s_.network;
   const bool was_over = is_over();
+  // Batches that an earlier call has all trained on have made their epoch count already.
   const std::int64_t before = trained.epochs() - (was_over ? 1 : 0);
   if (o_.on_epoch_begin && o_.on_epoch_begin(before + 1)) return false;
   // No memory may be wanting when the epoch is done.
@@ -174,6 +182,7 @@ EpochResult Trainer<T>::State::Loop::run_batches() {
   return result;
 }
 
+// What the callback has set is read before the next step, which it makes.
 template <class T>
 bool Trainer<T>::State::Loop::after_batch(const BatchReport& batch) {
   const bool stops = o_.on_batch(batch);
@@ -213,6 +222,8 @@ void Trainer<T>::State::Loop::complete(EpochReport& report, const LossSums& loss
   observe(report);
 }
 
+// sums: those of all rows so far, so that rows that come in pieces have the mean of all. outputs:
+// rows x outputs, or null.
 template <class T>
 double Trainer<T>::State::Loop::evaluate(LossSums* sums) const {
   auto* const outputs = static_cast<T*>(o_.validation_outputs);
@@ -246,6 +257,7 @@ void Trainer<T>::State::Loop::observe(const EpochReport& report) {
   if (improved && rule.restore_best_weights) s_.best.take(*s_.network);
 }
 
+// outputs: rows x outputs of T, or null where they were not asked for
 template <class T>
 bool Trainer<T>::State::Loop::is_finite(const void* outputs, std::int64_t rows) const {
   const auto* const values = static_cast<const T*>(outputs);

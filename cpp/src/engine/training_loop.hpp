@@ -29,6 +29,7 @@ class Trainer<T>::State::Loop {
   std::vector<EpochReport> take_reports() { return std::move(reports_); }
 
  private:
+  // What the steps above are made of, in the order in which an epoch comes to them.
   bool adapt() const;
   bool run_epoch();
   EpochResult run_batches();
@@ -38,6 +39,7 @@ class Trainer<T>::State::Loop {
   std::int64_t batches() const { return static_cast<std::int64_t>(rates_.size()); }
   void complete(EpochReport& report, const LossSums& losses);
   double evaluate(LossSums* sums) const;
+  /// What early stopping and a plateau watch: a caller's measure, or a loss of the epoch.
   double value(const std::string& name, const EpochReport& report) const;
   void observe(const EpochReport& report);
   bool is_finite(const void* outputs, std::int64_t rows) const;
@@ -53,6 +55,7 @@ class Trainer<T>::State::Loop {
   EpochOptions batch_options_;
   std::vector<double> rates_;  // of the steps of an epoch
   std::vector<EpochReport> reports_;
+  // begun_epochs_ counts those of this call. steps_before_ tells at its end whether it trained.
   std::int64_t begun_epochs_ = 0;
   std::int64_t steps_before_ = 0;
   bool adapted_ = false;

@@ -47,6 +47,7 @@ class SeenData {
 /// of an epoch that is run in pieces, and the way back where it diverges.
 template <class T>
 struct TrainingSession {
+  // The plan of the last call, for the next of the same losses, batch size and threads.
   std::unique_ptr<CompiledLoss<T>> compiled;
 
   std::optional<SeenData> seen;  // by the last call, if it ended well

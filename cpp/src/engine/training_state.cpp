@@ -67,6 +67,7 @@ void Network<T>::get_slot(const std::string& slot, const std::string& parameter,
                             slot_named(state_->optimizer, slot).data(), values);
 }
 
+// The same the other way round.
 template <class T>
 void Network<T>::set_slot(const std::string& slot, const std::string& parameter, const T* values) {
   const engine::Changing guard(*state_);
@@ -123,6 +124,7 @@ void Network<T>::restore_training(const Optimizer& optimizer, std::int64_t steps
   state_->forget_older();
 }
 
+// The next step begins with new slots and counts from 1.
 template <class T>
 void Network<T>::reset_optimizer() {
   const engine::Changing guard(*state_);

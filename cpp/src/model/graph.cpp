@@ -218,13 +218,22 @@ void Graph::set_trainable(const std::string& name, bool trainable) {
 void Graph::check() const {
   if (layer_count_ == 0) throw Error("a network needs at least one layer");
   if (outputs_.empty()) throw Error("a network needs at least one output");
-  std::vector<bool> used(nodes_.size(), false);
-  for (const std::int64_t output : outputs_) used[static_cast<std::size_t>(output)] = true;
+  std::vector<int> readers(nodes_.size(), 0);
+  for (const std::int64_t output : outputs_) ++readers[static_cast<std::size_t>(output)];
   for (std::size_t i = nodes_.size(); i-- > 0;) {
-    if (!used[i])
+    if (readers[i] == 0)
       throw Error((nodes_[i].layer ? "node " : "input ") + quoted(nodes_[i].name) +
                   " leads to no output");
-    for (const std::int64_t input : nodes_[i].inputs) used[static_cast<std::size_t>(input)] = true;
+    for (const std::int64_t input : nodes_[i].inputs) ++readers[static_cast<std::size_t>(input)];
+  }
+  // Categories are read from the caller's rows, which other layers get as numbers.
+  for (const Node& reader : nodes_) {
+    if (!reader.layer || !(*reader.layer)->reads_categories()) continue;
+    const std::int64_t read = reader.inputs.front();
+    if (readers[static_cast<std::size_t>(read)] == 1) continue;
+    throw Error("layer " + reader.name + " (" + std::string((*reader.layer)->kind()) +
+                ") reads categories from " + quoted(node(read).name) +
+                " and must be its only reader: give the others an input of their own");
   }
 }
 

@@ -14,6 +14,9 @@ namespace chainrule {
 using engine::Step;
 using engine::ThreadContext;
 
+// x: rows x inputs, to: rows x columns of the node, or of all outputs. Each chunk is loaded and run
+// forward by all threads, and each thread copies the results of its own rows. A chunk that is
+// shorter than the others has other slices, so all threads meet before it.
 template <class T>
 void Network<T>::State::infer(std::int64_t node, engine::Spares<ForwardPlan<T>>& spares,
                               const Inputs& x, std::int64_t batch_size, int num_threads, T* to,
@@ -67,6 +70,7 @@ void Network<T>::predict(const Inputs& x, std::int64_t batch_size, int num_threa
   s.infer(-1, s.inference.plans, x, batch_size, num_threads, outputs, input_sparsity, poll);
 }
 
+// As predict, with x: rows x inputs and outputs: rows x columns of that layer.
 template <class T>
 void Network<T>::predict_first(std::int64_t layers, const Inputs& x, std::int64_t batch_size,
                                int num_threads, T* outputs, InputSparsity input_sparsity,
@@ -80,6 +84,8 @@ void Network<T>::predict_first(std::int64_t layers, const Inputs& x, std::int64_
           num_threads, outputs, input_sparsity, poll);
 }
 
+// A plan of one row is made where rows are compressed, since only it knows whether the first layers
+// take those.
 template <class T>
 void Network<T>::check_takes(const Inputs& x, const std::vector<std::string>& columns) const {
   State& s = *state_;

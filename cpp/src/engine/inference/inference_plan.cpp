@@ -27,6 +27,9 @@ InferencePlan<T>::InferencePlan(const kernels::KernelTable<T>& kernels, const Gr
   assign_slots();
 }
 
+// The stages are gone through in their order, as `run` will do it: a tensor takes a free slot when
+// it is written and gives it back behind its last reader. So there are as many slots as tensors
+// alive at once, and every slot has the size of the widest.
 template <class T>
 void InferencePlan<T>::assign_slots() {
   constexpr std::size_t none = static_cast<std::size_t>(-1);
@@ -125,12 +128,14 @@ void InferencePlan<T>::assign_slots() {
                     ops_.front().is_product && !ops_.front().zeros;
 }
 
+// The scalings at the front are worked out from the weights, so they follow.
 template <class T>
 void InferencePlan<T>::copy_from(const Buffer<T>& values) {
   parameters_.values.copy_from(values);
   for (AffineStage<T>* affine : affine_) affine->refresh();
 }
 
+// Scratch is shared by the ops, which come one after the other, so the largest wish counts.
 template <class T>
 InferWorkspace<T> InferencePlan<T>::workspace(std::int64_t rows) const {
   check_table_size(checked_product(rows, slots_), values_of_row_);
@@ -163,6 +168,7 @@ void InferencePlan<T>::run(const T* in, std::int64_t in_stride, std::int64_t row
   for (const InferOp& op : ops_) run_stage(op, rows, workspace);
 }
 
+// x: (rows positions) x inputs -> y: (rows positions) x outputs, from slot to slot
 template <class T>
 void InferencePlan<T>::run_stage(const InferOp& op, std::int64_t rows,
                                  InferWorkspace<T>& workspace) const noexcept {

@@ -14,7 +14,9 @@
 
 namespace chainrule::engine {
 
-/// One caller's memory for inference of up to `rows` rows.
+/// One caller's memory for inference of up to `rows` rows: `slots` tensors of rows x values_of_row
+/// numbers, the addresses of tensors that one op joins, a list of the nonzero inputs of a single
+/// row, and what stages ask for.
 template <class T>
 struct InferWorkspace {
   InferWorkspace(std::int64_t rows_, std::int64_t slots, std::int64_t values_of_row,
@@ -45,6 +47,7 @@ class InferencePlan {
  public:
   InferencePlan(const kernels::KernelTable<T>& kernels, const Graph& graph);
 
+  /// Takes over the weights of a network of the same layers; while no thread runs rows.
   void copy_from(const Buffer<T>& values);
 
   /// Memory for calls of run.
@@ -89,6 +92,7 @@ class InferencePlan {
     std::vector<std::int64_t> joined_strides;  // as many
   };
 
+  /// Decides where each tensor lies and which ops are left, once.
   void assign_slots();
   void run_row(const T* x, InferWorkspace<T>& workspace) const noexcept;
   void run_stage(const InferOp& op, std::int64_t rows, InferWorkspace<T>& workspace) const noexcept;

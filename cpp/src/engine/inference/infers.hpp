@@ -33,6 +33,7 @@ class Infers {
   virtual bool infers_zeros() const { return false; }
   /// Whether `infer` writes its rows over those that it reads.
   virtual bool infers_in_place() const { return true; }
+  /// What `infer` needs besides for x of `rows` rows; nothing of it is kept from call to call.
   virtual std::int64_t infer_scratch_bytes(std::int64_t rows) const {
     (void)rows;
     return 0;

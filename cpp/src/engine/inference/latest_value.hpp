@@ -38,6 +38,7 @@ class LatestValue {
     const Item* held_ = nullptr;
   };
 
+  /// All readers begin with this item.
   explicit LatestValue(std::unique_ptr<Item> first) {
     latest_ = first.get();
     items_.push_back(std::move(first));
@@ -78,6 +79,7 @@ class LatestValue {
     }
   };
 
+  /// A new reader holds the latest item without having taken it; connecting waits for `publish`.
   void connect(Mailbox& mailbox) {
     const std::lock_guard lock(mutex_);
     readers_.push_back({&mailbox, latest_, nullptr});
@@ -89,6 +91,9 @@ class LatestValue {
     std::erase_if(readers_, [&](const Reader& reader) { return reader.mailbox == &mailbox; });
   }
 
+  /// An item that is not the latest and that no reader holds or has been sent; null where there is
+  /// none. What is sent and not taken is the latest, so n readers use at most n + 1 items, and
+  /// there are never more than n + 2.
   Item* unused() {
     for (const std::unique_ptr<Item>& item : items_) {
       bool used = item.get() == latest_;

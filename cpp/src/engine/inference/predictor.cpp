@@ -38,6 +38,7 @@ kernels::ActivationKind remaining(Loss::Link link, Activation::Kind last) {
   return kernels::ActivationKind::linear;
 }
 
+/// The plan with these weights, for the initialiser of State.
 template <class T>
 std::unique_ptr<InferencePlan<T>> copied(std::unique_ptr<InferencePlan<T>> set,
                                          const engine::Buffer<T>& values) {
@@ -63,6 +64,8 @@ struct Predictor<T>::State {
       throw Error("a predictor of several outputs gives them as they are, without a link");
   }
 
+  /// An empty plan, for weights that are copied into it. A Lambda could neither be const nor
+  /// promise not to allocate.
   std::unique_ptr<InferencePlan<T>> make_set() const {
     model::refuse_lambdas(graph, "a Predictor");
     return std::make_unique<InferencePlan<T>>(kernels, graph);
@@ -113,6 +116,7 @@ typename Predictor<T>::Scratch& Predictor<T>::Scratch::operator=(Scratch&&) noex
 template <class T>
 Predictor<T>::Scratch::~Scratch() = default;
 
+// The network is read here and in `update` alone; it may be trained or deleted meanwhile.
 template <class T>
 Predictor<T>::Predictor(const Network<T>& network, Loss::Link link) {
   const engine::Reading guard(*network.state_);
@@ -136,6 +140,7 @@ std::int64_t Predictor<T>::outputs() const noexcept {
   return shared_->state->outputs;
 }
 
+// One row: in: inputs, out: outputs.
 template <class T>
 void Predictor<T>::predict(const T* in, T* out, Scratch& scratch) const noexcept {
   predict(in, 0, out, 0, 1, scratch);
@@ -172,6 +177,8 @@ void Predictor<T>::predict(const T* in, std::int64_t in_stride, T* out, std::int
   }
 }
 
+// in: rows x inputs, out: rows x outputs, side by side. All is checked before the first row is
+// written.
 template <class T>
 void Predictor<T>::predict_checked(std::span<const T> in, std::span<T> out,
                                    Scratch& scratch) const {

@@ -61,6 +61,8 @@ class Spares {
     return nullptr;
   }
 
+  /// The item goes into the first free slot from the thread's own on; where all are taken it is
+  /// deleted.
   void give_back(std::unique_ptr<Item> item) noexcept {
     const std::size_t first = thread_number();
     for (std::size_t i = 0; i < most; ++i) {
@@ -73,6 +75,8 @@ class Spares {
     }
   }
 
+  // Null: nothing there. An exchange hands an item over with all that its last borrower has
+  // written.
   std::array<std::atomic<Item*>, most> slots_{};
 };
 

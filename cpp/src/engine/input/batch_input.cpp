@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // From the caller's rows to what the first stage reads:
 //
-//   rows of numbers ---- gather_rows: convert, scale ----------------> x_ ------------> any stage
-//                                                      + a mask a row  x_, masks_ ---->
-//                                                      TakesNonzeros
-//   rows of bytes ------ copied as bytes, with a mask ---------------> masks_ -------->
-//   TakesNonzeros compressed rows ---- SparseInput::take: convert, scale ----------> lists_
-//   --------> TakesNonzeros rows of categories - ReadsRows::read: lists or whole rows -------> the
-//   stage's own
+//   rows of numbers      gather_rows: convert, scale            x_            any stage
+//                        and a mask of each row                 x_, masks_    TakesNonzeros
+//   rows of bytes        copied as bytes, with a mask           masks_        TakesNonzeros
+//   compressed rows      SparseInput::take: convert, scale      lists_        TakesNonzeros
+//                        written out, row by row                x_            several stages
+//   rows of categories   ReadsRows::read                        the stage's   the stage itself
 #include "engine/input/batch_input.hpp"
 
 #include <algorithm>
@@ -20,6 +19,9 @@
 
 namespace chainrule::engine {
 
+// stages: up to two, each the only reader of what the one before gives. An AffineStage is applied
+// while gathering, so the stage behind it is the first that has work left. A reader lists nonzeros
+// if the stage behind it takes lists; where it cannot, that stage gets a table.
 template <class T>
 BatchInput<T>::BatchInput(const kernels::KernelTable<T>& kernels, const PlanOptions& options,
                           std::int64_t columns, const std::vector<FirstStage<T>>& stages)
@@ -60,6 +62,8 @@ void BatchInput<T>::check_takes_sparse(const std::string& what) const {
               (first_ ? first_->describe() + " comes first" : "no layer alone reads x"));
 }
 
+// x may be of another kind in each call. Room that a path needs is taken once and kept. The paths
+// leave out terms that are zero, which changes no sum but for the sign of one that is 0.
 template <class T>
 void BatchInput<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
   using Reason = InputPath::Reason;
@@ -114,6 +118,7 @@ void BatchInput<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
   if (path_->sparse) use_masks(x, density);
 }
 
+// The costs are those of a whole batch, whatever the last one of an epoch has.
 template <class T>
 InputPath BatchInput<T>::path_for(InputPath::Reason reason, double density) const {
   const PathCosts costs = taker_->path_costs(options_.batch_size, density);
@@ -126,6 +131,8 @@ const Parameter* BatchInput<T>::sparse_weight() const {
   return taker_ && taker_->sparse ? taker_->sparse_weight() : nullptr;
 }
 
+// x_: (threads, if each has a copy, x) padded batch size x stride. The copies lie one behind the
+// other at private_x_stride.
 template <class T>
 void BatchInput<T>::make_room_for_tables() {
   if (x_.data) return;
@@ -135,6 +142,7 @@ void BatchInput<T>::make_room_for_tables() {
   if (private_inputs_) taker_->private_x_stride = size;
 }
 
+// A scale leaves zeros zero; an offset does not.
 template <class T>
 void BatchInput<T>::check_takes_compressed() const {
   if (!expands()) check_takes_sparse("sparse x");
@@ -146,6 +154,8 @@ void BatchInput<T>::check_takes_compressed() const {
   }
 }
 
+// The lists have room for the longest rows of x, whichever of them a batch takes, so they are made
+// anew only where those of another x are longer.
 template <class T>
 void BatchInput<T>::use_lists(const RowsView& x, double density) {
   std::vector<std::int64_t> offsets = SparseInput<T>::offsets_of(x);
@@ -158,6 +168,8 @@ void BatchInput<T>::use_lists(const RowsView& x, double density) {
   taker_->sparse = lists_.get();
 }
 
+// masks_: one that all threads read, or one for each thread's copy of x. The density is asked of
+// the first alone.
 template <class T>
 void BatchInput<T>::use_masks(const RowsView& x, double density) {
   const int copies = private_inputs_ ? options_.threads : 1;
@@ -181,6 +193,7 @@ bool BatchInput<T>::can_keep_bytes(const RowsView& x) const {
          std::all_of(offset, offset + x_.columns, [](T o) { return o == T(0); });
 }
 
+// The multiply-add is that of gathering, so that bytes give the bits of numbers.
 template <class T>
 const T* BatchInput<T>::byte_values() {
   const T scale = affine_ ? affine_->scale()[0] : T(1);
@@ -190,6 +203,8 @@ const T* BatchInput<T>::byte_values() {
   return byte_values_.data();
 }
 
+// Rows at equal distances over all of x are gathered into x_, which the first batch overwrites.
+// They are scaled as in a batch: an offset leaves few zeros.
 template <class T>
 double BatchInput<T>::density_of_sample(const RowsView& x) {
   constexpr std::int64_t sample = 16;  // takes a tenth of a small step
@@ -220,6 +235,9 @@ void BatchInput<T>::gather(const RowsView& x, RowOrder order, std::int64_t rows,
   }
 }
 
+// x: the caller's rows x columns; row i of the batch is row order[i] of x. A thread loads rows of
+// its own slice of the batch, or all of them into its copy. Before it writes to memory that others
+// read, it waits where these may still be at the last batch, whose gradients read all rows.
 template <class T>
 void BatchInput<T>::load(ThreadContext& context, const Step<T>& step, const RowsView& x,
                          RowOrder order) {
@@ -326,6 +344,7 @@ bool BatchInput<T>::changed() const {
   return rows_changed_ || (lists_ && taker_->sparse == lists_.get() && lists_->changed());
 }
 
+// Rows of bytes are bounded as if each byte were 255.
 template <class T>
 double BatchInput<T>::norm(std::int64_t rows) const {
   if (taker_->sparse) return taker_->sparse->norm(rows);

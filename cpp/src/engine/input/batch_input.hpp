@@ -99,6 +99,7 @@ class BatchInput {
   bool keeps_bytes() const { return taker_ && taker_->mask && taker_->mask->has_bytes(); }
 
  private:
+  // What choose_path is made of.
   bool private_inputs_pay() const;
   void make_room_for_tables();
   /// Whether compressed rows become a tensor: no stage alone decides how it reads them.
@@ -107,12 +108,17 @@ class BatchInput {
   void use_lists(const RowsView& x, double density);
   void use_masks(const RowsView& x, double density);
   bool can_keep_bytes(const RowsView& x) const;
+  /// (256) the numbers that bytes stand for, with the scale that the layers have now.
   const T* byte_values();
+  /// The fraction of nonzeros among some rows of x, as they reach the first stage.
   double density_of_sample(const RowsView& x);
   InputPath path_for(InputPath::Reason reason, double density) const;
+  /// Whether the gradients of the first layer's weights go by column, for which all rows are
+  /// needed.
   bool needs_transpose() const {
     return options_.backward && taker_ && (taker_->sparse || taker_->mask);
   }
+  // What load is made of, each for rows that the calling thread owns.
   void gather(const RowsView& x, RowOrder order, std::int64_t rows, T* to);
   void load_expanded(Range rows, const RowsView& x, RowOrder order, ThreadSlice slice);
   void load_masked(Range rows, const RowsView& x, RowOrder order, NonzeroMask<T>& mask, T* to);

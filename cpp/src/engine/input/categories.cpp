@@ -75,6 +75,7 @@ std::int64_t first_invalid_row(const RowsView& x, const std::vector<std::int64_t
   return i;
 }
 
+/// A number with ten digits, whatever the locale.
 std::string text_of(double number) {
   if (std::isnan(number)) return "NaN";
   std::ostringstream out;
@@ -112,6 +113,9 @@ std::int64_t first_invalid_column(const RowsView& x, std::int64_t row,
 
 }  // namespace
 
+// x: rows x columns, counts: columns. The first pass looks for a bad row alone, in a loop that
+// vectorises; the second looks for the column. A caller's other threads may have changed the row in
+// between, and then there is nothing to report.
 void check_categories(const RowsView& x, const std::vector<std::int64_t>& counts, const char* name,
                       const std::vector<std::string>& columns) {
   const std::int64_t row =
@@ -126,6 +130,8 @@ void check_categories(const RowsView& x, const std::vector<std::int64_t>& counts
               std::to_string(row) + ", column " + column + " is " + text_at(x, row, j));
 }
 
+// indices: one for each of `columns`; a number is checked as it is read, since another thread of
+// the caller's may have changed it since all were checked.
 void read_categories(const RowsView& x, std::int64_t row,
                      const std::vector<CategoryColumn>& columns, std::int32_t* indices) {
   with_type(x.type, [&]<class S>(S) {

@@ -40,11 +40,13 @@ struct Moments {
     const double d = static_cast<double>(value) - means[j];
     if (!std::isnan(d)) variances[j] += d * d;
   }
+  /// By the count, not the count less one: Keras and scikit-learn scale so.
   void divide_variances() {
     for (std::size_t j = 0; j < variances.size(); ++j)
       if (counts[j] > 0) variances[j] /= static_cast<double>(counts[j]);
   }
 
+  // For each column; counts and first leave out NaN, varies says whether two numbers differ.
   std::vector<double> means, variances, first;
   std::vector<std::int64_t> counts;
   std::vector<bool> varies;
@@ -91,13 +93,13 @@ class ExactMoments {
   Moments moments_{0};
 };
 
-/// Quantiles of columns, of which it keeps all numbers.
+/// Quantiles of columns, of which it keeps all numbers: columns x numbers that are not NaN.
 template <class T>
 class ColumnQuantiles {
  public:
   explicit ColumnQuantiles(std::size_t columns) : columns_(columns) {}
 
-  /// Makes room for so many more numbers of each column.
+  /// Makes room for `more` numbers of each column.
   void reserve(std::int64_t more) {
     for (std::vector<T>& column : columns_) {
       const std::size_t needed = column.size() + static_cast<std::size_t>(more);

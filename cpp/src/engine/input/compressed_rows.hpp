@@ -9,6 +9,7 @@
 
 namespace chainrule::engine {
 
+/// The same for values of type V, with indices of 32 or 64 bits.
 template <class V, class Visit>
 void with_indices_of(const RowsView& x, Visit visit) {
   const auto* values = static_cast<const V*>(x.data);
@@ -41,8 +42,8 @@ struct StoredRange {
   std::int64_t end;
 };
 
-/// The first `rows` rows of `order`, zeros and all.
-// source: compressed rows x columns, y: rows x columns
+// source: compressed rows x columns, y: rows x columns at a stride. Columns out of range are left
+// out.
 template <class T>
 void expand_rows(const RowsView& source, RowOrder order, std::int64_t rows, T* y,
                  std::int64_t stride) {

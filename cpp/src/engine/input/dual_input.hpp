@@ -42,6 +42,7 @@ class BatchInput<kernels::Dual> {
   const Tensor<Dual>& x() const { return x_; }
   void choose_path(const RowsView&, InputSparsity) {}
 
+  // x: the caller's rows x columns -> x_: rows x columns of dual numbers; each thread its own rows
   void load(ThreadContext& context, const Step<Dual>& step, const RowsView& x, RowOrder order) {
     const ThreadSlice slice = context.slice();
     const Range rows = step.rows_of(slice);

@@ -17,6 +17,7 @@
 namespace chainrule {
 namespace {
 
+/// Whether all numbers of a row are finite as numbers of T, at any stride.
 template <class T>
 bool row_is_finite(const RowsView& x, std::int64_t row) {
   bool finite = true;
@@ -26,6 +27,7 @@ bool row_is_finite(const RowsView& x, std::int64_t row) {
   return finite;
 }
 
+/// The same of adjacent numbers of type S, in a loop that vectorises.
 template <class T, class S>
 bool packed_row_is_finite(const RowsView& x, std::int64_t row) {
   const char* values = static_cast<const char*>(x.data) + row * x.row_stride;
@@ -36,6 +38,7 @@ bool packed_row_is_finite(const RowsView& x, std::int64_t row) {
   });
 }
 
+/// A finite double may be infinite as a float, which the text then says.
 [[noreturn]] void throw_not_finite(const char* name, const std::vector<std::string>& columns,
                                    std::int64_t row, std::int64_t column, double value) {
   const std::string what = std::isnan(value) ? "NaN"
@@ -66,6 +69,8 @@ void check_stored_values(const RowsView& x, const char* name,
 
 }  // namespace
 
+// x: rows x columns, missing: which columns may hold NaN; empty: none. Integers are finite. A row
+// is looked at as a whole, and number by number only where something is wrong with it.
 template <class T>
 void check_finite(const RowsView& x, const char* name, const std::vector<std::string>& columns,
                   const std::vector<bool>& missing) {

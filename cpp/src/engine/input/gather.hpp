@@ -81,6 +81,7 @@ inline void prefetch_row(const RowsView& source, RowOrder order, std::int64_t i,
   for (const char* line = begin; line < end; line += 64) __builtin_prefetch(line);
 }
 
+/// A number of any rows as a double; of 64-bit integers beyond 2^53 rounded.
 inline double value_at(const RowsView& source, std::int64_t row, std::int64_t column) {
   if (source.compressed()) return stored_at(source, row, column);
   return with_type(source.type, [&]<class S>(S) {

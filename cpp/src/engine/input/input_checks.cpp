@@ -48,6 +48,7 @@ void Network<T>::State::check_input(const Inputs& x) const {
   }
 }
 
+// For calls that read tables alone: backpropagation by hand, adaptation, second derivatives.
 template <class T>
 void Network<T>::State::check_table(const Inputs& x) const {
   check_input(x);
@@ -76,6 +77,8 @@ void Network<T>::State::check_batch(std::int64_t rows) const {
   }
 }
 
+// The rows of each input that holds categories; compressed rows are refused where the path is
+// chosen.
 template <class T>
 void Network<T>::State::check_categories(const Inputs& x,
                                          const std::vector<std::string>& columns) const {
@@ -101,6 +104,7 @@ Error overlap_error(const char* what, const std::string& name) {
 
 }  // namespace
 
+// One view, the inputs, and the inputs with the targets of a call.
 template <class T>
 void Network<T>::State::check_no_overlap(const RowsView& x, const char* name, const T* to,
                                          std::int64_t columns, const char* what) {

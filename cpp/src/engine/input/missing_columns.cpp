@@ -47,6 +47,9 @@ Columns before(const Layer& layer, const Shape& shape, const Columns& after) {
 
 }  // namespace
 
+// Backward from the outputs, which may hold no NaN: of each node's columns, whether NaN in them
+// comes to a layer that handles it on every way on. Several readers must all agree. Topological
+// order means that a node's readers are done before it.
 std::vector<std::vector<bool>> missing_columns(const Graph& graph) {
   const std::vector<Node>& nodes = graph.nodes();
   const auto handles = [](const Node& node) {

@@ -23,6 +23,7 @@ NonzeroMask<T>::NonzeroMask(const kernels::KernelTable<T>& kernels, std::int64_t
       counts_(by_column ? columns : 0),
       begin_(by_column ? (columns + 1) * threads : 0) {}
 
+// x: columns -> the row's words of by_row_, a bit a column
 template <class T>
 void NonzeroMask<T>::take(std::int64_t row, const T* x) {
   kernels_.nonzero_mask(x, columns_, by_row_.data() + row * words_);
@@ -34,12 +35,16 @@ void NonzeroMask<T>::set_byte_values(const T* values) {
   if (values && bytes_.empty()) bytes_ = Buffer<std::uint8_t>(batch_size_ * byte_stride());
 }
 
+// The same from bytes, which are copied to the row of bytes_ in the same pass.
 template <class T>
 void NonzeroMask<T>::take(std::int64_t row, const std::uint8_t* x) {
   kernels_.copy_with_nonzero_mask(x, columns_, bytes_.data() + row * byte_stride(),
                                   by_row_.data() + row * words_);
 }
 
+// by_column_(column, row word) from by_row_(row, column word), and counts_(column) = bits of the
+// column. A thread owns words of columns, over all rows, so it waits for all rows before and writes
+// to no other thread's words.
 template <class T>
 void NonzeroMask<T>::transpose(std::int64_t rows, ThreadSlice slice) {
   const std::int64_t row_words = mask_words(rows);
@@ -58,6 +63,8 @@ void NonzeroMask<T>::transpose(std::int64_t rows, ThreadSlice slice) {
   }
 }
 
+// begin(j) = counts_(0) + ... + counts_(j - 1), j = 0..columns. Each thread makes its own, so none
+// waits for it.
 template <class T>
 const std::int32_t* NonzeroMask<T>::begin(ThreadSlice slice) {
   std::int32_t* begin = begin_.data() + (columns_ + 1) * slice.index;

@@ -22,6 +22,7 @@ constexpr std::int64_t kRows = 256;  // at a time
 
 }  // namespace
 
+// values: those of all Normalization layers, array after array, with their padding.
 template <class T>
 typename Network<T>::State::Statistics Network<T>::State::statistics() const {
   Statistics now{unadapted, {}, parameters.exact_mean()};
@@ -33,7 +34,8 @@ typename Network<T>::State::Statistics Network<T>::State::statistics() const {
   return now;
 }
 
-/// Allocates nothing.
+/// Puts back what statistics() gave. It allocates nothing, since it may run where an exception is
+/// on its way. A forward pass by hand before it was of other statistics.
 template <class T>
 void Network<T>::State::set_statistics(Statistics& statistics) noexcept {
   const T* values = statistics.values.data();
@@ -116,6 +118,7 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x,
   const std::int64_t positions = node.shape.positions();
   std::int64_t rows = 0;
   bool exactly = false;
+  // visit(row: columns) for each position of each row of a piece, as it reaches the layer
   const auto each_row = [&](const Inputs& piece, const auto& visit) {
     plan.choose_path(piece, InputSparsity::dense);
     const engine::RowList part(list, piece.rows());
@@ -133,6 +136,7 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x,
     });
     plan.calls().rethrow();
   };
+  // visit(piece) for all rows of x, which the caller's code may be giving meanwhile
   const auto pass = [&](const auto& visit) {
     const engine::Occupancy::CallingBack calling(s.occupancy);
     x([&](const Inputs& piece) {
@@ -140,6 +144,7 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x,
       visit(piece);
     });
   };
+  // NaN and infinity are looked for in the first pass alone.
   const auto check_first = [&](const Inputs& piece) {
     for (std::size_t i = 0; i < piece.size(); ++i)
       check_finite<T>(piece[i], s.input_name(i).c_str(), {}, s.missing_columns[i]);
@@ -167,6 +172,7 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x,
         for (std::size_t j = 0; j < columns; ++j) numbers.add(j, row[j]);
       });
     });
+    // A column without numbers gets centre 0 and scale 0.
     const auto take = [&](auto& kept) {
       for (std::size_t j = 0; j < columns; ++j) {
         const bool any = !kept.empty(j);
@@ -245,6 +251,7 @@ RowPieces one_piece(const Inputs& x) {
 
 }  // namespace
 
+// The layers in the order of the graph, all of them or none.
 template <class T>
 void Network<T>::State::adapt(const std::vector<std::int64_t>& chosen, const RowPieces& x,
                               std::span<const std::int64_t> rows) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lists of nonzeros, first by row and then, for the gradient, by column:
 //
-//   columns_, values_      row 0: c c c end | row 1: c c end | ...      begin_: where each row
-//   begins counts_                (threads x columns) nonzeros of a thread's rows transposed_rows_,
-//   ...  column 0: r r | column 1: r r r | ...        transposed_offsets_
+//   columns_, values_           row 0: c c c end | row 1: c c end | ...
+//   begin_                      where each row begins
+//   counts_                     (threads x columns) nonzeros of each thread's rows
+//   transposed_rows_, _values_  column 0: r r | column 1: r r r | ...
+//   transposed_offsets_         where each column begins, and the end
 //
 // The second is a counting sort. In each column the entries of thread 0 come first, then those of
 // thread 1, so rows rise whatever the number of threads, and sums have one order.
@@ -38,6 +40,7 @@ std::int64_t SparseInput<T>::checked_entries(std::int64_t batch_size, std::int64
   return entries;
 }
 
+// Behind the entries there are kPrefetchDistance more that kernels may read, and prefetch for.
 template <class T>
 SparseInput<T>::SparseInput(const kernels::KernelTable<T>& kernels, std::int64_t batch_size,
                             std::int64_t columns, std::int64_t entries, int threads, bool by_column)
@@ -57,6 +60,7 @@ SparseInput<T>::SparseInput(const kernels::KernelTable<T>& kernels, std::int64_t
   transposed_offsets_ = Buffer<std::int32_t>(columns + 1);
 }
 
+// x.rows + 1 offsets, which must rise and stay within the stored values.
 template <class T>
 std::vector<std::int64_t> SparseInput<T>::offsets_of(const RowsView& x) {
   std::vector<std::int64_t> offsets(static_cast<std::size_t>(x.rows) + 1);
@@ -72,6 +76,7 @@ std::vector<std::int64_t> SparseInput<T>::offsets_of(const RowsView& x) {
   return offsets;
 }
 
+// The sum of the `batch_size` longest rows, with an end for each.
 template <class T>
 std::int64_t SparseInput<T>::entries_of_compressed(const std::vector<std::int64_t>& offsets,
                                                    std::int64_t batch_size) {
@@ -117,7 +122,8 @@ void SparseInput<T>::take(const RowsView& x, RowOrder order, Range rows, const T
   if (changed) __atomic_store_n(&changed_, true, __ATOMIC_RELAXED);
 }
 
-// A counting sort by columns in two steps: how many entries each column has in this thread's rows,
+// counts_(thread, column) = entries of the column in the thread's rows. The first of two steps of
+// the counting sort by columns; the other one needs the counts of all threads.
 template <class T>
 void SparseInput<T>::count(Range rows, ThreadSlice slice) {
   std::int32_t* counts = counts_.data() + width_ * slice.index;
@@ -128,8 +134,10 @@ void SparseInput<T>::count(Range rows, ThreadSlice slice) {
   }
 }
 
-// and, when all threads have counted, where those of each thread begin. Within a column the rows
-// then rise, whatever the number of threads, so sums over a batch have one order.
+// transposed_(column) = the entries of the column, by rising rows. The thread's entries begin
+// behind those of the columns before and of the threads before it: next_(thread, column) = sum of
+// counts of lower columns + counts of this column in lower threads. Each thread works that out for
+// itself; the first also writes the offsets.
 template <class T>
 void SparseInput<T>::transpose(Range rows, ThreadSlice slice) {
   std::int32_t* next = next_.data() + width_ * slice.index;
@@ -168,6 +176,7 @@ void SparseInput<T>::transpose(Range rows, ThreadSlice slice) {
   }
 }
 
+// sqrt(sum of squares) in double, by one thread
 template <class T>
 double SparseInput<T>::norm(std::int64_t rows) const {
   double sum = 0.0;

@@ -63,6 +63,8 @@ bool any(const Numbers<S>& numbers, Bad bad) {
   return found != 0;
 }
 
+/// The sum in double, of eight interleaved sums: it is compared with a tolerance, so its order is
+/// free.
 template <class S>
 double sum(const Numbers<S>& numbers) {
   double sums[8] = {};
@@ -113,7 +115,7 @@ struct Named {
     });
   }
 
-  /// Of each of the positions of a row.
+  /// Throws Error unless the numbers of each position of a row sum to 1.
   void refuse_other_sums(std::int64_t positions) const {
     for_each_row(y, [&](std::int64_t row, const auto& numbers) {
       auto part = numbers;
@@ -122,6 +124,7 @@ struct Named {
         refuse_other_sum(part, row, positions > 1 ? p : -1);
     });
   }
+  /// Probabilities that come as float32, or rounded to some digits, sum to 1 only about.
   template <class S>
   void refuse_other_sum(const Numbers<S>& numbers, std::int64_t row, std::int64_t position) const {
     constexpr double tolerance = 1e-3;
@@ -148,6 +151,7 @@ int low_of_hinge(const RowsView& y) {
 
 }  // namespace
 
+// positions: of a row of y, each of which has its own probabilities.
 void check_target_values(const TargetsView& y, const Loss& loss, const char* name,
                          const std::vector<std::string>& columns, std::int64_t positions) {
   if (y.labels) return;

@@ -19,6 +19,8 @@ bool all_zero(const T* values, std::int64_t count) {
 
 }  // namespace
 
+// rows_(row) = whether any slot has a bit set in that row of p, over all panels: (slots x panels x
+// rows x width) numbers are read, once, when lists of nonzeros begin.
 template <class T>
 void NonzeroStateRows::find(const Parameter& p, const std::vector<Buffer<T>>& slots) {
   if (offset_ == p.offset) return;
@@ -37,6 +39,7 @@ void NonzeroStateRows::find(const Parameter& p, const std::vector<Buffer<T>>& sl
   offset_ = p.offset;
 }
 
+// It allocates nothing where the sizes agree, as when an epoch is kept again.
 void NonzeroStateRows::copy_from(const NonzeroStateRows& other) {
   offset_ = other.offset_;
   if (rows_.size() != other.rows_.size()) {

@@ -21,6 +21,7 @@ double least_divisor(const Optimizer& optimizer) {
 
 }  // namespace
 
+// Slots of another optimizer are made anew, arena by arena, before the old ones go.
 template <class T>
 void OptimizerState<T>::prepare(const Optimizer& optimizer, std::int64_t arena_size,
                                 const Parameter* tracked) {
@@ -39,6 +40,7 @@ bool OptimizerState<T>::goes_on(const Optimizer& optimizer) const {
   return prepared_for == optimizer || (kind == optimizer.row().name && names == optimizer.slots());
 }
 
+// slots: one arena each of arena_size numbers, at the rule's first value
 template <class T>
 OptimizerState<T> OptimizerState<T>::begun(const Optimizer& optimizer, std::int64_t arena_size) {
   OptimizerState fresh;
@@ -53,6 +55,7 @@ OptimizerState<T> OptimizerState<T>::begun(const Optimizer& optimizer, std::int6
   return fresh;
 }
 
+// Rows of p may be left out later, so which of them have a state is found out now.
 template <class T>
 void OptimizerState<T>::track(const Optimizer& optimizer, const Parameter* p) {
   if (p && zero_gradient<T>(optimizer, p->spec) == ZeroGradient::skips_if_state_zero) {
@@ -62,6 +65,7 @@ void OptimizerState<T>::track(const Optimizer& optimizer, const Parameter* p) {
   }
 }
 
+// Into the memory that there is, where it is that of the same optimizer.
 template <class T>
 void OptimizerState<T>::copy_from(const OptimizerState& other) {
   if (kind != other.kind || names != other.names) {
@@ -75,6 +79,8 @@ void OptimizerState<T>::copy_from(const OptimizerState& other) {
   nonzero_state.copy_from(other.nonzero_state);
 }
 
+// Whether a gradient of zeros moves a weight: by decay or a penalty always, by the rule only with a
+// state that is not zero. The table of optimizers says what each rule does.
 template <class T>
 ZeroGradient zero_gradient(const Optimizer& optimizer, const ParameterSpec& spec) {
   if (optimizer.lazy) return ZeroGradient::skips;

@@ -115,6 +115,8 @@ void follow_kind(const kernels::UpdateRule<T>& rule, Bounds<T>& b, OptimizerTabl
 
 }  // namespace
 
+// Moves all bounds on by one step: those of the rule and of each group's, from the same bounds
+// before, of which the larger ones hold. gradient: a bound of every number in the gradients
 template <class T>
 bool StepBounds<T>::step(const kernels::UpdateRule<T>& rule, const Penalties& penalties,
                          double gradient, std::span<const kernels::UpdateRule<T>> group_rules) {
@@ -146,6 +148,7 @@ void StepBounds<T>::follow_rule(const kernels::UpdateRule<T>& rule,
   known_ = b.fit;
 }
 
+// Takes the bounds from the numbers: the 2-norm of an array bounds each of its entries.
 template <class T>
 void StepBounds<T>::look(const kernels::KernelTable<T>& kernels, const Parameters<T>& parameters,
                          const OptimizerState<T>& state) {
@@ -170,6 +173,7 @@ double norm_of(const kernels::KernelTable<T>& kernels, const T* values, std::int
   return norm_from<T>(kernels.sum_of_squares(values, size));
 }
 
+// Averages of squares may be infinite: a gradient divided by their root is then 0.
 template <class T>
 const Parameter* first_not_finite(const Parameters<T>& parameters, const OptimizerState<T>& state) {
   for (const Parameter& p : parameters.list()) {

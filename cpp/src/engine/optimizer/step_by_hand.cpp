@@ -70,6 +70,7 @@ bool Network<T>::State::is_safe_step(const kernels::UpdateRule<T>& rule,
       group_rules);
 }
 
+// The largest of all arrays, since bounds are those of the largest weight.
 template <class T>
 engine::Penalties Network<T>::State::penalties() const {
   engine::Penalties largest;
@@ -80,6 +81,8 @@ engine::Penalties Network<T>::State::penalties() const {
   return largest;
 }
 
+// Keeps weights and optimizer state before a step that may leave the range of T, in memory that is
+// there from the second time on.
 template <class T>
 void Network<T>::State::keep_for_step() {
   forget_older();  // whose memory is used

@@ -39,7 +39,7 @@ struct Update {
   const kernels::KernelTable<T>* kernels = nullptr;
   const Optimizer* optimizer = nullptr;
   kernels::UpdateRule<T> rule{};
-  /// Of each group of parameters with factors; their gradient options are those of `rule`.
+  /// The rules of groups of parameters with factors; their gradient options are those of `rule`.
   const kernels::UpdateRule<T>* group_rules = nullptr;
   T* values = nullptr;
   T* slots[kMostOptimizerSlots] = {};

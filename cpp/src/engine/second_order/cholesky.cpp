@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// By blocks of rows: what the rows above have made is taken from a block, the block's own columns
-// become those of U, and the columns behind follow, among them that of a right side.
+// The factorization goes by blocks of rows: what the rows above have made is taken from a block,
+// the block's own columns become those of U, and the columns behind follow, among them that of a
+// right side.
 #include "engine/second_order/cholesky.hpp"
 
 #include <algorithm>
@@ -13,6 +14,10 @@ constexpr std::int64_t kBlock = 48;  // rows, several tiles
 
 }  // namespace
 
+// A = U^T U, (size x size), and with b: U^-T b, (size), as the column behind the last. For each
+// block of rows, in this order: (1) the products of the rows above are subtracted, over all
+// columns; (2) the block's own columns are factorized; (3) the columns behind are solved with it.
+// Every number is the sum of its terms in index order, so blocks change no bit.
 bool SymmetricMatrix::factorize(const kernels::KernelTable<double>& kernels, double* b) {
   kernels_ = &kernels;
   double* const a = values_.data();
@@ -31,11 +36,13 @@ bool SymmetricMatrix::factorize(const kernels::KernelTable<double>& kernels, dou
   return true;
 }
 
+// b(i) = (b(i) - sum over j > i of U(i, j) b(j)) / U(i, i), from the last row to the first
 void SymmetricMatrix::solve(double* b) const {
   for (std::int64_t i = size_; i-- > 0;)
     b[i] = (b[i] - dot(row(i) + i + 1, b + i + 1, size_ - i - 1)) * scales_.data()[i];
 }
 
+// b(i, :) = (b(i, :) - sum over k < i of U(k, i) b(k, :)) / U(i, i), b: size x columns
 void SymmetricMatrix::solve_transposed(double* b, std::int64_t columns,
                                        std::int64_t b_stride) const {
   const double* const a = values_.data();
@@ -48,7 +55,8 @@ void SymmetricMatrix::solve_transposed(double* b, std::int64_t columns,
   }
 }
 
-/// The sum of squares of U^-T, whose rows have nothing behind their diagonal.
+/// trace((U^T U)^-1) = sum of the squares of U^-T, which is U^-T times the identity. Its row i ends
+/// at column i, so a block of rows needs only the columns up to its own end.
 double SymmetricMatrix::inverse_trace() const {
   Buffer<double> inverse(size_ * stride_);
   const double* const a = values_.data();

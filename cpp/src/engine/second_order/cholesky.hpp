@@ -19,6 +19,8 @@ class SymmetricMatrix {
         values_(size * stride_),
         scales_(size) {}
 
+  /// Row i has A(i, j), or U(i, j), for j >= i. What lies before the diagonal is never read as a
+  /// number of the matrix; the kernels work on whole vectors and may write there.
   std::int64_t size() const { return size_; }
   std::int64_t stride() const { return stride_; }
   double* row(std::int64_t i) { return values_.data() + i * stride_; }

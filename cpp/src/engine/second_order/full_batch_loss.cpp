@@ -16,6 +16,7 @@ using engine::ThreadContext;
 
 namespace {
 
+/// A plan for training's passes, of as many threads as a batch keeps busy.
 template <class T>
 engine::PlanOptions plan_for(const SolvedNetwork<T>& network, const TrainingRows& rows,
                              const FullBatchOptions& options) {
@@ -31,6 +32,8 @@ engine::PlanOptions plan_for(const SolvedNetwork<T>& network, const TrainingRows
 
 }  // namespace
 
+// The losses are made ready for gradients of the mean over all rows, so that those of the batches
+// need only be added up. The rows' path is chosen once: the rows stay the same.
 template <class T>
 FullBatchLoss<T>::FullBatchLoss(const SolvedNetwork<T>& network, const TrainingRows& rows,
                                 const FullBatchOptions& options)
@@ -47,6 +50,10 @@ FullBatchLoss<T>::FullBatchLoss(const SolvedNetwork<T>& network, const TrainingR
   compiled_.plan.choose_path(rows.x, options.input_sparsity);
 }
 
+// loss(w) = mean over all rows + penalties; gradient: size(); outputs: null or rows x outputs
+// Each batch leaves its gradients in gradients_, an arena of T, and a thread adds its slice of it
+// to sums_ in double. It waits before, for those that the other threads have worked out, and the
+// next batch waits at its first barrier for the additions.
 template <class T>
 double FullBatchLoss<T>::evaluate(const Vector& w, Vector& gradient, T* outputs, const Poll& poll) {
   compiled_.plan.refresh();

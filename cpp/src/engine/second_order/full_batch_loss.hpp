@@ -65,7 +65,7 @@ class FullBatchLoss {
   /// At the network's parameters, which are w: the loss with penalties and its gradient; and the
   /// raw outputs, if asked. What is not finite is passed on as it is.
   double evaluate(const Vector& w, Vector& gradient, T* outputs, const Poll& poll);
-  /// Of the last evaluation, without penalties: the losses of each output, and their mean.
+  /// The losses of each output at the last evaluation, and their mean, without penalties.
   const LossSums& losses() const { return compiled_.all(); }
   double data_loss() const { return compiled_.all().mean(compiled_.losses()); }
 
@@ -73,6 +73,7 @@ class FullBatchLoss {
   const SolvedNetwork<T> network_;
   const TrainingRows& rows_;
   std::int64_t batch_size_;
+  // The network's arena as a vector of double, and back.
   engine::ParameterVector vector_;
   CompiledLoss<T> compiled_;
   engine::Buffer<T> gradients_;  // an arena of parameters, of some rows

@@ -10,6 +10,8 @@
 #include "engine/second_order/solver.hpp"
 
 namespace chainrule {
+// The data and the method of a training, as they were given. The solver is made in the first step,
+// behind the adaptation, since it begins at the network's parameters.
 template <class T>
 struct FullBatchTrainer<T>::State {
   State(Network<T>& network_, const Inputs& x, const Targets& y, const Losses& losses,
@@ -30,6 +32,7 @@ struct FullBatchTrainer<T>::State {
           "must be 0");
   }
 
+  /// The solver of the method that was chosen.
   std::unique_ptr<Solver<T>> make_solver(const SolvedNetwork<T>& solved) const {
     if (const Lbfgs* lbfgs = optimizer.lbfgs()) return make_lbfgs<T>(*lbfgs, solved, rows, options);
     return make_levenberg_marquardt<T>(*optimizer.levenberg_marquardt(), solved, rows, options);
@@ -57,6 +60,11 @@ FullBatchTrainer<T>& FullBatchTrainer<T>::operator=(FullBatchTrainer&&) noexcept
 template <class T>
 FullBatchTrainer<T>::~FullBatchTrainer() = default;
 
+// One iteration: whether there was one. outputs: null or rows x outputs, the raw outputs at the new
+// parameters
+// The network is held for the length of the call, so between two calls it is free. What an
+// optimizer remembers, an epoch to go back to and gradients by hand belong to other parameters and
+// are dropped.
 template <class T>
 bool FullBatchTrainer<T>::step(T* outputs, const Poll& poll) {
   State& s = *state_;

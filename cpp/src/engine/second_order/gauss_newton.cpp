@@ -23,6 +23,7 @@ const kernels::KernelTable<double>& double_kernels() {
   return kernels::table<double>(kernels::active());
 }
 
+/// Columns of all outputs.
 std::int64_t columns_of(const Graph& graph) {
   std::int64_t columns = 0;
   for (const std::int64_t output : graph.outputs()) columns += graph.node(output).shape.size();
@@ -39,6 +40,8 @@ std::int64_t batch_of(const Graph& graph, std::int64_t rows) {
 
 }  // namespace
 
+// The arenas differ in the type and so in the panels: arrays go through their row-major form. A
+// first Normalization's mean comes with the digits that T has not.
 template <class T>
 DoubleParameters::DoubleParameters(const Graph& graph, const engine::Parameters<T>& from)
     : parameters(graph, double_kernels().panel) {
@@ -82,6 +85,9 @@ template DoubleParameters::DoubleParameters(const Graph&, const engine::Paramete
 template void DoubleParameters::take(const engine::Parameters<float>&);
 template void DoubleParameters::take(const engine::Parameters<double>&);
 
+// The work of a row is taken as outputs x (3 multiply-adds of the network + n^2 / 2) for passes and
+// products. A plan of one batch of all rows keeps what the forward pass gave until
+// normal_equations.
 GaussNewton::GaussNewton(const Graph& graph, engine::Parameters<double>& parameters,
                          double multiply_adds, const TrainingRows& rows, int num_threads,
                          const engine::Occupancy& occupancy)
@@ -112,6 +118,8 @@ GaussNewton::GaussNewton(const Graph& graph, engine::Parameters<double>& paramet
                                                   options.batch_size, rows.rows());
 }
 
+// e(r, j) = (z(r, j) - targets_(r, j)) scales_(r, j) with scales_ = sqrt(weight of the output x
+// weight of the row / sum of these / columns), so that the sum of all e^2 is the loss
 void GaussNewton::take_targets() {
   const std::int64_t rows = rows_.rows();
   targets_.resize(static_cast<std::size_t>(rows * outputs_));
@@ -161,6 +169,9 @@ void GaussNewton::run_forward(ThreadContext& context, const Step<double>& step, 
   context.sync_for(engine::Partition::columns);
 }
 
+// sum over rows, in order, of the sum over outputs of e^2; outputs: null or rows x outputs
+// Each thread writes the sums of its rows, and they are added up behind the team, so that no share
+// of rows among threads shows.
 double GaussNewton::sum_of_squares(double* outputs, const Poll& poll) {
   plan_->refresh();
   const auto piece = [&](engine::Team team, std::int64_t begin, std::int64_t end) {
@@ -179,7 +190,9 @@ double GaussNewton::sum_of_squares(double* outputs, const Poll& poll) {
   return sum;
 }
 
-/// From the forward pass of rows [first, first + step.rows) to what comes back from each output.
+/// From the forward pass of rows [first, first + step.rows) to what comes back from each output:
+/// for each (output, column) a backward pass whose dz is the error's scale in that column and 0
+/// elsewhere. Its results are copied before the next one overwrites them, each thread its own rows.
 void GaussNewton::run_backward(ThreadContext& context, const Step<double>& step,
                                std::int64_t first) {
   engine::Plan<double>& plan = *plan_;
@@ -203,6 +216,9 @@ void GaussNewton::run_backward(ThreadContext& context, const Step<double>& step,
   context.barrier();
 }
 
+// jj = J^T J, je = J^T e, sums over rows in their order
+// For products the batches are gone through once more; a forward pass is left out where the one
+// batch of sum_of_squares is still in the plan's tensors.
 void GaussNewton::normal_equations(engine::SymmetricMatrix& jj, Vector& je, const Poll& poll) {
   if (!gram_) {
     jacobian(rows_.x).normal_equations(rows_.x, {targets_.data(), scales_.data()}, jj, je, poll);
@@ -226,6 +242,7 @@ void GaussNewton::normal_equations(engine::SymmetricMatrix& jj, Vector& je, cons
   gram_->finish(jj, je);
 }
 
+// It has plans and memory of its own, so it is made only where it is needed.
 Jacobian& GaussNewton::jacobian(const Inputs& x) {
   if (!jacobian_)
     jacobian_ = std::make_unique<Jacobian>(

@@ -40,6 +40,9 @@ void Jacobian::RowPlan::choose_path(const Inputs& x) {
   products = plan.gradient_products();
 }
 
+// jacobian_: (chunk x outputs) rows of n + 1 numbers, as many as about 1 MiB holds, between 32 and
+// 512 but at least one row of the batch, so that the products find them in a cache. Each thread has
+// a plan for its share of a chunk, with a panel for its products.
 Jacobian::Jacobian(const Graph& graph, engine::Parameters<double>& parameters,
                    const Settings& settings, const Inputs& x)
     : settings_(settings),
@@ -62,6 +65,8 @@ Jacobian::Jacobian(const Graph& graph, engine::Parameters<double>& parameters,
   found_.resize(static_cast<std::size_t>(chunk_ * outputs_));
 }
 
+// count rows of x from `row` on -> to.gradients: (count x outputs) x stride, to.outputs: count x
+// outputs; by as many rows at a time as the plan takes
 void Jacobian::find_rows(RowPlan& own, const Inputs& x, std::int64_t row, std::int64_t count,
                          const JacobianRows& to) const {
   const std::int64_t most = own.products.empty() ? 1 : own.plan.batch_size();
@@ -78,6 +83,9 @@ void Jacobian::find_rows(RowPlan& own, const Inputs& x, std::int64_t row, std::i
   }
 }
 
+// One forward pass of `count` rows, and for each output one backward pass with dz = scale in its
+// column: since rows do not mix, row i of what comes back is that of row i alone, and its gradients
+// are x(i)^T dy(i).
 void Jacobian::find_rows_together(RowPlan& own, const Inputs& x, std::int64_t row,
                                   std::int64_t count, const JacobianRows& to) const {
   engine::Plan<double>& plan = own.plan;
@@ -107,7 +115,9 @@ void Jacobian::find_rows_together(RowPlan& own, const Inputs& x, std::int64_t ro
   }
 }
 
-// x: rows x inputs, dy: rows x units, gradients: rows x parameters
+// gradients(i, weight) = x(i)^T dy(i), gradients(i, bias) = dy(i), (rows x parameters)
+// x: rows x inputs, dy: rows x units. A stage whose parameters an earlier one has too adds to what
+// that has written.
 void Jacobian::add_product(const engine::GradientProduct<double>& product, std::int64_t count,
                            double* gradients, std::int64_t stride) const {
   const std::int64_t units = product.dy.columns;
@@ -130,6 +140,8 @@ void Jacobian::add_product(const engine::GradientProduct<double>& product, std::
   }
 }
 
+// One row of J for each output by the stages' own gradients, for stages that do not give products:
+// a backward pass each, whose gradients are copied out of the arena.
 void Jacobian::find_row(RowPlan& own, const Inputs& x, std::int64_t row,
                         const JacobianRows& to) const {
   engine::Plan<double>& plan = own.plan;
@@ -171,6 +183,10 @@ void Jacobian::fill(RowPlan& own, const Inputs& x, const ScaledErrors& errors, s
         (outputs[i] - errors.targets[first + i]) * errors.scales[first + i];
 }
 
+// products_ += J^T J, panel by panel of its columns, of rows down to the diagonal: (n + 1) x panel,
+// from (rows x outputs) x (n + 1). Threads take every count-th panel, since the later ones are
+// longer. Each panel is one thread's at a time, and chunks come in the order of the rows, so sums
+// have one order.
 void Jacobian::add_products(RowPlan& own, engine::ThreadSlice slice, std::int64_t rows) {
   constexpr std::int64_t block = 128;  // rows of J that stay in a cache
   const std::int64_t size = products_.size();
@@ -187,6 +203,8 @@ void Jacobian::add_products(RowPlan& own, engine::ThreadSlice slice, std::int64_
   }
 }
 
+// Each thread fills J with its share of a chunk's rows. All wait before the products, which read
+// every row, and behind them, before J is filled anew. The last column of the products is J^T e.
 void Jacobian::normal_equations(const Inputs& x, const ScaledErrors& errors,
                                 engine::SymmetricMatrix& jj, engine::Vector& je, const Poll& poll) {
   for (const auto& own : row_plans_) own->plan.refresh();
@@ -212,6 +230,8 @@ void Jacobian::normal_equations(const Inputs& x, const ScaledErrors& errors,
   }
 }
 
+// gradients(parameter, row x outputs + output) = J transposed, for solves that go by columns;
+// outputs: count x outputs. One thread and its plan: the rows are few.
 void Jacobian::row_gradients(const Inputs& x, std::int64_t first, std::int64_t count,
                              double* outputs, engine::Buffer<double>& gradients,
                              std::int64_t stride) {

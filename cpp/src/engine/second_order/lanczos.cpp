@@ -55,6 +55,7 @@ bool random_vector(RandomStream& random, std::size_t size, const std::vector<Vec
 
 struct Ritz {
   double value;
+  /// An eigenvalue of the tridiagonal matrix, an estimate of one of the whole.
   double last;  // of its eigenvector's entries
 };
 
@@ -65,6 +66,7 @@ std::vector<Ritz> tridiagonal_eigenvalues(Vector d, Vector e) {
   const std::size_t n = d.size();
   e.resize(n);  // e[i] couples i and i + 1
   e[n - 1] = 0.0;
+  // Of the eigenvectors only the last entries are followed, which are all that residuals need.
   Vector last(n, 0.0);
   last[n - 1] = 1.0;
   constexpr double epsilon = 0x1p-52;
@@ -115,6 +117,7 @@ std::vector<Ritz> tridiagonal_eigenvalues(Vector d, Vector e) {
   return found;
 }
 
+/// Throws Error for options that no run could fulfil.
 void check(const LanczosOptions& options, std::int64_t size) {
   if (options.count < 1 || options.count > size)
     throw Error("the number of eigenvalues must be from 1 to the number of trained parameters, " +
@@ -128,6 +131,10 @@ void check(const LanczosOptions& options, std::int64_t size) {
 
 }  // namespace
 
+// Steps until the residuals of the `count` eigenvalues of largest magnitude are small enough, or
+// max_iterations. Of a small matrix all steps are done, since an eigenvalue that occurs several
+// times shows once in each space; where a space is closed, a random vector orthogonal to it begins
+// the next. All vectors are kept: (steps x size).
 HessianEigenvalues lanczos(std::int64_t size,
                            FunctionRef<void(const double* v, double* product)> multiply,
                            const LanczosOptions& options) {

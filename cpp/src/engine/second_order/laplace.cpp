@@ -21,6 +21,7 @@
 namespace chainrule {
 namespace {
 
+/// Throws Error unless the value is left out, or finite and positive.
 void check_positive(const char* name, const std::optional<double>& value) {
   if (value && !(std::isfinite(*value) && *value > 0.0))
     throw Error(std::string(name) + " must be finite and > 0, got " + std::to_string(*value));
@@ -28,6 +29,9 @@ void check_positive(const char* name, const std::optional<double>& value) {
 
 }  // namespace
 
+// What an approximation keeps: a copy of the network's parameters in double, the rows as views of
+// the caller's memory, and the factor of A. Predictions use the plans of `problem`, so they exclude
+// each other.
 struct Laplace::State {
   template <class T>
   State(const Network<T>& network, const Inputs& x, const TargetsView& y, int num_threads)
@@ -54,6 +58,8 @@ struct Laplace::State {
   void recover() {}
 };
 
+// factor = U of beta N J^T J + alpha I. jj: parameters x parameters, of errors whose squares add up
+// to their mean, hence N = rows x outputs
 bool Laplace::State::factorize(const engine::SymmetricMatrix& jj) {
   factor.copy_from(jj);
   const double weight = beta * static_cast<double>(problem.errors());
@@ -65,6 +71,10 @@ bool Laplace::State::factorize(const engine::SymmetricMatrix& jj) {
   return factor.factorize(kernels::table<double>(kernels::active()));
 }
 
+// J^T J is worked out once, at the parameters given; alpha and beta then follow by the fixed point,
+// each iteration a factorization. It ends with the factor of the last ones, and with the evidence:
+//   log p = -(beta sum e^2 + alpha sum w^2 + log det A) / 2
+//           + n/2 log alpha + N/2 log(beta / 2 pi)
 void Laplace::State::find(const LaplaceOptions& options, const Poll& poll) {
   constexpr int most_iterations = 100;
   constexpr double enough = 1e-6;  // change of alpha and beta
@@ -107,6 +117,7 @@ void Laplace::State::find(const LaplaceOptions& options, const Poll& poll) {
                  0.5 * count * std::log(beta / (2.0 * std::numbers::pi)) - 0.5 * log_determinant;
 }
 
+// All is checked before the first pass; the parameters' number too, since A has its square.
 template <class T>
 Laplace::Laplace(const Network<T>& network, const Inputs& x, const TargetsView& y,
                  const LaplaceOptions& options, const Poll& poll) {
@@ -134,6 +145,8 @@ double Laplace::effective_parameters() const { return state_->effective; }
 double Laplace::log_evidence() const { return state_->log_evidence; }
 std::int64_t Laplace::outputs() const { return state_->problem.outputs(); }
 
+// means, deviations: rows x outputs; deviations may be null. variance(r, o) = 1 / beta + |U^-T g|^2
+// with g the gradient of that output: (parameters x columns of a chunk), solved together.
 void Laplace::predict(const Inputs& x, double* means, double* deviations, const Poll& poll) const {
   constexpr std::int64_t chunk = 64;  // rows
   State& s = *state_;

@@ -46,7 +46,8 @@ class Changes {
     count_ = std::min(count_ + 1, ring_.size());
   }
 
-  /// Minus the approximate inverse of the Hessian times the gradient.
+  /// direction = -r of the two loops above, (parameters). With no changes it is -gradient. The
+  /// second loop works on -r, so its signs are the opposite.
   void direct(const Vector& gradient, Vector& direction) {
     direction = gradient;
     for (std::size_t i = 0; i < count_; ++i) {
@@ -80,6 +81,7 @@ class Changes {
   std::size_t count_ = 0;
 };
 
+/// Each iteration is a line search along the direction of the changes so far.
 template <class T>
 class LbfgsSolver final : public Solver<T> {
  public:
@@ -96,6 +98,8 @@ class LbfgsSolver final : public Solver<T> {
         tried_(w_.size()),
         tried_gradient_(w_.size()) {}
 
+  /// outputs: null or rows x outputs at the new parameters. Where nothing is found, or something is
+  /// thrown, the network gets back the parameters of before.
   bool iterate(IterationReport& report, TrainingEnd& end, T* outputs, const Poll& poll) override {
     begin(poll);
     if (end = reached(); end != TrainingEnd::none) return false;
@@ -143,6 +147,7 @@ class LbfgsSolver final : public Solver<T> {
     begun_ = true;
   }
 
+  /// Whether the present point ends the training.
   TrainingEnd reached() const {
     if (engine::largest_magnitude(gradient_) <= options_.tolerance) return TrainingEnd::gradient;
     if (options_.max_evaluations && evaluations_ >= *options_.max_evaluations)
@@ -155,6 +160,7 @@ class LbfgsSolver final : public Solver<T> {
     return loss_.evaluate(w, gradient, outputs, poll);
   }
 
+  /// A search, and a second one along the gradient where the first found nothing.
   LineSearchResult search(T* outputs, const Poll& poll) {
     LineSearchResult step = search_once(outputs, poll);
     if (!step.fulfilled && !(step.point.value < value_) && !changes_.empty()) {
@@ -167,6 +173,9 @@ class LbfgsSolver final : public Solver<T> {
     return step;
   }
 
+  /// A search along the direction of the changes; where it does not descend, along the gradient.
+  /// The first step tried is 1, Newton's, or without changes one that moves the parameters by at
+  /// most 1 in all.
   LineSearchResult search_once(T* outputs, const Poll& poll) {
     changes_.direct(gradient_, direction_);
     double slope = engine::dot(gradient_, direction_);
@@ -186,6 +195,7 @@ class LbfgsSolver final : public Solver<T> {
                                [&](double at) { return evaluate_at(at, outputs, poll); });
   }
 
+  /// The loss at w_ + at direction_, rounded to numbers of T, which become the network's.
   LinePoint evaluate_at(double at, T* outputs, const Poll& poll) {
     tried_ = w_;
     engine::add_multiple(at, direction_, tried_);

@@ -29,6 +29,8 @@
 namespace chainrule {
 namespace {
 
+/// Works in double on a copy of the parameters. The network gets the rounded ones after each step,
+/// and w_ keeps the digits for as long as nothing else changes the network.
 template <class T>
 class LevenbergMarquardtSolver final : public Solver<T> {
  public:
@@ -54,6 +56,9 @@ class LevenbergMarquardtSolver final : public Solver<T> {
     problem_.vector().add_curvatures(curvatures_);
   }
 
+  /// outputs: null or rows x outputs at the new parameters. Where no step is found, or something is
+  /// thrown on the way to one, the copy goes back to the last parameters, and the network has not
+  /// changed.
   bool iterate(IterationReport& report, TrainingEnd& end, T* outputs, const Poll& poll) override {
     begin(poll);
     if (end = reached(); end != TrainingEnd::none) return false;
@@ -103,10 +108,12 @@ class LevenbergMarquardtSolver final : public Solver<T> {
   double parameters() const { return static_cast<double>(problem_.parameters()); }
   /// What the loss counts in the objective.
   double loss_weight() const { return options_.bayesian ? beta_ * errors() : 1.0; }
+  /// What w(i)^2 counts in the objective.
   double decay(std::size_t i) const { return options_.bayesian ? alpha_ : curvatures_[i]; }
 
   void write(const Vector& w) { problem_.vector().write(w.data(), copy_.parameters.values.data()); }
 
+  /// loss_weight loss + sum over parameters, in order, of decay w^2
   double objective(double loss, const Vector& w) const {
     double penalty = 0.0;
     for (std::size_t i = 0; i < w.size(); ++i) penalty += decay(i) * w[i] * w[i];
@@ -142,11 +149,13 @@ class LevenbergMarquardtSolver final : public Solver<T> {
     problem_.normal_equations(jj_, je_, poll);
     find_gradient();
   }
+  /// gradient_ = 2 (loss_weight J^T e + decay w)
   void find_gradient() {
     for (std::size_t i = 0; i < w_.size(); ++i)
       gradient_[i] = 2.0 * (loss_weight() * je_[i] + decay(i) * w_[i]);
   }
 
+  /// Whether the present point ends the training.
   TrainingEnd reached() const {
     if (loss_ <= options_.goal) return TrainingEnd::goal;
     const double norm = std::sqrt(engine::dot(gradient_, gradient_));
@@ -166,7 +175,10 @@ class LevenbergMarquardtSolver final : public Solver<T> {
     return factor_.factorize(kernels::table<double>(kernels::active()), b);
   }
 
-  /// Moves w_ to parameters of a smaller objective.
+  /// Moves w_ by -(curvature + damping I)^-1 gradient / 2 to parameters of a smaller objective.
+  /// Damping grows until a step lowers the objective, and then falls for the next one. A step that
+  /// gives NaN counts as none. False, with the reason in `end`, where no damping that is allowed
+  /// does it.
   bool step(TrainingEnd& end, const Poll& poll) {
     for (; damping_ <= options_.max_damping; damping_ *= options_.increase) {
       tried_ = gradient_;
@@ -201,6 +213,7 @@ class LevenbergMarquardtSolver final : public Solver<T> {
     value_ = objective(loss_, w_);
     find_gradient();
   }
+  /// beta so that the errors of now are noise, alpha a small part of the mean curvature.
   void set_first_weights() {
     alpha_ = beta_ = 1.0;
     set_if_positive(beta_, 1.0 / (2.0 * loss_));
@@ -210,6 +223,7 @@ class LevenbergMarquardtSolver final : public Solver<T> {
     if (value > 0.0 && std::isfinite(value)) weight = value;
   }
 
+  /// The trace of J^T J, the sum of its eigenvalues.
   double trace() const {
     double sum = 0.0;
     for (std::int64_t i = 0; i < jj_.size(); ++i) sum += jj_.row(i)[i];

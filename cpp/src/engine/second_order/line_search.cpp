@@ -8,6 +8,7 @@
 namespace chainrule::engine {
 namespace {
 
+/// A search under way: the point where it starts, the best one and the last one so far.
 class LineSearch {
  public:
   LineSearch(const LinePoint& start, const LineSearchOptions& options,
@@ -17,19 +18,24 @@ class LineSearch {
   LineSearchResult run(double first);
 
  private:
-  /// The point at a step, and whether it ends the search.
+  /// The point at a step; infinite where anything of it is not finite.
   LinePoint look(double at);
   LineSearchResult zoom(LinePoint low, LinePoint high);
+  /// The best point without the conditions, which the caller may still take if it is lower.
   LineSearchResult give_up() const { return {best_, false, best_.at == last_.at}; }
   static LineSearchResult found(const LinePoint& point) { return {point, true, true}; }
 
+  /// How much values may differ by rounding alone.
   double noise() const { return options_.precision * std::fabs(start_.value); }
+  /// The first condition, value <= value(0) + c1 at slope(0); or, where values are within their
+  /// noise, what it says of a parabola: slope <= (2 c1 - 1) slope(0).
   bool decreases(const LinePoint& p) const {
     const double straight = start_.value + options_.decrease * p.at * start_.slope;
     if (p.value <= straight) return true;
     return p.value <= start_.value + noise() &&
            p.slope <= (2.0 * options_.decrease - 1.0) * start_.slope;
   }
+  /// The second condition, |slope| <= c2 |slope(0)|.
   bool is_flat(const LinePoint& p) const {
     return std::fabs(p.slope) <= -options_.curvature * start_.slope;
   }
@@ -64,6 +70,7 @@ double cubic_minimum(const LinePoint& a, const LinePoint& b) {
   return std::isfinite(at) ? at : middle;
 }
 
+// Algorithm 3.5: steps that grow until an interval brackets a minimum.
 LineSearchResult LineSearch::run(double first) {
   constexpr double most_growth = 10.0;
   LinePoint before = start_;
@@ -81,7 +88,9 @@ LineSearchResult LineSearch::run(double first) {
   return give_up();
 }
 
-/// Between `low`, which decreases, and `high` there is a step that fulfils the conditions.
+/// Algorithm 3.6. Between `low`, which decreases, and `high` there is a step that fulfils the
+/// conditions. The interval shrinks by a tenth of it or more each time, since no step is tried near
+/// its ends; without a finite value at `high` the step stays near `low`.
 LineSearchResult LineSearch::zoom(LinePoint low, LinePoint high) {
   constexpr double edge = 0.1;  // of the interval, where no step is tried
   while (evaluations_ < options_.most_evaluations) {

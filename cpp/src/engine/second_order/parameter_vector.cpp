@@ -3,6 +3,8 @@
 
 namespace chainrule::engine {
 
+// penalty = sum over arrays of l1 sum |w| + l2 sum w^2; gradient += l1 sign(w) + 2 l2 w, 0 at w = 0
+// for l1. w, gradient: size()
 double ParameterVector::add_penalties(const Vector& w, Vector& gradient) const {
   double penalty = 0.0;
   for (const Part& part : parts_) {
@@ -21,6 +23,7 @@ double ParameterVector::add_penalties(const Vector& w, Vector& gradient) const {
   return penalty;
 }
 
+// diagonal += l2, half the second derivative of l2 w^2
 void ParameterVector::add_curvatures(Vector& diagonal) const {
   for (const Part& part : parts_)
     for (std::int64_t i = part.first; i < part.end(); ++i)

@@ -62,6 +62,7 @@ class ParameterVector {
   void add_curvatures(Vector& diagonal) const;
 
  private:
+  /// A trained array, and where it lies.
   struct Part {
     kernels::PanelShape shape;
     std::int64_t offset;  // in the arena

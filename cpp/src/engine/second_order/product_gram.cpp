@@ -10,6 +10,9 @@ constexpr std::int64_t kOverrun = kernels::kRowAlignment<double>;  // that kerne
 
 }  // namespace
 
+// A chunk has as many rows as keep its pairs within a quarter of a MiB, but at least 64, or 128
+// where the sums exceed a cache: they are loaded and stored once for each chunk. The 1 that a bias
+// reads is written once, and stays, since only what is read is copied over it.
 ProductGram::ProductGram(const kernels::KernelTable<double>& kernels, const ParameterVector& vector,
                          const std::vector<GradientProduct<double>>& products, std::int64_t outputs,
                          std::int64_t batch, std::int64_t rows)
@@ -39,6 +42,8 @@ ProductGram::ProductGram(const kernels::KernelTable<double>& kernels, const Para
       inputs_.data()[row * input_stride_ + factor.first_input + factor.inputs - 1] = 1.0;
 }
 
+// places(i): where the weights of input i begin in the vector, one for each unit; that of a bias is
+// the last input.
 void ProductGram::add_factor(const ParameterVector& vector,
                              const GradientProduct<double>& product) {
   Factor factor{product.x.columns, product.dy.columns, product.x, product.dy, {}, 0, 0, 0};
@@ -75,7 +80,8 @@ bool ProductGram::should_swap(const Columns& a, const Columns& b) {
   return a.count * padded<double>(b.count) > b.count * padded<double>(a.count);
 }
 
-/// Of a triangle with `upper`: up to the diagonal of each panel.
+/// Sums of a group of columns by another one; `upper`: a triangle, up to the diagonal of each
+/// panel.
 ProductGram::Sums ProductGram::add_sums(const Columns& rows, const Columns& columns, bool upper) {
   const Sums sums{rows,
                   columns,
@@ -92,6 +98,8 @@ ProductGram::Sums ProductGram::add_sums(const Columns& rows, const Columns& colu
   return sums;
 }
 
+// The sums over rows of pairs of inputs times pairs of units, or with the two swapped: (pairs x
+// pairs), each pair (i, k), or i <= k where both factors are one.
 void ProductGram::add_pair_block(std::size_t p, std::size_t q) {
   const Factor& a = factors_[p];
   const Factor& b = factors_[q];
@@ -108,6 +116,8 @@ void ProductGram::add_pair_block(std::size_t p, std::size_t q) {
   pair_blocks_.push_back(block);
 }
 
+// For each factor the products of its columns of J with those from it on, and e: its own ones by
+// pairs, which are fewer, where there are any.
 void ProductGram::add_row_blocks(std::int64_t parameters) {
   rows_ = {pair_numbers_, row_stride<double>(parameters + kOverrun), parameters + 1};
   pair_numbers_ += rows_.stride;
@@ -127,6 +137,8 @@ void ProductGram::add_row_blocks(std::int64_t parameters) {
 
 void ProductGram::clear() { sums_.clear(); }
 
+// deltas_(i, factor, output, :) = dy(i, :); of the errors' factor the error itself. Each thread its
+// rows, behind each backward pass.
 void ProductGram::take(std::int64_t output, Range rows, const double* errors,
                        std::int64_t error_stride) {
   for (std::int64_t i = rows.begin; i < rows.end; ++i) {
@@ -142,8 +154,10 @@ void ProductGram::take(std::int64_t output, Range rows, const double* errors,
   }
 }
 
-// Of rows [rows.begin, rows.end) of the chunk that begins with row `first` of the batch:
+// The next three work on rows [rows.begin, rows.end) of the chunk that begins with row `first` of
+// the batch.
 
+// inputs_(i, factor, :) = x(first + i, :)
 void ProductGram::make_inputs(Range rows, std::int64_t first) {
   for (const Factor& factor : factors_) {
     for (std::int64_t i = rows.begin; factor.x.data && i < rows.end; ++i)
@@ -152,6 +166,8 @@ void ProductGram::make_inputs(Range rows, std::int64_t first) {
   }
 }
 
+// pairs(i, (j, k)) = a(i, j) b(i, k) of two factors' inputs, and the sum over outputs of d(i, o, j)
+// d'(i, o, k) of what came back to them
 void ProductGram::make_pairs(Range rows, std::int64_t first) {
   const double* const inputs = inputs_.data() + rows.begin * input_stride_;
   const double* const deltas = deltas_.data() + (first + rows.begin) * delta_stride_;
@@ -169,6 +185,8 @@ void ProductGram::make_pairs(Range rows, std::int64_t first) {
   }
 }
 
+// rows(i, :) = row i of J, x(i)^T dy(i) of each factor, and behind it the error; with one output
+// alone
 void ProductGram::make_rows(Range rows, std::int64_t first) {
   const double* const inputs = inputs_.data() + rows.begin * input_stride_;
   const double* const deltas = deltas_.data() + (first + rows.begin) * delta_stride_;
@@ -183,6 +201,8 @@ void ProductGram::make_rows(Range rows, std::int64_t first) {
     to[i * rows_.stride + rows_.count - 1] = deltas[i * delta_stride_ + factors_[0].first_delta];
 }
 
+// sums(0..task.rows, panel) += rows^T columns, over the chunk's rows, by the kernel of weight
+// gradients
 void ProductGram::add_products(const Task& task, std::int64_t rows) {
   constexpr std::int64_t cached = 128;  // rows that stay in a cache
   const Sums& sums = task.sums;
@@ -192,6 +212,9 @@ void ProductGram::add_products(const Task& task, std::int64_t rows) {
                             nullptr, true});
 }
 
+// Threads share a chunk's rows for the pairs and, behind a barrier, the panels of sums by their
+// work: a panel is one thread's, whose middle falls into its part. They wait again before the pairs
+// are overwritten.
 void ProductGram::add(ThreadContext& context, std::int64_t rows) {
   const ThreadSlice slice = context.slice();
   for (std::int64_t first = 0; first < rows; first += chunk_) {
@@ -214,6 +237,7 @@ void ProductGram::finish(SymmetricMatrix& jj, Vector& je) const {
   for (const RowBlock& block : row_blocks_) put(block, jj, je);
 }
 
+// From sums of columns of J to jj's upper triangle; the last column is that of e and goes to je.
 void ProductGram::put(const RowBlock& block, SymmetricMatrix& jj, Vector& je) const {
   const kernels::PanelShape& shape = block.sums.shape;
   const std::int64_t last = rows_.count - 1;  // that of e
@@ -253,7 +277,7 @@ void ProductGram::put(const PairBlock& block, SymmetricMatrix& jj, Vector& je) c
       std::int64_t column = 0;
       for (std::int64_t c = 0; c < columns_a; ++c) {
         for (std::int64_t d = symmetric ? c : 0; d < columns_b;) {
-          // As many as lie in one panel.
+          // A run of columns that lie in one panel.
           const std::int64_t panel = column / shape.panel;
           const std::int64_t within = column - panel * shape.panel;
           const std::int64_t count = std::min(shape.panel - within, columns_b - d);

@@ -12,11 +12,10 @@
 namespace chainrule::engine {
 
 /// J^T J and J^T e where the rows of J are products of what layers read, a, and what comes back to
-/// them, d. Of two layers (of which one may be the other's like):
+/// them, d. Of two layers, which may be the same one:
 ///
-///   d^2 sum / dW_p(i, j) dW_q(k, l) = sum over rows r of a_p(r, i) a_q(r, k)
-///                                                        sum over outputs o of d_p(r, o, j) d_q(r,
-///                                                        o, l)
+///   d^2 sum / dW_p(i, j) dW_q(k, l)
+///     = sum over rows r of a_p(r, i) a_q(r, k) sum over outputs o of d_p(r, o, j) d_q(r, o, l)
 ///
 /// which is a product of two matrices, one of pairs (i, k) and one of pairs (j, l). (Martens &
 /// Grosse, "Optimizing neural networks with Kronecker-factored approximate curvature", 2015,
@@ -27,7 +26,7 @@ namespace chainrule::engine {
 /// their order.
 class ProductGram {
  public:
-  /// Of all parameters of the vector: one product each, without shared ones. `batch`: most rows.
+  /// `products`: one for each parameter of the vector, without shared ones. `batch`: most rows.
   ProductGram(const kernels::KernelTable<double>& kernels, const ParameterVector& vector,
               const std::vector<GradientProduct<double>>& products, std::int64_t outputs,
               std::int64_t batch, std::int64_t rows);

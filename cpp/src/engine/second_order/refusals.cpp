@@ -10,6 +10,8 @@
 namespace chainrule {
 namespace {
 
+/// Throws Error for a layer that draws random numbers, or whose outputs depend on the rest of a
+/// batch.
 void check_is_function(const Graph& graph, const std::string& who) {
   for (const Node& node : graph.nodes()) {
     if (!node.layer) continue;
@@ -28,6 +30,7 @@ void check_is_function(const Graph& graph, const std::string& who) {
 
 }  // namespace
 
+// Shapes, categories and path first, then every number, then the layers.
 template <class T>
 void check_full_batch(const Network<T>& network, const Inputs& x, const Targets& y,
                       const Losses& losses, const std::string& who) {

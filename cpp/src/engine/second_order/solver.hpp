@@ -22,6 +22,7 @@ class Solver {
   virtual bool iterate(IterationReport& report, TrainingEnd& end, T* outputs, const Poll& poll) = 0;
 };
 
+/// The solvers of the two methods, for a network that outlives them.
 template <class T>
 std::unique_ptr<Solver<T>> make_lbfgs(const Lbfgs& options, const SolvedNetwork<T>& network,
                                       const TrainingRows& rows, const FullBatchOptions& run);

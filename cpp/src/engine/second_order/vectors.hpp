@@ -11,6 +11,7 @@ namespace chainrule::engine {
 
 using Vector = std::vector<double>;
 
+/// sum of a(i) b(i), (size)
 inline double dot(const double* a, const double* b, std::int64_t size) {
   constexpr int lanes = 16;
   double sums[lanes] = {};
@@ -36,12 +37,14 @@ inline void add_multiple(double factor, const Vector& x, Vector& y) {
   add_multiple(factor, x.data(), y.data(), static_cast<std::int64_t>(x.size()));
 }
 
+/// max |x(i)|; a NaN is passed over.
 inline double largest_magnitude(const Vector& x) {
   double largest = 0.0;
   for (const double value : x) largest = std::fmax(largest, std::fabs(value));
   return largest;
 }
 
+/// sum of |x(i)| in index order
 inline double sum_of_magnitudes(const Vector& x) {
   double sum = 0.0;
   for (const double value : x) sum += std::fabs(value);

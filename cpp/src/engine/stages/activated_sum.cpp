@@ -8,6 +8,7 @@ namespace chainrule::engine {
 
 template <class T>
 bool ActivatedSumStage<T>::takes(Activation::Kind kind) {
+  // Those that are left out work from their output, which has no tensor here.
   switch (kind) {
     case Activation::Kind::relu:  // both are positive, or none is
     case Activation::Kind::leaky_relu:
@@ -26,11 +27,15 @@ bool ActivatedSumStage<T>::takes(Activation::Kind kind) {
 
 template <class T>
 Cost ActivatedSumStage<T>::cost(std::int64_t rows) const {
+  // Forward x0, x1 and y; backward dy, the input of f and its gradient.
   const std::int64_t tensors = this->dy.data ? 6 : 3;
   return {0.0, static_cast<double>(rows * tensors * columns_) * sizeof(T)};
 }
 
-// xs, y: rows x columns
+// y = x0 + x1, with f(x1) or f(x0) in the place of that term
+// xs, y: rows x columns. Some rows of f are written to y and added to in place while they are in
+// L1. The merge kernel gets both terms in their order, so that the bits are those of an activation
+// and a sum by themselves.
 template <class T>
 void ActivatedSumStage<T>::forward(const Step<T>& step, ThreadContext& context) {
   constexpr std::int64_t in_l1 = 8192 / std::int64_t{sizeof(T)};
@@ -48,7 +53,9 @@ void ActivatedSumStage<T>::forward(const Step<T>& step, ThreadContext& context) 
   }
 }
 
-// xs, dy, dxs: rows x columns
+// dx = f'(x) dy of the activated term, dx = dy of the other one
+// xs, dy, dxs: rows x columns. The second is a copy, and only where the plan could not use dy
+// itself. The kernel takes f's input for its output too, which `takes` allows.
 template <class T>
 void ActivatedSumStage<T>::backward(const Step<T>& step, ThreadContext& context) {
   const Range rows = this->rows_of(step, context.slice());

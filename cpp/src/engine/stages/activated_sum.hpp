@@ -10,9 +10,9 @@
 
 namespace chainrule::engine {
 
-/// y = x0 + f(x1), or f(x0) + x1: a sum with a term that is an activation's and that nothing else
-/// reads, as at the end of a residual block. The term stays in L1, a few rows at a time, and its
-/// derivative comes from f's input, so the term has no tensor.
+/// y = x0 + f(x1), or f(x0) + x1, all (rows x columns): a sum with a term that is an activation's
+/// and that nothing else reads, as at the end of a residual block. The term stays in L1, a few rows
+/// at a time, and its derivative comes from f's input, so the term has no tensor.
 template <class T>
 class ActivatedSumStage final : public Stage<T>, public Joins<T> {
  public:

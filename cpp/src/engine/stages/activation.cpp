@@ -19,7 +19,9 @@ kernels::ActivationFunction<T> kernel_function(const Activation& activation) {
   return {activation.kind, {static_cast<T>(parameters[0]), static_cast<T>(parameters[1])}};
 }
 
-// x, y: rows x columns; an entry for itself, but for softmax, which takes a row together
+// y = f(x)
+// x, y: rows x columns at one stride; each thread its rows of the batch, with all of their
+// positions
 template <class T>
 void ActivationStage<T>::forward(const Step<T>& step, ThreadContext& context) {
   const Range rows = this->rows_of(step, context.slice());
@@ -27,7 +29,8 @@ void ActivationStage<T>::forward(const Step<T>& step, ThreadContext& context) {
                               this->y.row(rows.begin));
 }
 
-// x, y, dy, dx: rows x columns
+// dx = f'(x) dy; of softmax dx = y (dy - sum over the columns of y dy)
+// x, y, dy, dx: rows x columns. Where nothing below has parameters there is no dx.
 template <class T>
 void ActivationStage<T>::backward(const Step<T>& step, ThreadContext& context) {
   if (!this->dx.data) return;
@@ -37,6 +40,7 @@ void ActivationStage<T>::backward(const Step<T>& step, ThreadContext& context) {
                                this->dx.row(rows.begin));
 }
 
+// y = f(x), in place. x, y: rows x columns at x's stride
 template <class T>
 void ActivationStage<T>::infer(const InferArgs<T>& p) const noexcept {
   kernels_.activation_forward(arguments(p.rows, p.x_stride), p.x, p.y);

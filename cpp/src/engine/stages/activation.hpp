@@ -10,13 +10,13 @@
 
 namespace chainrule::engine {
 
-/// What the kernels take of an activation.
+/// What the kernels take of an activation: its kind, and its options rounded to T.
 template <class T>
 kernels::ActivationFunction<T> kernel_function(const Activation& activation);
 
-/// Public within the engine so that a plan can see what its last stage is: a loss that contains
-/// that activation (softmax in cross-entropy, the sigmoid in its binary form) replaces it and works
-/// from the stage's input.
+/// y = f(x), (rows x columns). Public within the engine so that a plan can see what its last stage
+/// is: a loss that contains that activation (softmax in cross-entropy, the sigmoid in its binary
+/// form) replaces it and works from the stage's input.
 template <class T>
 class ActivationStage final : public Stage<T>, public Infers<T> {
  public:

@@ -12,9 +12,9 @@
 
 namespace chainrule::engine {
 
-/// y = x * scale + offset with fixed numbers per column: Rescaling and Normalization. Public within
-/// the engine because a plan fuses the first of them into the gathering of the input, with the same
-/// multiply-add.
+/// y(i, j) = x(i, j) scale(j) + offset(j) with fixed numbers for each column: Rescaling and
+/// Normalization. Public within the engine because a plan fuses the first of them into the
+/// gathering of the input, with the same multiply-add, so that the bits do not tell.
 template <class T>
 class AffineStage final : public Stage<T>, public Infers<T> {
  public:
@@ -51,6 +51,7 @@ class AffineStage final : public Stage<T>, public Infers<T> {
   /// differences of values that remain are then below 1e-4.
   static bool is_wide(double offset) { return std::abs(offset) >= 1024.0; }
 
+  // y = x scale + offset with one rounding
   // x, y: rows x columns, scale_, offset_: columns
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = this->rows_of(step, context.slice());
@@ -58,7 +59,8 @@ class AffineStage final : public Stage<T>, public Infers<T> {
                     rows.size(), columns_, this->x.stride);
   }
 
-  // dy, dx: rows x columns
+  // dx = dy scale, by the same kernel without an offset
+  // dy, dx: rows x columns. There are no gradients: a Normalization's numbers come from data.
   void backward(const Step<T>& step, ThreadContext& context) override {
     if (!this->dx.data) return;
     const Range rows = this->rows_of(step, context.slice());

@@ -10,7 +10,8 @@
 namespace chainrule::engine {
 namespace {
 
-/// Its sums run over the rows, so its threads own columns.
+/// The members mean_, inverse_, dgamma_ and dbeta_ are shared by the threads, each of which works
+/// on whole columns of them: whole vectors, so that no two write to one cache line.
 template <class T>
 class BatchNormalizationStage final : public Stage<T>, public Infers<T> {
  public:
@@ -35,14 +36,19 @@ class BatchNormalizationStage final : public Stage<T>, public Infers<T> {
   std::int64_t outputs() const override { return columns_; }
   bool has_parameters() const override { return gamma_ || beta_; }
 
-  // x, y: rows x columns; mean_, inverse_ and all parameters: columns, sums over the rows
+  // y = gamma (x - mean) inverse + beta, inverse = 1 / sqrt(variance + epsilon)
+  // x, y: rows x columns; mean_, inverse_ and all parameters: columns. The sums of a column run in
+  // the order of the rows and on one thread, so their bits do not depend on how many there are. In
+  // training the running statistics move towards the batch's, the variance as an unbiased estimate.
   void forward(const Step<T>& step, ThreadContext& context) override {
     const auto kernel =
         uses_batch(step) ? kernels_.batch_norm_forward : kernels_.batch_norm_inference;
     kernel(arguments(step, context.slice()));
   }
 
-  // x, y: rows x columns, scratch: mean and inverse deviation of each column
+  // The same by the running statistics.
+  // x, y: rows x columns, scratch: mean and inverse deviation of each column, which the kernel
+  // works out in each call, since `infer` is const and callers share the stage
   void infer(const InferArgs<T>& p) const noexcept override {
     T* scratch = static_cast<T*>(p.scratch);
     kernels::BatchNormArgs<T> f = parameters();
@@ -59,7 +65,12 @@ class BatchNormalizationStage final : public Stage<T>, public Infers<T> {
     return 2 * padded<T>(columns_) * static_cast<std::int64_t>(sizeof(T));
   }
 
-  // dy, dx: rows x columns, dgamma_, dbeta_: columns, since their sums are needed for dx as well
+  // With xhat = (x - mean) inverse, and sums over the rows in their order:
+  //   dgamma = sum of dy xhat, dbeta = sum of dy
+  //   dx = gamma inverse (dy - dbeta / rows - xhat dgamma / rows)
+  //   dx = gamma inverse dy, where the running statistics were used
+  // dy, dx: rows x columns, dgamma_, dbeta_: columns. It runs for the sums even where there is no
+  // dx.
   void backward(const Step<T>& step, ThreadContext& context) override {
     kernels::BatchNormArgs<T> f = arguments(step, context.slice());
     f.dy = this->dy.data;
@@ -69,6 +80,8 @@ class BatchNormalizationStage final : public Stage<T>, public Infers<T> {
     kernels_.batch_norm_backward(f);
   }
 
+  // dgamma_, dbeta_: columns. A thread hands over those of its own columns, which it has itself
+  // worked out in `backward`.
   void gradients(const Step<T>& step, ThreadContext& context) override {
     const Range columns = columns_of(context.slice());
     if (columns.size() == 0) return;
@@ -99,6 +112,7 @@ class BatchNormalizationStage final : public Stage<T>, public Infers<T> {
     return f;
   }
 
+  /// All rows of the columns that a thread owns, for both passes.
   kernels::BatchNormArgs<T> arguments(const Step<T>& step, ThreadSlice slice) {
     const Range columns = columns_of(slice);
     kernels::BatchNormArgs<T> f = parameters();

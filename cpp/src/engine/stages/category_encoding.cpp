@@ -2,11 +2,10 @@
 // Each column of categories becomes as many columns as it has categories, of which one is 1:
 //
 //   x: rows x inputs        2 | 0           categories of (3, 2)
-//   y: rows x outputs       0 0 1 | 1 0     one_hot; multi_hot and count put all into the same
-//   columns
+//   y: rows x outputs       0 0 1 | 1 0     one_hot
 //
-// Nearly all of y is zero, so a dense stage behind takes lists of the nonzeros and y is not
-// written.
+// In the modes multi_hot and count all columns share one block of outputs. Nearly all of y is zero,
+// so a dense stage behind takes lists of the nonzeros and y is not written.
 #include <algorithm>
 
 #include "chainrule/layers.hpp"
@@ -52,6 +51,8 @@ class CategoryEncodingStage final : public Stage<T>, public ReadsRows<T>, public
   std::int64_t outputs() const override { return outputs_; }
   bool passes_gradient() const override { return false; }
 
+  /// From now on `read` lists. A row has at most an entry for each of its columns, so each row's
+  /// list lies at a fixed place and threads need no offsets from each other.
   SparseInput<T>* list_entries() override {
     entries_ = std::make_unique<SparseInput<T>>(kernels_, rows_, outputs_, rows_ * room_of_row(),
                                                 threads_, backward_);
@@ -60,7 +61,9 @@ class CategoryEncodingStage final : public Stage<T>, public ReadsRows<T>, public
     return entries_.get();
   }
 
-  // source: rows x inputs, one category an entry; y: rows x outputs, or its nonzeros as lists
+  // source: rows x inputs, one category an entry; y: rows x outputs, or its nonzeros as lists. Each
+  // thread reads its rows where the caller has them. For the gradient it counts what it has listed,
+  // from which `transpose` makes the lists by column.
   void read(const RowsView& source, RowOrder order, Range rows, ThreadSlice slice) override {
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
       prefetch_row(source, order, i, rows);
@@ -78,7 +81,7 @@ class CategoryEncodingStage final : public Stage<T>, public ReadsRows<T>, public
   void forward(const Step<T>&, ThreadContext&) override {}
   void backward(const Step<T>&, ThreadContext&) override {}
 
-  // x: rows x inputs, y: rows x outputs
+  // x: rows x inputs, categories as numbers of T; y: rows x outputs, written out
   void infer(const InferArgs<T>& p) const noexcept override {
     constexpr auto size = static_cast<std::int64_t>(sizeof(T));
     RowsView source = view(p.x, p.rows, inputs());
@@ -97,6 +100,9 @@ class CategoryEncodingStage final : public Stage<T>, public ReadsRows<T>, public
   std::int64_t room_of_row() const { return inputs() + 1; }
 
   /// The entries of a row, whose columns must rise.
+  /// In one_hot the indices rise as they come; otherwise they are sorted, and equal ones become one
+  /// entry. The list is made in place: it never gets ahead of what is read. Numbers that are no
+  /// category (kNoColumn, which sorts last) are left out.
   void list(const RowsView& source, std::int64_t row, EntriesOfRow<T> to) const {
     std::int32_t* const begin = to.columns;
     std::int32_t* end = begin + inputs();

@@ -9,6 +9,7 @@
 namespace chainrule::engine {
 namespace {
 
+/// An entry for itself. A limit that is not given is infinite, so the kernels have no other form.
 template <class T>
 class ClipStage final : public Stage<T>, public Infers<T> {
  public:
@@ -21,13 +22,15 @@ class ClipStage final : public Stage<T>, public Infers<T> {
   std::string describe() const override { return "clip"; }
   std::int64_t outputs() const override { return columns_; }
 
-  // x, y: rows x columns
+  // y = min(max(x, low), high)
+  // x, y: rows x columns, with their padding in one run
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = this->rows_of(step, context.slice());
     kernels_.clip(low_, high_, this->x.row(rows.begin), this->y.row(rows.begin),
                   rows.size() * this->x.stride);
   }
 
+  // dx = dy where low <= x <= high, else 0
   // x, dy, dx: rows x columns
   void backward(const Step<T>& step, ThreadContext& context) override {
     if (!this->dx.data) return;

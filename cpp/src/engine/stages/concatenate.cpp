@@ -26,6 +26,7 @@ class ConcatenateStage final : public Stage<T>, public Joins<T>, public Infers<T
     return {0.0, static_cast<double>(rows * passes * columns_) * sizeof(T)};
   }
 
+  // y(:, first_[k] + j) = xs[k](:, j)
   // xs: rows x each one's columns, y: rows x all columns
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = this->rows_of(step, context.slice());
@@ -36,7 +37,9 @@ class ConcatenateStage final : public Stage<T>, public Joins<T>, public Infers<T
     }
   }
 
-  // dy: rows x all columns, dxs: rows x each one's columns
+  // dxs[k](:, j) = dy(:, first_[k] + j)
+  // dy: rows x all columns, dxs: rows x each one's columns. Those that nothing below needs have no
+  // memory.
   void backward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = this->rows_of(step, context.slice());
     for (std::size_t k = 0; k < each_.size(); ++k) {

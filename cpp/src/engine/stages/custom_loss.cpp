@@ -21,6 +21,8 @@ CustomLossRows<T>::CustomLossRows(const CustomLoss& function, const Shape& shape
       losses_(batch_size),
       gradients_(batch_size * shape.size()) {}
 
+// y.values: rows x columns, or labels: rows x positions. Memory grows with the widest targets so
+// far. Numbers are gathered at a padded stride, for which there must be room.
 template <class T>
 void CustomLossRows<T>::prepare(const TargetsView& y) {
   const std::int64_t numbers = y.labels ? 0 : batch_size_ * padded<T>(y.values.columns);
@@ -29,6 +31,11 @@ void CustomLossRows<T>::prepare(const TargetsView& y) {
     labels_ = Buffer<std::int64_t>(batch_size_ * y.label_positions);
 }
 
+// z: (rows x positions) x columns at a stride -> outputs_: rows x shape.size() side by side;
+// losses_: rows, gradients_: as outputs_. The function gets finite outputs alone: rows that
+// diverged give losses of NaN, by which the caller finds the batch. A function may leave numbers as
+// they are, so losses and gradients begin as zeros; after a failure they are zeros again, and the
+// step is dropped.
 template <class T>
 void CustomLossRows<T>::run(FunctionCalls& calls, const kernels::KernelTable<T>& kernels,
                             std::int64_t rows, const TargetsView& y, RowOrder order,
@@ -57,6 +64,9 @@ void CustomLossRows<T>::run(FunctionCalls& calls, const kernels::KernelTable<T>&
   gradients_.clear();
 }
 
+// order: the batch's rows in y; targets_: rows x columns side by side, labels_: rows x positions.
+// Gathering pads rows. They are then moved together from the second on: each goes to where it is
+// not yet needed, since columns <= stride.
 template <class T>
 void CustomLossRows<T>::gather_targets(const kernels::KernelTable<T>& kernels, std::int64_t rows,
                                        const TargetsView& y, RowOrder order) {

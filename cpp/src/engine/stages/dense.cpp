@@ -13,6 +13,8 @@
 namespace chainrule::engine {
 namespace {
 
+/// The forward pass has three forms, which add up the same terms in the same order: from a table,
+/// from a table with its mask, and from lists. The last two leave out terms that are zero.
 template <class T>
 class DenseStage final : public Stage<T>,
                          public AddsToGradient<T>,
@@ -82,8 +84,9 @@ class DenseStage final : public Stage<T>,
             (rows_read + weights_moved * weights) * sizeof(T)};
   }
 
-  // x: rows x inputs, or its nonzeros; weight: panels of [inputs][panel]; bias: units; y: rows x
-  // units
+  // y = x W + b, (rows x inputs) -> (rows x units)
+  // x: a table or its nonzeros; W: panels of [inputs][panel]; b: units. A thread owns rows, or the
+  // panels that it also updates.
   void forward(const Step<T>& step, ThreadContext& context) override {
     const ThreadSlice slice = context.slice();
     const Range rows =
@@ -103,7 +106,8 @@ class DenseStage final : public Stage<T>,
     }
   }
 
-  // dy: rows x units, weight: panels of [inputs][panel], dx, more: rows x inputs
+  // dx = dy W^T + more, (rows x units) -> (rows x inputs)
+  // W: panels of [inputs][panel]; more: rows x inputs, or null
   void backward(const Step<T>& step, ThreadContext& context) override {
     const ThreadSlice slice = context.slice();
     if (!this->dx.data) return;
@@ -120,7 +124,9 @@ class DenseStage final : public Stage<T>,
                              this->more.data ? this->more.row(rows.begin) : nullptr});
   }
 
-  // x: rows x inputs, dy: rows x units, dW: panels of [inputs][panel], db: units
+  // dW = x^T dy, (inputs x units); db = sum over the rows of dy, (units)
+  // Sums run in the order of the rows. A thread works out pieces of dW over all rows and updates by
+  // them at once.
   void gradients(const Step<T>& step, ThreadContext& context) override {
     const ThreadSlice slice = context.slice();
     if (this->mask) {
@@ -144,7 +150,7 @@ class DenseStage final : public Stage<T>,
     return {weight_, bias_, is_table ? this->x : Tensor<T>{}, this->dy};
   }
 
-  // x: rows x inputs, y: rows x units, with the activation behind
+  // y = f(x W + b) with the activation f that has been fused, (rows x inputs) -> (rows x units)
   void infer(const InferArgs<T>& p) const noexcept override {
     const kernels::RowArgs<T> f = product();
     kernels_.forward({f.shape, f.weight, f.bias, p.x, p.x_stride, p.y, p.y_stride, 0, p.rows, 0,
@@ -166,8 +172,9 @@ class DenseStage final : public Stage<T>,
     return inputs * units * std::int64_t{sizeof(T)} > cache_sizes().l1 ? 4 : 1;
   }
 
-  /// Of the forward pass. A thread that owns the same columns there as in the update has their
-  /// weights in its own cache; and where rows are few, more threads find work among the columns.
+  /// The forward pass's partition. A thread that owns the same columns there as in the update has
+  /// their weights in its own cache; and where rows are few, more threads find work among the
+  /// columns.
   static Partition partition_of(const StageContext<T>& c, std::int64_t panels) {
     const bool few_rows = c.rows < kernels::kRowAlignment<T> * c.threads;
     const bool own_weights = c.backward && panels % c.threads == 0;
@@ -237,7 +244,7 @@ class DenseStage final : public Stage<T>,
     return {x_of(slice), this->x.stride};
   }
 
-  /// Whose bias a thread updates: those of its forward pass, if it has any of its own there.
+  /// The columns whose bias a thread updates: those of its forward pass, if it has any there.
   Range columns_of(ThreadSlice slice) const {
     if (partition_ == Partition::rows)
       return slice.range(padded<T>(units_), kernels::kRowAlignment<T>);
@@ -268,9 +275,9 @@ class DenseStage final : public Stage<T>,
     }
   }
 
-  /// The same from the nonzeros. Threads share the groups of panels, so that each
-  /// has those of its forward pass; where a group is left over they share its inputs, each as many
-  /// entries as the others.
+  /// dW from the nonzeros. Threads share the groups of panels, so that each has those of its
+  /// forward pass; where a group is left over they share its inputs, each as many entries as the
+  /// others.
   void sparse_weight_gradients(const Step<T>& step, ThreadSlice slice, const std::int32_t* begin) {
     const std::int64_t group = sparse_group(slice.count);
     const std::int64_t groups = (panels_ + group - 1) / group;
@@ -300,7 +307,8 @@ class DenseStage final : public Stage<T>,
     }
   }
 
-  // g: (inputs of the run) x panel, for each of the panels at a distance of g_stride
+  // g = x(:, run)^T dy, for each of the panels (inputs of the run) x panel, at a distance of
+  // g_stride
   void sparse_weight_gradient(const Step<T>& step, ThreadSlice slice, Range panels,
                               const ActiveRowRanges& runs) {
     const kernels::PanelShape& shape = weight_->shape;
@@ -340,7 +348,8 @@ class DenseStage final : public Stage<T>,
     }
   }
 
-  // x: rows x inputs, dy: rows x units, g: inputs x panel
+  // g = x(:, inputs)^T dy(:, panel), (inputs x panel): into the arena, or a scratch that the update
+  // reads
   void weight_gradient(const Step<T>& step, ThreadSlice slice, std::int64_t panel, Range inputs) {
     const std::int64_t width = weight_->shape.width(panel);
     const std::int64_t at = weight_->shape.offset(panel) + inputs.begin * width;

@@ -33,13 +33,17 @@ class DotStage final : public Stage<T>, public Joins<T>, public Infers<T> {
             static_cast<double>(passes * values) * sizeof(T)};
   }
 
-  // a, b: (rows positions) x columns, y: (rows positions of a) x positions of b
+  // y(r, i, j) = a(r, i, :) . b(r, j, :)
+  // a, b: (rows positions) x columns, y: (rows positions of a) x positions of b. Threads own rows
+  // of the batch with all pairs of positions.
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = step.rows_of(context.slice());
     kernels_.dot_forward(arguments(rows), this->y.row(rows.begin * a_positions_));
   }
 
-  // dy: as y, da, db: as a, b
+  // da(r, i, :) = sum over j of dy(r, i, j) b(r, j, :), db(r, j, :) = sum over i of dy(r, i, j)
+  // a(r, i, :)
+  // dy: as y, da, db: as a, b, each null where nothing below needs it
   void backward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = step.rows_of(context.slice());
     const Tensor<T>& da = this->dxs[0];
@@ -49,6 +53,7 @@ class DotStage final : public Stage<T>, public Joins<T>, public Infers<T> {
                           db.data ? db.row(rows.begin * b_positions_) : nullptr);
   }
 
+  // The same; p.rows counts the positions of a.
   void infer(const InferArgs<T>& p) const noexcept override {
     kernels_.dot_forward({p.rows / a_positions_, a_positions_, b_positions_, columns_, p.x_stride,
                           p.y_stride, p.xs[0], p.xs[1]},

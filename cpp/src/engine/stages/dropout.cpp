@@ -29,7 +29,10 @@ class DropoutStage final : public Stage<T> {
   std::string describe() const override { return "dropout"; }
   std::int64_t outputs() const override { return columns_; }
 
-  // x, factors_, y: rows x columns; a factor is 0 or 1 / (1 - rate)
+  // y = x factors
+  // x, factors_, y: rows x columns. A word of 32 random bits below rate 2^32 drops an entry. The
+  // stream of words is the layer's and the step's, and the factors are kept for the backward pass.
+  // A rate of 0 draws none.
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = this->rows_of(step, context.slice());
     const std::int64_t size = rows.size() * this->x.stride;
@@ -46,6 +49,7 @@ class DropoutStage final : public Stage<T> {
     kernels_.multiply(this->x.row(rows.begin), factors(rows), this->y.row(rows.begin), size);
   }
 
+  // dx = dy factors
   // dy, factors_, dx: rows x columns
   void backward(const Step<T>& step, ThreadContext& context) override {
     if (!this->dx.data) return;
@@ -59,6 +63,8 @@ class DropoutStage final : public Stage<T> {
   }
 
  private:
+  /// The rate of a step: 0 but in training, and no more than the layer's whatever the schedule
+  /// gives.
   double rate_in(const Step<T>& step) const {
     if (!step.training) return 0.0;
     if (!schedule_) return rate_;

@@ -45,6 +45,8 @@ class DualDenseStage final : public Stage<Dual> {
   std::int64_t outputs() const override { return units_; }
   bool has_parameters() const override { return true; }
 
+  /// Copies the parameters' values and tangents into the panels of both products: [W.t ; W.v]
+  /// forward, [W.v^T ; W.t^T] backward.
   void refresh() override {
     const kernels::PanelShape& s = weight_->shape;
     const Dual* weight = parameters_.at(weight_);
@@ -64,7 +66,7 @@ class DualDenseStage final : public Stage<Dual> {
     }
   }
 
-  // x: rows x inputs, y: rows x units
+  // y = x W + b, (rows x inputs) -> (rows x units); a row of x_parts_ becomes [x.v | x.t]
   void forward(const Step<Dual>& step, ThreadContext& context) override {
     const Range rows = rows_of(step, context.slice());
     x_parts_.fill(x, rows, &Dual::value, &Dual::tangent);
@@ -72,14 +74,15 @@ class DualDenseStage final : public Stage<Dual> {
              bias_ ? bias_tangents_.data() : nullptr, y);
   }
 
-  // dy: rows x units, dx: rows x inputs
+  // dx = dy W^T, (rows x units) -> (rows x inputs); a row of dy_parts_ becomes [dy.t | dy.v], which
+  // the gradients need even where there is no dx
   void backward(const Step<Dual>& step, ThreadContext& context) override {
     const Range rows = rows_of(step, context.slice());
     dy_parts_.fill(dy, rows, &Dual::tangent, &Dual::value);
     if (dx.data) multiply(backward_, dy_parts_, dy_parts_.width, rows, nullptr, nullptr, dx);
   }
 
-  // x: rows x inputs, dy: rows x units, g: inputs x panel for each panel
+  // dW = x^T dy, (inputs x units), g: inputs x panel for each panel; db = sum over the rows of dy
   void gradients(const Step<Dual>& step, ThreadContext& context) override {
     const ThreadSlice slice = context.slice();
     const kernels::PanelShape& s = weight_->shape;

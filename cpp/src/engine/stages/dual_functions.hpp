@@ -12,6 +12,7 @@
 
 namespace chainrule::engine {
 
+/// The constructor refuses, so the other members are never called.
 template <>
 class CustomLossRows<kernels::Dual> {
  public:

@@ -97,7 +97,8 @@ class EmbeddingStage final : public Stage<T>, public ReadsRows<T>, public Infers
   }
 
   // source: rows x inputs, categories_: rows x columns of categories; the other columns go to y as
-  // they are
+  // they are. Each thread reads its rows where the caller has them, since T cannot represent all
+  // integers.
   void read(const RowsView& source, RowOrder order, Range rows, ThreadSlice slice) override {
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
       std::int32_t* categories = categories_.data() + i * embedded();
@@ -115,15 +116,19 @@ class EmbeddingStage final : public Stage<T>, public ReadsRows<T>, public Infers
     if (entries_) entries_->count(rows, slice);
   }
 
-  // categories_: rows x columns of categories, weight: panels of [categories][kPanel], y: rows x
-  // outputs, the vectors of all columns side by side
+  // y(i, part c) = W(category of row i in column c, :)
+  // categories_: rows x columns of categories, W: panels of [categories][panel], y: rows x outputs,
+  // the vectors of all columns side by side, and behind them the numbers that `read` has put there
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = this->rows_of(step, context.slice());
     look_up(categories_.data() + rows.begin * embedded(), rows.size(), this->y.row(rows.begin),
             this->y.stride);
   }
 
-  // dy: rows x outputs, dx: rows x inputs, zero in columns of categories
+  // dx = dy in columns of numbers, 0 in columns of categories, which nothing writes to
+  // dy: rows x outputs, dx: rows x inputs. The entries are listed by category here and not in the
+  // forward pass, which then needs no barrier: at the one before this pass all threads have
+  // counted.
   void backward(const Step<T>& step, ThreadContext& context) override {
     const ThreadSlice slice = context.slice();
     const Range rows = this->rows_of(step, slice);
@@ -135,7 +140,9 @@ class EmbeddingStage final : public Stage<T>, public ReadsRows<T>, public Infers
     }
   }
 
-  // dy: rows x outputs, entries_: rows of the batch by category, g: run of categories x panel
+  // dW(c, :) = sum over the entries of category c, in the order of the rows, of their parts of dy
+  // dy: rows x outputs, entries_: rows of the batch by category, g: run of categories x panel.
+  // Threads share the categories by their entries.
   void gradients(const Step<T>& step, ThreadContext& context) override {
     const ThreadSlice slice = context.slice();
     const std::int32_t* begin = entries_->columns().column_offsets;
@@ -147,7 +154,8 @@ class EmbeddingStage final : public Stage<T>, public ReadsRows<T>, public Infers
       gradient(step, slice, runs);
   }
 
-  // x: rows x inputs, y: rows x outputs, scratch: categories of all rows
+  // The same as `read` and `forward`. x: rows x inputs, categories as numbers of T, y: rows x
+  // outputs, scratch: categories of all rows
   void infer(const InferArgs<T>& p) const noexcept override {
     constexpr auto size = static_cast<std::int64_t>(sizeof(T));
     RowsView source = view(p.x, p.rows, inputs_);
@@ -179,6 +187,8 @@ class EmbeddingStage final : public Stage<T>, public ReadsRows<T>, public Infers
     return {costs.input_at(mine.begin), costs.input_at(mine.end)};
   }
 
+  /// One run of categories, panel by panel: a piece of the gradient stays in L1 until the update
+  /// has used it, as in a dense stage.
   void gradient(const Step<T>& step, ThreadSlice slice, const ActiveRowRanges& runs) {
     const kernels::PanelShape& shape = weight_->shape;
     const Range rows = runs.run();

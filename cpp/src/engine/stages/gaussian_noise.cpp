@@ -20,7 +20,9 @@ class GaussianNoiseStage final : public Stage<T> {
   std::string describe() const override { return "gaussian_noise"; }
   std::int64_t outputs() const override { return columns_; }
 
-  // x, y: rows x columns
+  // y = x + stddev n, or y = x where no noise is drawn
+  // x, y: rows x columns. The stream of random words is the layer's and the step's, the place in it
+  // that of (row, column).
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = this->rows_of(step, context.slice());
     if (!step.training || stddev_ == 0.0) {
@@ -32,6 +34,7 @@ class GaussianNoiseStage final : public Stage<T> {
                             stddev_, this->x.data, this->y.data, this->x.stride);
   }
 
+  // dx = dy, since the noise does not depend on x
   // dy, dx: rows x columns
   void backward(const Step<T>& step, ThreadContext& context) override {
     if (!this->dx.data) return;

@@ -32,7 +32,10 @@ class LambdaStage final : public Stage<T> {
   std::int64_t outputs() const override { return y_shape_.columns(); }
   Partition partition() const override { return Partition::columns; }
 
-  // x: rows x x_shape, y: rows x y_shape
+  // y = forward(x)
+  // x: rows x x_shape, y: rows x y_shape, both copied, since functions read rows without padding. A
+  // function may leave numbers as they are, so y begins as zeros. In a prediction NaN is passed on
+  // as it is; in training it is an error unless x had it already.
   void forward(const Step<T>& step, ThreadContext& context) override {
     if (!context.first_thread()) return;
     pack_rows(this->x, step.rows, x_.data());
@@ -45,7 +48,9 @@ class LambdaStage final : public Stage<T> {
     unpack_rows(y_.data(), step.rows, this->y);
   }
 
-  // x, dx: rows x x_shape, y, dy: rows x y_shape
+  // dx = backward(x, y, dy)
+  // x, dx: rows x x_shape, y, dy: rows x y_shape. x_ and y_ are packed again: a function may have
+  // written to what it got.
   void backward(const Step<T>& step, ThreadContext& context) override {
     if (!context.first_thread() || !this->dx.data) return;
     pack_rows(this->x, step.rows, x_.data());

@@ -28,12 +28,15 @@ class LayerNormalizationStage final : public Stage<T>, public Infers<T> {
   std::int64_t outputs() const override { return columns_; }
   bool has_parameters() const override { return gamma_ || beta_; }
 
+  // y = gamma (x - mean) inverse + beta, inverse = 1 / sqrt(variance + epsilon), mean and variance
+  // over the columns of a row
   // x, y: rows x columns, mean_, inverse_: rows, gamma_, beta_: columns
   void forward(const Step<T>& step, ThreadContext& context) override {
     kernels_.layer_norm_forward(arguments(this->rows_of(step, context.slice())));
   }
 
-  // x, y: rows x columns, scratch: mean and inverse deviation of each row
+  // The same. x, y: rows x columns, scratch: mean and inverse deviation of each row, which nothing
+  // reads afterwards
   void infer(const InferArgs<T>& p) const noexcept override {
     T* scratch = static_cast<T*>(p.scratch);
     kernels::LayerNormArgs<T> f = parameters();
@@ -49,13 +52,17 @@ class LayerNormalizationStage final : public Stage<T>, public Infers<T> {
     return 2 * rows * static_cast<std::int64_t>(sizeof(T));
   }
 
+  // With xhat = (x - mean) inverse and means over the columns of a row:
+  //   dx = inverse (gamma dy - mean(gamma dy) - xhat mean(gamma dy xhat))
   // dy, dx: rows x columns
   void backward(const Step<T>& step, ThreadContext& context) override {
     if (!this->dx.data) return;
     kernels_.layer_norm_backward(arguments(this->rows_of(step, context.slice())));
   }
 
-  // dgamma_, dbeta_: columns, sums over the rows; each thread owns columns of them
+  // dgamma = sum of dy xhat, dbeta = sum of dy, over the rows in their order
+  // dgamma_, dbeta_: columns; each thread owns columns of them, over all rows, whose mean_ and
+  // inverse_ other threads may have written
   void gradients(const Step<T>& step, ThreadContext& context) override {
     const Range columns = context.slice().range(padded<T>(columns_), kernels::kRowAlignment<T>);
     if (columns.size() == 0 || !has_parameters()) return;

@@ -75,6 +75,8 @@ void check_weights(const char* name, const double* weights, std::int64_t count) 
 
 }  // namespace
 
+// shape: of a row of the outputs. All labels and weights are looked at, and no number of y.values:
+// what a loss cannot compare with is check_target_values' matter.
 template <class T>
 void LossStage<T>::check(const Loss& loss, const TargetsView& y, const Shape& shape) {
   const std::int64_t outputs = shape.columns();
@@ -142,6 +144,8 @@ void LossStage<T>::check(const Loss& loss, const TargetsView& y, const Shape& sh
   }
 }
 
+// The weight of the label's class; without labels, of class 1 where the target is positive and else
+// of class 0.
 template <class T>
 double LossStage<T>::class_weight(const TargetsView& y, std::int64_t row,
                                   std::int64_t position) const {
@@ -164,6 +168,7 @@ double LossStage<T>::sample_weight(const TargetsView& y, std::int64_t row,
   return y.sample_weights[at] * sample_scale_;
 }
 
+// sum: over the rows and positions, in order, of sample weight times class weight.
 template <class T>
 typename LossStage<T>::BatchWeights LossStage<T>::weigh(const TargetsView& y, RowOrder order,
                                                         std::int64_t rows) const {
@@ -183,6 +188,8 @@ typename LossStage<T>::BatchWeights LossStage<T>::weigh(const TargetsView& y, Ro
   return {sum, std::min(scale_to_one(largest), most)};
 }
 
+// row_losses_: rows x positions_ -> their sum, by the fixed tree over the whole batch, so that no
+// share of rows among threads shows. A sum beyond T's range is added up anew in double.
 template <class T>
 MeanLoss LossStage<T>::mean(std::int64_t rows) const {
   const std::int64_t count = rows * positions_;
@@ -202,9 +209,12 @@ bool LossStage<T>::finite(Range rows) const {
   return true;
 }
 
-template <class T>
+// values_(row, position, j) = y(row, position, j), of quantile losses y(row, position, j mod
+// target_columns_)
 // y: rows x (positions_ x target_columns_), narrow_: (rows x positions_) x target_columns_,
-// values_: (rows x positions_) x outputs_
+// values_: (rows x positions_) x outputs_. Positions are gathered one after the other, since each
+// becomes a padded row.
+template <class T>
 void LossStage<T>::gather_values(const TargetsView& y, RowOrder order, Range rows) {
   const std::int64_t stride = padded<T>(outputs_);
   const auto gather = [&](Buffer<T>& to, std::int64_t width) {
@@ -235,9 +245,10 @@ void LossStage<T>::gather_values(const TargetsView& y, RowOrder order, Range row
   }
 }
 
-template <class T>
+// row_losses_ = w l(z, y), dz = w dl/dz weight_ / total, of the thread's rows
 // z, dz: (rows x positions_) x outputs_, y: rows x (positions_ x target_columns_) or
 // rows x positions_ labels, row_losses_: rows x positions_
+template <class T>
 void LossStage<T>::run(const Step<T>& step, ThreadContext& context, const TargetsView& y,
                        RowOrder order, const Tensor<T>& z, const Tensor<T>& dz) {
   if (custom_) return run_custom(step, context, y, order, z, dz);
@@ -280,6 +291,7 @@ void LossStage<T>::run(const Step<T>& step, ThreadContext& context, const Target
   f.sample_weights = weighted ? sample_weights_.data() + first : nullptr;
   f.class_weights = class_in_kernel ? class_weights_.data() : nullptr;
   f.quantiles = quantiles_.data();
+  // Tiny totals would make the scale infinite, and 0 times it NaN.
   constexpr double most = std::numeric_limits<T>::max();
   f.gradient_scale = total > 0.0 ? static_cast<T>(std::min(weight_ / total, most)) : T(0);
   f.dz = dz.data ? dz.row(first) : nullptr;
@@ -288,7 +300,9 @@ void LossStage<T>::run(const Step<T>& step, ThreadContext& context, const Target
   kernels_.loss(f);
 }
 
-/// All rows on the first thread, between two barriers.
+/// row_losses_ = w l, dz = w dl/dz weight_ / total, all rows by the first thread. z, dz: (rows x
+/// positions) x columns; the function's gradients: rows x (positions columns) side by side. The
+/// barriers are for z, which all threads have written, and dz, which all will read.
 template <class T>
 void LossStage<T>::run_custom(const Step<T>& step, ThreadContext& context, const TargetsView& y,
                               RowOrder order, const Tensor<T>& z, const Tensor<T>& dz) {
@@ -314,6 +328,8 @@ void LossStage<T>::run_custom(const Step<T>& step, ThreadContext& context, const
   context.sync_for(Partition::rows);
 }
 
+// The scales are those of the whole run and not of a batch, so that sums over batches have one
+// unit.
 template <class T>
 void LossStage<T>::prepare(const TargetsView& y, bool of_all_rows) {
   if (custom_) custom_->prepare(y);

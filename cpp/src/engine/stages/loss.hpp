@@ -15,7 +15,7 @@
 namespace chainrule::engine {
 
 /// A mean of losses by weights, under way. Both sums are relative to a power of two near the
-/// largest weight of the targets.
+/// largest weight of the targets (LossStage::weight_unit).
 struct MeanLoss {
   double sum = 0.0;
   double weight = 0.0;
@@ -54,6 +54,7 @@ class LossStage {
   MeanLoss mean(std::int64_t rows) const;
   /// What the weights in the sums are divided by; fixed since `prepare`.
   double weight_unit() const { return 1.0 / (sample_scale_ * class_scale_); }
+  /// Whether the losses of these rows of the batch are finite; for the thread that owns them.
   bool finite(Range rows) const;
 
  private:
@@ -63,11 +64,16 @@ class LossStage {
     double scale = 1.0;
   };
 
+  /// Every thread adds up the weights of the whole batch for itself, in the order of the rows: all
+  /// find the same, and none waits.
   BatchWeights weigh(const TargetsView& y, RowOrder order, std::int64_t rows) const;
+  /// The weights of one position of a row of y, times their powers of two.
   double sample_weight(const TargetsView& y, std::int64_t row, std::int64_t position) const;
   double class_weight(const TargetsView& y, std::int64_t row, std::int64_t position) const;
+  /// All rows on the first thread, between two barriers.
   void run_custom(const Step<T>& step, ThreadContext& context, const TargetsView& y, RowOrder order,
                   const Tensor<T>& z, const Tensor<T>& dz);
+  /// Converts the targets of these rows of the batch to T, a row of values_ for each position.
   void gather_values(const TargetsView& y, RowOrder order, Range rows);
 
   const kernels::KernelTable<T>& kernels_;

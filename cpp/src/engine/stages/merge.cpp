@@ -11,6 +11,7 @@
 namespace chainrule::engine {
 namespace {
 
+/// The layers of this kind, and what the kernel makes of them.
 struct NamedMerge {
   std::string_view kind;
   kernels::MergeKind merge;
@@ -24,6 +25,7 @@ constexpr std::array<NamedMerge, 5> kMerges{{
     {"maximum", kernels::MergeKind::maximum},
 }};
 
+/// Each thread has a list of its rows' addresses in every tensor, on cache lines of its own.
 template <class T>
 class MergeStage final : public Stage<T>, public Joins<T>, public Infers<T> {
  public:
@@ -50,13 +52,15 @@ class MergeStage final : public Stage<T>, public Joins<T>, public Infers<T> {
     return {0.0, static_cast<double>(rows * tensors * columns_) * sizeof(T)};
   }
 
+  // y = x0 + x1 + ..., x0 - x1, x0 x1 ..., their mean or the largest, from the first to the last
   // xs, y: rows x columns
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = this->rows_of(step, context.slice());
     kernels_.merge_forward(arguments(rows, context), this->y.row(rows.begin));
   }
 
-  // dy, dxs: rows x columns
+  // dx(k) = dy d y / d x(k), of Maximum dy where x(k) is the first of the largest
+  // dy, dxs: rows x columns; null where nothing below needs it, or where the plan uses dy itself
   void backward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = this->rows_of(step, context.slice());
     T** to_pointers = dxs_.data() + context.slice().index * pointers_;

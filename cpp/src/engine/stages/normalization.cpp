@@ -42,14 +42,16 @@ class LimitStage final : public Stage<T>, public Infers<T> {
     return columns_ + static_cast<std::int64_t>(indicators_.size());
   }
 
-  // x: rows x columns, y: rows x (columns + indicators)
+  // y = [x / sqrt(1 + (x rate)^2), or fill where x is NaN | 1 where x is NaN, else 0]
+  // x: rows x columns, y: rows x (columns + indicators), rate_, fill_: columns
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = this->rows_of(step, context.slice());
     limit(this->x.row(rows.begin), this->x.stride, this->y.row(rows.begin), this->y.stride,
           rows.size());
   }
 
-  // x, dx: rows x columns, dy: rows x (columns + indicators)
+  // dx = dy / sqrt(1 + (x rate)^2)^3, and 0 where x is NaN
+  // x, dx: rows x columns, dy: rows x (columns + indicators), of which the latter pass nothing
   void backward(const Step<T>& step, ThreadContext& context) override {
     if (!this->dx.data) return;
     const Range rows = this->rows_of(step, context.slice());
@@ -64,6 +66,8 @@ class LimitStage final : public Stage<T>, public Infers<T> {
   bool infers_in_place() const override { return indicators_.empty(); }
 
  private:
+  /// The kernel works on whole vectors, so what it leaves behind the last column is cleared before
+  /// indicators are set there.
   void limit(const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride,
              std::int64_t rows) const {
     kernels_.smooth_clip(
@@ -88,6 +92,8 @@ class LimitStage final : public Stage<T>, public Infers<T> {
 
 }  // namespace
 
+/// Scale and offset are worked out from the parameters before each run, in double, so that they are
+/// those of an adaptation or a set_parameter since the last one.
 template <class T>
 void add_normalization(const Layer& described, const StageContext<T>& context, Stages<T>& stages) {
   const auto& layer = dynamic_cast<const Normalization&>(described);

@@ -11,13 +11,14 @@
 
 namespace chainrule::engine {
 
-// from, to: rows of the batch, each of the tensor's positions x columns
+// from: (rows x positions) rows at a stride, to: the same rows without padding
 template <class T>
 void pack_rows(const Tensor<T>& from, std::int64_t rows, T* to) {
   for (std::int64_t i = 0; i < rows * from.positions; ++i)
     std::copy_n(from.row(i), from.columns, to + i * from.columns);
 }
 
+// The reverse. The padding of `to` stays as it is.
 template <class T>
 void unpack_rows(const T* from, std::int64_t rows, const Tensor<T>& to) {
   for (std::int64_t i = 0; i < rows * to.positions; ++i)

@@ -26,19 +26,22 @@ class ParametricActivationStage final : public Stage<T>, public Infers<T> {
   std::int64_t outputs() const override { return columns_; }
   bool has_parameters() const override { return true; }
 
-  // x, values_ = f(x), y: rows x columns, alpha_: columns
+  // y = (1 - alpha) x + alpha f(x)
+  // x, values_ = f(x), y: rows x columns, alpha_: columns. Without a backward pass f(x) is put into
+  // y, where it is mixed.
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = this->rows_of(step, context.slice());
     T* values = values_.empty() ? this->y.row(rows.begin) : values_row(rows.begin);
     apply(this->x.row(rows.begin), values, this->y.row(rows.begin), rows.size(), this->x.stride);
   }
 
-  // x, y: rows x columns
+  // The same with f(x) in y. x, y: rows x columns
   void infer(const InferArgs<T>& p) const noexcept override {
     apply(p.x, p.y, p.y, p.rows, p.x_stride);
   }
 
-  // dy, dx: rows x columns
+  // dx = (1 - alpha) dy + alpha f'(x) dy
+  // dy, dx: rows x columns. f'(x) dy is put into dx, where it is mixed with dy as f(x) with x.
   void backward(const Step<T>& step, ThreadContext& context) override {
     if (!this->dx.data) return;
     const Range rows = this->rows_of(step, context.slice());
@@ -50,7 +53,8 @@ class ParametricActivationStage final : public Stage<T>, public Infers<T> {
     kernels_.mix(mixed(from, to, rows.size(), stride), to);
   }
 
-  // dalpha_: columns, sums over the rows; each thread owns columns of them
+  // dalpha = sum of (f(x) - x) dy over the rows in their order
+  // dalpha_: columns; each thread owns columns of them, over all rows
   void gradients(const Step<T>& step, ThreadContext& context) override {
     const Range columns = context.slice().range(padded<T>(columns_), kernels::kRowAlignment<T>);
     if (columns.size() == 0) return;

@@ -9,6 +9,8 @@
 namespace chainrule::engine {
 namespace {
 
+/// All four parameters have rows for each column of x, so a thread that owns columns of x owns a
+/// run of rows in each panel of them.
 template <class T>
 class PeriodicEmbeddingStage final : public Stage<T>, public Infers<T> {
  public:
@@ -35,11 +37,12 @@ class PeriodicEmbeddingStage final : public Stage<T>, public Infers<T> {
                               this->x.row(rows.begin), this->y.row(rows.begin));
   }
 
-  // x: rows x columns, y: rows x columns (1 + units)
+  // The same. x: rows x columns, y: rows x columns (1 + units)
   void infer(const InferArgs<T>& p) const noexcept override {
     kernels_.periodic_forward(arguments(p.rows, p.x_stride, p.y_stride), p.x, p.y);
   }
 
+  // dx = the gradients of x itself and of its waves, a row for itself
   // dy: rows x columns (1 + units), dx: rows x columns
   void backward(const Step<T>& step, ThreadContext& context) override {
     if (!this->dx.data) return;
@@ -49,7 +52,8 @@ class PeriodicEmbeddingStage final : public Stage<T>, public Infers<T> {
                                this->dx.row(rows.begin));
   }
 
-  // sums over the rows; each thread owns columns of x, with all that is theirs
+  // dw, db, dv, dbeta: sums over the rows in their order; each thread owns columns of x, with all
+  // parameters that are theirs
   void gradients(const Step<T>& step, ThreadContext& context) override {
     const Range columns = context.slice().range(columns_);
     if (columns.size() == 0) return;
@@ -68,6 +72,7 @@ class PeriodicEmbeddingStage final : public Stage<T>, public Infers<T> {
           rows(parameter.shape.rows / c.inputs),
           gradient(c.backward ? parameter.size : 0) {}
 
+    /// Stores or applies the gradients of some columns of x: in each panel a run of rows.
     void hand_over(const Step<T>& step, Range columns) {
       const kernels::PanelShape& s = parameter.shape;
       for (std::int64_t p = 0; p < s.panels(); ++p) {

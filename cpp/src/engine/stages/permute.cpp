@@ -29,6 +29,9 @@ template <class T>
 class Permutation {
  public:
   /// axes[i] is the axis of x, from 0, that becomes axis i of y.
+  /// axes[i] is the axis of x, from 0, that becomes axis i of y. Axes but the two that lie along
+  /// rows and columns of a block are counted through by `block`, the last one fastest, and give
+  /// where the block begins on either side.
   Permutation(const Shape& x, const std::vector<std::size_t>& axes) {
     const std::size_t last = axes.size() - 1;
     Extents y_extents;
@@ -79,12 +82,15 @@ class Permutation {
   kernels::PermuteShape shape_;
 };
 
+/// The permutation that takes y's axes back to x's.
 std::vector<std::size_t> inverse(const std::vector<std::size_t>& axes) {
   std::vector<std::size_t> result(axes.size());
   for (std::size_t i = 0; i < axes.size(); ++i) result[axes[i]] = i;
   return result;
 }
 
+/// y is x with its axes in another order; dx is dy with the inverse order. Each thread moves its
+/// rows of the batch as a whole, so no barrier is needed.
 template <class T>
 class PermuteStage final : public Stage<T>, public Infers<T> {
  public:
@@ -103,12 +109,13 @@ class PermuteStage final : public Stage<T>, public Infers<T> {
     return {0.0, static_cast<double>(rows * passes * columns_) * sizeof(T)};
   }
 
+  // y(r, i0, i1, ...) = x(r, j0, j1, ...), where j at axis axes[k] is i at axis k
   // x: (rows positions) x columns of x, y: (rows positions of y) x columns of y
   void forward(const Step<T>& step, ThreadContext& context) override {
     permute(forward_, step.rows_of(context.slice()), this->x, this->y);
   }
 
-  // dy: as y, dx: as x
+  // dx = dy in the inverse order. dy: as y, dx: as x
   void backward(const Step<T>& step, ThreadContext& context) override {
     if (this->dx.data) permute(backward_, step.rows_of(context.slice()), this->dy, this->dx);
   }

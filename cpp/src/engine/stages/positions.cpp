@@ -8,6 +8,7 @@
 namespace chainrule::engine {
 namespace {
 
+/// GlobalAveragePooling: the mean over the positions of a row.
 template <class T>
 class PoolingStage final : public Stage<T>, public Infers<T> {
  public:
@@ -22,6 +23,7 @@ class PoolingStage final : public Stage<T>, public Infers<T> {
     return {0.0, static_cast<double>(passes * rows * (positions_ + 1) * columns_) * sizeof(T)};
   }
 
+  // y(r, :) = (sum over p, in order, of x(r, p, :)) / positions
   // x: (rows positions) x columns, y: rows x columns
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = step.rows_of(context.slice());
@@ -29,6 +31,7 @@ class PoolingStage final : public Stage<T>, public Infers<T> {
                            this->x.row(rows.begin * positions_), this->y.row(rows.begin));
   }
 
+  // dx(r, p, :) = dy(r, :) / positions
   // dy: rows x columns, dx: (rows positions) x columns
   void backward(const Step<T>& step, ThreadContext& context) override {
     if (!this->dx.data) return;
@@ -52,6 +55,7 @@ class PoolingStage final : public Stage<T>, public Infers<T> {
   std::int64_t columns_;
 };
 
+/// RepeatVector: a row at each of n positions.
 template <class T>
 class RepeatStage final : public Stage<T>, public Infers<T> {
  public:
@@ -67,6 +71,7 @@ class RepeatStage final : public Stage<T>, public Infers<T> {
     return {0.0, static_cast<double>(passes * all * columns_) * sizeof(T)};
   }
 
+  // y(r, p, :) = x(r, :), divided by 1 in the kernel, which changes no bit
   // x: rows x columns, y: (rows positions) x columns
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = step.rows_of(context.slice());
@@ -74,6 +79,7 @@ class RepeatStage final : public Stage<T>, public Infers<T> {
                               this->y.row(rows.begin * positions_));
   }
 
+  // dx(r, :) = sum over p, in order, of dy(r, p, :)
   // dy: (rows positions) x columns, dx: rows x columns
   void backward(const Step<T>& step, ThreadContext& context) override {
     if (!this->dx.data) return;

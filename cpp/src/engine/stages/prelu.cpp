@@ -22,6 +22,7 @@ class PReLUStage final : public Stage<T>, public Infers<T> {
   std::int64_t outputs() const override { return columns_; }
   bool has_parameters() const override { return true; }
 
+  // y = x where x > 0, else slope x
   // x, y: rows x columns, slope_: columns
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = this->rows_of(step, context.slice());
@@ -31,7 +32,7 @@ class PReLUStage final : public Stage<T>, public Infers<T> {
     kernels_.prelu_forward(f);
   }
 
-  // x, y: rows x columns
+  // The same. x, y: rows x columns
   void infer(const InferArgs<T>& p) const noexcept override {
     kernels::PreluArgs<T> f = arguments(p.rows, p.x_stride);
     f.x = p.x;
@@ -39,7 +40,8 @@ class PReLUStage final : public Stage<T>, public Infers<T> {
     kernels_.prelu_forward(f);
   }
 
-  // dy, dx: rows x columns
+  // dx = dy where x > 0, else slope dy
+  // x, dy, dx: rows x columns
   void backward(const Step<T>& step, ThreadContext& context) override {
     if (!this->dx.data) return;
     const Range rows = this->rows_of(step, context.slice());
@@ -50,7 +52,8 @@ class PReLUStage final : public Stage<T>, public Infers<T> {
     kernels_.prelu_backward(f);
   }
 
-  // dslope_: columns, sums over the rows; each thread owns columns of them
+  // dslope = sum of x dy over the rows where x <= 0, in their order
+  // dslope_: columns; each thread owns columns of them, over all rows
   void gradients(const Step<T>& step, ThreadContext& context) override {
     const Range columns = context.slice().range(padded<T>(columns_), kernels::kRowAlignment<T>);
     if (columns.size() == 0) return;

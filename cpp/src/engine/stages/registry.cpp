@@ -51,6 +51,7 @@ constexpr std::array<Entry<T>, 28> kFactories{{
 
 }  // namespace
 
+// All stages of a layer carry its index, by which errors and descriptions name it.
 template <class T>
 void add_stages(const Layer& layer, const StageContext<T>& context, Stages<T>& stages) {
   const auto found = std::find_if(kFactories<T>.begin(), kFactories<T>.end(),

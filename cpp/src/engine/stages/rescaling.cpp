@@ -16,6 +16,7 @@ void add_rescaling(const Layer& layer, const StageContext<T>& context, Stages<T>
     std::fill_n(s, columns, static_cast<T>(scale));
     std::fill_n(o, columns, static_cast<T>(offset));
   };
+  // x scale + offset = (x + offset / scale) scale, whose sum has the digits of a double.
   const auto fill_wide = [=](const T*, auto& wide) {
     if (scale == 0.0 || !AffineStage<T>::is_wide(offset)) return;
     for (std::int64_t j = 0; j < columns; ++j) wide.push_back({j, -offset / scale, scale});

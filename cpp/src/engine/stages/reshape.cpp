@@ -23,19 +23,22 @@ class ReshapeStage final : public Stage<T>, public Infers<T> {
     return {0.0, static_cast<double>(rows * passes * columns_) * sizeof(T)};
   }
 
-  // x: (rows x positions of x) x columns of x, y: (rows x positions of y) x columns of y
+  // y = x read row after row as rows of y
+  // x: (rows x positions of x) x columns of x, y: (rows x positions of y) x columns of y. Threads
+  // own rows of the batch, whose numbers are as many on both sides.
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = step.rows_of(context.slice());
     copy(rows, this->x, this->y);
   }
 
-  // dy: as y, dx: as x
+  // dx = dy read row after row as rows of x. dy: as y, dx: as x
   void backward(const Step<T>& step, ThreadContext& context) override {
     if (!this->dx.data) return;
     const Range rows = step.rows_of(context.slice());
     copy(rows, this->dy, this->dx);
   }
 
+  // p.rows counts the positions of x, so the batch has p.rows x_columns / size rows.
   void infer(const InferArgs<T>& p) const noexcept override {
     kernels_.reshape({p.rows * x_columns_ / size_, size_, p.x, x_columns_, p.x_stride, p.y,
                       columns_, p.y_stride});

@@ -22,17 +22,19 @@ class ScaleStage final : public Stage<T>, public Infers<T> {
   std::int64_t outputs() const override { return columns_; }
   bool has_parameters() const override { return true; }
 
+  // y = x scale
   // x, y: rows x columns, scale_: columns
   void forward(const Step<T>& step, ThreadContext& context) override {
     const Range rows = this->rows_of(step, context.slice());
     scale_rows(this->x.row(rows.begin), this->y.row(rows.begin), rows.size(), this->x.stride);
   }
 
-  // x, y: rows x columns
+  // The same. x, y: rows x columns
   void infer(const InferArgs<T>& p) const noexcept override {
     scale_rows(p.x, p.y, p.rows, p.x_stride);
   }
 
+  // dx = dy scale
   // dy, dx: rows x columns
   void backward(const Step<T>& step, ThreadContext& context) override {
     if (!this->dx.data) return;
@@ -40,7 +42,8 @@ class ScaleStage final : public Stage<T>, public Infers<T> {
     scale_rows(this->dy.row(rows.begin), this->dx.row(rows.begin), rows.size(), this->x.stride);
   }
 
-  // dscale_: columns, sums over the rows; each thread owns columns of them
+  // dscale = sum of x dy over the rows in their order
+  // dscale_: columns; each thread owns columns of them, over all rows
   void gradients(const Step<T>& step, ThreadContext& context) override {
     const Range columns = context.slice().range(padded<T>(columns_), kernels::kRowAlignment<T>);
     if (columns.size() == 0) return;

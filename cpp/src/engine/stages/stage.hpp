@@ -16,8 +16,9 @@
 
 namespace chainrule::engine {
 
-/// A row-major buffer between two stages, `positions` rows for each row of the batch; rows are
-/// padded to kRowAlignment.
+/// A row-major buffer between two stages: (rows of the batch x positions) rows of `columns`
+/// numbers, padded to kRowAlignment. Elementwise kernels work on the padding too, so its values
+/// mean nothing, but in gradients, where they are zero (see TensorMemory).
 template <class T>
 struct Tensor {
   T* data = nullptr;
@@ -28,7 +29,8 @@ struct Tensor {
   T* row(std::int64_t i) const { return data + i * stride; }
 };
 
-/// What is the same for all stages during one step.
+/// What is the same for all stages during one step. One that goes forward alone has neither
+/// `gradients` nor `update`.
 template <class T>
 struct Step {
   std::int64_t rows = 0;  // of this batch
@@ -52,16 +54,19 @@ struct Cost {
 };
 
 /// One fused piece of the plan. `x` is what it reads, `y` what it writes, `dx` and `dy` the loss's
-/// gradients with respect to them; `dx.data` is null where no stage needs it. What only a few
-/// stages can do is an interface of its own: Joins, AddsToGradient, GivesGradientProduct,
-/// TakesNonzeros, ReadsRows, Infers, InfersProduct.
+/// gradients with respect to them; `dx.data` is null where no stage needs it. The plan sets them; a
+/// stage keeps for the backward pass only what these do not tell. What only a few stages can do is
+/// an interface of its own: Joins, AddsToGradient, GivesGradientProduct, TakesNonzeros, ReadsRows,
+/// Infers, InfersProduct.
 template <class T>
 class Stage {
  public:
   virtual ~Stage() = default;
 
+  /// The stage's line in a plan's description, and the columns of y.
   virtual std::string describe() const = 0;
   virtual std::int64_t outputs() const = 0;
+  /// Whether `gradients` has anything to do, and what the threads own of y and of dx.
   virtual bool has_parameters() const { return false; }
   virtual Partition partition() const { return Partition::rows; }
   virtual Partition backward_partition() const { return partition(); }
@@ -76,7 +81,9 @@ class Stage {
     return {0.0, static_cast<double>(rows * (forward + backward)) * sizeof(T)};
   }
 
-  /// Computes y from x: each thread the outputs that it owns by partition().
+  /// Computes y from x: each thread the outputs that it owns by partition(). It may read what other
+  /// threads have written to x if it owns columns, since the plan waits at the barrier before it
+  /// then.
   virtual void forward(const Step<T>& step, ThreadContext& context) = 0;
   /// Computes dx from dy: each thread the columns that it owns by backward_partition().
   virtual void backward(const Step<T>& step, ThreadContext& context) = 0;
@@ -151,7 +158,9 @@ class GivesGradientProduct {
 };
 
 /// Stores a parameter's gradient entries [first, first + size), applies them to the parameter, or
-/// both, as the step says; `g` must not be the arena's.
+/// both, as the step says; `g` must not be the arena's. Entries count in the parameter's panels,
+/// with their padding, so a thread that owns whole vectors of columns shares no entry with another
+/// one.
 template <class T>
 inline void store_or_apply_gradient(const Step<T>& step, const Parameter& p, std::int64_t first,
                                     const T* g, std::int64_t size) {

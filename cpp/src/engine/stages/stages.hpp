@@ -41,6 +41,9 @@ using StageFactory = void (*)(const Layer& layer, const StageContext<T>& context
 template <class T>
 void add_stages(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 
+// The factories, each at the end of its stage's file. Each appends what its layer does, first stage
+// first, and nothing where the layer changes no number: a Permute that keeps the order, a Reshape
+// that keeps the length of rows, Dropout and noise in a prediction.
 template <class T>
 void add_dense(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>

@@ -15,11 +15,14 @@ std::int64_t nanoseconds_of(CoreShortage::Clock::time_point time) {
 
 }  // namespace
 
+// Loads are relaxed: an old value costs time, not a result.
 int CoreShortage::limit(int wanted, Clock::time_point now) const {
   if (nanoseconds_of(now) >= try_again_.load(std::memory_order_relaxed)) return wanted;
   return std::min(wanted, found_.load(std::memory_order_relaxed));
 }
 
+// A shortage of k cores leaves the team without k threads. Pauses double from one shortage to the
+// next, and begin anew once a larger team has had its cores.
 void CoreShortage::learn(int size, nanoseconds length, nanoseconds waited, Clock::time_point now) {
   // Two threads are slower than one from about this share of one core on.
   constexpr double tolerated = 0.35;

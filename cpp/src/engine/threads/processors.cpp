@@ -36,6 +36,7 @@ class Quota {
   double least_ = std::numeric_limits<double>::infinity();
 };
 
+/// cpu.max has "quota period", in microseconds.
 void read_version_2(const std::string& folder, Quota& quota) {
   std::ifstream file(folder + "/cpu.max");
   std::string text;
@@ -43,6 +44,7 @@ void read_version_2(const std::string& folder, Quota& quota) {
   if (file >> text >> period) quota.add(text, period);
 }
 
+/// A quota of -1 is none.
 void read_version_1(const std::string& folder, Quota& quota) {
   std::ifstream quota_file(folder + "/cpu.cfs_quota_us");
   std::ifstream period_file(folder + "/cpu.cfs_period_us");

@@ -20,6 +20,7 @@
 namespace chainrule::engine {
 namespace {
 
+/// The caller as a team of one, with a barrier of its own.
 void run_alone(FunctionRef<void(Team)> body) {
   Barrier barrier(1);
   const ArithmeticMode mode;
@@ -61,6 +62,7 @@ void run_on_pool(int threads, Job& job) {
   ThreadPool::give_back(std::move(pool));
 }
 
+/// Runs the body on the layer's threads, at most `threads`, and returns when all are done.
 TeamReport run_job(int threads, FunctionRef<void(Team)> body, bool measured) {
   Job job{.body = body, .measured = measured};
   switch (threading_layer()) {
@@ -82,6 +84,7 @@ TeamReport run_job(int threads, FunctionRef<void(Team)> body, bool measured) {
           std::chrono::nanoseconds(job.waited.load(std::memory_order_relaxed))};
 }
 
+// One for the process, whose cores teams of all callers share.
 CoreShortage core_shortage;
 std::atomic<bool> pieces_are_long{false};
 #endif

@@ -15,6 +15,8 @@
 
 namespace chainrule::engine {
 
+// The least of what the affinity, the cgroup and OpenMP allow; a wish of the user's own replaces
+// them.
 int default_threads() {
   const int wish = wished_threads();
   if (threading_layer() == ThreadingLayer::serial) return 1;
@@ -32,6 +34,7 @@ int default_threads() {
 #endif
 }
 
+// The count is that of a step of `rows` rows.
 int worthwhile_threads(double multiply_adds, std::int64_t rows) {
   constexpr double per_thread = 2e5;  // a few microseconds of work, what a pair of barriers costs
   constexpr double most = 1 << 10;

@@ -37,6 +37,7 @@ constexpr bool is_built(ThreadingLayer layer) {
 constexpr ThreadingLayer built_in_default = ThreadingLayer::CHAINRULE_DEFAULT_LAYER;
 static_assert(is_built(built_in_default));
 
+/// What the environment names, if this build has it, or the built-in default.
 ThreadingLayer chosen_layer() {
   const char* text = std::getenv("CHAINRULE_THREADING_LAYER");
   if (text == nullptr || *text == '\0') return built_in_default;
@@ -50,6 +51,7 @@ ThreadingLayer chosen_layer() {
   throw Error(message);
 }
 
+/// OpenMP's threads are not in a forked child, and GNU's runtime would wait for them.
 std::atomic<bool> is_forked_child{false};
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -59,6 +61,7 @@ std::atomic<bool> is_forked_child{false};
 
 }  // namespace
 
+// Chosen at the first call, so that a wrong name throws there and not while a library is loaded.
 ThreadingLayer threading_layer() {
   static const ThreadingLayer chosen = chosen_layer();
   const bool lost =
@@ -68,6 +71,7 @@ ThreadingLayer threading_layer() {
 
 const char* name_of(ThreadingLayer layer) { return names[static_cast<std::size_t>(layer)]; }
 
+// The default first.
 std::vector<std::string> threading_layers() {
   std::vector<std::string> built{name_of(built_in_default)};
   for (const ThreadingLayer layer :

@@ -12,6 +12,7 @@
 
 namespace chainrule::engine {
 
+/// Tells the processor that the thread spins, which leaves the core to its other hardware thread.
 inline void relax() {
 #if defined(__x86_64__)
   _mm_pause();

@@ -10,6 +10,7 @@
 
 namespace chainrule::engine {
 
+// Text behind the number is allowed only as spaces or as the rest of a list.
 int first_thread_count(const char* text) {
   if (!text) return 0;
   char* end = nullptr;
