@@ -150,6 +150,35 @@ def test_several_inputs_and_outputs():
     assert_array_equal(mine.predict(data)["size"], other.predict(inputs)["size"])
 
 
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"b": None}, "the generator's x has nothing for the input 'b'"),
+        ({"c": 1.0}, "the generator's x: unknown input 'c'"),
+        ({"b": np.ones((10, 3))}, "3 columns of float64 for 'b' behind 20 rows, at first 2"),
+        ({"b": np.ones((9, 2))}, "gave 10 rows for 'a' and 9 for 'b'"),
+        ({"b": np.full((10, 2), np.inf)}, r"x\['b'\]\[20:30\] must be finite; row 0, column 0 is"),
+    ],
+)
+def test_errors_name_the_input(changed: dict[str, Any], text: str):
+    x, _, _ = table()
+    a, b = cr.Input(4, name="a"), cr.Input(2, name="b")
+    net = cr.Network([a, b], cr.Dense(1, name="y")(cr.Concatenate()([a, b])), seed=0)
+
+    def batches() -> Iterator[Any]:
+        for first in range(0, ROWS, 10):
+            part = {"a": x[first : first + 10], "b": x[first : first + 10, :2]}
+            if first == 20:
+                part = {k: v for k, v in (part | changed).items() if v is not None}
+            yield part, x[first : first + 10, 0]
+
+    before = net.parameters
+    with pytest.raises(ValueError, match=text):
+        net.fit(cr.Dataset.from_generator(batches, ROWS, 10), loss="mse", verbose=0)
+    for name, values in net.parameters.items():
+        assert_array_equal(values, before[name])
+
+
 def test_class_names():
     x, y, _ = table()
     names = np.array(["cat", "dog", "emu"])[y]

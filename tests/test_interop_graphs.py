@@ -68,9 +68,9 @@ def worst(outputs, expected):
     return max(map(largest_relative_difference, outputs, expected))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("seed", range(100))
-def test_random_graphs_to_onnx_and_back(seed):
-    dtype = "float64" if seed % 4 == 3 else "float32"
+def test_random_graphs_to_onnx_and_back(seed, dtype):
     net, rows = random_graph(seed, dtype)
     expected = predictions(net, rows)
     content = onnx_bytes(net, opset=(13, 17, 20, 22)[seed % 4])
@@ -79,6 +79,20 @@ def test_random_graphs_to_onnx_and_back(seed):
     assert again.dtype == net.dtype
     assert worst(predictions(again, rows), expected) <= 1e-5
     assert worst(as_list(onnxruntime_outputs(onnx_bytes(again), *rows)), expected) <= 1e-5
+
+
+@pytest.mark.parametrize("merge", MERGES)
+@pytest.mark.parametrize(
+    "layer", [cr.LayerNormalization(), cr.BatchNormalization(), cr.Dense(4), cr.Rescaling(2.0, 1.0)]
+)
+def test_a_tensor_that_a_merge_reads_twice(merge, layer):
+    """What files have behind a layer as scale and offset became a part of it for each reading."""
+    x = cr.Input(4)
+    h = layer(cr.Dense(4, activation="tanh")(x))
+    net = shaken(Network(x, cr.Dense(2)(merge()([h, h])), seed=0, dtype="float64"), 1)
+    rows = np.random.default_rng(0).normal(size=(20, 4))
+    again = cr.from_onnx(onnx_bytes(net))
+    assert worst(predictions(again, [rows]), predictions(net, [rows])) <= 1e-12
 
 
 @pytest.mark.parametrize("seed", range(20))

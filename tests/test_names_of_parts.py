@@ -230,6 +230,8 @@ def test_names_that_are_set() -> None:
         ("class_names", {"pett": PETS}, ValueError, "class_names: unknown output 'pett'"),
         ("class_names", {"pet": ["a", "b"]}, ValueError, r"class_names\['pet'\] must have 3 names"),
         ("class_names", {"size": ["a"]}, ValueError, r"class_names\['size'\] must have 2 names"),
+        ("class_names", {"pet": [*"abc"], "size": ["a"]}, ValueError, r"must have 2 names, got 1"),
+        ("class_names", {"pet": []}, ValueError, r"class_names\['pet'\] is empty; None stands for"),
         ("class_names", {"pet": ["a", "b", "a"]}, ValueError, "must differ .* got 'a' twice"),
         ("class_names", {"pet": [1, 2, 3]}, TypeError, r"class_names\['pet'\]\[0\] must be a str"),
         ("feature_names", {"a": "abc"}, TypeError, r"feature_names\['a'\] must be strings or None"),
@@ -273,8 +275,8 @@ def test_files_copies_and_pickles_keep_names(tmp_path) -> None:
     [
         ({"pet": ["cat"]}, r"class_names\['pet'\] must have 3 names, got 1"),
         ({"pig": ["cat"]}, "unknown output 'pig'"),
-        (["cat"], "must be a dict by the names of outputs"),
-        ({"pet": "cat"}, "must be strings or None"),
+        (["cat"], r"output_class_names must be an object, got \[\"cat\"\]"),
+        ({"pet": "cat"}, r"class_names\['pet'\] must be a list, got \"cat\""),
     ],
 )
 def test_files_whose_names_do_not_fit(value: Any, text: str) -> None:
@@ -293,6 +295,27 @@ def test_a_file_without_names_of_parts() -> None:
     again = from_bytes(altered(change, to_bytes(named())))
     assert again.class_names is None
     assert again.feature_names is None
+
+
+def test_files_that_have_them_in_the_record_of_the_training() -> None:
+    def change(described: dict[str, Any]) -> None:
+        for key in ("output_class_names", "input_feature_names"):
+            described["training"][key] = described["network"].pop(key)
+
+    net = named()
+    again = from_bytes(altered(change, to_bytes(net)))
+    assert again.class_names == NAMES
+    assert again.feature_names == net.feature_names
+    assert to_bytes(again) == to_bytes(net)
+
+
+def test_classes_of_each_position_have_names() -> None:
+    x = cr.Input((4, 3))
+    net = cr.Network(x, cr.Dense(3)(x), seed=0)
+    net.class_names = PETS
+    assert from_bytes(to_bytes(net)).class_names == NAMES["pet"]
+    with pytest.raises(ValueError, match="class_names must have 3 names, got 12"):
+        net.class_names = [str(i) for i in range(12)]
 
 
 def _replace(where: Any, key: str, value: Any) -> None:

@@ -142,3 +142,20 @@ def test_transfer_learning() -> None:
     np.testing.assert_array_equal(net.parameters["network/0.bias"], base.parameters["0.bias"])
     with pytest.raises(ValueError, match="unknown node '7'"):
         base.subnetwork("7")
+
+
+def test_networks_within_that_do_not_fit_are_refused() -> None:
+    part = cr.Sequential([cr.Input(3), cr.Dense(2, name="d")], seed=0, name="part")
+    wide, a, b = cr.Input(4), cr.Input(3, name="a"), cr.Input(3, name="b")
+    text = r"node 'part/d' shares the parameters of 'd' in another network, which reads \(3,\), and"
+    with pytest.raises(ValueError, match=rf"{text} cannot read \(4,\)"):
+        cr.Network(wide, part(wide))
+    with pytest.raises(
+        ValueError, match=r"'part/d' shares .* computes in float32 and not in float64"
+    ):
+        cr.Network(a, part(a), dtype="float64")
+    with pytest.raises(ValueError, match=r"has 1 inputs \(x\), got 2"):
+        part([a, b])
+    with pytest.raises(RuntimeError, match="the number of inputs is not known yet"):
+        cr.Sequential([cr.Dense(2)])(a)
+    assert part._shared is None

@@ -305,6 +305,45 @@ static void check_files(void) {
   CHECK(remove(path) == 0);
 }
 
+static const chainrule_rows* read_rows(void* context, const int64_t* numbers, int64_t count) {
+  static uint8_t piece[ROWS][INPUTS];
+  static chainrule_rows rows;
+  for (int64_t i = 0; i < count; ++i) memcpy(piece[i], pixels[numbers[i]], INPUTS);
+  rows = (chainrule_rows){.struct_size = sizeof rows,
+                          .data = piece,
+                          .type = CHAINRULE_UINT8,
+                          .rows = count,
+                          .columns = INPUTS};
+  ++*(int*)context;
+  return &rows;
+}
+
+static void check_rows_that_are_read(void) {
+  float expected[ROWS][CLASSES], found[ROWS][CLASSES];
+  const chainrule_targets y = class_labels();
+  for (int there = 0; there < 2; ++there) {
+    int calls = 0;
+    chainrule_network* network = new_network(0, 1);
+    chainrule_trainer* trainer = new_trainer(network);
+    chainrule_rows x = pixel_rows();
+    chainrule_fit_options options = {
+        .struct_size = sizeof options, .epochs = 2, .batch_size = 8, .context = &calls};
+    if (!there) {
+      x = (chainrule_rows){.struct_size = sizeof x, .rows = ROWS, .columns = INPUTS};
+      options.read = read_rows;
+    }
+    CHECK_OK(chainrule_trainer_fit(trainer, &x, &y, &options, NULL));
+    CHECK((calls == 0) == there);
+    predict(network, there ? expected : found, sizeof expected);
+    double weight = 0;
+    CHECK_OK(chainrule_trainer_get_loss_weights(trainer, &weight, 1));
+    CHECK(weight == 1);
+    CHECK_OK(chainrule_trainer_destroy(trainer));
+    CHECK_OK(chainrule_network_destroy(network));
+  }
+  CHECK(memcmp(expected, found, sizeof expected) == 0);
+}
+
 static void check_golden_file(const char* folder) {
   char path[1024];
   snprintf(path, sizeof path, "%s/format_1.safetensors", folder);
@@ -327,6 +366,7 @@ int main(int argc, char** argv) {
   check_parameters_and_copies();
   check_normalization_and_sparse_rows();
   check_files();
+  check_rows_that_are_read();
   check_golden_file(argv[1]);
   if (failures > 0) return EXIT_FAILURE;
   printf("C interface, ABI %u: ok\n", (unsigned)chainrule_abi_version());

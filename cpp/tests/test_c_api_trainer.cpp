@@ -102,6 +102,13 @@ TEST_CASE("C: losses are set between epochs and refused within one") {
   const char* text = nullptr;
   REQUIRE(chainrule_trainer_get_losses(t.trainer.get(), &text) == CHAINRULE_OK);
   CHECK(Loss::from_config(config_from_json(text)) == Loss::defaults(Loss::Kind::mae));
+  double weight = 0;
+  REQUIRE(chainrule_trainer_get_loss_weights(t.trainer.get(), &weight, 1) == CHAINRULE_OK);
+  CHECK(weight == 0.5);
+  CHECK(refusal(chainrule_trainer_get_loss_weights(t.trainer.get(), &weight, 2)) ==
+        "ARGUMENT: count is 2; the trainer has 1 losses");
+  CHECK(refusal(chainrule_trainer_get_loss_weights(t.trainer.get(), nullptr, 1)) ==
+        "ARGUMENT: loss_weights is NULL");
   CHECK(refusal(chainrule_trainer_set_losses(t.trainer.get(), "[\"mse\", \"mse\"]", nullptr)) !=
         "none");
   CHECK(refusal(chainrule_trainer_set_losses(t.trainer.get(), "msee", nullptr))

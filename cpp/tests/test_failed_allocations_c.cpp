@@ -136,12 +136,12 @@ TEST_CASE("every function of the C interface says that memory is short, and chan
   });
   fail_in("network_set_feature_names", [](Subject& s) {
     const char* names[] = {"length of the sepal", "its width", "c", "the fourth of them all"};
-    check(chainrule_network_set_feature_names(s.network.get(), names, 4));
+    check(chainrule_network_set_feature_names(s.network.get(), 0, names, 4));
     return std::string();
   });
   fail_in("network_set_class_names", [](Subject& s) {
     const char* names[] = {"neither the one", "nor the other of the two"};
-    check(chainrule_network_set_class_names(s.network.get(), names, 2));
+    check(chainrule_network_set_class_names(s.network.get(), 0, names, 2));
     return std::string();
   });
   for (const auto get : {chainrule_network_get_feature_name, chainrule_network_get_class_name}) {
@@ -149,7 +149,7 @@ TEST_CASE("every function of the C interface says that memory is short, and chan
         "network_get_feature_name",
         [get](Subject& s) {
           const char* name = "";
-          check(get(s.network.get(), 1, &name));
+          check(get(s.network.get(), 0, 1, &name));
           return std::string(name == nullptr ? "none" : name);
         },
         true);

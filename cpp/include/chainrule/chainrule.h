@@ -54,7 +54,8 @@ enum {
   CHAINRULE_ERROR_MODEL_FILE = 4, /* no model file, or one that is damaged or of a newer version */
   CHAINRULE_ERROR_FILE = 5,       /* a file cannot be opened, read or written */
   CHAINRULE_ERROR_MEMORY = 6,     /* not enough memory */
-  CHAINRULE_ERROR_INTERNAL = 7    /* anything else */
+  CHAINRULE_ERROR_INTERNAL = 7,   /* anything else */
+  CHAINRULE_ERROR_CALLBACK = 8    /* a function of the caller's said that it failed */
 };
 
 /* What went wrong in this thread's last call that did not return CHAINRULE_OK: which argument, what
@@ -74,7 +75,8 @@ enum {
   CHAINRULE_INT64 = 5  /* likewise */
 };
 
-/* A table in the caller's memory, read in place during the call and never copied as a whole.
+/* A table in the caller's memory, read in place during the call and never copied as a whole; or,
+ * with `data` NULL, one whose rows chainrule_fit_options.read reads.
  *
  * Compressed sparse rows where `offsets` is given: `data` then holds the `stored` values one behind
  * the other, those of row i from offsets[i] to before offsets[i + 1], and `indices` their columns,
@@ -178,11 +180,13 @@ CHAINRULE_API chainrule_status chainrule_network_destroy(chainrule_network* netw
 typedef struct chainrule_network_info {
   size_t struct_size; /* the only member to set */
   chainrule_type type;
-  int64_t inputs;
-  int64_t outputs;
+  int64_t inputs;  /* columns of all of them */
+  int64_t outputs; /* likewise */
   int64_t layers;
   int64_t parameters; /* arrays, not numbers */
   uint64_t seed;
+  int64_t input_nodes;  /* inputs, of one or more columns each */
+  int64_t output_nodes; /* likewise */
 } chainrule_network_info;
 
 /* What never changes about a network; may be asked at any time, as may the next two. */
@@ -217,20 +221,25 @@ CHAINRULE_API chainrule_status chainrule_network_set_parameter(chainrule_network
                                                                const char* name, const void* values,
                                                                size_t size);
 
-/* What column number `index` of x is called, counted from 0, and class number `index`; of these
- * there are 2 for a single output, else as many as outputs. `name` becomes NULL where the network
- * has no names; else the text is the network's and lives until names are set again. */
+/* What column number `index` of input number `input` is called, both counted from 0, and class
+ * number `index` of output number `output`; of these there are 2 for an output of one column, else
+ * as many as its columns. `name` becomes NULL where there are no names; else the text is the
+ * network's and lives until names are set again. */
 CHAINRULE_API chainrule_status chainrule_network_get_feature_name(const chainrule_network* network,
-                                                                  int64_t index, const char** name);
+                                                                  int64_t input, int64_t index,
+                                                                  const char** name);
 CHAINRULE_API chainrule_status chainrule_network_get_class_name(const chainrule_network* network,
-                                                                int64_t index, const char** name);
+                                                                int64_t output, int64_t index,
+                                                                const char** name);
 
-/* Sets all of them, which model files keep: `count` different names, copied; or NULL and 0, for no
- * names. */
+/* Sets all of an input's or output's, which model files keep: `count` different names, copied; or
+ * NULL and 0, for no names. */
 CHAINRULE_API chainrule_status chainrule_network_set_feature_names(chainrule_network* network,
+                                                                   int64_t input,
                                                                    const char* const* names,
                                                                    int64_t count);
 CHAINRULE_API chainrule_status chainrule_network_set_class_names(chainrule_network* network,
+                                                                 int64_t output,
                                                                  const char* const* names,
                                                                  int64_t count);
 
@@ -304,9 +313,13 @@ CHAINRULE_API chainrule_status chainrule_trainer_set_losses(chainrule_trainer* t
 
 /* What the trainer has been set to, with every option, as JSON that chainrule_trainer_create takes:
  * an array of losses where there are several outputs. `schedule` becomes NULL where there is none.
- * The text is the trainer's and lives until it is set again. */
+ * The text is the trainer's and lives until it is set again. `loss_weights` becomes the weights of
+ * the losses, `count` of them: one for each output. */
 CHAINRULE_API chainrule_status chainrule_trainer_get_losses(const chainrule_trainer* trainer,
                                                             const char** losses);
+CHAINRULE_API chainrule_status chainrule_trainer_get_loss_weights(const chainrule_trainer* trainer,
+                                                                  double* loss_weights,
+                                                                  int64_t count);
 CHAINRULE_API chainrule_status chainrule_trainer_get_optimizer(const chainrule_trainer* trainer,
                                                                const char** optimizer);
 CHAINRULE_API chainrule_status chainrule_trainer_get_schedule(const chainrule_trainer* trainer,
@@ -451,6 +464,22 @@ typedef struct chainrule_fit_options {
   void* validation_outputs;
   size_t validation_outputs_size;
   int64_t data_checked; /* other than 0: all data are known to be finite and fit for the loss */
+  /* The rows of x and y to train on, by their numbers, in any order, with repetitions, and those of
+   * validation_x and validation_y to validate by: the results are those of a table of these rows,
+   * and `outputs` and `validation_outputs` have their order. NULL and 0: all rows. */
+  const int64_t* row_numbers;
+  int64_t row_numbers_count;
+  const int64_t* validation_row_numbers;
+  int64_t validation_row_numbers_count;
+  /* Reads rows of an x that is not in memory, whose `data` is NULL; the other does so for
+   * validation_x. Called by the calling thread for the rows of some batches, as many as fit into a
+   * few megabytes, and for those of each table once before training unless `data_checked`: given
+   * the numbers of `count` rows, returns these rows in that order, always of one type, compressed
+   * or not, in memory that stays until the next call. From within what on_epoch says may be used.
+   * NULL says that they cannot be read, which ends the training with ERROR_CALLBACK and takes its
+   * epoch back. */
+  const chainrule_rows* (*read)(void* context, const int64_t* numbers, int64_t count);
+  const chainrule_rows* (*read_validation)(void* context, const int64_t* numbers, int64_t count);
 } chainrule_fit_options;
 
 /* Trains for some epochs. x: (rows, inputs), those of several inputs side by side; y: of several

@@ -207,16 +207,18 @@ class CHAINRULE_API Network {
   std::int64_t outputs() const;
   std::uint64_t seed() const;
 
-  /// What the columns of x are called, for callers and model files; no number depends on it. Empty
-  /// where they have no names. Throws Error unless there are inputs() different names or none, each
-  /// UTF-8 without a 0 byte.
-  const std::vector<std::string>& feature_names() const;
-  void set_feature_names(std::vector<std::string> names);
-  /// Number of classes: 2 for a single output, else outputs().
-  std::int64_t classes() const;
+  /// What the columns of an input are called, which is counted from 0 in the graph's order: for
+  /// callers and model files; no number depends on it. Empty where they have no names. Throws Error
+  /// unless there is such an input, and as many different names as a row of it has values or none,
+  /// each UTF-8 without a 0 byte.
+  const std::vector<std::string>& feature_names(std::int64_t input = 0) const;
+  void set_feature_names(std::vector<std::string> names, std::int64_t input = 0);
+  /// Classes that an output tells apart at each of its positions: 2 for one column, else as many as
+  /// columns.
+  std::int64_t classes(std::int64_t output = 0) const;
   /// What these are called, as above.
-  const std::vector<std::string>& class_names() const;
-  void set_class_names(std::vector<std::string> names);
+  const std::vector<std::string>& class_names(std::int64_t output = 0) const;
+  void set_class_names(std::vector<std::string> names, std::int64_t output = 0);
 
   /// Graph::set_trainable for this network, for transfer learning: from the next step on training
   /// changes the parameters of that layer, or leaves them and what the optimizer remembers of them

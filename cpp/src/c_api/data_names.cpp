@@ -37,42 +37,44 @@ std::vector<std::string> names_of(const char* const* names, std::int64_t count) 
 using namespace chainrule;
 using namespace chainrule::c_api;
 
-chainrule_status chainrule_network_get_feature_name(const chainrule_network* network, int64_t index,
-                                                    const char** name) {
+chainrule_status chainrule_network_get_feature_name(const chainrule_network* network, int64_t input,
+                                                    int64_t index, const char** name) {
   return translate_exceptions([&] {
     const auto& object = object_of<NetworkObject>(network);
     require_non_null(name, "the result's pointer");
     with_network(object, [&](const auto& n) {
-      *name = name_at(n.feature_names(), index, n.inputs(), "features");
+      const std::vector<std::string>& names = n.feature_names(input);
+      const std::int64_t node = n.graph().inputs()[static_cast<std::size_t>(input)];
+      *name = name_at(names, index, n.graph().node(node).shape.size(), "features");
     });
   });
 }
 
-chainrule_status chainrule_network_get_class_name(const chainrule_network* network, int64_t index,
-                                                  const char** name) {
+chainrule_status chainrule_network_get_class_name(const chainrule_network* network, int64_t output,
+                                                  int64_t index, const char** name) {
   return translate_exceptions([&] {
     const auto& object = object_of<NetworkObject>(network);
     require_non_null(name, "the result's pointer");
     with_network(object, [&](const auto& n) {
-      *name = name_at(n.class_names(), index, n.classes(), "classes");
+      *name = name_at(n.class_names(output), index, n.classes(output), "classes");
     });
   });
 }
 
-chainrule_status chainrule_network_set_feature_names(chainrule_network* network,
+chainrule_status chainrule_network_set_feature_names(chainrule_network* network, int64_t input,
                                                      const char* const* names, int64_t count) {
   return translate_exceptions([&] {
     const auto& object = object_of<NetworkObject>(network);
     std::vector<std::string> copied = names_of(names, count);
-    with_network(object, [&](auto& n) { n.set_feature_names(std::move(copied)); });
+    with_network(object, [&](auto& n) { n.set_feature_names(std::move(copied), input); });
   });
 }
 
-chainrule_status chainrule_network_set_class_names(chainrule_network* network,
+chainrule_status chainrule_network_set_class_names(chainrule_network* network, int64_t output,
                                                    const char* const* names, int64_t count) {
   return translate_exceptions([&] {
     const auto& object = object_of<NetworkObject>(network);
     std::vector<std::string> copied = names_of(names, count);
-    with_network(object, [&](auto& n) { n.set_class_names(std::move(copied)); });
+    with_network(object, [&](auto& n) { n.set_class_names(std::move(copied), output); });
   });
 }

@@ -6,11 +6,13 @@
 #include <exception>
 #include <limits>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "c_api/network.hpp"
 #include "c_api/options.hpp"
+#include "c_api/status.hpp"
 #include "c_api/views.hpp"
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
@@ -104,6 +106,43 @@ void read_events(const chainrule_fit_options& given, FitOptions& o, std::size_t 
   }
 }
 
+using ReadFunction = const chainrule_rows* (*)(void*, const std::int64_t*, std::int64_t);
+
+/// `name` is what the function is called in errors.
+ReadRows reader(ReadFunction read, void* context, const Graph& graph, const char* name) {
+  if (read == nullptr) return {};
+  return [read, context, &graph, name](const std::int64_t* numbers, std::int64_t count) {
+    const chainrule_rows* const rows = read(context, numbers, count);
+    if (rows == nullptr)
+      throw CallbackError(std::string(name) + " gave NULL for " + std::to_string(count) +
+                          " rows, of which row " + std::to_string(numbers[0]) + " is the first");
+    return InputRows(split(graph, rows_view(rows, "x")));
+  };
+}
+
+/// A list of the caller's; empty: all rows.
+std::span<const std::int64_t> row_numbers(const std::int64_t* numbers, std::int64_t count,
+                                          const std::string& name) {
+  if ((numbers == nullptr) != (count == 0) || count < 0)
+    throw Error("options." + name + " is " + (numbers == nullptr ? "NULL" : "a list") + " and " +
+                name + "_count " + std::to_string(count));
+  return {numbers, static_cast<std::size_t>(count)};
+}
+
+/// Which rows there are, and how those are read that are not in memory.
+void read_rows(const chainrule_fit_options& given, FitOptions& o, const Graph& graph) {
+  o.rows = row_numbers(given.row_numbers, given.row_numbers_count, "row_numbers");
+  o.validation_rows = row_numbers(given.validation_row_numbers, given.validation_row_numbers_count,
+                                  "validation_row_numbers");
+  o.read = reader(given.read, given.context, graph, "options.read");
+  o.read_validation =
+      reader(given.read_validation, given.context, graph, "options.read_validation");
+  if (given.validation_x == nullptr && given.validation_y == nullptr) return;
+  o.validation_x = split(graph, o.read_validation ? unread_view(given.validation_x, "validation_x")
+                                                  : rows_view(given.validation_x, "validation_x"));
+  o.validation_y = targets_views(given.validation_y, graph.outputs().size(), "validation_y");
+}
+
 FitOptions fit_options(const chainrule_fit_options& given, const Graph& graph) {
   FitOptions o;
   if (given.epochs != 0) o.epochs = given.epochs;
@@ -111,10 +150,7 @@ FitOptions fit_options(const chainrule_fit_options& given, const Graph& graph) {
   o.num_threads = thread_count(given.num_threads);
   o.shuffle = given.keep_order == 0;
   o.input_sparsity = c_api::input_sparsity(given.input_sparsity);
-  if (given.validation_x != nullptr || given.validation_y != nullptr) {
-    o.validation_x = split(graph, rows_view(given.validation_x, "validation_x"));
-    o.validation_y = targets_views(given.validation_y, graph.outputs().size(), "validation_y");
-  }
+  read_rows(given, o, graph);
   if (given.early_stopping != nullptr)
     o.early_stopping = EarlyStopping::from_config(config_from_json(given.early_stopping));
   o.data_checked = given.data_checked != 0;
@@ -162,11 +198,11 @@ void end_by_poll_validation(const chainrule_fit_options& given, FitOptions& o,
   };
 }
 
-/// Memory of the caller's for a row of outputs for each row of x.
+/// Memory of the caller's for a row of outputs for each row of x, or of the list.
 template <class T>
-void* outputs_memory(void* given, std::size_t size, const std::vector<RowsView>& x,
-                     std::int64_t outputs, const char* name) {
-  const std::int64_t rows = x.empty() ? 0 : x.front().rows;
+void* outputs_memory(void* given, std::size_t size, std::int64_t all,
+                     std::span<const std::int64_t> list, std::int64_t outputs, const char* name) {
+  const std::int64_t rows = list.empty() ? all : static_cast<std::int64_t>(list.size());
   if (given != nullptr || size != 0) check_bytes<T>(size, rows, outputs, name);
   if (given == nullptr && size != 0) throw Error(std::string(name) + " is NULL");
   return given;
@@ -191,11 +227,11 @@ EpochReport fit(Trainer<T>& trainer, const std::vector<RowsView>& x,
   EpochReport trained{.epoch = 0, .loss = nan, .validation_loss = nan, .learning_rate = nan};
   const Network<T>& network = trainer.network();
   FitOptions o = fit_options(options, network.graph());
-  o.outputs = outputs_memory<T>(options.outputs, options.outputs_size, x, network.outputs(),
-                                "options.outputs");
-  o.validation_outputs =
-      outputs_memory<T>(options.validation_outputs, options.validation_outputs_size,
-                        o.validation_x.inputs, network.outputs(), "options.validation_outputs");
+  o.outputs = outputs_memory<T>(options.outputs, options.outputs_size, Inputs(x).rows(), o.rows,
+                                network.outputs(), "options.outputs");
+  o.validation_outputs = outputs_memory<T>(
+      options.validation_outputs, options.validation_outputs_size, o.validation_x.rows(),
+      o.validation_rows, network.outputs(), "options.validation_outputs");
   if (options.poll_validation != nullptr) end_by_poll_validation(options, o, trained);
   try {
     const std::vector<EpochReport> reports = trainer.fit(x, y, o);

@@ -198,6 +198,8 @@ chainrule_status chainrule_network_get_info(const chainrule_network* network,
       values.layers = static_cast<std::int64_t>(n.layers().size());
       values.parameters = static_cast<std::int64_t>(n.parameters().size());
       values.seed = n.seed();
+      values.input_nodes = static_cast<std::int64_t>(n.graph().inputs().size());
+      values.output_nodes = static_cast<std::int64_t>(n.graph().outputs().size());
     });
     write_structure(values, info);
   });

@@ -54,6 +54,9 @@ chainrule_status set_last_error() noexcept {
     // What containers throw for sizes that no allocator would be asked for.
     keep("not enough memory: a size is out of range");
     return CHAINRULE_ERROR_MEMORY;
+  } catch (const CallbackError& error) {
+    keep(error.what());
+    return CHAINRULE_ERROR_CALLBACK;
   } catch (const std::exception& error) {
     keep(error.what());
     return CHAINRULE_ERROR_INTERNAL;
@@ -85,6 +88,8 @@ const char* chainrule_status_name(chainrule_status status) {
       return "CHAINRULE_ERROR_MEMORY";
     case CHAINRULE_ERROR_INTERNAL:
       return "CHAINRULE_ERROR_INTERNAL";
+    case CHAINRULE_ERROR_CALLBACK:
+      return "CHAINRULE_ERROR_CALLBACK";
     default:
       return "unknown status";
   }

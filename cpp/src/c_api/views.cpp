@@ -64,19 +64,31 @@ void read_compressed(const chainrule_rows& given, const std::string& name, RowsV
     throw Error(name + ": the column indices of each compressed row must rise");
 }
 
+RowsView sized_view(const chainrule_rows& given, const std::string& name) {
+  if (given.rows < 0 || given.columns < 1)
+    throw Error(name + " has " + std::to_string(given.rows) + " rows of " +
+                std::to_string(given.columns) + " columns");
+  RowsView view;
+  view.rows = given.rows;
+  view.columns = given.columns;
+  return view;
+}
+
 }  // namespace
+
+RowsView unread_view(const chainrule_rows* rows, const char* name) {
+  const chainrule_rows given = read_structure(rows, name);
+  if (given.data != nullptr || given.offsets != nullptr)
+    throw Error(std::string(name) + " has data, which must be NULL where rows are to be read");
+  return sized_view(given, name);
+}
 
 RowsView rows_view(const chainrule_rows* rows, const char* name_) {
   const chainrule_rows given = read_structure(rows, name_);
   const std::string name = name_;
-  RowsView view;
+  RowsView view = sized_view(given, name);
   view.data = given.data;
   view.type = data_type(given.type, name);
-  view.rows = given.rows;
-  view.columns = given.columns;
-  if (given.rows < 0 || given.columns < 1)
-    throw Error(name + " has " + std::to_string(given.rows) + " rows of " +
-                std::to_string(given.columns) + " columns");
   if (given.offsets != nullptr) {
     read_compressed(given, name, view);
     return view;

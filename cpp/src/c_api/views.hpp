@@ -13,6 +13,9 @@ namespace chainrule::c_api {
 /// compressed rows hold is checked, the numbers of other tables are not.
 RowsView rows_view(const chainrule_rows* rows, const char* name);
 
+/// How many rows and columns there are of a table whose rows a function of the caller's reads.
+RowsView unread_view(const chainrule_rows* rows, const char* name);
+
 /// The caller's targets for each of `outputs` outputs, structures that lie one behind the other.
 std::vector<TargetsView> targets_views(const chainrule_targets* targets, std::size_t outputs,
                                        const char* name);

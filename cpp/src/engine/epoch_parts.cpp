@@ -7,6 +7,7 @@
 
 #include "chainrule/error.hpp"
 #include "engine/epoch_run.hpp"
+#include "engine/input/read_rows.hpp"
 #include "engine/instantiate.hpp"
 
 namespace chainrule {
@@ -117,17 +118,7 @@ class Network<T>::State::EpochParts {
                 numbers_.begin());
     }
     const auto count = static_cast<std::int64_t>(numbers_.size());
-    chunk_ = {options_.read(numbers_.data(), count).inputs, batch, true};
-    if (chunk_.x.size() != x_.size())
-      throw Error("read gave rows for " + std::to_string(chunk_.x.size()) + " inputs, expected " +
-                  std::to_string(x_.size()));
-    for (std::size_t i = 0; i < x_.size(); ++i) {
-      const RowsView& given = chunk_.x[i];
-      if (given.rows == count && given.columns == x_[i].columns) continue;
-      throw Error("read gave " + std::to_string(given.rows) + " rows of " +
-                  std::to_string(given.columns) + " numbers, expected " + std::to_string(count) +
-                  " of " + std::to_string(x_[i].columns));
-    }
+    chunk_ = {engine::read_rows(options_.read, numbers_.data(), count, x_).inputs, batch, true};
   }
 
   State& s_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "chainrule/error.hpp"
+#include "engine/input/read_rows.hpp"
 #include "engine/input/row_order.hpp"
 #include "engine/instantiate.hpp"
 #include "engine/trainer_state.hpp"
@@ -95,7 +96,7 @@ void Trainer<T>::State::visit(const Inputs& x, const ReadRows& read,
     const std::int64_t count = std::min(kEvaluateRows, rows - first);
     if (read) {
       std::iota(numbers.begin(), numbers.end(), first);
-      each(read(numbers.data(), count).inputs, first);
+      each(engine::read_rows(read, numbers.data(), count, x).inputs, first);
       continue;
     }
     std::vector<RowsView> part;

@@ -97,6 +97,8 @@ Network<T>::State::State(Graph graph_, std::uint64_t seed_, InitialValues values
   engine::wished_threads();
   if (values == InitialValues::from_initializers) parameters.initialize(seed);
   unadapted = normalizations();
+  feature_names.resize(graph.inputs().size());
+  class_names.resize(graph.outputs().size());
   for (const engine::Parameter& p : parameters.list()) {
     infos.push_back({p.name, p.layer, p.spec.shape, p.spec.trainable});
   }

@@ -36,27 +36,6 @@ DataType read_type(const Json& json) {
   throw Error(unknown_name("dtype", name.substr(0, 40), {"float32", "float64"}));
 }
 
-std::vector<std::string> read_names(const Json& network, const char* key) {
-  std::vector<std::string> names;
-  const std::optional<Json> list = network.find(key);
-  if (!list || list->is_null()) return names;
-  std::size_t count = 0;
-  list->for_each_element(key, [&](const Json&) { ++count; });
-  names.reserve(count);
-  list->for_each_element(
-      key, [&](const Json& name) { names.push_back(name.string(std::string("one of ") + key)); });
-  return names;
-}
-
-/// Files without names are as they were before there were any.
-void write_names(JsonWriter& json, const char* key, const std::vector<std::string>& names) {
-  if (names.empty()) return;
-  json.name(key);
-  json.begin_array();
-  for (const std::string& name : names) json.value(name);
-  json.end_array();
-}
-
 std::size_t count_elements(const Json& list, const char* name) {
   std::size_t count = 0;
   list.for_each_element(name, [&](const Json&) { ++count; });
@@ -110,8 +89,8 @@ NetworkDescription read_network(const Json& json) {
   network.graph = json.find("nodes") ? read_graph(json) : read_chain(json);
   network.seed = read_seed(json.at("seed"));
   network.type = read_type(json.at("dtype"));
-  network.feature_names = read_names(json, "feature_names");
-  network.class_names = read_names(json, "class_names");
+  network.feature_names = read_names(json, feature_keys, network.graph);
+  network.class_names = read_names(json, class_keys, network.graph);
   const std::optional<Json> mean = json.find("exact_mean");
   if (mean && !mean->is_null()) {
     std::size_t columns = 0;
@@ -124,14 +103,21 @@ NetworkDescription read_network(const Json& json) {
   return network;
 }
 
+void read_earlier_names(NetworkDescription& network, const Json& training) {
+  if (!has_names(network.feature_names) && network.feature_names.size() > 1)
+    network.feature_names = read_names(training, feature_keys, network.graph);
+  if (!has_names(network.class_names) && network.class_names.size() > 1)
+    network.class_names = read_names(training, class_keys, network.graph);
+}
+
 void write_network(JsonWriter& json, const NetworkDescription& network) {
   json.begin_object();
   is_plain_chain(network.graph) ? write_chain(json, network.graph)
                                 : write_graph_config(json, network.graph.config());
   json.member("seed", std::to_string(network.seed));
   json.member("dtype", network.type == DataType::float32 ? "float32" : "float64");
-  write_names(json, "feature_names", network.feature_names);
-  write_names(json, "class_names", network.class_names);
+  write_names(json, feature_keys, network.graph, network.feature_names);
+  write_names(json, class_keys, network.graph, network.class_names);
   if (!network.exact_mean.empty()) {
     json.name("exact_mean");
     json.begin_array();

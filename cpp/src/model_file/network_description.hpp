@@ -3,13 +3,13 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "chainrule/data.hpp"
 #include "chainrule/graph.hpp"
 #include "model_file/json.hpp"
 #include "model_file/json_writer.hpp"
+#include "model_file/names_json.hpp"
 
 namespace chainrule::model_file {
 
@@ -18,8 +18,8 @@ struct NetworkDescription {
   Graph graph;
   std::uint64_t seed = 0;
   DataType type = DataType::float32;
-  std::vector<std::string> feature_names;  // empty: none, as of the next
-  std::vector<std::string> class_names;
+  PartNames feature_names;
+  PartNames class_names;
   std::vector<double> exact_mean;  // see Network::exact_mean
 };
 
@@ -29,6 +29,9 @@ bool is_plain_chain(const Graph& graph);
 
 /// Throws Error for what does not fit.
 NetworkDescription read_network(const Json& json);
+/// Takes over the names of several inputs and outputs from where earlier files have them: their
+/// record of the training, by the same keys.
+void read_earlier_names(NetworkDescription& network, const Json& training);
 void write_network(JsonWriter& json, const NetworkDescription& network);
 
 }  // namespace chainrule::model_file

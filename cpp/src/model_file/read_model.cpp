@@ -154,8 +154,11 @@ Model<T> restore(NetworkDescription description, const Json& record, Safetensors
   const bool with_memory = model.training.optimizer && counters.optimizer_state;
   const Optimizer optimizer =
       with_memory ? *model.training.optimizer : Optimizer::defaults(Optimizer::Kind::sgd);
-  network.set_feature_names(std::move(description.feature_names));
-  network.set_class_names(std::move(description.class_names));
+  for (std::size_t i = 0; i < description.feature_names.size(); ++i)
+    network.set_feature_names(std::move(description.feature_names[i]),
+                              static_cast<std::int64_t>(i));
+  for (std::size_t i = 0; i < description.class_names.size(); ++i)
+    network.set_class_names(std::move(description.class_names[i]), static_cast<std::int64_t>(i));
   check_tensors(network.parameters(), optimizer.slots(), data_type<T>, header);
   network.restore_training(optimizer, counters.steps, counters.total_steps, counters.epochs);
   for_each_tensor(network.parameters(), optimizer.slots(),
@@ -179,6 +182,7 @@ AnyModel restore(CheckedFile& file, ByteSource& source) {
   NetworkDescription network = read_network(description.at("network"));
   check_size(network, file.header.tensors());
   const Json record = description.at("training");
+  read_earlier_names(network, record);
   if (network.type == DataType::float32)
     return restore<float>(std::move(network), record, file.header, source);
   return restore<double>(std::move(network), record, file.header, source);

@@ -13,13 +13,15 @@
 #include "chainrule/error.hpp"
 #include "chainrule/names.hpp"
 #include "model_file/config_json.hpp"
+#include "model_file/names_json.hpp"
 
 namespace chainrule::model_file {
 namespace {
 
-constexpr std::array<std::string_view, 9> known_keys = {
-    "loss",  "optimizer",   "optimizer_state", "schedule_state", "schedule_origin",
-    "steps", "total_steps", "epochs",          "adapted"};
+/// The last two are of earlier files: the network has them.
+constexpr std::array<std::string_view, 11> known_keys = {
+    "loss",        "optimizer", "optimizer_state", "schedule_state",    "schedule_origin", "steps",
+    "total_steps", "epochs",    "adapted",         feature_keys.object, class_keys.object};
 
 bool is_known(const std::string& name) {
   return std::find(known_keys.begin(), known_keys.end(), name) != known_keys.end();

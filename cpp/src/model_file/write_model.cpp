@@ -57,6 +57,16 @@ std::int64_t format_of(const TrainingState& training, const Graph& graph) {
   return lazy || from_logits || first->reads_categories() ? 2 : 1;
 }
 
+/// What each input or output has of a kind of names.
+template <class T>
+PartNames names_of(const Network<T>& network, const NamesKeys& keys,
+                   const std::vector<std::string>& (Network<T>::*get)(std::int64_t) const) {
+  PartNames names;
+  for (std::size_t i = 0; i < (network.graph().*keys.nodes)().size(); ++i)
+    names.push_back((network.*get)(static_cast<std::int64_t>(i)));
+  return names;
+}
+
 template <class T>
 std::string describe(const Network<T>& network, const TrainingState& training,
                      const Counters& counters) {
@@ -65,8 +75,10 @@ std::string describe(const Network<T>& network, const TrainingState& training,
   json.member("format_version", format_of(training, network.graph()));
   json.member("chainrule_version", version());
   json.name("network");
-  write_network(json, {network.graph(), network.seed(), data_type<T>, network.feature_names(),
-                       network.class_names(), network.exact_mean()});
+  write_network(json,
+                {network.graph(), network.seed(), data_type<T>,
+                 names_of(network, feature_keys, &Network<T>::feature_names),
+                 names_of(network, class_keys, &Network<T>::class_names), network.exact_mean()});
   json.name("training");
   TrainingState state = training;
   // A divergence may have led back to before the schedule began.

@@ -30,7 +30,6 @@ class Named(ABC):
     """
 
     _core: CoreNetwork | None
-    _part_names: dict[str, dict[str, tuple[str, ...]]]  # by kind, of several inputs or outputs
 
     @abstractmethod
     def _built_core(self) -> CoreNetwork:
@@ -39,10 +38,6 @@ class Named(ABC):
     @abstractmethod
     def _only(self, x: object) -> object:
         """Return what a mapping holds for an only input; other things as they are."""
-
-    @abstractmethod
-    def _named_parts(self, kind: str) -> dict[str, int]:
-        """Return how many names of a kind several inputs or outputs have; nothing for one."""
 
     @property
     def feature_names(self) -> Any:
@@ -145,7 +140,7 @@ class Named(ABC):
         if not parts:
             self._learn_names("feature_names", None, column_names(self._only(x)), "x")
         elif isinstance(x, Mapping | list | tuple):
-            for part, table in zip(parts, by_name("x", "input", x, list(parts)), strict=True):
+            for part, table in zip(parts, by_name("x", "input", x, parts), strict=True):
                 name = f"x[{part!r}]"
                 self._learn_names("feature_names", part, column_names(table, name=name), name)
 
@@ -163,10 +158,7 @@ class Named(ABC):
         if given is None or self._names_of(kind, part) is not None:
             return
         refuse_twice(given, name)
-        if part is None:
-            self._set_names(kind, given)
-        else:
-            self._set_names(kind, {**self._part_names.get(kind, {}), part: tuple(given)})
+        self._set_names(kind, given if part is None else {**(self._names(kind) or {}), part: given})
 
     def _labels(self, y: Any, *, learn: bool, part: str | None = None) -> Any:
         """Return the labels that class names stand for; targets of other kinds as they are.
@@ -183,37 +175,48 @@ class Named(ABC):
                     f"{name} holds class names, but the network has no {known_as}; fit sets them, "
                     "or set them in the order of the labels"
                 )
-            core = self._built_core()
-            classes = core.classes if part is None else self._named_parts("class_names")[part]
+            number = 0 if part is None else self._named_parts("class_names").index(part)
+            classes = self._built_core().classes(number)
             found = tuple(class_names_in(y, text, classes, name=name))
             self._learn_names("class_names", part, found, name)
         known = self._names_of("class_names", part)
         assert known is not None
         return labels_by_name(text, known, name=name, known_as=known_as)
 
+    def _named_parts(self, kind: str) -> list[str]:
+        """Return what several inputs or outputs are called; nothing for one."""
+        if self._core is None:
+            return []
+        parts = self._core.input_names if kind == "feature_names" else self._core.output_names
+        return parts if len(parts) > 1 else []
+
     def _names_of(self, kind: str, part: str | None) -> tuple[str, ...] | None:
         """Return the names that an input or output has, or where `part` is None the only one."""
-        names = self._names(kind)
-        found: tuple[str, ...] | None = names.get(part) if isinstance(names, dict) else names
-        return found
+        parts = self._named_parts(kind)
+        if self._core is None or (parts and part not in parts):
+            return None
+        return tuple(getattr(self._core, kind)(parts.index(part) if part and parts else 0)) or None
 
     def _names(self, kind: str) -> Any:
-        if self._core is None:
-            return None
-        if self._named_parts(kind):
-            return dict(self._part_names.get(kind, {})) or None
-        return tuple(getattr(self._core, kind)) or None
+        parts = self._named_parts(kind)
+        if not parts:
+            return self._names_of(kind, None)
+        names = {part: self._names_of(kind, part) for part in parts}
+        return {part: each for part, each in names.items() if each} or None
 
     def _set_names(self, kind: str, given: Any) -> None:
         core = self._built_core()
         parts = self._named_parts(kind)
-        if parts:
-            self._part_names[kind] = _by_part(kind, given, parts)
-            return
-        names = _strings(kind, given)
-        if given is not None and not names:
-            raise ValueError(f"{kind} is empty; None stands for no names")
-        setattr(core, kind, names)
+        wanted = _by_part(kind, given, parts) if parts else [_strings(kind, given)]
+        before = [getattr(core, kind)(number) for number in range(len(wanted))]
+        set_names = getattr(core, f"set_{kind}")
+        try:
+            for number, names in enumerate(wanted):
+                set_names(names, number)
+        except ValueError:
+            for number, names in enumerate(before):
+                set_names(names, number)
+            raise
 
 
 def _known_as(kind: str, part: str | None) -> str:
@@ -221,29 +224,18 @@ def _known_as(kind: str, part: str | None) -> str:
     return kind if part is None else f"{kind}[{part!r}]"
 
 
-def _by_part(kind: str, given: Any, counts: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
-    """Return names by input or output, checked: as many different ones as each has."""
+def _by_part(kind: str, given: Any, parts: list[str]) -> list[list[str]]:
+    """Return the names of each input or output."""
     what = "input" if kind == "feature_names" else "output"
     if given is not None and not isinstance(given, Mapping):
         raise TypeError(
-            f"{kind} must be a dict by the names of {what}s ({', '.join(counts)}) or None, got "
+            f"{kind} must be a dict by the names of {what}s ({', '.join(parts)}) or None, got "
             f"{given!r:.80}"
         )
-    made = {}
-    for part, names in (given or {}).items():
-        if part not in counts:
-            raise ValueError(f"{kind}: {unknown_name(what, part, counts)}")
-        called = _known_as(kind, part)
-        strings = _strings(called, names)
-        if names is None:
-            continue
-        if len(strings) != counts[part]:
-            raise ValueError(f"{called} must have {counts[part]} names, got {len(strings)}")
-        if len({*strings}) < len(strings):
-            twice = next(name for name in strings if strings.count(name) > 1)
-            raise ValueError(f"{called} must differ from each other, got {twice!r} twice")
-        made[part] = tuple(strings)
-    return {part: made[part] for part in counts if part in made}
+    for part in given or {}:
+        if part not in parts:
+            raise ValueError(f"{kind}: {unknown_name(what, part, parts)}")
+    return [_strings(_known_as(kind, part), (given or {}).get(part)) for part in parts]
 
 
 def _strings(what: str, given: Iterable[str] | None) -> list[str]:
@@ -261,4 +253,6 @@ def _strings(what: str, given: Iterable[str] | None) -> list[str]:
         except UnicodeEncodeError:
             raise ValueError(f"{what}[{index}] is {name!a:.80}, which is no Unicode text") from None
         names.append(str(name))
+    if not names:
+        raise ValueError(f"{what} is empty; None stands for no names")
     return names

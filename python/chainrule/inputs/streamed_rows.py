@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from chainrule.inputs.arrays import as_features, as_weights
 from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.inputs.prefetch import Prefetch
-from chainrule.inputs.several import Several, core_rows
+from chainrule.inputs.several import Several, by_name, check_parts, core_rows
+
+if TYPE_CHECKING:
+    from chainrule.network.core_network import CoreNetwork
 
 __all__ = ["BatchSource", "StreamedRows"]
 
@@ -76,7 +79,7 @@ class StreamedRows(LazyRows):
         self._pending: list[_Batch] = []
         self._pulled = 0  # rows of this pass that the generator has given
         self._position = 0  # rows of this pass that have been used
-        self._check: Callable[..., object] | None = None
+        self._core: CoreNetwork | None = None  # that looks at what comes
         self._targets: Callable[[Any], Any] | None = None
         self.y: Any = None
         self.sample_weight: NDArray[np.float64] | None = None
@@ -98,26 +101,24 @@ class StreamedRows(LazyRows):
         """Rows and columns of each input."""
         return [(len(self._rows), part.shape[1]) for part in self._first.x]
 
-    def use(
-        self, check: Callable[..., object], targets: Callable[[Any], Any] | None = None
-    ) -> None:
-        """Have each piece checked, and the targets of each batch made what the core reads."""
-        self._check = check
+    def use(self, core: CoreNetwork, targets: Callable[[Any], Any] | None = None) -> None:
+        """Have the network look at each piece, and `targets` make what it reads of each batch."""
+        self._core = core
         self._targets = targets
         if targets is not None:
             self.y = _room(targets(self._first.y), len(self))
             self._keep_targets(self._first, 0)
         first = self._joined([self._first])
-        check(core_rows(first), name=self.name_of(slice(0, len(first))))
+        self._look_at(first, slice(0, len(first)))
 
     @contextmanager
     def unchecked(self) -> Iterator[None]:
         """Have batches taken without a look at their numbers, while the network is held."""
-        check, self._check = self._check, None
+        core, self._core = self._core, None
         try:
             yield
         finally:
-            self._check = check
+            self._core = core
 
     def few(self, rows: int) -> tuple[Any, slice]:
         """Return some of the first rows, which are in memory, and where they are."""
@@ -136,8 +137,7 @@ class StreamedRows(LazyRows):
         if first > self._position:  # a training goes on within an epoch
             self._take(first - self._position)
         piece = self._take(last - first)
-        if self._check is not None:
-            self._check(core_rows(piece), name=self.name_of(rows))
+        self._look_at(piece, rows)
         if self._position == len(self):
             self.close()
         return piece
@@ -182,6 +182,16 @@ class StreamedRows(LazyRows):
             self.close()
             raise
         return self._pending[0]
+
+    def _look_at(self, piece: Any, rows: slice) -> None:
+        """Raise ValueError, naming the input, where the network cannot take rows that have come."""
+        if self._core is None:
+            return
+        if self._names is None:
+            self._core.check_takes(piece, name=self.name_of(rows))
+        else:
+            where = self.name_of(rows).removeprefix("x")
+            check_parts(self._core, piece.parts, [f"x[{name!r}]{where}" for name in self._names])
 
     def _take(self, count: int) -> Any:
         """Return the next rows of the pass."""
@@ -266,11 +276,8 @@ class StreamedRows(LazyRows):
             if isinstance(x, Mapping) and len(x) == 1:
                 (x,) = x.values()
             return [as_features(x, name="the generator's x")]
-        given = [x.get(name) for name in names] if isinstance(x, Mapping) else x
-        if not isinstance(given, list | tuple) or len(given) != len(names):
-            raise TypeError(f"the generator's x must have rows for each input ({', '.join(names)})")
-        tables = []
-        for name, part in zip(names, given, strict=True):
+        tables: list[NDArray[Any]] = []
+        for name, part in zip(names, by_name("the generator's x", "input", x, names), strict=True):
             tables.append(as_features(part, name=f"the generator's x[{name!r}]"))
             if len(tables[-1]) != len(tables[0]):
                 raise ValueError(
@@ -281,10 +288,11 @@ class StreamedRows(LazyRows):
 
     def _check_like_first(self, x: list[NDArray[Any]], y: Any, weight: Any) -> None:
         """Raise ValueError for a batch that is made otherwise than the first."""
-        for here, first in zip(x, self._first.x, strict=True):
+        for place, (here, first) in enumerate(zip(x, self._first.x, strict=True)):
             if here.shape[1] != first.shape[1] or here.dtype != first.dtype:
+                part = "" if self._names is None else f" for {self._names[place]!r}"
                 raise ValueError(
-                    f"the generator gave {here.shape[1]} columns of {here.dtype} behind "
+                    f"the generator gave {here.shape[1]} columns of {here.dtype}{part} behind "
                     f"{self._pulled} rows, at first {first.shape[1]} of {first.dtype}"
                 )
         for name, now, before in (

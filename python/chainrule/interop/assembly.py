@@ -212,9 +212,12 @@ class Assembly:
         One that works `elementwise` takes its rows in whatever shape they are.
         """
         origin = self.origin if origin is None else origin
-        placed = [self._placed(x) for x in inputs]
+        # A tensor that is read twice is placed once: its node must not be scaled twice.
+        once = {id(x): x for x in inputs}
+        once = {key: self._placed(x) for key, x in once.items()}
         if not elementwise:
-            placed = [self._shaped(x) for x in placed]
+            once = {key: self._shaped(x) for key, x in once.items()}
+        placed = [once[id(x)] for x in inputs]
         names = [x.name if x.node is None else x.node.name for x in placed]
         reads = tuple(x.stored for x in placed)
         made = shape_made(layer, reads)

@@ -74,7 +74,6 @@ class Compiled(Reading):
         self._known_shapes: dict[str, tuple[int, ...]] = {}
         self._gives_table = False  # known to have one output, of one axis
         self._shared: SharedParameters | None = None
-        self._part_names = {}
         if graph is not None:
             self._core = make_core(graph, self.seed, self.dtype)
 
@@ -209,18 +208,6 @@ class Compiled(Reading):
             raise ValueError(f"{loss.kind} has no link to probabilities; use predict")
         own = self._ends_with(link) and not loss.from_logits
         return "linear" if own else link
-
-    def _named_parts(self, kind: str) -> dict[str, int]:
-        """Return how many names of a kind several inputs or outputs have; nothing for one."""
-        if self._graph is None:
-            return {}
-        if kind == "feature_names":
-            inputs = self._graph.inputs
-            return {node.name: math.prod(node.shape) for node in inputs} if len(inputs) > 1 else {}
-        if len(self._graph.outputs) < 2:
-            return {}
-        columns = {name: shape[-1] for name, shape in self._output_shapes.items()}
-        return {name: 2 if count == 1 else count for name, count in columns.items()}
 
     def _shaped(self, outputs: NDArray[Any]) -> Any:
         """Return the core's outputs in their shapes, several by name."""

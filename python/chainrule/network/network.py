@@ -64,7 +64,7 @@ class Network(Compiled):
     seed : int, optional
         Decides initial weights, the order of rows and dropout. The same seed and data give the
         same bits for any number of threads and any instruction set. None: a random seed, which
-        `seed` tells.
+        `seed` tells. Networks within this one keep their weights, whatever their seeds.
     dtype : {"float32", "float64"}, default "float32"
         Precision of parameters and arithmetic.
     name : str, optional

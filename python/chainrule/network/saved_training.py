@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["model_bytes", "parsed", "restore_training", "training_state"]
 
 
-_PART_NAMES = {"feature_names": "input_feature_names", "class_names": "output_class_names"}
-
-
 def model_bytes(net: Compiled) -> bytes:
     """Return the content of a model file."""
     return _core.model_bytes(net._built_core(), training_state(net))
@@ -65,10 +62,6 @@ def training_state(net: Compiled) -> _core.TrainingState:
             record["output_metrics"] = [_named(each) for each in net.metrics]
     if isinstance(net.optimizer, FullBatchOptimizer):
         record["full_batch_optimizer"] = net.optimizer.config
-    for kind, key in _PART_NAMES.items():
-        names = net._part_names.get(kind)
-        if names:
-            record[key] = {part: list(each) for part, each in names.items()}
     if net.target_name is not None:
         record["target_name"] = _text_or_none("target_name", net.target_name)
     if net._under_way is not None and net._under_way.total_steps == net._built_core().total_steps:
@@ -107,9 +100,6 @@ def restore_training(net: Compiled, state: _core.TrainingState) -> None:
             net.metrics = resolve_metrics(record["output_metrics"], net.loss)
         if "history" in record:
             net.history = History.from_dict(record["history"])
-        for kind, key in _PART_NAMES.items():
-            if record.get(key) is not None:
-                setattr(net, kind, record[key])
         net.target_name = _text_or_none("target_name", record.get("target_name"))
         if "epoch_under_way" in record:
             net._under_way = EpochUnderWay.of_record(record["epoch_under_way"])

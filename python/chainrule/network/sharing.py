@@ -74,10 +74,18 @@ def share(outer: Any, owners: Iterable[tuple[str, Any, str]]) -> None:
         The network.
     owners : iterable of (str, Network, str)
         A node of `outer`, a network within it, and the node there whose parameters are used.
+
+    Raises
+    ------
+    ValueError
+        If such a node reads other shapes there, or computes in another precision.
     """
     core = outer._built_core()
     own = {parameter.name for parameter in core.parameters}
-    for node, network, inner in owners:
+    listed = list(owners)
+    for node, network, inner in listed:
+        _check_fits(outer, node, network, inner)
+    for node, network, inner in listed:
         for parameter in network._built_core().parameters:
             prefix, _, array = parameter.name.rpartition(".")
             name = f"{node}.{array}"
@@ -88,3 +96,20 @@ def share(outer: Any, owners: Iterable[tuple[str, Any, str]]) -> None:
             if outer._shared is None:
                 outer._shared = SharedParameters()
             outer._shared.follow(name, network._shared.newest(network, parameter.name))
+
+
+def _check_fits(outer: Any, node: str, network: Any, inner: str) -> None:
+    shares = f"node {node!r} shares the parameters of {inner!r} in another network"
+    if network.dtype != outer.dtype:
+        raise ValueError(f"{shares}, which computes in {network.dtype} and not in {outer.dtype}")
+    here, there = (_shapes_read(*place) for place in ((outer, node), (network, inner)))
+    if here != there:
+        raise ValueError(f"{shares}, which reads {_text(there)}, and cannot read {_text(here)}")
+
+
+def _shapes_read(network: Any, node: str) -> list[tuple[int, ...]]:
+    return [network._shapes[name] for name in network._graph[node].inputs]
+
+
+def _text(shapes: list[tuple[int, ...]]) -> str:
+    return " and ".join(map(str, shapes))

@@ -171,7 +171,7 @@ def _stream(net: Compiled, data: Dataset) -> StreamedRows:
                 f"x[{node.name!r}] has {columns} columns; the input expects {expected}, of shape "
                 f"{node.shape}"
             )
-    rows.use(net._built_core().check_takes)
+    rows.use(net._built_core())
     return rows
 
 
@@ -190,7 +190,7 @@ def _streamed(net: Compiled, data: Dataset, loss: Any, learn_names: bool) -> Che
             y = net._labels(y, learn=learn_names)
         return _targets(net, y, loss, net._output_shape(), sparse=is_sparse(y))
 
-    rows.use(net._built_core().check_takes, targets)
+    rows.use(net._built_core(), targets)
     if rows.sample_weight is not None:
         name, each = "the generator's sample_weight", _weighed_positions(net, loss)
         as_weights(rows.sample_weight, rows=len(rows), positions=each, name=name)

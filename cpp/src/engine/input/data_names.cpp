@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the columns of x and the classes are called: kept for callers that bring data by name, and
-// for files. No number depends on it.
+// What the columns of inputs and the classes of outputs are called: kept for callers that bring
+// data by name, and for files. No number depends on it.
 #include <algorithm>
 #include <string_view>
 
@@ -27,43 +27,68 @@ void check_names(const std::string& what, const std::vector<std::string>& names,
     throw Error(what + " must differ from each other, got '" + std::string(*twice) + "' twice");
 }
 
+/// What an input or an output is called in errors: its name where there are others.
+std::string name_of_part(const char* kind, const Graph& graph,
+                         const std::vector<std::int64_t>& nodes, std::int64_t part) {
+  if (nodes.size() == 1) return kind;
+  return std::string(kind) + "['" + graph.node(nodes[static_cast<std::size_t>(part)]).name + "']";
+}
+
+/// Number `part` of what is there for each `what`.
+template <class Parts>
+auto& part_of(Parts& parts, std::int64_t part, const std::string& what) {
+  const auto count = static_cast<std::int64_t>(parts.size());
+  if (part < 0 || part >= count)
+    throw Error(what + " is " + std::to_string(part) + "; the network has " +
+                std::to_string(count) + " " + what + (count == 1 ? "" : "s"));
+  return parts[static_cast<std::size_t>(part)];
+}
+
 }  // namespace
 
 template <class T>
-const std::vector<std::string>& Network<T>::feature_names() const {
-  return state_->feature_names;
+const std::vector<std::string>& Network<T>::feature_names(std::int64_t input) const {
+  return part_of(state_->feature_names, input, "input");
 }
 
 template <class T>
-void Network<T>::set_feature_names(std::vector<std::string> names) {
+void Network<T>::set_feature_names(std::vector<std::string> names, std::int64_t input) {
   const engine::Changing guard(*state_);
-  check_names("feature_names", names, state_->inputs);
-  state_->feature_names = std::move(names);
+  const Graph& graph = state_->graph;
+  const Node& node = graph.node(part_of(graph.inputs(), input, "input"));
+  check_names(name_of_part("feature_names", graph, graph.inputs(), input), names,
+              node.shape.size());
+  part_of(state_->feature_names, input, "input") = std::move(names);
 }
 
 template <class T>
-std::int64_t Network<T>::classes() const {
-  return state_->outputs == 1 ? 2 : state_->outputs;
+std::int64_t Network<T>::classes(std::int64_t output) const {
+  const Graph& graph = state_->graph;
+  const std::int64_t columns =
+      graph.node(part_of(graph.outputs(), output, "output")).shape.columns();
+  return columns == 1 ? 2 : columns;
 }
 
 template <class T>
-const std::vector<std::string>& Network<T>::class_names() const {
-  return state_->class_names;
+const std::vector<std::string>& Network<T>::class_names(std::int64_t output) const {
+  return part_of(state_->class_names, output, "output");
 }
 
 template <class T>
-void Network<T>::set_class_names(std::vector<std::string> names) {
+void Network<T>::set_class_names(std::vector<std::string> names, std::int64_t output) {
   const engine::Changing guard(*state_);
-  check_names("class_names", names, classes());
-  state_->class_names = std::move(names);
+  const std::int64_t count = classes(output);
+  const Graph& graph = state_->graph;
+  check_names(name_of_part("class_names", graph, graph.outputs(), output), names, count);
+  part_of(state_->class_names, output, "output") = std::move(names);
 }
 
-#define CHAINRULE_MEMBERS(T)                                                  \
-  template const std::vector<std::string>& Network<T>::feature_names() const; \
-  template void Network<T>::set_feature_names(std::vector<std::string>);      \
-  template std::int64_t Network<T>::classes() const;                          \
-  template const std::vector<std::string>& Network<T>::class_names() const;   \
-  template void Network<T>::set_class_names(std::vector<std::string>);
+#define CHAINRULE_MEMBERS(T)                                                              \
+  template const std::vector<std::string>& Network<T>::feature_names(std::int64_t) const; \
+  template void Network<T>::set_feature_names(std::vector<std::string>, std::int64_t);    \
+  template std::int64_t Network<T>::classes(std::int64_t) const;                          \
+  template const std::vector<std::string>& Network<T>::class_names(std::int64_t) const;   \
+  template void Network<T>::set_class_names(std::vector<std::string>, std::int64_t);
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS
 
