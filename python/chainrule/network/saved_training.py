@@ -71,6 +71,8 @@ def training_state(net: Compiled) -> _core.TrainingState:
             record[key] = {part: list(each) for part, each in names.items()}
     if net.target_name is not None:
         record["target_name"] = _text_or_none("target_name", net.target_name)
+    if net.table is not None:
+        record["table"] = net.table
     if net._under_way is not None and net._under_way.total_steps == net._built_core().total_steps:
         record["epoch_under_way"] = net._under_way.record
     callbacks = net._callback_states.states()
@@ -111,6 +113,7 @@ def restore_training(net: Compiled, state: _core.TrainingState) -> None:
             if record.get(key) is not None:
                 setattr(net, kind, record[key])
         net.target_name = _text_or_none("target_name", record.get("target_name"))
+        net.table = _object_or_none("table", record.get("table"))
         if "epoch_under_way" in record:
             net._under_way = EpochUnderWay.of_record(record["epoch_under_way"])
         if "callbacks" in record:
@@ -154,6 +157,12 @@ def _metric(name: str) -> Metric | None:
 def _text_or_none(name: str, value: object) -> str | None:
     if value is not None and not isinstance(value, str):
         raise TypeError(f"{name} is {value!r:.40}, expected text")
+    return value
+
+
+def _object_or_none(name: str, value: object) -> dict[str, Any] | None:
+    if value is not None and not isinstance(value, dict):
+        raise TypeError(f"{name} is {value!r:.40}, expected an object")
     return value
 
 
