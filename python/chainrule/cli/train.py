@@ -42,10 +42,10 @@ def run(options: argparse.Namespace) -> int:
             raise ValueError(f"{options.resume} was never trained; --loss says for what to train")
     try:
         data = read_training_data(options, loss, known)
-    except DataFileError:
-        if train_tabular.suits(options):
-            return train_tabular.run(options)
-        raise
+    except DataFileError as error:
+        if hint := train_tabular.refusal(options):
+            raise DataFileError(f"{error}{hint}") from None
+        return train_tabular.run(options)
     train, test = data.train, data.test
     loss = loss or losses.get("cross_entropy" if data.are_classes else "mse")
     if net is None:

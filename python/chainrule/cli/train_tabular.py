@@ -36,14 +36,20 @@ def asked_for(options: argparse.Namespace) -> bool:
     return named or tabular.is_parquet(options.data)
 
 
-def suits(options: argparse.Namespace) -> bool:
-    """Return whether a file that is no table of numbers alone is one of text and missing values."""
-    if given_of_network(options) or not is_table(options.data):
-        return False
+def refusal(options: argparse.Namespace) -> str | None:
+    """Return why a file that is no table of numbers is not trained on by the recipe.
+
+    The text, which may say nothing, goes behind what is wrong with its numbers. None: it is.
+    """
+    if not is_table(options.data):
+        return " "
     try:
-        return not _read(options, options.data).stray
+        rows = _read(options, options.data)
     except (OSError, ValueError):
-        return False
+        return " "
+    if given := given_of_network(options):
+        return f"; without {given[0]} tables may have text and missing values"
+    return "; --target COLUMN takes such columns for text" if rows.stray else None
 
 
 def run(options: argparse.Namespace) -> int:
