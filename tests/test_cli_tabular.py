@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import os
 import re
 import signal
@@ -332,6 +333,7 @@ ERRORS = [
     (["--target", "sold"], "the target 'sold' holds dates"),
     (["--target", "price", "--drop", "price"], "is a column that --drop leaves out"),
     (["--target", "price", "--data", "digits"], "are for tables; --data is digits"),
+    (["--target", "price", "--budget", "best"], "not saved with a column of 14 categories"),
     (["--budget", "huge"], "invalid choice: 'huge'"),
     (["--target", "price", "--data", "empty.csv"], "empty.csv is empty"),
     (["--target", "price", "--data", "head.csv"], "head.csv has a header but no rows"),
@@ -415,9 +417,32 @@ def test_exported_onnx_predicts_the_same(capsys, name, request):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_standard_input(capsys, homes, monkeypatch):
+    expected = predicted(capsys, homes, "homes.csv")
+    content = gzip.compress(Path("homes.csv").read_bytes())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert predicted(capsys, homes, "-") == expected
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    train(capsys, "-", "--target", "price")
+    assert predicted(capsys, "model", "homes.csv") == expected
+
+
+def test_only_training_needs_scikit_learn(capsys, homes):
+    code = "import sys; sys.modules['sklearn'] = None; from chainrule.cli import main; "
+    code += "sys.exit(main(sys.argv[1:]))"
+    expected = predicted(capsys, homes, "homes.csv")
+    argv = [sys.executable, "-c", code]
+    done = subprocess.run([*argv, "predict", homes, "homes.csv"], capture_output=True, text=True)
+    assert list(csv.reader(done.stdout.splitlines())) == expected
+    training = ["train", "--data", "homes.csv", "--target", "price", "-o", "model"]
+    done = subprocess.run([*argv, *training], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert 'chainrule.sklearn needs scikit-learn: pip install "chainrule[sklearn]"' in done.stderr
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 def test_interrupted(default_signals):
-    table = pandas.concat([HOMES] * 20)
+    table = pandas.concat([HOMES.drop(columns="street")] * 20)
     table.to_csv("homes.csv", index=False)
     argv = [sys.executable, "-u", "-m", "chainrule", "train", "--data", "homes.csv"]
     options = ["--target", "price", "--budget", "best"]
@@ -431,4 +456,5 @@ def test_interrupted(default_signals):
     assert re.fullmatch(
         r"chainrule: interrupted after \d+ of 256 epochs; wrote homes.safetensors\n", err.decode()
     )
-    assert TabularRegressor.load("homes.safetensors").predict(X.assign(sold=None)).shape == (ROWS,)
+    known = X.assign(sold=None).drop(columns="street")
+    assert TabularRegressor.load("homes.safetensors").predict(known).shape == (ROWS,)

@@ -150,17 +150,26 @@ def test_what_is_no_such_file(tmp_path):
     TabularRegressor(**QUICK).fit(X, NUMBERS).save(path)
     with pytest.raises(cr.ModelFileError, match="is of a TabularRegressor, not of a TabularClass"):
         TabularClassifier.load(path)
+
+
+def test_what_has_no_form_in_a_file(tmp_path):
+    path = tmp_path / "model"
+    model = TabularClassifier(**QUICK).fit(X, LABELS[0])
+    model.classes_ = np.array(["2020-01-01", "2020-01-02"], "M8[D]")
     with pytest.raises(ValueError, match="has no form in a model file"):
-        dates = pandas.to_datetime(["2020-01-01", "2020-01-02"] * 60).to_numpy()
-        model = TabularClassifier(**QUICK).fit(X, LABELS[0])
-        model.classes_ = dates[:2]
         model.save(path)
+    model = TabularClassifier(members=2, **QUICK).fit(TOWNS, LABELS[0])
+    with pytest.raises(ValueError, match="with a column of 14 categories, such as 'town'"):
+        model.save(path)
+    assert not path.exists()
 
 
 CHANGES = {
     "no columns": lambda table: table.pop("columns"),
     "fewer columns": lambda table: table["columns"].pop(0) and table["columns"].clear(),
     "columns of numbers": lambda table: table.update(columns=[1, 2]),
+    "unknown kind": lambda table: table["columns"][0].update(kind="word"),
+    "numbers as categories": lambda table: table["columns"][1].update(categories=[1, 2, 3]),
     "no target": lambda table: table.pop("target"),
     "fewer labels": lambda table: table["target"]["labels"].pop(),
     "labels of labels": lambda table: table["target"].update(labels=[["a"], ["b"]]),

@@ -18,10 +18,10 @@ import chainrule as cr
 from chainrule.errors import ModelFileError
 from chainrule.tables.description import TableDescription
 from chainrule.tables.model import TableModel
-from chainrule.tables.preparation import Preparation
+from chainrule.tables.preparation import MOST_ONE_HOT, Preparation
 from chainrule.tables.target import Target
 
-__all__ = ["SavedModel"]
+__all__ = ["SavedModel", "check_members"]
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,16 @@ class SavedModel:
             ) from error
 
 
+def check_members(description: TableDescription, members: int) -> None:
+    """Raise ValueError if so many networks cannot become one: all would read the same codes."""
+    for column in description.columns:
+        if members > 1 and len(column.categories) > MOST_ONE_HOT:
+            raise ValueError(
+                f"several members are not saved with a column of {len(column.categories)} "
+                f"categories, such as {column.name!r}; {MOST_ONE_HOT} are the most"
+            )
+
+
 def _one_network(model: TableModel) -> Any:
     """Return a network that predicts what the model does, without an optimizer's memory."""
     first = model.networks[0]
@@ -130,11 +140,7 @@ def _one_network(model: TableModel) -> Any:
         net = copy.deepcopy(first)
         net.optimizer = None
         return net
-    if model.preparation.embedded:
-        raise ValueError(
-            "several members cannot be saved with columns of more than 9 categories: the network "
-            "of all would read them more than once"
-        )
+    check_members(model.description, len(model.networks))
     link = str(first.loss._core.link)
     nodes = [node for node in first._built_core().nodes if "shape" in node]
     inputs = [cr.Input(tuple(node["shape"]), name=node["name"]) for node in nodes]
