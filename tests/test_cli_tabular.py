@@ -282,8 +282,11 @@ def test_the_data_decide(capsys):
 
 
 ERRORS = [
-    (["--target", "prise"], "unknown --label column 'prise'; did you mean 'price'?"),
-    (["--target", "9"], "--label 9 is out of range: homes.csv has 5 columns"),
+    (["--target", "prise"], "unknown --target column 'prise'; did you mean 'price'?"),
+    (["--target", "9"], "--target 9 is out of range: homes.csv has 5 columns"),
+    (["--budget", "fast", "--label", "prise"], "unknown --label column 'prise'; did you mean"),
+    (["--budget", "fast", "--drop", "0,1,2,3,4"], "has no column but those that --drop leaves out"),
+    (["--target", "price", "--drop", "0,1,2,3"], "homes.csv has 160 rows and 0 columns"),
     (["--target", "price", "--label", "town"], "--target and --label both name the column"),
     (["--target", "price", "--layers", "8"], "--layers is for networks of numbers"),
     (["--target", "price", "--early-stopping"], "--early-stopping is for networks of numbers"),

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from chainrule import data
 from chainrule.cli.known import Known, listed
-from chainrule.data.csv_layout import find_column, find_layout, label_column
+from chainrule.data.csv_layout import find_column, find_layout
 from chainrule.data.csv_numbers import Spelling
 from chainrule.data.source import open_source
 
@@ -115,8 +115,10 @@ class Columns:
         given = str(column) if str(column) in self._names else column
         return find_column(self._path, option, given, self._header, self._count)
 
-    def places(self, *, labelled: bool) -> tuple[list[int], int | None]:
+    def places(self, *, labelled: bool, option: str = "label") -> tuple[list[int], int | None]:
         """Return where the features stand, and the label, which is None if there is none.
+
+        Errors call the option that names the label `option`.
 
         Raises
         ------
@@ -124,9 +126,13 @@ class Columns:
             If columns that the model knows are missing or others are there.
         """
         label, kept = self.label(labelled=labelled), self._kept()
-        place = label_column(self._path, label, self._header, self._count, kept)
-        if place is not None and place in self.dropped:
-            raise ValueError(f"--label {label!r} is a column that --drop leaves out")
+        place: int | None = None
+        if label in ("first", "last") and label not in self._names:
+            place = kept[0 if label == "first" else -1] if kept else None
+        elif label is not None:
+            place = self._place(option, label)
+        if place in self.dropped:
+            raise ValueError(f"--{option} {label!r} is a column that --drop leaves out")
         features = [i for i in kept if i != place]
         if self._names and self._known.feature_names is not None:
             self.check_names(self.dropped, place)

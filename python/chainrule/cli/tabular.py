@@ -96,14 +96,20 @@ def read_labelled(
     path: str,
     options: TableOptions,
     *,
+    option: str = "label",
     loss: Loss | None = None,
     task: str | None = None,
     keep_case: bool = False,
 ) -> TabularRows:
-    """Return the rows of a file to learn from; those without a target are left out."""
+    """Return the rows of a file to learn from; those without a target are left out.
+
+    Errors call the option that names the target `option`.
+    """
     file = _opened(path, options)
-    places, label = Columns(path, file.names, file.columns, options, None).places(labelled=True)
-    assert label is not None
+    columns = Columns(path, file.names, file.columns, options, None)
+    places, label = columns.places(labelled=True, option=option)
+    if label is None:
+        raise DataFileError(f"{path} has no column but those that --drop leaves out")
     table = file.table(places)
     y, class_names, rows, left_out = _targets(file, label)
     name = None if file.names is None else file.names[label]

@@ -105,6 +105,7 @@ def _read(options: argparse.Namespace, path: str) -> TabularRows:
     return tabular.read_labelled(
         path,
         replace(TableOptions.of(options), label=given),
+        option="label" if options.target is None else "target",
         loss=_loss(options),
         task=options.task,
         keep_case=options.keep_case,

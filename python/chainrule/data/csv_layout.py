@@ -93,7 +93,7 @@ def find_layout(
     names = tuple(name.strip() for name in first) if header else None
     dropped = {find_column(file, "drop", column, names, len(first)) for column in drop}
     kept = [i for i in range(len(first)) if i not in dropped]
-    column = label_column(file, label, names, len(first), kept)
+    column = _label_column(file, label, names, len(first), kept)
     if column is not None and column in dropped:
         raise ValueError(f"label = {label!r} is a column that drop leaves out")
     features = tuple(i for i in kept if i != column)
@@ -158,14 +158,13 @@ def _is_header(where: str, first: list[str], second: list[str] | None, spelling:
     return False
 
 
-def label_column(
+def _label_column(
     file: str,
     label: str | int | None,
     names: tuple[str, ...] | None,
     columns: int,
     kept: Sequence[int],
 ) -> int | None:
-    """Return the column of the labels; `kept` are those that may be first or last."""
     if label is None or not kept:
         return None
     if label in ("first", "last"):
