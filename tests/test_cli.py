@@ -69,7 +69,7 @@ def folder(tmp_path, monkeypatch):
         (["train", "--Batch-Size"], "'--Batch-Size'; did you mean '--batch-size'?"),
         (["train", "--hidden", "9"], "unknown option '--hidden'; did you mean '--layers'?"),
         (["train", "--hidden-layer-sizes"], "'--hidden-layer-sizes'; did you mean '--layers'?"),
-        (["train", "--target", "y"], "unknown option '--target'; did you mean '--label'?"),
+        (["evaluate", "m", "--data", "d", "--target", "y"], "did you mean '--label'?"),
         (["train", "--optimiser", "y"], "unknown option '--optimiser'; did you mean '--optimize"),
         (["train", "--random_state=1"], "'--random_state'; did you mean '--seed'?"),
         (["train", "--num-workers=1"], "'--num-workers'; did you mean '--threads'?"),

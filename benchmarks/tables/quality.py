@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.compose import make_column_transformer
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.metrics import log_loss
@@ -129,8 +129,12 @@ def _models() -> dict[str, Model]:
         encoder = OneHotEncoder(handle_unknown="ignore", min_frequency=5)
         others = [name for name in x if name not in _text(x)]
         columns = make_column_transformer((encoder, _text(x)), (numbers, others))
-        kind = MLPClassifier if classifies else MLPRegressor
-        return make_pipeline(columns, kind(early_stopping=True, random_state=seed))
+        options = {"early_stopping": True, "random_state": seed}
+        if classifies:
+            return make_pipeline(columns, MLPClassifier(**options))
+        # It does not scale targets by itself, without which prices in full are out of its reach.
+        scaled = TransformedTargetRegressor(MLPRegressor(**options), transformer=StandardScaler())
+        return make_pipeline(columns, scaled)
 
     def histogram(x: pd.DataFrame, classifies: bool, seed: int) -> Any:
         kind = HistGradientBoostingClassifier if classifies else HistGradientBoostingRegressor

@@ -55,6 +55,7 @@ _ORDER = [
     "softmax_stability",
     "sparse_input",
     "quantile_bands",
+    "table_and_trees",
     "autoencoder",
     "gan",
     "second_order",

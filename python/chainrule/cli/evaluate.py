@@ -4,17 +4,23 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from typing import Any
 
-from chainrule.cli import dataset, report
+from chainrule.cli import dataset, report, tabular
 from chainrule.cli.checks import check_rows
 from chainrule.cli.known import Known
 from chainrule.cli.tables import TableOptions
 from chainrule.network.model_file import load
+from chainrule.tables import SavedModel
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the loss and the metrics of a model on data with known labels."""
     net = load(options.model)
+    saved = tabular.model_of(net, options.model)
+    if saved is not None:
+        return _of_table(options, saved)
     if net.loss is None:
         raise ValueError(f"{options.model}: the network has no loss; it was never trained")
     known = Known.of(net, options.model)
@@ -22,7 +28,24 @@ def run(options: argparse.Namespace) -> int:
     if rows.features == net.inputs:  # otherwise evaluate says what is wrong
         check_rows(rows, net, net.loss, options.data)
     results = report.measure(net, rows.x, rows.y, options.threads, options.metrics)
-    print(report.result_line(f"{len(rows.x)} rows", results))
-    if "confusion_matrix" in results:
-        print(report.confusion_text(results["confusion_matrix"], rows.class_names))
+    _tell(len(rows.x), results, rows.class_names)
     return 0
+
+
+def _of_table(options: argparse.Namespace, saved: SavedModel) -> int:
+    known = tabular.known_of(saved, options.model)
+    table = TableOptions.of(options)
+    rows = tabular.read_known(options.data, table, saved.model.description, known)
+    if options.part in ("train", "test"):
+        train, test = rows.split()
+        rows = train if options.part == "train" else test
+    print("".join(f"{line}\n" for line in rows.lines), end="")
+    results = tabular.measure(saved, rows, options.threads, options.metrics)
+    _tell(len(rows.y), results, rows.class_names)
+    return 0
+
+
+def _tell(rows: int, results: dict[str, Any], class_names: Sequence[str] | None) -> None:
+    print(report.result_line(f"{rows} rows", results))
+    if "confusion_matrix" in results:
+        print(report.confusion_text(results["confusion_matrix"], class_names))

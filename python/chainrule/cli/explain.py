@@ -14,6 +14,7 @@ from chainrule.cli.file_kinds import PAGE
 from chainrule.cli.known import Known
 from chainrule.cli.output import output_path
 from chainrule.cli.tables import TableOptions
+from chainrule.cli.tabular import refuse_table
 from chainrule.network.model_file import load
 
 
@@ -23,6 +24,7 @@ def run(options: argparse.Namespace) -> int:
     inputs = [options.model, dataset.source(options.data)]
     path = output_path(name, PAGE, inputs=inputs, overwrite=options.overwrite)
     net = load(options.model)
+    refuse_table(net, options.model, "explain")
     graph = net._graph
     if graph is None or len(graph.inputs) > 1 or len(graph.outputs) > 1:
         raise ValueError(f"{options.model}: tables are for networks of one input and one output")

@@ -10,13 +10,14 @@ from typing import Any
 from chainrule import data
 from chainrule.c_export.exporting import export_c, exported_files
 from chainrule.c_export.literals import check_name
-from chainrule.cli import dataset
+from chainrule.cli import dataset, tabular
 from chainrule.cli.file_kinds import C_SOURCE
 from chainrule.cli.known import Known
 from chainrule.cli.output import output_path
 from chainrule.cli.tables import TableOptions
 from chainrule.network.model_file import load
 from chainrule.network.network import Network
+from chainrule.tables import SavedModel
 
 
 def run(options: argparse.Namespace) -> int:
@@ -69,6 +70,9 @@ def _data(options: argparse.Namespace, net: Network) -> dict[str, Any]:
         if given := table.given():
             raise ValueError(f"{' and '.join(given)}: for the CSV file of --data")
         return {}
+    saved = tabular.model_of(net, options.model)
+    if saved is not None:
+        return _of_table(options, table, saved)
     if Path(options.data).suffix.lower() == ".npy":
         table.refuse(f"--data is {options.data}")
         return {"calibration": data.load_npy(options.data)}
@@ -77,3 +81,12 @@ def _data(options: argparse.Namespace, net: Network) -> dict[str, Any]:
         "calibration": train.x,
         "validation_data": None if net.loss is None else (test.x, test.y),
     }
+
+
+def _of_table(
+    options: argparse.Namespace, table: TableOptions, saved: SavedModel
+) -> dict[str, Any]:
+    known = tabular.known_of(saved, options.model)
+    rows = tabular.read_known(options.data, table, saved.model.description, known)
+    train, test = (saved.model.inputs(tabular.matrix(saved, part.table)) for part in rows.split())
+    return {"calibration": train, "validation_data": (test, rows.split()[1].y)}

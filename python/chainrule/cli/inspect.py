@@ -10,6 +10,7 @@ from typing import Any
 from chainrule.network import model_file
 from chainrule.network.model_file import load
 from chainrule.network.network import Network
+from chainrule.tables import SavedModel
 
 
 def run(options: argparse.Namespace) -> int:
@@ -25,8 +26,8 @@ def run(options: argparse.Namespace) -> int:
         "loss": "none" if net.loss is None else repr(net.loss),
         "optimizer": "none" if net.optimizer is None else repr(net.optimizer),
         "trained": _training(net),
-        "features": _names(net.feature_names),
-        "classes": _names(net.class_names),
+        "features": _features(net),
+        "classes": _names(_classes(net)),
         "target": "no name" if net.target_name is None else net.target_name,
     }
     for name, text in facts.items():
@@ -44,6 +45,23 @@ def _names(names: Any) -> str:
     if isinstance(names, dict):
         return "; ".join(f"{part}: {', '.join(each)}" for part, each in names.items())
     return "no names" if names is None else ", ".join(names)
+
+
+def _classes(net: Network) -> Any:
+    """Return the names of the classes, of a model of a table its labels."""
+    labels = None if net.table is None else SavedModel.of(net, "the model").target.labels
+    return net.class_names if labels is None else tuple(map(str, labels))
+
+
+def _features(net: Network) -> str:
+    """Return the names of features; of a model of a table also what they are."""
+    if net.table is None:
+        return _names(net.feature_names)
+    texts = []
+    for place, column in enumerate(SavedModel.of(net, "the model").model.description.columns):
+        known = f"{column.kind} of {len(column.categories)}" if column.categories else column.kind
+        texts.append(f"{place if column.name is None else column.name} ({known})")
+    return ", ".join(texts)
 
 
 def _training(net: Network) -> str:

@@ -122,6 +122,20 @@ def in_terms_of(
     return labels
 
 
+def class_weight_of(given: Any, class_names: tuple[str, ...] | None, classes: int | None) -> Any:
+    """Return the weights of ``--class-weight`` by the labels that training knows."""
+    if given is None:
+        return None
+    if not classes:
+        raise ValueError("--class-weight is for classes; the labels are numbers")
+    if given == "balanced" or class_names is not None:
+        return given
+    try:
+        return {int(name): weight for name, weight in given.items()}
+    except ValueError:
+        raise ValueError(f"--class-weight names classes, which are numbers here: {given}") from None
+
+
 def _merged(
     names: Sequence[str], codes: NDArray[Any], *, keep_case: bool
 ) -> tuple[tuple[str, ...], NDArray[Any]]:

@@ -7,7 +7,7 @@ them.
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,8 +32,8 @@ def _value(metavar: str, help: str, type: Any = str, **more: Any) -> dict[str, A
 # fmt: off
 _MODEL: Options = {"model": _value("MODEL", "Model file that train has written.")}
 _DATA_HELP = (
-    "digits, mnist or fashion-mnist; or a FILE: .csv or .tsv, which may be .gz, with a label "
-    "column, or .npz with the arrays x and y; - is CSV or .npz from the standard input."
+    "digits, mnist or fashion-mnist; or a FILE: .csv or .tsv, which may be .gz, or .parquet, with "
+    "a label column, or .npz with the arrays x and y; - is one of these from the standard input."
 )
 _DATA: Options = {"--data": _value("DATA", _DATA_HELP, required=True)}
 _TABLE: Options = {
@@ -81,6 +81,17 @@ _TRAIN: Mapping[str, Options] = {
             "What whole numbers in the label column are. Default: classes if they are few and "
             "without gaps from 0 or 1, otherwise the numbers of a regression."),
         "--keep-case": _flag("Take labels that differ in case only for different classes."),
+    },
+    "table with text or missing values": {
+        "--target": _value("COLUMN",
+            "Column to learn, a name or an index, by the recipe for tables: text, dates and "
+            "missing values as they are, a network that needs no options.", values.column),
+        "--budget": _choice("fast", "default", "best", help=
+            "Work of that recipe: 64 epochs, 256 of a larger network, or the mean of eight of "
+            "these. Default: default."),
+        "--report": _value("FILE",
+            "Page to write on the columns, the training, errors and importances, such as "
+            "page.html."),
     },
     "network": {
         "--layers": _value("UNITS",
@@ -155,7 +166,8 @@ _EXPLAIN: Mapping[str, Options] = {
 _PREDICT: Mapping[str, Options] = {
     "": {**_MODEL,
         "input": _value("INPUT",
-            "File of rows: .csv or .tsv, which may be .gz, or .npy; - is the standard input."),
+            "File of rows: .csv or .tsv, which may be .gz, .parquet or .npy; - is the standard "
+            "input."),
         "--output -o": _value("FILE", "CSV file to write. Default: -, standard output."),
         **_OVERWRITE,
         "--numbers": _flag("Write the classes' numbers, from 0, instead of their names."),
@@ -228,6 +240,21 @@ _COMMANDS: Mapping[str, Mapping[str, Options]] = {
     "bench": _BENCH,
 }
 _EXCLUSIVE = frozenset({"--verbose -v", "--quiet -q"})
+
+
+# What the recipe for tables takes of the options of a training.
+_OF_THE_RECIPE = frozenset({"--loss", "--class-weight", "--metrics", "--seed", "--threads"})
+
+
+def given_of_network(options: Namespace) -> list[str]:
+    """Return the options given to train that make a network of one's own."""
+    groups = {**_TRAIN["network"], **_TRAIN["training"]}
+    return [
+        name
+        for name, arguments in groups.items()
+        if name not in _OF_THE_RECIPE
+        and getattr(options, name[2:].replace("-", "_")) != arguments.get("default")
+    ]
 
 
 def add_options(parser: ArgumentParser, command: str) -> None:

@@ -33,6 +33,12 @@ Without arguments it learns the handwritten digits that come with chainrule.
 
 Labels that are text, or few whole numbers without gaps from 0 or 1, are classes; other numbers are
 targets of a regression. It says what it took them for, and --task or --loss decides otherwise.
+
+A table with text, dates or missing values is trained by the recipe of TabularClassifier and
+TabularRegressor, which needs scikit-learn and no options; so is any table where --target, --budget
+or --report is given, and Parquet files always. Options of a network of one's own, such as --layers,
+take tables of numbers alone. Rows without a target are left out.
+
 Pixels (uint8) are scaled to 0..1; the columns of tables are standardised. The model keeps the names
 of columns and classes. Ctrl-C or SIGTERM stops the training and still writes the model.""",
         """\
@@ -40,6 +46,7 @@ of columns and classes. Ctrl-C or SIGTERM stops the training and still writes th
   chainrule train --data mnist --layers 512,256 --epochs 10 --batch-size 128
   chainrule train --data houses.csv --label price --loss huber --plot houses.png
   chainrule train --data kunden.csv --delimiter ';' --decimal , --drop id --class-weight balanced
+  chainrule train --data homes.parquet --target price --report homes.html
   zcat big.csv.gz | chainrule train --data - --early-stopping -o big.safetensors""",
     ),
     "evaluate": (
@@ -47,7 +54,7 @@ of columns and classes. Ctrl-C or SIGTERM stops the training and still writes th
         """\
 Print a model's loss on data with known labels, and its accuracy and confusion matrix, or for a
 regression the mean squared error, the mean absolute error and R2. Columns are found by the names
-that the model was trained on, classes by theirs.""",
+that the model was trained on, classes by theirs. Rows of tables without a target are left out.""",
         """\
   chainrule evaluate digits.safetensors --data digits
   chainrule evaluate houses.safetensors --data houses.csv --label price --part test""",
@@ -56,9 +63,10 @@ that the model was trained on, classes by theirs.""",
         "Predict the rows of a file.",
         """\
 Predict every row of a CSV or NPY file. Columns are found by the names that the model was trained
-on, in any order, and the label column is left out; files without names go by place. The answer is
-CSV: for a classifier the class with the largest probability and the probability of each class,
-otherwise the outputs.""",
+on, in any order, and the label column is left out; files without names go by place. A model of a
+table takes missing values, and text that it does not know as unknown. The answer is CSV: for a
+classifier the class with the largest probability and the probability of each class, otherwise the
+outputs.""",
         """\
   chainrule predict digits.safetensors new.npy
   chainrule predict houses.safetensors new.csv -o prices.csv
@@ -94,7 +102,8 @@ largest difference, and with labelled data the accuracy before and after.""",
         "Write a model as an ONNX file.",
         """\
 Write a model's predictions as an ONNX file for onnxruntime and others, scaling of the features
-included. Where onnxruntime is installed, its predictions are compared with the model's.""",
+included. Where onnxruntime is installed, its predictions are compared with the model's. A model of
+several members gives the mean of their predictions, of classes as probabilities.""",
         """\
   chainrule export-onnx digits.safetensors digits.onnx
   chainrule export-onnx mnist.safetensors mnist.onnx --output probabilities --input-dtype uint8""",

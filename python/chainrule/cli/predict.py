@@ -8,11 +8,15 @@ import csv
 import io
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule import data
 from chainrule.atomic_file import write_atomically
+from chainrule.cli import tabular
 from chainrule.cli.checks import check_features
 from chainrule.cli.dataset import Rows
 from chainrule.cli.file_kinds import PREDICTIONS
@@ -22,9 +26,21 @@ from chainrule.cli.tables import TableOptions, is_table, read_table
 from chainrule.data.source import existing_file
 from chainrule.network.model_file import load
 from chainrule.network.network import Network
+from chainrule.tables import SavedModel
 
 # NumPy's text of a number takes 128 bytes.
 _ROWS_AT_A_TIME = 4096
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a model predicts, and how it is written."""
+
+    outputs: NDArray[Any]  # (rows, outputs)
+    header: list[str]
+    names: tuple[str, ...] | None  # of classes
+    classifies: bool  # whether a row is of one class
+    threshold: float = 0.5  # of a single output
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,8 +52,9 @@ def run(options: argparse.Namespace) -> int:
     else:
         path = output_path(options.output, PREDICTIONS, inputs=inputs, overwrite=options.overwrite)
     net = load(options.model)
-    rows = _features(options, net)
-    lines = _lines(net, rows, options)
+    saved = tabular.model_of(net, options.model)
+    told = _of_network(net, options) if saved is None else _of_table(saved, options)
+    lines = _lines(told, options)
     if path is None:
         sys.stdout.writelines(lines)
     else:
@@ -66,42 +83,60 @@ def _features(options: argparse.Namespace, net: Network) -> Rows:
     return Rows(x, np.empty(0))
 
 
-def _lines(net: Network, rows: Rows, options: argparse.Namespace) -> Iterator[str]:
-    link = "identity" if net.loss is None else net.loss._core.link
+def _of_network(net: Network, options: argparse.Namespace) -> _Told:
+    rows = _features(options, net)
+    link = "identity" if net.loss is None else str(net.loss._core.link)
     # Scores of hinge tell classes apart, whose labels may be 0 and 1 or -1 and 1: the names tell.
     hinge = net.loss is not None and net.loss.kind == "hinge" and net.class_names is not None
     classifies = link == "softmax" or hinge or (net.outputs == 1 and link == "sigmoid")
     names = net.class_names if classifies and not options.numbers else None
-    header = _header(net, str(link), names)
+    header = _header(net.outputs, link, names)
     predict = net.predict if link == "identity" else net.predict_proba
     outputs = predict(rows.x, num_threads=options.threads)
-    labels = np.array(names if names is not None else range(max(2, net.outputs))).astype(str)
+    return _Told(outputs, header, names, classifies, 0.0 if hinge else 0.5)
+
+
+def _of_table(saved: SavedModel, options: argparse.Namespace) -> _Told:
+    table = tabular.read_unlabelled(options.input, TableOptions.of(options), saved, options.model)
+    target, matrix = saved.target, tabular.matrix(saved, table)
+    told = target.predictions(saved.model.predict(matrix, options.threads)).astype(np.float32)
+    if target.labels is None:
+        names = [f"output_{each:g}" for each in target.quantiles]
+        return _Told(told, names or _header(told.shape[1], "identity", None), None, False)
+    labels = None if options.numbers else tuple(map(str, target.labels))
+    header = _header(told.shape[1], "softmax", labels)
+    return _Told(told, header, labels, not target.several)
+
+
+def _lines(told: _Told, options: argparse.Namespace) -> Iterator[str]:
+    outputs, header, names = told.outputs, told.header, told.names
+    columns = outputs.shape[1]
+    labels = np.array(names if names is not None else range(max(2, columns))).astype(str)
     # Names may hold commas and quotes.
     texts = [_csv_line([label])[:-1] for label in labels.tolist()]
-    threshold = 0.0 if hinge else 0.5
-    if options.labels_only and not classifies:
+    if options.labels_only and not told.classifies:
         raise ValueError(f"--labels-only is for classifiers; {options.model} predicts numbers")
-    if classifies:
+    if told.classifies:
         header = ["label"] if options.labels_only else ["label", *header]
     yield _csv_line(header)
     for start in range(0, len(outputs), _ROWS_AT_A_TIME):
         part = outputs[start : start + _ROWS_AT_A_TIME]
         numbers = [] if options.labels_only else part.astype(str).tolist()
-        if not classifies:
+        if not told.classifies:
             for row in numbers:
                 yield ",".join(row) + "\n"
             continue
-        chosen = part.argmax(axis=1) if net.outputs > 1 else (part[:, 0] >= threshold) * 1
+        chosen = part.argmax(axis=1) if columns > 1 else (part[:, 0] >= told.threshold) * 1
         for i, label in enumerate(chosen.tolist()):
             yield ",".join([texts[label], *(numbers[i] if numbers else ())]) + "\n"
 
 
-def _header(net: Network, link: str, names: Sequence[str] | None) -> list[str]:
+def _header(outputs: int, link: str, names: Sequence[str] | None) -> list[str]:
     name = "probability" if link in ("softmax", "sigmoid") else "output"
-    if net.outputs == 1:
+    if outputs == 1:
         # The second class is the one whose probability the single output is.
         return [name] if names is None or name == "output" else [f"{name}_{names[1]}"]
-    return [f"{name}_{label}" for label in (names or range(net.outputs))]
+    return [f"{name}_{label}" for label in (names or range(outputs))]
 
 
 def _csv_line(fields: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 
+from chainrule.cli.tabular import refuse_table
 from chainrule.network.model_file import load
 from chainrule.network.network import Network
 from chainrule.optimizers import Optimizer
@@ -21,7 +22,9 @@ def check_resumable(options: argparse.Namespace) -> Network:
     for name in (*_OF_A_NEW_NETWORK, "task"):
         if getattr(options, name) is not None:
             raise ValueError(f"--{name} is for a new network; --resume goes on with a trained one")
-    return load(options.resume)
+    net = load(options.resume)
+    refuse_table(net, options.resume, "--resume")
+    return net
 
 
 def optimizer_and_epochs(

@@ -17,7 +17,12 @@ from chainrule.data.source import open_source
 STANDARD_INPUT = "-"
 _OPTIONS = ("data", "test_data", "input")
 # Beginnings of files; whatever has none of these is text.
-_SUFFIXES = ((b"\x1f\x8b", ".csv.gz"), (b"\x93NUMPY", ".npy"), (b"PK\x03\x04", ".npz"))
+_SUFFIXES = (
+    (b"\x1f\x8b", ".csv.gz"),
+    (b"\x93NUMPY", ".npy"),
+    (b"PK\x03\x04", ".npz"),
+    (b"PAR1", ".parquet"),
+)
 
 
 def is_piped(name: str | None) -> bool:

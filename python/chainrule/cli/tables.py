@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from chainrule import data
 from chainrule.cli.known import Known, listed
-from chainrule.data.csv_layout import Layout, find_column, find_layout
+from chainrule.data.csv_layout import find_column, find_layout
 from chainrule.data.csv_numbers import Spelling
 from chainrule.data.source import open_source
 
@@ -48,6 +48,11 @@ class TableOptions:
         for option in self.given():
             raise ValueError(f"{option} is for CSV files; {why}")
 
+    def spelling(self) -> dict[str, Any]:
+        """Return how a CSV file is to be read, as arguments of `load_csv` and `CsvFile`."""
+        names = ("delimiter", "decimal", "thousands")
+        return {"header": _HEADERS[self.header]} | {name: getattr(self, name) for name in names}
+
 
 def is_table(path: str) -> bool:
     """Return whether the name is that of a CSV file."""
@@ -67,7 +72,7 @@ def read_table(
         [],
     )
     by_name = layout.header is not None and known is not None and known.feature_names is not None
-    columns = _Columns(layout, options, known)
+    columns = Columns(str(layout.source.path), layout.header, layout.columns, options, known)
     label = columns.label(labelled=labelled)
     drop: list[Column] = [*columns.dropped]
     if not labelled and label is not None:
@@ -89,22 +94,54 @@ def read_table(
     return _in_order(table, known) if by_name and known is not None else table
 
 
-class _Columns:
+class Columns:
     """Which column of a file is what."""
 
-    def __init__(self, layout: Layout, options: TableOptions, known: Known | None) -> None:
-        self._path = str(layout.source.path)
-        self._layout = layout
-        self._names = layout.header or ()
+    def __init__(
+        self,
+        path: str,
+        header: tuple[str, ...] | None,
+        count: int,
+        options: TableOptions,
+        known: Known | None,
+    ) -> None:
+        self._path, self._header, self._count = path, header, count
+        self._names = header or ()
         self._known = known or Known("", 0)
         self._label = options.label
         self.dropped = [self._place("drop", column) for column in options.drop]
 
     def _place(self, option: str, column: Column) -> int:
-        named = str(column) in self._names
-        layout = self._layout
-        given = str(column) if named else column
-        return find_column(self._path, option, given, layout.header, layout.columns)
+        given = str(column) if str(column) in self._names else column
+        return find_column(self._path, option, given, self._header, self._count)
+
+    def places(self, *, labelled: bool, option: str = "label") -> tuple[list[int], int | None]:
+        """Return where the features stand, and the label, which is None if there is none.
+
+        Errors call the option that names the label `option`.
+
+        Raises
+        ------
+        ValueError
+            If columns that the model knows are missing or others are there.
+        """
+        label, kept = self.label(labelled=labelled), self._kept()
+        place: int | None = None
+        if label in ("first", "last") and label not in self._names:
+            place = kept[0 if label == "first" else -1] if kept else None
+        elif label is not None:
+            place = self._place(option, label)
+        if place in self.dropped:
+            raise ValueError(f"--{option} {label!r} is a column that --drop leaves out")
+        features = [i for i in kept if i != place]
+        if self._names and self._known.feature_names is not None:
+            self.check_names(self.dropped, place)
+        elif self._known.inputs and len(features) != self._known.inputs:
+            self.check_count([*self.dropped, *([] if place is None else [place])])
+        return features, place
+
+    def _kept(self) -> list[int]:
+        return [i for i in range(self._count) if i not in self.dropped]
 
     def label(self, *, labelled: bool) -> Column | None:
         """Return the label column, which may not be said, or None if there is none."""
@@ -113,7 +150,7 @@ class _Columns:
             if str(given) in names:
                 return str(given)
             if not labelled and given in ("first", "last"):
-                kept = [i for i in range(self._layout.columns) if i not in self.dropped]
+                kept = self._kept()
                 return kept[0 if given == "first" else -1] if kept else given
             return given if labelled else self._place("label", given)
         features = known.feature_names or ()
@@ -147,7 +184,7 @@ class _Columns:
 
     def check_count(self, drop: Sequence[Column]) -> None:
         """Raise ValueError unless there are as many columns as the model takes."""
-        known, columns = self._known, self._layout.columns - len({*drop})
+        known, columns = self._known, self._count - len({*drop})
         if columns == known.inputs:
             return
         text = f"{self._path} has {columns} columns, {known.model} takes {known.inputs}"

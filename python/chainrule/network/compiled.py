@@ -63,6 +63,7 @@ class Compiled(Reading):
         self.optimizer: AnyOptimizer | None = None
         self.metrics: Any = None  # a list of Metric, or one for each output
         self.target_name: str | None = None
+        self.table: dict[str, Any] | None = None
         self._schedule_origin = 0
         # Of learning rate and weight decay, which the origin is for.
         self._schedules: tuple[Schedule | None, Schedule | None] = None, None

@@ -78,6 +78,9 @@ class Network(Compiled):
         What every epoch of training so far gave.
     target_name : str or None
         What the targets are called, such as their column in a file; kept in model files.
+    table : dict or None
+        What a `chainrule.sklearn.TabularClassifier` or `TabularRegressor` that has saved the
+        network knows of its table: columns, categories, labels.
 
     Raises
     ------

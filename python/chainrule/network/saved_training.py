@@ -64,6 +64,8 @@ def training_state(net: Compiled) -> _core.TrainingState:
         record["full_batch_optimizer"] = net.optimizer.config
     if net.target_name is not None:
         record["target_name"] = _text_or_none("target_name", net.target_name)
+    if net.table is not None:
+        record["table"] = net.table
     if net._under_way is not None and net._under_way.total_steps == net._built_core().total_steps:
         record["epoch_under_way"] = net._under_way.record
     callbacks = net._callback_states.states()
@@ -101,6 +103,7 @@ def restore_training(net: Compiled, state: _core.TrainingState) -> None:
         if "history" in record:
             net.history = History.from_dict(record["history"])
         net.target_name = _text_or_none("target_name", record.get("target_name"))
+        net.table = _object_or_none("table", record.get("table"))
         if "epoch_under_way" in record:
             net._under_way = EpochUnderWay.of_record(record["epoch_under_way"])
         if "callbacks" in record:
@@ -144,6 +147,12 @@ def _metric(name: str) -> Metric | None:
 def _text_or_none(name: str, value: object) -> str | None:
     if value is not None and not isinstance(value, str):
         raise TypeError(f"{name} is {value!r:.40}, expected text")
+    return value
+
+
+def _object_or_none(name: str, value: object) -> dict[str, Any] | None:
+    if value is not None and not isinstance(value, dict):
+        raise TypeError(f"{name} is {value!r:.40}, expected an object")
     return value
 
 

@@ -36,7 +36,7 @@ class Sequential(Network):
     ----------
     layers : list of Layer
         The layers, without `Input`.
-    history, target_name
+    history, target_name, table
         As of `Network`.
 
     Notes

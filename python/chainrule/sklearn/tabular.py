@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from chainrule.errors import DivergenceError
+from chainrule.errors import DivergenceError, ModelFileError
 from chainrule.losses import Loss
 from chainrule.sklearn.fitting import target_table
 from chainrule.sklearn.importances import importances
@@ -25,8 +26,12 @@ from chainrule.tables.frames import Table, is_frame, read_columns
 from chainrule.tables.model import Examples, TableModel
 from chainrule.tables.network import BATCH_ROWS, BUDGETS, Budget
 from chainrule.tables.preparation import Preparation
+from chainrule.tables.saved import SavedModel
+from chainrule.tables.target import Target
 
 __all__ = ["CONSTRAINTS", "TabularEstimator"]
+
+T = TypeVar("T", bound="TabularEstimator")
 
 # With fewer rows than these, all of them are trained on.
 _FEWEST_TO_HOLD_BACK = 500
@@ -62,7 +67,7 @@ class TabularEstimator(BaseEstimator, ABC):
         rows = Rows(np.arange(table.rows), y, row_weights(sample_weight, y)).counted()
         if rows.size < 2:
             raise ValueError(f"{type(self).__name__} needs two rows or more, got n_samples = 1")
-        table = Table(table.names, [column.take(rows.x) for column in table.columns])
+        table = table.take(rows.x)
         y = rows.y
         targets = self._targets_of(y)
         rows = rows._replace(y=targets.encode(y))
@@ -92,17 +97,89 @@ class TabularEstimator(BaseEstimator, ABC):
             )
         except DivergenceError as error:
             raise ValueError(f"the training did not end in finite numbers: {error}") from error
-        self.model_ = model
-        self._targets = targets
-        self.n_features_in_ = len(description.columns)
-        self.n_outputs_ = outputs
-        self.networks_ = model.networks
-        self.history_ = model.histories[0]
+        self._has_learnt(model, targets)
         self.n_iter_ = budget.epochs
-        self._measured = examples if held is None else Examples(*held)
+        self._measured: Examples | None = examples if held is None else Examples(*held)
         self._were_held = held is not None
         self.feature_importances_ = importances(self, self._measured, random)
+
+    def _has_learnt(self, model: TableModel, targets: Any) -> None:
+        """Set what is known of a model that was trained or read."""
+        self.model_ = model
+        self._targets = targets
+        self.n_features_in_ = len(model.description.columns)
+        self.n_outputs_ = model.networks[0].outputs
+        self.networks_ = model.networks
+        self.history_ = model.histories[0]
         self._take_over(targets)
+
+    def save(self, path: str | os.PathLike[str], *, target_name: str | None = None) -> None:
+        """Write a model file that has all that new tables need: networks, columns and categories.
+
+        Parameters
+        ----------
+        path : str or path
+            Customarily ending in ``.safetensors``. ``chainrule predict`` and its other commands
+            read it, and `chainrule.load` the network alone, whose attribute `table` has the rest.
+        target_name : str, optional
+            What the target is called, such as the column that it was.
+
+        Raises
+        ------
+        ValueError
+            If a label is neither text nor a number.
+
+        Notes
+        -----
+        Of several members the file holds one network that gives the mean in float32, where the
+        estimator adds in float64. What was measured on the training rows is not kept, but for the
+        importances: `report` needs the estimator that was fitted.
+        """
+        check_is_fitted(self)
+        given = self.get_params(deep=False)
+        SavedModel(
+            self.model_,
+            self._target(target_name),
+            type(self).__name__,
+            {name: given[name] for name in given if _is_plain(given[name])},
+            self.feature_importances_.tolist(),
+        ).save(path)
+
+    @classmethod
+    def load(cls: type[T], path: str | os.PathLike[str]) -> T:
+        """Read what `save` has written.
+
+        Parameters
+        ----------
+        path : str or path
+
+        Returns
+        -------
+        TabularClassifier or TabularRegressor
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        chainrule.ModelFileError
+            If it is damaged, no model file or not of this kind of estimator.
+        """
+        saved = SavedModel.load(path)
+        if saved.estimator != cls.__name__:
+            raise ModelFileError(f"{path} is of a {saved.estimator}, not of a {cls.__name__}")
+        try:
+            estimator = cls(**saved.parameters)
+            estimator._validate_params()
+            estimator._has_learnt(saved.model, estimator._restored(saved.target))
+        except (TypeError, ValueError) as error:
+            raise ModelFileError(f"{path} does not fit a {cls.__name__}: {error}") from error
+        names = saved.model.description.names
+        if names is not None:
+            estimator.feature_names_in_ = np.array(names, dtype=object)
+        estimator.n_iter_ = BUDGETS[estimator.get_params()["budget"]].epochs
+        estimator.feature_importances_ = np.array(saved.importances, dtype=np.float64)
+        estimator._measured = None
+        return estimator
 
     def _predicted(self, X: Any) -> NDArray[np.float64]:
         """Return what the model gives for rows of a user's."""
@@ -110,7 +187,7 @@ class TabularEstimator(BaseEstimator, ABC):
         return self._outputs_of(self._matrix(X))
 
     def _outputs_of(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        return self.model_.predict(matrix, _threads(self.n_jobs))
+        return self._target().predictions(self.model_.predict(matrix, _threads(self.n_jobs)))
 
     def _matrix(self, X: Any) -> NDArray[np.float64]:
         """Return rows as the matrix that the model knows; ValueError where they do not fit."""
@@ -190,6 +267,14 @@ class TabularEstimator(BaseEstimator, ABC):
         """Return what is to be known of targets, with `encode`."""
 
     @abstractmethod
+    def _target(self, name: str | None = None) -> Target:
+        """Return what is predicted; `name` is that of its column."""
+
+    @abstractmethod
+    def _restored(self, target: Target) -> Any:
+        """Return what `_targets_of` gave, for a target that was read from a file."""
+
+    @abstractmethod
     def _objective(self, targets: Any, rows: Rows) -> tuple[Loss, int]:
         """Return the loss and the number of the network's outputs."""
 
@@ -242,11 +327,18 @@ class TabularEstimator(BaseEstimator, ABC):
         -------
         str
             HTML that needs no other file.
+
+        Raises
+        ------
+        ValueError
+            If the estimator was loaded from a file, which has none of the rows.
         """
         from chainrule.tables.report import Findings, report_page
 
         check_is_fitted(self)
         measured = self._measured
+        if measured is None:
+            raise ValueError("report() needs rows, which an estimator that was loaded has not kept")
         several = getattr(self._targets, "several", True)
         page = report_page(
             Findings(
@@ -282,6 +374,13 @@ class TabularEstimator(BaseEstimator, ABC):
 def _threads(n_jobs: int | None) -> int | None:
     """Return the number of threads by scikit-learn's rule; None for all that there are."""
     return None if n_jobs is None or n_jobs < 1 else int(n_jobs)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether JSON gives an estimator's parameter back."""
+    if isinstance(value, tuple | list):
+        return all(isinstance(each, int | float) for each in value)
+    return value is None or isinstance(value, str | bool | int | float)
 
 
 def _of_list(x: Any) -> NDArray[Any]:

@@ -16,6 +16,7 @@ from chainrule.sklearn.labels import Labels
 from chainrule.sklearn.rows import Rows
 from chainrule.sklearn.tabular import CONSTRAINTS, TabularEstimator
 from chainrule.tables.model import Examples
+from chainrule.tables.target import Target
 
 __all__ = ["TabularClassifier"]
 
@@ -180,15 +181,18 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         with np.errstate(divide="ignore"):
             return np.log(self._predicted(X))
 
-    def _outputs_of(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        outputs = super()._outputs_of(matrix)
-        if self._targets.several:
-            return outputs
-        return outputs / outputs.sum(axis=1, keepdims=True)
-
     def _targets_of(self, y: NDArray[Any]) -> Labels:
         several = y.ndim == 2
         return Labels(y, None, as_numbers=not several)
+
+    def _target(self, name: str | None = None) -> Target:
+        return Target(name, tuple(self.classes_.tolist()), self._targets.several)
+
+    def _restored(self, target: Target) -> Labels:
+        if target.labels is None:
+            raise ValueError("there are no labels")
+        known = np.eye(len(target.labels), dtype=np.int64) if target.several else target.labels
+        return Labels(np.array(known), None, as_numbers=not target.several)
 
     def _objective(self, targets: Labels, rows: Rows) -> tuple[Loss, int]:
         if targets.several:

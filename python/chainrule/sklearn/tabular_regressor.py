@@ -17,6 +17,7 @@ from chainrule.losses import Loss, Quantile
 from chainrule.sklearn.rows import Rows
 from chainrule.sklearn.tabular import CONSTRAINTS, TabularEstimator
 from chainrule.tables.model import Examples
+from chainrule.tables.target import Target
 
 __all__ = ["TabularRegressor"]
 
@@ -176,10 +177,6 @@ n_outputs_
             )
         return np.array([np.interp(wanted, fitted, row) for row in outputs])
 
-    def _outputs_of(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        outputs = super()._outputs_of(matrix)
-        return np.sort(outputs, axis=1) if self.loss == "quantile" else outputs
-
     def _checked_targets(self, y: Any) -> NDArray[Any]:
         table = super()._checked_targets(y)
         try:
@@ -199,6 +196,15 @@ n_outputs_
             if not given or given[0] <= 0.0 or given[-1] >= 1.0:
                 raise ValueError(f"quantiles must lie between 0 and 1, got {self.quantiles!r}")
             self._fitted_quantiles = tuple(given)
+        return _Numbers()
+
+    def _target(self, name: str | None = None) -> Target:
+        return Target(name, quantiles=self._fitted_quantiles)
+
+    def _restored(self, target: Target) -> _Numbers:
+        if target.labels is not None:
+            raise ValueError("there are labels")
+        self._fitted_quantiles = target.quantiles
         return _Numbers()
 
     def _objective(self, targets: _Numbers, rows: Rows) -> tuple[Loss, int]:

@@ -11,12 +11,16 @@ from chainrule.tables.description import Column, TableDescription
 from chainrule.tables.frames import read_columns
 from chainrule.tables.model import Examples, TableModel
 from chainrule.tables.preparation import Preparation
+from chainrule.tables.saved import SavedModel
+from chainrule.tables.target import Target
 
 __all__ = [
     "Column",
     "Examples",
     "Preparation",
+    "SavedModel",
     "TableDescription",
     "TableModel",
+    "Target",
     "read_columns",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,11 +110,15 @@ class TableDescription:
     @classmethod
     def from_config(cls, config: list[Mapping[str, Any]]) -> TableDescription:
         """Return the description that `to_config` gave."""
-        return cls(
-            tuple(
-                Column(given["name"], given["kind"], tuple(given["categories"])) for given in config
-            )
-        )
+        return cls(tuple(map(_of_config, config)))
+
+
+def _of_config(given: Mapping[str, Any]) -> Column:
+    name, kind, categories = given["name"], given["kind"], tuple(given["categories"])
+    texts = categories if name is None else (name, *categories)
+    if kind not in get_args(Kind) or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"{given!r:.60} is no column")
+    return Column(name, kind, categories)
 
 
 def _described(name: str | None, values: Values) -> Column:

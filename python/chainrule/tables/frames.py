@@ -29,9 +29,20 @@ class Table(NamedTuple):
         """The number of rows."""
         return len(self.columns[0]) if self.columns else 0
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.rows, len(self.columns)
+
+    def take(self, rows: NDArray[Any]) -> Table:
+        """Return some of the rows."""
+        return Table(self.names, [column.take(rows) for column in self.columns])
+
 
 def is_frame(x: Any) -> bool:
-    """Whether `x` is a data frame of a library that narwhals knows."""
+    """Whether `x` is a `Table`, or a data frame of a library that narwhals knows."""
+    if isinstance(x, Table):
+        return True
     library = type(x).__module__.partition(".")[0]
     if library not in _MODULES or library not in sys.modules:
         return False
@@ -43,8 +54,9 @@ def read_columns(x: Any, wanted: Sequence[str] | None = None) -> Table:
 
     Parameters
     ----------
-    x : data frame or array, shape (rows, columns)
-        Of pandas, polars or pyarrow, by narwhals; or what NumPy makes a two-dimensional array of.
+    x : data frame, Table or array, shape (rows, columns)
+        Of pandas, polars or pyarrow, by narwhals; columns that were read before; or what NumPy
+        makes a two-dimensional array of.
     wanted : sequence of str, optional
         Of a frame, these columns in this order.
 
@@ -57,7 +69,14 @@ def read_columns(x: Any, wanted: Sequence[str] | None = None) -> Table:
     ImportError
         If it is a frame and narwhals is not installed.
     """
+    if isinstance(x, Table):
+        return x if wanted is None or x.names is None else _in_order(x, x.names, wanted)
     return _of_frame(x, wanted) if is_frame(x) else Table(None, _of_array(x))
+
+
+def _in_order(table: Table, names: Sequence[str], wanted: Sequence[str]) -> Table:
+    _check_names(names, wanted)
+    return Table(tuple(wanted), [table.columns[names.index(name)] for name in wanted])
 
 
 def _of_array(x: Any) -> list[Values]:

@@ -121,6 +121,12 @@ class TableModel:
                 _multiply_last(net, 1.0 / temperature(logits, held.y, held.weights))
             self.networks.append(net)
             self.histories.append(history)
+            if history.interrupted:
+                break
+
+    def inputs(self, x: NDArray[np.float64]) -> Any:
+        """Return what the networks read of rows, as `TableDescription.matrix` gives them."""
+        return self.preparation.inputs(x)
 
     def predict(
         self, x: NDArray[np.float64], num_threads: int | None = None
@@ -137,7 +143,7 @@ class TableModel:
         -------
         ndarray of float64, shape (rows, outputs)
         """
-        inputs = self.preparation.inputs(x)
+        inputs = self.inputs(x)
         total: NDArray[np.float64] = np.zeros((len(x), self.networks[0].outputs))
         for net in self.networks:
             identity = str(net.loss._core.link) == "identity"

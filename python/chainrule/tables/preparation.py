@@ -19,7 +19,7 @@ from chainrule.tables.description import Column, TableDescription
 
 __all__ = ["Preparation"]
 
-_MOST_ONE_HOT = 9
+MOST_ONE_HOT = 9
 _CLIP = 3.0
 
 
@@ -91,7 +91,7 @@ class Preparation:
         embedded = [
             place
             for place, column in enumerate(description.columns)
-            if len(column.categories) > _MOST_ONE_HOT
+            if len(column.categories) > MOST_ONE_HOT
         ]
         sources = []
         for place, column in enumerate(description.columns):

@@ -75,7 +75,8 @@ def report_page(found: Findings) -> str:
     body = "".join(f"<h2>{html.escape(head)}</h2>{text}" for head, text in sections)
     title = html.escape(found.title)
     return (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        '<meta name="generator" content="chainrule">'
         f"<style>{_STYLE}</style></head><body><h1>{title}</h1>{body}</body></html>\n"
     )
 

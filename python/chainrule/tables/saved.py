@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models of tables in model files: one network, and what it must know of the table beside it.
+
+The networks of an ensemble become one that gives their mean, so that whatever runs a model file
+runs it. The record of the table is JSON, which the network carries as its attribute `table`.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import chainrule as cr
+from chainrule.errors import ModelFileError
+from chainrule.tables.description import TableDescription
+from chainrule.tables.model import TableModel
+from chainrule.tables.preparation import MOST_ONE_HOT, Preparation
+from chainrule.tables.target import Target
+
+__all__ = ["SavedModel", "check_members"]
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A model of a table as a file holds it.
+
+    Attributes
+    ----------
+    model : TableModel
+        Of one network.
+    target : Target
+    estimator : str
+        The class that has trained it.
+    parameters : dict
+        The arguments of the estimator that JSON can hold.
+    importances : list of float
+        Of the columns.
+    """
+
+    model: TableModel
+    target: Target
+    estimator: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    importances: list[float] = field(default_factory=list)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model file.
+
+        Parameters
+        ----------
+        path : path-like
+            Replaced at once and only when all is written.
+
+        Raises
+        ------
+        ValueError
+            If a label is neither text nor a number.
+        """
+        record = {
+            "columns": self.model.description.to_config(),
+            "preparation": self.model.preparation.to_config(),
+            "target": self.target.to_config(),
+            "estimator": self.estimator,
+            "parameters": self.parameters,
+            "importances": self.importances,
+        }
+        net = _one_network(self.model)
+        net.history = self.model.histories[0]
+        net.target_name = self.target.name
+        net.table = record
+        net.save(path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> SavedModel:
+        """Read a model file.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Returns
+        -------
+        SavedModel
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ModelFileError
+            If it is damaged or no model file, or holds a network that knows of no table.
+        """
+        name = os.fspath(path)
+        net = cr.load(path)
+        if net.table is None:
+            raise ModelFileError(f"{name} holds a network without a table; chainrule.load reads it")
+        return cls.of(net, name)
+
+    @classmethod
+    def of(cls, net: Any, name: str) -> SavedModel:
+        """Return what a network that was read knows of its table; errors call the file `name`."""
+        record = net.table
+        try:
+            description = TableDescription.from_config(record["columns"])
+            preparation = Preparation.from_config(record["preparation"])
+            model = TableModel(description, preparation, [net], [net.history])
+            target = Target.from_config(record["target"])
+            # Of a row without values all that a prediction asks of the record is used.
+            outputs = model.predict(np.full((1, len(description.columns)), np.nan))
+            wanted = len(target.labels or target.quantiles) or outputs.shape[1]
+            if outputs.shape[1] != wanted:
+                raise ValueError(f"{outputs.shape[1]} outputs for {wanted} labels or quantiles")
+            importances = [float(each) for each in record["importances"]]
+            return cls(
+                model, target, str(record["estimator"]), dict(record["parameters"]), importances
+            )
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                f"{name}: what it says of the table does not fit: {error}"
+            ) from error
+
+
+def check_members(description: TableDescription, members: int) -> None:
+    """Raise ValueError if so many networks cannot become one: all would read the same codes."""
+    for column in description.columns:
+        if members > 1 and len(column.categories) > MOST_ONE_HOT:
+            raise ValueError(
+                f"several members are not saved with a column of {len(column.categories)} "
+                f"categories, such as {column.name!r}; {MOST_ONE_HOT} are the most"
+            )
+
+
+def _one_network(model: TableModel) -> Any:
+    """Return a network that predicts what the model does, without an optimizer's memory."""
+    first = model.networks[0]
+    if len(model.networks) == 1:
+        net = copy.deepcopy(first)
+        net.optimizer = None
+        return net
+    check_members(model.description, len(model.networks))
+    link = str(first.loss._core.link)
+    nodes = [node for node in first._built_core().nodes if "shape" in node]
+    inputs = [cr.Input(tuple(node["shape"]), name=node["name"]) for node in nodes]
+    told = [net(inputs if len(inputs) > 1 else inputs[0]) for net in model.networks]
+    if link != "identity":
+        told = [cr.Activation(link)(each) for each in told]
+    net = cr.Network(inputs=inputs, outputs=cr.Average()(told), seed=first.seed)
+    # What are probabilities already have no link, as the outputs of the mean squared error.
+    net.loss = first.loss if link == "identity" else cr.losses.get("mse")
+    return net
