@@ -38,11 +38,14 @@ bool has_avx512() {
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
          __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("bmi2");
 }
-bool has_vnni() { return __builtin_cpu_supports("avx512vnni"); }
+bool has_vnni(const char* set) {
+  return set == std::string("avx512") ? __builtin_cpu_supports("avx512vnni")
+                                      : __builtin_cpu_supports("avxvnni");
+}
 #else
 bool has_avx2() { return false; }
 bool has_avx512() { return false; }
-bool has_vnni() { return false; }
+bool has_vnni(const char*) { return false; }
 #endif
 #if defined(__aarch64__)
 bool has_neon() { return true; }
@@ -75,7 +78,7 @@ std::vector<KernelSet> usable_sets() {
     if (!c.kernels || !c.supported()) continue;
     sets.push_back({{c.kernels->f32, {}}, {c.kernels->f64, {}}});
     KernelTable<float>& f32 = sets.back().f32;
-    if (f32.int8_vnni_forward && has_vnni()) f32.int8_forward = f32.int8_vnni_forward;
+    if (f32.int8_vnni_forward && has_vnni(c.name)) f32.int8_forward = f32.int8_vnni_forward;
   }
   return sets;
 }

@@ -39,7 +39,7 @@ constexpr InferenceKernels<T> inference_kernels(const char* name) {
   if constexpr (sizeof(T) == 4) {
     k.bfloat16_forward = bfloat16_forward;
     k.int8_forward = int8_forward<PlainDot>;
-#if defined(CHAINRULE_ISA_AVX512)
+#ifdef CHAINRULE_VNNI
     k.int8_vnni_forward = int8_forward<VnniDot>;
 #endif
   }

@@ -13,6 +13,9 @@ namespace {
 
 using namespace chainrule::kernels;
 
+/// Rows of a tile, which leaves registers for widened weights.
+constexpr int kSmallTileRows = kTileRows < 4 ? kTileRows : 4;
+
 using Float = Vec<float>;
 using Int = IVec<float>;
 
@@ -24,23 +27,25 @@ CHAINRULE_INLINE Int load_words(const int32_t* p) {
 struct Bfloat16 {
   using Input = float;
   using Sum = Float;
-  using Operand = Float;
   static constexpr int words(int vectors) { return (vectors + 1) / 2; }
   static int64_t terms(int64_t inputs) { return inputs; }
+  static CHAINRULE_INLINE uint64_t nonzeros(const float* x) { return nonzero_bits<float>(load(x)); }
 
   static CHAINRULE_INLINE Sum start(const SmallProduct& f, int64_t column) {
     return f.bias ? load(f.bias + column) : Float{};
   }
-  static CHAINRULE_INLINE Operand operand(const float* x) { return broadcast(*x); }
+  // An operand of x is loaded where it is used, since registers are few.
   template <int R, int NV>
-  static CHAINRULE_INLINE void add(Sum (&s)[R][NV], const Operand (&x)[R], const int32_t* word) {
+  static CHAINRULE_INLINE void add(Sum (&s)[R][NV], const float* x, int64_t x_stride,
+                                   const int32_t* word) {
     for (int v = 0; v < NV; v += 2) {
       const Int pair = load_words(word + v / 2 * kLanes<float>);
       const Float low = from_bits<float>(pair << 16);
       const Float high = from_bits<float>(pair & ibroadcast<float>(int32_t(0xffff0000)));
       for (int r = 0; r < R; ++r) {
-        s[r][v] = fma(x[r], low, s[r][v]);
-        if (v + 1 < NV) s[r][v + 1] = fma(x[r], high, s[r][v + 1]);
+        const Float xr = broadcast(x[r * x_stride]);
+        s[r][v] = fma(xr, low, s[r][v]);
+        if (v + 1 < NV) s[r][v + 1] = fma(xr, high, s[r][v + 1]);
       }
     }
   }
@@ -65,12 +70,17 @@ struct PlainDot {
   }
 };
 
+/// The same in one instruction, of processors that have it. It is spelt out, since a function with
+/// a target of its own would not be inlined.
 #if defined(CHAINRULE_ISA_AVX512)
-/// The same in one instruction, of processors with AVX-512 VNNI. It is spelt out, since a function
-/// with a target of its own would not be inlined.
+#define CHAINRULE_VNNI "vpdpbusd %2, %1, %0"
+#elif defined(CHAINRULE_ISA_AVX2) && defined(CHAINRULE_HAVE_AVX_VNNI)
+#define CHAINRULE_VNNI "%{vex%} vpdpbusd %2, %1, %0"
+#endif
+#ifdef CHAINRULE_VNNI
 struct VnniDot {
   static CHAINRULE_INLINE Int add(Int sum, Int x, Int w) {
-    asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "vm"(w));
+    asm(CHAINRULE_VNNI : "+v"(sum) : "v"(x), "vm"(w));
     return sum;
   }
 };
@@ -81,19 +91,22 @@ template <class Dot>
 struct Int8 {
   using Input = int32_t;
   using Sum = Int;
-  using Operand = Int;
   static constexpr int words(int vectors) { return vectors; }
   static int64_t terms(int64_t inputs) { return (inputs + kWordTerms - 1) / kWordTerms; }
+  static CHAINRULE_INLINE uint64_t nonzeros(const int32_t* x) {
+    return nonzero_bits<float>(__builtin_convertvector(load_words(x) != 0, Float));
+  }
 
   static CHAINRULE_INLINE Sum start(const SmallProduct& f, int64_t column) {
     return load_words(f.start + column);
   }
-  static CHAINRULE_INLINE Operand operand(const int32_t* x) { return ibroadcast<float>(*x); }
   template <int R, int NV>
-  static CHAINRULE_INLINE void add(Sum (&s)[R][NV], const Operand (&x)[R], const int32_t* word) {
+  static CHAINRULE_INLINE void add(Sum (&s)[R][NV], const int32_t* x, int64_t x_stride,
+                                   const int32_t* word) {
     for (int v = 0; v < NV; ++v) {
       const Int w = load_words(word + v * kLanes<float>);
-      for (int r = 0; r < R; ++r) s[r][v] = Dot::add(s[r][v], x[r], w);
+      for (int r = 0; r < R; ++r)
+        s[r][v] = Dot::add(s[r][v], ibroadcast<float>(x[r * x_stride]), w);
     }
   }
   static CHAINRULE_INLINE Float finish(const SmallProduct& f, int64_t column, Sum sum) {
@@ -118,10 +131,8 @@ void small_strip(const SmallForwardArgs& a, const typename Format::Input* x, int
       for (int v = 0; v < NV; ++v)
         s[p][r][v] = Format::start(f, column + p * width + v * kLanes<float>);
   terms.each([&](int64_t k) CHAINRULE_LAMBDA {
-    typename Format::Operand xk[R];
-    for (int r = 0; r < R; ++r) xk[r] = Format::operand(x + r * x_stride + k);
     for (int p = 0; p < NP; ++p)
-      Format::template add<R, NV>(s[p], xk, words + p * step * count + k * step);
+      Format::template add<R, NV>(s[p], x + k, x_stride, words + p * step * count + k * step);
   });
   for (int p = 0; p < NP; ++p)
     for (int r = 0; r < R; ++r)
@@ -172,36 +183,52 @@ CHAINRULE_INLINE void small_panels(const SmallForwardArgs& a, const typename For
   });
 }
 
-/// All rows: tiles of kTileRows, and the others one by one without the terms that are zero.
-template <class Format, class Nonzeros>
-CHAINRULE_INLINE void small_forward(const SmallForwardArgs& a, const typename Format::Input* x,
-                                    int64_t x_stride, Nonzeros nonzeros) {
-  const int64_t count = Format::terms(a.product.shape.rows);
-  const int64_t tiled = a.rows / kTileRows * kTileRows;
-  if (tiled) small_panels<Format, kTileRows>(a, x, x_stride, a.y, tiled, AllTerms{count});
-  for (int64_t row = tiled; row < a.rows; ++row) {
-    const int64_t listed = a.terms ? nonzeros(x + row * x_stride) : count;
-    float* y = a.y + row * a.y_stride;
-    if (listed < count) {
-      small_panels<Format, 1>(a, x + row * x_stride, 0, y, 1, TermList{a.terms, listed});
-    } else {
-      small_panels<Format, 1>(a, x + row * x_stride, 0, y, 1, AllTerms{count});
-    }
+/// Calls use(bits, first) for each vector of terms; a bit is set where the term is not zero.
+template <class Format, class Use>
+CHAINRULE_INLINE void each_nonzeros(const typename Format::Input* x, int64_t count, Use use) {
+  for (int64_t k = 0; k < count; k += kLanes<float>) {
+    const uint64_t set = Format::nonzeros(x + k);
+    use(count - k < kLanes<float> ? set & ((uint64_t{1} << (count - k)) - 1) : set, k);
   }
+}
+
+/// A row, without the terms that are zero where they are worth a list.
+template <class Format>
+CHAINRULE_INLINE void small_row(const SmallForwardArgs& a, const typename Format::Input* x,
+                                float* y) {
+  const int64_t count = Format::terms(a.product.shape.rows);
+  int64_t nonzeros = 0;
+  if (a.terms) {
+    each_nonzeros<Format>(x, count, [&](uint64_t set, int64_t) CHAINRULE_LAMBDA {
+      nonzeros += __builtin_popcountll(set);
+    });
+  }
+  if (!a.terms || nonzeros > count - count / 8)
+    return small_panels<Format, 1>(a, x, 0, y, 1, AllTerms{count});
+  int32_t* list = a.terms;
+  each_nonzeros<Format>(x, count, [&](uint64_t set, int64_t first) CHAINRULE_LAMBDA {
+    list += append_bits(set, first, list);
+  });
+  small_panels<Format, 1>(a, x, 0, y, 1, TermList{a.terms, nonzeros});
+}
+
+/// Tiles of rows, the others one by one, and the activation.
+template <class Format>
+CHAINRULE_INLINE void small_forward(const SmallForwardArgs& a, const typename Format::Input* x,
+                                    int64_t x_stride) {
+  const int64_t tiled = a.rows / kSmallTileRows * kSmallTileRows;
+  if (tiled) {
+    small_panels<Format, kSmallTileRows>(a, x, x_stride, a.y, tiled,
+                                         AllTerms{Format::terms(a.product.shape.rows)});
+  }
+  for (int64_t row = tiled; row < a.rows; ++row)
+    small_row<Format>(a, x + row * x_stride, a.y + row * a.y_stride);
   const ActivationFunction<float>& activation = a.product.activation;
   if (activation.kind == ActivationKind::linear) return;
   activation_forward<float>({activation, a.rows, a.product.shape.columns, a.y_stride}, a.y, a.y);
 }
 
-void bfloat16_forward(const SmallForwardArgs& a) {
-  const int64_t inputs = a.product.shape.rows;
-  small_forward<Bfloat16>(a, a.x, a.x_stride, [&](const float* x) CHAINRULE_LAMBDA {
-    int64_t count = 0;
-    for (int64_t k = 0; k < inputs; k += kBitsPerWord)
-      count += append_bits(nonzero_word(x + k, inputs - k), k, a.terms + count);
-    return count;
-  });
-}
+void bfloat16_forward(const SmallForwardArgs& a) { small_forward<Bfloat16>(a, a.x, a.x_stride); }
 
 /// q = x * scale + zero, limited and rounded, half up. A NaN is 0.
 CHAINRULE_INLINE Int to_integers(Float x, const SmallProduct& f) {
@@ -210,44 +237,47 @@ CHAINRULE_INLINE Int to_integers(Float x, const SmallProduct& f) {
   return __builtin_convertvector(limited + broadcast(0.5f), Int);
 }
 
+/// The integers of four vectors.
+CHAINRULE_INLINE void store_integers(const Int (&q)[4], uint8_t* to) {
+#if defined(CHAINRULE_ISA_AVX2)
+  const auto pack = [&](int i) CHAINRULE_LAMBDA {
+    return _mm256_packs_epi32(reinterpret_cast<__m256i>(q[i]), reinterpret_cast<__m256i>(q[i + 1]));
+  };
+  const __m256i bytes = _mm256_packus_epi16(pack(0), pack(2));  // in the order of halves
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permutevar8x32_epi32(bytes, order));
+#else
+  typedef uint8_t Bytes __attribute__((vector_size(kLanes<float>)));
+  for (int i = 0; i < 4; ++i) {
+    const Bytes bytes = __builtin_convertvector(q[i], Bytes);
+    __builtin_memcpy(to + i * kLanes<float>, &bytes, sizeof(bytes));
+  }
+#endif
+}
+
 // x: inputs, q: integer_stride(inputs) bytes
 CHAINRULE_INLINE void quantize_row(const SmallProduct& f, const float* x, uint8_t* q) {
-  typedef uint8_t Bytes __attribute__((vector_size(kLanes<float>)));
   constexpr int64_t lanes = kLanes<float>;
   const int64_t inputs = f.shape.rows;
-  const auto quantize = [&](const float* from, int64_t at) CHAINRULE_LAMBDA {
-    const Bytes bytes = __builtin_convertvector(to_integers(load(from), f), Bytes);
-    __builtin_memcpy(q + at, &bytes, lanes);
+  const auto quantize = [&](const float* from, uint8_t* to) CHAINRULE_LAMBDA {
+    Int integers[4];
+    for (int i = 0; i < 4; ++i) integers[i] = to_integers(load(from + i * lanes), f);
+    store_integers(integers, to);
   };
   int64_t k = 0;
-  for (; k + lanes <= inputs; k += lanes) quantize(x + k, k);
+  for (; k + 4 * lanes <= inputs; k += 4 * lanes) quantize(x + k, q + k);
   if (k == inputs) return;
-  float rest[lanes] = {};
-  for (int64_t i = k; i < inputs; ++i) rest[i - k] = x[i];
-  quantize(rest, k);
+  float rest[4 * lanes] = {};
+  __builtin_memcpy(rest, x + k, size_t(inputs - k) * sizeof(float));
+  quantize(rest, q + k);
 }
 
 template <class Dot>
 void int8_forward(const SmallForwardArgs& a) {
-  const SmallProduct& f = a.product;
-  const int64_t stride = integer_stride(f.shape.rows);
+  const int64_t stride = integer_stride(a.product.shape.rows);
   for (int64_t row = 0; row < a.rows; ++row)
-    quantize_row(f, a.x + row * a.x_stride, a.scratch + row * stride);
-  const int64_t words = Int8<Dot>::terms(f.shape.rows);
-  small_forward<Int8<Dot>>(a, reinterpret_cast<const int32_t*>(a.scratch), stride / kWordTerms,
-                           [&](const int32_t* q) CHAINRULE_LAMBDA {
-                             // Vectors of words; behind the last one are others of the row.
-                             int64_t count = 0;
-                             for (int64_t g = 0; g < words; g += kLanes<float>) {
-                               const Float nonzero =
-                                   __builtin_convertvector(load_words(q + g) != 0, Float);
-                               uint64_t set = nonzero_bits<float>(nonzero);
-                               if (words - g < kLanes<float>)
-                                 set &= (uint64_t{1} << (words - g)) - 1;
-                               count += append_bits(set, g, a.terms + count);
-                             }
-                             return count;
-                           });
+    quantize_row(a.product, a.x + row * a.x_stride, a.scratch + row * stride);
+  small_forward<Int8<Dot>>(a, reinterpret_cast<const int32_t*>(a.scratch), stride / kWordTerms);
 }
 
 }  // namespace
