@@ -78,7 +78,7 @@ std::vector<KernelSet> usable_sets() {
     if (!c.kernels || !c.supported()) continue;
     sets.push_back({{c.kernels->f32, {}}, {c.kernels->f64, {}}});
     KernelTable<float>& f32 = sets.back().f32;
-    if (f32.int8_vnni_forward && has_vnni(c.name)) f32.int8_forward = f32.int8_vnni_forward;
+    if (f32.int8_vnni_forward && !has_vnni(c.name)) f32.int8_vnni_forward = nullptr;
   }
   return sets;
 }

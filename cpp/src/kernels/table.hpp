@@ -38,7 +38,7 @@ struct InferenceKernels {
   /// Of float alone; null for double. Products with small weights, whatever the number of rows.
   void (*bfloat16_forward)(const SmallForwardArgs&);
   void (*int8_forward)(const SmallForwardArgs&);
-  /// The same for processors with instructions of their own for it; null where there are none.
+  /// The same by instructions for just that; null where the processor has none.
   void (*int8_vnni_forward)(const SmallForwardArgs&);
   void (*sparse_forward)(const SparseForwardArgs<T>&);
   void (*embedding_forward)(const EmbeddingForwardArgs<T>&);

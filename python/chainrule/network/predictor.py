@@ -47,7 +47,7 @@ class Predictor:
           of a network with weights so rounded, to the bit.
         - ``"int8"``: q from -127 to 127 for a weight of s_j q, with a scale s_j for each column, as
           in [1]_. What enters a dense layer becomes an integer from 0 to 127 too, sums of products
-          are exact, and biases are added in float32. A NaN counts as the smallest number.
+          are exact, and biases are added in float32.
     calibration : array_like of shape (rows, inputs), optional
         With "int8", and needed there: rows like those that will be predicted. The range of what
         enters each dense layer is taken from them, but for one value of 10,000 at either end; what
@@ -116,7 +116,7 @@ class Predictor:
         Raises
         ------
         ValueError, TypeError
-            If an argument does not fit.
+            If an argument does not fit, or a number is not finite.
 
         Examples
         --------
@@ -136,13 +136,7 @@ class Predictor:
         return net._shaped(self._core.predict(values, out))
 
     def update(self) -> None:
-        """Take over the network's present weights; the calibration stays.
-
-        Raises
-        ------
-        ValueError
-            If a weight is not finite (int8); the weights are then those of before.
-        """
+        """Take over the network's present weights; the calibration stays."""
         self._core.update(self._net._built_core())
 
 

@@ -152,8 +152,9 @@ void SmallWeights::forward(std::int64_t product, std::int64_t rows, const float*
   const kernels::SmallProduct& small = products_[static_cast<std::size_t>(product)].small;
   // The integer of an input that is zero.
   if (small.zero != 0) terms = nullptr;
-  const auto forward =
-      quantization_.weights == WeightType::int8 ? kernels_.int8_forward : kernels_.bfloat16_forward;
+  const auto forward = quantization_.weights != WeightType::int8 ? kernels_.bfloat16_forward
+                       : kernels_.int8_vnni_forward              ? kernels_.int8_vnni_forward
+                                                                 : kernels_.int8_forward;
   forward({small, x, x_stride, y, y_stride, rows, terms, static_cast<std::uint8_t*>(scratch)});
 }
 
