@@ -26,6 +26,9 @@ template <>
 inline constexpr std::size_t first_size<chainrule_batch_report> =
     offsetof(chainrule_batch_report, losses);
 template <>
+inline constexpr std::size_t first_size<chainrule_predictor_options> =
+    offsetof(chainrule_predictor_options, weights);
+template <>
 inline constexpr std::size_t first_size<chainrule_trainer_options> =
     offsetof(chainrule_trainer_options, loss_weights);
 
