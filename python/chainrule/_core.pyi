@@ -741,7 +741,7 @@ class Predictor32:
         | CompressedRows
         | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
     ) -> list[tuple[float, float]]:
-        """The range of what enters each dense layer, for int8."""
+        """Return the range of what enters each dense layer, for int8."""
     def __init__(
         self,
         network: Network32,
@@ -763,7 +763,7 @@ class Predictor64:
         | CompressedRows
         | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
     ) -> list[tuple[float, float]]:
-        """The range of what enters each dense layer, for int8."""
+        """Return the range of what enters each dense layer, for int8."""
     def __init__(
         self,
         network: Network64,

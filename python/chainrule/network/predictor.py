@@ -17,6 +17,7 @@ from chainrule.inputs.compressed_rows import as_table
 from chainrule.inputs.several import Several, core_rows
 from chainrule.names import names_arguments
 from chainrule.network.measuring import Undefined, measure, metrics_for
+from chainrule.network.predicting import predict
 from chainrule.network.training_data import make_dataset
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Predictor", "quantize"]
 
-_PREDICTORS = {"float32": _core.Predictor32, "float64": _core.Predictor64}
+_PREDICTORS: dict[str, Any] = {"float32": _core.Predictor32, "float64": _core.Predictor64}
 
 
 class Predictor:
@@ -179,7 +180,7 @@ def quantize(
     made = Predictor(net, weights, calibration=x if weights == "int8" else None)
     if not say:
         return made
-    before, after = _table(net.predict(x)), _table(made.predict(x))
+    before, after = _table(predict(net, x)), _table(made.predict(x))
     change, largest = float(np.abs(after - before).max()), float(np.abs(before).max())
     share = 100 * change / largest if largest else math.nan
     print(f"{weights}: outputs change by up to {change:.3g} ({share:.2g} % of the largest)")
