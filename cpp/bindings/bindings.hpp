@@ -19,6 +19,7 @@ void init_instances(const py::module_& module);
 void init_laplace(py::module_& module);
 void init_model_file(py::module_& module);
 void init_network(py::module_& module);
+void init_predictor(py::module_& module);
 void init_training_lock(py::module_& module);
 
 }  // namespace chainrule::bindings

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -219,7 +220,19 @@ TEST_CASE("a million predictions from four threads neither allocate nor lock") {
 
 TEST_CASE("predictions through the C interface neither allocate nor lock") {
   const CNetwork network = c_network();
-  const CPredictor predictor = c_predictor(network);
+  const std::array<float, 4> ranges{-1, 1, -1, 1};
+  chainrule_predictor_options options{};
+  options.struct_size = sizeof options;
+  SUBCASE("float weights") {}
+  SUBCASE("bfloat16 weights") { options.weights = CHAINRULE_WEIGHTS_BFLOAT16; }
+  SUBCASE("int8 weights") {
+    options.weights = CHAINRULE_WEIGHTS_INT8;
+    options.ranges = ranges.data();
+    options.ranges_count = 4;
+  }
+  chainrule_predictor* made = nullptr;
+  REQUIRE(chainrule_predictor_create(network.get(), &options, &made) == CHAINRULE_OK);
+  const CPredictor predictor(made);
   const CScratch scratch = c_scratch(predictor);
   std::vector<float> in(8, 0.25f), out(4);
   const auto predict = [&](std::size_t rows) {

@@ -67,6 +67,7 @@ from chainrule.names import module_attributes
 from chainrule.network.history import History
 from chainrule.network.model_file import load
 from chainrule.network.network import Network
+from chainrule.network.predictor import Predictor
 from chainrule.network.sequential import Sequential
 from chainrule.optimizers.adam import *
 from chainrule.optimizers.adaptive import *
@@ -128,6 +129,7 @@ __all__ = [
     "ParametricActivation",
     "PeriodicEmbedding",
     "Permute",
+    "Predictor",
     "RepeatVector",
     "Rescaling",
     "Reshape",

@@ -723,6 +723,50 @@ class BestParameters64:
     @property
     def held(self) -> bool: ...
 
+class Predictor32:
+    @staticmethod
+    def calibrate(
+        network: Network32,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+    ) -> list[tuple[float, float]]:
+        """Return the range of what enters each dense layer, for int8."""
+    def __init__(
+        self,
+        network: Network32,
+        weights: str = "unchanged",
+        ranges: collections.abc.Sequence[tuple[float, float]] = [],
+    ) -> None: ...
+    def predict(
+        self,
+        x: numpy.typing.NDArray[numpy.float32],
+        out: numpy.typing.NDArray[numpy.float32] | None = None,
+    ) -> numpy.typing.NDArray[numpy.float32]: ...
+    def update(self, network: Network32) -> None: ...
+
+class Predictor64:
+    @staticmethod
+    def calibrate(
+        network: Network64,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows],
+    ) -> list[tuple[float, float]]:
+        """Return the range of what enters each dense layer, for int8."""
+    def __init__(
+        self,
+        network: Network64,
+        weights: str = "unchanged",
+        ranges: collections.abc.Sequence[tuple[float, float]] = [],
+    ) -> None: ...
+    def predict(
+        self,
+        x: numpy.typing.NDArray[numpy.float64],
+        out: numpy.typing.NDArray[numpy.float64] | None = None,
+    ) -> numpy.typing.NDArray[numpy.float64]: ...
+    def update(self, network: Network64) -> None: ...
+
 class Hessian:
     """Second derivatives of the mean loss of some rows, which are read in place."""
 

@@ -272,6 +272,14 @@ CHAINRULE_API chainrule_status chainrule_network_predict(const chainrule_network
                                                          const chainrule_predict_options* options,
                                                          void* outputs, size_t size);
 
+/* The range of what enters each dense layer, for a predictor with int8 weights, from rows like
+ * those that will be predicted, not compressed: a smallest and a largest number each, but for one
+ * value of 10,000 at either end. They go to `ranges`, which has room for `capacity` numbers, two
+ * for each dense layer; `count` becomes how many there are. */
+CHAINRULE_API chainrule_status chainrule_network_calibrate(const chainrule_network* network,
+                                                           const chainrule_rows* x, float* ranges,
+                                                           int64_t capacity, int64_t* count);
+
 /* Trains one network for a loss by an optimizer. */
 typedef struct chainrule_trainer chainrule_trainer;
 
@@ -528,9 +536,21 @@ enum {
   CHAINRULE_LINK_EXPONENTIAL = 3
 };
 
+typedef int64_t chainrule_weights;
+/* The numbers in which a predictor keeps the weights of dense layers, of float32 networks alone:
+ * smaller ones make a prediction quicker. Its bits are the same on every processor. */
+enum {
+  CHAINRULE_WEIGHTS_UNCHANGED = 0,
+  CHAINRULE_WEIGHTS_BFLOAT16 = 1,
+  CHAINRULE_WEIGHTS_INT8 = 2 /* what enters the layers becomes integers too */
+};
+
 typedef struct chainrule_predictor_options {
   size_t struct_size;
   chainrule_link link;
+  chainrule_weights weights;
+  const float* ranges; /* for int8, from chainrule_network_calibrate: copied */
+  int64_t ranges_count;
 } chainrule_predictor_options;
 
 /* Copies the weights; `options` may be NULL. */

@@ -10,15 +10,17 @@
 #include "chainrule/export.h"
 #include "chainrule/loss.hpp"
 #include "chainrule/owned.hpp"
+#include "chainrule/quantization.hpp"
 
 namespace chainrule {
 
 template <class T>
 class Network;
+class Inputs;
 
 /// Predictions for programs that must not wait: it owns a copy of a network's weights, and
 /// `predict` calls no allocator, takes no lock and makes no system call. T is float or double. The
-/// results have the same bits as Network::predict's.
+/// results have the same bits as Network::predict's, unless small weights are asked for.
 ///
 /// Any number of threads may predict at once, each with a Scratch of its own, while another thread
 /// trains the network and hands over new weights with `update`. A prediction uses one set of
@@ -54,12 +56,22 @@ class CHAINRULE_API Predictor {
 
   /// Copies the network's weights. `link` is applied to its outputs: Loss::link() turns the raw
   /// outputs that a loss compares into probabilities (softmax, sigmoid) or means (exponential); a
-  /// network whose last activation is that link already is left as it is. Throws StateError while
-  /// another thread uses the network.
-  explicit Predictor(const Network<T>& network, Loss::Link link = Loss::Link::identity);
+  /// network whose last activation is that link already is left as it is. With small weights, of
+  /// float networks alone, a row costs less, since reading weights is most of it; the results have
+  /// the same bits on every processor and for any number of rows. int8 takes a NaN for the smallest
+  /// number. Throws StateError while another thread uses the network, and Error where the
+  /// quantization does not fit it.
+  explicit Predictor(const Network<T>& network, Loss::Link link = Loss::Link::identity,
+                     const Quantization& quantization = {});
   Predictor(Predictor&&) noexcept;
   Predictor& operator=(Predictor&&) noexcept;
   ~Predictor();
+
+  /// What int8 weights of the network need, from rows like those that will be predicted: the range
+  /// of what enters each dense layer, but for one value of 10,000 at either end. Of many rows it
+  /// takes some, at even distances. Throws Error for double, for compressed rows, where nothing
+  /// finite enters a layer, and where the network has no dense layer.
+  static Quantization calibrate(const Network<T>& network, const Inputs& x);
 
   std::int64_t inputs() const noexcept;
   std::int64_t outputs() const noexcept;

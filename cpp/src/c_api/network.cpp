@@ -15,6 +15,7 @@
 #include "chainrule/graph_config.hpp"
 #include "chainrule/layer.hpp"
 #include "chainrule/names.hpp"
+#include "chainrule/predictor.hpp"
 
 namespace chainrule::c_api {
 namespace {
@@ -293,6 +294,29 @@ chainrule_status chainrule_network_predict(const chainrule_network* network,
       check_bytes<T>(size, rows.rows, n.outputs(), "outputs");
       n.predict(split(n.graph(), rows), o.batch_size == 0 ? 256 : o.batch_size, threads,
                 static_cast<T*>(outputs), sparsity);
+    });
+  });
+}
+
+chainrule_status chainrule_network_calibrate(const chainrule_network* network,
+                                             const chainrule_rows* x, float* ranges,
+                                             int64_t capacity, int64_t* count) {
+  return translate_exceptions([&] {
+    const auto& object = object_of<NetworkObject>(network);
+    require_non_null(ranges, "ranges");
+    require_non_null(count, "count");
+    const RowsView rows = rows_view(x, "x");
+    with_network(object, [&]<class T>(const Network<T>& n) {
+      const Quantization found = Predictor<T>::calibrate(n, split(n.graph(), rows));
+      const auto needed = static_cast<std::int64_t>(2 * found.ranges.size());
+      if (capacity < needed)
+        throw Error("ranges has room for " + std::to_string(capacity) + " numbers; there are " +
+                    std::to_string(needed) + ", two for each dense layer");
+      for (const InputRange& range : found.ranges) {
+        *ranges++ = range.low;
+        *ranges++ = range.high;
+      }
+      *count = needed;
     });
   });
 }

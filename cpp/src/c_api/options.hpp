@@ -29,6 +29,9 @@ template <>
 inline constexpr std::size_t first_size<chainrule_network_info> =
     offsetof(chainrule_network_info, input_nodes);
 template <>
+inline constexpr std::size_t first_size<chainrule_predictor_options> =
+    offsetof(chainrule_predictor_options, weights);
+template <>
 inline constexpr std::size_t first_size<chainrule_trainer_options> =
     offsetof(chainrule_trainer_options, loss_weights);
 

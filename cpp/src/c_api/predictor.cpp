@@ -59,6 +59,30 @@ Loss::Link link_of(chainrule_link given) {
   }
 }
 
+Quantization quantization_of(const chainrule_predictor_options& options) {
+  Quantization result;
+  switch (options.weights) {
+    case CHAINRULE_WEIGHTS_UNCHANGED:
+      break;
+    case CHAINRULE_WEIGHTS_BFLOAT16:
+      result.weights = WeightType::bfloat16;
+      break;
+    case CHAINRULE_WEIGHTS_INT8:
+      result.weights = WeightType::int8;
+      break;
+    default:
+      throw Error("options.weights is " + std::to_string(options.weights) +
+                  ", expected a CHAINRULE_WEIGHTS_...");
+  }
+  if (options.ranges_count < 0 || options.ranges_count % 2 != 0)
+    throw Error("options.ranges_count is " + std::to_string(options.ranges_count) +
+                ", expected two for each dense layer");
+  if (options.ranges_count > 0) require_non_null(options.ranges, "options.ranges");
+  for (std::int64_t i = 0; i < options.ranges_count; i += 2)
+    result.ranges.push_back({options.ranges[i], options.ranges[i + 1]});
+  return result;
+}
+
 /// Calls visit(predictor, scratch) for the T of both, which is the same where the scratch is the
 /// predictor's.
 template <class Visit>
@@ -86,9 +110,12 @@ chainrule_status chainrule_predictor_create(const chainrule_network* network,
   return translate_exceptions([&] {
     const auto& object = object_of<NetworkObject>(network);
     require_non_null(predictor, "the result's pointer");
-    const Loss::Link link = link_of(read_options(options).link);
+    const chainrule_predictor_options o = read_options(options);
+    const Loss::Link link = link_of(o.link);
+    const Quantization quantization = quantization_of(o);
     with_network(object, [&]<class T>(const Network<T>& n) {
-      return_handle(std::make_unique<PredictorObject>(Predictor<T>(n, link)), predictor);
+      return_handle(std::make_unique<PredictorObject>(Predictor<T>(n, link, quantization)),
+                    predictor);
     });
   });
 }

@@ -38,9 +38,14 @@ bool has_avx512() {
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
          __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("bmi2");
 }
+bool has_vnni(const char* set) {
+  return set == std::string("avx512") ? __builtin_cpu_supports("avx512vnni")
+                                      : __builtin_cpu_supports("avxvnni");
+}
 #else
 bool has_avx2() { return false; }
 bool has_avx512() { return false; }
+bool has_vnni(const char*) { return false; }
 #endif
 #if defined(__aarch64__)
 bool has_neon() { return true; }
@@ -70,7 +75,10 @@ constexpr Candidate kCandidates[] = {
 std::vector<KernelSet> usable_sets() {
   std::vector<KernelSet> sets;
   for (const Candidate& c : kCandidates) {
-    if (c.kernels && c.supported()) sets.push_back({{c.kernels->f32, {}}, {c.kernels->f64, {}}});
+    if (!c.kernels || !c.supported()) continue;
+    sets.push_back({{c.kernels->f32, {}}, {c.kernels->f64, {}}});
+    KernelTable<float>& f32 = sets.back().f32;
+    if (f32.int8_vnni_forward && !has_vnni(c.name)) f32.int8_vnni_forward = nullptr;
   }
   return sets;
 }

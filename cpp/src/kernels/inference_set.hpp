@@ -19,6 +19,7 @@
 #include "kernels/prelu.hpp"
 #include "kernels/reshape.hpp"
 #include "kernels/row.hpp"
+#include "kernels/small_weights.hpp"
 #include "kernels/smooth_clip.hpp"
 #include "kernels/sparse.hpp"
 
@@ -30,10 +31,18 @@ constexpr InferenceKernels<T> inference_kernels(const char* name) {
   k.name = name;
   k.panel = kPanelColumns<T>;
   k.sparse_panels = kSparsePanels;
+  k.lanes = kLanes<T>;
   k.gather = gather<T>;
   k.affine = affine<T>;
   k.forward = forward<T>;
   k.forward_row = forward_row<T>;
+  if constexpr (sizeof(T) == 4) {
+    k.bfloat16_forward = bfloat16_forward;
+    k.int8_forward = int8_forward<PlainDot>;
+#ifdef CHAINRULE_VNNI
+    k.int8_vnni_forward = int8_forward<VnniDot>;
+#endif
+  }
   k.sparse_forward = sparse_forward<T>;
   k.embedding_forward = embedding_forward<T>;
   k.nonzero_mask = nonzero_mask<T>;

@@ -67,6 +67,11 @@ set_source_files_properties(
     SKIP_LINTING ON)
 
 if(CHAINRULE_TARGET_X86_64)
+  # Old assemblers lack it.
+  check_cxx_source_compiles("int main() { asm(\"{vex} vpdpbusd %ymm0, %ymm1, %ymm2\"); }" CHAINRULE_HAVE_AVX_VNNI)
+  if(CHAINRULE_HAVE_AVX_VNNI)
+    list(APPEND _kernel_options -DCHAINRULE_HAVE_AVX_VNNI)
+  endif()
   # An explicit base keeps each unit to its name, whatever -march the surrounding build uses.
   list(APPEND _kernel_options -march=x86-64)
   # No flag here without its check in dispatch.cpp.

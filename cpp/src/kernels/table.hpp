@@ -12,6 +12,7 @@
 #include "kernels/merge_args.hpp"
 #include "kernels/product_args.hpp"
 #include "kernels/shape_args.hpp"
+#include "kernels/small_args.hpp"
 #include "kernels/sparse_args.hpp"
 #include "kernels/symmetric_args.hpp"
 #include "kernels/training_args.hpp"
@@ -24,6 +25,7 @@ struct InferenceKernels {
   const char* name;
   int64_t panel;          // columns of a weight panel, and rows of a batch panel
   int64_t sparse_panels;  // that products with sparse input work on together
+  int64_t lanes;          // of a vector
 
   void (*gather)(const GatherArgs<T>&);
   void (*affine)(const T* x, const T* scale, const T* offset, T* y, int64_t rows, int64_t columns,
@@ -33,6 +35,11 @@ struct InferenceKernels {
   /// x and y are padded, x only where `terms` is given: room for a list of the nonzero inputs, 16
   /// more than all; null: all terms are summed.
   void (*forward_row)(const RowArgs<T>&, const T* x, T* y, int32_t* terms);
+  /// Of float alone; null for double. Products with small weights, whatever the number of rows.
+  void (*bfloat16_forward)(const SmallForwardArgs&);
+  void (*int8_forward)(const SmallForwardArgs&);
+  /// The same by instructions for just that; null where the processor has none.
+  void (*int8_vnni_forward)(const SmallForwardArgs&);
   void (*sparse_forward)(const SparseForwardArgs<T>&);
   void (*embedding_forward)(const EmbeddingForwardArgs<T>&);
   void (*nonzero_mask)(const T* x, int64_t width, uint64_t* mask);

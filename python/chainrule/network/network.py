@@ -24,6 +24,7 @@ from chainrule.network import (
     freezing,
     manual_backprop,
     predicting,
+    predictor,
     second_order,
     sharing,
     single_steps,
@@ -256,6 +257,7 @@ class Network(Compiled):
     evaluate = fitting.evaluate
     predict = predicting.predict
     predict_proba = predicting.predict_proba
+    quantize = predictor.quantize
     forward = manual_backprop.forward
     backward = manual_backprop.backward
     interpolate = manual_backprop.interpolate

@@ -9,13 +9,29 @@
 #include "engine/stages/activation.hpp"
 
 namespace chainrule::engine {
+namespace {
+
+template <class T>
+std::unique_ptr<SmallWeights> make_small_weights(const kernels::KernelTable<T>& kernels,
+                                                 const Quantization& quantization) {
+  if (quantization.weights == WeightType::unchanged) return nullptr;
+  if constexpr (sizeof(T) == 4) {
+    return std::make_unique<SmallWeights>(kernels, quantization);
+  } else {
+    throw Error("small weights are those of a network of float, and this one is of double");
+  }
+}
+
+}  // namespace
 
 // The stages are those of a plan without backward pass, over parameters of this object's own.
 template <class T>
-InferencePlan<T>::InferencePlan(const kernels::KernelTable<T>& kernels, const Graph& graph)
+InferencePlan<T>::InferencePlan(const kernels::KernelTable<T>& kernels, const Graph& graph,
+                                const Quantization& quantization)
     : kernels_(kernels),
       parameters_(graph, kernels.panel),
-      graph_(kernels, graph, parameters_, PlanOptions{}, calls_) {
+      graph_(kernels, graph, parameters_, PlanOptions{}, calls_),
+      small_(make_small_weights(kernels, quantization)) {
   for (const StageNode<T>& node : graph_.stages) {
     if (auto* affine = dynamic_cast<AffineStage<T>*>(node.stage.get())) affine_.push_back(affine);
   }
@@ -25,6 +41,7 @@ InferencePlan<T>::InferencePlan(const kernels::KernelTable<T>& kernels, const Gr
         std::max(values_of_row_, checked_product(tensor.positions, row_stride<T>(tensor.columns)));
   }
   assign_slots();
+  if (small_) small_->check_ranges();
 }
 
 // The stages are gone through in their order, as `run` will do it: a tensor takes a free slot when
@@ -102,6 +119,7 @@ void InferencePlan<T>::assign_slots() {
                zeros[read],
                product && row,
                product ? product->row_product() : kernels::RowArgs<T>{},
+               product ? products_++ : -1,
                {},
                {}};
     if (node.reads.size() > 1) {
@@ -110,6 +128,9 @@ void InferencePlan<T>::assign_slots() {
         op.joined_strides.push_back(stride(tensor));
       }
       most_joined_ = std::max(most_joined_, node.reads.size());
+    }
+    if constexpr (sizeof(T) == 4) {
+      if (small_ && product) small_->add(op.product);
     }
     ops_.push_back(std::move(op));
     last_activation_ = activation ? activation->activation().kind : Activation::Kind::linear;
@@ -133,6 +154,7 @@ template <class T>
 void InferencePlan<T>::copy_from(const Buffer<T>& values) {
   parameters_.values.copy_from(values);
   for (AffineStage<T>* affine : affine_) affine->refresh();
+  if (small_) small_->pack();
 }
 
 // Scratch is shared by the ops, which come one after the other, so the largest wish counts.
@@ -140,8 +162,12 @@ template <class T>
 InferWorkspace<T> InferencePlan<T>::workspace(std::int64_t rows) const {
   check_table_size(checked_product(rows, slots_), values_of_row_);
   std::int64_t scratch = 0;
-  for (const InferOp& op : ops_)
-    scratch = std::max(scratch, op.stage->infer_scratch_bytes(rows * op.x_positions));
+  for (const InferOp& op : ops_) {
+    const std::int64_t x_rows = rows * op.x_positions;
+    scratch = std::max(scratch, op.stage->infer_scratch_bytes(x_rows));
+    if (small_ && op.product_number >= 0)
+      scratch = std::max(scratch, small_->scratch_bytes(op.product_number, x_rows));
+  }
   return {rows, slots_, values_of_row_, widest_, most_joined_, scratch};
 }
 
@@ -153,14 +179,7 @@ void InferencePlan<T>::run(const T* in, std::int64_t in_stride, std::int64_t row
     run_row(in, workspace);
     return;
   }
-  constexpr auto size = static_cast<std::int64_t>(sizeof(T));
-  constexpr auto type = sizeof(T) == 4 ? DataType::float32 : DataType::float64;
-  for (const Input& input : inputs_) {
-    kernels_.gather({type, in + input.first, in_stride * size, size, nullptr, 0, rows,
-                     input.columns, input.affine ? input.affine->scale() : nullptr,
-                     input.affine ? input.affine->offset() : nullptr, workspace.slot(input.slot),
-                     row_stride<T>(input.columns)});
-  }
+  gather(in, in_stride, rows, workspace);
   if (rows == 1) {
     run_row(nullptr, workspace);
     return;
@@ -170,8 +189,39 @@ void InferencePlan<T>::run(const T* in, std::int64_t in_stride, std::int64_t row
 
 // x: (rows positions) x inputs -> y: (rows positions) x outputs, from slot to slot
 template <class T>
+void InferencePlan<T>::observe(const T* in, std::int64_t in_stride, std::int64_t rows,
+                               InferWorkspace<T>& workspace,
+                               std::vector<std::vector<T>>& entering) const {
+  gather(in, in_stride, rows, workspace);
+  for (const InferOp& op : ops_) {
+    if (op.product_number >= 0) {
+      std::vector<T>& values = entering[static_cast<std::size_t>(op.product_number)];
+      const T* x = workspace.slot(op.x);
+      for (std::int64_t i = 0; i < rows * op.x_positions; ++i)
+        values.insert(values.end(), x + i * op.x_stride,
+                      x + i * op.x_stride + op.product.shape.rows);
+    }
+    run_stage(op, rows, workspace);
+  }
+}
+
+template <class T>
+void InferencePlan<T>::gather(const T* in, std::int64_t in_stride, std::int64_t rows,
+                              InferWorkspace<T>& workspace) const noexcept {
+  constexpr auto size = static_cast<std::int64_t>(sizeof(T));
+  constexpr auto type = sizeof(T) == 4 ? DataType::float32 : DataType::float64;
+  for (const Input& input : inputs_) {
+    kernels_.gather({type, in + input.first, in_stride * size, size, nullptr, 0, rows,
+                     input.columns, input.affine ? input.affine->scale() : nullptr,
+                     input.affine ? input.affine->offset() : nullptr, workspace.slot(input.slot),
+                     row_stride<T>(input.columns)});
+  }
+}
+
+template <class T>
 void InferencePlan<T>::run_stage(const InferOp& op, std::int64_t rows,
                                  InferWorkspace<T>& workspace) const noexcept {
+  if (small_ && op.product_number >= 0) return run_small(op, rows, nullptr, workspace);
   for (std::size_t i = 0; i < op.joined.size(); ++i)
     workspace.joined[i] = workspace.slot(op.joined[i]);
   op.stage->infer({rows * op.x_positions, workspace.slot(op.x), op.x_stride, workspace.slot(op.y),
@@ -179,11 +229,24 @@ void InferencePlan<T>::run_stage(const InferOp& op, std::int64_t rows,
                    op.joined_strides.data()});
 }
 
+/// A product with small weights; it reads `x` unless that is null.
+template <class T>
+void InferencePlan<T>::run_small(const InferOp& op, std::int64_t rows, const T* x,
+                                 InferWorkspace<T>& workspace) const noexcept {
+  if constexpr (sizeof(T) == 4) {
+    small_->forward(op.product_number, rows * op.x_positions, x ? x : workspace.slot(op.x),
+                    op.x_stride, workspace.slot(op.y), op.y_stride,
+                    op.zeros ? workspace.terms.data() : nullptr, workspace.scratch.data());
+  }
+}
+
 /// Runs all ops on a single row; the first one reads `x` unless it is null.
 template <class T>
 void InferencePlan<T>::run_row(const T* x, InferWorkspace<T>& workspace) const noexcept {
   for (const InferOp& op : ops_) {
-    if (op.is_product) {
+    if (small_ && op.product_number >= 0) {
+      run_small(op, 1, x, workspace);
+    } else if (op.is_product) {
       kernels_.forward_row(op.product, x ? x : workspace.slot(op.x), workspace.slot(op.y),
                            op.zeros ? workspace.terms.data() : nullptr);
     } else {

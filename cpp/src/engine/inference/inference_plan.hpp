@@ -3,11 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "chainrule/graph.hpp"
 #include "engine/buffer.hpp"
 #include "engine/inference/infers.hpp"
+#include "engine/inference/small_weights.hpp"
 #include "engine/parameters.hpp"
 #include "engine/stage_graph.hpp"
 #include "engine/stages/affine.hpp"
@@ -45,7 +47,9 @@ struct InferWorkspace {
 template <class T>
 class InferencePlan {
  public:
-  InferencePlan(const kernels::KernelTable<T>& kernels, const Graph& graph);
+  /// Throws Error where small weights are asked for that there are not.
+  InferencePlan(const kernels::KernelTable<T>& kernels, const Graph& graph,
+                const Quantization& quantization = {});
 
   /// Takes over the weights of a network of the same layers; while no thread runs rows.
   void copy_from(const Buffer<T>& values);
@@ -63,11 +67,17 @@ class InferencePlan {
     std::int64_t stride;
   };
   const std::vector<Result>& results() const { return results_; }
+  std::int64_t products() const { return products_; }
+  std::int64_t widest_row() const { return values_of_row_; }
 
   /// Runs up to workspace.rows rows, the first of which lies at `in` (strides count values): the
   /// columns of all inputs side by side.
   void run(const T* in, std::int64_t in_stride, std::int64_t rows,
            InferWorkspace<T>& workspace) const noexcept;
+
+  /// The same, which appends what enters each product to an item of `entering`.
+  void observe(const T* in, std::int64_t in_stride, std::int64_t rows, InferWorkspace<T>& workspace,
+               std::vector<std::vector<T>>& entering) const;
 
  private:
   /// An input: where its columns begin in a row, and where they go.
@@ -86,14 +96,19 @@ class InferencePlan {
     std::int64_t x_stride;
     std::int64_t y_stride;
     bool zeros;       // many of its inputs may be
-    bool is_product;  // of a single row, by `product`
+    bool is_product;  // by `product`, where its tensors have one position
     kernels::RowArgs<T> product;
+    std::int64_t product_number;               // among all products; -1: none
     std::vector<std::size_t> joined;           // slots, of a stage that reads several tensors
     std::vector<std::int64_t> joined_strides;  // as many
   };
 
   /// Decides where each tensor lies and which ops are left, once.
   void assign_slots();
+  void run_small(const InferOp& op, std::int64_t rows, const T* x,
+                 InferWorkspace<T>& workspace) const noexcept;
+  void gather(const T* in, std::int64_t in_stride, std::int64_t rows,
+              InferWorkspace<T>& workspace) const noexcept;
   void run_row(const T* x, InferWorkspace<T>& workspace) const noexcept;
   void run_stage(const InferOp& op, std::int64_t rows, InferWorkspace<T>& workspace) const noexcept;
 
@@ -101,12 +116,14 @@ class InferencePlan {
   Parameters<T> parameters_;
   FunctionCalls calls_{nullptr};  // of none, since a Predictor has no such functions
   StageGraph<T> graph_;
+  std::unique_ptr<SmallWeights> small_;  // of the products; null: not wanted
   std::vector<AffineStage<T>*> affine_;  // those of the stages that copy_from has to refresh
   std::vector<Input> inputs_;
   std::vector<InferOp> ops_;  // what is left to do when the rows are there
   std::vector<Result> results_;
   Activation::Kind last_activation_ = Activation::Kind::linear;
   std::int64_t slots_ = 0;
+  std::int64_t products_ = 0;
   std::int64_t values_of_row_ = 0;  // of the widest tensor, padded
   std::int64_t widest_ = 0;
   std::size_t most_joined_ = 0;

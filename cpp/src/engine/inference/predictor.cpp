@@ -52,11 +52,13 @@ std::unique_ptr<InferencePlan<T>> copied(std::unique_ptr<InferencePlan<T>> set,
 // LatestValue, so a reader never waits for a writer.
 template <class T>
 struct Predictor<T>::State {
-  State(const typename Network<T>::State& network, Loss::Link link_)
+  State(const typename Network<T>::State& network, Loss::Link link_,
+        const Quantization& quantization_)
       : graph(network.graph),
         inputs(network.inputs),
         outputs(network.outputs),
         kernels(network.kernels),
+        quantization(quantization_),
         weights(copied(make_set(), network.parameters.values)),
         link(link_),
         categories(network.categories) {
@@ -68,13 +70,14 @@ struct Predictor<T>::State {
   /// promise not to allocate.
   std::unique_ptr<InferencePlan<T>> make_set() const {
     model::refuse_lambdas(graph, "a Predictor");
-    return std::make_unique<InferencePlan<T>>(kernels, graph);
+    return std::make_unique<InferencePlan<T>>(kernels, graph, quantization);
   }
 
   const Graph graph;
   const std::int64_t inputs;
   const std::int64_t outputs;
   const kernels::KernelTable<T>& kernels;
+  const Quantization quantization;
   engine::LatestValue<InferencePlan<T>> weights;
   const Loss::Link link;
   const std::vector<std::int64_t> categories;  // of each column of x; empty where it holds none
@@ -118,9 +121,10 @@ Predictor<T>::Scratch::~Scratch() = default;
 
 // The network is read here and in `update` alone; it may be trained or deleted meanwhile.
 template <class T>
-Predictor<T>::Predictor(const Network<T>& network, Loss::Link link) {
+Predictor<T>::Predictor(const Network<T>& network, Loss::Link link,
+                        const Quantization& quantization) {
   const engine::Reading guard(*network.state_);
-  shared_ = Owned(new Shared{std::make_shared<State>(*network.state_, link)});
+  shared_ = Owned(new Shared{std::make_shared<State>(*network.state_, link, quantization)});
 }
 
 template <class T>
