@@ -206,6 +206,7 @@ def error(threads: int, runs: int) -> None:
         ("Friedman 1", 30): friedman_1,
         ("Friedman 1", 50): friedman_1,
         ("Friedman 2", 30): friedman_2,
+        ("Friedman 2", 50): friedman_2,
         ("1,030 rows", 30): concrete,
     }
     for (name, units), make in works.items():
