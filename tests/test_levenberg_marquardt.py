@@ -360,19 +360,21 @@ import chainrule as cr
 x = np.random.default_rng(0).normal(size=(700, 7))
 y = np.sin(x[:, :2]) * x[:, 2:4]
 net = cr.Sequential(
-    [cr.Input(7), cr.Dense(11, activation="tanh"), cr.Dense(2)], seed=1, dtype="float64")
+    [cr.Input(7), cr.Dense(int(sys.argv[2]), activation="tanh"), cr.Dense(2)], seed=1,
+    dtype="float64")
 net.fit(x, y, loss="mse", optimizer=cr.LevenbergMarquardt(bayesian=True), epochs=6,
         num_threads=int(sys.argv[1]), verbose=0)
 print(hashlib.sha256(b"".join(p.tobytes() for p in net.parameters.values())).hexdigest())
 """
 
 
-def test_bits_do_not_depend_on_threads_or_instruction_set() -> None:
+@pytest.mark.parametrize("units", [11, 40])  # with 40, threads share the factorization too
+def test_bits_do_not_depend_on_threads_or_instruction_set(units: int) -> None:
     hashes = set()
     for isa in cr.instruction_sets():
         for threads in ("1", "3"):
             done = subprocess.run(
-                [sys.executable, "-c", _HASH, threads],
+                [sys.executable, "-c", _HASH, threads, str(units)],
                 env={**os.environ, "CHAINRULE_ISA": isa},
                 capture_output=True,
                 text=True,

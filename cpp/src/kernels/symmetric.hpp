@@ -36,26 +36,36 @@ void pair_products(const PairProductArgs<T>& args) {
   }
 }
 
-/// c(row + r, column..) -= sum over terms k of u(k, row + r) c(k, column..); with `Solves`, then
-/// among the rows of the tile too, with their scales.
+/// Terms k of a tile: -u(k, row..) at u + k * u_stride and c(k, column..) at c + k * c_stride.
+template <class T>
+struct TriangularTerms {
+  const T* u;
+  int64_t u_stride;
+  const T* c;
+  int64_t c_stride;
+  int64_t count;
+};
+
+/// c(row + r, column..) += sum over the terms; with `Solves`, then among the rows of the tile too,
+/// with their scales. The terms' u has its sign changed, unless rows are solved.
 template <class T, int MR, int NV, bool Solves>
 CHAINRULE_INLINE void triangular_tile(const TriangularArgs<T>& f, int64_t row, int64_t column,
-                                      int64_t begin, int64_t end) {
+                                      const TriangularTerms<T>& terms) {
   T* const to = f.c + row * f.c_stride + column;
   Vec<T> s[MR][NV];
   for (int r = 0; r < MR; ++r)
     for (int v = 0; v < NV; ++v) s[r][v] = load(to + r * f.c_stride + v * kLanes<T>);
-  const T* u = f.u + begin * f.u_stride + row;
-  const T* c = f.c + begin * f.c_stride + column;
-  for (int64_t k = begin; k < end; ++k) {
+  const T* u = terms.u;
+  const T* c = terms.c;
+  for (int64_t k = 0; k < terms.count; ++k) {
     Vec<T> cv[NV];
     for (int v = 0; v < NV; ++v) cv[v] = load(c + v * kLanes<T>);
     for (int r = 0; r < MR; ++r) {
-      const Vec<T> factor = broadcast(-u[r]);
+      const Vec<T> factor = broadcast(Solves ? -u[r] : u[r]);
       for (int v = 0; v < NV; ++v) s[r][v] = fma(factor, cv[v], s[r][v]);
     }
-    u += f.u_stride;
-    c += f.c_stride;
+    u += terms.u_stride;
+    c += terms.c_stride;
   }
   if constexpr (Solves) {
     const T* const own = f.u + row * f.u_stride + row;
@@ -71,37 +81,64 @@ CHAINRULE_INLINE void triangular_tile(const TriangularArgs<T>& f, int64_t row, i
     for (int v = 0; v < NV; ++v) store(to + r * f.c_stride + v * kLanes<T>, s[r][v]);
 }
 
-/// All rows of NV vectors of columns: terms [begin, end), or where rows are solved, those of the
-/// rows before each from `begin` on.
-template <class T, int NV, bool Solves>
-void triangular_strip(const TriangularArgs<T>& f, int64_t column, int64_t begin, int64_t end) {
-  int64_t row = f.row_begin;
-  for (; row + kTileRows <= f.row_end; row += kTileRows)
-    triangular_tile<T, kTileRows, NV, Solves>(f, row, column, begin, Solves ? row : end);
-  for (; row < f.row_end; ++row)
-    triangular_tile<T, 1, NV, Solves>(f, row, column, begin, Solves ? row : end);
-}
-
-template <class T, bool Solves>
-CHAINRULE_INLINE void triangular_strips(const TriangularArgs<T>& f, int64_t begin, int64_t end) {
+/// Calls part.template operator()<NV>(column) for the vectors of all columns, NV at a time.
+template <class T, class Part>
+CHAINRULE_INLINE void in_strips(const TriangularArgs<T>& f, Part part) {
   int64_t column = f.column_begin;
   for (; column + kPanelColumns<T> <= f.column_end; column += kPanelColumns<T>)
-    triangular_strip<T, kPanelVectors, Solves>(f, column, begin, end);
-  for (; column < f.column_end; column += kLanes<T>)
-    triangular_strip<T, 1, Solves>(f, column, begin, end);
+    part.template operator()<kPanelVectors>(column);
+  for (; column < f.column_end; column += kLanes<T>) part.template operator()<1>(column);
 }
 
+/// Calls part.template operator()<MR>(row) for all rows, MR at a time.
+template <class Part>
+CHAINRULE_INLINE void in_tiles(int64_t begin, int64_t end, Part part) {
+  int64_t row = begin;
+  for (; row + kTileRows <= end; row += kTileRows) part.template operator()<kTileRows>(row);
+  for (; row < end; ++row) part.template operator()<1>(row);
+}
+
+/// Rows of a matrix lie pages apart. What several tiles read of them is copied together first.
 template <class T>
 void subtract_products(const TriangularArgs<T>& f) {
-  constexpr int64_t block = 256;  // terms of a strip that stay in a cache
+  constexpr int64_t most_terms = 128;
+  constexpr int64_t most_rows = 48;
+  alignas(64) T u[most_terms * most_rows];
+  alignas(64) T c[most_terms * kPanelColumns<T>];
   if (f.row_begin == 0) return;
-  in_blocks(f.row_begin, block,
-            [&](int64_t begin, int64_t end) { triangular_strips<T, false>(f, begin, end); });
+  in_blocks(f.row_end - f.row_begin, most_rows, [&](int64_t first, int64_t last) {
+    const int64_t row_begin = f.row_begin + first;
+    const int64_t rows = last - first;
+    in_blocks(f.row_begin, most_terms, [&](int64_t begin, int64_t end) {
+      const int64_t terms = end - begin;
+      for (int64_t k = 0; k < terms; ++k)
+        for (int64_t r = 0; r < rows; ++r)
+          u[k * most_rows + r] = -f.u[(begin + k) * f.u_stride + row_begin + r];
+      in_strips(f, [&]<int NV>(int64_t column) {
+        constexpr int64_t width = NV * kLanes<T>;
+        const T* const from = f.c + begin * f.c_stride + column;
+        for (int64_t k = 0; k < terms; ++k)
+          for (int v = 0; v < NV; ++v)
+            store(c + k * width + v * kLanes<T>, load(from + k * f.c_stride + v * kLanes<T>));
+        in_tiles(row_begin, row_begin + rows, [&]<int MR>(int64_t row) {
+          triangular_tile<T, MR, NV, false>(f, row, column,
+                                            {u + row - row_begin, most_rows, c, width, terms});
+        });
+      });
+    });
+  });
 }
 
 template <class T>
 void solve_rows(const TriangularArgs<T>& f) {
-  triangular_strips<T, true>(f, f.row_begin, f.row_begin);
+  in_strips(f, [&]<int NV>(int64_t column) {
+    in_tiles(f.row_begin, f.row_end, [&]<int MR>(int64_t row) {
+      triangular_tile<T, MR, NV, true>(
+          f, row, column,
+          {f.u + f.row_begin * f.u_stride + row, f.u_stride,
+           f.c + f.row_begin * f.c_stride + column, f.c_stride, row - f.row_begin});
+    });
+  });
 }
 
 template <class T>

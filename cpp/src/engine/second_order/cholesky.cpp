@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The factorization goes by blocks of rows: what the rows above have made is taken from a block,
 // the block's own columns become those of U, and the columns behind follow, among them that of a
-// right side.
+// right side. Threads share out the columns.
 #include "engine/second_order/cholesky.hpp"
 
 #include <algorithm>
+
+#include "engine/threads/thread_context.hpp"
+#include "engine/threads/thread_count.hpp"
 
 namespace chainrule::engine {
 
@@ -18,22 +21,37 @@ constexpr std::int64_t kBlock = 48;  // rows, several tiles
 // block of rows, in this order: (1) the products of the rows above are subtracted, over all
 // columns; (2) the block's own columns are factorized; (3) the columns behind are solved with it.
 // Every number is the sum of its terms in index order, so blocks change no bit.
-bool SymmetricMatrix::factorize(const kernels::KernelTable<double>& kernels, double* b) {
+bool SymmetricMatrix::factorize(const kernels::KernelTable<double>& kernels, int num_threads,
+                                double* b) {
   kernels_ = &kernels;
   double* const a = values_.data();
   double* const scales = scales_.data();
   for (std::int64_t i = 0; i < size_; ++i) row(i)[size_] = b ? b[i] : 0.0;
-  for (std::int64_t begin = 0; begin < size_; begin += kBlock) {
-    const std::int64_t end = std::min(size_, begin + kBlock);
-    const std::int64_t behind = padded<double>(end);
-    kernels.subtract_products({a, stride_, a, stride_, begin, end, begin, stride_, scales});
-    if (!kernels.factorize_rows({a, stride_, a, stride_, begin, end, begin, behind, scales},
-                                scales))
-      return false;
-    kernels.solve_rows({a, stride_, a, stride_, begin, end, behind, stride_, scales});
-  }
-  for (std::int64_t i = 0; b && i < size_; ++i) b[i] = row(i)[size_];
-  return true;
+  const auto n = static_cast<double>(size_);
+  const int threads = threads_for(n * n / 6.0, kBlock, num_threads);  // for a block of rows
+  bool is_definite = true;
+  run_piece(threads, [&](Team team) {
+    ThreadContext context(team);
+    for (std::int64_t begin = 0; begin < size_; begin += kBlock) {
+      const std::int64_t end = std::min(size_, begin + kBlock);
+      const std::int64_t behind = padded<double>(end);
+      const Range all = context.slice().range(stride_ - begin, kernels.panel);
+      kernels.subtract_products(
+          {a, stride_, a, stride_, begin, end, begin + all.begin, begin + all.end, scales});
+      context.barrier();
+      if (context.first_thread())
+        is_definite = kernels.factorize_rows(
+            {a, stride_, a, stride_, begin, end, begin, behind, scales}, scales);
+      context.barrier();
+      if (!is_definite) return;
+      const Range rest = context.slice().range(stride_ - behind, kernels.panel);
+      kernels.solve_rows(
+          {a, stride_, a, stride_, begin, end, behind + rest.begin, behind + rest.end, scales});
+      context.barrier();
+    }
+  });
+  for (std::int64_t i = 0; is_definite && b && i < size_; ++i) b[i] = row(i)[size_];
+  return is_definite;
 }
 
 // b(i) = (b(i) - sum over j > i of U(i, j) b(j)) / U(i, i), from the last row to the first

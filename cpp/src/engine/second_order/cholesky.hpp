@@ -30,7 +30,7 @@ class SymmetricMatrix {
 
   /// Makes this U, and of b, if it is given, U^-T b; false where the matrix is not positive
   /// definite.
-  bool factorize(const kernels::KernelTable<double>& kernels, double* b = nullptr);
+  bool factorize(const kernels::KernelTable<double>& kernels, int num_threads, double* b = nullptr);
 
   // Of U.
   /// b becomes U^-1 b.

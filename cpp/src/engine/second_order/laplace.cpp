@@ -39,7 +39,8 @@ struct Laplace::State {
         copy(network),
         rows(x, y, Loss{}),
         problem(graph, copy.parameters, engine::multiply_adds(graph), rows, num_threads, occupancy),
-        factor(problem.parameters()) {}
+        factor(problem.parameters()),
+        threads(num_threads) {}
 
   void find(const LaplaceOptions& options, const Poll& poll);
   bool factorize(const engine::SymmetricMatrix& jj);
@@ -50,6 +51,7 @@ struct Laplace::State {
   TrainingRows rows;
   mutable GaussNewton problem;
   engine::SymmetricMatrix factor;
+  int threads;
   double alpha = 1.0;
   double beta = 1.0;
   double effective = 0.0;
@@ -68,7 +70,7 @@ bool Laplace::State::factorize(const engine::SymmetricMatrix& jj) {
     for (std::int64_t j = i; j < factor.size(); ++j) row[j] *= weight;
     row[i] += alpha;
   }
-  return factor.factorize(kernels::table<double>(kernels::active()));
+  return factor.factorize(kernels::table<double>(kernels::active()), threads);
 }
 
 // J^T J is worked out once, at the parameters given; alpha and beta then follow by the fixed point,

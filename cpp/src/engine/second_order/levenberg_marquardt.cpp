@@ -44,6 +44,7 @@ class LevenbergMarquardtSolver final : public Solver<T> {
         copy_(network.graph, network.parameters),
         problem_(network.graph, copy_.parameters, network.multiply_adds, rows, run.num_threads,
                  network.occupancy),
+        num_threads_(run.num_threads),
         damping_(options.damping),
         jj_(problem_.parameters()),
         factor_(problem_.parameters()),
@@ -172,7 +173,7 @@ class LevenbergMarquardtSolver final : public Solver<T> {
       for (std::int64_t j = i; j < factor_.size(); ++j) row[j] = weight * from[j];
       row[i] += decay(static_cast<std::size_t>(i)) + more;
     }
-    return factor_.factorize(kernels::table<double>(kernels::active()), b);
+    return factor_.factorize(kernels::table<double>(kernels::active()), num_threads_, b);
   }
 
   /// Moves w_ by -(curvature + damping I)^-1 gradient / 2 to parameters of a smaller objective.
@@ -243,6 +244,7 @@ class LevenbergMarquardtSolver final : public Solver<T> {
   const engine::ParameterVector own_vector_;  // of the network's arena, not the copy's
   DoubleParameters copy_;
   GaussNewton problem_;
+  const int num_threads_;
   double damping_;
   engine::SymmetricMatrix jj_;
   engine::SymmetricMatrix factor_;
