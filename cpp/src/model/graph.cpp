@@ -78,8 +78,10 @@ Graph Graph::from_config(const GraphConfig& config) {
       graph.add_shared(tensor(node, node.shares), read, node.name);
     }
   }
-  for (const NodeConfig& node : config.nodes)
+  for (const NodeConfig& node : config.nodes) {
     if (!node.trainable) graph.set_trainable(node.name, false);
+    if (node.member != 0) graph.set_member(node.name, node.member);
+  }
   for (const std::string& output : config.outputs) graph.output(graph.named(output));
   return graph;
 }
@@ -89,6 +91,7 @@ GraphConfig Graph::config() const {
   for (const Node& node : nodes_) {
     NodeConfig described{.name = node.name};
     described.trainable = node.trainable;
+    described.member = node.member;
     if (!node.layer) {
       described.shape = node.shape;
     } else if (node.shares >= 0) {
@@ -215,6 +218,15 @@ void Graph::set_trainable(const std::string& name, bool trainable) {
       nodes_[i].trainable = trainable;
 }
 
+void Graph::set_member(const std::string& name, std::int64_t member) {
+  Node& node = nodes_[static_cast<std::size_t>(named(name).node())];
+  if (!node.layer) throw Error("input " + quoted(name) + " is no layer of a member");
+  if (member < 0)
+    throw Error("the member of node " + quoted(name) + " must be >= 0, got " +
+                std::to_string(member));
+  node.member = member;
+}
+
 void Graph::check() const {
   if (layer_count_ == 0) throw Error("a network needs at least one layer");
   if (outputs_.empty()) throw Error("a network needs at least one output");
@@ -276,7 +288,7 @@ bool Graph::is_chain() const {
 bool same_structure(const Graph& a, const Graph& b) {
   const auto same = [](const Node& x, const Node& y) {
     return x.layer.has_value() == y.layer.has_value() && x.inputs == y.inputs &&
-           x.shape == y.shape && x.shares == y.shares &&
+           x.shape == y.shape && x.shares == y.shares && x.member == y.member &&
            (!x.layer || (*x.layer)->config() == (*y.layer)->config());
   };
   return a.outputs_ == b.outputs_ &&
