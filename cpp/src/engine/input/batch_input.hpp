@@ -53,6 +53,8 @@ class BatchInput {
   bool lists_first_output() const { return lists_entries_; }
   /// Whether d loss / d x may be something else than zero.
   bool passes_gradient() const { return !reader_ || reader_->passes_gradient(); }
+  /// Has a stage read its rows itself, where several read x and no table is all that they need.
+  void add_reader(ReadsRows<T>& reader) { other_readers_.push_back(&reader); }
   /// The tensor of the batch; without memory until choose_path has found that it is needed.
   const Tensor<T>& x() const { return x_; }
 
@@ -126,8 +128,9 @@ class BatchInput {
   const kernels::KernelTable<T>& kernels_;
   PlanOptions options_;
   Tensor<T> x_;
-  AffineStage<T>* affine_ = nullptr;   // the first stage, applied while gathering
-  ReadsRows<T>* reader_ = nullptr;     // the first stage, which reads by itself
+  AffineStage<T>* affine_ = nullptr;          // the first stage, applied while gathering
+  ReadsRows<T>* reader_ = nullptr;            // the first stage, which reads by itself
+  std::vector<ReadsRows<T>*> other_readers_;  // those among several stages
   TakesNonzeros<T>* taker_ = nullptr;  // the first stage that has work left, if it takes nonzeros
   const Stage<T>* fed_ = nullptr;      // the taker as a stage
   const Stage<T>* first_ = nullptr;    // the first that an AffineStage does not stand for
