@@ -230,22 +230,27 @@ void Graph::set_member(const std::string& name, std::int64_t member) {
 void Graph::check() const {
   if (layer_count_ == 0) throw Error("a network needs at least one layer");
   if (outputs_.empty()) throw Error("a network needs at least one output");
-  std::vector<int> readers(nodes_.size(), 0);
-  for (const std::int64_t output : outputs_) ++readers[static_cast<std::size_t>(output)];
+  std::vector<bool> used(nodes_.size(), false);
+  std::vector<bool> gives_numbers(nodes_.size(), false);  // to a layer that reads no categories
+  for (const std::int64_t output : outputs_) used[static_cast<std::size_t>(output)] = true;
   for (std::size_t i = nodes_.size(); i-- > 0;) {
-    if (readers[i] == 0)
+    if (!used[i])
       throw Error((nodes_[i].layer ? "node " : "input ") + quoted(nodes_[i].name) +
                   " leads to no output");
-    for (const std::int64_t input : nodes_[i].inputs) ++readers[static_cast<std::size_t>(input)];
+    for (const std::int64_t input : nodes_[i].inputs) {
+      used[static_cast<std::size_t>(input)] = true;
+      if (!(*nodes_[i].layer)->reads_categories())
+        gives_numbers[static_cast<std::size_t>(input)] = true;
+    }
   }
   // Categories are read from the caller's rows, which other layers get as numbers.
   for (const Node& reader : nodes_) {
     if (!reader.layer || !(*reader.layer)->reads_categories()) continue;
     const std::int64_t read = reader.inputs.front();
-    if (readers[static_cast<std::size_t>(read)] == 1) continue;
+    if (!gives_numbers[static_cast<std::size_t>(read)]) continue;
     throw Error("layer " + reader.name + " (" + std::string((*reader.layer)->kind()) +
                 ") reads categories from " + quoted(node(read).name) +
-                " and must be its only reader: give the others an input of their own");
+                ", which only such layers may read: give the others an input of their own");
   }
 }
 

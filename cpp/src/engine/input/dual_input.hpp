@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -38,7 +39,11 @@ class BatchInput<kernels::Dual> {
 
   bool fuses_affine() const { return false; }
   bool lists_first_output() const { return false; }
-  bool passes_gradient() const { return !reader_ || reader_->passes_gradient(); }
+  bool passes_gradient() const {
+    if (other_readers_.empty()) return !reader_ || reader_->passes_gradient();
+    return std::any_of(other_readers_.begin(), other_readers_.end(),
+                       [](const ReadsRows<Dual>* reader) { return reader->passes_gradient(); });
+  }
   void add_reader(ReadsRows<Dual>& reader) { other_readers_.push_back(&reader); }
   const Tensor<Dual>& x() const { return x_; }
   void choose_path(const RowsView&, InputSparsity) {}
