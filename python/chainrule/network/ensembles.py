@@ -57,6 +57,9 @@ def ensemble(network: Network, members: int, *, share: str | None = None) -> Net
     1``, trained alone on batches in the same order. That order is `network`'s; alone,
     ``copy.deepcopy(net.subnetwork("member_2/<output>"))`` has it too.
 
+    An ensemble takes about the time of its members one after another, less where they are small;
+    where each may be a network by itself, `train_many` trains them on several threads in less.
+
     References
     ----------
     Lakshminarayanan, Pritzel & Blundell, "Simple and scalable predictive uncertainty estimation
@@ -67,13 +70,10 @@ def ensemble(network: Network, members: int, *, share: str | None = None) -> Net
     --------
     >>> import chainrule as cr
     >>> x, y = cr.data.load_digits()
-    >>> alone = cr.Sequential(
-    ...     [cr.Input(64), cr.Rescaling(1 / 16), cr.Dense(32, activation="relu"),
-    ...      cr.Dense(10, activation="softmax")],
-    ...     seed=0,
-    ... )
+    >>> layers = [cr.Input(64), cr.Rescaling(1 / 16), cr.Dense(32, activation="relu")]
+    >>> alone = cr.Sequential([*layers, cr.Dense(10, activation="softmax")], seed=0)
     >>> net = cr.ensemble(alone, members=4)
-    >>> _ = net.fit(x, y, loss="cross_entropy", epochs=5, verbose=0)
+    >>> _ = net.fit(x, y, loss="cross_entropy", optimizer=cr.Adam(1e-2), epochs=5, verbose=0)
     >>> net.evaluate(x, y)["accuracy"] > 0.95
     True
     """
