@@ -234,7 +234,7 @@ def test_bad_options(make: Any, error: type[Exception], text: str) -> None:
 def test_nothing_else_reads_the_categories() -> None:
     x = cr.Input(2, name="codes")
     outputs = cr.Concatenate()([cr.Embedding(3, 2)(x), cr.Dense(1)(x)])
-    text = "layer embedding (embedding) reads categories from 'codes' and must be its only reader"
+    text = "(embedding) reads categories from 'codes', which only such layers may read"
     with pytest.raises(ValueError, match=re.escape(text)):
         cr.Network(inputs=x, outputs=outputs, seed=0)
 

@@ -174,6 +174,8 @@ def test_constructors_take_exactly_the_cores_options(family: type[Spec], kind: s
         "dense": {"weight_initializer"},
         "embedding": {"columns"},
         "dropout": {"rate_schedule"},
+        "scale": {"scale_initializer"},
+        "average": {"independent"},
     }.get(kind, set())
     if kind == "normalization":  # whose defaults no config holds
         options |= {"method", "clip", "missing", "columns", "indicator_columns"}

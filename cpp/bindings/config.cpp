@@ -133,6 +133,7 @@ GraphConfig to_graph_config(const std::vector<py::dict>& nodes,
     if (given.contains("inputs")) node.inputs = given["inputs"].cast<std::vector<std::string>>();
     if (given.contains("trainable")) node.trainable = given["trainable"].cast<bool>();
     if (given.contains("shares")) node.shares = given["shares"].cast<std::string>();
+    if (given.contains("member")) node.member = given["member"].cast<std::int64_t>();
     config.nodes.push_back(std::move(node));
   }
   config.outputs = outputs;
@@ -153,6 +154,7 @@ std::vector<py::dict> from_graph_config(const GraphConfig& config) {
     }
     if (!node.inputs.empty()) described["inputs"] = node.inputs;
     if (!node.trainable) described["trainable"] = false;
+    if (node.member != 0) described["member"] = node.member;
     nodes.push_back(std::move(described));
   }
   return nodes;

@@ -155,8 +155,8 @@ TEST_CASE("a graph says what is wrong with it, by the names of its nodes") {
   shared.output(shared.add(CategoryEncoding(3), codes));
   shared.output(shared.add(Dense(1), codes));
   CHECK_THROWS_WITH_AS(shared.check(),
-                       "layer category_encoding (category_encoding) reads categories from 'codes' "
-                       "and must be its only reader: give the others an input of their own",
+                       "layer category_encoding (category_encoding) reads categories from 'codes'"
+                       ", which only such layers may read: give the others an input of their own",
                        Error);
 }
 

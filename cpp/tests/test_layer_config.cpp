@@ -190,15 +190,17 @@ TEST_CASE("every other layer keeps its inputs' shape, owns nothing and survives 
 }
 
 TEST_CASE("layers of graphs survive the way to a config and back") {
-  for (const char* kind : {"add", "subtract", "multiply", "average", "maximum", "concatenate",
-                           "dot", "flatten", "global_average_pooling"}) {
+  for (const char* kind : {"add", "subtract", "multiply", "maximum", "concatenate", "dot",
+                           "flatten", "global_average_pooling"}) {
     CAPTURE(kind);
     CHECK(layer(kind)->config() == Config{kind, {}});
     CHECK_THROWS_WITH_AS(layer(kind, {{"axis", -1.0}}),
                          ("unknown " + std::string(kind) + " option 'axis'; valid: none").c_str(),
                          Error);
   }
-  const Config configs[] = {{"reshape", {{"target_shape", std::vector<double>{4, -1}}}},
+  CHECK(layer("average")->config() == Config{"average", {}});
+  const Config configs[] = {{"average", {{"independent", true}}},
+                            {"reshape", {{"target_shape", std::vector<double>{4, -1}}}},
                             {"reshape", {{"target_shape", std::int64_t{12}}}},
                             {"permute", {{"dims", std::vector<double>{2, 1}}}},
                             {"repeat_vector", {{"n", std::int64_t{3}}}},

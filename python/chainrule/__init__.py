@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from chainrule.interop.sklearn import from_sklearn, to_sklearn
     from chainrule.interop.torch import from_torch, to_torch
     from chainrule.network.cross_validation import cross_validate
+    from chainrule.network.ensembles import ensemble
     from chainrule.network.gradient_check import GradientReport, gradient_check
     from chainrule.network.train_many import train_many
 
@@ -142,6 +143,7 @@ __all__ = [
     "cross_validate",
     "data",
     "default_num_threads",
+    "ensemble",
     "export_c",
     "find_learning_rate",
     "from_onnx",
@@ -177,6 +179,7 @@ _LAZY = {
     "GradientReport": "chainrule.network.gradient_check",
     "cross_validate": "chainrule.network.cross_validation",
     "data": "chainrule.data",
+    "ensemble": "chainrule.network.ensembles",
     "export_c": "chainrule.c_export",
     "find_learning_rate": "chainrule.diagnosis.learning_rate",
     "from_onnx": "chainrule.interop.onnx_import",

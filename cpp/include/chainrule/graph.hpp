@@ -25,6 +25,7 @@ struct Node {
   std::int64_t layer_index = -1;     // among the nodes that are layers; -1: an input
   std::int64_t shares = -1;          // the node whose parameters it uses; -1: its own
   bool trainable = true;             // false: training leaves its parameters as they are
+  std::int64_t member = 0;           // of an ensemble, from 1; 0: of none, see Graph::set_member
 };
 
 /// Layers and how they read each other: a directed acyclic graph, whose nodes are in topological
@@ -81,6 +82,13 @@ class CHAINRULE_API Graph {
   /// Has training change the parameters of a layer, or leave them as they are: for all nodes that
   /// share them. Throws Error for a name of none.
   void set_trainable(const std::string& name, bool trainable);
+
+  /// Has a layer draw its random numbers, initial weights and masks, as it would in a network of
+  /// the nodes of this member and those of none alone, whose seed is larger by member - 1. So an
+  /// ensemble's members, from 1, differ, and each is to the bit what it would be by itself. 0,
+  /// which all nodes are of at first: of no member. Throws Error for a name of no layer and below
+  /// 0.
+  void set_member(const std::string& name, std::int64_t member);
 
   /// Throws Error unless there are an input, a layer and an output, and each node leads to an
   /// output.

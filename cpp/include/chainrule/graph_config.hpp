@@ -21,6 +21,7 @@ struct NodeConfig {
   std::vector<std::string> inputs = {};
   std::string shares = {};  // the node whose layer and parameters it uses; empty: its own
   bool trainable = true;
+  std::int64_t member = 0;
 };
 
 /// The nodes of a graph in topological order, and which of them are its outputs.

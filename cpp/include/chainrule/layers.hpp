@@ -162,6 +162,7 @@ class CHAINRULE_API GaussianNoise final : public Layer {
 class CHAINRULE_API Scale final : public TrainedLayer {
  public:
   double initial_scale = 1.0;
+  std::optional<Initializer> scale_initializer;  // of the factors, in place of initial_scale
 
   Scale() = default;
   explicit Scale(double initial_scale_) : initial_scale(initial_scale_) {}

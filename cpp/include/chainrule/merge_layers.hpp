@@ -44,8 +44,15 @@ class CHAINRULE_API Multiply final : public Merge {
 /// The sum of its inputs divided by their number.
 class CHAINRULE_API Average final : public Merge {
  public:
+  explicit Average(bool independent_ = false) : independent(independent_) {}
   static Average from_config(const Config& config);
   std::string_view kind() const override { return "average"; }
+  Config config() const override;
+
+  /// As an output of a network: training minimises the sum of the losses of its inputs, each by
+  /// itself, instead of the loss of their mean. These are then the members of an ensemble. Losses
+  /// that are not trained, as of validation, are those of the mean.
+  bool independent;
 };
 
 /// The largest of its inputs, element by element. Where several are equal, the first of them gets

@@ -114,8 +114,7 @@ double Network<T>::evaluate(const Inputs& x, const Targets& y, const Losses& los
       compiled.plan.forward(context, step);
       compiled.run(step, context, y, list.from(first), false);
       if (compiled.plan.calls().failed()) return;
-      if (outputs)
-        copy_results(compiled.plan, step.rows_of(context.slice()), {nullptr, first}, outputs);
+      if (outputs) compiled.copy_outputs(step.rows_of(context.slice()), {nullptr, first}, outputs);
       // The first thread adds up the losses of rows that other threads have written.
       context.sync_for(Partition::columns);
       if (context.first_thread()) compiled.add_batch(step.rows);

@@ -30,6 +30,7 @@ void for_each_element(const Parameter& p, Visit visit) {
 // is a matrix of one row. Shared nodes use those of their owner.
 template <class T>
 Parameters<T>::Parameters(const Graph& graph, std::int64_t panel) {
+  MemberCount count;
   for (const Node& node : graph.nodes()) {
     if (!node.layer || node.shares >= 0) continue;
     for (const ParameterSpec& spec : (*node.layer)->parameters(graph.input_shapes(node))) {
@@ -39,6 +40,7 @@ Parameters<T>::Parameters(const Graph& graph, std::int64_t panel) {
       p.spec = spec;
       p.trained = spec.trainable && node.trainable;
       p.group = group_of(spec);
+      p.random = count.next(node.member);
       const std::int64_t rows = spec.shape.positions();
       const std::int64_t columns = spec.shape.columns();
       p.shape = {rows, columns, panel, kernels::kRowAlignment<T>};
@@ -106,16 +108,17 @@ void Parameters<T>::set_exact_mean(std::vector<double> exact) {
 }
 
 // Numbers are drawn in double, row-major, from a stream of their own for each parameter: they
-// depend on the seed and the place in the list alone, not on panels or on what other layers draw.
+// depend on the seed and the place in the list alone, among the parameters of a member and of none,
+// not on panels or on what other layers draw.
 template <class T>
 void Parameters<T>::initialize(std::uint64_t seed) {
   std::vector<double> wide;
   std::vector<T> rows;
-  for (std::size_t i = 0; i < list_.size(); ++i) {
-    const Parameter& p = list_[i];
+  for (const Parameter& p : list_) {
     const auto size = static_cast<std::size_t>(p.spec.shape.size());
     wide.assign(size, 0.0);
-    p.spec.initializer.fill(wide.data(), p.shape.rows, p.shape.columns, seed, i);
+    p.spec.initializer.fill(wide.data(), p.shape.rows, p.shape.columns, seed + p.random.offset,
+                            p.random.number);
     rows.assign(wide.begin(), wide.end());
     pack(p, rows.data(), values.data());
   }

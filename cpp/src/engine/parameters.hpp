@@ -9,6 +9,7 @@
 #include "chainrule/graph.hpp"
 #include "chainrule/layer.hpp"
 #include "engine/buffer.hpp"
+#include "engine/member_count.hpp"
 #include "kernels/table.hpp"
 
 namespace chainrule::engine {
@@ -23,6 +24,7 @@ struct Parameter {
   std::int64_t size = 0;    // with padding
   bool trained = true;      // by its nature, and its node is not frozen
   std::size_t group = 0;    // of arrays with the same factors; 0: both are 1
+  RandomPlace random;       // of its first values
 };
 
 /// What optimizers make of the numbers that they are given, for some arrays.

@@ -15,6 +15,7 @@
 #include <limits>
 #include <utility>
 
+#include "engine/input/reads_rows.hpp"
 #include "engine/instantiate.hpp"
 #include "engine/norm.hpp"
 
@@ -75,6 +76,10 @@ void Plan<T>::make_inputs() {
     inputs_.push_back(
         std::make_unique<BatchInput<T>>(kernels_, options_, graph_.tensors[tensor].columns, first));
     BatchInput<T>& input = *inputs_.back();
+    for (const std::size_t stage : graph_.tensors[tensor].readers) {
+      auto* reader = dynamic_cast<ReadsRows<T>*>(graph_.stages[stage].stage.get());
+      if (first.empty() && reader) input.add_reader(*reader);
+    }
     if (first.empty()) continue;
     for (std::size_t i = 0; i < ops_.size(); ++i) {
       const StageNode<T>& node = graph_.stages[i];

@@ -48,8 +48,10 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
   std::vector<std::size_t> tensor_of(nodes.size());
   std::vector<bool> used(nodes.size(), false);  // as the owner of parameters
   node_outputs.resize(static_cast<std::size_t>(graph.layer_count()));
+  MemberCount count;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const Node& node = nodes[i];
+    const RandomPlace random = node.layer ? count.next(node.member) : RandomPlace{};
     if (!wanted[i] && node.layer) continue;
     const std::int64_t positions = node.shape.positions();
     check_table_size(checked_product(options.batch_size, positions), node.shape.columns(),
@@ -71,6 +73,7 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
                                   .parameters = parameters,
                                   .layer = node.layer_index,
                                   .owner = nodes[owner].layer_index,
+                                  .random = random,
                                   .shapes = graph.input_shapes(node),
                                   .inputs = tensors[reads[0]].columns,
                                   .frozen = !node.trainable,

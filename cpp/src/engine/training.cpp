@@ -280,7 +280,7 @@ void Network<T>::State::EpochRun::find_wrong_labels(engine::Range rows, engine::
   for (std::size_t k = 0; k < y_.size(); ++k) {
     const std::int64_t* labels = y_[k].labels;
     if (losses_[k].is_custom() && !y_[k].class_weights) continue;
-    const std::int64_t classes = compiled_->plan.result(k).columns;
+    const std::int64_t classes = s_.graph.node(s_.graph.outputs()[k]).shape.columns();
     const std::int64_t positions = y_[k].label_positions;
     for (std::int64_t i = rows.begin; labels && i < rows.end; ++i) {
       const std::int64_t* of_row = labels + order[i] * positions;
@@ -302,7 +302,7 @@ void Network<T>::State::EpochRun::run_passes(ThreadContext& context, const Step<
   find_wrong_labels(rows, of_y(order));
   compiled_->run(step, context, y_, of_y(order), true);
   if (!compiled_->finite(rows)) diverged_.store(true, std::memory_order_relaxed);
-  if (outputs_) copy_results(plan, rows, order, outputs_);
+  if (outputs_) compiled_->copy_outputs(rows, order, outputs_);
   plan.backward(context, step);
 }
 

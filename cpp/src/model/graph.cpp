@@ -78,8 +78,10 @@ Graph Graph::from_config(const GraphConfig& config) {
       graph.add_shared(tensor(node, node.shares), read, node.name);
     }
   }
-  for (const NodeConfig& node : config.nodes)
+  for (const NodeConfig& node : config.nodes) {
     if (!node.trainable) graph.set_trainable(node.name, false);
+    if (node.member != 0) graph.set_member(node.name, node.member);
+  }
   for (const std::string& output : config.outputs) graph.output(graph.named(output));
   return graph;
 }
@@ -89,6 +91,7 @@ GraphConfig Graph::config() const {
   for (const Node& node : nodes_) {
     NodeConfig described{.name = node.name};
     described.trainable = node.trainable;
+    described.member = node.member;
     if (!node.layer) {
       described.shape = node.shape;
     } else if (node.shares >= 0) {
@@ -215,25 +218,39 @@ void Graph::set_trainable(const std::string& name, bool trainable) {
       nodes_[i].trainable = trainable;
 }
 
+void Graph::set_member(const std::string& name, std::int64_t member) {
+  Node& node = nodes_[static_cast<std::size_t>(named(name).node())];
+  if (!node.layer) throw Error("input " + quoted(name) + " is no layer of a member");
+  if (member < 0)
+    throw Error("the member of node " + quoted(name) + " must be >= 0, got " +
+                std::to_string(member));
+  node.member = member;
+}
+
 void Graph::check() const {
   if (layer_count_ == 0) throw Error("a network needs at least one layer");
   if (outputs_.empty()) throw Error("a network needs at least one output");
-  std::vector<int> readers(nodes_.size(), 0);
-  for (const std::int64_t output : outputs_) ++readers[static_cast<std::size_t>(output)];
+  std::vector<bool> used(nodes_.size(), false);
+  std::vector<bool> gives_numbers(nodes_.size(), false);  // to a layer that reads no categories
+  for (const std::int64_t output : outputs_) used[static_cast<std::size_t>(output)] = true;
   for (std::size_t i = nodes_.size(); i-- > 0;) {
-    if (readers[i] == 0)
+    if (!used[i])
       throw Error((nodes_[i].layer ? "node " : "input ") + quoted(nodes_[i].name) +
                   " leads to no output");
-    for (const std::int64_t input : nodes_[i].inputs) ++readers[static_cast<std::size_t>(input)];
+    for (const std::int64_t input : nodes_[i].inputs) {
+      used[static_cast<std::size_t>(input)] = true;
+      if (!(*nodes_[i].layer)->reads_categories())
+        gives_numbers[static_cast<std::size_t>(input)] = true;
+    }
   }
   // Categories are read from the caller's rows, which other layers get as numbers.
   for (const Node& reader : nodes_) {
     if (!reader.layer || !(*reader.layer)->reads_categories()) continue;
     const std::int64_t read = reader.inputs.front();
-    if (readers[static_cast<std::size_t>(read)] == 1) continue;
+    if (!gives_numbers[static_cast<std::size_t>(read)]) continue;
     throw Error("layer " + reader.name + " (" + std::string((*reader.layer)->kind()) +
                 ") reads categories from " + quoted(node(read).name) +
-                " and must be its only reader: give the others an input of their own");
+                ", which only such layers may read: give the others an input of their own");
   }
 }
 
@@ -276,7 +293,7 @@ bool Graph::is_chain() const {
 bool same_structure(const Graph& a, const Graph& b) {
   const auto same = [](const Node& x, const Node& y) {
     return x.layer.has_value() == y.layer.has_value() && x.inputs == y.inputs &&
-           x.shape == y.shape && x.shares == y.shares &&
+           x.shape == y.shape && x.shares == y.shares && x.member == y.member &&
            (!x.layer || (*x.layer)->config() == (*y.layer)->config());
   };
   return a.outputs_ == b.outputs_ &&

@@ -5,12 +5,14 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/layers.hpp"
+#include "chainrule/merge_layers.hpp"
 #include "model/activation_row.hpp"
 #include "model/fields.hpp"
 
@@ -97,7 +99,15 @@ bool contains(const Loss& loss, const Activation& activation) {
          (loss.link() == Loss::Link::sigmoid && activation.kind == Activation::Kind::sigmoid);
 }
 
-void check_last_activation(const Loss& loss, const Graph& graph, std::int64_t output) {
+namespace {
+
+/// The activation that a node ends in, with no layer behind it; linear where it ends in none.
+Activation::Kind ending(const Graph& graph, std::int64_t node) {
+  const LastActivation last = find_last(graph, node);
+  return last.activation && !last.behind ? last.activation->kind : Activation::Kind::linear;
+}
+
+void check_node(const Loss& loss, const Graph& graph, std::int64_t output) {
   const LastActivation last = find_last(graph, output);
   const std::int64_t outputs = graph.node(output).shape.columns();
   if (!last.activation || loss.from_logits()) return;
@@ -131,6 +141,34 @@ void check_last_activation(const Loss& loss, const Graph& graph, std::int64_t ou
   text += ", which gives values in " + text_of(range) + ": use " + dense + ") without activation";
   if (!link.empty()) text += ", or " + dense + ", activation=\"" + link + "\") as the last layer";
   throw Error(text + ". from_logits=True in the loss takes the outputs as they are all the same");
+}
+
+}  // namespace
+
+std::vector<std::int64_t> trained_nodes(const Graph& graph, std::int64_t output) {
+  const Node& node = graph.node(output);
+  const auto* average = dynamic_cast<const Average*>(&**node.layer);
+  return average && average->independent ? node.inputs : std::vector<std::int64_t>{output};
+}
+
+Activation::Kind last_activation(const Graph& graph, std::int64_t output) {
+  const std::vector<std::int64_t> nodes = trained_nodes(graph, output);
+  const Activation::Kind first = ending(graph, nodes.front());
+  const bool agree = std::all_of(nodes.begin(), nodes.end(),
+                                 [&](std::int64_t node) { return ending(graph, node) == first; });
+  return agree ? first : Activation::Kind::linear;
+}
+
+void check_last_activation(const Loss& loss, const Graph& graph, std::int64_t output) {
+  const std::vector<std::int64_t> nodes = trained_nodes(graph, output);
+  const bool contained = contains(loss, {ending(graph, nodes.front())});
+  for (const std::int64_t node : nodes) {
+    check_node(loss, graph, node);
+    if (contains(loss, {ending(graph, node)}) != contained)
+      throw Error("output " + graph.node(output).name +
+                  " is the mean of members of which only some end in the activation of " +
+                  loss.config().kind + ": give it to all of them or to none");
+  }
 }
 
 }  // namespace chainrule::model

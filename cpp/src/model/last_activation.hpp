@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "chainrule/activation.hpp"
 #include "chainrule/graph.hpp"
@@ -13,9 +14,18 @@ namespace chainrule::model {
 /// activation's input.
 bool contains(const Loss& loss, const Activation& activation);
 
+/// The nodes that have the loss of an output, a node, in training: the members that an independent
+/// Average reads, of any other output it itself.
+std::vector<std::int64_t> trained_nodes(const Graph& graph, std::int64_t output);
+
+/// The activation that an output, a node, ends in, or that all members of an independent Average
+/// end in; linear where there is none.
+Activation::Kind last_activation(const Graph& graph, std::int64_t output);
+
 /// Throws Error where the last activation before an output, a node, keeps the outputs from what the
 /// loss takes them for, so that training could not succeed: logits are any real numbers, a hinge
-/// needs both signs, and a softmax over one output is constant.
+/// needs both signs, and a softmax over one output is constant. And where the loss contains
+/// the last activations of only some of an ensemble's members.
 void check_last_activation(const Loss& loss, const Graph& graph, std::int64_t output);
 
 }  // namespace chainrule::model

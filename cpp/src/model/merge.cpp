@@ -19,10 +19,26 @@ L without_options(const Config& config) {
 Add Add::from_config(const Config& config) { return without_options<Add>(config); }
 Subtract Subtract::from_config(const Config& config) { return without_options<Subtract>(config); }
 Multiply Multiply::from_config(const Config& config) { return without_options<Multiply>(config); }
-Average Average::from_config(const Config& config) { return without_options<Average>(config); }
 Maximum Maximum::from_config(const Config& config) { return without_options<Maximum>(config); }
 
 Config Merge::config() const { return {std::string(kind()), {}}; }
+
+template <class Visit, class Self>
+  requires model::described_as<Self, Average>
+static void visit_fields(Visit& visit, Self& self) {
+  visit("independent", self.independent);
+}
+
+Average Average::from_config(const Config& config) {
+  Average layer;
+  model::read_fields(config, layer);
+  return layer;
+}
+
+// Descriptions of a plain one are as they were before there was an option.
+Config Average::config() const {
+  return independent ? model::write_fields(kind(), *this) : Merge::config();
+}
 
 Shape Merge::output_shape(const std::vector<Shape>& inputs) const {
   model::check_joined(kind(), inputs);

@@ -10,6 +10,7 @@ template <class Visit, class Self>
   requires model::described_as<Self, Scale>
 static void visit_fields(Visit& visit, Self& self) {
   visit("initial_scale", self.initial_scale);
+  visit("scale_initializer", self.scale_initializer);
   model::visit_factors(visit, self);
 }
 
@@ -27,8 +28,10 @@ Shape Scale::output_shape(const std::vector<Shape>& inputs) const {
 
 std::vector<ParameterSpec> Scale::parameters(const std::vector<Shape>& inputs) const {
   const std::int64_t columns = output_shape(inputs).columns();
-  const Initializer first{Initializer::Kind::constant, Initializer::Constant{initial_scale}};
-  return model::with_factors({{.name = "scale", .shape = columns, .initializer = first}}, *this);
+  const Initializer constant{Initializer::Kind::constant, Initializer::Constant{initial_scale}};
+  return model::with_factors(
+      {{.name = "scale", .shape = columns, .initializer = scale_initializer.value_or(constant)}},
+      *this);
 }
 
 }  // namespace chainrule

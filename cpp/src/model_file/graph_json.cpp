@@ -30,6 +30,8 @@ NodeConfig read_node(const Json& json) {
   node.inputs = read_texts(json.at("inputs"), "inputs");
   if (const std::optional<Json> trainable = json.find("trainable"))
     node.trainable = trainable->boolean("trainable");
+  if (const std::optional<Json> member = json.find("member"))
+    node.member = member->integer("member");
   if (const std::optional<Json> shares = json.find("shares")) {
     node.shares = shares->string("shares");
   } else {
@@ -74,6 +76,7 @@ void write_graph_config(JsonWriter& json, const GraphConfig& config) {
     }
     if (!node.inputs.empty()) write_texts(json, "inputs", node.inputs);
     if (!node.trainable) json.member("trainable", false);
+    if (node.member != 0) json.member("member", node.member);
     json.end_object();
   }
   json.end_array();

@@ -79,7 +79,8 @@ bool is_plain_chain(const Graph& graph) {
   if (!graph.is_chain() || graph.node(0).shape.rank() != 1 || graph.node(0).name != "x")
     return false;
   for (const Node& node : graph.nodes())
-    if (node.layer && (node.name != std::to_string(node.layer_index) || !node.trainable))
+    if (node.layer &&
+        (node.name != std::to_string(node.layer_index) || !node.trainable || node.member != 0))
       return false;
   return true;
 }

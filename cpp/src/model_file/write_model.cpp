@@ -40,15 +40,18 @@ bool has_epsilon_hat(const Optimizer& optimizer) {
                      [](const ConfigEntry& option) { return option.name == "epsilon_hat"; });
 }
 
-/// Whether a layer has options that came with format 4.
-bool has_later_options(const Layer& layer) {
-  return layer.kind() == "normalization" && !layer.config().options.empty();
+/// Whether a node has what came with format 4: members, and options of layers that had none.
+bool is_later(const Node& node) {
+  if (node.member != 0) return true;
+  const Layer& layer = **node.layer;
+  const bool had_none = layer.kind() == "normalization" || layer.kind() == "average";
+  return had_none && !layer.config().options.empty();
 }
 
 /// The least format whose readers know everything that is in the file.
 std::int64_t format_of(const TrainingState& training, const Graph& graph) {
   for (const Node& node : graph.nodes())
-    if (node.layer && has_later_options(**node.layer)) return 4;
+    if (node.layer && is_later(node)) return 4;
   if (!is_plain_chain(graph) || (training.optimizer && has_epsilon_hat(*training.optimizer)))
     return 3;
   const AnyLayer& first = *graph.node(1).layer;

@@ -18,8 +18,8 @@ __all__ = ["CategoryEncoding", "Embedding"]
 class CategoryEncoding(Layer):
     """Columns of categories, whole numbers from 0, as columns with a 1 in a category's place.
 
-    It must be the first layer, and the only one that reads its input. A `Dense` layer right behind
-    it works from the ones alone, in training and inference: zeros are neither made nor multiplied,
+    It must be the first layer, and only such layers may read its input. A `Dense` layer behind it
+    works from the ones alone, in training and inference: zeros are neither made nor multiplied,
     and the results have the bits of those from the whole table, which any other layer behind it
     gets.
 
@@ -71,7 +71,7 @@ class CategoryEncoding(Layer):
 class Embedding(TrainedLayer):
     """A row of a trained table for each category, a whole number from 0, in columns of `x`.
 
-    It must be the first layer, and the only one that reads its input. Its output columns are the
+    It must be the first layer, and only such layers may read its input. Its output columns are the
     rows that the columns of categories stand for, `units` for each in the order of `columns`, and
     behind them the other columns of `x`, unchanged and in their own order.
 

@@ -77,6 +77,9 @@ class Average(Layer):
 
     Parameters
     ----------
+    independent : bool, default False
+        As an output: train each input by its own loss, and not their mean by one, so that they
+        learn as the members of an ensemble do; see `chainrule.ensemble`.
     name : str, optional
         See `Layer`.
 
@@ -90,6 +93,7 @@ class Average(Layer):
     """
 
     kind = "average"
+    independent: bool = False
 
 
 class Maximum(Layer):

@@ -3,7 +3,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from chainrule import initializers
 from chainrule.layers.trained import TrainedLayer
+from chainrule.spec import Field
+
+if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
 
 __all__ = ["Scale"]
 
@@ -17,6 +24,8 @@ class Scale(TrainedLayer):
     ----------
     initial_scale : float, default 1.0
         First value of all factors.
+    scale_initializer : str, dict or chainrule.initializers.Initializer, optional
+        What gives the factors their first values in place of `initial_scale`.
     learning_rate_factor, weight_decay_factor : float or dict of str to float, default 1.0
         See `layers.TrainedLayer`.
     name : str, optional
@@ -37,3 +46,7 @@ class Scale(TrainedLayer):
 
     kind = "scale"
     initial_scale: float = 1.0
+    _: KW_ONLY
+    scale_initializer: initializers.Initializer | None = Field(  # type: ignore[assignment]
+        initializers.Initializer.from_config, None
+    )

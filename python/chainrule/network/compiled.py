@@ -14,7 +14,7 @@ from chainrule import _core, optimizers
 from chainrule.arguments import seed_number
 from chainrule.callbacks.states import CallbackStates
 from chainrule.inputs.several import by_name
-from chainrule.layers import Activation, Dense, Layer, Normalization
+from chainrule.layers import Activation, Average, Dense, Layer, Normalization
 from chainrule.layers.layer import checked_name
 from chainrule.names import unknown_name
 from chainrule.network.core_network import CORE_NETWORKS, CoreNetwork, make_core
@@ -198,8 +198,16 @@ class Compiled(Reading):
     def _ends_with(self, link: str | None, output: int = 0) -> bool:
         """Whether the last activation of an output is already the loss's link."""
         graph = self._graph
-        last = self.layers[-1] if graph is None else graph[graph.outputs[output]].layer
-        return isinstance(last, Dense | Activation) and last.activation.config["kind"] == link
+        last: list[Layer | None] = [self.layers[-1]]
+        if graph is not None:
+            node = graph[graph.outputs[output]]
+            last = [node.layer]
+            if isinstance(node.layer, Average) and node.layer.independent:
+                last = [graph[name].layer for name in node.inputs]
+        return all(
+            isinstance(layer, Dense | Activation) and layer.activation.config["kind"] == link
+            for layer in last
+        )
 
     def _link_to_apply(self) -> str:
         """Return what makes probabilities of the outputs: "linear" if they are such already."""

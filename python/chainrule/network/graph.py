@@ -30,6 +30,8 @@ class Node(NamedTuple):
         The extents of a row of an input, channels last.
     shares : str or None
         The node whose parameters this one uses.
+    member : int
+        Of an ensemble, from 1; 0 of none. It draws random numbers as if there were no others.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Node(NamedTuple):
     inputs: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()
     shares: str | None = None
+    member: int = 0
 
     @property
     def description(self) -> dict[str, Any]:
@@ -44,7 +47,8 @@ class Node(NamedTuple):
         if self.layer is None:
             return {"name": self.name, "shape": self.shape}
         what = {"layer": self.layer.config} if self.shares is None else {"shares": self.shares}
-        return {"name": self.name, "inputs": list(self.inputs), **what}
+        member = {"member": self.member} if self.member else {}
+        return {"name": self.name, "inputs": list(self.inputs), **what, **member}
 
     @property
     def text(self) -> str:
@@ -92,7 +96,8 @@ class Graph:
                 made[name] = Node(name, None, (), tuple(node["shape"]))
                 continue
             layer = made[shares].layer if shares else Layer.from_config(node["layer"])
-            made[name] = Node(name, layer, tuple(node["inputs"]), (), shares)
+            member = node.get("member", 0)
+            made[name] = Node(name, layer, tuple(node["inputs"]), (), shares, member)
         return cls(tuple(made.values()), tuple(outputs), {})
 
     @property
@@ -100,7 +105,7 @@ class Graph:
         """The layers of a chain, with names where they are not numbers; None of other graphs."""
         layers = []
         for index, (node, before) in enumerate(zip(self.nodes[1:], self.nodes, strict=False)):
-            if node.layer is None or node.shares or node.inputs != (before.name,):
+            if node.layer is None or node.shares or node.member or node.inputs != (before.name,):
                 return None
             name = None if node.name == str(index) else node.name
             layers.append(Layer.from_config({**node.layer.config, "name": name}))
@@ -137,7 +142,7 @@ class Graph:
             if shares is not None and shares not in present:
                 heir = heirs.setdefault(shares, node.name)
                 shares = None if heir == node.name else heir
-            nodes.append(Node(node.name, node.layer, node.inputs, node.shape, shares))
+            nodes.append(node._replace(shares=shares))
         return Graph(tuple(nodes), tuple(outputs), {})
 
 

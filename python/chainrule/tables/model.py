@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.callbacks import EarlyStopping
 from chainrule.losses import CrossEntropy, Loss
+from chainrule.network.train_many import train_many
 from chainrule.tables.calibration import temperature
 from chainrule.tables.description import TableDescription
 from chainrule.tables.network import BATCH_ROWS, Budget, optimizer, tabular_network
@@ -97,23 +98,25 @@ class TableModel:
         activation = "selu" if classifies else "mish"
         options = {"units": budget.units, "activation": activation, "epochs": budget.epochs}
         metric = monitor.removeprefix("val_")
-        for seed in seeds:
-            stopping = EarlyStopping(monitor, patience=budget.epochs)
-            net = tabular_network(self.preparation, outputs, seed=seed, **options)  # type: ignore[arg-type]
-            history = net.fit(
-                inputs,
-                y,
-                loss=loss,
-                optimizer=optimizer(activation, budget.epochs),
-                epochs=budget.epochs,
-                batch_size=BATCH_ROWS,
-                validation_data=validation,
-                sample_weight=train.weights,
-                callbacks=[] if held is None else [stopping],
-                metrics=[] if metric == "loss" or held is None else [metric],
-                verbose=verbose,
-                num_threads=num_threads,
-            )
+        nets = [tabular_network(self.preparation, outputs, seed=seed, **options) for seed in seeds]  # type: ignore[arg-type]
+        fit: dict[str, Any] = {
+            "loss": loss,
+            "optimizer": optimizer(activation, budget.epochs),
+            "epochs": budget.epochs,
+            "batch_size": BATCH_ROWS,
+            "validation_data": validation,
+            "sample_weight": train.weights,
+            "callbacks": [] if held is None else [EarlyStopping(monitor, patience=budget.epochs)],
+            "metrics": [] if metric == "loss" or held is None else [metric],
+            "num_threads": num_threads,
+        }
+        if verbose or len(nets) == 1:
+            for net in nets:
+                net.fit(inputs, y, **fit, verbose=verbose)
+        else:  # to the same bits
+            train_many(nets, inputs, y, **fit)
+        for net, seed in zip(nets, seeds, strict=True):
+            history = net.history
             if scaling is not None:
                 net = scaling.undone_by(net, self.preparation, options, loss, seed)
             elif held is not None and isinstance(loss, CrossEntropy):

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/stages/activation.hpp"
+#include "model/last_activation.hpp"
 
 namespace chainrule::engine {
 namespace {
@@ -42,6 +43,10 @@ InferencePlan<T>::InferencePlan(const kernels::KernelTable<T>& kernels, const Gr
   }
   assign_slots();
   if (small_) small_->check_ranges();
+  // Behind its members' last activation an average is what that is.
+  const std::int64_t output = graph.outputs().front();
+  if (graph.outputs().size() == 1 && model::trained_nodes(graph, output).front() != output)
+    last_activation_ = model::last_activation(graph, output);
 }
 
 // The stages are gone through in their order, as `run` will do it: a tensor takes a free slot when

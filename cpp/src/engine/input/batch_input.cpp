@@ -69,6 +69,10 @@ void BatchInput<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
   using Reason = InputPath::Reason;
   path_.reset();
   if (affine_ && has_more_digits(x.type)) affine_->refresh_wide();
+  if (!other_readers_.empty()) {
+    if (x.compressed()) throw Error("sparse x holds no categories, which several layers read");
+    return;
+  }
   if (reader_) {
     if (x.compressed())
       throw Error("sparse x holds no categories, which the " + first_->describe() + " layer reads");
@@ -247,6 +251,10 @@ void BatchInput<T>::load(ThreadContext& context, const Step<T>& step, const Rows
   if (!private_inputs_ || x.compressed()) context.sync_for(Partition::rows);
   if (reader_) {
     reader_->read(x, order, rows, slice);
+    return;
+  }
+  if (!other_readers_.empty()) {
+    for (ReadsRows<T>* reader : other_readers_) reader->read(x, order, rows, slice);
     return;
   }
   if (x.compressed() && expands()) {

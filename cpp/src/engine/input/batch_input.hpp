@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -52,7 +53,13 @@ class BatchInput {
   /// Whether the first stage gives lists of nonzeros, so that its output needs no memory.
   bool lists_first_output() const { return lists_entries_; }
   /// Whether d loss / d x may be something else than zero.
-  bool passes_gradient() const { return !reader_ || reader_->passes_gradient(); }
+  bool passes_gradient() const {
+    if (other_readers_.empty()) return !reader_ || reader_->passes_gradient();
+    return std::any_of(other_readers_.begin(), other_readers_.end(),
+                       [](const ReadsRows<T>* reader) { return reader->passes_gradient(); });
+  }
+  /// One of several first stages, all of which read categories.
+  void add_reader(ReadsRows<T>& reader) { other_readers_.push_back(&reader); }
   /// The tensor of the batch; without memory until choose_path has found that it is needed.
   const Tensor<T>& x() const { return x_; }
 
@@ -126,8 +133,9 @@ class BatchInput {
   const kernels::KernelTable<T>& kernels_;
   PlanOptions options_;
   Tensor<T> x_;
-  AffineStage<T>* affine_ = nullptr;   // the first stage, applied while gathering
-  ReadsRows<T>* reader_ = nullptr;     // the first stage, which reads by itself
+  AffineStage<T>* affine_ = nullptr;          // the first stage, applied while gathering
+  ReadsRows<T>* reader_ = nullptr;            // the first stage, which reads by itself
+  std::vector<ReadsRows<T>*> other_readers_;  // several first stages, likewise
   TakesNonzeros<T>* taker_ = nullptr;  // the first stage that has work left, if it takes nonzeros
   const Stage<T>* fed_ = nullptr;      // the taker as a stage
   const Stage<T>* first_ = nullptr;    // the first that an AffineStage does not stand for

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -38,7 +39,12 @@ class BatchInput<kernels::Dual> {
 
   bool fuses_affine() const { return false; }
   bool lists_first_output() const { return false; }
-  bool passes_gradient() const { return !reader_ || reader_->passes_gradient(); }
+  bool passes_gradient() const {
+    if (other_readers_.empty()) return !reader_ || reader_->passes_gradient();
+    return std::any_of(other_readers_.begin(), other_readers_.end(),
+                       [](const ReadsRows<Dual>* reader) { return reader->passes_gradient(); });
+  }
+  void add_reader(ReadsRows<Dual>& reader) { other_readers_.push_back(&reader); }
   const Tensor<Dual>& x() const { return x_; }
   void choose_path(const RowsView&, InputSparsity) {}
 
@@ -47,6 +53,7 @@ class BatchInput<kernels::Dual> {
     const ThreadSlice slice = context.slice();
     const Range rows = step.rows_of(slice);
     context.sync_for(Partition::rows);
+    for (ReadsRows<Dual>* reader : other_readers_) reader->read(x, order, rows, slice);
     if (reader_) {
       reader_->read(x, order, rows, slice);
     } else {
@@ -65,6 +72,7 @@ class BatchInput<kernels::Dual> {
   Tensor<Dual> x_;
   Buffer<Dual> memory_;
   ReadsRows<Dual>* reader_ = nullptr;
+  std::vector<ReadsRows<Dual>*> other_readers_;
 };
 
 }  // namespace chainrule::engine

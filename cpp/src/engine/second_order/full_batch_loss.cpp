@@ -72,7 +72,7 @@ double FullBatchLoss<T>::evaluate(const Vector& w, Vector& gradient, T* outputs,
       plan.forward(context, step);
       compiled_.run(step, context, rows_.y, order, true);
       if (plan.calls().failed()) return;
-      if (outputs) copy_results(plan, step.rows_of(context.slice()), order, outputs);
+      if (outputs) compiled_.copy_outputs(step.rows_of(context.slice()), order, outputs);
       plan.backward(context, step);
       context.sync_for(Partition::columns);
       if (plan.calls().failed()) return;

@@ -6,6 +6,7 @@
 #include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/full_batch.hpp"
+#include "model/last_activation.hpp"
 
 namespace chainrule {
 namespace {
@@ -13,6 +14,11 @@ namespace {
 /// Throws Error for a layer that draws random numbers, or whose outputs depend on the rest of a
 /// batch.
 void check_is_function(const Graph& graph, const std::string& who) {
+  for (const std::int64_t output : graph.outputs())
+    if (model::trained_nodes(graph, output).front() != output)
+      throw Error("output " + graph.node(output).name +
+                  " is an independent average, which does not " + "go with " + who +
+                  ": its members are trained in batches; take adam");
   for (const Node& node : graph.nodes()) {
     if (!node.layer) continue;
     const std::string kind((*node.layer)->kind());

@@ -20,7 +20,7 @@ class DropoutStage final : public Stage<T> {
  public:
   DropoutStage(const StageContext<T>& c, const Dropout& dropout)
       : kernels_(c.kernels),
-        layer_(static_cast<std::uint64_t>(c.layer)),
+        random_(c.random),
         columns_(c.inputs),
         rate_(dropout.rate),
         schedule_(dropout.rate_schedule),
@@ -43,8 +43,8 @@ class DropoutStage final : public Stage<T> {
     }
     const auto threshold = static_cast<std::uint32_t>(std::ldexp(rate, 32));
     kernels_.dropout_factors(
-        {step.seed, static_cast<std::uint32_t>(RandomUse::dropout), layer_ << 48 | step.number,
-         threshold, rows.begin, rows.end, columns_},
+        {step.seed + random_.offset, static_cast<std::uint32_t>(RandomUse::dropout),
+         random_.number << 48 | step.number, threshold, rows.begin, rows.end, columns_},
         static_cast<T>(1.0 / (1.0 - rate)), factors_.data(), this->x.stride);
     kernels_.multiply(this->x.row(rows.begin), factors(rows), this->y.row(rows.begin), size);
   }
@@ -73,7 +73,7 @@ class DropoutStage final : public Stage<T> {
   T* factors(Range rows) { return factors_.data() + rows.begin * this->x.stride; }
 
   const kernels::KernelTable<T>& kernels_;
-  std::uint64_t layer_;
+  RandomPlace random_;
   std::int64_t columns_;
   double rate_;
   std::optional<Schedule> schedule_;

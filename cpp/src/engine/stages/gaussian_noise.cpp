@@ -12,10 +12,7 @@ template <class T>
 class GaussianNoiseStage final : public Stage<T> {
  public:
   GaussianNoiseStage(const StageContext<T>& c, double stddev)
-      : kernels_(c.kernels),
-        layer_(static_cast<std::uint64_t>(c.layer)),
-        columns_(c.inputs),
-        stddev_(stddev) {}
+      : kernels_(c.kernels), random_(c.random), columns_(c.inputs), stddev_(stddev) {}
 
   std::string describe() const override { return "gaussian_noise"; }
   std::int64_t outputs() const override { return columns_; }
@@ -29,9 +26,10 @@ class GaussianNoiseStage final : public Stage<T> {
       std::copy_n(this->x.row(rows.begin), rows.size() * this->x.stride, this->y.row(rows.begin));
       return;
     }
-    kernels_.gaussian_noise({step.seed, static_cast<std::uint32_t>(RandomUse::noise),
-                             layer_ << 48 | step.number, rows.begin, rows.end, columns_},
-                            stddev_, this->x.data, this->y.data, this->x.stride);
+    kernels_.gaussian_noise(
+        {step.seed + random_.offset, static_cast<std::uint32_t>(RandomUse::noise),
+         random_.number << 48 | step.number, rows.begin, rows.end, columns_},
+        stddev_, this->x.data, this->y.data, this->x.stride);
   }
 
   // dx = dy, since the noise does not depend on x
@@ -44,7 +42,7 @@ class GaussianNoiseStage final : public Stage<T> {
 
  private:
   const kernels::KernelTable<T>& kernels_;
-  std::uint64_t layer_;
+  RandomPlace random_;
   std::int64_t columns_;
   double stddev_;
 };

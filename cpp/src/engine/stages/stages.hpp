@@ -9,6 +9,7 @@
 #include "chainrule/activation.hpp"
 #include "chainrule/layer.hpp"
 #include "engine/function_calls.hpp"
+#include "engine/member_count.hpp"
 #include "engine/stages/stage.hpp"
 
 namespace chainrule::engine {
@@ -23,6 +24,7 @@ struct StageContext {
   Parameters<T>& parameters;
   std::int64_t layer;         // index of the description
   std::int64_t owner;         // the layer whose parameters it uses
+  RandomPlace random;         // of what it draws in each step
   std::vector<Shape> shapes;  // of its inputs
   std::int64_t inputs;        // columns of the first
   bool frozen;                // its parameters are not trained
