@@ -23,6 +23,9 @@
 
 namespace chainrule {
 
+class Normalization;
+class PiecewiseLinearEmbedding;
+
 template <class T>
 struct Network<T>::State {
   State(Graph graph_, std::uint64_t seed_, InitialValues values);
@@ -41,7 +44,7 @@ struct Network<T>::State {
   engine::OptimizerState<T> optimizer;
   std::int64_t total_steps = 0;
   std::int64_t epochs = 0;
-  std::vector<std::int64_t> unadapted;     // Normalization layers whose statistics no data gave yet
+  std::vector<std::int64_t> unadapted;     // layers whose statistics no data gave yet
   std::vector<std::string> feature_names;  // empty: none, as of the next
   std::vector<std::string> class_names;
   const std::vector<std::int64_t> categories;  // of each column of x; empty where none has any
@@ -79,10 +82,13 @@ struct Network<T>::State {
     constexpr double of_a_value = 16.0;  // to gather and copy it
     return multiply_adds + of_a_value * static_cast<double>(inputs + outputs);
   }
-  std::vector<std::int64_t> normalizations() const;  // the layers of that kind
+  std::vector<std::int64_t> adapting() const;  // the layers that take statistics from data
   Statistics statistics() const;
   void set_statistics(Statistics& statistics) noexcept;
   void adapt(std::int64_t layer, const RowPieces& x, std::span<const std::int64_t> rows);
+  class LayerRows;
+  void adapt(const Normalization& layer, LayerRows& x);
+  void adapt(const PiecewiseLinearEmbedding& layer, LayerRows& x);
   /// All or, where one fails, none of them.
   void adapt(const std::vector<std::int64_t>& chosen, const RowPieces& x,
              std::span<const std::int64_t> rows = {});

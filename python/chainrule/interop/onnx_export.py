@@ -13,6 +13,7 @@ import numpy as np
 from chainrule.arguments import positive_integer
 from chainrule.atomic_file import write_atomically
 from chainrule.interop.affine import affine_of
+from chainrule.interop.bins import bins_of
 from chainrule.interop.limits import limits_of
 from chainrule.interop.merges import MERGES, NARY
 from chainrule.interop.nodes import NetworkNode, nodes_of, refuse_missing
@@ -306,14 +307,29 @@ def _add_periodic_embedding(graph: GraphWriter, node: NetworkNode) -> None:
     # cos(z) = sin(z + pi / 2), of which onnxruntime has one of double.
     phase = double["phase"] + np.pi / 2
     waves = graph.add("Sin", graph.add("Add", turned, graph.constant("phase", phase)))
-    row = graph.add("Unsqueeze", waves, graph.constant("before_last_axis", [-2], "int64"))
-    weight = graph.constant("weight", np.swapaxes(arrays["weight"], 1, 2))
+    embedded = graph.add("Concat", numbers, _add_sums(graph, node, waves), axis=-1)
+    graph.add("Reshape", embedded, graph.constant("shape", (0, *node.shape), "int64"))
+
+
+def _add_piecewise_linear_embedding(graph: GraphWriter, node: NetworkNode) -> None:
+    bins = bins_of(node.arrays["edges"])
+    numbers = graph.add("Unsqueeze", graph.current, graph.constant("last_axis", [-1], "int64"))
+    within = graph.add("Max", numbers, graph.constant("low", bins["low"]))
+    within = graph.add("Min", within, graph.constant("high", bins["high"]))
+    places = graph.add("Sub", within, graph.constant("edge", bins["edge"]))
+    places = graph.add("Mul", places, graph.constant("rate", bins["rate"]))
+    _add_sums(graph, node, places)
+    graph.add("Reshape", graph.current, graph.constant("shape", (0, *node.shape), "int64"))
+
+
+def _add_sums(graph: GraphWriter, node: NetworkNode, functions: str) -> str:
+    """Add the embedding's sums of functions of each column; return their name."""
+    row = graph.add("Unsqueeze", functions, graph.constant("before_last_axis", [-2], "int64"))
+    weight = graph.constant("weight", np.swapaxes(node.arrays["weight"], 1, 2))
     sums = graph.add(
         "Squeeze", graph.add("MatMul", row, weight), graph.constant("row_axis", [-2], "int64")
     )
-    sums = graph.add("Add", sums, graph.constant("bias", arrays["bias"]))
-    embedded = graph.add("Concat", numbers, sums, axis=-1)
-    graph.add("Reshape", embedded, graph.constant("shape", (0, *node.shape), "int64"))
+    return graph.add("Add", sums, graph.constant("bias", node.arrays["bias"]))
 
 
 def _add_clip(graph: GraphWriter, node: NetworkNode) -> None:
@@ -350,6 +366,7 @@ _LAYERS: dict[str, Callable[[GraphWriter, NetworkNode], None]] = {
     "parametric_activation": _add_parametric_activation,
     "periodic_embedding": _add_periodic_embedding,
     "permute": _add_permute,
+    "piecewise_linear_embedding": _add_piecewise_linear_embedding,
     "prelu": _add_prelu,
     "repeat_vector": _add_repeat_vector,
     "rescaling": _add_affine,
