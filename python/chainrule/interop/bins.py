@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bins_of"]
+__all__ = ["bins_of", "edges_of"]
 
 Array = NDArray[Any]
 
@@ -29,3 +30,24 @@ def bins_of(edges: Array) -> dict[str, Array]:
     low[columns, (rate > 0.0).argmax(axis=1)] = -largest
     high[columns, rate.shape[1] - 1 - (rate > 0.0)[:, ::-1].argmax(axis=1)] = largest
     return {"edge": edge, "rate": rate, "low": low, "high": high}
+
+
+def edges_of(bins: Mapping[str, Array]) -> Array:
+    """Return edges of which `bins_of` makes these arrays.
+
+    What is beyond the last bin with a width is lost; the numbers there make no difference.
+    """
+    edge, rate, last = bins["edge"], bins["rate"][:, -1], bins["high"][:, -1].copy()
+    lost = last == np.finfo(edge.dtype).max
+    with np.errstate(divide="ignore"):
+        wanted = (edge[:, -1] + 1.0 / rate.astype(np.float64)).astype(edge.dtype)
+    # Of neighbours, one with exactly this rate.
+    for near in (wanted, np.nextafter(wanted, np.inf), np.nextafter(wanted, -np.inf)):
+        width = near.astype(np.float64) - edge[:, -1]
+        with np.errstate(divide="ignore"):
+            fits = lost & ((1.0 / width).astype(edge.dtype) == rate)
+        last[fits] = near[fits]
+        lost &= ~fits
+    last[lost] = wanted[lost]
+    edges: Array = np.concatenate([edge, last[:, np.newaxis]], axis=1)
+    return edges

@@ -27,7 +27,7 @@ from chainrule.names import unknown_name
 if TYPE_CHECKING:
     from chainrule.network.network import Network
 
-__all__ = ["onnx_bytes", "to_onnx"]
+__all__ = ["add_layer", "onnx_bytes", "to_onnx"]
 
 # The oldest whose operators have the form that is written here, and the newest that is known.
 _OPSETS = range(13, 24)
@@ -132,7 +132,7 @@ def onnx_bytes(
     for node in nodes:
         operands = [tensors[name][0] for name in node.inputs]
         graph.begin(prefix_of(node), operands, tensors[node.inputs[0]][1])
-        _LAYERS[node.layer.kind](graph, node)
+        add_layer(graph, node)
         tensors[node.name] = graph.current, node.shape
     for name in outputs:
         tensor, shape = tensors[name]
@@ -142,6 +142,11 @@ def onnx_bytes(
             graph.add(link.onnx_operator, **link.onnx_attributes)
         graph.output("y" if len(outputs) == 1 else name)
     return graph.finish(metadata_of([*inputs], nodes))
+
+
+def add_layer(graph: GraphWriter, node: NetworkNode) -> None:
+    """Add what a layer computes of the tensors that the graph's node in the making reads."""
+    _LAYERS[node.layer.kind](graph, node)
 
 
 def _add_dense(graph: GraphWriter, node: NetworkNode) -> None:
@@ -205,7 +210,7 @@ def _add_affine(graph: GraphWriter, node: NetworkNode) -> None:
     if fused:
         graph.cast("float64")
     graph.add("Mul", graph.current, graph.constant("scale", scale, dtype))
-    if np.any(offset):
+    if np.any(offset) or node.layer.kind == "normalization":
         graph.add("Add", graph.current, graph.constant("offset", offset, dtype))
     if fused:
         graph.cast(graph.dtype)
@@ -300,13 +305,14 @@ def _add_parametric_activation(graph: GraphWriter, node: NetworkNode) -> None:
 
 
 def _add_periodic_embedding(graph: GraphWriter, node: NetworkNode) -> None:
-    arrays, last = node.arrays, graph.constant("last_axis", [-1], "int64")
-    double = {name: values.astype(np.float64) for name, values in arrays.items()}
-    numbers = graph.add("Unsqueeze", graph.current, last)
-    turned = graph.add("Mul", numbers, graph.constant("frequency", 2 * np.pi * double["frequency"]))
-    # cos(z) = sin(z + pi / 2), of which onnxruntime has one of double.
-    phase = double["phase"] + np.pi / 2
-    waves = graph.add("Sin", graph.add("Add", turned, graph.constant("phase", phase)))
+    frequency, phase = (graph.constant(n, node.arrays[n]) for n in ("frequency", "phase"))
+    numbers = graph.add("Unsqueeze", graph.current, graph.constant("last_axis", [-1], "int64"))
+    turns = graph.add("Mul", numbers, frequency)
+    graph.add("Add", graph.add("Mul", turns, graph.scalar(2 * np.pi)), phase)
+    if graph.dtype == "float32":
+        waves = graph.add("Cos")
+    else:  # onnxruntime has none of double: cos(z) = sin(z + pi / 2)
+        waves = graph.add("Sin", graph.add("Add", graph.current, graph.scalar(np.pi / 2)))
     embedded = graph.add("Concat", numbers, _add_sums(graph, node, waves), axis=-1)
     graph.add("Reshape", embedded, graph.constant("shape", (0, *node.shape), "int64"))
 

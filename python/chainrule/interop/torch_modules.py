@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Modules that PyTorch itself lacks; made on first use, when PyTorch is needed.
 
-`Scaling`, `Limit`, `Permute`, `RepeatVector`, `GlobalAveragePooling`, `Dot`, `ParametricActivation`,
-`PeriodicEmbedding` and `PiecewiseLinearEmbedding` are layers of this library. `Reshape`,
-`Transpose` and `Mean` stand for functions of tensors while a module is read. The classes are
-attributes of this file, so that modules that contain them can be pickled.
+`Scaling`, `Limit`, `Permute`, `RepeatVector`, `GlobalAveragePooling`, `Dot`,
+`ParametricActivation`, `PeriodicEmbedding` and `PiecewiseLinearEmbedding` are layers of this
+library. `Reshape`, `Transpose` and `Mean` stand for functions of tensors while a module is read.
+The classes are attributes of this file, so that modules that contain them can be pickled.
 """
 
 from __future__ import annotations
@@ -19,15 +19,8 @@ if TYPE_CHECKING:
     from chainrule.interop.limits import Limits
 
 _NAMES = {"Dot", "GlobalAveragePooling", "Limit", "ParametricActivation", "Permute"}
-_NAMES |= {
-    "Mean",
-    "PeriodicEmbedding",
-    "PiecewiseLinearEmbedding",
-    "RepeatVector",
-    "Reshape",
-    "Scaling",
-    "Transpose",
-}
+_NAMES |= {"Mean", "PeriodicEmbedding", "PiecewiseLinearEmbedding", "RepeatVector", "Reshape"}
+_NAMES |= {"Scaling", "Transpose"}
 
 
 def scaling(scale: ArrayLike, offset: ArrayLike) -> Any:

@@ -16,9 +16,9 @@ __all__ = ["PiecewiseLinearEmbedding"]
 class PiecewiseLinearEmbedding(TrainedLayer):
     """Of each column of numbers `units` functions, which bend at its quantiles.
 
-    A column x has places in bins of its own: of bin t,
-    ``e = (x - edges[t]) / (edges[t + 1] - edges[t])``, within [0, 1], but in a straight line further
-    below the first bin and above the last. Outputs are ``sum_t w[t] e[t] + beta``, of weights and
+    A column x has a place in each of its bins, ``e[t] = (x - edges[t]) / (edges[t + 1] -
+    edges[t])``, within [0, 1], but in a straight line further below the first bin and above the
+    last. Outputs are ``sum_t w[t] e[t] + beta``, of weights and
     biases of the column's own, which are trained: the piecewise-linear functions of the column with
     bends at the edges. An `Activation` behind it makes what the reference calls PLR of it.
 
