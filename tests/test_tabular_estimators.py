@@ -17,7 +17,7 @@ import sklearn
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
-from sklearn.metrics import log_loss, r2_score
+from sklearn.metrics import log_loss, r2_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
@@ -166,6 +166,24 @@ def test_the_temperature_has_the_least_log_loss():
     found = temperature(logits, y)
     losses = {t: log_loss(y, _softmax(logits / t)) for t in np.linspace(0.5, 9.5, 901)}
     assert abs(found - min(losses, key=losses.get)) < 0.02
+
+
+@pytest.mark.parametrize("kinds", [2, 3])
+def test_the_area_under_the_curve_chooses_the_epoch(kinds):
+    generator = np.random.default_rng(7)
+    x = generator.normal(size=(700, 3))
+    score = x[:, 0] + 0.5 * generator.normal(size=700)
+    y = np.array(["a", "b", "c"])[np.digitize(score, [1.0, 1.5][: kinds - 1])]
+    model = TabularClassifier(metric="auc", budget="fast", random_state=0).fit(x, y)
+    held = model._measured
+    p = model._outputs_of(held.x)
+    chosen = p[:, 1] if kinds == 2 else p
+    expected = roc_auc_score(held.y, chosen, multi_class="ovr")
+    assert 1.0 - model._error_of(p, held) == pytest.approx(expected, rel=1e-9)
+    assert expected == pytest.approx(max(model.history_["val_auc"]), rel=1e-5)
+    assert model.feature_importances_.argmax() == 0
+    with pytest.raises(ValueError, match="of the validation rows: auc is undefined"):
+        TabularClassifier(metric="auc", validation=(x[:2], y[:1].repeat(2))).fit(x, y)
 
 
 def _softmax(z):
