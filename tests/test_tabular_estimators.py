@@ -219,7 +219,9 @@ def test_ecosystem(classifier):
     [
         (TabularRegressor(), LABELS, "TabularClassifier takes labels"),
         (TabularRegressor(), np.where(NUMBERS > 60, np.nan, NUMBERS), "NaN"),
-        (TabularClassifier(), np.full(ROWS, "one"), "only one class"),
+        (TabularRegressor(), np.datetime64("2020-01-01") + np.arange(ROWS), "numbers, got dates"),
+        (TabularClassifier(), np.full(ROWS, "one"), "only one class, 'one', among"),
+        (TabularClassifier(), np.where(NUMBERS > 60, None, "a"), "y contains None"),
         (TabularRegressor(loss="quantile"), np.column_stack([NUMBERS] * 2), "one target column"),
         (TabularRegressor(loss="quantile", quantiles=(0.5, 1.0)), NUMBERS, "between 0 and 1"),
         (TabularRegressor(budget="huge"), NUMBERS, "budget"),
@@ -228,6 +230,33 @@ def test_ecosystem(classifier):
 def test_what_does_not_fit_is_told(estimator, y, words):
     with pytest.raises(ValueError, match=words):
         estimator.fit(X, y)
+
+
+def test_columns_that_hold_something_else_later():
+    days = pandas.date_range("2020-01-01", periods=20)
+    frame = pandas.DataFrame({"number": np.arange(20.0), "day": days, "text": ["u", "v"] * 10})
+    model = TabularClassifier(**QUICK).fit(frame, np.arange(20) % 2)
+    for name, values, text in [
+        ("number", days, "'number' held numbers when the model was fitted, now it holds dates"),
+        ("number", "word", "'number' held numbers when the model was fitted, now it holds text"),
+        ("day", 3.0, "'day' held dates when the model was fitted, now it holds numbers"),
+    ]:
+        with pytest.raises(ValueError, match=text):
+            model.predict(frame.assign(**{name: values}))
+    gone = frame.assign(number=None, day=None, text=None)
+    assert model.predict(gone).shape == (20,)
+
+
+def test_many_categories_and_wild_columns():
+    generator = np.random.default_rng(0)
+    frame = pandas.DataFrame({"id": [f"k{i}" for i in range(3000)]})
+    frame["useful"] = generator.normal(size=3000)
+    frame["mixed"] = pandas.Series([1, "x", 2.5, None, True] * 600, dtype=object)
+    frame["same"] = 4
+    y = np.where(frame["useful"] > 0, "up", "down")
+    model = TabularClassifier(**QUICK).fit(frame, y)
+    assert model.score(frame, y) > 0.9
+    assert model.predict(frame.assign(id="new")).shape == (3000,)
 
 
 def test_columns_that_hold_nothing():
