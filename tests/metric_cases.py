@@ -37,3 +37,8 @@ def targets_for(name: str, y: NDArray[Any], classes: int) -> NDArray[Any]:
     if name == "coverage":
         return np.eye(classes)[y][:, : classes // 2]
     return np.eye(classes)[y] if name in _NUMBERS else y
+
+
+def predictions_for(name: str, p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rounded probabilities as the metric takes them: of some, rows must sum to 1."""
+    return p / p.sum(axis=1, keepdims=True) if name in ("log_loss", "brier") else p

@@ -158,6 +158,32 @@ class _Rescaling(_Layer):
         return dy * self.config["scale"]
 
 
+class _PiecewiseLinearEmbedding(_Layer):
+    """Column by column, bin by bin; edges are increasing here."""
+
+    def forward(self, x, training):
+        edges = self.parameters["edges"]
+        bins = edges.shape[1] - 1
+        self.places = np.zeros((*x.shape, bins))
+        self.slopes = np.zeros((*x.shape, bins))
+        for j, k in np.ndindex(x.shape[1], bins):
+            start, end = edges[j, k], edges[j, k + 1]
+            place = (x[:, j] - start) / (end - start)
+            below, above = (place < 0) & (k > 0), (place >= 1) & (k < bins - 1)
+            self.places[:, j, k] = np.where(below, 0.0, np.where(above, 1.0, place))
+            self.slopes[:, j, k] = np.where(below | above, 0.0, 1.0 / (end - start))
+        sums = np.einsum("rjk,juk->rju", self.places, self.parameters["weight"])
+        return (sums + self.parameters["bias"]).reshape(len(x), -1)
+
+    def backward(self, dy):
+        dy = dy.reshape(*self.places.shape[:2], -1)
+        self.gradients = {
+            "weight": np.einsum("rju,rjk->juk", dy, self.places),
+            "bias": dy.sum(axis=0),
+        }
+        return np.einsum("rju,juk,rjk->rj", dy, self.parameters["weight"], self.slopes)
+
+
 class _Normalization(_Layer):
     def forward(self, x, training):
         return (x - self.parameters["mean"]) / np.sqrt(self.parameters["variance"])
@@ -173,6 +199,7 @@ _LAYERS = {
     "layer_normalization": _LayerNormalization,
     "prelu": _PReLU,
     "periodic_embedding": _PeriodicEmbedding,
+    "piecewise_linear_embedding": _PiecewiseLinearEmbedding,
     "parametric_activation": _ParametricActivation,
     "rescaling": _Rescaling,
     "normalization": _Normalization,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from metric_cases import classification_case, close, targets_for
+from metric_cases import classification_case, close, predictions_for, targets_for
 from numpy.typing import NDArray
 
 from chainrule import metrics
@@ -50,7 +50,7 @@ def test_bad_arguments(
 )
 def test_bad_weights(name: str, weight: list[float], text: str) -> None:
     y, p, _ = classification_case(10, 10, False)
-    targets = targets_for(name, y, 10)
+    p, targets = predictions_for(name, p), targets_for(name, y, 10)
     with pytest.raises(ValueError, match=text):
         metrics.get(name)(targets, p, weight)
 
@@ -115,7 +115,7 @@ def test_get_resolves_names_functions_and_metrics() -> None:
 
 def test_get_knows_the_direction_of_improvement() -> None:
     worse_when_greater = {n for n, m in metrics.METRICS.items() if not m.greater_is_better}
-    assert worse_when_greater == {"mse", "mae", "rmse", "mape", "pinball"}
+    assert worse_when_greater == {"mse", "mae", "rmse", "mape", "pinball", "log_loss", "brier"}
 
 
 def test_get_reads_k_from_the_name() -> None:

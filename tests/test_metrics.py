@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from metric_cases import classification_case, close, targets_for
+from metric_cases import classification_case, close, predictions_for, targets_for
 
 import chainrule as cr
 from chainrule import metrics
@@ -153,6 +153,66 @@ def test_multilabel_auc_agrees_with_sklearn() -> None:
     assert metrics.auc(y, p, multilabel=True) == close(expected)
 
 
+def probability_case(weighted: bool, classes: int) -> tuple[Any, Any, Any]:
+    generator = np.random.default_rng(5)
+    y, p = generator.integers(0, classes, 90), generator.dirichlet(np.ones(classes), 90)
+    return y, p, generator.integers(0, 4, 90) if weighted else None
+
+
+@weighted
+@pytest.mark.parametrize("classes", [2, 3, 6])
+def test_log_loss_agrees_with_sklearn(weighted: bool, classes: int) -> None:
+    y, p, weight = probability_case(weighted, classes)
+    p[0] = np.eye(classes)[(y[0] + 1) % classes]  # impossible, and true
+    expected = sklearn_metrics.log_loss(y, p, sample_weight=weight, labels=np.arange(classes))
+    assert metrics.log_loss(y, p, sample_weight=weight) == close(expected)
+    assert metrics.log_loss(np.eye(classes)[y], p, sample_weight=weight) == close(expected)
+    if classes == 2:
+        assert metrics.log_loss(y, p[:, 1:], sample_weight=weight) == close(expected)
+
+
+@weighted
+@pytest.mark.parametrize("classes", [2, 3, 6])
+def test_brier_is_its_definition(weighted: bool, classes: int) -> None:
+    y, p, weight = probability_case(weighted, classes)
+    if classes == 2:
+        expected = sklearn_metrics.brier_score_loss(y, p[:, 1], sample_weight=weight)
+        assert metrics.brier(y, p[:, 1], sample_weight=weight) == close(expected)
+    else:
+        expected = np.average(((np.eye(classes)[y] - p) ** 2).sum(axis=1), weights=weight)
+    assert metrics.brier(y, p, sample_weight=weight) == close(expected)
+
+
+def test_multilabel_probabilities() -> None:
+    y, p = np.array([[0, 1], [1, 1]]), np.array([[0.2, 0.9], [0.6, 0.3]])
+    right = np.array([[0.8, 0.9], [0.6, 0.3]])
+    assert metrics.log_loss(y, p, multilabel=True) == close(-np.log(right).mean())
+    assert metrics.brier(y, p, multilabel=True) == close(((1 - right) ** 2).mean())
+
+
+@pytest.mark.parametrize("function", [metrics.log_loss, metrics.brier])
+def test_what_are_no_probabilities(function: Callable[..., float]) -> None:
+    with pytest.raises(ValueError, match=r"probabilities in \[0, 1\], got 1.5"):
+        function([0, 1], [0.5, 1.5])
+    with pytest.raises(ValueError, match=r"rows must sum to 1, row 1 sums to 0.9"):
+        function([0, 1], [[0.5, 0.5], [0.5, 0.4]])
+    with pytest.raises(ValueError, match="y_true"):
+        function([0, 2], [0.5, 0.5])
+
+
+def test_the_log_loss_of_a_fit_is_its_loss() -> None:
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    y = (x[:, 0] > 0).astype(int)
+    net = cr.Sequential([cr.Input(2), cr.Dense(2)], seed=0)
+    chosen = ["log_loss", "brier", "auc"]
+    history = net.fit(x, y, loss="cross_entropy", metrics=chosen, validation_data=(x, y), verbose=0)
+    assert history["val_log_loss"] == pytest.approx(history["val_loss"], rel=1e-5)
+    scores = net.evaluate(x, y, metrics=chosen)
+    p = net.predict_proba(x)
+    assert scores["auc"] == close(sklearn_metrics.roc_auc_score(y, p[:, 1]))
+    assert scores["brier"] == pytest.approx(sklearn_metrics.brier_score_loss(y, p[:, 1]), rel=1e-5)
+
+
 @given(
     st.lists(
         st.tuples(st.booleans(), st.integers(-3, 3), st.integers(0, 4)), min_size=2, max_size=30
@@ -242,7 +302,7 @@ def test_sums_are_taken_in_float64() -> None:
 def test_every_metric_takes_unit_weights_as_none(name: str) -> None:
     metric = metrics.get(name)
     y, p, _ = classification_case(200, 10, False)
-    targets = targets_for(name, y, 10)
+    p, targets = predictions_for(name, p), targets_for(name, y, 10)
     np.testing.assert_allclose(
         metric(targets, p, np.ones(200)), metric(targets, p), rtol=0, atol=1e-12
     )

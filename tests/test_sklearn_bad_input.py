@@ -79,7 +79,8 @@ def test_lists(options, text):
     ("y", "text"),
     [
         (np.zeros(150), r"only one class, .*0\.0.*; a classifier needs two"),
-        (np.full(150, "a"), "only one class, .*'a'"),
+        (np.full(150, "a"), "only one class, 'a', among"),
+        (np.where(Y == 0, None, "a"), "y contains None"),
         (Y + 0.5, "Unknown label type"),
         (np.where(Y == 0, np.nan, 1.0), "NaN"),
         (np.stack([Y, Y], axis=1), "Multioutput target data is not supported"),
@@ -121,6 +122,34 @@ def test_numbers(y, text):
 def test_weights(estimator, weights, text):
     with pytest.raises(ValueError, match=text):
         estimator().fit(X, Y, weights)
+
+
+@quick
+@pytest.mark.parametrize("estimator", BOTH)
+def test_frames_are_refused_by_column(estimator):
+    pandas = pytest.importorskip("pandas")
+    name = estimator.__name__
+    frame = pandas.DataFrame(X, columns=["p", "q", "r", "s"])
+    days = pandas.date_range("2020-01-01", periods=150)
+    cases = [
+        (frame.assign(q="word"), f"column 'q' holds text, and {name} takes numbers only; Tabular"),
+        (frame.assign(q=days), "column 'q' holds dates"),
+        (frame.assign(q=[day.date() for day in days]), "column 'q' holds dates"),
+        (frame.assign(q=[[1]] * 150), f"{name}: column 'q' holds a list"),
+        (frame.assign(q=np.inf), "column 'q' has an infinite value"),
+        (pandas.concat([frame, frame[["p"]]], axis=1), "several columns with the name 'p'"),
+        (frame[[]], r"0 feature\(s\)"),
+        (frame.assign(q=np.nan), "NaN"),
+    ]
+    for given, text in cases:
+        with pytest.raises(ValueError, match=text):
+            estimator().fit(given, Y)
+    model = estimator(max_iter=1).fit(frame, Y)
+    for given, text in cases[:4]:
+        with pytest.raises(ValueError, match=text):
+            model.predict(given)
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(frame.drop(columns="q"))
 
 
 def test_one_class_left_by_weights():

@@ -17,7 +17,7 @@ import sklearn
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
-from sklearn.metrics import log_loss, r2_score
+from sklearn.metrics import log_loss, r2_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
@@ -168,6 +168,24 @@ def test_the_temperature_has_the_least_log_loss():
     assert abs(found - min(losses, key=losses.get)) < 0.02
 
 
+@pytest.mark.parametrize("kinds", [2, 3])
+def test_the_area_under_the_curve_chooses_the_epoch(kinds):
+    generator = np.random.default_rng(7)
+    x = generator.normal(size=(700, 3))
+    score = x[:, 0] + 0.5 * generator.normal(size=700)
+    y = np.array(["a", "b", "c"])[np.digitize(score, [1.0, 1.5][: kinds - 1])]
+    model = TabularClassifier(metric="auc", budget="fast", random_state=0).fit(x, y)
+    held = model._measured
+    p = model._outputs_of(held.x)
+    chosen = p[:, 1] if kinds == 2 else p
+    expected = roc_auc_score(held.y, chosen, multi_class="ovr")
+    assert 1.0 - model._error_of(p, held) == pytest.approx(expected, rel=1e-9)
+    assert expected == pytest.approx(max(model.history_["val_auc"]), rel=1e-5)
+    assert model.feature_importances_.argmax() == 0
+    with pytest.raises(ValueError, match="of the validation rows: auc is undefined"):
+        TabularClassifier(metric="auc", validation=(x[:2], y[:1].repeat(2))).fit(x, y)
+
+
 def _softmax(z):
     e = np.exp(z - z.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
@@ -201,7 +219,9 @@ def test_ecosystem(classifier):
     [
         (TabularRegressor(), LABELS, "TabularClassifier takes labels"),
         (TabularRegressor(), np.where(NUMBERS > 60, np.nan, NUMBERS), "NaN"),
-        (TabularClassifier(), np.full(ROWS, "one"), "only one class"),
+        (TabularRegressor(), np.datetime64("2020-01-01") + np.arange(ROWS), "numbers, got dates"),
+        (TabularClassifier(), np.full(ROWS, "one"), "only one class, 'one', among"),
+        (TabularClassifier(), np.where(NUMBERS > 60, None, "a"), "y contains None"),
         (TabularRegressor(loss="quantile"), np.column_stack([NUMBERS] * 2), "one target column"),
         (TabularRegressor(loss="quantile", quantiles=(0.5, 1.0)), NUMBERS, "between 0 and 1"),
         (TabularRegressor(budget="huge"), NUMBERS, "budget"),
@@ -210,6 +230,33 @@ def test_ecosystem(classifier):
 def test_what_does_not_fit_is_told(estimator, y, words):
     with pytest.raises(ValueError, match=words):
         estimator.fit(X, y)
+
+
+def test_columns_that_hold_something_else_later():
+    days = pandas.date_range("2020-01-01", periods=20)
+    frame = pandas.DataFrame({"number": np.arange(20.0), "day": days, "text": ["u", "v"] * 10})
+    model = TabularClassifier(**QUICK).fit(frame, np.arange(20) % 2)
+    for name, values, text in [
+        ("number", days, "'number' held numbers when the model was fitted, now it holds dates"),
+        ("number", "word", "'number' held numbers when the model was fitted, now it holds text"),
+        ("day", 3.0, "'day' held dates when the model was fitted, now it holds numbers"),
+    ]:
+        with pytest.raises(ValueError, match=text):
+            model.predict(frame.assign(**{name: values}))
+    gone = frame.assign(number=None, day=None, text=None)
+    assert model.predict(gone).shape == (20,)
+
+
+def test_many_categories_and_wild_columns():
+    generator = np.random.default_rng(0)
+    frame = pandas.DataFrame({"id": [f"k{i}" for i in range(3000)]})
+    frame["useful"] = generator.normal(size=3000)
+    frame["mixed"] = pandas.Series([1, "x", 2.5, None, True] * 600, dtype=object)
+    frame["same"] = 4
+    y = np.where(frame["useful"] > 0, "up", "down")
+    model = TabularClassifier(**QUICK).fit(frame, y)
+    assert model.score(frame, y) > 0.9
+    assert model.predict(frame.assign(id="new")).shape == (3000,)
 
 
 def test_columns_that_hold_nothing():

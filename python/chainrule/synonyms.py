@@ -50,6 +50,7 @@ ALIASES: Mapping[str, Mapping[str, str]] = {
                 "acc accuracyscore binaryaccuracy categoricalaccuracy sparsecategoricalaccuracy"
             ),
             "auc": "rocauc rocaucscore",
+            "brier": "brierscore brierscoreloss",
             "f1": "f1score",
             "mae": "meanabsoluteerror",
             "mape": "meanabsolutepercentageerror",

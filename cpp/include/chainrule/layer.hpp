@@ -57,6 +57,9 @@ class CHAINRULE_API Layer {
     return {};
   }
 
+  /// Whether parameters that are not trained are taken from data, by Network::adapt.
+  virtual bool adapts() const { return false; }
+
   /// The fewest rows that a batch may have in training. An epoch whose batches all have fewer is an
   /// error; where only a last, shorter batch has, the layer has to cope.
   virtual std::int64_t least_training_rows() const { return 1; }

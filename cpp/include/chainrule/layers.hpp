@@ -306,6 +306,32 @@ class CHAINRULE_API PeriodicEmbedding final : public TrainedLayer {
   std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
 };
 
+/// Embeddings of numbers by piecewise-linear encoding: `units` sums w e + beta of the places e that
+/// each column x has in its bins, with weights w and biases beta of each column's own. In bin t,
+/// e = (x - edges[t]) / (edges[t + 1] - edges[t]) within [0, 1]; below the first bin and above the
+/// last it goes on in a straight line. The edges are quantiles, which Network::adapt takes from
+/// data; bins without width count nothing, and a column of one value is only centred. The outputs
+/// of a column stand side by side.
+///
+/// Parameters: edges (columns, bins + 1), not trained; weight (columns, units, bins); bias
+/// (columns, units).
+///
+/// Reference: Gorishniy, Rubachev & Babenko, "On embeddings for numerical features in tabular deep
+/// learning", NeurIPS 2022.
+class CHAINRULE_API PiecewiseLinearEmbedding final : public TrainedLayer {
+ public:
+  std::int64_t units = 16;  // in 1..32
+  std::int64_t bins = 48;   // in 1..128
+
+  static PiecewiseLinearEmbedding from_config(const Config& config);
+
+  std::string_view kind() const override { return "piecewise_linear_embedding"; }
+  Config config() const override;
+  Shape output_shape(const std::vector<Shape>& inputs) const override;
+  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
+  bool adapts() const override { return true; }
+};
+
 /// y = x * scale + offset, the same two numbers for every feature.
 class CHAINRULE_API Rescaling final : public Layer {
  public:
@@ -353,6 +379,7 @@ class CHAINRULE_API Normalization final : public Layer {
   static Normalization from_config(const Config& config);
 
   std::string_view kind() const override { return "normalization"; }
+  bool adapts() const override { return true; }
   Config config() const override;
   Shape output_shape(const std::vector<Shape>& inputs) const override;
   std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;

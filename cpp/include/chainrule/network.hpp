@@ -342,23 +342,25 @@ class CHAINRULE_API Network {
   /// left alone. Throws Error for other layers and for tau outside 0..1.
   void interpolate(const Network& source, double tau);
 
-  /// Sets a Normalization layer's mean and variance from the data as it arrives at that layer.
+  /// Sets what a layer takes from data (Layer::adapts), from the data as it arrives at that layer:
+  /// the mean and variance of a Normalization, the edges of a PiecewiseLinearEmbedding.
   void adapt(std::int64_t layer, const Inputs& x);
-  /// The same for every Normalization layer, in their order; without one it does nothing.
+  /// The same for every such layer, in their order; without one it does nothing.
   void adapt(const Inputs& x);
   /// The same for those that have not been adapted yet, as a training of whole epochs begins.
   /// Returns whether there were any. `rows`: as EpochOptions::rows.
   bool adapt_remaining(const Inputs& x, std::span<const std::int64_t> rows = {});
-  /// The same from rows in pieces, which are gone through twice for each layer; to the same bits.
+  /// The same from rows in pieces, which are gone through at most twice for each layer; to the same
+  /// bits.
   void adapt(const RowPieces& x);
   bool adapt_remaining(const RowPieces& x);
   /// Takes the last adaptation back, for a training that then did not begin. Throws StateError
   /// where there is none.
   void undo_adaptation();
-  /// Whether there are Normalization layers and all of them have been adapted. Copies and model
+  /// Whether there are such layers and all of them have been adapted. Copies and model
   /// files keep it.
   bool adapted() const;
-  /// Says so of all Normalization layers, for means and variances that set_parameter has set, or
+  /// Says so of all such layers, for means and variances that set_parameter has set, or
   /// of none, so that the next Trainer::fit adapts them.
   void set_adapted(bool adapted);
 

@@ -96,7 +96,7 @@ Network<T>::State::State(Graph graph_, std::uint64_t seed_, InitialValues values
   // A small network would never ask how many threads there are.
   engine::wished_threads();
   if (values == InitialValues::from_initializers) parameters.initialize(seed);
-  unadapted = normalizations();
+  unadapted = adapting();
   feature_names.resize(graph.inputs().size());
   class_names.resize(graph.outputs().size());
   for (const engine::Parameter& p : parameters.list()) {
@@ -127,10 +127,10 @@ Network<T>::State::State(const State& other)
       missing_columns(other.missing_columns) {}
 
 template <class T>
-std::vector<std::int64_t> Network<T>::State::normalizations() const {
+std::vector<std::int64_t> Network<T>::State::adapting() const {
   std::vector<std::int64_t> found;
   for (std::size_t i = 0; i < layers.size(); ++i)
-    if (layers[i]->kind() == "normalization") found.push_back(static_cast<std::int64_t>(i));
+    if (layers[i]->adapts()) found.push_back(static_cast<std::int64_t>(i));
   return found;
 }
 
@@ -249,13 +249,13 @@ void Network<T>::set_exact_mean(std::vector<double> mean) {
 template <class T>
 bool Network<T>::adapted() const {
   const engine::Reading guard(*state_);
-  return state_->unadapted.empty() && !state_->normalizations().empty();
+  return state_->unadapted.empty() && !state_->adapting().empty();
 }
 
 template <class T>
 void Network<T>::set_adapted(bool adapted) {
   const engine::Changing guard(*state_);
-  state_->unadapted = adapted ? std::vector<std::int64_t>{} : state_->normalizations();
+  state_->unadapted = adapted ? std::vector<std::int64_t>{} : state_->adapting();
 }
 
 template class Network<float>;

@@ -24,6 +24,9 @@
 
 namespace chainrule {
 
+class Normalization;
+class PiecewiseLinearEmbedding;
+
 template <class T>
 struct Network<T>::State {
   State(Graph graph_, std::uint64_t seed_, InitialValues values);
@@ -42,7 +45,7 @@ struct Network<T>::State {
   engine::OptimizerState<T> optimizer;
   std::int64_t total_steps = 0;
   std::int64_t epochs = 0;
-  std::vector<std::int64_t> unadapted;  // Normalization layers whose statistics no data gave yet
+  std::vector<std::int64_t> unadapted;  // layers whose statistics no data gave yet
   std::vector<std::vector<std::string>> feature_names;  // of each input; empty: none
   std::vector<std::vector<std::string>> class_names;    // of each output; likewise
   const std::vector<std::int64_t> categories;  // of each column of x; empty where none has any
@@ -80,10 +83,13 @@ struct Network<T>::State {
     constexpr double of_a_value = 16.0;  // to gather and copy it
     return multiply_adds + of_a_value * static_cast<double>(inputs + outputs);
   }
-  std::vector<std::int64_t> normalizations() const;  // the layers of that kind
+  std::vector<std::int64_t> adapting() const;  // the layers that take statistics from data
   Statistics statistics() const;
   void set_statistics(Statistics& statistics) noexcept;
   void adapt(std::int64_t layer, const RowPieces& x, std::span<const std::int64_t> rows);
+  class LayerRows;
+  void adapt(const Normalization& layer, LayerRows& x);
+  void adapt(const PiecewiseLinearEmbedding& layer, LayerRows& x);
   /// All or, where one fails, none of them.
   void adapt(const std::vector<std::int64_t>& chosen, const RowPieces& x,
              std::span<const std::int64_t> rows = {});

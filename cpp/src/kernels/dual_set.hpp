@@ -18,6 +18,7 @@
 #include "kernels/mix.hpp"
 #include "kernels/normalization.hpp"
 #include "kernels/periodic.hpp"
+#include "kernels/piecewise_linear.hpp"
 #include "kernels/positions.hpp"
 #include "kernels/prelu.hpp"
 #include "kernels/reduce.hpp"
@@ -77,7 +78,8 @@ constexpr KernelTable<Dual> dual_table() {
   k.layer_norm_forward = layer_norm_forward<Dual>;
   k.prelu_forward = prelu_forward<Dual>;
   k.mix = mix<Dual>;
-  k.periodic_forward = periodic_forward<Dual>;
+  k.periodic_forward = embedding_forward<Dual, PeriodicBasis>;
+  k.piecewise_linear_forward = embedding_forward<Dual, PiecewiseLinearBasis>;
   k.merge_forward = merge_forward<Dual>;
   k.copy_columns = copy_columns<Dual>;
   k.dot_forward = dot_forward<Dual>;
@@ -101,8 +103,10 @@ constexpr KernelTable<Dual> dual_table() {
   k.layer_norm_backward = layer_norm_backward<Dual>;
   k.affine_gradient = affine_gradient<Dual>;
   k.mix_gradient = mix_gradient<Dual>;
-  k.periodic_backward = periodic_backward<Dual>;
-  k.periodic_gradient = periodic_gradient<Dual>;
+  k.periodic_backward = embedding_backward<Dual, PeriodicBasis>;
+  k.piecewise_linear_backward = embedding_backward<Dual, PiecewiseLinearBasis>;
+  k.periodic_gradient = embedding_gradient<Dual, PeriodicBasis>;
+  k.piecewise_linear_gradient = embedding_gradient<Dual, PiecewiseLinearBasis>;
   k.prelu_backward = prelu_backward<Dual>;
   k.prelu_gradient = prelu_gradient<Dual>;
   k.tree_sum = tree_sum<Dual>;

@@ -15,6 +15,7 @@
 #include "kernels/multiply.hpp"
 #include "kernels/normalization.hpp"
 #include "kernels/periodic.hpp"
+#include "kernels/piecewise_linear.hpp"
 #include "kernels/positions.hpp"
 #include "kernels/prelu.hpp"
 #include "kernels/reshape.hpp"
@@ -52,7 +53,8 @@ constexpr InferenceKernels<T> inference_kernels(const char* name) {
   k.layer_norm_forward = layer_norm_forward<T>;
   k.prelu_forward = prelu_forward<T>;
   k.mix = mix<T>;
-  k.periodic_forward = periodic_forward<T>;
+  k.periodic_forward = embedding_forward<T, PeriodicBasis>;
+  k.piecewise_linear_forward = embedding_forward<T, PiecewiseLinearBasis>;
   k.merge_forward = merge_forward<T>;
   k.copy_columns = copy_columns<T>;
   k.dot_forward = dot_forward<T>;

@@ -139,25 +139,41 @@ struct MixArgs {
   const T* to;
 };
 
-/// Of a periodic embedding, see periodic.hpp.
-constexpr int64_t kMostWaves = 64;
-constexpr int64_t kMostPeriodicUnits = 32;
+/// Of an embedding of numbers, see number_embedding.hpp.
+constexpr int64_t kMostFunctions = 128;
+constexpr int64_t kMostEmbeddingUnits = 32;
 constexpr double kTwoPi = 6.283185307179586;
 constexpr double kOverPi = 0.3183098861837907;
 
 template <class T>
-struct PeriodicArgs {
-  int64_t rows, columns, units, x_stride, y_stride;
-  PanelShape wave_shape, weight_shape, bias_shape;
-  const T* frequency;  // (columns, waves), as the phases
-  const T* phase;
-  const T* weight;  // (columns units, waves)
+struct NumberEmbeddingArgs {
+  int64_t rows, columns;
+  int64_t own;  // 1: y has each column itself, 0: it does not
+  int64_t units, x_stride, y_stride;
+  PanelShape basis_shape, weight_shape, bias_shape;
+  const T* weight;  // (columns units, functions)
   const T* bias;    // (columns, units)
 };
 
-/// Gradients of the layout of what they are gradients of.
+/// Waves, see periodic.hpp: (columns, functions) each, as all of a basis.
 template <class T>
-struct PeriodicGradients {
+struct PeriodicBasis {
+  const T* frequency;
+  const T* phase;
+};
+
+/// Bins, see piecewise_linear.hpp.
+template <class T>
+struct PiecewiseLinearBasis {
+  const T* edge;
+  const T* rate;  // 1 / width, 0 for a bin without one
+  const T* low;
+  const T* high;
+};
+
+/// Gradients of the layout of what they are gradients of; the first two of waves alone.
+template <class T>
+struct NumberEmbeddingGradients {
   T* frequency;
   T* phase;
   T* weight;

@@ -44,6 +44,11 @@ struct PanelShape {
   }
   /// Where panel p begins.
   [[gnu::always_inline]] constexpr int64_t offset(int64_t p) const { return p * panel * rows; }
+  /// Where an entry of the matrix is.
+  [[gnu::always_inline]] constexpr int64_t index(int64_t row, int64_t column) const {
+    const int64_t p = column / panel;
+    return offset(p) + row * width(p) + column % panel;
+  }
 };
 
 }  // namespace chainrule::kernels

@@ -51,7 +51,10 @@ struct InferenceKernels {
   void (*prelu_forward)(const PreluArgs<T>&);
   /// y may be one of the tensors that it reads.
   void (*mix)(const MixArgs<T>&, T* y);
-  void (*periodic_forward)(const PeriodicArgs<T>&, const T* x, T* y);
+  void (*periodic_forward)(const NumberEmbeddingArgs<T>&, const PeriodicBasis<T>&, const T* x,
+                           T* y);
+  void (*piecewise_linear_forward)(const NumberEmbeddingArgs<T>&, const PiecewiseLinearBasis<T>&,
+                                   const T* x, T* y);
 
   void (*merge_forward)(const MergeArgs<T>&, T* y);
   /// y(i, j) = x(i, j) for i < rows and j < columns; nothing else is written.
@@ -127,9 +130,16 @@ struct TrainingKernels {
   void (*batch_norm_backward)(const BatchNormArgs<T>&);
   void (*layer_norm_backward)(const LayerNormArgs<T>&);
   void (*affine_gradient)(const AffineGradientArgs<T>&);
-  void (*periodic_backward)(const PeriodicArgs<T>&, const T* x, const T* dy, T* dx);
-  void (*periodic_gradient)(const PeriodicArgs<T>&, const PeriodicGradients<T>&, const T* x,
-                            const T* dy, int64_t column_begin, int64_t column_end);
+  void (*periodic_backward)(const NumberEmbeddingArgs<T>&, const PeriodicBasis<T>&, const T* x,
+                            const T* dy, T* dx);
+  void (*periodic_gradient)(const NumberEmbeddingArgs<T>&, const PeriodicBasis<T>&,
+                            const NumberEmbeddingGradients<T>&, const T* x, const T* dy,
+                            int64_t column_begin, int64_t column_end);
+  void (*piecewise_linear_backward)(const NumberEmbeddingArgs<T>&, const PiecewiseLinearBasis<T>&,
+                                    const T* x, const T* dy, T* dx);
+  void (*piecewise_linear_gradient)(const NumberEmbeddingArgs<T>&, const PiecewiseLinearBasis<T>&,
+                                    const NumberEmbeddingGradients<T>&, const T* x, const T* dy,
+                                    int64_t column_begin, int64_t column_end);
   void (*mix_gradient)(const MixArgs<T>&, const T* dy, int64_t column_begin, int64_t column_end,
                        T* dshare);
   void (*prelu_backward)(const PreluArgs<T>&);

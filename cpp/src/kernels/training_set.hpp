@@ -18,6 +18,7 @@
 #include "kernels/normalization.hpp"
 #include "kernels/peak.hpp"
 #include "kernels/periodic.hpp"
+#include "kernels/piecewise_linear.hpp"
 #include "kernels/prelu.hpp"
 #include "kernels/reduce.hpp"
 #include "kernels/scale.hpp"
@@ -60,8 +61,10 @@ constexpr TrainingKernels<T> training_kernels() {
   k.layer_norm_backward = layer_norm_backward<T>;
   k.affine_gradient = affine_gradient<T>;
   k.mix_gradient = mix_gradient<T>;
-  k.periodic_backward = periodic_backward<T>;
-  k.periodic_gradient = periodic_gradient<T>;
+  k.periodic_backward = embedding_backward<T, PeriodicBasis>;
+  k.piecewise_linear_backward = embedding_backward<T, PiecewiseLinearBasis>;
+  k.periodic_gradient = embedding_gradient<T, PeriodicBasis>;
+  k.piecewise_linear_gradient = embedding_gradient<T, PiecewiseLinearBasis>;
   k.prelu_backward = prelu_backward<T>;
   k.prelu_gradient = prelu_gradient<T>;
   k.dropout_factors = dropout_factors<T>;

@@ -28,7 +28,7 @@ AnyLayer make(const Config& config) {
   return T::from_config(config);
 }
 
-constexpr std::array<KnownLayer, 27> kLayers{{
+constexpr std::array<KnownLayer, 28> kLayers{{
     {"dense", make<Dense>},
     {"activation", make<ActivationLayer>},
     {"prelu", make<PReLU>},
@@ -56,6 +56,7 @@ constexpr std::array<KnownLayer, 27> kLayers{{
     {"scale", make<Scale>},
     {"parametric_activation", make<ParametricActivation>},
     {"periodic_embedding", make<PeriodicEmbedding>},
+    {"piecewise_linear_embedding", make<PiecewiseLinearEmbedding>},
 }};
 
 }  // namespace

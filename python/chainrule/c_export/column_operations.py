@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.c_export.operations import Array, Operation
 
-__all__ = ["Mix", "Periodic"]
+__all__ = ["Mix", "Periodic", "PiecewiseLinear"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,3 +51,34 @@ class Periodic(Operation):
         sums = np.einsum("rjf,juf->rju", waves, weight) + bias
         embedded: Array = np.concatenate([x[:, :, np.newaxis], sums], axis=2).reshape(len(x), -1)
         return embedded.astype(x.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class PiecewiseLinear(Operation):
+    """Of each feature sums of its places in bins; the arrays are flat."""
+
+    edge: Array
+    rate: Array
+    low: Array
+    high: Array
+    weight: Array
+    bias: Array
+    name = "piecewise_linear"
+    in_place = False
+
+    @property
+    def arguments(self) -> list[str]:
+        """What the call passes, with the numbers of bins and of sums."""
+        numbers = (len(self.edge) // self.inputs, self.outputs // self.inputs)
+        return [*super().arguments, *map(str, numbers)]
+
+    def run(self, x: Array) -> Array:
+        """Return the sums."""
+        edge, rate, low, high = (
+            a.reshape(self.inputs, -1) for a in (self.edge, self.rate, self.low, self.high)
+        )
+        bias = self.bias.reshape(self.inputs, -1)
+        weight = self.weight.reshape(*bias.shape, -1)
+        places = (np.clip(x[:, :, np.newaxis], low, high) - edge) * rate
+        sums: Array = np.einsum("rjk,juk->rju", places, weight) + bias
+        return sums.reshape(len(x), -1).astype(x.dtype)

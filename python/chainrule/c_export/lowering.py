@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule import activations
-from chainrule.c_export.column_operations import Mix, Periodic
+from chainrule.c_export.column_operations import Mix, Periodic, PiecewiseLinear
 from chainrule.c_export.operations import (
     Activation,
     Affine,
@@ -35,6 +35,7 @@ from chainrule.c_export.operations import (
 )
 from chainrule.c_export.program import Program
 from chainrule.interop.affine import scale_and_offset
+from chainrule.interop.bins import bins_of
 from chainrule.interop.limits import limits_of
 from chainrule.interop.merges import MERGES
 from chainrule.interop.nodes import NetworkNode, nodes_of
@@ -240,6 +241,12 @@ def _permute(node: NetworkNode, columns: int) -> list[_Part]:
     return [(Permute, Permute.fields_of(node.reads[0], dims))]
 
 
+def _piecewise_linear_embedding(node: NetworkNode, columns: int) -> list[_Part]:
+    arrays = {**bins_of(node.arrays["edges"].astype(np.float32)), **node.arrays}
+    del arrays["edges"]
+    return [(PiecewiseLinear, {name: values.reshape(-1) for name, values in arrays.items()})]
+
+
 def _repeat_vector(node: NetworkNode, columns: int) -> list[_Part]:
     return [(Repeat, {"times": node.layer.n})]
 
@@ -261,6 +268,7 @@ _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
     "normalization": _normalization,
     "periodic_embedding": _periodic_embedding,
     "permute": _permute,
+    "piecewise_linear_embedding": _piecewise_linear_embedding,
     "prelu": _prelu,
     "repeat_vector": _repeat_vector,
     "rescaling": _affine,

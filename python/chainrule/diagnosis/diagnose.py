@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Diagnosis", "diagnose"]
 
-_SCALING = ("rescaling", "normalization")
+_SCALING = ("rescaling", "normalization", "piecewise_linear_embedding")
 _HEAD = ("layer", "units", "output", "dead", "saturated", "gradient", "update", "update/weight")
 
 

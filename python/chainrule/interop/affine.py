@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.layers import BatchNormalization, Layer, Normalization, Rescaling
 
-__all__ = ["affine_of", "moments_of", "scale_and_offset"]
+__all__ = ["affine_of", "moments_of", "quartiles_of", "scale_and_offset"]
 
 
 def affine_of(
@@ -61,23 +61,45 @@ def moments_of(
     Of neighbouring numbers they are those that give scale and offset, of shape (columns,), to the
     bit, where there are such. None: no finite variance does.
     """
+    return _statistics(scale, offset, dtype, lambda s: 1.0 / np.square(s), np.sqrt)
+
+
+def quartiles_of(
+    scale: NDArray[np.float64], offset: NDArray[np.float64], dtype: str
+) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    """Return center and scale of a robust `Normalization`, as `moments_of`; 0 where scale is."""
+    none = scale == 0.0
+    found = _statistics(
+        np.where(none, 1.0, scale), np.where(none, 0.0, offset), dtype, np.reciprocal, np.array
+    )
+    return None if found is None else (found[0], np.where(none, 0, found[1]).astype(dtype))
+
+
+def _statistics(
+    scale: NDArray[np.float64],
+    offset: NDArray[np.float64],
+    dtype: str,
+    spread_of: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    divisor_of: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    """Return the center and the spread by which a layer divides, see `moments_of`."""
     with np.errstate(all="ignore"):
-        variance = (1.0 / np.square(scale)).astype(dtype)
-        mean = (-offset / scale).astype(dtype)
-    if not ((scale > 0) & np.isfinite(variance) & (variance > 0) & np.isfinite(mean)).all():
+        spread = spread_of(scale).astype(dtype)
+        center = (-offset / scale).astype(dtype)
+    if not ((scale > 0) & np.isfinite(spread) & (spread > 0) & np.isfinite(center)).all():
         return None
-    best_mean, best_variance = mean.copy(), variance.copy()
+    best_center, best_spread = center.copy(), spread.copy()
     found = np.zeros(len(scale), dtype=bool)
-    for near_variance in _neighbours(variance):
-        layer_scale = 1.0 / np.sqrt(near_variance.astype(np.float64))
-        for near_mean in _neighbours((-offset / layer_scale).astype(dtype)):
-            layer_offset = -near_mean.astype(np.float64) * layer_scale
+    for near_spread in _neighbours(spread):
+        layer_scale = 1.0 / divisor_of(near_spread.astype(np.float64))
+        for near_center in _neighbours((-offset / layer_scale).astype(dtype)):
+            layer_offset = -near_center.astype(np.float64) * layer_scale
             fits = _rounded(layer_scale, dtype) == _rounded(scale, dtype)
             fits &= _rounded(layer_offset, dtype) == _rounded(offset, dtype)
             fits &= ~found
-            best_variance[fits], best_mean[fits] = near_variance[fits], near_mean[fits]
+            best_spread[fits], best_center[fits] = near_spread[fits], near_center[fits]
             found |= fits
-    return best_mean, best_variance
+    return best_center, best_spread
 
 
 def _rounded(values: Any, dtype: str) -> NDArray[np.float64]:

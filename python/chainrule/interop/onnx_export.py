@@ -13,6 +13,7 @@ import numpy as np
 from chainrule.arguments import positive_integer
 from chainrule.atomic_file import write_atomically
 from chainrule.interop.affine import affine_of
+from chainrule.interop.bins import bins_of
 from chainrule.interop.limits import limits_of
 from chainrule.interop.merges import MERGES, NARY
 from chainrule.interop.nodes import NetworkNode, nodes_of, refuse_missing
@@ -26,7 +27,7 @@ from chainrule.names import unknown_name
 if TYPE_CHECKING:
     from chainrule.network.network import Network
 
-__all__ = ["onnx_bytes", "to_onnx"]
+__all__ = ["add_layer", "onnx_bytes", "to_onnx"]
 
 # The oldest whose operators have the form that is written here, and the newest that is known.
 _OPSETS = range(13, 24)
@@ -131,7 +132,7 @@ def onnx_bytes(
     for node in nodes:
         operands = [tensors[name][0] for name in node.inputs]
         graph.begin(prefix_of(node), operands, tensors[node.inputs[0]][1])
-        _LAYERS[node.layer.kind](graph, node)
+        add_layer(graph, node)
         tensors[node.name] = graph.current, node.shape
     for name in outputs:
         tensor, shape = tensors[name]
@@ -141,6 +142,11 @@ def onnx_bytes(
             graph.add(link.onnx_operator, **link.onnx_attributes)
         graph.output("y" if len(outputs) == 1 else name)
     return graph.finish(metadata_of([*inputs], nodes))
+
+
+def add_layer(graph: GraphWriter, node: NetworkNode) -> None:
+    """Add what a layer computes of the tensors that the graph's node in the making reads."""
+    _LAYERS[node.layer.kind](graph, node)
 
 
 def _add_dense(graph: GraphWriter, node: NetworkNode) -> None:
@@ -204,7 +210,7 @@ def _add_affine(graph: GraphWriter, node: NetworkNode) -> None:
     if fused:
         graph.cast("float64")
     graph.add("Mul", graph.current, graph.constant("scale", scale, dtype))
-    if np.any(offset):
+    if np.any(offset) or node.layer.kind == "normalization":
         graph.add("Add", graph.current, graph.constant("offset", offset, dtype))
     if fused:
         graph.cast(graph.dtype)
@@ -299,21 +305,37 @@ def _add_parametric_activation(graph: GraphWriter, node: NetworkNode) -> None:
 
 
 def _add_periodic_embedding(graph: GraphWriter, node: NetworkNode) -> None:
-    arrays, last = node.arrays, graph.constant("last_axis", [-1], "int64")
-    double = {name: values.astype(np.float64) for name, values in arrays.items()}
-    numbers = graph.add("Unsqueeze", graph.current, last)
-    turned = graph.add("Mul", numbers, graph.constant("frequency", 2 * np.pi * double["frequency"]))
-    # cos(z) = sin(z + pi / 2), of which onnxruntime has one of double.
-    phase = double["phase"] + np.pi / 2
-    waves = graph.add("Sin", graph.add("Add", turned, graph.constant("phase", phase)))
-    row = graph.add("Unsqueeze", waves, graph.constant("before_last_axis", [-2], "int64"))
-    weight = graph.constant("weight", np.swapaxes(arrays["weight"], 1, 2))
+    frequency, phase = (graph.constant(n, node.arrays[n]) for n in ("frequency", "phase"))
+    numbers = graph.add("Unsqueeze", graph.current, graph.constant("last_axis", [-1], "int64"))
+    turns = graph.add("Mul", numbers, frequency)
+    graph.add("Add", graph.add("Mul", turns, graph.scalar(2 * np.pi)), phase)
+    if graph.dtype == "float32":
+        waves = graph.add("Cos")
+    else:  # onnxruntime has none of double: cos(z) = sin(z + pi / 2)
+        waves = graph.add("Sin", graph.add("Add", graph.current, graph.scalar(np.pi / 2)))
+    embedded = graph.add("Concat", numbers, _add_sums(graph, node, waves), axis=-1)
+    graph.add("Reshape", embedded, graph.constant("shape", (0, *node.shape), "int64"))
+
+
+def _add_piecewise_linear_embedding(graph: GraphWriter, node: NetworkNode) -> None:
+    bins = bins_of(node.arrays["edges"])
+    numbers = graph.add("Unsqueeze", graph.current, graph.constant("last_axis", [-1], "int64"))
+    within = graph.add("Max", numbers, graph.constant("low", bins["low"]))
+    within = graph.add("Min", within, graph.constant("high", bins["high"]))
+    places = graph.add("Sub", within, graph.constant("edge", bins["edge"]))
+    places = graph.add("Mul", places, graph.constant("rate", bins["rate"]))
+    _add_sums(graph, node, places)
+    graph.add("Reshape", graph.current, graph.constant("shape", (0, *node.shape), "int64"))
+
+
+def _add_sums(graph: GraphWriter, node: NetworkNode, functions: str) -> str:
+    """Add the embedding's sums of functions of each column; return their name."""
+    row = graph.add("Unsqueeze", functions, graph.constant("before_last_axis", [-2], "int64"))
+    weight = graph.constant("weight", np.swapaxes(node.arrays["weight"], 1, 2))
     sums = graph.add(
         "Squeeze", graph.add("MatMul", row, weight), graph.constant("row_axis", [-2], "int64")
     )
-    sums = graph.add("Add", sums, graph.constant("bias", arrays["bias"]))
-    embedded = graph.add("Concat", numbers, sums, axis=-1)
-    graph.add("Reshape", embedded, graph.constant("shape", (0, *node.shape), "int64"))
+    return graph.add("Add", sums, graph.constant("bias", node.arrays["bias"]))
 
 
 def _add_clip(graph: GraphWriter, node: NetworkNode) -> None:
@@ -350,6 +372,7 @@ _LAYERS: dict[str, Callable[[GraphWriter, NetworkNode], None]] = {
     "parametric_activation": _add_parametric_activation,
     "periodic_embedding": _add_periodic_embedding,
     "permute": _add_permute,
+    "piecewise_linear_embedding": _add_piecewise_linear_embedding,
     "prelu": _add_prelu,
     "repeat_vector": _add_repeat_vector,
     "rescaling": _add_affine,

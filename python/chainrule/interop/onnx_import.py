@@ -16,6 +16,7 @@ from chainrule.interop.onnx_graph import Slice, chosen_outputs, slice_graph
 from chainrule.interop.onnx_import_operators import LayerReader
 from chainrule.interop.onnx_limits import read_file
 from chainrule.interop.onnx_model import DOUBLE, Node, Value, need_onnx, read_model
+from chainrule.interop.onnx_own_layers import add_own_layer
 from chainrule.interop.onnx_recognition import recognise, reduces
 from chainrule.layers import Layer
 
@@ -37,8 +38,9 @@ def from_onnx(
     Multilayer perceptrons as PyTorch, skl2onnx and tf2onnx write them are read: Gemm, MatMul, Add
     and the rest of arithmetic with constants, activations as one operator or as the several that
     older exporters write, BatchNormalization, LayerNormalization, Softmax, Dropout, and what only
-    changes shapes or types. The network is compared with the graph, run by the onnx package's
-    reference implementation, on random rows small and large.
+    changes shapes or types. Of files that `to_onnx` wrote also `Normalization` with its options,
+    `PeriodicEmbedding` and `PiecewiseLinearEmbedding`. The network is compared with the graph, run
+    by the onnx package's reference implementation, on random rows small and large.
 
     Parameters
     ----------
@@ -129,7 +131,7 @@ def _network(part: Slice, size: int, dtype: str) -> tuple[Network, list[list[Nod
             unsupported.append("and perhaps more")
             break
         reader.begin(node)
-        piece = _several(reader, index, done)
+        piece = add_own_layer(reader, index, done) or _several(reader, index, done)
         if not piece:
             piece = [node]
             _add_one(reader, node, unsupported)

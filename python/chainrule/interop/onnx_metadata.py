@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ONNX files say of a network beside its operators: names of nodes, and which are frozen."""
+"""What ONNX files say of a network beside its operators: names, what is frozen, some layers."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from chainrule.errors import ModelFileError
 from chainrule.interop.nodes import NetworkNode
 
-__all__ = ["Names", "metadata_of", "prefix_of"]
+__all__ = ["DESCRIBED", "Names", "metadata_of", "prefix_of"]
 
-_NODES, _FROZEN = "chainrule.nodes", "chainrule.frozen"
+_NODES, _FROZEN, _LAYERS = "chainrule.nodes", "chainrule.frozen", "chainrule.layers"
+# Kinds of layers that operators alone do not tell.
+DESCRIBED = frozenset({"normalization", "periodic_embedding", "piecewise_linear_embedding"})
 
 
 def prefix_of(node: NetworkNode) -> str:
@@ -21,10 +24,12 @@ def prefix_of(node: NetworkNode) -> str:
 
 
 def metadata_of(inputs: Sequence[str], nodes: Sequence[NetworkNode]) -> dict[str, str]:
-    """Return the entries of a file's metadata: lists of names as JSON."""
+    """Return the entries of a file's metadata as JSON: lists of names, and layers by name."""
     frozen = [node.name for node in nodes if node.frozen]
     metadata = {_NODES: json.dumps([*inputs, *(node.name for node in nodes)])}
-    return metadata | ({_FROZEN: json.dumps(frozen)} if frozen else {})
+    layers = {node.name: node.layer.config for node in nodes if node.layer.kind in DESCRIBED}
+    metadata |= {_FROZEN: json.dumps(frozen)} if frozen else {}
+    return metadata | ({_LAYERS: json.dumps(layers)} if layers else {})
 
 
 class Names:
@@ -39,16 +44,22 @@ class Names:
     ----------
     frozen : frozenset of str
         The nodes whose parameters training leaves as they are.
+    layers : mapping of str to dict
+        The configs of some nodes' layers.
 
     Raises
     ------
     ModelFileError
-        If an entry is no list of names.
+        If an entry is not what it should be.
     """
 
     def __init__(self, metadata: Mapping[str, str]) -> None:
         self._nodes = _names(metadata, _NODES)
         self.frozen = _names(metadata, _FROZEN)
+        layers = _parsed(metadata, _LAYERS, "{}")
+        if not isinstance(layers, dict) or not all(isinstance(v, dict) for v in layers.values()):
+            raise ModelFileError(f"the metadata {_LAYERS!r} are no layers by name")
+        self.layers: Mapping[str, Mapping[str, Any]] = layers
 
     def __contains__(self, name: str) -> bool:
         """Whether there is such a node or input."""
@@ -63,10 +74,14 @@ class Names:
 
 
 def _names(metadata: Mapping[str, str], key: str) -> frozenset[str]:
-    try:
-        names = json.loads(metadata.get(key, "[]"))
-    except (RecursionError, ValueError) as error:
-        raise ModelFileError(f"the metadata {key!r} is no JSON: {error}") from error
+    names = _parsed(metadata, key, "[]")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ModelFileError(f"the metadata {key!r} is no list of names")
     return frozenset(names)
+
+
+def _parsed(metadata: Mapping[str, str], key: str, default: str) -> Any:
+    try:
+        return json.loads(metadata.get(key, default))
+    except (RecursionError, ValueError) as error:
+        raise ModelFileError(f"the metadata {key!r} is no JSON: {error}") from error

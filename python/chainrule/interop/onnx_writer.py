@@ -43,6 +43,16 @@ class GraphWriter:
         self._tensors: set[str] = set()
 
     @property
+    def operators(self) -> Sequence[NodeProto]:
+        """What has been added so far."""
+        return self._nodes
+
+    @property
+    def constants(self) -> Mapping[str, NDArray[Any]]:
+        """The initializers by name."""
+        return self._constants
+
+    @property
     def columns(self) -> int:
         """The last extent of the rows."""
         return self.shape[-1]

@@ -110,6 +110,15 @@ def _periodic_embedding_modules(nn: Any, node: NetworkNode, columns: int, dtype:
     return [module]
 
 
+def _piecewise_linear_embedding_modules(
+    nn: Any, node: NetworkNode, columns: int, dtype: str
+) -> list[Any]:
+    layer = node.layer
+    module = module_of("PiecewiseLinearEmbedding", columns, layer.units, layer.bins)
+    _fill(module, **node.arrays)
+    return [module]
+
+
 def _dropout_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     return [nn.Dropout(node.layer.rate)]
 
@@ -160,6 +169,7 @@ KINDS: Mapping[str, Callable[[Any, NetworkNode, int, str], list[Any]]] = {
     "parametric_activation": _parametric_activation_modules,
     "periodic_embedding": _periodic_embedding_modules,
     "permute": _permute_modules,
+    "piecewise_linear_embedding": _piecewise_linear_embedding_modules,
     "prelu": _prelu_modules,
     "repeat_vector": _repeat_modules,
     "rescaling": _scaling_modules,

@@ -24,6 +24,7 @@ from chainrule.layers import (
     LayerNormalization,
     ParametricActivation,
     PeriodicEmbedding,
+    PiecewiseLinearEmbedding,
     PReLU,
     RepeatVector,
 )
@@ -110,6 +111,14 @@ def _periodic_embedding(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     if columns != x.columns:
         raise ValueError(f"takes {columns} columns, {x.columns} come in")
     return assembly.layer(PeriodicEmbedding(units=units, frequencies=frequencies), arrays, x)
+
+
+def _piecewise_linear_embedding(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    arrays = {name: _array(tensor) for name, tensor in module.state_dict().items()}
+    columns, units, bins = arrays["weight"].shape
+    if columns != x.columns:
+        raise ValueError(f"takes {columns} columns, {x.columns} come in")
+    return assembly.layer(PiecewiseLinearEmbedding(units=units, bins=bins), arrays, x)
 
 
 def _scaling(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
@@ -242,6 +251,7 @@ _MODULES = {
     "ParametricActivation": Row(_parametric_activation, _unknown_activation),
     "PeriodicEmbedding": Row(_periodic_embedding),
     "Permute": Row(_permute),
+    "PiecewiseLinearEmbedding": Row(_piecewise_linear_embedding),
     "RepeatVector": Row(_repeat),
     "Reshape": Row(_reshape),
     "Scaling": Row(_scaling),
@@ -351,5 +361,7 @@ def input_columns(module: Any) -> int | None:
         return int(module.normalized_shape[0])
     if type(module).__name__ == "PeriodicEmbedding" and hasattr(module, "frequency"):
         return len(module.frequency)
+    if type(module).__name__ == "PiecewiseLinearEmbedding" and hasattr(module, "edges"):
+        return len(module.edges)
     scale: Any = getattr(module, "scale", None)
     return len(scale) if getattr(scale, "ndim", 0) else None

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Modules that PyTorch itself lacks; made on first use, when PyTorch is needed.
 
-`Scaling`, `Limit`, `Permute`, `RepeatVector`, `GlobalAveragePooling`, `Dot`, `ParametricActivation`
-and `PeriodicEmbedding` are layers of this library. `Reshape`, `Transpose` and `Mean` stand for
-functions of tensors while a module is read. The classes are attributes of this file, so that
-modules that contain them can be pickled.
+`Scaling`, `Limit`, `Permute`, `RepeatVector`, `GlobalAveragePooling`, `Dot`,
+`ParametricActivation`, `PeriodicEmbedding` and `PiecewiseLinearEmbedding` are layers of this
+library. `Reshape`, `Transpose` and `Mean` stand for functions of tensors while a module is read.
+The classes are attributes of this file, so that modules that contain them can be pickled.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from chainrule.interop.limits import Limits
 
 _NAMES = {"Dot", "GlobalAveragePooling", "Limit", "ParametricActivation", "Permute"}
-_NAMES |= {"Mean", "PeriodicEmbedding", "RepeatVector", "Reshape", "Scaling", "Transpose"}
+_NAMES |= {"Mean", "PeriodicEmbedding", "PiecewiseLinearEmbedding", "RepeatVector", "Reshape"}
+_NAMES |= {"Scaling", "Transpose"}
 
 
 def scaling(scale: ArrayLike, offset: ArrayLike) -> Any:
@@ -214,6 +215,37 @@ def _classes() -> list[type]:
             sums = torch.einsum("...jf,juf->...ju", waves, self.weight) + self.bias
             return torch.cat([x[..., None], sums], -1).flatten(-2)
 
+    class PiecewiseLinearEmbedding(torch.nn.Module):
+        """Sums of each column's places in bins, as `chainrule.PiecewiseLinearEmbedding`.
+
+        Parameters
+        ----------
+        columns, units, bins : int
+            Columns of x, sums for each, and bins of each, between the numbers of ``edges``.
+        """
+
+        edges: torch.Tensor
+
+        def __init__(self, columns: int, units: int, bins: int) -> None:
+            super().__init__()
+            bound = bins**-0.5
+            self.register_buffer("edges", torch.zeros(columns, bins + 1))
+            weight = bound * (2 * torch.rand(columns, units, bins) - 1)
+            self.weight = torch.nn.Parameter(weight)
+            self.bias = torch.nn.Parameter(bound * (2 * torch.rand(columns, units) - 1))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            """Return the sums of each column."""
+            edge, high = self.edges[:, :-1], self.edges[:, 1:]
+            rate = (1 / (high.double() - edge.double())).to(edge.dtype)
+            rate = torch.where((high > edge) & rate.isfinite(), rate, 0)
+            rate[:, 0] = torch.where((rate == 0).all(1), 1, rate[:, 0])
+            counts = (rate > 0).cumsum(1)
+            low = torch.where((rate > 0) & (counts == 1), -math.inf, edge)
+            high = torch.where((rate > 0) & (counts == counts[:, -1:]), math.inf, high)
+            places = (torch.minimum(torch.maximum(x[..., None], low), high) - edge) * rate
+            return (torch.einsum("...jk,juk->...ju", places, self.weight) + self.bias).flatten(-2)
+
     class Reshape(torch.nn.Module):
         """The same numbers in rows of another shape, of which one extent may be -1."""
 
@@ -248,4 +280,5 @@ def _classes() -> list[type]:
             return x.mean(self.axes, keepdim=self.keepdim)
 
     layers = [Scaling, Limit, Permute, RepeatVector, GlobalAveragePooling, Dot]
-    return [*layers, ParametricActivation, PeriodicEmbedding, Reshape, Transpose, Mean]
+    layers += [ParametricActivation, PeriodicEmbedding, PiecewiseLinearEmbedding]
+    return [*layers, Reshape, Transpose, Mean]

@@ -21,6 +21,7 @@ from chainrule.layers.merge import Add, Average, Concatenate, Dot, Maximum, Mult
 from chainrule.layers.normalization import BatchNormalization, LayerNormalization
 from chainrule.layers.parametric_activation import ParametricActivation
 from chainrule.layers.periodic_embedding import PeriodicEmbedding
+from chainrule.layers.piecewise_linear_embedding import PiecewiseLinearEmbedding
 from chainrule.layers.prelu import PReLU
 from chainrule.layers.preprocessing import Normalization, Rescaling
 from chainrule.layers.scale import Scale
@@ -54,6 +55,7 @@ __all__ = [
     "ParametricActivation",
     "PeriodicEmbedding",
     "Permute",
+    "PiecewiseLinearEmbedding",
     "RepeatVector",
     "Rescaling",
     "Reshape",

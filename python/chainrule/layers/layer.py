@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -56,6 +56,8 @@ class Layer(Spec):
     _core_type = _core.Layer
     _: KW_ONLY
     name: str | None = _Name()  # type: ignore[assignment]
+
+    adapts: ClassVar[bool] = False  # to data, by `Network.adapt`
 
     if TYPE_CHECKING:  # for subclasses that write their constructor out
 

@@ -108,6 +108,7 @@ class Normalization(Layer):
     """
 
     kind = "normalization"
+    adapts = True
     _optional = ("clip", "columns", "indicator_columns")
     method = Field[str](default="standard")
     clip = Field[float | None]()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from chainrule.metrics.classification import accuracy, confusion_matrix
     from chainrule.metrics.metric import METRICS, Metric, get
     from chainrule.metrics.precision_recall import f1, precision, recall
+    from chainrule.metrics.probability import brier, log_loss
     from chainrule.metrics.quantiles import coverage, pinball
     from chainrule.metrics.ranking import auc, top_k
     from chainrule.metrics.regression import mae, mape, mse, r2, rmse
@@ -28,10 +29,12 @@ __all__ = [
     "UndefinedMetricWarning",
     "accuracy",
     "auc",
+    "brier",
     "confusion_matrix",
     "coverage",
     "f1",
     "get",
+    "log_loss",
     "mae",
     "mape",
     "mse",
@@ -49,10 +52,12 @@ _LAZY = {
     "Metric": "chainrule.metrics.metric",
     "accuracy": "chainrule.metrics.classification",
     "auc": "chainrule.metrics.ranking",
+    "brier": "chainrule.metrics.probability",
     "confusion_matrix": "chainrule.metrics.classification",
     "coverage": "chainrule.metrics.quantiles",
     "f1": "chainrule.metrics.precision_recall",
     "get": "chainrule.metrics.metric",
+    "log_loss": "chainrule.metrics.probability",
     "mae": "chainrule.metrics.regression",
     "mape": "chainrule.metrics.regression",
     "mse": "chainrule.metrics.regression",

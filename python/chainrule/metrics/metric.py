@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule.metrics.classification import accuracy, confusion_matrix
 from chainrule.metrics.precision_recall import f1, precision, recall
+from chainrule.metrics.probability import brier, log_loss
 from chainrule.metrics.quantiles import coverage, pinball
 from chainrule.metrics.ranking import auc, top_k
 from chainrule.metrics.regression import mae, mape, mse, r2, rmse
@@ -121,6 +122,8 @@ METRICS: Mapping[str, Metric] = {
         Metric("accuracy", accuracy),
         Metric("top_k", top_k),
         Metric("auc", auc),
+        Metric("log_loss", log_loss, greater_is_better=False),
+        Metric("brier", brier, greater_is_better=False),
         Metric("precision", precision),
         Metric("recall", recall),
         Metric("f1", f1),

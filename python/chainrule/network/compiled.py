@@ -14,7 +14,7 @@ from chainrule import _core, optimizers
 from chainrule.arguments import seed_number
 from chainrule.callbacks.states import CallbackStates
 from chainrule.inputs.several import by_name
-from chainrule.layers import Activation, Average, Dense, Layer, Normalization
+from chainrule.layers import Activation, Average, Dense, Layer
 from chainrule.layers.layer import checked_name
 from chainrule.names import unknown_name
 from chainrule.network.core_network import CORE_NETWORKS, CoreNetwork, make_core
@@ -181,7 +181,7 @@ class Compiled(Reading):
 
     @property
     def _adapted(self) -> bool:
-        """Whether all `Normalization` layers have their statistics from data."""
+        """Whether all layers that adapt to data have done so."""
         return self._core is not None and self._core.adapted
 
     @property
@@ -192,8 +192,8 @@ class Compiled(Reading):
         }
 
     def _unadapted(self) -> bool:
-        """Whether a `Normalization` layer waits for its statistics."""
-        return not self._adapted and any(isinstance(layer, Normalization) for layer in self.layers)
+        """Whether a layer waits for what it takes from data."""
+        return not self._adapted and any(layer.adapts for layer in self.layers)
 
     def _ends_with(self, link: str | None, output: int = 0) -> bool:
         """Whether the last activation of an output is already the loss's link."""

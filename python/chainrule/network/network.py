@@ -354,7 +354,7 @@ class Network(Compiled):
             self.metrics = resolve_metrics(metrics, self.loss)
 
     def adapt(self, x: object) -> None:
-        """Set the mean and variance of every `Normalization` layer from data.
+        """Set what layers take from data: statistics of `Normalization`, edges of bins.
 
         The first `fit` does so with its x unless this has been called before.
 

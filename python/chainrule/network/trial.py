@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from chainrule.inputs.compressed_rows import as_table
 from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.inputs.several import Several, core_rows
+from chainrule.layers import Normalization
 from chainrule.metrics import (
     Metric,
     UndefinedMetricError,
@@ -71,6 +72,10 @@ def try_out(
     inputs = data.x.parts if isinstance(data.x, Several) else [data.x]
     sparse = not all(isinstance(rows, np.ndarray | LazyRows) for rows in inputs)
     if sparse and net._unadapted():
+        if not any(isinstance(layer, Normalization) for layer in net.layers):
+            raise ValueError(
+                "x is sparse, and PiecewiseLinearEmbedding cannot adapt to it: pass x.toarray()"
+            )
         raise ValueError(
             "x is sparse and cannot be normalized: Normalization shifts every column by its mean, "
             "which would fill x with numbers; use Rescaling, or pass x.toarray()"

@@ -17,6 +17,7 @@ from chainrule.sklearn.architecture import dense_places
 from chainrule.sklearn.objective import Objective
 from chainrule.sklearn.parameters import CONSTRAINTS
 from chainrule.sklearn.rows import Rows
+from chainrule.tables.frames import is_frame, read_columns
 
 __all__ = ["Estimator", "checked", "linked_outputs", "steps"]
 
@@ -127,16 +128,40 @@ def steps(estimator: Any) -> bool:
 
 def checked(estimator: Any, X: Any, *y: Any, reset: bool = False, **options: Any) -> Any:
     """Return rows, and targets with them, as scikit-learn checks them; sparse rows as CSR."""
-    given = validate_data(
-        estimator,
-        X,
-        *y,
-        accept_sparse="csr",
-        dtype=(np.float64, np.float32),
-        reset=reset,
-        **options,
-    )
-    return given
+    try:
+        return validate_data(
+            estimator,
+            X,
+            *y,
+            accept_sparse="csr",
+            dtype=(np.float64, np.float32),
+            reset=reset,
+            **options,
+        )
+    except (TypeError, ValueError) as error:
+        if is_frame(X):
+            _refuse_columns(type(estimator).__name__, X, error)
+        raise
+
+
+def _refuse_columns(name: str, X: Any, error: Exception) -> None:
+    """Raise ValueError with the first column of a frame that holds no numbers, if there is one."""
+    try:
+        table = read_columns(X)
+    except ImportError:  # of narwhals
+        return
+    except (TypeError, ValueError) as unread:
+        raise ValueError(f"{name}: {unread}") from error
+    if not table.columns:
+        raise ValueError(f"Found a table with 0 feature(s); {name} needs 1 or more") from error
+    names = table.names or range(len(table.columns))
+    for column, values in zip(names, table.columns, strict=True):
+        if values.kind in ("category", "date"):
+            held = "dates" if values.kind == "date" else "text"
+            raise ValueError(
+                f"column {column!r} holds {held}, and {name} takes numbers only; "
+                f"{name.replace('MLP', 'Tabular')} takes tables as they come"
+            ) from error
 
 
 def linked_outputs(net: Sequential, x: Any) -> NDArray[Any]:

@@ -117,6 +117,8 @@ def target_table(y: Any) -> NDArray[Any]:
         y = y.toarray()
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
+    if y.dtype == object and any(value is None for value in y.ravel()):
+        raise ValueError("y contains None: leave rows without a target out")
     table: NDArray[Any] = y
     return table
 

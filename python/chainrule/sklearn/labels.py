@@ -49,8 +49,8 @@ class Labels:
         self.as_numbers = as_numbers
         if not self.several and len(self.classes) < 2:
             raise ValueError(
-                f"y has only one class, {self.classes[0]!r}, among the rows whose weight is not 0; "
-                "a classifier needs two"
+                f"y has only one class, {self.classes.tolist()[0]!r}, among the rows whose weight "
+                "is not 0; a classifier needs two"
             )
 
     @property

@@ -11,6 +11,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 
 from chainrule.losses import BinaryCrossEntropy, CrossEntropy, Loss
+from chainrule.metrics import UndefinedMetricError, auc
 from chainrule.sklearn import class_weights
 from chainrule.sklearn.labels import Labels
 from chainrule.sklearn.rows import Rows
@@ -28,9 +29,10 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
 
     Parameters
     ----------
-    metric : {"accuracy", "log_loss"}, default "accuracy"
-        What the best epoch is chosen by, and what importances are measured in. "log_loss" also
-        trains without label smoothing.
+    metric : {"accuracy", "log_loss", "auc"}, default "accuracy"
+        What the best epoch is chosen by, and what importances are measured in. "auc" is the area
+        under the ROC curve, of more classes the mean of each against the rest. The last two train
+        without label smoothing.
     class_weight : dict, "balanced" or list of dict, optional
         Weights by label; "balanced" makes all classes count the same. Of several labels a row, a
         list has those of each label.
@@ -92,7 +94,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CONSTRAINTS,
-        "metric": [StrOptions({"accuracy", "log_loss"})],
+        "metric": [StrOptions({"accuracy", "log_loss", "auc"})],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 
@@ -201,10 +203,25 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         return CrossEntropy(label_smoothing=smoothing), len(targets.classes)
 
     def _monitor(self) -> str:
-        return "val_accuracy" if self.metric == "accuracy" else "val_loss"
+        return "val_loss" if self.metric == "log_loss" else f"val_{self.metric}"
+
+    def _held_back(self, *args: Any) -> tuple[Rows, Rows | None]:
+        train, held = super()._held_back(*args)
+        if self.metric == "auc" and held is not None:
+            targets = args[1]
+            scores = np.zeros(
+                (held.size, held.y.shape[1] if held.y.ndim == 2 else len(targets.classes))
+            )
+            try:
+                auc(held.y, scores, sample_weight=held.weights, multilabel=held.y.ndim == 2)
+            except UndefinedMetricError as error:
+                raise ValueError(f"metric='auc' of the validation rows: {error}") from error
+        return train, held
 
     def _error_of(self, outputs: NDArray[np.float64], examples: Examples) -> float:
         y, tiny = examples.y, np.finfo(np.float64).tiny
+        if self.metric == "auc":
+            return 1.0 - auc(y, outputs, sample_weight=examples.weights, multilabel=y.ndim == 2)
         if y.ndim == 2:
             wrong = (outputs > 0.5) != y
             right = np.where(y > 0, outputs, 1.0 - outputs)

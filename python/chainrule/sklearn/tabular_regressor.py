@@ -179,12 +179,14 @@ n_outputs_
 
     def _checked_targets(self, y: Any) -> NDArray[Any]:
         table = super()._checked_targets(y)
+        if table.dtype.kind in "mM":
+            raise ValueError(f"y must be numbers, got dates, such as {table.ravel()[0]}")
         try:
             return table.astype(np.float64)
         except (ValueError, TypeError) as error:
             raise ValueError(
-                f"y must be numbers, got {table.ravel()[0]!r}; TabularClassifier takes labels that "
-                "are text"
+                f"y must be numbers, got {table.ravel().tolist()[0]!r}; TabularClassifier takes "
+                "labels that are text"
             ) from error
 
     def _targets_of(self, y: NDArray[Any]) -> _Numbers:

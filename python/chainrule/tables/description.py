@@ -142,9 +142,15 @@ def _numbers(column: Column, values: Values, shown: str) -> NDArray[np.float64]:
         unknown = float(len(column.categories))
         codes = [code_of.get(text, unknown) for text in as_text(values).tolist()]
         return np.array(codes, dtype=np.float64)
-    if values.kind != "category":
+    dates = "date" in (column.kind, values.kind)
+    if values.kind in (column.kind, "empty") or (values.kind != "category" and not dates):
         return values.data
     what = {"number": "numbers", "boolean": "booleans", "date": "dates"}[column.kind]
+    if values.kind != "category":
+        now = "dates" if values.kind == "date" else "numbers"
+        raise ValueError(
+            f"column {shown} held {what} when the model was fitted, now it holds {now}"
+        )
     try:
         return _parsed(column.kind, values.data)
     except ValueError:

@@ -93,7 +93,8 @@ class ExactMoments {
   Moments moments_{0};
 };
 
-/// Quantiles of columns, of which it keeps all numbers: columns x numbers that are not NaN.
+/// Quantiles of columns, of which it keeps all numbers but NaN. A few are found without sorting;
+/// sort() first is faster for many.
 template <class T>
 class ColumnQuantiles {
  public:
@@ -111,6 +112,11 @@ class ColumnQuantiles {
   }
   bool empty(std::size_t j) const { return columns_[j].empty(); }
 
+  void sort(std::size_t j) {
+    std::sort(columns_[j].begin(), columns_[j].end());
+    sorted_ = j;
+  }
+
   /// The number at place q (n - 1) of the sorted column, in a straight line between its neighbours.
   double quantile(std::size_t j, double q) {
     std::vector<T>& column = columns_[j];
@@ -118,15 +124,17 @@ class ColumnQuantiles {
     const auto below = static_cast<std::ptrdiff_t>(place);
     const double rest = place - static_cast<double>(below);
     const auto middle = column.begin() + below;
-    std::nth_element(column.begin(), middle, column.end());
+    if (j != sorted_) std::nth_element(column.begin(), middle, column.end());
     const auto low = static_cast<double>(*middle);
     if (rest == 0.0) return low;
-    const auto high = static_cast<double>(*std::min_element(middle + 1, column.end()));
+    const auto next = j == sorted_ ? middle + 1 : std::min_element(middle + 1, column.end());
+    const auto high = static_cast<double>(*next);
     return low + rest * (high - low);
   }
 
  private:
   std::vector<std::vector<T>> columns_;
+  std::size_t sorted_ = SIZE_MAX;  // the column that is
 };
 
 }  // namespace chainrule::engine

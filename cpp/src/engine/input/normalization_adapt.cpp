@@ -9,45 +9,11 @@
 #include "chainrule/layers.hpp"
 #include "engine/input/column_statistics.hpp"
 #include "engine/input/gather.hpp"
+#include "engine/input/layer_rows.hpp"
 #include "engine/instantiate.hpp"
-#include "engine/network_state.hpp"
 #include "engine/stages/affine.hpp"
-#include "engine/threads/team.hpp"
 
 namespace chainrule {
-
-namespace {
-
-constexpr std::int64_t kRows = 256;  // at a time
-
-}  // namespace
-
-// values: those of all Normalization layers, array after array, with their padding.
-template <class T>
-typename Network<T>::State::Statistics Network<T>::State::statistics() const {
-  Statistics now{unadapted, {}, parameters.exact_mean()};
-  for (const engine::Parameter& p : parameters.list()) {
-    if (layers[static_cast<std::size_t>(p.layer)]->kind() != "normalization") continue;
-    const T* values = parameters.at(&p);
-    now.values.insert(now.values.end(), values, values + p.size);
-  }
-  return now;
-}
-
-/// Puts back what statistics() gave. It allocates nothing, since it may run where an exception is
-/// on its way. A forward pass by hand before it was of other statistics.
-template <class T>
-void Network<T>::State::set_statistics(Statistics& statistics) noexcept {
-  const T* values = statistics.values.data();
-  for (const engine::Parameter& p : parameters.list()) {
-    if (layers[static_cast<std::size_t>(p.layer)]->kind() != "normalization") continue;
-    std::copy_n(values, p.size, parameters.at(&p));
-    values += p.size;
-  }
-  parameters.set_exact_mean(std::move(statistics.exact_mean));
-  unadapted.swap(statistics.unadapted);
-  backprop.forward_step.reset();
-}
 
 namespace {
 
@@ -90,85 +56,41 @@ void take_exact(ColumnScales& scales, std::size_t j, double center, double sprea
 
 }  // namespace
 
-// x: pieces of rows x inputs, read twice where moments are asked for: for means and for variances
-// about them, which keeps the digits that a sum of squares would lose; quantiles keep the numbers.
-// What counts is what reaches the layer, so the rows run through the layers before it, on one
-// thread, so that the sums have one order. With a list of rows, x is one piece, which has them all.
+// x: positions x columns, read twice where moments are asked for: for means and for variances about
+// them, which keeps the digits that a sum of squares would lose; quantiles keep the numbers.
 template <class T>
-void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x,
-                              std::span<const std::int64_t> list) {
+void Network<T>::State::adapt(const Normalization& described, LayerRows& x) {
   State& s = *this;
-  const bool known = layer >= 0 && layer < static_cast<std::int64_t>(layers.size());
-  const auto* described =
-      known ? dynamic_cast<const Normalization*>(&*layers[static_cast<std::size_t>(layer)])
-            : nullptr;
-  if (!described)
-    throw Error("layer " + std::to_string(layer) + " has no mean and variance to adapt");
-  const bool robust = described->method == Normalization::Method::robust;
+  const std::int64_t layer = x.layer();
+  const bool robust = described.method == Normalization::Method::robust;
   const engine::Parameter* center = s.parameters.find(layer, robust ? "center" : "mean");
   const engine::Parameter* spread = s.parameters.find(layer, robust ? "scale" : "variance");
-  const Node& node = s.graph.node(s.graph.layer_node_index(layer));
-  engine::Plan<T> plan(
-      s.kernels, s.graph, s.parameters,
-      {.batch_size = kRows, .result_nodes = {node.inputs.front()}, .occupancy = &s.occupancy});
-  const Node& read = s.graph.node(node.inputs.front());
-  const bool reads_input = !read.layer && node.shape.rank() == 1;
-  plan.refresh();
-  const auto columns = static_cast<std::size_t>(center->shape.columns);
-  const std::int64_t positions = node.shape.positions();
+  const auto columns = static_cast<std::size_t>(x.columns());
   std::int64_t rows = 0;
   bool exactly = false;
-  // visit(row: columns) for each position of each row of a piece, as it reaches the layer
-  const auto each_row = [&](const Inputs& piece, const auto& visit) {
-    plan.choose_path(piece, InputSparsity::dense);
-    const engine::RowList part(list, piece.rows());
-    engine::run_team(1, [&](engine::Team team) {
-      engine::ThreadContext context(team);
-      for (std::int64_t first = 0; first < part.count; first += kRows) {
-        engine::Step<T> step;
-        step.rows = std::min(kRows, part.count - first);
-        plan.load(context, step, piece, part.from(first));
-        plan.forward(context, step);
-        for (std::int64_t i = 0; i < step.rows; ++i)
-          for (std::int64_t p = 0; p < positions; ++p)
-            visit(plan.result().row(i) + p * static_cast<std::int64_t>(columns));
-      }
-    });
-    plan.calls().rethrow();
-  };
-  // visit(piece) for all rows of x, which the caller's code may be giving meanwhile
-  const auto pass = [&](const auto& visit) {
-    const engine::Occupancy::CallingBack calling(s.occupancy);
-    x([&](const Inputs& piece) {
-      s.check_table(piece);
-      visit(piece);
-    });
-  };
-  // NaN and infinity are looked for in the first pass alone.
   const auto check_first = [&](const Inputs& piece) {
-    for (std::size_t i = 0; i < piece.size(); ++i)
-      check_finite<T>(piece[i], s.input_name(i).c_str(), {}, s.missing_columns[i]);
+    x.check_numbers(piece);
     if (rows == 0)
       // A layer that reads the caller's doubles directly keeps the digits that float32 has not.
-      exactly = reads_input && layer == 0 && sizeof(T) == 4 && piece.size() == 1 &&
+      exactly = x.reads_input() && sizeof(T) == 4 && piece.size() == 1 &&
                 engine::has_more_digits(piece[0].type);
   };
   ColumnScales scales;
   if (robust) {
     engine::ColumnQuantiles<T> numbers(columns);
     engine::ColumnQuantiles<double> doubles(columns);
-    pass([&](const Inputs& piece) {
+    x.pass([&](const Inputs& piece) {
       check_first(piece);
-      const engine::RowList part(list, piece.rows());
-      rows += part.count * positions;
+      const engine::RowList part = x.rows_of(piece);
+      rows += part.count * x.positions();
       if (exactly) {
         doubles.reserve(part.count);
         engine::for_each_number(piece[0], part,
                                 [&](std::size_t j, double v) { doubles.add(j, v); });
         return;
       }
-      numbers.reserve(part.count * positions);
-      each_row(piece, [&](const T* row) {
+      numbers.reserve(part.count * x.positions());
+      x.each_position(piece, [&](const T* row) {
         for (std::size_t j = 0; j < columns; ++j) numbers.add(j, row[j]);
       });
     });
@@ -187,24 +109,24 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x,
   } else {
     engine::Moments moments(columns);
     engine::ExactMoments exact_moments;
-    pass([&](const Inputs& piece) {
+    x.pass([&](const Inputs& piece) {
       check_first(piece);
-      each_row(piece, [&](const T* row) {
+      x.each_position(piece, [&](const T* row) {
         for (std::size_t j = 0; j < columns; ++j) moments.add_to_mean(j, row[j]);
         ++rows;
       });
-      if (exactly) exact_moments.add_to_means(piece[0], {list, piece.rows()});
+      if (exactly) exact_moments.add_to_means(piece[0], x.rows_of(piece));
     });
     moments.divide_means();
     exact_moments.divide_means();
     std::int64_t again = 0;
     if (rows > 0)
-      pass([&](const Inputs& piece) {
-        each_row(piece, [&](const T* row) {
+      x.pass([&](const Inputs& piece) {
+        x.each_position(piece, [&](const T* row) {
           for (std::size_t j = 0; j < columns; ++j) moments.add_to_variance(j, row[j]);
           ++again;
         });
-        if (exactly) exact_moments.add_to_variances(piece[0], {list, piece.rows()});
+        if (exactly) exact_moments.add_to_variances(piece[0], x.rows_of(piece));
       });
     if (again != rows)
       throw Error("x gave " + std::to_string(rows) + " rows, and " + std::to_string(again) +
@@ -221,7 +143,7 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x,
     }
   }
   if (rows == 0) throw Error("x is empty: it has 0 rows");
-  const std::vector<bool> chosen = described->normalized(static_cast<std::int64_t>(columns));
+  const std::vector<bool> chosen = described.normalized(static_cast<std::int64_t>(columns));
   for (std::size_t j = 0; j < columns; ++j) {
     if (chosen[j]) {
       check_spread<T>(scales.spreads[j], robust ? "scale" : "variance", j);
@@ -238,90 +160,10 @@ void Network<T>::State::adapt(std::int64_t layer, const RowPieces& x,
     s.parameters.at(spread)[j] = static_cast<T>(scales.spreads[j]);
   }
   if (layer == 0) s.parameters.set_exact_mean(std::move(scales.exact));
-  std::erase(s.unadapted, layer);
-  s.forget_passes();
 }
 
-namespace {
-
-/// Rows in memory are one piece.
-RowPieces one_piece(const Inputs& x) {
-  return [&x](const Callback<void(const Inputs&)>& each) { each(x); };
-}
-
-}  // namespace
-
-// The layers in the order of the graph, all of them or none.
-template <class T>
-void Network<T>::State::adapt(const std::vector<std::int64_t>& chosen, const RowPieces& x,
-                              std::span<const std::int64_t> rows) {
-  if (chosen.empty()) return;
-  Statistics before = statistics();
-  try {
-    // Each takes its statistics from what the ones before it make of x.
-    for (const std::int64_t layer : chosen) adapt(layer, x, rows);
-  } catch (...) {
-    set_statistics(before);
-    throw;
-  }
-  statistics_before = std::move(before);
-}
-
-template <class T>
-void Network<T>::adapt(std::int64_t layer, const Inputs& x) {
-  const engine::Changing guard(*state_);
-  state_->adapt(std::vector{layer}, one_piece(x));
-}
-
-template <class T>
-void Network<T>::adapt(const Inputs& x) {
-  adapt(one_piece(x));
-}
-
-template <class T>
-void Network<T>::adapt(const RowPieces& x) {
-  const engine::Changing guard(*state_);
-  state_->adapt(state_->normalizations(), x);
-}
-
-template <class T>
-bool Network<T>::adapt_remaining(const RowPieces& x) {
-  const engine::Changing guard(*state_);
-  const std::vector<std::int64_t> chosen = state_->unadapted;
-  state_->adapt(chosen, x);
-  return !chosen.empty();
-}
-
-template <class T>
-bool Network<T>::adapt_remaining(const Inputs& x, std::span<const std::int64_t> rows) {
-  engine::check_row_numbers(rows, x.rows(), "rows");
-  const engine::Changing guard(*state_);
-  const std::vector<std::int64_t> chosen = state_->unadapted;
-  state_->adapt(chosen, one_piece(x), rows);
-  return !chosen.empty();
-}
-
-template <class T>
-void Network<T>::undo_adaptation() {
-  const engine::Changing guard(*state_);
-  if (!state_->statistics_before) throw StateError("there is no adaptation to undo");
-  state_->set_statistics(*state_->statistics_before);
-  state_->statistics_before.reset();
-}
-
-#define CHAINRULE_MEMBERS(T)                                                                 \
-  template void Network<T>::State::adapt(std::int64_t, const RowPieces&,                     \
-                                         std::span<const std::int64_t>);                     \
-  template void Network<T>::State::adapt(const std::vector<std::int64_t>&, const RowPieces&, \
-                                         std::span<const std::int64_t>);                     \
-  template void Network<T>::adapt(std::int64_t, const Inputs&);                              \
-  template void Network<T>::adapt(const Inputs&);                                            \
-  template void Network<T>::adapt(const RowPieces&);                                         \
-  template bool Network<T>::adapt_remaining(const Inputs&, std::span<const std::int64_t>);   \
-  template bool Network<T>::adapt_remaining(const RowPieces&);                               \
-  template void Network<T>::undo_adaptation();                                               \
-  template typename Network<T>::State::Statistics Network<T>::State::statistics() const;     \
-  template void Network<T>::State::set_statistics(Statistics&) noexcept;
+#define CHAINRULE_MEMBERS(T) \
+  template void Network<T>::State::adapt(const Normalization&, LayerRows&);
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS
 

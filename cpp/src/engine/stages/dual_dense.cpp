@@ -150,8 +150,7 @@ class DualDenseStage final : public Stage<Dual> {
     }
     static double& place(const kernels::PanelShape& s, Buffer<double>& in, std::int64_t row,
                          std::int64_t column) {
-      const std::int64_t panel = column / s.panel;
-      return in.data()[s.offset(panel) + row * s.width(panel) + column % s.panel];
+      return in.data()[s.index(row, column)];
     }
 
     std::int64_t height;

@@ -18,7 +18,7 @@ struct Entry {
 };
 
 template <class T>
-constexpr std::array<Entry<T>, 28> kFactories{{
+constexpr std::array<Entry<T>, 29> kFactories{{
     {"activation", add_activation<T>},
     {"add", add_merge<T>},
     {"average", add_merge<T>},
@@ -42,6 +42,7 @@ constexpr std::array<Entry<T>, 28> kFactories{{
     {"prelu", add_prelu<T>},
     {"parametric_activation", add_parametric_activation<T>},
     {"periodic_embedding", add_periodic_embedding<T>},
+    {"piecewise_linear_embedding", add_piecewise_linear_embedding<T>},
     {"repeat_vector", add_repeat_vector<T>},
     {"rescaling", add_rescaling<T>},
     {"reshape", add_reshape<T>},

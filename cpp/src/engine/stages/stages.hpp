@@ -66,6 +66,9 @@ void add_parametric_activation(const Layer& layer, const StageContext<T>& contex
 template <class T>
 void add_periodic_embedding(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
+void add_piecewise_linear_embedding(const Layer& layer, const StageContext<T>& context,
+                                    Stages<T>& stages);
+template <class T>
 void add_prelu(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
 void add_rescaling(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layers that files of `to_onnx` write as many operators, and describe in their metadata.
+
+They are known by what would be written of the layer: if these are the operators of the file, wired
+in the same way, with constants of the same shapes, then its numbers are those of the layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.errors import ModelFileError
+from chainrule.interop.affine import moments_of, quartiles_of
+from chainrule.interop.bins import edges_of
+from chainrule.interop.nodes import NetworkNode, shape_made
+from chainrule.interop.onnx_export import add_layer
+from chainrule.interop.onnx_graph import Slice
+from chainrule.interop.onnx_import_operators import LayerReader
+from chainrule.interop.onnx_metadata import DESCRIBED, prefix_of
+from chainrule.interop.onnx_model import Array, Node
+from chainrule.interop.onnx_writer import GraphWriter
+from chainrule.layers import Input, Layer
+from chainrule.network.sequential import Sequential
+
+__all__ = ["add_own_layer"]
+
+# So large an offset is written in double.
+_LARGE = 1e6
+_MOST_OPERATORS = 20
+
+
+def add_own_layer(reader: LayerReader, first: int, done: Container[int]) -> list[Node]:
+    """Add the layer that an operator is the first of, where the file tells; return its nodes."""
+    part = reader.part
+    origin = part.graph.names.of_operator(part.nodes[first].name)
+    config = part.graph.names.layers.get(origin)
+    if config is None:
+        return []
+    layer = _layer_of(config, origin)
+    nodes = [
+        node
+        for index, node in enumerate(part.nodes[first:], first)
+        if index not in done and part.graph.names.of_operator(node.name) == origin
+    ]
+    read = part.varying(nodes[0])
+    if len(read) != 1 or len(nodes) > _MOST_OPERATORS:
+        return []
+    x = reader.read(read[0], nodes)
+    constants = _constants(layer, nodes, part, x.shape)
+    if constants is None:
+        return []
+    arrays = _ARRAYS[layer.kind](layer, constants, reader.assembly.dtype)
+    if arrays is None:
+        return []
+    reader.give(nodes[-1], reader.assembly.layer(layer, arrays, x))
+    return nodes
+
+
+def _layer_of(config: Mapping[str, Any], origin: str) -> Layer:
+    try:
+        layer = Layer.from_config(dict(config))
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(f"the metadata describe no layer {origin!r}: {error}") from error
+    if layer.kind not in DESCRIBED:
+        raise ModelFileError(f"the metadata describe {origin!r} as {layer.kind}")
+    return layer
+
+
+def _constants(
+    layer: Any, nodes: Sequence[Node], part: Slice, shape: tuple[int, ...]
+) -> dict[str, Array] | None:
+    """Return the constants that nodes read by the layer's names, None if they are no such layer."""
+    given = {n: part.constants[n] for node in nodes for n in node.inputs if n in part.constants}
+    functions = getattr(layer, "frequencies", 0) or getattr(layer, "bins", 0)
+    if functions:  # which says how large the layer would be that is to be written
+        size = shape[-1] * layer.units * functions
+        if size != max((a.size for a in given.values()), default=0):
+            return None
+    types = {array.dtype for array in given.values() if array.dtype.kind == "f"}
+    cast = nodes[0].op == "Cast"
+    dtype = "float64" if types == {np.dtype("float64")} and not cast else "float32"
+    written = _written(layer, shape, dtype, _LARGE if cast else 1.0, part.graph.opset)
+    if len(written.operators) != len(nodes):
+        return None
+    names = {"x": part.varying(nodes[0])[0]}
+    found: dict[str, Array] = {}
+    for made, node in zip(written.operators, nodes, strict=True):
+        alike = (node.domain, node.op, len(node.inputs)) == ("", made.op_type, len(made.input))
+        if not alike or [*made.attribute] != [*node.proto.attribute]:
+            return None
+        for name, other in zip(made.input, node.inputs, strict=True):
+            expected, array = written.constants.get(name), given.get(other)
+            if expected is None or array is None:
+                if names.get(name) != other:
+                    return None
+                continue
+            if expected.shape != array.shape or expected.dtype.kind != array.dtype.kind:
+                return None
+            if expected.dtype.kind != "f" and not np.array_equal(expected, array):
+                return None
+            found[name.rpartition(".")[2]] = array
+        names[made.output[0]] = node.made
+    return found
+
+
+def _written(
+    layer: Any, shape: tuple[int, ...], dtype: str, offset: float, opset: int
+) -> GraphWriter:
+    """Return what is written of a layer with numbers of its own."""
+    own = Sequential([Input(shape[-1]), layer], seed=0, dtype=dtype)
+    arrays = {name.partition(".")[2]: array for name, array in own.parameters.items()}
+    for name in arrays.keys() & {"mean", "center"}:
+        arrays[name] = np.full_like(arrays[name], offset)
+    made = shape_made(layer, (shape,))
+    node = NetworkNode("0", layer, ["x"], arrays, (shape,), made)
+    graph = GraphWriter(opset, dtype)
+    graph.begin(prefix_of(node), ["x"], shape)
+    add_layer(graph, node)
+    return graph
+
+
+def _periodic_embedding(layer: Any, constants: Mapping[str, Array], dtype: str) -> dict[str, Array]:
+    arrays = {name: constants[name] for name in ("frequency", "phase", "bias")}
+    return {**arrays, "weight": np.swapaxes(constants["weight"], 1, 2)}
+
+
+def _piecewise_linear_embedding(
+    layer: Any, constants: Mapping[str, Array], dtype: str
+) -> dict[str, Array]:
+    weight = np.swapaxes(constants["weight"], 1, 2)
+    return {"edges": edges_of(constants), "weight": weight, "bias": constants["bias"]}
+
+
+def _normalization(
+    layer: Any, constants: Mapping[str, Array], dtype: str
+) -> dict[str, Array] | None:
+    names = ("center", "scale") if layer.method == "robust" else ("mean", "variance")
+    scale, offset = (constants[name].astype(np.float64) for name in ("scale", "offset"))
+    inverse = quartiles_of if layer.method == "robust" else moments_of
+    arrays = inverse(scale, offset, dtype)
+    return None if arrays is None else dict(zip(names, arrays, strict=True))
+
+
+_ARRAYS: dict[str, Callable[[Any, Mapping[str, Array], str], dict[str, Array] | None]] = {
+    "normalization": _normalization,
+    "periodic_embedding": _periodic_embedding,
+    "piecewise_linear_embedding": _piecewise_linear_embedding,
+}
