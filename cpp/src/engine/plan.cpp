@@ -72,8 +72,11 @@ template <class T>
 void Plan<T>::make_inputs() {
   for (const std::size_t tensor : graph_.inputs) {
     const std::vector<FirstStage<T>> first = first_stages(tensor);
-    inputs_.push_back(
-        std::make_unique<BatchInput<T>>(kernels_, options_, graph_.tensors[tensor].columns, first));
+    std::vector<Stage<T>*> readers;
+    for (const std::size_t reader : graph_.tensors[tensor].readers)
+      readers.push_back(graph_.stages[reader].stage.get());
+    inputs_.push_back(std::make_unique<BatchInput<T>>(
+        kernels_, options_, graph_.tensors[tensor].columns, readers, first));
     BatchInput<T>& input = *inputs_.back();
     if (first.empty()) continue;
     for (std::size_t i = 0; i < ops_.size(); ++i) {

@@ -9,7 +9,7 @@
 
 #include "chainrule/atomic_file.hpp"
 #include "chainrule/config.hpp"
-#include "chainrule/layer.hpp"
+#include "chainrule/layers.hpp"
 #include "chainrule/model_file.hpp"
 #include "chainrule/version.h"
 #include "model/lambda.hpp"
@@ -42,6 +42,10 @@ bool has_epsilon_hat(const Optimizer& optimizer) {
 
 /// Whether a layer has options that came with format 4.
 bool has_later_options(const Layer& layer) {
+  if (layer.unknown_categories() != Unseen::error || layer.missing_categories() != Unseen::error)
+    return true;
+  if (const auto* encoding = dynamic_cast<const CategoryEncoding*>(&layer))
+    return !encoding->columns.empty() || encoding->binary_as_sign;
   return layer.kind() == "normalization" && !layer.config().options.empty();
 }
 

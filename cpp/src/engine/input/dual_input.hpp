@@ -28,17 +28,23 @@ class BatchInput<kernels::Dual> {
   using Dual = kernels::Dual;
 
   BatchInput(const kernels::KernelTable<Dual>& kernels, const PlanOptions& options,
-             std::int64_t columns, const std::vector<FirstStage<Dual>>& stages)
+             std::int64_t columns, const std::vector<Stage<Dual>*>& readers,
+             const std::vector<FirstStage<Dual>>&)
       : kernels_(kernels),
         x_{nullptr, columns, row_stride<Dual>(columns)},
         memory_(padded<Dual>(options.batch_size) * x_.stride) {
     x_.data = memory_.data();
-    if (!stages.empty()) reader_ = dynamic_cast<ReadsRows<Dual>*>(stages[0].stage);
+    for (Stage<Dual>* stage : readers) {
+      auto* reads = dynamic_cast<ReadsRows<Dual>*>(stage);
+      if (reads) readers_.push_back(reads);
+      gathers_ |= !reads;
+      passes_gradient_ |= !reads || reads->passes_gradient();
+    }
   }
 
   bool fuses_affine() const { return false; }
   bool lists_first_output() const { return false; }
-  bool passes_gradient() const { return !reader_ || reader_->passes_gradient(); }
+  bool passes_gradient() const { return passes_gradient_; }
   const Tensor<Dual>& x() const { return x_; }
   void choose_path(const RowsView&, InputSparsity) {}
 
@@ -47,9 +53,8 @@ class BatchInput<kernels::Dual> {
     const ThreadSlice slice = context.slice();
     const Range rows = step.rows_of(slice);
     context.sync_for(Partition::rows);
-    if (reader_) {
-      reader_->read(x, order, rows, slice);
-    } else {
+    for (ReadsRows<Dual>* reads : readers_) reads->read(x, order, rows, slice);
+    if (gathers_) {
       gather_rows<Dual>(kernels_, x, order.after(rows.begin), rows.size(), nullptr, nullptr,
                         x_.row(rows.begin), x_.stride);
     }
@@ -64,7 +69,9 @@ class BatchInput<kernels::Dual> {
   const kernels::KernelTable<Dual>& kernels_;
   Tensor<Dual> x_;
   Buffer<Dual> memory_;
-  ReadsRows<Dual>* reader_ = nullptr;
+  std::vector<ReadsRows<Dual>*> readers_;
+  bool gathers_ = false;  // for other stages
+  bool passes_gradient_ = false;
 };
 
 }  // namespace chainrule::engine
