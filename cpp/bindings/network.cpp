@@ -73,6 +73,8 @@ void bind_network(py::module_& module, const char* name) {
       .def_property("feature_names", &N::feature_names, &N::set_feature_names)
       .def_property_readonly("classes", &N::classes)
       .def_property("class_names", &N::class_names, &N::set_class_names)
+      .def_property("category_names", &N::category_names, &N::set_category_names)
+      .def("category_code", &N::category_code, py::arg("column"), py::arg("name"))
       .def_property_readonly("parameters", &N::parameters)
       .def("set_trainable", &N::set_trainable, py::arg("node"), py::arg("trainable"), without_gil)
       .def(

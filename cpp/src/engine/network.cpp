@@ -101,6 +101,8 @@ Network<T>::State::State(const State& other)
       unadapted(other.unadapted),
       feature_names(other.feature_names),
       class_names(other.class_names),
+      category_names(other.category_names),
+      category_orders(other.category_orders),
       categories(other.categories),
       input_categories(other.input_categories),
       missing_columns(other.missing_columns) {}

@@ -44,6 +44,8 @@ struct Network<T>::State {
   std::vector<std::int64_t> unadapted;     // Normalization layers whose statistics no data gave yet
   std::vector<std::string> feature_names;  // empty: none, as of the next
   std::vector<std::string> class_names;
+  std::vector<std::vector<std::string>> category_names;    // of each column of x
+  std::vector<std::vector<std::int64_t>> category_orders;  // their codes sorted by name
   const std::vector<std::int64_t> categories;  // of each column of x; empty where none has any
   const std::vector<std::vector<std::int64_t>> input_categories;  // the same of each input
   const std::vector<std::vector<bool>> missing_columns;  // of each input, see engine's of that name

@@ -36,31 +36,48 @@ DataType read_type(const Json& json) {
   throw Error(unknown_name("dtype", name.substr(0, 40), {"float32", "float64"}));
 }
 
-std::vector<std::string> read_names(const Json& network, const char* key) {
-  std::vector<std::string> names;
-  const std::optional<Json> list = network.find(key);
-  if (!list || list->is_null()) return names;
+std::size_t count_elements(const Json& list, const char* name) {
   std::size_t count = 0;
-  list->for_each_element(key, [&](const Json&) { ++count; });
-  names.reserve(count);
-  list->for_each_element(
+  list.for_each_element(name, [&](const Json&) { ++count; });
+  return count;
+}
+
+std::vector<std::string> read_names(const Json& list, const char* key) {
+  std::vector<std::string> names;
+  names.reserve(count_elements(list, key));
+  list.for_each_element(
       key, [&](const Json& name) { names.push_back(name.string(std::string("one of ") + key)); });
   return names;
+}
+
+std::vector<std::string> find_names(const Json& network, const char* key) {
+  const std::optional<Json> list = network.find(key);
+  return list && !list->is_null() ? read_names(*list, key) : std::vector<std::string>{};
+}
+
+std::vector<std::vector<std::string>> find_category_names(const Json& network) {
+  constexpr const char* key = "category_names";
+  std::vector<std::vector<std::string>> names;
+  const std::optional<Json> lists = network.find(key);
+  if (!lists || lists->is_null()) return names;
+  names.reserve(count_elements(*lists, key));
+  lists->for_each_element(key, [&](const Json& list) {
+    names.push_back(list.is_null() ? std::vector<std::string>{} : read_names(list, key));
+  });
+  return names;
+}
+
+void write_list(JsonWriter& json, const std::vector<std::string>& names) {
+  json.begin_array();
+  for (const std::string& name : names) json.value(name);
+  json.end_array();
 }
 
 /// Files without names are as they were before there were any.
 void write_names(JsonWriter& json, const char* key, const std::vector<std::string>& names) {
   if (names.empty()) return;
   json.name(key);
-  json.begin_array();
-  for (const std::string& name : names) json.value(name);
-  json.end_array();
-}
-
-std::size_t count_elements(const Json& list, const char* name) {
-  std::size_t count = 0;
-  list.for_each_element(name, [&](const Json&) { ++count; });
-  return count;
+  write_list(json, names);
 }
 
 /// The layers of a chain, and the columns of its input.
@@ -110,8 +127,9 @@ NetworkDescription read_network(const Json& json) {
   network.graph = json.find("nodes") ? read_graph(json) : read_chain(json);
   network.seed = read_seed(json.at("seed"));
   network.type = read_type(json.at("dtype"));
-  network.feature_names = read_names(json, "feature_names");
-  network.class_names = read_names(json, "class_names");
+  network.feature_names = find_names(json, "feature_names");
+  network.class_names = find_names(json, "class_names");
+  network.category_names = find_category_names(json);
   const std::optional<Json> mean = json.find("exact_mean");
   if (mean && !mean->is_null()) {
     std::size_t columns = 0;
@@ -132,6 +150,12 @@ void write_network(JsonWriter& json, const NetworkDescription& network) {
   json.member("dtype", network.type == DataType::float32 ? "float32" : "float64");
   write_names(json, "feature_names", network.feature_names);
   write_names(json, "class_names", network.class_names);
+  if (!network.category_names.empty()) {
+    json.name("category_names");
+    json.begin_array();
+    for (const std::vector<std::string>& names : network.category_names) write_list(json, names);
+    json.end_array();
+  }
   if (!network.exact_mean.empty()) {
     json.name("exact_mean");
     json.begin_array();

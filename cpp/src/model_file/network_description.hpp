@@ -20,6 +20,7 @@ struct NetworkDescription {
   DataType type = DataType::float32;
   std::vector<std::string> feature_names;  // empty: none, as of the next
   std::vector<std::string> class_names;
+  std::vector<std::vector<std::string>> category_names;
   std::vector<double> exact_mean;  // see Network::exact_mean
 };
 

@@ -156,6 +156,7 @@ Model<T> restore(NetworkDescription description, const Json& record, Safetensors
       with_memory ? *model.training.optimizer : Optimizer::defaults(Optimizer::Kind::sgd);
   network.set_feature_names(std::move(description.feature_names));
   network.set_class_names(std::move(description.class_names));
+  network.set_category_names(std::move(description.category_names));
   check_tensors(network.parameters(), optimizer.slots(), data_type<T>, header);
   network.restore_training(optimizer, counters.steps, counters.total_steps, counters.epochs);
   for_each_tensor(network.parameters(), optimizer.slots(),

@@ -70,7 +70,7 @@ std::string describe(const Network<T>& network, const TrainingState& training,
   json.member("chainrule_version", version());
   json.name("network");
   write_network(json, {network.graph(), network.seed(), data_type<T>, network.feature_names(),
-                       network.class_names(), network.exact_mean()});
+                       network.class_names(), network.category_names(), network.exact_mean()});
   json.name("training");
   TrainingState state = training;
   // A divergence may have led back to before the schedule began.

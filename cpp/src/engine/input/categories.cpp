@@ -136,6 +136,30 @@ std::int64_t both(std::int64_t a, std::int64_t b) {
   return std::min(a, b);
 }
 
+/// What `count_of(layer, categories)` says of each column of a graph's inputs, by all layers that
+/// read it; empty where none reads any.
+template <class CountOf>
+std::vector<std::int64_t> counts_of(const Graph& graph, const CountOf& count_of) {
+  std::vector<std::int64_t> counts;
+  bool any = false;
+  for (const std::int64_t input : graph.inputs()) {
+    const auto first = static_cast<std::ptrdiff_t>(counts.size());
+    const std::int64_t columns = graph.node(input).shape.size();
+    counts.resize(counts.size() + static_cast<std::size_t>(columns), kAnyNumber);
+    for (const Node& node : graph.nodes()) {
+      if (!node.layer || !(*node.layer)->reads_categories() || node.inputs.front() != input)
+        continue;
+      any = true;
+      auto column = counts.begin() + first;
+      for (const std::int64_t own : (*node.layer)->categories(columns)) {
+        *column = both(*column, count_of(**node.layer, own));
+        ++column;
+      }
+    }
+  }
+  return any ? counts : std::vector<std::int64_t>{};
+}
+
 }  // namespace
 
 CategoryColumn CategoryColumn::of(const Layer& layer, std::int64_t column, std::int64_t count,
@@ -148,26 +172,14 @@ CategoryColumn CategoryColumn::of(const Layer& layer, std::int64_t column, std::
 }
 
 std::vector<std::int64_t> category_counts(const Graph& graph) {
-  std::vector<std::int64_t> counts;
-  bool any = false;
-  for (const std::int64_t input : graph.inputs()) {
-    const auto first = static_cast<std::ptrdiff_t>(counts.size());
-    const std::int64_t columns = graph.node(input).shape.size();
-    counts.resize(counts.size() + static_cast<std::size_t>(columns), kAnyNumber);
-    for (const Node& node : graph.nodes()) {
-      if (!node.layer || !(*node.layer)->reads_categories() || node.inputs.front() != input)
-        continue;
-      any = true;
-      const Layer& layer = **node.layer;
-      const bool knows_all = layer.unknown_categories() != Unseen::error;
-      auto column = counts.begin() + first;
-      for (const std::int64_t own : layer.categories(columns)) {
-        *column = both(*column, own > 0 && knows_all ? kAnyWholeNumber : own);
-        ++column;
-      }
-    }
-  }
-  return any ? counts : std::vector<std::int64_t>{};
+  return counts_of(graph, [](const Layer& layer, std::int64_t own) {
+    const bool takes_all = own > 0 && layer.unknown_categories() != Unseen::error;
+    return takes_all ? kAnyWholeNumber : own;
+  });
+}
+
+std::vector<std::int64_t> known_categories(const Graph& graph) {
+  return counts_of(graph, [](const Layer&, std::int64_t own) { return own; });
 }
 
 // x: rows x columns, counts: columns. The first pass looks for a bad row alone, in a loop that

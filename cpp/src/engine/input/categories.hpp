@@ -36,6 +36,10 @@ constexpr std::int64_t kAnyNumber = 0;
 /// empty where none holds any.
 std::vector<std::int64_t> category_counts(const Graph& graph);
 
+/// How many categories of each column have codes that all layers know, 0 for one of numbers; empty
+/// as above.
+std::vector<std::int64_t> known_categories(const Graph& graph);
+
 /// Throws Error naming the first row and column of x whose number is none of the column's
 /// categories. NaN passes where `missing` says so of its column; empty: nowhere. `columns` are
 /// their names, if any.
