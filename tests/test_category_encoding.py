@@ -323,13 +323,9 @@ def test_files_and_tables_of_the_network(tmp_path: Any, capsys: pytest.CaptureFi
     assert str(path).startswith("sparse, encoded: 0.707 % of the entries")
 
 
-def test_what_other_software_cannot_hold() -> None:
+def test_pytorch_cannot_hold_it() -> None:
     net = network(encoding())
     net.build(len(SIZES))
-    with pytest.raises(ValueError, match=r"layer 0 \(category_encoding\)"):
-        cr.to_onnx(net, "never.onnx")
-    with pytest.raises(ValueError, match=r"layer 0 \(category_encoding\)"):
-        cr.export_c(net, "never")
     pytest.importorskip("torch", reason="to_torch needs it")
     with pytest.raises(ValueError, match=r"layer 0 \(category_encoding\)"):
         cr.to_torch(net)

@@ -292,9 +292,10 @@ def test_onnxruntime_predicts_the_same(
     assert report.max_relative_difference < 1e-6
 
 
-def test_the_plan_and_what_other_software_cannot_hold() -> None:
+def test_the_plan_and_what_pytorch_cannot_hold() -> None:
     net = network()
     first = net.plan(batch_size=64, num_threads=1).stages[0]
     assert (first.name, first.threads_own) == ("embedding 5 -> 13", "rows")
+    pytest.importorskip("torch", reason="to_torch needs it")
     with pytest.raises(ValueError, match=r"layer 0 \(embedding\)"):
-        cr.export_c(net, "never")
+        cr.to_torch(net)

@@ -311,6 +311,22 @@ def test_categories() -> None:
         np.testing.assert_allclose(product, expected, rtol=1e-6, atol=1e-8)
 
 
+def test_several_layers_read_categories() -> None:
+    rng = np.random.default_rng(0)
+    x = np.stack([rng.integers(0, 7, 40), rng.integers(0, 3, 40), rng.normal(size=40)], axis=1)
+    y = rng.normal(size=(40, 1))
+    rows = cr.Input(3)
+    embedded = cr.Embedding((5, 3), 2, columns=(0, 1), unknown="code")(rows)
+    encoded = cr.CategoryEncoding(5, columns=0, unknown="zero")(rows)
+    h = cr.Dense(4, "tanh")(cr.Concatenate()([embedded, encoded, rows]))
+    net = cr.Network(inputs=rows, outputs=cr.Dense(1)(h), seed=0, dtype="float64")
+    randomized(net)
+    v = direction(net)
+    expected = differences(net, x, y, "mse", v)
+    product = net.hessian_vector(x, y, v, loss="mse")
+    np.testing.assert_allclose(product, expected, rtol=1e-6, atol=1e-7)
+
+
 def test_bad_arguments() -> None:
     net, x, y = small()
     v = direction(net)

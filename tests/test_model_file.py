@@ -239,6 +239,23 @@ def test_a_golden_file_of_format_3_goes_on() -> None:
     np.testing.assert_array_equal(net.parameters["h.weight"], frozen)
 
 
+# Sequential([Input(3), CategoryEncoding((2, 3), columns=(0, 2), unknown="zero", missing="code",
+# binary_as_sign=True), Normalization("robust", clip=3.0, missing="indicator", columns=2,
+# indicator_columns=2), Dense(2)], seed=3), with names of the categories and adapted to rows.
+def test_a_golden_file_of_format_4_takes_raw_rows() -> None:
+    net = cr.load(GOLDEN / "format_4.safetensors")
+    assert net.category_names == {0: ("no", "yes"), 2: ("red", "green", "blue")}
+    center, scale, weight, bias = net.get_weights()
+    nan = np.nan
+    x = np.array([[1, 0.5, 2], [0, -4.0, nan], [nan, nan, 0], [5, 2.0, 9]])
+    z = (x[:, 1] - center[2]) / scale[2]
+    z = np.where(np.isnan(z), 0, z / np.sqrt(1 + (z / 3) ** 2))
+    signs = [[1, 0], [-1, 0], [0, 1], [0, 0]]
+    codes = [[0, 0, 1, 0], [0, 0, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0]]
+    h = np.hstack([signs, z[:, np.newaxis], codes, np.isnan(x[:, 1:2])])
+    np.testing.assert_allclose(net.predict(x), h @ weight + bias, rtol=1e-5, atol=1e-6)
+
+
 # All but the version of the library that wrote it.
 def content(file: bytes) -> tuple[dict[str, Any], dict[str, Any], bytes]:
     header, body = split(file)

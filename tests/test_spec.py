@@ -179,6 +179,10 @@ def test_constructors_take_exactly_the_cores_options(family: type[Spec], kind: s
     }.get(kind, set())
     if kind == "normalization":  # whose defaults no config holds
         options |= {"method", "clip", "missing", "columns", "indicator_columns"}
+    if kind in ("category_encoding", "embedding"):  # likewise
+        options |= {"columns", "unknown", "missing"}
+    if kind == "category_encoding":
+        options.add("binary_as_sign")
     if family is layers.Layer:
         options.add("name")  # which no config holds
     if family is optimizers.Optimizer:

@@ -75,6 +75,8 @@ void bind_network(py::module_& module, const char* name) {
       .def("classes", &N::classes, py::arg("output") = 0)
       .def("class_names", &N::class_names, py::arg("output") = 0)
       .def("set_class_names", &N::set_class_names, py::arg("names"), py::arg("output") = 0)
+      .def_property("category_names", &N::category_names, &N::set_category_names)
+      .def("category_code", &N::category_code, py::arg("column"), py::arg("name"))
       .def_property_readonly("parameters", &N::parameters)
       .def("set_trainable", &N::set_trainable, py::arg("node"), py::arg("trainable"), without_gil)
       .def(

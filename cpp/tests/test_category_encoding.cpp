@@ -270,3 +270,28 @@ TEST_CASE("an encoding is the first layer, and has sizes for all columns") {
   const std::vector<int64_t> many(3, std::numeric_limits<int64_t>::max());
   CHECK_THROWS_AS(CategoryEncoding(many).output_shape({3}), Error);
 }
+
+TEST_CASE("raw tables have numbers beside categories, unknown and missing ones among them") {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  CategoryEncoding encoding({3, 2});
+  encoding.columns = {0, 2};
+  encoding.unknown = Unseen::code;
+  encoding.missing = Unseen::zero;
+  encoding.binary_as_sign = true;
+  CHECK(encoding.widths(3) == std::vector<std::int64_t>{4, 1, 2});
+  const Network<double> network({encoding}, 3);
+  const std::vector<double> x{2, 0.5, 0, -1, 1.5, 1, nan, 2.5, 7};
+  const std::vector<double> expected{0,   0, 1, 0, 0.5, -1, 0, 0,   0, 0, 1,
+                                     1.5, 1, 0, 0, 0,   0,  0, 2.5, 0, 1};
+  CHECK(network.predict(view(x.data(), 3, 3)) == expected);
+  const Predictor<double> predictor(network);
+  Predictor<double>::Scratch scratch(predictor, 3);
+  std::vector<double> y(expected.size());
+  predictor.predict_checked(x, y, scratch);
+  CHECK(y == expected);
+  const std::vector<double> half{2, 0.5, 0.5};
+  std::vector<double> row(7);
+  CHECK_THROWS_WITH_AS(predictor.predict_checked(half, row, scratch),
+                       "in must hold categories in column 2, whole numbers; row 0, column 2 is 0.5",
+                       Error);
+}

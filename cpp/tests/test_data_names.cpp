@@ -136,6 +136,55 @@ TEST_CASE("files keep the names of several inputs and outputs") {
                        "rest must not hold 'input_feature_names', which has a field", Error);
 }
 
+TEST_CASE("categories have names, which files keep and C knows") {
+  CategoryEncoding encoding({3, 2});
+  encoding.columns = {1, 2};
+  encoding.unknown = Unseen::zero;
+  Network<float> network({encoding, Dense(2)}, 3);
+  CHECK(network.category_names().empty());
+  const std::vector<Names> towns{{}, {"Oslo", "Bonn", "\xe7\x8c\xab"}, {}};
+  network.set_category_names(towns);
+  CHECK(network.category_code(1, "Bonn") == 1);
+  CHECK(network.category_code(1, "Oslo") == 0);
+  CHECK(network.category_code(1, "Rome") == -1);
+  CHECK_THROWS_WITH_AS((void)network.category_code(2, "Bonn"),
+                       "column 2 of x has no category names", Error);
+  CHECK_THROWS_WITH_AS(network.set_category_names({{}, {"a", "b"}, {}}),
+                       "category_names[1] must have 3 names, got 2", Error);
+  CHECK_THROWS_WITH_AS(network.set_category_names({{"a"}, {}, {}}), doctest::Contains("no layer"),
+                       Error);
+  CHECK_THROWS_WITH_AS(network.set_category_names({{}}), doctest::Contains("each of 3 columns"),
+                       Error);
+  const std::string bytes = model_bytes(network);
+  const Model<float> read = read_model(bytes);
+  CHECK(read.network.category_names() == towns);
+  CHECK(read.network.category_code(1, towns[1][2]) == 2);
+
+  chainrule_network* handle = nullptr;
+  REQUIRE(chainrule_network_read(bytes.data(), bytes.size(), &handle) == CHAINRULE_OK);
+  const CNetwork owner(handle);
+  std::int64_t count = -1;
+  std::int64_t code = -2;
+  const char* name = nullptr;
+  CHECK(chainrule_network_get_category_count(handle, 1, &count) == CHAINRULE_OK);
+  CHECK(count == 3);
+  CHECK(chainrule_network_get_category_count(handle, 0, &count) == CHAINRULE_OK);
+  CHECK(count == 0);
+  CHECK(chainrule_network_get_category_name(handle, 1, 1, &name) == CHAINRULE_OK);
+  CHECK(std::string(name) == "Bonn");
+  CHECK(chainrule_network_get_category_name(handle, 1, 3, &name) != CHAINRULE_OK);
+  CHECK(chainrule_network_get_category_code(handle, 1, "Rome", &code) == CHAINRULE_OK);
+  CHECK(code == -1);
+  const std::array<const char*, 2> signs{"no", "yes"};
+  CHECK(chainrule_network_set_category_names(handle, 2, signs.data(), 2) == CHAINRULE_OK);
+  CHECK(chainrule_network_get_category_code(handle, 2, "yes", &code) == CHAINRULE_OK);
+  CHECK(code == 1);
+  CHECK(chainrule_network_get_category_code(handle, 1, "Bonn", &code) == CHAINRULE_OK);
+  CHECK(code == 1);
+  CHECK(chainrule_network_set_category_names(handle, 3, signs.data(), 2) != CHAINRULE_OK);
+  CHECK(std::string(chainrule_last_error()) == "column is 3; the network has 3 columns");
+}
+
 TEST_CASE("files keep the names, and a network without any is written as before") {
   const Model<float> read = read_model(model_bytes(named()));
   CHECK(read.network.feature_names() == features);

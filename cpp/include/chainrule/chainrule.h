@@ -232,6 +232,24 @@ CHAINRULE_API chainrule_status chainrule_network_get_class_name(const chainrule_
                                                                 int64_t output, int64_t index,
                                                                 const char** name);
 
+/* How many names the categories of a column of x have, 0 where they have none; the name of the one
+ * with this code, which lives as above; and the code of a name, -1, which is that of no known
+ * category, for another name. */
+CHAINRULE_API chainrule_status chainrule_network_get_category_count(
+    const chainrule_network* network, int64_t column, int64_t* count);
+CHAINRULE_API chainrule_status chainrule_network_get_category_name(const chainrule_network* network,
+                                                                   int64_t column, int64_t code,
+                                                                   const char** name);
+CHAINRULE_API chainrule_status chainrule_network_get_category_code(const chainrule_network* network,
+                                                                   int64_t column, const char* name,
+                                                                   int64_t* code);
+
+/* Sets those of one column as the next set theirs. */
+CHAINRULE_API chainrule_status chainrule_network_set_category_names(chainrule_network* network,
+                                                                    int64_t column,
+                                                                    const char* const* names,
+                                                                    int64_t count);
+
 /* Sets all of an input's or output's, which model files keep: `count` different names, copied; or
  * NULL and 0, for no names. */
 CHAINRULE_API chainrule_status chainrule_network_set_feature_names(chainrule_network* network,

@@ -32,6 +32,11 @@ struct ParameterSpec {
   double weight_decay_factor = 1.0;
 };
 
+/// What becomes of a whole number that is none of the known categories, or of NaN, which stands for
+/// a missing one: an error, zeros where the outputs of a category would be, or those of a category
+/// of its own behind the known ones, the unknown one before the missing one.
+enum class Unseen { error, zero, code };
+
 /// The plain description of one layer. It holds options, not numbers; the engine turns it into a
 /// stage. A new layer is one class derived from this and one stage in the engine.
 class CHAINRULE_API Layer {
@@ -56,6 +61,10 @@ class CHAINRULE_API Layer {
     (void)inputs;
     return {};
   }
+
+  /// What becomes of numbers that are none of them, of a layer that reads some.
+  virtual Unseen unknown_categories() const { return Unseen::error; }
+  virtual Unseen missing_categories() const { return Unseen::error; }
 
   /// Whether parameters that are not trained are taken from data, by Network::adapt.
   virtual bool adapts() const { return false; }

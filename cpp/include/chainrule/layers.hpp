@@ -219,14 +219,18 @@ class CHAINRULE_API LayerNormalization final : public TrainedLayer {
 /// Categories, whole numbers from 0, as columns with a 1 in a category's place; the first layer of
 /// a network. one_hot gives every column of x columns of its own, one behind the other; multi_hot
 /// gives all columns of x the same ones, in which a category counts once however often a row has
-/// it; count gives how often. A dense layer behind it works from the ones alone: no table of zeros
-/// is made.
+/// it; count gives how often. Other columns of x pass as they are, in their places. A dense layer
+/// behind it works from the ones alone, if all columns hold categories: no table of zeros is made.
 class CHAINRULE_API CategoryEncoding final : public Layer {
  public:
   enum class OutputMode { one_hot, multi_hot, count };
 
   std::vector<std::int64_t> num_tokens;  // categories of each column; a single number: of all
   OutputMode output_mode = OutputMode::one_hot;
+  std::vector<std::int64_t> columns;  // of x that hold categories; empty: all
+  Unseen unknown = Unseen::error;
+  Unseen missing = Unseen::error;
+  bool binary_as_sign = false;  // one_hot: two categories are one column of -1 and 1
 
   CategoryEncoding() = default;
   explicit CategoryEncoding(std::int64_t num_tokens_, OutputMode mode = OutputMode::one_hot)
@@ -237,6 +241,9 @@ class CHAINRULE_API CategoryEncoding final : public Layer {
 
   /// Throws Error when an option is out of its range.
   void check() const;
+  /// How many outputs each of so many columns of x has, in their order; where all columns of
+  /// categories share theirs, the first of them has all.
+  std::vector<std::int64_t> widths(std::int64_t inputs) const;
 
   std::string_view kind() const override { return "category_encoding"; }
   Config config() const override;
@@ -244,6 +251,8 @@ class CHAINRULE_API CategoryEncoding final : public Layer {
   std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
   bool reads_categories() const override { return true; }
   std::vector<std::int64_t> categories(std::int64_t inputs) const override;
+  Unseen unknown_categories() const override { return unknown; }
+  Unseen missing_categories() const override { return missing; }
 };
 
 /// Rows of tables, each for a category in a column of x, whole numbers from 0; the first layer of a
@@ -257,6 +266,8 @@ class CHAINRULE_API Embedding final : public TrainedLayer {
   std::int64_t units = 0;
   std::vector<std::int64_t> columns;  // of x that hold categories; empty: all
   Initializer weight_initializer = Initializer::defaults(Initializer::Kind::uniform);
+  Unseen unknown = Unseen::error;  // code: a row of its own behind those of its table
+  Unseen missing = Unseen::error;
 
   Embedding() = default;
   Embedding(std::vector<std::int64_t> num_embeddings_, std::int64_t units_,
@@ -276,6 +287,8 @@ class CHAINRULE_API Embedding final : public TrainedLayer {
   std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
   bool reads_categories() const override { return true; }
   std::vector<std::int64_t> categories(std::int64_t inputs) const override;
+  Unseen unknown_categories() const override { return unknown; }
+  Unseen missing_categories() const override { return missing; }
 
  private:
   /// How many columns of x hold categories; throws Error unless all options fit each other and x.

@@ -219,6 +219,14 @@ class CHAINRULE_API Network {
   /// What these are called, as above.
   const std::vector<std::string>& class_names(std::int64_t output = 0) const;
   void set_class_names(std::vector<std::string> names, std::int64_t output = 0);
+  /// What the categories of each column of x are called, in the order of their codes, as above;
+  /// empty for a column that has no names. One that has some has as many as all layers know that
+  /// read its categories.
+  const std::vector<std::vector<std::string>>& category_names() const;
+  void set_category_names(std::vector<std::vector<std::string>> names);
+  /// The code of a category by its name; -1, which is that of no known one, for another name.
+  /// Throws Error unless the column has names.
+  std::int64_t category_code(std::int64_t column, std::string_view name) const;
 
   /// Graph::set_trainable for this network, for transfer learning: from the next step on training
   /// changes the parameters of that layer, or leaves them and what the optimizer remembers of them

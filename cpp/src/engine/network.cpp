@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "engine/input/categories.hpp"
 #include "engine/input/missing_columns.hpp"
 #include "engine/multiply_adds.hpp"
 #include "engine/network_state.hpp"
@@ -41,26 +42,6 @@ std::int64_t columns_of(const Graph& graph, const std::vector<std::int64_t>& nod
   return columns;
 }
 
-/// How many categories each column of the inputs may hold; empty where none holds any.
-std::vector<std::int64_t> categories_of(const Graph& graph) {
-  std::vector<std::int64_t> categories(static_cast<std::size_t>(columns_of(graph, graph.inputs())));
-  bool any = false;
-  for (const Node& node : graph.nodes()) {
-    if (!node.layer || !(*node.layer)->reads_categories()) continue;
-    any = true;
-    std::int64_t first = 0;
-    for (const std::int64_t input : graph.inputs()) {
-      const std::int64_t columns = graph.node(input).shape.size();
-      if (input == node.inputs.front()) {
-        const std::vector<std::int64_t> own = (*node.layer)->categories(columns);
-        std::copy(own.begin(), own.end(), categories.begin() + first);
-      }
-      first += columns;
-    }
-  }
-  return any ? categories : std::vector<std::int64_t>{};
-}
-
 /// The same for each input by itself.
 std::vector<std::vector<std::int64_t>> split(const std::vector<std::int64_t>& categories,
                                              const Graph& graph) {
@@ -70,7 +51,7 @@ std::vector<std::vector<std::int64_t>> split(const std::vector<std::int64_t>& ca
     parts.emplace_back();
     if (categories.empty()) continue;
     const auto end = begin + graph.node(input).shape.size();
-    if (std::any_of(begin, end, [](std::int64_t count) { return count > 0; }))
+    if (std::any_of(begin, end, [](std::int64_t count) { return count != engine::kAnyNumber; }))
       parts.back().assign(begin, end);
     begin = end;
   }
@@ -90,7 +71,7 @@ Network<T>::State::State(Graph graph_, std::uint64_t seed_, InitialValues values
       multiply_adds(engine::multiply_adds(graph)),
       kernels(kernels::table<T>(kernels::active_inference())),
       parameters(graph, kernels.panel),
-      categories(categories_of(graph)),
+      categories(engine::category_counts(graph)),
       input_categories(split(categories, graph)),
       missing_columns(engine::missing_columns(graph)) {
   // A small network would never ask how many threads there are.
@@ -122,6 +103,8 @@ Network<T>::State::State(const State& other)
       unadapted(other.unadapted),
       feature_names(other.feature_names),
       class_names(other.class_names),
+      category_names(other.category_names),
+      category_orders(other.category_orders),
       categories(other.categories),
       input_categories(other.input_categories),
       missing_columns(other.missing_columns) {}

@@ -45,9 +45,11 @@ struct Network<T>::State {
   engine::OptimizerState<T> optimizer;
   std::int64_t total_steps = 0;
   std::int64_t epochs = 0;
-  std::vector<std::int64_t> unadapted;  // layers whose statistics no data gave yet
-  std::vector<std::vector<std::string>> feature_names;  // of each input; empty: none
-  std::vector<std::vector<std::string>> class_names;    // of each output; likewise
+  std::vector<std::int64_t> unadapted;                   // layers whose statistics no data gave yet
+  std::vector<std::vector<std::string>> feature_names;   // of each input; empty: none
+  std::vector<std::vector<std::string>> class_names;     // of each output; likewise
+  std::vector<std::vector<std::string>> category_names;  // of each column of x
+  std::vector<std::vector<std::int64_t>> category_orders;  // their codes sorted by name
   const std::vector<std::int64_t> categories;  // of each column of x; empty where none has any
   const std::vector<std::vector<std::int64_t>> input_categories;  // the same of each input
   const std::vector<std::vector<bool>> missing_columns;  // of each input, see engine's of that name

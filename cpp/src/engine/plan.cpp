@@ -15,7 +15,6 @@
 #include <limits>
 #include <utility>
 
-#include "engine/input/reads_rows.hpp"
 #include "engine/instantiate.hpp"
 #include "engine/norm.hpp"
 
@@ -73,13 +72,12 @@ template <class T>
 void Plan<T>::make_inputs() {
   for (const std::size_t tensor : graph_.inputs) {
     const std::vector<FirstStage<T>> first = first_stages(tensor);
-    inputs_.push_back(
-        std::make_unique<BatchInput<T>>(kernels_, options_, graph_.tensors[tensor].columns, first));
+    std::vector<Stage<T>*> readers;
+    for (const std::size_t reader : graph_.tensors[tensor].readers)
+      readers.push_back(graph_.stages[reader].stage.get());
+    inputs_.push_back(std::make_unique<BatchInput<T>>(
+        kernels_, options_, graph_.tensors[tensor].columns, readers, first));
     BatchInput<T>& input = *inputs_.back();
-    for (const std::size_t stage : graph_.tensors[tensor].readers) {
-      auto* reader = dynamic_cast<ReadsRows<T>*>(graph_.stages[stage].stage.get());
-      if (first.empty() && reader) input.add_reader(*reader);
-    }
     if (first.empty()) continue;
     for (std::size_t i = 0; i < ops_.size(); ++i) {
       const StageNode<T>& node = graph_.stages[i];

@@ -7,6 +7,30 @@
 #include "model/fields.hpp"
 
 namespace chainrule::model {
+namespace {
+
+constexpr auto unseen_names = kinds_of<Unseen, Unseen::code>("choice", "error", "zero", "code");
+
+}  // namespace
+
+UnseenOptions UnseenOptions::of(Unseen unknown, Unseen missing) {
+  UnseenOptions options;
+  if (unknown != Unseen::error) options.unknown = unseen_names.name(unknown);
+  if (missing != Unseen::error) options.missing = unseen_names.name(missing);
+  return options;
+}
+
+void UnseenOptions::read(std::string_view kind, Unseen& to_unknown, Unseen& to_missing) const {
+  if (unknown) to_unknown = within(kind, "unknown", [&] { return unseen_names.find(*unknown); });
+  if (missing) to_missing = within(kind, "missing", [&] { return unseen_names.find(*missing); });
+}
+
+std::vector<std::int64_t> with_more(std::vector<std::int64_t> counts, std::int64_t more) {
+  constexpr std::int64_t large = std::numeric_limits<std::int32_t>::max();
+  for (std::int64_t& count : counts)
+    if (count <= large) count += more;
+  return counts;
+}
 
 std::int64_t total_categories(std::string_view kind, std::string_view option,
                               const std::vector<std::int64_t>& counts, std::int64_t columns) {

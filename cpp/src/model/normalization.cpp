@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <limits>
-#include <numeric>
 #include <string>
 
 #include "chainrule/layers.hpp"
 #include "model/check_layer.hpp"
+#include "model/columns.hpp"
 #include "model/fields.hpp"
 #include "model/kinds.hpp"
 
@@ -39,24 +39,11 @@ void visit_fields(Visit& visit, Self& self) {
   visit("indicator_columns", self.indicator_columns, model::non_negative);
 }
 
-void check_columns(const Normalization& layer, const char* name,
-                   const std::vector<std::int64_t>& columns, std::int64_t inputs) {
-  model::check_value(layer.kind(), name, columns, model::non_negative);
-  for (auto column = columns.begin(); column != columns.end(); ++column) {
-    if (*column >= inputs)
-      model::refuse(layer.kind(), std::string(name) + " must be below the " +
-                                      std::to_string(inputs) + " columns of x, got " +
-                                      std::to_string(*column));
-    if (std::find(columns.begin(), column, *column) != column)
-      model::refuse(layer.kind(), std::string(name) + " has " + std::to_string(*column) + " twice");
-  }
-}
-
 /// Throws Error unless all options fit each other and so many columns of x.
 void check(const Normalization& layer, std::int64_t inputs) {
   if (layer.clip) model::check_value(layer.kind(), "clip", *layer.clip, model::positive);
-  check_columns(layer, "columns", layer.columns, inputs);
-  check_columns(layer, "indicator_columns", layer.indicator_columns, inputs);
+  model::check_columns(layer.kind(), "columns", layer.columns, inputs);
+  model::check_columns(layer.kind(), "indicator_columns", layer.indicator_columns, inputs);
   if (layer.indicator_columns.empty()) return;
   if (layer.missing != Missing::indicator)
     model::refuse(layer.kind(), "indicator_columns needs missing 'indicator', got '" +
@@ -102,11 +89,7 @@ std::vector<bool> Normalization::normalized(std::int64_t inputs) const {
 
 std::vector<std::int64_t> Normalization::indicators(std::int64_t inputs) const {
   if (missing != Missing::indicator) return {};
-  if (!indicator_columns.empty()) return indicator_columns;
-  if (!columns.empty()) return columns;
-  std::vector<std::int64_t> all(static_cast<std::size_t>(inputs));
-  std::iota(all.begin(), all.end(), std::int64_t{0});
-  return all;
+  return model::or_all(indicator_columns.empty() ? columns : indicator_columns, inputs);
 }
 
 Shape Normalization::output_shape(const std::vector<Shape>& inputs) const {

@@ -24,8 +24,7 @@ std::vector<std::string> read_list(const std::optional<Json>& list, const std::s
   return names;
 }
 
-void write_list(JsonWriter& json, const std::string& key, const std::vector<std::string>& names) {
-  json.name(key);
+void write_list(JsonWriter& json, const std::vector<std::string>& names) {
   json.begin_array();
   for (const std::string& name : names) json.value(name);
   json.end_array();
@@ -66,15 +65,39 @@ void write_names(JsonWriter& json, const NamesKeys& keys, const Graph& graph,
                  const PartNames& names) {
   if (!has_names(names)) return;
   if (names.size() == 1) {
-    write_list(json, keys.list, names[0]);
+    json.name(keys.list);
+    write_list(json, names[0]);
     return;
   }
   const std::vector<std::string> parts = parts_of(keys, graph);
   json.name(keys.object);
   json.begin_object();
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    if (!names[i].empty()) write_list(json, parts[i], names[i]);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (names[i].empty()) continue;
+    json.name(parts[i]);
+    write_list(json, names[i]);
+  }
   json.end_object();
+}
+
+PartNames read_category_names(const Json& json) {
+  PartNames names;
+  const std::optional<Json> lists = json.find(category_key);
+  if (!lists || lists->is_null()) return names;
+  std::size_t count = 0;
+  lists->for_each_element(category_key, [&](const Json&) { ++count; });
+  names.reserve(count);
+  lists->for_each_element(
+      category_key, [&](const Json& list) { names.push_back(read_list(list, category_key)); });
+  return names;
+}
+
+void write_category_names(JsonWriter& json, const PartNames& names) {
+  if (names.empty()) return;
+  json.name(category_key);
+  json.begin_array();
+  for (const std::vector<std::string>& list : names) write_list(json, list);
+  json.end_array();
 }
 
 }  // namespace chainrule::model_file

@@ -11,7 +11,8 @@
 
 namespace chainrule::model_file {
 
-/// What the columns of each input, or the classes of each output, are called; empty: no names.
+/// What the columns of each input, the classes of each output, or the categories of each column are
+/// called; empty: no names.
 using PartNames = std::vector<std::vector<std::string>>;
 
 /// Where names are: a list where there is one input, or output, else an object of lists.
@@ -35,5 +36,10 @@ PartNames read_names(const Json& json, const NamesKeys& keys, const Graph& graph
 /// Files without names are as they were before there were any.
 void write_names(JsonWriter& json, const NamesKeys& keys, const Graph& graph,
                  const PartNames& names);
+
+/// The same of the categories of each column of x, a list of lists.
+inline constexpr const char* category_key = "category_names";
+PartNames read_category_names(const Json& json);
+void write_category_names(JsonWriter& json, const PartNames& names);
 
 }  // namespace chainrule::model_file

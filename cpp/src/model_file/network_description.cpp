@@ -92,6 +92,7 @@ NetworkDescription read_network(const Json& json) {
   network.type = read_type(json.at("dtype"));
   network.feature_names = read_names(json, feature_keys, network.graph);
   network.class_names = read_names(json, class_keys, network.graph);
+  network.category_names = read_category_names(json);
   const std::optional<Json> mean = json.find("exact_mean");
   if (mean && !mean->is_null()) {
     std::size_t columns = 0;
@@ -119,6 +120,7 @@ void write_network(JsonWriter& json, const NetworkDescription& network) {
   json.member("dtype", network.type == DataType::float32 ? "float32" : "float64");
   write_names(json, feature_keys, network.graph, network.feature_names);
   write_names(json, class_keys, network.graph, network.class_names);
+  write_category_names(json, network.category_names);
   if (!network.exact_mean.empty()) {
     json.name("exact_mean");
     json.begin_array();

@@ -20,6 +20,7 @@ struct NetworkDescription {
   DataType type = DataType::float32;
   PartNames feature_names;
   PartNames class_names;
+  PartNames category_names;
   std::vector<double> exact_mean;  // see Network::exact_mean
 };
 

@@ -159,6 +159,7 @@ Model<T> restore(NetworkDescription description, const Json& record, Safetensors
                               static_cast<std::int64_t>(i));
   for (std::size_t i = 0; i < description.class_names.size(); ++i)
     network.set_class_names(std::move(description.class_names[i]), static_cast<std::int64_t>(i));
+  network.set_category_names(std::move(description.category_names));
   check_tensors(network.parameters(), optimizer.slots(), data_type<T>, header);
   network.restore_training(optimizer, counters.steps, counters.total_steps, counters.epochs);
   for_each_tensor(network.parameters(), optimizer.slots(),

@@ -9,7 +9,7 @@
 
 #include "chainrule/atomic_file.hpp"
 #include "chainrule/config.hpp"
-#include "chainrule/layer.hpp"
+#include "chainrule/layers.hpp"
 #include "chainrule/model_file.hpp"
 #include "chainrule/version.h"
 #include "model/lambda.hpp"
@@ -40,13 +40,18 @@ bool has_epsilon_hat(const Optimizer& optimizer) {
                      [](const ConfigEntry& option) { return option.name == "epsilon_hat"; });
 }
 
-/// Whether a node has what came with format 4: members, and options of layers that had none.
-bool is_later(const Node& node) {
-  if (node.member != 0) return true;
-  const Layer& layer = **node.layer;
+/// Whether a layer has options that came with format 4.
+bool has_later_options(const Layer& layer) {
+  if (layer.unknown_categories() != Unseen::error || layer.missing_categories() != Unseen::error)
+    return true;
+  if (const auto* encoding = dynamic_cast<const CategoryEncoding*>(&layer))
+    return !encoding->columns.empty() || encoding->binary_as_sign;
   const bool had_none = layer.kind() == "normalization" || layer.kind() == "average";
   return had_none && !layer.config().options.empty();
 }
+
+/// Whether a node has what came with format 4: members, and options of layers.
+bool is_later(const Node& node) { return node.member != 0 || has_later_options(**node.layer); }
 
 /// The least format whose readers know everything that is in the file.
 std::int64_t format_of(const TrainingState& training, const Graph& graph) {
@@ -78,10 +83,10 @@ std::string describe(const Network<T>& network, const TrainingState& training,
   json.member("format_version", format_of(training, network.graph()));
   json.member("chainrule_version", version());
   json.name("network");
-  write_network(json,
-                {network.graph(), network.seed(), data_type<T>,
-                 names_of(network, feature_keys, &Network<T>::feature_names),
-                 names_of(network, class_keys, &Network<T>::class_names), network.exact_mean()});
+  write_network(json, {network.graph(), network.seed(), data_type<T>,
+                       names_of(network, feature_keys, &Network<T>::feature_names),
+                       names_of(network, class_keys, &Network<T>::class_names),
+                       network.category_names(), network.exact_mean()});
   json.name("training");
   TrainingState state = training;
   // A divergence may have led back to before the schedule began.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule import activations
+from chainrule.c_export.category_operations import Embed, EncodeCategories
 from chainrule.c_export.column_operations import Mix, Periodic, PiecewiseLinear
 from chainrule.c_export.operations import (
     Activation,
@@ -36,6 +37,7 @@ from chainrule.c_export.operations import (
 from chainrule.c_export.program import Program
 from chainrule.interop.affine import scale_and_offset
 from chainrule.interop.bins import bins_of
+from chainrule.interop.categories import codes_of
 from chainrule.interop.limits import limits_of
 from chainrule.interop.merges import MERGES
 from chainrule.interop.nodes import NetworkNode, nodes_of
@@ -220,6 +222,20 @@ def _normalization(node: NetworkNode, columns: int) -> list[_Part]:
     return parts
 
 
+def _codes(node: NetworkNode, columns: int) -> dict[str, Any]:
+    codes = codes_of(node.layer, columns)
+    return {"codes": np.stack([*vars(codes).values()], axis=1).astype(np.int32)}
+
+
+def _category_encoding(node: NetworkNode, columns: int) -> list[_Part]:
+    counts = node.layer.output_mode == "count"
+    return [(EncodeCategories, {**_codes(node, columns), "counts": counts})]
+
+
+def _embedding(node: NetworkNode, columns: int) -> list[_Part]:
+    return [(Embed, {**_codes(node, columns), "table": node.arrays["weight"]})]
+
+
 def _layer_normalization(node: NetworkNode, columns: int) -> list[_Part]:
     arrays = {"gamma": np.ones(columns), "beta": np.zeros(columns), **node.arrays}
     return [(LayerNormalization, {**arrays, "epsilon": node.layer.epsilon})]
@@ -258,9 +274,11 @@ def _global_average_pooling(node: NetworkNode, columns: int) -> list[_Part]:
 _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
     "activation": _activation,
     "batch_normalization": _affine,
+    "category_encoding": _category_encoding,
     "clip": _clip,
     "dense": _dense,
     "dropout": _nothing,
+    "embedding": _embedding,
     "flatten": _nothing,
     "gaussian_noise": _nothing,
     "global_average_pooling": _global_average_pooling,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chainrule.c_export.category_operations import OfCategories
 from chainrule.c_export.literals import array, number, template
 from chainrule.c_export.operations import Affine, Array
 from chainrule.c_export.program import Model, Program
@@ -94,4 +95,8 @@ def inputs_for(program: Program, given: dict[str, Array] | None) -> dict[str, Ar
             scale = np.where(operation.scale == 0, 1.0, operation.scale)
             positions = rows[operation.read[0]].reshape(-1, operation.inputs)
             rows[operation.read[0]] = ((positions - operation.shift) / scale).reshape(_ROWS, -1)
+        if isinstance(operation, OfCategories):
+            counts = operation.codes[:, 0]
+            drawn = rng.integers(0, np.maximum(counts, 1), size=(_ROWS, len(counts)))
+            rows[operation.read[0]] = np.where(counts > 0, drawn, rows[operation.read[0]])
     return {name: x.astype(np.float32) for name, x in rows.items()}

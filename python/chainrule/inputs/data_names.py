@@ -105,6 +105,58 @@ class Named(ABC):
     def class_names(self, names: Any) -> None:
         self._set_names("class_names", names)
 
+    @property
+    def category_names(self) -> Any:
+        """Names of the categories of columns of x, a dict of tuples in the order of their codes.
+
+        None where no column has such. Columns are counted from 0, of several inputs one behind the
+        other. A column of names has as many as all layers know that read its categories. They are
+        for those who bring text: `tables.TableDescription.of_network` makes rows of it, and
+        C++ and C have the names and codes too.
+
+        They are set by a mapping from columns, by number or by feature name, to names, or None.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When they are set: unless they are as many different strings as a column has categories.
+        RuntimeError
+            When they are set before the number of inputs is known.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> net = cr.Sequential([cr.Input(2), cr.CategoryEncoding(3, columns=1), cr.Dense(1)])
+        >>> net.category_names = {1: ["red", "green", "blue"]}
+        >>> net.category_names
+        {1: ('red', 'green', 'blue')}
+        """
+        lists = [] if self._core is None else self._core.category_names
+        return {column: tuple(names) for column, names in enumerate(lists) if names} or None
+
+    @category_names.setter
+    def category_names(self, names: Any) -> None:
+        core = self._built_core()
+        if names is not None and not isinstance(names, Mapping):
+            raise TypeError(
+                f"category_names must be a dict by the columns of x or None, got {names!r:.80}"
+            )
+        lists: list[list[str]] = [[] for _ in range(core.inputs)]
+        for column, each in (names or {}).items():
+            place = column
+            if isinstance(column, str):
+                known = core.feature_names
+                if column not in known:
+                    raise ValueError(f"category_names: {unknown_name('feature', column, known)}")
+                place = known.index(column)
+            if not isinstance(place, int | np.integer) or not 0 <= place < core.inputs:
+                raise ValueError(
+                    f"category_names: columns must be 0 to {core.inputs - 1}, or names of "
+                    f"features, got {column!r:.80}"
+                )
+            lists[place] = _strings(f"category_names[{column!r}]", each)
+        core.category_names = lists
+
     def _column_order(
         self, x: object, *, part: str | None = None, name: str = "x", allow_single: bool = False
     ) -> NDArray[np.intp] | None:

@@ -103,8 +103,18 @@ def _random_rows(net: Network, input_dtype: str) -> dict[str, NDArray[Any]]:
                 if count:
                     most = min(count, _CATEGORIES[input_dtype])
                     rows[:, column] = rng.integers(0, most, size=_ROWS)
+                    if input_dtype != "uint8":
+                        _unsee(rows[:, column], node.layer, count)
             affine = affine_of(node.layer, node.arrays, net.dtype)
             if affine is not None and input_dtype != "uint8":
                 rows = (rows - affine[1]) / np.where(affine[0], affine[0], 1.0)
         made[name] = rows.astype(input_dtype)
     return made
+
+
+def _unsee(column: NDArray[np.float64], layer: Any, count: int) -> None:
+    """Make some of a column's categories unknown or missing, as far as a layer takes such."""
+    if layer.unknown != "error":
+        column[1::8] = count
+    if layer.missing != "error":
+        column[2::8] = np.nan

@@ -17,6 +17,7 @@ from chainrule.interop.bins import bins_of
 from chainrule.interop.limits import limits_of
 from chainrule.interop.merges import MERGES, NARY
 from chainrule.interop.nodes import NetworkNode, nodes_of, refuse_missing
+from chainrule.interop.onnx_categories import add_category_encoding, add_embedding
 from chainrule.interop.onnx_check import ExportReport, self_check
 from chainrule.interop.onnx_metadata import metadata_of, prefix_of
 from chainrule.interop.onnx_model import need_onnx
@@ -237,22 +238,6 @@ def _add_normalization(graph: GraphWriter, node: NetworkNode) -> None:
         graph.add("Concat", x, graph.cast(graph.dtype), axis=-1)
 
 
-def _add_embedding(graph: GraphWriter, node: NetworkNode) -> None:
-    layer, x, counts = node.layer, graph.current, node.layer.categories(graph.columns)
-    held = layer.columns or range(graph.columns)
-    others = [column for column, count in enumerate(counts) if not count]
-    graph.add("Gather", x, graph.constant("columns", held, "int64"), axis=1)
-    indices = graph.cast("int64")
-    if not isinstance(layer.num_embeddings, int):
-        firsts = np.cumsum([0, *layer.num_embeddings[:-1]])
-        indices = graph.add("Add", indices, graph.constant("first_rows", firsts, "int64"))
-    graph.add("Gather", graph.constant("weight", node.arrays["weight"]), indices, axis=0)
-    embedded = graph.add("Flatten", axis=1)
-    if others:
-        rest = graph.add("Gather", x, graph.constant("other_columns", others, "int64"), axis=1)
-        graph.add("Concat", embedded, rest, axis=1)
-
-
 def _add_batch_normalization(graph: GraphWriter, node: NetworkNode) -> None:
     ones, zeros = np.ones(graph.columns), np.zeros(graph.columns)
     arrays = {"gamma": ones, "beta": zeros, **node.arrays}
@@ -359,11 +344,12 @@ def _add_merge(graph: GraphWriter, node: NetworkNode) -> None:
 _LAYERS: dict[str, Callable[[GraphWriter, NetworkNode], None]] = {
     "activation": _add_activation,
     "batch_normalization": _add_batch_normalization,
+    "category_encoding": add_category_encoding,
     "clip": _add_clip,
     "dense": _add_dense,
     "dot": _add_dot,
     "dropout": _add_nothing,
-    "embedding": _add_embedding,
+    "embedding": add_embedding,
     "flatten": _add_flatten,
     "gaussian_noise": _add_nothing,
     "global_average_pooling": _add_global_average_pooling,

@@ -62,6 +62,33 @@ class TableDescription:
         names = table.names or (None,) * len(table.columns)
         return cls(tuple(map(_described, names, table.columns)))
 
+    @classmethod
+    def of_network(cls, net: Any) -> TableDescription:
+        """Return what the columns of x are by the names of a network.
+
+        Columns are found by its `feature_names`; those with `category_names` hold text, others
+        numbers.
+
+        Examples
+        --------
+        >>> import chainrule as cr
+        >>> from chainrule.tables import TableDescription
+        >>> net = cr.Sequential([cr.Input(2), cr.CategoryEncoding(2, columns=1, unknown="zero")])
+        >>> net.category_names = {1: ["green", "red"]}
+        >>> net.predict(TableDescription.of_network(net).matrix([[2.0, "red"], [3.0, "blue"]]))
+        array([[2., 0., 1.],
+               [3., 0., 0.]], dtype=float32)
+        """
+        texts = net.category_names or {}
+        names = net.feature_names or (None,) * net.inputs
+        kinds: dict[bool, Kind] = {True: "category", False: "number"}
+        return cls(
+            tuple(
+                Column(name, kinds[place in texts], texts.get(place, ()))
+                for place, name in enumerate(names)
+            )
+        )
+
     @property
     def names(self) -> tuple[str, ...] | None:
         """The names of the columns, None for those of an array."""

@@ -62,6 +62,12 @@ struct Predictor<T>::State {
         weights(copied(make_set(), network.parameters.values)),
         link(link_),
         categories(network.categories) {
+    for (std::size_t i = 0; i < graph.inputs().size(); ++i) {
+      const auto columns = static_cast<std::size_t>(graph.node(graph.inputs()[i]).shape.size());
+      missing.insert(missing.end(), network.missing_columns[i].begin(),
+                     network.missing_columns[i].end());
+      if (network.missing_columns[i].empty()) missing.insert(missing.end(), columns, false);
+    }
     if (link != Loss::Link::identity && graph.outputs().size() > 1)
       throw Error("a predictor of several outputs gives them as they are, without a link");
   }
@@ -81,6 +87,7 @@ struct Predictor<T>::State {
   engine::LatestValue<InferencePlan<T>> weights;
   const Loss::Link link;
   const std::vector<std::int64_t> categories;  // of each column of x; empty where it holds none
+  std::vector<bool> missing;                   // whether NaN may stand in each
 };
 
 template <class T>
@@ -199,7 +206,8 @@ void Predictor<T>::predict_checked(std::span<const T> in, std::span<T> out,
   if (!scratch.state_ || scratch.state_->predictor != shared_->state)
     throw Error("scratch belongs to another predictor");
   const std::vector<std::int64_t>& categories = shared_->state->categories;
-  if (!categories.empty()) engine::check_categories(view(in, inputs()), categories, "in");
+  if (!categories.empty())
+    engine::check_categories(view(in, inputs()), categories, shared_->state->missing, "in");
   // Within a piece out may lie in the memory of in, since a piece is read before it is written.
   const std::int64_t piece = scratch.state_->workspace.rows;
   for (std::int64_t done = piece; done < rows; done += piece) {

@@ -24,8 +24,14 @@ namespace chainrule::engine {
 // if the stage behind it takes lists; where it cannot, that stage gets a table.
 template <class T>
 BatchInput<T>::BatchInput(const kernels::KernelTable<T>& kernels, const PlanOptions& options,
-                          std::int64_t columns, const std::vector<FirstStage<T>>& stages)
+                          std::int64_t columns, const std::vector<Stage<T>*>& readers,
+                          const std::vector<FirstStage<T>>& stages)
     : kernels_(kernels), options_(options), x_{nullptr, columns, row_stride<T>(columns)} {
+  for (Stage<T>* stage : readers) {
+    auto* reads = dynamic_cast<ReadsRows<T>*>(stage);
+    if (reads && stages.empty()) among_.push_back(reads);
+    passes_gradient_ |= !reads || reads->passes_gradient();
+  }
   if (stages.empty()) return;
   affine_ = dynamic_cast<AffineStage<T>*>(stages[0].stage);
   reader_ = dynamic_cast<ReadsRows<T>*>(stages[0].stage);
@@ -69,10 +75,6 @@ void BatchInput<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
   using Reason = InputPath::Reason;
   path_.reset();
   if (affine_ && has_more_digits(x.type)) affine_->refresh_wide();
-  if (!other_readers_.empty()) {
-    if (x.compressed()) throw Error("sparse x holds no categories, which several layers read");
-    return;
-  }
   if (reader_) {
     if (x.compressed())
       throw Error("sparse x holds no categories, which the " + first_->describe() + " layer reads");
@@ -84,6 +86,7 @@ void BatchInput<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
     taker_->mask = nullptr;
   }
   if (x.compressed()) {
+    if (!among_.empty()) throw Error("sparse x holds no categories, which several layers read");
     check_takes_compressed();
     if (expands()) {
       SparseInput<T>::offsets_of(x);  // checks them
@@ -253,10 +256,6 @@ void BatchInput<T>::load(ThreadContext& context, const Step<T>& step, const Rows
     reader_->read(x, order, rows, slice);
     return;
   }
-  if (!other_readers_.empty()) {
-    for (ReadsRows<T>* reader : other_readers_) reader->read(x, order, rows, slice);
-    return;
-  }
   if (x.compressed() && expands()) {
     load_expanded(rows, x, order, slice);
     return;
@@ -272,6 +271,7 @@ void BatchInput<T>::load(ThreadContext& context, const Step<T>& step, const Rows
   } else {
     gather(x, order.after(rows.begin), rows.size(), to + rows.begin * x_.stride);
   }
+  for (ReadsRows<T>* reads : among_) reads->read(x, order, rows, slice);
 }
 
 // Each row is written out in the caller's type and gathered from there, so that it has the bits of

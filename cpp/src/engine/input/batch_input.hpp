@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -41,9 +40,11 @@ struct FirstStage {
 template <class T>
 class BatchInput {
  public:
-  /// For rows of `columns` columns, which go through these stages before another one reads them.
+  /// For rows of `columns` columns, which `readers` read, and which go through these stages, where
+  /// one alone reads them, before another one does.
   BatchInput(const kernels::KernelTable<T>& kernels, const PlanOptions& options,
-             std::int64_t columns, const std::vector<FirstStage<T>>& stages);
+             std::int64_t columns, const std::vector<Stage<T>*>& readers,
+             const std::vector<FirstStage<T>>& stages);
 
   // What the plan has to know of its first stages.
 
@@ -53,13 +54,7 @@ class BatchInput {
   /// Whether the first stage gives lists of nonzeros, so that its output needs no memory.
   bool lists_first_output() const { return lists_entries_; }
   /// Whether d loss / d x may be something else than zero.
-  bool passes_gradient() const {
-    if (other_readers_.empty()) return !reader_ || reader_->passes_gradient();
-    return std::any_of(other_readers_.begin(), other_readers_.end(),
-                       [](const ReadsRows<T>* reader) { return reader->passes_gradient(); });
-  }
-  /// One of several first stages, all of which read categories.
-  void add_reader(ReadsRows<T>& reader) { other_readers_.push_back(&reader); }
+  bool passes_gradient() const { return passes_gradient_; }
   /// The tensor of the batch; without memory until choose_path has found that it is needed.
   const Tensor<T>& x() const { return x_; }
 
@@ -133,9 +128,10 @@ class BatchInput {
   const kernels::KernelTable<T>& kernels_;
   PlanOptions options_;
   Tensor<T> x_;
-  AffineStage<T>* affine_ = nullptr;          // the first stage, applied while gathering
-  ReadsRows<T>* reader_ = nullptr;            // the first stage, which reads by itself
-  std::vector<ReadsRows<T>*> other_readers_;  // several first stages, likewise
+  AffineStage<T>* affine_ = nullptr;  // the first stage, applied while gathering
+  ReadsRows<T>* reader_ = nullptr;    // the first stage, which reads by itself
+  std::vector<ReadsRows<T>*> among_;  // those of several first stages that do
+  bool passes_gradient_ = false;
   TakesNonzeros<T>* taker_ = nullptr;  // the first stage that has work left, if it takes nonzeros
   const Stage<T>* fed_ = nullptr;      // the taker as a stage
   const Stage<T>* first_ = nullptr;    // the first that an AffineStage does not stand for

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the columns of inputs and the classes of outputs are called: kept for callers that bring
-// data by name, and for files. No number depends on it.
+// What the columns of inputs, their categories and the classes of outputs are called: kept for
+// callers that bring data by name, and for files. No number depends on it.
 #include <algorithm>
+#include <numeric>
 #include <string_view>
 
+#include "engine/input/categories.hpp"
 #include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
 #include "model/utf8.hpp"
@@ -83,12 +85,60 @@ void Network<T>::set_class_names(std::vector<std::string> names, std::int64_t ou
   part_of(state_->class_names, output, "output") = std::move(names);
 }
 
-#define CHAINRULE_MEMBERS(T)                                                              \
-  template const std::vector<std::string>& Network<T>::feature_names(std::int64_t) const; \
-  template void Network<T>::set_feature_names(std::vector<std::string>, std::int64_t);    \
-  template std::int64_t Network<T>::classes(std::int64_t) const;                          \
-  template const std::vector<std::string>& Network<T>::class_names(std::int64_t) const;   \
-  template void Network<T>::set_class_names(std::vector<std::string>, std::int64_t);
+template <class T>
+const std::vector<std::vector<std::string>>& Network<T>::category_names() const {
+  return state_->category_names;
+}
+
+template <class T>
+void Network<T>::set_category_names(std::vector<std::vector<std::string>> names) {
+  const engine::Changing guard(*state_);
+  const bool any =
+      std::any_of(names.begin(), names.end(), [](const auto& n) { return !n.empty(); });
+  if (!names.empty() && static_cast<std::int64_t>(names.size()) != state_->inputs)
+    throw Error("category_names must have a list for each of " + std::to_string(state_->inputs) +
+                " columns, got " + std::to_string(names.size()));
+  if (!any) names.clear();
+  const std::vector<std::int64_t> known = engine::known_categories(state_->graph);
+  std::vector<std::vector<std::int64_t>> orders(names.size());
+  for (std::size_t j = 0; j < names.size(); ++j) {
+    const std::string what = "category_names[" + std::to_string(j) + "]";
+    if (!names[j].empty() && (known.empty() || known[j] == 0))
+      throw Error(what + " must be empty: no layer reads categories from that column");
+    check_names(what, names[j], names[j].empty() ? 0 : known[j]);
+    orders[j].resize(names[j].size());
+    std::iota(orders[j].begin(), orders[j].end(), std::int64_t{0});
+    std::sort(orders[j].begin(), orders[j].end(), [&](std::int64_t a, std::int64_t b) {
+      return names[j][static_cast<std::size_t>(a)] < names[j][static_cast<std::size_t>(b)];
+    });
+  }
+  state_->category_names = std::move(names);
+  state_->category_orders = std::move(orders);
+}
+
+template <class T>
+std::int64_t Network<T>::category_code(std::int64_t column, std::string_view name) const {
+  const auto j = static_cast<std::size_t>(column);
+  if (column < 0 || j >= state_->category_names.size() || state_->category_names[j].empty())
+    throw Error("column " + std::to_string(column) + " of x has no category names");
+  const std::vector<std::string>& names = state_->category_names[j];
+  const std::vector<std::int64_t>& order = state_->category_orders[j];
+  const auto found = std::lower_bound(order.begin(), order.end(), name,
+                                      [&](std::int64_t code, std::string_view n) {
+                                        return names[static_cast<std::size_t>(code)] < n;
+                                      });
+  return found != order.end() && names[static_cast<std::size_t>(*found)] == name ? *found : -1;
+}
+
+#define CHAINRULE_MEMBERS(T)                                                                \
+  template const std::vector<std::string>& Network<T>::feature_names(std::int64_t) const;   \
+  template void Network<T>::set_feature_names(std::vector<std::string>, std::int64_t);      \
+  template std::int64_t Network<T>::classes(std::int64_t) const;                            \
+  template const std::vector<std::string>& Network<T>::class_names(std::int64_t) const;     \
+  template void Network<T>::set_class_names(std::vector<std::string>, std::int64_t);        \
+  template const std::vector<std::vector<std::string>>& Network<T>::category_names() const; \
+  template void Network<T>::set_category_names(std::vector<std::vector<std::string>>);      \
+  template std::int64_t Network<T>::category_code(std::int64_t, std::string_view) const;
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS
 

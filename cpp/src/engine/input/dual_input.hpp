@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -29,22 +28,23 @@ class BatchInput<kernels::Dual> {
   using Dual = kernels::Dual;
 
   BatchInput(const kernels::KernelTable<Dual>& kernels, const PlanOptions& options,
-             std::int64_t columns, const std::vector<FirstStage<Dual>>& stages)
+             std::int64_t columns, const std::vector<Stage<Dual>*>& readers,
+             const std::vector<FirstStage<Dual>>&)
       : kernels_(kernels),
         x_{nullptr, columns, row_stride<Dual>(columns)},
         memory_(padded<Dual>(options.batch_size) * x_.stride) {
     x_.data = memory_.data();
-    if (!stages.empty()) reader_ = dynamic_cast<ReadsRows<Dual>*>(stages[0].stage);
+    for (Stage<Dual>* stage : readers) {
+      auto* reads = dynamic_cast<ReadsRows<Dual>*>(stage);
+      if (reads) readers_.push_back(reads);
+      gathers_ |= !reads;
+      passes_gradient_ |= !reads || reads->passes_gradient();
+    }
   }
 
   bool fuses_affine() const { return false; }
   bool lists_first_output() const { return false; }
-  bool passes_gradient() const {
-    if (other_readers_.empty()) return !reader_ || reader_->passes_gradient();
-    return std::any_of(other_readers_.begin(), other_readers_.end(),
-                       [](const ReadsRows<Dual>* reader) { return reader->passes_gradient(); });
-  }
-  void add_reader(ReadsRows<Dual>& reader) { other_readers_.push_back(&reader); }
+  bool passes_gradient() const { return passes_gradient_; }
   const Tensor<Dual>& x() const { return x_; }
   void choose_path(const RowsView&, InputSparsity) {}
 
@@ -53,10 +53,8 @@ class BatchInput<kernels::Dual> {
     const ThreadSlice slice = context.slice();
     const Range rows = step.rows_of(slice);
     context.sync_for(Partition::rows);
-    for (ReadsRows<Dual>* reader : other_readers_) reader->read(x, order, rows, slice);
-    if (reader_) {
-      reader_->read(x, order, rows, slice);
-    } else {
+    for (ReadsRows<Dual>* reads : readers_) reads->read(x, order, rows, slice);
+    if (gathers_) {
       gather_rows<Dual>(kernels_, x, order.after(rows.begin), rows.size(), nullptr, nullptr,
                         x_.row(rows.begin), x_.stride);
     }
@@ -71,8 +69,9 @@ class BatchInput<kernels::Dual> {
   const kernels::KernelTable<Dual>& kernels_;
   Tensor<Dual> x_;
   Buffer<Dual> memory_;
-  ReadsRows<Dual>* reader_ = nullptr;
-  std::vector<ReadsRows<Dual>*> other_readers_;
+  std::vector<ReadsRows<Dual>*> readers_;
+  bool gathers_ = false;  // for other stages
+  bool passes_gradient_ = false;
 };
 
 }  // namespace chainrule::engine

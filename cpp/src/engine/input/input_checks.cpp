@@ -85,7 +85,8 @@ void Network<T>::State::check_categories(const Inputs& x,
   if (categories.empty()) return;
   for (std::size_t i = 0; i < x.size(); ++i) {
     if (!input_categories[i].empty() && !x[i].compressed())
-      engine::check_categories(x[i], input_categories[i], input_name(i).c_str(), columns);
+      engine::check_categories(x[i], input_categories[i], missing_columns[i], input_name(i).c_str(),
+                               columns);
   }
 }
 

@@ -30,9 +30,23 @@ Columns before(const Normalization& layer, const Shape& shape, const Columns& af
 Columns before(const Embedding& layer, const Shape& shape, const Columns& after) {
   const std::vector<std::int64_t> counts = layer.categories(shape.size());
   const std::vector<std::int64_t> held = layer.category_columns(shape.size());
+  const bool knows = layer.missing != Unseen::error;
   std::size_t next = held.size() * static_cast<std::size_t>(layer.units);
   Columns result;
-  for (const std::int64_t count : counts) result.push_back(count == 0 && after[next++]);
+  for (const std::int64_t count : counts) result.push_back(count > 0 ? knows : after[next++]);
+  return result;
+}
+
+/// The same of a CategoryEncoding, where they pass in their places.
+Columns before(const CategoryEncoding& layer, const Shape& shape, const Columns& after) {
+  const std::vector<std::int64_t> counts = layer.categories(shape.size());
+  const std::vector<std::int64_t> widths = layer.widths(shape.size());
+  std::size_t next = 0;
+  Columns result;
+  for (std::size_t j = 0; j < counts.size(); ++j) {
+    result.push_back(counts[j] > 0 ? layer.missing != Unseen::error : after[next]);
+    next += static_cast<std::size_t>(widths[j]);
+  }
   return result;
 }
 
@@ -42,6 +56,8 @@ Columns before(const Layer& layer, const Shape& shape, const Columns& after) {
     return before(*normalization, shape, after);
   if (const auto* embedding = dynamic_cast<const Embedding*>(&layer))
     return before(*embedding, shape, after);
+  if (const auto* encoding = dynamic_cast<const CategoryEncoding*>(&layer))
+    return before(*encoding, shape, after);
   return Columns(static_cast<std::size_t>(shape.size()), false);
 }
 
@@ -55,7 +71,8 @@ std::vector<std::vector<bool>> missing_columns(const Graph& graph) {
   const auto handles = [](const Node& node) {
     if (!node.layer) return false;
     const auto* layer = dynamic_cast<const Normalization*>(&**node.layer);
-    return layer && layer->missing != Normalization::Missing::error;
+    return (layer && layer->missing != Normalization::Missing::error) ||
+           (*node.layer)->missing_categories() != Unseen::error;
   };
   // Of most networks there is nothing to follow, and their tables may be large.
   if (std::none_of(nodes.begin(), nodes.end(), handles))

@@ -14,10 +14,12 @@
 #include "engine/inference/infers.hpp"
 #include "engine/input/categories.hpp"
 #include "engine/input/gather.hpp"
+#include "engine/input/passing_columns.hpp"
 #include "engine/input/reads_rows.hpp"
 #include "engine/input/sparse_input.hpp"
 #include "engine/optimizer/active_rows.hpp"
 #include "engine/stages/stages.hpp"
+#include "model/categories.hpp"
 
 namespace chainrule::engine {
 namespace {
@@ -30,34 +32,20 @@ std::vector<CategoryColumn> columns_of(const Embedding& embedding, std::int64_t 
   std::int64_t first = 0;
   for (const std::int64_t column : embedding.category_columns(inputs)) {
     const std::int64_t count = counts[static_cast<std::size_t>(column)];
-    columns.push_back({column, count, first});
-    if (!shared) first += count;
+    columns.push_back(CategoryColumn::of(embedding, column, count, first, count));
+    if (!shared) first += count + model::more_codes(embedding);
   }
   return columns;
 }
 
-/// Neighbouring columns of x that pass as they are.
-struct Run {
-  std::int64_t column;
-  std::int64_t size;
-  std::int64_t output;  // where they begin
-};
-
-std::vector<Run> passing(const Embedding& embedding, std::int64_t inputs) {
+PassingColumns passing(const Embedding& embedding, std::int64_t inputs) {
   const std::vector<std::int64_t> counts = embedding.categories(inputs);
-  std::vector<Run> runs;
+  PassingColumns columns;
   std::int64_t output =
       embedding.output_shape({inputs}).columns() - std::count(counts.begin(), counts.end(), 0);
-  for (std::int64_t column = 0; column < inputs; ++column) {
-    if (counts[static_cast<std::size_t>(column)] > 0) continue;
-    if (!runs.empty() && runs.back().column + runs.back().size == column) {
-      ++runs.back().size;
-    } else {
-      runs.push_back({column, 1, output});
-    }
-    ++output;
-  }
-  return runs;
+  for (std::int64_t column = 0; column < inputs; ++column)
+    if (counts[static_cast<std::size_t>(column)] == 0) columns.add(column, output++);
+  return columns;
 }
 
 template <class T>
@@ -106,13 +94,8 @@ class EmbeddingStage final : public Stage<T>, public ReadsRows<T>, public Infers
       read_categories(source, order[i], columns_, categories);
       if (entries_) list(categories, entries_->begin_row(i, i * room_of_row()));
     }
-    for (const Run& run : passing_) {
-      RowsView part = source;
-      part.data = static_cast<const char*>(source.data) + run.column * source.column_stride;
-      part.columns = run.size;
-      gather_rows<T>(kernels_, part, order.after(rows.begin), rows.size(), nullptr, nullptr,
-                     this->y.row(rows.begin) + run.output, this->y.stride);
-    }
+    passing_.gather(kernels_, source, order.after(rows.begin), rows.size(), this->y.row(rows.begin),
+                    this->y.stride);
     if (entries_) entries_->count(rows, slice);
   }
 
@@ -134,10 +117,8 @@ class EmbeddingStage final : public Stage<T>, public ReadsRows<T>, public Infers
     const Range rows = this->rows_of(step, slice);
     entries_->transpose(rows, slice);
     if (!this->dx.data) return;
-    for (std::int64_t i = rows.begin; i < rows.end; ++i) {
-      for (const Run& run : passing_)
-        std::copy_n(this->dy.row(i) + run.output, run.size, this->dx.row(i) + run.column);
-    }
+    for (std::int64_t i = rows.begin; i < rows.end; ++i)
+      passing_.copy_back(this->dy.row(i), this->dx.row(i), inputs_);
   }
 
   // dW(c, :) = sum over the entries of category c, in the order of the rows, of their parts of dy
@@ -163,8 +144,7 @@ class EmbeddingStage final : public Stage<T>, public ReadsRows<T>, public Infers
     auto* categories = static_cast<std::int32_t*>(p.scratch);
     for (std::int64_t i = 0; i < p.rows; ++i) {
       read_categories(source, i, columns_, categories + i * embedded());
-      for (const Run& run : passing_)
-        std::copy_n(p.x + i * p.x_stride + run.column, run.size, p.y + i * p.y_stride + run.output);
+      passing_.copy(p.x + i * p.x_stride, p.y + i * p.y_stride);
     }
     look_up(categories, p.rows, p.y, p.y_stride);
   }
@@ -228,7 +208,7 @@ class EmbeddingStage final : public Stage<T>, public ReadsRows<T>, public Infers
   Parameters<T>& parameters_;
   const Parameter* weight_;
   std::vector<CategoryColumn> columns_;
-  std::vector<Run> passing_;
+  PassingColumns passing_;
   std::int64_t inputs_;
   std::int64_t outputs_;
   Buffer<std::int32_t> categories_;  // (rows x columns of categories)
