@@ -112,7 +112,8 @@ void bind(py::module_& module, const char* name) {
             for (const InputRange& range : found.ranges) ranges.emplace_back(range.low, range.high);
             return ranges;
           },
-          py::arg("network"), py::arg("x"), "Return the range of what enters each dense layer, for int8.");
+          py::arg("network"), py::arg("x"),
+          "Return the range of what enters each dense layer, for int8.");
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ struct Network<T>::State {
   engine::OptimizerState<T> optimizer;
   std::int64_t total_steps = 0;
   std::int64_t epochs = 0;
-  std::vector<std::int64_t> unadapted;  // layers whose statistics no data gave yet
+  std::vector<std::int64_t> unadapted;                  // layers whose statistics no data gave yet
   std::vector<std::vector<std::string>> feature_names;  // of each input; empty: none
   std::vector<std::vector<std::string>> class_names;    // of each output; likewise
   const std::vector<std::int64_t> categories;  // of each column of x; empty where none has any
