@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check what chainrule costs a C++ program: headers to compile, and bytes where it only predicts.
 
-Usage: check_embedding.py INCLUDE_FOLDER PROGRAM SMALL_PROGRAM MODEL, where the programs predict with
-the model by a static library, the second linked with --gc-sections. Compile time is the time of parsing, and that is about proportional to the
-lines that the preprocessor leaves, which do not vary from run to run.
+Usage: check_embedding.py INCLUDE_FOLDER PROGRAM SMALL_PROGRAM MODEL, where the programs predict
+with the model by a static library, the second linked with --gc-sections. Compile time is the time
+of parsing, and that is about proportional to the lines that the preprocessor leaves, which do not
+vary from run to run.
 """
 
 from __future__ import annotations
