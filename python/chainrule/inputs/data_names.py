@@ -114,7 +114,8 @@ class Named(ABC):
         for those who bring text: `tables.TableDescription.of_network` makes rows of it, and
         C++ and C have the names and codes too.
 
-        They are set by a mapping from columns, by number or by feature name, to names, or None.
+        They are set by a mapping from columns, by number or, of one input, by feature name, to names,
+        or None.
 
         Raises
         ------
@@ -145,7 +146,7 @@ class Named(ABC):
         for column, each in (names or {}).items():
             place = column
             if isinstance(column, str):
-                known = core.feature_names
+                known = core.feature_names() if len(core.input_names) == 1 else []
                 if column not in known:
                     raise ValueError(f"category_names: {unknown_name('feature', column, known)}")
                 place = known.index(column)
