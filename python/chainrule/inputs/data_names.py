@@ -114,8 +114,8 @@ class Named(ABC):
         for those who bring text: `tables.TableDescription.of_network` makes rows of it, and
         C++ and C have the names and codes too.
 
-        They are set by a mapping from columns, by number or, of one input, by feature name, to names,
-        or None.
+        They are set by a mapping from columns, by number or, of one input, by feature name, to
+        names, or None.
 
         Raises
         ------
