@@ -13,7 +13,7 @@
 namespace chainrule::model_file {
 namespace {
 
-std::vector<std::string> read_list(const std::optional<Json>& list, const std::string& what) {
+std::vector<std::string> read_name_list(const std::optional<Json>& list, const std::string& what) {
   std::vector<std::string> names;
   if (!list || list->is_null()) return names;
   std::size_t count = 0;
@@ -24,7 +24,7 @@ std::vector<std::string> read_list(const std::optional<Json>& list, const std::s
   return names;
 }
 
-void write_list(JsonWriter& json, const std::vector<std::string>& names) {
+void write_name_list(JsonWriter& json, const std::vector<std::string>& names) {
   json.begin_array();
   for (const std::string& name : names) json.value(name);
   json.end_array();
@@ -46,7 +46,7 @@ PartNames read_names(const Json& json, const NamesKeys& keys, const Graph& graph
   const std::vector<std::string> parts = parts_of(keys, graph);
   PartNames names(parts.size());
   if (parts.size() == 1) {
-    names[0] = read_list(json.find(keys.list), keys.list);
+    names[0] = read_name_list(json.find(keys.list), keys.list);
     return names;
   }
   const std::optional<Json> object = json.find(keys.object);
@@ -57,7 +57,8 @@ PartNames read_names(const Json& json, const NamesKeys& keys, const Graph& graph
       throw Error(std::string(keys.object) + ": " + unknown_name(keys.part, part, parts));
   });
   for (std::size_t i = 0; i < parts.size(); ++i)
-    names[i] = read_list(object->find(parts[i]), std::string(keys.list) + "['" + parts[i] + "']");
+    names[i] =
+        read_name_list(object->find(parts[i]), std::string(keys.list) + "['" + parts[i] + "']");
   return names;
 }
 
@@ -66,7 +67,7 @@ void write_names(JsonWriter& json, const NamesKeys& keys, const Graph& graph,
   if (!has_names(names)) return;
   if (names.size() == 1) {
     json.name(keys.list);
-    write_list(json, names[0]);
+    write_name_list(json, names[0]);
     return;
   }
   const std::vector<std::string> parts = parts_of(keys, graph);
@@ -75,7 +76,7 @@ void write_names(JsonWriter& json, const NamesKeys& keys, const Graph& graph,
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (names[i].empty()) continue;
     json.name(parts[i]);
-    write_list(json, names[i]);
+    write_name_list(json, names[i]);
   }
   json.end_object();
 }
@@ -88,7 +89,7 @@ PartNames read_category_names(const Json& json) {
   lists->for_each_element(category_key, [&](const Json&) { ++count; });
   names.reserve(count);
   lists->for_each_element(
-      category_key, [&](const Json& list) { names.push_back(read_list(list, category_key)); });
+      category_key, [&](const Json& list) { names.push_back(read_name_list(list, category_key)); });
   return names;
 }
 
@@ -96,7 +97,7 @@ void write_category_names(JsonWriter& json, const PartNames& names) {
   if (names.empty()) return;
   json.name(category_key);
   json.begin_array();
-  for (const std::vector<std::string>& list : names) write_list(json, list);
+  for (const std::vector<std::string>& list : names) write_name_list(json, list);
   json.end_array();
 }
 
