@@ -348,7 +348,14 @@ def test_no_public_class_is_left_out() -> None:
         if inspect.isclass(value := getattr(module, name))
         and not issubclass(value, Spec | cr.DivergenceError | ValueError | RuntimeError | Warning)
     }
-    assert found - set(public_instances()) == set()
+    assert found - set(public_instances()) == {"Predictor"}
+
+
+@each_way
+def test_predictors_are_not_copied(way: Callable[[Any], Any]) -> None:
+    predictor = cr.Predictor(cr.Sequential([cr.Input(4), cr.Dense(3)], seed=0))
+    with pytest.raises(TypeError, match="a Predictor cannot be copied or pickled"):
+        way(predictor)
 
 
 def test_plans_and_exports_are_copied(tmp_path: Path) -> None:

@@ -231,10 +231,10 @@ def test_bad_options(make: Any, error: type[Exception], text: str) -> None:
         make()
 
 
-def test_nothing_else_reads_the_categories() -> None:
-    x = cr.Input(2, name="codes")
-    outputs = cr.Concatenate()([cr.Embedding(3, 2)(x), cr.Dense(1)(x)])
-    text = "(embedding) reads categories from 'codes', which only such layers may read"
+def test_categories_with_positions_have_readers_of_categories_alone() -> None:
+    x = cr.Input((2, 2), name="codes")
+    outputs = cr.Concatenate()([cr.Flatten()(cr.Dense(1)(x)), cr.Embedding(3, 2)(x)])
+    text = "input 'codes' has the shape (2, 2) and gives categories, so only layers that read"
     with pytest.raises(ValueError, match=re.escape(text)):
         cr.Network(inputs=x, outputs=outputs, seed=0)
 

@@ -60,7 +60,7 @@ class SharedPredictor {
 };
 
 template <class T>
-Values<T> predict(SharedPredictor<T>& self, const Values<T>& x, std::optional<Values<T>> out) {
+Values<T> predict_by(SharedPredictor<T>& self, const Values<T>& x, std::optional<Values<T>> out) {
   if (x.ndim() != 2) throw Error("x has " + std::to_string(x.ndim()) + " dimensions, expected 2");
   const std::int64_t columns = self.predictor.inputs();
   if (x.shape(1) != columns)
@@ -84,7 +84,7 @@ WeightType weight_type(const std::string& name) {
 }
 
 template <class T>
-void bind(py::module_& module, const char* name) {
+void bind_predictor(py::module_& module, const char* name) {
   using Self = SharedPredictor<T>;
   using Ranges = std::vector<std::pair<float, float>>;
   py::class_<Self>(module, name)
@@ -95,7 +95,7 @@ void bind(py::module_& module, const char* name) {
             return std::make_unique<Self>(network, quantization);
           }),
           py::arg("network"), py::arg("weights") = "unchanged", py::arg("ranges") = Ranges())
-      .def("predict", &predict<T>, py::arg("x"), py::arg("out").noconvert() = py::none())
+      .def("predict", &predict_by<T>, py::arg("x"), py::arg("out").noconvert() = py::none())
       .def(
           "update", [](Self& self, const Network<T>& network) { self.predictor.update(network); },
           py::arg("network"))
@@ -119,8 +119,8 @@ void bind(py::module_& module, const char* name) {
 }  // namespace
 
 void init_predictor(py::module_& module) {
-  bind<float>(module, "Predictor32");
-  bind<double>(module, "Predictor64");
+  bind_predictor<float>(module, "Predictor32");
+  bind_predictor<double>(module, "Predictor64");
 }
 
 }  // namespace chainrule::bindings

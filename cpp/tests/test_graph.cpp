@@ -150,14 +150,6 @@ TEST_CASE("a graph says what is wrong with it, by the names of its nodes") {
   unused.input(2, "idle");
   unused.output(unused.add(Dense(1), unused.input(2, "used")));
   CHECK_THROWS_WITH_AS(unused.check(), "input 'idle' leads to no output", Error);
-  Graph shared;
-  const Graph::Tensor codes = shared.input(2, "codes");
-  shared.output(shared.add(CategoryEncoding(3), codes));
-  shared.output(shared.add(Dense(1), codes));
-  CHECK_THROWS_WITH_AS(shared.check(),
-                       "layer category_encoding (category_encoding) reads categories from 'codes'"
-                       ", which only such layers may read: give the others an input of their own",
-                       Error);
 }
 
 TEST_CASE("descriptions of graphs are read back, and none with a cycle") {

@@ -36,6 +36,7 @@
 #include "chainrule/owned.hpp"
 #include "chainrule/parameter_factors.hpp"
 #include "chainrule/predictor.hpp"
+#include "chainrule/quantization.hpp"
 #include "chainrule/random.hpp"
 #include "chainrule/schedule.hpp"
 #include "chainrule/shape.hpp"

@@ -3,6 +3,8 @@
 
 #include <vector>
 
+#include "chainrule/cxx20.hpp"
+
 namespace chainrule {
 
 /// The numbers that a Predictor keeps the weights of dense layers in. Everything else, biases and

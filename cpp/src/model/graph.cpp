@@ -231,26 +231,28 @@ void Graph::check() const {
   if (layer_count_ == 0) throw Error("a network needs at least one layer");
   if (outputs_.empty()) throw Error("a network needs at least one output");
   std::vector<bool> used(nodes_.size(), false);
-  std::vector<bool> gives_numbers(nodes_.size(), false);  // to a layer that reads no categories
   for (const std::int64_t output : outputs_) used[static_cast<std::size_t>(output)] = true;
   for (std::size_t i = nodes_.size(); i-- > 0;) {
     if (!used[i])
       throw Error((nodes_[i].layer ? "node " : "input ") + quoted(nodes_[i].name) +
                   " leads to no output");
-    for (const std::int64_t input : nodes_[i].inputs) {
-      used[static_cast<std::size_t>(input)] = true;
-      if (!(*nodes_[i].layer)->reads_categories())
-        gives_numbers[static_cast<std::size_t>(input)] = true;
-    }
+    for (const std::int64_t input : nodes_[i].inputs) used[static_cast<std::size_t>(input)] = true;
   }
-  // Categories are read from the caller's rows, which other layers get as numbers.
-  for (const Node& reader : nodes_) {
-    if (!reader.layer || !(*reader.layer)->reads_categories()) continue;
-    const std::int64_t read = reader.inputs.front();
-    if (!gives_numbers[static_cast<std::size_t>(read)]) continue;
-    throw Error("layer " + reader.name + " (" + std::string((*reader.layer)->kind()) +
-                ") reads categories from " + quoted(node(read).name) +
-                ", which only such layers may read: give the others an input of their own");
+  // The rows of an input with positions are flat where categories are read from them.
+  const auto reads = [](const Node& node, std::int64_t input, bool categories) {
+    return node.layer && (*node.layer)->reads_categories() == categories &&
+           std::find(node.inputs.begin(), node.inputs.end(), input) != node.inputs.end();
+  };
+  for (const std::int64_t input : inputs_) {
+    const auto read = [&](bool categories) {
+      return std::any_of(nodes_.begin(), nodes_.end(),
+                         [&](const Node& node) { return reads(node, input, categories); });
+    };
+    if (node(input).shape.positions() > 1 && read(true) && read(false))
+      throw Error("input " + quoted(node(input).name) + " has the shape " +
+                  node(input).shape.text() +
+                  " and gives categories, so only layers that read categories may read it: give "
+                  "the others an input of their own");
   }
 }
 

@@ -18,7 +18,7 @@ __all__ = ["CategoryEncoding", "Embedding"]
 class CategoryEncoding(Layer):
     """Columns of categories, whole numbers from 0, as columns with a 1 in a category's place.
 
-    It must read an input, which only such layers may read. Where all columns are categories, a
+    It must read an input. Where all columns are categories, a
     `Dense` layer right behind it works from the ones alone, in training and inference: zeros are
     neither made nor multiplied, and the results have the bits of those from the whole table, which
     any other layer behind it gets.
@@ -111,7 +111,7 @@ class CategoryEncoding(Layer):
 class Embedding(TrainedLayer):
     """A row of a trained table for each category, a whole number from 0, in columns of `x`.
 
-    It must read an input, which only such layers may read. Its output columns are the rows that
+    It must read an input. Its output columns are the rows that
     the columns of categories stand for, `units` for each in the order of `columns`, and behind them
     the other columns of `x`, unchanged and in their own order.
 

@@ -140,6 +140,10 @@ class Predictor:
         """Take over the network's present weights; the calibration stays."""
         self._core.update(self._net._built_core())
 
+    def __reduce__(self) -> Any:
+        """Refuse to be copied: its weights may be older than the network's."""
+        raise TypeError("a Predictor cannot be copied or pickled: make another of its network")
+
 
 @names_arguments
 def quantize(

@@ -113,6 +113,8 @@ class TableModel:
         if verbose or len(nets) == 1:
             for net in nets:
                 net.fit(inputs, y, **fit, verbose=verbose)
+                if net.history.interrupted:
+                    break
         else:  # to the same bits
             train_many(nets, inputs, y, **fit)
         for net, seed in zip(nets, seeds, strict=True):
