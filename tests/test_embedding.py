@@ -231,12 +231,18 @@ def test_bad_options(make: Any, error: type[Exception], text: str) -> None:
         make()
 
 
-def test_categories_with_positions_have_readers_of_categories_alone() -> None:
-    x = cr.Input((2, 2), name="codes")
-    outputs = cr.Concatenate()([cr.Flatten()(cr.Dense(1)(x)), cr.Embedding(3, 2)(x)])
-    text = "input 'codes' has the shape (2, 2) and gives categories, so only layers that read"
-    with pytest.raises(ValueError, match=re.escape(text)):
-        cr.Network(inputs=x, outputs=outputs, seed=0)
+def test_others_read_the_positions_of_an_input_of_categories() -> None:
+    x = cr.Input((2, 2))
+    h = cr.Flatten()(cr.Dense(3)(x))
+    outputs = cr.Concatenate()([cr.Embedding(3, 2)(x), h, cr.CategoryEncoding(3)(x)])
+    net = cr.Network(inputs=x, outputs=outputs, seed=0, dtype="float64")
+    codes = np.array([[[0, 1], [2, 1]], [[1, 1], [0, 2]], [[2, 0], [2, 2]]])
+    rows, p = codes.reshape(3, 4), net.parameters
+    dense = (codes @ p["dense.weight"] + p["dense.bias"]).reshape(3, -1)
+    embedded = p["embedding.weight"][rows].reshape(3, -1)
+    expected = np.hstack([embedded, dense, np.eye(3)[rows].reshape(3, -1)])
+    np.testing.assert_allclose(net.predict(codes), expected, rtol=1e-12)
+    np.testing.assert_allclose(net.forward(codes), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("layer", [cr.Embedding(3, 2), cr.CategoryEncoding(3)])

@@ -14,12 +14,14 @@
 namespace chainrule::engine {
 namespace {
 
-/// Whether the rows of an input are categories, whose reader takes them flat, as the caller has
-/// them.
-bool holds_categories(const std::vector<Node>& nodes, std::size_t input) {
-  return std::any_of(nodes.begin(), nodes.end(), [&](const Node& node) {
-    return node.layer && (*node.layer)->reads_categories() &&
-           static_cast<std::size_t>(node.inputs.front()) == input;
+/// Whether a layer takes the rows of an input flat, as the caller has them.
+bool reads_flat(const Node& node) { return node.layer && (*node.layer)->reads_categories(); }
+
+/// Whether nothing else reads an input.
+bool all_read_flat(const std::vector<Node>& nodes, std::size_t input) {
+  return std::all_of(nodes.begin(), nodes.end(), [&](const Node& node) {
+    return reads_flat(node) || std::find(node.inputs.begin(), node.inputs.end(),
+                                         static_cast<std::int64_t>(input)) == node.inputs.end();
   });
 }
 
@@ -46,7 +48,8 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
   }
   // The tensor that each node gives; several nodes have the same one where a layer needs no stage.
   std::vector<std::size_t> tensor_of(nodes.size());
-  std::vector<bool> used(nodes.size(), false);  // as the owner of parameters
+  std::vector<std::size_t> flat_of(nodes.size());  // of inputs, for readers of categories
+  std::vector<bool> used(nodes.size(), false);     // as the owner of parameters
   node_outputs.resize(static_cast<std::size_t>(graph.layer_count()));
   MemberCount count;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
@@ -61,14 +64,15 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
     if (!node.layer) {
       const std::size_t flat = add_tensor(node.shape.size(), 1);
       inputs.push_back(flat);
-      const bool stays_flat = positions == 1 || !wanted[i] || holds_categories(nodes, i);
+      const bool stays_flat = positions == 1 || !wanted[i] || all_read_flat(nodes, i);
       tensor_of[i] = stays_flat ? flat : add_reshape(flat, node.shape, 0);
+      flat_of[i] = flat;
       continue;
     }
     const std::size_t owner = node.shares >= 0 ? static_cast<std::size_t>(node.shares) : i;
     std::vector<std::size_t> reads;
     for (const std::int64_t input : node.inputs)
-      reads.push_back(tensor_of[static_cast<std::size_t>(input)]);
+      reads.push_back((reads_flat(node) ? flat_of : tensor_of)[static_cast<std::size_t>(input)]);
     const StageContext<T> context{.kernels = kernels,
                                   .parameters = parameters,
                                   .layer = node.layer_index,

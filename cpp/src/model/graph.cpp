@@ -238,22 +238,6 @@ void Graph::check() const {
                   " leads to no output");
     for (const std::int64_t input : nodes_[i].inputs) used[static_cast<std::size_t>(input)] = true;
   }
-  // The rows of an input with positions are flat where categories are read from them.
-  const auto reads = [](const Node& node, std::int64_t input, bool categories) {
-    return node.layer && (*node.layer)->reads_categories() == categories &&
-           std::find(node.inputs.begin(), node.inputs.end(), input) != node.inputs.end();
-  };
-  for (const std::int64_t input : inputs_) {
-    const auto read = [&](bool categories) {
-      return std::any_of(nodes_.begin(), nodes_.end(),
-                         [&](const Node& node) { return reads(node, input, categories); });
-    };
-    if (node(input).shape.positions() > 1 && read(true) && read(false))
-      throw Error("input " + quoted(node(input).name) + " has the shape " +
-                  node(input).shape.text() +
-                  " and gives categories, so only layers that read categories may read it: give "
-                  "the others an input of their own");
-  }
 }
 
 std::int64_t Graph::layer_node_index(std::int64_t layer_index) const {

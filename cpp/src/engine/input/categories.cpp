@@ -30,18 +30,6 @@ bool is_category(S number, std::int64_t count) {
   }
 }
 
-/// Whether a number may stand in a column of so many categories, with missing ones or without.
-template <class S>
-bool is_allowed(S number, std::int64_t count, bool missing) {
-  if (count == kAnyNumber || (count > 0 && is_category(number, count))) return true;
-  if constexpr (std::is_floating_point_v<S>) {
-    if (std::isnan(number)) return missing;
-    return count == kAnyWholeNumber && std::isfinite(number) && std::trunc(number) == number;
-  } else {
-    return count == kAnyWholeNumber;
-  }
-}
-
 /// The columns of a table, and what they may hold.
 struct Allowed {
   const std::vector<std::int64_t>& counts;
@@ -50,7 +38,16 @@ struct Allowed {
   template <class S>
   bool at(const RowsView& x, std::int64_t row, std::int64_t j) const {
     const auto column = static_cast<std::size_t>(j);
-    return is_allowed(number_at<S>(x, row, j), counts[column], !missing.empty() && missing[column]);
+    const std::int64_t count = counts[column];
+    if (count == kAnyNumber) return true;
+    const S number = number_at<S>(x, row, j);
+    if (is_category(number, count)) return true;
+    if constexpr (std::is_floating_point_v<S>) {
+      if (std::isnan(number)) return !missing.empty() && missing[column];
+      return count == kAnyWholeNumber && std::isfinite(number) && std::trunc(number) == number;
+    } else {
+      return count == kAnyWholeNumber;
+    }
   }
 };
 
