@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -145,14 +146,15 @@ void check_node(const Loss& loss, const Graph& graph, std::int64_t output) {
 
 }  // namespace
 
-std::vector<std::int64_t> trained_nodes(const Graph& graph, std::int64_t output) {
+std::span<const std::int64_t> trained_nodes(const Graph& graph, const std::int64_t& output) {
   const Node& node = graph.node(output);
   const auto* average = dynamic_cast<const Average*>(&**node.layer);
-  return average && average->independent ? node.inputs : std::vector<std::int64_t>{output};
+  if (average && average->independent) return node.inputs;
+  return {&output, 1};
 }
 
 Activation::Kind last_activation(const Graph& graph, std::int64_t output) {
-  const std::vector<std::int64_t> nodes = trained_nodes(graph, output);
+  const std::span<const std::int64_t> nodes = trained_nodes(graph, output);
   const Activation::Kind first = ending(graph, nodes.front());
   const bool agree = std::all_of(nodes.begin(), nodes.end(),
                                  [&](std::int64_t node) { return ending(graph, node) == first; });
@@ -160,7 +162,7 @@ Activation::Kind last_activation(const Graph& graph, std::int64_t output) {
 }
 
 void check_last_activation(const Loss& loss, const Graph& graph, std::int64_t output) {
-  const std::vector<std::int64_t> nodes = trained_nodes(graph, output);
+  const std::span<const std::int64_t> nodes = trained_nodes(graph, output);
   const bool contained = contains(loss, {ending(graph, nodes.front())});
   for (const std::int64_t node : nodes) {
     check_node(loss, graph, node);

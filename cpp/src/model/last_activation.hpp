@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <span>
 
 #include "chainrule/activation.hpp"
 #include "chainrule/graph.hpp"
@@ -15,8 +15,8 @@ namespace chainrule::model {
 bool contains(const Loss& loss, const Activation& activation);
 
 /// The nodes that have the loss of an output, a node, in training: the members that an independent
-/// Average reads, of any other output it itself.
-std::vector<std::int64_t> trained_nodes(const Graph& graph, std::int64_t output);
+/// Average reads, of any other output it itself. They are views of the graph, or of `output`.
+std::span<const std::int64_t> trained_nodes(const Graph& graph, const std::int64_t& output);
 
 /// The activation that an output, a node, ends in, or that all members of an independent Average
 /// end in; linear where there is none.

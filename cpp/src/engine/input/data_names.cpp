@@ -125,7 +125,7 @@ std::int64_t Network<T>::category_code(std::int64_t column, std::string_view nam
   const std::vector<std::int64_t>& order = state_->category_orders[j];
   const auto found = std::lower_bound(order.begin(), order.end(), name,
                                       [&](std::int64_t code, std::string_view n) {
-                                        return names[static_cast<std::size_t>(code)] < n;
+                                        return n.compare(names[static_cast<std::size_t>(code)]) > 0;
                                       });
   return found != order.end() && names[static_cast<std::size_t>(*found)] == name ? *found : -1;
 }
