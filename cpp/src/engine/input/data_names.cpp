@@ -60,7 +60,8 @@ void Network<T>::set_feature_names(std::vector<std::string> names, std::int64_t 
   const Node& node = graph.node(part_of(graph.inputs(), input, "input"));
   check_names(name_of_part("feature_names", graph, graph.inputs(), input), names,
               node.shape.size());
-  part_of(state_->feature_names, input, "input") = std::move(names);
+  std::vector<std::string>& kept = part_of(state_->feature_names, input, "input");
+  kept = std::move(names);
 }
 
 template <class T>
@@ -82,7 +83,8 @@ void Network<T>::set_class_names(std::vector<std::string> names, std::int64_t ou
   const std::int64_t count = classes(output);
   const Graph& graph = state_->graph;
   check_names(name_of_part("class_names", graph, graph.outputs(), output), names, count);
-  part_of(state_->class_names, output, "output") = std::move(names);
+  std::vector<std::string>& kept = part_of(state_->class_names, output, "output");
+  kept = std::move(names);
 }
 
 template <class T>
