@@ -73,10 +73,10 @@ def brier(
     sample_weight: ArrayLike | None = None,
     multilabel: bool = False,
 ) -> float:
-    """Return the mean squared distance of probabilities from what came true [1]_.
+    """Return the mean squared distance of probabilities from what came true.
 
-    Of two classes it is (1 - p)^2 of the probability p of the true one; of more, the sum of such
-    squares over all classes.
+    This is Brier's score [1]_. Of two classes it is (1 - p)^2 of the probability p of the true one;
+    of more, the sum of such squares over all classes.
 
     Parameters
     ----------
