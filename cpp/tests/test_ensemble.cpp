@@ -55,7 +55,7 @@ double train(Network<double>& network, const DataSet& data) {
   for (int epoch = 0; epoch < 2; ++epoch)
     loss = network
                .run_epoch(data.inputs_view(), data.by_label(),
-                          Loss::defaults(Loss::Kind::cross_entropy), Adam(1e-2), options)
+                          Loss::defaults(Loss::Kind::cross_entropy), Adam{1e-2}, options)
                .loss;
   return loss;
 }
