@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,3 +52,13 @@ def mnist():
         return cr.data.load_mnist(directory=folder)
     except FileNotFoundError as error:
         pytest.skip(f"MNIST: {error}")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Write what was skipped for want of PyTorch to a file, for a later run that has it."""
+    path = os.environ.get("CHAINRULE_SKIPPED_WITHOUT_TORCH")
+    if not path:
+        return
+    skipped = terminalreporter.stats.get("skipped", [])
+    names = {report.nodeid for report in skipped if "'torch'" in str(report.longrepr)}
+    Path(path).write_text("".join(f"{name}\n" for name in sorted(names)), encoding="utf-8")

@@ -141,7 +141,7 @@ def test_other_layers_get_the_whole_table(mode: str) -> None:
 
 
 def test_one_hot_of_pytorch() -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is the reference")
+    torch = pytest.importorskip("torch")
     x = categories(dtype="int64")
     blocks = [
         torch.nn.functional.one_hot(column, size)
@@ -152,7 +152,7 @@ def test_one_hot_of_pytorch() -> None:
 
 
 def test_an_embedding_bag_of_pytorch_trains_the_same() -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is the reference")
+    torch = pytest.importorskip("torch")
     net = network(encoding(), dtype="float64")
     net.build(len(SIZES))
     weight, bias, *rest = (torch.from_numpy(array) for array in net.get_weights())
@@ -326,7 +326,7 @@ def test_files_and_tables_of_the_network(tmp_path: Any, capsys: pytest.CaptureFi
 def test_pytorch_cannot_hold_it() -> None:
     net = network(encoding())
     net.build(len(SIZES))
-    pytest.importorskip("torch", reason="to_torch needs it")
+    pytest.importorskip("torch")
     with pytest.raises(ValueError, match=r"layer 0 \(category_encoding\)"):
         cr.to_torch(net)
 

@@ -103,7 +103,7 @@ def test_training_has_the_bits_of_steps_by_hand(name: str, shared: bool) -> None
 
 @pytest.mark.parametrize("name", ["sgd", "adagrad", "adam", "adam-amsgrad", "adamw", "rmsprop"])
 def test_pytorch_trains_the_same(name: str) -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is the reference")
+    torch = pytest.importorskip("torch")
     make = {
         "sgd": lambda p: torch.optim.SGD(p, lr=0.1),
         "adagrad": lambda p: torch.optim.Adagrad(p, lr=0.1),
@@ -132,7 +132,7 @@ def test_pytorch_trains_the_same(name: str) -> None:
 
 
 def test_a_lazy_adam_is_sparse_adam() -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is the reference")
+    torch = pytest.importorskip("torch")
     net = network()
     table, *rest = (torch.from_numpy(array).requires_grad_() for array in net.get_weights())
     # SparseAdam adds epsilon before it corrects the bias, where Adam does after: next to nothing.
@@ -302,6 +302,6 @@ def test_the_plan_and_what_pytorch_cannot_hold() -> None:
     net = network()
     first = net.plan(batch_size=64, num_threads=1).stages[0]
     assert (first.name, first.threads_own) == ("embedding 5 -> 13", "rows")
-    pytest.importorskip("torch", reason="to_torch needs it")
+    pytest.importorskip("torch")
     with pytest.raises(ValueError, match=r"layer 0 \(embedding\)"):
         cr.to_torch(net)
