@@ -30,7 +30,7 @@ inline std::string bytes_of(double value) {
 /// From which allocation on some are left out. The address sanitizer and the native tests look at
 /// leaks and states; an emulator and the thread sanitizer, under which all is ten times as slow,
 /// take a sample.
-#if defined(CHAINRULE_TEST_EMULATED) || defined(__SANITIZE_THREAD__)
+#if defined(CHAINRULE_TEST_EMULATED) || defined(CHAINRULE_TEST_TSAN)
 constexpr std::int64_t kAllOnce = 8, kAllLasting = 2;
 #else
 constexpr std::int64_t kAllOnce = 120, kAllLasting = 20;

@@ -287,8 +287,8 @@ TEST_CASE("spare items are as many as are lent at once") {
 }
 
 // The sanitizers do not let a fork of a threaded process go on, and qemu cannot.
-#if (defined(__unix__) || defined(__APPLE__)) && !defined(__SANITIZE_THREAD__) && \
-    !defined(__SANITIZE_ADDRESS__) && !defined(CHAINRULE_TEST_EMULATED)
+#if (defined(__unix__) || defined(__APPLE__)) && !defined(CHAINRULE_TEST_TSAN) && \
+    !defined(CHAINRULE_TEST_ASAN) && !defined(CHAINRULE_TEST_EMULATED)
 TEST_CASE("a forked child finds a network that was in training as its epoch began") {
   const DataSet data(64, 7, 3);
   Network<float> network({dense(40, Activation::Kind::relu), dense(3)}, 7, 3);

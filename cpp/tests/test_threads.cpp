@@ -238,7 +238,7 @@ TEST_CASE("two threads train two networks at once") {
 }
 
 // The thread sanitizer does not let a fork of a threaded process start threads, and qemu cannot.
-#if (defined(__unix__) || defined(__APPLE__)) && !defined(__SANITIZE_THREAD__) && \
+#if (defined(__unix__) || defined(__APPLE__)) && !defined(CHAINRULE_TEST_TSAN) && \
     !defined(CHAINRULE_TEST_EMULATED)
 TEST_CASE("a child that was forked after use trains on threads too") {
   const Snapshot<float> expected = trained(2);
@@ -247,7 +247,7 @@ TEST_CASE("a child that was forked after use trains on threads too") {
 }
 
 // A child of the address sanitizer may get its allocator locked by a thread that it does not have.
-#if !defined(__SANITIZE_ADDRESS__)
+#if !defined(CHAINRULE_TEST_ASAN)
 TEST_CASE("children that are forked while another thread trains do not hang") {
   const Snapshot<float> expected = trained(2);
   std::atomic<bool> done{false};
@@ -263,7 +263,7 @@ TEST_CASE("children that are forked while another thread trains do not hang") {
 #endif
 
 // The address sanitizer needs more address space than that.
-#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__linux__) && !defined(CHAINRULE_TEST_ASAN)
 TEST_CASE("a system that gives no more threads makes the team smaller") {
   const Snapshot<float> expected = trained(1);
   CHECK(in_child([&] {
