@@ -344,6 +344,40 @@ static void check_rows_that_are_read(void) {
   CHECK(memcmp(expected, found, sizeof expected) == 0);
 }
 
+static int iterate(void* context, chainrule_loss_sum* losses) {
+  chainrule_iteration_report report = {.struct_size = sizeof report};
+  CHECK_OK(chainrule_full_batch_trainer_step(context, NULL, 0, &report));
+  if (report.made) losses[0] = report.losses[0];
+  return (int)report.made;
+}
+
+static void check_training_on_all_rows(void) {
+  chainrule_network* network = NULL;
+  CHECK_OK(chainrule_network_create(
+      CHAINRULE_JSON([{"kind": "dense", "units": 8, "activation": "tanh"}, {"kind": "dense", "units": 2}]),
+                      INPUTS, NULL, &network));
+  chainrule_trainer* trainer = new_trainer(network);
+  const chainrule_rows x = pixel_rows();
+  const chainrule_targets y = class_labels();
+  const chainrule_full_batch_options options = {
+      .struct_size = sizeof options,
+      .loss = "cross_entropy",
+      .optimizer = CHAINRULE_JSON({"kind": "lbfgs", "max_iterations": 12})};
+  chainrule_full_batch_trainer* iterations = NULL;
+  CHECK_OK(chainrule_full_batch_trainer_create(network, &x, &y, &options, &iterations));
+  double before = 0;
+  CHECK_OK(chainrule_trainer_evaluate(trainer, &x, &y, 1, &before));
+  const chainrule_fit_options fit = {
+      .struct_size = sizeof fit, .epochs = 100, .iterate = iterate, .context = iterations};
+  chainrule_epoch_report last = {.struct_size = sizeof last};
+  CHECK_OK(chainrule_trainer_fit(trainer, &x, &y, &fit, &last));
+  CHECK(last.epoch > 0 && last.epoch <= 12);
+  CHECK(last.loss < before);
+  CHECK_OK(chainrule_full_batch_trainer_destroy(iterations));
+  CHECK_OK(chainrule_trainer_destroy(trainer));
+  CHECK_OK(chainrule_network_destroy(network));
+}
+
 static void check_golden_file(const char* folder) {
   char path[1024];
   snprintf(path, sizeof path, "%s/format_1.safetensors", folder);
@@ -367,6 +401,7 @@ int main(int argc, char** argv) {
   check_normalization_and_sparse_rows();
   check_files();
   check_rows_that_are_read();
+  check_training_on_all_rows();
   check_golden_file(argv[1]);
   if (failures > 0) return EXIT_FAILURE;
   printf("C interface, ABI %u: ok\n", (unsigned)chainrule_abi_version());
