@@ -116,7 +116,7 @@ class CHAINRULE_API Network {
   /// each UTF-8 without a 0 byte.
   const std::vector<std::string>& feature_names(std::int64_t input = 0) const;
   void set_feature_names(std::vector<std::string> names, std::int64_t input = 0);
-  /// Classes that an output tells apart at each of its positions: 2 for one column, else as many as
+  /// How many classes an output has at each of its positions: 2 for one column, else as many as
   /// columns.
   std::int64_t classes(std::int64_t output = 0) const;
   /// What these are called, as above.
