@@ -10,8 +10,8 @@ damping, and makes the Jacobian by ``torch.autograd.functional.jacobian``, which
 each output, or by ``vmap(jacrev)``; all come to the same loss. *error*: the
 loss after some seconds beside that of Adam, over several seeds. *lbfgs*: seconds to the same
 optimum of a multinomial classifier. Those compared run alternately; figures are medians. PyTorch
-and the libraries of NumPy run on as many threads as chainrule. ``--cpu`` counts processor time, which
-other programs disturb less; it means something on one thread.
+and the libraries of NumPy run on as many threads as chainrule. ``--cpu`` counts processor time,
+which other programs disturb less; it means something on one thread.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def pytorch(x: Rows, y: Rows, units: int, threads: int, together: bool) -> tuple
 
 
 def medians(runs: int, *timed: Callable[[], tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return the median seconds of each, run alternately after one untimed run; and what it gave."""
+    """Return the median seconds of each, run alternately after an untimed run; and what it gave."""
     found = [[run() for run in timed] for _ in range(runs + 1)][1:]
     return [
         (statistics.median(seconds for seconds, _ in each), each[-1][1])
