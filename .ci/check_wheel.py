@@ -20,6 +20,7 @@ REQUIRED = [
     "chainrule/explanation/page/*.js",
     "chainrule/explanation/page/page.html",
     "chainrule/include/chainrule/*.hpp",
+    "chainrule/include/chainrule/c/*.h",
     "chainrule/include/chainrule/chainrule.h",
     "chainrule/include/chainrule/version.h",
     "chainrule/lib/cmake/chainrule/chainruleConfig.cmake",

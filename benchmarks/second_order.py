@@ -9,9 +9,9 @@
 damping, and makes the Jacobian by ``torch.autograd.functional.jacobian``, which goes back from
 each output, or by ``vmap(jacrev)``; all come to the same loss. *error*: the
 loss after some seconds beside that of Adam, over several seeds. *lbfgs*: seconds to the same
-optimum of a multinomial classifier. Those compared take turns; figures are medians. PyTorch and
-the libraries of NumPy run on as many threads as chainrule. ``--cpu`` counts processor time, which
-other programs disturb less; it means something on one thread.
+optimum of a multinomial classifier. Those compared run alternately; figures are medians. PyTorch
+and the libraries of NumPy run on as many threads as chainrule. ``--cpu`` counts processor time,
+which other programs disturb less; it means something on one thread.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def pytorch(x: Rows, y: Rows, units: int, threads: int, together: bool) -> tuple
 
 
 def medians(runs: int, *timed: Callable[[], tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return the median seconds of each, run in turns after one turn untimed; and what it gave."""
+    """Return the median seconds of each, run alternately after an untimed run; and what it gave."""
     found = [[run() for run in timed] for _ in range(runs + 1)][1:]
     return [
         (statistics.median(seconds for seconds, _ in each), each[-1][1])
@@ -299,7 +299,7 @@ def main() -> None:
     parser.add_argument("table", choices=list(tables))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cpu", action="store_true", help="processor time, of one thread")
-    parser.add_argument("--runs", type=int, default=5, help="turns, or seeds")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each, or seeds")
     arguments = parser.parse_args()
     if arguments.cpu:
         globals()["clock"] = time.process_time

@@ -22,6 +22,7 @@ PACKAGE = str(Path(cr.__file__).parent)
 # Where training keeps state; the rest prepares arguments, at thousands of places.
 STATEFUL = (
     "network/fit_loop.py",
+    "network/observer.py",
     "network/fitting.py",
     "network/history.py",
     "network/single_steps.py",

@@ -3,30 +3,20 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from compiled_c import difference, each_compiler, load, needs_compiler, outputs, self_test
+from number_embeddings import RNG, X, Y, network_of, trained_on
 from reference import Network, relative_error
 
 import chainrule as cr
 
-RNG = np.random.default_rng(12)
-X = RNG.normal(size=(61, 5)).astype(np.float32)
-Y = RNG.normal(size=(61, 2))
-
 
 def network(units: int = 3, bins: int = 8, **options: Any) -> cr.Sequential:
     embedding = cr.PiecewiseLinearEmbedding(units=units, bins=bins)
-    layers = [cr.Input(5), cr.PReLU(0.5), embedding, cr.Dense(9, activation="tanh"), cr.Dense(2)]
-    net = cr.Sequential(layers, seed=2, **options)
-    net.adapt(X)
-    return net
+    return network_of(embedding, **options)
 
 
 def single(bins: int, x: Any, **options: Any) -> cr.Sequential:
@@ -122,35 +112,8 @@ def test_what_cannot_be_adapted_to() -> None:
         net.fit(sparse.csr_matrix(X[:, :1]), Y[:, :1], loss="mse", verbose=0)
 
 
-def trained(dtype: str = "float32", threads: int = 1) -> cr.Sequential:
-    net = network(bins=10, dtype=dtype)
-    fit = {"epochs": 4, "batch_size": 16, "verbose": 0, "num_threads": threads}
-    net.fit(X, Y, loss="mse", optimizer=cr.AdamW(0.01, weight_decay=0.1), **fit)
-    return net
-
-
-def test_the_same_bits_everywhere() -> None:
-    program = (
-        "import hashlib, sys; sys.path.insert(0, sys.argv[1])\n"
-        "import test_piecewise_linear_embedding as t\n"
-        "for dtype in ('float32', 'float64'):\n"
-        "    each = [t.trained(dtype, threads) for threads in (1, 2, 3)]\n"
-        "    made = [[*n.get_weights(), n.predict(t.X)] for n in each]\n"
-        "    texts = {hashlib.sha256(b''.join(v.tobytes() for v in m)).hexdigest() for m in made}\n"
-        "    print(dtype, *texts)"
-    )
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", program, str(Path(__file__).parent)],
-            env=os.environ | {"CHAINRULE_ISA": isa},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for isa in cr.instruction_sets()
-    }
-    assert len(found) == 1
-    assert len(found.pop().split()) == 4
+def trained(dtype: str = "float32") -> cr.Sequential:
+    return trained_on(cr.PiecewiseLinearEmbedding(units=3, bins=10), dtype)
 
 
 def test_edges_are_not_trained() -> None:
@@ -161,37 +124,6 @@ def test_edges_are_not_trained() -> None:
     np.testing.assert_array_equal(
         trained().parameters["1.edges"][:, [0, 5, 10]], edges[:, [0, 4, 8]]
     )
-
-
-def test_second_derivatives_are_differences_of_gradients() -> None:
-    net = network(2, 5, dtype="float64")
-    x = 1.3 * X.astype(np.float64)  # none of them at an edge
-    direction = {
-        name: RNG.normal(size=p.shape) * ("edges" not in name) for name, p in net.parameters.items()
-    }
-    wanted = {name: d for name, d in direction.items() if "edges" not in name}
-    found = net.hessian_vector(x, Y, wanted, loss="mse")
-    start, h, sides = net.parameters, 1e-6, []
-    for sign in (1, -1):
-        net.set_weights({n: p + sign * h * direction[n] for n, p in start.items()})
-        y = net.forward(x)
-        net.backward(2 * (y - Y) / Y.size)
-        sides.append(net.gradients)
-    for name in wanted:
-        expected = (sides[0][name] - sides[1][name]) / (2 * h)
-        assert relative_error(found[name], expected) <= 1e-5, name
-
-
-def test_files_and_single_rows(tmp_path: Path) -> None:
-    net = trained()
-    net.save(tmp_path / "net.safetensors")
-    again = cr.load(tmp_path / "net.safetensors")
-    assert again.layers == net.layers
-    np.testing.assert_array_equal(again.predict(X), net.predict(X))
-    one_by_one = np.concatenate([net.predict(row[None]) for row in X])
-    np.testing.assert_array_equal(one_by_one, net.predict(X))
-    again.fit(100 * X, Y, epochs=1, verbose=0)
-    np.testing.assert_array_equal(again.parameters["1.edges"], net.parameters["1.edges"])
 
 
 def test_it_learns_what_jumps() -> None:
@@ -205,18 +137,6 @@ def test_it_learns_what_jumps() -> None:
         history = net.fit(x, y, loss="mse", optimizer=cr.Adam(0.01), epochs=30, verbose=0)
         losses.append(history["loss"][-1])
     assert losses[1] < 0.3 * losses[0]
-
-
-@needs_compiler
-@each_compiler
-def test_as_c(compiler: str, tmp_path: Path) -> None:
-    net = trained()
-    cr.export_c(net, tmp_path, name="model", test_rows=X)
-    done = self_test(compiler, tmp_path, "model")
-    assert done.returncode == 0, done.stdout + done.stderr
-    x = np.concatenate([X, 20 * X])
-    y = outputs(load(compiler, tmp_path, "model"), "model", net, x)
-    assert difference(y, net.predict(x)) <= 1e-4
 
 
 def with_ties() -> cr.Sequential:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.network import fit_loop, progress
+from chainrule.network import observer, progress
 from chainrule.network.progress import Progress, epoch_line, format_value, make_progress
 
 
@@ -182,7 +182,7 @@ def test_an_epoch_shows_its_own_seconds(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = iter([1.0, 4.5, 10.0, 10.25])
-    monkeypatch.setattr(fit_loop, "time", types.SimpleNamespace(perf_counter=clock.__next__))
+    monkeypatch.setattr(observer, "time", types.SimpleNamespace(perf_counter=clock.__next__))
     net = cr.Sequential([cr.Dense(1)], seed=0)
     net.fit(np.ones((4, 2)), np.ones(4), loss="mse", epochs=2, verbose=2)
     first, second = capsys.readouterr().out.splitlines()[-2:]

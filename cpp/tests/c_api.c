@@ -344,6 +344,31 @@ static void check_rows_that_are_read(void) {
   CHECK(memcmp(expected, found, sizeof expected) == 0);
 }
 
+static int iterate(void* context, chainrule_loss_sum* losses) {
+  chainrule_iteration_report report = {.struct_size = sizeof report};
+  CHECK_OK(chainrule_full_batch_trainer_step(context, NULL, 0, &report));
+  return report.made ? (losses[0] = report.losses[0], 1) : 0;
+}
+
+static void check_training_on_all_rows(chainrule_rows x, chainrule_targets y) {
+  chainrule_network* network = NULL;
+  static const char dense[] = CHAINRULE_JSON([{"kind": "dense", "units": 2}]);
+  CHECK_OK(chainrule_network_create(dense, INPUTS, NULL, &network));
+  chainrule_trainer* trainer = new_trainer(network);
+  chainrule_full_batch_options options = {.struct_size = sizeof options};
+  options.loss = "cross_entropy";
+  chainrule_full_batch_trainer* iterations = NULL;
+  CHECK_OK(chainrule_full_batch_trainer_create(network, &x, &y, &options, &iterations));
+  chainrule_fit_options fit = {.struct_size = sizeof fit, .epochs = 12, .iterate = iterate};
+  fit.context = iterations;
+  chainrule_epoch_report last = {.struct_size = sizeof last};
+  CHECK_OK(chainrule_trainer_fit(trainer, &x, &y, &fit, &last));
+  CHECK(last.epoch > 0 && last.loss < 0.5);
+  CHECK_OK(chainrule_full_batch_trainer_destroy(iterations));
+  CHECK_OK(chainrule_trainer_destroy(trainer));
+  CHECK_OK(chainrule_network_destroy(network));
+}
+
 static void check_golden_file(const char* folder) {
   char path[1024];
   snprintf(path, sizeof path, "%s/format_1.safetensors", folder);
@@ -367,6 +392,7 @@ int main(int argc, char** argv) {
   check_normalization_and_sparse_rows();
   check_files();
   check_rows_that_are_read();
+  check_training_on_all_rows(pixel_rows(), class_labels());
   check_golden_file(argv[1]);
   if (failures > 0) return EXIT_FAILURE;
   printf("C interface, ABI %u: ok\n", (unsigned)chainrule_abi_version());

@@ -18,12 +18,16 @@ namespace chainrule::testing {
 struct CDestroy {
   void operator()(chainrule_network* handle) const { chainrule_network_destroy(handle); }
   void operator()(chainrule_trainer* handle) const { chainrule_trainer_destroy(handle); }
+  void operator()(chainrule_full_batch_trainer* handle) const {
+    chainrule_full_batch_trainer_destroy(handle);
+  }
   void operator()(chainrule_predictor* handle) const { chainrule_predictor_destroy(handle); }
   void operator()(chainrule_scratch* handle) const { chainrule_scratch_destroy(handle); }
 };
 
 using CNetwork = std::unique_ptr<chainrule_network, CDestroy>;
 using CTrainer = std::unique_ptr<chainrule_trainer, CDestroy>;
+using CFullBatchTrainer = std::unique_ptr<chainrule_full_batch_trainer, CDestroy>;
 using CPredictor = std::unique_ptr<chainrule_predictor, CDestroy>;
 using CScratch = std::unique_ptr<chainrule_scratch, CDestroy>;
 

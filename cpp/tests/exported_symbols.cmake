@@ -3,7 +3,12 @@
 # A shared library exports the C functions of the list, what the C++ headers declare, and nothing else. An archive, whose
 # symbols are hidden in what it is linked into, is looked at for the C functions alone.
 file(STRINGS "${C_SYMBOLS}" _listed)
-file(READ "${HEADERS}/chainrule.h" _header)
+file(GLOB _c_headers "${HEADERS}/c/*.h")
+set(_header "")
+foreach(_file IN LISTS _c_headers)
+  file(READ "${_file}" _content)
+  string(APPEND _header "${_content}")
+endforeach()
 # Some declarations have their names on a second line.
 string(REGEX MATCHALL "\nCHAINRULE_API [^(;]+\\(" _lines "${_header}")
 set(_declared "")
@@ -14,7 +19,7 @@ foreach(_line IN LISTS _lines)
 endforeach()
 list(SORT _declared)
 if(NOT _declared STREQUAL _listed)
-  message(SEND_ERROR "chainrule.h declares\n  ${_declared}\nbut ${C_SYMBOLS} lists\n  ${_listed}")
+  message(SEND_ERROR "The headers of c/ declare\n  ${_declared}\nbut ${C_SYMBOLS} lists\n  ${_listed}")
 endif()
 
 set(_shared OFF)
@@ -56,7 +61,7 @@ endif()
 
 # What a header declares without CHAINRULE_API would be missing only where a program links the shared library.
 set(_text "")
-file(GLOB _headers "${HEADERS}/*.h" "${HEADERS}/*.hpp")
+file(GLOB _headers "${HEADERS}/c/*.h" "${HEADERS}/*.hpp")
 foreach(_header IN LISTS _headers)
   file(READ "${_header}" _content)
   string(REGEX REPLACE "//[^\n]*" "" _content "${_content}")

@@ -188,6 +188,55 @@ TEST_CASE("C: validation rows that cannot be read take the epoch back") {
   CHECK(c_parameter(network, "0.weight") == before);
 }
 
+TEST_CASE("C: an epoch stays behind an error where the caller keeps it") {
+  struct Keeping : Table {
+    Keeping() : Table(4) {}
+    std::vector<std::string> errors;
+    int answer = 0;
+  };
+  for (const int answer : {0, 1}) {
+    for (const bool whole : {false, true}) {
+      CAPTURE(answer);
+      CAPTURE(whole);
+      Keeping table;
+      table.answer = answer;
+      const CNetwork network = c_network();
+      const CTrainer trainer = c_trainer(network, kSgd);
+      const std::vector<float> before = c_parameter(network, "0.weight");
+      const chainrule_rows unread = elsewhere(4), in_memory = c_rows(table.x, 4);
+      const chainrule_rows values = c_rows(table.y, 2);
+      const chainrule_targets targets = c_targets(&values);
+      chainrule_fit_options o = options_of(table);
+      o.epochs = 1;
+      o.data_checked = 1;
+      if (whole) {
+        o.validation_x = &unread;
+        o.validation_y = &targets;
+        o.read_validation = read;
+        table.fails_at = 1;
+      } else {
+        o.read = read;
+        table.fails_at = 3;  // behind two of ten parts
+      }
+      o.keeps = [](void* context, chainrule_status status) {
+        auto& keeping = *static_cast<Keeping*>(static_cast<Table*>(context));
+        keeping.errors.push_back(refusal(status));
+        return keeping.answer;
+      };
+      const std::string error = fit(trainer, whole ? in_memory : unread, table.y, o);
+      CHECK(error.find("CALLBACK: options.read") == 0);
+      CHECK(table.errors == (whole ? std::vector{error} : std::vector<std::string>{}));
+      const bool stays = whole && answer != 0;
+      CHECK((c_parameter(network, "0.weight") != before) == stays);
+      chainrule_epoch_report next{};
+      next.struct_size = sizeof next;
+      table.fails_at = 0;
+      REQUIRE(fit(trainer, whole ? in_memory : unread, table.y, o, &next) == "none");
+      CHECK(next.epoch == (stays ? 2 : 1));
+    }
+  }
+}
+
 TEST_CASE("C: what is to be read must not be there, and what is not must be") {
   Table table(4);
   const CNetwork network = c_network();

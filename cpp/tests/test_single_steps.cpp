@@ -26,6 +26,7 @@ using namespace chainrule;
 using namespace chainrule::testing;
 
 using Act = Activation::Kind;
+using Opt = Optimizer::Kind;
 
 EpochOptions alone(std::int64_t rows) {
   EpochOptions o = options(rows);
@@ -252,5 +253,51 @@ TEST_CASE("rows that spoil running statistics or gradients change nothing") {
       }
     }
     large = data;
+  }
+}
+
+TEST_CASE("a single batch by itself counts as a step, not as an epoch") {
+  DataSet data(8, 4, 3);
+  Network<double> network({dense(3, Act::tanh), BatchNormalization(), dense(3)}, 4, 2);
+  EpochOptions o = options(8);
+  o.whole_epoch = false;
+  const EpochResult result = network.run_epoch(data.inputs_view(), data.by_label(), cross_entropy(),
+                                               optimizer(Opt::sgd, 0.1), o);
+  CHECK(result.batches == 1);
+  CHECK(network.steps() == 1);
+  CHECK(network.epochs() == 0);
+  const Snapshot<double> before(network);
+  data.x[5] = std::numeric_limits<double>::quiet_NaN();
+  CHECK_THROWS_AS(network.run_epoch(data.inputs_view(), data.by_label(), cross_entropy(),
+                                    optimizer(Opt::sgd, 0.1), o),
+                  DivergenceError);
+  CHECK(Snapshot<double>(network) == before);
+}
+
+TEST_CASE("with one batch an epoch, what a divergence restores predicts finite numbers") {
+  const DataSet data(12, 3, 2);
+  const RowsView x = data.inputs_view();
+  for (const bool validated : {false, true}) {
+    CAPTURE(validated);
+    Network<float> network({dense(4), dense(4), dense(2)}, 3, 1);
+    Trainer<float>(network, mse(), optimizer(Opt::adam, 1e-3))
+        .fit(x, data.by_row(), {.epochs = 3, .batch_size = 12});
+    const Snapshot<float> before(network);
+    Trainer<float> wild(network, mse(), optimizer(Opt::adam, 1e22));
+    FitOptions o{.epochs = 5, .batch_size = 12};
+    if (validated) {
+      o.validation_x = x;
+      o.validation_y = data.by_row();
+    }
+    try {
+      wild.fit(x, data.by_row(), o);
+      FAIL("it did not diverge");
+    } catch (const DivergenceError& error) {
+      CHECK(error.epoch == (validated ? 4 : 5));
+      CHECK(std::string(error.what()).find(validated ? "validation loss" : "before epoch 4") !=
+            std::string::npos);
+    }
+    CHECK(Snapshot<float>(network) == before);
+    for (const float output : network.predict(x)) CHECK(std::isfinite(output));
   }
 }

@@ -379,24 +379,6 @@ TEST_CASE("another optimizer starts with a memory of its own") {
   CHECK(network.optimizer_kind().empty());
 }
 
-TEST_CASE("a single batch by itself counts as a step, not as an epoch") {
-  DataSet data(8, 4, 3);
-  Network<double> network({dense(3, Act::tanh), BatchNormalization(), dense(3)}, 4, 2);
-  EpochOptions o = options(8);
-  o.whole_epoch = false;
-  const EpochResult result = network.run_epoch(data.inputs_view(), data.by_label(), cross_entropy(),
-                                               optimizer(Opt::sgd, 0.1), o);
-  CHECK(result.batches == 1);
-  CHECK(network.steps() == 1);
-  CHECK(network.epochs() == 0);
-  const Snapshot<double> before(network);
-  data.x[5] = std::numeric_limits<double>::quiet_NaN();
-  CHECK_THROWS_AS(network.run_epoch(data.inputs_view(), data.by_label(), cross_entropy(),
-                                    optimizer(Opt::sgd, 0.1), o),
-                  DivergenceError);
-  CHECK(Snapshot<double>(network) == before);
-}
-
 TEST_CASE(
     "threads that gather copies of their own give the bits of one thread, with zeros or without") {
   DataSet data(150, 100, 4);

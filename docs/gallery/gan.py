@@ -130,7 +130,7 @@ steps, d_losses, g_losses = np.array(losses).T
 right.plot(steps, d_losses, color="#1f6fb2", label="discriminator")
 right.plot(steps, g_losses, color="#c8501e", label="generator")
 right.axhline(np.log(2), color="0.6", linestyle="--")
-right.annotate("nobody knows: log 2", (100, np.log(2) - 0.14), color="0.4")
+right.annotate("no knowledge: log 2", (100, np.log(2) - 0.14), color="0.4")
 right.set(xlabel="step", ylabel="loss", title="the game")
 right.grid(alpha=0.3)
 right.legend()

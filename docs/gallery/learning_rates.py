@@ -84,7 +84,7 @@ ax.legend()
 plt.show()
 
 # %%
-# In a network nobody knows the curvature beforehand. ``find_learning_rate`` trains a copy at a rate that
+# The curvature of a network is not known beforehand. ``find_learning_rate`` trains a copy at a rate that
 # grows from step to step, and takes one from where the loss falls fastest:
 
 import chainrule as cr

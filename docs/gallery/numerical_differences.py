@@ -8,7 +8,7 @@ A derivative can be had without any chain rule: move one weight a little and see
 .. math::
    \frac{\partial L}{\partial w_i} \approx \frac{L(w_i + h) - L(w_i - h)}{2 h}.
 
-It is simple and nearly right. Then why does nobody train networks like that?
+It is simple and nearly right. Then why are networks not trained like that?
 """
 
 import time

@@ -74,7 +74,7 @@ left.legend()
 plt.show()
 
 # %%
-# What that means for the curve: the errors, not the predictions, since those cannot be told apart by eye.
+# What that means for the curve: the errors, not the predictions, since those cannot be distinguished by eye.
 
 fig, axes = plt.subplots(1, 3, figsize=(11, 2.8), layout="constrained")
 for ax, (name, (net, _, _)) in zip(axes, results.items(), strict=True):

@@ -51,7 +51,7 @@ print(f"right: w = {good[-1]:.4f}, loss {good_losses[-1]:.1e}")
 print(f"wrong: w = {bad[-1]:.4g}, loss {bad_losses[-1]:.1e}")
 
 # %%
-# The picture tells at a glance which of the two it is. A loss that *grows smoothly and ever faster*
+# The picture shows at a glance which of the two it is. A loss that *grows smoothly and ever faster*
 # from the first step on is a wrong sign or much too large a learning rate. If it still grows with a
 # tenth of the rate, it is the sign.
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""
-Softmax, and why nobody computes it as it is written
+Softmax, and why it is not computed as it is written
 ====================================================
 
 .. math::

@@ -49,7 +49,7 @@ def homes(rows):
 
 
 def with_holes(x):
-    """Return a copy that lacks some values; of old homes nobody knows the heating."""
+    """Return a copy that lacks some values; the heating of old homes is unknown."""
     x = x.copy()
     x[rng.random(len(x)) < 0.1, 1] = None
     x[rng.random(len(x)) < 0.1, 2] = None

@@ -55,7 +55,7 @@ def residual():
 #
 # Layer normalisation is drawn as well, as a warning. It does for each row by itself what batch
 # normalisation does for each feature over the rows. But sigmoids make all rows nearly alike, and within a
-# row there is nothing that could tell them apart again.
+# row there is nothing that could distinguish them again.
 
 networks = {
     "sigmoid": activated("sigmoid"),

@@ -11,6 +11,7 @@
 #include "chainrule/callback.hpp"
 #include "chainrule/cxx20.hpp"
 #include "chainrule/data.hpp"
+#include "chainrule/epoch.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/export.h"
 #include "chainrule/graph.hpp"
@@ -18,107 +19,9 @@
 #include "chainrule/loss.hpp"
 #include "chainrule/optimizer.hpp"
 #include "chainrule/owned.hpp"
+#include "chainrule/processor.hpp"
 
 namespace chainrule {
-
-/// The losses of some rows added up, for an epoch whose rows come in several calls.
-struct LossSum {
-  double sum = 0.0;     // of weight times loss
-  double weight = 0.0;  // of the rows
-  double unit = 1.0;    // of both, a power of two near the largest weight
-
-  double mean() const { return weight > 0.0 ? sum / weight : 0.0; }
-};
-
-/// Such sums for each output of a network; without any, of no rows. The only one of most networks
-/// takes no memory of its own.
-class LossSums {
- public:
-  bool empty() const { return size_ == 0; }
-  std::size_t size() const { return size_; }
-  void resize(std::size_t size) {
-    if (size > 1) others_.resize(size - 1);
-    size_ = size;
-  }
-  LossSum& operator[](std::size_t output) { return output == 0 ? first_ : others_[output - 1]; }
-  const LossSum& operator[](std::size_t output) const {
-    return output == 0 ? first_ : others_[output - 1];
-  }
-  /// What training minimises: the means by the weights of the losses.
-  double mean(const Losses& losses) const {
-    double sum = 0.0;
-    for (std::size_t i = 0; i < size_; ++i) sum += losses.weight(i) * (*this)[i].mean();
-    return sum;
-  }
-
- private:
-  LossSum first_;
-  std::vector<LossSum> others_;
-  std::size_t size_ = 0;
-};
-
-/// What a batch of an epoch gave.
-struct BatchReport {
-  std::int64_t epoch = 0;  // of the network, counted from 1
-  std::int64_t batch = 0;  // counted from 1
-  double loss = 0.0;       // weighted mean over its rows, from before its update
-  double mean_loss = 0.0;  // of the epoch so far
-  LossSums losses;         // what that is the mean of, for each output
-};
-
-/// Rows that are not in memory: given the numbers of `count` rows, returns these rows in that order
-/// and of each input in one type, in memory that stays until the next call.
-using ReadRows = Callback<InputRows(const std::int64_t* numbers, std::int64_t count)>;
-
-/// How one pass over the training data runs.
-struct EpochOptions {
-  std::int64_t batch_size = 32;
-  int num_threads = 0;  // 0: default_num_threads()
-  InputSparsity input_sparsity = InputSparsity::automatic;
-  bool shuffle = true;  // in the order that (seed, epoch) gives
-  /// false: batches by themselves, which count as steps but not as an epoch; on divergence this
-  /// call is undone.
-  bool whole_epoch = true;
-  double learning_rate = 0.0;              // 0: the optimizer's own
-  const double* learning_rates = nullptr;  // one per batch of the epoch; takes precedence
-  /// The network's step, at most its total_steps(), at which schedules of weight decay and dropout
-  /// began: their step 0. A batch by itself counts as an epoch of them.
-  std::int64_t schedule_origin = 0;
-  std::int64_t first_batch = 0;  // for epochs that are run in pieces
-  std::int64_t batches = -1;     // -1: to the end of the epoch
-  /// Of the epoch, in calls on other rows; none: what the network knows of calls on these rows.
-  std::optional<LossSums> losses_before = {};
-  /// The numbers of the rows of x and y that the epoch has, in any order, with repetitions; none:
-  /// all rows. The results are those of a table of these rows, of which there is no copy. In the
-  /// caller's memory.
-  std::span<const std::int64_t> rows = {};
-  /// Rows x outputs, of the network's type and in memory that is none of x's or y's: raw outputs in
-  /// the rows' own places, of a list of rows in the order of the list.
-  void* outputs = nullptr;
-  /// Where x has no data, only numbers of rows and columns: called on the calling thread for the
-  /// rows of some batches, as many as fit into a few megabytes. The network may be used from
-  /// within. An exception takes a whole epoch back and is passed on.
-  ReadRows read = {};
-  /// Called on the calling thread after each batch; the network may be used from within, and what
-  /// learning_rates points to, the optimizer and schedule_origin may change. True stops before the
-  /// next batch, and so does an exception, which is then passed on.
-  Callback<bool(const BatchReport&)> on_batch = {};
-  /// Called on the calling thread between batches, at most every 50 ms however many calls those
-  /// take; true stops before the next batch, and so does an exception, which is then passed on.
-  /// `batches_done` are those of the epoch, and their mean loss, of which there is none before the
-  /// first, is then the epoch's before.
-  Callback<bool(std::int64_t batches_done, double mean_loss)> poll = {};
-};
-
-struct EpochResult {
-  double loss = 0.0;         // weighted mean over the rows seen
-  double epoch_loss = 0.0;   // the same over all pieces of the epoch so far, whatever those were
-  LossSums losses;           // of this call, for each output
-  LossSums epoch_losses;     // what epoch_loss is the mean of
-  double weight = 0.0;       // of the rows of this call
-  std::int64_t batches = 0;  // done in this call
-  bool stopped = false;      // by poll
-};
 
 /// One stage of a plan: what it does, and what a training step costs in it.
 struct StageInfo {
@@ -213,7 +116,7 @@ class CHAINRULE_API Network {
   /// each UTF-8 without a 0 byte.
   const std::vector<std::string>& feature_names(std::int64_t input = 0) const;
   void set_feature_names(std::vector<std::string> names, std::int64_t input = 0);
-  /// Classes that an output tells apart at each of its positions: 2 for one column, else as many as
+  /// How many classes an output has at each of its positions: 2 for one column, else as many as
   /// columns.
   std::int64_t classes(std::int64_t output = 0) const;
   /// What these are called, as above.
@@ -441,27 +344,5 @@ CHAINRULE_API void check_targets(const TargetsView& y, const Loss& loss, const c
 /// The row of the first label that is none of 0 to classes - 1; -1 without one.
 CHAINRULE_API std::int64_t first_wrong_label(const std::int64_t* labels, std::int64_t rows,
                                              std::int64_t classes);
-
-/// How many threads a call uses by default: CHAINRULE_NUM_THREADS, else OpenMP's limit, affinity
-/// and cgroup quota.
-CHAINRULE_API int default_num_threads();
-
-/// Floating-point operations per second, two a multiply-add, that `num_threads` threads (0:
-/// default) can do at most with the instruction set in use; T is float or double.
-template <class T>
-CHAINRULE_API double fma_peak(double seconds, int num_threads);
-
-/// Bytes per second read and written by copies within a working set of `bytes` bytes.
-CHAINRULE_API double copy_rate(std::int64_t bytes, double seconds, int num_threads);
-
-/// Name of the instruction set in use, and of all usable ones, best first.
-CHAINRULE_API std::string instruction_set();
-CHAINRULE_API std::vector<std::string> instruction_sets();
-
-/// Where threads come from: "pool", the library's own; "openmp", a parallel region of the OpenMP
-/// runtime; or "serial". The environment variable CHAINRULE_THREADING_LAYER chooses one of those
-/// that the build has, whose default comes first. Throws Error where it names none of them.
-CHAINRULE_API std::string threading_layer();
-CHAINRULE_API std::vector<std::string> threading_layers();
 
 }  // namespace chainrule

@@ -20,11 +20,11 @@
 namespace chainrule::c_api {
 namespace {
 
-/// `to` is memory for the sums of each output; null where there are no sums.
-const chainrule_loss_sum* write_sums(const LossSums& from, std::vector<chainrule_loss_sum>& to) {
-  if (from.empty()) return nullptr;
-  for (std::size_t i = 0; i < to.size(); ++i) to[i] = {from[i].sum, from[i].weight, from[i].unit};
-  return to.data();
+LossSums sums_of(const chainrule_loss_sum* from, std::size_t outputs) {
+  LossSums sums;
+  sums.resize(outputs);
+  for (std::size_t i = 0; i < outputs; ++i) sums[i] = {from[i].sum, from[i].weight, from[i].unit};
+  return sums;
 }
 
 /// `losses` is memory for the sums of each output.
@@ -47,11 +47,7 @@ chainrule_batch_report batch_report_of(const BatchReport& from,
 void read_batches(const chainrule_fit_options& given, FitOptions& o, std::size_t outputs) {
   o.first_batch = given.first_batch;
   if (given.losses_before != nullptr) {
-    o.losses_before.resize(outputs);
-    for (std::size_t i = 0; i < outputs; ++i) {
-      const chainrule_loss_sum& before = given.losses_before[i];
-      o.losses_before[i] = {before.sum, before.weight, before.unit};
-    }
+    o.losses_before = sums_of(given.losses_before, outputs);
   } else if (given.batch_before != nullptr && outputs == 1) {
     const chainrule_batch_report before = read_structure(given.batch_before, "batch_before");
     o.losses_before.resize(1);
@@ -187,28 +183,47 @@ void end_by_poll_validation(const chainrule_fit_options& given, FitOptions& o,
   o.poll_validation = [given] {
     if (given.poll_validation(given.context) != 0) throw ValidationEnded();
   };
-  o.keeps = [](const std::exception_ptr& error, bool) {
-    try {
-      std::rethrow_exception(error);
-    } catch (const ValidationEnded&) {
-      return true;
-    } catch (...) {
-      return false;
-    }
+}
+
+/// Whether an epoch stays that an error ends. One between its batches takes it back in any case.
+bool keeps(const chainrule_fit_options& given, const std::exception_ptr& error, bool whole) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const ValidationEnded&) {
+    return true;
+  } catch (...) {
+    if (!whole || given.keeps == nullptr) return false;
+    return given.keeps(given.context, set_last_error()) != 0;
+  }
+}
+
+/// Epochs that the caller makes in the place of batches.
+template <class T>
+void read_iterations(const chainrule_fit_options& given, FitOptions& o, const Trainer<T>& trainer) {
+  if (given.iterate == nullptr) return;
+  o.iterate = [given, &trainer](EpochResult& result) {
+    const Losses losses = trainer.losses();
+    std::vector<chainrule_loss_sum> sums(losses.size());
+    const int made = given.iterate(given.context, sums.data());
+    if (made < 0) throw CallbackError("options.iterate gave " + std::to_string(made));
+    if (made == 0) return false;
+    result.epoch_losses = sums_of(sums.data(), sums.size());
+    result.epoch_loss = result.epoch_losses.mean(losses);
+    return true;
   };
 }
 
-/// Memory of the caller's for a row of outputs for each row of x, or of the list.
-template <class T>
-void* outputs_memory(void* given, std::size_t size, std::int64_t all,
-                     std::span<const std::int64_t> list, std::int64_t outputs, const char* name) {
-  const std::int64_t rows = list.empty() ? all : static_cast<std::int64_t>(list.size());
-  if (given != nullptr || size != 0) check_bytes<T>(size, rows, outputs, name);
-  if (given == nullptr && size != 0) throw Error(std::string(name) + " is NULL");
-  return given;
+std::int64_t rows_of(std::span<const std::int64_t> list, std::int64_t all) {
+  return list.empty() ? all : static_cast<std::int64_t>(list.size());
 }
 
 }  // namespace
+
+const chainrule_loss_sum* write_sums(const LossSums& from, std::vector<chainrule_loss_sum>& to) {
+  if (from.empty()) return nullptr;
+  for (std::size_t i = 0; i < to.size(); ++i) to[i] = {from[i].sum, from[i].weight, from[i].unit};
+  return to.data();
+}
 
 chainrule_epoch_report report_of(const EpochReport& from) {
   chainrule_epoch_report report{};
@@ -227,11 +242,17 @@ EpochReport fit(Trainer<T>& trainer, const std::vector<RowsView>& x,
   EpochReport trained{.epoch = 0, .loss = nan, .validation_loss = nan, .learning_rate = nan};
   const Network<T>& network = trainer.network();
   FitOptions o = fit_options(options, network.graph());
-  o.outputs = outputs_memory<T>(options.outputs, options.outputs_size, Inputs(x).rows(), o.rows,
-                                network.outputs(), "options.outputs");
-  o.validation_outputs = outputs_memory<T>(
-      options.validation_outputs, options.validation_outputs_size, o.validation_x.rows(),
-      o.validation_rows, network.outputs(), "options.validation_outputs");
+  o.outputs =
+      outputs_memory<T>(options.outputs, options.outputs_size, rows_of(o.rows, Inputs(x).rows()),
+                        network.outputs(), "options.outputs");
+  o.validation_outputs =
+      outputs_memory<T>(options.validation_outputs, options.validation_outputs_size,
+                        rows_of(o.validation_rows, o.validation_x.rows()), network.outputs(),
+                        "options.validation_outputs");
+  read_iterations(options, o, trainer);
+  o.keeps = [options](const std::exception_ptr& error, bool whole) {
+    return keeps(options, error, whole);
+  };
   if (options.poll_validation != nullptr) end_by_poll_validation(options, o, trained);
   try {
     const std::vector<EpochReport> reports = trainer.fit(x, y, o);

@@ -23,6 +23,8 @@ std::string name_of(Kind kind) {
       return "network";
     case Kind::trainer:
       return "trainer";
+    case Kind::full_batch_trainer:
+      return "full_batch_trainer";
     case Kind::predictor:
       return "predictor";
     case Kind::scratch:
@@ -72,7 +74,8 @@ DestroyedHandles& destroyed_handles() {
 [[noreturn]] void refuse(std::uint64_t tag, Kind kind) {
   const std::string name = name_of(kind);
   if (tag == destroyed_tag) throw Error("the " + name + " has been destroyed");
-  for (const Kind other : {Kind::network, Kind::trainer, Kind::predictor, Kind::scratch})
+  for (const Kind other :
+       {Kind::network, Kind::trainer, Kind::full_batch_trainer, Kind::predictor, Kind::scratch})
     if (tag == tag_of(other))
       throw Error("expected a chainrule_" + name + ", got a chainrule_" + name_of(other));
   throw Error("the pointer given for a chainrule_" + name + " is no handle");

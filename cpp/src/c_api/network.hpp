@@ -56,4 +56,13 @@ void check_bytes(std::size_t size, std::int64_t rows, std::int64_t columns, std:
               std::to_string(count) + " numbers of type " + type + ", got " + std::to_string(size));
 }
 
+/// The caller's memory for rows of outputs of type T, which may be null.
+template <class T>
+T* outputs_memory(void* given, std::size_t size, std::int64_t rows, std::int64_t columns,
+                  const char* name) {
+  if (given != nullptr || size != 0) check_bytes<T>(size, rows, columns, name);
+  if (given == nullptr && size != 0) throw Error(std::string(name) + " is NULL");
+  return static_cast<T*>(given);
+}
+
 }  // namespace chainrule::c_api

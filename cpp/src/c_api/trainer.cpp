@@ -35,7 +35,6 @@ Trainer<T> make_trainer(Network<T>& network, const TrainingState& record,
                         const chainrule_trainer_options& options) {
   const std::size_t outputs = network.graph().outputs().size();
   const std::vector<Loss> losses = chosen_losses(record, options.loss, outputs);
-  if (losses.empty()) throw Error("options.loss is NULL, and the network is from no file with one");
   const TrainingState training = chosen(record, options);
   const std::vector<double> weights = weights_of(options.loss_weights, losses.size());
   if (options.schedule == nullptr) return resume_training(network, training, {losses, weights});

@@ -62,7 +62,7 @@ inline const Graph& graph_of(const TrainerObject& object) {
                     object.network);
 }
 
-/// The losses of the outputs that `given` says, or the record; none where neither does.
+/// The losses of the outputs that `given` says, or the record; throws Error where neither does.
 std::vector<Loss> chosen_losses(const TrainingState& training, const char* given,
                                 std::size_t outputs);
 /// A weight for each loss; none where none are given.

@@ -32,7 +32,9 @@ std::vector<Loss> chosen_losses(const TrainingState& training, const char* given
                                 std::size_t outputs) {
   std::vector<Loss> losses;
   if (given == nullptr) {
-    if (training.loss) losses.assign(outputs, *training.loss);
+    if (!training.loss)
+      throw Error("options.loss is NULL, and the network is from no file with one");
+    losses.assign(outputs, *training.loss);
     return losses;
   }
   const std::string_view json = given;

@@ -27,17 +27,17 @@ template <class T>
 double norm_of(const kernels::KernelTable<T>& kernels, const Tensor<T>& x, std::int64_t rows) {
   // Whole vectors only: the kernel has no tails, and the padding of a tensor's values means
   // nothing.
-  constexpr std::int64_t granule = kernels::kRowAlignment<T>;
+  constexpr std::int64_t row_alignment = kernels::kRowAlignment<T>;
   // So few that the rounding of their sum in T is far below the tolerance of `norm_from`.
   constexpr std::int64_t most_at_once = 1 << 14;
   double sum = 0.0;
-  if (x.stride == x.columns && x.columns % granule == 0) {  // rows without padding are one piece
+  if (x.stride == x.columns && x.columns % row_alignment == 0) {  // rows without padding are one piece
     const std::int64_t size = rows * x.columns;
     for (std::int64_t i = 0; i < size; i += most_at_once)
       sum += double{kernels.sum_of_squares(x.data + i, std::min(most_at_once, size - i))};
     return norm_from<T>(sum, size);
   }
-  const std::int64_t whole = x.columns / granule * granule;
+  const std::int64_t whole = x.columns / row_alignment * row_alignment;
   for (std::int64_t i = 0; i < rows; ++i) {
     const T* row = x.row(i);
     if (whole > 0) sum += double{kernels.sum_of_squares(row, whole)};

@@ -14,27 +14,23 @@ import numpy as np
 from chainrule import activations
 from chainrule.c_export.category_operations import Embed, EncodeCategories
 from chainrule.c_export.column_operations import Mix, Periodic, PiecewiseLinear
+from chainrule.c_export.merge_operations import Concatenate, Dot, Merge
 from chainrule.c_export.operations import (
     Activation,
     Affine,
     Array,
     Clip,
-    Concatenate,
     Copy,
     Dense,
-    Dot,
     FillMissing,
     LayerNormalization,
-    MeanOfPositions,
-    Merge,
     MissingIndicators,
     Operation,
-    Permute,
     PReLU,
-    Repeat,
     SmoothClip,
 )
 from chainrule.c_export.program import Program
+from chainrule.c_export.shape_operations import MeanOfPositions, Permute, Repeat
 from chainrule.interop.affine import scale_and_offset
 from chainrule.interop.bins import bins_of
 from chainrule.interop.categories import codes_of

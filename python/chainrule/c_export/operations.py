@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,14 +13,12 @@ from numpy.typing import NDArray
 
 from chainrule import activations, layers
 from chainrule.c_export.literals import number
-from chainrule.interop.merges import MERGES
 
 if TYPE_CHECKING:
     from chainrule.network.sequential import Sequential
 
 __all__ = ["Activation", "Affine", "Array", "Copy", "Dense", "LayerNormalization", "Operation"]
-__all__ += ["Clip", "Concatenate", "Dot", "FillMissing", "MeanOfPositions", "Merge"]
-__all__ += ["MissingIndicators", "PReLU", "Permute", "Product", "Repeat", "SmoothClip"]
+__all__ += ["Clip", "FillMissing", "MissingIndicators", "PReLU", "Product", "SmoothClip"]
 
 Array = NDArray[Any]
 
@@ -317,134 +314,6 @@ class FillMissing(OfMissing):
         y = x.copy()
         y[:, self.filled] = np.where(np.isnan(x), 0.0, x)[:, self.filled]
         return y
-
-
-@dataclass(frozen=True, eq=False)
-class Merge(Operation):
-    """y = f(a, b), element by element."""
-
-    kind: str
-    name = "merge"
-
-    @property
-    def function(self) -> str:
-        """That of the kind."""
-        return MERGES[self.kind].c_function
-
-    def run(self, a: Array, b: Array) -> Array:
-        """Return f(a, b)."""
-        values: Array = MERGES[self.kind].values(a, b)
-        return values
-
-
-@dataclass(frozen=True, eq=False)
-class Concatenate(Merge):
-    """y = a with b behind it."""
-
-    in_place = False
-
-    @property
-    def arguments(self) -> list[str]:
-        """The columns of both."""
-        return [*map(str, self.columns_read)]
-
-    @property
-    def columns_read(self) -> list[int]:
-        """Those of the second are what is left."""
-        return [self.inputs, self.outputs - self.inputs]
-
-
-@dataclass(frozen=True, eq=False)
-class Permute(Operation):
-    """The numbers in another order.
-
-    Of what it gives, axis k has ``extents[k]`` entries, which lie ``strides[k]`` apart in what it
-    takes.
-    """
-
-    extents: Array
-    strides: Array
-    name = "permute"
-    in_place = False
-
-    @classmethod
-    def fields_of(cls, shape: Sequence[int], dims: Sequence[int]) -> dict[str, Array]:
-        """Return extents and strides for rows of a shape; axes count from 1."""
-        steps = np.cumprod([1, *shape[:0:-1]])[::-1]
-        axes = np.array(dims) - 1
-        extents, strides = np.array(shape)[axes], steps[axes]
-        return {"extents": extents.astype(np.int32), "strides": strides.astype(np.int32)}
-
-    @property
-    def arguments(self) -> list[str]:
-        """What the call passes, with the number of axes."""
-        return [str(self.inputs), str(len(self.extents)), *self.constants]
-
-    def in_float32(self) -> Operation:
-        """Return it as it is."""
-        return self
-
-    def run(self, x: Array) -> Array:
-        """Return the numbers in their new places."""
-        places = np.indices(self.extents.tolist()).reshape(len(self.extents), -1)
-        return x[:, self.strides @ places]
-
-
-@dataclass(frozen=True, eq=False)
-class Repeat(Operation):
-    """y = x, so many `times`."""
-
-    times: int
-    name = "repeat"
-    in_place = False
-
-    @property
-    def arguments(self) -> list[str]:
-        """What the call passes, with the number of repetitions."""
-        return [*super().arguments, str(self.times)]
-
-    def run(self, x: Array) -> Array:
-        """Return the rows repeated."""
-        return np.tile(x, (1, self.times))
-
-
-@dataclass(frozen=True, eq=False)
-class MeanOfPositions(Operation):
-    """y = the mean over positions of `outputs` columns each."""
-
-    name = "mean_of_positions"
-    in_place = False
-
-    @property
-    def arguments(self) -> list[str]:
-        """The columns, and how many positions there are."""
-        return [str(self.outputs), str(self.inputs // self.outputs)]
-
-    def run(self, x: Array) -> Array:
-        """Return the means."""
-        means: Array = x.reshape(len(x), -1, self.outputs).mean(axis=1)
-        return means
-
-
-@dataclass(frozen=True, eq=False)
-class Dot(Operation):
-    """y = sums of products over so many `features`, of each row of a with each row of b."""
-
-    features: int
-    name = "dot"
-    in_place = False
-
-    @property
-    def arguments(self) -> list[str]:
-        """The features, and the rows of both."""
-        rows = self.inputs // self.features
-        return [*map(str, (self.features, rows, self.outputs // rows))]
-
-    def run(self, a: Array, b: Array) -> Array:
-        """Return the sums."""
-        left, right = (x.reshape(len(x), -1, self.features) for x in (a, b))
-        sums: Array = np.einsum("rik,rjk->rij", left, right).reshape(len(a), -1)
-        return sums
 
 
 def _one_layer(inputs: int, layer: layers.Layer) -> Sequential:

@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import builtins
-import functools
 import math
-import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +15,6 @@ from chainrule import layers
 from chainrule.graph.fma import fma
 from chainrule.graph.formulas import activation_operation
 from chainrule.graph.nodes import (
-    InSteps,
     Node,
     Operation,
     max,
@@ -26,6 +23,7 @@ from chainrule.graph.nodes import (
     subtract,
     sum,
 )
+from chainrule.graph.sums import DOT, MEAN, MEAN_SQUARE, PRODUCT, TREE, TREE_MEAN
 
 if TYPE_CHECKING:
     from chainrule.activations import Activation
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["KNOWN", "activated", "moves_nothing", "output_of", "used_apart"]
 
 Nodes = NDArray[Any]  # of Node, in the shape of a row
-
-_LANES = 16  # sums that the core adds as a tree
 
 
 def moves_nothing(layer: layers.Layer, read: tuple[int, ...], made: tuple[int, ...]) -> bool:
@@ -116,7 +112,7 @@ def _dense(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) 
         for b, w in zip(biases, own["weight"].T, strict=True)
     )
     nodes = (
-        _DOT.of(*each, name=_label(f"{name}.z", place))
+        DOT.of(*each, name=_label(f"{name}.z", place))
         for place, each in zip(np.ndindex(*shape), terms, strict=True)
     )
     return _array(nodes, shape)
@@ -204,13 +200,13 @@ def _layer_normalization(
     )
     made = []
     for row in x.reshape(-1, x.shape[-1]):
-        mean = _TREE_MEAN.of(*row)
+        mean = TREE_MEAN.of(*row)
         centred = [node - mean for node in row]
-        inverse = inverse_of.of(_MEAN_SQUARE.of(*centred))
+        inverse = inverse_of.of(MEAN_SQUARE.of(*centred))
         terms = zip(beta, gamma, centred, strict=True)
         made += [(start, factor, node * inverse) for start, factor, node in terms]
     nodes = (
-        _DOT.of(*each, name=_label(f"{name}.y", place))
+        DOT.of(*each, name=_label(f"{name}.y", place))
         for place, each in zip(np.ndindex(*x.shape), made, strict=True)
     )
     return _array(nodes, x.shape)
@@ -225,7 +221,7 @@ def _affine(name: str, x: Nodes, offset: Any, scale: Any) -> Nodes:
     shape = x.shape
     terms = (np.broadcast_to(np.asarray(each, float), shape).flat for each in (offset, scale))
     nodes = (
-        _DOT.of(start, node, factor, name=_label(f"{name}.y", place))
+        DOT.of(start, node, factor, name=_label(f"{name}.y", place))
         for place, node, start, factor in zip(np.ndindex(*shape), x.flat, *terms, strict=True)
     )
     return _array(nodes, shape)
@@ -234,7 +230,7 @@ def _affine(name: str, x: Nodes, offset: Any, scale: Any) -> Nodes:
 def _dot_layer(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
     a, b = (x.reshape(-1, x.shape[-1]) for x in read)
     nodes = [
-        _TREE.of(*p, *q, name=_label(f"{name}.y", (i, j) if read[0].ndim > 1 else (0,)))
+        TREE.of(*p, *q, name=_label(f"{name}.y", (i, j) if read[0].ndim > 1 else (0,)))
         for i, p in enumerate(a)
         for j, q in enumerate(b)
     ]
@@ -243,7 +239,7 @@ def _dot_layer(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Node
 
 def _pooling(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
     columns = read[0].reshape(-1, read[0].shape[-1]).T
-    nodes = [_MEAN.of(*x, name=_label(f"{name}.y", (j,))) for j, x in enumerate(columns)]
+    nodes = [MEAN.of(*x, name=_label(f"{name}.y", (j,))) for j, x in enumerate(columns)]
     return _array(nodes, (len(columns),))
 
 
@@ -276,85 +272,13 @@ def _merged(operation: Operation) -> Callable[..., Nodes]:
     return lambda name, layer, read, own: _each(operation, f"{name}.y", read)
 
 
-def _dot(start: float, *pairs: float) -> float:
-    total = start
-    for x, w in zip(pairs[::2], pairs[1::2], strict=True):
-        total = fma(x, w, total)
-    return total
-
-
-def _dot_derivatives(y: Any, start: Any, *pairs: Any) -> Sequence[Any]:
-    swapped = [pairs[i ^ 1] for i in range(len(pairs))]
-    return [1.0, *swapped]
-
-
-def _tree(*both: float) -> float:
-    """Return sums of products of every sixteenth pair, added as a tree."""
-    count = len(both) // 2
-    sums = [0.0] * _LANES
-    for j, (a, b) in enumerate(zip(both[:count], both[count:], strict=True)):
-        sums[j % _LANES] = fma(a, b, sums[j % _LANES])
-    return _folded(sums)
-
-
-def _folded(sums: list[float]) -> float:
-    half = _LANES // 2
-    while half:
-        sums = [sums[i] + sums[i + half] for i in range(half)]
-        half //= 2
-    return sums[0]
-
-
-def _tree_mean(*xs: float) -> float:
-    """Return the mean, of sums of every sixteenth number, added as a tree."""
-    sums = [0.0] * _LANES
-    for j, x in enumerate(xs):
-        sums[j % _LANES] += x
-    return _folded(sums) / len(xs)
-
-
-def _tree_derivatives(y: Any, *both: Any) -> Sequence[Any]:
-    count = len(both) // 2
-    return [*both[count:], *both[:count]]
-
-
-def _mean(*xs: float) -> float:
-    return functools.reduce(operator.add, xs) / len(xs)
-
-
-def _mean_derivatives(y: Any, *xs: Any) -> Sequence[Any]:
-    count = float(len(xs))
-    return [InSteps(1.0 / count, lambda gradient: gradient / count)] * len(xs)
-
-
-def _product_derivatives(y: Any, *xs: Any) -> Sequence[Any]:
-    others = [[*xs[:k], *xs[k + 1 :]] for k in range(len(xs))]
-    if isinstance(xs[0], Node):
-        return [functools.reduce(operator.mul, each) for each in others]
-    return [InSteps(math.prod(each), functools.partial(_times, each)) for each in others]
-
-
-def _times(factors: Sequence[float], gradient: float) -> float:
-    return functools.reduce(operator.mul, factors, gradient)
-
-
 def _prelu_derivatives(y: Any, x: Any, slope: Any) -> Sequence[Any]:
     positive = (x.value if isinstance(x, Node) else x) > 0.0
     return (1.0, 0.0) if positive else (slope, x)
 
 
 _SAME = Operation("=", lambda x: x, lambda y, x: (1.0,))
-_DOT = Operation("dot", _dot, _dot_derivatives)
-_TREE = Operation("dot", _tree, _tree_derivatives)
-_MEAN = Operation("mean", _mean, _mean_derivatives)
-_TREE_MEAN = Operation("mean", _tree_mean, _mean_derivatives)
-_MEAN_SQUARE = Operation(
-    "mean_square",
-    lambda *xs: _tree_mean(*(x * x for x in xs)),
-    lambda y, *xs: [2.0 * x / len(xs) for x in xs],
-)
 _SMOOTH_CLIP = Operation("smooth_clip", _smooth_clip, _smooth_clip_derivatives)
-_PRODUCT = Operation("*", lambda *xs: functools.reduce(operator.mul, xs), _product_derivatives)
 _PRELU = Operation("prelu", lambda x, s: x if x > 0.0 else s * x, _prelu_derivatives)
 
 _MIX = Operation(
@@ -392,8 +316,8 @@ KNOWN: dict[type[layers.Layer], Callable[..., Nodes]] = {
     layers.Clip: _clip,
     layers.Add: _merged(sum),
     layers.Subtract: _merged(subtract),
-    layers.Multiply: _merged(_PRODUCT),
-    layers.Average: _merged(_MEAN),
+    layers.Multiply: _merged(PRODUCT),
+    layers.Average: _merged(MEAN),
     layers.Maximum: _merged(max),
     layers.Concatenate: lambda name, layer, read, own: np.concatenate(read, axis=-1),
     layers.Dot: _dot_layer,

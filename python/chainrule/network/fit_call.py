@@ -18,6 +18,7 @@ from chainrule.network.compiled import Compiled
 from chainrule.network.history import History
 from chainrule.network.lazy_training import check_rows
 from chainrule.network.measuring import resolve_metrics
+from chainrule.network.observer import Observer
 from chainrule.network.output_losses import function_names
 from chainrule.network.progress import Progress
 from chainrule.network.training_data import make_dataset, prepare_validation, warn_of_scale
@@ -78,7 +79,7 @@ class FitCall:
         self._metrics_before = net.metrics
         self._data: CheckedData | None = None
         self._held_back: CheckedData | None = None
-        self._observer_of: Callable[..., fit_loop.Observer] = fit_loop.Observer
+        self._observer_of: Callable[..., Observer] = Observer
         self.progress = Progress()
         self._before: BeforeTraining | None = None
 
@@ -136,7 +137,7 @@ class FitCall:
         parts = self._data, self._held_back
         return any(part is not None and isinstance(part.x, LazyRows) for part in parts)
 
-    def begin(self) -> fit_loop.Observer:
+    def begin(self) -> Observer:
         """Have the network take over what it is trained by, and return the observer of the loop."""
         net = self.net
         net.loss = self._objective

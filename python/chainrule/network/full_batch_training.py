@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule import _core
 from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.inputs.several import core_rows
-from chainrule.network.fit_loop import Observer
+from chainrule.network.observer import Observer
 from chainrule.network.output_losses import loss_weights_of
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from chainrule.network import fit_loop
 from chainrule.network.compiled import Compiled
 from chainrule.network.fit_call import FitCall
 from chainrule.network.history import History
+from chainrule.network.observer import Observer
 
 __all__ = ["fit_options", "raise_first", "run_many", "train_many", "training_call"]
 
@@ -142,7 +143,7 @@ def _train(calls: list[FitCall], threads: int) -> list[Exception | None]:
                 call.check()
                 if call.reads_lazily:
                     raise ValueError("x must be in memory, since many trainings read it at once")
-    observers: list[fit_loop.Observer] = []
+    observers: list[Observer] = []
     ends: list[BaseException | None] = [None] * len(calls)
     of_all: BaseException | None = None
     try:
@@ -167,9 +168,7 @@ def _error_of(outcome: _core.FitOutcome) -> BaseException | None:
     return None if outcome.finished else KeyboardInterrupt()
 
 
-def _end(
-    call: FitCall, observer: fit_loop.Observer, error: BaseException | None
-) -> Exception | None:
+def _end(call: FitCall, observer: Observer, error: BaseException | None) -> Exception | None:
     """Have a network take over how its training has ended; an error that is no ordinary end."""
     try:
         observer.end()
