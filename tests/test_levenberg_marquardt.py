@@ -97,6 +97,69 @@ def test_steps_are_those_of_plain_numpy() -> None:
     assert flat(net.parameters.values()) == pytest.approx(flat(w), rel=1e-6, abs=1e-8)
 
 
+@pytest.mark.parametrize("bayesian", [False, True])
+@pytest.mark.parametrize(
+    ("rows", "inputs", "form"), [(120, 3, "dense"), (120, 3, "sparse"), (2700, 400, "dense")]
+)
+def test_accelerated_steps_are_those_of_plain_numpy(
+    rows: int, inputs: int, form: str, bayesian: bool
+) -> None:
+    """Transtrum and Sethna's step and Nielsen's damping; 2,700 rows are more than a batch takes."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(rows, inputs)) / np.sqrt(inputs / 3)
+    y = np.column_stack([np.sin(x[:, 0]) * x[:, 1], np.cos(x[:, 0]) * x[:, 2]])
+    layers = [cr.Dense(2, activation="tanh"), cr.Dense(2)]
+    net = cr.Sequential([cr.Input(inputs), *layers], seed=1, dtype="float64")
+    w = list(net.parameters.values())
+    optimizer = cr.LevenbergMarquardt(1e-5, acceleration=True, bayesian=bayesian)
+    count = 8 if rows < 1000 else 3
+    given = x if form == "dense" else sparse.csr_array(x)
+    history = net.fit(given, y, loss="mse", optimizer=optimizer, epochs=count, verbose=0)
+
+    def errors(at: Arrays) -> np.ndarray:
+        return (forward(at, x)[0] - y).ravel() / np.sqrt(y.size)
+
+    n, h, damping = flat(w).size, 0.1, 1e-5
+    loss = (errors(w) ** 2).sum()
+    beta, alpha = 1 / y.size, 0.0
+    if bayesian:
+        jacobian = forward(w, x)[1] / np.sqrt(y.size)
+        beta = 1 / (2 * loss)
+        alpha = 1e-3 * beta * y.size * (jacobian**2).sum() / n
+    weight = beta * y.size
+    losses, dampings, bends, failed = [], [], 0, 0
+    for epoch in range(count):
+        e, jacobian = errors(w), forward(w, x)[1] / np.sqrt(y.size)
+        before = weight * e @ e + alpha * flat(w) @ flat(w)
+        gradient = weight * jacobian.T @ e + alpha * flat(w)
+        increase = 3.0
+        while True:
+            a = weight * jacobian.T @ jacobian + (alpha + damping) * np.eye(n)
+            v = -np.linalg.solve(a, gradient)
+            foretold = damping * v @ v - gradient @ v
+            second = 2 / h * ((errors(split(flat(w) + h * v, w)) - e) / h - jacobian @ v)
+            bend = -np.linalg.solve(a, weight * jacobian.T @ second)
+            follows = 2 * np.linalg.norm(bend) <= 0.75 * np.linalg.norm(v)
+            tried = split(flat(w) + v + 0.5 * bend * follows, w)
+            value = weight * (errors(tried) ** 2).sum() + alpha * flat(tried) @ flat(tried)
+            bends += follows
+            if value < before:
+                break
+            damping, increase, failed = damping * increase, increase * 2, failed + 1
+        w = tried
+        damping *= max(0.3, 1 - (2 * (before - value) / foretold - 1) ** 3)
+        losses.append((errors(w) ** 2).sum())
+        dampings.append(damping)
+        if bayesian:
+            alpha, beta = (history[name][epoch] for name in ("alpha", "beta"))
+            weight = beta * y.size
+    assert bends > 0
+    assert failed > 1 or rows > 1000
+    assert history["loss"] == pytest.approx(losses, rel=1e-6)
+    assert history["damping"] == pytest.approx(dampings, rel=1e-6)
+    assert flat(net.parameters.values()) == pytest.approx(flat(w), rel=1e-4, abs=1e-6)
+
+
 def jacobian_of_layers(layers: list[Arrays], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Layers of tanh below a linear one, each a weight and maybe a bias: outputs and Jacobian."""
     read = [x]
@@ -362,8 +425,9 @@ y = np.sin(x[:, :2]) * x[:, 2:4]
 net = cr.Sequential(
     [cr.Input(7), cr.Dense(int(sys.argv[2]), activation="tanh"), cr.Dense(2)], seed=1,
     dtype="float64")
-net.fit(x, y, loss="mse", optimizer=cr.LevenbergMarquardt(bayesian=True), epochs=6,
-        num_threads=int(sys.argv[1]), verbose=0)
+for options in ({"bayesian": True}, {"acceleration": True}):
+    net.fit(x, y, loss="mse", optimizer=cr.LevenbergMarquardt(**options), epochs=6,
+            num_threads=int(sys.argv[1]), verbose=0)
 print(hashlib.sha256(b"".join(p.tobytes() for p in net.parameters.values())).hexdigest())
 """
 
