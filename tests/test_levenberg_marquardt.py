@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Levenberg and Marquardt's method: steps, optima, Bayesian regularisation, refusals."""
+"""Levenberg and Marquardt's method: steps, optima, refusals."""
 
 from __future__ import annotations
 
@@ -10,53 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from least_squares import Arrays, data, flat, forward, network, split
 from scipy import sparse
 
 import chainrule as cr
-
-Arrays = list[np.ndarray]
-
-
-def forward(weights: Arrays, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """One hidden layer of tanh, plainly: outputs, and their Jacobian by the chain rule."""
-    w1, b1, w2, b2 = weights
-    h = np.tanh(x @ w1 + b1)
-    z = h @ w2 + b2
-    rows, units, outputs = len(x), len(b1), len(b2)
-    jacobian = np.zeros((rows, outputs, w1.size + b1.size + w2.size + b2.size))
-    for k in range(outputs):
-        dh = (1 - h**2) * w2[:, k]
-        parts = [
-            (x[:, :, None] * dh[:, None, :]).reshape(rows, -1),
-            dh,
-            (h[:, :, None] * np.eye(outputs)[k]).reshape(rows, -1),
-            np.tile(np.eye(outputs)[k], (rows, 1)),
-        ]
-        jacobian[:, k] = np.concatenate(parts, axis=1)
-    assert jacobian.shape[2] == units * (x.shape[1] + 1) + outputs * (units + 1)
-    return z, jacobian.reshape(rows * outputs, -1)
-
-
-def split(flat: np.ndarray, like: Arrays) -> Arrays:
-    ends = np.cumsum([w.size for w in like])
-    parts = np.split(flat, ends[:-1])
-    return [part.reshape(w.shape) for part, w in zip(parts, like, strict=True)]
-
-
-def flat(weights: Any) -> np.ndarray:
-    return np.concatenate([np.asarray(w, float).ravel() for w in weights])
-
-
-def data(rows: int = 120, outputs: int = 2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(rows, 3))
-    y = np.column_stack([np.sin(x[:, 0] + k) * x[:, 1] for k in range(outputs)])
-    return x, y + 0.05 * rng.normal(size=y.shape)
-
-
-def network(outputs: int = 2, dtype: str = "float64", units: int = 5) -> cr.Sequential:
-    layers = [cr.Dense(units, activation="tanh"), cr.Dense(outputs)]
-    return cr.Sequential([cr.Input(3), *layers], seed=1, dtype=dtype)
 
 
 def test_steps_are_those_of_plain_numpy() -> None:
@@ -245,8 +202,9 @@ y = np.sin(x[:, :2]) * x[:, 2:4]
 net = cr.Sequential(
     [cr.Input(7), cr.Dense(int(sys.argv[2]), activation="tanh"), cr.Dense(2)], seed=1,
     dtype="float64")
-net.fit(x, y, loss="mse", optimizer=cr.LevenbergMarquardt(bayesian=True), epochs=6,
-        num_threads=int(sys.argv[1]), verbose=0)
+for options in ({"bayesian": True}, {"acceleration": True}):
+    net.fit(x, y, loss="mse", optimizer=cr.LevenbergMarquardt(**options), epochs=6,
+            num_threads=int(sys.argv[1]), verbose=0)
 print(hashlib.sha256(b"".join(p.tobytes() for p in net.parameters.values())).hexdigest())
 """
 

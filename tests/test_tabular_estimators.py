@@ -118,6 +118,8 @@ def test_quantiles_are_sorted_and_cover():
     between = model.predict(X, quantiles=(0.3, 0.5))
     np.testing.assert_allclose(between[:, 0], (told[:, 0] + told[:, 1]) / 2)
     np.testing.assert_array_equal(model.predict(X, quantiles=0.5), told[:, 1])
+    close = TabularRegressor(loss="quantile", quantiles=(0.5, 0.51, 0.52), **QUICK).fit(X, noisy)
+    assert (np.diff(close.predict(X), axis=1) >= 0).all()  # those of the networks cross
     with pytest.raises(ValueError, match=r"within the fitted ones, 0.1 to 0.9"):
         model.predict(X, quantiles=[0.95])
     with pytest.raises(ValueError, match="loss='quantile', not 'mse'"):

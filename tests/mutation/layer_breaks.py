@@ -228,13 +228,13 @@ BREAKS: list[tuple[str, str, str]] = [
     ),
     (
         "kernels/multiply.hpp",
-        "const Start<T> start{begin > 0 ? f.g : nullptr, width};",
-        "const Start<T> start{nullptr, width};",
+        "const Start<T> start{f.adds || begin > 0 ? f.g : nullptr, width};",
+        "const Start<T> start{f.adds ? f.g : nullptr, width};",
     ),
     (
         "kernels/multiply.hpp",
-        "left < width ? left : width,\n          Prefetch",
-        "width,\n          Prefetch",
+        "column_end - column, s);",
+        "panel_width(shape, column / shape.panel), s);",
     ),
     (
         "kernels/multiply.hpp",

@@ -48,7 +48,7 @@ BREAKS: list[tuple[str, str, str]] = [
         "step.number = static_cast<std::uint64_t>(s_.total_steps + done);",
         "step.number = static_cast<std::uint64_t>(done);",
     ),
-    ("engine/training.cpp", "s_.optimizer.steps + done + 1);", "s_.optimizer.steps + 1);"),
+    ("engine/training.cpp", "s_.optimizer.steps + done + 1,", "s_.optimizer.steps + 1,"),
     (
         "engine/training_session.hpp",
         "shuffled_order(order_.data(), rows, seed, static_cast<std::uint64_t>(epoch));",
@@ -96,7 +96,7 @@ BREAKS: list[tuple[str, str, str]] = [
     ),
     ("engine/tensor_memory.hpp", "block.free_after >= life.from ||", ""),
     ("model/graph.cpp", "if (!node.trainable) graph.set_trainable(node.name, false);", ";"),
-    ("engine/input/normalization_adapt.cpp", "variances[j] += d * d;", "variances[j] += d;"),
+    ("engine/input/column_statistics.hpp", "variances[j] += d * d;", "variances[j] += d;"),
     (
         "engine/threads/thread_pool.cpp",
         "[] { idle_pools.store(nullptr, std::memory_order_release); });",
@@ -111,8 +111,8 @@ BREAKS: list[tuple[str, str, str]] = [
     ("engine/optimizer/active_rows.hpp", "if (begin[j] != begin[j + 1]) nonzero_state[j] = 1;", ""),
     (
         "engine/optimizer/optimizer_state.cpp",
-        "if (spec.l1 != 0.0 || spec.l2 != 0.0 || optimizer.weight_decay() != 0.0)",
-        "if (false)",
+        "if (spec.l1 != 0.0 || spec.l2 != 0.0 ||",
+        "if (",
     ),
     ("engine/input/sparse_input.cpp", "at += values_.data()[at] != T(0);", "++at;"),
     (
@@ -176,4 +176,39 @@ BREAKS: list[tuple[str, str, str]] = [
         "fs::copy_file(name_, target_, fs::copy_options::overwrite_existing, error);",
     ),
     ("model_file/atomic_file.cpp", "if (!renamed_) fs::remove(name_, ignored);", ""),
+    # Weights of 16 and 8 bits.
+    ("kernels/small_weights.hpp", "from_bits<float>(pair << 16);", "from_bits<float>(pair);"),
+    (
+        "kernels/small_weights.hpp",
+        "__builtin_convertvector(limited + broadcast(0.5f), Int);",
+        "__builtin_convertvector(limited, Int);",
+    ),
+    (
+        "kernels/small_weights.hpp",
+        "? set & ((uint64_t{1} << (count - k)) - 1) : set",
+        "? set : set",
+    ),
+    # All rows at once.
+    ("engine/second_order/lbfgs.cpp", "b - factors_[i]", "b + factors_[i]"),
+    (
+        "engine/second_order/levenberg_marquardt.cpp",
+        "engine::add_multiple(-0.5, bend, step_);",
+        "engine::add_multiple(0.5, bend, step_);",
+    ),
+    ("engine/second_order/levenberg_marquardt.cpp", "1.0 - gain * gain * gain", "1.0 - gain"),
+    (
+        "engine/second_order/gauss_newton.cpp",
+        "dz.row(i)[j] = scale * scale *",
+        "dz.row(i)[j] = scale *",
+    ),
+    (
+        "engine/second_order/product_gram.cpp",
+        "std::int64_t n = d == c ? 1 : 0; n < count; ++n)\n                mirrored",
+        "std::int64_t n = 1; n < count; ++n)\n                mirrored",
+    ),
+    (
+        "kernels/symmetric.hpp",
+        "const int64_t first = f.symmetric ? i : 0;",
+        "const int64_t first = 0;",
+    ),
 ]

@@ -9,6 +9,7 @@
 
 #include <limits>
 
+#include "kernels/inline.hpp"
 #include "kernels/layout.hpp"
 
 namespace chainrule::kernels {
@@ -16,40 +17,68 @@ namespace chainrule::kernels {
 // inlined, or left out.
 namespace {
 
-struct Dual {
-  double value;
-  double tangent;
+/// Of a Number, which is double or a vector of doubles. Comparisons are those of the values.
+template <class Number>
+struct DualNumber {
+  Number value;
+  Number tangent;
 
-  Dual() = default;
+  DualNumber() = default;
   // NOLINTNEXTLINE(google-explicit-constructor): a number is a dual number without tangent
-  constexpr Dual(double v, double t = 0.0) : value(v), tangent(t) {}
+  CHAINRULE_INLINE constexpr DualNumber(Number v, Number t = {}) : value(v), tangent(t) {}
+  /// The same dual number in each lane of a vector.
+  template <class Lane>
+    requires(sizeof(Lane) < sizeof(Number))
+  // NOLINTNEXTLINE(google-explicit-constructor): as a number goes with a vector of numbers
+  CHAINRULE_INLINE DualNumber(DualNumber<Lane> x)
+      : value(x.value - Number{}), tangent(x.tangent - Number{}) {}
   explicit constexpr operator double() const { return value; }
   explicit constexpr operator int64_t() const { return static_cast<int64_t>(value); }
 
-  Dual& operator+=(Dual b) {
-    value += b.value;
-    tangent += b.tangent;
-    return *this;
+  CHAINRULE_INLINE DualNumber<double> operator[](int lane) const {
+    return {value[lane], tangent[lane]};
   }
 
-  friend constexpr Dual operator-(Dual a) { return {-a.value, -a.tangent}; }
-  friend constexpr Dual operator+(Dual a, Dual b) {
+  CHAINRULE_INLINE DualNumber& operator+=(DualNumber b) { return *this = *this + b; }
+  CHAINRULE_INLINE DualNumber& operator*=(DualNumber b) { return *this = *this * b; }
+
+  friend CHAINRULE_INLINE constexpr DualNumber operator-(DualNumber a) {
+    return {-a.value, -a.tangent};
+  }
+  friend CHAINRULE_INLINE constexpr DualNumber operator+(DualNumber a, DualNumber b) {
     return {a.value + b.value, a.tangent + b.tangent};
   }
-  friend constexpr Dual operator-(Dual a, Dual b) {
+  friend CHAINRULE_INLINE constexpr DualNumber operator-(DualNumber a, DualNumber b) {
     return {a.value - b.value, a.tangent - b.tangent};
   }
-  friend constexpr Dual operator*(Dual a, Dual b) {
+  friend CHAINRULE_INLINE constexpr DualNumber operator*(DualNumber a, DualNumber b) {
     return {a.value * b.value, a.value * b.tangent + a.tangent * b.value};
   }
-  friend constexpr Dual operator/(Dual a, Dual b) {
-    const double quotient = a.value / b.value;
+  friend CHAINRULE_INLINE constexpr DualNumber operator/(DualNumber a, DualNumber b) {
+    const Number quotient = a.value / b.value;
     return {quotient, (a.tangent - quotient * b.tangent) / b.value};
   }
-  friend constexpr bool operator==(Dual a, Dual b) { return a.value == b.value; }
-  friend constexpr bool operator<(Dual a, Dual b) { return a.value < b.value; }
-  friend constexpr bool operator>(Dual a, Dual b) { return a.value > b.value; }
+  friend CHAINRULE_INLINE constexpr auto operator<(DualNumber a, DualNumber b) {
+    return a.value < b.value;
+  }
+  friend CHAINRULE_INLINE constexpr auto operator>(DualNumber a, DualNumber b) {
+    return a.value > b.value;
+  }
+  friend CHAINRULE_INLINE constexpr auto operator<=(DualNumber a, DualNumber b) {
+    return a.value <= b.value;
+  }
+  friend CHAINRULE_INLINE constexpr auto operator>=(DualNumber a, DualNumber b) {
+    return a.value >= b.value;
+  }
+  friend CHAINRULE_INLINE constexpr auto operator==(DualNumber a, DualNumber b) {
+    return a.value == b.value;
+  }
+  friend CHAINRULE_INLINE constexpr auto operator!=(DualNumber a, DualNumber b) {
+    return a.value != b.value;
+  }
 };
+
+using Dual = DualNumber<double>;
 
 }  // namespace
 

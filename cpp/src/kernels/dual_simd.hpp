@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The vector vocabulary for dual numbers, in terms of that for double: a vector of values and one
-// of tangents. Comparisons are those of the values. In memory, a tangent follows its value.
+// of tangents. In memory, a tangent follows its value.
 #pragma once
 
 #include "kernels/dispatch.hpp"
@@ -12,43 +12,7 @@ namespace {
 
 using chainrule::kernels::Dual;
 
-struct DualVector {
-  using Real = Vec<double>;
-  using Mask = IVec<double>;
-
-  Real value{};
-  Real tangent{};
-
-  DualVector() = default;
-  CHAINRULE_INLINE DualVector(Real v, Real t) : value(v), tangent(t) {}
-  CHAINRULE_INLINE DualVector(Dual x) : value(x.value - Real{}), tangent(x.tangent - Real{}) {}
-
-  CHAINRULE_INLINE Dual operator[](int lane) const { return {value[lane], tangent[lane]}; }
-
-  friend CHAINRULE_INLINE DualVector operator-(DualVector a) { return {-a.value, -a.tangent}; }
-  friend CHAINRULE_INLINE DualVector operator+(DualVector a, DualVector b) {
-    return {a.value + b.value, a.tangent + b.tangent};
-  }
-  friend CHAINRULE_INLINE DualVector operator-(DualVector a, DualVector b) {
-    return {a.value - b.value, a.tangent - b.tangent};
-  }
-  friend CHAINRULE_INLINE DualVector operator*(DualVector a, DualVector b) {
-    return {a.value * b.value, a.value * b.tangent + a.tangent * b.value};
-  }
-  friend CHAINRULE_INLINE DualVector operator/(DualVector a, DualVector b) {
-    const Real quotient = a.value / b.value;
-    return {quotient, (a.tangent - quotient * b.tangent) / b.value};
-  }
-  CHAINRULE_INLINE DualVector& operator+=(DualVector b) { return *this = *this + b; }
-  CHAINRULE_INLINE DualVector& operator*=(DualVector b) { return *this = *this * b; }
-
-  friend CHAINRULE_INLINE Mask operator<(DualVector a, DualVector b) { return a.value < b.value; }
-  friend CHAINRULE_INLINE Mask operator>(DualVector a, DualVector b) { return a.value > b.value; }
-  friend CHAINRULE_INLINE Mask operator<=(DualVector a, DualVector b) { return a.value <= b.value; }
-  friend CHAINRULE_INLINE Mask operator>=(DualVector a, DualVector b) { return a.value >= b.value; }
-  friend CHAINRULE_INLINE Mask operator==(DualVector a, DualVector b) { return a.value == b.value; }
-  friend CHAINRULE_INLINE Mask operator!=(DualVector a, DualVector b) { return a.value != b.value; }
-};
+using DualVector = chainrule::kernels::DualNumber<Vec<double>>;
 
 template <>
 struct Simd<Dual> {

@@ -37,6 +37,7 @@ static void visit_fields(Visit& visit, Self& self) {
   visit("max_iterations", self.max_iterations, model::at_least_one);
   visit("tolerance", self.tolerance, model::non_negative);
   visit("goal", self.goal, model::non_negative);
+  visit("acceleration", self.acceleration);
   visit("bayesian", self.bayesian);
 }
 

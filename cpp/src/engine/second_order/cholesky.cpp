@@ -60,6 +60,14 @@ void SymmetricMatrix::solve(double* b) const {
     b[i] = (b[i] - dot(row(i) + i + 1, b + i + 1, size_ - i - 1)) * scales_.data()[i];
 }
 
+// b(i) = (b(i) - sum over k < i of U(k, i) b(k)) / U(i, i)
+void SymmetricMatrix::solve_transposed(double* b) const {
+  for (std::int64_t i = 0; i < size_; ++i) {
+    b[i] *= scales_.data()[i];
+    add_multiple(-b[i], row(i) + i + 1, b + i + 1, size_ - i - 1);
+  }
+}
+
 // b(i, :) = (b(i, :) - sum over k < i of U(k, i) b(k, :)) / U(i, i), b: size x columns
 void SymmetricMatrix::solve_transposed(double* b, std::int64_t columns,
                                        std::int64_t b_stride) const {

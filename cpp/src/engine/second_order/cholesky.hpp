@@ -35,6 +35,8 @@ class SymmetricMatrix {
   // Of U.
   /// b becomes U^-1 b.
   void solve(double* b) const;
+  /// b becomes U^-T b.
+  void solve_transposed(double* b) const;
   /// b becomes U^-T b. b: size x columns, padded
   void solve_transposed(double* b, std::int64_t columns, std::int64_t b_stride) const;
   /// The trace of (U^T U)^-1.

@@ -242,6 +242,52 @@ void GaussNewton::normal_equations(engine::SymmetricMatrix& jj, Vector& je, cons
   gram_->finish(jj, je);
 }
 
+// change = J^T (e' - e) = sum over rows and outputs of scales_^2 (z' - z) dz / dw, by a backward
+// pass of each batch
+void GaussNewton::change_of_gradient(const double* outputs, Vector& change, const Poll& poll) {
+  if (gradients_.size() == 0) gradients_ = engine::Buffer<double>(values_.arena_size());
+  plan_->refresh();
+  Vector batch(change.size());
+  std::fill(change.begin(), change.end(), 0.0);
+  const auto piece = [&](engine::Team team, std::int64_t begin, std::int64_t end) {
+    ThreadContext context(team);
+    engine::Plan<double>& plan = *plan_;
+    for (std::int64_t first = begin; first < end; first += plan.batch_size()) {
+      Step<double> step;
+      step.rows = std::min(plan.batch_size(), end - first);
+      step.training = true;
+      step.gradients = gradients_.data();
+      run_forward(context, step, first, nullptr);
+      std::int64_t column = 0;
+      for (std::size_t result = 0; result < plan.results(); ++result) {
+        const engine::Tensor<double>& z = plan.result(result);
+        const engine::Tensor<double>& dz = plan.result_gradient(result);
+        const Range rows = step.rows_of(context.slice());
+        for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+          const std::int64_t place = (first + i) * outputs_ + column;
+          for (std::int64_t j = 0; j < z.columns; ++j) {
+            const double scale = scales_[static_cast<std::size_t>(place + j)];
+            dz.row(i)[j] = scale * scale * (outputs[place + j] - z.row(i)[j]);
+          }
+        }
+        column += z.columns;
+      }
+      context.barrier();
+      plan.backward(context, step);
+      context.sync_for(engine::Partition::columns);
+      plan.gradients(context, step);
+      context.sync_for(engine::Partition::columns);
+      if (context.first_thread()) {
+        vector_.read(gradients_.data(), batch.data());
+        engine::add_multiple(1.0, batch, change);
+      }
+      context.barrier();
+    }
+  };
+  engine::run_in_pieces(rows_.rows(), plan_->batch_size(), work_of_row_, plan_->threads(),
+                        occupancy_, poll, piece);
+}
+
 // It has plans and memory of its own, so it is made only where it is needed.
 Jacobian& GaussNewton::jacobian(const Inputs& x) {
   if (!jacobian_)

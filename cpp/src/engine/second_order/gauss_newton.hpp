@@ -54,6 +54,10 @@ class GaussNewton {
   /// that has found on the way forward is used again.
   void normal_equations(engine::SymmetricMatrix& jj, Vector& je, const Poll& poll);
 
+  /// J^T (e' - e) at the present parameters, of the errors e' that other outputs would have: rows x
+  /// outputs.
+  void change_of_gradient(const double* outputs, Vector& change, const Poll& poll);
+
   /// The outputs of some rows of x, rows x outputs, and the gradients of each with respect to the
   /// parameters: column (row * outputs + output) of `gradients`, parameters x (rows x outputs).
   void row_gradients(const Inputs& x, std::int64_t first, std::int64_t count, double* outputs,
@@ -82,6 +86,7 @@ class GaussNewton {
   std::unique_ptr<engine::Plan<double>> plan_;
   std::unique_ptr<engine::ProductGram> gram_;  // null: by the rows of J
   std::unique_ptr<Jacobian> jacobian_;         // made where it is needed
+  engine::Buffer<double> gradients_;           // as well; an arena of a batch's
 };
 
 }  // namespace chainrule

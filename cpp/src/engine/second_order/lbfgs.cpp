@@ -36,13 +36,17 @@ class Changes {
   bool empty() const { return count_ == 0; }
   void clear() { count_ = 0; }
 
-  /// Takes a pair unless its curvature is not positive.
-  void add(const Vector& s, const Vector& y) {
+  /// Takes a pair, and leaves memory in its place, unless its curvature is not positive.
+  void add(Vector& s, Vector& y) {
     const double curvature = engine::dot(s, y);
     const double squares = engine::dot(y, y);
     if (!(curvature > std::numeric_limits<double>::epsilon() * squares)) return;
     next_ = count_ == 0 ? 0 : (next_ + 1) % ring_.size();
-    ring_[next_] = {s, y, curvature, squares};
+    Change& change = ring_[next_];
+    change.s.swap(s);
+    change.y.swap(y);
+    change.curvature = curvature;
+    change.squares = squares;
     count_ = std::min(count_ + 1, ring_.size());
   }
 
@@ -118,7 +122,7 @@ class LbfgsSolver final : public Solver<T> {
     }
     report.loss = loss_.data_loss();
     report.losses = loss_.losses();
-    report.gradient_norm = engine::largest_magnitude(gradient_);
+    report.gradient_norm = norm_;
     report.evaluations = evaluations_;
     end = reached();
     if (end == TrainingEnd::none && idle_ >= kIdleIterations) end = TrainingEnd::no_progress;
@@ -141,6 +145,7 @@ class LbfgsSolver final : public Solver<T> {
     changes_.clear();
     idle_ = 0;
     value_ = evaluate(w_, gradient_, nullptr, poll);
+    norm_ = engine::largest_magnitude(gradient_);
     if (!std::isfinite(value_))
       throw Error("the loss of the network as it is, " + std::to_string(value_) +
                   ", is not finite: give inputs of unit scale, or smaller weights");
@@ -149,7 +154,7 @@ class LbfgsSolver final : public Solver<T> {
 
   /// Whether the present point ends the training.
   TrainingEnd reached() const {
-    if (engine::largest_magnitude(gradient_) <= options_.tolerance) return TrainingEnd::gradient;
+    if (norm_ <= options_.tolerance) return TrainingEnd::gradient;
     if (options_.max_evaluations && evaluations_ >= *options_.max_evaluations)
       return TrainingEnd::max_evaluations;
     return TrainingEnd::none;
@@ -218,6 +223,7 @@ class LbfgsSolver final : public Solver<T> {
     changes_.add(w_, gradient_);
     w_ = tried_;
     gradient_ = tried_gradient_;
+    norm_ = engine::largest_magnitude(gradient_);
   }
 
   const Lbfgs options_;
@@ -229,6 +235,7 @@ class LbfgsSolver final : public Solver<T> {
   Vector direction_;  // of the step
   Vector tried_, tried_gradient_;
   double value_ = 0.0;  // of the loss with penalties at w_
+  double norm_ = 0.0;   // the largest entry of the gradient
   std::int64_t evaluations_ = 0;
   int idle_ = 0;  // iterations in a row of no progress
 };

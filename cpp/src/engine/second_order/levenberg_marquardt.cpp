@@ -3,6 +3,13 @@
 //
 //   (J^T J + l2 + damping I) step = -(J^T e + l2 w)
 //
+// With acceleration (Transtrum & Sethna, 2012, "Improvements to the Levenberg-Marquardt algorithm
+// for nonlinear least-squares minimization") that is the velocity v of a curve whose errors change
+// by a constant velocity, and the step follows its parabola:
+//
+//   (J^T J + l2 + damping I) a = -J^T e'',  e'' the second derivative of e along v,  step = v + a /
+//   2 J^T e'' = 2 / h (J^T (e(w + h v) - e(w)) / h - J^T J v)
+//
 // With MacKay's regularisation of n parameters by N errors, SSE = N loss and SSW = sum w^2, the
 // objective is beta SSE + alpha SSW, with (Foresee & Hagan, 1997, "Gauss-Newton approximation to
 // Bayesian learning")
@@ -49,6 +56,7 @@ class LevenbergMarquardtSolver final : public Solver<T> {
         jj_(problem_.parameters()),
         factor_(problem_.parameters()),
         w_(static_cast<std::size_t>(problem_.parameters())),
+        step_(w_.size()),
         tried_(w_.size()),
         je_(w_.size()),
         gradient_(w_.size()),
@@ -104,6 +112,8 @@ class LevenbergMarquardtSolver final : public Solver<T> {
   static constexpr double kSettled = 0.1;      // falls of the objective below which it is weighed
   static constexpr double kFirstDecay = 1e-3;  // alpha at first, of the mean curvature
   static constexpr double kFewest = 1e-8;      // gamma / n that the trace gives exactly enough
+  static constexpr double kProbe = 0.1;        // h, of the second derivative
+  static constexpr double kLongest = 0.75;     // 2 |a| / |v| where the parabola still holds
 
   double errors() const { return static_cast<double>(problem_.errors()); }
   double parameters() const { return static_cast<double>(problem_.parameters()); }
@@ -177,29 +187,58 @@ class LevenbergMarquardtSolver final : public Solver<T> {
   }
 
   /// Moves w_ by -(curvature + damping I)^-1 gradient / 2 to parameters of a smaller objective.
-  /// Damping grows until a step lowers the objective, and then falls for the next one. A step that
-  /// gives NaN counts as none. False, with the reason in `end`, where no damping that is allowed
-  /// does it.
+  /// Damping grows until a step lowers the objective, and then falls for the next one; with
+  /// acceleration it grows faster and faster, and falls by less where the linear model of the
+  /// errors has foretold too much (Nielsen, 1999). A step that gives NaN counts as none. False,
+  /// with the reason in `end`, where no damping that is allowed does it.
   bool step(TrainingEnd& end, const Poll& poll) {
-    for (; damping_ <= options_.max_damping; damping_ *= options_.increase) {
-      tried_ = gradient_;
-      if (!factorize(damping_, tried_.data())) continue;
-      factor_.solve(tried_.data());
-      for (std::size_t i = 0; i < w_.size(); ++i) tried_[i] = w_[i] - 0.5 * tried_[i];
+    const double growth = options_.acceleration ? 2.0 : 1.0;  // of the increase
+    double increase = options_.increase;
+    for (; damping_ <= options_.max_damping; damping_ *= increase, increase *= growth) {
+      step_ = gradient_;
+      if (!factorize(damping_, step_.data())) continue;
+      factor_.solve(step_.data());
+      for (double& value : step_) value *= -0.5;
+      const double foretold =
+          damping_ * engine::dot(step_, step_) - 0.5 * engine::dot(gradient_, step_);
+      if (options_.acceleration) accelerate(poll);
+      for (std::size_t i = 0; i < w_.size(); ++i) tried_[i] = w_[i] + step_[i];
       write(tried_);
       const double loss = problem_.sum_of_squares(wide_outputs_.data(), poll);
       ++evaluations_;
       const double value = objective(loss, tried_);
       if (!(value < value_)) continue;
+      const double gain = 2.0 * (value_ - value) / foretold - 1.0;  // 1: all that was foretold
+      const double least = options_.acceleration ? 1.0 - gain * gain * gain : 0.0;
       idle_ = value_ - value <= kIdle * std::fabs(value_) ? idle_ + 1 : 0;
       value_ = value;
       loss_ = loss;
       w_ = tried_;
-      damping_ = std::max(damping_ * options_.decrease, kLeastDamping);
+      damping_ = std::max(damping_ * std::max(options_.decrease, least), kLeastDamping);
       return true;
     }
     end = TrainingEnd::damping;
     return false;
+  }
+
+  /// Adds a / 2 to the velocity in step_, unless it is so long that the parabola does not hold.
+  /// What J^T J v is follows from the equations that v solves.
+  void accelerate(const Poll& poll) {
+    for (std::size_t i = 0; i < w_.size(); ++i) tried_[i] = w_[i] + kProbe * step_[i];
+    write(tried_);
+    (void)problem_.sum_of_squares(wide_outputs_.data(), poll);
+    ++evaluations_;
+    write(w_);
+    Vector& bend = tried_;
+    problem_.change_of_gradient(wide_outputs_.data(), bend, poll);
+    for (std::size_t i = 0; i < w_.size(); ++i)
+      bend[i] = 2.0 / kProbe *
+                (loss_weight() * bend[i] / kProbe + 0.5 * gradient_[i] +
+                 (decay(i) + damping_) * step_[i]);
+    factor_.solve_transposed(bend.data());
+    factor_.solve(bend.data());
+    if (2.0 * std::sqrt(engine::dot(bend, bend)) <= kLongest * std::sqrt(engine::dot(step_, step_)))
+      engine::add_multiple(-0.5, bend, step_);
   }
 
   /// What the data determine with the present weights of the objective; and these, where it has
@@ -250,6 +289,7 @@ class LevenbergMarquardtSolver final : public Solver<T> {
   engine::SymmetricMatrix factor_;
   bool is_known_ = false;  // all that follows belongs to w_
   Vector w_;               // the parameters, of which the network's are the rounded ones
+  Vector step_;            // from there
   Vector tried_;
   Vector je_;
   Vector gradient_;      // of the objective
