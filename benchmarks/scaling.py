@@ -16,9 +16,9 @@ half of its time on one, which is the price of the barriers. From there on it as
 - cores are alike, as fast together as alone, and of one node;
 - a panel has 16 columns of float32, as without AVX-512.
 
-Only thread counts that the machine has cores for are measured; all others have the model alone. One
-thread is where the model starts, and shows nothing about it. Where other programs use the machine, the
-price of the barriers is theirs: then the table is of no use.
+Only thread counts that the machine has cores for are measured; all others have the model alone.
+One thread is where the model starts, and shows nothing about it. Where other programs use the
+machine, the price of the barriers is theirs: then the table is of no use.
 """
 
 from __future__ import annotations
