@@ -181,3 +181,19 @@ def test_weights_that_were_set_are_not_replaced_by_older_ones() -> None:
         net.fit(x, y, batch_size=ROWS, verbose=0)
     assert all((a == np.float32(1e30)).all() for a in net.get_weights())
     assert net.history.epochs == [1, 2, 3]
+
+
+def test_weights_that_only_a_later_batch_shows_to_be_useless() -> None:
+    layers = [cr.Dense(units, use_bias=False) for units in (8, 8, 1)]
+    net = cr.Sequential([cr.Input(COLUMNS), *layers], seed=0)
+    x = X.copy()
+    x[: ROWS // 2] = 0.0  # the first batch, whose outputs are 0 for all weights
+    options = {"batch_size": ROWS // 2, "verbose": 0, "shuffle": False}
+    y = np.full((ROWS, 1), 1e3)
+    net.fit(x, y, loss="mse", optimizer=cr.SGD(1e-9), **options)
+    weights = net.get_weights()
+    with pytest.raises(cr.DivergenceError, match="those of before epoch 2") as caught:
+        net.fit(x, y, optimizer=cr.SGD(1e14), epochs=3, **options)
+    assert (caught.value.epoch, caught.value.batch) == (3, 2)
+    assert np.isfinite(net.predict(x)).all()
+    assert all((a == b).all() for a, b in zip(net.get_weights(), weights, strict=True))

@@ -9,7 +9,9 @@
 #include "engine/all_finite.hpp"
 #include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
+#include "engine/optimizer/step_bounds.hpp"
 #include "engine/threads/team.hpp"
+#include "kernels/dispatch.hpp"
 
 namespace chainrule {
 
@@ -68,6 +70,23 @@ void Network<T>::State::put_statistics(engine::Buffer<T>& arena) const noexcept 
 }
 
 template <class T>
+void Network<T>::State::keep_for_divergence() {
+  training.keep(parameters.values, optimizer, total_steps, epochs,
+                engine::norm_of(kernels::table<T>(kernels::active()), parameters.values.data(),
+                                parameters.arena_size()),
+                engine::StepBounds<T>::kMostGrowth);
+}
+
+template <class T>
+void Network<T>::State::undo_passes() noexcept {
+  put_statistics(parameters.values);
+  if (training.replaced) std::swap(optimizer, training.spare);
+  training.replaced = false;
+  training.spare = {};
+  training.passing.store(false, std::memory_order_release);
+}
+
+template <class T>
 bool Network<T>::State::statistics_finite() const {
   bool finite = true;
   for_each_statistic(parameters, [&](std::int64_t at, std::int64_t count, std::int64_t) {
@@ -111,24 +130,24 @@ void Network<T>::State::report_divergence(engine::Plan<T>& plan, const Inputs& x
   // back.
   std::int64_t layer = plan.first_bad_layer(rows);
   if (layer < 0) layer = static_cast<std::int64_t>(layers.size()) - 1;
+  Checkpoint<T>* back = training.older.held ? &training.older : nullptr;
   if (weights_kept) {
     restore_after_divergence();
   } else {
-    training.make_kept_older();
+    back = training.kept_trained ? &training.kept : nullptr;
   }
   // Finite weights may be so large that what they give is not. They came from smaller ones; where
   // those give nothing better, it is the rows that are not finite.
-  if (training.older.held && !predicts_finite(plan, x, list)) {
-    parameters.values.swap_numbers(training.older.values);
+  if (back && !predicts_finite(plan, x, list)) {
+    parameters.values.swap_numbers(back->values);
     backprop.step_bounds.forget();
     if (predicts_finite(plan, x, list)) {
-      std::swap(optimizer, training.older.optimizer);
-      if (training.older.no_optimizer) optimizer = {};
-      total_steps = training.older.total_steps;
-      epochs = training.older.epochs;
-      training.older.held = false;
+      std::swap(optimizer, back->optimizer);
+      total_steps = back->total_steps;
+      epochs = back->epochs;
+      training.forget_older();
     } else {
-      parameters.values.swap_numbers(training.older.values);
+      parameters.values.swap_numbers(back->values);
     }
   }
   const Node& node = graph.node(graph.layer_node_index(layer));
@@ -146,6 +165,8 @@ void Network<T>::State::report_divergence(engine::Plan<T>& plan, const Inputs& x
 #define CHAINRULE_MEMBERS(T)                                                                      \
   template void Network<T>::State::keep_statistics();                                             \
   template void Network<T>::State::put_statistics(engine::Buffer<T>&) const noexcept;             \
+  template void Network<T>::State::keep_for_divergence();                                         \
+  template void Network<T>::State::undo_passes() noexcept;                                        \
   template bool Network<T>::State::statistics_finite() const;                                     \
   template bool Network<T>::State::predicts_finite(engine::Plan<T>&, const Inputs&,               \
                                                    engine::RowList);                              \

@@ -36,16 +36,20 @@ bool Network<T>::State::EpochRun::is_safe(const ThreadContext& context,
   return safe;
 }
 
-// Copies the weights before a step that may spoil them, with the running statistics of before the
-// batch. All threads wait for the copy, since each goes on to change its own parameters.
+// Copies the weights before an epoch's first update, or a step by itself that may spoil them, with
+// the running statistics of before the batch: its loss is finite, so they are a way back, and the
+// copy before them is not needed any more, which saves the memory of a second one. All threads wait
+// for the copy, since each goes on to change its own parameters.
 template <class T>
 void Network<T>::State::EpochRun::keep_weights(ThreadContext& context) {
   context.sync_for(Partition::columns);
   if (context.first_thread()) {
     s_.keep_for_divergence();
     s_.put_statistics(session_.kept.values);
+    if (options_.whole_epoch) session_.kept_epoch = s_.epochs;
     weights_kept_ = true;
     session_.under_way.store(true);
+    session_.passing.store(false);
   }
   context.sync_for(Partition::columns);
 }
@@ -69,6 +73,7 @@ void Network<T>::State::EpochRun::finish() {
   s_.optimizer.steps += result_.batches;
   s_.total_steps += result_.batches;
   session_.under_way.store(false, std::memory_order_release);
+  session_.passing.store(false, std::memory_order_release);
   result_.stopped = stop_.load();
   result_.losses = compiled_->call();
   result_.epoch_losses = compiled_->all();
@@ -116,7 +121,7 @@ void Network<T>::State::EpochRun::finish_bounds() {
 /// Goes back where the weights have not changed.
 template <class T>
 void Network<T>::State::EpochRun::restore_statistics() {
-  s_.put_statistics(s_.parameters.values);
+  s_.undo_passes();
   s_.backprop.step_bounds = bounds_;
 }
 

@@ -120,7 +120,8 @@ struct Network<T>::State {
   void check_targets(const Inputs& x, const Targets& y, const Losses& losses) const;
   /// In a forked child, where the parent's thread that was changing the network is gone.
   void recover();
-  void keep_for_divergence() { training.keep(parameters.values, optimizer, total_steps, epochs); }
+  /// In memory that TrainingSession::make_room has taken.
+  void keep_for_divergence();
   /// Goes back to what keep_for_divergence kept, which is used up then. Allocates nothing.
   void restore_after_divergence() noexcept;
   /// Keeps what the passes of a training step change, running statistics; allocates nothing but in
@@ -128,6 +129,9 @@ struct Network<T>::State {
   void keep_statistics();
   void put_statistics(engine::Buffer<T>& arena) const noexcept;
   bool statistics_finite() const;
+  /// Undoes what a step has changed before anything was kept: running statistics, and an
+  /// optimizer's state that was replaced.
+  void undo_passes() noexcept;
   /// The penalties of all parameters, for StepBounds.
   engine::Penalties penalties() const;
   /// Whether a step by hand cannot leave the range of T, whose bounds then move on.

@@ -156,6 +156,7 @@ EpochResult Network<T>::State::EpochRun::run() {
   }
   prepare();
   session_.under_way.store(weights_kept_);
+  session_.passing.store(!weights_kept_);
   // Between pieces the team may change its size, which no result depends on.
   while (next_batch_ < last_batch_ && !stop_.load() && !diverged_.load() && !wrong_label_.load() &&
          !compiled_->plan.calls().failed()) {
@@ -199,29 +200,27 @@ void Network<T>::State::EpochRun::prepare() {
   numbers_ = order_;
   if (!options_.rows.empty())
     numbers_ = session_.chosen(options_.rows, order_, s_.epochs, first_batch_ > 0);
-  const auto prepare_optimizer = [&] {
-    s_.optimizer.prepare(optimizer_, s_.parameters.arena_size(),
-                         stored_ ? nullptr : compiled_->plan.sparse_weight());
+  const auto prepare_optimizer = [&](engine::OptimizerState<T>& state) {
+    state.prepare(optimizer_, s_.parameters.arena_size(),
+                  stored_ ? nullptr : compiled_->plan.sparse_weight());
   };
-  // The state of an optimizer that goes on is made ready before all is kept; that of another one is
-  // replaced only behind the copy, which still holds it.
   const bool goes_on = s_.optimizer.goes_on(optimizer_);
-  if (goes_on) prepare_optimizer();
+  weights_kept_ = options_.whole_epoch && first_batch_ > 0 && session_.kept_epoch == s_.epochs;
+  if (goes_on || weights_kept_) prepare_optimizer(s_.optimizer);
   follows_bounds_ =
       is_alone_ && goes_on && s_.backprop.step_bounds.known() && session_.has_room(s_.optimizer);
-  // A batch by itself keeps them in any case, so that the first steps take the memory.
-  if (is_alone_ || compiled_->plan.calls().expected()) s_.keep_statistics();
+  if (!weights_kept_ || compiled_->plan.calls().expected()) s_.keep_statistics();
   if (follows_bounds_) {
-    session_.kept_epoch = -1;
-    weights_kept_ = false;
     penalties_ = s_.penalties();
     bounds_ = s_.backprop.step_bounds;
-  } else if (!options_.whole_epoch || first_batch_ == 0 || session_.kept_epoch != s_.epochs) {
-    s_.keep_for_divergence();
-    session_.kept_epoch = options_.whole_epoch ? s_.epochs : -1;
+  } else if (!weights_kept_) {
+    engine::OptimizerState<T> fresh;
+    if (!goes_on) prepare_optimizer(fresh);
+    session_.make_room(s_.parameters.values, goes_on ? &s_.optimizer : nullptr);
+    if (!goes_on) session_.replace(s_.optimizer, std::move(fresh));
   }
+  if (!weights_kept_) session_.kept_epoch = -1;
   s_.backprop.step_bounds.forget();
-  if (!goes_on) prepare_optimizer();
   s_.backprop.forward_step.reset();
   s_.gradients.valid = false;
 }
@@ -264,10 +263,10 @@ void Network<T>::State::EpochRun::run_piece(engine::Team team) {
     if (context.first_thread()) count_batch(step, b, polls);
     if (diverged_.load(std::memory_order_relaxed)) break;
     if (wrong_label_.load(std::memory_order_relaxed)) break;
-    if (follows_bounds_) {
-      if (compiled_->plan.changed()) break;
-      if (!is_safe(context, update, step.rows)) keep_weights(context);
-    }
+    if (follows_bounds_ && compiled_->plan.changed()) break;
+    if (!weights_kept_ && !(follows_bounds_ && is_safe(context, update, step.rows)))
+      keep_weights(context);
+    if (context.first_thread() && compiled_->plan.calls().expected()) s_.keep_statistics();
     update_parameters(context, step, update, order);
     if (polls) context.sync_for(Partition::columns);
     if (pauses || (polls && stop_.load(std::memory_order_relaxed))) break;
@@ -316,7 +315,6 @@ void Network<T>::State::EpochRun::count_batch(const Step<T>& step, std::int64_t 
   }
   compiled_->add_batch(step.rows);
   ++result_.batches;
-  if (compiled_->plan.calls().expected()) s_.keep_statistics();
   if (polls && poller_.stop(batch + 1, compiled_->all().mean(losses_)))
     stop_.store(true, std::memory_order_relaxed);
 }

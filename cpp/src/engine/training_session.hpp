@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <utility>
@@ -26,6 +28,7 @@ struct Checkpoint {
   engine::OptimizerState<T> optimizer;
   std::int64_t total_steps = 0;
   std::int64_t epochs = 0;
+  double norm = 0.0;  // of the values
 };
 
 /// Where the rows of a call lie and what it did with them. A call on the same ones need not look
@@ -55,17 +58,19 @@ struct TrainingSession {
   std::chrono::steady_clock::time_point last_poll{};
   LossSums losses;  // of the epoch under way, or of the last one
 
-  Checkpoint<T> kept;
+  Checkpoint<T> kept;  // until the first batch of an epoch has a finite loss: of the epoch before
   std::int64_t kept_epoch =
       -1;                     // the epoch at whose beginning it was kept; -1: at a batch's, or none
   bool kept_trained = false;  // a batch of finite loss was trained on from what is kept
-  /// What was kept before that, if training led from there to here without a change from outside:
-  /// the way back where the weights that are kept give numbers that are not finite.
+  /// What was kept before that, if training led from there to weights so much larger that they may
+  /// give numbers that are not finite for rows of later batches. Steps by hand use its memory too.
   struct Older : Checkpoint<T> {
     bool held = false;
-    bool no_optimizer = false;  // there was none, whatever the member holds
   } older;
+  engine::OptimizerState<T> spare;  // for what is kept next: memory, or the state that was replaced
+  bool replaced = false;
   engine::Buffer<T> statistics;        // see Network::State::keep_statistics
+  std::atomic<bool> passing{false};    // what changes before anything is kept is not what there was
   std::atomic<bool> under_way{false};  // what was kept at the epoch's start is not what there is
 
   /// Rows 0..rows-1 in the order of an epoch, which depends on the seed and the epoch alone. Valid
@@ -94,36 +99,48 @@ struct TrainingSession {
     return chosen_.data();
   }
 
-  /// Keeps what there is, in memory of the checkpoint before the last.
+  /// Takes the memory that `keep` needs, beside what was kept. optimizer: null where it is to be
+  /// replaced.
+  void make_room(const engine::Buffer<T>& values, const engine::OptimizerState<T>* optimizer) {
+    if (kept.values.empty()) kept.values = engine::Buffer<T>(values.size());
+    if (optimizer && !kept.optimizer.has_room(*optimizer)) spare = *optimizer;
+    replaced = false;
+  }
+
+  /// Takes another optimizer's state instead of the present one, which is kept next.
+  void replace(engine::OptimizerState<T>& optimizer, engine::OptimizerState<T> fresh) noexcept {
+    spare = std::exchange(optimizer, std::move(fresh));
+    replaced = true;
+  }
+
+  /// Keeps what there is in that memory, with an optimizer's state that was replaced instead of
+  /// `optimizer`. What was kept is held on to where the values have grown from there by more than
+  /// a factor, if there is memory for that.
   void keep(const engine::Buffer<T>& values, const engine::OptimizerState<T>& optimizer,
-            std::int64_t total_steps, std::int64_t epochs) {
+            std::int64_t total_steps, std::int64_t epochs, double norm, double most_growth) {
     kept_epoch = -1;  // until all is there
     if (kept_trained) {
-      make_kept_older();
-      // Only to have the memory, so that no later epoch needs any.
-      if (older.no_optimizer) older.optimizer.copy_from(optimizer);
+      older.held = false;
+      if (!(norm <= most_growth * std::max(1.0, kept.norm))) hold_older(optimizer);
     }
-    if (kept.values.empty()) kept.values = engine::Buffer<T>(values.size());
+    kept_trained = false;
+    if (!replaced && kept.optimizer.has_room(optimizer)) {
+      kept.optimizer.copy_from(optimizer);
+    } else {
+      if (!replaced) spare.copy_from(optimizer);
+      kept.optimizer = std::move(spare);
+    }
+    spare = {};
+    replaced = false;
     kept.values.copy_from(values);
-    kept.optimizer.copy_from(optimizer);
     kept.total_steps = total_steps;
     kept.epochs = epochs;
+    kept.norm = norm;
   }
 
   /// Whether `keep` needs no memory.
   bool has_room(const engine::OptimizerState<T>& optimizer) const {
-    return !kept.values.empty() && kept.optimizer.has_room(optimizer) && !older.values.empty() &&
-           older.optimizer.has_room(optimizer);
-  }
-
-  /// Makes what was kept the way back, where training led from there to the present weights.
-  void make_kept_older() {
-    older.held = false;
-    if (!kept_trained) return;
-    std::swap(static_cast<Checkpoint<T>&>(older), kept);
-    older.held = true;
-    older.no_optimizer = older.optimizer.kind.empty();
-    kept_trained = false;
+    return !kept.values.empty() && kept.optimizer.has_room(optimizer);
   }
 
   /// To be called when the weights, or what is trained on, have changed otherwise.
@@ -141,6 +158,18 @@ struct TrainingSession {
   }
 
  private:
+  void hold_older(const engine::OptimizerState<T>& optimizer) {
+    try {
+      Checkpoint<T> fresh;
+      fresh.values = engine::Buffer<T>(kept.values.size());
+      fresh.optimizer = optimizer;
+      static_cast<Checkpoint<T>&>(older) = std::exchange(kept, std::move(fresh));
+      older.held = true;
+    } catch (const std::bad_alloc&) {
+      return;  // the weights that are kept next are the only way back
+    }
+  }
+
   std::vector<std::int64_t> order_;
   std::int64_t order_epoch_ = -1;  // the epoch that order_ is for
   std::vector<std::int64_t> chosen_;

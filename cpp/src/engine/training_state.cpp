@@ -31,6 +31,7 @@ void Network<T>::State::recover() {
   backprop.recover();
   gradients.valid = false;
   if (training.under_way) restore_after_divergence();
+  if (training.passing) undo_passes();
   training.kept_epoch = -1;
   forget_older();
 }

@@ -23,6 +23,9 @@ struct Penalties {
 template <class T>
 class StepBounds {
  public:
+  /// By how much weights may grow so that the next forward pass cannot overflow.
+  static constexpr double kMostGrowth = 1e6;
+
   /// Takes one step with gradients of at most `gradient`. Returns false where any number, also on
   /// the way, might not be finite; what was known is void then.
   /// The parameters of a group follow a rule of their own.
@@ -42,8 +45,6 @@ class StepBounds {
   bool may_have_grown() const { return value_ > kMostGrowth * std::max(1.0, seen_value_); }
 
  private:
-  static constexpr double kMostGrowth = 1e6;
-
   void follow_rule(const kernels::UpdateRule<T>& rule,
                    const kernels::GradientRule<T>& gradient_rule, const Penalties& penalties,
                    double gradient);
