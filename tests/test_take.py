@@ -124,6 +124,23 @@ def test_a_predictor_gives_the_same() -> None:
     assert np.array_equal(cr.Predictor(net).predict(X), net.predict(X))
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        cr.PeriodicEmbedding(),
+        cr.PiecewiseLinearEmbedding(units=3, bins=4),
+        cr.Take((1, 1, 0)),
+        cr.Normalization("robust", clip=2.0, missing="indicator"),
+        cr.ParametricActivation("mish"),
+    ],
+    ids=lambda layer: layer.kind,
+)
+def test_a_predictor_gives_the_same_of_each_layer(layer: cr.Layer) -> None:
+    net = cr.Sequential([cr.Input(5), cr.Dense(4), layer, cr.Dense(2)], seed=1)
+    for rows in (1, 3, 60):
+        assert np.array_equal(cr.Predictor(net).predict(X[:rows]), net.predict(X[:rows]))
+
+
 def test_onnx_gives_the_same_and_comes_back(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     onnxruntime = pytest.importorskip("onnxruntime")
