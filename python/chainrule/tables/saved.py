@@ -132,6 +132,7 @@ def _one_network(model: TableModel) -> Any:
     if link != "identity":
         told = [cr.Activation(link)(each) for each in told]
     net = cr.Network(inputs=x, outputs=cr.Average()(told), seed=first.seed)
+    net._built_core().adapted = True
     # What are probabilities already have no link, as the outputs of the mean squared error.
     net.loss = first.loss if link == "identity" else cr.losses.get("mse")
     return net
