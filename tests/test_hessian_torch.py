@@ -158,6 +158,7 @@ LAYERS = {
     "prelu": [cr.PReLU()],
     "scale": [cr.Scale(0.3)],
     "clip": [cr.Clip(-0.5, 0.7)],
+    "take": [cr.Take((5, 0, 5))],
     "rescaling": [cr.Rescaling(0.3, 0.1)],
     "positions": [cr.Reshape((3, 2)), cr.Dense(4, "tanh"), cr.Permute((2, 1)), cr.Flatten()],
     "softmax of positions": [cr.Reshape((3, 2)), cr.Activation("softmax"), cr.Flatten()],

@@ -36,6 +36,8 @@ CASES = {
     "near": ([cr.Normalization("robust", clip=3.0)], NEAR),
     "zero": ([cr.Normalization(missing="zero")], GAPS),
     "indicator": ([cr.Normalization("robust", clip=3.0, missing="indicator")], GAPS),
+    "inverse": ([cr.Normalization(invert=True)], X),
+    "robust, inverse": ([cr.Normalization("robust", invert=True)], X),
     "some": (
         [
             cr.Normalization(

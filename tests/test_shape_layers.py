@@ -24,6 +24,12 @@ SHAPES = [
         lambda x: x.reshape(-1, *VOLUME).transpose(0, 2, 1, 3),
     ),
     ([cr.RepeatVector(5)], lambda x: np.tile(x, (1, 5))),
+    ([cr.Take((20, 3, 3, 0))], lambda x: x[:, [20, 3, 3, 0]]),
+    ([cr.Input(24), cr.Take(tuple(range(24)))], lambda x: x),
+    (
+        [cr.Reshape(VOLUME), cr.Take((2, 0))],
+        lambda x: x.reshape(-1, *VOLUME)[..., [2, 0]],
+    ),
     ([cr.Reshape(VOLUME), cr.Permute((1, 2, 3))], lambda x: x),
 ]
 IDS = [" ".join(map(str, layers)) for layers, _ in SHAPES]
@@ -103,6 +109,8 @@ LAYERS = [
     [cr.RepeatVector(3), cr.Scale(0.7)],
     [cr.Reshape((3, 4)), cr.GlobalAveragePooling()],
     [cr.Clip(-0.3, 0.4)],
+    [cr.Take((7, 2, 7, 0))],
+    [cr.Reshape((3, 4)), cr.Take((1, 3, 1))],
     [cr.GaussianNoise(0.3)],
     [cr.Reshape((3, 4)), cr.Dropout(0.3), cr.PReLU(), cr.LayerNormalization(), cr.Flatten()],
 ]
@@ -152,6 +160,7 @@ def test_training_and_files_keep_the_bits(rng, tmp_path) -> None:
     ("layers", "text"),
     [
         ([cr.Reshape((5, 5))], r"reshape: target_shape \(5, 5\) does not hold the 24 numbers"),
+        ([cr.Take((3, 24))], "columns must be below 24, the columns of x, got 24"),
         ([cr.Permute((2, 1))], r"dims \(2, 1\) has 2 axes for an input of shape \(24,\)"),
         ([cr.GlobalAveragePooling()], r"there are none in \(24,\)"),
         ([cr.Reshape((4, 6)), cr.RepeatVector(2)], r"repeats an input of shape \(features\)"),
@@ -171,6 +180,8 @@ def test_shapes_that_do_not_fit_are_refused(layers, text, rng) -> None:
         (lambda: cr.Clip(2, 1), "clip: min_value must be <= max_value, got 2 and 1"),
         (lambda: cr.GaussianNoise(-1), "gaussian_noise: stddev must be >= 0, got -1"),
         (lambda: cr.RepeatVector(0), "repeat_vector: n must be >= 1, got 0"),
+        (lambda: cr.Take(()), "take: columns is missing; it must name at least one column"),
+        (lambda: cr.Take(-1), "take: columns must be >= 0, got -1"),
         (lambda: cr.Permute((1, 1)), r"dims must have each of 1 to 2 once, got \(1, 1\)"),
         (lambda: cr.Reshape((-1, -1)), "extents of target_shape must be >= 1"),
         (lambda: cr.Reshape(None), "reshape: target_shape must not be None"),

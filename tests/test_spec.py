@@ -30,6 +30,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "embedding": {"num_embeddings": 3, "units": 2},
     "reshape": {"target_shape": [3, -1]},
     "permute": {"dims": [2, 1]},
+    "take": {"columns": [1, 0]},
     "repeat_vector": {"n": 3},
     "clip": {"min_value": -1.0, "max_value": 1.0},
     "gaussian_noise": {"stddev": 0.1},
@@ -91,6 +92,8 @@ CHANGED: list[tuple[Spec, str]] = [
     (layers.Reshape(12), "Reshape((12,))"),
     (layers.Permute([2, 1]), "Permute((2, 1))"),
     (layers.RepeatVector(3), "RepeatVector(3)"),
+    (layers.Take([2, 0]), "Take((2, 0))"),
+    (layers.Normalization(invert=True), "Normalization(invert=True)"),
     (layers.Clip(max_value=0), "Clip(max_value=0.0)"),
     (layers.Clip(0, 1), "Clip(min_value=0.0, max_value=1.0)"),
     (layers.GaussianNoise(0.5), "GaussianNoise(0.5)"),
@@ -178,7 +181,7 @@ def test_constructors_take_exactly_the_cores_options(family: type[Spec], kind: s
         "average": {"independent"},
     }.get(kind, set())
     if kind == "normalization":  # whose defaults no config holds
-        options |= {"method", "clip", "missing", "columns", "indicator_columns"}
+        options |= {"method", "clip", "missing", "columns", "indicator_columns", "invert"}
     if kind in ("category_encoding", "embedding"):  # likewise
         options |= {"columns", "unknown", "missing"}
     if kind == "category_encoding":

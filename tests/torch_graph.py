@@ -82,6 +82,8 @@ class TorchGraph:
                 return x.reshape(len(x), -1)
             case "permute", [x]:
                 return x.permute(0, *layer.dims)
+            case "take", [x]:
+                return x[..., list(layer.columns)]
             case "repeat_vector", [x]:
                 return x[:, None, :].expand(-1, layer.n, -1)
             case "global_average_pooling", [x]:

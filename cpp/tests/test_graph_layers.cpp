@@ -185,6 +185,15 @@ TEST_CASE("dot multiplies rows with rows") {
   }
 }
 
+TEST_CASE("take gives columns of each position") {
+  const std::vector<double> x = draw_rows(kRows, 24);
+  CHECK(outputs_of(Take({0, 1, 2, 3, 4, 5}), {4, 6}, x) == x);
+  std::vector<double> expected;
+  for (size_t i = 0; i < x.size(); i += 6)
+    for (const size_t column : {5, 0, 5}) expected.push_back(x[i + column]);
+  CHECK(outputs_of(Take({5, 0, 5}), {4, 6}, x) == expected);
+}
+
 TEST_CASE("reshape and flatten keep the order of the numbers, permute changes it") {
   const std::vector<double> x = draw_rows(kRows, 24);
   CHECK(outputs_of(Reshape({2, -1, 3}), {4, 6}, x) == x);

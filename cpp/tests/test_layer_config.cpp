@@ -203,6 +203,8 @@ TEST_CASE("layers of graphs survive the way to a config and back") {
                             {"reshape", {{"target_shape", std::vector<double>{4, -1}}}},
                             {"reshape", {{"target_shape", std::int64_t{12}}}},
                             {"permute", {{"dims", std::vector<double>{2, 1}}}},
+                            {"take", {{"columns", std::vector<double>{2, 0, 2}}}},
+                            {"normalization", {{"invert", true}}},
                             {"repeat_vector", {{"n", std::int64_t{3}}}},
                             {"clip", {{"min_value", -1.0}, {"max_value", 0.5}}},
                             {"clip", {{"max_value", 0.5}}},
@@ -233,6 +235,9 @@ TEST_CASE("bad layers of graphs are refused by name and value") {
   refused("permute", {{"dims", std::vector<double>{1, 3}}},
           "permute: dims must have each of 1 to 2 once, got (1, 3)");
   refused("permute", {{"dims", std::vector<double>{0, 1}}}, "permute: dims[0] must be >= 1, got 0");
+  refused("take", {}, "take: columns is missing; it must name at least one column");
+  refused("normalization", {{"clip", 3.0}, {"invert", true}},
+          "normalization: invert goes with neither clip nor missing");
   refused("repeat_vector", {}, "repeat_vector: n is missing; it must be >= 1");
   refused("clip", {}, "clip: min_value, max_value or both must be given");
   refused("clip", {{"min_value", 2.0}, {"max_value", 1.0}},

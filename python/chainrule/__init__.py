@@ -63,6 +63,7 @@ from chainrule.layers import (
     Reshape,
     Scale,
     Subtract,
+    Take,
 )
 from chainrule.names import module_attributes
 from chainrule.network.history import History
@@ -139,6 +140,7 @@ __all__ = [
     "Scale",
     "Sequential",
     "Subtract",
+    "Take",
     "__version__",
     "activations",
     "callbacks",

@@ -319,6 +319,9 @@ class CHAINRULE_API Rescaling final : public Layer {
 /// NaN stands for a missing number. Missing::zero makes 0 of it, which is the mean or median;
 /// Missing::indicator also gives one more column, behind all others, for each that may have some:
 /// 1 where the number is missing, else 0.
+///
+/// With `invert`, y = x sqrt(variance) + mean, or x scale + center, which takes back what a layer
+/// with the same parameters does. These are then given, not adapted to data.
 class CHAINRULE_API Normalization final : public Layer {
  public:
   enum class Method { standard, robust };
@@ -329,6 +332,7 @@ class CHAINRULE_API Normalization final : public Layer {
   Missing missing = Missing::error;
   std::vector<std::int64_t> columns;            // that are normalised; empty: all
   std::vector<std::int64_t> indicator_columns;  // among these; empty: all of them
+  bool invert = false;                          // with neither clip nor missing numbers
 
   Normalization() = default;
   explicit Normalization(Method method_, std::optional<double> clip_ = {},
@@ -343,7 +347,7 @@ class CHAINRULE_API Normalization final : public Layer {
   static Normalization from_config(const Config& config);
 
   std::string_view kind() const override { return "normalization"; }
-  bool adapts() const override { return true; }
+  bool adapts() const override { return !invert; }
   Config config() const override;
   Shape output_shape(const std::vector<Shape>& inputs) const override;
   std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;

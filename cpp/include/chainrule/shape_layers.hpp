@@ -55,6 +55,21 @@ class CHAINRULE_API Permute final : public Layer {
   std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
 };
 
+/// Some columns, the last axis, in the order in which they are named, each once or more often.
+class CHAINRULE_API Take final : public Layer {
+ public:
+  std::vector<std::int64_t> columns;
+
+  Take() = default;
+  explicit Take(std::vector<std::int64_t> columns_) : columns(std::move(columns_)) {}
+  static Take from_config(const Config& config);
+
+  std::string_view kind() const override { return "take"; }
+  Config config() const override;
+  Shape output_shape(const std::vector<Shape>& inputs) const override;
+  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
+};
+
 /// (features) n times, as (n, features).
 class CHAINRULE_API RepeatVector final : public Layer {
  public:

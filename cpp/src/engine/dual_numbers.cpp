@@ -51,5 +51,6 @@ inline ZeroGradient zero_gradient<kernels::Dual>(const Optimizer&, const Paramet
 #include "engine/stages/rescaling.cpp"
 #include "engine/stages/reshape.cpp"
 #include "engine/stages/scale.cpp"
+#include "engine/stages/take.cpp"
 // Last, since it uses them.
 #include "engine/hessian.cpp"

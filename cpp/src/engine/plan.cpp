@@ -48,7 +48,8 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const Graph& graph, Parame
   connect();
 }
 
-/// The chain of stages that an input goes through first, each the only reader of what comes in.
+/// The chain of stages that an input goes through first, each the only reader of what comes in; or
+/// the AffineStage beside stages that read the caller's rows.
 template <class T>
 std::vector<FirstStage<T>> Plan<T>::first_stages(std::size_t tensor) const {
   std::vector<FirstStage<T>> stages;
@@ -62,6 +63,9 @@ std::vector<FirstStage<T>> Plan<T>::first_stages(std::size_t tensor) const {
                                           [&](std::size_t i) { return graph_.stages[i].trained; });
     stages.push_back({node->stage.get(), in_gradients});
   }
+  if (!stages.empty()) return stages;
+  if (const StageNode<T>* node = graph_.affine_reader(tensor))
+    stages.push_back({node->stage.get(), false});
   return stages;
 }
 
@@ -144,7 +148,7 @@ void Plan<T>::connect_inputs() {
     const Tensor<T>& x = inputs_[i]->x();
     place(graph_.inputs[i], x);
     if (!inputs_[i]->fuses_affine()) continue;
-    StageNode<T>& affine = *graph_.single_reader(graph_.inputs[i]);
+    const StageNode<T>& affine = *graph_.affine_reader(graph_.inputs[i]);
     affine.stage->y = x;
     place(affine.writes, x);
   }

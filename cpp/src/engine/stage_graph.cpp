@@ -5,9 +5,11 @@
 #include <type_traits>
 #include <utility>
 
+#include "engine/input/reads_rows.hpp"
 #include "engine/instantiate.hpp"
 #include "engine/stages/activated_sum.hpp"
 #include "engine/stages/activation.hpp"
+#include "engine/stages/affine.hpp"
 #include "engine/stages/reshape.hpp"
 #include "model/last_activation.hpp"
 
@@ -217,6 +219,19 @@ template <class T>
 const StageNode<T>* StageGraph<T>::single_reader(std::size_t tensor) const {
   const StageTensor& t = tensors[tensor];
   return t.is_result || t.readers.size() != 1 ? nullptr : &stages[t.readers[0]];
+}
+
+template <class T>
+const StageNode<T>* StageGraph<T>::affine_reader(std::size_t tensor) const {
+  const StageNode<T>* found = nullptr;
+  if (tensors[tensor].is_result) return nullptr;
+  for (const std::size_t reader : tensors[tensor].readers) {
+    Stage<T>* stage = stages[reader].stage.get();
+    if (dynamic_cast<ReadsRows<T>*>(stage)) continue;
+    if (found || !dynamic_cast<AffineStage<T>*>(stage)) return nullptr;
+    found = &stages[reader];
+  }
+  return found;
 }
 
 template <class T>

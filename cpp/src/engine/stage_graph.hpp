@@ -50,6 +50,9 @@ class StageGraph {
   /// The stage that alone reads a tensor, and no other one; null where there is none.
   StageNode<T>* single_reader(std::size_t tensor);
   const StageNode<T>* single_reader(std::size_t tensor) const;
+  /// The AffineStage that alone reads the numbers of an input, all others reading the caller's
+  /// rows; null where there is none.
+  const StageNode<T>* affine_reader(std::size_t tensor) const;
 
  private:
   // What the constructor is made of. Tensors and stages are named by their indices; a pointer to a

@@ -38,8 +38,9 @@ struct LastActivation {
 
 /// Whether what a layer gives are values of its input, or lie among them.
 bool passes_values(const Layer& layer) {
-  constexpr std::array<std::string_view, 6> kinds{
-      "dropout", "reshape", "flatten", "permute", "repeat_vector", "global_average_pooling"};
+  constexpr std::array<std::string_view, 7> kinds{
+      "dropout", "reshape", "flatten", "permute", "repeat_vector", "global_average_pooling",
+      "take"};
   return std::find(kinds.begin(), kinds.end(), layer.kind()) != kinds.end();
 }
 

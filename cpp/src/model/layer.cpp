@@ -28,7 +28,7 @@ AnyLayer make(const Config& config) {
   return T::from_config(config);
 }
 
-constexpr std::array<KnownLayer, 28> kLayers{{
+constexpr std::array<KnownLayer, 29> kLayers{{
     {"dense", make<Dense>},
     {"activation", make<ActivationLayer>},
     {"prelu", make<PReLU>},
@@ -49,6 +49,7 @@ constexpr std::array<KnownLayer, 28> kLayers{{
     {"reshape", make<Reshape>},
     {"flatten", make<Flatten>},
     {"permute", make<Permute>},
+    {"take", make<Take>},
     {"repeat_vector", make<RepeatVector>},
     {"global_average_pooling", make<GlobalAveragePooling>},
     {"clip", make<Clip>},

@@ -27,6 +27,7 @@ struct NormalizationOptions {
   std::optional<std::string> missing;
   std::vector<std::int64_t> columns;
   std::vector<std::int64_t> indicator_columns;
+  std::optional<bool> invert;
 };
 
 template <class Visit, class Self>
@@ -37,11 +38,14 @@ void visit_fields(Visit& visit, Self& self) {
   visit("missing", self.missing);
   visit("columns", self.columns, model::non_negative);
   visit("indicator_columns", self.indicator_columns, model::non_negative);
+  visit("invert", self.invert);
 }
 
 /// Throws Error unless all options fit each other and so many columns of x.
 void check(const Normalization& layer, std::int64_t inputs) {
   if (layer.clip) model::check_value(layer.kind(), "clip", *layer.clip, model::positive);
+  if (layer.invert && (layer.clip || layer.missing != Missing::error))
+    model::refuse(layer.kind(), "invert goes with neither clip nor missing");
   model::check_columns(layer.kind(), "columns", layer.columns, inputs);
   model::check_columns(layer.kind(), "indicator_columns", layer.indicator_columns, inputs);
   if (layer.indicator_columns.empty()) return;
@@ -70,14 +74,16 @@ Normalization Normalization::from_config(const Config& config) {
   layer.clip = options.clip;
   layer.columns = std::move(options.columns);
   layer.indicator_columns = std::move(options.indicator_columns);
+  layer.invert = options.invert.value_or(false);
   check(layer, std::numeric_limits<std::int64_t>::max());
   return layer;
 }
 
 Config Normalization::config() const {
-  NormalizationOptions options{{}, clip, {}, columns, indicator_columns};
+  NormalizationOptions options{{}, clip, {}, columns, indicator_columns, {}};
   if (method != Method::standard) options.method = methods.name(method);
   if (missing != Missing::error) options.missing = missing_names.name(missing);
+  if (invert) options.invert = true;
   return model::write_fields(kind(), options);
 }
 

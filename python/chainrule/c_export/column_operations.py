@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.c_export.operations import Array, Operation
 
-__all__ = ["Mix", "Periodic", "PiecewiseLinear"]
+__all__ = ["Mix", "Periodic", "PiecewiseLinear", "Take"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,3 +82,25 @@ class PiecewiseLinear(Operation):
         places = (np.clip(x[:, :, np.newaxis], low, high) - edge) * rate
         sums: Array = np.einsum("rjk,juk->rju", places, weight) + bias
         return sums.reshape(len(x), -1).astype(x.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Take(Operation):
+    """y = x[taken]."""
+
+    taken: Array
+    name = "take"
+    in_place = False
+
+    @property
+    def arguments(self) -> list[str]:
+        """What the call passes: how many columns, and which."""
+        return [str(self.outputs), *self.constants]
+
+    def in_float32(self) -> Operation:
+        """Return it as it is."""
+        return self
+
+    def run(self, x: Array) -> Array:
+        """Return the columns."""
+        return x[:, self.taken]

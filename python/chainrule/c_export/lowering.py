@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule import activations
 from chainrule.c_export.category_operations import Embed, EncodeCategories
-from chainrule.c_export.column_operations import Mix, Periodic, PiecewiseLinear
+from chainrule.c_export.column_operations import Mix, Periodic, PiecewiseLinear, Take
 from chainrule.c_export.merge_operations import Concatenate, Dot, Merge
 from chainrule.c_export.operations import (
     Activation,
@@ -259,6 +259,10 @@ def _piecewise_linear_embedding(node: NetworkNode, columns: int) -> list[_Part]:
     return [(PiecewiseLinear, {name: values.reshape(-1) for name, values in arrays.items()})]
 
 
+def _take(node: NetworkNode, columns: int) -> list[_Part]:
+    return [(Take, {"taken": np.array(node.layer.columns, np.int32)})]
+
+
 def _repeat_vector(node: NetworkNode, columns: int) -> list[_Part]:
     return [(Repeat, {"times": node.layer.n})]
 
@@ -288,6 +292,7 @@ _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
     "rescaling": _affine,
     "reshape": _nothing,
     "scale": _affine,
+    "take": _take,
 }
 
 

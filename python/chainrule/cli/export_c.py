@@ -88,5 +88,5 @@ def _of_table(
 ) -> dict[str, Any]:
     known = tabular.known_of(saved, options.model)
     rows = tabular.read_known(options.data, table, saved.model.description, known)
-    train, test = (saved.model.inputs(tabular.matrix(saved, part.table)) for part in rows.split())
+    train, test = (tabular.matrix(saved, part.table) for part in rows.split())
     return {"calibration": train, "validation_data": (test, rows.split()[1].y)}

@@ -127,6 +127,11 @@ def _normalization(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, 
         affine = [*map(_robust_scale_and_offset, own["center"], own["scale"])]
     else:
         affine = [*map(_scale_and_offset, own["mean"], own["variance"])]
+    if layer.invert:
+        centers = own["center" if layer.method == "robust" else "mean"]
+        affine = [
+            (1.0 / s if s else 0.0, m.value) for (s, _), m in zip(affine, centers, strict=True)
+        ]
     scales, offsets = ([pair[i] for pair in affine] for i in (0, 1))
     y = _affine(name, read[0], offsets, scales)
     if layer.clip is not None:
@@ -325,6 +330,7 @@ KNOWN: dict[type[layers.Layer], Callable[..., Nodes]] = {
     layers.Flatten: _reshaped,
     layers.Permute: lambda name, layer, read, own: read[0].transpose([d - 1 for d in layer.dims]),
     layers.RepeatVector: _repeat,
+    layers.Take: lambda name, layer, read, own: read[0][..., [*layer.columns]],
     layers.GlobalAveragePooling: _pooling,
 }
 """The layers that are unrolled, and what makes their nodes."""

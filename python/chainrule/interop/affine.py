@@ -35,13 +35,18 @@ def scale_and_offset(
         return np.array(layer.scale), np.array(layer.offset)
     if isinstance(layer, Normalization) and layer.method == "robust":
         center, spread = (arrays[name].astype(np.float64) for name in ("center", "scale"))
+        if layer.invert:
+            return np.where(spread > 0, spread, 0.0), center
         # A feature that never varies is 0.
         scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
         return scale, -center * scale
     if isinstance(layer, Normalization):
         mean, variance = (arrays[name].astype(np.float64) for name in ("mean", "variance"))
         # A feature that never varies is only centred.
-        scale = 1.0 / np.sqrt(np.where(variance > 0, variance, 1.0))
+        deviation = np.sqrt(np.where(variance > 0, variance, 1.0))
+        if layer.invert:
+            return deviation, mean
+        scale = 1.0 / deviation
         return scale, -mean * scale
     if isinstance(layer, BatchNormalization):
         mean, variance = (arrays[f"running_{name}"] for name in ("mean", "variance"))

@@ -27,6 +27,7 @@ from chainrule.layers import (
     Permute,
     Rescaling,
     Reshape,
+    Take,
 )
 from chainrule.network.network import Network
 
@@ -143,6 +144,14 @@ class Assembly:
     def over_axis(self, x: Tensor, axis: int, function: Callable[[Tensor], Tensor]) -> Tensor:
         """Return what a function of rows makes that takes one of their axes for the columns."""
         return self.swapped(function(self.swapped(x, axis)), axis)
+
+    def take(self, x: Tensor, axis: int, indices: Array) -> Tensor:
+        """Return entries of an axis of rows, negative indices counting from its end."""
+        size = x.shape[axis]
+        places = [int(i) + size * (i < 0) for i in indices]
+        if not places or not all(0 <= place < size for place in places):
+            raise ValueError(f"takes {indices.tolist()} of {size}")
+        return self.over_axis(x, axis, lambda x: self.layer(Take(tuple(places)), {}, x))
 
     def swapped(self, x: Tensor, axis: int) -> Tensor:
         """Return x with an axis of its rows and the columns in each other's place."""

@@ -183,6 +183,11 @@ def _add_permute(graph: GraphWriter, node: NetworkNode) -> None:
     graph.add("Transpose", perm=[0, *node.layer.dims])
 
 
+def _add_take(graph: GraphWriter, node: NetworkNode) -> None:
+    columns = graph.constant("columns", node.layer.columns, "int64")
+    graph.add("Gather", graph.current, columns, axis=len(graph.shape))
+
+
 def _add_repeat_vector(graph: GraphWriter, node: NetworkNode) -> None:
     single = graph.constant("shape", (0, 1, graph.columns), "int64")
     graph.add("Reshape", graph.current, single)
@@ -364,5 +369,6 @@ _LAYERS: dict[str, Callable[[GraphWriter, NetworkNode], None]] = {
     "rescaling": _add_affine,
     "reshape": _add_reshape,
     "scale": _add_affine,
+    "take": _add_take,
     **dict.fromkeys(MERGES, _add_merge),
 }

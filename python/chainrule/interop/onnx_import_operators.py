@@ -365,6 +365,7 @@ _OPERATORS: dict[str, Callable[[LayerReader, Node, Tensor], Tensor]] = {
     "Dropout": LayerReader._dropout,
     "Expand": ShapeReader._expand,
     "Flatten": ShapeReader._flatten,
+    "Gather": ShapeReader._gather,
     "Gemm": LayerReader._gemm,
     "GlobalAveragePool": ShapeReader._global_average_pool,
     "Identity": LayerReader._identity,

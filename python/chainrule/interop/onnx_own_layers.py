@@ -139,6 +139,9 @@ def _normalization(
 ) -> dict[str, Array] | None:
     names = ("center", "scale") if layer.method == "robust" else ("mean", "variance")
     scale, offset = (constants[name].astype(np.float64) for name in ("scale", "offset"))
+    if layer.invert:
+        spread = scale if layer.method == "robust" else np.square(scale)
+        return dict(zip(names, (offset.astype(dtype), spread.astype(dtype)), strict=True))
     inverse = quartiles_of if layer.method == "robust" else moments_of
     arrays = inverse(scale, offset, dtype)
     return None if arrays is None else dict(zip(names, arrays, strict=True))

@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.errors import ModelFileError
 from chainrule.interop.assembly import Assembly, Tensor
 from chainrule.interop.onnx_constants import ConstantFolder, reshaped
-from chainrule.interop.onnx_model import Array, Node
+from chainrule.interop.onnx_model import Array, Node, number_of
 from chainrule.layers import RepeatVector
 
 __all__ = ["ShapeReader", "row_axis"]
@@ -79,6 +79,14 @@ class ShapeReader:
         if dims[0]:
             raise NotImplementedError("it moves the rows of the batch")
         return self.assembly.permute(x, dims[1:])
+
+    def _gather(self, node: Node, x: Tensor) -> Tensor:
+        axis = row_axis(int(number_of(node, "axis", 0)), x)
+        indices = self._constant(node, 1)
+        if indices is None or indices.ndim != 1 or node.inputs[0] in self.constants:
+            raise NotImplementedError("it does not take columns by a list of constants")
+        self._bound(node, indices.size)
+        return self.assembly.take(x, axis, indices)
 
     def _reduce_mean(self, node: Node, x: Tensor) -> Tensor:
         axes = self._axes(node, x)

@@ -76,6 +76,10 @@ def _permute_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> li
     return [module_of("Permute", node.layer.dims)]
 
 
+def _take_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    return [module_of("Take", node.layer.columns, columns)]
+
+
 def _repeat_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     return [module_of("RepeatVector", node.layer.n)]
 
@@ -175,6 +179,7 @@ KINDS: Mapping[str, Callable[[Any, NetworkNode, int, str], list[Any]]] = {
     "rescaling": _scaling_modules,
     "reshape": _reshape_modules,
     "scale": _scaling_modules,
+    "take": _take_modules,
 }
 """The modules, one after the other, that a layer is which reads so many columns of a dtype."""
 

@@ -161,6 +161,10 @@ def _permute(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     return assembly.permute(x, module.dims)
 
 
+def _take(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    return assembly.take(x, len(x.shape) - 1, module.columns.cpu().numpy())
+
+
 def _repeat(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     if math.prod(x.shape) != x.columns:
         raise ValueError(f"repeats rows of shape {x.shape}")
@@ -255,6 +259,7 @@ _MODULES = {
     "RepeatVector": Row(_repeat),
     "Reshape": Row(_reshape),
     "Scaling": Row(_scaling),
+    "Take": Row(_take),
     "Transpose": Row(_transpose),
     "Unflatten": Row(_unflatten),
 } | {name: _activation(owner) for name, owner in _ACTIVATIONS.items()}

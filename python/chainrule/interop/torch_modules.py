@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Modules that PyTorch itself lacks; made on first use, when PyTorch is needed.
 
-`Scaling`, `Limit`, `Permute`, `RepeatVector`, `GlobalAveragePooling`, `Dot`,
+`Scaling`, `Limit`, `Permute`, `Take`, `RepeatVector`, `GlobalAveragePooling`, `Dot`,
 `ParametricActivation`, `PeriodicEmbedding` and `PiecewiseLinearEmbedding` are layers of this
 library. `Reshape`, `Transpose` and `Mean` stand for functions of tensors while a module is read.
 The classes are attributes of this file, so that modules that contain them can be pickled.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _NAMES = {"Dot", "GlobalAveragePooling", "Limit", "ParametricActivation", "Permute"}
 _NAMES |= {"Mean", "PeriodicEmbedding", "PiecewiseLinearEmbedding", "RepeatVector", "Reshape"}
-_NAMES |= {"Scaling", "Transpose"}
+_NAMES |= {"Scaling", "Take", "Transpose"}
 
 
 def scaling(scale: ArrayLike, offset: ArrayLike) -> Any:
@@ -131,6 +131,31 @@ def _classes() -> list[type]:
         def extra_repr(self) -> str:
             """Return the dims."""
             return f"{self.dims}"
+
+    class Take(torch.nn.Module):
+        """Some columns in an order of their own, as `chainrule.Take`.
+
+        Parameters
+        ----------
+        columns : sequence of int
+            Of the last axis, counted from 0.
+        in_features : int
+            How many columns the last axis has.
+        """
+
+        def __init__(self, columns: Sequence[int], in_features: int) -> None:
+            super().__init__()
+            self.in_features = in_features
+            self.register_buffer("columns", torch.tensor([*columns], dtype=torch.int64))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            """Return the columns."""
+            taken: torch.Tensor = self.get_buffer("columns")
+            return x.index_select(-1, taken)
+
+        def extra_repr(self) -> str:
+            """Return the columns."""
+            return f"{self.get_buffer('columns').tolist()}"
 
     class RepeatVector(torch.nn.Module):
         """Each row n times: (rows, columns), or (rows, 1, columns), becomes (rows, n, columns).
@@ -279,6 +304,6 @@ def _classes() -> list[type]:
             """Return the means."""
             return x.mean(self.axes, keepdim=self.keepdim)
 
-    layers = [Scaling, Limit, Permute, RepeatVector, GlobalAveragePooling, Dot]
+    layers = [Scaling, Limit, Permute, Take, RepeatVector, GlobalAveragePooling, Dot]
     layers += [ParametricActivation, PeriodicEmbedding, PiecewiseLinearEmbedding]
     return [*layers, Reshape, Transpose, Mean]

@@ -25,7 +25,14 @@ from chainrule.layers.piecewise_linear_embedding import PiecewiseLinearEmbedding
 from chainrule.layers.prelu import PReLU
 from chainrule.layers.preprocessing import Normalization, Rescaling
 from chainrule.layers.scale import Scale
-from chainrule.layers.shape import Flatten, GlobalAveragePooling, Permute, RepeatVector, Reshape
+from chainrule.layers.shape import (
+    Flatten,
+    GlobalAveragePooling,
+    Permute,
+    RepeatVector,
+    Reshape,
+    Take,
+)
 from chainrule.layers.trained import TrainedLayer
 from chainrule.names import module_attributes
 
@@ -61,6 +68,7 @@ __all__ = [
     "Reshape",
     "Scale",
     "Subtract",
+    "Take",
     "TrainedLayer",
     "get",
 ]

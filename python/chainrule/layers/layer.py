@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -57,7 +57,10 @@ class Layer(Spec):
     _: KW_ONLY
     name: str | None = _Name()  # type: ignore[assignment]
 
-    adapts: ClassVar[bool] = False  # to data, by `Network.adapt`
+    @property
+    def adapts(self) -> bool:
+        """Whether `Network.adapt` takes something of it from data."""
+        return False
 
     if TYPE_CHECKING:  # for subclasses that write their constructor out
 

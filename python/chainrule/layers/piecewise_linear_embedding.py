@@ -67,7 +67,6 @@ class PiecewiseLinearEmbedding(TrainedLayer):
     """
 
     kind = "piecewise_linear_embedding"
-    adapts = True
     _: KW_ONLY
     units: int = 16
     bins: int = 48

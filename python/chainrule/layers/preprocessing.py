@@ -65,6 +65,10 @@ class Normalization(Layer):
         Which columns are normalised, counted from 0; the others pass as they are. Default: all.
     indicator_columns : int or sequence of int, optional
         Which of these have an indicator, in the order of the outputs. Default: all of them.
+    invert : bool, default False
+        Whether it takes back what such a layer with the same statistics does: ``y = x *
+        sqrt(variance) + mean``, or ``y = x * scale + center``. It goes with neither `clip` nor
+        `missing`, and is not adapted: `set_weights` of the network gives it its statistics.
     name : str, optional
         See `Layer`.
 
@@ -105,16 +109,24 @@ class Normalization(Layer):
     array([[0. , 0. ],
            [0. , 1. ],
            [2.4, 0. ]], dtype=float32)
+
+    A network that was trained on targets of mean 0 and deviation 1, with outputs in their units:
+
+    >>> told = cr.Sequential([cr.Input(1), cr.Normalization("robust", invert=True)])
+    >>> told.set_weights([[20.0], [5.0]])  # center, scale
+    >>> told.predict([[-1.0], [2.0]])
+    array([[15.],
+           [30.]], dtype=float32)
     """
 
     kind = "normalization"
-    adapts = True
     _optional = ("clip", "columns", "indicator_columns")
     method = Field[str](default="standard")
     clip = Field[float | None]()
     missing = Field[str](default="error")
     columns = Field[tuple[int, ...] | None](as_tuple)
     indicator_columns = Field[tuple[int, ...] | None](as_tuple)
+    invert = Field[bool](default=False)
 
     def __init__(
         self,
@@ -124,6 +136,7 @@ class Normalization(Layer):
         missing: str = "error",
         columns: int | Sequence[int] | None = None,
         indicator_columns: int | Sequence[int] | None = None,
+        invert: bool = False,
         name: str | None = None,
     ) -> None:
         super().__init__(
@@ -132,5 +145,11 @@ class Normalization(Layer):
             missing=missing,
             columns=columns,
             indicator_columns=indicator_columns,
+            invert=invert,
             name=name,
         )
+
+    @property
+    def adapts(self) -> bool:
+        """Whether it takes its statistics from data."""
+        return not self.invert

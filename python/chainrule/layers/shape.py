@@ -9,7 +9,7 @@ from chainrule.layers.layer import Layer
 from chainrule.layers.whole_numbers import as_tuple
 from chainrule.spec import Field
 
-__all__ = ["Flatten", "GlobalAveragePooling", "Permute", "RepeatVector", "Reshape"]
+__all__ = ["Flatten", "GlobalAveragePooling", "Permute", "RepeatVector", "Reshape", "Take"]
 
 
 class Reshape(Layer):
@@ -131,3 +131,33 @@ class GlobalAveragePooling(Layer):
     """
 
     kind = "global_average_pooling"
+
+
+class Take(Layer):
+    """Some columns, the last axis, in an order of their own.
+
+    Parameters
+    ----------
+    columns : int or sequence of int
+        Column j of the output is column ``columns[j]`` of the input, counted from 0. A column may
+        be named more than once.
+    name : str, optional
+        See `Layer`.
+
+    Notes
+    -----
+    It is NumPy's and Keras' ``take``, PyTorch's ``index_select`` and ONNX's ``Gather`` along the
+    last axis. Missing numbers, NaN, pass in columns that it does not take.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> cr.Sequential([cr.Input(3), Take((2, 0))]).predict([[1.0, 2.0, 3.0]])
+    array([[3., 1.]], dtype=float32)
+    """
+
+    kind = "take"
+    columns = Field[tuple[int, ...]](as_tuple)
+
+    def __init__(self, columns: int | Sequence[int], *, name: str | None = None) -> None:
+        super().__init__(columns=columns, name=name)

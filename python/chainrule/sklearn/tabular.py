@@ -25,7 +25,6 @@ from chainrule.tables.description import TableDescription
 from chainrule.tables.frames import Table, is_frame, read_columns
 from chainrule.tables.model import Examples, TableModel
 from chainrule.tables.network import BATCH_ROWS, BUDGETS, Budget
-from chainrule.tables.preparation import Preparation
 from chainrule.tables.saved import SavedModel
 from chainrule.tables.target import Target
 
@@ -81,7 +80,7 @@ class TabularEstimator(BaseEstimator, ABC):
         budget = BUDGETS[chosen.budget]
         members = budget.members if chosen.members is None else int(chosen.members)
         examples = Examples(*train)
-        model = TableModel(description, Preparation.of(description, train.x, train.weights))
+        model = TableModel(description)
         loss, outputs = self._objective(targets, rows)
         try:
             model.train(

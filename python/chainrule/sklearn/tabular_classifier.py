@@ -54,7 +54,7 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     classes_ : ndarray
         The labels.
     model_ : object
-        The description of the table, its preparation and the networks.
+        The description of the table and the networks, which read the rows of its matrix.
     networks_ : list of Network
     history_ : History
         Losses and metric of the first network's epochs.

@@ -14,7 +14,14 @@ from chainrule.losses import CrossEntropy, Loss
 from chainrule.network.train_many import train_many
 from chainrule.tables.calibration import temperature
 from chainrule.tables.description import TableDescription
-from chainrule.tables.network import BATCH_ROWS, Budget, optimizer, tabular_network
+from chainrule.tables.network import (
+    BATCH_ROWS,
+    Budget,
+    TargetScaling,
+    network_of_rows,
+    optimizer,
+    tabular_network,
+)
 from chainrule.tables.preparation import Preparation
 
 __all__ = ["Examples", "TableModel"]
@@ -45,14 +52,13 @@ class TableModel:
     Attributes
     ----------
     description : TableDescription
-    preparation : Preparation
     networks : list of Network
-        Each gives predictions by itself; those of the model are their mean.
+        Each reads the rows of `TableDescription.matrix` and gives predictions by itself; those of
+        the model are their mean.
     histories : list of History
     """
 
     description: TableDescription
-    preparation: Preparation
     networks: list[Any] = field(default_factory=list)
     histories: list[Any] = field(default_factory=list)
 
@@ -86,19 +92,24 @@ class TableModel:
             As of ``fit`` of `Sequential`.
         """
         classifies = str(loss._core.link) != "identity"
-        scaling = None if classifies else _Scaling.of(train)
-        inputs, held_inputs = self.preparation.inputs(train.x), None
-        y = train.y if scaling is None else scaling.to(train.y)
+        preparation = Preparation.of(self.description, train.x, train.weights)
+        scaling = None if classifies else _scaling_of(train, outputs)
+        inputs, held_inputs = preparation.inputs(train.x), None
+        y = train.y if scaling is None else _scaled(train.y, scaling)
         validation: tuple[Any, ...] | None = None
         if held is not None:
-            held_inputs = self.preparation.inputs(held.x)
-            held_y = held.y if scaling is None else scaling.to(held.y)
+            held_inputs = preparation.inputs(held.x)
+            held_y = held.y if scaling is None else _scaled(held.y, scaling)
             weights = () if held.weights is None else (held.weights,)
             validation = (held_inputs, held_y, *weights)
         activation = "selu" if classifies else "mish"
-        options = {"units": budget.units, "activation": activation, "epochs": budget.epochs}
+        options: dict[str, Any] = {
+            "units": budget.units,
+            "activation": activation,
+            "epochs": budget.epochs,
+        }
         metric = monitor.removeprefix("val_")
-        nets = [tabular_network(self.preparation, outputs, seed=seed, **options) for seed in seeds]  # type: ignore[arg-type]
+        nets = [tabular_network(preparation, outputs, seed=seed, **options) for seed in seeds]
         fit: dict[str, Any] = {
             "loss": loss,
             "optimizer": optimizer(activation, budget.epochs),
@@ -118,20 +129,15 @@ class TableModel:
         else:  # to the same bits
             train_many(nets, inputs, y, **fit)
         for net, seed in zip(nets, seeds, strict=True):
-            history = net.history
-            if scaling is not None:
-                net = scaling.undone_by(net, self.preparation, options, loss, seed)
-            elif held is not None and isinstance(loss, CrossEntropy):
+            if held is not None and isinstance(loss, CrossEntropy):
                 logits = net.predict(held_inputs, num_threads=num_threads)
                 _multiply_last(net, 1.0 / temperature(logits, held.y, held.weights))
-            self.networks.append(net)
-            self.histories.append(history)
-            if history.interrupted:
+            told = network_of_rows(preparation, net, scaling, seed=seed, **options)
+            told.loss = loss
+            self.networks.append(told)
+            self.histories.append(net.history)
+            if net.history.interrupted:
                 break
-
-    def inputs(self, x: NDArray[np.float64]) -> Any:
-        """Return what the networks read of rows, as `TableDescription.matrix` gives them."""
-        return self.preparation.inputs(x)
 
     def predict(
         self, x: NDArray[np.float64], num_threads: int | None = None
@@ -148,49 +154,38 @@ class TableModel:
         -------
         ndarray of float64, shape (rows, outputs)
         """
-        inputs = self.inputs(x)
         total: NDArray[np.float64] = np.zeros((len(x), self.networks[0].outputs))
         for net in self.networks:
             identity = str(net.loss._core.link) == "identity"
             predict = net.predict if identity else net.predict_proba
-            total += predict(inputs, num_threads=num_threads)
+            total += predict(x, num_threads=num_threads)
         return total / len(self.networks)
 
 
-@dataclass(frozen=True)
-class _Scaling:
-    """Targets as a network sees them: of mean 0 and variance 1."""
+def _scaling_of(train: Examples, outputs: int) -> TargetScaling:
+    """Return the scaling of targets, of which one may have several outputs: its quantiles."""
+    y = train.y.reshape(len(train.y), -1)
+    mean = np.average(y, axis=0, weights=train.weights)
+    scale = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=train.weights))
+    scale[~(scale > 1e-12 * np.abs(mean))] = 1.0
+    mean, scale = np.broadcast_to(mean, outputs), np.broadcast_to(scale, outputs)
+    return TargetScaling(mean, scale, _limits(y) if y.shape[1] == 1 else None)
 
-    mean: NDArray[np.float64]  # (outputs,)
-    scale: NDArray[np.float64]  # (outputs,)
-    limits: tuple[float, float] | None  # of a single output
 
-    @classmethod
-    def of(cls, train: Examples) -> _Scaling:
-        y = train.y.reshape(len(train.y), -1)
-        mean = np.average(y, axis=0, weights=train.weights)
-        scale = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=train.weights))
-        scale[~(scale > 1e-12 * np.abs(mean))] = 1.0
-        limits = (float(y.min()), float(y.max())) if y.shape[1] == 1 else None
-        return cls(mean, scale, limits)
+def _limits(y: NDArray[np.float64]) -> tuple[float, float] | None:
+    """Return the least and the largest number of float32 within the range of targets."""
+    with np.errstate(over="ignore"):
+        low, high = np.float32(y.min()), np.float32(y.max())
+    low = np.nextafter(low, np.float32(np.inf)) if low < y.min() else low
+    high = np.nextafter(high, np.float32(-np.inf)) if high > y.max() else high
+    return (float(low), float(high)) if low < high else None
 
-    def to(self, y: NDArray[Any]) -> NDArray[np.float64]:
-        scaled: NDArray[np.float64] = (y.reshape(len(y), -1) - self.mean) / self.scale
-        return scaled
 
-    def undone_by(
-        self, net: Any, preparation: Preparation, options: dict[str, Any], loss: Loss, seed: int
-    ) -> Any:
-        """Return the network with outputs in the units of the targets, within their range."""
-        outputs = net.outputs
-        several = outputs if len(self.mean) == 1 else 1  # the quantiles of one target
-        scale, mean = np.tile(self.scale, several), np.tile(self.mean, several)
-        limits = self.limits if self.limits and self.limits[0] < self.limits[1] else None
-        told = tabular_network(preparation, outputs, limits=limits, seed=seed, **options)
-        *before, weight, bias = net.get_weights()
-        told.set_weights([*before, weight * scale, bias * scale + mean])
-        told.loss = loss
-        return told
+def _scaled(y: NDArray[Any], scaling: TargetScaling) -> NDArray[np.float64]:
+    y = y.reshape(len(y), -1)
+    columns = y.shape[1]
+    scaled: NDArray[np.float64] = (y - scaling.mean[:columns]) / scaling.scale[:columns]
+    return scaled
 
 
 def _multiply_last(net: Any, factor: float) -> None:

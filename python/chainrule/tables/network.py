@@ -4,13 +4,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 import chainrule as cr
 from chainrule.tables.preparation import Preparation
 
-__all__ = ["BUDGETS", "Budget", "optimizer", "tabular_network"]
+__all__ = [
+    "BUDGETS",
+    "Budget",
+    "TargetScaling",
+    "network_of_rows",
+    "optimizer",
+    "tabular_network",
+]
 
 BATCH_ROWS = 256
 _EMBEDDING_UNITS = 8
@@ -35,6 +46,15 @@ BUDGETS = {
 }
 
 
+@dataclass(frozen=True)
+class TargetScaling:
+    """How targets differ from what a network learns, which are of mean 0 and variance 1."""
+
+    mean: NDArray[np.float64]  # (outputs,)
+    scale: NDArray[np.float64]  # (outputs,)
+    limits: tuple[float, float] | None  # of a single output
+
+
 def tabular_network(
     preparation: Preparation,
     outputs: int,
@@ -42,7 +62,6 @@ def tabular_network(
     units: tuple[int, ...] = (256, 256, 256),
     activation: str = "selu",
     epochs: int = 256,
-    limits: tuple[float, float] | None = None,
     seed: int = 0,
 ) -> Any:
     """Return an untrained network for the rows of a table.
@@ -58,8 +77,6 @@ def tabular_network(
         The first suits classification, the second regression.
     epochs : int
         Length of the training, over which dropout falls to 0.
-    limits : (float, float), optional
-        The outputs stay within.
     seed : int
 
     Returns
@@ -69,17 +86,91 @@ def tabular_network(
     """
     numbers = cr.Input(preparation.numbers, name="numbers")
     inputs: list[Any] = [numbers]
+    embed = None
+    if preparation.embedded:
+        codes = cr.Input(len(preparation.embedded), name="codes")
+        inputs = [codes, numbers]
+        embedding = _embedding(tuple(size + 1 for size in preparation.embedded.values()))
+        embed = lambda: embedding(codes)  # noqa: E731
+    h = _behind(embed, numbers, preparation, outputs, units, activation, epochs)
+    return cr.Network(inputs=inputs, outputs=h, seed=seed)
+
+
+def network_of_rows(
+    preparation: Preparation,
+    trained: Any,
+    scaling: TargetScaling | None,
+    *,
+    units: tuple[int, ...],
+    activation: str,
+    epochs: int,
+    seed: int,
+) -> Any:
+    """Return a trained network with the preparation before it and its targets' units behind it.
+
+    Parameters
+    ----------
+    preparation : Preparation
+    trained : Network
+        What `tabular_network` gave with the other arguments.
+    scaling : TargetScaling, optional
+        That of the targets, which the outputs then have, and whose limits they keep.
+
+    Returns
+    -------
+    Network
+        It reads rows of the matrix: numbers, codes, and NaN for what is missing.
+    """
+    x = cr.Input(preparation.columns, name="x")
+    weights = {**trained.parameters, **preparation.statistics()}
+    embed = None
+    if preparation.embedded:
+        sizes = tuple(preparation.embedded.values())
+        taken = tuple(range(_EMBEDDING_UNITS * len(sizes)))
+        embedding = _embedding(
+            sizes, columns=tuple(preparation.embedded), unknown="code", missing="code"
+        )
+        embed = lambda: cr.Take(taken)(embedding(x))  # noqa: E731
+        weights["embedding.weight"] = _with_rows_of_missing(weights["embedding.weight"], sizes)
+    numbers = preparation.layers(x)
+    h = _behind(embed, numbers, preparation, trained.outputs, units, activation, epochs)
+    if scaling is not None:
+        h = cr.Normalization("robust", invert=True, name="unscaled")(h)
+        weights |= {"unscaled.center": scaling.mean, "unscaled.scale": scaling.scale}
+        if scaling.limits is not None:
+            h = cr.Clip(*scaling.limits)(h)
+    net = cr.Network(inputs=x, outputs=h, seed=seed)
+    net.set_weights(weights)
+    net._built_core().adapted = True
+    return net
+
+
+def _with_rows_of_missing(weight: NDArray[Any], sizes: tuple[int, ...]) -> NDArray[Any]:
+    """Return tables whose first row comes last, once for unknown and once for missing ones."""
+    tables = np.split(weight, np.cumsum([size + 1 for size in sizes])[:-1])
+    return np.vstack([np.vstack([table[1:], table[:1], table[:1]]) for table in tables])
+
+
+def _embedding(rows: tuple[int, ...], **options: Any) -> Any:
+    normal = cr.initializers.Normal(0.0, 1.0)
+    return cr.Embedding(rows, _EMBEDDING_UNITS, weight_initializer=normal, **options)
+
+
+def _behind(
+    embed: Callable[[], Any] | None,
+    numbers: Any,
+    preparation: Preparation,
+    outputs: int,
+    units: tuple[int, ...],
+    activation: str,
+    epochs: int,
+) -> Any:
+    """Return the outputs of the layers that read numbers, and what `embed` makes of codes."""
     h: Any = cr.PeriodicEmbedding(learning_rate_factor=0.1)(numbers)
     fan_in = 4 * preparation.numbers
-    if preparation.embeddings:
-        codes = cr.Input(len(preparation.embeddings), name="codes")
-        embedded = cr.Embedding(
-            preparation.embeddings,
-            _EMBEDDING_UNITS,
-            weight_initializer=cr.initializers.Normal(0.0, 1.0),
-        )(codes)
-        inputs, h = [codes, numbers], cr.Concatenate()([embedded, h])
-        fan_in += _EMBEDDING_UNITS * len(preparation.embeddings)
+    if embed is not None:
+        h = cr.Concatenate()([embed(), h])
+        fan_in += _EMBEDDING_UNITS * len(preparation.embedded)
     h = cr.Scale(learning_rate_factor=6.0)(h)
     falling = cr.schedules.FlatCosine(1.0, epochs)
     for width in units:
@@ -87,10 +178,7 @@ def tabular_network(
         h = cr.ParametricActivation(activation, learning_rate_factor=0.1)(h)
         h = cr.Dropout(_DROPOUT, rate_schedule=falling)(h)
         fan_in = width
-    h = _dense(outputs, fan_in, "zeros")(h)
-    if limits is not None:
-        h = cr.Clip(*limits)(h)
-    return cr.Network(inputs=inputs, outputs=h, seed=seed)
+    return _dense(outputs, fan_in, "zeros")(h)
 
 
 def _dense(units: int, fan_in: int, initializer: str) -> Any:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A matrix of a table's rows made ready for a network: scaled numbers, and codes to embed.
+"""What a network sees of the rows of a table, and the layers by which it does.
 
 Numbers are centred on the median, divided by the distance of the quartiles and clipped smoothly at
 3, which keeps outliers from mattering and their order from being lost. Text of few values is a
@@ -8,68 +8,54 @@ column for each value, text of many is embedded by the network.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.tables.description import Column, TableDescription
+import chainrule as cr
+from chainrule.tables.description import TableDescription
 
 __all__ = ["Preparation"]
 
-MOST_ONE_HOT = 9
+_MOST_ONE_HOT = 9
 _CLIP = 3.0
+# So large a median beside the spread is subtracted in double by the core, from its float32.
+_WIDE = 1024.0
 
 
 @dataclass(frozen=True)
 class _Source:
     """A number that the network sees: what it is made of, and how it is scaled."""
 
-    column: int
-    what: str  # "value", "sign" (-1 and 1 of two values), "is" (a category), "missing"
-    code: int = 0  # of "is"
+    what: str  # "value", "missing", or "code": an output of the encoding
+    place: int  # of the column, or of the output
     median: float = 0.0
-    factor: float = 1.0
-
-    def unscaled(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the number of each row, NaN where it is missing."""
-        values: NDArray[np.float64] = matrix[:, self.column]
-        if self.what == "sign":
-            return np.where((values == 0.0) | (values == 1.0), 2.0 * values - 1.0, 0.0)
-        if self.what == "is":
-            return np.asarray(values == self.code, dtype=np.float64)
-        if self.what == "missing":
-            return np.asarray(np.isnan(values), dtype=np.float64)
-        return values
-
-    def scaled(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return what the network sees: 0 where the value is missing, within -3 and 3."""
-        with np.errstate(over="ignore"):
-            z = self.factor * (self.unscaled(matrix) - self.median)
-        z = np.clip(np.where(np.isnan(z), 0.0, z), -1e100, 1e100)
-        clipped: NDArray[np.float64] = z / np.sqrt(1.0 + (z / _CLIP) ** 2)
-        return clipped
+    spread: float = 1.0
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """How a matrix becomes the inputs of a network.
+    """The layers between a matrix of a table's rows and the numbers that a network learns from.
 
     Attributes
     ----------
-    embedded : tuple of int
-        Columns of categories that are embedded.
-    embeddings : tuple of int
-        Rows of the table of each of them: one more than there are categories, since 0 is for
-        missing and unknown ones.
+    columns : int
+        Of the matrix, as `TableDescription.matrix` gives it.
+    encoded : dict of int to int
+        How many categories the columns have that are one-hot, or -1 and 1 of two.
+    embedded : dict of int to int
+        The same of those that are embedded.
     sources : tuple
         The numbers.
     """
 
-    embedded: tuple[int, ...]
-    embeddings: tuple[int, ...]
+    columns: int
+    encoded: dict[int, int]
+    embedded: dict[int, int]
     sources: tuple[_Source, ...]
 
     @classmethod
@@ -88,83 +74,144 @@ class Preparation:
         weights : ndarray, shape (rows,), optional
             A row of weight 2 counts as two rows.
         """
-        embedded = [
-            place
-            for place, column in enumerate(description.columns)
-            if len(column.categories) > MOST_ONE_HOT
-        ]
-        sources = []
+        sizes = [2 if c.kind == "boolean" else len(c.categories) for c in description.columns]
+        codes = {place: size for place, size in enumerate(sizes) if size > 0}
+        encoded = {place: size for place, size in codes.items() if size <= _MOST_ONE_HOT}
+        embedded = {place: size for place, size in codes.items() if size > _MOST_ONE_HOT}
+        empty = cls(len(sizes), encoded, embedded, ())
+        ones = empty._run(empty._encoding, matrix) if encoded else matrix
+        sources, outputs = [], 0
         for place, column in enumerate(description.columns):
-            if place not in embedded:
-                for source in _sources(place, column, matrix):
-                    sources += _fitted(source, matrix, weights)
-        tables = [len(description.columns[place].categories) + 1 for place in embedded]
-        return cls(tuple(embedded), tuple(tables), tuple(sources))
+            if place in encoded:
+                for output in range(outputs, outputs + _width(encoded[place])):
+                    sources += _fitted("code", output, ones[:, output], weights)
+                outputs += _width(encoded[place])
+            elif place not in embedded and column.kind != "empty":
+                values = matrix[:, place]
+                sources += _fitted("value", place, values, weights)
+                sources += _fitted("missing", place, np.isnan(values) * 1.0, weights)
+        return cls(len(sizes), encoded, embedded, tuple(sources))
 
     @property
     def numbers(self) -> int:
         """How many numbers the network sees; one that is always 0 where there are none."""
         return max(1, len(self.sources))
 
+    def layers(self, x: Any) -> Any:
+        """Return the numbers as a symbolic tensor, made of one of rows of the matrix."""
+        values, missing, codes = (self._of(what) for what in ("value", "missing", "code"))
+        read = sorted({source.place for source in values + missing})
+        parts = []
+        if read or not self.sources:
+            indicators = tuple(source.place for source in missing)
+            scaled = cr.Normalization(
+                "robust",
+                clip=_CLIP,
+                missing="indicator" if indicators else "zero",
+                columns=tuple(read) or None,
+                indicator_columns=indicators or None,
+                name="scaled",
+            )(x)
+            taken = [source.place for source in values] or ([] if self.sources else [0])
+            taken += range(self.columns, self.columns + len(missing))
+            parts.append(cr.Take(tuple(taken))(scaled))
+        if codes:
+            parts.append(cr.Take(tuple(s.place for s in codes))(self._encoding(x)))
+        h = parts[0] if len(parts) == 1 else cr.Concatenate()(parts)
+        made = values + missing + codes
+        order = tuple(made.index(source) for source in self.sources)
+        if list(order) != sorted(order):
+            h = cr.Take(order)(h)
+        rest = tuple(i for i, source in enumerate(self.sources) if source.what != "value")
+        return cr.Normalization("robust", clip=_CLIP, columns=rest, name="codes")(h) if rest else h
+
+    def statistics(self) -> dict[str, NDArray[np.float64]]:
+        """Return the parameters of the layers by name."""
+        found: dict[str, NDArray[np.float64]] = {}
+        values, missing = self._of("value"), self._of("missing")
+        if values or missing or not self.sources:
+            center, scale = np.zeros(self.columns), np.ones(self.columns)
+            scale[[source.place for source in missing] if self.sources else slice(None)] = 0.0
+            for source in values:
+                center[source.place], scale[source.place] = source.median, source.spread
+            found |= {"scaled.center": center, "scaled.scale": scale}
+        if len(values) < len(self.sources):
+            rest = [s.what != "value" for s in self.sources]
+            center = np.array([s.median for s in self.sources])
+            scale = np.array([s.spread for s in self.sources])
+            found["codes.center"] = np.where(rest, center, 0.0)
+            found["codes.scale"] = np.where(rest, scale, 1.0)
+        return found
+
     def inputs(self, matrix: NDArray[np.float64]) -> Any:
-        """Return what a network reads: numbers, or a list of codes and numbers."""
-        numbers = np.zeros((len(matrix), self.numbers), dtype=np.float32)
-        for place, source in enumerate(self.sources):
-            numbers[:, place] = source.scaled(matrix)
+        """Return what a network learns from: numbers, or a list of codes and numbers.
+
+        It is worked out once for all epochs, in double. Code 0 stands for categories that are
+        missing or unknown.
+        """
+        numbers = self._run(self.layers, matrix, self.statistics()).astype(np.float32)
         if not self.embedded:
             return numbers
-        codes = matrix[:, self.embedded] + 1.0
-        known = np.isfinite(codes) & (codes < np.array(self.embeddings))
+        codes = matrix[:, [*self.embedded]] + 1.0
+        known = np.isfinite(codes) & (codes <= [*self.embedded.values()])
         return [np.where(known, codes, 0.0).astype(np.int64), numbers]
 
-    def to_config(self) -> dict[str, Any]:
-        """Return this as what JSON can hold."""
-        return {
-            "embedded": list(self.embedded),
-            "embeddings": list(self.embeddings),
-            "sources": [asdict(source) for source in self.sources],
-        }
+    def _of(self, what: str) -> list[_Source]:
+        return [source for source in self.sources if source.what == what]
 
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Preparation:
-        """Return the preparation that `to_config` gave."""
-        sources = tuple(_Source(**source) for source in config["sources"])
-        return cls(tuple(config["embedded"]), tuple(config["embeddings"]), sources)
+    def _encoding(self, x: Any) -> Any:
+        """Return the outputs of the columns that are encoded."""
+        layer = cr.CategoryEncoding(
+            tuple(self.encoded.values()),
+            columns=tuple(self.encoded),
+            unknown="zero",
+            missing="zero",
+            binary_as_sign=True,
+        )
+        return cr.Take(self._encoded_outputs)(layer(x))
+
+    @cached_property
+    def _encoded_outputs(self) -> tuple[int, ...]:
+        outputs: list[int] = []
+        first = 0
+        for place in range(self.columns):
+            width = _width(self.encoded[place]) if place in self.encoded else 1
+            if place in self.encoded:
+                outputs += range(first, first + width)
+            first += width
+        return tuple(outputs)
+
+    def _run(self, layers: Any, matrix: NDArray[np.float64], weights: Any = None) -> Any:
+        """Return what layers make of rows."""
+        x = cr.Input(self.columns)
+        net = cr.Network(x, layers(x), dtype="float64")
+        net.set_weights(weights or {})
+        return net.predict(matrix)
 
 
-def _sources(place: int, column: Column, matrix: NDArray[np.float64]) -> Sequence[_Source]:
-    """Return what the network is to see of a column, unscaled."""
-    if column.kind == "empty":
-        return []
-    if column.kind == "boolean" or len(column.categories) == 2:
-        return [_Source(place, "sign")]
-    if column.kind == "category":
-        return [_Source(place, "is", code) for code in range(len(column.categories))]
-    sources = [_Source(place, "value")]
-    if np.isnan(matrix[:, place]).any():
-        sources.append(_Source(place, "missing"))
-    return sources
+def _width(categories: int) -> int:
+    return 1 if categories == 2 else categories
 
 
 def _fitted(
-    source: _Source, matrix: NDArray[np.float64], weights: NDArray[np.float64] | None
+    what: str, place: int, values: NDArray[np.float64], weights: NDArray[np.float64] | None
 ) -> list[_Source]:
-    """Return the source with its scale, or nothing of one that never varies."""
-    values = source.unscaled(matrix)
+    """Return a source with its scale, or nothing of one that never varies."""
     present = ~np.isnan(values)
     values = values[present]
-    lowest, highest = float(values.min()), float(values.max())
-    if lowest == highest:
+    if not len(values) or values.min() == values.max():
         return []
     counts = np.ones(len(values)) if weights is None else weights[present]
     low, median, high = _quantiles(values, counts, (0.25, 0.5, 0.75))
     # In halves, since the difference of two finite numbers may be none.
     spread = 2.0 * (high / 2.0 - low / 2.0)
     if not spread > 0.0 or not np.isfinite(1.0 / spread):
-        spread = highest / 2.0 - lowest / 2.0
+        spread = float(values.max()) / 2.0 - float(values.min()) / 2.0
     if not np.isfinite(spread) or not np.isfinite(1.0 / spread):
         return []
-    return [_Source(source.column, source.what, source.code, median, 1.0 / spread)]
+    if abs(median) >= _WIDE * spread:
+        median = float(np.float32(median))
+    return [_Source(what, place, median, spread)]
 
 
 def _quantiles(

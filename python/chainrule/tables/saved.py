@@ -18,10 +18,9 @@ import chainrule as cr
 from chainrule.errors import ModelFileError
 from chainrule.tables.description import TableDescription
 from chainrule.tables.model import TableModel
-from chainrule.tables.preparation import MOST_ONE_HOT, Preparation
 from chainrule.tables.target import Target
 
-__all__ = ["SavedModel", "check_members"]
+__all__ = ["SavedModel"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,6 @@ class SavedModel:
         """
         record = {
             "columns": self.model.description.to_config(),
-            "preparation": self.model.preparation.to_config(),
             "target": self.target.to_config(),
             "estimator": self.estimator,
             "parameters": self.parameters,
@@ -105,8 +103,7 @@ class SavedModel:
         record = net.table
         try:
             description = TableDescription.from_config(record["columns"])
-            preparation = Preparation.from_config(record["preparation"])
-            model = TableModel(description, preparation, [net], [net.history])
+            model = TableModel(description, [net], [net.history])
             target = Target.from_config(record["target"])
             # Of a row without values all that a prediction asks of the record is used.
             outputs = model.predict(np.full((1, len(description.columns)), np.nan))
@@ -123,31 +120,19 @@ class SavedModel:
             ) from error
 
 
-def check_members(description: TableDescription, members: int) -> None:
-    """Raise ValueError if so many networks cannot become one: all would read the same codes."""
-    for column in description.columns:
-        if members > 1 and len(column.categories) > MOST_ONE_HOT:
-            raise ValueError(
-                f"several members are not saved with a column of {len(column.categories)} "
-                f"categories, such as {column.name!r}; {MOST_ONE_HOT} are the most"
-            )
-
-
 def _one_network(model: TableModel) -> Any:
-    """Return a network that predicts what the model does, without an optimizer's memory."""
+    """Return a network that predicts what the model does."""
     first = model.networks[0]
     if len(model.networks) == 1:
         net = copy.deepcopy(first)
-        net.optimizer = None
         return net
-    check_members(model.description, len(model.networks))
     link = str(first.loss._core.link)
-    nodes = [node for node in first._built_core().nodes if "shape" in node]
-    inputs = [cr.Input(tuple(node["shape"]), name=node["name"]) for node in nodes]
-    told = [net(inputs if len(inputs) > 1 else inputs[0]) for net in model.networks]
+    x = cr.Input(first.inputs, name="x")
+    told = [net(x) for net in model.networks]
     if link != "identity":
         told = [cr.Activation(link)(each) for each in told]
-    net = cr.Network(inputs=inputs, outputs=cr.Average()(told), seed=first.seed)
+    net = cr.Network(inputs=x, outputs=cr.Average()(told), seed=first.seed)
+    net._built_core().adapted = True
     # What are probabilities already have no link, as the outputs of the mean squared error.
     net.loss = first.loss if link == "identity" else cr.losses.get("mse")
     return net

@@ -33,9 +33,6 @@ InferencePlan<T>::InferencePlan(const kernels::KernelTable<T>& kernels, const Gr
       parameters_(graph, kernels.panel),
       graph_(kernels, graph, parameters_, PlanOptions{}, calls_),
       small_(make_small_weights(kernels, quantization)) {
-  for (const StageNode<T>& node : graph_.stages) {
-    if (auto* affine = dynamic_cast<AffineStage<T>*>(node.stage.get())) affine_.push_back(affine);
-  }
   for (const StageTensor& tensor : graph_.tensors) {
     widest_ = std::max(widest_, tensor.columns);
     values_of_row_ =
@@ -154,11 +151,11 @@ void InferencePlan<T>::assign_slots() {
                     ops_.front().is_product && !ops_.front().zeros;
 }
 
-// The scalings at the front are worked out from the weights, so they follow.
+// What stages work out from the weights, such as scalings and bins, follows.
 template <class T>
 void InferencePlan<T>::copy_from(const Buffer<T>& values) {
   parameters_.values.copy_from(values);
-  for (AffineStage<T>* affine : affine_) affine->refresh();
+  for (const StageNode<T>& node : graph_.stages) node.stage->refresh();
   if (small_) small_->pack();
 }
 

@@ -117,7 +117,6 @@ class InferencePlan {
   FunctionCalls calls_{nullptr};  // of none, since a Predictor has no such functions
   StageGraph<T> graph_;
   std::unique_ptr<SmallWeights> small_;  // of the products; null: not wanted
-  std::vector<AffineStage<T>*> affine_;  // those of the stages that copy_from has to refresh
   std::vector<Input> inputs_;
   std::vector<InferOp> ops_;  // what is left to do when the rows are there
   std::vector<Result> results_;

@@ -29,7 +29,7 @@ BatchInput<T>::BatchInput(const kernels::KernelTable<T>& kernels, const PlanOpti
     : kernels_(kernels), options_(options), x_{nullptr, columns, row_stride<T>(columns)} {
   for (Stage<T>* stage : readers) {
     auto* reads = dynamic_cast<ReadsRows<T>*>(stage);
-    if (reads && stages.empty()) among_.push_back(reads);
+    if (reads && (stages.empty() || stage != stages[0].stage)) among_.push_back(reads);
     passes_gradient_ |= !reads || reads->passes_gradient();
   }
   if (stages.empty()) return;

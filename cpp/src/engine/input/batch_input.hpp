@@ -41,7 +41,8 @@ template <class T>
 class BatchInput {
  public:
   /// For rows of `columns` columns, which `readers` read, and which go through these stages, where
-  /// one alone reads them, before another one does.
+  /// one alone reads them, before another one does. An AffineStage may stand there beside readers
+  /// of the caller's rows.
   BatchInput(const kernels::KernelTable<T>& kernels, const PlanOptions& options,
              std::int64_t columns, const std::vector<Stage<T>*>& readers,
              const std::vector<FirstStage<T>>& stages);

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "chainrule/layers.hpp"
+#include "chainrule/shape_layers.hpp"
 
 namespace chainrule::engine {
 namespace {
@@ -50,6 +51,19 @@ Columns before(const CategoryEncoding& layer, const Shape& shape, const Columns&
   return result;
 }
 
+/// The same of a Take. Columns that it leaves out may hold anything.
+Columns before(const Take& layer, const Shape& shape, const Columns& after) {
+  const auto columns = static_cast<std::size_t>(shape.columns());
+  Columns result(static_cast<std::size_t>(shape.size()), true);
+  std::size_t next = 0;
+  for (std::size_t p = 0; p < result.size(); p += columns)
+    for (const std::int64_t column : layer.columns) {
+      const std::size_t from = p + static_cast<std::size_t>(column);
+      result[from] = result[from] && after[next++];
+    }
+  return result;
+}
+
 /// The same of any layer; of most, none may.
 Columns before(const Layer& layer, const Shape& shape, const Columns& after) {
   if (const auto* normalization = dynamic_cast<const Normalization*>(&layer))
@@ -58,6 +72,7 @@ Columns before(const Layer& layer, const Shape& shape, const Columns& after) {
     return before(*embedding, shape, after);
   if (const auto* encoding = dynamic_cast<const CategoryEncoding*>(&layer))
     return before(*encoding, shape, after);
+  if (const auto* take = dynamic_cast<const Take*>(&layer)) return before(*take, shape, after);
   return Columns(static_cast<std::size_t>(shape.size()), false);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// y = (x - mean) / sqrt(variance), or (x - center) / scale, as the scale and offset of an
-// AffineStage, through which NaN passes. Where the mean is large beside the deviation, float has
-// not the digits for x * scale + offset, and the column is worked out in double from x - mean
+// y = (x - mean) / sqrt(variance), or (x - center) / scale, or the inverse, as the scale and offset
+// of an AffineStage, through which NaN passes. Where the mean is large beside the deviation, float
+// has not the digits for x * scale + offset, and the column is worked out in double from x - mean
 // (WideColumn). Behind it, where options ask for it, a LimitStage: the smooth clip, 0 for NaN, and
 // columns that say where there was one.
 #include <algorithm>
@@ -102,21 +102,28 @@ void add_normalization(const Layer& described, const StageContext<T>& context, S
   const Parameter* mean = parameters->find(context.owner, robust ? "center" : "mean");
   const Parameter* spread = parameters->find(context.owner, robust ? "scale" : "variance");
   const std::int64_t columns = context.inputs;
-  const auto factor = [robust](T v) {
+  // What x - mean is divided by; 0: nothing is left of it.
+  const auto divisor = [robust](T v) {
     // A feature that never varies is only centred; by the robust method it is 0.
     if (!(v > T(0))) return robust ? 0.0 : 1.0;
-    return 1.0 / (robust ? static_cast<double>(v) : std::sqrt(static_cast<double>(v)));
+    return robust ? static_cast<double>(v) : std::sqrt(static_cast<double>(v));
   };
+  const auto factor = [divisor](T v) {
+    const double d = divisor(v);
+    return d > 0.0 ? 1.0 / d : 0.0;
+  };
+  const bool invert = layer.invert;
   const auto fill = [=](T* scale, T* offset) {
     const T* m = parameters->at(mean);
     const T* v = parameters->at(spread);
     for (std::int64_t j = 0; j < columns; ++j) {
-      const double s = factor(v[j]);
+      const double s = invert ? divisor(v[j]) : factor(v[j]);
       scale[j] = static_cast<T>(s);
-      offset[j] = static_cast<T>(-static_cast<double>(m[j]) * s);
+      offset[j] = invert ? m[j] : static_cast<T>(-static_cast<double>(m[j]) * s);
     }
   };
   const auto fill_wide = [=](const T* offset, auto& wide) {
+    if (invert) return;
     const T* m = parameters->at(mean);
     const T* v = parameters->at(spread);
     const std::vector<double>& exact = parameters->exact_mean();

@@ -34,6 +34,7 @@ class NumberEmbeddingStage : public Stage<T>, public Infers<T> {
   void infer(const InferArgs<T>& p) const noexcept override {
     kernels_.forward(arguments(p.rows, p.x_stride, p.y_stride), basis(), p.x, p.y);
   }
+  bool infers_in_place() const override { return false; }
 
   // dy: rows x columns (own + units), dx: rows x columns
   void backward(const Step<T>& step, ThreadContext& context) override {

@@ -39,6 +39,7 @@ class ParametricActivationStage final : public Stage<T>, public Infers<T> {
   void infer(const InferArgs<T>& p) const noexcept override {
     apply(p.x, p.y, p.y, p.rows, p.x_stride);
   }
+  bool infers_in_place() const override { return false; }
 
   // dx = (1 - alpha) dy + alpha f'(x) dy
   // dy, dx: rows x columns. f'(x) dy is put into dx, where it is mixed with dy as f(x) with x.

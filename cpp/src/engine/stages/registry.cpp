@@ -18,7 +18,7 @@ struct Entry {
 };
 
 template <class T>
-constexpr std::array<Entry<T>, 29> kFactories{{
+constexpr std::array<Entry<T>, 30> kFactories{{
     {"activation", add_activation<T>},
     {"add", add_merge<T>},
     {"average", add_merge<T>},
@@ -48,6 +48,7 @@ constexpr std::array<Entry<T>, 29> kFactories{{
     {"reshape", add_reshape<T>},
     {"scale", add_scale<T>},
     {"subtract", add_merge<T>},
+    {"take", add_take<T>},
 }};
 
 }  // namespace

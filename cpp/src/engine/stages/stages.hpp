@@ -85,6 +85,8 @@ void add_reshape(const Layer& layer, const StageContext<T>& context, Stages<T>& 
 template <class T>
 void add_permute(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
+void add_take(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
 void add_repeat_vector(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
 void add_global_average_pooling(const Layer& layer, const StageContext<T>& context,
