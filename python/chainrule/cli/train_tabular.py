@@ -22,8 +22,6 @@ from chainrule.cli.tables import TableOptions, is_table
 from chainrule.cli.tabular import TabularRows
 from chainrule.cli.train_outputs import next_command, output_files, stopped
 from chainrule.tables import SavedModel, TableDescription
-from chainrule.tables.network import BUDGETS
-from chainrule.tables.saved import check_members
 
 _LOSSES = ("mse", "mae", "huber", "quantile")
 _KINDS = {
@@ -166,10 +164,8 @@ def _missing(rows: TabularRows) -> float:
 def _estimator(options: argparse.Namespace, train: TabularRows) -> Any:
     from chainrule.sklearn import TabularClassifier, TabularRegressor
 
-    budget = options.budget or "default"
-    check_members(TableDescription.of_table(train.table), BUDGETS[budget].members)
     chosen = {
-        "budget": budget,
+        "budget": options.budget or "default",
         "random_state": options.seed or 0,
         "n_jobs": options.threads,
         "verbose": 0 if options.quiet else 1,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.callbacks import EarlyStopping
 from chainrule.losses import CrossEntropy, Loss
+from chainrule.network.ensembles import ensemble
 from chainrule.network.train_many import train_many
 from chainrule.tables.calibration import temperature
 from chainrule.tables.description import TableDescription
@@ -40,15 +41,16 @@ class Examples:
 
 @dataclass
 class TableModel:
-    """A table's description and the networks that predict from its rows.
+    """A table's description and the network that predicts from its rows.
 
     Attributes
     ----------
     description : TableDescription
     preparation : Preparation
     networks : list of Network
-        Each gives predictions by itself; those of the model are their mean.
+        The network, if there is one yet; of several members it is an ensemble.
     histories : list of History
+        Of each member.
     """
 
     description: TableDescription
@@ -69,7 +71,9 @@ class TableModel:
         num_threads: int | None = None,
         verbose: int = 0,
     ) -> None:
-        """Train a network for each seed.
+        """Train a network for each seed; several become one ensemble.
+
+        Each member keeps its own best epoch, which is why they are trained one by one.
 
         Parameters
         ----------
@@ -128,6 +132,11 @@ class TableModel:
             self.histories.append(history)
             if history.interrupted:
                 break
+        if len(self.networks) > 1:
+            limits = None if scaling is None else scaling.range
+            link = str(loss._core.link)
+            one = tabular_network(self.preparation, outputs, limits=limits, link=link, **options)  # type: ignore[arg-type]
+            self.networks = [_ensemble(one, self.networks)]
 
     def inputs(self, x: NDArray[np.float64]) -> Any:
         """Return what the networks read of rows, as `TableDescription.matrix` gives them."""
@@ -136,7 +145,7 @@ class TableModel:
     def predict(
         self, x: NDArray[np.float64], num_threads: int | None = None
     ) -> NDArray[np.float64]:
-        """Return probabilities or numbers, the mean over the networks.
+        """Return probabilities or numbers.
 
         Parameters
         ----------
@@ -148,13 +157,10 @@ class TableModel:
         -------
         ndarray of float64, shape (rows, outputs)
         """
-        inputs = self.inputs(x)
-        total: NDArray[np.float64] = np.zeros((len(x), self.networks[0].outputs))
-        for net in self.networks:
-            identity = str(net.loss._core.link) == "identity"
-            predict = net.predict if identity else net.predict_proba
-            total += predict(inputs, num_threads=num_threads)
-        return total / len(self.networks)
+        (net,) = self.networks
+        identity = str(net.loss._core.link) == "identity"
+        predict = net.predict if identity else net.predict_proba
+        return np.asarray(predict(self.inputs(x), num_threads=num_threads), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -178,6 +184,11 @@ class _Scaling:
         scaled: NDArray[np.float64] = (y.reshape(len(y), -1) - self.mean) / self.scale
         return scaled
 
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """The limits of predictions, where there are two."""
+        return self.limits if self.limits and self.limits[0] < self.limits[1] else None
+
     def undone_by(
         self, net: Any, preparation: Preparation, options: dict[str, Any], loss: Loss, seed: int
     ) -> Any:
@@ -185,8 +196,7 @@ class _Scaling:
         outputs = net.outputs
         several = outputs if len(self.mean) == 1 else 1  # the quantiles of one target
         scale, mean = np.tile(self.scale, several), np.tile(self.mean, several)
-        limits = self.limits if self.limits and self.limits[0] < self.limits[1] else None
-        told = tabular_network(preparation, outputs, limits=limits, seed=seed, **options)
+        told = tabular_network(preparation, outputs, limits=self.range, seed=seed, **options)
         *before, weight, bias = net.get_weights()
         told.set_weights([*before, weight * scale, bias * scale + mean])
         told.loss = loss
@@ -196,3 +206,17 @@ class _Scaling:
 def _multiply_last(net: Any, factor: float) -> None:
     *before, weight, bias = net.get_weights()
     net.set_weights([*before, weight * factor, bias * factor])
+
+
+def _ensemble(description: Any, members: list[Any]) -> Any:
+    """Return one network that gives the mean of trained ones."""
+    net = ensemble(description, len(members))
+    net.set_weights(
+        {
+            f"member_{m}/{name}": values
+            for m, member in enumerate(members, 1)
+            for name, values in member.parameters.items()
+        }
+    )
+    net.loss = members[0].loss
+    return net

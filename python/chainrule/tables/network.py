@@ -43,6 +43,7 @@ def tabular_network(
     activation: str = "selu",
     epochs: int = 256,
     limits: tuple[float, float] | None = None,
+    link: str = "identity",
     seed: int = 0,
 ) -> Any:
     """Return an untrained network for the rows of a table.
@@ -60,6 +61,8 @@ def tabular_network(
         Length of the training, over which dropout falls to 0.
     limits : (float, float), optional
         The outputs stay within.
+    link : {"identity", "softmax", "sigmoid"}
+        Makes the outputs probabilities, of which an ensemble gives the mean.
     seed : int
 
     Returns
@@ -90,6 +93,8 @@ def tabular_network(
     h = _dense(outputs, fan_in, "zeros")(h)
     if limits is not None:
         h = cr.Clip(*limits)(h)
+    if link != "identity":
+        h = cr.Activation(link)(h)
     return cr.Network(inputs=inputs, outputs=h, seed=seed)
 
 

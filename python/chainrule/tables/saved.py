@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models of tables in model files: one network, and what it must know of the table beside it.
 
-The networks of an ensemble become one that gives their mean, so that whatever runs a model file
-runs it. The record of the table is JSON, which the network carries as its attribute `table`.
+The record of the table is JSON, which the network carries as its attribute `table`.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ import chainrule as cr
 from chainrule.errors import ModelFileError
 from chainrule.tables.description import TableDescription
 from chainrule.tables.model import TableModel
-from chainrule.tables.preparation import MOST_ONE_HOT, Preparation
+from chainrule.tables.preparation import Preparation
 from chainrule.tables.target import Target
 
-__all__ = ["SavedModel", "check_members"]
+__all__ = ["SavedModel"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,6 @@ class SavedModel:
     Attributes
     ----------
     model : TableModel
-        Of one network.
     target : Target
     estimator : str
         The class that has trained it.
@@ -68,7 +66,8 @@ class SavedModel:
             "parameters": self.parameters,
             "importances": self.importances,
         }
-        net = _one_network(self.model)
+        net = copy.deepcopy(self.model.networks[0])
+        net.optimizer = None  # without its memory
         net.history = self.model.histories[0]
         net.target_name = self.target.name
         net.table = record
@@ -121,33 +120,3 @@ class SavedModel:
             raise ModelFileError(
                 f"{name}: what it says of the table does not fit: {error}"
             ) from error
-
-
-def check_members(description: TableDescription, members: int) -> None:
-    """Raise ValueError if so many networks cannot become one: all would read the same codes."""
-    for column in description.columns:
-        if members > 1 and len(column.categories) > MOST_ONE_HOT:
-            raise ValueError(
-                f"several members are not saved with a column of {len(column.categories)} "
-                f"categories, such as {column.name!r}; {MOST_ONE_HOT} are the most"
-            )
-
-
-def _one_network(model: TableModel) -> Any:
-    """Return a network that predicts what the model does, without an optimizer's memory."""
-    first = model.networks[0]
-    if len(model.networks) == 1:
-        net = copy.deepcopy(first)
-        net.optimizer = None
-        return net
-    check_members(model.description, len(model.networks))
-    link = str(first.loss._core.link)
-    nodes = [node for node in first._built_core().nodes if "shape" in node]
-    inputs = [cr.Input(tuple(node["shape"]), name=node["name"]) for node in nodes]
-    told = [net(inputs if len(inputs) > 1 else inputs[0]) for net in model.networks]
-    if link != "identity":
-        told = [cr.Activation(link)(each) for each in told]
-    net = cr.Network(inputs=inputs, outputs=cr.Average()(told), seed=first.seed)
-    # What are probabilities already have no link, as the outputs of the mean squared error.
-    net.loss = first.loss if link == "identity" else cr.losses.get("mse")
-    return net
