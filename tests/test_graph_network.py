@@ -106,6 +106,53 @@ def test_every_activation_in_every_bit(kind: str, rng: np.random.Generator) -> N
     assert same_bits(unrolled.input_gradient, dx)
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: cr.PeriodicEmbedding(),
+        lambda: cr.PeriodicEmbedding(units=2, frequencies=5, frequency_stddev=3.0),
+        lambda: cr.PiecewiseLinearEmbedding(units=4, bins=9),
+    ],
+)
+def test_embeddings_of_numbers_in_every_bit(layer, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    net = cr.Sequential(
+        [cr.Input(4), cr.Dense(4), layer(), cr.Dense(3)], seed=seed, dtype="float64"
+    )
+    rows = rng.normal(0, 2, (50, 4))
+    rows[:, 3] = 1.0
+    rows[:, 2] = rng.integers(0, 3, 50)  # some bins have no width
+    net.set_weights({"0.weight": np.eye(4), "0.bias": np.zeros(4)})
+    net.adapt(rows)
+    net.set_weights({"0.weight": rng.normal(size=(4, 4)), "0.bias": rng.normal(size=4)})
+    for row in (rows[0], 10.0 * rows[1], rows[2] * 0.0):
+        unrolled = graph.from_network(net, row, [1.0, 2.0, 3.0], "mse")
+        unrolled.loss.backward()
+        value, dx, gradients = core_gradients(net, row, [1.0, 2.0, 3.0], losses.MSE())
+        assert same_bits(unrolled.loss.value, value)
+        assert list(unrolled.gradients) == list(gradients)
+        for name, gradient in gradients.items():
+            assert same_bits(unrolled.gradients[name], gradient), name
+        assert same_bits(unrolled.input_gradient, dx)
+
+
+def test_second_derivatives_of_waves() -> None:
+    net = cr.Sequential([cr.Input(1), cr.PeriodicEmbedding(units=2)], seed=0, dtype="float64")
+    net.set_weights({"0.frequency": np.linspace(-1.0, 1.0, 16)[None]})
+
+    def dx(x: float) -> float:
+        return float(core_gradients(net, np.array([x]), [1.0, 2.0, 3.0], losses.MSE())[1][0])
+
+    unrolled = graph.from_network(net, [0.3], [1.0, 2.0, 3.0], "mse")
+    x = unrolled.inputs[0]
+    first = graph.gradient(unrolled.loss, x)
+    second = graph.gradient(first, x)
+    h = 1e-5
+    assert first.value == pytest.approx(dx(0.3), rel=1e-12)
+    assert second.value == pytest.approx((dx(0.3 + h) - dx(0.3 - h)) / (2 * h), rel=1e-6)
+
+
 def test_normalization_in_every_bit(rng: np.random.Generator) -> None:
     net = cr.Sequential([cr.Input(4), cr.Normalization(), cr.Dense(3)], 0, "float64")
     net.adapt(rng.normal(3, [1, 2, 0, 4], (50, 4)))

@@ -99,10 +99,12 @@ def test_weighted_rows_are_repeated_rows_to_the_bit():
 
 def test_members_are_averaged():
     two = TabularClassifier(members=2, **QUICK).fit(X, LABELS)
+    (net,) = two.networks_
     inputs = two.model_.description.matrix(X)
-    mean = np.mean([net.predict_proba(inputs) for net in two.networks_], axis=0)
-    np.testing.assert_allclose(two.predict_proba(X), mean, atol=1e-6)
-    assert not np.array_equal(*(net.predict_proba(inputs) for net in two.networks_))
+    each = [net.subnetwork(f"member_{m}/activation").predict(inputs) for m in (1, 2)]
+    np.testing.assert_allclose(two.predict_proba(X), np.mean(each, axis=0), atol=1e-6)
+    assert not np.array_equal(*each)
+    assert len(two.model_.histories) == 2
 
 
 def test_quantiles_are_sorted_and_cover():

@@ -164,9 +164,8 @@ def _missing(rows: TabularRows) -> float:
 def _estimator(options: argparse.Namespace, train: TabularRows) -> Any:
     from chainrule.sklearn import TabularClassifier, TabularRegressor
 
-    budget = options.budget or "default"
     chosen = {
-        "budget": budget,
+        "budget": options.budget or "default",
         "random_state": options.seed or 0,
         "n_jobs": options.threads,
         "verbose": 0 if options.quiet else 1,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import layers
+from chainrule.graph.embeddings import bin_places, waves
 from chainrule.graph.fma import fma
 from chainrule.graph.formulas import activation_operation
 from chainrule.graph.nodes import (
@@ -222,6 +223,26 @@ def _gamma_and_beta(own: dict[str, Nodes], columns: int) -> list[Any]:
     return [own.get("gamma", [1.0] * columns), own.get("beta", [0.0] * columns)]
 
 
+def _number_embedding(functions: Callable[..., list[Node]], *, keeps_x: bool) -> Callable[..., Any]:
+    """Return what makes the nodes of an embedding: sums of functions of each number by itself."""
+
+    def nodes(name: str, layer: Any, read: Sequence[Nodes], own: dict[str, Nodes]) -> Nodes:
+        (x,) = read
+        y = []
+        for row in x.reshape(-1, x.shape[-1]):
+            for j, number in enumerate(row):
+                y += [_SAME.of(number)] if keeps_x else []
+                places = functions(number, own, j)
+                for start, weights in zip(own["bias"][j], own["weight"][j], strict=True):
+                    y.append(_DOT.of(start, *_interleaved(places, weights)))
+        shape = layer._core.output_shape([x.shape])
+        for place, node in zip(np.ndindex(*shape), y, strict=True):
+            node.name = _label(f"{name}.y", place)
+        return _array(y, shape)
+
+    return nodes
+
+
 def _affine(name: str, x: Nodes, offset: Any, scale: Any) -> Nodes:
     shape = x.shape
     terms = (np.broadcast_to(np.asarray(each, float), shape).flat for each in (offset, scale))
@@ -318,6 +339,8 @@ KNOWN: dict[type[layers.Layer], Callable[..., Nodes]] = {
     layers.Scale: lambda name, layer, read, own: _each(
         multiply, f"{name}.y", [read[0], own["scale"]]
     ),
+    layers.PeriodicEmbedding: _number_embedding(waves, keeps_x=True),
+    layers.PiecewiseLinearEmbedding: _number_embedding(bin_places, keeps_x=False),
     layers.Clip: _clip,
     layers.Add: _merged(sum),
     layers.Subtract: _merged(subtract),

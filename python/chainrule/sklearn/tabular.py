@@ -130,8 +130,7 @@ class TabularEstimator(BaseEstimator, ABC):
 
         Notes
         -----
-        Of several members the file holds one network that gives the mean in float32, where the
-        estimator adds in float64. What was measured on the training rows is not kept, but for the
+        What was measured on the training rows is not kept, but for the
         importances: `report` needs the estimator that was fitted.
         """
         check_is_fitted(self)

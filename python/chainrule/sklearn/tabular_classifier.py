@@ -56,8 +56,9 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     model_ : object
         The description of the table and the networks, which read the rows of its matrix.
     networks_ : list of Network
+        One, which of several members is an ensemble.
     history_ : History
-        Losses and metric of the first network's epochs.
+        Losses and metric of the first member's epochs.
     feature_importances_ : ndarray of shape (columns,)
         How much the error increases when a column of the validation rows is shuffled; of the
         training rows where there are none.

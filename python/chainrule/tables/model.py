@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from chainrule.callbacks import EarlyStopping
 from chainrule.losses import CrossEntropy, Loss
+from chainrule.network.ensembles import ensemble
 from chainrule.network.train_many import train_many
 from chainrule.tables.calibration import temperature
 from chainrule.tables.description import TableDescription
@@ -47,15 +48,16 @@ class Examples:
 
 @dataclass
 class TableModel:
-    """A table's description and the networks that predict from its rows.
+    """A table's description and the network that predicts from its rows.
 
     Attributes
     ----------
     description : TableDescription
     networks : list of Network
-        Each reads the rows of `TableDescription.matrix` and gives predictions by itself; those of
-        the model are their mean.
+        The network, if there is one yet, which reads the rows of `TableDescription.matrix`; of
+        several members it is an ensemble.
     histories : list of History
+        Of each member.
     """
 
     description: TableDescription
@@ -75,7 +77,9 @@ class TableModel:
         num_threads: int | None = None,
         verbose: int = 0,
     ) -> None:
-        """Train a network for each seed.
+        """Train a network for each seed; several become one ensemble.
+
+        Each member keeps its own best epoch, which is why they are trained one by one.
 
         Parameters
         ----------
@@ -128,21 +132,24 @@ class TableModel:
                     break
         else:  # to the same bits
             train_many(nets, inputs, y, **fit)
+        link = str(loss._core.link) if len(nets) > 1 else "identity"
         for net, seed in zip(nets, seeds, strict=True):
             if held is not None and isinstance(loss, CrossEntropy):
                 logits = net.predict(held_inputs, num_threads=num_threads)
                 _multiply_last(net, 1.0 / temperature(logits, held.y, held.weights))
-            told = network_of_rows(preparation, net, scaling, seed=seed, **options)
+            told = network_of_rows(preparation, net, scaling, link=link, seed=seed, **options)
             told.loss = loss
             self.networks.append(told)
             self.histories.append(net.history)
             if net.history.interrupted:
                 break
+        if len(self.networks) > 1:
+            self.networks = [_ensemble(self.networks)]
 
     def predict(
         self, x: NDArray[np.float64], num_threads: int | None = None
     ) -> NDArray[np.float64]:
-        """Return probabilities or numbers, the mean over the networks.
+        """Return probabilities or numbers.
 
         Parameters
         ----------
@@ -154,12 +161,10 @@ class TableModel:
         -------
         ndarray of float64, shape (rows, outputs)
         """
-        total: NDArray[np.float64] = np.zeros((len(x), self.networks[0].outputs))
-        for net in self.networks:
-            identity = str(net.loss._core.link) == "identity"
-            predict = net.predict if identity else net.predict_proba
-            total += predict(x, num_threads=num_threads)
-        return total / len(self.networks)
+        (net,) = self.networks
+        identity = str(net.loss._core.link) == "identity"
+        predict = net.predict if identity else net.predict_proba
+        return np.asarray(predict(x, num_threads=num_threads), dtype=np.float64)
 
 
 def _scaling_of(train: Examples, outputs: int) -> TargetScaling:
@@ -191,3 +196,18 @@ def _scaled(y: NDArray[Any], scaling: TargetScaling) -> NDArray[np.float64]:
 def _multiply_last(net: Any, factor: float) -> None:
     *before, weight, bias = net.get_weights()
     net.set_weights([*before, weight * factor, bias * factor])
+
+
+def _ensemble(members: list[Any]) -> Any:
+    """Return one network that gives the mean of trained ones."""
+    net = ensemble(members[0], len(members))
+    net.set_weights(
+        {
+            f"member_{m}/{name}": values
+            for m, member in enumerate(members, 1)
+            for name, values in member.parameters.items()
+        }
+    )
+    net._built_core().adapted = True
+    net.loss = members[0].loss
+    return net

@@ -101,6 +101,7 @@ def network_of_rows(
     trained: Any,
     scaling: TargetScaling | None,
     *,
+    link: str = "identity",
     units: tuple[int, ...],
     activation: str,
     epochs: int,
@@ -115,6 +116,8 @@ def network_of_rows(
         What `tabular_network` gave with the other arguments.
     scaling : TargetScaling, optional
         That of the targets, which the outputs then have, and whose limits they keep.
+    link : {"identity", "softmax", "sigmoid"}
+        Makes the outputs probabilities, of which an ensemble gives the mean.
 
     Returns
     -------
@@ -139,6 +142,8 @@ def network_of_rows(
         weights |= {"unscaled.center": scaling.mean, "unscaled.scale": scaling.scale}
         if scaling.limits is not None:
             h = cr.Clip(*scaling.limits)(h)
+    if link != "identity":
+        h = cr.Activation(link)(h)
     net = cr.Network(inputs=x, outputs=h, seed=seed)
     net.set_weights(weights)
     net._built_core().adapted = True

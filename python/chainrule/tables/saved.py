@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models of tables in model files: one network, and what it must know of the table beside it.
 
-The networks of an ensemble become one that gives their mean, so that whatever runs a model file
-runs it. The record of the table is JSON, which the network carries as its attribute `table`.
+The record of the table is JSON, which the network carries as its attribute `table`.
 """
 
 from __future__ import annotations
@@ -30,7 +29,6 @@ class SavedModel:
     Attributes
     ----------
     model : TableModel
-        Of one network.
     target : Target
     estimator : str
         The class that has trained it.
@@ -66,7 +64,8 @@ class SavedModel:
             "parameters": self.parameters,
             "importances": self.importances,
         }
-        net = _one_network(self.model)
+        net = copy.deepcopy(self.model.networks[0])
+        net.optimizer = None  # without its memory
         net.history = self.model.histories[0]
         net.target_name = self.target.name
         net.table = record
@@ -118,21 +117,3 @@ class SavedModel:
             raise ModelFileError(
                 f"{name}: what it says of the table does not fit: {error}"
             ) from error
-
-
-def _one_network(model: TableModel) -> Any:
-    """Return a network that predicts what the model does."""
-    first = model.networks[0]
-    if len(model.networks) == 1:
-        net = copy.deepcopy(first)
-        return net
-    link = str(first.loss._core.link)
-    x = cr.Input(first.inputs, name="x")
-    told = [net(x) for net in model.networks]
-    if link != "identity":
-        told = [cr.Activation(link)(each) for each in told]
-    net = cr.Network(inputs=x, outputs=cr.Average()(told), seed=first.seed)
-    net._built_core().adapted = True
-    # What are probabilities already have no link, as the outputs of the mean squared error.
-    net.loss = first.loss if link == "identity" else cr.losses.get("mse")
-    return net
