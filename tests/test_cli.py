@@ -17,8 +17,8 @@ from chainrule.cli import main
 from chainrule.cli.parser import STATUSES
 
 COMMANDS = (
-    "train", "evaluate", "predict", "explain", "inspect", "export-c", "export-onnx", "import-onnx",
-    "bench",
+    "train", "evaluate", "predict", "explain", "inspect", "quantize", "export-c", "export-onnx",
+    "import-onnx", "bench",
 )  # fmt: skip
 
 
@@ -147,6 +147,16 @@ def folder(tmp_path, monkeypatch):
         (["inspect"], "the following arguments are required: MODEL"),
         (["inspect", "none.safetensors"], "none.safetensors: No such file or directory"),
         (["inspect", "data.npz"], "data.npz: not a model file"),
+        (["quantize", "model.safetensors"], "the following arguments are required: --out"),
+        (["quantize", "model.safetensors", "--out", "s"], "int8 needs --data, rows to choose"),
+        (
+            ["quantize", "model.safetensors", "--out", "s", "--weights", "bf16", "--label", "0"],
+            "for the CSV file of --data",
+        ),
+        (
+            ["quantize", "model.safetensors", "--out", "model.safetensors", "--weights", "bf16"],
+            "is a file to read and to write",
+        ),
         (["export-c", "model.safetensors"], "the following arguments are required: --out"),
         (["export-c", "none", "--out", "c"], "none: No such file or directory"),
         (["export-c", "model.safetensors", "--out", "c", "--dtype", "int4"], "invalid choice: 'i"),

@@ -121,19 +121,19 @@ def test_headers_that_are_none(header: bytes) -> None:
 
 def test_a_newer_format() -> None:
     def newer(description: dict[str, Any]) -> None:
-        description["format_version"] = 5
+        description["format_version"] = 6
         description["chainrule_version"] = "9.8.7"
         description.pop("network")
 
     text = (
-        "written by a newer chainrule (9.8.7) in format 5; this one reads formats up to 4: "
+        "written by a newer chainrule (9.8.7) in format 6; this one reads formats up to 5: "
         "upgrade chainrule"
     )
     content = altered(newer)
     refused(content, text)
     # Its tensors may be of types that are not known yet.
     header, body = split(content)
-    header["4.weight"]["dtype"] = "BF16"
+    header["4.weight"]["dtype"] = "F16"
     refused(join(header, body), text)
 
 
@@ -281,7 +281,7 @@ Tensors = dict[str, Any]
             lambda h: h["4.weight"].update(dtype="F64"),
             "tensor '4.weight' of shape (4, 3) has 48 bytes",
         ),
-        (lambda h: h["4.weight"].update(dtype="BF16"), 'has type "BF16", expected "F32" or "F64"'),
+        (lambda h: h["4.weight"].update(dtype="F16"), 'has type "F16", expected "F32", "F64"'),
         (lambda h: h["4.weight"].update(dtype=["F32"]), ""),
         (lambda h: h["4.weight"].update(dtype="F64", shape=[2, 3]), "tensor '4.weight' is float64"),
         (

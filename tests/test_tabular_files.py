@@ -161,14 +161,6 @@ def test_what_has_no_form_in_a_file(tmp_path):
     assert not path.exists()
 
 
-def test_members_with_many_categories_become_one_network(tmp_path):
-    model = TabularClassifier(members=2, **QUICK).fit(TOWNS, LABELS[0])
-    model.save(tmp_path / "model")
-    again = TabularClassifier.load(tmp_path / "model")
-    expected = model.predict_proba(TOWNS)
-    np.testing.assert_allclose(again.predict_proba(TOWNS), expected, rtol=1e-5, atol=1e-6)
-
-
 CHANGES = {
     "no columns": lambda table: table.pop("columns"),
     "fewer columns": lambda table: table["columns"].pop(0) and table["columns"].clear(),

@@ -4,11 +4,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "bindings/bindings.hpp"
 #include "bindings/gil.hpp"
+#include "bindings/quantization.hpp"
 #include "chainrule/any_model.hpp"
 #include "chainrule/atomic_file.hpp"
 
@@ -17,11 +20,18 @@ namespace {
 
 using AnyNetwork = std::variant<std::unique_ptr<Network<float>>, std::unique_ptr<Network<double>>>;
 
-std::pair<AnyNetwork, TrainingState> parts_of(AnyModel model) {
+using Ranges = std::vector<std::pair<float, float>>;
+
+/// Network, training, and of small weights their name and ranges.
+std::tuple<AnyNetwork, TrainingState, std::string, Ranges> parts_of(AnyModel model) {
   return std::visit(
       []<class T>(Model<T>& read) {
-        return std::pair(AnyNetwork(std::make_unique<Network<T>>(std::move(read.network))),
-                         std::move(read.training));
+        Ranges ranges;
+        for (const InputRange& range : read.quantization.ranges)
+          ranges.emplace_back(range.low, range.high);
+        return std::tuple(AnyNetwork(std::make_unique<Network<T>>(std::move(read.network))),
+                          std::move(read.training), weights_name(read.quantization.weights),
+                          std::move(ranges));
       },
       model);
 }
@@ -41,12 +51,15 @@ void bind_writing(py::module_& module) {
       py::arg("network"), py::arg("training"));
   module.def(
       "save_model",
-      [](const py::bytes& path, const Network<T>& network, const TrainingState& training) {
+      [](const py::bytes& path, const Network<T>& network, const TrainingState& training,
+         const std::string& weights, const Ranges& ranges) {
         const std::string name = path;
+        const Quantization quantization = quantization_of(weights, ranges);
         const ReleasedGil release;
-        save_model(name, network, training);
+        save_model(name, network, training, quantization);
       },
-      py::arg("path"), py::arg("network"), py::arg("training"));
+      py::arg("path"), py::arg("network"), py::arg("training"), py::arg("weights") = "unchanged",
+      py::arg("ranges") = Ranges());
 }
 
 }  // namespace

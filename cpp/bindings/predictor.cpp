@@ -16,6 +16,7 @@
 #include "bindings/arrays.hpp"
 #include "bindings/bindings.hpp"
 #include "bindings/gil.hpp"
+#include "bindings/quantization.hpp"
 #include "chainrule/network.hpp"
 
 namespace chainrule::bindings {
@@ -76,13 +77,6 @@ Values<T> predict_by(SharedPredictor<T>& self, const Values<T>& x, std::optional
   return y;
 }
 
-WeightType weight_type(const std::string& name) {
-  if (name == "unchanged") return WeightType::unchanged;
-  if (name == "bf16") return WeightType::bfloat16;
-  if (name == "int8") return WeightType::int8;
-  throw Error("weights is '" + name + "', expected 'bf16' or 'int8'");
-}
-
 template <class T>
 void bind_predictor(py::module_& module, const char* name) {
   using Self = SharedPredictor<T>;
@@ -90,9 +84,7 @@ void bind_predictor(py::module_& module, const char* name) {
   py::class_<Self>(module, name)
       .def(
           py::init([](const Network<T>& network, const std::string& weights, const Ranges& ranges) {
-            Quantization quantization{weight_type(weights), {}};
-            for (const auto& [low, high] : ranges) quantization.ranges.push_back({low, high});
-            return std::make_unique<Self>(network, quantization);
+            return std::make_unique<Self>(network, quantization_of(weights, ranges));
           }),
           py::arg("network"), py::arg("weights") = "unchanged", py::arg("ranges") = Ranges())
       .def("predict", &predict_by<T>, py::arg("x"), py::arg("out").noconvert() = py::none())

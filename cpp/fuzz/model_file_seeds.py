@@ -40,6 +40,9 @@ def main() -> None:
         targets = x[:, :1] if index % len(LOSSES) == 0 else x[:, :2]
         net.fit(x, targets, loss=loss, optimizer=optimizer, verbose=0)
         net.save(folder / f"{name}.safetensors")
+    small = cr.Sequential([cr.Input(3), cr.Dense(4, activation="relu"), cr.Dense(2)], seed=0)
+    cr.Predictor(small, "bf16").save(folder / "bf16.safetensors")
+    cr.Predictor(small, "int8", calibration=x).save(folder / "int8.safetensors")
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ from chainrule.layers import (
 )
 from chainrule.names import module_attributes
 from chainrule.network.history import History
-from chainrule.network.model_file import load
+from chainrule.network.model_file import load, load_predictor
 from chainrule.network.network import Network
 from chainrule.network.predictor import Predictor
 from chainrule.network.sequential import Sequential
@@ -160,6 +160,7 @@ __all__ = [
     "instruction_sets",
     "layers",
     "load",
+    "load_predictor",
     "losses",
     "metrics",
     "optimizers",

@@ -1022,7 +1022,9 @@ def fma_peak(dtype: str, seconds: float, num_threads: int = 0) -> float:
 
 def instruction_set() -> str: ...
 def instruction_sets() -> list[str]: ...
-def load_model(path: bytes) -> tuple[Network32 | Network64, TrainingState]: ...
+def load_model(
+    path: bytes,
+) -> tuple[Network32 | Network64, TrainingState, str, list[tuple[float, float]]]: ...
 @typing.overload
 def loss_and_gradient(
     loss: Loss,
@@ -1046,15 +1048,29 @@ def model_bytes(network: Network64, training: TrainingState) -> bytes: ...
 def nearest_name(given: str, valid: collections.abc.Sequence[str]) -> str:
     """Return the valid name that was probably meant; an empty text if none is near."""
 
-def read_model(content: bytes) -> tuple[Network32 | Network64, TrainingState]: ...
+def read_model(
+    content: bytes,
+) -> tuple[Network32 | Network64, TrainingState, str, list[tuple[float, float]]]: ...
 def read_model_description(content: bytes) -> str: ...
 def reads_in_place(table: typing.Any) -> bool:
     """Whether the core can read a table as it is."""
 
 @typing.overload
-def save_model(path: bytes, network: Network32, training: TrainingState) -> None: ...
+def save_model(
+    path: bytes,
+    network: Network32,
+    training: TrainingState,
+    weights: str = "unchanged",
+    ranges: collections.abc.Sequence[tuple[float, float]] = [],
+) -> None: ...
 @typing.overload
-def save_model(path: bytes, network: Network64, training: TrainingState) -> None: ...
+def save_model(
+    path: bytes,
+    network: Network64,
+    training: TrainingState,
+    weights: str = "unchanged",
+    ranges: collections.abc.Sequence[tuple[float, float]] = [],
+) -> None: ...
 def shuffled_order(rows: int, seed: int, epoch: int) -> numpy.typing.NDArray[numpy.int64]:
     """Return the order in which the epoch, counted from 0, visits the rows."""
 
@@ -1062,5 +1078,5 @@ def threading_layer() -> str: ...
 def threading_layers() -> list[str]: ...
 def write_atomically(path: bytes, content: bytes) -> None: ...
 
-MODEL_FORMAT_VERSION: int = 4
+MODEL_FORMAT_VERSION: int = 5
 __version__: str = "0.1.0"

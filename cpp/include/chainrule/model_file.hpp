@@ -12,20 +12,22 @@
 #include "chainrule/loss.hpp"
 #include "chainrule/network.hpp"
 #include "chainrule/optimizer.hpp"
+#include "chainrule/quantization.hpp"
 #include "chainrule/schedule.hpp"
 
 /// Model files: a network with its parameters and the state of its training, in a safetensors file
 /// that chainrule for Python writes and reads too. docs/model-format.md specifies every byte.
 ///
 /// Nothing in a file is executed, and nothing in it is trusted: reading takes at most twice the
-/// file's size of memory and 1 MB, or throws ModelFileError. Paths are UTF-8 on Windows.
+/// file's size of memory, with small weights ten times, and 1 MB, or throws ModelFileError. Paths
+/// are UTF-8 on Windows.
 namespace chainrule {
 
 template <class T>
 class Trainer;
 
 /// The newest format version that is read; files are written in the oldest that can hold them.
-inline constexpr std::int64_t model_format_version = 4;
+inline constexpr std::int64_t model_format_version = 5;
 
 /// What training needs to go on, beside what the network itself holds: its parameters, counters,
 /// the optimizer's memory, and whether its Normalization layers are adapted.
@@ -51,6 +53,9 @@ template <class T>
 struct Model {
   Network<T> network;
   TrainingState training;
+  /// Of a file with small weights, which `network` has widened: a Predictor made with it gives the
+  /// outputs of the one whose weights were saved.
+  Quantization quantization = {};
 };
 
 /// Throws FileError when the file cannot be read, and ModelFileError when it is truncated, altered,
@@ -64,15 +69,16 @@ CHAINRULE_API Model<T> read_model(std::string_view content);
 
 /// Writes the old file or the new one at any instant; see write_atomically. Throws FileError when
 /// it cannot be written, StateError when the network is in use by another thread, and Error when
-/// something in `training` does not fit. The optimizer's memory is written when
-/// `training.optimizer` would go on from it.
+/// something in `training` or `quantization` does not fit. The optimizer's memory is written when
+/// `training.optimizer` would go on from it and the weights are not small ones.
 template <class T>
 CHAINRULE_API void save_model(const std::string& path, const Network<T>& network,
-                              const TrainingState& training = {});
+                              const TrainingState& training = {},
+                              const Quantization& quantization = {});
 /// The content of that file.
 template <class T>
-CHAINRULE_API std::string model_bytes(const Network<T>& network,
-                                      const TrainingState& training = {});
+CHAINRULE_API std::string model_bytes(const Network<T>& network, const TrainingState& training = {},
+                                      const Quantization& quantization = {});
 
 /// A trainer of `network` that goes on where `training` says that another stopped, in Python or
 /// C++. Throws Error when it names no loss or optimizer, or has a schedule that a Trainer cannot

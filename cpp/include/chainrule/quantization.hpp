@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "chainrule/cxx20.hpp"
+#include "chainrule/export.h"
 
 namespace chainrule {
 
@@ -31,5 +33,13 @@ struct Quantization {
   WeightType weights = WeightType::unchanged;
   std::vector<InputRange> ranges = {};
 };
+
+/// The upper 16 bits of a float, rounded to nearest even; a NaN stays one.
+CHAINRULE_API std::uint16_t to_bfloat16(float value);
+
+/// The scale of an int8 column whose largest magnitude is `largest`: a number s of 17 digits, so
+/// that s q is exact for the integers q of the column, and a column of such products has the same
+/// s.
+CHAINRULE_API float int8_scale(float largest);
 
 }  // namespace chainrule

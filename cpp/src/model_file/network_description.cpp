@@ -13,6 +13,7 @@
 #include "model/lambda.hpp"
 #include "model_file/config_json.hpp"
 #include "model_file/graph_json.hpp"
+#include "model_file/small_tensors.hpp"
 
 namespace chainrule::model_file {
 namespace {
@@ -93,6 +94,9 @@ NetworkDescription read_network(const Json& json) {
   network.feature_names = read_names(json, feature_keys, network.graph);
   network.class_names = read_names(json, class_keys, network.graph);
   network.category_names = read_category_names(json);
+  network.quantization = read_quantization(json, network.graph);
+  if (network.quantization.weights != WeightType::unchanged && network.type != DataType::float32)
+    throw Error("small weights are those of a network of float32, and this one is of float64");
   const std::optional<Json> mean = json.find("exact_mean");
   if (mean && !mean->is_null()) {
     std::size_t columns = 0;
@@ -121,6 +125,7 @@ void write_network(JsonWriter& json, const NetworkDescription& network) {
   write_names(json, feature_keys, network.graph, network.feature_names);
   write_names(json, class_keys, network.graph, network.class_names);
   write_category_names(json, network.category_names);
+  write_quantization(json, network.quantization);
   if (!network.exact_mean.empty()) {
     json.name("exact_mean");
     json.begin_array();

@@ -7,6 +7,7 @@
 
 #include "chainrule/data.hpp"
 #include "chainrule/graph.hpp"
+#include "chainrule/quantization.hpp"
 #include "model_file/json.hpp"
 #include "model_file/json_writer.hpp"
 #include "model_file/names_json.hpp"
@@ -22,6 +23,7 @@ struct NetworkDescription {
   PartNames class_names;
   PartNames category_names;
   std::vector<double> exact_mean;  // see Network::exact_mean
+  Quantization quantization;
 };
 
 /// Whether a list of layers and the number of inputs say all that there is to the graph, as all

@@ -19,6 +19,9 @@ namespace chainrule::model_file {
 template <class T>
 inline constexpr DataType data_type =
     std::is_same_v<T, float> ? DataType::float32 : DataType::float64;
+template <class T>
+inline constexpr TensorType tensor_type =
+    std::is_same_v<T, float> ? TensorType::float32 : TensorType::float64;
 
 /// Calls visit(name, info, slot) for every tensor of a network whose optimizer has these slots; the
 /// slot is null for parameters.
@@ -31,7 +34,7 @@ void for_each_tensor(const std::vector<ParameterInfo>& infos, const std::vector<
       if (info.trainable) visit("optimizer." + slot + "." + info.name, info, &slot);
 }
 
-inline Tensor described_by(const ParameterInfo& info, DataType type) {
+inline Tensor described_by(const ParameterInfo& info, TensorType type) {
   Tensor tensor;
   tensor.type = type;
   const bool vector = info.shape.rank() == 1;

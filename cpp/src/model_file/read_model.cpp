@@ -13,6 +13,7 @@
 #include "model_file/network_tensors.hpp"
 #include "model_file/run_record.hpp"
 #include "model_file/safetensors.hpp"
+#include "model_file/small_tensors.hpp"
 #include "model_file/training_description.hpp"
 
 namespace chainrule {
@@ -72,8 +73,11 @@ std::unique_ptr<CheckedFile> check_file(ByteSource& source) {
 /// Throws unless the file holds as many numbers and arrays as the layers need, so that a lying file
 /// cannot make us allocate them.
 void check_size(const NetworkDescription& network, const std::vector<Tensor>& tensors) {
+  const bool small = network.quantization.weights != WeightType::unchanged;
   std::uint64_t numbers = 0;
-  for (const Tensor& tensor : tensors) numbers += tensor.size() / tensor.item_size();
+  for (const Tensor& tensor : tensors)
+    numbers += tensor.size() /
+               (small ? tensor.item_size() : std::max<std::uint64_t>(4, tensor.item_size()));
   std::size_t arrays = tensors.size();
   const Graph& graph = network.graph;
   for (const Node& node : graph.nodes()) {
@@ -110,27 +114,32 @@ class OddNames {
 
 /// Throws unless the file holds exactly the network's tensors, of its precision and shapes.
 void check_tensors(const std::vector<ParameterInfo>& infos, const std::vector<std::string>& slots,
-                   DataType type, SafetensorsHeader& header) {
+                   TensorType type, const Graph& graph, WeightType weights,
+                   SafetensorsHeader& header) {
+  const auto for_each = [&](const auto& visit) {
+    for_each_tensor(
+        infos, slots,
+        [&](const std::string& name, const ParameterInfo& info, const std::string* slot) {
+          for_each_part(graph, name, info, slot, type, weights, visit);
+        });
+  };
   OddNames odd;
-  for_each_tensor(infos, slots,
-                  [&](const std::string& name, const ParameterInfo&, const std::string*) {
-                    Tensor* tensor = header.find(name);
-                    tensor == nullptr ? odd.add(name) : void(tensor->expected = true);
-                  });
+  for_each([&](const std::string& name, const Tensor&) {
+    Tensor* tensor = header.find(name);
+    tensor == nullptr ? odd.add(name) : void(tensor->expected = true);
+  });
   for (const Tensor& tensor : header.tensors())
     if (!tensor.expected) odd.add(tensor.name);
   odd.check();
-  for_each_tensor(infos, slots,
-                  [&](const std::string& name, const ParameterInfo& info, const std::string*) {
-                    const Tensor& tensor = *header.find(name);
-                    const Tensor wanted = described_by(info, type);
-                    if (tensor.type != type)
-                      throw ModelFileError("tensor '" + name + "' is " + tensor.type_name() +
-                                           ", the network " + wanted.type_name());
-                    if (tensor.axes != wanted.axes || tensor.shape != wanted.shape)
-                      throw ModelFileError(name + " has shape " + wanted.shape_text() + ", got " +
-                                           tensor.shape_text());
-                  });
+  for_each([&](const std::string& name, const Tensor& wanted) {
+    const Tensor& tensor = *header.find(name);
+    if (tensor.type != wanted.type)
+      throw ModelFileError("tensor '" + name + "' is " + tensor.type_name() + ", the network " +
+                           wanted.type_name());
+    if (tensor.axes != wanted.axes || tensor.shape != wanted.shape)
+      throw ModelFileError(name + " has shape " + wanted.shape_text() + ", got " +
+                           tensor.shape_text());
+  });
 }
 
 template <class T>
@@ -141,6 +150,19 @@ std::vector<T> read_values(const Tensor& tensor, ByteSource& source) {
   return values;
 }
 
+/// The weights of a dense layer, as floats.
+std::vector<float> read_small(const std::string& name, WeightType weights,
+                              SafetensorsHeader& header, ByteSource& source) {
+  const Tensor& tensor = *header.find(name);
+  if (weights == WeightType::bfloat16) return widened(read_values<std::uint16_t>(tensor, source));
+  const Tensor& scales = *header.find(name + ".scale");
+  try {
+    return widened({read_values<std::int8_t>(tensor, source), read_values<float>(scales, source)});
+  } catch (const Error& error) {
+    throw ModelFileError("tensor '" + name + "': " + error.what());
+  }
+}
+
 template <class T>
 Model<T> restore(NetworkDescription description, const Json& record, SafetensorsHeader& header,
                  ByteSource& source) {
@@ -149,7 +171,10 @@ Model<T> restore(NetworkDescription description, const Json& record, Safetensors
   check_training(training, counters);
   check_run_record(record);
   Model<T> model{Network<T>(std::move(description.graph), description.seed, InitialValues::zeros),
-                 std::move(training)};
+                 std::move(training), std::move(description.quantization)};
+  const WeightType weights = model.quantization.weights;
+  if (weights != WeightType::unchanged && counters.optimizer_state)
+    throw Error("a file of small weights holds no memory of an optimizer");
   Network<T>& network = model.network;
   const bool with_memory = model.training.optimizer && counters.optimizer_state;
   const Optimizer optimizer =
@@ -160,11 +185,17 @@ Model<T> restore(NetworkDescription description, const Json& record, Safetensors
   for (std::size_t i = 0; i < description.class_names.size(); ++i)
     network.set_class_names(std::move(description.class_names[i]), static_cast<std::int64_t>(i));
   network.set_category_names(std::move(description.category_names));
-  check_tensors(network.parameters(), optimizer.slots(), data_type<T>, header);
+  check_tensors(network.parameters(), optimizer.slots(), tensor_type<T>, network.graph(), weights,
+                header);
   network.restore_training(optimizer, counters.steps, counters.total_steps, counters.epochs);
   for_each_tensor(network.parameters(), optimizer.slots(),
                   [&](const std::string& name, const ParameterInfo& info, const std::string* slot) {
-                    const std::vector<T> values = read_values<T>(*header.find(name), source);
+                    std::vector<T> values;
+                    if constexpr (std::is_same_v<T, float>) {
+                      if (is_small(network.graph(), info, slot, weights))
+                        values = read_small(name, weights, header, source);
+                    }
+                    if (values.empty()) values = read_values<T>(*header.find(name), source);
                     check_values(info, slot, values);
                     if (slot == nullptr) {
                       network.set_parameter(name, values.data());

@@ -84,9 +84,13 @@ Tensor read_tensor(const Json& name, const Json& entry) {
   Tensor tensor;
   tensor.name = checked_name(name.text().substr(1, name.text().size() - 2));
   const std::string type = entry.at("dtype").excerpt();
-  if (type != "\"F32\"" && type != "\"F64\"")
-    throw ModelFileError(quoted(tensor) + " has type " + type + ", expected \"F32\" or \"F64\"");
-  tensor.type = type == "\"F32\"" ? DataType::float32 : DataType::float64;
+  const auto known = std::find_if(
+      tensor_types.begin(), tensor_types.end(),
+      [&](const TensorTypeInfo& info) { return type == '"' + std::string(info.dtype) + '"'; });
+  if (known == tensor_types.end())
+    throw ModelFileError(quoted(tensor) + " has type " + type +
+                         ", expected \"F32\", \"F64\", \"BF16\" or \"I8\"");
+  tensor.type = static_cast<TensorType>(known - tensor_types.begin());
   tensor.shape[1] = 1;
   tensor.axes = read_sizes(tensor, entry.at("shape"), tensor.shape);
   std::array<std::int64_t, 2> offsets{-1, -1};
@@ -181,7 +185,7 @@ std::string safetensors_header(const std::vector<std::pair<std::string, std::str
     end += tensor.size();
     json.name(checked_name(tensor.name));
     json.begin_object();
-    json.member("dtype", tensor.type == DataType::float32 ? "F32" : "F64");
+    json.member("dtype", tensor.info().dtype);
     json.name("shape");
     json.begin_array();
     json.value(tensor.shape[0]);

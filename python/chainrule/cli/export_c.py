@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
             name=name,
             dtype={"float": "float32"}.get(options.dtype, options.dtype),
             overwrite=options.overwrite,
-            **_data(options, net),
+            **calibration_data(options, net),
         )
     )
     return 0
@@ -64,7 +64,8 @@ def _name(options: argparse.Namespace) -> str:
         raise ValueError(f"--name is needed: {error}") from None
 
 
-def _data(options: argparse.Namespace, net: Network) -> dict[str, Any]:
+def calibration_data(options: argparse.Namespace, net: Network) -> dict[str, Any]:
+    """Return rows of --data to calibrate by, and where they have labels others to measure on."""
     table = TableOptions.of(options)
     if options.data is None:
         if given := table.given():

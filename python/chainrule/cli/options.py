@@ -190,6 +190,17 @@ _EXPORT_C: Mapping[str, Options] = {
             "rows measure its accuracy; a .npy file of rows sets the scales alone."),
         **_TABLE},
 }
+_QUANTIZE: Mapping[str, Options] = {
+    "": {**_MODEL,
+        "--out": _value("FILE", "Model file to write or replace.", required=True),
+        "--weights": _choice("int8", "bf16", default="int8", help=
+            "What weights of dense layers become; int8 needs --data. Default: %(default)s."),
+        **_OVERWRITE},
+    "data": {
+        "--data": _value("DATA", f"{_DATA_HELP} The training rows set int8's ranges and the test "
+            "rows measure the change; a .npy file of rows does both without labels."),
+        **_TABLE},
+}
 _EXPORT_ONNX: Mapping[str, Options] = {
     "": {**_MODEL,
         "onnx": _value("ONNX", "File to write or replace."),
@@ -234,6 +245,7 @@ _COMMANDS: Mapping[str, Mapping[str, Options]] = {
     "predict": _PREDICT,
     "explain": _EXPLAIN,
     "inspect": {"": _MODEL},
+    "quantize": _QUANTIZE,
     "export-c": _EXPORT_C,
     "export-onnx": _EXPORT_ONNX,
     "import-onnx": _IMPORT_ONNX,

@@ -87,6 +87,16 @@ would change. It loads nothing from elsewhere.""",
         "Print a model file's layers, shapes, sizes and the state of its training.",
         "",
     ),
+    "quantize": (
+        "Write a model with smaller weights.",
+        """\
+Write a model file whose dense layers have weights of 8 or 16 bits, for chainrule's Predictor in
+Python and C++, which then predicts single rows faster. Prints how far outputs change, and with
+labelled data the metrics before and after.""",
+        """\
+  chainrule quantize digits.safetensors --data digits --out small.safetensors
+  chainrule quantize digits.safetensors --weights bf16 --out half.safetensors""",
+    ),
     "export-c": (
         "Write a model as C.",
         """\

@@ -63,6 +63,7 @@ _COMMANDS: Mapping[str, Sequence[str]] = {
     "predict": ["infer", "inference", "apply", "prediction", "classify"],
     "explain": ["visualize", "visualise", "view", "why"],
     "inspect": ["info", "show", "summary", "describe", "print"],
+    "quantize": ["quantise", "shrink", "compress", "int8", "bf16"],
     "export-c": ["c", "export", "to-c", "compile"],
     "export-onnx": ["onnx", "to-onnx"],
     "import-onnx": ["import", "from-onnx"],

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule import _core
 from chainrule.errors import ModelFileError
+from chainrule.names import names_arguments
 from chainrule.network.graph import Graph
 from chainrule.network.network import Network
+from chainrule.network.predictor import Predictor
 from chainrule.network.saved_training import model_bytes, parsed, restore_training
 from chainrule.network.sequential import Sequential
 
 if TYPE_CHECKING:
     from chainrule.network.core_network import CoreNetwork
 
-__all__ = ["FORMAT_VERSION", "description", "from_bytes", "load", "to_bytes"]
+__all__ = ["FORMAT_VERSION", "description", "from_bytes", "load", "load_predictor", "to_bytes"]
 
 FORMAT_VERSION: int = _core.MODEL_FORMAT_VERSION
 
@@ -36,7 +38,8 @@ def load(path: str | os.PathLike[str]) -> Network:
     -------
     Network
         A `Sequential` where the layers are a chain. With parameters, optimizer state and history;
-        training goes on where it stopped, to the same bits.
+        training goes on where it stopped, to the same bits. Small weights, of `Predictor.save`,
+        become float32.
 
     Raises
     ------
@@ -55,9 +58,48 @@ def load(path: str | os.PathLike[str]) -> Network:
     >>> bool((cr.load(path).predict([[1.0, 2.0]]) == net.predict([[1.0, 2.0]])).all())
     True
     """
-    core, state = _core.load_model(os.fsencode(path))
+    return _loaded(path)[0]
+
+
+@names_arguments
+def load_predictor(path: str | os.PathLike[str]) -> Predictor:
+    """Read the model file that `Predictor.save` has written, or that of a network.
+
+    Parameters
+    ----------
+    path : path-like
+        The model file.
+
+    Returns
+    -------
+    Predictor
+        With the weights in the file, in the same numbers, and the very same outputs.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ModelFileError
+        If it is truncated, altered, of a newer version or not a model file.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "small.safetensors"
+    >>> net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
+    >>> cr.Predictor(net, "int8", calibration=[[1.0, 2.0]]).save(path)
+    >>> cr.load_predictor(path).weights
+    'int8'
+    """
+    return Predictor._kept(*_loaded(path))
+
+
+def _loaded(path: str | os.PathLike[str]) -> tuple[Network, str, list[tuple[float, float]]]:
+    """Return the network, its small weights widened, their name and the ranges for int8."""
+    core, state, weights, ranges = _core.load_model(os.fsencode(path))
     try:
-        return _restored(core, state)
+        return _restored(core, state), weights, ranges
     except ModelFileError as error:
         raise ModelFileError(f"{os.fspath(path)}: {error}") from error
 
@@ -69,7 +111,8 @@ def to_bytes(net: Network) -> bytes:
 
 def from_bytes(content: bytes) -> Network:
     """Return the network that `to_bytes` has written; ModelFileError for anything else."""
-    return _restored(*_core.read_model(content))
+    core, state, *_ = _core.read_model(content)
+    return _restored(core, state)
 
 
 def description(content: bytes) -> dict[str, Any]:

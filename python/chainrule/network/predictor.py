@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import os
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from chainrule.inputs.several import Several, core_rows
 from chainrule.names import names_arguments
 from chainrule.network.measuring import Undefined, measure, metrics_for
 from chainrule.network.predicting import predict
+from chainrule.network.saved_training import training_state
 from chainrule.network.training_data import make_dataset
 
 if TYPE_CHECKING:
@@ -93,9 +95,20 @@ class Predictor:
         ranges = []
         if calibration is not None:
             ranges = made.calibrate(core, core_rows(net._as_rows(calibration)))
+        self._keep(net, weights or "unchanged", ranges)
+
+    def _keep(self, net: Compiled, weights: str, ranges: list[tuple[float, float]]) -> None:
         self._net = net
-        self._core = made(core, weights or "unchanged", ranges)
-        self.weights = weights
+        self._ranges = ranges
+        self._core: Any = _PREDICTORS[net.dtype](net._built_core(), weights, ranges)
+        self.weights = None if weights == "unchanged" else weights
+
+    @classmethod
+    def _kept(cls, net: Compiled, weights: str, ranges: list[tuple[float, float]]) -> Predictor:
+        """Return one that needs no calibration."""
+        predictor = cls.__new__(cls)
+        predictor._keep(net, weights, ranges)
+        return predictor
 
     @names_arguments
     def predict(self, x: object, *, out: NDArray[Any] | None = None) -> Any:
@@ -140,6 +153,41 @@ class Predictor:
         """Take over the network's present weights; the calibration stays."""
         self._core.update(self._net._built_core())
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a model file of the weights as they are kept, after an `update`.
+
+        It has a half (bf16) or a quarter (int8) of the size. `load_predictor` makes the same
+        predictor of it, and C++ by what `load_model` gives; `load` makes a network of the rounded
+        weights as float32, whose training begins with a fresh optimizer.
+
+        Parameters
+        ----------
+        path : path-like
+            Customarily ending in ``.safetensors``.
+
+        Raises
+        ------
+        ValueError
+            If a weight is not finite, or beyond what bf16 has.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> import chainrule as cr
+        >>> net = cr.Sequential([cr.Input(2), cr.Dense(1)], seed=0)
+        >>> net.set_weights([[[3.0], [1.01]], [0.5]])
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "small.safetensors"
+        >>> cr.Predictor(net, weights="bf16").save(path)
+        >>> cr.load_predictor(path).predict([1.0, 2.0])
+        array([[5.515625]], dtype=float32)
+        >>> cr.load(path).get_weights()[0].tolist()
+        [[3.0], [1.0078125]]
+        """
+        self.update()
+        core, training = self._net._built_core(), training_state(self._net)
+        weights = self.weights or "unchanged"
+        _core.save_model(os.fsencode(path), core, training, weights, self._ranges)
+
     def __reduce__(self) -> Any:
         """Refuse to be copied: its weights may be older than the network's."""
         raise TypeError("a Predictor cannot be copied or pickled: make another of its network")
@@ -182,14 +230,20 @@ def quantize(
     """
     say = boolean("verbose", verbose)
     made = Predictor(net, weights, calibration=x if weights == "int8" else None)
-    if not say:
-        return made
-    before, after = _table(predict(net, x)), _table(made.predict(x))
+    if say:
+        compare(net, made, x, y)
+    return made
+
+
+def compare(net: Compiled, small: Predictor, x: object, y: object) -> None:
+    """Print how outputs change, and where there are targets the metrics before and after."""
+    weights = small.weights
+    before, after = _table(predict(net, x)), _table(small.predict(x))
     change, largest = float(np.abs(after - before).max()), float(np.abs(before).max())
     share = 100 * change / largest if largest else math.nan
     print(f"{weights}: outputs change by up to {change:.3g} ({share:.2g} % of the largest)")
     if y is None:
-        return made
+        return
     loss = net._chosen_loss(None, None)
     data = make_dataset(net, x, y, loss, None, None)
     metrics = metrics_for(loss, net.outputs, net.metrics, data.y)
@@ -200,7 +254,6 @@ def quantize(
     for name, value in logs[0].items():
         if np.ndim(value) == 0 and not name.endswith("loss"):
             print(f"{weights}: {name} {value:.4f} -> {logs[1][name]:.4f}")
-    return made
 
 
 def _table(outputs: Any) -> NDArray[Any]:

@@ -3,7 +3,6 @@
 #include "engine/inference/small_weights.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -15,16 +14,8 @@ namespace {
 
 using kernels::PanelShape;
 
-constexpr float kLargestWeight = 127.0f;
 /// So many that a sum of products, and what it starts from, fit 32 bits.
 constexpr std::int64_t kMostInt8Inputs = 65536;
-
-/// Rounded to nearest even; a NaN stays one.
-std::uint32_t to_bfloat16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  if (std::isnan(value)) return bits >> 16 | 0x40;
-  return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-}
 
 /// Calls use(panel, row, column of the panel, value) for all weights of a matrix.
 template <class Use>
@@ -39,13 +30,6 @@ void each_weight(const kernels::RowArgs<float>& matrix, Use use) {
 }
 
 }  // namespace
-
-float int8_scale(float largest) {
-  constexpr std::uint32_t dropped = 7;  // of 24 digits, as many as an integer of a column has
-  const auto bits = std::bit_cast<std::uint32_t>(largest / kLargestWeight);
-  const auto scale = std::bit_cast<float>((bits + (1U << (dropped - 1))) >> dropped << dropped);
-  return std::fpclassify(scale) == FP_NORMAL ? scale : 1.0f;  // of a column that is zero, any
-}
 
 void SmallWeights::add(const kernels::RowArgs<float>& whole) {
   const PanelShape& shape = whole.shape;
@@ -100,7 +84,7 @@ void SmallWeights::pack_bfloat16(Product& product) const {
     const std::int64_t pairs = (shape.width(p) / lanes + 1) / 2;
     std::int32_t* panel = product.words.data() + p * shape.panel / 2 * shape.rows;
     std::int32_t& word = panel[(k * pairs + j / (2 * lanes)) * lanes + j % lanes];
-    const std::uint32_t half = to_bfloat16(value) << (j / lanes % 2 ? 16 : 0);
+    const std::uint32_t half = std::uint32_t{to_bfloat16(value)} << (j / lanes % 2 ? 16 : 0);
     word = static_cast<std::int32_t>(static_cast<std::uint32_t>(word) | half);
   });
 }

@@ -11,11 +11,6 @@
 
 namespace chainrule::engine {
 
-/// The scale of an int8 column whose largest magnitude is `largest`: a number s of 17 digits, so
-/// that s q is exact for the integers q of the column, and a column of such products has the same
-/// s.
-float int8_scale(float largest);
-
 /// The weights of an inference plan's products, in bfloat16 or int8 (kernels/small_args.hpp).
 class SmallWeights {
  public:
