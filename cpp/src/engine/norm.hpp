@@ -31,7 +31,8 @@ double norm_of(const kernels::KernelTable<T>& kernels, const Tensor<T>& x, std::
   // So few that the rounding of their sum in T is far below the tolerance of `norm_from`.
   constexpr std::int64_t most_at_once = 1 << 14;
   double sum = 0.0;
-  if (x.stride == x.columns && x.columns % row_alignment == 0) {  // rows without padding are one piece
+  if (x.stride == x.columns &&
+      x.columns % row_alignment == 0) {  // rows without padding are one piece
     const std::int64_t size = rows * x.columns;
     for (std::int64_t i = 0; i < size; i += most_at_once)
       sum += double{kernels.sum_of_squares(x.data + i, std::min(most_at_once, size - i))};

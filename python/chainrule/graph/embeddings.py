@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from chainrule import layers
 from chainrule.graph.fma import fma
-from chainrule.graph.nodes import Node, Operation
+from chainrule.graph.nodes import Node, Operation, sin
 from chainrule.network.sequential import Sequential
 
 __all__ = ["bin_places", "waves"]
@@ -28,8 +28,6 @@ _PHASE = Operation(
     lambda x, frequency, phase: fma(frequency * _TWO_PI, x, phase),
     lambda z, x, frequency, phase: (frequency * _TWO_PI, x * _TWO_PI, 1.0),
 )
-_SINE = Operation("sin", math.sin, lambda y, z: (_COSINE(z),))
-_COSINE = Operation("cos", math.cos, lambda y, z: (-_SINE(z),))
 
 
 def waves(x: Node, own: dict[str, NDArray[Any]], column: int) -> list[Node]:
@@ -45,7 +43,7 @@ def _wave(net: Sequential, x: Node, frequency: Node, phase: Node) -> Node:
     operation = Operation(
         "cos",
         lambda z: cosine,
-        lambda y, z: (-_SINE(z) if isinstance(z, Node) else -sine,),
+        lambda y, z: (-sin(z) if isinstance(z, Node) else -sine,),
     )
     return operation.of(_PHASE.of(x, frequency, phase))
 

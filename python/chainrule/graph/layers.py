@@ -234,7 +234,7 @@ def _number_embedding(functions: Callable[..., list[Node]], *, keeps_x: bool) ->
                 y += [_SAME.of(number)] if keeps_x else []
                 places = functions(number, own, j)
                 for start, weights in zip(own["bias"][j], own["weight"][j], strict=True):
-                    y.append(_DOT.of(start, *_interleaved(places, weights)))
+                    y.append(DOT.of(start, *_interleaved(places, weights)))
         shape = layer._core.output_shape([x.shape])
         for place, node in zip(np.ndindex(*shape), y, strict=True):
             node.name = _label(f"{name}.y", place)
