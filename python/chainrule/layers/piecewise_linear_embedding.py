@@ -70,3 +70,8 @@ class PiecewiseLinearEmbedding(TrainedLayer):
     _: KW_ONLY
     units: int = 16
     bins: int = 48
+
+    @property
+    def adapts(self) -> bool:
+        """Whether it takes its edges from data: always."""
+        return True

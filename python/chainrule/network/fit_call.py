@@ -15,6 +15,7 @@ from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.network import fit_loop
 from chainrule.network.before_training import BeforeTraining
 from chainrule.network.compiled import Compiled
+from chainrule.network.fit_plan import FitPlan
 from chainrule.network.history import History
 from chainrule.network.lazy_training import check_rows
 from chainrule.network.measuring import resolve_metrics
@@ -62,7 +63,7 @@ class FitCall:
         default_epochs, default_rows = 1, 32
         if isinstance(optimizer, optimizers.FullBatchOptimizer):
             default_epochs, default_rows = optimizer.max_iterations, 1024
-        self.plan = fit_loop.FitPlan(
+        self.plan = FitPlan(
             epochs=positive_integer("epochs", default_epochs if epochs is None else epochs),
             batch_size=positive_integer(
                 "batch_size", default_rows if batch_size is None else batch_size
@@ -167,9 +168,7 @@ class FitCall:
             raise
 
 
-def _streaming(
-    plan: fit_loop.FitPlan, x: LazyRows, batch_size: int | None, shuffle: bool | None
-) -> fit_loop.FitPlan:
+def _streaming(plan: FitPlan, x: LazyRows, batch_size: int | None, shuffle: bool | None) -> FitPlan:
     """Return a plan for rows that come in one order, in batches."""
     if shuffle:
         raise ValueError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +19,9 @@ if TYPE_CHECKING:
     from chainrule.callbacks.callback import Network
     from chainrule.inputs.checked_data import CheckedData
     from chainrule.network.compiled import Compiled
+    from chainrule.network.fit_plan import FitPlan
     from chainrule.network.history import History
     from chainrule.network.observer import Observer
-
-
-class FitPlan(NamedTuple):
-    """The checked numbers of one call of ``fit``."""
-
-    epochs: int
-    batch_size: int
-    shuffle: bool
-    verbose: int
-    num_threads: int
-    input_sparsity: str
-    callbacks: CallbackList
 
 
 def resolve_callbacks(

@@ -14,7 +14,7 @@ from chainrule.network.output_losses import loss_weights_of
 if TYPE_CHECKING:
     from chainrule.inputs.checked_data import CheckedData
     from chainrule.network.compiled import Compiled
-    from chainrule.network.fit_loop import FitPlan
+    from chainrule.network.fit_plan import FitPlan
     from chainrule.optimizers.full_batch import FullBatchOptimizer
 
 __all__ = ["full_batch_observer"]

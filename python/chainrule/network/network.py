@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule import _core, optimizers
-from chainrule.inputs.dataset import Dataset
-from chainrule.inputs.lazy_rows import LazyRows
-from chainrule.inputs.several import core_rows
 from chainrule.layers import Layer
 from chainrule.names import names_arguments, unknown_name
 from chainrule.network import (
+    adaptation,
     composing,
     copying,
     describing,
@@ -28,7 +26,6 @@ from chainrule.network import (
     second_order,
     sharing,
     single_steps,
-    subnetworks,
     weights,
 )
 from chainrule.network.compiled import Compiled
@@ -36,10 +33,8 @@ from chainrule.network.core_network import make_core
 from chainrule.network.first_layers import FirstLayers, first_layers
 from chainrule.network.fitting import AnyLoss, AnyMetrics
 from chainrule.network.graph import Graph, Inputs, Outputs, trace
-from chainrule.network.lazy_training import adapt_lazily
 from chainrule.network.measuring import resolve_metrics
 from chainrule.network.saved_training import training_state
-from chainrule.network.training_data import rows_of
 
 if TYPE_CHECKING:
     from chainrule.optimizers import Optimizer
@@ -151,11 +146,56 @@ class Network(Compiled):
         Compiled.__init__(net, graph.layers, None, seed, dtype, None)
         return net
 
-    @classmethod
-    def _made(cls, graph: Graph, seed: int, dtype: str) -> Network:
+    @staticmethod
+    def _made(graph: Graph, seed: int, dtype: str) -> Network:
         """Return a new network of a graph."""
-        net = cls._of(graph, seed, dtype)
+        net = Network._of(graph, seed, dtype)
         net._core, net._graph = make_core(graph, seed, dtype), graph
+        return net
+
+    def subnetwork(self, outputs: str | Sequence[str]) -> Network:
+        """Return the part that leads to some nodes, as a network that shares the parameters.
+
+        Parameters
+        ----------
+        outputs : str or sequence of str
+            Names of nodes, which become its outputs.
+
+        Returns
+        -------
+        Network
+            It can predict, be trained, and be called as a layer, as in transfer learning.
+
+        Raises
+        ------
+        ValueError
+            If there is no such node.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import chainrule as cr
+        >>> trained = cr.Sequential([cr.Input(4), cr.Dense(3), cr.Dense(2)], seed=0)
+        >>> features = trained.subnetwork("0")
+        >>> features.predict(np.ones((5, 4))).shape
+        (5, 3)
+        >>> x = cr.Input(4)
+        >>> net = cr.Network(inputs=x, outputs=cr.Dense(7)(features(x)), seed=0)
+        >>> list(net.parameters)
+        ['network/0.weight', 'network/0.bias', 'dense.weight', 'dense.bias']
+        """
+        self._built_core()
+        assert self._graph is not None
+        names = [outputs] if isinstance(outputs, str) else list(outputs)
+        nodes = [node.name for node in self._graph.nodes if node.layer is not None]
+        for name in names:
+            if name not in nodes:
+                raise ValueError(unknown_name("node", name, nodes))
+        graph = self._graph.leading_to(names)
+        net = Network._made(graph, self.seed, self.dtype)
+        # A node may have been the second call of a layer whose first one is left out.
+        own = ((n.name, self, self._graph[n.name].shares or n.name) for n in graph.nodes)
+        sharing.share(net, own)
         return net
 
     @overload
@@ -208,7 +248,7 @@ class Network(Compiled):
     set_weights = weights.set_weights
     count_params = weights.count_params
     _best_weights = weights.best_weights
-    subnetwork = subnetworks.subnetwork
+    adapt = adaptation.adapt
     fit = fitting.fit
     train_on_batch = single_steps.train_on_batch
     evaluate = fitting.evaluate
@@ -309,41 +349,6 @@ class Network(Compiled):
             self._use_optimizer(optimizers.get(optimizer))
         if metrics is not None:
             self.metrics = resolve_metrics(metrics, self.loss)
-
-    def adapt(self, x: object) -> None:
-        """Set what layers take from data: statistics of `Normalization`, edges of bins.
-
-        The first `fit` does so with its x unless this has been called before.
-
-        Parameters
-        ----------
-        x : array_like of shape (rows, inputs)
-            The data as it enters the network, also a `Dataset`. What is not in memory, such as a
-            dataset of h5py, is read in pieces: once to check it and twice for each of the layers.
-
-        Examples
-        --------
-        >>> import chainrule as cr
-        >>> net = cr.Sequential([cr.Input(1), cr.Normalization()])
-        >>> net.adapt([[1.0], [3.0]])
-        >>> net.predict([[3.0]])
-        array([[1.]], dtype=float32)
-        """
-        try:
-            with self._rollback_build(x):
-                if isinstance(x, Dataset):
-                    rows = rows_of(self, x)
-                else:
-                    unread = self._unread(self._only(x))
-                    rows = self._features(x) if unread is None else unread
-                if isinstance(rows, LazyRows):
-                    adapt_lazily(self._built_core(), rows)
-                else:
-                    self._built_core().adapt(core_rows(rows))
-                self._learn_feature_names(x.x if isinstance(x, Dataset) else x)
-        finally:
-            if isinstance(x, Dataset):
-                x._end_passes()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network with its training state to a safetensors file.

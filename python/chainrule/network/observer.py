@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from chainrule.callbacks.callback import Network
     from chainrule.inputs.checked_data import CheckedData
     from chainrule.network.compiled import Compiled
-    from chainrule.network.fit_loop import FitPlan
+    from chainrule.network.fit_plan import FitPlan
     from chainrule.optimizers import AnyOptimizer
 
 

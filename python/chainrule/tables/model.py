@@ -203,7 +203,7 @@ def _ensemble(members: list[Any]) -> Any:
     net = ensemble(members[0], len(members))
     net.set_weights(
         {
-            f"member_{m}/{name}": values
+            name if name in net.parameters else f"member_{m}/{name}": values
             for m, member in enumerate(members, 1)
             for name, values in member.parameters.items()
         }
