@@ -37,10 +37,10 @@ class TakeStage final : public Stage<T>, public Infers<T> {
     if (!this->dx.data) return;
     const Range rows = this->rows_of(step, context.slice());
     for (std::int64_t i = rows.begin; i < rows.end; ++i) {
-      const T* dy = this->dy.row(i);
-      T* dx = this->dx.row(i);
-      std::fill_n(dx, this->dx.stride, T(0));
-      for (std::size_t j = columns_.size(); j-- > 0;) dx[columns_[j]] = dx[columns_[j]] + dy[j];
+      const T* from = this->dy.row(i);
+      T* to = this->dx.row(i);
+      std::fill_n(to, this->dx.stride, T(0));
+      for (std::size_t j = columns_.size(); j-- > 0;) to[columns_[j]] = to[columns_[j]] + from[j];
     }
   }
 
@@ -50,13 +50,13 @@ class TakeStage final : public Stage<T>, public Infers<T> {
   bool infers_in_place() const override { return false; }
 
  private:
-  /// The padding of y becomes zero.
-  void take(std::int64_t rows, const T* x, std::int64_t x_stride, T* y,
+  /// The padding of rows of y, `to`, becomes zero.
+  void take(std::int64_t rows, const T* from, std::int64_t x_stride, T* to,
             std::int64_t y_stride) const {
-    for (std::int64_t i = 0; i < rows; ++i, x += x_stride, y += y_stride) {
-      T* to = y;
-      for (const std::int64_t column : columns_) *to++ = x[column];
-      std::fill(to, y + y_stride, T(0));
+    for (std::int64_t i = 0; i < rows; ++i, from += x_stride) {
+      T* const end = to + y_stride;
+      for (const std::int64_t column : columns_) *to++ = from[column];
+      to = std::fill_n(to, end - to, T(0));
     }
   }
 
