@@ -52,7 +52,7 @@ def test_accelerated_steps_are_those_of_plain_numpy(
         while True:
             a = weight * jacobian.T @ jacobian + (alpha + damping) * np.eye(n)
             v = -np.linalg.solve(a, gradient)
-            foretold = damping * v @ v - gradient @ v
+            predicted = damping * v @ v - gradient @ v
             second = 2 / h * ((errors(split(flat(w) + h * v, w)) - e) / h - jacobian @ v)
             bend = -np.linalg.solve(a, weight * jacobian.T @ second)
             follows = 2 * np.linalg.norm(bend) <= 0.75 * np.linalg.norm(v)
@@ -63,7 +63,7 @@ def test_accelerated_steps_are_those_of_plain_numpy(
                 break
             damping, increase, failed = damping * increase, increase * 2, failed + 1
         w = tried
-        damping *= max(0.3, 1 - (2 * (before - value) / foretold - 1) ** 3)
+        damping *= max(0.3, 1 - (2 * (before - value) / predicted - 1) ** 3)
         losses.append((errors(w) ** 2).sum())
         dampings.append(damping)
         if bayesian:

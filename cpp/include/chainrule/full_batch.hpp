@@ -47,7 +47,7 @@ struct LevenbergMarquardt {
   double tolerance = 1e-7;  // ends where the gradient's 2-norm is not greater
   double goal = 0.0;        // ends where the loss is not greater
   /// Steps along a parabola instead of a line (Transtrum & Sethna, 2012, "geodesic acceleration"),
-  /// and damping by how well the step before was foretold (Nielsen, 1999).
+  /// and damping by how well the step before was predicted (Nielsen, 1999).
   bool acceleration = false;
   /// MacKay's regularisation: the loss beside alpha times the sum of the squared parameters, with
   /// both weights by the evidence for them in each iteration (Foresee & Hagan, 1997).

@@ -120,7 +120,7 @@ class LevenbergMarquardt(FullBatchOptimizer):
         The training ends where the loss is not greater.
     acceleration : bool, default False
         Take steps along a parabola, which follows the curvature of the errors, instead of a line;
-        and let mu fall by less where the loss has fallen by less than was foretold, and grow faster
+        and let mu fall by less where the loss has fallen by less than was predicted, and grow faster
         with each step that fails. An iteration takes a tenth or a fifth longer, and the loss after
         equal time is often a tenth or less.
     bayesian : bool, default False

@@ -25,7 +25,7 @@ typedef struct chainrule_full_batch_options {
   /* JSON, such as CHAINRULE_JSON({"kind": "levenberg_marquardt", "max_iterations": 50}), or a
    * kind's name for its defaults. Options of lbfgs: memory, max_iterations, tolerance,
    * max_evaluations; of levenberg_marquardt, for the loss mse: damping, decrease, increase,
-   * max_damping, max_iterations, tolerance, goal, bayesian. NULL: lbfgs */
+   * max_damping, max_iterations, tolerance, goal, acceleration, bayesian. NULL: lbfgs */
   const char* optimizer;
   const char* loss; /* as in chainrule_trainer_options, and so the next */
   const double* loss_weights;

@@ -7,8 +7,9 @@
 // for nonlinear least-squares minimization") that is the velocity v of a curve whose errors change
 // by a constant velocity, and the step follows its parabola:
 //
-//   (J^T J + l2 + damping I) a = -J^T e'',  e'' the second derivative of e along v,  step = v + a /
-//   2 J^T e'' = 2 / h (J^T (e(w + h v) - e(w)) / h - J^T J v)
+//   (J^T J + l2 + damping I) a = -J^T e''     (e'' is the second derivative of e along v)
+//   J^T e'' = 2 / h (J^T (e(w + h v) - e(w)) / h - J^T J v)
+//   step = v + a / 2
 //
 // With MacKay's regularisation of n parameters by N errors, SSE = N loss and SSW = sum w^2, the
 // objective is beta SSE + alpha SSW, with (Foresee & Hagan, 1997, "Gauss-Newton approximation to
@@ -189,7 +190,7 @@ class LevenbergMarquardtSolver final : public Solver<T> {
   /// Moves w_ by -(curvature + damping I)^-1 gradient / 2 to parameters of a smaller objective.
   /// Damping grows until a step lowers the objective, and then falls for the next one; with
   /// acceleration it grows faster and faster, and falls by less where the linear model of the
-  /// errors has foretold too much (Nielsen, 1999). A step that gives NaN counts as none. False,
+  /// errors has predicted too much (Nielsen, 1999). A step that gives NaN counts as none. False,
   /// with the reason in `end`, where no damping that is allowed does it.
   bool step(TrainingEnd& end, const Poll& poll) {
     const double growth = options_.acceleration ? 2.0 : 1.0;  // of the increase
@@ -199,7 +200,7 @@ class LevenbergMarquardtSolver final : public Solver<T> {
       if (!factorize(damping_, step_.data())) continue;
       factor_.solve(step_.data());
       for (double& value : step_) value *= -0.5;
-      const double foretold =
+      const double predicted =
           damping_ * engine::dot(step_, step_) - 0.5 * engine::dot(gradient_, step_);
       if (options_.acceleration) accelerate(poll);
       for (std::size_t i = 0; i < w_.size(); ++i) tried_[i] = w_[i] + step_[i];
@@ -208,7 +209,7 @@ class LevenbergMarquardtSolver final : public Solver<T> {
       ++evaluations_;
       const double value = objective(loss, tried_);
       if (!(value < value_)) continue;
-      const double gain = 2.0 * (value_ - value) / foretold - 1.0;  // 1: all that was foretold
+      const double gain = 2.0 * (value_ - value) / predicted - 1.0;  // 1: all that was predicted
       const double least = options_.acceleration ? 1.0 - gain * gain * gain : 0.0;
       idle_ = value_ - value <= kIdle * std::fabs(value_) ? idle_ + 1 : 0;
       value_ = value;
