@@ -20,8 +20,6 @@ namespace {
 
 using AnyNetwork = std::variant<std::unique_ptr<Network<float>>, std::unique_ptr<Network<double>>>;
 
-using Ranges = std::vector<std::pair<float, float>>;
-
 /// Network, training, and of small weights their name and ranges.
 std::tuple<AnyNetwork, TrainingState, std::string, Ranges> parts_of(AnyModel model) {
   return std::visit(

@@ -80,7 +80,6 @@ Values<T> predict_by(SharedPredictor<T>& self, const Values<T>& x, std::optional
 template <class T>
 void bind_predictor(py::module_& module, const char* name) {
   using Self = SharedPredictor<T>;
-  using Ranges = std::vector<std::pair<float, float>>;
   py::class_<Self>(module, name)
       .def(
           py::init([](const Network<T>& network, const std::string& weights, const Ranges& ranges) {

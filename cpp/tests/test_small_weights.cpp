@@ -70,7 +70,7 @@ struct Example {
       float largest = 0;
       for (int64_t k = 0; k < inputs; ++k)
         largest = std::max(largest, std::abs(weight[index(k * units + j)]));
-      const float scale = engine::int8_scale(largest);
+      const float scale = int8_scale(largest);
       for (int64_t r = 0; r < rows; ++r) {
         int64_t sum = 0;
         for (int64_t k = 0; k < inputs; ++k) {
@@ -179,11 +179,11 @@ TEST_CASE("a scale times an integer is exact, and has itself for the scale of su
   Draws draws(3);
   for (int i = 0; i < 1000; ++i) {
     const auto largest = static_cast<float>(std::exp(draws.uniform(-60, 60)));
-    const float scale = engine::int8_scale(largest);
+    const float scale = int8_scale(largest);
     CHECK(std::abs(scale * 127.0 / static_cast<double>(largest) - 1) < 1e-5);
     for (int q = 1; q <= 127; ++q)
       CHECK(static_cast<double>(scale * static_cast<float>(q)) == static_cast<double>(scale) * q);
-    CHECK(engine::int8_scale(scale * 127.0f) == scale);
+    CHECK(int8_scale(scale * 127.0f) == scale);
   }
-  CHECK(engine::int8_scale(0.0f) == 1.0f);
+  CHECK(int8_scale(0.0f) == 1.0f);
 }
