@@ -120,9 +120,9 @@ class LevenbergMarquardt(FullBatchOptimizer):
         The training ends where the loss is not greater.
     acceleration : bool, default False
         Take steps along a parabola, which follows the curvature of the errors, instead of a line;
-        and let mu fall by less where the loss has fallen by less than was predicted, and grow faster
-        with each step that fails. An iteration takes a tenth or a fifth longer, and the loss after
-        equal time is often a tenth or less.
+        and let mu fall by less where the loss has fallen by less than was predicted, and grow
+        faster with each step that fails. An iteration takes a tenth or a fifth longer, and the
+        loss after equal time is often a tenth or less.
     bayesian : bool, default False
         MacKay's regularisation, MATLAB's trainbr: minimise beta * sum(e**2) + alpha * sum(w**2),
         with both weights found from the data in each iteration, so that a network with too many
