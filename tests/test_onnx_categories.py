@@ -182,3 +182,94 @@ def test_a_last_row_that_is_not_zero_is_no_embedding(tmp_path: Path) -> None:
     changed(cr.Embedding((4, 3), 2, unknown="zero"), tmp_path / "net.onnx", change)
     with pytest.raises(cr.ModelFileError, match=REFUSED):
         cr.from_onnx(tmp_path / "net.onnx")
+
+
+def foreign(module: Any, columns: int, path: Path, **options: Any) -> cr.Network:
+    """Return the network of a graph of nodes on an input of whole numbers."""
+    nodes, constants = module
+    helper = onnx.helper
+    tensors = [onnx.numpy_helper.from_array(a, name) for name, a in constants.items()]
+    entry = helper.make_tensor_value_info("c", options.get("type", 7), ["n", columns])
+    end = helper.make_tensor_value_info("y", 1, ["n", None])
+    made = [helper.make_node(op, read, [out], **more) for op, read, out, more in nodes]
+    graph = helper.make_graph(made, "g", [entry], [end], tensors)
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    return cr.from_onnx(path)
+
+
+RNG = np.random.default_rng(7)
+TABLE = RNG.normal(size=(5, 3)).astype(np.float32)
+OTHER = RNG.normal(size=(4, 2)).astype(np.float32)
+WEIGHT = RNG.normal(size=(6, 2)).astype(np.float32)
+CODES = RNG.integers(0, 4, size=(20, 2))
+VALUES = np.array([0.0, 1.0], np.float32)
+
+
+@pytest.mark.parametrize("integers", [6, 7])
+def test_a_table_of_another_program(integers: int, tmp_path: Path) -> None:
+    nodes: Any = [
+        ("Gather", ["table", "c"], "e", {}),
+        ("Flatten", ["e"], "f", {}),
+        ("MatMul", ["f", "w"], "y", {}),
+    ]
+    constants = {"table": TABLE, "w": WEIGHT}
+    net = foreign((nodes, constants), 2, tmp_path / "net.onnx", type=integers)
+    assert [layer.kind for layer in net.layers] == ["embedding", "dense"]
+    expected = TABLE[CODES].reshape(20, 6) @ WEIGHT
+    np.testing.assert_allclose(net.predict(CODES), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_table_for_each_column_of_another_program(tmp_path: Path) -> None:
+    nodes: Any = [
+        ("Gather", ["c", "one"], "c1", {"axis": 1}),
+        ("Cast", ["c1"], "i1", {"to": 7}),
+        ("Gather", ["table", "i1"], "e1", {}),
+        ("Gather", ["c", "zero"], "c0", {"axis": 1}),
+        ("Cast", ["c0"], "i0", {"to": 7}),
+        ("Gather", ["other", "i0"], "e0", {}),
+        ("Gather", ["c", "rest"], "r", {"axis": 1}),
+        ("Concat", ["e1", "e0", "r"], "all", {"axis": 1}),
+        ("MatMul", ["all", "w"], "y", {}),
+    ]
+    constants = {"table": TABLE, "other": OTHER, "w": WEIGHT, "rest": np.array([2])}
+    constants |= {"zero": np.array(0), "one": np.array(-2)}
+    net = foreign((nodes, constants), 3, tmp_path / "net.onnx", type=1)
+    x = np.concatenate([CODES, RNG.normal(size=(20, 1))], axis=1)
+    parts = [TABLE[CODES[:, 1]], OTHER[CODES[:, 0]], x[:, 2:]]
+    expected = np.concatenate(parts, axis=1) @ WEIGHT
+    np.testing.assert_allclose(net.predict(x), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("columns", [None, [1], [2, 0]])
+def test_one_hot_columns_of_another_program(columns: Any, tmp_path: Path) -> None:
+    x = RNG.integers(0, 4, size=(20, 3))
+    nodes: Any = [("Gather", ["c", "columns"], "some", {"axis": 1})] if columns else []
+    nodes += [
+        ("OneHot", ["some" if columns else "c", "depth", "values"], "o", {}),
+        ("Flatten", ["o"], "f", {}),
+        ("MatMul", ["f", "w"], "y", {}),
+    ]
+    held = columns or [0, 1, 2]
+    weight = RNG.normal(size=(4 * len(held), 2)).astype(np.float32)
+    constants = {"depth": np.array([4]), "values": np.float32([-1.0, 2.0]), "w": weight}
+    constants |= {"columns": np.array(columns)} if columns else {}
+    net = foreign((nodes, constants), 3, tmp_path / "net.onnx")
+    ones = (x[:, held, None] == np.arange(4)) * 3.0 - 1.0
+    expected = ones.reshape(20, -1) @ weight
+    np.testing.assert_allclose(net.predict(x), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("node", "text"),
+    [
+        (("OneHot", ["c", "depth", "values"], "y", {"axis": 1}), "OneHot.*not the last one"),
+        (("OneHot", ["c", "none", "values"], "y", {}), "OneHot.*depths"),
+        (("Gather", ["table", "c"], "y", {"axis": 1}), "Gather.*rows of a table"),
+        (("Gather", ["values", "c"], "y", {}), "Gather.*rows of a table"),
+    ],
+)
+def test_other_lookups_are_refused_by_name(node: Any, text: str, tmp_path: Path) -> None:
+    constants = {"depth": np.array(4), "none": np.array(0), "values": VALUES, "table": TABLE}
+    with pytest.raises(cr.ModelFileError, match=f"(?s){text}"):
+        foreign(([node], constants), 2, tmp_path / "net.onnx")

@@ -342,6 +342,8 @@ def _input_columns(part: Slice, value: Value) -> int | None:
     for node in part.nodes:
         if reached.isdisjoint(node.inputs):
             continue
+        if node.op == "OneHot" or (node.op == "Gather" and node.inputs[0] in part.constants):
+            return None  # which any number of columns fits
         arrays = [part.constants[name] for name in node.inputs if name in part.constants]
         arrays += [each for each in node.attributes.values() if isinstance(each, np.ndarray)]
         widest = max(arrays, key=np.size, default=None)

@@ -128,8 +128,8 @@ def _size(layer: CategoryEncoding | Embedding, shape: tuple[int, ...]) -> int:
     if isinstance(layer, CategoryEncoding):
         shared = len(counts) if layer.output_mode != "one_hot" else 1
         return shared * math.prod(made)
-    one = isinstance(layer.num_embeddings, int)
-    return layer.units * (layer.num_embeddings if one else sum(counts))
+    given = layer.num_embeddings
+    return layer.units * (given if isinstance(given, int) else sum(counts))
 
 
 def _written(
