@@ -82,6 +82,7 @@ def _embedded(reader: LayerReader, node: Node, x: Tensor, held: list[int]) -> Te
     table = reader.constants[node.inputs[0]]
     if number_of(node, "axis", 0) != 0 or table.ndim != 2 or table.dtype.kind != "f":
         raise NotImplementedError("it does not gather the rows of a table")
+    reader.spend(table)
     units = table.shape[1]
     layer = Embedding(len(table), units, columns=_those(held, x))
     made = reader.assembly.layer(layer, {"weight": table}, x)
@@ -92,12 +93,12 @@ def _encoded(reader: LayerReader, node: Node, x: Tensor, held: list[int]) -> Ten
     depth, values = (reader.constants[name].reshape(-1) for name in node.inputs[1:3])
     if number_of(node, "axis", -1) != -1:
         raise NotImplementedError("its new axis is not the last one")
-    if depth.size != 1 or values.size != 2 or not 1 <= depth[0] <= reader._largest:
+    if depth.size != 1 or values.size != 2 or not 1 <= depth[0] <= reader.largest:
         raise ValueError(f"it has depths {depth.tolist()} and values {values.tolist()}")
     count = int(depth[0])
     widths = np.ones(x.columns, dtype=np.int64)
     widths[held] = count
-    reader._bound(node, int(widths.sum()))
+    reader.bound(node, int(widths.sum()))
     first = np.cumsum(widths) - widths
     layer = CategoryEncoding(count, columns=_those(sorted(held), x))
     kept = [int(first[column]) + i for column in held for i in range(count)]

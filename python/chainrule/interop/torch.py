@@ -112,9 +112,9 @@ def to_torch(net: Network) -> torch.nn.Module:
     Of a chain it is a `torch.nn.Sequential`, else a `torch.fx.GraphModule`, which gives a dict of
     several outputs. Its parts have the names of the nodes, or numbers where these have none, and
     the parameters of frozen nodes need no gradients. Its outputs are those of `predict`, which is
-    checked on random rows. Penalties
-    of the weights are not part of it, and what PyTorch lacks, `Rescaling` and `Normalization`,
-    becomes a `chainrule.interop.torch_modules.Scaling`.
+    checked on random rows. Penalties of the weights are not part of it, and what PyTorch lacks, as
+    `Normalization`, `CategoryEncoding` or an `Embedding` with its options, becomes a module of
+    `chainrule.interop.torch_modules`.
 
     Parameters
     ----------

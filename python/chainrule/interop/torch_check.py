@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ExportError
+from chainrule.interop.categories import WHOLE_NUMBERS, put_categories
 from chainrule.interop.difference import relative_differences, sample_rows
 from chainrule.interop.nodes import Shape, nodes_of, predictions
 from chainrule.interop.torch_graph import ModuleGraph
@@ -62,7 +63,7 @@ def check_outputs(module: Any, graph: ModuleGraph, net: Network, build: Build) -
     import torch
 
     shapes = [*nodes_of(net)[0].values()]
-    rows = _rows(shapes)
+    rows = _rows(net)
 
     def compare(rows: list[Array], network: Network | None, tolerance: float) -> None:
         # First, since older parametrisations work out weights as the module is called.
@@ -99,7 +100,7 @@ def check_export(module: Any, net: Network) -> None:
     """
     import torch
 
-    rows = _rows(nodes_of(net)[0].values())
+    rows = _rows(net)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         made = [each.numpy() for each in _outputs(module, rows)]
     # Between large logits a softmax shows what rounding does to them.
@@ -115,12 +116,18 @@ def check_export(module: Any, net: Network) -> None:
                 )
 
 
-def _rows(shapes: Iterable[Shape]) -> list[Array]:
-    """Return random rows of each input: ordinary, large, small and zero ones."""
+def _rows(net: Network) -> list[Array]:
+    """Return random rows of each input: ordinary, large, small and zero ones, or categories."""
     rng = np.random.default_rng(0)
-    flat = ((shape, math.prod(shape)) for shape in shapes)
-    scales = (1.0, 1e3, 1e-3, 0.0)
-    return [sample_rows(n, scales, _ROWS, rng).reshape(-1, *shape) for shape, n in flat]
+    inputs, nodes, _ = nodes_of(net)
+    made = []
+    for name, shape in inputs.items():
+        rows = sample_rows(math.prod(shape), (1.0, 1e3, 1e-3, 0.0), _ROWS, rng)
+        if len(shape) == 1:
+            layers = [node.layer for node in nodes if node.inputs == [name]]
+            put_categories(rows, layers, WHOLE_NUMBERS[net.dtype], rng, True)
+        made.append(rows.reshape(-1, *shape))
+    return made
 
 
 def _tolerance(module: Any, net: Network) -> float:

@@ -121,6 +121,13 @@ def _piecewise_linear_embedding(assembly: Assembly, x: Tensor, module: Any) -> T
     return assembly.layer(PiecewiseLinearEmbedding(units=units, bins=bins), arrays, x)
 
 
+def _categories(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    if module.in_features != x.columns or len(x.shape) > 1:
+        raise ValueError(f"takes rows of {module.in_features} columns, {x.shape} come in")
+    arrays = {name.split(".")[-1]: _array(tensor) for name, tensor in module.named_parameters()}
+    return assembly.layer(Layer.from_config({**module.layer.config, "name": None}), arrays, x)
+
+
 def _scaling(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     return assembly.affine(x, *(_array(a).astype(float) for a in (module.scale, module.offset)))
 
@@ -242,6 +249,8 @@ _MODULES = {
     "BatchNorm1d": Row(_norm, _no_statistics),
     "BatchNorm2d": Row(_norm, _no_statistics),
     "BatchNorm3d": Row(_norm, _no_statistics),
+    "CategoryEmbedding": Row(_categories),
+    "CategoryEncoding": Row(_categories),
     "Dot": Row(_dot, inputs=2),
     "Dropout": Row(lambda assembly, x, module: assembly.layer(Dropout(module.p), {}, x)),
     "Flatten": Row(_flatten, _rows_joined),
