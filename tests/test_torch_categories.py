@@ -129,3 +129,34 @@ def test_behind_another_layer_it_is_refused() -> None:
     module = torch.nn.Sequential(torch.nn.Linear(2, 2), *cr.to_torch(net))
     with pytest.raises(ValueError, match="reads categories"):
         cr.from_torch(module)
+
+
+class Tagger(torch.nn.Module):
+    """A table of PyTorch's, by integers or by floats that it converts."""
+
+    def __init__(self, convert: bool, **options: object) -> None:
+        super().__init__()
+        self.table = torch.nn.Embedding(6, 3, **options)
+        self.linear = torch.nn.Linear(12, 2)
+        self.convert = convert
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.long() if self.convert else x
+        return torch.relu(self.linear(self.table(x).flatten(1)))
+
+
+@pytest.mark.parametrize("convert", [False, True])
+def test_a_table_of_a_module(convert: bool) -> None:
+    module = Tagger(convert, padding_idx=0)
+    codes = np.random.default_rng(0).integers(0, 6, size=(30, 4))
+    net = cr.from_torch(module, input_shape=4)
+    assert [layer.kind for layer in net.layers] == ["embedding", "dense"]
+    x = torch.tensor(codes, dtype=torch.float32 if convert else torch.int64)
+    np.testing.assert_allclose(net.predict(codes), module(x).detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_what_a_table_needs_is_said() -> None:
+    with pytest.raises(ValueError, match=r"table.*max_norm"):
+        cr.from_torch(Tagger(False, max_norm=1.0), input_shape=4)
+    with pytest.raises(ValueError, match="pass input_shape"):
+        cr.from_torch(torch.nn.Sequential(torch.nn.Embedding(3, 2), torch.nn.Flatten()))

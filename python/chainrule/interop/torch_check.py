@@ -67,7 +67,7 @@ def check_outputs(module: Any, graph: ModuleGraph, net: Network, build: Build) -
 
     def compare(rows: list[Array], network: Network | None, tolerance: float) -> None:
         # First, since older parametrisations work out weights as the module is called.
-        outputs = _outputs(module, rows)
+        outputs = _outputs(module, rows, graph.of_integers)
         expected = predictions(network or build(graph, "float64", shapes), rows)
         difference = max(map(_difference, outputs, expected))
         if difference <= tolerance:
@@ -102,7 +102,7 @@ def check_export(module: Any, net: Network) -> None:
 
     rows = _rows(net)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        made = [each.numpy() for each in _outputs(module, rows)]
+        made = [each.numpy() for each in _outputs(module, rows, [False] * len(rows))]
     # Between large logits a softmax shows what rounding does to them.
     tolerances = (1e-4, 1e-2, 1e-4, 1e-4) if net.dtype == "float32" else (_DOUBLE,) * 4
     for outputs, expected in zip(made, predictions(net, rows), strict=True):
@@ -136,12 +136,19 @@ def _tolerance(module: Any, net: Network) -> float:
     return max(found, default=_TOLERANCES[net.dtype])
 
 
-def _outputs(module: Any, rows: Sequence[Array]) -> list[Any]:
-    """Return what a module gives for rows in the precision of its parameters."""
+def _given(module: Any, rows: Sequence[Array], of_integers: Sequence[bool]) -> list[Any]:
+    """Return new tensors, as some modules overwrite theirs, in the precision of the parameters."""
     import torch
 
-    # New tensors: some modules overwrite what they are given.
-    given = [torch.tensor(each, dtype=_precision(module)) for each in rows]
+    types = [torch.int64 if integers else _precision(module) for integers in of_integers]
+    return [torch.tensor(each).to(dtype) for each, dtype in zip(rows, types, strict=True)]
+
+
+def _outputs(module: Any, rows: Sequence[Array], of_integers: Sequence[bool]) -> list[Any]:
+    """Return what a module gives for rows."""
+    import torch
+
+    given = _given(module, rows, of_integers)
     try:
         outputs = module(*given)
     except Exception as error:
@@ -180,9 +187,7 @@ def _give_other_parameters(module: Any) -> None:
 
 def _culprit(module: Any, graph: ModuleGraph, build: Build, rows: Sequence[Array]) -> str:
     """Return what the first part that is not what it seems to be does."""
-    import torch
-
-    entries = (torch.tensor(each, dtype=_precision(module)) for each in rows)
+    entries = _given(module, rows, graph.of_integers)
     values: dict[str, Any] = dict(zip(graph.inputs, entries, strict=True))
     for call in graph.calls:
         # Copies: some modules overwrite what they are given.
