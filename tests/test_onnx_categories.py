@@ -173,6 +173,18 @@ def test_other_numbers_are_found(layer: Any, name: str, tmp_path: Path) -> None:
         cr.from_onnx(tmp_path / "net.onnx")
 
 
+def test_one_other_number_of_many_is_found(tmp_path: Path) -> None:
+    def change(model: Any) -> None:
+        (each,) = (t for t in model.graph.initializer if t.name.endswith(".categories"))
+        array = onnx.numpy_helper.to_array(each).copy()
+        array[4321] = 0.25  # which random rows hardly meet
+        each.CopyFrom(onnx.numpy_helper.from_array(array, each.name))
+
+    changed(cr.CategoryEncoding((5000, 3)), tmp_path / "net.onnx", change)
+    with pytest.raises(cr.ModelFileError, match=REFUSED):
+        cr.from_onnx(tmp_path / "net.onnx")
+
+
 def test_a_last_row_that_is_not_zero_is_no_embedding(tmp_path: Path) -> None:
     def change(model: Any) -> None:
         (each,) = (t for t in model.graph.initializer if t.name == "0.embedding.weight")
