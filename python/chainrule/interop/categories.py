@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.layers import CategoryEncoding, Embedding
 
-__all__ = ["Codes", "codes_of"]
+__all__ = ["WHOLE_NUMBERS", "Codes", "codes_of", "put_categories"]
 
 Ints = NDArray[np.int64]
+# Whole numbers from 0 that a type has all of.
+WHOLE_NUMBERS = {"uint8": 2**8, "float32": 2**24, "float64": 2**53}
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,3 +77,24 @@ def codes_of(layer: CategoryEncoding | Embedding, columns: int) -> Codes:
     unknown = np.where((count > 0) & own, behind, -1)
     last = np.where((count > 0) & missing, behind + own, -1)
     return Codes(count, first, unknown, last, sign, output)
+
+
+def put_categories(
+    rows: NDArray[Any], layers: Sequence[Any], most: int, rng: np.random.Generator, unseen: bool
+) -> None:
+    """Overwrite random rows of an input in the columns of categories, with some below `most`.
+
+    `layers` are those that read the input. Where all that read a column take them, and `unseen`
+    says so, some rows are unknown and some missing.
+    """
+    held = [(layer, layer.categories(rows.shape[1])) for layer in layers]
+    for column in range(rows.shape[1]):
+        readers = [(layer, counts[column]) for layer, counts in held if counts and counts[column]]
+        if not readers:
+            continue
+        known = [count for _, count in readers]
+        rows[:, column] = rng.integers(0, min(*known, most), size=len(rows))
+        if unseen and max(known) < most and all(each.unknown != "error" for each, _ in readers):
+            rows[1::8, column] = max(known)
+        if unseen and all(each.missing != "error" for each, _ in readers):
+            rows[2::8, column] = np.nan

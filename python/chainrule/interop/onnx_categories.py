@@ -12,6 +12,9 @@ from chainrule.interop.onnx_writer import GraphWriter
 
 __all__ = ["add_category_encoding", "add_embedding"]
 
+# Equal to no category, known or not: a fraction.
+_NONE = -0.5
+
 
 def add_category_encoding(graph: GraphWriter, node: NetworkNode) -> None:
     """Compare what each output reads with its category.
@@ -23,8 +26,7 @@ def add_category_encoding(graph: GraphWriter, node: NetworkNode) -> None:
     held = np.flatnonzero(codes.count)
     shared = len(held) if layer.output_mode != "one_hot" else 1
     read = np.zeros((shared, node.columns), dtype=np.int64)
-    category = np.full(read.shape, np.nan)  # which is equal to nothing
-    negative = np.full(read.shape, np.nan)
+    category, negative = (np.full(read.shape, _NONE) for _ in range(2))
     unknown, missing = np.zeros(read.shape, dtype=bool), np.zeros(read.shape, dtype=bool)
     passing = np.zeros(node.columns, dtype=bool)
     for place, column in enumerate(held):

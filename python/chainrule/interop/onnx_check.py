@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from chainrule.errors import ExportError
 from chainrule.interop.affine import affine_of
+from chainrule.interop.categories import WHOLE_NUMBERS, put_categories
 from chainrule.interop.difference import largest_relative_difference
 from chainrule.interop.nodes import nodes_of, predictions
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["ExportReport", "onnxruntime_outputs", "self_check"]
 
 _ROWS = 64
-# Whole numbers from 0 that a type has all of.
-_CATEGORIES = {"uint8": 2**8, "float32": 2**24, "float64": 2**53}
 
 
 @dataclass(frozen=True)
@@ -97,24 +96,14 @@ def _random_rows(net: Network, input_dtype: str) -> dict[str, NDArray[Any]]:
         rows = rng.normal(size=(_ROWS, *shape))
         if input_dtype == "uint8":
             rows = rng.integers(0, 256, size=(_ROWS, *shape)).astype(np.float64)
-        for node in [node for node in nodes if node.inputs == [name]]:
-            categories = node.layer.categories(shape[0]) if len(shape) == 1 else []
-            for column, count in enumerate(categories):
-                if count:
-                    most = min(count, _CATEGORIES[input_dtype])
-                    rows[:, column] = rng.integers(0, most, size=_ROWS)
-                    if input_dtype != "uint8":
-                        _unsee(rows[:, column], node.layer, count)
+        readers = [node for node in nodes if node.inputs == [name]]
+        if len(shape) == 1:
+            layers = [node.layer for node in readers]
+            most = WHOLE_NUMBERS[input_dtype]
+            put_categories(rows, layers, most, rng, input_dtype != "uint8")
+        for node in readers:
             affine = affine_of(node.layer, node.arrays, net.dtype)
             if affine is not None and input_dtype != "uint8":
                 rows = (rows - affine[1]) / np.where(affine[0], affine[0], 1.0)
         made[name] = rows.astype(input_dtype)
     return made
-
-
-def _unsee(column: NDArray[np.float64], layer: Any, count: int) -> None:
-    """Make some of a column's categories unknown or missing, as far as a layer takes such."""
-    if layer.unknown != "error":
-        column[1::8] = count
-    if layer.missing != "error":
-        column[2::8] = np.nan

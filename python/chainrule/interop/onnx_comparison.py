@@ -11,6 +11,7 @@ from itertools import repeat
 import numpy as np
 
 from chainrule.errors import ModelFileError
+from chainrule.interop.categories import WHOLE_NUMBERS, put_categories
 from chainrule.interop.difference import relative_differences, sample_rows
 from chainrule.interop.nodes import nodes_of, predictions
 from chainrule.interop.onnx_evaluation import evaluate_in_double
@@ -48,9 +49,11 @@ def compare(
     the network up to some tensors in a dtype, with the inputs that it needs.
     """
     large = size > _LARGE
+    dtype = net.dtype if large else "float64"
     rng = np.random.default_rng(0)
     rows = {}
-    for value, shape in zip(part.inputs, nodes_of(net)[0].values(), strict=True):
+    inputs, nodes, _ = nodes_of(net)
+    for value, (entry, shape) in zip(part.inputs, inputs.items(), strict=True):
         columns = math.prod(shape)
         count = max(1, min(_FEW_ROWS if large else _ROWS, _ELEMENTS // columns))
         rows[value.name] = sample_rows(columns, _SCALES, count, rng)
@@ -59,13 +62,15 @@ def compare(
             rows[value.name][(rng.random(rows[value.name].shape) < 0.2) & np.array(allowed)] = (
                 np.nan
             )
-    dtype = net.dtype if large else "float64"
+        if len(shape) == 1:
+            layers = [node.layer for node in nodes if node.inputs == [entry]]
+            put_categories(rows[value.name], layers, WHOLE_NUMBERS[dtype], rng, True)
     tested, names = (net, [*rows]) if large else build(part.outputs, dtype)
     expected = _values(part, rows, part.outputs)
     outputs = map(_flat, predictions(tested, [rows[name].astype(dtype) for name in names]))
     if all(map(_agree, outputs, (expected[name] for name in part.outputs), repeat(large))):
         return
-    ends = [nodes[-1].made for nodes in pieces]
+    ends = [piece[-1].made for piece in pieces]
     expected = _values(part, rows, ends)
 
     def agrees(end: str) -> bool:
@@ -81,8 +86,8 @@ def compare(
     while right < wrong:
         middle = (right + wrong) // 2
         right, wrong = (middle + 1, wrong) if agrees(ends[middle]) else (right, middle)
-    nodes = ", ".join(str(node) for node in pieces[wrong])
-    raise ModelFileError(f"{nodes}: the network would compute something else than the graph does")
+    listed = ", ".join(str(node) for node in pieces[wrong])
+    raise ModelFileError(f"{listed}: the network would compute something else than the graph does")
 
 
 def _flat(rows: Array) -> Array:

@@ -96,6 +96,13 @@ def evaluate_in_double(nodes: Sequence[Node], known: Mapping[str, Array], opset:
             sizes = np.array(doubles[node.inputs[1]])
             sizes[:1] = len(doubles[node.inputs[0]])
             doubles[node.inputs[1]] = sizes
+        index = {"Gather": 1, "OneHot": 0}.get(node.op)
+        if index is not None and not node.domain and node.inputs[index] in doubles:
+            # Rows of an input of integers are of double, too.
+            doubles[node.inputs[index]] = doubles[node.inputs[index]].astype(np.int64)
+        if node.op == "OneHot" and doubles[node.inputs[1]].size == 1:
+            # A depth in a list is valid, but not for the reference implementation.
+            doubles[node.inputs[1]] = doubles[node.inputs[1]].reshape(())
     return evaluate([_in_double(node) for node in nodes], doubles, opset)
 
 

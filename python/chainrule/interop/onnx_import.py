@@ -15,6 +15,7 @@ from chainrule.interop.onnx_evaluation import named_activation
 from chainrule.interop.onnx_graph import Slice, chosen_outputs, slice_graph
 from chainrule.interop.onnx_import_operators import LayerReader
 from chainrule.interop.onnx_limits import read_file
+from chainrule.interop.onnx_lookups import Lookup, add_lookup, lookups_of
 from chainrule.interop.onnx_model import DOUBLE, Node, Value, need_onnx, read_model
 from chainrule.interop.onnx_own_layers import add_own_layer
 from chainrule.interop.onnx_recognition import recognise, reduces
@@ -37,10 +38,12 @@ def from_onnx(
 
     Multilayer perceptrons as PyTorch, skl2onnx and tf2onnx write them are read: Gemm, MatMul, Add
     and the rest of arithmetic with constants, activations as one operator or as the several that
-    older exporters write, BatchNormalization, LayerNormalization, Softmax, Dropout, and what only
-    changes shapes or types. Of files that `to_onnx` wrote also `Normalization` with its options,
-    `PeriodicEmbedding` and `PiecewiseLinearEmbedding`. The network is compared with the graph, run
-    by the onnx package's reference implementation, on random rows small and large.
+    older exporters write, BatchNormalization, LayerNormalization, Softmax, Dropout, what only
+    changes shapes or types, and Gather of a table's rows and OneHot by columns of the input. Of
+    files that `to_onnx` wrote also `Normalization`, `CategoryEncoding` and `Embedding` with their
+    options, `PeriodicEmbedding` and `PiecewiseLinearEmbedding`. The network is compared with the
+    graph, run by the onnx package's reference implementation, on random rows small and large, with
+    unknown and missing categories among them.
 
     Parameters
     ----------
@@ -123,7 +126,15 @@ def _network(part: Slice, size: int, dtype: str) -> tuple[Network, list[list[Nod
     unsupported: list[str] = []
     pieces: list[list[Node]] = []
     done: set[int] = set()
+    lookups = lookups_of(part)
     indices = {id(node): index for index, node in enumerate(part.nodes)}
+    # What only tells lookups their columns is a part of these.
+    for node in reversed([node for each in lookups.values() for node in each.path]):
+        readers = part.readers[node.made]
+        if all(
+            i in done or (i < len(part.nodes) and id(part.nodes[i]) in lookups) for i in readers
+        ):
+            done.add(indices[id(node)])
     for index, node in enumerate(part.nodes):
         if index in done:
             continue
@@ -131,10 +142,12 @@ def _network(part: Slice, size: int, dtype: str) -> tuple[Network, list[list[Nod
             unsupported.append("and perhaps more")
             break
         reader.begin(node)
-        piece = add_own_layer(reader, index, done) or _several(reader, index, done)
+        lookup = lookups.get(id(node))
+        piece = [] if lookup else add_own_layer(reader, index, done)
+        piece = piece or ([] if lookup else _several(reader, index, done))
         if not piece:
-            piece = [node]
-            _add_one(reader, node, unsupported)
+            piece = [*lookup.path, node] if lookup else [node]
+            _add_one(reader, node, lookup, unsupported)
         done |= {indices[id(each)] for each in piece}
         pieces.append(piece)
     if unsupported:
@@ -173,9 +186,14 @@ def _several(reader: LayerReader, first: int, done: set[int]) -> list[Node]:
     return []
 
 
-def _add_one(reader: LayerReader, node: Node, unsupported: list[str]) -> None:
+def _add_one(
+    reader: LayerReader, node: Node, lookup: Lookup | None, unsupported: list[str]
+) -> None:
     try:
-        reader.add(node)
+        if lookup is None:
+            reader.add(node)
+        else:
+            add_lookup(reader, lookup)
     except NotImplementedError as error:
         unsupported.append(f"{node}: {error}")
     except _UNFIT as error:

@@ -54,7 +54,7 @@ class LayerReader(ShapeReader):
             if shape is None:
                 raise ModelFileError("the number of inputs cannot be told from the file")
             columns = math.prod(shape)
-            if not 1 <= columns <= self._largest:
+            if not 1 <= columns <= self.largest:
                 raise ModelFileError(f"the input has {columns} columns")
             named = len(part.inputs) > 1 or value.name in part.graph.names
             name = value.name if named else "x"
@@ -82,6 +82,12 @@ class LayerReader(ShapeReader):
     def give(self, node: Node, tensor: Tensor) -> None:
         """Note what a node makes."""
         self._tensors[node.made] = tensor
+
+    def spend(self, weight: Array) -> None:
+        """Note that a layer has a weight; ModelFileError if layers have too many."""
+        self._left -= weight.nbytes
+        if self._left < 0:
+            raise ModelFileError("layers share weights, and need more of them than the file holds")
 
     def understands(self, node: Node) -> bool:
         """Whether `add` takes a node for what it is, whatever follows."""
@@ -135,7 +141,7 @@ class LayerReader(ShapeReader):
                 raise NotImplementedError(f"its inputs have different shapes, {shapes}")
             return self.assembly.layer(layer, {}, *tensors)
         axis = row_axis(int(number_of(node, "axis", 1)), tensors[0])
-        self._bound(node, sum(math.prod(x.shape) for x in tensors))
+        self.bound(node, sum(math.prod(x.shape) for x in tensors))
         others = [self.assembly.swapped(x, axis) for x in tensors[1:]]
         return self.assembly.over_axis(
             tensors[0], axis, lambda x: self.assembly.layer(layer, {}, x, *others)
@@ -144,7 +150,7 @@ class LayerReader(ShapeReader):
     def _dot(self, node: Node, a: Tensor, b: Tensor) -> Tensor:
         if (len(a.shape), len(b.shape)) != (2, 2):
             raise NotImplementedError(f"it multiplies rows of shape {a.shape} by {b.shape}")
-        self._bound(node, a.shape[0] * b.shape[1])
+        self.bound(node, a.shape[0] * b.shape[1])
         return self.assembly.layer(Dot(), {}, a, self.assembly.permute(b, (2, 1)))
 
     def _columns(self, node: Node, index: int, x: Tensor, default: float = 0.0) -> Array:
@@ -186,9 +192,7 @@ class LayerReader(ShapeReader):
             raise NotImplementedError(f"its weight is of {weight.dtype}")
         if weight.shape[0] != x.columns or weight.size == 0:
             raise ValueError(f"the weight has shape {weight.shape}, {x.columns} columns enter")
-        self._left -= weight.nbytes
-        if self._left < 0:
-            raise ModelFileError("layers share weights, and need more of them than the file holds")
+        self.spend(weight)
         scaled = weight if alpha == 1.0 else weight * weight.dtype.type(alpha)
         return self.assembly.dense(x, scaled)
 
@@ -342,6 +346,8 @@ def _input_columns(part: Slice, value: Value) -> int | None:
     for node in part.nodes:
         if reached.isdisjoint(node.inputs):
             continue
+        if node.op == "OneHot" or (node.op == "Gather" and node.inputs[0] in part.constants):
+            return None  # which any number of columns fits
         arrays = [part.constants[name] for name in node.inputs if name in part.constants]
         arrays += [each for each in node.attributes.values() if isinstance(each, np.ndarray)]
         widest = max(arrays, key=np.size, default=None)

@@ -14,7 +14,15 @@ __all__ = ["DESCRIBED", "Names", "metadata_of", "prefix_of"]
 
 _NODES, _FROZEN, _LAYERS = "chainrule.nodes", "chainrule.frozen", "chainrule.layers"
 # Kinds of layers that operators alone do not tell.
-DESCRIBED = frozenset({"normalization", "periodic_embedding", "piecewise_linear_embedding"})
+DESCRIBED = frozenset(
+    {
+        "category_encoding",
+        "embedding",
+        "normalization",
+        "periodic_embedding",
+        "piecewise_linear_embedding",
+    }
+)
 
 
 def prefix_of(node: NetworkNode) -> str:

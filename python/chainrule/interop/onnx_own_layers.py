@@ -7,6 +7,7 @@ in the same way, with constants of the same shapes, then its numbers are those o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ from chainrule.interop.onnx_import_operators import LayerReader
 from chainrule.interop.onnx_metadata import DESCRIBED, prefix_of
 from chainrule.interop.onnx_model import Array, Node
 from chainrule.interop.onnx_writer import GraphWriter
-from chainrule.layers import Input, Layer
+from chainrule.layers import CategoryEncoding, Embedding, Input, Layer
 from chainrule.network.sequential import Sequential
 
 __all__ = ["add_own_layer"]
@@ -30,6 +31,7 @@ __all__ = ["add_own_layer"]
 # So large an offset is written in double.
 _LARGE = 1e6
 _MOST_OPERATORS = 20
+_OF_CATEGORIES = frozenset({"category_encoding", "embedding"})
 
 
 def add_own_layer(reader: LayerReader, first: int, done: Container[int]) -> list[Node]:
@@ -74,10 +76,13 @@ def _constants(
 ) -> dict[str, Array] | None:
     """Return the constants that nodes read by the layer's names, None if they are no such layer."""
     given = {n: part.constants[n] for node in nodes for n in node.inputs if n in part.constants}
+    largest = max((a.size for a in given.values()), default=0)
+    if layer.kind in _OF_CATEGORIES and not 0 < _size(layer, shape) <= largest:
+        return None
     functions = getattr(layer, "frequencies", 0) or getattr(layer, "bins", 0)
     if functions:  # which says how large the layer would be that is to be written
         size = shape[-1] * layer.units * functions
-        if size != max((a.size for a in given.values()), default=0):
+        if size != largest:
             return None
     types = {array.dtype for array in given.values() if array.dtype.kind == "f"}
     cast = nodes[0].op == "Cast"
@@ -99,11 +104,32 @@ def _constants(
                 continue
             if expected.shape != array.shape or expected.dtype.kind != array.dtype.kind:
                 return None
-            if expected.dtype.kind != "f" and not np.array_equal(expected, array):
+            name = name.rpartition(".")[2]
+            # Beside a table of weights, all numbers of categories follow from the options.
+            fixed = expected.dtype.kind != "f" or layer.kind in _OF_CATEGORIES
+            if fixed and name != "weight" and not _equal(expected, array):
                 return None
-            found[name.rpartition(".")[2]] = array
+            found[name] = array
         names[made.output[0]] = node.made
     return found
+
+
+def _equal(expected: Array, array: Array) -> bool:
+    return np.array_equal(expected, array, equal_nan=expected.dtype.kind == "f")
+
+
+def _size(layer: CategoryEncoding | Embedding, shape: tuple[int, ...]) -> int:
+    """Return how many numbers the largest constant of a layer has at least; 0 if it cannot be."""
+    try:
+        made, counts = shape_made(layer, (shape,)), layer.categories(shape[-1])
+    except ValueError:
+        return 0
+    counts = [count for count in counts if count]
+    if isinstance(layer, CategoryEncoding):
+        shared = len(counts) if layer.output_mode != "one_hot" else 1
+        return shared * math.prod(made)
+    given = layer.num_embeddings
+    return layer.units * (given if isinstance(given, int) else sum(counts))
 
 
 def _written(
@@ -120,6 +146,17 @@ def _written(
     graph.begin(prefix_of(node), ["x"], shape)
     add_layer(graph, node)
     return graph
+
+
+def _category_encoding(layer: Any, constants: Mapping[str, Array], dtype: str) -> dict[str, Array]:
+    return {}
+
+
+def _embedding(layer: Any, constants: Mapping[str, Array], dtype: str) -> dict[str, Array] | None:
+    weight = constants["weight"]
+    if "zero" not in (layer.unknown, layer.missing):
+        return {"weight": weight}
+    return None if weight[-1].any() else {"weight": weight[:-1]}
 
 
 def _periodic_embedding(layer: Any, constants: Mapping[str, Array], dtype: str) -> dict[str, Array]:
@@ -148,6 +185,8 @@ def _normalization(
 
 
 _ARRAYS: dict[str, Callable[[Any, Mapping[str, Array], str], dict[str, Array] | None]] = {
+    "category_encoding": _category_encoding,
+    "embedding": _embedding,
     "normalization": _normalization,
     "periodic_embedding": _periodic_embedding,
     "piecewise_linear_embedding": _piecewise_linear_embedding,

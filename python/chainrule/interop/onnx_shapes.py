@@ -26,10 +26,11 @@ class ShapeReader:
     def __init__(self, assembly: Assembly, constants: ConstantFolder, largest: int) -> None:
         self.assembly = assembly
         self.constants = constants
-        self._largest = largest
+        self.largest = largest
 
-    def _bound(self, node: Node, columns: int) -> None:
-        if columns > self._largest:
+    def bound(self, node: Node, columns: int) -> None:
+        """Raise ModelFileError if a node makes too many columns."""
+        if columns > self.largest:
             raise ModelFileError(f"{node} makes {columns} columns")
 
     def _constant(self, node: Node, index: int) -> Array | None:
@@ -85,7 +86,7 @@ class ShapeReader:
         indices = self._constant(node, 1)
         if indices is None or indices.ndim != 1 or node.inputs[0] in self.constants:
             raise NotImplementedError("it does not take columns by a list of constants")
-        self._bound(node, indices.size)
+        self.bound(node, indices.size)
         return self.assembly.take(x, axis, indices)
 
     def _reduce_mean(self, node: Node, x: Tensor) -> Tensor:
@@ -121,7 +122,7 @@ class ShapeReader:
     def _repeated(self, node: Node, x: Tensor, n: int) -> Tensor:
         if n < 1:
             raise ValueError(f"it makes {n} rows")
-        self._bound(node, n * x.columns)
+        self.bound(node, n * x.columns)
         row = self.assembly.reshape(x, (x.columns,))
         return self.assembly.layer(RepeatVector(n), {}, row)
 

@@ -44,12 +44,12 @@ def from_torch(
     ----------
     module : torch.nn.Module
         What it computes is followed by `torch.fx`, or where that cannot, it must be its children in
-        the order in which they were made. Known are Linear, BatchNorm1d to 3d, LayerNorm, Dropout,
-        Flatten, Unflatten, Identity, the activations that the library has, as modules and as
-        functions, arithmetic with numbers, what only moves numbers (reshape, permute, transpose),
-        means over positions, and the modules of `chainrule.interop.torch_modules`. Weights under a
-        parametrisation, such as `torch.nn.utils.parametrizations.weight_norm`, are taken as they
-        are in evaluation mode.
+        the order in which they were made. Known are Linear, Embedding of an input, BatchNorm1d to
+        3d, LayerNorm, Dropout, Flatten, Unflatten, Identity, the activations that the library has,
+        as modules and as functions, arithmetic with numbers, what only moves numbers (reshape,
+        permute, transpose), means over positions, and the modules of
+        `chainrule.interop.torch_modules`. Weights under a parametrisation, such as
+        `torch.nn.utils.parametrizations.weight_norm`, are taken as they are in evaluation mode.
 
         Whether this is all that the module does is checked on random rows, for which a copy of it
         runs in evaluation mode. The module itself stays as it is; but hooks on it, which the copy
@@ -112,9 +112,9 @@ def to_torch(net: Network) -> torch.nn.Module:
     Of a chain it is a `torch.nn.Sequential`, else a `torch.fx.GraphModule`, which gives a dict of
     several outputs. Its parts have the names of the nodes, or numbers where these have none, and
     the parameters of frozen nodes need no gradients. Its outputs are those of `predict`, which is
-    checked on random rows. Penalties
-    of the weights are not part of it, and what PyTorch lacks, `Rescaling` and `Normalization`,
-    becomes a `chainrule.interop.torch_modules.Scaling`.
+    checked on random rows. Penalties of the weights are not part of it, and what PyTorch lacks, as
+    `Normalization`, `CategoryEncoding` or an `Embedding` with its options, becomes a module of
+    `chainrule.interop.torch_modules`.
 
     Parameters
     ----------

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ExportError
+from chainrule.interop.categories import WHOLE_NUMBERS, put_categories
 from chainrule.interop.difference import relative_differences, sample_rows
 from chainrule.interop.nodes import Shape, nodes_of, predictions
 from chainrule.interop.torch_graph import ModuleGraph
@@ -62,11 +63,11 @@ def check_outputs(module: Any, graph: ModuleGraph, net: Network, build: Build) -
     import torch
 
     shapes = [*nodes_of(net)[0].values()]
-    rows = _rows(shapes)
+    rows = _rows(net)
 
     def compare(rows: list[Array], network: Network | None, tolerance: float) -> None:
         # First, since older parametrisations work out weights as the module is called.
-        outputs = _outputs(module, rows)
+        outputs = _outputs(module, rows, graph.of_integers)
         expected = predictions(network or build(graph, "float64", shapes), rows)
         difference = max(map(_difference, outputs, expected))
         if difference <= tolerance:
@@ -99,9 +100,9 @@ def check_export(module: Any, net: Network) -> None:
     """
     import torch
 
-    rows = _rows(nodes_of(net)[0].values())
+    rows = _rows(net)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        made = [each.numpy() for each in _outputs(module, rows)]
+        made = [each.numpy() for each in _outputs(module, rows, [False] * len(rows))]
     # Between large logits a softmax shows what rounding does to them.
     tolerances = (1e-4, 1e-2, 1e-4, 1e-4) if net.dtype == "float32" else (_DOUBLE,) * 4
     for outputs, expected in zip(made, predictions(net, rows), strict=True):
@@ -115,12 +116,18 @@ def check_export(module: Any, net: Network) -> None:
                 )
 
 
-def _rows(shapes: Iterable[Shape]) -> list[Array]:
-    """Return random rows of each input: ordinary, large, small and zero ones."""
+def _rows(net: Network) -> list[Array]:
+    """Return random rows of each input: ordinary, large, small and zero ones, or categories."""
     rng = np.random.default_rng(0)
-    flat = ((shape, math.prod(shape)) for shape in shapes)
-    scales = (1.0, 1e3, 1e-3, 0.0)
-    return [sample_rows(n, scales, _ROWS, rng).reshape(-1, *shape) for shape, n in flat]
+    inputs, nodes, _ = nodes_of(net)
+    made = []
+    for name, shape in inputs.items():
+        rows = sample_rows(math.prod(shape), (1.0, 1e3, 1e-3, 0.0), _ROWS, rng)
+        if len(shape) == 1:
+            layers = [node.layer for node in nodes if node.inputs == [name]]
+            put_categories(rows, layers, WHOLE_NUMBERS[net.dtype], rng, True)
+        made.append(rows.reshape(-1, *shape))
+    return made
 
 
 def _tolerance(module: Any, net: Network) -> float:
@@ -129,12 +136,19 @@ def _tolerance(module: Any, net: Network) -> float:
     return max(found, default=_TOLERANCES[net.dtype])
 
 
-def _outputs(module: Any, rows: Sequence[Array]) -> list[Any]:
-    """Return what a module gives for rows in the precision of its parameters."""
+def _given(module: Any, rows: Sequence[Array], of_integers: Sequence[bool]) -> list[Any]:
+    """Return new tensors, as some modules overwrite theirs, in the precision of the parameters."""
     import torch
 
-    # New tensors: some modules overwrite what they are given.
-    given = [torch.tensor(each, dtype=_precision(module)) for each in rows]
+    types = [torch.int64 if integers else _precision(module) for integers in of_integers]
+    return [torch.tensor(each).to(dtype) for each, dtype in zip(rows, types, strict=True)]
+
+
+def _outputs(module: Any, rows: Sequence[Array], of_integers: Sequence[bool]) -> list[Any]:
+    """Return what a module gives for rows."""
+    import torch
+
+    given = _given(module, rows, of_integers)
     try:
         outputs = module(*given)
     except Exception as error:
@@ -173,9 +187,7 @@ def _give_other_parameters(module: Any) -> None:
 
 def _culprit(module: Any, graph: ModuleGraph, build: Build, rows: Sequence[Array]) -> str:
     """Return what the first part that is not what it seems to be does."""
-    import torch
-
-    entries = (torch.tensor(each, dtype=_precision(module)) for each in rows)
+    entries = _given(module, rows, graph.of_integers)
     values: dict[str, Any] = dict(zip(graph.inputs, entries, strict=True))
     for call in graph.calls:
         # Copies: some modules overwrite what they are given.

@@ -29,6 +29,13 @@ class Call:
         """Return how errors call it."""
         return f"{self.where}: {self.target}" if isinstance(self.target, str) else self.where
 
+    @property
+    def is_table(self) -> bool:
+        """Whether it is PyTorch's Embedding."""
+        from torch import nn
+
+        return isinstance(self.target, nn.Embedding)
+
     def run(self, *tensors: Any) -> Any:
         """Return what it gives."""
         if not isinstance(self.target, str):
@@ -58,6 +65,12 @@ class ModuleGraph:
     outputs: list[str]
     followed: bool = True
     output_names: list[str] = field(default_factory=list)
+
+    @property
+    def of_integers(self) -> list[bool]:
+        """Which inputs must be integers, as a table reads them."""
+        read = {name for call in self.calls if call.is_table for name in call.inputs}
+        return [name in read for name in self.inputs]
 
     @property
     def readers(self) -> Counter[str]:

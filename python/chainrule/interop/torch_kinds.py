@@ -107,6 +107,16 @@ def _parametric_activation_modules(
     return [mixed]
 
 
+def _category_encoding_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    return [module_of("CategoryEncoding", node.layer, columns)]
+
+
+def _embedding_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
+    module = module_of("CategoryEmbedding", node.layer, columns)
+    _fill(module.table, **node.arrays)
+    return [module]
+
+
 def _periodic_embedding_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     layer = node.layer
     module = module_of("PeriodicEmbedding", columns, layer.units, layer.frequencies)
@@ -161,10 +171,12 @@ def _fill(module: Any, **arrays: Array | None) -> None:
 KINDS: Mapping[str, Callable[[Any, NetworkNode, int, str], list[Any]]] = {
     "activation": _activation_modules,
     "batch_normalization": _norm_modules,
+    "category_encoding": _category_encoding_modules,
     "clip": _clip_modules,
     "dense": _dense_modules,
     "dot": _dot_modules,
     "dropout": _dropout_modules,
+    "embedding": _embedding_modules,
     "flatten": _flatten_modules,
     "gaussian_noise": _no_modules,
     "global_average_pooling": _pooling_modules,

@@ -20,6 +20,7 @@ from chainrule.layers import (
     BatchNormalization,
     Dot,
     Dropout,
+    Embedding,
     Layer,
     LayerNormalization,
     ParametricActivation,
@@ -119,6 +120,25 @@ def _piecewise_linear_embedding(assembly: Assembly, x: Tensor, module: Any) -> T
     if columns != x.columns:
         raise ValueError(f"takes {columns} columns, {x.columns} come in")
     return assembly.layer(PiecewiseLinearEmbedding(units=units, bins=bins), arrays, x)
+
+
+def _categories(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    if module.in_features != x.columns or len(x.shape) > 1:
+        raise ValueError(f"takes rows of {module.in_features} columns, {x.shape} come in")
+    arrays = {name.split(".")[-1]: _array(tensor) for name, tensor in module.named_parameters()}
+    return assembly.layer(Layer.from_config({**module.layer.config, "name": None}), arrays, x)
+
+
+def _embedding(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    if len(x.shape) > 1:
+        raise ValueError(f"reads categories in rows of shape {x.shape}")
+    layer = Embedding(module.num_embeddings, module.embedding_dim)
+    made = assembly.layer(layer, {"weight": _array(module.weight)}, x)
+    return assembly.reshape(made, (x.columns, module.embedding_dim))
+
+
+def _rows_changed(module: Any) -> str | None:
+    return "it changes its rows by max_norm" if module.max_norm is not None else None
 
 
 def _scaling(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
@@ -242,8 +262,11 @@ _MODULES = {
     "BatchNorm1d": Row(_norm, _no_statistics),
     "BatchNorm2d": Row(_norm, _no_statistics),
     "BatchNorm3d": Row(_norm, _no_statistics),
+    "CategoryEmbedding": Row(_categories),
+    "CategoryEncoding": Row(_categories),
     "Dot": Row(_dot, inputs=2),
     "Dropout": Row(lambda assembly, x, module: assembly.layer(Dropout(module.p), {}, x)),
+    "Embedding": Row(_embedding, _rows_changed),
     "Flatten": Row(_flatten, _rows_joined),
     "GlobalAveragePooling": Row(_pool),
     "Hardtanh": Row(_clip),
@@ -316,6 +339,8 @@ def as_module(
         return shaping
     first, second = [*arguments, None, None][:2]
     number = second if first in tensors else first
+    if name == "long" and len(arguments) == 1:  # of categories; the check finds others
+        return nn.Identity()
     if name == "neg":
         return scaling(-1.0, 0.0)
     if not isinstance(number, int | float):

@@ -2,9 +2,10 @@
 """Modules that PyTorch itself lacks; made on first use, when PyTorch is needed.
 
 `Scaling`, `Limit`, `Permute`, `Take`, `RepeatVector`, `GlobalAveragePooling`, `Dot`,
-`ParametricActivation`, `PeriodicEmbedding` and `PiecewiseLinearEmbedding` are layers of this
-library. `Reshape`, `Transpose` and `Mean` stand for functions of tensors while a module is read.
-The classes are attributes of this file, so that modules that contain them can be pickled.
+`ParametricActivation`, `PeriodicEmbedding`, `PiecewiseLinearEmbedding`, `CategoryEncoding` and
+`CategoryEmbedding` are layers of this library. `Reshape`, `Transpose` and `Mean` stand for
+functions of tensors while a module is read. The classes are attributes of this file, so that
+modules that contain them can be pickled.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
+from chainrule.interop.torch_categories import category_classes
+
 if TYPE_CHECKING:
     from chainrule.interop.limits import Limits
 
 _NAMES = {"Dot", "GlobalAveragePooling", "Limit", "ParametricActivation", "Permute"}
 _NAMES |= {"Mean", "PeriodicEmbedding", "PiecewiseLinearEmbedding", "RepeatVector", "Reshape"}
-_NAMES |= {"Scaling", "Take", "Transpose"}
+_NAMES |= {"CategoryEmbedding", "CategoryEncoding", "Scaling", "Take", "Transpose"}
 
 
 def scaling(scale: ArrayLike, offset: ArrayLike) -> Any:
@@ -50,7 +53,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name not in globals():
         for made in _classes():
-            made.__qualname__ = made.__name__
+            made.__qualname__, made.__module__ = made.__name__, __name__
             globals()[made.__name__] = made
     return globals()[name]
 
@@ -306,4 +309,5 @@ def _classes() -> list[type]:
 
     layers = [Scaling, Limit, Permute, Take, RepeatVector, GlobalAveragePooling, Dot]
     layers += [ParametricActivation, PeriodicEmbedding, PiecewiseLinearEmbedding]
+    layers += category_classes()
     return [*layers, Reshape, Transpose, Mean]
