@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from chainrule.activations import Activation
 from chainrule.layers import Activation as ActivationLayer
 from chainrule.layers import BatchNormalization, Dense, Dropout, Input, Layer
-from chainrule.network.compiled import Compiled
 from chainrule.network.network import Network
 from chainrule.network.sequential import Sequential
 from chainrule.sklearn.parameters import for_each, hidden_activations, hidden_units
@@ -71,7 +70,7 @@ class Architecture:
             inputs = units
         return drawn
 
-    def check_fits(self, net: Compiled) -> None:
+    def check_fits(self, net: Network) -> None:
         """Raise ValueError unless a network has these layers' units."""
         core = net._built_core()
         units = [
@@ -84,7 +83,7 @@ class Architecture:
                 f"for {self.units}; clone the estimator to begin anew"
             )
 
-    def network(self, seed: int, dtype: str, l2: float, first: Sequence[Any]) -> Compiled:
+    def network(self, seed: int, dtype: str, l2: float, first: Sequence[Any]) -> Network:
         """Return the network with its first weights."""
         layers: list[Layer | Input] = [Input(self.inputs)]
         for units, activation, rate in zip(
@@ -96,7 +95,7 @@ class Architecture:
                 layers.append(Dense(units, activation, l2=l2))
             if rate > 0.0:
                 layers.append(Dropout(rate))
-        net: Compiled
+        net: Network
         if len(self.heads) == 1:
             net = Sequential([*layers, Dense(self.units[-1], l2=l2)], seed=seed, dtype=dtype)
         else:
@@ -116,7 +115,7 @@ class Architecture:
         return net
 
 
-def dense_names(net: Compiled) -> list[list[str]]:
+def dense_names(net: Network) -> list[list[str]]:
     """Return the names of the dense layers, those of several outputs as one layer."""
     assert net._graph is not None
     dense = [node.name for node in net._graph.nodes if isinstance(node.layer, Dense)]
@@ -129,7 +128,7 @@ def head_names(count: int) -> list[str]:
     return [f"y{place}" for place in range(count)]
 
 
-def by_name(net: Compiled, names: Sequence[str], kind: str, array: Any) -> dict[str, Any]:
+def by_name(net: Network, names: Sequence[str], kind: str, array: Any) -> dict[str, Any]:
     """Return the parameters of layers whose units stand side by side in an array."""
     if len(names) == 1:
         return {f"{names[0]}.{kind}": array}

@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from chainrule.errors import DivergenceError
 from chainrule.interop.sklearn import OUTPUTS, give_names
 from chainrule.layers import Dense
-from chainrule.network.compiled import Compiled
+from chainrule.network.network import Network
 from chainrule.schedules import Schedule
 from chainrule.sklearn.architecture import Architecture, dense_names
 from chainrule.sklearn.epochs import Epochs
@@ -168,12 +168,12 @@ def _given_validation(estimator: Any, targets: Any, eval_set: Any) -> _Validatio
 
 def _scorer(
     estimator: Any, targets: Any, validation: _Validation | None
-) -> Callable[[Compiled], float] | None:
+) -> Callable[[Network], float] | None:
     if validation is None:
         return None
     (x, _, weights), y = validation
 
-    def score(net: Compiled) -> float:
+    def score(net: Network) -> float:
         return float(estimator._score_of(targets, linked_outputs(net, x), y, weights))
 
     return score
@@ -245,7 +245,7 @@ def _of_outputs(net: Any, y: NDArray[Any]) -> Any:
     return [np.ascontiguousarray(column) for column in y.T] if several else y
 
 
-def _record(estimator: Any, net: Compiled, targets: Any, objective: Objective) -> None:
+def _record(estimator: Any, net: Network, targets: Any, objective: Objective) -> None:
     """Give the estimator its fitted attributes, but those of the epochs."""
     estimator._targets = targets
     estimator._take_over(targets)
@@ -256,7 +256,7 @@ def _record(estimator: Any, net: Compiled, targets: Any, objective: Objective) -
     give_names(net, estimator)
 
 
-def _warn_unless_converged(estimator: Any, net: Compiled, epochs: Epochs) -> None:
+def _warn_unless_converged(estimator: Any, net: Network, epochs: Epochs) -> None:
     if estimator.solver == "lbfgs":
         if "maximum" in (net.history.end or ""):
             warnings.warn(
