@@ -83,7 +83,6 @@ def test_lists(options, text):
         (np.where(Y == 0, None, "a"), "y contains None"),
         (Y + 0.5, "Unknown label type"),
         (np.where(Y == 0, np.nan, 1.0), "NaN"),
-        (np.stack([Y, Y], axis=1), "Multioutput target data is not supported"),
         (Y[:10], "inconsistent numbers of samples"),
         (None, "requires y to be passed, but the target y is None"),
     ],

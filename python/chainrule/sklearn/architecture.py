@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from chainrule.activations import Activation
 from chainrule.layers import Activation as ActivationLayer
 from chainrule.layers import BatchNormalization, Dense, Dropout, Input, Layer
+from chainrule.network.network import Network
 from chainrule.network.sequential import Sequential
 from chainrule.sklearn.parameters import for_each, hidden_activations, hidden_units
 
-__all__ = ["Architecture", "dense_places"]
+__all__ = ["Architecture", "by_name", "dense_names", "head_names"]
 
 # Those of scikit-learn begin with the weights that it would begin with.
 _GLOROT = {"linear": 6.0, "relu": 6.0, "sigmoid": 2.0, "tanh": 6.0}
@@ -28,7 +29,9 @@ class Architecture:
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor
-    inputs, outputs : int
+    inputs : int
+    outputs : int or list of int
+        Columns of the only output, or of each of several.
 
     Raises
     ------
@@ -36,8 +39,9 @@ class Architecture:
         If a list has not a value for each hidden layer, or a value is out of range.
     """
 
-    def __init__(self, estimator: Any, inputs: int, outputs: int) -> None:
-        self.units = [*hidden_units(estimator.hidden_layer_sizes), outputs]
+    def __init__(self, estimator: Any, inputs: int, outputs: int | Sequence[int]) -> None:
+        self.heads = [outputs] if isinstance(outputs, int) else list(outputs)
+        self.units = [*hidden_units(estimator.hidden_layer_sizes), sum(self.heads)]
         hidden = len(self.units) - 1
         self.inputs = inputs
         self.activations = hidden_activations(estimator.activation, hidden)
@@ -66,16 +70,20 @@ class Architecture:
             inputs = units
         return drawn
 
-    def check_fits(self, net: Sequential) -> None:
+    def check_fits(self, net: Network) -> None:
         """Raise ValueError unless a network has these layers' units."""
-        units = [net.layers[place].units for place in dense_places(net)]  # type: ignore[attr-defined]
+        core = net._built_core()
+        units = [
+            sum(core.get_parameter(f"{name}.bias").size for name in names)
+            for names in dense_names(net)
+        ]
         if units != self.units:
             raise ValueError(
                 f"the fitted network has layers of {units} units, these parameters and targets ask "
                 f"for {self.units}; clone the estimator to begin anew"
             )
 
-    def network(self, seed: int, dtype: str, l2: float, first: Sequence[Any]) -> Sequential:
+    def network(self, seed: int, dtype: str, l2: float, first: Sequence[Any]) -> Network:
         """Return the network with its first weights."""
         layers: list[Layer | Input] = [Input(self.inputs)]
         for units, activation, rate in zip(
@@ -87,19 +95,49 @@ class Architecture:
                 layers.append(Dense(units, activation, l2=l2))
             if rate > 0.0:
                 layers.append(Dropout(rate))
-        layers.append(Dense(self.units[-1], l2=l2))
-        net = Sequential(layers, seed=seed, dtype=dtype)
+        net: Network
+        if len(self.heads) == 1:
+            net = Sequential([*layers, Dense(self.units[-1], l2=l2)], seed=seed, dtype=dtype)
+        else:
+            x: Any = layers[0]
+            h = x
+            for layer in layers[1:]:
+                h = layer(h)  # type: ignore[operator]
+            heads = zip(head_names(len(self.heads)), self.heads, strict=True)
+            outputs = {name: Dense(units, l2=l2)(h) for name, units in heads}
+            net = Network(x, outputs, seed=seed, dtype=dtype)
         given: dict[str, NDArray[np.float64]] = {}
-        for place, arrays in zip(dense_places(net), first, strict=True):
+        for names, arrays in zip(dense_names(net), first, strict=True):
             if arrays is not None:
-                given[f"{place}.weight"], given[f"{place}.bias"] = arrays
+                given |= by_name(net, names, "weight", arrays[0])
+                given |= by_name(net, names, "bias", arrays[1])
         net.set_weights(given)
         return net
 
 
-def dense_places(net: Sequential) -> list[int]:
-    """Return the places of the dense layers, by which their parameters are called."""
-    return [place for place, layer in enumerate(net.layers) if isinstance(layer, Dense)]
+def dense_names(net: Network) -> list[list[str]]:
+    """Return the names of the dense layers, those of several outputs as one layer."""
+    assert net._graph is not None
+    dense = [node.name for node in net._graph.nodes if isinstance(node.layer, Dense)]
+    ends = list(net._graph.outputs)
+    return [*([name] for name in dense if name not in ends), ends]
+
+
+def head_names(count: int) -> list[str]:
+    """Return the names of several outputs."""
+    return [f"y{place}" for place in range(count)]
+
+
+def by_name(net: Network, names: Sequence[str], kind: str, array: Any) -> dict[str, Any]:
+    """Return the parameters of layers whose units stand side by side in an array."""
+    if len(names) == 1:
+        return {f"{names[0]}.{kind}": array}
+    core = net._built_core()
+    units = [core.get_parameter(f"{name}.bias").size for name in names]
+    if np.shape(array)[-1:] != (sum(units),):
+        raise ValueError(f"expected an array of {sum(units)} columns, got {np.shape(array)}")
+    parts = np.split(np.asarray(array), np.cumsum(units)[:-1], axis=-1)
+    return {f"{name}.{kind}": part for name, part in zip(names, parts, strict=True)}
 
 
 def _rates(given: Sequence[Any]) -> list[float]:

@@ -13,7 +13,7 @@ from chainrule.inputs.targets import balanced_weights, class_counts
 from chainrule.losses import CrossEntropy
 from chainrule.sklearn.rows import Rows
 
-__all__ = ["by_class", "in_rows"]
+__all__ = ["by_class", "by_output", "in_rows"]
 
 
 def by_class(given: Any, classes: NDArray[Any]) -> list[float] | str:
@@ -22,6 +22,18 @@ def by_class(given: Any, classes: NDArray[Any]) -> list[float] | str:
         return given
     weights = compute_class_weight(given, classes=classes, y=classes)
     return [float(weight) for weight in weights]
+
+
+def by_output(given: Any, classes: list[NDArray[Any]]) -> list[list[float] | str]:
+    """Return the weights of each output's classes; ValueError if not given for each."""
+    if isinstance(given, str):
+        return [given] * len(classes)
+    if not isinstance(given, list) or len(given) != len(classes):
+        raise ValueError(
+            f"class_weight of {len(classes)} outputs must be 'balanced' or a list of as many "
+            f"dicts, got {given!r}"
+        )
+    return [by_class(own, known) for own, known in zip(given, classes, strict=True)]
 
 
 def in_rows(given: Any, rows: Rows, y: NDArray[Any], classes: NDArray[Any]) -> Rows:

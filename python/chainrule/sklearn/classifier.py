@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A classifier: of two or more classes, or of several labels a row."""
+"""A classifier: of two or more classes, of several labels a row, or of several outputs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from chainrule import losses
 from chainrule.losses import MAE, MSE, BinaryCrossEntropy, CrossEntropy, Hinge, Huber, LogCosh
+from chainrule.network.output_losses import OutputLosses
 from chainrule.sklearn import class_weights
+from chainrule.sklearn.architecture import head_names
 from chainrule.sklearn.estimator import Estimator, steps
 from chainrule.sklearn.fitting import fit
-from chainrule.sklearn.labels import Labels
+from chainrule.sklearn.labels import Labels, OutputLabels, accuracy, is_of_outputs
 from chainrule.sklearn.objective import Objective, log_loss
 from chainrule.sklearn.parameters import CONSTRAINTS, FUNCTIONS
 from chainrule.sklearn.rows import Rows
@@ -68,8 +69,8 @@ class MLPClassifier(ClassifierMixin, Estimator):
         cross_entropy, binary_cross_entropy, hinge, mse, mae, huber, log_cosh, or a function for
         `chainrule.losses.Custom`. All but cross_entropy see 0 and 1 for each class.
     class_weight : dict, "balanced" or list of dict, optional
-        Weights by label; "balanced" makes all classes count the same. Of several labels a row, a
-        list has those of each label.
+        Weights by label; "balanced" makes all classes count the same. Of several labels a row, or
+        several outputs, a list has those of each; they weigh the loss of their own output only.
     dropout : float or list of float, default 0.0
         Share of each hidden layer's units that a step leaves out.
     batch_norm : bool, default False
@@ -79,10 +80,11 @@ class MLPClassifier(ClassifierMixin, Estimator):
 
     Attributes
     ----------
-    classes_ : ndarray
-        The labels.
-    network_ : Sequential
-        The network, which can be saved, exported, explained and trained on by itself.
+    classes_ : ndarray or list of ndarray
+        The labels; of several outputs those of each.
+    network_ : Sequential or Network
+        The network, which can be saved, exported, explained and trained on by itself. Several
+        outputs are called "y0", "y1" and so on.
     coefs_, intercepts_ : list of ndarray
         Weights and biases of each layer; what is set is used from then on.
     loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_, n_iter_, t_, \
@@ -179,7 +181,9 @@ n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
         Parameters
         ----------
         X : array-like or sparse matrix of shape (rows, features)
-        y : array-like of shape (rows,), or of 0 and 1 of shape (rows, labels)
+        y : array-like of shape (rows,) or (rows, outputs), or of 0 and 1 of shape (rows, labels)
+            The columns of several outputs have each their own classes. A table of no more than two
+            numbers in all is one of labels that a row has or has not.
         sample_weight : array-like of shape (rows,), optional
         eval_set : (X, y) or (X, y, sample_weight), optional
             Rows to validate by after each epoch, in the place of a part of the training rows. The
@@ -208,7 +212,8 @@ n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
         X, y, sample_weight
             As of `fit`.
         classes : array-like, optional
-            All labels there are; the first call needs them.
+            All labels there are, of several outputs a list of those of each; the first call needs
+            them.
 
         Returns
         -------
@@ -228,13 +233,13 @@ n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
 
         Returns
         -------
-        ndarray of shape (rows,) or (rows, labels)
+        ndarray of shape (rows,), (rows, labels) or (rows, outputs)
         """
         outputs = self._outputs(X)
         return self._decided(self._targets, outputs)
 
     @available_if(_gives_probabilities)
-    def predict_proba(self, X: Any) -> NDArray[Any]:
+    def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class, in the order of ``classes_``.
 
         Parameters
@@ -243,9 +248,11 @@ n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
 
         Returns
         -------
-        ndarray of shape (rows, classes)
+        ndarray of shape (rows, classes), or a list of them for several outputs
         """
         outputs = self._outputs(X)
+        if isinstance(self._targets, OutputLabels):
+            return self._targets.split(outputs)
         if self._targets.several or self.out_activation_ == "softmax":
             return outputs
         if outputs.shape[1] == 1:
@@ -254,7 +261,7 @@ n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
         return np.where(sums > 0, outputs, 1) / np.where(sums > 0, sums, outputs.shape[1])
 
     @available_if(_gives_probabilities)
-    def predict_log_proba(self, X: Any) -> NDArray[Any]:
+    def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithms of `predict_proba`.
 
         Parameters
@@ -263,69 +270,100 @@ n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
 
         Returns
         -------
-        ndarray of shape (rows, classes)
+        ndarray of shape (rows, classes), or a list of them for several outputs
         """
         probabilities = self.predict_proba(X)
         with np.errstate(divide="ignore"):
+            if isinstance(probabilities, list):
+                return [np.log(each) for each in probabilities]
             return np.log(probabilities, out=probabilities)
 
-    def _decided(self, labels: Labels, outputs: NDArray[Any]) -> Any:
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of rows whose label is right, of several columns the labels of all.
+
+        The score of several outputs is that of scikit-learn's ``MultiOutputClassifier``, as the
+        ``accuracy_score`` of its other classifiers takes no such targets.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (rows, features)
+        y : array-like of shape (rows,), (rows, labels) or (rows, outputs)
+        sample_weight : array-like of shape (rows,), optional
+
+        Returns
+        -------
+        float
+        """
+        return accuracy(y, self.predict(X), sample_weight)
+
+    def _decided(self, labels: Any, outputs: NDArray[Any]) -> Any:
         # A hinge asks for the sign, what is fitted to 0 and 1 for the nearer.
         return labels.decide(outputs, 0.0 if self._chosen_loss() == Hinge() else 0.5)
 
     def _chosen_loss(self) -> Any:
         return "log_loss" if self.loss == "log_loss" else losses.get(self.loss)
 
-    def _targets_of(
-        self, y: NDArray[Any], known: Any, classes: Any, *, incremental: bool
-    ) -> Labels:
+    def _targets_of(self, y: NDArray[Any], known: Any, classes: Any, *, incremental: bool) -> Any:
         if known is not None:
             known.check_same(y, classes, all_of_them=not incremental)
-            labels: Labels = known
-            return labels
+            return known
         if incremental and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
         loss = self._chosen_loss()
+        if is_of_outputs(y, classes):
+            if loss != "log_loss" and not isinstance(loss, CrossEntropy):
+                raise ValueError(
+                    f"loss={self.loss!r} is for one output; several, each with its own classes, "
+                    "take 'log_loss' or 'cross_entropy'"
+                )
+            return OutputLabels(y, classes)
         labels = Labels(y, classes, as_numbers=isinstance(loss, CrossEntropy))
         if loss == "log_loss" and labels.exclusive:
             labels = Labels(y, classes, as_numbers=True)
         return labels
 
-    def _outputs_for(self, labels: Labels, encoded: NDArray[Any]) -> int:
+    def _outputs_for(self, labels: Any, encoded: NDArray[Any]) -> int | list[int]:
+        if isinstance(labels, OutputLabels):
+            return labels.sizes
         return len(labels.classes) if labels.as_numbers else encoded.shape[1]
 
-    def _objective(self, labels: Labels, rows: Rows, outputs: int) -> Objective:
+    def _objective(self, labels: Any, rows: Rows, outputs: Any) -> Objective:
         loss = self._chosen_loss()
+        if isinstance(labels, OutputLabels):
+            each = CrossEntropy() if loss == "log_loss" else loss
+            return Objective(OutputLosses(head_names(len(outputs)), outputs, each))
         if loss == "log_loss":
             return log_loss(outputs, exclusive=labels.exclusive)
         return Objective(loss)
 
-    def _class_weight(self, labels: Labels, outputs: int) -> Any:
+    def _class_weight(self, labels: Any, outputs: Any) -> Any:
+        if self.class_weight is not None and isinstance(labels, OutputLabels):
+            each = class_weights.by_output(self.class_weight, labels.classes)
+            return dict(zip(head_names(len(each)), each, strict=True))
         if self.class_weight is None or not (labels.as_numbers or outputs == 1):
             return None
         return class_weights.by_class(self.class_weight, labels.classes)
 
-    def _weighed(self, labels: Labels, rows: Rows, y: NDArray[Any]) -> Rows:
+    def _weighed(self, labels: Any, rows: Rows, y: NDArray[Any]) -> Rows:
         if self.class_weight is None or labels.as_numbers or rows.y.shape[1] == 1:
             return rows
         return class_weights.in_rows(self.class_weight, rows, y, labels.classes)
 
-    def _score_of(
-        self, labels: Labels, outputs: NDArray[Any], y: NDArray[Any], weights: Any
-    ) -> float:
-        return float(accuracy_score(y, self._decided(labels, outputs), sample_weight=weights))
+    def _score_of(self, labels: Any, outputs: NDArray[Any], y: NDArray[Any], weights: Any) -> float:
+        return accuracy(y, self._decided(labels, outputs), weights)
 
-    def _strata(self, labels: Labels, rows: Rows, y: NDArray[Any]) -> NDArray[Any] | None:
+    def _strata(self, labels: Any, rows: Rows, y: NDArray[Any]) -> NDArray[Any] | None:
         return y if rows.y.ndim == 2 and rows.y.shape[1] == 1 else None
 
     def _metrics(self) -> list[str]:
         return ["accuracy"]
 
-    def _take_over(self, labels: Labels) -> None:
+    def _take_over(self, labels: Any) -> None:
         self.classes_ = labels.classes
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = True
         return tags

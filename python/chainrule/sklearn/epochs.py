@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from chainrule.callbacks import Callback, StopTraining
 from chainrule.callbacks.callback import Logs
-from chainrule.network.sequential import Sequential
-from chainrule.sklearn.architecture import dense_places
+from chainrule.network.network import Network
+from chainrule.sklearn.architecture import dense_names
 from chainrule.sklearn.objective import Objective
 from chainrule.sklearn.parameters import first_rate
 
@@ -46,7 +46,7 @@ class Epochs(Callback):
         samples: int,
         batches: int,
         penalty: float,
-        score: Callable[[Sequential], float] | None,
+        score: Callable[[Network], float] | None,
         anew: bool,
     ) -> None:
         self._estimator = estimator
@@ -101,7 +101,7 @@ class Epochs(Callback):
             squares = before + (self._squares - before) * passed
         self.loss = self._objective.reported(loss) + self._penalty * squares
 
-    def restore_best(self, net: Sequential) -> None:
+    def restore_best(self, net: Network) -> None:
         """Go back to the weights of the best validation score."""
         if self._best_weights is not None:
             net.set_weights(self._best_weights)
@@ -124,7 +124,7 @@ class Epochs(Callback):
         estimator._no_improvement_count = self._waited
         estimator._adapted_rate = self.adapted_rate
 
-    def _validate(self, net: Sequential) -> None:
+    def _validate(self, net: Network) -> None:
         if self._score is None:
             return
         score = self._score(net)
@@ -132,7 +132,7 @@ class Epochs(Callback):
         if self._estimator.verbose:
             print(f"Validation score: {score:f}")
 
-    def _look_for_improvement(self, net: Sequential) -> None:
+    def _look_for_improvement(self, net: Network) -> None:
         """Count the epochs without improvement, of the score where it decides."""
         tol = self._estimator.tol
         if self._estimator.early_stopping and self._score is not None:
@@ -175,7 +175,11 @@ class Epochs(Callback):
     def _squares_of(self, net: Any) -> float:
         if self._penalty == 0.0:
             return 0.0
-        weights = (net._built_core().get_parameter(f"{i}.weight") for i in dense_places(net))
+        weights = (
+            net._built_core().get_parameter(f"{name}.weight")
+            for names in dense_names(net)
+            for name in names
+        )
         return float(sum(np.square(array, dtype=np.float64).sum() for array in weights))
 
 

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from chainrule.network.sequential import Sequential
-from chainrule.sklearn.architecture import dense_places
+from chainrule.sklearn.architecture import by_name, dense_names
 from chainrule.sklearn.objective import Objective
 from chainrule.sklearn.parameters import CONSTRAINTS
 from chainrule.sklearn.rows import Rows
@@ -28,7 +27,7 @@ class Estimator(BaseEstimator, ABC):
     """Base class of the estimators."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
-    network_: Sequential
+    network_: Any  # Sequential, or a Network of several outputs
 
     @property
     def coefs_(self) -> list[NDArray[Any]]:
@@ -52,15 +51,20 @@ class Estimator(BaseEstimator, ABC):
         if "network_" not in vars(self):
             raise AttributeError(f"{type(self).__name__} has no {name} before fit")
         parameters = self.network_.parameters
-        return [parameters[f"{place}.{kind}"] for place in dense_places(self.network_)]
+        each = (
+            [parameters[f"{name}.{kind}"] for name in names] for names in dense_names(self.network_)
+        )
+        return [arrays[0] if len(arrays) == 1 else np.concatenate(arrays, -1) for arrays in each]
 
     def _set_arrays(self, kind: str, arrays: Sequence[Any]) -> None:
         check_is_fitted(self)
-        places = dense_places(self.network_)
-        if len(arrays) != len(places):
-            raise ValueError(f"expected {len(places)} arrays, got {len(arrays)}")
-        named = zip(places, arrays, strict=True)
-        self.network_.set_weights({f"{place}.{kind}": array for place, array in named})
+        layers = dense_names(self.network_)
+        if len(arrays) != len(layers):
+            raise ValueError(f"expected {len(layers)} arrays, got {len(arrays)}")
+        given: dict[str, Any] = {}
+        for names, array in zip(layers, arrays, strict=True):
+            given |= by_name(self.network_, names, kind, array)
+        self.network_.set_weights(given)
 
     def _outputs(self, X: Any) -> NDArray[Any]:
         """Return the network's outputs for rows of a user's, after the loss's link."""
@@ -72,11 +76,11 @@ class Estimator(BaseEstimator, ABC):
         """Return what is to be known of targets, with `encode`; `known` if that fits `y`."""
 
     @abstractmethod
-    def _outputs_for(self, targets: Any, encoded: NDArray[Any]) -> int:
-        """Return the number of outputs of a network for encoded targets."""
+    def _outputs_for(self, targets: Any, encoded: NDArray[Any]) -> int | list[int]:
+        """Return the columns of a network's output for encoded targets, or of each of several."""
 
     @abstractmethod
-    def _objective(self, targets: Any, rows: Rows, outputs: int) -> Objective:
+    def _objective(self, targets: Any, rows: Rows, outputs: Any) -> Objective:
         """Return what is minimised."""
 
     @abstractmethod
@@ -85,7 +89,7 @@ class Estimator(BaseEstimator, ABC):
     ) -> float:
         """Return the score of what the network gives for validation rows."""
 
-    def _class_weight(self, targets: Any, outputs: int) -> Any:
+    def _class_weight(self, targets: Any, outputs: Any) -> Any:
         """Return the weights of classes that ``fit`` of the network is to use."""
         return None
 
@@ -164,9 +168,11 @@ def _refuse_columns(name: str, X: Any, error: Exception) -> None:
             ) from error
 
 
-def linked_outputs(net: Sequential, x: Any) -> NDArray[Any]:
-    """Return outputs of shape (rows, outputs) after the loss's link, such as probabilities."""
-    assert net.loss is not None
-    identity = net.loss._core.link == "identity"
-    outputs: NDArray[Any] = net.predict(x) if identity else net.predict_proba(x)
-    return outputs
+def linked_outputs(net: Any, x: Any) -> NDArray[Any]:
+    """Return outputs of shape (rows, outputs) after the loss's link, such as probabilities.
+
+    Those of several outputs stand side by side.
+    """
+    identity = Objective(net.loss).link == "identity"
+    outputs = net.predict(x) if identity else net.predict_proba(x)
+    return np.hstack(list(outputs.values())) if isinstance(outputs, dict) else outputs

@@ -15,9 +15,10 @@ from sklearn.utils import check_random_state, column_or_1d
 
 from chainrule.errors import DivergenceError
 from chainrule.interop.sklearn import OUTPUTS, give_names
-from chainrule.network.sequential import Sequential
+from chainrule.layers import Dense
+from chainrule.network.network import Network
 from chainrule.schedules import Schedule
-from chainrule.sklearn.architecture import Architecture, dense_places
+from chainrule.sklearn.architecture import Architecture, dense_names
 from chainrule.sklearn.epochs import Epochs
 from chainrule.sklearn.estimator import SOLVERS_THAT_STEP, Estimator, checked, linked_outputs
 from chainrule.sklearn.objective import Objective
@@ -84,7 +85,7 @@ def fit(
     else:
         net = chosen.network_
     training = training._replace(
-        l2=net.layers[dense_places(net)[0]].l2,  # type: ignore[attr-defined]
+        l2=next(layer.l2 for layer in net.layers if isinstance(layer, Dense)),
         class_weight=chosen._class_weight(targets, outputs),
         epochs=1 if incremental else int(chosen.max_iter),
     )
@@ -167,12 +168,12 @@ def _given_validation(estimator: Any, targets: Any, eval_set: Any) -> _Validatio
 
 def _scorer(
     estimator: Any, targets: Any, validation: _Validation | None
-) -> Callable[[Sequential], float] | None:
+) -> Callable[[Network], float] | None:
     if validation is None:
         return None
     (x, _, weights), y = validation
 
-    def score(net: Sequential) -> float:
+    def score(net: Network) -> float:
         return float(estimator._score_of(targets, linked_outputs(net, x), y, weights))
 
     return score
@@ -194,7 +195,7 @@ def _plan(estimator: Any, rows: Rows, objective: Objective) -> _Training:
 
 def _train(
     estimator: Any,
-    net: Sequential,
+    net: Any,
     training: _Training,
     epochs: Epochs,
     validation: _Validation | None,
@@ -204,16 +205,17 @@ def _train(
     stepping = estimator.solver in SOLVERS_THAT_STEP
     callbacks = list(estimator.callbacks or ())
     watched = bool(callbacks) or isinstance(estimator.learning_rate, Schedule)
-    seen = None
+    seen: Any = None
     if validation is not None and watched:
         held = validation.rows
-        seen = (held.x, held.y) if held.weights is None else tuple(held)
+        seen = (held.x, _of_outputs(net, held.y))
+        seen = seen if held.weights is None else (*seen, held.weights)
     rate = first_rate(estimator, epochs.samples_seen, epochs.adapted_rate)
     net.loss = objective.loss  # by which validation rows are scored
     try:
         net.fit(
             rows.x,
-            rows.y,
+            _of_outputs(net, rows.y),
             loss=objective.loss,
             optimizer=optimizer_of(estimator, rate, objective.gradient_factor),
             epochs=training.epochs,
@@ -232,22 +234,29 @@ def _train(
             f"values and need to be preprocessed. {error}"
         ) from error
     if epochs.iterations == 0:  # the first weights are within the tolerance
-        epochs.report(net.evaluate(rows.x, rows.y, sample_weight=rows.weights)["loss"], net)
+        y = _of_outputs(net, rows.y)
+        epochs.report(net.evaluate(rows.x, y, sample_weight=rows.weights)["loss"], net)
     epochs.restore_best(net)
 
 
-def _record(estimator: Any, net: Sequential, targets: Any, objective: Objective) -> None:
+def _of_outputs(net: Any, y: NDArray[Any]) -> Any:
+    """Return targets as the network takes them: of several outputs a list of columns."""
+    several = len(net._graph.outputs) > 1
+    return [np.ascontiguousarray(column) for column in y.T] if several else y
+
+
+def _record(estimator: Any, net: Network, targets: Any, objective: Objective) -> None:
     """Give the estimator its fitted attributes, but those of the epochs."""
     estimator._targets = targets
     estimator._take_over(targets)
     estimator.network_ = net
-    estimator.n_layers_ = len(dense_places(net)) + 1
+    estimator.n_layers_ = len(dense_names(net)) + 1
     estimator.n_outputs_ = net.outputs
-    estimator.out_activation_ = OUTPUTS.get(str(objective.loss._core.link), "identity")
+    estimator.out_activation_ = OUTPUTS.get(objective.link, "identity")
     give_names(net, estimator)
 
 
-def _warn_unless_converged(estimator: Any, net: Sequential, epochs: Epochs) -> None:
+def _warn_unless_converged(estimator: Any, net: Network, epochs: Epochs) -> None:
     if estimator.solver == "lbfgs":
         if "maximum" in (net.history.end or ""):
             warnings.warn(

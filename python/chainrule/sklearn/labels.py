@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
-__all__ = ["Labels"]
+__all__ = ["Labels", "OutputLabels", "accuracy", "is_of_outputs"]
 
 
 class Labels:
@@ -101,3 +103,91 @@ class Labels:
                 "`y` has classes not in `self.classes_`. "
                 f"`self.classes_` has {self.classes}. 'y' has {present}."
             )
+
+
+class OutputLabels:
+    """The labels of several outputs, each with classes of its own.
+
+    Parameters
+    ----------
+    y : ndarray, shape (rows, outputs)
+    classes : sequence of array-like, optional
+        All labels of each output, where `y` need not have them.
+
+    Attributes
+    ----------
+    classes : list of ndarray
+    sizes : list of int
+        The number of classes of each output.
+
+    Raises
+    ------
+    ValueError
+        If an output has one class only, or `classes` are not of each output.
+    """
+
+    several = False
+    as_numbers = True
+
+    def __init__(self, y: NDArray[Any], classes: Sequence[Any] | None) -> None:
+        self.outputs = [
+            self._of(place, Labels, column, known, as_numbers=True)
+            for place, (column, known) in enumerate(self._pairs(y.shape[1], y, classes))
+        ]
+        self.classes = [labels.classes for labels in self.outputs]
+        self.sizes = [len(known) for known in self.classes]
+
+    def check_same(self, y: NDArray[Any], classes: Any, *, all_of_them: bool) -> None:
+        """Raise ValueError where other labels come than before, or with `all_of_them` not all."""
+        pairs = self._pairs(len(self.outputs), y, classes)
+        for place, (labels, (column, known)) in enumerate(zip(self.outputs, pairs, strict=True)):
+            self._of(place, labels.check_same, column, known, all_of_them=all_of_them)
+
+    def encode(self, y: NDArray[Any]) -> NDArray[np.int64]:
+        """Return labels as places in the classes of their outputs, of shape (rows, outputs)."""
+        pairs = zip(self.outputs, self._pairs(len(self.outputs), y, None), strict=True)
+        each = [self._of(j, labels.encode, pair[0]) for j, (labels, pair) in enumerate(pairs)]
+        return np.column_stack(each)
+
+    def split(self, outputs: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return for each output its columns of all that stand side by side."""
+        return np.split(outputs, np.cumsum(self.sizes)[:-1], axis=1)
+
+    def decide(self, outputs: NDArray[Any], threshold: float) -> NDArray[Any]:
+        """Return the label of the greatest of each output's columns, of shape (rows, outputs)."""
+        parts = zip(self.classes, self.split(outputs), strict=True)
+        return np.column_stack([classes[part.argmax(axis=1)] for classes, part in parts])
+
+    @staticmethod
+    def _pairs(outputs: int, y: NDArray[Any], classes: Any) -> list[tuple[NDArray[Any], Any]]:
+        """Return the column and the known classes of each output."""
+        if y.ndim != 2 or y.shape[1] != outputs:
+            raise ValueError(f"y must have {outputs} columns, got shape {y.shape}")
+        if classes is not None and len(classes) != outputs:
+            raise ValueError(f"classes must be of {outputs} outputs, got those of {len(classes)}")
+        return list(zip(y.T, [None] * outputs if classes is None else classes, strict=True))
+
+    @staticmethod
+    def _of(place: int, function: Any, *args: Any, **options: Any) -> Any:
+        """Call a function for one output, whose errors then tell of which."""
+        try:
+            return function(*args, **options)
+        except ValueError as error:
+            raise ValueError(f"output {place} of y: {error}") from error
+
+
+def is_of_outputs(y: NDArray[Any], classes: Any = None) -> bool:
+    """Whether the columns of `y` have each their own classes, of which a row has one."""
+    if y.ndim != 2 or classes is None:
+        return bool(type_of_target(y) == "multiclass-multioutput")
+    return isinstance(classes, list | tuple) and all(np.ndim(known) == 1 for known in classes)
+
+
+def accuracy(y: Any, predicted: NDArray[Any], weights: Any = None) -> float:
+    """Return the share of rows whose labels are right, all of them where there are several."""
+    if not is_of_outputs(np.asarray(predicted)) and not is_of_outputs(np.asarray(y)):
+        return float(accuracy_score(y, predicted, sample_weight=weights))
+    table = np.asarray(y)
+    if table.shape != predicted.shape:
+        raise ValueError(f"y must be of shape {predicted.shape}, got {table.shape}")
+    return float(np.average((table == predicted).all(axis=1), weights=weights))

@@ -8,12 +8,12 @@ learning rates, penalties, tolerances and reported losses mean what they mean th
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.losses import MSE, BinaryCrossEntropy, CrossEntropy, Loss, Poisson
+from chainrule.losses import MSE, BinaryCrossEntropy, CrossEntropy, Poisson
 
 __all__ = ["Objective", "log_loss", "poisson", "squared_error"]
 
@@ -23,17 +23,23 @@ class Objective(NamedTuple):
 
     Attributes
     ----------
-    loss : Loss
+    loss : Loss or OutputLosses
     value_factor, offset : float
         Of what is reported, value_factor * loss + offset.
     gradient_factor : float
         The loss's gradient over that of what is reported.
     """
 
-    loss: Loss
+    loss: Any
     value_factor: float = 1.0
     gradient_factor: float = 1.0
     offset: float = 0.0
+
+    @property
+    def link(self) -> str:
+        """What makes probabilities of outputs, the same for each of several."""
+        core = self.loss._core
+        return str((core[0] if isinstance(core, list) else core).link)
 
     def reported(self, value: float) -> float:
         """Return what is reported of the loss's value."""
