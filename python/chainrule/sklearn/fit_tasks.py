@@ -11,7 +11,6 @@ from chainrule.callbacks.callback import Logs
 
 __all__ = ["WRAPPERS", "CallbackSupport", "FitTasks", "with_callbacks"]
 
-CallbackSupport: Any
 try:
     from sklearn.callback import CallbackSupportMixin as CallbackSupport
     from sklearn.callback import with_callbacks
