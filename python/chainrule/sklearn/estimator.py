@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.sklearn.architecture import by_name, dense_names
+from chainrule.sklearn.fit_tasks import CallbackSupport
 from chainrule.sklearn.objective import Objective
 from chainrule.sklearn.parameters import CONSTRAINTS
 from chainrule.sklearn.rows import Rows
@@ -23,7 +24,7 @@ __all__ = ["Estimator", "checked", "linked_outputs", "steps"]
 SOLVERS_THAT_STEP = ("sgd", "adam")
 
 
-class Estimator(BaseEstimator, ABC):
+class Estimator(CallbackSupport, BaseEstimator, ABC):
     """Base class of the estimators."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS

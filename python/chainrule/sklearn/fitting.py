@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from chainrule.schedules import Schedule
 from chainrule.sklearn.architecture import Architecture, dense_names
 from chainrule.sklearn.epochs import Epochs
 from chainrule.sklearn.estimator import SOLVERS_THAT_STEP, Estimator, checked, linked_outputs
+from chainrule.sklearn.fit_tasks import WRAPPERS, FitTasks, with_callbacks
 from chainrule.sklearn.objective import Objective
 from chainrule.sklearn.parameters import batch_rows, first_rate, optimizer_of
 from chainrule.sklearn.rows import Rows, row_weights
@@ -51,6 +53,7 @@ class _Training(NamedTuple):
         return -(-self.rows.size // self.batch_size)
 
 
+@with_callbacks
 def fit(
     chosen: Any,
     X: Any,
@@ -63,6 +66,7 @@ def fit(
 ) -> Any:
     """Fit an estimator, or with `incremental` let it see the rows once more; return it."""
     chosen._validate_params()
+    y_given = y
     if chosen.early_stopping and incremental:
         raise ValueError("partial_fit does not support early_stopping=True")
     anew = "network_" not in vars(chosen) or not (incremental or chosen.warm_start)
@@ -98,9 +102,24 @@ def fit(
         score=_scorer(chosen, targets, validation),
         anew=anew,
     )
-    _train(chosen, net, training, epochs, validation)
+    tasks = []
+    if not incremental:
+        tasks = FitTasks.of(chosen, X, y_given, sample_weight, epochs=training.epochs)
+
+    def as_if_ended(now: Network) -> dict[str, Any]:
+        fitted, net = copy.copy(chosen), copy.deepcopy(now)
+        epochs.restore_best(net)
+        epochs.record(fitted)
+        _record(fitted, net, targets, training.objective)
+        return vars(fitted)
+
+    for task in tasks:
+        task.attributes = as_if_ended
+    _train(chosen, net, training, epochs, validation, tasks)
     epochs.record(chosen)
     _record(chosen, net, targets, training.objective)
+    for task in tasks:
+        task.end()
     if not incremental:
         _warn_unless_converged(chosen, net, epochs)
     return chosen
@@ -199,6 +218,7 @@ def _train(
     training: _Training,
     epochs: Epochs,
     validation: _Validation | None,
+    tasks: list[FitTasks],
 ) -> None:
     """Train the network, and where there is validation go back to the best weights."""
     rows, objective = training.rows, training.objective
@@ -224,7 +244,7 @@ def _train(
             sample_weight=rows.weights,
             class_weight=training.class_weight,
             shuffle=bool(estimator.shuffle) and training.batches > 1,
-            callbacks=[epochs, *callbacks],
+            callbacks=[epochs, *callbacks, *tasks],
             metrics=estimator._metrics() if watched else [],
             verbose=0,
         )
@@ -263,7 +283,7 @@ def _warn_unless_converged(estimator: Any, net: Network, epochs: Epochs) -> None
                 f"lbfgs failed to converge after {epochs.iterations} iteration(s): "
                 f"{net.history.end}. Increase max_iter or max_fun, or scale the data.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=4 + WRAPPERS,
             )
         return
     if epochs.stopped or epochs.iterations < estimator.max_iter:
@@ -272,5 +292,5 @@ def _warn_unless_converged(estimator: Any, net: Network, epochs: Epochs) -> None
         f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
         "optimization hasn't converged yet.",
         ConvergenceWarning,
-        stacklevel=4,
+        stacklevel=4 + WRAPPERS,
     )

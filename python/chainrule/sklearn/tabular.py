@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.errors import DivergenceError, ModelFileError
 from chainrule.losses import Loss
+from chainrule.sklearn.fit_tasks import CallbackSupport, FitTasks, with_callbacks
 from chainrule.sklearn.fitting import target_table
 from chainrule.sklearn.importances import importances
 from chainrule.sklearn.rows import Rows, row_weights
@@ -52,22 +53,23 @@ CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
-class TabularEstimator(BaseEstimator, ABC):
+class TabularEstimator(CallbackSupport, BaseEstimator, ABC):
     """Base class of the estimators of tables."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
     model_: TableModel
     feature_names_in_: NDArray[Any]
 
+    @with_callbacks
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
         self._validate_params()
         chosen: Any = self
+        data = X, y, sample_weight
         table, y = self._checked(X, y, reset=True)
         rows = Rows(np.arange(table.rows), y, row_weights(sample_weight, y)).counted()
         if rows.size < 2:
             raise ValueError(f"{type(self).__name__} needs two rows or more, got n_samples = 1")
-        table = table.take(rows.x)
-        y = rows.y
+        table, y = table.take(rows.x), rows.y
         targets = self._targets_of(y)
         rows = rows._replace(y=targets.encode(y))
         rows = self._weighed(targets, rows, y)
@@ -79,8 +81,8 @@ class TabularEstimator(BaseEstimator, ABC):
             train = train.in_one_order()
         budget = BUDGETS[chosen.budget]
         members = budget.members if chosen.members is None else int(chosen.members)
-        examples = Examples(*train)
-        model = TableModel(description)
+        tasks = FitTasks.of(chosen, *data, epochs=budget.epochs, members=members)
+        examples, model = Examples(*train), TableModel(description)
         loss, outputs = self._objective(targets, rows)
         try:
             model.train(
@@ -93,6 +95,7 @@ class TabularEstimator(BaseEstimator, ABC):
                 monitor=self._monitor(),
                 num_threads=_threads(chosen.n_jobs),
                 verbose=int(chosen.verbose),
+                callbacks=tasks,
             )
         except DivergenceError as error:
             raise ValueError(f"the training did not end in finite numbers: {error}") from error
@@ -101,6 +104,8 @@ class TabularEstimator(BaseEstimator, ABC):
         self._measured: Examples | None = examples if held is None else Examples(*held)
         self._were_held = held is not None
         self.feature_importances_ = importances(self, self._measured, random)
+        for task in tasks:
+            task.end()
 
     def _has_learnt(self, model: TableModel, targets: Any) -> None:
         """Set what is known of a model that was trained or read."""

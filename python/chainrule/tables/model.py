@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.callbacks import EarlyStopping
+from chainrule.callbacks import Callback, EarlyStopping
 from chainrule.losses import CrossEntropy, Loss
 from chainrule.network.ensembles import ensemble
 from chainrule.network.train_many import train_many
@@ -76,6 +77,7 @@ class TableModel:
         monitor: str = "val_loss",
         num_threads: int | None = None,
         verbose: int = 0,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
         """Train a network for each seed; several become one ensemble.
 
@@ -92,8 +94,8 @@ class TableModel:
         seeds : list of int
         monitor : str
             What tells the best epoch: "val_" and the name of a metric, or "val_loss".
-        num_threads, verbose
-            As of ``fit`` of `Sequential`.
+        num_threads, verbose, callbacks
+            As of ``fit`` of `Sequential`; callbacks see one network after another.
         """
         classifies = str(loss._core.link) != "identity"
         preparation = Preparation.of(self.description, train.x, train.weights)
@@ -114,6 +116,7 @@ class TableModel:
         }
         metric = monitor.removeprefix("val_")
         nets = [tabular_network(preparation, outputs, seed=seed, **options) for seed in seeds]
+        kept = [] if held is None else [EarlyStopping(monitor, patience=budget.epochs)]
         fit: dict[str, Any] = {
             "loss": loss,
             "optimizer": optimizer(activation, budget.epochs),
@@ -121,11 +124,11 @@ class TableModel:
             "batch_size": BATCH_ROWS,
             "validation_data": validation,
             "sample_weight": train.weights,
-            "callbacks": [] if held is None else [EarlyStopping(monitor, patience=budget.epochs)],
+            "callbacks": [*kept, *callbacks],
             "metrics": [] if metric == "loss" or held is None else [metric],
             "num_threads": num_threads,
         }
-        if verbose or len(nets) == 1:
+        if verbose or callbacks or len(nets) == 1:
             for net in nets:
                 net.fit(inputs, y, **fit, verbose=verbose)
                 if net.history.interrupted:
