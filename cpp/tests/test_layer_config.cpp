@@ -293,7 +293,7 @@ TEST_CASE("bad layers are refused by name and value") {
                        "rescaling: scale must be finite, got -inf", Error);
   CHECK_THROWS_WITH_AS(layer("normalization", {{"epsilon", 1.0}}),
                        "unknown normalization option 'epsilon'; valid: clip, columns, "
-                       "indicator_columns, method, missing",
+                       "indicator_columns, invert, method, missing",
                        Error);
   CHECK_THROWS_WITH_AS(layer("conv", {}),
                        doctest::Contains("unknown layer 'conv'; valid: activation, "), Error);
@@ -320,7 +320,7 @@ TEST_CASE("a weight matrix beyond 2^48 entries is refused") {
 }
 
 TEST_CASE("every kind of layer is made by its name") {
-  CHECK(Layer::kinds().size() == 28);
+  CHECK(Layer::kinds().size() == 29);
   CHECK(Layer::kinds().front() == "dense");
   CHECK(layer("dropout")->kind() == "dropout");
   CHECK_THROWS_AS(layer("doubling"), Error);
