@@ -323,14 +323,6 @@ def test_files_and_tables_of_the_network(tmp_path: Any, capsys: pytest.CaptureFi
     assert str(path).startswith("sparse, encoded: 0.707 % of the entries")
 
 
-def test_pytorch_cannot_hold_it() -> None:
-    net = network(encoding())
-    net.build(len(SIZES))
-    pytest.importorskip("torch")
-    with pytest.raises(ValueError, match=r"layer 0 \(category_encoding\)"):
-        cr.to_torch(net)
-
-
 def test_scikit_learn_cannot_hold_it() -> None:
     pytest.importorskip("sklearn", reason="to_sklearn needs it")
     net = network(encoding())

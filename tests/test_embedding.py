@@ -298,7 +298,7 @@ def test_onnxruntime_predicts_the_same(
     assert report.max_relative_difference < 1e-6
 
 
-def test_the_plan_and_what_pytorch_cannot_hold() -> None:
+def test_the_plan() -> None:
     net = network()
     first = net.plan(batch_size=64, num_threads=1).stages[0]
     assert (first.name, first.threads_own) == ("embedding 5 -> 13", "rows")

@@ -34,38 +34,14 @@ void Network<T>::restore_epoch() {
   s.gradients.valid = false;
 }
 
-namespace {
-
-/// Calls visit(where in the arena, how many, where among them all) for each array that is not
-/// trained, and returns how many numbers these have.
-template <class T, class Visit>
-std::int64_t for_each_statistic(const engine::Parameters<T>& parameters, Visit visit) {
-  std::int64_t place = 0;
-  for (const engine::Parameter& p : parameters.list()) {
-    if (p.spec.trainable) continue;
-    visit(p.offset, p.size, place);
-    place += p.size;
-  }
-  return place;
-}
-
-}  // namespace
-
 // Running statistics, which a forward pass in training changes, are few: they are copied before
 // each batch that may have to be undone.
 template <class T>
 void Network<T>::State::keep_statistics() {
   engine::Buffer<T>& to = training.statistics;
-  if (to.empty()) to = engine::Buffer<T>(for_each_statistic(parameters, [](auto...) {}));
-  for_each_statistic(parameters, [&](std::int64_t at, std::int64_t count, std::int64_t place) {
+  if (to.empty()) to = engine::Buffer<T>(parameters.for_each_statistic([](auto...) {}));
+  parameters.for_each_statistic([&](std::int64_t at, std::int64_t count, std::int64_t place) {
     std::copy_n(parameters.values.data() + at, count, to.data() + place);
-  });
-}
-
-template <class T>
-void Network<T>::State::put_statistics(engine::Buffer<T>& arena) const noexcept {
-  for_each_statistic(parameters, [&](std::int64_t at, std::int64_t count, std::int64_t place) {
-    std::copy_n(training.statistics.data() + place, count, arena.data() + at);
   });
 }
 
@@ -78,18 +54,9 @@ void Network<T>::State::keep_for_divergence() {
 }
 
 template <class T>
-void Network<T>::State::undo_passes() noexcept {
-  put_statistics(parameters.values);
-  if (training.replaced) std::swap(optimizer, training.spare);
-  training.replaced = false;
-  training.spare = {};
-  training.passing.store(false, std::memory_order_release);
-}
-
-template <class T>
 bool Network<T>::State::statistics_finite() const {
   bool finite = true;
-  for_each_statistic(parameters, [&](std::int64_t at, std::int64_t count, std::int64_t) {
+  parameters.for_each_statistic([&](std::int64_t at, std::int64_t count, std::int64_t) {
     const T* values = parameters.values.data() + at;
     finite = finite && engine::all_finite<T>(count, [&](std::int64_t i) { return values[i]; });
   });
@@ -164,9 +131,7 @@ void Network<T>::State::report_divergence(engine::Plan<T>& plan, const Inputs& x
 
 #define CHAINRULE_MEMBERS(T)                                                                      \
   template void Network<T>::State::keep_statistics();                                             \
-  template void Network<T>::State::put_statistics(engine::Buffer<T>&) const noexcept;             \
   template void Network<T>::State::keep_for_divergence();                                         \
-  template void Network<T>::State::undo_passes() noexcept;                                        \
   template bool Network<T>::State::statistics_finite() const;                                     \
   template bool Network<T>::State::predicts_finite(engine::Plan<T>&, const Inputs&,               \
                                                    engine::RowList);                              \

@@ -47,6 +47,18 @@ class Parameters {
   Parameters(const Graph& graph, std::int64_t panel);
 
   const std::vector<Parameter>& list() const { return list_; }
+  /// Calls visit(where in the arena, how many, where among them all) for each array that is not
+  /// trained, and returns how many numbers these have.
+  template <class Visit>
+  std::int64_t for_each_statistic(Visit visit) const {
+    std::int64_t place = 0;
+    for (const Parameter& p : list_) {
+      if (p.spec.trainable) continue;
+      visit(p.offset, p.size, place);
+      place += p.size;
+    }
+    return place;
+  }
   /// The array of that name of a layer; null where the layer has none.
   const Parameter* find(std::int64_t layer, const std::string& array) const;
   const Parameter& named(const std::string& name) const;  // throws Error

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What training leaves behind for files: the optimizer's memory, and counters.
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -22,6 +23,22 @@ void Network<T>::State::restore_after_divergence() noexcept {
   training.kept_trained = false;
   backprop.step_bounds.forget();
   training.under_way.store(false, std::memory_order_release);
+}
+
+template <class T>
+void Network<T>::State::put_statistics(engine::Buffer<T>& arena) const noexcept {
+  parameters.for_each_statistic([&](std::int64_t at, std::int64_t count, std::int64_t place) {
+    std::copy_n(training.statistics.data() + place, count, arena.data() + at);
+  });
+}
+
+template <class T>
+void Network<T>::State::undo_passes() noexcept {
+  put_statistics(parameters.values);
+  if (training.replaced) std::swap(optimizer, training.spare);
+  training.replaced = false;
+  training.spare = {};
+  training.passing.store(false, std::memory_order_release);
 }
 
 // In a child that was forked in the middle of a change: the threads that made it are not there.
@@ -133,6 +150,8 @@ void Network<T>::reset_optimizer() {
 }
 
 #define CHAINRULE_MEMBERS(T)                                                               \
+  template void Network<T>::State::put_statistics(engine::Buffer<T>&) const noexcept;      \
+  template void Network<T>::State::undo_passes() noexcept;                                 \
   template void Network<T>::State::restore_after_divergence() noexcept;                    \
   template void Network<T>::State::recover();                                              \
   template std::string Network<T>::optimizer_kind() const;                                 \
