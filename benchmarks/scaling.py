@@ -112,7 +112,7 @@ def measured(sizes: Sequence[int], batch_size: int, threads: int) -> float:
 def medians(
     sizes: Sequence[int], batch_size: int, threads: Sequence[int], rounds: int
 ) -> dict[int, float]:
-    """Return the median seconds of a step by threads, measured in turns."""
+    """Return the median seconds of a step by threads, measured alternately."""
     found: dict[int, list[float]] = {count: [] for count in threads}
     for _ in range(rounds):
         for count in threads:

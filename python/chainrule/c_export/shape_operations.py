@@ -17,8 +17,8 @@ __all__ = ["MeanOfPositions", "Permute", "Repeat"]
 class Permute(Operation):
     """The numbers in another order.
 
-    Of what it gives, axis k has ``extents[k]`` entries, which lie ``strides[k]`` apart in what it
-    takes.
+    Axis k of what it gives has ``extents[k]`` entries, whose distance in what it takes is
+    ``strides[k]``.
     """
 
     extents: Array

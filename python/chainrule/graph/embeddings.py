@@ -39,7 +39,7 @@ def waves(x: Node, own: dict[str, NDArray[Any]], column: int) -> list[Node]:
 
 def _wave(net: Sequential, x: Node, frequency: Node, phase: Node) -> Node:
     cosine, sine = _core_wave(net, x.value, frequency.value, phase.value)
-    # The core works from the angle in half turns, whose last bits those of `z` do not tell.
+    # The core works from the angle in half revolutions, whose last bits do not follow from `z`.
     operation = Operation(
         "cos",
         lambda z: cosine,
