@@ -57,6 +57,20 @@ def test_it_learns_from_text_dates_and_missing_values(classifier):
     assert told.max() <= NUMBERS.max()
 
 
+def test_predictions_are_in_the_units_of_the_target():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(ROWS, 3))
+    y = 100.0 + 7.0 * (x[:, 0] + np.sin(2.0 * x[:, 1])) + rng.normal(size=ROWS)
+    model = TabularRegressor(**QUICK).fit(x, y)
+    held = model._measured  # the loss of whose rows was worked out before the scaling was undone
+    held_y = held.y.ravel()
+    trained = np.setdiff1d(y, held_y)
+    told = model.predict(held.x)
+    assert trained.min() < told.min() < told.max() < trained.max()  # none is clamped
+    error = np.mean((told - held_y) ** 2) / np.var(trained)
+    assert error == pytest.approx(min(model.history_["val_loss"]), rel=1e-5)
+
+
 def test_importances_name_the_columns_that_matter(classifier):
     found = dict(zip(classifier.feature_names_in_, classifier.feature_importances_, strict=True))
     assert min(found["size"], found["colour"]) > 0.1
