@@ -79,7 +79,9 @@ def test_every_header_is_in_the_reference():
     text = "".join(page.read_text() for page in REFERENCE.glob("*.md"))
     shown = set(re.findall(r"doxygenfile\} (\S+)", text))
     folder = ROOT / "cpp" / "include" / "chainrule"
-    headers = {path.relative_to(folder).as_posix() for path in folder.rglob("*.h*")}
+    names = [path.name for path in folder.rglob("*.h*")]
+    headers = set(names)  # the site finds a header by its name alone
+    assert len(headers) == len(names)
     # What includes all others; what is said in macros for compilers.
     rest = {"chainrule.h", "chainrule.hpp", "cxx20.hpp", "export.h", "version.h"}
     assert headers - shown == rest
