@@ -24,6 +24,9 @@ FAMILIES: list[type[Spec]] = [
 ]
 REQUIRED: dict[str, dict[str, Any]] = {
     "dense": {"units": 3},
+    "simple_rnn": {"units": 3},
+    "gru": {"units": 3},
+    "lstm": {"units": 3},
     "activation": {"activation": "relu"},
     "parametric_activation": {"activation": "relu"},
     "category_encoding": {"num_tokens": 3},
@@ -98,6 +101,9 @@ CHANGED: list[tuple[Spec, str]] = [
     (layers.Clip(0, 1), "Clip(min_value=0.0, max_value=1.0)"),
     (layers.GaussianNoise(0.5), "GaussianNoise(0.5)"),
     (layers.Scale(0.5), "Scale(initial_scale=0.5)"),
+    (layers.SimpleRNN(4, "relu"), "SimpleRNN(4, activation='relu')"),
+    (layers.GRU(4, return_sequences=True), "GRU(4, return_sequences=True)"),
+    (layers.LSTM(4, unit_forget_bias=False), "LSTM(4, unit_forget_bias=False)"),
     (activations.Elu(2), "Elu(alpha=2.0)"),
     (activations.Gelu(), "Gelu()"),
     (initializers.Uniform(-1, 1), "Uniform(low=-1.0, high=1.0)"),

@@ -33,10 +33,13 @@ from chainrule.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from chainrule.errors import DataFileError, DivergenceError, ExportError, ModelFileError
 from chainrule.inputs.dataset import Dataset
 from chainrule.layers import (
+    GRU,
+    LSTM,
     Activation,
     Add,
     Average,
     BatchNormalization,
+    Bidirectional,
     CategoryEncoding,
     Clip,
     Concatenate,
@@ -62,6 +65,7 @@ from chainrule.layers import (
     Rescaling,
     Reshape,
     Scale,
+    SimpleRNN,
     Subtract,
     Take,
 )
@@ -97,10 +101,13 @@ if TYPE_CHECKING:
     from chainrule.network.train_many import train_many
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "Activation",
     "Add",
     "Average",
     "BatchNormalization",
+    "Bidirectional",
     "Callback",
     "CategoryEncoding",
     "Clip",
@@ -139,6 +146,7 @@ __all__ = [
     "Reshape",
     "Scale",
     "Sequential",
+    "SimpleRNN",
     "Subtract",
     "Take",
     "__version__",

@@ -25,6 +25,8 @@ struct ParameterSpec {
   std::string name;  // "weight", "bias", "gamma", "running_mean", ...
   Shape shape = 0;   // kept as a matrix of shape.positions() x shape.columns()
   Initializer initializer = {};
+  std::int64_t ones_begin = 0;  // columns [ones_begin, ones_end) start at 1 all the same
+  std::int64_t ones_end = 0;
   bool trainable = true;  // false: state that the layer itself keeps, such as running statistics
   double l1 = 0.0;        // penalty l1 * sum |w| + l2 * sum w^2, added to the gradient
   double l2 = 0.0;

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "chainrule/recurrent_layers.hpp"
+
 namespace chainrule::engine {
 
 // sum over the layers of positions x rows x columns of their matrices; vectors do not count. Behind
@@ -23,6 +25,13 @@ double multiply_adds(const Graph& graph) {
     const Layer& layer = **node.layer;
     const auto input = static_cast<std::size_t>(node.inputs.front());
     const std::vector<ParameterSpec> parameters = layer.parameters(graph.input_shapes(node));
+    if (dynamic_cast<const RecurrentLayer*>(&layer)) {  // each matrix at each of its time steps
+      const auto times = static_cast<double>(graph.input_shapes(node)[0].positions());
+      for (const ParameterSpec& p : parameters)
+        if (p.shape.rank() > 1) count += times * static_cast<double>(p.shape.size());
+      terms.push_back(columns);
+      continue;
+    }
     const auto positions = static_cast<double>(node.shape.positions());
     for (const ParameterSpec& p : parameters) {
       const std::int64_t rows = p.shape.positions();

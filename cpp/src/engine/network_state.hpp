@@ -100,7 +100,7 @@ struct Network<T>::State {
                            const engine::PlanOptions& options);
   void check_input(const Inputs& x) const;
   void check_table(const Inputs& x) const;
-  /// Throws Error unless the columns that hold categories hold no other numbers.
+  /// Throws Error unless the columns that hold categories, or lengths, hold no other numbers.
   void check_categories(const Inputs& x, const std::vector<std::string>& columns = {}) const;
   /// Throws Error where results, `columns` for each row of x or `rows` times as many, would
   /// overwrite x, or numbers of y, while these are read; `to` may be null.

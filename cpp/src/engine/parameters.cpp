@@ -119,6 +119,9 @@ void Parameters<T>::initialize(std::uint64_t seed) {
     wide.assign(size, 0.0);
     p.spec.initializer.fill(wide.data(), p.shape.rows, p.shape.columns, seed + p.random.offset,
                             p.random.number);
+    for (std::int64_t i = 0; i < p.shape.rows; ++i)
+      std::fill(wide.begin() + i * p.shape.columns + p.spec.ones_begin,
+                wide.begin() + i * p.shape.columns + p.spec.ones_end, 1.0);
     rows.assign(wide.begin(), wide.end());
     pack(p, rows.data(), values.data());
   }

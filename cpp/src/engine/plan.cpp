@@ -332,6 +332,10 @@ double Plan<T>::gradient_bound(std::int64_t rows) const {
   for (const StageNode<T>& node : graph_.stages) {
     const Stage<T>& stage = *node.stage;
     if (!node.trained) continue;
+    if (auto* bounds = dynamic_cast<BoundsGradient*>(node.stage.get())) {
+      bound += bounds->gradient_bound(rows);
+      continue;
+    }
     const std::int64_t all = rows * stage.y.positions;
     most_rows = std::max(most_rows, static_cast<double>(all));
     const BatchInput<T>* input = nullptr;

@@ -18,6 +18,7 @@
 #include "kernels/piecewise_linear.hpp"
 #include "kernels/positions.hpp"
 #include "kernels/prelu.hpp"
+#include "kernels/recurrence.hpp"
 #include "kernels/reshape.hpp"
 #include "kernels/row.hpp"
 #include "kernels/small_weights.hpp"
@@ -64,6 +65,9 @@ constexpr InferenceKernels<T> inference_kernels(const char* name) {
   k.repeat_positions = repeat_positions<T>;
   k.clip = clip<T>;
   k.smooth_clip = smooth_clip<T>;
+  k.simple_rnn_step = simple_rnn_step<T>;
+  k.gru_step = gru_step<T>;
+  k.lstm_step = lstm_step<T>;
   return k;
 }
 

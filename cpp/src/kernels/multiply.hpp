@@ -239,8 +239,8 @@ void forward(const ForwardArgs<T>& f) {
     T* y = f.y + f.row_begin * f.y_stride + column;
     in_blocks(f.shape.rows, f.block, [&](int64_t begin, int64_t end) {
       const AlongRows<T> source{x + begin, f.x_stride, weight + begin * width, width, end - begin};
-      const Start<T> start =
-          begin > 0 ? Start<T>{y, f.y_stride} : Start<T>{f.bias ? f.bias + column : nullptr, 0};
+      const Start<T> start = f.adds || begin > 0 ? Start<T>{y, f.y_stride}
+                                                 : Start<T>{f.bias ? f.bias + column : nullptr, 0};
       strip_of_width<T>(width, f.row_end - f.row_begin, source, start, y, f.y_stride);
     });
   }

@@ -21,7 +21,8 @@ struct ForwardArgs {
   int64_t y_stride;
   int64_t row_begin, row_end;
   int64_t panel_begin, panel_end;
-  int64_t block;  // inputs summed at a time
+  int64_t block;      // inputs summed at a time
+  bool adds = false;  // to the sums of other terms, which are in y, instead of to b
 };
 
 /// y = activation(x W + b) of a single row, all of W's panels.

@@ -11,6 +11,7 @@
 #include "kernels/layout.hpp"
 #include "kernels/merge_args.hpp"
 #include "kernels/product_args.hpp"
+#include "kernels/recurrence_args.hpp"
 #include "kernels/shape_args.hpp"
 #include "kernels/small_args.hpp"
 #include "kernels/sparse_args.hpp"
@@ -70,6 +71,10 @@ struct InferenceKernels {
   /// y = x limited to [low, high]. x and y: padded to kRowAlignment.
   void (*clip)(T low, T high, const T* x, T* y, int64_t size);
   void (*smooth_clip)(const SmoothClipArgs<T>&);
+
+  void (*simple_rnn_step)(const RecurrentStepArgs<T>&);
+  void (*gru_step)(const RecurrentStepArgs<T>&);
+  void (*lstm_step)(const RecurrentStepArgs<T>&);
 };
 
 /// What training, losses, tests and measurements need besides.
@@ -142,6 +147,9 @@ struct TrainingKernels {
                                     int64_t column_begin, int64_t column_end);
   void (*mix_gradient)(const MixArgs<T>&, const T* dy, int64_t column_begin, int64_t column_end,
                        T* dshare);
+  void (*simple_rnn_step_backward)(const RecurrentBackwardArgs<T>&);
+  void (*gru_step_backward)(const RecurrentBackwardArgs<T>&);
+  void (*lstm_step_backward)(const RecurrentBackwardArgs<T>&);
   void (*prelu_backward)(const PreluArgs<T>&);
   void (*prelu_gradient)(const PreluArgs<T>&, int64_t column_begin, int64_t column_end);
   void (*dropout_factors)(const DropoutArgs&, T scale, T* factors, int64_t stride);

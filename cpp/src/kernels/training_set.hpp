@@ -20,6 +20,7 @@
 #include "kernels/periodic.hpp"
 #include "kernels/piecewise_linear.hpp"
 #include "kernels/prelu.hpp"
+#include "kernels/recurrence.hpp"
 #include "kernels/reduce.hpp"
 #include "kernels/scale.hpp"
 #include "kernels/smooth_clip.hpp"
@@ -65,6 +66,9 @@ constexpr TrainingKernels<T> training_kernels() {
   k.piecewise_linear_backward = embedding_backward<T, PiecewiseLinearBasis>;
   k.periodic_gradient = embedding_gradient<T, PeriodicBasis>;
   k.piecewise_linear_gradient = embedding_gradient<T, PiecewiseLinearBasis>;
+  k.simple_rnn_step_backward = simple_rnn_step_backward<T>;
+  k.gru_step_backward = gru_step_backward<T>;
+  k.lstm_step_backward = lstm_step_backward<T>;
   k.prelu_backward = prelu_backward<T>;
   k.prelu_gradient = prelu_gradient<T>;
   k.dropout_factors = dropout_factors<T>;

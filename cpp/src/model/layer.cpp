@@ -11,6 +11,7 @@
 #include "chainrule/layers.hpp"
 #include "chainrule/merge_layers.hpp"
 #include "chainrule/names.hpp"
+#include "chainrule/recurrent_layers.hpp"
 #include "chainrule/shape_layers.hpp"
 
 namespace chainrule {
@@ -28,7 +29,7 @@ AnyLayer make(const Config& config) {
   return T::from_config(config);
 }
 
-constexpr std::array<KnownLayer, 29> kLayers{{
+constexpr std::array<KnownLayer, 32> kLayers{{
     {"dense", make<Dense>},
     {"activation", make<ActivationLayer>},
     {"prelu", make<PReLU>},
@@ -58,6 +59,9 @@ constexpr std::array<KnownLayer, 29> kLayers{{
     {"parametric_activation", make<ParametricActivation>},
     {"periodic_embedding", make<PeriodicEmbedding>},
     {"piecewise_linear_embedding", make<PiecewiseLinearEmbedding>},
+    {"simple_rnn", make<SimpleRNN>},
+    {"gru", make<GRU>},
+    {"lstm", make<LSTM>},
 }};
 
 }  // namespace

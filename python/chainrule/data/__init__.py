@@ -14,6 +14,7 @@ from chainrule.data.mnist import load_fashion_mnist as load_fashion_mnist
 from chainrule.data.mnist import load_mnist as load_mnist
 from chainrule.data.npy import load_npy as load_npy
 from chainrule.data.npy import load_npz as load_npz
+from chainrule.data.sequences import pad_sequences as pad_sequences
 from chainrule.data.split import train_test_split as train_test_split
 from chainrule.data.svmlight import load_svmlight as load_svmlight
 from chainrule.data.svmlight_writer import save_svmlight as save_svmlight
@@ -31,6 +32,7 @@ __all__ = [
     "load_npz",
     "load_svmlight",
     "one_hot",
+    "pad_sequences",
     "save_idx",
     "save_svmlight",
     "train_test_split",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chainrule.layers.activation import Activation
+from chainrule.layers.bidirectional import Bidirectional
 from chainrule.layers.categories import CategoryEncoding, Embedding
 from chainrule.layers.clip import Clip
 from chainrule.layers.dense import Dense
@@ -24,6 +25,7 @@ from chainrule.layers.periodic_embedding import PeriodicEmbedding
 from chainrule.layers.piecewise_linear_embedding import PiecewiseLinearEmbedding
 from chainrule.layers.prelu import PReLU
 from chainrule.layers.preprocessing import Normalization, Rescaling
+from chainrule.layers.recurrent import GRU, LSTM, RecurrentLayer, SimpleRNN
 from chainrule.layers.scale import Scale
 from chainrule.layers.shape import (
     Flatten,
@@ -37,10 +39,13 @@ from chainrule.layers.trained import TrainedLayer
 from chainrule.names import module_attributes
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "Activation",
     "Add",
     "Average",
     "BatchNormalization",
+    "Bidirectional",
     "CategoryEncoding",
     "Clip",
     "Concatenate",
@@ -63,10 +68,12 @@ __all__ = [
     "PeriodicEmbedding",
     "Permute",
     "PiecewiseLinearEmbedding",
+    "RecurrentLayer",
     "RepeatVector",
     "Rescaling",
     "Reshape",
     "Scale",
+    "SimpleRNN",
     "Subtract",
     "Take",
     "TrainedLayer",

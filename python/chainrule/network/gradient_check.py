@@ -115,8 +115,8 @@ def gradient_check(
     net : Network
         Any network, built or not.
     x : array_like of shape (rows, inputs), or mapping or sequence of such
-        A few rows are enough; every parameter costs two forward passes. Columns of categories have
-        no derivative.
+        A few rows are enough; every parameter costs two forward passes. Columns of categories, and
+        lengths of sequences, have no derivative.
     y : array_like
         As in `Sequential.fit`.
     loss : str or Loss, optional
@@ -156,6 +156,7 @@ def gradient_check(
         max_entries = positive_integer("max_entries", max_entries)
     wide = _float64_copy(net, x)
     core: Any = wide._built_core()
+    assert wide._graph is not None
     chosen = wide._chosen_loss(net.loss if loss is None else loss)
     wide._features(x)  # tables alone, where compressed rows would be written out
     data = make_dataset(wide, x, y, chosen)
@@ -175,10 +176,11 @@ def gradient_check(
     _, dx = run()
     gradients, movable, first = dict(wide.gradients), {}, 0
     held = np.array(wide.layers[0].categories(core.inputs) or np.zeros(core.inputs)) > 0
-    for name, rows in features.items():
+    for (name, rows), node in zip(features.items(), wide._graph.inputs, strict=True):
         own = slice(first, first + rows.shape[1])
         first = own.stop
-        movable[name] = np.flatnonzero(np.broadcast_to(~held[own], rows.shape))
+        free = ~held[own] & (not wide._graph.holds_lengths(node.name))
+        movable[name] = np.flatnonzero(np.broadcast_to(free, rows.shape))
         if movable[name].size:
             gradients[name] = dx[:, own]
     start = {name: core.get_parameter(name) for name in wide.gradients}

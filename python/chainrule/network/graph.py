@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from chainrule.layers import Activation, Input, Layer
+from chainrule.layers import Activation, Input, Layer, RecurrentLayer
 from chainrule.layers.layer import SymbolicTensor
 
 __all__ = ["Graph", "Node", "Owner", "chain", "embed", "trace"]
@@ -121,6 +121,13 @@ class Graph:
     def description(self) -> list[dict[str, Any]]:
         """The nodes as the core reads them."""
         return [node.description for node in self.nodes]
+
+    def holds_lengths(self, name: str) -> bool:
+        """Whether a recurrent layer takes what a node gives for the lengths of rows."""
+        return any(
+            isinstance(node.layer, RecurrentLayer) and node.inputs[1:] == (name,)
+            for node in self.nodes
+        )
 
     def __getitem__(self, name: str) -> Node:
         """Return the node of a name."""

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks that rows are such as a network takes.
 #include "engine/input/categories.hpp"
+#include "engine/input/lengths.hpp"
 #include "engine/instantiate.hpp"
 #include "engine/network_state.hpp"
 #include "engine/sizes.hpp"
@@ -77,11 +78,15 @@ void Network<T>::State::check_batch(std::int64_t rows) const {
   }
 }
 
-// The rows of each input that holds categories; compressed rows are refused where the path is
-// chosen.
+// The rows of each input that holds lengths or categories; compressed rows of the latter are
+// refused where the path is chosen.
 template <class T>
 void Network<T>::State::check_categories(const Inputs& x,
                                          const std::vector<std::string>& columns) const {
+  for (std::size_t i = 0; x.size() > 1 && i < x.size(); ++i) {
+    if (const std::int64_t most = engine::most_length(graph, graph.inputs()[i]))
+      engine::check_lengths(x[i], most, input_name(i));
+  }
   if (categories.empty()) return;
   for (std::size_t i = 0; i < x.size(); ++i) {
     if (!input_categories[i].empty() && !x[i].compressed())

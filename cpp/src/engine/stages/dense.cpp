@@ -9,6 +9,7 @@
 #include "engine/stages/activation.hpp"
 #include "engine/stages/blocking.hpp"
 #include "engine/stages/stages.hpp"
+#include "engine/stages/weight_gradient.hpp"
 
 namespace chainrule::engine {
 namespace {
@@ -134,7 +135,9 @@ class DenseStage final : public Stage<T>,
     } else if (this->sparse) {
       sparse_weight_gradients(step, slice, this->sparse->columns().column_offsets);
     } else {
-      weight_gradients(step, slice);
+      weight_gradients<T>(kernels_, step, slice,
+                          {*weight_, blocking_, this->rows(step), x_of(slice), this->x.stride,
+                           this->dy.data, this->dy.stride, scratch_of(slice)});
     }
     if (!bias_) return;
     const Range columns = columns_of(slice);
@@ -260,21 +263,6 @@ class DenseStage final : public Stage<T>,
 
   T* scratch_of(ThreadSlice slice) { return scratch_.data() + scratch_stride_ * slice.index; }
 
-  // The pieces of a group of panels come chunk by chunk, so that these use the same part of x.
-  void weight_gradients(const Step<T>& step, ThreadSlice slice) {
-    const std::int64_t chunk = blocking_.gradient_inputs;
-    const std::int64_t chunks = (inputs_ + chunk - 1) / chunk;
-    const Range items = slice.range(panels_ * chunks);
-    for (std::int64_t item = items.begin; item < items.end; ++item) {
-      const std::int64_t first_panel = item / (chunks * blocking_.group) * blocking_.group;
-      const std::int64_t panels = std::min(blocking_.group, panels_ - first_panel);
-      const std::int64_t in_group = item - first_panel * chunks;
-      const std::int64_t first = in_group / panels * chunk;
-      weight_gradient(step, slice, first_panel + in_group % panels,
-                      {first, std::min(inputs_, first + chunk)});
-    }
-  }
-
   /// dW from the nonzeros. Threads share the groups of panels, so that each has those of its
   /// forward pass; where a group is left over they share its inputs, each as many entries as the
   /// others.
@@ -346,18 +334,6 @@ class DenseStage final : public Stage<T>,
       step.update->apply(*weight_, first, g + (p - panels.begin) * g_stride, size,
                          exceeds_l2_ ? piece(p, runs.prefetch()) : Entries{});
     }
-  }
-
-  // g = x(:, inputs)^T dy(:, panel), (inputs x panel): into the arena, or a scratch that the update
-  // reads
-  void weight_gradient(const Step<T>& step, ThreadSlice slice, std::int64_t panel, Range inputs) {
-    const std::int64_t width = weight_->shape.width(panel);
-    const std::int64_t at = weight_->shape.offset(panel) + inputs.begin * width;
-    T* g = step.gradients ? step.gradients + weight_->offset + at : scratch_of(slice);
-    kernels_.weight_gradient({weight_->shape, panel, inputs.begin, inputs.end, this->rows(step),
-                              x_of(slice), this->x.stride, this->dy.data, this->dy.stride, g,
-                              blocking_.gradient_batch, step.cursor});
-    if (step.update) step.update->apply(*weight_, at, g, inputs.size() * width);
   }
 
   const kernels::KernelTable<T>& kernels_;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Functions of the caller's give no second derivatives: a plan of dual numbers with such refuses.
+// Functions of the caller's give no second derivatives, and recurrent layers none yet: a plan of
+// dual numbers with such refuses.
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "chainrule/error.hpp"
 #include "chainrule/lambda.hpp"
@@ -34,5 +36,16 @@ inline void add_lambda<kernels::Dual>(const Layer& layer, const StageContext<ker
   throw Error("lambda '" + dynamic_cast<const Lambda&>(layer).name() +
               "' is functions, which give no second derivatives");
 }
+
+#define CHAINRULE_REFUSE(add, name)                                                \
+  template <>                                                                      \
+  inline void add<kernels::Dual>(const Layer&, const StageContext<kernels::Dual>&, \
+                                 Stages<kernels::Dual>&) {                         \
+    throw Error(std::string(name) + " gives no second derivatives yet");           \
+  }
+CHAINRULE_REFUSE(add_simple_rnn, "simple_rnn")
+CHAINRULE_REFUSE(add_gru, "gru")
+CHAINRULE_REFUSE(add_lstm, "lstm")
+#undef CHAINRULE_REFUSE
 
 }  // namespace chainrule::engine

@@ -18,7 +18,7 @@ struct Entry {
 };
 
 template <class T>
-constexpr std::array<Entry<T>, 30> kFactories{{
+constexpr std::array<Entry<T>, 33> kFactories{{
     {"activation", add_activation<T>},
     {"add", add_merge<T>},
     {"average", add_merge<T>},
@@ -33,8 +33,10 @@ constexpr std::array<Entry<T>, 30> kFactories{{
     {"flatten", add_reshape<T>},
     {"gaussian_noise", add_gaussian_noise<T>},
     {"global_average_pooling", add_global_average_pooling<T>},
+    {"gru", add_gru<T>},
     {"lambda", add_lambda<T>},
     {"layer_normalization", add_layer_normalization<T>},
+    {"lstm", add_lstm<T>},
     {"maximum", add_merge<T>},
     {"multiply", add_merge<T>},
     {"normalization", add_normalization<T>},
@@ -47,6 +49,7 @@ constexpr std::array<Entry<T>, 30> kFactories{{
     {"rescaling", add_rescaling<T>},
     {"reshape", add_reshape<T>},
     {"scale", add_scale<T>},
+    {"simple_rnn", add_simple_rnn<T>},
     {"subtract", add_merge<T>},
     {"take", add_take<T>},
 }};

@@ -56,8 +56,8 @@ struct Cost {
 /// One fused piece of the plan. `x` is what it reads, `y` what it writes, `dx` and `dy` the loss's
 /// gradients with respect to them; `dx.data` is null where no stage needs it. The plan sets them; a
 /// stage keeps for the backward pass only what these do not tell. What only a few stages can do is
-/// an interface of its own: Joins, AddsToGradient, GivesGradientProduct, TakesNonzeros, ReadsRows,
-/// Infers, InfersProduct.
+/// an interface of its own: Joins, AddsToGradient, GivesGradientProduct, BoundsGradient,
+/// TakesNonzeros, ReadsRows, Infers, InfersProduct.
 template <class T>
 class Stage {
  public:
@@ -155,6 +155,16 @@ class GivesGradientProduct {
 
  protected:
   ~GivesGradientProduct() = default;
+};
+
+/// What a stage implements whose gradients are not bounded by its x and dy.
+class BoundsGradient {
+ public:
+  /// A bound of the gradients' 2-norm for `rows` rows of a batch, behind the backward pass.
+  virtual double gradient_bound(std::int64_t rows) = 0;
+
+ protected:
+  ~BoundsGradient() = default;
 };
 
 /// Stores a parameter's gradient entries [first, first + size), applies them to the parameter, or

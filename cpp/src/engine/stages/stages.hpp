@@ -99,6 +99,12 @@ template <class T>
 void add_lambda(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
 void add_scale(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_simple_rnn(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_gru(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_lstm(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 
 /// The activation stage itself, for layers that end in one; none for linear.
 template <class T>

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layers that go through a sequence step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from chainrule import activations, initializers
+from chainrule.layers.trained import TrainedLayer
+from chainrule.spec import Field
+
+if TYPE_CHECKING:
+    from dataclasses import KW_ONLY
+
+__all__ = ["GRU", "LSTM", "RecurrentLayer", "SimpleRNN"]
+
+
+def _initializer(kind: str) -> Any:
+    return Field(initializers.Initializer.from_config, kind)
+
+
+class RecurrentLayer(TrainedLayer):
+    """Base class of layers that go through a sequence step by step.
+
+    Of rows of shape (time, features) they give rows of shape (units,), the state behind the last
+    step, or (time, units) with `return_sequences`. The first step begins with a state of zeros.
+
+    In a `Sequential`, whose inputs are flat, ``Reshape((time, features))`` comes before them.
+
+    Called with two tensors, of shapes (time, features) and (1,), they take the second for the
+    length of each row, a whole number from 1 to time. A row keeps its state behind its length, and
+    with `return_sequences` gives zeros there; what x has there changes no bit of anything.
+
+    Parameters
+    ----------
+    return_sequences : bool, default False
+        Whether the state behind each step is given, and not that behind the last one alone.
+    go_backwards : bool, default False
+        Whether steps go from the last position to the first. What is given for a position stays
+        there, as in PyTorch; Keras gives the reverse sequence.
+    use_bias : bool, default True
+        Whether there are biases.
+    weight_initializer : str, dict or chainrule.initializers.Initializer, default "glorot_uniform"
+        First values of the weights of the features.
+    recurrent_initializer : str, dict or chainrule.initializers.Initializer, default "orthogonal"
+        First values of the weights of the state.
+    bias_initializer : str, dict or chainrule.initializers.Initializer, default "zeros"
+        First values of the biases.
+    l1, l2 : float, default 0.0
+        The penalty l1 * sum(abs(W)) + l2 * sum(W**2) of both matrices is added to the gradient's
+        loss, not to the loss that is reported.
+    learning_rate_factor, weight_decay_factor : float or dict of str to float, default 1.0
+        See `layers.TrainedLayer`.
+    name : str, optional
+        See `Layer`.
+
+    Notes
+    -----
+    The parameters are ``weight`` of shape (features, gates * units), ``recurrent_weight`` of
+    (units, gates * units) and ``bias`` of (gates * units,), gate by gate in Keras' order. With
+    `units`, `return_sequences` and `use_bias` they mean what they mean in Keras.
+    """
+
+    _: KW_ONLY
+    return_sequences: bool = False
+    go_backwards: bool = False
+    use_bias: bool = True
+    weight_initializer: str | Mapping[str, Any] | initializers.Initializer = _initializer(
+        "glorot_uniform"
+    )
+    recurrent_initializer: str | Mapping[str, Any] | initializers.Initializer = _initializer(
+        "orthogonal"
+    )
+    bias_initializer: str | Mapping[str, Any] | initializers.Initializer = _initializer("zeros")
+    l1: float = 0.0
+    l2: float = 0.0
+
+
+class SimpleRNN(RecurrentLayer):
+    """Step by step h = activation(x W + b + h' U), with h' the state before the step.
+
+    Parameters
+    ----------
+    units : int
+        Numbers of the state, and outputs.
+    activation : str, dict or chainrule.activations.Activation, default "tanh"
+        What follows the sums.
+    return_sequences, go_backwards, use_bias, l1, l2 : optional
+        See `layers.RecurrentLayer`.
+    weight_initializer, recurrent_initializer, bias_initializer : optional
+        See `layers.RecurrentLayer`.
+    learning_rate_factor, weight_decay_factor, name : optional
+        See `layers.RecurrentLayer`.
+
+    References
+    ----------
+    Elman, "Finding structure in time", Cognitive Science 14, 1990.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> x = cr.Input((20, 3))
+    >>> net = cr.Network(inputs=x, outputs=cr.SimpleRNN(8)(x), seed=0)
+    >>> {name: values.shape for name, values in net.parameters.items()}
+    {'simple_rnn.weight': (3, 8), 'simple_rnn.recurrent_weight': (8, 8), 'simple_rnn.bias': (8,)}
+    """
+
+    kind = "simple_rnn"
+    units: int
+    activation: str | Mapping[str, Any] | activations.Activation = Field(  # type: ignore[assignment]
+        activations.Activation.from_config, "tanh"
+    )
+
+
+class GRU(RecurrentLayer):
+    """Gated recurrent units.
+
+    With h' the state before the step, and * element by element::
+
+        z = sigmoid(x W_z + b_z + (h' U_z + c_z))
+        r = sigmoid(x W_r + b_r + (h' U_r + c_r))
+        n = tanh(x W_n + b_n + r * (h' U_n + c_n))
+        h = n + z * (h' - n)
+
+    The reset gate r acts behind the product, as in PyTorch, in cuDNN and in Keras with
+    ``reset_after=True``, which is its default. So there is a parameter ``recurrent_bias`` of shape
+    (3 * units,) besides, c. The gates come in the order z, r, n; in PyTorch r comes first.
+
+    Parameters
+    ----------
+    units : int
+        Numbers of the state, and outputs.
+    return_sequences, go_backwards, use_bias, l1, l2 : optional
+        See `layers.RecurrentLayer`.
+    weight_initializer, recurrent_initializer, bias_initializer : optional
+        See `layers.RecurrentLayer`.
+    learning_rate_factor, weight_decay_factor, name : optional
+        See `layers.RecurrentLayer`.
+
+    References
+    ----------
+    Cho, van Merrienboer, Gulcehre, Bahdanau, Bougares, Schwenk & Bengio, "Learning phrase
+    representations using RNN encoder-decoder for statistical machine translation", EMNLP 2014.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> x = cr.Input((20, 3))
+    >>> net = cr.Network(inputs=x, outputs=cr.GRU(8, return_sequences=True)(x), seed=0)
+    >>> net.predict([[[0.5, 0.0, 1.0]] * 20]).shape
+    (1, 20, 8)
+    """
+
+    kind = "gru"
+    units: int
+
+
+class LSTM(RecurrentLayer):
+    """Long short-term memory.
+
+    With h' and c' the states before the step, and * element by element::
+
+        i, f, o = sigmoid(x W + b + h' U), each with weights and biases of its own
+        g = tanh(x W_g + b_g + h' U_g)
+        c = f * c' + i * g
+        h = o * tanh(c)
+
+    The gates come in the order i, f, g, o, as in Keras and PyTorch. PyTorch has two biases, whose
+    sum is this one.
+
+    Parameters
+    ----------
+    units : int
+        Numbers of each state, and outputs.
+    unit_forget_bias : bool, default True
+        Whether the biases of f start at 1.
+    return_sequences, go_backwards, use_bias, l1, l2 : optional
+        See `layers.RecurrentLayer`.
+    weight_initializer, recurrent_initializer, bias_initializer : optional
+        See `layers.RecurrentLayer`.
+    learning_rate_factor, weight_decay_factor, name : optional
+        See `layers.RecurrentLayer`.
+
+    References
+    ----------
+    Hochreiter & Schmidhuber, "Long short-term memory", Neural Computation 9, 1997; Gers,
+    Schmidhuber & Cummins, "Learning to forget", Neural Computation 12, 2000; Jozefowicz, Zaremba &
+    Sutskever, "An empirical exploration of recurrent network architectures", ICML 2015 (biases of
+    1).
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> x = cr.Input((20, 3))
+    >>> net = cr.Network(inputs=x, outputs=cr.LSTM(2)(x), seed=0)
+    >>> net.parameters["lstm.bias"]
+    array([0., 0., 1., 1., 0., 0., 0., 0.], dtype=float32)
+    """
+
+    kind = "lstm"
+    units: int
+    _: KW_ONLY
+    unit_forget_bias: bool = True
