@@ -80,34 +80,56 @@ void resample(const ResampleArgs<T>& f) {
   }
 }
 
-/// y(j) = sum over k, in order, of weights(k) x(j + k step), for a vector of j.
-template <class T>
-CHAINRULE_INLINE Vec<T> weighted_sum(const DisplacementArgs<T>& f, const T* x, int64_t step) {
-  Vec<T> sum{};
-  for (int64_t k = 0; k <= 2 * f.radius; ++k)
-    sum = fma(broadcast(f.weights[k]), load(x + k * step), sum);
-  return sum;
+/// For kVectors vectors of j: the sum over k < terms, in order, of weights(k) x(j + k step).
+template <int kVectors, class T, class Put>
+CHAINRULE_INLINE void weighted_sums(const T* weights, int64_t terms, const T* x, int64_t step,
+                                    const Put& put) {
+  Vec<T> sums[kVectors] = {};
+  for (int64_t k = 0; k < terms; ++k) {
+    const Vec<T> weight = broadcast(weights[k]);
+    for (int v = 0; v < kVectors; ++v)
+      sums[v] = fma(weight, load(x + k * step + v * kLanes<T>), sums[v]);
+  }
+  for (int v = 0; v < kVectors; ++v) put(v * kLanes<T>, sums[v]);
 }
 
-/// One of the two fields, of 16 bits of each word: down the columns, then along the rows.
+/// The same for all j < width: put(j, sums) for each vector.
+template <class T, class Put>
+CHAINRULE_INLINE void weighted_row(const T* weights, int64_t terms, const T* x, int64_t step,
+                                   int64_t width, const Put& put) {
+  int64_t j = 0;
+  const auto put_behind = [&](int64_t at, Vec<T> sums) { put(j + at, sums); };
+  for (; j + 3 * kLanes<T> < width; j += 4 * kLanes<T>)
+    weighted_sums<4>(weights, terms, x + j, step, put_behind);
+  for (; j < width; j += kLanes<T>) weighted_sums<1>(weights, terms, x + j, step, put_behind);
+}
+
+/// One of the two fields, of 16 bits of each word: smoothed down the columns, then along the rows.
+/// Rows that lie outside the image are left out: they are zero.
 template <class T>
 CHAINRULE_INLINE void add_displacement(const DisplacementArgs<T>& f, int bit, T* shifts) {
   for (int64_t i = 0; i < f.height; ++i) {
-    T* const to = f.noise + (i + f.radius) * f.stride;
+    T* const to = f.noise + i * f.stride;
     const uint32_t* words = f.words + i * f.width;
     for (int64_t j = 0; j < f.width; ++j)
       to[j] = (T(int32_t(words[j] >> bit & 0xffffu)) + T(0.5)) * T(0x1p-15) - T(1);
   }
-  for (int64_t i = 0; i < f.height; ++i)
-    for (int64_t j = 0; j < f.width; j += kLanes<T>)
-      store(f.smoothed + i * f.smoothed_stride + f.radius + j,
-            weighted_sum(f, f.noise + i * f.stride + j, f.stride));
   for (int64_t i = 0; i < f.height; ++i) {
-    for (int64_t j = 0; j < f.width; j += kLanes<T>) {
-      T* const to = shifts + i * f.stride + j;
-      const Vec<T> smooth = weighted_sum(f, f.smoothed + i * f.smoothed_stride + j, int64_t(1));
-      store(to, fma(broadcast(f.factor), smooth, load(to)));
-    }
+    const int64_t first = f.radius > i ? f.radius - i : 0;
+    const int64_t below = f.height - 1 - i;
+    const int64_t last = f.radius + (below < f.radius ? below : f.radius);
+    T* const to = f.smoothed + i * f.smoothed_stride + f.radius;
+    // From the row of the first term on, so that no pointer lies outside.
+    weighted_row(f.weights + first, last - first + 1, f.noise + (i + first - f.radius) * f.stride,
+                 f.stride, f.width, [&](int64_t j, Vec<T> sums) { store(to + j, sums); });
+  }
+  for (int64_t i = 0; i < f.height; ++i) {
+    T* const to = shifts + i * f.stride;
+    const auto add = [&](int64_t j, Vec<T> sums) {
+      store(to + j, fma(broadcast(f.factor), sums, load(to + j)));
+    };
+    weighted_row(f.weights, 2 * f.radius + 1, f.smoothed + i * f.smoothed_stride, int64_t(1),
+                 f.width, add);
   }
 }
 
@@ -117,8 +139,10 @@ void displacement(const DisplacementArgs<T>& f) {
   for (int64_t first = 0; first < pixels; first += 4 * kWords) {
     const PhiloxBlock block =
         random_blocks(f.seed, f.use, f.stream, f.first_block + uint64_t(first / 4));
+    uint64_t words[4][kWords];
+    __builtin_memcpy(words, &block, sizeof(words));
     for (int i = 0; i < kWords; ++i)
-      for (int w = 0; w < 4; ++w) f.words[first + 4 * i + w] = uint32_t(block.word[w][i]);
+      for (int w = 0; w < 4; ++w) f.words[first + 4 * i + w] = uint32_t(words[w][i]);
   }
   add_displacement(f, 16, f.column_shifts);
   add_displacement(f, 0, f.row_shifts);

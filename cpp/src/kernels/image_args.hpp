@@ -33,7 +33,7 @@ struct DisplacementArgs {
   int64_t radius;
   T factor;
   uint32_t* words;  // height x width, and room for kMostWords more
-  T* noise;         // (height + 2 radius) x stride; zeros around height x width
+  T* noise;         // height x stride; zeros behind each row
   T* smoothed;      // height x smoothed_stride; zeros in `radius` columns before and all behind
   int64_t smoothed_stride;
   T* column_shifts;  // height x stride; what comes is added to them

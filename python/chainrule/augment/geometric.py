@@ -30,9 +30,9 @@ class RandomShift(Augmentation):
     >>> from chainrule import augment
     >>> image = [[[0.0, 0.0, 0.0], [0.0, 5.0, 0.0], [0.0, 0.0, 0.0]]]
     >>> augment.apply(image, [augment.RandomShift(1)], seed=1)[0]
-    array([[0., 5., 0.],
+    array([[0., 0., 0.],
            [0., 0., 0.],
-           [0., 0., 0.]], dtype=float32)
+           [5., 0., 0.]], dtype=float32)
     """
 
     kind = "random_shift"

@@ -117,7 +117,7 @@ ImageAugmenter<T>::ImageAugmenter(const kernels::KernelTable<T>& kernels,
     if (moves_) memory.bordered = Buffer<T>((height_ + 3) * (width_ + 3) * channels_);
     if (displaces_) {
       memory.words = Buffer<std::uint32_t>(height_ * width_ + kernels::kMostWords);
-      memory.noise = Buffer<T>((height_ + 2 * most_radius_) * shift_stride());
+      memory.noise = Buffer<T>(height_ * shift_stride());
       memory.smoothed = Buffer<T>(height_ * smoothed_stride());
       memory.column_shifts = Buffer<T>(height_ * shift_stride());
       memory.row_shifts = Buffer<T>(height_ * shift_stride());
@@ -179,14 +179,14 @@ void ImageAugmenter<T>::move(Map& map, const Augmentation& a, const Draw& draw) 
 template <class T>
 void ImageAugmenter<T>::displace(std::size_t index, const Draw& draw, Workspace& memory) const {
   const Buffer<T>& weights = weights_[index];
-  // The borders of zeros lie where those of the widest Gaussian do.
+  // The zeros before each row end where those for the widest Gaussian do.
   const std::int64_t border = most_radius_ - weights.size() / 2;
   kernels_.displacement({draw.seed, static_cast<std::uint32_t>(RandomUse::augmentation),
                          draw.stream, draw.first_block, height_, width_, weights.data(),
                          weights.size() / 2, static_cast<T>(augmentations_[index].alpha),
-                         memory.words.data(), memory.noise.data() + border * shift_stride(),
-                         memory.smoothed.data() + border, smoothed_stride(),
-                         memory.column_shifts.data(), memory.row_shifts.data(), shift_stride()});
+                         memory.words.data(), memory.noise.data(), memory.smoothed.data() + border,
+                         smoothed_stride(), memory.column_shifts.data(), memory.row_shifts.data(),
+                         shift_stride()});
 }
 
 // From the map about the centre to one of rows and columns counted from the border's.

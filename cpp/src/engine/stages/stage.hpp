@@ -42,7 +42,7 @@ struct Step {
   std::int64_t steps_per_epoch = 1;
   std::uint64_t epoch = 0;  // of the network, from 0; with the next, the counter of augmentations
   RowOrder places = {};     // of the batch's rows among those of the epoch
-  T* gradients = nullptr;                     // arena to leave the gradients in, or
+  T* gradients = nullptr;   // arena to leave the gradients in, or
   const Update<T>* update = nullptr;          // the optimizer that takes them at once
   kernels::PrefetchCursor* cursor = nullptr;  // of the next batch, this thread's
 
