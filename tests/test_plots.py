@@ -14,7 +14,7 @@ import pytest
 
 from chainrule.metrics import confusion_matrix
 from chainrule.network.history import History
-from chainrule.plots import plot_confusion_matrix, plot_history
+from chainrule.plots import plot_confusion_matrix, plot_history, plot_images
 
 pytest.importorskip("matplotlib")
 
@@ -127,3 +127,30 @@ def test_missing_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=r'pip install "chainrule\[plot\]"'):
         plot_history(trained())
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 6), (5, 4, 6, 1), (5, 4, 6, 3)])
+def test_images_lie_in_a_grid_of_one_scale(shape: tuple[int, ...]) -> None:
+    images = np.arange(np.prod(shape)).reshape(shape).astype(np.uint8)
+    figure = plot_images(images, titles="abcde", columns=3)
+    assert [axes.get_title() for axes in figure.axes] == list("abcde")
+    places = {axes.get_subplotspec().get_geometry()[:2] for axes in figure.axes}
+    assert places == {(2, 3)}
+    drawn = np.array([axes.images[0].get_array() for axes in figure.axes])
+    low, high = images.min(), images.max()
+    expected = (images - float(low)) / (float(high) - float(low))
+    np.testing.assert_allclose(drawn.reshape(shape), expected)
+    assert len(plot_images(np.ones((7, 2, 2))).axes) == 7
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (0, 4, 4), (2, 4, 4, 2), (2, 4, 4, 3, 1)])
+def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"images must have shape .*, got \("):
+        plot_images(np.zeros(shape))
+
+
+def test_titles_and_columns_of_images_are_checked() -> None:
+    with pytest.raises(ValueError, match="titles must have one for each of 2 images, got 1"):
+        plot_images(np.zeros((2, 4, 4)), titles=["a"])
+    with pytest.raises(ValueError, match="columns must be >= 1"):
+        plot_images(np.zeros((2, 4, 4)), columns=0)

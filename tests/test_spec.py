@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from chainrule import activations, initializers, layers, losses, optimizers, schedules
+from chainrule import activations, augment, initializers, layers, losses, optimizers, schedules
 from chainrule.spec import Spec
 
 FAMILIES: list[type[Spec]] = [
     activations.Activation,
+    augment.Augmentation,
     initializers.Initializer,
     layers.Layer,
     losses.Loss,
@@ -37,6 +38,12 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "repeat_vector": {"n": 3},
     "clip": {"min_value": -1.0, "max_value": 1.0},
     "gaussian_noise": {"stddev": 0.1},
+    "random_shift": {"x": 2},
+    "random_rotation": {"degrees": [15]},
+    "random_zoom": {"low": 0.8, "high": 1.2},
+    "random_brightness": {"factor": 0.2},
+    "cut_out": {"size": 4},
+    "pixel_noise": {"stddev": 0.1},
     "cosine": {"epochs": 4},
     "one_cycle": {"epochs": 4},
     "coslog": {"epochs": 4},
@@ -105,6 +112,12 @@ CHANGED: list[tuple[Spec, str]] = [
     (layers.GRU(4, return_sequences=True), "GRU(4, return_sequences=True)"),
     (layers.LSTM(4, unit_forget_bias=False), "LSTM(4, unit_forget_bias=False)"),
     (activations.Elu(2), "Elu(alpha=2.0)"),
+    (augment.RandomShift(2), "RandomShift(2.0)"),
+    (augment.RandomShift(0.5, 0, subpixel=True), "RandomShift(0.5, y=0.0, subpixel=True)"),
+    (augment.RandomFlip(vertical=True), "RandomFlip(vertical=True)"),
+    (augment.RandomRotation(15), "RandomRotation((15.0,))"),
+    (augment.RandomRotation((-5, 15)), "RandomRotation((-5.0, 15.0))"),
+    (augment.ElasticDeformation(3), "ElasticDeformation(sigma=3.0)"),
     (activations.Gelu(), "Gelu()"),
     (initializers.Uniform(-1, 1), "Uniform(low=-1.0, high=1.0)"),
     (initializers.Orthogonal(2), "Orthogonal(gain=2.0)"),
@@ -140,7 +153,7 @@ CHANGED: list[tuple[Spec, str]] = [
 CHANGED_CASES = [pytest.param(described, text, id=text[:40]) for described, text in CHANGED]
 NAMESPACE = {
     name: value
-    for module in (layers, activations, losses, optimizers, schedules, initializers)
+    for module in (layers, activations, augment, losses, optimizers, schedules, initializers)
     for name, value in vars(module).items()
     if isinstance(value, type) and name not in ("Activation", "Constant")
 }
@@ -185,6 +198,7 @@ def test_constructors_take_exactly_the_cores_options(family: type[Spec], kind: s
         "dropout": {"rate_schedule"},
         "scale": {"scale_initializer"},
         "average": {"independent"},
+        "random_shift": {"y"},
     }.get(kind, set())
     if kind == "normalization":  # whose defaults no config holds
         options |= {"method", "clip", "missing", "columns", "indicator_columns", "invert"}

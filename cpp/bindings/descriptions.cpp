@@ -8,6 +8,7 @@
 #include "bindings/callables.hpp"
 #include "bindings/config.hpp"
 #include "chainrule/activation.hpp"
+#include "chainrule/augmentation.hpp"
 #include "chainrule/early_stopping.hpp"
 #include "chainrule/initializer.hpp"
 #include "chainrule/layer.hpp"
@@ -56,6 +57,7 @@ struct LayerHandle {
 
 void init_descriptions(py::module_& module) {
   bind_description<Activation>(module, "Activation", "A checked activation.");
+  bind_description<Augmentation>(module, "Augmentation", "A checked augmentation.");
   bind_description<Initializer>(module, "Initializer", "A checked initializer.");
   bind_description<LayerHandle>(module, "Layer", "A checked layer.")
       .def_static(

@@ -4,6 +4,7 @@
 #include "bindings/arrays.hpp"
 #include "bindings/bindings.hpp"
 #include "bindings/gil.hpp"
+#include "chainrule/augmentation.hpp"
 #include "chainrule/names.hpp"
 #include "chainrule/network.hpp"
 #include "chainrule/random.hpp"
@@ -37,6 +38,20 @@ void init_precision(py::module_& module) {
       },
       py::arg("loss"), py::arg("outputs").noconvert(), py::arg("y"),
       py::arg("sample_weight") = py::none(), py::arg("class_weight") = py::none());
+  module.def(
+      "augment_images",
+      [](const Augmentations& augmentations, const py::array& x,
+         const std::vector<std::int64_t>& shape, std::uint64_t seed, std::int64_t epoch,
+         std::int64_t first_row, Matrix<T>& out) {
+        const RowsView rows = rows_view(x, "x");
+        if (out.ndim() != 2 || out.shape(0) != rows.rows || out.shape(1) != rows.columns)
+          throw py::value_error("out must have the shape of x");
+        T* const y = out.mutable_data();
+        const ReleasedGil release;
+        augment_images(augmentations, rows, Shape(shape), seed, epoch, y, first_row);
+      },
+      py::arg("augmentations"), py::arg("x"), py::arg("shape"), py::arg("seed"), py::arg("epoch"),
+      py::arg("first_row"), py::arg("out").noconvert());
   module.def(
       "apply_link",
       [](const Loss& loss, Matrix<T>& outputs) {

@@ -85,7 +85,15 @@ void bind_training(py::class_<Network<T>>& network) {
              std::int64_t batch_rows) {
             self.check_trains(optimizer, input_sparsity(sparsity), batch_rows);
           },
-          py::arg("optimizer"), py::arg("input_sparsity"), py::arg("batch_rows"));
+          py::arg("optimizer"), py::arg("input_sparsity"), py::arg("batch_rows"))
+      .def(
+          "check_augment",
+          [](const N& self, const std::optional<RowsOrList>& x, const Augmentations& augment) {
+            if (!x) return self.check_augment(Inputs(), augment);
+            const InputViews rows(*x, "x");
+            self.check_augment(rows, augment);
+          },
+          py::arg("x"), py::arg("augment"));
 }
 
 template void bind_training<float>(py::class_<Network<float>>&);

@@ -228,7 +228,8 @@ class FitCall {
   FitCall(Network<T>& self, const py::object& observer, const py::tuple& training,
           const std::optional<py::tuple>& validation, std::int64_t epochs, std::int64_t batch_size,
           bool shuffle, int num_threads, const std::string& sparsity, std::int64_t first_batch,
-          const LossSums* losses_before, const py::object& progress, bool wants_batches)
+          const LossSums* losses_before, const py::object& progress, bool wants_batches,
+          Augmentations augment)
       : data_(training, self),
         x_(views_of(data_.x, "x")),
         y_(TargetViews(data_.y, data_.sample_weight, data_.class_weight).views()),
@@ -243,6 +244,7 @@ class FitCall {
     o.input_sparsity = input_sparsity(sparsity);
     o.first_batch = first_batch;
     if (losses_before) o.losses_before = *losses_before;
+    o.augment = std::move(augment);
     o.rows = numbers_of(data_.numbers);
     o.outputs = data_.destination();
     o.read = reader(data_.read, poll_, rows_);
@@ -286,9 +288,10 @@ template <class T>
 void fit(Network<T>& self, const py::object& observer, const py::tuple& training,
          const std::optional<py::tuple>& validation, std::int64_t epochs, std::int64_t batch_size,
          bool shuffle, int num_threads, const std::string& sparsity, std::int64_t first_batch,
-         const LossSums* losses_before, const py::object& progress, bool wants_batches) {
+         const LossSums* losses_before, const py::object& progress, bool wants_batches,
+         const Augmentations& augment) {
   FitCall<T>(self, observer, training, validation, epochs, batch_size, shuffle, num_threads,
-             sparsity, first_batch, losses_before, progress, wants_batches)
+             sparsity, first_batch, losses_before, progress, wants_batches, augment)
       .run();
 }
 
@@ -315,7 +318,8 @@ std::vector<FitOutcome> train_many(const std::vector<py::tuple>& calls, int num_
         c[0].cast<Network<T>&>(), c[1], c[2].cast<py::tuple>(),
         c[3].cast<std::optional<py::tuple>>(), c[4].cast<std::int64_t>(), c[5].cast<std::int64_t>(),
         c[6].cast<bool>(), c[7].cast<int>(), c[8].cast<std::string>(), c[9].cast<std::int64_t>(),
-        c[10].is_none() ? nullptr : c[10].cast<const LossSums*>(), c[11], c[12].cast<bool>()));
+        c[10].is_none() ? nullptr : c[10].cast<const LossSums*>(), c[11], c[12].cast<bool>(),
+        c[13].cast<Augmentations>()));
     jobs.push_back(fits.back()->job());
   }
   Poll poll(progress);
@@ -345,7 +349,7 @@ void bind_training_loop(py::class_<Network<T>>& network) {
       .def("fit", &fit<T>, py::arg("observer"), py::arg("training"), py::arg("validation"),
            py::arg("epochs"), py::arg("batch_size"), py::arg("shuffle"), py::arg("num_threads"),
            py::arg("input_sparsity"), py::arg("first_batch"), py::arg("losses_before").none(true),
-           py::arg("progress"), py::arg("wants_batches"),
+           py::arg("progress"), py::arg("wants_batches"), py::arg("augment"),
            "Run the core's loop of training, which asks and tells `observer`.")
       .def_static("train_many", &train_many<T>, py::arg("calls"), py::arg("num_threads"),
                   py::arg("progress"),

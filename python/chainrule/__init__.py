@@ -88,7 +88,7 @@ from chainrule.runtime import (
 )
 
 if TYPE_CHECKING:
-    from chainrule import data, graph, plots
+    from chainrule import augment, data, graph, plots
     from chainrule.c_export import export_c
     from chainrule.diagnosis.learning_rate import find_learning_rate
     from chainrule.interop.onnx_export import to_onnx
@@ -151,6 +151,7 @@ __all__ = [
     "Take",
     "__version__",
     "activations",
+    "augment",
     "callbacks",
     "cross_validate",
     "data",
@@ -190,6 +191,7 @@ __all__ += [
 # Few programs read data files, plot, import or export, so only the first use pays for it.
 _LAZY = {
     "GradientReport": "chainrule.network.gradient_check",
+    "augment": "chainrule.augment",
     "cross_validate": "chainrule.network.cross_validation",
     "data": "chainrule.data",
     "ensemble": "chainrule.network.ensembles",

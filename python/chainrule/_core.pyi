@@ -46,6 +46,17 @@ class Activation:
     @property
     def config(self) -> dict[str, typing.Any]: ...
 
+class Augmentation:
+    """A checked augmentation."""
+
+    @staticmethod
+    def kinds() -> list[str]: ...
+    def __getstate__(self) -> dict[str, typing.Any]: ...
+    def __init__(self, config: typing.Any) -> None: ...
+    def __setstate__(self, arg0: dict[str, typing.Any]) -> None: ...
+    @property
+    def config(self) -> dict[str, typing.Any]: ...
+
 class Initializer:
     """A checked initializer."""
 
@@ -281,6 +292,14 @@ class Network32:
         self, dy: numpy.typing.NDArray[typing.Any]
     ) -> numpy.typing.NDArray[numpy.float32]: ...
     def category_code(self, column: int, name: str) -> int: ...
+    def check_augment(
+        self,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows]
+        | None,
+        augment: collections.abc.Sequence[Augmentation],
+    ) -> None: ...
     def check_loss(
         self, loss: typing.Any, loss_weights: collections.abc.Sequence[float] | None = None
     ) -> None: ...
@@ -351,6 +370,7 @@ class Network32:
         losses_before: LossSum | None,
         progress: typing.Any,
         wants_batches: bool,
+        augment: collections.abc.Sequence[Augmentation],
     ) -> None:
         """Run the core's loop of training, which asks and tells `observer`."""
     def forward(
@@ -513,6 +533,14 @@ class Network64:
         self, dy: numpy.typing.NDArray[typing.Any]
     ) -> numpy.typing.NDArray[numpy.float64]: ...
     def category_code(self, column: int, name: str) -> int: ...
+    def check_augment(
+        self,
+        x: numpy.typing.NDArray[typing.Any]
+        | CompressedRows
+        | collections.abc.Sequence[numpy.typing.NDArray[typing.Any] | CompressedRows]
+        | None,
+        augment: collections.abc.Sequence[Augmentation],
+    ) -> None: ...
     def check_loss(
         self, loss: typing.Any, loss_weights: collections.abc.Sequence[float] | None = None
     ) -> None: ...
@@ -583,6 +611,7 @@ class Network64:
         losses_before: LossSum | None,
         progress: typing.Any,
         wants_batches: bool,
+        augment: collections.abc.Sequence[Augmentation],
     ) -> None:
         """Run the core's loop of training, which asks and tells `observer`."""
     def forward(
@@ -1000,6 +1029,26 @@ class TrainingState:
 def apply_link(loss: Loss, outputs: numpy.typing.NDArray[numpy.float32]) -> None: ...
 @typing.overload
 def apply_link(loss: Loss, outputs: numpy.typing.NDArray[numpy.float64]) -> None: ...
+@typing.overload
+def augment_images(
+    augmentations: collections.abc.Sequence[Augmentation],
+    x: numpy.typing.NDArray[typing.Any],
+    shape: collections.abc.Sequence[int],
+    seed: int,
+    epoch: int,
+    first_row: int,
+    out: numpy.typing.NDArray[numpy.float32],
+) -> None: ...
+@typing.overload
+def augment_images(
+    augmentations: collections.abc.Sequence[Augmentation],
+    x: numpy.typing.NDArray[typing.Any],
+    shape: collections.abc.Sequence[int],
+    seed: int,
+    epoch: int,
+    first_row: int,
+    out: numpy.typing.NDArray[numpy.float64],
+) -> None: ...
 def check_input_sparsity(name: str) -> None:
     """Raise ValueError unless the name is one of the paths for input."""
 

@@ -22,12 +22,12 @@ def boolean(name: str, value: bool) -> bool:
     return bool(value)
 
 
-def positive_integer(name: str, value: int) -> int:
-    """Return `value` as an int; TypeError or ValueError unless it is an integer >= 1."""
+def positive_integer(name: str, value: int, *, least: int = 1) -> int:
+    """Return `value` as an int; TypeError or ValueError unless it is an integer >= `least`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(f"{name} must be an integer, got {value!r:.80}")
-    if value < 1:
-        raise ValueError(f"{name} must be >= 1, got {value}")
+    if value < least:
+        raise ValueError(f"{name} must be >= {least}, got {value}")
     if value > _LARGEST_INTEGER:
         raise ValueError(f"{name} must be <= {_LARGEST_INTEGER}, got {value}")
     return int(value)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plots of a training run and of a confusion matrix; they need the extra ``chainrule[plot]``."""
+"""Plots of a run, a confusion matrix and images; they need the extra ``chainrule[plot]``."""
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from chainrule.arguments import positive_integer
 from chainrule.names import module_attributes, unknown_name
 from chainrule.network.history import History
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_confusion_matrix", "plot_history"]
+__all__ = ["plot_confusion_matrix", "plot_history", "plot_images"]
 
 if not TYPE_CHECKING:  # which would take every attribute for defined
     __getattr__, __dir__ = module_attributes(__name__, __all__)
@@ -142,6 +144,75 @@ def plot_confusion_matrix(
         color = "white" if share > 0.5 else "black"
         text = f"{counts[row, column]:.6g}"
         axes.text(column, row, text, ha="center", va="center", color=color)
+    return saved(figure, path)
+
+
+def plot_images(
+    images: ArrayLike,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    titles: Sequence[object] | None = None,
+    columns: int | None = None,
+) -> Figure:
+    """Draw a grid of images, all by one scale from their least number to their greatest.
+
+    Parameters
+    ----------
+    images : array_like of shape (n, height, width) or (n, height, width, channels)
+        Of 1 channel, drawn in grey, or of 3 for red, green and blue. Such as
+        `chainrule.augment.apply` gives.
+    path : str or path-like, optional
+        File to write; the suffix decides the format, such as ``.png`` or ``.svg``.
+    titles : sequence of length n, optional
+        What stands above each image, such as its class.
+    columns : int, optional
+        Images side by side; by default as many as make the grid about square.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A figure that pyplot does not know of.
+
+    Raises
+    ------
+    ValueError
+        If `images` has another shape, or `titles` another length.
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> x, y = cr.data.load_digits()
+    >>> figure = cr.plots.plot_images(x[:6].reshape(-1, 8, 8), titles=y[:6])
+    >>> len(figure.axes)
+    6
+    """
+    pixels = np.asarray(images)
+    channels = pixels.shape[-1] if pixels.ndim == 4 else 1
+    if pixels.ndim not in (3, 4) or channels not in (1, 3) or pixels.size == 0:
+        raise ValueError(
+            f"images must have shape (n, height, width), or (n, height, width, channels) with 1 "
+            f"channel or 3, got {pixels.shape}"
+        )
+    count, height, width = pixels.shape[:3]
+    if titles is not None and len(titles) != count:
+        raise ValueError(f"titles must have one for each of {count} images, got {len(titles)}")
+    if columns is None:
+        columns = math.isqrt(count - 1) + 1
+    side = min(positive_integer("columns", columns), count)
+    lines = -(-count // side)
+    low, high = float(pixels.min()), float(pixels.max())
+    shades = (pixels - low) / (high - low if high > low else 1.0)
+    if channels == 1:
+        shades = shades.reshape(count, height, width)
+    figure = new_figure(side, lines * (height / width + (0.0 if titles is None else 0.25)))
+    for index, image in enumerate(shades):
+        axes = figure.add_subplot(lines, side, index + 1)
+        axes.imshow(image, cmap="gray", vmin=0, vmax=1)
+        axes.set_axis_off()
+        if titles is not None:
+            axes.set_title(str(titles[index]), fontsize=8)
     return saved(figure, path)
 
 

@@ -6,6 +6,7 @@
 #include "chainrule/activation_kind.hpp"
 #include "chainrule/any_model.hpp"
 #include "chainrule/atomic_file.hpp"
+#include "chainrule/augmentation.hpp"
 #include "chainrule/best_parameters.hpp"
 #include "chainrule/callback.hpp"
 #include "chainrule/config.hpp"

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "chainrule/augmentation.hpp"
 #include "chainrule/callback.hpp"
 #include "chainrule/cxx20.hpp"
 #include "chainrule/data.hpp"
@@ -289,6 +290,10 @@ class CHAINRULE_API Network {
   /// that are not zero, or is not to leave out zeros.
   void check_trains(const Optimizer& optimizer, InputSparsity input_sparsity,
                     std::int64_t batch_rows) const;
+
+  /// Throws Error for augmentations with options out of range, and where no input has images, or
+  /// one that does holds categories or is compressed in x, which may have no rows.
+  void check_augment(const Inputs& x, const Augmentations& augmentations) const;
 
   /// The stages that a training batch of `batch_size` rows goes through, and the path that the
   /// input would take if it were `x`; without rows the one that it took in the last training, if

@@ -10,7 +10,13 @@
 namespace chainrule {
 
 /// What a random stream is for; part of the counter, so that no two uses ever share numbers.
-enum class RandomUse : std::uint32_t { initialization = 1, shuffle = 2, dropout = 3, noise = 4 };
+enum class RandomUse : std::uint32_t {
+  initialization = 1,
+  shuffle = 2,
+  dropout = 3,
+  noise = 4,
+  augmentation = 5
+};
 
 /// Philox 4x32-10: four random words as a pure function of a counter and a key.
 /// Reference: Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "chainrule/augmentation.hpp"
 #include "chainrule/callback.hpp"
 #include "chainrule/cxx20.hpp"
 #include "chainrule/early_stopping.hpp"
@@ -40,6 +41,7 @@ struct FitOptions {
   int num_threads = 0;  // 0: default_num_threads()
   bool shuffle = true;
   InputSparsity input_sparsity = InputSparsity::automatic;
+  Augmentations augment = {};   // of the images trained on; see EpochOptions::augment
   InputRows validation_x = {};  // no rows: none
   OutputTargets validation_y = {};
   std::optional<EarlyStopping> early_stopping = {};

@@ -149,6 +149,13 @@ FitOptions fit_options(const chainrule_fit_options& given, const Graph& graph) {
   read_rows(given, o, graph);
   if (given.early_stopping != nullptr)
     o.early_stopping = EarlyStopping::from_config(config_from_json(given.early_stopping));
+  if ((given.augment == nullptr) != (given.augment_count == 0) || given.augment_count < 0)
+    throw Error(std::string("options.augment is ") + (given.augment ? "a list" : "NULL") +
+                " and augment_count " + std::to_string(given.augment_count));
+  for (std::int64_t i = 0; i < given.augment_count; ++i) {
+    require_non_null(given.augment[i], ("options.augment[" + std::to_string(i) + "]").c_str());
+    o.augment.push_back(Augmentation::from_config(config_from_json(given.augment[i])));
+  }
   o.data_checked = given.data_checked != 0;
   read_batches(given, o, graph.outputs().size());
   read_events(given, o, graph.outputs().size());

@@ -33,7 +33,7 @@ class CompiledLoss {
   /// slot.
   bool is_for(const Losses& losses, const engine::PlanOptions& options) const {
     if (losses.size() != losses_.size() || plan.batch_size() != options.batch_size ||
-        plan.threads() != options.threads)
+        plan.threads() != options.threads || plan.augmentations() != options.augment)
       return false;
     for (std::size_t i = 0; i < losses_.size(); ++i)
       if (!(losses[i] == losses_[i]) || losses.weight(i) != weights_[i]) return false;

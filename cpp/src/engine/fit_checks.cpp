@@ -46,6 +46,9 @@ void Trainer<T>::State::check(const Inputs& x, const Targets& y, const FitOption
       check_data(o.validation_x, o.validation_y, "validation_x", "validation_y");
     }
   }
+  network->check_augment(x, o.augment);
+  if (o.iterate && !o.augment.empty())
+    throw Error("augment needs batches, and an optimizer that takes a step for each of them");
   if (o.read && !o.rows.empty()) throw Error("rows need an x that is in memory");
   if (o.read_validation && !o.validation_rows.empty())
     throw Error("validation_rows need a validation_x that is in memory");

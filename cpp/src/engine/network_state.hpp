@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "chainrule/augmentation.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/network.hpp"
 #include "engine/backprop_session.hpp"
@@ -113,6 +114,8 @@ struct Network<T>::State {
   /// What an input is called in errors: x where it is the only one; y so for an output.
   std::string input_name(std::size_t input) const;
   std::string output_name(std::size_t output) const;
+  /// See Network::check_augment.
+  void check_augment(const Inputs& x, const Augmentations& augmentations) const;
   /// Throws Error when batches of `rows` rows are too small to train a layer.
   void check_batch(std::int64_t rows) const;
   /// Throws Error unless there is a loss for each output that goes with it; the same with x and y.

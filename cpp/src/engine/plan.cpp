@@ -41,7 +41,7 @@ Plan<T>::Plan(const kernels::KernelTable<T>& kernels, const Graph& graph, Parame
     use.y = {nullptr, tensor.columns, row_stride<T>(tensor.columns), tensor.positions};
     tensors_.push_back(use);
   }
-  make_inputs();
+  make_inputs(graph);
   find_gradients();
   allocate_values();
   allocate_gradients();
@@ -73,8 +73,9 @@ std::vector<FirstStage<T>> Plan<T>::first_stages(std::size_t tensor) const {
 // input's own tensor, and that of a stage whose entries are listed is not written: neither gets
 // memory.
 template <class T>
-void Plan<T>::make_inputs() {
-  for (const std::size_t tensor : graph_.inputs) {
+void Plan<T>::make_inputs(const Graph& graph) {
+  for (std::size_t number = 0; number < graph_.inputs.size(); ++number) {
+    const std::size_t tensor = graph_.inputs[number];
     const std::vector<FirstStage<T>> first = first_stages(tensor);
     std::vector<Stage<T>*> readers;
     for (const std::size_t reader : graph_.tensors[tensor].readers)
@@ -82,6 +83,7 @@ void Plan<T>::make_inputs() {
     inputs_.push_back(std::make_unique<BatchInput<T>>(
         kernels_, options_, graph_.tensors[tensor].columns, readers, first));
     BatchInput<T>& input = *inputs_.back();
+    input.augment(graph.node(graph.inputs()[number]).shape, number);
     if (first.empty()) continue;
     for (std::size_t i = 0; i < ops_.size(); ++i) {
       const StageNode<T>& node = graph_.stages[i];

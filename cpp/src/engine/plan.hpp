@@ -80,6 +80,7 @@ class Plan {
 
   std::int64_t batch_size() const { return options_.batch_size; }
   int threads() const { return options_.threads; }
+  const Augmentations& augmentations() const { return options_.augment; }
   /// The bytes of all tensors and their gradients.
   std::int64_t tensor_bytes() const { return value_memory_.bytes() + gradient_memory_.bytes(); }
 
@@ -123,7 +124,7 @@ class Plan {
 
   // What the constructor is made of, in its order.
   std::vector<FirstStage<T>> first_stages(std::size_t tensor) const;
-  void make_inputs();
+  void make_inputs(const Graph& graph);
   void find_gradients();
   void allocate_values();
   void allocate_gradients();

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "chainrule/augmentation.hpp"
 #include "chainrule/loss.hpp"
 
 namespace chainrule::engine {
@@ -20,6 +21,7 @@ struct PlanOptions {
   bool keep_values = false;  // of all tensors, to be looked at behind the forward pass
   Losses losses = {};        // of each output: replaces a last activation that it contains
   std::vector<std::int64_t> result_nodes = {};  // what is worked out; empty: the graph's outputs
+  Augmentations augment = {};                   // of the images that are read
   const Occupancy* occupancy = nullptr;  // of the network, while functions of the caller's run
 };
 

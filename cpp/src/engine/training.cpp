@@ -91,6 +91,7 @@ Network<T>::State::EpochRun::EpochRun(State& state, const Inputs& x, const Targe
       poller_(options, state.occupancy, session_.last_poll) {
   check_data();
   s_.check_no_overlap(there_, y, outputs_, rows_, s_.outputs);
+  s_.check_augment(there_, options.augment);
   optimizer.check();
   path_ = path_of(optimizer, options.input_sparsity);
   check_learning_rates();
@@ -179,6 +180,7 @@ void Network<T>::State::EpochRun::prepare() {
   plan_options.backward = true;
   plan_options.whole_steps = true;
   plan_options.losses = losses_;
+  plan_options.augment = options_.augment;
   compiled_ = &s_.compile(session_.compiled, losses_, plan_options);
   const bool has_begun = options_.whole_epoch && first_batch_ > 0;
   const bool is_ready = same_data_ && compiled_->ready && first_batch_ > 0;
@@ -241,6 +243,8 @@ void Network<T>::State::EpochRun::run_piece(engine::Team team) {
     step.seed = s_.seed;
     step.number = static_cast<std::uint64_t>(s_.total_steps + done);
     step.schedule_step = s_.total_steps + done - options_.schedule_origin;
+    step.epoch = static_cast<std::uint64_t>(options_.whole_epoch ? s_.epochs : s_.total_steps);
+    step.places = order;
     step.steps_per_epoch = options_.whole_epoch ? all_batches_ : 1;
     const auto& decay = optimizer_.weight_decay_schedule;
     const engine::StepFactors factors{

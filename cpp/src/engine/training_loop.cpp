@@ -57,6 +57,7 @@ Trainer<T>::State::Loop::Loop(State& state, const Inputs& x, const Targets& y,
   o.first_batch = options.first_batch;
   if (!options.losses_before.empty()) o.losses_before = options.losses_before;
   o.rows = options.rows;
+  o.augment = options.augment;
   o.outputs = options.outputs;
   o.read = options.read;
   o.poll = options.poll;

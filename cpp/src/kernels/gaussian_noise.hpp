@@ -20,8 +20,8 @@ void gaussian_noise(const RandomRows& f, double stddev, const T* x, T* y, int64_
     const T* from = x + row * stride;
     T* to = y + row * stride;
     for (int64_t first = 0; first < f.columns; first += 4 * kWords) {
-      const PhiloxBlock block =
-          random_blocks(f.seed, f.use, f.stream, uint64_t(row * blocks_per_row + first / 4));
+      const PhiloxBlock block = random_blocks(
+          f.seed, f.use, f.stream, f.first_block + uint64_t(row * blocks_per_row + first / 4));
       for (int w = 0; w < 4; ++w) {
         const Real noise = stddev * normal_of(block.word[w]);
         for (int i = 0; i < kWords; ++i) {

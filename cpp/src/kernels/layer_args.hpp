@@ -196,6 +196,7 @@ struct RandomRows {
   uint32_t use;
   uint64_t stream;  // one per layer and step
   int64_t row_begin, row_end, columns;
+  uint64_t first_block = 0;  // of row 0
 };
 
 }  // namespace chainrule::kernels

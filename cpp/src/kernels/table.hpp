@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "kernels/image_args.hpp"
 #include "kernels/kinds.hpp"
 #include "kernels/layer_args.hpp"
 #include "kernels/layout.hpp"
@@ -155,6 +156,9 @@ struct TrainingKernels {
   void (*dropout_factors)(const DropoutArgs&, T scale, T* factors, int64_t stride);
   /// y = x + stddev * normal variates; y may be x.
   void (*gaussian_noise)(const RandomRows&, double stddev, const T* x, T* y, int64_t stride);
+
+  void (*resample)(const ResampleArgs<T>&);
+  void (*displacement)(const DisplacementArgs<T>&);
 
   // Of double alone; null for float. Products of pairs of columns; and of rows [row_begin,
   // row_end):

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/activation.hpp"
+#include "kernels/augmentation.hpp"
 #include "kernels/dot.hpp"
 #include "kernels/dropout.hpp"
 #include "kernels/elementwise.hpp"
@@ -73,6 +74,8 @@ constexpr TrainingKernels<T> training_kernels() {
   k.prelu_gradient = prelu_gradient<T>;
   k.dropout_factors = dropout_factors<T>;
   k.gaussian_noise = gaussian_noise<T>;
+  k.resample = resample<T>;
+  k.displacement = displacement<T>;
   if constexpr (sizeof(T) == sizeof(double)) {
     k.pair_products = pair_products<T>;
     k.subtract_products = subtract_products<T>;

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ class EpochUnderWay(NamedTuple):
     shuffle: bool
     total_steps: int
     losses: list[list[float]]  # of those batches, by output: sum, weight and unit
+    augment: Sequence[Mapping[str, Any]] = ()  # the configs
 
     @property
     def is_over(self) -> bool:
@@ -36,7 +37,10 @@ class EpochUnderWay(NamedTuple):
     @property
     def record(self) -> dict[str, Any]:
         """The same as JSON has it."""
-        return self._asdict()
+        record = self._asdict()
+        if not self.augment:
+            del record["augment"]
+        return record
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> EpochUnderWay:
@@ -52,15 +56,23 @@ class EpochUnderWay(NamedTuple):
             loss, weight, unit = map(float, sums)
             if not (math.isfinite(loss) and 0 <= weight < math.inf and 0 < unit < math.inf):
                 raise ValueError(f"an epoch under way has losses {sums}")
+        for described in made.augment:
+            _core.Augmentation(described)
         return made
 
     def fits(
-        self, rows: int, batch_size: int, shuffle: bool, total_steps: int, outputs: int
+        self,
+        rows: int,
+        batch_size: int,
+        shuffle: bool,
+        total_steps: int,
+        outputs: int,
+        augment: Sequence[Mapping[str, Any]],
     ) -> bool:
         """Whether a training of so many rows and batches is the one that was saved."""
-        given = (min(batch_size, rows), rows, shuffle, total_steps, outputs)
+        given = (min(batch_size, rows), rows, shuffle, total_steps, outputs, list(augment))
         own = (min(self.batch_size, self.rows), self.rows, self.shuffle, self.total_steps)
-        return given == (*own, len(self.losses))
+        return given == (*own, len(self.losses), list(self.augment))
 
     @property
     def sums(self) -> _core.LossSum:

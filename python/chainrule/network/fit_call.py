@@ -12,6 +12,7 @@ from chainrule.arguments import boolean, positive_integer, sparsity_name, thread
 from chainrule.inputs.checked_data import CheckedData, split_validation, warn_of_unseen_classes
 from chainrule.inputs.dataset import Dataset
 from chainrule.inputs.lazy_rows import LazyRows
+from chainrule.inputs.several import core_rows
 from chainrule.network import fit_loop
 from chainrule.network.before_training import BeforeTraining
 from chainrule.network.compiled import Compiled
@@ -51,6 +52,7 @@ class FitCall:
         verbose: int = 1,
         num_threads: int | None = None,
         input_sparsity: str = "auto",
+        augment: Any = None,
     ) -> None:
         self.net = net
         self._x, self._y = x, y
@@ -72,6 +74,7 @@ class FitCall:
             verbose=verbose,
             num_threads=thread_count(num_threads),
             input_sparsity=sparsity_name(input_sparsity),
+            augment=fit_loop.resolve_augmentations(augment),
             callbacks=fit_loop.resolve_callbacks(callbacks),
         )
         self._chosen = net.metrics
@@ -110,7 +113,15 @@ class FitCall:
         if isinstance(data.x, LazyRows) and data.x.streams:
             self.plan = _streaming(self.plan, data.x, self._batch_size, self._shuffle)
         plan = self.plan
+        if plan.augment:
+            x = None if isinstance(data.x, LazyRows) else core_rows(data.x)
+            net._built_core().check_augment(x, plan.augment)
         if full_batch:
+            if plan.augment:
+                raise ValueError(
+                    f"augment needs batches, and {optimizer.kind} looks at all rows before each "
+                    "step: take an optimizer such as adam"
+                )
             from chainrule.network.full_batch_training import full_batch_observer
 
             self._observer_of = full_batch_observer(net, objective, optimizer, data, plan)

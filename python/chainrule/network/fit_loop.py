@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule import _core
 from chainrule.callbacks import Callback, CallbackList, StopTraining
 from chainrule.errors import DivergenceError
 from chainrule.network.progress import Progress, make_progress
@@ -31,6 +32,15 @@ def resolve_callbacks(
     if isinstance(given, Callback | str) or not isinstance(given, Iterable):
         raise TypeError(f"callbacks must be a list, got {given!r:.80}")
     return CallbackList(given)
+
+
+def resolve_augmentations(given: object) -> list[_core.Augmentation]:
+    """Return the core's descriptions of augmentations, which few trainings have."""
+    if given is None:
+        return []
+    from chainrule.augment.augmentation import resolve
+
+    return resolve(given)
 
 
 def single_rate(net: Compiled, optimizer: Optimizer) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from chainrule import _core
 from chainrule.callbacks import CallbackList
 
 __all__ = ["FitPlan"]
@@ -19,4 +20,5 @@ class FitPlan(NamedTuple):
     verbose: int
     num_threads: int
     input_sparsity: str
+    augment: list[_core.Augmentation]
     callbacks: CallbackList

@@ -19,6 +19,7 @@ from chainrule.network.measuring import Undefined, measure, metrics_for, resolve
 from chainrule.network.training_data import make_dataset
 
 if TYPE_CHECKING:
+    from chainrule.augment import Augmentation
     from chainrule.callbacks import Callback
     from chainrule.inputs.targets import ClassWeight
     from chainrule.losses.custom import LossFunction
@@ -28,6 +29,7 @@ __all__ = ["AnyLoss", "AnyMetrics", "evaluate", "fit"]
 
 OneLoss: TypeAlias = "str | Loss | LossFunction"
 AnyLoss: TypeAlias = "OneLoss | Mapping[str, OneLoss] | Sequence[OneLoss] | None"
+AnyAugmentation: TypeAlias = "str | Mapping[str, Any] | Augmentation"
 AnyMetric: TypeAlias = "str | metrics.Metric | Callable[..., Any]"
 AnyMetrics: TypeAlias = "Iterable[AnyMetric] | Mapping[str, Iterable[AnyMetric]] | None"
 
@@ -54,6 +56,7 @@ def fit(
     verbose: int = 1,
     num_threads: int | None = None,
     input_sparsity: str = "auto",
+    augment: Iterable[AnyAugmentation] | None = None,
 ) -> History:
     """Train; a second call goes on from the present weights and the optimizer's state.
 
@@ -120,6 +123,10 @@ def fit(
         Whether a first dense layer leaves out zeros of `x`. It never changes a result; "auto"
         looks at a sample of the rows and takes what should be faster. A lazy optimizer leaves
         them out always.
+    augment : list of Augmentation, optional
+        What becomes of images each time the network is trained on them, see `chainrule.augment`;
+        those for validation stay as they are. It takes a `Network` with an input of shape
+        (height, width) or (height, width, channels), such as ``Input((28, 28, 1))``.
 
     Returns
     -------
@@ -167,6 +174,7 @@ def fit(
         verbose=verbose,
         num_threads=num_threads,
         input_sparsity=input_sparsity,
+        augment=augment,
     )
     try:
         history: History = net._training.run(call.run)

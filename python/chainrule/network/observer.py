@@ -37,10 +37,14 @@ def _resumed(net: Compiled, data: CheckedData, plan: FitPlan) -> EpochUnderWay |
     outputs = len(net.loss.losses) if isinstance(net.loss, OutputLosses) else 1
     steps = net._built_core().total_steps
     if saved is None or not saved.fits(
-        data.row_count, plan.batch_size, plan.shuffle, steps, outputs
+        data.row_count, plan.batch_size, plan.shuffle, steps, outputs, _configs(plan)
     ):
         return None
     return saved
+
+
+def _configs(plan: FitPlan) -> list[dict[str, Any]]:
+    return [augmentation.config for augmentation in plan.augment]
 
 
 def _is_cores(schedule: Schedule) -> bool:
@@ -136,6 +140,7 @@ class Observer:
             None if resumed is None else resumed.sums,
             None if watched else self._progress.batch,
             watched,
+            plan.augment,
         )
 
     def steps(self) -> tuple[Any, ...]:
@@ -204,6 +209,7 @@ class Observer:
             plan.shuffle,
             net._built_core().total_steps,
             losses.parts,
+            _configs(plan),
         )
         try:
             self._callbacks.on_batch_end(self._seen, self._epoch, batch, {"loss": loss})

@@ -134,6 +134,10 @@ typedef struct chainrule_fit_options {
    * other than 0 if the epoch stays. chainrule_last_error says what happened. NULL: the epoch is
    * taken back, as it always is by an error between its batches. */
   int (*keeps)(void* context, chainrule_status status);
+  /* What becomes of the images that are trained on: `augment_count` texts of JSON in their order,
+   * such as CHAINRULE_JSON({"kind": "random_shift", "x": 2}). NULL and 0: nothing. */
+  const char* const* augment;
+  int64_t augment_count;
 } chainrule_fit_options;
 
 #ifdef __cplusplus

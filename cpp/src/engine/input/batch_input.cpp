@@ -3,6 +3,7 @@
 //
 //   rows of numbers      gather_rows: convert, scale            x_            any stage
 //                        and a mask of each row                 x_, masks_    TakesNonzeros
+//   images to augment    convert, ImageAugmenter, scale         x_            any stage
 //   rows of bytes        copied as bytes, with a mask           masks_        TakesNonzeros
 //   compressed rows      SparseInput::take: convert, scale      lists_        TakesNonzeros
 //                        written out, row by row                x_            several stages
@@ -61,6 +62,14 @@ bool BatchInput<T>::private_inputs_pay() const {
          fed_->partition() == Partition::columns && bytes <= cache_sizes().l2 / 2;
 }
 
+// Each image is worked on once, so no thread has a copy of all of them.
+template <class T>
+void BatchInput<T>::augment(const Shape& shape, std::size_t number) {
+  if (options_.augment.empty() || !is_image(shape)) return;
+  augmenter_.emplace(kernels_, options_.augment, shape, number, options_.threads);
+  private_inputs_ = false;
+}
+
 template <class T>
 void BatchInput<T>::check_takes_sparse(const std::string& what) const {
   if (taker_ || (reader_ && reader_->sparse_weight())) return;
@@ -86,6 +95,7 @@ void BatchInput<T>::choose_path(const RowsView& x, InputSparsity sparsity) {
     taker_->mask = nullptr;
   }
   if (x.compressed()) {
+    if (augmenter_) throw Error("sparse x holds no images, which could be augmented");
     if (!among_.empty()) throw Error("sparse x holds no categories, which several layers read");
     check_takes_compressed();
     if (expands()) {
@@ -192,7 +202,8 @@ void BatchInput<T>::use_masks(const RowsView& x, double density) {
 /// Whether each entry of x is a byte that stands for one number, wherever it is.
 template <class T>
 bool BatchInput<T>::can_keep_bytes(const RowsView& x) const {
-  if (!options_.backward || x.type != DataType::uint8 || x.column_stride != 1) return false;
+  if (!options_.backward || augmenter_ || x.type != DataType::uint8 || x.column_stride != 1)
+    return false;
   if (!affine_) return true;
   const T* scale = affine_->scale();
   const T* offset = affine_->offset();
@@ -218,7 +229,9 @@ double BatchInput<T>::density_of_sample(const RowsView& x) {
   const std::int64_t rows = std::min({sample, options_.batch_size, x.rows});
   std::int64_t order[sample] = {};
   for (std::int64_t i = 0; i < rows; ++i) order[i] = i * x.rows / rows;
-  gather(x, {order}, rows, x_.data);
+  Step<T> step;
+  step.places = {order};
+  read(step, x, {order}, {0, rows}, x_.data, 0);
   std::int64_t zeros = 0;
   for (std::int64_t i = 0; i < rows; ++i)
     zeros += std::count(x_.row(i), x_.row(i) + x_.columns, T(0));
@@ -242,6 +255,22 @@ void BatchInput<T>::gather(const RowsView& x, RowOrder order, std::int64_t rows,
   }
 }
 
+// The images are augmented as the caller has them, and then scaled.
+// x: the caller's rows, to: rows x columns, of which the thread reads those in `rows`
+template <class T>
+void BatchInput<T>::read(const Step<T>& step, const RowsView& x, RowOrder order, Range rows, T* to,
+                         int thread) {
+  if (!augmenter_)
+    return gather(x, order.after(rows.begin), rows.size(), to + rows.begin * x_.stride);
+  for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+    T* const image = to + i * x_.stride;
+    gather_rows<T>(kernels_, x, order.after(i), 1, nullptr, nullptr, image, x_.stride);
+    augmenter_->augment(image, {step.seed, step.epoch, step.places[i]}, thread);
+    if (affine_)
+      kernels_.affine(image, affine_->scale(), affine_->offset(), image, 1, x_.columns, x_.stride);
+  }
+}
+
 // x: the caller's rows x columns; row i of the batch is row order[i] of x. A thread loads rows of
 // its own slice of the batch, or all of them into its copy. Before it writes to memory that others
 // read, it waits where these may still be at the last batch, whose gradients read all rows.
@@ -252,14 +281,8 @@ void BatchInput<T>::load(ThreadContext& context, const Step<T>& step, const Rows
   const Range rows = loaded_rows(x, step.rows, slice);
   // No other thread reads a thread's private input.
   if (!private_inputs_ || x.compressed()) context.sync_for(Partition::rows);
-  if (reader_) {
-    reader_->read(x, order, rows, slice);
-    return;
-  }
-  if (x.compressed() && expands()) {
-    load_expanded(rows, x, order, slice);
-    return;
-  }
+  if (reader_) return reader_->read(x, order, rows, slice);
+  if (x.compressed() && expands()) return load_expanded(rows, x, order, slice);
   if (x.compressed()) {
     lists_->take(x, order, rows, affine_ ? affine_->scale() : nullptr);
     if (options_.backward) lists_->count(rows, slice);
@@ -267,9 +290,9 @@ void BatchInput<T>::load(ThreadContext& context, const Step<T>& step, const Rows
   }
   T* const to = x_.data + (private_inputs_ ? taker_->private_x_stride * slice.index : 0);
   if (taker_ && taker_->mask) {
-    load_masked(rows, x, order, taker_->mask_of(slice), to);
+    load_masked(step, rows, x, order, slice, to);
   } else {
-    gather(x, order.after(rows.begin), rows.size(), to + rows.begin * x_.stride);
+    read(step, x, order, rows, to, slice.index);
   }
   for (ReadsRows<T>* reads : among_) reads->read(x, order, rows, slice);
 }
@@ -310,8 +333,9 @@ void BatchInput<T>::load_expanded(Range rows, const RowsView& x, RowOrder order,
 // mask: rows x words of 64 columns, a bit a nonzero; the values go to `to`, rows x columns, or stay
 // bytes in the mask's own rows
 template <class T>
-void BatchInput<T>::load_masked(Range rows, const RowsView& x, RowOrder order, NonzeroMask<T>& mask,
-                                T* to) {
+void BatchInput<T>::load_masked(const Step<T>& step, Range rows, const RowsView& x, RowOrder order,
+                                ThreadSlice slice, T* to) {
+  NonzeroMask<T>& mask = taker_->mask_of(slice);
   if (mask.has_bytes()) {
     const auto* bytes = static_cast<const std::uint8_t*>(x.data);
     for (std::int64_t i = rows.begin; i < rows.end; ++i)
@@ -320,7 +344,7 @@ void BatchInput<T>::load_masked(Range rows, const RowsView& x, RowOrder order, N
   }
   // Each row's mask is written while the row is in L1.
   for (std::int64_t i = rows.begin; i < rows.end; ++i) {
-    gather(x, order.after(i), 1, to + i * x_.stride);
+    read(step, x, order, {i, i + 1}, to, slice.index);
     mask.take(i, to + i * x_.stride);
   }
 }
@@ -365,8 +389,7 @@ void BatchInput<T>::check_unchanged() const {
   if (changed())
     throw Error(
         "sparse x was changed while it was read: it has other offsets, or column indices out of "
-        "range or "
-        "out of order");
+        "range or out of order");
 }
 
 template class BatchInput<float>;

@@ -10,6 +10,7 @@
 #include "chainrule/data.hpp"
 #include "chainrule/network.hpp"
 #include "engine/buffer.hpp"
+#include "engine/input/image_augmenter.hpp"
 #include "engine/input/nonzero_mask.hpp"
 #include "engine/input/reads_rows.hpp"
 #include "engine/input/row_order.hpp"
@@ -46,6 +47,10 @@ class BatchInput {
   BatchInput(const kernels::KernelTable<T>& kernels, const PlanOptions& options,
              std::int64_t columns, const std::vector<Stage<T>*>& readers,
              const std::vector<FirstStage<T>>& stages);
+
+  /// Has the images of an input of this shape augmented, as the options say; rows of another shape
+  /// stay. number: the input's. To be called before all else.
+  void augment(const Shape& shape, std::size_t number);
 
   // What the plan has to know of its first stages.
 
@@ -123,12 +128,15 @@ class BatchInput {
   }
   // What load is made of, each for rows that the calling thread owns.
   void gather(const RowsView& x, RowOrder order, std::int64_t rows, T* to);
+  void read(const Step<T>& step, const RowsView& x, RowOrder order, Range rows, T* to, int thread);
   void load_expanded(Range rows, const RowsView& x, RowOrder order, ThreadSlice slice);
-  void load_masked(Range rows, const RowsView& x, RowOrder order, NonzeroMask<T>& mask, T* to);
+  void load_masked(const Step<T>& step, Range rows, const RowsView& x, RowOrder order,
+                   ThreadSlice slice, T* to);
 
   const kernels::KernelTable<T>& kernels_;
   PlanOptions options_;
   Tensor<T> x_;
+  std::optional<ImageAugmenter<T>> augmenter_;
   AffineStage<T>* affine_ = nullptr;  // the first stage, applied while gathering
   ReadsRows<T>* reader_ = nullptr;    // the first stage, which reads by itself
   std::vector<ReadsRows<T>*> among_;  // those of several first stages that do

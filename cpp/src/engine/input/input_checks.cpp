@@ -95,6 +95,35 @@ void Network<T>::State::check_categories(const Inputs& x,
   }
 }
 
+// Without augmentations everything goes with them. Rows of a file are no compressed ones.
+template <class T>
+void Network<T>::State::check_augment(const Inputs& x, const Augmentations& augmentations) const {
+  if (augmentations.empty()) return;
+  for (const Augmentation& a : augmentations) a.check();
+  bool has_images = false;
+  for (std::size_t i = 0; i < graph.inputs().size(); ++i) {
+    const Shape& shape = graph.node(graph.inputs()[i]).shape;
+    if (!is_image(shape)) continue;
+    has_images = true;
+    if (!input_categories[i].empty())
+      throw Error("augment cannot change " + input_name(i) + ", which holds categories");
+    if (i < x.size() && x[i].compressed())
+      throw Error("augment needs images, but " + input_name(i) + " is sparse");
+  }
+  if (has_images) return;
+  const Shape& first = graph.node(graph.inputs()[0]).shape;
+  throw Error(
+      "augment needs an input of images, of shape (height, width) or (height, width, "
+      "channels), got one of shape " +
+      first.text());
+}
+
+template <class T>
+void Network<T>::check_augment(const Inputs& x, const Augmentations& augmentations) const {
+  const engine::Reading guard(*state_);
+  state_->check_augment(x, augmentations);
+}
+
 namespace {
 
 // `to`: rows x columns that a call is about to write. Threads write their rows while others still
@@ -134,19 +163,21 @@ void Network<T>::State::check_no_overlap(const Inputs& x, const Targets& y, cons
       throw overlap_error(what, output_name(i));
 }
 
-#define CHAINRULE_MEMBERS(T)                                                                \
-  template std::string Network<T>::State::input_name(std::size_t) const;                    \
-  template std::string Network<T>::State::output_name(std::size_t) const;                   \
-  template void Network<T>::State::check_input(const Inputs&) const;                        \
-  template void Network<T>::State::check_table(const Inputs&) const;                        \
-  template void Network<T>::State::check_batch(std::int64_t) const;                         \
-  template void Network<T>::State::check_categories(const Inputs&,                          \
-                                                    const std::vector<std::string>&) const; \
-  template void Network<T>::State::check_no_overlap(const RowsView&, const char*, const T*, \
-                                                    std::int64_t, const char*);             \
-  template void Network<T>::State::check_no_overlap(const Inputs&, const T*, std::int64_t,  \
-                                                    const char*) const;                     \
-  template void Network<T>::State::check_no_overlap(                                        \
+#define CHAINRULE_MEMBERS(T)                                                                 \
+  template std::string Network<T>::State::input_name(std::size_t) const;                     \
+  template std::string Network<T>::State::output_name(std::size_t) const;                    \
+  template void Network<T>::State::check_input(const Inputs&) const;                         \
+  template void Network<T>::State::check_table(const Inputs&) const;                         \
+  template void Network<T>::State::check_batch(std::int64_t) const;                          \
+  template void Network<T>::State::check_categories(const Inputs&,                           \
+                                                    const std::vector<std::string>&) const;  \
+  template void Network<T>::State::check_augment(const Inputs&, const Augmentations&) const; \
+  template void Network<T>::check_augment(const Inputs&, const Augmentations&) const;        \
+  template void Network<T>::State::check_no_overlap(const RowsView&, const char*, const T*,  \
+                                                    std::int64_t, const char*);              \
+  template void Network<T>::State::check_no_overlap(const Inputs&, const T*, std::int64_t,   \
+                                                    const char*) const;                      \
+  template void Network<T>::State::check_no_overlap(                                         \
       const Inputs&, const Targets&, const T*, std::int64_t, std::int64_t, const char*) const;
 CHAINRULE_INSTANTIATE(CHAINRULE_MEMBERS)
 #undef CHAINRULE_MEMBERS

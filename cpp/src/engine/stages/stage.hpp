@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/buffer.hpp"
+#include "engine/input/row_order.hpp"
 #include "engine/optimizer/update.hpp"
 #include "engine/parameters.hpp"
 #include "engine/threads/thread_context.hpp"
@@ -39,7 +40,9 @@ struct Step {
   std::uint64_t number = 0;        // optimizer steps so far: dropout's counter
   std::int64_t schedule_step = 0;  // counted from where schedules begin
   std::int64_t steps_per_epoch = 1;
-  T* gradients = nullptr;                     // arena to leave the gradients in, or
+  std::uint64_t epoch = 0;  // of the network, from 0; with the next, the counter of augmentations
+  RowOrder places = {};     // of the batch's rows among those of the epoch
+  T* gradients = nullptr;   // arena to leave the gradients in, or
   const Update<T>* update = nullptr;          // the optimizer that takes them at once
   kernels::PrefetchCursor* cursor = nullptr;  // of the next batch, this thread's
 

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What augmentations have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from chainrule import _core
+from chainrule.spec import Spec
+
+__all__ = ["Augmentation", "resolve"]
+
+
+class Augmentation(Spec):
+    """Base class of augmentations.
+
+    Examples
+    --------
+    >>> from chainrule import augment
+    >>> augment.get("random_flip")
+    RandomFlip()
+    """
+
+    _core_type = _core.Augmentation
+
+
+def resolve(augment: object, name: str = "augment") -> list[_core.Augmentation]:
+    """Return the core's descriptions of a list of augmentations; none for None."""
+    if augment is None:
+        return []
+    if isinstance(augment, Augmentation | str | Mapping) or not isinstance(augment, Iterable):
+        raise TypeError(f"{name} must be a list of augmentations, got {augment!r:.80}")
+    described: list[Any] = [Augmentation.get(each) for each in augment]
+    return [each._core for each in described]
