@@ -11,6 +11,7 @@
 #include "chainrule/layers.hpp"
 #include "chainrule/merge_layers.hpp"
 #include "chainrule/names.hpp"
+#include "chainrule/pooling_layers.hpp"
 #include "chainrule/shape_layers.hpp"
 
 namespace chainrule {
@@ -28,7 +29,7 @@ AnyLayer make(const Config& config) {
   return T::from_config(config);
 }
 
-constexpr std::array<KnownLayer, 29> kLayers{{
+constexpr std::array<KnownLayer, 35> kLayers{{
     {"dense", make<Dense>},
     {"activation", make<ActivationLayer>},
     {"prelu", make<PReLU>},
@@ -52,6 +53,12 @@ constexpr std::array<KnownLayer, 29> kLayers{{
     {"take", make<Take>},
     {"repeat_vector", make<RepeatVector>},
     {"global_average_pooling", make<GlobalAveragePooling>},
+    {"max_pooling", make<MaxPooling>},
+    {"average_pooling", make<AveragePooling>},
+    {"global_max_pooling", make<GlobalMaxPooling>},
+    {"up_sampling", make<UpSampling>},
+    {"zero_padding", make<ZeroPadding>},
+    {"cropping", make<Cropping>},
     {"clip", make<Clip>},
     {"gaussian_noise", make<GaussianNoise>},
     {"scale", make<Scale>},
