@@ -105,6 +105,13 @@ CHANGED: list[tuple[Spec, str]] = [
     (layers.Take([2, 0]), "Take((2, 0))"),
     (layers.Normalization(invert=True), "Normalization(invert=True)"),
     (layers.Clip(max_value=0), "Clip(max_value=0.0)"),
+    (layers.MaxPooling(), "MaxPooling()"),
+    (layers.MaxPooling([2, 3], padding="same"), "MaxPooling(pool_size=(2, 3), padding='same')"),
+    (layers.AveragePooling(3, (1, 2)), "AveragePooling(pool_size=3, strides=(1, 2))"),
+    (layers.UpSampling((1, 2)), "UpSampling(size=(1, 2))"),
+    (layers.ZeroPadding([1, 2]), "ZeroPadding(padding=(1, 2))"),
+    (layers.ZeroPadding([[1, 2], [3, 4]]), "ZeroPadding(padding=((1, 2), (3, 4)))"),
+    (layers.Cropping(2), "Cropping(cropping=2)"),
     (layers.Clip(0, 1), "Clip(min_value=0.0, max_value=1.0)"),
     (layers.GaussianNoise(0.5), "GaussianNoise(0.5)"),
     (layers.Scale(0.5), "Scale(initial_scale=0.5)"),
@@ -198,6 +205,8 @@ def test_constructors_take_exactly_the_cores_options(family: type[Spec], kind: s
         "dropout": {"rate_schedule"},
         "scale": {"scale_initializer"},
         "average": {"independent"},
+        "average_pooling": {"strides"},
+        "max_pooling": {"strides"},
         "random_shift": {"y"},
     }.get(kind, set())
     if kind == "normalization":  # whose defaults no config holds

@@ -45,6 +45,7 @@ inline ZeroGradient zero_gradient<kernels::Dual>(const Optimizer&, const Paramet
 #include "engine/stages/periodic_embedding.cpp"
 #include "engine/stages/permute.cpp"
 #include "engine/stages/piecewise_linear_embedding.cpp"
+#include "engine/stages/pooling.cpp"
 #include "engine/stages/positions.cpp"
 #include "engine/stages/prelu.cpp"
 #include "engine/stages/registry.cpp"

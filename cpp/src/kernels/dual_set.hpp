@@ -19,6 +19,7 @@
 #include "kernels/normalization.hpp"
 #include "kernels/periodic.hpp"
 #include "kernels/piecewise_linear.hpp"
+#include "kernels/pooling.hpp"
 #include "kernels/positions.hpp"
 #include "kernels/prelu.hpp"
 #include "kernels/reduce.hpp"
@@ -87,6 +88,8 @@ constexpr KernelTable<Dual> dual_table() {
   k.permute = permute<Dual>;
   k.sum_positions = sum_positions<Dual>;
   k.repeat_positions = repeat_positions<Dual>;
+  k.sum_windows = sum_windows<Dual>;
+  k.max_windows = max_windows<Dual>;
   k.clip = clip<Dual>;
   k.smooth_clip = smooth_clip<Dual>;
   k.embedding_gradient = embedding_gradient<Dual>;
@@ -98,6 +101,7 @@ constexpr KernelTable<Dual> dual_table() {
   k.smooth_clip_backward = smooth_clip_backward<Dual>;
   k.merge_backward = merge_backward<Dual>;
   k.dot_backward = dot_backward<Dual>;
+  k.max_windows_backward = max_windows_backward<Dual>;
   k.scale_gradient = scale_gradient<Dual>;
   k.batch_norm_backward = batch_norm_backward<Dual>;
   k.layer_norm_backward = layer_norm_backward<Dual>;

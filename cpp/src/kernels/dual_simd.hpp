@@ -51,6 +51,12 @@ CHAINRULE_INLINE DualVector select<Dual>(IVec<Dual> mask, DualVector yes, DualVe
   return {select<double>(mask, yes.value, no.value), select<double>(mask, yes.tangent, no.tangent)};
 }
 
+/// Those of the values, as with all comparisons.
+template <>
+CHAINRULE_INLINE IVec<Dual> bits<Dual>(DualVector v) {
+  return bits<double>(v.value);
+}
+
 template <>
 CHAINRULE_INLINE DualVector max<Dual>(DualVector a, DualVector b) {
   return select<Dual>(a > b, a, b);

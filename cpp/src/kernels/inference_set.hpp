@@ -16,6 +16,7 @@
 #include "kernels/normalization.hpp"
 #include "kernels/periodic.hpp"
 #include "kernels/piecewise_linear.hpp"
+#include "kernels/pooling.hpp"
 #include "kernels/positions.hpp"
 #include "kernels/prelu.hpp"
 #include "kernels/recurrence.hpp"
@@ -63,6 +64,8 @@ constexpr InferenceKernels<T> inference_kernels(const char* name) {
   k.permute = permute<T>;
   k.sum_positions = sum_positions<T>;
   k.repeat_positions = repeat_positions<T>;
+  k.sum_windows = sum_windows<T>;
+  k.max_windows = max_windows<T>;
   k.clip = clip<T>;
   k.smooth_clip = smooth_clip<T>;
   k.simple_rnn_step = simple_rnn_step<T>;

@@ -12,12 +12,6 @@ namespace {
 
 using namespace chainrule::kernels;
 
-/// Whether x is larger than all that `largest` was chosen from.
-template <class T>
-CHAINRULE_INLINE IVec<T> exceeds(Vec<T> x, Vec<T> largest) {
-  return ~(x <= largest) & (largest == largest);
-}
-
 template <class T, class Join, class Last>
 CHAINRULE_INLINE void merge_all(const MergeArgs<T>& f, T* y, Join join, Last last) {
   for (int64_t i = 0; i < f.size; i += kLanes<T>) {

@@ -121,6 +121,13 @@ CHAINRULE_INLINE Vec<T> min(Vec<T> a, Vec<T> b) {
   return a < b ? a : b;
 }
 
+/// Whether x is larger than all that `largest` was chosen from, where a NaN counts as larger than
+/// all numbers.
+template <class T>
+CHAINRULE_INLINE IVec<T> exceeds(Vec<T> x, Vec<T> largest) {
+  return ~(x <= largest) & (largest == largest);
+}
+
 template <class T>
 CHAINRULE_INLINE Vec<T> abs(Vec<T> v) {
   constexpr Lane<T> magnitude = sizeof(T) == 4 ? Lane<T>(0x7fffffff) : Lane<T>(0x7fffffffffffffff);

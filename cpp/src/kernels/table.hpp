@@ -11,6 +11,7 @@
 #include "kernels/layer_args.hpp"
 #include "kernels/layout.hpp"
 #include "kernels/merge_args.hpp"
+#include "kernels/pooling_args.hpp"
 #include "kernels/product_args.hpp"
 #include "kernels/recurrence_args.hpp"
 #include "kernels/shape_args.hpp"
@@ -69,6 +70,10 @@ struct InferenceKernels {
   void (*sum_positions)(const PositionsArgs<T>&, const T* x, T* y);
   /// y(i, p, j) = x(i, j) / divisor
   void (*repeat_positions)(const PositionsArgs<T>&, const T* x, T* y);
+  /// One position for each window of positions, see pooling.hpp: its sum, or its largest numbers.
+  void (*sum_windows)(const WindowShape&, const WindowFactors<T>&, int64_t batch, int64_t stride,
+                      const T* x, T* y);
+  void (*max_windows)(const WindowShape&, int64_t batch, int64_t stride, const T* x, T* y);
   /// y = x limited to [low, high]. x and y: padded to kRowAlignment.
   void (*clip)(T low, T high, const T* x, T* y, int64_t size);
   void (*smooth_clip)(const SmoothClipArgs<T>&);
@@ -127,6 +132,8 @@ struct TrainingKernels {
   /// Null among dxs, as for da and db below: not wanted.
   void (*merge_backward)(const MergeArgs<T>&, const T* dy, T* const* dxs);
   void (*dot_backward)(const DotArgs<T>&, const T* dy, T* da, T* db);
+  void (*max_windows_backward)(const WindowShape&, const WindowCover&, int64_t batch,
+                               int64_t stride, const T* x, const T* y, const T* dy, T* dx);
   /// ds(j) = sum over rows i, in order, of dy(i, j) x(i, j), of columns [column_begin, column_end),
   /// whole vectors.
   void (*scale_gradient)(const T* x, const T* dy, int64_t stride, int64_t rows,

@@ -20,6 +20,7 @@
 #include "kernels/peak.hpp"
 #include "kernels/periodic.hpp"
 #include "kernels/piecewise_linear.hpp"
+#include "kernels/pooling.hpp"
 #include "kernels/prelu.hpp"
 #include "kernels/recurrence.hpp"
 #include "kernels/reduce.hpp"
@@ -57,6 +58,7 @@ constexpr TrainingKernels<T> training_kernels() {
   k.smooth_clip_backward = smooth_clip_backward<T>;
   k.merge_backward = merge_backward<T>;
   k.dot_backward = dot_backward<T>;
+  k.max_windows_backward = max_windows_backward<T>;
   k.scale_gradient = scale_gradient<T>;
   k.batch_norm_forward = batch_norm_forward<T>;
   k.batch_norm_backward = batch_norm_backward<T>;

@@ -38,9 +38,18 @@ struct LastActivation {
 
 /// Whether what a layer gives are values of its input, or lie among them.
 bool passes_values(const Layer& layer) {
-  constexpr std::array<std::string_view, 7> kinds{
-      "dropout", "reshape", "flatten", "permute", "repeat_vector", "global_average_pooling",
-      "take"};
+  constexpr std::array<std::string_view, 12> kinds{"dropout",
+                                                   "reshape",
+                                                   "flatten",
+                                                   "permute",
+                                                   "repeat_vector",
+                                                   "global_average_pooling",
+                                                   "global_max_pooling",
+                                                   "max_pooling",
+                                                   "average_pooling",
+                                                   "up_sampling",
+                                                   "cropping",
+                                                   "take"};
   return std::find(kinds.begin(), kinds.end(), layer.kind()) != kinds.end();
 }
 

@@ -11,6 +11,7 @@
 #include "chainrule/layers.hpp"
 #include "chainrule/merge_layers.hpp"
 #include "chainrule/names.hpp"
+#include "chainrule/pooling_layers.hpp"
 #include "chainrule/recurrent_layers.hpp"
 #include "chainrule/shape_layers.hpp"
 
@@ -29,7 +30,7 @@ AnyLayer make(const Config& config) {
   return T::from_config(config);
 }
 
-constexpr std::array<KnownLayer, 32> kLayers{{
+constexpr auto kLayers = std::to_array<KnownLayer>({
     {"dense", make<Dense>},
     {"activation", make<ActivationLayer>},
     {"prelu", make<PReLU>},
@@ -53,6 +54,12 @@ constexpr std::array<KnownLayer, 32> kLayers{{
     {"take", make<Take>},
     {"repeat_vector", make<RepeatVector>},
     {"global_average_pooling", make<GlobalAveragePooling>},
+    {"max_pooling", make<MaxPooling>},
+    {"average_pooling", make<AveragePooling>},
+    {"global_max_pooling", make<GlobalMaxPooling>},
+    {"up_sampling", make<UpSampling>},
+    {"zero_padding", make<ZeroPadding>},
+    {"cropping", make<Cropping>},
     {"clip", make<Clip>},
     {"gaussian_noise", make<GaussianNoise>},
     {"scale", make<Scale>},
@@ -62,7 +69,7 @@ constexpr std::array<KnownLayer, 32> kLayers{{
     {"simple_rnn", make<SimpleRNN>},
     {"gru", make<GRU>},
     {"lstm", make<LSTM>},
-}};
+});
 
 }  // namespace
 

@@ -15,15 +15,8 @@ from chainrule import layers
 from chainrule.graph.embeddings import bin_places, waves
 from chainrule.graph.fma import fma
 from chainrule.graph.formulas import activation_operation
-from chainrule.graph.nodes import (
-    Node,
-    Operation,
-    max,
-    multiply,
-    softmax,
-    subtract,
-    sum,
-)
+from chainrule.graph.nodes import Node, Operation, max, multiply, softmax, subtract, sum
+from chainrule.graph.positions import OF_POSITIONS
 from chainrule.graph.sums import DOT, MEAN, MEAN_SQUARE, PRODUCT, TREE, TREE_MEAN
 
 if TYPE_CHECKING:
@@ -355,5 +348,6 @@ KNOWN: dict[type[layers.Layer], Callable[..., Nodes]] = {
     layers.RepeatVector: _repeat,
     layers.Take: lambda name, layer, read, own: read[0][..., [*layer.columns]],
     layers.GlobalAveragePooling: _pooling,
+    **OF_POSITIONS,
 }
 """The layers that are unrolled, and what makes their nodes."""

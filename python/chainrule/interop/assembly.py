@@ -143,7 +143,15 @@ class Assembly:
 
     def over_axis(self, x: Tensor, axis: int, function: Callable[[Tensor], Tensor]) -> Tensor:
         """Return what a function of rows makes that takes one of their axes for the columns."""
+        if axis == 0:
+            return self.over_positions(x, function)
         return self.swapped(function(self.swapped(x, axis)), axis)
+
+    def over_positions(self, x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return what a function makes of rows whose channels, the first axis, it takes last."""
+        last = len(x.shape)
+        made = function(self.permute(x, [*range(2, last + 1), 1]))
+        return self.permute(made, [last, *range(1, last)])
 
     def take(self, x: Tensor, axis: int, indices: Array) -> Tensor:
         """Return entries of an axis of rows, negative indices counting from its end."""
@@ -159,13 +167,18 @@ class Assembly:
         axes[axis], axes[-1] = axes[-1], axes[axis]
         return self.permute(x, axes)
 
-    def pool(self, x: Tensor, axes: Collection[int], keepdims: bool) -> Tensor:
-        """Return the mean over axes of a row, all but one; ValueError if they are not."""
+    def pool(
+        self, x: Tensor, axes: Collection[int], keepdims: bool, layer: Layer | None = None
+    ) -> Tensor:
+        """Return the mean over axes of a row, all but one, or what another global pool makes.
+
+        ValueError if there are others.
+        """
         kept = [axis for axis in range(len(x.shape)) if axis not in axes]
         if len(kept) != 1 or len(x.shape) < 2:
-            raise ValueError(f"takes no mean over all axes but one of rows of shape {x.shape}")
+            raise ValueError(f"does not pool all axes but one of rows of shape {x.shape}")
         turned = self.permute(x, [axis + 1 for axis in (*sorted(axes), *kept)])
-        made = self.layer(GlobalAveragePooling(), {}, turned)
+        made = self.layer(layer or GlobalAveragePooling(), {}, turned)
         shape = tuple(n if axis in kept else 1 for axis, n in enumerate(x.shape))
         return self.reshape(made, shape) if keepdims else made
 

@@ -23,9 +23,11 @@ from chainrule.layers.normalization import BatchNormalization, LayerNormalizatio
 from chainrule.layers.parametric_activation import ParametricActivation
 from chainrule.layers.periodic_embedding import PeriodicEmbedding
 from chainrule.layers.piecewise_linear_embedding import PiecewiseLinearEmbedding
+from chainrule.layers.pooling import AveragePooling, GlobalMaxPooling, MaxPooling
 from chainrule.layers.prelu import PReLU
 from chainrule.layers.preprocessing import Normalization, Rescaling
 from chainrule.layers.recurrent import GRU, LSTM, RecurrentLayer, SimpleRNN
+from chainrule.layers.resizing import Cropping, UpSampling, ZeroPadding
 from chainrule.layers.scale import Scale
 from chainrule.layers.shape import (
     Flatten,
@@ -44,11 +46,13 @@ __all__ = [
     "Activation",
     "Add",
     "Average",
+    "AveragePooling",
     "BatchNormalization",
     "Bidirectional",
     "CategoryEncoding",
     "Clip",
     "Concatenate",
+    "Cropping",
     "Dense",
     "Dot",
     "Dropout",
@@ -56,10 +60,12 @@ __all__ = [
     "Flatten",
     "GaussianNoise",
     "GlobalAveragePooling",
+    "GlobalMaxPooling",
     "Input",
     "Lambda",
     "Layer",
     "LayerNormalization",
+    "MaxPooling",
     "Maximum",
     "Multiply",
     "Normalization",
@@ -77,6 +83,8 @@ __all__ = [
     "Subtract",
     "Take",
     "TrainedLayer",
+    "UpSampling",
+    "ZeroPadding",
     "get",
 ]
 

@@ -18,14 +18,16 @@ struct Entry {
 };
 
 template <class T>
-constexpr std::array<Entry<T>, 33> kFactories{{
+constexpr auto kFactories = std::to_array<Entry<T>>({
     {"activation", add_activation<T>},
     {"add", add_merge<T>},
     {"average", add_merge<T>},
+    {"average_pooling", add_pooling<T>},
     {"batch_normalization", add_batch_normalization<T>},
     {"category_encoding", add_category_encoding<T>},
     {"clip", add_clip<T>},
     {"concatenate", add_concatenate<T>},
+    {"cropping", add_cropping<T>},
     {"dense", add_dense<T>},
     {"dot", add_dot<T>},
     {"dropout", add_dropout<T>},
@@ -33,10 +35,12 @@ constexpr std::array<Entry<T>, 33> kFactories{{
     {"flatten", add_reshape<T>},
     {"gaussian_noise", add_gaussian_noise<T>},
     {"global_average_pooling", add_global_average_pooling<T>},
+    {"global_max_pooling", add_global_max_pooling<T>},
     {"gru", add_gru<T>},
     {"lambda", add_lambda<T>},
     {"layer_normalization", add_layer_normalization<T>},
     {"lstm", add_lstm<T>},
+    {"max_pooling", add_pooling<T>},
     {"maximum", add_merge<T>},
     {"multiply", add_merge<T>},
     {"normalization", add_normalization<T>},
@@ -52,7 +56,9 @@ constexpr std::array<Entry<T>, 33> kFactories{{
     {"simple_rnn", add_simple_rnn<T>},
     {"subtract", add_merge<T>},
     {"take", add_take<T>},
-}};
+    {"up_sampling", add_up_sampling<T>},
+    {"zero_padding", add_zero_padding<T>},
+});
 
 }  // namespace
 

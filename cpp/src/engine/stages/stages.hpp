@@ -45,7 +45,7 @@ void add_stages(const Layer& layer, const StageContext<T>& context, Stages<T>& s
 
 // The factories, each at the end of its stage's file. Each appends what its layer does, first stage
 // first, and nothing where the layer changes no number: a Permute that keeps the order, a Reshape
-// that keeps the length of rows, Dropout and noise in a prediction.
+// that keeps the length of rows, a Cropping of nothing, Dropout and noise in a prediction.
 template <class T>
 void add_dense(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
@@ -91,6 +91,16 @@ void add_repeat_vector(const Layer& layer, const StageContext<T>& context, Stage
 template <class T>
 void add_global_average_pooling(const Layer& layer, const StageContext<T>& context,
                                 Stages<T>& stages);
+template <class T>
+void add_pooling(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_global_max_pooling(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_up_sampling(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_zero_padding(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
+void add_cropping(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
 void add_clip(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>

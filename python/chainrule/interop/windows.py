@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What layers over positions do along each axis, as other forms of networks say it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from chainrule.interop.assembly import Assembly, Tensor
+from chainrule.layers import AveragePooling, Cropping, Layer, MaxPooling, UpSampling, ZeroPadding
+
+__all__ = ["Windows", "borders_of", "cropped", "padded", "per_axis", "pooled", "up_sampled"]
+__all__ += ["windows_of"]
+
+# What gives no numbers below 0.
+_NOT_NEGATIVE = frozenset({"relu", "relu6", "sigmoid", "hard_sigmoid", "softplus", "softmax"})
+
+
+class Windows(NamedTuple):
+    """The windows of a pool along one axis, and how far they reach beyond its ends."""
+
+    size: int
+    stride: int
+    before: int
+    behind: int
+
+    def count(self, extent: int) -> int:
+        """Return how many there are along an axis."""
+        return (self.before + extent + self.behind - self.size) // self.stride + 1
+
+
+def per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
+    """Return an option as one number for each axis."""
+    return (value,) * axes if isinstance(value, int) else tuple(value)
+
+
+def windows_of(layer: Any, read: Sequence[int], made: Sequence[int]) -> list[Windows]:
+    """Return the windows of a pool along each axis of positions, by the shapes of rows."""
+    extents = read[:-1]
+    sizes = per_axis(layer.pool_size, len(extents))
+    strides = sizes if layer.strides is None else per_axis(layer.strides, len(extents))
+    axes = zip(extents, made[:-1], sizes, strides, strict=True)
+    return [_around(extent, count, size, stride) for extent, count, size, stride in axes]
+
+
+def _around(extent: int, count: int, size: int, stride: int) -> Windows:
+    """Return so many windows that reach beyond an axis at both ends, half and half."""
+    beyond = max((count - 1) * stride + size - extent, 0)
+    return Windows(size, stride, beyond // 2, beyond - beyond // 2)
+
+
+def borders_of(value: Any, axes: int) -> list[tuple[int, int]]:
+    """Return what ZeroPadding adds, or Cropping leaves out, before and behind each axis."""
+    if isinstance(value, int):
+        return [(value, value)] * axes
+    if isinstance(value[0], tuple):
+        return [*value]
+    return [(number, number) for number in value] if len(value) == axes else [tuple(value)]
+
+
+def pooled(
+    assembly: Assembly, x: Tensor, windows: Sequence[Windows], *, largest: bool, counts_border: bool
+) -> Tensor:
+    """Return the largest or the mean of windows over the axes of x but the first, its channels.
+
+    With `counts_border` the mean takes what lies beyond the ends for zeros. ValueError if no layer
+    has such windows.
+    """
+    extents = x.shape[1:]
+    if len(extents) != len(windows):
+        raise ValueError(f"pools {len(windows)} axes of rows of shape {x.shape}")
+    padding = _padding_of(windows, extents)
+    zeros = any(w.before or w.behind for w in windows)
+    if padding == "same" and zeros and not largest and counts_border:
+        padding = None
+    kept = x.node is not None and x.is_plain and _is_not_negative(x.node.layer)
+    if padding is None and (kept if largest else counts_border):
+        # Zeros change no largest number of those that are not negative, and count in the mean.
+        x = padded(assembly, x, [(w.before, w.behind) for w in windows], first=True)
+        padding = "valid"
+    if padding is None:
+        raise ValueError("its border is neither none nor that of padding 'same'")
+    kind = MaxPooling if largest else AveragePooling
+    sizes, strides = ([each[i] for each in windows] for i in (0, 1))
+    layer = kind(_short(sizes), None if strides == sizes else _short(strides), padding)
+    return assembly.over_positions(x, lambda x: assembly.layer(layer, {}, x))
+
+
+def _padding_of(windows: Sequence[Windows], extents: Sequence[int]) -> str | None:
+    """Return the padding with which a layer has these windows, None if there is none."""
+    axes = [*zip(windows, extents, strict=True)]
+    if all(
+        w.before == 0 and w.size <= extent and w.count(extent) == (extent - w.size) // w.stride + 1
+        for w, extent in axes
+    ):
+        return "valid"
+    same = (_around(extent, -(-extent // w.stride), w.size, w.stride) for w, extent in axes)
+    if all(
+        (w.before, w.count(extent)) == (s.before, -(-extent // w.stride))
+        for (w, extent), s in zip(axes, same, strict=True)
+    ):
+        return "same"
+    return None
+
+
+def _is_not_negative(layer: Layer) -> bool:
+    activation: Any = getattr(layer, "activation", None)
+    return activation is not None and activation.kind in _NOT_NEGATIVE
+
+
+def padded(
+    assembly: Assembly, x: Tensor, borders: Sequence[tuple[int, int]], *, first: bool
+) -> Tensor:
+    """Return x with zeros around it; its channels are the first axis, or the last."""
+    layer = ZeroPadding(_short_borders(borders))
+    return _of_positions(assembly, x, layer, first) if any(map(any, borders)) else x
+
+
+def cropped(
+    assembly: Assembly, x: Tensor, borders: Sequence[tuple[int, int]], *, first: bool
+) -> Tensor:
+    """Return x without its border; its channels are the first axis, or the last."""
+    layer = Cropping(_short_borders(borders))
+    return _of_positions(assembly, x, layer, first) if any(map(any, borders)) else x
+
+
+def up_sampled(assembly: Assembly, x: Tensor, sizes: Sequence[int], *, first: bool) -> Tensor:
+    """Return x with each position several times; its channels are the first axis, or the last."""
+    return _of_positions(assembly, x, UpSampling(_short(sizes)), first) if max(sizes) > 1 else x
+
+
+def _of_positions(assembly: Assembly, x: Tensor, layer: Layer, first: bool) -> Tensor:
+    if first:
+        return assembly.over_positions(x, lambda x: assembly.layer(layer, {}, x))
+    return assembly.layer(layer, {}, x)
+
+
+def _short(numbers: Sequence[int]) -> int | tuple[int, ...]:
+    """Return one number for all axes where they are equal."""
+    return numbers[0] if len({*numbers}) == 1 else tuple(numbers)
+
+
+def _short_borders(borders: Sequence[tuple[int, int]]) -> Any:
+    """Return borders as a layer takes them, with the fewest numbers."""
+    if len({number for border in borders for number in border}) == 1:
+        return borders[0][0]
+    if len(borders) == 1:
+        return tuple(borders[0])
+    if all(before == behind for before, behind in borders):
+        return tuple(before for before, _ in borders)
+    return tuple(map(tuple, borders))
