@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -25,6 +27,14 @@ namespace {
 template <class T>
 Network<T> small_network() {
   return Network<T>({Dense(7, "tanh"), Dense(2)}, 3, 5);
+}
+
+double dot(const std::vector<double>& a, const std::vector<double>& b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
+}
+
+void add_multiple(double factor, const std::vector<double>& of, std::vector<double>& to) {
+  for (std::size_t i = 0; i < to.size(); ++i) to[i] += factor * of[i];
 }
 
 }  // namespace
@@ -79,6 +89,61 @@ TEST_CASE_TEMPLATE("L-BFGS makes the loss smaller from iteration to iteration", 
   CHECK(describe(trainer.end()) == "the maximum of iterations is reached");
   const double loss = network.evaluate(data.inputs_view(), data.by_row(), Loss{}, 16, 1, nullptr);
   CHECK(before == doctest::Approx(loss).epsilon(1e-6));
+}
+
+TEST_CASE("steps of L-BFGS go where the two-loop recursion points") {
+  // A quadratic function of seven weights and a bias: the mean squared error of one linear output.
+  const DataSet data(60, 7, 1);
+  Network<double> network({Dense(1)}, 7, 5);
+  FullBatchTrainer<double> trainer(network, data.inputs_view(), data.by_row(), Loss{},
+                                   Lbfgs{.memory = 3, .tolerance = 0.0}, {.batch_size = 16});
+  const auto parameters = [&] {
+    std::vector<double> w = parameter(network, "0.weight");
+    w.push_back(parameter(network, "0.bias")[0]);
+    return w;
+  };
+  const auto gradient_at = [&](const std::vector<double>& w) {
+    std::vector<double> sum(8);
+    for (std::size_t i = 0; i < 60; ++i) {
+      std::vector<double> x(data.x.begin() + static_cast<std::ptrdiff_t>(7 * i),
+                            data.x.begin() + static_cast<std::ptrdiff_t>(7 * i + 7));
+      x.push_back(1.0);
+      add_multiple(2.0 / 60.0 * (dot(w, x) - data.targets[i]), x, sum);
+    }
+    return sum;
+  };
+  std::vector<std::vector<double>> s, y;  // the last three changes, oldest first
+  for (int iteration = 0; iteration < 10; ++iteration) {
+    CAPTURE(iteration);
+    const std::vector<double> w = parameters();
+    const std::vector<double> g = gradient_at(w);
+    // Nocedal & Wright, algorithm 7.4.
+    std::vector<double> r = g;
+    std::vector<double> a(s.size());
+    for (std::size_t i = s.size(); i-- > 0;) {
+      a[i] = dot(s[i], r) / dot(s[i], y[i]);
+      add_multiple(-a[i], y[i], r);
+    }
+    if (!s.empty())
+      for (double& value : r) value *= dot(s.back(), y.back()) / dot(y.back(), y.back());
+    for (std::size_t i = 0; i < s.size(); ++i)
+      add_multiple(a[i] - dot(y[i], r) / dot(s[i], y[i]), s[i], r);
+
+    REQUIRE(trainer.step());
+    std::vector<double> moved = parameters();
+    std::vector<double> change = gradient_at(moved);
+    add_multiple(-1.0, g, change);
+    add_multiple(-1.0, w, moved);
+    std::vector<double> error = moved;
+    add_multiple(trainer.report().step_length, r, error);
+    CHECK(std::sqrt(dot(error, error)) <= 1e-8 * std::sqrt(dot(moved, moved)));
+    s.push_back(moved);
+    y.push_back(change);
+    if (s.size() > 3) {
+      s.erase(s.begin());
+      y.erase(y.begin());
+    }
+  }
 }
 
 TEST_CASE("outputs are those behind the iteration, and threads change no bit") {

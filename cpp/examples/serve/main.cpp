@@ -39,7 +39,7 @@ void serve(const Model<T>& model) {
   // The file says which loss the network was trained for, and so what makes its outputs
   // probabilities.
   const Loss::Link link = model.training.loss ? model.training.loss->link() : Loss::Link::identity;
-  const Predictor<T> predictor(model.network, link);
+  const Predictor<T> predictor(model.network, link, model.quantization);
   typename Predictor<T>::Scratch scratch(predictor);
   std::vector<T> in(static_cast<std::size_t>(predictor.inputs()));
   std::vector<T> out(static_cast<std::size_t>(predictor.outputs()));
