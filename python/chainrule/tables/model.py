@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.callbacks import Callback, EarlyStopping
+from chainrule.layers import CategoryEncoding, Embedding
 from chainrule.losses import CrossEntropy, Loss
 from chainrule.network.ensembles import ensemble
 from chainrule.network.output_losses import OutputLosses
@@ -28,7 +29,7 @@ from chainrule.tables.network import (
 )
 from chainrule.tables.preparation import Preparation
 
-__all__ = ["Examples", "TableModel"]
+__all__ = ["Examples", "TableModel", "names_of"]
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,7 @@ class TableModel:
                 break
         if len(self.networks) > 1:
             self.networks = [_ensemble(self.networks)]
+        _name_columns(self.networks[0], self.description)
 
     def predict(
         self, x: NDArray[np.float64], num_threads: int | None = None
@@ -240,6 +242,27 @@ def _multiply_last(net: Any, factors: NDArray[np.float64]) -> None:
     *before, weight, bias = net.get_weights()
     factors = factors.astype(weight.dtype)
     net.set_weights([*before, weight * factors, bias * factors])
+
+
+def _name_columns(net: Any, description: TableDescription) -> None:
+    """Tell a network what its columns are called, and the categories that it reads from them."""
+    net.feature_names = names_of(description.names)
+    read = {
+        place
+        for layer in net.layers
+        if isinstance(layer, CategoryEncoding | Embedding)
+        for place in layer.columns or ()
+    }
+    known = {place: names_of(description.columns[place].categories) for place in sorted(read)}
+    net.category_names = {place: names for place, names in known.items() if names}
+
+
+def names_of(texts: Sequence[str] | None) -> Sequence[str] | None:
+    """Return texts as names of a network's; None where one cannot be, in C as in Python."""
+    try:
+        return None if any(b"\0" in text.encode() for text in texts or ()) else texts
+    except UnicodeEncodeError:
+        return None
 
 
 def _ensemble(members: list[Any]) -> Any:

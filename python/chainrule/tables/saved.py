@@ -16,7 +16,7 @@ import numpy as np
 import chainrule as cr
 from chainrule.errors import ModelFileError
 from chainrule.tables.description import TableDescription
-from chainrule.tables.model import TableModel
+from chainrule.tables.model import TableModel, names_of
 from chainrule.tables.target import Target
 
 __all__ = ["SavedModel"]
@@ -76,8 +76,9 @@ class SavedModel:
         """Return the labels as a network has them: text, of several outputs by name."""
         target = self.target
         if target.has_outputs:
-            return dict(zip(net._output_shapes, target.classes, strict=True))
-        return None if target.labels is None else [*map(str, target.labels)]
+            parts = zip(net._output_shapes, map(names_of, target.classes), strict=True)
+            return {output: names for output, names in parts if names}
+        return None if target.labels is None else names_of([*map(str, target.labels)])
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> SavedModel:
