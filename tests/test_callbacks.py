@@ -259,6 +259,18 @@ def test_missing_monitor_lists_what_there_is(callback: Callback) -> None:
         callback.on_epoch_end(FakeNet(), 1, {"loss": 1.0, "accuracy": 0.5})
 
 
+def test_several_monitors_are_watched_by_their_mean(tmp_path: Path) -> None:
+    pairs = zip([0.5, 0.9, 0.6, 0.7], [0.5, 0.2, 0.7, 0.5], strict=True)
+    logs = [{"loss": 1.0, "val_a_accuracy": a, "val_b_accuracy": b} for a, b in pairs]
+    names = ["val_a_accuracy", "val_b_accuracy"]
+    net, stopping = FakeNet(), EarlyStopping(names, patience=9)
+    checkpoint = ModelCheckpoint(tmp_path / "{epoch}", monitor=names)
+    train(net, [stopping, checkpoint], logs)
+    assert (stopping.best_epoch, net.weight) == (3, 3)
+    assert checkpoint.best == stopping.best == pytest.approx(0.65)
+    assert checkpoint.last_path == str(tmp_path / "3")
+
+
 def test_monitor_must_be_a_number() -> None:
     stopping = EarlyStopping("val_confusion_matrix", mode="max")
     with pytest.raises(ValueError, match="'val_confusion_matrix' must be a number, got"):
@@ -271,6 +283,8 @@ def test_monitor_must_be_a_number() -> None:
         ({"patience": -1}, "patience must not be negative, got -1"),
         ({"min_delta": -0.1}, "min_delta must not be negative, got -0.1"),
         ({"mode": "maximum"}, "unknown mode 'maximum'; did you mean 'max'"),
+        ({"monitor": []}, "monitor names nothing"),
+        ({"monitor": ["val_loss", "val_auc"]}, "val_loss, val_auc: some are to rise, others to"),
         ({"monitor": "val_own"}, "'val_own' is to fall or to rise; pass mode='min' or mode='max'"),
     ],
 )

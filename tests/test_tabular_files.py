@@ -17,7 +17,7 @@ import pandas
 
 import chainrule as cr
 from chainrule.sklearn import TabularClassifier, TabularRegressor
-from chainrule.tables import SavedModel
+from chainrule.tables import SavedModel, TableDescription
 
 RANDOM = np.random.default_rng(0)
 ROWS = 120
@@ -137,6 +137,41 @@ def test_the_record_is_json_that_the_core_keeps(tmp_path):
         other.save(tmp_path / "again")
         again = TabularClassifier.load(tmp_path / "again")
         np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_the_network_knows_columns_categories_and_classes_by_name(tmp_path, members):
+    model = TabularClassifier(members=members, **QUICK).fit(TOWNS, LABELS[2])
+    model.save(tmp_path / "model")
+    net = cr.load(tmp_path / "model")
+    assert net.feature_names == tuple(TOWNS)
+    towns = tuple(sorted({f"t{i}" for i in range(14)}))
+    assert net.category_names == {1: ("blå", "green", "red"), 5: towns}
+    assert net.class_names == ("-7", "-5", "-3")
+    assert [net._core.category_code(5, name) for name in ("t1", "t10", "x")] == [1, 2, -1]
+    turned = TOWNS[TOWNS.columns[::-1]]
+    rows = TableDescription.of_network(net).matrix(turned)  # dates, booleans and text too
+    np.testing.assert_array_equal(rows, model.model_.description.matrix(TOWNS))
+    frame = pandas.DataFrame(rows, columns=list(TOWNS))[turned.columns]
+    one = net.predict(frame)
+    np.testing.assert_array_equal(cr.Predictor(net).predict(frame), one)
+    told = one if members == 2 else net.predict_proba(frame)
+    np.testing.assert_allclose(told, model.predict_proba(TOWNS), rtol=1e-6, atol=1e-7)
+    with pytest.raises(ValueError, match="lacks the feature 'town'"):
+        net.predict(frame.drop(columns="town"))
+
+
+def test_text_that_c_cannot_hold_is_no_name(tmp_path):
+    x = X.assign(colour=np.where(NUMBERS > 2, "a\0a", "b"), open=np.where(NUMBERS > 2, "a", "b"))
+    model = TabularClassifier(**QUICK).fit(x, np.where(NUMBERS > 0, "y\0s", "no"))
+    model.save(tmp_path / "model")
+    net = cr.load(tmp_path / "model")
+    assert (net.category_names, net.class_names) == ({2: ("a", "b")}, None)
+    again = TabularClassifier.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    array = X[["size"]].assign(text="one").to_numpy(dtype=object)  # which no layer reads
+    (net,) = TabularClassifier(**QUICK).fit(array, LABELS[0]).networks_
+    assert (net.feature_names, net.category_names) == (None, None)
 
 
 def test_what_is_no_such_file(tmp_path):

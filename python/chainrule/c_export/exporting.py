@@ -226,9 +226,9 @@ def _rows(net: Network, program: Program, x: object) -> dict[str, Array]:
 
 
 def _model(net: Network, name: str, program: Program) -> Model:
-    link = None if net.loss is None else str(net.loss._core.link)
-    link = link if link in LINKS and len(program.outputs) == 1 else None
-    own = net.loss is not None and not net.loss.from_logits and net._ends_with(link)
+    loss = net.loss if len(program.outputs) == 1 else None  # each of several has a link of its own
+    link = None if loss is None or loss._core.link not in LINKS else str(loss._core.link)
+    own = loss is not None and not loss.from_logits and net._ends_with(link)
     return Model(name, tuple(repr(layer) for layer in net.layers), program, link, own)
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chainrule import _core
@@ -26,8 +26,8 @@ class EarlyStopping(Callback):
 
     Parameters
     ----------
-    monitor : str, default "val_loss"
-        Name of the metric in the logs.
+    monitor : str or sequence of str, default "val_loss"
+        Name of the metric in the logs; of several, such as one of each output, their mean.
     patience : int, default 5
         Stop at this many epochs in a row without improvement; 0 acts as 1.
     min_delta : float, default 0.0
@@ -66,7 +66,7 @@ class EarlyStopping(Callback):
 
     def __init__(
         self,
-        monitor: str = "val_loss",
+        monitor: str | Sequence[str] = "val_loss",
         patience: int = 5,
         min_delta: float = 0.0,
         mode: str = "auto",

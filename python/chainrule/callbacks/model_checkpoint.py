@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chainrule.callbacks.callback import Callback, Logs, Network
@@ -22,8 +22,9 @@ class ModelCheckpoint(Callback):
     path : str or path-like
         File to write. Fields in braces are filled in: ``{epoch}`` and the names in the logs, as in
         ``"net-{epoch:03d}-{val_loss:.4f}.safetensors"``.
-    monitor : str, default "val_loss"
-        Name of the metric in the logs; without `save_best_only` it is not read.
+    monitor : str or sequence of str, default "val_loss"
+        Name of the metric in the logs; of several their mean. Without `save_best_only` it is not
+        read.
     save_best_only : bool, default True
         Save only when `monitor` is better than ever before, in earlier calls of ``fit`` too.
     mode : {"auto", "min", "max"}, default "auto"
@@ -61,7 +62,7 @@ class ModelCheckpoint(Callback):
     def __init__(
         self,
         path: str | os.PathLike[str],
-        monitor: str = "val_loss",
+        monitor: str | Sequence[str] = "val_loss",
         save_best_only: bool = True,
         mode: str = "auto",
     ) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,29 +17,29 @@ MODES = tuple(_RISES)
 
 
 class Monitor:
-    """Reads one metric from the logs and tells whether it improved."""
+    """Reads one metric, or the mean of several, from the logs and tells whether it improved."""
 
-    def __init__(self, name: str, mode: str, min_delta: float = 0.0) -> None:
+    def __init__(self, names: str | Sequence[str], mode: str, min_delta: float = 0.0) -> None:
+        self._names = [names] if isinstance(names, str) else list(names)
+        if not self._names:
+            raise ValueError("monitor names nothing")
         if mode not in MODES:
             raise ValueError(unknown_name("mode", mode, MODES))
         if not min_delta >= 0:
             raise ValueError(f"min_delta must not be negative, got {min_delta}")
-        self.name = name
+        self.name = ", ".join(self._names)
         self.min_delta = min_delta
         rises = _RISES[mode]
-        self.greater_is_better = _greater_is_better(name) if rises is None else rises
+        if rises is None:
+            each = {name: _greater_is_better(name) for name in self._names}
+            rises = each[self._names[0]]
+            if set(each.values()) != {rises}:
+                raise ValueError(f"monitor {self.name}: some are to rise, others to fall")
+        self.greater_is_better = rises
 
     def read(self, logs: Logs) -> float:
         """Return the metric's value, or raise naming what the logs have."""
-        if self.name not in logs:
-            raise ValueError(unknown_name("monitor", self.name, logs))
-        value = logs[self.name]
-        if np.ndim(value) != 0:
-            shape = np.shape(value)
-            raise ValueError(
-                f"monitor {self.name!r} must be a number, got an array of shape {shape}"
-            )
-        return float(value)
+        return sum(_number(name, logs) for name in self._names) / len(self._names)
 
     def improves(self, value: float, best: float | None) -> bool:
         """Return whether `value` is better than `best`, where None stands for no value yet."""
@@ -46,6 +47,16 @@ class Monitor:
             return not math.isnan(value)
         gain = value - best if self.greater_is_better else best - value
         return gain > self.min_delta
+
+
+def _number(name: str, logs: Logs) -> float:
+    if name not in logs:
+        raise ValueError(unknown_name("monitor", name, logs))
+    value = logs[name]
+    if np.ndim(value) != 0:
+        shape = np.shape(value)
+        raise ValueError(f"monitor {name!r} must be a number, got an array of shape {shape}")
+    return float(value)
 
 
 def _greater_is_better(monitor: str) -> bool:

@@ -33,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _of_table(options: argparse.Namespace, saved: SavedModel) -> int:
+    tabular.refuse_several(saved)
     known = tabular.known_of(saved, options.model)
     table = TableOptions.of(options)
     rows = tabular.read_known(options.data, table, saved.model.description, known)

@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
         "optimizer": "none" if net.optimizer is None else repr(net.optimizer),
         "trained": _training(net),
         "features": _features(net),
-        "classes": _names(_classes(net)),
+        "classes": _names(net.class_names),
         "target": "no name" if net.target_name is None else net.target_name,
     }
     for name, text in facts.items():
@@ -45,12 +45,6 @@ def _names(names: Any) -> str:
     if isinstance(names, dict):
         return "; ".join(f"{part}: {', '.join(each)}" for part, each in names.items())
     return "no names" if names is None else ", ".join(names)
-
-
-def _classes(net: Network) -> Any:
-    """Return the names of the classes, of a model of a table its labels."""
-    labels = None if net.table is None else SavedModel.of(net, "the model").target.labels
-    return net.class_names if labels is None else tuple(map(str, labels))
 
 
 def _features(net: Network) -> str:

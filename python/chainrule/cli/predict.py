@@ -104,8 +104,10 @@ def _of_table(saved: SavedModel, options: argparse.Namespace) -> _Told:
         names = [f"output_{each:g}" for each in target.quantiles]
         return _Told(told, names or _header(told.shape[1], "identity", None), None, False)
     labels = None if options.numbers else tuple(map(str, target.labels))
+    if labels is not None and target.has_outputs:
+        labels = tuple(f"{i}_{name}" for i, each in enumerate(target.classes) for name in each)
     header = _header(told.shape[1], "softmax", labels)
-    return _Told(told, header, labels, not target.several)
+    return _Told(told, header, labels, not target.several and not target.has_outputs)
 
 
 def _lines(told: _Told, options: argparse.Namespace) -> Iterator[str]:

@@ -166,8 +166,6 @@ def measure(
 ) -> dict[str, Any]:
     """Return the metrics of a model's predictions."""
     target = saved.target
-    if target.several or (not target.quantiles and _outputs(saved) > 1 and target.labels is None):
-        raise ValueError("the model has several targets, of which a file has a column each")
     if names is None:
         names = ["mse", "mae", "r2"]
         if target.labels is not None:
@@ -200,8 +198,12 @@ def refuse_table(net: Network, path: str, what: str) -> None:
         raise ValueError(f"{path} reads tables with text and missing values, which {what} does not")
 
 
-def _outputs(saved: SavedModel) -> int:
-    return int(saved.model.networks[0].outputs)
+def refuse_several(saved: SavedModel) -> None:
+    """Raise ValueError if a model has several targets."""
+    target, outputs = saved.target, int(saved.model.networks[0].outputs)
+    numbers = target.labels is None and not target.quantiles and outputs > 1
+    if target.several or target.has_outputs or numbers:
+        raise ValueError("the model has several targets, of which a file has a column each")
 
 
 def _opened(path: str, options: TableOptions) -> TableFile:

@@ -13,7 +13,7 @@ from chainrule.inputs.targets import balanced_weights, class_counts
 from chainrule.losses import CrossEntropy
 from chainrule.sklearn.rows import Rows
 
-__all__ = ["by_class", "by_output", "in_rows"]
+__all__ = ["by_class", "by_output", "in_rows", "of_classes"]
 
 
 def by_class(given: Any, classes: NDArray[Any]) -> list[float] | str:
@@ -52,10 +52,15 @@ def in_rows(given: Any, rows: Rows, y: NDArray[Any], classes: NDArray[Any]) -> R
         own = compute_sample_weight(given, y)
     else:
         places = np.searchsorted(classes, y).astype(np.int64)
-        weights = by_class(given, classes)
-        if isinstance(weights, str):
-            counts = class_counts(CrossEntropy()._core, places, rows.weights, len(classes))
-            own = balanced_weights(counts)[places]
-        else:
-            own = np.asarray(weights)[places]
+        own = of_classes(by_class(given, classes), places, rows.weights, len(classes))[places]
     return rows._replace(weights=own if rows.weights is None else rows.weights * own).counted()
+
+
+def of_classes(
+    weights: list[float] | str, places: NDArray[np.int64], counts: Any, classes: int
+) -> NDArray[np.float64]:
+    """Return the weights of classes, the balanced ones of rows of these classes and counts."""
+    if not isinstance(weights, str):
+        return np.asarray(weights)
+    loss = CrossEntropy()._core
+    return balanced_weights(class_counts(loss, places, counts, classes))

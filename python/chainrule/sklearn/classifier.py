@@ -316,7 +316,7 @@ n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
                     f"loss={self.loss!r} is for one output; several, each with its own classes, "
                     "take 'log_loss' or 'cross_entropy'"
                 )
-            return OutputLabels(y, classes)
+            return OutputLabels.of(y, classes)
         labels = Labels(y, classes, as_numbers=isinstance(loss, CrossEntropy))
         if loss == "log_loss" and labels.exclusive:
             labels = Labels(y, classes, as_numbers=True)

@@ -110,32 +110,46 @@ class OutputLabels:
 
     Parameters
     ----------
-    y : ndarray, shape (rows, outputs)
-    classes : sequence of array-like, optional
-        All labels of each output, where `y` need not have them.
+    outputs : list of Labels
+        Those of each output, as numbers.
 
     Attributes
     ----------
     classes : list of ndarray
     sizes : list of int
         The number of classes of each output.
-
-    Raises
-    ------
-    ValueError
-        If an output has one class only, or `classes` are not of each output.
     """
 
     several = False
     as_numbers = True
 
-    def __init__(self, y: NDArray[Any], classes: Sequence[Any] | None) -> None:
-        self.outputs = [
-            self._of(place, Labels, column, known, as_numbers=True)
-            for place, (column, known) in enumerate(self._pairs(y.shape[1], y, classes))
-        ]
+    def __init__(self, outputs: list[Labels]) -> None:
+        self.outputs = outputs
         self.classes = [labels.classes for labels in self.outputs]
         self.sizes = [len(known) for known in self.classes]
+
+    @classmethod
+    def of(cls, y: NDArray[Any], classes: Sequence[Any] | None = None) -> OutputLabels:
+        """Return what is known of the labels of several outputs.
+
+        Parameters
+        ----------
+        y : ndarray, shape (rows, outputs)
+        classes : sequence of array-like, optional
+            All labels of each output, where `y` need not have them.
+
+        Raises
+        ------
+        ValueError
+            If an output has one class only, or `classes` are not of each output.
+        """
+        pairs = cls._pairs(y.shape[1], y, classes)
+        return cls(
+            [
+                cls._of(place, Labels, column, known, as_numbers=True)
+                for place, (column, known) in enumerate(pairs)
+            ]
+        )
 
     def check_same(self, y: NDArray[Any], classes: Any, *, all_of_them: bool) -> None:
         """Raise ValueError where other labels come than before, or with `all_of_them` not all."""
@@ -156,7 +170,10 @@ class OutputLabels:
     def decide(self, outputs: NDArray[Any], threshold: float) -> NDArray[Any]:
         """Return the label of the greatest of each output's columns, of shape (rows, outputs)."""
         parts = zip(self.classes, self.split(outputs), strict=True)
-        return np.column_stack([classes[part.argmax(axis=1)] for classes, part in parts])
+        columns = [classes[part.argmax(axis=1)] for classes, part in parts]
+        if len({column.dtype.kind for column in columns}) > 1:  # such as text beside numbers
+            columns = [column.astype(object) for column in columns]
+        return np.column_stack(columns)
 
     @staticmethod
     def _pairs(outputs: int, y: NDArray[Any], classes: Any) -> list[tuple[NDArray[Any], Any]]:
@@ -165,7 +182,8 @@ class OutputLabels:
             raise ValueError(f"y must have {outputs} columns, got shape {y.shape}")
         if classes is not None and len(classes) != outputs:
             raise ValueError(f"classes must be of {outputs} outputs, got those of {len(classes)}")
-        return list(zip(y.T, [None] * outputs if classes is None else classes, strict=True))
+        known = [None] * outputs if classes is None else classes
+        return list(zip(_columns(y), known, strict=True))
 
     @staticmethod
     def _of(place: int, function: Any, *args: Any, **options: Any) -> Any:
@@ -179,8 +197,16 @@ class OutputLabels:
 def is_of_outputs(y: NDArray[Any], classes: Any = None) -> bool:
     """Whether the columns of `y` have each their own classes, of which a row has one."""
     if y.ndim != 2 or classes is None:
+        if y.ndim == 2 and y.dtype == object:  # as of a data frame with text beside numbers
+            columns = _columns(y)
+            return any(column.dtype.kind == "U" for column in columns)
         return bool(type_of_target(y) == "multiclass-multioutput")
     return isinstance(classes, list | tuple) and all(np.ndim(known) == 1 for known in classes)
+
+
+def _columns(y: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return the columns of a table, each of the type of its values."""
+    return [np.array(column.tolist()) for column in y.T] if y.dtype == object else list(y.T)
 
 
 def accuracy(y: Any, predicted: NDArray[Any], weights: Any = None) -> float:

@@ -3,35 +3,32 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from chainrule.errors import DivergenceError, ModelFileError
+from chainrule.errors import DivergenceError
 from chainrule.losses import Loss
 from chainrule.sklearn.fit_tasks import CallbackSupport, FitTasks, with_callbacks
 from chainrule.sklearn.fitting import target_table
 from chainrule.sklearn.importances import importances
 from chainrule.sklearn.rows import Rows, row_weights
+from chainrule.sklearn.table_columns import checked_table, plain_targets
+from chainrule.sklearn.tabular_files import SavedEstimator
 from chainrule.tables.description import TableDescription
-from chainrule.tables.frames import Table, is_frame, read_columns
+from chainrule.tables.frames import is_frame
 from chainrule.tables.model import Examples, TableModel
-from chainrule.tables.network import BATCH_ROWS, BUDGETS, Budget
-from chainrule.tables.saved import SavedModel
+from chainrule.tables.network import BATCH_ROWS, BUDGETS, Budget, Outputs
 from chainrule.tables.target import Target
 
 __all__ = ["CONSTRAINTS", "TabularEstimator"]
-
-T = TypeVar("T", bound="TabularEstimator")
 
 # With fewer rows than these, all of them are trained on.
 _FEWEST_TO_HOLD_BACK = 500
@@ -53,7 +50,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
-class TabularEstimator(CallbackSupport, BaseEstimator, ABC):
+class TabularEstimator(CallbackSupport, SavedEstimator, ABC):
     """Base class of the estimators of tables."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
@@ -65,7 +62,7 @@ class TabularEstimator(CallbackSupport, BaseEstimator, ABC):
         self._validate_params()
         chosen: Any = self
         data = X, y, sample_weight
-        table, y = self._checked(X, y, reset=True)
+        table, y = checked_table(self, X, y, reset=True)
         rows = Rows(np.arange(table.rows), y, row_weights(sample_weight, y)).counted()
         if rows.size < 2:
             raise ValueError(f"{type(self).__name__} needs two rows or more, got n_samples = 1")
@@ -93,6 +90,7 @@ class TabularEstimator(CallbackSupport, BaseEstimator, ABC):
                 budget=Budget(budget.epochs, budget.units),
                 seeds=[int(s) for s in random.randint(np.iinfo(np.int32).max, size=members)],
                 monitor=self._monitor(),
+                class_weight=self._class_weight(targets, rows),
                 num_threads=_threads(chosen.n_jobs),
                 verbose=int(chosen.verbose),
                 callbacks=tasks,
@@ -117,73 +115,6 @@ class TabularEstimator(CallbackSupport, BaseEstimator, ABC):
         self.history_ = model.histories[0]
         self._take_over(targets)
 
-    def save(self, path: str | os.PathLike[str], *, target_name: str | None = None) -> None:
-        """Write a model file that has all that new tables need: networks, columns and categories.
-
-        Parameters
-        ----------
-        path : str or path
-            Customarily ending in ``.safetensors``. ``chainrule predict`` and its other commands
-            read it, and `chainrule.load` the network alone, whose attribute `table` has the rest.
-        target_name : str, optional
-            What the target is called, such as the column that it was.
-
-        Raises
-        ------
-        ValueError
-            If a label is neither text nor a number.
-
-        Notes
-        -----
-        What was measured on the training rows is not kept, but for the
-        importances: `report` needs the estimator that was fitted.
-        """
-        check_is_fitted(self)
-        given = self.get_params(deep=False)
-        SavedModel(
-            self.model_,
-            self._target(target_name),
-            type(self).__name__,
-            {name: given[name] for name in given if _is_plain(given[name])},
-            self.feature_importances_.tolist(),
-        ).save(path)
-
-    @classmethod
-    def load(cls: type[T], path: str | os.PathLike[str]) -> T:
-        """Read what `save` has written.
-
-        Parameters
-        ----------
-        path : str or path
-
-        Returns
-        -------
-        TabularClassifier or TabularRegressor
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        chainrule.ModelFileError
-            If it is damaged, no model file or not of this kind of estimator.
-        """
-        saved = SavedModel.load(path)
-        if saved.estimator != cls.__name__:
-            raise ModelFileError(f"{path} is of a {saved.estimator}, not of a {cls.__name__}")
-        try:
-            estimator = cls(**saved.parameters)
-            estimator._validate_params()
-            estimator._has_learnt(saved.model, estimator._restored(saved.target))
-        except (TypeError, ValueError) as error:
-            raise ModelFileError(f"{path} does not fit a {cls.__name__}: {error}") from error
-        names = saved.model.description.names
-        if names is not None:
-            estimator.feature_names_in_ = np.array(names, dtype=object)
-        estimator.n_iter_ = BUDGETS[estimator.get_params()["budget"]].epochs
-        estimator.feature_importances_ = np.array(saved.importances, dtype=np.float64)
-        estimator._measured = None
-        return estimator
-
     def _predicted(self, X: Any) -> NDArray[np.float64]:
         """Return what the model gives for rows of a user's."""
         check_is_fitted(self)
@@ -197,35 +128,8 @@ class TabularEstimator(CallbackSupport, BaseEstimator, ABC):
         description = self.model_.description
         if is_frame(X):
             return description.matrix(X)
-        table, _ = self._checked(X, None, reset=False)
+        table, _ = checked_table(self, X, None, reset=False)
         return description.matrix_of(table)
-
-    def _checked(self, X: Any, y: Any, *, reset: bool) -> tuple[Table, Any]:
-        """Return the columns of a table, and targets with them, as scikit-learn checks them."""
-        if is_frame(X):
-            if y is None:
-                message = "requires y to be passed, but the target y is None"
-                raise ValueError(f"{type(self).__name__} {message}.")
-            table = read_columns(X)
-            if not table.rows or not table.columns:
-                raise ValueError(
-                    f"Found a table with {table.rows} sample(s) and {len(table.columns)} "
-                    "feature(s), while a minimum of 1 is required."
-                )
-            y = validate_data(self, y=_plain(y), reset=False, multi_output=True)
-            if "feature_names_in_" in vars(self):
-                del self.feature_names_in_
-            if table.names is not None:
-                self.feature_names_in_ = np.array(table.names, dtype=object)
-            check_consistent_length(X, y)
-            return table, self._checked_targets(y)
-        options: dict[str, Any] = {"dtype": None, "ensure_all_finite": False, "reset": reset}
-        if isinstance(X, list | tuple) and np.asarray(X, dtype=object).ndim == 2:
-            X = _of_list(X)
-        if y is None and not reset:
-            return read_columns(validate_data(self, X, **options)), None
-        x, y = validate_data(self, X, _plain(y), multi_output=True, **options)
-        return read_columns(x), self._checked_targets(y)
 
     def _checked_targets(self, y: Any) -> NDArray[Any]:
         return target_table(y)
@@ -258,7 +162,7 @@ class TabularEstimator(CallbackSupport, BaseEstimator, ABC):
             )
         try:
             x = description.matrix(given[0])
-            y = self._checked_targets(np.asarray(_plain(given[1])))
+            y = self._checked_targets(np.asarray(plain_targets(given[1])))
             check_consistent_length(x, y)
             weights = row_weights(given[2] if len(given) == 3 else None, x)
             return Rows(x, targets.encode(y), weights)
@@ -278,8 +182,8 @@ class TabularEstimator(CallbackSupport, BaseEstimator, ABC):
         """Return what `_targets_of` gave, for a target that was read from a file."""
 
     @abstractmethod
-    def _objective(self, targets: Any, rows: Rows) -> tuple[Loss, int]:
-        """Return the loss and the number of the network's outputs."""
+    def _objective(self, targets: Any, rows: Rows) -> tuple[Loss, Outputs]:
+        """Return the loss, and the columns of the network's output or of each of several."""
 
     @abstractmethod
     def _monitor(self) -> str:
@@ -292,6 +196,10 @@ class TabularEstimator(CallbackSupport, BaseEstimator, ABC):
     def _weighed(self, targets: Any, rows: Rows, y: NDArray[Any]) -> Rows:
         """Return rows that have weights of classes in their own."""
         return rows
+
+    def _class_weight(self, targets: Any, rows: Rows) -> dict[str, NDArray[Any]] | None:
+        """Return the weights of the classes of each of several outputs."""
+        return None
 
     def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
         """Return what a split is to keep the shares of."""
@@ -342,7 +250,6 @@ class TabularEstimator(CallbackSupport, BaseEstimator, ABC):
         measured = self._measured
         if measured is None:
             raise ValueError("report() needs rows, which an estimator that was loaded has not kept")
-        several = getattr(self._targets, "several", True)
         page = report_page(
             Findings(
                 type(self).__name__,
@@ -351,7 +258,7 @@ class TabularEstimator(CallbackSupport, BaseEstimator, ABC):
                 measured,
                 self._outputs_of(measured.x),
                 self.feature_importances_,
-                None if several else [str(label) for label in self.classes_],
+                self._target().classes,
                 self._were_held,
                 getattr(self, "_fitted_quantiles", ()),
             )
@@ -377,24 +284,3 @@ class TabularEstimator(CallbackSupport, BaseEstimator, ABC):
 def _threads(n_jobs: int | None) -> int | None:
     """Return the number of threads by scikit-learn's rule; None for all that there are."""
     return None if n_jobs is None or n_jobs < 1 else int(n_jobs)
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether JSON gives an estimator's parameter back."""
-    if isinstance(value, tuple | list):
-        return all(isinstance(each, int | float) for each in value)
-    return value is None or isinstance(value, str | bool | int | float)
-
-
-def _of_list(x: Any) -> NDArray[Any]:
-    """Return lists as an array, whose numbers stay numbers among text."""
-    table = np.asarray(x)
-    return np.asarray(x, dtype=object) if table.dtype.kind in "US" else table
-
-
-def _plain(y: Any) -> Any:
-    """Return targets of polars and pyarrow as an array."""
-    library = type(y).__module__.partition(".")[0]
-    if library == "pyarrow":
-        return np.asarray(y)
-    return y.to_numpy() if library == "polars" else y

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +14,20 @@ from sklearn.utils._param_validation import StrOptions
 from chainrule.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from chainrule.metrics import UndefinedMetricError, auc
 from chainrule.sklearn import class_weights
-from chainrule.sklearn.labels import Labels
+from chainrule.sklearn.architecture import head_names
+from chainrule.sklearn.labels import Labels, OutputLabels, accuracy, is_of_outputs
 from chainrule.sklearn.rows import Rows
+from chainrule.sklearn.table_columns import plain_targets
 from chainrule.sklearn.tabular import CONSTRAINTS, TabularEstimator
 from chainrule.tables.model import Examples
+from chainrule.tables.network import Outputs
 from chainrule.tables.target import Target
 
 __all__ = ["TabularClassifier"]
 
 _SMOOTHING = 0.1
+
+AnyLabels: TypeAlias = Labels | OutputLabels
 
 
 class TabularClassifier(ClassifierMixin, TabularEstimator):
@@ -32,10 +38,11 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
     metric : {"accuracy", "log_loss", "auc"}, default "accuracy"
         What the best epoch is chosen by, and what importances are measured in. "auc" is the area
         under the ROC curve, of more classes the mean of each against the rest. The last two train
-        without label smoothing.
+        without label smoothing. Of several outputs the mean of theirs counts.
     class_weight : dict, "balanced" or list of dict, optional
-        Weights by label; "balanced" makes all classes count the same. Of several labels a row, a
-        list has those of each label.
+        Weights by label; "balanced" makes all classes count the same. Of several labels a row, or
+        several outputs, a list has those of each; those of outputs weigh the loss of their own
+        output only, and no validation rows.
     budget : {"fast", "default", "best"}, default "default"
         64 epochs of three layers of 128 units, 256 epochs of 256 units, or eight of the latter.
     members : int, optional
@@ -51,8 +58,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
 
     Attributes
     ----------
-    classes_ : ndarray
-        The labels.
+    classes_ : ndarray or list of ndarray
+        The labels; of several outputs those of each.
     model_ : object
         The description of the table and the networks, which read the rows of its matrix.
     networks_ : list of Network
@@ -126,7 +133,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         Parameters
         ----------
         X : data frame or array-like of shape (rows, columns)
-        y : array-like of shape (rows,), or of 0 and 1 of shape (rows, labels)
+        y : array-like of shape (rows,) or (rows, outputs), or of 0 and 1 of shape (rows, labels)
+            The columns of several outputs have each their own classes; one network predicts all.
         sample_weight : array-like of shape (rows,), optional
 
         Returns
@@ -150,14 +158,11 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
 
         Returns
         -------
-        ndarray of shape (rows,) or (rows, labels)
+        ndarray of shape (rows,), (rows, labels) or (rows, outputs)
         """
-        outputs = self._predicted(X)
-        if self._targets.several:
-            return self._targets.decide(outputs, 0.5)
-        return self.classes_[outputs.argmax(axis=1)]
+        return self._decided(self._predicted(X))
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+    def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class, in the order of ``classes_``.
 
         Parameters
@@ -166,11 +171,13 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
 
         Returns
         -------
-        ndarray of shape (rows, classes)
+        ndarray of shape (rows, classes), or a list of them for several outputs
         """
-        return self._predicted(X)
+        outputs = self._predicted(X)
+        several = isinstance(self._targets, OutputLabels)
+        return self._targets.split(outputs) if several else outputs
 
-    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+    def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithms of `predict_proba`.
 
         Parameters
@@ -179,29 +186,61 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
 
         Returns
         -------
-        ndarray of shape (rows, classes)
+        ndarray of shape (rows, classes), or a list of them for several outputs
         """
+        probabilities = self.predict_proba(X)
         with np.errstate(divide="ignore"):
-            return np.log(self._predicted(X))
+            if isinstance(probabilities, list):
+                return [np.log(each) for each in probabilities]
+            return np.log(probabilities)
 
-    def _targets_of(self, y: NDArray[Any]) -> Labels:
-        several = y.ndim == 2
-        return Labels(y, None, as_numbers=not several)
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of rows whose label is right, of several columns the labels of all.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (rows, columns)
+        y : array-like of shape (rows,), (rows, labels) or (rows, outputs)
+        sample_weight : array-like of shape (rows,), optional
+
+        Returns
+        -------
+        float
+        """
+        return accuracy(plain_targets(y), self.predict(X), sample_weight)
+
+    def _decided(self, outputs: NDArray[np.float64]) -> Any:
+        if self._targets.several or isinstance(self._targets, OutputLabels):
+            return self._targets.decide(outputs, 0.5)
+        return self.classes_[outputs.argmax(axis=1)]
+
+    def _targets_of(self, y: NDArray[Any]) -> AnyLabels:
+        if is_of_outputs(y):
+            return OutputLabels.of(y)
+        return Labels(y, None, as_numbers=y.ndim == 1)
 
     def _target(self, name: str | None = None) -> Target:
-        return Target(name, tuple(self.classes_.tolist()), self._targets.several)
+        known = self.classes_
+        if isinstance(known, list):
+            return Target(name, tuple(tuple(each.tolist()) for each in known))
+        return Target(name, tuple(known.tolist()), self._targets.several)
 
-    def _restored(self, target: Target) -> Labels:
+    def _restored(self, target: Target) -> AnyLabels:
         if target.labels is None:
             raise ValueError("there are no labels")
-        known = np.eye(len(target.labels), dtype=np.int64) if target.several else target.labels
-        return Labels(np.array(known), None, as_numbers=not target.several)
+        if target.several:
+            return Labels(np.eye(len(target.labels), dtype=np.int64), None, as_numbers=False)
+        each = [Labels(np.array(known), None, as_numbers=True) for known in target.by_output]
+        return OutputLabels(each) if target.has_outputs else each[0]
 
-    def _objective(self, targets: Labels, rows: Rows) -> tuple[Loss, int]:
+    def _objective(self, targets: AnyLabels, rows: Rows) -> tuple[Loss, Outputs]:
         if targets.several:
             return BinaryCrossEntropy(), rows.y.shape[1]
-        smoothing = _SMOOTHING if self.metric == "accuracy" else 0.0
-        return CrossEntropy(label_smoothing=smoothing), len(targets.classes)
+        loss = CrossEntropy(label_smoothing=_SMOOTHING if self.metric == "accuracy" else 0.0)
+        if isinstance(targets, OutputLabels):
+            names = head_names(len(targets.sizes))
+            return loss, dict(zip(names, targets.sizes, strict=True))
+        return loss, len(targets.classes)
 
     def _monitor(self) -> str:
         return "val_loss" if self.metric == "log_loss" else f"val_{self.metric}"
@@ -210,16 +249,25 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         train, held = super()._held_back(*args)
         if self.metric == "auc" and held is not None:
             targets = args[1]
-            scores = np.zeros(
-                (held.size, held.y.shape[1] if held.y.ndim == 2 else len(targets.classes))
-            )
+            several = isinstance(targets, OutputLabels)
+            sizes = targets.sizes if several else [len(targets.classes)]
             try:
-                auc(held.y, scores, sample_weight=held.weights, multilabel=held.y.ndim == 2)
+                for size, y in zip(sizes, held.y.T if several else [held.y], strict=True):
+                    scores = np.zeros((held.size, size))
+                    auc(y, scores, sample_weight=held.weights, multilabel=y.ndim == 2)
             except UndefinedMetricError as error:
                 raise ValueError(f"metric='auc' of the validation rows: {error}") from error
         return train, held
 
     def _error_of(self, outputs: NDArray[np.float64], examples: Examples) -> float:
+        if not isinstance(self._targets, OutputLabels):
+            return self._error_of_one(outputs, examples)
+        parts = zip(self._targets.split(outputs), examples.y.T, strict=True)
+        return float(
+            np.mean([self._error_of_one(part, replace(examples, y=y)) for part, y in parts])
+        )
+
+    def _error_of_one(self, outputs: NDArray[np.float64], examples: Examples) -> float:
         y, tiny = examples.y, np.finfo(np.float64).tiny
         if self.metric == "auc":
             return 1.0 - auc(y, outputs, sample_weight=examples.weights, multilabel=y.ndim == 2)
@@ -233,19 +281,30 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):
         right = np.maximum(outputs[np.arange(len(y)), y], tiny)
         return float(np.average(-np.log(right), weights=examples.weights))
 
-    def _weighed(self, targets: Labels, rows: Rows, y: NDArray[Any]) -> Rows:
-        if self.class_weight is None:
+    def _weighed(self, targets: AnyLabels, rows: Rows, y: NDArray[Any]) -> Rows:
+        if self.class_weight is None or isinstance(targets, OutputLabels):
             return rows
         return class_weights.in_rows(self.class_weight, rows, y, targets.classes)
+
+    def _class_weight(self, targets: AnyLabels, rows: Rows) -> dict[str, NDArray[Any]] | None:
+        if self.class_weight is None or not isinstance(targets, OutputLabels):
+            return None
+        each = class_weights.by_output(self.class_weight, targets.classes)
+        parts = zip(head_names(len(each)), each, rows.y.T, targets.sizes, strict=True)
+        return {
+            name: class_weights.of_classes(given, y, rows.weights, size)
+            for name, given, y, size in parts
+        }
 
     def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
         return y if y.ndim == 1 else None
 
-    def _take_over(self, targets: Labels) -> None:
+    def _take_over(self, targets: AnyLabels) -> None:
         self.classes_ = targets.classes
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = True
         return tags

@@ -17,6 +17,7 @@ from chainrule.losses import Loss, Quantile
 from chainrule.sklearn.rows import Rows
 from chainrule.sklearn.tabular import CONSTRAINTS, TabularEstimator
 from chainrule.tables.model import Examples
+from chainrule.tables.network import Outputs
 from chainrule.tables.target import Target
 
 __all__ = ["TabularRegressor"]
@@ -209,7 +210,7 @@ n_outputs_
         self._fitted_quantiles = target.quantiles
         return _Numbers()
 
-    def _objective(self, targets: _Numbers, rows: Rows) -> tuple[Loss, int]:
+    def _objective(self, targets: _Numbers, rows: Rows) -> tuple[Loss, Outputs]:
         if self.loss == "quantile":
             return Quantile(self._fitted_quantiles), len(self._fitted_quantiles)
         return losses.get(self.loss), rows.y.shape[1]

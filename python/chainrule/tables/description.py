@@ -67,7 +67,7 @@ class TableDescription:
         """Return what the columns of x are by the names of a network.
 
         Columns are found by its `feature_names`; those with `category_names` hold text, others
-        numbers.
+        numbers. What a network knows of its `table` says more.
 
         Examples
         --------
@@ -79,6 +79,8 @@ class TableDescription:
         array([[2., 0., 1.],
                [3., 0., 0.]], dtype=float32)
         """
+        if net.table is not None:
+            return cls.from_config(net.table["columns"])
         texts = net.category_names or {}
         names = net.feature_names or (None,) * net.inputs
         kinds: dict[bool, Kind] = {True: "category", False: "number"}

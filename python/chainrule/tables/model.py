@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,14 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.callbacks import Callback, EarlyStopping
+from chainrule.layers import CategoryEncoding, Embedding
 from chainrule.losses import CrossEntropy, Loss
 from chainrule.network.ensembles import ensemble
+from chainrule.network.output_losses import OutputLosses
 from chainrule.network.train_many import train_many
 from chainrule.tables.calibration import temperature
 from chainrule.tables.description import TableDescription
 from chainrule.tables.network import (
     BATCH_ROWS,
     Budget,
+    Outputs,
     TargetScaling,
     network_of_rows,
     optimizer,
@@ -26,7 +29,7 @@ from chainrule.tables.network import (
 )
 from chainrule.tables.preparation import Preparation
 
-__all__ = ["Examples", "TableModel"]
+__all__ = ["Examples", "TableModel", "names_of"]
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,11 @@ class TableModel:
         held: Examples | None,
         *,
         loss: Loss,
-        outputs: int,
+        outputs: Outputs,
         budget: Budget,
         seeds: list[int],
         monitor: str = "val_loss",
+        class_weight: Mapping[str, NDArray[np.float64]] | None = None,
         num_threads: int | None = None,
         verbose: int = 0,
         callbacks: Sequence[Callback] = (),
@@ -89,25 +93,31 @@ class TableModel:
             The rows to learn from, and those that tell which epoch was the best; without them it
             is the last.
         loss : Loss
-        outputs : int
+            Of several outputs that of each, whose sum is minimised.
+        outputs : int or mapping of str to int
+            As of `tabular_network`.
         budget : Budget
         seeds : list of int
         monitor : str
-            What tells the best epoch: "val_" and the name of a metric, or "val_loss".
+            What tells the best epoch: "val_" and the name of a metric, or "val_loss". Of several
+            outputs it is the mean of theirs, or the sum of their losses.
+        class_weight : mapping of str to ndarray, optional
+            Of several outputs the weights of each one's classes.
         num_threads, verbose, callbacks
             As of ``fit`` of `Sequential`; callbacks see one network after another.
         """
         classifies = str(loss._core.link) != "identity"
         preparation = Preparation.of(self.description, train.x, train.weights)
-        scaling = None if classifies else _scaling_of(train, outputs)
+        scaling = None
+        if not classifies and isinstance(outputs, int):
+            scaling = _scaling_of(train, outputs)
         inputs, held_inputs = preparation.inputs(train.x), None
-        y = train.y if scaling is None else _scaled(train.y, scaling)
+        y = _targets(train.y, scaling, outputs)
         validation: tuple[Any, ...] | None = None
         if held is not None:
             held_inputs = preparation.inputs(held.x)
-            held_y = held.y if scaling is None else _scaled(held.y, scaling)
             weights = () if held.weights is None else (held.weights,)
-            validation = (held_inputs, held_y, *weights)
+            validation = (held_inputs, _targets(held.y, scaling, outputs), *weights)
         activation = "selu" if classifies else "mish"
         options: dict[str, Any] = {
             "units": budget.units,
@@ -116,7 +126,10 @@ class TableModel:
         }
         metric = monitor.removeprefix("val_")
         nets = [tabular_network(preparation, outputs, seed=seed, **options) for seed in seeds]
-        kept = [] if held is None else [EarlyStopping(monitor, patience=budget.epochs)]
+        watched: Any = monitor
+        if metric != "loss" and not isinstance(outputs, int):
+            watched = [f"val_{name}_{metric}" for name in outputs]
+        kept = [] if held is None else [EarlyStopping(watched, patience=budget.epochs)]
         fit: dict[str, Any] = {
             "loss": loss,
             "optimizer": optimizer(activation, budget.epochs),
@@ -124,6 +137,7 @@ class TableModel:
             "batch_size": BATCH_ROWS,
             "validation_data": validation,
             "sample_weight": train.weights,
+            "class_weight": class_weight,
             "callbacks": [*kept, *callbacks],
             "metrics": [] if metric == "loss" or held is None else [metric],
             "num_threads": num_threads,
@@ -139,15 +153,18 @@ class TableModel:
         for net, seed in zip(nets, seeds, strict=True):
             if held is not None and isinstance(loss, CrossEntropy):
                 logits = net.predict(held_inputs, num_threads=num_threads)
-                _multiply_last(net, 1.0 / temperature(logits, held.y, held.weights))
-            told = network_of_rows(preparation, net, scaling, link=link, seed=seed, **options)
-            told.loss = loss
+                _multiply_last(net, _factors(logits, held, class_weight))
+            told = network_of_rows(
+                preparation, net, outputs, scaling, link=link, seed=seed, **options
+            )
+            told.loss = net.loss
             self.networks.append(told)
             self.histories.append(net.history)
             if net.history.interrupted:
                 break
         if len(self.networks) > 1:
             self.networks = [_ensemble(self.networks)]
+        _name_columns(self.networks[0], self.description)
 
     def predict(
         self, x: NDArray[np.float64], num_threads: int | None = None
@@ -163,11 +180,14 @@ class TableModel:
         Returns
         -------
         ndarray of float64, shape (rows, outputs)
+            The columns of several outputs stand side by side.
         """
         (net,) = self.networks
-        identity = str(net.loss._core.link) == "identity"
+        several = isinstance(net.loss, OutputLosses)
+        identity = not several and str(net.loss._core.link) == "identity"
         predict = net.predict if identity else net.predict_proba
-        return np.asarray(predict(x, num_threads=num_threads), dtype=np.float64)
+        told = predict(x, num_threads=num_threads)
+        return np.asarray(np.hstack([*told.values()]) if several else told, dtype=np.float64)
 
 
 def _scaling_of(train: Examples, outputs: int) -> TargetScaling:
@@ -189,16 +209,60 @@ def _limits(y: NDArray[np.float64]) -> tuple[float, float] | None:
     return (float(low), float(high)) if low < high else None
 
 
-def _scaled(y: NDArray[Any], scaling: TargetScaling) -> NDArray[np.float64]:
+def _targets(y: NDArray[Any], scaling: TargetScaling | None, outputs: Outputs) -> Any:
+    """Return targets as a network takes them: scaled, or of several outputs a list of columns."""
+    if not isinstance(outputs, int):
+        return [np.ascontiguousarray(column) for column in y.T]
+    if scaling is None:
+        return y
     y = y.reshape(len(y), -1)
     columns = y.shape[1]
-    scaled: NDArray[np.float64] = (y - scaling.mean[:columns]) / scaling.scale[:columns]
-    return scaled
+    return (y - scaling.mean[:columns]) / scaling.scale[:columns]
 
 
-def _multiply_last(net: Any, factor: float) -> None:
+def _factors(
+    logits: Any, held: Examples, class_weight: Mapping[str, NDArray[np.float64]] | None
+) -> NDArray[np.float64]:
+    """Return for each column of logits, of several outputs by name, what calibrates it."""
+    several = isinstance(logits, dict)
+    factors = []
+    for name, y in zip(logits, held.y.T, strict=True) if several else [("", held.y)]:
+        weights = held.weights
+        if class_weight is not None:
+            own = class_weight[name][y]
+            weights = own if weights is None else own * weights
+        part = logits[name] if several else logits
+        known = weights is None or weights.any()
+        factor = 1.0 / temperature(part, y, weights) if known else 1.0
+        factors.append(np.full(part.shape[1], factor))
+    return np.concatenate(factors)
+
+
+def _multiply_last(net: Any, factors: NDArray[np.float64]) -> None:
     *before, weight, bias = net.get_weights()
-    net.set_weights([*before, weight * factor, bias * factor])
+    factors = factors.astype(weight.dtype)
+    net.set_weights([*before, weight * factors, bias * factors])
+
+
+def _name_columns(net: Any, description: TableDescription) -> None:
+    """Tell a network what its columns are called, and the categories that it reads from them."""
+    net.feature_names = names_of(description.names)
+    read = {
+        place
+        for layer in net.layers
+        if isinstance(layer, CategoryEncoding | Embedding)
+        for place in layer.columns or ()
+    }
+    known = {place: names_of(description.columns[place].categories) for place in sorted(read)}
+    net.category_names = {place: names for place, names in known.items() if names}
+
+
+def names_of(texts: Sequence[str] | None) -> Sequence[str] | None:
+    """Return texts as names of a network's; None where one cannot be, in C as in Python."""
+    try:
+        return None if any(b"\0" in text.encode() for text in texts or ()) else texts
+    except UnicodeEncodeError:
+        return None
 
 
 def _ensemble(members: list[Any]) -> Any:

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from chainrule.tables.preparation import Preparation
 __all__ = [
     "BUDGETS",
     "Budget",
+    "Outputs",
     "TargetScaling",
     "network_of_rows",
     "optimizer",
@@ -28,6 +29,9 @@ _EMBEDDING_UNITS = 8
 _DROPOUT = 0.15
 _WEIGHT_DECAY = 0.02
 _RATES = {"selu": 0.04, "mish": 0.2}
+
+# The columns of the only output, or of each of several by name.
+Outputs: TypeAlias = int | Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class TargetScaling:
 
 def tabular_network(
     preparation: Preparation,
-    outputs: int,
+    outputs: Outputs,
     *,
     units: tuple[int, ...] = (256, 256, 256),
     activation: str = "selu",
@@ -70,7 +74,8 @@ def tabular_network(
     ----------
     preparation : Preparation
         What the network sees.
-    outputs : int
+    outputs : int or mapping of str to int
+        The columns of the only output, or of each of several, which have all layers in common.
     units : tuple of int
         Of each hidden layer.
     activation : {"selu", "mish"}
@@ -92,13 +97,15 @@ def tabular_network(
         inputs = [codes, numbers]
         embedding = _embedding(tuple(size + 1 for size in preparation.embedded.values()))
         embed = lambda: embedding(codes)  # noqa: E731
-    h = _behind(embed, numbers, preparation, outputs, units, activation, epochs)
-    return cr.Network(inputs=inputs, outputs=h, seed=seed)
+    columns = outputs if isinstance(outputs, int) else sum(outputs.values())
+    h = _behind(embed, numbers, preparation, columns, units, activation, epochs)
+    return cr.Network(inputs=inputs, outputs=_ends(h, outputs), seed=seed)
 
 
 def network_of_rows(
     preparation: Preparation,
     trained: Any,
+    outputs: Outputs,
     scaling: TargetScaling | None,
     *,
     link: str = "identity",
@@ -113,7 +120,8 @@ def network_of_rows(
     ----------
     preparation : Preparation
     trained : Network
-        What `tabular_network` gave with the other arguments.
+    outputs, units, activation, epochs, seed
+        `trained` is what `tabular_network` gave with these.
     scaling : TargetScaling, optional
         That of the targets, which the outputs then have, and whose limits they keep.
     link : {"identity", "softmax", "sigmoid"}
@@ -142,9 +150,7 @@ def network_of_rows(
         weights |= {"unscaled.center": scaling.mean, "unscaled.scale": scaling.scale}
         if scaling.limits is not None:
             h = cr.Clip(*scaling.limits)(h)
-    if link != "identity":
-        h = cr.Activation(link)(h)
-    net = cr.Network(inputs=x, outputs=h, seed=seed)
+    net = cr.Network(inputs=x, outputs=_ends(h, outputs, link), seed=seed)
     net.set_weights(weights)
     net._built_core().adapted = True
     return net
@@ -184,6 +190,16 @@ def _behind(
         h = cr.Dropout(_DROPOUT, rate_schedule=falling)(h)
         fan_in = width
     return _dense(outputs, fan_in, "zeros")(h)
+
+
+def _ends(h: Any, outputs: Outputs, link: str = "identity") -> Any:
+    """Return what a network gives, of several outputs their columns by name, behind a link."""
+    parts, first = {}, 0
+    for name, columns in {"": outputs}.items() if isinstance(outputs, int) else outputs.items():
+        part = h if isinstance(outputs, int) else cr.Take(tuple(range(first, first + columns)))(h)
+        parts[name] = part if link == "identity" else cr.Activation(link)(part)
+        first += columns
+    return parts[""] if isinstance(outputs, int) else parts
 
 
 def _dense(units: int, fan_in: int, initializer: str) -> Any:

@@ -41,8 +41,8 @@ class Findings:
     outputs : ndarray, shape (rows, outputs)
         What the model predicts for them.
     importances : ndarray, shape (columns,)
-    classes : sequence of str, optional
-        Names of the classes of which a row has one, of a classifier.
+    classes : sequence of sequences of str
+        Of a classifier the names of the classes of each output, of which a row has one.
     held : bool
         Whether these rows were held back from training.
     quantiles : tuple of float
@@ -54,7 +54,7 @@ class Findings:
     examples: Examples
     outputs: NDArray[np.float64]
     importances: NDArray[np.float64]
-    classes: Sequence[str] | None = None
+    classes: Sequence[Sequence[str]] = ()
     held: bool = True
     quantiles: tuple[float, ...] = ()
 
@@ -114,15 +114,21 @@ def _curves(history: Any) -> str:
 
 def _quality(found: Findings, what: str) -> list[tuple[str, str]]:
     y, outputs, weights = found.examples.y, found.outputs, found.examples.weights
-    if found.classes is not None:
-        sure = outputs.max(axis=1)
-        right = outputs.argmax(axis=1) == y
-        head = f"True and predicted classes ({what})"
-        parts = [(head, _confusion(y, outputs.argmax(axis=1), found.classes, weights))]
-        return [*parts, (f"Calibration ({what})", _calibration(sure, right, weights))]
+    parts = []
+    if found.classes:
+        columns, first = y.reshape(len(y), -1).T, 0
+        for place, (classes, labels) in enumerate(zip(found.classes, columns, strict=True)):
+            told = outputs[:, first : first + len(classes)]
+            first += len(classes)
+            chosen = told.argmax(axis=1)
+            of = f" of output {place}" if len(columns) > 1 else ""
+            table = _confusion(labels, chosen, classes, weights)
+            parts.append((f"True and predicted classes{of} ({what})", table))
+            picture = _calibration(told.max(axis=1), chosen == labels, weights)
+            parts.append((f"Calibration{of} ({what})", picture))
+        return parts
     if found.quantiles:
         return [(f"Shares below each quantile ({what})", _coverage(found))]
-    parts = []
     some = slice(0, _MOST_POINTS)
     for column in range(outputs.shape[1]):
         target, told = y[some, column].astype(np.float64), outputs[some, column]

@@ -16,7 +16,7 @@ import numpy as np
 import chainrule as cr
 from chainrule.errors import ModelFileError
 from chainrule.tables.description import TableDescription
-from chainrule.tables.model import TableModel
+from chainrule.tables.model import TableModel, names_of
 from chainrule.tables.target import Target
 
 __all__ = ["SavedModel"]
@@ -68,8 +68,17 @@ class SavedModel:
         net.optimizer = None  # without its memory
         net.history = self.model.histories[0]
         net.target_name = self.target.name
+        net.class_names = self._class_names(net)
         net.table = record
         net.save(path)
+
+    def _class_names(self, net: Any) -> Any:
+        """Return the labels as a network has them: text, of several outputs by name."""
+        target = self.target
+        if target.has_outputs:
+            parts = zip(net._output_shapes, map(names_of, target.classes), strict=True)
+            return {output: names for output, names in parts if names}
+        return None if target.labels is None else names_of([*map(str, target.labels)])
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> SavedModel:
@@ -106,9 +115,11 @@ class SavedModel:
             target = Target.from_config(record["target"])
             # Of a row without values all that a prediction asks of the record is used.
             outputs = model.predict(np.full((1, len(description.columns)), np.nan))
-            wanted = len(target.labels or target.quantiles) or outputs.shape[1]
-            if outputs.shape[1] != wanted:
-                raise ValueError(f"{outputs.shape[1]} outputs for {wanted} labels or quantiles")
+            found = [int(np.prod(shape)) for shape in net._output_shapes.values()]
+            wanted = [len(labels) for labels in target.by_output]
+            wanted = wanted or [len(target.labels or target.quantiles) or outputs.shape[1]]
+            if found != wanted:
+                raise ValueError(f"{found} outputs for {wanted} labels or quantiles")
             importances = [float(each) for each in record["importances"]]
             return cls(
                 model, target, str(record["estimator"]), dict(record["parameters"]), importances
