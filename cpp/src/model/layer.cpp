@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "chainrule/config.hpp"
+#include "chainrule/convolution_layers.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/lambda.hpp"
 #include "chainrule/layers.hpp"
@@ -28,7 +29,7 @@ AnyLayer make(const Config& config) {
   return T::from_config(config);
 }
 
-constexpr std::array<KnownLayer, 29> kLayers{{
+constexpr std::array<KnownLayer, 31> kLayers{{
     {"dense", make<Dense>},
     {"activation", make<ActivationLayer>},
     {"prelu", make<PReLU>},
@@ -54,6 +55,8 @@ constexpr std::array<KnownLayer, 29> kLayers{{
     {"global_average_pooling", make<GlobalAveragePooling>},
     {"clip", make<Clip>},
     {"gaussian_noise", make<GaussianNoise>},
+    {"conv1d", make<Conv1D>},
+    {"conv2d", make<Conv2D>},
     {"scale", make<Scale>},
     {"parametric_activation", make<ParametricActivation>},
     {"periodic_embedding", make<PeriodicEmbedding>},

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from chainrule.layers.activation import Activation
 from chainrule.layers.categories import CategoryEncoding, Embedding
 from chainrule.layers.clip import Clip
+from chainrule.layers.convolution import Conv1D, Conv2D
 from chainrule.layers.dense import Dense
 from chainrule.layers.dropout import Dropout
 from chainrule.layers.function import Lambda
@@ -44,6 +45,8 @@ __all__ = [
     "CategoryEncoding",
     "Clip",
     "Concatenate",
+    "Conv1D",
+    "Conv2D",
     "Dense",
     "Dot",
     "Dropout",

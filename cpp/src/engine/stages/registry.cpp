@@ -18,7 +18,7 @@ struct Entry {
 };
 
 template <class T>
-constexpr std::array<Entry<T>, 30> kFactories{{
+constexpr std::array<Entry<T>, 32> kFactories{{
     {"activation", add_activation<T>},
     {"add", add_merge<T>},
     {"average", add_merge<T>},
@@ -26,6 +26,8 @@ constexpr std::array<Entry<T>, 30> kFactories{{
     {"category_encoding", add_category_encoding<T>},
     {"clip", add_clip<T>},
     {"concatenate", add_concatenate<T>},
+    {"conv1d", add_convolution<T>},
+    {"conv2d", add_convolution<T>},
     {"dense", add_dense<T>},
     {"dot", add_dot<T>},
     {"dropout", add_dropout<T>},
