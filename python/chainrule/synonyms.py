@@ -128,16 +128,15 @@ _SPLIT = "use data.train_test_split, or scikit-learn's own on the arrays"
 
 ATTRIBUTES: Mapping[str, str] = {
     **_by_synonym(
-        {
-            _NOT_HERE: "AvgPool2d Conv1D Conv1d Conv2D Conv2d Conv3D GRU LSTM MaxPool2d "
-            "MaxPooling2D MultiHeadAttention RNN"
-        }
+        {_NOT_HERE: "AvgPool2d Conv3D GRU LSTM MaxPool2d MaxPooling2D MultiHeadAttention RNN"}
     ),
     "BCELoss": "it is losses.BinaryCrossEntropy",
     "BCEWithLogitsLoss": "it is losses.BinaryCrossEntropy",
     "BatchNorm1d": "it is BatchNormalization",
     "BinaryCrossentropy": "it is losses.BinaryCrossEntropy",
     "CategoricalCrossentropy": "it is losses.CrossEntropy",
+    "Conv1d": "it is Conv1D, of (time, features)",
+    "Conv2d": "it is Conv2D, of (height, width, channels)",
     "CosineAnnealingLR": "it is schedules.Cosine",
     "CosineDecay": "it is schedules.Cosine",
     "CrossEntropyLoss": "it is losses.CrossEntropy",

@@ -10,6 +10,7 @@
 #include "chainrule/best_parameters.hpp"
 #include "chainrule/callback.hpp"
 #include "chainrule/config.hpp"
+#include "chainrule/convolution_layers.hpp"
 #include "chainrule/custom_loss.hpp"
 #include "chainrule/cxx20.hpp"
 #include "chainrule/data.hpp"

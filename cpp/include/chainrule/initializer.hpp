@@ -32,7 +32,8 @@ namespace chainrule {
 
 struct Config;
 
-/// How a parameter of shape (rows, columns) = (fan_in, fan_out) gets its first values.
+/// How a parameter of shape (rows, columns) = (fan_in, fan_out) gets its first values. An input
+/// of a convolution is in the sums of more outputs than columns, see ParameterSpec::fan_out.
 ///
 /// The scaled kinds have mean 0 and the variance in the third column; the uniform ones fill
 /// [-sqrt(3 variance), sqrt(3 variance)), the normal ones are not truncated.
@@ -91,8 +92,9 @@ struct CHAINRULE_API Initializer {
 
   /// Fills `values` (rows x columns, row-major) from the random stream (seed, stream): the same
   /// values for any thread count, instruction set and precision (float is the rounded double).
+  /// fan_out: 0 stands for the columns.
   void fill(double* values, std::int64_t rows, std::int64_t columns, std::uint64_t seed,
-            std::uint64_t stream) const;
+            std::uint64_t stream, std::int64_t fan_out = 0) const;
 
   bool operator==(const Initializer&) const = default;
 };

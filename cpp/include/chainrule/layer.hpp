@@ -32,6 +32,7 @@ struct ParameterSpec {
   double l2 = 0.0;
   double learning_rate_factor = 1.0;  // of the optimizer's
   double weight_decay_factor = 1.0;
+  std::int64_t fan_out = 0;  // sums that an input is part of, for initialisers; 0: columns
 };
 
 /// What becomes of a whole number that is none of the known categories, or of NaN, which stands for

@@ -118,7 +118,7 @@ void Parameters<T>::initialize(std::uint64_t seed) {
     const auto size = static_cast<std::size_t>(p.spec.shape.size());
     wide.assign(size, 0.0);
     p.spec.initializer.fill(wide.data(), p.shape.rows, p.shape.columns, seed + p.random.offset,
-                            p.random.number);
+                            p.random.number, p.spec.fan_out);
     for (std::int64_t i = 0; i < p.shape.rows; ++i)
       std::fill(wide.begin() + i * p.shape.columns + p.spec.ones_begin,
                 wide.begin() + i * p.shape.columns + p.spec.ones_end, 1.0);

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "chainrule/convolution_layers.hpp"
 #include "engine/input/reads_rows.hpp"
 #include "engine/instantiate.hpp"
 #include "engine/stages/activated_sum.hpp"
@@ -16,15 +17,15 @@
 namespace chainrule::engine {
 namespace {
 
-/// Whether a layer takes the rows of an input flat, as the caller has them.
-bool reads_flat(const Node& node) { return node.layer && (*node.layer)->reads_categories(); }
+/// Whether a layer changes no number, or scales all by one factor, so that rows that are flat, the
+/// numbers of all positions side by side, may stay so.
+bool keeps_flat(const Layer& layer) {
+  return layer.kind() == "rescaling" || layer.kind() == "reshape" || layer.kind() == "flatten";
+}
 
-/// Whether nothing else reads an input.
-bool all_read_flat(const std::vector<Node>& nodes, std::size_t input) {
-  return std::all_of(nodes.begin(), nodes.end(), [&](const Node& node) {
-    return reads_flat(node) || std::find(node.inputs.begin(), node.inputs.end(),
-                                         static_cast<std::int64_t>(input)) == node.inputs.end();
-  });
+/// Whether a layer takes rows flat.
+bool takes_flat(const Layer& layer) {
+  return layer.reads_categories() || keeps_flat(layer) || dynamic_cast<const Convolution*>(&layer);
 }
 
 }  // namespace
@@ -49,9 +50,18 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
       if (wanted[i]) wanted[static_cast<std::size_t>(input)] = true;
   }
   // The tensor that each node gives; several nodes have the same one where a layer needs no stage.
+  constexpr std::size_t none = static_cast<std::size_t>(-1);
   std::vector<std::size_t> tensor_of(nodes.size());
-  std::vector<std::size_t> flat_of(nodes.size());  // of inputs, for readers of categories
-  std::vector<bool> used(nodes.size(), false);     // as the owner of parameters
+  std::vector<std::size_t> cut_of(nodes.size(), none);  // a flat one, cut into positions
+  const auto cut = [&](std::size_t i) {
+    const bool is_flat = tensors[tensor_of[i]].positions != nodes[i].shape.positions();
+    if (cut_of[i] == none)
+      cut_of[i] = is_flat ? add_reshape(tensor_of[i], nodes[i].shape,
+                                        std::max<std::int64_t>(0, nodes[i].layer_index))
+                          : tensor_of[i];
+    return cut_of[i];
+  };
+  std::vector<bool> used(nodes.size(), false);  // as the owner of parameters
   node_outputs.resize(static_cast<std::size_t>(graph.layer_count()));
   MemberCount count;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
@@ -61,20 +71,19 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
     const std::int64_t positions = node.shape.positions();
     check_table_size(checked_product(options.batch_size, positions), node.shape.columns(),
                      options.threads);
-    // Rows of callers are flat: an input of shape (time, features) is cut into positions by a
-    // stage.
+    // Rows of callers are flat, and stay so until a layer wants positions.
     if (!node.layer) {
-      const std::size_t flat = add_tensor(node.shape.size(), 1);
-      inputs.push_back(flat);
-      const bool stays_flat = positions == 1 || !wanted[i] || all_read_flat(nodes, i);
-      tensor_of[i] = stays_flat ? flat : add_reshape(flat, node.shape, 0);
-      flat_of[i] = flat;
+      tensor_of[i] = add_tensor(node.shape.size(), 1);
+      inputs.push_back(tensor_of[i]);
       continue;
     }
     const std::size_t owner = node.shares >= 0 ? static_cast<std::size_t>(node.shares) : i;
     std::vector<std::size_t> reads;
-    for (const std::int64_t input : node.inputs)
-      reads.push_back((reads_flat(node) ? flat_of : tensor_of)[static_cast<std::size_t>(input)]);
+    for (const std::int64_t input : node.inputs) {
+      const auto from = static_cast<std::size_t>(input);
+      reads.push_back(takes_flat(**node.layer) ? tensor_of[from] : cut(from));
+    }
+    const bool stays_flat = tensors[reads[0]].positions == 1 && keeps_flat(**node.layer);
     const StageContext<T> context{.kernels = kernels,
                                   .parameters = parameters,
                                   .layer = node.layer_index,
@@ -88,13 +97,14 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
                                   .backward = options.backward,
                                   .calls = calls};
     Stages<T> added;
-    add_stages(**node.layer, context, added);
+    if (!stays_flat || (*node.layer)->kind() == "rescaling")
+      add_stages(**node.layer, context, added);
     tensor_of[i] = reads[0];
     for (auto& stage : added) {
       // The first use of parameters writes their gradient, later ones add to it (see
       // Plan::gradients).
       const bool shares = stage->has_parameters() && used[owner];
-      tensor_of[i] = add_stage(std::move(stage), std::move(reads), positions);
+      tensor_of[i] = add_stage(std::move(stage), std::move(reads), stays_flat ? 1 : positions);
       stages.back().owner = context.owner;
       stages.back().shares = shares;
       stages.back().trained = stages.back().stage->has_parameters() && node.trainable;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/activation.hpp"
+#include "kernels/convolution.hpp"
 #include "kernels/copy.hpp"
 #include "kernels/dot.hpp"
 #include "kernels/elementwise.hpp"
@@ -46,6 +47,8 @@ constexpr InferenceKernels<T> inference_kernels(const char* name) {
     k.int8_vnni_forward = int8_forward<VnniDot>;
 #endif
   }
+  k.convolve = convolve<T>;
+  k.add_border = add_border<T>;
   k.sparse_forward = sparse_forward<T>;
   k.embedding_forward = embedding_forward<T>;
   k.nonzero_mask = nonzero_mask<T>;

@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "kernels/convolution_args.hpp"
 #include "kernels/image_args.hpp"
 #include "kernels/kinds.hpp"
 #include "kernels/layer_args.hpp"
@@ -43,6 +44,8 @@ struct InferenceKernels {
   void (*int8_forward)(const SmallForwardArgs&);
   /// The same by instructions for just that; null where the processor has none.
   void (*int8_vnni_forward)(const SmallForwardArgs&);
+  void (*convolve)(const ConvolutionArgs<T>&);
+  void (*add_border)(const BorderArgs<T>&);
   void (*sparse_forward)(const SparseForwardArgs<T>&);
   void (*embedding_forward)(const EmbeddingForwardArgs<T>&);
   void (*nonzero_mask)(const T* x, int64_t width, uint64_t* mask);
@@ -87,6 +90,7 @@ struct InferenceKernels {
 template <class T>
 struct TrainingKernels {
   void (*weight_gradient)(const WeightGradientArgs<T>&);
+  void (*convolution_gradient)(const ConvolutionGradientArgs<T>&);
   void (*sparse_gradient)(const SparseGradientArgs<T>&);
   void (*embedding_gradient)(const EmbeddingGradientArgs<T>&);
   void (*transpose_mask)(const TransposeMaskArgs&);

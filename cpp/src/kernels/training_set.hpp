@@ -5,6 +5,7 @@
 
 #include "kernels/activation.hpp"
 #include "kernels/augmentation.hpp"
+#include "kernels/convolution.hpp"
 #include "kernels/dot.hpp"
 #include "kernels/dropout.hpp"
 #include "kernels/elementwise.hpp"
@@ -36,6 +37,7 @@ template <class T>
 constexpr TrainingKernels<T> training_kernels() {
   TrainingKernels<T> k{};
   k.weight_gradient = weight_gradient<T>;
+  k.convolution_gradient = convolution_gradient<T>;
   k.sparse_gradient = sparse_gradient<T>;
   k.embedding_gradient = embedding_gradient<T>;
   k.transpose_mask = transpose_mask;

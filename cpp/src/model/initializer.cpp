@@ -123,14 +123,14 @@ void Initializer::check() const {
 }
 
 void Initializer::fill(double* values, std::int64_t rows, std::int64_t columns, std::uint64_t seed,
-                       std::uint64_t stream) const {
+                       std::uint64_t stream, std::int64_t fan_out) const {
   check();
   const std::string_view name = initializer_kinds.name(kind);
   model::check_value(name, "rows", rows, model::at_least_one);
   model::check_value(name, "columns", columns, model::at_least_one);
   const std::int64_t count = rows * columns;
-  const double variance =
-      scaled_variance(kind, static_cast<double>(rows), static_cast<double>(columns));
+  const double variance = scaled_variance(kind, static_cast<double>(rows),
+                                          static_cast<double>(fan_out > 0 ? fan_out : columns));
   RandomStream random(seed, RandomUse::initialization, stream);
   switch (kind) {
     case InitializerKind::zeros:

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "chainrule/config.hpp"
+#include "chainrule/convolution_layers.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/lambda.hpp"
 #include "chainrule/layers.hpp"
@@ -62,6 +63,8 @@ constexpr auto kLayers = std::to_array<KnownLayer>({
     {"cropping", make<Cropping>},
     {"clip", make<Clip>},
     {"gaussian_noise", make<GaussianNoise>},
+    {"conv1d", make<Conv1D>},
+    {"conv2d", make<Conv2D>},
     {"scale", make<Scale>},
     {"parametric_activation", make<ParametricActivation>},
     {"periodic_embedding", make<PeriodicEmbedding>},

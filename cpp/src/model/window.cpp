@@ -40,7 +40,7 @@ std::vector<Window> windows_of(std::string_view kind, const Shape& input, std::s
   if (input.extents().size() != axes + 1)
     refuse(kind, std::string("it reads ") +
                      (axes == 1 ? "(time, features)" : "(height, width, channels)") +
-                     ", got rows of shape " + input.text());
+                     ", got rows of shape " + input.text() + "; Input says their shape");
   std::vector<Window> windows;
   for (std::size_t axis = 0; axis < axes; ++axis) {
     Window w{.inputs = input.extents()[axis],

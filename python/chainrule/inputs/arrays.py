@@ -54,6 +54,18 @@ def as_features(x: object, *, name: str = "x", allow_single: bool = False) -> ND
     return array.reshape(len(array), -1)
 
 
+def check_channels_last(x: object, shape: tuple[int, ...], *, name: str = "x") -> None:
+    """Raise ValueError for an array of channels first where rows have a shape of channels last."""
+    given = getattr(x, "shape", ())
+    if len(shape) < 2 or given[1:] != (shape[-1], *shape[:-1]) or given[1:] == shape:
+        return
+    axes = "height, width, channels" if len(shape) == 3 else "time, features"
+    raise ValueError(
+        f"{name} has shape {given}, channels first; the network reads rows of shape {shape}, "
+        f"({axes}): pass np.moveaxis({name}, 1, -1)"
+    )
+
+
 def as_labels(y: object, *, classes: int | None, name: str = "y") -> NDArray[np.int64]:
     """Return class labels as contiguous 64-bit integers."""
     array = as_array(y, name=name)

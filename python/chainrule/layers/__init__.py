@@ -12,6 +12,7 @@ from chainrule.layers.activation import Activation
 from chainrule.layers.bidirectional import Bidirectional
 from chainrule.layers.categories import CategoryEncoding, Embedding
 from chainrule.layers.clip import Clip
+from chainrule.layers.convolution import Conv1D, Conv2D
 from chainrule.layers.dense import Dense
 from chainrule.layers.dropout import Dropout
 from chainrule.layers.function import Lambda
@@ -52,6 +53,8 @@ __all__ = [
     "CategoryEncoding",
     "Clip",
     "Concatenate",
+    "Conv1D",
+    "Conv2D",
     "Cropping",
     "Dense",
     "Dot",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -54,6 +54,7 @@ class Layer(Spec):
     """
 
     _core_type = _core.Layer
+    _reads_axes: ClassVar[bool] = False  # rows of a shape with several axes, such as images
     _: KW_ONLY
     name: str | None = _Name()  # type: ignore[assignment]
 

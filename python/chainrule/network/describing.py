@@ -39,10 +39,12 @@ def summary(net: Compiled, file: TextIO | None = None) -> None:
     ----------------------------
     3 parameters in float32, 12 bytes
     """
-    if net._core is None or net._graph is None or net._graph.chained is not None:
+    graph = net._graph
+    flat = graph is None or (graph.chained is not None and len(graph.inputs[0].shape) == 1)
+    if net._core is None or graph is None or flat:
         table = summary_table(net._core, net.layers, net.dtype)
     else:
-        table = graph_table(net._core, net._graph, net.dtype)
+        table = graph_table(net._core, graph, net.dtype)
     print(table, file=file or sys.stdout)
 
 

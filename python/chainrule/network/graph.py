@@ -109,8 +109,8 @@ class Graph:
                 return None
             name = None if node.name == str(index) else node.name
             layers.append(Layer.from_config({**node.layer.config, "name": name}))
-        flat = len(self.nodes[0].shape) == 1 and self.outputs == (self.nodes[-1].name,)
-        return layers if flat else None
+        fits = len(self.nodes[0].shape) == 1 or keeps_axes(layers)
+        return layers if fits and self.outputs == (self.nodes[-1].name,) else None
 
     @property
     def layers(self) -> list[Layer]:
@@ -160,6 +160,16 @@ def chain(layers: Sequence[Layer], shape: tuple[int, ...], name: str | None = No
         nodes.append(Node(layer.name or str(index), layer, (nodes[-1].name,)))
     _refuse_twice(nodes)
     return Graph(tuple(nodes), (nodes[-1].name,), {})
+
+
+def keeps_axes(layers: Sequence[Layer]) -> bool:
+    """Whether one of them reads rows of several axes, before one gives rows another shape."""
+    for layer in layers:
+        if layer._reads_axes:
+            return True
+        if layer.kind in ("flatten", "reshape"):
+            break
+    return False
 
 
 def trace(inputs: Inputs, outputs: Outputs) -> Graph:

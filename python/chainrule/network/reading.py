@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.inputs.arrays import as_features
+from chainrule.inputs.arrays import as_features, check_channels_last
 from chainrule.inputs.column_names import shown_columns
 from chainrule.inputs.compressed_rows import Rows, as_rows
 from chainrule.inputs.containers import is_plain, is_sparse
@@ -83,6 +83,7 @@ class Reading(Named):
             if not is_lazy(x):
                 return None
             rows = LazyRows(x)
+            self._check_axes(x, "x")
             self._check_columns(rows.shape[1])
             return rows
         given = self._by_input(x)
@@ -97,6 +98,7 @@ class Reading(Named):
                 )
             if is_lazy(part):
                 parts[name] = LazyRows(part, name=called)
+                self._check_axes(part, called, name)
             else:
                 parts[name], _ = self._in_order(part, as_features, part=name)
             self._check_input(parts, name)
@@ -115,6 +117,7 @@ class Reading(Named):
         And what error texts call them. `part` is the input, of several.
         """
         name = "x" if part is None else f"x[{part!r}]"
+        self._check_axes(x, name, part)
         if is_plain(x):  # has no names
             return convert(x, name=name, **options), []
         order = self._column_order(x, part=part, name=name, **options)
@@ -122,6 +125,16 @@ class Reading(Named):
         if order is not None:
             rows = np.asarray(rows)[:, order]
         return rows, shown_columns(x, order=order, **options)
+
+    def _check_axes(self, x: object, name: str, part: str | None = None) -> None:
+        if self._graph is None:
+            self._learn_axes(getattr(x, "shape", ())[1:])
+        else:
+            node = self._graph.inputs[0] if part is None else self._graph[part]
+            check_channels_last(x, node.shape, name=name)
+
+    def _learn_axes(self, shape: tuple[int, ...]) -> None:
+        """Take over the shape of rows, before the network is built for them."""
 
     def _checked_rows(self, features: AnyRows, columns: list[str]) -> AnyRows:
         self._check_columns(features.shape[1])

@@ -12,7 +12,7 @@ from chainrule.names import names_arguments
 from chainrule.network.compiled import Compiled
 from chainrule.network.core_network import make_core
 from chainrule.network.first_layers import FirstLayers, first_layers
-from chainrule.network.graph import chain
+from chainrule.network.graph import chain, keeps_axes
 from chainrule.network.network import Network
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ class Sequential(Network):
     ----------
     layers : sequence of Layer
         May begin with `Input`, which fixes the number of inputs; without it they are learnt from
-        the first data.
+        the first data. Where a layer such as `Conv2D` reads axes, the rows have those of `Input` or
+        of the first data, else they are flattened.
     seed, dtype, name
         As for `Network`.
 
@@ -69,9 +70,15 @@ class Sequential(Network):
         given, listed = _split_input(layers)
         Compiled.__init__(self, listed, None, seed, dtype, name)
         self._input_name = None if given is None else given.name
+        self._input_shape: tuple[int, ...] | None = None
         chain(listed, (), self._input_name)  # where two of them have one name
         if given is not None:
+            self._learn_axes(given.shape)
             self.build(given.units)
+
+    def _learn_axes(self, shape: tuple[int, ...]) -> None:
+        """Keep the shape of rows for `build`, where a layer reads their axes."""
+        self._input_shape = tuple(shape) if keeps_axes(self.layers) else None
 
     def build(self, inputs: int) -> None:
         """Create the parameters for rows of `inputs` columns, where that has not happened yet.
@@ -99,7 +106,7 @@ class Sequential(Network):
             if inputs != self._core.inputs:
                 raise ValueError(f"x has {inputs} columns; the network expects {self._core.inputs}")
             return
-        graph = chain(self.layers, (inputs,), self._input_name)
+        graph = chain(self.layers, self._input_shape or (inputs,), self._input_name)
         self._core = make_core(graph, self.seed, self.dtype)
         self._graph = graph
         self._known_shapes, self._gives_table = {}, False
@@ -129,7 +136,8 @@ class Sequential(Network):
 
     def __repr__(self) -> str:
         """Return the constructor call, with the number of inputs once it is known."""
-        given = [] if self._core is None else [Input(self._core.inputs, name=self._input_name)]
+        shape = None if self._graph is None else self._graph.inputs[0].shape
+        given = [] if shape is None else [Input(shape, name=self._input_name)]
         layers: list[object] = [*given, *self.layers]
         listed = ", ".join(repr(layer) for layer in layers)
         return f"{type(self).__name__}([{listed}], seed={self.seed}, dtype={self.dtype!r})"

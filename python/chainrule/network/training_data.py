@@ -221,6 +221,7 @@ def _reads(net: Compiled, data: Dataset) -> tuple[Any, ...]:
     """Return what checks of rows depend on, but for the layers; build the network for them."""
     if net._graph is None:
         table = data.x if is_lazy(data.x) else as_rows(data.x)
+        net._check_axes(data.x, "x")
         net._check_columns(math.prod(table.shape[1:]))
     assert net._graph is not None
     inputs = tuple((node.name, node.shape) for node in net._graph.inputs)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Functions of the caller's give no second derivatives, and recurrent layers none yet: a plan of
-// dual numbers with such refuses.
+// Functions of the caller's give no second derivatives, and convolutions and recurrent layers none
+// yet: a plan of dual numbers with such refuses.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +29,12 @@ class CustomLossRows<kernels::Dual> {
   const Dual* losses() const { return nullptr; }
   const Dual* gradients() const { return nullptr; }
 };
+
+template <>
+inline void add_convolution<kernels::Dual>(const Layer& layer, const StageContext<kernels::Dual>&,
+                                           Stages<kernels::Dual>&) {
+  throw Error(std::string(layer.kind()) + " gives no second derivatives yet");
+}
 
 template <>
 inline void add_lambda<kernels::Dual>(const Layer& layer, const StageContext<kernels::Dual>&,

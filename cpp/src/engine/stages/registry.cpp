@@ -27,6 +27,8 @@ constexpr auto kFactories = std::to_array<Entry<T>>({
     {"category_encoding", add_category_encoding<T>},
     {"clip", add_clip<T>},
     {"concatenate", add_concatenate<T>},
+    {"conv1d", add_convolution<T>},
+    {"conv2d", add_convolution<T>},
     {"cropping", add_cropping<T>},
     {"dense", add_dense<T>},
     {"dot", add_dot<T>},

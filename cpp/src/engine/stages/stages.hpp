@@ -47,6 +47,8 @@ void add_stages(const Layer& layer, const StageContext<T>& context, Stages<T>& s
 // first, and nothing where the layer changes no number: a Permute that keeps the order, a Reshape
 // that keeps the length of rows, a Cropping of nothing, Dropout and noise in a prediction.
 template <class T>
+void add_convolution(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
+template <class T>
 void add_dense(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
 void add_activation(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "chainrule/activation.hpp"
+#include "chainrule/cxx20.hpp"
+#include "chainrule/export.h"
+#include "chainrule/initializer.hpp"
+#include "chainrule/layer.hpp"
+#include "chainrule/padding.hpp"
+
+namespace chainrule {
+
+/// What Conv1D and Conv2D have in common: y(o, f) = activation(b(f) + sum over kernel positions k
+/// and channels c, in this order, of x(o stride - before + k dilation, c) W(k, c, f)), where x is
+/// zero outside the input. kernel_size, strides and dilation have a number for each axis, or one
+/// for all.
+///
+/// Parameters: weight of shape (kernel_size..., channels, filters), bias of shape (filters) if
+/// use_bias; the penalties l1 and l2 are on the weight alone.
+class CHAINRULE_API Convolution : public TrainedLayer {
+ public:
+  std::int64_t filters = 0;
+  std::vector<std::int64_t> kernel_size;
+  std::vector<std::int64_t> strides = {1};
+  Padding padding = Padding::valid;
+  std::vector<std::int64_t> dilation = {1};
+  Activation activation;
+  bool use_bias = true;
+  std::optional<Initializer> weight_initializer;  // default: Initializer::for_activation
+  Initializer bias_initializer;                   // default: zeros
+  double l1 = 0.0;
+  double l2 = 0.0;
+
+  /// How many axes the kernel moves along.
+  virtual std::size_t axes() const = 0;
+
+  Config config() const override;
+  Shape output_shape(const std::vector<Shape>& inputs) const override;
+  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
+
+ protected:
+  Convolution() = default;
+  Convolution(std::int64_t filters_, std::vector<std::int64_t> kernel_size_, Activation activation_)
+      : filters(filters_), kernel_size(std::move(kernel_size_)), activation(activation_) {}
+  /// Sets the options that `config` gives.
+  void read(const Config& config);
+};
+
+/// A convolution over time, of (time, features). Its padding may be causal.
+class CHAINRULE_API Conv1D final : public Convolution {
+ public:
+  Conv1D() = default;
+  Conv1D(std::int64_t filters_, std::vector<std::int64_t> kernel_size_, Activation activation_ = {})
+      : Convolution(filters_, std::move(kernel_size_), activation_) {}
+  static Conv1D from_config(const Config& config);
+
+  std::string_view kind() const override { return "conv1d"; }
+  std::size_t axes() const override { return 1; }
+};
+
+/// A convolution over images, of (height, width, channels).
+class CHAINRULE_API Conv2D final : public Convolution {
+ public:
+  Conv2D() = default;
+  Conv2D(std::int64_t filters_, std::vector<std::int64_t> kernel_size_, Activation activation_ = {})
+      : Convolution(filters_, std::move(kernel_size_), activation_) {}
+  static Conv2D from_config(const Config& config);
+
+  std::string_view kind() const override { return "conv2d"; }
+  std::size_t axes() const override { return 2; }
+};
+
+}  // namespace chainrule

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Convolutions as products of overlapping rows with a matrix: no window is copied. A tile keeps in
+// registers the sums of some windows, or in the gradient of some terms, by the vectors of a panel,
+// and adds one fused multiply-add a term in one lane, from the bias or zero, in the order that the
+// arguments say. Zeros around an image are terms as others.
+#pragma once
+
+#include "kernels/copy.hpp"
+#include "kernels/multiply.hpp"
+#include "kernels/simd.hpp"
+#include "kernels/table.hpp"
+
+// In front of the loop over a tile's terms: four in one round. With one a processor waits for its
+// own instructions, and a tile of AVX2 reaches two thirds of the multiply-adds.
+#ifdef __clang__
+#define CHAINRULE_UNROLL _Pragma("unroll 4")
+#else
+#define CHAINRULE_UNROLL _Pragma("GCC unroll 4")
+#endif
+
+namespace {
+
+using namespace chainrule::kernels;
+
+/// Rows of a tile of `vectors` vectors: as many independent sums as the registers hold beside a
+/// term of the weights and a broadcast, 14 rows at most.
+constexpr int convolution_rows(int vectors) {
+#if defined(CHAINRULE_ISA_AVX2)
+  return 12 / vectors;
+#elif defined(CHAINRULE_ISA_AVX512) || defined(CHAINRULE_ISA_NEON)
+  return vectors == 1 ? 14 : 24 / vectors;
+#else
+  return vectors > 0 ? 2 : 0;
+#endif
+}
+
+/// sum(r, :) += sum over k < count, in order, of a[at[r] + k * step] * b[k * b_step + :]
+template <class T, int MR, int NV>
+CHAINRULE_INLINE void add_run(Vec<T> (&sum)[MR][NV], const T* a, const int64_t (&at)[MR],
+                              int64_t step, const T* b, int64_t b_step, int64_t count) {
+  CHAINRULE_UNROLL
+  for (int64_t k = 0; k < count; ++k) {
+    Vec<T> bv[NV];
+    for (int v = 0; v < NV; ++v) bv[v] = load(b + v * kLanes<T>);
+    for (int r = 0; r < MR; ++r) {
+      const Vec<T> av = broadcast(a[at[r]]);
+      for (int v = 0; v < NV; ++v) sum[r][v] = fma(av, bv[v], sum[r][v]);
+    }
+    a += step;
+    b += b_step;
+  }
+}
+
+/// Stores a row of sums, with zeros behind them up to the panel's width.
+template <class T, int NV>
+CHAINRULE_INLINE void store_row(const Vec<T> (&sum)[NV], T* row, int64_t width) {
+  for (int v = 0; v < NV; ++v) store(row + v * kLanes<T>, sum[v]);
+  for (int64_t j = NV * kLanes<T>; j < width; j += kLanes<T>) store(row + j, Vec<T>{});
+}
+
+/// Goes through the windows of all images, and stays at the last one.
+struct WindowCursor {
+  int64_t image, window;
+};
+
+/// MR windows from the cursor on; the last window again where there are fewer.
+template <class T, int MR, int NV>
+CHAINRULE_INLINE void window_tile(const ConvolutionArgs<T>& f, int64_t panel,
+                                  WindowCursor& cursor) {
+  const int64_t width = f.shape.width(panel);
+  const int64_t column = panel * f.shape.panel;
+  int64_t at[MR];
+  T* y[MR];
+  for (int r = 0; r < MR; ++r) {
+    const WindowPlace& place = f.windows[cursor.window];
+    at[r] = cursor.image * f.x_image + place.x;
+    y[r] = f.y + cursor.image * f.y_image + place.y + column;
+    if (cursor.window + 1 < f.window_count) {
+      ++cursor.window;
+    } else if (cursor.image + 1 < f.images) {
+      cursor.window = 0;
+      ++cursor.image;
+    }
+  }
+  Vec<T> sum[MR][NV];
+  for (int v = 0; v < NV; ++v) {
+    const Vec<T> first = f.bias ? load(f.bias + column + v * kLanes<T>) : Vec<T>{};
+    for (int r = 0; r < MR; ++r) sum[r][v] = first;
+  }
+  const T* weight = f.weight + f.shape.offset(panel);
+  for (int64_t i = 0; i < f.term_runs; ++i) {
+    add_run(sum, f.x + f.terms[i].offset, at, 1, weight, width, f.terms[i].count);
+    weight += f.terms[i].count * width;
+  }
+  for (int r = 0; r < MR; ++r) store_row<T, NV>(sum[r], y[r], width);
+}
+
+/// MR rows of g from `row` on; the last one again where there are fewer. x and dy are those of the
+/// first of `runs`.
+template <class T, int MR, int NV>
+CHAINRULE_INLINE void gradient_tile(const ConvolutionGradientArgs<T>& f, int64_t row, bool adds,
+                                    const Run* runs, int64_t run_count, const T* x, const T* dy) {
+  const int64_t width = f.shape.width(f.panel);
+  int64_t at[MR];
+  T* g[MR];
+  for (int r = 0; r < MR; ++r) {
+    const int64_t term = row + r < f.end ? row + r : f.end - 1;
+    at[r] = f.terms[term];
+    g[r] = f.g + (term - f.begin) * width;
+  }
+  Vec<T> sum[MR][NV];
+  for (int r = 0; r < MR; ++r) {
+    for (int v = 0; v < NV; ++v) sum[r][v] = adds ? load(g[r] + v * kLanes<T>) : Vec<T>{};
+  }
+  for (int64_t i = 0; i < run_count; ++i) {
+    add_run(sum, x + runs[i].offset, at, f.step, dy, f.dy_stride, runs[i].count);
+    dy += runs[i].count * f.dy_stride;
+  }
+  for (int r = 0; r < MR; ++r) store_row<T, NV>(sum[r], g[r], width);
+}
+
+/// Calls tile.template operator()<rows>() until `rows` rows are done: full tiles, and at the end
+/// one of half the rows where that is enough.
+template <int MR, class Tile>
+CHAINRULE_INLINE void in_tiles(int64_t rows, const Tile& tile) {
+  int64_t row = 0;
+  for (; rows - row > MR / 2; row += MR) tile.template operator()<MR>(row);
+  if (row < rows) tile.template operator()<MR / 2>(row);
+}
+
+/// Calls work.template operator()<NV>() with the vectors that hold `columns` columns of a panel.
+template <class T, int NV = kPanelVectors, class Work>
+CHAINRULE_INLINE void with_vectors(int64_t columns, const Work& work) {
+  if constexpr (NV > 1) {
+    if (columns <= (NV - 1) * kLanes<T>) return with_vectors<T, NV - 1>(columns, work);
+  }
+  work.template operator()<NV>();
+}
+
+template <class T, int NV>
+void convolve_panel(const ConvolutionArgs<T>& f, int64_t panel) {
+  WindowCursor cursor{0, 0};
+  in_tiles<convolution_rows(NV)>(f.images * f.window_count, [&]<int MR>(int64_t) {
+    window_tile<T, MR, NV>(f, panel, cursor);
+  });
+}
+
+template <class T>
+void convolve(const ConvolutionArgs<T>& f) {
+  for (int64_t panel = 0; panel < f.shape.panels(); ++panel) {
+    with_vectors<T>(f.shape.own_columns(panel), [&]<int NV>() { convolve_panel<T, NV>(f, panel); });
+  }
+}
+
+template <class T, int NV>
+void convolution_gradient_panel(const ConvolutionGradientArgs<T>& f) {
+  bool adds = f.adds;
+  const T* dy = f.dy;
+  for (int64_t image = 0; image < f.images; ++image) {
+    in_blocks(f.window_runs, f.block, [&](int64_t first, int64_t last) {
+      in_tiles<convolution_rows(NV)>(f.end - f.begin, [&]<int MR>(int64_t row) {
+        gradient_tile<T, MR, NV>(f, f.begin + row, adds, f.windows + first, last - first,
+                                 f.x + image * f.x_image, dy);
+      });
+      for (int64_t i = first; i < last; ++i) dy += f.windows[i].count * f.dy_stride;
+      adds = true;
+    });
+  }
+}
+
+template <class T>
+void convolution_gradient(const ConvolutionGradientArgs<T>& f) {
+  with_vectors<T>(f.shape.own_columns(f.panel),
+                  [&]<int NV>() { convolution_gradient_panel<T, NV>(f); });
+}
+
+template <class T>
+void add_border(const BorderArgs<T>& f) {
+  T* y = f.y;
+  const auto zeros = [&](int64_t positions) {
+    for (int64_t i = 0; i < positions * f.columns; ++i) *y++ = T(0);
+  };
+  const int64_t row = f.left + f.width + f.right;
+  const bool is_compact = f.x_stride == f.columns;
+  for (int64_t image = 0; image < f.images; ++image) {
+    const T* x = f.x + image * f.x_image;
+    zeros(f.top * row);
+    for (int64_t i = 0; i < f.height; ++i) {
+      zeros(f.left);
+      if (is_compact) {
+        copy_numbers(x, y, f.width * f.columns);
+      } else {
+        copy_columns(x, f.x_stride, y, f.columns, f.width, f.columns);
+      }
+      x += f.width * f.x_stride;
+      y += f.width * f.columns;
+      zeros(f.right);
+    }
+    zeros(f.bottom * row);
+  }
+}
+
+}  // namespace

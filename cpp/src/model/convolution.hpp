@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "chainrule/convolution_layers.hpp"
+#include "model/window.hpp"
+
+namespace chainrule::model {
+
+/// The windows of a convolution along each of its axes; throws Error where the input has none.
+std::vector<Window> windows_of(const Convolution& layer, const Shape& input);
+
+}  // namespace chainrule::model
