@@ -31,6 +31,14 @@ from chainrule.c_export.operations import (
 )
 from chainrule.c_export.program import Program
 from chainrule.c_export.shape_operations import MeanOfPositions, Permute, Repeat
+from chainrule.c_export.window_operations import (
+    OfPositions,
+    crop,
+    global_pool,
+    pad,
+    pool,
+    up_sample,
+)
 from chainrule.interop.affine import scale_and_offset
 from chainrule.interop.bins import bins_of
 from chainrule.interop.categories import codes_of
@@ -48,7 +56,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 _MODERATE = (1e-6, 1e6)
 
 # What takes all positions of a row at once.
-_OF_WHOLE_ROWS = (Permute, Repeat, MeanOfPositions)
+_OF_WHOLE_ROWS = (Permute, Repeat, MeanOfPositions, OfPositions)
 # What reads several values, or one twice.
 _OF_SEVERAL_VALUES = ("dot", "parametric_activation")
 # An operation's class and its fields behind its names.
@@ -156,8 +164,9 @@ def _parts(node: NetworkNode, values: Sequence[str]) -> Iterator[_Part]:
     else:
         for part, fields in _PARTS_OF[kind](node, columns):
             wiring = {"inputs": columns, "outputs": node.columns, "positions": positions}
-            if part in _OF_WHOLE_ROWS or _is_elementwise(part, fields):
-                entering = math.prod(node.reads[0]) if part in _OF_WHOLE_ROWS else size
+            of_rows = issubclass(part, _OF_WHOLE_ROWS)
+            if of_rows or _is_elementwise(part, fields):
+                entering = math.prod(node.reads[0]) if of_rows else size
                 wiring = {"inputs": entering, "outputs": size}
             yield part, {**wiring, **fields}
             columns = node.columns
@@ -273,16 +282,20 @@ def _global_average_pooling(node: NetworkNode, columns: int) -> list[_Part]:
 
 _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
     "activation": _activation,
+    "average_pooling": pool,
     "batch_normalization": _affine,
     "category_encoding": _category_encoding,
     "clip": _clip,
+    "cropping": crop,
     "dense": _dense,
     "dropout": _nothing,
     "embedding": _embedding,
     "flatten": _nothing,
     "gaussian_noise": _nothing,
     "global_average_pooling": _global_average_pooling,
+    "global_max_pooling": global_pool,
     "layer_normalization": _layer_normalization,
+    "max_pooling": pool,
     "normalization": _normalization,
     "periodic_embedding": _periodic_embedding,
     "permute": _permute,
@@ -293,6 +306,8 @@ _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
     "reshape": _nothing,
     "scale": _affine,
     "take": _take,
+    "up_sampling": up_sample,
+    "zero_padding": pad,
 }
 
 

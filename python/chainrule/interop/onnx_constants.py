@@ -105,6 +105,10 @@ class ConstantFolder:
             shape = tuple(shape[axis] for axis in axes)
         elif node.op == "Flatten":
             shape = (_ROWS, math.prod(shape[1:]))
+        elif node.op == "MatMul" and varying[0] == node.inputs[1]:
+            if len(shape) < 3:  # which would join rows
+                return
+            shape = (*shape[:-2], self[node.inputs[0]].shape[-2], shape[-1])
         elif node.op in ("Gemm", "MatMul"):
             weight = self[node.inputs[1]]
             shape = (*shape[:-1], weight.shape[0 if node.attributes.get("transB") else -1])

@@ -18,13 +18,7 @@ from chainrule.interop.onnx_evaluation import REDUCTIONS, is_evaluable, named_ac
 from chainrule.interop.onnx_graph import Slice
 from chainrule.interop.onnx_model import FLOAT_TYPES, Array, Node, Value, number_of
 from chainrule.interop.onnx_shapes import ShapeReader, row_axis
-from chainrule.layers import (
-    BatchNormalization,
-    Dot,
-    Layer,
-    LayerNormalization,
-    PReLU,
-)
+from chainrule.layers import BatchNormalization, Dot, Layer, LayerNormalization, PReLU
 
 __all__ = ["LayerReader"]
 
@@ -364,6 +358,7 @@ def _input_columns(part: Slice, value: Value) -> int | None:
 
 _OPERATORS: dict[str, Callable[[LayerReader, Node, Tensor], Tensor]] = {
     "Add": LayerReader._arithmetic,
+    "AveragePool": ShapeReader._average_pool,
     "BatchNormalization": LayerReader._batch_normalization,
     "Cast": LayerReader._cast,
     "Clip": LayerReader._clip,
@@ -374,20 +369,27 @@ _OPERATORS: dict[str, Callable[[LayerReader, Node, Tensor], Tensor]] = {
     "Gather": ShapeReader._gather,
     "Gemm": LayerReader._gemm,
     "GlobalAveragePool": ShapeReader._global_average_pool,
+    "GlobalMaxPool": ShapeReader._global_max_pool,
     "Identity": LayerReader._identity,
     "LayerNormalization": LayerReader._layer_normalization,
     "MatMul": LayerReader._matmul,
+    "MaxPool": ShapeReader._max_pool,
     "Mul": LayerReader._arithmetic,
     "Neg": LayerReader._neg,
     "PRelu": LayerReader._prelu,
+    "Pad": ShapeReader._pad,
+    "ReduceMax": ShapeReader._reduce_max,
     "ReduceMean": ShapeReader._reduce_mean,
     "ReduceSum": ShapeReader._reduce_sum,
     "Reshape": ShapeReader._reshape,
+    "Resize": ShapeReader._resize,
+    "Slice": ShapeReader._slice,
     "Squeeze": ShapeReader._squeeze,
     "Sub": LayerReader._arithmetic,
     "Tile": ShapeReader._tile,
     "Transpose": ShapeReader._transpose,
     "Unsqueeze": ShapeReader._unsqueeze,
+    "Upsample": ShapeReader._resize,
     "ai.onnx.ml.Scaler": LayerReader._scaler,
     "ai.onnx.ml.ZipMap": LayerReader._identity,
 }

@@ -16,11 +16,13 @@ _NODES, _FROZEN, _LAYERS = "chainrule.nodes", "chainrule.frozen", "chainrule.lay
 # Kinds of layers that operators alone do not tell.
 DESCRIBED = frozenset(
     {
+        "average_pooling",
         "category_encoding",
         "embedding",
         "normalization",
         "periodic_embedding",
         "piecewise_linear_embedding",
+        "up_sampling",
     }
 )
 

@@ -24,7 +24,7 @@ from chainrule.interop.onnx_metadata import DESCRIBED, prefix_of
 from chainrule.interop.onnx_model import Array, Node
 from chainrule.interop.onnx_writer import GraphWriter
 from chainrule.layers import CategoryEncoding, Embedding, Input, Layer
-from chainrule.network.sequential import Sequential
+from chainrule.network.network import Network
 
 __all__ = ["add_own_layer"]
 
@@ -32,6 +32,8 @@ __all__ = ["add_own_layer"]
 _LARGE = 1e6
 _MOST_OPERATORS = 20
 _OF_CATEGORIES = frozenset({"category_encoding", "embedding"})
+_OF_POSITIONS = frozenset({"average_pooling", "up_sampling"})
+_FIXED = _OF_CATEGORIES | _OF_POSITIONS  # whose numbers follow from their options
 
 
 def add_own_layer(reader: LayerReader, first: int, done: Container[int]) -> list[Node]:
@@ -51,7 +53,7 @@ def add_own_layer(reader: LayerReader, first: int, done: Container[int]) -> list
     if len(read) != 1 or len(nodes) > _MOST_OPERATORS:
         return []
     x = reader.read(read[0], nodes)
-    constants = _constants(layer, nodes, part, x.shape)
+    constants = _constants(layer, nodes, part, x.shape, reader.assembly.dtype)
     if constants is None:
         return []
     arrays = _ARRAYS[layer.kind](layer, constants, reader.assembly.dtype)
@@ -72,7 +74,7 @@ def _layer_of(config: Mapping[str, Any], origin: str) -> Layer:
 
 
 def _constants(
-    layer: Any, nodes: Sequence[Node], part: Slice, shape: tuple[int, ...]
+    layer: Any, nodes: Sequence[Node], part: Slice, shape: tuple[int, ...], own_dtype: str
 ) -> dict[str, Array] | None:
     """Return the constants that nodes read by the layer's names, None if they are no such layer."""
     given = {n: part.constants[n] for node in nodes for n in node.inputs if n in part.constants}
@@ -87,10 +89,12 @@ def _constants(
     types = {array.dtype for array in given.values() if array.dtype.kind == "f"}
     cast = nodes[0].op == "Cast"
     dtype = "float64" if types == {np.dtype("float64")} and not cast else "float32"
+    # Which the constants alone may not tell.
+    dtype = own_dtype if layer.kind in _OF_POSITIONS else dtype
     written = _written(layer, shape, dtype, _LARGE if cast else 1.0, part.graph.opset)
     if len(written.operators) != len(nodes):
         return None
-    names = {"x": part.varying(nodes[0])[0]}
+    names = {"": "", "x": part.varying(nodes[0])[0]}
     found: dict[str, Array] = {}
     for made, node in zip(written.operators, nodes, strict=True):
         alike = (node.domain, node.op, len(node.inputs)) == ("", made.op_type, len(made.input))
@@ -105,8 +109,8 @@ def _constants(
             if expected.shape != array.shape or expected.dtype.kind != array.dtype.kind:
                 return None
             name = name.rpartition(".")[2]
-            # Beside a table of weights, all numbers of categories follow from the options.
-            fixed = expected.dtype.kind != "f" or layer.kind in _OF_CATEGORIES
+            # Beside a table of weights.
+            fixed = expected.dtype.kind != "f" or layer.kind in _FIXED
             if fixed and name != "weight" and not _equal(expected, array):
                 return None
             found[name] = array
@@ -136,8 +140,9 @@ def _written(
     layer: Any, shape: tuple[int, ...], dtype: str, offset: float, opset: int
 ) -> GraphWriter:
     """Return what is written of a layer with numbers of its own."""
-    own = Sequential([Input(shape[-1]), layer], seed=0, dtype=dtype)
-    arrays = {name.partition(".")[2]: array for name, array in own.parameters.items()}
+    x = Input(shape)
+    own = Network(x, layer(x), seed=0, dtype=dtype)
+    arrays = {name.rpartition(".")[2]: array for name, array in own.parameters.items()}
     for name in arrays.keys() & {"mean", "center"}:
         arrays[name] = np.full_like(arrays[name], offset)
     made = shape_made(layer, (shape,))
@@ -148,7 +153,7 @@ def _written(
     return graph
 
 
-def _category_encoding(layer: Any, constants: Mapping[str, Array], dtype: str) -> dict[str, Array]:
+def _no_arrays(layer: Any, constants: Mapping[str, Array], dtype: str) -> dict[str, Array]:
     return {}
 
 
@@ -185,9 +190,11 @@ def _normalization(
 
 
 _ARRAYS: dict[str, Callable[[Any, Mapping[str, Array], str], dict[str, Array] | None]] = {
-    "category_encoding": _category_encoding,
+    "average_pooling": _no_arrays,
+    "category_encoding": _no_arrays,
     "embedding": _embedding,
     "normalization": _normalization,
     "periodic_embedding": _periodic_embedding,
     "piecewise_linear_embedding": _piecewise_linear_embedding,
+    "up_sampling": _no_arrays,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from chainrule.errors import ModelFileError
 from chainrule.interop.assembly import Assembly, Tensor
 from chainrule.interop.onnx_constants import ConstantFolder, reshaped
 from chainrule.interop.onnx_model import Array, Node, number_of
-from chainrule.layers import RepeatVector
+from chainrule.interop.windows import Windows, cropped, padded, pooled, up_sampled
+from chainrule.layers import GlobalMaxPooling, RepeatVector
 
 __all__ = ["ShapeReader", "row_axis"]
 
@@ -95,6 +97,129 @@ class ShapeReader:
             raise NotImplementedError("it does not take the mean over all axes but one")
         return self.assembly.pool(x, axes, bool(node.attributes.get("keepdims", 1)))
 
+    def _reduce_max(self, node: Node, x: Tensor) -> Tensor:
+        axes = self._axes(node, x)
+        if axes is None or len(axes) != len(x.shape) - 1 or not axes:
+            raise NotImplementedError("it does not take the largest over all axes but one")
+        keepdims = bool(node.attributes.get("keepdims", 1))
+        return self.assembly.pool(x, axes, keepdims, GlobalMaxPooling())
+
+    def _global_max_pool(self, node: Node, x: Tensor) -> Tensor:
+        return self.assembly.pool(x, range(1, len(x.shape)), True, GlobalMaxPooling())
+
+    def _max_pool(self, node: Node, x: Tensor) -> Tensor:
+        return self._pooled(node, x, largest=True)
+
+    def _average_pool(self, node: Node, x: Tensor) -> Tensor:
+        return self._pooled(node, x, largest=False)
+
+    def _pooled(self, node: Node, x: Tensor, *, largest: bool) -> Tensor:
+        extents = x.shape[1:]
+        axes = len(extents)
+        if not 1 <= axes <= 2:
+            raise NotImplementedError(f"it pools rows of shape {x.shape}")
+
+        def numbers(name: str, default: int, count: int) -> list[int]:
+            given = [int(n) for n in np.asarray(node.attributes.get(name, [default] * count))]
+            if len(given) != count:
+                raise ValueError(f"its {name} are {given} for rows of shape {x.shape}")
+            return given
+
+        if max(numbers("dilations", 1, axes)) > 1:
+            raise NotImplementedError("its windows are dilated")
+        sizes, strides = numbers("kernel_shape", 0, axes), numbers("strides", 1, axes)
+        pads = numbers("pads", 0, 2 * axes)
+        if min(*sizes, *strides) < 1 or min(pads) < 0 or max(*sizes, *pads) > self.largest:
+            raise ValueError(f"it has windows of {sizes}, strides {strides} and pads {pads}")
+        counts_border = bool(node.attributes.get("count_include_pad", 0))
+        ceil, auto = bool(node.attributes.get("ceil_mode", 0)), _text(node, "auto_pad", "NOTSET")
+        windows = []
+        for axis, (extent, size, stride) in enumerate(zip(extents, sizes, strides, strict=True)):
+            w = Windows(size, stride, pads[axis], pads[axes + axis])
+            if auto in ("SAME_UPPER", "SAME_LOWER"):
+                beyond = max(-(-extent // stride) * stride - stride + size - extent, 0)
+                half = beyond // 2 if auto == "SAME_UPPER" else beyond - beyond // 2
+                w = Windows(size, stride, half, beyond - half)
+            elif ceil and auto == "NOTSET":
+                beyond = -(w.before + extent + w.behind - size) % stride
+                if beyond and counts_border and not largest:
+                    raise NotImplementedError("it counts the border of windows that end beyond it")
+                # No window begins behind the border.
+                begins = w.before + extent + w.behind - size + beyond < w.before + extent
+                w = w._replace(behind=w.behind + beyond * begins)
+            windows.append(w)
+        return pooled(self.assembly, x, windows, largest=largest, counts_border=counts_border)
+
+    def _resize(self, node: Node, x: Tensor) -> Tensor:
+        where = _text(node, "coordinate_transformation_mode", "half_pixel")
+        rounds = _text(node, "nearest_mode", "round_prefer_floor")
+        halves = where in ("half_pixel", "pytorch_half_pixel") and rounds.startswith("round")
+        plain = node.op == "Upsample" or (where == "asymmetric" and rounds == "floor")
+        if _text(node, "mode", "nearest") != "nearest" or not (halves or plain):
+            raise NotImplementedError("it does not repeat positions")
+        scales: Any
+        if node.op == "Upsample":
+            scales = self._constant(node, 1) if len(node.inputs) > 1 else None
+            scales = node.attributes.get("scales") if scales is None else scales
+        else:
+            scales, sizes = self._constant(node, 2), self._constant(node, 3)
+            if sizes is not None and sizes.size == len(x.shape) + 1:
+                scales = np.array([1.0, *(sizes.reshape(-1)[1:] / np.array(x.shape))])
+        factors = [] if scales is None else [float(n) for n in np.asarray(scales).reshape(-1)]
+        if len(factors) != len(x.shape) + 1 or any(f < 1 or f != int(f) for f in factors):
+            raise NotImplementedError(f"its scales are {factors} for rows of shape {x.shape}")
+        times = [int(f) for f in factors[1:]]
+        self.bound(node, math.prod(times) * math.prod(x.shape))
+        first = self._channels_first(x, [n > 1 for n in (int(factors[0]), *times)])
+        return up_sampled(self.assembly, x, times[1:] if first else times[:-1], first=first)
+
+    def _channels_first(self, x: Tensor, changed: Sequence[bool]) -> bool:
+        """Whether the channels are the first of the axes of rows, and not the last.
+
+        `changed` says of each axis of a batch whether it will have another extent.
+        """
+        if changed[0] or not 2 <= len(x.shape) <= 3 or (changed[1] and changed[-1]):
+            raise NotImplementedError(f"it changes the extents of channels in rows of {x.shape}")
+        return changed[-1]
+
+    def _pad(self, node: Node, x: Tensor) -> Tensor:
+        pads, value = self._constant(node, 1), self._constant(node, 2)
+        if _text(node, "mode", "constant") != "constant" or pads is None:
+            raise NotImplementedError("it does not add constants")
+        if value is not None and value.any():
+            raise NotImplementedError("it adds other numbers than 0")
+        rank, given = len(x.shape) + 1, self._constant(node, 3)
+        axes = [*range(rank)] if given is None else [int(a) % rank for a in given.reshape(-1)]
+        if pads.size != 2 * len(axes) or min(pads.reshape(-1), default=0) < 0:
+            raise NotImplementedError(f"its pads are {pads.tolist()} for rows of shape {x.shape}")
+        borders = [(0, 0)] * rank
+        for axis, before, behind in zip(axes, *pads.reshape(2, -1).tolist(), strict=True):
+            borders[axis] = (before, behind)
+        extents = [n + sum(border) for n, border in zip(x.shape, borders[1:], strict=True)]
+        self.bound(node, math.prod(extents))
+        first = self._channels_first(x, [any(border) for border in borders])
+        return padded(self.assembly, x, borders[2:] if first else borders[1:-1], first=first)
+
+    def _slice(self, node: Node, x: Tensor) -> Tensor:
+        starts, ends, axes, steps = (self._constant(node, index) for index in (1, 2, 3, 4))
+        if starts is None or ends is None or (steps is not None and np.any(steps != 1)):
+            raise NotImplementedError("it does not name where it begins and ends by constants")
+        given = np.arange(starts.size) if axes is None else axes.reshape(-1)
+        borders = [(0, 0)] * (len(x.shape) + 1)
+        for axis, start, end in zip(
+            given.tolist(), starts.reshape(-1).tolist(), ends.reshape(-1).tolist(), strict=True
+        ):
+            row = row_axis(axis, x)
+            begin, stop, _ = slice(start, end).indices(x.shape[row])
+            if begin >= stop:
+                raise ValueError(f"it leaves nothing of axis {axis} of rows of shape {x.shape}")
+            borders[row + 1] = (begin, x.shape[row] - stop)
+        if len(x.shape) == 1:
+            (before, behind) = borders[1]
+            return self.assembly.take(x, 0, np.arange(before, x.columns - behind))
+        first = self._channels_first(x, [any(border) for border in borders])
+        return cropped(self.assembly, x, borders[2:] if first else borders[1:-1], first=first)
+
     def _global_average_pool(self, node: Node, x: Tensor) -> Tensor:
         return self.assembly.pool(x, range(1, len(x.shape)), True)
 
@@ -135,6 +260,12 @@ class ShapeReader:
         """Return the axes of a row that an operator names."""
         given = self._given_axes(node)
         return None if given is None else sorted(row_axis(axis, x) for axis in given)
+
+
+def _text(node: Node, name: str, default: str) -> str:
+    """Return an attribute that is a word."""
+    value = node.attributes.get(name, default)
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def row_axis(axis: int, x: Tensor) -> int:

@@ -108,12 +108,25 @@ class GraphWriter:
         self.current = output
         return output
 
+    def transpose(self, perm: Sequence[int]) -> str:
+        """Add a transposition of what was made last, together with one that made it."""
+        before = next((n for n in self._nodes if self.current in n.output), None)
+        if before is not None and before.op_type == "Transpose":
+            perm = [before.attribute[0].ints[axis] for axis in perm]
+            self.current = before.input[0]
+        if [*perm] == sorted(perm):
+            return self.current
+        return self.add("Transpose", perm=[*perm])
+
     def mean(self, tensor: str, axes: Sequence[int], keepdims: int) -> str:
         """Add the mean over some axes; return its name."""
+        return self.reduce("ReduceMean", tensor, axes, keepdims)
+
+    def reduce(self, op: str, tensor: str, axes: Sequence[int], keepdims: int) -> str:
+        """Add a reduction over some axes; return its name."""
         if self.opset < 18:
-            return self.add("ReduceMean", tensor, axes=axes, keepdims=keepdims)
-        over = self.constant("axes", axes, "int64")
-        return self.add("ReduceMean", tensor, over, keepdims=keepdims)
+            return self.add(op, tensor, axes=axes, keepdims=keepdims)
+        return self.add(op, tensor, self.constant("axes", axes, "int64"), keepdims=keepdims)
 
     def cast(self, dtype: str, tensor: str | None = None) -> str:
         """Add a conversion to another type; return its output's name."""
@@ -126,11 +139,14 @@ class GraphWriter:
         size = sum(array.nbytes for array in self._constants.values())
         if size > _LARGEST_WEIGHTS:
             raise ValueError(f"ONNX files hold up to 2 GiB, the weights take {size:,} bytes")
-        for node in self._nodes:
+        read = {*self._outputs, *(name for node in self._nodes for name in node.input)}
+        # A transposition may have become part of another one.
+        left = [n for n in self._nodes if n.op_type != "Transpose" or n.output[0] in read]
+        for node in left:
             for names in (node.input, node.output):
                 names[:] = [self._outputs.get(name, name) for name in names]
         graph = helper.make_graph(
-            self._nodes,
+            left,
             "chainrule",
             self._inputs,
             self._described_outputs,

@@ -13,7 +13,8 @@ from chainrule.interop.affine import affine_of
 from chainrule.interop.limits import limits_of
 from chainrule.interop.nodes import NetworkNode
 from chainrule.interop.torch_layers import BATCH_NORM_AXES
-from chainrule.interop.torch_modules import limit, module_of, scaling
+from chainrule.interop.torch_modules import channels_first, limit, module_of, scaling
+from chainrule.interop.torch_windows import WINDOW_KINDS
 
 __all__ = ["KINDS", "modules_of"]
 
@@ -47,18 +48,8 @@ def _norm_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[
     else:
         norm = nn.LayerNorm(columns, layer.epsilon, elementwise_affine=affine)
     _fill(norm, weight=arrays.get("gamma"), bias=arrays.get("beta"))
-    return [norm] if layer.kind == "layer_normalization" else _channels_first(norm, node)
-
-
-def _channels_first(module: Any, node: NetworkNode) -> list[Any]:
-    """Return a module whose channels are the axis behind that of the rows, between two swaps."""
-    axes = [*range(1, len(node.shape) + 1)]
-    axes[0], axes[-1] = axes[-1], axes[0]
-    return (
-        [module]
-        if len(axes) == 1
-        else [module_of("Permute", axes), module, module_of("Permute", axes)]
-    )
+    axes = 1 if layer.kind == "layer_normalization" else len(node.shape)
+    return channels_first([norm], axes)
 
 
 def _flatten_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
@@ -95,7 +86,7 @@ def _dot_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[A
 def _prelu_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     prelu = nn.PReLU(columns)
     _fill(prelu, weight=node.arrays["slope"])
-    return _channels_first(prelu, node)
+    return channels_first([prelu], len(node.shape))
 
 
 def _parametric_activation_modules(
@@ -192,6 +183,7 @@ KINDS: Mapping[str, Callable[[Any, NetworkNode, int, str], list[Any]]] = {
     "reshape": _reshape_modules,
     "scale": _scaling_modules,
     "take": _take_modules,
+    **WINDOW_KINDS,
 }
 """The modules, one after the other, that a layer is which reads so many columns of a dtype."""
 

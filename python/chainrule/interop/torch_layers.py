@@ -16,6 +16,7 @@ from chainrule.interop.assembly import Assembly, Tensor
 from chainrule.interop.merges import MERGES
 from chainrule.interop.onnx_constants import reshaped
 from chainrule.interop.torch_modules import module_of, scaling
+from chainrule.interop.torch_windows import WINDOW_MODULES, window_module
 from chainrule.layers import (
     BatchNormalization,
     Dot,
@@ -286,6 +287,7 @@ _MODULES = {
     "Transpose": Row(_transpose),
     "Unflatten": Row(_unflatten),
 } | {name: _activation(owner) for name, owner in _ACTIVATIONS.items()}
+_MODULES |= {name: Row(*functions) for name, functions in WINDOW_MODULES.items()}
 _MODULES["Softmax"] = Row(_softmax, _over_rows)
 # Functions that are a module, with their underscores left out.
 _FUNCTIONS = {name.lower(): name for name in _ACTIVATIONS}
@@ -334,7 +336,7 @@ def as_module(
         return nn.Hardtanh(-np.inf if low is None else low, np.inf if high is None else high)
     if name == "dropout" and given.get("training") is False:
         return nn.Dropout(given.get("p", 0.5))
-    shaping = _shaping(name, arguments, given)
+    shaping = _shaping(name, arguments, given) or window_module(name, arguments, given)
     if shaping is not None:
         return shaping
     first, second = [*arguments, None, None][:2]

@@ -48,6 +48,17 @@ def module_of(name: str, *arguments: Any) -> Any:
     return __getattr__(name)(*arguments)
 
 
+def channels_first(modules: Sequence[Any], axes: int) -> list[Any]:
+    """Return modules whose channels are the axis behind that of the rows, between two turns.
+
+    Rows have so many `axes`.
+    """
+    if axes == 1:
+        return [*modules]
+    first, back = [axes, *range(1, axes)], [*range(2, axes + 1), 1]
+    return [module_of("Permute", first), *modules, module_of("Permute", back)]
+
+
 def __getattr__(name: str) -> Any:
     if name not in _NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations in C over the positions of sequences and images; a sequence is an image of one row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.c_export.operations import Array, Operation
+from chainrule.interop.nodes import NetworkNode
+from chainrule.interop.windows import Windows, borders_of, per_axis, windows_of
+
+__all__ = ["Crop", "Pad", "Pool", "UpSample", "crop", "global_pool", "pad", "pool", "up_sample"]
+
+_Part = tuple[type[Operation], dict[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class OfPositions(Operation):
+    """What reads (height, width) positions of `columns` numbers and makes others of them."""
+
+    columns: int
+    taken: tuple[int, int]
+    made_of_them: tuple[int, int]
+    in_place = False
+
+    def image(self, x: Array) -> Array:
+        """Return rows as (rows, height, width, columns)."""
+        return x.reshape(len(x), *self.taken, self.columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Pool(OfPositions):
+    """y = the largest of each window, or the mean of its positions inside the image."""
+
+    windows: tuple[Windows, Windows]
+    largest: bool
+    name = "pooling"
+
+    @property
+    def function(self) -> str:
+        """The C function."""
+        return "max_pooling" if self.largest else "average_pooling"
+
+    @property
+    def arguments(self) -> list[str]:
+        """The columns, the extents of x and y, and the windows."""
+        rows, columns = self.windows
+        numbers = (self.columns, *self.taken, *self.made_of_them)
+        windows = (rows.size, columns.size, rows.stride, columns.stride)
+        return [*map(str, (*numbers, *windows, rows.before, columns.before))]
+
+    def run(self, x: Array) -> Array:
+        """Return what each window gives."""
+        image = self.image(x)
+        reduce = np.max if self.largest else np.mean
+        y = np.empty((len(x), *self.made_of_them, self.columns), x.dtype)
+        for i, j in np.ndindex(self.made_of_them):
+            rows, columns = (
+                slice(max(at * w.stride - w.before, 0), at * w.stride - w.before + w.size)
+                for at, w in zip((i, j), self.windows, strict=True)
+            )
+            y[:, i, j] = reduce(image[:, rows, columns], axis=(1, 2))
+        return y.reshape(len(x), -1)
+
+
+@dataclass(frozen=True, eq=False)
+class UpSample(OfPositions):
+    """y = each position so many times along each axis."""
+
+    times: tuple[int, int]
+    name = "up_sampling"
+
+    @property
+    def arguments(self) -> list[str]:
+        """The columns, the extents of x, and how many times."""
+        return [*map(str, (self.columns, *self.taken, *self.times))]
+
+    def run(self, x: Array) -> Array:
+        """Return the repeated positions."""
+        rows, columns = self.times
+        return self.image(x).repeat(rows, 1).repeat(columns, 2).reshape(len(x), -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Pad(OfPositions):
+    """y = x with zeros around it."""
+
+    borders: tuple[tuple[int, int], tuple[int, int]]
+    name = "zero_padding"
+
+    @property
+    def arguments(self) -> list[str]:
+        """The columns, the extents of x and y, and what lies above and left of x."""
+        above, left = (before for before, _ in self.borders)
+        return [*map(str, (self.columns, *self.taken, *self.made_of_them, above, left))]
+
+    def run(self, x: Array) -> Array:
+        """Return the rows with zeros."""
+        return np.pad(self.image(x), [(0, 0), *self.borders, (0, 0)]).reshape(len(x), -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Crop(OfPositions):
+    """y = x without some positions at each side."""
+
+    borders: tuple[tuple[int, int], tuple[int, int]]
+    name = "cropping"
+
+    @property
+    def arguments(self) -> list[str]:
+        """The columns, the width of x, the extents of y, and where it begins in x."""
+        above, left = (before for before, _ in self.borders)
+        return [*map(str, (self.columns, self.taken[1], *self.made_of_them, above, left))]
+
+    def run(self, x: Array) -> Array:
+        """Return what is left."""
+        (above, _), (left, _) = self.borders
+        rows, columns = self.made_of_them
+        image = self.image(x)[:, above : above + rows, left : left + columns]
+        return image.reshape(len(x), -1)
+
+
+def pool(node: NetworkNode, columns: int) -> list[_Part]:
+    """Return the operation of MaxPooling or AveragePooling."""
+    windows = _two(windows_of(node.layer, node.reads[0], node.shape), Windows(1, 1, 0, 0))
+    return [_part(Pool, node, windows=windows, largest=node.layer.kind == "max_pooling")]
+
+
+def global_pool(node: NetworkNode, columns: int) -> list[_Part]:
+    """Return the operation of GlobalMaxPooling."""
+    positions = int(np.prod(node.reads[0][:-1]))
+    windows = (Windows(1, 1, 0, 0), Windows(positions, 1, 0, 0))
+    extents = {"taken": (1, positions), "made_of_them": (1, 1)}
+    return [(Pool, {"columns": columns, **extents, "windows": windows, "largest": True})]
+
+
+def up_sample(node: NetworkNode, columns: int) -> list[_Part]:
+    """Return the operation of UpSampling."""
+    sizes = per_axis(node.layer.size, len(node.shape) - 1)
+    return [_part(UpSample, node, times=_two(sizes, 1))]
+
+
+def pad(node: NetworkNode, columns: int) -> list[_Part]:
+    """Return the operation of ZeroPadding."""
+    borders = borders_of(node.layer.padding, len(node.shape) - 1)
+    return [_part(Pad, node, borders=_two(borders, (0, 0)))]
+
+
+def crop(node: NetworkNode, columns: int) -> list[_Part]:
+    """Return the operation of Cropping."""
+    borders = borders_of(node.layer.cropping, len(node.shape) - 1)
+    return [_part(Crop, node, borders=_two(borders, (0, 0)))]
+
+
+def _two(numbers: Any, of_one_row: Any) -> Any:
+    """Return what holds of rows and columns."""
+    return (of_one_row, *numbers) if len(numbers) == 1 else tuple(numbers)
+
+
+def _part(operation: type[OfPositions], node: NetworkNode, **fields: Any) -> _Part:
+    """Return an operation with the extents of what a node reads and makes."""
+    taken, made = (_two(shape[:-1], 1) for shape in (node.reads[0], node.shape))
+    return operation, {"columns": node.columns, "taken": taken, "made_of_them": made, **fields}
