@@ -158,7 +158,7 @@ TEST_CASE("fit sees in each epoch what augment_images gives") {
     return Network<float>(Graph::chain({Reshape({-1}), Rescaling(2.0, -0.5), Dense(3)}, kShape), 9);
   };
   Network<float> augmented = network(), plain = network();
-  const Losses loss = Loss::defaults(Loss::Kind::cross_entropy);
+  const Loss loss = Loss::defaults(Loss::Kind::cross_entropy);
   Trainer<float> first(augmented, loss, Adam{}), second(plain, loss, Adam{});
   FitOptions options;
   options.batch_size = 5;
