@@ -25,6 +25,7 @@ MODELS = [
     MLPRegressor(hidden_layer_sizes=(5,), max_iter=3, solver="lbfgs", random_state=0),
     TabularClassifier(budget="fast", random_state=0, members=1),
     TabularRegressor(budget="fast", random_state=0, members=2),
+    TabularClassifier(budget="fast", random_state=0, members=2, validation=0.3),
 ]
 
 
@@ -63,7 +64,30 @@ def test_each_epoch_is_a_task_that_can_be_the_last(model):
     if getattr(model, "members", 1) == 2:
         epochs = ["begin member", *epochs, "end member"] * 2
     assert recorder.calls == ["setup", "begin fit", *epochs, "end fit", "teardown"]
-    assert recorder.scores[-1] == fitted.score(X, Y)
+    assert recorder.scores[-2] == recorder.scores[-1] == fitted.score(X, Y)
+    assert len(recorder.scores) == recorder.calls.count("end epoch") + 1
+
+
+@pytest.mark.parametrize("model", MODELS[3:], ids=repr)
+def test_fitted_estimators_of_tables_are_as_if_fit_had_ended_at_the_epoch(model):
+    model = clone(model).set_params(members=1)
+    recorder = Recorder(stop_after=3)
+    clone(model).set_callbacks(recorder).fit(X, Y)
+    shorter = [
+        clone(model).set_callbacks(Recorder(stop_after=n)).fit(X, Y).score(X, Y) for n in (1, 2, 3)
+    ]
+    assert recorder.scores == [*shorter, shorter[-1]]
+
+
+def test_fitted_estimators_of_tables_have_the_best_weights_so_far():
+    model = clone(MODELS[-1]).set_params(members=1, metric="log_loss")
+    noise = np.random.default_rng(1).integers(0, 2, len(X))
+    recorder = Recorder(stop_after=20)
+    fitted = model.set_callbacks(recorder).fit(X, noise)
+    losses = fitted.history_["val_loss"]
+    best = losses.index(min(losses))
+    assert best < 15
+    assert set(recorder.scores[best:]) == {recorder.scores[-1]}
 
 
 @pytest.mark.parametrize("model", MODELS, ids=repr)

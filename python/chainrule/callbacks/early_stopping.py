@@ -107,6 +107,14 @@ class EarlyStopping(Callback):
         kept = self._best_weights
         return self._saved_weights if kept is None or not kept.held else kept.arrays()
 
+    def _put_best_into(self, net: Network) -> None:
+        """Give a copy of the network that is trained the best weights so far, if they are kept."""
+        weights = self._weights()
+        if weights is not None:
+            best = net._best_weights()
+            best.hold(weights)
+            best.put_back()
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the attributes, with arrays for what the core keeps."""
         return {**vars(self), "_best_weights": None, "_saved_weights": self._weights()}

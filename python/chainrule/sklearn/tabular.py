@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -81,6 +82,15 @@ class TabularEstimator(CallbackSupport, SavedEstimator, ABC):
         tasks = FitTasks.of(chosen, *data, epochs=budget.epochs, members=members)
         examples, model = Examples(*train), TableModel(description)
         loss, outputs = self._objective(targets, rows)
+
+        def as_if_ended(net: Any) -> dict[str, Any]:
+            fitted = copy.copy(chosen)
+            fitted._has_learnt(model.at_epoch(net), targets)
+            fitted.n_iter_ = budget.epochs
+            return vars(fitted)
+
+        for task in tasks:
+            task.attributes = as_if_ended
         try:
             model.train(
                 examples,

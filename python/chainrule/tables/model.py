@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -142,6 +143,36 @@ class TableModel:
             "metrics": [] if metric == "loss" or held is None else [metric],
             "num_threads": num_threads,
         }
+        link = str(loss._core.link) if len(nets) > 1 else "identity"
+
+        def model_of(trained: Sequence[Any]) -> TableModel:
+            """Return the model of trained networks, which are calibrated."""
+            model = TableModel(self.description)
+            for net, seed in zip(trained, seeds, strict=False):
+                if held is not None and isinstance(loss, CrossEntropy):
+                    logits = net.predict(held_inputs, num_threads=num_threads)
+                    _multiply_last(net, _factors(logits, held, class_weight))
+                told = network_of_rows(
+                    preparation, net, outputs, scaling, link=link, seed=seed, **options
+                )
+                told.loss = net.loss
+                model.networks.append(told)
+                model.histories.append(net.history)
+                if net.history.interrupted:
+                    break
+            if len(model.networks) > 1:
+                model.networks = [_ensemble(model.networks)]
+            _name_columns(model.networks[0], model.description)
+            return model
+
+        def at_epoch(now: Any) -> TableModel:
+            place = next(place for place, net in enumerate(nets) if net is now)
+            copies = copy.deepcopy(nets[: place + 1])
+            for stopping in kept:
+                stopping._put_best_into(copies[-1])
+            return model_of(copies)
+
+        self._at_epoch = at_epoch
         if verbose or callbacks or len(nets) == 1:
             for net in nets:
                 net.fit(inputs, y, **fit, verbose=verbose)
@@ -149,22 +180,12 @@ class TableModel:
                     break
         else:  # to the same bits
             train_many(nets, inputs, y, **fit)
-        link = str(loss._core.link) if len(nets) > 1 else "identity"
-        for net, seed in zip(nets, seeds, strict=True):
-            if held is not None and isinstance(loss, CrossEntropy):
-                logits = net.predict(held_inputs, num_threads=num_threads)
-                _multiply_last(net, _factors(logits, held, class_weight))
-            told = network_of_rows(
-                preparation, net, outputs, scaling, link=link, seed=seed, **options
-            )
-            told.loss = net.loss
-            self.networks.append(told)
-            self.histories.append(net.history)
-            if net.history.interrupted:
-                break
-        if len(self.networks) > 1:
-            self.networks = [_ensemble(self.networks)]
-        _name_columns(self.networks[0], self.description)
+        del self._at_epoch
+        vars(self).update(vars(model_of(nets)))
+
+    def at_epoch(self, net: Any) -> TableModel:
+        """Return the model as if `train`, which is under way, ended at this epoch of a network."""
+        return self._at_epoch(net)
 
     def predict(
         self, x: NDArray[np.float64], num_threads: int | None = None
