@@ -40,7 +40,7 @@ def small_work() -> list[Workload]:
     return [
         replace(work, calls=100) if isinstance(work, Inference) else work.quick()
         for work in harness.WORKLOADS
-        if sum(work.network.layer_weights) <= MOST_WEIGHTS and not isinstance(work, ManyNetworks)
+        if sum(work.network.multiply_adds) <= MOST_WEIGHTS and not isinstance(work, ManyNetworks)
     ]
 
 

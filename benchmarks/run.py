@@ -69,8 +69,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="A first impression: three works of fewer rows unless --work or --sparse names "
-        "others, without libraries that start slowly.",
+        help="A first impression: three works of fewer rows unless --work, --sparse or --images "
+        "names others, without libraries that start slowly.",
     )
     parser.add_argument(
         "--isa",
@@ -80,16 +80,19 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="Write every timing here too.")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="Draw the ratios here.")
     parser.add_argument("--write", action="store_true", help="Put the table into README.md.")
-    parser.add_argument("--sparse", action="store_true", help="Measure work on tables of zeros.")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("--sparse", action="store_true", help="Measure work on tables of zeros.")
+    kinds.add_argument("--images", action="store_true", help="Measure convolutional networks.")
     options = parser.parse_args(argv)
     options.rounds = options.rounds or (3 if options.quick else 7)
     options.seconds = options.seconds or (0.1 if options.quick else 0.5)
-    offered = harness.SPARSE if options.sparse else harness.WORKLOADS
-    if options.quick and not options.work and not options.sparse:
+    kind = "sparse" if options.sparse else "images" if options.images else None
+    offered = {"sparse": harness.SPARSE, "images": harness.IMAGES, None: harness.WORKLOADS}[kind]
+    if options.quick and not options.work and kind is None:
         offered = harness.QUICK
-    options.section = "sparse" if options.sparse else options.isa or "table"
-    if options.write and options.sparse and options.isa:
-        parser.error("README.md has no place for --sparse with --isa")
+    options.section = kind or options.isa or "table"
+    if options.write and kind and options.isa:
+        parser.error(f"README.md has no place for --{kind} with --isa")
     options.works = [work for work in offered if options.work in work.name]
     if not options.works:
         names = ", ".join(repr(work.name) for work in offered)

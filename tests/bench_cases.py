@@ -11,6 +11,7 @@ from pathlib import Path
 import harness
 from harness.workloads import (
     CategoricalTraining,
+    ImageNetwork,
     Inference,
     ManyNetworks,
     Network,
@@ -34,6 +35,13 @@ CLICKS = CategoricalTraining(
     columns=5,
 )
 CLICKS_ADAGRAD = replace(CLICKS, network=Network((200, 8, 4, 1)), optimizer="adagrad")
+PICTURES = Training(
+    ImageNetwork((300, 7, 3), image=(10, 10, 3), convolutions=((3, 4), (2, 6))),
+    16,
+    "adam",
+    0.01,
+    rows=64,
+)
 PREDICT = Inference(Network((6, 8, 2)), 4, calls=3)
 MANY = ManyNetworks(TABLE, count=2, epochs=3)
 

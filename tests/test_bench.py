@@ -12,6 +12,7 @@ from bench_cases import (
     CLICKS_ADAGRAD,
     DOUBLE,
     MANY,
+    PICTURES,
     PREDICT,
     SPARSE,
     TABLE,
@@ -20,26 +21,25 @@ from bench_cases import (
 
 import harness
 from harness import peers
-from harness.peers.numpy import NumpyTrainer, mean_loss
-from harness.reference import Outputs, TrainedLoss, truth_of
+from harness.peers.numpy import mean_loss
+from harness.peers.numpy_images import image_outputs
+from harness.reference import Outputs, TrainedLoss, exact_trainer, truth_of
 from harness.runner import LibraryAtWork, Runner
 from harness.workloads import Inference, ManyNetworks, Network, Training
 
 ONE_HIDDEN_LAYER = (SPARSE, TABLE, DOUBLE, WORDS, CLICKS)
-TRAININGS = (*ONE_HIDDEN_LAYER, CLICKS_ADAGRAD)
+TRAININGS = (*ONE_HIDDEN_LAYER, CLICKS_ADAGRAD, PICTURES)
 
 
-def exact_trainer(work):
-    return NumpyTrainer(work, work.matrix(), work.network.weights(), "float64")
-
-
-@pytest.mark.parametrize("work", ONE_HIDDEN_LAYER, ids=lambda w: w.name)
+@pytest.mark.parametrize("work", [*ONE_HIDDEN_LAYER, PICTURES], ids=lambda w: w.name)
 def test_gradients_of_the_truth(work):
     reference = exact_trainer(work)
     x, y = work.matrix()
 
     def loss():
         weights = reference.weights()
+        if work is PICTURES:
+            return mean_loss(work.loss, image_outputs(work.network, weights, x), y)
         hidden = np.maximum(x @ weights[0] + weights[1], 0.0)
         return mean_loss(work.loss, hidden @ weights[2] + weights[3], y)
 

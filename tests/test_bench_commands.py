@@ -70,7 +70,7 @@ def test_counts(capsys):
     counts = script("counts")
     works = counts.small_work()
     assert works
-    assert all(sum(work.network.layer_weights) < 200_000 for work in works)
+    assert all(sum(work.network.multiply_adds) < 200_000 for work in works)
     assert any("8-64-64-4" in work.name for work in works)
     number = next(i for i, work in enumerate(works) if "8-64-64-4" in work.name)
     assert counts.main(["--only", str(number), "1"]) == 0

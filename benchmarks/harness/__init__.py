@@ -10,11 +10,13 @@ from harness.report import Report as Report
 from harness.table import markdown as markdown
 from harness.table import rates as rates
 from harness.table import with_table as with_table
+from harness.workloads import IMAGES as IMAGES
 from harness.workloads import QUICK as QUICK
 from harness.workloads import SPARSE as SPARSE
 from harness.workloads import WORKLOADS as WORKLOADS
 
 __all__ = [
+    "IMAGES",
     "QUICK",
     "SPARSE",
     "WORKLOADS",

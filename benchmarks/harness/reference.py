@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.peers.numpy import NumpyTrainer, forward, mean_loss
-from harness.workloads import Inference, ManyNetworks, Training, Workload
+from harness.peers.numpy_images import NumpyImageTrainer, image_outputs
+from harness.workloads import ImageNetwork, Inference, ManyNetworks, Network, Training, Workload
 
 # float32 beside float64 over a few steps; an epsilon elsewhere in Adam is the largest part of it.
 LOSS_TOLERANCE = 1e-3
@@ -38,7 +38,7 @@ class TrainedLoss:
         self.work = training.for_check()
         weights = self.work.network.weights()
         before = self.loss(weights)
-        trainer = NumpyTrainer(self.work, self.work.matrix(), weights, "float64")
+        trainer = exact_trainer(self.work)
         trainer.train(1, shuffle=False)
         self.expected = self.loss(trainer.weights())
         # Without such a change a library that does nothing would pass.
@@ -64,12 +64,14 @@ class TrainedLoss:
         -------
         float
         """
-        for weight, shape in zip(weights[::2], pairwise(self.work.network.sizes), strict=True):
+        for weight, shape in zip(weights[::2], self.work.network.weight_shapes, strict=True):
             if weight.shape != shape:
                 raise ValueError(f"weight has shape {weight.shape}, expected {shape}")
         x, y = self.work.matrix()
         exact = [np.asarray(weight, np.float64) for weight in weights]
-        return mean_loss(self.work.loss, forward(exact, x.astype(np.float64))[-1], y)
+        return mean_loss(
+            self.work.loss, _outputs(self.work.network, exact, x.astype(np.float64)), y
+        )
 
 
 class Outputs:
@@ -90,7 +92,7 @@ class Outputs:
         self.work = work
         exact = [weight.astype(np.float64) for weight in work.network.weights()]
         x = np.concatenate(work.batches()).astype(np.float64)
-        self.expected = forward(exact, x)[-1]
+        self.expected = _outputs(work.network, exact, x)
 
     def error(self, outputs: Sequence[NDArray[Any]]) -> str | None:
         """Return what is wrong with the outputs of a library's calls, if anything is."""
@@ -101,6 +103,18 @@ class Outputs:
         if error <= OUTPUT_TOLERANCE:
             return None
         return f"the outputs are off by {error:.2g} of the largest"
+
+
+def exact_trainer(work: Training) -> NumpyTrainer:
+    """Return the training in float64, from the network's initial weights."""
+    kind = NumpyImageTrainer if isinstance(work.network, ImageNetwork) else NumpyTrainer
+    return kind(work, work.matrix(), work.network.weights(), "float64")
+
+
+def _outputs(network: Network, weights: Sequence[NDArray[Any]], x: NDArray[Any]) -> NDArray[Any]:
+    if isinstance(network, ImageNetwork):
+        return image_outputs(network, weights, x)
+    return forward(weights, x)[-1]
 
 
 def truth_of(workload: Workload) -> TrainedLoss | Outputs:

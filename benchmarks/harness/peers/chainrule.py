@@ -10,12 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import _core
-from chainrule.layers import CategoryEncoding, Dense, Input, Layer, Rescaling
+from chainrule.layers import (
+    Activation,
+    CategoryEncoding,
+    Conv2D,
+    Dense,
+    Flatten,
+    Input,
+    Layer,
+    MaxPooling,
+    Rescaling,
+)
 from chainrule.network.sequential import Sequential
 from chainrule.optimizers import Optimizer
 from harness.peers.library import Data, HeldTo, Library, Predictor, Weights
 from harness.workloads import (
     CategoricalTraining,
+    ImageNetwork,
     Inference,
     ManyNetworks,
     MnistTraining,
@@ -38,6 +49,7 @@ class Chainrule(Library):
         SparseTraining,
         CategoricalTraining,
     )
+    images = True
     isa_environment: ClassVar[HeldTo] = {"avx2": {"CHAINRULE_ISA": "avx2"}}
 
     def version(self) -> str:
@@ -59,12 +71,20 @@ class Chainrule(Library):
 def network(shape: Network, weights: Weights, *front: Layer | Input) -> Sequential:
     """Return a network of some weights, behind layers that give it its inputs from x."""
     *hidden, last = shape.sizes[1:]
-    layers: list[Layer | Input] = [*(front or [Input(shape.sizes[0])])]
+    layers: list[Layer | Input] = [*(front or [_input(shape)])]
+    if isinstance(shape, ImageNetwork):
+        for size, filters in shape.convolutions:
+            layers += [Conv2D(filters, size), MaxPooling(2), Activation("relu")]
+        layers.append(Flatten())
     layers += [Dense(units, activation="relu") for units in hidden]
     layers.append(Dense(last))
     net = Sequential(layers, seed=0, dtype=shape.dtype)
     net.set_weights(weights)
     return net
+
+
+def _input(shape: Network) -> Input:
+    return Input(shape.image if isinstance(shape, ImageNetwork) else shape.sizes[0])
 
 
 def optimizer(work: Training) -> Optimizer:
@@ -80,7 +100,7 @@ class _ChainruleTrainer:
 
     def __init__(self, work: Training, data: Data, weights: Weights, threads: int) -> None:
         x, y = data
-        front: list[Layer | Input] = [Input(work.network.sizes[0])]
+        front: list[Layer | Input] = [_input(work.network)]
         if isinstance(work, MnistTraining):
             x = work.pixels()
             front.append(Rescaling(1 / 255))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.peers.library import Data, HeldTo, Library, Predictor, Weights
-from harness.workloads import Inference, Training
+from harness.workloads import ImageNetwork, Inference, Network, Training
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
 
@@ -21,6 +21,7 @@ class Jax(Library):
 
     name = "JAX"
     packages = ("jax",)
+    images = True
     isa_environment: ClassVar[HeldTo] = {"avx2": {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}}
 
     def trainer(self, work: Training, data: Data, weights: Weights, threads: int) -> _JaxTrainer:
@@ -32,7 +33,7 @@ class Jax(Library):
         jax = _jax(work.network.dtype)
         jnp = jax.numpy
         constants = [jnp.asarray(weight) for weight in weights]
-        compiled = jax.jit(lambda x: _forward(jnp, constants, x))
+        compiled = jax.jit(lambda x: _forward(jax, work.network, constants, x))
         batches = [jnp.asarray(batch) for batch in work.batches()]
         return Predictor(batches, lambda x: compiled(x).block_until_ready())
 
@@ -52,7 +53,7 @@ class _JaxTrainer:
         steps = jnp.zeros((), work.network.dtype)
         self._state: Any = (parameters, *moments, steps, jax.random.key(0))
         self._epoch = _compiled_epoch(
-            work.loss, work.optimizer, work.learning_rate, work.batch_size
+            work.network, work.loss, work.optimizer, work.learning_rate, work.batch_size
         )
 
     def train(self, epochs: int, *, shuffle: bool) -> None:
@@ -65,13 +66,15 @@ class _JaxTrainer:
 
 
 @cache
-def _compiled_epoch(loss: str, optimizer: str, learning_rate: float, batch_size: int) -> Any:
+def _compiled_epoch(
+    network: Network, loss: str, optimizer: str, learning_rate: float, batch_size: int
+) -> Any:
     """Return a function of state, x, y and whether to shuffle; networks alike share it."""
     jax: Any = importlib.import_module("jax")
     jnp = jax.numpy
 
     def mean_loss(weights: list[Any], x: Any, y: Any) -> Any:
-        outputs = _forward(jnp, weights, x)
+        outputs = _forward(jax, network, weights, x)
         if loss == "mse":
             return jnp.mean((outputs - y) ** 2)
         return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(outputs), y[:, None], axis=1))
@@ -118,9 +121,26 @@ def _jax(dtype: str) -> Any:
     return jax
 
 
-def _forward(jnp: Any, weights: Weights, x: Any) -> Any:
+def _forward(jax: Any, network: Network, weights: Weights, x: Any) -> Any:
+    maximum = jax.numpy.maximum
+    if isinstance(network, ImageNetwork):
+        x = x.reshape(-1, *network.image)
+        for _ in network.convolutions:
+            kernel, bias, *weights = weights
+            x = maximum(_pool(jax, _convolve(jax, x, kernel) + bias), 0.0)
+        x = x.reshape(len(x), -1)
     for layer in range(0, len(weights), 2):
         x = x @ weights[layer] + weights[layer + 1]
         if layer < len(weights) - 2:
-            x = jnp.maximum(x, 0.0)
+            x = maximum(x, 0.0)
     return x
+
+
+def _convolve(jax: Any, x: Any, kernel: Any) -> Any:
+    layout = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=layout)
+
+
+def _pool(jax: Any, x: Any) -> Any:
+    square = (1, 2, 2, 1)
+    return jax.lax.reduce_window(x, -jax.numpy.inf, jax.lax.max, square, square, "VALID")

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.workloads import (
+    ImageNetwork,
     Inference,
     ManyNetworks,
     MnistTraining,
@@ -81,6 +82,8 @@ class Library(ABC):
         What has to be installed; the first one has the version.
     workloads : tuple of type
         Kinds of work that it is fit for.
+    images : bool
+        Whether its networks may be convolutional.
     starts_slowly : bool
         Whether compiling takes long enough to leave it out of a quick look.
     held_to : mapping
@@ -90,6 +93,7 @@ class Library(ABC):
     name: ClassVar[str]
     packages: ClassVar[tuple[str, ...]]
     workloads: ClassVar[tuple[type, ...]] = (Training, MnistTraining, ManyNetworks, Inference)
+    images: ClassVar[bool] = False
     starts_slowly: ClassVar[bool] = False
     isa_environment: ClassVar[HeldTo] = {}
 
@@ -99,7 +103,8 @@ class Library(ABC):
 
     def takes(self, workload: Workload) -> bool:
         """Tell whether it is fit for some work."""
-        return type(workload) in self.workloads
+        fits = self.images or not isinstance(workload.network, ImageNetwork)
+        return fits and type(workload) in self.workloads
 
     def version(self) -> str:
         """Return the version."""

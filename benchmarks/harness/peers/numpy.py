@@ -85,24 +85,8 @@ class NumpyTrainer:
     def gradients(self, x: NDArray[Any], y: NDArray[Any]) -> list[NDArray[Any]]:
         """Return the gradient of the mean loss by each parameter."""
         activations = forward(self._weights, x)
-        outputs = activations[-1]
-        work = self._work
-        if work.loss == "mse":
-            delta = (outputs - y) * (2.0 / outputs.size)
-        elif work.loss == "binary_cross_entropy":
-            delta = (1.0 / (1.0 + np.exp(-outputs)) - y) / outputs.size
-        else:
-            delta = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-            delta /= delta.sum(axis=1, keepdims=True)
-            delta[np.arange(len(y)), y] -= 1.0
-            delta /= len(y)
-        gradients: list[NDArray[Any]] = []
-        for layer in range(len(self._weights) - 2, -1, -2):
-            below = activations[layer // 2]
-            gradients[:0] = [below.T @ delta, delta.sum(axis=0)]
-            if layer:
-                delta = (delta @ self._weights[layer].T) * (below > 0.0)
-        return gradients
+        delta = output_gradient(self._work.loss, activations[-1], y)
+        return backward(self._weights, activations, delta, to_inputs=False)[0]
 
     def update(self, gradients: list[NDArray[Any]], used: NDArray[np.intp] | None = None) -> None:
         """Take a step of the optimizer.
@@ -147,6 +131,44 @@ def forward(weights: Weights, x: NDArray[Any]) -> list[NDArray[Any]]:
         z = activations[-1] @ weights[layer] + weights[layer + 1]
         activations.append(z if layer == last else np.maximum(z, 0.0))
     return activations
+
+
+def output_gradient(loss: str, outputs: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+    """Return the gradient of the mean loss by the outputs."""
+    delta: NDArray[Any]
+    if loss == "mse":
+        delta = (outputs - y) * (2.0 / outputs.size)
+    elif loss == "binary_cross_entropy":
+        delta = (1.0 / (1.0 + np.exp(-outputs)) - y) / outputs.size
+    else:
+        delta = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        delta /= delta.sum(axis=1, keepdims=True)
+        delta[np.arange(len(y)), y] -= 1.0
+        delta /= len(y)
+    return delta
+
+
+def backward(
+    weights: Weights, activations: Weights, delta: NDArray[Any], *, to_inputs: bool = True
+) -> tuple[list[NDArray[Any]], NDArray[Any]]:
+    """Return the gradients by parameters, and by the inputs where that is wished.
+
+    Examples
+    --------
+    >>> weights = [np.full((2, 1), 3.0), np.zeros(1)]
+    >>> backward(weights, forward(weights, np.ones((1, 2))), np.ones((1, 1)))
+    ([array([[1.],
+           [1.]]), array([1.])], array([[3., 3.]]))
+    """
+    gradients: list[NDArray[Any]] = []
+    for layer in range(len(weights) - 2, -1, -2):
+        below = activations[layer // 2]
+        gradients[:0] = [below.T @ delta, delta.sum(axis=0)]
+        if layer or to_inputs:
+            delta = delta @ weights[layer].T
+        if layer:
+            delta *= below > 0.0
+    return gradients, delta
 
 
 def mean_loss(loss: str, outputs: NDArray[Any], y: NDArray[Any]) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,8 +12,10 @@ from numpy.typing import NDArray
 
 from harness.peers.library import Data, HeldTo, Library, Predictor, Trainer, Weights
 from harness.peers.torch_bag import BagTrainer
+from harness.peers.torch_images import from_torch, image_layers, to_torch
 from harness.workloads import (
     CategoricalTraining,
+    ImageNetwork,
     Inference,
     ManyNetworks,
     MnistTraining,
@@ -44,6 +45,7 @@ class Torch(Library):
         SparseTraining,
         CategoricalTraining,
     )
+    images = True
     compiles: ClassVar[bool] = False
 
     def trainer(self, work: Training, data: Data, weights: Weights, threads: int) -> Trainer:
@@ -117,7 +119,7 @@ class _TorchTrainer:
                 self._optimizer.step()
 
     def weights(self) -> list[NDArray[Any]]:
-        return [p.detach().numpy().T for p in self._net.parameters()]
+        return [from_torch(parameter) for parameter in self._net.parameters()]
 
     def _inputs(self, x: Any) -> Any:
         return self._torch.from_numpy(x)
@@ -145,12 +147,12 @@ def _torch(threads: int) -> Any:
 
 
 def _network(torch: Any, network: Network, weights: Weights) -> Any:
-    layers: list[Any] = []
-    for inputs, units in pairwise(network.sizes):
+    layers = image_layers(torch, network) if isinstance(network, ImageNetwork) else []
+    for inputs, units in network.dense_shapes:
         linear = torch.nn.Linear(inputs, units, dtype=getattr(torch, network.dtype))
         layers += [linear, torch.nn.ReLU()]
     net = torch.nn.Sequential(*layers[:-1])
     with torch.no_grad():
         for parameter, weight in zip(net.parameters(), weights, strict=True):
-            parameter.copy_(torch.from_numpy(weight.T))
+            parameter.copy_(to_torch(torch, weight))
     return net

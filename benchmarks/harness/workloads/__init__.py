@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from harness.workloads.categorical_training import CategoricalTraining
+from harness.workloads.image_network import ImageNetwork
 from harness.workloads.inference import Inference
 from harness.workloads.many_networks import ManyNetworks
 from harness.workloads.mnist_training import MnistTraining
@@ -12,10 +13,12 @@ from harness.workloads.sparse_training import SparseTraining
 from harness.workloads.training import Training
 
 __all__ = [
+    "IMAGES",
     "QUICK",
     "SPARSE",
     "WORKLOADS",
     "CategoricalTraining",
+    "ImageNetwork",
     "Inference",
     "ManyNetworks",
     "MnistTraining",
@@ -78,6 +81,23 @@ SPARSE: tuple[Workload, ...] = (
     ),
     CategoricalTraining(
         _CLICKS, 1024, "adagrad", 1e-2, rows=1_000_000, loss="binary_cross_entropy"
+    ),
+)
+
+IMAGES: tuple[Workload, ...] = (
+    MnistTraining(
+        ImageNetwork((784, 256, 10), image=(28, 28, 1), convolutions=((5, 24), (3, 32))),
+        256,
+        "adam",
+        1e-3,
+        rows=12_800,
+    ),
+    Training(
+        ImageNetwork((1024 * 3, 64, 10), image=(32, 32, 3), convolutions=((3, 32), (3, 64))),
+        64,
+        "adam",
+        1e-3,
+        rows=3_200,
     ),
 )
 

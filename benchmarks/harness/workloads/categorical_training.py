@@ -46,7 +46,7 @@ class CategoricalTraining(Training):
     @property
     def flops_per_sample(self) -> int:
         """Operations: two of each weight that a value has in the first layer, then products."""
-        first, *rest = self.network.layer_weights
+        first, *rest = self.network.multiply_adds
         return 2 * self.columns * first // self.network.sizes[0] + 6 * sum(rest)
 
     @property

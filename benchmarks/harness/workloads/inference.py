@@ -48,7 +48,7 @@ class Inference:
     @property
     def flops_per_sample(self) -> int:
         """Operations of the forward products."""
-        return 2 * sum(self.network.layer_weights)
+        return 2 * sum(self.network.multiply_adds)
 
     def quick(self) -> Inference:
         """Return the work itself, which is short."""

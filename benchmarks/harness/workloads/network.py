@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -40,12 +41,22 @@ class Network:
         return sizes if self.dtype == "float32" else f"{sizes} {self.dtype}"
 
     @property
-    def layer_weights(self) -> tuple[int, ...]:
-        """Number of weights of each layer, biases not counted."""
-        return tuple(inputs * units for inputs, units in pairwise(self.sizes))
+    def weight_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of each layer's weight: (inputs, units)."""
+        return self.dense_shapes
+
+    @property
+    def dense_shapes(self) -> tuple[tuple[int, int], ...]:
+        """Shape of each dense layer's weight."""
+        return tuple(pairwise(self.sizes))
+
+    @property
+    def multiply_adds(self) -> tuple[int, ...]:
+        """Multiply-adds of each layer for one row."""
+        return tuple(math.prod(shape) for shape in self.weight_shapes)
 
     def weights(self, seed: int = 1) -> list[NDArray[Any]]:
-        """Return initial parameters: weight (in, out) and bias (out,) of each layer in turn.
+        """Return initial parameters: weight and bias (out,) of each layer in turn.
 
         Parameters
         ----------
@@ -63,10 +74,10 @@ class Network:
         """
         rng = np.random.default_rng(seed)
         parameters: list[NDArray[Any]] = []
-        for inputs, units in pairwise(self.sizes):
-            weight = rng.standard_normal((inputs, units), np.float32)
-            weight *= np.float32(np.sqrt(2.0 / inputs))
-            parameters += [weight.astype(self.dtype), np.zeros(units, self.dtype)]
+        for shape in self.weight_shapes:
+            weight = rng.standard_normal(shape, np.float32)
+            weight *= np.float32(np.sqrt(2.0 / math.prod(shape[:-1])))
+            parameters += [weight.astype(self.dtype), np.zeros(shape[-1], self.dtype)]
         return parameters
 
     def inputs(self, rows: int, density: float = 1.0) -> NDArray[Any]:

@@ -41,7 +41,7 @@ class SparseTraining(Training):
     @property
     def flops_per_sample(self) -> int:
         """Operations on what is not zero: two products of the first layer, three of the others."""
-        first, *rest = self.network.layer_weights
+        first, *rest = self.network.multiply_adds
         return 4 * self.nonzeros * first // self.network.sizes[0] + 6 * sum(rest)
 
     def data(self) -> tuple[Any, NDArray[Any]]:

@@ -67,7 +67,7 @@ class Training:
     @property
     def flops_per_sample(self) -> int:
         """Operations of the three products of each layer; the first has no input gradient."""
-        weights = self.network.layer_weights
+        weights = self.network.multiply_adds
         return 6 * sum(weights) - 2 * weights[0]
 
     def quick(self) -> Training:
