@@ -290,6 +290,27 @@ def test_bad_input_is_refused(kind, x) -> None:
         net.hessian(x, np.ones((ROWS, 3)), loss="mse")
 
 
+def test_what_describes_and_what_refuses_such_networks(x, tmp_path) -> None:
+    net = chain(cr.GRU(4, return_sequences=True, name="r"), cr.LSTM(3), cr.Dense(2))
+    y = np.ones((ROWS, 2))
+    net.fit(x, y, loss="mse", verbose=0)
+    plan = str(net.plan(batch_size=ROWS, num_threads=1))
+    assert "gru 3 -> 4" in plan
+    assert "lstm 4 -> 3" in plan
+    diagnosis = net.diagnose(x, y)
+    assert diagnosis.curvature is None
+    assert "mse" in str(net.explain(x[0], y[0]))
+    name = r"layer r \(gru\).* has no form"
+    with pytest.raises(ValueError, match=name):
+        net.export_c(tmp_path / "net")
+    pytest.importorskip("onnx")
+    with pytest.raises(ValueError, match=name):
+        net.to_onnx(tmp_path / "net.onnx")
+    pytest.importorskip("torch")
+    with pytest.raises(ValueError, match=name):
+        net.to_torch()
+
+
 # Rows of different length
 
 

@@ -129,13 +129,14 @@ _SPLIT = "use data.train_test_split, or scikit-learn's own on the arrays"
 ATTRIBUTES: Mapping[str, str] = {
     **_by_synonym(
         {
-            _NOT_HERE: "AvgPool2d Conv1D Conv1d Conv2D Conv2d Conv3D GRU LSTM MaxPool2d "
-            "MaxPooling2D MultiHeadAttention RNN"
+            _NOT_HERE: "AvgPool2d Conv1D Conv1d Conv2D Conv2d Conv3D MaxPool2d "
+            "MaxPooling2D MultiHeadAttention"
         }
     ),
     "BCELoss": "it is losses.BinaryCrossEntropy",
     "BCEWithLogitsLoss": "it is losses.BinaryCrossEntropy",
     "BatchNorm1d": "it is BatchNormalization",
+    "RNN": "it is SimpleRNN",
     "BinaryCrossentropy": "it is losses.BinaryCrossEntropy",
     "CategoricalCrossentropy": "it is losses.CrossEntropy",
     "CosineAnnealingLR": "it is schedules.Cosine",
