@@ -123,12 +123,23 @@ ADVICE: Mapping[str, Mapping[str, str]] = {
 }
 """Per family, what to do instead of what has no name here."""
 
-_NOT_HERE = "not part of chainrule, which trains multilayer perceptrons"
+_NOT_HERE = "not part of chainrule, which trains small networks on a CPU"
 _SPLIT = "use data.train_test_split, or scikit-learn's own on the arrays"
 
+_POOLING = "of (time, features) or (height, width, channels)"
+
 ATTRIBUTES: Mapping[str, str] = {
+    **_by_synonym({_NOT_HERE: "Conv3D MaxPool3d MultiHeadAttention Transformer"}),
     **_by_synonym(
-        {_NOT_HERE: "AvgPool2d Conv3D GRU LSTM MaxPool2d MaxPooling2D MultiHeadAttention RNN"}
+        {
+            f"it is AveragePooling, {_POOLING}": "AvgPool1d AvgPool2d AveragePooling1D "
+            "AveragePooling2D",
+            f"it is MaxPooling, {_POOLING}": "MaxPool1d MaxPool2d MaxPooling1D MaxPooling2D",
+            f"it is GlobalMaxPooling, {_POOLING}": "GlobalMaxPooling1D GlobalMaxPooling2D",
+            f"it is UpSampling, {_POOLING}": "UpSampling1D UpSampling2D",
+            f"it is ZeroPadding, {_POOLING}": "ZeroPad1d ZeroPad2d ZeroPadding1D ZeroPadding2D",
+            f"it is Cropping, {_POOLING}": "Cropping1D Cropping2D",
+        }
     ),
     "BCELoss": "it is losses.BinaryCrossEntropy",
     "BCEWithLogitsLoss": "it is losses.BinaryCrossEntropy",
@@ -172,6 +183,7 @@ ATTRIBUTES: Mapping[str, str] = {
     "NLLLoss": "use losses.CrossEntropy with a linear last layer, which contains the log-softmax",
     "OneHotEncoder": "it is CategoryEncoding",
     "PiecewiseConstantDecay": "it is schedules.Piecewise",
+    "RNN": "it is SimpleRNN",
     "RandomErasing": "it is augment.CutOut",
     "RandomFlip": "it is augment.RandomFlip",
     "RandomHorizontalFlip": "it is augment.RandomFlip",

@@ -39,9 +39,9 @@ BREAKS: list[tuple[str, str, str]] = [
         "",
     ),
     (
-        "engine/stages/dense.cpp",
-        "const std::int64_t first_panel = item / (chunks * blocking_.group) * blocking_.group;",
-        "const std::int64_t first_panel = item / (chunks * blocking_.group);",
+        "engine/stages/weight_gradient.hpp",
+        "const std::int64_t first_panel = item / (chunks * group) * group;",
+        "const std::int64_t first_panel = item / (chunks * group);",
     ),
     (
         "engine/training.cpp",

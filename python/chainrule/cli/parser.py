@@ -179,7 +179,7 @@ def _options(parser: argparse.ArgumentParser) -> list[str]:
 def _parsers() -> tuple[_Parser, Mapping[str, _Parser]]:
     parser = _Parser(
         prog="chainrule",
-        description="Train and run multilayer perceptrons on the CPU.",
+        description="Train and run neural networks on the CPU.",
         epilog=f"Each command explains itself: chainrule train --help. {STATUSES}",
         allow_abbrev=False,
     )

@@ -58,10 +58,10 @@ def measure_curvature(
     if rows > most:
         places = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
         x, y = taken(x, places), taken(y, places)
-    hessian = _core.Hessian(core, x, y, loss._core, loss_weights=loss_weights_of(loss))
     try:
+        hessian = _core.Hessian(core, x, y, loss._core, loss_weights=loss_weights_of(loss))
         values, *_ = hessian.eigenvalues(min(3, size), _TOLERANCE, _ITERATIONS, 0)
-    except ValueError:  # a product that is not finite
+    except ValueError:  # a layer without second derivatives, or a product that is not finite
         return None
     largest = max(values)
     if not largest > 0.0:

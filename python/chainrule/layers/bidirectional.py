@@ -61,7 +61,7 @@ class Bidirectional:
         name = None if layer.name is None else f"{layer.name}_backward"
         config = {**layer.config, "go_backwards": True, "name": name}
         self.layer = layer
-        self.backward_layer = RecurrentLayer.from_config(config)
+        self.backward_layer = type(layer).from_config(config)
 
     def __call__(self, inputs: SymbolicTensor | Sequence[SymbolicTensor]) -> SymbolicTensor:
         """Return what both layers make of a tensor, or of one with the lengths of its rows.

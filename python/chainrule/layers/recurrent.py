@@ -60,6 +60,18 @@ class RecurrentLayer(TrainedLayer):
     The parameters are ``weight`` of shape (features, gates * units), ``recurrent_weight`` of
     (units, gates * units) and ``bias`` of (gates * units,), gate by gate in Keras' order. With
     `units`, `return_sequences` and `use_bias` they mean what they mean in Keras.
+
+    Examples
+    --------
+    >>> import chainrule as cr
+    >>> x, lengths = cr.data.pad_sequences([[1.0, 2.0, 3.0], [4.0]])
+    >>> steps, length = cr.Input((3, 1), name="steps"), cr.Input(1, name="length")
+    >>> h = cr.LSTM(2, return_sequences=True)([steps, length])
+    >>> net = cr.Network(inputs=[steps, length], outputs=h, seed=0)
+    >>> net.predict([x, lengths])[1] != 0
+    array([[ True,  True],
+           [False, False],
+           [False, False]])
     """
 
     _: KW_ONLY
