@@ -199,28 +199,18 @@ TEST_CASE("layers of graphs survive the way to a config and back") {
                          Error);
   }
   CHECK(layer("average")->config() == Config{"average", {}});
-  const Config configs[] = {
-      {"average", {{"independent", true}}},
-      {"reshape", {{"target_shape", std::vector<double>{4, -1}}}},
-      {"reshape", {{"target_shape", std::int64_t{12}}}},
-      {"permute", {{"dims", std::vector<double>{2, 1}}}},
-      {"take", {{"columns", std::vector<double>{2, 0, 2}}}},
-      {"normalization", {{"invert", true}}},
-      {"repeat_vector", {{"n", std::int64_t{3}}}},
-      {"clip", {{"min_value", -1.0}, {"max_value", 0.5}}},
-      {"clip", {{"max_value", 0.5}}},
-      {"normalization", {{"clip", 3.0}}},
-      {"gaussian_noise", {{"stddev", 0.25}}},
-      {"max_pooling",
-       {{"pool_size", std::vector<double>{2, 3}},
-        {"strides", std::int64_t{1}},
-        {"padding", "same"}}},
-      {"average_pooling", {{"pool_size", std::int64_t{3}}, {"padding", "valid"}}},
-      {"global_max_pooling", {}},
-      {"up_sampling", {{"size", std::vector<double>{1, 2}}}},
-      {"zero_padding", {{"padding", std::vector<double>{1, 2, 3, 4}}}},
-      {"cropping", {{"cropping", std::int64_t{0}}}},
-      {"scale", {{"initial_scale", 0.125}}}};
+  const Config configs[] = {{"average", {{"independent", true}}},
+                            {"reshape", {{"target_shape", std::vector<double>{4, -1}}}},
+                            {"reshape", {{"target_shape", std::int64_t{12}}}},
+                            {"permute", {{"dims", std::vector<double>{2, 1}}}},
+                            {"take", {{"columns", std::vector<double>{2, 0, 2}}}},
+                            {"normalization", {{"invert", true}}},
+                            {"repeat_vector", {{"n", std::int64_t{3}}}},
+                            {"clip", {{"min_value", -1.0}, {"max_value", 0.5}}},
+                            {"clip", {{"max_value", 0.5}}},
+                            {"normalization", {{"clip", 3.0}}},
+                            {"gaussian_noise", {{"stddev", 0.25}}},
+                            {"scale", {{"initial_scale", 0.125}}}};
   for (const Config& config : configs) {
     CAPTURE(config.kind);
     CHECK(Layer::from_config(config)->config() == config);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "chainrule/any_model.hpp"
+#include "chainrule/config.hpp"
 #include "chainrule/error.hpp"
 #include "chainrule/pooling_layers.hpp"
 #include "chainrule/shape_layers.hpp"
@@ -259,4 +260,19 @@ TEST_CASE("layers over positions refuse what does not fit") {
           "5)");
   refused(UpSampling({int64_t{1} << 31}), kImage,
           "up_sampling: size must be at most 2^30, got 2147483648");
+}
+
+TEST_CASE("layers over positions survive the way to a config and back") {
+  const Config configs[] = {
+      {"max_pooling",
+       {{"pool_size", std::vector<double>{2, 3}}, {"strides", int64_t{1}}, {"padding", "same"}}},
+      {"average_pooling", {{"pool_size", int64_t{3}}, {"padding", "valid"}}},
+      {"global_max_pooling", {}},
+      {"up_sampling", {{"size", std::vector<double>{1, 2}}}},
+      {"zero_padding", {{"padding", std::vector<double>{1, 2, 3, 4}}}},
+      {"cropping", {{"cropping", int64_t{0}}}}};
+  for (const Config& config : configs) {
+    CAPTURE(config.kind);
+    CHECK(Layer::from_config(config)->config() == config);
+  }
 }

@@ -14,6 +14,7 @@ using namespace chainrule::kernels;
 template <class Visit>
 CHAINRULE_INLINE void after_first(int64_t x_width, Span rows, Span columns, Visit visit) {
   const int64_t first = rows.begin * x_width + columns.begin;
+  if (rows.end - rows.begin == 1 && columns.end - columns.begin == 1) return;
   // By far the most common window, without loops.
   if (rows.end - rows.begin == 2 && columns.end - columns.begin == 2) {
     visit(first + 1);
@@ -32,7 +33,11 @@ CHAINRULE_INLINE void after_first(int64_t x_width, Span rows, Span columns, Visi
 /// position).
 template <class T, int kVectors, class Work>
 CHAINRULE_INLINE void each_window(const WindowShape& f, int64_t stride, Work work) {
+  // Rows are whole units, so that no shorter strip is left.
+  constexpr int unit = int(kRowAlignment<T> / kLanes<T>);
+  constexpr int64_t narrow = unit * kLanes<T>;
   constexpr int64_t wide = kVectors * kLanes<T>;
+  static_assert(kVectors % unit == 0);
   for (int64_t i = 0; i < f.y_height; ++i) {
     for (int64_t j = 0; j < f.y_width; ++j) {
       const int64_t position = i * f.y_width + j;
@@ -40,8 +45,8 @@ CHAINRULE_INLINE void each_window(const WindowShape& f, int64_t stride, Work wor
       int64_t c = 0;
       for (; c + wide <= stride; c += wide)
         work.template run<kVectors>(f.rows[i], f.columns[j], c, to + c, position);
-      for (; c < stride; c += kLanes<T>)
-        work.template run<1>(f.rows[i], f.columns[j], c, to + c, position);
+      for (; c < stride; c += narrow)
+        work.template run<unit>(f.rows[i], f.columns[j], c, to + c, position);
     }
   }
 }
@@ -122,6 +127,9 @@ void max_windows(const WindowShape& f, int64_t batch, int64_t stride, const T* x
     each_window<T, 4>(f, stride, WindowMaximum<T>{x, y, f.x_width, stride});
 }
 
+// Three vectors are in use for each.
+constexpr int kGradientVectors = kVectorBytes == 16 ? 4 : 2;
+
 template <class T, bool kDisjoint>
 struct WindowMaximumGradient {
   const T* x;
@@ -167,10 +175,11 @@ void max_windows_backward(const WindowShape& f, const WindowCover& cover, int64_
       for (int64_t c = 0; c < stride; c += kLanes<T>)
         store(dx + cover.cleared[k] * stride + c, Vec<T>{});
     if (cover.disjoint)
-      each_window<T, 2>(f, stride, WindowMaximumGradient<T, true>{x, y, dy, dx, f.x_width, stride});
+      each_window<T, kGradientVectors>(
+          f, stride, WindowMaximumGradient<T, true>{x, y, dy, dx, f.x_width, stride});
     else
-      each_window<T, 2>(f, stride,
-                        WindowMaximumGradient<T, false>{x, y, dy, dx, f.x_width, stride});
+      each_window<T, kGradientVectors>(
+          f, stride, WindowMaximumGradient<T, false>{x, y, dy, dx, f.x_width, stride});
   }
 }
 
