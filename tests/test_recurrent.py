@@ -255,10 +255,10 @@ def test_what_describes_and_what_refuses_such_networks(x, tmp_path) -> None:
     assert "mse" in str(net.explain(x[0], y[0]))
     name = r"layer r \(gru\).* has no form"
     with pytest.raises(ValueError, match=name):
-        net.export_c(tmp_path / "net")
+        cr.export_c(net, tmp_path / "net")
     pytest.importorskip("onnx")
     with pytest.raises(ValueError, match=name):
-        net.to_onnx(tmp_path / "net.onnx")
+        cr.to_onnx(net, tmp_path / "net.onnx")
     pytest.importorskip("torch")
     with pytest.raises(ValueError, match=name):
-        net.to_torch()
+        cr.to_torch(net)

@@ -30,29 +30,19 @@
 #include "chainrule/recurrent_layers.hpp"
 #include "engine/inference/infers.hpp"
 #include "engine/norm.hpp"
-#include "engine/stages/recurrent_tables.hpp"
+#include "engine/stages/recurrent_cell.hpp"
 #include "engine/stages/stages.hpp"
 #include "engine/stages/weight_gradient.hpp"
 
 namespace chainrule::engine {
 
-/// A cell has
-///     kGates        how many gates there are
-///     kSums         Sums::none: all sums become gates where they are;
-///                   Sums::before: they are kept, and the gates are made of them;
-///                   Sums::beside: those over the state, with a bias, are kept beside the others
-///     kHasCell      whether there is a second state, of the cell
-///     step(kernels, args)         from sums to the state behind the step
-///     step_backward(kernels, args)
-enum class Sums { none, before, beside };
-
-template <class T, class Cell>
+template <class T>
 class RecurrentStage final : public Stage<T>,
                              public Joins<T>,
                              public BoundsGradient,
                              public Infers<T> {
  public:
-  RecurrentStage(const RecurrentLayer& options, const StageContext<T>& c, const Cell& cell)
+  RecurrentStage(const RecurrentLayer& options, const StageContext<T>& c, const Cell<T>& cell)
       : kernels_(c.kernels),
         parameters_(c.parameters),
         cell_(cell),
@@ -64,7 +54,7 @@ class RecurrentStage final : public Stage<T>,
         time_(c.shapes[0].positions()),
         inputs_(c.inputs),
         units_(options.units),
-        columns_(Cell::kGates * units_),
+        columns_(cell_.gates * units_),
         stride_(row_stride<T>(units_)),
         gates_stride_(row_stride<T>(columns_)),
         sequences_(options.return_sequences),
@@ -78,16 +68,16 @@ class RecurrentStage final : public Stage<T>,
       return;
     }
     const std::int64_t all = checked_product(rows_, time_);
-    const bool has_sums = Cell::kSums != Sums::none;
+    const bool has_sums = cell_.sums != Sums::none;
     gates_ = Buffer<T>(checked_product(all, gates_stride_));
     sums_ = Buffer<T>(has_sums ? all * gates_stride_ : 0);
     states_ = Buffer<T>(all * stride_);
-    cells_ = Buffer<T>(Cell::kHasCell ? rows_ * (time_ + 1) * stride_ : 0);
+    cells_ = Buffer<T>(cell_.has_cell ? rows_ * (time_ + 1) * stride_ : 0);
     dgates_ = Buffer<T>(all * gates_stride_);
-    dsums_ = Buffer<T>(Cell::kSums == Sums::beside ? all * gates_stride_ : 0);
+    dsums_ = Buffer<T>(cell_.sums == Sums::beside ? all * gates_stride_ : 0);
     dstate_ = Buffer<T>(rows_ * stride_);
-    dcell_ = Buffer<T>(Cell::kHasCell ? rows_ * stride_ : 0);
-    more_ = Buffer<T>(Cell::kSums == Sums::beside || has_lengths_ ? rows_ * stride_ : 0);
+    dcell_ = Buffer<T>(cell_.has_cell ? rows_ * stride_ : 0);
+    more_ = Buffer<T>(cell_.sums == Sums::beside || has_lengths_ ? rows_ * stride_ : 0);
     panels_ = Buffer<T>((padded<T>(rows_) + kLeastChunk * c.threads) * columns_);
     piece_stride_ = std::max(blocking_.scratch_rows(c.kernels.sparse_panels),
                              recurrent_blocking_.scratch_rows(c.kernels.sparse_panels)) *
@@ -143,8 +133,8 @@ class RecurrentStage final : public Stage<T>,
   }
   bool infers_in_place() const override { return false; }
   std::int64_t infer_scratch_bytes(std::int64_t rows) const override {
-    constexpr std::int64_t beside = Cell::kSums == Sums::beside ? 1 : 0;
-    constexpr std::int64_t states = Cell::kHasCell ? 2 : 1;
+    const std::int64_t beside = cell_.sums == Sums::beside ? 1 : 0;
+    const std::int64_t states = cell_.has_cell ? 2 : 1;
     const std::int64_t of_row = checked_product(time_ + beside, gates_stride_) + states * stride_;
     return checked_product(rows / time_, of_row * static_cast<std::int64_t>(sizeof(T)));
   }
@@ -172,25 +162,27 @@ class RecurrentStage final : public Stage<T>,
     T* panels = panels_.data() + (padded<T>(rows.begin) + kLeastChunk * slice.index) * columns_;
     for (std::int64_t s = time_; s-- > 0;) {
       const std::int64_t t = position(s);
-      cell_.step_backward(
-          kernels_,
-          kernels::RecurrentBackwardArgs<T>{
-              .rows = rows.size(),
-              .units = units_,
-              .lengths = {lengths.data, lengths.stride, t},
-              .gates = tables.gates.template at<const T>(rows.begin, t),
-              .sums = tables.sums.template at<const T>(rows.begin, t),
-              .state = tables.states.template at<const T>(rows.begin, t),
-              .cell = tables.cells.template at<const T>(rows.begin, s),
-              .next_cell = tables.cells.template at<const T>(rows.begin, s + 1),
-              .dy = sequences_
-                        ? output(this->dy.data, this->dy.stride).template at<const T>(rows.begin, t)
-                        : kernels::StepRows<const T>{},
-              .dstate = dstate.template at<const T>(rows.begin, 0),
-              .dcell = dcell.at(rows.begin, 0),
-              .dgates = dgates.at(rows.begin, t),
-              .dsums = dsums.at(rows.begin, t),
-              .more = more.at(rows.begin, 0)});
+      const kernels::RecurrentBackwardArgs<T> f{
+          .rows = rows.size(),
+          .units = units_,
+          .lengths = {lengths.data, lengths.stride, t},
+          .gates = tables.gates.template at<const T>(rows.begin, t),
+          .sums = tables.sums.template at<const T>(rows.begin, t),
+          .state = tables.states.template at<const T>(rows.begin, t),
+          .cell = tables.cells.template at<const T>(rows.begin, s),
+          .next_cell = tables.cells.template at<const T>(rows.begin, s + 1),
+          .dy = sequences_
+                    ? output(this->dy.data, this->dy.stride).template at<const T>(rows.begin, t)
+                    : kernels::StepRows<const T>{},
+          .dstate = dstate.template at<const T>(rows.begin, 0),
+          .dcell = dcell.at(rows.begin, 0),
+          .dgates = dgates.at(rows.begin, t),
+          .dsums = dsums.at(rows.begin, t),
+          .more = more.at(rows.begin, 0)};
+      cell_.step_backward(f);
+      if (cell_.sums == Sums::before)
+        kernels_.activation_backward(activation_of(f.rows, f.gates.stride), f.sums.data,
+                                     f.gates.data, f.dgates.data, f.dgates.data);
       if (s == 0) break;
       const kernels::StepRows<T> from = recurrent_gradients().at(rows.begin, t);
       kernels_.pack_transposed(from.data, from.stride, rows.size(), columns_, panels);
@@ -281,11 +273,11 @@ class RecurrentStage final : public Stage<T>,
     };
     RecurrentTables<T> tables;
     tables.gates = {take(time_ * gates_stride_), time_ * gates_stride_, gates_stride_};
-    if (Cell::kSums == Sums::beside) tables.sums = {take(gates_stride_), gates_stride_, 0};
-    if (Cell::kSums == Sums::before) tables.sums = tables.gates;
+    if (cell_.sums == Sums::beside) tables.sums = {take(gates_stride_), gates_stride_, 0};
+    if (cell_.sums == Sums::before) tables.sums = tables.gates;
     T* states = next;
     tables.states = {take(stride_), stride_, 0};
-    if (Cell::kHasCell) tables.cells = {take(stride_), stride_, 0};
+    if (cell_.has_cell) tables.cells = {take(stride_), stride_, 0};
     std::fill(states, next, T(0));
     return tables;
   }
@@ -293,9 +285,9 @@ class RecurrentStage final : public Stage<T>,
   /// The time steps of some rows. from: (n t) x f, to: of y, lengths: of the first row on
   void run(const RecurrentTables<T>& tables, Range rows, const T* from, std::int64_t from_stride,
            const TimeTable<T>& to, kernels::RowLengths<T> lengths) const noexcept {
-    constexpr bool beside = Cell::kSums == Sums::beside;
-    const TimeTable<T>& of_x = Cell::kSums == Sums::before ? tables.sums : tables.gates;
-    const TimeTable<T>& of_state = Cell::kSums == Sums::none ? tables.gates : tables.sums;
+    const bool beside = cell_.sums == Sums::beside;
+    const TimeTable<T>& of_x = cell_.sums == Sums::before ? tables.sums : tables.gates;
+    const TimeTable<T>& of_state = cell_.sums == Sums::none ? tables.gates : tables.sums;
     kernels_.forward({weight_.shape, parameters_.at(&weight_), parameters_.at(bias_), from,
                       from_stride, of_x.data, of_x.step, rows.begin * time_, rows.end * time_, 0,
                       weight_.shape.panels(), blocking_.forward_inputs});
@@ -306,20 +298,28 @@ class RecurrentStage final : public Stage<T>,
       const bool last = s + 1 == time_;
       const auto y_rows = to.at(rows.begin, t);
       lengths.position = t;
-      cell_.step(kernels_, kernels::RecurrentStepArgs<T>{
-                               .rows = rows.size(),
-                               .units = units_,
-                               .lengths = lengths,
-                               .gates = tables.gates.at(rows.begin, t),
-                               .sums = tables.sums.template at<const T>(rows.begin, t),
-                               .state = state,
-                               .next_state = !last ? tables.states.at(rows.begin, position(s + 1))
-                                             : sequences_ ? kernels::StepRows<T>{}
-                                                          : y_rows,
-                               .y = sequences_ ? y_rows : kernels::StepRows<T>{},
-                               .cell = tables.cells.template at<const T>(rows.begin, s),
-                               .next_cell = tables.cells.at(rows.begin, s + 1)});
+      const kernels::RecurrentStepArgs<T> f{
+          .rows = rows.size(),
+          .units = units_,
+          .lengths = lengths,
+          .gates = tables.gates.at(rows.begin, t),
+          .sums = tables.sums.template at<const T>(rows.begin, t),
+          .state = state,
+          .next_state = !last        ? tables.states.at(rows.begin, position(s + 1))
+                        : sequences_ ? kernels::StepRows<T>{}
+                                     : y_rows,
+          .y = sequences_ ? y_rows : kernels::StepRows<T>{},
+          .cell = tables.cells.template at<const T>(rows.begin, s),
+          .next_cell = tables.cells.at(rows.begin, s + 1)};
+      if (cell_.sums == Sums::before)
+        kernels_.activation_forward(activation_of(f.rows, f.gates.stride), f.sums.data,
+                                    f.gates.data);
+      cell_.step(f);
     }
+  }
+
+  kernels::ActivationArgs<T> activation_of(std::int64_t rows, std::int64_t stride) const {
+    return {cell_.activation, rows, units_, stride};
   }
 
   /// sums += state U, or begun with the bias of sums that are the state's alone
@@ -367,7 +367,7 @@ class RecurrentStage final : public Stage<T>,
 
   const kernels::KernelTable<T>& kernels_;
   Parameters<T>& parameters_;
-  Cell cell_;
+  Cell<T> cell_;
   std::string name_;
   const Parameter& weight_;
   const Parameter& recurrent_weight_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where recurrent layers keep what a pass over time works on.
+// What kinds of recurrent layers differ in, and where a pass over time keeps what it works on.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,21 @@
 #include "kernels/table.hpp"
 
 namespace chainrule::engine {
+
+/// What becomes of a step's sums: all become gates where they are; they are kept, and the gates are
+/// the activation of them; or those over the state, with a bias, are kept beside the others.
+enum class Sums { none, before, beside };
+
+/// What kinds of recurrent layers differ in.
+template <class T>
+struct Cell {
+  std::int64_t gates;
+  Sums sums;
+  bool has_cell;  // whether there is a second state, of the cell
+  void (*step)(const kernels::RecurrentStepArgs<T>&);
+  void (*step_backward)(const kernels::RecurrentBackwardArgs<T>&);
+  kernels::ActivationFunction<T> activation = {kernels::ActivationKind::linear, {}};
+};
 
 /// Rows of numbers for each row of a batch at each time step.
 template <class T>
