@@ -14,7 +14,9 @@ from chainrule.interop.onnx_constants import ConstantFolder, reshaped
 from chainrule.interop.onnx_model import Array, Node, number_of
 from chainrule.layers import RepeatVector
 
-__all__ = ["ShapeReader", "row_axis"]
+__all__ = ["ShapeReader", "row_axis", "slices_of"]
+
+_ALL = 2**31 - 1
 
 
 class ShapeReader:
@@ -89,6 +91,23 @@ class ShapeReader:
         self.bound(node, indices.size)
         return self.assembly.take(x, axis, indices)
 
+    def _extracted(self, node: Node, x: Tensor) -> Tensor:
+        indices = self._constant(node, 1)
+        if indices is None or node.inputs[0] in self.constants:
+            raise NotImplementedError("it does not take columns by a list of constants")
+        self.bound(node, indices.size)
+        return self.assembly.take(x, len(x.shape) - 1, indices.reshape(-1))
+
+    def _slice(self, node: Node, x: Tensor) -> Tensor:
+        for axis, taken in slices_of(node, self.constants).items():
+            if axis == 0 and (taken.start, taken.step) == (0, 1) and taken.stop >= _ALL:
+                continue  # as some programs write all rows
+            place = row_axis(axis, x)
+            indices = np.arange(x.shape[place])[taken]
+            if indices.size < x.shape[place] or taken.step < 0:
+                x = self.assembly.take(x, place, indices)
+        return x
+
     def _reduce_mean(self, node: Node, x: Tensor) -> Tensor:
         axes = self._axes(node, x)
         if axes is None or len(axes) != len(x.shape) - 1 or not axes:
@@ -135,6 +154,22 @@ class ShapeReader:
         """Return the axes of a row that an operator names."""
         given = self._given_axes(node)
         return None if given is None else sorted(row_axis(axis, x) for axis in given)
+
+
+def slices_of(node: Node, constants: ConstantFolder) -> dict[int, slice]:
+    """Return what a Slice takes of each of its axes."""
+    if any(name and name not in constants for name in node.inputs[1:]):
+        raise NotImplementedError("it does not take columns by constants")
+    given = [constants[name].reshape(-1).tolist() if name else None for name in node.inputs[1:]]
+    starts, ends, axes, steps = (given + [None] * 4)[:4]
+    if starts is None or ends is None:  # attributes, before opset 10
+        raise NotImplementedError("it is of an old version")
+    axes = [*range(len(starts))] if axes is None else axes
+    steps = [1] * len(starts) if steps is None else steps
+    return {
+        int(axis): slice(start, end, step)
+        for axis, start, end, step in zip(axes, starts, ends, steps, strict=True)
+    }
 
 
 def row_axis(axis: int, x: Tensor) -> int:
