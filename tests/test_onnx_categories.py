@@ -205,7 +205,7 @@ def foreign(module: Any, columns: int, path: Path, **options: Any) -> cr.Network
     end = helper.make_tensor_value_info("y", 1, ["n", None])
     made = [helper.make_node(op, read, [out], **more) for op, read, out, more in nodes]
     graph = helper.make_graph(made, "g", [entry], [end], tensors)
-    opsets = [helper.make_opsetid("", 17)]
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
     return cr.from_onnx(path)
 
@@ -273,8 +273,72 @@ def test_one_hot_columns_of_another_program(columns: Any, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("begin", "end", "step"),
+    [(0, 2, 1), (1, 2**63 - 1, 1), (-2, 2**31 - 1, 1), (0, -1, 2), (3, 0, -1), (-1, -(2**63), -1)],
+)
+def test_slices_of_columns(begin: int, end: int, step: int, tmp_path: Path) -> None:
+    x = RNG.integers(0, 4, size=(20, 4))
+    held = np.arange(4)[begin:end:step]
+    cut = {"b": [begin], "e": [end], "s": [step], "axis": [1]}
+    constants: Any = {name: np.array(value) for name, value in cut.items()}
+    constants |= {"depth": np.array([4]), "values": VALUES, "all": np.array([2**63 - 1])}
+    constants |= {"v": RNG.normal(size=(len(held), 2)).astype(np.float32), "zero": np.array([0])}
+    constants |= {"w": RNG.normal(size=(4 * len(held), 2)).astype(np.float32)}
+    nodes: Any = [
+        ("Slice", ["c", "b", "e", "axis", "s"], "some", {}),
+        ("OneHot", ["some", "depth", "values"], "o", {}),
+        ("Flatten", ["o"], "f", {}),
+        ("MatMul", ["f", "w"], "m", {}),
+        ("Cast", ["c"], "numbers", {"to": 1}),
+        ("Slice", ["numbers", "zero", "all", "zero"], "rows", {}),  # all of them
+        ("Slice", ["rows", "b", "e", "axis", "s"], "r", {}),
+        ("MatMul", ["r", "v"], "n", {}),
+        ("Add", ["m", "n"], "y", {}),
+    ]
+    net = foreign((nodes, constants), 4, tmp_path / "net.onnx")
+    ones = (x[:, held, None] == np.arange(4)).reshape(20, -1)
+    expected = ones @ constants["w"] + x[:, held] @ constants["v"]
+    np.testing.assert_allclose(net.predict(x), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.float32])
+@pytest.mark.parametrize("some", [False, True])
+def test_one_hot_encoders_of_scikit_learn(kind: Any, some: bool, tmp_path: Path) -> None:
+    skl2onnx = pytest.importorskip("skl2onnx")
+    from sklearn.compose import make_column_transformer
+    from sklearn.neural_network import MLPRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    x = np.array([1, 2, 5, 7])[RNG.integers(0, 4, size=(60, 3))].astype(kind)
+    encoder: Any = OneHotEncoder(sparse_output=False, handle_unknown="ignore")
+    if some:
+        encoder = make_column_transformer((encoder, [2, 0]), remainder="passthrough")
+    peer = make_pipeline(encoder, MLPRegressor(hidden_layer_sizes=(4,), tol=9.0))
+    peer.fit(x, RNG.normal(size=60))
+    path = tmp_path / "net.onnx"
+    path.write_bytes(skl2onnx.to_onnx(peer, x[:1]).SerializeToString())
+    net = cr.from_onnx(path)
+    assert any(layer.kind == "category_encoding" for layer in net.layers)
+    x[0], x[1] = 3, 9  # none of the categories, within them and beyond
+    np.testing.assert_allclose(net.predict(x)[:, 0], peer.predict(x), rtol=1e-4, atol=1e-4)
+
+
+ML = {"domain": "ai.onnx.ml"}
+
+
+@pytest.mark.parametrize(
     ("node", "text"),
     [
+        (("OneHotEncoder", ["c"], "y", {**ML, "cats_strings": ["a", "b"]}), "no different numbers"),
+        (("OneHotEncoder", ["c"], "y", {**ML, "cats_int64s": [0, -1]}), "no different numbers"),
+        (("OneHotEncoder", ["c"], "y", {**ML, "cats_int64s": [1, 1]}), "no different numbers"),
+        (("OneHotEncoder", ["c"], "y", {**ML, "cats_int64s": [2**60]}), "the category 1152921"),
+        (("OneHotEncoder", ["c"], "y", {**ML, "cats_int64s": [0, 2], "zeros": 0}), "are errors"),
+        (("ArrayFeatureExtractor", ["c", "depth"], "y", ML), r"takes \[4\] of 2"),
+        (("Slice", ["c", "one", "depth", "none"], "y", {}), "Slice.*not over an axis of the rows"),
+        (("Slice", ["c", "depth", "one", "one"], "y", {}), r"Slice.*takes \[\] of 2"),
+        (("Slice", ["c", "one", "depth", "one", "none"], "y", {}), "Slice"),
         (("OneHot", ["c", "depth", "values"], "y", {"axis": 1}), "OneHot.*not the last one"),
         (("OneHot", ["c", "none", "values"], "y", {}), "OneHot.*depths"),
         (("Gather", ["table", "c"], "y", {"axis": 1}), "Gather.*rows of a table"),
@@ -283,5 +347,6 @@ def test_one_hot_columns_of_another_program(columns: Any, tmp_path: Path) -> Non
 )
 def test_other_lookups_are_refused_by_name(node: Any, text: str, tmp_path: Path) -> None:
     constants = {"depth": np.array(4), "none": np.array(0), "values": VALUES, "table": TABLE}
+    constants |= {"one": np.array(1)}
     with pytest.raises(cr.ModelFileError, match=f"(?s){text}"):
         foreign(([node], constants), 2, tmp_path / "net.onnx")

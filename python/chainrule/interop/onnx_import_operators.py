@@ -111,7 +111,7 @@ class LayerReader(ShapeReader):
 
     def _made(self, node: Node, tensors: Sequence[Tensor]) -> Tensor:
         activation = named_activation(node)
-        operator = _OPERATORS.get(node.op if not node.domain else f"{node.domain}.{node.op}")
+        operator = _OPERATORS.get(node.operator)
         kind = None if node.domain or len(tensors) == 1 else _MERGES.get(node.op)
         if node.op == "Softmax" and len(tensors[0].shape) > 1:
             return self._softmax(node, tensors[0])
@@ -340,7 +340,8 @@ def _input_columns(part: Slice, value: Value) -> int | None:
     for node in part.nodes:
         if reached.isdisjoint(node.inputs):
             continue
-        if node.op == "OneHot" or (node.op == "Gather" and node.inputs[0] in part.constants):
+        encodes = node.op in ("OneHot", "OneHotEncoder", "Slice")
+        if encodes or (node.op == "Gather" and node.inputs[0] in part.constants):
             return None  # which any number of columns fits
         arrays = [part.constants[name] for name in node.inputs if name in part.constants]
         arrays += [each for each in node.attributes.values() if isinstance(each, np.ndarray)]
@@ -390,6 +391,7 @@ _OPERATORS: dict[str, Callable[[LayerReader, Node, Tensor], Tensor]] = {
     "Transpose": ShapeReader._transpose,
     "Unsqueeze": ShapeReader._unsqueeze,
     "Upsample": ShapeReader._resize,
+    "ai.onnx.ml.ArrayFeatureExtractor": ShapeReader._extracted,
     "ai.onnx.ml.Scaler": LayerReader._scaler,
     "ai.onnx.ml.ZipMap": LayerReader._identity,
 }

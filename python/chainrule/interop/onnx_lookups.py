@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gather of a table's rows and OneHot, by categories in columns of an input of an ONNX graph."""
+"""Gather of a table's rows, OneHot and OneHotEncoder, by columns of an input of an ONNX graph."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from chainrule.interop.assembly import Tensor
 from chainrule.interop.onnx_graph import Slice
 from chainrule.interop.onnx_import_operators import LayerReader
 from chainrule.interop.onnx_model import Array, Node, number_of
+from chainrule.interop.onnx_shapes import slices_of
 from chainrule.layers import CategoryEncoding, Embedding, Take
 
 __all__ = ["Lookup", "add_lookup", "lookups_of"]
@@ -26,7 +27,7 @@ class Lookup:
     node: Node
     entry: str
     path: list[Node]
-    columns: Array | None
+    columns: Array | slice | None
 
 
 def lookups_of(part: Slice) -> dict[int, Lookup]:
@@ -35,17 +36,19 @@ def lookups_of(part: Slice) -> dict[int, Lookup]:
     entries = {value.name for value in part.inputs}
     found: dict[int, Lookup] = {}
     for node in part.nodes:
-        if node.domain or names.of_operator(node.name) in names.layers:
+        if node.operator not in _LOOKUPS or names.of_operator(node.name) in names.layers:
             continue
-        table = node.op == "Gather" and part.varying(node) == node.inputs[1:2]
-        if not table and not (node.op == "OneHot" and part.varying(node) == node.inputs[:1]):
+        place = 1 if node.op == "Gather" else 0
+        if part.varying(node) != node.inputs[place : place + 1]:
             continue
         path: list[Node] = []
-        name, columns = node.inputs[int(table)], None
+        name, columns = node.inputs[place], None
         while name in makers:
             before = makers[name]
             chosen = _chosen(part, before)
-            if before.op != "Cast" and (chosen is None or columns is not None):
+            if columns is not None and chosen is not None:
+                chosen = _composed(chosen, columns)
+            if before.op != "Cast" and chosen is None:
                 break
             columns = columns if chosen is None else chosen
             path.insert(0, before)
@@ -60,22 +63,37 @@ def add_lookup(reader: LayerReader, lookup: Lookup) -> None:
     x = reader.read(lookup.entry, [*lookup.path, lookup.node])
     if len(x.shape) > 1:
         raise NotImplementedError(f"it reads categories in rows of shape {x.shape}")
-    columns = np.arange(x.columns) if lookup.columns is None else lookup.columns
+    chosen = slice(None) if lookup.columns is None else lookup.columns
+    columns = np.arange(x.columns)[chosen] if isinstance(chosen, slice) else chosen
     held = [int(c + x.columns * (c < 0)) for c in columns.reshape(-1)]
     if not held or len({*held}) < len(held) or not all(0 <= c < x.columns for c in held):
         raise NotImplementedError(f"it reads columns {columns.tolist()} of {x.columns}")
-    add = _embedded if lookup.node.op == "Gather" else _encoded
-    made = add(reader, lookup.node, x, held)
+    made = _LOOKUPS[lookup.node.operator](reader, lookup.node, x, held)
     shape = (*columns.shape, made.columns // len(held))
     reader.give(lookup.node, reader.assembly.reshape(made, shape))
 
 
-def _chosen(part: Slice, node: Node) -> Array | None:
-    """Return the columns that a Gather takes of rows, None of what is something else."""
-    if node.domain or node.op != "Gather" or part.varying(node) != node.inputs[:1]:
+def _chosen(part: Slice, node: Node) -> Array | slice | None:
+    """Return the columns that a Gather or Slice takes of rows, None of what is something else."""
+    if part.varying(node) != node.inputs[:1]:
+        return None
+    if node.operator == "Slice":
+        taken = slices_of(node, part.constants)
+        return taken.get(1) if len(taken) == 1 else None
+    if node.operator == "ai.onnx.ml.ArrayFeatureExtractor":
+        return part.constants[node.inputs[1]].reshape(-1)
+    if node.operator != "Gather":
         return None
     indices = part.constants[node.inputs[1]]
     return indices if number_of(node, "axis", 0) == 1 and indices.ndim < 2 else None
+
+
+def _composed(first: Array | slice, then: Array | slice) -> Array | None:
+    """Return the columns that two operators choose, one after the other, or None."""
+    try:
+        return None if isinstance(first, slice) or first.ndim != 1 else np.array(first[then])
+    except IndexError:
+        return None
 
 
 def _embedded(reader: LayerReader, node: Node, x: Tensor, held: list[int]) -> Tensor:
@@ -95,16 +113,43 @@ def _encoded(reader: LayerReader, node: Node, x: Tensor, held: list[int]) -> Ten
         raise NotImplementedError("its new axis is not the last one")
     if depth.size != 1 or values.size != 2 or not 1 <= depth[0] <= reader.largest:
         raise ValueError(f"it has depths {depth.tolist()} and values {values.tolist()}")
-    count = int(depth[0])
+    made = _ones(reader, node, x, held, list(range(int(depth[0]))), "error")
+    off, on = (np.array(float(value)) for value in values)
+    return reader.assembly.affine(made, on - off, off)
+
+
+def _encoded_labels(reader: LayerReader, node: Node, x: Tensor, held: list[int]) -> Tensor:
+    given = node.attributes.get("cats_int64s")
+    codes = [] if given is None else np.asarray(given).reshape(-1).tolist()
+    if not codes or min(codes) < 0 or len({*codes}) < len(codes):
+        raise NotImplementedError("its categories are no different numbers from 0 on")
+    if max(codes) >= reader.largest:
+        raise ValueError(f"it has the category {max(codes)}")
+    others = bool(number_of(node, "zeros", 1))
+    if not others and len(codes) <= max(codes):
+        raise NotImplementedError("some categories below others are errors")
+    return _ones(reader, node, x, held, codes, "zero" if others else "error")
+
+
+def _ones(
+    reader: LayerReader, node: Node, x: Tensor, held: list[int], codes: list[int], unknown: str
+) -> Tensor:
+    """Return ones for codes in columns, of each column in the order of the codes."""
+    count = max(codes) + 1
     widths = np.ones(x.columns, dtype=np.int64)
     widths[held] = count
     reader.bound(node, int(widths.sum()))
     first = np.cumsum(widths) - widths
-    layer = CategoryEncoding(count, columns=_those(sorted(held), x))
-    kept = [int(first[column]) + i for column in held for i in range(count)]
-    made = _kept(reader, reader.assembly.layer(layer, {}, x), kept)
-    off, on = (np.array(float(value)) for value in values)
-    return reader.assembly.affine(made, on - off, off)
+    layer = CategoryEncoding(count, columns=_those(sorted(held), x), unknown=unknown)
+    kept = [int(first[column]) + code for column in held for code in codes]
+    return _kept(reader, reader.assembly.layer(layer, {}, x), kept)
+
+
+_LOOKUPS = {
+    "Gather": _embedded,
+    "OneHot": _encoded,
+    "ai.onnx.ml.OneHotEncoder": _encoded_labels,
+}
 
 
 def _those(held: list[int], x: Tensor) -> list[int] | None:

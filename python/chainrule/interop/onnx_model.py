@@ -60,8 +60,13 @@ class Node:
 
     def __str__(self) -> str:
         """Return how error texts call the node."""
-        operator = f"{self.domain}.{self.op}" if self.domain else self.op
-        return f"{operator} {self.name!r}" if self.name else f"{operator} that makes {self.made!r}"
+        what = repr(self.name) if self.name else f"that makes {self.made!r}"
+        return f"{self.operator} {what}"
+
+    @property
+    def operator(self) -> str:
+        """What it does, with its domain where that is not the default one."""
+        return f"{self.domain}.{self.op}" if self.domain else self.op
 
 
 @dataclass

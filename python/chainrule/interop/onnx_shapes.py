@@ -16,7 +16,9 @@ from chainrule.interop.onnx_model import Array, Node, number_of
 from chainrule.interop.windows import Windows, cropped, padded, pooled, up_sampled
 from chainrule.layers import GlobalMaxPooling, RepeatVector
 
-__all__ = ["ShapeReader", "row_axis"]
+__all__ = ["ShapeReader", "row_axis", "slices_of"]
+
+_ALL = 2**31 - 1
 
 
 class ShapeReader:
@@ -90,6 +92,36 @@ class ShapeReader:
             raise NotImplementedError("it does not take columns by a list of constants")
         self.bound(node, indices.size)
         return self.assembly.take(x, axis, indices)
+
+    def _extracted(self, node: Node, x: Tensor) -> Tensor:
+        indices = self._constant(node, 1)
+        if indices is None or node.inputs[0] in self.constants:
+            raise NotImplementedError("it does not take columns by a list of constants")
+        self.bound(node, indices.size)
+        return self.assembly.take(x, len(x.shape) - 1, indices.reshape(-1))
+
+    def _slice(self, node: Node, x: Tensor) -> Tensor:
+        taken = [np.arange(extent) for extent in x.shape]
+        for axis, part in slices_of(node, self.constants).items():
+            if axis == 0 and (part.start, part.step) == (0, 1) and part.stop >= _ALL:
+                continue  # as some programs write all rows
+            place = row_axis(axis, x)
+            taken[place] = taken[place][part]
+            if not taken[place].size:
+                raise ValueError(f"it leaves nothing of axis {axis} of rows of shape {x.shape}")
+        borders = [
+            (int(indices[0]), extent - 1 - int(indices[-1]))
+            for indices, extent in zip(taken, x.shape, strict=True)
+        ]
+        are_borders = all((np.diff(indices) == 1).all() for indices in taken)
+        first, last = any(borders[0]), any(borders[-1])
+        if are_borders and 2 <= len(x.shape) <= 3 and not (first and last):
+            of_positions = borders[1:] if last else borders[:-1]
+            return cropped(self.assembly, x, of_positions, first=last)
+        for place, indices in enumerate(taken):
+            if not np.array_equal(indices, np.arange(x.shape[place])):
+                x = self.assembly.take(x, place, indices)
+        return x
 
     def _reduce_mean(self, node: Node, x: Tensor) -> Tensor:
         axes = self._axes(node, x)
@@ -200,26 +232,6 @@ class ShapeReader:
         first = self._channels_first(x, [any(border) for border in borders])
         return padded(self.assembly, x, borders[2:] if first else borders[1:-1], first=first)
 
-    def _slice(self, node: Node, x: Tensor) -> Tensor:
-        starts, ends, axes, steps = (self._constant(node, index) for index in (1, 2, 3, 4))
-        if starts is None or ends is None or (steps is not None and np.any(steps != 1)):
-            raise NotImplementedError("it does not name where it begins and ends by constants")
-        given = np.arange(starts.size) if axes is None else axes.reshape(-1)
-        borders = [(0, 0)] * (len(x.shape) + 1)
-        for axis, start, end in zip(
-            given.tolist(), starts.reshape(-1).tolist(), ends.reshape(-1).tolist(), strict=True
-        ):
-            row = row_axis(axis, x)
-            begin, stop, _ = slice(start, end).indices(x.shape[row])
-            if begin >= stop:
-                raise ValueError(f"it leaves nothing of axis {axis} of rows of shape {x.shape}")
-            borders[row + 1] = (begin, x.shape[row] - stop)
-        if len(x.shape) == 1:
-            (before, behind) = borders[1]
-            return self.assembly.take(x, 0, np.arange(before, x.columns - behind))
-        first = self._channels_first(x, [any(border) for border in borders])
-        return cropped(self.assembly, x, borders[2:] if first else borders[1:-1], first=first)
-
     def _global_average_pool(self, node: Node, x: Tensor) -> Tensor:
         return self.assembly.pool(x, range(1, len(x.shape)), True)
 
@@ -266,6 +278,22 @@ def _text(node: Node, name: str, default: str) -> str:
     """Return an attribute that is a word."""
     value = node.attributes.get(name, default)
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def slices_of(node: Node, constants: ConstantFolder) -> dict[int, slice]:
+    """Return what a Slice takes of each of its axes."""
+    if any(name and name not in constants for name in node.inputs[1:]):
+        raise NotImplementedError("it does not take columns by constants")
+    given = [constants[name].reshape(-1).tolist() if name else None for name in node.inputs[1:]]
+    starts, ends, axes, steps = (given + [None] * 4)[:4]
+    if starts is None or ends is None:  # attributes, before opset 10
+        raise NotImplementedError("it is of an old version")
+    axes = [*range(len(starts))] if axes is None else axes
+    steps = [1] * len(starts) if steps is None else steps
+    return {
+        int(axis): slice(start, end, step)
+        for axis, start, end, step in zip(axes, starts, ends, steps, strict=True)
+    }
 
 
 def row_axis(axis: int, x: Tensor) -> int:
