@@ -102,6 +102,8 @@ def test_constructors_take_exactly_the_cores_options(family: type[Spec], kind: s
         options = {"approximate"}
     options |= {
         "dense": {"weight_initializer"},
+        "conv1d": {"weight_initializer"},
+        "conv2d": {"weight_initializer"},
         "embedding": {"columns"},
         "dropout": {"rate_schedule"},
         "scale": {"scale_initializer"},

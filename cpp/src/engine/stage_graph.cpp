@@ -2,6 +2,7 @@
 #include "engine/stage_graph.hpp"
 
 #include <algorithm>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -17,16 +18,48 @@
 namespace chainrule::engine {
 namespace {
 
-/// Whether a layer changes no number, or scales all by one factor, so that rows that are flat, the
-/// numbers of all positions side by side, may stay so.
-bool keeps_flat(const Layer& layer) {
-  return layer.kind() == "rescaling" || layer.kind() == "reshape" || layer.kind() == "flatten";
-}
+/// Which tensors are, or stay, flat: with the numbers of all positions side by side, as the rows of
+/// callers are. Those of convolutions and of layers that read categories may be; a layer that
+/// changes no number, or scales all by one factor, passes them on. No order of gradients' sums
+/// depends on it, since that layer is then the only one that reads them.
+class FlatNodes {
+ public:
+  FlatNodes(const std::vector<Node>& nodes, const std::vector<bool>& wanted,
+            const std::vector<std::int64_t>& results)
+      : nodes_(nodes), flat_(nodes.size()), readers_(nodes.size()) {
+    for (std::size_t i = nodes.size(); i-- > 0;)
+      for (const std::int64_t input : nodes[i].inputs)
+        if (wanted[i]) readers_[static_cast<std::size_t>(input)].push_back(i);
+    for (std::size_t i = nodes.size(); i-- > 0;) {
+      const bool is_result =
+          std::find(results.begin(), results.end(), static_cast<std::int64_t>(i)) != results.end();
+      const auto takes = [&](std::size_t reader) {
+        return reads_flat(reader) || passes_on(reader);
+      };
+      flat_[i] = nodes[i].shape.positions() == 1 ||
+                 (!is_result && !readers_[i].empty() &&
+                  std::all_of(readers_[i].begin(), readers_[i].end(), takes));
+    }
+  }
 
-/// Whether a layer takes rows flat.
-bool takes_flat(const Layer& layer) {
-  return layer.reads_categories() || keeps_flat(layer) || dynamic_cast<const Convolution*>(&layer);
-}
+  bool is_flat(std::size_t node) const { return flat_[node]; }
+  /// Whether a layer that reads a flat tensor gives another, or the same.
+  bool passes_on(std::size_t node) const {
+    const std::string_view kind = (*nodes_[node].layer)->kind();
+    return flat_[node] && (kind == "rescaling" || kind == "reshape" || kind == "flatten") &&
+           readers_[static_cast<std::size_t>(nodes_[node].inputs[0])].size() == 1;
+  }
+
+ private:
+  bool reads_flat(std::size_t node) const {
+    const Layer& layer = **nodes_[node].layer;
+    return layer.reads_categories() || dynamic_cast<const Convolution*>(&layer);
+  }
+
+  const std::vector<Node>& nodes_;
+  std::vector<bool> flat_;
+  std::vector<std::vector<std::size_t>> readers_;
+};
 
 }  // namespace
 
@@ -50,17 +83,9 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
       if (wanted[i]) wanted[static_cast<std::size_t>(input)] = true;
   }
   // The tensor that each node gives; several nodes have the same one where a layer needs no stage.
-  constexpr std::size_t none = static_cast<std::size_t>(-1);
   std::vector<std::size_t> tensor_of(nodes.size());
-  std::vector<std::size_t> cut_of(nodes.size(), none);  // a flat one, cut into positions
-  const auto cut = [&](std::size_t i) {
-    const bool is_flat = tensors[tensor_of[i]].positions != nodes[i].shape.positions();
-    if (cut_of[i] == none)
-      cut_of[i] = is_flat ? add_reshape(tensor_of[i], nodes[i].shape,
-                                        std::max<std::int64_t>(0, nodes[i].layer_index))
-                          : tensor_of[i];
-    return cut_of[i];
-  };
+  std::vector<std::size_t> flat_of(nodes.size());  // of inputs, for readers of categories
+  const FlatNodes flat(nodes, wanted, wanted_nodes);
   std::vector<bool> used(nodes.size(), false);  // as the owner of parameters
   node_outputs.resize(static_cast<std::size_t>(graph.layer_count()));
   MemberCount count;
@@ -71,19 +96,21 @@ StageGraph<T>::StageGraph(const kernels::KernelTable<T>& kernels, const Graph& g
     const std::int64_t positions = node.shape.positions();
     check_table_size(checked_product(options.batch_size, positions), node.shape.columns(),
                      options.threads);
-    // Rows of callers are flat, and stay so until a layer wants positions.
+    // Rows of callers are flat: an input of shape (time, features) is cut into positions by a
+    // stage, where a layer wants them.
     if (!node.layer) {
-      tensor_of[i] = add_tensor(node.shape.size(), 1);
-      inputs.push_back(tensor_of[i]);
+      flat_of[i] = add_tensor(node.shape.size(), 1);
+      inputs.push_back(flat_of[i]);
+      const bool stays_flat = flat.is_flat(i) || !wanted[i];
+      tensor_of[i] = stays_flat ? flat_of[i] : add_reshape(flat_of[i], node.shape, 0);
       continue;
     }
     const std::size_t owner = node.shares >= 0 ? static_cast<std::size_t>(node.shares) : i;
     std::vector<std::size_t> reads;
-    for (const std::int64_t input : node.inputs) {
-      const auto from = static_cast<std::size_t>(input);
-      reads.push_back(takes_flat(**node.layer) ? tensor_of[from] : cut(from));
-    }
-    const bool stays_flat = tensors[reads[0]].positions == 1 && keeps_flat(**node.layer);
+    const bool reads_input = (*node.layer)->reads_categories();
+    for (const std::int64_t input : node.inputs)
+      reads.push_back((reads_input ? flat_of : tensor_of)[static_cast<std::size_t>(input)]);
+    const bool stays_flat = tensors[reads[0]].positions == 1 && flat.passes_on(i);
     const StageContext<T> context{.kernels = kernels,
                                   .parameters = parameters,
                                   .layer = node.layer_index,
