@@ -151,18 +151,18 @@ def test_pytorch_has_the_same_outputs_gradients_and_steps(kind, x, rng) -> None:
         assert_close(of(values).numpy(), state[name].detach().numpy())
 
 
-def trained(kind, threads=1, rows=40):
+def trained(kind, threads=1, rows=150):
     rng = np.random.default_rng(5)
     x = rng.normal(size=(rows, TIME, FEATURES))
     y = rng.normal(size=(rows, 2))
     layers = [
-        KINDS[kind](17, return_sequences=True),
+        KINDS[kind](33, return_sequences=True),
         cr.Dropout(0.2),
         KINDS[kind](5, go_backwards=True),
         cr.Dense(2),
     ]
     net = chain(*layers, seed=1, dtype="float32")
-    net.fit(x, y, loss="mse", epochs=3, batch_size=32, num_threads=threads, verbose=0)
+    net.fit(x, y, loss="mse", epochs=3, batch_size=128, num_threads=threads, verbose=0)
     return net, x, y
 
 

@@ -264,7 +264,8 @@ void check(const AnyLayer& layer, const Sizes& n, bool sequences, bool backwards
 }  // namespace
 
 TEST_CASE_TEMPLATE("recurrent layers are plain loops to the bit", T, float, double) {
-  for (const Sizes& n : {Sizes{1, 4, 3, 5}, Sizes{19, 3, 2, 16}, Sizes{37, 4, 17, 9}}) {
+  for (const Sizes& n :
+       {Sizes{1, 4, 3, 5}, Sizes{19, 3, 2, 16}, Sizes{37, 4, 17, 9}, Sizes{97, 7, 20, 40}}) {
     for (const bool sequences : {false, true}) {
       for (const bool backwards : {false, true}) {
         check<T>(layer_of<SimpleRNN>(n, sequences, backwards), n, sequences, backwards);
