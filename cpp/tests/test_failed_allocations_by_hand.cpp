@@ -35,9 +35,25 @@ std::unique_ptr<Network<float>> passed() {
 
 const std::vector<float> kWeight(24, 1.5f), kBias(5, 2.5f);
 
-std::string state(const std::unique_ptr<Network<float>>& network) { return bytes_of(*network); }
+NetworkState<float> state(const std::unique_ptr<Network<float>>& network) {
+  return NetworkState<float>(*network);
+}
 
 }  // namespace
+
+TEST_CASE("states differ where one number does, and only there") {
+  auto network = passed();
+  const auto before = state(network);
+  CHECK(state(passed()) == before);
+  CHECK_FALSE(state(fresh()) == before);
+  network->set_gradients({{"2.bias", kBias.data()}}, false);
+  CHECK_FALSE(state(network) == before);
+  network = passed();
+  std::vector<float> bias = parameter(*network, "2.bias");
+  bias[3] = std::nextafter(bias[3], 1.0f);
+  network->set_parameter("2.bias", bias.data());
+  CHECK_FALSE(state(network) == before);
+}
 
 TEST_CASE("gradients are set, all that were given or none") {
   for (const bool others_zero : {false, true})
@@ -54,7 +70,7 @@ TEST_CASE("gradients are set, all that were given or none") {
 
 TEST_CASE("gradients are set, all that were given or none, where one is bad") {
   const auto network = passed();
-  const std::string before = state(network);
+  const auto before = state(network);
   const std::vector<float> bad(5, INFINITY);
   CHECK_THROWS_WITH_AS(
       network->set_gradients({{"0.weight", kWeight.data()}, {"2.bias", bad.data()}}, true),

@@ -29,6 +29,14 @@ Network<T> small_network() {
   return Network<T>({Dense(7, "tanh"), Dense(2)}, 3, 5);
 }
 
+/// So many rows, so few of them at a time, that an iteration takes several times as long as it is
+/// from poll to poll.
+#ifdef CHAINRULE_TEST_QUICK
+constexpr std::int64_t kManyRows = 250000, kAtATime = 4;
+#else
+constexpr std::int64_t kManyRows = 400000, kAtATime = 1;
+#endif
+
 double dot(const std::vector<double>& a, const std::vector<double>& b) {
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
@@ -162,10 +170,10 @@ TEST_CASE("outputs are those behind the iteration, and threads change no bit") {
 }
 
 TEST_CASE("what a poll throws leaves the weights of the iteration before") {
-  const DataSet data(400000, 3, 2);  // take several times as long as it is from poll to poll
+  const DataSet data(kManyRows, 3, 2);
   Network<float> network = small_network<float>();
   FullBatchTrainer<float> trainer(network, data.inputs_view(), data.by_row(), Loss{}, Lbfgs{},
-                                  {.batch_size = 1, .num_threads = 1});
+                                  {.batch_size = kAtATime, .num_threads = 1});
   REQUIRE(trainer.step());
   const Snapshot<float> before(network);
   const auto interrupt = [] { throw std::runtime_error("interrupt"); };
