@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recurrent layers in plain NumPy, and small networks that have some."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import chainrule as cr
+
+ROWS, TIME, FEATURES, UNITS = 5, 6, 3, 4
+KINDS = {"simple_rnn": cr.SimpleRNN, "gru": cr.GRU, "lstm": cr.LSTM}
+GATES = {"simple_rnn": 1, "gru": 3, "lstm": 4}
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def step(kind, p, x, h, c):
+    """One step of one row, by the formulas of the documentation."""
+    bias = p.get("bias", np.zeros(GATES[kind] * h.size))
+    a = np.split(x @ p["weight"] + bias, GATES[kind])
+    s = np.split(h @ p["recurrent_weight"] + p.get("recurrent_bias", 0), GATES[kind])
+    if kind == "simple_rnn":
+        return np.tanh(a[0] + s[0]), c
+    if kind == "gru":
+        z, r = sigmoid(a[0] + s[0]), sigmoid(a[1] + s[1])
+        n = np.tanh(a[2] + r * s[2])
+        return (1 - z) * n + z * h, c
+    i, f, g, o = (u + v for u, v in zip(a, s, strict=True))
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def states(kind, p, x, backwards, length):
+    """The state behind each position of one row, zero behind its length, and the last one."""
+    h = c = np.zeros(p["recurrent_weight"].shape[0])
+    y = np.zeros((len(x), h.size))
+    for t in reversed(range(length)) if backwards else range(length):
+        h, c = step(kind, p, x[t], h, c)
+        y[t] = h
+    return y, h
+
+
+def shaken(net, rng):
+    """Biases start at zero, which would hide where they go."""
+    for name, values in net.parameters.items():
+        net.parameters[name] = values + 0.3 * rng.normal(size=values.shape)
+    return net
+
+
+def chain(*layers, shape=(TIME, FEATURES), seed=3, dtype="float64"):
+    x = tensor = cr.Input(shape, name="x")
+    for layer in layers:
+        tensor = layer(tensor)
+    return cr.Network(x, tensor, seed=seed, dtype=dtype)
+
+
+def network(layer, rng, head=True):
+    return shaken(chain(layer, *([cr.Dense(2)] if head else [])), rng)
+
+
+def arrays(net):
+    """The arrays of the first layer."""
+    names = [name.split(".") for name in net.parameters]
+    return {a: net.parameters[f"{n}.{a}"] for n, a in names if n == names[0][0]}
