@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
-from recurrence import (
-    BITS,
+from recurrent_networks import (
     FEATURES,
     GATES,
     KINDS,
@@ -21,6 +22,8 @@ from recurrence import (
 )
 
 import chainrule as cr
+
+BITS = list(itertools.product((False, True), repeat=3))
 
 
 @pytest.fixture

@@ -1,13 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of different length, and recurrence in both directions."""
+"""Recurrent layers on rows of different length, from both sides, and their bits."""
 
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from recurrence import FEATURES, KINDS, ROWS, TIME, UNITS, shaken, states
+from recurrent_networks import (
+    FEATURES,
+    KINDS,
+    ROWS,
+    TIME,
+    UNITS,
+    shaken,
+    states,
+)
 
 import chainrule as cr
 
@@ -145,3 +156,37 @@ def test_bidirectional(x, rng) -> None:
         cr.Bidirectional(both.backward_layer)
     with pytest.raises(TypeError, match="must be a Layer, got Bidirectional"):
         cr.Sequential([cr.Reshape((TIME, FEATURES)), both])
+
+
+HASH = """
+import hashlib
+import numpy as np
+import chainrule as cr
+
+rng = np.random.default_rng(5)
+x, lengths = rng.normal(size=(200, 9, 5)), rng.integers(1, 10, (200, 1))
+y = rng.integers(0, 3, 200)
+for threads in (1, 2, 3, 7):
+    steps, length = cr.Input((9, 5), name="steps"), cr.Input(1, name="length")
+    h = cr.Bidirectional(cr.GRU(33, return_sequences=True))([steps, length])
+    h = cr.SimpleRNN(20, return_sequences=True)([cr.Dropout(0.3)(h), length])
+    h = cr.LSTM(17)([h, length])
+    net = cr.Network([steps, length], cr.Dense(3)(h), seed=2)
+    net.fit([x, lengths], y, loss="cross_entropy", epochs=2, batch_size=96, verbose=0,
+            num_threads=threads)
+    print(hashlib.sha256(net.predict([x, lengths]).tobytes()).hexdigest())
+"""
+
+
+def test_the_same_bits_for_threads_and_instruction_sets() -> None:
+    found = set()
+    for isa in cr.instruction_sets():
+        run = subprocess.run(
+            [sys.executable, "-c", HASH],
+            env={**os.environ, "CHAINRULE_ISA": isa},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found.update(run.stdout.split())
+    assert len(found) == 1

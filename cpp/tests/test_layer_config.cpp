@@ -12,6 +12,7 @@
 #include "chainrule/graph.hpp"
 #include "chainrule/layers.hpp"
 #include "chainrule/merge_layers.hpp"
+#include "chainrule/recurrent_layers.hpp"
 #include "chainrule/shape_layers.hpp"
 
 using namespace chainrule;
@@ -317,6 +318,10 @@ TEST_CASE("a weight matrix beyond 2^48 entries is refused") {
                        Error);
   constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
   CHECK_THROWS_AS(Dense(most).output_shape({most}), Error);
+  CHECK_THROWS_AS(LSTM(most).output_shape({{2, 3}}), Error);
+  CHECK_THROWS_WITH_AS(GRU(side).output_shape({{2, 3}}),
+                       "gru: a matrix must have at most 2^48 entries, got 16777216 * 3 * 16777216",
+                       Error);
 }
 
 TEST_CASE("every kind of layer is made by its name") {

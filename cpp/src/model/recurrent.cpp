@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -57,10 +58,10 @@ Shape RecurrentLayer::output_shape(const std::vector<Shape>& inputs) const {
   if (input.extents().size() != 2)
     model::refuse(kind(), "it reads rows of shape (time, features), got " + input.text());
   constexpr std::int64_t most_weights = std::int64_t{1} << 48;
-  if (units > most_weights / gates() / (input.columns() + units))
-    model::refuse(kind(), "(features + units) * gates * units must be at most 2^48, got (" +
-                              std::to_string(input.columns()) + " + " + std::to_string(units) +
-                              ") * " + std::to_string(gates()) + " * " + std::to_string(units));
+  if (units > most_weights / gates() / std::max(input.columns(), units))
+    model::refuse(kind(), "a matrix must have at most 2^48 entries, got " +
+                              std::to_string(std::max(input.columns(), units)) + " * " +
+                              std::to_string(gates()) + " * " + std::to_string(units));
   return return_sequences ? input.with_columns(units) : Shape(units);
 }
 

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recurrent layers by plain NumPy in float64, and small networks of them."""
+"""Recurrent layers in plain NumPy, and small networks that have some."""
 
 from __future__ import annotations
-
-import itertools
 
 import numpy as np
 
@@ -12,7 +10,6 @@ import chainrule as cr
 ROWS, TIME, FEATURES, UNITS = 5, 6, 3, 4
 KINDS = {"simple_rnn": cr.SimpleRNN, "gru": cr.GRU, "lstm": cr.LSTM}
 GATES = {"simple_rnn": 1, "gru": 3, "lstm": 4}
-BITS = list(itertools.product((False, True), repeat=3))
 
 
 def sigmoid(x):
