@@ -45,6 +45,7 @@ class MaxPooling(Layer):
            [13., 15.]], dtype=float32)
     """
 
+    _reads_axes = True
     kind = "max_pooling"
     pool_size = Field[int | tuple[int, ...]](whole_numbers)
     strides = Field[int | tuple[int, ...] | None](whole_numbers, default=None)
@@ -81,6 +82,7 @@ class AveragePooling(Layer):
     array([1.5, 3. , 4. , 5. ], dtype=float32)
     """
 
+    _reads_axes = True
     kind = "average_pooling"
     pool_size = Field[int | tuple[int, ...]](whole_numbers)
     strides = Field[int | tuple[int, ...] | None](whole_numbers, default=None)
@@ -117,4 +119,5 @@ class GlobalMaxPooling(Layer):
     array([[4., 5., 3.]], dtype=float32)
     """
 
+    _reads_axes = True
     kind = "global_max_pooling"

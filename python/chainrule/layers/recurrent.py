@@ -26,8 +26,6 @@ class RecurrentLayer(TrainedLayer):
     Of rows of shape (time, features) they give rows of shape (units,), the state behind the last
     step, or (time, units) with `return_sequences`. The first step begins with a state of zeros.
 
-    In a `Sequential`, whose inputs are flat, ``Reshape((time, features))`` comes before them.
-
     Called with two tensors, of shapes (time, features) and (1,), they take the second for the
     length of each row, a whole number from 1 to time. A row keeps its state behind its length, and
     with `return_sequences` gives zeros there; what x has there changes no bit of anything.
@@ -74,6 +72,7 @@ class RecurrentLayer(TrainedLayer):
            [False, False]])
     """
 
+    _reads_axes = True
     _: KW_ONLY
     return_sequences: bool = False
     go_backwards: bool = False

@@ -58,6 +58,7 @@ class UpSampling(Layer):
            [1., 1., 1., 2., 2., 2.]], dtype=float32)
     """
 
+    _reads_axes = True
     kind = "up_sampling"
     size = Field[int | tuple[int, ...]](whole_numbers)
 
@@ -86,6 +87,7 @@ class ZeroPadding(Layer):
     array([0., 1., 2., 0., 0.], dtype=float32)
     """
 
+    _reads_axes = True
     kind = "zero_padding"
     padding = Field[Borders](_as_borders)
 
@@ -119,6 +121,7 @@ class Cropping(Layer):
     array([2., 3., 4.], dtype=float32)
     """
 
+    _reads_axes = True
     kind = "cropping"
     cropping = Field[Borders](_as_borders)
 

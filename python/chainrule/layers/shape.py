@@ -130,6 +130,7 @@ class GlobalAveragePooling(Layer):
     array([[2.5, 3.5, 4.5]], dtype=float32)
     """
 
+    _reads_axes = True
     kind = "global_average_pooling"
 
 
