@@ -292,6 +292,7 @@ def public_instances() -> dict[str, Any]:
     x_in = cr.Input(3)
     net.fit(x, y, epochs=2, verbose=0, callbacks=[stopping])
     return {
+        "Bidirectional": cr.Bidirectional(cr.GRU(2, name="r")),
         "Callback": Custom(),
         "CallbackList": callbacks.CallbackList([Custom(), print]),
         "CSVLogger": callbacks.CSVLogger("log.csv"),

@@ -296,8 +296,11 @@ TEST_CASE("bad layers are refused by name and value") {
                        "unknown normalization option 'epsilon'; valid: clip, columns, "
                        "indicator_columns, invert, method, missing",
                        Error);
+  CHECK_THROWS_WITH_AS(layer("attention", {}),
+                       doctest::Contains("unknown layer 'attention'; valid: activation, "), Error);
   CHECK_THROWS_WITH_AS(layer("conv", {}),
-                       doctest::Contains("unknown layer 'conv'; valid: activation, "), Error);
+                       doctest::Contains("unknown layer 'conv'; did you mean 'conv1d'? valid: "),
+                       Error);
 }
 
 TEST_CASE("a layer made in C++ is checked when it meets its inputs") {

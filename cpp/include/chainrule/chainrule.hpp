@@ -45,6 +45,7 @@
 #include "chainrule/processor.hpp"
 #include "chainrule/quantization.hpp"
 #include "chainrule/random.hpp"
+#include "chainrule/recurrent_layers.hpp"
 #include "chainrule/schedule.hpp"
 #include "chainrule/shape.hpp"
 #include "chainrule/shape_layers.hpp"

@@ -10,7 +10,7 @@
 #include "kernels/simd.hpp"
 #include "kernels/table.hpp"
 
-// In front of the loop over a tile's terms: four in one round. With one a processor waits for its
+// In front of the loop over the terms of full tiles of floats: four in one round. With one a processor waits for its
 // own instructions, and a tile of AVX2 reaches two thirds of the multiply-adds.
 #ifdef __clang__
 #define CHAINRULE_UNROLL _Pragma("unroll 4")
@@ -38,8 +38,7 @@ constexpr int convolution_rows(int vectors) {
 template <class T, int MR, int NV>
 CHAINRULE_INLINE void add_run(Vec<T> (&sum)[MR][NV], const T* a, const int64_t (&at)[MR],
                               int64_t step, const T* b, int64_t b_step, int64_t count) {
-  CHAINRULE_UNROLL
-  for (int64_t k = 0; k < count; ++k) {
+  const auto add_next = [&]() CHAINRULE_LAMBDA {
     Vec<T> bv[NV];
     for (int v = 0; v < NV; ++v) bv[v] = load(b + v * kLanes<T>);
     for (int r = 0; r < MR; ++r) {
@@ -48,6 +47,12 @@ CHAINRULE_INLINE void add_run(Vec<T> (&sum)[MR][NV], const T* a, const int64_t (
     }
     a += step;
     b += b_step;
+  };
+  if constexpr (sizeof(T) == sizeof(float) && MR == convolution_rows(NV)) {
+    CHAINRULE_UNROLL
+    for (int64_t k = 0; k < count; ++k) add_next();
+  } else {
+    for (int64_t k = 0; k < count; ++k) add_next();
   }
 }
 
@@ -119,15 +124,6 @@ CHAINRULE_INLINE void gradient_tile(const ConvolutionGradientArgs<T>& f, int64_t
   for (int r = 0; r < MR; ++r) store_row<T, NV>(sum[r], g[r], width);
 }
 
-/// Calls tile.template operator()<rows>() until `rows` rows are done: full tiles, and at the end
-/// one of half the rows where that is enough.
-template <int MR, class Tile>
-CHAINRULE_INLINE void in_tiles(int64_t rows, const Tile& tile) {
-  int64_t row = 0;
-  for (; rows - row > MR / 2; row += MR) tile.template operator()<MR>(row);
-  if (row < rows) tile.template operator()<MR / 2>(row);
-}
-
 /// Calls work.template operator()<NV>() with the vectors that hold `columns` columns of a panel.
 template <class T, int NV = kPanelVectors, class Work>
 CHAINRULE_INLINE void with_vectors(int64_t columns, const Work& work) {
@@ -139,10 +135,10 @@ CHAINRULE_INLINE void with_vectors(int64_t columns, const Work& work) {
 
 template <class T, int NV>
 void convolve_panel(const ConvolutionArgs<T>& f, int64_t panel) {
+  constexpr int rows = convolution_rows(NV);
   WindowCursor cursor{0, 0};
-  in_tiles<convolution_rows(NV)>(f.images * f.window_count, [&]<int MR>(int64_t) {
-    window_tile<T, MR, NV>(f, panel, cursor);
-  });
+  for (int64_t window = 0; window < f.images * f.window_count; window += rows)
+    window_tile<T, rows, NV>(f, panel, cursor);
 }
 
 template <class T>
@@ -152,16 +148,22 @@ void convolve(const ConvolutionArgs<T>& f) {
   }
 }
 
+/// All rows of g: full tiles, and at the end one of half the rows where that is enough.
+template <class T, int NV, class... Args>
+CHAINRULE_INLINE void gradient_tiles(const ConvolutionGradientArgs<T>& f, Args... args) {
+  constexpr int rows = convolution_rows(NV);
+  int64_t row = f.begin;
+  for (; f.end - row > rows / 2; row += rows) gradient_tile<T, rows, NV>(f, row, args...);
+  if (row < f.end) gradient_tile<T, rows / 2, NV>(f, row, args...);
+}
+
 template <class T, int NV>
 void convolution_gradient_panel(const ConvolutionGradientArgs<T>& f) {
   bool adds = f.adds;
   const T* dy = f.dy;
   for (int64_t image = 0; image < f.images; ++image) {
     in_blocks(f.window_runs, f.block, [&](int64_t first, int64_t last) {
-      in_tiles<convolution_rows(NV)>(f.end - f.begin, [&]<int MR>(int64_t row) {
-        gradient_tile<T, MR, NV>(f, f.begin + row, adds, f.windows + first, last - first,
-                                 f.x + image * f.x_image, dy);
-      });
+      gradient_tiles<T, NV>(f, adds, f.windows + first, last - first, f.x + image * f.x_image, dy);
       for (int64_t i = first; i < last; ++i) dy += f.windows[i].count * f.dy_stride;
       adds = true;
     });

@@ -181,17 +181,18 @@ CHAINRULE_INLINE void tile(int64_t row, const Source& source, const Start<T>& st
   }
 }
 
-/// The rows left over after the full tiles, by a tile of just their number.
+/// The rows left over after the full tiles, by tiles of four, two and one: a tile for each number
+/// of rows would be half as much code again, for numbers that are mostly even.
 template <class T, int MR, int NV, class Source>
-CHAINRULE_INLINE void last_tile(int64_t row, int64_t rows, const Source& source,
-                                const Start<T>& start, T* c, int64_t c_stride) {
-  if constexpr (MR > 0) {
-    if (rows == MR) {
+CHAINRULE_INLINE void last_tiles(int64_t row, int64_t rows, const Source& source,
+                                 const Start<T>& start, T* c, int64_t c_stride) {
+  if constexpr (MR < kTileRows) {
+    if (rows & MR) {
       tile<T, MR, NV>(row, source, start, c, c_stride);
-    } else {
-      last_tile<T, MR - 1, NV>(row, rows, source, start, c, c_stride);
+      row += MR;
     }
   }
+  if constexpr (MR > 1) last_tiles<T, MR / 2, NV>(row, rows, source, start, c, c_stride);
 }
 
 /// All rows of NV vectors of columns.
@@ -201,7 +202,7 @@ void strip(int64_t rows, Source source, Start<T> start, T* c, int64_t c_stride) 
   for (; row + kTileRows <= rows; row += kTileRows) {
     tile<T, kTileRows, NV>(row, source, start, c, c_stride);
   }
-  last_tile<T, kTileRows - 1, NV>(row, rows - row, source, start, c, c_stride);
+  last_tiles<T, 4, NV>(row, rows - row, source, start, c, c_stride);
 }
 
 /// All rows of `width` columns: whole vectors, kPanelVectors of them at most.

@@ -108,7 +108,9 @@ class ShapeReader:
             place = row_axis(axis, x)
             taken[place] = taken[place][part]
             if not taken[place].size:
-                raise ValueError(f"it leaves nothing of axis {axis} of rows of shape {x.shape}")
+                raise ValueError(
+                    f"takes [] of {x.shape[place]}, which leaves nothing of axis {axis}"
+                )
         borders = [
             (int(indices[0]), extent - 1 - int(indices[-1]))
             for indices, extent in zip(taken, x.shape, strict=True)
