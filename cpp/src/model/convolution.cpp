@@ -66,6 +66,7 @@ Shape Convolution::output_shape(const std::vector<Shape>& inputs) const {
     model::refuse(kind(), "kernel_size * channels * filters must be at most 2^48, got " +
                               std::to_string(filters) + " filters on " + input.text());
   std::vector<std::int64_t> extents;
+  extents.reserve(windows.size() + 1);
   for (const model::Window& window : windows) extents.push_back(window.outputs);
   extents.push_back(filters);
   return Shape(std::move(extents));
@@ -76,6 +77,7 @@ std::vector<ParameterSpec> Convolution::parameters(const std::vector<Shape>& inp
   const Shape& input = inputs.front();
   const std::vector<model::Window> windows = model::windows_of(*this, input);
   std::vector<std::int64_t> extents;
+  extents.reserve(windows.size() + 2);
   for (const model::Window& window : windows) extents.push_back(window.size);
   extents.push_back(input.columns());
   extents.push_back(filters);

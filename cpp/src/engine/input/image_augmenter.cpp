@@ -31,7 +31,7 @@ double cosine_of_pi(double x) { return model::cos_pi(std::abs(std::remainder(x, 
 /// out there count in their sum, which is 1.
 template <class T>
 Buffer<T> gaussian_weights(double sigma, std::int64_t most) {
-  const auto all = static_cast<std::int64_t>(3.0 * sigma + 0.5);
+  const auto all = static_cast<std::int64_t>(std::lround(3.0 * sigma));
   const auto weight = [&](std::int64_t k) {
     const double deviations = static_cast<double>(k) / sigma;
     return model::exp(-0.5 * deviations * deviations);
@@ -257,6 +257,7 @@ void augment_images(const Augmentations& augmentations, const RowsView& x, const
       engine::threads_for(kOperations * static_cast<double>(shape.size()), x.rows, num_threads);
   engine::ImageAugmenter<T> augmenter(kernels, augmentations, shape, 0, threads);
   std::vector<engine::Buffer<T>> images;  // with padding, of each thread
+  images.reserve(static_cast<std::size_t>(threads));
   for (int i = 0; i < threads; ++i) images.emplace_back(engine::padded<T>(x.columns));
   engine::run_team(threads, [&](engine::Team team) {
     const engine::Range rows = engine::ThreadSlice{team.index, team.size}.range(x.rows);
