@@ -95,7 +95,7 @@ bool near(T got, double exact, double epsilons) {
 
 template <class T>
 const kernels::KernelTable<T>& kernels_of(const std::string& isa) {
-  return kernels::table<T>(kernels::named(isa));
+  return kernels::named<T>(isa);
 }
 
 /// All instruction sets usable here but the portable one, which the others are compared with.

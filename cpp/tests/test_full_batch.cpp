@@ -212,7 +212,7 @@ TEST_CASE("Cholesky factors multiply to the matrix, and solve what they are the 
     std::vector<double> beside(static_cast<std::size_t>(n));
     for (double& value : beside) value = draws.uniform(-1, 1);
     const std::vector<double> right = beside;
-    REQUIRE(matrix.factorize(kernels::table<double>(kernels::active()), 2, beside.data()));
+    REQUIRE(matrix.factorize(kernels::active<double>(), 2, beside.data()));
     matrix.solve(beside.data());
     for (std::int64_t i = 0; i < n; ++i) {
       double sum = -right[static_cast<std::size_t>(i)];
@@ -247,7 +247,7 @@ TEST_CASE("Cholesky factors multiply to the matrix, and solve what they are the 
     }
     CHECK(matrix.inverse_trace() == doctest::Approx(trace).epsilon(1e-12));
     matrix.row(0)[0] = -1.0;
-    CHECK_FALSE(matrix.factorize(kernels::table<double>(kernels::active()), 1));
+    CHECK_FALSE(matrix.factorize(kernels::active<double>(), 1));
   }
 }
 

@@ -36,7 +36,7 @@ void sample(std::vector<double>& x) {
 template <class T>
 std::vector<T> evaluate(const std::string& isa, MathFunction function, const std::vector<T>& x) {
   std::vector<T> y(x.size());
-  table<T>(named(isa)).math(function, x.data(), y.data(), int64_t(x.size()));
+  named<T>(isa).math(function, x.data(), y.data(), int64_t(x.size()));
   return y;
 }
 
@@ -167,7 +167,7 @@ TEST_CASE_TEMPLATE("a value's result does not depend on the array around it", T,
       for (size_t n = 0; n <= x.size(); ++n) {
         CAPTURE(n);
         std::vector<T> in_place = x;
-        table<T>(named(isa)).math(function, in_place.data(), in_place.data(), int64_t(n));
+        named<T>(isa).math(function, in_place.data(), in_place.data(), int64_t(n));
         std::vector<T> expected = x;
         std::copy_n(whole.begin(), n, expected.begin());
         CHECK(same_bits(in_place, expected));

@@ -23,7 +23,7 @@ using kernels::MathFunction;
 template <class T>
 T math(MathFunction function, T x) {
   T y = 0;
-  kernels::table<T>(kernels::active()).math(function, &x, &y, 1);
+  kernels::active<T>().math(function, &x, &y, 1);
   return y;
 }
 template <class T>

@@ -42,7 +42,7 @@ struct Gradients {
 
 /// The bound of the gradients of one batch, and the largest of them.
 Gradients gradients_of(const Layers& layers, const RowsView& x, InputSparsity path) {
-  const auto& kernels = kernels::table<float>(kernels::active());
+  const auto& kernels = kernels::active<float>();
   const Graph graph = Graph::chain(layers, x.columns);
   engine::Parameters<float> parameters(graph, kernels.panel);
   parameters.initialize(5);
@@ -133,7 +133,7 @@ TEST_CASE("bounds of gradients hold, whatever the layers and however the rows ar
 }
 
 TEST_CASE("no step makes a weight larger than its bound") {
-  const auto& kernels = kernels::table<float>(kernels::active());
+  const auto& kernels = kernels::active<float>();
   Dense fast(5);
   fast.learning_rate_factor = {{"weight", 3.0}, {"bias", 0.1}};
   const Layers layers = {fast, dense(2)};
@@ -175,7 +175,7 @@ TEST_CASE("no step makes a weight larger than its bound") {
 }
 
 TEST_CASE("ordinary steps of Adam are far from what has to be kept") {
-  const auto& kernels = kernels::table<float>(kernels::active());
+  const auto& kernels = kernels::active<float>();
   const Layers layers = {dense(5), dense(2)};
   engine::Parameters<float> parameters(Graph::chain(layers, 3), kernels.panel);
   parameters.initialize(7);

@@ -67,7 +67,7 @@ TEST_CASE_TEMPLATE("a step that would make NaN is not made", T, float, double) {
 }
 
 TEST_CASE("bounds hold what steps make of numbers") {
-  const auto& kernels = kernels::table<float>(kernels::active());
+  const auto& kernels = kernels::active<float>();
   for (const std::string& name : Optimizer::kinds()) {
     CAPTURE(name);
     Optimizer o = Optimizer::from_config({name, {{"learning_rate", 0.5}}});

@@ -27,8 +27,7 @@ struct StoredGradients {
   void make_room(const engine::Parameters<T>& parameters) {
     if (values.empty()) values = engine::Buffer<T>(parameters.arena_size());
     if (!update)
-      update = std::make_unique<engine::StoredUpdate<T>>(kernels::table<T>(kernels::active()),
-                                                         parameters);
+      update = std::make_unique<engine::StoredUpdate<T>>(kernels::active<T>(), parameters);
   }
 };
 

@@ -47,10 +47,10 @@ void Network<T>::State::keep_statistics() {
 
 template <class T>
 void Network<T>::State::keep_for_divergence() {
-  training.keep(parameters.values, optimizer, total_steps, epochs,
-                engine::norm_of(kernels::table<T>(kernels::active()), parameters.values.data(),
-                                parameters.arena_size()),
-                engine::StepBounds<T>::kMostGrowth);
+  training.keep(
+      parameters.values, optimizer, total_steps, epochs,
+      engine::norm_of(kernels::active<T>(), parameters.values.data(), parameters.arena_size()),
+      engine::StepBounds<T>::kMostGrowth);
 }
 
 template <class T>

@@ -25,8 +25,7 @@ CompiledLoss<T>& Network<T>::State::compile(std::unique_ptr<CompiledLoss<T>>& sl
     slot.reset();
     engine::PlanOptions own = options;
     own.occupancy = &occupancy;
-    slot = std::make_unique<CompiledLoss<T>>(kernels::table<T>(kernels::active()), graph,
-                                             parameters, losses, own);
+    slot = std::make_unique<CompiledLoss<T>>(kernels::active<T>(), graph, parameters, losses, own);
   }
   slot->plan.refresh();
   return *slot;

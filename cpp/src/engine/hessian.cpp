@@ -26,7 +26,7 @@ struct Hessian::State {
         const Losses& losses, int threads)
       : x(x_.begin(), x_.end()),
         y(y_.begin(), y_.end()),
-        parameters(graph, kernels::table<double>(kernels::active()).panel),
+        parameters(graph, kernels::active<double>().panel),
         compiled(::dual_kernels(), graph, parameters, losses,
                  {.batch_size = x_.rows(), .threads = threads, .backward = true, .losses = losses}),
         gradients(parameters.arena_size()) {

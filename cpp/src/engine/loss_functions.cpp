@@ -47,7 +47,7 @@ double loss_and_gradient(const Loss& loss, const T* z, std::int64_t rows, std::i
   }
   engine::LossStage<T>::check(loss, y, Shape(columns));
   engine::FunctionCalls calls(nullptr);
-  engine::LossStage<T> stage(kernels::table<T>(kernels::active()), loss, 1.0, columns, rows, calls);
+  engine::LossStage<T> stage(kernels::active<T>(), loss, 1.0, columns, rows, calls);
   stage.prepare(y);
   const PaddedCopy<T> outputs(z, rows, columns);
   const PaddedCopy<T> gradient(nullptr, dz ? rows : 0, columns);
@@ -86,8 +86,7 @@ void apply_link(const Loss& loss, T* outputs, std::int64_t rows, std::int64_t co
   f.columns = columns;
   f.stride = padded.tensor.stride;
   engine::run_team(1, [&](engine::Team) {
-    kernels::table<T>(kernels::active())
-        .activation_forward(f, padded.tensor.data, padded.tensor.data);
+    kernels::active<T>().activation_forward(f, padded.tensor.data, padded.tensor.data);
   });
   padded.copy_to(outputs, rows);
 }

@@ -55,8 +55,7 @@ void Network<T>::forward(const Inputs& x, bool training, int num_threads, T* out
     options.input_gradient = true;
     options.occupancy = &s.occupancy;
     options.keep_values = true;  // for get_activation
-    fresh = std::make_unique<engine::Plan<T>>(kernels::table<T>(kernels::active()), s.graph,
-                                              s.parameters, options);
+    fresh = std::make_unique<engine::Plan<T>>(kernels::active<T>(), s.graph, s.parameters, options);
   }
   engine::Plan<T>& plan = fresh ? *fresh : *s.backprop.plan;
   plan.refresh();

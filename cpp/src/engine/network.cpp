@@ -69,7 +69,7 @@ Network<T>::State::State(Graph graph_, std::uint64_t seed_, InitialValues values
       outputs(columns_of(graph, graph.outputs())),
       seed(seed_),
       multiply_adds(engine::multiply_adds(graph)),
-      kernels(kernels::table<T>(kernels::active_inference())),
+      kernels(kernels::active_inference<T>()),
       parameters(graph, kernels.panel),
       categories(engine::category_counts(graph)),
       input_categories(split(categories, graph)),
@@ -244,7 +244,7 @@ void Network<T>::set_adapted(bool adapted) {
 template class Network<float>;
 template class Network<double>;
 
-std::string instruction_set() { return kernels::active_inference().f32.name; }
+std::string instruction_set() { return kernels::active_name(); }
 
 std::vector<std::string> instruction_sets() { return kernels::available(); }
 

@@ -53,7 +53,7 @@ int threads_or_default(int wanted) { return wanted > 0 ? wanted : engine::defaul
 // Multiply-adds per second of chains in registers: no memory, and as many chains as hide latency.
 template <class T>
 double fma_peak(double seconds, int num_threads) {
-  const kernels::KernelTable<T>& kernels = kernels::table<T>(kernels::active());
+  const kernels::KernelTable<T>& kernels = kernels::active<T>();
   return rate(seconds, threads_or_default(num_threads), [&](int) {
     T value;
     return static_cast<double>(kernels.fma_chains(20'000, &value));

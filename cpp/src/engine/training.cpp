@@ -81,7 +81,7 @@ Network<T>::State::EpochRun::EpochRun(State& state, const Inputs& x, const Targe
       losses_(losses),
       optimizer_(optimizer),
       options_(options),
-      kernels_(kernels::table<T>(kernels::active())),
+      kernels_(kernels::active<T>()),
       path_(options.input_sparsity),
       fixed_rate_(options.learning_rate != 0.0 ? options.learning_rate : optimizer.learning_rate()),
       outputs_(static_cast<T*>(options.outputs)),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/dispatch.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -11,24 +12,22 @@
 
 namespace chainrule::kernels {
 
-extern const InferenceSet inference_portable;
+extern const InferenceKernels<float> inference_portable_f32;
+extern const InferenceKernels<double> inference_portable_f64;
 #ifdef CHAINRULE_HAVE_AVX2
-extern const InferenceSet inference_avx2;
+extern const InferenceKernels<float> inference_avx2_f32;
+extern const InferenceKernels<double> inference_avx2_f64;
 #endif
 #ifdef CHAINRULE_HAVE_AVX512
-extern const InferenceSet inference_avx512;
+extern const InferenceKernels<float> inference_avx512_f32;
+extern const InferenceKernels<double> inference_avx512_f64;
 #endif
 #ifdef CHAINRULE_HAVE_NEON
-extern const InferenceSet inference_neon;
+extern const InferenceKernels<float> inference_neon_f32;
+extern const InferenceKernels<double> inference_neon_f64;
 #endif
 
 namespace {
-
-struct Candidate {
-  const char* name;
-  const InferenceSet* kernels;  // null: not built into this library
-  bool (*supported)();
-};
 
 #if defined(__x86_64__)
 // The compiler's run-time check covers the operating system's part (saved registers) as well.
@@ -60,65 +59,95 @@ bool has_neon() { return true; }
 bool has_neon() { return false; }
 #endif
 
-constexpr Candidate kCandidates[] = {
+// Those built into this library, best first.
+constexpr const char* kBuiltIn[] = {
 #ifdef CHAINRULE_HAVE_AVX512
-    {"avx512", &inference_avx512, has_avx512},
-#else
-    {"avx512", nullptr, has_avx512},
+    "avx512",
 #endif
 #ifdef CHAINRULE_HAVE_AVX2
-    {"avx2", &inference_avx2, has_avx2},
-#else
-    {"avx2", nullptr, has_avx2},
+    "avx2",
 #endif
 #ifdef CHAINRULE_HAVE_NEON
-    {"neon", &inference_neon, has_neon},
-#else
-    {"neon", nullptr, has_neon},
+    "neon",
 #endif
-    {"portable", &inference_portable, [] { return true; }},
+    "portable",
 };
 
-std::vector<KernelSet> usable_sets() {
-  std::vector<KernelSet> sets;
-  for (const Candidate& c : kCandidates) {
-    if (!c.kernels || !c.supported()) continue;
-    sets.push_back({{c.kernels->f32, {}}, {c.kernels->f64, {}}});
-    KernelTable<float>& f32 = sets.back().f32;
-    if (f32.int8_vnni_forward && !has_vnni(c.name)) f32.int8_vnni_forward = nullptr;
+bool supported(const std::string& name) {
+  if (name == "avx512") return has_avx512();
+  if (name == "avx2") return has_avx2();
+  if (name == "neon") return has_neon();
+  return true;
+}
+
+// In the order of kBuiltIn. A constant names the kernels of one precision alone, so that a linker
+// can leave out the others.
+template <class T>
+constexpr const InferenceKernels<T>* kInferenceKernels[] = {
+#ifdef CHAINRULE_HAVE_AVX512
+    by_precision<T>(inference_avx512_f32, inference_avx512_f64),
+#endif
+#ifdef CHAINRULE_HAVE_AVX2
+    by_precision<T>(inference_avx2_f32, inference_avx2_f64),
+#endif
+#ifdef CHAINRULE_HAVE_NEON
+    by_precision<T>(inference_neon_f32, inference_neon_f64),
+#endif
+    by_precision<T>(inference_portable_f32, inference_portable_f64),
+};
+
+template <class T>
+std::vector<KernelTable<T>> usable_tables() {
+  std::vector<KernelTable<T>> tables;
+  for (const InferenceKernels<T>* kernels : kInferenceKernels<T>) {
+    if (!supported(kernels->name)) continue;
+    tables.push_back({*kernels, {}});
+    if (!has_vnni(kernels->name)) tables.back().int8_vnni_forward = nullptr;
   }
-  return sets;
+  return tables;
 }
 
 }  // namespace
 
-const std::vector<KernelSet>& inference_sets() {
+template <class T>
+const std::vector<KernelTable<T>>& inference_tables() {
   // Never destroyed: other threads may still predict while the program ends.
-  static const auto* const sets = new std::vector<KernelSet>(usable_sets());
-  return *sets;
+  static const auto* const tables = new std::vector<KernelTable<T>>(usable_tables<T>());
+  return *tables;
 }
 
 std::vector<std::string> available() {
   std::vector<std::string> names;
-  for (const KernelSet& set : inference_sets()) names.emplace_back(set.f32.name);
+  for (const char* name : kBuiltIn) {
+    if (supported(name)) names.emplace_back(name);
+  }
   return names;
 }
 
-const KernelSet& find(const std::vector<KernelSet>& sets, const std::string& name,
-                      const char* what) {
-  for (const KernelSet& set : sets) {
-    if (set.f32.name == name) return set;
-  }
-  throw Error(unknown_name(what, name, available()));
+const std::string& checked_name(const std::string& name, const char* what) {
+  const std::vector<std::string> names = available();
+  if (std::find(names.begin(), names.end(), name) != names.end()) return name;
+  throw Error(unknown_name(what, name, names));
 }
 
-const KernelSet& active_inference() {
-  static const KernelSet& chosen = []() -> const KernelSet& {
-    const std::vector<KernelSet>& sets = inference_sets();
+const std::string& active_name() {
+  static const auto* const chosen = new std::string([]() -> std::string {
     const char* wish = std::getenv("CHAINRULE_ISA");
-    return wish && *wish ? find(sets, wish, "instruction set in CHAINRULE_ISA") : sets.front();
-  }();
+    return wish && *wish ? checked_name(wish, "instruction set in CHAINRULE_ISA")
+                         : available().front();
+  }());
+  return *chosen;
+}
+
+template <class T>
+const KernelTable<T>& active_inference() {
+  static const KernelTable<T>& chosen = find(inference_tables<T>(), active_name());
   return chosen;
 }
+
+template const std::vector<KernelTable<float>>& inference_tables<float>();
+template const std::vector<KernelTable<double>>& inference_tables<double>();
+template const KernelTable<float>& active_inference<float>();
+template const KernelTable<double>& active_inference<double>();
 
 }  // namespace chainrule::kernels

@@ -12,33 +12,46 @@ namespace chainrule::kernels {
 /// is always last.
 std::vector<std::string> available();
 
-/// The kernels in use: the best available, or what the environment variable CHAINRULE_ISA names.
-/// Throws Error when it names one that is unknown, not built in or not supported here.
-const KernelSet& active();
+/// The one in use: the best available, or what the environment variable CHAINRULE_ISA names. Throws
+/// Error when it names one that is unknown, not built in or not supported here.
+const std::string& active_name();
+
+/// The kernels in use; throws Error like active_name().
+template <class T>
+const KernelTable<T>& active();
 
 /// The same with null for those of training. A program that asks for nothing else does not link
-/// them.
-const KernelSet& active_inference();
+/// them, nor those of the other precision.
+template <class T>
+const KernelTable<T>& active_inference();
 
-/// The kernels of one instruction set; throws Error like active().
-const KernelSet& named(const std::string& name);
+/// The kernels of one instruction set; throws Error like active_name().
+template <class T>
+const KernelTable<T>& named(const std::string& name);
 
 /// Those of the available instruction sets, in their order, as active_inference() has them.
-const std::vector<KernelSet>& inference_sets();
-
-/// The one of that name among `sets`; throws Error, which calls it `what`, when there is none.
-const KernelSet& find(const std::vector<KernelSet>& sets, const std::string& name,
-                      const char* what);
-
 template <class T>
-const KernelTable<T>& table(const KernelSet& set);
-template <>
-inline const KernelTable<float>& table<float>(const KernelSet& set) {
-  return set.f32;
+const std::vector<KernelTable<T>>& inference_tables();
+
+/// `name` where it is one of available(); throws Error, which calls it `what`, where it is not.
+const std::string& checked_name(const std::string& name, const char* what);
+
+/// The kernels of one precision.
+template <class T, template <class> class Kernels>
+constexpr const Kernels<T>* by_precision(const Kernels<float>& f32, const Kernels<double>& f64) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return &f32;
+  } else {
+    return &f64;
+  }
 }
-template <>
-inline const KernelTable<double>& table<double>(const KernelSet& set) {
-  return set.f64;
+
+/// The table of that name, which is one of available().
+template <class T>
+const KernelTable<T>& find(const std::vector<KernelTable<T>>& tables, const std::string& name) {
+  std::size_t i = 0;
+  while (tables[i].name != name) ++i;
+  return tables[i];
 }
 
 }  // namespace chainrule::kernels

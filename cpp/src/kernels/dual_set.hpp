@@ -50,7 +50,7 @@ struct SplitNumbers {
 /// both passes then agree. z, y: rows x columns at one stride.
 void dual_activation_forward(const ActivationArgs<Dual>& f, const Dual* z, Dual* y) {
   if (f.function.kind == ActivationKind::softmax) return apply_rows(f, Softmax<Dual>{}, z, y);
-  const KernelTable<double>& real = active().f64;
+  const KernelTable<double>& real = active<double>();
   const ActivationFunction<double> function{
       f.function.kind, {f.function.parameters[0].value, f.function.parameters[1].value}};
   SplitNumbers from;

@@ -99,7 +99,7 @@ CHAINRULE_INLINE DualVector sqrt(DualVector a) {
 [[gnu::noinline]] Vec<double> real_math(chainrule::kernels::MathFunction function, Vec<double> x) {
   double values[kLanes<double>];
   store(values, x);
-  chainrule::kernels::active().f64.math(function, values, values, kLanes<double>);
+  chainrule::kernels::active<double>().math(function, values, values, kLanes<double>);
   return load(values);
 }
 

@@ -77,8 +77,4 @@ constexpr InferenceKernels<T> inference_kernels(const char* name) {
   return k;
 }
 
-constexpr InferenceSet inference_set(const char* name) {
-  return {inference_kernels<float>(name), inference_kernels<double>(name)};
-}
-
 }  // namespace

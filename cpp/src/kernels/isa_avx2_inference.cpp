@@ -5,6 +5,8 @@
 #include "kernels/inference_set.hpp"
 
 namespace chainrule::kernels {
-extern const InferenceSet inference_avx2;
-constexpr InferenceSet inference_avx2 = inference_set("avx2");
+extern const InferenceKernels<float> inference_avx2_f32;
+extern const InferenceKernels<double> inference_avx2_f64;
+constexpr InferenceKernels<float> inference_avx2_f32 = inference_kernels<float>("avx2");
+constexpr InferenceKernels<double> inference_avx2_f64 = inference_kernels<double>("avx2");
 }  // namespace chainrule::kernels

@@ -5,6 +5,8 @@
 #include "kernels/inference_set.hpp"
 
 namespace chainrule::kernels {
-extern const InferenceSet inference_avx512;
-constexpr InferenceSet inference_avx512 = inference_set("avx512");
+extern const InferenceKernels<float> inference_avx512_f32;
+extern const InferenceKernels<double> inference_avx512_f64;
+constexpr InferenceKernels<float> inference_avx512_f32 = inference_kernels<float>("avx512");
+constexpr InferenceKernels<double> inference_avx512_f64 = inference_kernels<double>("avx512");
 }  // namespace chainrule::kernels

@@ -5,6 +5,8 @@
 #include "kernels/training_set.hpp"
 
 namespace chainrule::kernels {
-extern const TrainingSet training_avx512;
-constexpr TrainingSet training_avx512 = training_set();
+extern const TrainingKernels<float> training_avx512_f32;
+extern const TrainingKernels<double> training_avx512_f64;
+constexpr TrainingKernels<float> training_avx512_f32 = training_kernels<float>();
+constexpr TrainingKernels<double> training_avx512_f64 = training_kernels<double>();
 }  // namespace chainrule::kernels

@@ -5,6 +5,8 @@
 #include "kernels/inference_set.hpp"
 
 namespace chainrule::kernels {
-extern const InferenceSet inference_neon;
-constexpr InferenceSet inference_neon = inference_set("neon");
+extern const InferenceKernels<float> inference_neon_f32;
+extern const InferenceKernels<double> inference_neon_f64;
+constexpr InferenceKernels<float> inference_neon_f32 = inference_kernels<float>("neon");
+constexpr InferenceKernels<double> inference_neon_f64 = inference_kernels<double>("neon");
 }  // namespace chainrule::kernels

@@ -6,6 +6,8 @@
 #include "kernels/inference_set.hpp"
 
 namespace chainrule::kernels {
-extern const InferenceSet inference_portable;
-constexpr InferenceSet inference_portable = inference_set("portable");
+extern const InferenceKernels<float> inference_portable_f32;
+extern const InferenceKernels<double> inference_portable_f64;
+constexpr InferenceKernels<float> inference_portable_f32 = inference_kernels<float>("portable");
+constexpr InferenceKernels<double> inference_portable_f64 = inference_kernels<double>("portable");
 }  // namespace chainrule::kernels

@@ -6,6 +6,8 @@
 #include "kernels/training_set.hpp"
 
 namespace chainrule::kernels {
-extern const TrainingSet training_portable;
-constexpr TrainingSet training_portable = training_set();
+extern const TrainingKernels<float> training_portable_f32;
+extern const TrainingKernels<double> training_portable_f64;
+constexpr TrainingKernels<float> training_portable_f32 = training_kernels<float>();
+constexpr TrainingKernels<double> training_portable_f64 = training_kernels<double>();
 }  // namespace chainrule::kernels

@@ -193,14 +193,4 @@ struct TrainingKernels {
 template <class T>
 struct KernelTable : InferenceKernels<T>, TrainingKernels<T> {};
 
-template <template <class> class Kernels>
-struct BothPrecisions {
-  Kernels<float> f32;
-  Kernels<double> f64;
-};
-
-using InferenceSet = BothPrecisions<InferenceKernels>;
-using TrainingSet = BothPrecisions<TrainingKernels>;
-using KernelSet = BothPrecisions<KernelTable>;
-
 }  // namespace chainrule::kernels

@@ -6,59 +6,72 @@
 
 namespace chainrule::kernels {
 
-extern const TrainingSet training_portable;
+extern const TrainingKernels<float> training_portable_f32;
+extern const TrainingKernels<double> training_portable_f64;
 #ifdef CHAINRULE_HAVE_AVX2
-extern const TrainingSet training_avx2;
+extern const TrainingKernels<float> training_avx2_f32;
+extern const TrainingKernels<double> training_avx2_f64;
 #endif
 #ifdef CHAINRULE_HAVE_AVX512
-extern const TrainingSet training_avx512;
+extern const TrainingKernels<float> training_avx512_f32;
+extern const TrainingKernels<double> training_avx512_f64;
 #endif
 #ifdef CHAINRULE_HAVE_NEON
-extern const TrainingSet training_neon;
+extern const TrainingKernels<float> training_neon_f32;
+extern const TrainingKernels<double> training_neon_f64;
 #endif
 
 namespace {
 
+template <class T>
 struct Candidate {
   const char* name;
-  const TrainingSet* kernels;
+  const TrainingKernels<T>* kernels;
 };
 
-constexpr Candidate kCandidates[] = {
+template <class T>
+constexpr Candidate<T> kCandidates[] = {
 #ifdef CHAINRULE_HAVE_AVX512
-    {"avx512", &training_avx512},
+    {"avx512", by_precision<T>(training_avx512_f32, training_avx512_f64)},
 #endif
 #ifdef CHAINRULE_HAVE_AVX2
-    {"avx2", &training_avx2},
+    {"avx2", by_precision<T>(training_avx2_f32, training_avx2_f64)},
 #endif
 #ifdef CHAINRULE_HAVE_NEON
-    {"neon", &training_neon},
+    {"neon", by_precision<T>(training_neon_f32, training_neon_f64)},
 #endif
-    {"portable", &training_portable},
+    {"portable", by_precision<T>(training_portable_f32, training_portable_f64)},
 };
 
-std::vector<KernelSet> complete_sets() {
-  std::vector<KernelSet> sets = inference_sets();
-  for (KernelSet& set : sets) {
-    for (const Candidate& c : kCandidates) {
-      if (std::strcmp(c.name, set.f32.name) != 0) continue;
-      static_cast<TrainingKernels<float>&>(set.f32) = c.kernels->f32;
-      static_cast<TrainingKernels<double>&>(set.f64) = c.kernels->f64;
+template <class T>
+std::vector<KernelTable<T>> complete_tables() {
+  std::vector<KernelTable<T>> tables = inference_tables<T>();
+  for (KernelTable<T>& table : tables) {
+    for (const Candidate<T>& c : kCandidates<T>) {
+      if (std::strcmp(c.name, table.name) != 0) continue;
+      static_cast<TrainingKernels<T>&>(table) = *c.kernels;
     }
   }
-  return sets;
+  return tables;
 }
 
 }  // namespace
 
-const KernelSet& named(const std::string& name) {
-  static const auto* const sets = new std::vector<KernelSet>(complete_sets());
-  return find(*sets, name, "instruction set");
+template <class T>
+const KernelTable<T>& named(const std::string& name) {
+  static const auto* const tables = new std::vector<KernelTable<T>>(complete_tables<T>());
+  return find(*tables, checked_name(name, "instruction set"));
 }
 
-const KernelSet& active() {
-  static const KernelSet& chosen = named(active_inference().f32.name);
+template <class T>
+const KernelTable<T>& active() {
+  static const KernelTable<T>& chosen = named<T>(active_name());
   return chosen;
 }
+
+template const KernelTable<float>& named<float>(const std::string& name);
+template const KernelTable<double>& named<double>(const std::string& name);
+template const KernelTable<float>& active<float>();
+template const KernelTable<double>& active<double>();
 
 }  // namespace chainrule::kernels

@@ -92,8 +92,4 @@ constexpr TrainingKernels<T> training_kernels() {
   return k;
 }
 
-constexpr TrainingSet training_set() {
-  return {training_kernels<float>(), training_kernels<double>()};
-}
-
 }  // namespace

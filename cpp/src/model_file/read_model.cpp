@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstddef>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -209,43 +210,62 @@ Model<T> restore(NetworkDescription description, const Json& record, Safetensors
   return model;
 }
 
-AnyModel restore(CheckedFile& file, ByteSource& source) {
-  const Json description = Json::parse(file.text);
-  NetworkDescription network = read_network(description.at("network"));
-  check_size(network, file.header.tensors());
-  const Json record = description.at("training");
-  read_earlier_names(network, record);
-  if (network.type == DataType::float32)
-    return restore<float>(std::move(network), record, file.header, source);
-  return restore<double>(std::move(network), record, file.header, source);
+/// A model of the one precision: a program that reads no other links nothing of it.
+template <class T>
+Model<T> restore_as(std::type_identity<Model<T>>, NetworkDescription network, const Json& record,
+                    SafetensorsHeader& header, ByteSource& source) {
+  if (network.type != data_type<T>) {
+    const bool single = network.type == DataType::float32;
+    throw ModelFileError(std::string("the network is ") + (single ? "float32" : "float64") +
+                         ", expected " + (single ? "float64" : "float32"));
+  }
+  return restore<T>(std::move(network), record, header, source);
 }
 
-AnyModel read_source(ByteSource& source) {
+/// Of the precision that the file has.
+AnyModel restore_as(std::type_identity<AnyModel>, NetworkDescription network, const Json& record,
+                    SafetensorsHeader& header, ByteSource& source) {
+  if (network.type == DataType::float32)
+    return restore<float>(std::move(network), record, header, source);
+  return restore<double>(std::move(network), record, header, source);
+}
+
+template <class T>
+TrainingState& training_of(Model<T>& model) {
+  return model.training;
+}
+TrainingState& training_of(AnyModel& model) {
+  return std::visit([](auto& read) -> TrainingState& { return read.training; }, model);
+}
+
+/// `Read`: AnyModel or a Model.
+template <class Read>
+Read read_source(ByteSource& source) {
   std::unique_ptr<CheckedFile> file = check_file(source);
   return refused_as("the description does not fit: ", [&] {
-    AnyModel model = restore(*file, source);
+    const auto restored = [&] {
+      const Json description = Json::parse(file->text);
+      NetworkDescription network = read_network(description.at("network"));
+      check_size(network, file->header.tensors());
+      const Json record = description.at("training");
+      read_earlier_names(network, record);
+      return restore_as(std::type_identity<Read>{}, std::move(network), record, file->header,
+                        source);
+    };
+    Read model = restored();
     // A long history is then in memory no more than twice.
     const std::string text = std::move(file->text);
     file.reset();
-    std::string rest = read_rest(Json::parse(text).at("training"));
-    std::visit([&](auto& read) { read.training.rest = std::move(rest); }, model);
+    training_of(model).rest = read_rest(Json::parse(text).at("training"));
     return model;
   });
 }
 
-template <class T>
-T of_precision(AnyModel model) {
-  if (T* fitting = std::get_if<T>(&model)) return std::move(*fitting);
-  const bool single = std::holds_alternative<Model<float>>(model);
-  throw ModelFileError(std::string("the network is ") + (single ? "float32" : "float64") +
-                       ", expected " + (single ? "float64" : "float32"));
-}
-
-/// Runs `work`, which reads `path`, and names it in a ModelFileError.
-template <class Work>
-auto naming(const std::string& path, const Work& work) {
+/// The same of the file at `path`, which errors name.
+template <class Read>
+Read load(const std::string& path) {
   try {
-    return work();
+    return read_source<Read>(*open_source(path));
   } catch (const ModelFileError& error) {
     throw ModelFileError(path + ": " + error.what());
   }
@@ -254,26 +274,20 @@ auto naming(const std::string& path, const Work& work) {
 }  // namespace
 }  // namespace model_file
 
-AnyModel load_any_model(const std::string& path) {
-  return model_file::naming(
-      path, [&] { return model_file::read_source(*model_file::open_source(path)); });
-}
-
-AnyModel read_any_model(std::string_view content) {
-  return model_file::read_source(*model_file::source_of(content));
-}
-
 template <class T>
 Model<T> load_model(const std::string& path) {
-  return model_file::naming(path, [&] {
-    return model_file::of_precision<Model<T>>(
-        model_file::read_source(*model_file::open_source(path)));
-  });
+  return model_file::load<Model<T>>(path);
 }
 
 template <class T>
 Model<T> read_model(std::string_view content) {
-  return model_file::of_precision<Model<T>>(read_any_model(content));
+  return model_file::read_source<Model<T>>(*model_file::source_of(content));
+}
+
+AnyModel load_any_model(const std::string& path) { return model_file::load<AnyModel>(path); }
+
+AnyModel read_any_model(std::string_view content) {
+  return model_file::read_source<AnyModel>(*model_file::source_of(content));
 }
 
 std::string read_model_description(std::string_view content) {

@@ -252,7 +252,7 @@ void augment_images(const Augmentations& augmentations, const RowsView& x, const
   if (x.columns != shape.size())
     throw Error("images of shape " + shape.text() + " have " + std::to_string(shape.size()) +
                 " numbers, got rows of " + std::to_string(x.columns));
-  const kernels::KernelTable<T>& kernels = kernels::table<T>(kernels::active());
+  const kernels::KernelTable<T>& kernels = kernels::active<T>();
   const int threads =
       engine::threads_for(kOperations * static_cast<double>(shape.size()), x.rows, num_threads);
   engine::ImageAugmenter<T> augmenter(kernels, augmentations, shape, 0, threads);

@@ -34,7 +34,7 @@ void Network<T>::step(const Optimizer& optimizer, double learning_rate) {
   }
   const double rate = learning_rate != 0.0 ? learning_rate : optimizer.learning_rate();
   engine::check_learning_rate(rate);
-  const auto& kernels = kernels::table<T>(kernels::active());
+  const auto& kernels = kernels::active<T>();
   const bool goes_on = s.optimizer.goes_on(optimizer);
   std::vector<kernels::UpdateRule<T>> group_rules(s.parameters.groups().size());
   engine::Update<T> update;
@@ -64,7 +64,7 @@ template <class T>
 bool Network<T>::State::is_safe_step(const kernels::UpdateRule<T>& rule,
                                      std::span<const kernels::UpdateRule<T>> group_rules) {
   if (!backprop.step_bounds.known()) return false;
-  const auto& table = kernels::table<T>(kernels::active());
+  const auto& table = kernels::active<T>();
   return backprop.step_bounds.step(
       rule, penalties(), engine::norm_of(table, gradients.values.data(), gradients.values.size()),
       group_rules);
@@ -95,7 +95,7 @@ void Network<T>::State::keep_for_step() {
 // After a step that was not safe: looks at the numbers, and puts the copy back if one is bad.
 template <class T>
 void Network<T>::State::check_step() {
-  backprop.step_bounds.look(kernels::table<T>(kernels::active()), parameters, optimizer);
+  backprop.step_bounds.look(kernels::active<T>(), parameters, optimizer);
   if (backprop.step_bounds.known()) return;
   // Squares may be out of range where the numbers are not.
   const engine::Parameter* bad = engine::first_not_finite(parameters, optimizer);

@@ -41,8 +41,8 @@ FullBatchLoss<T>::FullBatchLoss(const SolvedNetwork<T>& network, const TrainingR
       rows_(rows),
       batch_size_(std::min(options.batch_size, rows.rows())),
       vector_(network.parameters),
-      compiled_(kernels::table<T>(kernels::active()), network.graph, network.parameters,
-                rows.all_losses(), plan_for(network, rows, options)),
+      compiled_(kernels::active<T>(), network.graph, network.parameters, rows.all_losses(),
+                plan_for(network, rows, options)),
       gradients_(network.parameters.arena_size()),
       sums_(network.parameters.arena_size()) {
   compiled_.prepare(rows.y, true);

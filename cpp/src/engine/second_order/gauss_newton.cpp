@@ -19,9 +19,7 @@ using engine::ThreadContext;
 
 namespace {
 
-const kernels::KernelTable<double>& double_kernels() {
-  return kernels::table<double>(kernels::active());
-}
+const kernels::KernelTable<double>& double_kernels() { return kernels::active<double>(); }
 
 /// Columns of all outputs.
 std::int64_t columns_of(const Graph& graph) {

@@ -31,8 +31,7 @@ class Alone {
 
 Jacobian::RowPlan::RowPlan(const Graph& graph, engine::Parameters<double>& parameters,
                            std::int64_t rows)
-    : plan(kernels::table<double>(kernels::active()), graph, parameters,
-           {.batch_size = rows, .backward = true}),
+    : plan(kernels::active<double>(), graph, parameters, {.batch_size = rows, .backward = true}),
       gradients(parameters.arena_size()) {}
 
 void Jacobian::RowPlan::choose_path(const Inputs& x) {
@@ -46,7 +45,7 @@ void Jacobian::RowPlan::choose_path(const Inputs& x) {
 Jacobian::Jacobian(const Graph& graph, engine::Parameters<double>& parameters,
                    const Settings& settings, const Inputs& x)
     : settings_(settings),
-      kernels_(kernels::table<double>(kernels::active())),
+      kernels_(kernels::active<double>()),
       vector_(parameters),
       outputs_(settings.outputs),
       products_(vector_.size() + 1) {

@@ -70,7 +70,7 @@ bool Laplace::State::factorize(const engine::SymmetricMatrix& jj) {
     for (std::int64_t j = i; j < factor.size(); ++j) row[j] *= weight;
     row[i] += alpha;
   }
-  return factor.factorize(kernels::table<double>(kernels::active()), threads);
+  return factor.factorize(kernels::active<double>(), threads);
 }
 
 // J^T J is worked out once, at the parameters given; alpha and beta then follow by the fixed point,

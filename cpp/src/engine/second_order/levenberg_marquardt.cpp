@@ -184,7 +184,7 @@ class LevenbergMarquardtSolver final : public Solver<T> {
       for (std::int64_t j = i; j < factor_.size(); ++j) row[j] = weight * from[j];
       row[i] += decay(static_cast<std::size_t>(i)) + more;
     }
-    return factor_.factorize(kernels::table<double>(kernels::active()), num_threads_, b);
+    return factor_.factorize(kernels::active<double>(), num_threads_, b);
   }
 
   /// Moves w_ by -(curvature + damping I)^-1 gradient / 2 to parameters of a smaller objective.

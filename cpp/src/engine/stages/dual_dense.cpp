@@ -23,7 +23,7 @@ class DualDenseStage final : public Stage<Dual> {
  public:
   explicit DualDenseStage(const StageContext<Dual>& c)
       : kernels_(c.kernels),
-        real_(kernels::table<double>(kernels::active())),
+        real_(kernels::active<double>()),
         parameters_(c.parameters),
         weight_(c.parameters.find(c.owner, "weight")),
         bias_(c.parameters.find(c.owner, "bias")),
