@@ -223,7 +223,7 @@ BREAKS: list[tuple[str, str, str]] = [
     # Products.
     (
         "kernels/multiply.hpp",
-        "last_tile<T, kTileRows - 1, NV>(row, rows - row, source, start, c, c_stride);",
+        "last_tiles<T, 4, NV>(row, rows - row, source, start, c, c_stride);",
         "",
     ),
     (
