@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Multilayer perceptrons on the CPU: training and inference.
+"""Perceptrons, convolutional and recurrent networks on the CPU: training and inference.
 
 Examples
 --------
