@@ -56,7 +56,7 @@ class Stream {
  private:
   std::shared_ptr<StreamingPredictor<T>> predictor_;
   std::vector<bool> missing_;  // which values of a frame may be NaN
-  typename StreamingPredictor<T>::State state_;
+  typename StreamingPredictor<T>::StreamState state_;
   mutable std::mutex mutex_;  // of the state; held without the GIL but for a moment
 };
 

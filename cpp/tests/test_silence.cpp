@@ -167,8 +167,8 @@ class Stream {
   }
 
   StreamingPredictor<float> predictor_{network()};
-  StreamingPredictor<float>::State state_{predictor_};
-  StreamingPredictor<float>::State kept_{predictor_};
+  StreamingPredictor<float>::StreamState state_{predictor_};
+  StreamingPredictor<float>::StreamState kept_{predictor_};
 };
 
 /// Four threads that are ready to predict, with weights that came in after their last prediction.

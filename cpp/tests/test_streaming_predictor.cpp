@@ -125,7 +125,7 @@ std::vector<T> at_the_end(const Network<T>& network, const std::vector<T>& frame
 
 template <class T>
 std::vector<T> stepped(const StreamingPredictor<T>& predictor, const T* frame,
-                       typename StreamingPredictor<T>::State& state) {
+                       typename StreamingPredictor<T>::StreamState& state) {
   std::vector<T> out(static_cast<size_t>(predictor.outputs()));
   predictor.step(frame, out.data(), state);
   return out;
@@ -133,7 +133,7 @@ std::vector<T> stepped(const StreamingPredictor<T>& predictor, const T* frame,
 
 template <class T>
 std::vector<T> stepped_all(const StreamingPredictor<T>& predictor, const std::vector<T>& frames,
-                           typename StreamingPredictor<T>::State& state) {
+                           typename StreamingPredictor<T>::StreamState& state) {
   std::vector<T> out(frames.size() / static_cast<size_t>(predictor.inputs()) *
                      static_cast<size_t>(predictor.outputs()));
   predictor.step_checked(std::span<const T>(frames), std::span<T>(out), state);
@@ -150,7 +150,7 @@ TEST_CASE_TEMPLATE("each frame has the bits of the sequence that ends with it", 
     // The time axis that a network was made for does not matter.
     const Network<T> network = network_of<T>(graphs(3)[g]);
     const StreamingPredictor<T> predictor(network);
-    typename StreamingPredictor<T>::State state(predictor);
+    typename StreamingPredictor<T>::StreamState state(predictor);
     const int64_t width = predictor.inputs();
     const std::vector<T> x = drawn_frames<T>(time, width);
     for (int64_t t = 0; t < time; ++t) {
@@ -168,7 +168,7 @@ TEST_CASE("a state begins again, goes on from another, and knows no other sequen
     const int64_t width = predictor.inputs();
     const std::vector<float> x = drawn_frames<float>(20, width);
     const std::vector<float> other = drawn_frames<float>(20, width, 99);
-    StreamingPredictor<float>::State state(predictor), second(predictor), late(predictor);
+    StreamingPredictor<float>::StreamState state(predictor), second(predictor), late(predictor);
     std::vector<std::vector<float>> want;
     for (int64_t t = 0; t < 20; ++t)
       want.push_back(stepped(predictor, x.data() + t * width, state));
@@ -181,7 +181,7 @@ TEST_CASE("a state begins again, goes on from another, and knows no other sequen
     for (int64_t t = 7; t < 20; ++t)
       CHECK(stepped(predictor, x.data() + t * width, late) == want[static_cast<size_t>(t)]);
     state.reset();
-    StreamingPredictor<float>::State moved = std::move(state);
+    StreamingPredictor<float>::StreamState moved = std::move(state);
     const std::vector<float> block = stepped_all(predictor, x, moved);
     for (size_t t = 0; t < 20; ++t)
       CHECK(std::equal(want[t].begin(), want[t].end(),
@@ -193,7 +193,7 @@ TEST_CASE("new weights come in between two frames, and states remain") {
   const Layers layers{causal(4, 2), recurrent<GRU>(5), dense(2)};
   Network<double> network = network_of<double>(chain(layers, 4));
   StreamingPredictor<double> predictor(network);
-  StreamingPredictor<double>::State state(predictor), twin(predictor);
+  StreamingPredictor<double>::StreamState state(predictor), twin(predictor);
   const std::vector<double> x = drawn_frames<double>(3, 3);
   (void)stepped(predictor, x.data(), state);
   twin.copy_from(state);
@@ -224,7 +224,7 @@ TEST_CASE("links and small weights are those of a Predictor") {
     std::vector<float> want(3);
     whole.predict(x.data(), want.data(), scratch);
     const StreamingPredictor<float> predictor(network, Loss::Link::softmax, quantization);
-    StreamingPredictor<float>::State state(predictor);
+    StreamingPredictor<float>::StreamState state(predictor);
     const std::vector<float> all = stepped_all(predictor, x, state);
     CHECK(std::equal(want.begin(), want.end(), all.end() - 3));
   }
@@ -233,10 +233,10 @@ TEST_CASE("links and small weights are those of a Predictor") {
 TEST_CASE("what does not fit is named, and nothing is written or remembered") {
   const Network<float> network = network_of<float>(chain({recurrent<GRU>(4)}, 5));
   const StreamingPredictor<float> predictor(network), another(network);
-  StreamingPredictor<float>::State state(predictor), foreign(another), twin(predictor);
+  StreamingPredictor<float>::StreamState state(predictor), foreign(another), twin(predictor);
   const std::vector<float> x = drawn_frames<float>(2, 3);
   std::vector<float> y(8, 9.0f);
-  const auto step = [&](size_t in, size_t out, StreamingPredictor<float>::State& s) {
+  const auto step = [&](size_t in, size_t out, StreamingPredictor<float>::StreamState& s) {
     predictor.step_checked(std::span<const float>(x).first(in), std::span<float>(y).first(out), s);
   };
   CHECK_THROWS_WITH_AS(step(4, 4, state), "frames has 4 values; the network expects frames of 3",

@@ -20,10 +20,10 @@ namespace chainrule {
 /// Layers may be recurrent ones that go forward, Conv1D with strides of 1 and padding `causal` (or
 /// a kernel of one position), and those that work on each position by itself. T is float or double.
 ///
-///     StreamingPredictor<float> predictor(network);      // once
-///     StreamingPredictor<float>::State state(predictor); // once per sequence
-///     predictor.step(frame, out, state);                 // frame: inputs() values, out: outputs()
-///     state.reset();                                     // the next frame begins another sequence
+///     StreamingPredictor<float> predictor(network);             // once
+///     StreamingPredictor<float>::StreamState state(predictor);  // once per sequence
+///     predictor.step(frame, out, state);  // frame: inputs() values, out: outputs()
+///     state.reset();                      // the next frame begins another sequence
 ///
 /// `step` calls no allocator, takes no lock and makes no system call, and threads with a state each
 /// may be in it at once, while another one calls `update`.
@@ -32,15 +32,15 @@ class CHAINRULE_API StreamingPredictor {
  public:
   /// One sequence: what is remembered of its frames, and memory to work in. It keeps what it uses
   /// of its predictor alive, and must be used by one thread at a time.
-  class State {
+  class StreamState {
    public:
-    explicit State(const StreamingPredictor& predictor) : scratch_(predictor.predictor_) {}
+    explicit StreamState(const StreamingPredictor& predictor) : scratch_(predictor.predictor_) {}
 
     /// Begins another sequence; allocates nothing.
     void reset() noexcept { scratch_.reset(); }
     /// Goes on where another state of the same predictor is, which stays as it is; allocates
     /// nothing. Throws Error for a state of another predictor.
-    void copy_from(const State& other) { scratch_.continue_from(other.scratch_); }
+    void copy_from(const StreamState& other) { scratch_.continue_from(other.scratch_); }
 
    private:
     friend class StreamingPredictor;
@@ -59,17 +59,17 @@ class CHAINRULE_API StreamingPredictor {
   std::int64_t outputs() const noexcept { return predictor_.outputs(); }
 
   /// The next frame of a sequence; `out` may be its memory. `state` must be of this predictor.
-  void step(const T* frame, T* out, State& state) const noexcept {
+  void step(const T* frame, T* out, StreamState& state) const noexcept {
     predictor_.predict(frame, out, state.scratch_);
   }
   /// A whole number of frames, one behind the other, as so many steps. Wrong sizes are the caller's
   /// error, which a build without NDEBUG asserts.
-  void step(std::span<const T> frames, std::span<T> out, State& state) const noexcept {
+  void step(std::span<const T> frames, std::span<T> out, StreamState& state) const noexcept {
     predictor_.predict(frames, out, state.scratch_);
   }
   /// The same with sizes and state checked: throws Error where they do not fit and for `out` in the
   /// memory of later frames; writes and remembers nothing then.
-  void step_checked(std::span<const T> frames, std::span<T> out, State& state) const {
+  void step_checked(std::span<const T> frames, std::span<T> out, StreamState& state) const {
     predictor_.predict_checked(frames, out, state.scratch_);
   }
 

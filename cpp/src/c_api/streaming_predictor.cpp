@@ -35,7 +35,8 @@ struct StreamStateObject final : Object {
   template <class S>
   explicit StreamStateObject(S state_) : state(std::move(state_)) {}
 
-  std::variant<StreamingPredictor<float>::State, StreamingPredictor<double>::State> state;
+  std::variant<StreamingPredictor<float>::StreamState, StreamingPredictor<double>::StreamState>
+      state;
 };
 
 /// The state of a predictor of type T; throws Error where it is of the other type.
@@ -91,9 +92,9 @@ chainrule_status chainrule_stream_state_create(const chainrule_streaming_predict
     require_non_null(state, "the result's pointer");
     std::visit(
         [&]<class T>(const StreamingPredictor<T>& typed) {
-          return_handle(
-              std::make_unique<StreamStateObject>(typename StreamingPredictor<T>::State(typed)),
-              state);
+          return_handle(std::make_unique<StreamStateObject>(
+                            typename StreamingPredictor<T>::StreamState(typed)),
+                        state);
         },
         object.predictor);
   });
@@ -124,7 +125,7 @@ chainrule_status chainrule_streaming_predictor_step(const chainrule_streaming_pr
           typed.step_checked(
               std::span<const T>(static_cast<const T*>(frames), frames_size / sizeof(T)),
               std::span<T>(static_cast<T*>(out), out_size / sizeof(T)),
-              state_of<typename StreamingPredictor<T>::State>(states));
+              state_of<typename StreamingPredictor<T>::StreamState>(states));
         },
         object.predictor);
   });
