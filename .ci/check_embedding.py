@@ -34,6 +34,7 @@ UNUSED = {
     "chainrule::Network<float>::adapt(": "what takes statistics from data",
     "chainrule::check_finite<float>(": "checks of data",
     "chainrule::model_bytes<float>(": "the writer of model files",
+    "chainrule::StreamingPredictor<float>::": "sequences frame by frame",
 }
 
 

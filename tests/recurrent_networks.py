@@ -44,8 +44,7 @@ def states(kind, p, x, backwards, length):
 
 def shaken(net, rng):
     """Biases start at zero, which would hide where they go."""
-    for name, values in net.parameters.items():
-        net.parameters[name] = values + 0.3 * rng.normal(size=values.shape)
+    net.set_weights({n: v + 0.3 * rng.normal(size=v.shape) for n, v in net.parameters.items()})
     return net
 
 

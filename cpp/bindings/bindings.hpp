@@ -20,6 +20,7 @@ void init_laplace(py::module_& module);
 void init_model_file(py::module_& module);
 void init_network(py::module_& module);
 void init_predictor(py::module_& module);
+void init_streaming_predictor(py::module_& module);
 void init_training_lock(py::module_& module);
 
 }  // namespace chainrule::bindings

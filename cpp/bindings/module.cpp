@@ -12,6 +12,7 @@ PYBIND11_MODULE(_core_of_main_interpreter, module, py::mod_gil_not_used()) {
   chainrule::bindings::init_in_place(module);
   chainrule::bindings::init_network(module);
   chainrule::bindings::init_predictor(module);
+  chainrule::bindings::init_streaming_predictor(module);
   chainrule::bindings::init_hessian(module);
   chainrule::bindings::init_full_batch(module);
   chainrule::bindings::init_laplace(module);

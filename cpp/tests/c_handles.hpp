@@ -23,6 +23,10 @@ struct CDestroy {
   }
   void operator()(chainrule_predictor* handle) const { chainrule_predictor_destroy(handle); }
   void operator()(chainrule_scratch* handle) const { chainrule_scratch_destroy(handle); }
+  void operator()(chainrule_streaming_predictor* handle) const {
+    chainrule_streaming_predictor_destroy(handle);
+  }
+  void operator()(chainrule_stream_state* handle) const { chainrule_stream_state_destroy(handle); }
 };
 
 using CNetwork = std::unique_ptr<chainrule_network, CDestroy>;
@@ -30,6 +34,8 @@ using CTrainer = std::unique_ptr<chainrule_trainer, CDestroy>;
 using CFullBatchTrainer = std::unique_ptr<chainrule_full_batch_trainer, CDestroy>;
 using CPredictor = std::unique_ptr<chainrule_predictor, CDestroy>;
 using CScratch = std::unique_ptr<chainrule_scratch, CDestroy>;
+using CStreamingPredictor = std::unique_ptr<chainrule_streaming_predictor, CDestroy>;
+using CStreamState = std::unique_ptr<chainrule_stream_state, CDestroy>;
 
 /// Four inputs, three hidden units, two outputs.
 inline CNetwork c_network(chainrule_type type = 0) {

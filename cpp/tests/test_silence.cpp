@@ -19,7 +19,9 @@
 #include <vector>
 
 #include "c_handles.hpp"
-#include "chainrule/predictor.hpp"
+#include "chainrule/convolution_layers.hpp"
+#include "chainrule/recurrent_layers.hpp"
+#include "chainrule/streaming_predictor.hpp"
 #include "networks.hpp"
 
 #if defined(__linux__) && !defined(CHAINRULE_TEST_EMULATED)
@@ -138,6 +140,37 @@ Network<float> policy() {
           1};
 }
 
+/// Frame by frame through each kind of layer that remembers some.
+class Stream {
+ public:
+  void run(int64_t frames) {
+    std::array<float, 3> in{0.25f, 0.5f, -1.0f};
+    std::array<float, 2> out{};
+    for (int64_t frame = 0; frame < frames; ++frame) {
+      predictor_.step(in.data(), out.data(), state_);
+      in[static_cast<size_t>(frame % 3)] = out[0];
+    }
+    kept_.copy_from(state_);
+    state_.reset();
+    predictor_.step_checked(in, out, kept_);
+  }
+
+ private:
+  static Network<float> network() {
+    Conv1D conv(8, {3}, Activation::defaults(Activation::Kind::relu));
+    conv.padding = Padding::causal;
+    conv.dilation = {2};
+    GRU gru(7);
+    LSTM lstm(6);
+    gru.return_sequences = lstm.return_sequences = true;
+    return Network<float>(Graph::chain({conv, gru, lstm, SimpleRNN(5), dense(2)}, {4, 3}));
+  }
+
+  StreamingPredictor<float> predictor_{network()};
+  StreamingPredictor<float>::StreamState state_{predictor_};
+  StreamingPredictor<float>::StreamState kept_{predictor_};
+};
+
 /// Four threads that are ready to predict, with weights that came in after their last prediction.
 class Team {
  public:
@@ -218,6 +251,16 @@ TEST_CASE("a million predictions from four threads neither allocate nor lock") {
   CHECK(locks.load() == 0);
 }
 
+TEST_CASE("frames of a sequence neither allocate nor lock") {
+  Stream stream;
+  allocations = locks = 0;
+  counting = true;
+  stream.run(kCalls / 10);
+  counting = false;
+  CHECK(allocations.load() == 0);
+  CHECK(locks.load() == 0);
+}
+
 TEST_CASE("predictions through the C interface neither allocate nor lock") {
   const CNetwork network = c_network();
   const std::array<float, 4> ranges{-1, 1, -1, 1};
@@ -293,6 +336,17 @@ TEST_CASE("the filter kills at a system call") {
     syscall(SYS_getpid);
   });
   CHECK(WIFSIGNALED(status));
+}
+
+TEST_CASE("frames of a sequence make no system call") {
+  const int status = status_of([] {
+    Stream stream;
+    forbid_system_calls();
+    stream.run(kCalls / 10);
+    syscall(SYS_exit, 0);
+  });
+  CAPTURE(status);
+  CHECK(ended(status));
 }
 
 TEST_CASE("a million predictions from four threads make no system call") {

@@ -83,6 +83,7 @@ from chainrule.network.model_file import load, load_predictor
 from chainrule.network.network import Network
 from chainrule.network.predictor import Predictor
 from chainrule.network.sequential import Sequential
+from chainrule.network.streaming_predictor import StreamingPredictor
 from chainrule.optimizers.adam import *
 from chainrule.optimizers.adaptive import *
 from chainrule.optimizers.full_batch import *
@@ -161,6 +162,7 @@ __all__ = [
     "Scale",
     "Sequential",
     "SimpleRNN",
+    "StreamingPredictor",
     "Subtract",
     "Take",
     "UpSampling",

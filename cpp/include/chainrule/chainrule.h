@@ -32,6 +32,7 @@
 #include "chainrule/c/network.h"
 #include "chainrule/c/predictor.h"
 #include "chainrule/c/status.h"
+#include "chainrule/c/streaming_predictor.h"
 #include "chainrule/c/trainer.h"
 
 #endif /* CHAINRULE_CHAINRULE_H */

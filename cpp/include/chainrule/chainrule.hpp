@@ -49,5 +49,6 @@
 #include "chainrule/schedule.hpp"
 #include "chainrule/shape.hpp"
 #include "chainrule/shape_layers.hpp"
+#include "chainrule/streaming_predictor.hpp"
 #include "chainrule/train_many.hpp"
 #include "chainrule/trainer.hpp"

@@ -306,6 +306,8 @@ class CHAINRULE_API Network {
   friend class FullBatchTrainer;
   template <class>
   friend class Predictor;
+  template <class>
+  friend class StreamingPredictor;
   friend class Hessian;
   struct CHAINRULE_HIDDEN State;
   Owned<State> state_;

@@ -16,6 +16,8 @@ namespace chainrule {
 
 template <class T>
 class Network;
+template <class T>
+class StreamingPredictor;
 class Inputs;
 
 /// Predictions for programs that must not wait: it owns a copy of a network's weights, and
@@ -50,6 +52,9 @@ class CHAINRULE_API Predictor {
 
    private:
     friend class Predictor;
+    friend class StreamingPredictor<T>;
+    void reset() noexcept;
+    void continue_from(const Scratch& other);
     struct CHAINRULE_HIDDEN State;
     Owned<State> state_;
   };
@@ -108,6 +113,9 @@ class CHAINRULE_API Predictor {
   void update(const Network<T>& network);
 
  private:
+  friend class StreamingPredictor<T>;
+  Predictor(const Network<T>& network, Loss::Link link, const Quantization& quantization,
+            bool streams);
   struct CHAINRULE_HIDDEN State;   // which its scratches keep alive
   struct CHAINRULE_HIDDEN Shared;  // a share of it
   Owned<Shared> shared_;

@@ -28,9 +28,13 @@ std::string name_of(Kind kind) {
     case Kind::predictor:
       return "predictor";
     case Kind::scratch:
+      return "scratch";
+    case Kind::streaming_predictor:
+      return "streaming_predictor";
+    case Kind::stream_state:
       break;
   }
-  return "scratch";
+  return "stream_state";
 }
 
 struct Handle {
@@ -74,8 +78,8 @@ DestroyedHandles& destroyed_handles() {
 [[noreturn]] void refuse(std::uint64_t tag, Kind kind) {
   const std::string name = name_of(kind);
   if (tag == destroyed_tag) throw Error("the " + name + " has been destroyed");
-  for (const Kind other :
-       {Kind::network, Kind::trainer, Kind::full_batch_trainer, Kind::predictor, Kind::scratch})
+  for (const Kind other : {Kind::network, Kind::trainer, Kind::full_batch_trainer, Kind::predictor,
+                           Kind::scratch, Kind::streaming_predictor, Kind::stream_state})
     if (tag == tag_of(other))
       throw Error("expected a chainrule_" + name + ", got a chainrule_" + name_of(other));
   throw Error("the pointer given for a chainrule_" + name + " is no handle");

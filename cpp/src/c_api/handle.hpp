@@ -7,7 +7,15 @@
 
 namespace chainrule::c_api {
 
-enum class Kind : std::uint8_t { network, trainer, full_batch_trainer, predictor, scratch };
+enum class Kind : std::uint8_t {
+  network,
+  trainer,
+  full_batch_trainer,
+  predictor,
+  scratch,
+  streaming_predictor,
+  stream_state
+};
 
 /// What a handle stands for. Each kind of object says which C type points to its handles, as
 /// `Opaque`, and its `kind`.

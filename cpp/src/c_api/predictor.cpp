@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "chainrule/predictor.hpp"
+#include "c_api/predictor.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -12,6 +12,7 @@
 #include "c_api/network.hpp"
 #include "c_api/options.hpp"
 #include "c_api/status.hpp"
+#include "chainrule/predictor.hpp"
 
 namespace chainrule::c_api {
 namespace {
@@ -43,6 +44,23 @@ struct ScratchObject final : Object {
   std::variant<Predictor<float>::Scratch, Predictor<double>::Scratch> scratch;
   const std::uint64_t predictor_id;
 };
+
+/// Calls visit(predictor, scratch) for the T of both, which is the same where the scratch is the
+/// predictor's.
+template <class Visit>
+void with_scratch(const chainrule_predictor* predictor, chainrule_scratch* scratch,
+                  const Visit& visit) {
+  const auto& p = object_of<PredictorObject>(predictor);
+  auto& s = object_of<ScratchObject>(scratch);
+  if (s.predictor_id != p.id) throw Error("scratch belongs to another predictor");
+  std::visit(
+      [&]<class T>(const Predictor<T>& typed) {
+        visit(typed, *std::get_if<typename Predictor<T>::Scratch>(&s.scratch));
+      },
+      p.predictor);
+}
+
+}  // namespace
 
 Loss::Link link_of(chainrule_link given) {
   switch (given) {
@@ -83,22 +101,6 @@ Quantization quantization_of(const chainrule_predictor_options& options) {
   return result;
 }
 
-/// Calls visit(predictor, scratch) for the T of both, which is the same where the scratch is the
-/// predictor's.
-template <class Visit>
-void with_scratch(const chainrule_predictor* predictor, chainrule_scratch* scratch,
-                  const Visit& visit) {
-  const auto& p = object_of<PredictorObject>(predictor);
-  auto& s = object_of<ScratchObject>(scratch);
-  if (s.predictor_id != p.id) throw Error("scratch belongs to another predictor");
-  std::visit(
-      [&]<class T>(const Predictor<T>& typed) {
-        visit(typed, *std::get_if<typename Predictor<T>::Scratch>(&s.scratch));
-      },
-      p.predictor);
-}
-
-}  // namespace
 }  // namespace chainrule::c_api
 
 using namespace chainrule;

@@ -28,7 +28,7 @@ std::unique_ptr<SmallWeights> make_small_weights(const kernels::KernelTable<T>& 
 // The stages are those of a plan without backward pass, over parameters of this object's own.
 template <class T>
 InferencePlan<T>::InferencePlan(const kernels::KernelTable<T>& kernels, const Graph& graph,
-                                const Quantization& quantization)
+                                const Quantization& quantization, bool streams)
     : kernels_(kernels),
       parameters_(graph, kernels.panel),
       graph_(kernels, graph, parameters_, PlanOptions{}, calls_),
@@ -38,7 +38,7 @@ InferencePlan<T>::InferencePlan(const kernels::KernelTable<T>& kernels, const Gr
     values_of_row_ =
         std::max(values_of_row_, checked_product(tensor.positions, row_stride<T>(tensor.columns)));
   }
-  assign_slots();
+  assign_slots(streams);
   if (small_) small_->check_ranges();
   // Behind its members' last activation an average is what that is.
   const std::int64_t output = graph.outputs().front();
@@ -50,7 +50,7 @@ InferencePlan<T>::InferencePlan(const kernels::KernelTable<T>& kernels, const Gr
 // it is written and gives it back behind its last reader. So there are as many slots as tensors
 // alive at once, and every slot has the size of the widest.
 template <class T>
-void InferencePlan<T>::assign_slots() {
+void InferencePlan<T>::assign_slots(bool streams) {
   constexpr std::size_t none = static_cast<std::size_t>(-1);
   // A row this short has too few zeros to be worth skipping.
   constexpr std::int64_t few = 16;
@@ -134,6 +134,12 @@ void InferencePlan<T>::assign_slots() {
     if constexpr (sizeof(T) == 4) {
       if (small_ && product) small_->add(op.product);
     }
+    const auto* keeps = streams ? dynamic_cast<const Streams<T>*>(node.stage.get()) : nullptr;
+    if (keeps && keeps->stream_size() > 0) {
+      op.streams = keeps;
+      op.kept = stream_size_;
+      stream_size_ += padded<T>(keeps->stream_size());
+    }
     ops_.push_back(std::move(op));
     last_activation_ = activation ? activation->activation().kind : Activation::Kind::linear;
     // Behind a relu about half of the values are.
@@ -170,7 +176,7 @@ InferWorkspace<T> InferencePlan<T>::workspace(std::int64_t rows) const {
     if (small_ && op.product_number >= 0)
       scratch = std::max(scratch, small_->scratch_bytes(op.product_number, x_rows));
   }
-  return {rows, slots_, values_of_row_, widest_, most_joined_, scratch};
+  return {rows, slots_, values_of_row_, widest_, most_joined_, scratch, stream_size_};
 }
 
 // in: rows x inputs at in_stride. Results stay in the slots that `results()` names.
@@ -226,9 +232,19 @@ void InferencePlan<T>::run_stage(const InferOp& op, std::int64_t rows,
   if (small_ && op.product_number >= 0) return run_small(op, rows, nullptr, workspace);
   for (std::size_t i = 0; i < op.joined.size(); ++i)
     workspace.joined[i] = workspace.slot(op.joined[i]);
-  op.stage->infer({rows * op.x_positions, workspace.slot(op.x), op.x_stride, workspace.slot(op.y),
-                   op.y_stride, workspace.scratch.data(), workspace.joined.data(),
-                   op.joined_strides.data()});
+  const InferArgs<T> args{rows * op.x_positions,
+                          workspace.slot(op.x),
+                          op.x_stride,
+                          workspace.slot(op.y),
+                          op.y_stride,
+                          workspace.scratch.data(),
+                          workspace.joined.data(),
+                          op.joined_strides.data()};
+  if (op.streams) {
+    op.streams->stream(args, workspace.kept.data() + op.kept, workspace.position);
+  } else {
+    op.stage->infer(args);
+  }
 }
 
 /// A product with small weights; it reads `x` unless that is null.
@@ -256,6 +272,7 @@ void InferencePlan<T>::run_row(const T* x, InferWorkspace<T>& workspace) const n
     }
     x = nullptr;
   }
+  ++workspace.position;
 }
 
 template class InferencePlan<float>;

@@ -18,20 +18,33 @@ namespace chainrule::engine {
 
 /// One caller's memory for inference of up to `rows` rows: `slots` tensors of rows x values_of_row
 /// numbers, the addresses of tensors that one op joins, a list of the nonzero inputs of a single
-/// row, and what stages ask for.
+/// row, and what stages ask for. Of a plan that streams also what they keep from row to row.
 template <class T>
 struct InferWorkspace {
   InferWorkspace(std::int64_t rows_, std::int64_t slots, std::int64_t values_of_row,
-                 std::int64_t widest, std::size_t most_joined, std::int64_t scratch_bytes)
+                 std::int64_t widest, std::size_t most_joined, std::int64_t scratch_bytes,
+                 std::int64_t stream_size)
       : rows(rows_),
         slot_size(rows_ * values_of_row),
         values(checked_product(slot_size, slots)),
         joined(most_joined),
         terms(padded<std::int32_t>(widest) + kernels::kRowAlignment<std::int32_t>),
-        scratch(scratch_bytes) {}
+        scratch(scratch_bytes),
+        kept(stream_size) {}
 
   T* slot(std::size_t index) {
     return values.data() + static_cast<std::int64_t>(index) * slot_size;
+  }
+
+  /// Begins another sequence.
+  void reset() noexcept {
+    kept.clear();
+    position = 0;
+  }
+  /// Goes on where another workspace of the same plan is.
+  void continue_from(const InferWorkspace& other) noexcept {
+    kept.copy_from(other.kept);
+    position = other.position;
   }
 
   std::int64_t rows;
@@ -40,6 +53,8 @@ struct InferWorkspace {
   std::vector<const T*> joined;
   Buffer<std::int32_t> terms;
   Buffer<std::uint8_t> scratch;
+  Buffer<T> kept;             // of all ops that stream
+  std::int64_t position = 0;  // rows of this sequence so far
 };
 
 /// The stages of a network for inference alone, with a copy of its weights. Between two calls of
@@ -47,9 +62,10 @@ struct InferWorkspace {
 template <class T>
 class InferencePlan {
  public:
-  /// Throws Error where small weights are asked for that there are not.
+  /// Throws Error where small weights are asked for that there are not. If it `streams`, rows are
+  /// sequences of one position, and one that is run goes on where the row before it ended.
   InferencePlan(const kernels::KernelTable<T>& kernels, const Graph& graph,
-                const Quantization& quantization = {});
+                const Quantization& quantization = {}, bool streams = false);
 
   /// Takes over the weights of a network of the same layers; while no thread runs rows.
   void copy_from(const Buffer<T>& values);
@@ -101,10 +117,12 @@ class InferencePlan {
     std::int64_t product_number;               // among all products; -1: none
     std::vector<std::size_t> joined;           // slots, of a stage that reads several tensors
     std::vector<std::int64_t> joined_strides;  // as many
+    const Streams<T>* streams = nullptr;       // what is run instead of `stage`
+    std::int64_t kept = 0;                     // where its numbers begin
   };
 
   /// Decides where each tensor lies and which ops are left, once.
-  void assign_slots();
+  void assign_slots(bool streams);
   void run_small(const InferOp& op, std::int64_t rows, const T* x,
                  InferWorkspace<T>& workspace) const noexcept;
   void gather(const T* in, std::int64_t in_stride, std::int64_t rows,
@@ -126,6 +144,7 @@ class InferencePlan {
   std::int64_t values_of_row_ = 0;  // of the widest tensor, padded
   std::int64_t widest_ = 0;
   std::size_t most_joined_ = 0;
+  std::int64_t stream_size_ = 0;
   bool reads_in_place_ = false;  // a single row's first product reads the caller's memory
 };
 

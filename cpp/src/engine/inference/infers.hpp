@@ -43,6 +43,21 @@ class Infers {
   ~Infers() = default;
 };
 
+/// What a stage implements that keeps something from each position of a sequence for the next ones,
+/// so that positions may come one by one.
+template <class T>
+class Streams {
+ public:
+  /// How many numbers it keeps, zeros before the first position; 0: `infer` is all there is to do.
+  virtual std::int64_t stream_size() const = 0;
+  /// What `infer` does, of the next position alone: `position` counts those before it. `kept`: the
+  /// numbers of this sequence.
+  virtual void stream(const InferArgs<T>& args, T* kept, std::int64_t position) const noexcept = 0;
+
+ protected:
+  ~Streams() = default;
+};
+
 /// What a stage implements that multiplies by a matrix, and so can end in an activation.
 template <class T>
 class InfersProduct {

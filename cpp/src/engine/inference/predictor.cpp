@@ -53,12 +53,13 @@ std::unique_ptr<InferencePlan<T>> copied(std::unique_ptr<InferencePlan<T>> set,
 template <class T>
 struct Predictor<T>::State {
   State(const typename Network<T>::State& network, Loss::Link link_,
-        const Quantization& quantization_)
+        const Quantization& quantization_, bool streams_)
       : graph(network.graph),
         inputs(network.inputs),
         outputs(network.outputs),
         kernels(network.kernels),
         quantization(quantization_),
+        streams(streams_),
         weights(copied(make_set(), network.parameters.values)),
         link(link_),
         categories(network.categories) {
@@ -76,7 +77,7 @@ struct Predictor<T>::State {
   /// promise not to allocate.
   std::unique_ptr<InferencePlan<T>> make_set() const {
     model::refuse_lambdas(graph, "a Predictor");
-    return std::make_unique<InferencePlan<T>>(kernels, graph, quantization);
+    return std::make_unique<InferencePlan<T>>(kernels, graph, quantization, streams);
   }
 
   const Graph graph;
@@ -84,6 +85,7 @@ struct Predictor<T>::State {
   const std::int64_t outputs;
   const kernels::KernelTable<T>& kernels;
   const Quantization quantization;
+  const bool streams;  // its rows are frames, and its scratches states, of a StreamingPredictor
   engine::LatestValue<InferencePlan<T>> weights;
   const Loss::Link link;
   const std::vector<std::int64_t> categories;  // of each column of x; empty where it holds none
@@ -126,12 +128,30 @@ typename Predictor<T>::Scratch& Predictor<T>::Scratch::operator=(Scratch&&) noex
 template <class T>
 Predictor<T>::Scratch::~Scratch() = default;
 
+template <class T>
+void Predictor<T>::Scratch::reset() noexcept {
+  state_->workspace.reset();
+}
+
+template <class T>
+void Predictor<T>::Scratch::continue_from(const Scratch& other) {
+  if (!state_ || !other.state_ || state_->predictor != other.state_->predictor)
+    throw Error("state belongs to another predictor");
+  state_->workspace.continue_from(other.state_->workspace);
+}
+
+template <class T>
+Predictor<T>::Predictor(const Network<T>& network, Loss::Link link,
+                        const Quantization& quantization)
+    : Predictor(network, link, quantization, false) {}
+
 // The network is read here and in `update` alone; it may be trained or deleted meanwhile.
 template <class T>
 Predictor<T>::Predictor(const Network<T>& network, Loss::Link link,
-                        const Quantization& quantization) {
+                        const Quantization& quantization, bool streams) {
   const engine::Reading guard(*network.state_);
-  shared_ = Owned(new Shared{std::make_shared<State>(*network.state_, link, quantization)});
+  shared_ =
+      Owned(new Shared{std::make_shared<State>(*network.state_, link, quantization, streams)});
 }
 
 template <class T>
@@ -193,18 +213,21 @@ void Predictor<T>::predict(const T* in, std::int64_t in_stride, T* out, std::int
 template <class T>
 void Predictor<T>::predict_checked(std::span<const T> in, std::span<T> out,
                                    Scratch& scratch) const {
+  const bool streams = shared_->state->streams;
+  const std::string from = streams ? "frames" : "in";
+  const std::string each = streams ? "frames" : "rows";
   const auto given = static_cast<std::int64_t>(in.size());
   const std::int64_t rows = given / inputs();
   if (rows * inputs() != given) {
-    throw Error("in has " + std::to_string(given) + " values; the network expects rows of " +
-                std::to_string(inputs()));
+    throw Error(from + " has " + std::to_string(given) + " values; the network expects " + each +
+                " of " + std::to_string(inputs()));
   }
   if (static_cast<std::int64_t>(out.size()) != rows * outputs()) {
-    throw Error("out has " + std::to_string(out.size()) + " values; " + std::to_string(rows) +
-                " rows give " + std::to_string(rows * outputs()));
+    throw Error("out has " + std::to_string(out.size()) + " values; " + std::to_string(rows) + " " +
+                each + " give " + std::to_string(rows * outputs()));
   }
   if (!scratch.state_ || scratch.state_->predictor != shared_->state)
-    throw Error("scratch belongs to another predictor");
+    throw Error(std::string(streams ? "state" : "scratch") + " belongs to another predictor");
   const std::vector<std::int64_t>& categories = shared_->state->categories;
   if (!categories.empty())
     engine::check_categories(view(in, inputs()), categories, shared_->state->missing, "in");
@@ -213,7 +236,7 @@ void Predictor<T>::predict_checked(std::span<const T> in, std::span<T> out,
   for (std::int64_t done = piece; done < rows; done += piece) {
     const RowsView later = view(in.subspan(static_cast<std::size_t>(done * inputs())), inputs());
     if (overlaps(later, out.data(), out.data() + done * outputs()))
-      throw Error("rows of out must not lie in the memory of later rows of in");
+      throw Error(each + " of out must not lie in the memory of later " + each + " of " + from);
   }
   predict(in.data(), inputs(), out.data(), outputs(), rows, scratch);
 }

@@ -164,7 +164,7 @@ class InputGradient {
 };
 
 template <class T>
-class ConvolutionStage final : public Stage<T>, public Infers<T> {
+class ConvolutionStage final : public Stage<T>, public Infers<T>, public Streams<T> {
  public:
   ConvolutionStage(const StageContext<T>& c, const KernelWindows& windows)
       : kernels_(c.kernels),
@@ -273,12 +273,35 @@ class ConvolutionStage final : public Stage<T>, public Infers<T> {
     return x_form_.is_copied() ? block_ * x_form_.copy_image() * std::int64_t{sizeof(T)} : 0;
   }
 
+  // One position, of a time axis of one: `kept` is a ring of the frames that a window spans.
+  // y(f) = b(f) + sum over kernel position and channel, in this order, of x W. x: 1 x channels
+  std::int64_t stream_size() const override {
+    return windows_.x.size > 1 ? windows_.x.span() * channels_ : 0;
+  }
+  void stream(const InferArgs<T>& p, T* kept, std::int64_t position) const noexcept override {
+    const model::Window& w = windows_.x;
+    const std::int64_t newest = position % w.span();
+    std::copy_n(p.x, channels_, kept + newest * channels_);
+    auto* window = static_cast<T*>(p.scratch);
+    std::int64_t frame = newest + 1 == w.span() ? 0 : newest + 1;
+    for (std::int64_t k = 0; k < w.size; ++k) {
+      std::copy_n(kept + frame * channels_, channels_, window + k * channels_);
+      frame += w.dilation;
+      if (frame >= w.span()) frame -= w.span();
+    }
+    const T* weight = parameters_.at(weight_);
+    kernels_.forward_row({weight_->shape, weight, parameters_.at(bias_), kLinear}, window, p.y,
+                         nullptr);
+  }
+
  private:
   /// Rows of a panel that a thread owns together: whole tiles of most sizes.
   static constexpr std::int64_t kShareRows = 24;
   /// Of L1 for each output whose x and dy are used again and again: more than their lines, since
   /// strides are often powers of two, which use few sets of the cache.
   static constexpr std::int64_t kGradientOutputBytes = 576;
+
+  static constexpr kernels::ActivationFunction<T> kLinear{kernels::ActivationKind::linear, {}};
 
   bool is_sequence() const { return windows_.y.inputs == 1 && windows_.y.size == 1; }
 

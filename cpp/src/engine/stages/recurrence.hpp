@@ -40,7 +40,8 @@ template <class T>
 class RecurrentStage final : public Stage<T>,
                              public Joins<T>,
                              public BoundsGradient,
-                             public Infers<T> {
+                             public Infers<T>,
+                             public Streams<T> {
  public:
   RecurrentStage(const RecurrentLayer& options, const StageContext<T>& c, const Cell<T>& cell)
       : kernels_(c.kernels),
@@ -126,17 +127,21 @@ class RecurrentStage final : public Stage<T>,
   // The same, with nothing kept. x: (n t) x f
   void infer(const InferArgs<T>& p) const noexcept override {
     const std::int64_t rows = p.rows / time_;
-    run(tables_in(static_cast<std::uint8_t*>(p.scratch), rows), {0, rows}, p.x, p.x_stride,
-        output(p.y, p.y_stride),
+    run(tables_in(p.scratch, rows), {0, rows}, p.x, p.x_stride, output(p.y, p.y_stride),
         has_lengths_ ? kernels::RowLengths<T>{p.xs[1], p.x_strides[1], 0}
                      : kernels::RowLengths<T>{});
   }
   bool infers_in_place() const override { return false; }
+
+  // One step, of a time axis of one: the states lie in `kept`. x: 1 x f
+  std::int64_t stream_size() const override { return (cell_.has_cell ? 2 : 1) * stride_; }
+  void stream(const InferArgs<T>& p, T* kept, std::int64_t) const noexcept override {
+    run(tables_in(p.scratch, 1, kept), {0, 1}, p.x, p.x_stride, output(p.y, p.y_stride), {});
+    std::copy_n(p.y, units_, kept);
+  }
+
   std::int64_t infer_scratch_bytes(std::int64_t rows) const override {
-    const std::int64_t beside = cell_.sums == Sums::beside ? 1 : 0;
-    const std::int64_t states = cell_.has_cell ? 2 : 1;
-    const std::int64_t of_row = checked_product(time_ + beside, gates_stride_) + states * stride_;
-    return checked_product(rows / time_, of_row * static_cast<std::int64_t>(sizeof(T)));
+    return checked_product(rows / time_, (sums_size() + stream_size()) * std::int64_t{sizeof(T)});
   }
 
   // dy: as y, dx: as x
@@ -263,23 +268,19 @@ class RecurrentStage final : public Stage<T>,
             {cells_.data(), (time_ + 1) * stride_, stride_}};
   }
 
-  /// Tables of which only what a step needs is kept, in memory of infer_scratch_bytes().
-  RecurrentTables<T> tables_in(std::uint8_t* scratch, std::int64_t rows) const {
-    auto* next = reinterpret_cast<T*>(scratch);
-    const auto take = [&](std::int64_t size) {
-      T* data = next;
-      next += rows * size;
-      return data;
-    };
-    RecurrentTables<T> tables;
-    tables.gates = {take(time_ * gates_stride_), time_ * gates_stride_, gates_stride_};
-    if (cell_.sums == Sums::beside) tables.sums = {take(gates_stride_), gates_stride_, 0};
-    if (cell_.sums == Sums::before) tables.sums = tables.gates;
-    T* states = next;
-    tables.states = {take(stride_), stride_, 0};
-    if (cell_.has_cell) tables.cells = {take(stride_), stride_, 0};
-    std::fill(states, next, T(0));
-    return tables;
+  /// In memory of infer_scratch_bytes(). The states go on from those given, or begin with zeros.
+  RecurrentTables<T> tables_in(void* scratch, std::int64_t rows, T* states = nullptr) const {
+    auto* numbers = static_cast<T*>(scratch);
+    if (!states) {
+      states = numbers + rows * sums_size();
+      std::fill_n(states, rows * stream_size(), T(0));
+    }
+    return tables_of_step(cell_, {numbers, time_ * gates_stride_, gates_stride_},
+                          {states, stride_, 0}, rows);
+  }
+  /// Numbers of a row's gates at all steps and of the sums beside them at one.
+  std::int64_t sums_size() const {
+    return checked_product(time_ + (cell_.sums == Sums::beside ? 1 : 0), gates_stride_);
   }
 
   /// The time steps of some rows. from: (n t) x f, to: of y, lengths: of the first row on
@@ -288,13 +289,14 @@ class RecurrentStage final : public Stage<T>,
     const bool beside = cell_.sums == Sums::beside;
     const TimeTable<T>& of_x = cell_.sums == Sums::before ? tables.sums : tables.gates;
     const TimeTable<T>& of_state = cell_.sums == Sums::none ? tables.gates : tables.sums;
-    kernels_.forward({weight_.shape, parameters_.at(&weight_), parameters_.at(bias_), from,
-                      from_stride, of_x.data, of_x.step, rows.begin * time_, rows.end * time_, 0,
-                      weight_.shape.panels(), blocking_.forward_inputs});
+    const std::int64_t first = rows.begin * time_;
+    add_product({from + first * from_stride, from_stride}, weight_, bias_, blocking_, false,
+                {of_x.data + first * of_x.step, of_x.step}, rows.size() * time_);
     for (std::int64_t s = 0; s < time_; ++s) {
       const std::int64_t t = position(s);
       const auto state = tables.states.template at<const T>(rows.begin, t);
-      add_state(state, of_state.at(rows.begin, t), rows.size(), beside);
+      add_product(state, recurrent_weight_, recurrent_bias_, recurrent_blocking_, !beside,
+                  of_state.at(rows.begin, t), rows.size());
       const bool last = s + 1 == time_;
       const auto y_rows = to.at(rows.begin, t);
       lengths.position = t;
@@ -322,19 +324,19 @@ class RecurrentStage final : public Stage<T>,
     return {cell_.activation, rows, units_, stride};
   }
 
-  /// sums += state U, or begun with the bias of sums that are the state's alone
-  void add_state(const kernels::StepRows<const T>& state, const kernels::StepRows<T>& sums,
-                 std::int64_t rows, bool alone) const noexcept {
-    const T* bias = parameters_.at(recurrent_bias_);
-    const kernels::PanelShape& shape = recurrent_weight_.shape;
-    const T* weight = parameters_.at(&recurrent_weight_);
+  /// sums = bias + from W, or sums += from W if it `adds`
+  void add_product(const kernels::StepRows<const T>& from, const Parameter& w, const Parameter* b,
+                   const Blocking& blocking, bool adds, const kernels::StepRows<T>& sums,
+                   std::int64_t rows) const noexcept {
+    const T* weight = parameters_.at(&w);
+    const T* bias = parameters_.at(b);
     if (rows == 1) {
-      kernels_.forward_row({shape, weight, alone ? bias : sums.data, kLinear}, state.data,
-                           sums.data, nullptr);
-      return;
+      const T* start = adds ? sums.data : bias;
+      kernels_.forward_row({w.shape, weight, start, kLinear}, from.data, sums.data, nullptr);
+    } else {
+      kernels_.forward({w.shape, weight, bias, from.data, from.stride, sums.data, sums.stride, 0,
+                        rows, 0, w.shape.panels(), blocking.forward_inputs, adds});
     }
-    kernels_.forward({shape, weight, bias, state.data, state.stride, sums.data, sums.stride, 0,
-                      rows, 0, shape.panels(), recurrent_blocking_.forward_inputs, !alone});
   }
 
   // dx = dsums W^T, in parts whose panels fit what the steps used. rows: (row, time)

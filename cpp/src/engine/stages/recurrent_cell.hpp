@@ -45,4 +45,16 @@ struct RecurrentTables {
   TimeTable<T> cells;   // before each step, and behind the last one
 };
 
+/// Tables of which only what a step needs is kept: sums behind `gates`, which has `rows` rows, and
+/// cells behind `states`.
+template <class T>
+RecurrentTables<T> tables_of_step(const Cell<T>& cell, const TimeTable<T>& gates,
+                                  const TimeTable<T>& states, std::int64_t rows) {
+  RecurrentTables<T> tables{gates, {}, states, {}};
+  if (cell.sums == Sums::beside) tables.sums = {gates.data + rows * gates.row, gates.step, 0};
+  if (cell.sums == Sums::before) tables.sums = gates;
+  if (cell.has_cell) tables.cells = {states.data + rows * states.row, states.row, 0};
+  return tables;
+}
+
 }  // namespace chainrule::engine

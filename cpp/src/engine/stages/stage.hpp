@@ -60,7 +60,7 @@ struct Cost {
 /// gradients with respect to them; `dx.data` is null where no stage needs it. The plan sets them; a
 /// stage keeps for the backward pass only what these do not tell. What only a few stages can do is
 /// an interface of its own: Joins, AddsToGradient, GivesGradientProduct, BoundsGradient,
-/// TakesNonzeros, ReadsRows, Infers, InfersProduct.
+/// TakesNonzeros, ReadsRows, Infers, InfersProduct, Streams.
 template <class T>
 class Stage {
  public:
