@@ -92,6 +92,18 @@ def test_of_one_feature_and_of_tokens() -> None:
     assert_array_equal(net.predict([each[:, None] for each in x]), net.predict([filled, lengths]))
 
 
+def test_folds_and_diagnoses() -> None:
+    y, options = np.arange(ROWS) % CLASSES, {"loss": "cross_entropy", "epochs": 1}
+    x = dict(zip(("steps", "length"), padded(), strict=True))
+    found, expected = (
+        cr.cross_validate(network(), given, y, folds=3, return_predictions=True, **options)
+        for given in (SEQUENCES, x)
+    )
+    assert_array_equal(found.predictions, expected.predictions)
+    reports = [str(network().diagnose(given, y, loss="cross_entropy")) for given in (SEQUENCES, x)]
+    assert reports[0] == reports[1]
+
+
 def test_rows_for_two_inputs_stay_what_they_are() -> None:
     net = network()
     x, lengths = padded(SEQUENCES[:1])
