@@ -14,6 +14,7 @@ from chainrule import _core
 from chainrule.atomic_file import write_atomically
 from chainrule.cli import dataset, speed
 from chainrule.cli.file_kinds import BENCHMARK
+from chainrule.cli.known import refuse_several
 from chainrule.cli.network import network
 from chainrule.cli.output import output_path
 from chainrule.cli.speed import Speed, Work
@@ -70,6 +71,7 @@ def _of_model(options: argparse.Namespace) -> list[Work]:
         if getattr(options, name) is not None:
             raise ValueError(f"--{name.replace('_', '-')} is for bench without a model file")
     net = load(options.model)
+    refuse_several(net, options.model)
     return _predictions(Path(options.model).name, net, speed.made_up_rows(net))
 
 

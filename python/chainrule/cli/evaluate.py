@@ -21,9 +21,9 @@ def run(options: argparse.Namespace) -> int:
     saved = tabular.model_of(net, options.model)
     if saved is not None:
         return _of_table(options, saved)
+    known = Known.of(net, options.model)
     if net.loss is None:
         raise ValueError(f"{options.model}: the network has no loss; it was never trained")
-    known = Known.of(net, options.model)
     rows = dataset.read_part(options.data, options.part, TableOptions.of(options), known=known)
     if rows.features == net.inputs:  # otherwise evaluate says what is wrong
         check_rows(rows, net, net.loss, options.data)

@@ -25,12 +25,9 @@ def run(options: argparse.Namespace) -> int:
     path = output_path(name, PAGE, inputs=inputs, overwrite=options.overwrite)
     net = load(options.model)
     refuse_table(net, options.model, "explain")
-    graph = net._graph
-    if graph is None or len(graph.inputs) > 1 or len(graph.outputs) > 1:
-        raise ValueError(f"{options.model}: tables are for networks of one input and one output")
+    known = Known.of(net, options.model)
     if net.loss is None:
         raise ValueError(f"{options.model}: the network has no loss; it was never trained")
-    known = Known.of(net, options.model)
     rows = dataset.read_part(options.data, options.part, TableOptions.of(options), known=known)
     if options.row >= len(rows.x):
         raise ValueError(f"--row {options.row}: there are rows 0 to {len(rows.x) - 1}")

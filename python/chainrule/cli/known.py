@@ -24,15 +24,37 @@ class Known:
     classes: int | None = None  # 0 if it predicts numbers; None if it was never trained
 
     @classmethod
-    def of(cls, net: Network, model: str, loss: Loss | None = None) -> Known:
-        """Return what a network knows."""
+    def of(
+        cls, net: Network, model: str, loss: Loss | None = None, *, labelled: bool = True
+    ) -> Known:
+        """Return what a network knows, for rows that are `labelled` or not.
+
+        Raises
+        ------
+        ValueError
+            If it has several inputs, or several outputs that labels are needed for.
+        """
+        refuse_several(net, model, outputs=labelled)
         return cls(
             model,
             net._built_core().inputs,
             net.feature_names,
-            net.class_names,
+            net._names_of("class_names", None),
             net.target_name,
             _classes(net, loss or net.loss),
+        )
+
+
+def refuse_several(net: Network, model: str, *, outputs: bool = True) -> None:
+    """Raise ValueError if a network has several inputs, or several `outputs`."""
+    core = net._built_core()
+    names, what = core.input_names, "inputs"
+    if len(names) < 2 and outputs:
+        names, what = core.output_names, "outputs"
+    if len(names) > 1:
+        raise ValueError(
+            f"{model} has several {what} ({listed(names)}), which files of rows cannot tell "
+            "apart: load it in Python, where a dict has the arrays of each"
         )
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,7 +20,8 @@ def pad_sequences(
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Put sequences of different length into rows of one length, with zeros behind their ends.
 
-    Recurrent layers take both results, as two inputs, and go by the lengths.
+    Recurrent layers take both results, as two inputs, and go by the lengths. `Sequential.fit` does
+    this itself for a list of sequences.
 
     Parameters
     ----------
@@ -53,22 +55,37 @@ def pad_sequences(
     >>> lengths.ravel()
     array([3, 1])
     """
+    return padded(sequences, time, "sequences")
+
+
+def padded(
+    sequences: Iterable[ArrayLike],
+    time: int | None,
+    name: str,
+    features: tuple[int, ...] | None = None,
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the same; errors call the sequences `name`, and `features` are those of each step."""
     arrays: list[NDArray[Any]] = []
     for i, sequence in enumerate(sequences):
-        name = f"sequences[{i}]"
-        array = as_numbers(sequence, name=name)
+        called = f"{name}[{i}]"
+        array = as_numbers(sequence, name=called)
         array = array[:, None] if array.ndim == 1 else array
         if array.ndim != 2 or array.size == 0:
             raise ValueError(
-                f"{name} has shape {np.shape(array)}, expected (steps, features) with at least one "
-                "of each"
+                f"{called} has shape {np.shape(array)}, expected (steps, features) with at least "
+                "one of each"
             )
         if arrays and array.shape[1] != arrays[0].shape[1]:
             raise ValueError(
-                f"{name} has {array.shape[1]} features and sequences[0] has {arrays[0].shape[1]}"
+                f"{called} has {array.shape[1]} features and {name}[0] has {arrays[0].shape[1]}"
+            )
+        if features is not None and array.shape[1] != math.prod(features):
+            raise ValueError(
+                f"{called} has {array.shape[1]} features; the input expects {math.prod(features)}, "
+                f"of shape {(time, *features)}"
             )
         if time is not None and len(array) > time:
-            raise ValueError(f"{name} has {len(array)} steps, more than time = {time}")
+            raise ValueError(f"{called} has {len(array)} steps, more than time = {time}")
         arrays.append(array)
     if not arrays:
         raise ValueError("there are no sequences")

@@ -64,15 +64,11 @@ def sample(
         x, y = x.tocsr()[indices].toarray(), _taken(y, indices)
     graph = net._graph
     if graph is not None and net._several_inputs:
-        names = [node.name for node in graph.inputs]
-        given = by_name("x", "input", x, names)
-        if any(map(is_lazy, given)):
-            given = [np.asarray(part[:most]) for part in given]
+        given = net._by_input(net._only(x))
+        if any(map(is_lazy, given.values())):
+            given = {name: np.asarray(part[:most]) for name, part in given.items()}
             y = _first(y, most)
-        parts = [
-            net._in_order(part, as_features, part=name)[0]
-            for part, name in zip(given, names, strict=True)
-        ]
+        parts = [net._in_order(part, as_features, part=name)[0] for name, part in given.items()]
         if len({*map(len, parts)}) > 1:
             raise ValueError(f"the inputs have {', '.join(str(len(each)) for each in parts)} rows")
     else:

@@ -222,7 +222,7 @@ def diagnose(
     of_outputs = [*ends] if ends else [(np.ascontiguousarray(y_values), chosen, core.outputs)]
     data = measure_data(np.concatenate(tables, axis=1), scaled, of_outputs, not_finite)
     measures, value = measure_layers(core.copy(), patient._graph, values, y_values, chosen, by)
-    findings = data_findings(data, list(net.feature_names or []))
+    findings = data_findings(data, _column_names(net, tables))
     findings += layer_findings(measures, root_mean_square(scaled), value)
     trial, curvature = None, None
     if np.isfinite(value):
@@ -230,6 +230,18 @@ def diagnose(
         curvature = measure_curvature(core, patient.layers, values, y_values, chosen, by)
         findings += rate_findings(trial, curvature)
     return Diagnosis(findings, measures, data, trial, curvature, value)
+
+
+def _column_names(net: Any, tables: list[Any]) -> list[str]:
+    """Return names of the columns of all inputs side by side; nothing where there are none."""
+    names = net.feature_names or []
+    if not isinstance(names, dict):
+        return list(names)
+    told = []
+    for entry, rows in zip(net._graph.inputs, tables, strict=True):
+        places = [f"{entry.name}[{column}]" for column in range(rows.shape[1])]
+        told += names.get(entry.name, places)
+    return told
 
 
 def _reaching_weights(net: Any, tables: list[Any]) -> list[Any]:

@@ -189,9 +189,9 @@ class Named(ABC):
 
     def _learn_feature_names(self, x: Any) -> None:
         """Take over the names of a frame's columns where the network has none."""
-        parts = self._named_parts("feature_names")
+        parts, x = self._named_parts("feature_names"), self._only(x)
         if not parts:
-            self._learn_names("feature_names", None, column_names(self._only(x)), "x")
+            self._learn_names("feature_names", None, column_names(x), "x")
         elif isinstance(x, Mapping | list | tuple):
             for part, table in zip(parts, by_name("x", "input", x, parts), strict=True):
                 name = f"x[{part!r}]"

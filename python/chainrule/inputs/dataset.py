@@ -39,7 +39,8 @@ class Dataset:
     Parameters
     ----------
     x : array_like of shape (rows, inputs), or mapping or sequence of such
-        As in `Sequential.fit`. A list of tables is one for each input.
+        As in `Sequential.fit`. A list of tables is one for each input; of sequences of different
+        length it takes what `data.pad_sequences` makes.
     y : array_like, or mapping or sequence of such, optional
         As in `Sequential.fit`; `predict` does without.
     sample_weight : array_like of shape (rows,), optional

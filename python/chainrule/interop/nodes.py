@@ -15,6 +15,7 @@ from chainrule.layers import Input, Layer
 from chainrule.layers.layer import SymbolicTensor
 from chainrule.network.graph import chain, trace
 from chainrule.network.network import Network
+from chainrule.network.predicting import linked
 from chainrule.network.sequential import Sequential
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ def predictions(net: Network, rows: Sequence[Array], *, probabilities: bool = Fa
         flat = [np.ascontiguousarray(each).reshape(len(each), -1) for each in rows]
         beside = core.predict(flat, _ROWS_AT_A_TIME)
         made = net._shaped(beside)
+        if probabilities:
+            linked(net, made)
     return [*made.values()] if isinstance(made, dict) else [made]
 
 

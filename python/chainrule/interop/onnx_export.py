@@ -142,10 +142,10 @@ def onnx_bytes(
         graph.begin(prefix_of(node), operands, tensors[node.inputs[0]][1])
         add_layer(graph, node)
         tensors[node.name] = graph.current, node.shape
-    for name in outputs:
+    for index, name in enumerate(outputs):
         tensor, shape = tensors[name]
         graph.begin("link", [tensor], shape)
-        link = LINKS.get(net._link_to_apply()) if output == "probabilities" else None
+        link = LINKS.get(net._link_to_apply(index)) if output == "probabilities" else None
         if link is not None:
             graph.add(link.onnx_operator, **link.onnx_attributes)
         graph.output("y" if len(outputs) == 1 else name)

@@ -18,7 +18,7 @@ from chainrule.errors import ExportError
 from chainrule.interop.affine import affine_of
 from chainrule.interop.assembly import Assembly
 from chainrule.interop.difference import relative_differences, sample_rows
-from chainrule.interop.nodes import built_core, nodes_of
+from chainrule.interop.nodes import built_core, is_chain, nodes_of
 from chainrule.layers import Activation as ActivationLayer
 from chainrule.layers import Dense, Dropout
 from chainrule.losses.link import LINKS
@@ -171,6 +171,16 @@ def to_sklearn(net: Network, classes: Sequence[Any] | None = None) -> MLPClassif
     """
     neural_network = _neural_network()
     inputs = built_core(net).inputs
+    shapes, nodes, outputs = nodes_of(net)
+    if not is_chain(shapes, nodes, outputs):
+        raise ValueError(
+            "scikit-learn cannot hold this network: it is no chain of layers with one input and "
+            "one output; to_sklearn(net.subnetwork(output)) takes an output that is one"
+        )
+    if any(len(shape) > 1 for shape in shapes.values()):
+        raise ValueError(
+            "scikit-learn cannot hold this network: it is no chain of layers that read flat rows"
+        )
     if net.layers[0].categories(inputs):
         raise ValueError(
             f"scikit-learn cannot hold this network: {net.layers[0]!r} is none of its layers"

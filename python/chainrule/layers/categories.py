@@ -161,6 +161,12 @@ class Embedding(TrainedLayer):
     >>> cr.Sequential([net.layers[0]], seed=0).predict(x)[:, 4:]
     array([[ 0.5 , -1.  ],
            [ 0.25,  2.  ]], dtype=float32)
+
+    Sequences of 10 tokens, each of which has its row of one table at every step:
+
+    >>> tokens = [cr.Input(10), Embedding(1000, 8), cr.Reshape((10, 8)), cr.GRU(16), cr.Dense(2)]
+    >>> cr.Sequential(tokens, seed=0).predict(np.arange(20).reshape(2, 10)).shape
+    (2, 2)
     """
 
     kind = "embedding"

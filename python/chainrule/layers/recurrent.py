@@ -62,7 +62,8 @@ class RecurrentLayer(TrainedLayer):
     Examples
     --------
     >>> import chainrule as cr
-    >>> x, lengths = cr.data.pad_sequences([[1.0, 2.0, 3.0], [4.0]])
+    >>> sequences = [[[1.0], [2.0], [3.0]], [[4.0]]]
+    >>> x, lengths = cr.data.pad_sequences(sequences)
     >>> steps, length = cr.Input((3, 1), name="steps"), cr.Input(1, name="length")
     >>> h = cr.LSTM(2, return_sequences=True)([steps, length])
     >>> net = cr.Network(inputs=[steps, length], outputs=h, seed=0)
@@ -70,6 +71,11 @@ class RecurrentLayer(TrainedLayer):
     array([[ True,  True],
            [False, False],
            [False, False]])
+
+    A list of sequences is padded so by `Sequential.fit`, `predict` and the others:
+
+    >>> bool((net.predict(sequences) == net.predict([x, lengths])).all())
+    True
     """
 
     _reads_axes = True

@@ -209,14 +209,19 @@ class Compiled(Reading):
             for layer in last
         )
 
-    def _link_to_apply(self) -> str:
-        """Return what makes probabilities of the outputs: "linear" if they are such already."""
+    def _link_to_apply(self, output: int = 0) -> str:
+        """Return what makes probabilities of an output: "linear" if they are such already.
+
+        Of several outputs also where they are no probabilities.
+        """
         loss = self._chosen_loss(None)
-        link = str(loss._core.link)
-        if link == "identity":
+        if isinstance(loss, OutputLosses):
+            loss = loss.losses[output]
+        elif loss._core.link == "identity":
             raise ValueError(f"{loss.kind} has no link to probabilities; use predict")
-        own = self._ends_with(link) and not loss.from_logits
-        return "linear" if own else link
+        link = str(loss._core.link)
+        own = self._ends_with(link, output) and not loss.from_logits
+        return "linear" if own or link == "identity" else link
 
     def _shaped(self, outputs: NDArray[Any]) -> Any:
         """Return the core's outputs in their shapes, several by name."""

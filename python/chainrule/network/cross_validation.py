@@ -173,7 +173,7 @@ def cross_validate(
     data = x
     if not isinstance(x, Dataset):
         weights = [options.pop(name, None) for name in ("sample_weight", "class_weight")]
-        data, y = Dataset(x, y, *weights), None
+        data, y = Dataset(net._only(x), y, *weights), None
     assert isinstance(data, Dataset)
     chosen = _chosen_folds(net, data, folds, seed, stratify, options)
     calls = []

@@ -69,7 +69,9 @@ def fit(
         flattened. A data frame's columns are matched by name, see `feature_names`. SciPy's
         sparse matrices are taken too, CSR without a copy; the first layer must then be Dense,
         or Dense behind a Rescaling without offset. A `Dataset` has x and all else, and spares
-        further calls the checks.
+        further calls the checks. Of an input of shape (time, features) with one of their lengths,
+        see `layers.RecurrentLayer`, a list of sequences (steps, features) of different length is
+        taken for both: where there are others, in a mapping that leaves the lengths out.
     y : array_like, or mapping or sequence of such
         The targets; for several outputs those of each, by name or in their order.
         Integer labels (rows,) or probability rows (rows, outputs) for cross_entropy, else
@@ -77,7 +79,8 @@ def fit(
         output included, the names of classes are taken, see `class_names`. SciPy's sparse
         matrices (rows, outputs) are taken too, CSR without a copy; only metrics, which need all
         outputs at once, make a table of them. Of an output with several positions, such as
-        (time, classes), labels or rows for each of them.
+        (time, classes), labels or rows for each of them; where x is a list of sequences, also a
+        list of as many for each. Steps behind the end of a sequence then weigh 0.
     loss : str, Loss or function, or mapping or sequence of such, optional
         Default: the one last used. A function is called as `chainrule.losses.Custom` says. Of
         several outputs, one for all of them or one for each.

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from chainrule import _core
 from chainrule.inputs.lazy_rows import LazyRows
 from chainrule.inputs.several import core_rows
+from chainrule.network.measuring import evaluate
 from chainrule.network.observer import Observer
-from chainrule.network.output_losses import loss_weights_of
+from chainrule.network.output_losses import OutputLosses, loss_weights_of
 
 if TYPE_CHECKING:
     from chainrule.inputs.checked_data import CheckedData
@@ -71,7 +72,13 @@ def full_batch_observer(
             self._progress.batch(1, loss)
             if self._callbacks.wants_batches:
                 self._callbacks.on_batch_end(self._seen, self._epoch, 1, {"loss": loss})
-            return loss, report.losses
+            losses = report.losses
+            if isinstance(self._loss, OutputLosses) and len(losses.means) != len(self._loss.names):
+                # Least squares know the sum of all errors alone.
+                _, _, losses = evaluate(
+                    net, data, self._loss, [], plan.batch_size, plan.num_threads, "auto"
+                )
+            return loss, losses
 
         def trained(self, loss: float, losses: _core.LossSum, learning_rate: float) -> None:
             super().trained(loss, losses, learning_rate)

@@ -175,11 +175,13 @@ def gradient_check(
 
     _, dx = run()
     gradients, movable, first = dict(wide.gradients), {}, 0
-    held = np.array(wide.layers[0].categories(core.inputs) or np.zeros(core.inputs)) > 0
     for (name, rows), node in zip(features.items(), wide._graph.inputs, strict=True):
         own = slice(first, first + rows.shape[1])
         first = own.stop
-        free = ~held[own] & (not wide._graph.holds_lengths(node.name))
+        free = np.full(rows.shape[1], not wide._graph.holds_lengths(node.name))
+        for reader in wide._graph.nodes:
+            if reader.layer is not None and node.name in reader.inputs:
+                free &= np.array(reader.layer.categories(rows.shape[1]) or 0) == 0
         movable[name] = np.flatnonzero(np.broadcast_to(free, rows.shape))
         if movable[name].size:
             gradients[name] = dx[:, own]

@@ -129,6 +129,24 @@ class Graph:
             for node in self.nodes
         )
 
+    def sequence_inputs(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
+        """Return for each input of lengths the one whose sequences have them, if it is only one.
+
+        `shapes` are those of a row of each node.
+        """
+        lengths = [node.name for node in self.inputs if self.holds_lengths(node.name)]
+        found = {}
+        for length in lengths:
+            owners = {node.name for node in self.inputs} - {*lengths}
+            for node in self.nodes:
+                if isinstance(node.layer, RecurrentLayer) and node.inputs[1:] == (length,):
+                    time = shapes[node.inputs[0]][0]
+                    sources = self.leading_to(node.inputs[:1]).inputs
+                    owners &= {each.name for each in sources if each.shape[0] == time}
+            if len(owners) == 1:
+                (found[length],) = owners
+        return found
+
     def __getitem__(self, name: str) -> Node:
         """Return the node of a name."""
         return next(node for node in self.nodes if node.name == name)

@@ -20,7 +20,7 @@ from chainrule.network.measuring import INFERENCE_ROWS
 from chainrule.network.output_losses import OutputLosses
 from chainrule.network.training_data import rows_of
 
-__all__ = ["predict", "predict_proba"]
+__all__ = ["linked", "predict", "predict_proba"]
 
 
 def predict(
@@ -135,14 +135,16 @@ def predict_proba(
     >>> net.predict_proba([[0.0, 0.0]])
     array([[0.5]], dtype=float32)
     """
+    net._link_to_apply()  # raises where there is none
+    return linked(net, predict(net, x, batch_size=batch_size, num_threads=num_threads))
+
+
+def linked(net: Compiled, outputs: Any) -> Any:
+    """Return outputs, of several by name, which become probabilities in place."""
     loss = net._chosen_loss(None)
-    link = "" if isinstance(loss, OutputLosses) else net._link_to_apply()
-    outputs = predict(net, x, batch_size=batch_size, num_threads=num_threads)
-    if isinstance(loss, OutputLosses):
-        for index, (part, each) in enumerate(zip(outputs.values(), loss.losses, strict=True)):
-            if each.from_logits or not net._ends_with(each._core.link, index):
-                _core.apply_link(each._core, part.reshape(-1, part.shape[-1]))
-        return outputs
-    if link != "linear":
-        _core.apply_link(loss._core, outputs.reshape(-1, outputs.shape[-1]))
+    losses = loss.losses if isinstance(loss, OutputLosses) else [loss]
+    parts = outputs.values() if isinstance(outputs, dict) else [outputs]
+    for index, (part, one) in enumerate(zip(parts, losses, strict=True)):
+        if net._link_to_apply(index) != "linear":
+            _core.apply_link(one._core, part.reshape(-1, part.shape[-1]))
     return outputs

@@ -19,6 +19,7 @@ from chainrule.inputs.data_names import Named
 from chainrule.inputs.lazy_inputs import LazyInputs
 from chainrule.inputs.lazy_rows import LazyRows, is_lazy
 from chainrule.inputs.several import Several, by_name, check_parts
+from chainrule.network.sequences import padded_inputs, refuse_ragged
 
 if TYPE_CHECKING:
     from chainrule.losses import Loss
@@ -33,6 +34,11 @@ class Reading(Named):
     """The part of `Network` that makes rows of its inputs of what callers pass."""
 
     _graph: Graph | None
+
+    @property
+    @abstractmethod
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of a row of each node."""
 
     @abstractmethod
     def build(self, inputs: int) -> None:
@@ -55,9 +61,9 @@ class Reading(Named):
         """
         if self._takes_in_place(x):
             return x
+        x = self._only(x)
         if self._several_inputs:
             return self._each_input(x, as_features)
-        x = self._only(x)
         return self._checked_rows(*self._in_order(x, as_features))
 
     def _as_rows(self, x: object, *, allow_single: bool = False) -> Any:
@@ -132,6 +138,8 @@ class Reading(Named):
         else:
             node = self._graph.inputs[0] if part is None else self._graph[part]
             check_channels_last(x, node.shape, name=name)
+            if isinstance(x, list | tuple):
+                refuse_ragged(self._graph, lambda: self._shapes, x, name, part)
 
     def _learn_axes(self, shape: tuple[int, ...]) -> None:
         """Take over the shape of rows, before the network is built for them."""
@@ -146,14 +154,24 @@ class Reading(Named):
         return self._graph is not None and len(self._graph.inputs) > 1
 
     def _only(self, x: object) -> object:
-        """Return what a mapping holds for an only input; other things as they are."""
+        """Return what a mapping holds for an only input; other things as they are.
+
+        Lists of sequences become rows and their lengths.
+        """
         if isinstance(x, np.ndarray):  # quicker to see than that something is no mapping
             return x
+        if self._several_inputs:
+            return self._padded(x)[0]
         if isinstance(x, Mapping) and self._graph is not None and len(self._graph.inputs) == 1:
             name = self._graph.inputs[0].name
             if name in x or not hasattr(x, "dtype"):
                 return by_name("x", "input", x, [name])[0]
         return x
+
+    def _padded(self, x: object) -> tuple[Any, NDArray[np.bool_] | None]:
+        """Return rows of several inputs, and the steps of sequences that a list has."""
+        assert self._graph is not None
+        return padded_inputs(self._graph, lambda: self._shapes, x)
 
     def _only_target(self, y: object) -> object:
         """Return what a mapping holds for an only output; other things as they are."""

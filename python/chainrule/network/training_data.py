@@ -12,7 +12,7 @@ import numpy as np
 from chainrule.inputs.arrays import as_weights, check_same_length
 from chainrule.inputs.checked_data import CheckedData, compares_classes, taken
 from chainrule.inputs.compressed_rows import Rows, as_rows, stored
-from chainrule.inputs.containers import is_sparse
+from chainrule.inputs.containers import as_array, is_plain, is_sparse
 from chainrule.inputs.dataset import Dataset
 from chainrule.inputs.lazy_rows import LazyRows, is_lazy
 from chainrule.inputs.positions import prepare_positions
@@ -26,6 +26,7 @@ from chainrule.layers import Dense
 from chainrule.losses import Custom
 from chainrule.network.class_weights import weighed
 from chainrule.network.output_losses import OutputLosses, loss_weights_of
+from chainrule.network.sequences import padded_targets
 
 if TYPE_CHECKING:
     from chainrule.inputs.streamed_rows import StreamedRows
@@ -92,10 +93,8 @@ def make_dataset(
         net._learn_feature_names(x)
     core = net._built_core()
     core.check_loss(loss._core)
-    outputs = core.outputs
     shape = net._output_shape()
-    if not sparse and compares_classes(loss, outputs) and len(shape) == 1:
-        y = net._labels(y, learn=learn_names)
+    y = _labels(net, y, loss, shape, learn=learn_names)
     targets = _targets(net, y, loss, shape, sparse=sparse)
     check_same_length(features, targets)
     weights = None
@@ -185,10 +184,9 @@ def _streamed(net: Compiled, data: Dataset, loss: Any, learn_names: bool) -> Che
     def targets(y: Any) -> Any:
         if isinstance(loss, OutputLosses):
             return _targets_of_outputs(net, y, loss, learn_names)
-        y = net._only_target(y)
-        if compares_classes(loss, net.outputs) and len(net._output_shape()) == 1:
-            y = net._labels(y, learn=learn_names)
-        return _targets(net, y, loss, net._output_shape(), sparse=is_sparse(y))
+        shape = net._output_shape()
+        y = _labels(net, net._only_target(y), loss, shape, learn=learn_names)
+        return _targets(net, y, loss, shape, sparse=is_sparse(y))
 
     rows.use(net._built_core(), targets)
     if rows.sample_weight is not None:
@@ -209,10 +207,9 @@ def _targets_of_outputs(net: Compiled, y: Any, loss: OutputLosses, learn_names: 
     parts = zip(loss.names, given, loss.losses, strict=True)
 
     def target(name: str, part: Any, one: Loss) -> Rows:
-        shape, called, sparse = net._output_shape(name), f"y[{name!r}]", is_sparse(part)
-        if not sparse and len(shape) == 1 and compares_classes(one, shape[-1]):
-            part = net._labels(part, learn=learn_names, part=name)
-        return _targets(net, part, one, shape, called, sparse=sparse)
+        shape = net._output_shape(name)
+        part = _labels(net, part, one, shape, learn=learn_names, part=name)
+        return _targets(net, part, one, shape, f"y[{name!r}]", sparse=is_sparse(part))
 
     return Several([target(*each) for each in parts])
 
@@ -237,6 +234,26 @@ def _check_takes(net: Compiled, rows: Any) -> None:
     """Raise ValueError where the layers cannot take rows whose numbers have been checked."""
     if not isinstance(rows, LazyRows):
         net._built_core().check_takes(core_rows(rows), finite=False)
+
+
+def _labels(
+    net: Compiled,
+    y: Any,
+    loss: Loss,
+    shape: tuple[int, ...],
+    *,
+    learn: bool,
+    part: str | None = None,
+) -> Any:
+    """Return labels in the place of names of classes, also of those of each position."""
+    if is_plain(y) or is_sparse(y) or not compares_classes(loss, shape[-1]):
+        return y
+    if len(shape) == 1:
+        return net._labels(y, learn=learn, part=part)
+    names = as_array(y, name="y" if part is None else f"y[{part!r}]")
+    if names.dtype.kind not in "OUT":
+        return y
+    return np.reshape(net._labels(names.reshape(-1), learn=learn, part=part), names.shape)
 
 
 def _targets(
@@ -290,6 +307,9 @@ def _several(
     learn_names: bool,
 ) -> CheckedData:
     """Return the data of a network of several inputs or outputs."""
+    inside = None
+    if net._several_inputs:
+        x, inside = net._padded(x)
     rows = net._rows_wherever(x)
     assert net._graph is not None
     if learn_names:
@@ -301,9 +321,11 @@ def _several(
         for name, part in zip(names, targets.parts, strict=True):
             check_same_length(rows, part, names=("x", f"y[{name!r}]"))
     else:
-        if compares_classes(loss, net.outputs) and len(net._output_shape()) == 1:
-            y = net._labels(y, learn=learn_names)
-        targets = _targets(net, y, loss, net._output_shape(), sparse=is_sparse(y))
+        shape = net._output_shape()
+        if inside is not None and _weighed_positions(net, loss) == inside.shape[1:]:
+            y, sample_weight = padded_targets(y, sample_weight, inside)
+        y = _labels(net, y, loss, shape, learn=learn_names)
+        targets = _targets(net, y, loss, shape, sparse=is_sparse(y))
         check_same_length(rows, targets)
     weights = None
     if sample_weight is not None:
