@@ -10,7 +10,7 @@ from chainrule.interop.assembly import Assembly, Tensor
 from chainrule.layers import AveragePooling, Cropping, Layer, MaxPooling, UpSampling, ZeroPadding
 
 __all__ = ["Windows", "borders_of", "cropped", "padded", "per_axis", "pooled", "up_sampled"]
-__all__ += ["windows_of"]
+__all__ += ["kernel_windows", "windows_of"]
 
 # What gives no numbers below 0.
 _NOT_NEGATIVE = frozenset({"relu", "relu6", "sigmoid", "hard_sigmoid", "softplus", "softmax"})
@@ -41,6 +41,19 @@ def windows_of(layer: Any, read: Sequence[int], made: Sequence[int]) -> list[Win
     strides = sizes if layer.strides is None else per_axis(layer.strides, len(extents))
     axes = zip(extents, made[:-1], sizes, strides, strict=True)
     return [_around(extent, count, size, stride) for extent, count, size, stride in axes]
+
+
+def kernel_windows(
+    layer: Any, kernel: Sequence[int], read: Sequence[int], made: Sequence[int]
+) -> list[Windows]:
+    """Return what a convolution's kernel spans along each axis of positions, as `windows_of`."""
+    axes = len(kernel)
+    dilations, strides = (per_axis(each, axes) for each in (layer.dilation, layer.strides))
+    spans = [(size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True)]
+    if layer.padding == "causal":
+        return [Windows(spans[0], strides[0], spans[0] - 1, 0)]
+    along = zip(read[:-1], made[:-1], spans, strides, strict=True)
+    return [_around(*axis) for axis in along]
 
 
 def _around(extent: int, count: int, size: int, stride: int) -> Windows:
