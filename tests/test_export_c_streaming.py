@@ -15,6 +15,7 @@ from compiled_c import (
     each_compiler,
     load,
     needs_compiler,
+    outputs,
     self_test,
 )
 from recurrent_networks import KINDS, chain, shaken
@@ -113,7 +114,15 @@ def random_network(seed):
 @pytest.mark.parametrize("seed", range(12))
 def test_random_networks(tmp_path, seed, rng) -> None:
     x = rng.normal(size=(3, TIME, FEATURES)).astype(np.float32)
-    check("gcc", random_network(seed), tmp_path, x)
+    net = random_network(seed)
+    _, steps = check("gcc", net, tmp_path, x)
+    # The sums are those of the code for whole sequences, term by term.
+    cr.export_c(net, tmp_path / "whole")
+    whole = outputs(load("gcc", tmp_path / "whole", "model"), "model", net, x)
+    for row, y in zip(x, whole, strict=True):
+        steps.library.model_reset(steps.state)
+        found = np.concatenate([steps(frame) for frame in row])
+        np.testing.assert_array_equal(found[-len(y) :], y)
 
 
 @needs_compiler
