@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from chainrule._core import __version__
 from chainrule.c_export.functions import called, definitions, needs_math, prefixed
 from chainrule.c_export.literals import COLUMNS, array, template
@@ -129,7 +131,17 @@ def _commented(statements: list[str], comment: str) -> list[str]:
     line = f"  {statements[0]}  /* {comment} */"
     if len(statements) == 1 and len(line) <= COLUMNS:
         return [line]
-    return [f"  /* {comment} */", *(f"  {each}" for each in statements)]
+    return [f"  /* {comment} */", *(line for each in statements for line in _lines(f"  {each}"))]
+
+
+def _lines(statement: str) -> list[str]:
+    """Return a statement with a margin, as lines whose arguments stand below each other."""
+    if len(statement) <= COLUMNS:
+        return [statement]
+    margin = " " * (statement.index("(") + 1)
+    return textwrap.wrap(
+        statement, COLUMNS, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _signature(model: Model, function: str) -> str:

@@ -3,6 +3,8 @@
 static void add_products(const float* x, float* y, size_t inputs, size_t outputs,
                          const float* weight) {
   for (size_t i = 0; i < inputs; ++i) {
-    for (size_t j = 0; j < outputs; ++j) y[j] += x[i] * weight[i * outputs + j];
+    const float value = x[i];
+    const float* row = weight + i * outputs;
+    for (size_t j = 0; j < outputs; ++j) y[j] += value * row[j];
   }
 }
