@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.c_export.operations import Array, Operation, call
 from chainrule.interop.nodes import NetworkNode
-from chainrule.interop.windows import Windows, borders_of, kernel_windows, per_axis, windows_of
+from chainrule.interop.windows import Windows, borders_of, per_axis, windows_of
 
 __all__ = ["Convolve", "Crop", "Pad", "Pool", "UpSample", "convolve", "crop", "global_pool", "pad"]
 __all__ += ["pool", "up_sample"]
@@ -43,7 +43,6 @@ class Convolve(OfPositions):
     weight: Array
     bias: Array
     windows: tuple[Windows, Windows]
-    dilation: tuple[int, int]
     name = "convolution"
 
     @property
@@ -59,13 +58,14 @@ class Convolve(OfPositions):
         """The channels, the extents of x, y and the kernel, the windows, and the arrays."""
         rows, columns = self.windows
         numbers = (self.columns, len(self.bias), *self.taken, *self.made_of_them)
-        windows = (*self.weight.shape[:2], rows.stride, columns.stride, *self.dilation)
-        return [*map(str, (*numbers, *windows, rows.before, columns.before)), *self.constants]
+        windows = (rows.size, columns.size, rows.stride, columns.stride)
+        others = (rows.dilation, columns.dilation, rows.before, columns.before)
+        return [*map(str, (*numbers, *windows, *others)), *self.constants]
 
     @property
     def kept(self) -> dict[str, tuple[str, int]]:
         """A ring of the frames that the kernel spans, and where the newest one comes."""
-        span, label = self.windows[1].size, self.nodes[0]
+        span, label = self.windows[1].span, self.nodes[0]
         if not self.streams or span == 1:
             return {}
         return {
@@ -78,7 +78,8 @@ class Convolve(OfPositions):
         if not self.kept:
             return super().statements(places, arguments, memory)
         kept = (f"{memory}->{name}" for name in self.kept)
-        numbers = (self.columns, len(self.bias), self.weight.shape[1], self.dilation[1])
+        along_time = self.windows[1]
+        numbers = (self.columns, len(self.bias), along_time.size, along_time.dilation)
         arrays = arguments[-len(self.constants) :]
         return [call("causal_convolution", *places, *kept, *numbers, *arrays)]
 
@@ -89,10 +90,8 @@ class Convolve(OfPositions):
         y = np.zeros((len(x), *self.made_of_them, len(self.bias)), x.dtype) + self.bias
         for place in np.ndindex(self.weight.shape[:2]):
             rows, columns = (
-                slice(at * step, at * step + count * w.stride, w.stride)
-                for at, step, count, w in zip(
-                    place, self.dilation, self.made_of_them, self.windows, strict=True
-                )
+                slice(at * w.dilation, at * w.dilation + count * w.stride, w.stride)
+                for at, count, w in zip(place, self.made_of_them, self.windows, strict=True)
             )
             y += image[:, rows, columns] @ self.weight[place]
         return y.reshape(len(x), -1)
@@ -192,16 +191,15 @@ class Crop(OfPositions):
 
 def convolve(node: NetworkNode) -> _Part:
     """Return the operation of Conv1D or Conv2D, without its activation."""
-    layer, weight, axes = node.layer, node.arrays["weight"], len(node.shape) - 1
-    windows = kernel_windows(layer, weight.shape[:axes], node.reads[0], node.shape)
+    weight = node.arrays["weight"]
+    windows = windows_of(node.layer, node.reads[0], node.shape)
     return _part(
         Convolve,
         node,
         columns=weight.shape[-2],
-        weight=weight[np.newaxis] if axes == 1 else weight,
+        weight=weight[np.newaxis] if weight.ndim == 3 else weight,
         bias=node.arrays.get("bias", np.zeros(node.columns)),
         windows=_two(windows, Windows(1, 1, 0, 0)),
-        dilation=_two(per_axis(layer.dilation, axes), 1),
     )
 
 
