@@ -45,6 +45,16 @@ def test_float(capsys, folder):
     assert contents(folder / "c") == contents(folder / "expected")
 
 
+def test_streaming(capsys, folder):
+    x = cr.Input((5, 2))
+    net = cr.Network(x, cr.GRU(3, return_sequences=True)(x), seed=0)
+    net.save("gru.safetensors")
+    printed(capsys, "gru.safetensors", "--out", "c", "--streaming")
+    cr.export_c(cr.load("gru.safetensors"), folder / "expected", name="gru", streaming=True)
+    assert contents(folder / "c") == contents(folder / "expected")
+    assert "void gru_step(gru_state* state," in (folder / "c" / "gru.h").read_text()
+
+
 def test_int8(capsys, folder):
     net = digits_model()
     argv = ["digits.safetensors", "--out", "c", "--dtype", "int8", "--data", "digits"]

@@ -329,6 +329,4 @@ def test_what_does_not_know_it_says_so(tmp_path) -> None:
     with pytest.raises((ValueError, NotImplementedError), match="conv2d"):
         cr.to_onnx(net, tmp_path / "net.onnx")
     with pytest.raises((ValueError, NotImplementedError), match="conv2d"):
-        cr.export_c(net, tmp_path)
-    with pytest.raises((ValueError, NotImplementedError), match="conv2d"):
         net.hessian(np.zeros((2, 4, 4, 1)), np.zeros((2, 1)), loss="mse")

@@ -56,7 +56,7 @@ class CExport:
     weight_bytes : int
         Size of the constants.
     scratch_bytes : int
-        Size of the memory that a call needs beside its stack frame.
+        Size of the memory that a call needs beside its stack frame; with `streaming` of the state.
     largest_difference : float
         From `Network.predict`, over the test vectors, relative to a row's largest output where
         that exceeds 1. It is that of the same arithmetic in NumPy, and the self-test's is that of
@@ -100,6 +100,7 @@ def export_c(
     calibration: object = None,
     validation_data: Sequence[object] | None = None,
     test_rows: object = None,
+    streaming: bool = False,
     overwrite: bool = False,
 ) -> CExport:
     """Write C99 that predicts without a heap: NAME.h, NAME.c and the self-test NAME_test.c.
@@ -125,6 +126,13 @@ def export_c(
     test_rows : array_like of shape (rows, inputs), optional
         The first 8 become the self-test's vectors. Default: those of `calibration`, else random
         numbers.
+    streaming : bool, default False
+        Whether the code goes through sequences frame by frame: NAME_step takes the next frame of
+        inputs of shape (time, features) and gives what `predict` gives at its position, behind a
+        recurrent layer without `return_sequences` what it gives for a sequence that ends there. A
+        NAME_state keeps what later frames need; NAME_reset begins a sequence, of any length. No
+        layer may need later frames or several at once: `Conv1D` has strides of 1 and padding
+        "causal", recurrent layers go forward. Of float32 alone, without probabilities.
     overwrite : bool, default False
         Whether files that are no earlier export of this name may be replaced too.
 
@@ -158,6 +166,8 @@ def export_c(
         raise ValueError(unknown_name("dtype", dtype, _DTYPES))
     if dtype == "int8" and calibration is None:
         raise ValueError("calibration: int8 needs rows of data to choose its scales from")
+    if streaming and dtype != "float32":
+        raise ValueError(f"streaming: needs dtype 'float32', got {dtype!r}")
     folder = Path(directory)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
@@ -168,11 +178,16 @@ def export_c(
         program, in_float = quantized(plain, data)
     else:
         program, in_float = lower(net, into_weights=True), []
-    model = _model(net, name, program)
-    vectors, largest = _vectors(net, model, self_test.inputs_for(plain, given), dtype)
+    model = written = _model(net, name, program)
+    if streaming:
+        model = replace(model, link=None)
+        steps = lower(net, into_weights=True, streaming=True)
+        written = replace(model, program=steps, streaming=True)
+    compared = [value.columns for value in written.outputs]
+    vectors, largest = _vectors(net, model, self_test.inputs_for(plain, given), dtype, compared)
     before, after = _compared(net, model, validation_data)
 
-    texts = (header(model), source(model), self_test.self_test(model, vectors))
+    texts = (header(written), source(written), self_test.self_test(written, vectors))
     files = tuple(folder / file for file in exported_files(name))
     if not overwrite:
         _check_earlier(files, name)
@@ -181,8 +196,8 @@ def export_c(
         write_atomically(file, text.encode())
     return CExport(
         files,
-        model.weight_bytes,
-        model.scratch_bytes,
+        written.weight_bytes,
+        written.scratch_bytes,
         largest,
         tuple(in_float),
         before,
@@ -233,8 +248,9 @@ def _model(net: Network, name: str, program: Program) -> Model:
 
 
 def _vectors(
-    net: Network, model: Model, x: dict[str, Array], dtype: str
+    net: Network, model: Model, x: dict[str, Array], dtype: str, columns: Sequence[int]
 ) -> tuple[self_test.Vectors, float]:
+    """Return the test's vectors, and how far outputs are from them, so many columns at a time."""
     rows = list(x.values())
     _check_rows([_with_missing(net, place, each) for place, each in enumerate(rows)], "values of")
     with np.errstate(over="ignore", invalid="ignore"):
@@ -242,7 +258,10 @@ def _vectors(
         exported = model.program.run(x)
     _check_rows(outputs, "network's outputs for")
     _check_rows(exported, "C code's outputs for")
-    largest = max(map(self_test.difference, exported, outputs))
+    largest = max(
+        self_test.difference(found.reshape(-1, n), expected.reshape(-1, n))
+        for found, expected, n in zip(exported, outputs, columns, strict=True)
+    )
     # Compilers may round an input to another integer than NumPy, or sum in another order.
     in_int8 = 1.25 * largest + _TOLERANCE
     tolerance = in_int8 if dtype == "int8" else max(_TOLERANCE, 2 * largest)

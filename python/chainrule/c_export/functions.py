@@ -10,7 +10,7 @@ from importlib import resources
 
 from chainrule.activations import Activation
 
-__all__ = ["definitions", "needs_math"]
+__all__ = ["called", "definitions", "needs_math", "prefixed"]
 
 _OF_MATH = ("erfcf", "expm1f", "log1pf", "sqrtf", "tanhf")
 
@@ -31,14 +31,17 @@ def definitions(names: Iterable[str], prefix: str = "") -> list[str]:
     ordered: dict[str, str] = {}
 
     def add(name: str) -> None:
-        for callee in _called(_texts()[name]):
+        for callee in called(_texts()[name]):
             if callee != name:
                 add(callee)
         ordered.setdefault(name, _texts()[name])
 
     for name in names:
         add(name)
-    return [_prefixed(text, prefix) for text in ordered.values()]
+    # Parameters on a second line stay below those of the first.
+    margin = re.compile(r"^ +(?=[^;{}]*\) \{$)", re.MULTILINE)
+    indented = (margin.sub(lambda m: m[0] + " " * len(prefix), each) for each in ordered.values())
+    return [prefixed(text, prefix) for text in indented]
 
 
 def needs_math(text: str) -> bool:
@@ -46,13 +49,13 @@ def needs_math(text: str) -> bool:
     return not set(_OF_MATH).isdisjoint(re.findall(r"\b(\w+)\(", text))
 
 
-def _prefixed(text: str, prefix: str) -> str:
-    text = re.sub(r"\b(\w+)\(", lambda m: prefix * (m[1] in _texts()) + m[0], text)
-    # Parameters on a second line stay below those of the first.
-    return re.sub(r"^ +(?=[^;{}]*\) \{$)", lambda m: m[0] + " " * len(prefix), text, flags=re.M)
+def prefixed(text: str, prefix: str) -> str:
+    """Return a C text in which the names of these functions begin with a prefix."""
+    return re.sub(r"\b(\w+)\(", lambda m: prefix * (m[1] in _texts()) + m[0], text)
 
 
-def _called(text: str) -> list[str]:
+def called(text: str) -> list[str]:
+    """Return the names of these functions that a C text calls."""
     # A function's own name is among them, which keeps the pattern simple.
     return [name for name in re.findall(r"\b(\w+)\(", text) if name in _texts()]
 

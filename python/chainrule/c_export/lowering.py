@@ -14,6 +14,7 @@ import numpy as np
 from chainrule import activations
 from chainrule.c_export.category_operations import Embed, EncodeCategories
 from chainrule.c_export.column_operations import Mix, Periodic, PiecewiseLinear, Take
+from chainrule.c_export.frames import frames_of
 from chainrule.c_export.merge_operations import Concatenate, Dot, Merge
 from chainrule.c_export.operations import (
     Activation,
@@ -30,9 +31,12 @@ from chainrule.c_export.operations import (
     SmoothClip,
 )
 from chainrule.c_export.program import Program
+from chainrule.c_export.recurrent_operations import Recurrence, recurrence
 from chainrule.c_export.shape_operations import MeanOfPositions, Permute, Repeat
 from chainrule.c_export.window_operations import (
+    Convolve,
     OfPositions,
+    convolve,
     crop,
     global_pool,
     pad,
@@ -63,13 +67,13 @@ _OF_SEVERAL_VALUES = ("dot", "parametric_activation")
 _Part = tuple[type[Operation], dict[str, Any]]
 
 
-def lower(net: Network, *, into_weights: bool) -> Program:
+def lower(net: Network, *, into_weights: bool, streaming: bool = False) -> Program:
     """Return the operations of a network in inference.
 
     Dropout and linear activations vanish; neighbouring scalings become one; a scaling behind a
     linear dense layer becomes part of its weights. With `into_weights` a factor before a dense
     layer does too; weights that will be rounded to int8 should not take over the features'
-    different sizes. Arrays are of float32.
+    different sizes. With `streaming` rows are one frame of a sequence. Arrays are of float32.
 
     Raises
     ------
@@ -81,7 +85,7 @@ def lower(net: Network, *, into_weights: bool) -> Program:
     made = {name: name for name in inputs}
     labels: dict[str, str] = {}
     operations: list[Operation] = []
-    reasons = []
+    remembering, reasons = frames_of(inputs, nodes) if streaming else (frozenset[str](), [])
     for node in nodes:
         label = re.sub(r"[^A-Za-z0-9]", "_", node.name)
         label = f"{label}_of_{len(labels)}" if label in labels else label
@@ -96,6 +100,7 @@ def lower(net: Network, *, into_weights: bool) -> Program:
         for part, fields in [] if reasons else _parts(node, [made[name] for name in node.inputs]):
             result = f"{len(operations)} of {node.name}"
             read = (*fields.pop("before", ()), value, *fields.pop("others", ()))
+            fields["streams"] = node.name in remembering
             operations.append(part(result, read, (label,), **fields))
             value = result
         made[node.name] = value
@@ -168,7 +173,8 @@ def _parts(node: NetworkNode, values: Sequence[str]) -> Iterator[_Part]:
             if of_rows or _is_elementwise(part, fields):
                 entering = math.prod(node.reads[0]) if of_rows else size
                 wiring = {"inputs": entering, "outputs": size}
-            yield part, {**wiring, **fields}
+            # A second value is the length of rows.
+            yield part, {**wiring, **fields, "others": tuple(values[1:])}
             columns = node.columns
 
 
@@ -188,6 +194,20 @@ def _activation(node: NetworkNode, columns: int) -> list[_Part]:
 def _dense(node: NetworkNode, columns: int) -> list[_Part]:
     arrays = {"bias": np.zeros(node.columns), **node.arrays}
     return [(Dense, arrays), *_activation(node, columns)]
+
+
+def _convolution(node: NetworkNode, columns: int) -> list[_Part]:
+    return [convolve(node), *_activation(node, columns)]
+
+
+def _recurrent(node: NetworkNode, columns: int) -> list[_Part]:
+    return [recurrence(node)]
+
+
+def _simple_rnn(node: NetworkNode, columns: int) -> list[_Part]:
+    units = node.columns
+    made = [part("", (), (), units, units, **fields) for part, fields in _activation(node, columns)]
+    return [recurrence(node, activation=made[0] if made else None)]
 
 
 def _clip(node: NetworkNode, columns: int) -> list[_Part]:
@@ -286,6 +306,8 @@ _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
     "batch_normalization": _affine,
     "category_encoding": _category_encoding,
     "clip": _clip,
+    "conv1d": _convolution,
+    "conv2d": _convolution,
     "cropping": crop,
     "dense": _dense,
     "dropout": _nothing,
@@ -294,7 +316,9 @@ _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
     "gaussian_noise": _nothing,
     "global_average_pooling": _global_average_pooling,
     "global_max_pooling": global_pool,
+    "gru": _recurrent,
     "layer_normalization": _layer_normalization,
+    "lstm": _recurrent,
     "max_pooling": pool,
     "normalization": _normalization,
     "periodic_embedding": _periodic_embedding,
@@ -305,6 +329,7 @@ _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
     "rescaling": _affine,
     "reshape": _nothing,
     "scale": _affine,
+    "simple_rnn": _simple_rnn,
     "take": _take,
     "up_sampling": up_sample,
     "zero_padding": pad,
@@ -327,15 +352,16 @@ def _merge(program: Program, joined: Callable[[Operation, Operation], Operation 
 
 
 def _joined(before: Operation, operation: Operation) -> Operation | None:
-    """Return a scaling that is a part of the scaling or the linear dense layer before it."""
-    if not isinstance(operation, Affine) or not isinstance(before, Affine | Dense):
+    """Return a scaling that is a part of the scaling or the linear layer before it."""
+    if not isinstance(operation, Affine) or not isinstance(before, Affine | Dense | Convolve):
         return None
-    if operation.positions != before.positions:
+    columns = before.outputs if isinstance(before, Affine) else len(before.bias)
+    if operation.inputs != columns:
         return None
     scale, shift = operation.scale, operation.shift
     nodes = (*before.nodes, *operation.nodes)
     values: dict[str, Any]
-    if isinstance(before, Dense):
+    if isinstance(before, Dense | Convolve):
         values = {"weight": before.weight * scale, "bias": before.bias * scale + shift}
     else:
         values = {"scale": before.scale * scale, "shift": before.shift * scale + shift}
@@ -343,10 +369,10 @@ def _joined(before: Operation, operation: Operation) -> Operation | None:
 
 
 def _with_factor(before: Operation, operation: Operation) -> Operation | None:
-    """Return a dense layer with the scaling before it, if that has no shift."""
-    if not isinstance(operation, Dense) or not isinstance(before, Affine):
+    """Return a layer of weights with the scaling before it, if that has no shift."""
+    if not isinstance(operation, Dense | Convolve | Recurrence) or not isinstance(before, Affine):
         return None
-    if operation.positions != before.positions:
+    if operation.weight.shape[-2] != before.inputs:
         return None
     # With a shift, large means would cancel in the sums.
     size = np.abs(before.scale)
@@ -354,4 +380,5 @@ def _with_factor(before: Operation, operation: Operation) -> Operation | None:
         return None
     weight = operation.weight * before.scale[:, np.newaxis]
     nodes = (*operation.nodes, *before.nodes)
-    return replace(operation, read=before.read, nodes=nodes, weight=weight)
+    read = (before.read[0], *operation.read[1:])
+    return replace(operation, read=read, nodes=nodes, weight=weight)

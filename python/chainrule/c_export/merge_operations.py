@@ -57,10 +57,14 @@ class Dot(Operation):
     in_place = False
 
     @property
+    def columns_read(self) -> list[int]:
+        """The features of the rows of both."""
+        return [self.inputs, self.outputs // (self.inputs // self.features) * self.features]
+
+    @property
     def arguments(self) -> list[str]:
         """The features, and the rows of both."""
-        rows = self.inputs // self.features
-        return [*map(str, (self.features, rows, self.outputs // rows))]
+        return [*map(str, (self.features, *(n // self.features for n in self.columns_read)))]
 
     def run(self, a: Array, b: Array) -> Array:
         """Return the sums."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from chainrule.network.sequential import Sequential
 
 __all__ = ["Activation", "Affine", "Array", "Copy", "Dense", "LayerNormalization", "Operation"]
-__all__ += ["Clip", "FillMissing", "MissingIndicators", "PReLU", "Product", "SmoothClip"]
+__all__ += ["Clip", "FillMissing", "MissingIndicators", "PReLU", "Product", "SmoothClip", "call"]
 
 Array = NDArray[Any]
 
@@ -39,6 +40,8 @@ class Operation(ABC):
         Columns of the first that it takes, and of what it gives.
     positions : int
         How often the C function is called, on one position of a row after the other.
+    streams : bool
+        Whether a call is one frame of a sequence, and goes on from the frames before.
     name : str
         What to call it.
     in_place : bool
@@ -53,6 +56,7 @@ class Operation(ABC):
     inputs: int
     outputs: int
     positions: int = field(default=1, kw_only=True)
+    streams: bool = field(default=False, kw_only=True)
     name: ClassVar[str]
     in_place: ClassVar[bool] = True
     reads: ClassVar[str] = "float"
@@ -92,6 +96,31 @@ class Operation(ABC):
     def arguments(self) -> list[str]:
         """The arguments of the C function behind those that it reads and writes."""
         return [str(self.inputs), *self.constants]
+
+    @property
+    def work(self) -> int:
+        """How many floats it works with besides."""
+        return 0
+
+    @property
+    def kept(self) -> dict[str, tuple[str, int]]:
+        """C type and length by name of what it keeps from one frame to the next."""
+        return {}
+
+    def statements(self, places: Sequence[str], arguments: Sequence[str], memory: str) -> list[str]:
+        """Return the C statements, by the places of what it reads and makes.
+
+        `memory` points to what it keeps and, as `work`, what it works with besides.
+        """
+        if self.positions == 1:
+            return [call(self.function, *places, *arguments)]
+        steps = (*self.columns_read, self.outputs)
+        at = [f"{place} + i * {n}" for place, n in zip(places, steps, strict=True)]
+        return [
+            f"for (size_t i = 0; i < {self.positions}; ++i) {{",
+            f"  {call(self.function, *at, *arguments)}",
+            "}",
+        ]
 
     def in_float32(self) -> Operation:
         """Return it with arrays of float32, which may be infinite."""
@@ -314,6 +343,11 @@ class FillMissing(OfMissing):
         y = x.copy()
         y[:, self.filled] = np.where(np.isnan(x), 0.0, x)[:, self.filled]
         return y
+
+
+def call(function: str, *arguments: object) -> str:
+    """Return the C statement that calls a function."""
+    return f"{function}({', '.join(map(str, arguments))});"
 
 
 def _one_layer(inputs: int, layer: layers.Layer) -> Sequential:

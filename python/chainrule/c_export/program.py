@@ -17,6 +17,7 @@ __all__ = ["Model", "Program", "Value", "apply"]
 _ROWS_AT_A_TIME = 4096
 _BUFFERS = {"float": "abcdefghijklm", "int8": "pqrstuvw"}
 _C_TYPES = {"float": "float", "int8": "int8_t"}
+_BYTES = {"float": 4, "uint32_t": 4, "int8_t": 1}
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ def apply(operation: Operation, values: dict[str, Array]) -> Array:
     read = [values[name] for name in operation.read]
     rows = len(read[0])
     with np.errstate(over="ignore", invalid="ignore"):
-        made = operation.run(*(each.reshape(rows * operation.positions, -1) for each in read))
+        columns = operation.columns_read
+        made = operation.run(*(x.reshape(-1, n) for x, n in zip(read, columns, strict=True)))
     return made.reshape(rows, -1)
 
 
@@ -93,6 +95,8 @@ class Model:
         The function between outputs and probabilities; None if there are no probabilities.
     linked : bool
         Whether the last operation is that link already.
+    streaming : bool
+        Whether a call is one frame of a sequence, with a state in place of the scratch memory.
     """
 
     name: str
@@ -100,6 +104,18 @@ class Model:
     program: Program
     link: str | None
     linked: bool
+    streaming: bool = False
+
+    @property
+    def memory(self) -> str:
+        """What the memory of a call is called."""
+        return "state" if self.streaming else "scratch"
+
+    @property
+    def kept(self) -> dict[str, tuple[str, int]]:
+        """C type and length by name of what is kept between the frames of a sequence."""
+        each = (operation.kept for operation in self.program.operations)
+        return {name: field for kept in each for name, field in kept.items()}
 
     @property
     def macro(self) -> str:
@@ -160,7 +176,7 @@ class Model:
 
     @property
     def scratch(self) -> dict[str, tuple[str, int]]:
-        """C type and length of the buffers between operations, by name."""
+        """C type and length by name of the buffers between operations, and of other memory."""
         sizes: dict[str, tuple[str, int]] = {}
         buffers, kinds = self.buffers, "".join(_BUFFERS.values())
         for operation in self.program.operations:
@@ -168,14 +184,17 @@ class Model:
             if place in kinds:
                 length = max(operation.size, sizes.get(place, ("", 0))[1])
                 sizes[place] = (_C_TYPES[operation.writes], length)
-        return dict(sorted(sizes.items()))
+        if work := max((operation.work for operation in self.program.operations), default=0):
+            sizes["work"] = ("float", work)
+        return {**self.kept, **dict(sorted(sizes.items()))}
 
     @property
     def scratch_bytes(self) -> int:
         """Size of the scratch memory as C lays it out."""
-        floats = sum(length for kind, length in self.scratch.values() if kind == "float")
-        bytes_ = sum(length for kind, length in self.scratch.values() if kind != "float")
-        return 4 * (floats + -(-bytes_ // 4)) if floats else max(bytes_, 1)
+        sizes = [(_BYTES[kind], length) for kind, length in self.scratch.values()]
+        total = sum(size * length for size, length in sizes)
+        alignment = max((size for size, _ in sizes), default=1)
+        return max(-(-total // alignment) * alignment, 1)
 
     @property
     def buffers(self) -> dict[str, str]:

@@ -11,6 +11,7 @@ from chainrule.c_export.category_operations import OfCategories
 from chainrule.c_export.literals import array, number, template
 from chainrule.c_export.operations import Affine, Array
 from chainrule.c_export.program import Model, Program
+from chainrule.c_export.recurrent_operations import Recurrence
 
 __all__ = ["Vectors", "difference", "inputs_for", "self_test"]
 
@@ -41,7 +42,7 @@ def self_test(model: Model, vectors: Vectors) -> str:
     ]
     checks: list[str] = []
     for function, kind, expected in (
-        ("predict", "outputs", vectors.outputs),
+        ("step" if model.streaming else "predict", "outputs", vectors.outputs),
         ("predict_proba", "probabilities", vectors.probabilities),
     ):
         if expected is None:
@@ -49,19 +50,24 @@ def self_test(model: Model, vectors: Vectors) -> str:
         wanted = [kind if value.name == "y" else f"{kind}_{value.name}" for value in outputs]
         arrays += [array(name, each) for name, each in zip(wanted, expected, strict=True)]
         passed = [*(f"{name}[row]" for name in given), *(value.name for value in outputs)]
+        compared = [
+            f"largest = worse(largest, difference({y.name}, {name}[row], {y.size}));"
+            for y, name in zip(outputs, wanted, strict=True)
+        ]
+        if model.streaming:
+            lines = _steps(model, vectors, passed, compared)
+        else:
+            lines = [f"{model.name}_{function}({', '.join(passed)}, &scratch);", *compared]
         checks += [
             "  largest = 0.0f;",
             "  for (size_t row = 0; row < ROWS; ++row) {",
-            f"    {model.name}_{function}({', '.join(passed)}, &scratch);",
-            *(
-                f"    largest = worse(largest, difference({y.name}, {name}[row], {y.size}));"
-                for y, name in zip(outputs, wanted, strict=True)
-            ),
+            *(f"    {line}" for line in lines),
             "  }",
             f'  agree &= report("{model.name}_{function}", largest);',
         ]
     return template("self_test.c").substitute(
         name=model.name,
+        memory=model.memory,
         math="#include <math.h>\n" if any("NAN" in each for each in arrays) else "",
         rows=len(vectors.outputs[0]),
         tolerance=number(np.float32(vectors.tolerance)),
@@ -70,6 +76,27 @@ def self_test(model: Model, vectors: Vectors) -> str:
         + "\n  float largest;",
         checks="\n".join(checks),
     )
+
+
+def _steps(model: Model, vectors: Vectors, passed: list[str], compared: list[str]) -> list[str]:
+    """Return the lines that go through a sequence, whose outputs may be those of its end alone."""
+    inputs, outputs = model.inputs, model.outputs
+    steps = next(iter(vectors.x.values())).shape[1] // inputs[0].columns
+    read = [f"{each} + t * {x.size}" for each, x in zip(passed, inputs, strict=False)]
+    at_each, at_end = [], []
+    for y, expected, line in zip(outputs, vectors.outputs, compared, strict=True):
+        if expected.shape[1] == steps * y.columns:
+            at_each.append(f"  {line.replace('[row]', f'[row] + t * {y.size}')}")
+        else:
+            at_end.append(line)
+    return [
+        f"{model.name}_reset(&state);",
+        f"for (size_t t = 0; t < {steps}; ++t) {{",
+        f"  {model.name}_step(&state, {', '.join([*read, *passed[len(read) :]])});",
+        *at_each,
+        "}",
+        *at_end,
+    ]
 
 
 def difference(y: Array, expected: Array) -> float:
@@ -99,4 +126,8 @@ def inputs_for(program: Program, given: dict[str, Array] | None) -> dict[str, Ar
             counts = operation.codes[:, 0]
             drawn = rng.integers(0, np.maximum(counts, 1), size=(_ROWS, len(counts)))
             rows[operation.read[0]] = np.where(counts > 0, drawn, rows[operation.read[0]])
+        if isinstance(operation, Recurrence):
+            for lengths in {*operation.read[1:]} & {*rows}:
+                drawn = rng.integers(1, operation.positions + 1, size=(_ROWS, 1))
+                rows[lengths] = drawn.astype(float)
     return {name: x.astype(np.float32) for name, x in rows.items()}

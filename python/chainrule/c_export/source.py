@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from chainrule._core import __version__
-from chainrule.c_export.functions import definitions, needs_math
+from chainrule.c_export.functions import called, definitions, needs_math, prefixed
 from chainrule.c_export.literals import COLUMNS, array, template
 from chainrule.c_export.operations import Operation
 from chainrule.c_export.program import Model
@@ -16,7 +18,7 @@ __all__ = ["header", "source"]
 def header(model: Model) -> str:
     """Return the text of the header."""
     fields = [f"  {kind} {buffer}[{n}];" for buffer, (kind, n) in model.scratch.items()]
-    in_int8 = any(kind == "int8_t" for kind, _ in model.scratch.values())
+    in_integers = any(kind != "float" for kind, _ in model.scratch.values())
     values = [*model.inputs, *model.outputs]
     read = "values as in the training data; the network scales them."
     names = ", ".join(value.name for value in model.inputs)
@@ -26,12 +28,12 @@ def header(model: Model) -> str:
         meaning = LINKS[model.link].meaning
         proba = f"\n/* Computes {meaning}; arguments as above. */\n"
         proba += f"{_signature(model, 'predict_proba')};\n"
-    return template("header.h").substitute(
+    return template("header_of_steps.h" if model.streaming else "header.h").substitute(
         name=model.name,
         macro=model.macro,
         version=__version__,
         widths=_widths(model),
-        includes="#include <stdint.h>\n\n" if in_int8 else "",
+        includes="#include <stdint.h>\n\n" if in_integers else "",
         sizes="\n".join(f"#define {value.size} {value.columns}" for value in values),
         scratch_bytes=model.scratch_bytes,
         fields="\n".join(fields or ["  char unused[1];"]),
@@ -39,7 +41,7 @@ def header(model: Model) -> str:
             f"   {value.name:<7}  {value.size} {read if value in model.inputs else written}"
             for value in values
         ),
-        predict=_signature(model, "predict"),
+        call=_signature(model, _function(model)),
         predict_proba=proba,
     )
 
@@ -48,23 +50,26 @@ def source(model: Model) -> str:
     """Return the text of the C file."""
     operations, local, buffers = model.program.operations, model.local, model.buffers
     shared = model.constants
-    functions = [operation.function for operation in operations]
-    body = [] if model.scratch else ["  (void)scratch;"]
+    functions: list[str] = []
+    memory = model.memory
+    body = [] if model.scratch else [f"  (void){memory};"]
     for operation in operations:
-        passed = [_place(buffers[name]) for name in (*operation.read, operation.made)]
-        if operation.positions > 1:
-            steps = (*operation.columns_read, operation.outputs)
-            passed = [f"{each} + i * {n}" for each, n in zip(passed, steps, strict=True)]
+        places = [_place(buffers[name], memory) for name in (*operation.read, operation.made)]
         # Constants have names that no other file sees.
-        passed += [local + shared[each] if each in shared else each for each in operation.arguments]
-        call = f"{local}{operation.function}({', '.join(passed)});"
-        if operation.positions > 1:
-            body += [f"  for (size_t i = 0; i < {operation.positions}; ++i) {{"]
-            body += [f"  {line}" for line in _statement(call, _origin(operation))]
-            body += ["  }"]
-        else:
-            body += _statement(call, _origin(operation))
-    proba = []
+        passed = [local + shared[each] if each in shared else each for each in operation.arguments]
+        lines = operation.statements(places, passed, memory)
+        functions += called("\n".join(lines))
+        body += _commented([prefixed(line, local) for line in lines], _origin(operation))
+    proba, reset = [], []
+    if model.streaming:
+        floats = [name for name, (kind, _) in model.kept.items() if kind == "float"]
+        functions += ["zeros"] * bool(floats)
+        reset = [f"void {model.name}_reset({model.name}_state* state) {{"]
+        reset += [] if model.kept else ["  (void)state;"]
+        for name, (_, length) in model.kept.items():
+            zeros = f"{local}zeros(state->{name}, {length});"
+            reset += [f"  {zeros if name in floats else f'state->{name}[0] = 0;'}"]
+        reset += ["}"]
     if model.link is not None:
         ((y, _, columns),) = model.outputs
         names = ", ".join(value.name for value in (*model.inputs, *model.outputs))
@@ -91,14 +96,19 @@ def source(model: Model) -> str:
         ),
         *(array(local + name, values, flat=True) for name, values in model.arrays.items()),
         *texts,
-        "\n".join([f"{_signature(model, 'predict')} {{", *body, "}"]),
+        *(["\n".join(reset)] if reset else []),
+        "\n".join([f"{_signature(model, _function(model))} {{", *body, "}"]),
         *(["\n".join(proba)] if proba else []),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _place(name: str) -> str:
-    return name if name[0] in "xy" else f"scratch->{name}"
+def _place(name: str, memory: str) -> str:
+    return name if name[0] in "xy" else f"{memory}->{name}"
+
+
+def _function(model: Model) -> str:
+    return "step" if model.streaming else "predict"
 
 
 def _origin(operation: Operation) -> str:
@@ -117,16 +127,29 @@ def _widths(model: Model) -> str:
     return " -> ".join([first, *(dense or [last])])
 
 
-def _statement(text: str, comment: str) -> list[str]:
-    line = f"  {text}  /* {comment} */"
-    return [line] if len(line) <= COLUMNS else [f"  /* {comment} */", f"  {text}"]
+def _commented(statements: list[str], comment: str) -> list[str]:
+    line = f"  {statements[0]}  /* {comment} */"
+    if len(statements) == 1 and len(line) <= COLUMNS:
+        return [line]
+    return [f"  /* {comment} */", *(line for each in statements for line in _lines(f"  {each}"))]
+
+
+def _lines(statement: str) -> list[str]:
+    """Return a statement with a margin, as lines whose arguments stand below each other."""
+    if len(statement) <= COLUMNS:
+        return [statement]
+    margin = " " * (statement.index("(") + 1)
+    return textwrap.wrap(
+        statement, COLUMNS, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _signature(model: Model, function: str) -> str:
     start = f"void {model.name}_{function}("
     parameters = [f"const float {value.name}[{value.size}]" for value in model.inputs]
     parameters += [f"float {value.name}[{value.size}]" for value in model.outputs]
-    parameters += [f"{model.name}_scratch* scratch"]
+    memory = f"{model.name}_{model.memory}* {model.memory}"
+    parameters = [memory, *parameters] if model.streaming else [*parameters, memory]
     line = f"{start}{', '.join(parameters)})"
     if len(line) < COLUMNS - 1:
         return line

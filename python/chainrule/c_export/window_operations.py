@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from chainrule.c_export.operations import Array, Operation
+from chainrule.c_export.operations import Array, Operation, call
 from chainrule.interop.nodes import NetworkNode
 from chainrule.interop.windows import Windows, borders_of, per_axis, windows_of
 
-__all__ = ["Crop", "Pad", "Pool", "UpSample", "crop", "global_pool", "pad", "pool", "up_sample"]
+__all__ = ["Convolve", "Crop", "Pad", "Pool", "UpSample", "convolve", "crop", "global_pool", "pad"]
+__all__ += ["pool", "up_sample"]
 
 _Part = tuple[type[Operation], dict[str, Any]]
 
@@ -29,6 +31,70 @@ class OfPositions(Operation):
     def image(self, x: Array) -> Array:
         """Return rows as (rows, height, width, columns)."""
         return x.reshape(len(x), *self.taken, self.columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Convolve(OfPositions):
+    """y = bias + the sum over kernel row, kernel column and channel, in this order, of x weight.
+
+    The weight has shape (kernel height, kernel width, columns, filters), the bias (filters,).
+    """
+
+    weight: Array
+    bias: Array
+    windows: tuple[Windows, Windows]
+    name = "convolution"
+
+    @property
+    def constants(self) -> dict[str, Array]:
+        """The weight with a row of outputs for each term of the sums."""
+        return {
+            name: values.reshape(-1, values.shape[-1]) if values.ndim > 1 else values
+            for name, values in super().constants.items()
+        }
+
+    @property
+    def arguments(self) -> list[str]:
+        """The channels, the extents of x, y and the kernel, the windows, and the arrays."""
+        rows, columns = self.windows
+        numbers = (self.columns, len(self.bias), *self.taken, *self.made_of_them)
+        windows = (rows.size, columns.size, rows.stride, columns.stride)
+        others = (rows.dilation, columns.dilation, rows.before, columns.before)
+        return [*map(str, (*numbers, *windows, *others)), *self.constants]
+
+    @property
+    def kept(self) -> dict[str, tuple[str, int]]:
+        """A ring of the frames that the kernel spans, and where the newest one comes."""
+        span, label = self.windows[1].span, self.nodes[0]
+        if not self.streams or span == 1:
+            return {}
+        return {
+            f"kept_{label}": ("float", span * self.columns),
+            f"newest_{label}": ("uint32_t", 1),
+        }
+
+    def statements(self, places: Sequence[str], arguments: Sequence[str], memory: str) -> list[str]:
+        """Return the call, which takes what is kept too."""
+        if not self.kept:
+            return super().statements(places, arguments, memory)
+        kept = (f"{memory}->{name}" for name in self.kept)
+        along_time = self.windows[1]
+        numbers = (self.columns, len(self.bias), along_time.size, along_time.dilation)
+        arrays = arguments[-len(self.constants) :]
+        return [call("causal_convolution", *places, *kept, *numbers, *arrays)]
+
+    def run(self, x: Array) -> Array:
+        """Return the sums."""
+        borders = [(window.before, window.behind) for window in self.windows]
+        image = np.pad(self.image(x), [(0, 0), *borders, (0, 0)])
+        y = np.zeros((len(x), *self.made_of_them, len(self.bias)), x.dtype) + self.bias
+        for place in np.ndindex(self.weight.shape[:2]):
+            rows, columns = (
+                slice(at * w.dilation, at * w.dilation + count * w.stride, w.stride)
+                for at, count, w in zip(place, self.made_of_them, self.windows, strict=True)
+            )
+            y += image[:, rows, columns] @ self.weight[place]
+        return y.reshape(len(x), -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +187,20 @@ class Crop(OfPositions):
         rows, columns = self.made_of_them
         image = self.image(x)[:, above : above + rows, left : left + columns]
         return image.reshape(len(x), -1)
+
+
+def convolve(node: NetworkNode) -> _Part:
+    """Return the operation of Conv1D or Conv2D, without its activation."""
+    weight = node.arrays["weight"]
+    windows = windows_of(node.layer, node.reads[0], node.shape)
+    return _part(
+        Convolve,
+        node,
+        columns=weight.shape[-2],
+        weight=weight[np.newaxis] if weight.ndim == 3 else weight,
+        bias=node.arrays.get("bias", np.zeros(node.columns)),
+        windows=_two(windows, Windows(1, 1, 0, 0)),
+    )
 
 
 def pool(node: NetworkNode, columns: int) -> list[_Part]:

@@ -33,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
             options.out,
             name=name,
             dtype={"float": "float32"}.get(options.dtype, options.dtype),
+            streaming=options.streaming,
             overwrite=options.overwrite,
             **calibration_data(options, net),
         )

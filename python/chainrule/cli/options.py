@@ -184,6 +184,8 @@ _EXPORT_C: Mapping[str, Options] = {
         "--dtype": _choice("float", "int8", default="float", help=
             "Of weights and arithmetic; int8 needs --data. Default: %(default)s."),
         "--name": _value("NAME", "C identifier. Default: the model file's name."),
+        "--streaming": _flag(
+            "Code that goes through sequences frame by frame, with a state in between."),
         **_OVERWRITE},
     "data": {
         "--data": _value("DATA", f"{_DATA_HELP} The training rows set int8's scales and the test "

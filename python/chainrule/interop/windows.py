@@ -17,16 +17,22 @@ _NOT_NEGATIVE = frozenset({"relu", "relu6", "sigmoid", "hard_sigmoid", "softplus
 
 
 class Windows(NamedTuple):
-    """The windows of a pool along one axis, and how far they reach beyond its ends."""
+    """The windows of a layer along one axis, and how far they reach beyond its ends."""
 
     size: int
     stride: int
     before: int
     behind: int
+    dilation: int = 1
+
+    @property
+    def span(self) -> int:
+        """Places from the first that a window has to its last, both included."""
+        return (self.size - 1) * self.dilation + 1
 
     def count(self, extent: int) -> int:
         """Return how many there are along an axis."""
-        return (self.before + extent + self.behind - self.size) // self.stride + 1
+        return (self.before + extent + self.behind - self.span) // self.stride + 1
 
 
 def per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
@@ -35,18 +41,23 @@ def per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
 
 
 def windows_of(layer: Any, read: Sequence[int], made: Sequence[int]) -> list[Windows]:
-    """Return the windows of a pool along each axis of positions, by the shapes of rows."""
-    extents = read[:-1]
-    sizes = per_axis(layer.pool_size, len(extents))
-    strides = sizes if layer.strides is None else per_axis(layer.strides, len(extents))
-    axes = zip(extents, made[:-1], sizes, strides, strict=True)
-    return [_around(extent, count, size, stride) for extent, count, size, stride in axes]
+    """Return the windows of a layer along each axis of positions, by the shapes of rows."""
+    extents, axes = read[:-1], len(read) - 1
+    sizes = per_axis(layer.pool_size if hasattr(layer, "pool_size") else layer.kernel_size, axes)
+    strides = sizes if layer.strides is None else per_axis(layer.strides, axes)
+    dilations = per_axis(getattr(layer, "dilation", 1), axes)
+    along = zip(extents, made[:-1], sizes, strides, dilations, strict=True)
+    windows = [_around(extent, count, *options) for extent, count, *options in along]
+    if layer.padding != "causal":
+        return windows
+    return [w._replace(before=w.span - 1, behind=0) for w in windows]
 
 
-def _around(extent: int, count: int, size: int, stride: int) -> Windows:
+def _around(extent: int, count: int, size: int, stride: int, dilation: int = 1) -> Windows:
     """Return so many windows that reach beyond an axis at both ends, half and half."""
-    beyond = max((count - 1) * stride + size - extent, 0)
-    return Windows(size, stride, beyond // 2, beyond - beyond // 2)
+    w = Windows(size, stride, 0, 0, dilation)
+    beyond = max((count - 1) * stride + w.span - extent, 0)
+    return w._replace(before=beyond // 2, behind=beyond - beyond // 2)
 
 
 def borders_of(value: Any, axes: int) -> list[tuple[int, int]]:

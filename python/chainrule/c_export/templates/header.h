@@ -21,7 +21,7 @@ $fields
 
 $arguments
    scratch  any content. */
-$predict;
+$call;
 $predict_proba
 #ifdef __cplusplus
 }

@@ -35,7 +35,7 @@ static int report(const char* name, float largest) {
 }
 
 int main(void) {
-  static ${name}_scratch scratch;
+  static ${name}_$memory $memory;
 $buffers
   int agree = 1;
 $checks

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Convolutions and recurrent layers as C agree with the library, for each of their options."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import re
+
+import numpy as np
+import pytest
+from compiled_c import (
+    SANITIZED,
+    build,
+    difference,
+    each_compiler,
+    load,
+    needs_compiler,
+    outputs,
+    self_test,
+)
+from recurrent_networks import KINDS, TIME, chain, shaken, states
+
+import chainrule as cr
+
+IMAGE, SEQUENCE = (7, 8, 3), (TIME, 3)
+CONVOLUTIONS = [
+    *((IMAGE, cr.Conv2D(4, (3, 2), padding=padding)) for padding in ("valid", "same")),
+    *((IMAGE, cr.Conv2D(5, 3, (2, 3), padding)) for padding in ("valid", "same")),
+    *((IMAGE, cr.Conv2D(4, (2, 3), (1, 2), padding, (3, 2))) for padding in ("valid", "same")),
+    (IMAGE, cr.Conv2D(4, 3, 3, "same", 2, "softmax")),
+    (IMAGE, cr.Conv2D(2, (7, 9), padding="same", use_bias=False)),
+    (IMAGE, cr.Conv2D(1, 1, 3, activation="tanh")),
+    ((5, 6, 1), cr.Conv2D(9, (5, 6))),
+    *((SEQUENCE, cr.Conv1D(4, 3, padding=p)) for p in ("valid", "same", "causal")),
+    *((SEQUENCE, cr.Conv1D(4, 2, 2, p, 3, "relu")) for p in ("valid", "same", "causal")),
+    (SEQUENCE, cr.Conv1D(4, 20, padding="causal", use_bias=False)),
+]
+BITS = list(itertools.product((False, True), repeat=3))
+RECURRENT = [
+    KINDS[kind](5, return_sequences=sequences, go_backwards=backwards, use_bias=bias)
+    for kind in KINDS
+    for sequences, backwards, bias in BITS
+]
+RECURRENT += [
+    cr.SimpleRNN(4, activation, return_sequences=True)
+    for activation in ("linear", "relu", "softmax", cr.activations.Elu(0.3))
+]
+
+
+def check(compiler, net, folder, x):
+    """Hold the C code against `predict` on rows, in a self-test with checks and as a library."""
+    result = cr.export_c(net, folder, test_rows=x)
+    assert result.largest_difference <= 1e-6
+    done = self_test(compiler, folder, "model", *SANITIZED)
+    assert done.returncode == 0, done.stdout + done.stderr
+    y = outputs(load(compiler, folder, "model"), "model", net, x)
+    assert difference(y, net.predict(x).reshape(len(x), -1)) <= 1e-5
+
+
+@needs_compiler
+@each_compiler
+@pytest.mark.parametrize(
+    ("shape", "layer"), [*CONVOLUTIONS, *((SEQUENCE, layer) for layer in RECURRENT)], ids=str
+)
+def test_each_option(tmp_path, compiler, shape, layer, rng) -> None:
+    net = shaken(chain(cr.Dense(3, "tanh"), layer, cr.Dense(2), shape=shape, dtype="float32"), rng)
+    check(compiler, net, tmp_path, rng.normal(size=(9, *shape)).astype(np.float32))
+
+
+def random_layers(rng):
+    """Return the shape of rows and layers for them."""
+    filters = int(rng.integers(1, 9))
+    activation = ("relu", "tanh", "linear", "gelu")[rng.integers(4)]
+    padding = ("valid", "same", "causal")[rng.integers(3)]
+    kernel, dilation = (int(n) for n in rng.integers(1, 4, size=2))
+    if rng.random() < 0.4:
+        return (*rng.integers(8, 12, size=2).tolist(), int(rng.integers(1, 4))), [
+            cr.Rescaling(0.5),
+            cr.Conv2D(filters, (kernel, 2), dilation=dilation, padding="same"),
+            cr.BatchNormalization(epsilon=0.1),
+            cr.Activation(activation),
+            cr.MaxPooling(2),
+            cr.Conv2D(6, 3, int(rng.integers(1, 3)), activation=activation),
+            cr.Flatten(),
+            cr.Dense(4),
+        ]
+    kinds = [KINDS[name] for name in rng.permutation([*KINDS])]
+    return (int(rng.integers(9, 20)), int(rng.integers(1, 4))), [
+        cr.Conv1D(filters, kernel, int(rng.integers(1, 3)), padding, dilation, activation),
+        cr.Bidirectional(kinds[0](int(rng.integers(1, 9)), return_sequences=True)),
+        cr.LayerNormalization(),
+        kinds[1](int(rng.integers(1, 9)), return_sequences=True),
+        cr.Dense(3, activation=activation),
+        cr.Bidirectional(kinds[2](4)),
+        cr.Dense(2),
+    ]
+
+
+@needs_compiler
+@pytest.mark.parametrize("seed", range(12))
+def test_random_networks(tmp_path, seed) -> None:
+    rng = np.random.default_rng(seed)
+    shape, layers = random_layers(rng)
+    net = shaken(chain(*layers, shape=shape, seed=seed, dtype="float32"), rng)
+    check("gcc", net, tmp_path, rng.normal(size=(20, *shape)).astype(np.float32))
+
+
+@needs_compiler
+@each_compiler
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("sequences", "backwards"), list(itertools.product((False, True), (0, 1))))
+def test_rows_of_different_length(tmp_path, compiler, kind, sequences, backwards, rng) -> None:
+    steps, length = cr.Input(SEQUENCE, name="steps"), cr.Input(1, name="length")
+    layer = KINDS[kind](4, return_sequences=sequences, go_backwards=bool(backwards))
+    net = shaken(cr.Network([steps, length], layer([steps, length]), seed=1), rng)
+    cr.export_c(net, tmp_path)
+    done = self_test(compiler, tmp_path, "model", *SANITIZED)
+    assert done.returncode == 0, done.stdout + done.stderr
+    x = rng.normal(size=(TIME, *SEQUENCE)).astype(np.float32)
+    lengths = np.arange(1, TIME + 1, dtype=np.float32)[:, None]
+    y = np.full((TIME, net.outputs), np.nan, np.float32)
+    call, scratch = (
+        load(compiler, tmp_path, "model").model_predict,
+        ctypes.create_string_buffer(4096),
+    )
+    for arrays in zip(x, lengths, y, strict=True):
+        call(*(a.ctypes.data_as(ctypes.POINTER(ctypes.c_float)) for a in arrays), scratch)
+    parameters = {name.split(".")[1]: p.astype(float) for name, p in net.parameters.items()}
+    for row, n, found in zip(x, lengths[:, 0], y, strict=True):
+        every, last = states(kind, parameters, row.astype(float), backwards, int(n))
+        np.testing.assert_allclose(found, (every if sequences else last).ravel(), atol=1e-6)
+
+
+def calls(folder):
+    """Return the functions that model_predict calls."""
+    _, body = (folder / "model.c").read_text().split("void model_predict(")
+    return re.findall(r"^ +model_local_(\w+)\(", body, re.MULTILINE)
+
+
+@needs_compiler
+def test_scalings_vanish_in_the_weights(tmp_path, rng) -> None:
+    layers = [cr.Rescaling(1 / 255), cr.Conv2D(4, 3, padding="same"), cr.BatchNormalization()]
+    net = shaken(chain(*layers, cr.Activation("relu"), shape=IMAGE, dtype="float32"), rng)
+    check("gcc", net, tmp_path, rng.integers(0, 256, size=(9, *IMAGE)).astype(np.float32))
+    assert calls(tmp_path) == ["convolution", "relu"]
+    layers = [cr.Rescaling(1 / 255), cr.LSTM(4), cr.BatchNormalization()]
+    net = shaken(chain(*layers, dtype="float32"), rng)
+    folder = tmp_path / "lstm"
+    check("gcc", net, folder, rng.integers(0, 256, size=(9, *SEQUENCE)).astype(np.float32))
+    assert calls(folder) == ["zeros", "lstm", "rescale"]
+
+
+@needs_compiler
+def test_work_is_part_of_the_scratch(tmp_path) -> None:
+    layers = [cr.GRU(5, return_sequences=True), cr.LSTM(6), cr.Dense(2)]
+    result = cr.export_c(chain(*layers, dtype="float32"), tmp_path)
+    assert result.scratch_bytes == 4 * (5 * TIME + 6 + max((1 + 6) * 5, (2 + 4) * 6))
+    (tmp_path / "size.c").write_text(
+        '#include "model.h"\n'
+        "typedef char equal[sizeof(model_scratch) == MODEL_SCRATCH_BYTES ? 1 : -1];\n"
+    )
+    build("gcc", tmp_path / "size.o", "-c", tmp_path / "size.c")
+
+
+@needs_compiler
+def test_dense_layers_beside_them_are_int8(tmp_path, rng) -> None:
+    layers = [cr.Conv1D(4, 3, activation="relu"), cr.GRU(6, return_sequences=True)]
+    net = shaken(chain(*layers, cr.Dense(8, "relu"), cr.Dense(2), dtype="float32"), rng)
+    x = rng.normal(size=(300, *SEQUENCE)).astype(np.float32)
+    result = cr.export_c(net, tmp_path, dtype="int8", calibration=x)
+    assert result.in_float == (
+        "layer conv1d (convolution)",
+        "layer conv1d (relu)",
+        "layer gru (gru)",
+    )
+    assert self_test("gcc", tmp_path, "model", *SANITIZED).returncode == 0
+    y = outputs(load("gcc", tmp_path, "model"), "model", net, x)
+    assert difference(y, net.predict(x).reshape(len(x), -1)) <= 0.05
