@@ -6,27 +6,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from chainrule.interop.assembly import Assembly, Tensor
+from chainrule.interop.assembly import Assembly
+from chainrule.interop.tensor import Tensor
 from chainrule.layers import AveragePooling, Cropping, Layer, MaxPooling, UpSampling, ZeroPadding
 
-__all__ = ["Windows", "borders_of", "cropped", "padded", "per_axis", "pooled", "up_sampled"]
-__all__ += ["windows_of"]
+__all__ = ["Windows", "borders_of", "cropped", "padded", "padding_of", "per_axis", "pooled"]
+__all__ += ["short", "up_sampled", "windows_of"]
 
 # What gives no numbers below 0.
 _NOT_NEGATIVE = frozenset({"relu", "relu6", "sigmoid", "hard_sigmoid", "softplus", "softmax"})
 
 
 class Windows(NamedTuple):
-    """The windows of a pool along one axis, and how far they reach beyond its ends."""
+    """The windows of a layer along one axis, and how far they reach beyond its ends."""
 
     size: int
     stride: int
     before: int
     behind: int
+    dilation: int = 1
+
+    @property
+    def span(self) -> int:
+        """Places from the first that a window has to its last, both included."""
+        return (self.size - 1) * self.dilation + 1
 
     def count(self, extent: int) -> int:
         """Return how many there are along an axis."""
-        return (self.before + extent + self.behind - self.size) // self.stride + 1
+        return (self.before + extent + self.behind - self.span) // self.stride + 1
 
 
 def per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
@@ -35,18 +42,23 @@ def per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
 
 
 def windows_of(layer: Any, read: Sequence[int], made: Sequence[int]) -> list[Windows]:
-    """Return the windows of a pool along each axis of positions, by the shapes of rows."""
-    extents = read[:-1]
-    sizes = per_axis(layer.pool_size, len(extents))
-    strides = sizes if layer.strides is None else per_axis(layer.strides, len(extents))
-    axes = zip(extents, made[:-1], sizes, strides, strict=True)
-    return [_around(extent, count, size, stride) for extent, count, size, stride in axes]
+    """Return the windows of a layer along each axis of positions, by the shapes of rows."""
+    extents, axes = read[:-1], len(read) - 1
+    sizes = per_axis(layer.pool_size if hasattr(layer, "pool_size") else layer.kernel_size, axes)
+    strides = sizes if layer.strides is None else per_axis(layer.strides, axes)
+    dilations = per_axis(getattr(layer, "dilation", 1), axes)
+    along = zip(extents, made[:-1], sizes, strides, dilations, strict=True)
+    windows = [_around(extent, count, *options) for extent, count, *options in along]
+    if layer.padding != "causal":
+        return windows
+    return [w._replace(before=w.span - 1, behind=0) for w in windows]
 
 
-def _around(extent: int, count: int, size: int, stride: int) -> Windows:
+def _around(extent: int, count: int, size: int, stride: int, dilation: int = 1) -> Windows:
     """Return so many windows that reach beyond an axis at both ends, half and half."""
-    beyond = max((count - 1) * stride + size - extent, 0)
-    return Windows(size, stride, beyond // 2, beyond - beyond // 2)
+    w = Windows(size, stride, 0, 0, dilation)
+    beyond = max((count - 1) * stride + w.span - extent, 0)
+    return w._replace(before=beyond // 2, behind=beyond - beyond // 2)
 
 
 def borders_of(value: Any, axes: int) -> list[tuple[int, int]]:
@@ -69,11 +81,13 @@ def pooled(
     extents = x.shape[1:]
     if len(extents) != len(windows):
         raise ValueError(f"pools {len(windows)} axes of rows of shape {x.shape}")
-    padding = _padding_of(windows, extents)
+    padding = padding_of(windows, extents)
+    padding = None if padding == "causal" else padding  # which pools have not
     zeros = any(w.before or w.behind for w in windows)
     if padding == "same" and zeros and not largest and counts_border:
         padding = None
-    kept = x.node is not None and x.is_plain and _is_not_negative(x.node.layer)
+    maker = assembly.maker(x)
+    kept = maker is not None and x.is_plain and _is_not_negative(maker.layer)
     if padding is None and (kept if largest else counts_border):
         # Zeros change no largest number of those that are not negative, and count in the mean.
         x = padded(assembly, x, [(w.before, w.behind) for w in windows], first=True)
@@ -82,25 +96,29 @@ def pooled(
         raise ValueError("its border is neither none nor that of padding 'same'")
     kind = MaxPooling if largest else AveragePooling
     sizes, strides = ([each[i] for each in windows] for i in (0, 1))
-    layer = kind(_short(sizes), None if strides == sizes else _short(strides), padding)
+    layer = kind(short(sizes), None if strides == sizes else short(strides), padding)
     return assembly.over_positions(x, lambda x: assembly.layer(layer, {}, x))
 
 
-def _padding_of(windows: Sequence[Windows], extents: Sequence[int]) -> str | None:
+def padding_of(windows: Sequence[Windows], extents: Sequence[int]) -> str | None:
     """Return the padding with which a layer has these windows, None if there is none."""
     axes = [*zip(windows, extents, strict=True)]
     if all(
-        w.before == 0 and w.size <= extent and w.count(extent) == (extent - w.size) // w.stride + 1
+        w.before == 0 and w.span <= extent and w.count(extent) == (extent - w.span) // w.stride + 1
         for w, extent in axes
     ):
         return "valid"
-    same = (_around(extent, -(-extent // w.stride), w.size, w.stride) for w, extent in axes)
-    if all(
-        (w.before, w.count(extent)) == (s.before, -(-extent // w.stride))
-        for (w, extent), s in zip(axes, same, strict=True)
-    ):
+    counts = [-(-extent // w.stride) for w, extent in axes]
+    if [w.count(extent) for w, extent in axes] != counts:
+        return None
+    same = (
+        _around(extent, count, w.size, w.stride, w.dilation).before
+        for (w, extent), count in zip(axes, counts, strict=True)
+    )
+    if [w.before for w in windows] == [*same]:
         return "same"
-    return None
+    causal = len(windows) == 1 and windows[0].before == windows[0].span - 1
+    return "causal" if causal else None
 
 
 def _is_not_negative(layer: Layer) -> bool:
@@ -126,7 +144,7 @@ def cropped(
 
 def up_sampled(assembly: Assembly, x: Tensor, sizes: Sequence[int], *, first: bool) -> Tensor:
     """Return x with each position several times; its channels are the first axis, or the last."""
-    return _of_positions(assembly, x, UpSampling(_short(sizes)), first) if max(sizes) > 1 else x
+    return _of_positions(assembly, x, UpSampling(short(sizes)), first) if max(sizes) > 1 else x
 
 
 def _of_positions(assembly: Assembly, x: Tensor, layer: Layer, first: bool) -> Tensor:
@@ -135,7 +153,7 @@ def _of_positions(assembly: Assembly, x: Tensor, layer: Layer, first: bool) -> T
     return assembly.layer(layer, {}, x)
 
 
-def _short(numbers: Sequence[int]) -> int | tuple[int, ...]:
+def short(numbers: Sequence[int]) -> int | tuple[int, ...]:
     """Return one number for all axes where they are equal."""
     return numbers[0] if len({*numbers}) == 1 else tuple(numbers)
 
