@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,17 @@ from numpy.typing import NDArray
 from chainrule.activations import Activation
 from chainrule.interop.affine import moments_of
 from chainrule.interop.nodes import NetworkNode, Shape, network_of, shape_made
+from chainrule.interop.tensor import (
+    ONE,
+    ZERO,
+    Tensor,
+    by_columns,
+    folded,
+    is_permuted,
+    is_sums,
+    lacks_bias,
+    unpermuted,
+)
 from chainrule.layers import Activation as ActivationLayer
 from chainrule.layers import (
     BatchNormalization,
@@ -31,51 +42,9 @@ from chainrule.layers import (
 )
 from chainrule.network.network import Network
 
-__all__ = ["Assembly", "Tensor", "by_columns"]
+__all__ = ["Assembly"]
 
 Array = NDArray[Any]
-
-_ONE, _ZERO = np.array(1.0), np.array(0.0)
-
-
-@dataclass(eq=False)
-class Tensor:
-    """What a node of the network gives, times `scale` plus `offset`.
-
-    Both are of shape (), or (columns,), or that of the rows, `shape`. `stored` is the shape in
-    which the node gives the same numbers in the same order. `node` is None for an input, which has
-    `name`. What is `shared` by several readers is not to be changed for one of them. `origin` is
-    what scaled it or gave it its shape, which may become a layer later.
-    """
-
-    shape: Shape
-    stored: Shape
-    node: NetworkNode | None = None
-    name: str = ""
-    scale: Array = field(default_factory=lambda: _ONE)
-    offset: Array = field(default_factory=lambda: _ZERO)
-    shared: bool = False
-    origin: str = ""
-
-    @property
-    def columns(self) -> int:
-        """The last extent."""
-        return self.shape[-1]
-
-    def spread(self) -> tuple[Array, Array]:
-        """Return scale and offset of each column."""
-        shape = (self.columns,)
-        return np.broadcast_to(self.scale, shape), np.broadcast_to(self.offset, shape)
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether there is nothing but what the node gives."""
-        return bool(np.all(self.scale == 1.0) and np.all(self.offset == 0.0))
-
-    @property
-    def by_columns(self) -> bool:
-        """Whether all positions have the same scale and offset."""
-        return max(np.ndim(self.scale), np.ndim(self.offset)) <= 1
 
 
 class Assembly:
@@ -101,7 +70,7 @@ class Assembly:
         self._inputs: list[Tensor] = []
         self._nodes: list[NetworkNode] = []
         self._count = -1
-        self._permuted: dict[int, Tensor] = {}  # what layers that permute read
+        self._read: dict[int, Tensor] = {}  # what nodes of one input read
 
     def input(self, shape: Shape, name: str = "x", stored: Shape | None = None) -> Tensor:
         """Return an input; the network's own rows may have another shape, `stored`."""
@@ -132,14 +101,52 @@ class Assembly:
         """Return x with axis ``dims[i]``, counted from 1, as axis i; two in a row become one."""
         if list(dims) == sorted(dims):
             return x
-        x = self._shaped(self._placed(x))
-        if x.node is not None and x.node.layer.kind == "permute" and not x.shared:
-            before = self._permuted[id(x.node)]
-            self._nodes.remove(x.node)
-            return self.permute(before, [x.node.layer.dims[d - 1] for d in dims])
-        made = self.layer(Permute(tuple(dims)), {}, x)
-        self._permuted[id(made.node)] = x
-        return made
+        under = self._under_permute(x)
+        if under is None and x.shared and x.is_plain and is_permuted(x):
+            assert x.node is not None  # others read it, so that what it reads has two readers
+            before = self._read[id(x.node)] = replace(self._read[id(x.node)], shared=True)
+            under = before, x.node.layer.dims
+        if under is not None:
+            before, inner = under
+            return self.permute(before, [inner[d - 1] for d in dims])
+        return self.layer(Permute(tuple(dims)), {}, x)
+
+    def undo(self, x: Tensor) -> Tensor:
+        """Return what the node of a tensor reads; the node, which nothing else reads, is gone."""
+        assert x.node is not None
+        self._nodes.remove(x.node)
+        return self._read[id(x.node)]
+
+    def maker(self, x: Tensor) -> NetworkNode | None:
+        """Return the node that makes the numbers of a tensor, which a `Permute` only moves."""
+        node = x.node
+        while node is not None and node.layer.kind == "permute":
+            node = self._read[id(node)].node
+        return node
+
+    def elementwise(self, x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return what a function of single numbers makes of x.
+
+        It moves before a `Permute`, which so may meet another one.
+        """
+        under = self._under_permute(x)
+        if under is None:
+            return function(x)
+        before, dims = under
+        return self.permute(function(before), dims)
+
+    def _under_permute(self, x: Tensor) -> tuple[Tensor, Sequence[int]] | None:
+        """Take away a `Permute` that nothing else reads; return what it read, and its dims.
+
+        What x is scaled by stays with what is returned, where that is a scaling of columns.
+        """
+        if x.node is None or x.shared or not is_permuted(x):
+            return None
+        before = unpermuted(x, self._read[id(x.node)])
+        if before is None:
+            return None
+        self._nodes.remove(x.node)
+        return before, x.node.layer.dims
 
     def over_axis(self, x: Tensor, axis: int, function: Callable[[Tensor], Tensor]) -> Tensor:
         """Return what a function of rows makes that takes one of their axes for the columns."""
@@ -190,19 +197,24 @@ class Assembly:
             if made is None and not x.by_columns:
                 made = self._placed(x)
             if made is None:
-                weight, bias = _folded(x, weight, bias)
-            x = made or replace(x, scale=_ONE, offset=_ZERO)
+                weight, bias = folded(x, weight, bias)
+            x = made or replace(x, scale=ONE, offset=ZERO)
         arrays = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
         return self.layer(Dense(weight.shape[1], use_bias=bias is not None), arrays, x)
 
     def activation(self, x: Tensor, activation: Activation) -> Tensor:
         """Return f(x); directly behind sums that nothing else reads it is their `Dense`'s own."""
         x = self._placed(x)
+        if activation.kind == "softmax":
+            return self._activated(x, activation)
+        return self.elementwise(x, lambda x: self._activated(x, activation))
+
+    def _activated(self, x: Tensor, activation: Activation) -> Tensor:
         over_columns = activation.kind == "softmax"
-        if _is_sums(x) and (not over_columns or x.shape == x.stored):
+        if is_sums(x) and (not over_columns or x.shape == x.stored):
             assert x.node is not None
-            use_bias = "bias" in x.node.arrays
-            x.node.layer = Dense(x.stored[-1], activation, use_bias=use_bias)
+            config = {**x.node.layer.config, "activation": activation}
+            x.node.layer = Layer.from_config(config)
             return x
         if activation.kind == "linear":
             return x
@@ -247,6 +259,7 @@ class Assembly:
         node = NetworkNode(str(self._count), layer, names, dict(arrays), reads, made, origin)
         node.frozen = origin in self.frozen
         self._nodes.append(node)
+        self._read[id(node)] = placed[0]
         return Tensor(placed[0].shape if elementwise else made, made, node)
 
     def dot(self, x: Tensor) -> Tensor | None:
@@ -259,10 +272,24 @@ class Assembly:
         node.layer, node.shape = Dot(), (1,)
         return Tensor((1,), (1,), node)
 
-    def again(self, first: Tensor, x: Tensor) -> Tensor:
-        """Return what the layer that gave a tensor makes of another one, with its parameters."""
-        assert first.node is not None
-        return self.layer(first.node.layer, {}, x)
+    @property
+    def count(self) -> int:
+        """How many nodes there have been."""
+        return self._count + 1
+
+    def same(self, count: int, layers: Sequence[Layer] | None) -> list[Layer]:
+        """Return the layers with parameters that have come since there were so many nodes.
+
+        Where others are given, from an earlier call, these are taken instead of the new ones, so
+        that both share parameters. ValueError if they have other options.
+        """
+        nodes = [node for node in self._nodes if int(node.name) >= count and node.arrays]
+        if layers is not None:
+            if [node.layer for node in nodes] != [*layers]:
+                raise ValueError("is called several times, as layers of other options")
+            for node, layer in zip(nodes, layers, strict=True):
+                node.layer, node.arrays = layer, {}
+        return [node.layer for node in nodes]
 
     def share(self, x: Tensor) -> Tensor:
         """Return a tensor that several nodes read."""
@@ -288,12 +315,17 @@ class Assembly:
         if x.shape == x.stored:
             return x
         layer = Flatten() if len(x.shape) == 1 else Reshape(x.shape)
-        plain = replace(x, scale=_ONE, offset=_ZERO)
+        plain = replace(x, scale=ONE, offset=ZERO)
         made = self.layer(layer, {}, plain, elementwise=True, origin=x.origin)
         return replace(made, shape=x.shape, scale=x.scale, offset=x.offset)
 
     def _placed(self, x: Tensor) -> Tensor:
         """Return a tensor whose scaling has become a node, or a part of the one before."""
+        if not x.is_plain and not x.by_columns:
+            under = self._under_permute(x)
+            if under is not None:
+                before, dims = under
+                return self.permute(self._placed(before), dims)
         on_node = self.reshape(x, x.stored)
         if not on_node.by_columns:
             on_node = self._shaped(self.reshape(x, (math.prod(x.shape),)))
@@ -303,9 +335,9 @@ class Assembly:
         """Place a scaling of the node's own columns."""
         if x.is_plain:
             # A bias of zeros is a bias to be trained.
-            made = self._fold_backward(x) if np.ndim(x.offset) and _lacks_bias(x) else None
-            return made or replace(x, scale=_ONE, offset=_ZERO)
-        plain = replace(x, scale=_ONE, offset=_ZERO)
+            made = self._fold_backward(x) if np.ndim(x.offset) and lacks_bias(x) else None
+            return made or replace(x, scale=ONE, offset=ZERO)
+        plain = replace(x, scale=ONE, offset=ZERO)
         if self._is_rescaling(x):
             layer: Layer = Rescaling(float(x.scale), float(x.offset))
             return self.layer(layer, {}, plain, elementwise=True, origin=x.origin)
@@ -327,7 +359,7 @@ class Assembly:
         """Whether the scaling is, or may become, a `Rescaling`."""
         if self._fold or np.ndim(x.scale) or np.ndim(x.offset):
             return False
-        return not (float(x.scale) == 1.0 and _lacks_bias(x))
+        return not (float(x.scale) == 1.0 and lacks_bias(x))
 
     def _fold_backward(self, x: Tensor) -> Tensor | None:
         """Return a tensor whose node scales instead, if it can."""
@@ -337,12 +369,13 @@ class Assembly:
         scale, offset = x.spread()
         ones, zeros = np.ones(x.columns), np.zeros(x.columns)
         with np.errstate(all="ignore"):
-            if _is_sums(x):
+            if is_sums(x):
                 weight = node.arrays["weight"]
                 if np.any(scale != 1.0):
                     weight = weight * scale.astype(weight.dtype)
                 bias = node.arrays.get("bias", zeros) * scale + offset
-                node.layer, node.arrays = Dense(x.columns), {"weight": weight, "bias": bias}
+                node.layer = Layer.from_config({**node.layer.config, "use_bias": True})
+                node.arrays = {"weight": weight, "bias": bias}
             elif isinstance(node.layer, BatchNormalization | LayerNormalization):
                 node.arrays["gamma"] = node.arrays.get("gamma", ones) * scale
                 node.arrays["beta"] = node.arrays.get("beta", zeros) * scale + offset
@@ -359,33 +392,5 @@ class Assembly:
         if moments is None:
             return None
         arrays = {"mean": moments[0], "variance": moments[1]}
-        plain = replace(x, scale=_ONE, offset=_ZERO)
+        plain = replace(x, scale=ONE, offset=ZERO)
         return self.layer(Normalization(), arrays, plain, origin=x.origin)
-
-
-def by_columns(array: Array) -> Array:
-    """Return an array of the rows' shape as one of columns, if all positions have the same."""
-    array = np.asarray(array)
-    if array.ndim <= 1:
-        return array
-    positions = array.reshape(-1, array.shape[-1])
-    return positions[0] if bool((positions == positions[:1]).all()) else array
-
-
-def _is_sums(x: Tensor) -> bool:
-    """Whether a tensor is what a linear `Dense` gives, which may be changed."""
-    layer = None if x.node is None or x.shared else x.node.layer
-    return isinstance(layer, Dense) and layer.activation.kind == "linear"
-
-
-def _lacks_bias(x: Tensor) -> bool:
-    return _is_sums(x) and x.node is not None and "bias" not in x.node.arrays
-
-
-def _folded(x: Tensor, weight: Array, bias: Array | None) -> tuple[Array, Array | None]:
-    """Return weights that scale and shift their own inputs."""
-    scale, offset = x.spread()
-    with np.errstate(all="ignore"):
-        shift = np.einsum("i,ij->j", offset, weight, dtype=np.float64, casting="same_kind")
-        weight = weight * scale.astype(weight.dtype)[:, None]
-    return weight, shift if bias is None else bias + shift

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.layers import CategoryEncoding, Embedding
+from chainrule.layers import CategoryEncoding, Embedding, RecurrentLayer
 
-__all__ = ["WHOLE_NUMBERS", "Codes", "codes_of", "put_categories"]
+if TYPE_CHECKING:
+    from chainrule.interop.nodes import NetworkNode
+
+__all__ = ["WHOLE_NUMBERS", "Codes", "codes_of", "put_whole_numbers"]
 
 Ints = NDArray[np.int64]
 # Whole numbers from 0 that a type has all of.
@@ -79,14 +82,28 @@ def codes_of(layer: CategoryEncoding | Embedding, columns: int) -> Codes:
     return Codes(count, first, unknown, last, sign, output)
 
 
-def put_categories(
-    rows: NDArray[Any], layers: Sequence[Any], most: int, rng: np.random.Generator, unseen: bool
+def put_whole_numbers(
+    rows: NDArray[Any],
+    name: str,
+    nodes: Sequence[NetworkNode],
+    most: int,
+    rng: np.random.Generator,
+    unseen: bool,
 ) -> None:
-    """Overwrite random rows of an input in the columns of categories, with some below `most`.
+    """Overwrite random rows of an input where it must have categories, or lengths of sequences.
 
-    `layers` are those that read the input. Where all that read a column take them, and `unseen`
-    says so, some rows are unknown and some missing.
+    `nodes` are all of a network, `name` is that of the input, and categories are below `most`.
+    Where all that read a column take them, and `unseen` says so, some rows are unknown and some
+    missing.
     """
+    times = [
+        node.reads[0][0]
+        for node in nodes
+        if isinstance(node.layer, RecurrentLayer) and node.inputs[1:] == [name]
+    ]
+    if times:
+        rows[:] = rng.integers(1, min(times) + 1, size=rows.shape)
+    layers = [node.layer for node in nodes if node.inputs == [name]]
     held = [(layer, layer.categories(rows.shape[1])) for layer in layers]
     for column in range(rows.shape[1]):
         readers = [(layer, counts[column]) for layer, counts in held if counts and counts[column]]

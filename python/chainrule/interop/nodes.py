@@ -129,8 +129,10 @@ def network_of(
     """Return the network of nodes: of a chain a `Sequential`, else one that names its nodes itself.
 
     Of the inputs shapes are given by name, of the outputs nodes. Nodes are called after their
-    origins. ValueError if an array has a wrong shape or is not finite.
+    origins, and left out where no output depends on them. ValueError if an array has a wrong shape
+    or is not finite.
     """
+    nodes = _leading_to(outputs.values(), nodes)
     layers = [node.layer for node in nodes]
     # A layer that is called twice has one set of parameters, which in a `Sequential` it has not.
     once = len({*map(id, layers)}) == len(layers)
@@ -153,6 +155,15 @@ def network_of(
             core.set_trainable(name, False)
     core.adapted = True
     return net
+
+
+def _leading_to(names: Collection[str], nodes: Sequence[NetworkNode]) -> list[NetworkNode]:
+    """Return the nodes that those of some names depend on, and these."""
+    needed = {*names}
+    for node in reversed(nodes):
+        if node.name in needed:
+            needed.update(node.inputs)
+    return [node for node in nodes if node.name in needed]
 
 
 def _graph_of(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from chainrule.errors import ExportError
 from chainrule.interop.affine import affine_of
-from chainrule.interop.categories import WHOLE_NUMBERS, put_categories
+from chainrule.interop.categories import WHOLE_NUMBERS, put_whole_numbers
 from chainrule.interop.difference import largest_relative_difference
 from chainrule.interop.nodes import nodes_of, predictions
 
@@ -98,9 +98,8 @@ def _random_rows(net: Network, input_dtype: str) -> dict[str, NDArray[Any]]:
             rows = rng.integers(0, 256, size=(_ROWS, *shape)).astype(np.float64)
         readers = [node for node in nodes if node.inputs == [name]]
         if len(shape) == 1:
-            layers = [node.layer for node in readers]
-            most = WHOLE_NUMBERS[input_dtype]
-            put_categories(rows, layers, most, rng, input_dtype != "uint8")
+            most, unseen = WHOLE_NUMBERS[input_dtype], input_dtype != "uint8"
+            put_whole_numbers(rows, name, nodes, most, rng, unseen)
         for node in readers:
             affine = affine_of(node.layer, node.arrays, net.dtype)
             if affine is not None and input_dtype != "uint8":

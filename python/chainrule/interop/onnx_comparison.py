@@ -11,7 +11,7 @@ from itertools import repeat
 import numpy as np
 
 from chainrule.errors import ModelFileError
-from chainrule.interop.categories import WHOLE_NUMBERS, put_categories
+from chainrule.interop.categories import WHOLE_NUMBERS, put_whole_numbers
 from chainrule.interop.difference import relative_differences, sample_rows
 from chainrule.interop.nodes import nodes_of, predictions
 from chainrule.interop.onnx_evaluation import evaluate_in_double
@@ -63,8 +63,7 @@ def compare(
                 np.nan
             )
         if len(shape) == 1:
-            layers = [node.layer for node in nodes if node.inputs == [entry]]
-            put_categories(rows[value.name], layers, WHOLE_NUMBERS[dtype], rng, True)
+            put_whole_numbers(rows[value.name], entry, nodes, WHOLE_NUMBERS[dtype], rng, True)
     tested, names = (net, [*rows]) if large else build(part.outputs, dtype)
     expected = _values(part, rows, part.outputs)
     outputs = map(_flat, predictions(tested, [rows[name].astype(dtype) for name in names]))
@@ -105,7 +104,7 @@ def _values(part: Slice, rows: dict[str, Array], wanted: Collection[str]) -> dic
     for node in part.nodes:
         read = {n: known[n] if n in known else constants[n] for n in node.inputs if n}
         try:
-            known[node.made] = evaluate_in_double([node], read, part.graph.opset)
+            known |= evaluate_in_double([node], read, part.graph.opset)
         except ValueError as error:
             raise ModelFileError(f"{node} does not fit its inputs: {error}") from error
         for name in part.varying(node):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,9 @@ _STRUCTURAL = frozenset(
     {"Concat", "Flatten", "Gather", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"}
 )
 _LARGEST_SHAPE = 64
+_OF_WINDOWS = frozenset(
+    {"AveragePool", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool", "Resize"}
+)
 
 
 class ConstantFolder:
@@ -71,12 +75,15 @@ class ConstantFolder:
             if node.op == "Constant":
                 self._known[node.made] = _constant(node)
                 return True
+            if node.op == "ConstantOfShape":
+                self._known[node.made] = self._filled(node)
+                return True
             given = {name: self[name] for name in filter(None, node.inputs)}
             if not given or not (node.op in _STRUCTURAL or is_evaluable(node)):
                 return False
             if _size_made(node, given, self._graph.opset) > self._left:
                 raise ValueError("the constants that nodes make are larger than the file")
-            made = evaluate([node.proto], given, self._graph.opset)
+            made = evaluate([node.proto], given, self._graph.opset)[node.made]
             if not any(np.may_share_memory(made, each) for each in given.values()):
                 self._left -= made.nbytes
             self._known[node.made] = made.astype(np.float32) if made.dtype == np.float16 else made
@@ -85,6 +92,21 @@ class ConstantFolder:
             raise
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ModelFileError(f"{node} does not fit its inputs: {error}") from error
+
+    def _filled(self, node: Node) -> Array:
+        """Return what a ConstantOfShape makes; of an unknown number of rows, which are equal, one.
+
+        Such states recurrent operators of PyTorch begin with.
+        """
+        from onnx import TensorProto
+
+        given = node.attributes.get("value")
+        value = array_of(given) if isinstance(given, TensorProto) else np.zeros(1, np.float32)
+        sizes = [1 if n == _ROWS else int(n) for n in self[node.inputs[0]].reshape(-1)]
+        self._left -= math.prod(sizes) * value.itemsize
+        if self._left < 0 or min(sizes, default=1) < 0:
+            raise ValueError("the constants that nodes make are larger than the file")
+        return np.full(sizes, value.reshape(()))
 
     def _follow_shape(self, node: Node) -> None:
         """Note the shape of what a node makes, if it is known from that of what it reads."""
@@ -112,9 +134,54 @@ class ConstantFolder:
         elif node.op in ("Gemm", "MatMul"):
             weight = self[node.inputs[1]]
             shape = (*shape[:-1], weight.shape[0 if node.attributes.get("transB") else -1])
+        elif node.op in _OF_WINDOWS:
+            given = {name: self[name] for name in node.inputs[1:] if name}
+            extents = _extents_made(node, shape, given, self._graph.opset)
+            if extents is None:
+                return
+            shape = extents
         elif not _keeps_shape(node):
             return
         self.shapes[node.made] = shape
+
+
+def _extents_made(
+    node: Node, shape: Sequence[int], given: Mapping[str, Array], opset: int
+) -> tuple[int, ...] | None:
+    """Return the shape of what a node makes of a batch and constants, None where it is unknown."""
+    from onnx import TensorProto, helper
+
+    rows = helper.make_tensor_type_proto(TensorProto.FLOAT, ["rows", *shape[1:]])
+    try:
+        made = _inferred(node, {node.inputs[0]: rows}, given, opset)
+    except ValueError:  # what reads the node says why
+        return None
+    dims = made.shape.dim
+    if made.HasField("shape") and all(dim.HasField("dim_value") for dim in dims[1:]):
+        return (_ROWS, *(dim.dim_value for dim in dims[1:]))
+    return None
+
+
+def _inferred(node: Node, types: Mapping[str, Any], given: Mapping[str, Array], opset: int) -> Any:
+    """Return the type that the package infers for what a node makes of types and constants."""
+    from onnx import defs, helper, numpy_helper, shape_inference
+
+    constants = {
+        name: helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
+        for name, a in given.items()
+    }
+    shapes = {n: numpy_helper.from_array(a) for n, a in given.items() if a.size <= _LARGEST_SHAPE}
+    try:
+        return shape_inference.infer_node_outputs(
+            defs.get_schema(node.op, opset, ""),
+            node.proto,
+            {**types, **constants},
+            shapes,
+            opset_imports=[helper.make_opsetid("", opset)],
+        )[node.made].tensor_type
+    # The package says what does not fit by exceptions of many kinds.
+    except Exception as error:
+        raise ValueError(str(error)) from error
 
 
 def _keeps_shape(node: Node) -> bool:
@@ -144,29 +211,14 @@ def reshaped(sizes: Sequence[int], row: tuple[int, ...], allowzero: bool) -> tup
 
 def _size_made(node: Node, given: Mapping[str, Array], opset: int) -> int:
     """Return the bytes that a node makes of constants; ValueError if that cannot be told."""
-    from onnx import defs, helper, numpy_helper, shape_inference
+    from onnx import helper
 
     arrays = list(given.values())
     if len(node.inputs) > 2 and node.op == "Dropout" and given[node.inputs[2]].any():
         raise ValueError("it is in training mode")
     if node.op == "Erfc":  # which ONNX lacks
         return arrays[0].nbytes
-    types = {
-        name: helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
-        for name, a in given.items()
-    }
-    shapes = {n: numpy_helper.from_array(a) for n, a in given.items() if a.size <= _LARGEST_SHAPE}
-    try:
-        made = shape_inference.infer_node_outputs(
-            defs.get_schema(node.op, opset, ""),
-            node.proto,
-            types,
-            shapes,
-            opset_imports=[helper.make_opsetid("", opset)],
-        )[node.made].tensor_type
-    # The package says what does not fit by exceptions of many kinds.
-    except Exception as error:
-        raise ValueError(str(error)) from error
+    made = _inferred(node, {}, given, opset)
     if made.elem_type not in NUMBER_TYPES or not made.HasField("shape"):
         raise ValueError("it makes no numbers")
     if not all(dim.HasField("dim_value") for dim in made.shape.dim):

@@ -6,16 +6,15 @@ Only operators of the sets here are run, so that a file cannot ask for others, s
 
 from __future__ import annotations
 
-import functools
-import math
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chainrule.activations import Activation
 from chainrule.interop.onnx_model import DOUBLE, FLOAT_TYPES, Array, Node
+from chainrule.interop.onnx_reference import own_operators
 from chainrule.layers import Activation as ActivationLayer
 from chainrule.layers import Input
 from chainrule.network.sequential import Sequential
@@ -60,32 +59,36 @@ def is_evaluable(node: Node) -> bool:
     return not node.domain and (node.op in _OPERATORS or named_activation(node) is not None)
 
 
-def evaluate(nodes: Sequence[NodeProto], known: Mapping[str, Array], opset: int) -> Array:
-    """Return the first output of the last of some nodes, given what they read from outside.
+def evaluate(
+    nodes: Sequence[NodeProto], known: Mapping[str, Array], opset: int
+) -> dict[str, Array]:
+    """Return the outputs of the last of some nodes, given what they read from outside.
 
     The caller answers for what the nodes are. ValueError if inputs or attributes do not fit.
     """
     from onnx import GraphProto, ValueInfoProto
     from onnx.reference import ReferenceEvaluator
 
-    end = ValueInfoProto(name=nodes[-1].output[0])
-    entries = [ValueInfoProto(name=name) for name in known]
-    graph = GraphProto(node=nodes, input=entries, output=[end])
+    names = [name for name in nodes[-1].output if name]
+    entries, ends = ([ValueInfoProto(name=name) for name in each] for each in (known, names))
+    graph = GraphProto(node=nodes, input=entries, output=ends)
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             opsets = {"": opset, _ML_DOMAIN: _ML_OPSET}
-            evaluator = ReferenceEvaluator(graph, opsets=opsets, new_ops=[_erfc()])
-            (values,) = evaluator.run(None, dict(known))
+            evaluator = ReferenceEvaluator(graph, opsets=opsets, new_ops=own_operators())
+            values = evaluator.run(None, dict(known))
     except MemoryError:
         raise
     # The package says what does not fit by exceptions of many kinds.
     except Exception as error:
         raise ValueError(str(error.__cause__ or error)) from error
-    return np.asarray(values)
+    return dict(zip(names, map(np.asarray, values), strict=True))
 
 
-def evaluate_in_double(nodes: Sequence[Node], known: Mapping[str, Array], opset: int) -> Array:
+def evaluate_in_double(
+    nodes: Sequence[Node], known: Mapping[str, Array], opset: int
+) -> dict[str, Array]:
     """Return what nodes make of rows and constants, as `evaluate`, but all in float64."""
     if any(node.op == "BatchNormalization" for node in nodes):
         opset = max(opset, _INFERENCE_OPSET)
@@ -116,17 +119,3 @@ def _in_double(node: Node) -> NodeProto:
     if node.op == "ZipMap":  # a map of names to the columns
         return helper.make_node("Identity", proto.input, proto.output)
     return proto
-
-
-@functools.cache
-def _erfc() -> Any:
-    """Return an operator that ONNX lacks, but tf2onnx leaves it where Keras has gelu."""
-    from onnx.reference.op_run import OpRun
-
-    class Erfc(OpRun):
-        op_domain = ""
-
-        def _run(self, x: Array) -> tuple[Array]:
-            return (np.array([math.erfc(value) for value in x.ravel()], x.dtype).reshape(x.shape),)
-
-    return Erfc

@@ -21,13 +21,8 @@ from chainrule.interop.onnx_categories import add_category_encoding, add_embeddi
 from chainrule.interop.onnx_check import ExportReport, self_check
 from chainrule.interop.onnx_metadata import metadata_of, prefix_of
 from chainrule.interop.onnx_model import need_onnx
-from chainrule.interop.onnx_windows import (
-    add_cropping,
-    add_global_max_pooling,
-    add_pooling,
-    add_up_sampling,
-    add_zero_padding,
-)
+from chainrule.interop.onnx_recurrence import RECURRENT_LAYERS
+from chainrule.interop.onnx_windows import WINDOW_LAYERS
 from chainrule.interop.onnx_writer import GraphWriter
 from chainrule.losses.link import LINKS
 from chainrule.names import unknown_name
@@ -355,11 +350,9 @@ def _add_merge(graph: GraphWriter, node: NetworkNode) -> None:
 
 _LAYERS: dict[str, Callable[[GraphWriter, NetworkNode], None]] = {
     "activation": _add_activation,
-    "average_pooling": add_pooling,
     "batch_normalization": _add_batch_normalization,
     "category_encoding": add_category_encoding,
     "clip": _add_clip,
-    "cropping": add_cropping,
     "dense": _add_dense,
     "dot": _add_dot,
     "dropout": _add_nothing,
@@ -367,9 +360,7 @@ _LAYERS: dict[str, Callable[[GraphWriter, NetworkNode], None]] = {
     "flatten": _add_flatten,
     "gaussian_noise": _add_nothing,
     "global_average_pooling": _add_global_average_pooling,
-    "global_max_pooling": add_global_max_pooling,
     "layer_normalization": _add_layer_normalization,
-    "max_pooling": add_pooling,
     "normalization": _add_normalization,
     "parametric_activation": _add_parametric_activation,
     "periodic_embedding": _add_periodic_embedding,
@@ -381,7 +372,7 @@ _LAYERS: dict[str, Callable[[GraphWriter, NetworkNode], None]] = {
     "reshape": _add_reshape,
     "scale": _add_affine,
     "take": _add_take,
-    "up_sampling": add_up_sampling,
-    "zero_padding": add_zero_padding,
+    **RECURRENT_LAYERS,
+    **WINDOW_LAYERS,
     **dict.fromkeys(MERGES, _add_merge),
 }

@@ -36,16 +36,16 @@ def from_onnx(
 ) -> Network:
     """Return the network that an ONNX file describes.
 
-    Multilayer perceptrons as PyTorch, skl2onnx and tf2onnx write them are read: Gemm, MatMul, Add
-    and the rest of arithmetic with constants, activations as one operator or as the several that
-    older exporters write, BatchNormalization, LayerNormalization, Softmax, Dropout, what only
-    changes shapes or types or takes columns, MaxPool, AveragePool and the global pools, Resize by
-    the nearest, Pad with zeros and Slice of images and sequences, and Gather of a table's rows,
-    OneHot and OneHotEncoder of whole numbers by columns of the input. Of files that `to_onnx` wrote
-    also `Normalization`, `CategoryEncoding` and `Embedding` with their options, `PeriodicEmbedding`
-    and `PiecewiseLinearEmbedding`. The network is compared with the graph, run by the onnx
-    package's reference implementation, on random rows small and large, with unknown and missing
-    categories among them.
+    Networks as PyTorch, skl2onnx and tf2onnx write them are read: Gemm, MatMul, Add and the rest of
+    arithmetic with constants, activations as one operator or as the several that older exporters
+    write, BatchNormalization, LayerNormalization, Softmax, Dropout, what only changes shapes or
+    types or takes columns, Conv, MaxPool, AveragePool and the global pools, Resize by the nearest,
+    Pad with zeros and Slice of images and sequences, RNN, GRU and LSTM, and Gather of a table's
+    rows, OneHot and OneHotEncoder of whole numbers by columns of the input. Of files that `to_onnx`
+    wrote also `Normalization`, `CategoryEncoding` and `Embedding` with their options,
+    `PeriodicEmbedding` and `PiecewiseLinearEmbedding`. The network is compared with the graph, run
+    by the onnx package's reference implementation, on random rows small and large, with unknown and
+    missing categories among them.
 
     Parameters
     ----------
@@ -130,12 +130,11 @@ def _network(part: Slice, size: int, dtype: str) -> tuple[Network, list[list[Nod
     done: set[int] = set()
     lookups = lookups_of(part)
     indices = {id(node): index for index, node in enumerate(part.nodes)}
-    # What only tells lookups their columns is a part of these.
-    for node in reversed([node for each in lookups.values() for node in each.path]):
+    # What only tells lookups their columns, or recurrent layers lengths, is a part of these.
+    paths = {key: each.path for key, each in lookups.items()} | reader.lengths_paths
+    for node in reversed([node for path in paths.values() for node in path]):
         readers = part.readers[node.made]
-        if all(
-            i in done or (i < len(part.nodes) and id(part.nodes[i]) in lookups) for i in readers
-        ):
+        if all(i in done or (i < len(part.nodes) and id(part.nodes[i]) in paths) for i in readers):
             done.add(indices[id(node)])
     for index, node in enumerate(part.nodes):
         if index in done:
@@ -156,6 +155,10 @@ def _network(part: Slice, size: int, dtype: str) -> tuple[Network, list[list[Nod
         listed = "".join(f"\n  {text}" for text in unsupported)
         raise ModelFileError(f"what these operators compute is not supported:{listed}")
     outputs = {name: reader.tensor(name) for name in part.outputs}
+    for name, tensor in outputs.items():
+        if tensor.batch:
+            where = f"axis {tensor.batch}"
+            raise ModelFileError(f"the output {name!r} moves the rows of the batch to {where}")
     return reader.assembly.network(outputs), pieces
 
 
@@ -174,6 +177,8 @@ def _several(reader: LayerReader, first: int, done: set[int]) -> list[Node]:
         if all(reader.understands(each) for each in nodes):
             continue
         x = reader.read(name, nodes)
+        if x.batch:
+            return []
         if reduces(nodes) and len(x.shape) > 1 and x.columns == 1:
             continue
         found = recognise(nodes, part, x.shape)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,12 +13,16 @@ import numpy as np
 from chainrule.activations import Activation
 from chainrule.activations.activation import shortest
 from chainrule.errors import ModelFileError
-from chainrule.interop.assembly import Assembly, Tensor, by_columns
+from chainrule.interop.assembly import Assembly
 from chainrule.interop.merges import MERGES, NARY
-from chainrule.interop.onnx_evaluation import REDUCTIONS, is_evaluable, named_activation
+from chainrule.interop.onnx_evaluation import is_evaluable, named_activation
 from chainrule.interop.onnx_graph import Slice
-from chainrule.interop.onnx_model import FLOAT_TYPES, Array, Node, Value, number_of
+from chainrule.interop.onnx_import_recurrence import RECURRENT_OPERATORS, lengths_of
+from chainrule.interop.onnx_import_windows import WINDOW_OPERATORS
+from chainrule.interop.onnx_inputs import input_shape, is_flattened
+from chainrule.interop.onnx_model import FLOAT_TYPES, Array, Node, number_of
 from chainrule.interop.onnx_shapes import ShapeReader, row_axis
+from chainrule.interop.tensor import Tensor, by_columns
 from chainrule.layers import BatchNormalization, Dot, Layer, LayerNormalization, PReLU
 
 __all__ = ["LayerReader"]
@@ -26,6 +31,11 @@ __all__ = ["LayerReader"]
 _SOFTMAX_OPSET = 13
 _LARGEST_INPUT = 65536
 # Layers of several inputs, by the operator.
+# What takes rows along any axis, and leaves them there, or moves them itself.
+_KEEPING = frozenset({"Cast", "Concat", "Dropout", "Identity", "Slice"})
+_MOVING = frozenset(
+    {"Gather", "Reshape", "Squeeze", "Transpose", "Unsqueeze", *RECURRENT_OPERATORS}
+)
 _MERGES = {merge.onnx_operator: kind for kind, merge in MERGES.items()} | {"Sum": "add"}
 
 
@@ -36,15 +46,14 @@ class LayerReader(ShapeReader):
     """
 
     def __init__(self, part: Slice, size: int, dtype: str) -> None:
-        super().__init__(Assembly(dtype), part.constants, _LARGEST_INPUT + size)
+        super().__init__(Assembly(dtype), part.constants, _LARGEST_INPUT + size, size)
         self.part = part
         self.assembly.frozen = part.graph.names.frozen
-        # Layers may share weights, which as layers of a network they do not.
-        self._left = 2 * size
+        self.lengths_paths = lengths_of(part)
         self._tensors: dict[str, Tensor] = {}  # by the names of the file
         for value in part.inputs:
             known = part.constants.shapes.get(value.name)
-            shape = _input_shape(part, value) if known is None else known[1:]
+            shape = input_shape(part, value) if known is None else known[1:]
             if shape is None:
                 raise ModelFileError("the number of inputs cannot be told from the file")
             columns = math.prod(shape)
@@ -53,7 +62,7 @@ class LayerReader(ShapeReader):
             named = len(part.inputs) > 1 or value.name in part.graph.names
             name = value.name if named else "x"
             # Rows that are only read when they are flat may come so, as they do in a `Sequential`.
-            stored = (columns,) if _is_flattened(part, value.name) else shape
+            stored = (columns,) if is_flattened(part, value.name) else shape
             self._tensors[value.name] = self.assembly.input(shape, name, stored)
 
     def begin(self, node: Node) -> None:
@@ -73,15 +82,9 @@ class LayerReader(ShapeReader):
             self._tensors[name] = self.assembly.share(self._tensors[name])
         return self._tensors[name]
 
-    def give(self, node: Node, tensor: Tensor) -> None:
-        """Note what a node makes."""
-        self._tensors[node.made] = tensor
-
-    def spend(self, weight: Array) -> None:
-        """Note that a layer has a weight; ModelFileError if layers have too many."""
-        self._left -= weight.nbytes
-        if self._left < 0:
-            raise ModelFileError("layers share weights, and need more of them than the file holds")
+    def give(self, node: Node, tensor: Tensor, place: int | None = None) -> None:
+        """Note what a node makes, by default as the first of its outputs that has a name."""
+        self._tensors[node.made if place is None else node.outputs[place]] = tensor
 
     def understands(self, node: Node) -> bool:
         """Whether `add` takes a node for what it is, whatever follows."""
@@ -105,9 +108,26 @@ class LayerReader(ShapeReader):
         varying = self.part.varying(node)
         if not varying:
             raise NotImplementedError("no known operator")
+        if node.op in RECURRENT_OPERATORS:  # whose lengths are read by themselves
+            varying = [name for name in varying[:1] if name == node.inputs[0]]
+            if not varying:
+                raise NotImplementedError("it does not read what depends on the input")
         # Where an operator is not known, what follows is looked at as if it were not there.
         self.give(node, self.read(varying[0], [node]))
-        self.give(node, self._made(node, [self.read(name, [node]) for name in varying]))
+        tensors = [self.read(name, [node]) for name in varying]
+        keeps = named_activation(node) is not None or node.op in _KEEPING
+        batch = tensors[0].batch
+        if any(x.batch != (batch if keeps else 0) for x in tensors) and node.op not in _MOVING:
+            raise NotImplementedError("the rows of the batch are not along its first axis")
+        made = self._made(node, tensors)
+        self.give(node, replace(made, batch=batch) if keeps else made)
+
+    def lengths(self, node: Node) -> Tensor | None:
+        """Return the lengths of rows that a recurrent operator reads, None if no input is that."""
+        path = self.lengths_paths.get(id(node))
+        if path is None:
+            return None
+        return self.read(path[0].inputs[0] if path else node.inputs[4], [*path, node])
 
     def _made(self, node: Node, tensors: Sequence[Tensor]) -> Tensor:
         activation = named_activation(node)
@@ -149,7 +169,7 @@ class LayerReader(ShapeReader):
 
     def _columns(self, node: Node, index: int, x: Tensor, default: float = 0.0) -> Array:
         """Return an operand with one number for each column."""
-        array = self._constant(node, index)
+        array = self.constant(node, index)
         if array is None:
             return np.full(x.columns, default)
         if array.shape != (x.columns,):
@@ -161,7 +181,7 @@ class LayerReader(ShapeReader):
     def _gemm(self, node: Node, x: Tensor) -> Tensor:
         if len(x.shape) > 1:
             raise NotImplementedError(f"it works on rows of shape {x.shape}, expected flat ones")
-        weight, bias = self._constant(node, 1), self._constant(node, 2)
+        weight, bias = self.constant(node, 1), self.constant(node, 2)
         if node.attributes.get("transA", 0):
             raise NotImplementedError("transA turns the rows of the batch")
         if weight is None or weight.ndim != 2:
@@ -176,7 +196,7 @@ class LayerReader(ShapeReader):
     def _matmul(self, node: Node, x: Tensor) -> Tensor:
         if node.inputs[0] in self.constants:
             raise NotImplementedError("a constant stands on the left")
-        weight = self._constant(node, 1)
+        weight = self.constant(node, 1)
         if weight is None or weight.ndim != 2:
             raise NotImplementedError("the weight is no matrix")
         return self._dense(weight, x)
@@ -251,7 +271,7 @@ class LayerReader(ShapeReader):
         return self.assembly.layer(LayerNormalization(epsilon=epsilon, center=center), arrays, x)
 
     def _prelu(self, node: Node, x: Tensor) -> Tensor:
-        slope = self._constant(node, 1)
+        slope = self.constant(node, 1)
         if slope is None:
             raise ValueError("it has no slope")
         spread = np.broadcast_to(_spread(slope, x), x.shape)
@@ -264,13 +284,13 @@ class LayerReader(ShapeReader):
         raise NotImplementedError("its slopes differ along more than one axis")
 
     def _clip(self, node: Node, x: Tensor) -> Tensor:
-        ends = [self._constant(node, index) for index in (1, 2)]
+        ends = [self.constant(node, index) for index in (1, 2)]
         given = {"min_value": ends[0], "max_value": ends[1]}
         options = {name: float(end.reshape(())) for name, end in given.items() if end is not None}
         return self.assembly.layer(Layer.from_config({"kind": "clip", **options}), {}, x)
 
     def _dropout(self, node: Node, x: Tensor) -> Tensor:
-        mode = self._constant(node, 2)
+        mode = self.constant(node, 2)
         if mode is not None and mode.any():
             raise NotImplementedError("it is in training mode")
         return x
@@ -314,52 +334,8 @@ def _spread(operand: Array, x: Tensor) -> Array:
     return np.broadcast_to(operand.reshape(shape[-len(row) :]), row).astype(np.float64)
 
 
-def _is_flattened(part: Slice, name: str) -> bool:
-    """Whether all that reads an input makes its rows flat before anything depends on their axes."""
-    reached = {name}
-    for node in part.nodes:
-        if reached.isdisjoint(node.inputs) or node.op == "Flatten":
-            continue
-        shape = part.constants[node.inputs[1]] if node.op == "Reshape" else None
-        if shape is not None and shape.size == 2:
-            continue
-        if not is_evaluable(node) or node.op in REDUCTIONS or node.op == "Concat":
-            return False
-        reached.add(node.made)
-    return reached.isdisjoint(part.outputs)
-
-
-def _input_shape(part: Slice, value: Value) -> tuple[int] | None:
-    columns = _input_columns(part, value)
-    return None if columns is None else (columns,)
-
-
-def _input_columns(part: Slice, value: Value) -> int | None:
-    """Return how many columns an input has by the first constant that tells."""
-    reached = {value.name}
-    for node in part.nodes:
-        if reached.isdisjoint(node.inputs):
-            continue
-        encodes = node.op in ("OneHot", "OneHotEncoder", "Slice")
-        if encodes or (node.op == "Gather" and node.inputs[0] in part.constants):
-            return None  # which any number of columns fits
-        arrays = [part.constants[name] for name in node.inputs if name in part.constants]
-        arrays += [each for each in node.attributes.values() if isinstance(each, np.ndarray)]
-        widest = max(arrays, key=np.size, default=None)
-        if widest is not None and node.op == "Reshape":
-            if widest.size == 2 and widest.reshape(-1)[1] > 0:
-                return int(widest.reshape(-1)[1])
-        elif widest is not None and node.op in ("Gemm", "MatMul"):
-            return int(arrays[0].shape[-1 if node.attributes.get("transB", 0) else 0])
-        elif widest is not None and widest.size > 1:
-            return int(widest.shape[-1])
-        reached.add(node.made)
-    return None
-
-
 _OPERATORS: dict[str, Callable[[LayerReader, Node, Tensor], Tensor]] = {
     "Add": LayerReader._arithmetic,
-    "AveragePool": ShapeReader._average_pool,
     "BatchNormalization": LayerReader._batch_normalization,
     "Cast": LayerReader._cast,
     "Clip": LayerReader._clip,
@@ -369,29 +345,24 @@ _OPERATORS: dict[str, Callable[[LayerReader, Node, Tensor], Tensor]] = {
     "Flatten": ShapeReader._flatten,
     "Gather": ShapeReader._gather,
     "Gemm": LayerReader._gemm,
-    "GlobalAveragePool": ShapeReader._global_average_pool,
-    "GlobalMaxPool": ShapeReader._global_max_pool,
     "Identity": LayerReader._identity,
     "LayerNormalization": LayerReader._layer_normalization,
     "MatMul": LayerReader._matmul,
-    "MaxPool": ShapeReader._max_pool,
     "Mul": LayerReader._arithmetic,
     "Neg": LayerReader._neg,
     "PRelu": LayerReader._prelu,
-    "Pad": ShapeReader._pad,
-    "ReduceMax": ShapeReader._reduce_max,
     "ReduceMean": ShapeReader._reduce_mean,
     "ReduceSum": ShapeReader._reduce_sum,
     "Reshape": ShapeReader._reshape,
-    "Resize": ShapeReader._resize,
     "Slice": ShapeReader._slice,
     "Squeeze": ShapeReader._squeeze,
     "Sub": LayerReader._arithmetic,
     "Tile": ShapeReader._tile,
     "Transpose": ShapeReader._transpose,
     "Unsqueeze": ShapeReader._unsqueeze,
-    "Upsample": ShapeReader._resize,
     "ai.onnx.ml.ArrayFeatureExtractor": ShapeReader._extracted,
     "ai.onnx.ml.Scaler": LayerReader._scaler,
     "ai.onnx.ml.ZipMap": LayerReader._identity,
+    **RECURRENT_OPERATORS,
+    **WINDOW_OPERATORS,
 }

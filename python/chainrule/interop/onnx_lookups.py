@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.interop.assembly import Tensor
 from chainrule.interop.onnx_graph import Slice
 from chainrule.interop.onnx_import_operators import LayerReader
 from chainrule.interop.onnx_model import Array, Node, number_of
 from chainrule.interop.onnx_shapes import slices_of
+from chainrule.interop.tensor import Tensor
 from chainrule.layers import CategoryEncoding, Embedding, Take
 
 __all__ = ["Lookup", "add_lookup", "lookups_of"]

@@ -18,6 +18,8 @@ DESCRIBED = frozenset(
     {
         "average_pooling",
         "category_encoding",
+        "conv1d",
+        "conv2d",
         "embedding",
         "normalization",
         "periodic_embedding",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from onnx import AttributeProto, NodeProto, TensorProto, ValueInfoProto
 
 __all__ = ["DOUBLE", "FLOAT_TYPES", "NUMBER_TYPES", "Array", "Graph", "Node", "Value", "array_of"]
-__all__ += ["need_onnx", "number_of", "read_model", "type_name"]
+__all__ += ["need_onnx", "number_of", "read_model", "text_of", "type_name"]
 
 Array = NDArray[Any]
 
@@ -56,7 +56,7 @@ class Node:
         self.op, self.name = _text(proto.op_type), _text(proto.name)
         self.inputs, self.outputs = [*map(_text, proto.input)], [*map(_text, proto.output)]
         self.attributes = {_text(each.name): _attribute(each) for each in proto.attribute}
-        self.made = self.outputs[0] if self.outputs else ""
+        self.made = next(filter(None, self.outputs), "")
 
     def __str__(self) -> str:
         """Return how error texts call the node."""
@@ -129,7 +129,7 @@ def read_model(content: bytes) -> Graph:
     return Graph(opset, nodes, initializers, inputs, outputs, names)
 
 
-def _attribute(proto: AttributeProto) -> float | str | Array | TensorProto | None:
+def _attribute(proto: AttributeProto) -> float | str | list[str] | Array | TensorProto | None:
     """Return an attribute's value, None for kinds that no known operator has."""
     kinds = type(proto)
     if proto.type == kinds.FLOAT:
@@ -140,6 +140,8 @@ def _attribute(proto: AttributeProto) -> float | str | Array | TensorProto | Non
         return proto.s.decode("utf-8", "replace")
     if proto.type == kinds.TENSOR:
         return proto.t
+    if proto.type == kinds.STRINGS:
+        return [each.decode("utf-8", "replace") for each in proto.strings]
     if proto.type == kinds.FLOATS:
         return np.array(proto.floats, dtype=np.float32)
     return np.array(proto.ints, dtype=np.int64) if proto.type == kinds.INTS else None
@@ -151,6 +153,11 @@ def number_of(node: Node, name: str, default: float) -> float:
     if not isinstance(value, int | float):
         raise ValueError(f"attribute {name} must be a number")
     return value
+
+
+def text_of(node: Node, name: str, default: str) -> str:
+    """Return an attribute that is a word."""
+    return str(node.attributes.get(name, default))
 
 
 def _value(proto: ValueInfoProto) -> Value:

@@ -23,6 +23,7 @@ from chainrule.interop.onnx_import_operators import LayerReader
 from chainrule.interop.onnx_metadata import DESCRIBED, prefix_of
 from chainrule.interop.onnx_model import Array, Node
 from chainrule.interop.onnx_writer import GraphWriter
+from chainrule.interop.windows import per_axis
 from chainrule.layers import CategoryEncoding, Embedding, Input, Layer
 from chainrule.network.network import Network
 
@@ -33,6 +34,7 @@ _LARGE = 1e6
 _MOST_OPERATORS = 20
 _OF_CATEGORIES = frozenset({"category_encoding", "embedding"})
 _OF_POSITIONS = frozenset({"average_pooling", "up_sampling"})
+_CONVOLUTIONS = frozenset({"conv1d", "conv2d"})
 _FIXED = _OF_CATEGORIES | _OF_POSITIONS  # whose numbers follow from their options
 
 
@@ -77,6 +79,10 @@ def _constants(
     layer: Any, nodes: Sequence[Node], part: Slice, shape: tuple[int, ...], own_dtype: str
 ) -> dict[str, Array] | None:
     """Return the constants that nodes read by the layer's names, None if they are no such layer."""
+    try:
+        shape_made(layer, (shape,))
+    except ValueError:  # such as between operators of channels first, where turns have met
+        return None
     given = {n: part.constants[n] for node in nodes for n in node.inputs if n in part.constants}
     largest = max((a.size for a in given.values()), default=0)
     if layer.kind in _OF_CATEGORIES and not 0 < _size(layer, shape) <= largest:
@@ -87,6 +93,11 @@ def _constants(
         if size != largest:
             return None
     types = {array.dtype for array in given.values() if array.dtype.kind == "f"}
+    if layer.kind in _CONVOLUTIONS:
+        sizes = {array.size for array in given.values()}
+        # Of float it is a Conv, which needs no description.
+        if types != {np.dtype("float64")} or not _sizes_of_convolution(layer, shape) <= sizes:
+            return None
     cast = nodes[0].op == "Cast"
     dtype = "float64" if types == {np.dtype("float64")} and not cast else "float32"
     # Which the constants alone may not tell.
@@ -136,6 +147,15 @@ def _size(layer: CategoryEncoding | Embedding, shape: tuple[int, ...]) -> int:
     return layer.units * (given if isinstance(given, int) else sum(counts))
 
 
+def _sizes_of_convolution(layer: Any, shape: tuple[int, ...]) -> set[int]:
+    """Return the sizes of its weight and of the places in its windows."""
+    kernel = math.prod(per_axis(layer.kernel_size, len(shape) - 1))
+    return {
+        kernel * shape[-1] * layer.filters,
+        kernel * math.prod(shape_made(layer, (shape,))[:-1]),
+    }
+
+
 def _written(
     layer: Any, shape: tuple[int, ...], dtype: str, offset: float, opset: int
 ) -> GraphWriter:
@@ -155,6 +175,12 @@ def _written(
 
 def _no_arrays(layer: Any, constants: Mapping[str, Array], dtype: str) -> dict[str, Array]:
     return {}
+
+
+def _convolution(layer: Any, constants: Mapping[str, Array], dtype: str) -> dict[str, Array]:
+    sizes = per_axis(layer.kernel_size, 1 if layer.kind == "conv1d" else 2)
+    weight = constants["weight"].reshape(*sizes, -1, layer.filters)
+    return {"weight": weight, **({"bias": constants["bias"]} if layer.use_bias else {})}
 
 
 def _embedding(layer: Any, constants: Mapping[str, Array], dtype: str) -> dict[str, Array] | None:
@@ -192,6 +218,7 @@ def _normalization(
 _ARRAYS: dict[str, Callable[[Any, Mapping[str, Array], str], dict[str, Array] | None]] = {
     "average_pooling": _no_arrays,
     "category_encoding": _no_arrays,
+    **dict.fromkeys(_CONVOLUTIONS, _convolution),
     "embedding": _embedding,
     "normalization": _normalization,
     "periodic_embedding": _periodic_embedding,

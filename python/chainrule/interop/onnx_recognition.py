@@ -74,7 +74,7 @@ class _Program:
         count, columns = rows.shape
         axes = (1, count, *[1] * (self._axes - 2), columns) if self._axes > 1 else rows.shape
         given = {self._input: rows.reshape(axes), **self._constants}
-        values = evaluate_in_double(self._nodes, given, self._opset)
+        (values,) = evaluate_in_double(self._nodes, given, self._opset).values()
         if self._axes > 1 and values.shape[:2] != axes[:2]:
             raise ValueError("the positions are gone")
         return values.reshape(count, -1)

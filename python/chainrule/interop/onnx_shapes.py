@@ -5,16 +5,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from chainrule.errors import ModelFileError
-from chainrule.interop.assembly import Assembly, Tensor
+from chainrule.interop.assembly import Assembly
 from chainrule.interop.onnx_constants import ConstantFolder, reshaped
 from chainrule.interop.onnx_model import Array, Node, number_of
-from chainrule.interop.windows import Windows, cropped, padded, pooled, up_sampled
-from chainrule.layers import GlobalMaxPooling, RepeatVector
+from chainrule.interop.recurrence import step_of
+from chainrule.interop.tensor import Tensor
+from chainrule.interop.windows import cropped
+from chainrule.layers import RepeatVector
 
 __all__ = ["ShapeReader", "row_axis", "slices_of"]
 
@@ -24,20 +26,33 @@ _ALL = 2**31 - 1
 class ShapeReader:
     """Adds operators that change the shape of rows to an assembly.
 
-    Rows may have `largest` columns in all.
+    Rows may have `largest` columns in all, and weights twice the `size` of the file, in bytes.
     """
 
-    def __init__(self, assembly: Assembly, constants: ConstantFolder, largest: int) -> None:
+    def __init__(
+        self, assembly: Assembly, constants: ConstantFolder, largest: int, size: int
+    ) -> None:
         self.assembly = assembly
         self.constants = constants
         self.largest = largest
+        # Layers may share weights, which as layers of a network they do not.
+        self._left = 2 * size
+        # The last states of each direction, by the name of the tensor that has all of them.
+        self.states: dict[str, Sequence[Tensor]] = {}
 
     def bound(self, node: Node, columns: int) -> None:
         """Raise ModelFileError if a node makes too many columns."""
         if columns > self.largest:
             raise ModelFileError(f"{node} makes {columns} columns")
 
-    def _constant(self, node: Node, index: int) -> Array | None:
+    def spend(self, weight: Array) -> None:
+        """Note that a layer has a weight; ModelFileError if layers have too many."""
+        self._left -= weight.nbytes
+        if self._left < 0:
+            raise ModelFileError("layers share weights, and need more of them than the file holds")
+
+    def constant(self, node: Node, index: int) -> Array | None:
+        """Return an operand that is a constant, None if it is not given."""
         if index >= len(node.inputs) or not node.inputs[index]:
             return None
         if node.inputs[index] not in self.constants:
@@ -50,25 +65,33 @@ class ShapeReader:
         return self.assembly.reshape(x, (math.prod(x.shape),))
 
     def _reshape(self, node: Node, x: Tensor) -> Tensor:
-        shape = self._constant(node, 1)
+        shape = self.constant(node, 1)
         sizes = [] if shape is None else [int(size) for size in shape.reshape(-1)]
-        row = reshaped(sizes, x.shape, bool(node.attributes.get("allowzero", 0)))
+        zeros = bool(node.attributes.get("allowzero", 0))
+        # What stands before the rows of the batch must stay.
+        ahead = x.shape[: x.batch]
+        kept = [n or (n if zeros else m) for n, m in zip(sizes, ahead, strict=False)]
+        row = reshaped(sizes[x.batch :], x.shape[x.batch :], zeros)
+        row = row and (*ahead, *row) if kept == [*ahead] else None
         if row is None:
             raise NotImplementedError(
                 f"it makes the shape {sizes} of rows of shape {x.shape}, which joins or parts them"
             )
-        return self.assembly.reshape(x, row)
+        return replace(self.assembly.reshape(x, row), batch=x.batch)
 
     def _squeeze(self, node: Node, x: Tensor) -> Tensor:
-        axes = self._axes(node, x)
+        axes = self.axes(node, x)
         if axes is None or any(x.shape[axis] != 1 for axis in axes):
             raise NotImplementedError("it does not name axes of one element")
-        return self.assembly.reshape(x, _without(x.shape, axes) or (1,))
+        made = self.assembly.reshape(x, _without(x.shape, axes) or (1,))
+        return replace(made, batch=x.batch - sum(axis < x.batch for axis in axes))
 
     def _unsqueeze(self, node: Node, x: Tensor) -> Tensor:
         given = self._given_axes(node)
         if given is None:
             raise ValueError("it names no axes")
+        if x.batch:
+            raise NotImplementedError("the rows of the batch are not along its first axis")
         shape, rank = [*x.shape], len(x.shape) + len(given) + 1
         for axis in sorted(axis + rank if axis < 0 else axis for axis in given):
             if not 1 <= axis <= len(shape) + 1:
@@ -81,20 +104,26 @@ class ShapeReader:
         dims = [] if axes is None else [int(axis) for axis in np.asarray(axes)]
         if sorted(dims) != [*range(len(x.shape) + 1)]:
             raise NotImplementedError("it does not name every axis once")
-        if dims[0]:
-            raise NotImplementedError("it moves the rows of the batch")
-        return self.assembly.permute(x, dims[1:])
+        others = [dim + (dim < x.batch) for dim in dims if dim != x.batch]
+        return replace(self.assembly.permute(x, others), batch=dims.index(x.batch))
 
     def _gather(self, node: Node, x: Tensor) -> Tensor:
         axis = row_axis(int(number_of(node, "axis", 0)), x)
-        indices = self._constant(node, 1)
-        if indices is None or indices.ndim != 1 or node.inputs[0] in self.constants:
+        indices = self.constant(node, 1)
+        if indices is None or indices.ndim > 1 or node.inputs[0] in self.constants:
             raise NotImplementedError("it does not take columns by a list of constants")
+        states = self.states.get(node.inputs[0])
+        if indices.ndim == 0 and axis == 0 and states is not None:
+            return states[int(indices)]
+        if indices.ndim == 0 and len(x.shape) == 2 and axis == 0:
+            return replace(step_of(self.assembly, x, int(indices)), batch=max(x.batch - 1, 0))
+        if indices.ndim == 0:
+            raise NotImplementedError("it takes a single column")
         self.bound(node, indices.size)
-        return self.assembly.take(x, axis, indices)
+        return replace(self.assembly.take(x, axis, indices), batch=x.batch)
 
     def _extracted(self, node: Node, x: Tensor) -> Tensor:
-        indices = self._constant(node, 1)
+        indices = self.constant(node, 1)
         if indices is None or node.inputs[0] in self.constants:
             raise NotImplementedError("it does not take columns by a list of constants")
         self.bound(node, indices.size)
@@ -103,7 +132,7 @@ class ShapeReader:
     def _slice(self, node: Node, x: Tensor) -> Tensor:
         taken = [np.arange(extent) for extent in x.shape]
         for axis, part in slices_of(node, self.constants).items():
-            if axis == 0 and (part.start, part.step) == (0, 1) and part.stop >= _ALL:
+            if axis == x.batch and (part.start, part.step) == (0, 1) and part.stop >= _ALL:
                 continue  # as some programs write all rows
             place = row_axis(axis, x)
             taken[place] = taken[place][part]
@@ -126,132 +155,26 @@ class ShapeReader:
         return x
 
     def _reduce_mean(self, node: Node, x: Tensor) -> Tensor:
-        axes = self._axes(node, x)
+        axes = self.axes(node, x)
         if axes is None or len(axes) != len(x.shape) - 1 or not axes:
             raise NotImplementedError("it does not take the mean over all axes but one")
         return self.assembly.pool(x, axes, bool(node.attributes.get("keepdims", 1)))
 
-    def _reduce_max(self, node: Node, x: Tensor) -> Tensor:
-        axes = self._axes(node, x)
-        if axes is None or len(axes) != len(x.shape) - 1 or not axes:
-            raise NotImplementedError("it does not take the largest over all axes but one")
-        keepdims = bool(node.attributes.get("keepdims", 1))
-        return self.assembly.pool(x, axes, keepdims, GlobalMaxPooling())
-
-    def _global_max_pool(self, node: Node, x: Tensor) -> Tensor:
-        return self.assembly.pool(x, range(1, len(x.shape)), True, GlobalMaxPooling())
-
-    def _max_pool(self, node: Node, x: Tensor) -> Tensor:
-        return self._pooled(node, x, largest=True)
-
-    def _average_pool(self, node: Node, x: Tensor) -> Tensor:
-        return self._pooled(node, x, largest=False)
-
-    def _pooled(self, node: Node, x: Tensor, *, largest: bool) -> Tensor:
-        extents = x.shape[1:]
-        axes = len(extents)
-        if not 1 <= axes <= 2:
-            raise NotImplementedError(f"it pools rows of shape {x.shape}")
-
-        def numbers(name: str, default: int, count: int) -> list[int]:
-            given = [int(n) for n in np.asarray(node.attributes.get(name, [default] * count))]
-            if len(given) != count:
-                raise ValueError(f"its {name} are {given} for rows of shape {x.shape}")
-            return given
-
-        if max(numbers("dilations", 1, axes)) > 1:
-            raise NotImplementedError("its windows are dilated")
-        sizes, strides = numbers("kernel_shape", 0, axes), numbers("strides", 1, axes)
-        pads = numbers("pads", 0, 2 * axes)
-        if min(*sizes, *strides) < 1 or min(pads) < 0 or max(*sizes, *pads) > self.largest:
-            raise ValueError(f"it has windows of {sizes}, strides {strides} and pads {pads}")
-        counts_border = bool(node.attributes.get("count_include_pad", 0))
-        ceil, auto = bool(node.attributes.get("ceil_mode", 0)), _text(node, "auto_pad", "NOTSET")
-        windows = []
-        for axis, (extent, size, stride) in enumerate(zip(extents, sizes, strides, strict=True)):
-            w = Windows(size, stride, pads[axis], pads[axes + axis])
-            if auto in ("SAME_UPPER", "SAME_LOWER"):
-                beyond = max(-(-extent // stride) * stride - stride + size - extent, 0)
-                half = beyond // 2 if auto == "SAME_UPPER" else beyond - beyond // 2
-                w = Windows(size, stride, half, beyond - half)
-            elif ceil and auto == "NOTSET":
-                beyond = -(w.before + extent + w.behind - size) % stride
-                if beyond and counts_border and not largest:
-                    raise NotImplementedError("it counts the border of windows that end beyond it")
-                # No window begins behind the border.
-                begins = w.before + extent + w.behind - size + beyond < w.before + extent
-                w = w._replace(behind=w.behind + beyond * begins)
-            windows.append(w)
-        return pooled(self.assembly, x, windows, largest=largest, counts_border=counts_border)
-
-    def _resize(self, node: Node, x: Tensor) -> Tensor:
-        where = _text(node, "coordinate_transformation_mode", "half_pixel")
-        rounds = _text(node, "nearest_mode", "round_prefer_floor")
-        halves = where in ("half_pixel", "pytorch_half_pixel") and rounds.startswith("round")
-        plain = node.op == "Upsample" or (where == "asymmetric" and rounds == "floor")
-        if _text(node, "mode", "nearest") != "nearest" or not (halves or plain):
-            raise NotImplementedError("it does not repeat positions")
-        scales: Any
-        if node.op == "Upsample":
-            scales = self._constant(node, 1) if len(node.inputs) > 1 else None
-            scales = node.attributes.get("scales") if scales is None else scales
-        else:
-            scales, sizes = self._constant(node, 2), self._constant(node, 3)
-            if sizes is not None and sizes.size == len(x.shape) + 1:
-                scales = np.array([1.0, *(sizes.reshape(-1)[1:] / np.array(x.shape))])
-        factors = [] if scales is None else [float(n) for n in np.asarray(scales).reshape(-1)]
-        if len(factors) != len(x.shape) + 1 or any(f < 1 or f != int(f) for f in factors):
-            raise NotImplementedError(f"its scales are {factors} for rows of shape {x.shape}")
-        times = [int(f) for f in factors[1:]]
-        self.bound(node, math.prod(times) * math.prod(x.shape))
-        first = self._channels_first(x, [n > 1 for n in (int(factors[0]), *times)])
-        return up_sampled(self.assembly, x, times[1:] if first else times[:-1], first=first)
-
-    def _channels_first(self, x: Tensor, changed: Sequence[bool]) -> bool:
-        """Whether the channels are the first of the axes of rows, and not the last.
-
-        `changed` says of each axis of a batch whether it will have another extent.
-        """
-        if changed[0] or not 2 <= len(x.shape) <= 3 or (changed[1] and changed[-1]):
-            raise NotImplementedError(f"it changes the extents of channels in rows of {x.shape}")
-        return changed[-1]
-
-    def _pad(self, node: Node, x: Tensor) -> Tensor:
-        pads, value = self._constant(node, 1), self._constant(node, 2)
-        if _text(node, "mode", "constant") != "constant" or pads is None:
-            raise NotImplementedError("it does not add constants")
-        if value is not None and value.any():
-            raise NotImplementedError("it adds other numbers than 0")
-        rank, given = len(x.shape) + 1, self._constant(node, 3)
-        axes = [*range(rank)] if given is None else [int(a) % rank for a in given.reshape(-1)]
-        if pads.size != 2 * len(axes) or min(pads.reshape(-1), default=0) < 0:
-            raise NotImplementedError(f"its pads are {pads.tolist()} for rows of shape {x.shape}")
-        borders = [(0, 0)] * rank
-        for axis, before, behind in zip(axes, *pads.reshape(2, -1).tolist(), strict=True):
-            borders[axis] = (before, behind)
-        extents = [n + sum(border) for n, border in zip(x.shape, borders[1:], strict=True)]
-        self.bound(node, math.prod(extents))
-        first = self._channels_first(x, [any(border) for border in borders])
-        return padded(self.assembly, x, borders[2:] if first else borders[1:-1], first=first)
-
-    def _global_average_pool(self, node: Node, x: Tensor) -> Tensor:
-        return self.assembly.pool(x, range(1, len(x.shape)), True)
-
     def _reduce_sum(self, node: Node, x: Tensor) -> Tensor:
-        made = self.assembly.dot(x) if self._axes(node, x) == [len(x.shape) - 1] else None
+        made = self.assembly.dot(x) if self.axes(node, x) == [len(x.shape) - 1] else None
         if made is None or not node.attributes.get("keepdims", 1):
             raise NotImplementedError("it does not sum products of two inputs over the columns")
         return made
 
     def _tile(self, node: Node, x: Tensor) -> Tensor:
-        repeats = self._constant(node, 1)
+        repeats = self.constant(node, 1)
         sizes = [] if repeats is None else [int(size) for size in repeats.reshape(-1)]
         if len(x.shape) != 2 or x.shape[0] != 1 or [*sizes[:1], *sizes[2:]] != [1, 1]:
             raise NotImplementedError(f"it repeats rows of shape {x.shape} {sizes} times")
         return self._repeated(node, x, sizes[1])
 
     def _expand(self, node: Node, x: Tensor) -> Tensor:
-        shape = self._constant(node, 1)
+        shape = self.constant(node, 1)
         sizes = [] if shape is None else [int(size) for size in shape.reshape(-1)]
         widths = (1, x.shape[-1])
         if len(x.shape) != 2 or x.shape[0] != 1 or len(sizes) != 3 or sizes[2] not in widths:
@@ -267,19 +190,13 @@ class ShapeReader:
 
     def _given_axes(self, node: Node) -> list[int] | None:
         """Return the axes that an operand or attribute names."""
-        given = self._constant(node, 1) if len(node.inputs) > 1 else node.attributes.get("axes")
+        given = self.constant(node, 1) if len(node.inputs) > 1 else node.attributes.get("axes")
         return None if given is None else [int(axis) for axis in np.asarray(given).reshape(-1)]
 
-    def _axes(self, node: Node, x: Tensor) -> list[int] | None:
+    def axes(self, node: Node, x: Tensor) -> list[int] | None:
         """Return the axes of a row that an operator names."""
         given = self._given_axes(node)
         return None if given is None else sorted(row_axis(axis, x) for axis in given)
-
-
-def _text(node: Node, name: str, default: str) -> str:
-    """Return an attribute that is a word."""
-    value = node.attributes.get(name, default)
-    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def slices_of(node: Node, constants: ConstantFolder) -> dict[int, slice]:
@@ -300,10 +217,11 @@ def slices_of(node: Node, constants: ConstantFolder) -> dict[int, slice]:
 
 def row_axis(axis: int, x: Tensor) -> int:
     """Return an axis of a batch as one of a row."""
-    row = axis - 1 if axis > 0 else axis + len(x.shape)
-    if axis == 0 or not 0 <= row < len(x.shape):
+    rank = len(x.shape) + 1
+    place = axis + rank if axis < 0 else axis
+    if place == x.batch or not 0 <= place < rank:
         raise NotImplementedError("it is not over an axis of the rows")
-    return row
+    return place - (place > x.batch)
 
 
 def _without(shape: Sequence[int], axes: Collection[int]) -> tuple[int, ...]:

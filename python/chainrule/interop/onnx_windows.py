@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.interop.nodes import NetworkNode
+from chainrule.interop.onnx_convolutions import add_convolution
 from chainrule.interop.onnx_writer import GraphWriter
 from chainrule.interop.windows import Windows, borders_of, per_axis, windows_of
 
-__all__ = ["add_cropping", "add_global_max_pooling", "add_pooling", "add_up_sampling"]
-__all__ += ["add_zero_padding"]
+__all__ = ["WINDOW_LAYERS"]
 
 
-def add_pooling(graph: GraphWriter, node: NetworkNode) -> None:
+def _add_pooling(graph: GraphWriter, node: NetworkNode) -> None:
     """Add a MaxPool or AveragePool between two transpositions."""
     windows = windows_of(node.layer, node.reads[0], node.shape)
     largest = node.layer.kind == "max_pooling"
@@ -57,12 +59,12 @@ def _means(windows: Windows, extent: int, count: int) -> NDArray[np.float64]:
     return weights
 
 
-def add_global_max_pooling(graph: GraphWriter, node: NetworkNode) -> None:
+def _add_global_max_pooling(graph: GraphWriter, node: NetworkNode) -> None:
     """Add the largest number over all axes but the last."""
     graph.reduce("ReduceMax", graph.current, range(1, len(graph.shape)), 0)
 
 
-def add_up_sampling(graph: GraphWriter, node: NetworkNode) -> None:
+def _add_up_sampling(graph: GraphWriter, node: NetworkNode) -> None:
     """Add a Resize of the axes of positions."""
     sizes = per_axis(node.layer.size, len(node.shape) - 1)
     if graph.dtype == "float32":
@@ -76,14 +78,14 @@ def add_up_sampling(graph: GraphWriter, node: NetworkNode) -> None:
         graph.add("Gather", graph.current, graph.constant("places", places, "int64"), axis=axis + 1)
 
 
-def add_zero_padding(graph: GraphWriter, node: NetworkNode) -> None:
+def _add_zero_padding(graph: GraphWriter, node: NetworkNode) -> None:
     """Add a Pad of the axes of positions."""
     borders = [(0, 0), *borders_of(node.layer.padding, len(node.shape) - 1), (0, 0)]
     pads = np.transpose(borders).reshape(-1)
     graph.add("Pad", graph.current, graph.constant("pads", pads, "int64"), mode="constant")
 
 
-def add_cropping(graph: GraphWriter, node: NetworkNode) -> None:
+def _add_cropping(graph: GraphWriter, node: NetworkNode) -> None:
     """Add a Slice of the axes of positions."""
     borders = borders_of(node.layer.cropping, len(node.shape) - 1)
     starts = [before for before, _ in borders]
@@ -91,3 +93,16 @@ def add_cropping(graph: GraphWriter, node: NetworkNode) -> None:
     axes = range(1, len(node.shape))
     given = {"starts": starts, "ends": ends, "axes": axes}
     graph.add("Slice", graph.current, *(graph.constant(k, v, "int64") for k, v in given.items()))
+
+
+WINDOW_LAYERS: dict[str, Callable[[GraphWriter, NetworkNode], None]] = {
+    "average_pooling": _add_pooling,
+    "conv1d": add_convolution,
+    "conv2d": add_convolution,
+    "cropping": _add_cropping,
+    "global_max_pooling": _add_global_max_pooling,
+    "max_pooling": _add_pooling,
+    "up_sampling": _add_up_sampling,
+    "zero_padding": _add_zero_padding,
+}
+"""What adds a layer over positions to a graph, by the layer's kind."""

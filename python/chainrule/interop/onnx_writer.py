@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GraphWriter"]
 
-_ELEMENT_TYPES = {"float32": 1, "uint8": 2, "int64": 7, "float64": 11}
+_ELEMENT_TYPES = {"float32": 1, "uint8": 2, "int32": 6, "int64": 7, "float64": 11}
 # The first version of the format with all that is written.
 _IR_VERSION = 8
 # Of a file, as protocol buffers have it; what is not weights needs much less than is left here.
@@ -99,11 +99,17 @@ class GraphWriter:
 
     def add(self, op: str, *inputs: str, **attributes: Any) -> str:
         """Add an operator, which by default reads what was made last; return its output's name."""
+        return self.add_output(0, op, *inputs, **attributes)
+
+    def add_output(self, place: int, op: str, *inputs: str, **attributes: Any) -> str:
+        """Add an operator of which this one of its outputs is read; return its name."""
         from onnx import helper
 
         output = self._unused(op)
         self._nodes.append(
-            helper.make_node(op, inputs or (self.current,), [output], output, **attributes)
+            helper.make_node(
+                op, inputs or (self.current,), [*[""] * place, output], output, **attributes
+            )
         )
         self.current = output
         return output

@@ -11,7 +11,7 @@ from collections.abc import Collection, Container, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from chainrule.interop.assembly import Assembly, Tensor
+from chainrule.interop.assembly import Assembly
 from chainrule.interop.merges import MERGES
 from chainrule.interop.nodes import NetworkNode, Shape, is_chain, nodes_of, refuse_missing
 from chainrule.interop.torch_check import check_export, check_outputs, evaluation_copy
@@ -22,6 +22,7 @@ from chainrule.interop.torch_layers import (
     input_columns,
     merge_of,
     row_of,
+    tells_no_extents,
 )
 from chainrule.layers import Input, Layer
 
@@ -44,10 +45,11 @@ def from_torch(
     ----------
     module : torch.nn.Module
         What it computes is followed by `torch.fx`, or where that cannot, it must be its children in
-        the order in which they were made. Known are Linear, Embedding of an input, BatchNorm1d to
-        3d, LayerNorm, Dropout, Flatten, Unflatten, Identity, the activations that the library has,
-        as modules and as functions, arithmetic with numbers, what only moves numbers (reshape,
-        permute, transpose), means over positions, and the modules of
+        the order in which they were made. Known are Linear, Conv1d and Conv2d, RNN, GRU and LSTM
+        with ``batch_first`` (their sequences and the last states), pools and padding, Embedding of
+        an input, BatchNorm1d to 3d, LayerNorm, Dropout, Flatten, Unflatten, Identity, the
+        activations that the library has, as modules and as functions, arithmetic with numbers, what
+        only moves numbers (reshape, permute, transpose), means over positions, and the modules of
         `chainrule.interop.torch_modules`. Weights under a parametrisation, such as
         `torch.nn.utils.parametrizations.weight_norm`, are taken as they are in evaluation mode.
 
@@ -113,8 +115,8 @@ def to_torch(net: Network) -> torch.nn.Module:
     several outputs. Its parts have the names of the nodes, or numbers where these have none, and
     the parameters of frozen nodes need no gradients. Its outputs are those of `predict`, which is
     checked on random rows. Penalties of the weights are not part of it, and what PyTorch lacks, as
-    `Normalization`, `CategoryEncoding` or an `Embedding` with its options, becomes a module of
-    `chainrule.interop.torch_modules`.
+    `Normalization`, `CategoryEncoding`, an `Embedding` with its options or a recurrent layer by
+    itself, becomes a module of `chainrule.interop.torch_modules`.
 
     Parameters
     ----------
@@ -254,26 +256,27 @@ def _network(graph: ModuleGraph, dtype: str, shapes: Sequence[Shape]) -> Network
     }
     readers = graph.readers
     counts = Counter(id(call.target) for call in graph.calls if [*_parameters(call.target)])
-    first: dict[int, Tensor] = {}
+    first: dict[int, list[Layer]] = {}
     assembly.frozen = _frozen(graph)
     for call in graph.calls:
         operands = [tensors[name] for name in call.inputs]
         assembly.origin = _node_name(call)
         try:
             row = row_of(call.target)
-            if row is not None and counts[id(call.target)] > 1:
+            several = counts[id(call.target)] > 1
+            if row is not None:
                 # Called several times, it is one layer, which nothing else becomes a part of.
-                x = assembly.share(operands[0])
-                known = first.get(id(call.target))
-                made = assembly.again(known, x) if known else row.read(assembly, x, call.target)
-                made = first[id(call.target)] = assembly.share(made)
-            elif row is not None:
+                operands = [assembly.share(x) for x in operands] if several else operands
+                before = assembly.count
                 made = row.read(assembly, *operands[: row.inputs], call.target)
+                if several:
+                    first[id(call.target)] = assembly.same(before, first.get(id(call.target)))
             else:
                 made = assembly.layer(Layer.get(merge_of(call.target) or ""), {}, *operands)
         except ValueError as error:
             raise ValueError(f"{call}: {error}") from error
-        tensors[call.name] = assembly.share(made) if readers[call.name] > 1 else made
+        for name, x in zip(call.outputs, made if isinstance(made, list) else [made], strict=True):
+            tensors[name] = assembly.share(x) if several or readers[name] > 1 else x
     names = graph.output_names or graph.outputs
     return assembly.network(
         {name: tensors[made] for name, made in zip(names, graph.outputs, strict=True)}
@@ -356,6 +359,8 @@ def _declared_shapes(graph: ModuleGraph) -> list[Shape]:
     entry = {name: name for name in graph.inputs}
     for call in graph.calls:
         columns = input_columns(call.target)
+        if tells_no_extents(call.target) and not entry.keys().isdisjoint(call.inputs):
+            raise ValueError(f"{call} tells not all extents of its rows; pass input_shape")
         for name in call.inputs:
             if name in entry and columns is not None:
                 declared.setdefault(entry[name], columns)

@@ -7,9 +7,17 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from chainrule.interop.torch_layers import as_module, call_merge, merge_of, row_of
+from chainrule.interop.torch_functions import as_module
+from chainrule.interop.torch_layers import call_merge, merge_of, row_of
+from chainrule.interop.torch_modules import module_of
+from chainrule.interop.torch_parts import RecurrentPart, position_of
+from chainrule.interop.torch_recurrence import directions_of
 
 __all__ = ["Call", "ModuleGraph", "graph_of", "in_order"]
+
+
+# Functions that give sizes of tensors, and states for recurrent modules to begin with.
+_NO_ROWS = frozenset({"getattr", "getitem", "new_zeros", "size", "zeros"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,17 +38,24 @@ class Call:
         return f"{self.where}: {self.target}" if isinstance(self.target, str) else self.where
 
     @property
+    def outputs(self) -> list[str]:
+        """The names of what it gives: of a recurrent module the sequences of each direction."""
+        directions = directions_of(self.target)
+        return [f"{self.name}_{i}" for i in range(directions)] if directions else [self.name]
+
+    @property
     def is_table(self) -> bool:
         """Whether it is PyTorch's Embedding."""
         from torch import nn
 
         return isinstance(self.target, nn.Embedding)
 
-    def run(self, *tensors: Any) -> Any:
+    def run(self, *tensors: Any) -> list[Any]:
         """Return what it gives."""
-        if not isinstance(self.target, str):
-            return self.target(*tensors)
-        return call_merge(merge_of(self.target) or "", *tensors)
+        if isinstance(self.target, str):
+            return [call_merge(merge_of(self.target) or "", *tensors)]
+        made, directions = self.target(*tensors), directions_of(self.target)
+        return [*made[0].chunk(directions, -1)] if directions else [made]
 
     @property
     def objection(self) -> str | None:
@@ -92,11 +107,14 @@ def graph_of(module: Any) -> ModuleGraph:
     except Exception:
         return in_order(module)
     graph = ModuleGraph([], [], [])
+    parts: dict[Any, RecurrentPart] = {}
     known: set[Any] = set()
     for node in traced.nodes:
         read: list[Any] = []
         fx.node.map_arg((node.args, node.kwargs), read.append)
         inputs = [each.name for each in read if each in known]
+        if node.op == "call_function" and not node.users and _function(node) == "getitem":
+            continue  # as of (sequences, states), of which one is read
         if node.op == "placeholder":
             graph.inputs.append(node.name)
         elif node.op == "output":
@@ -109,14 +127,34 @@ def graph_of(module: Any) -> ModuleGraph:
         elif node.op == "call_module":
             part = module.get_submodule(node.target)
             label = _label(node.target, part)
-            graph.calls.append(Call(node.name, label, part, inputs, node.target))
+            whole = parts.keys().isdisjoint(read)
+            target = part if whole else "something of a recurrent module's states"
+            call = Call(node.name, label, target, inputs, node.target)
+            graph.calls.append(call)
+            if directions_of(target):
+                parts[node] = RecurrentPart(target, call.outputs)
+                continue
+        elif node.op != "get_attr" and not parts.keys().isdisjoint(read):
+            part = parts[next(each for each in read if each in parts)]
+            found = part.taken(_function(node) if len(read) == 1 else "several", node.args[1:])
+            if isinstance(found, RecurrentPart):
+                parts[node] = found
+                continue
+            target, inputs = found
+            where = f"{node.name} (of a {type(part.module).__name__})"
+            graph.calls.append(Call(node.name, where, target, inputs))
         else:
-            name = node.target if isinstance(node.target, str) else node.target.__name__
-            if node.op == "get_attr" or name in ("size", "getattr", "getitem"):
-                continue  # no rows, but constants, or sizes of tensors
+            name = _function(node)
+            place = position_of(name, node.args)
+            of_rows = name == "getitem" and node.args[0] in known
+            if node.op == "get_attr" or (name in _NO_ROWS and not of_rows):
+                continue  # constants, states to begin with, or sizes of tensors
             stack = [*(node.meta.get("nn_module_stack") or {"": ("", type(module))}).values()]
             where = f"{stack[-1][0] or 'the module'} ({stack[-1][1].__name__})"
-            target = as_module(name, node.args, node.kwargs, known) or name
+            if of_rows:
+                target = name if place is None else module_of("Step", place)
+            else:
+                target = as_module(name, node.args, node.kwargs, known) or name
             axis = node.kwargs.get("dim", [*node.args, 0, 0][1]) if name == "cat" else 1
             if axis not in (1, -1) or (name != "cat" and node.kwargs and isinstance(target, str)):
                 target = f"{name} with other options"
@@ -125,9 +163,20 @@ def graph_of(module: Any) -> ModuleGraph:
     return graph
 
 
+def _function(node: Any) -> str:
+    """Return the name of the function or method that a node calls."""
+    return node.target if isinstance(node.target, str) else str(node.target.__name__)
+
+
 def in_order(module: Any) -> ModuleGraph:
     """Return a module's parts in the order in which they were made."""
     leaves = [(name, part) for name, part in _leaves(module, "")]
+    for name, part in leaves:
+        if directions_of(part):
+            raise ValueError(
+                f"{_label(name, part)} gives sequences and states, and which of them the module "
+                "goes on with cannot be followed"
+            )
     names = ["x", *(f"y{index}" for index in range(len(leaves)))]
     calls = [
         Call(names[i + 1], _label(name, part), part, [names[i]], name)

@@ -13,7 +13,15 @@ from chainrule.interop.affine import affine_of
 from chainrule.interop.limits import limits_of
 from chainrule.interop.nodes import NetworkNode
 from chainrule.interop.torch_layers import BATCH_NORM_AXES
-from chainrule.interop.torch_modules import channels_first, limit, module_of, scaling
+from chainrule.interop.torch_modules import (
+    activation_modules,
+    channels_first,
+    fill,
+    limit,
+    module_of,
+    scaling,
+)
+from chainrule.interop.torch_recurrence import RECURRENT_KINDS
 from chainrule.interop.torch_windows import WINDOW_KINDS
 
 __all__ = ["KINDS", "modules_of"]
@@ -23,15 +31,12 @@ Array = NDArray[Any]
 
 def _dense_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     linear = nn.Linear(columns, node.columns, bias=node.layer.use_bias)
-    _fill(linear, weight=node.arrays["weight"].T, bias=node.arrays.get("bias"))
-    return [linear, *_activation_modules(nn, node, columns, dtype)]
+    fill(linear, weight=node.arrays["weight"].T, bias=node.arrays.get("bias"))
+    return [linear, *activation_modules(nn, node.layer.activation)]
 
 
 def _activation_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
-    activation = node.layer.activation
-    if activation.kind == "linear":
-        return []
-    return [getattr(nn, activation.torch_module)(**activation.torch_arguments)]
+    return activation_modules(nn, node.layer.activation)
 
 
 def _norm_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
@@ -44,10 +49,10 @@ def _norm_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[
             raise ValueError(f"{node} has rows of shape {node.shape}, for which PyTorch has none")
         momentum = 1.0 - layer.momentum
         norm = getattr(nn, known[0])(columns, layer.epsilon, momentum, affine=affine)
-        _fill(norm, running_mean=arrays["running_mean"], running_var=arrays["running_variance"])
+        fill(norm, running_mean=arrays["running_mean"], running_var=arrays["running_variance"])
     else:
         norm = nn.LayerNorm(columns, layer.epsilon, elementwise_affine=affine)
-    _fill(norm, weight=arrays.get("gamma"), bias=arrays.get("beta"))
+    fill(norm, weight=arrays.get("gamma"), bias=arrays.get("beta"))
     axes = 1 if layer.kind == "layer_normalization" else len(node.shape)
     return channels_first([norm], axes)
 
@@ -85,16 +90,16 @@ def _dot_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[A
 
 def _prelu_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     prelu = nn.PReLU(columns)
-    _fill(prelu, weight=node.arrays["slope"])
+    fill(prelu, weight=node.arrays["slope"])
     return channels_first([prelu], len(node.shape))
 
 
 def _parametric_activation_modules(
     nn: Any, node: NetworkNode, columns: int, dtype: str
 ) -> list[Any]:
-    inner = [*_activation_modules(nn, node, columns, dtype), nn.Identity()][0]
+    inner = [*activation_modules(nn, node.layer.activation), nn.Identity()][0]
     mixed = module_of("ParametricActivation", inner, columns)
-    _fill(mixed, alpha=node.arrays["alpha"])
+    fill(mixed, alpha=node.arrays["alpha"])
     return [mixed]
 
 
@@ -104,14 +109,14 @@ def _category_encoding_modules(nn: Any, node: NetworkNode, columns: int, dtype: 
 
 def _embedding_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     module = module_of("CategoryEmbedding", node.layer, columns)
-    _fill(module.table, **node.arrays)
+    fill(module.table, **node.arrays)
     return [module]
 
 
 def _periodic_embedding_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
     layer = node.layer
     module = module_of("PeriodicEmbedding", columns, layer.units, layer.frequencies)
-    _fill(module, **node.arrays)
+    fill(module, **node.arrays)
     return [module]
 
 
@@ -120,7 +125,7 @@ def _piecewise_linear_embedding_modules(
 ) -> list[Any]:
     layer = node.layer
     module = module_of("PiecewiseLinearEmbedding", columns, layer.units, layer.bins)
-    _fill(module, **node.arrays)
+    fill(module, **node.arrays)
     return [module]
 
 
@@ -150,15 +155,6 @@ def _normalization_modules(nn: Any, node: NetworkNode, columns: int, dtype: str)
     return [*scaled, *([limit(limits)] if limited else [])]
 
 
-def _fill(module: Any, **arrays: Array | None) -> None:
-    """Give tensors of a module new values, in double where the values are."""
-    import torch
-
-    for name, values in arrays.items():
-        if values is not None:
-            getattr(module, name).data = torch.from_numpy(np.array(values, order="C"))
-
-
 KINDS: Mapping[str, Callable[[Any, NetworkNode, int, str], list[Any]]] = {
     "activation": _activation_modules,
     "batch_normalization": _norm_modules,
@@ -183,6 +179,7 @@ KINDS: Mapping[str, Callable[[Any, NetworkNode, int, str], list[Any]]] = {
     "reshape": _reshape_modules,
     "scale": _scaling_modules,
     "take": _take_modules,
+    **RECURRENT_KINDS,
     **WINDOW_KINDS,
 }
 """The modules, one after the other, that a layer is which reads so many columns of a dtype."""

@@ -4,19 +4,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Mapping, Sequence
-from functools import reduce
+from collections.abc import Callable
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.activations import Activation
-from chainrule.interop.assembly import Assembly, Tensor
+from chainrule.interop.assembly import Assembly
 from chainrule.interop.merges import MERGES
 from chainrule.interop.onnx_constants import reshaped
-from chainrule.interop.torch_modules import module_of, scaling
-from chainrule.interop.torch_windows import WINDOW_MODULES, window_module
+from chainrule.interop.recurrence import step_of
+from chainrule.interop.tensor import Tensor
+from chainrule.interop.torch_modules import array_of
+from chainrule.interop.torch_recurrence import RECURRENT_MODULES
+from chainrule.interop.torch_windows import WINDOW_MODULES
 from chainrule.layers import (
     BatchNormalization,
     Dot,
@@ -31,7 +34,7 @@ from chainrule.layers import (
     RepeatVector,
 )
 
-__all__ = ["BATCH_NORM_AXES", "as_module", "call_merge", "input_columns", "merge_of", "row_of"]
+__all__ = ["ACTIVATIONS", "BATCH_NORM_AXES", "call_merge", "input_columns", "merge_of", "row_of"]
 
 Array = NDArray[Any]
 
@@ -39,39 +42,31 @@ Array = NDArray[Any]
 class Row(NamedTuple):
     """What a module is here: a function that adds it, and one that says why it cannot be.
 
-    It reads so many `inputs`.
+    It reads up to so many `inputs`, and gives a tensor, or one for each output of the call.
     """
 
-    read: Callable[..., Tensor]  # (assembly, *tensors, module)
+    read: Callable[..., Tensor | list[Tensor]]  # (assembly, *tensors, module)
     objection: Callable[[Any], str | None] = lambda module: None
     inputs: int = 1
-
-
-def _array(tensor: Any) -> Array:
-    values = tensor.detach().cpu()
-    # bfloat16, which NumPy lacks, and float16 become float32.
-    values = values if str(values.dtype) in ("torch.float32", "torch.float64") else values.float()
-    array: Array = values.numpy()
-    return array
 
 
 def _linear(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     if module.in_features != x.columns:
         raise ValueError(f"takes {module.in_features} columns, {x.columns} come in")
-    bias = None if module.bias is None else _array(module.bias)
-    return assembly.dense(x, _array(module.weight).T, bias)
+    bias = None if module.bias is None else array_of(module.bias)
+    return assembly.dense(x, array_of(module.weight).T, bias)
 
 
 def _norm(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     tensors = {"gamma": module.weight, "beta": getattr(module, "bias", None)}
-    arrays = {name: _array(tensor) for name, tensor in tensors.items() if tensor is not None}
+    arrays = {name: array_of(tensor) for name, tensor in tensors.items() if tensor is not None}
     options = {"epsilon": module.eps, "center": "beta" in arrays, "scale": "gamma" in arrays}
     if hasattr(module, "normalized_shape"):
         return assembly.layer(LayerNormalization(**options), arrays, x)
     if len(x.shape) + 1 not in BATCH_NORM_AXES[type(module).__name__[:11]]:
         raise ValueError(f"takes no rows of shape {x.shape}")
-    arrays["running_mean"] = _array(module.running_mean)
-    arrays["running_variance"] = _array(module.running_var)
+    arrays["running_mean"] = array_of(module.running_mean)
+    arrays["running_variance"] = array_of(module.running_var)
     # Without one PyTorch averages over all batches.
     momentum = 0.9 if module.momentum is None else round(1.0 - module.momentum, 12)
     layer = BatchNormalization(momentum=momentum, **options)
@@ -81,7 +76,7 @@ def _norm(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
 
 def _prelu(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     # One slope may be for all channels, which are the axis behind that of the rows.
-    slope = np.broadcast_to(_array(module.weight), x.shape[:1])
+    slope = np.broadcast_to(array_of(module.weight), x.shape[:1])
     return assembly.over_axis(x, 0, lambda x: assembly.layer(PReLU(), {"slope": slope}, x))
 
 
@@ -89,18 +84,18 @@ def _parametric_activation(assembly: Assembly, x: Tensor, module: Any) -> Tensor
     name = _inner(module)
     inner: Any = "linear"
     if name != "Identity":
-        inner = _ACTIVATIONS[name].from_torch(module.activation)
+        inner = ACTIVATIONS[name].from_torch(module.activation)
     layer = ParametricActivation(inner)
-    return assembly.layer(layer, {"alpha": _array(module.alpha)}, x)
+    return assembly.layer(layer, {"alpha": array_of(module.alpha)}, x)
 
 
 def _unknown_activation(module: Any) -> str | None:
     name = _inner(module)
     if name == "Identity":
         return None
-    if name not in _ACTIVATIONS or name == "Softmax":
+    if name not in ACTIVATIONS or name == "Softmax":
         return f"its activation is {name}"
-    return _ACTIVATIONS[name].torch_objection(module.activation)
+    return ACTIVATIONS[name].torch_objection(module.activation)
 
 
 def _inner(module: Any) -> str:
@@ -108,7 +103,7 @@ def _inner(module: Any) -> str:
 
 
 def _periodic_embedding(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
-    arrays = {name: _array(tensor) for name, tensor in module.named_parameters()}
+    arrays = {name: array_of(tensor) for name, tensor in module.named_parameters()}
     columns, units, frequencies = arrays["weight"].shape
     if columns != x.columns:
         raise ValueError(f"takes {columns} columns, {x.columns} come in")
@@ -116,7 +111,7 @@ def _periodic_embedding(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
 
 
 def _piecewise_linear_embedding(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
-    arrays = {name: _array(tensor) for name, tensor in module.state_dict().items()}
+    arrays = {name: array_of(tensor) for name, tensor in module.state_dict().items()}
     columns, units, bins = arrays["weight"].shape
     if columns != x.columns:
         raise ValueError(f"takes {columns} columns, {x.columns} come in")
@@ -126,7 +121,7 @@ def _piecewise_linear_embedding(assembly: Assembly, x: Tensor, module: Any) -> T
 def _categories(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     if module.in_features != x.columns or len(x.shape) > 1:
         raise ValueError(f"takes rows of {module.in_features} columns, {x.shape} come in")
-    arrays = {name.split(".")[-1]: _array(tensor) for name, tensor in module.named_parameters()}
+    arrays = {name.split(".")[-1]: array_of(tensor) for name, tensor in module.named_parameters()}
     return assembly.layer(Layer.from_config({**module.layer.config, "name": None}), arrays, x)
 
 
@@ -134,7 +129,7 @@ def _embedding(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     if len(x.shape) > 1:
         raise ValueError(f"reads categories in rows of shape {x.shape}")
     layer = Embedding(module.num_embeddings, module.embedding_dim)
-    made = assembly.layer(layer, {"weight": _array(module.weight)}, x)
+    made = assembly.layer(layer, {"weight": array_of(module.weight)}, x)
     return assembly.reshape(made, (x.columns, module.embedding_dim))
 
 
@@ -143,7 +138,7 @@ def _rows_changed(module: Any) -> str | None:
 
 
 def _scaling(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
-    return assembly.affine(x, *(_array(a).astype(float) for a in (module.scale, module.offset)))
+    return assembly.affine(x, *(array_of(a).astype(float) for a in (module.scale, module.offset)))
 
 
 def _clip(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
@@ -154,6 +149,11 @@ def _clip(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
 
 def _same(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     return x
+
+
+def _dropout(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    dropout = partial(assembly.layer, Dropout(module.p), {})
+    return assembly.elementwise(x, dropout)
 
 
 def _flatten(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
@@ -184,6 +184,12 @@ def _permute(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
 
 def _take(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
     return assembly.take(x, len(x.shape) - 1, module.columns.cpu().numpy())
+
+
+def _step(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
+    if len(x.shape) != 2:
+        raise ValueError(f"takes a position of rows of shape {x.shape}")
+    return step_of(assembly, x, module.place)
 
 
 def _repeat(assembly: Assembly, x: Tensor, module: Any) -> Tensor:
@@ -258,7 +264,8 @@ def _activation(owner: type[Activation]) -> Row:
 
 BATCH_NORM_AXES = {"BatchNorm1d": (2, 3), "BatchNorm2d": (4,), "BatchNorm3d": (5,)}
 """How many axes batches may have."""
-_ACTIVATIONS = {owner.torch_module: owner for owner in Activation.of_kinds() if owner.torch_module}
+ACTIVATIONS = {owner.torch_module: owner for owner in Activation.of_kinds() if owner.torch_module}
+"""Activations by the names of their modules."""
 _MODULES = {
     "BatchNorm1d": Row(_norm, _no_statistics),
     "BatchNorm2d": Row(_norm, _no_statistics),
@@ -266,7 +273,7 @@ _MODULES = {
     "CategoryEmbedding": Row(_categories),
     "CategoryEncoding": Row(_categories),
     "Dot": Row(_dot, inputs=2),
-    "Dropout": Row(lambda assembly, x, module: assembly.layer(Dropout(module.p), {}, x)),
+    "Dropout": Row(_dropout),
     "Embedding": Row(_embedding, _rows_changed),
     "Flatten": Row(_flatten, _rows_joined),
     "GlobalAveragePooling": Row(_pool),
@@ -283,14 +290,14 @@ _MODULES = {
     "RepeatVector": Row(_repeat),
     "Reshape": Row(_reshape),
     "Scaling": Row(_scaling),
+    "Step": Row(_step),
     "Take": Row(_take),
     "Transpose": Row(_transpose),
     "Unflatten": Row(_unflatten),
-} | {name: _activation(owner) for name, owner in _ACTIVATIONS.items()}
-_MODULES |= {name: Row(*functions) for name, functions in WINDOW_MODULES.items()}
+} | {name: _activation(owner) for name, owner in ACTIVATIONS.items()}
+_MODULES |= {name: Row(*row) for name, row in (WINDOW_MODULES | RECURRENT_MODULES).items()}
 _MODULES["Softmax"] = Row(_softmax, _over_rows)
-# Functions that are a module, with their underscores left out.
-_FUNCTIONS = {name.lower(): name for name in _ACTIVATIONS}
+_OF_POSITIONS = {name for name in WINDOW_MODULES if name[:4] == "Conv"} | RECURRENT_MODULES.keys()
 # Layers of several tensors, by the function.
 _MERGES = {merge.torch_function: kind for kind, merge in MERGES.items() if not merge.mean}
 
@@ -318,70 +325,9 @@ def call_merge(kind: str, *tensors: Any) -> Any:
     return function([*tensors], -1) if kind == "concatenate" else reduce(function, tensors)
 
 
-def as_module(
-    function: str, arguments: Sequence[Any], options: Mapping[str, Any], tensors: Container[Any]
-) -> Any:
-    """Return the module that a function or method of one tensor is, or None."""
-    from torch import nn
-
-    name = function.strip("_")
-    given = {k: v for k, v in options.items() if v is not None and not k.startswith("_")}
-    if sum(each in tensors for each in (*arguments, *options.values())) != 1:
-        return None
-    if name.replace("_", "") in _FUNCTIONS and arguments:
-        return getattr(nn, _FUNCTIONS[name.replace("_", "")])(*arguments[1:], **given)
-    if name == "clamp":
-        ends = dict(zip(("min", "max"), arguments[1:], strict=False)) | dict(options)
-        low, high = ends.get("min"), ends.get("max")
-        return nn.Hardtanh(-np.inf if low is None else low, np.inf if high is None else high)
-    if name == "dropout" and given.get("training") is False:
-        return nn.Dropout(given.get("p", 0.5))
-    shaping = _shaping(name, arguments, given) or window_module(name, arguments, given)
-    if shaping is not None:
-        return shaping
-    first, second = [*arguments, None, None][:2]
-    number = second if first in tensors else first
-    if name == "long" and len(arguments) == 1:  # of categories; the check finds others
-        return nn.Identity()
-    if name == "neg":
-        return scaling(-1.0, 0.0)
-    if not isinstance(number, int | float):
-        return None
-    if name in ("mul", "truediv", "div") and (name == "mul" or first in tensors):
-        return scaling(number if name == "mul" else 1.0 / number, 0.0)
-    if name in ("add", "sub") and not given:
-        left = first not in tensors
-        sign = -1.0 if name == "sub" else 1.0
-        return scaling(sign if left else 1.0, number if left else sign * number)
-    return None
-
-
-def _shaping(name: str, arguments: Sequence[Any], given: Mapping[str, Any]) -> Any:
-    """Return the module that a function is which only moves numbers or takes their mean."""
-    from torch import nn
-
-    numbers: list[Any] = []
-    for each in arguments[1:]:
-        numbers += each if isinstance(each, list | tuple) else [each]
-    if name == "flatten":
-        ends = dict(zip(("start_dim", "end_dim"), numbers, strict=False)) | dict(given)
-        return nn.Flatten(ends.get("start_dim", 0), ends.get("end_dim", -1))
-    if name in ("reshape", "view") and all(isinstance(n, int) for n in numbers[1:]):
-        return module_of("Reshape", numbers[1:]) if numbers[1:] else None
-    if name in ("transpose", "swapaxes") and len(numbers) == 2:
-        return module_of("Transpose", numbers)
-    if name == "mean" and (numbers or "dim" in given):
-        dims = numbers[:-1] if numbers and isinstance(numbers[-1], bool) else numbers
-        dims = dims or np.atleast_1d(given["dim"]).tolist()
-        return module_of("Mean", dims, bool(given.get("keepdim", len(dims) < len(numbers))))
-    if name == "permute" and numbers[:1] == [0]:
-        return module_of("Permute", numbers[1:])
-    if name == "unsqueeze" and len(numbers) == 1 and numbers[0]:
-        last = numbers[0] == -1
-        return nn.Unflatten(numbers[0], (-1, 1) if last else (1, -1))
-    if name in ("expand", "repeat") and len(numbers) == 3 and numbers[0] in (1, -1):
-        return module_of("RepeatVector", numbers[1]) if numbers[2] in (1, -1) else None
-    return None
+def tells_no_extents(module: Any) -> bool:
+    """Whether a module reads rows of several axes, of which it may tell the columns alone."""
+    return isinstance(row_of(module), Row) and type(module).__name__ in _OF_POSITIONS
 
 
 def input_columns(module: Any) -> int | None:

@@ -2,10 +2,10 @@
 """Modules that PyTorch itself lacks; made on first use, when PyTorch is needed.
 
 `Scaling`, `Limit`, `Permute`, `Take`, `RepeatVector`, `GlobalAveragePooling`, `Dot`,
-`ParametricActivation`, `PeriodicEmbedding`, `PiecewiseLinearEmbedding`, `CategoryEncoding` and
-`CategoryEmbedding` are layers of this library. `Reshape`, `Transpose` and `Mean` stand for
-functions of tensors while a module is read. The classes are attributes of this file, so that
-modules that contain them can be pickled.
+`ParametricActivation`, `PeriodicEmbedding`, `PiecewiseLinearEmbedding`, `CategoryEncoding`,
+`CategoryEmbedding` and `Recurrent` are layers of this library. `Reshape`, `Transpose`, `Mean` and
+`Step` stand for functions of tensors while a module is read. The classes are attributes of this
+file, so that modules that contain them can be pickled.
 """
 
 from __future__ import annotations
@@ -14,16 +14,22 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from chainrule.interop.torch_categories import category_classes
+from chainrule.interop.torch_sequences import sequence_classes
 
 if TYPE_CHECKING:
+    from chainrule.activations import Activation
     from chainrule.interop.limits import Limits
+
+Array = NDArray[Any]
 
 _NAMES = {"Dot", "GlobalAveragePooling", "Limit", "ParametricActivation", "Permute"}
 _NAMES |= {"Mean", "PeriodicEmbedding", "PiecewiseLinearEmbedding", "RepeatVector", "Reshape"}
-_NAMES |= {"CategoryEmbedding", "CategoryEncoding", "Scaling", "Take", "Transpose"}
+_NAMES |= {"CategoryEmbedding", "CategoryEncoding", "Recurrent", "Scaling", "Step", "Take"}
+_NAMES |= {"Transpose"}
 
 
 def scaling(scale: ArrayLike, offset: ArrayLike) -> Any:
@@ -41,6 +47,31 @@ def limit(limits: Limits) -> Any:
     filled = torch.zeros(len(rates), dtype=torch.bool)
     filled[limits.filled] = True
     return __getattr__("Limit")(rates, filled, torch.tensor(limits.indicators, dtype=torch.int64))
+
+
+def activation_modules(nn: Any, activation: Activation) -> list[Any]:
+    """Return the module that an activation is, in a list; none of the linear one."""
+    if activation.kind == "linear":
+        return []
+    return [getattr(nn, activation.torch_module)(**activation.torch_arguments)]
+
+
+def fill(module: Any, **arrays: Array | None) -> None:
+    """Give tensors of a module new values, in double where the values are."""
+    import torch
+
+    for name, values in arrays.items():
+        if values is not None:
+            getattr(module, name).data = torch.from_numpy(np.array(values, order="C"))
+
+
+def array_of(tensor: Any) -> Array:
+    """Return a tensor's numbers, float16 and bfloat16 as float32."""
+    values = tensor.detach().cpu()
+    # bfloat16, which NumPy lacks, and float16 become float32.
+    values = values if str(values.dtype) in ("torch.float32", "torch.float64") else values.float()
+    array: Array = values.numpy()
+    return array
 
 
 def module_of(name: str, *arguments: Any) -> Any:
@@ -320,5 +351,5 @@ def _classes() -> list[type]:
 
     layers = [Scaling, Limit, Permute, Take, RepeatVector, GlobalAveragePooling, Dot]
     layers += [ParametricActivation, PeriodicEmbedding, PiecewiseLinearEmbedding]
-    layers += category_classes()
+    layers += [*category_classes(), *sequence_classes()]
     return [*layers, Reshape, Transpose, Mean]

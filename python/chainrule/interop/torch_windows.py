@@ -6,8 +6,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chainrule.interop.assembly import Assembly, Tensor
+from chainrule.interop.assembly import Assembly
 from chainrule.interop.nodes import NetworkNode
+from chainrule.interop.tensor import Tensor
+from chainrule.interop.torch_convolutions import (
+    convolution_modules,
+    convolution_objection,
+    pad_module,
+    read_convolution,
+)
 from chainrule.interop.torch_modules import channels_first
 from chainrule.interop.windows import (
     Windows,
@@ -49,15 +56,9 @@ def _turned(
     nn: Any, node: NetworkNode, module: Any, borders: Sequence[tuple[int, int]]
 ) -> list[Any]:
     """Return a module between turns, with a border behind it if there is one."""
-    pad = [_pad(nn, borders)] if any(map(any, borders)) else []
+    pad = [pad_module(nn, borders)] if any(map(any, borders)) else []
     modules = [*([] if module is None else [module]), *pad]
     return channels_first(modules, len(node.shape))
-
-
-def _pad(nn: Any, borders: Sequence[tuple[int, int]]) -> Any:
-    # The last axis comes first.
-    flat = [number for border in reversed(borders) for number in border]
-    return getattr(nn, f"ConstantPad{len(borders)}d")(flat, 0.0)
 
 
 def _global_modules(nn: Any, node: NetworkNode, columns: int, dtype: str) -> list[Any]:
@@ -191,6 +192,8 @@ def window_module(name: str, arguments: Sequence[Any], given: Mapping[str, Any])
 
 WINDOW_KINDS = {
     "average_pooling": _pool_modules,
+    "conv1d": convolution_modules,
+    "conv2d": convolution_modules,
     "cropping": _cropping_modules,
     "global_max_pooling": _global_modules,
     "max_pooling": _pool_modules,
@@ -207,6 +210,7 @@ WINDOW_MODULES: dict[str, tuple[Any, Any]] = (
         for axes in (1, 2, 3)
     }
     | {f"ConstantPad{axes}d": (_padding, _other_numbers) for axes in (1, 2)}
+    | {f"Conv{axes}d": (read_convolution, convolution_objection) for axes in (1, 2)}
     | {"Upsample": (_up, _not_nearest)}
 )
 """What reads a module over positions, and what says why it cannot be, by the module's class."""

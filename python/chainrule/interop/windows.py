@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from chainrule.interop.assembly import Assembly, Tensor
+from chainrule.interop.assembly import Assembly
+from chainrule.interop.tensor import Tensor
 from chainrule.layers import AveragePooling, Cropping, Layer, MaxPooling, UpSampling, ZeroPadding
 
-__all__ = ["Windows", "borders_of", "cropped", "padded", "per_axis", "pooled", "up_sampled"]
-__all__ += ["windows_of"]
+__all__ = ["Windows", "borders_of", "cropped", "padded", "padding_of", "per_axis", "pooled"]
+__all__ += ["short", "up_sampled", "windows_of"]
 
 # What gives no numbers below 0.
 _NOT_NEGATIVE = frozenset({"relu", "relu6", "sigmoid", "hard_sigmoid", "softplus", "softmax"})
@@ -80,11 +81,13 @@ def pooled(
     extents = x.shape[1:]
     if len(extents) != len(windows):
         raise ValueError(f"pools {len(windows)} axes of rows of shape {x.shape}")
-    padding = _padding_of(windows, extents)
+    padding = padding_of(windows, extents)
+    padding = None if padding == "causal" else padding  # which pools have not
     zeros = any(w.before or w.behind for w in windows)
     if padding == "same" and zeros and not largest and counts_border:
         padding = None
-    kept = x.node is not None and x.is_plain and _is_not_negative(x.node.layer)
+    maker = assembly.maker(x)
+    kept = maker is not None and x.is_plain and _is_not_negative(maker.layer)
     if padding is None and (kept if largest else counts_border):
         # Zeros change no largest number of those that are not negative, and count in the mean.
         x = padded(assembly, x, [(w.before, w.behind) for w in windows], first=True)
@@ -93,25 +96,29 @@ def pooled(
         raise ValueError("its border is neither none nor that of padding 'same'")
     kind = MaxPooling if largest else AveragePooling
     sizes, strides = ([each[i] for each in windows] for i in (0, 1))
-    layer = kind(_short(sizes), None if strides == sizes else _short(strides), padding)
+    layer = kind(short(sizes), None if strides == sizes else short(strides), padding)
     return assembly.over_positions(x, lambda x: assembly.layer(layer, {}, x))
 
 
-def _padding_of(windows: Sequence[Windows], extents: Sequence[int]) -> str | None:
+def padding_of(windows: Sequence[Windows], extents: Sequence[int]) -> str | None:
     """Return the padding with which a layer has these windows, None if there is none."""
     axes = [*zip(windows, extents, strict=True)]
     if all(
-        w.before == 0 and w.size <= extent and w.count(extent) == (extent - w.size) // w.stride + 1
+        w.before == 0 and w.span <= extent and w.count(extent) == (extent - w.span) // w.stride + 1
         for w, extent in axes
     ):
         return "valid"
-    same = (_around(extent, -(-extent // w.stride), w.size, w.stride) for w, extent in axes)
-    if all(
-        (w.before, w.count(extent)) == (s.before, -(-extent // w.stride))
-        for (w, extent), s in zip(axes, same, strict=True)
-    ):
+    counts = [-(-extent // w.stride) for w, extent in axes]
+    if [w.count(extent) for w, extent in axes] != counts:
+        return None
+    same = (
+        _around(extent, count, w.size, w.stride, w.dilation).before
+        for (w, extent), count in zip(axes, counts, strict=True)
+    )
+    if [w.before for w in windows] == [*same]:
         return "same"
-    return None
+    causal = len(windows) == 1 and windows[0].before == windows[0].span - 1
+    return "causal" if causal else None
 
 
 def _is_not_negative(layer: Layer) -> bool:
@@ -137,7 +144,7 @@ def cropped(
 
 def up_sampled(assembly: Assembly, x: Tensor, sizes: Sequence[int], *, first: bool) -> Tensor:
     """Return x with each position several times; its channels are the first axis, or the last."""
-    return _of_positions(assembly, x, UpSampling(_short(sizes)), first) if max(sizes) > 1 else x
+    return _of_positions(assembly, x, UpSampling(short(sizes)), first) if max(sizes) > 1 else x
 
 
 def _of_positions(assembly: Assembly, x: Tensor, layer: Layer, first: bool) -> Tensor:
@@ -146,7 +153,7 @@ def _of_positions(assembly: Assembly, x: Tensor, layer: Layer, first: bool) -> T
     return assembly.layer(layer, {}, x)
 
 
-def _short(numbers: Sequence[int]) -> int | tuple[int, ...]:
+def short(numbers: Sequence[int]) -> int | tuple[int, ...]:
     """Return one number for all axes where they are equal."""
     return numbers[0] if len({*numbers}) == 1 else tuple(numbers)
 

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators that the onnx package's reference implementation lacks, or has only in part.
+
+Recurrent operators are written by the formulas of "Operator schemas",
+https://onnx.ai/onnx/operators; those of the package know no lengths of rows.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["own_operators"]
+
+Array = NDArray[Any]
+
+
+def _sigmoid(z: Array) -> Array:
+    return np.asarray(0.5 * np.tanh(0.5 * z) + 0.5)
+
+
+_FUNCTIONS: Mapping[str, Callable[..., Array]] = {
+    "affine": lambda z, alpha=1.0, beta=0.0: alpha * z + beta,
+    "elu": lambda z, alpha=1.0, beta=0.0: np.where(z < 0, alpha * np.expm1(np.minimum(z, 0)), z),
+    "hardsigmoid": lambda z, alpha=0.2, beta=0.5: np.clip(alpha * z + beta, 0.0, 1.0),
+    "leakyrelu": lambda z, alpha=0.01, beta=0.0: np.where(z < 0, alpha * z, z),
+    "relu": lambda z, alpha=0.0, beta=0.0: np.maximum(z, 0.0),
+    "sigmoid": lambda z, alpha=0.0, beta=0.0: _sigmoid(z),
+    "softplus": lambda z, alpha=0.0, beta=0.0: np.logaddexp(0.0, z),
+    "softsign": lambda z, alpha=0.0, beta=0.0: z / (1.0 + np.abs(z)),
+    "tanh": lambda z, alpha=0.0, beta=0.0: np.tanh(z),
+}
+_TAKING: Mapping[str, Sequence[str]] = {
+    "affine": ("alpha", "beta"),
+    "elu": ("alpha",),
+    "hardsigmoid": ("alpha", "beta"),
+    "leakyrelu": ("alpha",),
+}
+
+
+def _functions(attributes: Mapping[str, Any], directions: int) -> Sequence[Callable[..., Array]]:
+    """Return what follows the sums of an RNN, for each direction."""
+    names = [name.lower() for name in attributes.get("activations", [b"Tanh"] * directions)]
+    names = [name.decode() if isinstance(name, bytes) else name for name in names]
+    left = {key: [*attributes.get(f"activation_{key}", ())] for key in ("alpha", "beta")}
+    made = []
+    for name in names:
+        given = {key: float(left[key].pop(0)) for key in _TAKING.get(name, ()) if left[key]}
+        made.append(functools.partial(_FUNCTIONS[name], **given))
+    return made
+
+
+def _rnn(x: Array, h: Array, c: Array, r: Array, b: Array, f: Any, linear: bool) -> Any:
+    return f(x + b[0] + h @ r.T + b[1]), c
+
+
+def _gru(x: Array, h: Array, c: Array, r: Array, b: Array, f: Any, linear: bool) -> Any:
+    units = h.shape[-1]
+    x = x + b[0]
+    gates = _sigmoid(x[:, : 2 * units] + h @ r[: 2 * units].T + b[1, : 2 * units])
+    update, reset = gates[:, :units], gates[:, units:]
+    matrix, bias = r[2 * units :].T, b[1, 2 * units :]
+    state = reset * (h @ matrix + bias) if linear else (reset * h) @ matrix + bias
+    return (1 - update) * np.tanh(x[:, 2 * units :] + state) + update * h, c
+
+
+def _lstm(x: Array, h: Array, c: Array, r: Array, b: Array, f: Any, linear: bool) -> Any:
+    i, o, forget, g = np.split(x + b[0] + h @ r.T + b[1], 4, axis=-1)
+    c = _sigmoid(forget) * c + _sigmoid(i) * np.tanh(g)
+    return _sigmoid(o) * np.tanh(c), c
+
+
+_STEPS = {"RNN": _rnn, "GRU": _gru, "LSTM": _lstm}
+
+
+def _recurrence(op: str, attributes: Mapping[str, Any], inputs: tuple[Any, ...]) -> Any:
+    """Return Y, Y_h and of LSTM Y_c, from states of zeros."""
+    x, w, r, b, lengths = (*inputs, None, None)[:5]
+    # x: (time, rows, features), w and r: (directions, gates * units, columns)
+    if attributes.get("layout", 0):
+        x = np.swapaxes(x, 0, 1)
+    time, rows, _ = x.shape
+    directions, units = len(w), r.shape[-1]
+    b = np.zeros((directions, 2 * w.shape[1])) if b is None else b
+    lengths = np.full(rows, time) if lengths is None else lengths
+    direction = attributes.get("direction", b"forward")
+    direction = direction.decode() if isinstance(direction, bytes) else direction
+    functions = _functions(attributes, directions) if op == "RNN" else [None] * directions
+    y = np.zeros((time, directions, rows, units))
+    last = np.zeros((2, directions, rows, units))
+    for d in range(directions):
+        h = c = np.zeros((rows, units))
+        steps = range(time)
+        for t in reversed(steps) if direction == "reverse" or d else steps:
+            inside = (t < lengths)[:, None]
+            biases = b[d].reshape(2, -1)
+            linear = bool(attributes.get("linear_before_reset", 0))
+            new = _STEPS[op](x[t] @ w[d].T, h, c, r[d], biases, functions[d], linear)
+            h, c = (np.where(inside, a, old) for a, old in zip(new, (h, c), strict=True))
+            y[t, d] = np.where(inside, h, 0.0)
+        last[:, d] = h, c
+    made = [y, *last[: 2 if op == "LSTM" else 1]]
+    if attributes.get("layout", 0):
+        made = [np.moveaxis(y, 2, 0), *(np.swapaxes(each, 0, 1) for each in made[1:])]
+    return tuple(made)
+
+
+@functools.cache
+def own_operators() -> list[Any]:
+    """Return classes of operators for the package's reference implementation."""
+    from onnx import helper
+    from onnx.reference.op_run import OpRun
+
+    class Erfc(OpRun):  # which ONNX lacks, but tf2onnx leaves it where Keras has gelu
+        op_domain = ""
+
+        def _run(self, x: Array) -> tuple[Array]:
+            return (np.array([math.erfc(value) for value in x.ravel()], x.dtype).reshape(x.shape),)
+
+    class GlobalMaxPool(OpRun):  # which the package has right for images alone
+        op_domain = ""
+
+        def _run(self, x: Array) -> tuple[Array]:
+            return (x.max(axis=tuple(range(2, x.ndim)), keepdims=True),)
+
+    class Recurrent(OpRun):
+        op_domain = ""
+
+        def _run(self, *inputs: Any, **others: Any) -> Any:
+            node = self.onnx_node
+            attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+            made = _recurrence(node.op_type, attributes, inputs)
+            return made[: len(node.output)]
+
+    names = (*_STEPS,)
+    return [Erfc, GlobalMaxPool, *(type(name, (Recurrent,), {}) for name in names)]

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Convolutions in ONNX files and PyTorch, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx_graphs import model, node, onnx
+from window_layers import IMAGE, TIME, on
+
+import chainrule as cr
+from chainrule.interop.difference import largest_relative_difference
+from chainrule.interop.onnx_check import onnxruntime_outputs
+from chainrule.interop.onnx_export import onnx_bytes
+
+LAYERS = [
+    (TIME, cr.Conv1D(4, 3)),
+    (TIME, cr.Conv1D(5, 2, 2, "same", activation="relu")),
+    (TIME, cr.Conv1D(4, 3, padding="causal", dilation=2, activation="tanh")),
+    (TIME, cr.Conv1D(2, 3, 2, "causal", use_bias=False)),
+    (TIME, cr.Conv1D(4, 2, 3, activation="softmax")),
+    (IMAGE, cr.Conv2D(4, 3)),
+    (IMAGE, cr.Conv2D(5, 3, 2, "same", activation="relu")),
+    (IMAGE, cr.Conv2D(3, (2, 3), (1, 2), "same", (2, 1), use_bias=False)),
+    (IMAGE, cr.Conv2D(4, (3, 2), activation="leaky_relu")),
+    (IMAGE, cr.Conv2D(4, (1, 2), (3, 1), activation="softmax")),
+]
+each_layer = pytest.mark.parametrize(
+    ("shape", "layer"), LAYERS, ids=[repr(layer) for _, layer in LAYERS]
+)
+each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
+RNG = np.random.default_rng(11)
+
+
+def around(shape, layer, dtype="float32"):
+    """Return a network with a layer between others, its biases not zero, and rows for it."""
+    net = on(shape, cr.Dense(4, "tanh"), layer, cr.Dense(3), dtype=dtype)
+    net.set_weights(
+        {k: RNG.normal(size=v.shape) for k, v in net.parameters.items() if k.endswith("bias")}
+    )
+    return net, RNG.normal(size=(9, *shape)).astype(dtype)
+
+
+@pytest.mark.parametrize("opset", [13, 18, 22])
+@each_dtype
+@each_layer
+def test_onnx_gives_the_same_and_comes_back(shape, layer, dtype, opset) -> None:
+    net, x = around(shape, layer, dtype)
+    content = onnx_bytes(net, opset=opset)
+    onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
+    y = net.predict(x)
+    limit = 1e-5 if dtype == "float32" else 1e-12
+    assert largest_relative_difference(onnxruntime_outputs(content, x), y) <= limit
+    again = cr.from_onnx(content)
+    assert [*again.layers] == [*net.layers]
+    assert largest_relative_difference(again.predict(x), y) <= limit
+
+
+@each_dtype
+@each_layer
+def test_torch_gives_the_same_and_comes_back(shape, layer, dtype) -> None:
+    torch = pytest.importorskip("torch")
+    net, x = around(shape, layer, dtype)
+    module = cr.to_torch(net).eval()
+    with torch.no_grad():
+        y = module(torch.from_numpy(x)).numpy()
+    limit = 1e-5 if dtype == "float32" else 1e-12
+    assert largest_relative_difference(y, net.predict(x)) <= limit
+    again = cr.from_torch(module, input_shape=shape)
+    assert [*again.layers] == [*net.layers]
+    assert largest_relative_difference(again.predict(x), net.predict(x)) <= limit
+
+
+def operators(net: cr.Network) -> list[str]:
+    """Return the operators of a network's file."""
+    return [each.op_type for each in onnx.load_from_string(onnx_bytes(net)).graph.node]
+
+
+LENET = [
+    cr.Conv2D(4, 3, padding="same", activation="relu"),
+    cr.MaxPooling(),
+    cr.Conv2D(5, 2, activation="relu"),
+    cr.BatchNormalization(),
+    cr.Flatten(),
+    cr.Dense(3),
+]
+
+
+def test_transpositions_between_convolutions_cancel() -> None:
+    net = on((8, 8, 2), *LENET, dtype="float32")
+    middle = ["Conv", "Relu", "MaxPool", "Conv", "Relu", "BatchNormalization"]
+    assert operators(net) == ["Transpose", *middle, "Transpose", "Flatten", "Gemm"]
+    again = cr.from_onnx(onnx_bytes(net))
+    assert [*again.layers] == [*net.layers]
+
+
+def test_a_trained_network_goes_on_elsewhere(tmp_path) -> None:
+    net = on((8, 8, 2), *LENET, dtype="float32")
+    x, y = RNG.normal(size=(64, 8, 8, 2)), RNG.integers(0, 3, 64)
+    net.fit(x, y, loss="cross_entropy", epochs=2, verbose=0)
+    report = cr.to_onnx(net, tmp_path / "net.onnx")
+    assert report.max_relative_difference <= 1e-5
+    assert largest_relative_difference(cr.from_onnx(report.path).predict(x), net.predict(x)) <= 1e-5
+
+
+def read(nodes, constants, shape):
+    """Return the layers of nodes from x to y on rows of a shape, channels first."""
+    content = model(nodes, constants, shape=["rows", *shape])
+    net = cr.from_onnx(content)
+    x = RNG.normal(size=(5, *shape)).astype(np.float32)
+    assert largest_relative_difference(net.predict(x), onnxruntime_outputs(content, x)) <= 1e-5
+    return [layer for layer in net.layers if layer.kind != "permute"]
+
+
+def kernel(*shape: int) -> np.ndarray:
+    return RNG.normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("options", "sizes", "expected"),
+    [
+        ({}, (3, 2), [cr.Conv2D(4, (3, 2))]),
+        ({"pads": [1, 1, 1, 1]}, (3, 3), [cr.Conv2D(4, 3, padding="same")]),
+        ({"pads": [1] * 4, "strides": [2, 2]}, (3, 3), [cr.ZeroPadding(), cr.Conv2D(4, 3, 2)]),
+        ({"auto_pad": "SAME_UPPER", "strides": [2, 2]}, (3, 3), [cr.Conv2D(4, 3, 2, "same")]),
+        ({"auto_pad": "VALID", "dilations": [2, 1]}, (2, 2), [cr.Conv2D(4, 2, dilation=(2, 1))]),
+        ({"auto_pad": "SAME_LOWER"}, (2, 2), [cr.ZeroPadding(((1, 0), (1, 0))), cr.Conv2D(4, 2)]),
+        ({"pads": [2, 0], "dilations": [2]}, (2,), [cr.Conv1D(4, 2, padding="causal", dilation=2)]),
+        ({"pads": [0, 1]}, (2,), [cr.Conv1D(4, 2, padding="same")]),
+    ],
+)  # fmt: skip
+def test_convolutions_of_other_exporters(options, sizes, expected) -> None:
+    conv = node("Conv", "x w b", "y", **options)
+    shape = (3, 6, 7)[: len(sizes) + 1]
+    found = read([conv], {"w": kernel(4, 3, *sizes), "b": kernel(4)}, shape)
+    assert found == expected
+
+
+def test_what_follows_a_convolution_becomes_a_part_of_it() -> None:
+    nodes = [
+        node("Pad", "x pads", "p"),
+        node("Conv", "p w", "c"),
+        node("Add", "c b", "a"),
+        node("Relu", "a", "r"),
+        node("MaxPool", "r", "y", kernel_shape=[2], strides=[2]),
+    ]
+    constants = {"pads": np.array([0, 0, 4, 0, 0, 0]), "w": kernel(4, 3, 5), "b": kernel(4, 1)}
+    causal = cr.Conv1D(4, 5, padding="causal", activation="relu")
+    assert read(nodes, constants, (3, 6)) == [causal, cr.MaxPooling()]
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "text"),
+    [
+        ({"group": 3}, (3, 1, 2, 2), "groups"),
+        ({}, (4, 2, 2, 2), r"kernel has shape \(4, 2, 2, 2\)"),
+        ({}, (4, 3, 7, 2), "span 7 of 6"),
+        ({"strides": [0, 1]}, (4, 3, 2, 2), "strides"),
+        ({"dilations": [9, 1]}, (4, 3, 2, 2), "span 10 of 6"),
+        ({"kernel_shape": [3, 3]}, (4, 3, 2, 2), "extents"),
+        ({"pads": [10**9] * 4}, (4, 3, 2, 2), "pads"),
+        ({"pads": [60000] * 4}, (4, 3, 2, 2), "columns"),
+        ({}, (4, 3, 2), "extents"),
+    ],
+)
+def test_operators_that_are_no_layer_are_refused(options, shape, text) -> None:
+    content = model(
+        [node("Conv", "x w", "y", **options)], {"w": kernel(*shape)}, shape=["rows", 3, 6, 7]
+    )
+    with pytest.raises(cr.ModelFileError, match=text):
+        cr.from_onnx(content)
+
+
+def test_modules_of_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    nn, functional = torch.nn, torch.nn.functional
+
+    class Own(nn.Module):
+        """Padding by module, by option and by function."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(3, 4, 3, padding=1)
+            self.second = nn.Conv2d(4, 5, (1, 3), padding="same", dilation=(1, 2), bias=False)
+            self.third = nn.Conv2d(5, 3, 3, stride=2, padding=1)
+            self.drop = nn.Dropout(0.2)
+            self.causal = nn.Conv1d(12, 4, 3, dilation=2)
+            self.last = nn.Linear(20, 2)
+
+        def forward(self, x):
+            x = functional.max_pool2d(torch.relu(self.first(x)), 2)
+            x = self.third(self.drop(torch.tanh(self.second(x))))
+            x = x.flatten(1, 2)
+            x = functional.pad(x, (4, 0))
+            return self.last(torch.sigmoid(self.causal(x)).flatten(1))
+
+    module = Own().double().eval()
+    net = cr.from_torch(module, input_shape=(3, 16, 20))
+    convolutions = [layer for layer in net.layers if layer.kind in ("conv1d", "conv2d")]
+    assert convolutions == [
+        cr.Conv2D(4, 3, padding="same", activation="relu"),
+        cr.Conv2D(5, (1, 3), padding="same", dilation=(1, 2), activation="tanh", use_bias=False),
+        cr.Conv2D(3, 3, 2),
+        cr.Conv1D(4, 3, padding="causal", dilation=2, activation="sigmoid"),
+    ]
+    x = RNG.normal(size=(6, 3, 16, 20))
+    with torch.no_grad():
+        expected = module(torch.from_numpy(x)).numpy()
+    assert largest_relative_difference(net.predict(x), expected) <= 1e-12
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "text"),
+    [
+        ("Conv2d", {"groups": 3}, "3 groups"),
+        ("Conv2d", {"padding": 1, "padding_mode": "reflect"}, "'reflect'"),
+        ("Conv1d", {}, "convolves 1 axes"),
+        ("Conv2d", {"dilation": 9}, "span 19 of 6"),
+        ("Conv3d", {}, "no such layer"),
+        ("ConvTranspose2d", {}, "no such layer"),
+    ],
+)
+def test_modules_that_are_no_layer_are_refused(name, options, text) -> None:
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Sequential(getattr(torch.nn, name)(3, 6, 3, **options))
+    with pytest.raises(ValueError, match=text):
+        cr.from_torch(module, input_shape=(3, 6, 8))
+
+
+def test_pytorch_does_not_tell_the_extents_of_images() -> None:
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
+    with pytest.raises(ValueError, match="input_shape"):
+        cr.from_torch(module)
