@@ -52,6 +52,7 @@ _ORDER = [
     "vanishing_gradients",
     "batch_normalization",
     "dropout_and_l2",
+    "convolution",
     "softmax_stability",
     "sparse_input",
     "quantile_bands",
