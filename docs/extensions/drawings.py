@@ -53,6 +53,7 @@ _ORDER = [
     "batch_normalization",
     "dropout_and_l2",
     "convolution",
+    "recurrent_addition",
     "softmax_stability",
     "sparse_input",
     "quantile_bands",
