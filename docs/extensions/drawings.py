@@ -60,6 +60,7 @@ _ORDER = [
     "table_and_trees",
     "autoencoder",
     "gan",
+    "character_model",
     "second_order",
     "uncertainty",
     "microcontroller",
