@@ -59,6 +59,7 @@ _ORDER = [
     "quantile_bands",
     "table_and_trees",
     "autoencoder",
+    "convolutional_autoencoder",
     "gan",
     "character_model",
     "second_order",
