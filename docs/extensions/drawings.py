@@ -62,6 +62,7 @@ _ORDER = [
     "convolutional_autoencoder",
     "gan",
     "character_model",
+    "amplifier",
     "second_order",
     "uncertainty",
     "microcontroller",
