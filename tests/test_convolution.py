@@ -330,3 +330,14 @@ def test_what_does_not_know_it_says_so(tmp_path) -> None:
         cr.to_onnx(net, tmp_path / "net.onnx")
     with pytest.raises((ValueError, NotImplementedError), match="conv2d"):
         net.hessian(np.zeros((2, 4, 4, 1)), np.zeros((2, 1)), loss="mse")
+
+
+def test_a_single_step_that_would_overflow_changes_nothing(rng) -> None:
+    """Its bound of the gradient counts all positions of x, of which there are more than outputs."""
+    net = cr.Sequential([cr.Input((8, 8, 1)), cr.Scale(), cr.Conv2D(1, 7), cr.Flatten()], seed=0)
+    x = np.zeros((16, 8, 8, 1), np.float32)
+    x[15] = 1e15
+    before = digest(net)
+    with pytest.raises(cr.DivergenceError):
+        net.train_on_batch(x, np.zeros((16, 4)), loss="mse", optimizer=cr.SGD(1e10))
+    assert digest(net) == before
