@@ -188,6 +188,11 @@ def changed(array: Any, row: int, value: float) -> Any:
         (
             lambda: {"a": Lazy(A[:, :2]), "b": B},
             ValueError,
+            r"x\['a'\] has shape \(203, 2, 2\); the network reads rows of shape \(3, 2\)",
+        ),
+        (
+            lambda: {"a": Lazy(A[:, :2].reshape(203, 4)), "b": B},
+            ValueError,
             r"x\['a'\] has 4 columns; the input expects 6, of shape \(3, 2\)",
         ),
         (lambda: {"a": Lazy(A), "b": B[:100]}, ValueError, r"x\['a'\] has 203 rows, x\['b'\] 100"),

@@ -54,16 +54,32 @@ def as_features(x: object, *, name: str = "x", allow_single: bool = False) -> ND
     return array.reshape(len(array), -1)
 
 
-def check_channels_last(x: object, shape: tuple[int, ...], *, name: str = "x") -> None:
-    """Raise ValueError for an array of channels first where rows have a shape of channels last."""
+def check_axes(x: object, shape: tuple[int, ...], *, name: str = "x") -> None:
+    """Raise ValueError for an array with other axes than rows of `shape` have, where they have any.
+
+    Flat rows are none, and axes of extent 1 may be missing.
+    """
     given = getattr(x, "shape", ())
-    if len(shape) < 2 or given[1:] != (shape[-1], *shape[:-1]) or given[1:] == shape:
+    if len(shape) < 2 or given[1:] == shape:
         return
-    axes = "height, width, channels" if len(shape) == 3 else "time, features"
-    raise ValueError(
-        f"{name} has shape {given}, channels first; the network reads rows of shape {shape}, "
-        f"({axes}): pass np.moveaxis({name}, 1, -1)"
-    )
+    reads = f"the network reads rows of shape {shape}"
+    if given[1:] == (shape[-1], *shape[:-1]):
+        axes = "height, width, channels" if len(shape) == 3 else "time, features"
+        raise ValueError(
+            f"{name} has shape {given}, channels first; {reads}, ({axes}): pass "
+            f"np.moveaxis({name}, 1, -1)"
+        )
+    if math.prod(given[1:]) != math.prod(shape) and _extents(given) == _extents(shape):
+        raise ValueError(
+            f"{name} has shape {given}, that of one row; {reads}: pass {name}[np.newaxis]"
+        )
+    if len(given) > 2 and _extents(given[1:]) != _extents(shape):
+        raise ValueError(f"{name} has shape {given}; {reads}")
+
+
+def _extents(shape: tuple[int, ...]) -> list[int]:
+    """Return the extents of axes, without those of 1."""
+    return [extent for extent in shape if extent != 1]
 
 
 def as_labels(y: object, *, classes: int | None, name: str = "y") -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.inputs.arrays import as_features, check_channels_last
+from chainrule.inputs.arrays import as_features, check_axes
 from chainrule.inputs.column_names import shown_columns
 from chainrule.inputs.compressed_rows import Rows, as_rows
 from chainrule.inputs.containers import is_plain, is_sparse
@@ -131,7 +131,7 @@ class Reading(Named):
             self._learn_axes(getattr(x, "shape", ())[1:])
         else:
             node = self._graph.inputs[0] if part is None else self._graph[part]
-            check_channels_last(x, node.shape, name=name)
+            check_axes(x, node.shape, name=name)
 
     def _learn_axes(self, shape: tuple[int, ...]) -> None:
         """Take over the shape of rows, before the network is built for them."""
