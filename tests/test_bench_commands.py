@@ -133,3 +133,16 @@ def test_mnist_to_98(monkeypatch, capsys):
 def test_one_process_of_mnist_to_98(mnist, capsys):
     assert script("mnist_to_98").main(["--one", "chainrule", "0"]) == 0
     assert float(capsys.readouterr().out) > 97.5
+
+
+def test_mnist_convolution(mnist, monkeypatch, capsys):
+    convolution = script("mnist_convolution")
+    part = tuple((images[:3000], labels[:3000]) for images, labels in mnist)
+    monkeypatch.setattr(convolution.cr.data, "load_mnist", lambda: part)
+    assert convolution.main(["--seeds", "2", "--epochs", "2"]) == 1
+    *seeds, last = capsys.readouterr().out.splitlines()
+    found = [float(line.split()[2]) for line in seeds]
+    assert [line.split()[:2] for line in seeds] == [["seed", "0:"], ["seed", "1:"]]
+    assert 85 < min(found) <= float(last.split()[1]) <= max(found) < 99
+    monkeypatch.setattr(convolution, "BAR", 85.0)
+    assert convolution.main(["--seeds", "1", "--epochs", "2"]) == 0
