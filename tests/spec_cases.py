@@ -53,6 +53,8 @@ CHANGED: list[tuple[Spec, str]] = [
     (layers.Reshape(12), "Reshape((12,))"),
     (layers.Permute([2, 1]), "Permute((2, 1))"),
     (layers.Conv2D(8, 3, activation="relu"), "Conv2D(8, 3, activation='relu')"),
+    (layers.Conv2DTranspose(8, 3, 2, "same"), "Conv2DTranspose(8, 3, strides=2, padding='same')"),
+    (layers.DepthwiseConv2D(3, padding="same"), "DepthwiseConv2D(3, padding='same')"),
     (
         layers.Conv1D(8, 3, 2, "causal", dilation=2),
         "Conv1D(8, 3, strides=2, padding='causal', dilation=2)",

@@ -11,6 +11,8 @@ import chainrule as cr
 IMAGES, SEQUENCES = (4, 6, 6, 2), (4, 6, 2)
 LAYERS = [
     (IMAGES, cr.Conv2D(3, 3)),
+    (IMAGES, cr.Conv2DTranspose(3, 3)),
+    (IMAGES, cr.DepthwiseConv2D(3)),
     (IMAGES, cr.MaxPooling(2)),
     (IMAGES, cr.AveragePooling(2)),
     (IMAGES, cr.GlobalMaxPooling()),

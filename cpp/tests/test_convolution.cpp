@@ -29,14 +29,16 @@ struct Case {
   Padding padding = Padding::valid;
   int64_t dilation[2] = {1, 1};
 
-  Conv2D layer() const {
-    Conv2D conv(filters, {kernel[0], kernel[1]});
+  template <class Layer>
+  Layer layer_of(int64_t outputs) const {
+    Layer conv(outputs, {kernel[0], kernel[1]});
     conv.strides = {strides[0], strides[1]};
     conv.dilation = {dilation[0], dilation[1]};
     conv.padding = padding;
     conv.bias_initializer = Initializer::defaults(Initializer::Kind::uniform);
     return conv;
   }
+  Conv2D layer() const { return layer_of<Conv2D>(filters); }
   std::vector<Window> windows() const {
     const Conv2D conv = layer();
     return model::windows_of(
@@ -133,13 +135,15 @@ struct Plain {
     for (size_t i = 0; i < dy.size(); ++i) sums[i % size_t(c.filters)] += dy[i];
     return sums;
   }
-  std::vector<T> input_gradient(const std::vector<T>& w, const std::vector<T>& dy) const {
+  /// Each sum begins at the channel's bias.
+  std::vector<T> input_gradient(const std::vector<T>& w, const std::vector<T>& dy,
+                                const std::vector<T>& bias) const {
     std::vector<T> result;
     for (int64_t n = 0; n < rows; ++n)
       for (int64_t i = 0; i < c.height; ++i)
         for (int64_t j = 0; j < c.width; ++j)
           for (int64_t k = 0; k < c.channels; ++k) {
-            T sum = 0;
+            T sum = bias[size_t(k)];
             for (int64_t ki = y.size; ki-- > 0;)
               for (int64_t kj = x.size; kj-- > 0;) {
                 const int64_t oi = i + y.before - ki * y.dilation;
@@ -189,12 +193,45 @@ void check_layer(const Case& c, int64_t rows, int threads, bool on_positions = f
   network.forward(rows_of_x, true, threads, y.data());
   CHECK(same_bits(y, expected));
   network.backward(view(dy.data(), rows, network.outputs()), dx.data());
-  CHECK(same_bits(dx, plain.input_gradient(w, dy)));
+  CHECK(same_bits(dx, plain.input_gradient(w, dy, std::vector<T>(size_t(c.channels), T(0)))));
   std::vector<T> dw(w.size()), db(static_cast<size_t>(c.filters));
   network.get_gradient("conv.weight", dw.data());
   network.get_gradient("conv.bias", db.data());
   CHECK(same_bits(dw, plain.weight_gradient(x, dy)));
   CHECK(same_bits(db, plain.bias_gradient(dy)));
+}
+
+/// The layer's transpose, from its outputs to an image from which it would make as many.
+template <class T>
+void check_transpose(const Case& of, int64_t rows, int threads) {
+  const auto layer = of.layer_of<Conv2DTranspose>(of.channels);
+  const Shape read{of.windows()[0].outputs, of.windows()[1].outputs, of.filters};
+  const Shape made = layer.output_shape({read});
+  Case c = of;
+  c.height = made.extents()[0];
+  c.width = made.extents()[1];
+  const Plain<T> plain(c, rows);
+  REQUIRE(plain.outputs() == read.positions());
+  Graph graph;
+  graph.output(graph.add(layer, graph.input(read), "conv"));
+  Network<T> network(graph, 5);
+  const std::vector<T> x = drawn<T>(rows * network.inputs(), 1);
+  const std::vector<T> dy = drawn<T>(rows * network.outputs(), 2);
+  const std::vector<T> w = parameter(network, "conv.weight");
+  const std::vector<T> expected = plain.input_gradient(w, x, parameter(network, "conv.bias"));
+  const RowsView rows_of_x = view(x.data(), rows, network.inputs());
+  CHECK(same_bits(network.predict(rows_of_x), expected));
+  std::vector<T> y(dy.size()), dx(x.size());
+  network.forward(rows_of_x, true, threads, y.data());
+  CHECK(same_bits(y, expected));
+  network.backward(view(dy.data(), rows, network.outputs()), dx.data());
+  CHECK(same_bits(dx, plain.forward(dy, w, std::vector<T>(size_t(c.filters), T(0)))));
+  std::vector<T> dw(w.size()), db(static_cast<size_t>(c.channels)), sums(db.size());
+  network.get_gradient("conv.weight", dw.data());
+  network.get_gradient("conv.bias", db.data());
+  CHECK(same_bits(dw, plain.weight_gradient(dy, x)));
+  for (size_t i = 0; i < dy.size(); ++i) sums[i % sums.size()] += dy[i];
+  CHECK(same_bits(db, sums));
 }
 
 /// The kernels of one instruction set, on images with borders that they make themselves.
@@ -274,6 +311,33 @@ TEST_CASE("threads do not change a bit of a convolution") {
     CAPTURE(threads);
     for (const size_t i : {1, 2, 5}) check_layer<float>(kCases[i], 70, threads, i == 2);
   }
+}
+
+TEST_CASE("a transposed convolution and its gradients are a convolution's, exchanged") {
+  for (const Case& c : kCases) {
+    CAPTURE(c.text());
+    check_transpose<float>(c, 3, 1);
+    check_transpose<double>(c, 2, 1);
+  }
+  for (const int threads : {2, 3, 7}) {
+    CAPTURE(threads);
+    for (const size_t i : {1, 2, 5}) check_transpose<float>(kCases[i], 70, threads);
+  }
+}
+
+TEST_CASE("a transposed convolution gives as many outputs as Keras'") {
+  const auto outputs = [](int64_t inputs, int64_t size, int64_t stride, Padding padding) {
+    Conv2DTranspose layer(1, {size});
+    layer.strides = {stride};
+    layer.padding = padding;
+    return layer.output_shape({{inputs, inputs, 2}}).extents()[0];
+  };
+  CHECK(outputs(4, 3, 1, Padding::valid) == 6);
+  CHECK(outputs(4, 3, 2, Padding::valid) == 9);
+  CHECK(outputs(4, 2, 3, Padding::valid) == 12);
+  CHECK(outputs(4, 3, 2, Padding::same) == 8);
+  CHECK(outputs(4, 2, 3, Padding::same) == 12);
+  CHECK(outputs(1, 7, 1, Padding::same) == 1);
 }
 
 TEST_CASE("every instruction set gives the bits of the plain loops") {

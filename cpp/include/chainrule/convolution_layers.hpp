@@ -17,10 +17,10 @@
 
 namespace chainrule {
 
-/// What Conv1D and Conv2D have in common: y(o, f) = activation(b(f) + sum over kernel positions k
-/// and channels c, in this order, of x(o stride - before + k dilation, c) W(k, c, f)), where x is
-/// zero outside the input. kernel_size, strides and dilation have a number for each axis, or one
-/// for all.
+/// What convolutions have in common. Those of Conv1D and Conv2D are y(o, f) = activation(b(f) + sum
+/// over kernel positions k and channels c, in this order, of x(o stride - before + k dilation, c)
+/// W(k, c, f)), where x is zero outside the input. kernel_size, strides and dilation have a number
+/// for each axis, or one for all.
 ///
 /// Parameters: weight of shape (kernel_size..., channels, filters), bias of shape (filters) if
 /// use_bias; the penalties l1 and l2 are on the weight alone.
@@ -40,6 +40,8 @@ class CHAINRULE_API Convolution : public TrainedLayer {
 
   /// How many axes the kernel moves along.
   virtual std::size_t axes() const = 0;
+  /// Whether it is the transpose of the convolution with its options.
+  virtual bool is_transposed() const { return false; }
 
   Config config() const override;
   Shape output_shape(const std::vector<Shape>& inputs) const override;
@@ -75,6 +77,62 @@ class CHAINRULE_API Conv2D final : public Convolution {
 
   std::string_view kind() const override { return "conv2d"; }
   std::size_t axes() const override { return 2; }
+};
+
+/// The transpose of a Conv2D, from its outputs to its inputs: each input is spread over the window
+/// of outputs that the convolution would make it of. With Conv2D's stride, dilation and zeros
+/// before the image,
+///
+///     y(i, f) = activation(b(f) + sum over kernel positions k, from the last to the first, and
+///               channels c, in this order, of x(o, c) W(k, f, c))
+///
+/// with the o for which o stride - before + k dilation = i. The outputs are inputs * stride along
+/// each axis, and with valid padding max(span - stride, 0) more, where span = dilation
+/// (kernel_size - 1) + 1, as in Keras.
+///
+/// Parameters: weight of shape (kernel height, kernel width, filters, channels), bias of shape
+/// (filters) if use_bias.
+class CHAINRULE_API Conv2DTranspose final : public Convolution {
+ public:
+  Conv2DTranspose() = default;
+  Conv2DTranspose(std::int64_t filters_, std::vector<std::int64_t> kernel_size_,
+                  Activation activation_ = {})
+      : Convolution(filters_, std::move(kernel_size_), activation_) {}
+  static Conv2DTranspose from_config(const Config& config);
+
+  std::string_view kind() const override { return "conv2d_transpose"; }
+  std::size_t axes() const override { return 2; }
+  bool is_transposed() const override { return true; }
+};
+
+/// A convolution of each channel of (height, width, channels) by itself: y(o, c) = activation(b(c)
+/// + sum over kernel positions k inside the image, in order, of x(o stride - before + k dilation,
+/// c) W(k, c)).
+///
+/// Parameters: weight of shape (kernel height, kernel width, channels), bias of shape (channels) if
+/// use_bias; the penalties l1 and l2 are on the weight alone.
+class CHAINRULE_API DepthwiseConv2D final : public TrainedLayer {
+ public:
+  std::vector<std::int64_t> kernel_size;
+  std::vector<std::int64_t> strides = {1};
+  Padding padding = Padding::valid;
+  std::vector<std::int64_t> dilation = {1};
+  Activation activation;
+  bool use_bias = true;
+  std::optional<Initializer> weight_initializer;  // default: Initializer::for_activation
+  Initializer bias_initializer;                   // default: zeros
+  double l1 = 0.0;
+  double l2 = 0.0;
+
+  DepthwiseConv2D() = default;
+  explicit DepthwiseConv2D(std::vector<std::int64_t> kernel_size_, Activation activation_ = {})
+      : kernel_size(std::move(kernel_size_)), activation(activation_) {}
+  static DepthwiseConv2D from_config(const Config& config);
+
+  std::string_view kind() const override { return "depthwise_conv2d"; }
+  Config config() const override;
+  Shape output_shape(const std::vector<Shape>& inputs) const override;
+  std::vector<ParameterSpec> parameters(const std::vector<Shape>& inputs) const override;
 };
 
 }  // namespace chainrule

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <vector>
 
+#include "chainrule/convolution_layers.hpp"
 #include "chainrule/recurrent_layers.hpp"
 
 namespace chainrule::engine {
 
-// sum over the layers of positions x rows x columns of their matrices; vectors do not count. Behind
+// sum over the layers of positions x rows x columns of their matrices, where those of a convolution
+// are the positions of its windows; vectors do not count. Behind
 // an encoding of categories a row has at most one nonzero for each of its columns of categories,
 // and a dense layer multiplies by these alone.
 double multiply_adds(const Graph& graph) {
@@ -32,7 +34,20 @@ double multiply_adds(const Graph& graph) {
       terms.push_back(columns);
       continue;
     }
+    if (const auto* convolution = dynamic_cast<const Convolution*>(&layer)) {
+      const std::vector<Shape> inputs = graph.input_shapes(node);
+      const Shape& windows = convolution->is_transposed() ? inputs[0] : node.shape;
+      count += static_cast<double>(windows.positions()) *
+               static_cast<double>(parameters[0].shape.size());
+      terms.push_back(columns);
+      continue;
+    }
     const auto positions = static_cast<double>(node.shape.positions());
+    if (dynamic_cast<const DepthwiseConv2D*>(&layer)) {
+      count += positions * static_cast<double>(parameters[0].shape.size());
+      terms.push_back(columns);
+      continue;
+    }
     for (const ParameterSpec& p : parameters) {
       const std::int64_t rows = p.shape.positions();
       if (rows > 1)

@@ -344,7 +344,7 @@ double Plan<T>::gradient_bound(std::int64_t rows) const {
     for (const auto& i : inputs_)
       if (i->leaves_out_table(stage)) input = i.get();
     const double read = input          ? input->norm(rows)
-                        : stage.x.data ? norm_of(kernels_, stage.x, all)
+                        : stage.x.data ? norm_of(kernels_, stage.x, rows * stage.x.positions)
                                        : 0.0;
     const double entries = static_cast<double>(all * stage.x.columns);
     bound += (read + std::sqrt(entries)) * norm_of(kernels_, stage.dy, all);

@@ -53,7 +53,8 @@ class FlatNodes {
  private:
   bool reads_flat(std::size_t node) const {
     const Layer& layer = **nodes_[node].layer;
-    return layer.reads_categories() || dynamic_cast<const Convolution*>(&layer);
+    const auto* convolution = dynamic_cast<const Convolution*>(&layer);
+    return layer.reads_categories() || (convolution && !convolution->is_transposed());
   }
 
   const std::vector<Node>& nodes_;

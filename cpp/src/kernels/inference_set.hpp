@@ -6,6 +6,7 @@
 #include "kernels/activation.hpp"
 #include "kernels/convolution.hpp"
 #include "kernels/copy.hpp"
+#include "kernels/depthwise.hpp"
 #include "kernels/dot.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/embedding.hpp"
@@ -47,8 +48,10 @@ constexpr InferenceKernels<T> inference_kernels(const char* name) {
     k.int8_vnni_forward = int8_forward<VnniDot>;
 #endif
   }
+  k.pack_transposed = pack_transposed<T>;
   k.convolve = convolve<T>;
   k.add_border = add_border<T>;
+  k.depthwise = depthwise<T>;
   k.sparse_forward = sparse_forward<T>;
   k.embedding_forward = embedding_forward<T>;
   k.nonzero_mask = nonzero_mask<T>;

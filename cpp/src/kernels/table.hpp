@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "kernels/convolution_args.hpp"
+#include "kernels/depthwise_args.hpp"
 #include "kernels/image_args.hpp"
 #include "kernels/kinds.hpp"
 #include "kernels/layer_args.hpp"
@@ -44,8 +45,12 @@ struct InferenceKernels {
   void (*int8_forward)(const SmallForwardArgs&);
   /// The same by instructions for just that; null where the processor has none.
   void (*int8_vnni_forward)(const SmallForwardArgs&);
+  /// (rows x columns) row-major into batch panels [rows / panel][columns][panel]; missing rows are
+  /// zero.
+  void (*pack_transposed)(const T* x, int64_t stride, int64_t rows, int64_t columns, T* panels);
   void (*convolve)(const ConvolutionArgs<T>&);
   void (*add_border)(const BorderArgs<T>&);
+  void (*depthwise)(const DepthwiseArgs<T>&);
   void (*sparse_forward)(const SparseForwardArgs<T>&);
   void (*embedding_forward)(const EmbeddingForwardArgs<T>&);
   void (*nonzero_mask)(const T* x, int64_t width, uint64_t* mask);
@@ -91,6 +96,7 @@ template <class T>
 struct TrainingKernels {
   void (*weight_gradient)(const WeightGradientArgs<T>&);
   void (*convolution_gradient)(const ConvolutionGradientArgs<T>&);
+  void (*depthwise_gradient)(const DepthwiseGradientArgs<T>&);
   void (*sparse_gradient)(const SparseGradientArgs<T>&);
   void (*embedding_gradient)(const EmbeddingGradientArgs<T>&);
   void (*transpose_mask)(const TransposeMaskArgs&);
@@ -100,9 +106,6 @@ struct TrainingKernels {
   void (*masked_byte_forward)(const MaskedForwardArgs<T, ByteTable<T>>&);
   void (*masked_byte_gradient)(const MaskedGradientArgs<T, ByteTable<T>>&);
   void (*input_gradient)(const InputGradientArgs<T>&);
-  /// (rows x columns) row-major into batch panels [rows / panel][columns][panel]; missing rows are
-  /// zero.
-  void (*pack_transposed)(const T* x, int64_t stride, int64_t rows, int64_t columns, T* panels);
   /// sum over rows, in row order, of columns [column_begin, column_end), whole vectors.
   void (*column_sums)(const T* x, int64_t stride, int64_t rows, int64_t column_begin,
                       int64_t column_end, T* sums);

@@ -6,6 +6,7 @@
 #include "kernels/activation.hpp"
 #include "kernels/augmentation.hpp"
 #include "kernels/convolution.hpp"
+#include "kernels/depthwise.hpp"
 #include "kernels/dot.hpp"
 #include "kernels/dropout.hpp"
 #include "kernels/elementwise.hpp"
@@ -38,6 +39,7 @@ constexpr TrainingKernels<T> training_kernels() {
   TrainingKernels<T> k{};
   k.weight_gradient = weight_gradient<T>;
   k.convolution_gradient = convolution_gradient<T>;
+  k.depthwise_gradient = depthwise_gradient<T>;
   k.sparse_gradient = sparse_gradient<T>;
   k.embedding_gradient = embedding_gradient<T>;
   k.transpose_mask = transpose_mask;
@@ -46,7 +48,6 @@ constexpr TrainingKernels<T> training_kernels() {
   k.masked_byte_forward = masked_forward<T, ByteTable<T>>;
   k.masked_byte_gradient = masked_gradient<T, ByteTable<T>>;
   k.input_gradient = input_gradient<T>;
-  k.pack_transposed = pack_transposed<T>;
   k.column_sums = column_sums<T>;
   k.activation_backward = activation_backward<T>;
   k.loss = loss<T>;

@@ -10,18 +10,23 @@
 namespace chainrule {
 namespace {
 
-/// The options as a config holds them, with the padding's name. L: Convolution, const or not.
+/// The options as a config holds them, with the padding's name. L: Convolution or DepthwiseConv2D,
+/// const or not.
 template <class L>
 struct ConvolutionOptions {
   L& layer;
   std::string padding{model::padding_names.name(Padding::valid)};
 };
 
+template <class Self, class L>
+concept OptionsOf = model::described_as<Self, ConvolutionOptions<L>> ||
+                    model::described_as<Self, ConvolutionOptions<const L>>;
+
 template <class Visit, class Self>
-  requires model::described_as<Self, ConvolutionOptions<Convolution>> ||
-           model::described_as<Self, ConvolutionOptions<const Convolution>>
+  requires OptionsOf<Self, Convolution> || OptionsOf<Self, DepthwiseConv2D>
 void visit_fields(Visit& visit, Self& self) {
-  visit("filters", self.layer.filters, model::at_least_one);
+  if constexpr (OptionsOf<Self, Convolution>)
+    visit("filters", self.layer.filters, model::at_least_one);
   visit("kernel_size", self.layer.kernel_size, model::at_least_one);
   visit("strides", self.layer.strides, model::at_least_one);
   visit("padding", self.padding);
@@ -42,32 +47,71 @@ std::int64_t kernel_positions(const std::vector<model::Window>& windows) {
   return product;
 }
 
+/// How many filters of such windows make a weight of 2^48 numbers.
+std::int64_t most_filters(const std::vector<model::Window>& windows, const Shape& input) {
+  std::int64_t room = (std::int64_t{1} << 48) / input.columns();
+  for (const model::Window& window : windows) room /= window.size;
+  return room;
+}
+
+template <class L>
+void read_options(const Config& config, std::size_t axes, L& layer) {
+  ConvolutionOptions<L> options{layer};
+  model::read_fields(config, options);
+  layer.padding = model::find_padding(layer.kind(), options.padding, axes);
+  if (layer.kernel_size.empty())
+    model::refuse(layer.kind(), "kernel_size is missing; it must be >= 1");
+}
+
+template <class L>
+Config config_of(const L& layer) {
+  return model::write_fields(
+      layer.kind(),
+      ConvolutionOptions<const L>{layer, std::string(model::padding_names.name(layer.padding))});
+}
+
+/// Throws Error for options that fit no input.
+template <class L>
+model::WindowOptions checked_options(const L& layer, std::size_t axes) {
+  model::check_fields(layer.kind(), ConvolutionOptions<const L>{layer});
+  if (layer.kernel_size.empty())
+    model::refuse(layer.kind(), "kernel_size is missing; it must be >= 1");
+  if (layer.padding == Padding::causal) model::find_padding(layer.kind(), "causal", axes);
+  return {"kernel_size", layer.kernel_size, layer.strides, layer.dilation, layer.padding};
+}
+
+/// The weight of these shape and fan_out and the bias, with the layer's factors.
+template <class L>
+std::vector<ParameterSpec> specs_of(const L& layer, Shape weight, std::int64_t fan_out,
+                                    std::int64_t columns) {
+  std::vector<ParameterSpec> specs{{.name = "weight",
+                                    .shape = std::move(weight),
+                                    .initializer = layer.weight_initializer.value_or(
+                                        Initializer::for_activation(layer.activation)),
+                                    .l1 = layer.l1,
+                                    .l2 = layer.l2,
+                                    .fan_out = fan_out}};
+  if (layer.use_bias)
+    specs.push_back({.name = "bias", .shape = columns, .initializer = layer.bias_initializer});
+  return model::with_factors(std::move(specs), layer);
+}
+
 }  // namespace
 
-void Convolution::read(const Config& config) {
-  ConvolutionOptions<Convolution> options{*this};
-  model::read_fields(config, options);
-  padding = model::find_padding(kind(), options.padding, axes());
-  if (kernel_size.empty()) model::refuse(kind(), "kernel_size is missing; it must be >= 1");
-}
+void Convolution::read(const Config& config) { read_options(config, axes(), *this); }
 
-Config Convolution::config() const {
-  return model::write_fields(kind(), ConvolutionOptions<const Convolution>{
-                                         *this, std::string(model::padding_names.name(padding))});
-}
+Config Convolution::config() const { return config_of(*this); }
 
 Shape Convolution::output_shape(const std::vector<Shape>& inputs) const {
   const Shape& input = model::single_input(kind(), inputs);
   const std::vector<model::Window> windows = model::windows_of(*this, input);
-  constexpr std::int64_t most_weights = std::int64_t{1} << 48;
-  std::int64_t room = most_weights / input.columns();
-  for (const model::Window& window : windows) room /= window.size;
-  if (filters > room)
+  if (filters > most_filters(windows, input))
     model::refuse(kind(), "kernel_size * channels * filters must be at most 2^48, got " +
                               std::to_string(filters) + " filters on " + input.text());
   std::vector<std::int64_t> extents;
   extents.reserve(windows.size() + 1);
-  for (const model::Window& window : windows) extents.push_back(window.outputs);
+  for (const model::Window& window : windows)
+    extents.push_back(is_transposed() ? window.inputs : window.outputs);
   extents.push_back(filters);
   return Shape(std::move(extents));
 }
@@ -79,18 +123,10 @@ std::vector<ParameterSpec> Convolution::parameters(const std::vector<Shape>& inp
   std::vector<std::int64_t> extents;
   extents.reserve(windows.size() + 2);
   for (const model::Window& window : windows) extents.push_back(window.size);
-  extents.push_back(input.columns());
-  extents.push_back(filters);
-  std::vector<ParameterSpec> specs{
-      {.name = "weight",
-       .shape = Shape(std::move(extents)),
-       .initializer = weight_initializer.value_or(Initializer::for_activation(activation)),
-       .l1 = l1,
-       .l2 = l2,
-       .fan_out = kernel_positions(windows) * filters}};
-  if (use_bias)
-    specs.push_back({.name = "bias", .shape = filters, .initializer = bias_initializer});
-  return model::with_factors(std::move(specs), *this);
+  extents.push_back(is_transposed() ? filters : input.columns());
+  extents.push_back(is_transposed() ? input.columns() : filters);
+  const std::int64_t fan_out = kernel_positions(windows) * extents.back();
+  return specs_of(*this, Shape(std::move(extents)), fan_out, filters);
 }
 
 Conv1D Conv1D::from_config(const Config& config) {
@@ -105,13 +141,44 @@ Conv2D Conv2D::from_config(const Config& config) {
   return layer;
 }
 
+Conv2DTranspose Conv2DTranspose::from_config(const Config& config) {
+  Conv2DTranspose layer;
+  layer.read(config);
+  return layer;
+}
+
+DepthwiseConv2D DepthwiseConv2D::from_config(const Config& config) {
+  DepthwiseConv2D layer;
+  read_options(config, 2, layer);
+  return layer;
+}
+
+Config DepthwiseConv2D::config() const { return config_of(*this); }
+
+Shape DepthwiseConv2D::output_shape(const std::vector<Shape>& inputs) const {
+  const Shape& input = model::single_input(kind(), inputs);
+  const std::vector<model::Window> windows = model::windows_of(*this, input);
+  if (most_filters(windows, input) < 1)
+    model::refuse(kind(), "kernel_size * channels must be at most 2^48 on " + input.text());
+  return {windows[0].outputs, windows[1].outputs, input.columns()};
+}
+
+std::vector<ParameterSpec> DepthwiseConv2D::parameters(const std::vector<Shape>& inputs) const {
+  output_shape(inputs);
+  const std::int64_t channels = inputs.front().columns();
+  const std::vector<model::Window> windows = model::windows_of(*this, inputs.front());
+  return specs_of(*this, {windows[0].size, windows[1].size, channels}, kernel_positions(windows),
+                  channels);
+}
+
 std::vector<model::Window> model::windows_of(const Convolution& layer, const Shape& input) {
-  check_fields(layer.kind(), ConvolutionOptions<const Convolution>{layer});
-  if (layer.kernel_size.empty()) refuse(layer.kind(), "kernel_size is missing; it must be >= 1");
-  if (layer.padding == Padding::causal) find_padding(layer.kind(), "causal", layer.axes());
-  return windows_of(
-      layer.kind(), input, layer.axes(),
-      {"kernel_size", layer.kernel_size, layer.strides, layer.dilation, layer.padding});
+  const WindowOptions options = checked_options(layer, layer.axes());
+  return layer.is_transposed() ? transposed_windows_of(layer.kind(), input, layer.axes(), options)
+                               : windows_of(layer.kind(), input, layer.axes(), options);
+}
+
+std::vector<model::Window> model::windows_of(const DepthwiseConv2D& layer, const Shape& input) {
+  return windows_of(layer.kind(), input, 2, checked_options(layer, 2));
 }
 
 }  // namespace chainrule

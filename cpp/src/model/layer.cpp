@@ -65,6 +65,8 @@ constexpr auto kLayers = std::to_array<KnownLayer>({
     {"gaussian_noise", make<GaussianNoise>},
     {"conv1d", make<Conv1D>},
     {"conv2d", make<Conv2D>},
+    {"conv2d_transpose", make<Conv2DTranspose>},
+    {"depthwise_conv2d", make<DepthwiseConv2D>},
     {"scale", make<Scale>},
     {"parametric_activation", make<ParametricActivation>},
     {"periodic_embedding", make<PeriodicEmbedding>},

@@ -26,6 +26,14 @@ std::int64_t number_for(std::string_view kind, const char* name,
   return number;
 }
 
+/// Throws Error unless the input has so many axes and channels behind them.
+void check_axes(std::string_view kind, const Shape& input, std::size_t axes) {
+  if (input.extents().size() != axes + 1)
+    refuse(kind, std::string("it reads ") +
+                     (axes == 1 ? "(time, features)" : "(height, width, channels)") +
+                     ", got rows of shape " + input.text() + "; Input says their shape");
+}
+
 }  // namespace
 
 Padding find_padding(std::string_view kind, std::string_view name, std::size_t axes) {
@@ -37,10 +45,7 @@ Padding find_padding(std::string_view kind, std::string_view name, std::size_t a
 
 std::vector<Window> windows_of(std::string_view kind, const Shape& input, std::size_t axes,
                                const WindowOptions& options) {
-  if (input.extents().size() != axes + 1)
-    refuse(kind, std::string("it reads ") +
-                     (axes == 1 ? "(time, features)" : "(height, width, channels)") +
-                     ", got rows of shape " + input.text() + "; Input says their shape");
+  check_axes(kind, input, axes);
   std::vector<Window> windows;
   for (std::size_t axis = 0; axis < axes; ++axis) {
     Window w{.inputs = input.extents()[axis],
@@ -68,6 +73,25 @@ std::vector<Window> windows_of(std::string_view kind, const Shape& input, std::s
     windows.push_back(w);
   }
   return windows;
+}
+
+std::vector<Window> transposed_windows_of(std::string_view kind, const Shape& input,
+                                          std::size_t axes, const WindowOptions& options) {
+  check_axes(kind, input, axes);
+  std::vector<std::int64_t> extents = input.extents();
+  for (std::size_t axis = 0; axis < axes; ++axis) {
+    check_value(kind, "inputs", extents[axis], at_least_one);
+    if (extents[axis] > kMostEntries)
+      refuse(kind, "inputs must be at most 2^30, got " + std::to_string(extents[axis]) +
+                       " along axis " + std::to_string(axis) + " of " + input.text());
+    const std::int64_t size = number_for(kind, options.size_name, options.sizes, axis, axes);
+    const std::int64_t stride = number_for(kind, "strides", options.strides, axis, axes);
+    const std::int64_t dilation = number_for(kind, "dilation", options.dilations, axis, axes);
+    extents[axis] *= stride;
+    if (options.padding == Padding::valid)
+      extents[axis] += std::max<std::int64_t>(0, dilation * (size - 1) + 1 - stride);
+  }
+  return windows_of(kind, Shape(std::move(extents)), axes, options);
 }
 
 }  // namespace chainrule::model

@@ -49,4 +49,11 @@ struct WindowOptions {
 std::vector<Window> windows_of(std::string_view kind, const Shape& input, std::size_t axes,
                                const WindowOptions& options);
 
+/// The windows of a convolution of which the input has so many outputs, with channels behind them:
+/// those of a transposed convolution, which gives that convolution's inputs. Among the numbers of
+/// inputs that have so many windows, `valid` takes the least that is at least inputs * stride, and
+/// `same` inputs * stride.
+std::vector<Window> transposed_windows_of(std::string_view kind, const Shape& input,
+                                          std::size_t axes, const WindowOptions& options);
+
 }  // namespace chainrule::model

@@ -12,7 +12,7 @@ from chainrule.layers.activation import Activation
 from chainrule.layers.bidirectional import Bidirectional
 from chainrule.layers.categories import CategoryEncoding, Embedding
 from chainrule.layers.clip import Clip
-from chainrule.layers.convolution import Conv1D, Conv2D
+from chainrule.layers.convolution import Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D
 from chainrule.layers.dense import Dense
 from chainrule.layers.dropout import Dropout
 from chainrule.layers.function import Lambda
@@ -55,8 +55,10 @@ __all__ = [
     "Concatenate",
     "Conv1D",
     "Conv2D",
+    "Conv2DTranspose",
     "Cropping",
     "Dense",
+    "DepthwiseConv2D",
     "Dot",
     "Dropout",
     "Embedding",

@@ -11,15 +11,14 @@ from chainrule.layers.trained import TrainedLayer
 from chainrule.layers.whole_numbers import whole_numbers
 from chainrule.spec import Field
 
-__all__ = ["Conv1D", "Conv2D"]
+__all__ = ["Conv1D", "Conv2D", "Conv2DTranspose", "DepthwiseConv2D"]
 
 
-class _Convolution(TrainedLayer):
-    """What convolutions have in common."""
+class _Kernel(TrainedLayer):
+    """What layers with a kernel that moves have in common."""
 
     _optional = ("weight_initializer",)
     _reads_axes = True
-    filters = Field[int]()
     kernel_size = Field[int | tuple[int, ...]](whole_numbers)
     strides = Field[int | tuple[int, ...]](whole_numbers)
     padding = Field[str]()
@@ -32,6 +31,12 @@ class _Convolution(TrainedLayer):
     bias_initializer = Field(initializers.Initializer.from_config)
     l1 = Field[float]()
     l2 = Field[float]()
+
+
+class _Convolution(_Kernel):
+    """What convolutions of all channels have in common."""
+
+    filters = Field[int]()
 
     def __init__(
         self,
@@ -126,6 +131,162 @@ class Conv2D(_Convolution):
 
     kind = "conv2d"
     __init__ = _Convolution.__init__
+
+
+class Conv2DTranspose(_Convolution):
+    """The transpose of `Conv2D`, from its outputs to its inputs, as in Keras; strides enlarge.
+
+    Each input is spread, times W, over the window of outputs that a `Conv2D` with these options
+    would make it of; so forward is what that layer's gradient with respect to its inputs is, and
+    the gradient is its forward. An output is activation(b + the sum over kernel row and kernel
+    column, each from the last to the first, and channel, in this order, of input times W), with a
+    weight W of shape (kernel height, kernel width, filters, channels) and a bias b of (filters,).
+
+    It gives (output height, output width, filters). With span = dilation * (kernel size - 1) + 1
+    along each axis, an extent becomes extent * strides + max(span - strides, 0) for "valid" and
+    extent * strides for "same". "valid" is PyTorch's ``ConvTranspose2d`` with ``padding=0`` and
+    ``output_padding=max(strides - span, 0)``. "same" leaves out the first (span - strides) // 2 of
+    these outputs and then the last ones, which for an even span - strides is PyTorch's
+    ``padding=(span - strides) // 2``.
+
+    Parameters
+    ----------
+    filters : int
+        Number of output channels.
+    kernel_size : int or tuple of int
+        Height and width of the kernel; an int stands for both, as for the next options.
+    strides : int or tuple of int, default 1
+        By how many outputs the kernel moves from an input to the next.
+    padding : {"valid", "same"}, default "valid"
+        "valid": all outputs that windows reach. "same": extent * strides of them along each axis.
+    dilation : int or tuple of int, default 1
+        How far apart the outputs are that neighbours of the kernel meet.
+    activation : str, dict or chainrule.activations.Activation, default "linear"
+        What follows the sums.
+    use_bias : bool, default True
+        Whether there is a b.
+    weight_initializer : str, dict or chainrule.initializers.Initializer, optional
+        Default: as of `Dense`. As in Keras and PyTorch the fan_in is kernel height * kernel width *
+        filters, the fan_out kernel height * kernel width * channels.
+    bias_initializer : str, dict or chainrule.initializers.Initializer, default "zeros"
+        First values of b.
+    l1, l2 : float, default 0.0
+        The penalty l1 * sum(abs(W)) + l2 * sum(W**2) is added to the gradient's loss, not to the
+        loss that is reported.
+    learning_rate_factor, weight_decay_factor : float or dict of str to float, default 1.0
+        See `layers.TrainedLayer`.
+    name : str, optional
+        See `Layer`.
+
+    References
+    ----------
+    Zeiler, Krishnan, Taylor & Fergus, "Deconvolutional networks", CVPR 2010; Dumoulin & Visin, "A
+    guide to convolution arithmetic for deep learning", arXiv:1603.07285.
+
+    Examples
+    --------
+    Each number becomes a square of two by two:
+
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input((1, 3, 1)), cr.Conv2DTranspose(1, 2, strides=2)])
+    >>> net.set_weights({"0.weight": np.ones((2, 2, 1, 1)), "0.bias": [0]})
+    >>> net.predict([[[[1], [2], [3]]]])[0, :, :, 0]
+    array([[1., 1., 2., 2., 3., 3.],
+           [1., 1., 2., 2., 3., 3.]], dtype=float32)
+    """
+
+    kind = "conv2d_transpose"
+    __init__ = _Convolution.__init__
+
+
+class DepthwiseConv2D(_Kernel):
+    """A convolution of each channel of (height, width, channels) by itself, as in Keras.
+
+    An output is activation(b + the sum over kernel row and kernel column, in this order, of input
+    times W) of its own channel, with a weight W of shape (kernel height, kernel width, channels)
+    and a bias b of (channels,). Kernel positions outside the image are left out. It gives (output
+    height, output width, channels); it is Keras' layer with a ``depth_multiplier`` of 1 and
+    PyTorch's ``Conv2d`` with as many groups and outputs as channels.
+
+    Parameters
+    ----------
+    kernel_size : int or tuple of int
+        Height and width of the kernel; an int stands for both, as for the next options.
+    strides : int or tuple of int, default 1
+        By how many inputs the kernel moves from an output to the next.
+    padding : {"valid", "same"}, default "valid"
+        See `Conv2D`.
+    dilation : int or tuple of int, default 1
+        How far apart the inputs are that neighbours of the kernel meet.
+    activation : str, dict or chainrule.activations.Activation, default "linear"
+        What follows the sums.
+    use_bias : bool, default True
+        Whether there is a b.
+    weight_initializer : str, dict or chainrule.initializers.Initializer, optional
+        Default: as of `Dense`. Both fan_in and fan_out are kernel height * kernel width.
+    bias_initializer : str, dict or chainrule.initializers.Initializer, default "zeros"
+        First values of b.
+    l1, l2 : float, default 0.0
+        The penalty l1 * sum(abs(W)) + l2 * sum(W**2) is added to the gradient's loss, not to the
+        loss that is reported.
+    learning_rate_factor, weight_decay_factor : float or dict of str to float, default 1.0
+        See `layers.TrainedLayer`.
+    name : str, optional
+        See `Layer`.
+
+    References
+    ----------
+    Howard et al., "MobileNets: efficient convolutional neural networks for mobile vision
+    applications", arXiv:1704.04861.
+
+    Examples
+    --------
+    Sums of neighbours in the first channel, differences in the second:
+
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> net = cr.Sequential([cr.Input((1, 3, 2)), cr.DepthwiseConv2D((1, 2), use_bias=False)])
+    >>> net.set_weights({"0.weight": [[[1, -1], [1, 1]]]})
+    >>> net.predict([[[[1, 1], [2, 2], [4, 4]]]])[0, 0]
+    array([[3., 1.],
+           [6., 2.]], dtype=float32)
+    """
+
+    kind = "depthwise_conv2d"
+
+    def __init__(
+        self,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        dilation: int | Sequence[int] = 1,
+        activation: str | Mapping[str, Any] | activations.Activation = "linear",
+        *,
+        use_bias: bool = True,
+        weight_initializer: str | Mapping[str, Any] | initializers.Initializer | None = None,
+        bias_initializer: str | Mapping[str, Any] | initializers.Initializer = "zeros",
+        l1: float = 0.0,
+        l2: float = 0.0,
+        learning_rate_factor: float | Mapping[str, float] = 1.0,
+        weight_decay_factor: float | Mapping[str, float] = 1.0,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(
+            kernel_size=kernel_size,
+            strides=strides,
+            padding=padding,
+            dilation=dilation,
+            activation=activation,
+            use_bias=use_bias,
+            weight_initializer=weight_initializer,
+            bias_initializer=bias_initializer,
+            l1=l1,
+            l2=l2,
+            learning_rate_factor=learning_rate_factor,
+            weight_decay_factor=weight_decay_factor,
+            name=name,
+        )
 
 
 class Conv1D(_Convolution):

@@ -49,6 +49,7 @@ inline void add_lambda<kernels::Dual>(const Layer& layer, const StageContext<ker
                                  Stages<kernels::Dual>&) {                         \
     throw Error(std::string(name) + " gives no second derivatives yet");           \
   }
+CHAINRULE_REFUSE(add_depthwise_convolution, "depthwise_conv2d")
 CHAINRULE_REFUSE(add_simple_rnn, "simple_rnn")
 CHAINRULE_REFUSE(add_gru, "gru")
 CHAINRULE_REFUSE(add_lstm, "lstm")

@@ -49,6 +49,9 @@ void add_stages(const Layer& layer, const StageContext<T>& context, Stages<T>& s
 template <class T>
 void add_convolution(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
+void add_depthwise_convolution(const Layer& layer, const StageContext<T>& context,
+                               Stages<T>& stages);
+template <class T>
 void add_dense(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);
 template <class T>
 void add_activation(const Layer& layer, const StageContext<T>& context, Stages<T>& stages);

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/buffer.hpp"
+#include "engine/stages/stage.hpp"
+
+namespace chainrule::engine {
+
+/// The gradient of a bias that is added to all positions: db = sum over the rows of dy, in order.
+template <class T>
+class BiasGradient {
+ public:
+  /// bias: null for none.
+  BiasGradient(const kernels::KernelTable<T>& kernels, const Parameter* bias, bool is_trained)
+      : kernels_(kernels),
+        bias_(bias),
+        sums_(bias && is_trained ? padded<T>(bias->shape.columns) : 0) {}
+
+  // dy: rows x columns; a thread owns columns
+  void run(const Step<T>& step, ThreadSlice slice, const Tensor<T>& dy) {
+    if (!bias_) return;
+    const Range columns = slice.range(sums_.size(), kernels::kRowAlignment<T>);
+    if (columns.size() == 0) return;
+    kernels_.column_sums(dy.data, dy.stride, step.rows * dy.positions, columns.begin, columns.end,
+                         sums_.data());
+    store_or_apply_gradient(step, *bias_, columns.begin, sums_.data() + columns.begin,
+                            columns.size());
+  }
+
+ private:
+  const kernels::KernelTable<T>& kernels_;
+  const Parameter* bias_;
+  Buffer<T> sums_;
+};
+
+}  // namespace chainrule::engine
