@@ -126,7 +126,8 @@ def test_pytorch(options, rng) -> None:
     )
     weights = dict(net.parameters)
     with torch.no_grad():
-        module.weight.copy_(torch.from_numpy(weights["0.weight"].transpose(2, 0, 1)[:, None].copy()))
+        kernels = weights["0.weight"].transpose(2, 0, 1)[:, None]
+        module.weight.copy_(torch.from_numpy(kernels.copy()))
         if "0.bias" in weights:
             module.bias.copy_(torch.from_numpy(weights["0.bias"]))
     top, left = (
