@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule import activations, initializers
 from chainrule.layers.trained import TrainedLayer
@@ -31,6 +31,10 @@ class _Kernel(TrainedLayer):
     bias_initializer = Field(initializers.Initializer.from_config)
     l1 = Field[float]()
     l2 = Field[float]()
+
+    if TYPE_CHECKING:  # subclasses write their constructor out
+
+        def __init__(self, *, name: str | None = None, **options: Any) -> None: ...
 
 
 class _Convolution(_Kernel):
