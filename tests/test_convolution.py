@@ -325,9 +325,14 @@ def test_a_batch_of_no_whole_size_and_a_frozen_layer(rng) -> None:
 
 
 def test_what_does_not_know_it_says_so(tmp_path) -> None:
+    for layer in (cr.Conv2DTranspose(2, 3), cr.DepthwiseConv2D(3)):
+        other = cr.Sequential([cr.Input((4, 4, 1)), layer, cr.Flatten(), cr.Dense(1)], seed=0)
+        with pytest.raises((ValueError, NotImplementedError), match=layer.kind):
+            cr.export_c(other, tmp_path)
+        pytest.importorskip("onnx")
+        with pytest.raises((ValueError, NotImplementedError), match=layer.kind):
+            cr.to_onnx(other, tmp_path / "net.onnx")
     net = cr.Sequential([cr.Input((4, 4, 1)), cr.Conv2D(2, 3), cr.Flatten(), cr.Dense(1)], seed=0)
-    with pytest.raises((ValueError, NotImplementedError), match="conv2d"):
-        cr.to_onnx(net, tmp_path / "net.onnx")
     with pytest.raises((ValueError, NotImplementedError), match="conv2d"):
         net.hessian(np.zeros((2, 4, 4, 1)), np.zeros((2, 1)), loss="mse")
 

@@ -148,7 +148,7 @@ def test_scalings_vanish_in_the_weights(tmp_path, rng) -> None:
     net = shaken(chain(*layers, dtype="float32"), rng)
     folder = tmp_path / "lstm"
     check("gcc", net, folder, rng.integers(0, 256, size=(9, *SEQUENCE)).astype(np.float32))
-    assert calls(folder) == ["zeros", "lstm", "rescale"]
+    assert calls(folder) == ["zeros", "lstm", "affine"]
 
 
 @needs_compiler

@@ -256,10 +256,6 @@ def test_what_describes_and_what_refuses_such_networks(x, tmp_path) -> None:
     diagnosis = net.diagnose(x, y)
     assert diagnosis.curvature is None
     assert "mse" in str(net.explain(x[0], y[0]))
-    name = r"layer r \(gru\).* has no form"
     pytest.importorskip("onnx")
-    with pytest.raises(ValueError, match=name):
+    with pytest.raises(ValueError, match=r"layer r \(gru\) in float32 alone"):
         cr.to_onnx(net, tmp_path / "net.onnx")
-    pytest.importorskip("torch")
-    with pytest.raises(ValueError, match=name):
-        cr.to_torch(net)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -13,7 +13,6 @@ import numpy as np
 from chainrule.activations import Activation
 from chainrule.activations.activation import shortest
 from chainrule.errors import ModelFileError
-from chainrule.interop.assembly import Assembly
 from chainrule.interop.merges import MERGES, NARY
 from chainrule.interop.onnx_evaluation import is_evaluable, named_activation
 from chainrule.interop.onnx_graph import Slice
@@ -46,11 +45,8 @@ class LayerReader(ShapeReader):
     """
 
     def __init__(self, part: Slice, size: int, dtype: str) -> None:
-        super().__init__(Assembly(dtype), part.constants, _LARGEST_INPUT + size, size)
-        self.part = part
-        self.assembly.frozen = part.graph.names.frozen
+        super().__init__(part, dtype, _LARGEST_INPUT + size, size)
         self.lengths_paths = lengths_of(part)
-        self._tensors: dict[str, Tensor] = {}  # by the names of the file
         for value in part.inputs:
             known = part.constants.shapes.get(value.name)
             shape = input_shape(part, value) if known is None else known[1:]
@@ -68,23 +64,6 @@ class LayerReader(ShapeReader):
     def begin(self, node: Node) -> None:
         """Let what is added from here on be a part of a node's layer."""
         self.assembly.origin = self.part.graph.names.of_operator(node.name)
-
-    def tensor(self, name: str) -> Tensor:
-        """Return what a node has made."""
-        return self._tensors[name]
-
-    def read(self, name: str, readers: Collection[Node]) -> Tensor:
-        """Return a tensor for some nodes; where others read it too, none may change it."""
-        if name not in self._tensors:
-            raise NotImplementedError(f"nothing that is known makes its input {name!r}")
-        nodes = self.part.nodes
-        if any(i == len(nodes) or nodes[i] not in readers for i in self.part.readers[name]):
-            self._tensors[name] = self.assembly.share(self._tensors[name])
-        return self._tensors[name]
-
-    def give(self, node: Node, tensor: Tensor, place: int | None = None) -> None:
-        """Note what a node makes, by default as the first of its outputs that has a name."""
-        self._tensors[node.made if place is None else node.outputs[place]] = tensor
 
     def understands(self, node: Node) -> bool:
         """Whether `add` takes a node for what it is, whatever follows."""
@@ -121,13 +100,6 @@ class LayerReader(ShapeReader):
             raise NotImplementedError("the rows of the batch are not along its first axis")
         made = self._made(node, tensors)
         self.give(node, replace(made, batch=batch) if keeps else made)
-
-    def lengths(self, node: Node) -> Tensor | None:
-        """Return the lengths of rows that a recurrent operator reads, None if no input is that."""
-        path = self.lengths_paths.get(id(node))
-        if path is None:
-            return None
-        return self.read(path[0].inputs[0] if path else node.inputs[4], [*path, node])
 
     def _made(self, node: Node, tensors: Sequence[Tensor]) -> Tensor:
         activation = named_activation(node)

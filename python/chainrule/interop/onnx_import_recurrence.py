@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,12 +14,10 @@ from chainrule.activations.activation import shortest
 from chainrule.interop.onnx_graph import Slice
 from chainrule.interop.onnx_model import Array, Node, number_of, text_of
 from chainrule.interop.onnx_recurrence import ACTIVATIONS, ORDERS
+from chainrule.interop.onnx_shapes import ShapeReader
 from chainrule.interop.recurrence import LAYERS, recurrent, step_of
 from chainrule.interop.tensor import Tensor
 from chainrule.layers import Concatenate
-
-if TYPE_CHECKING:
-    from chainrule.interop.onnx_import_operators import LayerReader
 
 __all__ = ["RECURRENT_OPERATORS", "lengths_of"]
 
@@ -49,7 +47,7 @@ def lengths_of(part: Slice) -> dict[int, list[Node]]:
     return found
 
 
-def _recurrent(reader: LayerReader, node: Node, x: Tensor) -> Tensor:
+def _recurrent(reader: ShapeReader, node: Node, x: Tensor) -> Tensor:
     """Add one or two layers, of which an operator may give the sequences and the last states."""
     time_first = number_of(node, "layout", 0) == 0
     if x.batch != int(time_first) or len(x.shape) != 2:
@@ -92,13 +90,13 @@ def _recurrent(reader: LayerReader, node: Node, x: Tensor) -> Tensor:
     return replace(reader.assembly.reshape(sequences, shape), batch=2 if time_first else 0)
 
 
-def _beside(reader: LayerReader, tensors: Sequence[Tensor]) -> Tensor:
+def _beside(reader: ShapeReader, tensors: Sequence[Tensor]) -> Tensor:
     made: Tensor = tensors[0]
     return made if len(tensors) == 1 else reader.assembly.layer(Concatenate(), {}, *tensors)
 
 
 def _layer(
-    reader: LayerReader,
+    reader: ShapeReader,
     node: Node,
     x: Tensor,
     direction: int,
@@ -132,7 +130,7 @@ def _layer(
 
 
 def _of_direction(
-    reader: LayerReader, node: Node, place: int, direction: int, axes: int
+    reader: ShapeReader, node: Node, place: int, direction: int, axes: int
 ) -> Array | None:
     """Return an operand of a direction, which has so many axes; None if it is not given."""
     array: Array | None = reader.constant(node, place)
@@ -145,7 +143,7 @@ def _of_direction(
     return made
 
 
-def _lengths(reader: LayerReader, node: Node, time: int) -> Tensor | None:
+def _lengths(reader: ShapeReader, node: Node, time: int) -> Tensor | None:
     """Return the lengths of rows, of shape (1,); None where all rows are as long as they can."""
     name = [*node.inputs, *[""] * _LENGTHS][_LENGTHS]
     if not name:
@@ -160,7 +158,7 @@ def _lengths(reader: LayerReader, node: Node, time: int) -> Tensor | None:
     return made
 
 
-def _refuse_others(reader: LayerReader, node: Node) -> None:
+def _refuse_others(reader: ShapeReader, node: Node) -> None:
     """Raise NotImplementedError for options that layers do not have."""
     for place in _STATES:
         state = reader.constant(node, place)
@@ -213,7 +211,7 @@ def _activations(node: Node) -> list[Activation]:
     return found
 
 
-RECURRENT_OPERATORS: Mapping[str, Callable[[LayerReader, Node, Tensor], Tensor]] = dict.fromkeys(
+RECURRENT_OPERATORS: Mapping[str, Callable[[ShapeReader, Node, Tensor], Tensor]] = dict.fromkeys(
     LAYERS, _recurrent
 )
 """What adds an operator to the assembly of a reader."""

@@ -10,9 +10,10 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.errors import ModelFileError
-from chainrule.interop.assembly import Assembly
 from chainrule.interop.onnx_constants import ConstantFolder, reshaped
+from chainrule.interop.onnx_graph import Slice
 from chainrule.interop.onnx_model import Array, Node, number_of
+from chainrule.interop.onnx_tensors import TensorReader
 from chainrule.interop.recurrence import step_of
 from chainrule.interop.tensor import Tensor
 from chainrule.interop.windows import cropped
@@ -23,22 +24,17 @@ __all__ = ["ShapeReader", "row_axis", "slices_of"]
 _ALL = 2**31 - 1
 
 
-class ShapeReader:
+class ShapeReader(TensorReader):
     """Adds operators that change the shape of rows to an assembly.
 
     Rows may have `largest` columns in all, and weights twice the `size` of the file, in bytes.
     """
 
-    def __init__(
-        self, assembly: Assembly, constants: ConstantFolder, largest: int, size: int
-    ) -> None:
-        self.assembly = assembly
-        self.constants = constants
+    def __init__(self, part: Slice, dtype: str, largest: int, size: int) -> None:
+        super().__init__(part, dtype)
         self.largest = largest
         # Layers may share weights, which as layers of a network they do not.
         self._left = 2 * size
-        # The last states of each direction, by the name of the tensor that has all of them.
-        self.states: dict[str, Sequence[Tensor]] = {}
 
     def bound(self, node: Node, columns: int) -> None:
         """Raise ModelFileError if a node makes too many columns."""
