@@ -82,10 +82,10 @@ model::WindowOptions checked_options(const L& layer, std::size_t axes) {
 
 /// The weight of these shape and fan_out and the bias, with the layer's factors.
 template <class L>
-std::vector<ParameterSpec> specs_of(const L& layer, Shape weight, std::int64_t fan_out,
+std::vector<ParameterSpec> specs_of(const L& layer, const Shape& weight, std::int64_t fan_out,
                                     std::int64_t columns) {
   std::vector<ParameterSpec> specs{{.name = "weight",
-                                    .shape = std::move(weight),
+                                    .shape = weight,
                                     .initializer = layer.weight_initializer.value_or(
                                         Initializer::for_activation(layer.activation)),
                                     .l1 = layer.l1,

@@ -235,8 +235,11 @@ void Predictor<T>::predict_checked(std::span<const T> in, std::span<T> out,
   const std::int64_t piece = scratch.state_->workspace.rows;
   for (std::int64_t done = piece; done < rows; done += piece) {
     const RowsView later = view(in.subspan(static_cast<std::size_t>(done * inputs())), inputs());
-    if (overlaps(later, out.data(), out.data() + done * outputs()))
-      throw Error(each + " of out must not lie in the memory of later " + each + " of " + from);
+    if (!overlaps(later, out.data(), out.data() + done * outputs())) continue;
+    std::string text = each;
+    text.append(" of out must not lie in the memory of later ").append(each);
+    text.append(" of ").append(from);
+    throw Error(text);
   }
   predict(in.data(), inputs(), out.data(), outputs(), rows, scratch);
 }
