@@ -31,6 +31,8 @@ ENABLE_PREPROCESSING   = YES
 MACRO_EXPANSION        = YES
 EXPAND_ONLY_PREDEF     = YES
 FILTER_PATTERNS        = "*.h={filter}" "*.hpp={filter}"
+INCLUDE_GRAPH          = NO
+INCLUDED_BY_GRAPH      = NO
 PREDEFINED             = CHAINRULE_API= CHAINRULE_EXPORT= __cplusplus=202002L
 """
 

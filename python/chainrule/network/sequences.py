@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.sequences import padded
 from chainrule.inputs.arrays import as_weights
 from chainrule.inputs.containers import as_array
+from chainrule.inputs.sequences import padded
 
 if TYPE_CHECKING:
     from chainrule.network.graph import Graph
