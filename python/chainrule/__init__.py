@@ -85,7 +85,6 @@ from chainrule.network.model_file import load, load_predictor
 from chainrule.network.network import Network
 from chainrule.network.predictor import Predictor
 from chainrule.network.sequential import Sequential
-from chainrule.network.streaming_predictor import StreamingPredictor
 from chainrule.optimizers.adam import *
 from chainrule.optimizers.adaptive import *
 from chainrule.optimizers.full_batch import *
@@ -109,6 +108,7 @@ if TYPE_CHECKING:
     from chainrule.network.cross_validation import cross_validate
     from chainrule.network.ensembles import ensemble
     from chainrule.network.gradient_check import GradientReport, gradient_check
+    from chainrule.network.streaming_predictor import StreamingPredictor
     from chainrule.network.train_many import train_many
 
 __all__ = [
@@ -213,6 +213,7 @@ __all__ += [
 # Few programs read data files, plot, import or export, so only the first use pays for it.
 _LAZY = {
     "GradientReport": "chainrule.network.gradient_check",
+    "StreamingPredictor": "chainrule.network.streaming_predictor",
     "augment": "chainrule.augment",
     "cross_validate": "chainrule.network.cross_validation",
     "data": "chainrule.data",
