@@ -19,102 +19,112 @@ from typing import TYPE_CHECKING
 from chainrule._core import __version__
 
 # isort: split
-from chainrule import (
-    activations,
-    callbacks,
-    initializers,
-    layers,
-    losses,
-    metrics,
-    optimizers,
-    schedules,
-)
-from chainrule.callbacks import Callback, EarlyStopping, ModelCheckpoint
-from chainrule.errors import DataFileError, DivergenceError, ExportError, ModelFileError
-from chainrule.inputs.dataset import Dataset
-from chainrule.layers import (
-    GRU,
-    LSTM,
-    Activation,
-    Add,
-    Average,
-    AveragePooling,
-    BatchNormalization,
-    Bidirectional,
-    CategoryEncoding,
-    Clip,
-    Concatenate,
-    Conv1D,
-    Conv2D,
-    Conv2DTranspose,
-    Cropping,
-    Dense,
-    DepthwiseConv2D,
-    Dot,
-    Dropout,
-    Embedding,
-    Flatten,
-    GaussianNoise,
-    GlobalAveragePooling,
-    GlobalMaxPooling,
-    Input,
-    Lambda,
-    LayerNormalization,
-    Maximum,
-    MaxPooling,
-    Multiply,
-    Normalization,
-    ParametricActivation,
-    PeriodicEmbedding,
-    Permute,
-    PiecewiseLinearEmbedding,
-    PReLU,
-    RepeatVector,
-    Rescaling,
-    Reshape,
-    Scale,
-    SimpleRNN,
-    Subtract,
-    Take,
-    UpSampling,
-    ZeroPadding,
-)
 from chainrule.names import module_attributes
-from chainrule.network.history import History
-from chainrule.network.model_file import load, load_predictor
-from chainrule.network.network import Network
-from chainrule.network.predictor import Predictor
-from chainrule.network.sequential import Sequential
-from chainrule.optimizers.adam import *
-from chainrule.optimizers.adaptive import *
-from chainrule.optimizers.full_batch import *
-from chainrule.optimizers.momentum import *
-from chainrule.runtime import (
-    default_num_threads,
-    instruction_set,
-    instruction_sets,
-    threading_layer,
-    threading_layers,
-)
 
 if TYPE_CHECKING:
-    from chainrule import augment, data, graph, plots
+    from chainrule import (
+        activations,
+        augment,
+        callbacks,
+        data,
+        graph,
+        initializers,
+        layers,
+        losses,
+        metrics,
+        optimizers,
+        plots,
+        schedules,
+    )
     from chainrule.c_export import export_c
+    from chainrule.callbacks import Callback, EarlyStopping, ModelCheckpoint
     from chainrule.diagnosis.learning_rate import find_learning_rate
+    from chainrule.errors import DataFileError, DivergenceError, ExportError, ModelFileError
+    from chainrule.inputs.dataset import Dataset
     from chainrule.interop.onnx_export import to_onnx
     from chainrule.interop.onnx_import import from_onnx
     from chainrule.interop.sklearn import from_sklearn, to_sklearn
     from chainrule.interop.torch import from_torch, to_torch
+    from chainrule.layers import (
+        GRU,
+        LSTM,
+        Activation,
+        Add,
+        Average,
+        AveragePooling,
+        BatchNormalization,
+        Bidirectional,
+        CategoryEncoding,
+        Clip,
+        Concatenate,
+        Conv1D,
+        Conv2D,
+        Conv2DTranspose,
+        Cropping,
+        Dense,
+        DepthwiseConv2D,
+        Dot,
+        Dropout,
+        Embedding,
+        Flatten,
+        GaussianNoise,
+        GlobalAveragePooling,
+        GlobalMaxPooling,
+        Input,
+        Lambda,
+        LayerNormalization,
+        Maximum,
+        MaxPooling,
+        Multiply,
+        Normalization,
+        ParametricActivation,
+        PeriodicEmbedding,
+        Permute,
+        PiecewiseLinearEmbedding,
+        PReLU,
+        RepeatVector,
+        Rescaling,
+        Reshape,
+        Scale,
+        SimpleRNN,
+        Subtract,
+        Take,
+        UpSampling,
+        ZeroPadding,
+    )
     from chainrule.network.cross_validation import cross_validate
     from chainrule.network.ensembles import ensemble
     from chainrule.network.gradient_check import GradientReport, gradient_check
+    from chainrule.network.history import History
+    from chainrule.network.model_file import load, load_predictor
+    from chainrule.network.network import Network
+    from chainrule.network.predictor import Predictor
+    from chainrule.network.sequential import Sequential
     from chainrule.network.streaming_predictor import StreamingPredictor
     from chainrule.network.train_many import train_many
+    from chainrule.optimizers.adam import LAMB, Adam, AdamW, NAdam, RAdam
+    from chainrule.optimizers.adaptive import Adadelta, AdaGrad, RMSprop
+    from chainrule.optimizers.full_batch import LBFGS, LevenbergMarquardt
+    from chainrule.optimizers.momentum import SGD, Lion
+    from chainrule.runtime import (
+        default_num_threads,
+        instruction_set,
+        instruction_sets,
+        threading_layer,
+        threading_layers,
+    )
 
 __all__ = [
     "GRU",
+    "LAMB",
+    "LBFGS",
     "LSTM",
+    "SGD",
     "Activation",
+    "AdaGrad",
+    "Adadelta",
+    "Adam",
+    "AdamW",
     "Add",
     "Average",
     "AveragePooling",
@@ -147,11 +157,14 @@ __all__ = [
     "Input",
     "Lambda",
     "LayerNormalization",
+    "LevenbergMarquardt",
+    "Lion",
     "MaxPooling",
     "Maximum",
     "ModelCheckpoint",
     "ModelFileError",
     "Multiply",
+    "NAdam",
     "Network",
     "Normalization",
     "PReLU",
@@ -160,6 +173,8 @@ __all__ = [
     "Permute",
     "PiecewiseLinearEmbedding",
     "Predictor",
+    "RAdam",
+    "RMSprop",
     "RepeatVector",
     "Rescaling",
     "Reshape",
@@ -204,32 +219,75 @@ __all__ = [
     "to_torch",
     "train_many",
 ]
-__all__ += [
-    n
-    for n in optimizers.__all__
-    if n not in ("FullBatchOptimizer", "LearningRate", "Optimizer", "get")
-]
 
-# Few programs read data files, plot, import or export, so only the first use pays for it.
-_LAZY = {
-    "GradientReport": "chainrule.network.gradient_check",
-    "StreamingPredictor": "chainrule.network.streaming_predictor",
-    "augment": "chainrule.augment",
-    "cross_validate": "chainrule.network.cross_validation",
-    "data": "chainrule.data",
-    "ensemble": "chainrule.network.ensembles",
+# Every name is imported at its first use, so that a program pays for what it has. Those that are
+# not in the second table are layers.
+_LAZY = dict.fromkeys(__all__, "chainrule.layers") | {
+    **{
+        name: f"chainrule.{name}"
+        for name in (
+            "activations",
+            "augment",
+            "callbacks",
+            "data",
+            "graph",
+            "initializers",
+            "layers",
+            "losses",
+            "metrics",
+            "optimizers",
+            "plots",
+            "schedules",
+        )
+    },
     "export_c": "chainrule.c_export",
+    **dict.fromkeys(("Callback", "EarlyStopping", "ModelCheckpoint"), "chainrule.callbacks"),
     "find_learning_rate": "chainrule.diagnosis.learning_rate",
-    "from_onnx": "chainrule.interop.onnx_import",
-    "from_sklearn": "chainrule.interop.sklearn",
-    "from_torch": "chainrule.interop.torch",
-    "gradient_check": "chainrule.network.gradient_check",
-    "graph": "chainrule.graph",
-    "plots": "chainrule.plots",
+    **dict.fromkeys(
+        ("DataFileError", "DivergenceError", "ExportError", "ModelFileError"), "chainrule.errors"
+    ),
+    "Dataset": "chainrule.inputs.dataset",
     "to_onnx": "chainrule.interop.onnx_export",
-    "to_sklearn": "chainrule.interop.sklearn",
-    "to_torch": "chainrule.interop.torch",
+    "from_onnx": "chainrule.interop.onnx_import",
+    **dict.fromkeys(("from_sklearn", "to_sklearn"), "chainrule.interop.sklearn"),
+    **dict.fromkeys(("from_torch", "to_torch"), "chainrule.interop.torch"),
+    "cross_validate": "chainrule.network.cross_validation",
+    "ensemble": "chainrule.network.ensembles",
+    **dict.fromkeys(("GradientReport", "gradient_check"), "chainrule.network.gradient_check"),
+    "History": "chainrule.network.history",
+    **dict.fromkeys(("load", "load_predictor"), "chainrule.network.model_file"),
+    "Network": "chainrule.network.network",
+    "Predictor": "chainrule.network.predictor",
+    "Sequential": "chainrule.network.sequential",
+    "StreamingPredictor": "chainrule.network.streaming_predictor",
     "train_many": "chainrule.network.train_many",
+    **dict.fromkeys(
+        (
+            "AdaGrad",
+            "Adadelta",
+            "Adam",
+            "AdamW",
+            "LAMB",
+            "LBFGS",
+            "LevenbergMarquardt",
+            "Lion",
+            "NAdam",
+            "RAdam",
+            "RMSprop",
+            "SGD",
+        ),
+        "chainrule.optimizers",
+    ),
+    **dict.fromkeys(
+        (
+            "default_num_threads",
+            "instruction_set",
+            "instruction_sets",
+            "threading_layer",
+            "threading_layers",
+        ),
+        "chainrule.runtime",
+    ),
 }
 
 if not TYPE_CHECKING:  # which would take every attribute for defined

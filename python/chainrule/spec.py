@@ -152,6 +152,7 @@ class Spec:
             )
         kind = config.get("kind")
         if isinstance(kind, str):
+            cls._import_kind(kind)
             kind = known_name(family, kind, cls._classes)
             config = {**config, "kind": kind}
         # Of an unknown kind the core makes an error with the nearest known one.
@@ -161,6 +162,10 @@ class Spec:
         if not isinstance(described, cls):
             raise ValueError(f"expected a config of kind {cls.kind!r}, got kind {kind!r}")
         return described
+
+    @classmethod
+    def _import_kind(cls, kind: str) -> None:
+        """Import the class of a kind, in a family whose classes are imported at their first use."""
 
     @classmethod
     def get(cls: type[D], value: str | Mapping[str, Any] | D) -> D:

@@ -12,13 +12,13 @@ from chainrule.callbacks.callback import (
     StopTraining,
     as_callback,
 )
-from chainrule.callbacks.csv_logger import CSVLogger
-from chainrule.callbacks.early_stopping import EarlyStopping
-from chainrule.callbacks.model_checkpoint import ModelCheckpoint
 from chainrule.names import module_attributes
 
 if TYPE_CHECKING:
+    from chainrule.callbacks.csv_logger import CSVLogger
+    from chainrule.callbacks.early_stopping import EarlyStopping
     from chainrule.callbacks.gradient_flow import GradientFlow
+    from chainrule.callbacks.model_checkpoint import ModelCheckpoint
     from chainrule.callbacks.record import Record
 
 __all__ = [
@@ -34,9 +34,12 @@ __all__ = [
     "as_callback",
 ]
 
-# Few trainings are looked into.
+# Most trainings have none or one of them.
 _LAZY = {
+    "CSVLogger": "chainrule.callbacks.csv_logger",
+    "EarlyStopping": "chainrule.callbacks.early_stopping",
     "GradientFlow": "chainrule.callbacks.gradient_flow",
+    "ModelCheckpoint": "chainrule.callbacks.model_checkpoint",
     "Record": "chainrule.callbacks.record",
 }
 
