@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -71,6 +72,7 @@ class Spec:
     _classes: ClassVar[dict[str, type[Spec]]]
     _parameters: ClassVar[dict[str, dict[str, Any]]]
     _optional: ClassVar[tuple[str, ...]] = ()
+    _modules: ClassVar[tuple[str, ...]] = ()  # that are imported at the first use of a kind
     __signature__ = _Signature()
 
     def __init_subclass__(cls) -> None:
@@ -152,7 +154,9 @@ class Spec:
             )
         kind = config.get("kind")
         if isinstance(kind, str):
-            cls._import_kind(kind)
+            if kind not in cls._classes:
+                for module in cls._modules:
+                    importlib.import_module(module)
             kind = known_name(family, kind, cls._classes)
             config = {**config, "kind": kind}
         # Of an unknown kind the core makes an error with the nearest known one.
@@ -162,10 +166,6 @@ class Spec:
         if not isinstance(described, cls):
             raise ValueError(f"expected a config of kind {cls.kind!r}, got kind {kind!r}")
         return described
-
-    @classmethod
-    def _import_kind(cls, kind: str) -> None:
-        """Import the class of a kind, in a family whose classes are imported at their first use."""
 
     @classmethod
     def get(cls: type[D], value: str | Mapping[str, Any] | D) -> D:

@@ -129,4 +129,6 @@ _LAZY = {
 if not TYPE_CHECKING:  # which would take every attribute for defined
     __getattr__, __dir__ = module_attributes(__name__, __all__, _LAZY)
 
+Layer._modules = tuple(dict.fromkeys(_LAZY.values()))
+
 get = Layer.get

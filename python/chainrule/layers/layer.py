@@ -67,14 +67,6 @@ class Layer(Spec):
 
         def __init__(self, *, name: str | None = None, **options: Any) -> None: ...
 
-    @classmethod
-    def _import_kind(cls, kind: str) -> None:
-        if kind not in cls._classes:
-            from chainrule import layers  # here, since it imports this module
-
-            for name in layers.__all__:
-                getattr(layers, name)
-
     def _take(self, config: dict[str, Any], **attributes: object) -> None:
         name = checked_name(type(self).__name__, config.pop("name", None))
         super()._take(config, _name=name, **attributes)
