@@ -307,14 +307,29 @@ void pack_transposed(const T* x, int64_t stride, int64_t rows, int64_t columns, 
   }
 }
 
+/// sums(j) = sum over i, in order, of x(i, j), for columns from `column` on, NV vectors of them at
+/// a time; returns the first column that is left.
+template <class T, int NV>
+CHAINRULE_INLINE int64_t sum_columns(const T* x, int64_t stride, int64_t rows, int64_t column,
+                                     int64_t column_end, T* sums) {
+  for (; column + NV * kLanes<T> <= column_end; column += NV * kLanes<T>) {
+    Vec<T> s[NV] = {};
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int v = 0; v < NV; ++v) s[v] += load(x + i * stride + column + v * kLanes<T>);
+    }
+    for (int v = 0; v < NV; ++v) store(sums + column + v * kLanes<T>, s[v]);
+  }
+  return column;
+}
+
+// Several vectors at a time, so that additions do not wait for each other and lines of x are read
+// once.
 template <class T>
 void column_sums(const T* x, int64_t stride, int64_t rows, int64_t column_begin, int64_t column_end,
                  T* sums) {
-  for (int64_t j = column_begin; j < column_end; j += kLanes<T>) {
-    Vec<T> s{};
-    for (int64_t i = 0; i < rows; ++i) s += load(x + i * stride + j);
-    store(sums + j, s);
-  }
+  int64_t j = sum_columns<T, 4>(x, stride, rows, column_begin, column_end, sums);
+  j = sum_columns<T, 2>(x, stride, rows, j, column_end, sums);
+  sum_columns<T, 1>(x, stride, rows, j, column_end, sums);
 }
 
 }  // namespace
