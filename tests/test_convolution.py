@@ -3,64 +3,32 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from convolutions import (
+    BIAS,
+    EXTENTS,
+    KINDS,
+    OPTIONS,
+    convolution,
+    digest,
+    images,
+    layer_of,
+    moves,
+    network,
+    pair,
+    single,
+    trained,
+    transposed,
+)
 
 import chainrule as cr
 
-BIAS = cr.initializers.Uniform(-1, 1)
-
-
-def pair(value) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else tuple(value)
-
-
-def zeros_around(extent: int, size: int, stride: int, dilation: int, padding: str):
-    """Zeros before and behind an axis."""
-    span = dilation * (size - 1) + 1
-    if padding == "causal":
-        return span - 1, 0
-    if padding == "valid":
-        return 0, 0
-    total = max(0, (-(-extent // stride) - 1) * stride + span - extent)
-    return total // 2, total - total // 2
-
-
-def convolution(x, weight, bias, strides=1, padding="valid", dilation=1):
-    """The definition: x (n, height, width, channels), weight (rows, columns, channels, filters)."""
-    (sy, sx), (dy, dx) = pair(strides), pair(dilation)
-    rows, columns, _, filters = weight.shape
-    around = [
-        zeros_around(x.shape[1], rows, sy, dy, padding),
-        zeros_around(x.shape[2], columns, sx, dx, padding),
-    ]
-    x = np.pad(x, [(0, 0), *around, (0, 0)])
-    height = (x.shape[1] - dy * (rows - 1) - 1) // sy + 1
-    width = (x.shape[2] - dx * (columns - 1) - 1) // sx + 1
-    y = np.zeros((len(x), height, width, filters)) + bias
-    for i, j in itertools.product(range(height), range(width)):
-        for k, m in itertools.product(range(rows), range(columns)):
-            y[:, i, j] += x[:, i * sy + k * dy, j * sx + m * dx] @ weight[k, m]
-    return y
-
-
-OPTIONS = [
-    {"filters": 3, "kernel_size": 3},
-    {"filters": 5, "kernel_size": (1, 1)},
-    {"filters": 17, "kernel_size": (3, 2), "padding": "same"},
-    {"filters": 4, "kernel_size": 3, "strides": 2, "padding": "same"},
-    {"filters": 4, "kernel_size": (2, 4), "strides": (3, 2)},
-    {"filters": 4, "kernel_size": (2, 3), "dilation": (3, 2), "padding": "same"},
-    {"filters": 4, "kernel_size": 2, "dilation": 2, "strides": 2},
-    {"filters": 4, "kernel_size": 3, "dilation": 2, "strides": 3, "padding": "same"},
-    {"filters": 4, "kernel_size": 1, "strides": 3},
-    {"filters": 70, "kernel_size": 5, "padding": "same", "use_bias": False},
-    {"filters": 2, "kernel_size": (7, 9), "padding": "same"},
-    {"filters": 2, "kernel_size": (7, 8)},
-]
 SEQUENCES = [
     {"filters": 3, "kernel_size": 3},
     {"filters": 3, "kernel_size": 3, "padding": "causal"},
@@ -69,29 +37,27 @@ SEQUENCES = [
     {"filters": 3, "kernel_size": 2, "padding": "causal", "strides": 2},
     {"filters": 3, "kernel_size": 30, "padding": "causal"},
 ]
+each_kind = pytest.mark.parametrize("kind", KINDS)
+each_option = pytest.mark.parametrize("options", OPTIONS, ids=str)
 
 
-@pytest.mark.parametrize("channels", [1, 3, 16])
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_images(options, channels, rng) -> None:
-    x = rng.normal(size=(5, 7, 8, channels))
-    net = cr.Sequential(
-        [cr.Input((7, 8, channels)), cr.Conv2D(**options, bias_initializer=BIAS)],
-        seed=3,
-        dtype="float64",
-    )
+@pytest.mark.parametrize("channels", [1, 3, 16, 20, 70])
+@each_option
+@each_kind
+def test_images(kind, options, channels, rng) -> None:
+    x = rng.normal(size=(5, *EXTENTS[kind], channels))
+    net, filters = single(kind, options, channels), options["filters"]
     weight = net.parameters["0.weight"]
-    assert weight.shape == (*pair(options["kernel_size"]), channels, options["filters"])
-    bias = net.parameters.get("0.bias", np.zeros(options["filters"]))
-    expected = convolution(
-        x,
-        weight,
-        bias,
-        **{k: v for k, v in options.items() if k in ("strides", "padding", "dilation")},
-    )
+    columns = {"conv2d": (channels, filters), "conv2d_transpose": (filters, channels)}
+    assert weight.shape == (*pair(options["kernel_size"]), *columns.get(kind, (channels,)))
+    bias = net.parameters.get("0.bias", 0.0)
+    formula = transposed if kind == "conv2d_transpose" else convolution
+    expected = formula(x, weight, bias, **moves(options))
     for y in (net.predict(x), net.forward(x), net.predict(x[:1])):
         assert y.shape == (len(y), *expected.shape[1:])
         assert np.allclose(y, expected[: len(y)], rtol=0, atol=1e-12)
+    two = cr.Predictor(net).predict(x[:2]).reshape(2, *expected.shape[1:])
+    assert np.allclose(two, expected[:2], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("options", SEQUENCES, ids=str)
@@ -109,20 +75,24 @@ def test_sequences(options, rng) -> None:
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_gradients_of_images(options, training, rng) -> None:
+@pytest.mark.parametrize("first", [True, False], ids=["first", "behind"])
+@each_option
+@each_kind
+def test_gradients_of_images(kind, options, first, training, rng) -> None:
+    """Of a first layer, and behind an activation whose rows have numbers in their padding."""
+    x = rng.normal(size=(4, *EXTENTS[kind], 2))
     net = cr.Sequential(
         [
-            cr.Input((7, 8, 2)),
-            cr.Conv2D(**options, activation="tanh", bias_initializer=BIAS, l2=0.1),
+            cr.Input(x.shape[1:]),
+            *([] if first else [cr.Dense(3, "sigmoid")]),
+            layer_of(kind, options, activation="tanh", bias_initializer=BIAS, l2=0.1),
             cr.Flatten(),
             cr.Dense(2),
         ],
         seed=11,
         dtype="float64",
     )
-    x, y = rng.normal(size=(4, 7, 8, 2)), rng.normal(size=(4, 2))
-    report = cr.gradient_check(net, x, y, "mse", training=training)
+    report = cr.gradient_check(net, x, rng.normal(size=(4, 2)), "mse", training=training)
     assert report.max_relative_error <= 1e-7, report
 
 
@@ -145,57 +115,56 @@ def test_gradients_of_sequences(options, rng) -> None:
     assert report.max_relative_error <= 1e-7, report
 
 
-def network(seed: int = 0, **options) -> cr.Sequential:
-    return cr.Sequential(
-        [
-            cr.Input((12, 12, 1)),
-            cr.Rescaling(1 / 255),
-            cr.Conv2D(6, 5, activation="relu"),
-            cr.Conv2D(17, 3, strides=2, padding="same", activation="relu"),
-            cr.Dropout(0.2),
-            cr.Flatten(),
-            cr.Dense(10),
-        ],
-        seed=seed,
-        **options,
-    )
-
-
-def digest(net: cr.Network) -> str:
-    return hashlib.sha256(b"".join(w.tobytes() for w in net.get_weights())).hexdigest()
-
-
-def digits(rng, rows: int = 300):
-    return rng.integers(0, 256, (rows, 12, 12, 1), dtype=np.uint8), rng.integers(0, 10, rows)
-
-
-def test_threads_files_and_rows_alone_keep_the_bits(rng, tmp_path) -> None:
-    x, y = digits(rng)
-    hashes, nets = set(), []
+HASHES = """
+from convolutions import KINDS, digest, images, trained
+import hashlib
+for kind in KINDS:
     for threads in (1, 2, 3, 7):
-        net = network()
-        net.fit(x, y, epochs=2, batch_size=64, num_threads=threads, loss="cross_entropy", verbose=0)
-        hashes.add(digest(net))
-        nets.append(net)
-    assert len(hashes) == 1
-    net = nets[0]
+        net = trained(kind, threads)
+        made = net.predict(images(kind)[0])
+        print(kind, digest(net), hashlib.sha256(made.tobytes()).hexdigest())
+"""
+
+
+def test_threads_and_instruction_sets_keep_the_bits() -> None:
+    lines = []
+    for isa in cr.instruction_sets():
+        run = subprocess.run(
+            [sys.executable, "-c", HASHES],
+            env={**os.environ, "CHAINRULE_ISA": isa, "PYTHONPATH": str(Path(__file__).parent)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        lines += run.stdout.splitlines()
+    assert len(lines) == 4 * len(KINDS) * len(cr.instruction_sets())
+    assert len(set(lines)) == len(KINDS)
+
+
+@each_kind
+def test_files_rows_alone_and_predictors_keep_the_bits(kind, tmp_path) -> None:
+    x, y = images(kind, 100)
+    net = trained(kind, 2)
     whole = net.predict(x)
-    assert np.array_equal(
-        np.concatenate([net.predict(x[i : i + 1]) for i in range(20)]), whole[:20]
-    )
+    alone = np.concatenate([net.predict(x[i : i + 1]) for i in range(20)])
+    assert np.array_equal(alone, whole[:20])
     net.save(tmp_path / "net.safetensors")
     again = cr.load(tmp_path / "net.safetensors")
     assert [layer.config for layer in again.layers] == [layer.config for layer in net.layers]
     assert np.array_equal(again.predict(x), whole)
     predictor = cr.Predictor(net)
-    for row in (0, 7):
-        one = np.ascontiguousarray(x[row], dtype=np.float32)
-        assert np.array_equal(predictor.predict(one.reshape(1, -1)), whole[row : row + 1])
+    row = np.ascontiguousarray(x[7], dtype=np.float32).reshape(1, -1)
+    assert np.array_equal(predictor.predict(row).ravel(), whole[7].ravel())
+    net.fit(x, y, epochs=1, verbose=0)
+    again.fit(x, y, epochs=1, verbose=0)
+    assert digest(again) == digest(net)
+    predictor.update()
+    assert np.array_equal(predictor.predict(row).ravel(), net.predict(x[7:8]).ravel())
 
 
-def test_a_resumed_run_has_the_bits_of_an_unbroken_one(rng, tmp_path) -> None:
-    x, y = digits(rng)
-    unbroken, broken = network(), network()
+def test_a_resumed_run_has_the_bits_of_an_unbroken_one(tmp_path) -> None:
+    x, y = images("conv2d")
+    unbroken, broken = network("conv2d"), network("conv2d")
     unbroken.fit(x, y, epochs=3, loss="cross_entropy", verbose=0)
     broken.fit(x, y, epochs=1, loss="cross_entropy", verbose=0)
     broken.save(tmp_path / "half.safetensors")
@@ -204,11 +173,11 @@ def test_a_resumed_run_has_the_bits_of_an_unbroken_one(rng, tmp_path) -> None:
     assert digest(broken) == digest(unbroken)
 
 
-def test_layouts_and_types_of_images(rng) -> None:
-    x, y = digits(rng, 100)
+def test_layouts_and_types_of_images() -> None:
+    x, y = images("conv2d", 100)
     hashes = set()
     for rows in (x, x[..., 0], x.astype(np.float32), x.astype(float), x.reshape(100, 144)):
-        net = network()
+        net = network("conv2d")
         net.fit(rows, y, epochs=1, loss="cross_entropy", verbose=0)
         hashes.add((digest(net), net.evaluate(rows, y)["loss"]))
     assert len(hashes) == 1
@@ -252,8 +221,9 @@ def test_it_learns(rng) -> None:
     assert net.evaluate(x, across.astype(int))["accuracy"] > 0.97
 
 
-def test_a_layer_used_twice_sums_its_gradients(rng) -> None:
-    layer = cr.Conv2D(2, 3, padding="same")
+@each_kind
+def test_a_layer_used_twice_sums_its_gradients(kind, rng) -> None:
+    layer = layer_of(kind, {"filters": 2, "kernel_size": 3, "padding": "same"})
     image = cr.Input((5, 4, 2))
     net = cr.Network(
         inputs=image,
@@ -265,36 +235,62 @@ def test_a_layer_used_twice_sums_its_gradients(rng) -> None:
     assert report.max_relative_error <= 1e-7, report
 
 
-def test_first_values_are_those_of_keras() -> None:
-    """Glorot's bound counts kernel positions on both sides."""
-    net = cr.Sequential([cr.Input((9, 9, 20)), cr.Conv2D(30, 3)], seed=0, dtype="float64")
-    bound = np.sqrt(6 / (9 * 20 + 9 * 30))
-    weight = np.abs(net.parameters["0.weight"])
-    assert 0.99 * bound < weight.max() <= bound
+@pytest.mark.parametrize(
+    ("channels", "layer", "bound"),
+    [
+        # Glorot's bound counts kernel positions on both sides.
+        (20, cr.Conv2D(30, 3), np.sqrt(6 / (9 * 20 + 9 * 30))),
+        # He's, with a fan_in of kernel positions * filters, and of kernel positions.
+        (30, cr.Conv2DTranspose(20, 3, activation="relu"), np.sqrt(6 / (9 * 20))),
+        (300, cr.DepthwiseConv2D(3, activation="relu"), np.sqrt(6 / 9)),
+    ],
+    ids=str,
+)
+def test_first_values_are_those_of_keras_and_pytorch(channels, layer, bound) -> None:
+    net = cr.Sequential([cr.Input((9, 9, channels)), layer], seed=0, dtype="float64")
+    assert 0.99 * bound < np.abs(net.parameters["0.weight"]).max() <= bound
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "text"),
+    [
+        ({"strides": 0}, None, "strides must be >= 1, got 0"),
+        ({"kernel_size": (3, 0)}, None, r"kernel_size\[1\] must be >= 1, got 0"),
+        ({"dilation": 0}, None, "dilation must be >= 1, got 0"),
+        ({"padding": "full"}, None, "padding: unknown padding 'full'"),
+        ({"padding": "causal"}, None, r"'causal' is for \(time, features\) alone"),
+        ({"kernel_size": (1, 2, 3)}, (4, 4, 1), "one integer or 2, got 3"),
+        ({}, (16,), r"reads \(height, width, channels\), got rows of"),
+        ({}, (4, 4), r"reads \(height, width, channels\), got rows of"),
+    ],
+)
+@each_kind
+def test_refusals(kind, options, shape, text) -> None:
+    with pytest.raises(ValueError, match=f"{kind}: .*{text}"):
+        _on(shape, layer_of(kind, {"filters": 2, "kernel_size": 3, **options}))
 
 
 @pytest.mark.parametrize(
     ("make", "text"),
     [
         (lambda: cr.Conv2D(0, 3), "conv2d: filters must be >= 1, got 0"),
-        (lambda: cr.Conv2D(2, 3, strides=0), "conv2d: strides must be >= 1, got 0"),
-        (lambda: cr.Conv2D(2, (3, 0)), r"conv2d: kernel_size\[1\] must be >= 1, got 0"),
-        (lambda: cr.Conv2D(2, 3, padding="full"), "conv2d: padding: unknown padding 'full'"),
-        (lambda: cr.Conv2D(2, 3, padding="causal"), r"'causal' is for \(time, features\) alone"),
-        (lambda: _on((4, 4, 1), cr.Conv2D(2, 5)), r"windows that span 5 of 4 along axis 0"),
-        (lambda: _on((4, 4, 1), cr.Conv2D(2, (1, 2, 3))), "one integer or 2, got 3"),
-        (lambda: _on((16,), cr.Conv2D(2, 3)), r"reads \(height, width, channels\), got rows of"),
+        (lambda: cr.Conv2DTranspose(0, 3), "conv2d_transpose: filters must be >= 1, got 0"),
+        (lambda: _on((4, 4, 1), cr.Conv2D(2, 5)), "windows that span 5 of 4 along axis 0"),
+        (lambda: _on((4, 4, 1), cr.DepthwiseConv2D(5)), "windows that span 5 of 4 along axis 0"),
+        (lambda: _on((4, 4, 1), cr.DepthwiseConv2D(2, dilation=4)), "windows that span 5 of 4"),
+        (lambda: _on((4, 4, 1), cr.DepthwiseConv2D(2**28, padding="same")), r"at most 2\^48"),
+        (lambda: _on((4, 4, 1), cr.Conv2DTranspose(2, 3, 2**31)), r"at most 2\^30"),
         (lambda: _on((4, 4, 1), cr.Conv1D(2, 3)), r"reads \(time, features\), got rows of shape"),
         (lambda: _on((5, 1), cr.Conv1D(2, 3, dilation=3)), "windows that span 7 of 5"),
     ],
 )
-def test_refusals(make, text) -> None:
+def test_refusals_of_one_kind(make, text) -> None:
     with pytest.raises(ValueError, match=text):
         make()
 
 
-def _on(shape: tuple[int, ...], layer: cr.layers.Layer) -> None:
-    cr.Sequential([cr.Input(shape), layer])
+def _on(shape: tuple[int, ...] | None, layer: cr.layers.Layer) -> None:
+    cr.Sequential([layer] if shape is None else [cr.Input(shape), layer])
 
 
 def test_channels_first_is_said(rng) -> None:
@@ -315,25 +311,39 @@ def test_channels_first_is_said(rng) -> None:
         sequences.predict(rng.normal(size=(8, 3, 6)))
 
 
-def test_a_batch_of_no_whole_size_and_a_frozen_layer(rng) -> None:
-    x, y = digits(rng, 77)
-    net = network(dtype="float64")
+def test_a_batch_of_no_whole_size_and_a_frozen_layer() -> None:
+    x, y = images("conv2d", 77)
+    net = network("conv2d", dtype="float64")
     net.freeze("2")
     weight = net.parameters["2.weight"].copy()
     net.fit(x, y, epochs=1, batch_size=32, loss="cross_entropy", verbose=0)
     assert np.array_equal(net.parameters["2.weight"], weight)
 
 
-def test_what_does_not_know_it_says_so(tmp_path) -> None:
-    for layer in (cr.Conv2DTranspose(2, 3), cr.DepthwiseConv2D(3)):
-        other = cr.Sequential([cr.Input((4, 4, 1)), layer, cr.Flatten(), cr.Dense(1)], seed=0)
-        with pytest.raises((ValueError, NotImplementedError), match=layer.kind):
-            cr.export_c(other, tmp_path)
-        pytest.importorskip("onnx")
-        with pytest.raises((ValueError, NotImplementedError), match=layer.kind):
-            cr.to_onnx(other, tmp_path / "net.onnx")
-    net = cr.Sequential([cr.Input((4, 4, 1)), cr.Conv2D(2, 3), cr.Flatten(), cr.Dense(1)], seed=0)
-    with pytest.raises((ValueError, NotImplementedError), match="conv2d"):
+@each_kind
+def test_summary_plan_and_drawings(kind, capsys) -> None:
+    net = network(kind)
+    net.summary()
+    assert KINDS[kind].__name__ in capsys.readouterr().out
+    plan = str(net.plan(batch_size=8, num_threads=1))
+    expected = {
+        "conv2d": "convolution 3x3, 6 -> 17",
+        "conv2d_transpose": "transposed convolution 4x4, 9 -> 1",
+        "depthwise_conv2d": "depthwise convolution 3x3, 24",
+    }
+    assert expected[kind] in plan
+    assert KINDS[kind].__name__ in net.plot()
+    x, y = images(kind, 1)
+    page = net.explain(x[0], y[0], loss="mse" if kind == "conv2d_transpose" else "cross_entropy")
+    assert kind in {step["kind"] for step in page.data["steps"]}
+    assert page.to_html().count(KINDS[kind].__name__)
+
+
+@each_kind
+def test_what_does_not_know_it_says_so(kind) -> None:
+    layer = layer_of(kind, {"filters": 2, "kernel_size": 3})
+    net = cr.Sequential([cr.Input((4, 4, 1)), layer, cr.Flatten(), cr.Dense(1)], seed=0)
+    with pytest.raises((ValueError, NotImplementedError), match=kind):
         net.hessian(np.zeros((2, 4, 4, 1)), np.zeros((2, 1)), loss="mse")
 
 

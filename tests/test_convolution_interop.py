@@ -24,6 +24,15 @@ LAYERS = [
     (IMAGE, cr.Conv2D(3, (2, 3), (1, 2), "same", (2, 1), use_bias=False)),
     (IMAGE, cr.Conv2D(4, (3, 2), activation="leaky_relu")),
     (IMAGE, cr.Conv2D(4, (1, 2), (3, 1), activation="softmax")),
+    (IMAGE, cr.Conv2DTranspose(4, (3, 2))),
+    (IMAGE, cr.Conv2DTranspose(5, (2, 3), 2, "same", activation="relu")),
+    (IMAGE, cr.Conv2DTranspose(3, 4, 2, "same", use_bias=False)),
+    (IMAGE, cr.Conv2DTranspose(3, (3, 4), (1, 2), "same", (2, 1), activation="tanh")),
+    (IMAGE, cr.Conv2DTranspose(2, (2, 1), (3, 2), activation="softmax")),
+    (IMAGE, cr.DepthwiseConv2D((3, 2))),
+    (IMAGE, cr.DepthwiseConv2D(3, 2, "same", activation="relu")),
+    (IMAGE, cr.DepthwiseConv2D((2, 3), (1, 2), "same", (2, 1), use_bias=False)),
+    (IMAGE, cr.DepthwiseConv2D((1, 2), (3, 1), activation="softmax")),
 ]
 each_layer = pytest.mark.parametrize(
     ("shape", "layer"), LAYERS, ids=[repr(layer) for _, layer in LAYERS]
@@ -116,24 +125,61 @@ def kernel(*shape: int) -> np.ndarray:
     return RNG.normal(size=shape).astype(np.float32)
 
 
+SAME, LOWER, VALID = ({"auto_pad": auto} for auto in ("SAME_UPPER", "SAME_LOWER", "VALID"))
+TWICE = {"strides": [2, 2]}
+MORE = {**TWICE, "output_padding": [1, 1]}
+FIRST, LAST = ((1, 0), (1, 0)), ((0, 1), (0, 1))
+each_alone = {"group": 3}
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "expected"),
+    [
+        ({}, (4, 3, 3, 2), [cr.Conv2D(4, (3, 2))]),
+        ({"pads": [1, 1, 1, 1]}, (4, 3, 3, 3), [cr.Conv2D(4, 3, padding="same")]),
+        ({"pads": [1] * 4, **TWICE}, (4, 3, 3, 3), [cr.ZeroPadding(), cr.Conv2D(4, 3, 2)]),
+        ({**SAME, **TWICE}, (4, 3, 3, 3), [cr.Conv2D(4, 3, 2, "same")]),
+        ({**VALID, "dilations": [2, 1]}, (4, 3, 2, 2), [cr.Conv2D(4, 2, dilation=(2, 1))]),
+        (LOWER, (4, 3, 2, 2), [cr.ZeroPadding(FIRST), cr.Conv2D(4, 2)]),
+        ({"pads": [2, 0], "dilations": [2]}, (4, 3, 2),
+         [cr.Conv1D(4, 2, padding="causal", dilation=2)]),
+        ({"pads": [0, 1]}, (4, 3, 2), [cr.Conv1D(4, 2, padding="same")]),
+        (each_alone, (3, 1, 3, 2), [cr.DepthwiseConv2D((3, 2))]),
+        ({**each_alone, **SAME, **TWICE}, (3, 1, 3, 3), [cr.DepthwiseConv2D(3, 2, "same")]),
+        ({**each_alone, **LOWER}, (3, 1, 2, 2), [cr.ZeroPadding(FIRST), cr.DepthwiseConv2D(2)]),
+    ],
+)  # fmt: skip
+def test_convolutions_of_other_exporters(options, shape, expected) -> None:
+    conv = node("Conv", "x w b", "y", **options)
+    constants = {"w": kernel(*shape), "b": kernel(shape[0])}
+    assert read([conv], constants, (3, 6, 7)[: len(shape) - 1]) == expected
+
+
 @pytest.mark.parametrize(
     ("options", "sizes", "expected"),
     [
-        ({}, (3, 2), [cr.Conv2D(4, (3, 2))]),
-        ({"pads": [1, 1, 1, 1]}, (3, 3), [cr.Conv2D(4, 3, padding="same")]),
-        ({"pads": [1] * 4, "strides": [2, 2]}, (3, 3), [cr.ZeroPadding(), cr.Conv2D(4, 3, 2)]),
-        ({"auto_pad": "SAME_UPPER", "strides": [2, 2]}, (3, 3), [cr.Conv2D(4, 3, 2, "same")]),
-        ({"auto_pad": "VALID", "dilations": [2, 1]}, (2, 2), [cr.Conv2D(4, 2, dilation=(2, 1))]),
-        ({"auto_pad": "SAME_LOWER"}, (2, 2), [cr.ZeroPadding(((1, 0), (1, 0))), cr.Conv2D(4, 2)]),
-        ({"pads": [2, 0], "dilations": [2]}, (2,), [cr.Conv1D(4, 2, padding="causal", dilation=2)]),
-        ({"pads": [0, 1]}, (2,), [cr.Conv1D(4, 2, padding="same")]),
+        ({}, (3, 2), [cr.Conv2DTranspose(4, (3, 2))]),
+        ({"dilations": [1, 2], **TWICE}, (3, 2),
+         [cr.Conv2DTranspose(4, (3, 2), 2, dilation=(1, 2))]),
+        ({"pads": [1] * 4}, (3, 3), [cr.Conv2DTranspose(4, 3, padding="same")]),
+        ({"pads": [1] * 4, **TWICE}, (4, 4), [cr.Conv2DTranspose(4, 4, 2, "same")]),
+        ({"pads": [0, 0, 1, 1], **TWICE}, (3, 3), [cr.Conv2DTranspose(4, 3, 2, "same")]),
+        ({"pads": [1] * 4, **MORE}, (3, 3), [cr.Conv2DTranspose(4, 3, 2), cr.Cropping(FIRST)]),
+        (MORE, (3, 3), [cr.ZeroPadding(LAST), cr.Conv2DTranspose(4, 3, 2, "same")]),
+        (MORE, (1, 1), [cr.Conv2DTranspose(4, 1, 2)]),
+        (TWICE, (1, 1), [cr.Conv2DTranspose(4, 1, 2), cr.Cropping(LAST)]),
+        ({**SAME, **TWICE}, (3, 3), [cr.Conv2DTranspose(4, 3, 2, "same")]),
+        ({**LOWER, **TWICE}, (3, 3), [cr.Conv2DTranspose(4, 3, 2), cr.Cropping(FIRST)]),
+        ({**VALID, **TWICE}, (3, 3), [cr.Conv2DTranspose(4, 3, 2)]),
+        ({"output_shape": [12, 14], **TWICE}, (4, 4), [cr.Conv2DTranspose(4, 4, 2, "same")]),
+        ({"output_shape": [12, 14], **TWICE}, (3, 3),
+         [cr.Conv2DTranspose(4, 3, 2), cr.Cropping(FIRST)]),
     ],
 )  # fmt: skip
-def test_convolutions_of_other_exporters(options, sizes, expected) -> None:
-    conv = node("Conv", "x w b", "y", **options)
-    shape = (3, 6, 7)[: len(sizes) + 1]
-    found = read([conv], {"w": kernel(4, 3, *sizes), "b": kernel(4)}, shape)
-    assert found == expected
+def test_transposed_convolutions_of_other_exporters(options, sizes, expected) -> None:
+    conv = node("ConvTranspose", "x w b", "y", **options)
+    constants = {"w": kernel(3, 4, *sizes), "b": kernel(4)}
+    assert read([conv], constants, (3, 6, 7)) == expected
 
 
 def test_what_follows_a_convolution_becomes_a_part_of_it() -> None:
@@ -149,10 +195,28 @@ def test_what_follows_a_convolution_becomes_a_part_of_it() -> None:
     assert read(nodes, constants, (3, 6)) == [causal, cr.MaxPooling()]
 
 
+def test_what_a_transposed_convolution_gives_beyond_is_cut_off() -> None:
+    nodes = [
+        node("ConvTranspose", "x w", "c", strides=[2, 2]),
+        node("Slice", "c zeros ends axes", "s"),
+        node("Mul", "s factors", "m"),
+        node("Add", "m b", "a"),
+        node("Relu", "a", "y"),
+    ]
+    constants = {"w": kernel(3, 4, 3, 3), "b": kernel(4, 1, 1), "factors": kernel(4, 1, 1)}
+    places = {"zeros": [0, 0], "ends": [12, 14], "axes": [2, 3]}
+    constants |= {name: np.array(values) for name, values in places.items()}
+    assert read(nodes, constants, (3, 6, 7)) == [
+        cr.Conv2DTranspose(4, 3, 2, "same", activation="relu")
+    ]
+
+
 @pytest.mark.parametrize(
     ("options", "shape", "text"),
     [
-        ({"group": 3}, (3, 1, 2, 2), "groups"),
+        ({"group": 2}, (4, 2, 2, 2), "its 3 channels are in 2 groups"),
+        ({"group": 3}, (6, 1, 2, 2), "2 outputs of each of its 3 channels"),
+        ({"group": 3}, (3, 2, 2, 2), r"kernel has shape \(3, 2, 2, 2\)"),
         ({}, (4, 2, 2, 2), r"kernel has shape \(4, 2, 2, 2\)"),
         ({}, (4, 3, 7, 2), "span 7 of 6"),
         ({"strides": [0, 1]}, (4, 3, 2, 2), "strides"),
@@ -164,8 +228,34 @@ def test_what_follows_a_convolution_becomes_a_part_of_it() -> None:
     ],
 )
 def test_operators_that_are_no_layer_are_refused(options, shape, text) -> None:
+    refuse("Conv", options, shape, text)
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "text"),
+    [
+        ({"group": 3}, (3, 1, 2, 2), "groups"),
+        ({}, (4, 2, 2, 2), r"kernel has shape \(4, 2, 2, 2\)"),
+        ({}, (3, 2, 2), "along 1 axes"),
+        ({"strides": [0, 1]}, (3, 4, 2, 2), "strides"),
+        ({"strides": [10**9] * 2}, (3, 4, 2, 2), "columns"),
+        ({"pads": [4] * 4}, (3, 4, 2, 2), "leaves out all"),
+        ({"pads": [-1] * 4}, (3, 4, 2, 2), "pads"),
+        ({"output_padding": [1, 1]}, (3, 4, 2, 2), "output_padding"),
+        ({"output_padding": [1]}, (3, 4, 2, 2), "output_padding"),
+        ({"output_shape": [9, 9]}, (3, 4, 2, 2), "more than windows reach"),
+        ({"auto_pad": "SAME_UPPER", "strides": [3, 3]}, (3, 4, 2, 2), "more than windows reach"),
+        ({"kernel_shape": [3, 3]}, (3, 4, 2, 2), "extents"),
+    ],
+)
+def test_transposed_operators_that_are_no_layer_are_refused(options, shape, text) -> None:
+    refuse("ConvTranspose", options, shape, text)
+
+
+def refuse(op, options, shape, text) -> None:
+    """Hold that an operator with a kernel of this shape is refused."""
     content = model(
-        [node("Conv", "x w", "y", **options)], {"w": kernel(*shape)}, shape=["rows", 3, 6, 7]
+        [node(op, "x w", "y", **options)], {"w": kernel(*shape)}, shape=["rows", 3, 6, 7]
     )
     with pytest.raises(cr.ModelFileError, match=text):
         cr.from_onnx(content)
@@ -210,19 +300,73 @@ def test_modules_of_pytorch() -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"padding": 1, "output_padding": 1}, [cr.Conv2DTranspose(4, 3, 2), cr.Cropping(FIRST)]),
+        ({"padding": 1, "output_padding": (1, 0)},
+         [cr.Conv2DTranspose(4, 3, 2), cr.Cropping(((1, 0), (1, 1)))]),
+        ({"kernel_size": 4, "padding": 1}, [cr.Conv2DTranspose(4, 4, 2, "same")]),
+        ({"output_padding": 1, "bias": False},
+         [cr.ZeroPadding(LAST), cr.Conv2DTranspose(4, 3, 2, "same", use_bias=False)]),
+        ({"kernel_size": 1, "output_padding": 1}, [cr.Conv2DTranspose(4, 1, 2)]),
+        ({"dilation": (2, 3), "output_padding": (0, 2)},
+         [cr.ZeroPadding(((0, 0), (0, 1))), cr.Conv2DTranspose(4, 3, 2, dilation=(2, 3))]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_transposed_modules_of_pytorch(options, expected) -> None:
+    torch = pytest.importorskip("torch")
+    given = {"in_channels": 3, "out_channels": 4, "kernel_size": 3, "stride": 2, **options}
+    check_module(torch.nn.Sequential(torch.nn.ConvTranspose2d(**given)), expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [cr.DepthwiseConv2D(3)]),
+        ({"stride": (1, 2), "dilation": 2}, [cr.DepthwiseConv2D(3, (1, 2), dilation=2)]),
+        ({"padding": "same", "bias": False},
+         [cr.DepthwiseConv2D(3, padding="same", use_bias=False)]),
+        ({"padding": (0, 1)}, [cr.ZeroPadding((0, 1)), cr.DepthwiseConv2D(3)]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_modules_of_pytorch_with_a_group_for_each_channel(options, expected) -> None:
+    torch = pytest.importorskip("torch")
+    check_module(torch.nn.Sequential(torch.nn.Conv2d(3, 3, 3, groups=3, **options)), expected)
+
+
+def check_module(module, expected) -> None:
+    """Hold that a module of images of 3 channels is these layers."""
+    import torch
+
+    module.double().eval()
+    net = cr.from_torch(module, input_shape=(3, 6, 7))
+    assert [layer for layer in net.layers if layer.kind != "permute"] == expected
+    x = RNG.normal(size=(6, 3, 6, 7))
+    with torch.no_grad():
+        y = module(torch.from_numpy(x)).numpy()
+    assert largest_relative_difference(net.predict(x), y) <= 1e-12
+
+
+@pytest.mark.parametrize(
     ("name", "options", "text"),
     [
-        ("Conv2d", {"groups": 3}, "3 groups"),
+        ("Conv2d", {"groups": 3}, "2 outputs of each of its 3 channels"),
+        ("Conv1d", {"groups": 3, "out_channels": 3}, "in no image"),
         ("Conv2d", {"padding": 1, "padding_mode": "reflect"}, "'reflect'"),
         ("Conv1d", {}, "convolves 1 axes"),
         ("Conv2d", {"dilation": 9}, "span 19 of 6"),
         ("Conv3d", {}, "no such layer"),
-        ("ConvTranspose2d", {}, "no such layer"),
+        ("ConvTranspose1d", {}, "no such layer"),
+        ("ConvTranspose2d", {"groups": 3}, "3 groups"),
+        ("ConvTranspose2d", {"padding": 9}, "leaves out all"),
     ],
 )
 def test_modules_that_are_no_layer_are_refused(name, options, text) -> None:
     torch = pytest.importorskip("torch")
-    module = torch.nn.Sequential(getattr(torch.nn, name)(3, 6, 3, **options))
+    given = {"in_channels": 3, "out_channels": 6, "kernel_size": 3, **options}
+    module = torch.nn.Sequential(getattr(torch.nn, name)(**given))
     with pytest.raises(ValueError, match=text):
         cr.from_torch(module, input_shape=(3, 6, 8))
 

@@ -32,6 +32,17 @@ CONVOLUTIONS = [
     (IMAGE, cr.Conv2D(2, (7, 9), padding="same", use_bias=False)),
     (IMAGE, cr.Conv2D(1, 1, 3, activation="tanh")),
     ((5, 6, 1), cr.Conv2D(9, (5, 6))),
+    *((IMAGE, cr.Conv2DTranspose(4, (3, 2), padding=p)) for p in ("valid", "same")),
+    *((IMAGE, cr.Conv2DTranspose(5, 3, (2, 1), p)) for p in ("valid", "same")),
+    *((IMAGE, cr.Conv2DTranspose(4, (2, 3), (1, 3), p, (3, 2))) for p in ("valid", "same")),
+    (IMAGE, cr.Conv2DTranspose(4, 2, 3, "same", 1, "softmax")),
+    (IMAGE, cr.Conv2DTranspose(2, (7, 9), padding="same", use_bias=False)),
+    (IMAGE, cr.Conv2DTranspose(1, 1, 3, activation="tanh")),
+    *((IMAGE, cr.DepthwiseConv2D((3, 2), padding=p)) for p in ("valid", "same")),
+    *((IMAGE, cr.DepthwiseConv2D(3, (2, 3), p)) for p in ("valid", "same")),
+    *((IMAGE, cr.DepthwiseConv2D((2, 3), (1, 2), p, (3, 2))) for p in ("valid", "same")),
+    (IMAGE, cr.DepthwiseConv2D(3, 3, "same", 2, "softmax")),
+    (IMAGE, cr.DepthwiseConv2D((7, 9), padding="same", use_bias=False)),
     *((SEQUENCE, cr.Conv1D(4, 3, padding=p)) for p in ("valid", "same", "causal")),
     *((SEQUENCE, cr.Conv1D(4, 2, 2, p, 3, "relu")) for p in ("valid", "same", "causal")),
     (SEQUENCE, cr.Conv1D(4, 20, padding="causal", use_bias=False)),
@@ -75,14 +86,25 @@ def random_layers(rng):
     padding = ("valid", "same", "causal")[rng.integers(3)]
     kernel, dilation = (int(n) for n in rng.integers(1, 4, size=2))
     if rng.random() < 0.4:
+        strides, given = int(rng.integers(1, 3)), {"dilation": dilation, "padding": "same"}
+        firsts = [
+            cr.Conv2D(filters, (kernel, 2), **given),
+            cr.Conv2DTranspose(filters, (kernel, 2), **given),
+            cr.DepthwiseConv2D((kernel, 2), **given),
+        ]
+        # A Dense layer that sums over the many positions of the second would round by more.
+        seconds = [
+            [cr.Conv2D(6, 3, strides, activation=activation), cr.Flatten()],
+            [cr.Conv2DTranspose(6, 3, strides, activation=activation), cr.GlobalMaxPooling()],
+            [cr.DepthwiseConv2D(3, strides, activation=activation), cr.Flatten()],
+        ]
         return (*rng.integers(8, 12, size=2).tolist(), int(rng.integers(1, 4))), [
             cr.Rescaling(0.5),
-            cr.Conv2D(filters, (kernel, 2), dilation=dilation, padding="same"),
+            firsts[rng.integers(3)],
             cr.BatchNormalization(epsilon=0.1),
             cr.Activation(activation),
             cr.MaxPooling(2),
-            cr.Conv2D(6, 3, int(rng.integers(1, 3)), activation=activation),
-            cr.Flatten(),
+            *seconds[rng.integers(3)],
             cr.Dense(4),
         ]
     kinds = [KINDS[name] for name in rng.permutation([*KINDS])]
@@ -140,10 +162,16 @@ def calls(folder):
 
 @needs_compiler
 def test_scalings_vanish_in_the_weights(tmp_path, rng) -> None:
-    layers = [cr.Rescaling(1 / 255), cr.Conv2D(4, 3, padding="same"), cr.BatchNormalization()]
-    net = shaken(chain(*layers, cr.Activation("relu"), shape=IMAGE, dtype="float32"), rng)
-    check("gcc", net, tmp_path, rng.integers(0, 256, size=(9, *IMAGE)).astype(np.float32))
-    assert calls(tmp_path) == ["convolution", "relu"]
+    for name, convolution in {
+        "convolution": cr.Conv2D(4, 3, padding="same"),
+        "transposed_convolution": cr.Conv2DTranspose(4, 3, 2, "same"),
+        "depthwise_convolution": cr.DepthwiseConv2D(3, padding="same"),
+    }.items():
+        layers = [cr.Rescaling(1 / 255), convolution, cr.BatchNormalization()]
+        net = shaken(chain(*layers, cr.Activation("relu"), shape=IMAGE, dtype="float32"), rng)
+        folder = tmp_path / name
+        check("gcc", net, folder, rng.integers(0, 256, size=(9, *IMAGE)).astype(np.float32))
+        assert calls(folder) == [name, "relu"]
     layers = [cr.Rescaling(1 / 255), cr.LSTM(4), cr.BatchNormalization()]
     net = shaken(chain(*layers, dtype="float32"), rng)
     folder = tmp_path / "lstm"

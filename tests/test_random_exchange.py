@@ -32,12 +32,16 @@ def convolution(rng, shape):
         (extent - 1) // max(size - 1, 1) for size, extent in zip(sizes, shape[:-1], strict=True)
     ]
     dilation = tuple(int(rng.integers(1, min(3, max(most, 1)) + 1)) for most in fits)
-    kind = cr.Conv1D if axes == 1 else cr.Conv2D
     options = {"activation": pick(rng, *ACTIVATIONS), "use_bias": bool(rng.integers(2))}
     filters = int(rng.integers(1, 6))
     if axes == 1:
-        return kind(filters, sizes[0], strides[0], padding, dilation[0], **options)
-    return kind(filters, sizes, strides, padding, dilation, **options)
+        return cr.Conv1D(filters, sizes[0], strides[0], padding, dilation[0], **options)
+    kinds = [cr.Conv2D, cr.Conv2DTranspose]
+    if shape[-1] > 1:  # one of a single channel comes back as a Conv2D
+        kinds.append(cr.DepthwiseConv2D)
+    kind = pick(rng, *kinds)
+    first = () if kind is cr.DepthwiseConv2D else (filters,)
+    return kind(*first, sizes, strides, padding, dilation, **options)
 
 
 def recurrence(rng, return_sequences):

@@ -35,6 +35,7 @@ from chainrule.c_export.recurrent_operations import Recurrence, recurrence
 from chainrule.c_export.shape_operations import MeanOfPositions, Permute, Repeat
 from chainrule.c_export.window_operations import (
     Convolve,
+    ConvolveDepthwise,
     OfPositions,
     convolve,
     crop,
@@ -308,8 +309,10 @@ _PARTS_OF: dict[str, Callable[[NetworkNode, int], list[_Part]]] = {
     "clip": _clip,
     "conv1d": _convolution,
     "conv2d": _convolution,
+    "conv2d_transpose": _convolution,
     "cropping": crop,
     "dense": _dense,
+    "depthwise_conv2d": _convolution,
     "dropout": _nothing,
     "embedding": _embedding,
     "flatten": _nothing,
@@ -372,13 +375,16 @@ def _with_factor(before: Operation, operation: Operation) -> Operation | None:
     """Return a layer of weights with the scaling before it, if that has no shift."""
     if not isinstance(operation, Dense | Convolve | Recurrence) or not isinstance(before, Affine):
         return None
-    if operation.weight.shape[-2] != before.inputs:
+    # One weight of each column by itself, or a row of weights.
+    single = isinstance(operation, ConvolveDepthwise)
+    scale = before.scale if single else before.scale[:, np.newaxis]
+    if operation.weight.shape[-scale.ndim] != before.inputs:
         return None
     # With a shift, large means would cancel in the sums.
     size = np.abs(before.scale)
     if before.shift.any() or not ((_MODERATE[0] <= size) & (size <= _MODERATE[1])).all():
         return None
-    weight = operation.weight * before.scale[:, np.newaxis]
+    weight = operation.weight * scale
     nodes = (*operation.nodes, *before.nodes)
     read = (before.read[0], *operation.read[1:])
     return replace(operation, read=read, nodes=nodes, weight=weight)

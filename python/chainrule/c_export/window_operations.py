@@ -13,8 +13,8 @@ from chainrule.c_export.operations import Array, Operation, call
 from chainrule.interop.nodes import NetworkNode
 from chainrule.interop.windows import Windows, borders_of, per_axis, windows_of
 
-__all__ = ["Convolve", "Crop", "Pad", "Pool", "UpSample", "convolve", "crop", "global_pool", "pad"]
-__all__ += ["pool", "up_sample"]
+__all__ = ["Convolve", "ConvolveDepthwise", "Crop", "Pad", "Pool", "UpSample", "convolve", "crop"]
+__all__ += ["global_pool", "pad", "pool", "up_sample"]
 
 _Part = tuple[type[Operation], dict[str, Any]]
 
@@ -54,13 +54,18 @@ class Convolve(OfPositions):
         }
 
     @property
+    def numbers(self) -> tuple[int, ...]:
+        """The columns of x, and where that is another number those of y."""
+        return (self.columns, len(self.bias))
+
+    @property
     def arguments(self) -> list[str]:
-        """The channels, the extents of x, y and the kernel, the windows, and the arrays."""
+        """The columns, the extents of x, y and the kernel, the windows, and the arrays."""
         rows, columns = self.windows
-        numbers = (self.columns, len(self.bias), *self.taken, *self.made_of_them)
-        windows = (rows.size, columns.size, rows.stride, columns.stride)
-        others = (rows.dilation, columns.dilation, rows.before, columns.before)
-        return [*map(str, (*numbers, *windows, *others)), *self.constants]
+        extents = (*self.taken, *self.made_of_them, rows.size, columns.size)
+        steps = (rows.stride, columns.stride, rows.dilation, columns.dilation)
+        begin = (rows.before, columns.before)
+        return [*map(str, (*self.numbers, *extents, *steps, *begin)), *self.constants]
 
     @property
     def kept(self) -> dict[str, tuple[str, int]]:
@@ -79,7 +84,7 @@ class Convolve(OfPositions):
             return super().statements(places, arguments, memory)
         kept = (f"{memory}->{name}" for name in self.kept)
         along_time = self.windows[1]
-        numbers = (self.columns, len(self.bias), along_time.size, along_time.dilation)
+        numbers = (*self.numbers, along_time.size, along_time.dilation)
         arrays = arguments[-len(self.constants) :]
         return [call("causal_convolution", *places, *kept, *numbers, *arrays)]
 
@@ -89,12 +94,57 @@ class Convolve(OfPositions):
         image = np.pad(self.image(x), [(0, 0), *borders, (0, 0)])
         y = np.zeros((len(x), *self.made_of_them, len(self.bias)), x.dtype) + self.bias
         for place in np.ndindex(self.weight.shape[:2]):
-            rows, columns = (
-                slice(at * w.dilation, at * w.dilation + count * w.stride, w.stride)
-                for at, count, w in zip(place, self.made_of_them, self.windows, strict=True)
-            )
-            y += image[:, rows, columns] @ self.weight[place]
+            rows, columns = self.reached(place, self.made_of_them)
+            y += self.products(image[:, rows, columns], self.weight[place])
         return y.reshape(len(x), -1)
+
+    def products(self, x: Array, weight: Array) -> Array:
+        """Return the terms of y at one place of the kernel."""
+        made: Array = x @ weight
+        return made
+
+    def reached(self, place: Sequence[int], counts: Sequence[int]) -> list[slice]:
+        """Return where windows, so many along each axis, have this place of the kernel."""
+        return [
+            slice(at * w.dilation, at * w.dilation + (count - 1) * w.stride + 1, w.stride)
+            for at, count, w in zip(place, counts, self.windows, strict=True)
+        ]
+
+
+class ConvolveDepthwise(Convolve):
+    """y = bias + the sum over kernel row and column of x weight, of each column by itself.
+
+    The weight has shape (kernel height, kernel width, columns), the bias (columns,).
+    """
+
+    name = "depthwise convolution"
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The columns."""
+        return (self.columns,)
+
+    def products(self, x: Array, weight: Array) -> Array:
+        """Return the terms of y at one place of the kernel."""
+        return x * weight
+
+
+class ConvolveTransposed(Convolve):
+    """y = bias + the sum of x weight, where each position of x is spread over a window of y."""
+
+    name = "transposed convolution"
+
+    def run(self, x: Array) -> Array:
+        """Return the sums."""
+        borders = [(window.before, window.behind) for window in self.windows]
+        extents = [n + sum(border) for n, border in zip(self.made_of_them, borders, strict=True)]
+        y = np.zeros((len(x), *extents, len(self.bias)), x.dtype) + self.bias
+        for place in np.ndindex(self.weight.shape[:2]):
+            rows, columns = self.reached(place, self.taken)
+            y[:, rows, columns] += self.products(self.image(x), self.weight[place])
+        within = zip(borders, self.made_of_them, strict=True)
+        rows, columns = (slice(begin, begin + n) for (begin, _), n in within)
+        return y[:, rows, columns].reshape(len(x), -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,17 +240,22 @@ class Crop(OfPositions):
 
 
 def convolve(node: NetworkNode) -> _Part:
-    """Return the operation of Conv1D or Conv2D, without its activation."""
-    weight = node.arrays["weight"]
+    """Return the operation of a convolution, without its activation."""
+    kind, weight = node.layer.kind, node.arrays["weight"]
+    if kind == "conv2d_transpose":
+        weight = np.swapaxes(weight, -1, -2)  # (kernel height, kernel width, channels, filters)
     windows = windows_of(node.layer, node.reads[0], node.shape)
     return _part(
-        Convolve,
+        _CONVOLUTIONS.get(kind, Convolve),
         node,
-        columns=weight.shape[-2],
-        weight=weight[np.newaxis] if weight.ndim == 3 else weight,
+        columns=node.reads[0][-1],
+        weight=weight[np.newaxis] if kind == "conv1d" else weight,
         bias=node.arrays.get("bias", np.zeros(node.columns)),
         windows=_two(windows, Windows(1, 1, 0, 0)),
     )
+
+
+_CONVOLUTIONS = {"conv2d_transpose": ConvolveTransposed, "depthwise_conv2d": ConvolveDepthwise}
 
 
 def pool(node: NetworkNode, columns: int) -> list[_Part]:

@@ -372,7 +372,10 @@ class Assembly:
             if is_sums(x):
                 weight = node.arrays["weight"]
                 if np.any(scale != 1.0):
-                    weight = weight * scale.astype(weight.dtype)
+                    factors = scale.astype(weight.dtype)
+                    # A transposed convolution has its filters before its channels.
+                    of_rows = node.layer.kind == "conv2d_transpose"
+                    weight = weight * (factors[:, None] if of_rows else factors)
                 bias = node.arrays.get("bias", zeros) * scale + offset
                 node.layer = Layer.from_config({**node.layer.config, "use_bias": True})
                 node.arrays = {"weight": weight, "bias": bias}

@@ -7,55 +7,151 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.interop.assembly import Assembly
+from chainrule.interop.nodes import NetworkNode
 from chainrule.interop.tensor import Tensor
-from chainrule.interop.windows import Windows, borders_of, padded, padding_of, short
-from chainrule.layers import Conv1D, Conv2D
+from chainrule.interop.windows import Windows, borders_of, cropped, padded, padding_of, short
+from chainrule.layers import Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D, Layer
 
-__all__ = ["convolved"]
+__all__ = ["convolved", "group_objection", "kernel_of", "output_padding", "transposed"]
 
 Array = NDArray[Any]
 
 
+def kernel_of(node: NetworkNode) -> Array:
+    """Return the weight of a convolution with its positions last, as ONNX and PyTorch have it.
+
+    It is of shape (filters, channels, *sizes), of a transposed one (channels, filters, *sizes), and
+    of one of each channel by itself (channels, 1, *sizes).
+    """
+    weight = node.arrays["weight"]
+    if node.layer.kind == "depthwise_conv2d":
+        weight = weight[:, :, np.newaxis]
+    return weight.transpose(weight.ndim - 1, weight.ndim - 2, *range(weight.ndim - 2))
+
+
+def output_padding(windows: Sequence[Windows]) -> list[int]:
+    """Return how many outputs of a transposed convolution lie behind all windows, along each axis.
+
+    They are those of a stride that is larger than what a window spans.
+    """
+    return [max(w.stride - w.span, 0) for w in windows]
+
+
+def group_objection(groups: int, channels: int, filters: int, axes: int) -> str | None:
+    """Return why no layer convolves so many groups of channels, None if one does."""
+    if groups == 1 or (groups == channels == filters and axes == 2):
+        return None
+    if groups != channels:
+        return f"its {channels} channels are in {groups} groups"
+    if axes != 2:
+        return f"its {channels} channels are convolved each by itself, but in no image"
+    return f"it makes {filters // groups} outputs of each of its {groups} channels by itself"
+
+
 def convolved(
-    assembly: Assembly, x: Tensor, windows: Sequence[Windows], weight: Array, bias: Array | None
+    assembly: Assembly,
+    x: Tensor,
+    windows: Sequence[Windows],
+    weight: Array,
+    bias: Array | None,
+    groups: int = 1,
 ) -> Tensor:
     """Return sums over windows of the axes of x but the first, its channels.
 
-    What lies beyond the ends counts as zeros. The weight is of shape (filters, channels, *sizes),
-    as ONNX and PyTorch have it, the bias of (filters,). ValueError if no layer is that.
+    What lies beyond the ends counts as zeros. The weight is of shape (filters, channels of a group,
+    *sizes), as ONNX and PyTorch have it, the bias of (filters,). There is one group, or as many as
+    `group_objection` has nothing against. ValueError if no layer is that.
     """
+    _check(x, windows, weight, 0, x.shape[0] // groups)
+    kernel = weight.transpose(*range(2, weight.ndim), 1, 0)
+    kernel = kernel[:, :, 0] if groups > 1 else kernel
+    return assembly.over_positions(x, partial(_convolution, assembly, windows, kernel, bias))
+
+
+def transposed(
+    assembly: Assembly, x: Tensor, windows: Sequence[Windows], weight: Array, bias: Array | None
+) -> Tensor:
+    """Return x spread over windows of the axes of an image, whose channels are the first.
+
+    Of all places of the windows those are left out that are `before` and `behind`, where a negative
+    number is of those added. The weight is of shape (channels, filters, *sizes), as ONNX and
+    PyTorch have it, the bias of (filters,). ValueError if no layer is that.
+    """
+    _check(x, windows, weight, 1, x.shape[0])
+    if len(windows) != 2:
+        raise ValueError(f"its {len(windows)} axes are not those of an image")
+    kernel = weight.transpose(2, 3, 1, 0)
+    return assembly.over_positions(x, partial(_transposed, assembly, windows, kernel, bias))
+
+
+def _check(
+    x: Tensor, windows: Sequence[Windows], weight: Array, filters: int, channels: int
+) -> None:
+    """Raise ValueError unless a kernel, with its filters along an axis, fits rows and windows."""
     if not 1 <= len(windows) <= 2 or len(x.shape) != len(windows) + 1:
         raise ValueError(f"convolves {len(windows)} axes of rows of shape {x.shape}")
-    expected = (x.shape[0], *(w.size for w in windows))
-    if weight.shape[1:] != expected:
-        raise ValueError(f"its kernel has shape {weight.shape}, expected {('filters', *expected)}")
-    kernel = weight.transpose(*range(2, weight.ndim), 1, 0)
-    return assembly.over_positions(x, partial(_convolution, assembly, windows, kernel, bias))
+    expected: list[Any] = [channels, *(w.size for w in windows)]
+    if np.delete(weight.shape, filters).tolist() != expected:
+        expected.insert(filters, "filters")
+        raise ValueError(f"its kernel has shape {weight.shape}, expected {tuple(expected)}")
 
 
 def _convolution(
     assembly: Assembly, windows: Sequence[Windows], weight: Array, bias: Array | None, x: Tensor
 ) -> Tensor:
-    # x: rows of (positions along each axis, channels), weight: (*sizes, channels, filters)
+    # x: rows of (positions along each axis, channels), weight: (*sizes, channels, filters), or
+    # (*sizes, channels) of each channel by itself
     x, windows = _with_padding(assembly, x, windows)
     padding = padding_of(windows, x.shape[:-1])
     if padding is None:
         x = padded(assembly, x, [(w.before, w.behind) for w in windows], first=False)
+    kind: type[Layer] = Conv1D if len(windows) == 1 else Conv2D
+    if weight.ndim == len(windows) + 1:
+        kind = DepthwiseConv2D
+    return _layer(assembly, kind, windows, padding or "valid", weight, bias, x)
+
+
+def _transposed(
+    assembly: Assembly, windows: Sequence[Windows], weight: Array, bias: Array | None, x: Tensor
+) -> Tensor:
+    # x: rows of (height, width, channels), weight: (*sizes, filters, channels)
+    beyond = [-more - w.behind for w, more in zip(windows, output_padding(windows), strict=True)]
+    # What is added beyond what windows reach is in reach of those of zeros behind x.
+    zeros = [max(-(-n // w.stride), 0) for w, n in zip(windows, beyond, strict=True)]
+    x = padded(assembly, x, [(0, n) for n in zeros], first=False)
+    made = _layer(assembly, Conv2DTranspose, windows, "valid", weight, bias, x)
+    borders = [
+        (w.before, n * w.stride - more) for w, n, more in zip(windows, zeros, beyond, strict=True)
+    ]
+    return cropped(assembly, made, borders, first=False)
+
+
+def _layer(
+    assembly: Assembly,
+    kind: type[Layer],
+    windows: Sequence[Windows],
+    padding: str,
+    weight: Array,
+    bias: Array | None,
+    x: Tensor,
+) -> Tensor:
+    """Return what a layer with these windows makes of rows whose channels are last."""
     sizes, strides, _, _, dilations = ([*each] for each in zip(*windows, strict=True))
-    kind = Conv1D if len(windows) == 1 else Conv2D
-    layer = kind(
-        weight.shape[-1],
-        short(sizes),
-        short(strides),
-        padding or "valid",
-        short(dilations),
-        use_bias=bias is not None,
-    )
+    options: dict[str, Any] = {
+        "kernel_size": short(sizes),
+        "strides": short(strides),
+        "padding": padding,
+        "dilation": short(dilations),
+        "use_bias": bias is not None,
+    }
+    if kind is not DepthwiseConv2D:
+        options["filters"] = weight.shape[-2 if kind is Conv2DTranspose else -1]
     arrays = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
-    return assembly.layer(layer, arrays, x)
+    return assembly.layer(kind(**options), arrays, x)
 
 
 def _with_padding(

@@ -39,13 +39,13 @@ def from_onnx(
     Networks as PyTorch, skl2onnx and tf2onnx write them are read: Gemm, MatMul, Add and the rest of
     arithmetic with constants, activations as one operator or as the several that older exporters
     write, BatchNormalization, LayerNormalization, Softmax, Dropout, what only changes shapes or
-    types or takes columns, Conv, MaxPool, AveragePool and the global pools, Resize by the nearest,
-    Pad with zeros and Slice of images and sequences, RNN, GRU and LSTM, and Gather of a table's
-    rows, OneHot and OneHotEncoder of whole numbers by columns of the input. Of files that `to_onnx`
-    wrote also `Normalization`, `CategoryEncoding` and `Embedding` with their options,
-    `PeriodicEmbedding` and `PiecewiseLinearEmbedding`. The network is compared with the graph, run
-    by the onnx package's reference implementation, on random rows small and large, with unknown and
-    missing categories among them.
+    types or takes columns, Conv, ConvTranspose, MaxPool, AveragePool and the global pools, Resize
+    by the nearest, Pad with zeros and Slice of images and sequences, RNN, GRU and LSTM, and Gather
+    of a table's rows, OneHot and OneHotEncoder of whole numbers by columns of the input. Of files
+    that `to_onnx` wrote also `Normalization`, `CategoryEncoding` and `Embedding` with their
+    options, `PeriodicEmbedding` and `PiecewiseLinearEmbedding`. The network is compared with the
+    graph, run by the onnx package's reference implementation, on random rows small and large, with
+    unknown and missing categories among them.
 
     Parameters
     ----------

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.interop.convolutions import convolved
-from chainrule.interop.onnx_model import Node, number_of, text_of
+from chainrule.interop.convolutions import convolved, group_objection, transposed
+from chainrule.interop.onnx_model import Array, Node, number_of, text_of
 from chainrule.interop.onnx_shapes import ShapeReader
 from chainrule.interop.tensor import Tensor
 from chainrule.interop.windows import Windows, padded, pooled, up_sampled
@@ -20,20 +20,41 @@ __all__ = ["WINDOW_OPERATORS"]
 
 
 def _conv(reader: ShapeReader, node: Node, x: Tensor) -> Tensor:
-    weight, bias = reader.constant(node, 1), reader.constant(node, 2)
-    if number_of(node, "group", 1) != 1:
-        raise NotImplementedError("its channels are in groups")
-    if weight is None or weight.ndim < 3 or weight.size == 0:
-        raise ValueError("it has no kernel")
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise ValueError(f"its bias has shape {bias.shape}, expected {weight.shape[:1]}")
+    groups = int(number_of(node, "group", 1))
+    weight, bias = _arrays(reader, node, 0)
+    objection = group_objection(groups, x.shape[0], len(weight), weight.ndim - 2)
+    if objection is not None:
+        raise NotImplementedError(objection)
     windows = _windows(reader, node, x, weight.shape[2:])
     counts = [w.count(extent) for w, extent in zip(windows, x.shape[1:], strict=True)]
     extents = [w.before + n + w.behind for w, n in zip(windows, x.shape[1:], strict=True)]
     reader.bound(node, math.prod(counts) * len(weight))
     reader.bound(node, math.prod(extents) * x.shape[0])
+    return convolved(reader.assembly, x, windows, weight, bias, groups)
+
+
+def _conv_transpose(reader: ShapeReader, node: Node, x: Tensor) -> Tensor:
+    if number_of(node, "group", 1) != 1:
+        raise NotImplementedError("its channels are in groups")
+    weight, bias = _arrays(reader, node, 1)
+    if weight.ndim != 4:
+        raise NotImplementedError(f"it makes positions along {weight.ndim - 2} axes, not of images")
+    windows = _transposed_windows(reader, node, x, weight.shape[2:])
+    extents = [n * w.stride + w.span for w, n in zip(windows, x.shape[1:], strict=True)]
+    reader.bound(node, math.prod(extents) * weight.shape[1])
+    return transposed(reader.assembly, x, windows, weight, bias)
+
+
+def _arrays(reader: ShapeReader, node: Node, filters: int) -> tuple[Array, Array | None]:
+    """Return a kernel with its filters along an axis, and its bias, which a layer will have."""
+    weight, bias = reader.constant(node, 1), reader.constant(node, 2)
+    if weight is None or weight.ndim < 3 or weight.size == 0:
+        raise ValueError("it has no kernel")
+    count = weight.shape[filters : filters + 1]
+    if bias is not None and bias.shape != count:
+        raise ValueError(f"its bias has shape {bias.shape}, expected {count}")
     reader.spend(weight)
-    return convolved(reader.assembly, x, windows, weight, bias)
+    return weight, bias
 
 
 def _max_pool(reader: ShapeReader, node: Node, x: Tensor) -> Tensor:
@@ -67,39 +88,82 @@ def _windows(
     reader: ShapeReader, node: Node, x: Tensor, kernel: Sequence[int] | None = None
 ) -> list[Windows]:
     """Return the windows of an operator along each axis of x but the first, its channels."""
-    extents = x.shape[1:]
-    axes = len(extents)
-    if not 1 <= axes <= 2:
-        raise NotImplementedError(f"it has windows over rows of shape {x.shape}")
-
-    def numbers(name: str, default: Sequence[int]) -> list[int]:
-        given = [int(n) for n in np.asarray(node.attributes.get(name, default))]
-        if len(given) != len(default):
-            raise ValueError(f"its {name} are {given} for rows of shape {x.shape}")
-        return given
-
-    sizes = numbers("kernel_shape", [0] * axes if kernel is None else kernel)
-    if kernel is not None and (len(kernel) != axes or sizes != [*kernel]):
-        raise ValueError(f"its kernel has extents {[*kernel]} for rows of shape {x.shape}")
-    strides, dilations = numbers("strides", [1] * axes), numbers("dilations", [1] * axes)
-    pads = numbers("pads", [0] * (2 * axes))
-    positive = (*sizes, *strides, *dilations)
-    if min(positive) < 1 or min(pads) < 0 or max(*sizes, *dilations, *pads) > reader.largest:
-        raise ValueError(f"it has windows of {sizes}, strides {strides} and pads {pads}")
     auto = text_of(node, "auto_pad", "NOTSET")
     windows = []
-    for axis, extent in enumerate(extents):
-        before, behind = (0, 0) if auto == "VALID" else (pads[axis], pads[axes + axis])
-        w = Windows(sizes[axis], strides[axis], before, behind, dilations[axis])
+    for extent, w in zip(x.shape[1:], _given_windows(reader, node, x, kernel), strict=True):
         if auto in ("SAME_UPPER", "SAME_LOWER"):
             last = (extent - 1) // w.stride * w.stride
-            beyond = max(last + w.span - extent, 0)
-            half = beyond // 2 if auto == "SAME_UPPER" else beyond - beyond // 2
-            w = w._replace(before=half, behind=beyond - half)
+            w = _around(w, max(last + w.span - extent, 0), auto)
         if w.count(extent) < 1:
             raise ValueError(f"its windows span {w.span} of {extent} positions")
         windows.append(w)
     return windows
+
+
+def _transposed_windows(
+    reader: ShapeReader, node: Node, x: Tensor, kernel: Sequence[int]
+) -> list[Windows]:
+    """Return the windows of a ConvTranspose, which reach as far beyond the ends of its outputs."""
+    extents, auto = x.shape[1:], text_of(node, "auto_pad", "NOTSET")
+    more = _numbers(node, x, "output_padding", [0] * len(extents))
+    given: Sequence[int] | None = None
+    if "output_shape" in node.attributes:
+        given = _numbers(node, x, "output_shape", extents)
+    elif auto in ("SAME_UPPER", "SAME_LOWER"):
+        strides = _numbers(node, x, "strides", [1] * len(extents))
+        given = [n * stride for n, stride in zip(extents, strides, strict=True)]
+    windows = []
+    for axis, w in enumerate(_given_windows(reader, node, x, kernel)):
+        if not 0 <= more[axis] < max(w.stride, w.dilation):
+            raise ValueError(f"its output_padding is {more} with strides of {w.stride}")
+        if given is not None:
+            beyond = w._replace(before=0, behind=-more[axis]).spread(extents[axis]) - given[axis]
+            if beyond < 0:
+                raise NotImplementedError(f"it makes {given} positions, more than windows reach")
+            w = _around(w, beyond, auto if auto == "SAME_UPPER" else "SAME_LOWER")
+        w = w._replace(behind=w.behind - more[axis])
+        if w.spread(extents[axis]) < 1:
+            raise ValueError(f"it leaves out all of what it makes of {extents[axis]} positions")
+        windows.append(w)
+    return windows
+
+
+def _around(w: Windows, beyond: int, auto: str) -> Windows:
+    """Return windows that reach so far beyond both ends together."""
+    half = beyond // 2 if auto == "SAME_UPPER" else beyond - beyond // 2
+    return w._replace(before=half, behind=beyond - half)
+
+
+def _numbers(node: Node, x: Tensor, name: str, default: Sequence[int]) -> list[int]:
+    """Return an attribute of so many numbers as the default has."""
+    given = [int(n) for n in np.asarray(node.attributes.get(name, default))]
+    if len(given) != len(default):
+        raise ValueError(f"its {name} are {given} for rows of shape {x.shape}")
+    return given
+
+
+def _given_windows(
+    reader: ShapeReader, node: Node, x: Tensor, kernel: Sequence[int] | None
+) -> list[Windows]:
+    """Return the windows of an operator with the pads that it names."""
+    axes = len(x.shape) - 1
+    if not 1 <= axes <= 2:
+        raise NotImplementedError(f"it has windows over rows of shape {x.shape}")
+    sizes = _numbers(node, x, "kernel_shape", [0] * axes if kernel is None else kernel)
+    if kernel is not None and (len(kernel) != axes or sizes != [*kernel]):
+        raise ValueError(f"its kernel has extents {[*kernel]} for rows of shape {x.shape}")
+    strides = _numbers(node, x, "strides", [1] * axes)
+    dilations = _numbers(node, x, "dilations", [1] * axes)
+    pads = _numbers(node, x, "pads", [0] * (2 * axes))
+    positive = (*sizes, *strides, *dilations)
+    if min(positive) < 1 or min(pads) < 0 or max(*sizes, *dilations, *pads) > reader.largest:
+        raise ValueError(f"it has windows of {sizes}, strides {strides} and pads {pads}")
+    if text_of(node, "auto_pad", "NOTSET") == "VALID":
+        pads = [0] * (2 * axes)
+    return [
+        Windows(*each)
+        for each in zip(sizes, strides, pads[:axes], pads[axes:], dilations, strict=True)
+    ]
 
 
 def _global_max_pool(reader: ShapeReader, node: Node, x: Tensor) -> Tensor:
@@ -174,6 +238,7 @@ def _pad(reader: ShapeReader, node: Node, x: Tensor) -> Tensor:
 WINDOW_OPERATORS: dict[str, Callable[[Any, Node, Tensor], Tensor]] = {
     "AveragePool": _average_pool,
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
     "GlobalAveragePool": _global_average_pool,
     "GlobalMaxPool": _global_max_pool,
     "MaxPool": _max_pool,

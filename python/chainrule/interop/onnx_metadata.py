@@ -20,6 +20,8 @@ DESCRIBED = frozenset(
         "category_encoding",
         "conv1d",
         "conv2d",
+        "conv2d_transpose",
+        "depthwise_conv2d",
         "embedding",
         "normalization",
         "periodic_embedding",

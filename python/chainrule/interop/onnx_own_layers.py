@@ -17,6 +17,7 @@ from chainrule.errors import ModelFileError
 from chainrule.interop.affine import moments_of, quartiles_of
 from chainrule.interop.bins import edges_of
 from chainrule.interop.nodes import NetworkNode, shape_made
+from chainrule.interop.onnx_convolutions import weight_of
 from chainrule.interop.onnx_export import add_layer
 from chainrule.interop.onnx_graph import Slice
 from chainrule.interop.onnx_import_operators import LayerReader
@@ -34,7 +35,7 @@ _LARGE = 1e6
 _MOST_OPERATORS = 20
 _OF_CATEGORIES = frozenset({"category_encoding", "embedding"})
 _OF_POSITIONS = frozenset({"average_pooling", "up_sampling"})
-_CONVOLUTIONS = frozenset({"conv1d", "conv2d"})
+_CONVOLUTIONS = frozenset({"conv1d", "conv2d", "conv2d_transpose", "depthwise_conv2d"})
 _FIXED = _OF_CATEGORIES | _OF_POSITIONS  # whose numbers follow from their options
 
 
@@ -148,10 +149,10 @@ def _size(layer: CategoryEncoding | Embedding, shape: tuple[int, ...]) -> int:
 
 
 def _sizes_of_convolution(layer: Any, shape: tuple[int, ...]) -> set[int]:
-    """Return the sizes of its weight and of the places in its windows."""
+    """Return the sizes of its weight and of the places of its terms."""
     kernel = math.prod(per_axis(layer.kernel_size, len(shape) - 1))
     return {
-        kernel * shape[-1] * layer.filters,
+        kernel * shape[-1] * getattr(layer, "filters", 1),
         kernel * math.prod(shape_made(layer, (shape,))[:-1]),
     }
 
@@ -178,8 +179,7 @@ def _no_arrays(layer: Any, constants: Mapping[str, Array], dtype: str) -> dict[s
 
 
 def _convolution(layer: Any, constants: Mapping[str, Array], dtype: str) -> dict[str, Array]:
-    sizes = per_axis(layer.kernel_size, 1 if layer.kind == "conv1d" else 2)
-    weight = constants["weight"].reshape(*sizes, -1, layer.filters)
+    weight = weight_of(layer, constants["weight"], 1 if layer.kind == "conv1d" else 2)
     return {"weight": weight, **({"bias": constants["bias"]} if layer.use_bias else {})}
 
 

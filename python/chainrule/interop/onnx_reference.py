@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operators that the onnx package's reference implementation lacks, or has only in part.
 
-Recurrent operators are written by the formulas of "Operator schemas",
-https://onnx.ai/onnx/operators; those of the package know no lengths of rows.
+ConvTranspose and recurrent operators are written by the formulas of "Operator schemas",
+https://onnx.ai/onnx/operators; the recurrent ones of the package know no lengths of rows.
 """
 
 from __future__ import annotations
@@ -110,11 +110,46 @@ def _recurrence(op: str, attributes: Mapping[str, Any], inputs: tuple[Any, ...])
     return tuple(made)
 
 
+def _conv_transpose(attributes: Mapping[str, Any], inputs: tuple[Any, ...]) -> Array:
+    """Return y, whose channels are in one group."""
+    x, w, b = (*inputs, None)[:3]
+    # x: (rows, channels, *positions), w: (channels, filters, *sizes)
+    axes = x.ndim - 2
+    strides, dilations = (attributes.get(name, [1] * axes) for name in ("strides", "dilations"))
+    auto = attributes.get("auto_pad", b"NOTSET").decode()
+    pads = [0] * (2 * axes) if auto == "VALID" else attributes.get("pads", [0] * (2 * axes))
+    along = zip(x.shape[2:], strides, w.shape[2:], dilations, strict=True)
+    extents = [(n - 1) * stride + (size - 1) * d + 1 for n, stride, size, d in along]
+    extents = np.add(extents, attributes.get("output_padding", [0] * axes)).tolist()
+    whole = np.zeros((len(x), w.shape[1], *extents), x.dtype)
+    for place in np.ndindex(*w.shape[2:]):
+        begins = [p * d for p, d in zip(place, dilations, strict=True)]
+        reached = zip(begins, x.shape[2:], strides, strict=True)
+        at = tuple(slice(begin, begin + (n - 1) * s + 1, s) for begin, n, s in reached)
+        sums = np.tensordot(x, w[(slice(None), slice(None), *place)], (1, 0))
+        whole[(slice(None), slice(None), *at)] += np.moveaxis(sums, -1, 1)
+    given = attributes.get("output_shape")
+    if given is None and auto.startswith("SAME"):
+        given = np.multiply(x.shape[2:], strides)
+    if given is not None:
+        total = np.subtract(extents, given)
+        before = total // 2 if auto == "SAME_UPPER" else total - total // 2
+        pads = [*before, *(total - before)]
+    ends = [n - behind for n, behind in zip(extents, pads[axes:], strict=True)]
+    y = whole[(slice(None), slice(None), *map(slice, pads[:axes], ends))]
+    return y if b is None else y + b.reshape(-1, *[1] * axes)
+
+
 @functools.cache
 def own_operators() -> list[Any]:
     """Return classes of operators for the package's reference implementation."""
-    from onnx import helper
     from onnx.reference.op_run import OpRun
+
+    class ConvTranspose(OpRun):  # which the package has number by number
+        op_domain = ""
+
+        def _run(self, *inputs: Any, **others: Any) -> tuple[Array]:
+            return (_conv_transpose(_attributes(self.onnx_node), inputs),)
 
     class Erfc(OpRun):  # which ONNX lacks, but tf2onnx leaves it where Keras has gelu
         op_domain = ""
@@ -133,9 +168,14 @@ def own_operators() -> list[Any]:
 
         def _run(self, *inputs: Any, **others: Any) -> Any:
             node = self.onnx_node
-            attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-            made = _recurrence(node.op_type, attributes, inputs)
+            made = _recurrence(node.op_type, _attributes(node), inputs)
             return made[: len(node.output)]
 
-    names = (*_STEPS,)
-    return [Erfc, GlobalMaxPool, *(type(name, (Recurrent,), {}) for name in names)]
+    named = (type(name, (Recurrent,), {}) for name in _STEPS)
+    return [ConvTranspose, Erfc, GlobalMaxPool, *named]
+
+
+def _attributes(node: Any) -> dict[str, Any]:
+    from onnx import helper
+
+    return {a.name: helper.get_attribute_value(a) for a in node.attribute}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.interop.nodes import NetworkNode, Shape
-from chainrule.layers import Conv1D, Conv2D, Dense
+from chainrule.layers import Conv1D, Conv2D, Conv2DTranspose, Dense, DepthwiseConv2D
 
 __all__ = ["ONE", "ZERO", "Tensor", "by_columns", "folded", "is_sums", "lacks_bias"]
 __all__ += ["is_permuted", "unpermuted"]
@@ -18,6 +18,7 @@ __all__ += ["is_permuted", "unpermuted"]
 Array = NDArray[Any]
 
 ONE, ZERO = np.array(1.0), np.array(0.0)
+_SUMS = (Dense, Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D)
 
 
 @dataclass(eq=False)
@@ -74,7 +75,7 @@ def by_columns(array: Array) -> Array:
 def is_sums(x: Tensor) -> bool:
     """Whether a tensor is what a linear `Dense` or convolution gives, which may be changed."""
     layer = None if x.node is None or x.shared else x.node.layer
-    return isinstance(layer, Dense | Conv1D | Conv2D) and layer.activation.kind == "linear"
+    return isinstance(layer, _SUMS) and layer.activation.kind == "linear"
 
 
 def lacks_bias(x: Tensor) -> bool:

@@ -14,6 +14,8 @@ from chainrule.interop.torch_convolutions import (
     convolution_objection,
     pad_module,
     read_convolution,
+    read_transposed,
+    transposed_objection,
 )
 from chainrule.interop.torch_modules import channels_first
 from chainrule.interop.windows import (
@@ -194,7 +196,9 @@ WINDOW_KINDS = {
     "average_pooling": _pool_modules,
     "conv1d": convolution_modules,
     "conv2d": convolution_modules,
+    "conv2d_transpose": convolution_modules,
     "cropping": _cropping_modules,
+    "depthwise_conv2d": convolution_modules,
     "global_max_pooling": _global_modules,
     "max_pooling": _pool_modules,
     "up_sampling": _up_modules,
@@ -211,6 +215,6 @@ WINDOW_MODULES: dict[str, tuple[Any, Any]] = (
     }
     | {f"ConstantPad{axes}d": (_padding, _other_numbers) for axes in (1, 2)}
     | {f"Conv{axes}d": (read_convolution, convolution_objection) for axes in (1, 2)}
-    | {"Upsample": (_up, _not_nearest)}
+    | {"ConvTranspose2d": (read_transposed, transposed_objection), "Upsample": (_up, _not_nearest)}
 )
 """What reads a module over positions, and what says why it cannot be, by the module's class."""

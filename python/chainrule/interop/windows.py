@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from chainrule.interop.assembly import Assembly
+from chainrule.interop.nodes import shape_made
 from chainrule.interop.tensor import Tensor
 from chainrule.layers import AveragePooling, Cropping, Layer, MaxPooling, UpSampling, ZeroPadding
 
@@ -35,6 +37,10 @@ class Windows(NamedTuple):
         """Return how many there are along an axis."""
         return (self.before + extent + self.behind - self.span) // self.stride + 1
 
+    def spread(self, count: int) -> int:
+        """Return along which axis there are so many, where the last one ends with the axis."""
+        return (count - 1) * self.stride + self.span - self.before - self.behind
+
 
 def per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
     """Return an option as one number for each axis."""
@@ -42,7 +48,12 @@ def per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
 
 
 def windows_of(layer: Any, read: Sequence[int], made: Sequence[int]) -> list[Windows]:
-    """Return the windows of a layer along each axis of positions, by the shapes of rows."""
+    """Return the windows of a layer along each axis of positions, by the shapes of rows.
+
+    Those of a transposed convolution lie in what it makes, one for each position that it reads.
+    """
+    if layer.kind == "conv2d_transpose":
+        read, made = made, read
     extents, axes = read[:-1], len(read) - 1
     sizes = per_axis(layer.pool_size if hasattr(layer, "pool_size") else layer.kernel_size, axes)
     strides = sizes if layer.strides is None else per_axis(layer.strides, axes)
@@ -138,8 +149,29 @@ def cropped(
     assembly: Assembly, x: Tensor, borders: Sequence[tuple[int, int]], *, first: bool
 ) -> Tensor:
     """Return x without its border; its channels are the first axis, or the last."""
+    if not any(map(any, borders)):
+        return x
     layer = Cropping(_short_borders(borders))
-    return _of_positions(assembly, x, layer, first) if any(map(any, borders)) else x
+
+    def crop(x: Tensor) -> Tensor:
+        return _without_border(x, borders) or assembly.layer(layer, {}, x)
+
+    return assembly.over_positions(x, crop) if first else crop(x)
+
+
+def _without_border(x: Tensor, borders: Sequence[tuple[int, int]]) -> Tensor | None:
+    """Return x of padding "same", if that leaves this border out of a transposed convolution."""
+    node = x.node
+    if node is None or x.shared or not x.by_columns or x.shape != x.stored:
+        return None
+    if node.layer.kind != "conv2d_transpose" or node.layer.padding != "valid":
+        return None
+    layer = Layer.from_config({**node.layer.config, "padding": "same"})
+    made = shape_made(layer, node.reads)
+    if [*borders] != [(w.before, w.behind) for w in windows_of(layer, node.reads[0], made)]:
+        return None
+    node.layer, node.shape = layer, made
+    return replace(x, shape=made, stored=made)
 
 
 def up_sampled(assembly: Assembly, x: Tensor, sizes: Sequence[int], *, first: bool) -> Tensor:
