@@ -31,6 +31,11 @@ class CHAINRULE_API RecurrentLayer : public TrainedLayer {
   Initializer bias_initializer = {};
   double l1 = 0.0;  // of both matrices
   double l2 = 0.0;
+  /// In training, how likely a number of the state is 0 where it is multiplied by the recurrent
+  /// weights: the same numbers at all steps of a row, the others being scaled by 1 / (1 - rate).
+  double recurrent_dropout = 0.0;
+  /// No gradient passes from a position that is a multiple of it to the one before; 0: all do.
+  std::int64_t truncate_gradient = 0;
 
   Shape output_shape(const std::vector<Shape>& inputs) const override;
 

@@ -21,6 +21,8 @@ void visit_common_fields(Visit& visit, Self& self) {
   visit("bias_initializer", self.bias_initializer);
   visit("l1", self.l1, model::non_negative);
   visit("l2", self.l2, model::non_negative);
+  visit("recurrent_dropout", self.recurrent_dropout, model::half_open_fraction);
+  visit("truncate_gradient", self.truncate_gradient, model::non_negative);
   model::visit_factors(visit, self);
 }
 

@@ -48,6 +48,14 @@ class RecurrentLayer(TrainedLayer):
     l1, l2 : float, default 0.0
         The penalty l1 * sum(abs(W)) + l2 * sum(W**2) of both matrices is added to the gradient's
         loss, not to the loss that is reported.
+    recurrent_dropout : float, default 0.0
+        In [0, 1). In training, how likely a number of the state is 0 where it is multiplied by
+        ``recurrent_weight``; the others are scaled by 1 / (1 - rate). The same numbers are at all
+        steps of a row, and those of all gates. In inference it does nothing, as `Dropout`.
+    truncate_gradient : int, default 0
+        Truncated backpropagation through time: no gradient passes from a position that is a
+        multiple of it to the one before, so it goes back that many steps at most. Outputs are as
+        ever. 0 passes all gradients on.
     learning_rate_factor, weight_decay_factor : float or dict of str to float, default 1.0
         See `layers.TrainedLayer`.
     name : str, optional
@@ -57,7 +65,14 @@ class RecurrentLayer(TrainedLayer):
     -----
     The parameters are ``weight`` of shape (features, gates * units), ``recurrent_weight`` of
     (units, gates * units) and ``bias`` of (gates * units,), gate by gate in Keras' order. With
-    `units`, `return_sequences` and `use_bias` they mean what they mean in Keras.
+    `units`, `return_sequences`, `use_bias` and `recurrent_dropout` they mean what they mean in
+    Keras.
+
+    References
+    ----------
+    Gal & Ghahramani, "A theoretically grounded application of dropout in recurrent neural
+    networks", NIPS 2016; Williams & Peng, "An efficient gradient-based algorithm for on-line
+    training of recurrent network trajectories", Neural Computation 2, 1990 (truncation).
 
     Examples
     --------
@@ -92,6 +107,8 @@ class RecurrentLayer(TrainedLayer):
     bias_initializer: str | Mapping[str, Any] | initializers.Initializer = _initializer("zeros")
     l1: float = 0.0
     l2: float = 0.0
+    recurrent_dropout: float = 0.0
+    truncate_gradient: int = 0
 
 
 class SimpleRNN(RecurrentLayer):
@@ -104,6 +121,8 @@ class SimpleRNN(RecurrentLayer):
     activation : str, dict or chainrule.activations.Activation, default "tanh"
         What follows the sums.
     return_sequences, go_backwards, use_bias, l1, l2 : optional
+        See `layers.RecurrentLayer`.
+    recurrent_dropout, truncate_gradient : optional
         See `layers.RecurrentLayer`.
     weight_initializer, recurrent_initializer, bias_initializer : optional
         See `layers.RecurrentLayer`.
@@ -150,6 +169,8 @@ class GRU(RecurrentLayer):
         Numbers of the state, and outputs.
     return_sequences, go_backwards, use_bias, l1, l2 : optional
         See `layers.RecurrentLayer`.
+    recurrent_dropout, truncate_gradient : optional
+        See `layers.RecurrentLayer`.
     weight_initializer, recurrent_initializer, bias_initializer : optional
         See `layers.RecurrentLayer`.
     learning_rate_factor, weight_decay_factor, name : optional
@@ -193,6 +214,8 @@ class LSTM(RecurrentLayer):
     unit_forget_bias : bool, default True
         Whether the biases of f start at 1.
     return_sequences, go_backwards, use_bias, l1, l2 : optional
+        See `layers.RecurrentLayer`.
+    recurrent_dropout, truncate_gradient : optional
         See `layers.RecurrentLayer`.
     weight_initializer, recurrent_initializer, bias_initializer : optional
         See `layers.RecurrentLayer`.

@@ -39,10 +39,11 @@ struct TimeTable {
 /// What a pass over the time steps of some rows works on.
 template <class T>
 struct RecurrentTables {
-  TimeTable<T> gates;   // g u, at all steps
-  TimeTable<T> sums;    // of cells with sums besides
-  TimeTable<T> states;  // before each position
-  TimeTable<T> cells;   // before each step, and behind the last one
+  TimeTable<T> gates;         // g u, at all steps
+  TimeTable<T> sums;          // of cells with sums besides
+  TimeTable<T> states;        // before each position
+  TimeTable<T> cells;         // before each step, and behind the last one
+  TimeTable<T> dropped = {};  // of recurrent dropout: states times their factors
 };
 
 /// Tables of which only what a step needs is kept: sums behind `gates`, which has `rows` rows, and
